@@ -1,0 +1,78 @@
+//! The seam to other nodes: what the runtime asks of whatever carries its signals away.
+//!
+//! The runtime knows no network. `fika-net` implements [`Carrier`]; the simulator
+//! implements the transport beneath `fika-net`; a node without distribution has
+//! [`NoCarrier`].
+
+use std::any::Any;
+
+use crate::message::Encoded;
+use crate::node_id::NodeId;
+use crate::node_name::NodeName;
+use crate::pid::Pid;
+use crate::reference::Reference;
+use crate::signal::{Signal, Target};
+
+/// Tells the successive connections of a node apart, attempts included.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct ConnectionId(pub u64);
+
+/// Where a signal for another node goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RemoteDest {
+    /// To a process of another node.
+    Pid(Pid),
+    /// To a name on another node.
+    Name(crate::Name, NodeName),
+}
+
+impl RemoteDest {
+    /// What it is to the node that it is on.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        match self {
+            RemoteDest::Pid(pid) => Target::Pid(*pid),
+            RemoteDest::Name(name, _) => Target::Name(name.clone()),
+        }
+    }
+}
+
+/// A request to run a `#[remote]` function in a new process.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SpawnRequest {
+    /// The request, and the monitor if one is asked for.
+    pub reference: Reference,
+    /// Who asks.
+    pub from: Pid,
+    /// The function's stable name.
+    pub function: crate::Name,
+    /// Its arguments.
+    pub args: Encoded,
+    /// Whether the new process is linked to who asks.
+    pub link: bool,
+    /// Whether who asks monitors it.
+    pub monitor: bool,
+}
+
+/// Carries signals to other nodes.
+///
+/// `send` and `spawn` connect where there is no connection yet, and keep the order per
+/// pair of processes. They return the connection that the signal went to: when it is
+/// lost, or could not be made, each process that had sent a link, a monitor or a spawn
+/// request over it is told by [`Signal::ConnectionLost`] with this id.
+pub trait Carrier: Send + Sync + 'static {
+    /// Takes a signal away. It may be encoded at once, or later.
+    fn send(&self, to: RemoteDest, signal: Signal) -> ConnectionId;
+
+    /// Asks another node to spawn a process; the answer is a [`Signal::SpawnReply`].
+    fn spawn(&self, node: &NodeName, request: SpawnRequest) -> ConnectionId;
+
+    /// Sends what has been gathered. Workers call this at the end of a turn.
+    fn flush(&self);
+
+    /// A process looked at a message of that node, and it did not decode.
+    fn undecodable(&self, node: NodeId, why: &str);
+
+    /// The carrier itself, for the functions of its own crate.
+    fn as_any(&self) -> &dyn Any;
+}

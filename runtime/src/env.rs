@@ -1,0 +1,105 @@
+//! Time and randomness, as a node is given them.
+//!
+//! Nothing in fika asks the operating system for either anywhere else, so that a
+//! simulated node sees a simulated clock and a seeded sequence.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+/// A point on a node's monotonic clock: the time since some fixed start.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+pub struct Time(Duration);
+
+impl Time {
+    /// The time `since_start` after the clock's start.
+    #[must_use]
+    pub const fn new(since_start: Duration) -> Time {
+        Time(since_start)
+    }
+
+    /// The time since the clock's start.
+    #[must_use]
+    pub const fn since_start(self) -> Duration {
+        self.0
+    }
+
+    /// The time that has passed since `earlier`; none if that is later.
+    #[must_use]
+    pub fn since(self, earlier: Time) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl std::ops::Add<Duration> for Time {
+    type Output = Time;
+
+    fn add(self, by: Duration) -> Time {
+        Time(self.0.saturating_add(by))
+    }
+}
+
+/// The clock and the random source of a node.
+pub trait Env: Send + Sync + 'static {
+    /// The monotonic clock.
+    fn now(&self) -> Time;
+
+    /// The time of day.
+    fn wall(&self) -> SystemTime;
+
+    /// A random number that nobody has to be unable to guess.
+    fn random(&self) -> u64;
+
+    /// Fills `bytes` with random ones that nobody can guess.
+    fn secure_random(&self, bytes: &mut [u8]);
+}
+
+/// The clock and the random source of the operating system.
+#[derive(Debug)]
+pub struct SystemEnv {
+    start: Instant,
+    /// The state of a SplitMix64 sequence (Steele, Lea and Flood, "Fast Splittable
+    /// Pseudorandom Number Generators", 2014).
+    state: AtomicU64,
+}
+
+impl SystemEnv {
+    /// A clock that starts now, and a sequence with a random seed.
+    #[must_use]
+    #[allow(clippy::disallowed_methods, reason = "this is where they come from")]
+    pub fn new() -> SystemEnv {
+        let env = SystemEnv { start: Instant::now(), state: AtomicU64::new(0) };
+        let mut seed = [0; 8];
+        env.secure_random(&mut seed);
+        env.state.store(u64::from_le_bytes(seed), Ordering::Relaxed);
+        env
+    }
+}
+
+impl Default for SystemEnv {
+    fn default() -> SystemEnv {
+        SystemEnv::new()
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "this is where they come from")]
+impl Env for SystemEnv {
+    fn now(&self) -> Time {
+        Time(self.start.elapsed())
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn random(&self) -> u64 {
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mut z = self.state.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn secure_random(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the operating system has a random source");
+    }
+}

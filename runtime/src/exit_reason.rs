@@ -1,0 +1,111 @@
+//! Why a process ended.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::message::{Message, Term};
+
+/// Why a process ended, or is told to end.
+///
+/// The vocabulary is closed; a program's own reasons are [`Term`]s. Reasons are cheap to
+/// clone, and are the same on every node.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ExitReason {
+    /// The process came to its end.
+    Normal,
+    /// It was told to end, in order.
+    Shutdown,
+    /// It was told to end, in order, for this reason.
+    ShutdownWith(Term),
+    /// It ended *itself* with `kill`. To another process, `kill` is the signal that
+    /// can't be trapped, and what observers then see is [`Killed`](ExitReason::Killed).
+    Kill,
+    /// A `kill` signal ended it.
+    Killed,
+    /// There is no such process.
+    Noproc,
+    /// The connection to its node was lost, or could not be made. The process itself may
+    /// be alive.
+    Noconnection,
+    /// Something took too long.
+    Timeout,
+    /// A call was given an argument that it can't take.
+    Badarg(Arc<str>),
+    /// A limit of the node was reached.
+    SystemLimit,
+    /// The node has no such `#[remote]` function.
+    Notsup,
+    /// The one who asked for it gave it up.
+    Abandoned,
+    /// A panic ended it.
+    Panic(Arc<PanicReason>),
+    /// A program's own reason.
+    Term(Term),
+}
+
+/// A panic, as an exit reason.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PanicReason {
+    /// The panic's message.
+    pub message: String,
+    /// The place in the source, `file:line:column`, where it is known.
+    pub location: Option<String>,
+}
+
+impl ExitReason {
+    /// A program's own reason.
+    ///
+    /// # Panics
+    /// When the message can't leave this node.
+    #[must_use]
+    #[track_caller]
+    pub fn term<M: Message + fmt::Debug>(message: M) -> ExitReason {
+        ExitReason::Term(Term::new(&message))
+    }
+
+    /// The value of a program's own reason, if it is an `M`.
+    #[must_use]
+    pub fn get<M: Message>(&self) -> Option<M> {
+        match self {
+            ExitReason::Term(term) | ExitReason::ShutdownWith(term) => term.get(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn badarg(why: impl fmt::Display) -> ExitReason {
+        ExitReason::Badarg(why.to_string().into())
+    }
+
+    /// Ends that need no report: `normal`, `shutdown` and `{shutdown, _}`.
+    #[must_use]
+    pub fn is_orderly(&self) -> bool {
+        matches!(self, ExitReason::Normal | ExitReason::Shutdown | ExitReason::ShutdownWith(_))
+    }
+}
+
+impl fmt::Display for ExitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExitReason::Normal => f.write_str("normal"),
+            ExitReason::Shutdown => f.write_str("shutdown"),
+            ExitReason::ShutdownWith(term) => write!(f, "{{shutdown,{term:?}}}"),
+            ExitReason::Kill => f.write_str("kill"),
+            ExitReason::Killed => f.write_str("killed"),
+            ExitReason::Noproc => f.write_str("noproc"),
+            ExitReason::Noconnection => f.write_str("noconnection"),
+            ExitReason::Timeout => f.write_str("timeout"),
+            ExitReason::Badarg(why) => write!(f, "badarg: {why}"),
+            ExitReason::SystemLimit => f.write_str("system_limit"),
+            ExitReason::Notsup => f.write_str("notsup"),
+            ExitReason::Abandoned => f.write_str("abandoned"),
+            ExitReason::Panic(panic) => {
+                write!(f, "panic: {}", panic.message)?;
+                panic.location.iter().try_for_each(|at| write!(f, " at {at}"))
+            }
+            ExitReason::Term(term) => write!(f, "{term:?}"),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Processes on one node: the runtime beneath `fika`.
+//!
+//! Users name the crate `fika`, which re-exports what is meant for them. This crate knows
+//! no network: [`Carrier`] is its seam to other nodes, [`Driver`] its seam to whatever an
+//! idle worker waits in, and [`Env`] its only source of time and randomness.
+
+mod carrier;
+mod context;
+mod dest;
+mod env;
+mod exit_reason;
+mod mailbox;
+pub mod message;
+mod name;
+mod node;
+mod node_id;
+mod node_name;
+mod pid;
+mod process;
+mod reference;
+mod registry;
+mod remote;
+mod scheduler;
+mod signal;
+mod signal_queue;
+mod sync;
+mod system_message;
+mod table;
+mod time;
+mod timer;
+
+pub use carrier::{Carrier, ConnectionId, RemoteDest, SpawnRequest};
+pub use dest::Dest;
+pub use env::{Env, SystemEnv, Time};
+pub use exit_reason::{ExitReason, PanicReason};
+pub use message::{DecodeError, EncodeError, Encoded, Envelope, Local, Message, Term, WireType};
+pub use name::Name;
+pub use node::{BuildError, Node, NodeBuilder};
+pub use node_id::{Creation, NodeId};
+pub use node_name::{NodeName, NodeNameError};
+pub use pid::{LocalId, Pid};
+pub use process::{
+    Elapsed, SendError, Sleep, SpawnBlocking, SpawnReply, cancel_timer, demonitor, demonitor_flush,
+    exit, exit_process, link, make_ref, monitor, process_count, read_timer, register, registered,
+    self_node, self_pid, send, send_after, sleep, spawn, spawn_blocking, spawn_link, spawn_link_on,
+    spawn_monitor, spawn_monitor_on, spawn_on, spawn_on_with, start_timer, timeout, trap_exit,
+    unlink, unregister, whereis, yield_now,
+};
+pub use reference::Reference;
+pub use registry::RegisterError;
+pub use remote::RemoteFn;
+pub use scheduler::Driver;
+pub use signal::{Signal, SpawnError, Target};
+pub use system_message::{Down, Exit, NodeDown, NodeDownReason, NodeType, NodeUp, Object, Timeout};
+pub use timer::TimerRef;
+
+pub(crate) use process::{Next, Opened, Receive};
+
+/// What the macros expand to. Not for use by hand: it changes as they do.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::message::{decode_postcard, encode_postcard, fingerprint_of, hash_tag};
+    pub use crate::process::{Next, Opened, Receive};
+    pub use crate::remote::{BoxFuture, Remote, RemoteEntry};
+    pub use inventory;
+    pub use serde::Serialize;
+    pub use serde::de::DeserializeOwned;
+
+    /// What a message needs of serde.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` can't be encoded",
+        label = "serde's two traits are missing",
+        note = "write `#[derive(Message, Serialize, Deserialize)]` on it"
+    )]
+    pub trait SerdeMessage: Serialize + DeserializeOwned {}
+    impl<T: Serialize + DeserializeOwned> SerdeMessage for T {}
+}

@@ -1,0 +1,105 @@
+//! Encoding with postcard: compact, not self-describing, which is why a message's
+//! fingerprint travels with it.
+
+use postcard::ser_flavors::Flavor;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Message, WireType};
+
+/// Why a value could not be encoded for another node.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{type_name}` cannot be sent to another node: {why}")]
+pub struct EncodeError {
+    type_name: &'static str,
+    why: String,
+}
+
+impl EncodeError {
+    pub(super) fn new<T>(why: impl Into<String>) -> EncodeError {
+        EncodeError { type_name: std::any::type_name::<T>(), why: why.into() }
+    }
+}
+
+/// Why bytes of another node are not the value that they were taken for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct DecodeError(Kind);
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum Kind {
+    #[error("a message of type `{got}` was taken for a `{wanted}`")]
+    OtherType { got: String, wanted: String },
+    #[error(
+        "the sender's `{tag}` has another shape than ours; run the same version on both nodes, \
+         or give the changed type a new name"
+    )]
+    OtherShape { tag: String },
+    #[error("the bytes are no `{type_name}`: {why}")]
+    Malformed { type_name: &'static str, why: String },
+}
+
+impl DecodeError {
+    /// Bytes that are no `T`, and why.
+    pub fn malformed<T>(why: impl Into<String>) -> DecodeError {
+        DecodeError(Kind::Malformed { type_name: std::any::type_name::<T>(), why: why.into() })
+    }
+
+    pub(super) fn other_type<T: Message>(got: &WireType) -> DecodeError {
+        let got = got.tag.as_ref().into();
+        DecodeError(Kind::OtherType { got, wanted: T::tag().into_owned() })
+    }
+
+    pub(super) fn other_shape(got: &WireType) -> DecodeError {
+        DecodeError(Kind::OtherShape { tag: got.tag.as_ref().into() })
+    }
+
+    /// The bytes broke the encoding's rules, so the peer cannot be trusted further; as
+    /// opposed to a type that differs.
+    #[must_use]
+    pub fn is_malformed(&self) -> bool {
+        matches!(self.0, Kind::Malformed { .. })
+    }
+}
+
+/// Appends to a vector that others own.
+struct Append<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Append<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}
+
+/// Appends `value` to `out` in postcard's encoding.
+///
+/// # Errors
+/// When the value's own `Serialize` refuses.
+pub fn encode_postcard<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    postcard::serialize_with_flavor(value, Append(out))
+        .map_err(|error| EncodeError::new::<T>(error.to_string()))
+}
+
+/// Reads a value that fills `bytes` to the last byte.
+///
+/// # Errors
+/// When the bytes are no `T`, or some are left over.
+pub fn decode_postcard<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, rest)) => Err(DecodeError::malformed::<T>(format!("{} bytes too many", rest.len()))),
+        Err(error) => Err(DecodeError::malformed::<T>(error.to_string())),
+    }
+}

@@ -1,0 +1,396 @@
+//! A message or another signal of any type, behind one thin pointer.
+//!
+//! One allocation holds a header and the value, and the header has room for the link
+//! to a next one: an envelope can stand in a signal queue and in a mailbox without any
+//! further allocation. This file does not know what the queues do.
+//!
+//! # Invariants
+//! - **E1** A `NonNull<Header>` of an [`Envelope`] or of a [`Chain`] came from
+//!   `Box::into_raw` of a `Box<Node<T>>`, is owned by it alone, and its `vtable` is
+//!   `VTable::of::<T>()`.
+//! - **E2** `Node<T>` is `repr(C)` with the header first, so a pointer to the one is a
+//!   pointer to the other.
+//! - **E3** `T: Send`, so an envelope may be moved to another thread.
+//! - **E4** The nodes of a [`Chain`] hang together by `next`; the last has a null one.
+#![allow(unsafe_code)]
+
+use std::any::TypeId;
+use std::ptr::{self, NonNull};
+
+use super::{EncodeError, Encoded, Message, WireType};
+use crate::signal::Signal;
+
+/// What stands before the value.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Header {
+    vtable: &'static VTable,
+    pub(crate) next: *mut Header,
+    /// The generation of the slot that it was sent to; see `table`.
+    pub(crate) generation: u32,
+}
+
+/// A value with the header that makes it an envelope.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Node<T> {
+    header: Header,
+    /// The value.
+    pub body: T,
+}
+
+// SAFETY: E3; the header's pointer is null, or owned by the chain that the node is in.
+unsafe impl<T: Send> Send for Node<T> {}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    /// A message, as a local process sent it.
+    Message,
+    /// A message, as it came from another node.
+    Encoded,
+    /// Any other signal.
+    Signal,
+}
+
+#[derive(Debug)]
+struct VTable {
+    kind: Kind,
+    type_id: fn() -> TypeId,
+    type_name: fn() -> &'static str,
+    /// Drops the whole node.
+    drop: unsafe fn(NonNull<Header>),
+    /// Encodes the value.
+    encode: unsafe fn(NonNull<Header>, &mut Vec<u8>) -> Result<(), EncodeError>,
+    wire_type: fn() -> WireType,
+    check_sendable: fn() -> Result<(), EncodeError>,
+}
+
+/// Drops the node, which holds a `T`.
+///
+/// # Safety
+/// E1 holds of `header` with this `T`, and nobody uses it again.
+unsafe fn drop_node<T>(header: NonNull<Header>) {
+    // SAFETY: E1 and E2.
+    drop(unsafe { Box::from_raw(header.cast::<Node<T>>().as_ptr()) });
+}
+
+/// Encodes the value, which is an `M`.
+///
+/// # Safety
+/// E1 holds of `header` with this `M`.
+unsafe fn encode_node<M: Message>(
+    header: NonNull<Header>,
+    out: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
+    // SAFETY: E1 and E2; the caller's borrow of the envelope covers ours.
+    unsafe { header.cast::<Node<M>>().as_ref() }.body.encode(out)
+}
+
+/// Signals and encoded messages never come here: the first are taken apart by whoever
+/// sends them on, the second have their bytes already.
+unsafe fn encode_none(_: NonNull<Header>, _: &mut Vec<u8>) -> Result<(), EncodeError> {
+    Err(EncodeError::new::<Signal>("it is no message"))
+}
+
+trait HasVTable {
+    const VTABLE: &'static VTable;
+}
+
+impl<M: Message> HasVTable for Typed<M> {
+    const VTABLE: &'static VTable = &VTable {
+        kind: Kind::Message,
+        type_id: TypeId::of::<M>,
+        type_name: std::any::type_name::<M>,
+        drop: drop_node::<M>,
+        encode: encode_node::<M>,
+        wire_type: WireType::of::<M>,
+        check_sendable: M::check_sendable,
+    };
+}
+
+/// Names the table of a message type; a type of its own, since `Signal` and `Encoded`
+/// have tables that are not those of messages.
+struct Typed<M>(M);
+
+static SIGNAL: VTable = VTable {
+    kind: Kind::Signal,
+    type_id: TypeId::of::<Signal>,
+    type_name: std::any::type_name::<Signal>,
+    drop: drop_node::<Signal>,
+    encode: encode_none,
+    wire_type: || WireType { tag: "".into(), hash: 0, fingerprint: 0 },
+    check_sendable: || Ok(()),
+};
+
+static ENCODED: VTable = VTable {
+    kind: Kind::Encoded,
+    type_id: TypeId::of::<Encoded>,
+    type_name: std::any::type_name::<Encoded>,
+    drop: drop_node::<Encoded>,
+    encode: encode_none,
+    wire_type: || WireType { tag: "".into(), hash: 0, fingerprint: 0 },
+    check_sendable: || Ok(()),
+};
+
+impl<T> Node<T> {
+    fn boxed(body: T, vtable: &'static VTable) -> Box<Node<T>> {
+        Box::new(Node { header: Header { vtable, next: ptr::null_mut(), generation: 0 }, body })
+    }
+}
+
+/// A message of any type, or another signal, in one allocation.
+pub struct Envelope(NonNull<Header>);
+
+// SAFETY: E3: whatever is inside is `Send`, and the envelope owns it alone.
+unsafe impl Send for Envelope {}
+
+impl Envelope {
+    /// Puts a message into an envelope.
+    pub fn new<M: Message>(message: M) -> Envelope {
+        Node::boxed(message, Typed::<M>::VTABLE).into()
+    }
+
+    /// Puts a message of another node into an envelope, still encoded.
+    #[must_use]
+    pub fn encoded(encoded: Encoded) -> Envelope {
+        Node::boxed(encoded, &ENCODED).into()
+    }
+
+    pub(crate) fn signal(signal: Signal) -> Envelope {
+        match signal {
+            Signal::Message(envelope) => envelope,
+            other => Node::boxed(other, &SIGNAL).into(),
+        }
+    }
+
+    pub(crate) fn into_signal(self) -> Signal {
+        if self.vtable().kind != Kind::Signal {
+            return Signal::Message(self);
+        }
+        // SAFETY: the kind says that E1 holds with `Signal`.
+        unsafe { self.into_node::<Signal>() }.body
+    }
+
+    /// Whether the message is an `M`, or comes from another node and says that it is.
+    #[must_use]
+    pub fn is<M: Message>(&self) -> bool {
+        let vtable = self.vtable();
+        match vtable.kind {
+            Kind::Message => (vtable.type_id)() == TypeId::of::<M>(),
+            Kind::Encoded => self.as_encoded().is_some_and(|e| e.wire_type.hash == M::tag_hash()),
+            Kind::Signal => false,
+        }
+    }
+
+    /// The node that holds the message, if it is an `M` of this node.
+    ///
+    /// # Errors
+    /// Gives the envelope back when it holds something else.
+    pub fn downcast<M: Message>(self) -> Result<Box<Node<M>>, Envelope> {
+        let vtable = self.vtable();
+        if vtable.kind == Kind::Message && (vtable.type_id)() == TypeId::of::<M>() {
+            // SAFETY: the type's identity says that E1 holds with `M`.
+            Ok(unsafe { self.into_node::<M>() })
+        } else {
+            Err(self)
+        }
+    }
+
+    /// The encoded message, if it came from another node and has not been looked at.
+    #[must_use]
+    pub fn as_encoded(&self) -> Option<&Encoded> {
+        // SAFETY: the kind says that E1 holds with `Encoded`.
+        (self.vtable().kind == Kind::Encoded)
+            .then(|| unsafe { &self.0.cast::<Node<Encoded>>().as_ref().body })
+    }
+
+    /// The message's type: its Rust name, or its tag if it is still encoded.
+    #[must_use]
+    pub fn type_name(&self) -> &str {
+        self.as_encoded().map_or_else(|| (self.vtable().type_name)(), |e| &e.wire_type.tag)
+    }
+
+    /// Identifies the message's Rust type, for a cache of wire types.
+    #[must_use]
+    pub fn type_id(&self) -> TypeId {
+        (self.vtable().type_id)()
+    }
+
+    /// How the message's type is known on the wire.
+    #[must_use]
+    pub fn wire_type(&self) -> WireType {
+        match self.as_encoded() {
+            Some(encoded) => (*encoded.wire_type).clone(),
+            None => (self.vtable().wire_type)(),
+        }
+    }
+
+    /// Appends the encoded value to `out`. Nodes inside it are noted as in
+    /// [`encode_with_nodes`](super::encode_with_nodes).
+    ///
+    /// # Errors
+    /// When the value can't leave this node.
+    pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        // SAFETY: E1.
+        unsafe { (self.vtable().encode)(self.0, out) }
+    }
+
+    /// Whether the message may be sent to another node at all, as far as its type says.
+    pub(crate) fn check_sendable(&self) -> Result<(), EncodeError> {
+        (self.vtable().check_sendable)()
+    }
+
+    fn vtable(&self) -> &'static VTable {
+        // SAFETY: E1.
+        unsafe { self.0.as_ref().vtable }
+    }
+
+    /// # Safety
+    /// E1 holds with this `T`.
+    unsafe fn into_node<T>(self) -> Box<Node<T>> {
+        // SAFETY: E1 and E2.
+        unsafe { Box::from_raw(self.into_raw().cast::<Node<T>>().as_ptr()) }
+    }
+
+    pub(crate) fn set_generation(&mut self, generation: u32) {
+        // SAFETY: E1, and `&mut`.
+        unsafe { self.0.as_mut() }.generation = generation;
+    }
+
+    pub(crate) fn generation(&self) -> u32 {
+        // SAFETY: E1.
+        unsafe { self.0.as_ref() }.generation
+    }
+
+    /// Where it is, to be compared.
+    pub(crate) fn address(&self) -> *mut Header {
+        self.0.as_ptr()
+    }
+
+    /// The message, if it is an `M` of this node.
+    #[must_use]
+    pub fn peek<M: Message>(&self) -> Option<&M> {
+        let vtable = self.vtable();
+        let is = vtable.kind == Kind::Message && (vtable.type_id)() == TypeId::of::<M>();
+        // SAFETY: the type's identity says that E1 holds with `M`.
+        is.then(|| unsafe { &self.0.cast::<Node<M>>().as_ref().body })
+    }
+
+    /// Gives up the ownership to whoever gets the pointer.
+    pub(crate) fn into_raw(self) -> NonNull<Header> {
+        let header = self.0;
+        std::mem::forget(self);
+        header
+    }
+
+    /// # Safety
+    /// The pointer came from [`into_raw`](Envelope::into_raw), and its owner gives it up.
+    pub(crate) unsafe fn from_raw(header: NonNull<Header>) -> Envelope {
+        Envelope(header)
+    }
+}
+
+impl<T> From<Box<Node<T>>> for Envelope {
+    fn from(node: Box<Node<T>>) -> Envelope {
+        // E1: the node's own table is that of `T`, as `Node::boxed` is the only maker.
+        Envelope(NonNull::from(Box::leak(node)).cast())
+    }
+}
+
+impl Drop for Envelope {
+    fn drop(&mut self) {
+        // SAFETY: E1; this is the last use.
+        unsafe { (self.vtable().drop)(self.0) }
+    }
+}
+
+impl std::fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Envelope({})", self.type_name())
+    }
+}
+
+/// Envelopes that hang together by their `next`, first to last.
+pub(crate) struct Chain(*mut Header);
+
+// SAFETY: E3.
+unsafe impl Send for Chain {}
+
+impl Chain {
+    /// # Safety
+    /// E1 and E4 hold of `head` and all that hangs on it, and their owner gives them up.
+    pub(crate) unsafe fn from_raw(head: *mut Header) -> Chain {
+        Chain(head)
+    }
+
+    /// Turns the chain around.
+    pub(crate) fn reversed(mut self) -> Chain {
+        let mut from = std::mem::replace(&mut self.0, ptr::null_mut());
+        let mut to = ptr::null_mut();
+        while let Some(mut header) = NonNull::new(from) {
+            // SAFETY: E1 and E4: the node is ours.
+            let header = unsafe { header.as_mut() };
+            from = std::mem::replace(&mut header.next, to);
+            to = header;
+        }
+        Chain(to)
+    }
+}
+
+impl Iterator for Chain {
+    type Item = Envelope;
+
+    fn next(&mut self) -> Option<Envelope> {
+        let mut header = NonNull::new(self.0)?;
+        // SAFETY: E1 and E4: the node is ours; unlinked, it is an envelope of its own.
+        unsafe {
+            self.0 = std::mem::replace(&mut header.as_mut().next, ptr::null_mut());
+            Some(Envelope::from_raw(header))
+        }
+    }
+}
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        self.for_each(drop);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_envelope_knows_what_it_holds() {
+        let envelope = Envelope::new(String::from("text"));
+        assert!(envelope.is::<String>() && !envelope.is::<u64>());
+        let envelope = envelope.downcast::<u64>().unwrap_err();
+        assert_eq!(envelope.downcast::<String>().unwrap().body, "text");
+        assert!(Envelope::new(()).downcast::<()>().is_ok());
+    }
+
+    #[test]
+    fn an_encoded_message_is_known_by_its_tag() {
+        let envelope = Envelope::encoded(Encoded::new(&7_u64).unwrap());
+        assert!(envelope.is::<u64>() && !envelope.is::<u32>());
+        assert_eq!(envelope.as_encoded().unwrap().decode::<u64>(), Ok(7));
+        assert!(envelope.downcast::<u64>().is_err());
+    }
+
+    #[test]
+    fn a_chain_drops_what_is_left() {
+        let value = std::sync::Arc::new(());
+        let raws: Vec<_> =
+            (0..3).map(|_| Envelope::new(crate::Local(value.clone())).into_raw()).collect();
+        for pair in raws.windows(2) {
+            // SAFETY: the test owns the nodes.
+            unsafe { (*pair[0].as_ptr()).next = pair[1].as_ptr() };
+        }
+        // SAFETY: E1 and E4 were just made to hold.
+        let mut chain = unsafe { Chain::from_raw(raws[0].as_ptr()) }.reversed();
+        assert!(chain.next().unwrap().is::<crate::Local<std::sync::Arc<()>>>());
+        assert_eq!(std::sync::Arc::strong_count(&value), 3);
+        drop(chain);
+        assert_eq!(std::sync::Arc::strong_count(&value), 1);
+    }
+}

@@ -1,0 +1,32 @@
+//! Values that stay on this node.
+
+use std::borrow::Cow;
+
+use super::{DecodeError, EncodeError, Message};
+
+/// Wraps a value that can't leave the node (a socket, a channel), so that it can be sent
+/// to processes of this node. Sending it to another node is an error at the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Local<T>(pub T);
+
+impl<T: Send + 'static> Message for Local<T> {
+    fn tag() -> Cow<'static, str> {
+        "fika::Local".into()
+    }
+
+    fn fingerprint() -> u64 {
+        0
+    }
+
+    fn check_sendable() -> Result<(), EncodeError> {
+        Err(EncodeError::new::<T>("it was wrapped in `Local`, for processes of this node only"))
+    }
+
+    fn encode(&self, _: &mut Vec<u8>) -> Result<(), EncodeError> {
+        Self::check_sendable()
+    }
+
+    fn decode(_: &[u8]) -> Result<Self, DecodeError> {
+        Err(DecodeError::malformed::<T>("`Local` values never cross the wire"))
+    }
+}

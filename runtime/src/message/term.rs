@@ -1,0 +1,132 @@
+//! A user's value inside an exit reason.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Encoded, Message, WireType, node_codec};
+
+/// A user's value in an exit reason: any message, shared, comparable, and the same on
+/// every node. It is kept encoded, with its `Debug` text for reports.
+#[derive(Clone)]
+pub struct Term(Arc<Inner>);
+
+struct Inner {
+    value: Encoded,
+    text: String,
+}
+
+impl Term {
+    /// The longest text that is kept for reports, in bytes.
+    const TEXT_BYTES_MAX: usize = 1024;
+
+    /// Makes a term of a message.
+    ///
+    /// # Panics
+    /// When the message can't leave this node: a reason may be seen on every node.
+    #[must_use]
+    #[track_caller]
+    pub fn new<M: Message + fmt::Debug>(message: &M) -> Term {
+        let mut text = format!("{message:?}");
+        if text.len() > Term::TEXT_BYTES_MAX {
+            text.truncate(text.floor_char_boundary(Term::TEXT_BYTES_MAX));
+            text.push('…');
+        }
+        match Encoded::new(message) {
+            Ok(value) => Term(Arc::new(Inner { value, text })),
+            Err(error) => panic!("badarg: {error}"),
+        }
+    }
+
+    /// The value, if it is an `M`.
+    #[must_use]
+    pub fn get<M: Message>(&self) -> Option<M> {
+        self.0.value.decode().ok()
+    }
+
+    /// Whether the value is an `M`.
+    #[must_use]
+    pub fn is<M: Message>(&self) -> bool {
+        self.0.value.wire_type.hash == M::tag_hash()
+    }
+}
+
+impl PartialEq for Term {
+    fn eq(&self, other: &Term) -> bool {
+        let (a, b) = (&self.0.value, &other.0.value);
+        a.wire_type == b.wire_type && a.nodes == b.nodes && a.bytes == b.bytes
+    }
+}
+
+impl Eq for Term {}
+
+impl fmt::Debug for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.text)
+    }
+}
+
+/// The wire form of a term.
+#[derive(Serialize, Deserialize)]
+struct Wire<'a> {
+    tag: &'a str,
+    fingerprint: u64,
+    nodes: Vec<node_codec::Encoded>,
+    bytes: &'a [u8],
+    text: &'a str,
+}
+
+#[derive(Deserialize)]
+struct OwnedWire {
+    tag: String,
+    fingerprint: u64,
+    nodes: Vec<node_codec::Encoded>,
+    bytes: bytes::Bytes,
+    text: String,
+}
+
+impl Serialize for Term {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Inner { value, text } = &*self.0;
+        let nodes = value.nodes.iter().map(|node| node_codec::Encoded::of(*node)).collect();
+        let WireType { tag, fingerprint, .. } = &*value.wire_type;
+        Wire { tag, fingerprint: *fingerprint, nodes, bytes: &value.bytes, text }
+            .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Term {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wire = OwnedWire::deserialize(deserializer)?;
+        let nodes = wire.nodes.into_iter().map(node_codec::Encoded::into_id);
+        let hash = super::hash_tag(&wire.tag);
+        let wire_type = WireType { tag: wire.tag.into(), hash, fingerprint: wire.fingerprint };
+        let value = Encoded {
+            from: None,
+            wire_type: Arc::new(wire_type),
+            nodes: nodes.collect::<Result<_, D::Error>>()?,
+            bytes: wire.bytes,
+        };
+        Ok(Term(Arc::new(Inner { value, text: wire.text })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{decode_postcard, encode_postcard};
+
+    #[test]
+    fn a_term_survives_the_wire() {
+        let term = Term::new(&(7_u64, "why".to_string()));
+        let mut bytes = Vec::new();
+        encode_postcard(&term, &mut bytes).unwrap();
+        let back: Term = decode_postcard(&bytes).unwrap();
+        assert_eq!(back, term);
+        assert_eq!(back.get::<(u64, String)>(), Some((7, "why".into())));
+        assert_eq!(back.get::<u64>(), None);
+        assert_eq!(format!("{back:?}"), "(7, \"why\")");
+        assert_ne!(back, Term::new(&(8_u64, "why".to_string())));
+    }
+}

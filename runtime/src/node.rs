@@ -1,0 +1,594 @@
+//! A node: the processes, and all that they share. A value, of which there may be many in
+//! one OS process.
+//!
+//! Stopping a node:
+//!
+//! 1. No process is made any more.
+//! 2. All processes are killed, until none is left or the time is over.
+//! 3. The threads end. One that is in a process that never comes back is left behind.
+//! 4. What processes there still are, are taken apart here.
+
+use std::fmt;
+use std::panic::{Location, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::carrier::{Carrier, ConnectionId, SpawnRequest};
+use crate::context;
+use crate::dest::Dest;
+use crate::env::{Env, SystemEnv, Time};
+use crate::exit_reason::ExitReason;
+use crate::message::{Envelope, Message};
+use crate::name::Name;
+use crate::node_id::NodeId;
+use crate::node_name::NodeName;
+use crate::pid::Pid;
+use crate::process::{self, Oneshot, Start};
+use crate::reference::Reference;
+use crate::registry::{RegisterError, Registry};
+use crate::remote::Functions;
+use crate::scheduler::{BlockingPool, Driver, Runner, Scheduler, ThreadDriver, Worker};
+use crate::signal::{Signal, SpawnError, Target};
+use crate::system_message::Down;
+use crate::table::{SlotRef, Table};
+use crate::timer::{Action, TimerRef, Timers};
+use crate::{Next, Opened, Receive, SendError};
+
+/// As many processes as OTP 28 has by default.
+const PROCESS_LIMIT: usize = 1 << 20;
+
+/// How long killed processes may take to end when a node stops.
+const STOP_WAIT: Duration = Duration::from_secs(5);
+
+/// What all processes of a node share.
+pub(crate) struct Inner {
+    pub(crate) id: NodeId,
+    pub(crate) env: Arc<dyn Env>,
+    pub(crate) table: Table,
+    pub(crate) registry: Registry,
+    pub(crate) timers: Timers,
+    pub(crate) carrier: OnceLock<Arc<dyn Carrier>>,
+    pub(crate) blocking: BlockingPool,
+    scheduler: Arc<Scheduler<SlotRef>>,
+    functions: Functions,
+    references: AtomicU64,
+    stopping: AtomicBool,
+    /// Told, while the node stops, that a process has ended.
+    process_ended: (Mutex<()>, Condvar),
+    this: Weak<Inner>,
+}
+
+/// A node. Cheap to clone; all clones are the same node.
+#[derive(Clone)]
+pub struct Node(Arc<Inner>);
+
+/// Why a node could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The operating system gave no thread.
+    #[error("no thread can be started: {0}")]
+    Thread(#[from] std::io::Error),
+    /// Two functions have the same name.
+    #[error(
+        "two #[remote] functions are called `{0}`; give one of them another name, with \
+         #[remote(name = \"..\")]"
+    )]
+    RemoteFunction(&'static str),
+    /// A setting is out of its range.
+    #[error("{0}")]
+    Setting(&'static str),
+}
+
+/// The settings of a node.
+#[derive(Clone)]
+pub struct NodeBuilder {
+    id: Option<NodeId>,
+    workers: Option<usize>,
+    process_limit: usize,
+    env: Option<Arc<dyn Env>>,
+    driver: Option<Arc<dyn Driver>>,
+}
+
+impl NodeBuilder {
+    /// The node's name and creation. Without one the node is `nonode@nohost`.
+    #[must_use]
+    pub fn id(mut self, id: NodeId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// How many threads run processes; as many as there are cores if not set.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// How many processes there may be at the same time; 1,048,576 if not set.
+    #[must_use]
+    pub fn process_limit(mut self, limit: usize) -> Self {
+        self.process_limit = limit;
+        self
+    }
+
+    /// The clock and the random source; the operating system's if not set.
+    #[must_use]
+    pub fn env(mut self, env: Arc<dyn Env>) -> Self {
+        self.env = Some(env);
+        self
+    }
+
+    /// Where idle workers wait.
+    #[must_use]
+    pub fn driver(mut self, driver: Arc<dyn Driver>) -> Self {
+        self.driver = Some(driver);
+        self
+    }
+
+    /// Starts the node.
+    ///
+    /// # Errors
+    /// When a setting is out of its range, two remote functions have one name, or no thread
+    /// can be started.
+    pub fn build(self) -> Result<Node, BuildError> {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = self.workers.unwrap_or_else(cores);
+        if workers == 0 {
+            return Err(BuildError::Setting("a node needs at least one worker"));
+        }
+        if self.process_limit == 0 || u32::try_from(self.process_limit).is_err() {
+            return Err(BuildError::Setting("the process limit must be in 1..=4294967295"));
+        }
+        process::install_panic_hook();
+        let functions = Functions::of_program().map_err(BuildError::RemoteFunction)?;
+        let id = self.id.unwrap_or_else(NodeId::nameless);
+        let driver = self.driver.unwrap_or_else(|| Arc::<ThreadDriver>::default());
+        let scheduler = Scheduler::new(id.name().alive(), driver);
+        let inner = Arc::new_cyclic(|this| Inner {
+            id,
+            env: self.env.unwrap_or_else(|| Arc::new(SystemEnv::new())),
+            table: Table::new(scheduler.clone(), self.process_limit, workers),
+            registry: Registry::default(),
+            timers: Timers::new(id, workers + 1),
+            carrier: OnceLock::new(),
+            blocking: BlockingPool::default(),
+            scheduler: scheduler.clone(),
+            functions,
+            references: AtomicU64::new(1),
+            stopping: AtomicBool::new(false),
+            process_ended: Default::default(),
+            this: this.clone(),
+        });
+        scheduler.start(workers, Arc::new(Work(inner.clone())))?;
+        Ok(Node(inner))
+    }
+}
+
+impl Node {
+    /// The settings of a node to be.
+    #[must_use]
+    pub fn builder() -> NodeBuilder {
+        NodeBuilder {
+            id: None,
+            workers: None,
+            process_limit: PROCESS_LIMIT,
+            env: None,
+            driver: None,
+        }
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    /// The node's name and creation, as a number.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.0.id
+    }
+
+    /// The node's name (Erlang's `node/0`); `nonode@nohost` if it has none.
+    #[must_use]
+    pub fn name(&self) -> NodeName {
+        self.0.id.name()
+    }
+
+    /// The node's clock and random source.
+    #[must_use]
+    pub fn env(&self) -> &Arc<dyn Env> {
+        &self.0.env
+    }
+
+    /// Runs a future as a process, and waits for its value on the calling thread.
+    ///
+    /// # Panics
+    /// With the process's own panic if it ends by one, and with its exit reason if it ends
+    /// otherwise before the future is ready. When it is called inside a process.
+    #[track_caller]
+    pub fn block_on<F>(&self, future: F) -> F::Output
+    where
+        F: IntoFuture,
+        F::IntoFuture: Send + 'static,
+        F::Output: Send + 'static,
+    {
+        match self.try_block_on(future) {
+            Ok(value) => value,
+            Err(ExitReason::Panic(panic)) => {
+                // The hook has not printed it, as it was in a process.
+                let at = panic.location.as_deref().unwrap_or("an unknown place");
+                eprintln!("the process of `block_on` panicked at {at}:\n{}", panic.message);
+                resume_unwind(Box::new(panic.message.clone()))
+            }
+            Err(reason) => panic!("the process of `block_on` ended with reason {reason}"),
+        }
+    }
+
+    /// As [`block_on`](Node::block_on), and gives the exit reason if the process ends
+    /// before the future is ready.
+    ///
+    /// # Errors
+    /// With the reason.
+    ///
+    /// # Panics
+    /// When it is called inside a process.
+    #[track_caller]
+    pub fn try_block_on<F>(&self, future: F) -> Result<F::Output, ExitReason>
+    where
+        F: IntoFuture,
+        F::IntoFuture: Send + 'static,
+        F::Output: Send + 'static,
+    {
+        assert!(
+            context::try_process(|_| ()).is_none(),
+            "`block_on` inside a process would block its worker: await the future instead"
+        );
+        let (sender, receiver) = crossbeam_channel::bounded(1);
+        let value = Oneshot::default();
+        let future = future.into_future();
+        let to = value.clone();
+        let started = self.spawn(async move {
+            let (_, monitor) = process::spawn_monitor(async move { to.set(future.await) });
+            let reason = down(monitor).await;
+            let _ = sender.send(reason);
+        });
+        if started.is_none() {
+            return Err(ExitReason::SystemLimit);
+        }
+        let reason = receiver.recv().unwrap_or(ExitReason::Killed);
+        value.take().ok_or(reason)
+    }
+
+    /// Spawns a process from outside of any (Erlang's `spawn/1`); none if the node has no
+    /// room, or stops.
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> Option<Pid>
+    where
+        F: IntoFuture,
+        F::IntoFuture: Send + 'static,
+    {
+        let start = Start { parent: None, site: Location::caller(), link: None, watcher: None };
+        process::start(&self.0, start, future.into_future(), |_| ())
+    }
+
+    /// Sends a message from outside of any process.
+    ///
+    /// # Errors
+    /// When a plain name is not registered, a node's name is none, or the message can't leave
+    /// this node.
+    pub fn send<'a, M: Message>(
+        &self,
+        dest: impl Into<Dest<'a>>,
+        message: M,
+    ) -> Result<(), SendError> {
+        self.0.send(&dest.into(), message)
+    }
+
+    /// Sends an exit signal from outside of any process; the sender is the process itself.
+    pub fn exit_process(&self, pid: Pid, reason: ExitReason) {
+        self.0.signal_out(pid, Signal::Exit { from: pid, reason, by_link: false });
+    }
+
+    /// As [`register`](crate::register).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn register(&self, name: impl Into<Name>, pid: Pid) -> Result<(), RegisterError> {
+        self.0.register(name.into(), pid)
+    }
+
+    /// As [`whereis`](crate::whereis).
+    #[must_use]
+    pub fn whereis(&self, name: &str) -> Option<Pid> {
+        self.0.registry.whereis(name)
+    }
+
+    /// How many processes there are.
+    #[must_use]
+    pub fn process_count(&self) -> usize {
+        self.0.table.len()
+    }
+
+    /// How many timers there are, those of waiting receives included.
+    #[must_use]
+    pub fn timer_count(&self) -> usize {
+        self.0.timers.len()
+    }
+
+    /// Makes a reference that differs from every other.
+    #[must_use]
+    pub fn make_ref(&self) -> Reference {
+        self.0.make_ref()
+    }
+
+    /// Stops the node: kills its processes and ends its threads. True if all of them ended
+    /// in time; a process that computes and never waits can't be ended.
+    ///
+    /// # Panics
+    /// Inside a process of the node.
+    pub fn stop(&self) -> bool {
+        assert!(
+            !context::is_worker_of(&self.0.scheduler),
+            "a node can't be stopped from a process of its own, which would wait for itself"
+        );
+        self.0.stop()
+    }
+}
+
+/// What carries signals to other nodes uses these.
+#[doc(hidden)]
+impl Node {
+    /// Gives the node its carrier; false if it has one.
+    pub fn set_carrier(&self, carrier: Arc<dyn Carrier>) -> bool {
+        self.0.carrier.set(carrier).is_ok()
+    }
+
+    #[must_use]
+    pub fn carrier(&self) -> Option<&Arc<dyn Carrier>> {
+        self.0.carrier.get()
+    }
+
+    /// Takes in a signal of another node.
+    pub fn receive(&self, target: &Target, signal: Signal) {
+        self.0.receive(target, signal);
+    }
+
+    /// Takes in a request to spawn, and answers it.
+    pub fn receive_spawn(&self, request: SpawnRequest) {
+        self.0.receive_spawn(request);
+    }
+
+    /// Whether a process of this node has not ended.
+    #[must_use]
+    pub fn is_alive(&self, pid: Pid) -> bool {
+        pid.node() == self.0.id && self.0.is_alive(pid)
+    }
+}
+
+/// Waits for the `Down` of this monitor.
+async fn down(monitor: Reference) -> ExitReason {
+    let mut receive = Receive::begin();
+    loop {
+        if let Next::Message(message) = receive.next(Envelope::is::<Down>).await {
+            match receive.open::<Down>(message) {
+                Opened::Is(down) if down.body.monitor == monitor => return down.body.reason,
+                Opened::Is(other) => receive.keep(other.into()),
+                Opened::Other(other) => receive.keep(other),
+                Opened::Gone => {}
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// The connection of what could not be sent at all.
+    pub(crate) const NEVER_CONNECTED: ConnectionId = ConnectionId(u64::MAX);
+
+    pub(crate) fn handle(&self) -> Node {
+        Node(self.this.upgrade().expect("a process runs, so its node is there"))
+    }
+
+    pub(crate) fn name(&self) -> NodeName {
+        self.id.name()
+    }
+
+    /// Whether this is the node's own name.
+    pub(crate) fn is_called(&self, node: &str) -> bool {
+        self.id.name().as_str() == node
+    }
+
+    pub(crate) fn make_ref(&self) -> Reference {
+        Reference::new(self.id, self.references.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_alive(&self, pid: Pid) -> bool {
+        self.table.get(pid.local()).is_some_and(|slot| !slot.queue.is_closed())
+    }
+
+    pub(crate) fn register(&self, name: Name, pid: Pid) -> Result<(), RegisterError> {
+        if pid.node() != self.id {
+            return Err(RegisterError::Noproc);
+        }
+        self.registry.register(name, pid, || self.is_alive(pid))
+    }
+
+    fn receive_spawn(&self, request: SpawnRequest) {
+        let SpawnRequest { reference, from, function, args, link, monitor } = request;
+        let reply = |result| {
+            self.signal_out(from, Signal::SpawnReply { reference, result });
+        };
+        let Some(make) = self.functions.get(function.as_str()) else {
+            tracing::warn!(%function, %from, "asked to spawn a function that this node has not");
+            return reply(Err(SpawnError::Notsup));
+        };
+        let future = match make(&args) {
+            Ok(future) => future,
+            Err(error) => {
+                tracing::warn!(%function, %from, %error, "asked to spawn with other arguments");
+                return reply(Err(SpawnError::Notsup));
+            }
+        };
+        let start = Start {
+            parent: Some(from),
+            site: Location::caller(),
+            link: link.then_some(from),
+            watcher: monitor.then_some((reference, from)),
+        };
+        // SPAWN-6: the answer goes out before the child can send anything.
+        let started = process::start(self, start, future, |pid| reply(Ok(pid)));
+        if started.is_none() {
+            reply(Err(SpawnError::SystemLimit));
+        }
+    }
+
+    pub(crate) fn start_timer_at(
+        &self,
+        due: Time,
+        action: impl FnOnce(TimerRef) -> Action,
+    ) -> TimerRef {
+        let (timer, earlier) = self.timers.start(context::shard(), due, action);
+        if earlier {
+            self.scheduler.reconsider_timeout();
+        }
+        timer
+    }
+
+    pub(crate) fn start_timer_in(
+        &self,
+        time: Duration,
+        action: impl FnOnce(TimerRef) -> Action,
+    ) -> TimerRef {
+        self.start_timer_at(self.env.now() + time, action)
+    }
+
+    pub(crate) fn cancel_timer(&self, timer: TimerRef) -> Option<Duration> {
+        let live = self.read_timer(timer);
+        let left = self.timers.cancel(timer, self.env.now());
+        left.filter(|_| live.is_some())
+    }
+
+    pub(crate) fn read_timer(&self, timer: TimerRef) -> Option<Duration> {
+        let (left, dest) = self.timers.read(timer, self.env.now())?;
+        // TIM-7: a timer for a process that has ended counts as cancelled.
+        let live = match dest {
+            Some(Dest::Pid(pid)) => self.is_alive(pid),
+            _ => true,
+        };
+        live.then_some(left)
+    }
+
+    fn fire_timers(&self) {
+        let mut due = Vec::new();
+        self.timers.take_due(self.env.now(), &mut due);
+        for action in due {
+            match action {
+                // A name that nobody has when the timer fires: the message is dropped.
+                Action::Send(dest, message) => drop(self.send_envelope(&dest, message)),
+                Action::Wake(slot) => slot.wake(slot.queue.notify()),
+                Action::WakeTask(waker) => waker.wake(),
+            }
+        }
+    }
+
+    /// A process has ended, and its slot is free.
+    pub(crate) fn process_ended(&self) {
+        if self.is_stopping() {
+            drop(self.process_ended.0.lock());
+            self.process_ended.1.notify_all();
+        }
+    }
+
+    fn stop(&self) -> bool {
+        // 1.
+        self.stopping.store(true, Ordering::SeqCst);
+        // 2.
+        let mut guard = self.process_ended.0.lock();
+        let kill = |slot: SlotRef| {
+            let pid = Pid::new(self.id, slot.id());
+            let reason = ExitReason::Kill;
+            self.deliver(pid, Signal::Exit { from: pid, reason, by_link: false });
+        };
+        self.table.live().for_each(kill);
+        let deadline = self.env.now() + STOP_WAIT;
+        while self.table.len() > 0 {
+            let left = deadline.since(self.env.now());
+            if left.is_zero() || self.process_ended.1.wait_for(&mut guard, left).timed_out() {
+                break;
+            }
+        }
+        drop(guard);
+        // 3.
+        self.blocking.stop();
+        let ended = self.scheduler.stop(false);
+        // 4. Only if no worker is left: one that is may be in any of them.
+        if ended {
+            context::enter_node(self, || {
+                for slot in self.table.live() {
+                    process::end(self, slot, ExitReason::Killed);
+                }
+            });
+        }
+        ended
+    }
+}
+
+/// What the scheduler runs.
+struct Work(Arc<Inner>);
+
+impl Runner<SlotRef> for Work {
+    fn enter(&self, worker: &Worker<SlotRef>, work: &dyn Fn()) {
+        context::enter_worker(worker, &self.0, work);
+    }
+
+    fn run(&self, slot: SlotRef) -> bool {
+        process::run(&self.0, slot)
+    }
+
+    fn maintain(&self) {
+        self.0.fire_timers();
+    }
+
+    fn before_sleep(&self) -> Option<Duration> {
+        self.0.fire_timers();
+        self.0.timers.sleep_until_next(self.0.env.now())
+    }
+
+    fn after_sleep(&self) {
+        self.0.timers.awake();
+        self.0.fire_timers();
+    }
+
+    fn turn_end(&self) {
+        if let Some(carrier) = self.0.carrier.get() {
+            carrier.flush();
+        }
+    }
+
+    fn now(&self) -> Time {
+        self.0.env.now()
+    }
+
+    fn stuck(&self, slot: SlotRef, time: Duration) {
+        let pid = Pid::new(self.0.id, slot.id());
+        let name = self.0.registry.name_of(pid).map(|name| name.as_str().to_owned());
+        tracing::warn!(
+            %pid, name, ms = time.as_millis(),
+            "a process has kept its worker without coming to a suspension point; others go on \
+             without it. Let long computations call `yield_now().await`, or give them to \
+             `spawn_blocking`"
+        );
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node({:?})", self.0.id)
+    }
+}

@@ -1,0 +1,118 @@
+//! A node's life, as a small number: the name of a node together with the
+//! creation that tells one of its lives from the next.
+//!
+//! Pids and references carry this number, so that they stay 16 bytes and `Copy`
+//! and are compared without a look at a name. The table that the numbers index
+//! belongs to the OS process, as a symbol table does: it holds names, and nothing
+//! of any node's state. An entry lives as long as the OS process; entries are made
+//! only for our own nodes, for peers that have proved that they know the cookie,
+//! and for nodes that such a peer mentioned.
+//!
+//! Prior art: the node table (`erl_node_tables`) and atom table of the BEAM.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::LazyLock;
+
+use parking_lot::RwLock;
+
+use crate::node_name::NodeName;
+
+/// Tells one life of a node from another: it is new each time a node starts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Creation(pub u32);
+
+/// A number for a node's name and [`Creation`].
+///
+/// Two ids are equal when they mean the same life of the same node. The number has
+/// no meaning outside this OS process; name and creation are what goes on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(NonZeroU32);
+
+#[derive(Default)]
+struct Table {
+    /// Entry `n - 1` is that of the id `n`.
+    entries: Vec<(NodeName, Creation)>,
+    ids: HashMap<(NodeName, Creation), NodeId>,
+}
+
+static TABLE: LazyLock<RwLock<Table>> = LazyLock::new(RwLock::default);
+
+impl NodeId {
+    /// The id of this life of this node; the same for the same arguments.
+    #[must_use]
+    pub fn of(name: &NodeName, creation: Creation) -> NodeId {
+        let key = (name.clone(), creation);
+        if let Some(id) = TABLE.read().ids.get(&key) {
+            return *id;
+        }
+        let mut table = TABLE.write();
+        if let Some(id) = table.ids.get(&key) {
+            return *id;
+        }
+        let id = table.push(key.clone());
+        table.ids.insert(key, id);
+        id
+    }
+
+    /// A fresh id for a node without a name. It equals no other, so that the pids of
+    /// two nameless nodes in one OS process are never taken for each other's.
+    #[must_use]
+    pub fn nameless() -> NodeId {
+        TABLE.write().push((NodeName::nonode(), Creation(0)))
+    }
+
+    /// The node's name.
+    #[must_use]
+    pub fn name(self) -> NodeName {
+        self.entry().0
+    }
+
+    /// Which life of the node it is.
+    #[must_use]
+    pub fn creation(self) -> Creation {
+        self.entry().1
+    }
+
+    /// The number itself, for hashing and display.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        self.0.get()
+    }
+
+    fn entry(self) -> (NodeName, Creation) {
+        TABLE.read().entries[self.0.get() as usize - 1].clone()
+    }
+}
+
+impl Table {
+    fn push(&mut self, entry: (NodeName, Creation)) -> NodeId {
+        self.entries.push(entry);
+        let number = u32::try_from(self.entries.len()).expect("fewer than 2^32 lives of nodes");
+        NodeId(NonZeroU32::new(number).expect("one entry was just pushed"))
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, creation) = self.entry();
+        write!(f, "{name}#{}", creation.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROC-2: a pid of an earlier life never matches one of the next.
+    #[test]
+    fn lives_differ() {
+        let name: NodeName = "lives@host".parse().unwrap();
+        let first = NodeId::of(&name, Creation(1));
+        assert_eq!(first, NodeId::of(&name, Creation(1)));
+        assert_ne!(first, NodeId::of(&name, Creation(2)));
+        assert_eq!((first.name(), first.creation()), (name, Creation(1)));
+        assert_ne!(NodeId::nameless(), NodeId::nameless());
+    }
+}

@@ -1,0 +1,172 @@
+//! The name of a node, `alive@host`, checked when it is made.
+//!
+//! What a node does with its name (registering it, comparing short and long ones
+//! before it connects) is net's business.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// The longest name in characters, host included: what a port mapper takes for the
+/// part before the `@`.
+const NAME_CHARS_MAX: usize = 255;
+
+/// A node's name, `alive@host`.
+///
+/// ```
+/// use fika_runtime::NodeName;
+///
+/// let name: NodeName = "cache@127.0.0.1".parse()?;
+/// assert_eq!((name.alive(), name.host()), ("cache", "127.0.0.1"));
+/// assert!("no-host".parse::<NodeName>().is_err());
+/// # Ok::<(), fika_runtime::NodeNameError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct NodeName(Arc<str>);
+
+/// Why a text is no node name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` is no node name: {why}")]
+pub struct NodeNameError {
+    name: String,
+    why: &'static str,
+}
+
+impl NodeName {
+    /// The name of a node that has none: `nonode@nohost`.
+    #[must_use]
+    pub fn nonode() -> NodeName {
+        NodeName("nonode@nohost".into())
+    }
+
+    /// The part before the `@`.
+    #[must_use]
+    pub fn alive(&self) -> &str {
+        self.parts().0
+    }
+
+    /// The part after the `@`.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.parts().1
+    }
+
+    /// The whole name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A long name has a dot in its host, or an IPv6 address for one; a short name has
+    /// neither. The two kinds never connect to each other.
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        self.host().contains(['.', ':'])
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        self.0.split_once('@').expect("checked when the name was made")
+    }
+}
+
+fn check(name: &str) -> Result<(), &'static str> {
+    let Some((alive, host)) = name.split_once('@') else {
+        return Err("it has no `@`; write alive@host, like cache@127.0.0.1");
+    };
+    if alive.is_empty() {
+        return Err("there is nothing before the `@`");
+    }
+    if host.is_empty() {
+        return Err("there is nothing after the `@`");
+    }
+    if host.contains('@') {
+        return Err("it has more than one `@`");
+    }
+    if !alive.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_') {
+        return Err("before the `@` there may be letters, digits, `-` and `_` only");
+    }
+    if !host.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':')) {
+        return Err("after the `@` there may be a host name or an address only");
+    }
+    if name.chars().count() > NAME_CHARS_MAX {
+        return Err("it is longer than 255 characters");
+    }
+    Ok(())
+}
+
+impl FromStr for NodeName {
+    type Err = NodeNameError;
+
+    fn from_str(name: &str) -> Result<Self, NodeNameError> {
+        match check(name) {
+            Ok(()) => Ok(NodeName(name.into())),
+            Err(why) => Err(NodeNameError { name: name.chars().take(300).collect(), why }),
+        }
+    }
+}
+
+impl TryFrom<&str> for NodeName {
+    type Error = NodeNameError;
+
+    fn try_from(name: &str) -> Result<Self, NodeNameError> {
+        name.parse()
+    }
+}
+
+impl TryFrom<String> for NodeName {
+    type Error = NodeNameError;
+
+    fn try_from(name: String) -> Result<Self, NodeNameError> {
+        name.parse()
+    }
+}
+
+impl From<NodeName> for String {
+    fn from(name: NodeName) -> String {
+        name.0.as_ref().into()
+    }
+}
+
+impl AsRef<str> for NodeName {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for NodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for NodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// DIST-2: which names are legal.
+    #[test]
+    fn names() {
+        for good in ["a@b", "a-b_1@127.0.0.1", "ö@höst.example", "a@::1"] {
+            assert!(good.parse::<NodeName>().is_ok(), "{good}");
+        }
+        for bad in ["", "a", "@", "a@", "@b", "a@b@c", "a b@c", "a.b@c", "a@b c", "a\0@b"] {
+            assert!(bad.parse::<NodeName>().is_err(), "{bad}");
+        }
+        assert!(format!("{}@b", "a".repeat(254)).parse::<NodeName>().is_err());
+    }
+
+    #[test]
+    fn long_and_short() {
+        assert!("a@127.0.0.1".parse::<NodeName>().unwrap().is_long());
+        assert!(!"a@localhost".parse::<NodeName>().unwrap().is_long());
+    }
+}

@@ -1,0 +1,133 @@
+//! How a process ends.
+//!
+//! 1. Its future is dropped. What the destructors send has no effect on others.
+//! 2. Its name is taken away and its queue is closed, as one step for `register`.
+//! 3. What was still in the queue is answered as for a dead process.
+//! 4. The processes that it monitored are told that nobody watches any more.
+//! 5. Its links get their exit signals and its watchers their downs.
+//! 6. An end that is a mistake is reported.
+//! 7. Its slot is free for another process, and a node that stops is told.
+//!
+//! Prior art: `erts_do_exit_process`.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Once};
+
+use super::control::Running;
+use super::relations::Ending;
+use crate::carrier::RemoteDest;
+use crate::context;
+use crate::exit_reason::{ExitReason, PanicReason};
+use crate::node::Inner;
+use crate::signal::Signal;
+use crate::system_message::Object;
+use crate::table::SlotRef;
+
+/// Ends the process in this slot, which the caller owns.
+pub(crate) fn end(node: &Inner, slot: SlotRef, reason: ExitReason) {
+    let Some(mut body) = slot.take_body() else { return };
+    let control = body.as_mut().control();
+    control.ending.set(true);
+    let pid = control.pid;
+
+    // 1. A panic in a destructor is part of the end of a process that had no other.
+    let dropped = catch(|| body.as_mut().drop_future());
+    let reason = match dropped {
+        Err(panic) if reason.is_orderly() => panic,
+        _ => reason,
+    };
+
+    // 2.
+    let mut rest = None;
+    node.registry.process_ends(pid, || rest = Some(slot.queue.close()));
+
+    // 3. An acknowledgement or a loss among it changes nothing any more.
+    let control = body.as_mut().control();
+    control.doom(ExitReason::Normal);
+    Running { control, node }.handle_all(rest.expect("set by `process_ends`"));
+
+    let Ending { links, watchers, monitors } = control.relations.borrow_mut().end();
+    // 4.
+    for (reference, monitor) in monitors {
+        let signal = Signal::Demonitor { from: pid, reference };
+        match (monitor.target, monitor.object) {
+            (Some(target), _) => drop(node.signal(target, signal)),
+            (None, Object::Name(name, at)) => drop(node.carry(RemoteDest::Name(name, at), signal)),
+            (None, Object::Pid(_)) => {}
+        }
+    }
+    // 5.
+    for peer in links {
+        node.signal(peer, Signal::Exit { from: pid, reason: reason.clone(), by_link: true });
+    }
+    for (reference, watcher) in watchers {
+        node.signal(watcher, Signal::Down { from: Some(pid), reference, reason: reason.clone() });
+    }
+    // 6.
+    if let ExitReason::Panic(panic) = &reason {
+        let PanicReason { message, location } = &**panic;
+        let (at, site) = (location.as_deref().unwrap_or("?"), control.site);
+        let parent = control.parent.map(tracing::field::display);
+        tracing::error!(%pid, panicked = %message, %at, spawned = %site, parent, "a panic ended a process");
+    }
+    // 7.
+    drop(body);
+    node.table.release(slot, context::shard());
+    node.process_ended();
+}
+
+/// Runs a piece of a process; a panic is an exit reason.
+pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, ExitReason> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(reason_of)
+}
+
+thread_local! {
+    /// Where the last panic of this thread was, from the hook to the `catch`.
+    static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+fn reason_of(payload: Box<dyn Any + Send>) -> ExitReason {
+    let location = PANICKED_AT.take();
+    let payload = match payload.downcast::<ExitReason>() {
+        Ok(reason) => return *reason,
+        Err(payload) => payload,
+    };
+    let message = if let Some(text) = payload.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "a panic with a payload that is no text".to_owned()
+    };
+    // The payload is the user's, and its destructor may panic in turn, with a payload
+    // whose destructor panics: that one is leaked.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
+        PANICKED_AT.take();
+    }
+    ExitReason::Panic(Arc::new(PanicReason { message, location }))
+}
+
+/// Notes where a process panics, for its exit reason, instead of printing it: the report
+/// of the process's end says it. Other threads keep the hook that was there. The hook is
+/// the OS process's, as Rust has no other, and is set once.
+pub(crate) fn install_panic_hook() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let outer = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if context::try_process(|_| ()).is_some() {
+                PANICKED_AT.set(info.location().map(ToString::to_string));
+            } else {
+                outer(info);
+            }
+        }));
+    });
+}
+
+/// Leaves the running process, with this reason.
+pub(super) fn leave(reason: ExitReason) -> ! {
+    std::panic::resume_unwind(Box::new(reason))
+}

@@ -1,0 +1,31 @@
+//! Processes: what one is, how it runs, what signals do to it, and how it ends.
+
+mod api;
+mod control;
+mod exit;
+mod handle;
+mod receive;
+mod relations;
+mod route;
+mod run;
+mod spawn;
+mod wait;
+
+pub use api::{
+    cancel_timer, demonitor, demonitor_flush, exit, exit_process, link, make_ref, monitor,
+    process_count, read_timer, register, registered, self_node, self_pid, send, send_after,
+    start_timer, trap_exit, unlink, unregister, whereis,
+};
+pub use receive::{Next, Opened, Receive};
+pub use spawn::{
+    SpawnReply, spawn, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on,
+    spawn_on_with,
+};
+pub use wait::{Elapsed, Sleep, SpawnBlocking, sleep, spawn_blocking, timeout, yield_now};
+
+pub(crate) use control::{Body, Control, Running};
+pub(crate) use exit::{end, install_panic_hook};
+pub use route::SendError;
+pub(crate) use run::run;
+pub(crate) use spawn::{Start, start};
+pub(crate) use wait::Oneshot;

@@ -1,0 +1,218 @@
+//! Selective receive: what `receive!` expands to.
+//!
+//! A receive looks at the mailbox from its oldest message on, each message once, and
+//! waits when it has seen all. A message leaves the mailbox only in the step in which it
+//! is taken, so a receive that is dropped while it waits loses nothing.
+//!
+//! The macro asks for candidates by type, opens them, tries its patterns, and keeps what
+//! no pattern takes.
+
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::control::Running;
+use super::spawn::SpawnReply;
+use crate::context;
+use crate::env::Time;
+use crate::exit_reason::ExitReason;
+use crate::message::{Envelope, Message, Node};
+use crate::pid::Pid;
+use crate::reference::Reference;
+use crate::signal::SpawnError;
+use crate::timer::{Action, TimerRef};
+
+/// A receive that is under way.
+#[derive(Debug)]
+pub struct Receive {
+    /// Whose mailbox it looks at: it must be polled in that process.
+    pid: Pid,
+    after: After,
+}
+
+#[derive(Debug)]
+enum After {
+    Never,
+    At(Time),
+    Started(TimerRef, Time),
+}
+
+/// What a receive comes back with.
+#[derive(Debug)]
+pub enum Next {
+    /// A message that may be wanted. It goes back by [`Receive::keep`] if it is not.
+    Message(Envelope),
+    /// The time is over.
+    Timeout,
+}
+
+/// A message, opened as one of type `M`.
+#[derive(Debug)]
+pub enum Opened<M> {
+    /// It is one.
+    Is(Box<Node<M>>),
+    /// It is something else.
+    Other(Envelope),
+    /// It came from another node as an `M` and is none. That was reported, and the message
+    /// is gone.
+    Gone,
+}
+
+impl Receive {
+    /// Begins a receive without a time limit.
+    ///
+    /// # Panics
+    /// Outside of a process, and when another receive of the process is under way.
+    #[must_use]
+    #[track_caller]
+    pub fn begin() -> Receive {
+        Receive::start(After::Never)
+    }
+
+    /// Begins a receive that gives up after this time. With zero it looks at the mailbox
+    /// once.
+    ///
+    /// # Panics
+    /// As [`begin`](Receive::begin).
+    #[must_use]
+    #[track_caller]
+    pub fn begin_after(time: Duration) -> Receive {
+        let now = context::process("receive!", |me| me.node.env.now());
+        Receive::start(After::At(now + time))
+    }
+
+    #[track_caller]
+    fn start(after: After) -> Receive {
+        context::process("receive!", |me| {
+            assert!(
+                !me.control.receiving.replace(true),
+                "two receives of one process at the same time: a process has one mailbox, so let \
+                 one `receive!` take the messages of both"
+            );
+            me.control.mailbox.borrow_mut().rewind();
+            Receive { pid: me.pid(), after }
+        })
+    }
+
+    /// The next message that `wanted` says may be wanted, oldest first.
+    pub async fn next(&mut self, wanted: impl Fn(&Envelope) -> bool) -> Next {
+        poll_fn(|_| context::process("receive!", |me| self.poll_next(me, &wanted))).await
+    }
+
+    fn poll_next(&mut self, me: Running<'_>, wanted: &impl Fn(&Envelope) -> bool) -> Poll<Next> {
+        assert!(
+            me.pid() == self.pid,
+            "a receive of {} is polled by {}: a receive belongs to the process that began it",
+            self.pid,
+            me.pid()
+        );
+        loop {
+            if let Some(message) = me.control.mailbox.borrow_mut().take_next(wanted) {
+                if me.control.spend() {
+                    return Poll::Ready(Next::Message(message));
+                }
+                // The turn's budget is used up: others have theirs first.
+                me.control.mailbox.borrow_mut().return_to_cursor(message);
+                let _ = me.control.slot.queue.notify();
+                return Poll::Pending;
+            }
+            // A fatal signal ends the process as soon as this poll is over.
+            let more = me.take_signals();
+            if me.control.doom.borrow().is_some() {
+                return Poll::Pending;
+            }
+            if !more {
+                return self.poll_timeout(me);
+            }
+        }
+    }
+
+    fn poll_timeout(&mut self, me: Running<'_>) -> Poll<Next> {
+        let at = match self.after {
+            After::Never => return Poll::Pending,
+            After::At(at) | After::Started(_, at) => at,
+        };
+        if me.node.env.now() >= at {
+            self.stop_timer(me);
+            return Poll::Ready(Next::Timeout);
+        }
+        if let After::At(at) = self.after {
+            let slot = me.control.slot;
+            let timer = me.node.start_timer_at(at, |_| Action::Wake(slot));
+            self.after = After::Started(timer, at);
+        }
+        Poll::Pending
+    }
+
+    /// Opens a message as an `M`, and decodes it if it came from another node.
+    pub fn open<M: Message>(&mut self, message: Envelope) -> Opened<M> {
+        if !message.is::<M>() {
+            return Opened::Other(message);
+        }
+        let Some(encoded) = message.as_encoded() else {
+            return match message.downcast() {
+                Ok(node) => Opened::Is(node),
+                Err(message) => Opened::Other(message),
+            };
+        };
+        match encoded.decode::<M>() {
+            Ok(value) => self.open(Envelope::new(value)),
+            Err(error) => {
+                context::process("receive!", |me| me.node.undecodable(me.pid(), encoded, &error));
+                Opened::Gone
+            }
+        }
+    }
+
+    /// Puts back a message that nobody wanted; the receive goes on behind it.
+    pub fn keep(&mut self, message: Envelope) {
+        context::process("receive!", |me| me.control.mailbox.borrow_mut().put_back(message));
+    }
+
+    fn stop_timer(&mut self, me: Running<'_>) {
+        if let After::Started(timer, at) = self.after {
+            me.node.timers.cancel(timer, me.node.env.now());
+            self.after = After::At(at);
+        }
+    }
+
+    /// Waits for the answer to a request to spawn.
+    pub(super) async fn spawn_reply(reference: Reference) -> Result<Pid, SpawnError> {
+        let mut receive = Receive::begin();
+        loop {
+            let Next::Message(message) = receive.next(|m| m.is::<SpawnReply>()).await else {
+                continue;
+            };
+            match receive.open::<SpawnReply>(message) {
+                Opened::Is(reply) if reply.body.reference == reference => return reply.body.result,
+                Opened::Is(reply) => receive.keep(reply.into()),
+                Opened::Other(message) => receive.keep(message),
+                Opened::Gone => {}
+            }
+        }
+    }
+}
+
+impl Drop for Receive {
+    fn drop(&mut self) {
+        context::try_process(|me| {
+            if me.pid() == self.pid {
+                me.control.receiving.set(false);
+                self.stop_timer(me);
+            }
+        });
+    }
+}
+
+impl crate::node::Inner {
+    /// A message of another node did not decode.
+    fn undecodable(&self, pid: Pid, encoded: &crate::Encoded, error: &crate::DecodeError) {
+        let tag = &*encoded.wire_type.tag;
+        tracing::error!(%pid, message = %tag, %error, "a message from another node was dropped");
+        if error.is_malformed()
+            && let (Some(carrier), Some(from)) = (self.carrier.get(), encoded.from)
+        {
+            carrier.undecodable(from, &ExitReason::badarg(error).to_string());
+        }
+    }
+}

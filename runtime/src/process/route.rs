@@ -1,0 +1,170 @@
+//! From a destination to a queue: here, or over the carrier.
+
+use crate::carrier::{ConnectionId, RemoteDest};
+use crate::dest::Dest;
+use crate::exit_reason::ExitReason;
+use crate::message::{Envelope, Message};
+use crate::name::Name;
+use crate::node::Inner;
+use crate::node_name::NodeName;
+use crate::pid::Pid;
+use crate::signal::{Signal, Target};
+
+use super::relations::LOCAL;
+
+/// Why a message could not even be sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// No process of this node has the name.
+    #[error("no process is registered as `{0}`")]
+    Unregistered(String),
+    /// The node's name is none.
+    #[error(transparent)]
+    NodeName(#[from] crate::NodeNameError),
+    /// The message can't leave this node.
+    #[error(transparent)]
+    Encode(#[from] crate::EncodeError),
+}
+
+/// A destination that has been looked up.
+pub(super) enum Found {
+    Local(Pid),
+    Remote(RemoteDest),
+    /// A name that nobody has, on this node.
+    Nobody(Name),
+}
+
+impl Inner {
+    pub(super) fn find(&self, dest: &Dest<'_>) -> Result<Found, SendError> {
+        let here = |name: &str| match self.registry.whereis(name) {
+            Some(pid) => Found::Local(pid),
+            None => Found::Nobody(name.into()),
+        };
+        Ok(match dest {
+            Dest::Pid(pid) if pid.node() == self.id => Found::Local(*pid),
+            Dest::Pid(pid) => Found::Remote(RemoteDest::Pid(*pid)),
+            Dest::Name(name) => match here(name) {
+                Found::Nobody(name) => {
+                    return Err(SendError::Unregistered(name.as_str().into()));
+                }
+                found => found,
+            },
+            Dest::NameAt(name, node) if self.is_called(node) => here(name),
+            Dest::NameAt(name, node) => {
+                let node: NodeName = node.parse()?;
+                Found::Remote(RemoteDest::Name(Name::from(&**name), node))
+            }
+        })
+    }
+
+    /// Sends a message.
+    pub(crate) fn send<M: Message>(&self, dest: &Dest<'_>, message: M) -> Result<(), SendError> {
+        self.send_envelope(dest, Envelope::new(message))
+    }
+
+    pub(crate) fn send_envelope(
+        &self,
+        dest: &Dest<'_>,
+        message: Envelope,
+    ) -> Result<(), SendError> {
+        match self.find(dest)? {
+            Found::Local(pid) => self.deliver(pid, Signal::Message(message)),
+            Found::Remote(dest) => {
+                message.check_sendable()?;
+                self.carry(dest, Signal::Message(message));
+            }
+            Found::Nobody(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Sends a signal to a process, wherever it is; says over which connection.
+    pub(super) fn signal(&self, to: Pid, signal: Signal) -> ConnectionId {
+        if to.node() == self.id {
+            self.deliver(to, signal);
+            LOCAL
+        } else {
+            self.carry(RemoteDest::Pid(to), signal)
+        }
+    }
+
+    /// The same, from outside of any process.
+    pub(crate) fn signal_out(&self, to: Pid, signal: Signal) {
+        self.signal(to, signal);
+    }
+
+    pub(super) fn carry(&self, to: RemoteDest, signal: Signal) -> ConnectionId {
+        match self.carrier.get() {
+            Some(carrier) => carrier.send(to, signal),
+            None => {
+                self.not_carried(&signal);
+                Inner::NEVER_CONNECTED
+            }
+        }
+    }
+
+    /// There is no carrier: whoever waits for an answer is told that there is no
+    /// connection.
+    fn not_carried(&self, signal: &Signal) {
+        if let Signal::Link { from } | Signal::Monitor { from, .. } = signal {
+            let connection = Inner::NEVER_CONNECTED;
+            self.deliver(*from, Signal::ConnectionLost { node: None, connection });
+        }
+    }
+
+    /// Puts a signal into the queue of a process of this node.
+    pub(crate) fn deliver(&self, to: Pid, signal: Signal) {
+        debug_assert_eq!(to.node(), self.id);
+        let mut envelope = Envelope::signal(signal);
+        envelope.set_generation(to.local().generation);
+        let refused = match self.table.get(to.local()) {
+            Some(slot) => slot.queue.push(envelope).map(|wake| slot.wake(wake)),
+            None => Err(envelope),
+        };
+        if let Err(envelope) = refused {
+            self.undeliverable(to, envelope.into_signal());
+        }
+    }
+
+    /// Takes in a signal that came from another node.
+    pub(crate) fn receive(&self, target: &Target, signal: Signal) {
+        match target {
+            Target::Pid(pid) => self.deliver(*pid, signal),
+            Target::Name(name) => match self.registry.whereis(name.as_str()) {
+                Some(pid) => self.deliver(pid, signal),
+                None => self.nobody(signal),
+            },
+        }
+    }
+
+    /// A signal to a process that has ended: whoever waits for an answer gets it.
+    pub(super) fn undeliverable(&self, to: Pid, signal: Signal) {
+        match signal {
+            Signal::Link { from } => {
+                let reason = ExitReason::Noproc;
+                self.signal(from, Signal::Exit { from: to, reason, by_link: true });
+            }
+            Signal::Unlink { from, id } => {
+                self.signal(from, Signal::UnlinkAck { from: to, id });
+            }
+            Signal::SpawnReply { result: Ok(child), .. } => self.orphaned(to, child),
+            other => self.nobody(other),
+        }
+    }
+
+    /// The same, for a name that nobody has.
+    pub(super) fn nobody(&self, signal: Signal) {
+        if let Signal::Monitor { from, reference } = signal {
+            let reason = ExitReason::Noproc;
+            self.signal(from, Signal::Down { from: None, reference, reason });
+        }
+    }
+
+    /// The process that asked for a child ended before the answer came. A child with a
+    /// link ends with it: its own half of the link tells it.
+    fn orphaned(&self, parent: Pid, child: Pid) {
+        let reason = ExitReason::Noproc;
+        self.signal(child, Signal::Exit { from: parent, reason, by_link: true });
+    }
+}

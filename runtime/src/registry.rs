@@ -1,0 +1,95 @@
+//! The names of a node's processes.
+
+use std::collections::BTreeMap;
+
+use parking_lot::RwLock;
+
+use crate::name::Name;
+use crate::pid::Pid;
+
+/// Why a name could not be given, or taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// Another process has the name.
+    #[error("badarg: the name is taken")]
+    Taken,
+    /// The process has a name.
+    #[error("badarg: the process has a name already")]
+    Named,
+    /// The process has ended, or is not of this node.
+    #[error("badarg: there is no such process on this node")]
+    Noproc,
+    /// The name is empty, too long, or `undefined`.
+    #[error("badarg: this can't be a name")]
+    BadName,
+    /// Nobody has the name.
+    #[error("badarg: nobody has this name")]
+    Unknown,
+}
+
+#[derive(Default)]
+pub(crate) struct Registry(RwLock<Names>);
+
+#[derive(Default)]
+struct Names {
+    pids: BTreeMap<Name, Pid>,
+    names: BTreeMap<Pid, Name>,
+}
+
+impl Registry {
+    /// Gives `pid` a name. `alive` is asked under the lock that the end of a process
+    /// takes, too, so that no dead process keeps a name.
+    pub(crate) fn register(
+        &self,
+        name: Name,
+        pid: Pid,
+        alive: impl FnOnce() -> bool,
+    ) -> Result<(), RegisterError> {
+        let text = name.as_str();
+        if text.is_empty() || text.len() > Name::BYTES_MAX || text == "undefined" {
+            return Err(RegisterError::BadName);
+        }
+        let mut names = self.0.write();
+        if !alive() {
+            return Err(RegisterError::Noproc);
+        }
+        if names.pids.contains_key(&name) {
+            return Err(RegisterError::Taken);
+        }
+        if names.names.contains_key(&pid) {
+            return Err(RegisterError::Named);
+        }
+        names.names.insert(pid, name.clone());
+        names.pids.insert(name, pid);
+        Ok(())
+    }
+
+    pub(crate) fn unregister(&self, name: &str) -> Result<(), RegisterError> {
+        let mut names = self.0.write();
+        let pid = names.pids.remove(name).ok_or(RegisterError::Unknown)?;
+        names.names.remove(&pid);
+        Ok(())
+    }
+
+    /// A process ends; `end` makes it count as dead, under the lock.
+    pub(crate) fn process_ends(&self, pid: Pid, end: impl FnOnce()) {
+        let mut names = self.0.write();
+        end();
+        if let Some(name) = names.names.remove(&pid) {
+            names.pids.remove(&name);
+        }
+    }
+
+    pub(crate) fn whereis(&self, name: &str) -> Option<Pid> {
+        self.0.read().pids.get(name).copied()
+    }
+
+    pub(crate) fn name_of(&self, pid: Pid) -> Option<Name> {
+        self.0.read().names.get(&pid).cloned()
+    }
+
+    pub(crate) fn names(&self) -> Vec<Name> {
+        self.0.read().pids.keys().cloned().collect()
+    }
+}

@@ -1,0 +1,111 @@
+//! Functions that other nodes may spawn: what `#[remote]` makes of them, and the table of
+//! those that this program has.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::message::{DecodeError, EncodeError, Encoded, Message};
+
+/// A call of a `#[remote]` function that has not been made: the function's name and its
+/// arguments. It can run in a process here, on another node, or where it is awaited.
+pub trait RemoteFn: IntoFuture<IntoFuture: Send + 'static> + Send + 'static {
+    /// The function's stable name.
+    fn name(&self) -> &'static str;
+
+    /// The arguments, encoded.
+    ///
+    /// # Errors
+    /// When one of them can't leave this node.
+    fn args(&self) -> Result<Encoded, EncodeError>;
+}
+
+/// What a `#[remote]` function returns.
+#[derive(Debug, Clone)]
+pub struct Remote<A, F> {
+    name: &'static str,
+    args: A,
+    run: F,
+}
+
+impl<A, F> Remote<A, F> {
+    #[doc(hidden)]
+    pub fn new<Fut>(name: &'static str, args: A, run: F) -> Remote<A, F>
+    where
+        F: FnOnce(A) -> Fut,
+        Fut: Future,
+    {
+        Remote { name, args, run }
+    }
+}
+
+impl<A, F, Fut> IntoFuture for Remote<A, F>
+where
+    F: FnOnce(A) -> Fut,
+    Fut: Future,
+{
+    type Output = Fut::Output;
+    type IntoFuture = Fut;
+
+    fn into_future(self) -> Fut {
+        (self.run)(self.args)
+    }
+}
+
+impl<A, F, Fut> RemoteFn for Remote<A, F>
+where
+    A: Message,
+    F: FnOnce(A) -> Fut + Send + 'static,
+    Fut: Future + Send + 'static,
+{
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn args(&self) -> Result<Encoded, EncodeError> {
+        Encoded::new(&self.args)
+    }
+}
+
+/// A process's future, on the node that runs it.
+pub type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+type StartFn = fn(&Encoded) -> Result<BoxFuture, DecodeError>;
+
+/// An entry in the program's list of remote functions, which is made when it is linked.
+#[derive(Debug)]
+pub struct RemoteEntry {
+    name: &'static str,
+    start: StartFn,
+}
+
+impl RemoteEntry {
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(name: &'static str, start: StartFn) -> RemoteEntry {
+        RemoteEntry { name, start }
+    }
+}
+
+inventory::collect!(RemoteEntry);
+
+/// The remote functions of the program, by name.
+pub(crate) struct Functions(BTreeMap<&'static str, StartFn>);
+
+impl Functions {
+    /// # Errors
+    /// With the name that two functions have.
+    pub(crate) fn of_program() -> Result<Functions, &'static str> {
+        let mut functions = BTreeMap::new();
+        for entry in inventory::iter::<RemoteEntry> {
+            if functions.insert(entry.name, entry.start).is_some() {
+                return Err(entry.name);
+            }
+        }
+        Ok(Functions(functions))
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<StartFn> {
+        self.0.get(name).copied()
+    }
+}

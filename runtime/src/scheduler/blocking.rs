@@ -1,0 +1,87 @@
+//! Threads for calls that block: as many as there are such calls, up to a bound.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use parking_lot::Mutex;
+
+/// As many blocking calls run at the same time; further ones wait. The number is
+/// tokio's: enough for any disk, and not too many stacks.
+const THREADS_MAX: usize = 512;
+
+/// A thread without work ends after this time.
+const LINGER: Duration = Duration::from_secs(10);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+pub(crate) struct BlockingPool {
+    /// None once the pool is stopped.
+    jobs: Mutex<Option<Sender<Job>>>,
+    queue: Receiver<Job>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    threads: AtomicUsize,
+    /// Jobs that are queued or run.
+    jobs: AtomicUsize,
+}
+
+impl Default for BlockingPool {
+    fn default() -> Self {
+        let (jobs, queue) = unbounded();
+        BlockingPool { jobs: Mutex::new(Some(jobs)), queue, counts: Arc::default() }
+    }
+}
+
+impl BlockingPool {
+    /// Runs `job` on a thread of the pool. After `stop` it is dropped.
+    pub(crate) fn run(&self, job: Job) {
+        let jobs = self.jobs.lock();
+        let Some(sender) = jobs.as_ref() else { return };
+        let wanted = self.counts.jobs.fetch_add(1, Ordering::SeqCst) + 1;
+        if sender.send(job).is_err() {
+            return;
+        }
+        if self.counts.threads.load(Ordering::SeqCst) < wanted.min(THREADS_MAX) {
+            self.start_thread();
+        }
+    }
+
+    fn start_thread(&self) {
+        self.counts.threads.fetch_add(1, Ordering::SeqCst);
+        let (queue, counts) = (self.queue.clone(), self.counts.clone());
+        let started = std::thread::Builder::new().name("fika blocking".into()).spawn(move || {
+            loop {
+                match queue.recv_timeout(LINGER) {
+                    Ok(job) => {
+                        job();
+                        counts.jobs.fetch_sub(1, Ordering::SeqCst);
+                    }
+                    // A job that came in between finds a thread too few, and starts one;
+                    // one that came before is still in the queue.
+                    Err(RecvTimeoutError::Timeout) => {
+                        counts.threads.fetch_sub(1, Ordering::SeqCst);
+                        if queue.is_empty() {
+                            return;
+                        }
+                        counts.threads.fetch_add(1, Ordering::SeqCst);
+                    }
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+            }
+        });
+        if let Err(error) = started {
+            self.counts.threads.fetch_sub(1, Ordering::SeqCst);
+            tracing::error!(%error, "no thread can be started for a blocking call");
+        }
+    }
+
+    /// Ends the threads as soon as their present jobs are done.
+    pub(crate) fn stop(&self) {
+        self.jobs.lock().take();
+    }
+}

@@ -1,0 +1,205 @@
+//! The work-stealing scheduler: which worker runs what next, and where it waits.
+//!
+//! It is generic over what it schedules and knows no processes: a task is a small copy
+//! that a [`Runner`] knows how to run.
+//!
+//! - Each worker has a queue and, before it, a slot for the task that was woken last: a
+//!   pair of processes that talk to each other stays on one worker, in its cache.
+//! - Work that comes from outside goes to the injector. A worker without work takes
+//!   from the injector, then steals, then waits: one of them in the driver, where
+//!   packets arrive and timers fall due, the others on their own.
+//! - A monitor thread sees to it that a task that never comes back holds up nobody but
+//!   itself; see `monitor`.
+//!
+//! Prior art: tokio's multi-thread scheduler, Go's `proc.go`, and their descriptions of
+//! the wake-up protocol in `idle`.
+
+mod blocking;
+mod driver;
+mod idle;
+mod monitor;
+mod parker;
+mod seat;
+mod worker;
+
+pub use driver::Driver;
+
+pub(crate) use blocking::BlockingPool;
+pub(crate) use parker::ThreadDriver;
+pub(crate) use worker::Worker;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crossbeam_deque::{Injector, Steal};
+use parking_lot::{Condvar, Mutex, RwLock};
+
+use crate::env::Time;
+use idle::Idle;
+use monitor::Monitor;
+use seat::Seat;
+
+/// How long `stop` waits for workers that are in the middle of a task.
+const STOP_WAIT: Duration = Duration::from_secs(5);
+
+/// What is scheduled: a small copy that says which.
+pub(crate) trait Task: Copy + Send + PartialEq + 'static {}
+impl<T: Copy + Send + PartialEq + 'static> Task for T {}
+
+/// What the scheduler asks of its user. All workers share one.
+pub(crate) trait Runner<T>: Send + Sync + 'static {
+    /// A worker's thread: `work` is all that it does.
+    fn enter(&self, worker: &Worker<T>, work: &dyn Fn());
+    /// Runs a task; says whether it is to be run again soon.
+    fn run(&self, task: T) -> bool;
+    /// Does what is due.
+    fn maintain(&self);
+    /// Does what is due, and says how long the driver may wait before something else is.
+    fn before_sleep(&self) -> Option<Duration>;
+    /// The driver has waited.
+    fn after_sleep(&self);
+    /// A worker has done its work for now: what it gathered should go out.
+    fn turn_end(&self);
+    /// The monotonic clock.
+    fn now(&self) -> Time;
+    /// A task has kept its worker for this long.
+    fn stuck(&self, task: T, time: Duration);
+}
+
+pub(crate) struct Scheduler<T> {
+    name: String,
+    injector: Injector<T>,
+    /// One for each worker that is there now.
+    seats: RwLock<Vec<Arc<Seat<T>>>>,
+    idle: Idle<T>,
+    driver: Arc<dyn Driver>,
+    /// Held by the worker that waits in the driver, or polls it.
+    driver_turn: Mutex<()>,
+    monitor: Monitor,
+    stopping: AtomicBool,
+    /// Workers that were ever started.
+    started: AtomicUsize,
+    /// Counts the threads, for `stop`.
+    threads: Mutex<usize>,
+    thread_ended: Condvar,
+}
+
+impl<T: Task> Scheduler<T> {
+    /// A scheduler without workers; `name` goes into the names of its threads.
+    pub(crate) fn new(name: &str, driver: Arc<dyn Driver>) -> Arc<Scheduler<T>> {
+        Arc::new(Scheduler {
+            name: name.into(),
+            injector: Injector::new(),
+            seats: RwLock::default(),
+            idle: Idle::default(),
+            driver,
+            driver_turn: Mutex::new(()),
+            monitor: Monitor::default(),
+            stopping: AtomicBool::new(false),
+            started: AtomicUsize::new(0),
+            threads: Mutex::new(0),
+            thread_ended: Condvar::new(),
+        })
+    }
+
+    /// Starts the workers and the monitor.
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        workers: usize,
+        runner: Arc<dyn Runner<T>>,
+    ) -> std::io::Result<()> {
+        for _ in 0..workers {
+            self.start_worker(runner.clone())?;
+        }
+        let scheduler = self.clone();
+        self.start_thread("monitor", move || scheduler.watch(&runner))
+    }
+
+    fn start_worker(self: &Arc<Self>, runner: Arc<dyn Runner<T>>) -> std::io::Result<()> {
+        let scheduler = self.clone();
+        self.start_thread("worker", move || Worker::main(scheduler, &*runner))
+    }
+
+    fn start_thread(
+        self: &Arc<Self>,
+        kind: &str,
+        main: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<()> {
+        *self.threads.lock() += 1;
+        let scheduler = self.clone();
+        let started =
+            std::thread::Builder::new().name(format!("{} {kind}", self.name)).spawn(move || {
+                main();
+                scheduler.thread_ends();
+            });
+        if started.is_err() {
+            self.thread_ends();
+        }
+        started.map(drop)
+    }
+
+    fn thread_ends(&self) {
+        *self.threads.lock() -= 1;
+        self.thread_ended.notify_all();
+    }
+
+    /// Queues a task from outside the workers.
+    pub(crate) fn inject(&self, task: T) {
+        self.injector.push(task);
+        self.wake_one();
+    }
+
+    /// Wakes a worker, unless one is looking for work already.
+    fn wake_one(&self) {
+        if let Some(seat) = self.idle.take_for_work() {
+            seat.unpark(&*self.driver);
+        }
+    }
+
+    /// Something falls due earlier than was said when the driver was entered.
+    pub(crate) fn reconsider_timeout(&self) {
+        self.driver.unpark();
+    }
+
+    fn has_work(&self) -> bool {
+        !self.injector.is_empty() || self.seats.read().iter().any(|seat| seat.has_work())
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Ends all threads; true if all came to their end in time. A worker that is in a
+    /// task ends after it. Called from one of the threads, it does not wait for that.
+    pub(crate) fn stop(&self, from_worker: bool) -> bool {
+        self.stopping.store(true, Ordering::Release);
+        self.monitor.unpark();
+        for seat in self.seats.read().iter() {
+            seat.unpark(&*self.driver);
+        }
+        let left = usize::from(from_worker);
+        let mut threads = self.threads.lock();
+        while *threads > left {
+            if self.thread_ended.wait_for(&mut threads, STOP_WAIT).timed_out() {
+                return *threads <= left;
+            }
+        }
+        true
+    }
+
+    fn take_injected(&self, local: &crossbeam_deque::Worker<T>) -> Option<T> {
+        retry(|| self.injector.steal_batch_and_pop(local))
+    }
+}
+
+/// Repeats an attempt to steal until it says yes or no.
+fn retry<T>(mut attempt: impl FnMut() -> Steal<T>) -> Option<T> {
+    loop {
+        match attempt() {
+            Steal::Success(task) => return Some(task),
+            Steal::Empty => return None,
+            Steal::Retry => std::hint::spin_loop(),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What other threads see of a worker.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use crossbeam_deque::Stealer;
+use crossbeam_utils::CachePadded;
+use crossbeam_utils::atomic::AtomicCell;
+
+use super::Driver;
+use super::parker::Parker;
+
+/// The worker does its work.
+const ACTIVE: u8 = 0;
+/// The monitor found it stuck in a task.
+const STUCK: u8 = 1;
+/// Besides, another worker was started in its place.
+const REPLACED: u8 = 2;
+
+pub(super) struct Seat<T> {
+    pub(super) stealer: Stealer<T>,
+    /// The task that was woken last. The worker's own; only a stuck one is robbed of it.
+    pub(super) last_woken: CachePadded<AtomicCell<Option<T>>>,
+    /// The task that runs now.
+    running: AtomicCell<Option<T>>,
+    /// Counts the tasks that were begun.
+    runs: AtomicU64,
+    state: AtomicU8,
+    parker: Parker,
+}
+
+impl<T: Copy> Seat<T> {
+    pub(super) fn new(stealer: Stealer<T>) -> Seat<T> {
+        Seat {
+            stealer,
+            last_woken: CachePadded::new(AtomicCell::new(None)),
+            running: AtomicCell::new(None),
+            runs: AtomicU64::new(0),
+            state: AtomicU8::new(ACTIVE),
+            parker: Parker::default(),
+        }
+    }
+
+    pub(super) fn parker(&self) -> &Parker {
+        &self.parker
+    }
+
+    pub(super) fn unpark(&self, driver: &dyn Driver) {
+        self.parker.unpark(driver);
+    }
+
+    /// Whether there is something to steal.
+    pub(super) fn has_work(&self) -> bool {
+        !self.stealer.is_empty() || (self.is_stuck() && self.last_woken.load().is_some())
+    }
+
+    /// The worker begins a task.
+    pub(super) fn begin(&self, task: T) {
+        self.runs.store(self.runs.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        self.running.store(Some(task));
+    }
+
+    /// The worker has come back from its task. True if it was replaced meanwhile.
+    #[must_use]
+    pub(super) fn end(&self) -> bool {
+        self.running.store(None);
+        self.state.load(Ordering::Relaxed) != ACTIVE
+            && self.state.swap(ACTIVE, Ordering::AcqRel) == REPLACED
+    }
+
+    /// The task that runs now, and the number of its run.
+    pub(super) fn running(&self) -> Option<(u64, T)> {
+        let run = self.runs.load(Ordering::Relaxed);
+        self.running.load().map(|task| (run, task))
+    }
+
+    pub(super) fn is_stuck(&self) -> bool {
+        self.state.load(Ordering::Acquire) != ACTIVE
+    }
+
+    /// The monitor found it stuck.
+    pub(super) fn mark_stuck(&self) {
+        self.state.store(STUCK, Ordering::Release);
+    }
+
+    /// Marks a stuck worker as replaced; false if it has come back meanwhile.
+    #[must_use]
+    pub(super) fn mark_replaced(&self) -> bool {
+        self.state.compare_exchange(STUCK, REPLACED, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+}

@@ -1,0 +1,212 @@
+//! One worker thread: finds work, runs it, waits for more.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crossbeam_deque::Worker as Deque;
+
+use super::seat::Seat;
+use super::{Runner, Scheduler, Task, retry};
+
+/// After this many runs a worker looks at what it would not see while it has work of
+/// its own: injected work, timers, sockets.
+const MAINTAIN_EVERY: u32 = 61;
+
+/// After this many runs what was gathered goes out, though there is more to do.
+const FLUSH_EVERY: u32 = 16;
+
+/// So many times in a row the task that was woken last goes before the queue.
+const LAST_WOKEN_STREAK_MAX: u32 = 16;
+
+/// The longest sleep: a clock that was set badly mends itself in this time.
+const SLEEP_MAX: Duration = Duration::from_secs(3600);
+
+pub(crate) struct Worker<T> {
+    scheduler: Arc<Scheduler<T>>,
+    seat: Arc<Seat<T>>,
+    queue: Deque<T>,
+    streak: Cell<u32>,
+    searching: Cell<bool>,
+    runs: Cell<u32>,
+    index: usize,
+    /// Where to begin to steal; moves on so that no victim is preferred.
+    victim: Cell<usize>,
+}
+
+impl<T: Task> Worker<T> {
+    pub(super) fn main(scheduler: Arc<Scheduler<T>>, runner: &dyn Runner<T>) {
+        let queue = Deque::new_fifo();
+        let seat = Arc::new(Seat::new(queue.stealer()));
+        let index = scheduler.started.fetch_add(1, Ordering::Relaxed) + 1;
+        scheduler.seats.write().push(seat.clone());
+        let worker = Worker {
+            scheduler,
+            seat,
+            queue,
+            streak: Cell::new(0),
+            searching: Cell::new(false),
+            runs: Cell::new(0),
+            index,
+            victim: Cell::new(0),
+        };
+        worker.scheduler.monitor.worker_wakes();
+        runner.enter(&worker, &|| worker.work(runner));
+        worker.hand_over();
+        worker.scheduler.monitor.worker_sleeps();
+        worker.scheduler.seats.write().retain(|seat| !Arc::ptr_eq(seat, &worker.seat));
+    }
+
+    pub(crate) fn belongs_to(&self, scheduler: &Arc<Scheduler<T>>) -> bool {
+        Arc::ptr_eq(&self.scheduler, scheduler)
+    }
+
+    /// The number of the worker, from 1.
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Queues a task from this worker's thread: it will be run next, and what would have
+    /// been goes to the queue, where others may steal it.
+    pub(crate) fn schedule(&self, task: T) {
+        if let Some(displaced) = self.seat.last_woken.swap(Some(task)) {
+            self.schedule_later(displaced);
+        }
+    }
+
+    /// Queues a task behind all others of this worker.
+    pub(crate) fn schedule_later(&self, task: T) {
+        self.queue.push(task);
+        self.scheduler.wake_one();
+    }
+
+    fn work(&self, runner: &dyn Runner<T>) {
+        while !self.scheduler.is_stopping() {
+            let runs = self.runs.get().wrapping_add(1);
+            self.runs.set(runs);
+            if runs.is_multiple_of(FLUSH_EVERY) {
+                runner.turn_end();
+            }
+            if runs.is_multiple_of(MAINTAIN_EVERY) {
+                self.maintain(runner);
+            }
+            match self.next_task(runs) {
+                Some(task) => {
+                    self.stop_search();
+                    if self.run(runner, task) {
+                        return;
+                    }
+                }
+                None => {
+                    runner.turn_end();
+                    self.sleep(runner);
+                }
+            }
+        }
+    }
+
+    /// Runs a task; true if the worker was replaced meanwhile.
+    fn run(&self, runner: &dyn Runner<T>, task: T) -> bool {
+        self.seat.begin(task);
+        let again = runner.run(task);
+        let replaced = self.seat.end();
+        if again {
+            self.queue.push(task);
+        }
+        replaced
+    }
+
+    fn next_task(&self, runs: u32) -> Option<T> {
+        if runs.is_multiple_of(MAINTAIN_EVERY)
+            && let Some(task) = self.scheduler.take_injected(&self.queue)
+        {
+            return Some(task);
+        }
+        if let Some(task) = self.seat.last_woken.swap(None) {
+            if self.streak.get() < LAST_WOKEN_STREAK_MAX {
+                self.streak.set(self.streak.get() + 1);
+                return Some(task);
+            }
+            self.queue.push(task);
+        }
+        self.streak.set(0);
+        self.queue.pop().or_else(|| self.search())
+    }
+
+    /// Looks for work elsewhere.
+    fn search(&self) -> Option<T> {
+        if !self.searching.replace(true) {
+            self.scheduler.idle.begin_search();
+        }
+        self.scheduler.take_injected(&self.queue).or_else(|| self.steal())
+    }
+
+    fn steal(&self) -> Option<T> {
+        let seats = self.scheduler.seats.read();
+        let first = self.victim.replace(self.victim.get().wrapping_add(1));
+        (0..seats.len()).map(|n| &seats[(first.wrapping_add(n)) % seats.len()]).find_map(|seat| {
+            if Arc::ptr_eq(seat, &self.seat) {
+                return None;
+            }
+            retry(|| seat.stealer.steal_batch_and_pop(&self.queue))
+                .or_else(|| if seat.is_stuck() { seat.last_woken.swap(None) } else { None })
+        })
+    }
+
+    /// The search has found something. The last one to search calls for another, since
+    /// there may be more.
+    fn stop_search(&self) {
+        if self.searching.replace(false) && self.scheduler.idle.end_search() {
+            self.scheduler.wake_one();
+        }
+    }
+
+    fn maintain(&self, runner: &dyn Runner<T>) {
+        runner.maintain();
+        if let Some(_turn) = self.scheduler.driver_turn.try_lock() {
+            self.scheduler.driver.park(Some(Duration::ZERO));
+        }
+    }
+
+    fn sleep(&self, runner: &dyn Runner<T>) {
+        let scheduler = &self.scheduler;
+        scheduler.idle.enter(&self.seat);
+        if self.searching.replace(false) {
+            scheduler.idle.end_search();
+        }
+        if scheduler.has_work() || scheduler.is_stopping() {
+            self.wake_up();
+            return;
+        }
+        scheduler.monitor.worker_sleeps();
+        match scheduler.driver_turn.try_lock() {
+            Some(turn) => {
+                let timeout = runner.before_sleep().map(|timeout| timeout.min(SLEEP_MAX));
+                // Timers that fired have queued their work here.
+                let idle = self.seat.last_woken.load().is_none() && self.queue.is_empty();
+                let timeout = if idle { timeout } else { Some(Duration::ZERO) };
+                self.seat.parker().park_in(&*scheduler.driver, timeout);
+                runner.after_sleep();
+                drop(turn);
+            }
+            None => self.seat.parker().park(),
+        }
+        scheduler.monitor.worker_wakes();
+        self.wake_up();
+    }
+
+    fn wake_up(&self) {
+        // Taken for work, it counts as searching already.
+        self.searching.set(!self.scheduler.idle.leave(&self.seat));
+    }
+
+    /// The worker ends: others do what it has queued.
+    fn hand_over(&self) {
+        let last_woken = self.seat.last_woken.swap(None);
+        for task in last_woken.into_iter().chain(std::iter::from_fn(|| self.queue.pop())) {
+            self.scheduler.inject(task);
+        }
+        self.stop_search();
+    }
+}

@@ -1,0 +1,113 @@
+//! What one process can do to another: the one enum of all signals.
+//!
+//! A signal goes into the receiver's one queue, in order per sender; the same enum
+//! crosses the wire. What a signal does is decided by its receiver, in `process`.
+//!
+//! Prior art: `erl_proc_sig_queue.h`.
+
+use crate::carrier::ConnectionId;
+use crate::exit_reason::ExitReason;
+use crate::message::Envelope;
+use crate::name::Name;
+use crate::node_id::NodeId;
+use crate::pid::Pid;
+use crate::reference::Reference;
+
+/// A signal to a process.
+#[derive(Debug)]
+pub enum Signal {
+    /// A message for its mailbox.
+    Message(Envelope),
+    /// `from` has linked itself to the receiver.
+    Link {
+        /// The other end of the link.
+        from: Pid,
+    },
+    /// `from` has removed its link to the receiver.
+    Unlink {
+        /// The other end of the link.
+        from: Pid,
+        /// Numbers the unlink, for the acknowledgement.
+        id: u64,
+    },
+    /// The unlink number `id` has been received.
+    UnlinkAck {
+        /// The process that received it.
+        from: Pid,
+        /// The unlink's number.
+        id: u64,
+    },
+    /// An end of a link, or a call of `exit_process`.
+    Exit {
+        /// The process that ended, or that called.
+        from: Pid,
+        /// Why.
+        reason: ExitReason,
+        /// Whether it comes by a link, and so only counts while the link is there.
+        by_link: bool,
+    },
+    /// `from` monitors the receiver.
+    Monitor {
+        /// The watcher.
+        from: Pid,
+        /// The monitor.
+        reference: Reference,
+    },
+    /// `from` takes the monitor back.
+    Demonitor {
+        /// The watcher.
+        from: Pid,
+        /// The monitor.
+        reference: Reference,
+    },
+    /// What the receiver monitored has ended.
+    Down {
+        /// The process that has ended.
+        from: Option<Pid>,
+        /// The receiver's monitor.
+        reference: Reference,
+        /// Why it ended.
+        reason: ExitReason,
+    },
+    /// The answer to a request to spawn a process on another node.
+    SpawnReply {
+        /// The request.
+        reference: Reference,
+        /// The new process, or why there is none.
+        result: Result<Pid, SpawnError>,
+    },
+    /// A connection is gone, and with it the links and monitors that went over it. Made
+    /// by the carrier of this node, never by a peer.
+    ConnectionLost {
+        /// The life of the node that is no longer connected; none if it was never up.
+        node: Option<NodeId>,
+        /// The connection.
+        connection: ConnectionId,
+    },
+}
+
+/// Where another node's signal goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// To a process.
+    Pid(Pid),
+    /// To whoever has this name when it arrives.
+    Name(Name),
+}
+
+/// Why a process could not be spawned on another node.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error, serde::Serialize, serde::Deserialize,
+)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// The node can't be reached, or was lost before it answered.
+    #[error("noconnection: the node can't be reached")]
+    Noconnection,
+    /// The node has no such remote function, or its arguments have another shape there.
+    #[error("notsup: the node has no such #[remote] function")]
+    Notsup,
+    /// The node has no room for a further process.
+    #[error("system_limit: the node has no room for a further process")]
+    SystemLimit,
+}

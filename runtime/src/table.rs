@@ -1,0 +1,298 @@
+//! The process table: from a pid to the queue of its process, without a lock and without
+//! a write to shared memory.
+//!
+//! A slot holds one process after the other; its memory stays where it is for the life
+//! of the table, so a look-up needs no protection against reclamation. What it needs is
+//! that an old pid never reaches a new process, and that rests on the generation: a pid
+//! names the slot and its generation, the look-up compares them, and since the slot may
+//! change hands between the look-up and the push, each signal carries the generation
+//! that it was sent to, and its receiver gives back what was not meant for it.
+//!
+//! Slots come in chunks; a free slot is remembered in one of several lists, so that
+//! workers that spawn do not meet.
+//!
+//! # Invariants
+//! - **T1** A chunk, once published, is not moved, and it is freed only when the table
+//!   and all wakers of its slots are gone: each holds a count of its `Arc`.
+//! - **T2** A `SlotRef` is held only by the table, by the run queues and timers of its
+//!   node, by the process in it, and by wakers. The first ones are used only while the
+//!   node is there, which owns the table.
+//! - **T3** `body` is touched by the slot's owner alone: the maker of a process until it
+//!   has scheduled it, then whoever took the process from a run queue until it is parked,
+//!   queued again or gone, then nobody until the next maker, who took the slot from a free
+//!   list. `signal_queue` gives the hand-over its order.
+//!
+//! Prior art: `erl_ptab` and its `PTables.md`.
+#![allow(unsafe_code)]
+
+use std::mem::ManuallyDrop;
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr as StdAtomicPtr, AtomicUsize, Ordering::Relaxed};
+use std::task::{RawWaker, RawWakerVTable, Waker};
+
+use crossbeam_utils::CachePadded;
+use parking_lot::Mutex;
+
+use crate::context;
+use crate::pid::LocalId;
+use crate::process::Body;
+use crate::scheduler::Scheduler;
+use crate::signal_queue::{SignalQueue, Wake};
+use crate::sync::{AtomicU32, Ordering, UnsafeCell};
+
+/// Slots in a chunk: 16 KiB, which is little for a small node and enough for a big one.
+const CHUNK_SLOTS: usize = 256;
+
+/// The process in a slot.
+pub(crate) type BoxedBody = Pin<Box<dyn Body>>;
+
+/// Room for one process. A cache line of its own: senders on one core do not disturb the
+/// owner of the next slot on another.
+#[repr(align(64))]
+pub(crate) struct Slot {
+    pub(crate) queue: SignalQueue,
+    generation: AtomicU32,
+    index: u32,
+    /// The chunk that the slot is in.
+    chunk: StdAtomicPtr<Chunk>,
+    body: UnsafeCell<Option<BoxedBody>>,
+}
+
+struct Chunk {
+    scheduler: Arc<Scheduler<SlotRef>>,
+    slots: Box<[Slot]>,
+}
+
+// SAFETY: T3 for the body; all else is atomic.
+unsafe impl Sync for Chunk {}
+// SAFETY: a body is `Send`; all else is.
+unsafe impl Send for Chunk {}
+
+/// A slot, as run queues and wakers hold it. See T2.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SlotRef(NonNull<Slot>);
+
+// SAFETY: it is a reference to something `Sync` (T1, T2).
+unsafe impl Send for SlotRef {}
+// SAFETY: as above.
+unsafe impl Sync for SlotRef {}
+
+impl std::ops::Deref for SlotRef {
+    type Target = Slot;
+
+    fn deref(&self) -> &Slot {
+        // SAFETY: T1 and T2.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Slot {
+    fn new(index: u32) -> Slot {
+        Slot {
+            queue: SignalQueue::closed(),
+            generation: AtomicU32::new(0),
+            index,
+            chunk: StdAtomicPtr::new(std::ptr::null_mut()),
+            body: UnsafeCell::new(None),
+        }
+    }
+
+    pub(crate) fn id(&self) -> LocalId {
+        LocalId { slot: self.index, generation: self.generation.load(Ordering::Acquire) }
+    }
+
+    /// Owner (T3): puts a process in.
+    pub(crate) fn set_body(&self, body: BoxedBody) {
+        // SAFETY: T3: the caller is the owner.
+        self.body.with_mut(|at| unsafe { *at = Some(body) });
+    }
+
+    /// Owner (T3): works with the process. None when there is none.
+    pub(crate) fn with_body<R>(&self, work: impl FnOnce(Pin<&mut dyn Body>) -> R) -> Option<R> {
+        // SAFETY: T3: the caller is the owner, so nobody else has a reference.
+        self.body.with_mut(|at| unsafe { (*at).as_mut() }.map(|body| work(body.as_mut())))
+    }
+
+    /// Owner (T3): takes the process out.
+    pub(crate) fn take_body(&self) -> Option<BoxedBody> {
+        // SAFETY: T3: the caller is the owner.
+        self.body.with_mut(|at| unsafe { (*at).take() })
+    }
+
+    fn chunk(&self) -> *const Chunk {
+        self.chunk.load(Relaxed)
+    }
+}
+
+impl SlotRef {
+    /// Does what a push or a notification asks for.
+    pub(crate) fn wake(self, wake: Wake) {
+        if wake == Wake::Schedule {
+            self.schedule();
+        }
+    }
+
+    /// Queues the process; see `signal_queue` for who may.
+    pub(crate) fn schedule(self) {
+        // SAFETY: T1: the chunk is there as long as the slot is.
+        let scheduler = unsafe { &(*self.chunk()).scheduler };
+        context::schedule(scheduler, self);
+    }
+
+    /// A waker that borrows the slot for the length of a poll.
+    pub(crate) fn waker(self) -> ManuallyDrop<Waker> {
+        // SAFETY: the table keeps the contract of `RawWaker`: each clone holds a count of
+        // the chunk (T1), and this one, which holds none, is never dropped.
+        ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(self.0.as_ptr().cast(), &WAKER)) })
+    }
+}
+
+static WAKER: RawWakerVTable = RawWakerVTable::new(
+    |slot| {
+        // SAFETY: the waker that is cloned proves that the chunk is there (T1).
+        unsafe { Arc::increment_strong_count(slot_of(slot).chunk()) };
+        RawWaker::new(slot, &WAKER)
+    },
+    |slot| {
+        let slot = slot_of(slot);
+        slot.wake(slot.queue.notify());
+        // SAFETY: the waker is used up, and with it its count.
+        unsafe { Arc::decrement_strong_count(slot.chunk()) };
+    },
+    |slot| {
+        let slot = slot_of(slot);
+        slot.wake(slot.queue.notify());
+    },
+    // SAFETY: the waker is dropped, and with it its count.
+    |slot| unsafe { Arc::decrement_strong_count(slot_of(slot).chunk()) },
+);
+
+fn slot_of(data: *const ()) -> SlotRef {
+    SlotRef(NonNull::new(data.cast_mut()).expect("made from a slot, in `waker`").cast())
+}
+
+/// All processes of a node.
+pub(crate) struct Table {
+    scheduler: Arc<Scheduler<SlotRef>>,
+    chunks: Box<[StdAtomicPtr<Chunk>]>,
+    /// The chunks that are there; the lock is for making one.
+    made: Mutex<usize>,
+    free: Box<[CachePadded<Mutex<Vec<u32>>>]>,
+    /// Live processes, in as many parts as there are free lists.
+    counts: Box<[CachePadded<AtomicUsize>]>,
+    limit: usize,
+}
+
+impl Table {
+    /// A table for `limit` processes, with a free list for each of `workers`.
+    pub(crate) fn new(scheduler: Arc<Scheduler<SlotRef>>, limit: usize, workers: usize) -> Table {
+        let lists = workers + 1;
+        Table {
+            scheduler,
+            chunks: (0..limit.div_ceil(CHUNK_SLOTS)).map(|_| StdAtomicPtr::default()).collect(),
+            made: Mutex::new(0),
+            free: (0..lists).map(|_| CachePadded::default()).collect(),
+            counts: (0..lists).map(|_| CachePadded::default()).collect(),
+            limit,
+        }
+    }
+
+    /// The slot of this id, if its process is not known to have ended.
+    pub(crate) fn get(&self, id: LocalId) -> Option<SlotRef> {
+        let slot = self.slot(id.slot as usize)?;
+        (slot.generation.load(Ordering::Acquire) == id.generation).then_some(slot)
+    }
+
+    fn slot(&self, index: usize) -> Option<SlotRef> {
+        let chunk = self.chunks.get(index / CHUNK_SLOTS)?.load(Ordering::Acquire);
+        // SAFETY: T1: a chunk that was published is there as long as the table.
+        let chunk = unsafe { chunk.as_ref() }?;
+        chunk.slots.get(index % CHUNK_SLOTS).map(|slot| SlotRef(slot.into()))
+    }
+
+    /// Takes a free slot; none when there are as many processes as there may be.
+    pub(crate) fn allocate(&self, list: usize) -> Option<SlotRef> {
+        let list = list % self.free.len();
+        let index = loop {
+            if let Some(index) = self.free[list].lock().pop() {
+                break index;
+            }
+            if !self.refill(list) {
+                return None;
+            }
+        };
+        self.counts[list].fetch_add(1, Relaxed);
+        self.slot(index as usize)
+    }
+
+    /// Gives a slot back, whose queue is closed and whose body is taken out. No pid that
+    /// was made for it is valid from now on.
+    pub(crate) fn release(&self, slot: SlotRef, list: usize) {
+        let list = list % self.free.len();
+        self.counts[list].fetch_sub(1, Relaxed);
+        let generation = slot.generation.load(Ordering::Relaxed);
+        // A slot that has had all its generations is not used again.
+        if generation < u32::MAX {
+            slot.generation.store(generation + 1, Ordering::Release);
+            self.free[list].lock().push(slot.index);
+        }
+    }
+
+    /// Makes a chunk for an empty free list, or takes from another list.
+    fn refill(&self, list: usize) -> bool {
+        let mut made = self.made.lock();
+        let first = *made * CHUNK_SLOTS;
+        if first < self.limit {
+            let slots = (first..self.limit.min(first + CHUNK_SLOTS))
+                .map(|index| Slot::new(u32::try_from(index).expect("the limit is below 2^32")));
+            let chunk = Chunk { scheduler: self.scheduler.clone(), slots: slots.collect() };
+            let indices = chunk.slots.iter().rev().map(|slot| slot.index).collect::<Vec<_>>();
+            let chunk = Arc::into_raw(Arc::new(chunk)).cast_mut();
+            // SAFETY: it was just made.
+            for slot in unsafe { &(*chunk).slots } {
+                slot.chunk.store(chunk, Relaxed);
+            }
+            self.chunks[*made].store(chunk, Ordering::Release);
+            *made += 1;
+            self.free[list].lock().extend(indices);
+            return true;
+        }
+        drop(made);
+        let others = (1..self.free.len()).map(|n| (list + n) % self.free.len());
+        others.into_iter().any(|other| {
+            let mut from = self.free[other].lock();
+            let keep = from.len() / 2;
+            let some = from.split_off(keep);
+            drop(from);
+            let any = !some.is_empty();
+            self.free[list].lock().extend(some);
+            any
+        })
+    }
+
+    /// How many processes there are; one that ends meanwhile may be counted or not.
+    pub(crate) fn len(&self) -> usize {
+        let sum = self.counts.iter().fold(0_usize, |sum, n| sum.wrapping_add(n.load(Relaxed)));
+        if sum > self.limit { 0 } else { sum }
+    }
+
+    /// Each slot with a process that has not ended.
+    pub(crate) fn live(&self) -> impl Iterator<Item = SlotRef> + '_ {
+        let made = *self.made.lock() * CHUNK_SLOTS;
+        (0..made).filter_map(|index| self.slot(index)).filter(|slot| !slot.queue.is_closed())
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        for chunk in &self.chunks {
+            let chunk = chunk.load(Ordering::Acquire);
+            if !chunk.is_null() {
+                // SAFETY: T1: this is the table's count.
+                drop(unsafe { Arc::from_raw(chunk) });
+            }
+        }
+    }
+}

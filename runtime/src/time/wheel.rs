@@ -1,0 +1,280 @@
+//! A hierarchical timing wheel.
+//!
+//! Time is counted in ticks. Level 0 has a slot for each of the next 64 ticks, level 1
+//! one for each of the next 64 spans of 64 ticks, and so on: a timer stands at the level
+//! of the highest digit, in base 64, in which its due tick differs from the present one,
+//! and moves down a level each time the present reaches its span. Starting and
+//! cancelling touch one list. Timers are in a slab, and the lists are made of indices
+//! into it.
+//!
+//! Prior art: Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", 1987.
+
+use slab::Slab;
+
+const BITS: u32 = 6;
+const SLOTS: usize = 1 << BITS;
+const LEVELS: usize = 7;
+
+/// No entry.
+const NIL: u32 = u32::MAX;
+
+/// The farthest due tick from now.
+pub(crate) const TICKS_MAX: u64 = (1 << (BITS * LEVELS as u32)) - 1;
+
+/// Identifies a timer of one wheel, also after it has fired.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) struct Key {
+    pub(crate) index: u32,
+    pub(crate) serial: u32,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    value: T,
+    due: u64,
+    /// Tells the timers that have had this index apart.
+    serial: u32,
+    prev: u32,
+    next: u32,
+}
+
+/// Where an entry stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Place {
+    level: usize,
+    slot: usize,
+}
+
+/// Timers by due tick.
+#[derive(Debug)]
+pub(crate) struct Wheel<T> {
+    /// All ticks before this one have been passed.
+    now: u64,
+    entries: Slab<Entry<T>>,
+    heads: [[u32; SLOTS]; LEVELS],
+    /// A bit for each slot that is not empty.
+    occupied: [u64; LEVELS],
+    serial: u32,
+}
+
+impl<T> Wheel<T> {
+    pub(crate) fn new() -> Wheel<T> {
+        Wheel {
+            now: 0,
+            entries: Slab::new(),
+            heads: [[NIL; SLOTS]; LEVELS],
+            occupied: [0; LEVELS],
+            serial: 0,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The key that the next timer will have.
+    pub(crate) fn next_key(&self) -> Key {
+        let index = u32::try_from(self.entries.vacant_key()).expect("fewer than 2^32 timers");
+        Key { index, serial: self.serial.wrapping_add(1) }
+    }
+
+    /// Starts a timer. One that is due before the next tick fires with it.
+    pub(crate) fn insert(&mut self, due: u64, value: T) -> Key {
+        self.serial = self.serial.wrapping_add(1);
+        let due = due.clamp(self.now, self.now.saturating_add(TICKS_MAX));
+        let entry = Entry { value, due, serial: self.serial, prev: NIL, next: NIL };
+        let index = u32::try_from(self.entries.insert(entry)).expect("fewer than 2^32 timers");
+        self.link(index);
+        Key { index, serial: self.serial }
+    }
+
+    /// The due tick of a timer that has not fired.
+    pub(crate) fn due(&self, key: Key) -> Option<(u64, &T)> {
+        let entry = self.entries.get(key.index as usize)?;
+        (entry.serial == key.serial).then_some((entry.due, &entry.value))
+    }
+
+    /// Takes a timer back: its due tick and its value, if it has not fired.
+    pub(crate) fn cancel(&mut self, key: Key) -> Option<(u64, T)> {
+        self.due(key)?;
+        self.unlink(key.index);
+        let entry = self.entries.remove(key.index as usize);
+        Some((entry.due, entry.value))
+    }
+
+    /// The tick before which nothing falls due: that of the next timer, or one at which
+    /// timers move down a level.
+    pub(crate) fn next_tick(&self) -> Option<u64> {
+        (0..LEVELS).find(|level| self.occupied[*level] != 0).map(|level| {
+            let shift = BITS * level as u32;
+            let digit = (self.now >> shift) & (SLOTS as u64 - 1);
+            // At level 0 the present slot itself may be due; above it lies ahead.
+            let ahead = self.occupied[level].rotate_right(digit as u32).trailing_zeros();
+            let base = (self.now >> shift) + u64::from(ahead);
+            (base << shift).max(self.now)
+        })
+    }
+
+    /// Passes all ticks up to `now`, this one included, and gives the values of the timers
+    /// that fall due, in order of their ticks.
+    pub(crate) fn advance(&mut self, now: u64, mut fire: impl FnMut(T)) {
+        while let Some(tick) = self.next_tick().filter(|tick| *tick <= now) {
+            self.now = tick;
+            for level in (1..LEVELS).rev() {
+                self.move_down(level);
+            }
+            let slot = (tick as usize) & (SLOTS - 1);
+            while self.heads[0][slot] != NIL {
+                let index = self.heads[0][slot];
+                self.unlink(index);
+                fire(self.entries.remove(index as usize).value);
+            }
+            self.now = tick + 1;
+            // The tick after may begin a new span of a higher level.
+            for level in (1..LEVELS).rev() {
+                self.move_down(level);
+            }
+        }
+        self.now = self.now.max(now.saturating_add(1));
+        for level in (1..LEVELS).rev() {
+            self.move_down(level);
+        }
+    }
+
+    /// Moves the timers of a level's present slot to where they belong now.
+    fn move_down(&mut self, level: usize) {
+        let slot = ((self.now >> (BITS * level as u32)) as usize) & (SLOTS - 1);
+        let mut index = self.heads[level][slot];
+        while index != NIL {
+            let next = self.entries[index as usize].next;
+            let place = self.place(self.entries[index as usize].due);
+            if place != (Place { level, slot }) {
+                self.unlink_from(index, Place { level, slot });
+                self.link(index);
+            }
+            index = next;
+        }
+    }
+
+    fn place(&self, due: u64) -> Place {
+        let differs = (due ^ self.now) | 1;
+        let level = ((63 - differs.leading_zeros()) / BITS).min(LEVELS as u32 - 1) as usize;
+        Place { level, slot: ((due >> (BITS * level as u32)) as usize) & (SLOTS - 1) }
+    }
+
+    fn link(&mut self, index: u32) {
+        let Place { level, slot } = self.place(self.entries[index as usize].due);
+        let head = std::mem::replace(&mut self.heads[level][slot], index);
+        self.occupied[level] |= 1 << slot;
+        if head != NIL {
+            self.entries[head as usize].prev = index;
+        }
+        let entry = &mut self.entries[index as usize];
+        (entry.prev, entry.next) = (NIL, head);
+    }
+
+    fn unlink(&mut self, index: u32) {
+        // An entry stands where it was put when the present had the same higher digits,
+        // and it is moved whenever they change: so this is where it stands.
+        let place = self.place(self.entries[index as usize].due);
+        self.unlink_from(index, place);
+    }
+
+    fn unlink_from(&mut self, index: u32, Place { level, slot }: Place) {
+        let Entry { prev, next, .. } = self.entries[index as usize];
+        match prev {
+            NIL => self.heads[level][slot] = next,
+            _ => self.entries[prev as usize].next = next,
+        }
+        if next != NIL {
+            self.entries[next as usize].prev = prev;
+        }
+        if self.heads[level][slot] == NIL {
+            self.occupied[level] &= !(1 << slot);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Debug, Clone)]
+    enum Op {
+        Insert(u64),
+        Cancel(usize),
+        Advance(u64),
+    }
+
+    fn delay() -> impl Strategy<Value = u64> {
+        prop_oneof![0..70_u64, 0..5_000_u64, 0..300_000_u64, 0..(1_u64 << 40)]
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        prop_oneof![
+            4 => delay().prop_map(Op::Insert),
+            1 => any::<usize>().prop_map(Op::Cancel),
+            3 => delay().prop_map(Op::Advance),
+        ]
+    }
+
+    proptest! {
+        /// TIM-2, TIM-8 against a sorted list.
+        #[test]
+        fn like_a_sorted_list(ops in proptest::collection::vec(op(), 1..80)) {
+            let mut wheel = Wheel::new();
+            let mut model: Vec<(u64, u64, Key)> = Vec::new();
+            let (mut now, mut name) = (0_u64, 0_u64);
+            for op in ops {
+                match op {
+                    Op::Insert(delay) => {
+                        name += 1;
+                        let key = wheel.insert(now + delay, name);
+                        model.push((now + delay, name, key));
+                    }
+                    Op::Cancel(which) if !model.is_empty() => {
+                        let (due, name, key) = model.remove(which % model.len());
+                        prop_assert_eq!(wheel.cancel(key), Some((due, name)));
+                        prop_assert_eq!(wheel.cancel(key), None);
+                    }
+                    Op::Cancel(_) => {}
+                    Op::Advance(by) => {
+                        now += by;
+                        if let Some(next) = wheel.next_tick() {
+                            let first = model.iter().map(|(due, ..)| *due).min().unwrap();
+                            prop_assert!(next <= first);
+                        }
+                        let mut fired = Vec::new();
+                        wheel.advance(now, |name| fired.push(name));
+                        let mut due: Vec<_> =
+                            model.extract_if(.., |(due, ..)| *due <= now).collect();
+                        due.sort_unstable();
+                        let ticks = |names: &[u64]| -> Vec<u64> {
+                            let of = |name: &u64| due.iter().find(|(_, n, _)| n == name).unwrap().0;
+                            names.iter().map(of).collect()
+                        };
+                        prop_assert_eq!(fired.len(), due.len());
+                        prop_assert!(ticks(&fired).is_sorted());
+                        now += 1;
+                    }
+                }
+                prop_assert_eq!(wheel.len(), model.len());
+            }
+        }
+    }
+
+    #[test]
+    fn the_next_tick_comes_before_the_first_timer() {
+        let mut wheel = Wheel::new();
+        assert_eq!(wheel.next_tick(), None);
+        wheel.insert(70, ());
+        wheel.insert(1_000_000, ());
+        assert_eq!(wheel.next_tick(), Some(64));
+        let mut fired = 0;
+        wheel.advance(69, |()| fired += 1);
+        assert_eq!((fired, wheel.next_tick()), (0, Some(70)));
+        wheel.advance(70, |()| fired += 1);
+        assert_eq!(fired, 1);
+    }
+}

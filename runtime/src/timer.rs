@@ -1,0 +1,195 @@
+//! The timers of a node: wheels in shards, so that no lock is everybody's.
+//!
+//! What a timer does when it falls due is said by its [`Action`]; performing it is up to
+//! whoever calls [`Timers::fire`], with no lock held.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::dest::Dest;
+use crate::env::Time;
+use crate::message::Envelope;
+use crate::node_id::NodeId;
+use crate::table::SlotRef;
+use crate::time::{Key, Wheel};
+
+/// The length of a tick: 2^16 ns, about 66 µs. A timer is late by that much at the most
+/// before anything else delays it.
+const TICK_BITS: u32 = 16;
+
+/// Nothing is due.
+const NEVER: u64 = u64::MAX;
+
+/// A timer, as `send_after` and `start_timer` return it. It is valid on its node only.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct TimerRef {
+    node: NodeId,
+    shard: u16,
+    key: Key,
+}
+
+/// What happens when a timer falls due.
+#[derive(Debug)]
+pub(crate) enum Action {
+    /// The message goes to its destination; the timer's own reference is known only
+    /// once it has been started, so it is put in when the message is made.
+    Send(Dest<'static>, Envelope),
+    /// The process is polled again.
+    Wake(SlotRef),
+    /// A future that waits for it is polled again.
+    WakeTask(std::task::Waker),
+}
+
+pub(crate) struct Timers {
+    node: NodeId,
+    shards: Box<[Mutex<Wheel<Action>>]>,
+    /// The earliest tick at which something has to be done, over all shards.
+    next: AtomicU64,
+    /// Until when the worker that waits in the driver sleeps at the longest.
+    asleep_until: AtomicU64,
+}
+
+/// The first tick that is not before `time`.
+fn tick_from(time: Time) -> u64 {
+    let nanos = u64::try_from(time.since_start().as_nanos()).unwrap_or(NEVER);
+    nanos.saturating_add((1 << TICK_BITS) - 1) >> TICK_BITS
+}
+
+/// The last tick that has begun at `time`.
+fn tick_at(time: Time) -> u64 {
+    u64::try_from(time.since_start().as_nanos()).unwrap_or(NEVER) >> TICK_BITS
+}
+
+fn time_of(tick: u64) -> Time {
+    Time::new(Duration::from_nanos(tick.saturating_mul(1 << TICK_BITS)))
+}
+
+impl Timers {
+    pub(crate) fn new(node: NodeId, shards: usize) -> Timers {
+        let shards = (0..shards.max(1)).map(|_| Mutex::new(Wheel::new())).collect();
+        Timers { node, shards, next: AtomicU64::new(NEVER), asleep_until: AtomicU64::new(0) }
+    }
+
+    /// Starts a timer that is due at `due`. The action is made with the timer's
+    /// reference. The flag says that the worker in the driver sleeps longer than that.
+    pub(crate) fn start(
+        &self,
+        shard: usize,
+        due: Time,
+        action: impl FnOnce(TimerRef) -> Action,
+    ) -> (TimerRef, bool) {
+        let shard = shard % self.shards.len();
+        let tick = tick_from(due);
+        let mut wheel = self.shards[shard].lock();
+        let shard = u16::try_from(shard).expect("as many shards as workers");
+        // The action needs the key that its own insertion gives: reserve it first.
+        let timer = TimerRef { node: self.node, shard, key: wheel.next_key() };
+        let key = wheel.insert(tick, action(timer));
+        debug_assert_eq!(key, timer.key);
+        drop(wheel);
+        self.next.fetch_min(tick, Ordering::SeqCst);
+        (timer, tick < self.asleep_until.load(Ordering::SeqCst))
+    }
+
+    /// Takes a timer back: the time that was left, if it had not fired.
+    pub(crate) fn cancel(&self, timer: TimerRef, now: Time) -> Option<Duration> {
+        let (due, action) = self.shard(timer)?.lock().cancel(timer.key)?;
+        drop(action);
+        Some(time_of(due).since(now))
+    }
+
+    /// The time left of a timer that has not fired, and where it goes.
+    pub(crate) fn read(
+        &self,
+        timer: TimerRef,
+        now: Time,
+    ) -> Option<(Duration, Option<Dest<'static>>)> {
+        let wheel = self.shard(timer)?.lock();
+        let (due, action) = wheel.due(timer.key)?;
+        let dest = match action {
+            Action::Send(dest, _) => Some(dest.clone()),
+            Action::Wake(_) | Action::WakeTask(_) => None,
+        };
+        Some((time_of(due).since(now), dest))
+    }
+
+    fn shard(&self, timer: TimerRef) -> Option<&Mutex<Wheel<Action>>> {
+        self.shards.get(usize::from(timer.shard)).filter(|_| timer.node == self.node)
+    }
+
+    /// Takes out what is due at `now`.
+    pub(crate) fn take_due(&self, now: Time, due: &mut Vec<Action>) {
+        let tick = tick_at(now);
+        if self.next.load(Ordering::SeqCst) > tick {
+            return;
+        }
+        // Set before the shards are read: a timer that is started meanwhile lowers it
+        // again, and one that was started before is seen below.
+        self.next.store(NEVER, Ordering::SeqCst);
+        let mut next = NEVER;
+        for shard in &self.shards {
+            let mut wheel = shard.lock();
+            wheel.advance(tick, |action| due.push(action));
+            next = next.min(wheel.next_tick().unwrap_or(NEVER));
+        }
+        self.next.fetch_min(next, Ordering::SeqCst);
+    }
+
+    /// The time until something has to be done; none if nothing has. From now on, until
+    /// the next call, `start` reports timers that are due before that.
+    pub(crate) fn sleep_until_next(&self, now: Time) -> Option<Duration> {
+        let next = self.next.load(Ordering::SeqCst);
+        self.asleep_until.store(next, Ordering::SeqCst);
+        // A timer may have been started between the two steps.
+        let next = next.min(self.next.load(Ordering::SeqCst));
+        (next != NEVER).then(|| time_of(next).since(now))
+    }
+
+    pub(crate) fn awake(&self) {
+        self.asleep_until.store(0, Ordering::SeqCst);
+    }
+
+    /// How many timers there are.
+    pub(crate) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().len()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_ms(ms: u64) -> Time {
+        Time::new(Duration::from_millis(ms))
+    }
+
+    fn start(timers: &Timers, due: Time) -> (TimerRef, bool) {
+        timers.start(0, due, |_| Action::Send(Dest::Name("x".into()), Envelope::new(())))
+    }
+
+    /// TIM-8: never early.
+    #[test]
+    fn a_timer_is_due_when_its_time_has_come() {
+        let timers = Timers::new(NodeId::nameless(), 2);
+        let (timer, _) = start(&timers, at_ms(5));
+        let mut due = Vec::new();
+        timers.take_due(at_ms(4), &mut due);
+        assert!(due.is_empty() && timers.read(timer, at_ms(4)).is_some());
+        timers.take_due(Time::new(Duration::from_micros(5_066)), &mut due);
+        assert_eq!(due.len(), 1);
+        assert_eq!(timers.cancel(timer, at_ms(6)), None);
+        assert_eq!(timers.len(), 0);
+    }
+
+    #[test]
+    fn a_sleeper_is_told_of_an_earlier_timer() {
+        let timers = Timers::new(NodeId::nameless(), 1);
+        assert!(!start(&timers, at_ms(100)).1, "nobody sleeps");
+        let wait = timers.sleep_until_next(at_ms(0)).unwrap();
+        assert!(wait <= Duration::from_millis(101) && wait > Duration::from_millis(90));
+        assert!(!start(&timers, at_ms(200)).1);
+        assert!(start(&timers, at_ms(50)).1);
+    }
+}
