@@ -1,0 +1,154 @@
+//! `derive(Message)`: the tag, its hash, the fingerprint, and postcard for the value.
+//!
+//! It does not look at the fields: what they need is serde's business, and the runtime
+//! takes the fingerprint of their shape by way of serde's `Deserialize`.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::{Data, DeriveInput, Error, GenericParam, Generics, LitStr, Result, parse_quote};
+
+use crate::name::package_and;
+
+pub(crate) fn derive(input: TokenStream) -> Result<TokenStream> {
+    let input: DeriveInput = syn::parse2(input)?;
+    check(&input)?;
+    let name = &input.ident;
+    let tag = given_tag(&input)?.unwrap_or_else(|| package_and(name));
+    let generics = with_bounds(input.generics);
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+    // All that needs serde's derives goes through one function, and carries the span of the
+    // type's name: where they are missing, the compiler then says one thing, once.
+    let codec = quote_spanned! {name.span()=> __codec::<Self>() };
+    let constant = if generics.params.is_empty() {
+        constant_methods(&codec)
+    } else {
+        generic_methods(&generics, &codec)
+    };
+    Ok(quote! {
+        #[allow(deprecated, clippy::type_complexity)]
+        const _: () = {
+            const __TAG: &str = #tag;
+
+            fn __codec<T: ::fika::__private::SerdeMessage>() -> (
+                fn(&T, &mut ::std::vec::Vec<u8>) -> ::core::result::Result<(), ::fika::EncodeError>,
+                fn(&[u8]) -> ::core::result::Result<T, ::fika::DecodeError>,
+                fn() -> u64,
+            ) {
+                (
+                    ::fika::__private::encode_postcard::<T>,
+                    ::fika::__private::decode_postcard::<T>,
+                    ::fika::__private::fingerprint_of::<T>,
+                )
+            }
+
+            #[automatically_derived]
+            impl #impl_generics ::fika::Message for #name #type_generics #where_clause {
+                #constant
+
+                fn encode(
+                    &self,
+                    out: &mut ::std::vec::Vec<u8>,
+                ) -> ::core::result::Result<(), ::fika::EncodeError> {
+                    #codec.0(self, out)
+                }
+
+                fn decode(bytes: &[u8]) -> ::core::result::Result<Self, ::fika::DecodeError> {
+                    #codec.1(bytes)
+                }
+            }
+        };
+    })
+}
+
+/// Refuses what can't be a message, whatever is derived beside it.
+fn check(input: &DeriveInput) -> Result<()> {
+    if let Data::Union(data) = &input.data {
+        let text = "a union does not say what it holds, so it can't be a message: use an enum";
+        return Err(Error::new(data.union_token.span, text));
+    }
+    match input.generics.lifetimes().next() {
+        Some(lifetime) => Err(Error::new_spanned(
+            lifetime,
+            "a message owns its data, since it leaves its sender: \
+             use `String` for `&str`, `Vec<T>` for `&[T]`, `T` for `&T`",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The tag of `#[message(tag = "..")]`.
+fn given_tag(input: &DeriveInput) -> Result<Option<TokenStream>> {
+    let mut tag = None;
+    for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("message")) {
+        attr.parse_nested_meta(|meta| {
+            if !meta.path.is_ident("tag") {
+                return Err(meta.error("the only setting of a message is `tag = \"..\"`"));
+            }
+            let given: LitStr = meta.value()?.parse()?;
+            if given.value().is_empty() {
+                return Err(Error::new_spanned(given, "a tag is not empty"));
+            }
+            if tag.replace(quote!(#given)).is_some() {
+                return Err(meta.error("a message has one tag"));
+            }
+            Ok(())
+        })?;
+    }
+    Ok(tag)
+}
+
+/// A message that is made of others needs of them what it has itself.
+fn with_bounds(mut generics: Generics) -> Generics {
+    for param in generics.type_params_mut() {
+        param.bounds.push(parse_quote!(::fika::Message));
+        param.bounds.push(parse_quote!(::fika::__private::Serialize));
+        param.bounds.push(parse_quote!(::fika::__private::DeserializeOwned));
+    }
+    generics
+}
+
+/// The methods about the type, where they are computed once, or by the compiler.
+fn constant_methods(codec: &TokenStream) -> TokenStream {
+    quote! {
+        fn tag() -> ::std::borrow::Cow<'static, str> {
+            ::std::borrow::Cow::Borrowed(__TAG)
+        }
+
+        fn tag_hash() -> u64 {
+            const { ::fika::__private::hash_tag(__TAG) }
+        }
+
+        fn fingerprint() -> u64 {
+            static FINGERPRINT: ::std::sync::OnceLock<u64> = ::std::sync::OnceLock::new();
+            *FINGERPRINT.get_or_init(#codec.2)
+        }
+    }
+}
+
+/// The methods about the type, where it differs with its parameters: a static would be
+/// shared by all of them.
+fn generic_methods(generics: &Generics, codec: &TokenStream) -> TokenStream {
+    let parts = generics.params.iter().filter_map(|param| match param {
+        GenericParam::Type(param) => {
+            let ident = &param.ident;
+            Some(quote!(<#ident as ::fika::Message>::tag()))
+        }
+        GenericParam::Const(param) => {
+            let ident = &param.ident;
+            Some(quote! {
+                ::std::borrow::Cow::<'static, str>::Owned(::std::string::ToString::to_string(&#ident))
+            })
+        }
+        GenericParam::Lifetime(_) => None,
+    });
+    quote! {
+        fn tag() -> ::std::borrow::Cow<'static, str> {
+            let parts = [#(#parts),*].join(",");
+            ::std::borrow::Cow::Owned([__TAG, "<", &parts, ">"].concat())
+        }
+
+        fn fingerprint() -> u64 {
+            #codec.2()
+        }
+    }
+}

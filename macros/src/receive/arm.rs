@@ -1,0 +1,236 @@
+//! The arms of `receive!`, as they are written.
+//!
+//! `receive! { PATTERN [: TYPE] [if GUARD] => EXPR, .. [after DURATION => EXPR] }`, with the
+//! commas of a `match`. What is wrong with one arm is reported beside what is wrong with
+//! the others; only a syntax error ends the reading.
+
+use proc_macro2::Span;
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, Error, Expr, Ident, Pat, Result, Token, Type};
+
+use super::guard;
+use super::pattern::{self, Binding, Takes};
+
+/// All of a `receive!`.
+pub(super) struct Receive {
+    pub(super) arms: Vec<Arm>,
+    pub(super) after: Option<After>,
+}
+
+/// An arm that takes messages.
+pub(super) struct Arm {
+    /// Lint levels, for the body.
+    pub(super) attrs: Vec<Attribute>,
+    /// The pattern, without any `mut`.
+    pub(super) pat: Pat,
+    pub(super) takes: Takes,
+    pub(super) bindings: Vec<Binding>,
+    pub(super) guard: Option<Expr>,
+    pub(super) body: Expr,
+}
+
+/// The arm of the timeout.
+pub(super) struct After {
+    pub(super) attrs: Vec<Attribute>,
+    pub(super) duration: Expr,
+    pub(super) body: Expr,
+}
+
+impl Parse for Receive {
+    fn parse(input: ParseStream<'_>) -> Result<Receive> {
+        let mut receive = Receive { arms: Vec::new(), after: None };
+        let mut errors = Errors(None);
+        // The arm that leaves nothing for those that follow it, if there is one.
+        let mut takes_all = false;
+        if input.is_empty() {
+            let text = "nothing to receive: write `PATTERN => EXPRESSION`, or \
+                        `after DURATION => EXPRESSION` to let time pass";
+            return Err(Error::new(Span::call_site(), text));
+        }
+        while !input.is_empty() {
+            let attrs = input.call(Attribute::parse_outer)?;
+            errors.note(check_attrs(&attrs));
+            if at_after(input) {
+                let after = input.call(Ident::parse_any)?;
+                if receive.after.is_some() {
+                    errors.add(Error::new(after.span(), "a `receive!` has one timeout"));
+                }
+                receive.after = Some(After::parse(attrs, &after, input)?);
+                continue;
+            }
+            let (pat, ty) = parse_pattern(input)?;
+            if receive.after.is_some() {
+                let text = "the timeout comes last: move this arm before `after`";
+                errors.add(Error::new_spanned(&pat, text));
+            }
+            let arm = Arm::parse(attrs, pat, ty, input)?;
+            if let Some(arm) = errors.note(arm) {
+                if takes_all && let Some(arm) = &receive.arms.last() {
+                    let text = "this arm takes every message; put it last";
+                    errors.add(Error::new_spanned(&arm.pat, text));
+                }
+                takes_all = matches!(arm.takes, Takes::Any) && arm.guard.is_none();
+                receive.arms.push(arm);
+            }
+        }
+        errors.0.map_or(Ok(receive), Err)
+    }
+}
+
+/// The errors of all arms, as one.
+struct Errors(Option<Error>);
+
+impl Errors {
+    fn add(&mut self, error: Error) {
+        match &mut self.0 {
+            Some(first) => first.combine(error),
+            none => *none = Some(error),
+        }
+    }
+
+    fn note<T>(&mut self, result: Result<T>) -> Option<T> {
+        result.map_err(|error| self.add(error)).ok()
+    }
+}
+
+/// An attribute stands on the arm's body only, which an arm that is configured away has not.
+fn check_attrs(attrs: &[Attribute]) -> Result<()> {
+    match attrs.iter().find(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr"))
+    {
+        Some(attr) => {
+            let text = "an arm can't be configured away: put the `cfg` on the whole `receive!`";
+            Err(Error::new_spanned(attr, text))
+        }
+        None => Ok(()),
+    }
+}
+
+/// `after` begins the timeout wherever it begins an arm.
+fn at_after(input: ParseStream<'_>) -> bool {
+    input.fork().call(Ident::parse_any).is_ok_and(|ident| ident == "after")
+}
+
+/// `PATTERN [: TYPE]`.
+fn parse_pattern(input: ParseStream<'_>) -> Result<(Pat, Option<Type>)> {
+    let pat = Pat::parse_multi_with_leading_vert(input)?;
+    let ty = match input.parse::<Option<Token![:]>>()? {
+        Some(_) => Some(input.parse()?),
+        None => None,
+    };
+    Ok((pat, ty))
+}
+
+/// `=> EXPR`, and the comma where a `match` needs one.
+fn parse_body(input: ParseStream<'_>) -> Result<Expr> {
+    input.parse::<Token![=>]>()?;
+    let body = Expr::parse_with_earlier_boundary_rule(input)?;
+    let comma: Option<Token![,]> = input.parse()?;
+    if comma.is_none() && !input.is_empty() && needs_comma(&body) {
+        return Err(input.error("expected `,` before the next arm"));
+    }
+    Ok(body)
+}
+
+fn needs_comma(body: &Expr) -> bool {
+    !matches!(
+        body,
+        Expr::Block(_)
+            | Expr::Const(_)
+            | Expr::ForLoop(_)
+            | Expr::If(_)
+            | Expr::Loop(_)
+            | Expr::Match(_)
+            | Expr::Unsafe(_)
+            | Expr::While(_)
+    )
+}
+
+impl Arm {
+    /// The rest of an arm: a syntax error is the outer one, any other the inner one.
+    fn parse(
+        attrs: Vec<Attribute>,
+        mut pat: Pat,
+        ty: Option<Type>,
+        input: ParseStream<'_>,
+    ) -> Result<Result<Arm>> {
+        let guard = match input.parse::<Option<Token![if]>>()? {
+            Some(_) => Some(input.parse::<Expr>()?),
+            None => None,
+        };
+        let body = parse_body(input)?;
+        let takes = ty.map_or_else(|| pattern::takes(&pat), |ty| Ok(Takes::Type(Box::new(ty))));
+        let bindings = pattern::bindings(&mut pat);
+        let checked = guard.as_ref().map_or(Ok(()), guard::check);
+        Ok(takes.and_then(|takes| {
+            checked?;
+            Ok(Arm { attrs, pat, takes, bindings: bindings?, guard, body })
+        }))
+    }
+}
+
+impl After {
+    fn parse(attrs: Vec<Attribute>, after: &Ident, input: ParseStream<'_>) -> Result<After> {
+        let names = input.peek(Token![=>])
+            || input.peek(Token![@])
+            || input.peek(Token![|])
+            || input.peek(Token![:]) && !input.peek(Token![::]);
+        if names {
+            let text = "`after` begins the timeout: write `after DURATION => EXPRESSION`";
+            return Err(Error::new(after.span(), text));
+        }
+        Ok(After { attrs, duration: input.parse()?, body: parse_body(input)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arms_are_read_like_those_of_a_match() {
+        let cases = [
+            (
+                "Ping { from, n } if n > 0 => send(from, n), Stop => return, after idle => break",
+                Ok(2),
+            ),
+            ("Stop => {} Pong(n) => if n > 0 { a() } else { b() } any => drop(any)", Ok(3)),
+            ("Stop => { 1 } - 1: i64 => 2,", Ok(2)),
+            ("Some(x): Option<u64> if x > 1 => x", Ok(1)),
+            ("n: Vec<Vec<u8>> => n.len(),", Ok(1)),
+            ("m if m.is::<u8>() => 1, Stop => 2", Ok(2)),
+            ("#[allow(unused)] Pong(n) => 1", Ok(1)),
+            ("after if x { y } else { z } => {}", Ok(0)),
+            ("after ::std::time::Duration::ZERO => {}", Ok(0)),
+            ("_ => 1, after secs(1) => 2,", Ok(1)),
+            ("", Err("nothing to receive")),
+            ("Stop => a() Pong(n) => b()", Err("expected `,`")),
+            ("any => 1, Stop => 2", Err("takes every message; put it last")),
+            ("after a => 1, Stop => 2", Err("the timeout comes last")),
+            ("after a => 1, after b => 2", Err("one timeout")),
+            ("after => 1", Err("`after` begins the timeout")),
+            ("after: u64 => 1", Err("`after` begins the timeout")),
+            ("#[cfg(test)] Stop => 1", Err("can't be configured away")),
+        ];
+        for (source, expected) in cases {
+            match (syn::parse_str::<Receive>(source), expected) {
+                (Ok(receive), Ok(arms)) => {
+                    assert_eq!(receive.arms.len(), arms, "{source}");
+                    assert_eq!(receive.after.is_some(), source.contains("after"), "{source}");
+                }
+                (Err(error), Err(expected)) => {
+                    assert!(error.to_string().contains(expected), "{source}: {error}");
+                }
+                (Err(error), Ok(_)) => panic!("{source}: {error}"),
+                (Ok(_), Err(expected)) => panic!("{source}: no error, but {expected}"),
+            }
+        }
+    }
+
+    #[test]
+    fn every_wrong_arm_is_reported() {
+        let source = "(a, b) => 1, 5 => 2, _ => 3, Stop => 4, ref x => 5";
+        let error = syn::parse_str::<Receive>(source).err().expect("four arms are wrong");
+        assert_eq!(error.into_iter().count(), 4);
+    }
+}

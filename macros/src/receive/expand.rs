@@ -1,0 +1,257 @@
+//! The loop that `receive!` becomes.
+//!
+//! An arm's body has to run in the user's own function and outside the loop, so that its
+//! `return`, `?`, `break` and `.await` mean what they say; so the loop ends with the
+//! bindings of the arm that took the message, in an enum with a variant for each arm, and
+//! a second `match` runs the body. The macro knows no types, so the enum has a type
+//! parameter for each binding.
+//!
+//! # Invariants
+//! - **X1** No future but that of `next` is awaited, and nothing but the `Receive` lives
+//!   meanwhile: the emitted code is `Send` where the messages are.
+//! - **X2** A message that was taken out is either in the variant that ends the loop, or
+//!   given back by `keep` before the next is looked at.
+//! - **X3** A binding is carried under the user's own name and span, and used once in the
+//!   loop: the compiler says what it has to say about it where the body sees it.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote_spanned};
+use syn::Expr;
+
+use super::arm::{Arm, Receive};
+use super::pattern::{Binding, Takes};
+use crate::spell::spell;
+
+/// Emitted tokens: their local names are invisible to the user's code, and the user's to them.
+macro_rules! emit {
+    ($($tokens:tt)*) => { quote_spanned!(Span::mixed_site()=> $($tokens)*) };
+}
+
+pub(super) fn expand(receive: &Receive) -> TokenStream {
+    let Receive { arms, after } = receive;
+    let arms: Vec<Carried<'_>> =
+        arms.iter().enumerate().map(|(i, arm)| Carried { i, arm }).collect();
+    let arm_enum = arm_enum(&arms, after.is_some());
+    let wanted = wanted(&arms);
+    let take = take(&arms);
+    let mut bodies: TokenStream = arms.iter().map(Carried::body).collect();
+    let mut begin = emit!(begin());
+    let mut timeout = emit!({});
+    if let Some(after) = after {
+        let (attrs, duration, body) = (&after.attrs, &after.duration, &after.body);
+        bodies.extend(emit!(#(#attrs)* __FikaArm::After => #body,));
+        begin = emit!(begin_after(#duration));
+        timeout = emit!(break __FikaArm::After);
+    }
+    emit! {
+        {
+            #arm_enum
+            #[allow(clippy::never_loop, clippy::used_underscore_binding)]
+            let __arm = {
+                let mut __receive = ::fika::__private::Receive::#begin;
+                loop {
+                    match __receive.next(#wanted).await {
+                        ::fika::__private::Next::Message(__message) => { #take }
+                        ::fika::__private::Next::Timeout => #timeout,
+                    }
+                }
+            };
+            match __arm { #bodies }
+        }
+    }
+}
+
+/// The enum that carries the bindings, with a field for each of them.
+fn arm_enum(arms: &[Carried<'_>], after: bool) -> TokenStream {
+    let mut params = Vec::new();
+    let mut variants = Vec::new();
+    for arm in arms {
+        let variant = arm.variant();
+        let fields = arm.arm.bindings.iter().enumerate().map(|(i, binding)| {
+            let param = format_ident!("{variant}B{i}");
+            params.push(param.clone());
+            let field = field(i, binding);
+            emit!(#field: #param)
+        });
+        variants.push(emit!(#variant { #(#fields),* }));
+    }
+    if after {
+        variants.push(emit!(After));
+    }
+    emit! {
+        #[allow(non_snake_case)]
+        enum __FikaArm<#(#params),*> { #(#variants),* }
+    }
+}
+
+/// The test that the mailbox applies to each message, without taking it out.
+fn wanted(arms: &[Carried<'_>]) -> TokenStream {
+    let mut tests: Vec<TokenStream> = Vec::new();
+    let mut seen = Vec::new();
+    for arm in arms {
+        let Takes::Type(ty) = &arm.arm.takes else {
+            return emit!(|_: &::fika::Envelope| true);
+        };
+        let name = spell(ty);
+        if !seen.contains(&name) {
+            seen.push(name);
+            tests.push(emit!(__message.is::<#ty>()));
+        }
+    }
+    if tests.is_empty() {
+        return emit!(|_: &::fika::Envelope| false);
+    }
+    emit!(|__message: &::fika::Envelope| #(#tests)||*)
+}
+
+/// Offers the message to each arm in turn; arms of one type that follow each other open it
+/// once.
+fn take(arms: &[Carried<'_>]) -> TokenStream {
+    let mut steps = TokenStream::new();
+    for run in arms.chunk_by(|a, b| same_type(&a.arm.takes, &b.arm.takes)) {
+        let cases: TokenStream = run.iter().map(Carried::case).collect();
+        match &run[0].arm.takes {
+            Takes::Any if run.iter().any(|arm| arm.arm.guard.is_none()) => {
+                steps.extend(emit!(match __message { #cases }));
+                return steps;
+            }
+            Takes::Any => steps.extend(emit! {
+                let __message = match __message {
+                    #cases
+                    __message => __message,
+                };
+            }),
+            Takes::Type(ty) => steps.extend(emit! {
+                let __message = match __receive.open::<#ty>(__message) {
+                    ::fika::__private::Opened::Is(__node) => match __node.body {
+                        #cases
+                        #[allow(unreachable_patterns)]
+                        _ => ::fika::Envelope::from(__node),
+                    },
+                    ::fika::__private::Opened::Other(__message) => __message,
+                    ::fika::__private::Opened::Gone => continue,
+                };
+            }),
+        }
+    }
+    steps.extend(emit!(__receive.keep(__message);));
+    steps
+}
+
+fn same_type(a: &Takes, b: &Takes) -> bool {
+    match (a, b) {
+        (Takes::Any, Takes::Any) => true,
+        (Takes::Type(a), Takes::Type(b)) => spell(a) == spell(b),
+        _ => false,
+    }
+}
+
+/// An arm, with its place among the others.
+struct Carried<'a> {
+    i: usize,
+    arm: &'a Arm,
+}
+
+impl Carried<'_> {
+    fn variant(&self) -> Ident {
+        format_ident!("A{}", self.i, span = Span::mixed_site())
+    }
+
+    /// The arm inside the loop: it takes the message, and ends the loop.
+    fn case(&self) -> TokenStream {
+        let variant = self.variant();
+        let Arm { pat, guard, bindings, .. } = self.arm;
+        let guard = guard.iter();
+        let fields = bindings.iter().enumerate().map(|(i, binding)| {
+            let ident = &binding.ident;
+            let field = field(i, binding);
+            if binding.shorthand { emit!(#ident) } else { emit!(#field: #ident) }
+        });
+        emit!(#pat #(if #guard)* => break __FikaArm::#variant { #(#fields),* },)
+    }
+
+    /// The arm outside the loop: it has the bindings, and runs the body.
+    fn body(&self) -> TokenStream {
+        let variant = self.variant();
+        let Arm { attrs, guard, bindings, body, .. } = self.arm;
+        let fields = bindings.iter().enumerate().map(|(i, binding)| {
+            let Binding { ident, mutability, shorthand } = binding;
+            // X3, but for this: a name that only the guard reads is not unused.
+            let allow = guard
+                .as_ref()
+                .filter(|guard| mentions(guard, ident))
+                .map(|_| emit!(#[allow(unused_variables)]));
+            let field = field(i, binding);
+            if *shorthand {
+                emit!(#allow #mutability #ident)
+            } else {
+                emit!(#allow #field: #mutability #ident)
+            }
+        });
+        emit!(#(#attrs)* __FikaArm::#variant { #(#fields),* } => #body,)
+    }
+}
+
+/// The field that carries the binding. One that is named like a field of the message keeps
+/// its name, so that what the compiler proposes about it fits the user's pattern.
+fn field(i: usize, binding: &Binding) -> Ident {
+    if binding.shorthand {
+        binding.ident.clone()
+    } else {
+        format_ident!("__b{i}", span = Span::mixed_site())
+    }
+}
+
+/// Whether the name stands in the expression, be it in a text that is formatted.
+fn mentions(expr: &Expr, name: &Ident) -> bool {
+    fn among(tokens: TokenStream, name: &str) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Ident(ident) => ident == name,
+            TokenTree::Literal(literal) => literal.to_string().contains(name),
+            TokenTree::Group(group) => among(group.stream(), name),
+            TokenTree::Punct(_) => false,
+        })
+    }
+    among(expr.to_token_stream(), &name.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expansion(source: &str) -> String {
+        spell(&expand(&syn::parse_str(source).expect(source)))
+    }
+
+    #[test]
+    fn neighbours_of_one_type_open_the_message_once() {
+        let cases = [
+            ("A::X(n) => n, A::Y => 0", 1, 1),
+            ("A::X(n) => n, B(n) => n, A::Y => 0", 3, 2),
+            ("A::X(n) => n, any => 0", 1, 0),
+            ("any if f(&any) => 1, B(n) => n", 1, 0),
+            ("after t => 0", 0, 0),
+        ];
+        for (source, opened, tested) in cases {
+            let expansion = expansion(source);
+            assert_eq!(expansion.matches(".open::<").count(), opened, "{source}: {expansion}");
+            assert_eq!(expansion.matches(".is::<").count(), tested, "{source}: {expansion}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_kept_that_an_arm_surely_takes() {
+        let cases =
+            [("any => 0", 0), ("any if f(&any) => 0", 1), ("n: u64 => n", 1), ("after t => 0", 1)];
+        for (source, kept) in cases {
+            assert_eq!(expansion(source).matches(".keep(").count(), kept, "{source}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_a_text_is_mentioned() {
+        let guard = syn::parse_str("f(format!(\"{n}\"))").expect("an expression");
+        assert!(mentions(&guard, &format_ident!("n")));
+        assert!(!mentions(&guard, &format_ident!("m")));
+    }
+}

@@ -1,0 +1,236 @@
+//! `#[remote]`: a function becomes the constructor of a value that can run it, here or on
+//! another node, and is entered under a stable name into the table that is made at link
+//! time.
+//!
+//! Everything that it emits stands inside the constructor's own body: nothing is added to
+//! the user's module, associated functions work as free ones do, and a call of the
+//! function in its body means the constructor, as it does everywhere else.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::parse::{Parse, ParseStream};
+use syn::visit::{self, Visit};
+use syn::{
+    Attribute, Block, Error, FnArg, ItemFn, LitStr, Pat, PatType, Result, ReturnType, Signature,
+    Token, Type,
+};
+
+use crate::name::package_and;
+use crate::spell::spell;
+
+/// The arguments travel as one tuple, and tuples are messages up to this size.
+const ARGS_MAX: usize = 12;
+
+pub(crate) fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
+    let expanded = syn::parse2::<Settings>(args).and_then(|settings| {
+        let item = syn::parse2::<ItemFn>(item.clone())?;
+        check(&item)?;
+        Ok(expand(item, settings))
+    });
+    // The function stays as it was written, so that its callers cause no further errors.
+    expanded.unwrap_or_else(|error| {
+        let error = error.to_compile_error();
+        quote!(#error #item)
+    })
+}
+
+/// Nothing, or `name = "stable::name"`.
+struct Settings {
+    name: Option<LitStr>,
+}
+
+impl Parse for Settings {
+    fn parse(input: ParseStream<'_>) -> Result<Settings> {
+        if input.is_empty() {
+            return Ok(Settings { name: None });
+        }
+        let known =
+            "the only setting is a name that stays: `#[remote(name = \"crate::function\")]`";
+        let key: Ident = input.parse().map_err(|error| Error::new(error.span(), known))?;
+        if key != "name" {
+            return Err(Error::new(key.span(), known));
+        }
+        input.parse::<Token![=]>()?;
+        let name: LitStr = input.parse()?;
+        if name.value().is_empty() {
+            return Err(Error::new(name.span(), "a function's name is not empty"));
+        }
+        input.parse::<Option<Token![,]>>()?;
+        if input.is_empty() { Ok(Settings { name: Some(name) }) } else { Err(input.error(known)) }
+    }
+}
+
+fn check(item: &ItemFn) -> Result<()> {
+    let sig = &item.sig;
+    if sig.asyncness.is_none() {
+        let text = format!("it runs as a process: write `async fn {}`", sig.ident);
+        return Err(Error::new(sig.fn_token.span, text));
+    }
+    let qualifier = (sig.constness.map(|token| token.span))
+        .or(sig.unsafety.map(|token| token.span))
+        .or(sig.abi.as_ref().map(|abi| abi.extern_token.span));
+    if let Some(span) = qualifier {
+        return Err(Error::new(span, "a remote function is a plain `async fn`"));
+    }
+    if !sig.generics.params.is_empty() || sig.generics.where_clause.is_some() {
+        let text = "a node that is asked to run this knows its name only, and no types or \
+                    lifetimes: write one function for each type";
+        return Err(Error::new_spanned(&sig.generics, text));
+    }
+    if let ReturnType::Type(_, output) = &sig.output
+        && let Type::Never(never) = &**output
+    {
+        let text = "a remote function that never returns has no result type: leave out `-> !`";
+        return Err(Error::new_spanned(never, text));
+    }
+    sig.inputs.iter().try_for_each(check_arg)?;
+    if let Some(arg) = sig.inputs.iter().nth(ARGS_MAX) {
+        let text =
+            format!("a remote function takes {ARGS_MAX} arguments at most: put them into a struct");
+        return Err(Error::new_spanned(arg, text));
+    }
+    Ok(())
+}
+
+fn check_arg(arg: &FnArg) -> Result<()> {
+    struct Refused(Option<Error>);
+
+    impl<'ast> Visit<'ast> for Refused {
+        fn visit_type(&mut self, ty: &'ast Type) {
+            let text = match ty {
+                Type::Reference(reference) => {
+                    let owned = match &*reference.elem {
+                        Type::Slice(slice) => format!("Vec<{}>", spell(&slice.elem)),
+                        Type::Path(path) if path.path.is_ident("str") => "String".to_owned(),
+                        other => spell(other),
+                    };
+                    format!("the arguments travel: take `{owned}` instead of `{}`", spell(ty))
+                }
+                Type::ImplTrait(_) => "the arguments travel, so their types are known: \
+                                       write the type instead of `impl ..`"
+                    .to_owned(),
+                _ => return visit::visit_type(self, ty),
+            };
+            self.0.get_or_insert_with(|| Error::new_spanned(ty, text));
+        }
+    }
+
+    match arg {
+        FnArg::Receiver(receiver) => Err(Error::new_spanned(
+            receiver,
+            "the arguments travel, and `self` stays: take what the function needs of it by value",
+        )),
+        FnArg::Typed(PatType { ty, .. }) => {
+            let mut refused = Refused(None);
+            refused.visit_type(ty);
+            refused.0.map_or(Ok(()), Err)
+        }
+    }
+}
+
+fn expand(item: ItemFn, settings: Settings) -> TokenStream {
+    let ItemFn { attrs, vis, sig, block } = item;
+    let Signature { ident: name, output, .. } = &sig;
+    let remote_name = settings.name.map_or_else(|| package_and(name), |name| quote!(#name));
+    let (outer_attrs, inner_attrs): (Vec<_>, Vec<_>) = attrs.into_iter().partition(describes);
+    let output_type = match output {
+        ReturnType::Default => quote!(()),
+        ReturnType::Type(_, ty) => quote!(#ty),
+    };
+    let (names, types): (Vec<_>, Vec<_>) = args(&sig).into_iter().unzip();
+    let inner = inner(&sig, &inner_attrs, &block);
+    // Arguments that can't travel and a future that can't move between threads are the
+    // function's own fault, so that is where the compiler should point.
+    let at_name = name.span().resolved_at(Span::mixed_site());
+    let result = quote_spanned!(at_name=> impl ::fika::RemoteFn<Output = #output_type>);
+    let values: Vec<_> =
+        (0..names.len()).map(|i| format_ident!("arg{i}", span = at_name)).collect();
+    let tuple = quote_spanned!(at_name=> (#(#types,)*));
+    let start = quote_spanned! {at_name=>
+        let (#(#values,)*) = __args.decode::<#tuple>()?;
+        ::core::result::Result::Ok(::std::boxed::Box::pin(async move {
+            let _ = __fika_run(#(#values),*).await;
+        }))
+    };
+    let constructed = quote_spanned! {at_name=>
+        ::fika::__private::Remote::new(
+            __FIKA_NAME,
+            (#(#names,)*),
+            |(#(#values,)*): #tuple| __fika_run(#(#values),*),
+        )
+    };
+    quote_spanned! {Span::mixed_site()=>
+        #(#outer_attrs)*
+        // Other nodes reach it by its name, and `async` is not the user's choice.
+        #[allow(dead_code, clippy::unused_async)]
+        #vis fn #name(#(#names: #types),*) -> #result {
+            #inner
+
+            const __FIKA_NAME: &str = #remote_name;
+
+            fn __fika_start(
+                __args: &::fika::Encoded,
+            ) -> ::core::result::Result<::fika::__private::BoxFuture, ::fika::DecodeError> {
+                #start
+            }
+
+            ::fika::__private::inventory::submit! {
+                ::fika::__private::RemoteEntry::new(__FIKA_NAME, __fika_start)
+            }
+
+            #constructed
+        }
+    }
+}
+
+/// The function as the user wrote it, under a name that the body does not know.
+fn inner(sig: &Signature, attrs: &[Attribute], block: &Block) -> TokenStream {
+    let inputs = &sig.inputs;
+    let output = &sig.output;
+    let (asyncness, fn_token) = (&sig.asyncness, &sig.fn_token);
+    quote! {
+        #(#attrs)*
+        #asyncness #fn_token __fika_run(#inputs) #output #block
+    }
+}
+
+/// The arguments of the constructor: with the user's names where these are only names.
+fn args(sig: &Signature) -> Vec<(Ident, Type)> {
+    let typed = sig.inputs.iter().filter_map(|arg| match arg {
+        FnArg::Typed(typed) => Some(typed),
+        FnArg::Receiver(_) => None,
+    });
+    typed
+        .enumerate()
+        .map(|(i, PatType { pat, ty, .. })| {
+            let name = match &**pat {
+                Pat::Ident(pat) if pat.subpat.is_none() => pat.ident.clone(),
+                _ => format_ident!("arg{i}", span = Span::mixed_site()),
+            };
+            (name, (**ty).clone())
+        })
+        .collect()
+}
+
+/// Whether the attribute is about the function as others see it; one that changes or
+/// measures its body goes with the body.
+fn describes(attr: &Attribute) -> bool {
+    const DESCRIBE: [&str; 10] = [
+        "doc",
+        "deprecated",
+        "must_use",
+        "cfg",
+        "cfg_attr",
+        "allow",
+        "expect",
+        "warn",
+        "deny",
+        "forbid",
+    ];
+    let path = attr.path();
+    DESCRIBE.iter().any(|name| path.is_ident(name))
+        || path
+            .segments
+            .first()
+            .is_some_and(|tool| tool.ident == "clippy" || tool.ident == "rustfmt")
+}

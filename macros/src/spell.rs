@@ -1,0 +1,52 @@
+//! Tokens as a person would write them, for the text of an error.
+//!
+//! The compiler knows the source only token by token, and prints a blank between most of
+//! them. This is enough for types and patterns, and is not meant for whole programs.
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use quote::ToTokens;
+
+pub(crate) fn spell(tokens: &impl ToTokens) -> String {
+    let mut text = String::new();
+    spell_into(&mut text, tokens.to_token_stream());
+    text
+}
+
+fn spell_into(text: &mut String, tokens: TokenStream) {
+    for token in tokens {
+        let word = matches!(token, TokenTree::Ident(_) | TokenTree::Literal(_));
+        if text.ends_with(',') || word && text.ends_with(|c: char| c.is_alphanumeric() || c == '_')
+        {
+            text.push(' ');
+        }
+        match token {
+            TokenTree::Group(group) => {
+                let (open, close) = match group.delimiter() {
+                    Delimiter::Parenthesis => ("(", ")"),
+                    Delimiter::Bracket => ("[", "]"),
+                    Delimiter::Brace => (" { ", " }"),
+                    Delimiter::None => ("", ""),
+                };
+                text.push_str(open);
+                spell_into(text, group.stream());
+                text.push_str(close);
+            }
+            other => text.push_str(&other.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_read_as_written() {
+        let cases =
+            ["&'static str", "Vec<my::Type<u8>>", "(Pid, u64)", "[a, b]", "&mut T", "1..=5"];
+        for case in cases {
+            let tokens: TokenStream = case.parse().expect("the cases are tokens");
+            assert_eq!(spell(&tokens), case);
+        }
+    }
+}
