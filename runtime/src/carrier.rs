@@ -6,7 +6,7 @@
 
 use std::any::Any;
 
-use crate::message::Encoded;
+use crate::message::{EncodeError, Encoded};
 use crate::node_id::NodeId;
 use crate::node_name::NodeName;
 use crate::pid::Pid;
@@ -62,7 +62,10 @@ pub struct SpawnRequest {
 /// request over it is told by [`Signal::ConnectionLost`] with this id.
 pub trait Carrier: Send + Sync + 'static {
     /// Takes a signal away. It may be encoded at once, or later.
-    fn send(&self, to: RemoteDest, signal: Signal) -> ConnectionId;
+    ///
+    /// # Errors
+    /// When it is clear at once that the signal can't be encoded; nothing was sent then.
+    fn send(&self, to: RemoteDest, signal: Signal) -> Result<ConnectionId, EncodeError>;
 
     /// Asks another node to spawn a process; the answer is a [`Signal::SpawnReply`].
     fn spawn(&self, node: &NodeName, request: SpawnRequest) -> ConnectionId;

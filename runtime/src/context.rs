@@ -51,6 +51,11 @@ pub(crate) fn is_worker_of(scheduler: &Arc<Scheduler<SlotRef>>) -> bool {
     worker(|worker| worker.belongs_to(scheduler)).unwrap_or(false)
 }
 
+/// Whether the thread is a worker of some node.
+pub(crate) fn is_worker() -> bool {
+    !WORKER.get().is_null()
+}
+
 /// A small number for this thread: a worker's own, or 0.
 pub(crate) fn shard() -> usize {
     worker(Worker::index).unwrap_or(0)

@@ -35,7 +35,7 @@ pub use env::{Env, SystemEnv, Time};
 pub use exit_reason::{ExitReason, PanicReason};
 pub use message::{DecodeError, EncodeError, Encoded, Envelope, Local, Message, Term, WireType};
 pub use name::Name;
-pub use node::{BuildError, Node, NodeBuilder};
+pub use node::{BuildError, Node, NodeBuilder, WeakNode};
 pub use node_id::{Creation, NodeId};
 pub use node_name::{NodeName, NodeNameError};
 pub use pid::{LocalId, Pid};
@@ -73,5 +73,6 @@ pub mod __private {
         note = "write `#[derive(Message, Serialize, Deserialize)]` on it"
     )]
     pub trait SerdeMessage: Serialize + DeserializeOwned {}
+    #[diagnostic::do_not_recommend]
     impl<T: Serialize + DeserializeOwned> SerdeMessage for T {}
 }

@@ -338,6 +338,19 @@ impl Node {
     }
 }
 
+/// A handle to a node that does not keep it, for what the node itself keeps.
+#[doc(hidden)]
+#[derive(Clone)]
+pub struct WeakNode(Weak<Inner>);
+
+impl WeakNode {
+    /// The node, if it is still there.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Node> {
+        self.0.upgrade().map(Node)
+    }
+}
+
 /// What carries signals to other nodes uses these.
 #[doc(hidden)]
 impl Node {
@@ -351,14 +364,20 @@ impl Node {
         self.0.carrier.get()
     }
 
-    /// Takes in a signal of another node.
-    pub fn receive(&self, target: &Target, signal: Signal) {
-        self.0.receive(target, signal);
+    /// Takes in a signal of another node; says which process it is for.
+    pub fn receive(&self, target: &Target, signal: Signal) -> Option<Pid> {
+        self.0.receive(target, signal)
     }
 
-    /// Takes in a request to spawn, and answers it.
-    pub fn receive_spawn(&self, request: SpawnRequest) {
-        self.0.receive_spawn(request);
+    /// Takes in a request to spawn, and answers it; the new process, if there is one.
+    pub fn receive_spawn(&self, request: SpawnRequest) -> Option<Pid> {
+        self.0.receive_spawn(request)
+    }
+
+    /// A handle that does not keep the node.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakNode {
+        WeakNode(Arc::downgrade(&self.0))
     }
 
     /// Whether a process of this node has not ended.
@@ -419,20 +438,22 @@ impl Inner {
         self.registry.register(name, pid, || self.is_alive(pid))
     }
 
-    fn receive_spawn(&self, request: SpawnRequest) {
+    fn receive_spawn(&self, request: SpawnRequest) -> Option<Pid> {
         let SpawnRequest { reference, from, function, args, link, monitor } = request;
         let reply = |result| {
             self.signal_out(from, Signal::SpawnReply { reference, result });
         };
         let Some(make) = self.functions.get(function.as_str()) else {
             tracing::warn!(%function, %from, "asked to spawn a function that this node has not");
-            return reply(Err(SpawnError::Notsup));
+            reply(Err(SpawnError::Notsup));
+            return None;
         };
         let future = match make(&args) {
             Ok(future) => future,
             Err(error) => {
                 tracing::warn!(%function, %from, %error, "asked to spawn with other arguments");
-                return reply(Err(SpawnError::Notsup));
+                reply(Err(SpawnError::Notsup));
+                return None;
             }
         };
         let start = Start {
@@ -446,6 +467,7 @@ impl Inner {
         if started.is_none() {
             reply(Err(SpawnError::SystemLimit));
         }
+        started
     }
 
     pub(crate) fn start_timer_at(

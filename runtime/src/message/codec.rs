@@ -1,6 +1,8 @@
 //! Encoding with postcard: compact, not self-describing, which is why a message's
 //! fingerprint travels with it.
 
+use std::borrow::Cow;
+
 use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,13 +13,19 @@ use super::{Message, WireType};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{type_name}` cannot be sent to another node: {why}")]
 pub struct EncodeError {
-    type_name: &'static str,
+    type_name: Cow<'static, str>,
     why: String,
 }
 
 impl EncodeError {
+    /// A carrier can't take a message of this type, and why.
+    #[doc(hidden)]
+    pub fn refused(type_name: &str, why: impl Into<String>) -> EncodeError {
+        EncodeError { type_name: type_name.to_owned().into(), why: why.into() }
+    }
+
     pub(super) fn new<T>(why: impl Into<String>) -> EncodeError {
-        EncodeError { type_name: std::any::type_name::<T>(), why: why.into() }
+        EncodeError { type_name: std::any::type_name::<T>().into(), why: why.into() }
     }
 }
 

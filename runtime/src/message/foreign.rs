@@ -101,7 +101,13 @@ macro_rules! composed {
 
 /// What a part of a composed message needs. Implemented for every such type.
 #[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a message",
+    label = "this cannot be sent to a process",
+    note = "write `#[derive(Message, Serialize, Deserialize)]` on it"
+)]
 pub trait Part: Message + Serialize + DeserializeOwned {}
+#[diagnostic::do_not_recommend]
 impl<T: Message + Serialize + DeserializeOwned> Part for T {}
 
 composed! {
@@ -114,11 +120,28 @@ composed! {
     [K: Part + Eq + Hash, V: Part] HashMap<K, V> = "map" of K, V;
     [K: Part + Ord, V: Part] BTreeMap<K, V> = "ordmap" of K, V;
     [T: Part, E: Part] Result<T, E> = "result" of T, E;
-    [A: Part] (A,) = "tuple1" of A;
-    [A: Part, B: Part] (A, B) = "tuple2" of A, B;
-    [A: Part, B: Part, C: Part] (A, B, C) = "tuple3" of A, B, C;
-    [A: Part, B: Part, C: Part, D: Part] (A, B, C, D) = "tuple4" of A, B, C, D;
-    [A: Part, B: Part, C: Part, D: Part, E: Part] (A, B, C, D, E) = "tuple5" of A, B, C, D, E;
+    [A: Part]
+        (A,) = "tuple1" of A;
+    [A: Part, B: Part]
+        (A, B) = "tuple2" of A, B;
+    [A: Part, B: Part, C: Part]
+        (A, B, C) = "tuple3" of A, B, C;
+    [A: Part, B: Part, C: Part, D: Part]
+        (A, B, C, D) = "tuple4" of A, B, C, D;
+    [A: Part, B: Part, C: Part, D: Part, E: Part]
+        (A, B, C, D, E) = "tuple5" of A, B, C, D, E;
     [A: Part, B: Part, C: Part, D: Part, E: Part, F: Part]
         (A, B, C, D, E, F) = "tuple6" of A, B, C, D, E, F;
+    [A: Part, B: Part, C: Part, D: Part, E: Part, F: Part, G: Part]
+        (A, B, C, D, E, F, G) = "tuple7" of A, B, C, D, E, F, G;
+    [A: Part, B: Part, C: Part, D: Part, E: Part, F: Part, G: Part, H: Part]
+        (A, B, C, D, E, F, G, H) = "tuple8" of A, B, C, D, E, F, G, H;
+    [A: Part, B: Part, C: Part, D: Part, E: Part, F: Part, G: Part, H: Part, I: Part]
+        (A, B, C, D, E, F, G, H, I) = "tuple9" of A, B, C, D, E, F, G, H, I;
+    [A: Part, B: Part, C: Part, D: Part, E: Part, F: Part, G: Part, H: Part, I: Part, J: Part]
+        (A, B, C, D, E, F, G, H, I, J) = "tuple10" of A, B, C, D, E, F, G, H, I, J;
+    [A: Part, B: Part, C: Part, D: Part, E: Part, F: Part, G: Part, H: Part, I: Part, J: Part, K: Part]
+        (A, B, C, D, E, F, G, H, I, J, K) = "tuple11" of A, B, C, D, E, F, G, H, I, J, K;
+    [A: Part, B: Part, C: Part, D: Part, E: Part, F: Part, G: Part, H: Part, I: Part, J: Part, K: Part, L: Part]
+        (A, B, C, D, E, F, G, H, I, J, K, L) = "tuple12" of A, B, C, D, E, F, G, H, I, J, K, L;
 }

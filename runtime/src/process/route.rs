@@ -1,9 +1,10 @@
 //! From a destination to a queue: here, or over the carrier.
 
 use crate::carrier::{ConnectionId, RemoteDest};
+use crate::context;
 use crate::dest::Dest;
 use crate::exit_reason::ExitReason;
-use crate::message::{Envelope, Message};
+use crate::message::{EncodeError, Envelope, Message};
 use crate::name::Name;
 use crate::node::Inner;
 use crate::node_name::NodeName;
@@ -72,7 +73,7 @@ impl Inner {
             Found::Local(pid) => self.deliver(pid, Signal::Message(message)),
             Found::Remote(dest) => {
                 message.check_sendable()?;
-                self.carry(dest, Signal::Message(message));
+                self.try_carry(dest, Signal::Message(message))?;
             }
             Found::Nobody(_) => {}
         }
@@ -94,14 +95,25 @@ impl Inner {
         self.signal(to, signal);
     }
 
+    /// Sends a signal that is no message to another node.
     pub(super) fn carry(&self, to: RemoteDest, signal: Signal) -> ConnectionId {
-        match self.carrier.get() {
-            Some(carrier) => carrier.send(to, signal),
-            None => {
-                self.not_carried(&signal);
-                Inner::NEVER_CONNECTED
-            }
+        self.try_carry(to, signal).unwrap_or_else(|error| {
+            tracing::error!(%error, "a signal to another node was not sent");
+            Inner::NEVER_CONNECTED
+        })
+    }
+
+    fn try_carry(&self, to: RemoteDest, signal: Signal) -> Result<ConnectionId, EncodeError> {
+        let Some(carrier) = self.carrier.get() else {
+            self.not_carried(&signal);
+            return Ok(Inner::NEVER_CONNECTED);
+        };
+        let connection = carrier.send(to, signal)?;
+        if !context::is_worker() {
+            // Nobody's turn ends here.
+            carrier.flush();
         }
+        Ok(connection)
     }
 
     /// There is no carrier: whoever waits for an answer is told that there is no
@@ -127,15 +139,17 @@ impl Inner {
         }
     }
 
-    /// Takes in a signal that came from another node.
-    pub(crate) fn receive(&self, target: &Target, signal: Signal) {
-        match target {
-            Target::Pid(pid) => self.deliver(*pid, signal),
-            Target::Name(name) => match self.registry.whereis(name.as_str()) {
-                Some(pid) => self.deliver(pid, signal),
-                None => self.nobody(signal),
-            },
+    /// Takes in a signal that came from another node; says whom it is for.
+    pub(crate) fn receive(&self, target: &Target, signal: Signal) -> Option<Pid> {
+        let pid = match target {
+            Target::Pid(pid) => Some(*pid),
+            Target::Name(name) => self.registry.whereis(name.as_str()),
+        };
+        match pid {
+            Some(pid) => self.deliver(pid, signal),
+            None => self.nobody(signal),
         }
+        pid
     }
 
     /// A signal to a process that has ended: whoever waits for an answer gets it.
