@@ -1,0 +1,219 @@
+//! Bytes that no correct peer sends, and correct ones in any pieces.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+use crate::proto::error::{InvalidMessage, PeerMisbehaved};
+
+/// A connection to `a@h` that has received this body, after the definitions of name 0
+/// and type 0.
+fn received(body: &[u8]) -> Connection {
+    let mut at_b = Connection::new(config(b(), a()));
+    for body in [&b"\x02\0\x01x"[..], b"\x03\0\0\0\0\0\0\0\0\x01\x01t", body] {
+        at_b.read_buffer().extend_from_slice(&(body.len() as u32).to_be_bytes());
+        at_b.read_buffer().extend_from_slice(body);
+    }
+    at_b
+}
+
+#[test]
+fn wrong_bodies_end_the_connection() {
+    let undefined = |what, number| ProtocolError::from(PeerMisbehaved::Undefined { what, number });
+    let definition =
+        |what, number| ProtocolError::from(PeerMisbehaved::BadDefinition { what, number });
+    let unknown = |what, value| ProtocolError::from(InvalidMessage::UnknownValue { what, value });
+    let cases: [(&[u8], ProtocolError); 19] = [
+        (b"\x00", unknown("the kind of a frame", 0)),
+        (b"\x7f", unknown("the kind of a frame", 0x7f)),
+        (b"\x81", unknown("the kind of a frame", 0x81)),
+        (b"\xa0", unknown("the kind of a frame", 0xa0)),
+        (b"\x11\x01", InvalidMessage::MissingData("the generation of a process").into()),
+        (b"\x91\x01\0\0", undefined("name", 1)),
+        (b"\x90\0\x01", undefined("message type", 1)),
+        (b"\x90\0\0\0\0\0\0\x01\x02", undefined("node", 2)),
+        (b"\x90\0\0\xff\xff\xff\xffx", InvalidMessage::MissingData("a payload").into()),
+        (
+            b"\x90\0\0\0\0\0\0\x81\x20",
+            InvalidMessage::TooLong { what: "the nodes of a payload", length: 4097, max: 4096 }
+                .into(),
+        ),
+        (b"\x91\0\0\0\0", InvalidMessage::TrailingData { what: "a signal", bytes: 1 }.into()),
+        (b"\x94\0\0\0\x02", unknown("whether an exit comes by a link", 2)),
+        (b"\x98\0\0\x04", unknown("the answer to a request to spawn", 4)),
+        (b"\x20\x04", unknown("the flags of a request to spawn", 4)),
+        (b"\x01\0\0\0\0\x01\x03c@h", definition("node", 0)),
+        (b"\x01\x03\0\0\0\x01\x03c@h", definition("node", 3)),
+        (b"\x02\x80\x10\x01x", definition("name", 2048)),
+        (
+            b"\x02\x01\xfd\x07",
+            InvalidMessage::TooLong { what: "a name", length: 1021, max: 1020 }.into(),
+        ),
+        (b"\x02\x01\x01\xff", InvalidMessage::NotUtf8("a name").into()),
+    ];
+    for (body, error) in cases {
+        let mut at_b = received(body);
+        assert_eq!(poll_all(&mut at_b).unwrap_err(), error, "{body:x?}");
+        assert_eq!(at_b.poll_event().unwrap_err(), error);
+    }
+    for (body, text) in [
+        (&b"\x01\x02\0\0\0\x01\x03abc"[..], "`abc` is no node name"),
+        (b"\x94\0\0\0\0\0\0\0\x01\xff\0", "an exit reason"),
+    ] {
+        let error = poll_all(&mut received(body)).unwrap_err().to_string();
+        assert!(error.starts_with("invalid message: ") && error.contains(text), "{error}");
+    }
+}
+
+/// The frame of every signal, cut at every byte and made to look whole, or with a byte
+/// more: never a signal, never a panic.
+#[test]
+fn truncated_and_overlong_bodies() {
+    for signal in every_signal() {
+        let (mut at_a, mut at_b) = pair();
+        let target = Target::Pid(pid(b(), 1));
+        send(&mut at_a, &target, Signal::Message(Envelope::new(pid(node("third@h", 3), 1))));
+        at_a.send(&target, &signal).unwrap();
+        // Everything but the last frame is definitions and the first message.
+        let bytes = at_a.output().to_vec();
+        let mut last = 0;
+        let mut next = 0;
+        while next < bytes.len() {
+            last = next;
+            next += 4 + u32::from_be_bytes(bytes[next..next + 4].try_into().unwrap()) as usize;
+        }
+        let (before, body) = (&bytes[..last], &bytes[last + 4..]);
+        let outcome = |body: &[u8]| {
+            let mut at_b = Connection::new(config(b(), a()));
+            let length = (body.len() as u32).to_be_bytes();
+            at_b.read_buffer().extend_from_slice(&[before, &length, body].concat());
+            poll_all(&mut at_b).map(|events| events.len())
+        };
+        assert_eq!(outcome(body), Ok(2));
+        assert!(outcome(&[body, b"\0"].concat()).is_err());
+        for end in 1..body.len() {
+            assert!(outcome(&body[..end]).is_err(), "{signal:?} cut at {end}");
+        }
+        // Cut without a change of the length, it waits.
+        at_b.read_buffer().extend_from_slice(&bytes[..bytes.len() - 1]);
+        assert_eq!(poll_all(&mut at_b).unwrap().len(), 1);
+        at_b.read_buffer().extend_from_slice(&bytes[bytes.len() - 1..]);
+        assert_eq!(poll_all(&mut at_b).unwrap().len(), 1);
+    }
+}
+
+/// A stream with every kind of frame in it, ticks and a large message included.
+fn stream() -> Vec<u8> {
+    let mut at_a = Connection::new(config(a(), b()));
+    let mut bytes = Vec::new();
+    for target in [Target::Pid(pid(b(), 1)), to_name("näme")] {
+        for signal in every_signal() {
+            at_a.queue_tick();
+            at_a.send(&target, &signal).unwrap();
+            bytes.extend_from_slice(at_a.output());
+            at_a.advance_output(at_a.output_bytes());
+        }
+        at_a.spawn(&request(true, true)).unwrap();
+        send(&mut at_a, &target, message(Bytes::from(vec![7; 5000])));
+    }
+    bytes.extend_from_slice(at_a.output());
+    bytes
+}
+
+/// The node that an event speaks for, and the one that it is for.
+fn parties(event: &Event) -> (BTreeSet<NodeId>, BTreeSet<NodeId>) {
+    let (mut from, mut to) = (BTreeSet::new(), BTreeSet::new());
+    match event {
+        Event::Spawn(request) => from.extend([request.from.node(), request.reference.node()]),
+        Event::Signal { target, signal } => {
+            if let Target::Pid(pid) = target {
+                to.insert(pid.node());
+            }
+            match signal {
+                Signal::Message(envelope) => {
+                    from.extend(envelope.as_encoded().unwrap().from);
+                }
+                Signal::Link { from: pid }
+                | Signal::Unlink { from: pid, .. }
+                | Signal::UnlinkAck { from: pid, .. }
+                | Signal::Exit { from: pid, .. } => {
+                    from.insert(pid.node());
+                }
+                Signal::Monitor { from: pid, reference }
+                | Signal::Demonitor { from: pid, reference } => {
+                    from.extend([pid.node(), reference.node()]);
+                }
+                Signal::Down { from: pid, reference, .. } => {
+                    from.extend(pid.map(Pid::node));
+                    to.insert(reference.node());
+                }
+                Signal::SpawnReply { reference, result } => {
+                    from.extend(result.ok().map(Pid::node));
+                    to.insert(reference.node());
+                }
+                Signal::ConnectionLost { .. } => panic!("this never crosses"),
+            }
+        }
+    }
+    (from, to)
+}
+
+proptest! {
+    /// However the stream is cut, it says the same.
+    #[test]
+    fn any_split_gives_the_same_events(cuts in proptest::collection::vec(1..700_usize, 1..60)) {
+        let bytes = stream();
+        let mut whole = Connection::new(config(b(), a()));
+        whole.read_buffer().extend_from_slice(&bytes);
+        let expected = described(&poll_all(&mut whole).unwrap());
+        prop_assert_eq!(expected.len(), 2 * (every_signal().len() + 2));
+
+        let mut at_b = Connection::new(config(b(), a()));
+        let mut events = Vec::new();
+        let mut rest = &bytes[..];
+        for cut in cuts.iter().cycle() {
+            let (piece, after) = rest.split_at((*cut).min(rest.len()));
+            at_b.read_buffer().extend_from_slice(piece);
+            events.extend(poll_all(&mut at_b).unwrap());
+            rest = after;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        prop_assert_eq!(described(&events), expected);
+    }
+
+    /// A peer that has lost its mind speaks for nobody but itself.
+    #[test]
+    fn changed_bytes_do_no_harm(changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..12)) {
+        let mut bytes = stream();
+        bytes.truncate(1500);
+        for (at, value) in changes {
+            let at = usize::from(at) % bytes.len();
+            bytes[at] = value;
+        }
+        let mut at_b = Connection::new(config(b(), a()));
+        at_b.read_buffer().extend_from_slice(&bytes);
+        while let Ok(Some(event)) = at_b.poll_event() {
+            let (from, to) = parties(&event);
+            prop_assert!(from.iter().all(|node| *node == a()), "{event:?}");
+            prop_assert!(to.iter().all(|node| *node == b()), "{event:?}");
+        }
+    }
+
+    #[test]
+    fn any_body_does_no_harm(kind: u8, bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+        let mut at_b = received(&[&[kind], &bytes[..]].concat());
+        let first = poll_all(&mut at_b).map(|events| events.len());
+        prop_assert!(first.is_err() || first == Ok(1) || kind < 4);
+    }
+
+    #[test]
+    fn any_bytes_do_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let mut at_b = Connection::new(config(b(), a()));
+        at_b.read_buffer().extend_from_slice(&bytes);
+        let _ = poll_all(&mut at_b);
+    }
+}

@@ -1,0 +1,118 @@
+//! The maxima, on both sides, and the ticks.
+
+use bytes::Bytes;
+
+use super::*;
+use crate::proto::codec::Put as _;
+use crate::proto::error::{InvalidMessage, PeerMisbehaved};
+use crate::proto::limits::{MESSAGE_NODES_MAX, NODE_NUMBERS_MAX, NODES_SEEN_MAX};
+
+fn limited(message_bytes_max: usize) -> (Connection, Connection) {
+    let limits = Limits { message_bytes_max };
+    let end = |local, peer| Connection::new(Config { limits, ..config(local, peer) });
+    (end(a(), b()), end(b(), a()))
+}
+
+/// The sender refuses what is too large, and the receiver does without waiting for it.
+#[test]
+fn messages_at_the_limit() {
+    let (mut at_a, mut at_b) = limited(10_000);
+    let target = Target::Pid(Pid::new(b(), LocalId { slot: 1, generation: 1 }));
+    // Kind, slot, generation, type; length; the number of nodes.
+    let payload = |body: usize| Bytes::from(vec![7; body - 4 - 4 - 1]);
+    send(&mut at_a, &target, message(payload(10_000)));
+    let refused = at_a.send(&target, &message(payload(10_001)));
+    assert_eq!(refused, Err(SendError::TooLarge { bytes: 10_001, max: 10_000 }));
+    let again = Encoded::new(&payload(10_001)).unwrap();
+    let refused = at_a.send(&target, &Signal::Message(Envelope::encoded(again)));
+    assert_eq!(refused, Err(SendError::TooLarge { bytes: 10_001, max: 10_000 }));
+    carry(&mut at_a, &mut at_b);
+    let events = poll_all(&mut at_b).unwrap();
+    let [Event::Signal { signal: Signal::Message(envelope), .. }] = &events[..] else { panic!() };
+    assert_eq!(envelope.as_encoded().unwrap().bytes, payload(10_000));
+
+    at_b.read_buffer().extend_from_slice(&10_001_u32.to_be_bytes());
+    let error = ProtocolError::Invalid(InvalidMessage::TooLong {
+        what: "a frame",
+        length: 10_001,
+        max: 10_000,
+    });
+    assert_eq!(at_b.poll_event().unwrap_err(), error);
+    at_b.read_buffer().extend_from_slice(&[0; 4]);
+    assert_eq!(at_b.poll_event().unwrap_err(), error, "it stays so");
+}
+
+#[test]
+fn nodes_in_one_message_at_the_limit() {
+    let (mut at_a, mut at_b) = pair();
+    let many = |count: usize, creation: usize| -> Vec<Pid> {
+        (0..count).map(|n| pid(node("many@h", (creation + n) as u32), 1)).collect()
+    };
+    // Three times over: the numbers run out, and are given again.
+    for round in 0..3 {
+        let pids = many(MESSAGE_NODES_MAX, round * 4000);
+        send(&mut at_a, &to_name("x"), message(pids.clone()));
+        carry(&mut at_a, &mut at_b);
+        let events = poll_all(&mut at_b).unwrap();
+        let [Event::Signal { signal: Signal::Message(envelope), .. }] = &events[..] else {
+            panic!()
+        };
+        assert_eq!(envelope.as_encoded().unwrap().decode::<Vec<Pid>>(), Ok(pids));
+    }
+    let refused = at_a.send(&to_name("x"), &message(many(MESSAGE_NODES_MAX + 1, 0)));
+    let too_many = SendError::TooManyNodes { nodes: MESSAGE_NODES_MAX + 1, max: MESSAGE_NODES_MAX };
+    assert_eq!((refused, at_a.output_bytes()), (Err(too_many), 0));
+}
+
+/// A peer can't fill our table of nodes.
+#[test]
+fn nodes_seen_at_the_limit() {
+    let mut at_b = Connection::new(config(b(), a()));
+    let mut define = |n: usize| {
+        let number = 2 + n % (NODE_NUMBERS_MAX - 2);
+        let mut body = vec![1];
+        body.put_var(number as u64);
+        body.extend_from_slice(&(n as u32).to_be_bytes());
+        body.extend_from_slice(b"\x06seen@h");
+        at_b.read_buffer().extend_from_slice(&(body.len() as u32).to_be_bytes());
+        at_b.read_buffer().extend_from_slice(&body);
+        poll_all(&mut at_b).map(|events| events.len())
+    };
+    for n in 0..NODES_SEEN_MAX {
+        assert_eq!(define(n), Ok(0), "{n}");
+    }
+    assert_eq!(define(0), Ok(0), "it has been seen");
+    assert_eq!(define(NODES_SEEN_MAX), Err(PeerMisbehaved::TooManyNodes(NODES_SEEN_MAX).into()));
+}
+
+/// TICK-2 to TICK-4, over a whole connection.
+#[test]
+fn ticks_keep_a_quiet_connection_up() {
+    let (mut at_a, mut at_b) = pair();
+    for _ in 0..50 {
+        assert_eq!(at_a.handle_tick(), Verdict::SendTick);
+        assert_eq!(at_b.handle_tick(), Verdict::SendTick);
+        assert_eq!(carry(&mut at_a, &mut at_b), [0; 4]);
+        assert_eq!(carry(&mut at_b, &mut at_a), [0; 4]);
+        assert!(matches!((at_a.poll_event(), at_b.poll_event()), (Ok(None), Ok(None))));
+    }
+    at_a.queue_tick();
+    at_a.queue_tick();
+    assert_eq!(at_a.output_bytes(), 4, "one is enough");
+    // From now on nothing arrives at b.
+    let verdicts: Vec<_> = (0..5).map(|_| at_b.handle_tick()).collect();
+    assert_eq!(verdicts[4], Verdict::Dead);
+    assert!(!verdicts[..4].contains(&Verdict::Dead));
+}
+
+/// Bytes that have been received count, whether or not they have been looked at.
+#[test]
+fn half_a_frame_is_a_sign_of_life() {
+    let (mut at_a, mut at_b) = pair();
+    send(&mut at_a, &to_name("x"), message(String::from("slowly, byte by byte")));
+    for byte in at_a.output().to_vec() {
+        at_b.read_buffer().extend_from_slice(&[byte]);
+        assert_ne!(at_b.handle_tick(), Verdict::Dead);
+        let _ = at_b.poll_event().unwrap();
+    }
+}

@@ -1,0 +1,284 @@
+//! What is sent arrives, and what can't be sent changes nothing.
+
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use fika_runtime::{
+    ConnectionId, DecodeError, EncodeError, Local, Name, PanicReason, Term, WireType,
+};
+
+use super::*;
+use crate::proto::limits::NAME_NUMBERS_MAX;
+
+/// The same signal with an envelope that compares.
+fn comparable(signal: &Signal) -> String {
+    match signal {
+        Signal::Message(envelope) => {
+            let (mut bytes, mut nodes) = (Vec::new(), Vec::new());
+            match envelope.as_encoded() {
+                Some(encoded) => {
+                    bytes.extend_from_slice(&encoded.bytes);
+                    nodes.extend_from_slice(&encoded.nodes);
+                }
+                None => {
+                    let encode = || envelope.encode(&mut bytes);
+                    fika_runtime::message::encode_with_nodes(&mut nodes, encode).unwrap();
+                }
+            }
+            format!("{:?} {nodes:?} {bytes:?}", envelope.wire_type())
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_signal_crosses() {
+    let (mut at_a, mut at_b) = pair();
+    for target in [Target::Pid(pid(b(), u32::MAX)), to_name("näme")] {
+        for sent in every_signal() {
+            at_a.send(&target, &sent).unwrap();
+            carry(&mut at_a, &mut at_b);
+            let event = at_b.poll_event().unwrap().unwrap();
+            let Event::Signal { target: to, signal } = event else { panic!("{event:?}") };
+            assert_eq!((to, comparable(&signal)), (target.clone(), comparable(&sent)));
+            if let (Signal::Exit { reason, .. }, Signal::Exit { reason: sent, .. })
+            | (Signal::Down { reason, .. }, Signal::Down { reason: sent, .. }) = (&signal, &sent)
+            {
+                assert_eq!(reason, sent);
+            }
+            assert!(matches!(at_b.poll_event(), Ok(None)));
+        }
+    }
+    let lost = Signal::ConnectionLost { node: None, connection: ConnectionId(1) };
+    assert_eq!(at_a.send(&to_name("x"), &lost), Err(SendError::LocalOnly));
+}
+
+#[test]
+fn a_request_to_spawn_crosses() {
+    let (mut at_a, mut at_b) = pair();
+    for (link, monitor) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut sent = request(link, monitor);
+        at_a.spawn(&sent).unwrap();
+        carry(&mut at_a, &mut at_b);
+        let event = at_b.poll_event().unwrap();
+        let Some(Event::Spawn(request)) = event else { panic!("{event:?}") };
+        sent.args.from = Some(a());
+        assert_eq!(request, sent);
+    }
+}
+
+#[test]
+fn a_message_is_decoded_by_its_receiver() {
+    let (mut at_a, mut at_b) = pair();
+    let pids = vec![pid(a(), 1), pid(b(), 2), pid(node("third@h", 3), 3)];
+    send(&mut at_a, &to_name("x"), message(pids.clone()));
+    carry(&mut at_a, &mut at_b);
+    let event = at_b.poll_event().unwrap().unwrap();
+    let Event::Signal { signal: Signal::Message(envelope), .. } = event else { panic!() };
+    assert!(envelope.is::<Vec<Pid>>());
+    let encoded = envelope.as_encoded().unwrap();
+    assert_eq!((encoded.from, encoded.decode::<Vec<Pid>>()), (Some(a()), Ok(pids)));
+}
+
+/// The exact bytes of a few frames, definitions included, as in `PROTOCOL.md`.
+#[test]
+fn test_vector() {
+    let (mut at_a, _) = pair();
+    let target = Target::Pid(Pid::new(b(), LocalId { slot: 300, generation: 2 }));
+    let from = Pid::new(a(), LocalId { slot: 1, generation: 0 });
+    let pids =
+        || message((pid(b(), 0), Pid::new(node("c@h", 9), LocalId { slot: 5, generation: 6 })));
+    let tag = b"tuple2<pid,pid>";
+    let fingerprint = <(Pid, Pid)>::fingerprint().to_be_bytes();
+    send(&mut at_a, &target, Signal::Link { from });
+    assert_eq!(at_a.output(), b"\0\0\0\x06\x11\xac\x02\x02\x01\0");
+    at_a.advance_output(10);
+
+    send(&mut at_a, &to_name("x"), Signal::Unlink { from, id: 128 });
+    assert_eq!(at_a.output(), b"\0\0\0\x04\x02\0\x01x\0\0\0\x06\x92\0\x01\0\x80\x01");
+    at_a.advance_output(18);
+
+    send(&mut at_a, &target, pids());
+    let define_type = [&[0, 0, 0, 26, 3, 0][..], &fingerprint, &[15], tag].concat();
+    let define_node = b"\0\0\0\x0a\x01\x02\0\0\0\x09\x03c@h";
+    let body = b"\x10\xac\x02\x02\0\0\0\0\x0a\0\0\x80\x80\xfc\xff\x0f\x01\x05\x06\x02\x01\x02";
+    let frame = [&[0, 0, 0, body.len() as u8], &body[..]].concat();
+    assert_eq!(at_a.output(), [&define_type, &define_node[..], &frame].concat());
+    at_a.advance_output(at_a.output_bytes());
+
+    send(&mut at_a, &target, pids());
+    assert_eq!(at_a.output(), frame, "nothing is defined twice");
+}
+
+/// More names and types than there are numbers, each several times, in an order that
+/// gives numbers away all the time.
+#[test]
+fn names_are_never_mixed_up() {
+    let (mut at_a, mut at_b) = pair();
+    let scripts = ["name", "näme", "имя", "名前", "🦀"];
+    let name = |n: usize| format!("{}{n}", scripts[n % scripts.len()]);
+    let mut sent = Vec::new();
+    for round in 0..3 {
+        for n in 0..NAME_NUMBERS_MAX + 500 {
+            let n = (n * (2 * round + 1)) % (NAME_NUMBERS_MAX + 500);
+            let tag = format!("type {}", name(n));
+            let hash = fika_runtime::message::hash_tag(&tag);
+            let wire_type = Arc::new(WireType { tag: tag.into(), hash, fingerprint: n as u64 });
+            let encoded = Encoded { wire_type, ..Encoded::new(&name(n)).unwrap() };
+            let signal = Signal::Message(Envelope::encoded(encoded.clone()));
+            send(&mut at_a, &Target::Name(name(n).into()), signal);
+            sent.push((name(n), encoded));
+            if n.is_multiple_of(7) {
+                send(&mut at_a, &to_name("often"), message(name(n)));
+                sent.push(("often".into(), Encoded::new(&name(n)).unwrap()));
+            }
+        }
+        carry(&mut at_a, &mut at_b);
+    }
+    for (name, encoded) in sent {
+        let event = at_b.poll_event().unwrap().unwrap();
+        let Event::Signal { target, signal: Signal::Message(envelope) } = event else { panic!() };
+        assert_eq!(target, Target::Name(name.into()));
+        assert_eq!(envelope.as_encoded(), Some(&Encoded { from: Some(a()), ..encoded }));
+    }
+    assert!(matches!(at_b.poll_event(), Ok(None)));
+}
+
+/// Ours is not to speak for others, nor to reach an earlier life of the peer.
+#[test]
+fn what_can_not_be_said_is_refused() {
+    let (mut at_a, _) = pair();
+    let (to, third, earlier) = (Target::Pid(pid(b(), 1)), node("third@h", 3), node("b@h", 1));
+    let (ours, theirs) = (Reference::new(a(), 1), Reference::new(b(), 1));
+    let (from, reason) = (pid(third, 1), ExitReason::Normal);
+    let forged = [
+        Signal::Link { from },
+        Signal::Unlink { from, id: 1 },
+        Signal::UnlinkAck { from, id: 1 },
+        Signal::Exit { from, reason: reason.clone(), by_link: true },
+        Signal::Monitor { from, reference: ours },
+        Signal::Demonitor { from, reference: ours },
+        Signal::Monitor { from: pid(a(), 1), reference: Reference::new(third, 1) },
+        Signal::Down { from: Some(from), reference: theirs, reason: reason.clone() },
+        Signal::SpawnReply { reference: theirs, result: Ok(from) },
+    ];
+    for signal in forged {
+        assert_eq!(at_a.send(&to, &signal), Err(SendError::NotOurs(third)), "{signal:?}");
+    }
+    let astray = [
+        Signal::Down { from: None, reference: Reference::new(earlier, 1), reason },
+        Signal::SpawnReply { reference: Reference::new(earlier, 1), result: Ok(pid(a(), 1)) },
+    ];
+    for signal in astray {
+        assert_eq!(at_a.send(&to, &signal), Err(SendError::NotThePeers(earlier)), "{signal:?}");
+    }
+    let link = Signal::Link { from: pid(a(), 1) };
+    for (target, node) in [(pid(earlier, 1), earlier), (pid(a(), 1), a())] {
+        let refused = at_a.send(&Target::Pid(target), &link);
+        assert_eq!(refused, Err(SendError::NotThePeers(node)));
+    }
+    let request = SpawnRequest { from, ..request(false, false) };
+    assert_eq!(at_a.spawn(&request), Err(SendError::NotOurs(third)));
+    assert_eq!(at_a.output_bytes(), 0);
+}
+
+/// A value that can't be encoded leaves neither bytes nor numbers behind.
+#[test]
+fn a_failed_send_changes_nothing() {
+    let (mut at_a, mut at_b) = pair();
+    send(&mut at_a, &to_name("first"), message(1_u64));
+    let before = at_a.output().to_vec();
+    let long: Name = "x".repeat(Name::BYTES_MAX + 1).into();
+    let tag = Arc::from("x".repeat(1025));
+    let wire_type = Arc::new(WireType { tag, hash: 0, fingerprint: 0 });
+    let bad_tag = Encoded { wire_type, ..Encoded::new(&1_u8).unwrap() };
+    let failures = [
+        (to_name("second"), message(Local(1_u32))),
+        (Target::Name(long), message(1_u64)),
+        (to_name("third"), Signal::Message(Envelope::encoded(bad_tag))),
+        (to_name("fourth"), Signal::Link { from: pid(b(), 1) }),
+    ];
+    for (target, signal) in failures {
+        assert!(at_a.send(&target, &signal).is_err());
+        assert_eq!(at_a.output(), before);
+    }
+    for name in ["second", "third", "fourth"] {
+        send(&mut at_a, &to_name(name), message(String::from(name)));
+    }
+    carry(&mut at_a, &mut at_b);
+    let events = poll_all(&mut at_b).unwrap();
+    let names = events.iter().map(|event| match event {
+        Event::Signal { target: Target::Name(name), .. } => name.to_string(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(names.collect::<Vec<_>>(), ["first", "second", "third", "fourth"]);
+}
+
+/// A value whose own code panics while it is encoded.
+struct Grenade;
+
+impl Message for Grenade {
+    fn tag() -> Cow<'static, str> {
+        "Grenade".into()
+    }
+
+    fn fingerprint() -> u64 {
+        1
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        out.extend_from_slice(b"half of it");
+        std::panic::resume_unwind(Box::new("on purpose"));
+    }
+
+    fn decode(_: &[u8]) -> Result<Self, DecodeError> {
+        Ok(Grenade)
+    }
+}
+
+#[test]
+fn a_panic_in_an_encoder_changes_nothing() {
+    let (mut at_a, mut at_b) = pair();
+    for round in 0..3 {
+        let sending = AssertUnwindSafe(|| at_a.send(&to_name("new"), &message(Grenade)));
+        assert!(catch_unwind(sending).is_err());
+        assert_eq!(at_a.output_bytes(), 0);
+        match round {
+            0 => at_a.queue_tick(),
+            _ => send(&mut at_a, &to_name("new"), message(round)),
+        }
+        carry(&mut at_a, &mut at_b);
+    }
+    assert_eq!(poll_all(&mut at_b).unwrap().len(), 2);
+}
+
+/// An exit reason's number is its place in the enum: a new one goes to the end.
+#[test]
+fn exit_reasons_keep_their_numbers() {
+    let term = || Term::new(&7_u8);
+    let panic = PanicReason { message: "m".into(), location: Some("l".into()) };
+    // The tag, the fingerprint, no nodes, the value, and its text.
+    let term_bytes = b"\x02u8\x01\0\x01\x07\x017";
+    let cases: [(ExitReason, &[u8]); 14] = [
+        (ExitReason::Normal, b"\x00"),
+        (ExitReason::Shutdown, b"\x01"),
+        (ExitReason::ShutdownWith(term()), &[&[2], &term_bytes[..]].concat()),
+        (ExitReason::Kill, b"\x03"),
+        (ExitReason::Killed, b"\x04"),
+        (ExitReason::Noproc, b"\x05"),
+        (ExitReason::Noconnection, b"\x06"),
+        (ExitReason::Timeout, b"\x07"),
+        (ExitReason::Badarg("why".into()), b"\x08\x03why"),
+        (ExitReason::SystemLimit, b"\x09"),
+        (ExitReason::Notsup, b"\x0a"),
+        (ExitReason::Abandoned, b"\x0b"),
+        (ExitReason::Panic(panic.into()), b"\x0c\x01m\x01\x01l"),
+        (ExitReason::Term(term()), &[&[13], &term_bytes[..]].concat()),
+    ];
+    for (reason, bytes) in cases {
+        let mut encoded = Vec::new();
+        fika_runtime::message::encode_postcard(&reason, &mut encoded).unwrap();
+        assert_eq!(encoded, bytes, "{reason:?}");
+    }
+}

@@ -1,0 +1,282 @@
+//! Bytes into signals.
+//!
+//! A message's payload is not looked at: its receiver decodes it. An exit reason is
+//! decoded here, since links and monitors act on it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use fika_runtime::message::{decode_postcard, decode_with_nodes, hash_tag};
+use fika_runtime::{
+    Creation, Encoded, Envelope, ExitReason, LocalId, Name, NodeId, NodeName, Pid, Reference,
+    Signal, SpawnError, SpawnRequest, Target, WireType,
+};
+
+use super::{
+    DEFINE_NAME, DEFINE_NODE, DEFINE_TYPE, DEMONITOR, DOWN, EXIT, LINK, MESSAGE, MONITOR, SPAWN,
+    SPAWN_ERRORS, SPAWN_LINK, SPAWN_MONITOR, SPAWN_REPLY, SPAWNED, TO_NAME, UNLINK, UNLINK_ACK,
+};
+use crate::proto::atom_cache::ReceiveCache;
+use crate::proto::codec::Reader;
+use crate::proto::error::{InvalidMessage, PeerMisbehaved, ProtocolError};
+use crate::proto::frame::Body;
+use crate::proto::limits::{
+    MESSAGE_NODES_MAX, NAME_BYTES_MAX, NAME_NUMBERS_MAX, NODE_NAME_BYTES_MAX, NODE_NUMBERS_MAX,
+    NODES_SEEN_MAX, TAG_BYTES_MAX, TYPE_NUMBERS_MAX,
+};
+
+/// What a peer asks of this node.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A signal for a process or a name of this node.
+    Signal {
+        /// Whom it is for.
+        target: Target,
+        /// The signal.
+        signal: Signal,
+    },
+    /// A request to spawn.
+    Spawn(SpawnRequest),
+}
+
+/// The receiving half of a connection.
+pub(crate) struct Decoder {
+    local: NodeId,
+    peer: NodeId,
+    nodes: ReceiveCache<NodeId>,
+    names: ReceiveCache<Name>,
+    types: ReceiveCache<Arc<WireType>>,
+    /// Every node that the peer has defined on this connection, for the limit on them.
+    seen: HashSet<NodeId>,
+}
+
+impl Decoder {
+    pub(crate) fn new(local: NodeId, peer: NodeId) -> Decoder {
+        Decoder {
+            local,
+            peer,
+            nodes: ReceiveCache::new("node", [peer, local], NODE_NUMBERS_MAX),
+            names: ReceiveCache::new("name", [], NAME_NUMBERS_MAX),
+            types: ReceiveCache::new("message type", [], TYPE_NUMBERS_MAX),
+            seen: HashSet::new(),
+        }
+    }
+
+    /// Handles one frame. A definition gives no event.
+    pub(crate) fn frame(&mut self, body: Body<'_>) -> Result<Option<Event>, ProtocolError> {
+        let mut reader = Reader::new(body.bytes);
+        let kind = reader.u8("the kind of a frame")?;
+        match kind {
+            DEFINE_NODE => self.define_node(reader).map(|()| None),
+            DEFINE_NAME => self.define_name(reader).map(|()| None),
+            DEFINE_TYPE => self.define_type(reader).map(|()| None),
+            SPAWN => self.spawn(reader, body).map(|request| Some(Event::Spawn(request))),
+            _ => self.signal(kind, reader, body).map(Some),
+        }
+    }
+
+    fn define_node(&mut self, mut reader: Reader<'_>) -> Result<(), ProtocolError> {
+        let number = reader.var_u32("the number of a node")?;
+        let creation = Creation(reader.u32("a creation")?);
+        let name = reader.text("the name of a node", NODE_NAME_BYTES_MAX)?;
+        reader.finish("the definition of a node")?;
+        let name: NodeName = name.parse().map_err(InvalidMessage::BadNodeName)?;
+        let node = NodeId::of(&name, creation);
+        self.seen.insert(node);
+        if self.seen.len() > NODES_SEEN_MAX {
+            return Err(PeerMisbehaved::TooManyNodes(NODES_SEEN_MAX).into());
+        }
+        Ok(self.nodes.define(number, node)?)
+    }
+
+    fn define_name(&mut self, mut reader: Reader<'_>) -> Result<(), ProtocolError> {
+        let number = reader.var_u32("the number of a name")?;
+        let name = reader.text("a name", NAME_BYTES_MAX)?;
+        reader.finish("the definition of a name")?;
+        Ok(self.names.define(number, name.into())?)
+    }
+
+    fn define_type(&mut self, mut reader: Reader<'_>) -> Result<(), ProtocolError> {
+        let number = reader.var_u32("the number of a message type")?;
+        let fingerprint = reader.u64("a fingerprint")?;
+        let tag = reader.text("the tag of a message type", TAG_BYTES_MAX)?;
+        reader.finish("the definition of a message type")?;
+        // The hash is not sent: a peer can't give one tag the hash of another.
+        let wire_type = WireType { tag: tag.into(), hash: hash_tag(tag), fingerprint };
+        Ok(self.types.define(number, wire_type.into())?)
+    }
+
+    fn spawn(
+        &mut self,
+        mut reader: Reader<'_>,
+        body: Body<'_>,
+    ) -> Result<SpawnRequest, ProtocolError> {
+        let what = "the flags of a request to spawn";
+        let flags = reader.u8(what)?;
+        if flags & !(SPAWN_LINK | SPAWN_MONITOR) != 0 {
+            return Err(InvalidMessage::UnknownValue { what, value: flags }.into());
+        }
+        let request = SpawnRequest {
+            reference: self.their_reference(&mut reader)?,
+            from: self.their_process(&mut reader)?,
+            function: self.name(&mut reader)?,
+            args: self.encoded(&mut reader, body)?,
+            link: flags & SPAWN_LINK != 0,
+            monitor: flags & SPAWN_MONITOR != 0,
+        };
+        reader.finish("a request to spawn")?;
+        Ok(request)
+    }
+
+    fn signal(
+        &mut self,
+        kind: u8,
+        mut reader: Reader<'_>,
+        body: Body<'_>,
+    ) -> Result<Event, ProtocolError> {
+        let r = &mut reader;
+        let to_name = kind & TO_NAME != 0;
+        // The kind is checked before the rest is read as if it were known.
+        let read = match kind & !TO_NAME {
+            MESSAGE => Decoder::message,
+            LINK => Decoder::link,
+            UNLINK => Decoder::unlink,
+            UNLINK_ACK => Decoder::unlink_ack,
+            EXIT => Decoder::exit,
+            MONITOR => Decoder::monitor,
+            DEMONITOR => Decoder::demonitor,
+            DOWN => Decoder::down,
+            SPAWN_REPLY => Decoder::spawn_reply,
+            _ => {
+                let what = "the kind of a frame";
+                return Err(InvalidMessage::UnknownValue { what, value: kind }.into());
+            }
+        };
+        let target = if to_name {
+            Target::Name(self.name(r)?)
+        } else {
+            Target::Pid(Pid::new(self.local, process(r)?))
+        };
+        let signal = read(self, r, body)?;
+        reader.finish("a signal")?;
+        Ok(Event::Signal { target, signal })
+    }
+
+    fn message(&mut self, r: &mut Reader<'_>, body: Body<'_>) -> Result<Signal, ProtocolError> {
+        Ok(Signal::Message(Envelope::encoded(self.encoded(r, body)?)))
+    }
+
+    fn link(&mut self, r: &mut Reader<'_>, _: Body<'_>) -> Result<Signal, ProtocolError> {
+        Ok(Signal::Link { from: self.their_process(r)? })
+    }
+
+    fn unlink(&mut self, r: &mut Reader<'_>, _: Body<'_>) -> Result<Signal, ProtocolError> {
+        Ok(Signal::Unlink { from: self.their_process(r)?, id: unlink_id(r)? })
+    }
+
+    fn unlink_ack(&mut self, r: &mut Reader<'_>, _: Body<'_>) -> Result<Signal, ProtocolError> {
+        Ok(Signal::UnlinkAck { from: self.their_process(r)?, id: unlink_id(r)? })
+    }
+
+    fn exit(&mut self, r: &mut Reader<'_>, _: Body<'_>) -> Result<Signal, ProtocolError> {
+        let from = self.their_process(r)?;
+        let by_link = r.bool("whether an exit comes by a link")?;
+        Ok(Signal::Exit { from, by_link, reason: self.reason(r)? })
+    }
+
+    fn monitor(&mut self, r: &mut Reader<'_>, _: Body<'_>) -> Result<Signal, ProtocolError> {
+        let from = self.their_process(r)?;
+        Ok(Signal::Monitor { from, reference: self.their_reference(r)? })
+    }
+
+    fn demonitor(&mut self, r: &mut Reader<'_>, _: Body<'_>) -> Result<Signal, ProtocolError> {
+        let from = self.their_process(r)?;
+        Ok(Signal::Demonitor { from, reference: self.their_reference(r)? })
+    }
+
+    fn down(&mut self, r: &mut Reader<'_>, _: Body<'_>) -> Result<Signal, ProtocolError> {
+        let from = match r.bool("whether a process went down")? {
+            true => Some(self.their_process(r)?),
+            false => None,
+        };
+        let reference = self.our_reference(r)?;
+        Ok(Signal::Down { from, reference, reason: self.reason(r)? })
+    }
+
+    fn spawn_reply(&mut self, r: &mut Reader<'_>, _: Body<'_>) -> Result<Signal, ProtocolError> {
+        let reference = self.our_reference(r)?;
+        let what = "the answer to a request to spawn";
+        let result = match r.u8(what)? {
+            SPAWNED => Ok(self.their_process(r)?),
+            value => Err(spawn_error(value).ok_or(InvalidMessage::UnknownValue { what, value })?),
+        };
+        Ok(Signal::SpawnReply { reference, result })
+    }
+
+    fn their_process(&self, reader: &mut Reader<'_>) -> Result<Pid, InvalidMessage> {
+        Ok(Pid::new(self.peer, process(reader)?))
+    }
+
+    fn their_reference(&self, reader: &mut Reader<'_>) -> Result<Reference, InvalidMessage> {
+        Ok(Reference::new(self.peer, reader.var_u64("the serial of a reference")?))
+    }
+
+    fn our_reference(&self, reader: &mut Reader<'_>) -> Result<Reference, InvalidMessage> {
+        Ok(Reference::new(self.local, reader.var_u64("the serial of a reference")?))
+    }
+
+    fn name(&self, reader: &mut Reader<'_>) -> Result<Name, ProtocolError> {
+        let number = reader.var_u32("the number of a name")?;
+        Ok(self.names.get(number)?.clone())
+    }
+
+    fn encoded(&self, reader: &mut Reader<'_>, body: Body<'_>) -> Result<Encoded, ProtocolError> {
+        let number = reader.var_u32("the number of a message type")?;
+        let wire_type = Arc::clone(self.types.get(number)?);
+        let (payload, nodes) = self.payload(reader)?;
+        let bytes = body.keep(payload);
+        Ok(Encoded { from: Some(self.peer), wire_type, nodes: nodes.into(), bytes })
+    }
+
+    fn reason(&self, reader: &mut Reader<'_>) -> Result<ExitReason, ProtocolError> {
+        let (payload, nodes) = self.payload(reader)?;
+        let reason = decode_with_nodes(&nodes, || decode_postcard(payload));
+        Ok(reason.map_err(InvalidMessage::BadReason)?)
+    }
+
+    fn payload<'a>(
+        &self,
+        reader: &mut Reader<'a>,
+    ) -> Result<(&'a [u8], Vec<NodeId>), ProtocolError> {
+        let what = "a payload";
+        let length = reader.u32("the length of a payload")?;
+        let length = usize::try_from(length).map_err(|_| InvalidMessage::MissingData(what))?;
+        let payload = reader.take(what, length)?;
+        let what = "the nodes of a payload";
+        let count = reader.var_u32(what)? as usize;
+        if count > MESSAGE_NODES_MAX {
+            let length = count as u64;
+            return Err(InvalidMessage::TooLong { what, length, max: MESSAGE_NODES_MAX }.into());
+        }
+        // A number takes a byte at least: room is made for what is there, at most.
+        let mut nodes = Vec::with_capacity(count.min(reader.remaining()));
+        for _ in 0..count {
+            nodes.push(*self.nodes.get(reader.var_u32(what)?)?);
+        }
+        Ok((payload, nodes))
+    }
+}
+
+fn process(reader: &mut Reader<'_>) -> Result<LocalId, InvalidMessage> {
+    let slot = reader.var_u32("the slot of a process")?;
+    let generation = reader.var_u32("the generation of a process")?;
+    Ok(LocalId { slot, generation })
+}
+
+fn unlink_id(reader: &mut Reader<'_>) -> Result<u64, InvalidMessage> {
+    reader.var_u64("the id of an unlink")
+}
+
+fn spawn_error(byte: u8) -> Option<SpawnError> {
+    SPAWN_ERRORS.iter().find(|(_, known)| *known == byte).map(|(error, _)| *error)
+}

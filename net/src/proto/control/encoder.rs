@@ -1,0 +1,230 @@
+//! Signals into bytes: what each frame says, and that it says nothing for others.
+
+use fika_runtime::message::encode_postcard;
+use fika_runtime::{
+    Envelope, ExitReason, LocalId, NodeId, Pid, Reference, Signal, SpawnError, SpawnRequest, Target,
+};
+
+use super::writer::Writer;
+use super::{
+    DEMONITOR, DOWN, EXIT, LINK, MESSAGE, MONITOR, SPAWN, SPAWN_ERRORS, SPAWN_LINK, SPAWN_MONITOR,
+    SPAWN_NOTSUP, SPAWN_REPLY, SPAWNED, SendError, TO_NAME, UNLINK, UNLINK_ACK,
+};
+use crate::proto::output::{Output, Start};
+
+/// The sending half of a connection.
+pub(crate) struct Encoder {
+    writer: Writer,
+    parties: Parties,
+}
+
+/// Who speaks, and to whom.
+#[derive(Clone, Copy)]
+struct Parties {
+    local: NodeId,
+    peer: NodeId,
+}
+
+impl Encoder {
+    pub(crate) fn new(local: NodeId, peer: NodeId, body_bytes_max: usize) -> Encoder {
+        let writer = Writer::new(local, peer, body_bytes_max);
+        Encoder { writer, parties: Parties { local, peer } }
+    }
+
+    pub(crate) fn output(&self) -> &Output {
+        self.writer.output()
+    }
+
+    pub(crate) fn advance_output(&mut self, count: usize) {
+        self.writer.advance_output(count);
+    }
+
+    pub(crate) fn tick(&mut self) {
+        self.writer.tick();
+    }
+
+    pub(crate) fn signal(&mut self, target: &Target, signal: &Signal) -> Result<(), SendError> {
+        let p = self.parties;
+        self.writer.whole_frame(|w| match signal {
+            Signal::Message(envelope) => p.message(w, target, envelope),
+            Signal::Link { from } => p.link(w, target, *from),
+            Signal::Unlink { from, id } => p.unlink(w, UNLINK, target, *from, *id),
+            Signal::UnlinkAck { from, id } => p.unlink(w, UNLINK_ACK, target, *from, *id),
+            Signal::Exit { from, reason, by_link } => p.exit(w, target, *from, reason, *by_link),
+            Signal::Monitor { from, reference } => p.monitor(w, MONITOR, target, *from, *reference),
+            Signal::Demonitor { from, reference } => {
+                p.monitor(w, DEMONITOR, target, *from, *reference)
+            }
+            Signal::Down { from, reference, reason } => {
+                p.down(w, target, *from, *reference, reason)
+            }
+            Signal::SpawnReply { reference, result } => {
+                p.spawn_reply(w, target, *reference, *result)
+            }
+            Signal::ConnectionLost { .. } => Err(SendError::LocalOnly),
+        })
+    }
+
+    pub(crate) fn spawn(&mut self, request: &SpawnRequest) -> Result<(), SendError> {
+        let p = self.parties;
+        self.writer.whole_frame(|w| p.spawn(w, request))
+    }
+}
+
+impl Parties {
+    fn message(
+        self,
+        w: &mut Writer,
+        target: &Target,
+        envelope: &Envelope,
+    ) -> Result<(), SendError> {
+        let type_number = w.type_of(envelope)?;
+        let start = self.begin(w, MESSAGE, target)?;
+        w.put_var(type_number);
+        match envelope.as_encoded() {
+            Some(encoded) => w.encoded_payload(start, encoded),
+            None => w.payload(start, |out| envelope.encode(out)),
+        }
+    }
+
+    fn link(self, w: &mut Writer, target: &Target, from: Pid) -> Result<(), SendError> {
+        let start = self.begin(w, LINK, target)?;
+        w.put_process(self.ours(from)?);
+        w.end(start)
+    }
+
+    fn unlink(
+        self,
+        w: &mut Writer,
+        kind: u8,
+        target: &Target,
+        from: Pid,
+        id: u64,
+    ) -> Result<(), SendError> {
+        let start = self.begin(w, kind, target)?;
+        w.put_process(self.ours(from)?);
+        w.put_var(id);
+        w.end(start)
+    }
+
+    fn exit(
+        self,
+        w: &mut Writer,
+        target: &Target,
+        from: Pid,
+        reason: &ExitReason,
+        by_link: bool,
+    ) -> Result<(), SendError> {
+        let start = self.begin(w, EXIT, target)?;
+        w.put_process(self.ours(from)?);
+        w.put_u8(by_link.into());
+        w.payload(start, |out| encode_postcard(reason, out))
+    }
+
+    fn monitor(
+        self,
+        w: &mut Writer,
+        kind: u8,
+        target: &Target,
+        from: Pid,
+        reference: Reference,
+    ) -> Result<(), SendError> {
+        let start = self.begin(w, kind, target)?;
+        w.put_process(self.ours(from)?);
+        w.put_var(self.our_serial(reference)?);
+        w.end(start)
+    }
+
+    fn down(
+        self,
+        w: &mut Writer,
+        target: &Target,
+        from: Option<Pid>,
+        reference: Reference,
+        reason: &ExitReason,
+    ) -> Result<(), SendError> {
+        let start = self.begin(w, DOWN, target)?;
+        w.put_u8(from.is_some().into());
+        if let Some(from) = from {
+            w.put_process(self.ours(from)?);
+        }
+        w.put_var(self.their_serial(reference)?);
+        w.payload(start, |out| encode_postcard(reason, out))
+    }
+
+    fn spawn_reply(
+        self,
+        w: &mut Writer,
+        target: &Target,
+        reference: Reference,
+        result: Result<Pid, SpawnError>,
+    ) -> Result<(), SendError> {
+        let start = self.begin(w, SPAWN_REPLY, target)?;
+        w.put_var(self.their_serial(reference)?);
+        match result {
+            Ok(pid) => {
+                w.put_u8(SPAWNED);
+                w.put_process(self.ours(pid)?);
+            }
+            Err(error) => w.put_u8(spawn_error(error)),
+        }
+        w.end(start)
+    }
+
+    fn spawn(self, w: &mut Writer, request: &SpawnRequest) -> Result<(), SendError> {
+        let function = w.name("a function's name", &request.function)?;
+        let type_number = w.wire_type(&request.args.wire_type)?;
+        let link = if request.link { SPAWN_LINK } else { 0 };
+        let monitor = if request.monitor { SPAWN_MONITOR } else { 0 };
+        let start = w.begin(SPAWN);
+        w.put_u8(link | monitor);
+        w.put_var(self.our_serial(request.reference)?);
+        w.put_process(self.ours(request.from)?);
+        w.put_var(function);
+        w.put_var(type_number);
+        w.encoded_payload(start, &request.args)
+    }
+
+    /// Begins a frame to `target`, after the definition of its name if it needs one.
+    fn begin(self, w: &mut Writer, kind: u8, target: &Target) -> Result<Start, SendError> {
+        match target {
+            Target::Pid(pid) if pid.node() == self.peer => {
+                let start = w.begin(kind);
+                w.put_process(pid.local());
+                Ok(start)
+            }
+            Target::Pid(pid) => Err(SendError::NotThePeers(pid.node())),
+            Target::Name(name) => {
+                let number = w.name("a name", name)?;
+                let start = w.begin(kind | TO_NAME);
+                w.put_var(number);
+                Ok(start)
+            }
+        }
+    }
+
+    fn ours(self, from: Pid) -> Result<LocalId, SendError> {
+        self.check_ours(from.node())?;
+        Ok(from.local())
+    }
+
+    fn our_serial(self, reference: Reference) -> Result<u64, SendError> {
+        self.check_ours(reference.node())?;
+        Ok(reference.serial())
+    }
+
+    fn their_serial(self, reference: Reference) -> Result<u64, SendError> {
+        let node = reference.node();
+        if node == self.peer { Ok(reference.serial()) } else { Err(SendError::NotThePeers(node)) }
+    }
+
+    fn check_ours(self, node: NodeId) -> Result<(), SendError> {
+        if node == self.local { Ok(()) } else { Err(SendError::NotOurs(node)) }
+    }
+}
+
+fn spawn_error(error: SpawnError) -> u8 {
+    // An error that this version has no number for is one that the peer does not know.
+    let known = SPAWN_ERRORS.iter().find(|(known, _)| *known == error);
+    known.map_or(SPAWN_NOTSUP, |(_, byte)| *byte)
+}

@@ -1,0 +1,103 @@
+//! What the frames of an established connection say: signals, requests to spawn, and
+//! definitions of numbers.
+//!
+//! | frame | then |
+//! |---|---|
+//! | `DEFINE_NODE` | number, creation (32 bits), name |
+//! | `DEFINE_NAME` | number, name |
+//! | `DEFINE_TYPE` | number, fingerprint (64 bits), tag |
+//! | `MESSAGE` | target, type number, payload |
+//! | `LINK` | target, from |
+//! | `UNLINK`, `UNLINK_ACK` | target, from, id |
+//! | `EXIT` | target, from, by link (0, 1), reason |
+//! | `MONITOR`, `DEMONITOR` | target, from, serial of the sender's reference |
+//! | `DOWN` | target, whether there is a from (0, 1), from, serial of the receiver's reference, reason |
+//! | `SPAWN_REPLY` | target, serial of the receiver's reference, 0 and the process, or the error |
+//! | `SPAWN` | flags, serial of the sender's reference, from, function number, type number, payload |
+//!
+//! A target is a process of the receiver, or with [`TO_NAME`] in the frame's kind the
+//! number of a name. A process is its slot and its generation. A payload is its length
+//! (32 bits), its bytes, and the numbers of the nodes that are named in them; a reason
+//! is a payload. Whatever is not said to have a width is a varint.
+//!
+//! No frame has a place for the node of a `from`, of a new process, or of a reference:
+//! it is the sender's or the receiver's by the kind of frame. So a peer can't speak for
+//! the processes of another node, and a sender that is asked to is refused here, by
+//! [`SendError`]. The pids *inside* a payload may be of any node.
+//!
+//! Wire constants are in this table and nowhere else; `net/PROTOCOL.md`, "Frames".
+
+mod decoder;
+mod encoder;
+mod writer;
+
+pub(super) use decoder::Decoder;
+pub(crate) use decoder::Event;
+pub(super) use encoder::Encoder;
+
+use fika_runtime::{EncodeError, NodeId, SpawnError};
+
+const DEFINE_NODE: u8 = 0x01;
+const DEFINE_NAME: u8 = 0x02;
+const DEFINE_TYPE: u8 = 0x03;
+
+const MESSAGE: u8 = 0x10;
+const LINK: u8 = 0x11;
+const UNLINK: u8 = 0x12;
+const UNLINK_ACK: u8 = 0x13;
+const EXIT: u8 = 0x14;
+const MONITOR: u8 = 0x15;
+const DEMONITOR: u8 = 0x16;
+const DOWN: u8 = 0x17;
+const SPAWN_REPLY: u8 = 0x18;
+
+const SPAWN: u8 = 0x20;
+
+/// Set in the kind of a signal's frame whose target is a name.
+const TO_NAME: u8 = 0x80;
+
+const SPAWN_LINK: u8 = 1 << 0;
+const SPAWN_MONITOR: u8 = 1 << 1;
+
+/// What `SPAWN_REPLY` says in place of an error.
+const SPAWNED: u8 = 0;
+const SPAWN_NOTSUP: u8 = 2;
+const SPAWN_ERRORS: [(SpawnError, u8); 3] = [
+    (SpawnError::Noconnection, 1),
+    (SpawnError::Notsup, SPAWN_NOTSUP),
+    (SpawnError::SystemLimit, 3),
+];
+
+/// Why a signal was not put into the output. Effect: the output is unchanged, and the
+/// connection goes on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SendError {
+    /// The value can't leave this node.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+
+    /// It is larger than the limit for messages.
+    #[error("a message of {bytes} bytes is above the limit of {max}; raise it on all nodes")]
+    TooLarge { bytes: usize, max: usize },
+
+    /// It names more nodes than one message may.
+    #[error("a message that names {nodes} nodes is above the limit of {max}")]
+    TooManyNodes { nodes: usize, max: usize },
+
+    /// A name or a type's tag is longer than the limit.
+    #[error("{what} of {bytes} bytes is above the limit of {max}")]
+    NameTooLong { what: &'static str, bytes: usize, max: usize },
+
+    /// It is for a process or a reference that is not the peer's: of another life of the
+    /// peer, most likely, so that there is no such process any more.
+    #[error("it belongs to {0:?}, and this connection is not with that node")]
+    NotThePeers(NodeId),
+
+    /// It comes from a process or has a reference that is not ours.
+    #[error("it comes from {0:?}, for which this node can't speak")]
+    NotOurs(NodeId),
+
+    /// It is of a kind that stays on its node.
+    #[error("this signal never leaves its node")]
+    LocalOnly,
+}

@@ -1,0 +1,113 @@
+//! The side that opens the connection.
+
+use fika_runtime::NodeName;
+
+use super::frame::framed;
+use super::keys::{Key, NONCE_BYTES, Proof, Prover, matches};
+use super::message::{HelloI, HelloR, Role};
+use super::versions::Versions;
+use super::{Established, Flags, HandshakeError, Identity, NAME_BYTES_MAX, Status};
+use crate::cookie::Cookie;
+use crate::proto::error::{PeerIncompatible, PeerMisbehaved};
+
+/// Has said hello, and waits for the responder's.
+pub(crate) struct AwaitHello {
+    hello: HelloI,
+    key: Key,
+}
+
+/// What came of the responder's hello.
+pub(crate) enum HelloOutcome {
+    /// Send this frame, and wait for the responder's proof.
+    Prove(AwaitProof, Vec<u8>),
+    /// The responder does not want the connection. It has proved nothing yet, so this
+    /// is worth no more than a connection that closes.
+    Refused(Status),
+}
+
+/// Has proved itself, and waits for the responder's proof.
+pub(crate) struct AwaitProof {
+    prover: Prover,
+    proof_i: Proof,
+    outcome: Established,
+}
+
+impl AwaitHello {
+    /// Begins a handshake with `peer`; the frame is to be sent. The nonce is from a
+    /// secure source, and used once.
+    ///
+    /// # Errors
+    /// When the two names can't be on one connection; nothing has been sent then.
+    pub(crate) fn start(
+        identity: Identity,
+        peer: NodeName,
+        cookie: &Cookie,
+        nonce: [u8; NONCE_BYTES],
+    ) -> Result<(AwaitHello, Vec<u8>), HandshakeError> {
+        for name in [&identity.name, &peer] {
+            if name.as_str().len() > NAME_BYTES_MAX {
+                return Err(HandshakeError::NameTooLong(name.clone()));
+            }
+        }
+        if identity.name.is_long() != peer.is_long() {
+            return Err(PeerIncompatible::ShortAndLongNames.into());
+        }
+        let hello = HelloI {
+            versions: Versions::OURS,
+            flags: identity.flags | Flags::MANDATORY,
+            creation: identity.creation,
+            nonce,
+            name: identity.name,
+            peer,
+        };
+        let frame = framed(&hello.encode());
+        Ok((AwaitHello { hello, key: Key::of(cookie) }, frame))
+    }
+
+    /// Handles the responder's hello.
+    ///
+    /// # Errors
+    /// When the connection is to be closed.
+    pub(crate) fn handle(self, frame: &[u8]) -> Result<HelloOutcome, HandshakeError> {
+        let AwaitHello { hello: ours, key } = self;
+        let theirs = HelloR::decode(frame)?;
+        if theirs.name != ours.peer {
+            let (wanted, found) = (ours.peer, theirs.name);
+            return Err(HandshakeError::WrongName { wanted, found, answer: None });
+        }
+        if theirs.status.is_refusal() {
+            return Ok(HelloOutcome::Refused(theirs.status));
+        }
+        if !ours.versions.contains(theirs.version) {
+            return Err(PeerMisbehaved::VersionNotOffered(theirs.version).into());
+        }
+        if let Some(missing) = theirs.flags.lacks(Flags::MANDATORY) {
+            return Err(PeerIncompatible::MissingFlags(missing).into());
+        }
+        let prover = key.bind(&ours.encode(), frame);
+        let proof_i = prover.initiator();
+        let outcome = Established {
+            peer: theirs.name,
+            creation: theirs.creation,
+            flags: ours.flags.agree(theirs.flags),
+            version: theirs.version,
+        };
+        let answer = framed(&Role::Initiator.encode(&proof_i));
+        Ok(HelloOutcome::Prove(AwaitProof { prover, proof_i, outcome }, answer))
+    }
+}
+
+impl AwaitProof {
+    /// Handles the responder's proof. When it is right the connection is up on this
+    /// side, as it has been on the other since it sent the proof.
+    ///
+    /// # Errors
+    /// When the connection is to be closed.
+    pub(crate) fn handle(self, frame: &[u8]) -> Result<Established, HandshakeError> {
+        let theirs = Role::Responder.decode(frame)?;
+        if !matches(&self.prover.responder(&self.proof_i), &theirs) {
+            return Err(HandshakeError::BadProof { peer: self.outcome.peer });
+        }
+        Ok(self.outcome)
+    }
+}

@@ -1,0 +1,190 @@
+//! The frames of the handshake as values, and their bytes.
+//!
+//! Only this file knows where each byte stands. A hello ends with room for extensions:
+//! bytes that a later version may fill and this one does not read, though the proofs
+//! cover them.
+
+use fika_runtime::{Creation, NodeName};
+
+use super::keys::{NONCE_BYTES, PROOF_BYTES, Proof};
+use super::versions::Versions;
+use super::{Flags, NAME_BYTES_MAX};
+use crate::proto::codec::{Put as _, Reader};
+use crate::proto::error::InvalidMessage;
+
+/// What hello_i begins with. The first byte is none that an Erlang node sends there (`N`
+/// or `n`), and no text at all; the rest shows a transport that changes line ends.
+const MAGIC: [u8; 8] = *b"\xf1fika\r\n\0";
+
+const HELLO_R: u8 = 0xf2;
+const PROOF_I: u8 = 0xf3;
+const PROOF_R: u8 = 0xf4;
+
+/// More than the frame can hold: the frame's own limit is the one that counts.
+const EXTENSIONS_BYTES_MAX: usize = super::frame::BODY_BYTES_MAX;
+
+/// The responder's answer to the initiator's wish (HS-4), by its number on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Status {
+    /// Go on.
+    Ok = 0,
+    /// Go on; the responder has given up an attempt of its own (HS-5).
+    OkSimultaneous = 1,
+    /// Refused: the responder's own attempt is under way, and survives (HS-5).
+    Nok = 2,
+    /// Refused: by the allow list, or because the nodes do not fit together.
+    NotAllowed = 3,
+    /// Go on; the responder still has a connection to this initiator, and replaces it
+    /// when the initiator has proved itself (HS-7).
+    Alive = 4,
+}
+
+impl Status {
+    const ALL: [Status; 5] =
+        [Status::Ok, Status::OkSimultaneous, Status::Nok, Status::NotAllowed, Status::Alive];
+
+    /// Whether the handshake ends with it.
+    pub(crate) fn is_refusal(self) -> bool {
+        matches!(self, Status::Nok | Status::NotAllowed)
+    }
+
+    fn byte(self) -> u8 {
+        self as u8
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Status, InvalidMessage> {
+        let what = "the status";
+        let value = reader.u8(what)?;
+        let status = Status::ALL.into_iter().find(|status| status.byte() == value);
+        status.ok_or(InvalidMessage::UnknownValue { what, value })
+    }
+}
+
+/// Step 1.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct HelloI {
+    pub(super) versions: Versions,
+    pub(super) flags: Flags,
+    pub(super) creation: Creation,
+    pub(super) nonce: [u8; NONCE_BYTES],
+    pub(super) name: NodeName,
+    /// The node that the initiator means to reach.
+    pub(super) peer: NodeName,
+}
+
+impl HelloI {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut body = MAGIC.to_vec();
+        body.put_u16(self.versions.lowest);
+        body.put_u16(self.versions.highest);
+        body.put_u64(self.flags.bits());
+        body.put_u32(self.creation.0);
+        body.extend_from_slice(&self.nonce);
+        body.put_bytes(self.name.as_str().as_bytes());
+        body.put_bytes(self.peer.as_str().as_bytes());
+        body.put_bytes(&[]);
+        body
+    }
+
+    pub(super) fn decode(body: &[u8]) -> Result<HelloI, InvalidMessage> {
+        let mut reader = Reader::new(body);
+        if reader.array("the magic")? != MAGIC {
+            return Err(InvalidMessage::NotFika);
+        }
+        let hello = HelloI {
+            versions: Versions {
+                lowest: reader.u16("the lowest version")?,
+                highest: reader.u16("the highest version")?,
+            },
+            flags: Flags::from_bits(reader.u64("the flags")?),
+            creation: Creation(reader.u32("the creation")?),
+            nonce: reader.array("the nonce")?,
+            name: node_name(&mut reader, "the initiator's name")?,
+            peer: node_name(&mut reader, "the name of the peer")?,
+        };
+        reader.bytes("the extensions", EXTENSIONS_BYTES_MAX)?;
+        reader.finish("the initiator's hello")?;
+        Ok(hello)
+    }
+}
+
+/// Step 2.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct HelloR {
+    pub(super) version: u16,
+    pub(super) flags: Flags,
+    pub(super) creation: Creation,
+    pub(super) nonce: [u8; NONCE_BYTES],
+    pub(super) status: Status,
+    pub(super) name: NodeName,
+}
+
+impl HelloR {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut body = vec![HELLO_R];
+        body.put_u16(self.version);
+        body.put_u64(self.flags.bits());
+        body.put_u32(self.creation.0);
+        body.extend_from_slice(&self.nonce);
+        body.put_u8(self.status.byte());
+        body.put_bytes(self.name.as_str().as_bytes());
+        body.put_bytes(&[]);
+        body
+    }
+
+    pub(super) fn decode(body: &[u8]) -> Result<HelloR, InvalidMessage> {
+        let mut reader = Reader::new(body);
+        expect_kind(&mut reader, HELLO_R)?;
+        let hello = HelloR {
+            version: reader.u16("the version")?,
+            flags: Flags::from_bits(reader.u64("the flags")?),
+            creation: Creation(reader.u32("the creation")?),
+            nonce: reader.array("the nonce")?,
+            status: Status::read(&mut reader)?,
+            name: node_name(&mut reader, "the responder's name")?,
+        };
+        reader.bytes("the extensions", EXTENSIONS_BYTES_MAX)?;
+        reader.finish("the responder's hello")?;
+        Ok(hello)
+    }
+}
+
+/// Which side a proof is of: steps 3 and 4.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Role {
+    Initiator,
+    Responder,
+}
+
+impl Role {
+    fn kind(self) -> u8 {
+        match self {
+            Role::Initiator => PROOF_I,
+            Role::Responder => PROOF_R,
+        }
+    }
+
+    pub(super) fn encode(self, proof: &Proof) -> Vec<u8> {
+        [&[self.kind()], &proof[..]].concat()
+    }
+
+    pub(super) fn decode(self, body: &[u8]) -> Result<Proof, InvalidMessage> {
+        let mut reader = Reader::new(body);
+        expect_kind(&mut reader, self.kind())?;
+        let proof: [u8; PROOF_BYTES] = reader.array("the proof")?;
+        reader.finish("the proof")?;
+        Ok(proof)
+    }
+}
+
+fn expect_kind(reader: &mut Reader<'_>, kind: u8) -> Result<(), InvalidMessage> {
+    let what = "the next step of the handshake";
+    match reader.u8(what)? {
+        value if value == kind => Ok(()),
+        value => Err(InvalidMessage::UnknownValue { what, value }),
+    }
+}
+
+fn node_name(reader: &mut Reader<'_>, what: &'static str) -> Result<NodeName, InvalidMessage> {
+    Ok(reader.text(what, NAME_BYTES_MAX)?.parse()?)
+}

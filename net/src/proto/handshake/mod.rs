@@ -1,0 +1,71 @@
+//! The handshake: two nodes prove to each other that they know the cookie, and agree on
+//! names, creations, version and flags, all of which the proofs cover.
+//!
+//! | step | frame | sent by | says |
+//! |---|---|---|---|
+//! | 1 | hello_i | initiator | magic, versions, flags, creation, nonce, its name, the name it wants |
+//! | 2 | hello_r | responder | version, flags, creation, nonce, status, its name |
+//! | 3 | proof_i | initiator | HMAC over 1 and 2: the initiator proves itself first |
+//! | 4 | proof_r | responder | HMAC over 1, 2 and 3 |
+//!
+//! Each state is a struct, and handling a frame consumes it, so that no order but this
+//! one can be written. Until its last step a handshake keeps two names and two frames,
+//! and touches no table: a stranger can neither fill the node ids nor learn more than
+//! our name. Deadlines, the limit on half-open connections and the question which of
+//! two simultaneous connections wins at which moment are the driver's; the answer to
+//! the last one is [`simultaneous`].
+//!
+//! Semantics HS-1 to HS-15. Prior art: `dist_util.erl` for the steps, TLS 1.3 and Noise
+//! for the transcript, rustls' `client/tls13.rs` for the form.
+
+mod failure;
+mod flags;
+mod frame;
+pub(crate) mod initiator;
+mod keys;
+mod message;
+pub(crate) mod responder;
+mod simultaneous;
+#[cfg(test)]
+mod tests;
+mod versions;
+
+pub(crate) use failure::HandshakeError;
+pub(crate) use flags::Flags;
+pub(crate) use frame::frame;
+pub(crate) use message::Status;
+pub(crate) use simultaneous::{Verdict, simultaneous};
+
+use fika_runtime::{Creation, NodeName};
+
+/// The longest node name in bytes that a handshake carries: two of them fit into a
+/// frame. Domain names and addresses are shorter.
+pub(crate) const NAME_BYTES_MAX: usize = 480;
+
+/// What a node says of itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) name: NodeName,
+    pub(crate) creation: Creation,
+    /// What is said besides the flags that every node of this version sets.
+    pub(crate) flags: Flags,
+}
+
+/// What both ends know when the handshake is over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Established {
+    /// The peer's name; it has proved that it knows the cookie.
+    pub(crate) peer: NodeName,
+    /// Which life of the peer it is.
+    pub(crate) creation: Creation,
+    /// What both can do, and [`Flags::HIDDEN`] if either is hidden (HS-11).
+    pub(crate) flags: Flags,
+    /// The protocol's version on this connection.
+    pub(crate) version: u16,
+}
+
+impl Established {
+    pub(crate) fn hidden(&self) -> bool {
+        self.flags.contains(Flags::HIDDEN)
+    }
+}

@@ -1,0 +1,147 @@
+//! The side that accepts the connection.
+
+use fika_runtime::{Creation, NodeName};
+
+use super::frame::framed;
+use super::keys::{Key, NONCE_BYTES, Prover, matches};
+use super::message::{HelloI, HelloR, Role};
+use super::versions::Versions;
+use super::{Established, Flags, HandshakeError, Identity, NAME_BYTES_MAX, Status};
+use crate::cookie::Cookie;
+use crate::proto::error::{PeerIncompatible, PeerMisbehaved};
+
+/// Waits for the initiator's hello.
+pub(crate) struct AwaitHello {
+    identity: Identity,
+}
+
+/// Has the initiator's hello, and waits for the caller's word: the allow list, a pending
+/// attempt of our own, an older connection and the cookie for this peer are all the
+/// caller's to know. Nothing here is proved yet.
+pub(crate) struct Greeted {
+    identity: Identity,
+    /// The initiator's hello, as it came.
+    hello_i: Vec<u8>,
+    outcome: Established,
+}
+
+/// Has answered, and waits for the initiator's proof.
+pub(crate) struct AwaitProof {
+    prover: Prover,
+    outcome: Established,
+}
+
+impl AwaitHello {
+    pub(crate) fn new(identity: Identity) -> AwaitHello {
+        AwaitHello { identity: Identity { flags: identity.flags | Flags::MANDATORY, ..identity } }
+    }
+
+    /// Handles the initiator's hello.
+    ///
+    /// # Errors
+    /// When the connection is to be closed, after the error's
+    /// [`answer`](HandshakeError::answer) if it has one.
+    pub(crate) fn handle(self, frame: &[u8]) -> Result<Greeted, HandshakeError> {
+        let AwaitHello { identity } = self;
+        let theirs = HelloI::decode(frame)?;
+        let answer = || {
+            let fits = identity.name.as_str().len() <= NAME_BYTES_MAX;
+            fits.then(|| hello_r(&identity, Status::NotAllowed, 0, [0; NONCE_BYTES]).1)
+        };
+        if theirs.peer != identity.name {
+            let answer = answer();
+            let (wanted, found) = (theirs.peer, identity.name);
+            return Err(HandshakeError::WrongName { wanted, found, answer });
+        }
+        if theirs.name == identity.name {
+            return Err(PeerMisbehaved::OurName.into());
+        }
+        match agree(&identity, theirs) {
+            Ok(outcome) => Ok(Greeted { identity, hello_i: frame.to_vec(), outcome }),
+            Err(why) => Err(HandshakeError::Incompatible { why, answer: answer() }),
+        }
+    }
+}
+
+impl Greeted {
+    /// Who the initiator says it is.
+    pub(crate) fn peer(&self) -> &NodeName {
+        &self.outcome.peer
+    }
+
+    /// Which life of it.
+    pub(crate) fn creation(&self) -> Creation {
+        self.outcome.creation
+    }
+
+    /// Whether the connection will be a hidden one.
+    pub(crate) fn hidden(&self) -> bool {
+        self.outcome.hidden()
+    }
+
+    /// Goes on, with a status that is no refusal; the frame is to be sent. The nonce is
+    /// from a secure source, and used once.
+    pub(crate) fn accept(
+        self,
+        status: Status,
+        cookie: &Cookie,
+        nonce: [u8; NONCE_BYTES],
+    ) -> (AwaitProof, Vec<u8>) {
+        debug_assert!(!status.is_refusal(), "the initiator would go no further");
+        let Greeted { identity, hello_i, outcome } = self;
+        let (body, frame) = hello_r(&identity, status, outcome.version, nonce);
+        (AwaitProof { prover: Key::of(cookie).bind(&hello_i, &body), outcome }, frame)
+    }
+
+    /// Ends the handshake with a status that is a refusal; the frame is to be sent, and
+    /// then the connection closed.
+    pub(crate) fn refuse(self, status: Status) -> Vec<u8> {
+        debug_assert!(status.is_refusal(), "the initiator would go on");
+        hello_r(&self.identity, status, self.outcome.version, [0; NONCE_BYTES]).1
+    }
+}
+
+impl AwaitProof {
+    /// Handles the initiator's proof. When it is right the connection is up: the frame
+    /// is to be sent, and anything may follow it. An older connection to the same peer
+    /// is replaced now, and not before (HS-7).
+    ///
+    /// # Errors
+    /// When the connection is to be closed.
+    pub(crate) fn handle(self, frame: &[u8]) -> Result<(Established, Vec<u8>), HandshakeError> {
+        let theirs = Role::Initiator.decode(frame)?;
+        if !matches(&self.prover.initiator(), &theirs) {
+            return Err(HandshakeError::BadProof { peer: self.outcome.peer });
+        }
+        let answer = framed(&Role::Responder.encode(&self.prover.responder(&theirs)));
+        Ok((self.outcome, answer))
+    }
+}
+
+fn agree(identity: &Identity, theirs: HelloI) -> Result<Established, PeerIncompatible> {
+    if theirs.name.is_long() != identity.name.is_long() {
+        return Err(PeerIncompatible::ShortAndLongNames);
+    }
+    if let Some(missing) = theirs.flags.lacks(Flags::MANDATORY) {
+        return Err(PeerIncompatible::MissingFlags(missing));
+    }
+    Ok(Established {
+        version: Versions::OURS.agree(theirs.versions)?,
+        flags: identity.flags.agree(theirs.flags),
+        peer: theirs.name,
+        creation: theirs.creation,
+    })
+}
+
+/// Our hello: its body, which the transcript takes, and the frame.
+fn hello_r(
+    identity: &Identity,
+    status: Status,
+    version: u16,
+    nonce: [u8; NONCE_BYTES],
+) -> (Vec<u8>, Vec<u8>) {
+    let Identity { name, creation, flags } = identity.clone();
+    let body = HelloR { version, flags, creation, nonce, status, name }.encode();
+    let frame = framed(&body);
+    (body, frame)
+}

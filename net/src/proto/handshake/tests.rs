@@ -1,0 +1,465 @@
+//! Both roles against each other, and every attack that the handshake is made to stop.
+
+use bytes::BytesMut;
+use proptest::prelude::*;
+
+use super::initiator::{self, HelloOutcome};
+use super::message::{HelloI, HelloR, Role};
+use super::versions::Versions;
+use super::*;
+use crate::cookie::Cookie;
+use crate::proto::error::{InvalidMessage, PeerIncompatible, PeerMisbehaved};
+
+const NONCE_I: [u8; 32] = [0x11; 32];
+const NONCE_R: [u8; 32] = [0x22; 32];
+
+const PROOF_I: &str = "f3b16aea4b5ac0304e66edf2cdcf9cebcbdca0b1c356d8cfdcdb70db7ac2e42420";
+const PROOF_R: &str = "f441235a4e6e1aa28c7ff2b2faac0daab666d01f7434efb63ca7f46113596c431c";
+
+fn name(text: &str) -> NodeName {
+    text.parse().unwrap()
+}
+
+fn identity(text: &str) -> Identity {
+    Identity { name: name(text), creation: Creation(7), flags: Flags::NONE }
+}
+
+fn cookie(text: &str) -> Cookie {
+    Cookie::new(text).unwrap()
+}
+
+/// The body of a frame.
+fn body(frame: Vec<u8>) -> Vec<u8> {
+    let mut received = BytesMut::from(&frame[..]);
+    let body = super::frame(&mut received).unwrap().unwrap();
+    assert!(received.is_empty());
+    body
+}
+
+/// The states and bodies of a handshake from `a@h` to `b@h`, up to the proof of the
+/// initiator.
+struct Halfway {
+    initiator: initiator::AwaitProof,
+    responder: responder::AwaitProof,
+    hello_i: Vec<u8>,
+    hello_r: Vec<u8>,
+    proof_i: Vec<u8>,
+}
+
+struct Setup {
+    identity_i: Identity,
+    identity_r: Identity,
+    cookie_i: Cookie,
+    cookie_r: Cookie,
+    status: Status,
+    nonce_i: [u8; 32],
+    nonce_r: [u8; 32],
+}
+
+impl Default for Setup {
+    fn default() -> Setup {
+        Setup {
+            identity_i: identity("a@h"),
+            identity_r: Identity { creation: Creation(8), ..identity("b@h") },
+            cookie_i: cookie("the same secret on both"),
+            cookie_r: cookie("the same secret on both"),
+            status: Status::Ok,
+            nonce_i: NONCE_I,
+            nonce_r: NONCE_R,
+        }
+    }
+}
+
+impl Setup {
+    /// Runs up to the initiator's proof; `change` may alter the hellos on their way.
+    fn run_with(self, change: impl Fn(Role, &mut Vec<u8>)) -> Result<Halfway, HandshakeError> {
+        let wanted = self.identity_r.name.clone();
+        let (initiator, frame) =
+            initiator::AwaitHello::start(self.identity_i, wanted, &self.cookie_i, self.nonce_i)?;
+        let mut hello_i = body(frame);
+        change(Role::Initiator, &mut hello_i);
+        let greeted = responder::AwaitHello::new(self.identity_r).handle(&hello_i)?;
+        let (responder, frame) = greeted.accept(self.status, &self.cookie_r, self.nonce_r);
+        let mut hello_r = body(frame);
+        change(Role::Responder, &mut hello_r);
+        match initiator.handle(&hello_r)? {
+            HelloOutcome::Prove(initiator, frame) => {
+                let proof_i = body(frame);
+                Ok(Halfway { initiator, responder, hello_i, hello_r, proof_i })
+            }
+            HelloOutcome::Refused(status) => Err(HandshakeError::Refused(status)),
+        }
+    }
+
+    fn run(self) -> Halfway {
+        self.run_with(|_, _| ()).unwrap()
+    }
+}
+
+fn initiator(peer: &str) -> (initiator::AwaitHello, Vec<u8>) {
+    let setup = Setup::default();
+    let started =
+        initiator::AwaitHello::start(setup.identity_i, name(peer), &setup.cookie_i, NONCE_I);
+    let (state, frame) = started.unwrap();
+    (state, body(frame))
+}
+
+fn refusal(status: Status) -> Vec<u8> {
+    let (_, hello_i) = initiator("b@h");
+    let greeted = responder::AwaitHello::new(identity("b@h")).handle(&hello_i).unwrap();
+    body(greeted.refuse(status))
+}
+
+#[test]
+fn both_sides_are_established() {
+    for status in [Status::Ok, Status::OkSimultaneous, Status::Alive] {
+        let halfway = Setup { status, ..Setup::default() }.run();
+        let (at_b, frame) = halfway.responder.handle(&halfway.proof_i).unwrap();
+        let at_a = halfway.initiator.handle(&body(frame)).unwrap();
+        let flags = Flags::MANDATORY;
+        let a = Established { peer: name("a@h"), creation: Creation(7), flags, version: 1 };
+        assert_eq!(at_b, a);
+        assert_eq!(at_a, Established { peer: name("b@h"), creation: Creation(8), ..a });
+    }
+}
+
+/// HS-11: hidden on one side is hidden on both.
+#[test]
+fn hidden() {
+    for (i, r) in [(Flags::HIDDEN, Flags::NONE), (Flags::NONE, Flags::HIDDEN)] {
+        let mut setup = Setup::default();
+        (setup.identity_i.flags, setup.identity_r.flags) = (i, r);
+        let halfway = setup.run();
+        let (at_b, frame) = halfway.responder.handle(&halfway.proof_i).unwrap();
+        let at_a = halfway.initiator.handle(&body(frame)).unwrap();
+        assert!(at_a.hidden() && at_b.hidden());
+    }
+    let (_, hello) = initiator("b@h");
+    let hidden = Identity { flags: Flags::HIDDEN, ..identity("b@h") };
+    let greeted = responder::AwaitHello::new(hidden).handle(&hello).unwrap();
+    assert!(greeted.hidden());
+    assert_eq!((greeted.peer(), greeted.creation()), (&name("a@h"), Creation(7)));
+}
+
+#[test]
+fn refusals() {
+    for status in [Status::Nok, Status::NotAllowed] {
+        let outcome = initiator("b@h").0.handle(&refusal(status));
+        assert!(matches!(outcome, Ok(HelloOutcome::Refused(s)) if s == status));
+    }
+}
+
+/// HS-8: each side notices by itself.
+#[test]
+fn wrong_cookie() {
+    let halfway = Setup { cookie_i: cookie("another"), ..Setup::default() }.run();
+    let error = halfway.responder.handle(&halfway.proof_i).map(|_| ()).unwrap_err();
+    assert_eq!(error, HandshakeError::BadProof { peer: name("a@h") });
+    assert_eq!(error.to_string(), "the handshake failed: a@h has another cookie");
+
+    // A responder that lets everybody in, without the cookie.
+    let proof_r = Role::Responder.encode(&[0x33; 32]);
+    let error = halfway.initiator.handle(&proof_r).unwrap_err();
+    assert_eq!(error, HandshakeError::BadProof { peer: name("b@h") });
+}
+
+/// The bytes of a whole handshake with fixed nonces, so that another implementation can
+/// be compared with this one. The proofs were computed by an independent program.
+#[test]
+fn test_vector() {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let halfway = Setup::default().run();
+    let nonces = ("11".repeat(32), "22".repeat(32));
+    assert_eq!(
+        hex(&halfway.hello_i),
+        format!("f166696b610d0a0000010001000000000000000200000007{}036140680362406800", nonces.0)
+    );
+    assert_eq!(
+        hex(&halfway.hello_r),
+        format!("f20001000000000000000200000008{}000362406800", nonces.1)
+    );
+    assert_eq!(hex(&halfway.proof_i), PROOF_I);
+    let (_, frame) = halfway.responder.handle(&halfway.proof_i).unwrap();
+    assert_eq!(hex(&body(frame)), PROOF_R);
+}
+
+/// A recorded proof is worth nothing to a node that chooses another nonce.
+#[test]
+fn replay() {
+    let recorded = Setup::default().run();
+    let fresh = Setup { nonce_r: [0x44; 32], ..Setup::default() }.run();
+    assert!(fresh.responder.handle(&recorded.proof_i).is_err());
+
+    let (_, proof_r) = recorded.responder.handle(&recorded.proof_i).unwrap();
+    let fresh = Setup { nonce_i: [0x55; 32], ..Setup::default() }.run();
+    assert!(fresh.initiator.handle(&body(proof_r)).is_err());
+}
+
+/// A node is not made to prove itself to itself.
+#[test]
+fn reflection() {
+    // Our own hello comes back to our own listener.
+    let (state, hello_i) = initiator("b@h");
+    let error = responder::AwaitHello::new(identity("a@h")).handle(&hello_i).err().unwrap();
+    assert!(matches!(error, HandshakeError::WrongName { .. }));
+    // And to the side that sent it.
+    assert!(state.handle(&hello_i).is_err());
+    // Even one that names us twice.
+    let (_, hello_i) = initiator("a@h");
+    let error = responder::AwaitHello::new(identity("a@h")).handle(&hello_i).err().unwrap();
+    assert_eq!(error, HandshakeError::Misbehaved(PeerMisbehaved::OurName));
+    // Our own proof comes back as the responder's.
+    let halfway = Setup::default().run();
+    let proof_i = Role::Initiator.decode(&halfway.proof_i).unwrap();
+    let reflected = Role::Responder.encode(&proof_i);
+    let error = halfway.initiator.handle(&reflected).unwrap_err();
+    assert_eq!(error, HandshakeError::BadProof { peer: name("b@h") });
+}
+
+/// Two honest nodes with the same cookie, and somebody between them who makes each
+/// believe that it talks to somebody else.
+#[test]
+fn relay() {
+    // a@h wants b@h, and is led to c@h.
+    let (_, hello_i) = initiator("b@h");
+    let error = responder::AwaitHello::new(identity("c@h")).handle(&hello_i).err().unwrap();
+    assert!(matches!(&error, HandshakeError::WrongName { wanted, found, .. }
+        if (wanted, found) == (&name("b@h"), &name("c@h"))));
+    // The one in the middle changes the names in both hellos to those that fit.
+    let swap = |hello: &mut Vec<u8>| {
+        for (from, to) in [(b"\x03x@h", b"\x03b@h"), (b"\x03c@h", b"\x03x@h")] {
+            if let Some(at) = hello.windows(4).position(|w| w == from) {
+                hello[at..at + 4].copy_from_slice(to);
+            }
+        }
+    };
+    let (state, mut hello_i) = initiator("x@h");
+    swap(&mut hello_i);
+    let greeted = responder::AwaitHello::new(identity("b@h")).handle(&hello_i).unwrap();
+    let secret = Setup::default().cookie_r;
+    let (responder, frame) = greeted.accept(Status::Ok, &secret, NONCE_R);
+    let mut hello_r = body(frame);
+    let at = hello_r.windows(4).position(|w| w == b"\x03b@h").unwrap();
+    hello_r[at..at + 4].copy_from_slice(b"\x03x@h");
+    let HelloOutcome::Prove(_, proof_i) = state.handle(&hello_r).unwrap() else {
+        panic!("it was accepted");
+    };
+    assert!(responder.handle(&body(proof_i)).is_err());
+}
+
+/// Whatever is changed on the way, in either hello, one side refuses.
+#[test]
+fn no_bit_of_a_hello_can_be_changed() {
+    let whole = Setup::default().run();
+    for (role, length) in
+        [(Role::Initiator, whole.hello_i.len()), (Role::Responder, whole.hello_r.len())]
+    {
+        for (at, bit) in (0..length).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            let flip = |of: Role, hello: &mut Vec<u8>| {
+                if of == role {
+                    hello[at] ^= 1 << bit;
+                }
+            };
+            if let Ok(halfway) = Setup::default().run_with(flip) {
+                let proved = halfway.responder.handle(&halfway.proof_i);
+                assert!(proved.is_err(), "{role:?} byte {at} bit {bit}");
+            }
+        }
+    }
+}
+
+/// Versions and flags can't be taken away on the way.
+#[test]
+fn downgrade() {
+    let lower = |of, hello: &mut Vec<u8>| {
+        if of == Role::Initiator {
+            let mut decoded = HelloI::decode(hello).unwrap();
+            decoded.flags = Flags::MANDATORY;
+            *hello = decoded.encode();
+        }
+    };
+    let mut setup = Setup::default();
+    setup.identity_i.flags = Flags::from_bits(1 << 40);
+    let halfway = setup.run_with(lower).unwrap();
+    assert!(halfway.responder.handle(&halfway.proof_i).is_err());
+
+    let (state, _) = initiator("b@h");
+    let mut hello = HelloR::decode(&Setup::default().run().hello_r).unwrap();
+    hello.version = 0;
+    let error = state.handle(&hello.encode()).err().unwrap();
+    assert_eq!(error, HandshakeError::Misbehaved(PeerMisbehaved::VersionNotOffered(0)));
+}
+
+#[test]
+fn no_common_version() {
+    let (state, hello_i) = initiator("b@h");
+    let mut hello = HelloI::decode(&hello_i).unwrap();
+    hello.versions = Versions { lowest: 8, highest: 9 };
+    let error = responder::AwaitHello::new(identity("b@h")).handle(&hello.encode()).err().unwrap();
+    assert!(error.to_string().ends_with("it speaks versions 8 to 9, and we 1 to 1"), "{error}");
+    let answer = body(error.answer().unwrap().to_vec());
+    let outcome = state.handle(&answer).unwrap();
+    assert!(matches!(outcome, HelloOutcome::Refused(Status::NotAllowed)));
+}
+
+/// HS-10, at both sides.
+#[test]
+fn missing_flags() {
+    let (state, hello_i) = initiator("b@h");
+    let mut hello = HelloI::decode(&hello_i).unwrap();
+    hello.flags = Flags::HIDDEN;
+    let error = responder::AwaitHello::new(identity("b@h")).handle(&hello.encode()).err().unwrap();
+    assert!(matches!(error, HandshakeError::Incompatible { answer: Some(_), .. }));
+    assert_eq!(error.to_string(), "the handshake failed: it lacks the mandatory flags spawn");
+
+    let mut hello = HelloR::decode(&Setup::default().run().hello_r).unwrap();
+    hello.flags = Flags::HIDDEN;
+    let error = state.handle(&hello.encode()).err().unwrap();
+    assert_eq!(error, PeerIncompatible::MissingFlags(Flags::SPAWN).into());
+}
+
+/// DIST-2, at both sides.
+#[test]
+fn short_and_long_names() {
+    let started = |own, peer| {
+        let secret = cookie("secret");
+        initiator::AwaitHello::start(identity(own), name(peer), &secret, NONCE_I).map(|_| ())
+    };
+    let refused = Err(PeerIncompatible::ShortAndLongNames.into());
+    assert_eq!(started("a@h", "b@h.example"), refused);
+    assert_eq!(started("a@h.example", "b@h"), refused);
+    let (_, hello_i) = initiator("b@h");
+    let mut hello = HelloI::decode(&hello_i).unwrap();
+    hello.name = name("a@h.example");
+    let error = responder::AwaitHello::new(identity("b@h")).handle(&hello.encode()).err().unwrap();
+    let why = PeerIncompatible::ShortAndLongNames;
+    assert!(matches!(error, HandshakeError::Incompatible { why: found, .. } if found == why));
+}
+
+#[test]
+fn names_at_the_limit() {
+    // 255 characters can have more bytes than a hello has room for.
+    let fits = name(&format!("{}@h", "ö".repeat(239)));
+    assert_eq!(fits.as_str().len(), NAME_BYTES_MAX);
+    let other = name(&format!("{}@h", "ä".repeat(239)));
+    let identity_i = Identity { name: fits, ..identity("a@h") };
+    let identity_r = Identity { name: other, ..identity("b@h") };
+    let halfway = Setup { identity_i, identity_r, ..Setup::default() }.run();
+    assert!(halfway.hello_i.len() <= 1024 && halfway.responder.handle(&halfway.proof_i).is_ok());
+
+    let above = name(&format!("{}x@h", "ö".repeat(239)));
+    for (own, peer) in [(above.clone(), name("b@h")), (name("a@h"), above.clone())] {
+        let own = Identity { name: own, ..identity("a@h") };
+        let started = initiator::AwaitHello::start(own, peer, &cookie("secret"), NONCE_I);
+        assert_eq!(started.err(), Some(HandshakeError::NameTooLong(above.clone())));
+    }
+    let own = Identity { name: above, ..identity("a@h") };
+    let error = responder::AwaitHello::new(own).handle(&initiator("b@h").1).err().unwrap();
+    assert_eq!(error.answer(), None, "it would not fit either");
+}
+
+/// HS-9: the responder's answer tells who it is.
+#[test]
+fn wrong_name() {
+    let (state, hello_i) = initiator("b@h");
+    let error = responder::AwaitHello::new(identity("c@h")).handle(&hello_i).err().unwrap();
+    let answer = body(error.answer().unwrap().to_vec());
+    let error = state.handle(&answer).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "the handshake failed: `b@h` was wanted, and the node there is `c@h`"
+    );
+}
+
+/// HS-14: no part of a frame is taken for the whole, and nothing may follow it.
+#[test]
+fn truncation_and_surplus() {
+    let whole = Setup::default().run();
+    let hello_i_fails =
+        |bytes: &[u8]| responder::AwaitHello::new(identity("b@h")).handle(bytes).is_err();
+    let hello_r_fails = |bytes: &[u8]| initiator("b@h").0.handle(bytes).is_err();
+    let proof_i_fails = |bytes: &[u8]| Setup::default().run().responder.handle(bytes).is_err();
+    let proof_r_fails = |bytes: &[u8]| Setup::default().run().initiator.handle(bytes).is_err();
+    let proof_r = body(whole.responder.handle(&whole.proof_i).unwrap().1);
+    type Step<'a> = (&'a [u8], &'a dyn Fn(&[u8]) -> bool);
+    let steps: [Step; 4] = [
+        (&whole.hello_i, &hello_i_fails),
+        (&whole.hello_r, &hello_r_fails),
+        (&whole.proof_i, &proof_i_fails),
+        (&proof_r, &proof_r_fails),
+    ];
+    for (step, (bytes, fails)) in steps.into_iter().enumerate() {
+        assert!(!fails(bytes), "step {step}");
+        for end in 0..bytes.len() {
+            assert!(fails(&bytes[..end]), "step {step} cut at {end}");
+        }
+        assert!(fails(&[bytes, b"\0"].concat()), "step {step} with a byte more");
+    }
+}
+
+/// A frame of another step is never taken for the one that is due.
+#[test]
+fn wrong_role_and_wrong_order() {
+    let whole = Setup::default().run();
+    let proof_r = body(whole.responder.handle(&whole.proof_i).unwrap().1);
+    let steps = [&whole.hello_i, &whole.hello_r, &whole.proof_i, &proof_r];
+    for (number, frame) in steps.into_iter().enumerate() {
+        let fresh = Setup::default().run();
+        let greeted = responder::AwaitHello::new(identity("b@h")).handle(frame);
+        assert_eq!(greeted.is_ok(), number == 0);
+        assert_eq!(initiator("b@h").0.handle(frame).is_ok(), number == 1);
+        assert_eq!(fresh.responder.handle(frame).is_ok(), number == 2);
+        assert_eq!(fresh.initiator.handle(frame).is_ok(), number == 3);
+    }
+}
+
+#[test]
+fn strangers() {
+    let erlang = b"N\0\0\0\x0d\x07\xdf\x7f\xbd\0\0\0\x01\0\x03a@h";
+    for first in [&erlang[..], b"GET / HT", b"\x16\x03\x01\x02\0\x01\0\x01", b"SSH-2.0-OpenSSH"] {
+        let error = responder::AwaitHello::new(identity("b@h")).handle(first).err().unwrap();
+        assert_eq!(error, HandshakeError::Invalid(InvalidMessage::NotFika));
+    }
+}
+
+/// A later version may say more in its hello.
+#[test]
+fn extensions_are_skipped_and_proved() {
+    let extend = |hello: &mut Vec<u8>| {
+        assert_eq!(hello.pop(), Some(0));
+        hello.extend_from_slice(b"\x03new");
+    };
+    let (_, mut hello_i) = initiator("b@h");
+    extend(&mut hello_i);
+    assert!(responder::AwaitHello::new(identity("b@h")).handle(&hello_i).is_ok());
+    let mut hello_r = Setup::default().run().hello_r;
+    extend(&mut hello_r);
+    assert!(initiator("b@h").0.handle(&hello_r).is_ok());
+    let halfway = Setup::default().run_with(|_, hello| extend(hello)).unwrap();
+    assert!(halfway.responder.handle(&halfway.proof_i).is_err(), "they were not sent so");
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_do_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200), kind in 0xf0..=0xf5_u8) {
+        let fresh = Setup::default().run();
+        for bytes in [bytes.clone(), [&[kind], &bytes[..]].concat()] {
+            let _ = super::frame(&mut BytesMut::from(&bytes[..]));
+            let _ = responder::AwaitHello::new(identity("b@h")).handle(&bytes);
+            let _ = initiator("b@h").0.handle(&bytes);
+        }
+        let with_kind = [&[kind], &bytes[..]].concat();
+        prop_assert!(fresh.responder.handle(&with_kind).is_err());
+        prop_assert!(fresh.initiator.handle(&with_kind).is_err());
+    }
+
+    /// A correct hello with some bytes overwritten.
+    #[test]
+    fn nearly_right_bytes_do_no_harm(changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..8)) {
+        let change = |_, hello: &mut Vec<u8>| for (at, value) in &changes {
+            let at = usize::from(*at) % hello.len();
+            hello[at] = *value;
+        };
+        let _ = Setup::default().run_with(change);
+    }
+}

@@ -1,0 +1,18 @@
+//! The protocol, without input and output: bytes in, events out; signals in, bytes out.
+//!
+//! No file in here knows a socket, a clock, a thread or a source of random bytes. What
+//! would come from them is an argument, and the same code runs beneath the real driver,
+//! the simulator and the fuzzers. `net/PROTOCOL.md` says what every byte means.
+
+#![allow(dead_code, unused_imports, reason = "their user, the kernel, is yet to come")]
+
+mod atom_cache;
+mod codec;
+pub(crate) mod connection;
+pub(crate) mod control;
+pub(crate) mod error;
+mod frame;
+pub(crate) mod handshake;
+pub(crate) mod limits;
+mod output;
+pub(crate) mod tick;
