@@ -1,0 +1,261 @@
+//! The port mapper as a program: `fika-epmd`, in the place of Erlang's `epmd`.
+//!
+//! Options, what is printed and exit statuses are those of `epmd`, with two differences.
+//! Without `-address` it listens on the loopback addresses only: whoever wants other
+//! hosts to find his nodes says so, with `-address 0.0.0.0,::`. And options may come in
+//! any order, with one dash or with two.
+//!
+//! It writes no log, and knows neither `-systemd` nor the delays for testing.
+
+use std::env;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+#[cfg(unix)]
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fika_net::{DEFAULT_PORT, EpmdClient, EpmdConfig, EpmdError, EpmdServer, Poller};
+use fika_runtime::{Node, timeout};
+
+/// How long a command waits for the mapper.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a client has for its request, in seconds, unless `-packet_timeout` says
+/// otherwise.
+const PACKET_TIMEOUT_S: u64 = 60;
+
+/// What `-daemon` starts this program with: it says on standard output that it listens,
+/// with one byte, and nothing from then on.
+const DETACHED: &str = "detached";
+
+const USAGE: &str = "\
+usage: fika-epmd [-port N] [-address LIST] [-daemon] [-relaxed_command_check]
+                 [-packet_timeout SECONDS] [-debug]
+       fika-epmd [-port N] -names | -kill | -stop NAME
+
+Tells nodes on which port other nodes listen. It speaks the protocol of Erlang's epmd.
+
+  -port N                 the port of the mapper (4369, or what ERL_EPMD_PORT says)
+  -address LIST           listen on these IP addresses, too, separated by commas
+                          (only on the loopback addresses, or what ERL_EPMD_ADDRESS says)
+  -daemon                 run in the background
+  -relaxed_command_check  allow -kill while nodes are registered, and -stop
+                          (also if ERL_EPMD_RELAXED_COMMAND_CHECK is set)
+  -packet_timeout SECONDS how long a client may take for its request (60)
+  -debug, -d              say on standard error what happens at the start
+
+  -names                  list the nodes that are registered
+  -kill                   end the mapper that is running
+  -stop NAME              unregister a node
+";
+
+/// Why the program ends early, as it is printed on standard error.
+struct Failure(String);
+
+/// What the command line and the environment ask for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Options {
+    port: Option<String>,
+    address: Option<String>,
+    relaxed: bool,
+    packet_timeout_s: u64,
+    debug: bool,
+    action: Action,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Action {
+    Serve,
+    Daemon,
+    /// The background part of `Daemon`.
+    Detached,
+    Names,
+    Kill,
+    Stop(String),
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let Some(options) = Options::parse(&arguments, |name| env::var(name).ok()) else {
+        eprint!("{USAGE}");
+        return ExitCode::FAILURE;
+    };
+    let result = match options.action {
+        Action::Serve | Action::Detached => serve(&options),
+        Action::Daemon => daemon(&arguments),
+        Action::Names | Action::Kill | Action::Stop(_) => command(&options),
+    };
+    result.unwrap_or_else(|Failure(text)| {
+        eprintln!("epmd: {text}");
+        ExitCode::FAILURE
+    })
+}
+
+impl Options {
+    /// None: the usage is to be shown.
+    fn parse(arguments: &[String], env: impl Fn(&str) -> Option<String>) -> Option<Options> {
+        let mut options = Options {
+            port: env("ERL_EPMD_PORT"),
+            address: env("ERL_EPMD_ADDRESS"),
+            relaxed: env("ERL_EPMD_RELAXED_COMMAND_CHECK").is_some(),
+            packet_timeout_s: PACKET_TIMEOUT_S,
+            debug: false,
+            action: Action::Serve,
+        };
+        let mut arguments = arguments.iter().cloned();
+        while let Some(argument) = arguments.next() {
+            let option = argument.strip_prefix("--").or(argument.strip_prefix('-'))?;
+            match option {
+                "port" => options.port = Some(positive(&arguments.next()?)?.to_string()),
+                "address" => options.address = Some(arguments.next()?),
+                "relaxed_command_check" => options.relaxed = true,
+                "packet_timeout" => options.packet_timeout_s = positive(&arguments.next()?)?,
+                "d" | "debug" => options.debug = true,
+                "daemon" => options.action = Action::Daemon,
+                DETACHED => options.action = Action::Detached,
+                "names" => options.action = Action::Names,
+                "kill" => options.action = Action::Kill,
+                "stop" => options.action = Action::Stop(arguments.next()?),
+                _ => return None,
+            }
+        }
+        Some(options)
+    }
+
+    /// None: there is no such port, on which nobody answers and nobody can listen.
+    fn port(&self) -> Option<u16> {
+        let Some(port) = &self.port else { return Some(DEFAULT_PORT) };
+        port.parse().ok().filter(|port| *port != 0)
+    }
+
+    /// The loopback addresses, and those that were asked for.
+    fn addrs(&self) -> Result<Vec<IpAddr>, Failure> {
+        let mut addrs = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        let list = self.address.as_deref().unwrap_or_default();
+        for addr in list.split(',').map(str::trim).filter(|addr| !addr.is_empty()) {
+            let bad = || Failure(format!("cannot parse IP address \"{addr}\""));
+            addrs.push(addr.parse().map_err(|_| bad())?);
+        }
+        Ok(addrs)
+    }
+}
+
+fn positive(number: &str) -> Option<u64> {
+    number.parse().ok().filter(|number| *number > 0)
+}
+
+fn node() -> Result<(Poller, Node), Failure> {
+    let poller = Poller::new().map_err(|error| Failure(error.to_string()))?;
+    // A mapper has little to do, and a command nothing at the same time.
+    let builder = Node::builder().workers(1).driver(Arc::new(poller.clone()));
+    let node = builder.build().map_err(|error| Failure(error.to_string()))?;
+    Ok((poller, node))
+}
+
+fn serve(options: &Options) -> Result<ExitCode, Failure> {
+    let port = options.port().ok_or_else(|| Failure("there is no such port".into()))?;
+    let addrs = options.addrs()?;
+    let (poller, node) = node()?;
+    let config = EpmdConfig {
+        port,
+        addrs,
+        relaxed: options.relaxed,
+        idle: Duration::from_secs(options.packet_timeout_s),
+        creation_seed: node.env().random() as u32,
+    };
+    let server = match EpmdServer::bind(&poller, &config) {
+        Ok(server) => server,
+        Err(error) if error.is_in_use() => {
+            // Nothing is wrong: whoever starts a mapper wants one to run.
+            if options.debug {
+                eprintln!("epmd: there is a mapper on port {port} already");
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        Err(error) => {
+            // Its own text, without the number that Rust adds to it.
+            let text = error.to_string();
+            return Err(Failure(text.split(" (os error ").next().unwrap_or_default().into()));
+        }
+    };
+    if options.debug {
+        eprintln!("epmd: epmd running - daemon = 0");
+    }
+    if options.action == Action::Detached {
+        say("\n");
+    }
+    node.block_on(server.run());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Starts this program anew, apart from this terminal, and waits until it listens.
+fn daemon(arguments: &[String]) -> Result<ExitCode, Failure> {
+    let failure = |error: io::Error| Failure(format!("cannot start in the background: {error}"));
+    let mut command = Command::new(env::current_exe().map_err(failure)?);
+    command.args(arguments).arg(format!("-{DETACHED}")).current_dir("/");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    // Away from the signals that a terminal sends to what runs in its foreground.
+    #[cfg(unix)]
+    command.process_group(0);
+    let mut child = command.spawn().map_err(failure)?;
+    let mut stdout = child.stdout.take().expect("it was asked for");
+    if stdout.read(&mut [0]).map_err(failure)? > 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    // It has ended without listening. Where a mapper runs already, that is no failure.
+    let status = child.wait().map_err(failure)?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn command(options: &Options) -> Result<ExitCode, Failure> {
+    let no_mapper = || Failure("Cannot connect to local epmd".into());
+    let port = options.port().ok_or_else(no_mapper)?;
+    let (poller, node) = node()?;
+    let client = EpmdClient::new(&poller, SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let action = options.action.clone();
+    let text = node.block_on(timeout_of_command(async move {
+        match action {
+            Action::Stop(name) => client.stop(&name).await,
+            Action::Kill => client.kill().await,
+            _ => client.names().await.map(|names| names.text().to_owned()),
+        }
+    }));
+    let text = match text {
+        None => return Err(Failure("local epmd does not respond".into())),
+        Some(Err(EpmdError::Unreachable { .. })) => return Err(no_mapper()),
+        Some(Err(error)) => return Err(Failure(error.to_string())),
+        Some(Ok(text)) => text,
+    };
+    let (said, code) = match (&options.action, &*text) {
+        (Action::Kill, "OK") => ("Killed\n".into(), ExitCode::SUCCESS),
+        (Action::Kill, "NO") => {
+            ("Killing not allowed - living nodes in database.\n".into(), ExitCode::FAILURE)
+        }
+        // Erlang's daemon appends its second word to the first one.
+        (Action::Stop(_), text) if text.starts_with("NOEXIST") => {
+            ("NOEXIST\n".into(), ExitCode::SUCCESS)
+        }
+        (Action::Stop(_), "STOPPED") => ("STOPPED\n".into(), ExitCode::SUCCESS),
+        (Action::Kill | Action::Stop(_), text) => {
+            (format!("epmd: local epmd responded with <{text}>\n"), ExitCode::FAILURE)
+        }
+        (_, text) => {
+            let head = format!("epmd: up and running on port {port} with data:\n");
+            (head + text, ExitCode::SUCCESS)
+        }
+    };
+    say(&said);
+    Ok(code)
+}
+
+async fn timeout_of_command<T>(command: impl Future<Output = T>) -> Option<T> {
+    timeout(COMMAND_TIMEOUT, command).await.ok()
+}
+
+/// Whoever reads standard output may have gone; that is his affair.
+fn say(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}

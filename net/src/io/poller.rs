@@ -1,0 +1,341 @@
+//! Where an idle worker waits for sockets: a mio poll, and the table of who is told.
+//!
+//! It reads and writes nothing itself, keeps no time, and knows no protocol. A source is
+//! registered with a [`Handler`]; `park` waits, and calls the handlers of the sources
+//! that something has happened to.
+//!
+//! Readiness is edge-triggered: an event says that something has changed, and is not
+//! repeated while it stays so. Who is told that a source is readable has to read until
+//! `WouldBlock`, or remember that he has not. Events may be spurious, and one packet
+//! usually reports the source as writable, too.
+//!
+//! Invariants:
+//!
+//! 1. A handler runs with no lock held but that of the parked worker, which only `park`
+//!    takes, and only by `try_lock`. So a handler may register, swap and deregister
+//!    sources, its own included, and wake whom it likes.
+//! 2. The slot of a source that is gone may be given to another, but with another
+//!    generation, so that an event of the old one that was already fetched finds nobody.
+//!    Generations begin anew after 2^32 registrations (2^16 on a 32-bit machine), and a
+//!    fetched event is handed out long before that.
+//!
+//! Prior art: Go's netpoller, tokio's io driver.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fika_runtime::Driver;
+use mio::event::{Event, Source};
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use parking_lot::Mutex;
+use slab::Slab;
+
+/// How many events one `park` fetches: enough for every peer of a large cluster to have
+/// said something, few enough (16 KiB) to stay in a core's cache. What does not fit
+/// comes with the next `park`.
+const EVENTS_MAX: usize = 1024;
+
+/// The lower half of a token is a slot, the upper half its generation.
+const SLOT_BITS: u32 = usize::BITS / 2;
+const SLOT_MASK: usize = (1 << SLOT_BITS) - 1;
+
+/// The token of `unpark`. Its slot is one that [`Sources::insert`] does not give out.
+const WAKER: Token = Token(usize::MAX);
+
+/// Who is told that a source has become ready.
+pub(crate) trait Handler: Send + Sync {
+    /// Something has changed. An error or a hang-up counts as both, so that whoever
+    /// tries next is given the error.
+    ///
+    /// It runs on the worker that is parked, before that worker does anything else: it
+    /// should be done soon, and must neither block nor park.
+    fn ready(&self, readable: bool, writable: bool);
+}
+
+/// The poller of one node. A clone is the same poller.
+#[derive(Clone)]
+pub struct Poller {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// What the parked worker waits with. Only `park` takes it.
+    waiting: Mutex<Waiting>,
+    /// Adds and removes sources while a worker waits.
+    registry: Registry,
+    /// Ends a wait.
+    waker: Waker,
+    /// Whose events go to whom.
+    sources: Mutex<Sources>,
+}
+
+struct Waiting {
+    poll: Poll,
+    /// The events of one wait; kept, so that a wait allocates nothing.
+    events: Events,
+}
+
+#[derive(Default)]
+struct Sources {
+    entries: Slab<Entry>,
+    /// Counts registrations, wrapping: the generation of the latest one.
+    generation: usize,
+}
+
+struct Entry {
+    /// The whole token, against which an event's is checked.
+    token: Token,
+    handler: Arc<dyn Handler>,
+}
+
+/// A source's place in the poller, from [`Poller::register`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Registration(Token);
+
+impl Poller {
+    /// A poller without sources. It takes three file descriptors.
+    ///
+    /// # Errors
+    /// When the system has none left.
+    pub fn new() -> io::Result<Poller> {
+        let poll = Poll::new()?;
+        let registry = poll.registry().try_clone()?;
+        let waker = Waker::new(&registry, WAKER)?;
+        let waiting = Mutex::new(Waiting { poll, events: Events::with_capacity(EVENTS_MAX) });
+        let shared = Shared { waiting, registry, waker, sources: Mutex::default() };
+        Ok(Poller { shared: Arc::new(shared) })
+    }
+
+    /// Has `handler` told of what happens to `source`, from now on: on another thread,
+    /// this may already be before the function returns.
+    pub(crate) fn register(
+        &self,
+        source: &mut impl Source,
+        interest: Interest,
+        handler: Arc<dyn Handler>,
+    ) -> io::Result<Registration> {
+        let registration = self.shared.sources.lock().insert(handler)?;
+        if let Err(error) = self.shared.registry.register(source, registration.0, interest) {
+            self.release(registration);
+            return Err(error);
+        }
+        Ok(registration)
+    }
+
+    /// Has `handler` told in place of the present handler. An event that was handed to
+    /// the old one is not repeated to the new one: the caller calls
+    /// `handler.ready(true, true)` once after the swap. Does nothing when the
+    /// registration is gone.
+    pub(crate) fn set_handler(&self, registration: Registration, handler: Arc<dyn Handler>) {
+        let mut sources = self.shared.sources.lock();
+        let old = sources.entry(registration.0).map(|e| std::mem::replace(&mut e.handler, handler));
+        // An old handler may own a socket, whose end comes back to this lock.
+        drop(sources);
+        drop(old);
+    }
+
+    /// Lets go of the handler, without the source at hand: events of the source go to
+    /// nobody. A call that has begun on another thread may still be under way.
+    pub(crate) fn release(&self, registration: Registration) {
+        let entry = self.shared.sources.lock().remove(registration.0);
+        // Not under the lock, for the reason that `set_handler` gives.
+        drop(entry);
+    }
+
+    /// Ends what `register` began; the same as `release` for the handler.
+    pub(crate) fn deregister(&self, source: &mut impl Source, registration: Registration) {
+        self.release(registration);
+        if let Err(error) = self.shared.registry.deregister(source) {
+            // Nothing is left to be done: closing it removes it from the poll, too.
+            tracing::debug!(%error, "a socket could not be deregistered");
+        }
+    }
+
+    fn dispatch(&self, event: &Event) {
+        let handler = self.shared.sources.lock().entry(event.token()).map(|e| e.handler.clone());
+        if let Some(handler) = handler {
+            let broken = event.is_error() || event.is_read_closed() || event.is_write_closed();
+            handler.ready(event.is_readable() || broken, event.is_writable() || broken);
+        }
+    }
+}
+
+impl Driver for Poller {
+    fn park(&self, timeout: Option<Duration>) {
+        // Who finds the lock taken has nothing to wait for: another worker does it.
+        let Some(mut waiting) = self.shared.waiting.try_lock() else { return };
+        let Waiting { poll, events } = &mut *waiting;
+        match poll.poll(events, timeout) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return,
+            Err(error) => {
+                tracing::error!(%error, "the poller could not wait");
+                return;
+            }
+        }
+        for event in events.iter().filter(|event| event.token() != WAKER) {
+            self.dispatch(event);
+        }
+    }
+
+    fn unpark(&self) {
+        if let Err(error) = self.shared.waker.wake() {
+            tracing::error!(%error, "the poller could not be woken");
+        }
+    }
+}
+
+impl Sources {
+    fn insert(&mut self, handler: Arc<dyn Handler>) -> io::Result<Registration> {
+        let slot = self.entries.vacant_key();
+        if slot >= SLOT_MASK {
+            return Err(io::Error::other("the poller has no room for a further socket"));
+        }
+        self.generation = self.generation.wrapping_add(1);
+        let token = Token(self.generation << SLOT_BITS | slot);
+        self.entries.insert(Entry { token, handler });
+        Ok(Registration(token))
+    }
+
+    fn entry(&mut self, token: Token) -> Option<&mut Entry> {
+        self.entries.get_mut(token.0 & SLOT_MASK).filter(|entry| entry.token == token)
+    }
+
+    fn remove(&mut self, token: Token) -> Option<Entry> {
+        self.entry(token)?;
+        Some(self.entries.remove(token.0 & SLOT_MASK))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpStream;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    use mio::net::TcpListener;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count {
+        readable: AtomicUsize,
+        writable: AtomicUsize,
+    }
+
+    impl Handler for Count {
+        fn ready(&self, readable: bool, writable: bool) {
+            self.readable.fetch_add(usize::from(readable), Ordering::SeqCst);
+            self.writable.fetch_add(usize::from(writable), Ordering::SeqCst);
+        }
+    }
+
+    impl Count {
+        fn readable(&self) -> usize {
+            self.readable.load(Ordering::SeqCst)
+        }
+    }
+
+    /// A bound listener, and a connection that makes it readable.
+    fn pending_listener() -> (TcpListener, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (listener, client)
+    }
+
+    #[test]
+    fn unpark_ends_the_present_park_or_the_next_one() {
+        let poller = Poller::new().unwrap();
+        poller.unpark();
+        poller.park(None);
+
+        let other = poller.clone();
+        let thread = thread::spawn(move || other.park(None));
+        poller.unpark();
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_second_park_does_not_wait() {
+        let poller = Poller::new().unwrap();
+        let waiting = poller.shared.waiting.lock();
+        poller.park(None);
+        drop(waiting);
+    }
+
+    #[test]
+    fn the_handler_of_the_source_is_called() {
+        let poller = Poller::new().unwrap();
+        let (mut listener, _client) = pending_listener();
+        let (first, second) = (Arc::new(Count::default()), Arc::new(Count::default()));
+        let registration =
+            poller.register(&mut listener, Interest::READABLE, first.clone()).unwrap();
+        poller.park(None);
+        assert_eq!(first.readable(), 1);
+
+        // Edge-triggered: nothing is repeated, and the new handler hears of what is new.
+        poller.set_handler(registration, second.clone());
+        assert_eq!(Arc::strong_count(&first), 1);
+        poller.park(Some(Duration::ZERO));
+        assert_eq!(second.readable(), 0);
+        let _another = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        poller.park(None);
+        assert_eq!((first.readable(), second.readable()), (1, 1));
+
+        poller.deregister(&mut listener, registration);
+        assert_eq!(Arc::strong_count(&second), 1);
+        poller.set_handler(registration, second.clone());
+        assert_eq!(Arc::strong_count(&second), 1, "a registration that is gone takes no handler");
+    }
+
+    #[test]
+    fn a_hang_up_is_readable_and_writable() {
+        let poller = Poller::new().unwrap();
+        let (listener, client) = pending_listener();
+        let (mut server, _) = listener.accept().unwrap();
+        let count = Arc::new(Count::default());
+        poller.register(&mut server, Interest::READABLE, count.clone()).unwrap();
+        (&client).write_all(b"x").unwrap();
+        drop(client);
+        while count.writable.load(Ordering::SeqCst) == 0 {
+            poller.park(None);
+        }
+        assert!(count.readable() > 0);
+    }
+
+    /// The first handler that is called puts a new source into the slot of the other one,
+    /// whose event was fetched with its own and is still to be handed out.
+    #[test]
+    fn an_event_of_an_old_source_never_reaches_a_new_one() {
+        type Plan = Mutex<Option<([Registration; 2], Arc<Count>)>>;
+        struct Replace {
+            me: usize,
+            poller: Poller,
+            plan: Arc<Plan>,
+        }
+        impl Handler for Replace {
+            fn ready(&self, _: bool, _: bool) {
+                let (registrations, fresh) = self.plan.lock().take().expect("called only once");
+                let old = registrations[1 - self.me];
+                self.poller.release(old);
+                let new = self.poller.shared.sources.lock().insert(fresh).unwrap();
+                assert_eq!(old.0.0 & SLOT_MASK, new.0.0 & SLOT_MASK, "the slot is used again");
+                assert_ne!(old, new);
+            }
+        }
+        let poller = Poller::new().unwrap();
+        let mut sources = [pending_listener(), pending_listener()];
+        let plan = Arc::new(Plan::default());
+        let registrations = [0, 1].map(|me| {
+            let replace = Replace { me, poller: poller.clone(), plan: plan.clone() };
+            poller.register(&mut sources[me].0, Interest::READABLE, Arc::new(replace)).unwrap()
+        });
+        let fresh = Arc::new(Count::default());
+        *plan.lock() = Some((registrations, fresh.clone()));
+        poller.park(None);
+        assert!(plan.lock().is_none(), "a handler was called");
+        assert_eq!(fresh.readable(), 0);
+    }
+}

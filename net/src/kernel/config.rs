@@ -1,0 +1,67 @@
+//! The settings of a node's distribution.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::cookie::Cookie;
+
+/// When a connection is made by itself (OTP's `dist_auto_connect`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[non_exhaustive]
+pub enum AutoConnect {
+    /// On the first use of another node.
+    #[default]
+    Always,
+    /// Only by an explicit `connect_node` or `ping`. Peers may connect to this node.
+    Never,
+}
+
+/// The settings of a node's distribution.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The secret of the cluster.
+    pub cookie: Cookie,
+    /// A hidden node connects only when asked, and is in nobody's `nodes()`.
+    pub hidden: bool,
+    /// Where to listen; the loopback address of the node's host, and any port, if not set.
+    pub listen: Option<SocketAddr>,
+    /// The port of the port mapper, here and on other hosts.
+    pub epmd_port: u16,
+    /// Whether visible nodes connect to all nodes that their peers know.
+    pub connect_all: bool,
+    /// When connections are made by themselves.
+    pub auto_connect: AutoConnect,
+    /// A peer that is silent for this long is given up (OTP's `net_ticktime`).
+    pub ticktime: Duration,
+    /// How often the peer is looked at in this time, from 4 to 1000.
+    pub intensity: u32,
+    /// The longest time for making a connection (OTP's `net_setuptime`).
+    pub setup_time: Duration,
+    /// The longest time for a peer's handshake, from the connection to its proof.
+    pub handshake_time: Duration,
+}
+
+impl Config {
+    /// OTP's defaults.
+    #[must_use]
+    pub fn new(cookie: Cookie) -> Config {
+        Config {
+            cookie,
+            hidden: false,
+            listen: None,
+            epmd_port: epmd_port(),
+            connect_all: true,
+            auto_connect: AutoConnect::Always,
+            ticktime: Duration::from_secs(60),
+            intensity: 4,
+            setup_time: Duration::from_secs(7),
+            handshake_time: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The port mapper's usual port, or the one that the environment names.
+fn epmd_port() -> u16 {
+    let named = std::env::var("ERL_EPMD_PORT").ok().and_then(|port| port.parse().ok());
+    named.unwrap_or(crate::epmd::DEFAULT_PORT)
+}

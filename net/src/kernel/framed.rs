@@ -1,0 +1,67 @@
+//! The frames of a handshake over a stream.
+
+use std::io;
+
+use bytes::BytesMut;
+
+use crate::io::TcpStream;
+use crate::proto::handshake::{HandshakeError, Status, frame};
+
+/// A stream on which a handshake is under way.
+pub(super) struct Framed {
+    pub(super) stream: TcpStream,
+    /// What has been read and not used.
+    pub(super) received: BytesMut,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("{0}")]
+    Handshake(#[from] HandshakeError),
+    #[error("the connection broke during the handshake: {0}")]
+    Io(#[from] io::Error),
+    #[error("{0}")]
+    Unreachable(String),
+    /// The peer refused; after `nok` its own attempt follows.
+    #[error("the peer refused the connection: {0:?}")]
+    Refused(Status),
+    /// Another connection to the peer has come about meanwhile.
+    #[error("another connection was made meanwhile")]
+    Superfluous,
+}
+
+impl Framed {
+    pub(super) fn new(stream: TcpStream) -> Framed {
+        Framed { stream, received: BytesMut::new() }
+    }
+
+    /// The next frame's body.
+    pub(super) async fn read(&mut self) -> Result<Vec<u8>, Failure> {
+        loop {
+            if let Some(body) = frame(&mut self.received).map_err(HandshakeError::from)? {
+                return Ok(body);
+            }
+            let mut buffer = [0; 512];
+            match self.stream.read(&mut buffer).await? {
+                0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+                read => self.received.extend_from_slice(&buffer[..read]),
+            }
+        }
+    }
+
+    pub(super) async fn write(&self, frame: &[u8]) -> Result<(), Failure> {
+        Ok(self.stream.write_all(frame).await?)
+    }
+
+    /// Tells the peer of an error that it should know of, before the connection is closed.
+    pub(super) async fn courtesy<T>(
+        &self,
+        result: Result<T, HandshakeError>,
+    ) -> Result<T, Failure> {
+        if let Some(answer) = result.as_ref().err().and_then(HandshakeError::answer) {
+            let _ = self.write(answer).await;
+        }
+        Ok(result?)
+    }
+}

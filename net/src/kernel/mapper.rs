@@ -1,0 +1,106 @@
+//! Keeps the node known to the port mapper, and brings one up where none answers.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fika_runtime::{sleep, spawn, timeout};
+
+use super::net::{Net, StartError};
+use crate::epmd::{NodeInfo, PublishedType};
+use crate::io::{EpmdClient, EpmdConfig, EpmdError, EpmdServer, Registration};
+
+/// The longest time for one answer of the mapper (EPMD-18).
+const ANSWER_TIME: Duration = Duration::from_secs(10);
+
+/// How often a lost registration is tried again (EPMD-17).
+const RETRY_EVERY: Duration = Duration::from_secs(2);
+
+/// A name is free only when the mapper has noticed that its last holder is gone, which
+/// may be a moment after the holder's end.
+const TAKEN_TRIES: u32 = 5;
+const TAKEN_PAUSE: Duration = Duration::from_millis(50);
+
+/// Registers the node, and leaves a process behind that keeps it registered.
+pub(super) async fn register(net: &Arc<Net>, port: u16) -> Result<(), StartError> {
+    let mut tries = 0;
+    let registration = loop {
+        match register_once(net, port).await {
+            Err(StartError::NameTaken(_)) if tries < TAKEN_TRIES => tries += 1,
+            result => break result?,
+        }
+        sleep(TAKEN_PAUSE).await;
+    };
+    spawn(keep(net.clone(), port, registration));
+    Ok(())
+}
+
+async fn keep(net: Arc<Net>, port: u16, mut registration: Registration) {
+    loop {
+        registration.lost().await;
+        tracing::warn!(node = %net.name, "the port mapper is gone; registering again");
+        registration = loop {
+            match register_once(&net, port).await {
+                Ok(registration) => break registration,
+                Err(error) => tracing::warn!(node = %net.name, %error, "not registered"),
+            }
+            sleep(RETRY_EVERY).await;
+        };
+    }
+}
+
+async fn register_once(net: &Net, port: u16) -> Result<Registration, StartError> {
+    let node_type = if net.config.hidden { PublishedType::HIDDEN } else { PublishedType::NORMAL };
+    let info = NodeInfo::new(net.name.alive(), port, node_type)
+        .expect("a node's name keeps to what a mapper takes");
+    let mapper = SocketAddr::new(net.loopback(), net.config.epmd_port);
+    let client = EpmdClient::new(&net.poller, mapper);
+    match ask(&client, mapper, &info).await {
+        Err(EpmdError::Unreachable { .. }) => bring_up(net)?,
+        result => return result.map_err(|error| failed(net, error)),
+    }
+    ask(&client, mapper, &info).await.map_err(|error| failed(net, error))
+}
+
+async fn ask(
+    client: &EpmdClient,
+    mapper: SocketAddr,
+    info: &NodeInfo,
+) -> Result<Registration, EpmdError> {
+    let error = || EpmdError::Closed { mapper, error: std::io::ErrorKind::TimedOut.into() };
+    timeout(ANSWER_TIME, client.register(info)).await.unwrap_or_else(|_| Err(error()))
+}
+
+fn failed(net: &Net, error: EpmdError) -> StartError {
+    match error {
+        EpmdError::NameTaken { .. } => StartError::NameTaken(net.name.clone()),
+        error => StartError::Epmd(error),
+    }
+}
+
+/// Brings up a mapper in this node. Another node that does the same at the same moment is
+/// as good.
+fn bring_up(net: &Net) -> Result<(), StartError> {
+    let listens = net.config.listen.map(|listen| listen.ip());
+    let mut addrs: Vec<IpAddr> = vec![net.loopback()];
+    addrs.extend(listens.filter(|ip| !ip.is_loopback()));
+    if addrs.iter().any(IpAddr::is_unspecified) {
+        addrs.retain(IpAddr::is_unspecified);
+    }
+    let config = EpmdConfig {
+        port: net.config.epmd_port,
+        addrs,
+        relaxed: false,
+        idle: EpmdConfig::IDLE,
+        creation_seed: net.env.random() as u32,
+    };
+    match EpmdServer::bind(&net.poller, &config) {
+        Ok(server) => {
+            tracing::info!(node = %net.name, port = config.port, "brought up a port mapper");
+            spawn(server.run());
+            Ok(())
+        }
+        Err(error) if error.is_in_use() => Ok(()),
+        Err(error) => Err(StartError::Mapper(error)),
+    }
+}

@@ -1,0 +1,385 @@
+//! The registered process `net_kernel`: decides about connections, and tells of them.
+//!
+//! Channels are made by whoever first sends to a node; everything else in a connection's
+//! life is decided here, one thing after the other:
+//!
+//! | message | from | what follows |
+//! |---|---|---|
+//! | `Connect` | the first use of a node | an attempt (`setup`) |
+//! | `Hello` | a peer's attempt, unproved | a status, and nothing is kept |
+//! | `Claim` | the same, proved | a channel, or none if ours survives |
+//! | `Up` | either, at its end | `nodeup`, then the first signal, then the mesh |
+//! | `SetupFailed`, `ClaimFailed` | either | the end of the channel, unless the other goes on |
+//! | `Lost` | a channel's end | `nodedown` |
+//!
+//! A peer that has not proved itself leaves nothing in here. What a lost connection means
+//! to links and monitors is done by their processes, which the channel tells before it
+//! tells this one: so their signals come before `nodedown` (MON-16).
+//!
+//! Prior art: `net_kernel.erl`, `dist_util.erl`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fika_runtime::{
+    ConnectionId, Down, ExitReason, Local, NodeDown, NodeDownReason, NodeName, NodeType, NodeUp,
+    Object, Pid, Timeout, exit_process, monitor, self_pid, send, send_after, spawn, start_timer,
+};
+
+use super::ask::{Caller, Mesh};
+use super::channel::Channel;
+use super::framed::Framed;
+use super::net::Net;
+use super::setup::setup;
+use super::subscriptions::{Subscriptions, Wanted};
+use crate::io::Handler as _;
+use crate::proto::connection::{self, Connection};
+use crate::proto::handshake::{Established, Status, Verdict, simultaneous};
+use crate::proto::limits::Limits;
+
+/// What net_kernel is told, by processes of this node.
+pub(super) enum Command {
+    Connect(Arc<Channel>),
+    Hello {
+        peer: NodeName,
+        caller: Caller,
+    },
+    Claim {
+        peer: NodeName,
+        status: Status,
+        caller: Caller,
+    },
+    Up {
+        channel: Arc<Channel>,
+        handshaken: Handshaken,
+    },
+    SetupFailed {
+        channel: Arc<Channel>,
+        nok: bool,
+    },
+    ClaimFailed {
+        channel: Arc<Channel>,
+    },
+    Lost {
+        channel: Arc<Channel>,
+        was_up: bool,
+        reason: NodeDownReason,
+    },
+    /// More is to be read than one turn has room for.
+    Read(Arc<Channel>),
+    /// A user asks for a connection; the answer says whether there is one.
+    ConnectNode {
+        node: NodeName,
+        caller: Caller,
+    },
+    /// The answer says whether there was one.
+    DisconnectNode {
+        node: NodeName,
+        caller: Caller,
+    },
+    MonitorNode {
+        pid: Pid,
+        node: NodeName,
+        on: bool,
+    },
+    MonitorNodes {
+        pid: Pid,
+        wanted: Wanted,
+        on: bool,
+    },
+}
+
+/// A connection whose handshake is over.
+pub(super) struct Handshaken {
+    pub(super) established: Established,
+    pub(super) framed: Framed,
+}
+
+/// It is time for one check of the ticks.
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize, fika_macros::Message)]
+#[message(tag = "fika::Check")]
+struct Check;
+
+/// A peer that said it would connect has had its time.
+struct GiveUp(Arc<Channel>);
+
+/// What is done to make a channel.
+#[derive(Default)]
+struct Attempt {
+    /// Our own attempt.
+    setup: Option<Pid>,
+    /// A peer's proved attempt has taken it.
+    claimed: bool,
+    /// Who waits to be told.
+    callers: Vec<Caller>,
+}
+
+struct Kernel {
+    net: Arc<Net>,
+    attempts: BTreeMap<ConnectionId, Attempt>,
+    /// The channels whose `nodeup` has been told, and whose `nodedown` has not.
+    up: BTreeMap<NodeName, (Arc<Channel>, NodeType)>,
+    subscriptions: Subscriptions,
+}
+
+pub(super) async fn net_kernel(net: Arc<Net>) {
+    let interval = net.config.ticktime / net.config.intensity;
+    let mut kernel = Kernel {
+        net,
+        attempts: BTreeMap::new(),
+        up: BTreeMap::new(),
+        subscriptions: Subscriptions::default(),
+    };
+    start_timer(interval, self_pid(), Check);
+    loop {
+        fika_macros::receive! {
+            Local(command): Local<Command> => kernel.command(command),
+            Mesh { nodes } => kernel.mesh(nodes),
+            Timeout::<Check> { .. } => {
+                start_timer(interval, self_pid(), Check);
+                kernel.up.values().for_each(|(channel, _)| channel.check());
+            }
+            Local(GiveUp(channel)): Local<GiveUp> => kernel.give_up(&channel),
+            Down { object, .. } => {
+                if let Object::Pid(pid) = object {
+                    kernel.subscriptions.forget(pid);
+                }
+            }
+            other => tracing::debug!(?other, "net_kernel got a message that is not for it"),
+        }
+    }
+}
+
+impl Kernel {
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Connect(channel) => self.connect(&channel),
+            Command::Hello { peer, caller } => caller.answer(self.hello(&peer)),
+            Command::Claim { peer, status, caller } => caller.answer(self.claim(&peer, status)),
+            Command::Up { channel, handshaken } => self.go_up(&channel, handshaken),
+            Command::SetupFailed { channel, nok } => self.setup_failed(channel, nok),
+            Command::ClaimFailed { channel } => self.claim_failed(&channel),
+            Command::Lost { channel, was_up, reason } => self.lost(&channel, was_up, reason),
+            Command::Read(channel) => channel.ready(true, false),
+            Command::ConnectNode { node, caller } => self.connect_node(&node, caller),
+            Command::DisconnectNode { node, caller } => caller.answer(self.disconnect_node(&node)),
+            Command::MonitorNode { pid, node, on } => self.monitor_node(pid, node, on),
+            Command::MonitorNodes { pid, wanted, on } => self.monitor_nodes(pid, wanted, on),
+        }
+    }
+
+    fn connect(&mut self, channel: &Arc<Channel>) {
+        let attempt = self.attempts.entry(channel.id()).or_default();
+        // A peer's attempt may have taken it before this message came.
+        if attempt.setup.is_none() && !attempt.claimed && channel.is_pending() {
+            attempt.setup = Some(spawn(setup(self.net.clone(), channel.clone())));
+        }
+    }
+
+    /// What a peer that wants to connect is told. It has proved nothing.
+    fn hello(&self, peer: &NodeName) -> Status {
+        let Some(channel) = self.net.table.get(peer) else { return Status::Ok };
+        if !channel.is_pending() {
+            return Status::Alive;
+        }
+        match self.attempts.get(&channel.id()) {
+            // Another attempt of the same peer has proved itself a moment ago.
+            Some(attempt) if attempt.claimed => Status::Nok,
+            // Ours was refused in favour of this one.
+            Some(attempt) if attempt.setup.is_none() => Status::Ok,
+            _ => simultaneous(&self.net.name, peer).status(),
+        }
+    }
+
+    /// A peer has proved itself: the channel that its connection is for, if it is wanted.
+    fn claim(&mut self, peer: &NodeName, status: Status) -> Option<Arc<Channel>> {
+        if let Some(channel) = self.net.table.get(peer) {
+            if !channel.is_pending() {
+                // HS-7: only a peer that was told of the older connection may replace it.
+                // One that was not has lost a race, and has or will have that connection.
+                if status != Status::Alive {
+                    return None;
+                }
+                channel.lose(NodeDownReason::ConnectionClosed);
+            } else if let Some(attempt) = self.attempts.get(&channel.id())
+                && (attempt.claimed
+                    || (attempt.setup.is_some()
+                        && simultaneous(&self.net.name, peer) == Verdict::KeepOurs))
+            {
+                return None;
+            }
+        }
+        let channel = self.net.reserve(peer);
+        let attempt = self.attempts.entry(channel.id()).or_default();
+        attempt.claimed = true;
+        if let Some(setup) = attempt.setup.take() {
+            exit_process(setup, ExitReason::Kill);
+        }
+        Some(channel)
+    }
+
+    fn go_up(&mut self, channel: &Arc<Channel>, handshaken: Handshaken) {
+        let Handshaken { established, framed } = handshaken;
+        let (hidden, peer) = (established.hidden(), channel.peer().clone());
+        let Framed { stream, received } = framed;
+        let mut connection = Connection::new(connection::Config {
+            local: self.net.id,
+            peer: fika_runtime::NodeId::of(&peer, established.creation),
+            hidden,
+            intensity: self.net.config.intensity,
+            limits: Limits::default(),
+        });
+        connection.read_buffer().extend_from_slice(&received);
+        // An older connection whose loss has not been told yet: `nodedown` comes first.
+        if let Some((older, _)) = self.up.get(&peer) {
+            older.clone().lose(NodeDownReason::ConnectionClosed);
+            self.tell_down(&peer, NodeDownReason::ConnectionClosed);
+        }
+        let Some(node) = channel.go_up(connection, stream, hidden) else { return };
+        let node_type = if hidden { NodeType::Hidden } else { NodeType::Visible };
+        self.net.table.goes_up(node, channel);
+        self.up.insert(peer.clone(), (channel.clone(), node_type));
+        let up = NodeUp { node: peer.clone(), node_type, connection: channel.id().0 };
+        tracing::info!(node = %peer, "nodeup");
+        for subscriber in self.subscriptions.subscribers(node_type) {
+            send(subscriber, up.clone());
+        }
+        let attempt = self.attempts.remove(&channel.id()).unwrap_or_default();
+        attempt.callers.into_iter().for_each(|caller| caller.answer(true));
+        channel.activate();
+        if node_type == NodeType::Visible && self.net.config.connect_all && !self.net.config.hidden
+        {
+            let nodes = self.visible().filter(|node| **node != peer).cloned().collect();
+            send(("net_kernel", &peer), Mesh { nodes });
+        }
+    }
+
+    fn visible(&self) -> impl Iterator<Item = &NodeName> {
+        self.up.iter().filter(|(_, (_, kind))| *kind == NodeType::Visible).map(|(node, _)| node)
+    }
+
+    /// A peer's nodes are ours as well.
+    fn mesh(&self, nodes: Vec<NodeName>) {
+        if self.net.config.connect_all && !self.net.config.hidden {
+            for node in nodes.iter().filter(|node| **node != self.net.name) {
+                self.net.connect(node);
+            }
+        }
+    }
+
+    fn setup_failed(&mut self, channel: Arc<Channel>, nok: bool) {
+        let Some(attempt) = self.attempts.get_mut(&channel.id()) else { return };
+        attempt.setup = None;
+        if attempt.claimed || !channel.is_pending() {
+            return;
+        }
+        if nok {
+            // The peer's own connection is on its way.
+            let time = self.net.config.setup_time;
+            send_after(time, self_pid(), Local(GiveUp(channel)));
+        } else {
+            channel.lose(NodeDownReason::ConnectionSetupFailed);
+        }
+    }
+
+    fn give_up(&self, channel: &Arc<Channel>) {
+        if channel.is_pending() {
+            tracing::warn!(node = %channel.peer(), "not connected: the peer said it would, and did not");
+            channel.lose(NodeDownReason::ConnectionSetupFailed);
+        }
+    }
+
+    fn claim_failed(&self, channel: &Arc<Channel>) {
+        if channel.is_pending() {
+            channel.lose(NodeDownReason::ConnectionSetupFailed);
+        }
+    }
+
+    /// A channel has ended, and its watchers know.
+    fn lost(&mut self, channel: &Arc<Channel>, was_up: bool, reason: NodeDownReason) {
+        let peer = channel.peer();
+        let attempt = self.attempts.remove(&channel.id()).unwrap_or_default();
+        attempt.callers.into_iter().for_each(|caller| caller.answer(false));
+        if let Some(setup) = attempt.setup {
+            exit_process(setup, ExitReason::Kill);
+        }
+        match self.up.get(peer) {
+            Some((up, _)) if Arc::ptr_eq(up, channel) => self.tell_down(peer, reason),
+            // Told before its successor went up.
+            Some(_) => {}
+            None if !was_up => self.tell_watchers(&NodeDown {
+                node: peer.clone(),
+                node_type: NodeType::Visible,
+                connection: 0,
+                reason,
+            }),
+            None => {}
+        }
+    }
+
+    fn tell_down(&mut self, peer: &NodeName, reason: NodeDownReason) {
+        let Some((channel, node_type)) = self.up.remove(peer) else { return };
+        tracing::info!(node = %peer, %reason, "nodedown");
+        let connection = channel.id().0;
+        let down = NodeDown { node: peer.clone(), node_type, connection, reason };
+        for subscriber in self.subscriptions.subscribers(node_type) {
+            send(subscriber, down.clone());
+        }
+        self.tell_watchers(&down);
+    }
+
+    fn tell_watchers(&mut self, down: &NodeDown) {
+        for watcher in self.subscriptions.take_watchers(&down.node) {
+            send(watcher, down.clone());
+        }
+    }
+
+    fn connect_node(&mut self, node: &NodeName, caller: Caller) {
+        if self.up.contains_key(node) {
+            return caller.answer(true);
+        }
+        let channel = self.net.reserve(node);
+        self.attempts.entry(channel.id()).or_default().callers.push(caller);
+        self.connect(&channel);
+    }
+
+    fn disconnect_node(&self, node: &NodeName) -> bool {
+        let up = self.up.get(node);
+        if let Some((channel, _)) = up {
+            channel.lose(NodeDownReason::Disconnect);
+        }
+        up.is_some()
+    }
+
+    fn monitor_node(&mut self, pid: Pid, node: NodeName, on: bool) {
+        if !on {
+            return self.subscriptions.unwatch(pid, &node);
+        }
+        self.monitor(pid);
+        self.subscriptions.watch(pid, node.clone());
+        if self.net.auto_connect(&node).is_none() {
+            self.tell_watchers(&NodeDown {
+                node,
+                node_type: NodeType::Visible,
+                connection: 0,
+                reason: NodeDownReason::ConnectionSetupFailed,
+            });
+        }
+    }
+
+    fn monitor_nodes(&mut self, pid: Pid, wanted: Wanted, on: bool) {
+        if on {
+            self.monitor(pid);
+            self.subscriptions.subscribe(pid, wanted);
+        } else {
+            self.subscriptions.unsubscribe(pid, wanted);
+        }
+    }
+
+    /// Hears of the end of a process that has subscribed.
+    fn monitor(&mut self, pid: Pid) {
+        if self.subscriptions.needs_monitor(pid) {
+            self.subscriptions.monitored(pid, monitor(pid));
+        }
+    }
+}

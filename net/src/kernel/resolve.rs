@@ -1,0 +1,52 @@
+//! From a node's name to the address that it listens on.
+
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+
+use fika_runtime::{NodeName, spawn_blocking};
+
+use super::framed::Failure;
+use super::net::Net;
+use crate::io::EpmdClient;
+
+impl Net {
+    /// Where a node listens.
+    pub(super) async fn resolve(&self, node: &NodeName) -> Result<SocketAddr, Failure> {
+        let ip = self.host_ip(node.host()).await?;
+        let mapper = SocketAddr::new(ip, self.config.epmd_port);
+        let found = EpmdClient::new(&self.poller, mapper).lookup(node.alive()).await;
+        let found = found.map_err(|error| Failure::Unreachable(error.to_string()))?;
+        let none = || {
+            let alive = node.alive();
+            Failure::Unreachable(format!("the port mapper at {mapper} knows no node `{alive}`"))
+        };
+        found.map(|info| SocketAddr::new(ip, info.port())).ok_or_else(none)
+    }
+
+    async fn host_ip(&self, host: &str) -> Result<IpAddr, Failure> {
+        if let Ok(ip) = host.parse() {
+            return Ok(ip);
+        }
+        // The nodes of this host listen on loopback unless they were told otherwise.
+        if host == self.name.host() {
+            return Ok(self.config.listen.map_or(self.loopback(), |listen| reachable(listen.ip())));
+        }
+        let name = host.to_owned();
+        let found = spawn_blocking(move || {
+            (name.as_str(), 0).to_socket_addrs().map(|mut addrs| addrs.next())
+        });
+        match found.await {
+            Ok(Some(addr)) => Ok(addr.ip()),
+            Ok(None) => Err(Failure::Unreachable(format!("the host `{host}` has no address"))),
+            Err(error) => Err(Failure::Unreachable(format!("the host `{host}`: {error}"))),
+        }
+    }
+}
+
+/// Where to reach somebody who listens on all addresses.
+fn reachable(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) if ip.is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    }
+}

@@ -1,0 +1,56 @@
+//! Makes a connection to a node: one process for each attempt.
+
+use std::sync::Arc;
+
+use fika_runtime::timeout;
+
+use super::channel::Channel;
+use super::framed::{Failure, Framed};
+use super::net::Net;
+use super::net_kernel::{Command, Handshaken};
+use crate::io::TcpStream;
+use crate::proto::handshake::initiator::{AwaitHello, HelloOutcome};
+use crate::proto::handshake::{HandshakeError, Status};
+
+pub(super) async fn setup(net: Arc<Net>, channel: Arc<Channel>) {
+    let node = channel.peer().clone();
+    let attempt = timeout(net.config.setup_time, connect(&net, &channel)).await;
+    let nok = matches!(attempt, Ok(Err(Failure::Refused(Status::Nok))));
+    match attempt {
+        Ok(Ok(handshaken)) => return net.command(Command::Up { channel, handshaken }),
+        Ok(Err(Failure::Handshake(error))) => tracing::error!(%node, %error, "not connected"),
+        // With a wrong cookie the peer is the one that notices, and closes.
+        Ok(Err(Failure::Io(error))) => {
+            tracing::error!(%node, %error, "not connected; has the peer the same cookie?");
+        }
+        Ok(Err(failure)) => tracing::debug!(%node, %failure, "not connected"),
+        Err(_) => tracing::warn!(%node, "not connected: the setup time is over"),
+    }
+    net.command(Command::SetupFailed { channel, nok });
+}
+
+async fn connect(net: &Net, channel: &Channel) -> Result<Handshaken, Failure> {
+    let peer = channel.peer();
+    let (hello, frame) =
+        AwaitHello::start(net.identity(), peer.clone(), &net.config.cookie, net.nonce())?;
+    let addr = net.resolve(peer).await?;
+    let stream = TcpStream::connect(&net.poller, addr).await.map_err(|error| {
+        Failure::Unreachable(format!("nobody listens at {addr}, where it is registered: {error}"))
+    })?;
+    let _ = stream.set_nodelay(true);
+    let mut framed = Framed::new(stream);
+    framed.write(&frame).await?;
+    let (proof, frame) = match hello.handle(&framed.read().await?)? {
+        HelloOutcome::Prove(proof, frame) => (proof, frame),
+        HelloOutcome::Refused(Status::Nok) => return Err(Failure::Refused(Status::Nok)),
+        HelloOutcome::Refused(status) => return Err(HandshakeError::Refused(status).into()),
+    };
+    // The peer's own connection may have come about while it answered: then it must not
+    // take this one for a new life of this end.
+    if !channel.is_pending() {
+        return Err(Failure::Superfluous);
+    }
+    framed.write(&frame).await?;
+    let established = proof.handle(&framed.read().await?)?;
+    Ok(Handshaken { established, framed })
+}

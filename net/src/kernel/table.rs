@@ -1,0 +1,71 @@
+//! Which connection a node has: by its name, and by the id of the life that is up.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fika_runtime::{NodeId, NodeName};
+use parking_lot::RwLock;
+
+use super::channel::Channel;
+
+#[derive(Default)]
+pub(super) struct Table {
+    /// Pending and up. One that is down may still stand here until the next use.
+    by_name: RwLock<BTreeMap<NodeName, Arc<Channel>>>,
+    /// The ones that are up: what a send looks at.
+    by_id: RwLock<BTreeMap<NodeId, Arc<Channel>>>,
+}
+
+impl Table {
+    /// The channel to this life of a node, if it is up.
+    pub(super) fn up(&self, node: NodeId) -> Option<Arc<Channel>> {
+        self.by_id.read().get(&node).cloned()
+    }
+
+    /// The channel to this node, pending or up.
+    pub(super) fn get(&self, node: &NodeName) -> Option<Arc<Channel>> {
+        self.by_name.read().get(node).filter(|channel| !channel.is_down()).cloned()
+    }
+
+    /// The same; one that `make` makes if there is none. The flag says that it is new.
+    pub(super) fn get_or_make(
+        &self,
+        node: &NodeName,
+        make: impl FnOnce() -> Arc<Channel>,
+    ) -> (Arc<Channel>, bool) {
+        if let Some(channel) = self.get(node) {
+            return (channel, false);
+        }
+        let mut by_name = self.by_name.write();
+        if let Some(channel) = by_name.get(node).filter(|channel| !channel.is_down()) {
+            return (channel.clone(), false);
+        }
+        let channel = make();
+        by_name.insert(node.clone(), channel.clone());
+        (channel, true)
+    }
+
+    pub(super) fn goes_up(&self, node: NodeId, channel: &Arc<Channel>) {
+        self.by_id.write().insert(node, channel.clone());
+    }
+
+    pub(super) fn goes_down(&self, node: Option<NodeId>, channel: &Arc<Channel>) {
+        let is_it = |at: Option<&Arc<Channel>>| at.is_some_and(|at| Arc::ptr_eq(at, channel));
+        let mut by_name = self.by_name.write();
+        if is_it(by_name.get(channel.peer())) {
+            by_name.remove(channel.peer());
+        }
+        drop(by_name);
+        if let Some(node) = node {
+            let mut by_id = self.by_id.write();
+            if is_it(by_id.get(&node)) {
+                by_id.remove(&node);
+            }
+        }
+    }
+
+    /// All channels, pending ones included.
+    pub(super) fn all(&self) -> Vec<Arc<Channel>> {
+        self.by_name.read().values().cloned().collect()
+    }
+}

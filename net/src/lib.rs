@@ -1,0 +1,26 @@
+//! Many nodes: the distribution layer of fika.
+//!
+//! Users name the crate `fika`. Here a node gets its name, finds others by a port mapper,
+//! connects to them, and its signals go to their processes: [`Net`] is the carrier that
+//! the runtime knows as a trait.
+#![forbid(unsafe_code)]
+
+// The macros name the crate `fika`, of which the runtime has all that they need here.
+extern crate fika_runtime as fika;
+
+mod cookie;
+#[path = "proto/epmd/mod.rs"]
+mod epmd;
+mod io;
+mod kernel;
+mod proto;
+
+pub use cookie::{Cookie, CookieError};
+pub use epmd::{DEFAULT_PORT, Names, NodeInfo, NodeInfoError, PublishedType, ReplyError};
+pub use io::{
+    EpmdBindError, EpmdClient, EpmdConfig, EpmdError, EpmdRegistration, EpmdServer, Poller,
+};
+pub use kernel::{
+    AutoConnect, Config, MonitorNodeError, Net, NodeKind, Ping, StartError, connect_node,
+    disconnect_node, monitor_node, monitor_nodes, monitor_nodes_of, nodes, nodes_of, ping,
+};

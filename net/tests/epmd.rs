@@ -1,0 +1,298 @@
+//! EPMD-18, EPMD-15, EPMD-16: our nodes with Erlang's port mapper, Erlang's programs with
+//! ours, and both programs side by side.
+//!
+//! Where Erlang is not installed these tests say so and pass, unless the environment has
+//! `FIKA_REQUIRE_ERLANG`.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fika_net::{EpmdClient, EpmdError, EpmdRegistration, NodeInfo, Poller, PublishedType};
+use fika_runtime::{Node, timeout};
+
+const OURS: &str = env!("CARGO_BIN_EXE_fika-epmd");
+
+/// Nothing here takes a tenth of it.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A mapper that runs for as long as this.
+struct Mapper {
+    child: Child,
+    port: u16,
+}
+
+impl Mapper {
+    fn start(program: &str, arguments: &[&str]) -> Mapper {
+        let port = free_port();
+        let mut command = epmd(program, port, arguments);
+        // Erlang's writes there what it refuses, too.
+        command.stdin(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            assert!(child.try_wait().unwrap().is_none(), "{program} has ended");
+            std::thread::yield_now();
+        }
+        Mapper { child, port }
+    }
+
+    fn client(&self, poller: &Poller) -> EpmdClient {
+        EpmdClient::new(poller, SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)))
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Mapper {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A port on which nobody listens.
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+fn epmd(program: &str, port: u16, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(["-port", &port.to_string()]).args(arguments);
+    for name in ["ERL_EPMD_PORT", "ERL_EPMD_ADDRESS", "ERL_EPMD_RELAXED_COMMAND_CHECK"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Whether this part of Erlang is there.
+fn is_installed(program: &str, argument: &str) -> bool {
+    let result = Command::new(program).arg(argument).output();
+    if result.is_err() {
+        assert!(std::env::var_os("FIKA_REQUIRE_ERLANG").is_none(), "{program} is not installed");
+        println!("skipped: {program} is not installed");
+    }
+    result.is_ok()
+}
+
+fn has_erl() -> bool {
+    is_installed("erl", "-version")
+}
+
+fn has_epmd() -> bool {
+    is_installed("epmd", "-help")
+}
+
+fn node() -> (Poller, Node) {
+    let poller = Poller::new().unwrap();
+    let node = Node::builder().driver(Arc::new(poller.clone())).build().unwrap();
+    (poller, node)
+}
+
+fn info(name: &str, port: u16) -> NodeInfo {
+    NodeInfo::new(name, port, PublishedType::HIDDEN).unwrap()
+}
+
+/// What every mapper does for our client.
+async fn registration(client: EpmdClient) -> EpmdRegistration {
+    let a = client.register(&info("fika_a", 4001)).await.unwrap();
+    let ö = client.register(&info("fika_ö", 4002)).await.unwrap();
+    let again = client.register(&info("fika_a", 4003)).await;
+    assert!(matches!(again, Err(EpmdError::NameTaken { name }) if name == "fika_a"));
+
+    assert_eq!(client.lookup("fika_a").await.unwrap(), Some(info("fika_a", 4001)));
+    assert_eq!(client.lookup("fika_ö").await.unwrap(), Some(info("fika_ö", 4002)));
+    assert_eq!(client.lookup("fika").await.unwrap(), None);
+    let names = client.names().await.unwrap();
+    assert_eq!(names.iter().collect::<Vec<_>>(), [("fika_ö", 4002), ("fika_a", 4001)]);
+
+    let creation = a.creation();
+    drop(a);
+    while client.lookup("fika_a").await.unwrap().is_some() {}
+    let anew = client.register(&info("fika_a", 4004)).await.unwrap();
+    assert_ne!(anew.creation(), creation);
+    drop(ö);
+    anew
+}
+
+fn register_and_look_up(program: &str) {
+    let mut mapper = Mapper::start(program, &[]);
+    let (poller, node) = node();
+    let client = mapper.client(&poller);
+    let registration = node.block_on(timeout_of_test(registration(client.clone())));
+    let lost = timeout_of_test(async move { registration.lost().await });
+    mapper.kill();
+    node.block_on(lost);
+    let error = node.block_on(timeout_of_test(async move { client.names().await.unwrap_err() }));
+    assert!(matches!(error, EpmdError::Unreachable { .. }), "{error}");
+}
+
+async fn timeout_of_test<T>(test: impl Future<Output = T>) -> T {
+    timeout(TIMEOUT, test).await.expect("in time")
+}
+
+#[test]
+fn our_client_and_erlangs_mapper() {
+    if has_epmd() {
+        register_and_look_up("epmd");
+    }
+}
+
+#[test]
+fn our_client_and_our_mapper() {
+    register_and_look_up(OURS);
+}
+
+fn output(mut command: Command) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+/// EPMD-16: each program's commands at each program's mapper say the same.
+#[test]
+fn names_stdout() {
+    let programs = if has_epmd() { vec!["epmd", OURS] } else { vec![OURS] };
+    let (poller, node) = node();
+    for daemon in &programs {
+        let mapper = Mapper::start(daemon, &[]);
+        let port = mapper.port;
+        let client = mapper.client(&poller);
+        let registrations = node.block_on(timeout_of_test(async move {
+            let a = client.register(&info("a", 4001)).await.unwrap();
+            let b = client.register(&info("b", 4002)).await.unwrap();
+            (a, b)
+        }));
+        let head = format!("epmd: up and running on port {port} with data:\n");
+        let names = head.clone() + "name b at port 4002\nname a at port 4001\n";
+        let not_allowed = "Killing not allowed - living nodes in database.\n";
+        for program in &programs {
+            let run = |arguments: &[&str]| output(epmd(program, port, arguments));
+            assert_eq!(run(&["-names"]), (Some(0), names.clone(), String::new()));
+            assert_eq!(run(&["-kill"]), (Some(1), not_allowed.into(), String::new()));
+            let refused = "epmd: local epmd responded with <>\n";
+            assert_eq!(run(&["-stop", "a"]), (Some(1), refused.into(), String::new()));
+            // EPMD-15: a second daemon ends, and leaves the first alone.
+            assert_eq!(run(&[]), (Some(0), String::new(), String::new()));
+            assert_eq!(run(&["-daemon"]), (Some(0), String::new(), String::new()));
+            assert_eq!(run(&["-names"]), (Some(0), names.clone(), String::new()));
+        }
+        drop(registrations);
+        for program in &programs {
+            while output(epmd(program, port, &["-names"])).1 != head {}
+        }
+    }
+}
+
+/// Leaves no daemon behind, even where a test fails.
+struct End(u16);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        output(epmd(OURS, self.0, &["-kill"]));
+    }
+}
+
+/// EPMD-10, EPMD-11, EPMD-16: a daemon in the background, and its end.
+#[test]
+fn daemon_stop_and_kill() {
+    let programs = if has_epmd() { vec!["epmd", OURS] } else { vec![OURS] };
+    let (poller, node) = node();
+    for program in &programs {
+        let port = free_port();
+        let run = |arguments: &[&str]| output(epmd(program, port, arguments));
+        let no_mapper = (Some(1), String::new(), "epmd: Cannot connect to local epmd\n".into());
+        assert_eq!(run(&["-names"]), no_mapper);
+        assert_eq!(run(&["-kill"]), no_mapper);
+        assert_eq!(run(&["-stop", "a"]), no_mapper);
+
+        let _end = End(port);
+        let started = output(epmd(OURS, port, &["-daemon", "-relaxed_command_check"]));
+        assert_eq!(started, (Some(0), String::new(), String::new()));
+        let client = EpmdClient::new(&poller, SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let registration = node.block_on(timeout_of_test(async move {
+            client.register(&info("a", 4001)).await.unwrap()
+        }));
+        let said = |text: &str| (Some(0), text.to_owned(), String::new());
+        assert_eq!(run(&["-stop", "b"]), said("NOEXIST\n"));
+        assert_eq!(run(&["-stop", "a"]), said("STOPPED\n"));
+        node.block_on(timeout_of_test(async move { registration.lost().await }));
+        assert_eq!(run(&["-kill"]), said("Killed\n"));
+        while run(&["-names"]) != no_mapper {}
+    }
+}
+
+/// EPMD-16: what the command line is not.
+#[test]
+fn usage_and_failures() {
+    for arguments in [
+        &["-bogus"][..],
+        &["names"],
+        &["-names", "extra"],
+        &["-stop"],
+        &["-port", "0"],
+        &["-port", "x"],
+        &["-packet_timeout", "0"],
+        &["-address"],
+    ] {
+        let (code, stdout, stderr) = output(epmd(OURS, 1, arguments));
+        assert_eq!((code, &*stdout), (Some(1), ""), "{arguments:?}");
+        assert!(stderr.starts_with("usage: fika-epmd "), "{arguments:?}: {stderr}");
+    }
+    let failed = |text: &str| (Some(1), String::new(), format!("epmd: {text}\n"));
+    let run = |arguments: &[&str]| output(epmd(OURS, free_port(), arguments));
+    assert_eq!(run(&["-address", "x"]), failed("cannot parse IP address \"x\""));
+    assert_eq!(run(&["--port", "70000", "--names"]), failed("Cannot connect to local epmd"));
+    // An address for documentation, which nobody has.
+    let (code, _, stderr) = run(&["-address", "192.0.2.1"]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.starts_with("epmd: failed to bind on ipaddr 192.0.2.1: "), "{stderr}");
+    assert!(!stderr.contains("os error"), "{stderr}");
+}
+
+/// EPMD-18: a node of Erlang registers with our mapper, finds ours and itself there, and
+/// is found by us.
+#[test]
+fn erlangs_node_and_our_mapper() {
+    if !has_erl() {
+        return;
+    }
+    let mapper = Mapper::start(OURS, &[]);
+    let (poller, node) = node();
+    let client = mapper.client(&poller);
+    let ours = client.clone();
+    let _registration =
+        node.block_on(timeout_of_test(
+            async move { ours.register(&info("fika", 4001)).await.unwrap() },
+        ));
+    // It writes what it finds, and ends when standard input does.
+    let code = r#"
+        {port, Port, Version} = erl_epmd:port_please("fika", {127,0,0,1}),
+        {ok, Names} = erl_epmd:names({127,0,0,1}),
+        noport = erl_epmd:port_please("nobody", {127,0,0,1}),
+        io:format("~p ~p ~p~n", [Port, Version, lists:sort([Name || {Name, _} <- Names])]),
+        io:get_line(""),
+        halt()."#;
+    let mut erl = Command::new("erl")
+        .args(["-noshell", "-name", "erlang@127.0.0.1", "-start_epmd", "false", "-eval", code])
+        .env("ERL_EPMD_PORT", mapper.port.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut stdout = std::io::BufReader::new(erl.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
+    let found = client.clone();
+    let found = node
+        .block_on(timeout_of_test(async move { found.lookup("erlang").await.unwrap().unwrap() }));
+    drop(erl.stdin.take());
+    assert!(erl.wait().unwrap().success());
+    assert_eq!(line, "4001 6 [\"erlang\",\"fika\"]\n");
+    assert_eq!((found.node_type(), found.highest_version()), (PublishedType::NORMAL, 6));
+    node.block_on(timeout_of_test(async move {
+        while client.lookup("erlang").await.unwrap().is_some() {}
+    }));
+}
