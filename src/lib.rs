@@ -1,0 +1,103 @@
+//! Erlang-style processes for Rust, on one node and on many.
+//!
+//! A program is made of very many small processes that share nothing, send each other
+//! messages, and watch each other. A [`Pid`] works the same whether its process lives here
+//! or on another machine.
+//!
+//! ```
+//! use fika::prelude::*;
+//!
+//! #[derive(Message, Serialize, Deserialize)]
+//! struct Ping { from: Pid, n: u64 }
+//! #[derive(Message, Serialize, Deserialize)]
+//! struct Pong(u64);
+//!
+//! async fn ponger() {
+//!     loop {
+//!         receive! {
+//!             Ping { from, n } => send(from, Pong(n + 1)),
+//!             after secs(60) => return,
+//!         }
+//!     }
+//! }
+//!
+//! #[fika::main]
+//! async fn main() {
+//!     let (ponger, monitor) = spawn_monitor(ponger());
+//!     send(ponger, Ping { from: self_pid(), n: 1 });
+//!     receive! {
+//!         Pong(n) => assert_eq!(n, 2),
+//!         Down { reason, .. } => panic!("it ended: {reason}"),
+//!     }
+//!     demonitor_flush(monitor);
+//! }
+//! ```
+//!
+//! Free functions such as [`spawn`], [`send`] and [`link`] act for the process that runs;
+//! outside of one, [`Node`] has methods of the same names. See [`prelude`] for what most
+//! programs need.
+
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "clap")]
+mod args;
+mod node;
+mod run;
+
+pub use fika_macros::{Message, main, receive, remote, test};
+pub use fika_net::{
+    AutoConnect, Cookie, CookieError, MonitorNodeError, NodeKind, Ping, StartError, connect_node,
+    disconnect_node, monitor_node, monitor_nodes, monitor_nodes_of, nodes, nodes_of, ping,
+};
+pub use fika_runtime::{
+    BuildError, Creation, DecodeError, Dest, Down, Elapsed, EncodeError, Encoded, Env, Envelope,
+    Exit, ExitReason, Local, Message, Name, NodeDown, NodeDownReason, NodeId, NodeName,
+    NodeNameError, NodeType, NodeUp, Object, PanicReason, Pid, Reference, RegisterError, RemoteFn,
+    SendError, Sleep, SpawnBlocking, SpawnError, SystemEnv, Term, Time, Timeout, TimerRef,
+    cancel_timer, demonitor, demonitor_flush, exit, exit_process, link, make_ref, message, monitor,
+    process_count, read_timer, register, registered, self_pid, send, send_after, sleep, spawn,
+    spawn_blocking, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on,
+    spawn_on_with, start_timer, timeout, trap_exit, unlink, unregister, whereis, yield_now,
+};
+
+#[cfg(feature = "clap")]
+pub use args::NodeArgs;
+pub use node::{Node, NodeBuilder, NodeError, self_node};
+
+/// What `main` returns when it uses `?`: any error, as for the standard library's `main`.
+pub type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
+
+/// What most programs need: `use fika::prelude::*;`.
+pub mod prelude {
+    pub use crate::{
+        Down, Envelope, Exit, ExitReason, Local, Message, Node, NodeDown, NodeName, NodeUp, Pid,
+        Ping as PingAnswer, Reference, Timeout, cancel_timer, connect_node, demonitor,
+        demonitor_flush, disconnect_node, exit, exit_process, link, make_ref, monitor,
+        monitor_node, monitor_nodes, nodes, ping, receive, register, remote, self_node, self_pid,
+        send, send_after, sleep, spawn, spawn_blocking, spawn_link, spawn_link_on, spawn_monitor,
+        spawn_monitor_on, spawn_on, start_timer, timeout, trap_exit, unlink, unregister, whereis,
+        yield_now,
+    };
+    pub use crate::{millis, secs};
+    pub use serde::{Deserialize, Serialize};
+    pub use std::time::Duration;
+}
+
+/// So many seconds.
+#[must_use]
+pub const fn secs(seconds: u64) -> std::time::Duration {
+    std::time::Duration::from_secs(seconds)
+}
+
+/// So many milliseconds.
+#[must_use]
+pub const fn millis(milliseconds: u64) -> std::time::Duration {
+    std::time::Duration::from_millis(milliseconds)
+}
+
+/// What the macros expand to. Not for use by hand: it changes as they do.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::run::{run_main, run_test};
+    pub use fika_runtime::__private::*;
+}

@@ -1,0 +1,266 @@
+//! A node, whole: its processes and its distribution.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fika_net::{AutoConnect, Config, Cookie, CookieError, Net, NodeKind, Poller, StartError};
+use fika_runtime::{BuildError, Env, ExitReason, NodeId, NodeName, NodeNameError, SystemEnv};
+
+/// A node: processes, and their connections to other nodes. A value, of which there may be
+/// many in one program; cheap to clone, all clones are the same node.
+///
+/// ```
+/// use fika::prelude::*;
+///
+/// let node = Node::builder().workers(2).build()?;
+/// let answer = node.block_on(async {
+///     let me = self_pid();
+///     spawn(async move { send(me, 42_u64) });
+///     receive! { n: u64 => n }
+/// });
+/// assert_eq!(answer, 42);
+/// node.stop();
+/// # Ok::<(), fika::NodeError>(())
+/// ```
+#[derive(Clone)]
+pub struct Node(fika_runtime::Node);
+
+impl Node {
+    /// The settings of a node to be.
+    #[must_use]
+    pub fn builder() -> NodeBuilder {
+        NodeBuilder::default()
+    }
+
+    /// The visible nodes that are connected (Erlang's `nodes/0`).
+    #[must_use]
+    pub fn nodes(&self) -> Vec<NodeName> {
+        Net::of(&self.0).map(|net| net.nodes_of(NodeKind::Visible)).unwrap_or_default()
+    }
+
+    /// Whether the node has a name, and so can be connected (Erlang's `is_alive/0`).
+    #[must_use]
+    pub fn is_distributed(&self) -> bool {
+        Net::of(&self.0).is_some()
+    }
+
+    /// Stops the node: closes its connections, kills its processes, and ends its threads. True
+    /// if all of them ended in time; a process that computes and never waits can't be ended.
+    ///
+    /// # Panics
+    /// Inside a process of the node.
+    pub fn stop(&self) -> bool {
+        if let Some(net) = Net::of(&self.0) {
+            net.stop();
+        }
+        self.0.stop()
+    }
+}
+
+impl Deref for Node {
+    type Target = fika_runtime::Node;
+
+    fn deref(&self) -> &fika_runtime::Node {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The node of the running process, as a handle (for its name, Erlang's `node/0`, use
+/// `self_node().name()`).
+///
+/// # Panics
+/// Outside of a process.
+#[must_use]
+#[track_caller]
+pub fn self_node() -> Node {
+    Node(fika_runtime::self_node())
+}
+
+/// Why a node could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// The name is none.
+    #[error(transparent)]
+    Name(#[from] NodeNameError),
+    /// There is no cookie.
+    #[error(transparent)]
+    Cookie(#[from] CookieError),
+    /// The node's processes can't run.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The operating system gave no poller.
+    #[error("no sockets can be had: {0}")]
+    Poller(std::io::Error),
+    /// It can't be one of many.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The process that started the distribution ended.
+    #[error("the distribution could not be started: {0}")]
+    Ended(ExitReason),
+}
+
+/// The settings of a node. Those about other nodes matter only if it has a name.
+#[derive(Default)]
+#[must_use = "a node starts with `build`"]
+pub struct NodeBuilder {
+    name: Option<String>,
+    cookie: Option<String>,
+    cookie_file: Option<PathBuf>,
+    workers: Option<usize>,
+    process_limit: Option<usize>,
+    env: Option<Arc<dyn Env>>,
+    changes: Vec<Box<dyn FnOnce(&mut Config) + Send>>,
+}
+
+impl NodeBuilder {
+    /// Gives the node a name, `alive@host`, under which other nodes reach it. A long name has
+    /// a dot in its host (or an address for one), a short name has none; the two kinds never
+    /// connect to each other.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The secret that the nodes of a cluster share; that of the cookie file if not set.
+    pub fn cookie(mut self, cookie: impl Into<String>) -> Self {
+        self.cookie = Some(cookie.into());
+        self
+    }
+
+    /// The file that the cookie is in; `~/.fika.cookie` if not set, which is made with random
+    /// content if it is missing. A file that others can read is refused.
+    pub fn cookie_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.cookie_file = Some(file.into());
+        self
+    }
+
+    /// How many threads run processes; as many as there are cores if not set.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// How many processes there may be at the same time; 1,048,576 if not set.
+    pub fn process_limit(mut self, limit: usize) -> Self {
+        self.process_limit = Some(limit);
+        self
+    }
+
+    /// The clock and the random source; the operating system's if not set.
+    pub fn env(mut self, env: Arc<dyn Env>) -> Self {
+        self.env = Some(env);
+        self
+    }
+
+    /// A hidden node connects only when asked, is in nobody's `nodes()`, and takes no part in
+    /// the mesh.
+    pub fn hidden(self, hidden: bool) -> Self {
+        self.change(move |config| config.hidden = hidden)
+    }
+
+    /// The address to listen on for other nodes; a loopback address and any port if not set.
+    pub fn listen(self, addr: SocketAddr) -> Self {
+        self.change(move |config| config.listen = Some(addr))
+    }
+
+    /// The port of the port mapper, on this host and on others: `ERL_EPMD_PORT`, or 4369 if
+    /// not set. If no mapper answers there, the node brings one up.
+    pub fn epmd_port(self, port: u16) -> Self {
+        self.change(move |config| config.epmd_port = port)
+    }
+
+    /// A peer that is silent for this long is given up; 60 s if not set. All nodes must use the
+    /// same (OTP's `net_ticktime`).
+    pub fn net_ticktime(self, time: Duration) -> Self {
+        self.change(move |config| config.ticktime = time)
+    }
+
+    /// How often peers are looked at in a ticktime, from 4 to 1000; 4 if not set (OTP's
+    /// `net_tickintensity`).
+    pub fn net_tickintensity(self, intensity: u32) -> Self {
+        self.change(move |config| config.intensity = intensity)
+    }
+
+    /// The longest time for making a connection; 7 s if not set (OTP's `net_setuptime`).
+    pub fn net_setuptime(self, time: Duration) -> Self {
+        self.change(move |config| config.setup_time = time)
+    }
+
+    /// The longest time for a peer to prove that it knows the cookie; 5 s if not set.
+    pub fn handshake_time(self, time: Duration) -> Self {
+        self.change(move |config| config.handshake_time = time)
+    }
+
+    /// Whether to connect to all nodes that peers know, so that a full mesh comes about;
+    /// true if not set (OTP's `connect_all`).
+    pub fn connect_all(self, all: bool) -> Self {
+        self.change(move |config| config.connect_all = all)
+    }
+
+    /// When connections are made by themselves (OTP's `dist_auto_connect`).
+    pub fn dist_auto_connect(self, when: AutoConnect) -> Self {
+        self.change(move |config| config.auto_connect = when)
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Config) + Send + 'static) -> Self {
+        self.changes.push(Box::new(change));
+        self
+    }
+
+    /// Starts the node. With a name, it has been registered and listens when this returns.
+    ///
+    /// # Errors
+    /// When the name is none or is taken, there is no cookie or its file can be read by others,
+    /// it can't listen, or a setting is out of its range.
+    pub fn build(self) -> Result<Node, NodeError> {
+        let env = self.env.clone().unwrap_or_else(|| Arc::new(SystemEnv::new()));
+        let mut runtime = fika_runtime::Node::builder().env(env.clone());
+        if let Some(workers) = self.workers {
+            runtime = runtime.workers(workers);
+        }
+        if let Some(limit) = self.process_limit {
+            runtime = runtime.process_limit(limit);
+        }
+        let poller = Poller::new().map_err(NodeError::Poller)?;
+        runtime = runtime.driver(Arc::new(poller.clone()));
+        let Some(name) = &self.name else { return Ok(Node(runtime.build()?)) };
+        let id = NodeId::of(&name.parse()?, Net::fresh_creation(&*env));
+        let mut config = Config::new(self.load_cookie(&*env)?);
+        for change in self.changes {
+            change(&mut config);
+        }
+        let node = Node(runtime.id(id).build()?);
+        let net = Net::new(&node, poller, config);
+        let started = node.try_block_on(net.start());
+        match started {
+            Ok(Ok(())) => return Ok(node),
+            Ok(Err(error)) => {
+                node.stop();
+                Err(error.into())
+            }
+            Err(reason) => {
+                node.stop();
+                Err(NodeError::Ended(reason))
+            }
+        }
+    }
+
+    fn load_cookie(&self, env: &dyn Env) -> Result<Cookie, CookieError> {
+        match (&self.cookie, &self.cookie_file) {
+            (Some(cookie), _) => Cookie::new(cookie),
+            (None, Some(file)) => Cookie::from_file(file),
+            (None, None) => Cookie::load_default(&mut |bytes| env.secure_random(bytes)),
+        }
+    }
+}

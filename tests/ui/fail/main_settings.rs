@@ -1,0 +1,12 @@
+#[fika::main(nam = "a@127.0.0.1")]
+async fn main() {}
+
+mod no_value {
+    #[fika::main(hidden)]
+    async fn main() {}
+}
+
+mod twice {
+    #[fika::main(workers = 1, workers = 2)]
+    async fn main() {}
+}

@@ -1,0 +1,34 @@
+#[fika::main]
+fn main() {}
+
+mod arguments {
+    #[fika::main]
+    async fn main(args: Vec<String>) {}
+}
+
+mod generics {
+    #[fika::main]
+    async fn main<T>() {}
+}
+
+mod no_function {
+    #[fika::main]
+    struct Main;
+}
+
+mod result {
+    #[fika::main]
+    pub async fn main() -> u64 {
+        5
+    }
+}
+
+#[fika::test]
+fn not_async() {}
+
+#[fika::test]
+async fn arguments(n: u64) {}
+
+#[fika::test]
+#[test]
+async fn twice() {}
