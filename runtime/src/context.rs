@@ -18,16 +18,16 @@ use std::sync::Arc;
 use crate::node::Inner;
 use crate::process::{Control, Running};
 use crate::scheduler::{Scheduler, Worker};
-use crate::table::SlotRef;
+use crate::table::SlotIndex;
 
 thread_local! {
-    static WORKER: Cell<*const Worker<SlotRef>> = const { Cell::new(ptr::null()) };
+    static WORKER: Cell<*const Worker<SlotIndex>> = const { Cell::new(ptr::null()) };
     static NODE: Cell<*const Inner> = const { Cell::new(ptr::null()) };
     static PROCESS: Cell<*const Control> = const { Cell::new(ptr::null()) };
 }
 
 /// The thread is a worker of this node while `work` runs.
-pub(crate) fn enter_worker(worker: &Worker<SlotRef>, node: &Inner, work: impl FnOnce()) {
+pub(crate) fn enter_worker(worker: &Worker<SlotIndex>, node: &Inner, work: impl FnOnce()) {
     WORKER.set(worker);
     enter_node(node, work);
     WORKER.set(ptr::null());
@@ -41,13 +41,13 @@ pub(crate) fn enter_node<R>(node: &Inner, work: impl FnOnce() -> R) -> R {
     result
 }
 
-fn worker<R>(work: impl FnOnce(&Worker<SlotRef>) -> R) -> Option<R> {
+fn worker<R>(work: impl FnOnce(&Worker<SlotIndex>) -> R) -> Option<R> {
     // SAFETY: C1.
     unsafe { WORKER.get().as_ref() }.map(work)
 }
 
 /// Whether the thread is a worker of this scheduler.
-pub(crate) fn is_worker_of(scheduler: &Arc<Scheduler<SlotRef>>) -> bool {
+pub(crate) fn is_worker_of(scheduler: &Arc<Scheduler<SlotIndex>>) -> bool {
     worker(|worker| worker.belongs_to(scheduler)).unwrap_or(false)
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn shard() -> usize {
 }
 
 /// Queues a process with this thread's worker, or from outside.
-pub(crate) fn schedule(scheduler: &Arc<Scheduler<SlotRef>>, slot: SlotRef) {
+pub(crate) fn schedule(scheduler: &Arc<Scheduler<SlotIndex>>, slot: SlotIndex) {
     let done = worker(|worker| {
         let own = worker.belongs_to(scheduler);
         if own {

@@ -33,7 +33,7 @@ use crate::remote::Functions;
 use crate::scheduler::{BlockingPool, Driver, Runner, Scheduler, ThreadDriver, Worker};
 use crate::signal::{Signal, SpawnError, Target};
 use crate::system_message::Down;
-use crate::table::{SlotRef, Table};
+use crate::table::{SlotIndex, SlotRef, Table};
 use crate::timer::{Action, TimerRef, Timers};
 use crate::{Next, Opened, Receive, SendError};
 
@@ -52,7 +52,7 @@ pub(crate) struct Inner {
     pub(crate) timers: Timers,
     pub(crate) carrier: OnceLock<Arc<dyn Carrier>>,
     pub(crate) blocking: BlockingPool,
-    scheduler: Arc<Scheduler<SlotRef>>,
+    scheduler: Arc<Scheduler<SlotIndex>>,
     functions: Functions,
     references: AtomicU64,
     stopping: AtomicBool,
@@ -564,13 +564,13 @@ impl Inner {
 /// What the scheduler runs.
 struct Work(Arc<Inner>);
 
-impl Runner<SlotRef> for Work {
-    fn enter(&self, worker: &Worker<SlotRef>, work: &dyn Fn()) {
+impl Runner<SlotIndex> for Work {
+    fn enter(&self, worker: &Worker<SlotIndex>, work: &dyn Fn()) {
         context::enter_worker(worker, &self.0, work);
     }
 
-    fn run(&self, slot: SlotRef) -> bool {
-        process::run(&self.0, slot)
+    fn run(&self, slot: SlotIndex) -> bool {
+        process::run(&self.0, self.0.table.at(slot))
     }
 
     fn maintain(&self) {
@@ -597,8 +597,8 @@ impl Runner<SlotRef> for Work {
         self.0.env.now()
     }
 
-    fn stuck(&self, slot: SlotRef, time: Duration) {
-        let pid = Pid::new(self.0.id, slot.id());
+    fn stuck(&self, slot: SlotIndex, time: Duration) {
+        let pid = Pid::new(self.0.id, self.0.table.at(slot).id());
         let name = self.0.registry.name_of(pid).map(|name| name.as_str().to_owned());
         tracing::warn!(
             %pid, name, ms = time.as_millis(),
@@ -612,5 +612,58 @@ impl Runner<SlotRef> for Work {
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Node({:?})", self.0.id)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::{self_pid, send, sleep, spawn, spawn_link, spawn_monitor, trap_exit};
+
+    async fn receive<M: Message>() -> M {
+        let mut receive = Receive::begin();
+        loop {
+            if let Next::Message(message) = receive.next(Envelope::is::<M>).await {
+                match receive.open::<M>(message) {
+                    Opened::Is(node) => return node.body,
+                    Opened::Other(other) => receive.keep(other),
+                    Opened::Gone => {}
+                }
+            }
+        }
+    }
+
+    /// All of a process's life, on real threads, small enough for an interpreter that
+    /// checks each memory access.
+    #[test]
+    fn a_small_node() {
+        let node = Node::builder().workers(2).process_limit(300).build().unwrap();
+        node.block_on(async {
+            let me = self_pid();
+            let echo = spawn(async {
+                loop {
+                    let (from, n): (Pid, u64) = receive().await;
+                    send(from, n + 1);
+                }
+            });
+            for n in 0..20 {
+                send(echo, (me, n));
+                assert_eq!(receive::<u64>().await, n + 1);
+            }
+            let children = (0..20_u64).map(|n| spawn(async move { send(me, n) }));
+            assert_eq!(children.count(), 20);
+            let mut sum = 0;
+            for _ in 0..20 {
+                sum += receive::<u64>().await;
+            }
+            assert_eq!(sum, 190);
+            trap_exit(true);
+            let child = spawn_link(async { crate::exit(ExitReason::Shutdown) });
+            assert_eq!(receive::<crate::Exit>().await.from, child);
+            let (_, monitor) = spawn_monitor(async { sleep(Duration::from_millis(1)).await });
+            assert_eq!(receive::<Down>().await.monitor, monitor);
+        });
+        assert!(node.stop());
+        assert_eq!(node.process_count(), 0);
     }
 }

@@ -14,9 +14,9 @@
 //! # Invariants
 //! - **T1** A chunk, once published, is not moved, and it is freed only when the table
 //!   and all wakers of its slots are gone: each holds a count of its `Arc`.
-//! - **T2** A `SlotRef` is held only by the table, by the run queues and timers of its
-//!   node, by the process in it, and by wakers. The first ones are used only while the
-//!   node is there, which owns the table.
+//! - **T2** A `SlotRef` is held only by the table, by the timers of its node, by the process
+//!   in it, and by wakers. The first ones are used only while the node is there, which owns
+//!   the table. Run queues hold a number instead, so they need no promise.
 //! - **T3** `body` is touched by the slot's owner alone: the maker of a process until it
 //!   has scheduled it, then whoever took the process from a run queue until it is parked,
 //!   queued again or gone, then nobody until the next maker, who took the slot from a free
@@ -26,6 +26,7 @@
 #![allow(unsafe_code)]
 
 use std::mem::ManuallyDrop;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -61,7 +62,7 @@ pub(crate) struct Slot {
 }
 
 struct Chunk {
-    scheduler: Arc<Scheduler<SlotRef>>,
+    scheduler: Arc<Scheduler<SlotIndex>>,
     slots: Box<[Slot]>,
 }
 
@@ -70,7 +71,11 @@ unsafe impl Sync for Chunk {}
 // SAFETY: a body is `Send`; all else is.
 unsafe impl Send for Chunk {}
 
-/// A slot, as run queues and wakers hold it. See T2.
+/// A slot's number, as the scheduler holds it: 1 and up, so that it has a spare value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SlotIndex(NonZeroU32);
+
+/// A slot, as wakers and its process hold it. See T2.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct SlotRef(NonNull<Slot>);
 
@@ -138,7 +143,11 @@ impl SlotRef {
     pub(crate) fn schedule(self) {
         // SAFETY: T1: the chunk is there as long as the slot is.
         let scheduler = unsafe { &(*self.chunk()).scheduler };
-        context::schedule(scheduler, self);
+        context::schedule(scheduler, self.ready());
+    }
+
+    fn ready(self) -> SlotIndex {
+        SlotIndex(NonZeroU32::new(self.index + 1).expect("the limit is below 2^32"))
     }
 
     /// A waker that borrows the slot for the length of a poll.
@@ -175,7 +184,7 @@ fn slot_of(data: *const ()) -> SlotRef {
 
 /// All processes of a node.
 pub(crate) struct Table {
-    scheduler: Arc<Scheduler<SlotRef>>,
+    scheduler: Arc<Scheduler<SlotIndex>>,
     chunks: Box<[StdAtomicPtr<Chunk>]>,
     /// The chunks that are there; the lock is for making one.
     made: Mutex<usize>,
@@ -187,7 +196,7 @@ pub(crate) struct Table {
 
 impl Table {
     /// A table for `limit` processes, with a free list for each of `workers`.
-    pub(crate) fn new(scheduler: Arc<Scheduler<SlotRef>>, limit: usize, workers: usize) -> Table {
+    pub(crate) fn new(scheduler: Arc<Scheduler<SlotIndex>>, limit: usize, workers: usize) -> Table {
         let lists = workers + 1;
         Table {
             scheduler,
@@ -203,6 +212,11 @@ impl Table {
     pub(crate) fn get(&self, id: LocalId) -> Option<SlotRef> {
         let slot = self.slot(id.slot as usize)?;
         (slot.generation.load(Ordering::Acquire) == id.generation).then_some(slot)
+    }
+
+    /// The slot of this number, which came from this table.
+    pub(crate) fn at(&self, index: SlotIndex) -> SlotRef {
+        self.slot(index.0.get() as usize - 1).expect("a slot stays as long as its table")
     }
 
     fn slot(&self, index: usize) -> Option<SlotRef> {

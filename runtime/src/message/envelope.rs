@@ -327,11 +327,12 @@ impl Chain {
     pub(crate) fn reversed(mut self) -> Chain {
         let mut from = std::mem::replace(&mut self.0, ptr::null_mut());
         let mut to = ptr::null_mut();
-        while let Some(mut header) = NonNull::new(from) {
-            // SAFETY: E1 and E4: the node is ours.
-            let header = unsafe { header.as_mut() };
-            from = std::mem::replace(&mut header.next, to);
-            to = header;
+        while !from.is_null() {
+            // SAFETY: E1 and E4: the node is ours. A pointer to the whole node is kept, not
+            // one made from a reference to its header.
+            let next = unsafe { std::mem::replace(&mut (*from).next, to) };
+            to = from;
+            from = next;
         }
         Chain(to)
     }
