@@ -1,11 +1,11 @@
-//! What this thread is doing now: which worker it is, and which process runs on it.
+//! Which process runs on this thread now, and on which node.
 //!
-//! Together with the scope of the message codec these are all the thread-locals of fika,
-//! and none of them holds a node's state.
+//! Together with the scheduler's "which worker is this" and the scope of the message codec
+//! these are all the thread-locals of fika, and none of them holds a node's state.
 //!
 //! # Invariants
-//! - **C1** `WORKER` and `NODE` are null, or point to what the caller of `enter_worker` or
-//!   `enter_node` borrows until that call returns. A panic out of it ends the thread.
+//! - **C1** `NODE` is null, or points to what the caller of `enter_node` borrows until that
+//!   call returns. A panic out of it ends the thread.
 //! - **C2** `PROCESS` is null, or points to the control block of the process that this
 //!   thread polls, which is in the body that the poll borrows; it is reset when the poll
 //!   comes back, by return or by panic.
@@ -13,66 +13,20 @@
 
 use std::cell::Cell;
 use std::ptr;
-use std::sync::Arc;
 
 use crate::node::Inner;
 use crate::process::{Control, Running};
-use crate::scheduler::{Scheduler, Worker};
-use crate::table::SlotIndex;
 
 thread_local! {
-    static WORKER: Cell<*const Worker<SlotIndex>> = const { Cell::new(ptr::null()) };
     static NODE: Cell<*const Inner> = const { Cell::new(ptr::null()) };
     static PROCESS: Cell<*const Control> = const { Cell::new(ptr::null()) };
 }
 
-/// The thread is a worker of this node while `work` runs.
-pub(crate) fn enter_worker(worker: &Worker<SlotIndex>, node: &Inner, work: impl FnOnce()) {
-    WORKER.set(worker);
-    enter_node(node, work);
-    WORKER.set(ptr::null());
-}
-
-/// The thread works for this node while `work` runs, to take its processes apart.
-pub(crate) fn enter_node<R>(node: &Inner, work: impl FnOnce() -> R) -> R {
+/// The thread works for this node while `work` runs.
+pub(crate) fn enter_node(node: &Inner, work: impl FnOnce()) {
     let outer = NODE.replace(node);
-    let result = work();
+    work();
     NODE.set(outer);
-    result
-}
-
-fn worker<R>(work: impl FnOnce(&Worker<SlotIndex>) -> R) -> Option<R> {
-    // SAFETY: C1.
-    unsafe { WORKER.get().as_ref() }.map(work)
-}
-
-/// Whether the thread is a worker of this scheduler.
-pub(crate) fn is_worker_of(scheduler: &Arc<Scheduler<SlotIndex>>) -> bool {
-    worker(|worker| worker.belongs_to(scheduler)).unwrap_or(false)
-}
-
-/// Whether the thread is a worker of some node.
-pub(crate) fn is_worker() -> bool {
-    !WORKER.get().is_null()
-}
-
-/// A small number for this thread: a worker's own, or 0.
-pub(crate) fn shard() -> usize {
-    worker(Worker::index).unwrap_or(0)
-}
-
-/// Queues a process with this thread's worker, or from outside.
-pub(crate) fn schedule(scheduler: &Arc<Scheduler<SlotIndex>>, slot: SlotIndex) {
-    let done = worker(|worker| {
-        let own = worker.belongs_to(scheduler);
-        if own {
-            worker.schedule(slot);
-        }
-        own
-    });
-    if done != Some(true) {
-        scheduler.inject(slot);
-    }
 }
 
 /// Runs `poll` as the process with this control block.

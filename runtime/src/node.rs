@@ -26,15 +26,17 @@ use crate::name::Name;
 use crate::node_id::NodeId;
 use crate::node_name::NodeName;
 use crate::pid::Pid;
-use crate::process::{self, Oneshot, Start};
+use crate::process::{self, Action, Body, Oneshot, SlotRef, Start};
 use crate::reference::Reference;
 use crate::registry::{RegisterError, Registry};
 use crate::remote::Functions;
-use crate::scheduler::{BlockingPool, Driver, Runner, Scheduler, ThreadDriver, Worker};
+use crate::scheduler::{
+    BlockingPool, Driver, Runner, Scheduler, TaskId, ThreadDriver, is_worker_of,
+};
 use crate::signal::{Signal, SpawnError, Target};
 use crate::system_message::Down;
-use crate::table::{SlotIndex, SlotRef, Table};
-use crate::timer::{Action, TimerRef, Timers};
+use crate::table::Table;
+use crate::timer::Timers;
 use crate::{Next, Opened, Receive, SendError};
 
 /// As many processes as OTP 28 has by default.
@@ -47,12 +49,12 @@ const STOP_WAIT: Duration = Duration::from_secs(5);
 pub(crate) struct Inner {
     pub(crate) id: NodeId,
     pub(crate) env: Arc<dyn Env>,
-    pub(crate) table: Table,
+    pub(crate) table: Table<dyn Body>,
     pub(crate) registry: Registry,
-    pub(crate) timers: Timers,
+    pub(crate) timers: Timers<Action>,
     pub(crate) carrier: OnceLock<Arc<dyn Carrier>>,
     pub(crate) blocking: BlockingPool,
-    scheduler: Arc<Scheduler<SlotIndex>>,
+    pub(crate) scheduler: Arc<Scheduler>,
     functions: Functions,
     references: AtomicU64,
     stopping: AtomicBool,
@@ -331,7 +333,7 @@ impl Node {
     /// Inside a process of the node.
     pub fn stop(&self) -> bool {
         assert!(
-            !context::is_worker_of(&self.0.scheduler),
+            !is_worker_of(&self.0.scheduler),
             "a node can't be stopped from a process of its own, which would wait for itself"
         );
         self.0.stop()
@@ -470,55 +472,6 @@ impl Inner {
         started
     }
 
-    pub(crate) fn start_timer_at(
-        &self,
-        due: Time,
-        action: impl FnOnce(TimerRef) -> Action,
-    ) -> TimerRef {
-        let (timer, earlier) = self.timers.start(context::shard(), due, action);
-        if earlier {
-            self.scheduler.reconsider_timeout();
-        }
-        timer
-    }
-
-    pub(crate) fn start_timer_in(
-        &self,
-        time: Duration,
-        action: impl FnOnce(TimerRef) -> Action,
-    ) -> TimerRef {
-        self.start_timer_at(self.env.now() + time, action)
-    }
-
-    pub(crate) fn cancel_timer(&self, timer: TimerRef) -> Option<Duration> {
-        let live = self.read_timer(timer);
-        let left = self.timers.cancel(timer, self.env.now());
-        left.filter(|_| live.is_some())
-    }
-
-    pub(crate) fn read_timer(&self, timer: TimerRef) -> Option<Duration> {
-        let (left, dest) = self.timers.read(timer, self.env.now())?;
-        // TIM-7: a timer for a process that has ended counts as cancelled.
-        let live = match dest {
-            Some(Dest::Pid(pid)) => self.is_alive(pid),
-            _ => true,
-        };
-        live.then_some(left)
-    }
-
-    fn fire_timers(&self) {
-        let mut due = Vec::new();
-        self.timers.take_due(self.env.now(), &mut due);
-        for action in due {
-            match action {
-                // A name that nobody has when the timer fires: the message is dropped.
-                Action::Send(dest, message) => drop(self.send_envelope(&dest, message)),
-                Action::Wake(slot) => slot.wake(slot.queue.notify()),
-                Action::WakeTask(waker) => waker.wake(),
-            }
-        }
-    }
-
     /// A process has ended, and its slot is free.
     pub(crate) fn process_ended(&self) {
         if self.is_stopping() {
@@ -564,13 +517,13 @@ impl Inner {
 /// What the scheduler runs.
 struct Work(Arc<Inner>);
 
-impl Runner<SlotIndex> for Work {
-    fn enter(&self, worker: &Worker<SlotIndex>, work: &dyn Fn()) {
-        context::enter_worker(worker, &self.0, work);
+impl Runner for Work {
+    fn enter(&self, work: &dyn Fn()) {
+        context::enter_node(&self.0, work);
     }
 
-    fn run(&self, slot: SlotIndex) -> bool {
-        process::run(&self.0, self.0.table.at(slot))
+    fn run(&self, task: TaskId) -> bool {
+        process::run(&self.0, self.0.table.at(task))
     }
 
     fn maintain(&self) {
@@ -597,8 +550,8 @@ impl Runner<SlotIndex> for Work {
         self.0.env.now()
     }
 
-    fn stuck(&self, slot: SlotIndex, time: Duration) {
-        let pid = Pid::new(self.0.id, self.0.table.at(slot).id());
+    fn stuck(&self, task: TaskId, time: Duration) {
+        let pid = Pid::new(self.0.id, self.0.table.at(task).id());
         let name = self.0.registry.name_of(pid).map(|name| name.as_str().to_owned());
         tracing::warn!(
             %pid, name, ms = time.as_millis(),

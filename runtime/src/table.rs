@@ -26,7 +26,6 @@
 #![allow(unsafe_code)]
 
 use std::mem::ManuallyDrop;
-use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -36,65 +35,63 @@ use std::task::{RawWaker, RawWakerVTable, Waker};
 use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 
-use crate::context;
 use crate::pid::LocalId;
-use crate::process::Body;
-use crate::scheduler::Scheduler;
+use crate::scheduler::{Scheduler, TaskId, schedule};
 use crate::signal_queue::{SignalQueue, Wake};
 use crate::sync::{AtomicU32, Ordering, UnsafeCell};
 
 /// Slots in a chunk: 16 KiB, which is little for a small node and enough for a big one.
 const CHUNK_SLOTS: usize = 256;
 
-/// The process in a slot.
-pub(crate) type BoxedBody = Pin<Box<dyn Body>>;
-
 /// Room for one process. A cache line of its own: senders on one core do not disturb the
 /// owner of the next slot on another.
 #[repr(align(64))]
-pub(crate) struct Slot {
+pub(crate) struct Slot<B: ?Sized> {
     pub(crate) queue: SignalQueue,
     generation: AtomicU32,
     index: u32,
     /// The chunk that the slot is in.
-    chunk: StdAtomicPtr<Chunk>,
-    body: UnsafeCell<Option<BoxedBody>>,
+    chunk: StdAtomicPtr<Chunk<B>>,
+    body: UnsafeCell<Option<Pin<Box<B>>>>,
 }
 
-struct Chunk {
-    scheduler: Arc<Scheduler<SlotIndex>>,
-    slots: Box<[Slot]>,
+struct Chunk<B: ?Sized> {
+    scheduler: Arc<Scheduler>,
+    slots: Box<[Slot<B>]>,
 }
 
 // SAFETY: T3 for the body; all else is atomic.
-unsafe impl Sync for Chunk {}
+unsafe impl<B: ?Sized + Send> Sync for Chunk<B> {}
 // SAFETY: a body is `Send`; all else is.
-unsafe impl Send for Chunk {}
-
-/// A slot's number, as the scheduler holds it: 1 and up, so that it has a spare value.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct SlotIndex(NonZeroU32);
+unsafe impl<B: ?Sized + Send> Send for Chunk<B> {}
 
 /// A slot, as wakers and its process hold it. See T2.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct SlotRef(NonNull<Slot>);
+pub(crate) struct SlotRef<B: ?Sized>(NonNull<Slot<B>>);
+
+impl<B: ?Sized> Clone for SlotRef<B> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<B: ?Sized> Copy for SlotRef<B> {}
 
 // SAFETY: it is a reference to something `Sync` (T1, T2).
-unsafe impl Send for SlotRef {}
+unsafe impl<B: ?Sized + Send> Send for SlotRef<B> {}
 // SAFETY: as above.
-unsafe impl Sync for SlotRef {}
+unsafe impl<B: ?Sized + Send> Sync for SlotRef<B> {}
 
-impl std::ops::Deref for SlotRef {
-    type Target = Slot;
+impl<B: ?Sized> std::ops::Deref for SlotRef<B> {
+    type Target = Slot<B>;
 
-    fn deref(&self) -> &Slot {
+    fn deref(&self) -> &Slot<B> {
         // SAFETY: T1 and T2.
         unsafe { self.0.as_ref() }
     }
 }
 
-impl Slot {
-    fn new(index: u32) -> Slot {
+impl<B: ?Sized> Slot<B> {
+    fn new(index: u32) -> Self {
         Slot {
             queue: SignalQueue::closed(),
             generation: AtomicU32::new(0),
@@ -109,29 +106,29 @@ impl Slot {
     }
 
     /// Owner (T3): puts a process in.
-    pub(crate) fn set_body(&self, body: BoxedBody) {
+    pub(crate) fn set_body(&self, body: Pin<Box<B>>) {
         // SAFETY: T3: the caller is the owner.
         self.body.with_mut(|at| unsafe { *at = Some(body) });
     }
 
     /// Owner (T3): works with the process. None when there is none.
-    pub(crate) fn with_body<R>(&self, work: impl FnOnce(Pin<&mut dyn Body>) -> R) -> Option<R> {
+    pub(crate) fn with_body<R>(&self, work: impl FnOnce(Pin<&mut B>) -> R) -> Option<R> {
         // SAFETY: T3: the caller is the owner, so nobody else has a reference.
         self.body.with_mut(|at| unsafe { (*at).as_mut() }.map(|body| work(body.as_mut())))
     }
 
     /// Owner (T3): takes the process out.
-    pub(crate) fn take_body(&self) -> Option<BoxedBody> {
+    pub(crate) fn take_body(&self) -> Option<Pin<Box<B>>> {
         // SAFETY: T3: the caller is the owner.
         self.body.with_mut(|at| unsafe { (*at).take() })
     }
 
-    fn chunk(&self) -> *const Chunk {
+    fn chunk(&self) -> *const Chunk<B> {
         self.chunk.load(Relaxed)
     }
 }
 
-impl SlotRef {
+impl<B: ?Sized> SlotRef<B> {
     /// Does what a push or a notification asks for.
     pub(crate) fn wake(self, wake: Wake) {
         if wake == Wake::Schedule {
@@ -143,49 +140,49 @@ impl SlotRef {
     pub(crate) fn schedule(self) {
         // SAFETY: T1: the chunk is there as long as the slot is.
         let scheduler = unsafe { &(*self.chunk()).scheduler };
-        context::schedule(scheduler, self.ready());
-    }
-
-    fn ready(self) -> SlotIndex {
-        SlotIndex(NonZeroU32::new(self.index + 1).expect("the limit is below 2^32"))
+        schedule(scheduler, TaskId::of(self.index));
     }
 
     /// A waker that borrows the slot for the length of a poll.
     pub(crate) fn waker(self) -> ManuallyDrop<Waker> {
         // SAFETY: the table keeps the contract of `RawWaker`: each clone holds a count of
         // the chunk (T1), and this one, which holds none, is never dropped.
-        ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(self.0.as_ptr().cast(), &WAKER)) })
+        ManuallyDrop::new(unsafe {
+            Waker::from_raw(RawWaker::new(self.0.as_ptr().cast(), Self::WAKER))
+        })
     }
 }
 
-static WAKER: RawWakerVTable = RawWakerVTable::new(
-    |slot| {
-        // SAFETY: the waker that is cloned proves that the chunk is there (T1).
-        unsafe { Arc::increment_strong_count(slot_of(slot).chunk()) };
-        RawWaker::new(slot, &WAKER)
-    },
-    |slot| {
-        let slot = slot_of(slot);
-        slot.wake(slot.queue.notify());
-        // SAFETY: the waker is used up, and with it its count.
-        unsafe { Arc::decrement_strong_count(slot.chunk()) };
-    },
-    |slot| {
-        let slot = slot_of(slot);
-        slot.wake(slot.queue.notify());
-    },
-    // SAFETY: the waker is dropped, and with it its count.
-    |slot| unsafe { Arc::decrement_strong_count(slot_of(slot).chunk()) },
-);
+impl<B: ?Sized> SlotRef<B> {
+    const WAKER: &'static RawWakerVTable = &RawWakerVTable::new(
+        |slot| {
+            // SAFETY: the waker that is cloned proves that the chunk is there (T1).
+            unsafe { Arc::increment_strong_count(Self::of_waker(slot).chunk()) };
+            RawWaker::new(slot, Self::WAKER)
+        },
+        |slot| {
+            let slot = Self::of_waker(slot);
+            slot.wake(slot.queue.notify());
+            // SAFETY: the waker is used up, and with it its count.
+            unsafe { Arc::decrement_strong_count(slot.chunk()) };
+        },
+        |slot| {
+            let slot = Self::of_waker(slot);
+            slot.wake(slot.queue.notify());
+        },
+        // SAFETY: the waker is dropped, and with it its count.
+        |slot| unsafe { Arc::decrement_strong_count(Self::of_waker(slot).chunk()) },
+    );
 
-fn slot_of(data: *const ()) -> SlotRef {
-    SlotRef(NonNull::new(data.cast_mut()).expect("made from a slot, in `waker`").cast())
+    fn of_waker(data: *const ()) -> Self {
+        SlotRef(NonNull::new(data.cast_mut()).expect("made from a slot, in `waker`").cast())
+    }
 }
 
-/// All processes of a node.
-pub(crate) struct Table {
-    scheduler: Arc<Scheduler<SlotIndex>>,
-    chunks: Box<[StdAtomicPtr<Chunk>]>,
+/// All processes of a node. What a process is, `B`, is not known here.
+pub(crate) struct Table<B: ?Sized> {
+    scheduler: Arc<Scheduler>,
+    chunks: Box<[StdAtomicPtr<Chunk<B>>]>,
     /// The chunks that are there; the lock is for making one.
     made: Mutex<usize>,
     free: Box<[CachePadded<Mutex<Vec<u32>>>]>,
@@ -194,9 +191,9 @@ pub(crate) struct Table {
     limit: usize,
 }
 
-impl Table {
+impl<B: ?Sized> Table<B> {
     /// A table for `limit` processes, with a free list for each of `workers`.
-    pub(crate) fn new(scheduler: Arc<Scheduler<SlotIndex>>, limit: usize, workers: usize) -> Table {
+    pub(crate) fn new(scheduler: Arc<Scheduler>, limit: usize, workers: usize) -> Self {
         let lists = workers + 1;
         Table {
             scheduler,
@@ -209,17 +206,17 @@ impl Table {
     }
 
     /// The slot of this id, if its process is not known to have ended.
-    pub(crate) fn get(&self, id: LocalId) -> Option<SlotRef> {
+    pub(crate) fn get(&self, id: LocalId) -> Option<SlotRef<B>> {
         let slot = self.slot(id.slot as usize)?;
         (slot.generation.load(Ordering::Acquire) == id.generation).then_some(slot)
     }
 
-    /// The slot of this number, which came from this table.
-    pub(crate) fn at(&self, index: SlotIndex) -> SlotRef {
-        self.slot(index.0.get() as usize - 1).expect("a slot stays as long as its table")
+    /// The slot that a task stands for.
+    pub(crate) fn at(&self, task: TaskId) -> SlotRef<B> {
+        self.slot(task.index() as usize).expect("a slot stays as long as its table")
     }
 
-    fn slot(&self, index: usize) -> Option<SlotRef> {
+    fn slot(&self, index: usize) -> Option<SlotRef<B>> {
         let chunk = self.chunks.get(index / CHUNK_SLOTS)?.load(Ordering::Acquire);
         // SAFETY: T1: a chunk that was published is there as long as the table.
         let chunk = unsafe { chunk.as_ref() }?;
@@ -227,7 +224,7 @@ impl Table {
     }
 
     /// Takes a free slot; none when there are as many processes as there may be.
-    pub(crate) fn allocate(&self, list: usize) -> Option<SlotRef> {
+    pub(crate) fn allocate(&self, list: usize) -> Option<SlotRef<B>> {
         let list = list % self.free.len();
         let index = loop {
             if let Some(index) = self.free[list].lock().pop() {
@@ -243,7 +240,7 @@ impl Table {
 
     /// Gives a slot back, whose queue is closed and whose body is taken out. No pid that
     /// was made for it is valid from now on.
-    pub(crate) fn release(&self, slot: SlotRef, list: usize) {
+    pub(crate) fn release(&self, slot: SlotRef<B>, list: usize) {
         let list = list % self.free.len();
         self.counts[list].fetch_sub(1, Relaxed);
         let generation = slot.generation.load(Ordering::Relaxed);
@@ -293,13 +290,13 @@ impl Table {
     }
 
     /// Each slot with a process that has not ended.
-    pub(crate) fn live(&self) -> impl Iterator<Item = SlotRef> + '_ {
+    pub(crate) fn live(&self) -> impl Iterator<Item = SlotRef<B>> + '_ {
         let made = *self.made.lock() * CHUNK_SLOTS;
         (0..made).filter_map(|index| self.slot(index)).filter(|slot| !slot.queue.is_closed())
     }
 }
 
-impl Drop for Table {
+impl<B: ?Sized> Drop for Table<B> {
     fn drop(&mut self) {
         for chunk in &self.chunks {
             let chunk = chunk.load(Ordering::Acquire);

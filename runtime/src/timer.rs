@@ -1,18 +1,15 @@
 //! The timers of a node: wheels in shards, so that no lock is everybody's.
 //!
-//! What a timer does when it falls due is said by its [`Action`]; performing it is up to
-//! whoever calls [`Timers::fire`], with no lock held.
+//! What a timer does when it falls due is not known here: it holds a value, which whoever
+//! calls [`Timers::take_due`] gets then, with no lock held.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::dest::Dest;
 use crate::env::Time;
-use crate::message::Envelope;
 use crate::node_id::NodeId;
-use crate::table::SlotRef;
 use crate::time::{Key, Wheel};
 
 /// The length of a tick: 2^16 ns, about 66 µs. A timer is late by that much at the most
@@ -30,21 +27,9 @@ pub struct TimerRef {
     key: Key,
 }
 
-/// What happens when a timer falls due.
-#[derive(Debug)]
-pub(crate) enum Action {
-    /// The message goes to its destination; the timer's own reference is known only
-    /// once it has been started, so it is put in when the message is made.
-    Send(Dest<'static>, Envelope),
-    /// The process is polled again.
-    Wake(SlotRef),
-    /// A future that waits for it is polled again.
-    WakeTask(std::task::Waker),
-}
-
-pub(crate) struct Timers {
+pub(crate) struct Timers<A> {
     node: NodeId,
-    shards: Box<[Mutex<Wheel<Action>>]>,
+    shards: Box<[Mutex<Wheel<A>>]>,
     /// The earliest tick at which something has to be done, over all shards.
     next: AtomicU64,
     /// Until when the worker that waits in the driver sleeps at the longest.
@@ -66,8 +51,8 @@ fn time_of(tick: u64) -> Time {
     Time::new(Duration::from_nanos(tick.saturating_mul(1 << TICK_BITS)))
 }
 
-impl Timers {
-    pub(crate) fn new(node: NodeId, shards: usize) -> Timers {
+impl<A> Timers<A> {
+    pub(crate) fn new(node: NodeId, shards: usize) -> Self {
         let shards = (0..shards.max(1)).map(|_| Mutex::new(Wheel::new())).collect();
         Timers { node, shards, next: AtomicU64::new(NEVER), asleep_until: AtomicU64::new(0) }
     }
@@ -78,7 +63,7 @@ impl Timers {
         &self,
         shard: usize,
         due: Time,
-        action: impl FnOnce(TimerRef) -> Action,
+        action: impl FnOnce(TimerRef) -> A,
     ) -> (TimerRef, bool) {
         let shard = shard % self.shards.len();
         let tick = tick_from(due);
@@ -100,27 +85,24 @@ impl Timers {
         Some(time_of(due).since(now))
     }
 
-    /// The time left of a timer that has not fired, and where it goes.
-    pub(crate) fn read(
+    /// The time left of a timer that has not fired, and what `look` makes of its action.
+    pub(crate) fn read<R>(
         &self,
         timer: TimerRef,
         now: Time,
-    ) -> Option<(Duration, Option<Dest<'static>>)> {
+        look: impl FnOnce(&A) -> R,
+    ) -> Option<(Duration, R)> {
         let wheel = self.shard(timer)?.lock();
         let (due, action) = wheel.due(timer.key)?;
-        let dest = match action {
-            Action::Send(dest, _) => Some(dest.clone()),
-            Action::Wake(_) | Action::WakeTask(_) => None,
-        };
-        Some((time_of(due).since(now), dest))
+        Some((time_of(due).since(now), look(action)))
     }
 
-    fn shard(&self, timer: TimerRef) -> Option<&Mutex<Wheel<Action>>> {
+    fn shard(&self, timer: TimerRef) -> Option<&Mutex<Wheel<A>>> {
         self.shards.get(usize::from(timer.shard)).filter(|_| timer.node == self.node)
     }
 
     /// Takes out what is due at `now`.
-    pub(crate) fn take_due(&self, now: Time, due: &mut Vec<Action>) {
+    pub(crate) fn take_due(&self, now: Time, due: &mut Vec<A>) {
         let tick = tick_at(now);
         if self.next.load(Ordering::SeqCst) > tick {
             return;
@@ -165,8 +147,8 @@ mod tests {
         Time::new(Duration::from_millis(ms))
     }
 
-    fn start(timers: &Timers, due: Time) -> (TimerRef, bool) {
-        timers.start(0, due, |_| Action::Send(Dest::Name("x".into()), Envelope::new(())))
+    fn start(timers: &Timers<()>, due: Time) -> (TimerRef, bool) {
+        timers.start(0, due, |_| ())
     }
 
     /// TIM-8: never early.
@@ -176,7 +158,7 @@ mod tests {
         let (timer, _) = start(&timers, at_ms(5));
         let mut due = Vec::new();
         timers.take_due(at_ms(4), &mut due);
-        assert!(due.is_empty() && timers.read(timer, at_ms(4)).is_some());
+        assert!(due.is_empty() && timers.read(timer, at_ms(4), |()| ()).is_some());
         timers.take_due(Time::new(Duration::from_micros(5_066)), &mut due);
         assert_eq!(due.len(), 1);
         assert_eq!(timers.cancel(timer, at_ms(6)), None);

@@ -6,6 +6,7 @@ use super::control::Running;
 use super::exit::leave;
 use super::relations::{LOCAL, Monitor, Unlink};
 use super::route::Found;
+use super::timers::Action;
 use crate::carrier::RemoteDest;
 use crate::context;
 use crate::dest::Dest;
@@ -18,7 +19,7 @@ use crate::reference::Reference;
 use crate::registry::RegisterError;
 use crate::signal::Signal;
 use crate::system_message::{Down, Object, Timeout};
-use crate::timer::{Action, TimerRef};
+use crate::timer::TimerRef;
 
 /// The running process's own pid (Erlang's `self/0`).
 ///

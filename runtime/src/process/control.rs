@@ -17,10 +17,13 @@ use crate::exit_reason::ExitReason;
 use crate::mailbox::Mailbox;
 use crate::node::Inner;
 use crate::pid::Pid;
-use crate::table::SlotRef;
+use crate::table;
 
 /// How many messages a process may take in one turn before others have theirs.
 const TURN_BUDGET: u32 = 256;
+
+/// A slot of the process table.
+pub(crate) type SlotRef = table::SlotRef<dyn Body>;
 
 /// A process, as the table holds it.
 pub(crate) trait Body: Send {

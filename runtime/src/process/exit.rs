@@ -15,15 +15,15 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
 
-use super::control::Running;
+use super::control::{Running, SlotRef};
 use super::relations::Ending;
 use crate::carrier::RemoteDest;
 use crate::context;
 use crate::exit_reason::{ExitReason, PanicReason};
 use crate::node::Inner;
+use crate::scheduler::shard;
 use crate::signal::Signal;
 use crate::system_message::Object;
-use crate::table::SlotRef;
 
 /// Ends the process in this slot, which the caller owns.
 pub(crate) fn end(node: &Inner, slot: SlotRef, reason: ExitReason) {
@@ -74,7 +74,7 @@ pub(crate) fn end(node: &Inner, slot: SlotRef, reason: ExitReason) {
     }
     // 7.
     drop(body);
-    node.table.release(slot, context::shard());
+    node.table.release(slot, shard());
     node.process_ended();
 }
 

@@ -9,6 +9,7 @@ mod relations;
 mod route;
 mod run;
 mod spawn;
+mod timers;
 mod wait;
 
 pub use api::{
@@ -23,9 +24,10 @@ pub use spawn::{
 };
 pub use wait::{Elapsed, Sleep, SpawnBlocking, sleep, spawn_blocking, timeout, yield_now};
 
-pub(crate) use control::{Body, Control, Running};
+pub(crate) use control::{Body, Control, Running, SlotRef};
 pub(crate) use exit::{end, install_panic_hook};
 pub use route::SendError;
 pub(crate) use run::run;
 pub(crate) use spawn::{Start, start};
+pub(crate) use timers::Action;
 pub(crate) use wait::Oneshot;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::control::Running;
 use super::spawn::SpawnReply;
+use super::timers::Action;
 use crate::context;
 use crate::env::Time;
 use crate::exit_reason::ExitReason;
@@ -20,7 +21,7 @@ use crate::message::{Envelope, Message, Node};
 use crate::pid::Pid;
 use crate::reference::Reference;
 use crate::signal::SpawnError;
-use crate::timer::{Action, TimerRef};
+use crate::timer::TimerRef;
 
 /// A receive that is under way.
 #[derive(Debug)]

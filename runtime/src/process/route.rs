@@ -1,7 +1,6 @@
 //! From a destination to a queue: here, or over the carrier.
 
 use crate::carrier::{ConnectionId, RemoteDest};
-use crate::context;
 use crate::dest::Dest;
 use crate::exit_reason::ExitReason;
 use crate::message::{EncodeError, Envelope, Message};
@@ -9,6 +8,7 @@ use crate::name::Name;
 use crate::node::Inner;
 use crate::node_name::NodeName;
 use crate::pid::Pid;
+use crate::scheduler::is_worker;
 use crate::signal::{Signal, Target};
 
 use super::relations::LOCAL;
@@ -109,7 +109,7 @@ impl Inner {
             return Ok(Inner::NEVER_CONNECTED);
         };
         let connection = carrier.send(to, signal)?;
-        if !context::is_worker() {
+        if !is_worker() {
             // Nobody's turn ends here.
             carrier.flush();
         }

@@ -3,11 +3,10 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::control::{Body, Running};
+use super::control::{Body, Running, SlotRef};
 use super::exit::{catch, end};
 use crate::exit_reason::ExitReason;
 use crate::node::Inner;
-use crate::table::SlotRef;
 
 enum Turn {
     /// It waits for something.

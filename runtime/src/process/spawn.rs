@@ -2,10 +2,11 @@
 
 use std::future::Future;
 use std::panic::Location;
+use std::pin::Pin;
 
 use serde::{Deserialize, Serialize};
 
-use super::control::{Control, Process};
+use super::control::{Body, Control, Process};
 use super::exit::leave;
 use super::receive::Receive;
 use super::relations::{LOCAL, Monitor, Relations, Spawning};
@@ -17,9 +18,9 @@ use crate::node_name::NodeName;
 use crate::pid::{LocalId, Pid};
 use crate::reference::Reference;
 use crate::remote::RemoteFn;
+use crate::scheduler::shard;
 use crate::signal::SpawnError;
 use crate::system_message::Object;
-use crate::table::BoxedBody;
 
 /// What a new process has besides its future.
 pub(crate) struct Start {
@@ -46,7 +47,7 @@ where
     if node.is_stopping() {
         return None;
     }
-    let slot = node.table.allocate(context::shard())?;
+    let slot = node.table.allocate(shard())?;
     let pid = Pid::new(node.id, slot.id());
     let mut relations = Relations::default();
     if let Some(peer) = start.link {
@@ -56,7 +57,7 @@ where
         relations.add_watcher(reference, watcher);
     }
     let control = Control::new(slot, pid, start.parent, start.site, relations);
-    let body: BoxedBody = Box::pin(Process::new(control, future));
+    let body: Pin<Box<dyn Body>> = Box::pin(Process::new(control, future));
     slot.set_body(body);
     before(pid);
     slot.queue.open();

@@ -12,11 +12,12 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::exit::catch;
+use super::timers::Action;
 use crate::context;
 use crate::env::Time;
 use crate::exit_reason::ExitReason;
 use crate::node::Node;
-use crate::timer::{Action, TimerRef};
+use crate::timer::TimerRef;
 
 /// Lets other processes run first (Erlang's `yield/0`).
 pub async fn yield_now() {

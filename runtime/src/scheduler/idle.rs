@@ -14,14 +14,14 @@ use parking_lot::Mutex;
 
 use super::seat::Seat;
 
-pub(super) struct Idle<T> {
-    sleepers: Mutex<Vec<Arc<Seat<T>>>>,
+pub(super) struct Idle {
+    sleepers: Mutex<Vec<Arc<Seat>>>,
     /// The length of `sleepers`, to be read without the lock.
     sleeping: AtomicUsize,
     searching: AtomicUsize,
 }
 
-impl<T> Default for Idle<T> {
+impl Default for Idle {
     fn default() -> Self {
         Idle {
             sleepers: Mutex::default(),
@@ -31,13 +31,13 @@ impl<T> Default for Idle<T> {
     }
 }
 
-impl<T> Idle<T> {
+impl Idle {
     pub(super) fn sleeping(&self) -> usize {
         self.sleeping.load(Ordering::Relaxed)
     }
 
     /// After work was queued: whom to wake for it. The worker counts as searching.
-    pub(super) fn take_for_work(&self) -> Option<Arc<Seat<T>>> {
+    pub(super) fn take_for_work(&self) -> Option<Arc<Seat>> {
         fence(Ordering::SeqCst);
         if self.searching.load(Ordering::Relaxed) > 0 || self.sleeping() == 0 {
             return None;
@@ -60,7 +60,7 @@ impl<T> Idle<T> {
     }
 
     /// A worker is about to sleep; it must look at the queues once more after this.
-    pub(super) fn enter(&self, seat: &Arc<Seat<T>>) {
+    pub(super) fn enter(&self, seat: &Arc<Seat>) {
         let mut sleepers = self.sleepers.lock();
         sleepers.push(seat.clone());
         self.sleeping.store(sleepers.len(), Ordering::Relaxed);
@@ -70,7 +70,7 @@ impl<T> Idle<T> {
 
     /// A worker is awake. False if `take_for_work` had taken it, so that it counts as
     /// searching already.
-    pub(super) fn leave(&self, seat: &Arc<Seat<T>>) -> bool {
+    pub(super) fn leave(&self, seat: &Arc<Seat>) -> bool {
         let mut sleepers = self.sleepers.lock();
         let at = sleepers.iter().position(|sleeper| Arc::ptr_eq(sleeper, seat));
         let Some(at) = at else { return false };

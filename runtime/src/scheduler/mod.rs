@@ -1,7 +1,6 @@
 //! The work-stealing scheduler: which worker runs what next, and where it waits.
 //!
-//! It is generic over what it schedules and knows no processes: a task is a small copy
-//! that a [`Runner`] knows how to run.
+//! It knows no processes: a task is a number that a [`Runner`] knows how to run.
 //!
 //! - Each worker has a queue and, before it, a slot for the task that was woken last: a
 //!   pair of processes that talk to each other stays on one worker, in its cache.
@@ -15,6 +14,7 @@
 //! the wake-up protocol in `idle`.
 
 mod blocking;
+mod current;
 mod driver;
 mod idle;
 mod monitor;
@@ -25,9 +25,11 @@ mod worker;
 pub use driver::Driver;
 
 pub(crate) use blocking::BlockingPool;
+pub(crate) use current::{is_worker, is_worker_of, schedule, shard};
 pub(crate) use parker::ThreadDriver;
 pub(crate) use worker::Worker;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -43,16 +45,27 @@ use seat::Seat;
 /// How long `stop` waits for workers that are in the middle of a task.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
-/// What is scheduled: a small copy that says which.
-pub(crate) trait Task: Copy + Send + PartialEq + 'static {}
-impl<T: Copy + Send + PartialEq + 'static> Task for T {}
+/// What is scheduled, as a number from 1 up, so that it has a spare value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct TaskId(NonZeroU32);
+
+impl TaskId {
+    /// The task with this index, which is below 2^32 - 1.
+    pub(crate) fn of(index: u32) -> TaskId {
+        TaskId(NonZeroU32::MIN.saturating_add(index))
+    }
+
+    pub(crate) fn index(self) -> u32 {
+        self.0.get() - 1
+    }
+}
 
 /// What the scheduler asks of its user. All workers share one.
-pub(crate) trait Runner<T>: Send + Sync + 'static {
+pub(crate) trait Runner: Send + Sync + 'static {
     /// A worker's thread: `work` is all that it does.
-    fn enter(&self, worker: &Worker<T>, work: &dyn Fn());
+    fn enter(&self, work: &dyn Fn());
     /// Runs a task; says whether it is to be run again soon.
-    fn run(&self, task: T) -> bool;
+    fn run(&self, task: TaskId) -> bool;
     /// Does what is due.
     fn maintain(&self);
     /// Does what is due, and says how long the driver may wait before something else is.
@@ -64,15 +77,15 @@ pub(crate) trait Runner<T>: Send + Sync + 'static {
     /// The monotonic clock.
     fn now(&self) -> Time;
     /// A task has kept its worker for this long.
-    fn stuck(&self, task: T, time: Duration);
+    fn stuck(&self, task: TaskId, time: Duration);
 }
 
-pub(crate) struct Scheduler<T> {
+pub(crate) struct Scheduler {
     name: String,
-    injector: Injector<T>,
+    injector: Injector<TaskId>,
     /// One for each worker that is there now.
-    seats: RwLock<Vec<Arc<Seat<T>>>>,
-    idle: Idle<T>,
+    seats: RwLock<Vec<Arc<Seat>>>,
+    idle: Idle,
     driver: Arc<dyn Driver>,
     /// Held by the worker that waits in the driver, or polls it.
     driver_turn: Mutex<()>,
@@ -85,9 +98,9 @@ pub(crate) struct Scheduler<T> {
     thread_ended: Condvar,
 }
 
-impl<T: Task> Scheduler<T> {
+impl Scheduler {
     /// A scheduler without workers; `name` goes into the names of its threads.
-    pub(crate) fn new(name: &str, driver: Arc<dyn Driver>) -> Arc<Scheduler<T>> {
+    pub(crate) fn new(name: &str, driver: Arc<dyn Driver>) -> Arc<Scheduler> {
         Arc::new(Scheduler {
             name: name.into(),
             injector: Injector::new(),
@@ -107,7 +120,7 @@ impl<T: Task> Scheduler<T> {
     pub(crate) fn start(
         self: &Arc<Self>,
         workers: usize,
-        runner: Arc<dyn Runner<T>>,
+        runner: Arc<dyn Runner>,
     ) -> std::io::Result<()> {
         for _ in 0..workers {
             self.start_worker(runner.clone())?;
@@ -116,7 +129,7 @@ impl<T: Task> Scheduler<T> {
         self.start_thread("monitor", move || scheduler.watch(&runner))
     }
 
-    fn start_worker(self: &Arc<Self>, runner: Arc<dyn Runner<T>>) -> std::io::Result<()> {
+    fn start_worker(self: &Arc<Self>, runner: Arc<dyn Runner>) -> std::io::Result<()> {
         let scheduler = self.clone();
         self.start_thread("worker", move || Worker::main(scheduler, &*runner))
     }
@@ -145,7 +158,7 @@ impl<T: Task> Scheduler<T> {
     }
 
     /// Queues a task from outside the workers.
-    pub(crate) fn inject(&self, task: T) {
+    pub(crate) fn inject(&self, task: TaskId) {
         self.injector.push(task);
         self.wake_one();
     }
@@ -188,13 +201,13 @@ impl<T: Task> Scheduler<T> {
         true
     }
 
-    fn take_injected(&self, local: &crossbeam_deque::Worker<T>) -> Option<T> {
+    fn take_injected(&self, local: &crossbeam_deque::Worker<TaskId>) -> Option<TaskId> {
         retry(|| self.injector.steal_batch_and_pop(local))
     }
 }
 
 /// Repeats an attempt to steal until it says yes or no.
-fn retry<T>(mut attempt: impl FnMut() -> Steal<T>) -> Option<T> {
+fn retry(mut attempt: impl FnMut() -> Steal<TaskId>) -> Option<TaskId> {
     loop {
         match attempt() {
             Steal::Success(task) => return Some(task),

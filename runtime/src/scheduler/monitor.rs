@@ -21,7 +21,7 @@ use crossbeam_utils::sync::{Parker, Unparker};
 use parking_lot::Mutex;
 
 use super::seat::Seat;
-use super::{Runner, Scheduler, Task};
+use super::{Runner, Scheduler};
 use crate::env::Time;
 
 /// A worker that is this long in one run of a task is stuck.
@@ -78,10 +78,10 @@ struct Sample {
     reported: bool,
 }
 
-impl<T: Task> Scheduler<T> {
-    pub(super) fn watch(self: &Arc<Self>, runner: &Arc<dyn Runner<T>>) {
+impl Scheduler {
+    pub(super) fn watch(self: &Arc<Self>, runner: &Arc<dyn Runner>) {
         let parker = self.monitor.parker.lock();
-        let mut samples: HashMap<*const Seat<T>, Sample> = HashMap::new();
+        let mut samples: HashMap<*const Seat, Sample> = HashMap::new();
         let mut quiet = 0;
         while !self.is_stopping() {
             if self.monitor.awake_workers.load(Ordering::SeqCst) == 0 {
@@ -105,8 +105,8 @@ impl<T: Task> Scheduler<T> {
 
     fn sample(
         self: &Arc<Self>,
-        runner: &Arc<dyn Runner<T>>,
-        samples: &mut HashMap<*const Seat<T>, Sample>,
+        runner: &Arc<dyn Runner>,
+        samples: &mut HashMap<*const Seat, Sample>,
     ) {
         let now = runner.now();
         let seats: Vec<_> = self.seats.read().clone();
@@ -141,7 +141,7 @@ impl<T: Task> Scheduler<T> {
     }
 
     /// Sees to it that the work of a stuck worker is done by others.
-    fn relieve(self: &Arc<Self>, runner: &Arc<dyn Runner<T>>, seat: &Seat<T>, workers: usize) {
+    fn relieve(self: &Arc<Self>, runner: &Arc<dyn Runner>, seat: &Seat, workers: usize) {
         if !seat.is_stuck() {
             seat.mark_stuck();
         }

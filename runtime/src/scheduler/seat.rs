@@ -6,8 +6,8 @@ use crossbeam_deque::Stealer;
 use crossbeam_utils::CachePadded;
 use crossbeam_utils::atomic::AtomicCell;
 
-use super::Driver;
 use super::parker::Parker;
+use super::{Driver, TaskId};
 
 /// The worker does its work.
 const ACTIVE: u8 = 0;
@@ -16,20 +16,20 @@ const STUCK: u8 = 1;
 /// Besides, another worker was started in its place.
 const REPLACED: u8 = 2;
 
-pub(super) struct Seat<T> {
-    pub(super) stealer: Stealer<T>,
+pub(super) struct Seat {
+    pub(super) stealer: Stealer<TaskId>,
     /// The task that was woken last. The worker's own; only a stuck one is robbed of it.
-    pub(super) last_woken: CachePadded<AtomicCell<Option<T>>>,
+    pub(super) last_woken: CachePadded<AtomicCell<Option<TaskId>>>,
     /// The task that runs now.
-    running: AtomicCell<Option<T>>,
+    running: AtomicCell<Option<TaskId>>,
     /// Counts the tasks that were begun.
     runs: AtomicU64,
     state: AtomicU8,
     parker: Parker,
 }
 
-impl<T: Copy> Seat<T> {
-    pub(super) fn new(stealer: Stealer<T>) -> Seat<T> {
+impl Seat {
+    pub(super) fn new(stealer: Stealer<TaskId>) -> Seat {
         Seat {
             stealer,
             last_woken: CachePadded::new(AtomicCell::new(None)),
@@ -54,7 +54,7 @@ impl<T: Copy> Seat<T> {
     }
 
     /// The worker begins a task.
-    pub(super) fn begin(&self, task: T) {
+    pub(super) fn begin(&self, task: TaskId) {
         self.runs.store(self.runs.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         self.running.store(Some(task));
     }
@@ -68,7 +68,7 @@ impl<T: Copy> Seat<T> {
     }
 
     /// The task that runs now, and the number of its run.
-    pub(super) fn running(&self) -> Option<(u64, T)> {
+    pub(super) fn running(&self) -> Option<(u64, TaskId)> {
         let run = self.runs.load(Ordering::Relaxed);
         self.running.load().map(|task| (run, task))
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crossbeam_deque::Worker as Deque;
 
 use super::seat::Seat;
-use super::{Runner, Scheduler, Task, retry};
+use super::{Runner, Scheduler, TaskId, current, retry};
 
 /// After this many runs a worker looks at what it would not see while it has work of
 /// its own: injected work, timers, sockets.
@@ -23,10 +23,10 @@ const LAST_WOKEN_STREAK_MAX: u32 = 16;
 /// The longest sleep: a clock that was set badly mends itself in this time.
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
 
-pub(crate) struct Worker<T> {
-    scheduler: Arc<Scheduler<T>>,
-    seat: Arc<Seat<T>>,
-    queue: Deque<T>,
+pub(crate) struct Worker {
+    scheduler: Arc<Scheduler>,
+    seat: Arc<Seat>,
+    queue: Deque<TaskId>,
     streak: Cell<u32>,
     searching: Cell<bool>,
     runs: Cell<u32>,
@@ -35,8 +35,8 @@ pub(crate) struct Worker<T> {
     victim: Cell<usize>,
 }
 
-impl<T: Task> Worker<T> {
-    pub(super) fn main(scheduler: Arc<Scheduler<T>>, runner: &dyn Runner<T>) {
+impl Worker {
+    pub(super) fn main(scheduler: Arc<Scheduler>, runner: &dyn Runner) {
         let queue = Deque::new_fifo();
         let seat = Arc::new(Seat::new(queue.stealer()));
         let index = scheduler.started.fetch_add(1, Ordering::Relaxed) + 1;
@@ -52,13 +52,13 @@ impl<T: Task> Worker<T> {
             victim: Cell::new(0),
         };
         worker.scheduler.monitor.worker_wakes();
-        runner.enter(&worker, &|| worker.work(runner));
+        runner.enter(&|| current::enter(&worker, || worker.work(runner)));
         worker.hand_over();
         worker.scheduler.monitor.worker_sleeps();
         worker.scheduler.seats.write().retain(|seat| !Arc::ptr_eq(seat, &worker.seat));
     }
 
-    pub(crate) fn belongs_to(&self, scheduler: &Arc<Scheduler<T>>) -> bool {
+    pub(crate) fn belongs_to(&self, scheduler: &Arc<Scheduler>) -> bool {
         Arc::ptr_eq(&self.scheduler, scheduler)
     }
 
@@ -69,19 +69,19 @@ impl<T: Task> Worker<T> {
 
     /// Queues a task from this worker's thread: it will be run next, and what would have
     /// been goes to the queue, where others may steal it.
-    pub(crate) fn schedule(&self, task: T) {
+    pub(crate) fn schedule(&self, task: TaskId) {
         if let Some(displaced) = self.seat.last_woken.swap(Some(task)) {
             self.schedule_later(displaced);
         }
     }
 
     /// Queues a task behind all others of this worker.
-    pub(crate) fn schedule_later(&self, task: T) {
+    pub(crate) fn schedule_later(&self, task: TaskId) {
         self.queue.push(task);
         self.scheduler.wake_one();
     }
 
-    fn work(&self, runner: &dyn Runner<T>) {
+    fn work(&self, runner: &dyn Runner) {
         while !self.scheduler.is_stopping() {
             let runs = self.runs.get().wrapping_add(1);
             self.runs.set(runs);
@@ -107,7 +107,7 @@ impl<T: Task> Worker<T> {
     }
 
     /// Runs a task; true if the worker was replaced meanwhile.
-    fn run(&self, runner: &dyn Runner<T>, task: T) -> bool {
+    fn run(&self, runner: &dyn Runner, task: TaskId) -> bool {
         self.seat.begin(task);
         let again = runner.run(task);
         let replaced = self.seat.end();
@@ -117,7 +117,7 @@ impl<T: Task> Worker<T> {
         replaced
     }
 
-    fn next_task(&self, runs: u32) -> Option<T> {
+    fn next_task(&self, runs: u32) -> Option<TaskId> {
         if runs.is_multiple_of(MAINTAIN_EVERY)
             && let Some(task) = self.scheduler.take_injected(&self.queue)
         {
@@ -135,14 +135,14 @@ impl<T: Task> Worker<T> {
     }
 
     /// Looks for work elsewhere.
-    fn search(&self) -> Option<T> {
+    fn search(&self) -> Option<TaskId> {
         if !self.searching.replace(true) {
             self.scheduler.idle.begin_search();
         }
         self.scheduler.take_injected(&self.queue).or_else(|| self.steal())
     }
 
-    fn steal(&self) -> Option<T> {
+    fn steal(&self) -> Option<TaskId> {
         let seats = self.scheduler.seats.read();
         let first = self.victim.replace(self.victim.get().wrapping_add(1));
         (0..seats.len()).map(|n| &seats[(first.wrapping_add(n)) % seats.len()]).find_map(|seat| {
@@ -162,14 +162,14 @@ impl<T: Task> Worker<T> {
         }
     }
 
-    fn maintain(&self, runner: &dyn Runner<T>) {
+    fn maintain(&self, runner: &dyn Runner) {
         runner.maintain();
         if let Some(_turn) = self.scheduler.driver_turn.try_lock() {
             self.scheduler.driver.park(Some(Duration::ZERO));
         }
     }
 
-    fn sleep(&self, runner: &dyn Runner<T>) {
+    fn sleep(&self, runner: &dyn Runner) {
         let scheduler = &self.scheduler;
         scheduler.idle.enter(&self.seat);
         if self.searching.replace(false) {

@@ -1,0 +1,58 @@
+//! Which worker this thread is, so that what it wakes goes to its own queue.
+//!
+//! # Invariants
+//! - **W1** `WORKER` is null, or points to what the caller of `enter` borrows until that
+//!   call returns. A panic out of it ends the thread.
+#![allow(unsafe_code)]
+
+use std::cell::Cell;
+use std::ptr;
+use std::sync::Arc;
+
+use super::worker::Worker;
+use super::{Scheduler, TaskId};
+
+thread_local! {
+    static WORKER: Cell<*const Worker> = const { Cell::new(ptr::null()) };
+}
+
+/// The thread is this worker while `work` runs.
+pub(super) fn enter(worker: &Worker, work: impl FnOnce()) {
+    WORKER.set(worker);
+    work();
+    WORKER.set(ptr::null());
+}
+
+fn worker<R>(work: impl FnOnce(&Worker) -> R) -> Option<R> {
+    // SAFETY: W1.
+    unsafe { WORKER.get().as_ref() }.map(work)
+}
+
+/// Queues a task with this thread's worker, or from outside.
+pub(crate) fn schedule(scheduler: &Arc<Scheduler>, task: TaskId) {
+    let done = worker(|worker| {
+        let own = worker.belongs_to(scheduler);
+        if own {
+            worker.schedule(task);
+        }
+        own
+    });
+    if done != Some(true) {
+        scheduler.inject(task);
+    }
+}
+
+/// Whether the thread is a worker of some node.
+pub(crate) fn is_worker() -> bool {
+    !WORKER.get().is_null()
+}
+
+/// Whether the thread is a worker of this scheduler.
+pub(crate) fn is_worker_of(scheduler: &Arc<Scheduler>) -> bool {
+    worker(|worker| worker.belongs_to(scheduler)).unwrap_or(false)
+}
+
+/// A small number for this thread: a worker's own, or 0.
+pub(crate) fn shard() -> usize {
+    worker(Worker::index).unwrap_or(0)
+}
