@@ -40,8 +40,8 @@ pub use node_id::{Creation, NodeId};
 pub use node_name::{NodeName, NodeNameError};
 pub use pid::{LocalId, Pid};
 pub use process::{
-    Elapsed, SendError, Sleep, SpawnBlocking, SpawnReply, cancel_timer, demonitor, demonitor_flush,
-    exit, exit_process, link, make_ref, monitor, process_count, read_timer, register, registered,
+    Elapsed, SendError, Sleep, SpawnBlocking, cancel_timer, demonitor, demonitor_flush, exit,
+    exit_process, link, make_ref, monitor, process_count, read_timer, register, registered,
     self_node, self_pid, send, send_after, sleep, spawn, spawn_blocking, spawn_link, spawn_link_on,
     spawn_monitor, spawn_monitor_on, spawn_on, spawn_on_with, start_timer, timeout, trap_exit,
     unlink, unregister, whereis, yield_now,
@@ -51,8 +51,10 @@ pub use registry::RegisterError;
 pub use remote::RemoteFn;
 pub use scheduler::Driver;
 pub use signal::{Signal, SpawnError, Target};
-pub use system_message::{Down, Exit, NodeDown, NodeDownReason, NodeType, NodeUp, Object, Timeout};
-pub use timer::TimerRef;
+pub use system_message::{
+    Down, Exit, NodeDown, NodeDownReason, NodeType, NodeUp, Object, SpawnReply,
+};
+pub use timer::{Timeout, TimerRef};
 
 pub(crate) use process::{Next, Opened, Receive};
 

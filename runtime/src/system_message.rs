@@ -10,7 +10,7 @@ use crate::name::Name;
 use crate::node_name::NodeName;
 use crate::pid::Pid;
 use crate::reference::Reference;
-use crate::timer::TimerRef;
+use crate::signal::SpawnError;
 
 /// A monitored process has ended, or can no longer be seen (Erlang's `DOWN`).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -118,11 +118,11 @@ impl fmt::Display for NodeDownReason {
     }
 }
 
-/// What a timer of `start_timer` delivers (Erlang's `{timeout, Ref, Msg}`).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Timeout<M> {
-    /// The timer, as `start_timer` returned it.
-    pub timer: TimerRef,
-    /// The message given to `start_timer`.
-    pub message: M,
+/// The answer to a request to spawn on another node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SpawnReply {
+    /// The request; the monitor, if one was asked for.
+    pub reference: Reference,
+    /// The new process, or why there is none.
+    pub result: Result<Pid, SpawnError>,
 }

@@ -3,12 +3,14 @@
 //! What a timer does when it falls due is not known here: it holds a value, which whoever
 //! calls [`Timers::take_due`] gets then, with no lock held.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::env::Time;
+use crate::message::{DecodeError, EncodeError, Message};
 use crate::node_id::NodeId;
 use crate::time::{Key, Wheel};
 
@@ -25,6 +27,38 @@ pub struct TimerRef {
     node: NodeId,
     shard: u16,
     key: Key,
+}
+
+/// What a timer of `start_timer` delivers (Erlang's `{timeout, Ref, Msg}`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Timeout<M> {
+    /// The timer, as `start_timer` returned it.
+    pub timer: TimerRef,
+    /// The message given to `start_timer`.
+    pub message: M,
+}
+
+/// Timers deliver on their own node only, so this message never leaves it.
+impl<M: Message> Message for Timeout<M> {
+    fn tag() -> Cow<'static, str> {
+        "timeout".into()
+    }
+
+    fn fingerprint() -> u64 {
+        0
+    }
+
+    fn check_sendable() -> Result<(), EncodeError> {
+        Err(EncodeError::new::<Self>("a timer's reference means nothing elsewhere"))
+    }
+
+    fn encode(&self, _: &mut Vec<u8>) -> Result<(), EncodeError> {
+        Self::check_sendable()
+    }
+
+    fn decode(_: &[u8]) -> Result<Self, DecodeError> {
+        Err(DecodeError::malformed::<Self>("it never crosses the wire"))
+    }
 }
 
 pub(crate) struct Timers<A> {

@@ -24,7 +24,7 @@ impl EncodeError {
         EncodeError { type_name: type_name.to_owned().into(), why: why.into() }
     }
 
-    pub(super) fn new<T>(why: impl Into<String>) -> EncodeError {
+    pub(crate) fn new<T>(why: impl Into<String>) -> EncodeError {
         EncodeError { type_name: std::any::type_name::<T>().into(), why: why.into() }
     }
 }

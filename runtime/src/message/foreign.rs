@@ -57,29 +57,6 @@ plain! {
     crate::NodeDown = "nodedown", crate::SpawnReply = "spawn_reply",
 }
 
-/// Timers deliver on their own node only, so this message never leaves it.
-impl<M: Message> Message for crate::Timeout<M> {
-    fn tag() -> Cow<'static, str> {
-        "timeout".into()
-    }
-
-    fn fingerprint() -> u64 {
-        0
-    }
-
-    fn check_sendable() -> Result<(), EncodeError> {
-        Err(EncodeError::new::<Self>("a timer's reference means nothing elsewhere"))
-    }
-
-    fn encode(&self, _: &mut Vec<u8>) -> Result<(), EncodeError> {
-        Self::check_sendable()
-    }
-
-    fn decode(_: &[u8]) -> Result<Self, DecodeError> {
-        Err(DecodeError::malformed::<Self>("it never crosses the wire"))
-    }
-}
-
 /// A type that is made of others: its fingerprint is made of theirs.
 macro_rules! composed {
     ($([$($bound:tt)*] $type:ty = $kind:literal of $($part:ident),+;)*) => {$(

@@ -18,8 +18,8 @@ use crate::pid::Pid;
 use crate::reference::Reference;
 use crate::registry::RegisterError;
 use crate::signal::Signal;
-use crate::system_message::{Down, Object, Timeout};
-use crate::timer::TimerRef;
+use crate::system_message::{Down, Object};
+use crate::timer::{Timeout, TimerRef};
 
 /// The running process's own pid (Erlang's `self/0`).
 ///

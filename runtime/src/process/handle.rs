@@ -5,7 +5,6 @@
 
 use super::control::Running;
 use super::relations::Lost;
-use super::spawn::SpawnReply;
 use crate::carrier::ConnectionId;
 use crate::exit_reason::ExitReason;
 use crate::message::{Chain, Envelope, Message};
@@ -13,7 +12,7 @@ use crate::node_id::NodeId;
 use crate::pid::Pid;
 use crate::reference::Reference;
 use crate::signal::{Signal, SpawnError};
-use crate::system_message::{Down, Exit};
+use crate::system_message::{Down, Exit, SpawnReply};
 
 impl Running<'_> {
     /// Takes in what has come; true if there were messages among it.

@@ -19,8 +19,7 @@ pub use api::{
 };
 pub use receive::{Next, Opened, Receive};
 pub use spawn::{
-    SpawnReply, spawn, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on,
-    spawn_on_with,
+    spawn, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on, spawn_on_with,
 };
 pub use wait::{Elapsed, Sleep, SpawnBlocking, sleep, spawn_blocking, timeout, yield_now};
 

@@ -12,7 +12,6 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::control::Running;
-use super::spawn::SpawnReply;
 use super::timers::Action;
 use crate::context;
 use crate::env::Time;
@@ -21,6 +20,7 @@ use crate::message::{Envelope, Message, Node};
 use crate::pid::Pid;
 use crate::reference::Reference;
 use crate::signal::SpawnError;
+use crate::system_message::SpawnReply;
 use crate::timer::TimerRef;
 
 /// A receive that is under way.

@@ -4,8 +4,6 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 
-use serde::{Deserialize, Serialize};
-
 use super::control::{Body, Control, Process};
 use super::exit::leave;
 use super::receive::Receive;
@@ -146,15 +144,6 @@ where
         me.control.relations.borrow_mut().add_monitor(reference, monitor);
         (child, reference)
     })
-}
-
-/// The answer to a request to spawn on another node.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct SpawnReply {
-    /// The request; the monitor, if one was asked for.
-    pub reference: Reference,
-    /// The new process, or why there is none.
-    pub result: Result<Pid, SpawnError>,
 }
 
 /// Spawns a process on a node (Erlang's `spawn/2`).
