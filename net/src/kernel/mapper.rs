@@ -8,7 +8,7 @@ use fika_runtime::{sleep, spawn, timeout};
 
 use super::net::{Net, StartError};
 use crate::epmd::{NodeInfo, PublishedType};
-use crate::io::{EpmdClient, EpmdConfig, EpmdError, EpmdServer, Registration};
+use crate::io::{EpmdClient, EpmdConfig, EpmdError, EpmdRegistration, EpmdServer};
 
 /// The longest time for one answer of the mapper (EPMD-18).
 const ANSWER_TIME: Duration = Duration::from_secs(10);
@@ -35,7 +35,7 @@ pub(super) async fn register(net: &Arc<Net>, port: u16) -> Result<(), StartError
     Ok(())
 }
 
-async fn keep(net: Arc<Net>, port: u16, mut registration: Registration) {
+async fn keep(net: Arc<Net>, port: u16, mut registration: EpmdRegistration) {
     loop {
         registration.lost().await;
         tracing::warn!(node = %net.name, "the port mapper is gone; registering again");
@@ -49,7 +49,7 @@ async fn keep(net: Arc<Net>, port: u16, mut registration: Registration) {
     }
 }
 
-async fn register_once(net: &Net, port: u16) -> Result<Registration, StartError> {
+async fn register_once(net: &Net, port: u16) -> Result<EpmdRegistration, StartError> {
     let node_type = if net.config.hidden { PublishedType::HIDDEN } else { PublishedType::NORMAL };
     let info = NodeInfo::new(net.name.alive(), port, node_type)
         .expect("a node's name keeps to what a mapper takes");
@@ -66,7 +66,7 @@ async fn ask(
     client: &EpmdClient,
     mapper: SocketAddr,
     info: &NodeInfo,
-) -> Result<Registration, EpmdError> {
+) -> Result<EpmdRegistration, EpmdError> {
     let error = || EpmdError::Closed { mapper, error: std::io::ErrorKind::TimedOut.into() };
     timeout(ANSWER_TIME, client.register(info)).await.unwrap_or_else(|_| Err(error()))
 }

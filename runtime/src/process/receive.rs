@@ -209,7 +209,7 @@ impl crate::node::Inner {
     /// A message of another node did not decode.
     fn undecodable(&self, pid: Pid, encoded: &crate::Encoded, error: &crate::DecodeError) {
         let tag = &*encoded.wire_type.tag;
-        tracing::error!(%pid, message = %tag, %error, "a message from another node was dropped");
+        tracing::error!(%pid, %tag, %error, "a message from another node was dropped");
         if error.is_malformed()
             && let (Some(carrier), Some(from)) = (self.carrier.get(), encoded.from)
         {
