@@ -450,7 +450,9 @@ impl Inner {
             reply(Err(SpawnError::Notsup));
             return None;
         };
-        let future = match make(&args) {
+        // The arguments' types are the user's, and so is what reads them.
+        let made = process::catch(|| make(&args).map_err(|error| error.to_string()));
+        let future = match made.unwrap_or_else(|panic| Err(panic.to_string())) {
             Ok(future) => future,
             Err(error) => {
                 tracing::warn!(%function, %from, %error, "asked to spawn with other arguments");

@@ -15,6 +15,7 @@
 #![allow(unsafe_code)]
 
 use std::any::TypeId;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
 
 use super::{EncodeError, Encoded, Message, WireType};
@@ -353,7 +354,18 @@ impl Iterator for Chain {
 
 impl Drop for Chain {
     fn drop(&mut self) {
-        self.for_each(drop);
+        // A destructor that panics must not keep the others from running. The first panic
+        // goes on when all are gone.
+        let mut panic = None;
+        for envelope in &mut *self {
+            let dropped = catch_unwind(AssertUnwindSafe(|| drop(envelope)));
+            panic = panic.or(dropped.err());
+        }
+        if let Some(panic) = panic
+            && !std::thread::panicking()
+        {
+            resume_unwind(panic);
+        }
     }
 }
 
@@ -392,6 +404,32 @@ mod tests {
         assert!(chain.next().unwrap().is::<crate::Local<std::sync::Arc<()>>>());
         assert_eq!(std::sync::Arc::strong_count(&value), 3);
         drop(chain);
+        assert_eq!(std::sync::Arc::strong_count(&value), 1);
+    }
+
+    #[test]
+    fn a_chain_drops_all_though_some_panic() {
+        struct Loud(std::sync::Arc<()>);
+        impl Drop for Loud {
+            fn drop(&mut self) {
+                std::panic::resume_unwind(Box::new("loud"));
+            }
+        }
+        let value = std::sync::Arc::new(());
+        let mailbox_of = |count: usize| {
+            let mut mailbox = crate::mailbox::Mailbox::new();
+            (0..count).for_each(|_| mailbox.push(Envelope::new(crate::Local(Loud(value.clone())))));
+            mailbox
+        };
+        let mailbox = mailbox_of(3);
+        assert!(catch_unwind(AssertUnwindSafe(|| drop(mailbox))).is_err());
+        assert_eq!(std::sync::Arc::strong_count(&value), 1);
+        let mailbox = mailbox_of(3);
+        let unwound = catch_unwind(AssertUnwindSafe(|| {
+            let _mailbox = mailbox;
+            std::panic::resume_unwind(Box::new("outer"));
+        }));
+        assert!(unwound.is_err());
         assert_eq!(std::sync::Arc::strong_count(&value), 1);
     }
 }

@@ -121,7 +121,8 @@ pub fn unlink(peer: Pid) {
 /// lost, with `noconnection`.
 ///
 /// # Panics
-/// Outside of a process. A node's name that is none ends the calling process with `badarg`.
+/// Outside of a process. A node's name that is none ends the calling process with `badarg`, and
+/// so does a name on another node where the own node has no name.
 #[track_caller]
 pub fn monitor<'a>(target: impl Into<Dest<'a>>) -> Reference {
     context::process("monitor", |me| me.monitor(&target.into()))
@@ -176,6 +177,10 @@ impl Running<'_> {
             Ok(Found::Nobody(_)) => (None, None, here),
             Ok(Found::Remote(RemoteDest::Pid(pid))) => {
                 (Some(pid), Some(RemoteDest::Pid(pid)), here)
+            }
+            // MON-17.
+            Ok(Found::Remote(RemoteDest::Name(..))) if self.node.carrier.get().is_none() => {
+                leave(ExitReason::badarg("a name on another node, and this node has none"))
             }
             Ok(Found::Remote(RemoteDest::Name(name, at))) => {
                 (None, Some(RemoteDest::Name(name, at.clone())), at)

@@ -73,7 +73,7 @@ pub(crate) fn end(node: &Inner, slot: SlotRef, reason: ExitReason) {
         tracing::error!(%pid, panicked = %message, %at, spawned = %site, parent, "a panic ended a process");
     }
     // 7.
-    drop(body);
+    contain(|| drop(body));
     node.table.release(slot, shard());
     node.process_ended();
 }
@@ -81,6 +81,14 @@ pub(crate) fn end(node: &Inner, slot: SlotRef, reason: ExitReason) {
 /// Runs a piece of a process; a panic is an exit reason.
 pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, ExitReason> {
     catch_unwind(AssertUnwindSafe(work)).map_err(reason_of)
+}
+
+/// Runs something that may drop messages: a panic in a message's destructor, where no
+/// process can be blamed for it, is reported and goes no further.
+pub(crate) fn contain(work: impl FnOnce()) {
+    if let Err(reason) = catch(work) {
+        tracing::error!(%reason, "a message's destructor panicked");
+    }
 }
 
 thread_local! {

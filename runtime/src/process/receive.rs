@@ -108,7 +108,9 @@ impl Receive {
             me.pid()
         );
         loop {
-            if let Some(message) = me.control.mailbox.borrow_mut().take_next(wanted) {
+            // In a statement of its own, so that the borrow ends here.
+            let next = me.control.mailbox.borrow_mut().take_next(wanted);
+            if let Some(message) = next {
                 if me.control.spend() {
                     return Poll::Ready(Next::Message(message));
                 }

@@ -11,6 +11,7 @@ use crate::pid::Pid;
 use crate::scheduler::is_worker;
 use crate::signal::{Signal, Target};
 
+use super::exit::contain;
 use super::relations::LOCAL;
 
 /// Why a message could not even be sent.
@@ -169,9 +170,12 @@ impl Inner {
 
     /// The same, for a name that nobody has.
     pub(super) fn nobody(&self, signal: Signal) {
-        if let Signal::Monitor { from, reference } = signal {
-            let reason = ExitReason::Noproc;
-            self.signal(from, Signal::Down { from: None, reference, reason });
+        match signal {
+            Signal::Monitor { from, reference } => {
+                let reason = ExitReason::Noproc;
+                self.signal(from, Signal::Down { from: None, reference, reason });
+            }
+            other => contain(|| drop(other)),
         }
     }
 

@@ -4,6 +4,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::control::SlotRef;
+use super::exit::contain;
 use crate::dest::Dest;
 use crate::env::Time;
 use crate::message::Envelope;
@@ -68,7 +69,9 @@ impl Inner {
         for action in due {
             match action {
                 // A name that nobody has when the timer fires: the message is dropped.
-                Action::Send(dest, message) => drop(self.send_envelope(&dest, message)),
+                Action::Send(dest, message) => {
+                    contain(|| drop(self.send_envelope(&dest, message)));
+                }
                 Action::Wake(slot) => slot.wake(slot.queue.notify()),
                 Action::WakeTask(waker) => waker.wake(),
             }
