@@ -133,10 +133,14 @@ impl Scheduler {
             }
         }
         // With a worker asleep in the driver the lock is taken, and all is well.
-        if busy && let Some(_turn) = self.driver_turn.try_lock() {
+        if busy && let Some(turn) = self.driver_turn.try_lock() {
             runner.maintain();
             self.driver.park(Some(Duration::ZERO));
             runner.turn_end();
+            drop(turn);
+            // A worker that went to sleep meanwhile found the turn taken, and waits
+            // elsewhere: somebody has to wait in the driver.
+            self.wake_one();
         }
     }
 
