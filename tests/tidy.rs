@@ -20,7 +20,7 @@ const RUNTIME_LAYERS: &[&[&str]] = &[
 ];
 
 /// Those of net: values, protocol, sockets, kernel.
-const NET_LAYERS: &[&[&str]] = &[&["cookie"], &["proto", "epmd"], &["io"], &["kernel"]];
+const NET_LAYERS: &[&[&str]] = &[&["cookie"], &["proto"], &["io"], &["kernel"]];
 
 /// The files that may hold unsafe code; `UNSAFE.md` says why each must.
 const UNSAFE_FILES: &[&str] = &[

@@ -9,14 +9,11 @@
 extern crate fika_runtime as fika;
 
 mod cookie;
-#[path = "proto/epmd/mod.rs"]
-mod epmd;
 mod io;
 mod kernel;
 mod proto;
 
 pub use cookie::{Cookie, CookieError};
-pub use epmd::{DEFAULT_PORT, Names, NodeInfo, NodeInfoError, PublishedType, ReplyError};
 pub use io::{
     EpmdBindError, EpmdClient, EpmdConfig, EpmdError, EpmdRegistration, EpmdServer, Poller,
 };
@@ -24,3 +21,4 @@ pub use kernel::{
     AutoConnect, Config, MonitorNodeError, Net, NodeKind, Ping, StartError, connect_node,
     disconnect_node, monitor_node, monitor_nodes, monitor_nodes_of, nodes, nodes_of, ping,
 };
+pub use proto::epmd::{DEFAULT_PORT, Names, NodeInfo, NodeInfoError, PublishedType, ReplyError};

@@ -7,6 +7,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use fika_net::{EpmdClient, EpmdError, EpmdRegistration, NodeInfo, Poller, PublishedType};
@@ -53,9 +54,18 @@ impl Drop for Mapper {
     }
 }
 
-/// A port on which nobody listens.
+/// A port on which nobody listens, below those that the system gives to connections: one
+/// of the other tests' connections would be in the way of a mapper.
 fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let next =
+            NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id().wrapping_mul(64));
+        let port = 10_000 + (next % 20_000) as u16;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn epmd(program: &str, port: u16, arguments: &[&str]) -> Command {

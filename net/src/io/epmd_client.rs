@@ -11,12 +11,12 @@ use std::net::SocketAddr;
 
 use fika_runtime::Creation;
 
-use crate::epmd::{
+use crate::io::poller::Poller;
+use crate::io::tcp::TcpStream;
+use crate::proto::epmd::{
     NAMES_BYTES_MAX, Names, NodeInfo, Registered, ReplyError, Request, decode_found,
     decode_registered,
 };
-use crate::io::poller::Poller;
-use crate::io::tcp::TcpStream;
 
 /// The replies to commands are words.
 const WORD_BYTES_MAX: usize = 64;
@@ -236,8 +236,8 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::epmd::PublishedType;
     use crate::io::testing::block_on;
+    use crate::proto::epmd::PublishedType;
 
     /// A mapper that takes one request, writes these pieces one after the other, and
     /// closes.

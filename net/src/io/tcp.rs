@@ -10,7 +10,7 @@
 //! 2. A stream is driven either by its futures or, after [`TcpStream::set_handler`], by
 //!    its handler with `try_read` and `try_write`.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 
@@ -90,11 +90,6 @@ impl TcpStream {
     /// Writes what there is room for, without waiting.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         (&self.socket).write(bytes)
-    }
-
-    /// The same for several pieces in one system call.
-    pub(crate) fn try_write_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&self.socket).write_vectored(pieces)
     }
 
     /// From now on `handler` is called in the poller's own turn, in place of waking
@@ -256,8 +251,7 @@ mod tests {
         direct.ready(true, true);
         assert_eq!(*direct.received.lock(), b"bird");
 
-        let late = [IoSlice::new(b" la"), IoSlice::new(b"te")];
-        assert_eq!(client.try_write_vectored(&late).unwrap(), 5);
+        assert_eq!(client.try_write(b" late").unwrap(), 5);
         while direct.received.lock().len() < 9 {
             poller.park(None);
         }

@@ -63,5 +63,5 @@ impl Config {
 /// The port mapper's usual port, or the one that the environment names.
 fn epmd_port() -> u16 {
     let named = std::env::var("ERL_EPMD_PORT").ok().and_then(|port| port.parse().ok());
-    named.unwrap_or(crate::epmd::DEFAULT_PORT)
+    named.unwrap_or(crate::proto::epmd::DEFAULT_PORT)
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use fika_runtime::{sleep, spawn, timeout};
 
 use super::net::{Net, StartError};
-use crate::epmd::{NodeInfo, PublishedType};
 use crate::io::{EpmdClient, EpmdConfig, EpmdError, EpmdRegistration, EpmdServer};
+use crate::proto::epmd::{NodeInfo, PublishedType};
 
 /// The longest time for one answer of the mapper (EPMD-18).
 const ANSWER_TIME: Duration = Duration::from_secs(10);

@@ -39,8 +39,7 @@ pub(crate) struct Config {
 /// - **Inputs**: bytes that arrived go to the end of
 ///   [`read_buffer`](Self::read_buffer), beginning with those that the handshake left
 ///   over; every T/I comes [`handle_tick`](Self::handle_tick).
-/// - **Commands**: [`send`](Self::send), [`spawn`](Self::spawn),
-///   [`queue_tick`](Self::queue_tick).
+/// - **Commands**: [`send`](Self::send), [`spawn`](Self::spawn).
 /// - **Outputs**, to be asked for after any input in this order:
 ///   [`poll_event`](Self::poll_event) until it gives none, since an event may cause
 ///   commands; then [`output`](Self::output), and
@@ -107,8 +106,8 @@ impl Connection {
         verdict
     }
 
-    /// Puts a tick into the output if nothing waits there. For the extra ticks while the
-    /// ticktime changes (TICK-8); the regular ones are [`handle_tick`](Self::handle_tick)'s.
+    /// Puts a tick into the output if nothing waits there.
+    #[cfg(test)]
     pub(crate) fn queue_tick(&mut self) {
         if self.output_bytes() == 0 {
             self.encoder.tick();

@@ -4,12 +4,11 @@
 //! would come from them is an argument, and the same code runs beneath the real driver,
 //! the simulator and the fuzzers. `net/PROTOCOL.md` says what every byte means.
 
-#![allow(dead_code, unused_imports, reason = "their user, the kernel, is yet to come")]
-
 mod atom_cache;
 mod codec;
 pub(crate) mod connection;
 pub(crate) mod control;
+pub(crate) mod epmd;
 pub(crate) mod error;
 mod frame;
 pub(crate) mod handshake;

@@ -73,7 +73,7 @@ impl ServerConnection {
             return Step::NeedMore;
         };
         let length = usize::from(u16::from_be_bytes(*length));
-        if length == 0 || length > REQUEST_BYTES_MAX || request.len() > length {
+        if length > REQUEST_BYTES_MAX || request.len() > length {
             self.state = State::Answered;
             return Step::Close;
         }

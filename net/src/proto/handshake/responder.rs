@@ -1,6 +1,6 @@
 //! The side that accepts the connection.
 
-use fika_runtime::{Creation, NodeName};
+use fika_runtime::NodeName;
 
 use super::frame::framed;
 use super::keys::{Key, NONCE_BYTES, Prover, matches};
@@ -67,16 +67,6 @@ impl Greeted {
     /// Who the initiator says it is.
     pub(crate) fn peer(&self) -> &NodeName {
         &self.outcome.peer
-    }
-
-    /// Which life of it.
-    pub(crate) fn creation(&self) -> Creation {
-        self.outcome.creation
-    }
-
-    /// Whether the connection will be a hidden one.
-    pub(crate) fn hidden(&self) -> bool {
-        self.outcome.hidden()
     }
 
     /// Goes on, with a status that is no refusal; the frame is to be sent. The nonce is
