@@ -1,27 +1,13 @@
 //! What `#[fika::main]` and `#[fika::test]` run.
 
+use std::fmt;
 use std::future::Future;
-use std::process::ExitCode;
 
 use crate::node::NodeBuilder;
 
-/// What `main` ends with: its own value, or a failure of the node.
-pub enum MainExit<R> {
-    Returned(R),
-    Failed,
-}
-
-impl<R: std::process::Termination> std::process::Termination for MainExit<R> {
-    fn report(self) -> ExitCode {
-        match self {
-            MainExit::Returned(value) => value.report(),
-            MainExit::Failed => ExitCode::FAILURE,
-        }
-    }
-}
-
-/// Starts the node, runs `main` as a process, and stops the node.
-pub fn run_main<F>(builder: NodeBuilder, main: F) -> MainExit<F::Output>
+/// Starts the node, runs `main` as a process, and stops the node. If there is no node, or the
+/// process ends before `main` returns, the program ends with an error line and status 1.
+pub fn run_main<F>(builder: NodeBuilder, main: F) -> F::Output
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -29,20 +15,19 @@ where
     log_to_stderr();
     let node = match builder.build() {
         Ok(node) => node,
-        Err(error) => {
-            eprintln!("error: the node could not be started: {error}");
-            return MainExit::Failed;
-        }
+        Err(error) => fail(format_args!("the node could not be started: {error}")),
     };
     let value = node.try_block_on(main);
     node.stop();
     match value {
-        Ok(value) => MainExit::Returned(value),
-        Err(reason) => {
-            eprintln!("error: the main process ended: {reason}");
-            MainExit::Failed
-        }
+        Ok(value) => value,
+        Err(reason) => fail(format_args!("the main process ended: {reason}")),
     }
+}
+
+fn fail(why: fmt::Arguments<'_>) -> ! {
+    eprintln!("error: {why}");
+    std::process::exit(1)
 }
 
 /// Starts a node of its own for a test, runs it as a process, and stops the node.
