@@ -31,7 +31,6 @@ pub struct Node(fika_runtime::Node);
 
 impl Node {
     /// The settings of a node to be.
-    #[must_use]
     pub fn builder() -> NodeBuilder {
         NodeBuilder::default()
     }
@@ -110,6 +109,9 @@ pub enum NodeError {
     Ended(ExitReason),
 }
 
+/// A setting of the distribution, to be made when its configuration is.
+type Change = Box<dyn FnOnce(&mut Config) + Send>;
+
 /// The settings of a node. Those about other nodes matter only if it has a name.
 #[derive(Default)]
 #[must_use = "a node starts with `build`"]
@@ -120,7 +122,7 @@ pub struct NodeBuilder {
     workers: Option<usize>,
     process_limit: Option<usize>,
     env: Option<Arc<dyn Env>>,
-    changes: Vec<Box<dyn FnOnce(&mut Config) + Send>>,
+    changes: Vec<Change>,
 }
 
 impl NodeBuilder {
@@ -244,7 +246,7 @@ impl NodeBuilder {
         let net = Net::new(&node, poller, config);
         let started = node.try_block_on(net.start());
         match started {
-            Ok(Ok(())) => return Ok(node),
+            Ok(Ok(())) => Ok(node),
             Ok(Err(error)) => {
                 node.stop();
                 Err(error.into())

@@ -40,11 +40,11 @@ pub use node_id::{Creation, NodeId};
 pub use node_name::{NodeName, NodeNameError};
 pub use pid::{LocalId, Pid};
 pub use process::{
-    Elapsed, SendError, Sleep, SpawnBlocking, cancel_timer, demonitor, demonitor_flush, exit,
-    exit_process, link, make_ref, monitor, process_count, read_timer, register, registered,
-    self_node, self_pid, send, send_after, sleep, spawn, spawn_blocking, spawn_link, spawn_link_on,
-    spawn_monitor, spawn_monitor_on, spawn_on, spawn_on_with, start_timer, timeout, trap_exit,
-    unlink, unregister, whereis, yield_now,
+    Elapsed, SendError, Sleep, SpawnBlocking, acting_node, cancel_timer, demonitor,
+    demonitor_flush, exit, exit_process, link, make_ref, monitor, process_count, read_timer,
+    register, registered, self_node, self_pid, send, send_after, sleep, spawn, spawn_blocking,
+    spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on, spawn_on_with,
+    start_timer, timeout, trap_exit, unlink, unregister, whereis, yield_now,
 };
 pub use reference::Reference;
 pub use registry::RegisterError;

@@ -45,6 +45,9 @@ const PROCESS_LIMIT: usize = 1 << 20;
 /// How long killed processes may take to end when a node stops.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
+/// How long no process has ended when a node that stops looks for others to kill.
+const KILL_AGAIN: Duration = Duration::from_millis(50);
+
 /// What all processes of a node share.
 pub(crate) struct Inner {
     pub(crate) id: NodeId,
@@ -494,10 +497,10 @@ impl Inner {
         };
         self.table.live().for_each(kill);
         let deadline = self.env.now() + STOP_WAIT;
-        while self.table.len() > 0 {
-            let left = deadline.since(self.env.now());
-            if left.is_zero() || self.process_ended.1.wait_for(&mut guard, left).timed_out() {
-                break;
+        while self.table.len() > 0 && self.env.now() < deadline {
+            // A process that was being made at the first look is there at the next.
+            if self.process_ended.1.wait_for(&mut guard, KILL_AGAIN).timed_out() {
+                self.table.live().for_each(kill);
             }
         }
         drop(guard);

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::env::Time;
 use crate::message::{DecodeError, EncodeError, Message};
@@ -135,22 +135,38 @@ impl<A> Timers<A> {
         self.shards.get(usize::from(timer.shard)).filter(|_| timer.node == self.node)
     }
 
-    /// Takes out what is due at `now`.
-    pub(crate) fn take_due(&self, now: Time, due: &mut Vec<A>) {
-        let tick = tick_at(now);
-        if self.next.load(Ordering::SeqCst) > tick {
-            return;
+    /// The turn to take out what is due and to perform it: one thread at a time has it, so
+    /// that nobody overtakes a thread that has taken timers out and not yet performed them
+    /// (TIM-8). None if nothing is due, or another thread has the turn.
+    ///
+    /// Nobody waits for it, so what is performed in it may be anything.
+    pub(crate) fn firing_turn(&self, now: Time) -> Option<MutexGuard<'_, ()>> {
+        if self.next.load(Ordering::SeqCst) > tick_at(now) {
+            return None;
         }
+        self.firing.try_lock()
+    }
+
+    /// Takes out what is due at `now`, in the order of the ticks. True if the worker in the
+    /// driver sleeps longer than until what comes next.
+    #[must_use]
+    pub(crate) fn take_due(&self, now: Time, due: &mut Vec<A>) -> bool {
+        let tick = tick_at(now);
         // Set before the shards are read: a timer that is started meanwhile lowers it
         // again, and one that was started before is seen below.
         self.next.store(NEVER, Ordering::SeqCst);
         let mut next = NEVER;
+        let mut fired = Vec::new();
         for shard in &self.shards {
             let mut wheel = shard.lock();
-            wheel.advance(tick, |action| due.push(action));
+            wheel.advance(tick, |due, action| fired.push((due, action)));
             next = next.min(wheel.next_tick().unwrap_or(NEVER));
         }
+        fired.sort_by_key(|(due, _)| *due);
+        due.extend(fired.into_iter().map(|(_, action)| action));
         self.next.fetch_min(next, Ordering::SeqCst);
+        // Whoever went to sleep between the two steps has seen no timer at all.
+        next < self.asleep_until.load(Ordering::SeqCst)
     }
 
     /// The time until something has to be done; none if nothing has. From now on, until
@@ -191,12 +207,38 @@ mod tests {
         let timers = Timers::new(NodeId::nameless(), 2);
         let (timer, _) = start(&timers, at_ms(5));
         let mut due = Vec::new();
-        timers.take_due(at_ms(4), &mut due);
+        assert!(timers.firing_turn(at_ms(4)).is_none());
+        assert!(!timers.take_due(at_ms(4), &mut due), "nobody sleeps");
         assert!(due.is_empty() && timers.read(timer, at_ms(4), |()| ()).is_some());
-        timers.take_due(Time::new(Duration::from_micros(5_066)), &mut due);
+        let later = Time::new(Duration::from_micros(5_066));
+        let turn = timers.firing_turn(later);
+        assert!(turn.is_some() && timers.firing_turn(later).is_none());
+        assert!(!timers.take_due(later, &mut due));
         assert_eq!(due.len(), 1);
         assert_eq!(timers.cancel(timer, at_ms(6)), None);
         assert_eq!(timers.len(), 0);
+    }
+
+    /// TIM-8: in order over all shards.
+    #[test]
+    fn timers_of_different_shards_fire_in_order() {
+        let timers = Timers::new(NodeId::nameless(), 3);
+        for (shard, ms) in [(0, 5), (1, 3), (2, 4), (1, 6), (0, 2)] {
+            timers.start(shard, at_ms(ms), |_| ms);
+        }
+        let mut due = Vec::new();
+        assert!(!timers.take_due(at_ms(10), &mut due));
+        assert_eq!(due, [2, 3, 4, 5, 6]);
+    }
+
+    /// One that falls asleep while the shards are read has seen no timer: it is told.
+    #[test]
+    fn a_sleeper_that_saw_no_timer_is_told() {
+        let timers = Timers::new(NodeId::nameless(), 1);
+        timers.start(0, at_ms(100), |_| ());
+        timers.next.store(NEVER, Ordering::SeqCst);
+        assert_eq!(timers.sleep_until_next(at_ms(0)), None);
+        assert!(timers.take_due(at_ms(0), &mut Vec::new()));
     }
 
     #[test]

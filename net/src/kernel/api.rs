@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fika_runtime::{Node, NodeName, NodeType, Pid, self_node, self_pid};
+use fika_runtime::{Node, NodeName, NodeType, acting_node, self_pid};
 
 use super::ask::ask;
 use super::net::Net;
@@ -33,8 +33,9 @@ pub enum NodeKind {
 }
 
 /// Works with the distribution of the running process's node; none if it has none.
-fn net<R>(work: impl FnOnce(&Net) -> R) -> Option<R> {
-    of(&self_node(), work)
+#[track_caller]
+fn net<R>(function: &str, work: impl FnOnce(&Net) -> R) -> Option<R> {
+    of(&acting_node(function), work)
 }
 
 pub(super) fn of<R>(node: &Node, work: impl FnOnce(&Net) -> R) -> Option<R> {
@@ -60,7 +61,7 @@ pub async fn ping(node: impl AsRef<str>) -> Ping {
 /// # Panics
 /// Outside of a process.
 pub async fn connect_node(node: impl AsRef<str>) -> Option<bool> {
-    let (own, net_kernel) = net(|net| (net.name.clone(), net.net_kernel()))?;
+    let (own, net_kernel) = net("connect_node", |net| (net.name.clone(), net.net_kernel()))?;
     let Ok(node) = node.as_ref().parse::<NodeName>() else { return Some(false) };
     if node == own {
         return Some(true);
@@ -74,7 +75,7 @@ pub async fn connect_node(node: impl AsRef<str>) -> Option<bool> {
 /// # Panics
 /// Outside of a process.
 pub async fn disconnect_node(node: impl AsRef<str>) -> Option<bool> {
-    let net_kernel = net(Net::net_kernel)?;
+    let net_kernel = net("disconnect_node", Net::net_kernel)?;
     let Ok(node) = node.as_ref().parse::<NodeName>() else { return Some(false) };
     Some(ask(net_kernel, |caller| Command::DisconnectNode { node, caller }).await)
 }
@@ -84,6 +85,7 @@ pub async fn disconnect_node(node: impl AsRef<str>) -> Option<bool> {
 /// # Panics
 /// Outside of a process.
 #[must_use]
+#[track_caller]
 pub fn nodes() -> Vec<NodeName> {
     nodes_of(NodeKind::Visible)
 }
@@ -93,8 +95,9 @@ pub fn nodes() -> Vec<NodeName> {
 /// # Panics
 /// Outside of a process.
 #[must_use]
+#[track_caller]
 pub fn nodes_of(kind: NodeKind) -> Vec<NodeName> {
-    list(&self_node(), kind)
+    list(&acting_node("nodes"), kind)
 }
 
 pub(super) fn list(node: &Node, kind: NodeKind) -> Vec<NodeName> {
@@ -124,10 +127,11 @@ pub(super) fn list(node: &Node, kind: NodeKind) -> Vec<NodeName> {
 ///
 /// # Panics
 /// Outside of a process.
+#[track_caller]
 pub fn monitor_node(node: impl AsRef<str>, on: bool) -> Result<(), MonitorNodeError> {
     let node: NodeName = node.as_ref().parse()?;
-    let pid = self_pid();
-    net(|net| {
+    net("monitor_node", |net| {
+        let pid = self_pid();
         if node != net.name {
             net.command(Command::MonitorNode { pid, node, on });
         }
@@ -154,6 +158,7 @@ pub enum MonitorNodeError {
 ///
 /// # Panics
 /// Outside of a process.
+#[track_caller]
 pub fn monitor_nodes(on: bool) {
     monitor_nodes_of(NodeKind::Visible, on);
 }
@@ -162,6 +167,7 @@ pub fn monitor_nodes(on: bool) {
 ///
 /// # Panics
 /// Outside of a process.
+#[track_caller]
 pub fn monitor_nodes_of(kind: NodeKind, on: bool) {
     let wanted = match kind {
         NodeKind::Visible => Wanted::Visible,
@@ -169,8 +175,9 @@ pub fn monitor_nodes_of(kind: NodeKind, on: bool) {
         NodeKind::Connected => Wanted::All,
         NodeKind::This => return,
     };
-    let pid: Pid = self_pid();
-    net(|net| net.command(Command::MonitorNodes { pid, wanted, on }));
+    net("monitor_nodes", |net| {
+        net.command(Command::MonitorNodes { pid: self_pid(), wanted, on });
+    });
 }
 
 impl Net {

@@ -42,6 +42,15 @@ pub fn self_node() -> Node {
     context::process("self_node", |me| me.node.handle())
 }
 
+/// The node for which a function of another crate acts; its name is for the panic outside of
+/// a process.
+#[doc(hidden)]
+#[must_use]
+#[track_caller]
+pub fn acting_node(function: &str) -> Node {
+    context::process(function, |me| me.node.handle())
+}
+
 /// Makes a reference that differs from every other (Erlang's `make_ref/0`).
 ///
 /// # Panics
@@ -69,6 +78,10 @@ pub fn send<'a, M: Message>(dest: impl Into<Dest<'a>>, message: M) {
             return;
         }
         if let Err(error) = me.node.send(&dest.into(), message) {
+            if std::thread::panicking() {
+                // A destructor, on the way out already: to leave again would be an abort.
+                return tracing::error!(%error, "a message of a destructor was not sent");
+            }
             leave(ExitReason::badarg(error));
         }
     });
@@ -225,7 +238,10 @@ impl Running<'_> {
     fn take_signals_in_call(self) {
         self.take_signals();
         let doom = self.control.doom.borrow().clone();
-        if let Some(reason) = doom {
+        // A destructor that runs while the process leaves can't leave again.
+        if let Some(reason) = doom
+            && !std::thread::panicking()
+        {
             leave(reason);
         }
     }

@@ -1,6 +1,7 @@
 //! How a process ends.
 //!
-//! 1. Its future is dropped. What the destructors send has no effect on others.
+//! 1. Its future is dropped, and its messages. What the destructors send has no effect on
+//!    others.
 //! 2. Its name is taken away and its queue is closed, as one step for `register`.
 //! 3. What was still in the queue is answered as for a dead process.
 //! 4. The processes that it monitored are told that nobody watches any more.
@@ -20,6 +21,7 @@ use super::relations::Ending;
 use crate::carrier::RemoteDest;
 use crate::context;
 use crate::exit_reason::{ExitReason, PanicReason};
+use crate::mailbox::Mailbox;
 use crate::node::Inner;
 use crate::scheduler::shard;
 use crate::signal::Signal;
@@ -39,6 +41,11 @@ pub(crate) fn end(node: &Inner, slot: SlotRef, reason: ExitReason) {
         _ => reason,
     };
 
+    // PROC-6: nobody who sees the end finds anything of its messages.
+    let control = body.as_mut().control();
+    let messages = control.mailbox.replace(Mailbox::new());
+    contain(|| context::enter_process(control, || drop(messages)));
+
     // 2.
     let mut rest = None;
     node.registry.process_ends(pid, || rest = Some(slot.queue.close()));
@@ -46,7 +53,8 @@ pub(crate) fn end(node: &Inner, slot: SlotRef, reason: ExitReason) {
     // 3. An acknowledgement or a loss among it changes nothing any more.
     let control = body.as_mut().control();
     control.doom(ExitReason::Normal);
-    Running { control, node }.handle_all(rest.expect("set by `process_ends`"));
+    let rest = rest.expect("set by `process_ends`");
+    context::enter_process(control, || Running { control, node }.handle_all(rest));
 
     let Ending { links, watchers, monitors } = control.relations.borrow_mut().end();
     // 4.

@@ -13,9 +13,9 @@ mod timers;
 mod wait;
 
 pub use api::{
-    cancel_timer, demonitor, demonitor_flush, exit, exit_process, link, make_ref, monitor,
-    process_count, read_timer, register, registered, self_node, self_pid, send, send_after,
-    start_timer, trap_exit, unlink, unregister, whereis,
+    acting_node, cancel_timer, demonitor, demonitor_flush, exit, exit_process, link, make_ref,
+    monitor, process_count, read_timer, register, registered, self_node, self_pid, send,
+    send_after, start_timer, trap_exit, unlink, unregister, whereis,
 };
 pub use receive::{Next, Opened, Receive};
 pub use spawn::{

@@ -64,8 +64,12 @@ impl Inner {
     }
 
     pub(crate) fn fire_timers(&self) {
+        let now = self.env.now();
+        let Some(_turn) = self.timers.firing_turn(now) else { return };
         let mut due = Vec::new();
-        self.timers.take_due(self.env.now(), &mut due);
+        if self.timers.take_due(now, &mut due) {
+            self.scheduler.reconsider_timeout();
+        }
         for action in due {
             match action {
                 // A name that nobody has when the timer fires: the message is dropped.

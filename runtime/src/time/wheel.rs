@@ -115,9 +115,9 @@ impl<T> Wheel<T> {
         })
     }
 
-    /// Passes all ticks up to `now`, this one included, and gives the values of the timers
-    /// that fall due, in order of their ticks.
-    pub(crate) fn advance(&mut self, now: u64, mut fire: impl FnMut(T)) {
+    /// Passes all ticks up to `now`, this one included, and gives the ticks and the values of
+    /// the timers that fall due, in order of their ticks.
+    pub(crate) fn advance(&mut self, now: u64, mut fire: impl FnMut(u64, T)) {
         while let Some(tick) = self.next_tick().filter(|tick| *tick <= now) {
             self.now = tick;
             for level in (1..LEVELS).rev() {
@@ -127,7 +127,7 @@ impl<T> Wheel<T> {
             while self.heads[0][slot] != NIL {
                 let index = self.heads[0][slot];
                 self.unlink(index);
-                fire(self.entries.remove(index as usize).value);
+                fire(tick, self.entries.remove(index as usize).value);
             }
             self.now = tick + 1;
             // The tick after may begin a new span of a higher level.
@@ -246,7 +246,7 @@ mod tests {
                             prop_assert!(next <= first);
                         }
                         let mut fired = Vec::new();
-                        wheel.advance(now, |name| fired.push(name));
+                        wheel.advance(now, |_, name| fired.push(name));
                         let mut due: Vec<_> =
                             model.extract_if(.., |(due, ..)| *due <= now).collect();
                         due.sort_unstable();
@@ -272,9 +272,9 @@ mod tests {
         wheel.insert(1_000_000, ());
         assert_eq!(wheel.next_tick(), Some(64));
         let mut fired = 0;
-        wheel.advance(69, |()| fired += 1);
+        wheel.advance(69, |_, ()| fired += 1);
         assert_eq!((fired, wheel.next_tick()), (0, Some(70)));
-        wheel.advance(70, |()| fired += 1);
+        wheel.advance(70, |_, ()| fired += 1);
         assert_eq!(fired, 1);
     }
 }
