@@ -29,7 +29,8 @@ use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr as StdAtomicPtr, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::{AtomicPtr as StdAtomicPtr, AtomicUsize};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use crossbeam_utils::CachePadded;
@@ -242,13 +243,14 @@ impl<B: ?Sized> Table<B> {
     /// was made for it is valid from now on.
     pub(crate) fn release(&self, slot: SlotRef<B>, list: usize) {
         let list = list % self.free.len();
-        self.counts[list].fetch_sub(1, Relaxed);
         let generation = slot.generation.load(Ordering::Relaxed);
         // A slot that has had all its generations is not used again.
         if generation < u32::MAX {
             slot.generation.store(generation + 1, Ordering::Release);
             self.free[list].lock().push(slot.index);
         }
+        // Last, so that whoever counts one less finds the slot free.
+        self.counts[list].fetch_sub(1, Ordering::Release);
     }
 
     /// Makes a chunk for an empty free list, or takes from another list.
@@ -270,7 +272,8 @@ impl<B: ?Sized> Table<B> {
             self.free[list].lock().extend(indices);
             return true;
         }
-        drop(made);
+        // `made` stays locked: slots that are on their way between two lists are in none, and
+        // to another who looks for some the table would be full.
         let others = (1..self.free.len()).map(|n| (list + n) % self.free.len());
         others.into_iter().any(|other| {
             let mut from = self.free[other].lock();
@@ -285,8 +288,10 @@ impl<B: ?Sized> Table<B> {
 
     /// How many processes there are; one that ends meanwhile may be counted or not.
     pub(crate) fn len(&self) -> usize {
-        let sum = self.counts.iter().fold(0_usize, |sum, n| sum.wrapping_add(n.load(Relaxed)));
-        if sum > self.limit { 0 } else { sum }
+        let sum = self.counts.iter().fold(0_usize, |sum, n| sum.wrapping_add(n.load(Acquire)));
+        // The parts are not read at one time: what was added to one and taken from another
+        // may seem to be less than nothing, or more than there can be.
+        usize::try_from(sum.cast_signed()).map_or(0, |sum| sum.min(self.limit))
     }
 
     /// Each slot with a process that has not ended.

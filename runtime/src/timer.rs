@@ -1,7 +1,7 @@
 //! The timers of a node: wheels in shards, so that no lock is everybody's.
 //!
 //! What a timer does when it falls due is not known here: it holds a value, which whoever
-//! calls [`Timers::take_due`] gets then, with no lock held.
+//! calls [`Timers::take_due`] gets then, with no wheel locked.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -66,6 +66,8 @@ pub(crate) struct Timers<A> {
     shards: Box<[Mutex<Wheel<A>>]>,
     /// The earliest tick at which something has to be done, over all shards.
     next: AtomicU64,
+    /// Held by the thread that takes out what is due and performs it.
+    firing: Mutex<()>,
     /// Until when the worker that waits in the driver sleeps at the longest.
     asleep_until: AtomicU64,
 }
@@ -88,7 +90,8 @@ fn time_of(tick: u64) -> Time {
 impl<A> Timers<A> {
     pub(crate) fn new(node: NodeId, shards: usize) -> Self {
         let shards = (0..shards.max(1)).map(|_| Mutex::new(Wheel::new())).collect();
-        Timers { node, shards, next: AtomicU64::new(NEVER), asleep_until: AtomicU64::new(0) }
+        let (next, asleep_until) = (AtomicU64::new(NEVER), AtomicU64::new(0));
+        Timers { node, shards, next, firing: Mutex::new(()), asleep_until }
     }
 
     /// Starts a timer that is due at `due`. The action is made with the timer's

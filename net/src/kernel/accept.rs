@@ -9,14 +9,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fika_runtime::{ExitReason, Pid, exit_process, self_pid, sleep, spawn, timeout};
+use fika_runtime::{ExitReason, Pid, exit_process, sleep, spawn, timeout};
 use parking_lot::Mutex;
 
 use super::ask::ask;
 use super::channel::Channel;
 use super::framed::{Failure, Framed};
 use super::net::Net;
-use super::net_kernel::{Command, Handshaken};
+use super::net_kernel::{Claimed, Command, Handshaken};
 use crate::io::{TcpListener, TcpStream};
 use crate::proto::handshake::Status;
 use crate::proto::handshake::responder::AwaitHello;
@@ -31,16 +31,29 @@ const HALF_OPEN_PER_ADDRESS_MAX: usize = 16;
 /// After an error of the system, accepting pauses for this long instead of spinning.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The handshakes under way, by process.
-type HalfOpen = Arc<Mutex<BTreeMap<Pid, IpAddr>>>;
+/// The handshakes under way.
+#[derive(Clone, Default)]
+struct HalfOpen(Arc<Mutex<BTreeMap<u64, Handshake>>>);
+
+struct Handshake {
+    ip: IpAddr,
+    /// The process that does it; known a moment after it is there.
+    pid: Option<Pid>,
+}
 
 pub(super) async fn accept(net: Arc<Net>, listener: TcpListener) {
     let half_open = HalfOpen::default();
+    let mut accepted = 0;
     loop {
         match listener.accept().await {
             Ok(stream) => {
-                make_room(&net, &half_open, stream.peer_addr().ip());
-                spawn(serve(net.clone(), half_open.clone(), stream));
+                accepted += 1;
+                let ip = stream.peer_addr().ip();
+                half_open.make_room(&net, ip);
+                // It is listed before it runs: many may be accepted before one does.
+                let listed = half_open.list(accepted, ip);
+                let pid = spawn(serve(net.clone(), listed, stream));
+                half_open.found(accepted, pid);
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -50,37 +63,51 @@ pub(super) async fn accept(net: Arc<Net>, listener: TcpListener) {
     }
 }
 
-/// At a limit, drops a random handshake.
-fn make_room(net: &Net, half_open: &HalfOpen, from: IpAddr) {
-    let half_open = half_open.lock();
-    let same: Vec<Pid> =
-        half_open.iter().filter(|(_, ip)| **ip == from).map(|(pid, _)| *pid).collect();
-    let victims: Vec<Pid> = if !from.is_loopback() && same.len() >= HALF_OPEN_PER_ADDRESS_MAX {
-        same
-    } else if half_open.len() >= HALF_OPEN_MAX {
-        half_open.keys().copied().collect()
-    } else {
-        return;
-    };
-    drop(half_open);
-    let victim = victims[net.env.random() as usize % victims.len()];
-    tracing::warn!(%from, "too many handshakes at the same time: one is dropped");
-    exit_process(victim, ExitReason::Kill);
-}
+impl HalfOpen {
+    fn list(&self, number: u64, ip: IpAddr) -> Listed {
+        self.0.lock().insert(number, Handshake { ip, pid: None });
+        Listed(self.clone(), number)
+    }
 
-/// Takes the handshake off the list, however its process ends.
-struct Listed(HalfOpen, Pid);
+    fn found(&self, number: u64, pid: Pid) {
+        // It may have ended already.
+        if let Some(handshake) = self.0.lock().get_mut(&number) {
+            handshake.pid = Some(pid);
+        }
+    }
 
-impl Drop for Listed {
-    fn drop(&mut self) {
-        self.0.lock().remove(&self.1);
+    /// At a limit, drops a random handshake.
+    fn make_room(&self, net: &Net, from: IpAddr) {
+        let mut all = self.0.lock();
+        let same = all.iter().filter(|(_, handshake)| handshake.ip == from);
+        let same: Vec<u64> = same.map(|(number, _)| *number).collect();
+        let victims: Vec<u64> = if !from.is_loopback() && same.len() >= HALF_OPEN_PER_ADDRESS_MAX {
+            same
+        } else if all.len() >= HALF_OPEN_MAX {
+            all.keys().copied().collect()
+        } else {
+            return;
+        };
+        let victim = all.remove(&victims[net.env.random() as usize % victims.len()]);
+        drop(all);
+        tracing::warn!(%from, "too many handshakes at the same time: one is dropped");
+        if let Some(pid) = victim.and_then(|handshake| handshake.pid) {
+            exit_process(pid, ExitReason::Kill);
+        }
     }
 }
 
-async fn serve(net: Arc<Net>, half_open: HalfOpen, stream: TcpStream) {
+/// Takes the handshake off the list, however its process ends.
+struct Listed(HalfOpen, u64);
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.0.0.lock().remove(&self.1);
+    }
+}
+
+async fn serve(net: Arc<Net>, _listed: Listed, stream: TcpStream) {
     let from = stream.peer_addr();
-    half_open.lock().insert(self_pid(), from.ip());
-    let _listed = Listed(half_open, self_pid());
     let mut claimed = None;
     match timeout(net.config.handshake_time, respond(&net, stream, &mut claimed)).await {
         Ok(Ok(())) => return,
@@ -114,8 +141,23 @@ async fn respond(
     let (proof, frame) = greeted.accept(status, &net.config.cookie, net.nonce());
     framed.write(&frame).await?;
     let (established, frame) = proof.handle(&framed.read().await?)?;
-    *claimed = ask(net.net_kernel(), |caller| Command::Claim { peer, status, caller }).await;
-    let Some(channel) = claimed.clone() else { return Err(Failure::Superfluous) };
+    // The peer may have given up this attempt while we were slow, and another connection may
+    // have come and gone since: this one would be a connection to nobody.
+    if framed.is_closed() {
+        return Err(Failure::Superfluous);
+    }
+    let answer = ask(net.net_kernel(), |caller| Command::Claim { peer, status, caller }).await;
+    let channel = match answer {
+        Claimed::Yes(channel) => channel,
+        Claimed::Superfluous => return Err(Failure::Superfluous),
+        Claimed::OursSurvives => {
+            // Closed now, it would be a failed attempt to the peer, with all that waits for
+            // it. The peer closes it when our own connection has come to it.
+            let _ = framed.read().await;
+            return Err(Failure::Superfluous);
+        }
+    };
+    *claimed = Some(channel.clone());
     framed.write(&frame).await?;
     net.command(Command::Up { channel, handshaken: Handshaken { established, framed } });
     Ok(())

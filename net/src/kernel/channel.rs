@@ -306,28 +306,31 @@ impl Channel {
         }
     }
 
-    /// True if there may be more; an error if the connection has ended.
+    /// Takes the events out of what has been read, be it by the handshake, and then reads more.
+    /// True if there may be more events; an error if the connection has ended.
     fn read_once(&self, buffer: &mut [u8], events: &mut Vec<Event>) -> Result<bool, ()> {
         let mut state = self.state.lock();
         let Phase::Up(up) = &mut state.phase else { return Ok(false) };
-        let read = loop {
-            match up.stream.try_read(buffer) {
-                Ok(0) => return Err(()),
-                Ok(read) => break read,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return Err(()),
-            }
-        };
-        up.connection.read_buffer().extend_from_slice(&buffer[..read]);
         loop {
             match up.connection.poll_event() {
                 Ok(Some(event)) => events.push(event),
-                Ok(None) => return Ok(true),
+                Ok(None) => break,
                 Err(error) => {
                     tracing::error!(node = %self.peer, %error, "the connection is closed");
                     return Err(());
                 }
+            }
+        }
+        loop {
+            match up.stream.try_read(buffer) {
+                Ok(0) => return Err(()),
+                Ok(read) => {
+                    up.connection.read_buffer().extend_from_slice(&buffer[..read]);
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Err(()),
             }
         }
     }

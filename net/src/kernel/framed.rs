@@ -54,6 +54,21 @@ impl Framed {
         Ok(self.stream.write_all(frame).await?)
     }
 
+    /// Whether the peer has closed the stream already. It is asked while the peer has
+    /// nothing to say.
+    pub(super) fn is_closed(&mut self) -> bool {
+        let mut buffer = [0; 512];
+        match self.stream.try_read(&mut buffer) {
+            Ok(read) => {
+                self.received.extend_from_slice(&buffer[..read]);
+                read == 0
+            }
+            Err(error) => {
+                !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+            }
+        }
+    }
+
     /// Tells the peer of an error that it should know of, before the connection is closed.
     pub(super) async fn courtesy<T>(
         &self,

@@ -6,8 +6,9 @@
 //! | message | from | what follows |
 //! |---|---|---|
 //! | `Connect` | the first use of a node | an attempt (`setup`) |
+//! | `Prove` | the attempt, before its proof | whether no peer's attempt has taken the channel |
 //! | `Hello` | a peer's attempt, unproved | a status, and nothing is kept |
-//! | `Claim` | the same, proved | a channel, or none if ours survives |
+//! | `Claim` | the same, proved | a channel, or none if another connection survives |
 //! | `Up` | either, at its end | `nodeup`, then the first signal, then the mesh |
 //! | `SetupFailed`, `ClaimFailed` | either | the end of the channel, unless the other goes on |
 //! | `Lost` | a channel's end | `nodedown` |
@@ -40,6 +41,11 @@ use crate::proto::limits::Limits;
 /// What net_kernel is told, by processes of this node.
 pub(super) enum Command {
     Connect(Arc<Channel>),
+    /// Our attempt is about to prove itself; the answer says whether it is still wanted.
+    Prove {
+        channel: Arc<Channel>,
+        caller: Caller,
+    },
     Hello {
         peer: NodeName,
         caller: Caller,
@@ -87,6 +93,17 @@ pub(super) enum Command {
         wanted: Wanted,
         on: bool,
     },
+}
+
+/// What becomes of the connection of a peer that has proved itself.
+pub(super) enum Claimed {
+    /// It is the one for this channel.
+    Yes(Arc<Channel>),
+    /// It is not wanted: the peer has another one, or will have.
+    Superfluous,
+    /// Our own attempt, which began after the peer was told to go on, survives. The peer
+    /// does not know, and is to keep what waits for its connection until ours is there.
+    OursSurvives,
 }
 
 /// A connection whose handshake is over.
@@ -154,6 +171,7 @@ impl Kernel {
     fn command(&mut self, command: Command) {
         match command {
             Command::Connect(channel) => self.connect(&channel),
+            Command::Prove { channel, caller } => caller.answer(self.prove(&channel)),
             Command::Hello { peer, caller } => caller.answer(self.hello(&peer)),
             Command::Claim { peer, status, caller } => caller.answer(self.claim(&peer, status)),
             Command::Up { channel, handshaken } => self.go_up(&channel, handshaken),
@@ -176,6 +194,14 @@ impl Kernel {
         }
     }
 
+    /// Whether our attempt goes on. Asked here and not of the channel, which stays pending
+    /// for a moment after a peer's attempt has taken it: the peer, which may be up already,
+    /// would take our proof for that of a new life of this node.
+    fn prove(&self, channel: &Arc<Channel>) -> bool {
+        let attempt = self.attempts.get(&channel.id());
+        channel.is_pending() && attempt.is_some_and(|attempt| !attempt.claimed)
+    }
+
     /// What a peer that wants to connect is told. It has proved nothing.
     fn hello(&self, peer: &NodeName) -> Status {
         let Some(channel) = self.net.table.get(peer) else { return Status::Ok };
@@ -191,22 +217,25 @@ impl Kernel {
         }
     }
 
-    /// A peer has proved itself: the channel that its connection is for, if it is wanted.
-    fn claim(&mut self, peer: &NodeName, status: Status) -> Option<Arc<Channel>> {
+    /// A peer has proved itself: what becomes of its connection.
+    fn claim(&mut self, peer: &NodeName, status: Status) -> Claimed {
         if let Some(channel) = self.net.table.get(peer) {
             if !channel.is_pending() {
                 // HS-7: only a peer that was told of the older connection may replace it.
                 // One that was not has lost a race, and has or will have that connection.
                 if status != Status::Alive {
-                    return None;
+                    return Claimed::Superfluous;
                 }
                 channel.lose(NodeDownReason::ConnectionClosed);
-            } else if let Some(attempt) = self.attempts.get(&channel.id())
-                && (attempt.claimed
-                    || (attempt.setup.is_some()
-                        && simultaneous(&self.net.name, peer) == Verdict::KeepOurs))
-            {
-                return None;
+            } else if let Some(attempt) = self.attempts.get(&channel.id()) {
+                if attempt.claimed {
+                    return Claimed::Superfluous;
+                }
+                if attempt.setup.is_some()
+                    && simultaneous(&self.net.name, peer) == Verdict::KeepOurs
+                {
+                    return Claimed::OursSurvives;
+                }
             }
         }
         let channel = self.net.reserve(peer);
@@ -215,7 +244,7 @@ impl Kernel {
         if let Some(setup) = attempt.setup.take() {
             exit_process(setup, ExitReason::Kill);
         }
-        Some(channel)
+        Claimed::Yes(channel)
     }
 
     fn go_up(&mut self, channel: &Arc<Channel>, handshaken: Handshaken) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use fika_runtime::timeout;
 
+use super::ask::ask;
 use super::channel::Channel;
 use super::framed::{Failure, Framed};
 use super::net::Net;
@@ -29,7 +30,7 @@ pub(super) async fn setup(net: Arc<Net>, channel: Arc<Channel>) {
     net.command(Command::SetupFailed { channel, nok });
 }
 
-async fn connect(net: &Net, channel: &Channel) -> Result<Handshaken, Failure> {
+async fn connect(net: &Net, channel: &Arc<Channel>) -> Result<Handshaken, Failure> {
     let peer = channel.peer();
     let (hello, frame) =
         AwaitHello::start(net.identity(), peer.clone(), &net.config.cookie, net.nonce())?;
@@ -47,7 +48,9 @@ async fn connect(net: &Net, channel: &Channel) -> Result<Handshaken, Failure> {
     };
     // The peer's own connection may have come about while it answered: then it must not
     // take this one for a new life of this end.
-    if !channel.is_pending() {
+    let wanted =
+        ask(net.net_kernel(), |caller| Command::Prove { channel: channel.clone(), caller });
+    if !wanted.await {
         return Err(Failure::Superfluous);
     }
     framed.write(&frame).await?;

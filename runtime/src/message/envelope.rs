@@ -409,7 +409,9 @@ mod tests {
 
     #[test]
     fn a_chain_drops_all_though_some_panic() {
-        struct Loud(std::sync::Arc<()>);
+        struct Loud {
+            _value: std::sync::Arc<()>,
+        }
         impl Drop for Loud {
             fn drop(&mut self) {
                 std::panic::resume_unwind(Box::new("loud"));
@@ -418,7 +420,9 @@ mod tests {
         let value = std::sync::Arc::new(());
         let mailbox_of = |count: usize| {
             let mut mailbox = crate::mailbox::Mailbox::new();
-            (0..count).for_each(|_| mailbox.push(Envelope::new(crate::Local(Loud(value.clone())))));
+            (0..count).for_each(|_| {
+                mailbox.push(Envelope::new(crate::Local(Loud { _value: value.clone() })))
+            });
             mailbox
         };
         let mailbox = mailbox_of(3);
