@@ -1,0 +1,77 @@
+//! The demo's nodes as OS processes: this program again, with the hidden command `child`.
+//!
+//! A child's standard input is its leash. The first line is the cookie, which so is in no
+//! file and in no list of processes; its end is the sign to quit. The system closes it when
+//! the demo ends in any way, by Ctrl-C or kill -9, too.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::process::{Child, Command, Stdio};
+
+use fika::prelude::*;
+
+use crate::cache;
+use crate::member::{self, MemberArgs};
+
+/// The children that have been started, by the names of their nodes. They are killed when
+/// this is dropped.
+pub(crate) struct Children {
+    /// Whom they join, so that the demo sees them come.
+    join: &'static str,
+    mapper: u16,
+    cookie: String,
+    running: BTreeMap<&'static str, Child>,
+}
+
+impl Children {
+    pub(crate) fn new(join: &'static str, mapper: u16, cookie: String) -> Children {
+        Children { join, mapper, cookie, running: BTreeMap::new() }
+    }
+
+    /// Starts a node, and returns the id of its OS process.
+    pub(crate) async fn start(&mut self, node: &'static str) -> io::Result<u32> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["child", "--name", node, "--join", self.join]);
+        command.args(["--epmd-port", &self.mapper.to_string()]).stdin(Stdio::piped());
+        // It may take a while, for which no other process is to wait.
+        let mut child = spawn_blocking(move || command.spawn()).await?;
+        let (id, leash) = (child.id(), child.stdin.as_mut());
+        let told = leash.map_or(Ok(()), |leash| writeln!(leash, "{}", self.cookie));
+        if let Some(mut earlier) = self.running.insert(node, child) {
+            // It has been killed; so that the system forgets it.
+            earlier.wait()?;
+        }
+        told.map(|()| id)
+    }
+
+    /// Kills a node, as `kill -9` does.
+    pub(crate) fn kill(&mut self, node: &str) -> io::Result<()> {
+        self.running.get_mut(node).map_or(Ok(()), Child::kill)
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        // One that has ended already is what is wanted.
+        self.running.values_mut().for_each(|child| drop(child.kill()));
+        self.running.values_mut().for_each(|child| drop(child.wait()));
+    }
+}
+
+/// What a child does: it is a node of the cache, until its standard input ends.
+pub(crate) fn run_child(args: &MemberArgs) -> fika::Result {
+    let join = args.join()?;
+    let mut cookie = String::new();
+    io::stdin().read_line(&mut cookie)?;
+    let node = args.builder()?.cookie(cookie.trim_end()).build()?;
+    let ended = node.try_block_on(async {
+        cache::start_link().await;
+        for node in join {
+            spawn_link(member::join(node));
+        }
+        spawn_blocking(|| io::copy(&mut io::stdin(), &mut io::sink())).await
+    });
+    node.stop();
+    ended.map_err(|reason| format!("the main process ended: {reason}"))??;
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! A process on each node that tells the demo what happens there.
+
+use std::fmt;
+
+use fika::NodeDownReason;
+use fika::prelude::*;
+
+use crate::cache::{self, Changed};
+
+/// Something has happened on a node.
+#[derive(Message, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    pub(crate) node: NodeName,
+    pub(crate) event: Event,
+}
+
+/// What has happened.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) enum Event {
+    /// This witness looks on.
+    Attached(Pid),
+    NodeUp(NodeName),
+    NodeDown(NodeName, NodeDownReason),
+    /// The cache has another value for this key, or none any more.
+    Changed(String, Option<String>),
+    /// This process, on another node, is linked and monitored.
+    Guards(Pid),
+    Exit(Pid, ExitReason),
+    Down(Pid, ExitReason),
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Attached(witness) => {
+                let creation = witness.node().creation().0;
+                write!(f, "has creation {creation}, and a witness by spawn_on: {witness}")
+            }
+            Event::NodeUp(node) => write!(f, "nodeup {node}"),
+            Event::NodeDown(node, reason) => write!(f, "nodedown {node}: {reason}"),
+            Event::Changed(key, Some(value)) => write!(f, "the cache has {key} = {value}"),
+            Event::Changed(key, None) => write!(f, "the cache has no {key} any more"),
+            Event::Guards(pid) => write!(f, "guards {pid:?}"),
+            Event::Exit(pid, reason) => write!(f, "EXIT {pid:?}: {reason}"),
+            Event::Down(pid, reason) => write!(f, "DOWN {pid:?}: {reason}"),
+        }
+    }
+}
+
+/// Tells the demo something about this node.
+pub(crate) fn tell(demo: Pid, event: Event) {
+    send(demo, Seen { node: self_node().name(), event });
+}
+
+/// Tells the demo who comes and goes, and what the cache has.
+#[remote]
+pub(crate) async fn witness(demo: Pid) {
+    monitor_nodes(true);
+    cache::watch();
+    tell(demo, Event::Attached(self_pid()));
+    loop {
+        let event = receive! {
+            NodeUp { node, .. } => Event::NodeUp(node),
+            NodeDown { node, reason, .. } => Event::NodeDown(node, reason),
+            Changed { key, value } => Event::Changed(key, value),
+        };
+        tell(demo, event);
+    }
+}

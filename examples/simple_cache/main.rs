@@ -1,0 +1,74 @@
+//! A cache on several machines: a key that is put on one node is read on all.
+//!
+//! ```sh
+//! cargo run --release --example simple_cache            # see it happen, in a few seconds
+//!
+//! cargo build --release --example simple_cache          # try it yourself
+//! cd target/release/examples
+//! ./simple_cache serve --name a@127.0.0.1 --tcp 127.0.0.1:7001
+//! ./simple_cache serve --name b@127.0.0.1 --tcp 127.0.0.1:7002 --join a@127.0.0.1
+//! nc 127.0.0.1 7001                                     # then type: help
+//! ```
+//!
+//! Read `cache` first: it is the program, and the rest shows it. `member` is what makes a
+//! node one of the cluster; `serve` and `client` let people at the cache; `demo` drives
+//! three nodes and kills one.
+
+mod cache;
+mod client;
+mod demo;
+mod member;
+mod serve;
+
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+
+/// A cache on several machines: a key that is put on one node is read on all.
+///
+/// Without a command it shows what fika does: it starts three nodes, puts and gets, kills
+/// one of them with kill -9, and brings it back.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run one node of the cache, until it is killed
+    Serve(serve::ServeArgs),
+    /// Be one of the demo's nodes
+    #[command(hide = true)]
+    Child(member::MemberArgs),
+}
+
+fn main() -> ExitCode {
+    log_to_stderr();
+    let ended = match Cli::parse().command {
+        None => demo::run(),
+        Some(Command::Serve(args)) => serve::run(args),
+        Some(Command::Child(args)) => demo::run_child(&args),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Shows the warnings and errors of fika; `RUST_LOG=info` shows more.
+fn log_to_stderr() {
+    let filter = EnvFilter::builder().with_default_directive(LevelFilter::WARN.into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter.from_env_lossy())
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        // When nobody reads them any more, the node goes on.
+        .log_internal_errors(false)
+        .init();
+}
