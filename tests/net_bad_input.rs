@@ -555,7 +555,8 @@ fn a_panic_with_remote_links() {
     let place = Place::new();
     let there = place.os("there").start();
     let (here, third) = (place.node("here"), place.node("third"));
-    let panics = third.block_on(async move { spawn_on(place.name("there"), panics_when_told()).await });
+    let panics =
+        third.block_on(async move { spawn_on(place.name("there"), panics_when_told()).await });
     let panicked = |reason: &ExitReason| match reason {
         ExitReason::Panic(panic) => {
             assert_eq!(panic.message, "as it was told");
@@ -614,7 +615,8 @@ fn free_functions_outside_of_a_process() {
     let node = place.node("a");
     let pid = node.spawn(answerer()).unwrap();
     let count = node.process_count();
-    let calls: [(&str, Box<dyn Fn()>); 12] = [
+    type Call = (&'static str, Box<dyn Fn()>);
+    let calls: [Call; 12] = [
         ("self_pid", Box::new(|| _ = self_pid())),
         ("self_node", Box::new(|| _ = self_node())),
         ("send", Box::new(move || send(pid, 1_u64))),

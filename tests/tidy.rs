@@ -9,8 +9,18 @@ use std::path::{Path, PathBuf};
 /// lower ones.
 const RUNTIME_LAYERS: &[&[&str]] = &[
     &[
-        "carrier", "dest", "exit_reason", "message", "name", "node_id", "node_name", "pid",
-        "reference", "remote", "signal", "system_message",
+        "carrier",
+        "dest",
+        "exit_reason",
+        "message",
+        "name",
+        "node_id",
+        "node_name",
+        "pid",
+        "reference",
+        "remote",
+        "signal",
+        "system_message",
     ],
     &["env", "sync", "time"],
     &["scheduler"],
@@ -34,8 +44,17 @@ const UNSAFE_FILES: &[&str] = &[
 
 /// What the protocol gets as arguments, or does without.
 const BANNED_IN_PROTO: &[&str] = &[
-    "std::net", "std::time", "std::thread", "Instant", "SystemTime", "mio::", "socket2",
-    "getrandom", "rand::", "fika_runtime::spawn", "fika_runtime::send",
+    "std::net",
+    "std::time",
+    "std::thread",
+    "Instant",
+    "SystemTime",
+    "mio::",
+    "socket2",
+    "getrandom",
+    "rand::",
+    "fika_runtime::spawn",
+    "fika_runtime::send",
 ];
 
 /// More lines than this, and a file is two. Tests and comments count as half a line would:
@@ -93,8 +112,11 @@ fn uses(code: &str) -> Vec<&str> {
 }
 
 fn check_layers(folder: &str, layers: &[&[&str]]) {
-    let level: BTreeMap<&str, usize> =
-        layers.iter().enumerate().flat_map(|(n, names)| names.iter().map(move |m| (*m, n))).collect();
+    let level: BTreeMap<&str, usize> = layers
+        .iter()
+        .enumerate()
+        .flat_map(|(n, names)| names.iter().map(move |m| (*m, n)))
+        .collect();
     for path in rust_files(folder) {
         let file = name(&path);
         let inside = file.strip_prefix(folder).unwrap().trim_start_matches('/');

@@ -1,0 +1,720 @@
+//! `distribution_SUITE`: what crosses between nodes. Cases about two nodes have a second OS
+//! process.
+
+use std::sync::mpsc;
+
+use fika::prelude::*;
+use fika::{AutoConnect, Name, SpawnError, spawn_on_with};
+
+use crate::support::peer::{Hello, Peer, frame, framed, text, varint};
+use crate::support::{
+    self, Answer, Ask, EndWith, LIMIT, Place, TestNode, answerer, assert_answers, down, exit_of,
+    named_answerer, nodedown,
+};
+
+/// DIST-7, DIST-18: a missing node, a present one and the own one, many times each.
+#[test]
+fn ping() {
+    const TIMES: usize = 1000;
+    let place = Place::new();
+    let there = place.os("there").start();
+    let here = place.node("here");
+    here.block_on(async move {
+        for (name, answer) in [
+            (place.name("missing"), PingAnswer::Pang),
+            (place.name("there"), PingAnswer::Pong),
+            (place.name("here"), PingAnswer::Pong),
+        ] {
+            for _ in 0..TIMES {
+                assert_eq!(fika::ping(&name).await, answer, "{name}");
+            }
+        }
+        assert_eq!(nodes().len(), 1);
+    });
+    drop(there);
+}
+
+/// Takes so many binaries, and says how many bytes they had and whether all were right.
+#[remote]
+async fn takes_bulk(count: u64, to: Pid) {
+    let mut bytes = 0;
+    for n in 0..count {
+        let (number, binary) = next!((u64, Vec<u8>));
+        assert_eq!(number, n, "in order");
+        assert!(binary.iter().all(|byte| *byte == n as u8), "whole");
+        bytes += binary.len() as u64;
+    }
+    send(to, bytes);
+}
+
+fn bulk(count: u64, size: usize) {
+    let place = Place::new();
+    let there = place.os("there").start();
+    let here = place.node("here");
+    here.block_on(async move {
+        let taker = spawn_on(place.name("there"), takes_bulk(count, self_pid())).await;
+        for n in 0..count {
+            send(taker, (n, vec![n as u8; size]));
+        }
+        assert_eq!(next!(u64), count * size as u64);
+    });
+    drop(there);
+}
+
+/// SIG-3.
+#[test]
+fn bulk_send_small() {
+    bulk(64, 32 << 10);
+}
+
+/// SIG-3.
+#[test]
+fn bulk_send_big() {
+    bulk(4, 1 << 20);
+}
+
+fn local_send(size: usize, times: usize) {
+    let place = Place::new();
+    place.node("here").block_on(async move {
+        let name = place.name("here");
+        for _ in 0..times {
+            send(("nobody", &*name), vec![0_u8; size]);
+        }
+        assert!(nodes().is_empty());
+    });
+}
+
+/// SIG-6, DIST-22.
+#[test]
+fn local_send_small() {
+    local_send(10, 10_000);
+}
+
+/// SIG-6, DIST-22.
+#[test]
+fn local_send_big() {
+    local_send(1 << 20, 20);
+}
+
+/// DIST-22, SIG-1.
+#[test]
+fn local_send_legal() {
+    const TIMES: u64 = 20_000;
+    let place = Place::new();
+    place.node("here").block_on(async move {
+        let me = self_pid();
+        let receiver = spawn(async move {
+            for n in 0..TIMES {
+                assert_eq!(next!(u64), n);
+            }
+            send(me, "all".to_owned());
+        });
+        register("receiver", receiver).unwrap();
+        let name = place.name("here");
+        (0..TIMES).for_each(|n| send(("receiver", &*name), n));
+        assert_eq!(next!(String), "all");
+        assert!(nodes().is_empty());
+    });
+}
+
+/// Values of many kinds.
+#[derive(Message, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[message(tag = "otp::Kinds")]
+struct Kinds {
+    nothing: (),
+    numbers: (u8, i64, u64, i128, f64),
+    texts: Vec<String>,
+    pids: Vec<Pid>,
+    references: Vec<Reference>,
+    name: Name,
+    node: NodeName,
+    reason: ExitReason,
+    deep: Vec<Vec<Vec<Option<u8>>>>,
+}
+
+impl Kinds {
+    fn new(pid: Pid) -> Kinds {
+        Kinds {
+            nothing: (),
+            numbers: (255, i64::MIN, u64::MAX, i128::MIN, f64::MIN_POSITIVE),
+            texts: vec![String::new(), "räksmörgås 🦐".into(), "x".repeat(70_000)],
+            pids: vec![pid; 3],
+            references: (0..3).map(|_| make_ref()).collect(),
+            name: "a name".into(),
+            node: pid.node().name(),
+            reason: ExitReason::term(7_u64),
+            deep: vec![vec![], vec![vec![None], vec![Some(1), None]]],
+        }
+    }
+}
+
+/// Sends back what it gets.
+#[remote]
+async fn echo(registered: bool) {
+    if registered {
+        register("echo", self_pid()).unwrap();
+    }
+    loop {
+        receive! {
+            (from, kinds): (Pid, Kinds) => send(from, kinds),
+            (from, text): (Pid, String) => send(from, text),
+            (from, nothing): (Pid, ()) => send(from, nothing),
+            (from, list): (Pid, Vec<()>) => send(from, list),
+            (from, none): (Pid, Option<u8>) => send(from, none),
+            (from, names): (Pid, Vec<Name>) => send(from, names),
+            (from, pids): (Pid, Vec<Pid>) => send(from, pids),
+            (from, references): (Pid, Vec<Reference>) => send(from, references),
+            Ask { from, n } => send(from, Answer { from: self_pid(), n }),
+        }
+    }
+}
+
+/// SIG-8, HS-6: what was sent while the connection was made arrives, by name and by pid.
+#[test]
+fn optimistic_dflags() {
+    let place = Place::new();
+    let there = place.os("there").start();
+    let here = place.node("here");
+    here.block_on(async move {
+        let name = place.name("there");
+        let pid = spawn_on(&name, echo(true)).await;
+        for n in 0..20 {
+            assert_eq!(disconnect_node(&name).await, Some(true));
+            let kinds = Kinds::new(self_pid());
+            // The first one connects, the others wait with it.
+            if n % 2 == 0 {
+                send(("echo", &*name), (self_pid(), kinds.clone()));
+                send(pid, (self_pid(), kinds.clone()));
+            } else {
+                send(pid, (self_pid(), kinds.clone()));
+                send(("echo", &*name), (self_pid(), kinds.clone()));
+            }
+            assert_eq!(next!(Kinds), kinds);
+            assert_eq!(next!(Kinds), kinds);
+        }
+    });
+    drop(there);
+}
+
+/// LINK-5: twice the same.
+#[test]
+fn link_to_dead() {
+    let place = Place::new();
+    let there = place.os("there").start();
+    let here = place.node("here");
+    here.block_on(async move {
+        let pid = spawn_on(place.name("there"), answerer()).await;
+        let monitor = fika::monitor(pid);
+        send(pid, EndWith(ExitReason::Normal));
+        assert_eq!(down(monitor).await, ExitReason::Normal);
+        trap_exit(true);
+        for _ in 0..2 {
+            link(pid);
+            assert_eq!(exit_of(pid).await, ExitReason::Noproc);
+            none!(Exit);
+        }
+        // Fatal to one that does not trap.
+        let (_, of_linker) = spawn_monitor(async move {
+            link(pid);
+            std::future::pending::<()>().await;
+        });
+        assert_eq!(down(of_linker).await, ExitReason::Noproc);
+        assert_eq!(nodes().len(), 1);
+    });
+    drop(there);
+}
+
+/// DIST-10, DIST-21: pids and references of three nodes, there and back, and again when the
+/// node that sends them back is another life.
+#[test]
+fn ref_port_roundtrip() {
+    let place = Place::new();
+    let third = place.node("third");
+    let here = place.node("here");
+    let (third_pid, third_ref) = third.block_on(async { (self_pid(), make_ref()) });
+    let mut of_earlier: Vec<(Pid, Reference)> = Vec::new();
+    for _ in 0..3 {
+        let mut there = place.os("there").start();
+        let earlier = of_earlier.clone();
+        let new = here.block_on(async move {
+            let pid = spawn_on(place.name("there"), echo(false)).await;
+            let mut pids = vec![self_pid(), third_pid, pid, self_pid()];
+            let mut references = vec![make_ref(), third_ref, make_ref()];
+            for (pid, reference) in &earlier {
+                pids.push(*pid);
+                references.push(*reference);
+            }
+            send(pid, (self_pid(), pids.clone()));
+            assert_eq!(next!(Vec<Pid>), pids);
+            send(pid, (self_pid(), references.clone()));
+            assert_eq!(next!(Vec<Reference>), references);
+            for (old, _) in &earlier {
+                assert_ne!(*old, pid);
+                assert_eq!(old.node().name(), pid.node().name());
+            }
+            (pid, make_ref())
+        });
+        of_earlier.push(new);
+        there.kill();
+    }
+}
+
+/// SIG-3.
+#[test]
+fn nil_roundtrip() {
+    let place = Place::new();
+    let there = place.os("there").start();
+    let here = place.node("here");
+    here.block_on(async move {
+        let pid = spawn_on(place.name("there"), echo(false)).await;
+        send(pid, (self_pid(), ()));
+        next!(());
+        send(pid, (self_pid(), Vec::<()>::new()));
+        assert_eq!(next!(Vec<()>), []);
+        send(pid, (self_pid(), None::<u8>));
+        assert_eq!(next!(Option<u8>), None);
+        send(pid, (self_pid(), String::new()));
+        assert_eq!(next!(String), "");
+    });
+    drop(there);
+}
+
+/// What each operation does that needs a connection that can't be.
+async fn all_fail(name: &str, dead: Pid) {
+    trap_exit(true);
+    assert_eq!(spawn_on_with(name, answerer()).await, Err(SpawnError::Noconnection));
+    let none = spawn_on(name, answerer()).await;
+    assert_eq!(none.node().name().as_str(), name);
+    let none = spawn_link_on(name, answerer()).await;
+    assert_eq!(exit_of(none).await, ExitReason::Noconnection);
+    let (_, monitor) = spawn_monitor_on(name, answerer()).await;
+    assert_eq!(down(monitor).await, ExitReason::Noconnection);
+    assert_eq!(down(fika::monitor(dead)).await, ExitReason::Noconnection);
+    assert_eq!(down(fika::monitor(("x", name))).await, ExitReason::Noconnection);
+    link(dead);
+    assert_eq!(exit_of(dead).await, ExitReason::Noconnection);
+    send(("x", name), 1_u64);
+    send(dead, 1_u64);
+    exit_process(dead, ExitReason::Kill);
+    unlink(dead);
+    monitor_node(name, true).unwrap();
+    nodedown(name).await;
+    none!(Exit);
+    none!(Down);
+    none!(NodeDown);
+}
+
+/// SPAWN-2: a node that can't exist.
+#[test]
+fn trap_bif_1() {
+    let place = Place::new();
+    place.node("here").block_on(async move {
+        let none = spawn_on(place.name("nobody"), answerer()).await;
+        all_fail(&place.name("nobody"), none).await;
+    });
+}
+
+/// SPAWN-2: a node that is down.
+#[test]
+fn trap_bif_2() {
+    let place = Place::new();
+    let here = place.node("here");
+    let mut there = place.os("there").start();
+    let dead = here.block_on(async move { spawn_on(place.name("there"), answerer()).await });
+    there.kill();
+    here.block_on(async move { all_fail(&place.name("there"), dead).await });
+}
+
+/// SPAWN-2, DIST-18: a dead node, again and again.
+#[test]
+fn trap_bif_3() {
+    let place = Place::new();
+    let here = place.node("here");
+    let mut there = place.os("there").start();
+    let dead = here.block_on(async move { spawn_on(place.name("there"), answerer()).await });
+    there.kill();
+    let processes = here.process_count();
+    here.block_on(async move {
+        for _ in 0..100 {
+            all_fail(&place.name("there"), dead).await;
+        }
+    });
+    support::until("nothing is left of it", || here.process_count() <= processes);
+}
+
+/// DIST-6.
+#[test]
+fn dist_auto_connect_never() {
+    let place = Place::new();
+    let never = TestNode::of(place.builder("never").dist_auto_connect(AutoConnect::Never));
+    let there = place.node("there");
+    let answering = there.spawn(named_answerer_here()).unwrap();
+    let (never_name, there_name) = (place.name("never"), place.name("there"));
+    let name = there_name.clone();
+    never.block_on(async move {
+        all_fail(&name, answering).await;
+        assert!(nodes().is_empty());
+        // An explicit one works, and then everything does.
+        assert_eq!(connect_node(&name).await, Some(true));
+        assert_answers(answering, 1).await;
+        assert_eq!(disconnect_node(&name).await, Some(true));
+        assert_eq!(down(fika::monitor(answering)).await, ExitReason::Noconnection);
+        assert_eq!(fika::ping(&name).await, PingAnswer::Pong);
+        assert_eq!(disconnect_node(&name).await, Some(true));
+    });
+    // The other direction: it lets others connect to it. What is used before the end of the
+    // connection has come here would be lost with it.
+    support::until("the end is seen there", || there.nodes().is_empty());
+    there.block_on(async move {
+        let pid = spawn_on(&never_name, answerer()).await;
+        assert_answers(pid, 1).await;
+    });
+    never.block_on(async move { assert_answers(answering, 2).await });
+}
+
+async fn named_answerer_here() {
+    register("x", self_pid()).unwrap();
+    answerer().await;
+}
+
+/// Takes what many senders send, and reports each sender whose messages had all come in
+/// order and whole.
+#[remote]
+async fn takes_from_many(senders: usize, each: u64, to: Pid) {
+    let mut last = std::collections::BTreeMap::<Pid, u64>::new();
+    let mut done = 0;
+    while done < senders {
+        let mut count = |from: Pid, n: u64| {
+            let next = last.entry(from).or_default();
+            assert_eq!(*next, n, "in order from each");
+            *next += 1;
+            done += usize::from(*next == each);
+        };
+        receive! {
+            Ask { from, n } => count(from, n),
+            (n, kinds): (u64, Kinds) => {
+                assert_eq!(kinds.texts[2].len(), 70_000);
+                count(kinds.pids[0], n);
+            }
+            (from, n): (Pid, u64) => count(from, n),
+            after LIMIT => panic!("{done} of {senders} are done"),
+        }
+    }
+    send(to, done as u64);
+}
+
+/// SIG-1, SIG-3, SIG-4.
+#[test]
+fn dist_parallel_send() {
+    const SENDERS: usize = 20;
+    const EACH: u64 = 60;
+    let place = Place::new();
+    let there = place.os("there").start();
+    let here = place.node("here");
+    here.block_on(async move {
+        let taker = spawn_on(place.name("there"), takes_from_many(SENDERS, EACH, self_pid())).await;
+        link(taker);
+        for _ in 0..SENDERS {
+            spawn(async move {
+                for n in 0..EACH {
+                    match n % 3 {
+                        0 => send(taker, Ask { from: self_pid(), n }),
+                        1 => send(taker, (n, Kinds::new(self_pid()))),
+                        _ => send(taker, (self_pid(), n)),
+                    }
+                    if n % 10 == 0 {
+                        yield_now().await;
+                    }
+                }
+            });
+            // Others die in the middle of it, and what they have sent does no harm.
+            let dies = spawn(async move {
+                loop {
+                    send(taker, vec![0_u8; 10_000]);
+                    yield_now().await;
+                }
+            });
+            yield_now().await;
+            exit_process(dies, ExitReason::Kill);
+        }
+        assert_eq!(next!(u64), SENDERS as u64);
+        unlink(taker);
+    });
+    drop(there);
+}
+
+/// Names that are sent there and back, several rounds.
+fn names_come_back(names: Vec<Name>, rounds: usize) {
+    let place = Place::new();
+    let there = place.os("there").start();
+    let here = place.node("here");
+    here.block_on(async move {
+        let pid = spawn_on(place.name("there"), echo(false)).await;
+        for _ in 0..rounds {
+            send(pid, (self_pid(), names.clone()));
+            assert_eq!(next!(Vec<Name>), names);
+        }
+        assert_answers(pid, 1).await;
+    });
+    assert_eq!(there.logged("ERROR"), 0, "{}", there.log());
+}
+
+/// SIG-3.
+#[test]
+fn atom_roundtrip() {
+    let longest = "x".repeat(255);
+    let names = ["", "a", "with space", "Ünïcode", &longest, "nul\0inside"];
+    names_come_back(names.into_iter().map(Name::from).collect(), 3);
+}
+
+/// SIG-3.
+#[test]
+fn unicode_atom_roundtrip() {
+    let longest = "🦐".repeat(255);
+    let names = ["å", "ロボット", "🦀🦀", "e\u{301}", "\u{10ffff}", &longest];
+    names_come_back(names.into_iter().map(Name::from).collect(), 3);
+}
+
+/// SIG-3, SIG-5: more registered names than a connection has numbers for, used in turns, so
+/// that each takes another one's number away.
+#[test]
+fn contended_unicode_atom_cache_entry() {
+    const NAMES: u64 = 2048 + 200;
+    let place = Place::new();
+    let there = place.os("there").start();
+    let here = place.node("here");
+    here.block_on(async move {
+        let at = place.name("there");
+        spawn_on(&at, has_names(NAMES, self_pid())).await;
+        assert_eq!(next!(u64), NAMES);
+        for round in 0..3 {
+            for n in 0..NAMES {
+                // Some of them oftener than others.
+                send((&*unicode_name(n), &*at), (n, self_pid()));
+                send((&*unicode_name(n % 7), &*at), (n % 7, self_pid()));
+            }
+            for _ in 0..2 * NAMES {
+                assert!(next!(bool), "a message came to another name, in round {round}");
+            }
+        }
+    });
+    assert_eq!(there.logged("ERROR"), 0, "{}", there.log());
+}
+
+fn unicode_name(n: u64) -> String {
+    format!("ключ-{n}-🗝")
+}
+
+/// Has a process for each of so many names, which says whether a message was meant for it.
+#[remote]
+async fn has_names(count: u64, to: Pid) {
+    for n in 0..count {
+        let pid = spawn(async move {
+            loop {
+                let (meant, from) = receive! { (meant, from): (u64, Pid) => (meant, from) };
+                send(from, meant == n);
+            }
+        });
+        register(unicode_name(n), pid).unwrap();
+    }
+    send(to, count);
+}
+
+/// What a test sends after a handshake, and the name of the case.
+type Bad = (&'static str, Vec<u8>);
+
+/// Each of the frames closes the connection that it comes over, with a log entry; nobody else
+/// comes to harm.
+fn bad_frames(cases: Vec<Bad>) {
+    let place = Place::new();
+    let there = place.os("there").start();
+    let here = place.node("here");
+    let addr = place.addr_of("there");
+    let (pid, gone) = (mpsc::channel(), mpsc::channel());
+    here.spawn(async move {
+        monitor_nodes(true);
+        let there =
+            spawn_on(place.name("there"), named_answerer("victim".into(), self_pid())).await;
+        assert_eq!(next!(Answer).from, there);
+        link(there);
+        pid.0.send(there).unwrap();
+        receive! { _: () => {} }
+        assert_answers(there, 1).await;
+        none!(NodeDown);
+        gone.0.send(()).unwrap();
+    })
+    .map(|watcher| here.register("watcher", watcher).unwrap())
+    .unwrap();
+    let victim = pid.1.recv_timeout(LIMIT).unwrap();
+    let count = cases.len();
+    for (n, (what, bytes)) in cases.into_iter().enumerate() {
+        let mut peer =
+            Peer::connected(addr, &place.name(&format!("peer{n}")), &place.name("there"));
+        // All that came before it in the same connection has its effect.
+        peer.write(&ask_by_hand(what));
+        peer.write_to_the_end(&bytes);
+        peer.until_closed();
+        there.await_log("the connection is closed", n + 1);
+        here.block_on(async move { assert_answers(victim, n as u64).await });
+    }
+    here.send("watcher", ()).unwrap();
+    gone.1.recv_timeout(LIMIT).expect("the old connection has seen nothing of it");
+    assert_eq!(there.logged("the connection is closed"), count, "{}", there.log());
+    assert_eq!(there.logged("panic"), 0, "{}", there.log());
+}
+
+/// A well-formed message of a type that nobody receives, to a name that nobody has.
+fn ask_by_hand(tag: &str) -> Vec<u8> {
+    let define_name = [&[2, 0][..], &text("nobody")].concat();
+    let define_type = [&[3, 0][..], &[0; 8], &text(&format!("otp::{tag}"))].concat();
+    let message = [0x90, 0, 0, 0, 0, 0, 0, 0];
+    [frame(&define_name), frame(&define_type), frame(&message)].concat()
+}
+
+/// DIST-19: malformed control messages.
+#[test]
+fn bad_dist_structure() {
+    let cases: Vec<Bad> = vec![
+        ("a kind that there is not", frame(&[0x00])),
+        ("another one", frame(&[0x19, 0, 0, 0])),
+        ("a spawn by name", frame(&[0xa0, 0, 0])),
+        ("a highest bit on a definition", frame(&[0x81, 2])),
+        ("a link without a target", frame(&[0x11])),
+        ("a link without its end", frame(&[0x11, 0, 0])),
+        ("a link with half an end", frame(&[0x11, 0, 0, 0])),
+        ("a link with more", frame(&[0x11, 0, 0, 0, 0, 0])),
+        ("a link to a name that is not defined", frame(&[0x91, 9, 0, 0])),
+        ("an unlink without a number", frame(&[0x12, 0, 0, 0, 0])),
+        ("an unlink with more", frame(&[0x12, 0, 0, 0, 0, 1, 1])),
+        ("an acknowledgement without a number", frame(&[0x13, 0, 0, 0, 0])),
+        ("a number that is too long", frame(&[0x11, 0x80, 0x80, 0x80, 0x80, 0x80, 1, 0, 0, 0])),
+        ("a number in a longer form", frame(&[0x11, 0x80, 0x00, 0, 0, 0])),
+        ("an exit without a reason", frame(&[0x14, 0, 0, 0, 0, 1])),
+        ("an exit that is neither", frame(&[0x14, 0, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0])),
+        ("an exit with no such reason", frame(&[0x14, 0, 0, 0, 0, 1, 0, 0, 0, 1, 99, 0])),
+        ("an exit with an empty reason", frame(&[0x14, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0])),
+        ("a monitor without a serial", frame(&[0x15, 0, 0, 0, 0])),
+        ("a monitor with more", frame(&[0x15, 0, 0, 0, 0, 1, 1])),
+        ("a demonitor without a serial", frame(&[0x16, 0, 0, 0, 0])),
+        ("a down that is neither", frame(&[0x17, 0, 0, 2, 0, 0, 0, 0, 1, 0, 0])),
+        ("a down without a reason", frame(&[0x17, 0, 0, 0, 1])),
+        ("a spawn reply without a result", frame(&[0x18, 0, 0, 1])),
+        ("a spawn reply with no such result", frame(&[0x18, 0, 0, 1, 4])),
+        ("a spawn reply without a process", frame(&[0x18, 0, 0, 1, 0])),
+        ("a message of a type that is not defined", frame(&[0x10, 0, 0, 9, 0, 0, 0, 0, 0])),
+        ("a node that is defined too far", frame(&[1, 9, 0, 0, 0, 1, 3, b'a', b'@', b'b'])),
+        ("a node that can't be defined", frame(&[1, 0, 0, 0, 0, 1, 3, b'a', b'@', b'b'])),
+        ("a node without a name", frame(&[1, 2, 0, 0, 0, 1, 0])),
+        ("a node with a bad name", frame(&[1, 2, 0, 0, 0, 1, 3, b'a', b'b', b'c'])),
+        ("a name that is no text", frame(&[2, 1, 2, 0xff, 0xfe])),
+        ("a name that is defined too far", frame(&[2, 200, 1, 1, b'a'])),
+        ("a type without a tag", frame(&[3, 1, 0, 0, 0, 0, 0, 0, 0, 0])),
+        ("a type that is defined too far", frame(&[3, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, b'a'])),
+    ];
+    bad_frames(cases);
+}
+
+/// DIST-19: control messages whose parts can't be decoded.
+#[test]
+fn bad_dist_ext_control() {
+    let reason = |bytes: &[u8]| {
+        let length = (bytes.len() as u32).to_be_bytes();
+        frame(&[&[0x14, 0, 0, 0, 0, 0][..], &length, bytes, &[0]].concat())
+    };
+    bad_frames(vec![
+        ("a reason that is cut off", reason(&[7 + 1])),
+        ("a reason with more", reason(&[0, 0])),
+        ("a text that is no text", reason(&[8, 2, 0xff, 0xff])),
+        ("a text that is longer than all", reason(&[8, 0x80, 0x80, 0x80, 0x80, 8])),
+        ("a term without its parts", reason(&[13, 1, b'x'])),
+        ("a panic without its place", reason(&[12, 1, b'x'])),
+    ]);
+}
+
+/// DIST-19: lies about sizes.
+#[test]
+fn bad_dist_ext_size() {
+    let message = |rest: &[u8]| [&[0x90, 0, 0][..], rest].concat();
+    bad_frames(vec![
+        ("a frame above the limit", vec![0x01, 0x00, 0x00, 0x01, 0x10]),
+        ("the largest frame", vec![0xff, 0xff, 0xff, 0xff]),
+        ("a payload longer than the frame", frame(&message(&[0, 0, 0, 9, 1, 2, 3]))),
+        ("the longest payload", frame(&message(&[0xff, 0xff, 0xff, 0xff, 1, 2, 3]))),
+        ("a payload shorter than the frame", frame(&message(&[0, 0, 0, 1, 1, 2, 3, 4, 5, 6]))),
+        ("more nodes than bytes", frame(&message(&[0, 0, 0, 0, 100, 0, 1]))),
+        ("more nodes than allowed", frame(&message(&[&[0, 0, 0, 0][..], &varint(5000)].concat()))),
+        ("a node that is not defined", frame(&message(&[0, 0, 0, 0, 1, 99]))),
+        ("a text longer than the frame", frame(&[2, 1, 100, b'a'])),
+        ("the longest text", frame(&[&[2, 1][..], &varint(u64::MAX)].concat())),
+        ("a text above the limit", frame(&[&[2, 1][..], &text(&"x".repeat(1021))].concat())),
+    ]);
+}
+
+/// DIST-19, SPAWN-4: a bad request to spawn, and one with arguments that do not decode.
+#[test]
+fn bad_dist_ext_spawn_request_arg_list() {
+    // The function's name gets the number 1, its arguments' type the number 1.
+    let function = frame(&[&[2, 1][..], &text("test::answerer")].concat());
+    let arguments = frame(&[&[3, 1][..], &[0; 8], &text("no arguments")].concat());
+    let spawn = |rest: &[u8]| [&function[..], &arguments, &frame(rest)].concat();
+    bad_frames(vec![
+        ("flags that there are not", spawn(&[0x20, 4, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0])),
+        ("no function", spawn(&[0x20, 0, 1, 0, 0])),
+        ("a function that is not defined", spawn(&[0x20, 0, 1, 0, 0, 9, 1, 0, 0, 0, 0, 0])),
+        ("arguments of no type", spawn(&[0x20, 0, 1, 0, 0, 1, 9, 0, 0, 0, 0, 0])),
+        ("arguments that are cut off", spawn(&[0x20, 0, 1, 0, 0, 1, 1, 0, 0, 0, 5, 1])),
+        ("more than the arguments", spawn(&[0x20, 0, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 7])),
+    ]);
+    // Arguments of another shape are answered, and nothing is closed.
+    let place = Place::new();
+    let _there = place.node("there");
+    let addr = place.addr_of("there");
+    let mut peer = Peer::connected(addr, &place.name("peer"), &place.name("there"));
+    peer.write(&ask_by_hand("first"));
+    peer.write(&spawn(&[0x20, 0, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0]));
+    // Its own frames of a new connection may come before the answer, which is `notsup`.
+    loop {
+        let body = peer.frame();
+        if body[0] == 0x18 {
+            assert_eq!(body, [0x18, 0, 0, 1, 2]);
+            break;
+        }
+    }
+}
+
+/// HS-14: bad first frames, each of which closes its connection and nothing else.
+#[test]
+fn bad_handshakes() {
+    let place = Place::new();
+    let there = place.node("there");
+    let addr = place.addr_of("there");
+    let good = || Hello::new(&place.name("peer"), &place.name("there"));
+    let cut = |n: usize| framed(&good().body()[..n]);
+    let with = |change: &dyn Fn(&mut Hello)| {
+        let mut hello = good();
+        change(&mut hello);
+        framed(&hello.body())
+    };
+    let cases: Vec<Bad> = vec![
+        ("no length", vec![0, 0]),
+        ("a length above the limit", vec![4, 1]),
+        ("another magic", with(&|hello| hello.magic = b"\xf1FIKA\r\n\0".to_vec())),
+        ("nothing but the magic", cut(8)),
+        ("half of it", cut(40)),
+        ("all but the last byte", cut(good().body().len() - 1)),
+        ("a byte too many", framed(&[good().body(), vec![0]].concat())),
+        ("versions in the wrong order", with(&|hello| hello.versions = (2, 1))),
+        ("a name that is none", with(&|hello| hello.name = "peer".into())),
+        ("a name that is too long", with(&|hello| hello.name = format!("{}@b.c", "x".repeat(500)))),
+        ("our own name", with(&|hello| hello.name = place.name("there"))),
+    ];
+    for (what, bytes) in cases {
+        let mut peer = Peer::open(addr);
+        peer.write(&bytes);
+        // Either without a word, or with a refusal: a hello of version 0.
+        let answer = peer.until_closed();
+        assert!(answer.is_empty() || answer[2..5] == [0xf2, 0, 0], "{what}: {answer:?}");
+    }
+    assert!(there.nodes().is_empty());
+    Peer::connected(addr, &place.name("peer"), &place.name("there"));
+}

@@ -1,0 +1,374 @@
+//! `epmd_SUITE`: the port mapper, by hand. Each case is tried with the mapper that a node
+//! brings up, and with Erlang's if that is installed.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command};
+use std::sync::Arc;
+
+use fika::prelude::*;
+use fika_net::{EpmdConfig, EpmdServer, Poller};
+
+use crate::support::{self, Place, TestNode, connect, has_epmd, until, until_closed};
+
+/// A registration by hand: it lasts as long as the connection.
+pub(crate) fn register(place: Place, alive: &str, port: u16) -> TcpStream {
+    let (stream, result) = try_register(place, alive.as_bytes(), port);
+    assert_eq!(result.expect("it is answered")[1], 0, "{alive} is registered");
+    stream
+}
+
+fn request(body: &[u8]) -> Vec<u8> {
+    [&u16::try_from(body.len()).unwrap().to_be_bytes()[..], body].concat()
+}
+
+fn registration(name: &[u8], port: u16) -> Vec<u8> {
+    let mut body = vec![120];
+    body.extend(port.to_be_bytes());
+    body.extend([77, 0, 0, 6, 0, 5]);
+    body.extend(u16::try_from(name.len()).unwrap().to_be_bytes());
+    body.extend(name);
+    body.extend([0, 0]);
+    body
+}
+
+/// The answer, or none if the mapper closed without one.
+fn try_register(place: Place, name: &[u8], port: u16) -> (TcpStream, Option<[u8; 6]>) {
+    let mut stream = connect(place.mapper_addr()).unwrap();
+    stream.write_all(&request(&registration(name, port))).unwrap();
+    let mut answer = [0; 6];
+    let answered = stream.read_exact(&mut answer).is_ok();
+    assert!(!answered || answer[0] == 118);
+    (stream, answered.then_some(answer))
+}
+
+fn lookup(place: Place, name: &str) -> Vec<u8> {
+    place.ask_mapper(&[b"z", name.as_bytes()].concat()).unwrap()
+}
+
+/// A mapper to be tried.
+struct Mapper {
+    place: Place,
+    /// Whose name there is besides.
+    own: usize,
+    _node: Option<TestNode>,
+    program: Option<Child>,
+}
+
+impl Drop for Mapper {
+    fn drop(&mut self) {
+        if let Some(mut program) = self.program.take() {
+            let _ = program.kill();
+            let _ = program.wait();
+        }
+    }
+}
+
+/// The mapper of a node, and Erlang's with these options.
+fn mappers(test: &str, options: &[&str]) -> Vec<Mapper> {
+    let place = Place::new();
+    let node = place.node("node");
+    let mut mappers = vec![Mapper { place, own: 1, _node: Some(node), program: None }];
+    if has_epmd(test) {
+        mappers.push(erlangs(options));
+    }
+    mappers
+}
+
+fn erlangs(options: &[&str]) -> Mapper {
+    let place = Place::on_localhost();
+    let mut command = Command::new("epmd");
+    command.args(["-port", &place.mapper.to_string(), "-address", "127.0.0.1"]).args(options);
+    command.env_remove("ERL_EPMD_ADDRESS").env_remove("ERL_EPMD_PORT");
+    command.stderr(std::process::Stdio::null());
+    let program = Some(command.spawn().unwrap());
+    until("the mapper is up", || connect(place.mapper_addr()).is_ok());
+    Mapper { place, own: 0, _node: None, program }
+}
+
+/// A mapper of ours with settings that a node does not have.
+fn with_settings(relaxed: bool, idle: Duration) -> Mapper {
+    let place = Place::new();
+    let poller = Poller::new().unwrap();
+    let driver = Arc::new(poller.clone());
+    let node = fika_runtime::Node::builder().workers(2).driver(driver).build().unwrap();
+    let config = EpmdConfig {
+        port: place.mapper,
+        addrs: vec![place.ip.into()],
+        relaxed,
+        idle,
+        creation_seed: 1,
+    };
+    let server = EpmdServer::bind(&poller, &config).unwrap();
+    node.spawn(server.run());
+    // It runs for as long as the program of the tests.
+    std::mem::forget(node);
+    Mapper { place, own: 0, _node: None, program: None }
+}
+
+/// EPMD-1, EPMD-2.
+#[test]
+fn register_name() {
+    for mapper in mappers("epmd::register_name", &[]) {
+        let (_stream, answer) = try_register(mapper.place, b"foobar", 1234);
+        assert_eq!(answer.unwrap()[..2], [118, 0]);
+        assert_eq!(mapper.place.names()[0], ("foobar".to_owned(), 1234));
+    }
+}
+
+/// Registers two and takes them away again.
+fn two_names(test: &str, first: usize) {
+    for mapper in mappers(test, &[]) {
+        let place = mapper.place;
+        let mut both = [Some(register(place, "foo", 1)), Some(register(place, "bar", 2))];
+        let left = |names: &[&str]| {
+            until("the names are as they should be", || {
+                let all = place.names();
+                all.len() == names.len() + mapper.own
+                    && names.iter().all(|name| all.iter().any(|(other, _)| other == name))
+            });
+        };
+        left(&["foo", "bar"]);
+        both[first] = None;
+        left(&[["bar", "foo"][first]]);
+        both[1 - first] = None;
+        left(&[]);
+    }
+}
+
+/// EPMD-4.
+#[test]
+fn register_names_1() {
+    two_names("epmd::register_names_1", 0);
+}
+
+/// EPMD-4.
+#[test]
+fn register_names_2() {
+    two_names("epmd::register_names_2", 1);
+}
+
+/// EPMD-5.
+#[test]
+fn register_duplicate_name() {
+    for mapper in mappers("epmd::register_duplicate_name", &[]) {
+        let _first = register(mapper.place, "foobar", 1);
+        let (_second, answer) = try_register(mapper.place, b"foobar", 2);
+        assert_eq!(answer.unwrap()[1], 1);
+        assert_eq!(mapper.place.names()[0], ("foobar".to_owned(), 1));
+    }
+}
+
+/// EPMD-6, EPMD-7.
+#[test]
+fn unicode_name() {
+    for mapper in mappers("epmd::unicode_name", &[]) {
+        let name = "ünï_ロボ_🦀";
+        let _stream = register(mapper.place, name, 4711);
+        let found = lookup(mapper.place, name);
+        assert_eq!(found[..4], [119, 0, 0x12, 0x67]);
+        assert_eq!(&found[12..12 + name.len()], name.as_bytes());
+    }
+}
+
+/// EPMD-7.
+#[test]
+fn get_port_nr() {
+    for mapper in mappers("epmd::get_port_nr", &[]) {
+        let _stream = register(mapper.place, "foo", 4711);
+        assert_eq!(lookup(mapper.place, "foo")[..4], [119, 0, 0x12, 0x67]);
+        assert_eq!(lookup(mapper.place, "bar"), [119, 1]);
+    }
+}
+
+/// EPMD-7, EPMD-14.
+#[test]
+fn slow_get_port_nr() {
+    for mapper in mappers("epmd::slow_get_port_nr", &[]) {
+        let _registered = register(mapper.place, "foo", 4711);
+        let mut stream = connect(mapper.place.mapper_addr()).unwrap();
+        stream.set_nodelay(true).unwrap();
+        for byte in request(b"zfoo") {
+            stream.write_all(&[byte]).unwrap();
+            // Others are served between any two bytes.
+            assert_eq!(lookup(mapper.place, "bar"), [119, 1]);
+        }
+        assert_eq!(until_closed(&mut stream)[..4], [119, 0, 0x12, 0x67]);
+    }
+}
+
+/// EPMD-11.
+#[test]
+fn unregister_others_name_1() {
+    let mut mappers = vec![with_settings(true, secs(60))];
+    if has_epmd("epmd::unregister_others_name_1") {
+        mappers.push(erlangs(&["-relaxed_command_check"]));
+    }
+    for mapper in mappers {
+        let mut stream = register(mapper.place, "foo", 1);
+        let answer = mapper.place.ask_mapper(b"sfoo").unwrap();
+        assert_eq!(answer[..7], *b"STOPPED");
+        assert_eq!(until_closed(&mut stream), b"");
+        assert_eq!(lookup(mapper.place, "foo"), [119, 1]);
+        assert_eq!(mapper.place.ask_mapper(b"sfoo").unwrap()[..7], *b"NOEXIST");
+    }
+}
+
+/// EPMD-6.
+#[test]
+fn name_with_null_inside() {
+    for mapper in mappers("epmd::name_with_null_inside", &[]) {
+        assert_eq!(try_register(mapper.place, b"foo\0bar", 1).1, None);
+        assert_eq!(mapper.place.names().len(), mapper.own);
+    }
+}
+
+/// EPMD-8: a thousand names, read slowly, one of which has gone before.
+#[test]
+fn stupid_names_req() {
+    const NAMES: usize = 1000;
+    for mapper in mappers("epmd::stupid_names_req", &[]) {
+        let place = mapper.place;
+        let mut all: Vec<_> =
+            (0..NAMES).map(|n| register(place, &format!("name{n}"), n as u16 + 1)).collect();
+        drop(all.remove(NAMES / 2));
+        until("the one is gone", || place.names().len() == NAMES - 1 + mapper.own);
+        let mut stream = connect(place.mapper_addr()).unwrap();
+        stream.write_all(&request(b"n")).unwrap();
+        let mut text = Vec::new();
+        let mut piece = [0; 97];
+        loop {
+            let read = stream.read(&mut piece).unwrap();
+            if read == 0 {
+                break;
+            }
+            text.extend(&piece[..read]);
+            std::thread::yield_now();
+        }
+        let text = String::from_utf8(text.split_off(4)).unwrap();
+        for n in (0..NAMES).filter(|n| *n != NAMES / 2) {
+            assert!(text.contains(&format!("name name{n} at port {}\n", n + 1)), "{n}");
+        }
+        assert_eq!(text.lines().count(), NAMES - 1 + mapper.own);
+    }
+}
+
+/// Sends this and waits for the end that comes after the idle limit, not before.
+fn idle(test: &str, bytes: &[u8]) {
+    // Erlang's counts whole seconds.
+    let mut mappers = vec![(with_settings(false, millis(400)), millis(400))];
+    if has_epmd(test) {
+        mappers.push((erlangs(&["-packet_timeout", "1"]), millis(1)));
+    }
+    for (mapper, limit) in mappers {
+        let clock = support::Clock::new();
+        let mut stream = connect(mapper.place.mapper_addr()).unwrap();
+        stream.write_all(bytes).unwrap();
+        assert_eq!(until_closed(&mut stream), b"");
+        assert!(clock.elapsed() >= limit && clock.elapsed() < secs(10));
+    }
+}
+
+/// EPMD-14.
+#[test]
+fn no_data() {
+    idle("epmd::no_data", b"");
+}
+
+/// EPMD-14.
+#[test]
+fn one_byte() {
+    idle("epmd::one_byte", b"\0");
+}
+
+/// EPMD-14.
+#[test]
+fn partial_packet() {
+    idle("epmd::partial_packet", b"\0\x10xabc");
+}
+
+/// Sends this, and is closed without an answer, long before the idle limit.
+fn closed(test: &str, bytes: &[u8]) {
+    for mapper in mappers(test, &[]) {
+        let mut stream = connect(mapper.place.mapper_addr()).unwrap();
+        stream.write_all(bytes).unwrap();
+        assert_eq!(until_closed(&mut stream), b"");
+        assert_eq!(mapper.place.names().len(), mapper.own);
+    }
+}
+
+/// EPMD-13.
+#[test]
+fn zero_length() {
+    closed("epmd::zero_length", &[0, 0, 0, 0, 0, 0, 0]);
+}
+
+/// EPMD-13.
+#[test]
+fn too_large() {
+    let length = 63_000_u16.to_be_bytes();
+    closed("epmd::too_large", &[&length[..], &[0; 4000]].concat());
+}
+
+/// EPMD-6: a name of no bytes.
+#[test]
+fn alive_req_too_small_1() {
+    closed("epmd::alive_req_too_small_1", &request(&registration(b"", 1)));
+}
+
+/// EPMD-13: cut off before the name.
+#[test]
+fn alive_req_too_small_2() {
+    closed("epmd::alive_req_too_small_2", &request(&registration(b"foo", 1)[..11]));
+}
+
+/// EPMD-7.
+#[test]
+fn returns_valid_empty_extra() {
+    for mapper in mappers("epmd::returns_valid_empty_extra", &[]) {
+        let _stream = register(mapper.place, "foo", 0x1234);
+        let found = lookup(mapper.place, "foo");
+        let expected =
+            [&[119, 0, 0x12, 0x34, 77, 0, 0, 6, 0, 5, 0, 3][..], b"foo", &[0, 0]].concat();
+        assert_eq!(found, expected);
+    }
+}
+
+/// EPMD-16: Erlang's program, and the mapper of one of our nodes.
+#[test]
+fn names_stdout() {
+    if !has_epmd("epmd::names_stdout") {
+        return;
+    }
+    let place = Place::on_localhost();
+    let node = place.node("node");
+    let _foo = register(place, "foo", 4711);
+    let output = Command::new("epmd").args(["-port", &place.mapper.to_string(), "-names"]).output();
+    let expected = format!(
+        "epmd: up and running on port {} with data:\nname foo at port 4711\nname node at port {}\n",
+        place.mapper,
+        place.addr_of("node").port()
+    );
+    assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), expected);
+    drop(node);
+}
+
+/// EPMD-10, EPMD-11.
+#[test]
+fn no_live_killing() {
+    let mut mappers = vec![with_settings(false, secs(60))];
+    if has_epmd("epmd::no_live_killing") {
+        mappers.push(erlangs(&[]));
+    }
+    for mapper in mappers {
+        let place = mapper.place;
+        let foo = register(place, "foo", 1);
+        assert_eq!(place.ask_mapper(b"k").unwrap(), b"NO");
+        assert_eq!(place.ask_mapper(b"sfoo").unwrap_or_default(), b"");
+        assert_eq!(place.names().len(), 1);
+        drop(foo);
+        until("foo is gone", || place.names().is_empty());
+        assert_eq!(place.ask_mapper(b"k").unwrap(), b"OK");
+        until("the mapper is gone", || connect(place.mapper_addr()).is_err());
+    }
+}

@@ -1,0 +1,456 @@
+//! `erl_distribution_SUITE`: names, cookies, ticks, and the messages about nodes.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use fika::prelude::*;
+use fika::{NodeDownReason, NodeKind, SpawnError, monitor_nodes_of, spawn_on_with};
+
+use crate::support::peer::{Hello, Peer, framed};
+use crate::support::{self, Clock, LIMIT, Place, TestNode, answerer, down, nodedown, nodeup};
+
+/// How long it takes until a frozen peer is given up.
+fn given_up_after(time: Duration, intensity: u32) -> Duration {
+    let place = Place::new();
+    let peer = place.os("peer").ticktime(time).intensity(intensity).start();
+    let builder = place.builder("here").net_ticktime(time).net_tickintensity(intensity);
+    let here = TestNode::of(builder);
+    let (ready, is_ready) = mpsc::channel();
+    let (gone, is_gone) = mpsc::channel();
+    here.spawn(async move {
+        monitor_nodes(true);
+        assert_eq!(ping(place.name("peer")).await, PingAnswer::Pong);
+        nodeup(&place.name("peer")).await;
+        // Nothing but ticks, for longer than the whole time: it is not given up.
+        receive! {
+            NodeDown { reason, .. } => panic!("a lively peer was given up: {reason}"),
+            after time * 2 => {}
+        }
+        ready.send(()).unwrap();
+        gone.send(nodedown(&place.name("peer")).await.reason).unwrap();
+    });
+    is_ready.recv_timeout(LIMIT).unwrap();
+    peer.freeze();
+    let clock = Clock::new();
+    let reason = is_gone.recv_timeout(LIMIT).unwrap();
+    let after = clock.elapsed();
+    assert_eq!(reason, NodeDownReason::NetTickTimeout);
+    after
+}
+
+/// TICK-3, TICK-4. The upper bound leaves room for a busy machine.
+#[test]
+fn tick() {
+    let time = millis(800);
+    let after = given_up_after(time, 4);
+    assert!(after > time - time / 4 - millis(20), "too early: {after:?}");
+    assert!(after < time + time / 4 + millis(400), "too late: {after:?}");
+}
+
+/// TICK-1, TICK-3.
+#[test]
+fn tick_intensity() {
+    let time = millis(1200);
+    let after = given_up_after(time, 24);
+    assert!(after > time - time / 24 - millis(20), "too early: {after:?}");
+    assert!(after < time + time / 24 + millis(400), "too late: {after:?}");
+    let place = Place::new();
+    for intensity in [0, 3, 1001] {
+        assert!(place.builder("here").net_tickintensity(intensity).build().is_err());
+    }
+}
+
+/// Whether a node of this name starts.
+fn starts(place: Place, name: &str) -> bool {
+    match place.builder_of(name).build() {
+        Ok(node) => {
+            assert_eq!(node.name().as_str(), name);
+            node.stop();
+            true
+        }
+        Err(error) => {
+            assert!(matches!(error, fika::NodeError::Name(_)), "{name}: {error}");
+            false
+        }
+    }
+}
+
+/// DIST-2.
+#[test]
+fn nodenames() {
+    let place = Place::new();
+    for alive in ["a", "a-b", "a_b", "1", "ÅÄÖ", "x2-_y", &"x".repeat(200)] {
+        assert!(starts(place, &place.name(alive)), "{alive}");
+    }
+    for alive in ["", "a b", "a.b", "a/b", "a:b", "a@b", "a\0b", "a\n", "$", &"x".repeat(300)] {
+        assert!(!starts(place, &place.name(alive)), "{alive:?}");
+    }
+}
+
+/// DIST-2.
+#[test]
+fn hostnames() {
+    let place = Place::on_localhost();
+    for host in ["localhost", "127.0.0.1", "a.host.example", "host-1"] {
+        assert!(starts(place, &format!("a@{host}")), "{host}");
+    }
+    for host in ["", "a b", "a/b", "a@b", "host!", "\u{7}"] {
+        assert!(!starts(place, &format!("a@{host}")), "{host:?}");
+    }
+}
+
+/// DIST-2.
+#[test]
+fn illegal_nodenames() {
+    let place = Place::new();
+    place.node("here").block_on(async move {
+        let own = place.name("here");
+        for name in ["a@b@c", "nohost", "@", "a b@c", &format!("{own}@x"), ""] {
+            assert_eq!(fika::connect_node(name).await, Some(false), "{name}");
+            assert_eq!(ping(name).await, PingAnswer::Pang, "{name}");
+        }
+        assert!(nodes().is_empty());
+    });
+}
+
+/// DIST-7: true for oneself, and it lists nothing new.
+#[test]
+fn connect_node() {
+    let place = Place::new();
+    let there = place.node("there");
+    place.node("here").block_on(async move {
+        for connected in [0, 1] {
+            assert_eq!(fika::connect_node(place.name("here")).await, Some(true));
+            assert_eq!(fika::nodes_of(NodeKind::Connected).len(), connected);
+            assert_eq!(fika::nodes_of(NodeKind::This).len(), 1);
+            assert_eq!(fika::connect_node(place.name("there")).await, Some(true));
+            assert_eq!(nodes().len(), 1);
+        }
+    });
+    // Not distributed: neither true nor false.
+    let nameless = TestNode::of(Node::builder());
+    nameless.block_on(async move { assert_eq!(fika::connect_node("a@b").await, None) });
+    drop(there);
+}
+
+/// DIST-18.
+#[test]
+fn table_waste() {
+    let place = Place::new();
+    let there = place.node("there");
+    let here = place.node("here");
+    let processes = here.process_count();
+    here.block_on(async move {
+        for n in 0..500 {
+            assert_eq!(ping(place.name(&format!("missing{n}"))).await, PingAnswer::Pang);
+        }
+        assert_eq!(ping(place.name("there")).await, PingAnswer::Pong);
+        assert_eq!(nodes().len(), 1);
+    });
+    support::until("nothing is left of them", || here.process_count() <= processes);
+    drop(there);
+}
+
+/// HS-12: a peer that accepts and never answers.
+#[test]
+fn net_setuptime() {
+    for time in [millis(2000), millis(300)] {
+        let place = Place::new();
+        let here = TestNode::of(place.builder("here").net_setuptime(time));
+        let silent = TcpListener::bind((place.ip, 0)).unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let _registered = crate::epmd::register(place, "silent", port);
+        let clock = Clock::new();
+        here.block_on(async move {
+            let name = place.name("silent");
+            let monitor = fika::monitor(("x", &*name));
+            assert_eq!(ping(&name).await, PingAnswer::Pang);
+            // Who waits is told as well.
+            assert_eq!(down(monitor).await, ExitReason::Noconnection);
+            assert_eq!(
+                spawn_on_with(place.name("none"), answerer()).await,
+                Err(SpawnError::Noconnection)
+            );
+        });
+        let after = clock.elapsed();
+        assert!(after >= time && after < time + millis(700), "{time:?}: {after:?}");
+    }
+}
+
+/// NMON-10: the reasons of several kinds of loss.
+#[test]
+fn monitor_nodes_nodedown_reason() {
+    let place = Place::new();
+    let time = millis(400);
+    let here = TestNode::of(place.builder("here").net_ticktime(time));
+    for case in ["killed", "stopped", "disconnected there", "disconnected here", "frozen"] {
+        let mut peer = place.os("peer").ticktime(time).start();
+        let (ready, is_ready) = mpsc::channel();
+        let (gone, is_gone) = mpsc::channel();
+        here.spawn(async move {
+            let name = place.name("peer");
+            monitor_nodes(true);
+            let there = spawn_on(&name, disconnects()).await;
+            nodeup(&name).await;
+            match case {
+                "disconnected there" => send(there, self_node().name()),
+                "disconnected here" => drop(disconnect_node(&name).await),
+                _ => {}
+            }
+            ready.send(()).unwrap();
+            gone.send(nodedown(&name).await.reason).unwrap();
+            none!(NodeDown);
+        });
+        is_ready.recv_timeout(LIMIT).unwrap();
+        let expected = match case {
+            "disconnected here" => NodeDownReason::Disconnect,
+            "frozen" => NodeDownReason::NetTickTimeout,
+            _ => NodeDownReason::ConnectionClosed,
+        };
+        match case {
+            "killed" => peer.kill(),
+            "frozen" => peer.freeze(),
+            "stopped" => {
+                peer.stop();
+                assert_eq!(is_gone.recv_timeout(LIMIT).unwrap(), expected, "{case}");
+                continue;
+            }
+            _ => {}
+        }
+        assert_eq!(is_gone.recv_timeout(LIMIT).unwrap(), expected, "{case}");
+    }
+}
+
+#[remote]
+async fn disconnects() {
+    let node = next!(NodeName);
+    disconnect_node(node).await;
+}
+
+/// NMON-7, DIST-12: which nodes each subscription sees.
+#[test]
+fn monitor_nodes_node_type() {
+    let place = Place::new();
+    let here = place.node("here");
+    let (visible, hidden) =
+        (place.node("visible"), TestNode::of(place.builder("hidden").hidden(true)));
+    let (report, reports) = mpsc::channel();
+    for kind in [NodeKind::Visible, NodeKind::Hidden, NodeKind::Connected] {
+        let report = report.clone();
+        here.spawn(async move {
+            monitor_nodes_of(kind, true);
+            // The subscription is there when this has been answered.
+            assert_eq!(ping(place.name("nobody")).await, PingAnswer::Pang);
+            report.send((kind, 0, 0)).unwrap();
+            let (mut ups, mut downs) = (0, 0);
+            receive! { NodeUp { .. } => ups += 1, after LIMIT => panic!("no nodeup for {kind:?}") }
+            if kind == NodeKind::Connected {
+                next!(NodeUp);
+                ups += 1;
+            }
+            for _ in 0..ups {
+                next!(NodeDown);
+                downs += 1;
+            }
+            none!(NodeUp);
+            none!(NodeDown);
+            report.send((kind, ups, downs)).unwrap();
+        });
+    }
+    for _ in 0..3 {
+        reports.recv_timeout(LIMIT).unwrap();
+    }
+    here.block_on(async move {
+        assert_eq!(ping(place.name("hidden")).await, PingAnswer::Pong);
+        assert_eq!(nodes(), []);
+        assert_eq!(fika::nodes_of(NodeKind::Hidden).len(), 1);
+        assert_eq!(ping(place.name("visible")).await, PingAnswer::Pong);
+        assert_eq!(fika::nodes_of(NodeKind::Connected).len(), 2);
+    });
+    drop((visible, hidden));
+    for _ in 0..3 {
+        let (kind, ups, downs) = reports.recv_timeout(LIMIT).unwrap();
+        let expected = if kind == NodeKind::Connected { 2 } else { 1 };
+        assert_eq!((ups, downs), (expected, expected), "{kind:?}");
+    }
+}
+
+/// SIG-12, MON-16: under load, the nodedown comes after all that came from the node.
+#[test]
+fn monitor_nodes_otp_6481() {
+    let place = Place::new();
+    let here = place.node("here");
+    for _ in 0..3 {
+        let mut peer = place.os("peer").start();
+        let (flowing, flows) = mpsc::channel();
+        let (done, is_done) = mpsc::channel();
+        here.spawn(async move {
+            let name = place.name("peer");
+            monitor_nodes(true);
+            trap_exit(true);
+            let mut monitors = Vec::new();
+            for _ in 0..20 {
+                let pid = spawn_link_on(&name, floods(self_pid())).await;
+                monitors.push(fika::monitor(pid));
+            }
+            nodeup(&name).await;
+            for _ in 0..200 {
+                next!(u64);
+            }
+            flowing.send(()).unwrap();
+            nodedown(&name).await;
+            // All is there, and nothing follows: the exits, the downs, the flood's beginning.
+            for monitor in monitors {
+                receive! {
+                    Down { monitor: m, reason, .. } if m == monitor =>
+                        assert_eq!(reason, ExitReason::Noconnection),
+                    after Duration::ZERO => panic!("a DOWN after the nodedown"),
+                }
+                receive! {
+                    Exit { .. } => {}
+                    after Duration::ZERO => panic!("an EXIT after the nodedown"),
+                }
+            }
+            loop {
+                receive! { _: u64 => {}, after Duration::ZERO => break }
+            }
+            // Whatever would come late has come when a new connection has been used.
+            done.send(()).unwrap();
+            receive! {
+                _: u64 => panic!("a message of the lost connection"),
+                after millis(50) => done.send(()).unwrap(),
+            }
+        });
+        flows.recv_timeout(LIMIT).unwrap();
+        peer.kill();
+        is_done.recv_timeout(LIMIT).unwrap();
+        is_done.recv_timeout(LIMIT).expect("nothing came after the nodedown");
+    }
+}
+
+#[remote]
+async fn floods(to: Pid) {
+    for n in 0_u64.. {
+        send(to, n);
+        yield_now().await;
+    }
+}
+
+/// NMON-8, NMON-9: many nodes, each up and down once in each of three subscriptions.
+#[test]
+fn monitor_nodes_many() {
+    const NODES: usize = 8;
+    let place = Place::new();
+    let here = place.node("here");
+    let (report, reports) = mpsc::channel();
+    let pid = here.spawn(async move {
+        (0..3).for_each(|_| monitor_nodes(true));
+        assert_eq!(ping(place.name("nobody")).await, PingAnswer::Pang);
+        report.send(()).unwrap();
+        for _ in 0..2 {
+            let mut ups = std::collections::BTreeMap::new();
+            for _ in 0..3 * NODES {
+                *ups.entry(next!(NodeUp).node).or_insert(0) += 1;
+            }
+            none!(NodeDown);
+            report.send(()).unwrap();
+            let mut downs = std::collections::BTreeMap::new();
+            for _ in 0..3 * NODES {
+                *downs.entry(next!(NodeDown).node).or_insert(0) += 1;
+            }
+            assert!(ups.len() == NODES && ups.values().all(|count| *count == 3), "{ups:?}");
+            assert_eq!(ups, downs);
+            none!(NodeUp);
+            report.send(()).unwrap();
+        }
+        monitor_nodes(false);
+        receive! { _: () => {} }
+    });
+    let next = || reports.recv_timeout(LIMIT).unwrap();
+    next();
+    for _ in 0..2 {
+        let nodes: Vec<_> = (0..NODES).map(|n| place.node(&format!("n{n}"))).collect();
+        for node in &nodes {
+            node.block_on(async move {
+                assert_eq!(ping(place.name("here")).await, PingAnswer::Pong);
+            });
+        }
+        next();
+        drop(nodes);
+        next();
+    }
+    here.send(pid.unwrap(), ()).unwrap();
+}
+
+/// HS-14, DIST-2: a name error in a handshake.
+#[test]
+fn erl_1424() {
+    let place = Place::new();
+    let there = place.node("there");
+    let addr = place.addr_of("there");
+    for name in ["", "peer", "@", "peer@", "a b@c", "a@b@c", "peer@short"] {
+        let mut peer = Peer::open(addr);
+        peer.write(&framed(&Hello::new(name, &place.name("there")).body()));
+        let answer = peer.until_closed();
+        // A refusal where the name is one, and no proof of anything.
+        assert!(answer.is_empty() || answer[2..5] == [0xf2, 0, 0], "{name}: {answer:?}");
+    }
+    let mut peer = Peer::open(addr);
+    peer.write(&framed(&Hello::new(&place.name("peer"), &place.name("another")).body()));
+    assert_eq!(peer.until_closed()[2..5], [0xf2, 0, 0], "it is not the node that was wanted");
+    assert!(there.nodes().is_empty());
+    Peer::connected(addr, &place.name("peer"), &place.name("there"));
+}
+
+/// DIST-9: the order of places, the permissions, and a file that is made.
+#[test]
+fn xdg_cookie() {
+    let place = Place::new();
+    let home = std::env::temp_dir().join(format!("fika-home-{}", place.ip));
+    let _ = fs::remove_dir_all(&home);
+    let config = home.join("config");
+    fs::create_dir_all(config.join("fika")).unwrap();
+    let (home_text, config_text) = (home.to_str().unwrap(), config.to_str().unwrap());
+    let node = |alive: &str| {
+        let node = place.os(alive).without("FIKA_TEST_COOKIE");
+        node.env("HOME", home_text).env("XDG_CONFIG_HOME", config_text)
+    };
+    let write = |path: &std::path::Path, cookie: &str, mode: u32| {
+        fs::write(path, cookie).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let connects = |here: &TestNode, alive: &str| {
+        let name = place.name(alive);
+        here.block_on(async move { ping(name).await == PingAnswer::Pong })
+    };
+    let with = |alive: &str, cookie: &str| TestNode::of(place.builder(alive).cookie(cookie));
+
+    // Only the one in the configuration directory is there.
+    let (at_home, in_config) = (home.join(".fika.cookie"), config.join("fika/cookie"));
+    write(&in_config, "the cookie in the configuration", 0o600);
+    let a = node("a").start();
+    assert!(connects(&with("x", "the cookie in the configuration"), "a"));
+    // The one at home goes before it.
+    write(&at_home, "the cookie at home, which is another", 0o600);
+    let b = node("b").start();
+    assert!(connects(&with("y", "the cookie at home, which is another"), "b"));
+    assert!(!connects(&with("z", "the cookie in the configuration"), "b"));
+    // Not one that others can read, though there would be another.
+    write(&at_home, "the cookie at home, which is another", 0o644);
+    let log = node("c").try_start().err().expect("it is open to others");
+    assert!(log.contains("chmod 600") && !log.contains("which is another"), "{log}");
+    // With none at all one is made, for the owner only, and random.
+    fs::remove_file(&at_home).unwrap();
+    fs::remove_file(&in_config).unwrap();
+    let d = node("d").start();
+    let made = [&at_home, &in_config].into_iter().find(|path| path.exists()).unwrap();
+    assert_eq!(fs::metadata(made).unwrap().permissions().mode() & 0o777, 0o600);
+    let cookie = fs::read_to_string(made).unwrap();
+    assert!(cookie.trim().len() >= 32, "it is too short to be random");
+    assert!(connects(&with("w", cookie.trim()), "d"));
+    drop((a, b, d));
+    fs::remove_dir_all(&home).unwrap();
+}

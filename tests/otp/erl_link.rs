@@ -1,0 +1,365 @@
+//! `erl_link_SUITE`: links and monitors, between processes of one node and of two.
+
+use std::sync::mpsc;
+
+use fika::prelude::*;
+
+use crate::wait::{down, end_of, exit_from, has_none, next, serve, sync};
+
+fn text(text: &str) -> ExitReason {
+    ExitReason::term(text.to_owned())
+}
+
+/// LINK-1, LINK-2, LINK-3, LINK-7.
+#[fika::test]
+async fn links() {
+    trap_exit(true);
+    let me = self_pid();
+
+    // The child's end, and the parent's.
+    for reason in [ExitReason::Normal, ExitReason::Shutdown, text("x"), ExitReason::Kill] {
+        let ends = reason.clone();
+        let child = spawn_link(async { exit(ends) });
+        assert_eq!(exit_from(child).await, reason);
+        let ends = reason.clone();
+        let parent = spawn(async move {
+            let child = spawn_link(async {
+                trap_exit(true);
+                let (test, parent): (Pid, Pid) = next().await;
+                send(test, ());
+                let reason = exit_from(parent).await;
+                send(test, reason);
+            });
+            send(child, (me, self_pid()));
+            next::<()>().await;
+            exit(ends);
+        });
+        next::<()>().await;
+        send(parent, ());
+        assert_eq!(next::<ExitReason>().await, reason);
+    }
+
+    // Linked by either side and by both, and unlinked by either.
+    for linkers in 1..4 {
+        for unlinked_here in [None, Some(true), Some(false)] {
+            let peer = spawn(async move {
+                loop {
+                    receive! {
+                        from: Pid => send(from, ()),
+                        true: bool => link(me),
+                        false: bool => unlink(me),
+                        reason: ExitReason => exit(reason),
+                    }
+                }
+            });
+            if linkers & 1 != 0 {
+                link(peer);
+                link(peer);
+            }
+            if linkers & 2 != 0 {
+                send(peer, true);
+            }
+            sync(peer).await;
+            match unlinked_here {
+                Some(true) => unlink(peer),
+                Some(false) => send(peer, false),
+                None => {}
+            }
+            sync(peer).await;
+            let monitor = monitor(peer);
+            send(peer, text("end"));
+            assert_eq!(down(monitor).await, text("end"));
+            if unlinked_here.is_none() {
+                assert_eq!(exit_from(peer).await, text("end"));
+            }
+            assert!(has_none::<Exit>().await, "{linkers} {unlinked_here:?}");
+        }
+    }
+
+    // An end kills a peer that does not trap, but a normal one does not.
+    for (reason, dies) in [(ExitReason::Normal, false), (ExitReason::Shutdown, true)] {
+        let peer = spawn(serve());
+        let watch = monitor(peer);
+        let ends = reason.clone();
+        end_of(async move {
+            link(peer);
+            exit(ends);
+        })
+        .await;
+        if dies {
+            assert_eq!(down(watch).await, reason);
+        } else {
+            sync(peer).await;
+        }
+    }
+
+    // A link to oneself is none.
+    link(me);
+    unlink(me);
+    let end = end_of(async {
+        link(self_pid());
+        exit(text("alone"));
+    });
+    assert_eq!(end.await, text("alone"));
+    assert!(has_none::<Exit>().await);
+}
+
+/// MON-1, MON-4, MON-6, MON-8, MON-12.
+#[fika::test]
+async fn process_monitors() {
+    // By pid, twice; the target ends and each gives its own.
+    let target = spawn(serve());
+    let (first, second) = (monitor(target), monitor(target));
+    assert_ne!(first, second);
+    exit_process(target, text("x"));
+    assert_eq!((down(second).await, down(first).await), (text("x"), text("x")));
+    assert_eq!(down(monitor(target)).await, ExitReason::Noproc);
+
+    // The watcher's end is nothing to the target.
+    let target = spawn(serve());
+    end_of(async move {
+        let _ = monitor(target);
+        exit(text("watcher"));
+    })
+    .await;
+    sync(target).await;
+
+    // By name: the object is the name and the node.
+    register("target", target).unwrap();
+    let here = self_node().name();
+    let by_name = monitor("target");
+    let by_name_and_node = monitor(("target", here.as_str()));
+    exit_process(target, ExitReason::Kill);
+    for monitor in [by_name, by_name_and_node] {
+        receive! {
+            Down { monitor: m, object: fika::Object::Name(name, node), reason } if m == monitor => {
+                assert_eq!((name.as_str(), &node), ("target", &here));
+                assert_eq!(reason, ExitReason::Killed);
+            }
+            after secs(5) => panic!("no Down"),
+        }
+    }
+    assert_eq!(down(monitor("target")).await, ExitReason::Noproc);
+    assert_eq!(down(monitor(("target", here.as_str()))).await, ExitReason::Noproc);
+
+    // Another process has no hold on the monitor, nor has the target.
+    let target = spawn(async {
+        loop {
+            receive! {
+                from: Pid => send(from, ()),
+                monitor: Reference => assert!(!demonitor(monitor)),
+            }
+        }
+    });
+    let mine = monitor(target);
+    send(target, mine);
+    let end = end_of(async move { assert!(!demonitor(mine)) });
+    assert_eq!(end.await, ExitReason::Normal);
+    sync(target).await;
+    exit_process(target, ExitReason::Kill);
+    assert_eq!(down(mine).await, ExitReason::Killed);
+
+    // Of oneself.
+    let _ = monitor(self_pid());
+    assert!(has_none::<Down>().await);
+}
+
+/// LINK-8: after `unlink` and a look into the mailbox nothing comes any more.
+#[fika::test]
+async fn otp_5772_link() {
+    trap_exit(true);
+    for n in 0..10_000 {
+        let child = spawn_link(async {});
+        for _ in 0..n % 4 {
+            yield_now().await;
+        }
+        unlink(child);
+        receive! { Exit { from, .. } if from == child => {}, after Duration::ZERO => {} }
+        // The Down comes after whatever else the child has sent.
+        down(monitor(child)).await;
+        assert!(has_none::<Exit>().await, "round {n}");
+    }
+}
+
+/// MON-9, MON-10: after `demonitor_flush` nothing comes any more.
+#[fika::test]
+async fn otp_5772_monitor() {
+    for n in 0..10_000 {
+        let (child, monitor) = spawn_monitor(async {});
+        for _ in 0..n % 4 {
+            yield_now().await;
+        }
+        demonitor_flush(monitor);
+        down(fika::monitor(child)).await;
+        assert!(has_none::<Down>().await, "round {n}");
+    }
+}
+
+/// LINK-1, LINK-2, LINK-12: links between nodes, from either side, and the end of the node.
+#[test]
+fn dist_links() {
+    use crate::support::{EndWith, LIMIT, Place, answerer, assert_answers, down, exit_of};
+    let place = Place::new();
+    let mut peer = place.os("peer").start();
+    let here = place.node("here");
+    let on_peer = here.block_on(async move {
+        let name = place.name("peer");
+        trap_exit(true);
+        // The end there, by a reason and in order.
+        for reason in [ExitReason::Shutdown, ExitReason::Normal, text("x")] {
+            let there = spawn_link_on(&name, answerer()).await;
+            // Twice is as good as once.
+            link(there);
+            send(there, EndWith(reason.clone()));
+            assert_eq!(exit_of(there).await, reason);
+            none!(Exit);
+        }
+        // The end here, which the other side sees.
+        let there = spawn_on(&name, answerer()).await;
+        let of_there = monitor(there);
+        spawn(async move {
+            link(there);
+            assert_answers(there, 1).await;
+            exit(ExitReason::Shutdown);
+        });
+        assert_eq!(down(of_there).await, ExitReason::Shutdown);
+        // Unlinked, each ends alone.
+        let there = spawn_link_on(&name, answerer()).await;
+        unlink(there);
+        let of_there = monitor(there);
+        exit_process(there, ExitReason::Kill);
+        assert_eq!(down(of_there).await, ExitReason::Killed);
+        none!(Exit);
+        // And linked again right after.
+        let there = spawn_link_on(&name, answerer()).await;
+        for _ in 0..10 {
+            unlink(there);
+            link(there);
+        }
+        assert_answers(there, 2).await;
+        send(there, EndWith(ExitReason::Shutdown));
+        assert_eq!(exit_of(there).await, ExitReason::Shutdown);
+        spawn_on(&name, answerer()).await
+    });
+    let (linked, is_linked) = mpsc::channel();
+    let (ended, ends) = mpsc::channel();
+    here.spawn(async move {
+        let (pid, of_linker) = spawn_monitor(async move {
+            link(on_peer);
+            assert_answers(on_peer, 3).await;
+            linked.send(()).unwrap();
+            std::future::pending::<()>().await;
+        });
+        let reason = down(of_linker).await;
+        ended.send((pid, reason)).unwrap();
+    });
+    is_linked.recv_timeout(LIMIT).unwrap();
+    peer.kill();
+    assert_eq!(ends.recv_timeout(LIMIT).unwrap().1, ExitReason::Noconnection);
+    here.block_on(async move {
+        trap_exit(true);
+        link(on_peer);
+        assert_eq!(exit_of(on_peer).await, ExitReason::Noconnection);
+    });
+}
+
+/// NMON-1, NMON-2, NMON-3.
+#[test]
+fn monitor_nodes() {
+    use crate::support::{LIMIT, Place, nodedown};
+    let place = Place::new();
+    let mut peer = place.os("peer").start();
+    let here = place.node("here");
+    let (ready, is_ready) = mpsc::channel();
+    let (done, is_done) = mpsc::channel();
+    here.spawn(async move {
+        let (name, dead) = (place.name("peer"), place.name("dead"));
+        // A dead node, one message for each call.
+        for _ in 0..3 {
+            monitor_node(&dead, true).unwrap();
+        }
+        for _ in 0..3 {
+            nodedown(&dead).await;
+        }
+        // It connects; calls count, and are taken back one by one.
+        for on in [true, true, false, true, true, false, true] {
+            monitor_node(&name, on).unwrap();
+        }
+        assert_eq!(ping(&name).await, PingAnswer::Pong);
+        none!(NodeDown);
+        ready.send(()).unwrap();
+        for _ in 0..3 {
+            nodedown(&name).await;
+        }
+        assert_eq!(ping(&name).await, PingAnswer::Pang);
+        none!(NodeDown);
+        // Taken back more often than given: nothing, and no harm.
+        monitor_node(&dead, false).unwrap();
+        monitor_node(&dead, true).unwrap();
+        nodedown(&dead).await;
+        // The own node is never lost.
+        monitor_node(place.name("here"), true).unwrap();
+        none!(NodeDown);
+        done.send(()).unwrap();
+    });
+    is_ready.recv_timeout(LIMIT).unwrap();
+    peer.kill();
+    is_done.recv_timeout(LIMIT).unwrap();
+}
+
+/// MON-5, MON-6, MON-14: monitors of processes of another node, by pid and by name.
+#[test]
+fn dist_process_monitors() {
+    use crate::support::{
+        Answer, Ask, EndWith, LIMIT, Place, assert_answers, down, named_answerer,
+    };
+    let place = Place::new();
+    let mut peer = place.os("peer").start();
+    let here = place.node("here");
+    let there = here.block_on(async move {
+        let name = place.name("peer");
+        let there = spawn_on(&name, named_answerer("one".into(), self_pid())).await;
+        assert_eq!(next!(Answer).from, there);
+        let (by_pid, by_name) = (monitor(there), monitor(("one", &*name)));
+        // One that is taken back gives nothing; another one does not take it back.
+        let taken_back = monitor(there);
+        assert!(demonitor(taken_back));
+        spawn(async move { assert!(!demonitor(by_pid)) });
+        // What it said before comes before its end.
+        send(there, Ask { from: self_pid(), n: 7 });
+        send(there, EndWith(ExitReason::Shutdown));
+        receive! {
+            Down { monitor, object, reason } if monitor == by_name => {
+                assert_eq!(object.to_string(), format!("{{one,{name}}}"));
+                assert_eq!(reason, ExitReason::Shutdown);
+            }
+            after LIMIT => panic!("no DOWN by the name"),
+        }
+        assert_eq!(down(by_pid).await, ExitReason::Shutdown);
+        receive! { Answer { n, .. } => assert_eq!(n, 7), after Duration::ZERO => panic!("it is late") }
+        none!(Down);
+        assert_eq!(down(monitor(there)).await, ExitReason::Noproc);
+        assert_eq!(down(monitor(("one", &*name))).await, ExitReason::Noproc);
+        spawn_on(&name, named_answerer("two".into(), self_pid())).await
+    });
+    let (ready, is_ready) = mpsc::channel();
+    let (told, tells) = mpsc::channel();
+    here.spawn(async move {
+        let monitors = [monitor(there), monitor(("two", &*place.name("peer")))];
+        assert_answers(there, 1).await;
+        ready.send(()).unwrap();
+        for monitor in monitors {
+            told.send(down(monitor).await).unwrap();
+        }
+        // And after the loss.
+        for monitor in [monitor(there), monitor(("two", &*place.name("peer")))] {
+            told.send(down(monitor).await).unwrap();
+        }
+        none!(Down);
+    });
+    is_ready.recv_timeout(LIMIT).unwrap();
+    peer.kill();
+    for _ in 0..4 {
+        assert_eq!(tells.recv_timeout(LIMIT).unwrap(), ExitReason::Noconnection);
+    }
+}

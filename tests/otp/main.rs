@@ -1,0 +1,21 @@
+//! Cases of OTP's own suites, one module a suite. A test's path is the case's name, and its
+//! doc line names the statements of the specification that it checks.
+#![deny(warnings)]
+
+#[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod distribution;
+mod epmd;
+mod erl_distribution;
+mod erl_distribution_wb;
+mod erl_link;
+mod monitor;
+mod node_container;
+mod process;
+mod receive;
+mod scheduler;
+mod signal;
+mod timer_bif;
+mod wait;

@@ -1,0 +1,224 @@
+//! `receive_SUITE` and `after_SUITE`: references and time limits in receives.
+
+use fika::prelude::*;
+
+use crate::wait::{LIMIT, has_none, next};
+
+/// A server that answers `(from, reference)`; calls may wait until it is told to go on.
+async fn server() {
+    loop {
+        receive! { (from, reference): (Pid, Reference) => send(from, reference) }
+    }
+}
+
+fn request(server: Pid) -> Reference {
+    let reference = make_ref();
+    send(server, (self_pid(), reference));
+    reference
+}
+
+async fn answer(to: Reference) {
+    receive! {
+        reference: Reference if reference == to => {}
+        after LIMIT => panic!("no answer"),
+    }
+}
+
+/// RECV-9: a call that was given up leaves nothing behind that disturbs later ones.
+#[fika::test]
+async fn receive_opt_exception() {
+    let server = spawn(server());
+    for _ in 0..1000 {
+        let lost = request(server);
+        // The receive is dropped before it has an answer, or with one.
+        let waits = async {
+            yield_now().await;
+            answer(lost).await;
+        };
+        let _ = timeout(Duration::ZERO, waits).await;
+        answer(request(server)).await;
+        // The answer to the lost one came before the other's.
+        receive! { reference: Reference => assert_eq!(reference, lost), after Duration::ZERO => {} }
+    }
+    assert!(has_none::<Reference>().await);
+}
+
+/// RECV-9.
+#[fika::test]
+async fn multi_recv_opt() {
+    let server = spawn(server());
+    for order in 0..24_usize {
+        let mut references: Vec<_> = (0..4).map(|_| request(server)).collect();
+        for n in (1..=4).rev() {
+            answer(references.remove((order * 7 + n) % n)).await;
+        }
+    }
+    let (first, second) = (request(server), request(server));
+    receive! {
+        reference: Reference if reference == second => {}
+        after LIMIT => panic!("no answer"),
+    }
+    answer(first).await;
+    assert!(has_none::<Reference>().await);
+}
+
+/// RECV-9: abandoned references do not confuse later receives.
+#[fika::test]
+async fn multi_recv_opt_clear() {
+    let server = spawn(server());
+    for _ in 0..1000 {
+        for _ in 0..10 {
+            let _ = make_ref();
+        }
+        let abandoned = request(server);
+        let wanted = request(server);
+        answer(wanted).await;
+        answer(abandoned).await;
+    }
+    for _ in 0..2000 {
+        let _ = request(server);
+    }
+    answer(request(server)).await;
+    let mut left = 0;
+    while !has_none::<Reference>().await {
+        left += 1;
+    }
+    assert_eq!(left, 2000);
+}
+
+/// RECV-9: a message that came before the reference was made is found by another receive.
+#[fika::test]
+async fn gh_5235_recv_mark() {
+    let server = spawn(server());
+    for n in 0..1000_u64 {
+        send(self_pid(), n);
+        let first = make_ref();
+        send(self_pid(), first);
+        let second = request(server);
+        answer(second).await;
+        answer(first).await;
+        assert_eq!(next::<u64>().await, n);
+    }
+}
+
+/// RECV-6: the mean error of short times is small, and none is early.
+#[fika::test]
+async fn t_after() {
+    let node = self_node();
+    let mut late = Vec::new();
+    for n in 1..=60 {
+        let time = Duration::from_micros(n * 131);
+        let begun = node.env().now();
+        receive! { (): () => unreachable!(), after time => {} }
+        let took = node.env().now().since(begun);
+        assert!(took >= time, "{time:?} took {took:?}");
+        late.push(took - time);
+    }
+    late.sort();
+    assert!(late[late.len() / 2] < millis(20), "{late:?}");
+}
+
+/// RECV-4: what does not match neither restarts nor extends the time; what matches ends it.
+#[fika::test]
+async fn receive_after() {
+    let me = self_pid();
+    let noise = spawn(async move {
+        for n in 0_u64.. {
+            send(me, n);
+            sleep(millis(1)).await;
+        }
+    });
+    let node = self_node();
+    let begun = node.env().now();
+    let out = receive! { _: String => false, after millis(30) => true };
+    assert!(out);
+    assert!(node.env().now().since(begun) >= millis(30));
+    send(noise, ());
+    exit_process(noise, ExitReason::Kill);
+    assert!(!has_none::<u64>().await);
+
+    for n in 0..200_u64 {
+        spawn(async move { send(me, n.to_string()) });
+        let text = receive! { text: String => text, after LIMIT => panic!("a timeout") };
+        assert_eq!(text, n.to_string());
+    }
+    // It is there already.
+    send(me, String::from("there"));
+    for time in [Duration::ZERO, Duration::from_nanos(1), millis(1)] {
+        let text = receive! { text: String => text, after time => panic!("a timeout") };
+        send(me, text);
+    }
+}
+
+/// RECV-5: very large times are taken, and do not fire.
+#[fika::test]
+async fn receive_after_big() {
+    let times = [Duration::MAX, secs(u64::MAX), millis(u64::MAX), secs(1 << 40), secs(1 << 31)];
+    for time in times {
+        let me = self_pid();
+        spawn(async move {
+            yield_now().await;
+            send(me, ());
+        });
+        receive! { (): () => {}, after time => panic!("{time:?} is over") }
+    }
+    assert!(timeout(Duration::MAX, async {}).await.is_ok());
+    assert!(timeout(millis(1), sleep(Duration::MAX)).await.is_err());
+    // Only the runtime's own timers for this test are left.
+    let begun = self_node().env().now();
+    while self_node().timer_count() > 0 {
+        assert!(self_node().env().now().since(begun) < LIMIT, "a receive left its timer behind");
+        yield_now().await;
+    }
+}
+
+/// RECV-3.
+#[fika::test]
+async fn receive_var_zero() {
+    let zero = secs(0);
+    let nothing = receive! { _: u64 => false, after zero => true };
+    assert!(nothing);
+    for n in 0..10_u64 {
+        send(self_pid(), n);
+    }
+    let nothing = receive! { 10..: u64 => false, after zero => true };
+    assert!(nothing, "nothing in the whole mailbox matches");
+    let found = receive! { n @ 7: u64 => n, after zero => panic!("it is there") };
+    assert_eq!(found, 7);
+    for n in [0, 1, 2, 3, 4, 5, 6, 8, 9] {
+        let found = receive! { n: u64 => n, after zero => panic!("{n} is there") };
+        assert_eq!(found, n);
+    }
+    assert!(has_none::<u64>().await);
+}
+
+/// RECV-3, RECV-1.
+#[fika::test]
+async fn receive_zero() {
+    for others in [0, 1, 10, 1000] {
+        for n in 0..others {
+            send(self_pid(), n as u64);
+        }
+        send(self_pid(), String::from("wanted"));
+        let found = receive! { text: String => text, after Duration::ZERO => String::new() };
+        assert_eq!(found, "wanted");
+        for n in 0..others {
+            let found = receive! { n: u64 => n, after Duration::ZERO => panic!("{n} is there") };
+            assert_eq!(found, n as u64);
+        }
+    }
+    let nothing = receive! { _: u64 => false, after Duration::ZERO => true };
+    assert!(nothing);
+}
+
+/// RECV-5: times around 2^32 ms.
+#[fika::test]
+async fn receive_after_32bit() {
+    let base = 1_u64 << 32;
+    for time in [base - 2, base - 1, base, base + 1, base + 100, 2 * base] {
+        let me = self_pid();
+        let timer = send_after(millis(5), me, ());
+        receive! { (): () => {}, after millis(time) => panic!("{time} ms are over") }
+        assert_eq!(cancel_timer(timer), None);
+    }
+}

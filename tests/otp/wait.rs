@@ -1,0 +1,73 @@
+//! Waiting for an event, with a limit after which the test has failed.
+
+use fika::prelude::*;
+
+/// Nothing here takes this long.
+pub(crate) const LIMIT: Duration = secs(20);
+
+/// The reason in the `Down` of this monitor.
+#[track_caller]
+pub(crate) fn down(monitor: Reference) -> impl Future<Output = ExitReason> {
+    let caller = std::panic::Location::caller();
+    async move {
+        receive! {
+            Down { monitor: m, reason, .. } if m == monitor => reason,
+            after LIMIT => panic!("no Down at {caller}"),
+        }
+    }
+}
+
+/// The reason in the `Exit` from this process.
+#[track_caller]
+pub(crate) fn exit_from(pid: Pid) -> impl Future<Output = ExitReason> {
+    let caller = std::panic::Location::caller();
+    async move {
+        receive! {
+            Exit { from, reason } if from == pid => reason,
+            after LIMIT => panic!("no Exit at {caller}"),
+        }
+    }
+}
+
+/// The next message of this type.
+#[track_caller]
+pub(crate) fn next<M: Message>() -> impl Future<Output = M> {
+    let caller = std::panic::Location::caller();
+    async move {
+        receive! {
+            message: M => message,
+            after LIMIT => panic!("no {} at {caller}", std::any::type_name::<M>()),
+        }
+    }
+}
+
+/// How the process that runs this future ends.
+pub(crate) async fn end_of<F>(body: F) -> ExitReason
+where
+    F: Future + Send + 'static,
+{
+    let (_, monitor) = spawn_monitor(body);
+    down(monitor).await
+}
+
+/// The mailbox has no message of this type.
+pub(crate) async fn has_none<M: Message>() -> bool {
+    receive! {
+        _: M => false,
+        after Duration::ZERO => true,
+    }
+}
+
+/// The process has taken in every signal that this one has sent to it: it must answer
+/// messages of type `Pid` with one of type `()`.
+pub(crate) async fn sync(pid: Pid) {
+    send(pid, self_pid());
+    next::<()>().await;
+}
+
+/// Answers `sync`, for ever.
+pub(crate) async fn serve() {
+    loop {
+        receive! { from: Pid => send(from, ()) }
+    }
+}

@@ -1,0 +1,181 @@
+//! The scheduler: who runs when others do not let go of their workers.
+#![deny(warnings)]
+
+#[allow(dead_code, reason = "other test binaries use the rest")]
+#[path = "otp/wait.rs"]
+mod wait;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use fika::prelude::*;
+
+use wait::{LIMIT, down, next, serve, sync};
+
+/// How many threads this OS process has.
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
+}
+
+/// PROC-12: processes that compute for ever, one on each worker, hold up nobody else; and when
+/// they are done there are as many threads as before.
+#[test]
+fn hard_loops_on_all_workers_hold_up_nobody() {
+    const WORKERS: usize = 2;
+    let node = Node::builder().workers(WORKERS).build().unwrap();
+    let outside = node.clone();
+    node.block_on(async move {
+        let echo = spawn(serve());
+        sync(echo).await;
+        // Other tests of this binary have threads of their own; they are not counted as gone.
+        let before = threads();
+        let done = Arc::new(AtomicBool::new(false));
+        let loops: Vec<_> = (0..WORKERS)
+            .map(|_| {
+                let done = done.clone();
+                spawn_monitor(async move {
+                    while !done.load(Ordering::Relaxed) {
+                        std::hint::spin_loop();
+                    }
+                })
+            })
+            .collect();
+        let mut trips = Vec::new();
+        for _ in 0..200 {
+            let begun = outside.env().now();
+            sync(echo).await;
+            trips.push(outside.env().now().since(begun));
+            // Lets the machine go on, and is a timer, which must fire as well.
+            sleep(millis(1)).await;
+        }
+        trips.sort();
+        assert!(trips[197] < millis(100), "p99 {:?}, worst {:?}", trips[197], trips[199]);
+        done.store(true, Ordering::Relaxed);
+        for (_, monitor) in loops {
+            assert_eq!(down(monitor).await, ExitReason::Normal);
+        }
+        let begun = outside.env().now();
+        while threads() > before {
+            let since = outside.env().now().since(begun);
+            assert!(since < LIMIT, "{} threads, and {before} before", threads());
+            sync(echo).await;
+            sleep(millis(5)).await;
+        }
+    });
+    assert!(node.stop());
+}
+
+/// PROC-12: loops that come up for air now and then, more of them than workers.
+#[fika::test(workers = 2)]
+async fn loops_that_yield_rarely_are_relieved() {
+    let done = Arc::new(AtomicBool::new(false));
+    for _ in 0..4 {
+        let done = done.clone();
+        spawn(async move {
+            while !done.load(Ordering::Relaxed) {
+                let until = self_node().env().now() + millis(15);
+                while self_node().env().now() < until {
+                    std::hint::spin_loop();
+                }
+                yield_now().await;
+            }
+        });
+    }
+    let echo = spawn(serve());
+    let node = self_node();
+    let begun = node.env().now();
+    for _ in 0..20 {
+        sync(echo).await;
+    }
+    let took = node.env().now().since(begun);
+    assert!(took < secs(10), "{took:?} for twenty round trips");
+    done.store(true, Ordering::Relaxed);
+}
+
+/// PROC-12: one that has a full mailbox for ever lets others run.
+#[fika::test(workers = 1)]
+async fn a_full_mailbox_is_no_monopoly() {
+    let me = self_pid();
+    let glutton = spawn(async move {
+        // It always has a message: each that it takes it sends again.
+        for n in 0..1000_u64 {
+            send(self_pid(), n);
+        }
+        let mut taken = 0_u64;
+        loop {
+            receive! {
+                n: u64 => {
+                    taken += 1;
+                    send(self_pid(), n);
+                }
+                (): () => break,
+            }
+        }
+        send(me, taken);
+    });
+    let echo = spawn(serve());
+    for _ in 0..100 {
+        sync(echo).await;
+    }
+    send(glutton, ());
+    let taken: u64 = next().await;
+    assert!(taken > 0);
+}
+
+/// PROC-12: a pair that talks all the time does not starve the others of its worker.
+#[fika::test(workers = 1)]
+async fn a_talking_pair_is_no_monopoly() {
+    let rounds = Arc::new(AtomicU64::new(0));
+    let peer = spawn(serve());
+    let counted = rounds.clone();
+    let talker = spawn(async move {
+        loop {
+            sync(peer).await;
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let echo = spawn(serve());
+    for _ in 0..200 {
+        sync(echo).await;
+        sleep(Duration::ZERO).await;
+    }
+    exit_process(talker, ExitReason::Kill);
+    down(monitor(talker)).await;
+    assert!(rounds.load(Ordering::Relaxed) > 0);
+}
+
+/// Work that is spread over the workers is all done, whoever it was queued with.
+#[fika::test(workers = 4)]
+async fn every_process_that_is_ready_runs() {
+    for _ in 0..50 {
+        let me = self_pid();
+        for _ in 0..20 {
+            spawn(async move {
+                for _ in 0..20 {
+                    spawn(async move {
+                        yield_now().await;
+                        send(me, ());
+                    });
+                }
+            });
+        }
+        for _ in 0..400 {
+            next::<()>().await;
+        }
+    }
+}
+
+/// A node that was idle wakes up for work from outside, each time.
+#[test]
+fn an_idle_node_wakes_up() {
+    let node = Node::builder().workers(3).build().unwrap();
+    let echo = node.spawn(serve()).expect("room for one");
+    for round in 0..2000 {
+        node.block_on(async move { sync(echo).await });
+        if round % 500 == 0 {
+            // Long enough for the monitor thread to go to sleep: only time does that.
+            node.block_on(async { sleep(millis(150)).await });
+        }
+    }
+    assert!(node.stop());
+}

@@ -1,0 +1,170 @@
+//! A peer that speaks the protocol by hand, as `net/PROTOCOL.md` has it, so that a test can
+//! say what no node says. It shares no code with the nodes.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::{Digest as _, Sha256};
+
+use super::{COOKIE, connect, until_closed};
+
+/// The flag that a peer must have.
+pub(crate) const SPAWN: u64 = 2;
+
+const MAGIC: &[u8] = b"\xf1fika\r\n\0";
+
+/// What a peer says of itself.
+pub(crate) struct Hello {
+    pub(crate) magic: Vec<u8>,
+    pub(crate) versions: (u16, u16),
+    pub(crate) flags: u64,
+    pub(crate) creation: u32,
+    pub(crate) name: String,
+    pub(crate) wanted: String,
+}
+
+impl Hello {
+    /// What a node says.
+    pub(crate) fn new(name: &str, wanted: &str) -> Hello {
+        Hello {
+            magic: MAGIC.into(),
+            versions: (1, 1),
+            flags: SPAWN,
+            creation: 77,
+            name: name.into(),
+            wanted: wanted.into(),
+        }
+    }
+
+    pub(crate) fn body(&self) -> Vec<u8> {
+        let mut body = self.magic.clone();
+        body.extend(self.versions.0.to_be_bytes());
+        body.extend(self.versions.1.to_be_bytes());
+        body.extend(self.flags.to_be_bytes());
+        body.extend(self.creation.to_be_bytes());
+        body.extend([0x11; 32]);
+        body.extend(text(&self.name));
+        body.extend(text(&self.wanted));
+        body.push(0);
+        body
+    }
+}
+
+/// A number as the protocol writes it.
+pub(crate) fn varint(mut number: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
+}
+
+pub(crate) fn text(text: &str) -> Vec<u8> {
+    [varint(text.len() as u64), text.as_bytes().to_vec()].concat()
+}
+
+/// The handshake's frame around a body.
+pub(crate) fn framed(body: &[u8]) -> Vec<u8> {
+    [&u16::try_from(body.len()).expect("a short body").to_be_bytes()[..], body].concat()
+}
+
+/// The frame around a body, after the handshake.
+pub(crate) fn frame(body: &[u8]) -> Vec<u8> {
+    [&u32::try_from(body.len()).expect("a short body").to_be_bytes()[..], body].concat()
+}
+
+fn key(cookie: &str) -> [u8; 32] {
+    let mut key = [0; 32];
+    Hkdf::<Sha256>::new(Some(b"fika1"), cookie.as_bytes()).expand(b"", &mut key).expect("short");
+    key
+}
+
+fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any key will do");
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().into()
+}
+
+/// A connection to a node.
+pub(crate) struct Peer {
+    pub(crate) stream: TcpStream,
+}
+
+impl Peer {
+    /// Connects, and says nothing yet.
+    pub(crate) fn open(addr: SocketAddr) -> Peer {
+        Peer { stream: connect(addr).expect("the node listens") }
+    }
+
+    /// Connects as a node does; the name is `alive@host` of this peer.
+    pub(crate) fn connected(addr: SocketAddr, name: &str, wanted: &str) -> Peer {
+        Peer::connected_and_said(addr, name, wanted, &[])
+    }
+
+    /// The same, and says something in one write with its proof.
+    pub(crate) fn connected_and_said(
+        addr: SocketAddr,
+        name: &str,
+        wanted: &str,
+        said: &[u8],
+    ) -> Peer {
+        let mut peer = Peer::open(addr);
+        let hello = Hello::new(name, wanted).body();
+        peer.write(&framed(&hello));
+        let answer = peer.handshake_frame();
+        assert_eq!(answer[0], 0xf2, "the second frame is a hello");
+        let mut transcript = Sha256::new();
+        transcript.update(framed(&hello));
+        transcript.update(framed(&answer));
+        transcript.update([0]);
+        let transcript: [u8; 32] = transcript.finalize().into();
+        let binding = [0; 32];
+        let key = key(COOKIE);
+        let ours = hmac(&key, &[b"fika1 initiator", &transcript, &binding]);
+        peer.write(&[framed(&[&[0xf3][..], &ours].concat()), said.to_vec()].concat());
+        let proof = peer.handshake_frame();
+        let theirs = hmac(&key, &[b"fika1 responder", &transcript, &ours, &binding]);
+        assert_eq!(proof, [&[0xf4][..], &theirs].concat(), "the node knows the cookie");
+        peer
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the node reads");
+    }
+
+    /// The same to a node that may close before it has read all.
+    pub(crate) fn write_to_the_end(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes);
+    }
+
+    /// The next frame of the handshake.
+    pub(crate) fn handshake_frame(&mut self) -> Vec<u8> {
+        let mut length = [0; 2];
+        self.stream.read_exact(&mut length).expect("the node answers");
+        let mut body = vec![0; u16::from_be_bytes(length).into()];
+        self.stream.read_exact(&mut body).expect("the node ends what it says");
+        body
+    }
+
+    /// The next frame after the handshake that is no tick.
+    pub(crate) fn frame(&mut self) -> Vec<u8> {
+        loop {
+            let mut length = [0; 4];
+            self.stream.read_exact(&mut length).expect("the node says something");
+            let mut body = vec![0; u32::from_be_bytes(length) as usize];
+            self.stream.read_exact(&mut body).expect("the node ends what it says");
+            if !body.is_empty() {
+                return body;
+            }
+        }
+    }
+
+    /// Waits until the node has closed.
+    pub(crate) fn until_closed(&mut self) -> Vec<u8> {
+        until_closed(&mut self.stream)
+    }
+}

@@ -1,0 +1,251 @@
+//! Nodes that are programs of their own: this test binary again, with its name and settings
+//! in the environment. The test `node_process` below is its `main`, and does nothing in a
+//! run of the tests.
+
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fika::Node;
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::LIMIT;
+
+/// Says in the environment that the program is a node, and its name.
+const NAME: &str = "FIKA_TEST_NODE";
+
+/// The line that tells the test that the node is up.
+const READY: &str = "node: ready";
+
+/// A node that is to be started.
+pub(crate) struct OsNodeBuilder {
+    name: String,
+    command: Command,
+}
+
+impl OsNodeBuilder {
+    pub(crate) fn new(name: &str, mapper: u16) -> OsNodeBuilder {
+        let mut command = Command::new(std::env::current_exe().expect("this program has a file"));
+        command
+            .args(["--exact", "support::process::node_process", "--nocapture", "--test-threads=1"])
+            .env(NAME, name)
+            .env("FIKA_TEST_MAPPER", mapper.to_string())
+            .env_remove("RUST_LOG")
+            .env_remove("FIKA_TEST_COOKIE")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        OsNodeBuilder { name: name.into(), command }
+    }
+
+    pub(crate) fn env(mut self, key: &str, value: &str) -> OsNodeBuilder {
+        self.command.env(key, value);
+        self
+    }
+
+    pub(crate) fn without(mut self, key: &str) -> OsNodeBuilder {
+        self.command.env_remove(key);
+        self
+    }
+
+    pub(crate) fn cookie(self, cookie: &str) -> OsNodeBuilder {
+        self.env("FIKA_TEST_COOKIE", cookie)
+    }
+
+    pub(crate) fn ticktime(self, time: Duration) -> OsNodeBuilder {
+        self.env("FIKA_TEST_TICKTIME", &time.as_millis().to_string())
+    }
+
+    pub(crate) fn intensity(self, intensity: u32) -> OsNodeBuilder {
+        self.env("FIKA_TEST_INTENSITY", &intensity.to_string())
+    }
+
+    pub(crate) fn handshake_time(self, time: Duration) -> OsNodeBuilder {
+        self.env("FIKA_TEST_HANDSHAKE_TIME", &time.as_millis().to_string())
+    }
+
+    pub(crate) fn hidden(self) -> OsNodeBuilder {
+        self.env("FIKA_TEST_HIDDEN", "1")
+    }
+
+    /// Starts it, and waits until it is up.
+    #[track_caller]
+    pub(crate) fn start(self) -> OsNode {
+        self.try_start().unwrap_or_else(|log| panic!("the node did not start:\n{log}"))
+    }
+
+    /// The same. A node that does not start gives what it wrote.
+    pub(crate) fn try_start(mut self) -> Result<OsNode, String> {
+        let mut child = self.command.spawn().expect("this program can be started again");
+        let log = Log::of(child.stderr.take().expect("it is piped"));
+        let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+        let stdin = child.stdin.take();
+        let node = OsNode { name: self.name, child, stdin, log };
+        let mut line = String::new();
+        while !line.contains(READY) {
+            line.clear();
+            if stdout.read_line(&mut line).expect("it writes text") == 0 {
+                return Err(node.into_log());
+            }
+        }
+        // What the program writes from here on is nobody's concern, but must not fill a pipe.
+        std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+        Ok(node)
+    }
+}
+
+/// A node that is a program of its own. It is killed when this is dropped.
+pub(crate) struct OsNode {
+    pub(crate) name: String,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    log: Arc<Log>,
+}
+
+impl OsNode {
+    /// Ends it by SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        self.child.wait().expect("it is our child");
+    }
+
+    /// Ends it in order, and waits for that.
+    pub(crate) fn stop(mut self) {
+        drop(self.stdin.take());
+        assert!(self.child.wait().expect("it is our child").success(), "{}", self.log());
+    }
+
+    /// Freezes it by SIGSTOP.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on after [`freeze`](OsNode::freeze).
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it is there");
+    }
+
+    /// What it has written to its standard error so far: its log.
+    pub(crate) fn log(&self) -> String {
+        self.log.text.lock().expect("nobody panics with it").0.clone()
+    }
+
+    /// How often this stands in its log.
+    pub(crate) fn logged(&self, text: &str) -> usize {
+        self.log().matches(text).count()
+    }
+
+    /// Waits until this stands in its log so many times.
+    #[track_caller]
+    pub(crate) fn await_log(&self, text: &str, times: usize) {
+        let is_there = |log: &str| log.matches(text).count() >= times;
+        if !self.log.wait(is_there) {
+            panic!("`{text}` is not {times} times in the log of {}:\n{}", self.name, self.log());
+        }
+    }
+
+    fn into_log(mut self) -> String {
+        let _ = self.child.wait();
+        self.log.wait_end();
+        self.log()
+    }
+}
+
+impl Drop for OsNode {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the log of {}:\n{}", self.name, self.log());
+        }
+    }
+}
+
+/// What a program writes, as it comes.
+struct Log {
+    /// The text, and whether it has ended.
+    text: std::sync::Mutex<(String, bool)>,
+    grown: std::sync::Condvar,
+}
+
+impl Log {
+    fn of(mut source: impl Read + Send + 'static) -> Arc<Log> {
+        let log =
+            Arc::new(Log { text: std::sync::Mutex::default(), grown: std::sync::Condvar::new() });
+        let to = log.clone();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            loop {
+                let read = source.read(&mut buffer).unwrap_or(0);
+                let mut text = to.text.lock().expect("nobody panics with it");
+                text.0.push_str(&String::from_utf8_lossy(&buffer[..read]));
+                text.1 = read == 0;
+                to.grown.notify_all();
+                if read == 0 {
+                    return;
+                }
+            }
+        });
+        log
+    }
+
+    fn wait(&self, is_so: impl Fn(&str) -> bool) -> bool {
+        let text = self.text.lock().expect("nobody panics with it");
+        let wait = self.grown.wait_timeout_while(text, LIMIT, |text| !is_so(&text.0) && !text.1);
+        is_so(&wait.expect("nobody panics with it").0.0)
+    }
+
+    fn wait_end(&self) {
+        let text = self.text.lock().expect("nobody panics with it");
+        drop(self.grown.wait_timeout_while(text, LIMIT, |text| !text.1));
+    }
+}
+
+/// The `main` of a node that is a program of its own; in a run of the tests there is nothing
+/// for it to do.
+#[test]
+fn node_process() {
+    let Ok(name) = std::env::var(NAME) else { return };
+    tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_max_level(tracing::Level::DEBUG)
+        .with_writer(std::io::stderr)
+        .init();
+    let set = |key: &str| std::env::var(format!("FIKA_TEST_{key}")).ok();
+    let number = |key: &str| set(key).map(|value| value.parse::<u64>().expect("a number"));
+    let millis = |key: &str| number(key).map(Duration::from_millis);
+    let mut builder = Node::builder().name(name).workers(2).hidden(set("HIDDEN").is_some());
+    if let Some(port) = number("MAPPER") {
+        builder = builder.epmd_port(port as u16);
+    }
+    if let Some(cookie) = set("COOKIE") {
+        builder = builder.cookie(cookie);
+    }
+    if let Some(time) = millis("TICKTIME") {
+        builder = builder.net_ticktime(time);
+    }
+    if let Some(intensity) = number("INTENSITY") {
+        builder = builder.net_tickintensity(intensity as u32);
+    }
+    if let Some(time) = millis("HANDSHAKE_TIME") {
+        builder = builder.handshake_time(time);
+    }
+    match builder.build() {
+        Ok(node) => {
+            println!("{READY}");
+            // The test ends it by closing this, and so does the test's own end.
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            node.stop();
+            std::process::exit(0);
+        }
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "{error}");
+            std::process::exit(3);
+        }
+    }
+}
