@@ -166,7 +166,8 @@ impl NodeBuilder {
     }
 
     /// A hidden node connects only when asked, is in nobody's `nodes()`, and takes no part in
-    /// the mesh.
+    /// the mesh. To it, all its peers are hidden: they are in `nodes_of(NodeKind::Hidden)`, and
+    /// `monitor_nodes_of(NodeKind::Hidden, true)` tells of them.
     pub fn hidden(self, hidden: bool) -> Self {
         self.change(move |config| config.hidden = hidden)
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io::IsTerminal as _;
 
 use crate::node::NodeBuilder;
 
@@ -59,6 +60,9 @@ fn log_to_stderr() {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter.from_env_lossy())
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        // It would panic where stderr is closed.
+        .log_internal_errors(false)
         .finish();
     // A program that has set one keeps it.
     let _ = tracing::subscriber::set_global_default(subscriber);

@@ -558,12 +558,15 @@ impl Runner for Work {
     fn stuck(&self, task: TaskId, time: Duration) {
         let pid = Pid::new(self.0.id, self.0.table.at(task).id());
         let name = self.0.registry.name_of(pid).map(|name| name.as_str().to_owned());
-        tracing::warn!(
-            %pid, name, ms = time.as_millis(),
-            "a process has kept its worker without coming to a suspension point; others go on \
-             without it. Let long computations call `yield_now().await`, or give them to \
-             `spawn_blocking`"
-        );
+        let entry = || {
+            tracing::warn!(
+                %pid, name, ms = time.as_millis(),
+                "a process has kept its worker without coming to a suspension point; others go on \
+                 without it. Let long computations call `yield_now().await`, or give them to \
+                 `spawn_blocking`"
+            )
+        };
+        process::report(entry);
     }
 }
 

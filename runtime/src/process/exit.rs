@@ -78,7 +78,9 @@ pub(crate) fn end(node: &Inner, slot: SlotRef, reason: ExitReason) {
         let PanicReason { message, location } = &**panic;
         let (at, site) = (location.as_deref().unwrap_or("?"), control.site);
         let parent = control.parent.map(tracing::field::display);
-        tracing::error!(%pid, panicked = %message, %at, spawned = %site, parent, "a panic ended a process");
+        report(|| {
+            tracing::error!(%pid, panicked = %message, %at, spawned = %site, parent, "a panic ended a process");
+        });
     }
     // 7.
     contain(|| drop(body));
@@ -95,8 +97,14 @@ pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, ExitReason> {
 /// process can be blamed for it, is reported and goes no further.
 pub(crate) fn contain(work: impl FnOnce()) {
     if let Err(reason) = catch(work) {
-        tracing::error!(%reason, "a message's destructor panicked");
+        report(|| tracing::error!(%reason, "a message's destructor panicked"));
     }
+}
+
+/// Makes a log entry. Whoever writes it down is the program's, and may panic, as on a standard
+/// error that is closed; the threads that report are not to end by that.
+pub(crate) fn report(entry: impl FnOnce()) {
+    let _ = catch(entry);
 }
 
 thread_local! {

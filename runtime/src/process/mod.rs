@@ -24,7 +24,7 @@ pub use spawn::{
 pub use wait::{Elapsed, Sleep, SpawnBlocking, sleep, spawn_blocking, timeout, yield_now};
 
 pub(crate) use control::{Body, Control, Running, SlotRef};
-pub(crate) use exit::{catch, end, install_panic_hook};
+pub(crate) use exit::{catch, end, install_panic_hook, report};
 pub use route::SendError;
 pub(crate) use run::run;
 pub(crate) use spawn::{Start, start};

@@ -2,9 +2,10 @@
 //!
 //! A task that computes without a suspension point keeps its worker, and with two such
 //! tasks on two cores nothing else would ever run. The monitor samples what each worker
-//! runs. One that is in the same run for [`STUCK_AFTER`] is stuck: its queue may be
-//! robbed to the last task, another worker takes its place, and the task is reported.
-//! When the task comes back its worker finds that it was replaced, and ends, so that
+//! runs. One that is in the same run for [`STUCK_SAMPLES`] is stuck: its queue may be
+//! robbed to the last task, and another worker takes its place; after [`REPORT_SAMPLES`]
+//! the task is reported. Samples are counted, and not time: on a machine that is busy with
+//! other things the monitor gets no more turns than the workers do. When the task comes back its worker finds that it was replaced, and ends, so that
 //! there are again as many workers as there were.
 //!
 //! While some worker is busy and none waits in the driver, the monitor polls it, so that
@@ -14,7 +15,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::Duration;
 
 use crossbeam_utils::sync::{Parker, Unparker};
@@ -24,8 +25,11 @@ use super::seat::Seat;
 use super::{Runner, Scheduler};
 use crate::env::Time;
 
-/// A worker that is this long in one run of a task is stuck.
-const STUCK_AFTER: Duration = Duration::from_millis(10);
+/// A worker that is in the same run of a task at so many samples is stuck: 10 ms.
+const STUCK_SAMPLES: u32 = 2;
+
+/// After so many the task is reported: 50 ms.
+const REPORT_SAMPLES: u32 = 10;
 
 /// How often the workers are looked at.
 const SAMPLE_EVERY: Duration = Duration::from_millis(5);
@@ -40,28 +44,23 @@ const REPLACEMENTS_MAX: usize = 256;
 pub(super) struct Monitor {
     parker: Mutex<Parker>,
     unparker: Unparker,
-    awake_workers: AtomicUsize,
-    asleep: std::sync::atomic::AtomicBool,
+    asleep: AtomicBool,
 }
 
 impl Default for Monitor {
     fn default() -> Self {
         let parker = Parker::new();
         let unparker = parker.unparker().clone();
-        let asleep = std::sync::atomic::AtomicBool::new(false);
-        Monitor { parker: Mutex::new(parker), unparker, awake_workers: AtomicUsize::new(0), asleep }
+        Monitor { parker: Mutex::new(parker), unparker, asleep: AtomicBool::new(false) }
     }
 }
 
 impl Monitor {
-    pub(super) fn worker_sleeps(&self) {
-        self.awake_workers.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    /// Also when a worker starts.
+    /// A worker is awake: it has left the sleepers before.
     pub(super) fn worker_wakes(&self) {
-        self.awake_workers.fetch_add(1, Ordering::SeqCst);
-        if self.asleep.load(Ordering::SeqCst) {
+        // Pairs with the fence in `watch`: one of the two sees the other.
+        fence(Ordering::SeqCst);
+        if self.asleep.load(Ordering::Relaxed) {
             self.unpark();
         }
     }
@@ -75,7 +74,8 @@ impl Monitor {
 struct Sample {
     run: u64,
     since: Time,
-    reported: bool,
+    /// How often the same run was seen again.
+    again: u32,
 }
 
 impl Scheduler {
@@ -84,23 +84,24 @@ impl Scheduler {
         let mut samples: HashMap<*const Seat, Sample> = HashMap::new();
         let mut quiet = 0;
         while !self.is_stopping() {
-            if self.monitor.awake_workers.load(Ordering::SeqCst) == 0 {
-                quiet += 1;
-            } else {
-                quiet = 0;
-            }
+            quiet = if self.all_sleep() { quiet + 1 } else { 0 };
             if quiet > QUIET_SAMPLES {
-                self.monitor.asleep.store(true, Ordering::SeqCst);
-                if self.monitor.awake_workers.load(Ordering::SeqCst) == 0 {
+                self.monitor.asleep.store(true, Ordering::Relaxed);
+                fence(Ordering::SeqCst);
+                if self.all_sleep() {
                     parker.park();
                 }
-                self.monitor.asleep.store(false, Ordering::SeqCst);
+                self.monitor.asleep.store(false, Ordering::Relaxed);
                 quiet = 0;
             } else {
                 parker.park_timeout(SAMPLE_EVERY);
             }
             self.sample(runner, &mut samples);
         }
+    }
+
+    fn all_sleep(&self) -> bool {
+        self.idle.sleeping() >= self.seats.read().len()
     }
 
     fn sample(
@@ -118,17 +119,17 @@ impl Scheduler {
                 continue;
             };
             busy = true;
-            let fresh = Sample { run, since: now, reported: false };
+            let fresh = Sample { run, since: now, again: 0 };
             let sample = samples.entry(Arc::as_ptr(seat)).or_insert(fresh);
             if sample.run != run {
-                *sample = Sample { run, since: now, reported: false };
+                *sample = Sample { run, since: now, again: 0 };
                 continue;
             }
-            let time = now.since(sample.since);
-            if time >= STUCK_AFTER {
-                if !std::mem::replace(&mut sample.reported, true) {
-                    runner.stuck(task, time);
-                }
+            sample.again = sample.again.saturating_add(1);
+            if sample.again == REPORT_SAMPLES {
+                runner.stuck(task, now.since(sample.since));
+            }
+            if sample.again >= STUCK_SAMPLES {
                 self.relieve(runner, seat, seats.len());
             }
         }

@@ -1,6 +1,7 @@
 //! One worker thread: finds work, runs it, waits for more.
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -51,10 +52,8 @@ impl Worker {
             index,
             victim: Cell::new(0),
         };
-        worker.scheduler.monitor.worker_wakes();
-        runner.enter(&|| current::enter(&worker, || worker.work(runner)));
+        runner.enter(&|| current::enter(&worker, || worker.work_on(runner)));
         worker.hand_over();
-        worker.scheduler.monitor.worker_sleeps();
         worker.scheduler.seats.write().retain(|seat| !Arc::ptr_eq(seat, &worker.seat));
     }
 
@@ -79,6 +78,17 @@ impl Worker {
     pub(crate) fn schedule_later(&self, task: TaskId) {
         self.queue.push(task);
         self.scheduler.wake_one();
+    }
+
+    /// Works, whatever happens: with a worker gone its processes would wait for ever. What
+    /// panics here is no process, but a log subscriber, or a mistake of ours.
+    fn work_on(&self, runner: &dyn Runner) {
+        while catch_unwind(AssertUnwindSafe(|| self.work(runner))).is_err() {
+            self.scheduler.idle.leave(&self.seat);
+            if self.seat.end() {
+                return;
+            }
+        }
     }
 
     fn work(&self, runner: &dyn Runner) {
@@ -179,7 +189,6 @@ impl Worker {
             self.wake_up();
             return;
         }
-        scheduler.monitor.worker_sleeps();
         match scheduler.driver_turn.try_lock() {
             Some(turn) => {
                 let timeout = runner.before_sleep().map(|timeout| timeout.min(SLEEP_MAX));
@@ -192,13 +201,13 @@ impl Worker {
             }
             None => self.seat.parker().park(),
         }
-        scheduler.monitor.worker_wakes();
         self.wake_up();
     }
 
     fn wake_up(&self) {
         // Taken for work, it counts as searching already.
         self.searching.set(!self.scheduler.idle.leave(&self.seat));
+        self.scheduler.monitor.worker_wakes();
     }
 
     /// The worker ends: others do what it has queued.
