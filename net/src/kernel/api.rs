@@ -176,7 +176,14 @@ pub fn monitor_nodes_of(kind: NodeKind, on: bool) {
         NodeKind::This => return,
     };
     net("monitor_nodes", |net| {
-        net.command(Command::MonitorNodes { pid: self_pid(), wanted, on });
+        let pid = self_pid();
+        if on {
+            // At once: whatever is not in `nodes()` after this call is told.
+            net.subscriptions.lock().subscribe(pid, wanted);
+            net.command(Command::Subscribed(pid));
+        } else {
+            net.subscriptions.lock().unsubscribe(pid, wanted);
+        }
     });
 }
 

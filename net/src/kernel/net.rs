@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use super::channel::{Channel, Sent, stale};
 use super::config::{AutoConnect, Config};
 use super::net_kernel::{Command, net_kernel};
+use super::subscriptions::Subscriptions;
 use super::table::Table;
 use super::{accept, mapper};
 use crate::io::{EpmdBindError, EpmdError, Poller, TcpListener};
@@ -69,6 +70,8 @@ pub struct Net {
     pub(super) poller: Poller,
     pub(super) env: Arc<dyn Env>,
     pub(super) table: Table,
+    /// Who is told of nodes that come and go.
+    pub(super) subscriptions: Mutex<Subscriptions>,
     node: WeakNode,
     net_kernel: OnceLock<Pid>,
     /// The ids of connections that were given out.
@@ -76,6 +79,8 @@ pub struct Net {
     /// Channels with output, and whether there are any.
     output: Mutex<Vec<Arc<Channel>>>,
     has_output: AtomicBool,
+    /// It has begun to stop: connections are neither made nor taken any more.
+    stopping: AtomicBool,
     this: Weak<Net>,
 }
 
@@ -90,11 +95,13 @@ impl Net {
             poller,
             env: node.env().clone(),
             table: Table::default(),
+            subscriptions: Mutex::default(),
             node: node.downgrade(),
             net_kernel: OnceLock::new(),
             connections: AtomicU64::new(0),
             output: Mutex::default(),
             has_output: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
             this: this.clone(),
         });
         node.set_carrier(net.clone());
@@ -123,9 +130,6 @@ impl Net {
         if !(4..=1000).contains(&self.config.intensity) {
             return Err(StartError::Setting("the tick intensity must be in 4..=1000"));
         }
-        if self.config.cookie.is_weak() {
-            tracing::warn!("the cookie is short, and can be guessed from a recorded handshake");
-        }
         let addr = self.config.listen.unwrap_or(SocketAddr::new(self.loopback(), 0));
         let listener = TcpListener::bind(&self.poller, addr, BACKLOG)
             .map_err(|error| StartError::Listen { addr, error })?;
@@ -149,10 +153,15 @@ impl Net {
 
     /// Writes what is left and closes all connections. Peers see `connection_closed`.
     pub fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
         self.flush();
         for channel in self.table.all() {
             channel.lose(NodeDownReason::NetKernelTerminated);
         }
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
     }
 
     pub(super) fn handle(&self) -> Arc<Net> {

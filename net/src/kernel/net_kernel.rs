@@ -32,7 +32,6 @@ use super::channel::Channel;
 use super::framed::Framed;
 use super::net::Net;
 use super::setup::setup;
-use super::subscriptions::{Subscriptions, Wanted};
 use crate::io::Handler as _;
 use crate::proto::connection::{self, Connection};
 use crate::proto::handshake::{Established, Status, Verdict, simultaneous};
@@ -88,11 +87,8 @@ pub(super) enum Command {
         node: NodeName,
         on: bool,
     },
-    MonitorNodes {
-        pid: Pid,
-        wanted: Wanted,
-        on: bool,
-    },
+    /// The process has subscribed, and is to be forgotten when it ends.
+    Subscribed(Pid),
 }
 
 /// What becomes of the connection of a peer that has proved itself.
@@ -136,17 +132,11 @@ struct Kernel {
     attempts: BTreeMap<ConnectionId, Attempt>,
     /// The channels whose `nodeup` has been told, and whose `nodedown` has not.
     up: BTreeMap<NodeName, (Arc<Channel>, NodeType)>,
-    subscriptions: Subscriptions,
 }
 
 pub(super) async fn net_kernel(net: Arc<Net>) {
     let interval = net.config.ticktime / net.config.intensity;
-    let mut kernel = Kernel {
-        net,
-        attempts: BTreeMap::new(),
-        up: BTreeMap::new(),
-        subscriptions: Subscriptions::default(),
-    };
+    let mut kernel = Kernel { net, attempts: BTreeMap::new(), up: BTreeMap::new() };
     start_timer(interval, self_pid(), Check);
     loop {
         fika_macros::receive! {
@@ -159,7 +149,7 @@ pub(super) async fn net_kernel(net: Arc<Net>) {
             Local(GiveUp(channel)): Local<GiveUp> => kernel.give_up(&channel),
             Down { object, .. } => {
                 if let Object::Pid(pid) = object {
-                    kernel.subscriptions.forget(pid);
+                    kernel.net.subscriptions.lock().forget(pid);
                 }
             }
             other => tracing::debug!(?other, "net_kernel got a message that is not for it"),
@@ -182,11 +172,14 @@ impl Kernel {
             Command::ConnectNode { node, caller } => self.connect_node(&node, caller),
             Command::DisconnectNode { node, caller } => caller.answer(self.disconnect_node(&node)),
             Command::MonitorNode { pid, node, on } => self.monitor_node(pid, node, on),
-            Command::MonitorNodes { pid, wanted, on } => self.monitor_nodes(pid, wanted, on),
+            Command::Subscribed(pid) => self.monitor(pid),
         }
     }
 
     fn connect(&mut self, channel: &Arc<Channel>) {
+        if self.net.is_stopping() {
+            return channel.lose(NodeDownReason::NetKernelTerminated);
+        }
         let attempt = self.attempts.entry(channel.id()).or_default();
         // A peer's attempt may have taken it before this message came.
         if attempt.setup.is_none() && !attempt.claimed && channel.is_pending() {
@@ -248,6 +241,9 @@ impl Kernel {
     }
 
     fn go_up(&mut self, channel: &Arc<Channel>, handshaken: Handshaken) {
+        if self.net.is_stopping() {
+            return channel.lose(NodeDownReason::NetKernelTerminated);
+        }
         let Handshaken { established, framed } = handshaken;
         let (hidden, peer) = (established.hidden(), channel.peer().clone());
         let Framed { stream, received } = framed;
@@ -270,7 +266,7 @@ impl Kernel {
         self.up.insert(peer.clone(), (channel.clone(), node_type));
         let up = NodeUp { node: peer.clone(), node_type, connection: channel.id().0 };
         tracing::info!(node = %peer, "nodeup");
-        for subscriber in self.subscriptions.subscribers(node_type) {
+        for subscriber in self.subscribers(node_type) {
             send(subscriber, up.clone());
         }
         let attempt = self.attempts.remove(&channel.id()).unwrap_or_default();
@@ -351,14 +347,19 @@ impl Kernel {
         tracing::info!(node = %peer, %reason, "nodedown");
         let connection = channel.id().0;
         let down = NodeDown { node: peer.clone(), node_type, connection, reason };
-        for subscriber in self.subscriptions.subscribers(node_type) {
+        for subscriber in self.subscribers(node_type) {
             send(subscriber, down.clone());
         }
         self.tell_watchers(&down);
     }
 
+    fn subscribers(&self, node_type: NodeType) -> Vec<Pid> {
+        self.net.subscriptions.lock().subscribers(node_type)
+    }
+
     fn tell_watchers(&mut self, down: &NodeDown) {
-        for watcher in self.subscriptions.take_watchers(&down.node) {
+        let watchers = self.net.subscriptions.lock().take_watchers(&down.node);
+        for watcher in watchers {
             send(watcher, down.clone());
         }
     }
@@ -382,10 +383,10 @@ impl Kernel {
 
     fn monitor_node(&mut self, pid: Pid, node: NodeName, on: bool) {
         if !on {
-            return self.subscriptions.unwatch(pid, &node);
+            return self.net.subscriptions.lock().unwatch(pid, &node);
         }
         self.monitor(pid);
-        self.subscriptions.watch(pid, node.clone());
+        self.net.subscriptions.lock().watch(pid, node.clone());
         if self.net.auto_connect(&node).is_none() {
             self.tell_watchers(&NodeDown {
                 node,
@@ -396,19 +397,11 @@ impl Kernel {
         }
     }
 
-    fn monitor_nodes(&mut self, pid: Pid, wanted: Wanted, on: bool) {
-        if on {
-            self.monitor(pid);
-            self.subscriptions.subscribe(pid, wanted);
-        } else {
-            self.subscriptions.unsubscribe(pid, wanted);
-        }
-    }
-
     /// Hears of the end of a process that has subscribed.
     fn monitor(&mut self, pid: Pid) {
-        if self.subscriptions.needs_monitor(pid) {
-            self.subscriptions.monitored(pid, monitor(pid));
+        let mut subscriptions = self.net.subscriptions.lock();
+        if subscriptions.needs_monitor(pid) {
+            subscriptions.monitored(pid, monitor(pid));
         }
     }
 }
