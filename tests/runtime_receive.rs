@@ -196,7 +196,7 @@ async fn no_timeout_is_early() {
         .map(|n| {
             let node = node.clone();
             spawn_monitor(async move {
-                let time = Duration::from_micros(37 * n);
+                let time = Duration::from_micros(7 * n);
                 let begun = node.env().now();
                 match n % 3 {
                     0 => receive! { (): () => unreachable!(), after time => {} },

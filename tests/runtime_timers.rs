@@ -104,26 +104,35 @@ async fn time_zero_fires_after_the_call() {
     }
 }
 
-/// TIM-8: timers of many processes fire in the order of their times, where these are clearly
-/// apart and the receiver gets them all at once.
+/// TIM-8: timers of many processes fire in the order of their times.
 #[fika::test(workers = 4)]
 async fn timers_of_all_processes_fire_in_order() {
     let me = self_pid();
     let node = self_node();
-    for _ in 0..10 {
-        let begun = node.env().now();
+    let mut rounds_in_time = 0;
+    let begun = node.env().now();
+    while rounds_in_time < 10 {
+        assert!(node.env().now().since(begun) < LIMIT, "{rounds_in_time} rounds in time");
+        let first = node.env().now() + millis(20);
         for n in 0..40_u64 {
             spawn(async move {
                 // Each on whichever worker it comes to.
                 yield_now().await;
-                let due = begun + millis(20 + (n * 7 % 40));
-                let left = due.since(self_node().env().now());
-                send_after(left, me, n * 7 % 40);
+                let n = n * 7 % 40;
+                send_after((first + millis(n)).since(self_node().env().now()), me, n);
+                send(me, ());
             });
         }
-        for n in 0..40 {
-            assert_eq!(next::<u64>().await, n);
+        for _ in 0..40 {
+            next::<()>().await;
         }
+        // If the last one was started when the first was due, there is no order to expect.
+        let in_time = node.env().now() < first;
+        for n in 0..40 {
+            let fired = next::<u64>().await;
+            assert!(fired == n || !in_time, "{fired} fired before {n}");
+        }
+        rounds_in_time += u32::from(in_time);
     }
 }
 
@@ -175,10 +184,10 @@ async fn no_timer_is_forgotten() {
     for round in 0..3000_u64 {
         let time = Duration::from_micros(round % 17 * 37);
         let begun = node.env().now();
-        // If it were forgotten, only something else could wake this process.
         receive! { (): () => unreachable!(), after time => {} }
         let late = node.env().now().since(begun) - time;
-        assert!(late < millis(500), "round {round}: {late:?} late");
+        // One that is forgotten is late for ever; a machine that is overloaded is not.
+        assert!(late < secs(5), "round {round}: {late:?} late");
     }
     stop.store(true, Ordering::Relaxed);
 }

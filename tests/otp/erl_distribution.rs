@@ -10,7 +10,9 @@ use fika::prelude::*;
 use fika::{NodeDownReason, NodeKind, SpawnError, monitor_nodes_of, spawn_on_with};
 
 use crate::support::peer::{Hello, Peer, framed};
-use crate::support::{self, Clock, LIMIT, Place, TestNode, answerer, down, nodedown, nodeup};
+use crate::support::{
+    self, Clock, LIMIT, Place, TestNode, answerer, assert_answers, down, nodedown, nodeup,
+};
 
 /// How long it takes until a frozen peer is given up.
 fn given_up_after(time: Duration, intensity: u32) -> Duration {
@@ -29,6 +31,9 @@ fn given_up_after(time: Duration, intensity: u32) -> Duration {
             NodeDown { reason, .. } => panic!("a lively peer was given up: {reason}"),
             after time * 2 => {}
         }
+        // It is heard of right before it is frozen, however busy the machine is.
+        let there = spawn_on(place.name("peer"), answerer()).await;
+        assert_answers(there, 1).await;
         ready.send(()).unwrap();
         gone.send(nodedown(&place.name("peer")).await.reason).unwrap();
     });
@@ -47,7 +52,7 @@ fn tick() {
     let time = millis(800);
     let after = given_up_after(time, 4);
     assert!(after > time - time / 4 - millis(20), "too early: {after:?}");
-    assert!(after < time + time / 4 + millis(400), "too late: {after:?}");
+    assert!(after < time + time / 4 + secs(1), "too late: {after:?}");
 }
 
 /// TICK-1, TICK-3.
@@ -56,7 +61,7 @@ fn tick_intensity() {
     let time = millis(1200);
     let after = given_up_after(time, 24);
     assert!(after > time - time / 24 - millis(20), "too early: {after:?}");
-    assert!(after < time + time / 24 + millis(400), "too late: {after:?}");
+    assert!(after < time + time / 24 + secs(1), "too late: {after:?}");
     let place = Place::new();
     for intensity in [0, 3, 1001] {
         assert!(place.builder("here").net_tickintensity(intensity).build().is_err());

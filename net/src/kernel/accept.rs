@@ -46,6 +46,7 @@ pub(super) async fn accept(net: Arc<Net>, listener: TcpListener) {
     let mut accepted = 0;
     loop {
         match listener.accept().await {
+            Ok(_) if net.is_stopping() => return,
             Ok(stream) => {
                 accepted += 1;
                 let ip = stream.peer_addr().ip();
