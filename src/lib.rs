@@ -101,3 +101,8 @@ pub mod __private {
     pub use crate::run::{run_main, run_test};
     pub use fika_runtime::__private::*;
 }
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
