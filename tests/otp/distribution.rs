@@ -1,7 +1,8 @@
 //! `distribution_SUITE`: what crosses between nodes. Cases about two nodes have a second OS
 //! process.
 
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 
 use fika::prelude::*;
 use fika::{AutoConnect, Name, SpawnError, spawn_on_with};
@@ -349,6 +350,12 @@ fn dist_auto_connect_never() {
     let never = TestNode::of(place.builder("never").dist_auto_connect(AutoConnect::Never));
     let there = place.node("there");
     let answering = there.spawn(named_answerer_here()).unwrap();
+    let downs = Arc::new(AtomicUsize::new(0));
+    let counted = downs.clone();
+    there.block_on(async {
+        spawn(count_nodedowns(counted, self_pid()));
+        receive! { (): () => {} }
+    });
     let (never_name, there_name) = (place.name("never"), place.name("there"));
     let name = there_name.clone();
     never.block_on(async move {
@@ -364,12 +371,22 @@ fn dist_auto_connect_never() {
     });
     // The other direction: it lets others connect to it. What is used before the end of the
     // connection has come here would be lost with it.
-    support::until("the end is seen there", || there.nodes().is_empty());
+    support::until("both ends are seen there", || downs.load(Ordering::SeqCst) == 2);
+    assert!(there.nodes().is_empty(), "nobody there has a reason to connect again");
     there.block_on(async move {
         let pid = spawn_on(&never_name, answerer()).await;
         assert_answers(pid, 1).await;
     });
     never.block_on(async move { assert_answers(answering, 2).await });
+}
+
+/// Counts the ends of connections, from when it has said that it listens.
+async fn count_nodedowns(downs: Arc<AtomicUsize>, starter: Pid) {
+    monitor_nodes(true);
+    send(starter, ());
+    loop {
+        receive! { NodeDown { .. } => downs.fetch_add(1, Ordering::SeqCst) };
+    }
 }
 
 async fn named_answerer_here() {

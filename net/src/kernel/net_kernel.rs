@@ -23,8 +23,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fika_runtime::{
-    ConnectionId, Down, ExitReason, Local, NodeDown, NodeDownReason, NodeName, NodeType, NodeUp,
-    Object, Pid, Timeout, exit_process, monitor, self_pid, send, send_after, spawn, start_timer,
+    ConnectionId, Down, Envelope, ExitReason, Local, NodeDown, NodeDownReason, NodeName, NodeType,
+    NodeUp, Object, Pid, RemoteDest, Signal, Timeout, exit_process, monitor, self_pid, send,
+    send_after, spawn, start_timer,
 };
 
 use super::ask::{Caller, Mesh};
@@ -271,12 +272,17 @@ impl Kernel {
         }
         let attempt = self.attempts.remove(&channel.id()).unwrap_or_default();
         attempt.callers.into_iter().for_each(|caller| caller.answer(true));
-        channel.activate();
+        // Over this connection and no other: the peer may have closed it already, and to tell
+        // it of nodes is no reason to connect to it again.
         if node_type == NodeType::Visible && self.net.config.connect_all && !self.net.config.hidden
         {
             let nodes = self.visible().filter(|node| **node != peer).cloned().collect();
-            send(("net_kernel", &peer), Mesh { nodes });
+            let net_kernel = RemoteDest::Name("net_kernel".into(), peer);
+            // A channel that went down a moment ago takes nothing, and a list of names is
+            // always encoded.
+            let _ = channel.send(&net_kernel, Signal::Message(Envelope::new(Mesh { nodes })));
         }
+        channel.activate();
     }
 
     fn visible(&self) -> impl Iterator<Item = &NodeName> {
