@@ -1,0 +1,97 @@
+//! The other OS process of a remote workload: this program again.
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::clock::block_ms;
+
+/// The state of a socket that listens, in the kernel's table.
+const LISTEN: &str = "0A";
+
+/// Another OS process of the workload, killed when this is dropped. Its standard input is
+/// open for as long.
+#[derive(Debug)]
+pub struct Peer(Child);
+
+impl Peer {
+    /// Starts this program again, with these arguments.
+    ///
+    /// # Panics
+    /// When the operating system gives no process.
+    #[must_use]
+    pub fn start<S: AsRef<str>>(args: impl IntoIterator<Item = S>) -> Peer {
+        let program = std::env::current_exe().expect("a program knows its file");
+        let mut command = Command::new(program);
+        for arg in args {
+            command.arg(arg.as_ref());
+        }
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+        Peer(child.expect("the operating system starts a process"))
+    }
+
+    /// Starts this program again, and waits until it listens on this port.
+    ///
+    /// # Panics
+    /// As [`start`](Peer::start).
+    #[must_use]
+    pub fn start_server<S: AsRef<str>>(port: u16, args: impl IntoIterator<Item = S>) -> Peer {
+        let peer = Peer::start(args);
+        until_listening(port);
+        peer
+    }
+
+    /// The operating system's number of it.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Kills it, as `kill -9` does.
+    pub fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// Freezes it, as `kill -STOP` does.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.0);
+        kill_process(pid, signal).expect("it has not been waited for, so its number is its own");
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // One that has ended already is what is wanted.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Blocks until somebody listens on this port, without connecting to it.
+fn until_listening(port: u16) {
+    let address = format!(":{port:04X} ");
+    let listens = |line: &str| {
+        let mut fields = line.split_whitespace().skip(1);
+        let local = fields.next().is_some_and(|local| format!("{local} ").ends_with(&address));
+        local && fields.nth(1) == Some(LISTEN)
+    };
+    while !fs::read_to_string("/proc/net/tcp").is_ok_and(|table| table.lines().any(listens)) {
+        block_ms(2);
+    }
+}
+
+/// A port on which nobody listens.
+///
+/// # Panics
+/// When the machine has none left.
+#[must_use]
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
+    listener.local_addr().expect("it is bound").port()
+}

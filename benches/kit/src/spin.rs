@@ -1,0 +1,27 @@
+//! Work that never gives way, and what ends a program that it has stopped.
+
+use std::time::Duration;
+
+use crate::clock::{Clock, block_ms};
+use crate::report::failed;
+
+/// Computes for so long, and does not give way.
+pub fn spin_for(time: Duration) {
+    let clock = Clock::start();
+    let mut x = 1_u64;
+    while clock.elapsed() < time {
+        for _ in 0..100 {
+            x = std::hint::black_box(x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+        }
+    }
+}
+
+/// Ends the program as failed if it still runs after this time: its scheduler may be one
+/// that hard loops have stopped.
+pub fn watchdog(seconds: u64, why: &'static str) {
+    std::thread::spawn(move || {
+        block_ms(seconds * 1000);
+        failed(why);
+        std::process::exit(0);
+    });
+}

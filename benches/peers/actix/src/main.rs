@@ -1,0 +1,63 @@
+//! actix: actors on arbiters, which are threads, one a core. An actor stays on its arbiter, so
+//! a pair that talks is put on one, and many pairs are spread over all.
+//!
+//! Each workload does the same work as fika's of the same name.
+
+mod big;
+mod call;
+mod echo;
+mod fairness;
+mod fanin;
+mod idle;
+mod pingpong;
+mod ring;
+mod spawn;
+mod supervisor;
+mod timers;
+
+use std::thread::available_parallelism;
+
+use actix::prelude::*;
+use fika_bench_kit::{Params, cannot, die_with_parent};
+
+fn main() {
+    die_with_parent();
+    let (workload, p) = Params::of_this_program();
+    System::new().block_on(run(workload, p));
+    // To free what is left is not part of the work.
+    std::process::exit(0);
+}
+
+async fn run(workload: String, p: Params) {
+    match workload.as_str() {
+        "local.spawn" => spawn::run(p).await,
+        "local.idle" => idle::run(p).await,
+        "local.pingpong" => pingpong::run(p).await,
+        "local.pairs" => pingpong::run_pairs(p).await,
+        "local.ring" => ring::run(p).await,
+        "local.fanin" => fanin::run(p).await,
+        "local.big" => big::run(p).await,
+        "local.call.1_client" | "local.call.100_clients" => call::run(p).await,
+        "local.timers.start_cancel" => timers::run_start_cancel(p).await,
+        "local.timers.fire" => timers::run_fire(p).await,
+        "local.supervisor.1000" | "local.supervisor.10000" => supervisor::run(p).await,
+        "local.fairness.hard" => fairness::run_hard(p).await,
+        "local.fairness.cooperative" => fairness::run_cooperative(p).await,
+        "local.idle.hibernated" => cannot("has no hibernation"),
+        "local.selective" => cannot("has no selective receive"),
+        "local.links" => cannot("has no links"),
+        "local.monitors" => cannot("has no monitors"),
+        "local.registry" => cannot("finds actors by their type, not by a name"),
+        _ if workload.starts_with("remote.") => cannot("has no nodes"),
+        _ => cannot("has no such thing"),
+    }
+}
+
+/// An arbiter a core.
+fn arbiters() -> Vec<Arbiter> {
+    (0..cores()).map(|_| Arbiter::new()).collect()
+}
+
+fn cores() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}

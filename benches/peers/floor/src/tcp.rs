@@ -1,0 +1,61 @@
+//! The other OS process: it listens, and each connection says with its first byte what it
+//! is for.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+use fika_bench_kit::{Params, Peer, free_port};
+
+/// What comes is sent back, all that is there in one write.
+pub(crate) const ECHO: u8 = b'e';
+/// What comes is read, and its count sent back at the end.
+pub(crate) const SINK: u8 = b's';
+
+const BUFFER_BYTES: usize = 1 << 20;
+
+pub(crate) fn serve(p: &Params) {
+    let port = u16::try_from(p.get("port")).expect("a port");
+    let listener = TcpListener::bind(("127.0.0.1", port)).expect("nobody has the port");
+    for stream in listener.incoming().flatten() {
+        thread::spawn(move || connection(stream));
+    }
+}
+
+fn connection(mut stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut kind = [0];
+    stream.read_exact(&mut kind)?;
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut count = 0_u64;
+    loop {
+        let read = stream.read(&mut buffer)?;
+        count += read as u64;
+        match (read, kind[0]) {
+            (0, SINK) => return stream.write_all(&count.to_be_bytes()),
+            (0, _) => return Ok(()),
+            (read, ECHO) => stream.write_all(&buffer[..read])?,
+            _ => {}
+        }
+    }
+}
+
+/// The other process, and where it listens.
+pub(crate) struct Server {
+    pub(crate) peer: Peer,
+    port: u16,
+}
+
+impl Server {
+    pub(crate) fn start() -> Server {
+        let port = free_port();
+        Server { peer: Peer::start_server(port, ["serve".to_owned(), format!("port={port}")]), port }
+    }
+
+    pub(crate) fn connect(&self, kind: u8) -> TcpStream {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        stream.set_nodelay(true).expect("it is a TCP socket");
+        stream.write_all(&[kind]).expect("it has just been connected");
+        stream
+    }
+}

@@ -1,0 +1,108 @@
+//! Links, monitors and names.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use fika_bench_kit::{Params, Stopwatch, metric};
+use ractor::{Actor, ActorRef, SupervisionEvent, registry};
+use ractor_cluster::RactorMessage;
+use tokio::sync::mpsc::unbounded_channel;
+
+use crate::echo::{Done, Echo, Handled, Ping, all_done, start};
+
+/// Hears of the end of those that it watches.
+struct Watcher;
+
+#[derive(RactorMessage)]
+struct Nothing;
+
+impl Actor for Watcher {
+    type Msg = Nothing;
+    type State = Done;
+    type Arguments = Done;
+
+    async fn pre_start(&self, _: ActorRef<Nothing>, done: Done) -> Handled<Done> {
+        Ok(done)
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<Nothing>,
+        event: SupervisionEvent,
+        done: &mut Done,
+    ) -> Handled {
+        let ended = matches!(
+            event,
+            SupervisionEvent::ActorTerminated(..) | SupervisionEvent::ActorFailed(..)
+        );
+        if ended {
+            let _ = done.send(());
+        }
+        Ok(())
+    }
+}
+
+/// A supervisor with many children is killed.
+pub(crate) async fn links(p: Params) {
+    let (done, _) = unbounded_channel();
+    let parent = start(Watcher, done).await;
+    let mut ends = Vec::with_capacity(p.size("n"));
+    for _ in 0..p.get("n") {
+        let child = Actor::spawn_linked(None, Echo, (), parent.get_cell()).await;
+        ends.push(child.expect("it starts").1);
+    }
+    tokio::time::sleep(Duration::from_millis(p.get("settle_ms"))).await;
+    let watch = Stopwatch::start();
+    parent.kill();
+    for end in ends {
+        let _ = end.await;
+    }
+    metric("ms_until_all_died", watch.stop().ms());
+}
+
+/// An actor monitors another at most once, so there are only many watchers.
+pub(crate) async fn monitors(p: Params) {
+    let n = p.get("n");
+    fika_bench_kit::cannot_metric("ms_one_watcher", "an actor has at most one monitor on another");
+    let (done, mut all) = unbounded_channel();
+    let target = start(Echo, ()).await;
+    let mut watchers = Vec::with_capacity(p.size("n"));
+    for _ in 0..n {
+        watchers.push(start(Watcher, done.clone()).await);
+    }
+    let watch = Stopwatch::start();
+    watchers.iter().for_each(|watcher| watcher.monitor(target.get_cell()));
+    metric("ns_per_monitor", watch.stop().ns_each(n));
+    tokio::time::sleep(Duration::from_millis(p.get("settle_ms"))).await;
+    let watch = Stopwatch::start();
+    target.kill();
+    all_done(&mut all, n).await;
+    metric("ms_many_watchers", watch.stop().ms());
+}
+
+/// A name is looked up, and what is found is sent to.
+pub(crate) async fn registry(p: Params) {
+    let n = p.get("n");
+    let name = "target".to_owned();
+    let target = Actor::spawn(Some(name), Echo, ()).await.expect("nobody has the name").0;
+    let (done, mut all) = unbounded_channel();
+    let watch = Stopwatch::start();
+    for _ in 0..n {
+        let _ = target.cast(Ping::Hello(done.clone()));
+    }
+    metric("ns_per_send_by_pid", watch.stop().ns_each(n));
+    all_done(&mut all, n).await;
+    let watch = Stopwatch::start();
+    for _ in 0..n {
+        if let Some(target) = registry::where_is("target") {
+            let _ = target.send_message(Ping::Hello(done.clone()));
+        }
+    }
+    metric("ns_per_send_by_name", watch.stop().ns_each(n));
+    all_done(&mut all, n).await;
+    let watch = Stopwatch::start();
+    for _ in 0..n {
+        black_box(registry::where_is("target"));
+    }
+    metric("ns_per_whereis", watch.stop().ns_each(n));
+}

@@ -1,0 +1,405 @@
+//! The list of workloads: every row of the design's list of aims whose feature there is, and
+//! those whose feature is to come, which say so.
+//!
+//! It is long because it is data. Sizes are such that no system needs more than a few
+//! seconds; a quick run checks that all of it works, and its figures are rough.
+
+use crate::system::System::{Hydra, Kameo};
+use crate::workload::Better::{Higher, Lower};
+use crate::workload::Measure::{Latency, Value};
+use crate::workload::{Measure, Param, Workload};
+
+pub(crate) const WORKLOADS: &[Workload] = &[
+    Workload {
+        name: "local.spawn",
+        about: "spawn processes that send one message and end, in batches of 1,000 that are \
+                waited for",
+        params: &[("n", 400_000, 100_000), ("batch", 1000, 1000)],
+        measures: &[Value("ns_per_process", Lower)],
+        ..ALIKE
+    },
+    Workload {
+        name: "local.idle",
+        about: "spawn processes that wait for a message, look at the memory that each takes, \
+                then send one to each and get an answer of each",
+        params: &[("n", 500_000, 100_000), ("settle_ms", 500, 300)],
+        measures: &[
+            Value("ns_per_spawn", Lower),
+            Value("bytes_per_process", Lower),
+            Value("wake_all_ns_each", Lower),
+        ],
+        ..ALIKE
+    },
+    Workload {
+        name: "local.idle.hibernated",
+        about: "the same with processes that hibernate",
+        params: &[("n", 500_000, 100_000), ("settle_ms", 500, 300)],
+        measures: &[Value("bytes_per_process", Lower), Value("wake_all_ns_each", Lower)],
+        ..ALIKE
+    },
+    Workload {
+        name: "local.pingpong",
+        about: "round trips in one pair of processes",
+        params: &[("n", 1_000_000, 200_000)],
+        measures: &[Value("ns_per_round_trip", Lower)],
+        ..ALIKE
+    },
+    Workload {
+        name: "local.pairs",
+        about: "round trips in 1,000 pairs at once",
+        params: &[("pairs", 1000, 1000), ("each", 2000, 300)],
+        measures: &[Value("round_trips_per_s", Higher)],
+        ..ALIKE
+    },
+    Workload {
+        name: "local.ring",
+        about: "one token goes around through 1,000 processes",
+        params: &[("members", 1000, 1000), ("hops", 2_000_000, 300_000)],
+        measures: &[Value("ns_per_hop", Lower)],
+        ..ALIKE
+    },
+    Workload {
+        name: "local.fanin",
+        about: "100 processes send to one, as fast as they can",
+        params: &[("senders", 100, 100), ("each", 20_000, 3000)],
+        measures: &[Value("messages_per_s", Higher)],
+        ..ALIKE
+    },
+    Workload {
+        name: "local.big",
+        about: "1,000 processes ping all others and answer all others",
+        params: &[("n", 1000, 300), ("rounds", 2, 2)],
+        measures: &[Value("messages_per_s", Higher)],
+        ..ALIKE
+    },
+    Workload {
+        name: "local.selective",
+        about: "a call while 10,000 other messages wait in the mailbox (or none); the answer is \
+                found by a reference made for the call, or by its tag",
+        params: &[("n", 1000, 200), ("queue", 10_000, 10_000)],
+        measures: &[Value("us_empty", Lower), Value("us_by_ref", Lower), Value("us_by_tag", Lower)],
+        ..ALIKE
+    },
+    Workload {
+        name: "local.call.1_client",
+        about: "calls of a gen_server by one client",
+        params: &[("clients", 1, 1), ("each", 300_000, 50_000)],
+        measures: CALLS,
+        ..ALIKE
+    },
+    Workload {
+        name: "local.call.100_clients",
+        about: "calls of a gen_server by 100 clients",
+        params: &[("clients", 100, 100), ("each", 5000, 500)],
+        measures: CALLS,
+        ..ALIKE
+    },
+    Workload {
+        name: "local.timers.start_cancel",
+        about: "start a million timers, cancel them; start and cancel one after the other",
+        params: &[("n", 1_000_000, 200_000)],
+        measures: &[
+            Value("ns_per_start", Lower),
+            Value("ns_per_cancel", Lower),
+            Value("ns_per_start_and_cancel", Lower),
+        ],
+        ..ALIKE
+    },
+    Workload {
+        name: "local.timers.fire",
+        about: "100,000 timers that fall due within a second: how late their messages are",
+        params: &[("n", 100_000, 20_000), ("lead_ms", 1000, 500), ("over_ms", 1000, 1000)],
+        measures: &[Latency("late")],
+        ..ALIKE
+    },
+    Workload {
+        name: "local.links",
+        about: "a process with 100,000 linked children is killed; until the end of each is known",
+        params: &[("n", 100_000, 20_000), ("settle_ms", 200, 200)],
+        measures: &[Value("ms_until_all_died", Lower)],
+        ..ALIKE
+    },
+    Workload {
+        name: "local.monitors",
+        about: "a process with 100,000 monitors on it is killed; until each DOWN is there, all \
+                at one watcher or one at each of many",
+        params: &[("n", 100_000, 20_000), ("settle_ms", 200, 200)],
+        measures: &[
+            Value("ns_per_monitor", Lower),
+            Value("ms_one_watcher", Lower),
+            Value("ms_many_watchers", Lower),
+        ],
+        ..ALIKE
+    },
+    Workload {
+        name: "local.supervisor.1000",
+        about: "start 1,000 children, kill them all; until the last has been restarted",
+        params: &[("children", 1000, 1000)],
+        measures: SUPERVISOR,
+        ..ALIKE
+    },
+    Workload {
+        name: "local.supervisor.10000",
+        about: "the same with 10,000 children",
+        params: &[("children", 10_000, 10_000)],
+        measures: SUPERVISOR,
+        ..ALIKE
+    },
+    Workload {
+        name: "local.registry",
+        about: "what a send costs its sender, by pid and by registered name, and a look-up of a \
+                name",
+        params: &[("n", 1_000_000, 200_000)],
+        measures: &[
+            Value("ns_per_send_by_pid", Lower),
+            Value("ns_per_send_by_name", Lower),
+            Value("ns_per_whereis", Lower),
+        ],
+        ..ALIKE
+    },
+    Workload {
+        name: "local.fairness.hard",
+        about: "a sleep of 1 ms and a round trip, again and again, beside one loop a core that \
+                never gives way",
+        params: &[("rounds", 300, 100), ("starved_s", 8, 4)],
+        measures: FAIRNESS,
+        ..ALIKE
+    },
+    Workload {
+        name: "local.fairness.cooperative",
+        about: "the same beside loops that give way every 10 µs",
+        params: &[("rounds", 1000, 300), ("starved_s", 20, 10), ("slice_us", 10, 10)],
+        measures: FAIRNESS,
+        ..ALIKE
+    },
+    Workload {
+        name: "remote.pingpong",
+        about: "round trips between two nodes, one at a time",
+        params: &[("n", 20_000, 3000), TICKTIME],
+        slow: &[(Kameo, 4)],
+        measures: &[Latency("round_trip")],
+        ..ALIKE
+    },
+    Workload {
+        name: "remote.pairs",
+        about: "round trips between two nodes, in 100 pairs at once",
+        params: &[("pairs", 100, 100), ("each", 2000, 300), TICKTIME],
+        amount: "each",
+        slow: &[(Kameo, 10)],
+        measures: &[Value("round_trips_per_s", Higher), Value("cpu_us_per_round_trip", Lower)],
+    },
+    Workload {
+        name: "remote.oneway.1_sender",
+        about: "messages of 64 bytes in one direction; the receiver acknowledges every 1,000, and \
+                the sender has at most 10,000 under way",
+        params: &[
+            ("senders", 1, 1),
+            ("each", 600_000, 60_000),
+            ("size", 64, 64),
+            ("window", 10_000, 10_000),
+            ("ack_every", 1000, 1000),
+            TICKTIME,
+        ],
+        slow: &[(Hydra, 2), (Kameo, 20)],
+        measures: ONEWAY,
+        ..ONE_WAY
+    },
+    Workload {
+        name: "remote.oneway.10_senders",
+        about: "the same by 10 senders to 10 receivers",
+        params: &[
+            ("senders", 10, 10),
+            ("each", 60_000, 6000),
+            ("size", 64, 64),
+            ("window", 10_000, 10_000),
+            ("ack_every", 1000, 1000),
+            TICKTIME,
+        ],
+        slow: &[(Hydra, 2), (Kameo, 20)],
+        measures: ONEWAY,
+        ..ONE_WAY
+    },
+    Workload {
+        name: "remote.bulk.64_kib",
+        about: "the same with messages of 64 KiB, 64 under way",
+        params: &[
+            ("senders", 1, 1),
+            ("each", 16_384, 2048),
+            ("size", 64 << 10, 64 << 10),
+            ("window", 64, 64),
+            ("ack_every", 8, 8),
+            TICKTIME,
+        ],
+        slow: &[(Kameo, 8)],
+        measures: ONEWAY,
+        ..ONE_WAY
+    },
+    Workload {
+        name: "remote.bulk.1_mib",
+        about: "the same with messages of 1 MiB, 16 under way",
+        params: &[
+            ("senders", 1, 1),
+            ("each", 1024, 128),
+            ("size", 1 << 20, 1 << 20),
+            ("window", 16, 16),
+            ("ack_every", 2, 2),
+            TICKTIME,
+        ],
+        slow: &[(Kameo, 8)],
+        measures: ONEWAY,
+        ..ONE_WAY
+    },
+    Workload {
+        name: "remote.bulk.64_mib",
+        about: "the same with messages of 64 MiB, 2 under way",
+        params: &[
+            ("senders", 1, 1),
+            ("each", 16, 4),
+            ("size", 64 << 20, 64 << 20),
+            ("window", 2, 2),
+            ("ack_every", 1, 1),
+            TICKTIME,
+        ],
+        slow: &[],
+        measures: ONEWAY,
+        ..ONE_WAY
+    },
+    Workload {
+        name: "remote.rpc.1_caller",
+        about: "calls of a function on another node by one caller",
+        params: &[("callers", 1, 1), ("each", 10_000, 2000), TICKTIME],
+        measures: CALLS,
+        ..ALIKE
+    },
+    Workload {
+        name: "remote.rpc.64_callers",
+        about: "the same by 64 callers",
+        params: &[("callers", 64, 64), ("each", 500, 100), TICKTIME],
+        measures: CALLS,
+        ..ALIKE
+    },
+    Workload {
+        name: "remote.spawn.in_flight",
+        about: "spawn processes on another node that send one message back, 1,000 at a time",
+        params: &[("n", 50_000, 10_000), ("batch", 1000, 1000), TICKTIME],
+        measures: SPAWNS,
+        ..ALIKE
+    },
+    Workload {
+        name: "remote.spawn.one_by_one",
+        about: "the same, each after the message of the one before",
+        params: &[("n", 10_000, 2000), ("batch", 1, 1), TICKTIME],
+        measures: SPAWNS,
+        ..ALIKE
+    },
+    Workload {
+        name: "remote.headofline",
+        about: "a round trip every millisecond beside messages of 64 MiB that go the same way",
+        params: &[
+            ("size", 64 << 20, 64 << 20),
+            ("ms", 3000, 1500),
+            ("settle_ms", 500, 500),
+            TICKTIME,
+        ],
+        measures: &[Latency("round_trip"), Value("bulk_mb_per_s", Higher)],
+        ..ALIKE
+    },
+    Workload {
+        name: "remote.nodedown.kill",
+        about: "the other node is killed (kill -9); until its loss is told",
+        params: &[("settle_ms", 300, 300), ("wait_s", 10, 10), TICKTIME],
+        measures: &[Value("ms_until_nodedown", Lower)],
+        ..ALIKE
+    },
+    Workload {
+        name: "remote.nodedown.stop",
+        about: "the other node is frozen (SIGSTOP), with a ticktime of 4 s; until its loss is told",
+        params: &[("settle_ms", 300, 300), ("wait_s", 10, 10), ("ticktime_s", 4, 4)],
+        measures: &[Value("ms_until_nodedown", Lower)],
+        ..ALIKE
+    },
+    Workload {
+        name: "remote.mesh",
+        about: "30 nodes of which each connects to the first; until all see all others, and what \
+                memory a node takes then",
+        params: &[("nodes", 30, 30), ("wait_s", 20, 20), ("settle_ms", 500, 500), TICKTIME],
+        measures: &[
+            Value("ms_to_full_mesh", Lower),
+            Value("disconnects", Lower),
+            Value("rss_mib_per_node", Lower),
+            Value("pss_mib_per_node", Lower),
+        ],
+        ..ALIKE
+    },
+    Workload {
+        name: "floor.allocation",
+        about: "allocate and free 256 bytes",
+        params: &[("n", 20_000_000, 2_000_000)],
+        measures: &[Value("ns_per_allocation", Lower)],
+        ..ALIKE
+    },
+    Workload {
+        name: "floor.queue",
+        about: "push to and pop from a channel, on one thread and between two",
+        params: &[("n", 5_000_000, 1_000_000)],
+        measures: &[Value("ns_per_push_and_pop", Lower), Value("thread_to_thread_per_s", Higher)],
+        ..ALIKE
+    },
+    Workload {
+        name: "floor.wake",
+        about: "wake another thread and be woken by it: by futex, by park and unpark, and without \
+                sleep, by a spin on two cores",
+        params: &[("n", 100_000, 20_000)],
+        measures: &[
+            Value("ns_per_futex_round_trip", Lower),
+            Value("ns_per_park_round_trip", Lower),
+            Value("ns_per_spin_round_trip", Lower),
+        ],
+        ..ALIKE
+    },
+];
+
+/// What most have in common.
+const ALIKE: Workload =
+    Workload { name: "", about: "", params: &[], amount: "n", slow: &[], measures: &[] };
+
+const ONE_WAY: Workload = Workload { amount: "each", ..ALIKE };
+
+/// Long enough that no tick disturbs.
+const TICKTIME: Param = ("ticktime_s", 60, 60);
+
+const CALLS: &[Measure] = &[Value("calls_per_s", Higher)];
+const SPAWNS: &[Measure] = &[Value("spawns_per_s", Higher)];
+const SUPERVISOR: &[Measure] =
+    &[Value("start_child_per_s", Higher), Value("restart_all_ms", Lower)];
+const FAIRNESS: &[Measure] = &[Latency("round_trip"), Latency("sleep_late")];
+const ONEWAY: &[Measure] = &[
+    Value("messages_per_s", Higher),
+    Value("mb_per_s", Higher),
+    Value("cpu_us_per_message", Lower),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::WORKLOADS;
+
+    #[test]
+    fn names_are_unique_and_grouped() {
+        let names: BTreeSet<_> = WORKLOADS.iter().map(|workload| workload.name).collect();
+        assert_eq!(names.len(), WORKLOADS.len());
+        for name in names {
+            let group = name.split('.').next();
+            assert!(matches!(group, Some("local" | "remote" | "floor")), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_slow_systems_do_less_of_is_a_parameter() {
+        for workload in WORKLOADS.iter().filter(|workload| !workload.slow.is_empty()) {
+            let found = workload.params.iter().any(|(name, ..)| *name == workload.amount);
+            assert!(found, "{} has no {}", workload.name, workload.amount);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! idle: many processes that wait; what each takes, and how fast all of them can be woken
+//! and heard of.
+
+use fika::prelude::*;
+use fika_bench_kit::{Params, Stopwatch, metric, rss_bytes};
+
+use super::echo::{Ping, Pong, echo};
+
+pub(super) async fn run(p: Params) {
+    let n = p.get("n");
+    let mut pids = Vec::with_capacity(p.size("n"));
+    let before = rss_bytes();
+    let watch = Stopwatch::start();
+    pids.extend((0..n).map(|_| spawn(echo())));
+    metric("ns_per_spawn", watch.stop().ns_each(n));
+    // Until each has run up to its `receive!`.
+    sleep(millis(p.get("settle_ms"))).await;
+    metric("bytes_per_process", (rss_bytes() - before) / n as f64);
+
+    let me = self_pid();
+    let watch = Stopwatch::start();
+    pids.iter().for_each(|pid| send(pid, Ping(me)));
+    for _ in 0..n {
+        receive! { Pong => {} }
+    }
+    metric("wake_all_ns_each", watch.stop().ns_each(n));
+}

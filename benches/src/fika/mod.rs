@@ -1,0 +1,62 @@
+//! fika's side of the workloads. Each is a file, and runs in an OS process of its own.
+//!
+//! All systems do the same work under the same name; where an interpretation is needed, the
+//! comment here is the one that holds.
+
+mod big;
+mod echo;
+mod fairness;
+mod fanin;
+mod idle;
+mod links;
+mod monitors;
+mod pingpong;
+mod registry;
+mod remote;
+mod ring;
+mod selective;
+mod spawn;
+mod timers;
+
+use fika::Node;
+use fika_bench_kit::{Params, cannot, failed};
+
+pub(crate) use remote::run_node;
+
+/// Runs one workload, and prints its figures.
+pub(crate) fn run(workload: &str, params: &Params) {
+    if workload.starts_with("remote.") {
+        return remote::run(workload, params);
+    }
+    let node = match Node::builder().build() {
+        Ok(node) => node,
+        Err(error) => return failed(&format!("no node: {error}")),
+    };
+    let p = params.clone();
+    match workload {
+        "local.spawn" => node.block_on(spawn::run(p)),
+        "local.idle" => node.block_on(idle::run(p)),
+        "local.pingpong" => node.block_on(pingpong::run(p)),
+        "local.pairs" => node.block_on(pingpong::run_pairs(p)),
+        "local.ring" => node.block_on(ring::run(p)),
+        "local.fanin" => node.block_on(fanin::run(p)),
+        "local.big" => node.block_on(big::run(p)),
+        "local.selective" => node.block_on(selective::run(p)),
+        "local.timers.start_cancel" => node.block_on(timers::run_start_cancel(p)),
+        "local.timers.fire" => node.block_on(timers::run_fire(p)),
+        "local.links" => node.block_on(links::run(p)),
+        "local.monitors" => node.block_on(monitors::run(p)),
+        "local.registry" => node.block_on(registry::run(p)),
+        "local.fairness.hard" => node.block_on(fairness::run_hard(p)),
+        "local.fairness.cooperative" => node.block_on(fairness::run_cooperative(p)),
+        "local.idle.hibernated" => cannot("an idle process has nothing to give back"),
+        "local.call.1_client" | "local.call.100_clients" => cannot("not there yet: gen_server"),
+        "local.supervisor.1000" | "local.supervisor.10000" => {
+            cannot("not there yet: supervisor");
+        }
+        _ => cannot("not there yet"),
+    }
+    // Memory is the operating system's to take back; to free a million processes one by one
+    // is not part of the work.
+    std::process::exit(0);
+}

@@ -1,0 +1,240 @@
+//! The report as a part of a Markdown file. What is written by hand around it stays.
+
+use std::fmt::Write as _;
+use std::path::{Component, Path, PathBuf};
+use std::{fs, io};
+
+use super::chart::{base, charts, file_name};
+use super::number::{number, ratio, words};
+use super::table::Notes;
+use super::{Report, Row};
+use crate::catalog::WORKLOADS;
+use crate::system::System;
+
+const BEGIN: &str = "<!-- figures: begin (written by fika-bench, do not edit) -->";
+const END: &str = "<!-- figures: end -->";
+
+/// Writes the part between the two marks of `file`, or a file of its own. The charts are in
+/// `charts`, if there are any.
+pub(crate) fn write_markdown(
+    report: &Report,
+    file: &Path,
+    charts: Option<&Path>,
+) -> Result<(), String> {
+    let told = |error: io::Error| format!("{}: {error}", file.display());
+    let old = match fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(told(error)),
+    };
+    let charts = charts.map(|charts| relative(charts, file.parent().unwrap_or(Path::new(""))));
+    let new = replaced(&old, &figures(report, charts.as_deref()));
+    fs::write(file, new.map_err(|why| format!("{}: {why}", file.display()))?).map_err(told)
+}
+
+/// `text` with `figures` between the marks; a text without marks gets them at its end.
+fn replaced(text: &str, figures: &str) -> Result<String, String> {
+    let part = format!("{BEGIN}\n\n{}\n\n{END}", figures.trim());
+    match (text.find(BEGIN), text.find(END)) {
+        (Some(begin), Some(end)) if begin < end => {
+            Ok(format!("{}{part}{}", &text[..begin], &text[end + END.len()..]))
+        }
+        (None, None) if text.is_empty() => Ok(format!("# Benchmarks\n\n{part}\n")),
+        (None, None) => Ok(format!("{}\n\n{part}\n", text.trim_end())),
+        _ => Err(format!("`{BEGIN}` and `{END}` must come in this order, each once")),
+    }
+}
+
+/// The way from a folder to another, both as seen from here.
+fn relative(to: &Path, from: &Path) -> PathBuf {
+    let (to, from) = (parts(to), parts(from));
+    let same = to.iter().zip(&from).take_while(|(a, b)| a == b).count();
+    let up = from[same..].iter().map(|_| Component::ParentDir);
+    up.chain(to[same..].iter().copied()).collect()
+}
+
+fn parts(path: &Path) -> Vec<Component<'_>> {
+    path.components().filter(|part| *part != Component::CurDir).collect()
+}
+
+fn figures(report: &Report, charts_in: Option<&Path>) -> String {
+    let mut text = head(report);
+    text += &overview(report);
+    for chart in charts(report) {
+        let _ = write!(text, "\n### {chart}\n\n{}", abouts(report, &chart));
+        if let Some(folder) = charts_in {
+            let file = folder.join(file_name(&chart));
+            let _ = write!(text, "\n![{chart}]({})\n", file.display());
+        }
+        text += &table(report, &chart);
+    }
+    text
+}
+
+fn head(report: &Report) -> String {
+    let mut text = format!("Measured {}", report.date);
+    if report.quick {
+        text += " by a quick run: the figures are rough";
+    }
+    text += ".\n\n| | |\n|---|---|\n";
+    for (name, value) in report.machine.iter().chain(&report.versions) {
+        let _ = writeln!(text, "| {name} | {value} |");
+    }
+    text
+}
+
+/// The first figure of each workload: fika's, and how many times better it is.
+fn overview(report: &Report) -> String {
+    let systems = report.systems();
+    let others: Vec<System> =
+        systems.into_iter().filter(|system| *system != System::Fika).collect();
+    let mut text = String::from(
+        "\n## At a glance\n\nfika's figure, and how many times better it \
+                                 is than the others (less than 1: worse).\n\n",
+    );
+    text += &row_of(
+        ["workload", "figure", "fika"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(others.iter().map(|system| format!("than {system}"))),
+    );
+    text += &row_of(vec!["---".to_owned(); others.len() + 3].into_iter());
+    for (workload, metrics) in report.workloads() {
+        let Some(metric) = metrics.first() else { continue };
+        let Some(ours) = report.row(workload, metric, System::Fika) else { continue };
+        let figure = ours.cell.figures().map_or("–".into(), |figures| number(figures.median));
+        let times = others
+            .iter()
+            .map(|system| report.ratio(workload, metric, *system).map_or(String::new(), ratio));
+        text += &row_of([workload.to_owned(), words(metric), figure].into_iter().chain(times));
+    }
+    text + "\n## Workload by workload\n\nMedian (least – greatest); **n ×**: fika is n times better. \
+            CPU time and peak memory are those of the whole run, start and warm-up included, \
+            of all its OS processes and of the largest of them.\n"
+}
+
+fn abouts(report: &Report, chart: &str) -> String {
+    let workloads = report.workloads();
+    let named = workloads.iter().filter(|(workload, _)| base(workload) == chart);
+    let about = |workload: &str| WORKLOADS.iter().find(|w| w.name == workload).map(|w| w.about);
+    let lines = named.filter_map(|(workload, _)| {
+        let about = about(workload)?;
+        let variant = workload[chart.len()..].trim_start_matches('.').replace('_', " ");
+        let variant = if variant.is_empty() { variant } else { format!("**{variant}**: ") };
+        Some(format!("{variant}{about}.\n"))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn table(report: &Report, chart: &str) -> String {
+    let named: Vec<_> =
+        report.workloads().into_iter().filter(|(workload, _)| base(workload) == chart).collect();
+    let has = |system: &System| {
+        report.rows.iter().any(|row| row.system == *system && base(&row.workload) == chart)
+    };
+    let systems: Vec<System> = System::ALL.into_iter().filter(has).collect();
+    let mut notes = Notes::default();
+    let mut text = String::from("\n");
+    text += &row_of([String::new()].into_iter().chain(systems.iter().map(System::to_string)));
+    text += &row_of(vec!["---".to_owned(); systems.len() + 1].into_iter());
+    for (workload, metrics) in named {
+        let variant = workload[chart.len()..].trim_start_matches('.').replace('_', " ");
+        for metric in metrics {
+            let label = match variant.as_str() {
+                "" => words(metric),
+                variant => format!("{variant}: {}", words(metric)),
+            };
+            let cells = systems.iter().map(|system| {
+                let times = report.ratio(workload, metric, *system);
+                cell(report.row(workload, metric, *system), times, &mut notes)
+            });
+            text += &row_of([label].into_iter().chain(cells.collect::<Vec<_>>()));
+        }
+    }
+    let told = notes
+        .texts()
+        .iter()
+        .enumerate()
+        .map(|(i, note)| format!("[{}] {}\n", i + 1, note.replace('|', "\\|")));
+    text + "\n" + &told.collect::<Vec<_>>().join("\n")
+}
+
+fn cell(row: Option<&Row>, times: Option<f64>, notes: &mut Notes) -> String {
+    let Some(row) = row else { return String::new() };
+    let mark = row.cell.note().map(|note| notes.mark(note)).unwrap_or_default();
+    let Some(figures) = row.cell.figures() else { return mark };
+    let range = if figures.runs.len() == 1 {
+        String::new()
+    } else {
+        format!(" ({} – {})", number(figures.min), number(figures.max))
+    };
+    let times = match (row.system, times) {
+        (System::Fika, _) | (_, None) => String::new(),
+        (_, Some(times)) => format!(" **{}**", ratio(times)),
+    };
+    format!("{}{range}{times} {mark}", number(figures.median)).trim_end().to_owned()
+}
+
+fn row_of(cells: impl Iterator<Item = String>) -> String {
+    format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{report, row, without};
+    use super::*;
+
+    #[test]
+    fn only_what_is_between_the_marks_is_replaced() {
+        let old = format!("before\n\n{BEGIN}\nold\n{END}\n\nafter\n");
+        let new = replaced(&old, "new\n").unwrap();
+        assert_eq!(new, format!("before\n\n{BEGIN}\n\nnew\n\n{END}\n\nafter\n"));
+        assert_eq!(replaced(&new, "new\n").unwrap(), new);
+    }
+
+    #[test]
+    fn a_file_without_marks_gets_them() {
+        assert_eq!(
+            replaced("", "new").unwrap(),
+            format!("# Benchmarks\n\n{BEGIN}\n\nnew\n\n{END}\n")
+        );
+        assert_eq!(
+            replaced("text\n", "new").unwrap(),
+            format!("text\n\n{BEGIN}\n\nnew\n\n{END}\n")
+        );
+        for broken in [format!("{END}\n{BEGIN}"), BEGIN.to_owned(), END.to_owned()] {
+            assert!(replaced(&broken, "new").is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn charts_are_named_as_seen_from_the_file() {
+        for (to, from, expected) in [
+            ("benches/charts", "", "benches/charts"),
+            ("./benches/charts", ".", "benches/charts"),
+            ("/a/b/charts", "/a", "b/charts"),
+            ("charts", "docs/deep", "../../charts"),
+        ] {
+            assert_eq!(relative(Path::new(to), Path::new(from)), Path::new(expected));
+        }
+    }
+
+    #[test]
+    fn a_workload_has_its_words_its_chart_and_its_table() {
+        let report = report(vec![
+            row("ns", System::Fika, &[50.0, 51.0, 52.0]),
+            row("ns", System::Beam, &[510.0]),
+            without("ns", System::Actix, "a | b"),
+        ]);
+        let text = figures(&report, Some(Path::new("charts")));
+        for expected in [
+            "| local.pingpong | ns | 51 | 10 × |  |",
+            "round trips in one pair of processes.",
+            "![local.pingpong](charts/local.pingpong.svg)",
+            "| ns | 51 (50 – 52) | 510 **10 ×** | [1] |",
+            "[1] a \\| b",
+        ] {
+            assert!(text.contains(expected), "no {expected:?} in\n{text}");
+        }
+    }
+}

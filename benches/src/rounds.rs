@@ -1,0 +1,167 @@
+//! The rounds: in each, every workload runs once on every system, one system right after
+//! the other, so that a machine that gets slower or faster does so for all.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::report::{Cell, Row};
+use crate::runner::{self, Run};
+use crate::stats::Figures;
+use crate::system::System;
+use crate::workload::{Metric, Workload};
+
+/// No run takes so long unless it hangs.
+const RUN_LIMIT: Duration = Duration::from_secs(60);
+
+/// What to measure.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) workloads: Vec<&'static Workload>,
+    pub(crate) systems: Vec<System>,
+    pub(crate) rounds: u64,
+    pub(crate) quick: bool,
+}
+
+/// Runs it all.
+pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
+    let mut tries = Vec::new();
+    for (i, workload) in plan.workloads.iter().enumerate() {
+        let concerned = plan.systems.iter().filter(|system| workload.concerns(**system));
+        tries.extend(concerned.map(|system| (i, *system)));
+    }
+    let mut tallies: BTreeMap<(usize, System), Tally> = BTreeMap::new();
+    let bar = progress(plan.rounds * tries.len() as u64);
+    for round in 1..=plan.rounds {
+        for (i, system) in &tries {
+            let workload = plan.workloads[*i];
+            bar.set_message(format!("round {round}: {} on {system}", workload.name));
+            let tally = tallies.entry((*i, *system)).or_default();
+            if tally.goes_on() {
+                let params = workload.params(*system, plan.quick);
+                tally.add(runner::run(system.command(workload.name, &params), RUN_LIMIT));
+            }
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    tallies
+        .into_iter()
+        .flat_map(|((i, system), tally)| tally.rows(plan.workloads[i], system))
+        .collect()
+}
+
+fn progress(length: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed}/{duration} {msg}");
+    let bar = ProgressBar::new(length).with_style(style.expect("the template is one"));
+    bar.set_message("starting");
+    bar
+}
+
+/// The runs of one workload on one system.
+#[derive(Default, Debug)]
+struct Tally {
+    figures: BTreeMap<String, Vec<f64>>,
+    /// Why a figure can't be had.
+    without: BTreeMap<String, String>,
+    runs: usize,
+    failures: Vec<String>,
+    /// It is of no use to run it again.
+    ended: Option<String>,
+}
+
+impl Tally {
+    fn goes_on(&self) -> bool {
+        self.ended.is_none()
+    }
+
+    fn add(&mut self, run: Run) {
+        self.runs += 1;
+        match run {
+            Run::Done(figures) => {
+                for (name, figure) in figures {
+                    match figure {
+                        Ok(value) => self.figures.entry(name).or_default().push(value),
+                        Err(why) => drop(self.without.insert(name, why)),
+                    }
+                }
+            }
+            Run::Failed(why) => self.failures.push(why),
+            Run::Cannot(why) => self.ended = Some(why),
+            Run::Hung(why) => {
+                self.failures.push(why.clone());
+                self.ended = Some(why);
+            }
+        }
+    }
+
+    fn rows(&self, workload: &Workload, system: System) -> Vec<Row> {
+        let row = |metric: Metric| Row {
+            workload: workload.name.to_owned(),
+            cell: self.cell(&metric.name),
+            metric: metric.name,
+            system,
+            better: metric.better,
+        };
+        workload.metrics().into_iter().map(row).collect()
+    }
+
+    fn cell(&self, metric: &str) -> Cell {
+        let figures = self.figures.get(metric).and_then(|runs| Figures::of(runs));
+        let failed = self.failures.last();
+        match figures {
+            Some(figures) => Cell::Figures {
+                figures,
+                failures: failed
+                    .map(|why| format!("{} of {} runs: {why}", self.failures.len(), self.runs)),
+            },
+            None => {
+                let why = self.ended.as_ref().or(failed).or_else(|| self.without.get(metric));
+                let why = why.map_or("it did not print this figure", String::as_str);
+                Cell::Error { error: why.to_owned() }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn done(value: f64) -> Run {
+        Run::Done(vec![("a".into(), Ok(value)), ("b".into(), Err("no b".into()))])
+    }
+
+    fn error(why: &str) -> Cell {
+        Cell::Error { error: why.into() }
+    }
+
+    #[test]
+    fn figures_errors_and_gaps() {
+        let mut tally = Tally::default();
+        assert_eq!(tally.cell("a"), error("it did not print this figure"));
+        tally.add(done(1.0));
+        tally.add(done(3.0));
+        let figures = Figures::of(&[1.0, 3.0]).unwrap();
+        assert_eq!(tally.cell("a"), Cell::Figures { figures: figures.clone(), failures: None });
+        assert_eq!(tally.cell("b"), error("no b"));
+        tally.add(Run::Failed("lost 3".into()));
+        let failures = Some("1 of 3 runs: lost 3".into());
+        assert_eq!(tally.cell("a"), Cell::Figures { figures, failures });
+        assert!(tally.goes_on());
+    }
+
+    #[test]
+    fn what_never_worked_says_why() {
+        for (run, goes_on) in [
+            (Run::Failed("why".into()), true),
+            (Run::Cannot("why".into()), false),
+            (Run::Hung("why".into()), false),
+        ] {
+            let mut tally = Tally::default();
+            tally.add(run);
+            assert_eq!((tally.cell("a"), tally.goes_on()), (error("why"), goes_on));
+        }
+    }
+}

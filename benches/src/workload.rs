@@ -1,0 +1,153 @@
+//! What a workload is: its name, its size, and what is measured of it. The list of all is
+//! in `catalog`.
+
+use fika_bench_kit::Params;
+use serde::{Deserialize, Serialize};
+
+use crate::system::System;
+
+/// A workload, in one of its variants: what one OS process runs once.
+#[derive(Debug)]
+pub(crate) struct Workload {
+    /// Its group, its name and, where there are several, its variant: `remote.bulk.1_mib`.
+    pub(crate) name: &'static str,
+    /// What it does.
+    pub(crate) about: &'static str,
+    /// Its parameters.
+    pub(crate) params: &'static [Param],
+    /// The parameter that says how much is done.
+    pub(crate) amount: &'static str,
+    /// Those that are so slow that they do only one of so many parts; what is measured is per
+    /// operation.
+    pub(crate) slow: &'static [(System, u64)],
+    /// What the programs print.
+    pub(crate) measures: &'static [Measure],
+}
+
+/// A parameter: its name, its value, and its value in a quick run.
+pub(crate) type Param = (&'static str, u64, u64);
+
+/// What a program prints of a workload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Measure {
+    /// A figure.
+    Value(&'static str, Better),
+    /// Many times, of which percentiles are made.
+    Latency(&'static str),
+}
+
+/// Which of two figures is the better one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Better {
+    Lower,
+    Higher,
+}
+
+/// A figure of a workload.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Metric {
+    /// Its name, with its unit.
+    pub(crate) name: String,
+    pub(crate) better: Better,
+}
+
+/// The percentiles that are made of single times.
+pub(crate) const PERCENTILES: [(&str, f64); 4] =
+    [("p50", 0.5), ("p99", 0.99), ("p99_9", 0.999), ("max", 1.0)];
+
+/// CPU time of the whole run, from outside.
+pub(crate) const CPU: &str = "cpu_s";
+/// The largest resident memory of any OS process of the run, from outside.
+pub(crate) const PEAK: &str = "peak_mib";
+
+/// What is common to all programs of the floor, which do not do a workload but show what the
+/// machine gives for it.
+const GROUP_FLOOR: &str = "floor.";
+
+impl Workload {
+    /// The parameters for a system.
+    pub(crate) fn params(&self, system: System, quick: bool) -> Params {
+        let mut params = Params::default();
+        for (name, full, small) in self.params {
+            params.set(name, if quick { *small } else { *full });
+        }
+        if let Some((_, parts)) = self.slow.iter().find(|(slow, _)| *slow == system) {
+            params.set(self.amount, (params.get(self.amount) / parts).max(1));
+        }
+        params
+    }
+
+    /// All figures of it: what the programs print, and what is measured from outside.
+    pub(crate) fn metrics(&self) -> Vec<Metric> {
+        let mut metrics = Vec::new();
+        for measure in self.measures {
+            match *measure {
+                Measure::Value(name, better) => metrics.push(Metric { name: name.into(), better }),
+                Measure::Latency(name) => metrics.extend(PERCENTILES.map(|(percentile, _)| {
+                    Metric { name: latency_metric(name, percentile), better: Better::Lower }
+                })),
+            }
+        }
+        for name in [CPU, PEAK] {
+            metrics.push(Metric { name: name.into(), better: Better::Lower });
+        }
+        metrics
+    }
+
+    /// Whether it is run on this system at all.
+    pub(crate) fn concerns(&self, system: System) -> bool {
+        !self.name.starts_with(GROUP_FLOOR) || system == System::Floor
+    }
+
+    /// Whether `filter` names it, as `pingpong` and `remote.pingpong` do, or as `bulk` names
+    /// all of that kind.
+    pub(crate) fn is_named(&self, filter: &str) -> bool {
+        let below = |name: &str| {
+            name.strip_prefix(filter).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        below(self.name) || self.name.split_once('.').is_some_and(|(_, name)| below(name))
+    }
+}
+
+/// The name of a figure that is made of single times.
+pub(crate) fn latency_metric(name: &str, percentile: &str) -> String {
+    format!("{name}_{percentile}_us")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BULK: Workload = Workload {
+        name: "remote.bulk.1_mib",
+        about: "",
+        params: &[("each", 1000, 100), ("window", 16, 16)],
+        amount: "each",
+        slow: &[(System::Kameo, 8)],
+        measures: &[Measure::Value("mb_per_s", Better::Higher), Measure::Latency("ack")],
+    };
+
+    #[test]
+    fn slow_systems_do_less() {
+        assert_eq!(BULK.params(System::Fika, false).to_string(), "each=1000 window=16");
+        assert_eq!(BULK.params(System::Kameo, true).to_string(), "each=12 window=16");
+    }
+
+    #[test]
+    fn a_latency_is_four_figures() {
+        let names: Vec<String> = BULK.metrics().into_iter().map(|metric| metric.name).collect();
+        let latencies = ["ack_p50_us", "ack_p99_us", "ack_p99_9_us", "ack_max_us"];
+        assert_eq!(names, [&["mb_per_s"], &latencies[..], &["cpu_s", "peak_mib"]].concat());
+    }
+
+    #[test]
+    fn filters_name_whole_words() {
+        for filter in ["bulk", "remote.bulk", "bulk.1_mib", "remote.bulk.1_mib", "remote"] {
+            assert!(BULK.is_named(filter), "{filter}");
+        }
+        for filter in ["bul", "1_mib", "remote.b", "local"] {
+            assert!(!BULK.is_named(filter), "{filter}");
+        }
+    }
+}
