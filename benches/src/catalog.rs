@@ -322,7 +322,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         name: "remote.mesh",
         about: "30 nodes of which each connects to the first; until all see all others, and what \
                 memory a node takes then",
-        params: &[("nodes", 30, 30), ("wait_s", 20, 20), ("settle_ms", 500, 500), TICKTIME],
+        params: &[("nodes", 30, 30), ("wait_s", 20, 8), ("settle_ms", 500, 500), TICKTIME],
         measures: &[
             Value("ms_to_full_mesh", Lower),
             Value("disconnects", Lower),

@@ -13,7 +13,8 @@ use crate::system::System;
 use crate::workload::{Metric, Workload};
 
 /// No run takes so long unless it hangs.
-const RUN_LIMIT: Duration = Duration::from_secs(60);
+const RUN_LIMIT: Duration = Duration::from_secs(40);
+const QUICK_RUN_LIMIT: Duration = Duration::from_secs(15);
 
 /// What to measure.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
         let concerned = plan.systems.iter().filter(|system| workload.concerns(**system));
         tries.extend(concerned.map(|system| (i, *system)));
     }
+    let limit = if plan.quick { QUICK_RUN_LIMIT } else { RUN_LIMIT };
     let mut tallies: BTreeMap<(usize, System), Tally> = BTreeMap::new();
     let bar = progress(plan.rounds * tries.len() as u64);
     for round in 1..=plan.rounds {
@@ -40,7 +42,7 @@ pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
             let tally = tallies.entry((*i, *system)).or_default();
             if tally.goes_on() {
                 let params = workload.params(*system, plan.quick);
-                tally.add(runner::run(system.command(workload.name, &params), RUN_LIMIT));
+                tally.add(runner::run(system.command(workload.name, &params), limit));
             }
             bar.inc(1);
         }

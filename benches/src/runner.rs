@@ -40,6 +40,8 @@ pub(crate) enum Run {
 /// Runs a program that does a workload once.
 pub(crate) fn run(mut command: Command, limit: Duration) -> Run {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    // Its last words are to be what went wrong.
+    command.env("RUST_BACKTRACE", "0");
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => return Run::Failed(format!("can't be started: {error}")),

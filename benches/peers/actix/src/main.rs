@@ -12,7 +12,6 @@ mod idle;
 mod pingpong;
 mod ring;
 mod spawn;
-mod supervisor;
 mod timers;
 
 use std::thread::available_parallelism;
@@ -40,13 +39,15 @@ async fn run(workload: String, p: Params) {
         "local.call.1_client" | "local.call.100_clients" => call::run(p).await,
         "local.timers.start_cancel" => timers::run_start_cancel(p).await,
         "local.timers.fire" => timers::run_fire(p).await,
-        "local.supervisor.1000" | "local.supervisor.10000" => supervisor::run(p).await,
         "local.fairness.hard" => fairness::run_hard(p).await,
         "local.fairness.cooperative" => fairness::run_cooperative(p).await,
         "local.idle.hibernated" => cannot("has no hibernation"),
         "local.selective" => cannot("has no selective receive"),
         "local.links" => cannot("has no links"),
         "local.monitors" => cannot("has no monitors"),
+        "local.supervisor.1000" | "local.supervisor.10000" => {
+            cannot("restarts an actor in place; no actor supervises others");
+        }
         "local.registry" => cannot("finds actors by their type, not by a name"),
         _ if workload.starts_with("remote.") => cannot("has no nodes"),
         _ => cannot("has no such thing"),

@@ -9,7 +9,7 @@ mod otp;
 mod remote;
 mod timers;
 
-use fika_bench_kit::{Params, cannot, die_with_parent, failed};
+use fika_bench_kit::{Params, cannot, die_with_parent};
 use hydra::Process;
 use tokio::sync::oneshot;
 
@@ -24,8 +24,9 @@ async fn main() {
         run(&workload, p, server).await;
         let _ = done.send(());
     });
+    // It died, and has said why.
     if ended.await.is_err() {
-        failed("the workload's process died");
+        std::process::exit(1);
     }
     // To free what is left is not part of the work.
     std::process::exit(0);

@@ -12,7 +12,7 @@ mod remote;
 mod ring;
 mod timers;
 
-use fika_bench_kit::{Params, cannot, die_with_parent, failed};
+use fika_bench_kit::{Params, cannot, die_with_parent};
 
 #[tokio::main]
 async fn main() {
@@ -22,8 +22,9 @@ async fn main() {
     let others = cluster::Others::start_for(&workload, &p);
     // In a task of its own, so that it runs on a worker as all others do.
     let run = tokio::spawn(async move { run(&workload, p, others).await });
-    if let Err(error) = run.await {
-        failed(&error.to_string());
+    // It panicked, and has said why.
+    if run.await.is_err() {
+        std::process::exit(1);
     }
     // To free what is left is not part of the work.
     std::process::exit(0);

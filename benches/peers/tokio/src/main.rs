@@ -16,6 +16,7 @@ fn main() {
     let runtime = runtime.expect("the operating system gives threads");
     // In a task of its own, so that it runs on a worker as all others do.
     let run = runtime.spawn(async move { run(&workload, p).await });
+    // It panicked, and has said why.
     if runtime.block_on(run).is_err() {
         std::process::exit(1);
     }
