@@ -102,11 +102,11 @@ pub fn link(peer: Pid) {
         if peer == me.pid() || me.control.ending.get() {
             return;
         }
-        if !me.control.relations.borrow_mut().link(peer) {
+        if !me.control.relations().link(peer) {
             return;
         }
         let connection = me.node.signal(peer, Signal::Link { from: me.pid() });
-        me.control.relations.borrow_mut().linked_over(peer, connection);
+        me.control.relations().linked_over(peer, connection);
         // A dead process of this node answers at once, and its answer takes effect here.
         me.take_signals_in_call();
     });
@@ -120,7 +120,7 @@ pub fn link(peer: Pid) {
 #[track_caller]
 pub fn unlink(peer: Pid) {
     context::process("unlink", |me| {
-        let unlink = me.control.relations.borrow_mut().unlink(peer);
+        let unlink = me.control.relations().unlink(peer);
         if let Some(Unlink(id)) = unlink {
             me.node.signal(peer, Signal::Unlink { from: me.pid(), id });
         }
@@ -206,12 +206,12 @@ impl Running<'_> {
             (None, None) => return reference,
         };
         let monitor = Monitor { object, target: pid, connection: LOCAL };
-        self.control.relations.borrow_mut().add_monitor(reference, monitor);
+        self.control.relations().add_monitor(reference, monitor);
         let signal = Signal::Monitor { from: self.pid(), reference };
         match (to, pid) {
             (Some(to), _) => {
                 let connection = self.node.carry(to, signal);
-                self.control.relations.borrow_mut().monitored_over(reference, connection);
+                self.control.relations().monitored_over(reference, connection);
             }
             (None, Some(pid)) => self.node.deliver(pid, signal),
             (None, None) => self.node.nobody(signal),
@@ -220,7 +220,7 @@ impl Running<'_> {
     }
 
     fn demonitor(self, reference: Reference) -> bool {
-        let held = self.control.relations.borrow_mut().take_monitor(reference);
+        let held = self.control.relations().take_monitor(reference);
         let Some(held) = held else { return false };
         let signal = Signal::Demonitor { from: self.pid(), reference };
         match (held.target, held.object) {

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::relations::Relations;
+use super::rare::RareCell;
 use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::mailbox::Mailbox;
@@ -75,8 +75,8 @@ pub(crate) struct Control {
     /// Where it was spawned.
     pub(super) site: &'static Location<'static>,
     pub(super) mailbox: RefCell<Mailbox>,
-    /// Links, monitors and the like; most processes have few or none.
-    pub(super) relations: RefCell<Relations>,
+    /// What most processes never have; see there.
+    pub(super) rare: RareCell,
     /// The reason of the first fatal signal: the process ends at its next suspension.
     pub(super) doom: RefCell<Option<ExitReason>>,
     pub(super) trap_exit: Cell<bool>,
@@ -94,7 +94,6 @@ impl Control {
         pid: Pid,
         parent: Option<Pid>,
         site: &'static Location<'static>,
-        relations: Relations,
     ) -> Control {
         Control {
             pid,
@@ -102,7 +101,7 @@ impl Control {
             parent,
             site,
             mailbox: RefCell::new(Mailbox::new()),
-            relations: RefCell::new(relations),
+            rare: RareCell::new(),
             doom: RefCell::new(None),
             trap_exit: Cell::new(false),
             receiving: Cell::new(false),

@@ -56,7 +56,8 @@ pub(crate) fn end(node: &Inner, slot: SlotRef, reason: ExitReason) {
     let rest = rest.expect("set by `process_ends`");
     context::enter_process(control, || Running { control, node }.handle_all(rest));
 
-    let Ending { links, watchers, monitors } = control.relations.borrow_mut().end();
+    let ending = control.relations_if_any().map(|mut relations| relations.end());
+    let Ending { links, watchers, monitors } = ending.unwrap_or_default();
     // 4.
     for (reference, monitor) in monitors {
         let signal = Signal::Demonitor { from: pid, reference };

@@ -44,18 +44,18 @@ impl Running<'_> {
             // EXIT-16: nothing after a fatal signal has an effect, but to be answered.
             return self.node.undeliverable(self.pid(), signal);
         }
-        let relations = &self.control.relations;
+        let relations = || self.control.relations();
         match signal {
             Signal::Message(envelope) => self.control.mailbox.borrow_mut().push(envelope),
-            Signal::Link { from } => relations.borrow_mut().linked(from),
+            Signal::Link { from } => relations().linked(from),
             Signal::Unlink { from, id } => self.handle_unlink(from, id),
-            Signal::UnlinkAck { from, id } => relations.borrow_mut().unlink_acknowledged(from, id),
+            Signal::UnlinkAck { from, id } => relations().unlink_acknowledged(from, id),
             Signal::Exit { from, reason, by_link } => self.handle_exit(from, reason, by_link),
             Signal::Monitor { from, reference } => {
-                relations.borrow_mut().add_watcher(reference, from);
+                relations().add_watcher(reference, from);
             }
             Signal::Demonitor { from, reference } => {
-                relations.borrow_mut().remove_watcher(reference, from);
+                relations().remove_watcher(reference, from);
             }
             Signal::Down { reference, reason, .. } => self.handle_down(reference, reason),
             Signal::SpawnReply { reference, result } => self.handle_spawn_reply(reference, result),
@@ -68,12 +68,12 @@ impl Running<'_> {
     }
 
     fn handle_unlink(self, peer: Pid, id: u64) {
-        self.control.relations.borrow_mut().unlinked(peer);
+        self.control.relations().unlinked(peer);
         self.node.signal(peer, Signal::UnlinkAck { from: self.pid(), id });
     }
 
     fn handle_exit(self, from: Pid, reason: ExitReason, by_link: bool) {
-        if by_link && !self.control.relations.borrow_mut().link_fired(from) {
+        if by_link && !self.control.relations().link_fired(from) {
             return;
         }
         self.exit_signal(from, reason, by_link);
@@ -91,14 +91,14 @@ impl Running<'_> {
     }
 
     fn handle_down(self, monitor: Reference, reason: ExitReason) {
-        let held = self.control.relations.borrow_mut().take_monitor(monitor);
+        let held = self.control.relations().take_monitor(monitor);
         if let Some(held) = held {
             self.put(Down { monitor, object: held.object, reason });
         }
     }
 
     fn handle_spawn_reply(self, reference: Reference, result: Result<Pid, SpawnError>) {
-        let mut relations = self.control.relations.borrow_mut();
+        let mut relations = self.control.relations();
         let Some(spawning) = relations.take_spawn(reference) else { return };
         if let Ok(child) = result {
             if spawning.link {
@@ -114,7 +114,7 @@ impl Running<'_> {
     }
 
     fn handle_loss(self, node: Option<NodeId>, connection: ConnectionId) {
-        let lost = self.control.relations.borrow_mut().connection_lost(node, connection);
+        let lost = self.control.relations().connection_lost(node, connection);
         let Lost { links, monitors, spawns } = lost;
         for reference in spawns {
             self.put(SpawnReply { reference, result: Err(SpawnError::Noconnection) });

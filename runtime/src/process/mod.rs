@@ -4,6 +4,7 @@ mod api;
 mod control;
 mod exit;
 mod handle;
+mod rare;
 mod receive;
 mod relations;
 mod route;

@@ -196,6 +196,7 @@ impl Relations {
 }
 
 /// What is left to do about the relations of a process that ends.
+#[derive(Default)]
 pub(super) struct Ending {
     pub(super) links: Vec<Pid>,
     pub(super) watchers: Vec<(Reference, Pid)>,

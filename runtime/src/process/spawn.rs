@@ -7,7 +7,7 @@ use std::pin::Pin;
 use super::control::{Body, Control, Process};
 use super::exit::leave;
 use super::receive::Receive;
-use super::relations::{LOCAL, Monitor, Relations, Spawning};
+use super::relations::{LOCAL, Monitor, Spawning};
 use crate::carrier::SpawnRequest;
 use crate::context;
 use crate::exit_reason::ExitReason;
@@ -47,14 +47,13 @@ where
     }
     let slot = node.table.allocate(shard())?;
     let pid = Pid::new(node.id, slot.id());
-    let mut relations = Relations::default();
+    let control = Control::new(slot, pid, start.parent, start.site);
     if let Some(peer) = start.link {
-        relations.linked(peer);
+        control.relations().linked(peer);
     }
     if let Some((reference, watcher)) = start.watcher {
-        relations.add_watcher(reference, watcher);
+        control.relations().add_watcher(reference, watcher);
     }
-    let control = Control::new(slot, pid, start.parent, start.site, relations);
     let body: Pin<Box<dyn Body>> = Box::pin(Process::new(control, future));
     slot.set_body(body);
     before(pid);
@@ -117,7 +116,7 @@ where
         let parent = me.pid();
         let start = Start { parent: Some(parent), site, link: Some(parent), watcher: None };
         let child = me.node.start_child(start, future.into_future());
-        me.control.relations.borrow_mut().linked(child);
+        me.control.relations().linked(child);
         child
     })
 }
@@ -141,7 +140,7 @@ where
         let child = me.node.start_child(start, future.into_future());
         let monitor =
             Monitor { object: Object::Pid(child), target: Some(child), connection: LOCAL };
-        me.control.relations.borrow_mut().add_monitor(reference, monitor);
+        me.control.relations().add_monitor(reference, monitor);
         (child, reference)
     })
 }
@@ -190,7 +189,7 @@ pub async fn spawn_monitor_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -
     let pid = result.unwrap_or_else(|error| {
         let none = no_process(&node);
         context::process("spawn_monitor_on", |me| {
-            me.control.relations.borrow_mut().add_child_monitor(reference, none, LOCAL);
+            me.control.relations().add_child_monitor(reference, none, LOCAL);
             let (from, reason) = (Some(none), reason_of(error));
             me.node.deliver(me.pid(), crate::Signal::Down { from, reference, reason });
         });
@@ -254,7 +253,7 @@ async fn request<F: RemoteFn>(
         let connection =
             carrier.spawn(node, SpawnRequest { reference, from, function, args, link, monitor });
         let spawning = Spawning { connection, link, monitor };
-        me.control.relations.borrow_mut().add_spawn(reference, spawning);
+        me.control.relations().add_spawn(reference, spawning);
         Ok(reference)
     });
     match asked {
@@ -280,7 +279,7 @@ impl super::Running<'_> {
         };
         let child = start(self.node, start_, function.into_future(), |_| ())
             .ok_or(SpawnError::SystemLimit)?;
-        let mut relations = self.control.relations.borrow_mut();
+        let mut relations = self.control.relations();
         if link {
             relations.linked(child);
         }
