@@ -59,6 +59,8 @@ pub use fika_runtime::{
     spawn_blocking, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on,
     spawn_on_with, start_timer, timeout, trap_exit, unlink, unregister, whereis, yield_now,
 };
+// Spawning with options, aliases, and what goes with them.
+pub use fika_runtime::{SpawnOpts, Spawned, spawn_opt, spawn_opt_on};
 
 #[cfg(feature = "clap")]
 pub use args::NodeArgs;
@@ -78,6 +80,7 @@ pub mod prelude {
         spawn_monitor_on, spawn_on, start_timer, timeout, trap_exit, unlink, unregister, whereis,
         yield_now,
     };
+    pub use crate::{SpawnOpts, spawn_opt, spawn_opt_on};
     pub use crate::{millis, secs};
     pub use serde::{Deserialize, Serialize};
     pub use std::time::Duration;

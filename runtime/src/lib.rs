@@ -46,6 +46,7 @@ pub use process::{
     spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on, spawn_on_with,
     start_timer, timeout, trap_exit, unlink, unregister, whereis, yield_now,
 };
+pub use process::{SpawnOpts, Spawned, spawn_opt, spawn_opt_on};
 pub use reference::Reference;
 pub use registry::RegisterError;
 pub use remote::RemoteFn;

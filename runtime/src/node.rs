@@ -275,7 +275,7 @@ impl Node {
         F: IntoFuture,
         F::IntoFuture: Send + 'static,
     {
-        let start = Start { parent: None, site: Location::caller(), link: None, watcher: None };
+        let start = Start::new(None, Location::caller());
         process::start(&self.0, start, future.into_future(), |_| ())
     }
 
@@ -464,10 +464,9 @@ impl Inner {
             }
         };
         let start = Start {
-            parent: Some(from),
-            site: Location::caller(),
             link: link.then_some(from),
             watcher: monitor.then_some((reference, from)),
+            ..Start::new(Some(from), Location::caller())
         };
         // SPAWN-6: the answer goes out before the child can send anything.
         let started = process::start(self, start, future, |pid| reply(Ok(pid)));

@@ -10,6 +10,8 @@ mod relations;
 mod route;
 mod run;
 mod spawn;
+mod spawn_on;
+mod spawn_opt;
 mod timers;
 mod wait;
 
@@ -19,9 +21,9 @@ pub use api::{
     send_after, start_timer, trap_exit, unlink, unregister, whereis,
 };
 pub use receive::{Next, Opened, Receive};
-pub use spawn::{
-    spawn, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on, spawn_on_with,
-};
+pub use spawn::{spawn, spawn_link, spawn_monitor};
+pub use spawn_on::{spawn_link_on, spawn_monitor_on, spawn_on, spawn_on_with, spawn_opt_on};
+pub use spawn_opt::{SpawnOpts, Spawned, spawn_opt};
 pub use wait::{Elapsed, Sleep, SpawnBlocking, sleep, spawn_blocking, timeout, yield_now};
 
 pub(crate) use control::{Body, Control, Running, SlotRef};
