@@ -179,3 +179,50 @@ fn an_idle_node_wakes_up() {
     }
     assert!(node.stop());
 }
+
+/// A future of the process is woken while another one of it receives: it is polled again, even
+/// though the receive has taken in what came.
+#[fika::test]
+async fn a_wake_up_in_the_middle_of_a_turn_is_not_lost() {
+    let (_, monitor) = spawn_monitor(async {
+        let mut receive = std::pin::pin!(async {
+            receive! { n: u64 => n }
+        });
+        let mut polled = false;
+        std::future::poll_fn(|context| {
+            if std::mem::replace(&mut polled, true) {
+                return std::task::Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            send(self_pid(), "for nobody".to_owned());
+            assert!(receive.as_mut().poll(context).is_pending());
+            std::task::Poll::Pending
+        })
+        .await;
+    });
+    assert_eq!(down(monitor).await, ExitReason::Normal);
+}
+
+/// A message that a call takes in, after the receive of the same process has looked, is not
+/// left lying.
+#[fika::test]
+async fn a_message_taken_in_by_a_call_wakes_the_receive() {
+    let peer = spawn(serve());
+    let (_, monitor) = spawn_monitor(async move {
+        let mut receive = std::pin::pin!(async {
+            receive! { n: u64 => n }
+        });
+        let mut linked = false;
+        let n = std::future::poll_fn(|context| {
+            let n = receive.as_mut().poll(context);
+            if !std::mem::replace(&mut linked, true) {
+                send(self_pid(), 7_u64);
+                link(peer);
+            }
+            n
+        })
+        .await;
+        assert_eq!(n, 7);
+    });
+    assert_eq!(down(monitor).await, ExitReason::Normal);
+}

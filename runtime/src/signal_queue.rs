@@ -9,10 +9,14 @@
 //! | word | meaning | push | notify |
 //! |---|---|---|---|
 //! | `CLOSED` | no process here | refused | nothing |
-//! | `IDLE` | parked | → pointer, *schedule* | → `EMPTY`, *schedule* |
+//! | `IDLE` | parked | → pointer, *schedule* | → `NOTIFIED`, *schedule* |
 //! | `EMPTY` | scheduled or running | → pointer | → `NOTIFIED` |
-//! | `NOTIFIED` | the same, and to be polled again | → pointer | nothing |
-//! | pointer | the same, with signals | → pointer | nothing |
+//! | `NOTIFIED` | the same, and to be polled again | → pointer and mark | nothing |
+//! | pointer | the same, with signals | → pointer | → pointer and mark |
+//! | pointer and mark | the same, and to be polled again | → pointer and mark | nothing |
+//!
+//! The mark is the pointer's lowest bit. With it a signal that asks for no poll, such as a
+//! request for information, does not make up for a notification, nor hide one.
 //!
 //! Whoever makes a transition marked *schedule* puts the process into a run queue, so it
 //! is in at most one, and at most one worker runs it.
@@ -20,8 +24,9 @@
 //! The file does not know what signals do, nor what a slot is.
 //!
 //! # Invariants
-//! - **Q1** A word that is none of the four constants is an `Envelope::into_raw`, whose
-//!   `next` is null or such a pointer again. The queue owns them all.
+//! - **Q1** A word that is none of the four constants is, without its mark, an
+//!   `Envelope::into_raw`, whose `next` is null or such a pointer again, which never has a
+//!   mark. The queue owns them all.
 //! - **Q2** Only the owner takes (`take`, `close`), and taking takes all; a pointer is
 //!   never compared after its node has been taken and freed by another, except by a push
 //!   that then links to whatever is head now. So reuse of an address does no harm.
@@ -31,7 +36,7 @@
 //! `erl_proc_sig_queue.c` for the outer and inner queue.
 #![allow(unsafe_code)]
 
-use std::ptr::{self, NonNull};
+use std::ptr;
 
 use crate::message::{Chain, Envelope, Header};
 use crate::sync::{AtomicPtr, Ordering};
@@ -41,12 +46,30 @@ const IDLE: *mut Header = ptr::without_provenance_mut(1);
 const NOTIFIED: *mut Header = ptr::without_provenance_mut(2);
 const CLOSED: *mut Header = ptr::without_provenance_mut(3);
 
-/// Nodes are aligned to at least this, so the constants are no addresses of theirs.
+/// Nodes are aligned to more than this, so the constants are no addresses of theirs, marked
+/// or not.
 const _: () = assert!(align_of::<Header>() > CLOSED_WORD);
 const CLOSED_WORD: usize = 3;
 
+/// Set in a pointer: a notification came as well.
+const MARK: usize = 1;
+
 fn is_node(word: *mut Header) -> bool {
     word.addr() > CLOSED_WORD
+}
+
+/// Whether the word says that the process is to be polled again.
+fn is_notified(word: *mut Header) -> bool {
+    word == NOTIFIED || (is_node(word) && word.addr() & MARK != 0)
+}
+
+fn marked(node: *mut Header) -> *mut Header {
+    node.map_addr(|addr| addr | MARK)
+}
+
+/// The node that a word points to; null if to none.
+fn node_of(word: *mut Header) -> *mut Header {
+    if is_node(word) { word.map_addr(|addr| addr & !MARK) } else { ptr::null_mut() }
 }
 
 /// The queue of one slot.
@@ -61,6 +84,14 @@ pub(crate) enum Wake {
     Schedule,
     /// Nothing: it is in one, or runs, or is no more.
     Nothing,
+}
+
+/// What the owner has taken.
+pub(crate) struct Taken {
+    /// The signals, in the order of their pushing.
+    pub(crate) signals: Chain,
+    /// The process is to be polled, whatever the signals are.
+    pub(crate) notified: bool,
 }
 
 impl SignalQueue {
@@ -87,17 +118,12 @@ impl SignalQueue {
                 // SAFETY: Q1: the pointer was made above, and was not published.
                 return Err(unsafe { Envelope::from_raw(node) });
             }
-            let next = if is_node(word) { word } else { ptr::null_mut() };
             // SAFETY: the node is ours until it is published by the exchange below.
-            unsafe { (*node.as_ptr()).next = next };
+            unsafe { (*node.as_ptr()).next = node_of(word) };
+            let to = if is_notified(word) { marked(node.as_ptr()) } else { node.as_ptr() };
             // Release: Q3. Acquire, for the one who schedules: what the owner wrote
             // before it parked is seen by whoever runs the process next.
-            match self.0.compare_exchange_weak(
-                word,
-                node.as_ptr(),
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            ) {
+            match self.0.compare_exchange_weak(word, to, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(IDLE) => return Ok(Wake::Schedule),
                 Ok(_) => return Ok(Wake::Nothing),
                 Err(now) => word = now,
@@ -110,12 +136,12 @@ impl SignalQueue {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
             let (to, wake) = match word {
-                IDLE => (EMPTY, Wake::Schedule),
+                IDLE => (NOTIFIED, Wake::Schedule),
                 // What the notifier wrote before must be seen by the poll that follows,
                 // so the exchange is made even where the word does not change.
                 EMPTY | NOTIFIED => (NOTIFIED, Wake::Nothing),
                 CLOSED => return Wake::Nothing,
-                node => (node, Wake::Nothing),
+                node => (marked(node), Wake::Nothing),
             };
             match self.0.compare_exchange_weak(word, to, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => return wake,
@@ -124,19 +150,29 @@ impl SignalQueue {
         }
     }
 
-    /// Owner: whether there is nothing to take and no notification.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == EMPTY
-    }
-
-    /// Owner: takes all signals, in the order of their pushing, and with them any
-    /// notification.
-    pub(crate) fn take(&self) -> Chain {
-        if self.is_quiet() {
+    /// Owner, at the begin of a turn: takes all signals, and with them any notification,
+    /// since a poll follows.
+    pub(crate) fn take(&self) -> Taken {
+        if self.0.load(Ordering::Relaxed) == EMPTY {
             // SAFETY: Q1: an empty chain.
-            return unsafe { Chain::from_raw(ptr::null_mut()) };
+            let signals = unsafe { Chain::from_raw(ptr::null_mut()) };
+            return Taken { signals, notified: false };
         }
         self.swap(EMPTY)
+    }
+
+    /// Owner, in the middle of a turn: takes the signals, if there are any. A notification
+    /// stays: it may be for something that this turn's poll has passed already.
+    pub(crate) fn take_signals(&self) -> Option<Chain> {
+        if !is_node(self.0.load(Ordering::Relaxed)) {
+            return None;
+        }
+        let Taken { signals, notified } = self.swap(EMPTY);
+        if notified {
+            // It is not parked, so there is nothing to schedule.
+            let _ = self.notify();
+        }
+        Some(signals)
     }
 
     /// Owner: parks the process, unless something came in.
@@ -148,15 +184,15 @@ impl SignalQueue {
 
     /// Owner: closes the queue and takes what was in it.
     pub(crate) fn close(&self) -> Chain {
-        self.swap(CLOSED)
+        self.swap(CLOSED).signals
     }
 
-    fn swap(&self, word: *mut Header) -> Chain {
+    fn swap(&self, word: *mut Header) -> Taken {
         // Acquire: Q3. Release: see `park`.
-        let head = self.0.swap(word, Ordering::AcqRel);
-        let head = NonNull::new(head).filter(|head| is_node(head.as_ptr()));
+        let was = self.0.swap(word, Ordering::AcqRel);
         // SAFETY: Q1 and Q2: the swap took the nodes out, and they are ours now.
-        unsafe { Chain::from_raw(head.map_or(ptr::null_mut(), NonNull::as_ptr)) }.reversed()
+        let signals = unsafe { Chain::from_raw(node_of(was)) }.reversed();
+        Taken { signals, notified: is_notified(was) }
     }
 }
 
@@ -182,7 +218,7 @@ mod tests {
         for n in 0..5_u64 {
             assert_eq!(queue.push(Envelope::new(n)).unwrap(), Wake::Nothing);
         }
-        assert_eq!(numbers(queue.take()), [0, 1, 2, 3, 4]);
+        assert_eq!(numbers(queue.take().signals), [0, 1, 2, 3, 4]);
     }
 
     #[test]
@@ -193,12 +229,56 @@ mod tests {
         assert_eq!(queue.push(Envelope::new(1_u64)).unwrap(), Wake::Schedule);
         assert_eq!(queue.push(Envelope::new(2_u64)).unwrap(), Wake::Nothing);
         assert!(!queue.park());
-        assert_eq!(numbers(queue.take()), [1, 2]);
+        assert_eq!(numbers(queue.take().signals), [1, 2]);
         assert!(queue.park());
         assert_eq!(queue.notify(), Wake::Schedule);
         assert_eq!(queue.notify(), Wake::Nothing);
         assert!(!queue.park(), "a notification is not lost");
-        assert_eq!(numbers(queue.take()), []);
+        assert!(queue.take().notified);
+        assert!(queue.park());
+    }
+
+    #[test]
+    fn a_notification_and_a_signal_do_not_hide_each_other() {
+        let queue = SignalQueue::closed();
+        queue.open();
+        for first in [true, false] {
+            assert!(queue.park());
+            let notify = || assert_eq!(queue.notify() == Wake::Schedule, first);
+            let push = |n: u64| {
+                assert_eq!(queue.push(Envelope::new(n)).unwrap() == Wake::Schedule, !first);
+                let _ = queue.push(Envelope::new(n + 1)).unwrap();
+            };
+            if first {
+                notify();
+                push(1);
+            } else {
+                push(1);
+                notify();
+            }
+            let _ = queue.push(Envelope::new(3_u64)).unwrap();
+            let taken = queue.take();
+            assert!(taken.notified);
+            assert_eq!(numbers(taken.signals), [1, 2, 3]);
+        }
+        assert!(queue.park());
+        let _ = queue.push(Envelope::new(4_u64)).unwrap();
+        assert!(!queue.take().notified, "a signal alone is no notification");
+    }
+
+    #[test]
+    fn signals_taken_in_the_middle_leave_the_notification() {
+        let queue = SignalQueue::closed();
+        queue.open();
+        assert!(queue.take_signals().is_none());
+        let _ = queue.notify();
+        assert!(queue.take_signals().is_none());
+        let _ = queue.push(Envelope::new(1_u64)).unwrap();
+        assert_eq!(numbers(queue.take_signals().unwrap()), [1]);
+        assert!(!queue.park());
+        assert!(queue.take().notified);
+        let _ = queue.push(Envelope::new(2_u64)).unwrap();
+        assert_eq!(numbers(queue.take_signals().unwrap()), [2]);
         assert!(queue.park());
     }
 
@@ -230,7 +310,7 @@ mod tests {
                 });
             }
             while last != [EACH; 2] {
-                for envelope in queue.take() {
+                for envelope in queue.take().signals {
                     let (sender, n) = envelope.downcast::<(u64, u64)>().unwrap().body;
                     let last = &mut last[usize::try_from(sender).unwrap()];
                     assert_eq!(n, *last + 1);
@@ -258,7 +338,7 @@ mod loom_tests {
     fn run(queue: &SignalQueue) -> usize {
         let mut taken = 0;
         loop {
-            taken += queue.take().count();
+            taken += queue.take().signals.count();
             if queue.park() {
                 return taken;
             }
@@ -315,6 +395,35 @@ mod loom_tests {
                 seen |= flag.load(Ordering::Relaxed);
             }
             assert!(seen, "the poll after the notification sees what came before it");
+        });
+    }
+
+    /// A notification that comes beside signals is seen at the end of the turn, whatever
+    /// was taken in the middle of it.
+    #[test]
+    fn notify_and_push_against_taking() {
+        model(|| {
+            let queue = Arc::new(SignalQueue::closed());
+            queue.open();
+            let notifier = {
+                let queue = queue.clone();
+                thread::spawn(move || queue.notify())
+            };
+            let pusher = {
+                let queue = queue.clone();
+                thread::spawn(move || queue.push(Envelope::new(())).unwrap())
+            };
+            let (mut signals, mut notified, mut wakes) = (0, false, 0);
+            signals += queue.take_signals().map_or(0, Iterator::count);
+            if queue.park() {
+                wakes += 1;
+            }
+            let woken = [notifier, pusher].map(|thread| thread.join().unwrap() == Wake::Schedule);
+            assert!(woken.iter().filter(|woken| **woken).count() <= wakes);
+            let rest = queue.take();
+            signals += rest.signals.count();
+            notified |= rest.notified;
+            assert_eq!((signals, notified), (1, true));
         });
     }
 

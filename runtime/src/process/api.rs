@@ -236,7 +236,10 @@ impl Running<'_> {
     /// Takes in what a call may have sent to the caller itself; a fatal signal among it
     /// takes effect before the call returns.
     fn take_signals_in_call(self) {
-        self.take_signals();
+        if self.take_signals() && self.control.receiving.get() {
+            // The receive may have looked already in this poll.
+            let _ = self.control.slot.queue.notify();
+        }
         let doom = self.control.doom.borrow().clone();
         // A destructor that runs while the process leaves can't leave again.
         if let Some(reason) = doom

@@ -17,11 +17,9 @@ use crate::system_message::{Down, Exit, SpawnReply};
 impl Running<'_> {
     /// Takes in what has come; true if there were messages among it.
     pub(super) fn take_signals(self) -> bool {
-        if self.control.slot.queue.is_quiet() {
-            return false;
-        }
+        let Some(signals) = self.control.slot.queue.take_signals() else { return false };
         let before = self.control.mailbox.borrow().len();
-        self.handle_all(self.control.slot.queue.take());
+        self.handle_all(signals);
         self.control.mailbox.borrow().len() > before
     }
 

@@ -31,7 +31,7 @@ pub(crate) fn run(node: &Inner, slot: SlotRef) -> bool {
 fn turn(node: &Inner, slot: SlotRef, mut body: Pin<&mut dyn Body>) -> Turn {
     let control = body.as_mut().control();
     control.refill_budget();
-    Running { control, node }.handle_all(slot.queue.take());
+    Running { control, node }.handle_all(slot.queue.take().signals);
     if let Some(reason) = control.doom.take() {
         return Turn::Ends(reason);
     }
