@@ -289,7 +289,7 @@ impl Node {
         dest: impl Into<Dest<'a>>,
         message: M,
     ) -> Result<(), SendError> {
-        self.0.send(&dest.into(), message)
+        self.0.send(dest.into(), message)
     }
 
     /// Sends an exit signal from outside of any process; the sender is the process itself.

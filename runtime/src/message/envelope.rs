@@ -56,7 +56,7 @@ enum Kind {
 #[derive(Debug)]
 struct VTable {
     kind: Kind,
-    type_id: fn() -> TypeId,
+    type_id: TypeId,
     type_name: fn() -> &'static str,
     /// Drops the whole node.
     drop: unsafe fn(NonNull<Header>),
@@ -100,7 +100,7 @@ trait HasVTable {
 impl<M: Message> HasVTable for Typed<M> {
     const VTABLE: &'static VTable = &VTable {
         kind: Kind::Message,
-        type_id: TypeId::of::<M>,
+        type_id: TypeId::of::<M>(),
         type_name: std::any::type_name::<M>,
         drop: drop_node::<M>,
         encode: encode_node::<M>,
@@ -115,7 +115,7 @@ struct Typed<M>(M);
 
 static SIGNAL: VTable = VTable {
     kind: Kind::Signal,
-    type_id: TypeId::of::<Signal>,
+    type_id: TypeId::of::<Signal>(),
     type_name: std::any::type_name::<Signal>,
     drop: drop_node::<Signal>,
     encode: encode_none,
@@ -125,7 +125,7 @@ static SIGNAL: VTable = VTable {
 
 static ENCODED: VTable = VTable {
     kind: Kind::Encoded,
-    type_id: TypeId::of::<Encoded>,
+    type_id: TypeId::of::<Encoded>(),
     type_name: std::any::type_name::<Encoded>,
     drop: drop_node::<Encoded>,
     encode: encode_none,
@@ -164,6 +164,11 @@ impl Envelope {
         }
     }
 
+    /// Whether it is a message, and no other signal.
+    pub(crate) fn is_message(&self) -> bool {
+        self.vtable().kind != Kind::Signal
+    }
+
     pub(crate) fn into_signal(self) -> Signal {
         if self.vtable().kind != Kind::Signal {
             return Signal::Message(self);
@@ -177,7 +182,7 @@ impl Envelope {
     pub fn is<M: Message>(&self) -> bool {
         let vtable = self.vtable();
         match vtable.kind {
-            Kind::Message => (vtable.type_id)() == TypeId::of::<M>(),
+            Kind::Message => vtable.type_id == TypeId::of::<M>(),
             Kind::Encoded => self.as_encoded().is_some_and(|e| e.wire_type.hash == M::tag_hash()),
             Kind::Signal => false,
         }
@@ -189,7 +194,7 @@ impl Envelope {
     /// Gives the envelope back when it holds something else.
     pub fn downcast<M: Message>(self) -> Result<Box<Node<M>>, Envelope> {
         let vtable = self.vtable();
-        if vtable.kind == Kind::Message && (vtable.type_id)() == TypeId::of::<M>() {
+        if vtable.kind == Kind::Message && vtable.type_id == TypeId::of::<M>() {
             // SAFETY: the type's identity says that E1 holds with `M`.
             Ok(unsafe { self.into_node::<M>() })
         } else {
@@ -214,7 +219,7 @@ impl Envelope {
     /// Identifies the message's Rust type, for a cache of wire types.
     #[must_use]
     pub fn type_id(&self) -> TypeId {
-        (self.vtable().type_id)()
+        self.vtable().type_id
     }
 
     /// How the message's type is known on the wire.
@@ -272,7 +277,7 @@ impl Envelope {
     #[must_use]
     pub fn peek<M: Message>(&self) -> Option<&M> {
         let vtable = self.vtable();
-        let is = vtable.kind == Kind::Message && (vtable.type_id)() == TypeId::of::<M>();
+        let is = vtable.kind == Kind::Message && vtable.type_id == TypeId::of::<M>();
         // SAFETY: the type's identity says that E1 holds with `M`.
         is.then(|| unsafe { &self.0.cast::<Node<M>>().as_ref().body })
     }

@@ -77,7 +77,7 @@ pub fn send<'a, M: Message>(dest: impl Into<Dest<'a>>, message: M) {
         if me.control.ending.get() {
             return;
         }
-        if let Err(error) = me.node.send(&dest.into(), message) {
+        if let Err(error) = me.node.send(dest.into(), message) {
             if std::thread::panicking() {
                 // A destructor, on the way out already: to leave again would be an abort.
                 return tracing::error!(%error, "a message of a destructor was not sent");

@@ -27,13 +27,22 @@ impl Running<'_> {
         let generation = self.pid().local().generation;
         for envelope in signals {
             if envelope.generation() == generation {
-                self.handle(envelope.into_signal());
+                self.handle_envelope(envelope);
             } else {
                 // It was sent to an earlier process of this slot.
                 let mut to = self.pid().local();
                 to.generation = envelope.generation();
                 self.node.undeliverable(Pid::new(self.node.id, to), envelope.into_signal());
             }
+        }
+    }
+
+    /// Messages are most of what comes: they go on as they are.
+    fn handle_envelope(self, envelope: Envelope) {
+        if envelope.is_message() && self.control.doom.borrow().is_none() {
+            self.control.mailbox.borrow_mut().push(envelope);
+        } else {
+            self.handle(envelope.into_signal());
         }
     }
 

@@ -61,8 +61,17 @@ impl Inner {
     }
 
     /// Sends a message.
-    pub(crate) fn send<M: Message>(&self, dest: &Dest<'_>, message: M) -> Result<(), SendError> {
-        self.send_envelope(dest, Envelope::new(message))
+    #[inline]
+    pub(crate) fn send<M: Message>(&self, dest: Dest<'_>, message: M) -> Result<(), SendError> {
+        let message = Envelope::new(message);
+        match dest {
+            // The way that most messages go.
+            Dest::Pid(pid) if pid.node() == self.id => {
+                self.deliver_envelope(pid, message);
+                Ok(())
+            }
+            dest => self.send_envelope(&dest, message),
+        }
     }
 
     pub(crate) fn send_envelope(
@@ -71,7 +80,7 @@ impl Inner {
         message: Envelope,
     ) -> Result<(), SendError> {
         match self.find(dest)? {
-            Found::Local(pid) => self.deliver(pid, Signal::Message(message)),
+            Found::Local(pid) => self.deliver_envelope(pid, message),
             Found::Remote(dest) => {
                 message.check_sendable()?;
                 self.try_carry(dest, Signal::Message(message))?;
@@ -128,8 +137,12 @@ impl Inner {
 
     /// Puts a signal into the queue of a process of this node.
     pub(crate) fn deliver(&self, to: Pid, signal: Signal) {
+        self.deliver_envelope(to, Envelope::signal(signal));
+    }
+
+    /// The same, for a signal in its envelope.
+    fn deliver_envelope(&self, to: Pid, mut envelope: Envelope) {
         debug_assert_eq!(to.node(), self.id);
-        let mut envelope = Envelope::signal(signal);
         envelope.set_generation(to.local().generation);
         let refused = match self.table.get(to.local()) {
             Some(slot) => slot.queue.push(envelope).map(|wake| slot.wake(wake)),

@@ -19,7 +19,7 @@ const REPLACED: u8 = 2;
 pub(super) struct Seat {
     pub(super) stealer: Stealer<TaskId>,
     /// The task that was woken last. The worker's own; only a stuck one is robbed of it.
-    pub(super) last_woken: CachePadded<AtomicCell<Option<TaskId>>>,
+    last_woken: CachePadded<AtomicCell<Option<TaskId>>>,
     /// The task that runs now.
     running: AtomicCell<Option<TaskId>>,
     /// Counts the tasks that were begun.
@@ -48,9 +48,29 @@ impl Seat {
         self.parker.unpark(driver);
     }
 
+    /// The worker remembers the task that was woken last; returns the one that it remembered.
+    pub(super) fn set_last_woken(&self, task: TaskId) -> Option<TaskId> {
+        if self.last_woken.load().is_none() {
+            // Only the worker puts one in, so nobody is in between.
+            self.last_woken.store(Some(task));
+            return None;
+        }
+        self.last_woken.swap(Some(task))
+    }
+
+    /// Takes the task that was woken last: the worker does, or a robber of a stuck one.
+    pub(super) fn take_last_woken(&self) -> Option<TaskId> {
+        self.last_woken.load()?;
+        self.last_woken.swap(None)
+    }
+
     /// Whether there is something to steal.
     pub(super) fn has_work(&self) -> bool {
-        !self.stealer.is_empty() || (self.is_stuck() && self.last_woken.load().is_some())
+        !self.stealer.is_empty() || (self.is_stuck() && self.has_last_woken())
+    }
+
+    pub(super) fn has_last_woken(&self) -> bool {
+        self.last_woken.load().is_some()
     }
 
     /// The worker begins a task.

@@ -69,7 +69,7 @@ impl Worker {
     /// Queues a task from this worker's thread: it will be run next, and what would have
     /// been goes to the queue, where others may steal it.
     pub(crate) fn schedule(&self, task: TaskId) {
-        if let Some(displaced) = self.seat.last_woken.swap(Some(task)) {
+        if let Some(displaced) = self.seat.set_last_woken(task) {
             self.schedule_later(displaced);
         }
     }
@@ -133,7 +133,7 @@ impl Worker {
         {
             return Some(task);
         }
-        if let Some(task) = self.seat.last_woken.swap(None) {
+        if let Some(task) = self.seat.take_last_woken() {
             if self.streak.get() < LAST_WOKEN_STREAK_MAX {
                 self.streak.set(self.streak.get() + 1);
                 return Some(task);
@@ -160,7 +160,7 @@ impl Worker {
                 return None;
             }
             retry(|| seat.stealer.steal_batch_and_pop(&self.queue))
-                .or_else(|| if seat.is_stuck() { seat.last_woken.swap(None) } else { None })
+                .or_else(|| if seat.is_stuck() { seat.take_last_woken() } else { None })
         })
     }
 
@@ -193,7 +193,7 @@ impl Worker {
             Some(turn) => {
                 let timeout = runner.before_sleep().map(|timeout| timeout.min(SLEEP_MAX));
                 // Timers that fired have queued their work here.
-                let idle = self.seat.last_woken.load().is_none() && self.queue.is_empty();
+                let idle = !self.seat.has_last_woken() && self.queue.is_empty();
                 let timeout = if idle { timeout } else { Some(Duration::ZERO) };
                 self.seat.parker().park_in(&*scheduler.driver, timeout);
                 runner.after_sleep();
@@ -212,7 +212,7 @@ impl Worker {
 
     /// The worker ends: others do what it has queued.
     fn hand_over(&self) {
-        let last_woken = self.seat.last_woken.swap(None);
+        let last_woken = self.seat.take_last_woken();
         for task in last_woken.into_iter().chain(std::iter::from_fn(|| self.queue.pop())) {
             self.scheduler.inject(task);
         }
