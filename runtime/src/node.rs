@@ -510,7 +510,7 @@ impl Inner {
         if ended {
             context::enter_node(self, || {
                 for slot in self.table.live() {
-                    process::end(self, slot, ExitReason::Killed);
+                    process::end(self, slot);
                 }
             });
         }

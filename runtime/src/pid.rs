@@ -17,6 +17,13 @@ pub struct LocalId {
     pub generation: u32,
 }
 
+impl LocalId {
+    /// Both numbers in one word, which is compared in one step.
+    pub(crate) fn word(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.slot)
+    }
+}
+
 /// Identifies one process of one life of one node, for ever.
 ///
 /// A pid is a plain value of 16 bytes: it can be put into any message, and means the

@@ -358,7 +358,17 @@ impl Iterator for Chain {
 }
 
 impl Drop for Chain {
+    #[inline]
     fn drop(&mut self) {
+        if !self.0.is_null() {
+            self.drop_all();
+        }
+    }
+}
+
+impl Chain {
+    #[cold]
+    fn drop_all(&mut self) {
         // A destructor that panics must not keep the others from running. The first panic
         // goes on when all are gone.
         let mut panic = None;

@@ -122,6 +122,11 @@ impl Control {
         left > 0
     }
 
+    /// It ends at its next suspension.
+    pub(super) fn is_doomed(&self) -> bool {
+        self.doom.borrow().is_some()
+    }
+
     /// The first fatal signal decides the reason.
     pub(super) fn doom(&self, reason: ExitReason) {
         self.doom.borrow_mut().get_or_insert(reason);

@@ -27,10 +27,11 @@ use crate::scheduler::shard;
 use crate::signal::Signal;
 use crate::system_message::Object;
 
-/// Ends the process in this slot, which the caller owns.
-pub(crate) fn end(node: &Inner, slot: SlotRef, reason: ExitReason) {
+/// Ends the process in this slot, which the caller owns, with the reason in its `doom`.
+pub(crate) fn end(node: &Inner, slot: SlotRef) {
     let Some(mut body) = slot.take_body() else { return };
     let control = body.as_mut().control();
+    let reason = control.doom.take().unwrap_or(ExitReason::Killed);
     control.ending.set(true);
     let pid = control.pid;
 
@@ -91,7 +92,12 @@ pub(crate) fn end(node: &Inner, slot: SlotRef, reason: ExitReason) {
 
 /// Runs a piece of a process; a panic is an exit reason.
 pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, ExitReason> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(reason_of)
+    catch_payload(work).map_err(reason_of)
+}
+
+/// The same, with the panic as it is; see [`reason_of`].
+pub(super) fn catch_payload<R>(work: impl FnOnce() -> R) -> std::thread::Result<R> {
+    catch_unwind(AssertUnwindSafe(work))
 }
 
 /// Runs something that may drop messages: a panic in a message's destructor, where no
@@ -113,7 +119,8 @@ thread_local! {
     static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-fn reason_of(payload: Box<dyn Any + Send>) -> ExitReason {
+/// A panic's payload as an exit reason.
+pub(super) fn reason_of(payload: Box<dyn Any + Send>) -> ExitReason {
     let location = PANICKED_AT.take();
     let payload = match payload.downcast::<ExitReason>() {
         Ok(reason) => return *reason,

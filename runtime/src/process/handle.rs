@@ -39,7 +39,7 @@ impl Running<'_> {
 
     /// Messages are most of what comes: they go on as they are.
     fn handle_envelope(self, envelope: Envelope) {
-        if envelope.is_message() && self.control.doom.borrow().is_none() {
+        if envelope.is_message() && !self.control.is_doomed() {
             self.control.mailbox.borrow_mut().push(envelope);
         } else {
             self.handle(envelope.into_signal());
@@ -47,7 +47,7 @@ impl Running<'_> {
     }
 
     fn handle(self, signal: Signal) {
-        if self.control.doom.borrow().is_some() {
+        if self.control.is_doomed() {
             // EXIT-16: nothing after a fatal signal has an effect, but to be answered.
             return self.node.undeliverable(self.pid(), signal);
         }

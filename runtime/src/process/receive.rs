@@ -26,8 +26,9 @@ use crate::timer::TimerRef;
 /// A receive that is under way.
 #[derive(Debug)]
 pub struct Receive {
-    /// Whose mailbox it looks at: it must be polled in that process.
-    pid: Pid,
+    /// Whose mailbox it looks at ([`LocalId::word`](crate::LocalId::word)): it must be polled
+    /// in that process.
+    owner: u64,
     after: After,
 }
 
@@ -91,7 +92,7 @@ impl Receive {
                  one `receive!` take the messages of both"
             );
             me.control.mailbox.borrow_mut().rewind();
-            Receive { pid: me.pid(), after }
+            Receive { owner: me.pid().local().word(), after }
         })
     }
 
@@ -102,9 +103,9 @@ impl Receive {
 
     fn poll_next(&mut self, me: Running<'_>, wanted: &impl Fn(&Envelope) -> bool) -> Poll<Next> {
         assert!(
-            me.pid() == self.pid,
-            "a receive of {} is polled by {}: a receive belongs to the process that began it",
-            self.pid,
+            me.pid().local().word() == self.owner,
+            "a receive of another process is polled by {}: a receive belongs to the process that \
+             began it",
             me.pid()
         );
         loop {
@@ -121,7 +122,7 @@ impl Receive {
             }
             // A fatal signal ends the process as soon as this poll is over.
             let more = me.take_signals();
-            if me.control.doom.borrow().is_some() {
+            if me.control.is_doomed() {
                 return Poll::Pending;
             }
             if !more {
@@ -199,7 +200,7 @@ impl Receive {
 impl Drop for Receive {
     fn drop(&mut self) {
         context::try_process(|me| {
-            if me.pid() == self.pid {
+            if me.pid().local().word() == self.owner {
                 me.control.receiving.set(false);
                 self.stop_timer(me);
             }

@@ -4,14 +4,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::control::{Body, Running, SlotRef};
-use super::exit::{catch, end};
+use super::exit::{catch_payload, end, reason_of};
 use crate::exit_reason::ExitReason;
 use crate::node::Inner;
 
 enum Turn {
     /// It waits for something.
     Waits,
-    Ends(ExitReason),
+    /// It is over; the reason is in `doom`.
+    Ends,
 }
 
 /// Gives a process its turn; says whether it is to have another soon.
@@ -20,8 +21,8 @@ pub(crate) fn run(node: &Inner, slot: SlotRef) -> bool {
     // worker may have it.
     match slot.with_body(|body| turn(node, slot, body)) {
         Some(Turn::Waits) => !slot.queue.park(),
-        Some(Turn::Ends(reason)) => {
-            end(node, slot, reason);
+        Some(Turn::Ends) => {
+            end(node, slot);
             false
         }
         None => false,
@@ -32,14 +33,18 @@ fn turn(node: &Inner, slot: SlotRef, mut body: Pin<&mut dyn Body>) -> Turn {
     let control = body.as_mut().control();
     control.refill_budget();
     Running { control, node }.handle_all(slot.queue.take().signals);
-    if let Some(reason) = control.doom.take() {
-        return Turn::Ends(reason);
+    if control.is_doomed() {
+        return Turn::Ends;
     }
     let waker = slot.waker();
-    let polled = catch(|| body.as_mut().poll(&mut Context::from_waker(&waker)));
-    match (body.control().doom.take(), polled) {
-        (Some(reason), _) | (None, Err(reason)) => Turn::Ends(reason),
-        (None, Ok(Poll::Ready(()))) => Turn::Ends(ExitReason::Normal),
-        (None, Ok(Poll::Pending)) => Turn::Waits,
+    let polled = catch_payload(|| body.as_mut().poll(&mut Context::from_waker(&waker)));
+    let control = body.control();
+    // A fatal signal that came before decides the reason.
+    match polled {
+        Ok(Poll::Pending) if !control.is_doomed() => return Turn::Waits,
+        Ok(Poll::Pending) => {}
+        Ok(Poll::Ready(())) => control.doom(ExitReason::Normal),
+        Err(payload) => control.doom(reason_of(payload)),
     }
+    Turn::Ends
 }
