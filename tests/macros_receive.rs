@@ -68,6 +68,36 @@ async fn the_oldest_message_wins() {
     assert_eq!(left().await, ["2"]);
 }
 
+/// RECV-9: `for` leaves out what is older than the reference, and reads it once.
+#[fika::test]
+async fn a_receive_for_a_reference_leaves_out_what_is_older() {
+    struct Call {
+        mark: Reference,
+    }
+    to_self(Pong(1));
+    let calls = [Call { mark: make_ref() }, Call { mark: make_ref() }];
+    to_self(Pong(2));
+    to_self(calls[1].mark);
+    let mut read = 0;
+    let found = receive! {
+        for { read += 1; calls[0].mark },
+        reference: Reference if reference == calls[0].mark => 0,
+        Pong(n) if n > 2 => 0,
+        Pong(n) => n,
+        after Duration::ZERO => 0,
+    };
+    assert_eq!((found, read), (2, 1));
+    receive! { for calls[1].mark, reference: Reference => assert_eq!(reference, calls[1].mark) }
+    receive! { for calls[1].mark, _ => panic!("older than it"), after Duration::ZERO => {} }
+    assert_eq!(left().await, ["pong 1"]);
+    // Of a reference that another process has made no place is known.
+    to_self(Pong(3));
+    let (me, other) = (self_pid(), make_ref());
+    spawn(async move { send(me, make_ref()) });
+    let others = receive! { for other, reference: Reference => reference };
+    receive! { for others, Pong(n) => assert_eq!(n, 3) }
+}
+
 /// RECV-2: what no arm takes stays in its place, opened or not.
 #[fika::test]
 async fn other_messages_stay_in_their_order() {

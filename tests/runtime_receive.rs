@@ -69,6 +69,58 @@ async fn no_wake_up_is_lost() {
     }
 }
 
+/// RECV-7: another branch of the process's future takes in what has come while a receive
+/// waits; the receive sees it.
+#[fika::test]
+async fn no_wake_up_is_lost_beside_other_calls() {
+    let me = self_pid();
+    let calls: [fn(); 4] = [
+        || assert!(!demonitor(make_ref())),
+        || assert!(!demonitor(monitor(self_pid()))),
+        || assert!(!demonitor_flush(make_ref())),
+        || link(spawn(serve())),
+    ];
+    for n in 0..1000_u64 {
+        let begun = self_node().env().now();
+        let waits = async {
+            receive! { m: u64 => m, after LIMIT => panic!("it was not seen") }
+        };
+        let calls = async {
+            send(me, n);
+            calls[n as usize % 4]();
+        };
+        let (m, ()) = future::zip(waits, calls).await;
+        assert_eq!(m, n);
+        assert!(self_node().env().now().since(begun) < LIMIT, "seen at the end of the time only");
+    }
+}
+
+/// A destructor may make references while the mailbox of its process is looked at, or dropped.
+#[fika::test]
+async fn destructors_make_references() {
+    struct Makes;
+    impl Drop for Makes {
+        fn drop(&mut self) {
+            let _ = make_ref();
+        }
+    }
+    let me = self_pid();
+    for _ in 0..100 {
+        send(me, Local(Makes));
+        send(me, 1_u64);
+        receive! { Local(Makes): Local<Makes> => {} }
+        receive! { for make_ref(), _: Local<Makes> => {}, after Duration::ZERO => {} }
+        assert_eq!(next::<u64>().await, 1);
+    }
+    let end = end_of(async {
+        for _ in 0..10 {
+            send(self_pid(), Local(Makes));
+        }
+        let _ = make_ref();
+    });
+    assert_eq!(end.await, ExitReason::Normal);
+}
+
 /// SIG-4: messages from threads that are no workers.
 #[fika::test]
 async fn messages_come_from_any_thread() {

@@ -62,6 +62,28 @@ use proc_macro::TokenStream;
 /// stay where they are. A guard only looks: it sees the bindings as the guard of a `match`
 /// does, and it can't wait, return or bind.
 ///
+/// # Answers
+/// `for REFERENCE,` before the arms says that all of them wait for something that has this
+/// reference in it, and so can't have come before the reference was made. Older messages are
+/// not looked at then, so that an answer is found at once however many they are (Erlang's
+/// compiler finds out by itself where this is so):
+///
+/// ```ignore
+/// let call = monitor(server);
+/// send(server, Question { from: self_pid(), call });
+/// receive! {
+///     for call,
+///     Answer { to, value } if to == call => value,
+///     Down { monitor, reason, .. } if monitor == call => return Err(reason),
+///     after secs(5) => return Err(ExitReason::Timeout),
+/// }
+/// ```
+///
+/// The place is known for the last eight references that the process has made by `make_ref`,
+/// `monitor` and their like; with any other, all messages are looked at. An arm that takes
+/// messages without the reference sees none of those that are older, as far as the place is
+/// known, so leave `for` out where there is one.
+///
 /// # Timeout
 /// `after DURATION => EXPRESSION` comes last. The time runs from the start of the receive,
 /// and messages that no arm takes do not extend it; with a duration of zero the mailbox is

@@ -1,9 +1,14 @@
 //! The private mailbox of a process: messages in order of arrival, with a cursor for
-//! the receive that is under way.
+//! the receive that is under way, and marks where references were made.
 //!
 //! Only the process itself touches it. Messages are linked by the room that each
 //! envelope has for that, so an empty mailbox and a full one cost no allocation.
 //! What a receive wants is not known here; see `process::receive`.
+//!
+//! A message that has a reference in it came after that reference was made. So a receive
+//! that waits for a reference may begin at the mark that was set then, however many
+//! messages are before it (RECV-9). A mark that is not there any more, or that never was
+//! needed since the mailbox was empty, costs no more than a look at all messages.
 //!
 //! # Invariants
 //! - **M1** `first` and everything that hangs on it by `next` are envelopes that the
@@ -11,19 +16,45 @@
 //!   null when `len` is 0.
 //! - **M2** `before` is null (the cursor is at the first message), or points to the
 //!   message before the cursor.
+//! - **M3** The `after` of a mark points to a message of the mailbox that is `marked`, or
+//!   is null (all messages are behind it). Whoever takes out a marked message moves the
+//!   marks at it to the one before.
+//!
+//! Prior art: the receive markers of `erl_proc_sig_queue.c`.
 #![allow(unsafe_code)]
 
 use std::ptr::{self, NonNull};
 
 use crate::message::{Chain, Envelope, Header};
+use crate::reference::Reference;
 
-/// Messages in order of arrival, and a cursor.
+/// So many references have their marks, the latest ones: more calls than one process has
+/// under way at a time, and few enough to look through. OTP has as many.
+const MARKS: usize = 8;
+
+/// Messages in order of arrival, a cursor, and marks.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     first: *mut Header,
     last: *mut Header,
     before: *mut Header,
     len: usize,
+    /// Made when a reference is made while messages wait.
+    marks: Option<Box<Marks>>,
+}
+
+/// The latest marks, as a ring.
+#[derive(Debug)]
+struct Marks {
+    ring: [Mark; MARKS],
+    made: usize,
+}
+
+/// Where the mailbox ended when a reference was made.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    reference: Reference,
+    after: *mut Header,
 }
 
 // SAFETY: M1: it owns its messages, and messages are `Send`.
@@ -32,7 +63,7 @@ unsafe impl Send for Mailbox {}
 impl Mailbox {
     pub(crate) const fn new() -> Mailbox {
         let null = ptr::null_mut();
-        Mailbox { first: null, last: null, before: null, len: 0 }
+        Mailbox { first: null, last: null, before: null, len: 0, marks: None }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -57,6 +88,30 @@ impl Mailbox {
     /// Sets the cursor to the oldest message.
     pub(crate) fn rewind(&mut self) {
         self.before = ptr::null_mut();
+    }
+
+    /// Marks the end of the mailbox as the place where this reference was made.
+    pub(crate) fn mark(&mut self, reference: Reference) {
+        // With no message before it, it needs no mark.
+        let Some(last) = NonNull::new(self.last) else { return };
+        // SAFETY: M1.
+        unsafe { (*last.as_ptr()).marked = true };
+        let mark = Mark { reference, after: last.as_ptr() };
+        match &mut self.marks {
+            Some(marks) => {
+                marks.ring[marks.made % MARKS] = mark;
+                marks.made = marks.made.wrapping_add(1);
+            }
+            None => self.marks = Some(Box::new(Marks { ring: [mark; MARKS], made: 1 })),
+        }
+    }
+
+    /// Sets the cursor to where this reference was made; to the oldest message if that is
+    /// not known.
+    pub(crate) fn seek(&mut self, reference: Reference) {
+        let marks = self.marks.iter().flat_map(|marks| &marks.ring);
+        let mark = marks.into_iter().find(|mark| mark.reference == reference);
+        self.before = mark.map_or(ptr::null_mut(), |mark| mark.after);
     }
 
     /// Moves the cursor over messages that are not wanted, and takes the first that is.
@@ -99,12 +154,18 @@ impl Mailbox {
         self.before = before;
     }
 
-    /// Takes out the oldest message that is meant, wherever the cursor is.
-    pub(crate) fn remove(&mut self, meant: impl Fn(&Envelope) -> bool) -> Option<Envelope> {
-        let cursor = std::mem::replace(&mut self.before, ptr::null_mut());
+    /// Takes out the oldest message that is meant of those that came after this reference
+    /// was made, wherever the cursor is.
+    pub(crate) fn remove_since(
+        &mut self,
+        reference: Reference,
+        meant: impl Fn(&Envelope) -> bool,
+    ) -> Option<Envelope> {
+        let cursor = self.before;
+        self.seek(reference);
         let removed = self.take_next(meant);
         let node = removed.as_ref().map(Envelope::address);
-        // The cursor stood behind the message that is gone: it stands behind the one before.
+        // If the cursor stood behind the message that is gone, it stands behind the one before.
         if node != Some(cursor) {
             self.before = cursor;
         }
@@ -132,7 +193,28 @@ impl Mailbox {
                 self.last = self.before;
             }
             self.len -= 1;
+            if node.as_ref().marked {
+                self.move_marks(node);
+            }
             Envelope::from_raw(node)
+        }
+    }
+
+    /// Moves the marks at the node, which has followed `before`, to that one.
+    #[cold]
+    fn move_marks(&mut self, mut node: NonNull<Header>) {
+        let to = self.before;
+        // SAFETY: M1 and M2.
+        unsafe {
+            node.as_mut().marked = false;
+            if !to.is_null() {
+                (*to).marked = true;
+            }
+        }
+        for mark in self.marks.iter_mut().flat_map(|marks| &mut marks.ring) {
+            if mark.after == node.as_ptr() {
+                mark.after = to;
+            }
         }
     }
 }
@@ -147,6 +229,7 @@ impl Drop for Mailbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node_id::{Creation, NodeId};
     use proptest::prelude::*;
 
     fn number(envelope: Envelope) -> u64 {
@@ -158,56 +241,150 @@ mod tests {
         std::iter::from_fn(|| mailbox.take_next(|_| true).map(number)).collect()
     }
 
+    fn reference(n: u64) -> Reference {
+        let node = "a@b".parse().unwrap();
+        Reference::new(NodeId::of(&node, Creation(1)), n)
+    }
+
     #[derive(Debug, Clone)]
     enum Op {
         Push(u64),
         /// Takes the next multiple, and puts it back if the flag says so.
         Take(u64, bool),
         Rewind,
+        /// Makes a reference.
+        Mark,
+        /// Goes to where the reference was made that is so many before the last one.
+        Seek(u64),
+        /// Takes the first out of those that came after such a reference.
+        RemoveSince(u64),
     }
 
     fn op() -> impl Strategy<Value = Op> {
         prop_oneof![
-            (0..30_u64).prop_map(Op::Push),
-            ((1..4_u64), any::<bool>()).prop_map(|(of, back)| Op::Take(of, back)),
-            Just(Op::Rewind),
+            4 => (0..30_u64).prop_map(Op::Push),
+            4 => ((1..4_u64), any::<bool>()).prop_map(|(of, back)| Op::Take(of, back)),
+            1 => Just(Op::Rewind),
+            2 => Just(Op::Mark),
+            2 => (0..MARKS as u64 + 2).prop_map(Op::Seek),
+            1 => (0..MARKS as u64 + 2).prop_map(Op::RemoveSince),
         ]
     }
 
+    /// A mailbox as a vector with indices.
+    #[derive(Default)]
+    struct Model {
+        messages: Vec<u64>,
+        cursor: usize,
+        /// The references that have marks, and how many messages are before each.
+        marks: Vec<(u64, usize)>,
+        references: u64,
+    }
+
+    impl Model {
+        fn mark(&mut self) -> u64 {
+            self.references += 1;
+            if !self.messages.is_empty() {
+                self.marks.push((self.references, self.messages.len()));
+                let old = self.marks.len().saturating_sub(MARKS);
+                self.marks.drain(..old);
+            }
+            self.references
+        }
+
+        fn place(&self, reference: u64) -> usize {
+            self.marks.iter().find(|(of, _)| *of == reference).map_or(0, |(_, place)| *place)
+        }
+
+        fn remove(&mut self, at: usize) -> Option<u64> {
+            let found = (at < self.messages.len()).then(|| self.messages.remove(at))?;
+            let before = |place: &&mut usize| **place > at;
+            let places = self.marks.iter_mut().map(|(_, place)| place);
+            places.chain([&mut self.cursor]).filter(before).for_each(|place| *place -= 1);
+            Some(found)
+        }
+
+        fn put_back(&mut self, message: u64) {
+            let at = self.cursor;
+            self.messages.insert(at, message);
+            let places = self.marks.iter_mut().map(|(_, place)| place);
+            places.filter(|place| **place > at).for_each(|place| *place += 1);
+            self.cursor += 1;
+        }
+    }
+
     proptest! {
-        /// RECV-1, RECV-2 against a plain vector with an index.
+        /// RECV-1, RECV-2, RECV-9 against a plain vector with indices.
         #[test]
-        fn like_a_vector(ops in proptest::collection::vec(op(), 0..60)) {
-            let (mut mailbox, mut model, mut cursor) = (Mailbox::new(), Vec::new(), 0);
+        fn like_a_vector(ops in proptest::collection::vec(op(), 0..80)) {
+            let (mut mailbox, mut model) = (Mailbox::new(), Model::default());
             for op in ops {
                 match op {
                     Op::Push(n) => {
                         mailbox.push(Envelope::new(n));
-                        model.push(n);
+                        model.messages.push(n);
                     }
                     Op::Rewind => {
                         mailbox.rewind();
-                        cursor = 0;
+                        model.cursor = 0;
+                    }
+                    Op::Mark => mailbox.mark(reference(model.mark())),
+                    Op::Seek(age) => {
+                        let of = model.references.saturating_sub(age);
+                        mailbox.seek(reference(of));
+                        model.cursor = model.place(of);
+                    }
+                    Op::RemoveSince(age) => {
+                        let of = model.references.saturating_sub(age);
+                        let found = mailbox.remove_since(reference(of), |_| true).map(number);
+                        prop_assert_eq!(found, model.remove(model.place(of)));
                     }
                     Op::Take(of, back) => {
-                        let is_wanted = |m: &Envelope| {
-                            // A look without taking: the values are in the model.
-                            m.is::<u64>()
-                        };
-                        let taken = mailbox.take_next(is_wanted).map(number);
-                        let expected = (cursor < model.len()).then(|| model.remove(cursor));
-                        prop_assert_eq!(taken, expected);
+                        let taken = mailbox.take_next(|_| true).map(number);
+                        prop_assert_eq!(taken, model.remove(model.cursor));
                         if let Some(n) = taken && (back || n % of != 0) {
                             mailbox.put_back(Envelope::new(n));
-                            model.insert(cursor, n);
-                            cursor += 1;
+                            model.put_back(n);
                         }
                     }
                 }
-                prop_assert_eq!(mailbox.len(), model.len());
+                prop_assert_eq!(mailbox.len(), model.messages.len());
             }
-            prop_assert_eq!(drain(&mut mailbox), model);
+            prop_assert_eq!(drain(&mut mailbox), model.messages);
         }
+    }
+
+    /// RECV-9: none of the messages before the reference is looked at, though those around
+    /// the mark come and go.
+    #[test]
+    fn a_receive_for_a_reference_passes_what_is_older() {
+        let mut mailbox = Mailbox::new();
+        (0..10_u64).for_each(|n| mailbox.push(Envelope::new(n)));
+        mailbox.mark(reference(1));
+        mailbox.push(Envelope::new(10_u64));
+        mailbox.mark(reference(2));
+        let takes = |mailbox: &mut Mailbox, of: u64| {
+            mailbox.seek(reference(of));
+            let taken = std::iter::from_fn(|| mailbox.take_next(|_| true)).map(number).collect();
+            let taken: Vec<u64> = taken;
+            taken
+        };
+        assert_eq!(takes(&mut mailbox, 2), []);
+        mailbox.push(Envelope::new(11_u64));
+        assert_eq!(takes(&mut mailbox, 2), [11]);
+        // The message at the first mark goes, and the one before it with all the others.
+        mailbox.rewind();
+        let ninth = mailbox.take_next(|m| m.peek::<u64>() == Some(&9));
+        assert_eq!(ninth.map(number), Some(9));
+        assert_eq!(takes(&mut mailbox, 1), [10]);
+        assert_eq!(drain(&mut mailbox).len(), 9);
+        mailbox.push(Envelope::new(12_u64));
+        assert_eq!(takes(&mut mailbox, 1), [12]);
+        // Of one that is too long ago no place is known.
+        mailbox.push(Envelope::new(13_u64));
+        (3..3 + MARKS as u64).for_each(|n| mailbox.mark(reference(n)));
+        assert_eq!(takes(&mut mailbox, 3), []);
+        assert_eq!(takes(&mut mailbox, 2), [13]);
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! `receive_SUITE` and `after_SUITE`: references and time limits in receives.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use fika::prelude::*;
 
-use crate::wait::{LIMIT, has_none, next};
+use crate::wait::{LIMIT, down, has_none, next};
 
 /// A server that answers `(from, reference)`; calls may wait until it is told to go on.
 async fn server() {
@@ -19,9 +22,57 @@ fn request(server: Pid) -> Reference {
 
 async fn answer(to: Reference) {
     receive! {
+        for to,
         reference: Reference if reference == to => {}
         after LIMIT => panic!("no answer"),
     }
+}
+
+/// A call that counts how many messages of the answer's type it looks at.
+async fn counted_call(server: Pid) -> usize {
+    let mut looks = 0;
+    let reference = request(server);
+    receive! {
+        for reference,
+        answer: Reference if { looks += 1; answer == reference } => looks,
+        after LIMIT => panic!("no answer"),
+    }
+}
+
+/// RECV-9, GS-23: with a million messages that might be answers a call looks at none of them,
+/// whether they have been looked at before, have just come, or are still coming.
+#[fika::test]
+async fn call_with_huge_message_queue() {
+    const HUGE: usize = 1_000_000;
+    let (server, me, old) = (spawn(server()), self_pid(), make_ref());
+    (0..HUGE).for_each(|_| send(me, old));
+    assert_eq!(counted_call(server).await, 1);
+    for n in 0..1000 {
+        if n % 10 == 0 {
+            // The oldest go, and with them what the marks may be at.
+            assert_eq!(next::<Reference>().await, old);
+        }
+        assert_eq!(counted_call(server).await, 1);
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let flood = spawn({
+        let stop = stop.clone();
+        async move {
+            while !stop.load(Ordering::Relaxed) {
+                (0..100).for_each(|_| send(me, old));
+                yield_now().await;
+            }
+        }
+    });
+    let mut looks = 0;
+    for _ in 0..1000 {
+        looks += counted_call(server).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    down(monitor(flood)).await;
+    // What comes between the reference and the answer has to be looked at.
+    assert!(looks < HUGE, "{looks} looks of 1000 calls");
+    assert_eq!(counted_call(server).await, 1);
 }
 
 /// RECV-9: a call that was given up leaves nothing behind that disturbs later ones.
@@ -54,11 +105,31 @@ async fn multi_recv_opt() {
         }
     }
     let (first, second) = (request(server), request(server));
-    receive! {
-        reference: Reference if reference == second => {}
-        after LIMIT => panic!("no answer"),
-    }
+    answer(second).await;
     answer(first).await;
+    assert!(has_none::<Reference>().await);
+
+    // More than have their places remembered, before and behind others' messages.
+    let me = self_pid();
+    let (mut requests, mut looks) = (Vec::new(), 0);
+    for n in 0..20_u64 {
+        (0..100).for_each(|_| send(me, n));
+        requests.push(make_ref());
+    }
+    requests.iter().for_each(|reference| send(me, *reference));
+    for reference in requests.into_iter().rev() {
+        receive! {
+            for reference,
+            answer: Reference if answer == reference => {}
+            n: u64 if { looks += 1; n == u64::MAX } => {}
+            after LIMIT => panic!("no answer"),
+        }
+    }
+    // Eight of them look at no more than was sent later, the others at all.
+    assert_eq!(looks, (0..8).map(|later| 100 * later).sum::<usize>() + 12 * 2000);
+    for n in (0..20).flat_map(|n| [n; 100]) {
+        assert_eq!(next::<u64>().await, n);
+    }
     assert!(has_none::<Reference>().await);
 }
 

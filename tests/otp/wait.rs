@@ -11,6 +11,7 @@ pub(crate) fn down(monitor: Reference) -> impl Future<Output = ExitReason> {
     let caller = std::panic::Location::caller();
     async move {
         receive! {
+            for monitor,
             Down { monitor: m, reason, .. } if m == monitor => reason,
             after LIMIT => panic!("no Down at {caller}"),
         }

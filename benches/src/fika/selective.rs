@@ -54,7 +54,7 @@ async fn calls(server: Pid, n: u64, by_ref: bool) {
         if by_ref {
             let mine = make_ref();
             send(server, ByRef(me, mine));
-            receive! { RefAnswer(reference) if reference == mine => {} }
+            receive! { for mine, RefAnswer(reference) if reference == mine => {} }
         } else {
             send(server, ByTag(me));
             receive! { TagAnswer => {} }

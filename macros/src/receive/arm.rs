@@ -1,7 +1,7 @@
 //! The arms of `receive!`, as they are written.
 //!
-//! `receive! { PATTERN [: TYPE] [if GUARD] => EXPR, .. [after DURATION => EXPR] }`, with the
-//! commas of a `match`. What is wrong with one arm is reported beside what is wrong with
+//! `receive! { [for REFERENCE,] PATTERN [: TYPE] [if GUARD] => EXPR, .. [after DURATION => EXPR] }`,
+//! with the commas of a `match`. What is wrong with one arm is reported beside what is wrong with
 //! the others; only a syntax error ends the reading.
 
 use proc_macro2::Span;
@@ -14,6 +14,8 @@ use super::pattern::{self, Binding, Takes};
 
 /// All of a `receive!`.
 pub(super) struct Receive {
+    /// Only what came after this reference was made is looked at.
+    pub(super) since: Option<Expr>,
     pub(super) arms: Vec<Arm>,
     pub(super) after: Option<After>,
 }
@@ -39,7 +41,7 @@ pub(super) struct After {
 
 impl Parse for Receive {
     fn parse(input: ParseStream<'_>) -> Result<Receive> {
-        let mut receive = Receive { arms: Vec::new(), after: None };
+        let mut receive = Receive { since: parse_since(input)?, arms: Vec::new(), after: None };
         let mut errors = Errors(None);
         // The arm that leaves nothing for those that follow it, if there is one.
         let mut takes_all = false;
@@ -58,6 +60,9 @@ impl Parse for Receive {
                 }
                 receive.after = Some(After::parse(attrs, &after, input)?);
                 continue;
+            }
+            if input.peek(Token![for]) {
+                return Err(input.error("`for REFERENCE,` comes before the arms"));
             }
             let (pat, ty) = parse_pattern(input)?;
             if receive.after.is_some() {
@@ -104,6 +109,16 @@ fn check_attrs(attrs: &[Attribute]) -> Result<()> {
         }
         None => Ok(()),
     }
+}
+
+/// `for REFERENCE,` before the arms.
+fn parse_since(input: ParseStream<'_>) -> Result<Option<Expr>> {
+    if input.parse::<Option<Token![for]>>()?.is_none() {
+        return Ok(None);
+    }
+    let since = input.parse()?;
+    input.parse::<Token![,]>()?;
+    Ok(Some(since))
 }
 
 /// `after` begins the timeout wherever it begins an arm.
@@ -203,6 +218,13 @@ mod tests {
             ("after if x { y } else { z } => {}", Ok(0)),
             ("after ::std::time::Duration::ZERO => {}", Ok(0)),
             ("_ => 1, after secs(1) => 2,", Ok(1)),
+            ("for mark, Pong(r) if r == mark => 1, after t => 2", Ok(1)),
+            ("for self.calls[0].mark, _ => 1", Ok(1)),
+            ("for mark, after t => 2", Ok(0)),
+            ("for mark => 1", Err("expected `,`")),
+            ("for mark", Err("expected `,`")),
+            ("for , _ => 1", Err("expected an expression")),
+            ("_ => 1, for mark, _ => 2", Err("comes before the arms")),
             ("", Err("nothing to receive")),
             ("Stop => a() Pong(n) => b()", Err("expected `,`")),
             ("any => 1, Stop => 2", Err("takes every message; put it last")),

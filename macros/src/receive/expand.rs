@@ -28,7 +28,7 @@ macro_rules! emit {
 }
 
 pub(super) fn expand(receive: &Receive) -> TokenStream {
-    let Receive { arms, after } = receive;
+    let Receive { since, arms, after } = receive;
     let arms: Vec<Carried<'_>> =
         arms.iter().enumerate().map(|(i, arm)| Carried { i, arm }).collect();
     let arm_enum = arm_enum(&arms, after.is_some());
@@ -37,17 +37,23 @@ pub(super) fn expand(receive: &Receive) -> TokenStream {
     let mut bodies: TokenStream = arms.iter().map(Carried::body).collect();
     let mut begin = emit!(begin());
     let mut timeout = emit!({});
+    let mut reference = TokenStream::new();
     if let Some(after) = after {
         let (attrs, duration, body) = (&after.attrs, &after.duration, &after.body);
         bodies.extend(emit!(#(#attrs)* __FikaArm::After => #body,));
         begin = emit!(begin_after(#duration));
         timeout = emit!(break __FikaArm::After);
     }
+    if let Some(since) = since {
+        reference = emit!(let __since: ::fika::Reference = #since;);
+        begin.extend(emit!(.since(__since)));
+    }
     emit! {
         {
             #arm_enum
             #[allow(clippy::never_loop, clippy::used_underscore_binding)]
             let __arm = {
+                #reference
                 let mut __receive = ::fika::__private::Receive::#begin;
                 loop {
                     match __receive.next(#wanted).await {
@@ -246,6 +252,13 @@ mod tests {
         for (source, kept) in cases {
             assert_eq!(expansion(source).matches(".keep(").count(), kept, "{source}");
         }
+    }
+
+    #[test]
+    fn a_reference_is_read_before_the_receive_begins() {
+        let expansion = expansion("for call.mark, n: u64 => n, after t => 0");
+        let read = expansion.find("call.mark").expect("it is there");
+        assert!(read < expansion.find("begin_after(t).since(__since)").expect("it is there"));
     }
 
     #[test]

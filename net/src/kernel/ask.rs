@@ -32,6 +32,7 @@ pub(super) async fn ask<T: Send + 'static>(
     let asked = make_ref();
     send(net_kernel, Local(question(Caller { pid: self_pid(), reference: asked })));
     fika_macros::receive! {
+        for asked,
         Local(Answer { reference, value }): Local<Answer<T>> if reference == asked => value,
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Header {
     pub(crate) next: *mut Header,
     /// The generation of the slot that it was sent to; see `table`.
     pub(crate) generation: u32,
+    /// A mark of the mailbox may be at it; see there.
+    pub(crate) marked: bool,
 }
 
 /// A value with the header that makes it an envelope.
@@ -135,7 +137,8 @@ static ENCODED: VTable = VTable {
 
 impl<T> Node<T> {
     fn boxed(body: T, vtable: &'static VTable) -> Box<Node<T>> {
-        Box::new(Node { header: Header { vtable, next: ptr::null_mut(), generation: 0 }, body })
+        let header = Header { vtable, next: ptr::null_mut(), generation: 0, marked: false };
+        Box::new(Node { header, body })
     }
 }
 

@@ -53,12 +53,14 @@ pub fn acting_node(function: &str) -> Node {
 
 /// Makes a reference that differs from every other (Erlang's `make_ref/0`).
 ///
+/// A `receive!` that begins with `for reference,` looks only at what came after this.
+///
 /// # Panics
 /// Outside of a process.
 #[must_use]
 #[track_caller]
 pub fn make_ref() -> Reference {
-    context::process("make_ref", |me| me.node.make_ref())
+    context::process("make_ref", |me| me.make_ref())
 }
 
 /// Sends a message (Erlang's `!`).
@@ -162,10 +164,13 @@ pub fn demonitor_flush(monitor: Reference) -> bool {
     context::process("demonitor_flush", |me| {
         let active = me.demonitor(monitor);
         if !active {
-            me.take_signals();
-            me.control.mailbox.borrow_mut().remove(|message| {
+            me.take_signals_aside();
+            let is_meant = |message: &Envelope| {
                 message.peek::<Down>().is_some_and(|down| down.monitor == monitor)
-            });
+            };
+            // In a statement of its own: what it holds is not dropped under the borrow.
+            let down = me.control.mailbox.borrow_mut().remove_since(monitor, is_meant);
+            drop(down);
         }
         active
     })
@@ -173,7 +178,7 @@ pub fn demonitor_flush(monitor: Reference) -> bool {
 
 impl Running<'_> {
     fn monitor(self, target: &Dest<'_>) -> Reference {
-        let reference = self.node.make_ref();
+        let reference = self.make_ref();
         let found = self.node.find(target).or_else(|error| match (error, target) {
             // MON-6: a name that nobody has is no error for a monitor.
             (super::route::SendError::Unregistered(name), _) => Ok(Found::Nobody(name.into())),
@@ -236,10 +241,7 @@ impl Running<'_> {
     /// Takes in what a call may have sent to the caller itself; a fatal signal among it
     /// takes effect before the call returns.
     fn take_signals_in_call(self) {
-        if self.take_signals() && self.control.receiving.get() {
-            // The receive may have looked already in this poll.
-            let _ = self.control.slot.queue.notify();
-        }
+        self.take_signals_aside();
         let doom = self.control.doom.borrow().clone();
         // A destructor that runs while the process leaves can't leave again.
         if let Some(reason) = doom

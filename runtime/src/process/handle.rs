@@ -23,6 +23,15 @@ impl Running<'_> {
         self.control.mailbox.borrow().len() > before
     }
 
+    /// Takes in what has come, in the middle of something else. A receive that waits
+    /// meanwhile, in another branch of the process's future, looks again.
+    pub(super) fn take_signals_aside(self) {
+        if self.take_signals() && self.control.receiving.get() {
+            let slot = self.control.slot;
+            slot.wake(slot.queue.notify());
+        }
+    }
+
     pub(super) fn handle_all(self, signals: Chain) {
         let generation = self.pid().local().generation;
         for envelope in signals {

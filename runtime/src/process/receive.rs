@@ -96,6 +96,16 @@ impl Receive {
         })
     }
 
+    /// Looks at those messages only that came after this reference was made (RECV-9).
+    ///
+    /// # Panics
+    /// Outside of the process.
+    #[must_use]
+    pub fn since(self, reference: Reference) -> Receive {
+        context::process("receive!", |me| me.control.mailbox.borrow_mut().seek(reference));
+        self
+    }
+
     /// The next message that `wanted` says may be wanted, oldest first.
     pub async fn next(&mut self, wanted: impl Fn(&Envelope) -> bool) -> Next {
         poll_fn(|_| context::process("receive!", |me| self.poll_next(me, &wanted))).await
@@ -182,7 +192,7 @@ impl Receive {
 
     /// Waits for the answer to a request to spawn.
     pub(super) async fn spawn_reply(reference: Reference) -> Result<Pid, SpawnError> {
-        let mut receive = Receive::begin();
+        let mut receive = Receive::begin().since(reference);
         loop {
             let Next::Message(message) = receive.next(|m| m.is::<SpawnReply>()).await else {
                 continue;
@@ -205,6 +215,19 @@ impl Drop for Receive {
                 self.stop_timer(me);
             }
         });
+    }
+}
+
+impl Running<'_> {
+    /// Makes a reference, and marks its place in the mailbox: a receive that waits for it
+    /// need not look at what is there already.
+    pub(super) fn make_ref(self) -> Reference {
+        if !self.control.ending.get() {
+            self.take_signals_aside();
+        }
+        let reference = self.node.make_ref();
+        self.control.mailbox.borrow_mut().mark(reference);
+        reference
     }
 }
 

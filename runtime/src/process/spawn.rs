@@ -136,7 +136,7 @@ where
 {
     let site = Location::caller();
     context::process("spawn_monitor", |me| {
-        let (parent, reference) = (me.pid(), me.node.make_ref());
+        let (parent, reference) = (me.pid(), me.make_ref());
         let watcher = Some((reference, parent));
         let start = Start { watcher, ..Start::new(Some(parent), site) };
         let child = me.node.start_child(start, future.into_future());

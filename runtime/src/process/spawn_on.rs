@@ -134,7 +134,7 @@ async fn request<F: RemoteFn>(
     opts: &SpawnOpts,
 ) -> (Reference, Result<Pid, SpawnError>) {
     let asked = context::process("spawn_on", |me| {
-        let reference = me.node.make_ref();
+        let reference = me.make_ref();
         if me.node.is_called(node.as_str()) {
             let site = Location::caller();
             return Err((reference, me.spawn_with(reference, site, opts, function.into_future())));

@@ -71,7 +71,7 @@ where
 {
     let site = Location::caller();
     context::process("spawn_opt", |me| {
-        let reference = me.node.make_ref();
+        let reference = if opts.monitor { me.make_ref() } else { me.node.make_ref() };
         match me.spawn_with(reference, site, &opts, future.into_future()) {
             Ok(pid) => Spawned { pid, monitor: opts.monitor.then_some(reference) },
             Err(_) => leave(ExitReason::SystemLimit),
