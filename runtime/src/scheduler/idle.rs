@@ -36,6 +36,10 @@ impl Idle {
         self.sleeping.load(Ordering::Relaxed)
     }
 
+    pub(super) fn searching(&self) -> usize {
+        self.searching.load(Ordering::Relaxed)
+    }
+
     /// After work was queued: whom to wake for it. The worker counts as searching.
     pub(super) fn take_for_work(&self) -> Option<Arc<Seat>> {
         fence(Ordering::SeqCst);

@@ -7,6 +7,8 @@
 //! - Work that comes from outside goes to the injector. A worker without work takes
 //!   from the injector, then steals, then waits: one of them in the driver, where
 //!   packets arrive and timers fall due, the others on their own.
+//! - While others are at work, one worker without any looks for some for a short time
+//!   before it sleeps.
 //! - A monitor thread sees to it that a task that never comes back holds up nobody but
 //!   itself; see `monitor`.
 //!
@@ -173,6 +175,11 @@ impl Scheduler {
     /// Something falls due earlier than was said when the driver was entered.
     pub(crate) fn reconsider_timeout(&self) {
         self.driver.unpark();
+    }
+
+    /// Whether one worker should wait awake: nobody else does, and others are at work.
+    fn is_worth_spinning(&self) -> bool {
+        self.idle.searching() == 1 && self.seats.read().len() > self.idle.sleeping() + 1
     }
 
     fn has_work(&self) -> bool {

@@ -21,6 +21,13 @@ const FLUSH_EVERY: u32 = 16;
 /// So many times in a row the task that was woken last goes before the queue.
 const LAST_WOKEN_STREAK_MAX: u32 = 16;
 
+/// How long a worker without work looks for some before it sleeps, while others are busy: to
+/// sleep and to be woken again costs about as much.
+const SPIN_TIME: Duration = Duration::from_micros(20);
+
+/// How often the processor is told to wait between two looks.
+const SPINS_PER_LOOK: u32 = 32;
+
 /// The longest sleep: a clock that was set badly mends itself in this time.
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
 
@@ -110,7 +117,9 @@ impl Worker {
                 }
                 None => {
                     runner.turn_end();
-                    self.sleep(runner);
+                    if !self.spin(runner) {
+                        self.sleep(runner);
+                    }
                 }
             }
         }
@@ -177,6 +186,25 @@ impl Worker {
         if let Some(_turn) = self.scheduler.driver_turn.try_lock() {
             self.scheduler.driver.park(Some(Duration::ZERO));
         }
+    }
+
+    /// Waits awake for a short time, if it is the only one to do so and work may come from
+    /// busy workers; true if there is some.
+    fn spin(&self, runner: &dyn Runner) -> bool {
+        if !self.searching.get() || !self.scheduler.is_worth_spinning() {
+            return false;
+        }
+        let until = runner.now() + SPIN_TIME;
+        while !self.scheduler.is_stopping() {
+            (0..SPINS_PER_LOOK).for_each(|_| std::hint::spin_loop());
+            if self.scheduler.has_work() {
+                return true;
+            }
+            if runner.now() >= until {
+                break;
+            }
+        }
+        false
     }
 
     fn sleep(&self, runner: &dyn Runner) {
