@@ -38,3 +38,8 @@ pub use report::{cannot, cannot_metric, failed, latency, metric};
 pub use spin::{spin_for, watchdog};
 pub use stopwatch::{Elapsed, Stopwatch};
 pub use usage::{pss_bytes, rss_bytes, rss_bytes_of};
+
+/// The allocator of all Rust programs here, the other systems' as well as fika's own: message
+/// passing allocates on one thread what another frees, which the C library's is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
