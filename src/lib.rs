@@ -60,7 +60,12 @@ pub use fika_runtime::{
     spawn_on_with, start_timer, timeout, trap_exit, unlink, unregister, whereis, yield_now,
 };
 // Spawning with options, aliases, and what goes with them.
-pub use fika_runtime::{SpawnOpts, Spawned, spawn_opt, spawn_opt_on};
+pub use fika_runtime::{
+    AliasOpts, ExitDest, LinkOpts, MonitorAlias, MonitorOpts, ReplyOn, RequestOpts, SpawnOpts,
+    SpawnReply, Spawned, Tagged, alias, alias_with, exit_process_priority, link_with, monitor_with,
+    send_priority, spawn_opt, spawn_opt_on, spawn_request, spawn_request_abandon, spawn_request_on,
+    unalias,
+};
 
 #[cfg(feature = "clap")]
 pub use args::NodeArgs;
@@ -72,6 +77,11 @@ pub type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> = std::res
 /// What most programs need: `use fika::prelude::*;`.
 pub mod prelude {
     pub use crate::{
+        AliasOpts, MonitorAlias, MonitorOpts, ReplyOn, SpawnOpts, SpawnReply, Tagged, alias,
+        alias_with, monitor_with, spawn_opt, spawn_opt_on, spawn_request, spawn_request_abandon,
+        spawn_request_on, unalias,
+    };
+    pub use crate::{
         Down, Envelope, Exit, ExitReason, Local, Message, Node, NodeDown, NodeName, NodeUp, Pid,
         Ping as PingAnswer, Reference, Timeout, cancel_timer, connect_node, demonitor,
         demonitor_flush, disconnect_node, exit, exit_process, link, make_ref, monitor,
@@ -80,7 +90,6 @@ pub mod prelude {
         spawn_monitor_on, spawn_on, start_timer, timeout, trap_exit, unlink, unregister, whereis,
         yield_now,
     };
-    pub use crate::{SpawnOpts, spawn_opt, spawn_opt_on};
     pub use crate::{millis, secs};
     pub use serde::{Deserialize, Serialize};
     pub use std::time::Duration;

@@ -11,7 +11,7 @@ use crate::node_id::NodeId;
 use crate::node_name::NodeName;
 use crate::pid::Pid;
 use crate::reference::Reference;
-use crate::signal::{Signal, Target};
+use crate::signal::{Alias, Signal, Target};
 
 /// Tells the successive connections of a node apart, attempts included.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -22,6 +22,8 @@ pub struct ConnectionId(pub u64);
 pub enum RemoteDest {
     /// To a process of another node.
     Pid(Pid),
+    /// To the process of another node that made this alias.
+    Alias(Alias),
     /// To a name on another node.
     Name(crate::Name, NodeName),
 }
@@ -32,7 +34,28 @@ impl RemoteDest {
     pub fn target(&self) -> Target {
         match self {
             RemoteDest::Pid(pid) => Target::Pid(*pid),
+            RemoteDest::Alias(alias) => Target::Alias(*alias),
             RemoteDest::Name(name, _) => Target::Name(name.clone()),
+        }
+    }
+
+    /// The life of the node that it is on, where the destination says it.
+    #[must_use]
+    pub fn node(&self) -> Option<NodeId> {
+        match self {
+            RemoteDest::Pid(pid) => Some(pid.node()),
+            RemoteDest::Alias(alias) => Some(alias.reference.node()),
+            RemoteDest::Name(..) => None,
+        }
+    }
+
+    /// The name of the node that it is on.
+    #[must_use]
+    pub fn node_name(&self) -> NodeName {
+        match self {
+            RemoteDest::Pid(pid) => pid.node().name(),
+            RemoteDest::Alias(alias) => alias.reference.node().name(),
+            RemoteDest::Name(_, node) => node.clone(),
         }
     }
 }

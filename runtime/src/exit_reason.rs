@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::message::{Message, Term};
+use crate::signal::SpawnError;
 
 /// Why a process ended, or is told to end.
 ///
@@ -83,6 +84,16 @@ impl ExitReason {
     #[must_use]
     pub fn is_orderly(&self) -> bool {
         matches!(self, ExitReason::Normal | ExitReason::Shutdown | ExitReason::ShutdownWith(_))
+    }
+}
+
+impl From<SpawnError> for ExitReason {
+    fn from(error: SpawnError) -> ExitReason {
+        match error {
+            SpawnError::Noconnection => ExitReason::Noconnection,
+            SpawnError::SystemLimit => ExitReason::SystemLimit,
+            SpawnError::Notsup => ExitReason::Notsup,
+        }
     }
 }
 

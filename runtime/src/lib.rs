@@ -33,6 +33,7 @@ pub use carrier::{Carrier, ConnectionId, RemoteDest, SpawnRequest};
 pub use dest::Dest;
 pub use env::{Env, SystemEnv, Time};
 pub use exit_reason::{ExitReason, PanicReason};
+pub use message::Tagged;
 pub use message::{DecodeError, EncodeError, Encoded, Envelope, Local, Message, Term, WireType};
 pub use name::Name;
 pub use node::{BuildError, Node, NodeBuilder, WeakNode};
@@ -40,18 +41,22 @@ pub use node_id::{Creation, NodeId};
 pub use node_name::{NodeName, NodeNameError};
 pub use pid::{LocalId, Pid};
 pub use process::{
+    AliasOpts, ExitDest, LinkOpts, MonitorAlias, MonitorOpts, ReplyOn, RequestOpts, SpawnOpts,
+    Spawned, alias, alias_with, exit_process_priority, link_with, monitor_with, send_priority,
+    spawn_opt, spawn_opt_on, spawn_request, spawn_request_abandon, spawn_request_on, unalias,
+};
+pub use process::{
     Elapsed, SendError, Sleep, SpawnBlocking, acting_node, cancel_timer, demonitor,
     demonitor_flush, exit, exit_process, link, make_ref, monitor, process_count, read_timer,
     register, registered, self_node, self_pid, send, send_after, sleep, spawn, spawn_blocking,
     spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on, spawn_on_with,
     start_timer, timeout, trap_exit, unlink, unregister, whereis, yield_now,
 };
-pub use process::{SpawnOpts, Spawned, spawn_opt, spawn_opt_on};
 pub use reference::Reference;
 pub use registry::RegisterError;
 pub use remote::RemoteFn;
 pub use scheduler::Driver;
-pub use signal::{Signal, SpawnError, Target};
+pub use signal::{Alias, Signal, SpawnError, Target};
 pub use system_message::{
     Down, Exit, NodeDown, NodeDownReason, NodeType, NodeUp, Object, SpawnReply,
 };

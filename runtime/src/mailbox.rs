@@ -57,6 +57,12 @@ struct Mark {
     after: *mut Header,
 }
 
+impl Default for Mailbox {
+    fn default() -> Self {
+        Mailbox::new()
+    }
+}
+
 // SAFETY: M1: it owns its messages, and messages are `Send`.
 unsafe impl Send for Mailbox {}
 
@@ -95,7 +101,7 @@ impl Mailbox {
         // With no message before it, it needs no mark.
         let Some(last) = NonNull::new(self.last) else { return };
         // SAFETY: M1.
-        unsafe { (*last.as_ptr()).marked = true };
+        unsafe { (*last.as_ptr()).word.set_marked(true) };
         let mark = Mark { reference, after: last.as_ptr() };
         match &mut self.marks {
             Some(marks) => {
@@ -193,7 +199,7 @@ impl Mailbox {
                 self.last = self.before;
             }
             self.len -= 1;
-            if node.as_ref().marked {
+            if node.as_ref().word.is_marked() {
                 self.move_marks(node);
             }
             Envelope::from_raw(node)
@@ -206,9 +212,9 @@ impl Mailbox {
         let to = self.before;
         // SAFETY: M1 and M2.
         unsafe {
-            node.as_mut().marked = false;
+            node.as_mut().word.set_marked(false);
             if !to.is_null() {
-                (*to).marked = true;
+                (*to).word.set_marked(true);
             }
         }
         for mark in self.marks.iter_mut().flat_map(|marks| &mut marks.ring) {

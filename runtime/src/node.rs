@@ -26,7 +26,7 @@ use crate::name::Name;
 use crate::node_id::NodeId;
 use crate::node_name::NodeName;
 use crate::pid::Pid;
-use crate::process::{self, Action, Body, Oneshot, SlotRef, Start};
+use crate::process::{self, Action, Body, Oneshot, Orphans, SlotRef, Start};
 use crate::reference::Reference;
 use crate::registry::{RegisterError, Registry};
 use crate::remote::Functions;
@@ -57,6 +57,8 @@ pub(crate) struct Inner {
     pub(crate) timers: Timers<Action>,
     pub(crate) carrier: OnceLock<Arc<dyn Carrier>>,
     pub(crate) blocking: BlockingPool,
+    /// Children that may come to processes that have ended.
+    pub(crate) orphans: Orphans,
     pub(crate) scheduler: Arc<Scheduler>,
     functions: Functions,
     references: AtomicU64,
@@ -161,6 +163,7 @@ impl NodeBuilder {
             timers: Timers::new(id, workers + 1),
             carrier: OnceLock::new(),
             blocking: BlockingPool::default(),
+            orphans: Orphans::default(),
             scheduler: scheduler.clone(),
             functions,
             references: AtomicU64::new(1),
@@ -390,6 +393,13 @@ impl Node {
     pub fn is_alive(&self, pid: Pid) -> bool {
         pid.node() == self.0.id && self.0.is_alive(pid)
     }
+
+    /// Whether a process of this node is to be told of a connection that is lost: it has not
+    /// ended, or is owed an answer although it has.
+    #[must_use]
+    pub fn is_told_of_loss(&self, pid: Pid) -> bool {
+        self.is_alive(pid) || self.0.is_owed(pid)
+    }
 }
 
 /// Waits for the `Down` of this monitor.
@@ -426,6 +436,12 @@ impl Inner {
 
     pub(crate) fn make_ref(&self) -> Reference {
         Reference::new(self.id, self.references.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A reference that leads to the process in this slot.
+    pub(crate) fn make_alias_ref(&self, slot: u32) -> Reference {
+        let serial = self.references.fetch_add(1, Ordering::Relaxed);
+        Reference::owned(self.id, serial, Some(slot))
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -18,6 +18,9 @@ pub struct LocalId {
 }
 
 impl LocalId {
+    /// Of a process that never was: no slot has this index.
+    pub(crate) const NONE: LocalId = LocalId { slot: u32::MAX, generation: 0 };
+
     /// Both numbers in one word, which is compared in one step.
     pub(crate) fn word(self) -> u64 {
         u64::from(self.generation) << 32 | u64::from(self.slot)

@@ -1,4 +1,4 @@
-//! A value that is made once and never again.
+//! A value that is made once and never again, and may lead to the process that made it.
 
 use std::fmt;
 
@@ -8,19 +8,39 @@ use crate::message::node_codec;
 use crate::node_id::NodeId;
 
 /// A value that differs from every other, on all nodes (Erlang's `make_ref/0`).
+///
+/// One that [`alias`](crate::alias) made, or a monitor with an alias, is a destination, too:
+/// what is sent to it reaches the process that made it, from any node, for as long as the
+/// alias is active. A message to any other reference is dropped.
+///
+/// A reference is a plain value of 16 bytes: it can be put into any message, and is the same
+/// on every node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reference {
     node: NodeId,
     serial: u64,
+    /// The slot of the process that it leads to. Which of the slot's processes, the serial
+    /// says: no other knows it.
+    owner: u32,
 }
 
+/// No slot has this index: there are fewer of them.
+const NOBODY: u32 = u32::MAX;
+
 impl Reference {
-    /// The reference number `serial` of `node`. Only that node, and the codec, make
-    /// references.
+    /// The reference number `serial` of `node`, which leads to nobody. Only that node, and
+    /// the codec, make references.
     #[doc(hidden)]
     #[must_use]
     pub fn new(node: NodeId, serial: u64) -> Reference {
-        Reference { node, serial }
+        Reference { node, serial, owner: NOBODY }
+    }
+
+    /// The same, which leads to a process in this slot.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn owned(node: NodeId, serial: u64, owner: Option<u32>) -> Reference {
+        Reference { node, serial, owner: owner.unwrap_or(NOBODY) }
     }
 
     /// The node that made it.
@@ -33,6 +53,13 @@ impl Reference {
     #[must_use]
     pub fn serial(self) -> u64 {
         self.serial
+    }
+
+    /// The slot of the process that it leads to.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn owner(self) -> Option<u32> {
+        (self.owner != NOBODY).then_some(self.owner)
     }
 }
 
@@ -50,13 +77,25 @@ impl fmt::Debug for Reference {
 
 impl Serialize for Reference {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (node_codec::Encoded::of(self.node), self.serial).serialize(serializer)
+        // One more, so that a reference without an owner takes a single byte for it.
+        let owner = self.owner.wrapping_add(1);
+        (node_codec::Encoded::of(self.node), self.serial, owner).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Reference {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (node, serial) = <(node_codec::Encoded, u64)>::deserialize(deserializer)?;
-        Ok(Reference::new(node.into_id()?, serial))
+        let (node, serial, owner) = <(node_codec::Encoded, u64, u32)>::deserialize(deserializer)?;
+        Ok(Reference { node: node.into_id()?, serial, owner: owner.wrapping_sub(1) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_small() {
+        assert_eq!(size_of::<Reference>(), 16);
     }
 }

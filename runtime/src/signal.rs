@@ -91,8 +91,19 @@ pub enum Signal {
 pub enum Target {
     /// To a process.
     Pid(Pid),
+    /// To the process that made this alias. Messages, and exit signals that come by no link.
+    Alias(Alias),
     /// To whoever has this name when it arrives.
     Name(Name),
+}
+
+/// An alias that something is sent to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Alias {
+    /// The alias.
+    pub reference: Reference,
+    /// Ahead of the ordinary messages, if the alias allows it.
+    pub priority: bool,
 }
 
 /// Why a process could not be spawned on another node.

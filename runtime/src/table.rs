@@ -212,6 +212,11 @@ impl<B: ?Sized> Table<B> {
         (slot.generation.load(Ordering::Acquire) == id.generation).then_some(slot)
     }
 
+    /// The slot with this index, whatever process is in it.
+    pub(crate) fn get_any(&self, index: u32) -> Option<SlotRef<B>> {
+        self.slot(index as usize)
+    }
+
     /// The slot that a task stands for.
     pub(crate) fn at(&self, task: TaskId) -> SlotRef<B> {
         self.slot(task.index() as usize).expect("a slot stays as long as its table")

@@ -115,6 +115,11 @@ impl<A> Timers<A> {
         (timer, tick < self.asleep_until.load(Ordering::SeqCst))
     }
 
+    /// A timer that never was.
+    pub(crate) fn none(&self) -> TimerRef {
+        TimerRef { node: self.node, shard: u16::MAX, key: Key { index: u32::MAX, serial: 0 } }
+    }
+
     /// Takes a timer back: the time that was left, if it had not fired.
     pub(crate) fn cancel(&self, timer: TimerRef, now: Time) -> Option<Duration> {
         let (due, action) = self.shard(timer)?.lock().cancel(timer.key)?;

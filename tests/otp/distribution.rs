@@ -611,13 +611,19 @@ fn bad_dist_structure() {
         ("an exit with no such reason", frame(&[0x14, 0, 0, 0, 0, 1, 0, 0, 0, 1, 99, 0])),
         ("an exit with an empty reason", frame(&[0x14, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0])),
         ("a monitor without a serial", frame(&[0x15, 0, 0, 0, 0])),
-        ("a monitor with more", frame(&[0x15, 0, 0, 0, 0, 1, 1])),
+        ("a monitor with half a reference", frame(&[0x15, 0, 0, 0, 0, 1])),
+        ("a monitor with more", frame(&[0x15, 0, 0, 0, 0, 1, 1, 1])),
         ("a demonitor without a serial", frame(&[0x16, 0, 0, 0, 0])),
-        ("a down that is neither", frame(&[0x17, 0, 0, 2, 0, 0, 0, 0, 1, 0, 0])),
-        ("a down without a reason", frame(&[0x17, 0, 0, 0, 1])),
-        ("a spawn reply without a result", frame(&[0x18, 0, 0, 1])),
-        ("a spawn reply with no such result", frame(&[0x18, 0, 0, 1, 4])),
-        ("a spawn reply without a process", frame(&[0x18, 0, 0, 1, 0])),
+        ("a down that is neither", frame(&[0x17, 0, 0, 2, 0, 0, 0, 0, 0, 1, 0, 0])),
+        ("a down without a reason", frame(&[0x17, 0, 0, 0, 1, 0])),
+        ("a spawn reply without a result", frame(&[0x18, 0, 0, 1, 0])),
+        ("a spawn reply with no such result", frame(&[0x18, 0, 0, 1, 0, 4])),
+        ("a spawn reply without a process", frame(&[0x18, 0, 0, 1, 0, 0])),
+        ("a link to an alias", frame(&[0x51, 0, 1, 0, 0, 0])),
+        ("a monitor of an alias", frame(&[0x55, 0, 1, 0, 0, 0, 1, 0])),
+        ("an alias that is a name, too", frame(&[0xd0, 0, 1, 0, 0, 0, 0, 0, 0, 0])),
+        ("an alias with half a priority", frame(&[0x54, 0, 1, 2, 0, 0, 0, 0, 0, 0, 1, 0, 0])),
+        ("a broken link to an alias", frame(&[0x54, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0])),
         ("a message of a type that is not defined", frame(&[0x10, 0, 0, 9, 0, 0, 0, 0, 0])),
         ("a node that is defined too far", frame(&[1, 9, 0, 0, 0, 1, 3, b'a', b'@', b'b'])),
         ("a node that can't be defined", frame(&[1, 0, 0, 0, 0, 1, 3, b'a', b'@', b'b'])),
@@ -675,12 +681,12 @@ fn bad_dist_ext_spawn_request_arg_list() {
     let arguments = frame(&[&[3, 1][..], &[0; 8], &text("no arguments")].concat());
     let spawn = |rest: &[u8]| [&function[..], &arguments, &frame(rest)].concat();
     bad_frames(vec![
-        ("flags that there are not", spawn(&[0x20, 4, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0])),
-        ("no function", spawn(&[0x20, 0, 1, 0, 0])),
-        ("a function that is not defined", spawn(&[0x20, 0, 1, 0, 0, 9, 1, 0, 0, 0, 0, 0])),
-        ("arguments of no type", spawn(&[0x20, 0, 1, 0, 0, 1, 9, 0, 0, 0, 0, 0])),
-        ("arguments that are cut off", spawn(&[0x20, 0, 1, 0, 0, 1, 1, 0, 0, 0, 5, 1])),
-        ("more than the arguments", spawn(&[0x20, 0, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 7])),
+        ("flags that there are not", spawn(&[0x20, 4, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0])),
+        ("no function", spawn(&[0x20, 0, 1, 0, 0, 0])),
+        ("a function that is not defined", spawn(&[0x20, 0, 1, 0, 0, 0, 9, 1, 0, 0, 0, 0, 0])),
+        ("arguments of no type", spawn(&[0x20, 0, 1, 0, 0, 0, 1, 9, 0, 0, 0, 0, 0])),
+        ("arguments that are cut off", spawn(&[0x20, 0, 1, 0, 0, 0, 1, 1, 0, 0, 0, 5, 1])),
+        ("more than the arguments", spawn(&[0x20, 0, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 7])),
     ]);
     // Arguments of another shape are answered, and nothing is closed.
     let place = Place::new();
@@ -688,12 +694,12 @@ fn bad_dist_ext_spawn_request_arg_list() {
     let addr = place.addr_of("there");
     let mut peer = Peer::connected(addr, &place.name("peer"), &place.name("there"));
     peer.write(&ask_by_hand("first"));
-    peer.write(&spawn(&[0x20, 0, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0]));
+    peer.write(&spawn(&[0x20, 0, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]));
     // Its own frames of a new connection may come before the answer, which is `notsup`.
     loop {
         let body = peer.frame();
         if body[0] == 0x18 {
-            assert_eq!(body, [0x18, 0, 0, 1, 2]);
+            assert_eq!(body, [0x18, 0, 0, 1, 0, 2]);
             break;
         }
     }

@@ -383,8 +383,8 @@ impl Up {
     /// Whether a destination on this node's name is on this life of it.
     fn is_for(&self, to: &RemoteDest) -> bool {
         match to {
-            RemoteDest::Pid(pid) => pid.node() == self.node,
             RemoteDest::Name(..) => true,
+            _ => to.node() == Some(self.node),
         }
     }
 
@@ -419,7 +419,7 @@ impl State {
         if watchers.pids.len() >= WATCHERS_KEPT.max(2 * watchers.kept)
             && let Some(node) = net.upgrade().and_then(|net| net.node())
         {
-            watchers.pids.retain(|pid| node.is_alive(*pid));
+            watchers.pids.retain(|pid| node.is_told_of_loss(*pid));
             watchers.kept = watchers.pids.len();
         }
     }

@@ -173,7 +173,8 @@ impl Net {
     }
 
     pub(super) fn identity(&self) -> Identity {
-        let flags = if self.config.hidden { Flags::HIDDEN } else { Flags::NONE };
+        let hidden = if self.config.hidden { Flags::HIDDEN } else { Flags::NONE };
+        let flags = hidden | Flags::PRIORITY;
         Identity { name: self.name.clone(), creation: self.id.creation(), flags }
     }
 
@@ -263,24 +264,11 @@ impl Net {
 
 impl Carrier for Net {
     fn send(&self, to: RemoteDest, mut signal: Signal) -> Result<ConnectionId, EncodeError> {
-        let (mut channel, peer) = match &to {
-            RemoteDest::Pid(pid) => (self.table.up(pid.node()), None),
-            RemoteDest::Name(_, node) => (None, Some(node)),
-        };
+        let mut up = to.node().and_then(|node| self.table.up(node));
         loop {
-            let channel = match channel.take() {
+            let channel = match up.take().or_else(|| self.auto_connect(&to.node_name())) {
                 Some(channel) => channel,
-                None => {
-                    let peer = match (&to, peer) {
-                        (_, Some(peer)) => peer.clone(),
-                        (RemoteDest::Pid(pid), _) => pid.node().name(),
-                        (RemoteDest::Name(_, node), _) => node.clone(),
-                    };
-                    match self.auto_connect(&peer) {
-                        Some(channel) => channel,
-                        None => return Ok(self.barred(&signal)),
-                    }
-                }
+                None => return Ok(self.barred(&signal)),
             };
             match channel.send(&to, signal)? {
                 Sent::Yes => return Ok(channel.id()),

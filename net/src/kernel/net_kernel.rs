@@ -35,7 +35,7 @@ use super::net::Net;
 use super::setup::setup;
 use crate::io::Handler as _;
 use crate::proto::connection::{self, Connection};
-use crate::proto::handshake::{Established, Status, Verdict, simultaneous};
+use crate::proto::handshake::{Established, Flags, Status, Verdict, simultaneous};
 use crate::proto::limits::Limits;
 
 /// What net_kernel is told, by processes of this node.
@@ -252,6 +252,7 @@ impl Kernel {
             local: self.net.id,
             peer: fika_runtime::NodeId::of(&peer, established.creation),
             hidden,
+            priority: established.flags.contains(Flags::PRIORITY),
             intensity: self.net.config.intensity,
             limits: Limits::default(),
         });

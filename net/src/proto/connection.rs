@@ -27,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) peer: NodeId,
     /// Whether either side is hidden.
     pub(crate) hidden: bool,
+    /// Whether the peer knows of messages that go ahead of others.
+    pub(crate) priority: bool,
     /// Checks for ticks in one ticktime (TICK-1).
     pub(crate) intensity: u32,
     /// What may be sent and received.
@@ -61,7 +63,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(config: Config) -> Connection {
-        let Config { local, peer, hidden, intensity, limits } = config;
+        let Config { local, peer, hidden, priority, intensity, limits } = config;
         let body_bytes_max =
             limits.message_bytes_max.clamp(Limits::MESSAGE_BYTES_LEAST, Limits::MESSAGE_BYTES_MOST);
         Connection {
@@ -70,7 +72,7 @@ impl Connection {
             received: BytesMut::new(),
             consumed: 0,
             written: 0,
-            encoder: Encoder::new(local, peer, body_bytes_max),
+            encoder: Encoder::new(local, peer, priority, body_bytes_max),
             decoder: Decoder::new(local, peer),
             ticker: Ticker::new(intensity, hidden),
             failed: None,

@@ -18,6 +18,7 @@ use std::any::TypeId;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
 
+use super::address::Word;
 use super::{EncodeError, Encoded, Message, WireType};
 use crate::signal::Signal;
 
@@ -27,10 +28,8 @@ use crate::signal::Signal;
 pub(crate) struct Header {
     vtable: &'static VTable,
     pub(crate) next: *mut Header,
-    /// The generation of the slot that it was sent to; see `table`.
-    pub(crate) generation: u32,
-    /// A mark of the mailbox may be at it; see there.
-    pub(crate) marked: bool,
+    /// How it was sent, and then what it is in its mailbox.
+    pub(crate) word: Word,
 }
 
 /// A value with the header that makes it an envelope.
@@ -137,7 +136,7 @@ static ENCODED: VTable = VTable {
 
 impl<T> Node<T> {
     fn boxed(body: T, vtable: &'static VTable) -> Box<Node<T>> {
-        let header = Header { vtable, next: ptr::null_mut(), generation: 0, marked: false };
+        let header = Header { vtable, next: ptr::null_mut(), word: Word::default() };
         Box::new(Node { header, body })
     }
 }
@@ -261,14 +260,15 @@ impl Envelope {
         unsafe { Box::from_raw(self.into_raw().cast::<Node<T>>().as_ptr()) }
     }
 
-    pub(crate) fn set_generation(&mut self, generation: u32) {
-        // SAFETY: E1, and `&mut`.
-        unsafe { self.0.as_mut() }.generation = generation;
+    /// How it was sent, while it is on its way; what it is, once it is in a mailbox.
+    pub(crate) fn word(&self) -> Word {
+        // SAFETY: E1.
+        unsafe { self.0.as_ref() }.word
     }
 
-    pub(crate) fn generation(&self) -> u32 {
-        // SAFETY: E1.
-        unsafe { self.0.as_ref() }.generation
+    pub(crate) fn set_word(&mut self, word: impl Into<Word>) {
+        // SAFETY: E1, and `&mut`.
+        unsafe { self.0.as_mut() }.word = word.into();
     }
 
     /// Where it is, to be compared.

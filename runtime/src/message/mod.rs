@@ -3,6 +3,7 @@
 //! A message moves to a process of the same node as it is. For another node it is
 //! encoded once, by its sender, and decoded when its receiver first looks at it.
 
+mod address;
 mod bytes;
 mod codec;
 mod envelope;
@@ -10,6 +11,7 @@ mod fingerprint;
 mod foreign;
 mod local;
 pub(crate) mod node_codec;
+mod tagged;
 mod term;
 
 pub use codec::{DecodeError, EncodeError, decode_postcard, encode_postcard};
@@ -17,8 +19,10 @@ pub use envelope::{Envelope, Node};
 pub use fingerprint::fingerprint_of;
 pub use local::Local;
 pub use node_codec::{decode_with_nodes, encode_with_nodes};
+pub use tagged::Tagged;
 pub use term::Term;
 
+pub(crate) use address::{Address, By, Stamp};
 pub(crate) use envelope::{Chain, Header};
 
 use std::borrow::Cow;

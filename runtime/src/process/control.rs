@@ -15,6 +15,7 @@ use super::rare::RareCell;
 use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::mailbox::Mailbox;
+use crate::message::Address;
 use crate::node::Inner;
 use crate::pid::Pid;
 use crate::table;
@@ -100,7 +101,7 @@ impl Control {
             slot,
             parent,
             site,
-            mailbox: RefCell::new(Mailbox::new()),
+            mailbox: RefCell::default(),
             rare: RareCell::new(),
             doom: RefCell::new(None),
             trap_exit: Cell::new(false),
@@ -108,6 +109,11 @@ impl Control {
             ending: Cell::new(false),
             budget: Cell::new(TURN_BUDGET),
         }
+    }
+
+    /// How signals to this process are addressed, but for those by an alias.
+    pub(super) fn address(&self) -> Address {
+        Address::pid(self.pid.local().generation)
     }
 
     /// A turn begins.

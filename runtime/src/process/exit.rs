@@ -1,13 +1,14 @@
 //! How a process ends.
 //!
-//! 1. Its future is dropped, and its messages. What the destructors send has no effect on
+//! 1. Its future is dropped, and its messages. What the destructors do has no effect on
 //!    others.
-//! 2. Its name is taken away and its queue is closed, as one step for `register`.
-//! 3. What was still in the queue is answered as for a dead process.
-//! 4. The processes that it monitored are told that nobody watches any more.
-//! 5. Its links get their exit signals and its watchers their downs.
-//! 6. An end that is a mistake is reported.
-//! 7. Its slot is free for another process, and a node that stops is told.
+//! 2. Its requests that nobody has answered are noted for those who answer.
+//! 3. Its name is taken away and its queue is closed, as one step for `register`.
+//! 4. What was still in the queue is answered as for a dead process.
+//! 5. Its slot is free for another process: whoever sees the end finds room (PROC-10).
+//! 6. The processes that it monitored are told that nobody watches any more.
+//! 7. Its links get their exit signals and its watchers their downs.
+//! 8. An end that is a mistake is reported.
 //!
 //! Prior art: `erts_do_exit_process`.
 
@@ -16,16 +17,13 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
 
-use super::control::{Running, SlotRef};
+use super::control::{Control, Running, SlotRef};
 use super::relations::Ending;
-use crate::carrier::RemoteDest;
 use crate::context;
 use crate::exit_reason::{ExitReason, PanicReason};
-use crate::mailbox::Mailbox;
 use crate::node::Inner;
 use crate::scheduler::shard;
 use crate::signal::Signal;
-use crate::system_message::Object;
 
 /// Ends the process in this slot, which the caller owns, with the reason in its `doom`.
 pub(crate) fn end(node: &Inner, slot: SlotRef) {
@@ -44,50 +42,60 @@ pub(crate) fn end(node: &Inner, slot: SlotRef) {
 
     // PROC-6: nobody who sees the end finds anything of its messages.
     let control = body.as_mut().control();
-    let messages = control.mailbox.replace(Mailbox::new());
-    contain(|| context::enter_process(control, || drop(messages)));
+    let messages = control.take_all();
+    let tags = control.relations_if_any().map(|mut relations| relations.take_tags());
+    contain(|| context::enter_process(control, || drop((messages, tags))));
 
     // 2.
+    if let Some(spawns) = control.relations_if_any().map(|mut relations| relations.take_spawns()) {
+        node.leave_requests(pid, spawns, &reason);
+    }
+
+    // 3.
     let mut rest = None;
     node.registry.process_ends(pid, || rest = Some(slot.queue.close()));
 
-    // 3. An acknowledgement or a loss among it changes nothing any more.
-    let control = body.as_mut().control();
+    // 4. An acknowledgement or a loss among it changes nothing any more.
     control.doom(ExitReason::Normal);
     let rest = rest.expect("set by `process_ends`");
     context::enter_process(control, || Running { control, node }.handle_all(rest));
 
+    // 5. Nobody but a new process uses the slot from here on.
+    node.table.release(slot, shard());
+    tell(node, control, &reason);
+    report_end(control, &reason);
+    contain(|| drop(body));
+    node.process_ended();
+}
+
+/// Tells those who are concerned.
+fn tell(node: &Inner, control: &Control, reason: &ExitReason) {
+    let from = control.pid;
     let ending = control.relations_if_any().map(|mut relations| relations.end());
     let Ending { links, watchers, monitors } = ending.unwrap_or_default();
-    // 4.
+    // 6.
     for (reference, monitor) in monitors {
-        let signal = Signal::Demonitor { from: pid, reference };
-        match (monitor.target, monitor.object) {
-            (Some(target), _) => drop(node.signal(target, signal)),
-            (None, Object::Name(name, at)) => drop(node.carry(RemoteDest::Name(name, at), signal)),
-            (None, Object::Pid(_)) => {}
-        }
+        node.demonitor(from, reference, &monitor);
     }
-    // 5.
+    // 7.
     for peer in links {
-        node.signal(peer, Signal::Exit { from: pid, reason: reason.clone(), by_link: true });
+        node.signal(peer, Signal::Exit { from, reason: reason.clone(), by_link: true });
     }
     for (reference, watcher) in watchers {
-        node.signal(watcher, Signal::Down { from: Some(pid), reference, reason: reason.clone() });
+        node.signal(watcher, Signal::Down { from: Some(from), reference, reason: reason.clone() });
     }
-    // 6.
-    if let ExitReason::Panic(panic) = &reason {
+}
+
+/// 8.
+fn report_end(control: &Control, reason: &ExitReason) {
+    if let ExitReason::Panic(panic) = reason {
         let PanicReason { message, location } = &**panic;
-        let (at, site) = (location.as_deref().unwrap_or("?"), control.site);
+        let (pid, at, site) = (control.pid, location.as_deref().unwrap_or("?"), control.site);
         let parent = control.parent.map(tracing::field::display);
         report(|| {
             tracing::error!(%pid, panicked = %message, %at, spawned = %site, parent, "a panic ended a process");
         });
     }
-    // 7.
-    contain(|| drop(body));
-    node.table.release(slot, shard());
-    node.process_ended();
 }
 
 /// Runs a piece of a process; a panic is an exit reason.
@@ -157,6 +165,16 @@ pub(crate) fn install_panic_hook() {
             }
         }));
     });
+}
+
+/// Ends the running process with this reason, for what it has asked for. A destructor that
+/// runs on the way out can't leave again, which would end the OS process: there it is only
+/// reported, and the caller does nothing.
+pub(super) fn refuse(reason: ExitReason) {
+    if std::thread::panicking() {
+        return report(|| tracing::error!(%reason, "a call of a destructor was refused"));
+    }
+    leave(reason);
 }
 
 /// Leaves the running process, with this reason.

@@ -4,23 +4,36 @@
 //! messages go to its mailbox on the way.
 
 use super::control::Running;
-use super::relations::Lost;
+use super::exit::contain;
+use super::link::LinkOpts;
+use super::relations::{ByAlias, Delivery, LOCAL, Lost, Monitor};
+use super::spawning::{Asked, Spawning};
+use super::tag::Tag;
 use crate::carrier::ConnectionId;
 use crate::exit_reason::ExitReason;
-use crate::message::{Chain, Envelope, Message};
+use crate::message::{By, Chain, Envelope, Stamp};
 use crate::node_id::NodeId;
 use crate::pid::Pid;
 use crate::reference::Reference;
 use crate::signal::{Signal, SpawnError};
-use crate::system_message::{Down, Exit, SpawnReply};
+use crate::system_message::{Down, Exit, Object, SpawnReply};
+
+/// How an exit signal came.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Way {
+    /// By a link, which was active.
+    pub(super) by_link: bool,
+    /// Once trapped, it goes ahead of the ordinary messages.
+    pub(super) priority: bool,
+}
 
 impl Running<'_> {
     /// Takes in what has come; true if there were messages among it.
     pub(super) fn take_signals(self) -> bool {
         let Some(signals) = self.control.slot.queue.take_signals() else { return false };
-        let before = self.control.mailbox.borrow().len();
+        let before = self.control.message_count();
         self.handle_all(signals);
-        self.control.mailbox.borrow().len() > before
+        self.control.message_count() > before
     }
 
     /// Takes in what has come, in the middle of something else. A receive that waits
@@ -33,15 +46,12 @@ impl Running<'_> {
     }
 
     pub(super) fn handle_all(self, signals: Chain) {
-        let generation = self.pid().local().generation;
+        let own = self.control.address();
         for envelope in signals {
-            if envelope.generation() == generation {
+            if envelope.word().address() == own {
                 self.handle_envelope(envelope);
             } else {
-                // It was sent to an earlier process of this slot.
-                let mut to = self.pid().local();
-                to.generation = envelope.generation();
-                self.node.undeliverable(Pid::new(self.node.id, to), envelope.into_signal());
+                self.handle_other(envelope);
             }
         }
     }
@@ -49,9 +59,24 @@ impl Running<'_> {
     /// Messages are most of what comes: they go on as they are.
     fn handle_envelope(self, envelope: Envelope) {
         if envelope.is_message() && !self.control.is_doomed() {
-            self.control.mailbox.borrow_mut().push(envelope);
+            self.control.put(envelope);
         } else {
             self.handle(envelope.into_signal());
+        }
+    }
+
+    /// A signal that was not sent by this process's pid or name.
+    fn handle_other(self, envelope: Envelope) {
+        match envelope.word().address().by() {
+            By::Alias { serial, priority } => {
+                self.handle_by_alias(serial, priority, envelope.into_signal());
+            }
+            // It was sent to an earlier process of this slot.
+            By::Pid(generation) => {
+                let mut to = self.pid().local();
+                to.generation = generation;
+                self.node.undeliverable(Pid::new(self.node.id, to), envelope.into_signal());
+            }
         }
     }
 
@@ -62,25 +87,56 @@ impl Running<'_> {
         }
         let relations = || self.control.relations();
         match signal {
-            Signal::Message(envelope) => self.control.mailbox.borrow_mut().push(envelope),
+            Signal::Message(envelope) => self.control.put(envelope),
             Signal::Link { from } => relations().linked(from),
             Signal::Unlink { from, id } => self.handle_unlink(from, id),
             Signal::UnlinkAck { from, id } => relations().unlink_acknowledged(from, id),
-            Signal::Exit { from, reason, by_link } => self.handle_exit(from, reason, by_link),
-            Signal::Monitor { from, reference } => {
-                relations().add_watcher(reference, from);
+            Signal::Exit { from, reason, by_link: true } => self.handle_link_exit(from, reason),
+            Signal::Exit { from, reason, by_link: false } => {
+                self.exit_signal(from, reason, Way::default());
             }
-            Signal::Demonitor { from, reference } => {
-                relations().remove_watcher(reference, from);
-            }
+            Signal::Monitor { from, reference } => relations().add_watcher(reference, from),
+            Signal::Demonitor { from, reference } => relations().remove_watcher(reference, from),
             Signal::Down { reference, reason, .. } => self.handle_down(reference, reason),
             Signal::SpawnReply { reference, result } => self.handle_spawn_reply(reference, result),
             Signal::ConnectionLost { node, connection } => self.handle_loss(node, connection),
         }
     }
 
-    fn put(self, message: impl Message) {
-        self.control.mailbox.borrow_mut().push(Envelope::new(message));
+    /// ALIAS-2: it counts if the alias is active now.
+    fn handle_by_alias(self, serial: u64, priority: bool, signal: Signal) {
+        if self.control.is_doomed() {
+            return self.node.nobody(signal);
+        }
+        let reference = self.alias(serial);
+        match signal {
+            Signal::Message(envelope) => {
+                let relations = self.control.relations_if_any();
+                let by = relations.and_then(|mut of| of.received_by_alias(reference));
+                let Some(ByAlias { priority: allowed, monitor, tag }) = by else {
+                    return contain(|| drop(envelope));
+                };
+                self.control.put_stamped(envelope, Stamp::NONE.with_priority(priority && allowed));
+                if let Some(monitor) = monitor {
+                    self.node.demonitor(self.pid(), reference, &monitor);
+                }
+                contain(|| drop(tag));
+            }
+            Signal::Exit { from, reason, by_link: false } => {
+                let relations = self.control.relations_if_any();
+                let alias = relations.and_then(|of| of.aliases.get(serial));
+                if let Some(alias) = alias {
+                    let priority = priority && alias.priority;
+                    self.exit_signal(from, reason, Way { by_link: false, priority });
+                }
+            }
+            other => self.node.nobody(other),
+        }
+    }
+
+    /// The reference of this process's own alias.
+    fn alias(self, serial: u64) -> Reference {
+        Reference::owned(self.node.id, serial, Some(self.pid().local().slot))
     }
 
     fn handle_unlink(self, peer: Pid, id: u64) {
@@ -88,58 +144,139 @@ impl Running<'_> {
         self.node.signal(peer, Signal::UnlinkAck { from: self.pid(), id });
     }
 
-    fn handle_exit(self, from: Pid, reason: ExitReason, by_link: bool) {
-        if by_link && !self.control.relations().link_fired(from) {
-            return;
+    fn handle_link_exit(self, from: Pid, reason: ExitReason) {
+        let fired = self.control.relations().link_fired(from);
+        if let Some(priority) = fired {
+            self.exit_signal(from, reason, Way { by_link: true, priority });
         }
-        self.exit_signal(from, reason, by_link);
     }
 
     /// An exit signal that counts.
-    pub(super) fn exit_signal(self, from: Pid, reason: ExitReason, by_link: bool) {
+    pub(super) fn exit_signal(self, from: Pid, reason: ExitReason, way: Way) {
+        let Way { by_link, priority } = way;
         if !by_link && reason == ExitReason::Kill {
             self.control.doom(ExitReason::Killed);
         } else if self.control.trap_exit.get() {
-            self.put(Exit { from, reason });
+            let exit = Envelope::new(Exit { from, reason });
+            self.control.put_stamped(exit, Stamp::NONE.with_priority(priority));
         } else if reason != ExitReason::Normal || (from == self.pid() && !by_link) {
             self.control.doom(reason);
         }
     }
 
-    fn handle_down(self, monitor: Reference, reason: ExitReason) {
-        let held = self.control.relations().take_monitor(monitor);
+    fn handle_down(self, reference: Reference, reason: ExitReason) {
+        let relations = self.control.relations_if_any();
+        let held = relations.and_then(|mut of| of.take_monitor(reference));
         if let Some(held) = held {
-            self.put(Down { monitor, object: held.object, reason });
+            self.put_down(reference, held, reason);
         }
+    }
+
+    /// What a monitor held has ended.
+    fn put_down(self, monitor: Reference, held: Monitor, reason: ExitReason) {
+        let Monitor { object, delivery: Delivery { tag, priority }, .. } = held;
+        let down = Tag::down(tag, Down { monitor, object, reason });
+        self.control.put_stamped(down, Stamp::down(monitor.serial()).with_priority(priority));
     }
 
     fn handle_spawn_reply(self, reference: Reference, result: Result<Pid, SpawnError>) {
-        let mut relations = self.control.relations();
-        let Some(spawning) = relations.take_spawn(reference) else { return };
-        if let Ok(child) = result {
-            if spawning.link {
-                relations.linked(child);
-                relations.linked_over(child, spawning.connection);
+        let spawning = self.control.relations().take_spawn(reference);
+        if let Some(spawning) = spawning {
+            self.spawn_answered(reference, spawning, result);
+        }
+    }
+
+    /// A request to spawn has its answer: the relations are there now, and it is told.
+    pub(super) fn spawn_answered(
+        self,
+        reference: Reference,
+        spawning: Spawning,
+        result: Result<Pid, SpawnError>,
+    ) {
+        let abandoned = spawning.is_abandoned();
+        let Spawning { connection, link, monitor, reply, reply_tag, never, .. } = spawning;
+        if reply.wants(result.is_ok()) {
+            self.control.put(Tag::spawn_reply(reply_tag, SpawnReply { reference, result }));
+        } else {
+            contain(|| drop(reply_tag));
+        }
+        match result {
+            Ok(child) => {
+                match link {
+                    Some(_) if abandoned => self.abandon_child(child),
+                    Some(link) => {
+                        self.control.relations().linked_child(child, connection, link.priority);
+                    }
+                    None => {}
+                }
+                self.monitor_answered(reference, child, connection, monitor);
             }
-            if spawning.monitor {
-                relations.add_child_monitor(reference, child, spawning.connection);
+            Err(error) => {
+                self.control.relations().aliases.monitor_ended(reference.serial());
+                if let Some(never) = never {
+                    self.never_spawned(reference, never, error, link, monitor);
+                }
             }
         }
-        drop(relations);
-        self.put(SpawnReply { reference, result });
+    }
+
+    /// A child that never was is said to have ended.
+    fn never_spawned(
+        self,
+        reference: Reference,
+        child: Pid,
+        error: SpawnError,
+        link: Option<LinkOpts>,
+        monitor: Asked,
+    ) {
+        if let Asked::Yes(delivery) = monitor {
+            let (object, target) = (Object::Pid(child), Some(child));
+            let held = Monitor { object, target, connection: LOCAL, delivery };
+            self.put_down(reference, held, error.into());
+        }
+        if let Some(link) = link {
+            let way = Way { by_link: true, priority: link.priority };
+            self.exit_signal(child, error.into(), way);
+        }
+    }
+
+    fn monitor_answered(
+        self,
+        reference: Reference,
+        child: Pid,
+        connection: ConnectionId,
+        monitor: Asked,
+    ) {
+        match monitor {
+            Asked::No => {}
+            Asked::Yes(delivery) => {
+                let mut relations = self.control.relations();
+                relations.add_child_monitor(reference, child, connection, delivery);
+            }
+            Asked::TakenBack => {
+                self.node.signal(child, Signal::Demonitor { from: self.pid(), reference });
+            }
+        }
+    }
+
+    /// The child has its half of the link.
+    fn abandon_child(self, child: Pid) {
+        let (from, reason) = (self.pid(), ExitReason::Abandoned);
+        self.node.signal(child, Signal::Exit { from, reason, by_link: true });
     }
 
     fn handle_loss(self, node: Option<NodeId>, connection: ConnectionId) {
-        let lost = self.control.relations().connection_lost(node, connection);
-        let Lost { links, monitors, spawns } = lost;
-        for reference in spawns {
-            self.put(SpawnReply { reference, result: Err(SpawnError::Noconnection) });
+        let relations = self.control.relations_if_any();
+        let lost = relations.map(|mut of| of.connection_lost(node, connection));
+        let Lost { links, monitors, spawns } = lost.unwrap_or_default();
+        for (reference, spawning) in spawns {
+            self.spawn_answered(reference, spawning, Err(SpawnError::Noconnection));
         }
-        for peer in links {
-            self.exit_signal(peer, ExitReason::Noconnection, true);
+        for (peer, priority) in links {
+            self.exit_signal(peer, ExitReason::Noconnection, Way { by_link: true, priority });
         }
-        for (monitor, object) in monitors {
-            self.put(Down { monitor, object, reason: ExitReason::Noconnection });
+        for (reference, held) in monitors {
+            self.put_down(reference, held, ExitReason::Noconnection);
         }
     }
 }

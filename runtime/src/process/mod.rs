@@ -1,9 +1,16 @@
 //! Processes: what one is, how it runs, what signals do to it, and how it ends.
 
+mod alias;
+mod aliases;
 mod api;
 mod control;
 mod exit;
 mod handle;
+mod link;
+mod messages;
+mod monitor;
+mod orphans;
+mod priority;
 mod rare;
 mod receive;
 mod relations;
@@ -12,22 +19,31 @@ mod run;
 mod spawn;
 mod spawn_on;
 mod spawn_opt;
+mod spawn_request;
+mod spawning;
+mod tag;
 mod timers;
 mod wait;
 
+pub use alias::{AliasOpts, alias, alias_with, unalias};
 pub use api::{
-    acting_node, cancel_timer, demonitor, demonitor_flush, exit, exit_process, link, make_ref,
-    monitor, process_count, read_timer, register, registered, self_node, self_pid, send,
-    send_after, start_timer, trap_exit, unlink, unregister, whereis,
+    acting_node, cancel_timer, exit, exit_process, make_ref, process_count, read_timer, register,
+    registered, self_node, self_pid, send, send_after, start_timer, trap_exit, unregister, whereis,
 };
+pub use link::{LinkOpts, link, link_with, unlink};
+pub use monitor::{MonitorAlias, MonitorOpts, demonitor, demonitor_flush, monitor, monitor_with};
+pub use priority::{ExitDest, exit_process_priority, send_priority};
 pub use receive::{Next, Opened, Receive};
 pub use spawn::{spawn, spawn_link, spawn_monitor};
 pub use spawn_on::{spawn_link_on, spawn_monitor_on, spawn_on, spawn_on_with, spawn_opt_on};
 pub use spawn_opt::{SpawnOpts, Spawned, spawn_opt};
+pub use spawn_request::{RequestOpts, spawn_request, spawn_request_abandon, spawn_request_on};
+pub use spawning::ReplyOn;
 pub use wait::{Elapsed, Sleep, SpawnBlocking, sleep, spawn_blocking, timeout, yield_now};
 
 pub(crate) use control::{Body, Control, Running, SlotRef};
 pub(crate) use exit::{catch, end, install_panic_hook, report};
+pub(crate) use orphans::Orphans;
 pub use route::SendError;
 pub(crate) use run::run;
 pub(crate) use spawn::{Start, start};

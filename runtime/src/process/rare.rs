@@ -7,11 +7,14 @@ use std::cell::{OnceCell, RefCell, RefMut};
 
 use super::control::Control;
 use super::relations::Relations;
+use crate::mailbox::Mailbox;
 
 /// The parts.
 #[derive(Default)]
 pub(crate) struct Rare {
-    /// Links, monitors, and requests under way.
+    /// The messages that go ahead of the ordinary ones.
+    pub(super) ahead: RefCell<Mailbox>,
+    /// Links, monitors, aliases, and requests under way.
     relations: RefCell<Relations>,
 }
 

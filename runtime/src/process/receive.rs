@@ -91,7 +91,7 @@ impl Receive {
                 "two receives of one process at the same time: a process has one mailbox, so let \
                  one `receive!` take the messages of both"
             );
-            me.control.mailbox.borrow_mut().rewind();
+            me.control.rewind();
             Receive { owner: me.pid().local().word(), after }
         })
     }
@@ -102,7 +102,7 @@ impl Receive {
     /// Outside of the process.
     #[must_use]
     pub fn since(self, reference: Reference) -> Receive {
-        context::process("receive!", |me| me.control.mailbox.borrow_mut().seek(reference));
+        context::process("receive!", |me| me.control.seek(reference));
         self
     }
 
@@ -119,14 +119,12 @@ impl Receive {
             me.pid()
         );
         loop {
-            // In a statement of its own, so that the borrow ends here.
-            let next = me.control.mailbox.borrow_mut().take_next(wanted);
-            if let Some(message) = next {
+            if let Some(message) = me.control.take_next(wanted) {
                 if me.control.spend() {
                     return Poll::Ready(Next::Message(message));
                 }
                 // The turn's budget is used up: others have theirs first.
-                me.control.mailbox.borrow_mut().return_to_cursor(message);
+                me.control.return_to_cursor(message);
                 let _ = me.control.slot.queue.notify();
                 return Poll::Pending;
             }
@@ -170,7 +168,11 @@ impl Receive {
             };
         };
         match encoded.decode::<M>() {
-            Ok(value) => self.open(Envelope::new(value)),
+            Ok(value) => {
+                let mut decoded = Envelope::new(value);
+                decoded.set_word(message.word().stamp());
+                self.open(decoded)
+            }
             Err(error) => {
                 context::process("receive!", |me| me.node.undecodable(me.pid(), encoded, &error));
                 Opened::Gone
@@ -180,7 +182,7 @@ impl Receive {
 
     /// Puts back a message that nobody wanted; the receive goes on behind it.
     pub fn keep(&mut self, message: Envelope) {
-        context::process("receive!", |me| me.control.mailbox.borrow_mut().put_back(message));
+        context::process("receive!", |me| me.control.put_back(message));
     }
 
     fn stop_timer(&mut self, me: Running<'_>) {
@@ -222,12 +224,23 @@ impl Running<'_> {
     /// Makes a reference, and marks its place in the mailbox: a receive that waits for it
     /// need not look at what is there already.
     pub(super) fn make_ref(self) -> Reference {
+        let reference = self.node.make_ref();
+        self.mark(reference);
+        reference
+    }
+
+    /// The same, for a reference that leads to this process.
+    pub(super) fn make_alias_ref(self) -> Reference {
+        let reference = self.node.make_alias_ref(self.pid().local().slot);
+        self.mark(reference);
+        reference
+    }
+
+    fn mark(self, reference: Reference) {
         if !self.control.ending.get() {
             self.take_signals_aside();
         }
-        let reference = self.node.make_ref();
-        self.control.mailbox.borrow_mut().mark(reference);
-        reference
+        self.control.mark(reference);
     }
 }
 

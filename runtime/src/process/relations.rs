@@ -1,9 +1,12 @@
-//! The links and monitors of one process, as that process sees them.
+//! The links, monitors, aliases and requests of one process, as that process sees them.
 //!
 //! Nothing is sent from here: each change says what has to be sent.
 
 use std::collections::BTreeMap;
 
+use super::aliases::{Active, Aliases, Ends};
+use super::spawning::Spawning;
+use super::tag::Tag;
 use crate::carrier::ConnectionId;
 use crate::node_id::NodeId;
 use crate::pid::Pid;
@@ -20,6 +23,7 @@ pub(crate) struct Relations {
     monitors: BTreeMap<Reference, Monitor>,
     /// Who monitors this process.
     watchers: BTreeMap<Reference, Pid>,
+    pub(super) aliases: Aliases,
     /// Requests to spawn on other nodes that have not been answered.
     spawns: BTreeMap<Reference, Spawning>,
     /// Numbers the unlinks.
@@ -33,45 +37,61 @@ struct Link {
     connection: ConnectionId,
     /// The number of an unlink that has not been acknowledged: the link counts no more.
     unlinking: Option<u64>,
+    /// A trapped exit signal of it goes ahead of the ordinary messages.
+    priority: bool,
 }
 
 /// A monitor that this process holds.
-#[derive(Clone)]
 pub(super) struct Monitor {
     pub(super) object: Object,
     /// The process, where it is known.
     pub(super) target: Option<Pid>,
     pub(super) connection: ConnectionId,
+    pub(super) delivery: Delivery,
 }
 
-/// A request to spawn on another node.
-#[derive(Clone, Copy)]
-pub(super) struct Spawning {
-    pub(super) connection: ConnectionId,
-    pub(super) link: bool,
-    pub(super) monitor: bool,
+/// How the `Down` of a monitor is to arrive.
+#[derive(Default, Debug)]
+pub(super) struct Delivery {
+    pub(super) tag: Option<Tag>,
+    /// Ahead of the ordinary messages.
+    pub(super) priority: bool,
 }
 
 /// What a lost connection took with it.
 #[derive(Default)]
 pub(super) struct Lost {
-    pub(super) links: Vec<Pid>,
-    pub(super) monitors: Vec<(Reference, Object)>,
-    pub(super) spawns: Vec<Reference>,
+    /// With whether their exit signals have priority.
+    pub(super) links: Vec<(Pid, bool)>,
+    pub(super) monitors: Vec<(Reference, Monitor)>,
+    pub(super) spawns: Vec<(Reference, Spawning)>,
 }
 
 /// What `unlink` has to send.
 pub(super) struct Unlink(pub(super) u64);
 
+/// What a message by an alias has to do with it.
+pub(super) struct ByAlias {
+    /// The message goes ahead of the ordinary ones if its sender wants that.
+    pub(super) priority: bool,
+    /// The monitor that it has ended, if it has ended an active one.
+    pub(super) monitor: Option<Monitor>,
+    /// The tag that is not needed any more.
+    pub(super) tag: Option<Tag>,
+}
+
 impl Relations {
     /// This process links itself. True if the peer must be told.
     #[must_use]
-    pub(super) fn link(&mut self, peer: Pid) -> bool {
+    pub(super) fn link(&mut self, peer: Pid, priority: bool) -> bool {
         match self.links.get_mut(&peer) {
-            // LINK-10: the late acknowledgement finds no unlink of its number.
-            Some(link) => link.unlinking.take().is_some(),
+            Some(link) => {
+                link.priority = priority;
+                // LINK-10: the late acknowledgement finds no unlink of its number.
+                link.unlinking.take().is_some()
+            }
             None => {
-                self.links.insert(peer, Link { connection: LOCAL, unlinking: None });
+                self.links.insert(peer, Link { connection: LOCAL, unlinking: None, priority });
                 true
             }
         }
@@ -86,7 +106,13 @@ impl Relations {
 
     /// The peer has linked itself. A link that crosses our unlink stays unlinked.
     pub(super) fn linked(&mut self, peer: Pid) {
-        self.links.entry(peer).or_insert(Link { connection: LOCAL, unlinking: None });
+        let link = Link { connection: LOCAL, unlinking: None, priority: false };
+        self.links.entry(peer).or_insert(link);
+    }
+
+    /// A child was spawned with a link, over this connection.
+    pub(super) fn linked_child(&mut self, child: Pid, connection: ConnectionId, priority: bool) {
+        self.links.insert(child, Link { connection, unlinking: None, priority });
     }
 
     /// This process unlinks itself; none if there is no link.
@@ -112,29 +138,35 @@ impl Relations {
         }
     }
 
-    /// An exit signal by a link: true if the link was active. It is gone now.
+    /// An exit signal by a link: none if the link was not active, else whether the signal
+    /// has priority. The link is gone now.
     #[must_use]
-    pub(super) fn link_fired(&mut self, peer: Pid) -> bool {
-        self.links.remove(&peer).is_some_and(|link| link.unlinking.is_none())
+    pub(super) fn link_fired(&mut self, peer: Pid) -> Option<bool> {
+        let link = self.links.remove(&peer)?;
+        link.unlinking.is_none().then_some(link.priority)
     }
 
     pub(super) fn add_monitor(&mut self, reference: Reference, monitor: Monitor) {
         self.monitors.insert(reference, monitor);
     }
 
-    /// A child on another node, which was spawned with a monitor.
+    /// A child was spawned with a monitor, over this connection.
     pub(super) fn add_child_monitor(
         &mut self,
         reference: Reference,
         child: Pid,
         connection: ConnectionId,
+        delivery: Delivery,
     ) {
-        let object = Object::Pid(child);
-        self.add_monitor(reference, Monitor { object, target: Some(child), connection });
+        let (object, target) = (Object::Pid(child), Some(child));
+        self.add_monitor(reference, Monitor { object, target, connection, delivery });
     }
 
+    /// A monitor ends, and the alias that goes with it; none if it was not active.
     pub(super) fn take_monitor(&mut self, reference: Reference) -> Option<Monitor> {
-        self.monitors.remove(&reference)
+        let monitor = self.monitors.remove(&reference)?;
+        self.aliases.monitor_ended(reference.serial());
+        Some(monitor)
     }
 
     pub(super) fn monitored_over(&mut self, reference: Reference, connection: ConnectionId) {
@@ -154,8 +186,24 @@ impl Relations {
         }
     }
 
+    /// A message by the alias that is this reference; none if the alias is not active.
+    pub(super) fn received_by_alias(&mut self, reference: Reference) -> Option<ByAlias> {
+        let Active { ends, priority } = self.aliases.received(reference.serial())?;
+        let ends_monitor = ends == Ends::WithMonitorOrReply;
+        let mut monitor = ends_monitor.then(|| self.monitors.remove(&reference)).flatten();
+        let pending = self.spawns.get_mut(&reference).filter(|_| ends_monitor);
+        let pending = pending.and_then(Spawning::demonitor).flatten();
+        let tag = monitor.as_mut().and_then(|monitor| monitor.delivery.tag.take()).or(pending);
+        Some(ByAlias { priority, monitor, tag })
+    }
+
     pub(super) fn add_spawn(&mut self, reference: Reference, spawning: Spawning) {
         self.spawns.insert(reference, spawning);
+    }
+
+    /// A request that has not been answered, and was not abandoned.
+    pub(super) fn pending_spawn(&mut self, reference: Reference) -> Option<&mut Spawning> {
+        self.spawns.get_mut(&reference).filter(|spawning| !spawning.is_abandoned())
     }
 
     pub(super) fn take_spawn(&mut self, reference: Reference) -> Option<Spawning> {
@@ -174,13 +222,26 @@ impl Relations {
         };
         let links = self.links.extract_if(.., |peer, link| over(link.connection, Some(*peer)));
         let active = links.filter(|(_, link)| link.unlinking.is_none());
-        lost.links.extend(active.map(|(peer, _)| peer));
-        let monitors = self.monitors.extract_if(.., |_, m| over(m.connection, m.target));
-        lost.monitors.extend(monitors.map(|(reference, monitor)| (reference, monitor.object)));
-        let spawns = self.spawns.extract_if(.., |_, spawning| spawning.connection == id);
-        lost.spawns.extend(spawns.map(|(reference, _)| reference));
+        lost.links.extend(active.map(|(peer, link)| (peer, link.priority)));
+        lost.monitors.extend(self.monitors.extract_if(.., |_, m| over(m.connection, m.target)));
+        for (reference, _) in &lost.monitors {
+            self.aliases.monitor_ended(reference.serial());
+        }
+        lost.spawns.extend(self.spawns.extract_if(.., |_, spawning| spawning.connection == id));
         self.watchers.retain(|_, watcher| !over(LOCAL, Some(*watcher)));
         lost
+    }
+
+    /// The process ends: the tags, which are values of its own.
+    pub(super) fn take_tags(&mut self) -> Vec<Tag> {
+        let of_monitors = self.monitors.values_mut().map(|monitor| monitor.delivery.tag.take());
+        let of_spawns = self.spawns.values_mut().flat_map(Spawning::take_tags);
+        of_monitors.chain(of_spawns).flatten().collect()
+    }
+
+    /// The process ends: the requests that nobody answers any more.
+    pub(super) fn take_spawns(&mut self) -> BTreeMap<Reference, Spawning> {
+        std::mem::take(&mut self.spawns)
     }
 
     /// The process ends: whom to tell, and what to take back.

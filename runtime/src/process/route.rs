@@ -3,13 +3,14 @@
 use crate::carrier::{ConnectionId, RemoteDest};
 use crate::dest::Dest;
 use crate::exit_reason::ExitReason;
-use crate::message::{EncodeError, Envelope, Message};
+use crate::message::{Address, EncodeError, Envelope, Message};
 use crate::name::Name;
 use crate::node::Inner;
 use crate::node_name::NodeName;
 use crate::pid::Pid;
+use crate::reference::Reference;
 use crate::scheduler::is_worker;
-use crate::signal::{Signal, Target};
+use crate::signal::{Alias, Signal, Target};
 
 use super::exit::contain;
 use super::relations::LOCAL;
@@ -32,24 +33,25 @@ pub enum SendError {
 /// A destination that has been looked up.
 pub(super) enum Found {
     Local(Pid),
+    /// An alias, of this node or another.
+    Alias(Reference),
     Remote(RemoteDest),
     /// A name that nobody has, on this node.
-    Nobody(Name),
+    Nobody,
 }
 
 impl Inner {
     pub(super) fn find(&self, dest: &Dest<'_>) -> Result<Found, SendError> {
         let here = |name: &str| match self.registry.whereis(name) {
             Some(pid) => Found::Local(pid),
-            None => Found::Nobody(name.into()),
+            None => Found::Nobody,
         };
         Ok(match dest {
             Dest::Pid(pid) if pid.node() == self.id => Found::Local(*pid),
             Dest::Pid(pid) => Found::Remote(RemoteDest::Pid(*pid)),
+            Dest::Alias(alias) => Found::Alias(*alias),
             Dest::Name(name) => match here(name) {
-                Found::Nobody(name) => {
-                    return Err(SendError::Unregistered(name.as_str().into()));
-                }
+                Found::Nobody => return Err(SendError::Unregistered(name.as_ref().into())),
                 found => found,
             },
             Dest::NameAt(name, node) if self.is_called(node) => here(name),
@@ -81,11 +83,46 @@ impl Inner {
     ) -> Result<(), SendError> {
         match self.find(dest)? {
             Found::Local(pid) => self.deliver_envelope(pid, message),
+            Found::Alias(reference) => {
+                self.send_alias(Alias { reference, priority: false }, Signal::Message(message))?;
+            }
             Found::Remote(dest) => {
                 message.check_sendable()?;
                 self.try_carry(dest, Signal::Message(message))?;
             }
-            Found::Nobody(_) => {}
+            Found::Nobody => {}
+        }
+        Ok(())
+    }
+
+    /// Sends a message ahead of the ordinary ones, where the destination allows it.
+    pub(super) fn send_priority<M: Message>(
+        &self,
+        dest: Dest<'_>,
+        message: M,
+    ) -> Result<(), SendError> {
+        let Dest::Alias(reference) = dest else { return self.send(dest, message) };
+        let alias = Alias { reference, priority: true };
+        self.send_alias(alias, Signal::Message(Envelope::new(message)))
+    }
+
+    /// Sends a signal that is no message by an alias.
+    pub(super) fn signal_alias(&self, alias: Alias, signal: Signal) {
+        if let Err(error) = self.send_alias(alias, signal) {
+            tracing::error!(%error, "a signal to another node was not sent");
+        }
+    }
+
+    fn send_alias(&self, alias: Alias, signal: Signal) -> Result<(), SendError> {
+        if alias.reference.owner().is_none() {
+            self.nobody(signal);
+        } else if alias.reference.node() == self.id {
+            self.deliver_to_alias(alias, signal);
+        } else {
+            if let Signal::Message(message) = &signal {
+                message.check_sendable()?;
+            }
+            self.try_carry(RemoteDest::Alias(alias), signal)?;
         }
         Ok(())
     }
@@ -143,7 +180,7 @@ impl Inner {
     /// The same, for a signal in its envelope.
     fn deliver_envelope(&self, to: Pid, mut envelope: Envelope) {
         debug_assert_eq!(to.node(), self.id);
-        envelope.set_generation(to.local().generation);
+        envelope.set_word(Address::pid(to.local().generation));
         let refused = match self.table.get(to.local()) {
             Some(slot) => slot.queue.push(envelope).map(|wake| slot.wake(wake)),
             None => Err(envelope),
@@ -153,10 +190,31 @@ impl Inner {
         }
     }
 
+    /// Puts a signal into the queue of the process that an alias of this node leads to. It
+    /// is that process which knows whether the alias is active.
+    pub(super) fn deliver_to_alias(&self, alias: Alias, signal: Signal) {
+        let Alias { reference, priority } = alias;
+        let slot = reference.owner().and_then(|owner| self.table.get_any(owner));
+        let (Some(slot), Some(address)) = (slot, Address::alias(reference.serial(), priority))
+        else {
+            return self.nobody(signal);
+        };
+        let mut envelope = Envelope::signal(signal);
+        envelope.set_word(address);
+        match slot.queue.push(envelope) {
+            Ok(wake) => slot.wake(wake),
+            Err(envelope) => self.nobody(envelope.into_signal()),
+        }
+    }
+
     /// Takes in a signal that came from another node; says whom it is for.
     pub(crate) fn receive(&self, target: &Target, signal: Signal) -> Option<Pid> {
         let pid = match target {
             Target::Pid(pid) => Some(*pid),
+            Target::Alias(alias) => {
+                self.deliver_to_alias(*alias, signal);
+                return None;
+            }
             Target::Name(name) => self.registry.whereis(name.as_str()),
         };
         match pid {
@@ -176,7 +234,10 @@ impl Inner {
             Signal::Unlink { from, id } => {
                 self.signal(from, Signal::UnlinkAck { from: to, id });
             }
-            Signal::SpawnReply { result: Ok(child), .. } => self.orphaned(to, child),
+            Signal::SpawnReply { reference, result: Ok(child) } => {
+                self.orphaned(to, reference, child);
+            }
+            Signal::ConnectionLost { connection, .. } => self.orphans_lost(to, connection),
             other => self.nobody(other),
         }
     }
@@ -190,12 +251,5 @@ impl Inner {
             }
             other => contain(|| drop(other)),
         }
-    }
-
-    /// The process that asked for a child ended before the answer came. A child with a
-    /// link ends with it: its own half of the link tells it.
-    fn orphaned(&self, parent: Pid, child: Pid) {
-        let reason = ExitReason::Noproc;
-        self.signal(child, Signal::Exit { from: parent, reason, by_link: true });
     }
 }

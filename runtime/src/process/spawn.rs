@@ -4,16 +4,15 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 
-use super::control::{Body, Control, Process};
-use super::exit::leave;
-use super::relations::{LOCAL, Monitor};
+use super::control::{Body, Control, Process, Running};
+use super::exit::refuse;
+use super::relations::{Delivery, LOCAL};
 use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::node::Inner;
-use crate::pid::Pid;
+use crate::pid::{LocalId, Pid};
 use crate::reference::Reference;
 use crate::scheduler::shard;
-use crate::system_message::Object;
 
 /// What a new process has besides its future.
 pub(crate) struct Start {
@@ -64,13 +63,26 @@ where
     Some(pid)
 }
 
-impl Inner {
+impl Running<'_> {
+    /// Starts a child; none if there is no room, or if the process ends (PROC-7).
     #[track_caller]
-    fn start_child<F>(&self, start_: Start, future: F) -> Pid
+    fn start_child<F>(self, start_: Start, future: F) -> Option<Pid>
     where
         F: Future + Send + 'static,
     {
-        start(self, start_, future, |_| ()).unwrap_or_else(|| leave(ExitReason::SystemLimit))
+        if self.control.ending.get() {
+            return None;
+        }
+        let child = start(self.node, start_, future, |_| ());
+        if child.is_none() {
+            refuse(ExitReason::SystemLimit);
+        }
+        child
+    }
+
+    /// The pid of a child that could not be.
+    pub(super) fn no_child(self) -> Pid {
+        Pid::new(self.node.id, LocalId::NONE)
     }
 }
 
@@ -98,7 +110,7 @@ where
     let site = Location::caller();
     context::process("spawn", |me| {
         let start = Start::new(Some(me.pid()), site);
-        me.node.start_child(start, future.into_future())
+        me.start_child(start, future.into_future()).unwrap_or_else(|| me.no_child())
     })
 }
 
@@ -117,7 +129,9 @@ where
     context::process("spawn_link", |me| {
         let parent = me.pid();
         let start = Start { link: Some(parent), ..Start::new(Some(parent), site) };
-        let child = me.node.start_child(start, future.into_future());
+        let Some(child) = me.start_child(start, future.into_future()) else {
+            return me.no_child();
+        };
         me.control.relations().linked(child);
         child
     })
@@ -139,10 +153,10 @@ where
         let (parent, reference) = (me.pid(), me.make_ref());
         let watcher = Some((reference, parent));
         let start = Start { watcher, ..Start::new(Some(parent), site) };
-        let child = me.node.start_child(start, future.into_future());
-        let monitor =
-            Monitor { object: Object::Pid(child), target: Some(child), connection: LOCAL };
-        me.control.relations().add_monitor(reference, monitor);
+        let Some(child) = me.start_child(start, future.into_future()) else {
+            return (me.no_child(), reference);
+        };
+        me.control.relations().add_child_monitor(reference, child, LOCAL, Delivery::default());
         (child, reference)
     })
 }

@@ -4,16 +4,18 @@ use std::panic::Location;
 
 use super::exit::leave;
 use super::receive::Receive;
-use super::relations::{LOCAL, Spawning};
 use super::spawn_opt::{SpawnOpts, Spawned};
-use crate::carrier::SpawnRequest;
+use super::spawning::Spawning;
 use crate::context;
 use crate::exit_reason::ExitReason;
+use crate::message::Envelope;
+use crate::node_id::{Creation, NodeId};
 use crate::node_name::NodeName;
 use crate::pid::{LocalId, Pid};
 use crate::reference::Reference;
 use crate::remote::RemoteFn;
-use crate::signal::{Signal, SpawnError};
+use crate::signal::SpawnError;
+use crate::system_message::SpawnReply;
 
 /// Spawns a process on a node (Erlang's `spawn/2`).
 ///
@@ -27,9 +29,7 @@ use crate::signal::{Signal, SpawnError};
 /// # Panics
 /// Outside of a process, and when `node` is no node name (`badarg`).
 pub async fn spawn_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -> Pid {
-    let node = node_name(node.as_ref());
-    let (_, result) = request(&node, function, &SpawnOpts::new()).await;
-    result.unwrap_or_else(|_| no_process(&node))
+    spawn_opt_on(node, SpawnOpts::new(), function).await.pid
 }
 
 /// As [`spawn_on`], with a link (Erlang's `spawn_link/2`). When there is no such process
@@ -48,9 +48,8 @@ pub async fn spawn_link_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -> P
 /// # Panics
 /// As [`spawn_on`].
 pub async fn spawn_monitor_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -> (Pid, Reference) {
-    let node = node_name(node.as_ref());
-    let (reference, pid) = request_or_none(&node, function, SpawnOpts::new().monitor()).await;
-    (pid, reference)
+    let spawned = spawn_opt_on(node, SpawnOpts::new().monitor(), function).await;
+    (spawned.pid, spawned.monitor.expect("it was asked for"))
 }
 
 /// As [`spawn_on`], with options (Erlang's `spawn_opt/3`). When there is no such process a
@@ -63,10 +62,9 @@ pub async fn spawn_opt_on<F: RemoteFn>(
     opts: SpawnOpts,
     function: F,
 ) -> Spawned {
-    let node = node_name(node.as_ref());
-    let monitor = opts.monitor;
-    let (reference, pid) = request_or_none(&node, function, opts).await;
-    Spawned { pid, monitor: monitor.then_some(reference) }
+    let monitored = opts.monitor.is_some();
+    let (reference, pid, _) = request(node.as_ref(), opts, function, true).await;
+    Spawned { pid, monitor: monitored.then_some(reference) }
 }
 
 /// As [`spawn_on`], and says why when there is no process.
@@ -81,78 +79,67 @@ pub async fn spawn_on_with<F: RemoteFn>(
     node: impl AsRef<str>,
     function: F,
 ) -> Result<Pid, SpawnError> {
-    let node = node_name(node.as_ref());
-    request(&node, function, &SpawnOpts::new()).await.1
+    let (_, pid, error) = request(node.as_ref(), SpawnOpts::new(), function, false).await;
+    error.map_or(Ok(pid), Err)
 }
 
-fn node_name(name: &str) -> NodeName {
-    name.parse().unwrap_or_else(|error| leave(ExitReason::badarg(error)))
-}
-
-/// A pid of that node that no process ever has.
-fn no_process(node: &NodeName) -> Pid {
-    let node = crate::NodeId::of(node, crate::Creation(0));
-    Pid::new(node, LocalId { slot: u32::MAX, generation: 0 })
-}
-
-fn reason_of(error: SpawnError) -> ExitReason {
-    match error {
-        SpawnError::Noconnection => ExitReason::Noconnection,
-        SpawnError::SystemLimit => ExitReason::SystemLimit,
-        SpawnError::Notsup => ExitReason::Notsup,
-    }
-}
-
-/// As [`request`]. Where there is no process, one that never was is said to have ended.
-async fn request_or_none<F: RemoteFn>(
-    node: &NodeName,
-    function: F,
-    opts: SpawnOpts,
-) -> (Reference, Pid) {
-    let (reference, result) = request(node, function, &opts).await;
-    let pid = result.unwrap_or_else(|error| {
-        let none = no_process(node);
-        context::process("spawn_opt_on", |me| {
-            if opts.monitor {
-                me.control.relations().add_child_monitor(reference, none, LOCAL);
-                let (from, reason) = (Some(none), reason_of(error));
-                me.node.deliver(me.pid(), Signal::Down { from, reference, reason });
-            }
-            if opts.link {
-                me.exit_signal(none, reason_of(error), true);
-            }
-        });
-        none
-    });
-    (reference, pid)
-}
-
-/// Asks a node for a process, and waits for the answer.
+/// Asks a node for a process, and waits for the answer. Where there is no process, the pid is
+/// of one that never was; `as_ended`: links and monitors are told that it has ended.
 async fn request<F: RemoteFn>(
-    node: &NodeName,
+    node: &str,
+    opts: SpawnOpts,
     function: F,
-    opts: &SpawnOpts,
-) -> (Reference, Result<Pid, SpawnError>) {
-    let asked = context::process("spawn_on", |me| {
-        let reference = me.make_ref();
-        if me.node.is_called(node.as_str()) {
-            let site = Location::caller();
-            return Err((reference, me.spawn_with(reference, site, opts, function.into_future())));
-        }
-        let Some(carrier) = me.node.carrier.get() else {
-            return Err((reference, Err(SpawnError::Noconnection)));
+    as_ended: bool,
+) -> (Reference, Pid, Option<SpawnError>) {
+    let (reference, asked) = context::process("spawn_on", |me| {
+        let reference = me.spawn_reference(&opts);
+        let node = match node.parse::<NodeName>() {
+            Ok(node) => node,
+            Err(error) => leave(ExitReason::badarg(error)),
         };
-        let args = function.args().unwrap_or_else(|error| leave(ExitReason::badarg(error)));
-        let function = function.name().into();
-        let (from, link, monitor) = (me.pid(), opts.link, opts.monitor);
-        let connection =
-            carrier.spawn(node, SpawnRequest { reference, from, function, args, link, monitor });
-        let spawning = Spawning { connection, link, monitor };
-        me.control.relations().add_spawn(reference, spawning);
-        Ok(reference)
+        let never = Pid::new(NodeId::of(&node, Creation(0)), LocalId::NONE);
+        let (there, opts) = if me.node.is_called(node.as_str()) {
+            let site = Location::caller();
+            match me.spawn_with(reference, site, opts, function.into_future(), |_| ()) {
+                Ok(child) => return (reference, Ok(child)),
+                Err(failed) => (Err(failed.error), failed.opts),
+            }
+        } else {
+            (Ok(function), opts)
+        };
+        let mut spawning = Spawning::new(opts.link, opts.monitor.map(|opts| opts.delivery));
+        spawning.never = as_ended.then_some(never);
+        match there {
+            Ok(function) => me.request_there(&node, reference, spawning, &function),
+            Err(error) => me.spawn_answered(reference, spawning, Err(error)),
+        }
+        (reference, Err(never))
     });
-    match asked {
-        Ok(reference) => (reference, Receive::spawn_reply(reference).await),
-        Err(answered) => answered,
+    let never = match asked {
+        Ok(child) => return (reference, child, None),
+        Err(never) => never,
+    };
+    let mut pending = Pending(Some(reference));
+    let result = Receive::spawn_reply(reference).await;
+    pending.0 = None;
+    (reference, result.unwrap_or(never), result.err())
+}
+
+/// A request whose answer is awaited. Nobody waits any more when it is dropped.
+struct Pending(Option<Reference>);
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let Some(request) = self.0 else { return };
+        context::try_process(|me| {
+            // SPAWN-7: a process that ends has a reason of its own for the child.
+            if std::thread::panicking() || me.control.ending.get() || me.abandon(request) {
+                return;
+            }
+            let is_answer = |reply: &SpawnReply| reply.reference == request;
+            let is_meant = |message: &Envelope| message.peek::<SpawnReply>().is_some_and(is_answer);
+            let answer = me.control.remove_since(request, is_meant);
+            drop(answer);
+        });
     }
 }

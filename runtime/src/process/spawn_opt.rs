@@ -4,7 +4,9 @@ use std::future::Future;
 use std::panic::Location;
 
 use super::control::Running;
-use super::exit::leave;
+use super::exit::refuse;
+use super::link::LinkOpts;
+use super::monitor::MonitorOpts;
 use super::relations::LOCAL;
 use super::spawn::{Start, start};
 use crate::context;
@@ -13,12 +15,13 @@ use crate::pid::Pid;
 use crate::reference::Reference;
 use crate::signal::SpawnError;
 
-/// What a new process is to have, for [`spawn_opt`] and [`spawn_opt_on`](crate::spawn_opt_on).
+/// What a new process is to have, for [`spawn_opt`], [`spawn_request`](crate::spawn_request)
+/// and the same on other nodes.
 #[derive(Debug, Default)]
 #[must_use = "options do nothing by themselves"]
 pub struct SpawnOpts {
-    pub(super) link: bool,
-    pub(super) monitor: bool,
+    pub(super) link: Option<LinkOpts>,
+    pub(super) monitor: Option<MonitorOpts>,
 }
 
 /// What [`spawn_opt`] has made.
@@ -37,14 +40,24 @@ impl SpawnOpts {
     }
 
     /// It is linked to the process that spawns it.
-    pub fn link(mut self) -> Self {
-        self.link = true;
+    pub fn link(self) -> Self {
+        self.link_with(LinkOpts::new())
+    }
+
+    /// The same, with options.
+    pub fn link_with(mut self, opts: LinkOpts) -> Self {
+        self.link = Some(opts);
         self
     }
 
     /// The process that spawns it monitors it.
-    pub fn monitor(mut self) -> Self {
-        self.monitor = true;
+    pub fn monitor(self) -> Self {
+        self.monitor_with(MonitorOpts::new())
+    }
+
+    /// The same, with options.
+    pub fn monitor_with(mut self, opts: MonitorOpts) -> Self {
+        self.monitor = Some(opts);
         self
     }
 }
@@ -71,35 +84,59 @@ where
 {
     let site = Location::caller();
     context::process("spawn_opt", |me| {
-        let reference = if opts.monitor { me.make_ref() } else { me.node.make_ref() };
-        match me.spawn_with(reference, site, &opts, future.into_future()) {
-            Ok(pid) => Spawned { pid, monitor: opts.monitor.then_some(reference) },
-            Err(_) => leave(ExitReason::SystemLimit),
-        }
+        let monitor = opts.monitor.as_ref().map(|monitor| me.monitor_reference(monitor.alias));
+        let reference = monitor.unwrap_or_else(|| me.node.make_ref());
+        let pid = me.spawn_with(reference, site, opts, future.into_future(), |_| ());
+        let pid = pid.unwrap_or_else(|_| {
+            if !me.control.ending.get() {
+                refuse(ExitReason::SystemLimit);
+            }
+            me.no_child()
+        });
+        Spawned { pid, monitor }
     })
 }
 
+/// There is no process.
+pub(super) struct Failed {
+    pub(super) error: SpawnError,
+    pub(super) opts: SpawnOpts,
+}
+
 impl Running<'_> {
-    /// Spawns a process here. `reference` is the monitor's, if there is to be one.
+    /// A reference for a process to be: the request's, and the monitor's if there is to be one.
+    pub(super) fn spawn_reference(self, opts: &SpawnOpts) -> Reference {
+        self.monitor_reference(opts.monitor.as_ref().and_then(|monitor| monitor.alias))
+    }
+
+    /// Spawns a process here. `before` is called with its pid before it can run.
     pub(super) fn spawn_with(
         self,
         reference: Reference,
         site: &'static Location<'static>,
-        opts: &SpawnOpts,
+        opts: SpawnOpts,
         future: impl Future + Send + 'static,
-    ) -> Result<Pid, SpawnError> {
+        before: impl FnOnce(Pid),
+    ) -> Result<Pid, Failed> {
         let parent = self.pid();
         let start_ = Start {
-            link: opts.link.then_some(parent),
-            watcher: opts.monitor.then_some((reference, parent)),
+            link: opts.link.map(|_| parent),
+            watcher: opts.monitor.as_ref().map(|_| (reference, parent)),
             ..Start::new(Some(parent), site)
         };
-        let child = start(self.node, start_, future, |_| ()).ok_or(SpawnError::SystemLimit)?;
-        if opts.link {
-            self.control.relations().linked(child);
+        // PROC-7.
+        let room = !self.control.ending.get();
+        let child = room.then(|| start(self.node, start_, future, before)).flatten();
+        let Some(child) = child else {
+            self.control.relations().aliases.monitor_ended(reference.serial());
+            return Err(Failed { error: SpawnError::SystemLimit, opts });
+        };
+        if let Some(link) = opts.link {
+            self.control.relations().linked_child(child, LOCAL, link.priority);
         }
-        if opts.monitor {
-            self.control.relations().add_child_monitor(reference, child, LOCAL);
+        if let Some(monitor) = opts.monitor {
+            let mut relations = self.control.relations();
+            relations.add_child_monitor(reference, child, LOCAL, monitor.delivery);
         }
         Ok(child)
     }

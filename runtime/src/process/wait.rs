@@ -120,7 +120,10 @@ where
     let result = Oneshot::default();
     let to = result.clone();
     context::process("spawn_blocking", |me| {
-        me.node.blocking.run(Box::new(move || to.set(catch(call))));
+        // PROC-7.
+        if !me.control.ending.get() {
+            me.node.blocking.run(Box::new(move || to.set(catch(call))));
+        }
     });
     SpawnBlocking(result)
 }

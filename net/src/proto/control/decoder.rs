@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use fika_runtime::message::{decode_postcard, decode_with_nodes, hash_tag};
 use fika_runtime::{
-    Creation, Encoded, Envelope, ExitReason, LocalId, Name, NodeId, NodeName, Pid, Reference,
-    Signal, SpawnError, SpawnRequest, Target, WireType,
+    Alias, Creation, Encoded, Envelope, ExitReason, LocalId, Name, NodeId, NodeName, Pid,
+    Reference, Signal, SpawnError, SpawnRequest, Target, WireType,
 };
 
 use super::{
     DEFINE_NAME, DEFINE_NODE, DEFINE_TYPE, DEMONITOR, DOWN, EXIT, LINK, MESSAGE, MONITOR, SPAWN,
-    SPAWN_ERRORS, SPAWN_LINK, SPAWN_MONITOR, SPAWN_REPLY, SPAWNED, TO_NAME, UNLINK, UNLINK_ACK,
+    SPAWN_ERRORS, SPAWN_LINK, SPAWN_MONITOR, SPAWN_REPLY, SPAWNED, TO_ALIAS, TO_NAME, UNLINK,
+    UNLINK_ACK,
 };
 use crate::proto::atom_cache::ReceiveCache;
 use crate::proto::codec::Reader;
@@ -135,9 +136,12 @@ impl Decoder {
         body: Body<'_>,
     ) -> Result<Event, ProtocolError> {
         let r = &mut reader;
-        let to_name = kind & TO_NAME != 0;
         // The kind is checked before the rest is read as if it were known.
-        let read = match kind & !TO_NAME {
+        let (to, kind_alone) = (kind & (TO_NAME | TO_ALIAS), kind & !(TO_NAME | TO_ALIAS));
+        let is_known =
+            to != TO_NAME | TO_ALIAS && (to != TO_ALIAS || matches!(kind_alone, MESSAGE | EXIT));
+        let read = match kind_alone {
+            _ if !is_known => return Err(unknown_kind(kind)),
             MESSAGE => Decoder::message,
             LINK => Decoder::link,
             UNLINK => Decoder::unlink,
@@ -147,17 +151,18 @@ impl Decoder {
             DEMONITOR => Decoder::demonitor,
             DOWN => Decoder::down,
             SPAWN_REPLY => Decoder::spawn_reply,
-            _ => {
-                let what = "the kind of a frame";
-                return Err(InvalidMessage::UnknownValue { what, value: kind }.into());
-            }
+            _ => return Err(unknown_kind(kind)),
         };
-        let target = if to_name {
-            Target::Name(self.name(r)?)
-        } else {
-            Target::Pid(Pid::new(self.local, process(r)?))
+        let target = match to {
+            TO_NAME => Target::Name(self.name(r)?),
+            TO_ALIAS => Target::Alias(self.alias(r)?),
+            _ => Target::Pid(Pid::new(self.local, process(r)?)),
         };
         let signal = read(self, r, body)?;
+        if let (Target::Alias(_), Signal::Exit { by_link: true, .. }) = (&target, &signal) {
+            let what = "whether an exit by an alias comes by a link";
+            return Err(InvalidMessage::UnknownValue { what, value: 1 }.into());
+        }
         reader.finish("a signal")?;
         Ok(Event::Signal { target, signal })
     }
@@ -218,11 +223,19 @@ impl Decoder {
     }
 
     fn their_reference(&self, reader: &mut Reader<'_>) -> Result<Reference, InvalidMessage> {
-        Ok(Reference::new(self.peer, reader.var_u64("the serial of a reference")?))
+        reference(self.peer, reader)
     }
 
     fn our_reference(&self, reader: &mut Reader<'_>) -> Result<Reference, InvalidMessage> {
-        Ok(Reference::new(self.local, reader.var_u64("the serial of a reference")?))
+        reference(self.local, reader)
+    }
+
+    fn alias(&self, reader: &mut Reader<'_>) -> Result<Alias, InvalidMessage> {
+        let owner = reader.var_u32("the owner of an alias")?;
+        let serial = reader.var_u64("the serial of an alias")?;
+        let reference = Reference::owned(self.local, serial, Some(owner));
+        let priority = reader.bool("whether it goes ahead of ordinary messages")?;
+        Ok(Alias { reference, priority })
     }
 
     fn name(&self, reader: &mut Reader<'_>) -> Result<Name, ProtocolError> {
@@ -271,6 +284,16 @@ fn process(reader: &mut Reader<'_>) -> Result<LocalId, InvalidMessage> {
     let slot = reader.var_u32("the slot of a process")?;
     let generation = reader.var_u32("the generation of a process")?;
     Ok(LocalId { slot, generation })
+}
+
+fn reference(node: NodeId, reader: &mut Reader<'_>) -> Result<Reference, InvalidMessage> {
+    let serial = reader.var_u64("the serial of a reference")?;
+    let owner = reader.var_u32("the owner of a reference")?;
+    Ok(Reference::owned(node, serial, owner.checked_sub(1)))
+}
+
+fn unknown_kind(value: u8) -> ProtocolError {
+    InvalidMessage::UnknownValue { what: "the kind of a frame", value }.into()
 }
 
 fn unlink_id(reader: &mut Reader<'_>) -> Result<u64, InvalidMessage> {

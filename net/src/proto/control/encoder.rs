@@ -2,13 +2,14 @@
 
 use fika_runtime::message::encode_postcard;
 use fika_runtime::{
-    Envelope, ExitReason, LocalId, NodeId, Pid, Reference, Signal, SpawnError, SpawnRequest, Target,
+    Alias, Envelope, ExitReason, LocalId, NodeId, Pid, Reference, Signal, SpawnError, SpawnRequest,
+    Target,
 };
 
 use super::writer::Writer;
 use super::{
     DEMONITOR, DOWN, EXIT, LINK, MESSAGE, MONITOR, SPAWN, SPAWN_ERRORS, SPAWN_LINK, SPAWN_MONITOR,
-    SPAWN_NOTSUP, SPAWN_REPLY, SPAWNED, SendError, TO_NAME, UNLINK, UNLINK_ACK,
+    SPAWN_NOTSUP, SPAWN_REPLY, SPAWNED, SendError, TO_ALIAS, TO_NAME, UNLINK, UNLINK_ACK,
 };
 use crate::proto::output::{Output, Start};
 
@@ -23,12 +24,19 @@ pub(crate) struct Encoder {
 struct Parties {
     local: NodeId,
     peer: NodeId,
+    /// The peer knows that a message may go ahead of others.
+    priority: bool,
 }
 
 impl Encoder {
-    pub(crate) fn new(local: NodeId, peer: NodeId, body_bytes_max: usize) -> Encoder {
+    pub(crate) fn new(
+        local: NodeId,
+        peer: NodeId,
+        priority: bool,
+        body_bytes_max: usize,
+    ) -> Encoder {
         let writer = Writer::new(local, peer, body_bytes_max);
-        Encoder { writer, parties: Parties { local, peer } }
+        Encoder { writer, parties: Parties { local, peer, priority } }
     }
 
     pub(crate) fn output(&self) -> &Output {
@@ -115,6 +123,9 @@ impl Parties {
         reason: &ExitReason,
         by_link: bool,
     ) -> Result<(), SendError> {
+        if by_link && matches!(target, Target::Alias(_)) {
+            return Err(SendError::NotByAlias);
+        }
         let start = self.begin(w, EXIT, target)?;
         w.put_process(self.ours(from)?);
         w.put_u8(by_link.into());
@@ -131,7 +142,7 @@ impl Parties {
     ) -> Result<(), SendError> {
         let start = self.begin(w, kind, target)?;
         w.put_process(self.ours(from)?);
-        w.put_var(self.our_serial(reference)?);
+        self.put_our_reference(w, reference)?;
         w.end(start)
     }
 
@@ -148,7 +159,7 @@ impl Parties {
         if let Some(from) = from {
             w.put_process(self.ours(from)?);
         }
-        w.put_var(self.their_serial(reference)?);
+        self.put_their_reference(w, reference)?;
         w.payload(start, |out| encode_postcard(reason, out))
     }
 
@@ -160,7 +171,7 @@ impl Parties {
         result: Result<Pid, SpawnError>,
     ) -> Result<(), SendError> {
         let start = self.begin(w, SPAWN_REPLY, target)?;
-        w.put_var(self.their_serial(reference)?);
+        self.put_their_reference(w, reference)?;
         match result {
             Ok(pid) => {
                 w.put_u8(SPAWNED);
@@ -178,7 +189,7 @@ impl Parties {
         let monitor = if request.monitor { SPAWN_MONITOR } else { 0 };
         let start = w.begin(SPAWN);
         w.put_u8(link | monitor);
-        w.put_var(self.our_serial(request.reference)?);
+        self.put_our_reference(w, request.reference)?;
         w.put_process(self.ours(request.from)?);
         w.put_var(function);
         w.put_var(type_number);
@@ -194,6 +205,7 @@ impl Parties {
                 Ok(start)
             }
             Target::Pid(pid) => Err(SendError::NotThePeers(pid.node())),
+            Target::Alias(alias) => self.begin_to_alias(w, kind, *alias),
             Target::Name(name) => {
                 let number = w.name("a name", name)?;
                 let start = w.begin(kind | TO_NAME);
@@ -203,24 +215,49 @@ impl Parties {
         }
     }
 
+    fn begin_to_alias(self, w: &mut Writer, kind: u8, alias: Alias) -> Result<Start, SendError> {
+        let Alias { reference, priority } = alias;
+        self.check_theirs(reference.node())?;
+        let owner = reference.owner().filter(|_| matches!(kind, MESSAGE | EXIT));
+        let owner = owner.ok_or(SendError::NotByAlias)?;
+        let start = w.begin(kind | TO_ALIAS);
+        w.put_var(owner);
+        w.put_var(reference.serial());
+        // SIG-14: to a peer that knows nothing of it, it is an ordinary one.
+        w.put_u8((priority && self.priority).into());
+        Ok(start)
+    }
+
     fn ours(self, from: Pid) -> Result<LocalId, SendError> {
         self.check_ours(from.node())?;
         Ok(from.local())
     }
 
-    fn our_serial(self, reference: Reference) -> Result<u64, SendError> {
+    fn put_our_reference(self, w: &mut Writer, reference: Reference) -> Result<(), SendError> {
         self.check_ours(reference.node())?;
-        Ok(reference.serial())
+        put_reference(w, reference);
+        Ok(())
     }
 
-    fn their_serial(self, reference: Reference) -> Result<u64, SendError> {
-        let node = reference.node();
-        if node == self.peer { Ok(reference.serial()) } else { Err(SendError::NotThePeers(node)) }
+    fn put_their_reference(self, w: &mut Writer, reference: Reference) -> Result<(), SendError> {
+        self.check_theirs(reference.node())?;
+        put_reference(w, reference);
+        Ok(())
+    }
+
+    fn check_theirs(self, node: NodeId) -> Result<(), SendError> {
+        if node == self.peer { Ok(()) } else { Err(SendError::NotThePeers(node)) }
     }
 
     fn check_ours(self, node: NodeId) -> Result<(), SendError> {
         if node == self.local { Ok(()) } else { Err(SendError::NotOurs(node)) }
     }
+}
+
+fn put_reference(w: &mut Writer, reference: Reference) {
+    w.put_var(reference.serial());
+    // Slots are fewer than 2^32, so there is one more.
+    w.put_var(reference.owner().map_or(0, |owner| owner + 1));
 }
 
 fn spawn_error(error: SpawnError) -> u8 {

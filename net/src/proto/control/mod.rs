@@ -10,15 +10,18 @@
 //! | `LINK` | target, from |
 //! | `UNLINK`, `UNLINK_ACK` | target, from, id |
 //! | `EXIT` | target, from, by link (0, 1), reason |
-//! | `MONITOR`, `DEMONITOR` | target, from, serial of the sender's reference |
-//! | `DOWN` | target, whether there is a from (0, 1), from, serial of the receiver's reference, reason |
-//! | `SPAWN_REPLY` | target, serial of the receiver's reference, 0 and the process, or the error |
-//! | `SPAWN` | flags, serial of the sender's reference, from, function number, type number, payload |
+//! | `MONITOR`, `DEMONITOR` | target, from, the sender's reference |
+//! | `DOWN` | target, whether there is a from (0, 1), from, the receiver's reference, reason |
+//! | `SPAWN_REPLY` | target, the receiver's reference, 0 and the process, or the error |
+//! | `SPAWN` | flags, the sender's reference, from, function number, type number, payload |
 //!
 //! A target is a process of the receiver, or with [`TO_NAME`] in the frame's kind the
-//! number of a name. A process is its slot and its generation. A payload is its length
-//! (32 bits), its bytes, and the numbers of the nodes that are named in them; a reason
-//! is a payload. Whatever is not said to have a width is a varint.
+//! number of a name, or with [`TO_ALIAS`] an alias of the receiver: its owner's slot, its
+//! serial, and whether it goes ahead of ordinary messages (0, 1). An alias is a target for
+//! `MESSAGE`, and for an `EXIT` that comes by no link. A process is its slot and its
+//! generation, a reference its serial and 0, or the slot of its owner and one more. A
+//! payload is its length (32 bits), its bytes, and the numbers of the nodes that are named
+//! in them; a reason is a payload. Whatever is not said to have a width is a varint.
 //!
 //! No frame has a place for the node of a `from`, of a new process, or of a reference:
 //! it is the sender's or the receiver's by the kind of frame. So a peer can't speak for
@@ -55,6 +58,9 @@ const SPAWN: u8 = 0x20;
 
 /// Set in the kind of a signal's frame whose target is a name.
 const TO_NAME: u8 = 0x80;
+
+/// Set in the kind of a signal's frame whose target is an alias.
+const TO_ALIAS: u8 = 0x40;
 
 const SPAWN_LINK: u8 = 1 << 0;
 const SPAWN_MONITOR: u8 = 1 << 1;
@@ -96,6 +102,10 @@ pub(crate) enum SendError {
     /// It comes from a process or has a reference that is not ours.
     #[error("it comes from {0:?}, for which this node can't speak")]
     NotOurs(NodeId),
+
+    /// It is sent by an alias, and is neither a message nor an exit signal without a link.
+    #[error("this signal goes to a process or a name, never to an alias")]
+    NotByAlias,
 
     /// It is of a kind that stays on its node.
     #[error("this signal never leaves its node")]

@@ -20,10 +20,14 @@ impl Flags {
     /// The node answers requests to spawn.
     pub(crate) const SPAWN: Flags = Flags(1 << 1);
 
+    /// The node knows of messages that go ahead of the ordinary ones (SIG-14).
+    pub(crate) const PRIORITY: Flags = Flags(1 << 2);
+
     /// What every node of this version can do, and relies on.
     pub(crate) const MANDATORY: Flags = Flags::SPAWN;
 
-    const NAMES: [(Flags, &str); 2] = [(Flags::HIDDEN, "hidden"), (Flags::SPAWN, "spawn")];
+    const NAMES: [(Flags, &str); 3] =
+        [(Flags::HIDDEN, "hidden"), (Flags::SPAWN, "spawn"), (Flags::PRIORITY, "priority")];
 
     pub(crate) fn from_bits(bits: u64) -> Flags {
         Flags(bits)

@@ -25,7 +25,7 @@ fn wrong_bodies_end_the_connection() {
     let definition =
         |what, number| ProtocolError::from(PeerMisbehaved::BadDefinition { what, number });
     let unknown = |what, value| ProtocolError::from(InvalidMessage::UnknownValue { what, value });
-    let cases: [(&[u8], ProtocolError); 19] = [
+    let cases: [(&[u8], ProtocolError); 25] = [
         (b"\x00", unknown("the kind of a frame", 0)),
         (b"\x7f", unknown("the kind of a frame", 0x7f)),
         (b"\x81", unknown("the kind of a frame", 0x81)),
@@ -42,7 +42,16 @@ fn wrong_bodies_end_the_connection() {
         ),
         (b"\x91\0\0\0\0", InvalidMessage::TrailingData { what: "a signal", bytes: 1 }.into()),
         (b"\x94\0\0\0\x02", unknown("whether an exit comes by a link", 2)),
-        (b"\x98\0\0\x04", unknown("the answer to a request to spawn", 4)),
+        (b"\x98\0\0\0\x04", unknown("the answer to a request to spawn", 4)),
+        (b"\x51\0\0\0\0\0", unknown("the kind of a frame", 0x51)),
+        (b"\x57\0\0\0\0\0", unknown("the kind of a frame", 0x57)),
+        (b"\xd0\0\0\0\0\0", unknown("the kind of a frame", 0xd0)),
+        (b"\x50\0", InvalidMessage::MissingData("the serial of an alias").into()),
+        (b"\x50\0\0\x02", unknown("whether it goes ahead of ordinary messages", 2)),
+        (
+            b"\x54\0\0\0\0\0\x01\0\0\0\x01\0\0",
+            unknown("whether an exit by an alias comes by a link", 1),
+        ),
         (b"\x20\x04", unknown("the flags of a request to spawn", 4)),
         (b"\x01\0\0\0\0\x01\x03c@h", definition("node", 0)),
         (b"\x01\x03\0\0\0\x01\x03c@h", definition("node", 3)),
@@ -71,9 +80,13 @@ fn wrong_bodies_end_the_connection() {
 /// more: never a signal, never a panic.
 #[test]
 fn truncated_and_overlong_bodies() {
+    /// An alias where there can be one, else a process.
+    fn target_of(signal: &Signal) -> Target {
+        if by_alias(signal) { to_alias(7, true) } else { Target::Pid(pid(b(), 1)) }
+    }
     for signal in every_signal() {
         let (mut at_a, mut at_b) = pair();
-        let target = Target::Pid(pid(b(), 1));
+        let target = target_of(&signal);
         send(&mut at_a, &target, Signal::Message(Envelope::new(pid(node("third@h", 3), 1))));
         at_a.send(&target, &signal).unwrap();
         // Everything but the last frame is definitions and the first message.

@@ -5,7 +5,7 @@ mod limits;
 mod signals;
 
 use fika_runtime::{
-    Creation, Encoded, Envelope, ExitReason, LocalId, Message, Pid, Reference, SpawnError,
+    Alias, Creation, Encoded, Envelope, ExitReason, LocalId, Message, Pid, Reference, SpawnError,
 };
 
 use super::*;
@@ -23,7 +23,8 @@ fn b() -> NodeId {
 }
 
 fn config(local: NodeId, peer: NodeId) -> Config {
-    Config { local, peer, hidden: false, intensity: 4, limits: Limits::default() }
+    let limits = Limits::default();
+    Config { local, peer, hidden: false, priority: true, intensity: 4, limits }
 }
 
 /// The two ends of a connection.
@@ -63,6 +64,16 @@ fn to_name(name: &str) -> Target {
     Target::Name(name.into())
 }
 
+/// An alias of a process of `b@h`.
+fn to_alias(serial: u64, priority: bool) -> Target {
+    Target::Alias(Alias { reference: Reference::owned(b(), serial, Some(3)), priority })
+}
+
+/// Whether an alias can be the target.
+fn by_alias(signal: &Signal) -> bool {
+    matches!(signal, Signal::Message(_) | Signal::Exit { by_link: false, .. })
+}
+
 /// What an event says, with the payload's bytes where there is one.
 fn describe(event: &Event) -> String {
     match event {
@@ -80,7 +91,7 @@ fn described(events: &[Event]) -> Vec<String> {
 /// One signal of each kind that crosses, from `a@h` to `b@h`.
 fn every_signal() -> Vec<Signal> {
     let (from, reference, theirs) =
-        (pid(a(), 3), Reference::new(a(), 1 << 40), Reference::new(b(), 9));
+        (pid(a(), 3), Reference::new(a(), 1 << 40), Reference::owned(b(), 9, Some(u32::MAX - 1)));
     let reason = || ExitReason::term((pid(node("third@h", 3), 5), String::from("why")));
     let mut signals = vec![
         message(String::from("text")),
@@ -90,7 +101,7 @@ fn every_signal() -> Vec<Signal> {
         Signal::Unlink { from, id: u64::MAX },
         Signal::UnlinkAck { from, id: 0 },
         Signal::Monitor { from, reference },
-        Signal::Demonitor { from, reference },
+        Signal::Demonitor { from, reference: Reference::owned(a(), u64::MAX, Some(0)) },
         Signal::Down { from: None, reference: theirs, reason: ExitReason::Noproc },
         Signal::Down { from: Some(from), reference: theirs, reason: reason() },
         Signal::SpawnReply { reference: theirs, result: Ok(from) },

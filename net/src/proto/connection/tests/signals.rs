@@ -54,6 +54,42 @@ fn every_signal_crosses() {
     assert_eq!(at_a.send(&to_name("x"), &lost), Err(SendError::LocalOnly));
 }
 
+/// ALIAS-11, SIG-14: messages and exit signals cross with an alias for a target; a peer that
+/// knows nothing of priority gets ordinary ones.
+#[test]
+fn what_an_alias_may_get_crosses() {
+    for knows_priority in [false, true] {
+        let config_at_a = Config { priority: knows_priority, ..config(a(), b()) };
+        let (mut at_a, mut at_b) =
+            (Connection::new(config_at_a), Connection::new(config(b(), a())));
+        for (serial, priority) in [(0, false), (u64::MAX, true)] {
+            let target = to_alias(serial, priority);
+            let received = to_alias(serial, priority && knows_priority);
+            for sent in every_signal() {
+                if !by_alias(&sent) {
+                    assert_eq!(at_a.send(&target, &sent), Err(SendError::NotByAlias), "{sent:?}");
+                    continue;
+                }
+                at_a.send(&target, &sent).unwrap();
+                carry(&mut at_a, &mut at_b);
+                let event = at_b.poll_event().unwrap().unwrap();
+                let Event::Signal { target, signal } = event else { panic!("{event:?}") };
+                assert_eq!((&target, comparable(&signal)), (&received, comparable(&sent)));
+            }
+        }
+    }
+    let (mut at_a, _) = pair();
+    for (reference, error) in [
+        (Reference::owned(a(), 1, Some(1)), SendError::NotThePeers(a())),
+        (Reference::owned(node("b@h", 1), 1, Some(1)), SendError::NotThePeers(node("b@h", 1))),
+        (Reference::new(b(), 1), SendError::NotByAlias),
+    ] {
+        let target = Target::Alias(Alias { reference, priority: false });
+        assert_eq!(at_a.send(&target, &message(1_u64)), Err(error));
+    }
+    assert_eq!(at_a.output_bytes(), 0);
+}
+
 #[test]
 fn a_request_to_spawn_crosses() {
     let (mut at_a, mut at_b) = pair();
@@ -109,6 +145,18 @@ fn test_vector() {
 
     send(&mut at_a, &target, pids());
     assert_eq!(at_a.output(), frame, "nothing is defined twice");
+    at_a.advance_output(at_a.output_bytes());
+
+    let reference = Reference::owned(a(), 200, Some(1));
+    send(&mut at_a, &target, Signal::Monitor { from, reference });
+    assert_eq!(at_a.output(), b"\0\0\0\x09\x15\xac\x02\x02\x01\0\xc8\x01\x02");
+    at_a.advance_output(at_a.output_bytes());
+
+    let reference = Reference::owned(b(), 200, Some(300));
+    let alias = Target::Alias(Alias { reference, priority: true });
+    send(&mut at_a, &alias, Signal::Exit { from, reason: ExitReason::Kill, by_link: false });
+    let body = b"\x54\xac\x02\xc8\x01\x01\x01\0\0\0\0\0\x01\x03\0";
+    assert_eq!(at_a.output(), [&[0, 0, 0, body.len() as u8], &body[..]].concat());
 }
 
 /// More names and types than there are numbers, each several times, in an order that

@@ -1,0 +1,147 @@
+//! The word in each envelope that says how it was sent, and then what it is in its mailbox.
+//!
+//! While a signal is on its way the word is its [`Address`], and from its receipt on, if the
+//! receiver has anything to say about it, its [`Stamp`]. One word serves both, so that an
+//! ordinary message needs no more than the generation of the slot that it was sent to.
+
+/// The number of an alias or a monitor takes what the flags leave of the word.
+const FLAGS: u64 = 0b1111 << SERIAL_BITS;
+const SERIAL_BITS: u32 = 60;
+
+const ALIAS: u64 = 1 << 63;
+const PRIORITY: u64 = 1 << 62;
+const DOWN: u64 = 1 << 61;
+/// The mailbox has set a mark at the message.
+const MARKED: u64 = 1 << 60;
+
+/// How a signal was sent to the process of a slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Address(u64);
+
+/// The same, taken apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum By {
+    /// By its pid: the process of this generation.
+    Pid(u32),
+    /// By the alias with this serial.
+    Alias {
+        serial: u64,
+        /// Ahead of the ordinary messages, if the alias allows it.
+        priority: bool,
+    },
+}
+
+impl Address {
+    pub(crate) const fn pid(generation: u32) -> Address {
+        Address(generation as u64)
+    }
+
+    /// None if no alias can have this serial.
+    pub(crate) fn alias(serial: u64, priority: bool) -> Option<Address> {
+        let priority = if priority { PRIORITY } else { 0 };
+        (serial & FLAGS == 0).then_some(Address(ALIAS | priority | serial))
+    }
+
+    pub(crate) fn by(self) -> By {
+        if self.0 & ALIAS != 0 {
+            By::Alias { serial: self.0 & !FLAGS, priority: self.0 & PRIORITY != 0 }
+        } else {
+            By::Pid(u32::try_from(self.0).expect("made by `pid`"))
+        }
+    }
+}
+
+/// What a message is in its mailbox. Ordinary ones have none: they keep the address,
+/// which has no flag set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Stamp(u64);
+
+impl Stamp {
+    /// Nothing special.
+    pub(crate) const NONE: Stamp = Stamp(0);
+
+    /// The end of what the monitor with this serial watched.
+    pub(crate) fn down(serial: u64) -> Stamp {
+        Stamp(DOWN | serial & !FLAGS)
+    }
+
+    /// The same, ahead of the ordinary messages or not.
+    pub(crate) fn with_priority(self, priority: bool) -> Stamp {
+        if priority { Stamp(self.0 | PRIORITY) } else { self }
+    }
+
+    pub(crate) fn has_priority(self) -> bool {
+        self.0 & PRIORITY != 0
+    }
+
+    /// Whether it is the end of what this monitor watched.
+    pub(crate) fn is_down(self, serial: u64) -> bool {
+        self.0 & !(PRIORITY | MARKED) == DOWN | serial
+    }
+}
+
+/// The word itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Word(u64);
+
+impl From<Address> for Word {
+    fn from(address: Address) -> Word {
+        Word(address.0)
+    }
+}
+
+impl From<Stamp> for Word {
+    fn from(stamp: Stamp) -> Word {
+        Word(stamp.0)
+    }
+}
+
+impl Word {
+    pub(crate) fn address(self) -> Address {
+        Address(self.0)
+    }
+
+    pub(crate) fn stamp(self) -> Stamp {
+        Stamp(self.0)
+    }
+
+    /// Whether a mark of the mailbox may be at the message; see there.
+    pub(crate) fn is_marked(self) -> bool {
+        self.0 & MARKED != 0
+    }
+
+    pub(crate) fn set_marked(&mut self, marked: bool) {
+        self.0 = if marked { self.0 | MARKED } else { self.0 & !MARKED };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_says_what_was_put_into_it() {
+        for generation in [0, 7, u32::MAX] {
+            assert_eq!(Address::pid(generation).by(), By::Pid(generation));
+            let stamp = Word::from(Address::pid(generation)).stamp();
+            assert!(!stamp.has_priority() && !stamp.is_down(generation.into()));
+        }
+        for (serial, priority) in [(1, false), (1 << 59, true), ((1 << 60) - 1, false)] {
+            let address = Address::alias(serial, priority).unwrap();
+            assert_eq!(address.by(), By::Alias { serial, priority });
+        }
+        for serial in [1 << 60, 1 << 61, u64::MAX] {
+            assert_eq!(Address::alias(serial, false), None);
+        }
+    }
+
+    #[test]
+    fn a_mark_says_what_was_put_into_it() {
+        let stamp = Stamp::down(5);
+        assert!(stamp.is_down(5) && !stamp.is_down(6) && !stamp.has_priority());
+        let stamp = stamp.with_priority(true);
+        assert!(stamp.is_down(5) && !stamp.is_down(4) && stamp.has_priority());
+        assert!(Stamp::NONE.with_priority(true).has_priority());
+        assert!(!Stamp::NONE.is_down(0) && !Stamp::NONE.with_priority(false).has_priority());
+    }
+}

@@ -1,0 +1,102 @@
+//! A message of the runtime, together with a value that was asked for beside it.
+
+use std::borrow::Cow;
+
+use super::{DecodeError, EncodeError, Message, hash_bytes, hash_tag};
+
+/// A message of the runtime that arrives with a value of the receiver's own choice, its tag:
+/// a [`Down`](crate::Down) where the monitor has a tag, or a
+/// [`SpawnReply`](crate::SpawnReply) where the request has one. It comes in place of the
+/// message without a tag (Erlang's `{tag, Tag}` and `{reply_tag, Tag}`).
+///
+/// ```
+/// # use fika_runtime as fika;
+/// # use fika::{Down, MonitorOpts, Node, Tagged, monitor_with, spawn};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let worker = spawn(async {});
+/// monitor_with(worker, MonitorOpts::new().tag(7_u64));
+/// // receive! { Tagged::<u64, Down> { tag: worker_number, message: down } => ... }
+/// # });
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tagged<T, M> {
+    /// The value that was asked for.
+    pub tag: T,
+    /// The message.
+    pub message: M,
+}
+
+/// On the wire it is the length of the tag (32 bits), the tag, and the message.
+impl<T: Message, M: Message> Message for Tagged<T, M> {
+    fn tag() -> Cow<'static, str> {
+        format!("tagged<{},{}>", T::tag(), M::tag()).into()
+    }
+
+    fn fingerprint() -> u64 {
+        let parts = [T::fingerprint(), M::fingerprint()];
+        parts.iter().fold(hash_tag("tagged"), |hash, part| hash_bytes(hash, &part.to_le_bytes()))
+    }
+
+    fn check_sendable() -> Result<(), EncodeError> {
+        T::check_sendable()?;
+        M::check_sendable()
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let at = out.len();
+        out.extend([0; 4]);
+        self.tag.encode(out)?;
+        let length = u32::try_from(out.len() - at - 4)
+            .map_err(|_| EncodeError::new::<Self>("the tag is larger than a message may be"))?;
+        out[at..at + 4].copy_from_slice(&length.to_be_bytes());
+        self.message.encode(out)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let parts = bytes.split_first_chunk().and_then(|(length, rest)| {
+            rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
+        });
+        let (tag, message) =
+            parts.ok_or_else(|| DecodeError::malformed::<Self>("it is cut off"))?;
+        Ok(Tagged { tag: T::decode(tag)?, message: M::decode(message)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Encoded, ExitReason, Local, NodeId, Object, Pid, Reference};
+
+    #[test]
+    fn it_travels_with_all_its_nodes() {
+        let node = NodeId::nameless();
+        let pid = Pid::new(NodeId::nameless(), crate::LocalId { slot: 1, generation: 2 });
+        let down = crate::Down {
+            monitor: Reference::owned(node, 9, Some(4)),
+            object: Object::Pid(pid),
+            reason: ExitReason::Killed,
+        };
+        let tagged = Tagged { tag: (pid, "tag".to_owned()), message: down };
+        let encoded = Encoded::new(&tagged).unwrap();
+        assert_eq!(encoded.decode::<Tagged<(Pid, String), crate::Down>>(), Ok(tagged));
+        assert!(encoded.decode::<Tagged<(Pid, u64), crate::Down>>().is_err());
+    }
+
+    #[test]
+    fn a_tag_that_stays_here_keeps_it_here() {
+        assert!(Encoded::new(&Tagged { tag: Local(()), message: 1_u64 }).is_err());
+        assert!(Tagged::<u64, Local<()>>::check_sendable().is_err());
+    }
+
+    #[test]
+    fn bytes_that_are_none_are_refused() {
+        let mut bytes = Vec::new();
+        Tagged { tag: 300_u64, message: 5_u64 }.encode(&mut bytes).unwrap();
+        for length in 0..bytes.len() {
+            assert!(Tagged::<u64, u64>::decode(&bytes[..length]).is_err(), "{length}");
+        }
+        bytes[3] += 1;
+        assert!(Tagged::<u64, u64>::decode(&bytes).is_err());
+        assert!(Tagged::<u64, u64>::decode(&[255; 20]).is_err());
+    }
+}

@@ -1,0 +1,72 @@
+//! The active aliases of one process.
+//!
+//! Whether an alias is active is decided here, when a message by it is received. When one
+//! ends together with a monitor, `relations` says.
+
+use std::collections::BTreeMap;
+
+/// When an alias ends, apart from `unalias`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ends {
+    /// By `unalias` only.
+    Never,
+    /// With the first message that is received by it.
+    WithReply,
+    /// With its monitor.
+    WithMonitor,
+    /// With its monitor, which ends with the first message that is received by it.
+    WithMonitorOrReply,
+}
+
+impl Ends {
+    fn with_reply(self) -> bool {
+        matches!(self, Ends::WithReply | Ends::WithMonitorOrReply)
+    }
+
+    fn with_monitor(self) -> bool {
+        matches!(self, Ends::WithMonitor | Ends::WithMonitorOrReply)
+    }
+}
+
+/// An active alias.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Active {
+    pub(super) ends: Ends,
+    /// Messages may be sent by it ahead of ordinary ones.
+    pub(super) priority: bool,
+}
+
+/// The aliases, by the serials of their references.
+#[derive(Default)]
+pub(super) struct Aliases(BTreeMap<u64, Active>);
+
+impl Aliases {
+    pub(super) fn add(&mut self, serial: u64, alias: Active) {
+        self.0.insert(serial, alias);
+    }
+
+    /// True if there was one.
+    pub(super) fn remove(&mut self, serial: u64) -> bool {
+        self.0.remove(&serial).is_some()
+    }
+
+    pub(super) fn get(&self, serial: u64) -> Option<Active> {
+        self.0.get(&serial).copied()
+    }
+
+    /// A message by this alias: what the alias was, if it was active.
+    pub(super) fn received(&mut self, serial: u64) -> Option<Active> {
+        let alias = self.get(serial)?;
+        if alias.ends.with_reply() {
+            self.0.remove(&serial);
+        }
+        Some(alias)
+    }
+
+    /// The monitor with this serial has ended.
+    pub(super) fn monitor_ended(&mut self, serial: u64) {
+        if self.get(serial).is_some_and(|alias| alias.ends.with_monitor()) {
+            self.0.remove(&serial);
+        }
+    }
+}
