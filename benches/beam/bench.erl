@@ -7,7 +7,7 @@
 %% between nodes.
 -module(bench).
 -export([main/1]).
--export([metric/2, cannot_metric/2, latency/2, failed/1]).
+-export([metric/2, cannot_metric/2, latency/2, failed/1, hung/1]).
 -export([now_ns/0, timed/1, ns_each/2, per_s/2, ms/1, wait/2, all/2]).
 -export([rss/0, cpu_s/1, memory/3]).
 
@@ -41,9 +41,11 @@ latency(Name, Ns) ->
     Times = lists:join(",", [integer_to_list(N) || N <- Ns]),
     io:format("{\"latency\":\"~s\",\"ns\":[~s]}~n", [Name, Times]).
 
-failed(Why) ->
-    Plain = [C || C <- lists:flatten(Why), C =/= $", C =/= $\\, C >= 32],
-    io:format("{\"failed\":\"~s\"}~n", [Plain]).
+failed(Why) -> io:format("{\"failed\":\"~s\"}~n", [plain(Why)]).
+
+hung(Why) -> io:format("{\"hung\":\"~s\"}~n", [plain(Why)]).
+
+plain(Text) -> [C || C <- lists:flatten(Text), C =/= $", C =/= $\\, C >= 32].
 
 number(Value) when is_integer(Value) -> integer_to_list(Value);
 number(Value) -> float_to_list(Value, [{decimals, 6}, compact]).

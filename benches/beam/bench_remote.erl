@@ -116,7 +116,7 @@ workload(["nodedown", How], #{settle_ms := Settle, wait_s := Wait}) ->
     port_command(Shell, ["kill ", Signal, " ", Pid, "\n"]),
     receive
         {nodedown, ?B} -> metric("ms_until_nodedown", ms(now_ns() - T0))
-    after Wait * 1000 -> bench:failed("the loss was not noticed in time")
+    after Wait * 1000 -> bench:hung(io_lib:format("not noticed within ~b s", [Wait]))
     end.
 
 %% ================================================================ the processes

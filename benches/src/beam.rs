@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use fika_bench_kit::{Params, block_ms, failed, free_port};
+use fika_bench_kit::{Params, block_ms, die_with_parent, end_group_with_stdin, failed, free_port};
 
 use crate::system::{made, output, sources};
 
@@ -42,11 +42,13 @@ pub(crate) fn run(workload: &str, params: &Params) {
     let mut words = vec![workload.to_owned()];
     words.extend(params.to_string().split(' ').map(str::to_owned));
     if !workload.starts_with("remote.") {
+        die_with_parent();
         let error =
             machine(&["+P", PROCESSES]).arg("-run").args(["bench", "main"]).args(words).exec();
         return failed(&format!("erl can't be run: {error}"));
     }
-    // On the main thread, whose end they do not outlive.
+    // The virtual machines tie themselves to nobody.
+    end_group_with_stdin();
     let cluster = Cluster { mapper: free_port(), ticktime_s: params.get("ticktime_s") };
     let mut mapper = cluster.start_mapper();
     let names: Vec<String> = match workload {
@@ -56,7 +58,8 @@ pub(crate) fn run(workload: &str, params: &Params) {
     let mut others: Vec<Child> = names.iter().map(|name| cluster.start(name)).collect();
     let hidden: &[&str] = if workload == "remote.mesh" { &["-hidden"] } else { &[] };
     let mut first = cluster.node("a");
-    let ended = first.args(hidden).arg("-run").args(["bench", "main"]).args(words).status();
+    first.stdin(Stdio::null()).args(hidden);
+    let ended = first.args(["-run", "bench", "main"]).args(words).status();
     others.iter_mut().chain([&mut mapper]).for_each(|child| {
         // One that has ended already is what is wanted. Their CPU time counts when they
         // have been waited for.

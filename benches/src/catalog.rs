@@ -314,7 +314,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     Workload {
         name: "remote.nodedown.stop",
         about: "the other node is frozen (SIGSTOP), with a ticktime of 4 s; until its loss is told",
-        params: &[("settle_ms", 300, 300), ("wait_s", 10, 10), ("ticktime_s", 4, 4)],
+        params: &[("settle_ms", 300, 300), ("wait_s", 10, 6), ("ticktime_s", 4, 4)],
         measures: &[Value("ms_until_nodedown", Lower)],
         ..ALIKE
     },

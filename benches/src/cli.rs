@@ -40,6 +40,13 @@ pub(crate) enum Command {
     /// Do one workload of the BEAM's once
     #[command(hide = true)]
     Beam { workload: String, params: Vec<String> },
+    /// Run a program until it or standard input ends, and kill then all that it has started
+    #[command(hide = true)]
+    Leashed {
+        program: String,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
 }
 
 #[derive(Args, Debug)]

@@ -14,6 +14,7 @@ pub(crate) enum Line {
     NoMetric { metric: String, cannot: String },
     Cannot { cannot: String },
     Failed { failed: String },
+    Hung { hung: String },
 }
 
 impl Line {
@@ -48,6 +49,7 @@ mod tests {
             (r#"{"metric":"a","cannot":"b"}"#, Line::NoMetric { metric: s("a"), cannot: s("b") }),
             (r#"{"cannot":"b"}"#, Line::Cannot { cannot: s("b") }),
             (r#"{"failed":"b"}"#, Line::Failed { failed: s("b") }),
+            (r#"{"hung":"b"}"#, Line::Hung { hung: s("b") }),
         ];
         for (text, line) in cases {
             assert_eq!(Line::parse(text), Some(line));

@@ -19,6 +19,7 @@ mod beam;
 mod catalog;
 mod cli;
 mod fika;
+mod leash;
 mod line;
 mod machine;
 mod report;
@@ -71,10 +72,10 @@ fn perform(command: Command) -> Result<(), String> {
             fika::run_node(&name, &Params::parse(params)?).map_err(|error| error.to_string())
         }
         Command::Beam { workload, params } => {
-            die_with_parent();
             beam::run(&workload, &Params::parse(params)?);
             Ok(())
         }
+        Command::Leashed { program, args } => leash::run(&program, &args),
     }
 }
 

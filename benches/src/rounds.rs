@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use fika_bench_kit::Clock;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::report::{Cell, Row};
@@ -42,7 +43,17 @@ pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
             let tally = tallies.entry((*i, *system)).or_default();
             if tally.goes_on() {
                 let params = workload.params(*system, plan.quick);
-                tally.add(runner::run(system.command(workload.name, &params), limit));
+                let clock = Clock::start();
+                let run = runner::run(system.command(workload.name, &params), limit);
+                if bar.is_hidden() {
+                    let seconds = clock.elapsed().as_secs_f64();
+                    eprintln!(
+                        "round {round}: {} on {system}: {seconds:.1} s{}",
+                        workload.name,
+                        run.sign()
+                    );
+                }
+                tally.add(run);
             }
             bar.inc(1);
         }

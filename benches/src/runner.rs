@@ -2,7 +2,8 @@
 //! outside.
 //!
 //! 1. It is started as the leader of a process group, so that all that it starts can be
-//!    ended with it.
+//!    ended with it. It is tied to this program, or on the leash of its standard input, which
+//!    is open for as long as this program runs.
 //! 2. Two threads read what it prints, until the last that holds its output has ended.
 //! 3. Its end is awaited without being collected, so that its number stays its own while
 //!    whatever is left of the group is killed.
@@ -15,6 +16,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
+use fika_bench_kit::tie;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use crate::line::{Line, percentiles};
@@ -37,9 +39,22 @@ pub(crate) enum Run {
     Hung(String),
 }
 
+impl Run {
+    /// What a line of progress adds.
+    pub(crate) fn sign(&self) -> &'static str {
+        match self {
+            Run::Done(_) => "",
+            Run::Cannot(_) => ", not possible",
+            Run::Failed(_) => ", failed",
+            Run::Hung(_) => ", hung",
+        }
+    }
+}
+
 /// Runs a program that does a workload once.
 pub(crate) fn run(mut command: Command, limit: Duration) -> Run {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    tie(&mut command);
     // Its last words are to be what went wrong.
     command.env("RUST_BACKTRACE", "0");
     let mut child = match command.spawn() {
@@ -126,6 +141,7 @@ fn conclude(
             Line::NoMetric { metric, cannot } => figures.push((metric, Err(cannot))),
             Line::Cannot { cannot } => return Run::Cannot(cannot),
             Line::Failed { failed } => return Run::Failed(failed),
+            Line::Hung { hung } => return Run::Hung(hung),
         }
     }
     if !in_time {
@@ -173,6 +189,7 @@ mod tests {
             assert!(matches!(shell(script), Run::Failed(why) if why == expected), "{script}");
         }
         assert!(matches!(shell("echo '{\"cannot\":\"b\"}'"), Run::Cannot(why) if why == "b"));
+        assert!(matches!(shell("echo '{\"hung\":\"b\"}'"), Run::Hung(why) if why == "b"));
     }
 
     #[test]

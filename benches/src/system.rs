@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use fika_bench_kit::Params;
 use serde::{Deserialize, Serialize};
 
-use crate::beam;
+use crate::{beam, leash};
 
 /// A system.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, ValueEnum, Serialize, Deserialize)]
@@ -94,14 +94,14 @@ impl System {
 
     fn build_peer(self) -> Result<(), String> {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-        let built = Command::new(cargo)
+        let mut build = Command::new(cargo);
+        build
             .args(["build", "--release", "--locked", "--quiet", "--package", &self.peer()])
             .arg("--target-dir")
             .arg(peers_target())
-            .current_dir(sources().join("peers"))
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| format!("cargo can't be run: {error}"))?;
+            .current_dir(sources().join("peers"));
+        let built = leash::output(&build);
+        let built = built.map_err(|error| format!("it can't be built: {error}"))?;
         if built.status.success() {
             return Ok(());
         }
@@ -133,7 +133,7 @@ fn peers_target() -> PathBuf {
     made().join("peers")
 }
 
-fn this_program(subcommand: &str) -> Command {
+pub(crate) fn this_program(subcommand: &str) -> Command {
     let mut command = Command::new(env::current_exe().expect("a program knows its file"));
     command.arg(subcommand);
     command

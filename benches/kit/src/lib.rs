@@ -16,6 +16,7 @@
 //! | `{"metric": "us_by_ref", "cannot": ".."}` | this figure can't be had of this system |
 //! | `{"cannot": ".."}` | the system has nothing that does this workload |
 //! | `{"failed": ".."}` | it has, and it did not work |
+//! | `{"hung": ".."}` | it has, and would do so for ever: it is not run again |
 //!
 //! CPU time and peak memory of the whole are measured from outside, by whoever started it.
 
@@ -31,10 +32,10 @@ mod stopwatch;
 mod usage;
 
 pub use clock::{Clock, block_ms, epoch_ms};
-pub use life::{die_with_parent, until_stdin_ends};
+pub use life::{die_with_parent, end_group_with_stdin, tie, until_stdin_ends};
 pub use params::Params;
 pub use peer::{Peer, free_port};
-pub use report::{cannot, cannot_metric, failed, latency, metric};
+pub use report::{cannot, cannot_metric, failed, hung, latency, metric, not_noticed};
 pub use spin::{spin_for, watchdog};
 pub use stopwatch::{Elapsed, Stopwatch};
 pub use usage::{pss_bytes, rss_bytes, rss_bytes_of};

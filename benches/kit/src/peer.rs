@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::clock::block_ms;
+use crate::life::tie;
 
 /// The state of a socket that listens, in the kernel's table.
 const LISTEN: &str = "0A";
@@ -28,7 +29,7 @@ impl Peer {
         for arg in args {
             command.arg(arg.as_ref());
         }
-        let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+        let child = tie(&mut command).stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
         Peer(child.expect("the operating system starts a process"))
     }
 

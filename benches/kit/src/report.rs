@@ -35,3 +35,13 @@ pub fn cannot(why: &str) {
 pub fn failed(why: &str) {
     line(&json!({ "failed": why }));
 }
+
+/// The loss of a node was not noticed.
+pub fn not_noticed(seconds: u64, why: &str) {
+    hung(&format!("not noticed within {seconds} s: {why}"));
+}
+
+/// The system can do this workload, and it came to no end, as it would again.
+pub fn hung(why: &str) {
+    line(&json!({ "hung": why }));
+}

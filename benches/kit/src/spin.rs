@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::{Clock, block_ms};
-use crate::report::failed;
+use crate::report::hung;
 
 /// Computes for so long, and does not give way.
 pub fn spin_for(time: Duration) {
@@ -16,12 +16,12 @@ pub fn spin_for(time: Duration) {
     }
 }
 
-/// Ends the program as failed if it still runs after this time: its scheduler may be one
+/// Ends the program as one that hangs if it still runs after this time: its scheduler may be one
 /// that hard loops have stopped.
 pub fn watchdog(seconds: u64, why: &'static str) {
     std::thread::spawn(move || {
         block_ms(seconds * 1000);
-        failed(why);
+        hung(why);
         std::process::exit(0);
     });
 }

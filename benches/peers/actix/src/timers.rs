@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix::prelude::*;
-use fika_bench_kit::{Clock, Params, Stopwatch, latency, metric};
+use fika_bench_kit::{Clock, Params, Stopwatch, latency, metric, watchdog};
 use tokio::sync::oneshot;
 
 struct Owner {
@@ -88,7 +88,10 @@ fn owner(n: u64) -> (Addr<Owner>, oneshot::Receiver<()>) {
     (owner.start(), fired)
 }
 
+/// `cancel_future` takes note of what is to be cancelled. When the actor runs next, it looks
+/// for each of those among all.
 pub(crate) async fn run_start_cancel(p: Params) {
+    watchdog(10, "each that was cancelled is looked for among all: no end for so many");
     let (owner, _) = owner(p.get("n"));
     let _ = owner.send(Run(p)).await;
 }

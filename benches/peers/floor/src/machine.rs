@@ -28,7 +28,10 @@ pub(crate) fn queue(p: &Params) {
 pub(crate) fn wake(p: &Params) {
     let n = u32::try_from(p.get("n")).expect("rounds have 32 bits");
     metric("ns_per_futex_round_trip", round_trips(n, futex_wait, |word, _| futex_wake(word)));
-    metric("ns_per_park_round_trip", round_trips(n, |_, _| thread::park(), |_, thread| thread.unpark()));
+    metric(
+        "ns_per_park_round_trip",
+        round_trips(n, |_, _| thread::park(), |_, thread| thread.unpark()),
+    );
     let spins = n.saturating_mul(10);
     metric("ns_per_spin_round_trip", round_trips(spins, |_, _| spin_loop(), |_, _| ()));
 }

@@ -49,7 +49,10 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start() -> Server {
         let port = free_port();
-        Server { peer: Peer::start_server(port, ["serve".to_owned(), format!("port={port}")]), port }
+        Server {
+            peer: Peer::start_server(port, ["serve".to_owned(), format!("port={port}")]),
+            port,
+        }
     }
 
     pub(crate) fn connect(&self, kind: u8) -> TcpStream {

@@ -186,7 +186,8 @@ async fn calls(server: Pid, n: u64, by_ref: bool) {
         if by_ref {
             let mine = Reference::new();
             Process::send(server, Say::Call(me, mine));
-            let wanted = |m: &Message<&Say>| matches!(m, Message::User(Say::Answer(r)) if *r == mine);
+            let wanted =
+                |m: &Message<&Say>| matches!(m, Message::User(Say::Answer(r)) if *r == mine);
             receiver.select(wanted).await;
         } else {
             Process::send(server, Say::Ping(me));

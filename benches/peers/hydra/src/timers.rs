@@ -13,8 +13,7 @@ pub(crate) fn start_cancel(p: Params) {
     let me = Process::current();
     let after = |i: u64| Duration::from_millis(60_000 + i % 60_000);
     let watch = Stopwatch::start();
-    let timers: Vec<_> =
-        (0..n).map(|i| Process::send_after(me, Say::Go, after(i))).collect();
+    let timers: Vec<_> = (0..n).map(|i| Process::send_after(me, Say::Go, after(i))).collect();
     metric("ns_per_start", watch.stop().ns_each(n));
     let watch = Stopwatch::start();
     timers.into_iter().for_each(Process::cancel_timer);

@@ -181,7 +181,8 @@ enum Big {
 pub(crate) async fn big(p: Params) {
     let (n, rounds) = (p.get("n"), p.get("rounds"));
     let (me, mut mailbox) = mpsc::unbounded_channel();
-    let channels: Vec<(To<Big>, Mailbox<Big>)> = (0..n).map(|_| mpsc::unbounded_channel()).collect();
+    let channels: Vec<(To<Big>, Mailbox<Big>)> =
+        (0..n).map(|_| mpsc::unbounded_channel()).collect();
     let all: Vec<To<Big>> = channels.iter().map(|(to, _)| to.clone()).collect();
     let one = |(i, (to, mailbox)): (usize, (To<Big>, Mailbox<Big>))| {
         let home = me.clone();

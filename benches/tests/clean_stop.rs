@@ -1,0 +1,75 @@
+//! Nothing of the benchmarks outlives what started it.
+
+use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use fika_bench_kit::free_port;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_fika-bench");
+
+fn start(command: &mut Command) -> Child {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+/// Reads a word that the child prints.
+fn await_word(child: &mut Child, word: &str) {
+    let mut read = vec![0; word.len()];
+    child.stdout.as_mut().unwrap().read_exact(&mut read).unwrap();
+    assert_eq!(String::from_utf8(read).unwrap(), word);
+}
+
+/// Waits until nobody holds the child's output any more: it and all that it started have
+/// ended.
+fn await_end_of_all(child: &mut Child) {
+    let mut out = child.stdout.take().unwrap();
+    let (ended, end) = channel();
+    thread::spawn(move || ended.send(out.read_to_end(&mut Vec::new())));
+    assert!(end.recv_timeout(Duration::from_secs(20)).is_ok(), "something is left");
+    let _ = child.wait();
+}
+
+/// As the leader of a group, so that it is not this test that ends with it.
+fn leashed(script: &str) -> Child {
+    start(Command::new(PROGRAM).args(["leashed", "sh", "-c", script]).process_group(0))
+}
+
+fn node() -> String {
+    format!("{PROGRAM} node n0@127.0.0.1 mapper={} ticktime_s=60", free_port())
+}
+
+#[test]
+fn what_is_on_a_leash_ends_with_standard_input() {
+    let mut child = leashed("sleep 1000 & echo up; sleep 1000");
+    await_word(&mut child, "up\n");
+    drop(child.stdin.take());
+    await_end_of_all(&mut child);
+}
+
+#[test]
+fn a_leashed_program_says_how_it_ended() {
+    let mut child = leashed("exit 3");
+    let _leash = child.stdin.take();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+}
+
+#[test]
+fn a_node_ends_with_the_one_that_started_it() {
+    // Its standard input is open, so that it does not end with that.
+    let node = format!("FIKA_BENCH_PARENT=$$ {} <&3", node());
+    let script = format!("exec 3<&0; {node} & echo up; wait; sleep 1000");
+    let mut child = start(Command::new("sh").args(["-c", &script]));
+    await_word(&mut child, "up\n");
+    child.kill().unwrap();
+    await_end_of_all(&mut child);
+}
+
+#[test]
+fn one_whose_parent_has_gone_before_ends_at_once() {
+    let script = format!("FIKA_BENCH_PARENT=1 exec {}", node());
+    let mut child = start(Command::new("sh").args(["-c", &script]));
+    await_end_of_all(&mut child);
+}
