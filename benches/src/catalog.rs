@@ -4,7 +4,7 @@
 //! It is long because it is data. Sizes are such that no system needs more than a few
 //! seconds; a quick run checks that all of it works, and its figures are rough.
 
-use crate::system::System::{Hydra, Kameo};
+use crate::system::System::{Hydra, Kameo, Ractor};
 use crate::workload::Better::{Higher, Lower};
 use crate::workload::Measure::{Latency, Value};
 use crate::workload::{Measure, Param, Workload};
@@ -15,6 +15,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         about: "spawn processes that send one message and end, in batches of 1,000 that are \
                 waited for",
         params: &[("n", 400_000, 100_000), ("batch", 1000, 1000)],
+        slow: &[(Kameo, 4)],
         measures: &[Value("ns_per_process", Lower)],
         ..ALIKE
     },
@@ -23,6 +24,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         about: "spawn processes that wait for a message, look at the memory that each takes, \
                 then send one to each and get an answer of each",
         params: &[("n", 500_000, 100_000), ("settle_ms", 500, 300)],
+        slow: &[(Ractor, 5), (Kameo, 5)],
         measures: &[
             Value("ns_per_spawn", Lower),
             Value("bytes_per_process", Lower),
@@ -97,7 +99,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     Workload {
         name: "local.timers.start_cancel",
         about: "start a million timers, cancel them; start and cancel one after the other",
-        params: &[("n", 1_000_000, 200_000)],
+        params: &[("n", 1_000_000, 200_000), ("patience_s", 10, 4)],
         measures: &[
             Value("ns_per_start", Lower),
             Value("ns_per_cancel", Lower),
@@ -260,7 +262,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
             ("ack_every", 1, 1),
             TICKTIME,
         ],
-        slow: &[],
+        slow: &[(Kameo, 4)],
         measures: ONEWAY,
         ..ONE_WAY
     },
@@ -349,7 +351,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         name: "floor.wake",
         about: "wake another thread and be woken by it: by futex, by park and unpark, and without \
                 sleep, by a spin on two cores",
-        params: &[("n", 100_000, 20_000)],
+        params: &[("n", 30_000, 10_000)],
         measures: &[
             Value("ns_per_futex_round_trip", Lower),
             Value("ns_per_park_round_trip", Lower),

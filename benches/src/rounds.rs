@@ -15,7 +15,7 @@ use crate::workload::{Metric, Workload};
 
 /// No run takes so long unless it hangs.
 const RUN_LIMIT: Duration = Duration::from_secs(40);
-const QUICK_RUN_LIMIT: Duration = Duration::from_secs(15);
+const QUICK_RUN_LIMIT: Duration = Duration::from_secs(12);
 
 /// What to measure.
 #[derive(Debug)]

@@ -78,6 +78,16 @@ impl Workload {
         params
     }
 
+    /// Who does less of it, as a sentence.
+    pub(crate) fn exceptions(&self) -> Option<String> {
+        let parts =
+            self.slow.iter().map(|(system, parts)| format!("{system} does 1/{parts} of it"));
+        let parts: Vec<String> = parts.collect();
+        let who = parts.join(", ");
+        (!parts.is_empty())
+            .then(|| format!("As it is slow, {who}; CPU time and memory are of that."))
+    }
+
     /// All figures of it: what the programs print, and what is measured from outside.
     pub(crate) fn metrics(&self) -> Vec<Metric> {
         let mut metrics = Vec::new();
@@ -132,6 +142,10 @@ mod tests {
     fn slow_systems_do_less() {
         assert_eq!(BULK.params(System::Fika, false).to_string(), "each=1000 window=16");
         assert_eq!(BULK.params(System::Kameo, true).to_string(), "each=12 window=16");
+        assert_eq!(
+            BULK.exceptions().as_deref(),
+            Some("As it is slow, kameo does 1/8 of it; CPU time and memory are of that.")
+        );
     }
 
     #[test]

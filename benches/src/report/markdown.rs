@@ -116,12 +116,12 @@ fn overview(report: &Report) -> String {
 fn abouts(report: &Report, chart: &str) -> String {
     let workloads = report.workloads();
     let named = workloads.iter().filter(|(workload, _)| base(workload) == chart);
-    let about = |workload: &str| WORKLOADS.iter().find(|w| w.name == workload).map(|w| w.about);
     let lines = named.filter_map(|(workload, _)| {
-        let about = about(workload)?;
+        let known = WORKLOADS.iter().find(|known| known.name == *workload)?;
+        let exceptions = known.exceptions().map_or(String::new(), |text| format!(" {text}"));
         let variant = workload[chart.len()..].trim_start_matches('.').replace('_', " ");
         let variant = if variant.is_empty() { variant } else { format!("**{variant}**: ") };
-        Some(format!("{variant}{about}.\n"))
+        Some(format!("{variant}{}.{exceptions}\n", known.about))
     });
     lines.collect::<Vec<_>>().join("\n")
 }

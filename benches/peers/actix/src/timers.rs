@@ -91,7 +91,8 @@ fn owner(n: u64) -> (Addr<Owner>, oneshot::Receiver<()>) {
 /// `cancel_future` takes note of what is to be cancelled. When the actor runs next, it looks
 /// for each of those among all.
 pub(crate) async fn run_start_cancel(p: Params) {
-    watchdog(10, "each that was cancelled is looked for among all: no end for so many");
+    let why = "each that was cancelled is looked for among all: no end for so many";
+    watchdog(p.get("patience_s"), why);
     let (owner, _) = owner(p.get("n"));
     let _ = owner.send(Run(p)).await;
 }
