@@ -195,6 +195,13 @@ impl NodeBuilder {
         self.change(move |config| config.intensity = intensity)
     }
 
+    /// The largest message that can be sent to another node, in bytes: from 4 KiB to 2 GiB;
+    /// 16 MiB if not set. All nodes must use the same: a sender refuses a larger one, and a
+    /// receiver closes the connection.
+    pub fn message_bytes_max(self, bytes: usize) -> Self {
+        self.change(move |config| config.message_bytes_max = bytes)
+    }
+
     /// The longest time for making a connection; 7 s if not set (OTP's `net_setuptime`).
     pub fn net_setuptime(self, time: Duration) -> Self {
         self.change(move |config| config.setup_time = time)

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::cookie::Cookie;
+use crate::proto::limits::Limits;
 
 /// When a connection is made by itself (OTP's `dist_auto_connect`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -35,6 +36,8 @@ pub struct Config {
     pub ticktime: Duration,
     /// How often the peer is looked at in this time, from 4 to 1000.
     pub intensity: u32,
+    /// The largest message, in bytes; the same on all nodes.
+    pub message_bytes_max: usize,
     /// The longest time for making a connection (OTP's `net_setuptime`).
     pub setup_time: Duration,
     /// The longest time for a peer's handshake, from the connection to its proof.
@@ -54,6 +57,7 @@ impl Config {
             auto_connect: AutoConnect::Always,
             ticktime: Duration::from_secs(60),
             intensity: 4,
+            message_bytes_max: Limits::MESSAGE_BYTES_MAX,
             setup_time: Duration::from_secs(7),
             handshake_time: Duration::from_secs(5),
         }

@@ -24,6 +24,7 @@ use super::table::Table;
 use super::{accept, mapper};
 use crate::io::{EpmdBindError, EpmdError, Poller, TcpListener};
 use crate::proto::handshake::{Flags, Identity};
+use crate::proto::limits::Limits;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -129,6 +130,9 @@ impl Net {
     pub async fn start(self: Arc<Self>) -> Result<(), StartError> {
         if !(4..=1000).contains(&self.config.intensity) {
             return Err(StartError::Setting("the tick intensity must be in 4..=1000"));
+        }
+        if !Limits::MESSAGE_BYTES.contains(&self.config.message_bytes_max) {
+            return Err(StartError::Setting("the largest message must be of 4 KiB to 2 GiB"));
         }
         let addr = self.config.listen.unwrap_or(SocketAddr::new(self.loopback(), 0));
         let listener = TcpListener::bind(&self.poller, addr, BACKLOG)

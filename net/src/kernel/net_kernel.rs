@@ -254,7 +254,7 @@ impl Kernel {
             hidden,
             priority: established.flags.contains(Flags::PRIORITY),
             intensity: self.net.config.intensity,
-            limits: Limits::default(),
+            limits: Limits { message_bytes_max: self.net.config.message_bytes_max },
         });
         connection.read_buffer().extend_from_slice(&received);
         // An older connection whose loss has not been told yet: `nodedown` comes first.

@@ -64,8 +64,7 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn new(config: Config) -> Connection {
         let Config { local, peer, hidden, priority, intensity, limits } = config;
-        let body_bytes_max =
-            limits.message_bytes_max.clamp(Limits::MESSAGE_BYTES_LEAST, Limits::MESSAGE_BYTES_MOST);
+        let body_bytes_max = limits.message_bytes_max;
         Connection {
             peer,
             body_bytes_max,

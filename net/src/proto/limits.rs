@@ -1,6 +1,8 @@
 //! Every maximum of the protocol, with its reason. The handshake's own are in
 //! `handshake`, since they hold before a peer has proved anything.
 
+use std::ops::RangeInclusive;
+
 use fika_runtime::Name;
 
 /// What a user may change; it must be the same on both ends of a connection.
@@ -17,11 +19,9 @@ impl Limits {
     /// sends one to each of a thousand connections does not end the node.
     pub(crate) const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
-    /// The least that can be set: any definition of a name fits.
-    pub(crate) const MESSAGE_BYTES_LEAST: usize = 4 << 10;
-
-    /// The most that can be set: lengths have 32 bits, and half of that is too much.
-    pub(crate) const MESSAGE_BYTES_MOST: usize = 1 << 31;
+    /// What can be set: from where any definition of a name fits to 2 GiB, as lengths have
+    /// 32 bits, and half of that is too much.
+    pub(crate) const MESSAGE_BYTES: RangeInclusive<usize> = 4 << 10..=1 << 31;
 }
 
 impl Default for Limits {
