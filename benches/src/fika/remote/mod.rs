@@ -17,6 +17,9 @@ use super::echo::{echo, ping_times};
 /// The other node's name, where there is one.
 const B: &str = "b@127.0.0.1";
 
+/// Larger than any message of a workload.
+const MESSAGE_BYTES_MAX: usize = 65 << 20;
+
 /// Runs a remote workload in this OS process, as node `a`, with others beside it.
 pub(super) fn run(workload: &str, params: &Params) {
     let mut p = params.clone();
@@ -49,6 +52,7 @@ pub(crate) fn run_node(name: &str, params: &Params) -> Result<(), NodeError> {
 fn builder(name: &str, params: &Params) -> NodeBuilder {
     let mapper = u16::try_from(params.get("mapper")).expect("a port");
     let builder = Node::builder().name(name).cookie("fika-bench").epmd_port(mapper);
+    let builder = builder.message_bytes_max(MESSAGE_BYTES_MAX);
     builder.net_ticktime(secs(params.get("ticktime_s")))
 }
 
