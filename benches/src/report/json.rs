@@ -5,9 +5,11 @@ use std::path::Path;
 
 use super::Report;
 
-/// Writes it to a file, a row a line.
+/// Writes it to a file, a row a line. The folder is made if it is missing.
 pub(crate) fn write(report: &Report, file: &Path) -> Result<(), String> {
-    fs::write(file, text(report)).map_err(|error| format!("{}: {error}", file.display()))
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let written = fs::create_dir_all(folder).and_then(|()| fs::write(file, text(report)));
+    written.map_err(|error| format!("{}: {error}", file.display()))
 }
 
 /// Reads one that was written.
