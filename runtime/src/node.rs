@@ -456,7 +456,9 @@ impl Inner {
         if pid.node() != self.id {
             return Err(RegisterError::Noproc);
         }
-        self.registry.register(name, pid, || self.is_alive(pid))
+        let id = pid.local();
+        let mark = || self.table.get(id).is_some_and(|slot| slot.mark_named(id.generation));
+        self.registry.register(name, pid, mark)
     }
 
     fn receive_spawn(&self, request: SpawnRequest) -> Option<Pid> {

@@ -1,4 +1,8 @@
 //! The names of a node's processes.
+//!
+//! Most processes have none, and their ends are not to meet at a lock: a process that is given
+//! a name is marked first, and then looked at. One that ends is closed first, and then its mark
+//! is looked at. So one of the two sees the other, and no dead process keeps a name.
 
 use std::collections::BTreeMap;
 
@@ -38,20 +42,19 @@ struct Names {
 }
 
 impl Registry {
-    /// Gives `pid` a name. `alive` is asked under the lock that the end of a process
-    /// takes, too, so that no dead process keeps a name.
+    /// Gives `pid` a name. `mark` says of the process that it has one; false if it has ended.
     pub(crate) fn register(
         &self,
         name: Name,
         pid: Pid,
-        alive: impl FnOnce() -> bool,
+        mark: impl FnOnce() -> bool,
     ) -> Result<(), RegisterError> {
         let text = name.as_str();
         if text.is_empty() || text.len() > Name::BYTES_MAX || text == "undefined" {
             return Err(RegisterError::BadName);
         }
         let mut names = self.0.write();
-        if !alive() {
+        if !mark() {
             return Err(RegisterError::Noproc);
         }
         if names.pids.contains_key(&name) {
@@ -72,10 +75,9 @@ impl Registry {
         Ok(())
     }
 
-    /// A process ends; `end` makes it count as dead, under the lock.
-    pub(crate) fn process_ends(&self, pid: Pid, end: impl FnOnce()) {
+    /// A process that may have a name has ended.
+    pub(crate) fn process_ended(&self, pid: Pid) {
         let mut names = self.0.write();
-        end();
         if let Some(name) = names.names.remove(&pid) {
             names.pids.remove(&name);
         }

@@ -106,7 +106,7 @@ impl SignalQueue {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.0.load(Ordering::Acquire) == CLOSED
+        self.0.load(Ordering::SeqCst) == CLOSED
     }
 
     /// Pushes a signal, or gives it back when there is no process.
@@ -158,7 +158,7 @@ impl SignalQueue {
             let signals = unsafe { Chain::from_raw(ptr::null_mut()) };
             return Taken { signals, notified: false };
         }
-        self.swap(EMPTY)
+        self.swap(EMPTY, Ordering::AcqRel)
     }
 
     /// Owner, in the middle of a turn: takes the signals, if there are any. A notification
@@ -167,7 +167,7 @@ impl SignalQueue {
         if !is_node(self.0.load(Ordering::Relaxed)) {
             return None;
         }
-        let Taken { signals, notified } = self.swap(EMPTY);
+        let Taken { signals, notified } = self.swap(EMPTY, Ordering::AcqRel);
         if notified {
             // It is not parked, so there is nothing to schedule.
             let _ = self.notify();
@@ -184,12 +184,13 @@ impl SignalQueue {
 
     /// Owner: closes the queue and takes what was in it.
     pub(crate) fn close(&self) -> Chain {
-        self.swap(CLOSED).signals
+        // Sequentially consistent, as `is_closed` is: see `registry`.
+        self.swap(CLOSED, Ordering::SeqCst).signals
     }
 
-    fn swap(&self, word: *mut Header) -> Taken {
+    fn swap(&self, word: *mut Header, ordering: Ordering) -> Taken {
         // Acquire: Q3. Release: see `park`.
-        let was = self.0.swap(word, Ordering::AcqRel);
+        let was = self.0.swap(word, ordering);
         // SAFETY: Q1 and Q2: the swap took the nodes out, and they are ours now.
         let signals = unsafe { Chain::from_raw(node_of(was)) }.reversed();
         Taken { signals, notified: is_notified(was) }

@@ -36,10 +36,11 @@ use std::task::{RawWaker, RawWakerVTable, Waker};
 use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 
+use crate::message::Chain;
 use crate::pid::LocalId;
 use crate::scheduler::{Scheduler, TaskId, schedule};
 use crate::signal_queue::{SignalQueue, Wake};
-use crate::sync::{AtomicU32, Ordering, UnsafeCell};
+use crate::sync::{AtomicBool, AtomicU32, Ordering, UnsafeCell};
 
 /// Slots in a chunk: 16 KiB, which is little for a small node and enough for a big one.
 const CHUNK_SLOTS: usize = 256;
@@ -51,6 +52,8 @@ pub(crate) struct Slot<B: ?Sized> {
     pub(crate) queue: SignalQueue,
     generation: AtomicU32,
     index: u32,
+    /// The process may have a name; see `registry`.
+    named: AtomicBool,
     /// The chunk that the slot is in.
     chunk: StdAtomicPtr<Chunk<B>>,
     body: UnsafeCell<Option<Pin<Box<B>>>>,
@@ -97,6 +100,7 @@ impl<B: ?Sized> Slot<B> {
             queue: SignalQueue::closed(),
             generation: AtomicU32::new(0),
             index,
+            named: AtomicBool::new(false),
             chunk: StdAtomicPtr::new(std::ptr::null_mut()),
             body: UnsafeCell::new(None),
         }
@@ -104,6 +108,24 @@ impl<B: ?Sized> Slot<B> {
 
     pub(crate) fn id(&self) -> LocalId {
         LocalId { slot: self.index, generation: self.generation.load(Ordering::Acquire) }
+    }
+
+    /// The process of this generation is about to get a name; false if it has ended.
+    pub(crate) fn mark_named(&self, generation: u32) -> bool {
+        // Both here and both in `close` are sequentially consistent: of a mark and an end at
+        // the same time one sees the other. A queue that is open may be the next process's.
+        self.named.store(true, Ordering::SeqCst);
+        !self.queue.is_closed() && self.generation.load(Ordering::Acquire) == generation
+    }
+
+    /// Owner: closes the queue. Says what was in it, and whether the process may have a name.
+    pub(crate) fn close(&self) -> (Chain, bool) {
+        let rest = self.queue.close();
+        let named = self.named.load(Ordering::SeqCst);
+        if named {
+            self.named.store(false, Ordering::Relaxed);
+        }
+        (rest, named)
     }
 
     /// Owner (T3): puts a process in.

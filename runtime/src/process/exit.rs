@@ -3,7 +3,7 @@
 //! 1. Its future is dropped, and its messages. What the destructors do has no effect on
 //!    others.
 //! 2. Its requests that nobody has answered are noted for those who answer.
-//! 3. Its name is taken away and its queue is closed, as one step for `register`.
+//! 3. Its queue is closed, and its name is taken away.
 //! 4. What was still in the queue is answered as for a dead process.
 //! 5. Its slot is free for another process: whoever sees the end finds room (PROC-10).
 //! 6. The processes that it monitored are told that nobody watches any more.
@@ -52,12 +52,13 @@ pub(crate) fn end(node: &Inner, slot: SlotRef) {
     }
 
     // 3.
-    let mut rest = None;
-    node.registry.process_ends(pid, || rest = Some(slot.queue.close()));
+    let (rest, named) = slot.close();
+    if named {
+        node.registry.process_ended(pid);
+    }
 
     // 4. An acknowledgement or a loss among it changes nothing any more.
     control.doom(ExitReason::Normal);
-    let rest = rest.expect("set by `process_ends`");
     context::enter_process(control, || Running { control, node }.handle_all(rest));
 
     // 5. Nobody but a new process uses the slot from here on.
