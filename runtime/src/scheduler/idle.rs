@@ -40,10 +40,15 @@ impl Idle {
         self.searching.load(Ordering::Relaxed)
     }
 
+    /// Whether somebody sleeps and nobody is searching, at a glance.
+    pub(super) fn may_take(&self) -> bool {
+        self.searching() == 0 && self.sleeping() > 0
+    }
+
     /// After work was queued: whom to wake for it. The worker counts as searching.
     pub(super) fn take_for_work(&self) -> Option<Arc<Seat>> {
         fence(Ordering::SeqCst);
-        if self.searching.load(Ordering::Relaxed) > 0 || self.sleeping() == 0 {
+        if !self.may_take() {
             return None;
         }
         let mut sleepers = self.sleepers.lock();

@@ -172,6 +172,14 @@ impl Scheduler {
         }
     }
 
+    /// The same, for work that its worker does itself if nobody else does. It costs no fence,
+    /// so a worker that falls asleep at this very moment may be missed; the monitor finds it.
+    fn wake_one_for_stealing(&self) {
+        if self.idle.may_take() {
+            self.wake_one();
+        }
+    }
+
     /// Something falls due earlier than was said when the driver was entered.
     pub(crate) fn reconsider_timeout(&self) {
         self.driver.unpark();

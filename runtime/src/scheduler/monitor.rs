@@ -133,6 +133,9 @@ impl Scheduler {
                 self.relieve(runner, seat, seats.len());
             }
         }
+        if self.idle.may_take() && self.has_work() {
+            self.wake_one();
+        }
         // With a worker asleep in the driver the lock is taken, and all is well.
         if busy && let Some(turn) = self.driver_turn.try_lock() {
             runner.maintain();

@@ -84,7 +84,7 @@ impl Worker {
     /// Queues a task behind all others of this worker.
     pub(crate) fn schedule_later(&self, task: TaskId) {
         self.queue.push(task);
-        self.scheduler.wake_one();
+        self.scheduler.wake_one_for_stealing();
     }
 
     /// Works, whatever happens: with a worker gone its processes would wait for ever. What
