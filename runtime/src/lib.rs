@@ -9,6 +9,7 @@ mod context;
 mod dest;
 mod env;
 mod exit_reason;
+mod few_map;
 mod mailbox;
 pub mod message;
 mod name;

@@ -3,7 +3,7 @@
 //! Whether an alias is active is decided here, when a message by it is received. When one
 //! ends together with a monitor, `relations` says.
 
-use std::collections::BTreeMap;
+use crate::few_map::FewMap;
 
 /// When an alias ends, apart from `unalias`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,7 +38,7 @@ pub(super) struct Active {
 
 /// The aliases, by the serials of their references.
 #[derive(Default)]
-pub(super) struct Aliases(BTreeMap<u64, Active>);
+pub(super) struct Aliases(FewMap<u64, Active>);
 
 impl Aliases {
     pub(super) fn add(&mut self, serial: u64, alias: Active) {

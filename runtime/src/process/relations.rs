@@ -8,6 +8,7 @@ use super::aliases::{Active, Aliases, Ends};
 use super::spawning::Spawning;
 use super::tag::Tag;
 use crate::carrier::ConnectionId;
+use crate::few_map::FewMap;
 use crate::node_id::NodeId;
 use crate::pid::Pid;
 use crate::reference::Reference;
@@ -19,10 +20,10 @@ pub(super) const LOCAL: ConnectionId = ConnectionId(0);
 /// Links, monitors, and requests under way. Ordered, so that a simulated run repeats.
 #[derive(Default)]
 pub(crate) struct Relations {
-    links: BTreeMap<Pid, Link>,
-    monitors: BTreeMap<Reference, Monitor>,
+    links: FewMap<Pid, Link>,
+    monitors: FewMap<Reference, Monitor>,
     /// Who monitors this process.
-    watchers: BTreeMap<Reference, Pid>,
+    watchers: FewMap<Reference, Pid>,
     pub(super) aliases: Aliases,
     /// Requests to spawn on other nodes that have not been answered.
     spawns: BTreeMap<Reference, Spawning>,
@@ -107,7 +108,7 @@ impl Relations {
     /// The peer has linked itself. A link that crosses our unlink stays unlinked.
     pub(super) fn linked(&mut self, peer: Pid) {
         let link = Link { connection: LOCAL, unlinking: None, priority: false };
-        self.links.entry(peer).or_insert(link);
+        self.links.insert_if_absent(peer, link);
     }
 
     /// A child was spawned with a link, over this connection.
@@ -220,15 +221,15 @@ impl Relations {
             connection == id
                 || (connection == LOCAL && node.is_some() && peer.map(Pid::node) == node)
         };
-        let links = self.links.extract_if(.., |peer, link| over(link.connection, Some(*peer)));
-        let active = links.filter(|(_, link)| link.unlinking.is_none());
+        let links = self.links.take_if(|peer, link| over(link.connection, Some(*peer)));
+        let active = links.into_iter().filter(|(_, link)| link.unlinking.is_none());
         lost.links.extend(active.map(|(peer, link)| (peer, link.priority)));
-        lost.monitors.extend(self.monitors.extract_if(.., |_, m| over(m.connection, m.target)));
+        lost.monitors = self.monitors.take_if(|_, m| over(m.connection, m.target));
         for (reference, _) in &lost.monitors {
             self.aliases.monitor_ended(reference.serial());
         }
         lost.spawns.extend(self.spawns.extract_if(.., |_, spawning| spawning.connection == id));
-        self.watchers.retain(|_, watcher| !over(LOCAL, Some(*watcher)));
+        self.watchers.take_if(|_, watcher| over(LOCAL, Some(*watcher)));
         lost
     }
 
