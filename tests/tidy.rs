@@ -22,7 +22,7 @@ const RUNTIME_LAYERS: &[&[&str]] = &[
         "signal",
         "system_message",
     ],
-    &["env", "sync", "time"],
+    &["env", "few_map", "sync", "time"],
     &["scheduler"],
     &["mailbox", "registry", "signal_queue", "timer"],
     &["table"],
