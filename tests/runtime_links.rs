@@ -5,8 +5,10 @@
 #[path = "otp/wait.rs"]
 mod wait;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use fika::prelude::*;
-use fika::process_count;
 
 use wait::{down, end_of, exit_from, has_none, next, serve, sync};
 
@@ -319,11 +321,21 @@ async fn unlink_drops_a_signal_that_waits_in_the_queue() {
     for round in 0..100 {
         let end = end_of(async move {
             trap_exit(round % 2 == 0);
-            let before = process_count();
-            let child = spawn_link(async { exit(text("late")) });
-            // Without a suspension, so that nothing is taken in. Its slot is free after its
-            // signals have been sent.
-            while process_count() > before {
+            let child = spawn_link(async {
+                next::<()>().await;
+                exit(text("late"));
+            });
+            // Another one sees the end. Links are told before those who monitor.
+            let seen = Arc::new(AtomicBool::new(false));
+            let sees = seen.clone();
+            spawn(async move {
+                let monitor = monitor(child);
+                send(child, ());
+                down(monitor).await;
+                sees.store(true, Ordering::SeqCst);
+            });
+            // Without a suspension, so that nothing is taken in.
+            while !seen.load(Ordering::SeqCst) {
                 std::hint::spin_loop();
             }
             unlink(child);
@@ -332,9 +344,5 @@ async fn unlink_drops_a_signal_that_waits_in_the_queue() {
             assert!(has_none::<Exit>().await);
         });
         assert_eq!(end.await, ExitReason::Normal);
-        // The process before has given its slot back: this one counts processes.
-        while process_count() > 2 {
-            yield_now().await;
-        }
     }
 }

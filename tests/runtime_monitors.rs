@@ -6,10 +6,11 @@
 mod wait;
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fika::Object;
 use fika::prelude::*;
-use fika::process_count;
 
 use wait::{LIMIT, down, end_of, has_none, next, serve, sync};
 
@@ -118,11 +119,18 @@ async fn demonitor_says_whether_a_down_has_come() {
 #[fika::test(workers = 3)]
 async fn demonitor_drops_a_down_that_waits_in_the_queue() {
     for round in 0..100 {
-        let before = process_count();
-        let (child, monitor) = spawn_monitor(async {});
-        // Without a suspension, so that nothing is taken in. Its slot is free after its
-        // signals have been sent.
-        while process_count() > before {
+        let (child, monitor) = spawn_monitor(async { next::<()>().await });
+        // Another one sees the end, and its monitor was made later.
+        let seen = Arc::new(AtomicBool::new(false));
+        let sees = seen.clone();
+        spawn(async move {
+            let monitor = fika::monitor(child);
+            send(child, ());
+            down(monitor).await;
+            sees.store(true, Ordering::SeqCst);
+        });
+        // Without a suspension, so that nothing is taken in.
+        while !seen.load(Ordering::SeqCst) {
             std::hint::spin_loop();
         }
         let active = if round % 2 == 0 { demonitor(monitor) } else { demonitor_flush(monitor) };

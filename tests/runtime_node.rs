@@ -10,13 +10,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use fika::prelude::*;
 use fika::{process_count, read_timer, registered};
 
-use wait::{LIMIT, down, end_of, next, serve, sync};
+use wait::{LIMIT, down, end_of, exit_from, next, serve, sync};
 
 fn text(text: &str) -> ExitReason {
     ExitReason::term(text.to_owned())
 }
 
-/// Waits until there are so many processes: a slot is free a little after the Down.
+/// Waits until there are so many processes.
 async fn settle(count: usize) {
     let begun = self_node().env().now();
     while process_count() != count {
@@ -58,6 +58,45 @@ fn a_full_node_recovers() {
         }
     });
     node.stop();
+}
+
+/// PROC-10: who sees an end finds room, though there was none before.
+#[test]
+fn who_sees_an_end_finds_room() {
+    const FULL: usize = 6;
+    let node = Node::builder().workers(3).process_limit(FULL).build().unwrap();
+    node.block_on(async move {
+        trap_exit(true);
+        // This process, the one that waits for it, and one that keeps a worker busy.
+        spawn(async {
+            loop {
+                yield_now().await;
+            }
+        });
+        let mut children: Vec<_> = (3..FULL).map(|_| spawn_child()).collect();
+        for round in 0..20_000 {
+            let (child, monitor) = children.remove(0);
+            send(child, ());
+            // Either of the two tells the end.
+            if round % 2 == 0 {
+                assert_eq!(down(monitor).await, ExitReason::Normal);
+                children.push(spawn_child());
+                assert_eq!(exit_from(child).await, ExitReason::Normal);
+            } else {
+                assert_eq!(exit_from(child).await, ExitReason::Normal);
+                children.push(spawn_child());
+                assert_eq!(down(monitor).await, ExitReason::Normal);
+            }
+        }
+    });
+    node.stop();
+}
+
+/// A linked and monitored process that ends when it is told to.
+fn spawn_child() -> (Pid, Reference) {
+    let opts = SpawnOpts::new().link().monitor();
+    let child = spawn_opt(opts, async { next::<()>().await });
+    (child.pid, child.monitor.unwrap())
 }
 
 /// PROC-10: a node that is far from its limit never says that it has reached it, however many

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fika::prelude::*;
-use fika::process_count;
+use fika::{process_count, send_priority};
 
 use wait::{LIMIT, down, end_of, has_none, next, serve, sync};
 
@@ -27,45 +27,136 @@ impl<F: FnMut()> Drop for OnDrop<F> {
     }
 }
 
+/// What a destructor does in these tests: all that there is to reach others.
+#[derive(Clone)]
+struct Meddler {
+    test: Pid,
+    /// Linked to the process that ends.
+    peer: Pid,
+    /// An alias of the test.
+    alias: Reference,
+    monitor_of_peer: Reference,
+    dropped: Arc<AtomicUsize>,
+}
+
+impl Drop for Meddler {
+    fn drop(&mut self) {
+        let Meddler { test, peer, alias, monitor_of_peer, .. } = *self;
+        let say = || "from a destructor".to_owned();
+        send(test, say());
+        send(alias, say());
+        send_priority(alias, say());
+        send("nobody has this name", ());
+        exit_process(test, text("from a destructor"));
+        exit_process(alias, text("from a destructor"));
+        fika::exit_process_priority(alias, text("from a destructor"));
+        link(test);
+        // The peer's half of the link stays, and it gets its exit signal.
+        unlink(peer);
+        assert!(!demonitor(monitor_of_peer));
+        let watch = monitor(peer);
+        let _ = (monitor("nobody"), monitor(("name", "no node name")), monitor(watch));
+        let tells = move || async move { send(test, "from its child".to_owned()) };
+        let children = [
+            spawn(tells()),
+            spawn_link(tells()),
+            spawn_monitor(tells()).0,
+            spawn_opt(SpawnOpts::new().link().monitor(), tells()).pid,
+        ];
+        assert!(children.iter().all(|child| *child == children[0]), "none of them is a process");
+        spawn_request(SpawnOpts::new().link().monitor(), tells());
+        let node = self_node();
+        drop(spawn_blocking(move || node.send(test, "from its thread".to_owned())));
+        let timers = [
+            send_after(Duration::ZERO, test, "from its timer".to_owned()),
+            start_timer(Duration::ZERO, test, "from its timer".to_owned()),
+            send_after(Duration::ZERO, ("name", "no node name"), ()),
+        ];
+        assert!(timers.iter().all(|timer| fika::read_timer(*timer).is_none()));
+        assert!(register("from a destructor", test).is_err());
+        assert!(unregister("test").is_err());
+        self.dropped.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 /// PROC-7: told to end, a process runs nothing but destructors, and these reach nobody.
 #[fika::test]
-async fn what_destructors_send_is_dropped() {
+async fn what_destructors_do_reaches_nobody() {
     let me = self_pid();
+    register("test", me).unwrap();
+    let alias = alias_with(AliasOpts::new().priority());
     let dropped = Arc::new(AtomicUsize::new(0));
-    let guard = |dropped: &Arc<AtomicUsize>| {
-        let dropped = dropped.clone();
-        OnDrop(move || {
-            dropped.fetch_add(1, Ordering::SeqCst);
-            send(me, "from a destructor".to_owned());
-            exit_process(me, text("from a destructor"));
-            link(me);
-            send("nobody has this name", ());
-        })
-    };
-    for reason in [ExitReason::Kill, ExitReason::Shutdown] {
-        for _ in 0..500 {
-            let inside = guard(&dropped);
-            let (child, monitor) = spawn_monitor(async move {
+    let mut expected = 0;
+    for round in 0..300 {
+        let peer = spawn(async {
+            trap_exit(true);
+            let Exit { reason, .. } = next().await;
+            exit(reason);
+        });
+        let watch = monitor(peer);
+        let dropped_too = dropped.clone();
+        let meddler = async move || {
+            link(peer);
+            let (test, monitor_of_peer, dropped) = (me, monitor(peer), dropped_too);
+            Meddler { test, peer, alias, monitor_of_peer, dropped }
+        };
+        let (child, monitor) = match round % 3 {
+            // Killed while it waits.
+            0 => spawn_monitor(async move {
+                let inside = meddler().await;
                 send(me, ());
                 serve().await;
                 drop(inside);
                 send(me, "it went on".to_owned());
-            });
-            next::<()>().await;
-            exit_process(child, reason.clone());
-            down(monitor).await;
+            }),
+            // By itself, in the middle of a call.
+            1 => spawn_monitor(async move {
+                let _inside = meddler().await;
+                send(me, ());
+                exit_process(self_pid(), ExitReason::Kill);
+                send(me, "it went on".to_owned());
+            }),
+            // By the end of what it is linked to.
+            _ => spawn_monitor(async move {
+                let _inside = meddler().await;
+                let child = spawn_link(async { exit(ExitReason::Killed) });
+                send(me, ());
+                serve().await;
+                link(child);
+            }),
+        };
+        next::<()>().await;
+        if round % 3 == 0 {
+            exit_process(child, ExitReason::Kill);
         }
-        // A process that never ran has destructors, too.
-        let inside = guard(&dropped);
-        let child = spawn(async move { drop(inside) });
-        exit_process(child, reason.clone());
-        down(monitor(child)).await;
+        assert_eq!(down(monitor).await, ExitReason::Killed);
+        assert_eq!(down(watch).await, ExitReason::Killed, "the peer was told");
+        expected += 1;
+        assert_eq!(dropped.load(Ordering::SeqCst), expected, "and the destructor came to its end");
     }
-    assert!(dropped.load(Ordering::SeqCst) >= 1000);
-    while !has_none::<String>().await {
-        // One that ran to its end before the signal came sent it while it was alive.
-        assert!(dropped.load(Ordering::SeqCst) >= 1000);
+    // A process that never ran has destructors, too.
+    for _ in 0..300 {
+        let (peer, monitor_of_peer) = (spawn(serve()), make_ref());
+        let dropped = dropped.clone();
+        let inside = Meddler { test: me, peer, alias, monitor_of_peer, dropped };
+        let child = spawn(async move {
+            next::<u64>().await;
+            drop(inside);
+        });
+        exit_process(child, ExitReason::Shutdown);
+        let reason = down(monitor(child)).await;
+        assert!([ExitReason::Shutdown, ExitReason::Noproc].contains(&reason), "{reason}");
+        exit_process(peer, ExitReason::Kill);
+        expected += 1;
     }
+    assert_eq!(dropped.load(Ordering::SeqCst), expected);
+    // What there might be is there by now: timers and threads are not slower than these.
+    send_after(millis(2), me, ());
+    next::<()>().await;
+    spawn_blocking(|| ()).await;
+    assert!(has_none::<String>().await && has_none::<Exit>().await && has_none::<Down>().await);
+    assert_eq!(whereis("test"), Some(me));
+    assert_eq!(whereis("from a destructor"), None);
 }
 
 /// PROC-4: whatever a panic carries, it ends one process, and others only by their links.
@@ -251,20 +342,80 @@ async fn all_that_it_had_is_gone_when_its_end_is_seen() {
     }
 }
 
-/// What a destructor sends while a panic unwinds can't end the program.
-#[fika::test]
-async fn a_failed_send_while_a_panic_unwinds_is_dropped() {
-    let end = end_of(async {
-        let _local = OnDrop(|| send("nobody has this name", ()));
-        panic!("the one that counts");
+/// PROC-7: a call that a destructor makes while a panic unwinds, and that would end the process,
+/// does not end the program.
+#[test]
+fn a_bad_call_while_a_panic_unwinds_is_only_refused() {
+    let node = Node::builder().workers(1).process_limit(4).build().unwrap();
+    node.block_on(async {
+        let other_node = Node::builder().workers(1).build().unwrap();
+        let elsewhere = other_node.spawn(serve()).expect("room for one");
+        let me = self_pid;
+        let calls = [
+            ("send", call(|| send("nobody has this name", ()))),
+            ("send_priority", call(|| send_priority("nobody has this name", ()))),
+            ("send to no node", call(|| send(("name", "no node name"), ()))),
+            ("monitor", call(|| monitor(("name", "no node name")))),
+            ("monitor an alias", call(|| monitor(alias()))),
+            ("monitor elsewhere", call(|| monitor(("name", "a@127.0.0.1")))),
+            ("link", call(move || link(elsewhere))),
+            ("send_after", call(move || send_after(secs(1), elsewhere, ()))),
+            ("start_timer", call(|| start_timer(secs(1), ("x", "a@127.0.0.1"), ()))),
+            ("spawn", call(move || [(); 4].map(|()| spawn(follow(me()))))),
+            ("spawn_link", call(move || [(); 4].map(|()| spawn_link(follow(me()))))),
+            ("spawn_monitor", call(move || [(); 4].map(|()| spawn_monitor(follow(me()))))),
+            ("exit_process", call(move || exit_process(me(), ExitReason::Kill))),
+            ("spawn_request_on", call(|| spawn_request_on("", SpawnOpts::new(), idle()))),
+        ];
+        for (name, call) in calls {
+            for by_panic in [true, false] {
+                let calls = call.clone();
+                let made = Arc::new(AtomicUsize::new(0));
+                let makes = made.clone();
+                let end = end_of(async move {
+                    let _local = OnDrop(move || {
+                        calls();
+                        makes.fetch_add(1, Ordering::SeqCst);
+                    });
+                    if by_panic {
+                        panic!("the one that counts");
+                    }
+                    exit(text("the one that counts"));
+                });
+                let reason = end.await;
+                match &reason {
+                    // It was fatal, and what comes first decides.
+                    _ if name == "exit_process" => assert_eq!(reason, ExitReason::Killed),
+                    _ if name == "link" => assert_eq!(reason, ExitReason::Noconnection),
+                    ExitReason::Panic(panic) => assert_eq!(panic.message, "the one that counts"),
+                    _ => assert_eq!(reason, text("the one that counts"), "{name}"),
+                }
+                assert_eq!(made.load(Ordering::SeqCst), 1, "{name} came back");
+                // Those that were spawned make room.
+                while process_count() > 2 {
+                    yield_now().await;
+                }
+            }
+        }
+        other_node.stop();
     });
-    match end.await {
-        ExitReason::Panic(panic) => assert_eq!(panic.message, "the one that counts"),
-        other => panic!("{other}"),
-    }
-    let end = end_of(async {
-        let _local = OnDrop(|| send("nobody has this name", ()));
-        exit(text("the one that counts"));
-    });
-    assert_eq!(end.await, text("the one that counts"));
+    node.stop();
+}
+
+type Call = Arc<dyn Fn() + Send + Sync>;
+
+fn call<R>(call: impl Fn() -> R + Send + Sync + 'static) -> Call {
+    Arc::new(move || {
+        let _ = call();
+    })
+}
+
+/// Lives as long as this process.
+async fn follow(pid: Pid) {
+    down(monitor(pid)).await;
+}
+
+#[remote]
+async fn idle() {
+    serve().await;
 }
