@@ -21,4 +21,10 @@ pub use kernel::{
     AutoConnect, Config, MonitorNodeError, Net, NodeKind, Ping, StartError, connect_node,
     disconnect_node, monitor_node, monitor_nodes, monitor_nodes_of, nodes, nodes_of, ping,
 };
+/// What benchmarks and fuzzers reach. Not for use by hand: it changes as the protocol does.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::proto::Loopback;
+}
+
 pub use proto::epmd::{DEFAULT_PORT, Names, NodeInfo, NodeInfoError, PublishedType, ReplyError};

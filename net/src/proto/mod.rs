@@ -13,5 +13,8 @@ pub(crate) mod error;
 mod frame;
 pub(crate) mod handshake;
 pub(crate) mod limits;
+mod loopback;
 mod output;
 pub(crate) mod tick;
+
+pub use loopback::Loopback;

@@ -1,0 +1,91 @@
+//! What the protocol costs without a socket: a message into a frame, and a frame into a
+//! message that can be looked at.
+
+use std::hint::black_box;
+
+use bytes::Bytes;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use fika::prelude::*;
+use fika::{Creation, Encoded, NodeId};
+use fika_net::__private::Loopback;
+use fika_runtime::{LocalId, Signal};
+
+/// So many frames at a time, as between nodes that are busy.
+const BATCH: u64 = 100;
+
+#[derive(Clone, Message, Serialize, Deserialize)]
+struct Ping {
+    from: Pid,
+    n: u64,
+}
+
+#[derive(Clone, Message, Serialize, Deserialize)]
+struct Data(Bytes);
+
+fn ping() -> Ping {
+    let node = "near@loopback".parse().expect("it has a host");
+    let local = LocalId { slot: 7, generation: 3 };
+    Ping { from: Pid::new(NodeId::of(&node, Creation(1)), local), n: 123_456 }
+}
+
+fn data(bytes: usize) -> Data {
+    Data(Bytes::from(vec![7; bytes]))
+}
+
+fn frames(c: &mut Criterion) {
+    frame(c, "ping", &ping());
+    frame(c, "64_b", &data(64));
+    frame(c, "64_kib", &data(64 << 10));
+}
+
+/// A message in a frame, there and back. Its type and its nodes have been sent before, and go
+/// by number.
+fn frame<M: Message + Clone>(c: &mut Criterion, name: &str, message: &M) {
+    let signal = Signal::Message(Envelope::new(message.clone()));
+    let mut wire = Loopback::default();
+    let encode = |wire: &mut Loopback| wire.encode(&signal).expect("it is small enough");
+    encode(&mut wire);
+    let first = wire.output().to_vec();
+    wire.advance_output();
+    wire.decode(&first).expect("it was encoded here");
+
+    let mut group = c.benchmark_group(format!("frame/{name}"));
+    group.throughput(Throughput::Elements(BATCH));
+    group.bench_function("encode_100", |b| {
+        b.iter(|| {
+            (0..BATCH).for_each(|_| encode(&mut wire));
+            black_box(wire.output());
+            wire.advance_output();
+        });
+    });
+    (0..BATCH).for_each(|_| encode(&mut wire));
+    let batch = wire.output().to_vec();
+    group.bench_function("decode_100", |b| {
+        b.iter(|| wire.decode(black_box(&batch)).expect("it was encoded here"));
+    });
+}
+
+/// The part of it that is the message's own: what `serde` makes of it.
+fn messages(c: &mut Criterion) {
+    let mut group = c.benchmark_group("message/ping");
+    let message = ping();
+    group.bench_function("encode", |b| {
+        b.iter(|| black_box(Encoded::new(black_box(&message)).expect("it is small enough")));
+    });
+    let encoded = Encoded::new(&message).expect("it is small enough");
+    group.bench_function("decode", |b| {
+        b.iter(|| black_box(encoded.decode::<Ping>()).expect("it was encoded here"));
+    });
+}
+
+/// As short as figures within a few hundredths allow.
+fn short() -> Criterion {
+    Criterion::default().warm_up_time(millis(500)).measurement_time(secs(2))
+}
+
+criterion_group! {
+    name = benches;
+    config = short();
+    targets = frames, messages
+}
+criterion_main!(benches);
