@@ -59,6 +59,10 @@ pub use fika_runtime::{
     spawn_blocking, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on,
     spawn_on_with, start_timer, timeout, trap_exit, unlink, unregister, whereis, yield_now,
 };
+// More about timers.
+pub use fika_runtime::{
+    CancelTimer, cancel_timer_async, cancel_timer_no_info, send_at, start_timer_at,
+};
 // Spawning with options, aliases, and what goes with them.
 pub use fika_runtime::{
     AliasOpts, ExitDest, LinkOpts, MonitorAlias, MonitorOpts, ReplyOn, RequestOpts, SpawnOpts,

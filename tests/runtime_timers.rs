@@ -9,7 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fika::prelude::*;
-use fika::{TimerRef, read_timer};
+use fika::{
+    CancelTimer, TimerRef, cancel_timer_async, cancel_timer_no_info, read_timer, send_at,
+    start_timer_at,
+};
 
 use wait::{LIMIT, down, end_of, has_none, next, serve, sync};
 
@@ -46,6 +49,148 @@ async fn a_timer_for_the_dead_is_cancelled() {
     let timer = start_timer(secs(60), target, ());
     assert_eq!((read_timer(timer), cancel_timer(timer)), (None, None));
     send_after(Duration::ZERO, target, ());
+}
+
+/// TIM-7, PROC-9: a timer and what it holds are gone when the end of the process is seen that
+/// it was to send to, whoever started it, and on whichever worker.
+#[fika::test(workers = 3)]
+async fn the_timers_of_a_process_end_with_it() {
+    let node = self_node();
+    for round in 0..300 {
+        let payload = Arc::new(());
+        let (target, monitor) = spawn_monitor(serve());
+        let starters: Vec<_> = (0..6_usize)
+            .map(|n| {
+                let payload = payload.clone();
+                let (_, monitor) = spawn_monitor(async move {
+                    for _ in 0..n {
+                        yield_now().await;
+                    }
+                    send_after(secs(3600), target, Local(payload.clone()));
+                    start_timer(secs(3600), target, Local(payload));
+                    if n == round % 6 {
+                        exit_process(target, ExitReason::Kill);
+                    }
+                });
+                monitor
+            })
+            .collect();
+        assert_eq!(down(monitor).await, ExitReason::Killed);
+        for monitor in starters {
+            assert_eq!(down(monitor).await, ExitReason::Normal);
+        }
+        assert_eq!(Arc::strong_count(&payload), 1, "round {round}");
+    }
+    // Those of others stay.
+    let me = self_pid();
+    let mine = send_after(secs(3600), me, ());
+    exit_process(spawn(serve()), ExitReason::Kill);
+    assert!(read_timer(mine).is_some());
+    assert!(cancel_timer(mine).is_some());
+    wait_for(|| node.timer_count() == 0).await;
+}
+
+/// TIM-7: timers are started while their process ends, on another worker.
+#[fika::test(workers = 2)]
+async fn a_timer_that_is_started_while_its_process_ends() {
+    let payload = Arc::new(());
+    for round in 0..5000_u64 {
+        let end = Arc::new(AtomicBool::new(false));
+        let ends = end.clone();
+        let (target, monitor) = spawn_monitor(async move {
+            while !ends.load(Ordering::Relaxed) {
+                yield_now().await;
+            }
+        });
+        yield_now().await;
+        let mut timers = Vec::new();
+        for n in 0..80 {
+            timers.push(send_after(secs(3600), target, Local(payload.clone())));
+            if n == round % 20 {
+                end.store(true, Ordering::Relaxed);
+            }
+        }
+        assert_eq!(down(monitor).await, ExitReason::Normal);
+        assert!(timers.iter().all(|timer| cancel_timer(*timer).is_none()), "round {round}");
+        assert_eq!(Arc::strong_count(&payload), 1, "round {round}");
+    }
+}
+
+/// Gives way to others until it is so.
+async fn wait_for(is_so: impl Fn() -> bool) {
+    let begun = self_node().env().now();
+    while !is_so() {
+        assert!(self_node().env().now().since(begun) < LIMIT);
+        yield_now().await;
+    }
+}
+
+/// TIM-5.
+#[fika::test]
+async fn the_result_of_cancelling_comes_as_a_message() {
+    let me = self_pid();
+    let timer = send_after(secs(60), me, ());
+    cancel_timer_async(timer);
+    let CancelTimer { timer: cancelled, left } = next().await;
+    assert_eq!(cancelled, timer);
+    assert!(left.is_some_and(|left| left > secs(40) && left <= secs(60) + millis(1)), "{left:?}");
+    assert_eq!(read_timer(timer), None);
+    // It has no effect any more.
+    cancel_timer_async(timer);
+    assert_eq!(next::<CancelTimer>().await, CancelTimer { timer, left: None });
+
+    let quiet = send_after(secs(60), me, ());
+    cancel_timer_no_info(quiet);
+    cancel_timer_no_info(timer);
+    assert_eq!(read_timer(quiet), None);
+    assert!(has_none::<CancelTimer>().await);
+    assert_eq!(self_node().timer_count(), 0);
+}
+
+/// TIM-6, TIM-8: at a time of the node's clock; one that is past is now.
+#[fika::test]
+async fn an_absolute_time() {
+    let node = self_node();
+    let me = self_pid();
+    let due = node.env().now() + millis(20);
+    send_at(due + millis(20), me, 2_u64);
+    let timer = start_timer_at(due, me, 1_u64);
+    assert!(read_timer(timer).is_some_and(|left| left <= millis(21)));
+    assert_eq!(next::<Timeout<u64>>().await, Timeout { timer, message: 1 });
+    assert!(node.env().now() >= due);
+    assert_eq!(next::<u64>().await, 2);
+    assert!(node.env().now() >= due + millis(20));
+    for past in [fika::Time::default(), node.env().now()] {
+        send_at(past, me, 3_u64);
+        assert_eq!(next::<u64>().await, 3);
+    }
+    send_at(node.env().now(), "nobody", ());
+}
+
+/// TIM-6: too long a time is an error that says so; one that is just very long is not.
+#[fika::test]
+async fn a_time_that_is_absurdly_long() {
+    const YEAR: u64 = 366 * 86_400;
+    for time in [Duration::MAX, secs(101 * YEAR)] {
+        let starts: [fn(Duration) -> TimerRef; 4] = [
+            |time| send_after(time, self_pid(), ()),
+            |time| start_timer(time, self_pid(), ()),
+            |time| send_at(self_node().env().now() + time, self_pid(), ()),
+            |time| start_timer_at(self_node().env().now() + time, "me", ()),
+        ];
+        for start in starts {
+            let end = end_of(async move {
+                start(time);
+            });
+            match end.await {
+                ExitReason::Badarg(why) => assert!(why.contains("100 years"), "{why}"),
+                other => panic!("{other}"),
+            }
+        }
+    }
+    let timer = send_after(secs(100 * YEAR), self_pid(), ());
+    let left = cancel_timer(timer).expect("it has not fired");
+    assert!(left > secs(100 * YEAR - 60), "{left:?}");
 }
 
 /// TIM-7, REG-8: the name is looked up when the timer fires.

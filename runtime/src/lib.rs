@@ -53,6 +53,7 @@ pub use process::{
     spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on, spawn_on_with,
     start_timer, timeout, trap_exit, unlink, unregister, whereis, yield_now,
 };
+pub use process::{cancel_timer_async, cancel_timer_no_info, send_at, start_timer_at};
 pub use reference::Reference;
 pub use registry::RegisterError;
 pub use remote::RemoteFn;
@@ -61,7 +62,7 @@ pub use signal::{Alias, Signal, SpawnError, Target};
 pub use system_message::{
     Down, Exit, NodeDown, NodeDownReason, NodeType, NodeUp, Object, SpawnReply,
 };
-pub use timer::{Timeout, TimerRef};
+pub use timer::{CancelTimer, Timeout, TimerRef};
 
 pub(crate) use process::{Next, Opened, Receive};
 

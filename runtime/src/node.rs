@@ -35,7 +35,7 @@ use crate::scheduler::{
 };
 use crate::signal::{Signal, SpawnError, Target};
 use crate::system_message::Down;
-use crate::table::Table;
+use crate::table::{self, Table};
 use crate::timer::Timers;
 use crate::{Next, Opened, Receive, SendError};
 
@@ -457,7 +457,12 @@ impl Inner {
             return Err(RegisterError::Noproc);
         }
         let id = pid.local();
-        let mark = || self.table.get(id).is_some_and(|slot| slot.mark_named(id.generation));
+        let mark = || {
+            self.table.get(id).is_some_and(|slot| {
+                slot.mark(table::NAMED);
+                slot.is_open_for(id.generation)
+            })
+        };
         self.registry.register(name, pid, mark)
     }
 

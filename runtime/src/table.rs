@@ -40,10 +40,15 @@ use crate::message::Chain;
 use crate::pid::LocalId;
 use crate::scheduler::{Scheduler, TaskId, schedule};
 use crate::signal_queue::{SignalQueue, Wake};
-use crate::sync::{AtomicBool, AtomicU32, Ordering, UnsafeCell};
+use crate::sync::{AtomicU8, AtomicU32, Ordering, UnsafeCell};
 
 /// Slots in a chunk: 16 KiB, which is little for a small node and enough for a big one.
 const CHUNK_SLOTS: usize = 256;
+
+/// The marks of a slot's process: it may have a name (see `registry`) …
+pub(crate) const NAMED: u8 = 1;
+/// … and there may be timers that send to it (see `process::timer_action`).
+pub(crate) const TIMED: u8 = 2;
 
 /// Room for one process. A cache line of its own: senders on one core do not disturb the
 /// owner of the next slot on another.
@@ -52,8 +57,8 @@ pub(crate) struct Slot<B: ?Sized> {
     pub(crate) queue: SignalQueue,
     generation: AtomicU32,
     index: u32,
-    /// The process may have a name; see `registry`.
-    named: AtomicBool,
+    /// What the process may have, as `mark` says.
+    marks: AtomicU8,
     /// The chunk that the slot is in.
     chunk: StdAtomicPtr<Chunk<B>>,
     body: UnsafeCell<Option<Pin<Box<B>>>>,
@@ -100,7 +105,7 @@ impl<B: ?Sized> Slot<B> {
             queue: SignalQueue::closed(),
             generation: AtomicU32::new(0),
             index,
-            named: AtomicBool::new(false),
+            marks: AtomicU8::new(0),
             chunk: StdAtomicPtr::new(std::ptr::null_mut()),
             body: UnsafeCell::new(None),
         }
@@ -110,22 +115,30 @@ impl<B: ?Sized> Slot<B> {
         LocalId { slot: self.index, generation: self.generation.load(Ordering::Acquire) }
     }
 
-    /// The process of this generation is about to get a name; false if it has ended.
-    pub(crate) fn mark_named(&self, generation: u32) -> bool {
-        // Both here and both in `close` are sequentially consistent: of a mark and an end at
-        // the same time one sees the other. A queue that is open may be the next process's.
-        self.named.store(true, Ordering::SeqCst);
+    /// The process is about to have a name, or timers that send to it. Whoever gives it such
+    /// asks `is_open_for` afterwards, and takes it back if the process has ended; else the
+    /// process sees the mark when it ends. Sequentially consistent on both sides, of a mark
+    /// and an end at the same time one sees the other.
+    pub(crate) fn mark(&self, mark: u8) {
+        if self.marks.load(Ordering::SeqCst) & mark == 0 {
+            self.marks.fetch_or(mark, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether the process of this generation has not ended.
+    pub(crate) fn is_open_for(&self, generation: u32) -> bool {
+        // In this order: a queue that is open may be the next process's.
         !self.queue.is_closed() && self.generation.load(Ordering::Acquire) == generation
     }
 
-    /// Owner: closes the queue. Says what was in it, and whether the process may have a name.
-    pub(crate) fn close(&self) -> (Chain, bool) {
+    /// Owner: closes the queue. Says what was in it, and what the process may have.
+    pub(crate) fn close(&self) -> (Chain, u8) {
         let rest = self.queue.close();
-        let named = self.named.load(Ordering::SeqCst);
-        if named {
-            self.named.store(false, Ordering::Relaxed);
+        let marks = self.marks.load(Ordering::SeqCst);
+        if marks != 0 {
+            self.marks.store(0, Ordering::Relaxed);
         }
-        (rest, named)
+        (rest, marks)
     }
 
     /// Owner (T3): puts a process in.

@@ -12,14 +12,20 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::env::Time;
 use crate::message::{DecodeError, EncodeError, Message};
 use crate::node_id::NodeId;
-use crate::time::{Key, Wheel};
+use crate::time::{Key, Owners, TICKS_MAX, Wheel};
 
-/// The length of a tick: 2^16 ns, about 66 µs. A timer is late by that much at the most
-/// before anything else delays it.
-const TICK_BITS: u32 = 16;
+/// The length of a tick: 2^14 ns, about 16 µs. A timer is late by that much at the most
+/// before anything else delays it; the system's own sleep is late by about three times as
+/// much, and makes one wake-up of the ticks that fall into that.
+const TICK_BITS: u32 = 14;
 
 /// Nothing is due.
 const NEVER: u64 = u64::MAX;
+
+/// The longest time of a timer: 100 years, which is less than the wheel holds from the start of
+/// the node's clock.
+pub(crate) const TIMER_MAX: Duration = Duration::from_secs(100 * 366 * 86_400);
+const _: () = assert!(TIMER_MAX.as_nanos() >> TICK_BITS < TICKS_MAX as u128 / 5 * 4);
 
 /// A timer, as `send_after` and `start_timer` return it. It is valid on its node only.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -38,38 +44,59 @@ pub struct Timeout<M> {
     pub message: M,
 }
 
-/// Timers deliver on their own node only, so this message never leaves it.
-impl<M: Message> Message for Timeout<M> {
-    fn tag() -> Cow<'static, str> {
-        "timeout".into()
-    }
-
-    fn fingerprint() -> u64 {
-        0
-    }
-
-    fn check_sendable() -> Result<(), EncodeError> {
-        Err(EncodeError::new::<Self>("a timer's reference means nothing elsewhere"))
-    }
-
-    fn encode(&self, _: &mut Vec<u8>) -> Result<(), EncodeError> {
-        Self::check_sendable()
-    }
-
-    fn decode(_: &[u8]) -> Result<Self, DecodeError> {
-        Err(DecodeError::malformed::<Self>("it never crosses the wire"))
-    }
+/// What `cancel_timer_async` has found (Erlang's `{cancel_timer, Ref, Left}`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CancelTimer {
+    /// The timer.
+    pub timer: TimerRef,
+    /// What `cancel_timer` would have returned.
+    pub left: Option<Duration>,
 }
+
+/// Timers are of their own node only, so these messages never leave it.
+macro_rules! stays_here {
+    ([$($bound:tt)*] $type:ty = $tag:literal) => {
+        impl<$($bound)*> Message for $type {
+            fn tag() -> Cow<'static, str> {
+                $tag.into()
+            }
+
+            fn fingerprint() -> u64 {
+                0
+            }
+
+            fn check_sendable() -> Result<(), EncodeError> {
+                Err(EncodeError::new::<Self>("a timer's reference means nothing elsewhere"))
+            }
+
+            fn encode(&self, _: &mut Vec<u8>) -> Result<(), EncodeError> {
+                Self::check_sendable()
+            }
+
+            fn decode(_: &[u8]) -> Result<Self, DecodeError> {
+                Err(DecodeError::malformed::<Self>("it never crosses the wire"))
+            }
+        }
+    };
+}
+
+stays_here!([M: Message] Timeout<M> = "timeout");
+stays_here!([] CancelTimer = "cancel_timer");
 
 pub(crate) struct Timers<A> {
     node: NodeId,
-    shards: Box<[Mutex<Wheel<A>>]>,
+    shards: Box<[Mutex<Shard<A>>]>,
     /// The earliest tick at which something has to be done, over all shards.
     next: AtomicU64,
     /// Held by the thread that takes out what is due and performs it.
     firing: Mutex<()>,
     /// Until when the worker that waits in the driver sleeps at the longest.
     asleep_until: AtomicU64,
+}
+
+struct Shard<A> {
+    wheel: Wheel<A>,
+    owners: Owners,
 }
 
 /// The first tick that is not before `time`.
@@ -89,29 +116,39 @@ fn time_of(tick: u64) -> Time {
 
 impl<A> Timers<A> {
     pub(crate) fn new(node: NodeId, shards: usize) -> Self {
-        let shards = (0..shards.max(1)).map(|_| Mutex::new(Wheel::new())).collect();
+        let shard = || Mutex::new(Shard { wheel: Wheel::new(), owners: Owners::default() });
+        let shards = (0..shards.max(1)).map(|_| shard()).collect();
         let (next, asleep_until) = (AtomicU64::new(NEVER), AtomicU64::new(0));
         Timers { node, shards, next, firing: Mutex::new(()), asleep_until }
     }
 
-    /// Starts a timer that is due at `due`. The action is made with the timer's
-    /// reference. The flag says that the worker in the driver sleeps longer than that.
+    /// Starts a timer that is due at `due`, and that belongs to `owner`, if to anybody. The
+    /// action is made with the timer's reference. The flag says that the worker in the driver
+    /// sleeps longer than that.
     pub(crate) fn start(
         &self,
         shard: usize,
         due: Time,
+        owner: Option<u32>,
         action: impl FnOnce(TimerRef) -> A,
     ) -> (TimerRef, bool) {
         let shard = shard % self.shards.len();
         let tick = tick_from(due);
-        let mut wheel = self.shards[shard].lock();
+        let mut locked = self.shards[shard].lock();
         let shard = u16::try_from(shard).expect("as many shards as workers");
         // The action needs the key that its own insertion gives: reserve it first.
-        let timer = TimerRef { node: self.node, shard, key: wheel.next_key() };
-        let key = wheel.insert(tick, action(timer));
+        let timer = TimerRef { node: self.node, shard, key: locked.wheel.next_key() };
+        let key = locked.wheel.insert(tick, action(timer));
         debug_assert_eq!(key, timer.key);
-        drop(wheel);
-        self.next.fetch_min(tick, Ordering::SeqCst);
+        if let Some(owner) = owner {
+            locked.owners.add(key.index, owner);
+        }
+        drop(locked);
+        // If it is early enough it may stay: `take_due` sets it before it locks the shards, so
+        // if it does that later, it finds the timer.
+        if self.next.load(Ordering::SeqCst) > tick {
+            self.next.fetch_min(tick, Ordering::SeqCst);
+        }
         (timer, tick < self.asleep_until.load(Ordering::SeqCst))
     }
 
@@ -122,24 +159,35 @@ impl<A> Timers<A> {
 
     /// Takes a timer back: the time that was left, if it had not fired.
     pub(crate) fn cancel(&self, timer: TimerRef, now: Time) -> Option<Duration> {
-        let (due, action) = self.shard(timer)?.lock().cancel(timer.key)?;
+        let mut shard = self.shard(timer)?.lock();
+        let (due, action) = shard.wheel.cancel(timer.key)?;
+        shard.owners.remove(timer.key.index);
+        // What the action holds is the user's, and is not dropped under the lock.
+        drop(shard);
         drop(action);
         Some(time_of(due).since(now))
     }
 
-    /// The time left of a timer that has not fired, and what `look` makes of its action.
-    pub(crate) fn read<R>(
-        &self,
-        timer: TimerRef,
-        now: Time,
-        look: impl FnOnce(&A) -> R,
-    ) -> Option<(Duration, R)> {
-        let wheel = self.shard(timer)?.lock();
-        let (due, action) = wheel.due(timer.key)?;
-        Some((time_of(due).since(now), look(action)))
+    /// Takes back all timers of this owner, and gives what they hold.
+    pub(crate) fn cancel_owned(&self, owner: u32) -> Vec<A> {
+        let mut actions = Vec::new();
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            while let Some(index) = shard.owners.first(owner) {
+                shard.owners.remove(index);
+                actions.push(shard.wheel.take(index).1);
+            }
+        }
+        actions
     }
 
-    fn shard(&self, timer: TimerRef) -> Option<&Mutex<Wheel<A>>> {
+    /// The time left of a timer that has not fired.
+    pub(crate) fn read(&self, timer: TimerRef, now: Time) -> Option<Duration> {
+        let due = self.shard(timer)?.lock().wheel.due(timer.key)?;
+        Some(time_of(due).since(now))
+    }
+
+    fn shard(&self, timer: TimerRef) -> Option<&Mutex<Shard<A>>> {
         self.shards.get(usize::from(timer.shard)).filter(|_| timer.node == self.node)
     }
 
@@ -166,8 +214,11 @@ impl<A> Timers<A> {
         let mut next = NEVER;
         let mut fired = Vec::new();
         for shard in &self.shards {
-            let mut wheel = shard.lock();
-            wheel.advance(tick, |due, action| fired.push((due, action)));
+            let Shard { wheel, owners } = &mut *shard.lock();
+            wheel.advance(tick, |index, due, action| {
+                owners.remove(index);
+                fired.push((due, action));
+            });
             next = next.min(wheel.next_tick().unwrap_or(NEVER));
         }
         fired.sort_by_key(|(due, _)| *due);
@@ -193,7 +244,7 @@ impl<A> Timers<A> {
 
     /// How many timers there are.
     pub(crate) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().len()).sum()
+        self.shards.iter().map(|shard| shard.lock().wheel.len()).sum()
     }
 }
 
@@ -206,7 +257,7 @@ mod tests {
     }
 
     fn start(timers: &Timers<()>, due: Time) -> (TimerRef, bool) {
-        timers.start(0, due, |_| ())
+        timers.start(0, due, None, |_| ())
     }
 
     /// TIM-8: never early.
@@ -217,7 +268,7 @@ mod tests {
         let mut due = Vec::new();
         assert!(timers.firing_turn(at_ms(4)).is_none());
         assert!(!timers.take_due(at_ms(4), &mut due), "nobody sleeps");
-        assert!(due.is_empty() && timers.read(timer, at_ms(4), |()| ()).is_some());
+        assert!(due.is_empty() && timers.read(timer, at_ms(4)).is_some());
         let later = Time::new(Duration::from_micros(5_066));
         let turn = timers.firing_turn(later);
         assert!(turn.is_some() && timers.firing_turn(later).is_none());
@@ -227,12 +278,33 @@ mod tests {
         assert_eq!(timers.len(), 0);
     }
 
+    /// TIM-7: of the timers of one owner all that have not fired are taken back.
+    #[test]
+    fn the_timers_of_an_owner_go_together() {
+        let timers = Timers::new(NodeId::nameless(), 2);
+        let start = |n: u64| {
+            let owner = u32::try_from(n % 3).ok().filter(|owner| *owner > 0);
+            timers.start(usize::try_from(n % 2).unwrap(), at_ms(n), owner, |_| n).0
+        };
+        let started: Vec<_> = (0..30).map(start).collect();
+        let mut due = Vec::new();
+        assert!(!timers.take_due(at_ms(9), &mut due));
+        assert!(timers.cancel(started[10], at_ms(9)).is_some());
+        let mut cancelled = timers.cancel_owned(1);
+        cancelled.sort_unstable();
+        assert_eq!(cancelled, [13, 16, 19, 22, 25, 28]);
+        assert_eq!((timers.cancel_owned(1), timers.cancel_owned(7)), (vec![], vec![]));
+        assert!(!timers.take_due(at_ms(40), &mut due));
+        let left = |n: &u64| *n < 9 || n % 3 != 1;
+        assert_eq!(due, (0..30).filter(left).collect::<Vec<_>>());
+    }
+
     /// TIM-8: in order over all shards.
     #[test]
     fn timers_of_different_shards_fire_in_order() {
         let timers = Timers::new(NodeId::nameless(), 3);
         for (shard, ms) in [(0, 5), (1, 3), (2, 4), (1, 6), (0, 2)] {
-            timers.start(shard, at_ms(ms), |_| ms);
+            timers.start(shard, at_ms(ms), None, |_| ms);
         }
         let mut due = Vec::new();
         assert!(!timers.take_due(at_ms(10), &mut due));
@@ -243,7 +315,7 @@ mod tests {
     #[test]
     fn a_sleeper_that_saw_no_timer_is_told() {
         let timers = Timers::new(NodeId::nameless(), 1);
-        timers.start(0, at_ms(100), |_| ());
+        timers.start(0, at_ms(100), None, |_| ());
         timers.next.store(NEVER, Ordering::SeqCst);
         assert_eq!(timers.sleep_until_next(at_ms(0)), None);
         assert!(timers.take_due(at_ms(0), &mut Vec::new()));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fika::prelude::*;
 
-use crate::wait::{LIMIT, down, has_none, next};
+use crate::wait::{LIMIT, down, end_of, has_none, next};
 
 /// A server that answers `(from, reference)`; calls may wait until it is told to go on.
 async fn server() {
@@ -240,6 +240,21 @@ async fn receive_after_big() {
     while self_node().timer_count() > 0 {
         assert!(self_node().env().now().since(begun) < LIMIT, "a receive left its timer behind");
         yield_now().await;
+    }
+}
+
+/// RECV-5: types leave little to be wrong about a time, and what can't be made one ends the
+/// process at once, as any mistake does.
+#[fika::test]
+async fn receive_after_errors() {
+    for bad in [-1.0, -1e-9, f64::NAN, f64::INFINITY, 1e40] {
+        let end = end_of(async move {
+            receive! { _: u64 => {}, after Duration::from_secs_f64(bad) => {} }
+        });
+        match end.await {
+            ExitReason::Panic(panic) => assert!(panic.message.contains("cannot convert"), "{bad}"),
+            other => panic!("{bad}: {other}"),
+        }
     }
 }
 

@@ -1,21 +1,17 @@
 //! The free functions: they act for the process that runs.
 
-use std::time::Duration;
-
 use super::control::Running;
 use super::exit::{leave, refuse};
 use super::priority::ExitDest;
-use super::timers::Action;
 use crate::context;
 use crate::dest::Dest;
 use crate::exit_reason::ExitReason;
-use crate::message::{Envelope, Message};
+use crate::message::Message;
 use crate::name::Name;
 use crate::node::Node;
 use crate::pid::Pid;
 use crate::reference::Reference;
 use crate::registry::RegisterError;
-use crate::timer::{Timeout, TimerRef};
 
 /// The running process's own pid (Erlang's `self/0`).
 ///
@@ -193,84 +189,4 @@ pub fn registered() -> Vec<Name> {
 #[track_caller]
 pub fn process_count() -> usize {
     context::process("process_count", |me| me.node.table.len())
-}
-
-/// Sends a message after this time (Erlang's `erlang:send_after/3`). It goes on when the
-/// calling process ends.
-///
-/// # Panics
-/// Outside of a process. A destination on another node ends the calling process with
-/// `badarg`.
-#[track_caller]
-pub fn send_after<'a, M: Message>(
-    time: Duration,
-    dest: impl Into<Dest<'a>>,
-    message: M,
-) -> TimerRef {
-    context::process("send_after", |me| {
-        let Some(dest) = me.timer_dest(dest.into()) else { return me.node.timers.none() };
-        me.node.start_timer_in(time, |_| Action::Send(dest, Envelope::new(message)))
-    })
-}
-
-/// Sends the message [`Timeout`] with the timer's own reference after this time (Erlang's
-/// `erlang:start_timer/3`).
-///
-/// # Panics
-/// As [`send_after`].
-#[track_caller]
-pub fn start_timer<'a, M: Message>(
-    time: Duration,
-    dest: impl Into<Dest<'a>>,
-    message: M,
-) -> TimerRef {
-    context::process("start_timer", |me| {
-        let Some(dest) = me.timer_dest(dest.into()) else { return me.node.timers.none() };
-        me.node.start_timer_in(time, |timer| {
-            Action::Send(dest, Envelope::new(Timeout { timer, message }))
-        })
-    })
-}
-
-/// Takes a timer back (Erlang's `erlang:cancel_timer/1`). The time that was left, or none
-/// if it had fired, was cancelled, or is not of this node; its message may be in the
-/// mailbox then.
-///
-/// # Panics
-/// Outside of a process.
-#[track_caller]
-pub fn cancel_timer(timer: TimerRef) -> Option<Duration> {
-    context::process("cancel_timer", |me| me.node.cancel_timer(timer))
-}
-
-/// The time that a timer has left; none if it has fired or was cancelled (Erlang's
-/// `erlang:read_timer/1`).
-///
-/// # Panics
-/// Outside of a process.
-#[must_use]
-#[track_caller]
-pub fn read_timer(timer: TimerRef) -> Option<Duration> {
-    context::process("read_timer", |me| me.node.read_timer(timer))
-}
-
-impl Running<'_> {
-    /// The destination of a timer, unless it is refused. A process that ends starts none
-    /// (PROC-7).
-    fn timer_dest(self, dest: Dest<'_>) -> Option<Dest<'static>> {
-        if self.control.ending.get() {
-            return None;
-        }
-        let here = match &dest {
-            Dest::Pid(pid) => pid.node() == self.node.id,
-            Dest::Alias(alias) => alias.node() == self.node.id,
-            Dest::Name(_) => true,
-            Dest::NameAt(_, node) => self.node.is_called(node),
-        };
-        if !here {
-            refuse(ExitReason::badarg("a timer sends to a process of its own node only"));
-            return None;
-        }
-        Some(dest.into_owned())
-    }
 }

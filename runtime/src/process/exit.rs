@@ -3,7 +3,8 @@
 //! 1. Its future is dropped, and its messages. What the destructors do has no effect on
 //!    others.
 //! 2. Its requests that nobody has answered are noted for those who answer.
-//! 3. Its queue is closed, and its name is taken away.
+//! 3. Its queue is closed, its name is taken away, and so are the timers that were to send to
+//!    it.
 //! 4. What was still in the queue is answered as for a dead process.
 //! 5. Its slot is free for another process: whoever sees the end finds room (PROC-10).
 //! 6. The processes that it monitored are told that nobody watches any more.
@@ -24,6 +25,7 @@ use crate::exit_reason::{ExitReason, PanicReason};
 use crate::node::Inner;
 use crate::scheduler::shard;
 use crate::signal::Signal;
+use crate::table;
 
 /// Ends the process in this slot, which the caller owns, with the reason in its `doom`.
 pub(crate) fn end(node: &Inner, slot: SlotRef) {
@@ -52,9 +54,12 @@ pub(crate) fn end(node: &Inner, slot: SlotRef) {
     }
 
     // 3.
-    let (rest, named) = slot.close();
-    if named {
+    let (rest, marks) = slot.close();
+    if marks & table::NAMED != 0 {
         node.registry.process_ended(pid);
+    }
+    if marks & table::TIMED != 0 {
+        node.timers_end(pid.local().slot);
     }
 
     // 4. An acknowledgement or a loss among it changes nothing any more.

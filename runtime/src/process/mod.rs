@@ -22,13 +22,14 @@ mod spawn_opt;
 mod spawn_request;
 mod spawning;
 mod tag;
+mod timer_action;
 mod timers;
 mod wait;
 
 pub use alias::{AliasOpts, alias, alias_with, unalias};
 pub use api::{
-    acting_node, cancel_timer, exit, exit_process, make_ref, process_count, read_timer, register,
-    registered, self_node, self_pid, send, send_after, start_timer, trap_exit, unregister, whereis,
+    acting_node, exit, exit_process, make_ref, process_count, register, registered, self_node,
+    self_pid, send, trap_exit, unregister, whereis,
 };
 pub use link::{LinkOpts, link, link_with, unlink};
 pub use monitor::{MonitorAlias, MonitorOpts, demonitor, demonitor_flush, monitor, monitor_with};
@@ -39,6 +40,10 @@ pub use spawn_on::{spawn_link_on, spawn_monitor_on, spawn_on, spawn_on_with, spa
 pub use spawn_opt::{SpawnOpts, Spawned, spawn_opt};
 pub use spawn_request::{RequestOpts, spawn_request, spawn_request_abandon, spawn_request_on};
 pub use spawning::ReplyOn;
+pub use timers::{
+    cancel_timer, cancel_timer_async, cancel_timer_no_info, read_timer, send_after, send_at,
+    start_timer, start_timer_at,
+};
 pub use wait::{Elapsed, Sleep, SpawnBlocking, sleep, spawn_blocking, timeout, yield_now};
 
 pub(crate) use control::{Body, Control, Running, SlotRef};
@@ -47,5 +52,5 @@ pub(crate) use orphans::Orphans;
 pub use route::SendError;
 pub(crate) use run::run;
 pub(crate) use spawn::{Start, start};
-pub(crate) use timers::Action;
+pub(crate) use timer_action::Action;
 pub(crate) use wait::Oneshot;

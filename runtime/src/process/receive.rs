@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::control::Running;
-use super::timers::Action;
+use super::timer_action::Action;
 use crate::context;
 use crate::env::Time;
 use crate::exit_reason::ExitReason;

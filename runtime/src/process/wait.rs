@@ -12,7 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::exit::catch;
-use super::timers::Action;
+use super::timer_action::Action;
 use crate::context;
 use crate::env::Time;
 use crate::exit_reason::ExitReason;

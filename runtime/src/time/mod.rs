@@ -1,5 +1,7 @@
-//! The timer wheel: a data structure that knows no clock and no process.
+//! The timer wheel: data structures that know no clock and no process.
 
+mod owners;
 mod wheel;
 
-pub(crate) use wheel::{Key, Wheel};
+pub(crate) use owners::Owners;
+pub(crate) use wheel::{Key, TICKS_MAX, Wheel};

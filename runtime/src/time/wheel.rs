@@ -13,7 +13,7 @@ use slab::Slab;
 
 const BITS: u32 = 6;
 const SLOTS: usize = 1 << BITS;
-const LEVELS: usize = 7;
+const LEVELS: usize = 8;
 
 /// No entry.
 const NIL: u32 = u32::MAX;
@@ -89,17 +89,22 @@ impl<T> Wheel<T> {
     }
 
     /// The due tick of a timer that has not fired.
-    pub(crate) fn due(&self, key: Key) -> Option<(u64, &T)> {
+    pub(crate) fn due(&self, key: Key) -> Option<u64> {
         let entry = self.entries.get(key.index as usize)?;
-        (entry.serial == key.serial).then_some((entry.due, &entry.value))
+        (entry.serial == key.serial).then_some(entry.due)
     }
 
     /// Takes a timer back: its due tick and its value, if it has not fired.
     pub(crate) fn cancel(&mut self, key: Key) -> Option<(u64, T)> {
         self.due(key)?;
-        self.unlink(key.index);
-        let entry = self.entries.remove(key.index as usize);
-        Some((entry.due, entry.value))
+        Some(self.take(key.index))
+    }
+
+    /// Takes out the timer at this index, which has one.
+    pub(crate) fn take(&mut self, index: u32) -> (u64, T) {
+        self.unlink(index);
+        let entry = self.entries.remove(index as usize);
+        (entry.due, entry.value)
     }
 
     /// The tick before which nothing falls due: that of the next timer, or one at which
@@ -115,9 +120,9 @@ impl<T> Wheel<T> {
         })
     }
 
-    /// Passes all ticks up to `now`, this one included, and gives the ticks and the values of
-    /// the timers that fall due, in order of their ticks.
-    pub(crate) fn advance(&mut self, now: u64, mut fire: impl FnMut(u64, T)) {
+    /// Passes all ticks up to `now`, this one included, and gives the indices, the ticks and
+    /// the values of the timers that fall due, in order of their ticks.
+    pub(crate) fn advance(&mut self, now: u64, mut fire: impl FnMut(u32, u64, T)) {
         while let Some(tick) = self.next_tick().filter(|tick| *tick <= now) {
             self.now = tick;
             for level in (1..LEVELS).rev() {
@@ -126,8 +131,7 @@ impl<T> Wheel<T> {
             let slot = (tick as usize) & (SLOTS - 1);
             while self.heads[0][slot] != NIL {
                 let index = self.heads[0][slot];
-                self.unlink(index);
-                fire(tick, self.entries.remove(index as usize).value);
+                fire(index, tick, self.take(index).1);
             }
             self.now = tick + 1;
             // The tick after may begin a new span of a higher level.
@@ -208,7 +212,7 @@ mod tests {
     }
 
     fn delay() -> impl Strategy<Value = u64> {
-        prop_oneof![0..70_u64, 0..5_000_u64, 0..300_000_u64, 0..(1_u64 << 40)]
+        prop_oneof![0..70_u64, 0..5_000_u64, 0..300_000_u64, 0..(1_u64 << 40), 0..(1_u64 << 47)]
     }
 
     fn op() -> impl Strategy<Value = Op> {
@@ -246,7 +250,7 @@ mod tests {
                             prop_assert!(next <= first);
                         }
                         let mut fired = Vec::new();
-                        wheel.advance(now, |_, name| fired.push(name));
+                        wheel.advance(now, |_, _, name| fired.push(name));
                         let mut due: Vec<_> =
                             model.extract_if(.., |(due, ..)| *due <= now).collect();
                         due.sort_unstable();
@@ -272,9 +276,9 @@ mod tests {
         wheel.insert(1_000_000, ());
         assert_eq!(wheel.next_tick(), Some(64));
         let mut fired = 0;
-        wheel.advance(69, |_, ()| fired += 1);
+        wheel.advance(69, |_, _, ()| fired += 1);
         assert_eq!((fired, wheel.next_tick()), (0, Some(70)));
-        wheel.advance(70, |_, ()| fired += 1);
+        wheel.advance(70, |_, _, ()| fired += 1);
         assert_eq!(fired, 1);
     }
 }

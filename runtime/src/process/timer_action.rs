@@ -1,0 +1,107 @@
+//! What the timers of a node do when they fall due.
+
+use std::task::Waker;
+use std::time::Duration;
+
+use super::control::SlotRef;
+use super::exit::contain;
+use crate::dest::Dest;
+use crate::env::Time;
+use crate::message::Envelope;
+use crate::node::Inner;
+use crate::pid::Pid;
+use crate::scheduler::shard;
+use crate::signal::Signal;
+use crate::table;
+use crate::timer::TimerRef;
+
+/// What happens when a timer falls due.
+pub(crate) enum Action {
+    /// The message goes to a process of this node.
+    Send(Pid, Envelope),
+    /// The message goes to whoever has the name then.
+    SendByName(Box<Dest<'static>>, Envelope),
+    /// The process is polled again.
+    Wake(SlotRef),
+    /// A future that waits for it is polled again.
+    WakeTask(Waker),
+}
+
+impl Inner {
+    pub(crate) fn start_timer_at(
+        &self,
+        due: Time,
+        action: impl FnOnce(TimerRef) -> Action,
+    ) -> TimerRef {
+        self.start_owned(due, None, action)
+    }
+
+    /// Starts a timer that sends to a process of this node, and that ends with it (TIM-7).
+    pub(super) fn start_send(
+        &self,
+        due: Time,
+        to: Pid,
+        message: impl FnOnce(TimerRef) -> Envelope,
+    ) -> TimerRef {
+        let id = to.local();
+        let slot = self.table.get(id);
+        // Before the timer is there: a process that ends later takes it back.
+        let owner = slot.map(|slot| slot.mark(table::TIMED)).map(|()| id.slot);
+        let timer = self.start_owned(due, owner, |timer| Action::Send(to, message(timer)));
+        // One that has ended before does not.
+        if !slot.is_some_and(|slot| slot.is_open_for(id.generation)) {
+            self.cancel_timer(timer);
+        }
+        timer
+    }
+
+    fn start_owned(
+        &self,
+        due: Time,
+        owner: Option<u32>,
+        action: impl FnOnce(TimerRef) -> Action,
+    ) -> TimerRef {
+        let (timer, earlier) = self.timers.start(shard(), due, owner, action);
+        if earlier {
+            self.scheduler.reconsider_timeout();
+        }
+        timer
+    }
+
+    pub(crate) fn cancel_timer(&self, timer: TimerRef) -> Option<Duration> {
+        let mut left = None;
+        contain(|| left = self.timers.cancel(timer, self.env.now()));
+        left
+    }
+
+    pub(crate) fn read_timer(&self, timer: TimerRef) -> Option<Duration> {
+        self.timers.read(timer, self.env.now())
+    }
+
+    /// The process in this slot has ended, and its queue is closed: what timers were to send to
+    /// it goes with it.
+    pub(super) fn timers_end(&self, slot: u32) {
+        let actions = self.timers.cancel_owned(slot);
+        actions.into_iter().for_each(|action| contain(|| drop(action)));
+    }
+
+    pub(crate) fn fire_timers(&self) {
+        let now = self.env.now();
+        let Some(_turn) = self.timers.firing_turn(now) else { return };
+        let mut due = Vec::new();
+        if self.timers.take_due(now, &mut due) {
+            self.scheduler.reconsider_timeout();
+        }
+        for action in due {
+            match action {
+                Action::Send(to, message) => self.deliver(to, Signal::Message(message)),
+                // A name that nobody has when the timer fires: the message is dropped.
+                Action::SendByName(dest, message) => {
+                    contain(|| drop(self.send_envelope(&dest, message)));
+                }
+                Action::Wake(slot) => slot.wake(slot.queue.notify()),
+                Action::WakeTask(waker) => waker.wake(),
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Whose the entries of a wheel are, so that all of one owner can be found without looking
+//! at the others.
+//!
+//! An owner's entries hang together in a list. The lists are made of the indices that the
+//! entries have in the wheel, and stand beside it: a wheel whose entries have no owners
+//! pays nothing.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// No entry, or no owner.
+const NIL: u32 = u32::MAX;
+
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    owner: u32,
+    prev: u32,
+    next: u32,
+}
+
+const FREE: Link = Link { owner: NIL, prev: NIL, next: NIL };
+
+/// The entries of each owner.
+#[derive(Debug, Default)]
+pub(crate) struct Owners {
+    /// The first entry of each owner that has any.
+    heads: HashMap<u32, u32, BuildHasherDefault<Spread>>,
+    /// By the entries' indices.
+    links: Vec<Link>,
+}
+
+impl Owners {
+    /// The entry, which belonged to nobody, belongs to `owner`.
+    pub(crate) fn add(&mut self, index: u32, owner: u32) {
+        let at = index as usize;
+        if at >= self.links.len() {
+            self.links.resize(at + 1, FREE);
+        }
+        let next = self.heads.insert(owner, index).unwrap_or(NIL);
+        self.links[at] = Link { owner, prev: NIL, next };
+        if let Some(next) = self.links.get_mut(next as usize) {
+            next.prev = index;
+        }
+    }
+
+    /// The entry is gone, if it belonged to somebody.
+    pub(crate) fn remove(&mut self, index: u32) {
+        let Some(link) = self.links.get_mut(index as usize) else { return };
+        let Link { owner, prev, next } = std::mem::replace(link, FREE);
+        if owner == NIL {
+            return;
+        }
+        match self.links.get_mut(prev as usize) {
+            Some(prev) => prev.next = next,
+            None if next == NIL => drop(self.heads.remove(&owner)),
+            None => drop(self.heads.insert(owner, next)),
+        }
+        if let Some(next) = self.links.get_mut(next as usize) {
+            next.prev = prev;
+        }
+    }
+
+    /// An entry of this owner's.
+    pub(crate) fn first(&self, owner: u32) -> Option<u32> {
+        self.heads.get(&owner).copied()
+    }
+}
+
+/// Spreads small numbers, which nobody chooses to do harm, over a table (D. E. Knuth, "The
+/// Art of Computer Programming", volume 3, 6.4).
+#[derive(Debug, Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+    }
+
+    fn write_u32(&mut self, n: u32) {
+        self.0 = (self.0 ^ u64::from(n)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// All entries of an owner, which it loses by that.
+    fn take_all(owners: &mut Owners, owner: u32) -> Vec<u32> {
+        let mut all = Vec::new();
+        while let Some(index) = owners.first(owner) {
+            owners.remove(index);
+            all.push(index);
+        }
+        all.sort_unstable();
+        all
+    }
+
+    proptest! {
+        /// TIM-7, against a map.
+        #[test]
+        fn like_a_map(ops in proptest::collection::vec((0..20_u32, 0..6_u32), 0..80)) {
+            let (mut owners, mut model) = (Owners::default(), BTreeMap::new());
+            for (index, owner) in ops {
+                // An index that is taken becomes free, and one that is free is taken; owner 0
+                // stands for none.
+                if model.remove(&index).is_some() {
+                    owners.remove(index);
+                } else {
+                    model.insert(index, owner);
+                    if owner > 0 {
+                        owners.add(index, owner);
+                    }
+                }
+            }
+            for owner in 1..6 {
+                let expected: Vec<_> =
+                    model.iter().filter(|(_, of)| **of == owner).map(|(index, _)| *index).collect();
+                prop_assert_eq!(take_all(&mut owners, owner), expected);
+            }
+            prop_assert!(owners.heads.is_empty());
+        }
+    }
+}
