@@ -8,6 +8,7 @@ mod readiness;
 mod tcp;
 #[cfg(test)]
 mod testing;
+mod wait;
 
 pub use epmd_client::{EpmdClient, EpmdError, EpmdRegistration};
 pub use epmd_server::{EpmdBindError, EpmdConfig, EpmdServer};

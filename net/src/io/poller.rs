@@ -1,4 +1,5 @@
-//! Where an idle worker waits for sockets: a mio poll, and the table of who is told.
+//! Where an idle worker waits for sockets: a mio poll, and the table of who is told. How it
+//! waits is in `wait`.
 //!
 //! It reads and writes nothing itself, keeps no time, and knows no protocol. A source is
 //! registered with a [`Handler`]; `park` waits, and calls the handlers of the sources
@@ -26,15 +27,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fika_runtime::Driver;
-use mio::event::{Event, Source};
-use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use mio::event::Source;
+use mio::{Interest, Registry, Token, Waker};
 use parking_lot::Mutex;
 use slab::Slab;
 
-/// How many events one `park` fetches: enough for every peer of a large cluster to have
-/// said something, few enough (16 KiB) to stay in a core's cache. What does not fit
-/// comes with the next `park`.
-const EVENTS_MAX: usize = 1024;
+use super::wait::{self, Event, Wait};
 
 /// The lower half of a token is a slot, the upper half its generation.
 const SLOT_BITS: u32 = usize::BITS / 2;
@@ -61,19 +59,13 @@ pub struct Poller {
 
 struct Shared {
     /// What the parked worker waits with. Only `park` takes it.
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<Wait>,
     /// Adds and removes sources while a worker waits.
     registry: Registry,
     /// Ends a wait.
     waker: Waker,
     /// Whose events go to whom.
     sources: Mutex<Sources>,
-}
-
-struct Waiting {
-    poll: Poll,
-    /// The events of one wait; kept, so that a wait allocates nothing.
-    events: Events,
 }
 
 #[derive(Default)]
@@ -99,11 +91,11 @@ impl Poller {
     /// # Errors
     /// When the system has none left.
     pub fn new() -> io::Result<Poller> {
-        let poll = Poll::new()?;
-        let registry = poll.registry().try_clone()?;
+        let wait = Wait::new()?;
+        let registry = wait.registry().try_clone()?;
         let waker = Waker::new(&registry, WAKER)?;
-        let waiting = Mutex::new(Waiting { poll, events: Events::with_capacity(EVENTS_MAX) });
-        let shared = Shared { waiting, registry, waker, sources: Mutex::default() };
+        let shared =
+            Shared { waiting: Mutex::new(wait), registry, waker, sources: Mutex::default() };
         Ok(Poller { shared: Arc::new(shared) })
     }
 
@@ -152,30 +144,29 @@ impl Poller {
         }
     }
 
-    fn dispatch(&self, event: &Event) {
-        let handler = self.shared.sources.lock().entry(event.token()).map(|e| e.handler.clone());
+    fn dispatch(&self, event: Event) {
+        if event.token == WAKER {
+            return;
+        }
+        let handler = self.shared.sources.lock().entry(event.token).map(|e| e.handler.clone());
         if let Some(handler) = handler {
-            let broken = event.is_error() || event.is_read_closed() || event.is_write_closed();
-            handler.ready(event.is_readable() || broken, event.is_writable() || broken);
+            handler.ready(event.readable, event.writable);
         }
     }
 }
 
 impl Driver for Poller {
+    fn thread_begins(&self) {
+        wait::thread_begins();
+    }
+
     fn park(&self, timeout: Option<Duration>) {
         // Who finds the lock taken has nothing to wait for: another worker does it.
         let Some(mut waiting) = self.shared.waiting.try_lock() else { return };
-        let Waiting { poll, events } = &mut *waiting;
-        match poll.poll(events, timeout) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return,
-            Err(error) => {
-                tracing::error!(%error, "the poller could not wait");
-                return;
-            }
-        }
-        for event in events.iter().filter(|event| event.token() != WAKER) {
-            self.dispatch(event);
+        match waiting.wait(timeout) {
+            Ok(events) => events.iter().for_each(|event| self.dispatch(*event)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => tracing::error!(%error, "the poller could not wait"),
         }
     }
 

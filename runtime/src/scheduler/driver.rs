@@ -8,6 +8,9 @@ use std::time::Duration;
 /// One worker at a time calls [`park`](Driver::park); any thread may call
 /// [`unpark`](Driver::unpark).
 pub trait Driver: Send + Sync + 'static {
+    /// The calling thread has begun, and will call [`park`](Driver::park) now and then.
+    fn thread_begins(&self) {}
+
     /// Waits for an event, for [`unpark`](Driver::unpark), or for the time to pass, and
     /// handles what came. With a timeout of zero it only handles what is there. It may
     /// return early.

@@ -49,6 +49,7 @@ impl Worker {
         let seat = Arc::new(Seat::new(queue.stealer()));
         let index = scheduler.started.fetch_add(1, Ordering::Relaxed) + 1;
         scheduler.seats.write().push(seat.clone());
+        scheduler.driver.thread_begins();
         let worker = Worker {
             scheduler,
             seat,
