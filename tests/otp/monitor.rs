@@ -1,9 +1,10 @@
-//! `monitor_SUITE`: monitors between processes of one node.
+//! `monitor_SUITE`: monitors between processes of one node and of two.
 
 use fika::prelude::*;
 use fika::{Object, SendError};
 
-use crate::wait::{down, end_of, has_none, next, serve, sync};
+use crate::support::{Answer, EndWith, Place, assert_answers, named_answerer};
+use crate::wait::{LIMIT, down, end_of, has_none, next, serve, sync};
 
 fn text(text: &str) -> ExitReason {
     ExitReason::term(text.to_owned())
@@ -175,6 +176,188 @@ async fn mon_1() {
     let _ = monitor(alive);
     sync(alive).await;
     assert!(has_none::<Down>().await);
+}
+
+/// MON-3, MON-4, MON-5, MON-6: as `mon_1`, on another node, and when that goes.
+#[test]
+fn mon_2() {
+    let place = Place::new();
+    let mut there = place.os("there").start();
+    let here = place.node("here");
+    here.block_on(async move {
+        let name = place.name("there");
+        let target_is = |object: Object, target: Pid, by_name: bool| match object {
+            Object::Pid(pid) => assert!(!by_name && pid == target),
+            Object::Name(name, node) => {
+                assert!(by_name && name.as_str() == "target" && node == target.node().name());
+            }
+        };
+        for reason in [ExitReason::Normal, ExitReason::Shutdown, text("x"), ExitReason::Kill] {
+            let target = spawn_on(&name, named_answerer("target".into(), self_pid())).await;
+            next::<Answer>().await;
+            let monitors = [monitor(target), monitor(("target", &*name)), monitor(target)];
+            send(target, EndWith(reason.clone()));
+            for (n, monitor) in monitors.into_iter().enumerate() {
+                receive! {
+                    Down { monitor: m, object, reason: seen } if m == monitor => {
+                        assert_eq!(seen, reason);
+                        target_is(object, target, n == 1);
+                    }
+                    after LIMIT => panic!("no Down"),
+                }
+            }
+            assert_eq!(down(monitor(target)).await, ExitReason::Noproc);
+            assert_eq!(down(monitor(("target", &*name))).await, ExitReason::Noproc);
+            assert!(has_none::<Down>().await, "one message for each monitor");
+        }
+        // The node goes, and is not there.
+        let target = spawn_on(&name, named_answerer("target".into(), self_pid())).await;
+        next::<Answer>().await;
+        let monitors = [monitor(target), monitor(("target", &*name))];
+        assert_answers(target, 1).await;
+        there.kill();
+        for monitor in monitors {
+            assert_eq!(down(monitor).await, ExitReason::Noconnection);
+        }
+        for monitor in [monitor(target), monitor(("target", &*name))] {
+            assert_eq!(down(monitor).await, ExitReason::Noconnection);
+        }
+        assert!(has_none::<Down>().await);
+    });
+}
+
+/// MON-9, MON-11: the result of `demonitor` and what is in the mailbox agree, whoever wins
+/// the race with the end of a process of another node.
+#[test]
+fn remote_remove_monitor() {
+    const RACES: usize = 3000;
+    let place = Place::new();
+    let there = place.node("there");
+    let here = place.node("here");
+    here.block_on(async move {
+        let name = place.name("there");
+        // Makes processes, and ends them when it is told to.
+        let source = spawn_on(&name, source()).await;
+        let mut random = self_node().env().random();
+        let (mut active, mut fired) = (0, 0);
+        for n in 0..RACES {
+            send(source, self_pid());
+            let target: Pid = next().await;
+            let monitor = monitor(target);
+            exit_process(target, ExitReason::Kill);
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            // Up to some round trips.
+            for _ in 0..random >> 61 {
+                send(source, ());
+                next::<u64>().await;
+            }
+            let flush = n % 2 == 0;
+            let was_active =
+                if flush { fika::demonitor_flush(monitor) } else { demonitor(monitor) };
+            let has_down = receive! {
+                Down { monitor: m, .. } if m == monitor => true,
+                after Duration::ZERO => false,
+            };
+            assert_eq!(has_down, !was_active && !flush, "race {n}");
+            if was_active { active += 1 } else { fired += 1 }
+        }
+        assert!(active > 0 && fired > 0, "{active} were active and {fired} had fired");
+        // What is on its way comes too late for all of them.
+        send(source, ());
+        next::<u64>().await;
+        assert!(has_none::<Down>().await);
+    });
+    drop(there);
+}
+
+#[remote(name = "test::source")]
+async fn source() {
+    let mut last = self_pid();
+    let mut asks = self_pid();
+    loop {
+        receive! {
+            from: Pid => {
+                (asks, last) = (from, spawn(serve()));
+                send(from, last);
+            }
+            (): () => {
+                assert_ne!(last, self_pid());
+                send(asks, 0_u64);
+            }
+        }
+    }
+}
+
+/// MON-2, MON-3: monitors of all kinds, by pid, by name, with options and at spawn, of
+/// processes here and there that end in all ways; each gives its one message.
+#[test]
+fn mixer() {
+    let place = Place::new();
+    let there = place.node("there");
+    let here = place.node("here");
+    here.block_on(async move {
+        trap_exit(true);
+        let nodes = [place.name("here"), place.name("there")];
+        let env = self_node().env().clone();
+        let random = |below: u64| env.random() % below;
+        for round in 0..30_u64 {
+            // Targets, with their reasons.
+            let mut targets = Vec::new();
+            for n in 0..6_u64 {
+                let (node, name) = (&nodes[n as usize % 2], format!("target {n}"));
+                let target = spawn_on(node, named_answerer(name.clone(), self_pid())).await;
+                next::<Answer>().await;
+                targets.push((target, name, node, ExitReason::term((round, n))));
+            }
+            let mut expected = std::collections::HashMap::new();
+            for _ in 0..60 {
+                let (target, name, node, reason) = &targets[random(6) as usize];
+                let watch = match random(4) {
+                    0 => monitor(target),
+                    1 => monitor((name.as_str(), node.as_str())),
+                    2 => monitor_with(target, MonitorOpts::new().alias(MonitorAlias::Demonitor)),
+                    _ => monitor_with(target, MonitorOpts::new().priority()),
+                };
+                match random(6) {
+                    0 => assert!(demonitor(watch)),
+                    1 => assert!(fika::demonitor_flush(watch)),
+                    _ => assert!(expected.insert(watch, (reason.clone(), *target)).is_none()),
+                }
+            }
+            for n in 0..4 {
+                let reason = text("at spawn");
+                let child = spawn_opt_on(
+                    &nodes[n % 2],
+                    SpawnOpts::new().monitor(),
+                    ends_with_text("at spawn".into()),
+                );
+                let child = child.await;
+                expected.insert(child.monitor.unwrap(), (reason, child.pid));
+            }
+            for (target, _, _, reason) in &targets {
+                send(target, EndWith(reason.clone()));
+            }
+            while !expected.is_empty() {
+                let Down { monitor, object, reason } = next().await;
+                let (of, target) = expected.remove(&monitor).expect("one that is expected, once");
+                assert_eq!(reason, of);
+                match object {
+                    Object::Pid(pid) => assert_eq!(pid, target),
+                    Object::Name(_, node) => assert_eq!(node, target.node().name()),
+                }
+            }
+            for (target, ..) in &targets {
+                assert_eq!(down(monitor(target)).await, ExitReason::Noproc);
+            }
+            assert!(has_none::<Down>().await && has_none::<Exit>().await);
+        }
+    });
+    drop(there);
+}
+
+#[remote(name = "test::ends_with_text")]
+async fn ends_with_text(of: String) {
+    exit(text(&of));
 }
 
 /// EXIT-15.

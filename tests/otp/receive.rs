@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fika::prelude::*;
+use fika::send_priority;
 
 use crate::wait::{LIMIT, down, end_of, has_none, next};
 
@@ -37,6 +38,51 @@ async fn counted_call(server: Pid) -> usize {
         answer: Reference if { looks += 1; answer == reference } => looks,
         after LIMIT => panic!("no answer"),
     }
+}
+
+/// SIG-14, RECV-7, RECV-10: a message that goes ahead is found by a receive that has passed the
+/// ordinary ones, or is in the middle of them, and none of those is looked at again.
+#[fika::test]
+async fn prio_msg_while_in_receive() {
+    const ORDINARY: usize = 5_000;
+    let me = self_pid();
+    let urgent = alias_with(AliasOpts::new().priority());
+    let tells = spawn(async move {
+        loop {
+            receive! {
+                (n, count): (u64, u64) => for _ in 0..count {
+                    send_priority(urgent, n);
+                    yield_now().await;
+                },
+            }
+        }
+    });
+    for round in 0..20_u64 {
+        (0..ORDINARY).for_each(|_| send(me, 0_u64));
+        // It is longer than a turn, so what is asked for here arrives in the middle of it, or
+        // when it waits. One of them is wanted, and not the first.
+        send(tells, (1_u64, round));
+        send(tells, (2_u64, 1_u64));
+        let mut looks = [0; 3];
+        receive! {
+            n: u64 if { looks[n as usize] += 1; n == 2 } => {}
+            after LIMIT => panic!("it was not found: {looks:?}"),
+        }
+        assert_eq!(looks[2], 1);
+        assert!(looks[0] <= ORDINARY, "ordinary ones were looked at twice: {looks:?}");
+        assert!(looks[1] <= round as usize, "those ahead were looked at twice: {looks:?}");
+        // Those that were left there come first.
+        for n in (0..round).map(|_| 1).chain((0..ORDINARY).map(|_| 0)) {
+            receive! { m: u64 => assert_eq!(m, n), after LIMIT => panic!("{n} is lost") }
+        }
+    }
+    // One that waits for nothing else.
+    send(tells, (2_u64, 1_u64));
+    assert_eq!(next::<u64>().await, 2);
+    // One that waits for a reference sees what is ahead, however old it is.
+    send_priority(urgent, 3_u64);
+    let reference = make_ref();
+    receive! { for reference, n: u64 => assert_eq!(n, 3), after LIMIT => panic!("it is ahead") }
 }
 
 /// RECV-9, GS-23: with a million messages that might be answers a call looks at none of them,

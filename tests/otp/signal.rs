@@ -3,8 +3,11 @@
 use std::sync::mpsc;
 
 use fika::prelude::*;
+use fika::{LinkOpts, exit_process_priority, link_with, send_priority};
 
-use crate::wait::{LIMIT, down, exit_from, has_none, next, serve, sync};
+use crate::support::Place;
+use crate::support::peer::{Hello, Peer, frame as peer_frame, text as peer_text, varint};
+use crate::wait::{LIMIT, down, end_of, exit_from, has_none, next, serve, sync};
 
 fn text(text: &str) -> ExitReason {
     ExitReason::term(text.to_owned())
@@ -141,6 +144,447 @@ async fn monitor_order() {
                 after LIMIT => panic!("{left} are missing"),
             }
         }
+    }
+}
+
+/// MON-14, ALIAS-10, SIG-1: one sender's messages by pid, by name and by alias are in order, and
+/// its end is the last of it, though the monitor is by name.
+#[fika::test]
+async fn monitor_named_order_local() {
+    const EACH: u64 = 100;
+    let me = self_pid();
+    register("receiver", me).unwrap();
+    let alias = alias();
+    for round in 0..200 {
+        let sender = spawn(async move {
+            next::<()>().await;
+            for n in 0..EACH {
+                match (round + n) % 3 {
+                    0 => send(me, n),
+                    1 => send("receiver", n),
+                    _ => send(alias, n),
+                }
+                if n % 30 == 0 {
+                    yield_now().await;
+                }
+            }
+        });
+        register("sender", sender).unwrap();
+        let watch = monitor("sender");
+        send(sender, ());
+        for expected in 0..EACH {
+            receive! {
+                n: u64 => assert_eq!(n, expected),
+                _: Down => panic!("the Down overtook messages"),
+                after LIMIT => panic!("{expected} did not come"),
+            }
+        }
+        assert_eq!(down(watch).await, ExitReason::Normal);
+    }
+}
+
+/// ALIAS-7: answers by an alias come while their receiver is in foreign code: the first is
+/// received, and no second one, nor a Down.
+async fn answers_in_foreign_code(sends: fn(Node, Reference)) {
+    for round in 0..200 {
+        let (finish, finished) = mpsc::channel::<()>();
+        let server = spawn(async move {
+            let to: Reference = next().await;
+            send(to, 0_u64);
+            exit(text("after the answer"));
+        });
+        let opts = MonitorOpts::new().alias(MonitorAlias::ReplyDemonitor);
+        let request = monitor_with(server, opts);
+        let watch = monitor(server);
+        let node = self_node();
+        send(server, request);
+        let call = spawn_blocking(move || {
+            sends(node, request);
+            finished.recv().unwrap();
+        });
+        let mut call = std::pin::pin!(call);
+        // It is polled once, so that the call is under way.
+        let _ = timeout(Duration::ZERO, call.as_mut()).await;
+        if round % 2 == 0 {
+            assert_eq!(down(watch).await, text("after the answer"));
+        }
+        finish.send(()).unwrap();
+        call.await;
+        if round % 2 != 0 {
+            assert_eq!(down(watch).await, text("after the answer"));
+        }
+        let _: u64 = next().await;
+        assert!(has_none::<u64>().await, "a second answer");
+        assert!(has_none::<Down>().await);
+        assert!(!demonitor(request) && !unalias(request));
+    }
+}
+
+/// ALIAS-7, PROC-12.
+#[fika::test]
+async fn dirty_signal_handling_race() {
+    answers_in_foreign_code(|_, _| ()).await;
+}
+
+/// ALIAS-7, PROC-12: from the thread of the foreign code as well.
+#[fika::test]
+async fn dirty_signal_handling_race_dirty_access() {
+    answers_in_foreign_code(|node, request| {
+        for n in 1..5_u64 {
+            node.send(request, n).unwrap();
+        }
+    })
+    .await;
+}
+
+/// What the next message is.
+#[derive(Debug, PartialEq)]
+enum What {
+    Number(u64),
+    Exit,
+    Down,
+    Other,
+}
+
+async fn next_of_all() -> What {
+    receive! {
+        n: u64 => What::Number(n),
+        _: Exit => What::Exit,
+        _: Down => What::Down,
+        _: () => What::Other,
+        after LIMIT => panic!("nothing came"),
+    }
+}
+
+/// The order of what is in the mailbox, which are `count` messages, when `end` has ended
+/// this process and all that comes of it is there.
+async fn order_after(target: Pid, count: usize, end: impl FnOnce()) -> Vec<What> {
+    let me = self_pid();
+    (0..3_u64).for_each(|n| send(me, n));
+    let observer = spawn(async move {
+        let watch = monitor(target);
+        sync_with(target, watch).await;
+        send(me, ());
+        down(watch).await;
+        // Whoever was linked or had a monitor before this one has been told.
+        send(me, ());
+    });
+    next::<()>().await;
+    end();
+    next::<()>().await;
+    assert_eq!(down(monitor(observer)).await, ExitReason::Noproc);
+    let mut order = Vec::new();
+    for _ in 0..count {
+        order.push(next_of_all().await);
+    }
+    order
+}
+
+/// The process has taken in this monitor, or has ended.
+async fn sync_with(target: Pid, watch: Reference) {
+    send(target, self_pid());
+    receive! {
+        (): () => {}
+        Down { monitor, reason, .. } if monitor == watch => panic!("it has ended: {reason}"),
+        after LIMIT => panic!("no answer"),
+    }
+}
+
+/// SIG-14: `order` is that of the numbers 0, 1 and 2, with this before or after them.
+#[track_caller]
+fn assert_order(order: &[What], what: What, is_ahead: bool) {
+    let mut expected: Vec<_> = (0..3).map(What::Number).collect();
+    expected.insert(if is_ahead { 0 } else { 3 }, what);
+    assert_eq!(order, expected);
+}
+
+/// SIG-14: whether the `Exit` of a link goes ahead is what the last call of `link` said, and
+/// holds at the process that called it.
+#[fika::test]
+async fn priority_messages_link_enable_disable() {
+    trap_exit(true);
+    let priority = || LinkOpts::new().priority();
+    type Links = fn(Pid);
+    let cases: [(Links, bool); 7] = [
+        (link, false),
+        (|peer| link_with(peer, LinkOpts::new().priority()), true),
+        (|peer| link_with(peer, LinkOpts::new()), false),
+        (
+            |peer| {
+                link(peer);
+                link_with(peer, LinkOpts::new().priority());
+            },
+            true,
+        ),
+        (
+            |peer| {
+                link_with(peer, LinkOpts::new().priority());
+                link(peer);
+            },
+            false,
+        ),
+        (
+            |peer| {
+                link_with(peer, LinkOpts::new().priority());
+                unlink(peer);
+                link(peer);
+            },
+            false,
+        ),
+        (
+            |peer| {
+                link(peer);
+                unlink(peer);
+                link_with(peer, LinkOpts::new().priority());
+            },
+            true,
+        ),
+    ];
+    for _ in 0..20 {
+        for (links, is_ahead) in cases {
+            let peer = spawn(serve());
+            links(peer);
+            let order = order_after(peer, 4, || exit_process(peer, ExitReason::Kill)).await;
+            assert_order(&order, What::Exit, is_ahead);
+        }
+        // At spawn.
+        let child = spawn_opt(SpawnOpts::new().link_with(priority()), serve()).pid;
+        let order = order_after(child, 4, || exit_process(child, ExitReason::Kill)).await;
+        assert_order(&order, What::Exit, true);
+        // The peer's own wish is no matter of this process's.
+        let me = self_pid();
+        let peer = spawn(async move {
+            link_with(me, LinkOpts::new().priority());
+            send(me, ());
+            serve().await;
+        });
+        next::<()>().await;
+        let order = order_after(peer, 4, || exit_process(peer, ExitReason::Kill)).await;
+        assert_order(&order, What::Exit, false);
+    }
+    // A fatal signal is as fatal.
+    let end = end_of(async {
+        let child = spawn_opt(SpawnOpts::new().link_with(LinkOpts::new().priority()), async {
+            exit(text("x"))
+        });
+        link_with(child.pid, LinkOpts::new().priority());
+        serve().await;
+    });
+    let reason = end.await;
+    assert!([text("x"), ExitReason::Noproc].contains(&reason), "{reason}");
+}
+
+/// SIG-14.
+#[fika::test]
+async fn priority_messages_monitor_enable_disable() {
+    let priority = || MonitorOpts::new().priority();
+    for round in 0..50 {
+        for is_ahead in [false, true] {
+            let target = spawn(serve());
+            register("target", target).unwrap();
+            let opts = if is_ahead { priority() } else { MonitorOpts::new() };
+            let watch = match round % 3 {
+                0 => monitor_with("target", opts),
+                1 => monitor_with(target, opts.alias(MonitorAlias::Demonitor)),
+                _ => monitor_with(target, opts),
+            };
+            let order = order_after(target, 4, || exit_process(target, ExitReason::Kill)).await;
+            assert_order(&order, What::Down, is_ahead);
+            assert!(!demonitor(watch));
+        }
+        let opts = SpawnOpts::new().monitor_with(priority());
+        let child = spawn_opt(opts, serve()).pid;
+        let order = order_after(child, 4, || exit_process(child, ExitReason::Kill)).await;
+        assert_order(&order, What::Down, true);
+        // Several, each as it was asked for; the one that is flushed is gone wherever it is.
+        let target = spawn(serve());
+        let late = monitor(target);
+        let early = [monitor_with(target, priority()), monitor_with(target, priority())];
+        let flushed = monitor_with(target, priority());
+        order_after(target, 0, || exit_process(target, ExitReason::Kill)).await;
+        assert!(!demonitor_flush(flushed));
+        for expected in early {
+            receive! {
+                n: u64 => panic!("{n} is ahead"),
+                Down { monitor, .. } => assert_eq!(monitor, expected),
+            }
+        }
+        for n in 0..3 {
+            assert_eq!(next_of_all().await, What::Number(n));
+        }
+        assert_eq!(down(late).await, ExitReason::Killed);
+        assert!(has_none::<Down>().await);
+    }
+}
+
+/// Sends numbers: those below 100 as ordinary messages, the others with priority.
+#[remote(name = "test::sends_some_with_priority")]
+async fn sends_some_with_priority(to: Pid, alias: Reference, plain: Reference) {
+    for n in 0..10_u64 {
+        send_priority(alias, 100 + n);
+        match n % 5 {
+            0 => send(to, n),
+            // Neither of them is allowed to go ahead.
+            1 => send_priority(to, n),
+            2 => send_priority(plain, n),
+            3 => send(alias, n),
+            _ => send(plain, n),
+        }
+    }
+    send(to, ());
+}
+
+/// SIG-14: those that go ahead keep their order, and so do the others.
+#[test]
+fn priority_messages_order() {
+    let place = Place::new();
+    let there = place.node("there");
+    let here = place.node("here");
+    here.block_on(async move {
+        trap_exit(true);
+        for node in [place.name("here"), place.name("there")] {
+            for _ in 0..50 {
+                let me = self_pid();
+                let (urgent, plain) = (alias_with(AliasOpts::new().priority()), alias());
+                spawn_on(&node, sends_some_with_priority(me, urgent, plain)).await;
+                next::<()>().await;
+                for n in (100..110).chain(0..10) {
+                    assert_eq!(next_of_all().await, What::Number(n));
+                }
+                // A receive that wants an ordinary one leaves those ahead where they are.
+                for n in [1_u64, 2] {
+                    send(me, n);
+                    send_priority(urgent, 100 + n);
+                }
+                receive! { n: u64 if n < 100 => assert_eq!(n, 1) }
+                for n in [101, 102, 2] {
+                    assert_eq!(next_of_all().await, What::Number(n));
+                }
+                // Exit signals.
+                send(me, 1_u64);
+                exit_process(me, text("ordinary"));
+                exit_process(urgent, text("ordinary, by the alias"));
+                exit_process_priority(plain, text("ordinary, by another alias"));
+                exit_process_priority(me, text("ordinary, by the pid"));
+                exit_process_priority(urgent, text("ahead"));
+                exit_process_priority(urgent, text("second ahead"));
+                for reason in ["ahead", "second ahead"] {
+                    receive! {
+                        Exit { from, reason: seen } => assert_eq!((from, seen), (me, text(reason))),
+                        _: u64 => panic!("{reason} is not ahead"),
+                    }
+                }
+                assert_eq!(next::<u64>().await, 1);
+                for reason in ["", ", by the alias", ", by another alias", ", by the pid"] {
+                    let reason = text(&format!("ordinary{reason}"));
+                    assert_eq!(next::<Exit>().await, Exit { from: me, reason });
+                }
+                // By an alias that has ended there is nothing.
+                assert!(unalias(urgent));
+                send_priority(urgent, 1_u64);
+                exit_process_priority(urgent, ExitReason::Kill);
+                exit_process(urgent, ExitReason::Kill);
+                assert!(has_none::<u64>().await && has_none::<Exit>().await);
+            }
+        }
+        // For the first message only.
+        let once = alias_with(AliasOpts::new().reply().priority());
+        send(self_pid(), 1_u64);
+        send_priority(once, 2_u64);
+        send_priority(once, 3_u64);
+        for n in [2, 1] {
+            assert_eq!(next_of_all().await, What::Number(n));
+        }
+        assert!(has_none::<u64>().await);
+    });
+    drop(there);
+}
+
+/// SIG-14, SIG-8: what is sent while the connection is not there yet goes ahead, too.
+#[test]
+fn priority_messages_hopefull_encoding() {
+    let place = Place::new();
+    for n in 0..5 {
+        let there = place.node(&format!("there{n}"));
+        let here = place.node(&format!("here{n}"));
+        let (told, tells) = mpsc::channel();
+        let (report, reports) = mpsc::channel();
+        there.spawn(async move {
+            trap_exit(true);
+            told.send((self_pid(), alias_with(AliasOpts::new().priority()))).unwrap();
+            next::<()>().await;
+            let mut order = Vec::new();
+            for _ in 0..7 {
+                order.push(next_of_all().await);
+            }
+            report.send(order).unwrap();
+        });
+        let (to, alias) = tells.recv_timeout(LIMIT).unwrap();
+        here.block_on(async move {
+            for n in 0..3_u64 {
+                send(to, n);
+                send_priority(alias, 100 + n);
+            }
+            exit_process_priority(alias, text("x"));
+            send(to, ());
+        });
+        let order = reports.recv_timeout(LIMIT).unwrap();
+        let mut expected: Vec<_> = [100, 101, 102].map(What::Number).into();
+        expected.push(What::Exit);
+        expected.extend([0, 1, 2].map(What::Number));
+        assert_eq!(order, expected);
+    }
+}
+
+/// SIG-14, HS-11: to a peer that knows nothing of priority, and from it, messages are ordinary
+/// ones.
+#[test]
+fn priority_messages_old_nodes() {
+    const SLOT: u32 = 3;
+    const SERIAL: u64 = 5;
+    const ALIAS: u8 = 0x50;
+    let place = Place::new();
+    let here = place.node("here");
+    // What a peer says that knows of it, and one that does not.
+    for (n, knows) in [(0, false), (1, true)] {
+        let mut hello = Hello::new(&format!("old{n}@{}", place.ip), &place.name("here"));
+        hello.flags |= if knows { 4 } else { 0 };
+        let peer_name = hello.name.clone();
+        let mut peer = Peer::connected_as(place.addr_of("here"), &hello);
+        let node = fika::NodeId::of(&peer_name.parse().unwrap(), fika::Creation(hello.creation));
+        let theirs = Reference::owned(node, SERIAL, Some(SLOT));
+        let (told, tells) = mpsc::channel();
+        let (report, reports) = mpsc::channel();
+        here.spawn(async move {
+            send_priority(theirs, 7_u64);
+            let ours = alias_with(AliasOpts::new().priority());
+            told.send(ours).unwrap();
+            send(self_pid(), 1_u64);
+            next::<()>().await;
+            report.send([next_of_all().await, next_of_all().await]).unwrap();
+        });
+        let frame = loop {
+            let frame = peer.frame();
+            if frame[0] == ALIAS {
+                break frame;
+            }
+        };
+        assert_eq!(frame[1..4], [SLOT as u8, SERIAL as u8, knows.into()]);
+        // It answers by our alias.
+        let ours = tells.recv_timeout(LIMIT).unwrap();
+        let to = [varint(ours.owner().unwrap().into()), varint(ours.serial())].concat();
+        let define = |number: u8, tag: &str| {
+            peer_frame(&[&[3, number][..], &[0, 0, 0, 0, 0, 0, 0, 1], &peer_text(tag)].concat())
+        };
+        let say = |number: u8, payload: &[u8]| {
+            let length = (payload.len() as u32).to_be_bytes();
+            let parts = [&[ALIAS][..], &to, &[knows.into(), number], &length, payload, &[0]];
+            peer_frame(&parts.concat())
+        };
+        peer.write(&[define(0, "u64"), define(1, "()"), say(0, &[2]), say(1, &[])].concat());
+        let order = reports.recv_timeout(LIMIT).unwrap();
+        let (first, second) = if knows { (2, 1) } else { (1, 2) };
+        assert_eq!(order, [What::Number(first), What::Number(second)]);
     }
 }
 

@@ -112,8 +112,17 @@ impl Peer {
         wanted: &str,
         said: &[u8],
     ) -> Peer {
+        Peer::connected_as_and_said(addr, &Hello::new(name, wanted), said)
+    }
+
+    /// The same, as this one.
+    pub(crate) fn connected_as(addr: SocketAddr, hello: &Hello) -> Peer {
+        Peer::connected_as_and_said(addr, hello, &[])
+    }
+
+    fn connected_as_and_said(addr: SocketAddr, hello: &Hello, said: &[u8]) -> Peer {
         let mut peer = Peer::open(addr);
-        let hello = Hello::new(name, wanted).body();
+        let hello = hello.body();
         peer.write(&framed(&hello));
         let answer = peer.handshake_frame();
         assert_eq!(answer[0], 0xf2, "the second frame is a hello");

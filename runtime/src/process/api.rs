@@ -57,9 +57,9 @@ pub fn make_ref() -> Reference {
 
 /// Sends a message (Erlang's `!`).
 ///
-/// It never waits. A message to a process that has ended, or to a name that nobody has on
-/// the node named, is dropped. A message to another node connects first if need be, and is
-/// lost only with the connection.
+/// It never waits. A message to a process that has ended, to an alias that is not active, or to
+/// a name that nobody has on the node named, is dropped. A message to another node connects
+/// first if need be, and is lost only with the connection.
 ///
 /// # Panics
 /// Outside of a process. Sending to a plain name that nobody has on this node, to a node

@@ -34,7 +34,7 @@ impl Inner {
     pub(super) fn leave_requests(
         &self,
         parent: Pid,
-        spawns: BTreeMap<Reference, Spawning>,
+        spawns: impl IntoIterator<Item = (Reference, Spawning)>,
         reason: &ExitReason,
     ) {
         let orphan = |(request, spawning): (Reference, Spawning)| {
@@ -49,8 +49,8 @@ impl Inner {
         }
     }
 
-    /// The answer to a request of a process that has ended: there is this child.
-    pub(super) fn orphaned(&self, parent: Pid, request: Reference, child: Pid) {
+    /// The answer to a request of a process that has ended: there is this child, or none.
+    pub(super) fn orphaned(&self, parent: Pid, request: Reference, child: Option<Pid>) {
         let mut all = self.orphans.0.lock();
         let Some(orphans) = all.get_mut(&parent) else { return };
         let found = orphans.iter().position(|orphan| orphan.request == request);
@@ -59,7 +59,7 @@ impl Inner {
             all.remove(&parent);
         }
         drop(all);
-        if let Some(Orphan { reason, .. }) = orphan {
+        if let (Some(Orphan { reason, .. }), Some(child)) = (orphan, child) {
             self.signal(child, Signal::Exit { from: parent, reason, by_link: true });
         }
     }

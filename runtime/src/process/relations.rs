@@ -2,8 +2,6 @@
 //!
 //! Nothing is sent from here: each change says what has to be sent.
 
-use std::collections::BTreeMap;
-
 use super::aliases::{Active, Aliases, Ends};
 use super::spawning::Spawning;
 use super::tag::Tag;
@@ -26,7 +24,7 @@ pub(crate) struct Relations {
     watchers: FewMap<Reference, Pid>,
     pub(super) aliases: Aliases,
     /// Requests to spawn on other nodes that have not been answered.
-    spawns: BTreeMap<Reference, Spawning>,
+    spawns: FewMap<Reference, Spawning>,
     /// Numbers the unlinks.
     unlinks: u64,
 }
@@ -228,7 +226,7 @@ impl Relations {
         for (reference, _) in &lost.monitors {
             self.aliases.monitor_ended(reference.serial());
         }
-        lost.spawns.extend(self.spawns.extract_if(.., |_, spawning| spawning.connection == id));
+        lost.spawns = self.spawns.take_if(|_, spawning| spawning.connection == id);
         self.watchers.take_if(|_, watcher| over(LOCAL, Some(*watcher)));
         lost
     }
@@ -241,7 +239,7 @@ impl Relations {
     }
 
     /// The process ends: the requests that nobody answers any more.
-    pub(super) fn take_spawns(&mut self) -> BTreeMap<Reference, Spawning> {
+    pub(super) fn take_spawns(&mut self) -> FewMap<Reference, Spawning> {
         std::mem::take(&mut self.spawns)
     }
 

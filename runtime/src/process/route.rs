@@ -234,9 +234,7 @@ impl Inner {
             Signal::Unlink { from, id } => {
                 self.signal(from, Signal::UnlinkAck { from: to, id });
             }
-            Signal::SpawnReply { reference, result: Ok(child) } => {
-                self.orphaned(to, reference, child);
-            }
+            Signal::SpawnReply { reference, result } => self.orphaned(to, reference, result.ok()),
             Signal::ConnectionLost { connection, .. } => self.orphans_lost(to, connection),
             other => self.nobody(other),
         }
