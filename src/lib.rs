@@ -70,6 +70,12 @@ pub use fika_runtime::{
     send_priority, spawn_opt, spawn_opt_on, spawn_request, spawn_request_abandon, spawn_request_on,
     unalias,
 };
+// What is known of processes, and what they are given.
+pub use fika_runtime::{
+    InfoItem, Item, Priority, Processes, Snapshot, Status, SuspendError, bump_reductions,
+    dictionary, group_leader, hibernate, info, is_process_alive, process_info, processes,
+    processes_iter, resume_process, set_group_leader, set_label, set_priority, suspend_process,
+};
 
 #[cfg(feature = "clap")]
 pub use args::NodeArgs;
@@ -93,6 +99,10 @@ pub mod prelude {
         send, send_after, sleep, spawn, spawn_blocking, spawn_link, spawn_link_on, spawn_monitor,
         spawn_monitor_on, spawn_on, start_timer, timeout, trap_exit, unlink, unregister, whereis,
         yield_now,
+    };
+    pub use crate::{
+        Priority, Status, dictionary, hibernate, info, is_process_alive, process_info, processes,
+        set_label, set_priority,
     };
     pub use crate::{millis, secs};
     pub use serde::{Deserialize, Serialize};

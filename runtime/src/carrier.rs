@@ -10,6 +10,7 @@ use crate::message::{EncodeError, Encoded};
 use crate::node_id::NodeId;
 use crate::node_name::NodeName;
 use crate::pid::Pid;
+use crate::priority::Priority;
 use crate::reference::Reference;
 use crate::signal::{Alias, Signal, Target};
 
@@ -67,6 +68,8 @@ pub struct SpawnRequest {
     pub reference: Reference,
     /// Who asks.
     pub from: Pid,
+    /// The group leader of who asks, and of the new process.
+    pub group_leader: Pid,
     /// The function's stable name.
     pub function: crate::Name,
     /// Its arguments.
@@ -75,6 +78,8 @@ pub struct SpawnRequest {
     pub link: bool,
     /// Whether who asks monitors it.
     pub monitor: bool,
+    /// The new process's priority.
+    pub priority: Priority,
 }
 
 /// Carries signals to other nodes.

@@ -2,7 +2,8 @@
 //! when it has grown.
 //!
 //! Most processes that are linked or monitored at all are so by one or two others, and the
-//! node of a tree has room for eleven. What it does not do: it never goes back to a vector.
+//! node of a tree has room for eleven. What it does not do: it goes back to
+//! a vector only when it is told to shrink.
 
 use std::collections::{BTreeMap, btree_map};
 use std::{mem, vec};
@@ -24,11 +25,31 @@ impl<K, V> Default for FewMap<K, V> {
 }
 
 impl<K: Ord, V> FewMap<K, V> {
-    #[cfg(test)]
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             FewMap::Few(few) => few.len(),
             FewMap::Many(many) => many.len(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes of the entries, about.
+    pub(crate) fn memory(&self) -> usize {
+        self.len() * size_of::<(K, V)>()
+    }
+
+    /// Lets go of the room that it does not need now.
+    pub(crate) fn shrink(&mut self) {
+        if let FewMap::Many(many) = self
+            && many.len() <= FEW
+        {
+            *self = FewMap::Few(mem::take(many).into_iter().collect());
+        }
+        if let FewMap::Few(few) = self {
+            few.shrink_to_fit();
         }
     }
 
@@ -96,6 +117,13 @@ impl<K: Ord, V> FewMap<K, V> {
         }
     }
 
+    pub(crate) fn iter(&self) -> Box<dyn Iterator<Item = (&K, &V)> + '_> {
+        match self {
+            FewMap::Few(few) => Box::new(few.iter().map(|(key, value)| (key, value))),
+            FewMap::Many(many) => Box::new(many.iter()),
+        }
+    }
+
     pub(crate) fn values_mut(&mut self) -> Box<dyn Iterator<Item = &mut V> + '_> {
         match self {
             FewMap::Few(few) => Box::new(few.iter_mut().map(|(_, value)| value)),
@@ -148,6 +176,7 @@ mod tests {
         InsertIfAbsent(u8, u32),
         Remove(u8),
         TakeMultiples(u8),
+        Shrink,
     }
 
     fn op() -> impl Strategy<Value = Op> {
@@ -157,6 +186,7 @@ mod tests {
             2 => (key(), any::<u32>()).prop_map(|(k, v)| Op::InsertIfAbsent(k, v)),
             2 => key().prop_map(Op::Remove),
             1 => (2..9_u8).prop_map(Op::TakeMultiples),
+            1 => Just(Op::Shrink),
         ]
     }
 
@@ -172,12 +202,17 @@ mod tests {
                         model.entry(k).or_insert(v);
                     }
                     Op::Remove(k) => prop_assert_eq!(map.remove(&k), model.remove(&k)),
+                    Op::Shrink => {
+                        map.shrink();
+                        prop_assert_eq!(matches!(map, FewMap::Few(_)), model.len() <= FEW);
+                    }
                     Op::TakeMultiples(of) => {
                         let expected: Vec<_> = model.extract_if(.., |k, _| k % of == 0).collect();
                         prop_assert_eq!(map.take_if(|k, _| k % of == 0), expected);
                     }
                 }
                 prop_assert_eq!(map.len(), model.len());
+                prop_assert!(map.iter().eq(model.iter()));
                 prop_assert!(map.values_mut().eq(model.values_mut()));
                 prop_assert!((0..40).all(|k| map.get(&k) == model.get(&k)));
             }

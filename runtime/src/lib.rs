@@ -16,11 +16,15 @@ mod name;
 mod node;
 mod node_id;
 mod node_name;
+mod oneshot;
 mod pid;
+mod priority;
 mod process;
+mod process_info;
 mod reference;
 mod registry;
 mod remote;
+mod request;
 mod scheduler;
 mod signal;
 mod signal_queue;
@@ -29,6 +33,7 @@ mod system_message;
 mod table;
 mod time;
 mod timer;
+mod vitals;
 
 pub use carrier::{Carrier, ConnectionId, RemoteDest, SpawnRequest};
 pub use dest::Dest;
@@ -41,6 +46,7 @@ pub use node::{BuildError, Node, NodeBuilder, WeakNode};
 pub use node_id::{Creation, NodeId};
 pub use node_name::{NodeName, NodeNameError};
 pub use pid::{LocalId, Pid};
+pub use priority::Priority;
 pub use process::{
     AliasOpts, ExitDest, LinkOpts, MonitorAlias, MonitorOpts, ReplyOn, RequestOpts, SpawnOpts,
     Spawned, alias, alias_with, exit_process_priority, link_with, monitor_with, send_priority,
@@ -53,7 +59,14 @@ pub use process::{
     spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on, spawn_on_with,
     start_timer, timeout, trap_exit, unlink, unregister, whereis, yield_now,
 };
+pub use process::{
+    Processes, SuspendError, bump_reductions, group_leader, hibernate, is_process_alive,
+    process_info, processes, processes_iter, resume_process, set_group_leader, set_label,
+    set_priority, suspend_process,
+};
 pub use process::{cancel_timer_async, cancel_timer_no_info, send_at, start_timer_at};
+pub use process::{dictionary, info};
+pub use process_info::{InfoItem, Item, Snapshot, Status};
 pub use reference::Reference;
 pub use registry::RegisterError;
 pub use remote::RemoteFn;

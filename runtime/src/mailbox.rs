@@ -91,6 +91,25 @@ impl Mailbox {
         self.len += 1;
     }
 
+    /// Looks at all messages, oldest first.
+    pub(crate) fn each(&self, mut look: impl FnMut(&Envelope)) {
+        let mut at = self.first;
+        while let Some(node) = NonNull::new(at) {
+            // SAFETY: M1; the envelope is a view of the node, and never dropped.
+            let view = std::mem::ManuallyDrop::new(unsafe { Envelope::from_raw(node) });
+            look(&view);
+            // SAFETY: M1.
+            at = unsafe { node.as_ref() }.next;
+        }
+    }
+
+    /// Lets go of what an empty mailbox does not need.
+    pub(crate) fn shrink(&mut self) {
+        if self.len == 0 {
+            self.marks = None;
+        }
+    }
+
     /// Sets the cursor to the oldest message.
     pub(crate) fn rewind(&mut self) {
         self.before = ptr::null_mut();

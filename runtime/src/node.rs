@@ -25,8 +25,10 @@ use crate::message::{Envelope, Message};
 use crate::name::Name;
 use crate::node_id::NodeId;
 use crate::node_name::NodeName;
+use crate::oneshot::Oneshot;
 use crate::pid::Pid;
-use crate::process::{self, Action, Body, Oneshot, Orphans, SlotRef, Start};
+use crate::priority::Priority;
+use crate::process::{self, Action, Body, Orphans, Processes, SlotRef, Start};
 use crate::reference::Reference;
 use crate::registry::{RegisterError, Registry};
 use crate::remote::Functions;
@@ -314,6 +316,12 @@ impl Node {
         self.0.registry.whereis(name)
     }
 
+    /// As [`processes_iter`](crate::processes_iter).
+    #[must_use]
+    pub fn processes(&self) -> Processes {
+        Processes::of(self.clone())
+    }
+
     /// How many processes there are.
     #[must_use]
     pub fn process_count(&self) -> usize {
@@ -448,6 +456,11 @@ impl Inner {
         self.stopping.load(Ordering::Relaxed)
     }
 
+    /// Whether a worker runs the process in this slot.
+    pub(crate) fn is_running(&self, pid: Pid) -> bool {
+        self.scheduler.is_running(TaskId::of(pid.local().slot))
+    }
+
     pub(crate) fn is_alive(&self, pid: Pid) -> bool {
         self.table.get(pid.local()).is_some_and(|slot| !slot.queue.is_closed())
     }
@@ -467,7 +480,7 @@ impl Inner {
     }
 
     fn receive_spawn(&self, request: SpawnRequest) -> Option<Pid> {
-        let SpawnRequest { reference, from, function, args, link, monitor } = request;
+        let SpawnRequest { reference, from, group_leader, function, args, .. } = request;
         let reply = |result| {
             self.signal_out(from, Signal::SpawnReply { reference, result });
         };
@@ -487,8 +500,10 @@ impl Inner {
             }
         };
         let start = Start {
-            link: link.then_some(from),
-            watcher: monitor.then_some((reference, from)),
+            link: request.link.then_some(from),
+            watcher: request.monitor.then_some((reference, from)),
+            priority: request.priority,
+            group_leader: Some(group_leader),
             ..Start::new(Some(from), Location::caller())
         };
         // SPAWN-6: the answer goes out before the child can send anything.
@@ -533,7 +548,7 @@ impl Inner {
         if ended {
             context::enter_node(self, || {
                 for slot in self.table.live() {
-                    process::end(self, slot);
+                    process::end(self, slot, false);
                 }
             });
         }
@@ -549,7 +564,7 @@ impl Runner for Work {
         context::enter_node(&self.0, work);
     }
 
-    fn run(&self, task: TaskId) -> bool {
+    fn run(&self, task: TaskId) -> Option<Priority> {
         process::run(&self.0, self.0.table.at(task))
     }
 

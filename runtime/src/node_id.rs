@@ -40,6 +40,16 @@ struct Table {
 static TABLE: LazyLock<RwLock<Table>> = LazyLock::new(RwLock::default);
 
 impl NodeId {
+    /// The number, to be kept where only numbers can be.
+    pub(crate) fn to_bits(self) -> u32 {
+        self.0.get()
+    }
+
+    /// The id with this number; none for 0.
+    pub(crate) fn from_bits(bits: u32) -> Option<NodeId> {
+        NonZeroU32::new(bits).map(NodeId)
+    }
+
     /// The id of this life of this node; the same for the same arguments.
     #[must_use]
     pub fn of(name: &NodeName, creation: Creation) -> NodeId {

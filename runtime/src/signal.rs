@@ -12,6 +12,7 @@ use crate::name::Name;
 use crate::node_id::NodeId;
 use crate::pid::Pid;
 use crate::reference::Reference;
+use crate::request::Request;
 
 /// A signal to a process.
 #[derive(Debug)]
@@ -76,6 +77,13 @@ pub enum Signal {
         /// The new process, or why there is none.
         result: Result<Pid, SpawnError>,
     },
+    /// The receiver has another group leader from now on.
+    GroupLeader {
+        /// A process of any node.
+        leader: Pid,
+    },
+    /// Another process of this node asks something of the receiver. Never leaves the node.
+    Request(Request),
     /// A connection is gone, and with it the links and monitors that went over it. Made
     /// by the carrier of this node, never by a peer.
     ConnectionLost {
@@ -84,6 +92,23 @@ pub enum Signal {
         /// The connection.
         connection: ConnectionId,
     },
+}
+
+impl Signal {
+    /// Whether a process that waits may be able to go on after this. The others are about
+    /// what the process keeps for the runtime, and leave what it waits for as it is.
+    pub(crate) fn may_end_a_wait(&self) -> bool {
+        !matches!(
+            self,
+            Signal::Link { .. }
+                | Signal::Unlink { .. }
+                | Signal::UnlinkAck { .. }
+                | Signal::Monitor { .. }
+                | Signal::Demonitor { .. }
+                | Signal::GroupLeader { .. }
+                | Signal::Request(_)
+        )
+    }
 }
 
 /// Where another node's signal goes.

@@ -109,6 +109,11 @@ impl SignalQueue {
         self.0.load(Ordering::SeqCst) == CLOSED
     }
 
+    /// Whether the process is parked, and so has handled all that came.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.0.load(Ordering::Acquire) == IDLE
+    }
+
     /// Pushes a signal, or gives it back when there is no process.
     pub(crate) fn push(&self, envelope: Envelope) -> Result<Wake, Envelope> {
         let node = envelope.into_raw();

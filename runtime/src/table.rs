@@ -30,7 +30,7 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
-use std::sync::atomic::{AtomicPtr as StdAtomicPtr, AtomicUsize};
+use std::sync::atomic::{AtomicPtr as StdAtomicPtr, AtomicUsize, fence};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use crossbeam_utils::CachePadded;
@@ -38,9 +38,11 @@ use parking_lot::Mutex;
 
 use crate::message::Chain;
 use crate::pid::LocalId;
+use crate::priority::Priority;
 use crate::scheduler::{Scheduler, TaskId, schedule};
 use crate::signal_queue::{SignalQueue, Wake};
-use crate::sync::{AtomicU8, AtomicU32, Ordering, UnsafeCell};
+use crate::sync::{AtomicU32, Ordering, UnsafeCell};
+use crate::vitals::Vitals;
 
 /// Slots in a chunk: 16 KiB, which is little for a small node and enough for a big one.
 const CHUNK_SLOTS: usize = 256;
@@ -57,12 +59,14 @@ pub(crate) struct Slot<B: ?Sized> {
     pub(crate) queue: SignalQueue,
     generation: AtomicU32,
     index: u32,
-    /// What the process may have, as `mark` says.
-    marks: AtomicU8,
     /// The chunk that the slot is in.
     chunk: StdAtomicPtr<Chunk<B>>,
+    pub(crate) vitals: Vitals,
     body: UnsafeCell<Option<Pin<Box<B>>>>,
 }
+
+/// One cache line, all of which is used.
+const _: () = assert!(size_of::<Slot<dyn Send>>() == 64);
 
 struct Chunk<B: ?Sized> {
     scheduler: Arc<Scheduler>,
@@ -105,8 +109,8 @@ impl<B: ?Sized> Slot<B> {
             queue: SignalQueue::closed(),
             generation: AtomicU32::new(0),
             index,
-            marks: AtomicU8::new(0),
             chunk: StdAtomicPtr::new(std::ptr::null_mut()),
+            vitals: Vitals::none(),
             body: UnsafeCell::new(None),
         }
     }
@@ -120,8 +124,8 @@ impl<B: ?Sized> Slot<B> {
     /// process sees the mark when it ends. Sequentially consistent on both sides, of a mark
     /// and an end at the same time one sees the other.
     pub(crate) fn mark(&self, mark: u8) {
-        if self.marks.load(Ordering::SeqCst) & mark == 0 {
-            self.marks.fetch_or(mark, Ordering::SeqCst);
+        if self.vitals.marks.load(Ordering::SeqCst) & mark == 0 {
+            self.vitals.marks.fetch_or(mark, Ordering::SeqCst);
         }
     }
 
@@ -134,11 +138,23 @@ impl<B: ?Sized> Slot<B> {
     /// Owner: closes the queue. Says what was in it, and what the process may have.
     pub(crate) fn close(&self) -> (Chain, u8) {
         let rest = self.queue.close();
-        let marks = self.marks.load(Ordering::SeqCst);
+        let marks = self.vitals.marks.load(Ordering::SeqCst);
         if marks != 0 {
-            self.marks.store(0, Ordering::Relaxed);
+            self.vitals.marks.store(0, Ordering::Relaxed);
         }
         (rest, marks)
+    }
+
+    /// The process that is here, if it lives and is not about to end.
+    fn live_id(&self) -> Option<LocalId> {
+        let id = self.id();
+        if self.queue.is_closed() || self.vitals.is_exiting() {
+            return None;
+        }
+        // Orders the second look after what was seen. If it has changed, the process has ended
+        // meanwhile, and what was seen may be the next one's.
+        fence(Acquire);
+        (self.id() == id).then_some(id)
     }
 
     /// Owner (T3): puts a process in.
@@ -165,18 +181,26 @@ impl<B: ?Sized> Slot<B> {
 }
 
 impl<B: ?Sized> SlotRef<B> {
+    /// The size of a slot.
+    pub(crate) const BYTES: usize = size_of::<Slot<B>>();
+
     /// Does what a push or a notification asks for.
     pub(crate) fn wake(self, wake: Wake) {
+        self.wake_at(wake, Priority::Low);
+    }
+
+    /// The same, for a turn of this priority at least.
+    pub(crate) fn wake_at(self, wake: Wake, at_least: Priority) {
         if wake == Wake::Schedule {
-            self.schedule();
+            self.schedule(self.vitals.priority().max(at_least));
         }
     }
 
     /// Queues the process; see `signal_queue` for who may.
-    pub(crate) fn schedule(self) {
+    pub(crate) fn schedule(self, priority: Priority) {
         // SAFETY: T1: the chunk is there as long as the slot is.
         let scheduler = unsafe { &(*self.chunk()).scheduler };
-        schedule(scheduler, TaskId::of(self.index));
+        schedule(scheduler, TaskId::of(self.index), priority);
     }
 
     /// A waker that borrows the slot for the length of a poll.
@@ -250,6 +274,15 @@ impl<B: ?Sized> Table<B> {
     /// The slot with this index, whatever process is in it.
     pub(crate) fn get_any(&self, index: u32) -> Option<SlotRef<B>> {
         self.slot(index as usize)
+    }
+
+    /// Whether a process lives and has nothing to do: none if only it itself can tell.
+    pub(crate) fn is_known_alive(&self, id: LocalId) -> Option<bool> {
+        let Some(slot) = self.get(id) else { return Some(false) };
+        let idle = slot.queue.is_idle();
+        // What has signals to take in may have a fatal one among them.
+        let alive = slot.live_id() == Some(id);
+        if alive && !idle { None } else { Some(alive) }
     }
 
     /// The slot that a task stands for.
@@ -332,6 +365,14 @@ impl<B: ?Sized> Table<B> {
         // The parts are not read at one time: what was added to one and taken from another
         // may seem to be less than nothing, or more than there can be.
         usize::try_from(sum.cast_signed()).map_or(0, |sum| sum.min(self.limit))
+    }
+
+    /// The first process at this slot or a later one that lives and is not about to end, and
+    /// its slot.
+    pub(crate) fn next_live(&self, from: usize) -> Option<(usize, LocalId)> {
+        // Chunks are made in their order, and all at once.
+        let slots = (from..).map_while(|index| Some((index, self.slot(index)?)));
+        slots.into_iter().find_map(|(index, slot)| Some((index, slot.live_id()?)))
     }
 
     /// Each slot with a process that has not ended.

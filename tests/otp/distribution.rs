@@ -681,12 +681,16 @@ fn bad_dist_ext_spawn_request_arg_list() {
     let arguments = frame(&[&[3, 1][..], &[0; 8], &text("no arguments")].concat());
     let spawn = |rest: &[u8]| [&function[..], &arguments, &frame(rest)].concat();
     bad_frames(vec![
-        ("flags that there are not", spawn(&[0x20, 4, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0])),
-        ("no function", spawn(&[0x20, 0, 1, 0, 0, 0])),
-        ("a function that is not defined", spawn(&[0x20, 0, 1, 0, 0, 0, 9, 1, 0, 0, 0, 0, 0])),
-        ("arguments of no type", spawn(&[0x20, 0, 1, 0, 0, 0, 1, 9, 0, 0, 0, 0, 0])),
-        ("arguments that are cut off", spawn(&[0x20, 0, 1, 0, 0, 0, 1, 1, 0, 0, 0, 5, 1])),
-        ("more than the arguments", spawn(&[0x20, 0, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 7])),
+        ("flags that there are not", spawn(&[0x20, 16, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0])),
+        ("a group leader of no node", spawn(&[0x20, 0, 1, 0, 0, 0, 9, 0, 0, 1, 1, 0, 0, 0, 0, 0])),
+        ("no function", spawn(&[0x20, 0, 1, 0, 0, 0, 0, 0, 0])),
+        (
+            "a function that is not defined",
+            spawn(&[0x20, 0, 1, 0, 0, 0, 0, 0, 0, 9, 1, 0, 0, 0, 0, 0]),
+        ),
+        ("arguments of no type", spawn(&[0x20, 0, 1, 0, 0, 0, 0, 0, 0, 1, 9, 0, 0, 0, 0, 0])),
+        ("arguments that are cut off", spawn(&[0x20, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 5, 1])),
+        ("more than the arguments", spawn(&[0x20, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 7])),
     ]);
     // Arguments of another shape are answered, and nothing is closed.
     let place = Place::new();
@@ -694,7 +698,7 @@ fn bad_dist_ext_spawn_request_arg_list() {
     let addr = place.addr_of("there");
     let mut peer = Peer::connected(addr, &place.name("peer"), &place.name("there"));
     peer.write(&ask_by_hand("first"));
-    peer.write(&spawn(&[0x20, 0, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]));
+    peer.write(&spawn(&[0x20, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]));
     // Its own frames of a new connection may come before the answer, which is `notsup`.
     loop {
         let body = peer.frame();

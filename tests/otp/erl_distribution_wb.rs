@@ -16,7 +16,7 @@ fn switch_options() {
         frame(&[&[2, 0][..], &text("test::no_such_function")].concat()),
         frame(&[&[3, 0][..], &[0; 8], &text("nothing")].concat()),
     ];
-    let request = frame(&[0x20, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let request = frame(&[0x20, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     let said = [definitions.concat(), request].concat();
     for n in 0..20 {
         let name = place.name(&format!("peer{n}"));

@@ -154,12 +154,12 @@ impl Channel {
     }
 
     /// Sends a request to spawn; gives it back when the channel is down.
-    pub(super) fn spawn(&self, request: SpawnRequest) -> Result<(), SpawnRequest> {
+    pub(super) fn spawn(&self, request: SpawnRequest) -> Result<(), Box<SpawnRequest>> {
         let mut state = self.state.lock();
         state.watch(request.from, &self.net);
         match &mut state.phase {
             Phase::Pending(queue) => queue.push(Queued::Spawn(request)),
-            Phase::Down => return Err(request),
+            Phase::Down => return Err(request.into()),
             Phase::Up(up) => {
                 let answer = up.spawn(request);
                 drop(state);

@@ -297,7 +297,7 @@ impl Carrier for Net {
             };
             match channel.spawn(request) {
                 Ok(()) => return channel.id(),
-                Err(back) => request = back,
+                Err(back) => request = *back,
             }
         }
     }

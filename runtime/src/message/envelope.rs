@@ -59,6 +59,8 @@ struct VTable {
     kind: Kind,
     type_id: TypeId,
     type_name: fn() -> &'static str,
+    /// The size of the whole node.
+    size: usize,
     /// Drops the whole node.
     drop: unsafe fn(NonNull<Header>),
     /// Encodes the value.
@@ -103,6 +105,7 @@ impl<M: Message> HasVTable for Typed<M> {
         kind: Kind::Message,
         type_id: TypeId::of::<M>(),
         type_name: std::any::type_name::<M>,
+        size: size_of::<Node<M>>(),
         drop: drop_node::<M>,
         encode: encode_node::<M>,
         wire_type: WireType::of::<M>,
@@ -118,6 +121,7 @@ static SIGNAL: VTable = VTable {
     kind: Kind::Signal,
     type_id: TypeId::of::<Signal>(),
     type_name: std::any::type_name::<Signal>,
+    size: size_of::<Node<Signal>>(),
     drop: drop_node::<Signal>,
     encode: encode_none,
     wire_type: || WireType { tag: "".into(), hash: 0, fingerprint: 0 },
@@ -128,6 +132,7 @@ static ENCODED: VTable = VTable {
     kind: Kind::Encoded,
     type_id: TypeId::of::<Encoded>(),
     type_name: std::any::type_name::<Encoded>,
+    size: size_of::<Node<Encoded>>(),
     drop: drop_node::<Encoded>,
     encode: encode_none,
     wire_type: || WireType { tag: "".into(), hash: 0, fingerprint: 0 },
@@ -216,6 +221,11 @@ impl Envelope {
     #[must_use]
     pub fn type_name(&self) -> &str {
         self.as_encoded().map_or_else(|| (self.vtable().type_name)(), |e| &e.wire_type.tag)
+    }
+
+    /// The bytes that it has: those of the value itself, and its bytes if it is encoded.
+    pub(crate) fn memory(&self) -> usize {
+        self.vtable().size + self.as_encoded().map_or(0, |encoded| encoded.bytes.len())
     }
 
     /// Identifies the message's Rust type, for a cache of wire types.

@@ -45,6 +45,19 @@ impl Aliases {
         self.0.insert(serial, alias);
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The bytes of the entries, about.
+    pub(super) fn memory(&self) -> usize {
+        self.0.memory()
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.0.shrink();
+    }
+
     /// True if there was one.
     pub(super) fn remove(&mut self, serial: u64) -> bool {
         self.0.remove(&serial).is_some()

@@ -82,14 +82,12 @@ impl Running<'_> {
     /// takes effect before the call returns.
     pub(super) fn take_signals_in_call(self) {
         self.take_signals_aside();
-        let doom = self.control.doom.borrow().clone();
         // A destructor that runs while the process leaves can't leave again.
-        if let Some(reason) = doom
-            && !std::thread::panicking()
-        {
+        if self.control.is_doomed() && !std::thread::panicking() {
             // PROC-7.
             self.control.ending.set(true);
-            leave(reason);
+            // The reason has been noted, and it comes before this one.
+            leave(ExitReason::Killed);
         }
     }
 }

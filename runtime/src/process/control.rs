@@ -20,15 +20,13 @@ use crate::node::Inner;
 use crate::pid::Pid;
 use crate::table;
 
-/// How many messages a process may take in one turn before others have theirs.
-const TURN_BUDGET: u32 = 256;
-
 /// A slot of the process table.
 pub(crate) type SlotRef = table::SlotRef<dyn Body>;
 
 /// A process, as the table holds it.
 pub(crate) trait Body: Send {
     fn control(self: Pin<&mut Self>) -> &Control;
+    fn control_mut(self: Pin<&mut Self>) -> &mut Control;
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()>;
     /// Drops the future, so that its destructors run while the process is still there.
     fn drop_future(self: Pin<&mut Self>);
@@ -43,13 +41,19 @@ pin_project! {
 }
 
 impl<F> Process<F> {
-    pub(super) fn new(control: Control, future: F) -> Process<F> {
+    pub(super) fn new(mut control: Control, future: F) -> Process<F> {
+        // For information only, so a giant's size may be cut.
+        control.size = u32::try_from(size_of::<Process<F>>()).unwrap_or(u32::MAX);
         Process { control, future: Some(future) }
     }
 }
 
 impl<F: Future + Send> Body for Process<F> {
     fn control(self: Pin<&mut Self>) -> &Control {
+        self.project().control
+    }
+
+    fn control_mut(self: Pin<&mut Self>) -> &mut Control {
         self.project().control
     }
 
@@ -79,14 +83,18 @@ pub(crate) struct Control {
     /// What most processes never have; see there.
     pub(super) rare: RareCell,
     /// The reason of the first fatal signal: the process ends at its next suspension.
-    pub(super) doom: RefCell<Option<ExitReason>>,
+    doom: Cell<Option<ExitReason>>,
+    /// Where the receive that is under way began.
+    pub(super) receiving: Cell<Option<&'static Location<'static>>>,
     pub(super) trap_exit: Cell<bool>,
-    /// A receive is under way.
-    pub(super) receiving: Cell<bool>,
+    /// Something has come that may let the process go on: it is to be polled in this turn.
+    pub(super) works: Cell<bool>,
     /// The process ends, and what its destructors do has no effect on others.
     pub(super) ending: Cell<bool>,
-    /// What is left of the turn's budget.
-    budget: Cell<u32>,
+    /// The reductions of this turn; see `budget`.
+    pub(super) used: Cell<u32>,
+    /// The bytes of the whole allocation.
+    pub(super) size: u32,
 }
 
 impl Control {
@@ -103,11 +111,13 @@ impl Control {
             site,
             mailbox: RefCell::default(),
             rare: RareCell::new(),
-            doom: RefCell::new(None),
+            doom: Cell::new(None),
+            receiving: Cell::new(None),
             trap_exit: Cell::new(false),
-            receiving: Cell::new(false),
+            works: Cell::new(false),
             ending: Cell::new(false),
-            budget: Cell::new(TURN_BUDGET),
+            used: Cell::new(0),
+            size: 0,
         }
     }
 
@@ -116,26 +126,27 @@ impl Control {
         Address::pid(self.pid.local().generation)
     }
 
-    /// A turn begins.
-    pub(super) fn refill_budget(&self) {
-        self.budget.set(TURN_BUDGET);
-    }
-
-    /// Takes one from the budget; false if there is none left.
-    pub(super) fn spend(&self) -> bool {
-        let left = self.budget.get();
-        self.budget.set(left.saturating_sub(1));
-        left > 0
-    }
-
     /// It ends at its next suspension.
     pub(super) fn is_doomed(&self) -> bool {
-        self.doom.borrow().is_some()
+        self.slot.vitals.is_exiting()
     }
 
     /// The first fatal signal decides the reason.
     pub(super) fn doom(&self, reason: ExitReason) {
-        self.doom.borrow_mut().get_or_insert(reason);
+        if !self.is_doomed() {
+            self.slot.vitals.set_exiting();
+            self.doom.set(Some(reason));
+        }
+    }
+
+    /// Takes the reason of the first fatal signal, once.
+    pub(super) fn take_doom(&self) -> Option<ExitReason> {
+        self.doom.take()
+    }
+
+    /// The running process can't go on at a suspension point: it ends, or is suspended.
+    pub(super) fn stops(&self) -> bool {
+        self.is_doomed() || self.slot.vitals.is_suspended()
     }
 }
 

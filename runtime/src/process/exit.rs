@@ -7,7 +7,8 @@
 //!    it.
 //! 4. What was still in the queue is answered as for a dead process.
 //! 5. Its slot is free for another process: whoever sees the end finds room (PROC-10).
-//! 6. The processes that it monitored are told that nobody watches any more.
+//! 6. The processes that it monitored are told that nobody watches any more, and those that
+//!    it has suspended go on.
 //! 7. Its links get their exit signals and its watchers their downs.
 //! 8. An end that is a mistake is reported.
 //!
@@ -18,7 +19,8 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
 
-use super::control::{Control, Running, SlotRef};
+use super::control::{Running, SlotRef};
+use super::crash::Crash;
 use super::relations::Ending;
 use crate::context;
 use crate::exit_reason::{ExitReason, PanicReason};
@@ -27,26 +29,35 @@ use crate::scheduler::shard;
 use crate::signal::Signal;
 use crate::table;
 
-/// Ends the process in this slot, which the caller owns, with the reason in its `doom`.
-pub(crate) fn end(node: &Inner, slot: SlotRef) {
+/// Ends the process in this slot, which the caller owns, with the reason that it was doomed
+/// for. `crashes` says whether that is an error of its own.
+pub(crate) fn end(node: &Inner, slot: SlotRef, mut crashes: bool) {
     let Some(mut body) = slot.take_body() else { return };
     let control = body.as_mut().control();
-    let reason = control.doom.take().unwrap_or(ExitReason::Killed);
+    control.doom(ExitReason::Killed);
+    let reason = control.take_doom().expect("it is doomed, and ends once");
     control.ending.set(true);
     let pid = control.pid;
 
     // 1. A panic in a destructor is part of the end of a process that had no other.
     let dropped = catch(|| body.as_mut().drop_future());
     let reason = match dropped {
-        Err(panic) if reason.is_orderly() => panic,
+        Err(panic) if reason.is_orderly() => {
+            crashes = true;
+            panic
+        }
         _ => reason,
     };
 
     // PROC-6: nobody who sees the end finds anything of its messages.
     let control = body.as_mut().control();
+    let me = Running { control, node };
     let messages = control.take_all();
     let tags = control.relations_if_any().map(|mut relations| relations.take_tags());
+    let dictionary = me.take_dictionary();
     contain(|| context::enter_process(control, || drop((messages, tags))));
+    contain(|| context::enter_process(control, || drop(dictionary)));
+    let crash = crashes.then(|| Crash::of(me));
 
     // 2.
     if let Some(spawns) = control.relations_if_any().map(|mut relations| relations.take_spawns()) {
@@ -63,19 +74,22 @@ pub(crate) fn end(node: &Inner, slot: SlotRef) {
     }
 
     // 4. An acknowledgement or a loss among it changes nothing any more.
-    control.doom(ExitReason::Normal);
-    context::enter_process(control, || Running { control, node }.handle_all(rest));
+    context::enter_process(control, || me.handle_all(rest));
 
     // 5. Nobody but a new process uses the slot from here on.
     node.table.release(slot, shard());
-    tell(node, control, &reason);
-    report_end(control, &reason);
+    tell(me, &reason);
+    // 8.
+    if let Some(crash) = crash {
+        crash.report(&reason);
+    }
     contain(|| drop(body));
     node.process_ended();
 }
 
 /// Tells those who are concerned.
-fn tell(node: &Inner, control: &Control, reason: &ExitReason) {
+fn tell(me: Running<'_>, reason: &ExitReason) {
+    let Running { control, node } = me;
     let from = control.pid;
     let ending = control.relations_if_any().map(|mut relations| relations.end());
     let Ending { links, watchers, monitors } = ending.unwrap_or_default();
@@ -83,24 +97,13 @@ fn tell(node: &Inner, control: &Control, reason: &ExitReason) {
     for (reference, monitor) in monitors {
         node.demonitor(from, reference, &monitor);
     }
+    me.end_suspensions();
     // 7.
     for peer in links {
         node.signal(peer, Signal::Exit { from, reason: reason.clone(), by_link: true });
     }
     for (reference, watcher) in watchers {
         node.signal(watcher, Signal::Down { from: Some(from), reference, reason: reason.clone() });
-    }
-}
-
-/// 8.
-fn report_end(control: &Control, reason: &ExitReason) {
-    if let ExitReason::Panic(panic) = reason {
-        let PanicReason { message, location } = &**panic;
-        let (pid, at, site) = (control.pid, location.as_deref().unwrap_or("?"), control.site);
-        let parent = control.parent.map(tracing::field::display);
-        report(|| {
-            tracing::error!(%pid, panicked = %message, %at, spawned = %site, parent, "a panic ended a process");
-        });
     }
 }
 
@@ -133,11 +136,27 @@ thread_local! {
     static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
+/// How a process raises an error, in place of a panic.
+struct Raised(ExitReason);
+
+/// Whether what unwinds is an error: a panic, or raised by the runtime; not an exit.
+pub(super) fn is_error(payload: &(dyn Any + Send)) -> bool {
+    match payload.downcast_ref::<ExitReason>() {
+        // Of a blocking call, say: it unwinds for the second time.
+        Some(reason) => matches!(reason, ExitReason::Panic(_)),
+        None => true,
+    }
+}
+
 /// A panic's payload as an exit reason.
 pub(super) fn reason_of(payload: Box<dyn Any + Send>) -> ExitReason {
     let location = PANICKED_AT.take();
     let payload = match payload.downcast::<ExitReason>() {
         Ok(reason) => return *reason,
+        Err(payload) => payload,
+    };
+    let payload = match payload.downcast::<Raised>() {
+        Ok(raised) => return raised.0,
         Err(payload) => payload,
     };
     let message = if let Some(text) = payload.downcast_ref::<&str>() {
@@ -173,14 +192,20 @@ pub(crate) fn install_panic_hook() {
     });
 }
 
-/// Ends the running process with this reason, for what it has asked for. A destructor that
-/// runs on the way out can't leave again, which would end the OS process: there it is only
-/// reported, and the caller does nothing.
+/// Ends the running process with this reason, for what it has asked for, which is an error. A
+/// destructor that runs on the way out can't leave again, which would end the OS process: there
+/// it is only reported, and the caller does nothing.
 pub(super) fn refuse(reason: ExitReason) {
     if std::thread::panicking() {
         return report(|| tracing::error!(%reason, "a call of a destructor was refused"));
     }
-    leave(reason);
+    raise(reason);
+}
+
+/// Ends the running process for an error of its own: it was given what it can't take, or there
+/// is no room. That is reported, as a panic is.
+pub(super) fn raise(reason: ExitReason) -> ! {
+    std::panic::resume_unwind(Box::new(Raised(reason)))
 }
 
 /// Leaves the running process, with this reason.

@@ -39,7 +39,7 @@ impl Running<'_> {
     /// Takes in what has come, in the middle of something else. A receive that waits
     /// meanwhile, in another branch of the process's future, looks again.
     pub(super) fn take_signals_aside(self) {
-        if self.take_signals() && self.control.receiving.get() {
+        if self.take_signals() && self.control.receiving.get().is_some() {
             let slot = self.control.slot;
             slot.wake(slot.queue.notify());
         }
@@ -59,6 +59,7 @@ impl Running<'_> {
     /// Messages are most of what comes: they go on as they are.
     fn handle_envelope(self, envelope: Envelope) {
         if envelope.is_message() && !self.control.is_doomed() {
+            self.control.works.set(true);
             self.control.put(envelope);
         } else {
             self.handle(envelope.into_signal());
@@ -85,6 +86,9 @@ impl Running<'_> {
             // EXIT-16: nothing after a fatal signal has an effect, but to be answered.
             return self.node.undeliverable(self.pid(), signal);
         }
+        if signal.may_end_a_wait() {
+            self.control.works.set(true);
+        }
         let relations = || self.control.relations();
         match signal {
             Signal::Message(envelope) => self.control.put(envelope),
@@ -99,6 +103,8 @@ impl Running<'_> {
             Signal::Demonitor { from, reference } => relations().remove_watcher(reference, from),
             Signal::Down { reference, reason, .. } => self.handle_down(reference, reason),
             Signal::SpawnReply { reference, result } => self.handle_spawn_reply(reference, result),
+            Signal::GroupLeader { leader } => self.control.slot.vitals.set_group_leader(leader),
+            Signal::Request(request) => self.handle_request(request),
             Signal::ConnectionLost { node, connection } => self.handle_loss(node, connection),
         }
     }
@@ -108,6 +114,7 @@ impl Running<'_> {
         if self.control.is_doomed() {
             return self.node.nobody(signal);
         }
+        self.control.works.set(true);
         let reference = self.alias(serial);
         match signal {
             Signal::Message(envelope) => {

@@ -25,6 +25,14 @@ impl Control {
         }
     }
 
+    /// Looks at all messages, in the order in which a receive does.
+    pub(super) fn each_message(&self, mut look: impl FnMut(&Envelope)) {
+        if let Some(rare) = self.rare.get() {
+            rare.ahead.borrow().each(&mut look);
+        }
+        self.mailbox.borrow().each(look);
+    }
+
     /// How many messages there are.
     pub(super) fn message_count(&self) -> usize {
         let ahead = self.rare.get().map_or(0, |rare| rare.ahead.borrow().len());

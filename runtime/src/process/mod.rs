@@ -3,24 +3,39 @@
 mod alias;
 mod aliases;
 mod api;
+mod budget;
 mod control;
+mod crash;
+pub mod dictionary;
 mod exit;
+mod extras;
+mod flags;
+mod group_leader;
 mod handle;
+mod hibernate;
+pub mod info;
+mod label;
 mod link;
+mod memory;
 mod messages;
 mod monitor;
 mod orphans;
 mod priority;
+mod process_info;
+mod processes;
 mod rare;
 mod receive;
 mod relations;
+mod request;
 mod route;
 mod run;
+mod snapshot;
 mod spawn;
 mod spawn_on;
 mod spawn_opt;
 mod spawn_request;
 mod spawning;
+mod suspend;
 mod tag;
 mod timer_action;
 mod timers;
@@ -31,20 +46,28 @@ pub use api::{
     acting_node, exit, exit_process, make_ref, process_count, register, registered, self_node,
     self_pid, send, trap_exit, unregister, whereis,
 };
+pub use budget::{bump_reductions, yield_now};
+pub use flags::set_priority;
+pub use group_leader::{group_leader, set_group_leader};
+pub use hibernate::hibernate;
+pub use label::set_label;
 pub use link::{LinkOpts, link, link_with, unlink};
 pub use monitor::{MonitorAlias, MonitorOpts, demonitor, demonitor_flush, monitor, monitor_with};
 pub use priority::{ExitDest, exit_process_priority, send_priority};
+pub use process_info::{is_process_alive, process_info};
+pub use processes::{Processes, processes, processes_iter};
 pub use receive::{Next, Opened, Receive};
 pub use spawn::{spawn, spawn_link, spawn_monitor};
 pub use spawn_on::{spawn_link_on, spawn_monitor_on, spawn_on, spawn_on_with, spawn_opt_on};
 pub use spawn_opt::{SpawnOpts, Spawned, spawn_opt};
 pub use spawn_request::{RequestOpts, spawn_request, spawn_request_abandon, spawn_request_on};
 pub use spawning::ReplyOn;
+pub use suspend::{SuspendError, resume_process, suspend_process};
 pub use timers::{
     cancel_timer, cancel_timer_async, cancel_timer_no_info, read_timer, send_after, send_at,
     start_timer, start_timer_at,
 };
-pub use wait::{Elapsed, Sleep, SpawnBlocking, sleep, spawn_blocking, timeout, yield_now};
+pub use wait::{Elapsed, Sleep, SpawnBlocking, sleep, spawn_blocking, timeout};
 
 pub(crate) use control::{Body, Control, Running, SlotRef};
 pub(crate) use exit::{catch, end, install_panic_hook, report};
@@ -53,4 +76,3 @@ pub use route::SendError;
 pub(crate) use run::run;
 pub(crate) use spawn::{Start, start};
 pub(crate) use timer_action::Action;
-pub(crate) use wait::Oneshot;

@@ -6,6 +6,7 @@
 use std::cell::{OnceCell, RefCell, RefMut};
 
 use super::control::Control;
+use super::extras::Extras;
 use super::relations::Relations;
 use crate::mailbox::Mailbox;
 
@@ -16,6 +17,15 @@ pub(crate) struct Rare {
     pub(super) ahead: RefCell<Mailbox>,
     /// Links, monitors, aliases, and requests under way.
     relations: RefCell<Relations>,
+    /// What few of those have that have any of this.
+    pub(super) extras: OnceCell<Box<Extras>>,
+}
+
+impl Rare {
+    fn is_empty(&mut self) -> bool {
+        let no_messages = self.ahead.get_mut().len() == 0;
+        no_messages && self.extras.get().is_none() && self.relations.get_mut().is_empty()
+    }
 }
 
 /// Where a process keeps its [`Rare`].
@@ -25,6 +35,28 @@ impl Control {
     /// The parts, which are made if they are not there.
     pub(super) fn rare(&self) -> &Rare {
         self.rare.get_or_init(Box::default)
+    }
+
+    /// The parts, if any was ever needed.
+    pub(super) fn rare_if_any(&self) -> Option<&Rare> {
+        self.rare.get().map(|rare| &**rare)
+    }
+
+    /// Looks at the links and monitors; without any, what there would be to see.
+    pub(super) fn view<R: Default>(&self, look: impl FnOnce(&Relations) -> R) -> R {
+        self.rare_if_any().map_or_else(R::default, |rare| look(&rare.relations.borrow()))
+    }
+
+    /// Lets go of what is empty.
+    pub(super) fn shrink_rare(&mut self) {
+        let Some(rare) = self.rare.get_mut() else { return };
+        if rare.extras.get().is_some_and(|extras| extras.is_empty()) {
+            rare.extras.take();
+        }
+        rare.relations.get_mut().shrink();
+        if rare.is_empty() {
+            self.rare.take();
+        }
     }
 
     /// The process's links and monitors.

@@ -8,6 +8,7 @@
 //! no pattern takes.
 
 use std::future::poll_fn;
+use std::panic::Location;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -85,9 +86,10 @@ impl Receive {
 
     #[track_caller]
     fn start(after: After) -> Receive {
+        let place = Location::caller();
         context::process("receive!", |me| {
             assert!(
-                !me.control.receiving.replace(true),
+                me.control.receiving.replace(Some(place)).is_none(),
                 "two receives of one process at the same time: a process has one mailbox, so let \
                  one `receive!` take the messages of both"
             );
@@ -128,9 +130,10 @@ impl Receive {
                 let _ = me.control.slot.queue.notify();
                 return Poll::Pending;
             }
-            // A fatal signal ends the process as soon as this poll is over.
+            // A fatal signal ends the process as soon as this poll is over; a suspended one
+            // goes on from here.
             let more = me.take_signals();
-            if me.control.is_doomed() {
+            if me.control.stops() {
                 return Poll::Pending;
             }
             if !more {
@@ -145,6 +148,10 @@ impl Receive {
             After::At(at) | After::Started(_, at) => at,
         };
         if me.node.env.now() >= at {
+            if !me.control.spend() {
+                let _ = me.control.slot.queue.notify();
+                return Poll::Pending;
+            }
             self.stop_timer(me);
             return Poll::Ready(Next::Timeout);
         }
@@ -213,7 +220,7 @@ impl Drop for Receive {
     fn drop(&mut self) {
         context::try_process(|me| {
             if me.pid().local().word() == self.owner {
-                me.control.receiving.set(false);
+                me.control.receiving.set(None);
                 self.stop_timer(me);
             }
         });

@@ -2,6 +2,8 @@
 //!
 //! Nothing is sent from here: each change says what has to be sent.
 
+mod view;
+
 use super::aliases::{Active, Aliases, Ends};
 use super::spawning::Spawning;
 use super::tag::Tag;

@@ -8,10 +8,13 @@ use crate::name::Name;
 use crate::node::Inner;
 use crate::node_name::NodeName;
 use crate::pid::Pid;
+use crate::priority::Priority;
 use crate::reference::Reference;
 use crate::scheduler::is_worker;
 use crate::signal::{Alias, Signal, Target};
+use crate::signal_queue::Wake;
 
+use super::control::SlotRef;
 use super::exit::contain;
 use super::relations::LOCAL;
 
@@ -188,6 +191,22 @@ impl Inner {
         if let Err(envelope) = refused {
             self.undeliverable(to, envelope.into_signal());
         }
+    }
+
+    /// The same, for a turn of this priority at least. Says which slot it went to and whether
+    /// that was queued for it; none if there is no such process.
+    pub(super) fn deliver_at(
+        &self,
+        to: Pid,
+        signal: Signal,
+        priority: Priority,
+    ) -> Option<(SlotRef, Wake)> {
+        let mut envelope = Envelope::signal(signal);
+        envelope.set_word(Address::pid(to.local().generation));
+        let slot = self.table.get(to.local())?;
+        let wake = slot.queue.push(envelope).ok()?;
+        slot.wake_at(wake, priority);
+        Some((slot, wake))
     }
 
     /// Puts a signal into the queue of the process that an alias of this node leads to. It

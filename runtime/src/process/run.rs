@@ -4,47 +4,73 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::control::{Body, Running, SlotRef};
-use super::exit::{catch_payload, end, reason_of};
+use super::exit::{catch_payload, end, is_error, reason_of};
 use crate::exit_reason::ExitReason;
 use crate::node::Inner;
+use crate::priority::Priority;
 
 enum Turn {
     /// It waits for something.
     Waits,
-    /// It is over; the reason is in `doom`.
-    Ends,
+    /// It is over; the reason is noted. For an error of its own, if `crashes`.
+    Ends { crashes: bool },
 }
 
-/// Gives a process its turn; says whether it is to have another soon.
-pub(crate) fn run(node: &Inner, slot: SlotRef) -> bool {
+/// Gives a process its turn; if it is to have another soon, says at which priority.
+pub(crate) fn run(node: &Inner, slot: SlotRef) -> Option<Priority> {
     // The borrow of the body ends before the process is parked: from then on another
     // worker may have it.
-    match slot.with_body(|body| turn(node, slot, body)) {
-        Some(Turn::Waits) => !slot.queue.park(),
-        Some(Turn::Ends) => {
-            end(node, slot);
-            false
+    match slot.with_body(|body| turn(node, slot, body))? {
+        Turn::Waits => (!slot.queue.park()).then(|| slot.vitals.priority()),
+        Turn::Ends { crashes } => {
+            end(node, slot, crashes);
+            None
         }
-        None => false,
     }
 }
 
 fn turn(node: &Inner, slot: SlotRef, mut body: Pin<&mut dyn Body>) -> Turn {
     let control = body.as_mut().control();
-    control.refill_budget();
-    Running { control, node }.handle_all(slot.queue.take().signals);
+    control.begin_turn();
+    let taken = slot.queue.take();
+    // One that was never polled is to be polled whatever woke it.
+    control.works.set(taken.notified || slot.vitals.reductions() == 0);
+    Running { control, node }.handle_all(taken.signals);
     if control.is_doomed() {
-        return Turn::Ends;
+        return Turn::Ends { crashes: false };
+    }
+    if slot.vitals.is_suspended() || !control.works.get() {
+        return Turn::Waits;
     }
     let waker = slot.waker();
     let polled = catch_payload(|| body.as_mut().poll(&mut Context::from_waker(&waker)));
-    let control = body.control();
+    let control = body.as_mut().control();
+    control.end_turn();
     // A fatal signal that came before decides the reason.
-    match polled {
-        Ok(Poll::Pending) if !control.is_doomed() => return Turn::Waits,
-        Ok(Poll::Pending) => {}
-        Ok(Poll::Ready(())) => control.doom(ExitReason::Normal),
-        Err(payload) => control.doom(reason_of(payload)),
+    let crashes = match polled {
+        Ok(Poll::Pending) if !control.is_doomed() => {
+            stop_or_shrink(slot, body);
+            return Turn::Waits;
+        }
+        Ok(Poll::Pending) => false,
+        Ok(Poll::Ready(())) => {
+            control.doom(ExitReason::Normal);
+            false
+        }
+        Err(payload) => {
+            let crashes = is_error(&*payload) && !control.is_doomed();
+            control.doom(reason_of(payload));
+            crashes
+        }
+    };
+    Turn::Ends { crashes }
+}
+
+/// A turn is over, and few processes have more to do about that.
+fn stop_or_shrink(slot: SlotRef, body: Pin<&mut dyn Body>) {
+    if slot.vitals.is_suspended() {
+        body.control().tell_suspenders();
+    } else if slot.vitals.is_hibernating() {
+        body.control_mut().shrink();
     }
-    Turn::Ends
 }

@@ -11,6 +11,7 @@ use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::node::Inner;
 use crate::pid::{LocalId, Pid};
+use crate::priority::Priority;
 use crate::reference::Reference;
 use crate::scheduler::shard;
 
@@ -22,12 +23,22 @@ pub(crate) struct Start {
     pub(crate) link: Option<Pid>,
     /// A monitor that this process holds.
     pub(crate) watcher: Option<(Reference, Pid)>,
+    pub(crate) priority: Priority,
+    /// Its own pid where there is none to inherit.
+    pub(crate) group_leader: Option<Pid>,
 }
 
 impl Start {
     /// A process without anything.
     pub(crate) fn new(parent: Option<Pid>, site: &'static Location<'static>) -> Start {
-        Start { parent, site, link: None, watcher: None }
+        let (priority, group_leader) = (Priority::Normal, None);
+        Start { parent, site, link: None, watcher: None, priority, group_leader }
+    }
+
+    /// A child of the running process. PROC-5: all that it inherits is the group leader.
+    pub(crate) fn child(me: Running<'_>, site: &'static Location<'static>) -> Start {
+        let group_leader = Some(me.control.slot.vitals.group_leader());
+        Start { group_leader, ..Start::new(Some(me.pid()), site) }
     }
 }
 
@@ -48,6 +59,7 @@ where
     }
     let slot = node.table.allocate(shard())?;
     let pid = Pid::new(node.id, slot.id());
+    slot.vitals.begin(start.priority, start.group_leader.unwrap_or(pid));
     let control = Control::new(slot, pid, start.parent, start.site);
     if let Some(peer) = start.link {
         control.relations().linked(peer);
@@ -59,7 +71,7 @@ where
     slot.set_body(body);
     before(pid);
     slot.queue.open();
-    slot.schedule();
+    slot.schedule(start.priority);
     Some(pid)
 }
 
@@ -109,7 +121,7 @@ where
 {
     let site = Location::caller();
     context::process("spawn", |me| {
-        let start = Start::new(Some(me.pid()), site);
+        let start = Start::child(me, site);
         me.start_child(start, future.into_future()).unwrap_or_else(|| me.no_child())
     })
 }
@@ -128,7 +140,7 @@ where
     let site = Location::caller();
     context::process("spawn_link", |me| {
         let parent = me.pid();
-        let start = Start { link: Some(parent), ..Start::new(Some(parent), site) };
+        let start = Start { link: Some(parent), ..Start::child(me, site) };
         let Some(child) = me.start_child(start, future.into_future()) else {
             return me.no_child();
         };
@@ -152,7 +164,7 @@ where
     context::process("spawn_monitor", |me| {
         let (parent, reference) = (me.pid(), me.make_ref());
         let watcher = Some((reference, parent));
-        let start = Start { watcher, ..Start::new(Some(parent), site) };
+        let start = Start { watcher, ..Start::child(me, site) };
         let Some(child) = me.start_child(start, future.into_future()) else {
             return (me.no_child(), reference);
         };

@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use super::exit::leave;
+use super::exit::raise;
 use super::receive::Receive;
 use super::spawn_opt::{SpawnOpts, Spawned};
 use super::spawning::Spawning;
@@ -95,7 +95,7 @@ async fn request<F: RemoteFn>(
         let reference = me.spawn_reference(&opts);
         let node = match node.parse::<NodeName>() {
             Ok(node) => node,
-            Err(error) => leave(ExitReason::badarg(error)),
+            Err(error) => raise(ExitReason::badarg(error)),
         };
         let never = Pid::new(NodeId::of(&node, Creation(0)), LocalId::NONE);
         let (there, opts) = if me.node.is_called(node.as_str()) {
@@ -107,10 +107,11 @@ async fn request<F: RemoteFn>(
         } else {
             (Ok(function), opts)
         };
+        let priority = opts.priority;
         let mut spawning = Spawning::new(opts.link, opts.monitor.map(|opts| opts.delivery));
         spawning.never = as_ended.then_some(never);
         match there {
-            Ok(function) => me.request_there(&node, reference, spawning, &function),
+            Ok(function) => me.request_there(&node, reference, spawning, priority, &function),
             Err(error) => me.spawn_answered(reference, spawning, Err(error)),
         }
         (reference, Err(never))

@@ -12,6 +12,7 @@ use super::spawn::{Start, start};
 use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::pid::Pid;
+use crate::priority::Priority;
 use crate::reference::Reference;
 use crate::signal::SpawnError;
 
@@ -22,6 +23,7 @@ use crate::signal::SpawnError;
 pub struct SpawnOpts {
     pub(super) link: Option<LinkOpts>,
     pub(super) monitor: Option<MonitorOpts>,
+    pub(super) priority: Priority,
 }
 
 /// What [`spawn_opt`] has made.
@@ -58,6 +60,12 @@ impl SpawnOpts {
     /// The same, with options.
     pub fn monitor_with(mut self, opts: MonitorOpts) -> Self {
         self.monitor = Some(opts);
+        self
+    }
+
+    /// It has this priority, in place of the normal one.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
         self
     }
 }
@@ -122,7 +130,8 @@ impl Running<'_> {
         let start_ = Start {
             link: opts.link.map(|_| parent),
             watcher: opts.monitor.as_ref().map(|_| (reference, parent)),
-            ..Start::new(Some(parent), site)
+            priority: opts.priority,
+            ..Start::child(self, site)
         };
         // PROC-7.
         let room = !self.control.ending.get();

@@ -13,6 +13,7 @@ use crate::exit_reason::ExitReason;
 use crate::message::Message;
 use crate::node_name::NodeName;
 use crate::pid::Pid;
+use crate::priority::Priority;
 use crate::reference::Reference;
 use crate::remote::RemoteFn;
 use crate::signal::{Signal, SpawnError};
@@ -133,7 +134,7 @@ pub fn spawn_request_on<F: RemoteFn>(
         let monitor = spawn.monitor.map(|opts| opts.delivery);
         let mut spawning = Spawning::new(spawn.link, monitor);
         (spawning.reply, spawning.reply_tag) = (reply, reply_tag);
-        me.request_there(&node, reference, spawning, &function);
+        me.request_there(&node, reference, spawning, spawn.priority, &function);
         reference
     })
 }
@@ -187,6 +188,7 @@ impl Running<'_> {
         node: &NodeName,
         reference: Reference,
         mut spawning: Spawning,
+        priority: Priority,
         function: &F,
     ) {
         if self.control.ending.get() {
@@ -201,7 +203,9 @@ impl Running<'_> {
         };
         let (link, monitor) = (spawning.link.is_some(), spawning.is_monitor_asked());
         let (from, function) = (self.pid(), function.name().into());
-        let request = SpawnRequest { reference, from, function, args, link, monitor };
+        let group_leader = self.control.slot.vitals.group_leader();
+        let request =
+            SpawnRequest { reference, from, group_leader, function, args, link, monitor, priority };
         spawning.connection = carrier.spawn(node, request);
         self.control.relations().add_spawn(reference, spawning);
     }

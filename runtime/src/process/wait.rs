@@ -1,36 +1,22 @@
-//! Futures of the runtime's own: giving way, waiting for time, and blocking calls.
+//! Futures of the runtime's own: waiting for time, and blocking calls.
 //!
 //! They work in a process together with any other future; none needs the mailbox.
 
 use std::future::{Future, poll_fn};
 use std::panic::resume_unwind;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
+use super::budget::gives_way;
 use super::exit::catch;
 use super::timer_action::Action;
 use crate::context;
 use crate::env::Time;
 use crate::exit_reason::ExitReason;
 use crate::node::Node;
+use crate::oneshot::Oneshot;
 use crate::timer::TimerRef;
-
-/// Lets other processes run first (Erlang's `yield/0`).
-pub async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|context| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
 
 /// Waits for this time, and not less (Erlang's `timer:sleep/1`). Messages stay in the
 /// mailbox.
@@ -61,7 +47,7 @@ impl Future for Sleep {
         self.stop();
         let inner = self.node.inner();
         if inner.env.now() >= self.at {
-            return Poll::Ready(());
+            return if gives_way(context) { Poll::Pending } else { Poll::Ready(()) };
         }
         let waker = context.waker().clone();
         self.timer = Some(inner.start_timer_at(self.at, |_| Action::WakeTask(waker)));
@@ -140,47 +126,6 @@ impl<T> Future for SpawnBlocking<T> {
             Poll::Ready(Ok(value)) => Poll::Ready(value),
             Poll::Ready(Err(reason)) => resume_unwind(Box::new(reason)),
             Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-/// A value that is set once, by another thread or process, and waited for.
-#[derive(Debug)]
-pub(crate) struct Oneshot<T>(Arc<Mutex<(Option<T>, Option<Waker>)>>);
-
-impl<T> Default for Oneshot<T> {
-    fn default() -> Self {
-        Oneshot(Arc::default())
-    }
-}
-
-impl<T> Clone for Oneshot<T> {
-    fn clone(&self) -> Self {
-        Oneshot(self.0.clone())
-    }
-}
-
-impl<T> Oneshot<T> {
-    pub(crate) fn set(&self, value: T) {
-        let mut shared = self.0.lock();
-        shared.0 = Some(value);
-        let waker = shared.1.take();
-        drop(shared);
-        waker.into_iter().for_each(Waker::wake);
-    }
-
-    pub(crate) fn take(&self) -> Option<T> {
-        self.0.lock().0.take()
-    }
-
-    fn poll(&self, context: &mut Context<'_>) -> Poll<T> {
-        let mut shared = self.0.lock();
-        match shared.0.take() {
-            Some(value) => Poll::Ready(value),
-            None => {
-                shared.1 = Some(context.waker().clone());
-                Poll::Pending
-            }
         }
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::worker::Worker;
 use super::{Scheduler, TaskId};
+use crate::priority::Priority;
 
 thread_local! {
     static WORKER: Cell<*const Worker> = const { Cell::new(ptr::null()) };
@@ -29,17 +30,23 @@ fn worker<R>(work: impl FnOnce(&Worker) -> R) -> Option<R> {
 }
 
 /// Queues a task with this thread's worker, or from outside.
-pub(crate) fn schedule(scheduler: &Arc<Scheduler>, task: TaskId) {
+pub(crate) fn schedule(scheduler: &Arc<Scheduler>, task: TaskId, priority: Priority) {
     let done = worker(|worker| {
         let own = worker.belongs_to(scheduler);
         if own {
-            worker.schedule(task);
+            worker.schedule(task, priority);
         }
         own
     });
     if done != Some(true) {
-        scheduler.inject(task);
+        scheduler.inject(task, priority);
     }
+}
+
+/// Whether this thread's worker has been in the same turn for so long that it should come to
+/// an end.
+pub(crate) fn is_overdue() -> bool {
+    worker(Worker::is_overdue).unwrap_or(false)
 }
 
 /// Whether the thread is a worker of some node.

@@ -9,6 +9,7 @@
 //!   packets arrive and timers fall due, the others on their own.
 //! - While others are at work, one worker without any looks for some for a short time
 //!   before it sleeps.
+//! - Tasks of other than normal priority have queues of their own; see `classes`.
 //! - A monitor thread sees to it that a task that never comes back holds up nobody but
 //!   itself; see `monitor`.
 //!
@@ -16,6 +17,7 @@
 //! the wake-up protocol in `idle`.
 
 mod blocking;
+mod classes;
 mod current;
 mod driver;
 mod idle;
@@ -27,7 +29,7 @@ mod worker;
 pub use driver::Driver;
 
 pub(crate) use blocking::BlockingPool;
-pub(crate) use current::{is_worker, is_worker_of, schedule, shard};
+pub(crate) use current::{is_overdue, is_worker, is_worker_of, schedule, shard};
 pub(crate) use parker::ThreadDriver;
 pub(crate) use worker::Worker;
 
@@ -40,6 +42,8 @@ use crossbeam_deque::{Injector, Steal};
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::env::Time;
+use crate::priority::Priority;
+use classes::Classes;
 use idle::Idle;
 use monitor::Monitor;
 use seat::Seat;
@@ -66,8 +70,8 @@ impl TaskId {
 pub(crate) trait Runner: Send + Sync + 'static {
     /// A worker's thread: `work` is all that it does.
     fn enter(&self, work: &dyn Fn());
-    /// Runs a task; says whether it is to be run again soon.
-    fn run(&self, task: TaskId) -> bool;
+    /// Runs a task; if it is to be run again soon, says at which priority.
+    fn run(&self, task: TaskId) -> Option<Priority>;
     /// Does what is due.
     fn maintain(&self);
     /// Does what is due, and says how long the driver may wait before something else is.
@@ -85,6 +89,7 @@ pub(crate) trait Runner: Send + Sync + 'static {
 pub(crate) struct Scheduler {
     name: String,
     injector: Injector<TaskId>,
+    classes: Classes,
     /// One for each worker that is there now.
     seats: RwLock<Vec<Arc<Seat>>>,
     idle: Idle,
@@ -106,6 +111,7 @@ impl Scheduler {
         Arc::new(Scheduler {
             name: name.into(),
             injector: Injector::new(),
+            classes: Classes::default(),
             seats: RwLock::default(),
             idle: Idle::default(),
             driver,
@@ -160,8 +166,11 @@ impl Scheduler {
     }
 
     /// Queues a task from outside the workers.
-    pub(crate) fn inject(&self, task: TaskId) {
-        self.injector.push(task);
+    pub(crate) fn inject(&self, task: TaskId, priority: Priority) {
+        match priority {
+            Priority::Normal => self.injector.push(task),
+            other => drop(self.classes.push(task, other)),
+        }
         self.wake_one();
     }
 
@@ -190,7 +199,16 @@ impl Scheduler {
         self.idle.searching() == 1 && self.seats.read().len() > self.idle.sleeping() + 1
     }
 
+    /// Whether a worker runs this task.
+    pub(crate) fn is_running(&self, task: TaskId) -> bool {
+        self.seats.read().iter().any(|seat| seat.runs(task))
+    }
+
     fn has_work(&self) -> bool {
+        !self.classes.is_empty() || self.has_normal_work()
+    }
+
+    fn has_normal_work(&self) -> bool {
         !self.injector.is_empty() || self.seats.read().iter().any(|seat| seat.has_work())
     }
 
@@ -218,6 +236,23 @@ impl Scheduler {
 
     fn take_injected(&self, local: &crossbeam_deque::Worker<TaskId>) -> Option<TaskId> {
         retry(|| self.injector.steal_batch_and_pop(local))
+    }
+}
+
+/// Somebody urgent waits for a task of lower priority: until this is dropped, all priorities
+/// take turns.
+pub(crate) struct Help(Arc<Scheduler>);
+
+impl Help {
+    pub(crate) fn begin(scheduler: &Arc<Scheduler>) -> Help {
+        scheduler.classes.begin_help();
+        Help(scheduler.clone())
+    }
+}
+
+impl Drop for Help {
+    fn drop(&mut self) {
+        self.0.classes.end_help();
     }
 }
 

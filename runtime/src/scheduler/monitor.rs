@@ -2,7 +2,9 @@
 //!
 //! A task that computes without a suspension point keeps its worker, and with two such
 //! tasks on two cores nothing else would ever run. The monitor samples what each worker
-//! runs. One that is in the same run for [`STUCK_SAMPLES`] is stuck: its queue may be
+//! runs. One that is in the same run for [`OVERDUE_SAMPLES`] gives way at its next suspension
+//! point, even if what it waits for is there. One in the same run for [`STUCK_SAMPLES`] is
+//! stuck: its queue may be
 //! robbed to the last task, and another worker takes its place; after [`REPORT_SAMPLES`]
 //! the task is reported. Samples are counted, and not time: on a machine that is busy with
 //! other things the monitor gets no more turns than the workers do. When the task comes back its worker finds that it was replaced, and ends, so that
@@ -24,6 +26,9 @@ use parking_lot::Mutex;
 use super::seat::Seat;
 use super::{Runner, Scheduler};
 use crate::env::Time;
+
+/// A task that is in the same run at so many samples should come to an end: 5 ms.
+const OVERDUE_SAMPLES: u32 = 1;
 
 /// A worker that is in the same run of a task at so many samples is stuck: 10 ms.
 const STUCK_SAMPLES: u32 = 2;
@@ -126,6 +131,9 @@ impl Scheduler {
                 continue;
             }
             sample.again = sample.again.saturating_add(1);
+            if sample.again == OVERDUE_SAMPLES {
+                seat.mark_overdue(run);
+            }
             if sample.again == REPORT_SAMPLES {
                 runner.stuck(task, now.since(sample.since));
             }

@@ -24,6 +24,8 @@ pub(super) struct Seat {
     running: AtomicCell<Option<TaskId>>,
     /// Counts the tasks that were begun.
     runs: AtomicU64,
+    /// The number of a run that the monitor has seen for too long.
+    overdue: AtomicU64,
     state: AtomicU8,
     parker: Parker,
 }
@@ -35,6 +37,7 @@ impl Seat {
             last_woken: CachePadded::new(AtomicCell::new(None)),
             running: AtomicCell::new(None),
             runs: AtomicU64::new(0),
+            overdue: AtomicU64::new(0),
             state: AtomicU8::new(ACTIVE),
             parker: Parker::default(),
         }
@@ -91,6 +94,21 @@ impl Seat {
     pub(super) fn running(&self) -> Option<(u64, TaskId)> {
         let run = self.runs.load(Ordering::Relaxed);
         self.running.load().map(|task| (run, task))
+    }
+
+    /// Whether the task that runs now was told to come to an end.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.overdue.load(Ordering::Relaxed) == self.runs.load(Ordering::Relaxed)
+    }
+
+    /// Tells the task of this run to come to an end, if it is still running.
+    pub(super) fn mark_overdue(&self, run: u64) {
+        self.overdue.store(run, Ordering::Relaxed);
+    }
+
+    /// Whether this task runs here now.
+    pub(super) fn runs(&self, task: TaskId) -> bool {
+        self.running.load() == Some(task)
     }
 
     pub(super) fn is_stuck(&self) -> bool {

@@ -10,6 +10,7 @@ use crossbeam_deque::Worker as Deque;
 
 use super::seat::Seat;
 use super::{Runner, Scheduler, TaskId, current, retry};
+use crate::priority::Priority;
 
 /// After this many runs a worker looks at what it would not see while it has work of
 /// its own: injected work, timers, sockets.
@@ -76,7 +77,10 @@ impl Worker {
 
     /// Queues a task from this worker's thread: it will be run next, and what would have
     /// been goes to the queue, where others may steal it.
-    pub(crate) fn schedule(&self, task: TaskId) {
+    pub(crate) fn schedule(&self, task: TaskId, priority: Priority) {
+        if priority != Priority::Normal {
+            return self.schedule_in_class(task, priority);
+        }
         if let Some(displaced) = self.seat.set_last_woken(task) {
             self.schedule_later(displaced);
         }
@@ -86,6 +90,21 @@ impl Worker {
     pub(crate) fn schedule_later(&self, task: TaskId) {
         self.queue.push(task);
         self.scheduler.wake_one_for_stealing();
+    }
+
+    /// Queues a task of another than normal priority.
+    fn schedule_in_class(&self, task: TaskId, priority: Priority) {
+        let alone = self.scheduler.classes.push(task, priority);
+        // This worker runs an urgent one next, as it does with the task that was woken last:
+        // a pair that talks to each other stays here.
+        if !(alone && priority.is_urgent()) {
+            self.scheduler.wake_one();
+        }
+    }
+
+    /// Whether the task that runs now should come to an end.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.seat.is_overdue()
     }
 
     /// Works, whatever happens: with a worker gone its processes would wait for ever. What
@@ -131,13 +150,18 @@ impl Worker {
         self.seat.begin(task);
         let again = runner.run(task);
         let replaced = self.seat.end();
-        if again {
-            self.queue.push(task);
+        match again {
+            Some(Priority::Normal) => self.queue.push(task),
+            Some(priority) => drop(self.scheduler.classes.push(task, priority)),
+            None => {}
         }
         replaced
     }
 
     fn next_task(&self, runs: u32) -> Option<TaskId> {
+        if let Some(task) = self.scheduler.classes.before_normal(runs) {
+            return Some(task);
+        }
         if runs.is_multiple_of(MAINTAIN_EVERY)
             && let Some(task) = self.scheduler.take_injected(&self.queue)
         {
@@ -151,7 +175,15 @@ impl Worker {
             self.queue.push(task);
         }
         self.streak.set(0);
-        self.queue.pop().or_else(|| self.search())
+        self.queue.pop().or_else(|| self.low_task()).or_else(|| self.search())
+    }
+
+    /// A low task, if there is no normal one anywhere: no search for it is needed.
+    fn low_task(&self) -> Option<TaskId> {
+        if self.scheduler.classes.is_empty() || self.scheduler.has_normal_work() {
+            return None;
+        }
+        self.scheduler.classes.any()
     }
 
     /// Looks for work elsewhere.
@@ -159,7 +191,10 @@ impl Worker {
         if !self.searching.replace(true) {
             self.scheduler.idle.begin_search();
         }
-        self.scheduler.take_injected(&self.queue).or_else(|| self.steal())
+        self.scheduler
+            .take_injected(&self.queue)
+            .or_else(|| self.steal())
+            .or_else(|| self.scheduler.classes.any())
     }
 
     fn steal(&self) -> Option<TaskId> {
@@ -243,7 +278,7 @@ impl Worker {
     fn hand_over(&self) {
         let last_woken = self.seat.take_last_woken();
         for task in last_woken.into_iter().chain(std::iter::from_fn(|| self.queue.pop())) {
-            self.scheduler.inject(task);
+            self.scheduler.inject(task, Priority::Normal);
         }
         self.stop_search();
     }

@@ -13,9 +13,9 @@ use fika_runtime::{
 };
 
 use super::{
-    DEFINE_NAME, DEFINE_NODE, DEFINE_TYPE, DEMONITOR, DOWN, EXIT, LINK, MESSAGE, MONITOR, SPAWN,
-    SPAWN_ERRORS, SPAWN_LINK, SPAWN_MONITOR, SPAWN_REPLY, SPAWNED, TO_ALIAS, TO_NAME, UNLINK,
-    UNLINK_ACK,
+    DEFINE_NAME, DEFINE_NODE, DEFINE_TYPE, DEMONITOR, DOWN, EXIT, GROUP_LEADER, LINK, MESSAGE,
+    MONITOR, SPAWN, SPAWN_ERRORS, SPAWN_LINK, SPAWN_MONITOR, SPAWN_PRIORITIES,
+    SPAWN_PRIORITY_SHIFT, SPAWN_REPLY, SPAWNED, TO_ALIAS, TO_NAME, UNLINK, UNLINK_ACK,
 };
 use crate::proto::atom_cache::ReceiveCache;
 use crate::proto::codec::Reader;
@@ -114,16 +114,19 @@ impl Decoder {
     ) -> Result<SpawnRequest, ProtocolError> {
         let what = "the flags of a request to spawn";
         let flags = reader.u8(what)?;
-        if flags & !(SPAWN_LINK | SPAWN_MONITOR) != 0 {
-            return Err(InvalidMessage::UnknownValue { what, value: flags }.into());
-        }
+        let bits = flags & (SPAWN_LINK | SPAWN_MONITOR);
+        let priority = SPAWN_PRIORITIES.get(usize::from((flags ^ bits) >> SPAWN_PRIORITY_SHIFT));
+        let unknown = InvalidMessage::UnknownValue { what, value: flags };
+        let priority = *priority.ok_or(unknown)?;
         let request = SpawnRequest {
             reference: self.their_reference(&mut reader)?,
             from: self.their_process(&mut reader)?,
+            group_leader: self.any_process(&mut reader)?,
             function: self.name(&mut reader)?,
             args: self.encoded(&mut reader, body)?,
             link: flags & SPAWN_LINK != 0,
             monitor: flags & SPAWN_MONITOR != 0,
+            priority,
         };
         reader.finish("a request to spawn")?;
         Ok(request)
@@ -151,6 +154,7 @@ impl Decoder {
             DEMONITOR => Decoder::demonitor,
             DOWN => Decoder::down,
             SPAWN_REPLY => Decoder::spawn_reply,
+            GROUP_LEADER => Decoder::group_leader,
             _ => return Err(unknown_kind(kind)),
         };
         let target = match to {
@@ -216,6 +220,16 @@ impl Decoder {
             value => Err(spawn_error(value).ok_or(InvalidMessage::UnknownValue { what, value })?),
         };
         Ok(Signal::SpawnReply { reference, result })
+    }
+
+    fn group_leader(&mut self, r: &mut Reader<'_>, _: Body<'_>) -> Result<Signal, ProtocolError> {
+        Ok(Signal::GroupLeader { leader: self.any_process(r)? })
+    }
+
+    /// A process that is only spoken of, and so may be of any node.
+    fn any_process(&self, reader: &mut Reader<'_>) -> Result<Pid, ProtocolError> {
+        let node = *self.nodes.get(reader.var_u32("the number of a node")?)?;
+        Ok(Pid::new(node, process(reader)?))
     }
 
     fn their_process(&self, reader: &mut Reader<'_>) -> Result<Pid, InvalidMessage> {

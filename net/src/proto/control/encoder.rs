@@ -2,14 +2,15 @@
 
 use fika_runtime::message::encode_postcard;
 use fika_runtime::{
-    Alias, Envelope, ExitReason, LocalId, NodeId, Pid, Reference, Signal, SpawnError, SpawnRequest,
-    Target,
+    Alias, Envelope, ExitReason, LocalId, NodeId, Pid, Priority, Reference, Signal, SpawnError,
+    SpawnRequest, Target,
 };
 
 use super::writer::Writer;
 use super::{
-    DEMONITOR, DOWN, EXIT, LINK, MESSAGE, MONITOR, SPAWN, SPAWN_ERRORS, SPAWN_LINK, SPAWN_MONITOR,
-    SPAWN_NOTSUP, SPAWN_REPLY, SPAWNED, SendError, TO_ALIAS, TO_NAME, UNLINK, UNLINK_ACK,
+    DEMONITOR, DOWN, EXIT, GROUP_LEADER, LINK, MESSAGE, MONITOR, SPAWN, SPAWN_ERRORS, SPAWN_LINK,
+    SPAWN_MONITOR, SPAWN_NOTSUP, SPAWN_PRIORITIES, SPAWN_PRIORITY_SHIFT, SPAWN_REPLY, SPAWNED,
+    SendError, TO_ALIAS, TO_NAME, UNLINK, UNLINK_ACK,
 };
 use crate::proto::output::{Output, Start};
 
@@ -69,7 +70,8 @@ impl Encoder {
             Signal::SpawnReply { reference, result } => {
                 p.spawn_reply(w, target, *reference, *result)
             }
-            Signal::ConnectionLost { .. } => Err(SendError::LocalOnly),
+            Signal::GroupLeader { leader } => p.group_leader(w, target, *leader),
+            Signal::Request(_) | Signal::ConnectionLost { .. } => Err(SendError::LocalOnly),
         })
     }
 
@@ -182,15 +184,26 @@ impl Parties {
         w.end(start)
     }
 
+    fn group_leader(self, w: &mut Writer, target: &Target, leader: Pid) -> Result<(), SendError> {
+        let node = w.node(leader.node());
+        let start = self.begin(w, GROUP_LEADER, target)?;
+        w.put_var(node);
+        w.put_process(leader.local());
+        w.end(start)
+    }
+
     fn spawn(self, w: &mut Writer, request: &SpawnRequest) -> Result<(), SendError> {
         let function = w.name("a function's name", &request.function)?;
         let type_number = w.wire_type(&request.args.wire_type)?;
+        let leader_node = w.node(request.group_leader.node());
         let link = if request.link { SPAWN_LINK } else { 0 };
         let monitor = if request.monitor { SPAWN_MONITOR } else { 0 };
         let start = w.begin(SPAWN);
-        w.put_u8(link | monitor);
+        w.put_u8(link | monitor | priority(request.priority));
         self.put_our_reference(w, request.reference)?;
         w.put_process(self.ours(request.from)?);
+        w.put_var(leader_node);
+        w.put_process(request.group_leader.local());
         w.put_var(function);
         w.put_var(type_number);
         w.encoded_payload(start, &request.args)
@@ -258,6 +271,12 @@ fn put_reference(w: &mut Writer, reference: Reference) {
     w.put_var(reference.serial());
     // Slots are fewer than 2^32, so there is one more.
     w.put_var(reference.owner().map_or(0, |owner| owner + 1));
+}
+
+/// A priority in the flags of a request to spawn.
+fn priority(priority: Priority) -> u8 {
+    let number = SPAWN_PRIORITIES.iter().position(|known| *known == priority);
+    (number.unwrap_or(0) as u8) << SPAWN_PRIORITY_SHIFT
 }
 
 fn spawn_error(error: SpawnError) -> u8 {

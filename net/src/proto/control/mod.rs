@@ -13,20 +13,23 @@
 //! | `MONITOR`, `DEMONITOR` | target, from, the sender's reference |
 //! | `DOWN` | target, whether there is a from (0, 1), from, the receiver's reference, reason |
 //! | `SPAWN_REPLY` | target, the receiver's reference, 0 and the process, or the error |
-//! | `SPAWN` | flags, the sender's reference, from, function number, type number, payload |
+//! | `GROUP_LEADER` | target, group leader |
+//! | `SPAWN` | flags, the sender's reference, from, group leader, function number, type number, payload |
 //!
 //! A target is a process of the receiver, or with [`TO_NAME`] in the frame's kind the
 //! number of a name, or with [`TO_ALIAS`] an alias of the receiver: its owner's slot, its
 //! serial, and whether it goes ahead of ordinary messages (0, 1). An alias is a target for
 //! `MESSAGE`, and for an `EXIT` that comes by no link. A process is its slot and its
-//! generation, a reference its serial and 0, or the slot of its owner and one more. A
-//! payload is its length (32 bits), its bytes, and the numbers of the nodes that are named
-//! in them; a reason is a payload. Whatever is not said to have a width is a varint.
+//! generation, a group leader the number of its node and its process, a reference its serial
+//! and 0, or the slot of its owner and one more. A payload is its length (32 bits), its bytes,
+//! and the numbers of the nodes that are named in them; a reason is a payload. Whatever is not
+//! said to have a width is a varint.
 //!
 //! No frame has a place for the node of a `from`, of a new process, or of a reference:
 //! it is the sender's or the receiver's by the kind of frame. So a peer can't speak for
 //! the processes of another node, and a sender that is asked to is refused here, by
-//! [`SendError`]. The pids *inside* a payload may be of any node.
+//! [`SendError`]. A group leader and the pids *inside* a payload may be of any node: they are
+//! only spoken of.
 //!
 //! Wire constants are in this table and nowhere else; `net/PROTOCOL.md`, "Frames".
 
@@ -38,7 +41,7 @@ pub(super) use decoder::Decoder;
 pub(crate) use decoder::Event;
 pub(super) use encoder::Encoder;
 
-use fika_runtime::{EncodeError, NodeId, SpawnError};
+use fika_runtime::{EncodeError, NodeId, Priority, SpawnError};
 
 const DEFINE_NODE: u8 = 0x01;
 const DEFINE_NAME: u8 = 0x02;
@@ -53,6 +56,7 @@ const MONITOR: u8 = 0x15;
 const DEMONITOR: u8 = 0x16;
 const DOWN: u8 = 0x17;
 const SPAWN_REPLY: u8 = 0x18;
+const GROUP_LEADER: u8 = 0x19;
 
 const SPAWN: u8 = 0x20;
 
@@ -64,6 +68,11 @@ const TO_ALIAS: u8 = 0x40;
 
 const SPAWN_LINK: u8 = 1 << 0;
 const SPAWN_MONITOR: u8 = 1 << 1;
+
+/// Above the flags stands a number for the new process's priority.
+const SPAWN_PRIORITY_SHIFT: u32 = 2;
+const SPAWN_PRIORITIES: [Priority; 4] =
+    [Priority::Normal, Priority::Low, Priority::High, Priority::Max];
 
 /// What `SPAWN_REPLY` says in place of an error.
 const SPAWNED: u8 = 0;

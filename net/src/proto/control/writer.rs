@@ -197,6 +197,17 @@ impl Writer {
         Ok(number)
     }
 
+    /// The number of a node, defined here if it has to be.
+    pub(super) fn node(&mut self, node: NodeId) -> u32 {
+        match self.nodes.number(&node) {
+            Number::Known(number) => number,
+            Number::New(number) => {
+                self.output.bytes().extend_from_slice(&definition_of_node(number, node));
+                number
+            }
+        }
+    }
+
     /// The number of a message's type, defined here if it has to be.
     pub(super) fn type_of(&mut self, envelope: &Envelope) -> Result<u32, SendError> {
         if let Some(encoded) = envelope.as_encoded() {

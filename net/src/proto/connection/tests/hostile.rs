@@ -52,7 +52,7 @@ fn wrong_bodies_end_the_connection() {
             b"\x54\0\0\0\0\0\x01\0\0\0\x01\0\0",
             unknown("whether an exit by an alias comes by a link", 1),
         ),
-        (b"\x20\x04", unknown("the flags of a request to spawn", 4)),
+        (b"\x20\x10", unknown("the flags of a request to spawn", 16)),
         (b"\x01\0\0\0\0\x01\x03c@h", definition("node", 0)),
         (b"\x01\x03\0\0\0\x01\x03c@h", definition("node", 3)),
         (b"\x02\x80\x10\x01x", definition("name", 2048)),
@@ -166,7 +166,9 @@ fn parties(event: &Event) -> (BTreeSet<NodeId>, BTreeSet<NodeId>) {
                     from.extend(result.ok().map(Pid::node));
                     to.insert(reference.node());
                 }
-                Signal::ConnectionLost { .. } => panic!("this never crosses"),
+                // It is of any node, and nobody speaks for it.
+                Signal::GroupLeader { .. } => {}
+                Signal::Request(_) | Signal::ConnectionLost { .. } => panic!("this never crosses"),
             }
         }
     }

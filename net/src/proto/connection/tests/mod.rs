@@ -5,7 +5,8 @@ mod limits;
 mod signals;
 
 use fika_runtime::{
-    Alias, Creation, Encoded, Envelope, ExitReason, LocalId, Message, Pid, Reference, SpawnError,
+    Alias, Creation, Encoded, Envelope, ExitReason, LocalId, Message, Pid, Priority, Reference,
+    SpawnError,
 };
 
 use super::*;
@@ -105,6 +106,8 @@ fn every_signal() -> Vec<Signal> {
         Signal::Down { from: None, reference: theirs, reason: ExitReason::Noproc },
         Signal::Down { from: Some(from), reference: theirs, reason: reason() },
         Signal::SpawnReply { reference: theirs, result: Ok(from) },
+        Signal::GroupLeader { leader: from },
+        Signal::GroupLeader { leader: pid(node("fourth@h", 4), 6) },
     ];
     for error in [SpawnError::Noconnection, SpawnError::Notsup, SpawnError::SystemLimit] {
         signals.push(Signal::SpawnReply { reference: theirs, result: Err(error) });
@@ -121,9 +124,11 @@ fn request(link: bool, monitor: bool) -> SpawnRequest {
     SpawnRequest {
         reference: Reference::new(a(), 77),
         from: pid(a(), 3),
+        group_leader: pid(node("leader@h", 8), 4),
         function: "crate::función".into(),
         args: Encoded::new(&(pid(b(), 1), 5_u64)).unwrap(),
         link,
         monitor,
+        priority: Priority::Normal,
     }
 }

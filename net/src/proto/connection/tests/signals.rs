@@ -95,6 +95,12 @@ fn a_request_to_spawn_crosses() {
     let (mut at_a, mut at_b) = pair();
     for (link, monitor) in [(false, false), (true, false), (false, true), (true, true)] {
         let mut sent = request(link, monitor);
+        sent.priority = match (link, monitor) {
+            (false, false) => Priority::Low,
+            (true, false) => Priority::Normal,
+            (false, true) => Priority::High,
+            (true, true) => Priority::Max,
+        };
         at_a.spawn(&sent).unwrap();
         carry(&mut at_a, &mut at_b);
         let event = at_b.poll_event().unwrap();

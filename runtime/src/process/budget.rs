@@ -1,0 +1,87 @@
+//! How much a process may do in one turn before others have theirs.
+//!
+//! A turn has a number of *reductions*: each message that is taken costs one, so does each
+//! other suspension point of this crate that does not have to wait, and a program can spend
+//! more by [`bump_reductions`]. Besides, the monitor thread ends a turn that takes long; see
+//! `scheduler::monitor`. Both are looked at where the process can be suspended. A future of
+//! another crate that is always ready can't be interrupted; the monitor thread then sees to it
+//! that others go on elsewhere.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use super::control::Control;
+use crate::context;
+use crate::scheduler::is_overdue;
+
+/// The reductions of a turn.
+const TURN_REDUCTIONS: u32 = 256;
+
+impl Control {
+    /// A turn begins.
+    pub(super) fn begin_turn(&self) {
+        self.used.set(0);
+    }
+
+    /// A turn ends: what it has used is added to the sum, and one for the poll itself.
+    pub(super) fn end_turn(&self) {
+        self.slot.vitals.add_reductions(u64::from(self.used.get()) + 1);
+    }
+
+    /// Takes one from the budget; false if the turn should end first.
+    pub(super) fn spend(&self) -> bool {
+        let used = self.used.get();
+        if used >= TURN_REDUCTIONS || is_overdue() {
+            return false;
+        }
+        self.used.set(used + 1);
+        true
+    }
+
+    /// All that the process has used.
+    pub(super) fn reductions(&self) -> u64 {
+        self.slot.vitals.reductions() + u64::from(self.used.get())
+    }
+}
+
+/// At a suspension point of the running process that could go on: whether the turn is over, so
+/// that it must wait to be polled again.
+pub(super) fn gives_way(context: &Context<'_>) -> bool {
+    // Outside of a process there is no turn.
+    let gives_way = context::try_process(|me| !me.control.spend()).unwrap_or(false);
+    if gives_way {
+        context.waker().wake_by_ref();
+    }
+    gives_way
+}
+
+/// Lets other processes run first (Erlang's `yield/0`).
+pub async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Spends so many reductions of the running process's turn, as if it had taken so many
+/// messages (Erlang's `erlang:bump_reductions/1`).
+///
+/// A turn has 256. When they are used up the process gives way at the next suspension point of
+/// this crate, such as `receive!` or [`sleep`](crate::sleep), although it could go on. For work
+/// that is more than a message usually makes, and for loops; to give way at once, use
+/// [`yield_now`].
+///
+/// # Panics
+/// Outside of a process.
+#[track_caller]
+pub fn bump_reductions(reductions: u32) {
+    context::process("bump_reductions", |me| {
+        let used = &me.control.used;
+        used.set(used.get().saturating_add(reductions));
+    });
+}

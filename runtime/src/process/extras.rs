@@ -1,0 +1,38 @@
+//! What few processes have: a label, a dictionary, and who has suspended whom.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use super::control::Control;
+use super::dictionary::Dictionary;
+use super::suspend::Suspensions;
+
+/// The parts. See [`Rare`](super::rare::Rare), which holds them behind a pointer of their own.
+#[derive(Default)]
+pub(super) struct Extras {
+    /// What the process calls itself.
+    pub(super) label: RefCell<Option<Arc<str>>>,
+    pub(super) dictionary: RefCell<Dictionary>,
+    pub(super) suspensions: RefCell<Suspensions>,
+}
+
+impl Extras {
+    /// Whether there is nothing to keep.
+    pub(super) fn is_empty(&self) -> bool {
+        self.label.borrow().is_none()
+            && self.dictionary.borrow().is_empty()
+            && self.suspensions.borrow().is_empty()
+    }
+}
+
+impl Control {
+    /// The parts, which are made if they are not there.
+    pub(super) fn extras(&self) -> &Extras {
+        self.rare().extras.get_or_init(Box::default)
+    }
+
+    /// The same, of a process that has had any.
+    pub(super) fn extras_if_any(&self) -> Option<&Extras> {
+        self.rare_if_any()?.extras.get().map(|extras| &**extras)
+    }
+}

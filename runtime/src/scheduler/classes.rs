@@ -1,0 +1,143 @@
+//! The tasks that are not of normal priority, in queues for all workers.
+//!
+//! - *max* and *high* go before all normal tasks.
+//! - *low* ones come when there is nothing else, and at every [`LOW_EVERY`]th turn.
+//! - While somebody urgent waits for something that only a task of lower priority can do, the
+//!   priorities take turns, so that the task comes up however busy the others are. It is the
+//!   queues that are helped, not the one task: a queue can't be searched for it.
+//!
+//! In a program with normal tasks only, all of this is one look at a word that never changes.
+//!
+//! Prior art: the run queues and `RESCHEDULE_LOW` of `erl_process.c`.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam_deque::Injector;
+
+use super::{TaskId, retry};
+use crate::priority::Priority;
+
+/// A low task has its turn at least so often; the number is the BEAM's.
+const LOW_EVERY: u32 = 8;
+
+/// One who waits and is helped, in the upper half of `load`.
+const HELPED: u64 = 1 << 32;
+
+#[derive(Default)]
+pub(super) struct Classes {
+    /// How many tasks are in the queues, and above them how many are helped.
+    load: AtomicU64,
+    max: Injector<TaskId>,
+    high: Injector<TaskId>,
+    low: Injector<TaskId>,
+}
+
+impl Classes {
+    fn queue(&self, priority: Priority) -> Option<&Injector<TaskId>> {
+        match priority {
+            Priority::Max => Some(&self.max),
+            Priority::High => Some(&self.high),
+            Priority::Normal => None,
+            Priority::Low => Some(&self.low),
+        }
+    }
+
+    /// Whether no task is here. Sequentially consistent with `push`, as `idle` needs it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.load.load(Ordering::SeqCst) as u32 == 0
+    }
+
+    /// Queues a task that is not of normal priority; says whether it is the only one here.
+    pub(super) fn push(&self, task: TaskId, priority: Priority) -> bool {
+        // Before the task: a worker that sees nothing here does not look.
+        let before = self.load.fetch_add(1, Ordering::SeqCst) as u32;
+        self.queue(priority).expect("not normal").push(task);
+        before == 0
+    }
+
+    /// The task that goes before the normal ones at a worker's turn of this number.
+    pub(super) fn before_normal(&self, turn: u32) -> Option<TaskId> {
+        let load = self.load.load(Ordering::Relaxed);
+        if load as u32 == 0 {
+            return None;
+        }
+        self.take(before_normal(turn, load >= HELPED))
+    }
+
+    /// A task of whatever priority, when there is no normal one.
+    pub(super) fn any(&self) -> Option<TaskId> {
+        if self.is_empty() {
+            None
+        } else {
+            self.take(&[Priority::Max, Priority::High, Priority::Low])
+        }
+    }
+
+    fn take(&self, order: &[Priority]) -> Option<TaskId> {
+        let mut queues = order.iter().filter_map(|priority| self.queue(*priority));
+        let task = queues.find_map(|queue| retry(|| queue.steal()))?;
+        self.load.fetch_sub(1, Ordering::Relaxed);
+        Some(task)
+    }
+
+    pub(super) fn begin_help(&self) {
+        self.load.fetch_add(HELPED, Ordering::Relaxed);
+    }
+
+    pub(super) fn end_help(&self) {
+        self.load.fetch_sub(HELPED, Ordering::Relaxed);
+    }
+}
+
+/// Which queues go before the normal tasks at a turn of this number.
+fn before_normal(turn: u32, helped: bool) -> &'static [Priority] {
+    use Priority::{High, Low, Max};
+    match (helped, turn % 4) {
+        (true, 1) => &[],
+        (true, 2) => &[Low],
+        (true, 3) => &[High],
+        _ if turn.is_multiple_of(LOW_EVERY) => &[Max, High, Low],
+        _ => &[Max, High],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The order in which the tasks of these priorities come, one a turn; normal ones are 0.
+    fn order(classes: &Classes, tasks: &[(u32, Priority)], turns: u32) -> Vec<u32> {
+        for (task, priority) in tasks {
+            classes.push(TaskId::of(*task), *priority);
+        }
+        let index = |task: Option<TaskId>| task.map_or(0, TaskId::index);
+        (1..=turns).map(|turn| index(classes.before_normal(turn))).collect()
+    }
+
+    #[test]
+    fn urgent_ones_go_first_and_low_ones_at_every_eighth_turn() {
+        use Priority::{High, Low, Max};
+        let classes = Classes::default();
+        assert!(classes.push(TaskId::of(9), High));
+        assert!(!classes.is_empty());
+        assert_eq!(classes.any().map(TaskId::index), Some(9));
+        assert!(classes.is_empty() && classes.any().is_none());
+        let tasks = [(1, Low), (2, Low), (3, High), (4, Max), (5, High), (6, Max)];
+        let order = order(&classes, &tasks, 17);
+        assert_eq!(order, [4, 6, 3, 5, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0]);
+        assert!(classes.is_empty());
+    }
+
+    #[test]
+    fn while_somebody_is_helped_all_come_up() {
+        use Priority::{High, Low, Max};
+        let classes = Classes::default();
+        classes.begin_help();
+        let many = |from: u32, priority| (from..from + 4).map(move |task| (task, priority));
+        let tasks: Vec<_> = many(10, Max).chain(many(20, High)).chain(many(30, Low)).collect();
+        // At the last one there is no high one left: the normal ones have that turn, too.
+        assert_eq!(order(&classes, &tasks, 8), [0, 30, 20, 10, 0, 31, 21, 11]);
+        classes.end_help();
+        assert_eq!(order(&classes, &[], 4), [12, 13, 22, 23]);
+    }
+}

@@ -1,0 +1,117 @@
+//! What every process has besides its queue and its body, in the room that the cache line of
+//! its slot leaves.
+//!
+//! But for `marks`, only the process itself writes here, or its maker before it runs; others
+//! read what they need before they can ask it anything. So plain loads and stores do, and
+//! nothing of that orders anything else.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
+
+use crate::node_id::NodeId;
+use crate::pid::{LocalId, Pid};
+use crate::priority::Priority;
+
+/// The bits of `state` that are a priority's index.
+const PRIORITY: u8 = 0b11;
+/// The process has received a fatal signal, or ends.
+const EXITING: u8 = 1 << 2;
+/// Another process has suspended it.
+const SUSPENDED: u8 = 1 << 3;
+/// It hibernates: when its turn is over, what it keeps shrinks.
+const HIBERNATING: u8 = 1 << 4;
+
+pub(crate) struct Vitals {
+    /// The work that it has done; see `process::budget`.
+    reductions: AtomicU64,
+    /// Its group leader: slot and generation, and node.
+    leader: AtomicU64,
+    leader_node: AtomicU32,
+    /// The constants above. Whoever wakes the process reads its priority.
+    state: AtomicU8,
+    /// What the process may have, as `table` says, and in which order it is written: others do.
+    pub(crate) marks: crate::sync::AtomicU8,
+}
+
+impl Vitals {
+    /// Those of a slot that has no process.
+    pub(crate) fn none() -> Vitals {
+        Vitals {
+            reductions: AtomicU64::new(0),
+            leader: AtomicU64::new(0),
+            leader_node: AtomicU32::new(0),
+            state: AtomicU8::new(Priority::Normal.index()),
+            marks: crate::sync::AtomicU8::new(0),
+        }
+    }
+
+    /// A process begins.
+    pub(crate) fn begin(&self, priority: Priority, group_leader: Pid) {
+        self.reductions.store(0, Relaxed);
+        self.state.store(priority.index(), Relaxed);
+        self.set_group_leader(group_leader);
+    }
+
+    pub(crate) fn priority(&self) -> Priority {
+        Priority::ALL[usize::from(self.state.load(Relaxed) & PRIORITY)]
+    }
+
+    pub(crate) fn set_priority(&self, priority: Priority) {
+        self.state.store(self.state.load(Relaxed) & !PRIORITY | priority.index(), Relaxed);
+    }
+
+    pub(crate) fn is_exiting(&self) -> bool {
+        self.has(EXITING)
+    }
+
+    pub(crate) fn set_exiting(&self) {
+        self.set(EXITING, true);
+    }
+
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.has(SUSPENDED)
+    }
+
+    pub(crate) fn set_suspended(&self, suspended: bool) {
+        self.set(SUSPENDED, suspended);
+    }
+
+    pub(crate) fn is_hibernating(&self) -> bool {
+        self.has(HIBERNATING)
+    }
+
+    pub(crate) fn set_hibernating(&self, hibernating: bool) {
+        self.set(HIBERNATING, hibernating);
+    }
+
+    fn has(&self, bit: u8) -> bool {
+        self.state.load(Relaxed) & bit != 0
+    }
+
+    fn set(&self, bit: u8, on: bool) {
+        let state = self.state.load(Relaxed);
+        self.state.store(if on { state | bit } else { state & !bit }, Relaxed);
+    }
+
+    pub(crate) fn reductions(&self) -> u64 {
+        self.reductions.load(Relaxed)
+    }
+
+    pub(crate) fn add_reductions(&self, count: u64) {
+        self.reductions.store(self.reductions().wrapping_add(count), Relaxed);
+    }
+
+    /// For the process itself, since two loads make it up.
+    pub(crate) fn group_leader(&self) -> Pid {
+        let local = self.leader.load(Relaxed);
+        let (slot, generation) = ((local >> 32) as u32, local as u32);
+        let node = NodeId::from_bits(self.leader_node.load(Relaxed));
+        Pid::new(node.expect("set by `begin`"), LocalId { slot, generation })
+    }
+
+    pub(crate) fn set_group_leader(&self, leader: Pid) {
+        let LocalId { slot, generation } = leader.local();
+        self.leader.store(u64::from(slot) << 32 | u64::from(generation), Relaxed);
+        self.leader_node.store(leader.node().to_bits(), Relaxed);
+    }
+}
