@@ -981,3 +981,6 @@ async fn otp_6237() {
         }
     }
 }
+
+// What can be known of processes; the cases are of this suite, and so of this module.
+include!("process_info.rs");
