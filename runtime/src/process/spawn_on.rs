@@ -21,7 +21,7 @@ use crate::system_message::SpawnReply;
 ///
 /// The function must be marked `#[remote]`; its arguments travel. Connects first if need
 /// be, which is why this has to be awaited: the pid that the new process will have is not
-/// known before the node has answered. On the own node it is as [`spawn`].
+/// known before the node has answered. On the own node it is as [`spawn`](crate::spawn).
 ///
 /// When the node can't be reached, or has no such function, the pid returned is one of a
 /// process that never existed; to learn why, use [`spawn_on_with`].
