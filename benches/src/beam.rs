@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use fika_bench_kit::{Params, block_ms, die_with_parent, end_group_with_stdin, failed, free_port};
+use fika_bench_kit::{Params, block_ms, failed, free_port};
 
 use crate::system::{made, output, sources};
 
@@ -42,13 +42,10 @@ pub(crate) fn run(workload: &str, params: &Params) {
     let mut words = vec![workload.to_owned()];
     words.extend(params.to_string().split(' ').map(str::to_owned));
     if !workload.starts_with("remote.") {
-        die_with_parent();
         let error =
             machine(&["+P", PROCESSES]).arg("-run").args(["bench", "main"]).args(words).exec();
         return failed(&format!("erl can't be run: {error}"));
     }
-    // The virtual machines tie themselves to nobody.
-    end_group_with_stdin();
     let cluster = Cluster { mapper: free_port(), ticktime_s: params.get("ticktime_s") };
     let mut mapper = cluster.start_mapper();
     let names: Vec<String> = match workload {

@@ -24,6 +24,12 @@ pub(crate) enum Command {
     All(MeasureArgs),
     /// Say what workloads there are
     List,
+    /// Build the programs of these systems, and measure nothing
+    Prepare {
+        /// The systems
+        #[arg(value_delimiter = ',')]
+        systems: Vec<System>,
+    },
     /// Show a report that was written with --json, in other forms
     Report {
         /// The report

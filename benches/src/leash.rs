@@ -1,21 +1,38 @@
-//! A program of others that is to end with this one, with all that it starts: `cargo`.
+//! A small program between this one and what it starts, [`command`], with two purposes:
+//!
+//! - It holds what it starts on a leash, its standard input: when that is closed, since this
+//!   program has ended in whatever way, the whole process group is killed.
+//! - It is small. The kernel counts the peak memory of a program from before it became that
+//!   program, so one that was started by a large one would seem to be as large.
 
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Output, Stdio, exit};
+use std::process::{Child, Command, Output, Stdio, exit};
 
-use fika_bench_kit::end_group_with_stdin;
+use fika_bench_kit::{end_group_with_stdin, tie};
+use serde_json::json;
 
 use crate::system::this_program;
+use crate::usage;
 
-/// Runs `command` to its end, or to that of this program.
-pub(crate) fn output(command: &Command) -> std::io::Result<Output> {
+/// What runs `inner` on a leash. Its last line says what `inner` used; see [`crate::line`].
+pub(crate) fn command(inner: &Command) -> Command {
     let mut leashed = this_program("leashed");
-    leashed.arg(command.get_program()).args(command.get_args());
-    if let Some(folder) = command.get_current_dir() {
+    leashed.arg(inner.get_program()).args(inner.get_args());
+    if let Some(folder) = inner.get_current_dir() {
         leashed.current_dir(folder);
     }
-    leashed.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = leashed.spawn()?;
+    leashed
+}
+
+/// Starts a [`command`]; what is returned holds the leash.
+pub(crate) fn start(command: &mut Command) -> std::io::Result<Child> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.process_group(0).spawn()
+}
+
+/// Runs `inner` to its end, or to that of this program.
+pub(crate) fn output(inner: &Command) -> std::io::Result<Output> {
+    let mut child = start(&mut command(inner))?;
     // Open until the output has ended.
     let _leash = child.stdin.take();
     child.wait_with_output()
@@ -24,7 +41,14 @@ pub(crate) fn output(command: &Command) -> std::io::Result<Output> {
 /// The other end of the leash.
 pub(crate) fn run(program: &str, args: &[String]) -> Result<(), String> {
     end_group_with_stdin();
-    let status = Command::new(program).args(args).stdin(Stdio::null()).status();
-    let status = status.map_err(|error| format!("{program} can't be run: {error}"))?;
-    exit(status.code().unwrap_or(1));
+    let mut command = Command::new(program);
+    let child = tie(&mut command).args(args).stdin(Stdio::null()).spawn();
+    let child = child.map_err(|error| format!("{program} can't be run: {error}"))?;
+    let usage = usage::wait(&child).map_err(|error| format!("{program} is lost: {error}"))?;
+    let peak_mib = usage.peak_bytes as f64 / 1_048_576.0;
+    let used = json!({
+        "cpu_s": usage.cpu.as_secs_f64(), "peak_mib": peak_mib, "failure": usage.failure(),
+    });
+    println!("{used}");
+    exit(usage.exit_code());
 }

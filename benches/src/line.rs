@@ -9,12 +9,33 @@ use crate::workload::{PERCENTILES, latency_metric};
 #[derive(Deserialize, Debug, PartialEq)]
 #[serde(untagged, deny_unknown_fields)]
 pub(crate) enum Line {
-    Value { metric: String, value: f64 },
-    Latency { latency: String, ns: Vec<u64> },
-    NoMetric { metric: String, cannot: String },
-    Cannot { cannot: String },
-    Failed { failed: String },
-    Hung { hung: String },
+    Value {
+        metric: String,
+        value: f64,
+    },
+    Latency {
+        latency: String,
+        ns: Vec<u64>,
+    },
+    NoMetric {
+        metric: String,
+        cannot: String,
+    },
+    Cannot {
+        cannot: String,
+    },
+    Failed {
+        failed: String,
+    },
+    Hung {
+        hung: String,
+    },
+    /// The last: what the kernel counted, and how the program ended, if not well.
+    Used {
+        cpu_s: f64,
+        peak_mib: f64,
+        failure: Option<String>,
+    },
 }
 
 impl Line {
@@ -54,6 +75,9 @@ mod tests {
         for (text, line) in cases {
             assert_eq!(Line::parse(text), Some(line));
         }
+        let used = r#"{"cpu_s":1,"peak_mib":2,"failure":null}"#;
+        let expected = Line::Used { cpu_s: 1.0, peak_mib: 2.0, failure: None };
+        assert_eq!(Line::parse(used), Some(expected));
         assert_eq!(Line::parse("thread main panicked"), None);
     }
 

@@ -61,6 +61,7 @@ fn perform(command: Command) -> Result<(), String> {
             catalog::WORKLOADS.iter().for_each(|w| println!("{:<28} {}", w.name, w.about));
             Ok(())
         }
+        Command::Prepare { systems } => prepare(&systems),
         Command::Report { file, output } => show(&report::read(&file)?, &output),
         Command::Run { workload, params } => {
             die_with_parent();
@@ -88,10 +89,7 @@ fn measure(args: &MeasureArgs, groups: &[&str]) -> Result<(), String> {
     let mut systems: Vec<System> = ours.into_iter().chain(args.against.iter().copied()).collect();
     systems.sort_unstable();
     systems.dedup();
-    for system in &systems {
-        eprintln!("preparing {system}");
-        system.prepare().map_err(|error| format!("{system}: {error}"))?;
-    }
+    prepare(&systems)?;
     let rounds = args.runs.unwrap_or(if args.quick { 1 } else { 5 });
     let versions = versions(&systems);
     let rows = rounds::measure(&Plan { workloads, systems, rounds, quick: args.quick });
@@ -106,6 +104,13 @@ fn measure(args: &MeasureArgs, groups: &[&str]) -> Result<(), String> {
         rows,
     };
     show(&report, &args.output)
+}
+
+fn prepare(systems: &[System]) -> Result<(), String> {
+    systems.iter().try_for_each(|system| {
+        eprintln!("preparing {system}");
+        system.prepare().map_err(|error| format!("{system}: {error}"))
+    })
 }
 
 /// The workloads of these groups that are named; all of them where none is.

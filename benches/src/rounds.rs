@@ -44,7 +44,7 @@ pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
             if tally.goes_on() {
                 let params = workload.params(*system, plan.quick);
                 let clock = Clock::start();
-                let run = runner::run(system.command(workload.name, &params), limit);
+                let run = runner::run(&system.command(workload.name, &params), limit);
                 if bar.is_hidden() {
                     let seconds = clock.elapsed().as_secs_f64();
                     eprintln!(

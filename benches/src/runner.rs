@@ -1,26 +1,23 @@
 //! One run: a program in an OS process of its own, with a limit of time, measured from
 //! outside.
 //!
-//! 1. It is started as the leader of a process group, so that all that it starts can be
-//!    ended with it. It is tied to this program, or on the leash of its standard input, which
-//!    is open for as long as this program runs.
+//! 1. It is started on a leash, in a process group of its own, so that all that it starts can
+//!    be ended with it.
 //! 2. Two threads read what it prints, until the last that holds its output has ended.
-//! 3. Its end is awaited without being collected, so that its number stays its own while
-//!    whatever is left of the group is killed.
-//! 4. It is collected, with what the kernel counted.
+//! 3. The end of the group's leader is awaited without being collected, so that its number
+//!    stays its own while whatever is left of the group is killed.
+//! 4. It is collected.
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use fika_bench_kit::tie;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use crate::leash;
 use crate::line::{Line, percentiles};
-use crate::usage::{self, Usage};
 use crate::workload::{CPU, PEAK};
 
 /// Of what a program prints besides figures, so much is kept: its last words.
@@ -52,28 +49,31 @@ impl Run {
 }
 
 /// Runs a program that does a workload once.
-pub(crate) fn run(mut command: Command, limit: Duration) -> Run {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    tie(&mut command);
+pub(crate) fn run(program: &Command, limit: Duration) -> Run {
+    let mut command = leash::command(program);
     // Its last words are to be what went wrong.
-    command.env("RUST_BACKTRACE", "0");
-    let mut child = match command.spawn() {
+    run_leashed(command.env("RUST_BACKTRACE", "0"), limit)
+}
+
+fn run_leashed(command: &mut Command, limit: Duration) -> Run {
+    let mut child = match leash::start(command) {
         Ok(child) => child,
         Err(error) => return Run::Failed(format!("can't be started: {error}")),
     };
     let out = child.stdout.take().map(|out| thread::spawn(move || read(out)));
     let err = child.stderr.take().map(|err| thread::spawn(move || read(err)));
-    let (usage, in_time) = await_end(&child, limit);
+    let in_time = await_end(&mut child, limit);
     let said = |reader: Option<thread::JoinHandle<Said>>| {
         reader.and_then(|reader| reader.join().ok()).unwrap_or_default()
     };
     let (out, err) = (said(out), said(err));
     let last = if err.last_words.is_empty() { out.last_words } else { err.last_words };
-    conclude(out.lines, &last, usage, in_time, limit)
+    conclude(out.lines, &last, in_time, limit)
 }
 
-/// Waits for the end of the group's leader, or ends it, and then whatever is left.
-fn await_end(child: &Child, limit: Duration) -> (Result<Usage, String>, bool) {
+/// Waits for the end of the group's leader, or ends it, and then whatever is left. Whether it
+/// ended by itself.
+fn await_end(child: &mut Child, limit: Duration) -> bool {
     let pid = Pid::from_child(child);
     let (ended, end) = channel();
     let waiter = thread::spawn(move || {
@@ -84,7 +84,8 @@ fn await_end(child: &Child, limit: Duration) -> (Result<Usage, String>, bool) {
     // The leader has not been collected, so the group is still its own. None may be left.
     let _ = kill_process_group(pid, Signal::KILL);
     let _ = waiter.join();
-    (usage::wait(child).map_err(|error| format!("lost: {error}")), in_time)
+    let _ = child.wait();
+    in_time
 }
 
 #[derive(Default)]
@@ -119,18 +120,12 @@ fn shortened(text: &str) -> String {
     text[..end].to_owned()
 }
 
-fn conclude(
-    lines: Vec<Line>,
-    last_words: &str,
-    usage: Result<Usage, String>,
-    in_time: bool,
-    limit: Duration,
-) -> Run {
+fn conclude(lines: Vec<Line>, last_words: &str, in_time: bool, limit: Duration) -> Run {
     let because = |why: String| match last_words {
         "" => why,
         words => format!("{why}: {words}"),
     };
-    let mut figures = Vec::new();
+    let (mut figures, mut has_ended) = (Vec::new(), false);
     for line in lines {
         match line {
             Line::Value { metric, value } => figures.push((metric, Ok(value))),
@@ -142,21 +137,17 @@ fn conclude(
             Line::Cannot { cannot } => return Run::Cannot(cannot),
             Line::Failed { failed } => return Run::Failed(failed),
             Line::Hung { hung } => return Run::Hung(hung),
+            Line::Used { failure: Some(why), .. } => return Run::Failed(because(why)),
+            Line::Used { cpu_s, peak_mib, failure: None } => {
+                figures.extend([(CPU.into(), Ok(cpu_s)), (PEAK.into(), Ok(peak_mib))]);
+                has_ended = true;
+            }
         }
     }
-    if !in_time {
-        return Run::Hung(because(format!("no end after {} s", limit.as_secs())));
-    }
-    match usage {
-        Err(why) => Run::Failed(because(why)),
-        Ok(usage) => match usage.failure() {
-            Some(why) => Run::Failed(because(why)),
-            None => {
-                figures.push((CPU.into(), Ok(usage.cpu.as_secs_f64())));
-                figures.push((PEAK.into(), Ok(usage.peak_bytes as f64 / 1_048_576.0)));
-                Run::Done(figures)
-            }
-        },
+    match (has_ended, in_time) {
+        (true, _) => Run::Done(figures),
+        (false, true) => Run::Failed(because("lost".into())),
+        (false, false) => Run::Hung(because(format!("no end after {} s", limit.as_secs()))),
     }
 }
 
@@ -164,45 +155,47 @@ fn conclude(
 mod tests {
     use super::*;
 
-    fn shell(script: &str) -> Run {
-        let mut command = Command::new("sh");
-        command.args(["-c", script]);
-        run(command, Duration::from_secs(20))
+    /// Runs a script as what is on the leash, and says itself what it used.
+    fn shell(script: &str, limit_ms: u64) -> Run {
+        run_leashed(Command::new("sh").args(["-c", script]), Duration::from_millis(limit_ms))
     }
 
+    const USED: &str = r#"echo '{"cpu_s":1.5,"peak_mib":2.5,"failure":null}'"#;
+    const LONG: u64 = 20_000;
+
     #[test]
-    fn figures_come_with_what_the_kernel_counted() {
-        let Run::Done(figures) = shell(r#"echo '{"metric":"a","value":2}'"#) else { panic!() };
-        let names: Vec<&str> = figures.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["a", CPU, PEAK]);
-        assert!(figures[2].1.as_ref().is_ok_and(|mib| *mib > 0.1), "{figures:?}");
+    fn figures_come_with_what_was_used() {
+        let script = format!(r#"echo '{{"metric":"a","value":2}}'; {USED}"#);
+        let Run::Done(figures) = shell(&script, LONG) else { panic!() };
+        let expected = [("a", 2.0), (CPU, 1.5), (PEAK, 2.5)];
+        assert_eq!(figures, expected.map(|(name, figure)| (name.to_owned(), Ok(figure))));
     }
 
     #[test]
     fn failures_say_the_last_words() {
+        let failure = r#"{"cpu_s":1,"peak_mib":1,"failure":"exit code 3"}"#;
+        let script = format!("echo first >&2; echo 'out of luck' >&2; echo '{failure}'");
         let cases = [
-            ("echo first >&2; echo 'out of luck' >&2; exit 3", "exit code 3: out of luck"),
+            (script.as_str(), "exit code 3: out of luck"),
             ("echo '{\"failed\":\"lost 3\"}'; exit 1", "lost 3"),
-            ("kill -9 $$", "killed by signal 9"),
+            ("kill -9 $$", "lost"),
         ];
         for (script, expected) in cases {
-            assert!(matches!(shell(script), Run::Failed(why) if why == expected), "{script}");
+            assert!(matches!(shell(script, LONG), Run::Failed(why) if why == expected), "{script}");
         }
-        assert!(matches!(shell("echo '{\"cannot\":\"b\"}'"), Run::Cannot(why) if why == "b"));
-        assert!(matches!(shell("echo '{\"hung\":\"b\"}'"), Run::Hung(why) if why == "b"));
+        assert!(matches!(shell("echo '{\"cannot\":\"b\"}'", LONG), Run::Cannot(why) if why == "b"));
+        assert!(matches!(shell("echo '{\"hung\":\"b\"}'", LONG), Run::Hung(why) if why == "b"));
     }
 
     #[test]
     fn one_that_hangs_is_ended_with_all_that_it_started() {
-        let mut command = Command::new("sh");
         // The reader of the output would wait for the second of them.
-        command.args(["-c", "echo here; sleep 1000 & sleep 1000"]);
-        let run = run(command, Duration::from_millis(300));
+        let run = shell("echo here; sleep 1000 & sleep 1000", 300);
         assert!(matches!(&run, Run::Hung(why) if why == "no end after 0 s: here"), "{run:?}");
     }
 
     #[test]
     fn what_is_left_behind_is_ended() {
-        assert!(matches!(shell("sleep 1000 & true"), Run::Done(_)));
+        assert!(matches!(shell(&format!("sleep 1000 & {USED}"), LONG), Run::Done(_)));
     }
 }

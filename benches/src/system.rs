@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{beam, leash};
 
+/// How workloads between nodes begin.
+const REMOTE: &str = "remote.";
+
 /// A system.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -63,7 +66,7 @@ impl System {
         match self {
             System::Fika => Ok(()),
             System::Beam => beam::compile(),
-            _ => self.build_peer(),
+            _ => self.packages().into_iter().try_for_each(build),
         }
     }
 
@@ -72,7 +75,7 @@ impl System {
         let mut command = match self {
             System::Fika => this_program("run"),
             System::Beam => this_program("beam"),
-            _ => Command::new(peers_target().join("release").join(self.peer())),
+            _ => Command::new(peers_target().join("release").join(self.package_of(workload))),
         };
         command.arg(workload).args(params.to_string().split(' ').filter(|word| !word.is_empty()));
         command
@@ -88,27 +91,45 @@ impl System {
         }
     }
 
-    fn peer(self) -> String {
-        format!("{}-peer", self.name())
+    /// The packages of its programs. Where remote actors are a feature that makes local ones
+    /// slower, there is another for what is between nodes.
+    fn packages(self) -> Vec<&'static str> {
+        let mut packages = vec![self.package_of("local"), self.package_of(REMOTE)];
+        packages.dedup();
+        packages
     }
 
-    fn build_peer(self) -> Result<(), String> {
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-        let mut build = Command::new(cargo);
-        build
-            .args(["build", "--release", "--locked", "--quiet", "--package", &self.peer()])
-            .arg("--target-dir")
-            .arg(peers_target())
-            .current_dir(sources().join("peers"));
-        let built = leash::output(&build);
-        let built = built.map_err(|error| format!("it can't be built: {error}"))?;
-        if built.status.success() {
-            return Ok(());
+    /// The package that has a workload; the program has the same name.
+    fn package_of(self, workload: &str) -> &'static str {
+        match (self, workload.starts_with(REMOTE)) {
+            (System::Ractor, true) => "ractor-cluster-peer",
+            (System::Ractor, false) => "ractor-peer",
+            (System::Kameo, true) => "kameo-remote-peer",
+            (System::Kameo, false) => "kameo-peer",
+            (System::Tokio, _) => "tokio-peer",
+            (System::Actix, _) => "actix-peer",
+            (System::Hydra, _) => "hydra-peer",
+            (System::Floor | System::Fika | System::Beam, _) => "floor-peer",
         }
-        let told = String::from_utf8_lossy(&built.stderr);
-        let first = told.lines().find(|line| line.starts_with("error")).unwrap_or("unknown error");
-        Err(format!("it does not build: {first}"))
     }
+}
+
+/// Builds a package of `peers`: by itself, so that it has no features but its own.
+fn build(package: &str) -> Result<(), String> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut build = Command::new(cargo);
+    build
+        .args(["build", "--release", "--locked", "--quiet", "--package", package])
+        .arg("--target-dir")
+        .arg(peers_target())
+        .current_dir(sources().join("peers"));
+    let built = leash::output(&build).map_err(|error| format!("it can't be built: {error}"))?;
+    if built.status.success() {
+        return Ok(());
+    }
+    let told = String::from_utf8_lossy(&built.stderr);
+    let first = told.lines().find(|line| line.starts_with("error")).unwrap_or("unknown error");
+    Err(format!("it does not build: {first}"))
 }
 
 impl fmt::Display for System {

@@ -30,6 +30,11 @@ impl Usage {
             code => Some(format!("exit code {code}")),
         }
     }
+
+    /// What to end with after it: the same, if it has ended by itself.
+    pub(crate) fn exit_code(&self) -> i32 {
+        if libc::WIFEXITED(self.status) { libc::WEXITSTATUS(self.status) } else { 1 }
+    }
 }
 
 /// Waits for the end of `child`. Nobody else may: its number would be another's then.

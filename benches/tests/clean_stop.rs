@@ -50,10 +50,20 @@ fn what_is_on_a_leash_ends_with_standard_input() {
 }
 
 #[test]
-fn a_leashed_program_says_how_it_ended() {
-    let mut child = leashed("exit 3");
-    let _leash = child.stdin.take();
-    assert_eq!(child.wait().unwrap().code(), Some(3));
+fn a_leashed_program_says_how_it_ended_and_what_it_used() {
+    for (script, code, failure) in [
+        ("exit 0", 0, "null"),
+        ("exit 3", 3, "\"exit code 3\""),
+        ("kill -9 $$", 1, "\"killed by signal 9\""),
+    ] {
+        let mut child = leashed(script);
+        let _leash = child.stdin.take();
+        let mut text = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        assert!(text.contains(&format!("\"failure\":{failure}")), "{text}");
+        assert!(text.contains("\"cpu_s\":0.0"), "{text}");
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+    }
 }
 
 #[test]
