@@ -10,7 +10,7 @@ use crate::arbiters;
 use crate::echo::{Done, all_done};
 
 struct Member {
-    others: Vec<Addr<Member>>,
+    members: Arc<Vec<Addr<Member>>>,
     open: usize,
     rounds: u64,
     done: Done,
@@ -34,8 +34,9 @@ struct Pong;
 
 impl Member {
     fn round(&mut self, me: &Addr<Member>) {
-        self.open = self.others.len();
-        self.others.iter().for_each(|other| other.do_send(Ping(me.clone())));
+        self.open = self.members.len() - 1;
+        let others = self.members.iter().filter(|other| *other != me);
+        others.for_each(|other| other.do_send(Ping(me.clone())));
     }
 }
 
@@ -43,9 +44,8 @@ impl Handler<Members> for Member {
     type Result = ();
 
     fn handle(&mut self, members: Members, context: &mut Self::Context) {
-        let me = context.address();
-        self.others = members.0.iter().filter(|other| **other != me).cloned().collect();
-        self.round(&me);
+        self.members = members.0;
+        self.round(&context.address());
     }
 }
 
@@ -80,7 +80,7 @@ pub(crate) async fn run(p: Params) {
     let (done, mut all) = unbounded_channel();
     let one = |i| {
         let done = done.clone();
-        let member = move |_: &mut _| Member { others: Vec::new(), open: 0, rounds, done };
+        let member = move |_: &mut _| Member { members: Arc::default(), open: 0, rounds, done };
         Member::start_in_arbiter(&arbiters[i as usize % arbiters.len()].handle(), member)
     };
     let members: Arc<Vec<Addr<Member>>> = Arc::new((0..n).map(one).collect());

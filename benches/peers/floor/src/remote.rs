@@ -15,7 +15,6 @@ const MESSAGE_BYTES: usize = 64;
 
 /// The most that is written at once.
 const WRITE_BYTES_MAX: usize = 1 << 20;
-const SMALL_WRITE_BYTES: usize = 64 << 10;
 
 /// So many messages there and back: all in one write.
 fn round_trip(stream: &mut TcpStream, buffer: &mut [u8]) {
@@ -77,11 +76,14 @@ pub(crate) fn oneway(p: &Params) {
     let server = Server::start();
     let mut stream = server.connect(SINK);
     let (n, size) = (p.get("senders") * p.get("each"), p.get("size"));
-    let at_once = p.size("size").clamp(SMALL_WRITE_BYTES, WRITE_BYTES_MAX);
+    let at_once = (p.size("window") * p.size("size")).min(WRITE_BYTES_MAX);
     let buffer = vec![7; at_once];
     let watch = Stopwatch::start_with(&[server.peer.id()]);
-    for _ in 0..n * size / at_once as u64 {
-        stream.write_all(&buffer).expect("the other process is there");
+    let mut left = p.size("senders") * p.size("each") * p.size("size");
+    while left > 0 {
+        let count = left.min(at_once);
+        stream.write_all(&buffer[..count]).expect("the other process is there");
+        left -= count;
     }
     stream.shutdown(Shutdown::Write).expect("the other process is there");
     stream.read_exact(&mut [0; 8]).expect("it says how much has come");

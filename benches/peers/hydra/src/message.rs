@@ -1,6 +1,7 @@
 //! What the processes say to each other. A process that gets a message of another type ends,
 //! so there is one type for all.
 
+use bytes::Bytes;
 use hydra::{Message, Pid, Process, Reference};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ pub(crate) enum Say {
     Answer(Reference),
     /// When a timer was to fire.
     Due(u64),
-    Data(Pid, #[serde(with = "serde_bytes")] Vec<u8>),
+    Data(Pid, Bytes),
     Ack,
     /// Ask a node for so many processes that answer.
     Echoes(Pid, u64),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use fika_bench_kit::{
     Clock, Params, Peer, Stopwatch, cannot, free_port, latency, metric, not_noticed,
 };
@@ -187,7 +188,7 @@ async fn oneway(p: Params, server: Server) {
 async fn feed(p: Params, sink: Pid, home: Pid) {
     let (each, ack_every) = (p.get("each"), p.get("ack_every"));
     let me = Process::current();
-    let data = vec![7; p.size("size")];
+    let data = Bytes::from(vec![7; p.size("size")]);
     let mut credit = p.get("window");
     let mut acks = each / ack_every;
     hear().await;
@@ -220,7 +221,7 @@ async fn headofline(p: Params, server: Server) {
     ping_times(echo, 500).await;
     let sink = server.sink(1).await;
     let moved = Arc::new(AtomicU64::new(0));
-    let (counter, data) = (moved.clone(), vec![7; p.size("size")]);
+    let (counter, data) = (moved.clone(), Bytes::from(vec![7; p.size("size")]));
     Process::spawn(async move {
         let me = Process::current();
         Process::send(sink, Say::Data(me, data.clone()));

@@ -83,13 +83,14 @@ async fn rounds(pairs: u64, each: u64) -> Stopwatch {
     watch
 }
 
+/// Takes so many.
 #[derive(Actor)]
-struct Receiver {
-    left: u64,
-    done: Done,
+pub(crate) struct Receiver {
+    pub(crate) left: u64,
+    pub(crate) done: Done,
 }
 
-struct Item(u64);
+pub(crate) struct Item(pub(crate) u64);
 
 impl Message<Item> for Receiver {
     type Reply = ();

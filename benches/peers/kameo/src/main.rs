@@ -1,5 +1,5 @@
-//! kameo: actors on tokio, with a worker a core; unbounded mailboxes. It is built with its
-//! feature `remote`, which is libp2p.
+//! kameo: actors on tokio, with a worker a core; unbounded mailboxes. What is between nodes is
+//! in `kameo_remote`.
 //!
 //! Each workload does the same work as fika's of the same name.
 
@@ -7,9 +7,7 @@ mod echo;
 mod fairness;
 mod local;
 mod otp;
-mod remote;
 mod ring;
-mod swarm;
 mod timers;
 
 use fika_bench_kit::{Params, cannot, die_with_parent};
@@ -18,10 +16,8 @@ use fika_bench_kit::{Params, cannot, die_with_parent};
 async fn main() {
     die_with_parent();
     let (workload, p) = Params::of_this_program();
-    // On the main thread, whose end it does not outlive.
-    let server = remote::Server::start_for(&workload, &p);
     // In a task of its own, so that it runs on a worker as all others do.
-    let run = tokio::spawn(async move { run(&workload, p, server).await });
+    let run = tokio::spawn(async move { run(&workload, p).await });
     // It panicked, and has said why.
     if run.await.is_err() {
         std::process::exit(1);
@@ -30,12 +26,8 @@ async fn main() {
     std::process::exit(0);
 }
 
-async fn run(workload: &str, p: Params, server: Option<remote::Server>) {
-    if let Some(server) = server {
-        return remote::run(workload, p, server).await;
-    }
+async fn run(workload: &str, p: Params) {
     match workload {
-        "serve" => remote::serve(p).await,
         "local.spawn" => local::spawn(p).await,
         "local.idle" => local::idle(p).await,
         "local.pingpong" => local::pingpong(p).await,
@@ -47,18 +39,13 @@ async fn run(workload: &str, p: Params, server: Option<remote::Server>) {
         "local.timers.start_cancel" => timers::start_cancel(p),
         "local.timers.fire" => timers::fire(p).await,
         "local.links" => otp::links(p).await,
+        "local.registry" => otp::registry(p).await,
         "local.supervisor.1000" | "local.supervisor.10000" => otp::supervisor(p).await,
         "local.fairness.hard" => fairness::hard(p).await,
         "local.fairness.cooperative" => fairness::cooperative(p).await,
         "local.idle.hibernated" => cannot("has no hibernation"),
         "local.selective" => cannot("has no selective receive"),
         "local.monitors" => cannot("has links, but no monitors"),
-        "local.registry" => {
-            cannot("with its feature remote, names are in a distributed hash table only");
-        }
-        "remote.mesh" => cannot("has no mesh: each peer has to be dialled"),
-        "remote.spawn.in_flight" | "remote.spawn.one_by_one" => cannot("has no remote spawn"),
-        "remote.rpc.1_caller" | "remote.rpc.64_callers" => cannot("has no rpc"),
         _ => cannot("has no such thing"),
     }
 }

@@ -1,5 +1,6 @@
-//! Links and supervisors.
+//! Links, names and supervisors.
 
+use std::hint::black_box;
 use std::time::Duration;
 
 use fika_bench_kit::{Params, Stopwatch, metric};
@@ -7,7 +8,8 @@ use kameo::error::Infallible;
 use kameo::prelude::*;
 use tokio::sync::mpsc::unbounded_channel;
 
-use crate::echo::{Done, Echo, all_done, start};
+use crate::echo::{Done, Echo, all_done, start, tell};
+use crate::local::{Item, Receiver};
 
 pub(crate) async fn links(p: Params) {
     let parent = start(Echo);
@@ -58,4 +60,41 @@ pub(crate) async fn supervisor(p: Params) {
     children.iter().for_each(ActorRef::kill);
     all_done(&mut all, n).await;
     metric("restart_all_ms", watch.stop().ms());
+}
+
+/// After so many sends the sender gives way, as the BEAM makes it do.
+const TURN: u64 = 1000;
+
+/// A name is looked up, and what is found is sent to.
+pub(crate) async fn registry(p: Params) {
+    let n = p.get("n");
+    let (done, mut all) = unbounded_channel();
+    let by_ref = start(Receiver { left: n, done: done.clone() });
+    let watch = Stopwatch::start();
+    for i in 0..n {
+        tell(&by_ref, Item(i));
+        if i % TURN == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    metric("ns_per_send_by_pid", watch.stop().ns_each(n));
+    all_done(&mut all, 1).await;
+    let target = start(Receiver { left: n, done });
+    target.register("target").expect("nobody has the name");
+    let watch = Stopwatch::start();
+    for i in 0..n {
+        if let Ok(Some(target)) = ActorRef::<Receiver>::lookup("target") {
+            tell(&target, Item(i));
+        }
+        if i % TURN == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    metric("ns_per_send_by_name", watch.stop().ns_each(n));
+    all_done(&mut all, 1).await;
+    let watch = Stopwatch::start();
+    for _ in 0..n {
+        let _ = black_box(ActorRef::<Receiver>::lookup("target"));
+    }
+    metric("ns_per_whereis", watch.stop().ns_each(n));
 }

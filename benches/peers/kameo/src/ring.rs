@@ -56,7 +56,7 @@ pub(crate) async fn run(p: Params) {
 
 #[derive(Actor)]
 struct Member {
-    others: Vec<ActorRef<Member>>,
+    members: Arc<Vec<ActorRef<Member>>>,
     open: usize,
     rounds: u64,
     done: Done,
@@ -70,8 +70,9 @@ struct Pong;
 
 impl Member {
     fn round(&mut self, me: &ActorRef<Member>) {
-        self.open = self.others.len();
-        self.others.iter().for_each(|other| tell(other, Ping(me.clone())));
+        self.open = self.members.len() - 1;
+        let others = self.members.iter().filter(|other| other.id() != me.id());
+        others.for_each(|other| tell(other, Ping(me.clone())));
     }
 }
 
@@ -80,7 +81,7 @@ impl Message<Members> for Member {
 
     async fn handle(&mut self, members: Members, context: &mut Context<Self, ()>) {
         let me = context.actor_ref().clone();
-        self.others = members.0.iter().filter(|other| other.id() != me.id()).cloned().collect();
+        self.members = members.0;
         self.round(&me);
     }
 }
@@ -114,7 +115,7 @@ impl Message<Pong> for Member {
 pub(crate) async fn run_big(p: Params) {
     let (n, rounds) = (p.get("n"), p.get("rounds"));
     let (done, mut all) = unbounded_channel();
-    let one = |_| start(Member { others: Vec::new(), open: 0, rounds, done: done.clone() });
+    let one = |_| start(Member { members: Arc::default(), open: 0, rounds, done: done.clone() });
     let members: Arc<Vec<ActorRef<Member>>> = Arc::new((0..n).map(one).collect());
     let watch = Stopwatch::start();
     members.iter().for_each(|member| tell(member, Members(members.clone())));

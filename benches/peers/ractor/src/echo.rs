@@ -1,7 +1,6 @@
 //! The actor that answers, and the one that asks.
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, Message};
-use ractor_cluster::RactorMessage;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 /// Tells the workload that something has been done.
@@ -30,7 +29,6 @@ pub(crate) fn tell<M: Message>(to: &ActorRef<M>, message: M) {
 /// Answers.
 pub(crate) struct Echo;
 
-#[derive(RactorMessage)]
 pub(crate) enum Ping {
     Of(ActorRef<Pong>),
     /// Of no actor.
@@ -64,7 +62,6 @@ pub(crate) struct Asking {
     pub(crate) done: Done,
 }
 
-#[derive(RactorMessage)]
 pub(crate) enum Pong {
     /// Begin with so many.
     Go(u64),

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use fika_bench_kit::{Params, Stopwatch, metric, rss_bytes};
 use ractor::{Actor, ActorRef, RpcReplyPort};
-use ractor_cluster::RactorMessage;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::watch;
 
@@ -13,7 +12,6 @@ use crate::echo::{Asker, Asking, Done, Echo, Handled, Ping, Pong, all_done, star
 /// Tells that it has started, and ends.
 struct Once;
 
-#[derive(RactorMessage)]
 struct Nothing;
 
 impl Actor for Once {
@@ -91,16 +89,15 @@ async fn rounds(pairs: u64, each: u64) -> Stopwatch {
 }
 
 /// Counts what it is sent, and answers calls.
-struct Counter;
+pub(crate) struct Counter;
 
-struct Counting {
-    n: u64,
-    until: u64,
-    done: Done,
+pub(crate) struct Counting {
+    pub(crate) n: u64,
+    pub(crate) until: u64,
+    pub(crate) done: Done,
 }
 
-#[derive(RactorMessage)]
-enum Count {
+pub(crate) enum Count {
     Item(u64),
     Call(RpcReplyPort<u64>),
 }

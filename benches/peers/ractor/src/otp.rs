@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use fika_bench_kit::{Params, Stopwatch, metric};
 use ractor::{Actor, ActorRef, SupervisionEvent, registry};
-use ractor_cluster::RactorMessage;
 use tokio::sync::mpsc::unbounded_channel;
 
-use crate::echo::{Done, Echo, Handled, Ping, all_done, start};
+use crate::echo::{Done, Echo, Handled, all_done, start, tell};
+use crate::local::{Count, Counter, Counting};
 
 /// Hears of the end of those that it watches.
 struct Watcher;
 
-#[derive(RactorMessage)]
 struct Nothing;
 
 impl Actor for Watcher {
@@ -80,26 +79,37 @@ pub(crate) async fn monitors(p: Params) {
     metric("ms_many_watchers", watch.stop().ms());
 }
 
+/// After so many sends the sender gives way, as the BEAM makes it do.
+const TURN: u64 = 1000;
+
 /// A name is looked up, and what is found is sent to.
 pub(crate) async fn registry(p: Params) {
     let n = p.get("n");
-    let name = "target".to_owned();
-    let target = Actor::spawn(Some(name), Echo, ()).await.expect("nobody has the name").0;
     let (done, mut all) = unbounded_channel();
+    let counting = || Counting { n: 0, until: n, done: done.clone() };
+    let target = start(Counter, counting()).await;
     let watch = Stopwatch::start();
-    for _ in 0..n {
-        let _ = target.cast(Ping::Hello(done.clone()));
+    for i in 0..n {
+        tell(&target, Count::Item(i));
+        if i % TURN == 0 {
+            tokio::task::yield_now().await;
+        }
     }
     metric("ns_per_send_by_pid", watch.stop().ns_each(n));
-    all_done(&mut all, n).await;
+    all_done(&mut all, 1).await;
+    let name = Some("target".to_owned());
+    Actor::spawn(name, Counter, counting()).await.expect("nobody has the name");
     let watch = Stopwatch::start();
-    for _ in 0..n {
+    for i in 0..n {
         if let Some(target) = registry::where_is("target") {
-            let _ = target.send_message(Ping::Hello(done.clone()));
+            let _ = target.send_message(Count::Item(i));
+        }
+        if i % TURN == 0 {
+            tokio::task::yield_now().await;
         }
     }
     metric("ns_per_send_by_name", watch.stop().ns_each(n));
-    all_done(&mut all, n).await;
+    all_done(&mut all, 1).await;
     let watch = Stopwatch::start();
     for _ in 0..n {
         black_box(registry::where_is("target"));

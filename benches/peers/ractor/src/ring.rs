@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use fika_bench_kit::{Params, Stopwatch, metric};
 use ractor::{Actor, ActorRef};
-use ractor_cluster::RactorMessage;
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::echo::{Done, Handled, all_done, start, tell};
@@ -16,7 +15,6 @@ struct InRing {
     done: Done,
 }
 
-#[derive(RactorMessage)]
 enum Token {
     Next(ActorRef<Token>),
     Left(u64),
@@ -63,13 +61,12 @@ pub(crate) async fn run(p: Params) {
 struct Member;
 
 struct InBig {
-    others: Vec<ActorRef<Big>>,
+    members: Arc<Vec<ActorRef<Big>>>,
     open: usize,
     rounds: u64,
     done: Done,
 }
 
-#[derive(RactorMessage)]
 enum Big {
     Members(Arc<Vec<ActorRef<Big>>>),
     Ping(ActorRef<Big>),
@@ -78,8 +75,9 @@ enum Big {
 
 impl InBig {
     fn round(&mut self, me: &ActorRef<Big>) {
-        self.open = self.others.len();
-        self.others.iter().for_each(|other| tell(other, Big::Ping(me.clone())));
+        self.open = self.members.len() - 1;
+        let others = self.members.iter().filter(|other| other.get_id() != me.get_id());
+        others.for_each(|other| tell(other, Big::Ping(me.clone())));
     }
 
     fn answered(&mut self, me: &ActorRef<Big>) {
@@ -102,14 +100,13 @@ impl Actor for Member {
     type Arguments = (u64, Done);
 
     async fn pre_start(&self, _: ActorRef<Big>, (rounds, done): (u64, Done)) -> Handled<InBig> {
-        Ok(InBig { others: Vec::new(), open: 0, rounds, done })
+        Ok(InBig { members: Arc::default(), open: 0, rounds, done })
     }
 
     async fn handle(&self, me: ActorRef<Big>, message: Big, big: &mut InBig) -> Handled {
         match message {
             Big::Members(members) => {
-                let others = members.iter().filter(|other| other.get_id() != me.get_id());
-                big.others = others.cloned().collect();
+                big.members = members;
                 big.round(&me);
             }
             Big::Ping(from) => tell(&from, Big::Pong),

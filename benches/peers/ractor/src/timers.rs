@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use fika_bench_kit::{Clock, Params, Stopwatch, latency, metric};
 use ractor::{Actor, ActorRef};
-use ractor_cluster::RactorMessage;
 use tokio::sync::oneshot;
 
 use crate::echo::{Handled, start};
@@ -19,7 +18,6 @@ struct Owned {
 }
 
 /// When it was to fire, on the owner's clock.
-#[derive(RactorMessage)]
 struct Due(u64);
 
 impl Actor for Owner {

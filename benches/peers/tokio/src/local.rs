@@ -1,5 +1,6 @@
 //! Tasks and channels.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fika_bench_kit::{Params, Stopwatch, metric, rss_bytes};
@@ -184,17 +185,17 @@ pub(crate) async fn big(p: Params) {
     let channels: Vec<(To<Big>, Mailbox<Big>)> =
         (0..n).map(|_| mpsc::unbounded_channel()).collect();
     let all: Vec<To<Big>> = channels.iter().map(|(to, _)| to.clone()).collect();
-    let one = |(i, (to, mailbox)): (usize, (To<Big>, Mailbox<Big>))| {
+    let all = Arc::new(all);
+    let one = |(to, mailbox): (To<Big>, Mailbox<Big>)| {
         let home = me.clone();
-        let (go, going) = oneshot::channel::<Vec<To<Big>>>();
+        let (go, going) = oneshot::channel::<Arc<Vec<To<Big>>>>();
         tokio::spawn(async move {
-            let mut others = going.await.expect("everybody is told");
-            others.swap_remove(i);
-            big_member(to, mailbox, others, rounds, home).await;
+            let members = going.await.expect("everybody is told");
+            big_member(to, mailbox, &members, rounds, home).await;
         });
         go
     };
-    let gos: Vec<_> = channels.into_iter().enumerate().map(one).collect();
+    let gos: Vec<_> = channels.into_iter().map(one).collect();
     let watch = Stopwatch::start();
     for go in gos {
         let _ = go.send(all.clone());
@@ -206,15 +207,15 @@ pub(crate) async fn big(p: Params) {
 async fn big_member(
     me: To<Big>,
     mut mailbox: Mailbox<Big>,
-    others: Vec<To<Big>>,
+    members: &[To<Big>],
     rounds: u64,
     home: To<()>,
 ) {
     for _ in 0..rounds {
-        for other in &others {
+        for other in members.iter().filter(|other| !other.same_channel(&me)) {
             let _ = other.send(Big::Ping(me.clone()));
         }
-        let mut open = others.len();
+        let mut open = members.len() - 1;
         while open > 0 {
             match mailbox.recv().await {
                 Some(Big::Ping(from)) => drop(from.send(Big::Pong)),

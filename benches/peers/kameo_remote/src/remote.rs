@@ -1,33 +1,26 @@
 //! Two nodes. A remote actor is found by its name, so the other node has as many registered
 //! actors as the workload needs.
 //!
-//! Each message is a stream of its own: messages are not ordered, and those above the limit of
-//! 100 streams are lost without a word. So no more than `IN_FLIGHT_MAX` are under way here, and
-//! what did not arrive is counted.
+//! Each message is a stream of its own, and has an answer, whether it is asked for or not. Here
+//! it is, by `send_ack`: a message that is sent without is lost without a word when there are
+//! too many streams. So what is under way is counted by messages, and not by every so many.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use fika_bench_kit::{
     Clock, Params, Peer, Stopwatch, failed, free_port, latency, metric, not_noticed,
 };
+use futures::stream::{FuturesUnordered, StreamExt as _, TryStreamExt as _};
+use kameo::error::RemoteSendError;
 use kameo::prelude::*;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::echo::start;
 use crate::swarm;
 
-/// Of the 100 streams that there may be.
-const IN_FLIGHT_MAX: usize = 80;
-/// The count of what has arrived is asked for so often.
-const COUNT_EVERY: Duration = Duration::from_millis(10);
-/// What has not arrived by then is lost.
-const COUNTS_MAX: u32 = 200;
-
-/// Answers, and counts what it is sent.
+/// Answers, and takes what it is sent.
 #[derive(Actor, RemoteActor)]
-pub(crate) struct RemoteEcho(u64);
+pub(crate) struct RemoteEcho;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Ping(u64);
@@ -50,19 +43,6 @@ impl Message<Data> for RemoteEcho {
 
     async fn handle(&mut self, data: Data, _: &mut Context<Self, ()>) {
         std::hint::black_box(data.0.len());
-        self.0 += 1;
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Count;
-
-#[kameo::remote_message("fika_bench::count")]
-impl Message<Count> for RemoteEcho {
-    type Reply = u64;
-
-    async fn handle(&mut self, _: Count, _: &mut Context<Self, u64>) -> u64 {
-        self.0
     }
 }
 
@@ -116,7 +96,7 @@ pub(crate) async fn serve(p: Params) {
     let _losses = swarm::start(u16::try_from(p.get("port")).expect("a port"), None);
     let mut echoes = Vec::new();
     for i in 0..p.get("echoes") {
-        let echo = start(RemoteEcho(0));
+        let echo = RemoteEcho::spawn_with_mailbox(RemoteEcho, mailbox::unbounded());
         echo.register(format!("echo{i}")).await.expect("nobody has the name");
         echoes.push(echo);
     }
@@ -136,6 +116,9 @@ pub(crate) async fn run(workload: &str, p: Params, server: Server) {
 }
 
 async fn pingpong(p: Params, echo: &Echo) {
+    for i in 0..1000 {
+        let _ = echo.ask(&Ping(i)).await;
+    }
     let mut round_trips = Vec::with_capacity(p.size("n"));
     for i in 0..p.get("n") {
         let clock = Clock::start();
@@ -149,6 +132,11 @@ async fn pingpong(p: Params, echo: &Echo) {
 
 async fn pairs(p: Params, echoes: Vec<Echo>, server: &Server) {
     let (pairs, each) = (p.get("pairs"), p.get("each"));
+    for echo in &echoes {
+        for i in 0..10 {
+            let _ = echo.ask(&Ping(i)).await;
+        }
+    }
     let watch = Stopwatch::start_with(&[server.peer.id()]);
     let one = |echo: Echo| {
         tokio::spawn(async move {
@@ -174,64 +162,49 @@ async fn pairs(p: Params, echoes: Vec<Echo>, server: &Server) {
 
 async fn oneway(p: Params, echoes: Vec<Echo>, server: &Server) {
     let (senders, each, size) = (p.get("senders"), p.get("each"), p.get("size"));
-    let window = p.size("window").min((IN_FLIGHT_MAX / echoes.len()).max(1));
     let watch = Stopwatch::start_with(&[server.peer.id()]);
-    let one = |echo: Echo| tokio::spawn(feed(echo, p.clone(), window));
+    let one = |echo: Echo| tokio::spawn(feed(echo, p.clone()));
     let feeders: Vec<_> = echoes.into_iter().map(one).collect();
-    let mut arrived = 0;
     for feeder in feeders {
-        arrived += feeder.await.unwrap_or(0);
+        if let Err(error) = feeder.await.expect("it does not panic") {
+            return failed(&error.to_string());
+        }
     }
     let (elapsed, n) = (watch.stop(), senders * each);
-    if arrived < n {
-        return failed(&format!("lost {} of {n} messages", n - arrived));
-    }
     metric("messages_per_s", elapsed.per_s(n));
     metric("mb_per_s", elapsed.per_s(n * size) / 1e6);
     metric("cpu_us_per_message", elapsed.cpu_us_each(n));
 }
 
-/// Sends, and after each quarter of the window a ping whose answer stands for the
-/// acknowledgement. Returns how many messages arrived.
-async fn feed(echo: Echo, p: Params, window: usize) -> u64 {
-    let each = p.get("each");
-    let ack_every = (window / 4).max(1) as u64;
+/// Sends, with a window of them under way.
+async fn feed(echo: Echo, p: Params) -> Result<(), RemoteSendError> {
     let data = Data(vec![7; p.size("size")]);
-    let mut acks = VecDeque::new();
-    for i in 1..=each {
-        let _ = echo.tell(&data).send();
-        if i % ack_every == 0 {
-            let echo = echo.clone();
-            acks.push_back(tokio::spawn(async move { echo.ask(&Ping(i)).await.is_ok() }));
-        }
-        if acks.len() as u64 * ack_every >= window as u64
-            && let Some(ack) = acks.pop_front()
+    let mut under_way = FuturesUnordered::new();
+    for _ in 0..p.get("each") {
+        if under_way.len() == p.size("window")
+            && let Some(acknowledged) = under_way.next().await
         {
-            let _ = ack.await;
+            acknowledged?;
         }
+        under_way.push(echo.tell(&data).send_ack());
     }
-    let mut arrived = 0;
-    for _ in 0..COUNTS_MAX {
-        arrived = echo.ask(&Count).await.unwrap_or(arrived);
-        if arrived >= each {
-            break;
-        }
-        tokio::time::sleep(COUNT_EVERY).await;
-    }
-    arrived
+    under_way.try_collect().await
 }
 
 async fn headofline(p: Params, echo: Echo) {
     let (bulk, size) = (echo.clone(), p.size("size"));
-    let moved = tokio::spawn(async move {
+    let (moved, mut arrived) = unbounded_channel();
+    let feeder = tokio::spawn(async move {
         let data = Data(vec![7; size]);
-        let mut failures = 0_u32;
-        while bulk.tell(&data).send().is_ok() && failures < 3 {
-            failures += u32::from(bulk.ask(&Ping(0)).await.is_err());
+        let send = || bulk.tell(&data).send_ack();
+        let mut under_way: FuturesUnordered<_> = [send(), send()].into_iter().collect();
+        while let Some(Ok(())) = under_way.next().await {
+            let _ = moved.send(());
+            under_way.push(send());
         }
     });
     tokio::time::sleep(Duration::from_millis(p.get("settle_ms"))).await;
-    let before = echo.ask(&Count).await.unwrap_or(0);
+    while arrived.try_recv().is_ok() {}
     let all = Clock::start();
     let mut round_trips = Vec::new();
     while all.elapsed() < Duration::from_millis(p.get("ms")) {
@@ -242,11 +215,10 @@ async fn headofline(p: Params, echo: Echo) {
         round_trips.push(clock.ns());
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    let seconds = all.elapsed().as_secs_f64();
-    let arrived = echo.ask(&Count).await.unwrap_or(0) - before;
-    moved.abort();
+    let bytes = arrived.len() * size;
+    feeder.abort();
     latency("round_trip", &round_trips);
-    metric("bulk_mb_per_s", arrived as f64 * size as f64 / seconds / 1e6);
+    metric("bulk_mb_per_s", bytes as f64 / all.elapsed().as_secs_f64() / 1e6);
 }
 
 async fn nodedown(p: Params, mut losses: UnboundedReceiver<()>, end: impl FnOnce()) {

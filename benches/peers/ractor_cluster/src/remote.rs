@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fika_bench_kit::{Clock, Params, Stopwatch, free_port, latency, metric, not_noticed};
 use ractor::concurrency::oneshot;
-use ractor::{Actor, ActorCell, ActorRef, RpcReplyPort, pg};
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, pg};
 use ractor_cluster::node::{NodeConnectionMode, NodeServerSessionInformation};
 use ractor_cluster::{
     NodeEventSubscription, NodeServerMessage, RactorClusterMessage, client_connect,
@@ -13,7 +13,6 @@ use ractor_cluster::{
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::cluster::{Others, start_node};
-use crate::echo::{Handled, start};
 
 const GROUP: &str = "echoes";
 
@@ -32,12 +31,17 @@ impl Actor for RemoteEcho {
     type State = ();
     type Arguments = ();
 
-    async fn pre_start(&self, me: ActorRef<Say>, (): ()) -> Handled {
+    async fn pre_start(&self, me: ActorRef<Say>, (): ()) -> Result<(), ActorProcessingErr> {
         pg::join(GROUP.into(), vec![me.get_cell()]);
         Ok(())
     }
 
-    async fn handle(&self, _: ActorRef<Say>, said: Say, (): &mut ()) -> Handled {
+    async fn handle(
+        &self,
+        _: ActorRef<Say>,
+        said: Say,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
         match said {
             Say::Ping(n, port) => drop(port.send(n)),
             Say::Data(data) => drop(std::hint::black_box(data)),
@@ -51,7 +55,7 @@ pub(crate) async fn serve(p: Params) {
     let port = u16::try_from(p.get("port")).expect("a port");
     let _node = start_node("server", port, NodeConnectionMode::Isolated).await;
     for _ in 0..p.get("echoes") {
-        start(RemoteEcho, ()).await;
+        Actor::spawn(None, RemoteEcho, ()).await.expect("it starts");
     }
     std::future::pending().await
 }
@@ -109,6 +113,9 @@ async fn pingpong(p: Params, echo: &ActorRef<Say>) {
 
 async fn pairs(p: Params, echoes: Vec<ActorRef<Say>>, others: Others) {
     let (pairs, each) = (p.get("pairs"), p.get("each"));
+    for echo in &echoes {
+        ping_times(echo, 10).await;
+    }
     let watch = Stopwatch::start_with(&[others.peers[0].id()]);
     let one = |echo: ActorRef<Say>| tokio::spawn(async move { ping_times(&echo, each).await });
     let askers: Vec<_> = echoes.into_iter().map(one).collect();

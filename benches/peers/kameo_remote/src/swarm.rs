@@ -1,15 +1,20 @@
 //! The peer-to-peer network that remote actors are reached over.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use kameo::remote;
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{Multiaddr, SwarmBuilder, noise, tcp, yamux};
+use libp2p::{Multiaddr, SwarmBuilder, identity, plaintext, tcp, yamux};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Larger than any message of a workload. The default is 1 MiB, above which messages are lost.
 const MESSAGE_BYTES_MAX: u64 = 65 << 20;
+
+/// More than there are messages under way, each of which is a stream. The default is 100, above
+/// which messages are refused.
+const STREAMS_MAX: usize = 200_000;
 
 #[derive(NetworkBehaviour)]
 struct Behaviour {
@@ -21,10 +26,11 @@ struct Behaviour {
 pub(crate) fn start(listen: u16, dial: Option<u16>) -> UnboundedReceiver<()> {
     let messaging = remote::messaging::Config::default()
         .with_request_size_maximum(MESSAGE_BYTES_MAX)
-        .with_response_size_maximum(MESSAGE_BYTES_MAX);
+        .with_response_size_maximum(MESSAGE_BYTES_MAX)
+        .with_max_concurrent_streams(STREAMS_MAX);
     let mut swarm = SwarmBuilder::with_new_identity()
         .with_tokio()
-        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
+        .with_tcp(tcp::Config::default().nodelay(true), unencrypted, streams)
         .expect("the transport's settings are its defaults")
         .with_behaviour(|key| {
             let kameo = remote::Behaviour::new(key.public().to_peer_id(), messaging);
@@ -56,6 +62,18 @@ pub(crate) fn start(listen: u16, dial: Option<u16>) -> UnboundedReceiver<()> {
         }
     });
     losses
+}
+
+/// As the traffic of the others is, too.
+fn unencrypted(key: &identity::Keypair) -> Result<plaintext::Config, Infallible> {
+    Ok(plaintext::Config::new(key))
+}
+
+#[allow(deprecated, reason = "there is no other way, and the default is 512")]
+fn streams() -> yamux::Config {
+    let mut config = yamux::Config::default();
+    config.set_max_num_streams(STREAMS_MAX);
+    config
 }
 
 fn address(port: u16) -> Multiaddr {
