@@ -327,7 +327,7 @@ impl Drop for Slow {
 #[fika::test(workers = 3)]
 async fn all_that_it_had_is_gone_when_its_end_is_seen() {
     trap_exit(true);
-    for _ in 0..20 {
+    for round in 0..20 {
         let gone = Arc::new(AtomicUsize::new(0));
         let local = Slow(gone.clone());
         let child = spawn_link(async move {
@@ -339,6 +339,27 @@ async fn all_that_it_had_is_gone_when_its_end_is_seen() {
         send(child, ());
         receive! { Exit { from, .. } if from == child => {}, after LIMIT => panic!("no Exit") }
         assert_eq!(gone.load(Ordering::SeqCst), 2);
+
+        // Whoever asks behind a fatal signal is answered when it has taken effect.
+        let (gone, parent) = (Arc::new(AtomicUsize::new(0)), self_pid());
+        let local = Slow(gone.clone());
+        let child = spawn(async move {
+            register("slow", self_pid()).unwrap();
+            send(parent, ());
+            serve().await;
+            drop(local);
+        });
+        next::<()>().await;
+        exit_process(child, ExitReason::Kill);
+        if round % 2 == 0 {
+            assert_eq!(down(monitor(child)).await, ExitReason::Noproc);
+        } else {
+            link(child);
+            receive! { Exit { from, .. } if from == child => {}, after LIMIT => panic!("no Exit") }
+        }
+        assert_eq!(gone.load(Ordering::SeqCst), 1);
+        register("slow", parent).unwrap();
+        unregister("slow").unwrap();
     }
 }
 

@@ -5,7 +5,8 @@
 //! 2. Its requests that nobody has answered are noted for those who answer.
 //! 3. Its queue is closed, its name is taken away, and so are the timers that were to send to
 //!    it.
-//! 4. What was still in the queue is answered as for a dead process.
+//! 4. What came behind a fatal signal, or was still in the queue, is answered as for a dead
+//!    process.
 //! 5. Its slot is free for another process: whoever sees the end finds room (PROC-10).
 //! 6. The processes that it monitored are told that nobody watches any more, and those that
 //!    it has suspended go on.
@@ -74,6 +75,10 @@ pub(crate) fn end(node: &Inner, slot: SlotRef, mut crashes: bool) {
     }
 
     // 4. An acknowledgement or a loss among it changes nothing any more.
+    let late = control.extras_if_any().map(|extras| extras.late.take());
+    for signal in late.into_iter().flatten() {
+        node.undeliverable(pid, signal);
+    }
     context::enter_process(control, || me.handle_all(rest));
 
     // 5. Nobody but a new process uses the slot from here on.

@@ -1,4 +1,5 @@
-//! What few processes have: a label, a dictionary, and who has suspended whom.
+//! What few processes have: a label, a dictionary, who has suspended whom, and who has asked
+//! too late.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -6,6 +7,7 @@ use std::sync::Arc;
 use super::control::Control;
 use super::dictionary::Dictionary;
 use super::suspend::Suspensions;
+use crate::signal::Signal;
 
 /// The parts. See [`Rare`](super::rare::Rare), which holds them behind a pointer of their own.
 #[derive(Default)]
@@ -14,6 +16,9 @@ pub(super) struct Extras {
     pub(super) label: RefCell<Option<Arc<str>>>,
     pub(super) dictionary: RefCell<Dictionary>,
     pub(super) suspensions: RefCell<Suspensions>,
+    /// Links and monitors that came behind a fatal signal, to be answered when the process has
+    /// ended.
+    pub(super) late: RefCell<Vec<Signal>>,
 }
 
 impl Extras {
@@ -22,6 +27,7 @@ impl Extras {
         self.label.borrow().is_none()
             && self.dictionary.borrow().is_empty()
             && self.suspensions.borrow().is_empty()
+            && self.late.borrow().is_empty()
     }
 }
 

@@ -83,8 +83,7 @@ impl Running<'_> {
 
     fn handle(self, signal: Signal) {
         if self.control.is_doomed() {
-            // EXIT-16: nothing after a fatal signal has an effect, but to be answered.
-            return self.node.undeliverable(self.pid(), signal);
+            return self.handle_late(signal);
         }
         if signal.may_end_a_wait() {
             self.control.works.set(true);
@@ -106,6 +105,17 @@ impl Running<'_> {
             Signal::GroupLeader { leader } => self.control.slot.vitals.set_group_leader(leader),
             Signal::Request(request) => self.handle_request(request),
             Signal::ConnectionLost { node, connection } => self.handle_loss(node, connection),
+        }
+    }
+
+    /// EXIT-16: nothing after a fatal signal has an effect, but to be answered. An answer that
+    /// says that there is no such process waits until that is so (PROC-6).
+    fn handle_late(self, signal: Signal) {
+        match signal {
+            Signal::Link { .. } | Signal::Monitor { .. } if !self.control.ending.get() => {
+                self.control.extras().late.borrow_mut().push(signal);
+            }
+            other => self.node.undeliverable(self.pid(), other),
         }
     }
 
