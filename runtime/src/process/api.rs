@@ -95,7 +95,8 @@ impl Running<'_> {
 /// Ends the running process with this reason (Erlang's `exit/1`).
 ///
 /// # Panics
-/// This is how it leaves the process; outside of one it is a panic with a message.
+/// This is how it leaves the process; outside of one it is a panic with a message. As in any
+/// panic, a destructor on the way out that panics in turn ends the OS process.
 #[track_caller]
 pub fn exit(reason: ExitReason) -> ! {
     context::process("exit", |_| ());

@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use super::budget::gives_way;
 use super::control::Running;
-use super::exit::raise;
+use super::exit::refuse;
 use super::request::Asked;
 use super::snapshot::snapshot;
 use crate::context;
@@ -18,7 +18,8 @@ use crate::process_info::{InfoItem, Item, Snapshot, Status};
 use crate::request::Kind;
 
 /// Tells about a process of this node (Erlang's `process_info/2`): the items, in the order and
-/// as often as they were asked for, as one view of one moment. None if the process has ended.
+/// as often as they were asked for, as one view of one moment. None if the process has ended, or is
+/// about to.
 ///
 /// The process itself answers, as soon as it waits or comes to a suspension point; nothing in
 /// its mailbox changes by that, and it is answered for as well while it is suspended. What the
@@ -42,17 +43,22 @@ use crate::request::Kind;
 /// Outside of a process. A pid of another node ends the calling process with `badarg`.
 pub async fn process_info(pid: Pid, items: &[Item]) -> Option<Vec<InfoItem>> {
     let asked = context::process("process_info", |me| {
-        me.check_local(pid, "process_info");
         if pid == me.pid() {
-            return None;
+            return Whom::Oneself;
+        }
+        // One that ends need not be waited for: its destructors may take long.
+        let ended = || me.node.table.is_known_alive(pid.local()) == Some(false);
+        if !me.is_local(pid, "process_info") || ended() {
+            return Whom::Nobody;
         }
         let seen_running = items.contains(&Item::Status) && me.node.is_running(pid);
         let items = items.into();
-        Some(me.ask(pid, |answer| Kind::Info { items, seen_running, answer }))
+        Whom::Other(me.ask(pid, |answer| Kind::Info { items, seen_running, answer }))
     });
     match asked {
-        Some(asked) => asked.answer().await,
-        None => Some(ask_oneself(|me| me.info(items, true)).await),
+        Whom::Other(asked) => asked.answer().await,
+        Whom::Oneself => Some(ask_oneself(|me| me.info(items, true)).await),
+        Whom::Nobody => None,
     }
 }
 
@@ -66,24 +72,33 @@ pub async fn process_info(pid: Pid, items: &[Item]) -> Option<Vec<InfoItem>> {
 /// # Panics
 /// As [`process_info`].
 pub async fn is_process_alive(pid: Pid) -> bool {
-    enum Known {
-        Already(bool),
-        ByItself,
-        WhenItAnswers(Asked<()>),
-    }
-    let known = context::process("is_process_alive", |me| {
-        me.check_local(pid, "is_process_alive");
+    let asked = context::process("is_process_alive", |me| {
+        if pid == me.pid() {
+            return Ok(Whom::Oneself);
+        }
+        if !me.is_local(pid, "is_process_alive") {
+            return Ok(Whom::Nobody);
+        }
         match me.node.table.is_known_alive(pid.local()) {
-            _ if pid == me.pid() => Known::ByItself,
-            Some(alive) => Known::Already(alive),
-            None => Known::WhenItAnswers(me.ask(pid, Kind::IsAlive)),
+            Some(alive) => Err(alive),
+            None => Ok(Whom::Other(me.ask(pid, Kind::IsAlive))),
         }
     });
-    match known {
-        Known::Already(alive) => alive,
-        Known::ByItself => ask_oneself(|_| true).await,
-        Known::WhenItAnswers(asked) => asked.answer().await.is_some(),
+    match asked {
+        Ok(Whom::Other(asked)) => asked.answer().await.is_some(),
+        Ok(Whom::Oneself) => ask_oneself(|_| true).await,
+        Ok(Whom::Nobody) => false,
+        Err(known) => known,
     }
+}
+
+/// Who was asked.
+enum Whom<T> {
+    Other(Asked<T>),
+    Oneself,
+    /// It ends, or has ended. Or it is of another node, and the running process, which raises
+    /// `badarg` for that, is in a destructor and can't.
+    Nobody,
 }
 
 /// Asks the running process itself, after it has taken in what it has sent to itself; does not
@@ -102,11 +117,13 @@ async fn ask_oneself<T>(ask: impl Fn(Running<'_>) -> T) -> T {
 }
 
 impl Running<'_> {
-    /// Raises `badarg` unless the process is of this node.
-    fn check_local(self, pid: Pid, function: &str) {
-        if pid.node() != self.node.id {
-            raise(ExitReason::badarg(format_args!("{function}: {pid} is not of this node")));
+    /// Whether the process is of this node; an error if not.
+    fn is_local(self, pid: Pid, function: &str) -> bool {
+        let is_local = pid.node() == self.node.id;
+        if !is_local {
+            refuse(ExitReason::badarg(format_args!("{function}: {pid} is not of this node")));
         }
+        is_local
     }
 
     /// What this process tells about itself.

@@ -100,7 +100,9 @@ impl Running<'_> {
         if pid == self.pid() {
             return Err(SuspendError::Myself);
         }
-        if pid.node() != self.node.id || !self.node.is_alive(pid) {
+        // PROC-7: one that ends suspends nobody any more.
+        let ends = self.control.ending.get();
+        if ends || pid.node() != self.node.id || !self.node.is_alive(pid) {
             return Err(SuspendError::Noproc);
         }
         *self.control.extras().suspensions.borrow_mut().suspends.entry(pid).or_default() += 1;
@@ -134,7 +136,8 @@ impl Running<'_> {
     }
 
     pub(super) fn handle_resume(self, from: Pid) {
-        let mut suspensions = self.control.extras().suspensions.borrow_mut();
+        let Some(extras) = self.control.extras_if_any() else { return };
+        let mut suspensions = extras.suspensions.borrow_mut();
         suspensions.suspenders.remove(&from);
         if suspensions.suspenders.is_empty() {
             self.control.slot.vitals.set_suspended(false);
