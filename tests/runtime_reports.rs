@@ -1,0 +1,152 @@
+//! What is reported of processes that end (PROC-13).
+#![deny(warnings)]
+
+#[allow(dead_code, reason = "other test binaries use the rest")]
+#[path = "otp/wait.rs"]
+mod wait;
+
+use std::io::Write;
+use std::sync::{Mutex, Once};
+
+use fika::prelude::*;
+
+use wait::{down, end_of, next, serve};
+
+/// All that was logged in this program.
+static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+struct ToLog;
+
+impl Write for ToLog {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        LOG.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn listen() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        tracing_subscriber::fmt().with_ansi(false).with_writer(|| ToLog).init();
+    });
+}
+
+/// The reports that mention this process.
+fn reports_of(pid: Pid) -> Vec<String> {
+    let log = String::from_utf8(LOG.lock().unwrap().clone()).unwrap();
+    let mention = format!("pid={pid} ");
+    log.lines().filter(|line| line.contains(&mention)).map(str::to_owned).collect()
+}
+
+/// Runs this as a process; how it ended, and what was reported.
+async fn reported(body: impl Future + Send + 'static) -> (ExitReason, Vec<String>) {
+    let (pid, monitor) = spawn_monitor(body);
+    let reason = down(monitor).await;
+    // The report comes after the `Down`, and before the process is no more.
+    while fika::process_count() > 3 {
+        yield_now().await;
+    }
+    (reason, reports_of(pid))
+}
+
+#[test]
+fn errors_are_reported_once_and_ends_are_not() {
+    listen();
+    let node = Node::builder().workers(2).process_limit(64).build().unwrap();
+    node.block_on(async {
+        let (_, reports) = reported(async {
+            register("the crashing one", self_pid()).unwrap();
+            set_label("number 17");
+            panic!("as it should")
+        })
+        .await;
+        assert_eq!(reports.len(), 1);
+        let parent = format!("parent={}", self_pid());
+        for part in [
+            "as it should",
+            "the crashing one",
+            "number 17",
+            "runtime_reports.rs",
+            &*parent,
+            "ERROR",
+        ] {
+            assert!(reports[0].contains(part), "no `{part}` in: {}", reports[0]);
+        }
+        // Errors that a call raises.
+        let (reason, reports) = reported(async { send("nobody has this name", ()) }).await;
+        assert!(matches!(reason, ExitReason::Badarg(_)));
+        assert_eq!(reports.len(), 1);
+        assert!(reports[0].contains("badarg"), "{}", reports[0]);
+        let (reason, reports) = reported(async {
+            let _ = spawn_on("", nothing()).await;
+        })
+        .await;
+        assert!(matches!(reason, ExitReason::Badarg(_)));
+        assert_eq!(reports.len(), 1);
+        let (reason, reports) = reported(async {
+            loop {
+                spawn_link(serve());
+            }
+        })
+        .await;
+        assert_eq!((reason, reports.len()), (ExitReason::SystemLimit, 1));
+    });
+    node.stop();
+}
+
+#[remote]
+async fn nothing() {}
+
+#[test]
+fn orderly_and_told_ends_are_not_reported() {
+    listen();
+    let node = Node::builder().workers(2).build().unwrap();
+    node.block_on(async {
+        let reasons = [
+            ExitReason::Normal,
+            ExitReason::Shutdown,
+            ExitReason::Kill,
+            ExitReason::Killed,
+            ExitReason::term("mine".to_owned()),
+        ];
+        for reason in reasons {
+            let by_exit = reason.clone();
+            let (ended, reports) = reported(async move { exit(by_exit) }).await;
+            assert_eq!((ended, reports), (reason.clone(), vec![]));
+            let parent = self_pid();
+            let (ended, reports) = reported(async move {
+                send(parent, ());
+                exit_process(self_pid(), reason);
+            })
+            .await;
+            next::<()>().await;
+            assert_eq!(reports, Vec::<String>::new(), "{ended}");
+        }
+        // By the panic of another process, through a link.
+        let (panics, reports) = reported(async {
+            spawn_link(async { panic!("of the child") });
+            serve().await;
+        })
+        .await;
+        assert!(matches!(panics, ExitReason::Panic(_)));
+        assert_eq!(reports, Vec::<String>::new());
+        // A panic in a destructor of a process that ended in order is its own.
+        struct Panics;
+        impl Drop for Panics {
+            fn drop(&mut self) {
+                panic!("in a destructor");
+            }
+        }
+        let (_, reports) = reported(async {
+            let _panics = Panics;
+        })
+        .await;
+        assert_eq!(reports.len(), 1);
+        assert_eq!(end_of(async {}).await, ExitReason::Normal);
+    });
+    node.stop();
+}
