@@ -575,12 +575,12 @@ async fn requests_are_answered(node: &str) {
         assert_eq!(next::<u64>().await, 1);
         let child = reply_to(asked).await.unwrap();
         assert_eq!(next::<Pid>().await, child);
+        let watch = monitor(child);
         send(child, text("end"));
+        assert_eq!(down(watch).await, text("end"));
         if outlives {
             assert_eq!(down(asked).await, text("end"));
             assert!(unalias(asked));
-        } else {
-            assert_eq!(down(monitor(child)).await, text("end"));
         }
         assert!(has_none::<Down>().await, "the reply ended the monitor");
         if is_remote {
@@ -812,8 +812,9 @@ fn spawn_request_abandon_bif() {
             }
             // Nobody ends the one without a link, nor sees its end.
             let child: Pid = next().await;
+            let watch = monitor(child);
             send(child, text("end"));
-            assert_eq!(down(monitor(child)).await, text("end"));
+            assert_eq!(down(watch).await, text("end"));
             assert!(has_none::<SpawnReply>().await && has_none::<Down>().await);
             assert!(has_none::<Tagged<u64, Down>>().await && has_none::<Exit>().await);
             assert!(has_none::<String>().await);
