@@ -6,11 +6,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bif;
 mod distribution;
 mod epmd;
 mod erl_distribution;
 mod erl_distribution_wb;
 mod erl_link;
+mod hibernate;
 mod monitor;
 mod node_container;
 mod process;
