@@ -1,5 +1,6 @@
 //! The timer wheel: data structures that know no clock and no process.
 
+mod chunks;
 mod owners;
 mod wheel;
 

@@ -8,6 +8,8 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use super::chunks::Chunks;
+
 /// No entry, or no owner.
 const NIL: u32 = u32::MAX;
 
@@ -26,36 +28,35 @@ pub(crate) struct Owners {
     /// The first entry of each owner that has any.
     heads: HashMap<u32, u32, BuildHasherDefault<Spread>>,
     /// By the entries' indices.
-    links: Vec<Link>,
+    links: Chunks<Link>,
 }
 
 impl Owners {
     /// The entry, which belonged to nobody, belongs to `owner`.
     pub(crate) fn add(&mut self, index: u32, owner: u32) {
-        let at = index as usize;
-        if at >= self.links.len() {
-            self.links.resize(at + 1, FREE);
+        while self.links.len() <= index {
+            self.links.push(FREE);
         }
         let next = self.heads.insert(owner, index).unwrap_or(NIL);
-        self.links[at] = Link { owner, prev: NIL, next };
-        if let Some(next) = self.links.get_mut(next as usize) {
+        self.links[index] = Link { owner, prev: NIL, next };
+        if let Some(next) = self.links.get_mut(next) {
             next.prev = index;
         }
     }
 
     /// The entry is gone, if it belonged to somebody.
     pub(crate) fn remove(&mut self, index: u32) {
-        let Some(link) = self.links.get_mut(index as usize) else { return };
+        let Some(link) = self.links.get_mut(index) else { return };
         let Link { owner, prev, next } = std::mem::replace(link, FREE);
         if owner == NIL {
             return;
         }
-        match self.links.get_mut(prev as usize) {
+        match self.links.get_mut(prev) {
             Some(prev) => prev.next = next,
             None if next == NIL => drop(self.heads.remove(&owner)),
             None => drop(self.heads.insert(owner, next)),
         }
-        if let Some(next) = self.links.get_mut(next as usize) {
+        if let Some(next) = self.links.get_mut(next) {
             next.prev = prev;
         }
     }

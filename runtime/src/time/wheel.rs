@@ -4,12 +4,11 @@
 //! one for each of the next 64 spans of 64 ticks, and so on: a timer stands at the level
 //! of the highest digit, in base 64, in which its due tick differs from the present one,
 //! and moves down a level each time the present reaches its span. Starting and
-//! cancelling touch one list. Timers are in a slab, and the lists are made of indices
-//! into it.
+//! cancelling touch one list. The lists are made of indices into the entries.
 //!
 //! Prior art: Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", 1987.
 
-use slab::Slab;
+use super::chunks::Chunks;
 
 const BITS: u32 = 6;
 const SLOTS: usize = 1 << BITS;
@@ -30,7 +29,8 @@ pub(crate) struct Key {
 
 #[derive(Debug)]
 struct Entry<T> {
-    value: T,
+    /// None in an entry that is free, whose `next` is the next free one.
+    value: Option<T>,
     due: u64,
     /// Tells the timers that have had this index apart.
     serial: u32,
@@ -50,7 +50,10 @@ struct Place {
 pub(crate) struct Wheel<T> {
     /// All ticks before this one have been passed.
     now: u64,
-    entries: Slab<Entry<T>>,
+    entries: Chunks<Entry<T>>,
+    /// The first entry that is free.
+    free: u32,
+    len: usize,
     heads: [[u32; SLOTS]; LEVELS],
     /// A bit for each slot that is not empty.
     occupied: [u64; LEVELS],
@@ -61,7 +64,9 @@ impl<T> Wheel<T> {
     pub(crate) fn new() -> Wheel<T> {
         Wheel {
             now: 0,
-            entries: Slab::new(),
+            entries: Chunks::default(),
+            free: NIL,
+            len: 0,
             heads: [[NIL; SLOTS]; LEVELS],
             occupied: [0; LEVELS],
             serial: 0,
@@ -69,29 +74,34 @@ impl<T> Wheel<T> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        self.len
     }
 
     /// The key that the next timer will have.
     pub(crate) fn next_key(&self) -> Key {
-        let index = u32::try_from(self.entries.vacant_key()).expect("fewer than 2^32 timers");
+        let index = if self.free == NIL { self.entries.len() } else { self.free };
         Key { index, serial: self.serial.wrapping_add(1) }
     }
 
     /// Starts a timer. One that is due before the next tick fires with it.
     pub(crate) fn insert(&mut self, due: u64, value: T) -> Key {
-        self.serial = self.serial.wrapping_add(1);
+        let key = self.next_key();
+        self.serial = key.serial;
         let due = due.clamp(self.now, self.now.saturating_add(TICKS_MAX));
-        let entry = Entry { value, due, serial: self.serial, prev: NIL, next: NIL };
-        let index = u32::try_from(self.entries.insert(entry)).expect("fewer than 2^32 timers");
-        self.link(index);
-        Key { index, serial: self.serial }
+        let entry = Entry { value: Some(value), due, serial: key.serial, prev: NIL, next: NIL };
+        match self.entries.get_mut(key.index) {
+            None => self.entries.push(entry),
+            Some(free) => self.free = std::mem::replace(free, entry).next,
+        }
+        self.len += 1;
+        self.link(key.index);
+        key
     }
 
     /// The due tick of a timer that has not fired.
     pub(crate) fn due(&self, key: Key) -> Option<u64> {
-        let entry = self.entries.get(key.index as usize)?;
-        (entry.serial == key.serial).then_some(entry.due)
+        let entry = self.entries.get(key.index)?;
+        (entry.serial == key.serial && entry.value.is_some()).then_some(entry.due)
     }
 
     /// Takes a timer back: its due tick and its value, if it has not fired.
@@ -103,8 +113,10 @@ impl<T> Wheel<T> {
     /// Takes out the timer at this index, which has one.
     pub(crate) fn take(&mut self, index: u32) -> (u64, T) {
         self.unlink(index);
-        let entry = self.entries.remove(index as usize);
-        (entry.due, entry.value)
+        let entry = &mut self.entries[index];
+        entry.next = std::mem::replace(&mut self.free, index);
+        self.len -= 1;
+        (entry.due, entry.value.take().expect("there is one at this index"))
     }
 
     /// The tick before which nothing falls due: that of the next timer, or one at which
@@ -150,8 +162,8 @@ impl<T> Wheel<T> {
         let slot = ((self.now >> (BITS * level as u32)) as usize) & (SLOTS - 1);
         let mut index = self.heads[level][slot];
         while index != NIL {
-            let next = self.entries[index as usize].next;
-            let place = self.place(self.entries[index as usize].due);
+            let next = self.entries[index].next;
+            let place = self.place(self.entries[index].due);
             if place != (Place { level, slot }) {
                 self.unlink_from(index, Place { level, slot });
                 self.link(index);
@@ -167,31 +179,31 @@ impl<T> Wheel<T> {
     }
 
     fn link(&mut self, index: u32) {
-        let Place { level, slot } = self.place(self.entries[index as usize].due);
+        let Place { level, slot } = self.place(self.entries[index].due);
         let head = std::mem::replace(&mut self.heads[level][slot], index);
         self.occupied[level] |= 1 << slot;
         if head != NIL {
-            self.entries[head as usize].prev = index;
+            self.entries[head].prev = index;
         }
-        let entry = &mut self.entries[index as usize];
+        let entry = &mut self.entries[index];
         (entry.prev, entry.next) = (NIL, head);
     }
 
     fn unlink(&mut self, index: u32) {
         // An entry stands where it was put when the present had the same higher digits,
         // and it is moved whenever they change: so this is where it stands.
-        let place = self.place(self.entries[index as usize].due);
+        let place = self.place(self.entries[index].due);
         self.unlink_from(index, place);
     }
 
     fn unlink_from(&mut self, index: u32, Place { level, slot }: Place) {
-        let Entry { prev, next, .. } = self.entries[index as usize];
+        let Entry { prev, next, .. } = self.entries[index];
         match prev {
             NIL => self.heads[level][slot] = next,
-            _ => self.entries[prev as usize].next = next,
+            _ => self.entries[prev].next = next,
         }
         if next != NIL {
-            self.entries[next as usize].prev = prev;
+            self.entries[next].prev = prev;
         }
         if self.heads[level][slot] == NIL {
             self.occupied[level] &= !(1 << slot);
