@@ -46,6 +46,9 @@ pub(crate) enum Command {
     /// Do one workload of the BEAM's once
     #[command(hide = true)]
     Beam { workload: String, params: Vec<String> },
+    /// Touch a lot of memory
+    #[command(hide = true)]
+    Warm,
     /// Run a program until it or standard input ends, and kill then all that it has started
     #[command(hide = true)]
     Leashed {

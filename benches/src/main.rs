@@ -28,6 +28,7 @@ mod runner;
 mod stats;
 mod system;
 mod usage;
+mod warm;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -77,6 +78,10 @@ fn perform(command: Command) -> Result<(), String> {
             Ok(())
         }
         Command::Leashed { program, args } => leash::run(&program, &args),
+        Command::Warm => {
+            warm::run();
+            Ok(())
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::report::{Cell, Row};
 use crate::runner::{self, Run};
 use crate::stats::Figures;
 use crate::system::System;
+use crate::warm;
 use crate::workload::{Metric, Workload};
 
 /// No run takes so long unless it hangs.
@@ -42,6 +43,9 @@ pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
             bar.set_message(format!("round {round}: {} on {system}", workload.name));
             let tally = tallies.entry((*i, *system)).or_default();
             if tally.goes_on() {
+                if workload.is_local() {
+                    warm::memory();
+                }
                 let params = workload.params(*system, plan.quick);
                 let clock = Clock::start();
                 let run = runner::run(&system.command(workload.name, &params), limit);

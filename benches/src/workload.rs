@@ -64,6 +64,8 @@ pub(crate) const PEAK: &str = "peak_mib";
 /// What is common to all programs of the floor, which do not do a workload but show what the
 /// machine gives for it.
 const GROUP_FLOOR: &str = "floor.";
+/// What is common to all that happens on one node.
+const GROUP_LOCAL: &str = "local.";
 
 impl Workload {
     /// The parameters for a system.
@@ -103,6 +105,11 @@ impl Workload {
             metrics.push(Metric { name: name.into(), better: Better::Lower });
         }
         metrics
+    }
+
+    /// Whether it is about one node.
+    pub(crate) fn is_local(&self) -> bool {
+        self.name.starts_with(GROUP_LOCAL)
     }
 
     /// Whether it is run on this system at all.
