@@ -60,6 +60,7 @@ pub use fika_runtime::{
     spawn_on_with, start_timer, timeout, trap_exit, unlink, unregister, whereis, yield_now,
 };
 // More about timers.
+pub use fika_runtime::timer;
 pub use fika_runtime::{
     CancelTimer, cancel_timer_async, cancel_timer_no_info, send_at, start_timer_at,
 };
@@ -86,6 +87,7 @@ pub type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> = std::res
 
 /// What most programs need: `use fika::prelude::*;`.
 pub mod prelude {
+    pub use crate::timer;
     pub use crate::{
         AliasOpts, MonitorAlias, MonitorOpts, ReplyOn, SpawnOpts, SpawnReply, Tagged, alias,
         alias_with, monitor_with, spawn_opt, spawn_opt_on, spawn_request, spawn_request_abandon,

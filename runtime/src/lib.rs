@@ -4,6 +4,9 @@
 //! no network: [`Carrier`] is its seam to other nodes, [`Driver`] its seam to whatever an
 //! idle worker waits in, and [`Env`] its only source of time and randomness.
 
+// The macros name the crate `fika`, of which this one has all that they need here.
+extern crate self as fika;
+
 mod carrier;
 mod context;
 mod dest;
@@ -17,6 +20,7 @@ mod node;
 mod node_id;
 mod node_name;
 mod oneshot;
+mod otp;
 mod pid;
 mod priority;
 mod process;
@@ -32,7 +36,7 @@ mod sync;
 mod system_message;
 mod table;
 mod time;
-mod timer;
+mod timers;
 mod vitals;
 
 pub use carrier::{Carrier, ConnectionId, RemoteDest, SpawnRequest};
@@ -45,6 +49,7 @@ pub use name::Name;
 pub use node::{BuildError, Node, NodeBuilder, WeakNode};
 pub use node_id::{Creation, NodeId};
 pub use node_name::{NodeName, NodeNameError};
+pub use otp::timer;
 pub use pid::{LocalId, Pid};
 pub use priority::Priority;
 pub use process::{
@@ -75,7 +80,7 @@ pub use signal::{Alias, Signal, SpawnError, Target};
 pub use system_message::{
     Down, Exit, NodeDown, NodeDownReason, NodeType, NodeUp, Object, SpawnReply,
 };
-pub use timer::{CancelTimer, Timeout, TimerRef};
+pub use timers::{CancelTimer, Timeout, TimerRef};
 
 pub(crate) use process::{Next, Opened, Receive};
 

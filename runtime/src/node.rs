@@ -38,7 +38,7 @@ use crate::scheduler::{
 use crate::signal::{Signal, SpawnError, Target};
 use crate::system_message::Down;
 use crate::table::{self, Table};
-use crate::timer::Timers;
+use crate::timers::Timers;
 use crate::{Next, Opened, Receive, SendError};
 
 /// As many processes as OTP 28 has by default.

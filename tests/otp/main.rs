@@ -19,5 +19,6 @@ mod process;
 mod receive;
 mod scheduler;
 mod signal;
+mod timer;
 mod timer_bif;
 mod wait;

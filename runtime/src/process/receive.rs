@@ -22,7 +22,7 @@ use crate::pid::Pid;
 use crate::reference::Reference;
 use crate::signal::SpawnError;
 use crate::system_message::SpawnReply;
-use crate::timer::TimerRef;
+use crate::timers::TimerRef;
 
 /// A receive that is under way.
 #[derive(Debug)]

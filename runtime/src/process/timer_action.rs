@@ -13,7 +13,7 @@ use crate::pid::Pid;
 use crate::scheduler::shard;
 use crate::signal::Signal;
 use crate::table;
-use crate::timer::TimerRef;
+use crate::timers::TimerRef;
 
 /// What happens when a timer falls due.
 pub(crate) enum Action {

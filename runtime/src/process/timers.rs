@@ -12,7 +12,7 @@ use crate::dest::Dest;
 use crate::env::Time;
 use crate::exit_reason::ExitReason;
 use crate::message::{Envelope, Message};
-use crate::timer::{CancelTimer, TIMER_MAX, Timeout, TimerRef};
+use crate::timers::{CancelTimer, TIMER_MAX, Timeout, TimerRef};
 
 /// Sends a message after this time (Erlang's `erlang:send_after/3`).
 ///

@@ -16,7 +16,7 @@ use crate::env::Time;
 use crate::exit_reason::ExitReason;
 use crate::node::Node;
 use crate::oneshot::Oneshot;
-use crate::timer::TimerRef;
+use crate::timers::TimerRef;
 
 /// Waits for this time, and not less (Erlang's `timer:sleep/1`). Messages stay in the
 /// mailbox.

@@ -35,6 +35,14 @@ pub struct TimerRef {
     key: Key,
 }
 
+impl TimerRef {
+    /// The node that it is of.
+    #[must_use]
+    pub fn node(self) -> NodeId {
+        self.node
+    }
+}
+
 /// What a timer of `start_timer` delivers (Erlang's `{timeout, Ref, Msg}`).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Timeout<M> {
