@@ -16,6 +16,7 @@
 //! Prior art: tokio's multi-thread scheduler, Go's `proc.go`, and their descriptions of
 //! the wake-up protocol in `idle`.
 
+mod balance;
 mod blocking;
 mod classes;
 mod current;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crossbeam_deque::Worker as Deque;
 
+use super::balance::share;
 use super::seat::Seat;
 use super::{Runner, Scheduler, TaskId, current, retry};
 use crate::priority::Priority;
@@ -209,6 +210,18 @@ impl Worker {
         })
     }
 
+    /// Takes tasks of another worker that has many more.
+    fn balance(&self) {
+        let seats = self.scheduler.seats.read();
+        let victim = self.victim.replace(self.victim.get().wrapping_add(1)) % seats.len();
+        let seat = &seats[victim];
+        let count = share(self.queue.len(), seat.stealer.len());
+        if count > 0 && !Arc::ptr_eq(seat, &self.seat) {
+            // What somebody else takes meanwhile is balanced as well.
+            let _ = seat.stealer.steal_batch_with_limit(&self.queue, count);
+        }
+    }
+
     /// The search has found something. The last one to search calls for another, since
     /// there may be more.
     fn stop_search(&self) {
@@ -218,6 +231,7 @@ impl Worker {
     }
 
     fn maintain(&self, runner: &dyn Runner) {
+        self.balance();
         runner.maintain();
         if let Some(_turn) = self.scheduler.driver_turn.try_lock() {
             self.scheduler.driver.park(Some(Duration::ZERO));
