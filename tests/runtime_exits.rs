@@ -6,10 +6,11 @@
 mod wait;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fika::prelude::*;
 
-use wait::{LIMIT, down, exit_from, next, serve, sync};
+use wait::{LIMIT, down, exit_from, has_none, next, serve, sync};
 
 fn text(text: &str) -> ExitReason {
     ExitReason::term(text.to_owned())
@@ -128,4 +129,73 @@ async fn one_killed_in_a_wait_neither_times_out_nor_leaves_its_timer() {
         assert!(node.env().now().since(begun) < LIMIT, "{} timers are left", node.timer_count());
         yield_now().await;
     }
+}
+
+/// Waits, without a suspension point, until this is so.
+fn until(flag: &AtomicBool) {
+    while !flag.load(Ordering::SeqCst) {
+        std::hint::spin_loop();
+    }
+}
+
+/// PROC-7: a process that takes in a fatal signal in the middle of a poll does nothing from its
+/// next suspension point on, not even where another branch of its future could go on.
+#[fika::test(workers = 2)]
+async fn one_that_is_told_to_end_stops_at_its_next_suspension_point() {
+    let me = self_pid();
+    for round in 0..300 {
+        let (begun, go) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (begins, gone) = (begun.clone(), go.clone());
+        let (child, monitor) = spawn_monitor(async move {
+            trap_exit(true);
+            send(self_pid(), 1_u64);
+            receive! { _: u64 => {} }
+            send(self_pid(), 2_u64);
+            begins.store(true, Ordering::SeqCst);
+            until(&gone);
+            match round % 6 {
+                // The signal is taken in by the suspension point itself, ...
+                0 => drop(timeout(Duration::ZERO, next::<String>()).await),
+                1 => receive! { _: String => {}, after Duration::ZERO => {} },
+                // ... while another branch goes on, ...
+                2 => {
+                    let other = async {
+                        send(me, "another branch".to_owned());
+                        spawn(async move { send(me, "a child of it".to_owned()) });
+                    };
+                    futures_lite::future::zip(next::<String>(), other).await;
+                }
+                // ... or by a call before it.
+                3 => {
+                    let _ = make_ref();
+                    receive! { _: u64 => {} }
+                }
+                4 => {
+                    let _ = make_ref();
+                    sleep(Duration::ZERO).await;
+                }
+                _ => {
+                    let blocking = spawn_blocking(|| ());
+                    let _ = make_ref();
+                    blocking.await;
+                }
+            }
+            send(me, "it went on".to_owned());
+            // It might be told later.
+            std::future::pending::<()>().await;
+        });
+        while !begun.load(Ordering::SeqCst) {
+            yield_now().await;
+        }
+        exit_process(child, ExitReason::Kill);
+        go.store(true, Ordering::SeqCst);
+        assert_eq!(down(monitor).await, ExitReason::Killed);
+        receive! {
+            text: String => panic!("{text} in round {round}"),
+            after Duration::ZERO => {}
+        }
+    }
+    // What a child might send.
+    sleep(millis(2)).await;
+    assert!(has_none::<String>().await);
 }

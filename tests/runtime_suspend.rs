@@ -6,7 +6,7 @@
 mod wait;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use fika::prelude::*;
 use fika::{Item, SuspendError, resume_process, suspend_process};
@@ -259,4 +259,47 @@ async fn nothing_is_left_of_those_that_end() {
     assert_eq!(end_of(async {}).await, ExitReason::Normal);
     let after = info::memory(self_pid()).await.unwrap();
     assert!(after < before + 2000, "{before} bytes before, {after} after");
+}
+
+/// One that is suspended in the middle of a turn stops at its next suspension point, also where
+/// it would not have to wait there, and goes on from it.
+#[fika::test(workers = 3)]
+async fn it_stops_at_its_next_suspension_point() {
+    for round in 0..300 {
+        let flags: Arc<[AtomicBool; 3]> = Arc::default();
+        let seen = flags.clone();
+        let (pid, monitor) = spawn_monitor(async move {
+            send(self_pid(), 1_u64);
+            let [begun, go, _] = &*seen;
+            begun.store(true, Ordering::SeqCst);
+            while !go.load(Ordering::SeqCst) {
+                std::hint::spin_loop();
+            }
+            match round % 4 {
+                0 => assert!(timeout(Duration::ZERO, next::<String>()).await.is_err()),
+                1 => receive! { _: String => {}, after Duration::ZERO => {} },
+                2 => {
+                    let _ = make_ref();
+                    receive! { _: u64 => {} }
+                }
+                _ => {
+                    let _ = make_ref();
+                    sleep(Duration::ZERO).await;
+                }
+            }
+            seen[2].store(true, Ordering::SeqCst);
+        });
+        let [begun, go, went_on] = &*flags;
+        while !begun.load(Ordering::SeqCst) {
+            yield_now().await;
+        }
+        let asked = async { go.store(true, Ordering::SeqCst) };
+        // The signal is on its way before the process may go on.
+        let (suspended, ()) = futures_lite::future::zip(suspend_process(pid), asked).await;
+        assert_eq!(suspended, Ok(()), "round {round}");
+        yield_now().await;
+        assert!(!went_on.load(Ordering::SeqCst), "round {round}");
+        resume_process(pid).unwrap();
+        assert_eq!(down(monitor).await, ExitReason::Normal);
+    }
 }

@@ -1,7 +1,6 @@
 //! A value that is set once and waited for, across threads and processes; and an answer, which
 //! says so when it will never come.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -45,10 +44,6 @@ impl<T> Oneshot<T> {
                 Poll::Pending
             }
         }
-    }
-
-    pub(crate) async fn wait(&self) -> T {
-        poll_fn(|context| self.poll(context)).await
     }
 }
 

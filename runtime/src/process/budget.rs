@@ -28,6 +28,11 @@ impl Control {
         self.slot.vitals.add_reductions(u64::from(self.used.get()) + 1);
     }
 
+    /// The turn is to end at the next suspension point: the process ends, or is suspended.
+    pub(super) fn cut_turn(&self) {
+        self.used.set(self.used.get().max(TURN_REDUCTIONS));
+    }
+
     /// Takes one from the budget; false if the turn should end first.
     pub(super) fn spend(&self) -> bool {
         let used = self.used.get();
@@ -36,6 +41,15 @@ impl Control {
         }
         self.used.set(used + 1);
         true
+    }
+
+    /// At a suspension point that could be passed: true if the turn should end first.
+    pub(super) fn gives_way(&self) -> bool {
+        let ends = !self.spend();
+        if ends {
+            self.stops();
+        }
+        ends
     }
 
     /// All that the process has used.
@@ -48,11 +62,17 @@ impl Control {
 /// that it must wait to be polled again.
 pub(super) fn gives_way(context: &Context<'_>) -> bool {
     // Outside of a process there is no turn.
-    let gives_way = context::try_process(|me| !me.control.spend()).unwrap_or(false);
+    let gives_way = context::try_process(|me| me.control.gives_way()).unwrap_or(false);
     if gives_way {
         context.waker().wake_by_ref();
     }
     gives_way
+}
+
+/// At a suspension point that was waited at: whether the running process can't go on. Whatever
+/// it has waited for, it is polled again if it may go on after all.
+pub(super) fn stops() -> bool {
+    context::try_process(|me| me.control.stops()).unwrap_or(false)
 }
 
 /// Lets other processes run first (Erlang's `yield/0`).
@@ -60,7 +80,7 @@ pub async fn yield_now() {
     let mut yielded = false;
     poll_fn(|context| {
         if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
+            return if stops() { Poll::Pending } else { Poll::Ready(()) };
         }
         context.waker().wake_by_ref();
         Poll::Pending

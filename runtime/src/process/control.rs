@@ -136,6 +136,7 @@ impl Control {
         if !self.is_doomed() {
             self.slot.vitals.set_exiting();
             self.doom.set(Some(reason));
+            self.cut_turn();
         }
     }
 
@@ -144,8 +145,13 @@ impl Control {
         self.doom.take()
     }
 
-    /// The running process can't go on at a suspension point: it ends, or is suspended.
+    /// Whether the running process can't go on at a suspension point, since it ends or is
+    /// suspended. If it ends, what other branches of its future do in the rest of the poll
+    /// reaches nobody (PROC-7).
     pub(super) fn stops(&self) -> bool {
+        if self.is_doomed() {
+            self.ending.set(true);
+        }
         self.is_doomed() || self.slot.vitals.is_suspended()
     }
 }

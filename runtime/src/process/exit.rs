@@ -75,11 +75,11 @@ pub(crate) fn end(node: &Inner, slot: SlotRef, mut crashes: bool) {
     }
 
     // 4. An acknowledgement or a loss among it changes nothing any more.
+    context::enter_process(control, || me.handle_all(rest));
     let late = control.extras_if_any().map(|extras| extras.late.take());
     for signal in late.into_iter().flatten() {
         node.undeliverable(pid, signal);
     }
-    context::enter_process(control, || me.handle_all(rest));
 
     // 5. Nobody but a new process uses the slot from here on.
     node.table.release(slot, shard());

@@ -112,7 +112,7 @@ impl Running<'_> {
     /// says that there is no such process waits until that is so (PROC-6).
     fn handle_late(self, signal: Signal) {
         match signal {
-            Signal::Link { .. } | Signal::Monitor { .. } if !self.control.ending.get() => {
+            Signal::Link { .. } | Signal::Monitor { .. } => {
                 self.control.extras().late.borrow_mut().push(signal);
             }
             other => self.node.undeliverable(self.pid(), other),

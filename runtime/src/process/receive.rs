@@ -122,7 +122,7 @@ impl Receive {
         );
         loop {
             if let Some(message) = me.control.take_next(wanted) {
-                if me.control.spend() {
+                if !me.control.gives_way() {
                     return Poll::Ready(Next::Message(message));
                 }
                 // The turn's budget is used up: others have theirs first.
@@ -148,7 +148,7 @@ impl Receive {
             After::At(at) | After::Started(_, at) => at,
         };
         if me.node.env.now() >= at {
-            if !me.control.spend() {
+            if me.control.gives_way() {
                 let _ = me.control.slot.queue.notify();
                 return Poll::Pending;
             }

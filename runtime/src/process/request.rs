@@ -1,5 +1,9 @@
 //! Requests to other processes of the node, and what the process does that gets one.
 
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use super::budget::stops;
 use super::control::Running;
 use crate::node::Inner;
 use crate::oneshot::{Answer, Oneshot};
@@ -20,7 +24,10 @@ pub(super) struct Asked<T> {
 impl<T> Asked<T> {
     /// The answer, when it is there; none if the process has ended.
     pub(super) async fn answer(self) -> Option<T> {
-        let answer = self.wait.wait().await;
+        let wait = &self.wait;
+        let poll =
+            |context: &mut Context<'_>| if stops() { Poll::Pending } else { wait.poll(context) };
+        let answer = poll_fn(poll).await;
         drop(self.help);
         answer
     }

@@ -115,19 +115,22 @@ impl Running<'_> {
         let mut suspensions = extras.suspensions.borrow_mut();
         let count = suspensions.suspends.get_mut(&pid).ok_or(SuspendError::NotSuspended)?;
         *count -= 1;
+        // Before it may go on, and to its end.
+        let is_alive = self.node.is_alive(pid);
         if *count == 0 {
             suspensions.suspends.remove(&pid);
             drop(suspensions);
             let from = self.pid();
             self.node.deliver(pid, Signal::Request(Request(Kind::Resume { from })));
         }
-        if self.node.is_alive(pid) { Ok(()) } else { Err(SuspendError::Noproc) }
+        if is_alive { Ok(()) } else { Err(SuspendError::Noproc) }
     }
 
     pub(super) fn handle_suspend(self, from: Pid, answer: Answer<()>) {
         let mut suspensions = self.control.extras().suspensions.borrow_mut();
         suspensions.suspenders.insert(from);
         self.control.slot.vitals.set_suspended(true);
+        self.control.cut_turn();
         if self.is_polled() {
             suspensions.waiting.push(answer);
         } else {

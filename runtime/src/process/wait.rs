@@ -8,7 +8,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::budget::gives_way;
+use super::budget::{gives_way, stops};
 use super::exit::catch;
 use super::timer_action::Action;
 use crate::context;
@@ -122,6 +122,9 @@ impl<T> Future for SpawnBlocking<T> {
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        if stops() {
+            return Poll::Pending;
+        }
         match self.0.poll(context) {
             Poll::Ready(Ok(value)) => Poll::Ready(value),
             Poll::Ready(Err(reason)) => resume_unwind(Box::new(reason)),
