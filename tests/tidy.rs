@@ -26,11 +26,11 @@ const RUNTIME_LAYERS: &[&[&str]] = &[
         "signal",
         "system_message",
     ],
-    &["env", "few_map", "sync", "time"],
+    &["env", "few_map", "observe", "sync", "time"],
     &["scheduler"],
     &["mailbox", "registry", "signal_queue", "timers", "vitals"],
     &["table"],
-    &["context", "node", "process"],
+    &["context", "node", "process", "stepper"],
     &["otp"],
 ];
 

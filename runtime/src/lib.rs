@@ -19,6 +19,7 @@ mod name;
 mod node;
 mod node_id;
 mod node_name;
+mod observe;
 mod oneshot;
 mod otp;
 mod pid;
@@ -32,6 +33,7 @@ mod request;
 mod scheduler;
 mod signal;
 mod signal_queue;
+mod stepper;
 mod sync;
 mod system_message;
 mod table;
@@ -83,6 +85,12 @@ pub use system_message::{
 pub use timers::{CancelTimer, Timeout, TimerRef};
 
 pub(crate) use process::{Next, Opened, Receive};
+
+/// What simulators use. Not for use by hand: it changes as they do.
+#[doc(hidden)]
+pub use observe::Observer;
+#[doc(hidden)]
+pub use stepper::{Step, Stepper};
 
 /// What the macros expand to. Not for use by hand: it changes as they do.
 #[doc(hidden)]

@@ -25,6 +25,7 @@ use crate::message::{Envelope, Message};
 use crate::name::Name;
 use crate::node_id::NodeId;
 use crate::node_name::NodeName;
+use crate::observe::Observed;
 use crate::oneshot::Oneshot;
 use crate::pid::Pid;
 use crate::priority::Priority;
@@ -33,9 +34,10 @@ use crate::reference::Reference;
 use crate::registry::{RegisterError, Registry};
 use crate::remote::Functions;
 use crate::scheduler::{
-    BlockingPool, Driver, Runner, Scheduler, TaskId, ThreadDriver, is_worker_of,
+    BlockingPool, Driver, Ready, Runner, Scheduler, TaskId, ThreadDriver, is_worker_of,
 };
 use crate::signal::{Signal, SpawnError, Target};
+use crate::stepper::Stepper;
 use crate::system_message::Down;
 use crate::table::{self, Table};
 use crate::timers::Timers;
@@ -62,6 +64,7 @@ pub(crate) struct Inner {
     /// Children that may come to processes that have ended.
     pub(crate) orphans: Orphans,
     pub(crate) scheduler: Arc<Scheduler>,
+    pub(crate) observed: Observed,
     functions: Functions,
     references: AtomicU64,
     stopping: AtomicBool,
@@ -100,9 +103,19 @@ pub struct NodeBuilder {
     process_limit: usize,
     env: Option<Arc<dyn Env>>,
     driver: Option<Arc<dyn Driver>>,
+    observed: Observed,
 }
 
 impl NodeBuilder {
+    /// Has somebody watch the node.
+    #[doc(hidden)]
+    #[cfg(feature = "observe")]
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn crate::observe::Observer>) -> Self {
+        self.observed = Observed::by(observer);
+        self
+    }
+
     /// The node's name and creation. Without one the node is `nonode@nohost`.
     #[must_use]
     pub fn id(mut self, id: NodeId) -> Self {
@@ -143,21 +156,42 @@ impl NodeBuilder {
     /// # Errors
     /// When a setting is out of its range, two remote functions have one name, or no thread
     /// can be started.
-    pub fn build(self) -> Result<Node, BuildError> {
+    pub fn build(mut self) -> Result<Node, BuildError> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let workers = self.workers.unwrap_or_else(cores);
         if workers == 0 {
             return Err(BuildError::Setting("a node needs at least one worker"));
         }
+        let driver = self.driver.take().unwrap_or_else(|| Arc::<ThreadDriver>::default());
+        let inner = self.make(workers, |name| Scheduler::new(name, driver))?;
+        inner.scheduler.start(workers, Arc::new(Work(inner.clone())))?;
+        Ok(Node(inner))
+    }
+
+    /// Makes a node that has no threads, and does its work when its [`Stepper`] is told to. Its
+    /// number of workers and its driver don't matter.
+    ///
+    /// # Errors
+    /// As [`build`](NodeBuilder::build).
+    #[doc(hidden)]
+    pub fn build_stepped(self) -> Result<(Node, Stepper), BuildError> {
+        let inner = self.make(1, Scheduler::stepped)?;
+        Ok((Node(inner.clone()), Stepper::new(inner)))
+    }
+
+    fn make(
+        self,
+        workers: usize,
+        scheduler: impl FnOnce(&str) -> Arc<Scheduler>,
+    ) -> Result<Arc<Inner>, BuildError> {
         if self.process_limit == 0 || u32::try_from(self.process_limit).is_err() {
             return Err(BuildError::Setting("the process limit must be in 1..=4294967295"));
         }
         process::install_panic_hook();
         let functions = Functions::of_program().map_err(BuildError::RemoteFunction)?;
         let id = self.id.unwrap_or_else(NodeId::nameless);
-        let driver = self.driver.unwrap_or_else(|| Arc::<ThreadDriver>::default());
-        let scheduler = Scheduler::new(id.name().alive(), driver);
-        let inner = Arc::new_cyclic(|this| Inner {
+        let scheduler = scheduler(id.name().alive());
+        Ok(Arc::new_cyclic(|this| Inner {
             id,
             env: self.env.unwrap_or_else(|| Arc::new(SystemEnv::new())),
             table: Table::new(scheduler.clone(), self.process_limit, workers),
@@ -166,15 +200,14 @@ impl NodeBuilder {
             carrier: OnceLock::new(),
             blocking: BlockingPool::default(),
             orphans: Orphans::default(),
-            scheduler: scheduler.clone(),
+            scheduler,
+            observed: self.observed,
             functions,
             references: AtomicU64::new(1),
             stopping: AtomicBool::new(false),
             process_ended: Default::default(),
             this: this.clone(),
-        });
-        scheduler.start(workers, Arc::new(Work(inner.clone())))?;
-        Ok(Node(inner))
+        }))
     }
 }
 
@@ -188,6 +221,7 @@ impl Node {
             process_limit: PROCESS_LIMIT,
             env: None,
             driver: None,
+            observed: Observed::default(),
         }
     }
 
@@ -514,6 +548,14 @@ impl Inner {
         started
     }
 
+    /// Runs a call that blocks, outside of all processes.
+    pub(crate) fn run_blocking(&self, call: Box<dyn FnOnce() + Send>) {
+        match self.scheduler.by_steps() {
+            Some(stepped) => stepped.push(Ready::Call(call)),
+            None => self.blocking.run(call),
+        }
+    }
+
     /// A process has ended, and its slot is free.
     pub(crate) fn process_ended(&self) {
         if self.is_stopping() {
@@ -522,7 +564,7 @@ impl Inner {
         }
     }
 
-    fn stop(&self) -> bool {
+    pub(crate) fn stop(&self) -> bool {
         // 1.
         self.stopping.store(true, Ordering::SeqCst);
         // 2.
@@ -534,7 +576,9 @@ impl Inner {
         };
         self.table.live().for_each(kill);
         let deadline = self.env.now() + STOP_WAIT;
-        while self.table.len() > 0 && self.env.now() < deadline {
+        // Without threads, there is nobody to wait for.
+        let has_threads = self.scheduler.by_steps().is_none();
+        while has_threads && self.table.len() > 0 && self.env.now() < deadline {
             // A process that was being made at the first look is there at the next.
             if self.process_ended.1.wait_for(&mut guard, KILL_AGAIN).timed_out() {
                 self.table.live().for_each(kill);
@@ -557,7 +601,7 @@ impl Inner {
 }
 
 /// What the scheduler runs.
-struct Work(Arc<Inner>);
+pub(crate) struct Work(pub(crate) Arc<Inner>);
 
 impl Runner for Work {
     fn enter(&self, work: &dyn Fn()) {

@@ -10,6 +10,7 @@
 //!
 //! Prior art: the node table (`erl_node_tables`) and atom table of the BEAM.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroU32;
@@ -27,7 +28,7 @@ pub struct Creation(pub u32);
 ///
 /// Two ids are equal when they mean the same life of the same node. The number has
 /// no meaning outside this OS process; name and creation are what goes on the wire.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NodeId(NonZeroU32);
 
 #[derive(Default)]
@@ -96,6 +97,25 @@ impl NodeId {
     }
 }
 
+/// By name, then by creation, and not by number: an order that decides something is to be the
+/// same in another OS process, or in a simulated run that is repeated.
+impl Ord for NodeId {
+    fn cmp(&self, other: &NodeId) -> Ordering {
+        if self.0 == other.0 {
+            return Ordering::Equal;
+        }
+        let table = TABLE.read();
+        let entry = |id: &NodeId| &table.entries[id.0.get() as usize - 1];
+        entry(self).cmp(entry(other)).then(self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for NodeId {
+    fn partial_cmp(&self, other: &NodeId) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl Table {
     fn push(&mut self, entry: (NodeName, Creation)) -> NodeId {
         self.entries.push(entry);
@@ -124,5 +144,19 @@ mod tests {
         assert_ne!(first, NodeId::of(&name, Creation(2)));
         assert_eq!((first.name(), first.creation()), (name, Creation(1)));
         assert_ne!(NodeId::nameless(), NodeId::nameless());
+    }
+
+    #[test]
+    fn the_order_is_that_of_the_names() {
+        let id = |name: &str, creation| NodeId::of(&name.parse().unwrap(), Creation(creation));
+        // In the order of their numbers.
+        let [c, b2, b1, a] =
+            [id("c@order", 1), id("b@order", 2), id("b@order", 1), id("a@order", 3)];
+        let mut ids = [c, a, b2, b1];
+        ids.sort();
+        assert_eq!(ids, [a, b1, b2, c]);
+        assert_eq!(a.cmp(&a), Ordering::Equal);
+        let nameless = [NodeId::nameless(), NodeId::nameless()];
+        assert!(nameless.is_sorted(), "they differ");
     }
 }

@@ -83,6 +83,7 @@ pub(crate) fn end(node: &Inner, slot: SlotRef, mut crashes: bool) {
 
     // 5. Nobody but a new process uses the slot from here on.
     node.table.release(slot, shard());
+    node.observed.tell(|observer| observer.ended(pid, &reason));
     tell(me, &reason);
     // 8.
     if let Some(crash) = crash {

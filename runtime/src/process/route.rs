@@ -159,7 +159,7 @@ impl Inner {
             return Ok(Inner::NEVER_CONNECTED);
         };
         let connection = carrier.send(to, signal)?;
-        if !is_worker() {
+        if !is_worker() && self.scheduler.by_steps().is_none() {
             // Nobody's turn ends here.
             carrier.flush();
         }
@@ -177,12 +177,18 @@ impl Inner {
 
     /// Puts a signal into the queue of a process of this node.
     pub(crate) fn deliver(&self, to: Pid, signal: Signal) {
+        if !matches!(signal, Signal::Message(_)) {
+            self.observed.tell(|observer| observer.signal(to, &signal));
+        }
         self.deliver_envelope(to, Envelope::signal(signal));
     }
 
     /// The same, for a signal in its envelope.
     fn deliver_envelope(&self, to: Pid, mut envelope: Envelope) {
         debug_assert_eq!(to.node(), self.id);
+        if envelope.is_message() {
+            self.observed.tell(|observer| observer.message(to, envelope.type_name()));
+        }
         envelope.set_word(Address::pid(to.local().generation));
         let refused = match self.table.get(to.local()) {
             Some(slot) => slot.queue.push(envelope).map(|wake| slot.wake(wake)),
@@ -219,6 +225,10 @@ impl Inner {
             return self.nobody(signal);
         };
         let mut envelope = Envelope::signal(signal);
+        if envelope.is_message() {
+            let to = Pid::new(self.id, slot.id());
+            self.observed.tell(|observer| observer.message(to, envelope.type_name()));
+        }
         envelope.set_word(address);
         match slot.queue.push(envelope) {
             Ok(wake) => slot.wake(wake),

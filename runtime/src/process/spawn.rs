@@ -70,6 +70,7 @@ where
     let body: Pin<Box<dyn Body>> = Box::pin(Process::new(control, future));
     slot.set_body(body);
     before(pid);
+    node.observed.tell(|observer| observer.started(pid));
     slot.queue.open();
     slot.schedule(start.priority);
     Some(pid)

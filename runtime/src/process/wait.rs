@@ -108,7 +108,7 @@ where
     context::process("spawn_blocking", |me| {
         // PROC-7.
         if !me.control.ending.get() {
-            me.node.blocking.run(Box::new(move || to.set(catch(call))));
+            me.node.run_blocking(Box::new(move || to.set(catch(call))));
         }
     });
     SpawnBlocking(result)

@@ -25,6 +25,7 @@ mod idle;
 mod monitor;
 mod parker;
 mod seat;
+mod stepped;
 mod worker;
 
 pub use driver::Driver;
@@ -32,6 +33,7 @@ pub use driver::Driver;
 pub(crate) use blocking::BlockingPool;
 pub(crate) use current::{is_overdue, is_worker, is_worker_of, schedule, shard};
 pub(crate) use parker::ThreadDriver;
+pub(crate) use stepped::Ready;
 pub(crate) use worker::Worker;
 
 use std::num::NonZeroU32;
@@ -48,6 +50,7 @@ use classes::Classes;
 use idle::Idle;
 use monitor::Monitor;
 use seat::Seat;
+use stepped::Stepped;
 
 /// How long `stop` waits for workers that are in the middle of a task.
 const STOP_WAIT: Duration = Duration::from_secs(5);
@@ -91,6 +94,8 @@ pub(crate) struct Scheduler {
     name: String,
     injector: Injector<TaskId>,
     classes: Classes,
+    /// In place of all workers, if there are to be none.
+    stepped: Option<Stepped>,
     /// One for each worker that is there now.
     seats: RwLock<Vec<Arc<Seat>>>,
     idle: Idle,
@@ -109,7 +114,18 @@ pub(crate) struct Scheduler {
 impl Scheduler {
     /// A scheduler without workers; `name` goes into the names of its threads.
     pub(crate) fn new(name: &str, driver: Arc<dyn Driver>) -> Arc<Scheduler> {
-        Arc::new(Scheduler {
+        Arc::new(Scheduler::with(name, driver, None))
+    }
+
+    /// A scheduler that never has any: see [`Stepped`].
+    pub(crate) fn stepped(name: &str) -> Arc<Scheduler> {
+        let driver = Arc::<ThreadDriver>::default();
+        Arc::new(Scheduler::with(name, driver, Some(Stepped::default())))
+    }
+
+    fn with(name: &str, driver: Arc<dyn Driver>, stepped: Option<Stepped>) -> Scheduler {
+        Scheduler {
+            stepped,
             name: name.into(),
             injector: Injector::new(),
             classes: Classes::default(),
@@ -122,7 +138,12 @@ impl Scheduler {
             started: AtomicUsize::new(0),
             threads: Mutex::new(0),
             thread_ended: Condvar::new(),
-        })
+        }
+    }
+
+    /// What is ready, if somebody else says what runs.
+    pub(crate) fn by_steps(&self) -> Option<&Stepped> {
+        self.stepped.as_ref()
     }
 
     /// Starts the workers and the monitor.
@@ -168,6 +189,9 @@ impl Scheduler {
 
     /// Queues a task from outside the workers.
     pub(crate) fn inject(&self, task: TaskId, priority: Priority) {
+        if let Some(stepped) = &self.stepped {
+            return stepped.push(Ready::Task(task));
+        }
         match priority {
             Priority::Normal => self.injector.push(task),
             other => drop(self.classes.push(task, other)),

@@ -1,0 +1,179 @@
+//! A node without threads, whose owner says what runs next: the seam for simulators.
+//!
+//! All of the node's work is done in the calls of its [`Stepper`], on the caller's thread. What
+//! it does not do: it knows no other nodes, and it does not move the clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::context;
+use crate::node::{Inner, Work};
+use crate::pid::Pid;
+use crate::scheduler::{Ready, Runner as _, TaskId};
+
+/// Runs a node that was made by [`build_stepped`](crate::NodeBuilder::build_stepped).
+pub struct Stepper(Arc<Inner>);
+
+/// What a step was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// A process had a turn.
+    Turn(Pid),
+    /// A call of `spawn_blocking` was made.
+    Blocking,
+}
+
+impl Stepper {
+    pub(crate) fn new(node: Arc<Inner>) -> Stepper {
+        Stepper(node)
+    }
+
+    /// How many things are ready to run.
+    #[must_use]
+    pub fn ready(&self) -> usize {
+        self.0.scheduler.by_steps().map_or(0, |stepped| stepped.len())
+    }
+
+    /// Runs one of them, which may be any below [`ready`](Stepper::ready), to its next
+    /// suspension point; none if there are not so many.
+    ///
+    /// What it sends to other nodes is gathered, until [`flush`](Stepper::flush).
+    pub fn step(&self, place: usize) -> Option<Step> {
+        Some(match self.0.scheduler.by_steps()?.take(place)? {
+            Ready::Task(task) => {
+                let pid = self.pid(task);
+                self.enter(|| {
+                    if let Some(priority) = Work(self.0.clone()).run(task) {
+                        self.0.scheduler.inject(task, priority);
+                    }
+                });
+                Step::Turn(pid)
+            }
+            Ready::Call(call) => {
+                self.enter(call);
+                Step::Blocking
+            }
+        })
+    }
+
+    fn pid(&self, task: TaskId) -> Pid {
+        Pid::new(self.0.id, self.0.table.at(task).id())
+    }
+
+    /// Runs `work` as one of the node's workers would: the handler of a socket, say.
+    pub fn enter(&self, work: impl FnOnce()) {
+        context::enter_node(&self.0, work);
+    }
+
+    /// Fires the timers that are due, and says how long it is until the next are.
+    pub fn fire_timers(&self) -> Option<Duration> {
+        let mut left = None;
+        self.enter(|| left = Work(self.0.clone()).before_sleep());
+        left
+    }
+
+    /// Sends to other nodes what has been gathered.
+    pub fn flush(&self) {
+        self.enter(|| Work(self.0.clone()).turn_end());
+    }
+
+    /// Ends the node at once, as a lost machine does: no process runs again, but what it holds
+    /// is dropped. What it still sends to other nodes is the owner's to keep from them.
+    pub fn crash(self) {
+        self.0.stop();
+        // Calls that were not made.
+        while self.0.scheduler.by_steps().is_some_and(|stepped| stepped.take(0).is_some()) {}
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::{Env, Node, Time, self_pid, send, sleep, spawn, spawn_blocking};
+    use fika_macros::receive;
+
+    /// A clock that the test moves.
+    #[derive(Default)]
+    struct Clock(AtomicU64);
+
+    impl Env for Clock {
+        fn now(&self) -> Time {
+            Time::new(Duration::from_nanos(self.0.load(Ordering::Relaxed)))
+        }
+
+        fn wall(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH + self.now().since_start()
+        }
+
+        fn random(&self) -> u64 {
+            7
+        }
+
+        fn secure_random(&self, bytes: &mut [u8]) {
+            bytes.fill(7);
+        }
+    }
+
+    fn node() -> (Node, Stepper, Arc<Clock>) {
+        let clock = Arc::new(Clock::default());
+        let (node, stepper) = Node::builder().env(clock.clone()).build_stepped().unwrap();
+        (node, stepper, clock)
+    }
+
+    #[test]
+    fn nothing_happens_but_by_steps() {
+        let (node, stepper, clock) = node();
+        let seen = Arc::new(AtomicU64::new(0));
+        let sees = seen.clone();
+        let pid = node.spawn(async move {
+            let me = self_pid();
+            spawn(async move { send(me, 1_u64) });
+            receive! { n: u64 => drop(sees.fetch_add(n, Ordering::Relaxed)) }
+            sleep(Duration::from_secs(60)).await;
+            let n = spawn_blocking(|| 10_u64).await;
+            sees.fetch_add(n, Ordering::Relaxed);
+        });
+        assert_eq!((stepper.ready(), stepper.step(1)), (1, None));
+        assert_eq!(stepper.step(0), pid.map(Step::Turn));
+        assert_eq!(seen.load(Ordering::Relaxed), 0);
+        // The child, and what it has woken.
+        while stepper.ready() > 0 {
+            stepper.step(0);
+        }
+        assert_eq!(seen.load(Ordering::Relaxed), 1);
+        let left = stepper.fire_timers().unwrap();
+        assert!(left >= Duration::from_secs(60) && stepper.ready() == 0);
+        clock.0.fetch_add(u64::try_from(left.as_nanos()).unwrap(), Ordering::Relaxed);
+        assert_eq!((stepper.fire_timers(), stepper.ready()), (None, 1));
+        assert_eq!(stepper.step(0), pid.map(Step::Turn));
+        assert_eq!((stepper.step(0), seen.load(Ordering::Relaxed)), (Some(Step::Blocking), 1));
+        assert_eq!(stepper.step(0), pid.map(Step::Turn));
+        assert_eq!((seen.load(Ordering::Relaxed), node.process_count()), (11, 0));
+    }
+
+    #[test]
+    fn a_crash_drops_what_there_is() {
+        struct Held(Arc<AtomicU64>);
+        impl Drop for Held {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let (node, stepper, _) = node();
+        let dropped = Arc::new(AtomicU64::new(0));
+        for _ in 0..10 {
+            let held = Held(dropped.clone());
+            node.spawn(async move {
+                let _held = held;
+                std::future::pending::<()>().await;
+            });
+        }
+        stepper.step(3);
+        stepper.crash();
+        assert_eq!((dropped.load(Ordering::Relaxed), node.process_count()), (10, 0));
+        assert_eq!(node.spawn(async {}), None);
+    }
+}
