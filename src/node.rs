@@ -251,7 +251,7 @@ impl NodeBuilder {
             change(&mut config);
         }
         let node = Node(runtime.id(id).build()?);
-        let net = Net::new(&node, poller, config);
+        let net = Net::new(&node, Arc::new(poller), config);
         let started = node.try_block_on(net.start());
         match started {
             Ok(Ok(())) => Ok(node),

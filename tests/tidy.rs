@@ -62,6 +62,33 @@ const BANNED_IN_PROTO: &[&str] = &[
     "fika_runtime::send",
 ];
 
+/// The only files of net that have sockets of the operating system.
+const NET_SOCKET_FILES: &[&str] = &[
+    "net/src/io/mod.rs",
+    "net/src/io/poller.rs",
+    "net/src/io/tcp.rs",
+    "net/src/io/tcp_listener.rs",
+    "net/src/io/wait.rs",
+];
+
+/// What the rest of net gets through `Network` and `Env`, so that it runs in a simulation.
+const BANNED_ABOVE_SOCKETS: &[&str] = &[
+    "Poller",
+    "mio::",
+    "socket2",
+    "rustix::event",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "ToSocketAddrs",
+    "std::thread",
+    "thread::",
+    "Instant",
+    "SystemTime",
+    "getrandom",
+    "spawn_blocking",
+];
+
 /// More lines than this, and a file is two. Tests and comments count as half a line would:
 /// not at all.
 const CODE_LINES_MAX: usize = 600;
@@ -176,6 +203,21 @@ fn the_protocol_knows_no_socket_clock_thread_or_random_source() {
             for banned in BANNED_IN_PROTO {
                 assert!(!line.contains(banned), "{} has `{banned}`: {line}", name(&path));
             }
+        }
+    }
+}
+
+#[test]
+fn only_networks_know_sockets() {
+    for path in rust_files("net/src") {
+        let file = name(&path);
+        let other = ["net/src/lib.rs", "net/src/io/testing.rs"].contains(&&*file);
+        if other || file.starts_with("net/src/bin/") || NET_SOCKET_FILES.contains(&&*file) {
+            continue;
+        }
+        let code = code(&path);
+        for banned in BANNED_ABOVE_SOCKETS {
+            assert!(!code.contains(banned), "{file} has `{banned}`");
         }
     }
 }

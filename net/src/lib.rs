@@ -15,7 +15,8 @@ mod proto;
 
 pub use cookie::{Cookie, CookieError};
 pub use io::{
-    EpmdBindError, EpmdClient, EpmdConfig, EpmdError, EpmdRegistration, EpmdServer, Poller,
+    EpmdBindError, EpmdClient, EpmdConfig, EpmdError, EpmdRegistration, EpmdServer, Handler,
+    HostIp, Listener, Network, Poller, Socket,
 };
 pub use kernel::{
     AutoConnect, Config, MonitorNodeError, Net, NodeKind, Ping, StartError, connect_node,

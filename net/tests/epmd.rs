@@ -39,7 +39,10 @@ impl Mapper {
     }
 
     fn client(&self, poller: &Poller) -> EpmdClient {
-        EpmdClient::new(poller, SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)))
+        EpmdClient::new(
+            Arc::new(poller.clone()),
+            SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)),
+        )
     }
 
     fn kill(&mut self) {
@@ -221,7 +224,10 @@ fn daemon_stop_and_kill() {
         let _end = End(port);
         let started = output(epmd(OURS, port, &["-daemon", "-relaxed_command_check"]));
         assert_eq!(started, (Some(0), String::new(), String::new()));
-        let client = EpmdClient::new(&poller, SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let client = EpmdClient::new(
+            Arc::new(poller.clone()),
+            SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        );
         let registration = node.block_on(timeout_of_test(async move {
             client.register(&info("a", 4001)).await.unwrap()
         }));

@@ -213,7 +213,7 @@ fn command(options: &Options) -> Result<ExitCode, Failure> {
     let no_mapper = || Failure("Cannot connect to local epmd".into());
     let port = options.port().ok_or_else(no_mapper)?;
     let (poller, node) = node()?;
-    let client = EpmdClient::new(&poller, SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let client = EpmdClient::new(Arc::new(poller), SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let action = options.action.clone();
     let text = node.block_on(timeout_of_command(async move {
         match action {

@@ -8,11 +8,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use fika_runtime::Creation;
 
-use crate::io::poller::Poller;
-use crate::io::tcp::TcpStream;
+use super::network::Network;
+use super::stream::Stream;
 use crate::proto::epmd::{
     NAMES_BYTES_MAX, Names, NodeInfo, Registered, ReplyError, Request, decode_found,
     decode_registered,
@@ -40,7 +41,7 @@ const WORD_BYTES_MAX: usize = 64;
 ///     idle: Duration::from_secs(60),
 ///     creation_seed: node.env().random() as u32,
 /// })?;
-/// let client = EpmdClient::new(&poller, ([127, 0, 0, 1], mapper.port()).into());
+/// let client = EpmdClient::new(Arc::new(poller), ([127, 0, 0, 1], mapper.port()).into());
 /// node.spawn(mapper.run());
 ///
 /// let me = NodeInfo::new("cache", 4001, PublishedType::NORMAL)?;
@@ -54,7 +55,7 @@ const WORD_BYTES_MAX: usize = 64;
 /// ```
 #[derive(Clone)]
 pub struct EpmdClient {
-    poller: Poller,
+    network: Arc<dyn Network>,
     mapper: SocketAddr,
 }
 
@@ -97,7 +98,7 @@ pub enum EpmdError {
 
 /// A node's registration. It ends when this is dropped.
 pub struct EpmdRegistration {
-    stream: TcpStream,
+    stream: Stream,
     creation: Creation,
 }
 
@@ -116,10 +117,10 @@ impl EpmdRegistration {
 }
 
 impl EpmdClient {
-    /// The mapper at this address. Nothing is connected yet.
+    /// The mapper at this address of the network. Nothing is connected yet.
     #[must_use]
-    pub fn new(poller: &Poller, mapper: SocketAddr) -> EpmdClient {
-        EpmdClient { poller: poller.clone(), mapper }
+    pub fn new(network: Arc<dyn Network>, mapper: SocketAddr) -> EpmdClient {
+        EpmdClient { network, mapper }
     }
 
     /// Registers a node of this host, for as long as the registration is kept.
@@ -175,8 +176,8 @@ impl EpmdClient {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    async fn ask(&self, request: &Request<'_>) -> Result<TcpStream, EpmdError> {
-        let stream = TcpStream::connect(&self.poller, self.mapper).await;
+    async fn ask(&self, request: &Request<'_>) -> Result<Stream, EpmdError> {
+        let stream = Stream::connect(&*self.network, self.mapper).await;
         let stream =
             stream.map_err(|error| EpmdError::Unreachable { mapper: self.mapper, error })?;
         stream.write_all(&request.encode()).await.map_err(|error| self.closed(error))?;
@@ -186,7 +187,7 @@ impl EpmdClient {
     /// Reads until `decode`, which bounds what it waits for, is satisfied.
     async fn decode<T>(
         &self,
-        stream: &TcpStream,
+        stream: &Stream,
         decode: impl Fn(&[u8]) -> Result<Option<T>, ReplyError>,
     ) -> Result<T, EpmdError> {
         let mut bytes = Vec::new();
@@ -213,7 +214,7 @@ impl EpmdClient {
     }
 
     /// False at the end.
-    async fn read(&self, stream: &TcpStream, bytes: &mut Vec<u8>) -> Result<bool, EpmdError> {
+    async fn read(&self, stream: &Stream, bytes: &mut Vec<u8>) -> Result<bool, EpmdError> {
         let mut buf = [0; 4096];
         let read = stream.read(&mut buf).await.map_err(|error| self.closed(error))?;
         bytes.extend(&buf[..read]);
@@ -236,6 +237,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::io::Poller;
     use crate::io::testing::block_on;
     use crate::proto::epmd::PublishedType;
 
@@ -244,7 +246,7 @@ mod tests {
     fn fake(pieces: Vec<Vec<u8>>) -> (Poller, EpmdClient) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let poller = Poller::new().unwrap();
-        let client = EpmdClient::new(&poller, listener.local_addr().unwrap());
+        let client = EpmdClient::new(Arc::new(poller.clone()), listener.local_addr().unwrap());
         thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             stream.set_nodelay(true).unwrap();
@@ -306,7 +308,7 @@ mod tests {
     fn no_mapper() {
         let addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let poller = Poller::new().unwrap();
-        let client = EpmdClient::new(&poller, addr);
+        let client = EpmdClient::new(Arc::new(poller.clone()), addr);
         let error = block_on(&poller, client.register(&node())).err().unwrap();
         assert!(matches!(error, EpmdError::Unreachable { mapper, .. } if mapper == addr));
     }

@@ -21,9 +21,9 @@ use fika_runtime::{sleep, spawn, timeout, yield_now};
 use parking_lot::Mutex;
 use slab::Slab;
 
-use crate::io::listener::TcpListener;
-use crate::io::poller::Poller;
-use crate::io::tcp::TcpStream;
+use super::acceptor::Acceptor;
+use super::network::Network;
+use super::stream::Stream;
 use crate::proto::epmd::{ClientId, Registry, ServerConnection, Step, is_local};
 
 /// Clients at one time, registered nodes included: more nodes than a host runs. A client
@@ -35,7 +35,7 @@ const CLIENTS_MAX: usize = if cfg!(test) { 64 } else { 4096 };
 const STRANGERS_MAX: usize = 256;
 
 /// How many connections wait to be accepted: a host's nodes may all start at once.
-const BACKLOG: i32 = 1024;
+const BACKLOG: u32 = 1024;
 
 /// After an error of the system, accepting pauses for this long instead of spinning.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -94,7 +94,7 @@ impl EpmdBindError {
 
 /// A mapper that listens.
 pub struct EpmdServer {
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Acceptor>,
     /// Whose turn it is among the listeners, so that a flood at one does not shut out
     /// the other.
     turn: usize,
@@ -105,7 +105,7 @@ pub struct EpmdServer {
 struct Shared {
     registry: Registry,
     /// The open connections. A key is the number of its client.
-    clients: Slab<Arc<TcpStream>>,
+    clients: Slab<Arc<Stream>>,
     /// How many of them come from other hosts.
     strangers: usize,
     /// Whether a client has killed the mapper.
@@ -118,7 +118,7 @@ struct Shared {
 struct Client {
     id: ClientId,
     local: bool,
-    stream: Arc<TcpStream>,
+    stream: Arc<Stream>,
     connection: ServerConnection,
     shared: Arc<Mutex<Shared>>,
 }
@@ -126,7 +126,7 @@ struct Client {
 /// What the accepting process waits for.
 enum Next {
     Killed,
-    Client(io::Result<TcpStream>),
+    Client(io::Result<Stream>),
 }
 
 impl EpmdServer {
@@ -135,13 +135,13 @@ impl EpmdServer {
     ///
     /// # Errors
     /// When it cannot listen on one of them, or there is none.
-    pub fn bind(poller: &Poller, config: &EpmdConfig) -> Result<EpmdServer, EpmdBindError> {
-        let mut listeners: Vec<TcpListener> = Vec::new();
+    pub fn bind(network: &dyn Network, config: &EpmdConfig) -> Result<EpmdServer, EpmdBindError> {
+        let mut listeners: Vec<Acceptor> = Vec::new();
         let mut missing = None;
         for ip in distinct(&config.addrs) {
             let port = listeners.first().map_or(config.port, |first| first.local_addr().port());
             let addr = SocketAddr::new(ip, port);
-            match TcpListener::bind(poller, addr, BACKLOG) {
+            match Acceptor::listen(network, addr, BACKLOG) {
                 Ok(listener) => listeners.push(listener),
                 Err(error) => {
                     let error = EpmdBindError { addr, error };
@@ -217,7 +217,7 @@ impl EpmdServer {
     }
 
     /// Gives the client a place, and a process that serves it; or closes it.
-    fn admit(&self, stream: TcpStream) {
+    fn admit(&self, stream: Stream) {
         let Ok(own) = stream.local_addr() else { return };
         let local = is_local(stream.peer_addr().ip(), own.ip());
         let mut shared = self.shared.lock();
@@ -349,6 +349,7 @@ mod tests {
     use socket2::{Domain, Socket, Type};
 
     use super::*;
+    use crate::io::Poller;
     use crate::proto::epmd::{NodeInfo, PublishedType, Request};
 
     /// A mapper on a node of its own.

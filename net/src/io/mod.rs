@@ -1,18 +1,21 @@
 //! Sockets: the only part of net that has any.
 
+mod acceptor;
 mod epmd_client;
 mod epmd_server;
-mod listener;
+mod network;
 mod poller;
 mod readiness;
+mod stream;
 mod tcp;
+mod tcp_listener;
 #[cfg(test)]
 mod testing;
 mod wait;
 
+pub(crate) use acceptor::Acceptor;
 pub use epmd_client::{EpmdClient, EpmdError, EpmdRegistration};
 pub use epmd_server::{EpmdBindError, EpmdConfig, EpmdServer};
-pub(crate) use listener::TcpListener;
-pub(crate) use poller::Handler;
+pub use network::{Handler, HostIp, Listener, Network, Socket};
 pub use poller::Poller;
-pub(crate) use tcp::TcpStream;
+pub(crate) use stream::Stream;

@@ -2,7 +2,7 @@
 //! waits is in `wait`.
 //!
 //! It reads and writes nothing itself, keeps no time, and knows no protocol. A source is
-//! registered with a [`Handler`]; `park` waits, and calls the handlers of the sources
+//! registered and given a [`Handler`]; `park` waits, and calls the handlers of the sources
 //! that something has happened to.
 //!
 //! Readiness is edge-triggered: an event says that something has changed, and is not
@@ -32,6 +32,7 @@ use mio::{Interest, Registry, Token, Waker};
 use parking_lot::Mutex;
 use slab::Slab;
 
+use super::network::Handler;
 use super::wait::{self, Event, Wait};
 
 /// The lower half of a token is a slot, the upper half its generation.
@@ -41,17 +42,7 @@ const SLOT_MASK: usize = (1 << SLOT_BITS) - 1;
 /// The token of `unpark`. Its slot is one that [`Sources::insert`] does not give out.
 const WAKER: Token = Token(usize::MAX);
 
-/// Who is told that a source has become ready.
-pub(crate) trait Handler: Send + Sync {
-    /// Something has changed. An error or a hang-up counts as both, so that whoever
-    /// tries next is given the error.
-    ///
-    /// It runs on the worker that is parked, before that worker does anything else: it
-    /// should be done soon, and must neither block nor park.
-    fn ready(&self, readable: bool, writable: bool);
-}
-
-/// The poller of one node. A clone is the same poller.
+/// The poller of one node, and with it the network over TCP. A clone is the same poller.
 #[derive(Clone)]
 pub struct Poller {
     shared: Arc<Shared>,
@@ -78,12 +69,13 @@ struct Sources {
 struct Entry {
     /// The whole token, against which an event's is checked.
     token: Token,
-    handler: Arc<dyn Handler>,
+    /// None until somebody wants to be told.
+    handler: Option<Arc<dyn Handler>>,
 }
 
 /// A source's place in the poller, from [`Poller::register`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Registration(Token);
+pub(super) struct Registration(Token);
 
 impl Poller {
     /// A poller without sources. It takes three file descriptors.
@@ -99,15 +91,13 @@ impl Poller {
         Ok(Poller { shared: Arc::new(shared) })
     }
 
-    /// Has `handler` told of what happens to `source`, from now on: on another thread,
-    /// this may already be before the function returns.
-    pub(crate) fn register(
+    /// Takes in a source, whose events go to nobody until it is given a handler.
+    pub(super) fn register(
         &self,
         source: &mut impl Source,
         interest: Interest,
-        handler: Arc<dyn Handler>,
     ) -> io::Result<Registration> {
-        let registration = self.shared.sources.lock().insert(handler)?;
+        let registration = self.shared.sources.lock().insert()?;
         if let Err(error) = self.shared.registry.register(source, registration.0, interest) {
             self.release(registration);
             return Err(error);
@@ -115,13 +105,13 @@ impl Poller {
         Ok(registration)
     }
 
-    /// Has `handler` told in place of the present handler. An event that was handed to
-    /// the old one is not repeated to the new one: the caller calls
-    /// `handler.ready(true, true)` once after the swap. Does nothing when the
+    /// Has `handler` told in place of the present handler, if there is one: on another
+    /// thread, this may already be before the function returns. What has happened before is
+    /// not repeated to the new one: whoever set it tries once. Does nothing when the
     /// registration is gone.
-    pub(crate) fn set_handler(&self, registration: Registration, handler: Arc<dyn Handler>) {
+    pub(super) fn set_handler(&self, registration: Registration, handler: Arc<dyn Handler>) {
         let mut sources = self.shared.sources.lock();
-        let old = sources.entry(registration.0).map(|e| std::mem::replace(&mut e.handler, handler));
+        let old = sources.entry(registration.0).map(|e| e.handler.replace(handler));
         // An old handler may own a socket, whose end comes back to this lock.
         drop(sources);
         drop(old);
@@ -129,14 +119,14 @@ impl Poller {
 
     /// Lets go of the handler, without the source at hand: events of the source go to
     /// nobody. A call that has begun on another thread may still be under way.
-    pub(crate) fn release(&self, registration: Registration) {
+    pub(super) fn release(&self, registration: Registration) {
         let entry = self.shared.sources.lock().remove(registration.0);
         // Not under the lock, for the reason that `set_handler` gives.
         drop(entry);
     }
 
     /// Ends what `register` began; the same as `release` for the handler.
-    pub(crate) fn deregister(&self, source: &mut impl Source, registration: Registration) {
+    pub(super) fn deregister(&self, source: &mut impl Source, registration: Registration) {
         self.release(registration);
         if let Err(error) = self.shared.registry.deregister(source) {
             // Nothing is left to be done: closing it removes it from the poll, too.
@@ -149,7 +139,7 @@ impl Poller {
             return;
         }
         let handler = self.shared.sources.lock().entry(event.token).map(|e| e.handler.clone());
-        if let Some(handler) = handler {
+        if let Some(Some(handler)) = handler {
             handler.ready(event.readable, event.writable);
         }
     }
@@ -178,14 +168,14 @@ impl Driver for Poller {
 }
 
 impl Sources {
-    fn insert(&mut self, handler: Arc<dyn Handler>) -> io::Result<Registration> {
+    fn insert(&mut self) -> io::Result<Registration> {
         let slot = self.entries.vacant_key();
         if slot >= SLOT_MASK {
             return Err(io::Error::other("the poller has no room for a further socket"));
         }
         self.generation = self.generation.wrapping_add(1);
         let token = Token(self.generation << SLOT_BITS | slot);
-        self.entries.insert(Entry { token, handler });
+        self.entries.insert(Entry { token, handler: None });
         Ok(Registration(token))
     }
 
@@ -229,6 +219,16 @@ mod tests {
         }
     }
 
+    fn register(
+        poller: &Poller,
+        source: &mut impl Source,
+        handler: Arc<dyn Handler>,
+    ) -> Registration {
+        let registration = poller.register(source, Interest::READABLE).unwrap();
+        poller.set_handler(registration, handler);
+        registration
+    }
+
     /// A bound listener, and a connection that makes it readable.
     fn pending_listener() -> (TcpListener, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -261,8 +261,7 @@ mod tests {
         let poller = Poller::new().unwrap();
         let (mut listener, _client) = pending_listener();
         let (first, second) = (Arc::new(Count::default()), Arc::new(Count::default()));
-        let registration =
-            poller.register(&mut listener, Interest::READABLE, first.clone()).unwrap();
+        let registration = register(&poller, &mut listener, first.clone());
         poller.park(None);
         assert_eq!(first.readable(), 1);
 
@@ -287,7 +286,7 @@ mod tests {
         let (listener, client) = pending_listener();
         let (mut server, _) = listener.accept().unwrap();
         let count = Arc::new(Count::default());
-        poller.register(&mut server, Interest::READABLE, count.clone()).unwrap();
+        register(&poller, &mut server, count.clone());
         (&client).write_all(b"x").unwrap();
         drop(client);
         while count.writable.load(Ordering::SeqCst) == 0 {
@@ -311,7 +310,8 @@ mod tests {
                 let (registrations, fresh) = self.plan.lock().take().expect("called only once");
                 let old = registrations[1 - self.me];
                 self.poller.release(old);
-                let new = self.poller.shared.sources.lock().insert(fresh).unwrap();
+                let new = self.poller.shared.sources.lock().insert().unwrap();
+                self.poller.set_handler(new, fresh);
                 assert_eq!(old.0.0 & SLOT_MASK, new.0.0 & SLOT_MASK, "the slot is used again");
                 assert_ne!(old, new);
             }
@@ -321,7 +321,7 @@ mod tests {
         let plan = Arc::new(Plan::default());
         let registrations = [0, 1].map(|me| {
             let replace = Replace { me, poller: poller.clone(), plan: plan.clone() };
-            poller.register(&mut sources[me].0, Interest::READABLE, Arc::new(replace)).unwrap()
+            register(&poller, &mut sources[me].0, Arc::new(replace))
         });
         let fresh = Arc::new(Count::default());
         *plan.lock() = Some((registrations, fresh.clone()));

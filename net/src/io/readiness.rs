@@ -1,4 +1,4 @@
-//! Between a poller's events and a future: who waits to read, and who waits to write.
+//! Between a network's events and a future: who waits to read, and who waits to write.
 //!
 //! It belongs to no runtime: a future that has to wait leaves its `Waker`, and the event
 //! wakes it. There is one place for a reader and one for a writer, so of two futures
@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-use crate::io::poller::Handler;
+use super::network::Handler;
 
 /// A handler that wakes futures.
 #[derive(Default)]

@@ -17,7 +17,7 @@ use super::channel::Channel;
 use super::framed::{Failure, Framed};
 use super::net::Net;
 use super::net_kernel::{Claimed, Command, Handshaken};
-use crate::io::{TcpListener, TcpStream};
+use crate::io::{Acceptor, Stream};
 use crate::proto::handshake::Status;
 use crate::proto::handshake::responder::AwaitHello;
 
@@ -41,7 +41,7 @@ struct Handshake {
     pid: Option<Pid>,
 }
 
-pub(super) async fn accept(net: Arc<Net>, listener: TcpListener) {
+pub(super) async fn accept(net: Arc<Net>, listener: Acceptor) {
     let half_open = HalfOpen::default();
     let mut accepted = 0;
     loop {
@@ -107,7 +107,7 @@ impl Drop for Listed {
     }
 }
 
-async fn serve(net: Arc<Net>, _listed: Listed, stream: TcpStream) {
+async fn serve(net: Arc<Net>, _listed: Listed, stream: Stream) {
     let from = stream.peer_addr();
     let mut claimed = None;
     match timeout(net.config.handshake_time, respond(&net, stream, &mut claimed)).await {
@@ -125,10 +125,9 @@ async fn serve(net: Arc<Net>, _listed: Listed, stream: TcpStream) {
 
 async fn respond(
     net: &Net,
-    stream: TcpStream,
+    stream: Stream,
     claimed: &mut Option<Arc<Channel>>,
 ) -> Result<(), Failure> {
-    let _ = stream.set_nodelay(true);
     let mut framed = Framed::new(stream);
     let hello = framed.read().await?;
     let greeted = framed.courtesy(AwaitHello::new(net.identity()).handle(&hello)).await?;

@@ -2,7 +2,7 @@
 //!
 //! While it is pending, signals wait in it in their order. When it is up, senders encode
 //! into its output under its lock, and whatever a worker's turn has gathered goes out in
-//! one write; the worker that polls the socket reads and routes. When it is down it stays
+//! one write; the worker that waits for the socket reads and routes. When it is down it stays
 //! so: the next signal to that node makes another one.
 //!
 //! It notes which local processes have links, monitors or requests over it, and tells them
@@ -28,7 +28,7 @@ use parking_lot::Mutex;
 
 use super::net::Net;
 use super::net_kernel::Command;
-use crate::io::{Handler, TcpStream};
+use crate::io::{Handler, Stream};
 use crate::proto::connection::{Connection, Event};
 use crate::proto::control::SendError;
 use crate::proto::tick::Verdict;
@@ -75,7 +75,7 @@ struct Up {
     node: NodeId,
     hidden: bool,
     connection: Connection,
-    stream: TcpStream,
+    stream: Stream,
 }
 
 /// Local processes with links, monitors or requests over a connection, and some that had.
@@ -175,7 +175,7 @@ impl Channel {
     pub(super) fn go_up(
         &self,
         connection: Connection,
-        stream: TcpStream,
+        stream: Stream,
         hidden: bool,
     ) -> Option<NodeId> {
         let mut state = self.state.lock();
@@ -204,7 +204,7 @@ impl Channel {
         Some(node)
     }
 
-    /// From now on the poller reads, and what has come meanwhile is taken in.
+    /// From now on the driver reads, and what has come meanwhile is taken in.
     pub(super) fn activate(self: &Arc<Self>) {
         if let Phase::Up(up) = &self.state.lock().phase {
             up.stream.set_handler(self.clone());
@@ -280,7 +280,7 @@ impl Channel {
                 Ok(0) => return,
                 Ok(written) => up.connection.advance_output(written),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // When there is room the poller says so; when it is broken, as well.
+                // When there is room the network says so; when it is broken, as well.
                 Err(_) => return,
             }
         }
@@ -300,7 +300,7 @@ impl Channel {
                 Err(()) => return self.lose_read(NodeDownReason::ConnectionClosed),
             }
         }
-        // More may be there, and the poller will not say so again.
+        // More may be there, and the network will not say so again.
         if let Some(net) = self.net.upgrade() {
             net.command(Command::Read(self.clone()));
         }

@@ -4,12 +4,12 @@ use std::io;
 
 use bytes::BytesMut;
 
-use crate::io::TcpStream;
+use crate::io::Stream;
 use crate::proto::handshake::{HandshakeError, Status, frame};
 
 /// A stream on which a handshake is under way.
 pub(super) struct Framed {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream,
     /// What has been read and not used.
     pub(super) received: BytesMut,
 }
@@ -32,7 +32,7 @@ pub(super) enum Failure {
 }
 
 impl Framed {
-    pub(super) fn new(stream: TcpStream) -> Framed {
+    pub(super) fn new(stream: Stream) -> Framed {
         Framed { stream, received: BytesMut::new() }
     }
 

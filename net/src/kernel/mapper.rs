@@ -54,7 +54,7 @@ async fn register_once(net: &Net, port: u16) -> Result<EpmdRegistration, StartEr
     let info = NodeInfo::new(net.name.alive(), port, node_type)
         .expect("a node's name keeps to what a mapper takes");
     let mapper = SocketAddr::new(net.loopback(), net.config.epmd_port);
-    let client = EpmdClient::new(&net.poller, mapper);
+    let client = EpmdClient::new(net.network.clone(), mapper);
     match ask(&client, mapper, &info).await {
         Err(EpmdError::Unreachable { .. }) => bring_up(net)?,
         result => return result.map_err(|error| failed(net, error)),
@@ -94,7 +94,7 @@ fn bring_up(net: &Net) -> Result<(), StartError> {
         idle: EpmdConfig::IDLE,
         creation_seed: net.env.random() as u32,
     };
-    match EpmdServer::bind(&net.poller, &config) {
+    match EpmdServer::bind(&*net.network, &config) {
         Ok(server) => {
             tracing::info!(node = %net.name, port = config.port, "brought up a port mapper");
             spawn(server.run());

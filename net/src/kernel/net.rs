@@ -22,12 +22,12 @@ use super::net_kernel::{Command, net_kernel};
 use super::subscriptions::Subscriptions;
 use super::table::Table;
 use super::{accept, mapper};
-use crate::io::{EpmdBindError, EpmdError, Poller, TcpListener};
+use crate::io::{Acceptor, EpmdBindError, EpmdError, Network};
 use crate::proto::handshake::{Flags, Identity};
 use crate::proto::limits::Limits;
 
 /// Connections that wait to be accepted.
-const BACKLOG: i32 = 1024;
+const BACKLOG: u32 = 1024;
 
 /// Why a node could not become one of many.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +68,7 @@ pub struct Net {
     pub(super) config: Config,
     pub(super) id: NodeId,
     pub(super) name: NodeName,
-    pub(super) poller: Poller,
+    pub(super) network: Arc<dyn Network>,
     pub(super) env: Arc<dyn Env>,
     pub(super) table: Table,
     /// Who is told of nodes that come and go.
@@ -86,14 +86,15 @@ pub struct Net {
 }
 
 impl Net {
-    /// The distribution of this node, not started. It becomes the node's carrier.
+    /// The distribution of this node over a network, not started. It becomes the node's
+    /// carrier.
     #[must_use]
-    pub fn new(node: &Node, poller: Poller, config: Config) -> Arc<Net> {
+    pub fn new(node: &Node, network: Arc<dyn Network>, config: Config) -> Arc<Net> {
         let net = Arc::new_cyclic(|this| Net {
             config,
             id: node.id(),
             name: node.name(),
-            poller,
+            network,
             env: node.env().clone(),
             table: Table::default(),
             subscriptions: Mutex::default(),
@@ -135,7 +136,7 @@ impl Net {
             return Err(StartError::Setting("the largest message must be of 4 KiB to 2 GiB"));
         }
         let addr = self.config.listen.unwrap_or(SocketAddr::new(self.loopback(), 0));
-        let listener = TcpListener::bind(&self.poller, addr, BACKLOG)
+        let listener = Acceptor::listen(&*self.network, addr, BACKLOG)
             .map_err(|error| StartError::Listen { addr, error })?;
         if let Ok(host) = self.name.host().parse::<IpAddr>()
             && !host.is_loopback()

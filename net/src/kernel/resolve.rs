@@ -1,8 +1,8 @@
 //! From a node's name to the address that it listens on.
 
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr};
 
-use fika_runtime::{NodeName, spawn_blocking};
+use fika_runtime::NodeName;
 
 use super::framed::Failure;
 use super::net::Net;
@@ -13,7 +13,7 @@ impl Net {
     pub(super) async fn resolve(&self, node: &NodeName) -> Result<SocketAddr, Failure> {
         let ip = self.host_ip(node.host()).await?;
         let mapper = SocketAddr::new(ip, self.config.epmd_port);
-        let found = EpmdClient::new(&self.poller, mapper).lookup(node.alive()).await;
+        let found = EpmdClient::new(self.network.clone(), mapper).lookup(node.alive()).await;
         let found = found.map_err(|error| Failure::Unreachable(error.to_string()))?;
         let none = || {
             let alive = node.alive();
@@ -30,15 +30,8 @@ impl Net {
         if host == self.name.host() {
             return Ok(self.config.listen.map_or(self.loopback(), |listen| reachable(listen.ip())));
         }
-        let name = host.to_owned();
-        let found = spawn_blocking(move || {
-            (name.as_str(), 0).to_socket_addrs().map(|mut addrs| addrs.next())
-        });
-        match found.await {
-            Ok(Some(addr)) => Ok(addr.ip()),
-            Ok(None) => Err(Failure::Unreachable(format!("the host `{host}` has no address"))),
-            Err(error) => Err(Failure::Unreachable(format!("the host `{host}`: {error}"))),
-        }
+        let found = self.network.host_ip(host).await;
+        found.map_err(|error| Failure::Unreachable(format!("the host `{host}`: {error}")))
     }
 }
 

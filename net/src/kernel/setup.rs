@@ -9,7 +9,7 @@ use super::channel::Channel;
 use super::framed::{Failure, Framed};
 use super::net::Net;
 use super::net_kernel::{Command, Handshaken};
-use crate::io::TcpStream;
+use crate::io::Stream;
 use crate::proto::handshake::initiator::{AwaitHello, HelloOutcome};
 use crate::proto::handshake::{HandshakeError, Status};
 
@@ -35,10 +35,9 @@ async fn connect(net: &Net, channel: &Arc<Channel>) -> Result<Handshaken, Failur
     let (hello, frame) =
         AwaitHello::start(net.identity(), peer.clone(), &net.config.cookie, net.nonce())?;
     let addr = net.resolve(peer).await?;
-    let stream = TcpStream::connect(&net.poller, addr).await.map_err(|error| {
+    let stream = Stream::connect(&*net.network, addr).await.map_err(|error| {
         Failure::Unreachable(format!("nobody listens at {addr}, where it is registered: {error}"))
     })?;
-    let _ = stream.set_nodelay(true);
     let mut framed = Framed::new(stream);
     framed.write(&frame).await?;
     let (proof, frame) = match hello.handle(&framed.read().await?)? {

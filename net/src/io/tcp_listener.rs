@@ -7,19 +7,17 @@
 //! connection, and gets itself a spare one again: the peer sees a close at once, and
 //! the queue moves on.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use mio::Interest;
 use parking_lot::Mutex;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Type};
 
-use crate::io::poller::{Poller, Registration};
-use crate::io::readiness::{Direction, Readiness};
-use crate::io::tcp::TcpStream;
+use super::network::{Handler, Listener, Socket};
+use super::poller::{Poller, Registration};
+use super::tcp::TcpSocket;
 
 /// How many connections one call closes unseen, or finds given up by their peers, before
 /// it returns an error: a flood must not hold the worker.
@@ -31,19 +29,18 @@ const EMFILE: i32 = 24;
 const ENFILE: i32 = 23;
 
 /// A socket that listens.
-pub(crate) struct TcpListener {
+pub(super) struct TcpListener {
     socket: mio::net::TcpListener,
     local_addr: SocketAddr,
     poller: Poller,
     registration: Registration,
-    readiness: Arc<Readiness>,
     spare: Mutex<Spare>,
 }
 
 /// The spare descriptor: an unconnected socket, because that needs no file system.
 struct Spare {
     /// None while even for it there is no room.
-    socket: Option<Socket>,
+    socket: Option<socket2::Socket>,
     /// Whether the shortage has been reported, which is done once for each.
     reported: bool,
 }
@@ -54,8 +51,9 @@ impl TcpListener {
     ///
     /// An IPv6 address stands for itself alone, and never for IPv4, too, whatever the
     /// system's default.
-    pub(crate) fn bind(poller: &Poller, addr: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
-        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    pub(super) fn bind(poller: &Poller, addr: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+        let domain = Domain::for_address(addr);
+        let socket = socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
         // On Unix it lets a node that starts again have its port while connections of its
         // earlier life linger. Elsewhere it would let two programs have the same port.
         #[cfg(unix)]
@@ -65,51 +63,12 @@ impl TcpListener {
         }
         socket.set_nonblocking(true)?;
         socket.bind(&addr.into())?;
-        socket.listen(backlog)?;
+        socket.listen(backlog.try_into().unwrap_or(i32::MAX))?;
         let mut socket = mio::net::TcpListener::from_std(socket.into());
         let local_addr = socket.local_addr()?;
         let spare = Mutex::new(Spare { socket: Some(Spare::open()?), reported: false });
-        let readiness = Arc::new(Readiness::default());
-        let registration = poller.register(&mut socket, Interest::READABLE, readiness.clone())?;
-        let poller = poller.clone();
-        Ok(TcpListener { socket, local_addr, poller, registration, readiness, spare })
-    }
-
-    /// The address on which it listens.
-    pub(crate) fn local_addr(&self) -> SocketAddr {
-        self.local_addr
-    }
-
-    /// The next connection. After an error the listener goes on: the caller waits a
-    /// moment, so that it does not spin where the error stays, and calls again.
-    pub(crate) async fn accept(&self) -> io::Result<TcpStream> {
-        poll_fn(|cx| self.poll_accept(cx)).await
-    }
-
-    /// The same for who waits for several things at once.
-    pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
-        self.readiness.poll_io(cx, Direction::Read, || self.try_accept())
-    }
-
-    fn try_accept(&self) -> io::Result<TcpStream> {
-        let mut latest = None;
-        for _ in 0..DISCARDED_MAX {
-            let error = match self.socket.accept() {
-                Ok((socket, peer_addr)) => {
-                    self.spare.lock().reported = false;
-                    return TcpStream::register(&self.poller, socket, peer_addr);
-                }
-                Err(error) => error,
-            };
-            match error.raw_os_error() {
-                Some(EMFILE | ENFILE) if cfg!(unix) => self.discard(&error)?,
-                // The peer had gone before its turn came.
-                _ if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                _ => return Err(error),
-            }
-            latest = Some(error);
-        }
-        Err(latest.expect("each turn of the loop that does not return has an error"))
+        let registration = poller.register(&mut socket, Interest::READABLE)?;
+        Ok(TcpListener { socket, local_addr, poller: poller.clone(), registration, spare })
     }
 
     /// Closes the connection that is next, with the help of the spare descriptor.
@@ -128,6 +87,37 @@ impl TcpListener {
     }
 }
 
+impl Listener for TcpListener {
+    fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    fn try_accept(&self) -> io::Result<Box<dyn Socket>> {
+        let mut latest = None;
+        for _ in 0..DISCARDED_MAX {
+            let error = match self.socket.accept() {
+                Ok((socket, peer_addr)) => {
+                    self.spare.lock().reported = false;
+                    return Ok(TcpSocket::register(&self.poller, socket, peer_addr)?);
+                }
+                Err(error) => error,
+            };
+            match error.raw_os_error() {
+                Some(EMFILE | ENFILE) if cfg!(unix) => self.discard(&error)?,
+                // The peer had gone before its turn came.
+                _ if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                _ => return Err(error),
+            }
+            latest = Some(error);
+        }
+        Err(latest.expect("each turn of the loop that does not return has an error"))
+    }
+
+    fn set_handler(&self, handler: Arc<dyn Handler>) {
+        self.poller.set_handler(self.registration, handler);
+    }
+}
+
 impl Drop for TcpListener {
     fn drop(&mut self) {
         self.poller.deregister(&mut self.socket, self.registration);
@@ -135,8 +125,8 @@ impl Drop for TcpListener {
 }
 
 impl Spare {
-    fn open() -> io::Result<Socket> {
-        Socket::new(Domain::IPV4, Type::STREAM, None)
+    fn open() -> io::Result<socket2::Socket> {
+        socket2::Socket::new(Domain::IPV4, Type::STREAM, None)
     }
 }
 
@@ -147,21 +137,14 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::io::testing::block_on;
 
     fn listen(poller: &Poller) -> TcpListener {
         TcpListener::bind(poller, "127.0.0.1:0".parse().unwrap(), 8).unwrap()
     }
 
-    #[test]
-    fn accepts_one_after_the_other() {
-        let poller = Poller::new().unwrap();
-        let listener = listen(&poller);
-        for _ in 0..3 {
-            let client = std::net::TcpStream::connect(listener.local_addr()).unwrap();
-            let server = block_on(&poller, listener.accept()).unwrap();
-            assert_eq!(server.peer_addr(), client.local_addr().unwrap());
-        }
+    /// On loopback, who has connected waits to be accepted.
+    fn is_empty(listener: &TcpListener) -> bool {
+        listener.try_accept().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// IPv4 and IPv6 listen on the same port, side by side.
@@ -215,8 +198,7 @@ mod tests {
         while let Ok(file) = File::open("/dev/null") {
             files.push(file);
         }
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        assert!(listener.poll_accept(&mut cx).is_pending(), "all of them have been closed");
+        assert!(is_empty(&listener), "all of them have been closed");
         for client in &mut early {
             assert_eq!(client.read(&mut [0]).unwrap(), 0);
         }
@@ -225,7 +207,7 @@ mod tests {
 
         files.clear();
         let _client = std::net::TcpStream::connect(listener.local_addr()).unwrap();
-        block_on(&poller, listener.accept()).unwrap();
+        listener.try_accept().unwrap();
         assert!(!listener.spare.lock().reported, "the next shortage is reported again");
     }
 }

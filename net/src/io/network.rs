@@ -1,0 +1,174 @@
+//! The seam to whatever carries bytes between nodes.
+//!
+//! The port mapper, handshakes and connections see sockets only through the traits here;
+//! who waits for them does so in `stream` and `acceptor`, over any of them. `tcp` implements
+//! them on the poller, and a simulation implements them in memory.
+//!
+//! Addresses are those of TCP. A network of another kind gives them a meaning of its own.
+
+use std::io;
+use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// A future that [`Network::host_ip`] gives.
+pub type HostIp<'a> = Pin<Box<dyn Future<Output = io::Result<IpAddr>> + Send + 'a>>;
+
+/// What carries bytes between nodes: makes sockets that connect and sockets that listen.
+///
+/// [`Poller`](crate::Poller) is the one over TCP. An implementation of one's own is given to
+/// [`Net::new`](crate::Net::new), together with a [`Driver`](fika_runtime::Driver) for the
+/// node, which calls the handlers.
+///
+/// # No call waits
+///
+/// No method of [`Socket`] or [`Listener`], and of this trait only the future of
+/// [`host_ip`](Network::host_ip), waits for anything. What can't be done now is
+/// [`WouldBlock`](io::ErrorKind::WouldBlock), and a [`Handler`] is told when it may be done.
+/// [`Interrupted`](io::ErrorKind::Interrupted) is tried again at once. Any other error is
+/// final for a socket; for a listener it is not, and accepting is tried again after a pause.
+///
+/// # Readiness
+///
+/// It is edge-triggered. Once a method has answered `WouldBlock`, the next change that could
+/// give it another answer is told to the handler, once: `readable` for
+/// [`try_read`](Socket::try_read) and [`try_accept`](Listener::try_accept), `writable` for
+/// [`try_write`](Socket::try_write) and [`connected`](Socket::connected). An end, an error
+/// and a reset are told as both. It is always allowed to tell more: with nothing to read, in
+/// both directions when one was meant, or again. Fewer would be a connection that hangs.
+///
+/// After an answer other than `WouldBlock` nothing is told again of what was there already:
+/// whoever has not read until `WouldBlock` remembers it himself. What happens while a socket
+/// has no handler is told to nobody; whoever sets one tries once afterwards.
+///
+/// # Who calls what, and on which thread
+///
+/// - The methods are called on any thread, on several at a time, and by handlers.
+/// - Handlers are called from the node's [`Driver::park`](fika_runtime::Driver::park), with
+///   no lock held that a method here takes. They are never called from within a method of
+///   these traits, nor from within a drop: a caller may hold locks that its handler takes.
+/// - One handler may be called on two threads at the same time.
+/// - Sockets, listeners and handlers are dropped on any thread, and by handlers. The last
+///   drop of a handler may drop sockets, and with them come back here: a handler is let go of
+///   with no lock held.
+///
+/// # What an end looks like
+///
+/// | what happens | what it looks like |
+/// |---|---|
+/// | nobody listens | [`connect`](Network::connect) or [`connected`](Socket::connected): `ConnectionRefused` |
+/// | the backlog is full | [`connected`](Socket::connected) stays `WouldBlock` until there is room, or for ever: the caller has a limit of time. A refusal is allowed as well |
+/// | no way to the host | `HostUnreachable`, `NetworkUnreachable` or `TimedOut`, or `WouldBlock` for ever |
+/// | the peer shuts down its writing, or drops its socket | `try_read`: all that was written, then `Ok(0)`, also when called again |
+/// | this end shuts down its writing | `try_write`: `BrokenPipe`. Reading goes on |
+/// | this end shuts down its reading | `try_read`: `Ok(0)` after what had come already, and the handler is told |
+/// | a write to a peer that has dropped its socket | at first taken, and lost; then `ConnectionReset` or `BrokenPipe` |
+/// | a reset: the peer dropped its socket with unread bytes, or its host has no such connection any more | `try_read`, `try_write`: `ConnectionReset`, once; then `Ok(0)` and `BrokenPipe`. Bytes under way are lost in both directions |
+/// | a partition, a frozen peer | nothing: writes are taken while there is room, then `WouldBlock` |
+/// | the address is taken | [`listen`](Network::listen): `AddrInUse` |
+/// | the host has no such address | [`listen`](Network::listen): `AddrNotAvailable` |
+/// | the listener is dropped | connections that wait in it are reset; its address is free |
+///
+/// Bytes arrive in order, once, unchanged, and in pieces of any size.
+pub trait Network: Send + Sync + 'static {
+    /// Begins to connect to an address. [`Socket::connected`] says when that is done; until
+    /// then nothing is read or written. Small writes on the connection are to go out at once
+    /// (`TCP_NODELAY`).
+    ///
+    /// # Errors
+    /// When it is clear at once that it can't be done.
+    fn connect(&self, addr: SocketAddr) -> io::Result<Box<dyn Socket>>;
+
+    /// Listens on an address; with port 0, on a port that is free. About `backlog`
+    /// connections can wait to be accepted; more are refused, or wait to connect.
+    ///
+    /// An unspecified address (`0.0.0.0`, `::`) stands for all addresses of its kind that the
+    /// host has, and never for those of the other kind.
+    ///
+    /// # Errors
+    /// `AddrInUse` and `AddrNotAvailable`, and what else keeps it from listening.
+    fn listen(&self, addr: SocketAddr, backlog: u32) -> io::Result<Box<dyn Listener>>;
+
+    /// The address of a host. It is asked for and polled in a process, and dropped when the time for a
+    /// connection is over. It is not asked for a host that is an address already, nor for the
+    /// node's own.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such host, and what else keeps it from being looked up.
+    fn host_ip<'a>(&'a self, host: &'a str) -> HostIp<'a>;
+}
+
+/// One end of a connection, which is made or under way. The drop closes it, in both
+/// directions; [`Network`] says what that looks like at the other end.
+pub trait Socket: Send + Sync + 'static {
+    /// Whether the connection is made. Always so at a socket that was accepted.
+    ///
+    /// # Errors
+    /// `WouldBlock` while it is under way; why it can't be made.
+    fn connected(&self) -> io::Result<()>;
+
+    /// Reads what is there into `buf`, which is not empty, and says how much it was; 0 is the
+    /// end.
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing is there; what has broken the connection.
+    fn try_read(&self, buf: &mut [u8]) -> io::Result<usize>;
+
+    /// Takes as many of `bytes`, which are some, as there is room for, from the first on, and
+    /// says how many: at least one.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is no room; what has broken the connection.
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Ends one direction or both. What was written before it still arrives.
+    ///
+    /// # Errors
+    /// `NotConnected` when the connection has ended. Nothing is left to be done then.
+    fn shutdown(&self, how: Shutdown) -> io::Result<()>;
+
+    /// The address at the other end: where it was connected to, or from. Its IP address is
+    /// what limits connections that have proved nothing.
+    fn peer_addr(&self) -> SocketAddr;
+
+    /// The address at this end.
+    ///
+    /// # Errors
+    /// When the connection has ended so that it is not known any more.
+    fn local_addr(&self) -> io::Result<SocketAddr>;
+
+    /// From now on this handler is told, in place of the one before, which is let go of. A
+    /// call of that one may still be under way. There is none before the first call.
+    ///
+    /// The network keeps the handler alive, also one that owns this socket.
+    fn set_handler(&self, handler: Arc<dyn Handler>);
+
+    /// Lets go of the handler for good: nobody is told any more, and no handler can be set.
+    /// The drop does the same.
+    fn release_handler(&self);
+}
+
+/// A socket that listens. The drop ends that.
+pub trait Listener: Send + Sync + 'static {
+    /// The address on which it listens, with the port that it was given.
+    fn local_addr(&self) -> SocketAddr;
+
+    /// Takes the connection that has waited longest.
+    ///
+    /// # Errors
+    /// `WouldBlock` when none waits. After any other error the listener goes on.
+    fn try_accept(&self) -> io::Result<Box<dyn Socket>>;
+
+    /// The same as [`Socket::set_handler`]. The handler does not own the listener.
+    fn set_handler(&self, handler: Arc<dyn Handler>);
+}
+
+/// Who is told that a socket has become ready.
+pub trait Handler: Send + Sync + 'static {
+    /// Something has changed. An error or a hang-up counts as both, so that whoever
+    /// tries next is given the error.
+    ///
+    /// It runs on the worker that is parked, before that worker does anything else: it
+    /// should be done soon, and must neither block nor park.
+    fn ready(&self, readable: bool, writable: bool);
+}

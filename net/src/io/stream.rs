@@ -1,0 +1,224 @@
+//! A connection over any network, that futures read and write, or that a handler drives.
+//!
+//! The futures belong to no runtime and know no time: a caller that must not wait for
+//! ever puts his runtime's timeout around them. Names are not resolved here, either.
+//! All futures are cancel-safe; of a dropped `write_all`, a part may have been written.
+//!
+//! Invariant: a stream is driven either by its futures or, after [`Stream::set_handler`], by
+//! its handler with `try_read` and `try_write`.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
+
+use super::network::{Handler, Network, Socket};
+use super::readiness::{Direction, Readiness};
+
+/// A connection.
+pub(crate) struct Stream {
+    socket: Box<dyn Socket>,
+    /// The socket's handler, until `set_handler` gives it another.
+    readiness: Arc<Readiness>,
+}
+
+impl Stream {
+    /// Connects.
+    pub(crate) async fn connect(network: &dyn Network, addr: SocketAddr) -> io::Result<Stream> {
+        let stream = Stream::new(network.connect(addr)?);
+        stream.readiness.io(Direction::Write, || stream.socket.connected()).await?;
+        Ok(stream)
+    }
+
+    pub(super) fn new(socket: Box<dyn Socket>) -> Stream {
+        let readiness = Arc::new(Readiness::default());
+        socket.set_handler(readiness.clone());
+        Stream { socket, readiness }
+    }
+
+    /// Reads what is there, waiting until there is something. 0 is the end of the stream.
+    pub(crate) async fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.readiness.io(Direction::Read, || self.try_read(buf)).await
+    }
+
+    /// Writes all of `bytes`.
+    pub(crate) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.readiness.io(Direction::Write, || self.try_write(bytes)).await? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                written => bytes = &bytes[written..],
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what is there, without waiting.
+    pub(crate) fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.socket.try_read(buf)
+    }
+
+    /// Writes what there is room for, without waiting.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.try_write(bytes)
+    }
+
+    /// From now on `handler` is called in the driver's own turn, in place of waking
+    /// futures. What arrived before the swap is not reported again: the caller calls
+    /// `handler.ready(true, true)` once by hand after it.
+    ///
+    /// The network keeps the handler alive, also one that owns this stream, until
+    /// [`release_handler`](Stream::release_handler) or the stream's end.
+    pub(crate) fn set_handler(&self, handler: Arc<dyn Handler>) {
+        self.socket.set_handler(handler);
+    }
+
+    /// Has the network let go of the handler. Neither a handler nor a future hears of this
+    /// socket again.
+    pub(crate) fn release_handler(&self) {
+        self.socket.release_handler();
+    }
+
+    /// The address at the other end.
+    pub(crate) fn peer_addr(&self) -> SocketAddr {
+        self.socket.peer_addr()
+    }
+
+    /// The address at this end.
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Closes one direction or both. Who waits in it is woken.
+    pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.socket.shutdown(how)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use fika_runtime::Driver;
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::io::testing::{Tasks, block_on, block_on_beside};
+    use crate::io::{Acceptor, Poller};
+
+    fn pair(poller: &Poller) -> (Stream, Stream) {
+        block_on(poller, async {
+            let any = "127.0.0.1:0".parse().unwrap();
+            let listener = Acceptor::listen(poller, any, 8).unwrap();
+            let client = Stream::connect(poller, listener.local_addr()).await.unwrap();
+            let server = listener.accept().await.unwrap();
+            assert_eq!(client.local_addr().unwrap(), server.peer_addr());
+            (client, server)
+        })
+    }
+
+    /// Far more than the buffers of both sockets hold.
+    #[test]
+    fn a_long_write_waits_for_its_reader() {
+        const BYTES: usize = 32 << 20;
+        let poller = Poller::new().unwrap();
+        let (client, server) = pair(&poller);
+        let tasks = Tasks::default();
+        tasks.spawn(async move {
+            client.write_all(&vec![7; BYTES]).await.unwrap();
+        });
+        let read = block_on_beside(&poller, &tasks, async {
+            let (mut buf, mut total) = ([0; 65_536], 0);
+            loop {
+                match server.read(&mut buf).await.unwrap() {
+                    0 => return total,
+                    read => total += read,
+                }
+            }
+        });
+        assert_eq!(read, BYTES);
+    }
+
+    #[test]
+    fn nobody_listens() {
+        let poller = Poller::new().unwrap();
+        let any = "127.0.0.1:0".parse().unwrap();
+        let addr = Acceptor::listen(&poller, any, 1).unwrap().local_addr();
+        let error = block_on(&poller, Stream::connect(&poller, addr)).err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn shutdown_wakes_the_reader_at_both_ends() {
+        let poller = Poller::new().unwrap();
+        let (client, server) = pair(&poller);
+        let (client, tasks) = (Arc::new(client), Tasks::default());
+        let closer = client.clone();
+        tasks.spawn(async move {
+            closer.shutdown(Shutdown::Both).unwrap();
+        });
+        block_on_beside(&poller, &tasks, async {
+            assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+            assert_eq!(server.read(&mut [0]).await.unwrap(), 0);
+        });
+    }
+
+    #[test]
+    fn a_dropped_stream_leaves_the_poller() {
+        let poller = Poller::new().unwrap();
+        let (client, server) = pair(&poller);
+        let readiness = server.readiness.clone();
+        drop(server);
+        assert_eq!(Arc::strong_count(&readiness), 1);
+        assert_eq!(block_on(&poller, client.read(&mut [0])).unwrap(), 0);
+    }
+
+    /// What direct mode is made for: the handler owns the stream, and reads in the
+    /// poller's turn.
+    struct Direct {
+        stream: Stream,
+        received: Mutex<Vec<u8>>,
+        ends: AtomicUsize,
+    }
+
+    impl Handler for Direct {
+        fn ready(&self, _: bool, _: bool) {
+            let mut buf = [0; 4];
+            loop {
+                match self.stream.try_read(&mut buf) {
+                    Ok(0) => {
+                        self.ends.fetch_add(1, Ordering::SeqCst);
+                        return self.stream.release_handler();
+                    }
+                    Ok(read) => self.received.lock().extend(&buf[..read]),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_handler_sees_what_came_before_the_swap_and_after_it() {
+        let poller = Poller::new().unwrap();
+        let (client, server) = pair(&poller);
+        block_on(&poller, client.write_all(b"early bird")).unwrap();
+        // Its event goes to the futures' handler.
+        block_on(&poller, server.read(&mut [0; 6])).unwrap();
+        let (received, ends) = (Mutex::default(), AtomicUsize::new(0));
+        let direct = Arc::new(Direct { stream: server, received, ends });
+        direct.stream.set_handler(direct.clone());
+        direct.ready(true, true);
+        assert_eq!(*direct.received.lock(), b"bird");
+
+        assert_eq!(client.try_write(b" late").unwrap(), 5);
+        while direct.received.lock().len() < 9 {
+            poller.park(None);
+        }
+        assert_eq!(*direct.received.lock(), b"bird late");
+
+        drop(client);
+        while direct.ends.load(Ordering::SeqCst) == 0 {
+            poller.park(None);
+        }
+        assert_eq!(Arc::strong_count(&direct), 1, "the poller has let go of it");
+    }
+}

@@ -1,0 +1,324 @@
+//! What every network has to do, as `Network` says, tried on those that there are.
+
+use std::io::{self, ErrorKind};
+use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use fika_net::{Handler, Listener, Network, Poller, Socket};
+use fika_runtime::Driver;
+
+/// A network, and what calls its handlers.
+struct World {
+    driver: Arc<dyn Driver>,
+    network: Arc<dyn Network>,
+}
+
+fn tcp() -> World {
+    let poller = Poller::new().unwrap();
+    World { driver: Arc::new(poller.clone()), network: Arc::new(poller) }
+}
+
+fn worlds() -> Vec<World> {
+    vec![tcp()]
+}
+
+/// Notes what it was told.
+#[derive(Default)]
+struct Told {
+    readable: AtomicBool,
+    writable: AtomicBool,
+}
+
+impl Handler for Told {
+    fn ready(&self, readable: bool, writable: bool) {
+        self.readable.fetch_or(readable, Ordering::SeqCst);
+        self.writable.fetch_or(writable, Ordering::SeqCst);
+    }
+}
+
+/// One end of a connection.
+struct End {
+    socket: Box<dyn Socket>,
+    told: Arc<Told>,
+}
+
+impl End {
+    fn new(socket: Box<dyn Socket>) -> End {
+        let told = Arc::new(Told::default());
+        socket.set_handler(told.clone());
+        End { socket, told }
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.try_write(bytes)
+    }
+}
+
+impl World {
+    fn listen(&self) -> (Box<dyn Listener>, Arc<Told>) {
+        let listener = self.network.listen("127.0.0.1:0".parse().unwrap(), 16).unwrap();
+        let told = Arc::new(Told::default());
+        listener.set_handler(told.clone());
+        (listener, told)
+    }
+
+    /// Tries until the answer is not `WouldBlock`; in between it has to be told.
+    fn until<T>(
+        &self,
+        told: &AtomicBool,
+        mut attempt: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        loop {
+            match attempt() {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    while !told.swap(false, Ordering::SeqCst) {
+                        self.driver.park(None);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn connect(&self, addr: SocketAddr) -> io::Result<End> {
+        let end = End::new(self.network.connect(addr)?);
+        self.until(&end.told.writable, || end.socket.connected())?;
+        Ok(end)
+    }
+
+    fn accept(&self, listener: &dyn Listener, told: &Told) -> End {
+        let end = End::new(self.until(&told.readable, || listener.try_accept()).unwrap());
+        end.socket.connected().unwrap();
+        end
+    }
+
+    fn pair(&self) -> (End, End) {
+        let (listener, told) = self.listen();
+        let client = self.connect(listener.local_addr()).unwrap();
+        (client, self.accept(&*listener, &told))
+    }
+
+    fn read(&self, end: &End) -> io::Result<Vec<u8>> {
+        let mut buf = [0; 4096];
+        let read = self.until(&end.told.readable, || end.socket.try_read(&mut buf))?;
+        Ok(buf[..read].to_vec())
+    }
+
+    /// Reads what has come, to the end.
+    fn read_all(&self, end: &End) -> io::Result<Vec<u8>> {
+        let mut all = Vec::new();
+        loop {
+            match self.read(end)? {
+                part if part.is_empty() => return Ok(all),
+                part => all.extend(part),
+            }
+        }
+    }
+
+    /// Writes until that fails, which it does some time after the peer has gone.
+    fn write_until_refused(&self, end: &End) -> ErrorKind {
+        loop {
+            if let Err(error) = self.until(&end.told.writable, || end.try_write(&[0; 64])) {
+                return error.kind();
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_go_both_ways() {
+    for world in worlds() {
+        let (listener, told) = world.listen();
+        let client = world.connect(listener.local_addr()).unwrap();
+        let server = world.accept(&*listener, &told);
+        assert_eq!(client.socket.peer_addr(), listener.local_addr());
+        assert_eq!(server.socket.local_addr().unwrap(), listener.local_addr());
+        assert_eq!(client.socket.local_addr().unwrap(), server.socket.peer_addr());
+        for (from, to) in [(&client, &server), (&server, &client)] {
+            assert_eq!(from.try_write(b"hello").unwrap(), 5);
+            assert_eq!(world.read(to).unwrap(), b"hello");
+        }
+    }
+}
+
+#[test]
+fn nobody_listens() {
+    for world in worlds() {
+        let addr = world.listen().0.local_addr();
+        assert_eq!(world.connect(addr).err().unwrap().kind(), ErrorKind::ConnectionRefused);
+    }
+}
+
+#[test]
+fn an_address_is_taken_while_somebody_listens() {
+    for world in worlds() {
+        let (listener, _told) = world.listen();
+        let addr = listener.local_addr();
+        let error = world.network.listen(addr, 16).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+        // The first one goes on, and its address is free after it.
+        world.connect(addr).unwrap();
+        drop(listener);
+        world.network.listen(addr, 16).unwrap();
+    }
+}
+
+/// One event may stand for several connections.
+#[test]
+fn several_wait_to_be_accepted() {
+    for world in worlds() {
+        let (listener, told) = world.listen();
+        let clients = [(); 8].map(|()| world.connect(listener.local_addr()).unwrap());
+        let servers = [(); 8].map(|()| world.accept(&*listener, &told));
+        let error = listener.try_accept().err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        for (n, client) in clients.iter().enumerate() {
+            client.try_write(&[n as u8]).unwrap();
+        }
+        for (n, server) in servers.iter().enumerate() {
+            assert_eq!(world.read(server).unwrap(), [n as u8], "the oldest comes first");
+        }
+    }
+}
+
+#[test]
+fn a_dropped_socket_is_an_end_after_all_that_was_written() {
+    for world in worlds() {
+        let (client, server) = world.pair();
+        client.try_write(b"last words").unwrap();
+        drop(client);
+        assert_eq!(world.read_all(&server).unwrap(), b"last words");
+        assert_eq!(world.read(&server).unwrap(), b"", "it stays so");
+        let kind = world.write_until_refused(&server);
+        assert!(matches!(kind, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "{kind}");
+    }
+}
+
+#[test]
+fn one_direction_ends_without_the_other() {
+    for world in worlds() {
+        let (client, server) = world.pair();
+        client.try_write(b"request").unwrap();
+        client.socket.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(client.try_write(b"more").unwrap_err().kind(), ErrorKind::BrokenPipe);
+        assert_eq!(world.read_all(&server).unwrap(), b"request");
+        server.try_write(b"answer").unwrap();
+        assert_eq!(world.read(&client).unwrap(), b"answer");
+    }
+}
+
+#[test]
+fn who_ends_both_directions_reads_an_end() {
+    for world in worlds() {
+        let (client, server) = world.pair();
+        client.socket.try_read(&mut [0]).unwrap_err();
+        client.socket.shutdown(Shutdown::Both).unwrap();
+        assert_eq!(world.read(&client).unwrap(), b"");
+        assert_eq!(world.read(&server).unwrap(), b"");
+    }
+}
+
+#[test]
+fn unread_bytes_are_a_reset() {
+    for world in worlds() {
+        let (client, server) = world.pair();
+        client.try_write(b"never read").unwrap();
+        server.try_write(b"lost").unwrap();
+        // One byte is read, so all have come.
+        while server.socket.try_read(&mut [0]).is_err() {
+            world.driver.park(None);
+        }
+        drop(server);
+        while client.socket.try_read(&mut [0; 16]).is_ok_and(|read| read > 0) {}
+        let kind = world.write_until_refused(&client);
+        assert!(matches!(kind, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "{kind}");
+        assert_eq!(world.read_all(&client).unwrap_or_default(), b"");
+    }
+}
+
+/// Whoever could not write is told when the peer has read.
+#[test]
+fn a_slow_reader_holds_its_writer_up_and_lets_it_go_on() {
+    const BYTES: usize = 8 << 20;
+    for world in worlds() {
+        let (client, server) = world.pair();
+        let (mut written, mut read) = (0, 0);
+        let mut buf = vec![0; 1 << 20];
+        while written < BYTES {
+            let rest = &vec![7; BYTES - written];
+            match client.try_write(rest) {
+                Ok(more) => {
+                    assert!(more > 0);
+                    written += more;
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                    client.told.writable.store(false, Ordering::SeqCst);
+                    // All that has come is read until there is room again.
+                    while !client.told.writable.load(Ordering::SeqCst) {
+                        match server.socket.try_read(&mut buf) {
+                            Ok(more) => read += more,
+                            Err(_) => world.driver.park(None),
+                        }
+                    }
+                }
+            }
+        }
+        drop(client);
+        read += world.read_all(&server).unwrap().len();
+        assert_eq!(read, BYTES);
+    }
+}
+
+#[test]
+fn a_listener_that_goes_leaves_nobody_waiting() {
+    for world in worlds() {
+        let (listener, _told) = world.listen();
+        let client = world.connect(listener.local_addr()).unwrap();
+        drop(listener);
+        let read = world.read(&client);
+        assert!(read.as_ref().map_or(true, Vec::is_empty), "{read:?}");
+    }
+}
+
+#[test]
+fn handlers_come_and_go() {
+    for world in worlds() {
+        let (client, server) = world.pair();
+        client.try_write(b"early").unwrap();
+        assert_eq!(world.read(&server).unwrap(), b"early");
+        let second = Arc::new(Told::default());
+        server.socket.set_handler(second.clone());
+        assert_eq!(Arc::strong_count(&server.told), 1, "it is let go of");
+        client.try_write(b"late").unwrap();
+        let mut buf = [0; 16];
+        let read = world.until(&second.readable, || server.socket.try_read(&mut buf)).unwrap();
+        assert_eq!(&buf[..read], b"late");
+        server.socket.release_handler();
+        assert_eq!(Arc::strong_count(&second), 1, "and so is the last one");
+        server.socket.set_handler(second.clone());
+        assert_eq!(Arc::strong_count(&second), 1, "for good");
+        drop((client, server));
+    }
+}
+
+/// The handler may own the socket, and the drop of one end the other.
+#[test]
+fn a_handler_that_owns_its_socket_is_let_go_of() {
+    struct Owner(Box<dyn Socket>, End);
+    impl Handler for Owner {
+        fn ready(&self, _: bool, _: bool) {}
+    }
+    for world in worlds() {
+        let (client, server) = world.pair();
+        let owner = Arc::new(Owner(server.socket, client));
+        let gone = Arc::downgrade(&owner);
+        owner.0.set_handler(owner.clone());
+        owner.1.try_write(b"x").unwrap();
+        owner.0.release_handler();
+        drop(owner);
+        assert!(gone.upgrade().is_none());
+    }
+}
