@@ -16,6 +16,7 @@ use std::ptr;
 
 use crate::node::Inner;
 use crate::process::{Control, Running};
+use crate::sync::thread_local;
 
 thread_local! {
     static NODE: Cell<*const Inner> = const { Cell::new(ptr::null()) };
@@ -24,9 +25,9 @@ thread_local! {
 
 /// The thread works for this node while `work` runs.
 pub(crate) fn enter_node(node: &Inner, work: impl FnOnce()) {
-    let outer = NODE.replace(node);
+    let outer = NODE.with(|at| at.replace(node));
     work();
-    NODE.set(outer);
+    NODE.with(|at| at.set(outer));
 }
 
 /// Runs `poll` as the process with this control block.
@@ -34,17 +35,18 @@ pub(crate) fn enter_process<R>(control: &Control, poll: impl FnOnce() -> R) -> R
     struct Leave(*const Control);
     impl Drop for Leave {
         fn drop(&mut self) {
-            PROCESS.set(self.0);
+            PROCESS.with(|at| at.set(self.0));
         }
     }
-    let _leave = Leave(PROCESS.replace(control));
+    let _leave = Leave(PROCESS.with(|at| at.replace(control)));
     poll()
 }
 
 /// Works with the process that runs on this thread; none outside of one.
 pub(crate) fn try_process<R>(work: impl FnOnce(Running<'_>) -> R) -> Option<R> {
     // SAFETY: C1 and C2.
-    let (control, node) = unsafe { (PROCESS.get().as_ref()?, NODE.get().as_ref()?) };
+    let (control, node) =
+        unsafe { (PROCESS.with(Cell::get).as_ref()?, NODE.with(Cell::get).as_ref()?) };
     Some(work(Running { control, node }))
 }
 

@@ -15,6 +15,8 @@ mod exit_reason;
 mod few_map;
 mod mailbox;
 pub mod message;
+#[cfg(all(test, any(loom, shuttle)))]
+mod models;
 mod name;
 mod node;
 mod node_id;

@@ -10,11 +10,9 @@
 
 use std::fmt;
 use std::panic::{Location, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
-
-use parking_lot::{Condvar, Mutex};
 
 use crate::carrier::{Carrier, ConnectionId, SpawnRequest};
 use crate::context;
@@ -38,6 +36,7 @@ use crate::scheduler::{
 };
 use crate::signal::{Signal, SpawnError, Target};
 use crate::stepper::Stepper;
+use crate::sync::{AtomicBool, Condvar, Mutex, Ordering};
 use crate::system_message::Down;
 use crate::table::{self, Table};
 use crate::timers::Timers;
@@ -179,6 +178,13 @@ impl NodeBuilder {
         Ok((Node(inner.clone()), Stepper::new(inner)))
     }
 
+    /// A node without threads: those of a model are its workers.
+    #[cfg(all(test, loom))]
+    pub(crate) fn build_at_rest(self) -> Result<Node, BuildError> {
+        let driver = Arc::<ThreadDriver>::default();
+        self.make(1, |name| Scheduler::new(name, driver)).map(Node)
+    }
+
     fn make(
         self,
         workers: usize,
@@ -187,7 +193,10 @@ impl NodeBuilder {
         if self.process_limit == 0 || u32::try_from(self.process_limit).is_err() {
             return Err(BuildError::Setting("the process limit must be in 1..=4294967295"));
         }
-        process::install_panic_hook();
+        // It looks at thread-locals, which are not there when a model fails.
+        if !cfg!(any(loom, shuttle)) {
+            process::install_panic_hook();
+        }
         let functions = Functions::of_program().map_err(BuildError::RemoteFunction)?;
         let id = self.id.unwrap_or_else(NodeId::nameless);
         let scheduler = scheduler(id.name().alive());
@@ -223,6 +232,12 @@ impl Node {
             driver: None,
             observed: Observed::default(),
         }
+    }
+
+    /// Starts workers, and no monitor, in a model of a node at rest.
+    #[cfg(all(test, loom))]
+    pub(crate) fn start_workers(&self, count: usize) {
+        self.0.scheduler.start_workers(count, &(Arc::new(Work(self.0.clone())) as _)).unwrap();
     }
 
     pub(crate) fn inner(&self) -> &Inner {
@@ -657,7 +672,7 @@ impl fmt::Debug for Node {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
     use crate::{self_pid, send, sleep, spawn, spawn_link, spawn_monitor, trap_exit};

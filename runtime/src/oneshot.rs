@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
 /// A value that is set once, by another thread or process, and waited for.
 #[derive(Debug)]
@@ -70,6 +70,50 @@ impl<T> Drop for Answer<T> {
     fn drop(&mut self) {
         if let Some(to) = self.0.take() {
             to.set(None);
+        }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::task::Wake;
+
+    use loom::thread;
+
+    use super::*;
+    use crate::sync::model;
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Whoever waits gets the value, or is woken for it; an answer that is dropped is one.
+    #[test]
+    fn set_against_poll() {
+        for given in [Some(7), None] {
+            model(move || {
+                let (answer, wait) = Answer::new();
+                let giver = thread::spawn(move || match given {
+                    Some(value) => answer.give(value),
+                    None => drop(answer),
+                });
+                let wakes = Arc::new(Wakes::default());
+                let waker = wakes.clone().into();
+                let mut context = Context::from_waker(&waker);
+                let mut polled = wait.poll(&mut context);
+                giver.join().unwrap();
+                assert_eq!(wakes.0.load(Relaxed), usize::from(polled.is_pending()));
+                if polled.is_pending() {
+                    polled = wait.poll(&mut context);
+                }
+                assert_eq!(polled, Poll::Ready(given));
+            });
         }
     }
 }

@@ -6,10 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use parking_lot::RwLock;
-
 use crate::name::Name;
 use crate::pid::Pid;
+use crate::sync::RwLock;
 
 /// Why a name could not be given, or taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

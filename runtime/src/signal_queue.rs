@@ -208,7 +208,7 @@ impl Drop for SignalQueue {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 
@@ -331,13 +331,12 @@ mod tests {
 #[cfg(all(test, loom))]
 mod loom_tests {
     use super::*;
+    use crate::sync::model_with_preemptions;
     use loom::sync::Arc;
     use loom::thread;
 
     fn model(check: impl Fn() + Send + Sync + 'static) {
-        let mut builder = loom::model::Builder::new();
-        builder.preemption_bound = Some(3);
-        builder.check(check);
+        model_with_preemptions(3, check);
     }
 
     /// Runs the owner's side until it parks: gives what it took.

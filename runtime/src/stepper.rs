@@ -86,7 +86,7 @@ impl Stepper {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::SystemTime;

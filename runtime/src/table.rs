@@ -30,22 +30,25 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
-use std::sync::atomic::{AtomicPtr as StdAtomicPtr, AtomicUsize, fence};
+use std::sync::atomic::{AtomicPtr as StdAtomicPtr, AtomicUsize};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use crossbeam_utils::CachePadded;
-use parking_lot::Mutex;
 
 use crate::message::Chain;
 use crate::pid::LocalId;
 use crate::priority::Priority;
 use crate::scheduler::{Scheduler, TaskId, schedule};
 use crate::signal_queue::{SignalQueue, Wake};
-use crate::sync::{AtomicU32, Ordering, UnsafeCell};
+use crate::sync::{AtomicU32, Mutex, Ordering, UnsafeCell, fence};
 use crate::vitals::Vitals;
 
 /// Slots in a chunk: 16 KiB, which is little for a small node and enough for a big one.
-const CHUNK_SLOTS: usize = 256;
+const CHUNK_SLOTS: usize = if cfg!(loom) { 2 } else { 256 };
+
+/// With so many free slots another worker's list is asked for half of them before a chunk is
+/// made: less is not worth it.
+const MANY: usize = CHUNK_SLOTS / 2;
 
 /// The marks of a slot's process: it may have a name (see `registry`) …
 pub(crate) const NAMED: u8 = 1;
@@ -66,7 +69,7 @@ pub(crate) struct Slot<B: ?Sized> {
 }
 
 /// One cache line, all of which is used.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 const _: () = assert!(size_of::<Slot<dyn Send>>() == 64);
 
 struct Chunk<B: ?Sized> {
@@ -327,36 +330,50 @@ impl<B: ?Sized> Table<B> {
         self.counts[list].fetch_sub(1, Ordering::Release);
     }
 
-    /// Makes a chunk for an empty free list, or takes from another list.
+    /// Fills an empty free list: with half of another one that has many, with a new chunk, or
+    /// with half of whatever another one has.
+    ///
+    /// The others come first, or a node whose processes are spawned on one worker and end on
+    /// another would make chunks up to its limit.
     fn refill(&self, list: usize) -> bool {
+        // It stays locked: slots that are on their way between two lists are in none, and to
+        // another who looks for some the table would be full.
         let mut made = self.made.lock();
-        let first = *made * CHUNK_SLOTS;
-        if first < self.limit {
-            let slots = (first..self.limit.min(first + CHUNK_SLOTS))
-                .map(|index| Slot::new(u32::try_from(index).expect("the limit is below 2^32")));
-            let chunk = Chunk { scheduler: self.scheduler.clone(), slots: slots.collect() };
-            let indices = chunk.slots.iter().rev().map(|slot| slot.index).collect::<Vec<_>>();
-            let chunk = Arc::into_raw(Arc::new(chunk)).cast_mut();
-            // SAFETY: it was just made.
-            for slot in unsafe { &(*chunk).slots } {
-                slot.chunk.store(chunk, Relaxed);
-            }
-            self.chunks[*made].store(chunk, Ordering::Release);
-            *made += 1;
-            self.free[list].lock().extend(indices);
+        if self.take_from_others(list, MANY) {
             return true;
         }
-        // `made` stays locked: slots that are on their way between two lists are in none, and
-        // to another who looks for some the table would be full.
-        let others = (1..self.free.len()).map(|n| (list + n) % self.free.len());
-        others.into_iter().any(|other| {
+        let first = *made * CHUNK_SLOTS;
+        if first >= self.limit {
+            return self.take_from_others(list, 1);
+        }
+        let slots = (first..self.limit.min(first + CHUNK_SLOTS))
+            .map(|index| Slot::new(u32::try_from(index).expect("the limit is below 2^32")));
+        let chunk = Chunk { scheduler: self.scheduler.clone(), slots: slots.collect() };
+        let indices = chunk.slots.iter().rev().map(|slot| slot.index).collect::<Vec<_>>();
+        let chunk = Arc::into_raw(Arc::new(chunk)).cast_mut();
+        // SAFETY: it was just made.
+        for slot in unsafe { &(*chunk).slots } {
+            slot.chunk.store(chunk, Relaxed);
+        }
+        self.chunks[*made].store(chunk, Ordering::Release);
+        *made += 1;
+        self.free[list].lock().extend(indices);
+        true
+    }
+
+    /// Moves half of the first list that has `enough` to this one.
+    fn take_from_others(&self, list: usize, enough: usize) -> bool {
+        let mut others = (1..self.free.len()).map(|n| (list + n) % self.free.len());
+        others.any(|other| {
             let mut from = self.free[other].lock();
+            if from.len() < enough {
+                return false;
+            }
             let keep = from.len() / 2;
             let some = from.split_off(keep);
             drop(from);
-            let any = !some.is_empty();
             self.free[list].lock().extend(some);
-            any
+            true
         })
     }
 
@@ -392,5 +409,171 @@ impl<B: ?Sized> Drop for Table<B> {
                 drop(unsafe { Arc::from_raw(chunk) });
             }
         }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use loom::thread;
+
+    use super::*;
+    use crate::message::{Address, Envelope};
+    use crate::name::Name;
+    use crate::node_id::NodeId;
+    use crate::pid::Pid;
+    use crate::registry::{RegisterError, Registry};
+    use crate::scheduler::ThreadDriver;
+    use crate::sync::model;
+
+    type Numbers = Table<u64>;
+
+    fn table() -> Arc<Numbers> {
+        let scheduler = Scheduler::new("model", Arc::<ThreadDriver>::default());
+        Arc::new(Table::new(scheduler, 1, 1))
+    }
+
+    /// A process that has this number, and that nobody has to schedule.
+    fn begin(table: &Numbers, number: u64) -> SlotRef<u64> {
+        let slot = table.allocate(0).expect("room for one");
+        slot.set_body(Box::pin(number));
+        slot.queue.open();
+        slot
+    }
+
+    fn end(table: &Numbers, slot: SlotRef<u64>) -> Vec<Envelope> {
+        slot.take_body();
+        let (rest, _) = slot.close();
+        table.release(slot, 0);
+        rest.collect()
+    }
+
+    fn addressed(id: LocalId) -> Envelope {
+        let mut envelope = Envelope::new(0_u64);
+        envelope.set_word(Address::pid(id.generation));
+        envelope
+    }
+
+    /// A signal for a process that ends, while another one gets its slot: it is refused, or
+    /// found by the one that ends, or recognised by the one that comes.
+    #[test]
+    fn an_old_pid_against_a_new_process() {
+        model(|| {
+            let table = table();
+            let old = begin(&table, 1);
+            let id = old.id();
+            let sender = {
+                let table = table.clone();
+                thread::spawn(move || {
+                    let alive = table.is_known_alive(id);
+                    let Some(slot) = table.get(id) else { return (0, alive) };
+                    (usize::from(slot.queue.push(addressed(id)).is_ok()), alive)
+                })
+            };
+            let left = end(&table, table.at(TaskId::of(id.slot))).len();
+            let new = begin(&table, 2);
+            let new_id = new.id();
+            assert_ne!(id, new_id);
+            let (sent, alive) = sender.join().unwrap();
+            assert_ne!(alive, Some(true), "it was never idle");
+            let own = Address::pid(new_id.generation);
+            let strays = new.queue.take().signals.map(|signal| {
+                assert!(signal.word().address() != own, "an old pid has reached a new process");
+            });
+            assert_eq!(left + strays.count(), sent);
+            assert!(table.get(id).is_none() && !new.is_open_for(id.generation));
+            assert_eq!(table.is_known_alive(id), Some(false));
+            assert_eq!(table.next_live(0), Some((0, new_id)));
+            end(&table, new);
+        });
+    }
+
+    /// T3: the maker of a process, two workers one after the other, and the maker of the next
+    /// process in the slot each have the body for themselves.
+    #[test]
+    fn the_body_goes_from_owner_to_owner() {
+        /// A turn, which leaves the body with the number of turns.
+        fn turn(slot: SlotRef<u64>) -> usize {
+            let mut signals = 0;
+            loop {
+                signals += slot.queue.take().signals.count();
+                slot.with_body(|mut body| *body += 1);
+                if slot.queue.park() {
+                    return signals;
+                }
+            }
+        }
+        model(|| {
+            let table = table();
+            let slot = begin(&table, 0);
+            let id = slot.id();
+            let sender = {
+                let table = table.clone();
+                thread::spawn(move || {
+                    let slot = table.get(id).expect("it lives");
+                    match slot.queue.push(addressed(id)).unwrap() {
+                        Wake::Schedule => turn(slot),
+                        Wake::Nothing => 0,
+                    }
+                })
+            };
+            let mut seen = turn(slot);
+            seen += sender.join().unwrap();
+            assert_eq!(seen, 1);
+            assert!(slot.with_body(|body| *body) >= Some(1));
+            end(&table, slot);
+        });
+    }
+
+    /// The next maker of a process in a slot has the body after the one that has ended.
+    #[test]
+    fn the_body_goes_through_the_free_list() {
+        model(|| {
+            let table = table();
+            let slot = begin(&table, 1);
+            let id = slot.id();
+            let maker = {
+                let table = table.clone();
+                thread::spawn(move || {
+                    let slot = table.allocate(1)?;
+                    slot.set_body(Box::pin(2));
+                    Some(slot.id())
+                })
+            };
+            end(&table, slot);
+            if let Some(new) = maker.join().unwrap() {
+                assert_eq!((new.slot, new.generation), (id.slot, id.generation + 1));
+            }
+        });
+    }
+
+    /// REG-2: no dead process keeps a name.
+    #[test]
+    fn register_against_exit() {
+        model(|| {
+            let table = table();
+            let registry = Arc::new(Registry::default());
+            let id = begin(&table, 1).id();
+            let pid = Pid::new(NodeId::nameless(), id);
+            let other = {
+                let (table, registry) = (table.clone(), registry.clone());
+                thread::spawn(move || {
+                    let mark = || {
+                        table.get(id).is_some_and(|slot| {
+                            slot.mark(NAMED);
+                            slot.is_open_for(id.generation)
+                        })
+                    };
+                    registry.register(Name::from("name"), pid, mark)
+                })
+            };
+            let (rest, marks) = table.at(TaskId::of(id.slot)).close();
+            drop(rest);
+            if marks & NAMED != 0 {
+                registry.process_ended(pid);
+            }
+            let registered = other.join().unwrap();
+            assert!(matches!(registered, Ok(()) | Err(RegisterError::Noproc)));
+            assert_eq!(registry.whereis("name"), None, "the dead have a name");
+        });
     }
 }

@@ -4,14 +4,12 @@
 //! calls [`Timers::take_due`] gets then, with no wheel locked.
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-use parking_lot::{Mutex, MutexGuard};
 
 use crate::env::Time;
 use crate::message::{DecodeError, EncodeError, Message};
 use crate::node_id::NodeId;
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::time::{Key, Owners, TICKS_MAX, Wheel};
 
 /// The length of a tick: 2^14 ns, about 16 µs. A timer is late by that much at the most
@@ -256,7 +254,7 @@ impl<A> Timers<A> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 
@@ -337,5 +335,88 @@ mod tests {
         assert!(wait <= Duration::from_millis(101) && wait > Duration::from_millis(90));
         assert!(!start(&timers, at_ms(200)).1);
         assert!(start(&timers, at_ms(50)).1);
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use std::sync::Arc;
+
+    use loom::thread;
+
+    use super::*;
+    use crate::sync::model;
+
+    fn at_ms(ms: u64) -> Time {
+        Time::new(Duration::from_millis(ms))
+    }
+
+    fn timers() -> Arc<Timers<u8>> {
+        Arc::new(Timers::new(NodeId::nameless(), 1))
+    }
+
+    /// TIM-3: a timer is cancelled, or fires, and never both.
+    #[test]
+    fn cancel_against_fire() {
+        model(|| {
+            let timers = timers();
+            let (timer, _) = timers.start(0, at_ms(5), Some(7), |_| 1);
+            let firing = {
+                let timers = timers.clone();
+                thread::spawn(move || {
+                    let mut due = Vec::new();
+                    let _ = timers.take_due(at_ms(6), &mut due);
+                    due.len()
+                })
+            };
+            let ending = {
+                let timers = timers.clone();
+                thread::spawn(move || timers.cancel_owned(7).len())
+            };
+            let cancelled = usize::from(timers.cancel(timer, at_ms(5)).is_some());
+            assert_eq!(cancelled + ending.join().unwrap() + firing.join().unwrap(), 1);
+            assert_eq!(timers.len(), 0);
+        });
+    }
+
+    /// A timer that is started while another thread takes out what is due is found later.
+    #[test]
+    fn start_against_take_due() {
+        model(|| {
+            let timers = timers();
+            timers.start(0, at_ms(1), None, |_| 1);
+            let firing = {
+                let timers = timers.clone();
+                thread::spawn(move || {
+                    let mut due = Vec::new();
+                    let _ = timers.take_due(at_ms(2), &mut due);
+                    due
+                })
+            };
+            timers.start(0, at_ms(5), None, |_| 2);
+            assert_eq!(firing.join().unwrap(), [1]);
+            assert!(timers.firing_turn(at_ms(6)).is_some(), "it is forgotten");
+        });
+    }
+
+    /// A worker that goes to sleep, a timer that is started, and another thread that takes out
+    /// what is due: the worker sleeps no longer than until the timer, or is told.
+    #[test]
+    fn start_and_take_due_against_sleep() {
+        model(|| {
+            let timers = timers();
+            let sleeper = {
+                let timers = timers.clone();
+                thread::spawn(move || timers.sleep_until_next(at_ms(0)))
+            };
+            let firing = {
+                let timers = timers.clone();
+                thread::spawn(move || timers.take_due(at_ms(1), &mut Vec::new()))
+            };
+            let (_, told) = timers.start(0, at_ms(5), None, |_| 1);
+            let (sleep, told_too) = (sleeper.join().unwrap(), firing.join().unwrap());
+            let enough = sleep.is_some_and(|sleep| sleep <= Duration::from_millis(6));
+            assert!(enough || told || told_too, "it sleeps for {sleep:?}");
+        });
     }
 }

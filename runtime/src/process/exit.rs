@@ -41,7 +41,9 @@ pub(crate) fn end(node: &Inner, slot: SlotRef, mut crashes: bool) {
     let pid = control.pid;
 
     // 1. A panic in a destructor is part of the end of a process that had no other.
-    let dropped = catch(|| body.as_mut().drop_future());
+    let dropped = catch_payload(|| body.as_mut().drop_future());
+    let control = body.as_mut().control();
+    let dropped = dropped.map_err(|payload| context::enter_process(control, || reason_of(payload)));
     let reason = match dropped {
         Err(panic) if reason.is_orderly() => {
             crashes = true;
@@ -51,13 +53,12 @@ pub(crate) fn end(node: &Inner, slot: SlotRef, mut crashes: bool) {
     };
 
     // PROC-6: nobody who sees the end finds anything of its messages.
-    let control = body.as_mut().control();
     let me = Running { control, node };
     let messages = control.take_all();
     let tags = control.relations_if_any().map(|mut relations| relations.take_tags());
     let dictionary = me.take_dictionary();
-    contain(|| context::enter_process(control, || drop((messages, tags))));
-    contain(|| context::enter_process(control, || drop(dictionary)));
+    context::enter_process(control, || contain(|| drop((messages, tags))));
+    context::enter_process(control, || contain(|| drop(dictionary)));
     let crash = crashes.then(|| Crash::of(me));
 
     // 2.
@@ -172,13 +173,23 @@ pub(super) fn reason_of(payload: Box<dyn Any + Send>) -> ExitReason {
     } else {
         "a panic with a payload that is no text".to_owned()
     };
-    // The payload is the user's, and its destructor may panic in turn, with a payload
-    // whose destructor panics: that one is leaked.
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(again);
-        PANICKED_AT.take();
-    }
+    drop_payload(payload);
     ExitReason::Panic(Arc::new(PanicReason { message, location }))
+}
+
+/// So many destructors of payloads in a row may panic; what the last one panics with is leaked.
+const PAYLOADS_MAX: usize = 8;
+
+/// A payload is the user's, and its destructor may panic in turn, with a payload whose
+/// destructor panics. Where the payload is a process's, that is entered.
+fn drop_payload(payload: Box<dyn Any + Send>) {
+    let mut left = Some(payload);
+    for _ in 0..PAYLOADS_MAX {
+        let Some(payload) = left.take() else { break };
+        left = catch_unwind(AssertUnwindSafe(|| drop(payload))).err();
+    }
+    std::mem::forget(left);
+    PANICKED_AT.take();
 }
 
 /// Notes where a process panics, for its exit reason, instead of printing it: the report

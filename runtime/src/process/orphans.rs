@@ -7,8 +7,6 @@
 
 use std::collections::BTreeMap;
 
-use parking_lot::Mutex;
-
 use super::spawning::Spawning;
 use crate::carrier::ConnectionId;
 use crate::exit_reason::ExitReason;
@@ -16,6 +14,7 @@ use crate::node::Inner;
 use crate::pid::Pid;
 use crate::reference::Reference;
 use crate::signal::Signal;
+use crate::sync::Mutex;
 
 /// By the process that is no more.
 #[derive(Default)]

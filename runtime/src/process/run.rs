@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use super::control::{Body, Running, SlotRef};
 use super::exit::{catch_payload, end, is_error, reason_of};
+use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::node::Inner;
 use crate::priority::Priority;
@@ -59,7 +60,8 @@ fn turn(node: &Inner, slot: SlotRef, mut body: Pin<&mut dyn Body>) -> Turn {
         }
         Err(payload) => {
             let crashes = is_error(&*payload) && !control.is_doomed();
-            control.doom(reason_of(payload));
+            // Its destructor is the process's, too.
+            control.doom(context::enter_process(control, || reason_of(payload)));
             crashes
         }
     };

@@ -10,12 +10,9 @@
 //!
 //! Prior art: the run queues and `RESCHEDULE_LOW` of `erl_process.c`.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use crossbeam_deque::Injector;
-
 use super::{TaskId, retry};
 use crate::priority::Priority;
+use crate::sync::{AtomicU64, Injector, Ordering};
 
 /// A low task has its turn at least so often; the number is the BEAM's.
 const LOW_EVERY: u32 = 8;

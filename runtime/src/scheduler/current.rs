@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::worker::Worker;
 use super::{Scheduler, TaskId};
 use crate::priority::Priority;
+use crate::sync::thread_local;
 
 thread_local! {
     static WORKER: Cell<*const Worker> = const { Cell::new(ptr::null()) };
@@ -19,14 +20,14 @@ thread_local! {
 
 /// The thread is this worker while `work` runs.
 pub(super) fn enter(worker: &Worker, work: impl FnOnce()) {
-    WORKER.set(worker);
+    WORKER.with(|at| at.set(worker));
     work();
-    WORKER.set(ptr::null());
+    WORKER.with(|at| at.set(ptr::null()));
 }
 
 fn worker<R>(work: impl FnOnce(&Worker) -> R) -> Option<R> {
     // SAFETY: W1.
-    unsafe { WORKER.get().as_ref() }.map(work)
+    unsafe { WORKER.with(Cell::get).as_ref() }.map(work)
 }
 
 /// Queues a task with this thread's worker, or from outside.
@@ -51,7 +52,7 @@ pub(crate) fn is_overdue() -> bool {
 
 /// Whether the thread is a worker of some node.
 pub(crate) fn is_worker() -> bool {
-    !WORKER.get().is_null()
+    !WORKER.with(Cell::get).is_null()
 }
 
 /// Whether the thread is a worker of this scheduler.

@@ -8,11 +8,9 @@
 //! consistent fence between the two steps on both sides makes one of them see the other.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
-
-use parking_lot::Mutex;
 
 use super::seat::Seat;
+use crate::sync::{AtomicUsize, Mutex, Ordering, fence};
 
 pub(super) struct Idle {
     sleepers: Mutex<Vec<Arc<Seat>>>,

@@ -22,6 +22,8 @@ mod classes;
 mod current;
 mod driver;
 mod idle;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod monitor;
 mod parker;
 mod seat;
@@ -38,14 +40,16 @@ pub(crate) use worker::Worker;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crossbeam_deque::{Injector, Steal};
-use parking_lot::{Condvar, Mutex, RwLock};
+use crossbeam_deque::Steal;
 
 use crate::env::Time;
 use crate::priority::Priority;
+use crate::sync::{
+    AtomicBool, AtomicUsize, Condvar, Deque, Injector, Mutex, Ordering, RwLock, spawn_thread,
+    spin_loop,
+};
 use classes::Classes;
 use idle::Idle;
 use monitor::Monitor;
@@ -152,11 +156,17 @@ impl Scheduler {
         workers: usize,
         runner: Arc<dyn Runner>,
     ) -> std::io::Result<()> {
-        for _ in 0..workers {
-            self.start_worker(runner.clone())?;
-        }
+        self.start_workers(workers, &runner)?;
         let scheduler = self.clone();
         self.start_thread("monitor", move || scheduler.watch(&runner))
+    }
+
+    pub(crate) fn start_workers(
+        self: &Arc<Self>,
+        count: usize,
+        runner: &Arc<dyn Runner>,
+    ) -> std::io::Result<()> {
+        (0..count).try_for_each(|_| self.start_worker(runner.clone()))
     }
 
     fn start_worker(self: &Arc<Self>, runner: Arc<dyn Runner>) -> std::io::Result<()> {
@@ -171,15 +181,14 @@ impl Scheduler {
     ) -> std::io::Result<()> {
         *self.threads.lock() += 1;
         let scheduler = self.clone();
-        let started =
-            std::thread::Builder::new().name(format!("{} {kind}", self.name)).spawn(move || {
-                main();
-                scheduler.thread_ends();
-            });
+        let started = spawn_thread(format!("{} {kind}", self.name), move || {
+            main();
+            scheduler.thread_ends();
+        });
         if started.is_err() {
             self.thread_ends();
         }
-        started.map(drop)
+        started
     }
 
     fn thread_ends(&self) {
@@ -259,7 +268,17 @@ impl Scheduler {
         true
     }
 
-    fn take_injected(&self, local: &crossbeam_deque::Worker<TaskId>) -> Option<TaskId> {
+    /// Takes what was queued from outside, in a model that has no workers.
+    #[cfg(all(test, loom))]
+    pub(crate) fn take_any(&self) -> Option<TaskId> {
+        retry(|| self.injector.steal()).or_else(|| self.classes.any())
+    }
+
+    fn take_injected(&self, local: &Deque<TaskId>) -> Option<TaskId> {
+        // A look costs less than an attempt, and most find nothing.
+        if self.injector.is_empty() {
+            return None;
+        }
         retry(|| self.injector.steal_batch_and_pop(local))
     }
 }
@@ -287,7 +306,7 @@ fn retry(mut attempt: impl FnMut() -> Steal<TaskId>) -> Option<TaskId> {
         match attempt() {
             Steal::Success(task) => return Some(task),
             Steal::Empty => return None,
-            Steal::Retry => std::hint::spin_loop(),
+            Steal::Retry => spin_loop(),
         }
     }
 }

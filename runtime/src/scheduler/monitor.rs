@@ -17,15 +17,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::Duration;
-
-use crossbeam_utils::sync::{Parker, Unparker};
-use parking_lot::Mutex;
 
 use super::seat::Seat;
 use super::{Runner, Scheduler};
 use crate::env::Time;
+use crate::sync::{AtomicBool, Mutex, Ordering, Parker, Unparker, fence};
 
 /// A task that is in the same run at so many samples should come to an end: 5 ms.
 const OVERDUE_SAMPLES: u32 = 1;
@@ -47,7 +44,7 @@ const QUIET_SAMPLES: u32 = 20;
 const REPLACEMENTS_MAX: usize = 256;
 
 pub(super) struct Monitor {
-    parker: Mutex<Parker>,
+    pub(super) parker: Mutex<Parker>,
     unparker: Unparker,
     asleep: AtomicBool,
 }
@@ -63,7 +60,7 @@ impl Default for Monitor {
 impl Monitor {
     /// A worker is awake: it has left the sleepers before.
     pub(super) fn worker_wakes(&self) {
-        // Pairs with the fence in `watch`: one of the two sees the other.
+        // Pairs with the fence in `rest`: one of the two sees the other.
         fence(Ordering::SeqCst);
         if self.asleep.load(Ordering::Relaxed) {
             self.unpark();
@@ -91,18 +88,24 @@ impl Scheduler {
         while !self.is_stopping() {
             quiet = if self.all_sleep() { quiet + 1 } else { 0 };
             if quiet > QUIET_SAMPLES {
-                self.monitor.asleep.store(true, Ordering::Relaxed);
-                fence(Ordering::SeqCst);
-                if self.all_sleep() {
-                    parker.park();
-                }
-                self.monitor.asleep.store(false, Ordering::Relaxed);
+                self.rest(&parker);
                 quiet = 0;
             } else {
                 parker.park_timeout(SAMPLE_EVERY);
             }
             self.sample(runner, &mut samples);
         }
+    }
+
+    /// Sleeps while all workers do.
+    pub(super) fn rest(&self, parker: &Parker) {
+        self.monitor.asleep.store(true, Ordering::Relaxed);
+        // Pairs with the fence in `worker_wakes`.
+        fence(Ordering::SeqCst);
+        if self.all_sleep() {
+            parker.park();
+        }
+        self.monitor.asleep.store(false, Ordering::Relaxed);
     }
 
     fn all_sleep(&self) -> bool {

@@ -1,12 +1,9 @@
 //! How a worker sleeps: in the driver, or on its own.
 
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use crossbeam_utils::sync::{Parker as ThreadParker, Unparker};
-use parking_lot::Mutex;
-
 use super::Driver;
+use crate::sync::{AtomicU8, Mutex, Ordering, Parker as ThreadParker, Unparker};
 
 const AWAKE: u8 = 0;
 const ON_ITS_OWN: u8 = 1;

@@ -1,13 +1,12 @@
 //! What other threads see of a worker.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::num::NonZeroU32;
 
-use crossbeam_deque::Stealer;
 use crossbeam_utils::CachePadded;
-use crossbeam_utils::atomic::AtomicCell;
 
 use super::parker::Parker;
 use super::{Driver, TaskId};
+use crate::sync::{AtomicU8, AtomicU32, AtomicU64, Ordering, Stealer};
 
 /// The worker does its work.
 const ACTIVE: u8 = 0;
@@ -16,12 +15,37 @@ const STUCK: u8 = 1;
 /// Besides, another worker was started in its place.
 const REPLACED: u8 = 2;
 
+/// A task or none, as the spare value of a `TaskId` lets it be one word.
+struct TaskCell(AtomicU32);
+
+impl TaskCell {
+    fn none() -> TaskCell {
+        TaskCell(AtomicU32::new(0))
+    }
+
+    fn load(&self) -> Option<TaskId> {
+        NonZeroU32::new(self.0.load(Ordering::Acquire)).map(TaskId)
+    }
+
+    fn store(&self, task: Option<TaskId>) {
+        self.0.store(Self::word(task), Ordering::Release);
+    }
+
+    fn swap(&self, task: Option<TaskId>) -> Option<TaskId> {
+        NonZeroU32::new(self.0.swap(Self::word(task), Ordering::AcqRel)).map(TaskId)
+    }
+
+    fn word(task: Option<TaskId>) -> u32 {
+        task.map_or(0, |TaskId(number)| number.get())
+    }
+}
+
 pub(super) struct Seat {
     pub(super) stealer: Stealer<TaskId>,
     /// The task that was woken last. The worker's own; only a stuck one is robbed of it.
-    last_woken: CachePadded<AtomicCell<Option<TaskId>>>,
+    last_woken: CachePadded<TaskCell>,
     /// The task that runs now.
-    running: AtomicCell<Option<TaskId>>,
+    running: TaskCell,
     /// Counts the tasks that were begun.
     runs: AtomicU64,
     /// The number of a run that the monitor has seen for too long.
@@ -34,8 +58,8 @@ impl Seat {
     pub(super) fn new(stealer: Stealer<TaskId>) -> Seat {
         Seat {
             stealer,
-            last_woken: CachePadded::new(AtomicCell::new(None)),
-            running: AtomicCell::new(None),
+            last_woken: CachePadded::new(TaskCell::none()),
+            running: TaskCell::none(),
             runs: AtomicU64::new(0),
             overdue: AtomicU64::new(0),
             state: AtomicU8::new(ACTIVE),

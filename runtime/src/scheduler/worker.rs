@@ -3,15 +3,13 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-use crossbeam_deque::Worker as Deque;
 
 use super::balance::share;
 use super::seat::Seat;
 use super::{Runner, Scheduler, TaskId, current, retry};
 use crate::priority::Priority;
+use crate::sync::{Deque, Ordering, spin_loop};
 
 /// After this many runs a worker looks at what it would not see while it has work of
 /// its own: injected work, timers, sockets.
@@ -40,6 +38,9 @@ pub(crate) struct Worker {
     streak: Cell<u32>,
     searching: Cell<bool>,
     runs: Cell<u32>,
+    /// The last task had more to do: a worker that has only such may come by injected work, and
+    /// with it those whose timers the monitor has fired, after many long runs only.
+    gave_way: Cell<bool>,
     index: usize,
     /// Where to begin to steal; moves on so that no victim is preferred.
     victim: Cell<usize>,
@@ -59,6 +60,7 @@ impl Worker {
             streak: Cell::new(0),
             searching: Cell::new(false),
             runs: Cell::new(0),
+            gave_way: Cell::new(false),
             index,
             victim: Cell::new(0),
         };
@@ -151,6 +153,7 @@ impl Worker {
         self.seat.begin(task);
         let again = runner.run(task);
         let replaced = self.seat.end();
+        self.gave_way.set(again.is_some());
         match again {
             Some(Priority::Normal) => self.queue.push(task),
             Some(priority) => drop(self.scheduler.classes.push(task, priority)),
@@ -163,7 +166,7 @@ impl Worker {
         if let Some(task) = self.scheduler.classes.before_normal(runs) {
             return Some(task);
         }
-        if runs.is_multiple_of(MAINTAIN_EVERY)
+        if (runs.is_multiple_of(MAINTAIN_EVERY) || self.gave_way.get())
             && let Some(task) = self.scheduler.take_injected(&self.queue)
         {
             return Some(task);
@@ -246,7 +249,7 @@ impl Worker {
         }
         let until = runner.now() + SPIN_TIME;
         while !self.scheduler.is_stopping() {
-            (0..SPINS_PER_LOOK).for_each(|_| std::hint::spin_loop());
+            (0..SPINS_PER_LOOK).for_each(|_| spin_loop());
             if self.scheduler.has_work() {
                 return true;
             }
@@ -265,6 +268,8 @@ impl Worker {
         }
         if scheduler.has_work() || scheduler.is_stopping() {
             self.wake_up();
+            // Who has announced a task may be about to queue it: let it.
+            spin_loop();
             return;
         }
         match scheduler.driver_turn.try_lock() {

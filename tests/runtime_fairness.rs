@@ -1,0 +1,309 @@
+//! What a process that does not let go, or that floods, leaves to the others: figures.
+//!
+//! The machine of a test has other things to do as well, so a figure is what the best of a few
+//! attempts reaches: a node that is unfair is so each time.
+#![deny(warnings)]
+
+#[allow(dead_code, reason = "other test binaries use the rest")]
+#[path = "otp/wait.rs"]
+mod wait;
+
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Once};
+
+use fika::prelude::*;
+use fika::{Env, Time};
+
+use wait::{LIMIT, down, next, serve, sync};
+
+/// The longest that one in a hundred waits: the time after which a worker counts as stuck, and
+/// a half.
+const P99_MAX: Duration = millis(15);
+
+/// After this time the process that is stuck is named.
+const REPORT_MAX: Duration = millis(100);
+
+const ATTEMPTS: usize = 8;
+
+const ROUNDS: usize = 300;
+
+/// Two that measure would disturb each other.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// A node that stops also when its test fails, so that it does not spoil the next one.
+struct TestNode(Node);
+
+impl TestNode {
+    fn new() -> TestNode {
+        TestNode(Node::builder().workers(2).env(clock()).build().unwrap())
+    }
+}
+
+impl Drop for TestNode {
+    fn drop(&mut self) {
+        assert!(self.0.stop() || std::thread::panicking());
+    }
+}
+
+/// The threads of nodes that have no name.
+fn threads() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let names = tasks.filter_map(|task| {
+        // One that ends meanwhile has none.
+        std::fs::read_to_string(task.ok()?.path().join("comm")).ok()
+    });
+    names.filter(|name| name.starts_with("nonode")).count()
+}
+
+/// How long round trips take, and how late timers are: the ninety-ninth of a hundred.
+#[derive(Clone, Copy, Debug)]
+struct Figures {
+    trip: Duration,
+    late: Duration,
+}
+
+impl Figures {
+    fn are_fair(self) -> bool {
+        self.trip <= P99_MAX && self.late <= P99_MAX
+    }
+}
+
+async fn measure(echo: Pid) -> Figures {
+    let node = self_node();
+    let (mut trips, mut late) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let begun = node.env().now();
+        sync(echo).await;
+        let answered = node.env().now();
+        trips.push(answered.since(begun));
+        sleep(millis(1)).await;
+        late.push(node.env().now().since(answered).saturating_sub(millis(1)));
+    }
+    let p99 = |mut all: Vec<Duration>| {
+        all.sort_unstable();
+        all[all.len() * 99 / 100]
+    };
+    Figures { trip: p99(trips), late: p99(late) }
+}
+
+/// Measures until the figures are fair.
+async fn measure_until_fair() {
+    let echo = spawn(serve());
+    let mut seen = Vec::new();
+    for _ in 0..ATTEMPTS {
+        let figures = measure(echo).await;
+        seen.push(figures);
+        if figures.are_fair() {
+            exit_process(echo, ExitReason::Kill);
+            return;
+        }
+    }
+    panic!("in {ATTEMPTS} attempts: {seen:?}");
+}
+
+/// What the nodes log, with the time at which they do.
+static LOG: Mutex<Vec<(Duration, String)>> = Mutex::new(Vec::new());
+
+struct Log(Arc<dyn Env>);
+
+impl Write for Log {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(line).into_owned();
+        LOG.lock().unwrap().push((self.0.now().since_start(), text));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn clock() -> Arc<dyn Env> {
+    static CLOCK: Mutex<Option<Arc<dyn Env>>> = Mutex::new(None);
+    CLOCK.lock().unwrap().get_or_insert_with(|| Arc::new(fika::SystemEnv::new())).clone()
+}
+
+fn keep_log() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_max_level(tracing::Level::WARN)
+            .with_writer(|| Log(clock()))
+            .init();
+    });
+}
+
+/// When the node has said that this process is stuck.
+fn reported(pid: Pid) -> Option<Time> {
+    let of = format!("pid={pid} ");
+    let log = LOG.lock().unwrap();
+    let line =
+        log.iter().find(|(_, line)| line.contains("has kept its worker") && line.contains(&of));
+    line.map(|(at, _)| Time::new(*at))
+}
+
+/// Processes that compute until they are told to end.
+struct HardLoops {
+    done: Arc<AtomicBool>,
+    /// With the times at which they began.
+    loops: Vec<(Pid, Reference, Time)>,
+}
+
+impl HardLoops {
+    async fn start(count: usize) -> HardLoops {
+        let done = Arc::new(AtomicBool::new(false));
+        let me = self_pid();
+        let mut loops = Vec::new();
+        for _ in 0..count {
+            let ends = done.clone();
+            let (pid, monitor) = spawn_monitor(async move {
+                send(me, Local(clock().now()));
+                while !ends.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+            loops.push((pid, monitor, next::<Local<Time>>().await.0));
+        }
+        HardLoops { done, loops }
+    }
+
+    async fn end(self) {
+        self.done.store(true, Ordering::Relaxed);
+        for (_, monitor, _) in self.loops {
+            assert_eq!(down(monitor).await, ExitReason::Normal);
+        }
+    }
+}
+
+/// PROC-12: with a process in a hard loop on each worker the others go on, and timers fire; and
+/// when the loops are over, there are as many threads as before.
+#[test]
+fn hard_loops_on_all_workers_leave_the_rest_its_time() {
+    let _alone = alone();
+    let node = TestNode::new();
+    node.0.block_on(async {
+        let echo = spawn(serve());
+        // The workers and the monitor, once all have begun.
+        let before = 3;
+        let begun = clock().now();
+        while threads() != before {
+            assert!(clock().now().since(begun) < LIMIT, "{} threads", threads());
+            sync(echo).await;
+        }
+        let loops = HardLoops::start(2).await;
+        measure_until_fair().await;
+        assert!(threads() > before, "others have taken over");
+        loops.end().await;
+        let begun = clock().now();
+        while threads() > before {
+            assert!(clock().now().since(begun) < LIMIT, "{} threads, {before} before", threads());
+            // A worker that was replaced ends at the next task that it comes by.
+            sync(echo).await;
+            sleep(millis(1)).await;
+        }
+        assert_eq!(threads(), before);
+    });
+}
+
+/// PROC-12: the process that is stuck is named soon, each of them, and once.
+#[test]
+fn a_hard_loop_is_named_within_100_ms() {
+    let _alone = alone();
+    keep_log();
+    let node = TestNode::new();
+    node.0.block_on(async {
+        let mut seen = Vec::new();
+        for _ in 0..ATTEMPTS {
+            let loops = HardLoops::start(2).await;
+            let all = |times: &mut Vec<Duration>| {
+                times.clear();
+                let found = loops.loops.iter().map(|(pid, _, at)| Some(reported(*pid)?.since(*at)));
+                found.map(|found| times.extend(found)).count();
+                times.len() == loops.loops.len()
+            };
+            let (begun, mut times) = (clock().now(), Vec::new());
+            while !all(&mut times) {
+                assert!(clock().now().since(begun) < LIMIT, "after {times:?} nothing more");
+                sleep(millis(1)).await;
+            }
+            loops.end().await;
+            if times.iter().all(|time| *time <= REPORT_MAX) {
+                return;
+            }
+            seen.push(times);
+        }
+        panic!("in {ATTEMPTS} attempts: {seen:?}");
+    });
+}
+
+/// PROC-12: a process that sends to another all the time, without a suspension point or with
+/// some, starves neither the rest nor the timers.
+#[test]
+fn a_flood_leaves_the_rest_its_time() {
+    let _alone = alone();
+    let node = TestNode::new();
+    node.0.block_on(async {
+        for pauses in [false, true] {
+            let (sent, taken) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+            let done = Arc::new(AtomicBool::new(false));
+            let (counts, ends) = (taken.clone(), done.clone());
+            let (victim, drowned) = spawn_monitor(async move {
+                while !ends.load(Ordering::Relaxed) {
+                    receive! { _: u64 => counts.fetch_add(1, Ordering::Relaxed), after millis(1) => 0 };
+                }
+            });
+            let (ends, took) = (done.clone(), taken.clone());
+            let (_, flood) = spawn_monitor(async move {
+                while !ends.load(Ordering::Relaxed) {
+                    let n = sent.load(Ordering::Relaxed);
+                    // No more than memory has room for.
+                    if n < took.load(Ordering::Relaxed) + 100_000 {
+                        send(victim, n);
+                        sent.store(n + 1, Ordering::Relaxed);
+                    }
+                    if pauses && n.is_multiple_of(10) {
+                        yield_now().await;
+                    }
+                }
+            });
+            measure_until_fair().await;
+            done.store(true, Ordering::Relaxed);
+            for monitor in [flood, drowned] {
+                assert_eq!(down(monitor).await, ExitReason::Normal);
+            }
+            assert!(taken.load(Ordering::Relaxed) > 0);
+        }
+    });
+}
+
+/// PROC-12: processes that always have a message of their own starve nobody.
+#[test]
+fn a_flood_of_oneself_leaves_the_rest_its_time() {
+    let _alone = alone();
+    let node = TestNode::new();
+    node.0.block_on(async {
+        let gluttons: Vec<_> = (0..4)
+            .map(|_| {
+                spawn_monitor(async move {
+                    (0..1000_u64).for_each(|n| send(self_pid(), n));
+                    loop {
+                        receive! {
+                            n: u64 => send(self_pid(), n),
+                            (): () => return,
+                        }
+                    }
+                })
+            })
+            .collect();
+        measure_until_fair().await;
+        for (pid, monitor) in gluttons {
+            send(pid, ());
+            assert_eq!(down(monitor).await, ExitReason::Normal);
+        }
+    });
+}
