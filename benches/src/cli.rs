@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Remote(MeasureArgs),
     /// Measure both
     All(MeasureArgs),
+    /// Measure how fika's costs grow with the work, and what a second worker brings
+    Scale(ScaleArgs),
     /// Say what workloads there are
     List,
     /// Build the programs of these systems, and measure nothing
@@ -39,7 +41,13 @@ pub(crate) enum Command {
     },
     /// Do one workload of fika's own once, and print its figures
     #[command(hide = true)]
-    Run { workload: String, params: Vec<String> },
+    Run {
+        workload: String,
+        params: Vec<String>,
+        /// So many workers; as many as there are cores if not given
+        #[arg(long)]
+        workers: Option<usize>,
+    },
     /// Be one of the nodes of a remote workload
     #[command(hide = true)]
     Node { name: String, params: Vec<String> },
@@ -48,7 +56,7 @@ pub(crate) enum Command {
     Beam { workload: String, params: Vec<String> },
     /// Touch a lot of memory
     #[command(hide = true)]
-    Warm,
+    Warm { bytes: usize },
     /// Run a program until it or standard input ends, and kill then all that it has started
     #[command(hide = true)]
     Leashed {
@@ -68,15 +76,38 @@ pub(crate) struct MeasureArgs {
     /// Leave fika itself out
     #[arg(long)]
     pub(crate) without_fika: bool,
-    /// How many rounds, in each of which every system does every workload once [default: 5, or
-    /// 1 of a quick run]
+    #[command(flatten)]
+    pub(crate) rounds: RoundsArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ScaleArgs {
+    /// Only these curves, as `processes`; `workers` are all workloads on one node with one
+    /// worker and with two
+    pub(crate) curves: Vec<String>,
+    #[command(flatten)]
+    pub(crate) rounds: RoundsArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RoundsArgs {
+    /// How many rounds, in each of which everything is done once [default: 5, or 1 of a quick
+    /// run]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) runs: Option<u64>,
     /// Do little of everything, to see that it works
     #[arg(long)]
     pub(crate) quick: bool,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
+}
+
+impl RoundsArgs {
+    pub(crate) fn number(&self) -> u64 {
+        self.runs.unwrap_or(if self.quick { 1 } else { 5 })
+    }
 }
 
 #[derive(Args, Debug)]
@@ -87,7 +118,7 @@ pub(crate) struct OutputArgs {
     /// Write it into a Markdown file, between its marks
     #[arg(long, value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
-    /// Draw bar charts (SVG) into this folder
+    /// Draw charts (SVG) into this folder
     #[arg(long, value_name = "FOLDER")]
     pub(crate) charts: Option<PathBuf>,
     /// Say what changed since an earlier report (JSON) by more than the noise

@@ -5,6 +5,7 @@
 //! cargo run --release -p fika-bench -- local
 //! cargo run --release -p fika-bench -- all --against beam,tokio,ractor,kameo,actix,hydra,floor
 //! cargo run --release -p fika-bench -- remote pingpong --runs 9 --against beam,floor
+//! cargo run --release -p fika-bench -- scale processes mailbox
 //! ```
 //!
 //! This program drives: it starts, for each run, an OS process that does one workload on one
@@ -12,12 +13,14 @@
 //! fika that is this program again, for the BEAM the Erlang sources in `beam/`, for the others
 //! the programs in `peers/`, a workspace of their own that is built when it is asked for.
 //!
-//! Where to read on: `catalog` is the list of workloads, `fika/` what fika does for each,
+//! Where to read on: `catalog` is the list of workloads, `curves` those that are done at
+//! several sizes, `fika/` what fika does for each,
 //! `rounds` and `runner` how it is measured, `report/` how it is shown.
 
 mod beam;
 mod catalog;
 mod cli;
+mod curves;
 mod fika;
 mod leash;
 mod line;
@@ -37,11 +40,12 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use fika_bench_kit::{Params, die_with_parent, epoch_ms};
 
-use crate::cli::{Cli, Command, MeasureArgs, OutputArgs};
+use crate::cli::{Cli, Command, MeasureArgs, OutputArgs, RoundsArgs, ScaleArgs};
+use crate::curves::CURVES;
 use crate::report::Report;
-use crate::rounds::Plan;
+use crate::rounds::Try;
 use crate::system::System;
-use crate::workload::Workload;
+use crate::workload::{Point, Workload};
 
 fn main() -> ExitCode {
     match perform(Cli::parse().command) {
@@ -58,15 +62,20 @@ fn perform(command: Command) -> Result<(), String> {
         Command::Local(args) => measure(&args, &["local", "floor"]),
         Command::Remote(args) => measure(&args, &["remote"]),
         Command::All(args) => measure(&args, &["local", "remote", "floor"]),
+        Command::Scale(args) => scale(&args),
         Command::List => {
-            catalog::WORKLOADS.iter().for_each(|w| println!("{:<28} {}", w.name, w.about));
+            let curves = CURVES.iter().map(|curve| &curve.workload);
+            catalog::WORKLOADS
+                .iter()
+                .chain(curves)
+                .for_each(|workload| println!("{:<28} {}", workload.name, workload.about));
             Ok(())
         }
         Command::Prepare { systems } => prepare(&systems),
         Command::Report { file, output } => show(&report::read(&file)?, &output),
-        Command::Run { workload, params } => {
+        Command::Run { workload, params, workers } => {
             die_with_parent();
-            fika::run(&workload, &Params::parse(params)?);
+            fika::run(&workload, &Params::parse(params)?, workers);
             Ok(())
         }
         Command::Node { name, params } => {
@@ -78,26 +87,49 @@ fn perform(command: Command) -> Result<(), String> {
             Ok(())
         }
         Command::Leashed { program, args } => leash::run(&program, &args),
-        Command::Warm => {
-            warm::run();
+        Command::Warm { bytes } => {
+            warm::run(bytes);
             Ok(())
         }
     }
 }
 
 fn measure(args: &MeasureArgs, groups: &[&str]) -> Result<(), String> {
-    if cfg!(debug_assertions) {
-        return Err("figures of a debug build say nothing: use cargo run --release".into());
-    }
     let workloads = chosen(&args.workloads, groups)?;
     let ours = if args.without_fika { None } else { Some(System::Fika) };
     let mut systems: Vec<System> = ours.into_iter().chain(args.against.iter().copied()).collect();
     systems.sort_unstable();
     systems.dedup();
-    prepare(&systems)?;
-    let rounds = args.runs.unwrap_or(if args.quick { 1 } else { 5 });
-    let versions = versions(&systems);
-    let rows = rounds::measure(&Plan { workloads, systems, rounds, quick: args.quick });
+    let of_workload = |workload: &'static Workload| {
+        let concerned = systems.iter().filter(|system| workload.concerns(**system));
+        concerned.map(move |system| Try {
+            workload,
+            point: Point::default(),
+            system: *system,
+            memory_bytes: warm::bytes_for(workload, args.rounds.quick),
+        })
+    };
+    let tries: Vec<Try> = workloads.into_iter().flat_map(of_workload).collect();
+    report_on(&tries, &systems, &args.rounds, &args.output)
+}
+
+fn scale(args: &ScaleArgs) -> Result<(), String> {
+    let tries = curves::tries(&args.curves, args.rounds.quick)?;
+    report_on(&tries, &[System::Fika], &args.rounds, &args.output)
+}
+
+fn report_on(
+    tries: &[Try],
+    systems: &[System],
+    rounds: &RoundsArgs,
+    output: &OutputArgs,
+) -> Result<(), String> {
+    if cfg!(debug_assertions) {
+        return Err("figures of a debug build say nothing: use cargo run --release".into());
+    }
+    prepare(systems)?;
+    let versions = versions(systems);
+    let rows = rounds::measure(tries, rounds.number(), rounds.quick);
     let date = humantime::format_rfc3339_seconds(
         std::time::UNIX_EPOCH + std::time::Duration::from_millis(epoch_ms()),
     );
@@ -105,10 +137,10 @@ fn measure(args: &MeasureArgs, groups: &[&str]) -> Result<(), String> {
         machine: machine::machine(),
         versions,
         date: date.to_string(),
-        quick: args.quick,
+        quick: rounds.quick,
         rows,
     };
-    show(&report, &args.output)
+    show(&report, output)
 }
 
 fn prepare(systems: &[System]) -> Result<(), String> {
@@ -144,7 +176,7 @@ fn show(report: &Report, output: &OutputArgs) -> Result<(), String> {
     if let Some(file) = &output.json {
         report::write(report, file)?;
     }
-    println!("{}", report::table(report));
+    println!("{}", report::text(report));
     if let Some(folder) = &output.charts {
         report::draw(report, folder)?;
     }

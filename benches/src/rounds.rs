@@ -1,7 +1,9 @@
-//! The rounds: in each, every workload runs once on every system, one system right after
-//! the other, so that a machine that gets slower or faster does so for all.
+//! The rounds: in each, everything runs once, what is to be compared one right after the
+//! other, so that a machine that gets slower or faster does so for all.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::process::Command;
 use std::time::Duration;
 
 use fika_bench_kit::Clock;
@@ -12,50 +14,37 @@ use crate::runner::{self, Run};
 use crate::stats::Figures;
 use crate::system::System;
 use crate::warm;
-use crate::workload::{Metric, Workload};
+use crate::workload::{Metric, Point, Workload};
 
 /// No run takes so long unless it hangs.
 const RUN_LIMIT: Duration = Duration::from_secs(40);
 const QUICK_RUN_LIMIT: Duration = Duration::from_secs(12);
 
-/// What to measure.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) workloads: Vec<&'static Workload>,
-    pub(crate) systems: Vec<System>,
-    pub(crate) rounds: u64,
-    pub(crate) quick: bool,
+/// What runs once in each round: a workload at a point on a system.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Try {
+    pub(crate) workload: &'static Workload,
+    pub(crate) point: Point,
+    pub(crate) system: System,
+    /// So much memory is made ready before it.
+    pub(crate) memory_bytes: u64,
 }
 
-/// Runs it all.
-pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
-    let mut tries = Vec::new();
-    for (i, workload) in plan.workloads.iter().enumerate() {
-        let concerned = plan.systems.iter().filter(|system| workload.concerns(**system));
-        tries.extend(concerned.map(|system| (i, *system)));
-    }
-    let limit = if plan.quick { QUICK_RUN_LIMIT } else { RUN_LIMIT };
-    let mut tallies: BTreeMap<(usize, System), Tally> = BTreeMap::new();
-    let bar = progress(plan.rounds * tries.len() as u64);
-    for round in 1..=plan.rounds {
-        for (i, system) in &tries {
-            let workload = plan.workloads[*i];
-            bar.set_message(format!("round {round}: {} on {system}", workload.name));
-            let tally = tallies.entry((*i, *system)).or_default();
+/// Runs all of them, in so many rounds.
+pub(crate) fn measure(tries: &[Try], rounds: u64, quick: bool) -> Vec<Row> {
+    let limit = if quick { QUICK_RUN_LIMIT } else { RUN_LIMIT };
+    let mut tallies: Vec<Tally> = tries.iter().map(|_| Tally::default()).collect();
+    let bar = progress(rounds * tries.len() as u64);
+    for round in 1..=rounds {
+        for (this, tally) in tries.iter().zip(&mut tallies) {
+            bar.set_message(format!("round {round}: {this}"));
             if tally.goes_on() {
-                if workload.is_local() {
-                    warm::memory();
-                }
-                let params = workload.params(*system, plan.quick);
+                warm::memory(this.memory_bytes);
                 let clock = Clock::start();
-                let run = runner::run(&system.command(workload.name, &params), limit);
+                let run = runner::run(&this.command(quick), limit);
                 if bar.is_hidden() {
                     let seconds = clock.elapsed().as_secs_f64();
-                    eprintln!(
-                        "round {round}: {} on {system}: {seconds:.1} s{}",
-                        workload.name,
-                        run.sign()
-                    );
+                    eprintln!("round {round}: {this}: {seconds:.1} s{}", run.sign());
                 }
                 tally.add(run);
             }
@@ -63,10 +52,24 @@ pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
         }
     }
     bar.finish_and_clear();
-    tallies
-        .into_iter()
-        .flat_map(|((i, system), tally)| tally.rows(plan.workloads[i], system))
-        .collect()
+    tries.iter().zip(tallies).flat_map(|(this, tally)| tally.rows(this)).collect()
+}
+
+impl Try {
+    fn command(&self, quick: bool) -> Command {
+        let params = self.workload.params(self.system, self.point, quick);
+        let mut command = self.system.command(self.workload.name, &params);
+        if let Some(workers) = self.point.workers {
+            command.arg(format!("--workers={workers}"));
+        }
+        command
+    }
+}
+
+impl fmt::Display for Try {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{} on {}", self.workload.name, self.point, self.system)
+    }
 }
 
 fn progress(length: u64) -> ProgressBar {
@@ -76,7 +79,7 @@ fn progress(length: u64) -> ProgressBar {
     bar
 }
 
-/// The runs of one workload on one system.
+/// The runs of one [`Try`].
 #[derive(Default, Debug)]
 struct Tally {
     figures: BTreeMap<String, Vec<f64>>,
@@ -113,15 +116,16 @@ impl Tally {
         }
     }
 
-    fn rows(&self, workload: &Workload, system: System) -> Vec<Row> {
+    fn rows(&self, this: &Try) -> Vec<Row> {
         let row = |metric: Metric| Row {
-            workload: workload.name.to_owned(),
+            workload: this.workload.name.to_owned(),
+            point: this.point,
             cell: self.cell(&metric.name),
             metric: metric.name,
-            system,
+            system: this.system,
             better: metric.better,
         };
-        workload.metrics().into_iter().map(row).collect()
+        this.workload.metrics().into_iter().map(row).collect()
     }
 
     fn cell(&self, metric: &str) -> Cell {

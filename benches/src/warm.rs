@@ -8,17 +8,30 @@ use std::hint::black_box;
 
 use crate::leash;
 use crate::system::this_program;
+use crate::workload::Workload;
 
 /// A million processes of the BEAM take less.
-const BYTES: usize = 1536 << 20;
+const LOCAL_BYTES: u64 = 1536 << 20;
+const QUICK_LOCAL_BYTES: u64 = 256 << 20;
 
-/// Has memory made ready.
-pub(crate) fn memory() {
-    // Without it the run is slower, and no less right.
-    let _ = leash::output(&this_program("warm"));
+/// What a workload may need.
+pub(crate) fn bytes_for(workload: &Workload, quick: bool) -> u64 {
+    match (workload.is_local(), quick) {
+        (true, false) => LOCAL_BYTES,
+        (true, true) => QUICK_LOCAL_BYTES,
+        (false, _) => 0,
+    }
+}
+
+/// Has so much memory made ready.
+pub(crate) fn memory(bytes: u64) {
+    if bytes > 0 {
+        // Without it the run is slower, and no less right.
+        let _ = leash::output(this_program("warm").arg(bytes.to_string()));
+    }
 }
 
 /// The program that does it.
-pub(crate) fn run() {
-    black_box(vec![1_u8; BYTES]);
+pub(crate) fn run(bytes: usize) {
+    black_box(vec![1_u8; bytes]);
 }

@@ -1,6 +1,8 @@
 //! What a workload is: its name, its size, and what is measured of it. The list of all is
 //! in `catalog`.
 
+use std::fmt;
+
 use fika_bench_kit::Params;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +54,28 @@ pub(crate) struct Metric {
     pub(crate) better: Better,
 }
 
+/// What is varied of a workload, besides the system: how much is done, and by how many workers
+/// of fika's. Of most, nothing is.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Point {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) size: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) workers: Option<u64>,
+}
+
+impl fmt::Display for Point {
+    /// As words to put behind a workload's name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, number) in [("size", self.size), ("workers", self.workers)] {
+            if let Some(number) = number {
+                write!(f, " {name}={number}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The percentiles that are made of single times.
 pub(crate) const PERCENTILES: [(&str, f64); 4] =
     [("p50", 0.5), ("p99", 0.99), ("p99_9", 0.999), ("max", 1.0)];
@@ -68,14 +92,17 @@ const GROUP_FLOOR: &str = "floor.";
 const GROUP_LOCAL: &str = "local.";
 
 impl Workload {
-    /// The parameters for a system.
-    pub(crate) fn params(&self, system: System, quick: bool) -> Params {
+    /// The parameters for a system at a point; how many workers there are is not one of them.
+    pub(crate) fn params(&self, system: System, point: Point, quick: bool) -> Params {
         let mut params = Params::default();
         for (name, full, small) in self.params {
             params.set(name, if quick { *small } else { *full });
         }
         if let Some((_, parts)) = self.slow.iter().find(|(slow, _)| *slow == system) {
             params.set(self.amount, (params.get(self.amount) / parts).max(1));
+        }
+        if let Some(size) = point.size {
+            params.set(self.amount, size);
         }
         params
     }
@@ -147,12 +174,22 @@ mod tests {
 
     #[test]
     fn slow_systems_do_less() {
-        assert_eq!(BULK.params(System::Fika, false).to_string(), "each=1000 window=16");
-        assert_eq!(BULK.params(System::Kameo, true).to_string(), "each=12 window=16");
+        let params = |system, quick| BULK.params(system, Point::default(), quick).to_string();
+        assert_eq!(params(System::Fika, false), "each=1000 window=16");
+        assert_eq!(params(System::Kameo, true), "each=12 window=16");
         assert_eq!(
             BULK.exceptions().as_deref(),
             Some("As it is slow, kameo does 1/8 of it; CPU time and memory are of that.")
         );
+    }
+
+    #[test]
+    fn a_point_sets_the_amount() {
+        let point = Point { size: Some(7), workers: Some(2) };
+        let params = BULK.params(System::Fika, point, false).to_string();
+        assert_eq!(params, "each=7 window=16");
+        assert_eq!(point.to_string(), " size=7 workers=2");
+        assert_eq!(Point::default().to_string(), "");
     }
 
     #[test]

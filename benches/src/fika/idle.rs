@@ -6,6 +6,15 @@ use fika_bench_kit::{Params, Stopwatch, metric, rss_bytes};
 
 use super::echo::{Ping, Pong, echo};
 
+/// So many show the way first, so that few processes are not charged for it.
+const FIRST: u64 = 100;
+
+pub(super) async fn run_scale(p: Params) {
+    let pids: Vec<Pid> = (0..FIRST).map(|_| spawn(echo())).collect();
+    wake_all(&pids).await;
+    run(p).await;
+}
+
 pub(super) async fn run(p: Params) {
     let n = p.get("n");
     let mut pids = Vec::with_capacity(p.size("n"));
@@ -17,11 +26,15 @@ pub(super) async fn run(p: Params) {
     sleep(millis(p.get("settle_ms"))).await;
     metric("bytes_per_process", (rss_bytes() - before) / n as f64);
 
-    let me = self_pid();
     let watch = Stopwatch::start();
+    wake_all(&pids).await;
+    metric("wake_all_ns_each", watch.stop().ns_each(n));
+}
+
+async fn wake_all(pids: &[Pid]) {
+    let me = self_pid();
     pids.iter().for_each(|pid| send(pid, Ping(me)));
-    for _ in 0..n {
+    for _ in pids {
         receive! { Pong => {} }
     }
-    metric("wake_all_ns_each", watch.stop().ns_each(n));
 }

@@ -9,6 +9,7 @@ mod fairness;
 mod fanin;
 mod idle;
 mod links;
+mod mailbox;
 mod monitors;
 mod pingpong;
 mod registry;
@@ -16,19 +17,20 @@ mod remote;
 mod ring;
 mod selective;
 mod spawn;
+mod stop;
 mod timers;
 
-use fika::Node;
+use fika::{Node, NodeBuilder};
 use fika_bench_kit::{Params, cannot, failed};
 
 pub(crate) use remote::run_node;
 
 /// Runs one workload, and prints its figures.
-pub(crate) fn run(workload: &str, params: &Params) {
+pub(crate) fn run(workload: &str, params: &Params, workers: Option<usize>) {
     if workload.starts_with("remote.") {
         return remote::run(workload, params);
     }
-    let node = match Node::builder().build() {
+    let node = match builder(workload, params, workers).build() {
         Ok(node) => node,
         Err(error) => return failed(&format!("no node: {error}")),
     };
@@ -49,6 +51,13 @@ pub(crate) fn run(workload: &str, params: &Params) {
         "local.registry" => node.block_on(registry::run(p)),
         "local.fairness.hard" => node.block_on(fairness::run_hard(p)),
         "local.fairness.cooperative" => node.block_on(fairness::run_cooperative(p)),
+        "scale.processes" => node.block_on(idle::run_scale(with_rest(p))),
+        "scale.monitors" => node.block_on(monitors::run_scale(with_rest(p))),
+        "scale.links" => node.block_on(links::run_scale(with_rest(p))),
+        "scale.mailbox" => node.block_on(mailbox::run(p)),
+        "scale.timers" => node.block_on(timers::run_start_cancel(p)),
+        "scale.name" => node.block_on(fanin::run_scale(p)),
+        "scale.stop" => stop::run(&node, with_rest(p)),
         "local.idle.hibernated" => cannot("an idle process has nothing to give back"),
         "local.call.1_client" | "local.call.100_clients" => cannot("not there yet: gen_server"),
         "local.supervisor.1000" | "local.supervisor.10000" => {
@@ -59,4 +68,22 @@ pub(crate) fn run(workload: &str, params: &Params) {
     // Memory is the operating system's to take back; to free a million processes one by one
     // is not part of the work.
     std::process::exit(0);
+}
+
+/// The settings of a node: the defaults, but for what is given.
+fn builder(workload: &str, p: &Params, workers: Option<usize>) -> NodeBuilder {
+    let mut builder = Node::builder();
+    if let Some(workers) = workers {
+        builder = builder.workers(workers);
+    }
+    if workload == "scale.processes" {
+        builder = builder.process_limit(p.size("process_limit"));
+    }
+    builder
+}
+
+/// With a time in which so many processes come to rest.
+fn with_rest(mut p: Params) -> Params {
+    p.set("settle_ms", 200 + p.get("n") / 2000);
+    p
 }

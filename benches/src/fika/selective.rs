@@ -8,7 +8,7 @@ use fika_bench_kit::{Params, Stopwatch, metric};
 use super::echo::{Done, all_done};
 
 #[derive(Message, Serialize, Deserialize)]
-struct Junk(u64);
+pub(super) struct Junk(pub(super) u64);
 
 #[derive(Message, Serialize, Deserialize)]
 struct ByRef(Pid, Reference);
@@ -39,7 +39,7 @@ pub(super) async fn run(p: Params) {
     }
 }
 
-async fn serve() {
+pub(super) async fn serve() {
     loop {
         receive! {
             ByRef(from, reference) => send(from, RefAnswer(reference)),
@@ -48,7 +48,8 @@ async fn serve() {
     }
 }
 
-async fn calls(server: Pid, n: u64, by_ref: bool) {
+/// Calls whose answers are found by a reference or by their tag.
+pub(super) async fn calls(server: Pid, n: u64, by_ref: bool) {
     let me = self_pid();
     for _ in 0..n {
         if by_ref {

@@ -15,7 +15,7 @@ pub(crate) fn compare(new: &Report, old: &Report) -> String {
     }
     let (mut better, mut worse, mut other, mut same) = (vec![], vec![], vec![], 0);
     for row in &new.rows {
-        let Some(was) = old.row(&row.workload, &row.metric, row.system) else { continue };
+        let Some(was) = old.same_figure(row) else { continue };
         match (row.cell.figures(), was.cell.figures()) {
             (Some(now), Some(before)) if now.differs(before) => {
                 let grew = now.median > before.median;
@@ -46,8 +46,8 @@ fn versions(report: &Report) -> String {
 }
 
 fn change(row: &Row, before: String, now: String) -> String {
-    let Row { workload, metric, system, .. } = row;
-    format!("{system:<6} {workload}, {}: {before} → {now}", words(metric))
+    let Row { workload, point, metric, system, .. } = row;
+    format!("{system:<6} {workload}{point}, {}: {before} → {now}", words(metric))
 }
 
 fn factor(now: f64, before: f64) -> String {
@@ -59,6 +59,7 @@ mod tests {
     use super::super::testing::{report, row, without};
     use super::*;
     use crate::system::System;
+    use crate::workload::Point;
 
     #[test]
     fn only_what_changed_by_more_than_the_noise() {
@@ -86,6 +87,19 @@ mod tests {
              fika local.pingpong, ns e: no figure → 7\n\
              1 figures changed by no more than the noise\n"
         );
+    }
+
+    #[test]
+    fn points_are_compared_with_their_own() {
+        let at = |size, runs: &[f64]| Row {
+            point: Point { size: Some(size), workers: None },
+            ..row("ns", System::Fika, runs)
+        };
+        let old = report(vec![at(10, &[100.0]), at(20, &[500.0])]);
+        let new = report(vec![at(10, &[100.0]), at(20, &[600.0])]);
+        let text = compare(&new, &old);
+        assert!(text.contains("worse\n  fika local.pingpong size=20, ns: 500 → 600"), "{text}");
+        assert!(text.ends_with("1 figures changed by no more than the noise\n"), "{text}");
     }
 
     #[test]

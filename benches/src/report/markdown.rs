@@ -4,18 +4,32 @@ use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
 
-use super::chart::{base, charts, file_name};
-use super::number::{number, ratio, words};
+use super::canvas::file_name;
+use super::chart::{base, charts};
+use super::curves::grids;
+use super::number::{number, ratio, with_range, words};
 use super::table::Notes;
 use super::{Report, Row};
 use crate::catalog::WORKLOADS;
 use crate::system::System;
 
-const BEGIN: &str = "<!-- figures: begin (written by fika-bench, do not edit) -->";
-const END: &str = "<!-- figures: end -->";
+/// What is written is between these.
+struct Marks {
+    begin: &'static str,
+    end: &'static str,
+}
 
-/// Writes the part between the two marks of `file`, or a file of its own. The charts are in
-/// `charts`, if there are any.
+const FIGURES: Marks = Marks {
+    begin: "<!-- figures: begin (written by fika-bench, do not edit) -->",
+    end: "<!-- figures: end -->",
+};
+const SCALE: Marks = Marks {
+    begin: "<!-- scale: begin (written by fika-bench, do not edit) -->",
+    end: "<!-- scale: end -->",
+};
+
+/// Writes the part between the report's two marks of `file`, or a file of its own. The charts
+/// are in `charts`, if there are any.
 pub(crate) fn write_markdown(
     report: &Report,
     file: &Path,
@@ -28,20 +42,26 @@ pub(crate) fn write_markdown(
         Err(error) => return Err(told(error)),
     };
     let charts = charts.map(|charts| relative(charts, file.parent().unwrap_or(Path::new(""))));
-    let new = replaced(&old, &figures(report, charts.as_deref()));
+    let charts = charts.as_deref();
+    let new = if report.is_of_scale() {
+        replaced(&old, &SCALE, &scale(report, charts))
+    } else {
+        replaced(&old, &FIGURES, &figures(report, charts))
+    };
     fs::write(file, new.map_err(|why| format!("{}: {why}", file.display()))?).map_err(told)
 }
 
 /// `text` with `figures` between the marks; a text without marks gets them at its end.
-fn replaced(text: &str, figures: &str) -> Result<String, String> {
-    let part = format!("{BEGIN}\n\n{}\n\n{END}", figures.trim());
-    match (text.find(BEGIN), text.find(END)) {
-        (Some(begin), Some(end)) if begin < end => {
-            Ok(format!("{}{part}{}", &text[..begin], &text[end + END.len()..]))
+fn replaced(text: &str, marks: &Marks, figures: &str) -> Result<String, String> {
+    let Marks { begin, end } = marks;
+    let part = format!("{begin}\n\n{}\n\n{end}", figures.trim());
+    match (text.find(begin), text.find(end)) {
+        (Some(from), Some(to)) if from < to => {
+            Ok(format!("{}{part}{}", &text[..from], &text[to + end.len()..]))
         }
         (None, None) if text.is_empty() => Ok(format!("# Benchmarks\n\n{part}\n")),
         (None, None) => Ok(format!("{}\n\n{part}\n", text.trim_end())),
-        _ => Err(format!("`{BEGIN}` and `{END}` must come in this order, each once")),
+        _ => Err(format!("`{begin}` and `{end}` must come in this order, each once")),
     }
 }
 
@@ -62,13 +82,35 @@ fn figures(report: &Report, charts_in: Option<&Path>) -> String {
     text += &overview(report);
     for chart in charts(report) {
         let _ = write!(text, "\n### {chart}\n\n{}", abouts(report, &chart));
-        if let Some(folder) = charts_in {
-            let file = folder.join(file_name(&chart));
-            let _ = write!(text, "\n![{chart}]({})\n", file.display());
-        }
+        text += &image(&chart, charts_in);
         text += &table(report, &chart);
     }
     text
+}
+
+/// The curves, and what several workers bring.
+fn scale(report: &Report, charts_in: Option<&Path>) -> String {
+    let mut text = head(report);
+    text += "\nMedian (least – greatest).\n";
+    for grid in grids(report) {
+        let _ = write!(text, "\n### {}\n\n{}.\n", grid.title, grid.about);
+        if grid.has_chart {
+            text += &image(&grid.title, charts_in);
+        }
+        text += "\n";
+        text += &row_of(grid.head.iter().cloned());
+        text += &row_of(vec!["---".to_owned(); grid.head.len()].into_iter());
+        for row in &grid.rows {
+            text += &row_of(row.iter().cloned());
+        }
+        text += &notes_below(&grid.notes);
+    }
+    text
+}
+
+fn image(chart: &str, charts_in: Option<&Path>) -> String {
+    let file = charts_in.map(|folder| folder.join(file_name(chart)));
+    file.map_or(String::new(), |file| format!("\n![{chart}]({})\n", file.display()))
 }
 
 fn head(report: &Report) -> String {
@@ -151,28 +193,27 @@ fn table(report: &Report, chart: &str) -> String {
             text += &row_of([label].into_iter().chain(cells.collect::<Vec<_>>()));
         }
     }
+    text + &notes_below(&notes)
+}
+
+fn notes_below(notes: &Notes) -> String {
     let told = notes
         .texts()
         .iter()
         .enumerate()
-        .map(|(i, note)| format!("[{}] {}\n", i + 1, note.replace('|', "\\|")));
-    text + "\n" + &told.collect::<Vec<_>>().join("\n")
+        .map(|(i, note)| format!("\n[{}] {}\n", i + 1, note.replace('|', "\\|")));
+    told.collect()
 }
 
 fn cell(row: Option<&Row>, times: Option<f64>, notes: &mut Notes) -> String {
     let Some(row) = row else { return String::new() };
     let mark = row.cell.note().map(|note| notes.mark(note)).unwrap_or_default();
     let Some(figures) = row.cell.figures() else { return mark };
-    let range = if figures.runs.len() == 1 {
-        String::new()
-    } else {
-        format!(" ({} – {})", number(figures.min), number(figures.max))
-    };
     let times = match (row.system, times) {
         (System::Fika, _) | (_, None) => String::new(),
         (_, Some(times)) => format!(" **{}**", ratio(times)),
     };
-    format!("{}{range}{times} {mark}", number(figures.median)).trim_end().to_owned()
+    format!("{}{times} {mark}", with_range(figures)).trim_end().to_owned()
 }
 
 fn row_of(cells: impl Iterator<Item = String>) -> String {
@@ -186,25 +227,35 @@ mod tests {
 
     #[test]
     fn only_what_is_between_the_marks_is_replaced() {
-        let old = format!("before\n\n{BEGIN}\nold\n{END}\n\nafter\n");
-        let new = replaced(&old, "new\n").unwrap();
-        assert_eq!(new, format!("before\n\n{BEGIN}\n\nnew\n\n{END}\n\nafter\n"));
-        assert_eq!(replaced(&new, "new\n").unwrap(), new);
+        let Marks { begin, end } = FIGURES;
+        let old = format!("before\n\n{begin}\nold\n{end}\n\nafter\n");
+        let new = replaced(&old, &FIGURES, "new\n").unwrap();
+        assert_eq!(new, format!("before\n\n{begin}\n\nnew\n\n{end}\n\nafter\n"));
+        assert_eq!(replaced(&new, &FIGURES, "new\n").unwrap(), new);
     }
 
     #[test]
     fn a_file_without_marks_gets_them() {
+        let Marks { begin, end } = FIGURES;
         assert_eq!(
-            replaced("", "new").unwrap(),
-            format!("# Benchmarks\n\n{BEGIN}\n\nnew\n\n{END}\n")
+            replaced("", &FIGURES, "new").unwrap(),
+            format!("# Benchmarks\n\n{begin}\n\nnew\n\n{end}\n")
         );
         assert_eq!(
-            replaced("text\n", "new").unwrap(),
-            format!("text\n\n{BEGIN}\n\nnew\n\n{END}\n")
+            replaced("text\n", &FIGURES, "new").unwrap(),
+            format!("text\n\n{begin}\n\nnew\n\n{end}\n")
         );
-        for broken in [format!("{END}\n{BEGIN}"), BEGIN.to_owned(), END.to_owned()] {
-            assert!(replaced(&broken, "new").is_err(), "{broken}");
+        for broken in [format!("{end}\n{begin}"), begin.to_owned(), end.to_owned()] {
+            assert!(replaced(&broken, &FIGURES, "new").is_err(), "{broken}");
         }
+    }
+
+    #[test]
+    fn each_kind_of_report_has_its_own_marks() {
+        let text = replaced("", &FIGURES, "figures").unwrap();
+        let text = replaced(&text, &SCALE, "curves").unwrap();
+        assert_eq!(replaced(&text, &FIGURES, "figures").unwrap(), text);
+        assert_eq!(replaced(&text, &SCALE, "curves").unwrap(), text);
     }
 
     #[test]

@@ -1,25 +1,37 @@
 //! What was measured, and the forms in which it is shown.
 
+mod canvas;
 mod chart;
 mod compare;
+mod curves;
 mod json;
+mod lines;
 mod markdown;
 mod number;
 mod table;
 
-pub(crate) use chart::draw;
 pub(crate) use compare::compare;
 pub(crate) use json::{read, write};
 pub(crate) use markdown::write_markdown;
-pub(crate) use table::table;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::stats::Figures;
 use crate::system::System;
-use crate::workload::Better;
+use crate::workload::{Better, Point};
+
+/// The report as tables for the terminal.
+pub(crate) fn text(report: &Report) -> String {
+    if report.is_of_scale() { curves::text(report) } else { table::table(report) }
+}
+
+/// Draws its charts into a folder.
+pub(crate) fn draw(report: &Report, folder: &Path) -> Result<(), String> {
+    if report.is_of_scale() { lines::draw(report, folder) } else { chart::draw(report, folder) }
+}
 
 /// All that was measured in one go.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -39,6 +51,8 @@ pub(crate) struct Report {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) workload: String,
+    #[serde(flatten)]
+    pub(crate) point: Point,
     pub(crate) metric: String,
     pub(crate) system: System,
     #[serde(flatten)]
@@ -112,6 +126,28 @@ impl Report {
             .find(|row| row.system == system && row.workload == workload && row.metric == metric)
     }
 
+    /// Whether it is about how costs grow, and what workers bring.
+    pub(crate) fn is_of_scale(&self) -> bool {
+        self.rows.iter().any(|row| row.point != Point::default())
+    }
+
+    /// The row of fika's at a point.
+    pub(crate) fn at(&self, workload: &str, metric: &str, point: Point) -> Option<&Row> {
+        self.rows
+            .iter()
+            .find(|row| row.point == point && row.workload == workload && row.metric == metric)
+    }
+
+    /// The same figure as in another report.
+    pub(crate) fn same_figure(&self, other: &Row) -> Option<&Row> {
+        self.rows.iter().find(|row| {
+            row.system == other.system
+                && row.workload == other.workload
+                && row.point == other.point
+                && row.metric == other.metric
+        })
+    }
+
     /// How many times better fika is than `system` by this metric.
     pub(crate) fn ratio(&self, workload: &str, metric: &str, system: System) -> Option<f64> {
         let median = |system| {
@@ -132,10 +168,12 @@ mod testing {
     //! A small report.
 
     use super::*;
+    use crate::curves::WORKERS;
 
     pub(super) fn row(metric: &str, system: System, runs: &[f64]) -> Row {
         Row {
             workload: "local.pingpong".into(),
+            point: Point::default(),
             metric: metric.into(),
             system,
             cell: Cell::Figures { figures: Figures::of(runs).unwrap(), failures: None },
@@ -145,6 +183,18 @@ mod testing {
 
     pub(super) fn without(metric: &str, system: System, why: &str) -> Row {
         Row { cell: Cell::Error { error: why.into() }, ..row(metric, system, &[1.0]) }
+    }
+
+    /// The rows of a figure at these sizes, with each number of workers.
+    pub(super) fn curve(workload: &str, metric: &str, figures: &[(u64, f64)]) -> Vec<Row> {
+        let at = |(size, figure): &(u64, f64)| {
+            WORKERS.map(|workers| Row {
+                workload: workload.into(),
+                point: Point { size: Some(*size), workers: Some(workers) },
+                ..row(metric, System::Fika, &[*figure])
+            })
+        };
+        figures.iter().flat_map(at).collect()
     }
 
     pub(super) fn report(rows: Vec<Row>) -> Report {

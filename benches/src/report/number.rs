@@ -1,5 +1,7 @@
 //! Numbers as people read them.
 
+use crate::stats::Figures;
+
 /// About three digits that matter, and groups of three.
 pub(crate) fn number(value: f64) -> String {
     let size = value.abs();
@@ -38,6 +40,15 @@ fn grouped(value: i64) -> String {
         text.push(digit);
     }
     if value < 0 { format!("-{text}") } else { text }
+}
+
+/// The middle of several runs, with their ends.
+pub(crate) fn with_range(figures: &Figures) -> String {
+    let median = number(figures.median);
+    if figures.runs.len() == 1 {
+        return median;
+    }
+    format!("{median} ({} – {})", number(figures.min), number(figures.max))
 }
 
 /// How many times better.
@@ -81,6 +92,13 @@ mod tests {
         for (value, text) in cases {
             assert_eq!(number(value), text);
         }
+    }
+
+    #[test]
+    fn ranges() {
+        let text = |runs: &[f64]| with_range(&Figures::of(runs).unwrap());
+        assert_eq!(text(&[2.0]), "2");
+        assert_eq!(text(&[3.0, 1.0, 2.0]), "2 (1 – 3)");
     }
 
     #[test]

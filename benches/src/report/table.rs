@@ -34,7 +34,7 @@ pub(crate) fn table(report: &Report) -> String {
 }
 
 /// What it was measured on, a line each.
-fn head_lines(report: &Report) -> String {
+pub(super) fn head_lines(report: &Report) -> String {
     let pairs = report.machine.iter().chain(&report.versions);
     let lines = pairs.map(|(name, value)| format!("{name:>8}  {value}\n")).collect::<String>();
     let quick = if report.quick { "  a quick run: the figures are rough\n" } else { "" };
