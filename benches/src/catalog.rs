@@ -163,7 +163,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         name: "local.fairness.hard",
         about: "a sleep of 1 ms and a round trip, again and again, beside one loop a core that \
                 never gives way",
-        params: &[("rounds", 300, 100), ("starved_s", 8, 4)],
+        params: &[("rounds", 300, 100), ("starved_s", 8, 2)],
         measures: FAIRNESS,
         ..ALIKE
     },

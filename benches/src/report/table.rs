@@ -30,7 +30,8 @@ pub(crate) fn table(report: &Report) -> String {
                 .add_row([TableCell::new(format!("  {}", words(metric)))].into_iter().chain(cells));
         }
     }
-    format!("{}\n{table}\n{}", head_lines(report), notes.lines())
+    let head = head_lines(report);
+    format!("{head}`n ×`: fika is n times better.\n\n{table}\n{}", notes.lines())
 }
 
 /// What it was measured on, a line each.
@@ -38,10 +39,7 @@ pub(super) fn head_lines(report: &Report) -> String {
     let pairs = report.machine.iter().chain(&report.versions);
     let lines = pairs.map(|(name, value)| format!("{name:>8}  {value}\n")).collect::<String>();
     let quick = if report.quick { "  a quick run: the figures are rough\n" } else { "" };
-    format!(
-        "{:>8}  {}\n{lines}{quick}\nMedian, and least to greatest; `n ×`: fika is n times better.\n",
-        "date", report.date
-    )
+    format!("{:>8}  {}\n{lines}{quick}\nMedian, and least to greatest.\n", "date", report.date)
 }
 
 fn cell(row: Option<&Row>, times: Option<f64>, notes: &mut Notes) -> String {
