@@ -100,3 +100,6 @@ async fn timer_refc() {
     }
     assert_eq!(end_of(async {}).await, ExitReason::Normal);
 }
+
+// What is left of other nodes; the cases are of this suite, too.
+include!("node_container_dist.rs");

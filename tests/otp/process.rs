@@ -985,3 +985,7 @@ async fn otp_6237() {
 
 // What can be known of processes; the cases are of this suite, and so of this module.
 include!("process_info.rs");
+
+// Spawning with nodes of other releases; the cases are of this suite, too.
+include!("process_releases.rs");
+include!("process_flags.rs");

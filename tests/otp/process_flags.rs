@@ -1,0 +1,32 @@
+// The case of `process_SUITE` about flags: a part of `process.rs`, which includes it.
+
+/// FLAG-1: which values a flag takes is for types to say. A process's flags are its own: who is
+/// none can't set any, hears of which function it tried, and changes nothing.
+#[fika::test]
+async fn process_flag_badarg() {
+    const FLAGS: [Item; 4] = [Item::TrapExit, Item::Priority, Item::Label, Item::GroupLeader];
+    let flags = || async { process_info(self_pid(), &FLAGS).await.unwrap() };
+    let (before, leader) = (flags().await, spawn(serve()));
+    type Set = Box<dyn Fn() + Send>;
+    let cases: [(&str, Set); 5] = [
+        ("trap_exit", Box::new(|| _ = trap_exit(true))),
+        ("set_priority", Box::new(|| _ = fika::set_priority(Priority::Low))),
+        ("set_label", Box::new(|| fika::set_label("none"))),
+        ("set_group_leader", Box::new(move || set_group_leader(leader, leader))),
+        ("bump_reductions", Box::new(|| fika::bump_reductions(1))),
+    ];
+    for (function, set) in cases {
+        let outside = async move { spawn_blocking(set).await };
+        let ExitReason::Panic(why) = end_of(outside).await else { panic!("{function}") };
+        assert!(why.message.contains(&format!("`{function}`")), "{}", why.message);
+    }
+    assert_eq!(flags().await, before);
+    // Each tells what it was before, the value that it has included.
+    for _ in 0..2 {
+        assert_eq!([trap_exit(true), trap_exit(true), trap_exit(false)], [false, true, true]);
+        let [normal, max] = [Priority::Normal, Priority::Max];
+        let set = [max, max, normal].map(fika::set_priority);
+        assert_eq!(set, [normal, max, max]);
+    }
+    assert_eq!(flags().await, before);
+}
