@@ -261,3 +261,29 @@ async fn ten_thousand_monitors_of_one_target() {
     assert!(!demonitor_flush(last.unwrap()));
     assert!(has_none::<Down>().await);
 }
+
+/// INFO-5: a monitor is listed by what it was made for, and a watcher once for each of its own.
+#[fika::test]
+async fn monitors_are_listed_as_they_were_made() {
+    let (me, node) = (self_pid(), self_node().name());
+    let target = spawn(serve());
+    register("target", target).unwrap();
+    let by_pid = monitor(target);
+    let by_name = monitor("target");
+    let with_node = monitor(("target", node.as_str()));
+    sync(target).await;
+    let named = || Object::Name("target".into(), node.clone());
+    let listed = || async { info::monitors(me).await.unwrap() };
+    assert_eq!(listed().await, [Object::Pid(target), named(), named()]);
+    assert_eq!(info::monitored_by(target).await, Some(vec![me; 3]));
+    // A name that is taken away changes nothing, and each is taken back by itself.
+    unregister("target").unwrap();
+    assert!(demonitor(by_name));
+    assert_eq!(listed().await, [Object::Pid(target), named()]);
+    assert_eq!(info::monitored_by(target).await, Some(vec![me; 2]));
+    assert!(demonitor(by_pid));
+    assert_eq!(listed().await, [named()]);
+    exit_process(target, ExitReason::Kill);
+    assert_eq!(down(with_node).await, ExitReason::Killed);
+    assert!(listed().await.is_empty());
+}
