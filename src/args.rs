@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::{Node, NodeBuilder};
+use crate::{MailboxLimit, Node, NodeBuilder};
 
 /// The options of a node, to be put into a program's own clap command line:
 ///
@@ -42,6 +42,10 @@ pub struct NodeArgs {
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,
 
+    /// Most messages in the mailbox of a process, which is killed by one more [default: any number]
+    #[arg(long, value_name = "MESSAGES")]
+    pub mailbox_limit: Option<usize>,
+
     /// Port of the port mapper [default: ERL_EPMD_PORT, or 4369]
     #[arg(long, value_name = "PORT")]
     pub epmd_port: Option<u16>,
@@ -60,6 +64,9 @@ impl NodeArgs {
         }
         if let Some(listen) = self.listen {
             builder = builder.listen(listen);
+        }
+        if let Some(messages) = self.mailbox_limit {
+            builder = builder.mailbox_limit(MailboxLimit::messages(messages));
         }
         if let Some(port) = self.epmd_port {
             builder = builder.epmd_port(port);

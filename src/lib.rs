@@ -59,6 +59,8 @@ pub use fika_runtime::{
     spawn_blocking, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on,
     spawn_on_with, start_timer, timeout, trap_exit, unlink, unregister, whereis, yield_now,
 };
+// Mailboxes with a limit.
+pub use fika_runtime::{MailboxLimit, TrySendError, WhenFull, mailbox_limit, send_wait, try_send};
 // More about timers.
 pub use fika_runtime::timer;
 pub use fika_runtime::{
@@ -102,6 +104,7 @@ pub mod prelude {
         spawn_monitor_on, spawn_on, start_timer, timeout, trap_exit, unlink, unregister, whereis,
         yield_now,
     };
+    pub use crate::{MailboxLimit, WhenFull, mailbox_limit, send_wait, try_send};
     pub use crate::{
         Priority, Status, dictionary, hibernate, info, is_process_alive, process_info, processes,
         set_label, set_priority,

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fika_net::{AutoConnect, Config, Cookie, CookieError, Net, NodeKind, Poller, StartError};
-use fika_runtime::{BuildError, Env, ExitReason, NodeId, NodeName, NodeNameError, SystemEnv};
+use fika_runtime::{
+    BuildError, Env, ExitReason, MailboxLimit, NodeId, NodeName, NodeNameError, SystemEnv,
+};
 
 /// A node: processes, and their connections to other nodes. A value, of which there may be
 /// many in one program; cheap to clone, all clones are the same node.
@@ -121,6 +123,7 @@ pub struct NodeBuilder {
     cookie_file: Option<PathBuf>,
     workers: Option<usize>,
     process_limit: Option<usize>,
+    mailbox_limit: MailboxLimit,
     env: Option<Arc<dyn Env>>,
     changes: Vec<Change>,
 }
@@ -156,6 +159,15 @@ impl NodeBuilder {
     /// How many processes there may be at the same time; 1,048,576 if not set.
     pub fn process_limit(mut self, limit: usize) -> Self {
         self.process_limit = Some(limit);
+        self
+    }
+
+    /// The limit of the mailboxes of all processes that get no other, by
+    /// [`SpawnOpts::mailbox_limit`](crate::SpawnOpts::mailbox_limit) or
+    /// [`mailbox_limit`](crate::mailbox_limit()); none if not set (the place of Erlang's
+    /// `+hmax`).
+    pub fn mailbox_limit(mut self, limit: MailboxLimit) -> Self {
+        self.mailbox_limit = limit;
         self
     }
 
@@ -235,7 +247,8 @@ impl NodeBuilder {
     /// it can't listen, or a setting is out of its range.
     pub fn build(self) -> Result<Node, NodeError> {
         let env = self.env.clone().unwrap_or_else(|| Arc::new(SystemEnv::new()));
-        let mut runtime = fika_runtime::Node::builder().env(env.clone());
+        let mut runtime =
+            fika_runtime::Node::builder().env(env.clone()).mailbox_limit(self.mailbox_limit);
         if let Some(workers) = self.workers {
             runtime = runtime.workers(workers);
         }

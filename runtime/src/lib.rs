@@ -14,6 +14,7 @@ mod env;
 mod exit_reason;
 mod few_map;
 mod mailbox;
+mod mailbox_limit;
 pub mod message;
 #[cfg(all(test, any(loom, shuttle)))]
 mod models;
@@ -32,6 +33,7 @@ mod reference;
 mod registry;
 mod remote;
 mod request;
+mod room;
 mod scheduler;
 mod signal;
 mod signal_queue;
@@ -47,6 +49,7 @@ pub use carrier::{Carrier, ConnectionId, RemoteDest, SpawnRequest};
 pub use dest::Dest;
 pub use env::{Env, SystemEnv, Time};
 pub use exit_reason::{ExitReason, PanicReason};
+pub use mailbox_limit::{MailboxLimit, WhenFull};
 pub use message::Tagged;
 pub use message::{DecodeError, EncodeError, Encoded, Envelope, Local, Message, Term, WireType};
 pub use name::Name;
@@ -73,6 +76,7 @@ pub use process::{
     process_info, processes, processes_iter, resume_process, set_group_leader, set_label,
     set_priority, suspend_process,
 };
+pub use process::{TrySendError, mailbox_limit, send_wait, try_send};
 pub use process::{cancel_timer_async, cancel_timer_no_info, send_at, start_timer_at};
 pub use process::{dictionary, info};
 pub use process_info::{InfoItem, Item, Snapshot, Status};

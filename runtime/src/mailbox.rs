@@ -103,6 +103,18 @@ impl Mailbox {
         }
     }
 
+    /// The same, to change what they are in the mailbox.
+    pub(crate) fn each_mut(&mut self, mut look: impl FnMut(&mut Envelope)) {
+        let mut at = self.first;
+        while let Some(node) = NonNull::new(at) {
+            // SAFETY: M1; the envelope is a view of the node, and never dropped.
+            let mut view = std::mem::ManuallyDrop::new(unsafe { Envelope::from_raw(node) });
+            look(&mut view);
+            // SAFETY: M1.
+            at = unsafe { node.as_ref() }.next;
+        }
+    }
+
     /// Lets go of what an empty mailbox does not need.
     pub(crate) fn shrink(&mut self) {
         if self.len == 0 {

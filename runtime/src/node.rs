@@ -19,6 +19,7 @@ use crate::context;
 use crate::dest::Dest;
 use crate::env::{Env, SystemEnv, Time};
 use crate::exit_reason::ExitReason;
+use crate::mailbox_limit::MailboxLimit;
 use crate::message::{Envelope, Message};
 use crate::name::Name;
 use crate::node_id::NodeId;
@@ -58,6 +59,9 @@ pub(crate) struct Inner {
     pub(crate) table: Table<dyn Body>,
     pub(crate) registry: Registry,
     pub(crate) timers: Timers<Action>,
+    /// The limit of the mailboxes of processes that are given none of their own. Behind a
+    /// pointer, since few nodes have one.
+    pub(crate) mailbox_limit: Option<Box<MailboxLimit>>,
     pub(crate) carrier: OnceLock<Arc<dyn Carrier>>,
     pub(crate) blocking: BlockingPool,
     /// Children that may come to processes that have ended.
@@ -65,7 +69,7 @@ pub(crate) struct Inner {
     pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) observed: Observed,
     functions: Functions,
-    references: AtomicU64,
+    pub(crate) references: AtomicU64,
     stopping: AtomicBool,
     /// Told, while the node stops, that a process has ended.
     process_ended: (Mutex<()>, Condvar),
@@ -100,6 +104,7 @@ pub struct NodeBuilder {
     id: Option<NodeId>,
     workers: Option<usize>,
     process_limit: usize,
+    mailbox_limit: MailboxLimit,
     env: Option<Arc<dyn Env>>,
     driver: Option<Arc<dyn Driver>>,
     observed: Observed,
@@ -133,6 +138,14 @@ impl NodeBuilder {
     #[must_use]
     pub fn process_limit(mut self, limit: usize) -> Self {
         self.process_limit = limit;
+        self
+    }
+
+    /// The limit of the mailboxes of all processes that are given no other; none if not set
+    /// (the place of Erlang's `+hmax`).
+    #[must_use]
+    pub fn mailbox_limit(mut self, limit: MailboxLimit) -> Self {
+        self.mailbox_limit = limit;
         self
     }
 
@@ -206,6 +219,7 @@ impl NodeBuilder {
             table: Table::new(scheduler.clone(), self.process_limit, workers),
             registry: Registry::default(),
             timers: Timers::new(id, workers + 1),
+            mailbox_limit: Some(self.mailbox_limit).filter(|limit| !limit.is_none()).map(Box::new),
             carrier: OnceLock::new(),
             blocking: BlockingPool::default(),
             orphans: Orphans::default(),
@@ -228,6 +242,7 @@ impl Node {
             id: None,
             workers: None,
             process_limit: PROCESS_LIMIT,
+            mailbox_limit: MailboxLimit::NONE,
             env: None,
             driver: None,
             observed: Observed::default(),

@@ -28,9 +28,9 @@
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::atomic::{AtomicPtr as StdAtomicPtr, AtomicUsize};
+use std::sync::{Arc, OnceLock};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use crossbeam_utils::CachePadded;
@@ -38,6 +38,7 @@ use crossbeam_utils::CachePadded;
 use crate::message::Chain;
 use crate::pid::LocalId;
 use crate::priority::Priority;
+use crate::room::Room;
 use crate::scheduler::{Scheduler, TaskId, schedule};
 use crate::signal_queue::{SignalQueue, Wake};
 use crate::sync::{AtomicU32, Mutex, Ordering, UnsafeCell, fence};
@@ -54,6 +55,9 @@ const MANY: usize = CHUNK_SLOTS / 2;
 pub(crate) const NAMED: u8 = 1;
 /// … and there may be timers that send to it (see `process::timer_action`).
 pub(crate) const TIMED: u8 = 2;
+/// It has, or has had, a limit of its mailbox (see `room`). Set before anybody sends to it, or
+/// by the process itself.
+pub(crate) const BOUNDED: u8 = 4;
 
 /// Room for one process. A cache line of its own: senders on one core do not disturb the
 /// owner of the next slot on another.
@@ -75,6 +79,8 @@ const _: () = assert!(size_of::<Slot<dyn Send>>() == 64);
 struct Chunk<B: ?Sized> {
     scheduler: Arc<Scheduler>,
     slots: Box<[Slot<B>]>,
+    /// One for each slot, made when the first of them is needed.
+    rooms: OnceLock<Box<[Room]>>,
 }
 
 // SAFETY: T3 for the body; all else is atomic.
@@ -131,6 +137,12 @@ impl<B: ?Sized> Slot<B> {
         if self.vitals.marks.load(Ordering::SeqCst) & mark == 0 {
             self.vitals.marks.fetch_or(mark, Ordering::SeqCst);
         }
+    }
+
+    /// Whether its process's mailbox may have a limit. For senders, of which this is the first
+    /// look at the slot's line but one.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.vitals.marks.load(Ordering::Relaxed) & BOUNDED != 0
     }
 
     /// Whether the process of this generation has not ended.
@@ -205,6 +217,23 @@ impl<B: ?Sized> SlotRef<B> {
         // SAFETY: T1: the chunk is there as long as the slot is.
         let scheduler = unsafe { &(*self.chunk()).scheduler };
         schedule(scheduler, TaskId::of(self.index), priority);
+    }
+
+    /// Its room, if a slot of its chunk has ever needed one.
+    pub(crate) fn room(&self) -> Option<&Room> {
+        self.rooms().get()?.get(self.index as usize % CHUNK_SLOTS)
+    }
+
+    /// Its room.
+    pub(crate) fn room_or_make(&self) -> &Room {
+        let rooms =
+            self.rooms().get_or_init(|| (0..CHUNK_SLOTS).map(|_| Room::default()).collect());
+        &rooms[self.index as usize % CHUNK_SLOTS]
+    }
+
+    fn rooms(&self) -> &OnceLock<Box<[Room]>> {
+        // SAFETY: T1: the chunk is there as long as the slot is.
+        unsafe { &(*self.chunk()).rooms }
     }
 
     /// A waker that borrows the slot for the length of a poll.
@@ -348,7 +377,11 @@ impl<B: ?Sized> Table<B> {
         }
         let slots = (first..self.limit.min(first + CHUNK_SLOTS))
             .map(|index| Slot::new(u32::try_from(index).expect("the limit is below 2^32")));
-        let chunk = Chunk { scheduler: self.scheduler.clone(), slots: slots.collect() };
+        let chunk = Chunk {
+            scheduler: self.scheduler.clone(),
+            slots: slots.collect(),
+            rooms: OnceLock::new(),
+        };
         let indices = chunk.slots.iter().rev().map(|slot| slot.index).collect::<Vec<_>>();
         let chunk = Arc::into_raw(Arc::new(chunk)).cast_mut();
         // SAFETY: it was just made.

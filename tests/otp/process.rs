@@ -989,3 +989,40 @@ include!("process_info.rs");
 // Spawning with nodes of other releases; the cases are of this suite, too.
 include!("process_releases.rs");
 include!("process_flags.rs");
+
+/// FLAG-3: a node's limit is that of all its processes, but for those that have another.
+#[test]
+fn command_line_max_heap_size() {
+    let limit = MailboxLimit::messages(5).log(false);
+    let node = Node::builder().mailbox_limit(limit).build().unwrap();
+    node.block_on(async move {
+        trap_exit(true);
+        let fill = |pid: Pid, messages: u64| (0..messages).for_each(|n| send(pid, n));
+        let (others, monitor) = spawn_monitor(serve());
+        fill(others, 6);
+        assert_eq!(down(monitor).await, ExitReason::Killed);
+        let linked = spawn_link(async {
+            trap_exit(true);
+            serve().await;
+        });
+        fill(linked, 6);
+        assert_eq!(exit_from(linked).await, ExitReason::Killed);
+        for own in [MailboxLimit::messages(10), MailboxLimit::NONE] {
+            let opts = SpawnOpts::new().mailbox_limit(own).monitor();
+            let spawned = spawn_opt(opts, serve());
+            fill(spawned.pid, 9);
+            sync(spawned.pid).await;
+            let me = self_pid();
+            let (changes, monitor) = spawn_monitor(async move {
+                send(me, Local(mailbox_limit(own)));
+                serve().await;
+            });
+            assert_eq!(next::<Local<MailboxLimit>>().await.0, limit);
+            fill(changes, 9);
+            sync(changes).await;
+            exit_process(changes, ExitReason::Shutdown);
+            assert_eq!(down(monitor).await, ExitReason::Shutdown);
+        }
+    });
+    node.stop();
+}

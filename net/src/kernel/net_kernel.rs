@@ -23,9 +23,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fika_runtime::{
-    ConnectionId, Down, Envelope, ExitReason, Local, NodeDown, NodeDownReason, NodeName, NodeType,
-    NodeUp, Object, Pid, RemoteDest, Signal, Timeout, exit_process, monitor, self_pid, send,
-    send_after, spawn, start_timer,
+    ConnectionId, Down, Envelope, ExitReason, Local, MailboxLimit, NodeDown, NodeDownReason,
+    NodeName, NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Timeout, exit_process,
+    mailbox_limit, monitor, self_pid, send, send_after, spawn, start_timer,
 };
 
 use super::ask::{Caller, Mesh};
@@ -136,6 +136,8 @@ struct Kernel {
 }
 
 pub(super) async fn net_kernel(net: Arc<Net>) {
+    // A node's default is meant for the program's own processes.
+    mailbox_limit(MailboxLimit::NONE);
     let interval = net.config.ticktime / net.config.intensity;
     let mut kernel = Kernel { net, attempts: BTreeMap::new(), up: BTreeMap::new() };
     start_timer(interval, self_pid(), Check);

@@ -5,14 +5,16 @@
 //! ordinary message needs no more than the generation of the slot that it was sent to.
 
 /// The number of an alias or a monitor takes what the flags leave of the word.
-const FLAGS: u64 = 0b1111 << SERIAL_BITS;
-const SERIAL_BITS: u32 = 60;
+const FLAGS: u64 = 0b1_1111 << SERIAL_BITS;
+const SERIAL_BITS: u32 = 59;
 
 const ALIAS: u64 = 1 << 63;
 const PRIORITY: u64 = 1 << 62;
 const DOWN: u64 = 1 << 61;
 /// The mailbox has set a mark at the message.
 const MARKED: u64 = 1 << 60;
+/// It has a place in a bounded mailbox; see `room`.
+const COUNTED: u64 = 1 << 59;
 
 /// How a signal was sent to the process of a slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,11 +44,16 @@ impl Address {
         (serial & FLAGS == 0).then_some(Address(ALIAS | priority | serial))
     }
 
+    /// The same, of a message that is counted.
+    pub(crate) fn counted(self) -> Address {
+        Address(self.0 | COUNTED)
+    }
+
     pub(crate) fn by(self) -> By {
         if self.0 & ALIAS != 0 {
             By::Alias { serial: self.0 & !FLAGS, priority: self.0 & PRIORITY != 0 }
         } else {
-            By::Pid(u32::try_from(self.0).expect("made by `pid`"))
+            By::Pid(u32::try_from(self.0 & !COUNTED).expect("made by `pid`"))
         }
     }
 }
@@ -70,13 +77,18 @@ impl Stamp {
         if priority { Stamp(self.0 | PRIORITY) } else { self }
     }
 
+    /// The same, of a message that is counted or not.
+    pub(crate) fn with_counted(self, counted: bool) -> Stamp {
+        if counted { Stamp(self.0 | COUNTED) } else { self }
+    }
+
     pub(crate) fn has_priority(self) -> bool {
         self.0 & PRIORITY != 0
     }
 
     /// Whether it is the end of what this monitor watched.
     pub(crate) fn is_down(self, serial: u64) -> bool {
-        self.0 & !(PRIORITY | MARKED) == DOWN | serial
+        self.0 & !(PRIORITY | MARKED | COUNTED) == DOWN | serial
     }
 }
 
@@ -105,6 +117,18 @@ impl Word {
         Stamp(self.0)
     }
 
+    /// Whether the message has a place in a bounded mailbox.
+    pub(crate) fn is_counted(self) -> bool {
+        self.0 & COUNTED != 0
+    }
+
+    /// Counts a message, unless it is such as is not to be.
+    pub(crate) fn count(&mut self) -> bool {
+        let counts = self.0 & (DOWN | COUNTED) == 0;
+        self.0 |= if counts { COUNTED } else { 0 };
+        counts
+    }
+
     /// Whether a mark of the mailbox may be at the message; see there.
     pub(crate) fn is_marked(self) -> bool {
         self.0 & MARKED != 0
@@ -126,11 +150,11 @@ mod tests {
             let stamp = Word::from(Address::pid(generation)).stamp();
             assert!(!stamp.has_priority() && !stamp.is_down(generation.into()));
         }
-        for (serial, priority) in [(1, false), (1 << 59, true), ((1 << 60) - 1, false)] {
+        for (serial, priority) in [(1, false), (1 << 58, true), ((1 << 59) - 1, false)] {
             let address = Address::alias(serial, priority).unwrap();
             assert_eq!(address.by(), By::Alias { serial, priority });
         }
-        for serial in [1 << 60, 1 << 61, u64::MAX] {
+        for serial in [1 << 59, 1 << 61, u64::MAX] {
             assert_eq!(Address::alias(serial, false), None);
         }
     }

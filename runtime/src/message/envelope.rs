@@ -281,6 +281,12 @@ impl Envelope {
         unsafe { self.0.as_mut() }.word = word.into();
     }
 
+    /// It has a place in a bounded mailbox from now on; false if it has one, or needs none.
+    pub(crate) fn count(&mut self) -> bool {
+        // SAFETY: E1, and `&mut`.
+        unsafe { self.0.as_mut() }.word.count()
+    }
+
     /// Where it is, to be compared.
     pub(crate) fn address(&self) -> *mut Header {
         self.0.as_ptr()

@@ -91,6 +91,10 @@ pub(crate) struct Control {
     pub(super) works: Cell<bool>,
     /// The process ends, and what its destructors do has no effect on others.
     pub(super) ending: Cell<bool>,
+    /// Its mailbox has a limit, or has had one; see `bounded`.
+    pub(super) bounded: Cell<bool>,
+    /// A receive has taken a counted message, and has not put it back.
+    pub(super) owes: Cell<bool>,
     /// The reductions of this turn; see `budget`.
     pub(super) used: Cell<u32>,
     /// The bytes of the whole allocation.
@@ -116,6 +120,8 @@ impl Control {
             trap_exit: Cell::new(false),
             works: Cell::new(false),
             ending: Cell::new(false),
+            bounded: Cell::new(false),
+            owes: Cell::new(false),
             used: Cell::new(0),
             size: 0,
         }

@@ -4,7 +4,7 @@
 //!    others.
 //! 2. Its requests that nobody has answered are noted for those who answer.
 //! 3. Its queue is closed, its name is taken away, and so are the timers that were to send to
-//!    it.
+//!    it; who waits for room in its mailbox is told.
 //! 4. What came behind a fatal signal, or was still in the queue, is answered as for a dead
 //!    process.
 //! 5. Its slot is free for another process: whoever sees the end finds room (PROC-10).
@@ -73,6 +73,9 @@ pub(crate) fn end(node: &Inner, slot: SlotRef, mut crashes: bool) {
     }
     if marks & table::TIMED != 0 {
         node.timers_end(pid.local().slot);
+    }
+    if marks & table::BOUNDED != 0 {
+        node.room_ends(slot);
     }
 
     // 4. An acknowledgement or a loss among it changes nothing any more.

@@ -46,7 +46,7 @@ impl Running<'_> {
     }
 
     pub(super) fn handle_all(self, signals: Chain) {
-        let own = self.control.address();
+        let own = self.control.usual_address();
         for envelope in signals {
             if envelope.word().address() == own {
                 self.handle_envelope(envelope);
@@ -71,6 +71,9 @@ impl Running<'_> {
         match envelope.word().address().by() {
             By::Alias { serial, priority } => {
                 self.handle_by_alias(serial, priority, envelope.into_signal());
+            }
+            By::Pid(generation) if generation == self.pid().local().generation => {
+                self.handle_envelope(envelope);
             }
             // It was sent to an earlier process of this slot.
             By::Pid(generation) => {
@@ -131,9 +134,12 @@ impl Running<'_> {
                 let relations = self.control.relations_if_any();
                 let by = relations.and_then(|mut of| of.received_by_alias(reference));
                 let Some(ByAlias { priority: allowed, monitor, tag }) = by else {
+                    self.uncount(&envelope);
                     return contain(|| drop(envelope));
                 };
-                self.control.put_stamped(envelope, Stamp::NONE.with_priority(priority && allowed));
+                let stamp = Stamp::NONE.with_priority(priority && allowed);
+                let stamp = stamp.with_counted(envelope.word().is_counted());
+                self.control.put_stamped(envelope, stamp);
                 if let Some(monitor) = monitor {
                     self.node.demonitor(self.pid(), reference, &monitor);
                 }

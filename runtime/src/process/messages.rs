@@ -33,6 +33,17 @@ impl Control {
         self.mailbox.borrow().each(look);
     }
 
+    /// Counts all messages that are not; says how many that were.
+    pub(super) fn count_messages(&self) -> usize {
+        let mut counted = 0;
+        let mut count = |message: &mut Envelope| counted += usize::from(message.count());
+        if let Some(rare) = self.rare.get() {
+            rare.ahead.borrow_mut().each_mut(&mut count);
+        }
+        self.mailbox.borrow_mut().each_mut(count);
+        counted
+    }
+
     /// How many messages there are.
     pub(super) fn message_count(&self) -> usize {
         let ahead = self.rare.get().map_or(0, |rare| rare.ahead.borrow().len());

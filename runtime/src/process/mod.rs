@@ -3,6 +3,7 @@
 mod alias;
 mod aliases;
 mod api;
+mod bounded;
 mod budget;
 mod control;
 mod crash;
@@ -39,6 +40,7 @@ mod suspend;
 mod tag;
 mod timer_action;
 mod timers;
+mod try_send;
 mod wait;
 
 pub use alias::{AliasOpts, alias, alias_with, unalias};
@@ -46,6 +48,7 @@ pub use api::{
     acting_node, exit, exit_process, make_ref, process_count, register, registered, self_node,
     self_pid, send, trap_exit, unregister, whereis,
 };
+pub use bounded::mailbox_limit;
 pub use budget::{bump_reductions, yield_now};
 pub use flags::set_priority;
 pub use group_leader::{group_leader, set_group_leader};
@@ -67,6 +70,7 @@ pub use timers::{
     cancel_timer, cancel_timer_async, cancel_timer_no_info, read_timer, send_after, send_at,
     start_timer, start_timer_at,
 };
+pub use try_send::{TrySendError, send_wait, try_send};
 pub use wait::{Elapsed, Sleep, SpawnBlocking, sleep, spawn_blocking, timeout};
 
 pub(crate) use control::{Body, Control, Running, SlotRef};

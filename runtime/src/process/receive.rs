@@ -123,6 +123,7 @@ impl Receive {
         loop {
             if let Some(message) = me.control.take_next(wanted) {
                 if !me.control.gives_way() {
+                    me.took(&message);
                     return Poll::Ready(Next::Message(message));
                 }
                 // The turn's budget is used up: others have theirs first.
@@ -189,7 +190,10 @@ impl Receive {
 
     /// Puts back a message that nobody wanted; the receive goes on behind it.
     pub fn keep(&mut self, message: Envelope) {
-        context::process("receive!", |me| me.control.put_back(message));
+        context::process("receive!", |me| {
+            me.keeps(&message);
+            me.control.put_back(message);
+        });
     }
 
     fn stop_timer(&mut self, me: Running<'_>) {
@@ -221,6 +225,7 @@ impl Drop for Receive {
         context::try_process(|me| {
             if me.pid().local().word() == self.owner {
                 me.control.receiving.set(None);
+                me.settle();
                 self.stop_timer(me);
             }
         });

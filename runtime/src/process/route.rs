@@ -191,6 +191,7 @@ impl Inner {
         }
         envelope.set_word(Address::pid(to.local().generation));
         let refused = match self.table.get(to.local()) {
+            Some(slot) if slot.is_bounded() => self.push_bounded(slot, envelope),
             Some(slot) => slot.queue.push(envelope).map(|wake| slot.wake(wake)),
             None => Err(envelope),
         };
@@ -230,9 +231,13 @@ impl Inner {
             self.observed.tell(|observer| observer.message(to, envelope.type_name()));
         }
         envelope.set_word(address);
-        match slot.queue.push(envelope) {
-            Ok(wake) => slot.wake(wake),
-            Err(envelope) => self.nobody(envelope.into_signal()),
+        let pushed = if slot.is_bounded() {
+            self.push_bounded(slot, envelope)
+        } else {
+            slot.queue.push(envelope).map(|wake| slot.wake(wake))
+        };
+        if let Err(envelope) = pushed {
+            self.nobody(envelope.into_signal());
         }
     }
 

@@ -69,6 +69,9 @@ where
     }
     let body: Pin<Box<dyn Body>> = Box::pin(Process::new(control, future));
     slot.set_body(body);
+    if let Some(limit) = node.mailbox_limit.as_deref() {
+        node.bound_new(pid, *limit);
+    }
     before(pid);
     node.observed.tell(|observer| observer.started(pid));
     slot.queue.open();

@@ -11,6 +11,7 @@ use super::relations::LOCAL;
 use super::spawn::{Start, start};
 use crate::context;
 use crate::exit_reason::ExitReason;
+use crate::mailbox_limit::MailboxLimit;
 use crate::pid::Pid;
 use crate::priority::Priority;
 use crate::reference::Reference;
@@ -24,6 +25,7 @@ pub struct SpawnOpts {
     pub(super) link: Option<LinkOpts>,
     pub(super) monitor: Option<MonitorOpts>,
     pub(super) priority: Priority,
+    pub(super) mailbox_limit: Option<MailboxLimit>,
 }
 
 /// What [`spawn_opt`] has made.
@@ -66,6 +68,13 @@ impl SpawnOpts {
     /// It has this priority, in place of the normal one.
     pub fn priority(mut self, priority: Priority) -> Self {
         self.priority = priority;
+        self
+    }
+
+    /// Its mailbox has this limit, in place of the node's. A process on another node has that
+    /// node's.
+    pub fn mailbox_limit(mut self, limit: MailboxLimit) -> Self {
+        self.mailbox_limit = Some(limit);
         self
     }
 }
@@ -135,6 +144,12 @@ impl Running<'_> {
         };
         // PROC-7.
         let room = !self.control.ending.get();
+        let before = |pid: Pid| {
+            if let Some(limit) = opts.mailbox_limit {
+                self.node.bound_new(pid, limit);
+            }
+            before(pid);
+        };
         let child = room.then(|| start(self.node, start_, future, before)).flatten();
         let Some(child) = child else {
             self.control.relations().aliases.monitor_ended(reference.serial());

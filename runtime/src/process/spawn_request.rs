@@ -16,7 +16,7 @@ use crate::pid::Pid;
 use crate::priority::Priority;
 use crate::reference::Reference;
 use crate::remote::RemoteFn;
-use crate::signal::{Signal, SpawnError};
+use crate::signal::SpawnError;
 use crate::system_message::SpawnReply;
 
 /// What a request to spawn asks for, and how it is to be answered. Made from
@@ -170,7 +170,7 @@ impl Running<'_> {
         let answer = |result: Result<Pid, SpawnError>| {
             if reply.wants(result.is_ok()) {
                 let reply = Tag::spawn_reply(reply_tag, SpawnReply { reference, result });
-                self.node.deliver(self.pid(), Signal::Message(reply));
+                self.node.deliver_asked(self.pid(), reply);
             }
         };
         // SPAWN-6: before the child can send anything.

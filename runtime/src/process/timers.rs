@@ -111,7 +111,7 @@ pub fn cancel_timer_async(timer: TimerRef) {
     context::process("cancel_timer_async", |me| {
         let left = me.node.cancel_timer(timer);
         let message = Envelope::new(CancelTimer { timer, left });
-        me.node.deliver(me.pid(), crate::Signal::Message(message));
+        me.node.deliver_asked(me.pid(), message);
     });
 }
 

@@ -1,0 +1,286 @@
+//! Sending where there may be no room: with the answer at once, or when there is some.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::budget::{gives_way, stops};
+use super::control::SlotRef;
+use super::route::{Found, SendError};
+use crate::context;
+use crate::dest::Dest;
+use crate::message::{Address, Envelope, Message};
+use crate::node::{Inner, Node};
+use crate::room::{NoWait, Room, Take};
+
+/// Why a message was not sent, and the message.
+pub struct TrySendError<M> {
+    why: Why,
+    message: Option<M>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Why {
+    Full,
+    Noproc,
+    Send(SendError),
+}
+
+impl<M> TrySendError<M> {
+    /// The receiver's mailbox is full.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.why == Why::Full
+    }
+
+    /// There is no such process on this node, by this pid or name.
+    #[must_use]
+    pub fn is_noproc(&self) -> bool {
+        matches!(self.why, Why::Noproc | Why::Send(SendError::Unregistered(_)))
+    }
+
+    /// The message. None if it was for another node, and turned out to hold something that
+    /// can't leave this one.
+    #[must_use]
+    pub fn into_message(self) -> Option<M> {
+        self.message
+    }
+}
+
+impl<M> fmt::Debug for TrySendError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TrySendError").field(&self.why).finish()
+    }
+}
+
+impl<M> fmt::Display for TrySendError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.why {
+            Why::Full => f.write_str("the receiver's mailbox is full"),
+            Why::Noproc => f.write_str("noproc: there is no such process"),
+            Why::Send(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<M> std::error::Error for TrySendError<M> {}
+
+/// Sends a message if the receiver has room for it.
+///
+/// A process of this node whose mailbox is full (see [`MailboxLimit`](crate::MailboxLimit))
+/// gets nothing, and neither does one that has ended; the error gives the message back. To a
+/// process without a limit, by an alias that is not active any more, and to another node it is
+/// as [`send`](crate::send): there the receiver's own policy decides when the message arrives,
+/// and nothing is reported.
+///
+/// ```
+/// # use fika_runtime::{Node, spawn, try_send};
+/// # Node::builder().build().unwrap().block_on(async {
+/// # let worker = spawn(async {});
+/// if let Err(error) = try_send(worker, 7_u64) {
+///     assert!(error.is_noproc() || error.is_full());
+///     println!("{:?} is left", error.into_message());
+/// }
+/// # });
+/// ```
+///
+/// # Errors
+/// When the mailbox is full, there is no such process, a node's name is none, or the message
+/// can't leave this node.
+///
+/// # Panics
+/// Outside of a process.
+#[track_caller]
+pub fn try_send<'a, M: Message>(
+    dest: impl Into<Dest<'a>>,
+    message: M,
+) -> Result<(), TrySendError<M>> {
+    context::process("try_send", |me| {
+        // PROC-7.
+        if me.control.ending.get() {
+            return Ok(());
+        }
+        me.node.offer(&dest.into(), Envelope::new(message)).map_err(Refused::into_error)
+    })
+}
+
+/// Sends a message as soon as the receiver has room for it. Room is given in the order in which
+/// it was asked for.
+///
+/// It waits only for another process of this node whose mailbox has a limit (see
+/// [`MailboxLimit`](crate::MailboxLimit)); otherwise it is as [`try_send`], to itself as well,
+/// since a process that waits for itself might do so for ever. So do two processes that wait
+/// for room in each other's mailboxes: put it into a [`timeout`](crate::timeout), or let one of
+/// them receive meanwhile. When it is dropped before it is ready, the message was not sent, and
+/// its place in the line is free.
+///
+/// ```
+/// # use fika_runtime::{Node, send_wait, spawn};
+/// # Node::builder().build().unwrap().block_on(async {
+/// # let worker = spawn(async {});
+/// if let Err(error) = send_wait(worker, 7_u64).await {
+///     assert!(error.is_noproc());
+/// }
+/// # });
+/// ```
+///
+/// # Errors
+/// When there is no such process, or it ends meanwhile; when its limit is no message at all
+/// (`is_full`); otherwise as [`try_send`].
+///
+/// # Panics
+/// Outside of a process.
+pub async fn send_wait<'a, M: Message>(
+    dest: impl Into<Dest<'a>>,
+    message: M,
+) -> Result<(), TrySendError<M>> {
+    poll_fn(|context| if gives_way(context) { Poll::Pending } else { Poll::Ready(()) }).await;
+    let offered = context::process("send_wait", |me| {
+        if me.control.ending.get() {
+            return Ok(());
+        }
+        let offered = me.node.offer(&dest.into(), Envelope::new(message));
+        offered.map_err(|refused| {
+            let waits =
+                matches!(&refused, Refused::Full(place, _) if place.slot != me.pid().local().slot);
+            (waits.then(|| me.node.handle()), refused)
+        })
+    });
+    match offered {
+        Ok(()) => Ok(()),
+        Err((Some(node), Refused::Full(place, message))) => {
+            node.send_when_there_is_room(place, message).await.map_err(Refused::into_error)
+        }
+        Err((_, refused)) => Err(refused.into_error()),
+    }
+}
+
+/// Where a message goes on this node.
+#[derive(Clone, Copy)]
+struct Place {
+    slot: u32,
+    /// By its pid, or by an alias.
+    address: Address,
+}
+
+/// A message that was not sent.
+enum Refused {
+    Full(Place, Envelope),
+    Noproc(Envelope),
+    /// To a name that is none or nobody's, or to another node.
+    Send(SendError, Option<Envelope>),
+}
+
+impl Refused {
+    fn into_error<M: Message>(self) -> TrySendError<M> {
+        let (why, message) = match self {
+            Refused::Full(_, message) => (Why::Full, Some(message)),
+            Refused::Noproc(message) => (Why::Noproc, Some(message)),
+            Refused::Send(error, message) => (Why::Send(error), message),
+        };
+        let message = message.and_then(|message| message.downcast().ok());
+        TrySendError { why, message: message.map(|node| node.body) }
+    }
+}
+
+impl Inner {
+    fn offer(&self, dest: &Dest<'_>, message: Envelope) -> Result<(), Refused> {
+        let found = match self.find(dest) {
+            Ok(Found::Local(pid)) => {
+                let address = Address::pid(pid.local().generation);
+                self.table.get(pid.local()).map(|slot| (slot, address))
+            }
+            Ok(Found::Alias(alias)) if alias.node() == self.id => {
+                let slot = alias.owner().and_then(|owner| self.table.get_any(owner));
+                slot.zip(Address::alias(alias.serial(), false))
+            }
+            Ok(Found::Nobody) => None,
+            Ok(Found::Alias(_) | Found::Remote(_)) => return self.offer_remote(dest, message),
+            Err(error) => return Err(Refused::Send(error, Some(message))),
+        };
+        match found {
+            Some((slot, address)) => self.offer_local(slot, address, message),
+            None => Err(Refused::Noproc(message)),
+        }
+    }
+
+    fn offer_local(
+        &self,
+        slot: SlotRef,
+        address: Address,
+        mut message: Envelope,
+    ) -> Result<(), Refused> {
+        message.set_word(address);
+        if let Some(room) = slot.room().filter(|_| slot.is_bounded()) {
+            match room.take(address.by()) {
+                Take::Counted => {
+                    message.count();
+                }
+                Take::Unlimited => {}
+                Take::Full(_) => {
+                    let place = Place { slot: slot.id().slot, address };
+                    return Err(Refused::Full(place, message));
+                }
+            }
+        }
+        slot.queue.push(message).map(|wake| slot.wake(wake)).map_err(Refused::Noproc)
+    }
+
+    fn offer_remote(&self, dest: &Dest<'_>, message: Envelope) -> Result<(), Refused> {
+        if let Err(error) = message.check_sendable() {
+            return Err(Refused::Send(error.into(), Some(message)));
+        }
+        self.send_envelope(dest, message).map_err(|error| Refused::Send(error, None))
+    }
+}
+
+impl Node {
+    async fn send_when_there_is_room(
+        &self,
+        place: Place,
+        mut message: Envelope,
+    ) -> Result<(), Refused> {
+        let by = place.address.by();
+        let ticket = match self.with_room(place.slot, |room| room.wait(by)) {
+            Some(Ok(ticket)) => ticket,
+            Some(Err(NoWait::Never)) => return Err(Refused::Full(place, message)),
+            Some(Err(NoWait::Gone)) | None => return Err(Refused::Noproc(message)),
+        };
+        let granted = InLine { node: self, slot: place.slot, ticket }.await;
+        let slot = self.inner().table.get_any(place.slot).filter(|_| granted);
+        let Some(slot) = slot else { return Err(Refused::Noproc(message)) };
+        message.count();
+        slot.queue.push(message).map(|wake| slot.wake(wake)).map_err(Refused::Noproc)
+    }
+
+    fn with_room<R>(&self, slot: u32, work: impl FnOnce(&Room) -> R) -> Option<R> {
+        self.inner().table.get_any(slot)?.room().map(work)
+    }
+}
+
+/// Ready when there is a place, which is then the caller's, or the receiver has ended (false).
+struct InLine<'a> {
+    node: &'a Node,
+    slot: u32,
+    ticket: u64,
+}
+
+impl Future for InLine<'_> {
+    type Output = bool;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
+        // What it is granted meanwhile is its own until it goes on, or ends.
+        if stops() {
+            return Poll::Pending;
+        }
+        let poll = |room: &Room| room.poll(self.ticket, context.waker());
+        self.node.with_room(self.slot, poll).unwrap_or(Poll::Ready(false))
+    }
+}
+
+impl Drop for InLine<'_> {
+    fn drop(&mut self) {
+        self.node.with_room(self.slot, |room| room.leave(self.ticket));
+    }
+}
