@@ -49,6 +49,11 @@ pub use fika_net::{
     AutoConnect, Cookie, CookieError, MonitorNodeError, NodeKind, Ping, StartError, connect_node,
     disconnect_node, monitor_node, monitor_nodes, monitor_nodes_of, nodes, nodes_of, ping,
 };
+// How nodes find each other without a port mapper.
+pub use fika_net::{
+    FixedPort, NodeAddr, ResolveError, Resolver, Resolving, StaticNodes, StaticNodesError,
+    resolver_fn,
+};
 pub use fika_runtime::{
     BuildError, Creation, DecodeError, Dest, Down, Elapsed, EncodeError, Encoded, Env, Envelope,
     Exit, ExitReason, Local, Message, Name, NodeDown, NodeDownReason, NodeId, NodeName,

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fika_net::{AutoConnect, Config, Cookie, CookieError, Net, NodeKind, Poller, StartError};
+use fika_net::{
+    AutoConnect, Config, Cookie, CookieError, Net, NodeKind, Poller, Resolver, StartError,
+};
 use fika_runtime::{
     BuildError, Env, ExitReason, MailboxLimit, NodeId, NodeName, NodeNameError, SystemEnv,
 };
@@ -195,6 +197,38 @@ impl NodeBuilder {
         self.change(move |config| config.epmd_port = port)
     }
 
+    /// How nodes find each other without a port mapper: [`StaticNodes`](crate::StaticNodes),
+    /// [`FixedPort`](crate::FixedPort), [`resolver_fn`](crate::resolver_fn), or a [`Resolver`]
+    /// of one's own. The node neither looks for a port mapper nor brings one up (OTP's
+    /// `-start_epmd false` with `-epmd_module`).
+    ///
+    /// ```no_run
+    /// use fika::prelude::*;
+    /// use fika::{FixedPort, StaticNodes, resolver_fn};
+    ///
+    /// // A table.
+    /// let nodes = StaticNodes::new(["a@10.0.0.1:4001", "b@10.0.0.2:4001"])?;
+    /// let a = Node::builder().name("a@10.0.0.1").listen("10.0.0.1:4001".parse()?);
+    /// let a = a.resolver(nodes).build()?;
+    ///
+    /// // Or each on a host of its own, and all on one port.
+    /// let b = Node::builder().name("b@10.0.0.2").listen("10.0.0.2:0".parse()?);
+    /// let b = b.resolver(FixedPort(4001)).build()?;
+    ///
+    /// // Or whatever the program asks.
+    /// let find = |node: NodeName| async move {
+    ///     let file = format!("/run/cluster/{node}");
+    ///     let addr = spawn_blocking(move || std::fs::read_to_string(file)).await?;
+    ///     let addr: std::net::SocketAddr = addr.trim().parse()?;
+    ///     Ok(Some(addr.into()))
+    /// };
+    /// let c = Node::builder().name("c@10.0.0.3").resolver(resolver_fn(find)).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn resolver(self, resolver: impl Resolver) -> Self {
+        self.change(move |config| config.resolver = Some(Arc::new(resolver)))
+    }
+
     /// A peer that is silent for this long is given up; 60 s if not set. All nodes must use the
     /// same (OTP's `net_ticktime`).
     pub fn net_ticktime(self, time: Duration) -> Self {
@@ -244,7 +278,8 @@ impl NodeBuilder {
     ///
     /// # Errors
     /// When the name is none or is taken, there is no cookie or its file can be read by others,
-    /// it can't listen, or a setting is out of its range.
+    /// it can't listen, or a setting is out of its range; what keeps a [`Resolver`] from making
+    /// it known.
     pub fn build(self) -> Result<Node, NodeError> {
         let env = self.env.clone().unwrap_or_else(|| Arc::new(SystemEnv::new()));
         let mut runtime =

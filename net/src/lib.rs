@@ -19,8 +19,9 @@ pub use io::{
     HostIp, Listener, Network, Poller, Socket,
 };
 pub use kernel::{
-    AutoConnect, Config, MonitorNodeError, Net, NodeKind, Ping, StartError, connect_node,
-    disconnect_node, monitor_node, monitor_nodes, monitor_nodes_of, nodes, nodes_of, ping,
+    AutoConnect, Config, FixedPort, MonitorNodeError, Net, NodeAddr, NodeKind, Ping, ResolveError,
+    Resolver, Resolving, StartError, StaticNodes, StaticNodesError, connect_node, disconnect_node,
+    monitor_node, monitor_nodes, monitor_nodes_of, nodes, nodes_of, ping, resolver_fn,
 };
 /// What benchmarks and fuzzers reach. Not for use by hand: it changes as the protocol does.
 #[doc(hidden)]

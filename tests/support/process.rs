@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fika::Node;
+use fika::{Node, StaticNodes};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::LIMIT;
@@ -63,6 +63,11 @@ impl OsNodeBuilder {
 
     pub(crate) fn handshake_time(self, time: Duration) -> OsNodeBuilder {
         self.env("FIKA_TEST_HANDSHAKE_TIME", &time.as_millis().to_string())
+    }
+
+    /// Without a port mapper, and with this table of nodes.
+    pub(crate) fn nodes(self, nodes: &[String]) -> OsNodeBuilder {
+        self.env("FIKA_TEST_NODES", &nodes.join(" "))
     }
 
     pub(crate) fn hidden(self) -> OsNodeBuilder {
@@ -234,6 +239,9 @@ fn node_process() {
     }
     if let Some(time) = millis("HANDSHAKE_TIME") {
         builder = builder.handshake_time(time);
+    }
+    if let Some(nodes) = set("NODES") {
+        builder = builder.resolver(StaticNodes::new(nodes.split(' ')).expect("a table"));
     }
     match builder.build() {
         Ok(node) => {

@@ -109,25 +109,32 @@ impl Drop for Listed {
 
 async fn serve(net: Arc<Net>, _listed: Listed, stream: Stream) {
     let from = stream.peer_addr();
-    let mut claimed = None;
-    match timeout(net.config.handshake_time, respond(&net, stream, &mut claimed)).await {
-        Ok(Ok(())) => return,
+    match timeout(net.config.handshake_time, respond(&net, stream)).await {
+        Ok(Ok(())) => {}
         Ok(Err(Failure::Handshake(error))) => {
             tracing::error!(%from, %error, "a connection was refused");
         }
         Ok(Err(failure)) => tracing::debug!(%from, %failure, "a connection was not made"),
         Err(_) => tracing::warn!(%from, "a connection was refused: its handshake took too long"),
     }
-    if let Some(channel) = claimed {
-        net.command(Command::ClaimFailed { channel });
+}
+
+/// A channel that this attempt has taken, and not brought up. It is given up with the attempt,
+/// however that ends: it may be dropped for want of room.
+struct Claim<'a> {
+    net: &'a Net,
+    channel: Option<Arc<Channel>>,
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if let Some(channel) = self.channel.take() {
+            self.net.command(Command::ClaimFailed { channel });
+        }
     }
 }
 
-async fn respond(
-    net: &Net,
-    stream: Stream,
-    claimed: &mut Option<Arc<Channel>>,
-) -> Result<(), Failure> {
+async fn respond(net: &Net, stream: Stream) -> Result<(), Failure> {
     let mut framed = Framed::new(stream);
     let hello = framed.read().await?;
     let greeted = framed.courtesy(AwaitHello::new(net.identity()).handle(&hello)).await?;
@@ -157,8 +164,9 @@ async fn respond(
             return Err(Failure::Superfluous);
         }
     };
-    *claimed = Some(channel.clone());
+    let mut claim = Claim { net, channel: Some(channel.clone()) };
     framed.write(&frame).await?;
+    claim.channel = None;
     net.command(Command::Up { channel, handshaken: Handshaken { established, framed } });
     Ok(())
 }

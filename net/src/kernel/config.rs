@@ -1,8 +1,10 @@
 //! The settings of a node's distribution.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::resolver::Resolver;
 use crate::cookie::Cookie;
 use crate::proto::limits::Limits;
 
@@ -28,6 +30,8 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     /// The port of the port mapper, here and on other hosts.
     pub epmd_port: u16,
+    /// How nodes find each other; by the port mapper if not set.
+    pub resolver: Option<Arc<dyn Resolver>>,
     /// Whether visible nodes connect to all nodes that their peers know.
     pub connect_all: bool,
     /// When connections are made by themselves.
@@ -53,6 +57,7 @@ impl Config {
             hidden: false,
             listen: None,
             epmd_port: epmd_port(),
+            resolver: None,
             connect_all: true,
             auto_connect: AutoConnect::Always,
             ticktime: Duration::from_secs(60),

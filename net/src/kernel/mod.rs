@@ -4,7 +4,7 @@
 //! - `table` knows the connections by node; `channel` is one of them, socket included.
 //! - `net_kernel` is the registered process that decides about connections and tells of
 //!   them; `setup` and `accept` make them, each in a process of its own, as `mapper` keeps
-//!   the node known to the port mapper.
+//!   the node known to the port mapper; a `resolver` stands in its place.
 //! - `api` is what users call.
 
 mod accept;
@@ -17,6 +17,7 @@ mod mapper;
 mod net;
 mod net_kernel;
 mod resolve;
+mod resolver;
 mod setup;
 mod subscriptions;
 mod table;
@@ -27,3 +28,7 @@ pub use api::{
 };
 pub use config::{AutoConnect, Config};
 pub use net::{Net, StartError};
+pub use resolver::{
+    FixedPort, NodeAddr, ResolveError, Resolver, Resolving, StaticNodes, StaticNodesError,
+    resolver_fn,
+};

@@ -2,7 +2,7 @@
 //! the runtime hands its signals to.
 //!
 //! Starting: listen, start net_kernel and the accepting process, register with the port
-//! mapper. Stopping: write what is left, close the connections, leave the mapper.
+//! mapper, or with what stands in its place. Stopping: write what is left, close the connections, leave the mapper.
 
 use std::any::Any;
 use std::io;
@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use super::channel::{Channel, Sent, stale};
 use super::config::{AutoConnect, Config};
 use super::net_kernel::{Command, net_kernel};
+use super::resolver::ResolveError;
 use super::subscriptions::Subscriptions;
 use super::table::Table;
 use super::{accept, mapper};
@@ -50,6 +51,9 @@ pub enum StartError {
     /// There is no port mapper, and none could be brought up.
     #[error("no port mapper answers, and none could be brought up: {0}")]
     Mapper(EpmdBindError),
+    /// The resolver could not make the node known.
+    #[error("the node could not be made known: {0}")]
+    Resolver(ResolveError),
     /// A setting is out of its range.
     #[error("{0}")]
     Setting(&'static str),
@@ -135,7 +139,7 @@ impl Net {
         if !Limits::MESSAGE_BYTES.contains(&self.config.message_bytes_max) {
             return Err(StartError::Setting("the largest message must be of 4 KiB to 2 GiB"));
         }
-        let addr = self.config.listen.unwrap_or(SocketAddr::new(self.loopback(), 0));
+        let addr = self.listen_addr();
         let listener = Acceptor::listen(&*self.network, addr, BACKLOG)
             .map_err(|error| StartError::Listen { addr, error })?;
         if let Ok(host) = self.name.host().parse::<IpAddr>()
@@ -147,13 +151,28 @@ impl Net {
                 "the node listens on loopback only; give it an address to listen on"
             );
         }
-        let port = listener.local_addr().port();
         let pid = spawn(net_kernel(self.clone()));
         let _ = register("net_kernel", pid);
         let _ = self.net_kernel.set(pid);
-        mapper::register(&self, port).await?;
+        let listens = listener.local_addr();
+        match &self.config.resolver {
+            None => mapper::register(&self, listens.port()).await?,
+            Some(resolver) => {
+                resolver.register(&self.name, listens).await.map_err(StartError::Resolver)?;
+            }
+        }
         spawn(accept::accept(self, listener));
         Ok(())
+    }
+
+    fn listen_addr(&self) -> SocketAddr {
+        let mut addr = self.config.listen.unwrap_or(SocketAddr::new(self.loopback(), 0));
+        if addr.port() == 0
+            && let Some(resolver) = &self.config.resolver
+        {
+            addr.set_port(resolver.listen_port(&self.name));
+        }
+        addr
     }
 
     /// Writes what is left and closes all connections. Peers see `connection_closed`.

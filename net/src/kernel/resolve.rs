@@ -6,11 +6,24 @@ use fika_runtime::NodeName;
 
 use super::framed::Failure;
 use super::net::Net;
+use super::resolver::NodeAddr;
 use crate::io::EpmdClient;
 
 impl Net {
     /// Where a node listens.
     pub(super) async fn resolve(&self, node: &NodeName) -> Result<SocketAddr, Failure> {
+        let Some(resolver) = &self.config.resolver else { return self.ask_mapper(node).await };
+        match resolver.resolve(node).await {
+            Ok(Some(NodeAddr::At(addr))) => Ok(addr),
+            Ok(Some(NodeAddr::Port(port))) => {
+                Ok(SocketAddr::new(self.host_ip(node.host()).await?, port))
+            }
+            Ok(None) => Err(Failure::Unreachable("the resolver knows no such node".into())),
+            Err(error) => Err(Failure::Unreachable(format!("the resolver: {error}"))),
+        }
+    }
+
+    async fn ask_mapper(&self, node: &NodeName) -> Result<SocketAddr, Failure> {
         let ip = self.host_ip(node.host()).await?;
         let mapper = SocketAddr::new(ip, self.config.epmd_port);
         let found = EpmdClient::new(self.network.clone(), mapper).lookup(node.alive()).await;

@@ -13,9 +13,23 @@ use crate::io::Stream;
 use crate::proto::handshake::initiator::{AwaitHello, HelloOutcome};
 use crate::proto::handshake::{HandshakeError, Status};
 
+/// Tells of an attempt that comes to no end of its own: a user's resolver may panic, and any
+/// process may be killed. Otherwise what waits for the connection would wait for ever.
+struct Unfinished(Option<(Arc<Net>, Arc<Channel>)>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some((net, channel)) = self.0.take() {
+            net.command(Command::SetupFailed { channel, nok: false });
+        }
+    }
+}
+
 pub(super) async fn setup(net: Arc<Net>, channel: Arc<Channel>) {
+    let mut unfinished = Unfinished(Some((net.clone(), channel.clone())));
     let node = channel.peer().clone();
     let attempt = timeout(net.config.setup_time, connect(&net, &channel)).await;
+    unfinished.0 = None;
     let nok = matches!(attempt, Ok(Err(Failure::Refused(Status::Nok))));
     match attempt {
         Ok(Ok(handshaken)) => return net.command(Command::Up { channel, handshaken }),

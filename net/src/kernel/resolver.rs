@@ -1,0 +1,242 @@
+//! How nodes find each other where it is not the port mapper that tells: a table, one port for
+//! all, or whatever a user's program asks.
+//!
+//! Prior art: `erl_epmd.erl` as a callback module (`-epmd_module`), `-erl_epmd_port`.
+
+use std::collections::BTreeMap;
+use std::future::ready;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::{error, fmt};
+
+use fika_runtime::{NodeName, NodeNameError};
+
+/// Why a node could not be made known, or be looked up: any error.
+pub type ResolveError = Box<dyn error::Error + Send + Sync>;
+
+/// A future that a [`Resolver`] gives.
+pub type Resolving<'a, T> = Pin<Box<dyn Future<Output = Result<T, ResolveError>> + Send + 'a>>;
+
+/// Where a node listens.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum NodeAddr {
+    /// On this port of the host that its name says.
+    Port(u16),
+    /// On this address, whatever its name says.
+    At(SocketAddr),
+}
+
+impl From<u16> for NodeAddr {
+    fn from(port: u16) -> NodeAddr {
+        NodeAddr::Port(port)
+    }
+}
+
+impl From<SocketAddr> for NodeAddr {
+    fn from(addr: SocketAddr) -> NodeAddr {
+        NodeAddr::At(addr)
+    }
+}
+
+/// How nodes find each other without a port mapper (OTP's `-epmd_module`): [`StaticNodes`],
+/// [`FixedPort`], [`resolver_fn`], or an implementation of one's own, for DNS, Consul or
+/// Kubernetes.
+///
+/// What is found is not trusted: the node at the address has to prove that it has the name and
+/// the cookie. And nobody checks that no other node has the same name, as the port mapper
+/// would.
+///
+/// The methods are called in processes of the node, so they can send, wait and use
+/// [`spawn_blocking`](fika_runtime::spawn_blocking). One that panics, or takes longer than
+/// the time for making a connection, has found nothing.
+pub trait Resolver: Send + Sync + 'static {
+    /// The port on which this node is to listen, if its settings don't say; 0, any one, if not
+    /// implemented (OTP's `listen_port_please/2`).
+    fn listen_port(&self, own: &NodeName) -> u16 {
+        let _ = own;
+        0
+    }
+
+    /// Makes known that this node listens, once, before it starts; an error keeps it from
+    /// starting. Does nothing if not implemented (OTP's `register_node/3`).
+    ///
+    /// The address is the one that it listens on, which may be an unspecified one. Whoever has
+    /// to keep the node known spawns a process here, which ends with the node.
+    fn register<'a>(&'a self, own: &'a NodeName, listens: SocketAddr) -> Resolving<'a, ()> {
+        let _ = (own, listens);
+        Box::pin(ready(Ok(())))
+    }
+
+    /// Where a node listens; none if there is no such node (OTP's `address_please/3`).
+    fn resolve<'a>(&'a self, node: &'a NodeName) -> Resolving<'a, Option<NodeAddr>>;
+}
+
+impl fmt::Debug for dyn Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Resolver")
+    }
+}
+
+/// A resolver that asks a function where a node listens.
+///
+/// ```
+/// use fika_net::{NodeAddr, resolver_fn};
+/// use fika_runtime::{NodeName, spawn_blocking};
+/// use std::net::ToSocketAddrs;
+///
+/// // The pods of a Kubernetes StatefulSet: cache-0@cache-0.caches, all on the same port.
+/// let resolver = resolver_fn(|node: NodeName| async move {
+///     let host = format!("{}.default.svc.cluster.local", node.host());
+///     let mut addrs = spawn_blocking(move || (host, 4370).to_socket_addrs()).await?;
+///     Ok(addrs.next().map(NodeAddr::At))
+/// });
+/// # let _ = resolver;
+/// ```
+pub fn resolver_fn<F, R>(resolve: F) -> impl Resolver
+where
+    F: Fn(NodeName) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<Option<NodeAddr>, ResolveError>> + Send + 'static,
+{
+    ResolverFn(resolve)
+}
+
+struct ResolverFn<F>(F);
+
+impl<F, R> Resolver for ResolverFn<F>
+where
+    F: Fn(NodeName) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<Option<NodeAddr>, ResolveError>> + Send + 'static,
+{
+    fn resolve<'a>(&'a self, node: &'a NodeName) -> Resolving<'a, Option<NodeAddr>> {
+        Box::pin(self.0(node.clone()))
+    }
+}
+
+/// All nodes listen on this port, each on a host or an address of its own (OTP's
+/// `-erl_epmd_port`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FixedPort(pub u16);
+
+impl Resolver for FixedPort {
+    fn listen_port(&self, _: &NodeName) -> u16 {
+        self.0
+    }
+
+    fn resolve<'a>(&'a self, _: &'a NodeName) -> Resolving<'a, Option<NodeAddr>> {
+        Box::pin(ready(Ok(Some(NodeAddr::Port(self.0)))))
+    }
+}
+
+/// A table of all nodes that there are. A node that finds itself in it listens on the port
+/// that it finds.
+///
+/// ```
+/// use fika_net::StaticNodes;
+///
+/// let nodes = StaticNodes::new(["a@10.0.0.1:4001", "a@10.0.0.2:4001", "b@10.0.0.2:4002"])?;
+/// // One whose name does not say where it is.
+/// let nodes = nodes.with("c@cluster.local".parse()?, "10.0.0.3:4001".parse::<std::net::SocketAddr>()?);
+/// # let _ = nodes;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct StaticNodes(BTreeMap<NodeName, NodeAddr>);
+
+/// What is wrong with a table of nodes.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StaticNodesError {
+    /// There is no port at its end.
+    #[error("`{0}` has no port; write alive@host:port, like cache@10.0.0.1:4001")]
+    Port(String),
+    /// What is before the port is no name.
+    #[error(transparent)]
+    Name(#[from] NodeNameError),
+    /// Two entries have the same name.
+    #[error("`{0}` is in the table twice")]
+    Twice(NodeName),
+}
+
+impl StaticNodes {
+    /// A table of nodes, each written as `alive@host:port`.
+    ///
+    /// # Errors
+    /// When one of them is not of this form, or two have the same name.
+    pub fn new<T: AsRef<str>>(
+        nodes: impl IntoIterator<Item = T>,
+    ) -> Result<StaticNodes, StaticNodesError> {
+        let mut table = BTreeMap::new();
+        for text in nodes {
+            let (name, port) = parse(text.as_ref())?;
+            if table.insert(name.clone(), NodeAddr::Port(port)).is_some() {
+                return Err(StaticNodesError::Twice(name));
+            }
+        }
+        Ok(StaticNodes(table))
+    }
+
+    /// The table with one more node, or with another address for it.
+    #[must_use]
+    pub fn with(mut self, node: NodeName, addr: impl Into<NodeAddr>) -> StaticNodes {
+        self.0.insert(node, addr.into());
+        self
+    }
+}
+
+/// An IPv6 address has colons, too: the port is behind the last one.
+fn parse(text: &str) -> Result<(NodeName, u16), StaticNodesError> {
+    let port = text.rsplit_once(':').and_then(|(name, port)| Some((name, port.parse().ok()?)));
+    match port {
+        Some((name, port @ 1..)) => Ok((name.parse()?, port)),
+        _ => Err(StaticNodesError::Port(text.chars().take(300).collect())),
+    }
+}
+
+impl Resolver for StaticNodes {
+    fn listen_port(&self, own: &NodeName) -> u16 {
+        match self.0.get(own) {
+            Some(NodeAddr::Port(port)) => *port,
+            Some(NodeAddr::At(addr)) => addr.port(),
+            None => 0,
+        }
+    }
+
+    fn resolve<'a>(&'a self, node: &'a NodeName) -> Resolving<'a, Option<NodeAddr>> {
+        Box::pin(ready(Ok(self.0.get(node).copied())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn port(table: &StaticNodes, name: &str) -> u16 {
+        table.listen_port(&name.parse().unwrap())
+    }
+
+    #[test]
+    fn a_table() {
+        let table = StaticNodes::new(["a@h:1", "b@10.0.0.1:65535", "c@::1:4001"]).unwrap();
+        let addr: SocketAddr = "10.0.0.2:7".parse().unwrap();
+        let table = table.with("d@h".parse().unwrap(), addr);
+        let cases = [("a@h", 1), ("b@10.0.0.1", 65535), ("c@::1", 4001), ("d@h", 7), ("e@h", 0)];
+        for (name, expected) in cases {
+            assert_eq!(port(&table, name), expected, "{name}");
+        }
+        assert_eq!(port(&table.with("a@h".parse().unwrap(), 2), "a@h"), 2);
+    }
+
+    #[test]
+    fn what_is_no_table() {
+        for text in ["", ":", "a@h", "a@h:", "a@h:0", "a@h:65536", "a@h:-1", "a@h:x"] {
+            let error = StaticNodes::new([text]).unwrap_err();
+            assert_eq!(error, StaticNodesError::Port(text.into()));
+        }
+        for text in ["h:1", "@h:1", "a@:1", "a@b@c:1"] {
+            let error = StaticNodes::new(["b@h:1", text]).unwrap_err();
+            assert!(matches!(error, StaticNodesError::Name(_)), "{error}");
+        }
+        let twice = StaticNodes::new(["a@h:1", "a@h:2"]).unwrap_err();
+        assert_eq!(twice.to_string(), "`a@h` is in the table twice");
+    }
+}
