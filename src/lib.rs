@@ -89,6 +89,10 @@ pub use fika_runtime::{
 pub use args::NodeArgs;
 pub use node::{Node, NodeBuilder, NodeError, self_node};
 
+/// Clusters in a box: see [`Sim`](sim::Sim).
+#[cfg(feature = "sim")]
+pub use fika_sim as sim;
+
 /// What `main` returns when it uses `?`: any error, as for the standard library's `main`.
 pub type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 

@@ -120,7 +120,7 @@ fn rust_files(folder: &str) -> Vec<PathBuf> {
 }
 
 fn all_files() -> Vec<PathBuf> {
-    ["src", "runtime/src", "net/src", "macros/src"].into_iter().flat_map(rust_files).collect()
+    ["src", "runtime/src", "net/src", "macros/src", "sim/src"].into_iter().flat_map(rust_files).collect()
 }
 
 fn name(path: &Path) -> String {

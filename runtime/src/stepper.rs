@@ -34,6 +34,12 @@ impl Stepper {
         self.0.scheduler.by_steps().map_or(0, |stepped| stepped.len())
     }
 
+    /// Whose turn it would be; none if it would be no process's.
+    #[must_use]
+    pub fn next(&self, place: usize) -> Option<Pid> {
+        Some(self.pid(self.0.scheduler.by_steps()?.task_at(place)?))
+    }
+
     /// Runs one of them, which may be any below [`ready`](Stepper::ready), to its next
     /// suspension point; none if there are not so many.
     ///
@@ -137,6 +143,7 @@ mod tests {
             sees.fetch_add(n, Ordering::Relaxed);
         });
         assert_eq!((stepper.ready(), stepper.step(1)), (1, None));
+        assert_eq!((stepper.next(0), stepper.next(1)), (pid, None));
         assert_eq!(stepper.step(0), pid.map(Step::Turn));
         assert_eq!(seen.load(Ordering::Relaxed), 0);
         // The child, and what it has woken.

@@ -25,6 +25,14 @@ impl Stepped {
         self.0.lock().len()
     }
 
+    /// The task at this place, if there is one and it is no call.
+    pub(crate) fn task_at(&self, place: usize) -> Option<TaskId> {
+        match self.0.lock().get(place)? {
+            Ready::Task(task) => Some(*task),
+            Ready::Call(_) => None,
+        }
+    }
+
     /// Takes out what is at this place, if there is as much; the last takes its place.
     pub(crate) fn take(&self, place: usize) -> Option<Ready> {
         let mut all = self.0.lock();

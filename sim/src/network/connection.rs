@@ -1,0 +1,173 @@
+//! One connection: two ends, and what is on its way between them.
+
+use std::collections::VecDeque;
+use std::io::{Error, ErrorKind, Result};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use fika_net::Handler;
+
+use super::hosts::HostId;
+use super::wires::LifeId;
+
+/// One of the two ends: 0 is the one that has connected.
+pub(super) type Side = usize;
+
+/// What is on its way to the other end.
+#[derive(Debug)]
+pub(super) enum Packet {
+    Bytes(Vec<u8>),
+    /// No bytes will follow.
+    End,
+    /// The connection is no more.
+    Reset,
+}
+
+/// How far an end has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stage {
+    Connecting,
+    Open,
+    /// It could not be made, or has broken, which the program has not been told.
+    Failed(ErrorKind),
+    /// The same, and it has.
+    Told,
+}
+
+/// One end, as its host's system keeps it.
+pub(super) struct End {
+    pub(super) life: LifeId,
+    pub(super) host: HostId,
+    pub(super) local: SocketAddr,
+    pub(super) peer: SocketAddr,
+    pub(super) stage: Stage,
+    pub(super) handler: Option<Arc<dyn Handler>>,
+    /// What has arrived, and was not read.
+    pub(super) inbox: VecDeque<u8>,
+    /// All that the peer has written has arrived.
+    pub(super) is_at_end: bool,
+    pub(super) has_shut_reading: bool,
+    pub(super) has_shut_writing: bool,
+    /// Its program has let go of it, or is no more.
+    pub(super) is_dropped: bool,
+    /// Its host has lost power since: nobody knows of it.
+    pub(super) is_forgotten: bool,
+    /// On the way to the other end, with the times of arrival.
+    pub(super) out: VecDeque<(u64, Packet)>,
+    /// Bytes on their way or in the other's inbox.
+    pub(super) unread: usize,
+    /// When the way is free for the next packet.
+    pub(super) free_at: u64,
+    pub(super) last_arrival: u64,
+    /// What is next waits until the way is mended.
+    pub(super) is_held: bool,
+    /// A write was told to wait.
+    pub(super) waits_to_write: bool,
+}
+
+impl End {
+    pub(super) fn new(life: LifeId, host: HostId, local: SocketAddr, peer: SocketAddr) -> End {
+        End {
+            life,
+            host,
+            local,
+            peer,
+            stage: Stage::Connecting,
+            handler: None,
+            inbox: VecDeque::new(),
+            is_at_end: false,
+            has_shut_reading: false,
+            has_shut_writing: false,
+            is_dropped: false,
+            is_forgotten: false,
+            out: VecDeque::new(),
+            unread: 0,
+            free_at: 0,
+            last_arrival: 0,
+            is_held: false,
+            waits_to_write: false,
+        }
+    }
+
+    /// Whether the connection is made.
+    pub(super) fn connected(&mut self) -> Result<()> {
+        match self.stage {
+            Stage::Connecting => Err(ErrorKind::WouldBlock.into()),
+            Stage::Open => Ok(()),
+            Stage::Failed(_) => Err(self.failure()),
+            Stage::Told => Err(ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn failure(&mut self) -> Error {
+        match std::mem::replace(&mut self.stage, Stage::Told) {
+            Stage::Failed(kind) => kind.into(),
+            _ => ErrorKind::BrokenPipe.into(),
+        }
+    }
+
+    /// Takes up to `most` bytes of what has arrived.
+    pub(super) fn read(&mut self, buf: &mut [u8], most: usize) -> Result<usize> {
+        match self.stage {
+            Stage::Connecting => return Err(ErrorKind::WouldBlock.into()),
+            Stage::Failed(_) => return Err(self.failure()),
+            Stage::Told => return Ok(0),
+            Stage::Open => {}
+        }
+        let n = buf.len().min(most).min(self.inbox.len());
+        if n == 0 {
+            let over = self.is_at_end || self.has_shut_reading;
+            return if over { Ok(0) } else { Err(ErrorKind::WouldBlock.into()) };
+        }
+        for (to, from) in buf.iter_mut().zip(self.inbox.drain(..n)) {
+            *to = from;
+        }
+        Ok(n)
+    }
+
+    /// How much may be written now, of what is allowed to be unread.
+    pub(super) fn room(&mut self, window: usize) -> Result<usize> {
+        match self.stage {
+            Stage::Connecting => return Err(ErrorKind::WouldBlock.into()),
+            Stage::Failed(_) => return Err(self.failure()),
+            Stage::Told => return Err(ErrorKind::BrokenPipe.into()),
+            Stage::Open => {}
+        }
+        if self.has_shut_writing {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        match window.saturating_sub(self.unread) {
+            0 => {
+                self.waits_to_write = true;
+                Err(ErrorKind::WouldBlock.into())
+            }
+            room => Ok(room),
+        }
+    }
+
+    /// It is no more: what it has sent and not got is lost.
+    pub(super) fn breaks(&mut self, why: ErrorKind) {
+        if matches!(self.stage, Stage::Connecting | Stage::Open) {
+            self.stage = Stage::Failed(why);
+        }
+        self.inbox.clear();
+        self.out.clear();
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self.stage, Stage::Failed(_) | Stage::Told)
+    }
+}
+
+pub(super) struct Connection {
+    pub(super) ends: [End; 2],
+    /// How often the first packet was sent.
+    pub(super) tries: u32,
+}
+
+impl Connection {
+    /// Nobody has anything to do with it any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.ends.iter().all(|end| end.is_dropped && (end.out.is_empty() || end.is_forgotten))
+    }
+}

@@ -1,0 +1,96 @@
+//! The hosts, their addresses, and which ways between them carry nothing.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// A machine, by its place in the list.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct HostId(pub(crate) usize);
+
+/// Ports that a host gives to connections.
+const FIRST_PORT: u16 = 32_768;
+
+#[derive(Debug)]
+struct Host {
+    name: String,
+    next_port: u16,
+    /// It has no power.
+    is_off: bool,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Hosts {
+    all: Vec<Host>,
+    /// From one to another.
+    cut: BTreeSet<(HostId, HostId)>,
+}
+
+impl Hosts {
+    /// The host of this name, which is new if there was none.
+    pub(crate) fn named(&mut self, name: &str) -> HostId {
+        if let Some(found) = self.find(name) {
+            return found;
+        }
+        let host = Host { name: name.to_owned(), next_port: FIRST_PORT, is_off: false };
+        self.all.push(host);
+        HostId(self.all.len() - 1)
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<HostId> {
+        self.all.iter().position(|host| host.name == name).map(HostId)
+    }
+
+    pub(crate) fn ip(id: HostId) -> IpAddr {
+        let n = u32::try_from(id.0 + 1).expect("fewer than 2^24 hosts");
+        let [_, a, b, c] = n.to_be_bytes();
+        Ipv4Addr::new(10, a, b, c).into()
+    }
+
+    /// Whose address this is, seen from a host.
+    pub(crate) fn of_ip(&self, from: HostId, ip: IpAddr) -> Option<HostId> {
+        match ip {
+            ip if ip.is_loopback() => Some(from),
+            IpAddr::V4(ip) => {
+                let [net, a, b, c] = ip.octets();
+                let n = u32::from_be_bytes([0, a, b, c]) as usize;
+                (net == 10 && (1..=self.all.len()).contains(&n)).then(|| HostId(n - 1))
+            }
+            IpAddr::V6(_) => None,
+        }
+    }
+
+    /// A port for a connection, or for a listener that wants any.
+    pub(crate) fn next_port(&mut self, host: HostId) -> u16 {
+        let next = &mut self.all[host.0].next_port;
+        let port = *next;
+        *next = next.checked_add(1).unwrap_or(FIRST_PORT);
+        port
+    }
+
+    pub(crate) fn set_off(&mut self, host: HostId, is_off: bool) {
+        self.all[host.0].is_off = is_off;
+    }
+
+    pub(crate) fn is_off(&self, host: HostId) -> bool {
+        self.all[host.0].is_off
+    }
+
+    /// From now on, nothing gets from one to the other.
+    pub(crate) fn cut(&mut self, from: HostId, to: HostId) {
+        if from != to {
+            self.cut.insert((from, to));
+        }
+    }
+
+    pub(crate) fn mend(&mut self, from: HostId, to: HostId) {
+        self.cut.remove(&(from, to));
+    }
+
+    pub(crate) fn mend_all(&mut self) {
+        self.cut.clear();
+    }
+
+    pub(crate) fn is_cut(&self, from: HostId, to: HostId) -> bool {
+        self.cut.contains(&(from, to))
+    }
+}

@@ -1,0 +1,136 @@
+//! The sockets of one life of a node.
+
+use std::io::{ErrorKind, Result};
+use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
+
+use fika_net::{Handler, HostIp, Listener, Network, Socket};
+
+use super::connection::Side;
+use super::hosts::{HostId, Hosts};
+use super::wires::{LifeId, Wires};
+
+/// The network, as one life of a node sees it.
+pub(crate) struct LifeNetwork {
+    pub(crate) wires: Arc<Wires>,
+    pub(crate) life: LifeId,
+    pub(crate) host: HostId,
+}
+
+struct SimSocket {
+    wires: Arc<Wires>,
+    connection: u64,
+    side: Side,
+    local: SocketAddr,
+    peer: SocketAddr,
+}
+
+struct SimListener {
+    wires: Arc<Wires>,
+    host: HostId,
+    addr: SocketAddr,
+}
+
+fn socket(wires: &Arc<Wires>, connection: u64, side: Side) -> Result<Box<dyn Socket>> {
+    let mut state = wires.lock();
+    let Some(end) = state.end(connection, side) else {
+        return Err(ErrorKind::ConnectionAborted.into());
+    };
+    let (local, peer) = (end.local, end.peer);
+    drop(state);
+    Ok(Box::new(SimSocket { wires: wires.clone(), connection, side, local, peer }))
+}
+
+impl Network for LifeNetwork {
+    fn connect(&self, addr: SocketAddr) -> Result<Box<dyn Socket>> {
+        let id = self.wires.lock().connect(self.life, self.host, addr)?;
+        socket(&self.wires, id, 0)
+    }
+
+    fn listen(&self, addr: SocketAddr, backlog: u32) -> Result<Box<dyn Listener>> {
+        let addr = self.wires.lock().listen(self.life, self.host, addr, backlog as usize)?;
+        Ok(Box::new(SimListener { wires: self.wires.clone(), host: self.host, addr }))
+    }
+
+    fn host_ip<'a>(&'a self, host: &'a str) -> HostIp<'a> {
+        let found = self.wires.lock().hosts.find(host).map(Hosts::ip);
+        Box::pin(async move { found.ok_or_else(|| ErrorKind::NotFound.into()) })
+    }
+}
+
+impl Socket for SimSocket {
+    fn connected(&self) -> Result<()> {
+        match self.wires.lock().end(self.connection, self.side) {
+            Some(end) => end.connected(),
+            None => Err(ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn try_read(&self, buf: &mut [u8]) -> Result<usize> {
+        self.wires.lock().read(self.connection, self.side, buf)
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> Result<usize> {
+        self.wires.lock().write(self.connection, self.side, bytes)
+    }
+
+    fn shutdown(&self, how: Shutdown) -> Result<()> {
+        self.wires.lock().shutdown(self.connection, self.side, how)
+    }
+
+    fn peer_addr(&self) -> SocketAddr {
+        self.peer
+    }
+
+    fn local_addr(&self) -> Result<SocketAddr> {
+        Ok(self.local)
+    }
+
+    fn set_handler(&self, handler: Arc<dyn Handler>) {
+        let mut state = self.wires.lock();
+        let end = state.end(self.connection, self.side).filter(|end| !end.is_dropped);
+        let old = match end {
+            Some(end) => end.handler.replace(handler),
+            None => Some(handler),
+        };
+        // It may own a socket, whose drop comes back to this lock.
+        drop(state);
+        drop(old);
+    }
+
+    fn release_handler(&self) {
+        let mut state = self.wires.lock();
+        let old = state.end(self.connection, self.side).and_then(|end| end.handler.take());
+        drop(state);
+        drop(old);
+    }
+}
+
+impl Drop for SimSocket {
+    fn drop(&mut self) {
+        let old = self.wires.lock().drop_end(self.connection, self.side);
+        drop(old);
+    }
+}
+
+impl Listener for SimListener {
+    fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    fn try_accept(&self) -> Result<Box<dyn Socket>> {
+        let id = self.wires.lock().accept(self.host, self.addr)?;
+        socket(&self.wires, id, 1)
+    }
+
+    fn set_handler(&self, handler: Arc<dyn Handler>) {
+        self.wires.lock().set_listener(self.host, self.addr, handler);
+    }
+}
+
+impl Drop for SimListener {
+    fn drop(&mut self) {
+        let old = self.wires.lock().unlisten(self.host, self.addr);
+        drop(old);
+    }
+}

@@ -1,0 +1,141 @@
+//! One node of the simulation, through all of its lives.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fika_net::{Config, Net, StartError};
+use fika_runtime::{BuildError, Node, NodeId, NodeName, Stepper};
+use parking_lot::Mutex;
+
+use crate::env::{Clock, NodeEnv};
+use crate::log::{Log, Watch};
+use crate::network::{HostId, LifeId, LifeNetwork, Tell, Wires};
+use crate::random::Random;
+
+pub(crate) type App = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+pub(crate) type Configure = Arc<dyn Fn(&mut Config) + Send + Sync>;
+
+/// What it is, whether it lives or not.
+pub(crate) struct Member {
+    pub(crate) name: NodeName,
+    pub(crate) host: HostId,
+    pub(crate) app: App,
+    pub(crate) configure: Vec<Configure>,
+    pub(crate) lives: u32,
+    pub(crate) life: Option<Life>,
+    pub(crate) is_paused: bool,
+    /// What happened to its sockets while it was paused.
+    pub(crate) missed: Vec<Tell>,
+    /// Why its last life never began.
+    pub(crate) failure: Option<StartError>,
+    /// What its clock is ahead of the others, in this life and the next.
+    pub(crate) ahead: Duration,
+}
+
+/// What it is while it lives.
+pub(crate) struct Life {
+    pub(crate) id: LifeId,
+    pub(crate) node: Node,
+    pub(crate) net: Arc<Net>,
+    pub(crate) env: Arc<NodeEnv>,
+    watch: Arc<Watch>,
+    stepper: Stepper,
+    /// Why its distribution did not start.
+    failure: Arc<Mutex<Option<StartError>>>,
+    /// When its next timers are due, on the simulation's clock.
+    pub(crate) due: Option<u64>,
+    /// It may have gathered something for other nodes.
+    pub(crate) has_gathered: bool,
+}
+
+/// What all lives need.
+pub(crate) struct World<'a> {
+    pub(crate) clock: &'a Arc<Clock>,
+    pub(crate) wires: &'a Arc<Wires>,
+    pub(crate) log: &'a Arc<Log>,
+    pub(crate) cookie: &'a str,
+}
+
+impl Member {
+    /// Begins its next life.
+    pub(crate) fn start(
+        &mut self,
+        number: usize,
+        world: &World<'_>,
+        mut random: Random,
+    ) -> Result<(), BuildError> {
+        self.lives += 1;
+        let id = LifeId { node: number, life: self.lives };
+        let env = Arc::new(NodeEnv::new(world.clock.clone(), self.ahead, random.fork()));
+        let watch = Watch {
+            log: world.log.clone(),
+            node: number as u64,
+            name: self.name.as_str().to_owned(),
+        };
+        let watch = Arc::new(watch);
+        let node_id = NodeId::of(&self.name, Net::fresh_creation(&*env));
+        let builder = Node::builder().id(node_id).env(env.clone()).observer(watch.clone());
+        let (node, stepper) = builder.build_stepped()?;
+        let wires = world.wires.clone();
+        let network = Arc::new(LifeNetwork { wires, life: id, host: self.host });
+        let cookie = fika_net::Cookie::new(world.cookie).expect("it is long enough");
+        let mut config = Config::new(cookie);
+        config.listen = Some((crate::network::ip_of(self.host), 0).into());
+        self.configure.iter().for_each(|configure| configure(&mut config));
+        let net = Net::new(&node, network, config);
+        let failure = Arc::<Mutex<Option<StartError>>>::default();
+        let (app, starts, fails) = (self.app.clone(), net.clone(), failure.clone());
+        node.spawn(async move {
+            match starts.start().await {
+                Ok(()) => app().await,
+                Err(error) => *fails.lock() = Some(error),
+            }
+        });
+        let (due, has_gathered) = (None, false);
+        self.life = Some(Life { id, node, net, env, watch, stepper, failure, due, has_gathered });
+        Ok(())
+    }
+}
+
+impl Life {
+    /// Runs one of the things that are ready.
+    pub(crate) fn step(&mut self, random: &mut Random) {
+        let place = random.below(self.stepper.ready().max(1));
+        if let Some(pid) = self.stepper.next(place) {
+            self.watch.turn(pid);
+        }
+        self.stepper.step(place);
+        self.has_gathered = true;
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.stepper.ready() > 0
+    }
+
+    pub(crate) fn tell(&mut self, tell: &Tell) {
+        self.stepper.enter(|| tell.handler.ready(tell.readable, tell.writable));
+        self.has_gathered = true;
+    }
+
+    pub(crate) fn fire_timers(&mut self, now: u64) {
+        self.due = self.stepper.fire_timers().map(|left| now + left.as_nanos() as u64);
+    }
+
+    pub(crate) fn flush(&mut self) {
+        if std::mem::take(&mut self.has_gathered) {
+            self.stepper.flush();
+        }
+    }
+
+    pub(crate) fn take_failure(&self) -> Option<StartError> {
+        self.failure.lock().take()
+    }
+
+    /// Ends it as `kill -9` does.
+    pub(crate) fn end(self, wires: &Wires) {
+        let handlers = wires.lock().kill(self.id);
+        drop(handlers);
+        self.stepper.crash();
+    }
+}

@@ -1,0 +1,78 @@
+//! A seeded sequence, which is the same for ever.
+//!
+//! SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014).
+//! It is our own so that a seed that is noted today means the same run with other versions of
+//! all dependencies.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Random {
+        // Small seeds differ in few bits.
+        let mut random = Random(seed);
+        Random(random.next())
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A sequence of its own, so that how much one part draws does not change the others.
+    pub(crate) fn fork(&mut self) -> Random {
+        Random(self.next())
+    }
+
+    /// Below `n`, which is not 0.
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        ((u128::from(self.next()) * n as u128) >> 64) as usize
+    }
+
+    /// True so many times in a thousand.
+    pub(crate) fn in_1000(&mut self, times: u32) -> bool {
+        self.below(1000) < times as usize
+    }
+
+    pub(crate) fn within(&mut self, range: &RangeInclusive<Duration>) -> Duration {
+        let (from, to) = (range.start().as_nanos() as u64, range.end().as_nanos() as u64);
+        let span = to.saturating_sub(from).saturating_add(1);
+        Duration::from_nanos(from + ((u128::from(self.next()) * u128::from(span)) >> 64) as u64)
+    }
+
+    /// One of these, of which there is at least one.
+    pub(crate) fn one_of<T: Clone>(&mut self, these: &[T]) -> T {
+        these[self.below(these.len())].clone()
+    }
+
+    pub(crate) fn fill(&mut self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let word = self.next().to_le_bytes();
+            chunk.copy_from_slice(&word[..chunk.len()]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_means_the_same_for_ever() {
+        let mut random = Random::new(7);
+        let first = [random.next(), random.next()];
+        assert_eq!(first, [0xb8b4_c297_7eab_ce45, 0xa653_05fd_338e_c8fe]);
+        let range = Duration::from_millis(3)..=Duration::from_millis(5);
+        for _ in 0..1000 {
+            assert!(random.below(3) < 3 && range.contains(&random.within(&range)));
+        }
+        assert_eq!(random.within(&(range.start().to_owned()..=*range.start())), *range.start());
+        assert!(random.in_1000(1000) && !random.in_1000(0));
+    }
+}

@@ -1,0 +1,6 @@
+//! Whole clusters by seed: what nodes promise each other, while everything goes wrong.
+//!
+//! `FIKA_SIM_SEEDS=100000 cargo test --release --test sim` runs more seeds, and
+//! `FIKA_SIM_SEED=17` one of them, with its log.
+
+mod mesh;
