@@ -54,6 +54,10 @@ pub use fika_net::{
     FixedPort, NodeAddr, ResolveError, Resolver, Resolving, StaticNodes, StaticNodesError,
     resolver_fn,
 };
+// What carries bytes between nodes, for transports of one's own.
+#[cfg(unix)]
+pub use fika_net::UnixSockets;
+pub use fika_net::{Handler, HostIp, Listener, Network, Poller, Socket};
 pub use fika_runtime::{
     BuildError, Creation, DecodeError, Dest, Down, Elapsed, EncodeError, Encoded, Env, Envelope,
     Exit, ExitReason, Local, Message, Name, NodeDown, NodeDownReason, NodeId, NodeName,

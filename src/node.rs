@@ -1,6 +1,7 @@
 //! A node, whole: its processes and its distribution.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fika_net::{
-    AutoConnect, Config, Cookie, CookieError, Net, NodeKind, Poller, Resolver, StartError,
+    AutoConnect, Config, Cookie, CookieError, Net, Network, NodeKind, Poller, Resolver, StartError,
 };
 use fika_runtime::{
     BuildError, Env, ExitReason, MailboxLimit, NodeId, NodeName, NodeNameError, SystemEnv,
@@ -102,9 +103,9 @@ pub enum NodeError {
     /// The node's processes can't run.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// The operating system gave no poller.
+    /// The operating system gave no poller, or what carries the bytes could not be made.
     #[error("no sockets can be had: {0}")]
-    Poller(std::io::Error),
+    Poller(io::Error),
     /// It can't be one of many.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -115,6 +116,9 @@ pub enum NodeError {
 
 /// A setting of the distribution, to be made when its configuration is.
 type Change = Box<dyn FnOnce(&mut Config) + Send>;
+
+/// What makes the network of a node, on the poller in which its workers wait.
+type MakeNetwork = Box<dyn FnOnce(Poller) -> io::Result<Arc<dyn Network>> + Send>;
 
 /// The settings of a node. Those about other nodes matter only if it has a name.
 #[derive(Default)]
@@ -127,6 +131,7 @@ pub struct NodeBuilder {
     process_limit: Option<usize>,
     mailbox_limit: MailboxLimit,
     env: Option<Arc<dyn Env>>,
+    network: Option<MakeNetwork>,
     changes: Vec<Change>,
 }
 
@@ -229,6 +234,27 @@ impl NodeBuilder {
         self.change(move |config| config.resolver = Some(Arc::new(resolver)))
     }
 
+    /// What carries the bytes between this node and others, the port mapper's included; TCP if
+    /// not set. The function is given the poller of the node, which calls handlers.
+    ///
+    /// All nodes of a cluster have to use the same kind.
+    pub fn network<N: Network>(
+        mut self,
+        make: impl FnOnce(Poller) -> io::Result<N> + Send + 'static,
+    ) -> Self {
+        self.network = Some(Box::new(|poller| Ok(Arc::new(make(poller)?))));
+        self
+    }
+
+    /// Talks to the other nodes over Unix sockets in this directory, and not over TCP: nobody
+    /// on another host, and no other user, reaches the node. See
+    /// [`UnixSockets`](crate::UnixSockets).
+    #[cfg(unix)]
+    pub fn unix_sockets(self, directory: impl Into<PathBuf>) -> Self {
+        let directory = directory.into();
+        self.network(move |poller| fika_net::UnixSockets::new(&poller, directory))
+    }
+
     /// A peer that is silent for this long is given up; 60 s if not set. All nodes must use the
     /// same (OTP's `net_ticktime`).
     pub fn net_ticktime(self, time: Duration) -> Self {
@@ -298,8 +324,12 @@ impl NodeBuilder {
         for change in self.changes {
             change(&mut config);
         }
+        let network: Arc<dyn Network> = match self.network {
+            Some(make) => make(poller).map_err(NodeError::Poller)?,
+            None => Arc::new(poller),
+        };
         let node = Node(runtime.id(id).build()?);
-        let net = Net::new(&node, Arc::new(poller), config);
+        let net = Net::new(&node, network, config);
         let started = node.try_block_on(net.start());
         match started {
             Ok(Ok(())) => Ok(node),

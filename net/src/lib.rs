@@ -14,6 +14,8 @@ mod kernel;
 mod proto;
 
 pub use cookie::{Cookie, CookieError};
+#[cfg(unix)]
+pub use io::UnixSockets;
 pub use io::{
     EpmdBindError, EpmdClient, EpmdConfig, EpmdError, EpmdRegistration, EpmdServer, Handler,
     HostIp, Listener, Network, Poller, Socket,

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,17 +11,43 @@ use fika_runtime::Driver;
 
 /// A network, and what calls its handlers.
 struct World {
+    /// Removed at the end.
+    directory: Option<PathBuf>,
     driver: Arc<dyn Driver>,
     network: Arc<dyn Network>,
 }
 
 fn tcp() -> World {
     let poller = Poller::new().unwrap();
-    World { driver: Arc::new(poller.clone()), network: Arc::new(poller) }
+    World { directory: None, driver: Arc::new(poller.clone()), network: Arc::new(poller) }
+}
+
+#[cfg(unix)]
+fn unix() -> World {
+    use std::sync::atomic::AtomicU32;
+
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    let n = LAST.fetch_add(1, Ordering::Relaxed);
+    let directory = std::env::temp_dir().join(format!("fika-{}-{n}", std::process::id()));
+    let poller = Poller::new().unwrap();
+    let network = fika_net::UnixSockets::new(&poller, &directory).unwrap();
+    World { directory: Some(directory), driver: Arc::new(poller), network: Arc::new(network) }
 }
 
 fn worlds() -> Vec<World> {
-    vec![tcp()]
+    vec![
+        tcp(),
+        #[cfg(unix)]
+        unix(),
+    ]
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(directory) = &self.directory {
+            let _ = std::fs::remove_dir_all(directory);
+        }
+    }
 }
 
 /// Notes what it was told.
@@ -320,5 +347,31 @@ fn a_handler_that_owns_its_socket_is_let_go_of() {
         owner.0.release_handler();
         drop(owner);
         assert!(gone.upgrade().is_none());
+    }
+}
+
+/// Whoever was killed while it listened left its socket behind.
+#[test]
+#[cfg(unix)]
+fn a_socket_that_was_left_behind() {
+    let world = unix();
+    let addr: SocketAddr = "127.0.0.1:4001".parse().unwrap();
+    let file = world.directory.as_ref().unwrap().join(addr.to_string());
+    drop(std::os::unix::net::UnixListener::bind(&file).unwrap());
+    assert!(file.exists());
+    assert_eq!(world.connect(addr).err().unwrap().kind(), ErrorKind::ConnectionRefused);
+    let listener = world.network.listen(addr, 16).unwrap();
+    world.connect(addr).unwrap();
+    drop(listener);
+    assert!(!file.exists());
+}
+
+/// Who listens on all addresses is found on each.
+#[test]
+fn an_unspecified_address() {
+    for world in worlds() {
+        let listener = world.network.listen("0.0.0.0:0".parse().unwrap(), 16).unwrap();
+        let port = listener.local_addr().port();
+        world.connect(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
     }
 }

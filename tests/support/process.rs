@@ -65,6 +65,11 @@ impl OsNodeBuilder {
         self.env("FIKA_TEST_HANDSHAKE_TIME", &time.as_millis().to_string())
     }
 
+    /// Over Unix sockets in this directory.
+    pub(crate) fn unix_sockets(self, directory: &std::path::Path) -> OsNodeBuilder {
+        self.env("FIKA_TEST_UNIX_SOCKETS", directory.to_str().expect("a path that is text"))
+    }
+
     /// Without a port mapper, and with this table of nodes.
     pub(crate) fn nodes(self, nodes: &[String]) -> OsNodeBuilder {
         self.env("FIKA_TEST_NODES", &nodes.join(" "))
@@ -242,6 +247,9 @@ fn node_process() {
     }
     if let Some(nodes) = set("NODES") {
         builder = builder.resolver(StaticNodes::new(nodes.split(' ')).expect("a table"));
+    }
+    if let Some(directory) = set("UNIX_SOCKETS") {
+        builder = builder.unix_sockets(directory);
     }
     match builder.build() {
         Ok(node) => {

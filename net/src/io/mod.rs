@@ -4,13 +4,17 @@ mod acceptor;
 mod epmd_client;
 mod epmd_server;
 mod network;
+mod polled;
 mod poller;
 mod readiness;
+mod spare;
 mod stream;
 mod tcp;
 mod tcp_listener;
 #[cfg(test)]
 mod testing;
+#[cfg(unix)]
+mod unix;
 mod wait;
 
 pub(crate) use acceptor::Acceptor;
@@ -19,3 +23,5 @@ pub use epmd_server::{EpmdBindError, EpmdConfig, EpmdServer};
 pub use network::{Handler, HostIp, Listener, Network, Socket};
 pub use poller::Poller;
 pub(crate) use stream::Stream;
+#[cfg(unix)]
+pub use unix::UnixSockets;

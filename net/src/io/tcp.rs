@@ -1,7 +1,5 @@
 //! TCP on a poller: [`Poller`] as a network, and its sockets. How it listens is in
 //! `tcp_listener`.
-//!
-//! A socket is in the poller for as long as it lives, and no longer.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, ToSocketAddrs as _};
@@ -11,15 +9,14 @@ use fika_runtime::spawn_blocking;
 use mio::Interest;
 
 use super::network::{Handler, HostIp, Listener, Network, Socket};
-use super::poller::{Poller, Registration};
+use super::polled::Polled;
+use super::poller::Poller;
 use super::tcp_listener::TcpListener;
 
 /// A connection over TCP.
 pub(super) struct TcpSocket {
-    socket: mio::net::TcpStream,
+    socket: Polled<mio::net::TcpStream>,
     peer_addr: SocketAddr,
-    poller: Poller,
-    registration: Registration,
 }
 
 impl Network for Poller {
@@ -43,15 +40,15 @@ impl Network for Poller {
 impl TcpSocket {
     pub(super) fn register(
         poller: &Poller,
-        mut socket: mio::net::TcpStream,
+        socket: mio::net::TcpStream,
         peer_addr: SocketAddr,
     ) -> io::Result<Box<TcpSocket>> {
         if let Err(error) = socket.set_nodelay(true) {
             // Slower, and of use all the same. One that has ended says so when it is read.
             tracing::debug!(%error, "small writes may wait for the answers to earlier ones");
         }
-        let registration = poller.register(&mut socket, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Box::new(TcpSocket { socket, peer_addr, poller: poller.clone(), registration }))
+        let socket = Polled::new(poller, socket, Interest::READABLE | Interest::WRITABLE)?;
+        Ok(Box::new(TcpSocket { socket, peer_addr }))
     }
 }
 
@@ -75,11 +72,11 @@ impl Socket for TcpSocket {
     }
 
     fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        (&self.socket).read(buf)
+        (&*self.socket).read(buf)
     }
 
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        (&self.socket).write(bytes)
+        (&*self.socket).write(bytes)
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
@@ -95,16 +92,10 @@ impl Socket for TcpSocket {
     }
 
     fn set_handler(&self, handler: Arc<dyn Handler>) {
-        self.poller.set_handler(self.registration, handler);
+        self.socket.set_handler(handler);
     }
 
     fn release_handler(&self) {
-        self.poller.release(self.registration);
-    }
-}
-
-impl Drop for TcpSocket {
-    fn drop(&mut self) {
-        self.poller.deregister(&mut self.socket, self.registration);
+        self.socket.release_handler();
     }
 }

@@ -1,48 +1,23 @@
-//! The listening side of TCP, which stays answerable when file descriptors run out.
-//!
-//! A connection that is waiting to be accepted when the OS process has no descriptor
-//! left can be neither taken nor refused: it would stay at the head of the queue, and
-//! with an edge-triggered poller nothing would ever report it again. So the listener
-//! keeps a spare descriptor. It gives it up, takes the connection with it, closes the
-//! connection, and gets itself a spare one again: the peer sees a close at once, and
-//! the queue moves on.
+//! The listening side of TCP.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mio::Interest;
-use parking_lot::Mutex;
 use socket2::{Domain, Protocol, Type};
 
 use super::network::{Handler, Listener, Socket};
-use super::poller::{Poller, Registration};
+use super::polled::Polled;
+use super::poller::Poller;
+use super::spare::Spare;
 use super::tcp::TcpSocket;
-
-/// How many connections one call closes unseen, or finds given up by their peers, before
-/// it returns an error: a flood must not hold the worker.
-const DISCARDED_MAX: usize = 64;
-
-/// "Too many open files", in this OS process and in the whole system: the same numbers
-/// on every Unix that mio runs on. Elsewhere they are not met, and no spare is needed.
-const EMFILE: i32 = 24;
-const ENFILE: i32 = 23;
 
 /// A socket that listens.
 pub(super) struct TcpListener {
-    socket: mio::net::TcpListener,
+    socket: Polled<mio::net::TcpListener>,
     local_addr: SocketAddr,
-    poller: Poller,
-    registration: Registration,
-    spare: Mutex<Spare>,
-}
-
-/// The spare descriptor: an unconnected socket, because that needs no file system.
-struct Spare {
-    /// None while even for it there is no room.
-    socket: Option<socket2::Socket>,
-    /// Whether the shortage has been reported, which is done once for each.
-    reported: bool,
+    spare: Spare,
 }
 
 impl TcpListener {
@@ -64,26 +39,10 @@ impl TcpListener {
         socket.set_nonblocking(true)?;
         socket.bind(&addr.into())?;
         socket.listen(backlog.try_into().unwrap_or(i32::MAX))?;
-        let mut socket = mio::net::TcpListener::from_std(socket.into());
+        let socket = mio::net::TcpListener::from_std(socket.into());
         let local_addr = socket.local_addr()?;
-        let spare = Mutex::new(Spare { socket: Some(Spare::open()?), reported: false });
-        let registration = poller.register(&mut socket, Interest::READABLE)?;
-        Ok(TcpListener { socket, local_addr, poller: poller.clone(), registration, spare })
-    }
-
-    /// Closes the connection that is next, with the help of the spare descriptor.
-    fn discard(&self, error: &io::Error) -> io::Result<()> {
-        let mut spare = self.spare.lock();
-        if !spare.reported {
-            spare.reported = true;
-            let addr = self.local_addr;
-            tracing::error!(%addr, %error, "connections are closed as soon as they come");
-        }
-        spare.socket = None;
-        let discarded = self.socket.accept();
-        let result = discarded.map(drop);
-        spare.socket = Spare::open().ok();
-        result
+        let socket = Polled::new(poller, socket, Interest::READABLE)?;
+        Ok(TcpListener { socket, local_addr, spare: Spare::new()? })
     }
 }
 
@@ -93,40 +52,12 @@ impl Listener for TcpListener {
     }
 
     fn try_accept(&self) -> io::Result<Box<dyn Socket>> {
-        let mut latest = None;
-        for _ in 0..DISCARDED_MAX {
-            let error = match self.socket.accept() {
-                Ok((socket, peer_addr)) => {
-                    self.spare.lock().reported = false;
-                    return Ok(TcpSocket::register(&self.poller, socket, peer_addr)?);
-                }
-                Err(error) => error,
-            };
-            match error.raw_os_error() {
-                Some(EMFILE | ENFILE) if cfg!(unix) => self.discard(&error)?,
-                // The peer had gone before its turn came.
-                _ if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                _ => return Err(error),
-            }
-            latest = Some(error);
-        }
-        Err(latest.expect("each turn of the loop that does not return has an error"))
+        let (socket, peer_addr) = self.spare.accept(self.local_addr, || self.socket.accept())?;
+        Ok(TcpSocket::register(self.socket.poller(), socket, peer_addr)?)
     }
 
     fn set_handler(&self, handler: Arc<dyn Handler>) {
-        self.poller.set_handler(self.registration, handler);
-    }
-}
-
-impl Drop for TcpListener {
-    fn drop(&mut self) {
-        self.poller.deregister(&mut self.socket, self.registration);
-    }
-}
-
-impl Spare {
-    fn open() -> io::Result<socket2::Socket> {
-        socket2::Socket::new(Domain::IPV4, Type::STREAM, None)
+        self.socket.set_handler(handler);
     }
 }
 
@@ -202,12 +133,12 @@ mod tests {
         for client in &mut early {
             assert_eq!(client.read(&mut [0]).unwrap(), 0);
         }
-        assert!(listener.spare.lock().socket.is_some(), "there is a spare one again");
-        assert!(listener.spare.lock().reported);
+        assert!(listener.spare.is_there(), "there is a spare one again");
+        assert!(listener.spare.is_reported());
 
         files.clear();
         let _client = std::net::TcpStream::connect(listener.local_addr()).unwrap();
         listener.try_accept().unwrap();
-        assert!(!listener.spare.lock().reported, "the next shortage is reported again");
+        assert!(!listener.spare.is_reported(), "the next shortage is reported again");
     }
 }
