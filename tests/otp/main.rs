@@ -13,6 +13,7 @@ mod erl_distribution;
 mod erl_distribution_wb;
 mod erl_link;
 mod hibernate;
+mod message_queue_data;
 mod monitor;
 mod node_container;
 mod process;

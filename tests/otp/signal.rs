@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use fika::prelude::*;
 use fika::{LinkOpts, exit_process_priority, link_with, send_priority};
 
+use crate::message_queue_data::{change, expect};
 use crate::support::Place;
 use crate::support::peer::{Hello, Peer, frame as peer_frame, text as peer_text, varint};
 use crate::wait::{LIMIT, down, end_of, exit_from, has_none, next, serve, sync};
@@ -643,4 +644,124 @@ async fn xm_sig_order() {
     link(alive);
     exit_process(alive, ExitReason::Kill);
     assert_eq!(exit_from(alive).await, ExitReason::Killed);
+}
+
+/// FLAG-4, SIG-4: many send while the receiver changes how its mailbox is kept.
+#[fika::test(workers = 2)]
+async fn parallel_signal_enqueue_race_1() {
+    const SENDERS: u64 = 8;
+    const EACH: u64 = 5000;
+    let (target, watch) = spawn_monitor(async {
+        let mut last = [0; SENDERS as usize];
+        for n in 0..SENDERS * EACH {
+            if n % 7 == 0 {
+                change(n / 7);
+            }
+            let (sender, number): (u64, u64) = next().await;
+            last[sender as usize] += 1;
+            assert_eq!(number, last[sender as usize], "from {sender}");
+        }
+        assert!(has_none::<(u64, u64)>().await);
+    });
+    flood(target, SENDERS, EACH);
+    assert_eq!(down(watch).await, ExitReason::Normal);
+}
+
+/// So many processes send so many numbers each, from 1.
+fn flood(target: Pid, senders: u64, each: u64) -> Vec<Reference> {
+    let sender = |sender| async move {
+        for number in 1..=each {
+            send(target, (sender, number));
+            if number % 50 == 0 {
+                yield_now().await;
+            }
+        }
+    };
+    (0..senders).map(|n| spawn_monitor(sender(n)).1).collect()
+}
+
+/// FLAG-4, PROC-9: the same, and the receiver ends under it.
+#[fika::test(workers = 2)]
+async fn parallel_signal_enqueue_race_2() {
+    let before = fika::process_count();
+    for round in 0..100 {
+        let (target, watch) = spawn_monitor(async move {
+            for n in 0..round * 5 {
+                change(n);
+                next::<(u64, u64)>().await;
+            }
+        });
+        let senders = flood(target, 4, 500);
+        assert_eq!(down(watch).await, ExitReason::Normal);
+        for sender in senders {
+            assert_eq!(down(sender).await, ExitReason::Normal);
+        }
+    }
+    assert_eq!(fika::process_count(), before);
+}
+
+/// FLAG-4: a full mailbox is kept in another way, while others ask and signal.
+#[fika::test(workers = 2)]
+async fn move_msgs_off_heap_signal_basic() {
+    const MESSAGES: u64 = 20_000;
+    let (target, watch) = spawn_monitor(async {
+        trap_exit(true);
+        for n in 0..100 {
+            receive! { Turn => drop(change(n)), after LIMIT => panic!("no turn {n}") }
+        }
+        expect(0..MESSAGES).await;
+        assert!(has_none::<u64>().await);
+    });
+    (0..MESSAGES).for_each(|n| send(target, n));
+    for _ in 0..100 {
+        send(target, Turn);
+        link(target);
+        unlink(target);
+        assert!(info::message_queue_len(target).await >= Some(MESSAGES as usize));
+    }
+    assert_eq!(down(watch).await, ExitReason::Normal);
+}
+
+#[derive(Message, Serialize, Deserialize)]
+struct Turn;
+
+/// Takes the odd ones out of these numbers, then the even ones, and changes all the while how
+/// the mailbox is kept.
+async fn take_by_choice(count: u64) {
+    for n in (1..count).step_by(2) {
+        change(n / 2);
+        receive! {
+            m: u64 if m % 2 == 1 => assert_eq!(m, n),
+            after LIMIT => panic!("no {n}"),
+        }
+    }
+    if count % 3 == 0 {
+        hibernate().await;
+    }
+    expect((0..count).step_by(2)).await;
+}
+
+/// FLAG-4, RECV-2.
+#[fika::test(workers = 2)]
+async fn move_msgs_off_heap_signal_recv() {
+    for count in (2..300).step_by(7) {
+        let (target, watch) = spawn_monitor(take_by_choice(count));
+        (0..count).for_each(|n| send(target, n));
+        // For one that hibernates.
+        send(target, count);
+        assert_eq!(down(watch).await, ExitReason::Normal, "{count} messages");
+    }
+}
+
+/// FLAG-4, RECV-2: a fatal signal comes in the middle.
+#[fika::test(workers = 2)]
+async fn move_msgs_off_heap_signal_recv_exit() {
+    for count in (2..2000_u64).step_by(7) {
+        let (target, watch) = spawn_monitor(take_by_choice(2000));
+        (0..2000).for_each(|n| send(target, n));
+        (0..count % 5).for_each(|_| std::hint::spin_loop());
+        exit_process(target, text("enough"));
+        let reason = down(watch).await;
+        assert!(reason == text("enough") || reason == ExitReason::Normal, "{reason}");
+    }
 }

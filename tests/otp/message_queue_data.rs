@@ -1,0 +1,77 @@
+//! `message_queue_data_SUITE`: how a mailbox is kept changes nothing of what is in it.
+//!
+//! OTP keeps messages on the heap of their process or off it; here a mailbox is counted, for
+//! its limit, or is not, and one that hibernates gives back what room it can.
+
+use fika::prelude::*;
+
+use crate::wait::{LIMIT, down, end_of, next};
+
+/// More than ever comes.
+const COUNTED: MailboxLimit = MailboxLimit::messages(usize::MAX >> 1);
+
+/// The next way to keep the mailbox; says which it was.
+pub(crate) fn change(n: u64) -> MailboxLimit {
+    mailbox_limit(if n % 2 == 0 { COUNTED } else { MailboxLimit::NONE })
+}
+
+/// All of these numbers come, in order, and nothing else.
+pub(crate) async fn expect(numbers: impl IntoIterator<Item = u64>) {
+    for expected in numbers {
+        receive! {
+            n: u64 => assert_eq!(n, expected),
+            after LIMIT => panic!("no {expected}"),
+        }
+    }
+}
+
+/// FLAG-4: the way that is asked for at spawn, that of the node, and a change of it.
+#[test]
+fn basic() {
+    let by_default = |limit| async move {
+        let begins_with = |limit| async move { assert_eq!(change(1), limit) };
+        assert_eq!(end_of(begins_with(limit)).await, ExitReason::Normal);
+        for asked in [COUNTED, MailboxLimit::NONE] {
+            let options = SpawnOpts::new().mailbox_limit(asked).monitor();
+            let child = spawn_opt(options, begins_with(asked));
+            assert_eq!(down(child.monitor.unwrap()).await, ExitReason::Normal);
+        }
+        assert_eq!([change(0), change(1), change(0)], [limit, COUNTED, MailboxLimit::NONE]);
+    };
+    let node = Node::builder().workers(1).mailbox_limit(COUNTED).build().unwrap();
+    node.block_on(by_default(COUNTED));
+    node.stop();
+    let node = Node::builder().workers(1).build().unwrap();
+    node.block_on(by_default(MailboxLimit::NONE));
+    node.stop();
+}
+
+/// FLAG-4, INFO-6: changed back and forth, with messages before, between and after.
+#[fika::test(workers = 2)]
+async fn process_info_messages() {
+    const ROUNDS: u64 = 50;
+    let me = self_pid();
+    let (child, watch) = spawn_monitor(async move {
+        for n in 0..ROUNDS {
+            receive! { Go => drop(change(n)), after LIMIT => panic!("no {n}") }
+            send(me, ());
+        }
+        next::<Go>().await;
+        expect(0..ROUNDS * 10).await;
+    });
+    for n in 0..ROUNDS {
+        (0..10).for_each(|i| send(child, n * 10 + i));
+        send(child, Go);
+        next::<()>().await;
+        let len = info::message_queue_len(child).await;
+        assert_eq!(len, Some((n as usize + 1) * 10));
+    }
+    let messages = info::messages(child).await.unwrap();
+    let shown: Vec<u64> = messages.iter().map(|m| m.get().unwrap()).collect();
+    assert!(shown.into_iter().eq(0..ROUNDS * 10));
+    send(child, Go);
+    assert_eq!(down(watch).await, ExitReason::Normal);
+}
+
+#[derive(Message, Serialize, Deserialize)]
+struct Go;
