@@ -445,6 +445,49 @@ impl<B: ?Sized> Drop for Table<B> {
     }
 }
 
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::scheduler::ThreadDriver;
+
+    fn table(limit: usize) -> Table<u64> {
+        Table::new(Scheduler::new("test", Arc::<ThreadDriver>::default()), limit, 1)
+    }
+
+    /// T1: whoever holds a waker may use it when the node is gone.
+    #[test]
+    fn a_waker_outlives_its_table() {
+        let table = table(3);
+        let slot = table.allocate(0).expect("room for one");
+        slot.set_body(Box::pin(7));
+        slot.queue.open();
+        assert_eq!(slot.with_body(|body| *body), Some(7));
+        let waker = Waker::clone(&slot.waker());
+        let other = waker.clone();
+        assert_eq!(slot.take_body().as_deref(), Some(&7));
+        drop(slot.close());
+        table.release(slot, 0);
+        drop(table);
+        waker.wake_by_ref();
+        other.wake();
+        drop(waker);
+    }
+
+    /// Processes that are made on one worker and end on another use the same slots again.
+    #[test]
+    fn free_slots_come_back_from_other_lists() {
+        let table = table(10 * CHUNK_SLOTS);
+        for _ in 0..20 {
+            let slots = (0..CHUNK_SLOTS).map(|_| table.allocate(0).expect("room"));
+            let slots: Vec<_> = slots.collect();
+            slots.into_iter().for_each(|slot| table.release(slot, 1));
+        }
+        let made = *table.made.lock();
+        assert!(made <= 2, "{made} chunks");
+        assert_eq!(table.len(), 0);
+    }
+}
+
 #[cfg(all(test, loom))]
 mod loom_tests {
     use loom::thread;
