@@ -21,6 +21,9 @@ use wait::{LIMIT, down, next, serve, sync};
 /// a half.
 const P99_MAX: Duration = millis(15);
 
+/// The same where the machine may be busy with other things: without `FIKA_LONG=1`.
+const P99_MAX_BUSY: Duration = secs(1);
+
 /// After this time the process that is stuck is named.
 const REPORT_MAX: Duration = millis(100);
 
@@ -68,7 +71,9 @@ struct Figures {
 
 impl Figures {
     fn are_fair(self) -> bool {
-        self.trip <= P99_MAX && self.late <= P99_MAX
+        let alone = std::env::var_os("FIKA_LONG").is_some_and(|value| value == "1");
+        let max = if alone { P99_MAX } else { P99_MAX_BUSY };
+        self.trip <= max && self.late <= max
     }
 }
 
