@@ -37,6 +37,7 @@
 //! clock. Code that uses `spawn_blocking` runs, its calls one at a time between the turns.
 #![forbid(unsafe_code)]
 
+mod checks;
 mod env;
 mod failure;
 mod faults;
@@ -46,6 +47,7 @@ mod node;
 mod random;
 mod sim;
 
+pub use checks::Checks;
 pub use failure::Failure;
 pub use faults::{Fault, Faults, seeds};
 pub use network::{Network, Reads};

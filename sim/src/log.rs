@@ -9,6 +9,7 @@ use std::time::Duration;
 use fika_runtime::{ExitReason, Observer, Pid, Signal};
 use parking_lot::Mutex;
 
+use crate::checks::{Checks, Seen};
 use crate::env::Clock;
 
 /// So many lines are kept for the report of a failure.
@@ -115,6 +116,8 @@ pub(crate) struct Watch {
     /// Its number in the simulation.
     pub(crate) node: u64,
     pub(crate) name: String,
+    pub(crate) checks: Checks,
+    pub(crate) seen: Mutex<Seen>,
 }
 
 impl Watch {
@@ -137,6 +140,7 @@ impl Watch {
 impl Observer for Watch {
     fn started(&self, pid: Pid) {
         self.add(1, pid, "", |line| line.push_str("starts"));
+        self.seen.lock().started(pid, &self.checks);
     }
 
     fn message(&self, to: Pid, type_name: &str) {
@@ -150,12 +154,14 @@ impl Observer for Watch {
         self.add(3, to, kind, |line| {
             let _ = write!(line, "<- {signal:?}");
         });
+        self.seen.lock().signal(to, signal, &self.checks);
     }
 
     fn ended(&self, pid: Pid, reason: &ExitReason) {
         self.add(4, pid, &reason.to_string(), |line| {
             let _ = write!(line, "ends: {reason}");
         });
+        self.seen.lock().ended(pid, &self.checks);
     }
 }
 

@@ -8,6 +8,7 @@ use fika_net::{Config, Net, StartError};
 use fika_runtime::{BuildError, Node, NodeId, NodeName, Stepper};
 use parking_lot::Mutex;
 
+use crate::checks::{Checks, Seen};
 use crate::env::{Clock, NodeEnv};
 use crate::log::{Log, Watch};
 use crate::network::{HostId, LifeId, LifeNetwork, Tell, Wires};
@@ -55,6 +56,7 @@ pub(crate) struct World<'a> {
     pub(crate) wires: &'a Arc<Wires>,
     pub(crate) log: &'a Arc<Log>,
     pub(crate) cookie: &'a str,
+    pub(crate) checks: &'a Checks,
 }
 
 impl Member {
@@ -72,6 +74,8 @@ impl Member {
             log: world.log.clone(),
             node: number as u64,
             name: self.name.as_str().to_owned(),
+            checks: world.checks.clone(),
+            seen: Mutex::new(Seen::default()),
         };
         let watch = Arc::new(watch);
         let node_id = NodeId::of(&self.name, Net::fresh_creation(&*env));

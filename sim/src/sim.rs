@@ -8,6 +8,7 @@ use fika_net::{Config, NodeKind};
 use fika_runtime::{Dest, Message, Node, NodeName, Pid};
 use parking_lot::Mutex;
 
+use crate::checks::Checks;
 use crate::env::Clock;
 use crate::failure::Failure;
 use crate::log::Log;
@@ -34,6 +35,7 @@ pub struct Sim {
     clock: Arc<Clock>,
     wires: Arc<Wires>,
     log: Arc<Log>,
+    pub(crate) checks: Checks,
     members: Vec<Member>,
     /// Numbers of those that have something to run, in no order.
     ready: Vec<usize>,
@@ -66,12 +68,14 @@ impl Sim {
         let options = format!("{network:?}");
         let wires = Wires::new(clock.clone(), random.fork(), network);
         let log = Arc::new(Log::new(clock.clone(), std::env::var_os("FIKA_SIM_SEED").is_some()));
+        let checks = Checks::new(clock.clone(), log.clone());
         Sim {
             seed,
             random,
             clock,
             wires,
             log,
+            checks,
             members: Vec::new(),
             ready: Vec::new(),
             options,
@@ -236,13 +240,15 @@ impl Sim {
     /// Lets time pass until this is so.
     ///
     /// # Errors
-    /// When it is not so in time.
+    /// When it is not so in time, or something was violated; see [`Checks`].
     pub fn run_until(
         &mut self,
         mut is_so: impl FnMut(&Sim) -> bool,
         limit: Duration,
     ) -> Result<(), Failure> {
-        if self.eventually(limit, &mut is_so) {
+        let is_so = self.eventually(limit, |sim| sim.checks.is_violated() || is_so(sim));
+        self.verdict()?;
+        if is_so {
             return Ok(());
         }
         Err(self.failure(&format!("what was waited for was not so within {limit:?}")))
@@ -270,13 +276,11 @@ impl Sim {
             Some(format!("; {} could not start: {error}", member.name))
         };
         let also: String = self.members.iter().filter_map(failed).collect();
-        Failure {
-            seed: self.seed,
-            at: self.now(),
-            why: format!("{why}{also}"),
-            options: self.options.clone(),
-            log: self.log.tail(),
-        }
+        let violation = self.checks.first();
+        let at = violation.as_ref().map_or(self.now(), |violation| violation.at);
+        let log = violation.map_or_else(|| self.log.tail(), |violation| violation.log);
+        let (seed, options) = (self.seed, self.options.clone());
+        Failure { seed, at, why: format!("{why}{also}"), options, log }
     }
 
     /// An error unless this is so.
@@ -455,8 +459,13 @@ impl Sim {
         state.hosts.set_off(member.host, false);
         state.send_held();
         drop(state);
-        let world =
-            World { clock: &self.clock, wires: &self.wires, log: &self.log, cookie: &self.cookie };
+        let world = World {
+            clock: &self.clock,
+            wires: &self.wires,
+            log: &self.log,
+            cookie: &self.cookie,
+            checks: &self.checks,
+        };
         member.start(node.0, &world, self.random.fork()).unwrap_or_else(|e| panic!("{e}"));
         self.touch(node.0);
     }

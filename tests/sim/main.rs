@@ -4,3 +4,4 @@
 //! `FIKA_SIM_SEED=17` one of them, with its log.
 
 mod mesh;
+mod streams;

@@ -1,0 +1,147 @@
+//! What must never happen, in any simulation: looked for by watching the nodes, and by what
+//! the processes of a scenario say themselves.
+//!
+//! Watched, on every node: a process begins once and ends once; a monitor is told of one end; no
+//! signal comes from an earlier life of a node after one from a later life. What is to be so
+//! when all is quiet is `census`'s to say.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fika_runtime::{Creation, ExitReason, NodeId, NodeName, Pid, Reference, Signal};
+use parking_lot::Mutex;
+
+use crate::env::Clock;
+use crate::failure::Failure;
+use crate::log::Log;
+use crate::sim::Sim;
+
+/// Where violations go. All clones are the same.
+///
+/// A scenario's processes may have one, to say what they have found: a simulation in which
+/// something was violated fails at its next [`run_until`](crate::Sim::run_until) or
+/// [`verdict`](crate::Sim::verdict).
+#[derive(Clone)]
+pub struct Checks {
+    clock: Arc<Clock>,
+    log: Arc<Log>,
+    first: Arc<Mutex<Option<Violation>>>,
+}
+
+/// The first thing that should not have been.
+#[derive(Clone)]
+pub(crate) struct Violation {
+    pub(crate) what: String,
+    pub(crate) at: Duration,
+    /// The last that had happened by then.
+    pub(crate) log: Vec<String>,
+}
+
+impl Checks {
+    pub(crate) fn new(clock: Arc<Clock>, log: Arc<Log>) -> Checks {
+        Checks { clock, log, first: Arc::default() }
+    }
+
+    /// Something has happened that must not. The first of them is kept.
+    pub fn violated(&self, what: impl Into<String>) {
+        let mut first = self.first.lock();
+        if first.is_none() {
+            let (what, at) = (what.into(), Duration::from_nanos(self.clock.now()));
+            self.log.note(&what);
+            *first = Some(Violation { what, at, log: self.log.tail() });
+        }
+    }
+
+    /// Something must be so.
+    pub fn hold(&self, is_so: bool, otherwise: impl FnOnce() -> String) {
+        if !is_so {
+            self.violated(otherwise());
+        }
+    }
+
+    pub(crate) fn is_violated(&self) -> bool {
+        self.first.lock().is_some()
+    }
+
+    pub(crate) fn first(&self) -> Option<Violation> {
+        self.first.lock().clone()
+    }
+}
+
+impl Sim {
+    /// Where violations go, for the processes of a scenario.
+    #[must_use]
+    pub fn checks(&self) -> Checks {
+        self.checks.clone()
+    }
+
+    /// Whether nothing was violated so far.
+    ///
+    /// # Errors
+    /// With the first violation.
+    pub fn verdict(&self) -> Result<(), Failure> {
+        match self.checks.first() {
+            None => Ok(()),
+            Some(violation) => Err(self.failure(&violation.what)),
+        }
+    }
+}
+
+/// What was seen of one life of a node.
+#[derive(Default)]
+pub(crate) struct Seen {
+    alive: HashSet<Pid>,
+    /// Monitors whose end has been told.
+    downs: HashSet<(Pid, Reference)>,
+    /// The life of each other node that was heard of last, and all before.
+    lives: BTreeMap<NodeName, Vec<Creation>>,
+}
+
+impl Seen {
+    pub(crate) fn started(&mut self, pid: Pid, checks: &Checks) {
+        let new = self.alive.insert(pid);
+        checks.hold(new, || format!("{pid} begins twice"));
+    }
+
+    pub(crate) fn ended(&mut self, pid: Pid, checks: &Checks) {
+        let was = self.alive.remove(&pid);
+        checks.hold(was, || format!("{pid} ends, and was not there"));
+    }
+
+    pub(crate) fn signal(&mut self, to: Pid, signal: &Signal, checks: &Checks) {
+        if let Signal::Down { reference, .. } = signal {
+            let new = self.downs.insert((to, *reference));
+            checks.hold(new, || format!("{to} is told twice of the end of {reference:?}"));
+        }
+        if let Some(from) = sender(signal) {
+            self.heard_of(from.node(), to, signal, checks);
+        }
+    }
+
+    fn heard_of(&mut self, life: NodeId, to: Pid, signal: &Signal, checks: &Checks) {
+        if life == to.node() {
+            return;
+        }
+        let lives = self.lives.entry(life.name()).or_default();
+        let creation = life.creation();
+        if lives.last() == Some(&creation) {
+            return;
+        }
+        let is_over = lives.contains(&creation);
+        checks.hold(!is_over, || format!("{to} is sent by an earlier life: {signal:?}"));
+        lives.push(creation);
+    }
+}
+
+/// Who has sent a signal; none where it may have been made on the receiver's own node, which
+/// answers for processes that are no more.
+fn sender(signal: &Signal) -> Option<Pid> {
+    match signal {
+        Signal::Link { from } | Signal::Unlink { from, .. } => Some(*from),
+        Signal::Monitor { from, .. } | Signal::Demonitor { from, .. } => Some(*from),
+        Signal::Exit { from, reason, .. } if *reason != ExitReason::Noproc => Some(*from),
+        Signal::Down { from, reason, .. } if *reason != ExitReason::Noproc => *from,
+        _ => None,
+    }
+}
