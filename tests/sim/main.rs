@@ -4,4 +4,5 @@
 //! `FIKA_SIM_SEED=17` one of them, with its log.
 
 mod mesh;
+mod relations;
 mod streams;
