@@ -43,6 +43,8 @@
 mod args;
 mod node;
 mod run;
+#[cfg(feature = "sim")]
+mod sim_test;
 
 pub use fika_macros::{Message, main, receive, remote, test};
 pub use fika_net::{
@@ -143,7 +145,33 @@ pub const fn millis(milliseconds: u64) -> std::time::Duration {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::run::{run_main, run_test};
+    #[cfg(feature = "sim")]
+    pub use crate::sim_test::run_sim_test;
     pub use fika_runtime::__private::*;
+
+    /// What `#[fika::test(sim)]` expands to.
+    #[cfg(feature = "sim")]
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! __sim_test {
+        ($seeds:expr, $limit:expr, $test:ident) => {
+            $crate::__private::run_sim_test($seeds, $limit, $test)
+        };
+    }
+
+    /// The same where there is no simulation.
+    #[cfg(not(feature = "sim"))]
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! __sim_test {
+        ($($anything:tt)*) => {
+            compile_error!(
+                "a simulated test needs fika's feature `sim`: in `[dev-dependencies]`, write \
+                 `fika = { version = \"..\", features = [\"sim\"] }`"
+            )
+        };
+    }
+    pub use crate::__sim_test as sim_test;
 }
 
 /// Compiles the example of the README.

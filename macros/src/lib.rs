@@ -11,6 +11,7 @@ mod message;
 mod name;
 mod receive;
 mod remote;
+mod sim_test;
 mod spell;
 
 use proc_macro::TokenStream;
@@ -217,8 +218,35 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// what a test may return. Many nodes live in one program, so tests run side by side. It
 /// takes the place of a Common Test case.
 ///
+/// # In a simulation
+/// With fika's feature `sim`, `#[fika::test(sim)]` runs the test as the main process of a
+/// simulated node. Time passes only while all processes wait, so a test of a timeout of an
+/// hour takes microseconds, and who runs next is decided by a seed, so what has failed once
+/// fails again:
+///
+/// ```ignore
+/// use fika::prelude::*;
+///
+/// #[fika::test(sim)]
+/// async fn nobody_answers() {
+///     receive! { (): () => unreachable!(), after secs(3600) => {} }
+/// }
+/// ```
+///
+/// | setting | |
+/// |---|---|
+/// | `sim` | seed 1 |
+/// | `sim = 17` | this seed |
+/// | `seeds = 100` | the seeds 0 to 99, until one fails |
+/// | `limit = secs(5)` | how long the test may take, in its own time; without it, a day |
+///
+/// `FIKA_SIM_SEED` in the environment runs that seed instead, and `FIKA_SIM_SEEDS` so many. A
+/// test that fails prints its seed, and the command that runs it again. For clusters and
+/// faults, write a test of the standard library's kind with a `fika::sim::Sim`.
+///
 /// # Errors
-/// Those of `#[fika::main]`, and a second `#[test]` on the same function.
+/// Those of `#[fika::main]`, and a second `#[test]` on the same function. A simulated test takes
+/// no other settings than these.
 #[proc_macro_attribute]
 pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
     main_fn::test(args.into(), item.into()).into()

@@ -10,6 +10,8 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Error, Expr, ItemFn, Result, ReturnType, Token};
 
+use crate::sim_test;
+
 /// The methods of the builder that can be called from here.
 const SETTINGS: [&str; 7] =
     ["name", "cookie", "cookie_file", "workers", "hidden", "listen", "epmd_port"];
@@ -46,6 +48,9 @@ pub(crate) fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// `#[fika::test]`.
 pub(crate) fn test(args: TokenStream, item: TokenStream) -> TokenStream {
+    if sim_test::is_meant(&args) {
+        return sim_test::test(args, item);
+    }
     let expanded = syn::parse2(item).and_then(|item: ItemFn| {
         check(&item, "test")?;
         let builder = builder(args)?;
@@ -71,7 +76,7 @@ fn run(with: &str, builder: &TokenStream, name: &Ident) -> TokenStream {
     quote_spanned!(Span::mixed_site()=> ::fika::__private::#with(#builder, #name()))
 }
 
-fn check(item: &ItemFn, kind: &str) -> Result<()> {
+pub(crate) fn check(item: &ItemFn, kind: &str) -> Result<()> {
     let sig = &item.sig;
     let error = |at: &dyn quote::ToTokens, text: String| {
         Err(Error::new_spanned(at.to_token_stream(), text))

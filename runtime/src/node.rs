@@ -540,7 +540,13 @@ impl Inner {
                 slot.is_open_for(id.generation)
             })
         };
-        self.registry.register(name, pid, mark)
+        self.registry.register(name, pid, mark)?;
+        self.observed.tell(|observer| {
+            if let Some(name) = self.registry.name_of(pid) {
+                observer.registered(pid, name.as_str());
+            }
+        });
+        Ok(())
     }
 
     fn receive_spawn(&self, request: SpawnRequest) -> Option<Pid> {

@@ -15,6 +15,8 @@ pub trait Observer: Send + Sync + 'static {
     fn message(&self, to: Pid, type_name: &str);
     /// Any other signal goes into the queue of a process, which may have ended.
     fn signal(&self, to: Pid, signal: &Signal);
+    /// A process has been given a name.
+    fn registered(&self, pid: Pid, name: &str);
     /// A process has ended.
     fn ended(&self, pid: Pid, reason: &ExitReason);
 }

@@ -228,21 +228,32 @@ impl Sim {
 /// # Panics
 /// With the failure of the first seed that fails.
 pub fn seeds(range: std::ops::Range<u64>, run: impl Fn(u64) -> Result<(), Failure>) {
+    if let Some(failure) = first_failure(range, run) {
+        panic!("{failure}");
+    }
+}
+
+/// The same, for those who want to go on with the failure: that of the first seed that fails.
+///
+/// # Panics
+/// When a scenario does; then the seed is told, too.
+pub fn first_failure(
+    range: std::ops::Range<u64>,
+    run: impl Fn(u64) -> Result<(), Failure>,
+) -> Option<Failure> {
     let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
-    let range = match (number("FIKA_SIM_SEED"), number("FIKA_SIM_SEEDS")) {
+    let mut range = match (number("FIKA_SIM_SEED"), number("FIKA_SIM_SEEDS")) {
         (Some(seed), _) => seed..seed + 1,
         (None, Some(count)) => range.start..range.start + count,
         (None, None) => range,
     };
-    for seed in range {
+    range.find_map(|seed| {
         // A seed that panics is to be known as well.
         let told = Told(seed);
-        if let Err(failure) = run(seed) {
-            std::mem::forget(told);
-            panic!("{failure}");
-        }
+        let failure = run(seed).err();
         std::mem::forget(told);
-    }
+        failure
+    })
 }
 
 /// Says which seed it was, when a panic goes by.

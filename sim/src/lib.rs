@@ -37,18 +37,21 @@
 //! clock. Code that uses `spawn_blocking` runs, its calls one at a time between the turns.
 #![forbid(unsafe_code)]
 
+mod blocked;
 mod checks;
 mod env;
 mod failure;
 mod faults;
 mod log;
+mod main_process;
 mod network;
 mod node;
 mod random;
 mod sim;
 
+pub use blocked::Blocked;
 pub use checks::Checks;
 pub use failure::Failure;
-pub use faults::{Fault, Faults, seeds};
+pub use faults::{Fault, Faults, first_failure, seeds};
 pub use network::{Network, Reads};
 pub use sim::{Sim, SimNode};

@@ -1,6 +1,7 @@
 //! What has happened, in order: a hash of all of it, and the lines that a person reads where
 //! they are asked for.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::{self, Write as _};
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -13,7 +14,9 @@ use crate::checks::{Checks, Seen};
 use crate::env::Clock;
 
 /// So many lines are kept for the report of a failure.
-const LAST: usize = 200;
+const LAST: usize = 60;
+/// A line is cut here.
+const WIDTH: usize = 180;
 
 /// The log of a simulation.
 #[derive(Debug)]
@@ -25,8 +28,12 @@ pub(crate) struct Log {
 #[derive(Debug, Default)]
 struct State {
     hash: Fnv,
-    /// None where nobody wants to read.
+    /// The last lines, without those of mere turns.
+    recent: VecDeque<String>,
+    /// All lines; none where nobody wants to read them.
     lines: Option<Vec<String>>,
+    /// How wide the column of the nodes is.
+    node_width: usize,
 }
 
 /// FNV-1a (Fowler, Noll and Vo), whose values don't change with Rust's versions.
@@ -52,8 +59,8 @@ impl Hasher for Fnv {
 }
 
 impl Log {
-    pub(crate) fn new(clock: Arc<Clock>, readable: bool) -> Log {
-        let state = State { lines: readable.then(Vec::new), ..State::default() };
+    pub(crate) fn new(clock: Arc<Clock>, is_kept: bool) -> Log {
+        let state = State { lines: is_kept.then(Vec::new), ..State::default() };
         Log { clock, state: Mutex::new(state) }
     }
 
@@ -61,9 +68,13 @@ impl Log {
         self.state.lock().hash.finish()
     }
 
-    /// From now on, there are lines.
+    /// From now on, all lines are kept.
     pub(crate) fn keep(&self) {
         self.state.lock().lines.get_or_insert_default();
+    }
+
+    pub(crate) fn is_kept(&self) -> bool {
+        self.state.lock().lines.is_some()
     }
 
     /// All lines.
@@ -72,68 +83,169 @@ impl Log {
         state.lines.iter().flatten().fold(String::new(), |text, line| text + line + "\n")
     }
 
-    /// The last lines.
+    /// The last lines, without those of mere turns.
     pub(crate) fn tail(&self) -> Vec<String> {
-        let state = self.state.lock();
-        let lines = state.lines.as_deref().unwrap_or_default();
-        lines[lines.len().saturating_sub(LAST)..].to_vec()
+        self.state.lock().recent.iter().cloned().collect()
+    }
+
+    /// The columns are to have room for this node.
+    pub(crate) fn make_room_for(&self, node: &str) {
+        let mut state = self.state.lock();
+        state.node_width = state.node_width.max(node.len());
     }
 
     /// Something has happened: `facts` decide the hash, `line` is for people.
-    pub(crate) fn add(&self, facts: &[u64], name: &str, line: impl FnOnce(&mut String)) {
-        let now = self.clock.now();
+    pub(crate) fn add(&self, facts: &[u64], name: &str, line: impl FnOnce(&mut Line<'_>)) {
         let mut state = self.state.lock();
-        state.hash.write_u64(now);
+        state.hash.write_u64(self.clock.now());
         for fact in facts {
             state.hash.write_u64(*fact);
         }
         state.hash.write(name.as_bytes());
-        if let Some(lines) = &mut state.lines {
-            let mut text = format!("{:>12}  ", Seconds(now).to_string());
-            line(&mut text);
-            lines.push(text);
+        self.say(&mut state, line);
+    }
+
+    /// A process has a turn: of interest to those who want to read everything.
+    fn add_turn(&self, facts: &[u64], line: impl FnOnce(&mut Line<'_>)) {
+        let mut state = self.state.lock();
+        state.hash.write_u64(self.clock.now());
+        for fact in facts {
+            state.hash.write_u64(*fact);
+        }
+        if state.lines.is_some() {
+            let text = self.line(String::new(), state.node_width, line);
+            state.lines.iter_mut().for_each(|lines| lines.push(text.clone()));
         }
     }
 
     /// Something that is done to the cluster.
     pub(crate) fn note(&self, what: &str) {
-        self.add(&[], what, |line| line.push_str(what));
+        self.add(&[], what, |line| line.text.extend(["== ", what]));
+    }
+
+    /// Something that has no part in what happens, and may be different the next time.
+    pub(crate) fn remark(&self, what: &str) {
+        self.say(&mut self.state.lock(), |line| line.text.extend(["!! ", what]));
+    }
+
+    fn say(&self, state: &mut State, line: impl FnOnce(&mut Line<'_>)) {
+        let room = match state.recent.len() {
+            LAST.. => state.recent.pop_front().unwrap_or_default(),
+            _ => String::new(),
+        };
+        let text = self.line(room, state.node_width, line);
+        if let Some(lines) = &mut state.lines {
+            lines.push(text.clone());
+        }
+        state.recent.push_back(text);
+    }
+
+    fn line(
+        &self,
+        mut text: String,
+        node_width: usize,
+        line: impl FnOnce(&mut Line<'_>),
+    ) -> String {
+        text.clear();
+        let _ = write!(text, "{:>13.6}  ", Duration::from_nanos(self.clock.now()).as_secs_f64());
+        line(&mut Line { text: &mut text, node_width });
+        if text.len() > WIDTH {
+            let end = (0..=WIDTH).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            text.truncate(end);
+            text.push_str(" ..");
+        }
+        text
     }
 }
 
-/// Nanoseconds, to read as seconds.
-struct Seconds(u64);
+/// A line that is being written: time, node, process, what.
+pub(crate) struct Line<'a> {
+    pub(crate) text: &'a mut String,
+    node_width: usize,
+}
 
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.6}", Duration::from_nanos(self.0).as_secs_f64())
+impl Line<'_> {
+    /// The columns before what has happened.
+    pub(crate) fn of(&mut self, node: &str, who: fmt::Arguments<'_>) {
+        let width = self.node_width;
+        let _ = write!(self.text, "{node:<width$}  ");
+        let from = self.text.len();
+        let _ = write!(self.text, "{who}");
+        for _ in self.text.len() - from..WHO_WIDTH {
+            self.text.push(' ');
+        }
+        self.text.push_str("  ");
     }
 }
+
+/// How wide the column of the processes is.
+const WHO_WIDTH: usize = 20;
 
 /// Watches one life of a node.
 pub(crate) struct Watch {
-    pub(crate) log: Arc<Log>,
+    log: Arc<Log>,
     /// Its number in the simulation.
-    pub(crate) node: u64,
-    pub(crate) name: String,
-    pub(crate) checks: Checks,
-    pub(crate) seen: Mutex<Seen>,
+    node: u64,
+    name: String,
+    checks: Checks,
+    seen: Mutex<Seen>,
+    /// The names that its processes have.
+    names: Mutex<BTreeMap<(u32, u32), String>>,
+    /// The process whose end is of interest, and how it has ended.
+    main: Mutex<(Option<Pid>, Option<ExitReason>)>,
 }
 
 impl Watch {
-    fn add(&self, kind: u64, pid: Pid, name: &str, what: impl FnOnce(&mut String)) {
+    pub(crate) fn new(log: Arc<Log>, checks: Checks, node: usize, name: &str) -> Watch {
+        Watch {
+            log,
+            node: node as u64,
+            name: name.to_owned(),
+            checks,
+            seen: Mutex::default(),
+            names: Mutex::default(),
+            main: Mutex::default(),
+        }
+    }
+
+    /// This is the main process.
+    pub(crate) fn set_main(&self, pid: Option<Pid>) {
+        self.main.lock().0 = pid;
+    }
+
+    /// How the main process has ended, if it has.
+    pub(crate) fn main_end(&self) -> Option<ExitReason> {
+        self.main.lock().1.clone()
+    }
+
+    /// What a person calls a process: its name, if it has one, and its number.
+    pub(crate) fn called(&self, pid: Pid) -> String {
         let local = pid.local();
-        let facts = [self.node, kind, u64::from(local.slot), u64::from(local.generation)];
-        self.log.add(&facts, name, |line| {
-            let place = format!("<{}.{}>", local.slot, local.generation);
-            let _ = write!(line, "{:<16} {place:<10} ", self.name);
-            what(line);
+        let place = (local.slot, local.generation);
+        match self.names.lock().get(&place) {
+            Some(name) => format!("{name} <{}.{}>", place.0, place.1),
+            None => format!("<{}.{}>", place.0, place.1),
+        }
+    }
+
+    fn facts(&self, kind: u64, pid: Pid) -> [u64; 4] {
+        let local = pid.local();
+        [self.node, kind, u64::from(local.slot), u64::from(local.generation)]
+    }
+
+    fn add(&self, kind: u64, pid: Pid, name: &str, what: impl FnOnce(&mut String)) {
+        self.log.add(&self.facts(kind, pid), name, |line| {
+            line.of(&self.name, format_args!("{}", self.called(pid)));
+            what(line.text);
         });
     }
 
     /// A process has a turn.
     pub(crate) fn turn(&self, pid: Pid) {
-        self.add(0, pid, "", |line| line.push_str("runs"));
+        self.log.add_turn(&self.facts(0, pid), |line| {
+            line.of(&self.name, format_args!("{}", self.called(pid)));
+            line.text.push_str("runs");
+        });
     }
 }
 
@@ -143,9 +255,16 @@ impl Observer for Watch {
         self.seen.lock().started(pid, &self.checks);
     }
 
+    fn registered(&self, pid: Pid, name: &str) {
+        let local = pid.local();
+        self.names.lock().insert((local.slot, local.generation), name.to_owned());
+        self.add(5, pid, name, |line| line.push_str("has a name now"));
+    }
+
     fn message(&self, to: Pid, type_name: &str) {
         self.add(2, to, type_name, |line| {
-            let _ = write!(line, "<- {}", short(type_name));
+            line.push_str("<- ");
+            line.push_str(&short(type_name));
         });
     }
 
@@ -162,6 +281,12 @@ impl Observer for Watch {
             let _ = write!(line, "ends: {reason}");
         });
         self.seen.lock().ended(pid, &self.checks);
+        let local = pid.local();
+        self.names.lock().remove(&(local.slot, local.generation));
+        let mut main = self.main.lock();
+        if main.0 == Some(pid) {
+            main.1 = Some(reason.clone());
+        }
     }
 }
 

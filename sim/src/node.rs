@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fika_net::{Config, Net, StartError};
-use fika_runtime::{BuildError, Node, NodeId, NodeName, Stepper};
+use fika_runtime::{BuildError, ExitReason, Node, NodeId, NodeName, Pid, Stepper};
 use parking_lot::Mutex;
 
-use crate::checks::{Checks, Seen};
+use crate::checks::Checks;
 use crate::env::{Clock, NodeEnv};
 use crate::log::{Log, Watch};
 use crate::network::{HostId, LifeId, LifeNetwork, Tell, Wires};
@@ -32,6 +32,10 @@ pub(crate) struct Member {
     pub(crate) failure: Option<StartError>,
     /// What its clock is ahead of the others, in this life and the next.
     pub(crate) ahead: Duration,
+    /// It is in the simulation's list of those that have something to run.
+    pub(crate) is_listed: bool,
+    /// When its next timers are due, on the simulation's clock.
+    pub(crate) due: Option<u64>,
 }
 
 /// What it is while it lives.
@@ -44,10 +48,8 @@ pub(crate) struct Life {
     stepper: Stepper,
     /// Why its distribution did not start.
     failure: Arc<Mutex<Option<StartError>>>,
-    /// When its next timers are due, on the simulation's clock.
-    pub(crate) due: Option<u64>,
     /// It may have gathered something for other nodes.
-    pub(crate) has_gathered: bool,
+    has_gathered: bool,
 }
 
 /// What all lives need.
@@ -70,14 +72,13 @@ impl Member {
         self.lives += 1;
         let id = LifeId { node: number, life: self.lives };
         let env = Arc::new(NodeEnv::new(world.clock.clone(), self.ahead, random.fork()));
-        let watch = Watch {
-            log: world.log.clone(),
-            node: number as u64,
-            name: self.name.as_str().to_owned(),
-            checks: world.checks.clone(),
-            seen: Mutex::new(Seen::default()),
-        };
-        let watch = Arc::new(watch);
+        world.log.make_room_for(self.name.as_str());
+        let watch = Arc::new(Watch::new(
+            world.log.clone(),
+            world.checks.clone(),
+            number,
+            self.name.as_str(),
+        ));
         let node_id = NodeId::of(&self.name, Net::fresh_creation(&*env));
         let builder = Node::builder().id(node_id).env(env.clone()).observer(watch.clone());
         let (node, stepper) = builder.build_stepped()?;
@@ -90,27 +91,30 @@ impl Member {
         let net = Net::new(&node, network, config);
         let failure = Arc::<Mutex<Option<StartError>>>::default();
         let (app, starts, fails) = (self.app.clone(), net.clone(), failure.clone());
-        node.spawn(async move {
+        let main = node.spawn(async move {
             match starts.start().await {
                 Ok(()) => app().await,
                 Err(error) => *fails.lock() = Some(error),
             }
         });
-        let (due, has_gathered) = (None, false);
-        self.life = Some(Life { id, node, net, env, watch, stepper, failure, due, has_gathered });
+        watch.set_main(main);
+        let has_gathered = false;
+        self.life = Some(Life { id, node, net, env, watch, stepper, failure, has_gathered });
         Ok(())
     }
 }
 
 impl Life {
-    /// Runs one of the things that are ready.
-    pub(crate) fn step(&mut self, random: &mut Random) {
+    /// Runs one of the things that are ready; whose turn it was, if it was a process's.
+    pub(crate) fn step(&mut self, random: &mut Random) -> Option<Pid> {
         let place = random.below(self.stepper.ready().max(1));
-        if let Some(pid) = self.stepper.next(place) {
+        let next = self.stepper.next(place);
+        if let Some(pid) = next {
             self.watch.turn(pid);
         }
         self.stepper.step(place);
         self.has_gathered = true;
+        next
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -122,8 +126,19 @@ impl Life {
         self.has_gathered = true;
     }
 
-    pub(crate) fn fire_timers(&mut self, now: u64) {
-        self.due = self.stepper.fire_timers().map(|left| now + left.as_nanos() as u64);
+    /// Fires the timers that are due; when the next are.
+    pub(crate) fn fire_timers(&mut self, now: u64) -> Option<u64> {
+        self.stepper.fire_timers().map(|left| now + left.as_nanos() as u64)
+    }
+
+    /// How the main process has ended, if it has.
+    pub(crate) fn main_end(&self) -> Option<ExitReason> {
+        self.watch.main_end()
+    }
+
+    /// What a person calls one of its processes.
+    pub(crate) fn called(&self, pid: Pid) -> String {
+        self.watch.called(pid)
     }
 
     pub(crate) fn flush(&mut self) {

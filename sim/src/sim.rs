@@ -1,6 +1,6 @@
 //! The simulation: whose turn it is, and what time it is.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +8,10 @@ use fika_net::{Config, NodeKind};
 use fika_runtime::{Dest, Message, Node, NodeName, Pid};
 use parking_lot::Mutex;
 
+use crate::blocked::{Blocked, Blocking};
 use crate::checks::Checks;
 use crate::env::Clock;
-use crate::failure::Failure;
+use crate::failure::{Failure, write};
 use crate::log::Log;
 use crate::network::{HostId, Network, Wires};
 use crate::node::{Member, World};
@@ -18,9 +19,6 @@ use crate::random::Random;
 
 /// How long a turn of a process takes, in nanoseconds: up to this.
 const TURN_NS: usize = 4_000;
-
-/// A step that takes this long on the real clock has probably waited for something.
-const BLOCKED: Duration = Duration::from_millis(500);
 
 /// What nodes call their secret, unless told otherwise.
 const COOKIE: &str = "the cookie of a simulated cluster";
@@ -33,12 +31,20 @@ pub struct Sim {
     seed: u64,
     pub(crate) random: Random,
     clock: Arc<Clock>,
-    wires: Arc<Wires>,
+    pub(crate) wires: Arc<Wires>,
     log: Arc<Log>,
     pub(crate) checks: Checks,
-    members: Vec<Member>,
+    pub(crate) members: Vec<Member>,
+    by_name: BTreeMap<NodeName, usize>,
     /// Numbers of those that have something to run, in no order.
     ready: Vec<usize>,
+    /// When the timers of those are due that have any and are not paused.
+    dues: BTreeSet<(u64, usize)>,
+    /// Those that may have gathered something for other nodes.
+    gathered: BTreeSet<usize>,
+    pub(crate) blocking: Blocking,
+    /// How far the clocks of new nodes may be ahead.
+    skew: Duration,
     options: String,
     cookie: String,
     configure: Vec<crate::node::Configure>,
@@ -66,8 +72,8 @@ impl Sim {
         let mut random = Random::new(seed);
         let clock = Arc::new(Clock::default());
         let options = format!("{network:?}");
-        let wires = Wires::new(clock.clone(), random.fork(), network);
         let log = Arc::new(Log::new(clock.clone(), std::env::var_os("FIKA_SIM_SEED").is_some()));
+        let wires = Wires::new(clock.clone(), log.clone(), random.fork(), network);
         let checks = Checks::new(clock.clone(), log.clone());
         Sim {
             seed,
@@ -77,7 +83,12 @@ impl Sim {
             log,
             checks,
             members: Vec::new(),
+            by_name: BTreeMap::new(),
             ready: Vec::new(),
+            dues: BTreeSet::new(),
+            gathered: BTreeSet::new(),
+            blocking: Blocking::default(),
+            skew: Duration::ZERO,
             options,
             cookie: COOKIE.to_owned(),
             configure: Vec::new(),
@@ -119,6 +130,12 @@ impl Sim {
         self.configure.push(Arc::new(configure));
     }
 
+    /// From now on, the clock of a node that is made is ahead of the simulation's by any time up
+    /// to this, which the seed decides, and stays so through all of its lives.
+    pub fn set_clock_skew(&mut self, up_to: Duration) {
+        self.skew = up_to;
+    }
+
     /// Starts a node, whose distribution has begun when `app` runs as its first process. It
     /// runs again each time the node is restarted.
     ///
@@ -129,7 +146,13 @@ impl Sim {
         F: Future<Output = ()> + Send + 'static,
     {
         let name: NodeName = name.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert!(self.members.iter().all(|other| other.name != name), "there is a node {name}");
+        let number = self.members.len();
+        let taken = self.by_name.insert(name.clone(), number);
+        assert!(taken.is_none(), "there is a node {name}");
+        let ahead = match self.skew {
+            Duration::ZERO => Duration::ZERO,
+            skew => self.random.within(&(Duration::ZERO..=skew)),
+        };
         let host = self.wires.lock().hosts.named(name.host());
         self.members.push(Member {
             name,
@@ -141,9 +164,11 @@ impl Sim {
             is_paused: false,
             missed: Vec::new(),
             failure: None,
-            ahead: Duration::ZERO,
+            ahead,
+            is_listed: false,
+            due: None,
         });
-        let node = SimNode(self.members.len() - 1);
+        let node = SimNode(number);
         self.restart(node);
         node
     }
@@ -177,7 +202,10 @@ impl Sim {
     pub fn nodes_of(&self, node: SimNode) -> Vec<SimNode> {
         let Some(life) = &self.members[node.0].life else { return Vec::new() };
         let names = life.net.nodes_of(NodeKind::Visible);
-        self.nodes().filter(|other| names.contains(&self.members[other.0].name)).collect()
+        let known = names.iter().filter_map(|name| self.by_name.get(name));
+        let mut nodes: Vec<_> = known.map(|number| SimNode(*number)).collect();
+        nodes.sort_unstable();
+        nodes
     }
 
     /// Spawns a process; none while the node is down.
@@ -276,11 +304,14 @@ impl Sim {
             Some(format!("; {} could not start: {error}", member.name))
         };
         let also: String = self.members.iter().filter_map(failed).collect();
+        let blocked = self.blocking.all().iter().map(|blocked| format!("; {blocked}"));
+        let also: String = blocked.fold(also, |also, blocked| also + &blocked);
         let violation = self.checks.first();
         let at = violation.as_ref().map_or(self.now(), |violation| violation.at);
         let log = violation.map_or_else(|| self.log.tail(), |violation| violation.log);
+        let file = if self.log.is_kept() { write(&self.log.text(), self.seed) } else { None };
         let (seed, options) = (self.seed, self.options.clone());
-        Failure { seed, at, why: format!("{why}{also}"), options, log }
+        Failure { seed, at, why: format!("{why}{also}"), options, log, file }
     }
 
     /// An error unless this is so.
@@ -312,9 +343,8 @@ impl Sim {
     }
 
     fn next_due(&self) -> Option<u64> {
-        let running = self.members.iter().filter(|member| !member.is_paused);
-        let timers = running.filter_map(|member| member.life.as_ref()?.due);
-        timers.chain(self.wires.next_due()).min()
+        let timers = self.dues.first().map(|(time, _)| *time);
+        timers.into_iter().chain(self.wires.next_due()).min()
     }
 
     /// Tells the handlers of what has happened to their sockets.
@@ -331,6 +361,7 @@ impl Sim {
             } else {
                 life.tell(&tell);
                 drop(tell);
+                self.gathered.insert(number);
                 self.touch(number);
             }
         }
@@ -338,12 +369,10 @@ impl Sim {
 
     fn fire_timers(&mut self) {
         let now = self.clock.now();
-        for number in 0..self.members.len() {
-            let member = &self.members[number];
-            let due = member.life.as_ref().and_then(|life| life.due);
-            if !member.is_paused && due.is_some_and(|due| due <= now) {
-                self.touch(number);
-            }
+        let is_due = |(time, _): &&(u64, usize)| *time <= now;
+        let due: Vec<_> = self.dues.iter().take_while(is_due).map(|(_, number)| *number).collect();
+        for number in due {
+            self.touch(number);
         }
     }
 
@@ -355,21 +384,22 @@ impl Sim {
             let member = &mut self.members[number];
             let life = member.life.as_mut().filter(|life| !member.is_paused && life.is_ready());
             let Some(life) = life else {
+                member.is_listed = false;
                 self.ready.swap_remove(place);
                 continue;
             };
             let clock = RealClock::start();
-            life.step(&mut self.random);
+            let pid = life.step(&mut self.random);
+            let took = clock.elapsed();
             if self.random.in_1000(300) {
                 life.flush();
+                self.gathered.remove(&number);
+            } else {
+                self.gathered.insert(number);
             }
-            if clock.elapsed() > BLOCKED {
-                let name = member.name.clone();
-                tracing::warn!(
-                    node = %name, ms = clock.elapsed().as_millis(),
-                    "a simulated process has kept the simulation waiting: does it make a call \
-                     that blocks?"
-                );
+            if took > self.blocking.limit {
+                let process = pid.map(|pid| life.called(pid));
+                self.has_blocked(SimNode(number), process, took);
             }
             self.touch(number);
             let time = self.clock.now() + self.random.below(TURN_NS) as u64;
@@ -379,12 +409,23 @@ impl Sim {
         false
     }
 
+    fn has_blocked(&mut self, node: SimNode, process: Option<String>, took: Duration) {
+        let name = self.members[node.0].name.as_str().to_owned();
+        let blocked = Blocked { node, name, process, took };
+        tracing::warn!("{blocked}");
+        self.log.remark(&blocked.to_string());
+        self.blocking.add(blocked);
+    }
+
     /// What was gathered goes out; whether there was any that may have woken somebody.
     fn flush_all(&mut self) -> bool {
+        let gathered = std::mem::take(&mut self.gathered);
         let mut any = false;
-        for number in 0..self.members.len() {
+        for number in gathered {
             let member = &mut self.members[number];
-            if let Some(life) = member.life.as_mut().filter(|life| life.has_gathered) {
+            if member.is_paused {
+                self.gathered.insert(number);
+            } else if let Some(life) = &mut member.life {
                 life.flush();
                 self.touch(number);
                 any = true;
@@ -397,16 +438,19 @@ impl Sim {
     pub(crate) fn touch(&mut self, number: usize) {
         let now = self.clock.now();
         let member = &mut self.members[number];
-        let Some(life) = member.life.as_mut() else { return };
-        if member.is_paused {
-            return;
+        let life = member.life.as_mut().filter(|_| !member.is_paused);
+        let due = life.and_then(|life| life.fire_timers(now));
+        if due != member.due {
+            let old = std::mem::replace(&mut member.due, due);
+            old.map(|time| self.dues.remove(&(time, number)));
+            self.dues.extend(due.map(|time| (time, number)));
         }
-        life.fire_timers(now);
+        let Some(life) = member.life.as_mut().filter(|_| !member.is_paused) else { return };
         if let Some(error) = life.take_failure() {
             self.log.note(&format!("{} could not start: {error}", member.name));
             member.failure = Some(error);
         }
-        if life.is_ready() && !self.ready.contains(&number) {
+        if life.is_ready() && !std::mem::replace(&mut member.is_listed, true) {
             self.ready.push(number);
         }
     }
@@ -441,6 +485,8 @@ impl Sim {
         member.is_paused = false;
         member.missed.clear();
         self.log.note(&format!("{} {what}", member.name));
+        self.gathered.remove(&node.0);
+        self.touch(node.0);
         Some(life)
     }
 
@@ -475,6 +521,7 @@ impl Sim {
     pub fn pause(&mut self, node: SimNode) {
         self.log.note(&format!("{} is paused", self.members[node.0].name));
         self.members[node.0].is_paused = self.is_up(node);
+        self.touch(node.0);
     }
 
     /// A paused node goes on.

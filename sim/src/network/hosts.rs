@@ -40,6 +40,10 @@ impl Hosts {
         self.all.iter().position(|host| host.name == name).map(HostId)
     }
 
+    pub(crate) fn name(&self, id: HostId) -> &str {
+        &self.all[id.0].name
+    }
+
     pub(crate) fn ip(id: HostId) -> IpAddr {
         let n = u32::try_from(id.0 + 1).expect("fewer than 2^24 hosts");
         let [_, a, b, c] = n.to_be_bytes();

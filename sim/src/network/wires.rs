@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::fmt::Write as _;
 use std::io::{ErrorKind, Result};
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use super::connection::{Connection, End, Packet, Side, Stage};
 use super::hosts::{HostId, Hosts};
 use super::options::{Network, Reads};
 use crate::env::Clock;
+use crate::log::Log;
 use crate::random::Random;
 
 /// One life of a node of the simulation.
@@ -56,6 +58,7 @@ pub(crate) struct Wires {
 }
 
 pub(crate) struct State {
+    log: Arc<Log>,
     now: u64,
     random: Random,
     pub(crate) options: Network,
@@ -76,8 +79,14 @@ struct Listening {
 }
 
 impl Wires {
-    pub(crate) fn new(clock: Arc<Clock>, random: Random, options: Network) -> Arc<Wires> {
+    pub(crate) fn new(
+        clock: Arc<Clock>,
+        log: Arc<Log>,
+        random: Random,
+        options: Network,
+    ) -> Arc<Wires> {
         let state = State {
+            log,
             now: 0,
             random,
             options,
@@ -138,6 +147,19 @@ impl State {
         if let Some(handler) = end.handler.clone().filter(|_| !end.is_dropped) {
             self.told.push_back(Tell { life: end.life, handler, readable, writable });
         }
+    }
+
+    /// Something worth a line has happened to a connection, as this end sees it.
+    fn note(&self, id: u64, side: Side, what: &str) {
+        let Some(connection) = self.connections.get(&id) else { return };
+        let [here, there] = [side, 1 - side].map(|side| &connection.ends[side]);
+        self.log.add(&[6, id, side as u64], what, |line| {
+            let port = here.local.port();
+            line.of(self.hosts.name(here.host), format_args!("network :{port}"));
+            let (host, port) = (self.hosts.name(there.host), here.peer.port());
+            line.text.push_str(what);
+            let _ = write!(line.text, " {host}:{port}");
+        });
     }
 
     fn happens(&mut self, arrival: Arrival) {
@@ -210,6 +232,7 @@ impl State {
 
     fn knock_again(&mut self, id: u64, tries: u32) {
         if tries >= KNOCKS_MAX {
+            self.note(id, 0, "has tried long enough to connect to");
             return self.breaks(id, 0, ErrorKind::TimedOut);
         }
         let wait = (KNOCK_AGAIN * 2_u32.pow(tries - 1)).as_nanos() as u64;
@@ -242,6 +265,8 @@ impl State {
             // Its host knows of no such connection any more.
             return self.send_reset(id, 0);
         }
+        self.note(id, 0, if refused { "is refused by" } else { "is connected to" });
+        let Some(near) = self.end(id, 0) else { return };
         if refused {
             return self.breaks(id, 0, ErrorKind::ConnectionRefused);
         }
@@ -338,7 +363,7 @@ impl State {
             // Without acknowledgement it is sent again; the simulation does that once the way
             // is mended.
             end.is_held = true;
-            return;
+            return self.note(id, side, "does not get through to");
         }
         let (_, packet) = end.out.pop_front().expect("there is one");
         if let Some((time, _)) = end.out.front() {
@@ -355,7 +380,10 @@ impl State {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let end = &mut connection.ends[side];
         match packet {
-            Packet::Reset => return self.breaks(id, side, ErrorKind::ConnectionReset),
+            Packet::Reset => {
+                self.note(id, side, "is reset by");
+                return self.breaks(id, side, ErrorKind::ConnectionReset);
+            }
             // Nobody reads it.
             Packet::Bytes(_) if end.is_dropped || end.is_forgotten || end.is_broken() => {
                 return self.send_reset(id, side);
@@ -367,7 +395,10 @@ impl State {
                 connection.ends[1 - side].unread -= n;
                 return;
             }
-            Packet::End => end.is_at_end = true,
+            Packet::End => {
+                end.is_at_end = true;
+                self.note(id, side, "gets no more from");
+            }
         }
         let at_end = self.connections[&id].ends[side].is_at_end;
         self.tell(id, side, true, at_end);

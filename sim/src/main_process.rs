@@ -1,0 +1,74 @@
+//! The main process of a node, and what becomes of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fika_runtime::ExitReason;
+use parking_lot::Mutex;
+
+use crate::failure::Failure;
+use crate::sim::{Sim, SimNode};
+
+impl Sim {
+    /// How the node's main process, which runs its `app`, has ended in this life; none while it
+    /// has not, or the node is down.
+    #[must_use]
+    pub fn main_end(&self, node: SimNode) -> Option<ExitReason> {
+        self.members[node.0].life.as_ref()?.main_end()
+    }
+
+    /// Starts a node, and lets time pass until its main process has returned; gives its value.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fika_runtime::sleep;
+    /// use fika_sim::{Failure, Sim};
+    ///
+    /// # fn main() -> Result<(), Failure> {
+    /// let hour = Duration::from_secs(3600);
+    /// let mut sim = Sim::new(1);
+    /// let n = sim.run_main("a@host1", hour * 2, move || async move {
+    ///     sleep(hour).await;
+    ///     7
+    /// })?;
+    /// assert_eq!((n, sim.now() >= hour), (7, true));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When it has not returned in time, has panicked or was made to exit, or the node could not
+    /// start.
+    ///
+    /// # Panics
+    /// When the name is none, or is taken.
+    pub fn run_main<F>(
+        &mut self,
+        name: &str,
+        limit: Duration,
+        main: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Result<F::Output, Failure>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let value = Arc::new(Mutex::new(None));
+        let to = value.clone();
+        let node = self.node(name, move || {
+            let (main, to) = (main(), to.clone());
+            async move {
+                let ready = main.await;
+                *to.lock() = Some(ready);
+            }
+        });
+        let is_over = |sim: &Sim| sim.main_end(node).is_some();
+        if !self.eventually(limit, is_over) {
+            return Err(self.failure(&format!("{name} has not ended within {limit:?}")));
+        }
+        let ready = value.lock().take();
+        ready.ok_or_else(|| match self.main_end(node) {
+            Some(reason) => self.failure(&format!("{name} has ended: {reason}")),
+            None => self.failure(&format!("{name} has crashed")),
+        })
+    }
+}
