@@ -86,6 +86,8 @@ impl Member {
         let network = Arc::new(LifeNetwork { wires, life: id, host: self.host });
         let cookie = fika_net::Cookie::new(world.cookie).expect("it is long enough");
         let mut config = Config::new(cookie);
+        // Not what this machine's environment says.
+        config.epmd_port = fika_net::DEFAULT_PORT;
         config.listen = Some((crate::network::ip_of(self.host), 0).into());
         self.configure.iter().for_each(|configure| configure(&mut config));
         let net = Net::new(&node, network, config);
