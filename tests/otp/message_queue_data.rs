@@ -12,7 +12,7 @@ const COUNTED: MailboxLimit = MailboxLimit::messages(usize::MAX >> 1);
 
 /// The next way to keep the mailbox; says which it was.
 pub(crate) fn change(n: u64) -> MailboxLimit {
-    mailbox_limit(if n % 2 == 0 { COUNTED } else { MailboxLimit::NONE })
+    mailbox_limit(if n.is_multiple_of(2) { COUNTED } else { MailboxLimit::NONE })
 }
 
 /// All of these numbers come, in order, and nothing else.

@@ -654,7 +654,7 @@ async fn parallel_signal_enqueue_race_1() {
     let (target, watch) = spawn_monitor(async {
         let mut last = [0; SENDERS as usize];
         for n in 0..SENDERS * EACH {
-            if n % 7 == 0 {
+            if n.is_multiple_of(7) {
                 change(n / 7);
             }
             let (sender, number): (u64, u64) = next().await;
@@ -672,7 +672,7 @@ fn flood(target: Pid, senders: u64, each: u64) -> Vec<Reference> {
     let sender = |sender| async move {
         for number in 1..=each {
             send(target, (sender, number));
-            if number % 50 == 0 {
+            if number.is_multiple_of(50) {
                 yield_now().await;
             }
         }
@@ -735,7 +735,7 @@ async fn take_by_choice(count: u64) {
             after LIMIT => panic!("no {n}"),
         }
     }
-    if count % 3 == 0 {
+    if count.is_multiple_of(3) {
         hibernate().await;
     }
     expect((0..count).step_by(2)).await;
