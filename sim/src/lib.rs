@@ -33,8 +33,69 @@
 //! # }
 //! ```
 //!
-//! What is not simulated: threads of one's own, files, and calls of the operating system's
-//! clock. Code that uses `spawn_blocking` runs, its calls one at a time between the turns.
+//! # Time
+//! All times are of the simulation's own clock, which begins at 0 with each [`Sim`], and at
+//! 2026-01-01 as wall time. A turn of a process takes up to 4 µs of it, however much it computes;
+//! where no process can run, the clock moves to what happens next. So waiting costs nothing, and
+//! the real time of a run is that of its turns: some microseconds for each.
+//!
+//! Time passes in `run_for`, `run_until`, `eventually`, `run_on`, `run_main` and
+//! `run_with_faults`, and only there; what is done to the cluster between them happens at one
+//! moment, between two turns.
+//!
+//! # What is simulated
+//!
+//! | | |
+//! |---|---|
+//! | scheduling | which node has the next turn, and which of its ready processes; a node's processes do not run at the same time, and priorities do not matter |
+//! | clocks | `Env::now` and `Env::wall` of each node; ahead of the others after [`Sim::set_clock_skew`] and [`Sim::jump_clock`] |
+//! | chance | `Env::random` and `Env::secure_random`, which in a simulation is as predictable as the other |
+//! | hosts | whatever stands behind the `@`; nodes with the same host share its port mapper, its power and its way to others |
+//! | the network | latency, bandwidth, loss, reads and writes in pieces, and how much may be on its way: [`Network`] |
+//! | faults | crash, loss of power, pause, partition, cut in one direction, reset, a clock that jumps: one by one as methods of [`Sim`], or by chance with [`Sim::run_with_faults`] |
+//!
+//! The network carries what TCP carries: bytes in order, once, or the connection breaks. A way
+//! that is cut delays; nobody is told before his own timeout, as with a pulled cable.
+//!
+//! # What is not
+//! Threads of one's own, files, sockets of one's own, and calls of the operating system's clock
+//! and random source: they work, and are different the next time. So a program that is to be
+//! simulated
+//!
+//! - asks its node for time and chance (`self_node().env()`, `sleep`, `receive!` with `after`), not
+//!   `Instant::now` or a random generator with a seed of its own;
+//! - decides nothing by the order of a `HashMap`, whose hash has a random key: a `BTreeMap` has the
+//!   same order each time;
+//! - makes no call that waits for something outside. One that takes longer than half a second is
+//!   reported with the name of its process ([`Sim::blocked`]). Calls of `spawn_blocking` are made
+//!   one at a time, between the turns;
+//! - keeps nothing in statics that another run would find. What a node is to keep over a crash,
+//!   such as its disk, belongs to the scenario: an `Arc` that the closure given to [`Sim::node`]
+//!   hands to each life.
+//!
+//! # Seeds, failures and logs
+//! [`seeds`] runs a scenario for many seeds, and panics with the [`Failure`] of the first that
+//! fails; [`first_failure`] gives it back. A failure has the seed, the last lines of the log, what
+//! the network was like, and a command that runs the seed again. That command sets
+//! `FIKA_SIM_SEED`, with which only this seed is run, and the whole log is kept and written to
+//! cargo's `target/sim/<seed>.log`. `FIKA_SIM_SEEDS=1000` runs so many seeds.
+//!
+//! A line of the log has the time in seconds, the node or host, the process with its name if it
+//! has one, and what happened:
+//!
+//! ```text
+//!      0.001310  host2    network :32770        is connected to host1:32768
+//!      5.000000  == cut from a@host1 to b@host2
+//!      5.000412  a@host1  votes <0.0>           <- Counted
+//!      5.000413  a@host1  votes <0.0>           runs
+//! ```
+//!
+//! `<-` is a message, by its type, or another signal that goes into the process's queue; `==` is
+//! what the scenario does to the cluster; `!!` is a remark that has no part in the run. Turns
+//! (`runs`) are in the whole log only.
+//!
+//! A seed means the same run as long as neither fika nor the program changes: any change that
+//! draws one number more makes it another run.
 #![forbid(unsafe_code)]
 
 mod blocked;
