@@ -9,11 +9,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fika_runtime::{ExitReason, Pid, exit_process, sleep, spawn, timeout};
+use fika_runtime::{ExitReason, NodeName, Pid, exit_process, self_pid, sleep, spawn, timeout};
 use parking_lot::Mutex;
 
 use super::ask::ask;
-use super::channel::Channel;
 use super::framed::{Failure, Framed};
 use super::net::Net;
 use super::net_kernel::{Claimed, Command, Handshaken};
@@ -119,17 +118,19 @@ async fn serve(net: Arc<Net>, _listed: Listed, stream: Stream) {
     }
 }
 
-/// A channel that this attempt has taken, and not brought up. It is given up with the attempt,
-/// however that ends: it may be dropped for want of room.
+/// The claim of this attempt to a channel, until it is brought up. It is given up with the
+/// attempt, however and whenever that ends: it may be dropped for want of room, and its time may
+/// be over while net_kernel's answer is on its way.
 struct Claim<'a> {
     net: &'a Net,
-    channel: Option<Arc<Channel>>,
+    peer: Option<NodeName>,
+    by: Pid,
 }
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        if let Some(channel) = self.channel.take() {
-            self.net.command(Command::ClaimFailed { channel });
+        if let Some(peer) = self.peer.take() {
+            self.net.command(Command::ClaimFailed { peer, by: self.by });
         }
     }
 }
@@ -153,6 +154,7 @@ async fn respond(net: &Net, stream: Stream) -> Result<(), Failure> {
     if framed.is_closed() {
         return Err(Failure::Superfluous);
     }
+    let mut claim = Claim { net, peer: Some(peer.clone()), by: self_pid() };
     let answer = ask(net.net_kernel(), |caller| Command::Claim { peer, status, caller }).await;
     let channel = match answer {
         Claimed::Yes(channel) => channel,
@@ -164,9 +166,8 @@ async fn respond(net: &Net, stream: Stream) -> Result<(), Failure> {
             return Err(Failure::Superfluous);
         }
     };
-    let mut claim = Claim { net, channel: Some(channel.clone()) };
     framed.write(&frame).await?;
-    claim.channel = None;
+    claim.peer = None;
     net.command(Command::Up { channel, handshaken: Handshaken { established, framed } });
     Ok(())
 }

@@ -18,6 +18,10 @@ struct Answer<T> {
 }
 
 impl Caller {
+    pub(super) fn pid(self) -> Pid {
+        self.pid
+    }
+
     pub(super) fn answer<T: Send + 'static>(self, value: T) {
         let Caller { pid, reference } = self;
         send(pid, Local(Answer { reference, value }));

@@ -63,8 +63,10 @@ pub(super) enum Command {
         channel: Arc<Channel>,
         nok: bool,
     },
+    /// The attempt of this process came to nothing, be it before it heard of its claim.
     ClaimFailed {
-        channel: Arc<Channel>,
+        peer: NodeName,
+        by: Pid,
     },
     Lost {
         channel: Arc<Channel>,
@@ -122,8 +124,8 @@ struct GiveUp(Arc<Channel>);
 struct Attempt {
     /// Our own attempt.
     setup: Option<Pid>,
-    /// A peer's proved attempt has taken it.
-    claimed: bool,
+    /// The process whose attempt, a peer's and proved, has taken it.
+    claimed: Option<Pid>,
     /// Who waits to be told.
     callers: Vec<Caller>,
 }
@@ -166,10 +168,12 @@ impl Kernel {
             Command::Connect(channel) => self.connect(&channel),
             Command::Prove { channel, caller } => caller.answer(self.prove(&channel)),
             Command::Hello { peer, caller } => caller.answer(self.hello(&peer)),
-            Command::Claim { peer, status, caller } => caller.answer(self.claim(&peer, status)),
+            Command::Claim { peer, status, caller } => {
+                caller.answer(self.claim(&peer, status, caller.pid()));
+            }
             Command::Up { channel, handshaken } => self.go_up(&channel, handshaken),
             Command::SetupFailed { channel, nok } => self.setup_failed(channel, nok),
-            Command::ClaimFailed { channel } => self.claim_failed(&channel),
+            Command::ClaimFailed { peer, by } => self.claim_failed(&peer, by),
             Command::Lost { channel, was_up, reason } => self.lost(&channel, was_up, reason),
             Command::Read(channel) => channel.ready(true, false),
             Command::ConnectNode { node, caller } => self.connect_node(&node, caller),
@@ -185,7 +189,7 @@ impl Kernel {
         }
         let attempt = self.attempts.entry(channel.id()).or_default();
         // A peer's attempt may have taken it before this message came.
-        if attempt.setup.is_none() && !attempt.claimed && channel.is_pending() {
+        if attempt.setup.is_none() && attempt.claimed.is_none() && channel.is_pending() {
             attempt.setup = Some(spawn(setup(self.net.clone(), channel.clone())));
         }
     }
@@ -195,7 +199,7 @@ impl Kernel {
     /// would take our proof for that of a new life of this node.
     fn prove(&self, channel: &Arc<Channel>) -> bool {
         let attempt = self.attempts.get(&channel.id());
-        channel.is_pending() && attempt.is_some_and(|attempt| !attempt.claimed)
+        channel.is_pending() && attempt.is_some_and(|attempt| attempt.claimed.is_none())
     }
 
     /// What a peer that wants to connect is told. It has proved nothing.
@@ -206,7 +210,7 @@ impl Kernel {
         }
         match self.attempts.get(&channel.id()) {
             // Another attempt of the same peer has proved itself a moment ago.
-            Some(attempt) if attempt.claimed => Status::Nok,
+            Some(attempt) if attempt.claimed.is_some() => Status::Nok,
             // Ours was refused in favour of this one.
             Some(attempt) if attempt.setup.is_none() => Status::Ok,
             _ => simultaneous(&self.net.name, peer).status(),
@@ -214,7 +218,7 @@ impl Kernel {
     }
 
     /// A peer has proved itself: what becomes of its connection.
-    fn claim(&mut self, peer: &NodeName, status: Status) -> Claimed {
+    fn claim(&mut self, peer: &NodeName, status: Status, by: Pid) -> Claimed {
         if let Some(channel) = self.net.table.get(peer) {
             if !channel.is_pending() {
                 // HS-7: only a peer that was told of the older connection may replace it.
@@ -224,7 +228,7 @@ impl Kernel {
                 }
                 channel.lose(NodeDownReason::ConnectionClosed);
             } else if let Some(attempt) = self.attempts.get(&channel.id()) {
-                if attempt.claimed {
+                if attempt.claimed.is_some() {
                     return Claimed::Superfluous;
                 }
                 if attempt.setup.is_some()
@@ -236,7 +240,7 @@ impl Kernel {
         }
         let channel = self.net.reserve(peer);
         let attempt = self.attempts.entry(channel.id()).or_default();
-        attempt.claimed = true;
+        attempt.claimed = Some(by);
         if let Some(setup) = attempt.setup.take() {
             exit_process(setup, ExitReason::Kill);
         }
@@ -304,7 +308,7 @@ impl Kernel {
     fn setup_failed(&mut self, channel: Arc<Channel>, nok: bool) {
         let Some(attempt) = self.attempts.get_mut(&channel.id()) else { return };
         attempt.setup = None;
-        if attempt.claimed || !channel.is_pending() {
+        if attempt.claimed.is_some() || !channel.is_pending() {
             return;
         }
         if nok {
@@ -323,8 +327,10 @@ impl Kernel {
         }
     }
 
-    fn claim_failed(&self, channel: &Arc<Channel>) {
-        if channel.is_pending() {
+    fn claim_failed(&self, peer: &NodeName, by: Pid) {
+        let Some(channel) = self.net.table.get(peer) else { return };
+        let attempt = self.attempts.get(&channel.id());
+        if channel.is_pending() && attempt.is_some_and(|attempt| attempt.claimed == Some(by)) {
             channel.lose(NodeDownReason::ConnectionSetupFailed);
         }
     }
