@@ -99,6 +99,7 @@
 #![forbid(unsafe_code)]
 
 mod blocked;
+mod census;
 mod checks;
 mod env;
 mod failure;
@@ -111,6 +112,7 @@ mod random;
 mod sim;
 
 pub use blocked::Blocked;
+pub use census::Census;
 pub use checks::Checks;
 pub use failure::Failure;
 pub use faults::{Fault, Faults, first_failure, seeds};

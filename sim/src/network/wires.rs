@@ -494,10 +494,12 @@ impl State {
         if std::mem::replace(&mut end.is_dropped, true) {
             return handler;
         }
-        let says_end = end.stage == Stage::Open && !end.has_shut_writing;
-        if end.stage == Stage::Open && !end.inbox.is_empty() {
+        // A host that has lost its power says nothing, now or later.
+        let is_open = end.stage == Stage::Open && !end.is_forgotten;
+        let (has_unread, says_end) = (!end.inbox.is_empty(), !end.has_shut_writing);
+        if is_open && has_unread {
             self.send_reset(id, side);
-        } else if says_end {
+        } else if is_open && says_end {
             self.send(id, side, Packet::End);
         }
         self.forget_if_over(id);

@@ -1,0 +1,138 @@
+//! Nodes that connect to each other at the same time have one connection, lose nothing by it,
+//! and come together whatever happens to an attempt.
+
+use std::collections::BTreeMap;
+
+use fika::prelude::*;
+use fika::sim::{Checks, Failure, Sim, SimNode, seeds};
+
+/// How many seeds each scenario runs.
+const SEEDS: u64 = if cfg!(debug_assertions) { 10 } else { 1000 };
+
+/// What each process sends to each of the others.
+const NUMBERS: u64 = 20;
+
+/// All begin to send.
+#[derive(Message, Serialize, Deserialize)]
+struct Begin;
+
+#[derive(Message, Serialize, Deserialize)]
+struct Number {
+    from: Pid,
+    n: u64,
+}
+
+/// Takes the numbers of all others, in order and without a gap, and has another name then.
+async fn sink(checks: Checks, others: u64) {
+    register("sink", self_pid()).expect("a node has one");
+    monitor_nodes(true);
+    let mut last: BTreeMap<Pid, u64> = BTreeMap::new();
+    let mut left = others * NUMBERS;
+    while left > 0 {
+        receive! {
+            Number { from, n } => {
+                let before = last.insert(from, n).unwrap_or_default();
+                let me = self_pid();
+                checks.hold(n == before + 1, || format!("{me}: {n} of {from} after {before}"));
+                left -= 1;
+            }
+            NodeDown { node, reason, .. } => {
+                checks.violated(format!("{}: nodedown {node}: {reason}", self_pid()));
+            }
+        }
+    }
+    unregister("sink").expect("it had it");
+    register("full", self_pid()).expect("a node has one");
+    loop {
+        receive! {
+            NodeDown { node, reason, .. } => {
+                checks.violated(format!("{}: nodedown {node}: {reason}", self_pid()));
+            }
+        }
+    }
+}
+
+/// A node that sends to all others by their names, which connects, and in an order of its own.
+fn member(sim: &mut Sim, n: usize, count: usize, pause: Duration) -> SimNode {
+    let checks = sim.checks();
+    sim.node(&format!("n{n}@host{n}"), move || {
+        let checks = checks.clone();
+        async move {
+            spawn(sink(checks, count as u64 - 1));
+            register("main", self_pid()).expect("a node has one");
+            receive! { Begin => {} }
+            sleep(pause).await;
+            let from = self_pid();
+            for number in 1..=NUMBERS {
+                for other in (1..count).map(|step| (n + step) % count) {
+                    let node = format!("n{other}@host{other}");
+                    send(("sink", node.as_str()), Number { from, n: number });
+                }
+                if number % 7 == 0 {
+                    sleep(pause).await;
+                }
+            }
+        }
+    })
+}
+
+fn everywhere(sim: &mut Sim, name: &str) -> Result<(), Failure> {
+    let is_there = |sim: &Sim, node| sim.runtime(node).is_some_and(|of| of.whereis(name).is_some());
+    sim.run_until(|sim| sim.nodes().all(|node| is_there(sim, node)), secs(60))
+}
+
+#[test]
+fn those_that_connect_at_once_have_one_connection() {
+    seeds(0..SEEDS, |seed| {
+        let mut sim = Sim::on_any_network(seed);
+        let count = 2 + seed as usize % 4;
+        let pauses = [Duration::ZERO, millis(1), millis(30), millis(200)];
+        for n in 0..count {
+            member(&mut sim, n, count, pauses[(seed as usize / 4 + n * (seed as usize / 16)) % 4]);
+        }
+        everywhere(&mut sim, "main")?;
+        let before = sim.connection_count();
+        for node in sim.nodes() {
+            sim.send(node, "main", Begin);
+        }
+        everywhere(&mut sim, "full")?;
+        // Attempts that came to nothing are gone by then.
+        sim.run_for(secs(30));
+        sim.verdict()?;
+        let made = sim.connection_count() - before;
+        sim.check(made == count * (count - 1) / 2, &format!("{made} connections of {count} nodes"))
+    });
+}
+
+/// A node that keeps looking for the other.
+fn seeker(sim: &mut Sim, name: &str, other: &'static str, every: Duration) -> SimNode {
+    sim.node(name, move || async move {
+        register("main", self_pid()).expect("a node has one");
+        receive! { Begin => {} }
+        loop {
+            connect_node(other).await;
+            sleep(every).await;
+        }
+    })
+}
+
+/// One of two is frozen at any moment of an attempt, for longer than an attempt may take.
+#[test]
+fn a_node_that_is_frozen_in_a_handshake_is_found_again() {
+    seeds(0..SEEDS, |seed| {
+        let mut sim = Sim::on_any_network(seed);
+        let a = seeker(&mut sim, "a@host1", "b@host2", secs(1));
+        let b = seeker(&mut sim, "b@host2", "a@host1", secs(3600));
+        everywhere(&mut sim, "main")?;
+        for node in [a, b] {
+            sim.send(node, "main", Begin);
+        }
+        let frozen = if seed.is_multiple_of(2) { a } else { b };
+        let moment = Duration::from_micros(seed.wrapping_mul(7_919) % 1_500_000);
+        sim.run_for(moment / [1, 10, 100][seed as usize / 2 % 3]);
+        sim.pause(frozen);
+        sim.run_for(secs([1, 6, 20][seed as usize / 6 % 3]));
+        sim.resume(frozen);
+        sim.run_until(|sim| sim.nodes_of(a) == [b] && sim.nodes_of(b) == [a], secs(150))
+    });
+}

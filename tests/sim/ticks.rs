@@ -1,0 +1,122 @@
+//! Ticks: whoever lives is not given up, whatever is queued, and whoever is frozen is, in time.
+
+use fika::prelude::*;
+use fika::sim::{Failure, Reads, Sim, SimNode, seeds};
+
+/// How many seeds each scenario runs.
+const SEEDS: u64 = if cfg!(debug_assertions) { 5 } else { 500 };
+
+const TICKTIME: Duration = secs(8);
+/// A check every so often.
+const INTERVAL: Duration = secs(2);
+
+/// What a slow network carries in some seconds.
+const BULK_BYTES: usize = 8 << 10;
+const BULKS: usize = 20;
+const BANDWIDTH: u64 = 20_000;
+
+/// The other's `nodedown` is wrong from now on.
+#[derive(Message, Serialize, Deserialize)]
+struct Steady;
+
+#[derive(Message, Serialize, Deserialize)]
+struct Bulk(String);
+
+/// Two nodes that are connected.
+fn pair(seed: u64) -> Result<(Sim, [SimNode; 2]), Failure> {
+    let mut sim = Sim::on_any_network(seed);
+    sim.change_network(|network| {
+        network.bandwidth = BANDWIDTH;
+        // Single bytes would take their time, and teach nothing here.
+        if network.reads == Reads::Bytes {
+            network.reads = Reads::Pieces;
+        }
+    });
+    sim.configure(|config| config.ticktime = TICKTIME);
+    let checks = sim.checks();
+    let app = move || {
+        let checks = checks.clone();
+        async move {
+            register("watch", self_pid()).expect("a node has one");
+            monitor_nodes(true);
+            let mut steady = false;
+            loop {
+                receive! {
+                    Steady => steady = true,
+                    Bulk(_) => {}
+                    NodeUp { .. } => {}
+                    NodeDown { node, reason, .. } => {
+                        checks.hold(!steady, || format!("nodedown {node}: {reason}"));
+                    }
+                }
+            }
+        }
+    };
+    let [a, b] = ["a@host1", "b@host2"].map(|name| sim.node(name, app.clone()));
+    sim.run_for(secs(5));
+    sim.spawn(a, async {
+        connect_node("b@host2").await;
+    });
+    sim.run_until(|sim| sim.nodes_of(a) == [b] && sim.nodes_of(b) == [a], secs(10))?;
+    Ok((sim, [a, b]))
+}
+
+/// More than the connection carries in a ticktime, to the other.
+fn bulk(sim: &mut Sim, from: SimNode, to: SimNode) {
+    let to = sim.name(to).clone();
+    sim.spawn(from, async move {
+        for _ in 0..BULKS {
+            send(("watch", &to), Bulk("x".repeat(BULK_BYTES)));
+            sleep(millis(50)).await;
+        }
+    });
+}
+
+#[test]
+fn whoever_lives_is_not_given_up() {
+    seeds(0..SEEDS, |seed| {
+        let (mut sim, [a, b]) = pair(seed)?;
+        for node in [a, b] {
+            sim.send(node, "watch", Steady);
+        }
+        for step in 0..5 {
+            match seed >> (3 * step) & 7 {
+                0 => {
+                    bulk(&mut sim, a, b);
+                    bulk(&mut sim, b, a);
+                }
+                1 | 2 => bulk(&mut sim, a, b),
+                3 => {
+                    // Less than what must be quiet for a peer to be given up.
+                    sim.pause(b);
+                    sim.run_for(secs(2));
+                    sim.resume(b);
+                }
+                4 => sim.jump_clock(a, secs(300)),
+                _ => sim.run_for(TICKTIME),
+            }
+            sim.run_for(secs(4));
+        }
+        sim.run_for(3 * TICKTIME);
+        sim.verdict()
+    });
+}
+
+#[test]
+fn whoever_is_frozen_is_given_up_in_time() {
+    seeds(0..SEEDS, |seed| {
+        let (mut sim, [a, b]) = pair(seed)?;
+        sim.run_for(millis(seed.wrapping_mul(7_919) % 20_000));
+        if seed.is_multiple_of(3) {
+            bulk(&mut sim, a, b);
+        }
+        let began = sim.now();
+        sim.pause(b);
+        sim.run_until(|sim| sim.nodes_of(a).is_empty(), TICKTIME + INTERVAL + secs(1))?;
+        let took = sim.now() - began;
+        let early = format!("given up after {took:?}");
+        sim.check(took >= TICKTIME - 2 * INTERVAL, &early)?;
+        sim.resume(b);
+        sim.run_until(|sim| sim.nodes_of(b).is_empty(), TICKTIME + INTERVAL + secs(1))
+    });
+}
