@@ -6,13 +6,13 @@
 mod wait;
 
 use std::io::Write;
-use std::sync::{Mutex, Once};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use fika::prelude::*;
 
 use wait::{down, end_of, next, serve};
 
-/// All that was logged in this program.
+/// All that was logged while the present test ran.
 static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
 struct ToLog;
@@ -28,11 +28,16 @@ impl Write for ToLog {
     }
 }
 
-fn listen() {
+/// Listens to what is logged, for one test at a time: the nodes of two would give the same pids.
+fn listen() -> MutexGuard<'static, ()> {
+    static LISTENING: Mutex<()> = Mutex::new(());
     static ONCE: Once = Once::new();
+    let listening = LISTENING.lock().unwrap_or_else(PoisonError::into_inner);
     ONCE.call_once(|| {
         tracing_subscriber::fmt().with_ansi(false).with_writer(|| ToLog).init();
     });
+    LOG.lock().unwrap().clear();
+    listening
 }
 
 /// The reports that mention this process.
@@ -55,7 +60,7 @@ async fn reported(body: impl Future + Send + 'static) -> (ExitReason, Vec<String
 
 #[test]
 fn errors_are_reported_once_and_ends_are_not() {
-    listen();
+    let _listening = listen();
     let node = Node::builder().workers(2).process_limit(64).build().unwrap();
     node.block_on(async {
         let (_, reports) = reported(async {
@@ -103,7 +108,7 @@ async fn nothing() {}
 
 #[test]
 fn orderly_and_told_ends_are_not_reported() {
-    listen();
+    let _listening = listen();
     let node = Node::builder().workers(2).build().unwrap();
     node.block_on(async {
         let reasons = [
