@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::failure::Failure;
 use crate::network::{Network, Reads};
+use crate::node::Life;
 use crate::random::Random;
 use crate::sim::{Sim, SimNode};
 
@@ -132,6 +133,10 @@ impl Sim {
         self.random.within(&(Duration::ZERO..=faults.every * 2))
     }
 
+    fn has_started(&self, node: SimNode) -> bool {
+        self.members[node.0].life.as_ref().is_some_and(Life::has_started)
+    }
+
     fn any_node(&mut self) -> SimNode {
         let nodes: Vec<_> = self.nodes().collect();
         self.random.one_of(&nodes)
@@ -151,6 +156,8 @@ impl Sim {
                 let here = self.nodes().filter(|other| self.host(*other) == host);
                 here.map(Cure::Restart).collect()
             }
+            // One that is still starting would give that up, and nobody would start it again.
+            Fault::Pause | Fault::ClockJump if !self.has_started(node) => Vec::new(),
             Fault::Pause => {
                 self.pause(node);
                 vec![Cure::Resume(node)]

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fika_net::{Config, Net, StartError};
@@ -48,6 +49,8 @@ pub(crate) struct Life {
     stepper: Stepper,
     /// Why its distribution did not start.
     failure: Arc<Mutex<Option<StartError>>>,
+    /// Its distribution has.
+    has_started: Arc<AtomicBool>,
     /// It may have gathered something for other nodes.
     has_gathered: bool,
 }
@@ -93,15 +96,21 @@ impl Member {
         let net = Net::new(&node, network, config);
         let failure = Arc::<Mutex<Option<StartError>>>::default();
         let (app, starts, fails) = (self.app.clone(), net.clone(), failure.clone());
+        let has_started = Arc::<AtomicBool>::default();
+        let begins = has_started.clone();
         let main = node.spawn(async move {
             match starts.start().await {
-                Ok(()) => app().await,
+                Ok(()) => {
+                    begins.store(true, Ordering::Relaxed);
+                    app().await;
+                }
                 Err(error) => *fails.lock() = Some(error),
             }
         });
         watch.set_main(main);
         let has_gathered = false;
-        self.life = Some(Life { id, node, net, env, watch, stepper, failure, has_gathered });
+        self.life =
+            Some(Life { id, node, net, env, watch, stepper, failure, has_started, has_gathered });
         Ok(())
     }
 }
@@ -147,6 +156,10 @@ impl Life {
         if std::mem::take(&mut self.has_gathered) {
             self.stepper.flush();
         }
+    }
+
+    pub(crate) fn has_started(&self) -> bool {
+        self.has_started.load(Ordering::Relaxed)
     }
 
     pub(crate) fn take_failure(&self) -> Option<StartError> {

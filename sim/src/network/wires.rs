@@ -52,6 +52,11 @@ const RETRY: Duration = Duration::from_millis(200);
 const KNOCK_AGAIN: Duration = Duration::from_secs(1);
 const KNOCKS_MAX: u32 = 7;
 
+/// What is written arrives in pieces that take no longer than this, but for the smallest.
+const PIECES_A_SECOND: u64 = 20;
+/// What a packet carries at most, on Ethernet.
+const SEGMENT_BYTES: usize = 1448;
+
 pub(crate) struct Wires {
     clock: Arc<Clock>,
     state: Mutex<State>,
@@ -467,7 +472,11 @@ impl State {
         if let Some(end) = self.end(id, side) {
             end.unread += n;
         }
-        self.send(id, side, Packet::Bytes(bytes[..n].to_vec()));
+        // A slow network does not keep back the first byte until the last one is there.
+        let piece = (self.options.bandwidth / PIECES_A_SECOND) as usize;
+        for piece in bytes[..n].chunks(piece.max(SEGMENT_BYTES)) {
+            self.send(id, side, Packet::Bytes(piece.to_vec()));
+        }
         Ok(n)
     }
 
