@@ -101,7 +101,7 @@ fn scenario(seed: u64, is_fixed: bool) -> Result<(), Failure> {
         sim.run_with_faults(secs(20), &faults);
     }
     // Time to find each other again, and to say what is to be said.
-    sim.run_for(secs(120));
+    sim.run_for(secs(30));
 
     let results = nodes.map(|node| {
         sim.run_on(node, secs(5), async {

@@ -101,7 +101,9 @@ mod simulated {
     }
 
     #[fika::test(seeds = 1000)]
-    #[should_panic(expected = "cargo test -p fika simulated::a_failure_names_its_seed")]
+    #[should_panic(
+        expected = "cargo test -p fika --test macros_test simulated::a_failure_names_its_seed"
+    )]
     async fn a_failure_names_its_seed() {
         let me = self_pid();
         for n in 0..3_u64 {

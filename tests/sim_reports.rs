@@ -95,7 +95,9 @@ fn a_failure_says_where_all_of_it_is() {
     assert_eq!(std::fs::read_to_string(file).unwrap(), sim.log());
     let text = failure.to_string();
     assert!(text.contains(&file.display().to_string()) && failure.log.len() <= 60, "{text}");
-    assert!(text.contains("FIKA_SIM_SEED=5 cargo test -p fika a_failure_says_where_all_of_it_is"));
+    assert!(text.contains(
+        "FIKA_SIM_SEED=5 cargo test -p fika --test sim_reports a_failure_says_where_all_of_it_is"
+    ));
     // Where nobody asked for all, there is the end of it.
     let mut sim = Sim::new(5);
     sim.node("a@host1", || async {});

@@ -53,11 +53,23 @@ pub(crate) fn replay(seed: u64) -> String {
         Some(test) => {
             let package = std::env::var("CARGO_PKG_NAME");
             let package = package.map_or(String::new(), |name| format!(" -p {name}"));
-            format!("cargo test{package} {test} -- --exact --nocapture")
+            let file = test_file().map_or(String::new(), |name| format!(" --test {name}"));
+            format!("cargo test{package}{file} {test} -- --exact --nocapture")
         }
         None => std::env::args().map(|arg| quoted(&arg)).collect::<Vec<_>>().join(" "),
     };
     format!("FIKA_SIM_SEED={seed} {what}")
+}
+
+/// The name of the file in `tests` that this program was made of, if it was: so that the command
+/// builds nothing else. Cargo adds a hash to it.
+fn test_file() -> Option<String> {
+    let program = std::env::current_exe().ok()?;
+    let (name, _) = program.file_stem()?.to_str()?.rsplit_once('-')?;
+    let tests = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR")?).join("tests");
+    let is_there =
+        tests.join(format!("{name}.rs")).is_file() || tests.join(name).join("main.rs").is_file();
+    is_there.then(|| name.to_owned())
 }
 
 /// As a shell takes it.

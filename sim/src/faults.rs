@@ -23,6 +23,12 @@ pub enum Fault {
     Link,
     /// The connections between two hosts are reset.
     Reset,
+    /// The connections that there are between two hosts carry nothing for a while.
+    Stall,
+    /// One host's connections to another break, of which the other is not told.
+    HalfOpen,
+    /// A host's listeners take no connections for a while.
+    Backlog,
     /// A node's clock jumps ahead.
     ClockJump,
     /// The network changes: latency, bandwidth, how reads and writes are cut.
@@ -31,13 +37,16 @@ pub enum Fault {
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Fault; 8] = [
+    pub const ALL: [Fault; 11] = [
         Fault::Crash,
         Fault::PowerLoss,
         Fault::Pause,
         Fault::Partition,
         Fault::Link,
         Fault::Reset,
+        Fault::Stall,
+        Fault::HalfOpen,
+        Fault::Backlog,
         Fault::ClockJump,
         Fault::Weather,
     ];
@@ -87,6 +96,7 @@ enum Cure {
     Resume(SimNode),
     Mend(SimNode, SimNode),
     Heal,
+    Drain(SimNode),
 }
 
 impl Sim {
@@ -187,6 +197,20 @@ impl Sim {
                 }
                 Vec::new()
             }
+            Fault::Stall => {
+                let other = self.any_node();
+                self.stall(node, other);
+                vec![Cure::Mend(node, other), Cure::Mend(other, node)]
+            }
+            Fault::HalfOpen => {
+                let other = self.any_node();
+                self.half_open(node, other);
+                Vec::new()
+            }
+            Fault::Backlog => {
+                self.fill_backlog(node);
+                vec![Cure::Drain(node)]
+            }
             Fault::ClockJump => {
                 let by = self.random.within(&(Duration::ZERO..=Duration::from_secs(300)));
                 self.jump_clock(node, by);
@@ -206,6 +230,7 @@ impl Sim {
             Cure::Resume(node) => self.resume(node),
             Cure::Mend(a, b) => self.mend(a, b),
             Cure::Heal => self.heal(),
+            Cure::Drain(node) => self.drain_backlog(node),
         }
     }
 

@@ -52,7 +52,7 @@
 //! | chance | `Env::random` and `Env::secure_random`, which in a simulation is as predictable as the other |
 //! | hosts | whatever stands behind the `@`; nodes with the same host share its port mapper, its power and its way to others |
 //! | the network | latency, bandwidth, loss, reads and writes in pieces, and how much may be on its way: [`Network`] |
-//! | faults | crash, loss of power, pause, partition, cut in one direction, reset, a clock that jumps: one by one as methods of [`Sim`], or by chance with [`Sim::run_with_faults`] |
+//! | faults | crash, loss of power, pause, partition, cut in one direction, reset, a connection that stalls or is open at one end only, a full backlog, a clock that jumps: one by one as methods of [`Sim`], or by chance with [`Sim::run_with_faults`] |
 //!
 //! The network carries what TCP carries: bytes in order, once, or the connection breaks. A way
 //! that is cut delays; nobody is told before his own timeout, as with a pulled cable.
@@ -101,6 +101,7 @@
 mod blocked;
 mod census;
 mod checks;
+mod connections;
 mod env;
 mod failure;
 mod faults;

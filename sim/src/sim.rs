@@ -32,7 +32,7 @@ pub struct Sim {
     pub(crate) random: Random,
     clock: Arc<Clock>,
     pub(crate) wires: Arc<Wires>,
-    log: Arc<Log>,
+    pub(crate) log: Arc<Log>,
     pub(crate) checks: Checks,
     pub(crate) members: Vec<Member>,
     by_name: BTreeMap<NodeName, usize>,
@@ -263,6 +263,16 @@ impl Sim {
         let until = self.clock.now() + time.as_nanos() as u64;
         while self.advance(until) {}
         self.clock.advance_to(until);
+    }
+
+    /// Lets so many single things happen, each a turn of a process or a move of the clock, to
+    /// stop between any two of them. Fewer if nothing would ever happen again.
+    pub fn run_steps(&mut self, count: usize) {
+        for _ in 0..count {
+            if !self.advance(u64::MAX) {
+                return;
+            }
+        }
     }
 
     /// Lets time pass until this is so.
@@ -572,20 +582,23 @@ impl Sim {
         self.wires.lock().hosts.cut(a.host, b.host);
     }
 
-    /// Things get from the one node's host to the other's again.
+    /// Things get from the one node's host to the other's again, and stalled connections between
+    /// them go on.
     pub fn mend(&mut self, from: SimNode, to: SimNode) {
         let [a, b] = [from, to].map(|node| &self.members[node.0]);
         self.log.note(&format!("mended from {} to {}", a.name, b.name));
         let mut state = self.wires.lock();
         state.hosts.mend(a.host, b.host);
+        state.unstall(Some([a.host, b.host]));
         state.send_held();
     }
 
-    /// All ways are open again.
+    /// All ways are open again, stalled connections go on, and backlogs have room.
     pub fn heal(&mut self) {
         self.log.note("all is mended");
         let mut state = self.wires.lock();
         state.hosts.mend_all();
+        state.unstall(None);
         state.send_held();
     }
 

@@ -61,6 +61,8 @@ pub(super) struct End {
     pub(super) last_arrival: u64,
     /// What is next waits until the way is mended.
     pub(super) is_held: bool,
+    /// Nothing of it gets through, though the way may be open.
+    pub(super) is_stalled: bool,
     /// A write was told to wait.
     pub(super) waits_to_write: bool,
 }
@@ -85,6 +87,7 @@ impl End {
             free_at: 0,
             last_arrival: 0,
             is_held: false,
+            is_stalled: false,
             waits_to_write: false,
         }
     }

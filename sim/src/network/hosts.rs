@@ -16,6 +16,8 @@ struct Host {
     next_port: u16,
     /// It has no power.
     is_off: bool,
+    /// Its listeners take nobody.
+    is_full: bool,
 }
 
 #[derive(Debug, Default)]
@@ -31,7 +33,8 @@ impl Hosts {
         if let Some(found) = self.find(name) {
             return found;
         }
-        let host = Host { name: name.to_owned(), next_port: FIRST_PORT, is_off: false };
+        let host =
+            Host { name: name.to_owned(), next_port: FIRST_PORT, is_off: false, is_full: false };
         self.all.push(host);
         HostId(self.all.len() - 1)
     }
@@ -79,6 +82,14 @@ impl Hosts {
         self.all[host.0].is_off
     }
 
+    pub(crate) fn set_full(&mut self, host: HostId, is_full: bool) {
+        self.all[host.0].is_full = is_full;
+    }
+
+    pub(crate) fn is_full(&self, host: HostId) -> bool {
+        self.all[host.0].is_full
+    }
+
     /// From now on, nothing gets from one to the other.
     pub(crate) fn cut(&mut self, from: HostId, to: HostId) {
         if from != to {
@@ -92,6 +103,7 @@ impl Hosts {
 
     pub(crate) fn mend_all(&mut self) {
         self.cut.clear();
+        self.all.iter_mut().for_each(|host| host.is_full = false);
     }
 
     pub(crate) fn is_cut(&self, from: HostId, to: HostId) -> bool {

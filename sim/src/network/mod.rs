@@ -5,6 +5,7 @@
 //! breaks; a cut way delays, and the sender's host tries again.
 
 mod connection;
+mod damage;
 mod hosts;
 mod options;
 mod socket;

@@ -21,6 +21,12 @@ pub enum Reads {
 pub struct Network {
     /// The time that a packet takes from host to host, in one direction.
     pub latency: RangeInclusive<Duration>,
+    /// Of a thousand packets between hosts, so many take another time than that: the tail of
+    /// the distribution, as of a queue that is full now and then. What a connection carries
+    /// stays in order, so those behind a slow one wait for it.
+    pub slow: u32,
+    /// The time that those take.
+    pub slow_latency: RangeInclusive<Duration>,
     /// The time that a packet takes between two programs of a host.
     pub local_latency: RangeInclusive<Duration>,
     /// Bytes that each connection can carry a second, in each direction.
@@ -40,6 +46,8 @@ impl Default for Network {
         let us = Duration::from_micros;
         Network {
             latency: us(200)..=us(800),
+            slow: 0,
+            slow_latency: us(800)..=us(100_000),
             local_latency: us(10)..=us(40),
             bandwidth: 125_000_000,
             window: 256 << 10,
@@ -67,6 +75,8 @@ impl Network {
             reads: random.one_of(&[Reads::Whole, Reads::Whole, Reads::Pieces, Reads::Bytes]),
             short_writes: random.one_of(&[0, 0, 100, 700]),
             lost: random.one_of(&[0, 0, 10, 100]),
+            slow: random.one_of(&[0, 0, 20, 200]),
+            slow_latency: ms(1)..=random.one_of(&[ms(20), ms(500)]),
             ..Network::default()
         }
     }

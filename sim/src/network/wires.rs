@@ -142,7 +142,13 @@ impl State {
 
     fn latency(&mut self, from: HostId, to: HostId) -> u64 {
         let State { random, options, .. } = self;
-        let range = if from == to { &options.local_latency } else { &options.latency };
+        let range = if from == to {
+            &options.local_latency
+        } else if options.slow > 0 && random.in_1000(options.slow) {
+            &options.slow_latency
+        } else {
+            &options.latency
+        };
         random.within(range).as_nanos() as u64
     }
 
@@ -216,7 +222,9 @@ impl State {
         let tries = connection.tries;
         let unheard =
             self.hosts.is_cut(from, to) || self.hosts.is_cut(to, from) || self.hosts.is_off(to);
-        let has_room = |of: &mut Listening| (of.life, of.waiting.len() < of.backlog.max(1));
+        let is_full = self.hosts.is_full(to);
+        let has_room =
+            |of: &mut Listening| (of.life, !is_full && of.waiting.len() < of.backlog.max(1));
         let listening = self.listener_of(to, addr).map(has_room);
         let refused = listening.is_none();
         match listening {
@@ -362,8 +370,10 @@ impl State {
             return;
         }
         let is_reset = matches!(end.out.front(), Some((_, Packet::Reset)));
-        let unheard =
-            self.hosts.is_cut(from, to) || self.hosts.is_off(to) || self.hosts.is_off(from);
+        let unheard = self.hosts.is_cut(from, to)
+            || self.hosts.is_off(to)
+            || self.hosts.is_off(from)
+            || end.is_stalled;
         if unheard && !is_reset {
             // Without acknowledgement it is sent again; the simulation does that once the way
             // is mended.
@@ -417,7 +427,7 @@ impl State {
     }
 
     /// This end is no more.
-    fn breaks(&mut self, id: u64, side: Side, why: ErrorKind) {
+    pub(super) fn breaks(&mut self, id: u64, side: Side, why: ErrorKind) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         connection.ends[side].breaks(why);
         self.tell(id, side, true, true);
@@ -545,6 +555,14 @@ impl State {
         }
     }
 
+    pub(super) fn connections(&self) -> impl Iterator<Item = (u64, &Connection)> {
+        self.connections.iter().map(|(id, connection)| (*id, connection))
+    }
+
+    pub(super) fn connections_mut(&mut self) -> impl Iterator<Item = &mut Connection> {
+        self.connections.values_mut()
+    }
+
     fn ends_of(&self, of: impl Fn(&End) -> bool) -> Vec<(u64, Side)> {
         let ends = self.connections.iter().flat_map(|(id, connection)| {
             [(*id, 0, &connection.ends[0]), (*id, 1, &connection.ends[1])]
@@ -571,7 +589,9 @@ impl State {
     pub(crate) fn send_held(&mut self) {
         for (id, side) in self.ends_of(|end| end.is_held) {
             let [to, from] = [1 - side, side].map(|of| self.connections[&id].ends[of].host);
-            if self.hosts.is_cut(from, to) || self.hosts.is_off(to) || self.hosts.is_off(from) {
+            let is_stalled = self.connections[&id].ends[side].is_stalled;
+            let is_off = self.hosts.is_off(to) || self.hosts.is_off(from);
+            if self.hosts.is_cut(from, to) || is_off || is_stalled {
                 continue;
             }
             let pause = self.random.within(&(RETRY..=RETRY * 5)).as_nanos() as u64;
