@@ -21,9 +21,9 @@ impl Sim {
         self.wires.lock().half_open(broken, other);
     }
 
-    /// The listeners of the node's host take no connections any more, as if their backlog were
-    /// full: whoever connects tries again some times, and fails after two minutes. Connections
-    /// that there are go on. [`Sim::heal`] and [`Sim::drain_backlog`] undo it.
+    /// The listeners of the node's host take no connections of other hosts any more, as if their
+    /// backlog were full: whoever connects tries again some times, and fails after two minutes.
+    /// Connections that there are go on. [`Sim::heal`] and [`Sim::drain_backlog`] undo it.
     pub fn fill_backlog(&mut self, node: SimNode) {
         self.log.note(&format!("the backlog of {} is full", self.name(node)));
         let host = self.host(node);

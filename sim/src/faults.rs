@@ -147,6 +147,15 @@ impl Sim {
         self.members[node.0].life.as_ref().is_some_and(Life::has_started)
     }
 
+    /// Two nodes of different hosts, if there are any: what a host says to itself is over no
+    /// network, and no fault of one touches it.
+    fn any_two_hosts(&mut self) -> Option<(SimNode, SimNode)> {
+        let node = self.any_node();
+        let elsewhere = |other: &SimNode| self.host(*other) != self.host(node);
+        let others: Vec<_> = self.nodes().filter(elsewhere).collect();
+        (!others.is_empty()).then(|| (node, self.random.one_of(&others)))
+    }
+
     fn any_node(&mut self) -> SimNode {
         let nodes: Vec<_> = self.nodes().collect();
         self.random.one_of(&nodes)
@@ -182,29 +191,28 @@ impl Sim {
                 vec![Cure::Heal]
             }
             Fault::Link => {
-                let other = self.any_node();
-                self.cut(node, other);
+                let Some((a, b)) = self.any_two_hosts() else { return Vec::new() };
+                self.cut(a, b);
                 if self.random.in_1000(500) {
-                    self.cut(other, node);
+                    self.cut(b, a);
                 }
-                vec![Cure::Mend(node, other), Cure::Mend(other, node)]
+                vec![Cure::Mend(a, b), Cure::Mend(b, a)]
             }
             Fault::Reset => {
-                let other = self.any_node();
-                // What a host says to itself, nothing can break.
-                if self.host(node) != self.host(other) {
-                    self.reset(node, other);
+                if let Some((a, b)) = self.any_two_hosts() {
+                    self.reset(a, b);
                 }
                 Vec::new()
             }
             Fault::Stall => {
-                let other = self.any_node();
-                self.stall(node, other);
-                vec![Cure::Mend(node, other), Cure::Mend(other, node)]
+                let Some((a, b)) = self.any_two_hosts() else { return Vec::new() };
+                self.stall(a, b);
+                vec![Cure::Mend(a, b)]
             }
             Fault::HalfOpen => {
-                let other = self.any_node();
-                self.half_open(node, other);
+                if let Some((a, b)) = self.any_two_hosts() {
+                    self.half_open(a, b);
+                }
                 Vec::new()
             }
             Fault::Backlog => {

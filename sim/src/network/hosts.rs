@@ -16,7 +16,7 @@ struct Host {
     next_port: u16,
     /// It has no power.
     is_off: bool,
-    /// Its listeners take nobody.
+    /// Its listeners take nobody of another host.
     is_full: bool,
 }
 

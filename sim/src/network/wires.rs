@@ -222,7 +222,7 @@ impl State {
         let tries = connection.tries;
         let unheard =
             self.hosts.is_cut(from, to) || self.hosts.is_cut(to, from) || self.hosts.is_off(to);
-        let is_full = self.hosts.is_full(to);
+        let is_full = self.hosts.is_full(to) && from != to;
         let has_room =
             |of: &mut Listening| (of.life, !is_full && of.waiting.len() < of.backlog.max(1));
         let listening = self.listener_of(to, addr).map(has_room);
