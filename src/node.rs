@@ -127,6 +127,7 @@ pub struct NodeBuilder {
     name: Option<String>,
     cookie: Option<String>,
     cookie_file: Option<PathBuf>,
+    allow_weak_cookie: bool,
     workers: Option<usize>,
     process_limit: Option<usize>,
     mailbox_limit: MailboxLimit,
@@ -144,7 +145,8 @@ impl NodeBuilder {
         self
     }
 
-    /// The secret that the nodes of a cluster share; that of the cookie file if not set.
+    /// The secret that the nodes of a cluster share; that of the cookie file if not set. One of
+    /// fewer than 16 bytes is refused, as it can be guessed.
     pub fn cookie(mut self, cookie: impl Into<String>) -> Self {
         self.cookie = Some(cookie.into());
         self
@@ -155,6 +157,20 @@ impl NodeBuilder {
     pub fn cookie_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.cookie_file = Some(file.into());
         self
+    }
+
+    /// Takes a cookie of fewer than 16 bytes, too, with a warning in the log: whoever has
+    /// recorded one handshake tries all short texts in little time. False if not set.
+    pub fn allow_weak_cookie(mut self, allow: bool) -> Self {
+        self.allow_weak_cookie = allow;
+        self
+    }
+
+    /// Which cluster the node is of: any text, which is no secret. Nodes of different clusters
+    /// do not connect, even if they have the same cookie by mistake. Empty if not set.
+    pub fn cluster_id(self, id: impl Into<String>) -> Self {
+        let id = id.into();
+        self.change(move |config| config.cluster_id = id)
     }
 
     /// How many threads run processes; as many as there are cores if not set.
@@ -303,7 +319,7 @@ impl NodeBuilder {
     /// Starts the node. With a name, it has been registered and listens when this returns.
     ///
     /// # Errors
-    /// When the name is none or is taken, there is no cookie or its file can be read by others,
+    /// When the name is none or is taken, there is no cookie, it can be guessed, or its file can be read by others,
     /// it can't listen, or a setting is out of its range; what keeps a [`Resolver`] from making
     /// it known.
     pub fn build(self) -> Result<Node, NodeError> {
@@ -346,7 +362,9 @@ impl NodeBuilder {
 
     fn load_cookie(&self, env: &dyn Env) -> Result<Cookie, CookieError> {
         match (&self.cookie, &self.cookie_file) {
+            (Some(cookie), _) if self.allow_weak_cookie => Cookie::new_weak(cookie),
             (Some(cookie), _) => Cookie::new(cookie),
+            (None, Some(file)) if self.allow_weak_cookie => Cookie::from_file_weak(file),
             (None, Some(file)) => Cookie::from_file(file),
             (None, None) => Cookie::load_default(&mut |bytes| env.secure_random(bytes)),
         }

@@ -48,6 +48,12 @@ pub enum CookieError {
     /// The text, or the file, is empty.
     #[error("the cookie is empty; any text of {WEAK_BELOW_BYTES} or more bytes will do")]
     Empty,
+    /// The text, or what the file holds, can be guessed.
+    #[error(
+        "the cookie has fewer than {WEAK_BELOW_BYTES} bytes: whoever records a handshake can \
+         guess it; take a longer one, or allow weak ones"
+    )]
+    Weak,
     /// There is no place for the default file.
     #[error("no cookie: HOME is not set; set it, or give the node a cookie")]
     NoHome,
@@ -97,21 +103,42 @@ pub enum CookieError {
 }
 
 impl Cookie {
-    /// A cookie of the given text. A short one is taken, with a warning in the log.
+    /// A cookie of the given text.
+    ///
+    /// # Errors
+    /// When the text is empty, or so short that it can be guessed
+    /// ([`is_weak`](Cookie::is_weak)).
+    pub fn new(text: &str) -> Result<Cookie, CookieError> {
+        Cookie::of_text(text)?.strong()
+    }
+
+    /// The same of a text that may be short, with a warning in the log: whoever has recorded
+    /// one handshake tries all short texts in little time.
     ///
     /// # Errors
     /// When the text is empty.
-    pub fn new(text: &str) -> Result<Cookie, CookieError> {
-        Cookie::checked(Zeroizing::new(text.as_bytes().to_vec()))
+    pub fn new_weak(text: &str) -> Result<Cookie, CookieError> {
+        Ok(Cookie::of_text(text)?.taken_as_it_is())
     }
 
     /// Reads a cookie from a file. One line end after it is not part of it.
     ///
     /// # Errors
     /// When the file is missing, empty, a link, not regular, not ours, or open to other
-    /// users; the error's text says what to do.
+    /// users, or what it holds can be guessed; the error's text says what to do.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Cookie, CookieError> {
-        let path = path.as_ref();
+        Cookie::of_file(path.as_ref())?.strong()
+    }
+
+    /// The same of a file that may hold a short cookie; see [`new_weak`](Cookie::new_weak).
+    ///
+    /// # Errors
+    /// As for [`from_file`](Cookie::from_file), but for the last.
+    pub fn from_file_weak(path: impl AsRef<Path>) -> Result<Cookie, CookieError> {
+        Ok(Cookie::of_file(path.as_ref())?.taken_as_it_is())
+    }
+
+    fn of_file(path: &Path) -> Result<Cookie, CookieError> {
         let mut file = open(path)?;
         check(&file, path)?;
         // One byte more than is allowed, all at once: a buffer that had to grow would
@@ -132,7 +159,7 @@ impl Cookie {
         let text = &bytes[..length];
         let text = text.strip_suffix(b"\n").unwrap_or(text);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
-        Cookie::checked(Zeroizing::new(text.to_vec()))
+        Cookie::some(Zeroizing::new(text.to_vec()))
     }
 
     /// Where the cookie of this user is kept: `~/.fika.cookie`, or `fika/cookie` in the
@@ -173,18 +200,26 @@ impl Cookie {
         &self.0
     }
 
-    fn checked(bytes: Zeroizing<Vec<u8>>) -> Result<Cookie, CookieError> {
-        if bytes.is_empty() {
-            return Err(CookieError::Empty);
-        }
-        let cookie = Cookie(bytes);
-        if cookie.is_weak() {
+    fn of_text(text: &str) -> Result<Cookie, CookieError> {
+        Cookie::some(Zeroizing::new(text.as_bytes().to_vec()))
+    }
+
+    fn some(bytes: Zeroizing<Vec<u8>>) -> Result<Cookie, CookieError> {
+        if bytes.is_empty() { Err(CookieError::Empty) } else { Ok(Cookie(bytes)) }
+    }
+
+    fn strong(self) -> Result<Cookie, CookieError> {
+        if self.is_weak() { Err(CookieError::Weak) } else { Ok(self) }
+    }
+
+    fn taken_as_it_is(self) -> Cookie {
+        if self.is_weak() {
             tracing::warn!(
                 "the cookie has fewer than {WEAK_BELOW_BYTES} bytes: whoever records a handshake \
                  can guess it"
             );
         }
-        Ok(cookie)
+        self
     }
 }
 
@@ -307,8 +342,21 @@ mod tests {
     fn a_cookie_is_not_shown() {
         let cookie = Cookie::new("open sesame, open sesame").unwrap();
         assert_eq!(format!("{cookie:?}"), "Cookie(..)");
-        assert!(!cookie.is_weak() && Cookie::new("sesame").unwrap().is_weak());
         assert!(matches!(Cookie::new(""), Err(CookieError::Empty)));
+    }
+
+    /// A cookie that can be guessed is taken only where it is asked for.
+    #[test]
+    fn short_ones() {
+        let longest = "fifteen bytes..";
+        assert!(matches!(Cookie::new(longest), Err(CookieError::Weak)));
+        assert!(Cookie::new_weak(longest).unwrap().is_weak());
+        assert!(!Cookie::new("sixteen bytes...").unwrap().is_weak());
+        assert!(matches!(Cookie::new_weak(""), Err(CookieError::Empty)));
+        let directory = Directory::new();
+        let file = directory.file("fifteen bytes..\n", 0o600);
+        assert!(matches!(Cookie::from_file(&file), Err(CookieError::Weak)));
+        assert_eq!(Cookie::from_file_weak(&file).unwrap().as_bytes(), longest.as_bytes());
     }
 
     #[test]
@@ -317,7 +365,7 @@ mod tests {
             [("a b", "a b"), ("a b\n", "a b"), ("a b\r\n", "a b"), ("a\n\n", "a\n")]
         {
             let directory = Directory::new();
-            let cookie = Cookie::from_file(directory.file(content, 0o600)).unwrap();
+            let cookie = Cookie::from_file_weak(directory.file(content, 0o600)).unwrap();
             assert_eq!(cookie.as_bytes(), text.as_bytes());
         }
     }
@@ -327,7 +375,7 @@ mod tests {
     fn permissions() {
         let directory = Directory::new();
         for mode in [0o600, 0o400] {
-            assert!(Cookie::from_file(directory.file("secret", mode)).is_ok(), "{mode:o}");
+            assert!(Cookie::from_file_weak(directory.file("secret", mode)).is_ok(), "{mode:o}");
             fs::remove_file(directory.0.join("cookie")).unwrap();
         }
         for mode in [0o640, 0o604, 0o620, 0o601, 0o666] {

@@ -137,6 +137,15 @@ pub trait Socket: Send + Sync + 'static {
     /// When the connection has ended so that it is not known any more.
     fn local_addr(&self) -> io::Result<SocketAddr>;
 
+    /// Of an encrypted connection, a value that its two ends have in common and that no other
+    /// connection has: TLS' exporter (RFC 9266), say. The proofs of the handshake cover it, so
+    /// that somebody who has one encrypted connection with each end, and passes on what they
+    /// say, is found out. It is asked for after something has been read. None where the bytes
+    /// are sent as they are; both ends must say the same.
+    fn channel_binding(&self) -> Option<[u8; 32]> {
+        None
+    }
+
     /// From now on this handler is told, in place of the one before, which is let go of. A
     /// call of that one may still be under way. There is none before the first call.
     ///

@@ -87,6 +87,11 @@ impl Stream {
         self.socket.local_addr()
     }
 
+    /// See [`Socket::channel_binding`].
+    pub(crate) fn channel_binding(&self) -> Option<[u8; 32]> {
+        self.socket.channel_binding()
+    }
+
     /// Closes one direction or both. Who waits in it is woken.
     pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.socket.shutdown(how)

@@ -146,7 +146,8 @@ async fn respond(net: &Net, stream: Stream) -> Result<(), Failure> {
         framed.write(&greeted.refuse(status)).await?;
         return Err(Failure::Refused(status));
     }
-    let (proof, frame) = greeted.accept(status, &net.config.cookie, net.nonce());
+    let (proof, frame) =
+        greeted.accept(status, &net.secret(&peer), framed.transport(), net.nonce());
     framed.write(&frame).await?;
     let (established, frame) = proof.handle(&framed.read().await?)?;
     // The peer may have given up this attempt while we were slow, and another connection may

@@ -24,6 +24,9 @@ pub enum AutoConnect {
 pub struct Config {
     /// The secret of the cluster.
     pub cookie: Cookie,
+    /// Which cluster the node is of; nodes of different ones do not connect, even with the
+    /// same cookie. It is no secret.
+    pub cluster_id: String,
     /// A hidden node connects only when asked, and is in nobody's `nodes()`.
     pub hidden: bool,
     /// Where to listen; the loopback address of the node's host, and any port, if not set.
@@ -54,6 +57,7 @@ impl Config {
     pub fn new(cookie: Cookie) -> Config {
         Config {
             cookie,
+            cluster_id: String::new(),
             hidden: false,
             listen: None,
             epmd_port: epmd_port(),

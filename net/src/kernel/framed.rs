@@ -5,7 +5,7 @@ use std::io;
 use bytes::BytesMut;
 
 use crate::io::Stream;
-use crate::proto::handshake::{HandshakeError, Status, frame};
+use crate::proto::handshake::{HandshakeError, Status, Transport, frame};
 
 /// A stream on which a handshake is under way.
 pub(super) struct Framed {
@@ -34,6 +34,11 @@ pub(super) enum Failure {
 impl Framed {
     pub(super) fn new(stream: Stream) -> Framed {
         Framed { stream, received: BytesMut::new() }
+    }
+
+    /// What the proofs bind the connection to.
+    pub(super) fn transport(&self) -> Transport {
+        self.stream.channel_binding().map_or(Transport::Plain, Transport::Bound)
     }
 
     /// The next frame's body.

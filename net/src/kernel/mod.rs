@@ -18,6 +18,7 @@ mod net;
 mod net_kernel;
 mod resolve;
 mod resolver;
+mod secret;
 mod setup;
 mod subscriptions;
 mod table;

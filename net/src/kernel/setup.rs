@@ -47,14 +47,14 @@ pub(super) async fn setup(net: Arc<Net>, channel: Arc<Channel>) {
 async fn connect(net: &Net, channel: &Arc<Channel>) -> Result<Handshaken, Failure> {
     let peer = channel.peer();
     let (hello, frame) =
-        AwaitHello::start(net.identity(), peer.clone(), &net.config.cookie, net.nonce())?;
+        AwaitHello::start(net.identity(), peer.clone(), &net.secret(peer), net.nonce())?;
     let addr = net.resolve(peer).await?;
     let stream = Stream::connect(&*net.network, addr).await.map_err(|error| {
         Failure::Unreachable(format!("nobody listens at {addr}, where it is registered: {error}"))
     })?;
     let mut framed = Framed::new(stream);
     framed.write(&frame).await?;
-    let (proof, frame) = match hello.handle(&framed.read().await?)? {
+    let (proof, frame) = match hello.handle(&framed.read().await?, framed.transport())? {
         HelloOutcome::Prove(proof, frame) => (proof, frame),
         HelloOutcome::Refused(Status::Nok) => return Err(Failure::Refused(Status::Nok)),
         HelloOutcome::Refused(status) => return Err(HandshakeError::Refused(status).into()),

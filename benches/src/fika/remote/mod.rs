@@ -51,7 +51,7 @@ pub(crate) fn run_node(name: &str, params: &Params) -> Result<(), NodeError> {
 
 fn builder(name: &str, params: &Params) -> NodeBuilder {
     let mapper = u16::try_from(params.get("mapper")).expect("a port");
-    let builder = Node::builder().name(name).cookie("fika-bench").epmd_port(mapper);
+    let builder = Node::builder().name(name).cookie("fika-bench-fika-bench").epmd_port(mapper);
     let builder = builder.message_bytes_max(MESSAGE_BYTES_MAX);
     builder.net_ticktime(secs(params.get("ticktime_s")))
 }

@@ -3,11 +3,10 @@
 use fika_runtime::NodeName;
 
 use super::frame::framed;
-use super::keys::{Key, NONCE_BYTES, Proof, Prover, matches};
+use super::keys::{Key, NONCE_BYTES, Proof, Prover, Secret, Transport, matches};
 use super::message::{HelloI, HelloR, Role};
 use super::versions::Versions;
-use super::{Established, Flags, HandshakeError, Identity, NAME_BYTES_MAX, Status};
-use crate::cookie::Cookie;
+use super::{Agreed, Established, Flags, HandshakeError, Identity, NAME_BYTES_MAX, Status};
 use crate::proto::error::{PeerIncompatible, PeerMisbehaved};
 
 /// Has said hello, and waits for the responder's.
@@ -29,7 +28,7 @@ pub(crate) enum HelloOutcome {
 pub(crate) struct AwaitProof {
     prover: Prover,
     proof_i: Proof,
-    outcome: Established,
+    agreed: Agreed,
 }
 
 impl AwaitHello {
@@ -41,7 +40,7 @@ impl AwaitHello {
     pub(crate) fn start(
         identity: Identity,
         peer: NodeName,
-        cookie: &Cookie,
+        secret: &Secret,
         nonce: [u8; NONCE_BYTES],
     ) -> Result<(AwaitHello, Vec<u8>), HandshakeError> {
         for name in [&identity.name, &peer] {
@@ -61,14 +60,18 @@ impl AwaitHello {
             peer,
         };
         let frame = framed(&hello.encode());
-        Ok((AwaitHello { hello, key: Key::of(cookie) }, frame))
+        Ok((AwaitHello { hello, key: Key::of(secret) }, frame))
     }
 
-    /// Handles the responder's hello.
+    /// Handles the responder's hello, which came over this transport.
     ///
     /// # Errors
     /// When the connection is to be closed.
-    pub(crate) fn handle(self, frame: &[u8]) -> Result<HelloOutcome, HandshakeError> {
+    pub(crate) fn handle(
+        self,
+        frame: &[u8],
+        transport: Transport,
+    ) -> Result<HelloOutcome, HandshakeError> {
         let AwaitHello { hello: ours, key } = self;
         let theirs = HelloR::decode(frame)?;
         if theirs.name != ours.peer {
@@ -84,16 +87,16 @@ impl AwaitHello {
         if let Some(missing) = theirs.flags.lacks(Flags::MANDATORY) {
             return Err(PeerIncompatible::MissingFlags(missing).into());
         }
-        let prover = key.bind(&ours.encode(), frame);
+        let prover = key.bind(&ours.encode(), frame, transport);
         let proof_i = prover.initiator();
-        let outcome = Established {
+        let agreed = Agreed {
             peer: theirs.name,
             creation: theirs.creation,
             flags: ours.flags.agree(theirs.flags),
             version: theirs.version,
         };
         let answer = framed(&Role::Initiator.encode(&proof_i));
-        Ok(HelloOutcome::Prove(AwaitProof { prover, proof_i, outcome }, answer))
+        Ok(HelloOutcome::Prove(AwaitProof { prover, proof_i, agreed }, answer))
     }
 }
 
@@ -104,10 +107,11 @@ impl AwaitProof {
     /// # Errors
     /// When the connection is to be closed.
     pub(crate) fn handle(self, frame: &[u8]) -> Result<Established, HandshakeError> {
-        let theirs = Role::Responder.decode(frame)?;
-        if !matches(&self.prover.responder(&self.proof_i), &theirs) {
-            return Err(HandshakeError::BadProof { peer: self.outcome.peer });
+        let AwaitProof { prover, proof_i, agreed } = self;
+        let proof_r = Role::Responder.decode(frame)?;
+        if !matches(&prover.responder(&proof_i), &proof_r) {
+            return Err(HandshakeError::BadProof { peer: agreed.peer });
         }
-        Ok(self.outcome)
+        Ok(agreed.proved(prover.session()))
     }
 }

@@ -1,64 +1,109 @@
-//! The handshake's cryptography: a key from the cookie, and the two proofs.
+//! The handshake's cryptography: a key from the cookie, the two proofs, and the keys of the
+//! connection that comes of them.
 //!
 //! ```text
 //! K       = HKDF-SHA256(salt = "fika1", ikm = cookie, info = cluster id)
 //! TH      = SHA256(hello_i ‖ hello_r ‖ transport)       frames with their lengths
 //! proof_i = HMAC-SHA256(K, "fika1 initiator" ‖ TH ‖ cb)
 //! proof_r = HMAC-SHA256(K, "fika1 responder" ‖ TH ‖ proof_i ‖ cb)
+//! keys    = HKDF-SHA256(salt = TH, ikm = K, info = "fika1 keys" ‖ cb)
 //! ```
 //!
 //! The labels keep one side's proof from being the other's, the nonces in the hellos
-//! make each transcript new, and everything that was agreed is in them. The cluster id
-//! is empty, the transport is the one byte 0 and the channel binding `cb` is 32 zeros:
-//! a plain connection. A transport that binds a channel gets other values.
+//! make each transcript new, and everything that was agreed is in them. All that is secret
+//! is wiped when it is dropped, and none of it has a `Debug` that shows it.
+
+use std::fmt;
 
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::frame::framed;
 use crate::cookie::Cookie;
 
 pub(super) const NONCE_BYTES: usize = 32;
 pub(super) const PROOF_BYTES: usize = 32;
+const KEY_BYTES: usize = 32;
 
 pub(super) type Proof = [u8; PROOF_BYTES];
 
 const SALT: &[u8] = b"fika1";
-const CLUSTER_ID: &[u8] = b"";
-const TRANSPORT_PLAIN: [u8; 1] = [0];
-const NO_CHANNEL_BINDING: [u8; 32] = [0; 32];
 const INITIATOR: &[u8] = b"fika1 initiator";
 const RESPONDER: &[u8] = b"fika1 responder";
+const SESSION: &[u8] = b"fika1 keys";
 
-/// What the cookie is turned into; wiped when it is dropped.
-pub(super) struct Key(Zeroizing<[u8; 32]>);
+/// What both ends must have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Secret {
+    /// The cookie for this peer.
+    pub(crate) cookie: Cookie,
+    /// Which cluster it is for: not secret, and empty where nobody has set it. Nodes that
+    /// have the same cookie by mistake, a copied disk image's, are told apart by it.
+    pub(crate) cluster_id: String,
+}
+
+/// What carries the bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Transport {
+    /// A stream that anybody on its way can read and change.
+    Plain,
+    /// An encrypted one, with a value that its two ends have in common and no third party
+    /// can give to another connection: TLS' exporter of RFC 9266, say.
+    Bound([u8; 32]),
+}
+
+impl Transport {
+    fn id(self) -> [u8; 1] {
+        match self {
+            Transport::Plain => [0],
+            Transport::Bound(_) => [1],
+        }
+    }
+
+    fn binding(self) -> [u8; 32] {
+        match self {
+            Transport::Plain => [0; 32],
+            Transport::Bound(value) => value,
+        }
+    }
+}
+
+/// What the cookie is turned into.
+pub(super) struct Key(Zeroizing<[u8; KEY_BYTES]>);
 
 impl Key {
-    pub(super) fn of(cookie: &Cookie) -> Key {
-        let mut key = Zeroizing::new([0; 32]);
-        Hkdf::<Sha256>::new(Some(SALT), cookie.as_bytes())
-            .expand(CLUSTER_ID, &mut *key)
-            .expect("32 bytes are below HKDF's limit of 8160");
+    pub(super) fn of(secret: &Secret) -> Key {
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        expand(SALT, secret.cookie.as_bytes(), &[secret.cluster_id.as_bytes()], &mut *key);
         Key(key)
     }
 
     /// The proofs for a handshake with these hellos.
-    pub(super) fn bind(self, hello_i: &[u8], hello_r: &[u8]) -> Prover {
+    pub(super) fn bind(self, hello_i: &[u8], hello_r: &[u8], transport: Transport) -> Prover {
         let mut transcript = Sha256::new();
         transcript.update(framed(hello_i));
         transcript.update(framed(hello_r));
-        transcript.update(TRANSPORT_PLAIN);
-        Prover { key: self, transcript: transcript.finalize().into() }
+        transcript.update(transport.id());
+        let (transcript, binding) = (transcript.finalize().into(), transport.binding());
+        Prover { key: self, transcript, binding }
     }
+}
+
+/// HKDF of at most 8160 bytes.
+fn expand(salt: &[u8], secret: &[u8], info: &[&[u8]], out: &mut [u8]) {
+    let (mut prk, hkdf) = Hkdf::<Sha256>::extract(Some(salt), secret);
+    prk.as_mut_slice().zeroize();
+    hkdf.expand_multi_info(info, out).expect("far below HKDF's limit");
 }
 
 /// The key together with the transcript.
 pub(super) struct Prover {
     key: Key,
     transcript: [u8; 32],
+    binding: [u8; 32],
 }
 
 impl Prover {
@@ -72,10 +117,54 @@ impl Prover {
 
     fn prove(&self, role: &[u8], before: &[u8]) -> Proof {
         let mut mac = Hmac::<Sha256>::new_from_slice(&*self.key.0).expect("HMAC takes any key");
-        for part in [role, &self.transcript, before, &NO_CHANNEL_BINDING] {
+        for part in [role, &self.transcript, before, &self.binding] {
             mac.update(part);
         }
         mac.finalize().into_bytes().into()
+    }
+
+    /// The keys of the connection, for the initiator; the responder has them the other way
+    /// round.
+    pub(super) fn session(&self) -> SessionKeys {
+        let mut keys = Zeroizing::new([0; 2 * KEY_BYTES]);
+        expand(&self.transcript, &*self.key.0, &[SESSION, &self.binding], &mut *keys);
+        let mut session =
+            SessionKeys { sending: Zeroizing::default(), receiving: Zeroizing::default() };
+        session.sending.copy_from_slice(&keys[..KEY_BYTES]);
+        session.receiving.copy_from_slice(&keys[KEY_BYTES..]);
+        session
+    }
+}
+
+/// The keys of one connection, one for each direction: nobody without the cookie has them,
+/// and no other connection does.
+#[derive(Clone)]
+pub(crate) struct SessionKeys {
+    /// For what this end sends.
+    pub(crate) sending: Zeroizing<[u8; KEY_BYTES]>,
+    /// For what the peer sends.
+    pub(crate) receiving: Zeroizing<[u8; KEY_BYTES]>,
+}
+
+impl SessionKeys {
+    /// The same from the other end.
+    pub(super) fn reversed(self) -> SessionKeys {
+        SessionKeys { sending: self.receiving, receiving: self.sending }
+    }
+}
+
+impl PartialEq for SessionKeys {
+    fn eq(&self, other: &SessionKeys) -> bool {
+        let same = self.sending.ct_eq(&*other.sending) & self.receiving.ct_eq(&*other.receiving);
+        same.into()
+    }
+}
+
+impl Eq for SessionKeys {}
+
+impl fmt::Debug for SessionKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionKeys(..)")
     }
 }
 

@@ -28,11 +28,14 @@ pub(crate) mod responder;
 mod simultaneous;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
 mod versions;
 
 pub(crate) use failure::HandshakeError;
 pub(crate) use flags::Flags;
 pub(crate) use frame::frame;
+pub(crate) use keys::{Secret, SessionKeys, Transport};
 pub(crate) use message::Status;
 pub(crate) use simultaneous::{Verdict, simultaneous};
 
@@ -62,6 +65,23 @@ pub(crate) struct Established {
     pub(crate) flags: Flags,
     /// The protocol's version on this connection.
     pub(crate) version: u16,
+    /// The keys of this connection, for frames with a MAC.
+    pub(crate) keys: SessionKeys,
+}
+
+/// The same but for the keys, while nothing of it is proved.
+struct Agreed {
+    peer: NodeName,
+    creation: Creation,
+    flags: Flags,
+    version: u16,
+}
+
+impl Agreed {
+    fn proved(self, keys: SessionKeys) -> Established {
+        let Agreed { peer, creation, flags, version } = self;
+        Established { peer, creation, flags, version, keys }
+    }
 }
 
 impl Established {

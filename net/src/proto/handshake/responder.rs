@@ -3,11 +3,10 @@
 use fika_runtime::NodeName;
 
 use super::frame::framed;
-use super::keys::{Key, NONCE_BYTES, Prover, matches};
+use super::keys::{Key, NONCE_BYTES, Prover, Secret, Transport, matches};
 use super::message::{HelloI, HelloR, Role};
 use super::versions::Versions;
-use super::{Established, Flags, HandshakeError, Identity, NAME_BYTES_MAX, Status};
-use crate::cookie::Cookie;
+use super::{Agreed, Established, Flags, HandshakeError, Identity, NAME_BYTES_MAX, Status};
 use crate::proto::error::{PeerIncompatible, PeerMisbehaved};
 
 /// Waits for the initiator's hello.
@@ -22,13 +21,13 @@ pub(crate) struct Greeted {
     identity: Identity,
     /// The initiator's hello, as it came.
     hello_i: Vec<u8>,
-    outcome: Established,
+    agreed: Agreed,
 }
 
 /// Has answered, and waits for the initiator's proof.
 pub(crate) struct AwaitProof {
     prover: Prover,
-    outcome: Established,
+    agreed: Agreed,
 }
 
 impl AwaitHello {
@@ -57,7 +56,7 @@ impl AwaitHello {
             return Err(PeerMisbehaved::OurName.into());
         }
         match agree(&identity, theirs) {
-            Ok(outcome) => Ok(Greeted { identity, hello_i: frame.to_vec(), outcome }),
+            Ok(agreed) => Ok(Greeted { identity, hello_i: frame.to_vec(), agreed }),
             Err(why) => Err(HandshakeError::Incompatible { why, answer: answer() }),
         }
     }
@@ -66,28 +65,30 @@ impl AwaitHello {
 impl Greeted {
     /// Who the initiator says it is.
     pub(crate) fn peer(&self) -> &NodeName {
-        &self.outcome.peer
+        &self.agreed.peer
     }
 
-    /// Goes on, with a status that is no refusal; the frame is to be sent. The nonce is
-    /// from a secure source, and used once.
+    /// Goes on, with a status that is no refusal, over the transport that the hello came by;
+    /// the frame is to be sent. The nonce is from a secure source, and used once.
     pub(crate) fn accept(
         self,
         status: Status,
-        cookie: &Cookie,
+        secret: &Secret,
+        transport: Transport,
         nonce: [u8; NONCE_BYTES],
     ) -> (AwaitProof, Vec<u8>) {
         debug_assert!(!status.is_refusal(), "the initiator would go no further");
-        let Greeted { identity, hello_i, outcome } = self;
-        let (body, frame) = hello_r(&identity, status, outcome.version, nonce);
-        (AwaitProof { prover: Key::of(cookie).bind(&hello_i, &body), outcome }, frame)
+        let Greeted { identity, hello_i, agreed } = self;
+        let (body, frame) = hello_r(&identity, status, agreed.version, nonce);
+        let prover = Key::of(secret).bind(&hello_i, &body, transport);
+        (AwaitProof { prover, agreed }, frame)
     }
 
     /// Ends the handshake with a status that is a refusal; the frame is to be sent, and
     /// then the connection closed.
     pub(crate) fn refuse(self, status: Status) -> Vec<u8> {
         debug_assert!(status.is_refusal(), "the initiator would go on");
-        hello_r(&self.identity, status, self.outcome.version, [0; NONCE_BYTES]).1
+        hello_r(&self.identity, status, self.agreed.version, [0; NONCE_BYTES]).1
     }
 }
 
@@ -101,21 +102,21 @@ impl AwaitProof {
     pub(crate) fn handle(self, frame: &[u8]) -> Result<(Established, Vec<u8>), HandshakeError> {
         let theirs = Role::Initiator.decode(frame)?;
         if !matches(&self.prover.initiator(), &theirs) {
-            return Err(HandshakeError::BadProof { peer: self.outcome.peer });
+            return Err(HandshakeError::BadProof { peer: self.agreed.peer });
         }
         let answer = framed(&Role::Responder.encode(&self.prover.responder(&theirs)));
-        Ok((self.outcome, answer))
+        Ok((self.agreed.proved(self.prover.session().reversed()), answer))
     }
 }
 
-fn agree(identity: &Identity, theirs: HelloI) -> Result<Established, PeerIncompatible> {
+fn agree(identity: &Identity, theirs: HelloI) -> Result<Agreed, PeerIncompatible> {
     if theirs.name.is_long() != identity.name.is_long() {
         return Err(PeerIncompatible::ShortAndLongNames);
     }
     if let Some(missing) = theirs.flags.lacks(Flags::MANDATORY) {
         return Err(PeerIncompatible::MissingFlags(missing));
     }
-    Ok(Established {
+    Ok(Agreed {
         version: Versions::OURS.agree(theirs.versions)?,
         flags: identity.flags.agree(theirs.flags),
         peer: theirs.name,

@@ -13,9 +13,6 @@ use crate::proto::error::{InvalidMessage, PeerIncompatible, PeerMisbehaved};
 const NONCE_I: [u8; 32] = [0x11; 32];
 const NONCE_R: [u8; 32] = [0x22; 32];
 
-const PROOF_I: &str = "f3b16aea4b5ac0304e66edf2cdcf9cebcbdca0b1c356d8cfdcdb70db7ac2e42420";
-const PROOF_R: &str = "f441235a4e6e1aa28c7ff2b2faac0daab666d01f7434efb63ca7f46113596c431c";
-
 fn name(text: &str) -> NodeName {
     text.parse().unwrap()
 }
@@ -24,8 +21,8 @@ fn identity(text: &str) -> Identity {
     Identity { name: name(text), creation: Creation(7), flags: Flags::NONE }
 }
 
-fn cookie(text: &str) -> Cookie {
-    Cookie::new(text).unwrap()
+fn secret(text: &str) -> Secret {
+    Secret { cookie: Cookie::new_weak(text).unwrap(), cluster_id: String::new() }
 }
 
 /// The body of a frame.
@@ -49,8 +46,10 @@ struct Halfway {
 struct Setup {
     identity_i: Identity,
     identity_r: Identity,
-    cookie_i: Cookie,
-    cookie_r: Cookie,
+    secret_i: Secret,
+    secret_r: Secret,
+    transport_i: Transport,
+    transport_r: Transport,
     status: Status,
     nonce_i: [u8; 32],
     nonce_r: [u8; 32],
@@ -61,8 +60,10 @@ impl Default for Setup {
         Setup {
             identity_i: identity("a@h"),
             identity_r: Identity { creation: Creation(8), ..identity("b@h") },
-            cookie_i: cookie("the same secret on both"),
-            cookie_r: cookie("the same secret on both"),
+            secret_i: secret("the same secret on both"),
+            secret_r: secret("the same secret on both"),
+            transport_i: Transport::Plain,
+            transport_r: Transport::Plain,
             status: Status::Ok,
             nonce_i: NONCE_I,
             nonce_r: NONCE_R,
@@ -75,14 +76,15 @@ impl Setup {
     fn run_with(self, change: impl Fn(Role, &mut Vec<u8>)) -> Result<Halfway, HandshakeError> {
         let wanted = self.identity_r.name.clone();
         let (initiator, frame) =
-            initiator::AwaitHello::start(self.identity_i, wanted, &self.cookie_i, self.nonce_i)?;
+            initiator::AwaitHello::start(self.identity_i, wanted, &self.secret_i, self.nonce_i)?;
         let mut hello_i = body(frame);
         change(Role::Initiator, &mut hello_i);
         let greeted = responder::AwaitHello::new(self.identity_r).handle(&hello_i)?;
-        let (responder, frame) = greeted.accept(self.status, &self.cookie_r, self.nonce_r);
+        let (responder, frame) =
+            greeted.accept(self.status, &self.secret_r, self.transport_r, self.nonce_r);
         let mut hello_r = body(frame);
         change(Role::Responder, &mut hello_r);
-        match initiator.handle(&hello_r)? {
+        match initiator.handle(&hello_r, self.transport_i)? {
             HelloOutcome::Prove(initiator, frame) => {
                 let proof_i = body(frame);
                 Ok(Halfway { initiator, responder, hello_i, hello_r, proof_i })
@@ -99,9 +101,16 @@ impl Setup {
 fn initiator(peer: &str) -> (initiator::AwaitHello, Vec<u8>) {
     let setup = Setup::default();
     let started =
-        initiator::AwaitHello::start(setup.identity_i, name(peer), &setup.cookie_i, NONCE_I);
+        initiator::AwaitHello::start(setup.identity_i, name(peer), &setup.secret_i, NONCE_I);
     let (state, frame) = started.unwrap();
     (state, body(frame))
+}
+
+/// Runs a handshake to its end, and returns what the two have.
+fn run_to_the_end(setup: Setup) -> Result<(Established, Established), HandshakeError> {
+    let halfway = setup.run_with(|_, _| ())?;
+    let (at_b, frame) = halfway.responder.handle(&halfway.proof_i)?;
+    Ok((halfway.initiator.handle(&body(frame))?, at_b))
 }
 
 fn refusal(status: Status) -> Vec<u8> {
@@ -116,10 +125,15 @@ fn both_sides_are_established() {
         let halfway = Setup { status, ..Setup::default() }.run();
         let (at_b, frame) = halfway.responder.handle(&halfway.proof_i).unwrap();
         let at_a = halfway.initiator.handle(&body(frame)).unwrap();
-        let flags = Flags::MANDATORY;
-        let a = Established { peer: name("a@h"), creation: Creation(7), flags, version: 1 };
+        let (flags, version) = (Flags::MANDATORY, 1);
+        let keys = at_a.keys.clone();
+        let b = Established { peer: name("b@h"), creation: Creation(8), flags, version, keys };
+        assert_eq!(at_a, b);
+        let keys = b.keys.reversed();
+        let a = Established { peer: name("a@h"), creation: Creation(7), flags, version, keys };
         assert_eq!(at_b, a);
-        assert_eq!(at_a, Established { peer: name("b@h"), creation: Creation(8), ..a });
+        assert_ne!(a.keys, a.keys.clone().reversed(), "each direction has its own");
+        assert_eq!(format!("{:?}", a.keys), "SessionKeys(..)");
     }
 }
 
@@ -143,7 +157,7 @@ fn hidden() {
 #[test]
 fn refusals() {
     for status in [Status::Nok, Status::NotAllowed] {
-        let outcome = initiator("b@h").0.handle(&refusal(status));
+        let outcome = initiator("b@h").0.handle(&refusal(status), Transport::Plain);
         assert!(matches!(outcome, Ok(HelloOutcome::Refused(s)) if s == status));
     }
 }
@@ -151,10 +165,13 @@ fn refusals() {
 /// HS-8: each side notices by itself.
 #[test]
 fn wrong_cookie() {
-    let halfway = Setup { cookie_i: cookie("another"), ..Setup::default() }.run();
+    let halfway = Setup { secret_i: secret("another"), ..Setup::default() }.run();
     let error = halfway.responder.handle(&halfway.proof_i).map(|_| ()).unwrap_err();
     assert_eq!(error, HandshakeError::BadProof { peer: name("a@h") });
-    assert_eq!(error.to_string(), "the handshake failed: a@h has another cookie");
+    assert_eq!(
+        error.to_string(),
+        "the handshake failed: a@h has another cookie, or is of another cluster"
+    );
 
     // A responder that lets everybody in, without the cookie.
     let proof_r = Role::Responder.encode(&[0x33; 32]);
@@ -162,24 +179,61 @@ fn wrong_cookie() {
     assert_eq!(error, HandshakeError::BadProof { peer: name("b@h") });
 }
 
-/// The bytes of a whole handshake with fixed nonces, so that another implementation can
-/// be compared with this one. The proofs were computed by an independent program.
+/// Two clusters that have the same cookie by mistake.
 #[test]
-fn test_vector() {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let halfway = Setup::default().run();
-    let nonces = ("11".repeat(32), "22".repeat(32));
-    assert_eq!(
-        hex(&halfway.hello_i),
-        format!("f166696b610d0a0000010001000000000000000200000007{}036140680362406800", nonces.0)
-    );
-    assert_eq!(
-        hex(&halfway.hello_r),
-        format!("f20001000000000000000200000008{}000362406800", nonces.1)
-    );
-    assert_eq!(hex(&halfway.proof_i), PROOF_I);
-    let (_, frame) = halfway.responder.handle(&halfway.proof_i).unwrap();
-    assert_eq!(hex(&body(frame)), PROOF_R);
+fn another_cluster() {
+    let of = |cluster: &str| Secret {
+        cluster_id: cluster.to_owned(),
+        ..secret("the same secret on both")
+    };
+    let run = |i, r| run_to_the_end(Setup { secret_i: of(i), secret_r: of(r), ..Setup::default() });
+    assert!(run("blue", "blue").is_ok());
+    for (i, r) in [("blue", "green"), ("", "blue"), ("blue", ""), ("blue", "blue ")] {
+        assert!(matches!(run(i, r), Err(HandshakeError::BadProof { .. })), "{i:?} {r:?}");
+    }
+    // The cookie ends where it ends.
+    let a = Secret { cluster_id: "bc".to_owned(), ..secret("a") };
+    let ab = Secret { cluster_id: "c".to_owned(), ..secret("ab") };
+    assert!(run_to_the_end(Setup { secret_i: a, secret_r: ab, ..Setup::default() }).is_err());
+}
+
+/// Somebody who has an encrypted connection with each end, and one who takes the encryption
+/// away.
+#[test]
+fn another_channel() {
+    let run = |transport_i, transport_r| {
+        run_to_the_end(Setup { transport_i, transport_r, ..Setup::default() })
+    };
+    let (a, b) = (Transport::Bound([7; 32]), Transport::Bound([8; 32]));
+    assert!(run(a, a).is_ok());
+    let zeros = Transport::Bound([0; 32]);
+    for (i, r) in [(a, b), (a, Transport::Plain), (Transport::Plain, a), (zeros, Transport::Plain)]
+    {
+        assert!(matches!(run(i, r), Err(HandshakeError::BadProof { .. })), "{i:?} {r:?}");
+    }
+}
+
+/// Keys are new in each handshake, and depend on all that was agreed.
+#[test]
+fn session_keys() {
+    let run = |setup| run_to_the_end(setup).unwrap().0.keys;
+    let keys = [
+        run(Setup::default()),
+        run(Setup { nonce_i: [0x33; 32], ..Setup::default() }),
+        run(Setup { nonce_r: [0x33; 32], ..Setup::default() }),
+        run(Setup { status: Status::Alive, ..Setup::default() }),
+        run(Setup {
+            transport_i: Transport::Bound([7; 32]),
+            transport_r: Transport::Bound([7; 32]),
+            ..Setup::default()
+        }),
+        run(Setup { secret_i: secret("x"), secret_r: secret("x"), ..Setup::default() }),
+    ];
+    let all: Vec<_> = keys.iter().flat_map(|keys| [&keys.sending, &keys.receiving]).collect();
+    for (n, key) in all.iter().enumerate() {
+        assert!(all[..n].iter().all(|other| other != key), "key {n} is there twice");
+    }
+    assert_eq!(run(Setup::default()), keys[0]);
 }
 
 /// A recorded proof is worth nothing to a node that chooses another nonce.
@@ -202,7 +256,7 @@ fn reflection() {
     let error = responder::AwaitHello::new(identity("a@h")).handle(&hello_i).err().unwrap();
     assert!(matches!(error, HandshakeError::WrongName { .. }));
     // And to the side that sent it.
-    assert!(state.handle(&hello_i).is_err());
+    assert!(state.handle(&hello_i, Transport::Plain).is_err());
     // Even one that names us twice.
     let (_, hello_i) = initiator("a@h");
     let error = responder::AwaitHello::new(identity("a@h")).handle(&hello_i).err().unwrap();
@@ -235,12 +289,12 @@ fn relay() {
     let (state, mut hello_i) = initiator("x@h");
     swap(&mut hello_i);
     let greeted = responder::AwaitHello::new(identity("b@h")).handle(&hello_i).unwrap();
-    let secret = Setup::default().cookie_r;
-    let (responder, frame) = greeted.accept(Status::Ok, &secret, NONCE_R);
+    let secret = Setup::default().secret_r;
+    let (responder, frame) = greeted.accept(Status::Ok, &secret, Transport::Plain, NONCE_R);
     let mut hello_r = body(frame);
     let at = hello_r.windows(4).position(|w| w == b"\x03b@h").unwrap();
     hello_r[at..at + 4].copy_from_slice(b"\x03x@h");
-    let HelloOutcome::Prove(_, proof_i) = state.handle(&hello_r).unwrap() else {
+    let HelloOutcome::Prove(_, proof_i) = state.handle(&hello_r, Transport::Plain).unwrap() else {
         panic!("it was accepted");
     };
     assert!(responder.handle(&body(proof_i)).is_err());
@@ -285,7 +339,7 @@ fn downgrade() {
     let (state, _) = initiator("b@h");
     let mut hello = HelloR::decode(&Setup::default().run().hello_r).unwrap();
     hello.version = 0;
-    let error = state.handle(&hello.encode()).err().unwrap();
+    let error = state.handle(&hello.encode(), Transport::Plain).err().unwrap();
     assert_eq!(error, HandshakeError::Misbehaved(PeerMisbehaved::VersionNotOffered(0)));
 }
 
@@ -297,7 +351,7 @@ fn no_common_version() {
     let error = responder::AwaitHello::new(identity("b@h")).handle(&hello.encode()).err().unwrap();
     assert!(error.to_string().ends_with("it speaks versions 8 to 9, and we 1 to 1"), "{error}");
     let answer = body(error.answer().unwrap().to_vec());
-    let outcome = state.handle(&answer).unwrap();
+    let outcome = state.handle(&answer, Transport::Plain).unwrap();
     assert!(matches!(outcome, HelloOutcome::Refused(Status::NotAllowed)));
 }
 
@@ -313,7 +367,7 @@ fn missing_flags() {
 
     let mut hello = HelloR::decode(&Setup::default().run().hello_r).unwrap();
     hello.flags = Flags::HIDDEN;
-    let error = state.handle(&hello.encode()).err().unwrap();
+    let error = state.handle(&hello.encode(), Transport::Plain).err().unwrap();
     assert_eq!(error, PeerIncompatible::MissingFlags(Flags::SPAWN).into());
 }
 
@@ -321,7 +375,7 @@ fn missing_flags() {
 #[test]
 fn short_and_long_names() {
     let started = |own, peer| {
-        let secret = cookie("secret");
+        let secret = secret("secret");
         initiator::AwaitHello::start(identity(own), name(peer), &secret, NONCE_I).map(|_| ())
     };
     let refused = Err(PeerIncompatible::ShortAndLongNames.into());
@@ -349,7 +403,7 @@ fn names_at_the_limit() {
     let above = name(&format!("{}x@h", "ö".repeat(239)));
     for (own, peer) in [(above.clone(), name("b@h")), (name("a@h"), above.clone())] {
         let own = Identity { name: own, ..identity("a@h") };
-        let started = initiator::AwaitHello::start(own, peer, &cookie("secret"), NONCE_I);
+        let started = initiator::AwaitHello::start(own, peer, &secret("secret"), NONCE_I);
         assert_eq!(started.err(), Some(HandshakeError::NameTooLong(above.clone())));
     }
     let own = Identity { name: above, ..identity("a@h") };
@@ -363,7 +417,7 @@ fn wrong_name() {
     let (state, hello_i) = initiator("b@h");
     let error = responder::AwaitHello::new(identity("c@h")).handle(&hello_i).err().unwrap();
     let answer = body(error.answer().unwrap().to_vec());
-    let error = state.handle(&answer).err().unwrap();
+    let error = state.handle(&answer, Transport::Plain).err().unwrap();
     assert_eq!(
         error.to_string(),
         "the handshake failed: `b@h` was wanted, and the node there is `c@h`"
@@ -376,7 +430,7 @@ fn truncation_and_surplus() {
     let whole = Setup::default().run();
     let hello_i_fails =
         |bytes: &[u8]| responder::AwaitHello::new(identity("b@h")).handle(bytes).is_err();
-    let hello_r_fails = |bytes: &[u8]| initiator("b@h").0.handle(bytes).is_err();
+    let hello_r_fails = |bytes: &[u8]| initiator("b@h").0.handle(bytes, Transport::Plain).is_err();
     let proof_i_fails = |bytes: &[u8]| Setup::default().run().responder.handle(bytes).is_err();
     let proof_r_fails = |bytes: &[u8]| Setup::default().run().initiator.handle(bytes).is_err();
     let proof_r = body(whole.responder.handle(&whole.proof_i).unwrap().1);
@@ -406,7 +460,7 @@ fn wrong_role_and_wrong_order() {
         let fresh = Setup::default().run();
         let greeted = responder::AwaitHello::new(identity("b@h")).handle(frame);
         assert_eq!(greeted.is_ok(), number == 0);
-        assert_eq!(initiator("b@h").0.handle(frame).is_ok(), number == 1);
+        assert_eq!(initiator("b@h").0.handle(frame, Transport::Plain).is_ok(), number == 1);
         assert_eq!(fresh.responder.handle(frame).is_ok(), number == 2);
         assert_eq!(fresh.initiator.handle(frame).is_ok(), number == 3);
     }
@@ -433,7 +487,7 @@ fn extensions_are_skipped_and_proved() {
     assert!(responder::AwaitHello::new(identity("b@h")).handle(&hello_i).is_ok());
     let mut hello_r = Setup::default().run().hello_r;
     extend(&mut hello_r);
-    assert!(initiator("b@h").0.handle(&hello_r).is_ok());
+    assert!(initiator("b@h").0.handle(&hello_r, Transport::Plain).is_ok());
     let halfway = Setup::default().run_with(|_, hello| extend(hello)).unwrap();
     assert!(halfway.responder.handle(&halfway.proof_i).is_err(), "they were not sent so");
 }
@@ -445,7 +499,7 @@ proptest! {
         for bytes in [bytes.clone(), [&[kind], &bytes[..]].concat()] {
             let _ = super::frame(&mut BytesMut::from(&bytes[..]));
             let _ = responder::AwaitHello::new(identity("b@h")).handle(&bytes);
-            let _ = initiator("b@h").0.handle(&bytes);
+            let _ = initiator("b@h").0.handle(&bytes, Transport::Plain);
         }
         let with_kind = [&[kind], &bytes[..]].concat();
         prop_assert!(fresh.responder.handle(&with_kind).is_err());

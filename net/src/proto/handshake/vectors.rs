@@ -1,0 +1,98 @@
+//! The test vectors of `net/testdata/handshake.txt`, which a program made that shares no code
+//! with this one: every byte of a handshake, and the keys that come of it.
+
+use std::collections::BTreeMap;
+
+use bytes::BytesMut;
+
+use super::initiator::{AwaitHello, HelloOutcome};
+use super::*;
+use crate::cookie::Cookie;
+
+const VECTORS: &str = include_str!("../../../testdata/handshake.txt");
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn body(frame: Vec<u8>) -> Vec<u8> {
+    super::frame(&mut BytesMut::from(&frame[..])).unwrap().unwrap()
+}
+
+/// One case, by the names of its fields.
+struct Case(BTreeMap<&'static str, &'static str>);
+
+impl Case {
+    fn all() -> Vec<Case> {
+        let fields = |case: &'static str| {
+            let lines = case.lines().filter(|line| !line.starts_with('#'));
+            lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim()))
+        };
+        let cases = VECTORS.split("\n\n").map(|case| Case(fields(case).collect()));
+        cases.filter(|case| !case.0.is_empty()).collect()
+    }
+
+    fn text(&self, field: &str) -> &'static str {
+        self.0.get(field).unwrap_or_else(|| panic!("no {field}"))
+    }
+
+    fn number(&self, field: &str) -> u64 {
+        self.text(field).parse().unwrap()
+    }
+
+    fn bytes(&self, field: &str) -> [u8; 32] {
+        let text = self.text(field);
+        assert_eq!(text.len(), 64, "{field}");
+        std::array::from_fn(|n| u8::from_str_radix(&text[2 * n..][..2], 16).unwrap())
+    }
+
+    fn identity(&self, name: &str, of: char) -> Identity {
+        Identity {
+            name: self.text(name).parse().unwrap(),
+            creation: Creation(self.number(&format!("creation_{of}")) as u32),
+            flags: Flags::from_bits(self.number(&format!("flags_{of}"))),
+        }
+    }
+
+    fn status(&self) -> Status {
+        [Status::Ok, Status::OkSimultaneous][self.number("status") as usize]
+    }
+}
+
+#[test]
+fn test_vectors() {
+    let cases = Case::all();
+    assert_eq!(cases.len(), 4);
+    for case in cases {
+        println!("{}", case.text("case"));
+        let cookie = Cookie::new(case.text("cookie")).unwrap();
+        let secret = Secret { cookie, cluster_id: case.text("cluster_id").to_owned() };
+        let transport = match case.text("binding") {
+            "none" => Transport::Plain,
+            _ => Transport::Bound(case.bytes("binding")),
+        };
+        let (i, r) = (case.identity("initiator", 'i'), case.identity("responder", 'r'));
+        let (wanted, nonce) = (r.name.clone(), case.bytes("nonce_i"));
+        let (initiator, frame) = AwaitHello::start(i, wanted, &secret, nonce).unwrap();
+        let hello_i = body(frame);
+        assert_eq!(hex(&hello_i), case.text("hello_i"));
+        let greeted = responder::AwaitHello::new(r).handle(&hello_i).unwrap();
+        let (responder, frame) =
+            greeted.accept(case.status(), &secret, transport, case.bytes("nonce_r"));
+        let hello_r = body(frame);
+        assert_eq!(hex(&hello_r), case.text("hello_r"));
+        let HelloOutcome::Prove(initiator, frame) = initiator.handle(&hello_r, transport).unwrap()
+        else {
+            panic!("it was accepted")
+        };
+        let proof_i = body(frame);
+        assert_eq!(hex(&proof_i), case.text("proof_i"));
+        let (at_responder, frame) = responder.handle(&proof_i).unwrap();
+        let proof_r = body(frame);
+        assert_eq!(hex(&proof_r), case.text("proof_r"));
+        let at_initiator = initiator.handle(&proof_r).unwrap();
+        assert_eq!(hex(&*at_initiator.keys.sending), case.text("initiator_sends_with"));
+        assert_eq!(hex(&*at_initiator.keys.receiving), case.text("responder_sends_with"));
+        assert_eq!(at_responder.keys, at_initiator.keys.reversed());
+    }
+}
