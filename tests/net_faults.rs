@@ -12,14 +12,8 @@ use fika::prelude::*;
 use fika::{Creation, NodeDownReason};
 use support::{
     Answer, Ask, EndWith, LIMIT, Place, TestNode, answerer, assert_answers, down, exit_of,
-    has_epmd, nodedown, nodeup, until,
+    has_epmd, nodedown, nodeup, times, until,
 };
-
-/// How often a peer is killed and started again. A hundred times is a long run.
-const KILLS: u64 = 10;
-
-/// How often two nodes connect to each other at the same time. Ten thousand is a long run.
-const SIMULTANEOUS: u64 = 300;
 
 /// PROC-2, DIST-10, LINK-12, LINK-13, MON-5, MON-16: each life of a node is another one,
 /// and its end is seen at once and once.
@@ -27,8 +21,9 @@ const SIMULTANEOUS: u64 = 300;
 fn kill_9_and_restart() {
     let place = Place::new();
     let here = place.node("here");
+    let processes = here.process_count();
     let mut lives: Vec<(Pid, Reference, Creation)> = Vec::new();
-    for n in 0..KILLS {
+    for n in 0..times(10, 150) {
         let mut peer = place.os("peer").start();
         let earlier = lives.clone();
         let (pid, reference) = here.block_on(async move {
@@ -101,6 +96,7 @@ fn kill_9_and_restart() {
             assert_eq!(down(fika::monitor(pid)).await, ExitReason::Noconnection);
         });
     }
+    until("nothing is left of all of them", || here.process_count() == processes);
 }
 
 #[remote]
@@ -157,7 +153,7 @@ fn simultaneous_connects() {
     let both = || [(); 2].map(|()| reports.recv_timeout(LIMIT).expect("both go on"));
     let tell = |n: usize, round| nodes[n].send(controls[n], Local(round)).unwrap();
     both();
-    for round in 0..SIMULTANEOUS {
+    for round in 0..times(300, 10_000) {
         // Now this one is told first, now that one.
         let first = (round % 2) as usize;
         tell(first, Round(round));

@@ -7,8 +7,11 @@
 //! ends, however it ends.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod hosts;
 pub(crate) mod peer;
 pub(crate) mod process;
+pub(crate) mod relay;
+pub(crate) mod watch;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -72,7 +75,8 @@ impl Place {
 
     /// A node whose host is spelled in another way.
     pub(crate) fn builder_of(&self, name: &str) -> NodeBuilder {
-        Node::builder().name(name).cookie(COOKIE).epmd_port(self.mapper).workers(2)
+        let builder = Node::builder().name(name).cookie(COOKIE).epmd_port(self.mapper).workers(2);
+        if self.ip.is_loopback() { builder } else { builder.listen((self.ip, 0).into()) }
     }
 
     /// A node in this program.
@@ -82,7 +86,8 @@ impl Place {
 
     /// A node in a program of its own, to be started.
     pub(crate) fn os(&self, alive: &str) -> process::OsNodeBuilder {
-        process::OsNodeBuilder::new(&self.name(alive), self.mapper).env("FIKA_TEST_COOKIE", COOKIE)
+        let builder = process::OsNodeBuilder::new(&self.name(alive), self.mapper).cookie(COOKIE);
+        if self.ip.is_loopback() { builder } else { builder.listen((self.ip, 0).into()) }
     }
 
     pub(crate) fn mapper_addr(&self) -> SocketAddr {
@@ -201,6 +206,11 @@ pub(crate) async fn until_in_process(what: &str, mut is_so: impl FnMut() -> bool
         assert!(clock.elapsed() < LIMIT, "not within the limit: {what}");
         yield_now().await;
     }
+}
+
+/// How often something is done: more often where the environment has `FIKA_LONG=1`.
+pub(crate) fn times(short: u64, long: u64) -> u64 {
+    if std::env::var_os("FIKA_LONG").is_some_and(|value| value == "1") { long } else { short }
 }
 
 /// Whether a program of Erlang is there. If not, the test says so, and fails where the

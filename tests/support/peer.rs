@@ -100,6 +100,19 @@ impl Peer {
         Peer { stream: connect(addr).expect("the node listens") }
     }
 
+    /// The same as [`connected`](Peer::connected), if the node lets it.
+    pub(crate) fn try_connected(addr: SocketAddr, name: &str, wanted: &str) -> Option<Peer> {
+        let mut peer = Peer { stream: connect(addr).ok()? };
+        let hello = Hello::new(name, wanted).body();
+        peer.stream.write_all(&framed(&hello)).ok()?;
+        // One that is not wanted is closed.
+        if peer.stream.peek(&mut [0]).ok()? == 0 {
+            return None;
+        }
+        peer.prove(&hello, &[]);
+        Some(peer)
+    }
+
     /// Connects as a node does; the name is `alive@host` of this peer.
     pub(crate) fn connected(addr: SocketAddr, name: &str, wanted: &str) -> Peer {
         Peer::connected_and_said(addr, name, wanted, &[])
@@ -124,21 +137,26 @@ impl Peer {
         let mut peer = Peer::open(addr);
         let hello = hello.body();
         peer.write(&framed(&hello));
-        let answer = peer.handshake_frame();
+        peer.prove(&hello, said);
+        peer
+    }
+
+    /// The rest of the handshake, after this hello.
+    fn prove(&mut self, hello: &[u8], said: &[u8]) {
+        let answer = self.handshake_frame();
         assert_eq!(answer[0], 0xf2, "the second frame is a hello");
         let mut transcript = Sha256::new();
-        transcript.update(framed(&hello));
+        transcript.update(framed(hello));
         transcript.update(framed(&answer));
         transcript.update([0]);
         let transcript: [u8; 32] = transcript.finalize().into();
         let binding = [0; 32];
         let key = key(COOKIE);
         let ours = hmac(&key, &[b"fika1 initiator", &transcript, &binding]);
-        peer.write(&[framed(&[&[0xf3][..], &ours].concat()), said.to_vec()].concat());
-        let proof = peer.handshake_frame();
+        self.write(&[framed(&[&[0xf3][..], &ours].concat()), said.to_vec()].concat());
+        let proof = self.handshake_frame();
         let theirs = hmac(&key, &[b"fika1 responder", &transcript, &ours, &binding]);
         assert_eq!(proof, [&[0xf4][..], &theirs].concat(), "the node knows the cookie");
-        peer
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) {

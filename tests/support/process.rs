@@ -3,12 +3,13 @@
 //! run of the tests.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use fika::{Node, StaticNodes};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
 use super::LIMIT;
 
@@ -63,6 +64,16 @@ impl OsNodeBuilder {
 
     pub(crate) fn handshake_time(self, time: Duration) -> OsNodeBuilder {
         self.env("FIKA_TEST_HANDSHAKE_TIME", &time.as_millis().to_string())
+    }
+
+    /// Where it listens, if not on loopback.
+    pub(crate) fn listen(self, addr: SocketAddr) -> OsNodeBuilder {
+        self.env("FIKA_TEST_LISTEN", &addr.to_string())
+    }
+
+    /// With so many open files at most.
+    pub(crate) fn files(self, files: u64) -> OsNodeBuilder {
+        self.env("FIKA_TEST_FILES", &files.to_string())
     }
 
     /// Over Unix sockets in this directory.
@@ -216,6 +227,13 @@ impl Log {
     }
 }
 
+/// Lets this program have as many open files as it may; how many these are.
+pub(crate) fn allow_files() -> u64 {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("it is allowed");
+    maximum.unwrap_or(u64::MAX)
+}
+
 /// The `main` of a node that is a program of its own; in a run of the tests there is nothing
 /// for it to do.
 #[test]
@@ -229,6 +247,10 @@ fn node_process() {
     let set = |key: &str| std::env::var(format!("FIKA_TEST_{key}")).ok();
     let number = |key: &str| set(key).map(|value| value.parse::<u64>().expect("a number"));
     let millis = |key: &str| number(key).map(Duration::from_millis);
+    if let Some(files) = number("FILES") {
+        let limit = Rlimit { current: Some(files), maximum: Some(files) };
+        setrlimit(Resource::Nofile, limit).expect("it is made smaller");
+    }
     let mut builder = Node::builder().name(name).workers(2).hidden(set("HIDDEN").is_some());
     if let Some(port) = number("MAPPER") {
         builder = builder.epmd_port(port as u16);
@@ -244,6 +266,9 @@ fn node_process() {
     }
     if let Some(time) = millis("HANDSHAKE_TIME") {
         builder = builder.handshake_time(time);
+    }
+    if let Some(addr) = set("LISTEN") {
+        builder = builder.listen(addr.parse().expect("an address"));
     }
     if let Some(nodes) = set("NODES") {
         builder = builder.resolver(StaticNodes::new(nodes.split(' ')).expect("a table"));

@@ -1,0 +1,191 @@
+//! Hosts of a test's own on a network of their own: a network namespace each, joined by a
+//! bridge, and what can become of the packets between them.
+//!
+//! Linux, root, and the programs `unshare`, `nsenter`, `ip` and `nft` are needed. Without them a
+//! test says that it is skipped, and fails where the environment has `FIKA_REQUIRE_NETWORKS`. A
+//! namespace is there as long as a program that does nothing else, and that ends with the test.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::Ipv4Addr;
+use std::os::fd::AsFd as _;
+use std::process::{Child, Command, Stdio};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use super::{MAPPER_PORT, Place};
+
+/// The tables of a host, as it begins: packets of hosts in the sets are dropped or reset.
+const TABLE: &str = "
+    add table inet faults
+    add chain inet faults in { type filter hook input priority 0; }
+    add set inet faults cut { type ipv4_addr; flags timeout; }
+    add set inet faults broken { type ipv4_addr; }
+    add set inet faults lossy { type ipv4_addr; }
+    add rule inet faults in ip saddr @cut drop
+    add rule inet faults in ip saddr @broken tcp flags & rst == 0 reject with tcp reset
+    add rule inet faults in ip saddr @lossy numgen random mod 100 < 5 drop
+";
+
+/// What becomes of the packets that come from a host.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// They are dropped.
+    Cut,
+    /// The same for so many milliseconds.
+    CutFor(u32),
+    /// A connection that they belong to is reset.
+    Reset,
+    /// One in twenty is dropped.
+    Lossy,
+}
+
+/// Some hosts on one network.
+pub(crate) struct Hosts {
+    _switch: Namespace,
+    hosts: Vec<Host>,
+}
+
+/// One of them.
+pub(crate) struct Host {
+    namespace: Namespace,
+    /// Its address, and its mapper's port.
+    pub(crate) place: Place,
+}
+
+impl Hosts {
+    /// So many hosts, if this machine can have them.
+    pub(crate) fn new(test: &str, count: u8) -> Option<Hosts> {
+        let why = match Hosts::try_new(count) {
+            Ok(hosts) => return Some(hosts),
+            Err(why) => why,
+        };
+        assert!(
+            std::env::var_os("FIKA_REQUIRE_NETWORKS").is_none(),
+            "{test}: no networks can be made, and FIKA_REQUIRE_NETWORKS is set: {why}"
+        );
+        // To the real standard error: what a test that passes prints is not shown.
+        let line = format!("skipped: {test}: no networks can be made: {why}\n");
+        let _ = std::io::stderr().write_all(line.as_bytes());
+        None
+    }
+
+    fn try_new(count: u8) -> Result<Hosts, String> {
+        let switch = Namespace::new()?;
+        switch.run("ip", "link add bridge type bridge", "")?;
+        switch.run("ip", "link set bridge up", "")?;
+        let host = |n: u8| Host::new(&switch, n);
+        let hosts = (1..=count).map(host).collect::<Result<_, _>>()?;
+        Ok(Hosts { _switch: switch, hosts })
+    }
+
+    pub(crate) fn host(&self, n: usize) -> &Host {
+        &self.hosts[n]
+    }
+
+    /// What comes to `to` from `from` meets a fault.
+    pub(crate) fn one_way(&self, from: usize, to: usize, fault: Fault) {
+        let (set, timeout) = match fault {
+            Fault::Cut => ("cut", String::new()),
+            Fault::CutFor(millis) => ("cut", format!(" timeout {millis}ms")),
+            Fault::Reset => ("broken", String::new()),
+            Fault::Lossy => ("lossy", String::new()),
+        };
+        let from = self.hosts[from].place.ip;
+        let rule = format!("add element inet faults {set} {{ {from}{timeout} }}");
+        self.hosts[to].namespace.run("nft", "-f -", &rule).expect("the table is there");
+    }
+
+    /// What goes between two meets a fault.
+    pub(crate) fn both_ways(&self, a: usize, b: usize, fault: Fault) {
+        self.one_way(a, b, fault);
+        self.one_way(b, a, fault);
+    }
+
+    /// All is as it was.
+    pub(crate) fn heal(&self) {
+        for host in &self.hosts {
+            for set in ["cut", "broken", "lossy"] {
+                let flush = format!("flush set inet faults {set}");
+                host.namespace.run("nft", "-f -", &flush).expect("the table is there");
+            }
+        }
+    }
+}
+
+impl Host {
+    fn new(switch: &Namespace, n: u8) -> Result<Host, String> {
+        let namespace = Namespace::new()?;
+        let holder = namespace.holder.id();
+        let ip = Ipv4Addr::new(10, 0, 0, n);
+        switch.run("ip", &format!("link add to{n} type veth peer eth0 netns {holder}"), "")?;
+        switch.run("ip", &format!("link set to{n} master bridge up"), "")?;
+        namespace.run("ip", "link set lo up", "")?;
+        namespace.run("ip", &format!("address add {ip}/24 dev eth0"), "")?;
+        namespace.run("ip", "link set eth0 up", "")?;
+        namespace.run("nft", "-f -", TABLE)?;
+        Ok(Host { namespace, place: Place { ip, mapper: MAPPER_PORT } })
+    }
+
+    /// Does this on the host: the programs and the threads that it starts stay there.
+    pub(crate) fn enter<T: Send>(&self, job: impl FnOnce() -> T + Send) -> T {
+        let entered = || {
+            let file = format!("/proc/{}/ns/net", self.namespace.holder.id());
+            let file = File::open(file).expect("the namespace is there");
+            let kind = Some(LinkNameSpaceType::Network);
+            move_into_link_name_space(file.as_fd(), kind).expect("it was made by this program");
+            job()
+        };
+        // The thread that asks stays where it is.
+        let result = std::thread::scope(|scope| scope.spawn(entered).join());
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+/// A network namespace.
+struct Namespace {
+    /// Has it as its own, and ends when its standard input is closed.
+    holder: Child,
+}
+
+impl Namespace {
+    fn new() -> Result<Namespace, String> {
+        let mut command = Command::new("unshare");
+        command.args(["--net", "cat"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut holder = command.spawn().map_err(|error| format!("unshare: {error}"))?;
+        let stdin = holder.stdin.as_mut().expect("it is piped");
+        let mut stdout = BufReader::new(holder.stdout.take().expect("it is piped"));
+        // What comes back has been read in the namespace.
+        let echoed =
+            stdin.write_all(b"there\n").and_then(|()| stdout.read_line(&mut String::new()));
+        let namespace = Namespace { holder };
+        match echoed {
+            Ok(6) => Ok(namespace),
+            _ => Err("unshare --net: not permitted".to_owned()),
+        }
+    }
+
+    /// Runs a program there.
+    fn run(&self, program: &str, args: &str, input: &str) -> Result<(), String> {
+        let holder = self.holder.id().to_string();
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &holder, "--net", program]).args(args.split(' '));
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let failed = |why: &dyn std::fmt::Display| format!("{program} {args}: {why}");
+        let mut child = command.spawn().map_err(|error| failed(&error))?;
+        let mut stdin = child.stdin.take().expect("it is piped");
+        stdin.write_all(input.as_bytes()).map_err(|error| failed(&error))?;
+        drop(stdin);
+        let output = child.wait_with_output().map_err(|error| failed(&error))?;
+        let why = || failed(&String::from_utf8_lossy(&output.stderr));
+        output.status.success().then_some(()).ok_or_else(why)
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}

@@ -1,0 +1,91 @@
+//! A relay between two nodes, which carries what is said in a manner of its own: byte by byte,
+//! or late and now and then much later, as a network does that loses packets. Nothing is lost
+//! for good and nothing is reordered, as TCP sees to that.
+
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use fika::{Env as _, SystemEnv};
+
+use super::Clock;
+
+/// How bytes are carried.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Manner {
+    /// Each in a packet of its own.
+    ByteByByte,
+    /// After 100 ± 50 ms; one packet in twenty after 300 ms more, as when it is sent again.
+    LateAndLossy,
+}
+
+/// Carries connections to `to` in this manner; where it listens is returned. It goes on until
+/// the program ends.
+pub(crate) fn relay(ip: IpAddr, to: SocketAddr, manner: Manner) -> SocketAddr {
+    let listener = TcpListener::bind((ip, 0)).expect("there is a free port");
+    let listens = listener.local_addr().expect("it listens");
+    std::thread::spawn(move || {
+        for near in listener.incoming() {
+            let (Ok(near), Ok(far)) = (near, TcpStream::connect(to)) else { continue };
+            for stream in [&near, &far] {
+                stream.set_nodelay(true).expect("a connected socket");
+            }
+            carry(&near, &far, manner);
+            carry(&far, &near, manner);
+        }
+    });
+    listens
+}
+
+/// Carries one direction.
+fn carry(from: &TcpStream, to: &TcpStream, manner: Manner) {
+    let [mut from, mut to] = [from, to].map(|stream| stream.try_clone().expect("a descriptor"));
+    let (packets, arriving) = mpsc::channel::<(Duration, Vec<u8>)>();
+    let clock = Clock::new();
+    let reads = move || {
+        let mut buffer = [0; 4096];
+        let mut last = Duration::ZERO;
+        while let Ok(read @ 1..) = from.read(&mut buffer) {
+            // No packet overtakes another.
+            last = last.max(clock.elapsed() + manner.delay());
+            let packet = (last, buffer[..read].to_vec());
+            if packets.send(packet).is_err() {
+                return;
+            }
+        }
+    };
+    let writes = move || {
+        let clock = Clock::new();
+        for (due, packet) in arriving {
+            while let Some(wait) = due.checked_sub(clock.elapsed()).filter(|wait| !wait.is_zero()) {
+                std::thread::park_timeout(wait);
+            }
+            let pieces = match manner {
+                Manner::ByteByByte => packet.chunks(1),
+                Manner::LateAndLossy => packet.chunks(packet.len()),
+            };
+            for piece in pieces {
+                if to.write_all(piece).is_err() {
+                    return;
+                }
+            }
+        }
+        let _ = to.shutdown(Shutdown::Write);
+    };
+    std::thread::spawn(reads);
+    std::thread::spawn(writes);
+}
+
+impl Manner {
+    fn delay(self) -> Duration {
+        let env = SystemEnv::new();
+        match self {
+            Manner::ByteByByte => Duration::ZERO,
+            Manner::LateAndLossy => {
+                let again = if env.random().is_multiple_of(20) { 300 } else { 0 };
+                Duration::from_millis(50 + env.random() % 100 + again)
+            }
+        }
+    }
+}
