@@ -72,6 +72,8 @@ pub use fika_runtime::{
 };
 // Mailboxes with a limit.
 pub use fika_runtime::{MailboxLimit, TrySendError, WhenFull, mailbox_limit, send_wait, try_send};
+// Connections that are congested.
+pub use fika_runtime::{BusyDist, SendOpts, SystemMonitor, async_dist, send_with, system_monitor};
 // More about timers.
 pub use fika_runtime::timer;
 pub use fika_runtime::{

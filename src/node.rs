@@ -131,6 +131,7 @@ pub struct NodeBuilder {
     workers: Option<usize>,
     process_limit: Option<usize>,
     mailbox_limit: MailboxLimit,
+    async_dist: bool,
     env: Option<Arc<dyn Env>>,
     network: Option<MakeNetwork>,
     changes: Vec<Change>,
@@ -290,6 +291,24 @@ impl NodeBuilder {
         self.change(move |config| config.message_bytes_max = bytes)
     }
 
+    /// How many bytes may wait to go to a node before the processes that send there are
+    /// suspended, until no more than `low` wait: 1 MiB and 512 KiB if not set (OTP's `+zdbbl`).
+    /// `high` is from 64 KiB to 1 GiB, and `low` not above it. See also
+    /// [`async_dist`](NodeBuilder::async_dist).
+    pub fn output_bytes(self, low: usize, high: usize) -> Self {
+        self.change(move |config| {
+            (config.output_low_bytes, config.output_high_bytes) = (low, high);
+        })
+    }
+
+    /// Whether new processes go on where they send over a congested connection, and are not
+    /// suspended; false if not set (OTP's `+pad`). A process changes it by
+    /// [`async_dist`](crate::async_dist()).
+    pub fn async_dist(mut self, on: bool) -> Self {
+        self.async_dist = on;
+        self
+    }
+
     /// The longest time for making a connection; 7 s if not set (OTP's `net_setuptime`).
     pub fn net_setuptime(self, time: Duration) -> Self {
         self.change(move |config| config.setup_time = time)
@@ -326,6 +345,7 @@ impl NodeBuilder {
         let env = self.env.clone().unwrap_or_else(|| Arc::new(SystemEnv::new()));
         let mut runtime =
             fika_runtime::Node::builder().env(env.clone()).mailbox_limit(self.mailbox_limit);
+        runtime = runtime.async_dist(self.async_dist);
         if let Some(workers) = self.workers {
             runtime = runtime.workers(workers);
         }

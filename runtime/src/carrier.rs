@@ -5,6 +5,7 @@
 //! [`NoCarrier`].
 
 use std::any::Any;
+use std::sync::Arc;
 
 use crate::message::{EncodeError, Encoded};
 use crate::node_id::NodeId;
@@ -82,21 +83,72 @@ pub struct SpawnRequest {
     pub priority: Priority,
 }
 
+/// A signal that the carrier has taken.
+pub struct Carried {
+    /// Where it went.
+    pub connection: ConnectionId,
+    /// There, if more waits than is good: its sender is to wait until there is room.
+    pub congested: Option<Arc<dyn Congested>>,
+}
+
+/// A connection over which more was sent than goes out.
+pub trait Congested: Send + Sync {
+    /// The node at its other end.
+    fn node(&self) -> NodeName;
+
+    /// The process is told by one [`Signal::ConnectionRoom`] when there is room again, or the
+    /// connection is no more. False if that is so already: it is not told then.
+    fn wait(&self, pid: Pid) -> bool;
+}
+
+/// On what conditions a signal is sent at all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Conditions {
+    /// Not where its sender would have to wait.
+    pub nosuspend: bool,
+    /// Not where there is no connection, nor one under way.
+    pub noconnect: bool,
+}
+
+/// A signal that was not sent.
+#[derive(Debug)]
+pub enum NotCarried {
+    /// Its sender would have to wait.
+    Nosuspend(Signal),
+    /// There is no connection.
+    Noconnect(Signal),
+    /// It can't be encoded.
+    Encode(EncodeError),
+}
+
 /// Carries signals to other nodes.
 ///
 /// `send` and `spawn` connect where there is no connection yet, and keep the order per
-/// pair of processes. They return the connection that the signal went to: when it is
+/// pair of processes. They say over which connection the signal went: when it is
 /// lost, or could not be made, each process that had sent a link, a monitor or a spawn
-/// request over it is told by [`Signal::ConnectionLost`] with this id.
+/// request over it is told by [`Signal::ConnectionLost`] with its id.
+///
+/// They never wait: all is taken, and where it is too much they say so.
 pub trait Carrier: Send + Sync + 'static {
     /// Takes a signal away. It may be encoded at once, or later.
     ///
     /// # Errors
     /// When it is clear at once that the signal can't be encoded; nothing was sent then.
-    fn send(&self, to: RemoteDest, signal: Signal) -> Result<ConnectionId, EncodeError>;
+    fn send(&self, to: RemoteDest, signal: Signal) -> Result<Carried, EncodeError>;
+
+    /// The same on conditions.
+    ///
+    /// # Errors
+    /// When one of them does not hold, and as for `send`; nothing was sent then.
+    fn send_if(
+        &self,
+        to: RemoteDest,
+        signal: Signal,
+        conditions: Conditions,
+    ) -> Result<Carried, NotCarried>;
 
     /// Asks another node to spawn a process; the answer is a [`Signal::SpawnReply`].
-    fn spawn(&self, node: &NodeName, request: SpawnRequest) -> ConnectionId;
+    fn spawn(&self, node: &NodeName, request: SpawnRequest) -> Carried;
 
     /// Sends what has been gathered. Workers call this at the end of a turn.
     fn flush(&self);

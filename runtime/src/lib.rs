@@ -45,7 +45,9 @@ mod time;
 mod timers;
 mod vitals;
 
-pub use carrier::{Carrier, ConnectionId, RemoteDest, SpawnRequest};
+pub use carrier::{
+    Carried, Carrier, Conditions, Congested, ConnectionId, NotCarried, RemoteDest, SpawnRequest,
+};
 pub use dest::Dest;
 pub use env::{Env, SystemEnv, Time};
 pub use exit_reason::{ExitReason, PanicReason};
@@ -76,7 +78,8 @@ pub use process::{
     process_info, processes, processes_iter, resume_process, set_group_leader, set_label,
     set_priority, suspend_process,
 };
-pub use process::{TrySendError, mailbox_limit, send_wait, try_send};
+pub use process::{SendOpts, TrySendError, mailbox_limit, send_wait, send_with, try_send};
+pub use process::{SystemMonitor, async_dist, system_monitor};
 pub use process::{cancel_timer_async, cancel_timer_no_info, send_at, start_timer_at};
 pub use process::{dictionary, info};
 pub use process_info::{InfoItem, Item, Snapshot, Status};
@@ -86,7 +89,7 @@ pub use remote::RemoteFn;
 pub use scheduler::Driver;
 pub use signal::{Alias, Signal, SpawnError, Target};
 pub use system_message::{
-    Down, Exit, NodeDown, NodeDownReason, NodeType, NodeUp, Object, SpawnReply,
+    BusyDist, Down, Exit, NodeDown, NodeDownReason, NodeType, NodeUp, Object, SpawnReply,
 };
 pub use timers::{CancelTimer, Timeout, TimerRef};
 

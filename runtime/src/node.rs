@@ -28,7 +28,7 @@ use crate::observe::Observed;
 use crate::oneshot::Oneshot;
 use crate::pid::Pid;
 use crate::priority::Priority;
-use crate::process::{self, Action, Body, Orphans, Processes, SlotRef, Start};
+use crate::process::{self, Action, Body, Orphans, Processes, SlotRef, Start, SystemMonitor};
 use crate::reference::Reference;
 use crate::registry::{RegisterError, Registry};
 use crate::remote::Functions;
@@ -62,6 +62,9 @@ pub(crate) struct Inner {
     /// The limit of the mailboxes of processes that are given none of their own. Behind a
     /// pointer, since few nodes have one.
     pub(crate) mailbox_limit: Option<Box<MailboxLimit>>,
+    /// Whether new processes go on where a connection is congested.
+    pub(crate) async_dist: bool,
+    pub(crate) system_monitor: Mutex<Option<SystemMonitor>>,
     pub(crate) carrier: OnceLock<Arc<dyn Carrier>>,
     pub(crate) blocking: BlockingPool,
     /// Children that may come to processes that have ended.
@@ -105,6 +108,7 @@ pub struct NodeBuilder {
     workers: Option<usize>,
     process_limit: usize,
     mailbox_limit: MailboxLimit,
+    async_dist: bool,
     env: Option<Arc<dyn Env>>,
     driver: Option<Arc<dyn Driver>>,
     observed: Observed,
@@ -146,6 +150,14 @@ impl NodeBuilder {
     #[must_use]
     pub fn mailbox_limit(mut self, limit: MailboxLimit) -> Self {
         self.mailbox_limit = limit;
+        self
+    }
+
+    /// What [`async_dist`](crate::async_dist()) is in new processes; false if not set (Erlang's
+    /// `+pad`).
+    #[must_use]
+    pub fn async_dist(mut self, on: bool) -> Self {
+        self.async_dist = on;
         self
     }
 
@@ -220,6 +232,8 @@ impl NodeBuilder {
             registry: Registry::default(),
             timers: Timers::new(id, workers + 1),
             mailbox_limit: Some(self.mailbox_limit).filter(|limit| !limit.is_none()).map(Box::new),
+            async_dist: self.async_dist,
+            system_monitor: Mutex::default(),
             carrier: OnceLock::new(),
             blocking: BlockingPool::default(),
             orphans: Orphans::default(),
@@ -243,6 +257,7 @@ impl Node {
             workers: None,
             process_limit: PROCESS_LIMIT,
             mailbox_limit: MailboxLimit::NONE,
+            async_dist: false,
             env: None,
             driver: None,
             observed: Observed::default(),

@@ -49,6 +49,8 @@ pub enum Item {
     InitialCall,
     /// Where it waits.
     CurrentFunction,
+    /// Whether it goes on where it sends over a congested connection.
+    AsyncDist,
     /// The processes that have suspended it.
     SuspendedBy,
 }
@@ -95,6 +97,8 @@ pub enum InfoItem {
     InitialCall(&'static Location<'static>),
     /// The `receive!` that it is in; none while it runs, and where it waits for anything else.
     CurrentFunction(Option<&'static Location<'static>>),
+    /// Whether it goes on where it sends over a congested connection.
+    AsyncDist(bool),
     /// Who has suspended it.
     SuspendedBy(Vec<Pid>),
 }
@@ -109,7 +113,7 @@ pub enum Status {
     Runnable,
     /// It waits for a message, or for anything else.
     Waiting,
-    /// Another process has suspended it.
+    /// Another process has suspended it, or it waits for room in the output of a connection.
     Suspended,
     /// It is about to end. Nobody is told so: a process that ends answers no more.
     Exiting,

@@ -92,6 +92,12 @@ pub enum Signal {
         /// The connection.
         connection: ConnectionId,
     },
+    /// There is room again in the output of a connection for which the receiver waits, or the
+    /// connection is no more. Made by the carrier of this node, never by a peer.
+    ConnectionRoom {
+        /// The connection.
+        connection: ConnectionId,
+    },
 }
 
 impl Signal {
@@ -107,6 +113,19 @@ impl Signal {
                 | Signal::Demonitor { .. }
                 | Signal::GroupLeader { .. }
                 | Signal::Request(_)
+                | Signal::ConnectionRoom { .. }
+        )
+    }
+
+    /// Whether it is the runtime that sends this for a process, which does not wait for it to
+    /// go out (BUSY-5).
+    pub(crate) fn is_of_the_runtime(&self) -> bool {
+        matches!(
+            self,
+            Signal::UnlinkAck { .. }
+                | Signal::Exit { by_link: true, .. }
+                | Signal::Down { .. }
+                | Signal::SpawnReply { .. }
         )
     }
 }

@@ -118,6 +118,19 @@ impl fmt::Display for NodeDownReason {
     }
 }
 
+/// A process was suspended, since it sent over a congested connection (Erlang's
+/// `{monitor, Pid, busy_dist_port, Port}`). For the process that
+/// [`system_monitor`](crate::system_monitor()) names.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct BusyDist {
+    /// The process.
+    pub pid: Pid,
+    /// The node at the other end.
+    pub node: NodeName,
+    /// The connection, as in [`NodeUp`].
+    pub connection: u64,
+}
+
 /// The answer to a request to spawn on another node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SpawnReply {

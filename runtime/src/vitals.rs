@@ -20,6 +20,10 @@ const EXITING: u8 = 1 << 2;
 const SUSPENDED: u8 = 1 << 3;
 /// It hibernates: when its turn is over, what it keeps shrinks.
 const HIBERNATING: u8 = 1 << 4;
+/// It has sent over a connection that is congested, and waits until there is room.
+const HELD_UP: u8 = 1 << 5;
+/// It never does that.
+const ASYNC_DIST: u8 = 1 << 6;
 
 pub(crate) struct Vitals {
     /// The work that it has done; see `process::budget`.
@@ -68,12 +72,25 @@ impl Vitals {
         self.set(EXITING, true);
     }
 
+    /// By another process, or by congestion.
     pub(crate) fn is_suspended(&self) -> bool {
-        self.has(SUSPENDED)
+        self.has(SUSPENDED | HELD_UP)
     }
 
     pub(crate) fn set_suspended(&self, suspended: bool) {
         self.set(SUSPENDED, suspended);
+    }
+
+    pub(crate) fn set_held_up(&self, held_up: bool) {
+        self.set(HELD_UP, held_up);
+    }
+
+    pub(crate) fn is_async_dist(&self) -> bool {
+        self.has(ASYNC_DIST)
+    }
+
+    pub(crate) fn set_async_dist(&self, async_dist: bool) {
+        self.set(ASYNC_DIST, async_dist);
     }
 
     pub(crate) fn is_hibernating(&self) -> bool {

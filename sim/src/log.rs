@@ -321,5 +321,6 @@ fn kind(signal: &Signal) -> &'static str {
         Signal::GroupLeader { .. } => "group_leader",
         Signal::Request(_) => "request",
         Signal::ConnectionLost { .. } => "connection_lost",
+        Signal::ConnectionRoom { .. } => "connection_room",
     }
 }

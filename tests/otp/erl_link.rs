@@ -4,6 +4,7 @@ use std::sync::mpsc;
 
 use fika::prelude::*;
 
+use crate::busy;
 use crate::wait::{down, end_of, exit_from, has_none, next, serve, sync};
 
 fn text(text: &str) -> ExitReason {
@@ -362,4 +363,10 @@ fn dist_process_monitors() {
     for _ in 0..4 {
         assert_eq!(tells.recv_timeout(LIMIT).unwrap(), ExitReason::Noconnection);
     }
+}
+
+/// BUSY-1, BUSY-5, LINK-14.
+#[test]
+fn busy_dist_port_monitor() {
+    busy::port_monitor();
 }

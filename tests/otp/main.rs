@@ -7,6 +7,7 @@
 mod support;
 
 mod bif;
+mod busy;
 mod distribution;
 mod epmd;
 mod erl_distribution;

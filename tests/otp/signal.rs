@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use fika::prelude::*;
 use fika::{LinkOpts, exit_process_priority, link_with, send_priority};
 
+use crate::busy;
 use crate::message_queue_data::{change, expect};
 use crate::support::Place;
 use crate::support::peer::{Hello, Peer, frame as peer_frame, text as peer_text, varint};
@@ -764,4 +765,22 @@ async fn move_msgs_off_heap_signal_recv_exit() {
         let reason = down(watch).await;
         assert!(reason == text("enough") || reason == ExitReason::Normal, "{reason}");
     }
+}
+
+/// BUSY-5.
+#[test]
+fn busy_dist_exit_signal() {
+    busy::ends_are_told(busy::Do::Link);
+}
+
+/// BUSY-5.
+#[test]
+fn busy_dist_down_signal() {
+    busy::ends_are_told(busy::Do::Monitor);
+}
+
+/// BUSY-5, LINK-14.
+#[test]
+fn busy_dist_unlink_ack_signal() {
+    busy::unlink_ack();
 }

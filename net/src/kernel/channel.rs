@@ -21,11 +21,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use fika_runtime::{
-    ConnectionId, EncodeError, ExitReason, Node, NodeDownReason, NodeId, NodeName, NodeType, Pid,
-    RemoteDest, Signal, SpawnRequest, Target,
+    Carried, Congested, ConnectionId, EncodeError, ExitReason, Node, NodeDownReason, NodeId,
+    NodeName, NodeType, Pid, RemoteDest, Signal, SpawnRequest, Target,
 };
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
+use super::config::Config;
+use super::congestion::Congestion;
 use super::net::Net;
 use super::net_kernel::Command;
 use crate::io::{Handler, Stream};
@@ -56,6 +58,7 @@ pub(super) struct Channel {
 
 struct State {
     phase: Phase,
+    congestion: Congestion,
     watchers: Watchers,
 }
 
@@ -89,7 +92,12 @@ struct Watchers {
 /// What became of a signal.
 pub(super) enum Sent {
     /// It is queued.
-    Yes,
+    Yes {
+        /// More waits than is good.
+        congested: bool,
+    },
+    /// It is not, since more waits already.
+    Busy(Signal),
     /// It is for an earlier life of the node.
     Stale(Signal),
     /// The channel is down.
@@ -97,8 +105,15 @@ pub(super) enum Sent {
 }
 
 impl Channel {
-    pub(super) fn new(id: ConnectionId, peer: NodeName, net: Weak<Net>) -> Arc<Channel> {
-        let state = State { phase: Phase::Pending(Vec::new()), watchers: Watchers::default() };
+    pub(super) fn new(
+        id: ConnectionId,
+        peer: NodeName,
+        net: Weak<Net>,
+        config: &Config,
+    ) -> Arc<Channel> {
+        let congestion = Congestion::new(config.output_high_bytes, config.output_low_bytes);
+        let phase = Phase::Pending(Vec::new());
+        let state = State { phase, congestion, watchers: Watchers::default() };
         Arc::new_cyclic(|this| Channel {
             id,
             peer,
@@ -134,9 +149,23 @@ impl Channel {
         }
     }
 
-    /// Sends a signal, or has it wait.
-    pub(super) fn send(&self, to: &RemoteDest, signal: Signal) -> Result<Sent, EncodeError> {
+    /// What became of something that was sent over it.
+    pub(super) fn carried(self: &Arc<Self>, congested: bool) -> Carried {
+        let congested = congested.then(|| self.clone() as Arc<dyn Congested>);
+        Carried { connection: self.id, congested }
+    }
+
+    /// Sends a signal, or has it wait. `nosuspend`: not if more waits than is good.
+    pub(super) fn send(
+        &self,
+        to: &RemoteDest,
+        signal: Signal,
+        nosuspend: bool,
+    ) -> Result<Sent, EncodeError> {
         let mut state = self.state.lock();
+        if nosuspend && state.is_congested() {
+            return Ok(Sent::Busy(signal));
+        }
         if let Signal::Link { from } | Signal::Monitor { from, .. } = &signal {
             state.watch(*from, &self.net);
         }
@@ -146,15 +175,23 @@ impl Channel {
             Phase::Up(up) if !up.is_for(to) => return Ok(Sent::Stale(signal)),
             Phase::Up(up) => {
                 up.send(to, signal)?;
-                drop(state);
-                self.has_output();
+                return Ok(Sent::Yes { congested: self.sent(state) });
             }
         }
-        Ok(Sent::Yes)
+        Ok(Sent::Yes { congested: false })
     }
 
-    /// Sends a request to spawn; gives it back when the channel is down.
-    pub(super) fn spawn(&self, request: SpawnRequest) -> Result<(), Box<SpawnRequest>> {
+    /// Something was put into the output; true if more waits now than is good.
+    fn sent(&self, mut state: MutexGuard<'_, State>) -> bool {
+        let congested = state.is_congested();
+        drop(state);
+        self.has_output();
+        congested
+    }
+
+    /// Sends a request to spawn; true if more waits now than is good. Gives it back when the
+    /// channel is down.
+    pub(super) fn spawn(&self, request: SpawnRequest) -> Result<bool, Box<SpawnRequest>> {
         let mut state = self.state.lock();
         state.watch(request.from, &self.net);
         match &mut state.phase {
@@ -162,12 +199,12 @@ impl Channel {
             Phase::Down => return Err(request.into()),
             Phase::Up(up) => {
                 let answer = up.spawn(request);
-                drop(state);
-                self.has_output();
+                let congested = self.sent(state);
                 answer.into_iter().for_each(|(to, answer)| self.deliver(&Target::Pid(to), answer));
+                return Ok(congested);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// The handshake is over: what has waited goes out. Nothing is read before
@@ -223,6 +260,7 @@ impl Channel {
         let mut state = self.state.lock();
         let phase = std::mem::replace(&mut state.phase, Phase::Down);
         let watchers = std::mem::take(&mut state.watchers);
+        let held_up = state.congestion.end();
         drop(state);
         let node = match &phase {
             Phase::Down => return,
@@ -238,6 +276,7 @@ impl Channel {
             let signal = Signal::ConnectionLost { node, connection: self.id };
             self.deliver(&Target::Pid(pid), signal);
         }
+        self.go_on(held_up);
         if let Some(net) = self.net.upgrade() {
             net.lost(self, node, reason);
         }
@@ -274,15 +313,18 @@ impl Channel {
     pub(super) fn write(&self) {
         self.dirty.store(false, Ordering::Release);
         let mut state = self.state.lock();
-        let Phase::Up(up) = &mut state.phase else { return };
-        while up.connection.output_bytes() > 0 {
-            match up.stream.try_write(up.connection.output()) {
-                Ok(0) => return,
-                Ok(written) => up.connection.advance_output(written),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // When there is room the network says so; when it is broken, as well.
-                Err(_) => return,
-            }
+        let State { phase, congestion, .. } = &mut *state;
+        let Phase::Up(up) = phase else { return };
+        up.write();
+        let go_on = congestion.written(up.connection.output_bytes());
+        drop(state);
+        self.go_on(go_on);
+    }
+
+    /// There is room again for these.
+    fn go_on(&self, held_up: BTreeSet<Pid>) {
+        for pid in held_up {
+            self.deliver(&Target::Pid(pid), Signal::ConnectionRoom { connection: self.id });
         }
     }
 
@@ -375,7 +417,30 @@ impl Handler for Channel {
     }
 }
 
+impl Congested for Channel {
+    fn node(&self) -> NodeName {
+        self.peer.clone()
+    }
+
+    fn wait(&self, pid: Pid) -> bool {
+        self.state.lock().congestion.wait(pid)
+    }
+}
+
 impl Up {
+    /// Writes what there is room for.
+    fn write(&mut self) {
+        while self.connection.output_bytes() > 0 {
+            match self.stream.try_write(self.connection.output()) {
+                Ok(0) => return,
+                Ok(written) => self.connection.advance_output(written),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // When there is room the network says so; when it is broken, as well.
+                Err(_) => return,
+            }
+        }
+    }
+
     fn node_type(&self) -> NodeType {
         if self.hidden { NodeType::Hidden } else { NodeType::Visible }
     }
@@ -412,6 +477,13 @@ impl Up {
 }
 
 impl State {
+    fn is_congested(&mut self) -> bool {
+        match &self.phase {
+            Phase::Up(up) => self.congestion.is_congested(up.connection.output_bytes()),
+            Phase::Pending(_) | Phase::Down => false,
+        }
+    }
+
     /// Notes a process that is to be told of the loss.
     fn watch(&mut self, pid: Pid, net: &Weak<Net>) {
         let watchers = &mut self.watchers;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::congestion::{OUTPUT_HIGH_BYTES, OUTPUT_LOW_BYTES};
 use super::resolver::Resolver;
 use crate::cookie::Cookie;
 use crate::proto::limits::Limits;
@@ -45,6 +46,10 @@ pub struct Config {
     pub intensity: u32,
     /// The largest message, in bytes; the same on all nodes.
     pub message_bytes_max: usize,
+    /// Who sends to a node is held up while more bytes than this wait to go there.
+    pub output_high_bytes: usize,
+    /// They go on when no more than this wait.
+    pub output_low_bytes: usize,
     /// The longest time for making a connection (OTP's `net_setuptime`).
     pub setup_time: Duration,
     /// The longest time for a peer's handshake, from the connection to its proof.
@@ -67,6 +72,8 @@ impl Config {
             ticktime: Duration::from_secs(60),
             intensity: 4,
             message_bytes_max: Limits::MESSAGE_BYTES_MAX,
+            output_high_bytes: OUTPUT_HIGH_BYTES,
+            output_low_bytes: OUTPUT_LOW_BYTES,
             setup_time: Duration::from_secs(7),
             handshake_time: Duration::from_secs(5),
         }

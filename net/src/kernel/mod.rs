@@ -12,6 +12,7 @@ mod api;
 mod ask;
 mod channel;
 mod config;
+mod congestion;
 mod framed;
 mod mapper;
 mod net;

@@ -11,13 +11,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use fika_runtime::{
-    Carrier, ConnectionId, Creation, EncodeError, Env, Local, Node, NodeDownReason, NodeId,
-    NodeName, Pid, RemoteDest, Signal, SpawnRequest, Target, WeakNode, register, spawn,
+    Carried, Carrier, Conditions, ConnectionId, Creation, EncodeError, Env, Local, Node,
+    NodeDownReason, NodeId, NodeName, NotCarried, Pid, RemoteDest, Signal, SpawnRequest, Target,
+    WeakNode, register, spawn,
 };
 use parking_lot::Mutex;
 
 use super::channel::{Channel, Sent, stale};
 use super::config::{AutoConnect, Config};
+use super::congestion::OUTPUT_BYTES;
 use super::net_kernel::{Command, net_kernel};
 use super::resolver::ResolveError;
 use super::subscriptions::Subscriptions;
@@ -139,6 +141,12 @@ impl Net {
         if !Limits::MESSAGE_BYTES.contains(&self.config.message_bytes_max) {
             return Err(StartError::Setting("the largest message must be of 4 KiB to 2 GiB"));
         }
+        let (low, high) = (self.config.output_low_bytes, self.config.output_high_bytes);
+        if !OUTPUT_BYTES.contains(&high) || low > high {
+            let why = "the output of a connection must be of 64 KiB to 1 GiB, and its low mark \
+                       not above the high one";
+            return Err(StartError::Setting(why));
+        }
         let addr = self.listen_addr();
         let listener = Acceptor::listen(&*self.network, addr, BACKLOG)
             .map_err(|error| StartError::Listen { addr, error })?;
@@ -229,7 +237,7 @@ impl Net {
 
     fn new_channel(&self, peer: &NodeName) -> Arc<Channel> {
         let id = ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed) + 1);
-        Channel::new(id, peer.clone(), self.this.clone())
+        Channel::new(id, peer.clone(), self.this.clone(), &self.config)
     }
 
     /// The channel to a node; a pending one, that nobody sets up, if there is none.
@@ -270,13 +278,46 @@ impl Net {
         self.has_output.store(true, Ordering::Release);
     }
 
+    /// Sends over a channel, and over another one where that has gone down meanwhile.
+    /// `nosuspend`: not if the sender would have to wait.
+    fn send_over(
+        &self,
+        mut up: Option<Arc<Channel>>,
+        to: &RemoteDest,
+        mut signal: Signal,
+        nosuspend: bool,
+    ) -> Result<Carried, NotCarried> {
+        loop {
+            let channel = match up.take().or_else(|| self.auto_connect(&to.node_name())) {
+                Some(channel) => channel,
+                None => return Ok(self.barred(&signal)),
+            };
+            match channel.send(to, signal, nosuspend).map_err(NotCarried::Encode)? {
+                Sent::Yes { congested } => return Ok(channel.carried(congested)),
+                Sent::Busy(back) => return Err(NotCarried::Nosuspend(back)),
+                Sent::Gone(back) => signal = back,
+                Sent::Stale(back) => {
+                    if let (Some((pid, answer)), Some(node)) = (stale(to, back), self.node()) {
+                        node.receive(&Target::Pid(pid), answer);
+                    }
+                    return Ok(channel.carried(false));
+                }
+            }
+        }
+    }
+
+    /// The channel to the life of a node that a destination names, if it is up.
+    fn up(&self, to: &RemoteDest) -> Option<Arc<Channel>> {
+        to.node().and_then(|node| self.table.up(node))
+    }
+
     /// There is no connection, and none is made.
-    fn barred(&self, signal: &Signal) -> ConnectionId {
+    fn barred(&self, signal: &Signal) -> Carried {
         let connection = ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed) + 1);
         if let Signal::Link { from } | Signal::Monitor { from, .. } = signal {
             self.tell_lost(*from, connection);
         }
-        connection
+        Carried { connection, congested: None }
     }
 
     fn tell_lost(&self, pid: Pid, connection: ConnectionId) {
@@ -287,36 +328,41 @@ impl Net {
 }
 
 impl Carrier for Net {
-    fn send(&self, to: RemoteDest, mut signal: Signal) -> Result<ConnectionId, EncodeError> {
-        let mut up = to.node().and_then(|node| self.table.up(node));
-        loop {
-            let channel = match up.take().or_else(|| self.auto_connect(&to.node_name())) {
-                Some(channel) => channel,
-                None => return Ok(self.barred(&signal)),
-            };
-            match channel.send(&to, signal)? {
-                Sent::Yes => return Ok(channel.id()),
-                Sent::Gone(back) => signal = back,
-                Sent::Stale(back) => {
-                    if let (Some((pid, answer)), Some(node)) = (stale(&to, back), self.node()) {
-                        node.receive(&Target::Pid(pid), answer);
-                    }
-                    return Ok(channel.id());
-                }
+    fn send(&self, to: RemoteDest, signal: Signal) -> Result<Carried, EncodeError> {
+        self.send_over(self.up(&to), &to, signal, false).map_err(|not_carried| match not_carried {
+            NotCarried::Encode(error) => error,
+            NotCarried::Nosuspend(_) | NotCarried::Noconnect(_) => {
+                unreachable!("there was no condition")
             }
-        }
+        })
     }
 
-    fn spawn(&self, node: &NodeName, mut request: SpawnRequest) -> ConnectionId {
+    fn send_if(
+        &self,
+        to: RemoteDest,
+        signal: Signal,
+        conditions: Conditions,
+    ) -> Result<Carried, NotCarried> {
+        let mut channel = self.up(&to);
+        if conditions.noconnect && channel.is_none() {
+            channel = self.table.get(&to.node_name());
+            if channel.is_none() {
+                return Err(NotCarried::Noconnect(signal));
+            }
+        }
+        self.send_over(channel, &to, signal, conditions.nosuspend)
+    }
+
+    fn spawn(&self, node: &NodeName, mut request: SpawnRequest) -> Carried {
         loop {
             let Some(channel) = self.auto_connect(node) else {
                 let from = request.from;
                 let connection = ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed) + 1);
                 self.tell_lost(from, connection);
-                return connection;
+                return Carried { connection, congested: None };
             };
             match channel.spawn(request) {
-                Ok(()) => return channel.id(),
+                Ok(congested) => return channel.carried(congested),
                 Err(back) => request = *back,
             }
         }

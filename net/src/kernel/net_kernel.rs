@@ -287,7 +287,8 @@ impl Kernel {
             let net_kernel = RemoteDest::Name("net_kernel".into(), peer);
             // A channel that went down a moment ago takes nothing, and a list of names is
             // always encoded.
-            let _ = channel.send(&net_kernel, Signal::Message(Envelope::new(Mesh { nodes })));
+            let _ =
+                channel.send(&net_kernel, Signal::Message(Envelope::new(Mesh { nodes })), false);
         }
         channel.activate();
     }

@@ -55,6 +55,7 @@ plain! {
     crate::NodeName = "node_name", crate::ExitReason = "exit_reason", super::Term = "term",
     crate::Down = "DOWN", crate::Exit = "EXIT", crate::NodeUp = "nodeup",
     crate::NodeDown = "nodedown", crate::SpawnReply = "spawn_reply",
+    crate::BusyDist = "busy_dist",
 }
 
 /// A type that is made of others: its fingerprint is made of theirs.

@@ -1,6 +1,8 @@
 //! Models of what several parts do together: processes under loom, whole nodes under shuttle.
 //! Those of one part are beside it.
 
+#[cfg(loom)]
+mod congestion;
 #[cfg(shuttle)]
 mod nodes;
 #[cfg(loom)]

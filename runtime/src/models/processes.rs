@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A node of which the model's threads are the workers.
-fn node() -> Node {
+pub(super) fn node() -> Node {
     let clock = Arc::new(Clock::new(Duration::ZERO));
     Node::builder().workers(1).process_limit(8).env(clock).build_at_rest().unwrap()
 }
@@ -34,7 +34,7 @@ fn work(node: &Node) {
 }
 
 /// Two workers run all that is queued.
-fn run(node: &Node) {
+pub(super) fn run(node: &Node) {
     let other = {
         let node = node.clone();
         thread::spawn(move || work(&node))
@@ -47,19 +47,19 @@ fn run(node: &Node) {
 /// Counts what has been seen to the end, and the violations on the way: an assertion in a
 /// process would end only that.
 #[derive(Clone, Default)]
-struct Seen(Arc<(AtomicUsize, AtomicUsize)>);
+pub(super) struct Seen(Arc<(AtomicUsize, AtomicUsize)>);
 
 impl Seen {
     fn expect(&self, holds: bool) {
         self.0.1.fetch_add(usize::from(!holds), Relaxed);
     }
 
-    fn end(&self) {
+    pub(super) fn end(&self) {
         self.0.0.fetch_add(1, Relaxed);
     }
 
     /// So many processes have come to their end, nothing was wrong, and nothing is left.
-    fn check(&self, ends: usize, node: &Node) {
+    pub(super) fn check(&self, ends: usize, node: &Node) {
         assert_eq!(self.0.1.load(Relaxed), 0, "a process saw what must not be");
         assert_eq!(self.0.0.load(Relaxed), ends, "a process waits for ever");
         let left = (node.process_count(), node.timer_count(), node.whereis("name"));

@@ -105,7 +105,7 @@ fn tell(me: Running<'_>, reason: &ExitReason) {
     let Ending { links, watchers, monitors } = ending.unwrap_or_default();
     // 6.
     for (reference, monitor) in monitors {
-        node.demonitor(from, reference, &monitor);
+        node.demonitor(from, reference, &monitor, false);
     }
     me.end_suspensions();
     // 7.

@@ -1,12 +1,14 @@
-//! What few processes have: a label, a dictionary, who has suspended whom, and who has asked
-//! too late.
+//! What few processes have: a label, a dictionary, who has suspended whom, who has asked too
+//! late, and the connections on which it waits.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::control::Control;
 use super::dictionary::Dictionary;
 use super::suspend::Suspensions;
+use crate::carrier::ConnectionId;
 use crate::signal::Signal;
 
 /// The parts. See [`Rare`](super::rare::Rare), which holds them behind a pointer of their own.
@@ -19,6 +21,8 @@ pub(super) struct Extras {
     /// Links and monitors that came behind a fatal signal, to be answered when the process has
     /// ended.
     pub(super) late: RefCell<Vec<Signal>>,
+    /// The congested connections that it has sent over.
+    pub(super) held_up_by: RefCell<BTreeSet<ConnectionId>>,
 }
 
 impl Extras {
@@ -28,6 +32,7 @@ impl Extras {
             && self.dictionary.borrow().is_empty()
             && self.suspensions.borrow().is_empty()
             && self.late.borrow().is_empty()
+            && self.held_up_by.borrow().is_empty()
     }
 }
 

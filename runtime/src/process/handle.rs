@@ -108,6 +108,7 @@ impl Running<'_> {
             Signal::GroupLeader { leader } => self.control.slot.vitals.set_group_leader(leader),
             Signal::Request(request) => self.handle_request(request),
             Signal::ConnectionLost { node, connection } => self.handle_loss(node, connection),
+            Signal::ConnectionRoom { connection } => self.handle_room(connection),
         }
     }
 
@@ -141,7 +142,7 @@ impl Running<'_> {
                 let stamp = stamp.with_counted(envelope.word().is_counted());
                 self.control.put_stamped(envelope, stamp);
                 if let Some(monitor) = monitor {
-                    self.node.demonitor(self.pid(), reference, &monitor);
+                    self.node.demonitor(self.pid(), reference, &monitor, false);
                 }
                 contain(|| drop(tag));
             }
@@ -277,7 +278,8 @@ impl Running<'_> {
                 relations.add_child_monitor(reference, child, connection, delivery);
             }
             Asked::TakenBack => {
-                self.node.signal(child, Signal::Demonitor { from: self.pid(), reference });
+                let signal = Signal::Demonitor { from: self.pid(), reference };
+                self.node.signal_as(child, signal, false);
             }
         }
     }

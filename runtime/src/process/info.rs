@@ -72,6 +72,8 @@ one_item! {
     initial_call: InitialCall -> &'static Location<'static>;
     /// Where it waits; see [`InfoItem::CurrentFunction`].
     current_function: CurrentFunction -> Option<&'static Location<'static>>;
+    /// Whether it goes on where it sends over a congested connection.
+    async_dist: AsyncDist -> bool;
     /// Who has suspended it.
     suspended_by: SuspendedBy -> Vec<Pid>;
 }

@@ -5,6 +5,7 @@ mod aliases;
 mod api;
 mod bounded;
 mod budget;
+mod congestion;
 mod control;
 mod crash;
 pub mod dictionary;
@@ -30,6 +31,7 @@ mod relations;
 mod request;
 mod route;
 mod run;
+mod send_with;
 mod snapshot;
 mod spawn;
 mod spawn_on;
@@ -37,6 +39,7 @@ mod spawn_opt;
 mod spawn_request;
 mod spawning;
 mod suspend;
+mod system_monitor;
 mod tag;
 mod timer_action;
 mod timers;
@@ -50,7 +53,7 @@ pub use api::{
 };
 pub use bounded::mailbox_limit;
 pub use budget::{bump_reductions, yield_now};
-pub use flags::set_priority;
+pub use flags::{async_dist, set_priority};
 pub use group_leader::{group_leader, set_group_leader};
 pub use hibernate::hibernate;
 pub use label::set_label;
@@ -60,12 +63,14 @@ pub use priority::{ExitDest, exit_process_priority, send_priority};
 pub use process_info::{is_process_alive, process_info};
 pub use processes::{Processes, processes, processes_iter};
 pub use receive::{Next, Opened, Receive};
+pub use send_with::{SendOpts, send_with};
 pub use spawn::{spawn, spawn_link, spawn_monitor};
 pub use spawn_on::{spawn_link_on, spawn_monitor_on, spawn_on, spawn_on_with, spawn_opt_on};
 pub use spawn_opt::{SpawnOpts, Spawned, spawn_opt};
 pub use spawn_request::{RequestOpts, spawn_request, spawn_request_abandon, spawn_request_on};
 pub use spawning::ReplyOn;
 pub use suspend::{SuspendError, resume_process, suspend_process};
+pub use system_monitor::{SystemMonitor, system_monitor};
 pub use timers::{
     cancel_timer, cancel_timer_async, cancel_timer_no_info, read_timer, send_after, send_at,
     start_timer, start_timer_at,

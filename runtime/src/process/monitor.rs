@@ -182,7 +182,7 @@ impl Running<'_> {
             Route::Here(pid) => self.node.deliver(pid, signal),
             Route::Nowhere => self.node.nobody(signal),
             Route::There(to) => {
-                let connection = self.node.carry(to, signal);
+                let connection = self.node.carry(to, signal, true);
                 self.control.relations().monitored_over(reference, connection);
             }
         }
@@ -236,20 +236,21 @@ impl Running<'_> {
         }
         drop(relations);
         if let Some(held) = &held {
-            self.node.demonitor(self.pid(), reference, held);
+            self.node.demonitor(self.pid(), reference, held, true);
         }
         held.is_some() || pending.is_some()
     }
 }
 
 impl Inner {
-    /// Tells the target of a monitor that it is not watched any more.
-    pub(super) fn demonitor(&self, from: Pid, reference: Reference, held: &Monitor) {
+    /// Tells the target of a monitor that it is not watched any more. If the running process
+    /// has asked for that, it waits where there is no room.
+    pub(super) fn demonitor(&self, from: Pid, reference: Reference, held: &Monitor, waits: bool) {
         let signal = Signal::Demonitor { from, reference };
         match (held.target, &held.object) {
-            (Some(target), _) => drop(self.signal(target, signal)),
+            (Some(target), _) => drop(self.signal_as(target, signal, waits)),
             (None, Object::Name(name, at)) if !self.is_called(at.as_str()) => {
-                self.carry(RemoteDest::Name(name.clone(), at.clone()), signal);
+                self.carry(RemoteDest::Name(name.clone(), at.clone()), signal, waits);
             }
             (None, _) => {}
         }

@@ -164,6 +164,7 @@ impl Running<'_> {
             // While it runs it is past that.
             Item::CurrentFunction if self.is_polled() => InfoItem::CurrentFunction(None),
             Item::CurrentFunction => InfoItem::CurrentFunction(control.receiving.get()),
+            Item::AsyncDist => InfoItem::AsyncDist(control.slot.vitals.is_async_dist()),
             Item::SuspendedBy => InfoItem::SuspendedBy(
                 extras.map_or_else(Vec::new, |extras| extras.suspensions.borrow().suspenders()),
             ),

@@ -1,6 +1,6 @@
 //! From a destination to a queue: here, or over the carrier.
 
-use crate::carrier::{ConnectionId, RemoteDest};
+use crate::carrier::{Carried, Conditions, ConnectionId, NotCarried, RemoteDest};
 use crate::dest::Dest;
 use crate::exit_reason::ExitReason;
 use crate::message::{Address, EncodeError, Envelope, Message};
@@ -91,7 +91,7 @@ impl Inner {
             }
             Found::Remote(dest) => {
                 message.check_sendable()?;
-                self.try_carry(dest, Signal::Message(message))?;
+                self.try_carry(dest, Signal::Message(message), true)?;
             }
             Found::Nobody => {}
         }
@@ -125,18 +125,24 @@ impl Inner {
             if let Signal::Message(message) = &signal {
                 message.check_sendable()?;
             }
-            self.try_carry(RemoteDest::Alias(alias), signal)?;
+            self.try_carry(RemoteDest::Alias(alias), signal, true)?;
         }
         Ok(())
     }
 
     /// Sends a signal to a process, wherever it is; says over which connection.
     pub(super) fn signal(&self, to: Pid, signal: Signal) -> ConnectionId {
+        let waits = !signal.is_of_the_runtime();
+        self.signal_as(to, signal, waits)
+    }
+
+    /// The same; where there is no room, the running process waits if it is to.
+    pub(super) fn signal_as(&self, to: Pid, signal: Signal, waits: bool) -> ConnectionId {
         if to.node() == self.id {
             self.deliver(to, signal);
             LOCAL
         } else {
-            self.carry(RemoteDest::Pid(to), signal)
+            self.carry(RemoteDest::Pid(to), signal, waits)
         }
     }
 
@@ -145,25 +151,65 @@ impl Inner {
         self.signal(to, signal);
     }
 
-    /// Sends a signal that is no message to another node.
-    pub(super) fn carry(&self, to: RemoteDest, signal: Signal) -> ConnectionId {
-        self.try_carry(to, signal).unwrap_or_else(|error| {
+    /// Sends a signal that is no message to another node. If the running process has sent it,
+    /// it waits where there is no room.
+    pub(super) fn carry(&self, to: RemoteDest, signal: Signal, waits: bool) -> ConnectionId {
+        self.try_carry(to, signal, waits).unwrap_or_else(|error| {
             tracing::error!(%error, "a signal to another node was not sent");
             Inner::NEVER_CONNECTED
         })
     }
 
-    fn try_carry(&self, to: RemoteDest, signal: Signal) -> Result<ConnectionId, EncodeError> {
+    fn try_carry(
+        &self,
+        to: RemoteDest,
+        signal: Signal,
+        waits: bool,
+    ) -> Result<ConnectionId, EncodeError> {
         let Some(carrier) = self.carrier.get() else {
             self.not_carried(&signal);
             return Ok(Inner::NEVER_CONNECTED);
         };
-        let connection = carrier.send(to, signal)?;
-        if !is_worker() && self.scheduler.by_steps().is_none() {
-            // Nobody's turn ends here.
-            carrier.flush();
+        let Carried { connection, congested } = carrier.send(to, signal)?;
+        self.flush_outside();
+        if let Some(congested) = congested.filter(|_| waits) {
+            self.hold_up(connection, &*congested);
         }
         Ok(connection)
+    }
+
+    /// Sends a message to another node on conditions.
+    pub(super) fn carry_if(
+        &self,
+        to: RemoteDest,
+        message: Envelope,
+        conditions: Conditions,
+    ) -> Result<(), NotCarried> {
+        let message = Signal::Message(message);
+        let Some(carrier) = self.carrier.get() else {
+            let noconnect = conditions.noconnect;
+            return if noconnect { Err(NotCarried::Noconnect(message)) } else { Ok(()) };
+        };
+        let waits = !conditions.nosuspend;
+        let nosuspend = conditions.nosuspend && self.may_be_held_up();
+        let conditions = Conditions { nosuspend, ..conditions };
+        let Carried { connection, congested } = carrier.send_if(to, message, conditions)?;
+        self.flush_outside();
+        // With `nosuspend` the one after it is refused.
+        if let Some(congested) = congested.filter(|_| waits) {
+            self.hold_up(connection, &*congested);
+        }
+        Ok(())
+    }
+
+    /// Outside of the workers nobody's turn ends that would flush.
+    pub(super) fn flush_outside(&self) {
+        if !is_worker()
+            && self.scheduler.by_steps().is_none()
+            && let Some(carrier) = self.carrier.get()
+        {
+            carrier.flush();
+        }
     }
 
     /// There is no carrier: whoever waits for an answer is told that there is no

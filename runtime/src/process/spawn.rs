@@ -60,6 +60,9 @@ where
     let slot = node.table.allocate(shard())?;
     let pid = Pid::new(node.id, slot.id());
     slot.vitals.begin(start.priority, start.group_leader.unwrap_or(pid));
+    if node.async_dist {
+        slot.vitals.set_async_dist(true);
+    }
     let control = Control::new(slot, pid, start.parent, start.site);
     if let Some(peer) = start.link {
         control.relations().linked(peer);

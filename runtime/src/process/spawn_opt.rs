@@ -26,6 +26,7 @@ pub struct SpawnOpts {
     pub(super) monitor: Option<MonitorOpts>,
     pub(super) priority: Priority,
     pub(super) mailbox_limit: Option<MailboxLimit>,
+    pub(super) async_dist: Option<bool>,
 }
 
 /// What [`spawn_opt`] has made.
@@ -75,6 +76,14 @@ impl SpawnOpts {
     /// node's.
     pub fn mailbox_limit(mut self, limit: MailboxLimit) -> Self {
         self.mailbox_limit = Some(limit);
+        self
+    }
+
+    /// Whether it goes on where its sends find a connection congested, in place of what the
+    /// node has set; see [`async_dist`](crate::async_dist()). A process on another node has what
+    /// that node has set.
+    pub fn async_dist(mut self, async_dist: bool) -> Self {
+        self.async_dist = Some(async_dist);
         self
     }
 }
@@ -147,6 +156,9 @@ impl Running<'_> {
         let before = |pid: Pid| {
             if let Some(limit) = opts.mailbox_limit {
                 self.node.bound_new(pid, limit);
+            }
+            if let (Some(on), Some(slot)) = (opts.async_dist, self.node.table.get(pid.local())) {
+                slot.vitals.set_async_dist(on);
             }
             before(pid);
         };

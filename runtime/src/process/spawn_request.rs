@@ -7,7 +7,7 @@ use super::exit::refuse;
 use super::spawn_opt::SpawnOpts;
 use super::spawning::{ReplyOn, Spawning};
 use super::tag::Tag;
-use crate::carrier::SpawnRequest;
+use crate::carrier::{Carried, SpawnRequest};
 use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::message::Message;
@@ -206,8 +206,12 @@ impl Running<'_> {
         let group_leader = self.control.slot.vitals.group_leader();
         let request =
             SpawnRequest { reference, from, group_leader, function, args, link, monitor, priority };
-        spawning.connection = carrier.spawn(node, request);
+        let Carried { connection, congested } = carrier.spawn(node, request);
+        spawning.connection = connection;
         self.control.relations().add_spawn(reference, spawning);
+        if let Some(congested) = congested {
+            self.node.hold_up(connection, &*congested);
+        }
     }
 
     pub(super) fn abandon(self, request: Reference) -> bool {

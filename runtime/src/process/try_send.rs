@@ -8,11 +8,16 @@ use std::task::{Context, Poll};
 use super::budget::{gives_way, stops};
 use super::control::SlotRef;
 use super::route::{Found, SendError};
+use crate::carrier::{Conditions, NotCarried, RemoteDest};
 use crate::context;
 use crate::dest::Dest;
 use crate::message::{Address, Envelope, Message};
 use crate::node::{Inner, Node};
 use crate::room::{NoWait, Room, Take};
+use crate::signal::Alias;
+
+/// What `try_send` asks of the way to another node.
+const NOSUSPEND: Conditions = Conditions { nosuspend: true, noconnect: false };
 
 /// Why a message was not sent, and the message.
 pub struct TrySendError<M> {
@@ -24,6 +29,8 @@ pub struct TrySendError<M> {
 enum Why {
     Full,
     Noproc,
+    Busy,
+    Noconnect,
     Send(SendError),
 }
 
@@ -38,6 +45,18 @@ impl<M> TrySendError<M> {
     #[must_use]
     pub fn is_noproc(&self) -> bool {
         matches!(self.why, Why::Noproc | Why::Send(SendError::Unregistered(_)))
+    }
+
+    /// The connection to the receiver's node is congested (Erlang's `nosuspend`).
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.why == Why::Busy
+    }
+
+    /// There is no connection to the receiver's node (Erlang's `noconnect`).
+    #[must_use]
+    pub fn is_noconnect(&self) -> bool {
+        self.why == Why::Noconnect
     }
 
     /// The message. None if it was for another node, and turned out to hold something that
@@ -59,6 +78,8 @@ impl<M> fmt::Display for TrySendError<M> {
         match &self.why {
             Why::Full => f.write_str("the receiver's mailbox is full"),
             Why::Noproc => f.write_str("noproc: there is no such process"),
+            Why::Busy => f.write_str("nosuspend: the connection is congested"),
+            Why::Noconnect => f.write_str("noconnect: there is no connection"),
             Why::Send(error) => error.fmt(f),
         }
     }
@@ -70,9 +91,13 @@ impl<M> std::error::Error for TrySendError<M> {}
 ///
 /// A process of this node whose mailbox is full (see [`MailboxLimit`](crate::MailboxLimit))
 /// gets nothing, and neither does one that has ended; the error gives the message back. To a
-/// process without a limit, by an alias that is not active any more, and to another node it is
-/// as [`send`](crate::send): there the receiver's own policy decides when the message arrives,
-/// and nothing is reported.
+/// process without a limit, and by an alias that is not active any more, it is as
+/// [`send`](crate::send).
+///
+/// To another node it is sent if the connection is not congested, so that it never suspends
+/// (Erlang's `erlang:send_nosuspend/2`). There the receiver's own policy decides when the
+/// message arrives, and nothing is reported. For other conditions see
+/// [`send_with`](crate::send_with).
 ///
 /// ```
 /// # use fika_runtime::{Node, spawn, try_send};
@@ -86,8 +111,8 @@ impl<M> std::error::Error for TrySendError<M> {}
 /// ```
 ///
 /// # Errors
-/// When the mailbox is full, there is no such process, a node's name is none, or the message
-/// can't leave this node.
+/// When the mailbox is full, there is no such process, the connection is congested, a node's
+/// name is none, or the message can't leave this node.
 ///
 /// # Panics
 /// Outside of a process.
@@ -158,25 +183,29 @@ pub async fn send_wait<'a, M: Message>(
 
 /// Where a message goes on this node.
 #[derive(Clone, Copy)]
-struct Place {
+pub(super) struct Place {
     slot: u32,
     /// By its pid, or by an alias.
     address: Address,
 }
 
 /// A message that was not sent.
-enum Refused {
+pub(super) enum Refused {
     Full(Place, Envelope),
     Noproc(Envelope),
+    Busy(Envelope),
+    Noconnect(Envelope),
     /// To a name that is none or nobody's, or to another node.
     Send(SendError, Option<Envelope>),
 }
 
 impl Refused {
-    fn into_error<M: Message>(self) -> TrySendError<M> {
+    pub(super) fn into_error<M: Message>(self) -> TrySendError<M> {
         let (why, message) = match self {
             Refused::Full(_, message) => (Why::Full, Some(message)),
             Refused::Noproc(message) => (Why::Noproc, Some(message)),
+            Refused::Busy(message) => (Why::Busy, Some(message)),
+            Refused::Noconnect(message) => (Why::Noconnect, Some(message)),
             Refused::Send(error, message) => (Why::Send(error), message),
         };
         let message = message.and_then(|message| message.downcast().ok());
@@ -196,7 +225,9 @@ impl Inner {
                 slot.zip(Address::alias(alias.serial(), false))
             }
             Ok(Found::Nobody) => None,
-            Ok(Found::Alias(_) | Found::Remote(_)) => return self.offer_remote(dest, message),
+            Ok(Found::Alias(_) | Found::Remote(_)) => {
+                return self.send_if(dest, message, NOSUSPEND);
+            }
             Err(error) => return Err(Refused::Send(error, Some(message))),
         };
         match found {
@@ -227,11 +258,43 @@ impl Inner {
         slot.queue.push(message).map(|wake| slot.wake(wake)).map_err(Refused::Noproc)
     }
 
-    fn offer_remote(&self, dest: &Dest<'_>, message: Envelope) -> Result<(), Refused> {
+    fn offer_remote(
+        &self,
+        to: RemoteDest,
+        message: Envelope,
+        conditions: Conditions,
+    ) -> Result<(), Refused> {
         if let Err(error) = message.check_sendable() {
             return Err(Refused::Send(error.into(), Some(message)));
         }
-        self.send_envelope(dest, message).map_err(|error| Refused::Send(error, None))
+        self.carry_if(to, message, conditions).map_err(|not_carried| match not_carried {
+            NotCarried::Nosuspend(signal) => Refused::Busy(Envelope::signal(signal)),
+            NotCarried::Noconnect(signal) => Refused::Noconnect(Envelope::signal(signal)),
+            NotCarried::Encode(error) => Refused::Send(error.into(), None),
+        })
+    }
+
+    /// Sends a message on conditions.
+    pub(super) fn send_if(
+        &self,
+        dest: &Dest<'_>,
+        message: Envelope,
+        conditions: Conditions,
+    ) -> Result<(), Refused> {
+        let to = match self.find(dest) {
+            Ok(Found::Remote(to)) => to,
+            Ok(Found::Alias(reference))
+                if reference.node() != self.id && reference.owner().is_some() =>
+            {
+                RemoteDest::Alias(Alias { reference, priority: false })
+            }
+            Ok(_) => {
+                let sent = self.send_envelope(dest, message);
+                return sent.map_err(|error| Refused::Send(error, None));
+            }
+            Err(error) => return Err(Refused::Send(error, Some(message))),
+        };
+        self.offer_remote(to, message, conditions)
     }
 }
 

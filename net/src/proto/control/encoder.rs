@@ -71,7 +71,9 @@ impl Encoder {
                 p.spawn_reply(w, target, *reference, *result)
             }
             Signal::GroupLeader { leader } => p.group_leader(w, target, *leader),
-            Signal::Request(_) | Signal::ConnectionLost { .. } => Err(SendError::LocalOnly),
+            Signal::Request(_) | Signal::ConnectionLost { .. } | Signal::ConnectionRoom { .. } => {
+                Err(SendError::LocalOnly)
+            }
         })
     }
 

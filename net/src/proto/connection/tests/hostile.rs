@@ -168,7 +168,9 @@ fn parties(event: &Event) -> (BTreeSet<NodeId>, BTreeSet<NodeId>) {
                 }
                 // It is of any node, and nobody speaks for it.
                 Signal::GroupLeader { .. } => {}
-                Signal::Request(_) | Signal::ConnectionLost { .. } => panic!("this never crosses"),
+                Signal::Request(_)
+                | Signal::ConnectionLost { .. }
+                | Signal::ConnectionRoom { .. } => panic!("this never crosses"),
             }
         }
     }
