@@ -49,7 +49,8 @@ mod sim_test;
 pub use fika_macros::{Message, main, receive, remote, test};
 pub use fika_net::{
     AutoConnect, Cookie, CookieError, MonitorNodeError, NodeKind, Ping, StartError, connect_node,
-    disconnect_node, monitor_node, monitor_nodes, monitor_nodes_of, nodes, nodes_of, ping,
+    disconnect_node, is_alive, monitor_node, monitor_nodes, monitor_nodes_of, nodes, nodes_of,
+    ping, start_distribution, stop_distribution,
 };
 // How nodes find each other without a port mapper.
 pub use fika_net::{

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fika_net::{
-    AutoConnect, Config, Cookie, CookieError, Net, Network, NodeKind, Poller, Resolver, StartError,
+    AutoConnect, Config, Cookie, CookieError, Distribution, Network, NodeKind, Poller, Resolver,
+    StartError,
 };
 use fika_runtime::{
     BuildError, Env, ExitReason, MailboxLimit, NodeId, NodeName, NodeNameError, SystemEnv,
@@ -43,13 +44,64 @@ impl Node {
     /// The visible nodes that are connected (Erlang's `nodes/0`).
     #[must_use]
     pub fn nodes(&self) -> Vec<NodeName> {
-        Net::of(&self.0).map(|net| net.nodes_of(NodeKind::Visible)).unwrap_or_default()
+        self.distribution().map(|it| it.nodes_of(NodeKind::Visible)).unwrap_or_default()
     }
 
     /// Whether the node has a name, and so can be connected (Erlang's `is_alive/0`).
     #[must_use]
     pub fn is_distributed(&self) -> bool {
-        Net::of(&self.0).is_some()
+        self.distribution().is_some_and(|it| it.is_started())
+    }
+
+    /// Gives the node a name, as [`start_distribution`](crate::start_distribution) does inside
+    /// of a process.
+    ///
+    /// ```
+    /// use fika::prelude::*;
+    ///
+    /// # let ip = format!("127.1.{}.9", std::process::id() % 250);
+    /// let node = Node::builder().cookie("a long and secret cookie").epmd_port(14_399).build()?;
+    /// assert_eq!(node.name().as_str(), "nonode@nohost");
+    /// # let name = format!("late@{ip}");
+    /// # stringify! {
+    /// let name = "late@127.0.0.1";
+    /// # };
+    /// node.start_distribution(&name)?;
+    /// assert_eq!(node.name().as_str(), name);
+    /// assert!(node.stop_distribution());
+    /// assert!(!node.is_distributed());
+    /// # node.stop();
+    /// # Ok::<(), fika::NodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// Inside a process.
+    pub fn start_distribution(&self, name: impl Into<String>) -> Result<(), NodeError> {
+        let name = name.into().parse()?;
+        let Some(distribution) = self.distribution() else {
+            return Err(StartError::NoNetwork.into());
+        };
+        match self.try_block_on(async move { distribution.start(name).await }) {
+            Ok(started) => started.map_err(NodeError::from),
+            Err(reason) => Err(NodeError::Ended(reason)),
+        }
+    }
+
+    /// Takes the node's name away, as [`stop_distribution`](crate::stop_distribution) does
+    /// inside of a process.
+    ///
+    /// # Panics
+    /// Inside a process.
+    pub fn stop_distribution(&self) -> bool {
+        let Some(distribution) = self.distribution() else { return false };
+        self.try_block_on(async move { distribution.stop().await }).unwrap_or(false)
+    }
+
+    fn distribution(&self) -> Option<Arc<Distribution>> {
+        Distribution::of(&self.0)
     }
 
     /// Stops the node: closes its connections, kills its processes, and ends its threads. True
@@ -58,8 +110,8 @@ impl Node {
     /// # Panics
     /// Inside a process of the node.
     pub fn stop(&self) -> bool {
-        if let Some(net) = Net::of(&self.0) {
-            net.stop();
+        if let Some(distribution) = self.distribution() {
+            distribution.halt();
         }
         self.0.stop()
     }
@@ -108,14 +160,25 @@ pub enum NodeError {
     Poller(io::Error),
     /// It can't be one of many.
     #[error(transparent)]
-    Start(#[from] StartError),
+    Start(StartError),
     /// The process that started the distribution ended.
     #[error("the distribution could not be started: {0}")]
     Ended(ExitReason),
 }
 
-/// A setting of the distribution, to be made when its configuration is.
-type Change = Box<dyn FnOnce(&mut Config) + Send>;
+/// A name and a cookie have errors of their own, wherever they are found.
+impl From<StartError> for NodeError {
+    fn from(error: StartError) -> NodeError {
+        match error {
+            StartError::Name(error) => NodeError::Name(error),
+            StartError::Cookie(error) => NodeError::Cookie(error),
+            error => NodeError::Start(error),
+        }
+    }
+}
+
+/// A setting of the distribution, to be made each time it starts.
+type Change = Box<dyn Fn(&mut Config) + Send + Sync>;
 
 /// What makes the network of a node, on the poller in which its workers wait.
 type MakeNetwork = Box<dyn FnOnce(Poller) -> io::Result<Arc<dyn Network>> + Send>;
@@ -171,7 +234,7 @@ impl NodeBuilder {
     /// do not connect, even if they have the same cookie by mistake. Empty if not set.
     pub fn cluster_id(self, id: impl Into<String>) -> Self {
         let id = id.into();
-        self.change(move |config| config.cluster_id = id)
+        self.change(move |config| config.cluster_id.clone_from(&id))
     }
 
     /// How many threads run processes; as many as there are cores if not set.
@@ -248,7 +311,8 @@ impl NodeBuilder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn resolver(self, resolver: impl Resolver) -> Self {
-        self.change(move |config| config.resolver = Some(Arc::new(resolver)))
+        let resolver = Arc::new(resolver);
+        self.change(move |config| config.resolver = Some(resolver.clone()))
     }
 
     /// What carries the bytes between this node and others, the port mapper's included; TCP if
@@ -330,7 +394,7 @@ impl NodeBuilder {
         self.change(move |config| config.auto_connect = when)
     }
 
-    fn change(mut self, change: impl FnOnce(&mut Config) + Send + 'static) -> Self {
+    fn change(mut self, change: impl Fn(&mut Config) + Send + Sync + 'static) -> Self {
         self.changes.push(Box::new(change));
         self
     }
@@ -354,39 +418,52 @@ impl NodeBuilder {
         }
         let poller = Poller::new().map_err(NodeError::Poller)?;
         runtime = runtime.driver(Arc::new(poller.clone()));
-        let Some(name) = &self.name else { return Ok(Node(runtime.build()?)) };
-        let id = NodeId::of(&name.parse()?, Net::fresh_creation(&*env));
-        let mut config = Config::new(self.load_cookie(&*env)?);
-        for change in self.changes {
-            change(&mut config);
+        if let Some(name) = &self.name {
+            runtime = runtime.id(NodeId::of(&name.parse()?, Distribution::fresh_creation(&*env)));
         }
         let network: Arc<dyn Network> = match self.network {
             Some(make) => make(poller).map_err(NodeError::Poller)?,
             None => Arc::new(poller),
         };
-        let node = Node(runtime.id(id).build()?);
-        let net = Net::new(&node, network, config);
-        let started = node.try_block_on(net.start());
-        match started {
-            Ok(Ok(())) => Ok(node),
-            Ok(Err(error)) => {
-                node.stop();
-                Err(error.into())
-            }
-            Err(reason) => {
-                node.stop();
-                Err(NodeError::Ended(reason))
-            }
+        let node = Node(runtime.build()?);
+        let settings = Settings {
+            cookie: self.cookie,
+            file: self.cookie_file,
+            allow_weak: self.allow_weak_cookie,
+            env,
+        };
+        let changes = self.changes;
+        Distribution::new(&node, network, move || {
+            let mut config = Config::new(settings.load_cookie()?);
+            changes.iter().for_each(|change| change(&mut config));
+            Ok(config)
+        });
+        if let Some(name) = self.name
+            && let Err(error) = node.start_distribution(name)
+        {
+            node.stop();
+            return Err(error);
         }
+        Ok(node)
     }
+}
 
-    fn load_cookie(&self, env: &dyn Env) -> Result<Cookie, CookieError> {
-        match (&self.cookie, &self.cookie_file) {
-            (Some(cookie), _) if self.allow_weak_cookie => Cookie::new_weak(cookie),
+/// Where the cookie is from.
+struct Settings {
+    cookie: Option<String>,
+    file: Option<PathBuf>,
+    allow_weak: bool,
+    env: Arc<dyn Env>,
+}
+
+impl Settings {
+    fn load_cookie(&self) -> Result<Cookie, CookieError> {
+        match (&self.cookie, &self.file) {
+            (Some(cookie), _) if self.allow_weak => Cookie::new_weak(cookie),
             (Some(cookie), _) => Cookie::new(cookie),
-            (None, Some(file)) if self.allow_weak_cookie => Cookie::from_file_weak(file),
+            (None, Some(file)) if self.allow_weak => Cookie::from_file_weak(file),
             (None, Some(file)) => Cookie::from_file(file),
-            (None, None) => Cookie::load_default(&mut |bytes| env.secure_random(bytes)),
+            (None, None) => Cookie::load_default(&mut |bytes| self.env.secure_random(bytes)),
         }
     }
 }

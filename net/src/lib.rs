@@ -1,7 +1,7 @@
 //! Many nodes: the distribution layer of fika.
 //!
 //! Users name the crate `fika`. Here a node gets its name, finds others by a port mapper,
-//! connects to them, and its signals go to their processes: [`Net`] is the carrier that
+//! connects to them, and its signals go to their processes: [`Distribution`] is the carrier that
 //! the runtime knows as a trait.
 #![forbid(unsafe_code)]
 
@@ -21,9 +21,10 @@ pub use io::{
     HostIp, Listener, Network, Poller, Socket,
 };
 pub use kernel::{
-    AutoConnect, Config, FixedPort, MonitorNodeError, Net, NodeAddr, NodeKind, Ping, ResolveError,
-    Resolver, Resolving, StartError, StaticNodes, StaticNodesError, connect_node, disconnect_node,
-    monitor_node, monitor_nodes, monitor_nodes_of, nodes, nodes_of, ping, resolver_fn,
+    AutoConnect, Config, Distribution, FixedPort, MonitorNodeError, NodeAddr, NodeKind, Ping,
+    ResolveError, Resolver, Resolving, StartError, StaticNodes, StaticNodesError, connect_node,
+    disconnect_node, is_alive, monitor_node, monitor_nodes, monitor_nodes_of, nodes, nodes_of,
+    ping, resolver_fn, start_distribution, stop_distribution,
 };
 /// What benchmarks and fuzzers reach. Not for use by hand: it changes as the protocol does.
 #[doc(hidden)]

@@ -153,6 +153,11 @@ pub trait Carrier: Send + Sync + 'static {
     /// Sends what has been gathered. Workers call this at the end of a turn.
     fn flush(&self);
 
+    /// Whether the node has a name now, and so can have connections.
+    fn is_alive(&self) -> bool {
+        true
+    }
+
     /// A process looked at a message of that node, and it did not decode.
     fn undecodable(&self, node: NodeId, why: &str);
 

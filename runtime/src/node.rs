@@ -14,6 +14,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
+use parking_lot::RwLock;
+
 use crate::carrier::{Carrier, ConnectionId, SpawnRequest};
 use crate::context;
 use crate::dest::Dest;
@@ -22,7 +24,7 @@ use crate::exit_reason::ExitReason;
 use crate::mailbox_limit::MailboxLimit;
 use crate::message::{Envelope, Message};
 use crate::name::Name;
-use crate::node_id::NodeId;
+use crate::node_id::{Creation, NodeId};
 use crate::node_name::NodeName;
 use crate::observe::Observed;
 use crate::oneshot::Oneshot;
@@ -54,7 +56,10 @@ const KILL_AGAIN: Duration = Duration::from_millis(50);
 
 /// What all processes of a node share.
 pub(crate) struct Inner {
+    /// What the node's own pids carry, whatever its name is.
     pub(crate) id: NodeId,
+    /// Its name now.
+    name: RwLock<NodeName>,
     pub(crate) env: Arc<dyn Env>,
     pub(crate) table: Table<dyn Body>,
     pub(crate) registry: Registry,
@@ -227,6 +232,7 @@ impl NodeBuilder {
         let scheduler = scheduler(id.name().alive());
         Ok(Arc::new_cyclic(|this| Inner {
             id,
+            name: RwLock::new(id.name()),
             env: self.env.unwrap_or_else(|| Arc::new(SystemEnv::new())),
             table: Table::new(scheduler.clone(), self.process_limit, workers),
             registry: Registry::default(),
@@ -283,7 +289,7 @@ impl Node {
     /// The node's name (Erlang's `node/0`); `nonode@nohost` if it has none.
     #[must_use]
     pub fn name(&self) -> NodeName {
-        self.0.id.name()
+        self.0.name()
     }
 
     /// The node's clock and random source.
@@ -459,6 +465,18 @@ impl Node {
         self.0.carrier.get()
     }
 
+    /// Gives the node another name, while it runs. Its pids stay as they are.
+    pub fn set_name(&self, name: &NodeName, creation: Creation) {
+        self.0.id.call(name, creation);
+        *self.0.name.write() = name.clone();
+    }
+
+    /// Whether the node itself has begun to stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.0.is_stopping()
+    }
+
     /// Takes in a signal of another node; says which process it is for.
     pub fn receive(&self, target: &Target, signal: Signal) -> Option<Pid> {
         self.0.receive(target, signal)
@@ -513,12 +531,12 @@ impl Inner {
     }
 
     pub(crate) fn name(&self) -> NodeName {
-        self.id.name()
+        self.name.read().clone()
     }
 
     /// Whether this is the node's own name.
     pub(crate) fn is_called(&self, node: &str) -> bool {
-        self.id.name().as_str() == node
+        self.name.read().as_str() == node
     }
 
     pub(crate) fn make_ref(&self) -> Reference {

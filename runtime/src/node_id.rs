@@ -34,8 +34,15 @@ pub struct NodeId(NonZeroU32);
 #[derive(Default)]
 struct Table {
     /// Entry `n - 1` is that of the id `n`.
-    entries: Vec<(NodeName, Creation)>,
+    entries: Vec<Entry>,
     ids: HashMap<(NodeName, Creation), NodeId>,
+}
+
+struct Entry {
+    /// What it was made for; the order goes by it, and so never changes.
+    origin: (NodeName, Creation),
+    /// What a node that was made without a name is called now.
+    called: Option<(NodeName, Creation)>,
 }
 
 static TABLE: LazyLock<RwLock<Table>> = LazyLock::new(RwLock::default);
@@ -77,13 +84,27 @@ impl NodeId {
     /// The node's name.
     #[must_use]
     pub fn name(self) -> NodeName {
-        self.entry().0
+        self.called().0
     }
 
     /// Which life of the node it is.
     #[must_use]
     pub fn creation(self) -> Creation {
-        self.entry().1
+        self.called().1
+    }
+
+    /// Gives a node that was made without a name one, or takes it away again. The id stays, and
+    /// so do the node's pids. What comes from other nodes under the name has the id of the name:
+    /// a connection knows that this node is meant by it.
+    ///
+    /// Does nothing to the id of a name: in this OS process there may be other nodes that know
+    /// that life of the node by it, and go on to mean it.
+    pub(crate) fn call(self, name: &NodeName, creation: Creation) {
+        let mut table = TABLE.write();
+        let entry = &mut table.entries[self.0.get() as usize - 1];
+        if entry.origin == (NodeName::nonode(), Creation(0)) {
+            entry.called = Some((name.clone(), creation));
+        }
     }
 
     /// The number itself, for hashing and display.
@@ -92,8 +113,10 @@ impl NodeId {
         self.0.get()
     }
 
-    fn entry(self) -> (NodeName, Creation) {
-        TABLE.read().entries[self.0.get() as usize - 1].clone()
+    fn called(self) -> (NodeName, Creation) {
+        let table = TABLE.read();
+        let entry = &table.entries[self.0.get() as usize - 1];
+        entry.called.as_ref().unwrap_or(&entry.origin).clone()
     }
 }
 
@@ -105,8 +128,8 @@ impl Ord for NodeId {
             return Ordering::Equal;
         }
         let table = TABLE.read();
-        let entry = |id: &NodeId| &table.entries[id.0.get() as usize - 1];
-        entry(self).cmp(entry(other)).then(self.0.cmp(&other.0))
+        let origin = |id: &NodeId| &table.entries[id.0.get() as usize - 1].origin;
+        origin(self).cmp(origin(other)).then(self.0.cmp(&other.0))
     }
 }
 
@@ -117,8 +140,8 @@ impl PartialOrd for NodeId {
 }
 
 impl Table {
-    fn push(&mut self, entry: (NodeName, Creation)) -> NodeId {
-        self.entries.push(entry);
+    fn push(&mut self, origin: (NodeName, Creation)) -> NodeId {
+        self.entries.push(Entry { origin, called: None });
         let number = u32::try_from(self.entries.len()).expect("fewer than 2^32 lives of nodes");
         NodeId(NonZeroU32::new(number).expect("one entry was just pushed"))
     }
@@ -126,7 +149,7 @@ impl Table {
 
 impl fmt::Debug for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, creation) = self.entry();
+        let (name, creation) = self.called();
         write!(f, "{name}#{}", creation.0)
     }
 }
@@ -144,6 +167,22 @@ mod tests {
         assert_ne!(first, NodeId::of(&name, Creation(2)));
         assert_eq!((first.name(), first.creation()), (name, Creation(1)));
         assert_ne!(NodeId::nameless(), NodeId::nameless());
+    }
+
+    /// DIST-1: the pids of a node stay its own when it gets a name, and keep their order.
+    #[test]
+    fn a_node_is_called_otherwise() {
+        let (node, other) = (NodeId::nameless(), NodeId::nameless());
+        let name: NodeName = "called@host".parse().unwrap();
+        node.call(&name, Creation(7));
+        assert_eq!((node.name(), node.creation()), (name.clone(), Creation(7)));
+        assert_ne!(node, NodeId::of(&name, Creation(7)), "what others know it by");
+        assert!(node < other, "as before");
+        node.call(&NodeName::nonode(), Creation(0));
+        assert_eq!(node.name(), NodeName::nonode());
+        let named = NodeId::of(&name, Creation(7));
+        named.call(&NodeName::nonode(), Creation(0));
+        assert_eq!(named.name(), name, "others may know it by this");
     }
 
     #[test]

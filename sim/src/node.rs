@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use fika_net::{Config, Net, StartError};
+use fika_net::{Config, Distribution, StartError};
 use fika_runtime::{BuildError, ExitReason, Node, NodeId, NodeName, Pid, Stepper};
 use parking_lot::Mutex;
 
@@ -43,7 +43,7 @@ pub(crate) struct Member {
 pub(crate) struct Life {
     pub(crate) id: LifeId,
     pub(crate) node: Node,
-    pub(crate) net: Arc<Net>,
+    pub(crate) net: Arc<Distribution>,
     pub(crate) env: Arc<NodeEnv>,
     watch: Arc<Watch>,
     stepper: Stepper,
@@ -82,24 +82,28 @@ impl Member {
             number,
             self.name.as_str(),
         ));
-        let node_id = NodeId::of(&self.name, Net::fresh_creation(&*env));
+        let node_id = NodeId::of(&self.name, Distribution::fresh_creation(&*env));
         let builder = Node::builder().id(node_id).env(env.clone()).observer(watch.clone());
         let (node, stepper) = builder.build_stepped()?;
         let wires = world.wires.clone();
         let network = Arc::new(LifeNetwork { wires, life: id, host: self.host });
         let cookie = fika_net::Cookie::new(world.cookie).expect("it is long enough");
-        let mut config = Config::new(cookie);
-        // Not what this machine's environment says.
-        config.epmd_port = fika_net::DEFAULT_PORT;
-        config.listen = Some((crate::network::ip_of(self.host), 0).into());
-        self.configure.iter().for_each(|configure| configure(&mut config));
-        let net = Net::new(&node, network, config);
+        let (host, configure) = (self.host, self.configure.clone());
+        let net = Distribution::new(&node, network, move || {
+            let mut config = Config::new(cookie.clone());
+            // Not what this machine's environment says.
+            config.epmd_port = fika_net::DEFAULT_PORT;
+            config.listen = Some((crate::network::ip_of(host), 0).into());
+            configure.iter().for_each(|configure| configure(&mut config));
+            Ok(config)
+        });
         let failure = Arc::<Mutex<Option<StartError>>>::default();
         let (app, starts, fails) = (self.app.clone(), net.clone(), failure.clone());
         let has_started = Arc::<AtomicBool>::default();
         let begins = has_started.clone();
+        let name = self.name.clone();
         let main = node.spawn(async move {
-            match starts.start().await {
+            match starts.start(name).await {
                 Ok(()) => {
                     begins.store(true, Ordering::Relaxed);
                     app().await;

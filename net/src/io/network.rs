@@ -17,7 +17,7 @@ pub type HostIp<'a> = Pin<Box<dyn Future<Output = io::Result<IpAddr>> + Send + '
 /// What carries bytes between nodes: makes sockets that connect and sockets that listen.
 ///
 /// [`Poller`](crate::Poller) is the one over TCP. An implementation of one's own is given to
-/// [`Net::new`](crate::Net::new), together with a [`Driver`](fika_runtime::Driver) for the
+/// [`Distribution::new`](crate::Distribution::new), together with a [`Driver`](fika_runtime::Driver) for the
 /// node, which calls the handlers.
 ///
 /// # No call waits

@@ -9,10 +9,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fika_runtime::{ExitReason, NodeName, Pid, exit_process, self_pid, sleep, spawn, timeout};
+use fika_runtime::{
+    ExitReason, NodeName, Pid, exit_process, link, self_pid, sleep, spawn, timeout,
+};
 use parking_lot::Mutex;
 
-use super::ask::ask;
+use super::ask::ask_linked;
 use super::framed::{Failure, Framed};
 use super::net::Net;
 use super::net_kernel::{Claimed, Command, Handshaken};
@@ -41,6 +43,7 @@ struct Handshake {
 }
 
 pub(super) async fn accept(net: Arc<Net>, listener: Acceptor) {
+    link(net.net_kernel());
     let half_open = HalfOpen::default();
     let mut accepted = 0;
     loop {
@@ -107,6 +110,7 @@ impl Drop for Listed {
 }
 
 async fn serve(net: Arc<Net>, _listed: Listed, stream: Stream) {
+    link(net.net_kernel());
     let from = stream.peer_addr();
     match timeout(net.config.handshake_time, respond(&net, stream)).await {
         Ok(Ok(())) => {}
@@ -141,7 +145,7 @@ async fn respond(net: &Net, stream: Stream) -> Result<(), Failure> {
     let greeted = framed.courtesy(AwaitHello::new(net.identity()).handle(&hello)).await?;
     let peer = greeted.peer().clone();
     let status: Status =
-        ask(net.net_kernel(), |caller| Command::Hello { peer: peer.clone(), caller }).await;
+        ask_linked(net.net_kernel(), |caller| Command::Hello { peer: peer.clone(), caller }).await;
     if status.is_refusal() {
         framed.write(&greeted.refuse(status)).await?;
         return Err(Failure::Refused(status));
@@ -156,7 +160,8 @@ async fn respond(net: &Net, stream: Stream) -> Result<(), Failure> {
         return Err(Failure::Superfluous);
     }
     let mut claim = Claim { net, peer: Some(peer.clone()), by: self_pid() };
-    let answer = ask(net.net_kernel(), |caller| Command::Claim { peer, status, caller }).await;
+    let answer =
+        ask_linked(net.net_kernel(), |caller| Command::Claim { peer, status, caller }).await;
     let channel = match answer {
         Claimed::Yes(channel) => channel,
         Claimed::Superfluous => return Err(Failure::Superfluous),

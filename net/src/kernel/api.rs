@@ -5,8 +5,10 @@ use std::sync::Arc;
 use fika_runtime::{Node, NodeName, NodeType, acting_node, self_pid};
 
 use super::ask::ask;
+use super::distribution::Distribution;
 use super::net::Net;
 use super::net_kernel::Command;
+use super::net_sup::StartError;
 use super::subscriptions::Wanted;
 
 /// The answer to a [`ping`].
@@ -32,14 +34,59 @@ pub enum NodeKind {
     This,
 }
 
-/// Works with the distribution of the running process's node; none if it has none.
+/// The distribution of the running process's node, while it has a name.
 #[track_caller]
-fn net<R>(function: &str, work: impl FnOnce(&Net) -> R) -> Option<R> {
-    of(&acting_node(function), work)
+fn net(function: &str) -> Option<Arc<Net>> {
+    Distribution::of(&acting_node(function))?.current()
 }
 
-pub(super) fn of<R>(node: &Node, work: impl FnOnce(&Net) -> R) -> Option<R> {
-    node.carrier().and_then(|carrier| carrier.as_any().downcast_ref()).map(work)
+/// Gives the running process's node a name, under which other nodes reach it from now on
+/// (Erlang's `net_kernel:start/2`). The settings are those of the node's builder; without a
+/// cookie there, the cookie file is read again.
+///
+/// The node's processes, their pids and registered names stay as they are. Subscribers of
+/// [`monitor_nodes`] get a `NodeUp` of the own name.
+///
+/// # Errors
+/// When it has a name already ([`StartError::AlreadyStarted`]), the text is none, another node
+/// has the name, and what else keeps a node from being built.
+///
+/// # Panics
+/// Outside of a process. There, `Node::start_distribution` does the same.
+pub async fn start_distribution(name: impl AsRef<str>) -> Result<(), StartError> {
+    let name: NodeName = name.as_ref().parse()?;
+    let distribution = Distribution::of(&acting_node("start_distribution"));
+    distribution.ok_or(StartError::NoNetwork)?.start(name).await
+}
+
+/// Takes the name of the running process's node away: it is `nonode@nohost` again, and may be
+/// given another name, or the same (Erlang's `net_kernel:stop/0`). False if it has none.
+///
+/// All connections are closed. Links, monitors, and requests over them end with
+/// `noconnection`; subscribers of [`monitor_nodes`] get a `NodeDown` of each node and of the own
+/// name, with reason `net_kernel_terminated`. Pids that other nodes have of this one reach
+/// nobody any more, also when it gets the same name again. The node's own pids go on to reach
+/// their processes; of a node that was built with a name, they also go on to say that name when
+/// they are printed.
+///
+/// # Panics
+/// Outside of a process. There, `Node::stop_distribution` does the same.
+pub async fn stop_distribution() -> bool {
+    match Distribution::of(&acting_node("stop_distribution")) {
+        Some(distribution) => distribution.stop().await,
+        None => false,
+    }
+}
+
+/// Whether the running process's node has a name, and so can be connected (Erlang's
+/// `is_alive/0`).
+///
+/// # Panics
+/// Outside of a process.
+#[must_use]
+#[track_caller]
+pub fn is_alive() -> bool {
+    Distribution::of(&acting_node("is_alive")).is_some_and(|it| it.is_started())
 }
 
 /// Connects to a node if need be, and says whether it is there (Erlang's
@@ -61,12 +108,12 @@ pub async fn ping(node: impl AsRef<str>) -> Ping {
 /// # Panics
 /// Outside of a process.
 pub async fn connect_node(node: impl AsRef<str>) -> Option<bool> {
-    let (own, net_kernel) = net("connect_node", |net| (net.name.clone(), net.net_kernel()))?;
+    let net = net("connect_node")?;
     let Ok(node) = node.as_ref().parse::<NodeName>() else { return Some(false) };
-    if node == own {
+    if node == net.name {
         return Some(true);
     }
-    Some(ask(net_kernel, |caller| Command::ConnectNode { node, caller }).await)
+    ask(net.net_kernel(), |caller| Command::ConnectNode { node, caller }).await
 }
 
 /// Closes the connection to a node, and says whether there was one; none if this node is
@@ -75,9 +122,9 @@ pub async fn connect_node(node: impl AsRef<str>) -> Option<bool> {
 /// # Panics
 /// Outside of a process.
 pub async fn disconnect_node(node: impl AsRef<str>) -> Option<bool> {
-    let net_kernel = net("disconnect_node", Net::net_kernel)?;
+    let net = net("disconnect_node")?;
     let Ok(node) = node.as_ref().parse::<NodeName>() else { return Some(false) };
-    Some(ask(net_kernel, |caller| Command::DisconnectNode { node, caller }).await)
+    ask(net.net_kernel(), |caller| Command::DisconnectNode { node, caller }).await
 }
 
 /// The visible nodes that are connected (Erlang's `nodes/0`).
@@ -110,12 +157,10 @@ pub(super) fn list(node: &Node, kind: NodeKind) -> Vec<NodeName> {
     if kind == NodeKind::This {
         return vec![node.name()];
     }
-    let connected = of(node, |net| {
-        let channels = net.table.all();
-        let wanted = channels.iter().filter(|channel| channel.node_type().is_some_and(wanted));
-        wanted.map(|channel| channel.peer().clone()).collect()
-    });
-    connected.unwrap_or_default()
+    let Some(distribution) = Distribution::of(node) else { return Vec::new() };
+    let channels = distribution.table.all();
+    let wanted = channels.iter().filter(|channel| channel.node_type().is_some_and(wanted));
+    wanted.map(|channel| channel.peer().clone()).collect()
 }
 
 /// Watches a node: one [`NodeDown`](fika_runtime::NodeDown) for each call with `true` comes
@@ -130,13 +175,11 @@ pub(super) fn list(node: &Node, kind: NodeKind) -> Vec<NodeName> {
 #[track_caller]
 pub fn monitor_node(node: impl AsRef<str>, on: bool) -> Result<(), MonitorNodeError> {
     let node: NodeName = node.as_ref().parse()?;
-    net("monitor_node", |net| {
-        let pid = self_pid();
-        if node != net.name {
-            net.command(Command::MonitorNode { pid, node, on });
-        }
-    })
-    .ok_or(MonitorNodeError::NotAlive)
+    let net = net("monitor_node").ok_or(MonitorNodeError::NotAlive)?;
+    if node != net.name {
+        net.watch(self_pid(), node, on);
+    }
+    Ok(())
 }
 
 /// Why a node can't be watched.
@@ -175,25 +218,17 @@ pub fn monitor_nodes_of(kind: NodeKind, on: bool) {
         NodeKind::Connected => Wanted::All,
         NodeKind::This => return,
     };
-    net("monitor_nodes", |net| {
-        let pid = self_pid();
-        if on {
-            // At once: whatever is not in `nodes()` after this call is told.
-            net.subscriptions.lock().subscribe(pid, wanted);
-            net.command(Command::Subscribed(pid));
-        } else {
-            net.subscriptions.lock().unsubscribe(pid, wanted);
-        }
-    });
+    let Some(distribution) = Distribution::of(&acting_node("monitor_nodes")) else { return };
+    let pid = self_pid();
+    if on {
+        // At once: whatever is not in `nodes()` after this call is told.
+        distribution.subscribe(pid, wanted);
+    } else {
+        distribution.subscriptions.lock().unsubscribe(pid, wanted);
+    }
 }
 
-impl Net {
-    /// The distribution of a node, if it has one.
-    #[must_use]
-    pub fn of(node: &Node) -> Option<Arc<Net>> {
-        of(node, Net::handle)
-    }
-
+impl Distribution {
     /// The connected nodes of this kind.
     #[must_use]
     pub fn nodes_of(&self, kind: NodeKind) -> Vec<NodeName> {

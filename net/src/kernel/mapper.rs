@@ -4,9 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fika_runtime::{sleep, spawn, timeout};
+use fika_runtime::{Pid, link, sleep, spawn, timeout};
 
-use super::net::{Net, StartError};
+use super::net::Net;
+use super::net_sup::StartError;
 use crate::io::{EpmdClient, EpmdConfig, EpmdError, EpmdRegistration, EpmdServer};
 use crate::proto::epmd::{NodeInfo, PublishedType};
 
@@ -21,8 +22,8 @@ const RETRY_EVERY: Duration = Duration::from_secs(2);
 const TAKEN_TRIES: u32 = 5;
 const TAKEN_PAUSE: Duration = Duration::from_millis(50);
 
-/// Registers the node, and leaves a process behind that keeps it registered.
-pub(super) async fn register(net: &Arc<Net>, port: u16) -> Result<(), StartError> {
+/// Registers the node, and leaves this process behind, which keeps it registered.
+pub(super) async fn register(net: &Arc<Net>, port: u16) -> Result<Pid, StartError> {
     let mut tries = 0;
     let registration = loop {
         match register_once(net, port).await {
@@ -31,11 +32,11 @@ pub(super) async fn register(net: &Arc<Net>, port: u16) -> Result<(), StartError
         }
         sleep(TAKEN_PAUSE).await;
     };
-    spawn(keep(net.clone(), port, registration));
-    Ok(())
+    Ok(spawn(keep(net.clone(), port, registration)))
 }
 
 async fn keep(net: Arc<Net>, port: u16, mut registration: EpmdRegistration) {
+    link(net.net_kernel());
     loop {
         registration.lost().await;
         tracing::warn!(node = %net.name, "the port mapper is gone; registering again");

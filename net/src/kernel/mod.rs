@@ -1,9 +1,10 @@
 //! The nodes that this node is connected to: who they are, how they come and go.
 //!
-//! - [`Net`] is what distribution adds to a node, and the node's carrier.
+//! - [`Distribution`] is what a node has for being one of many, and its carrier; `net` is one
+//!   period of it, from a start to a stop, which `net_sup` makes.
 //! - `table` knows the connections by node; `channel` is one of them, socket included.
 //! - `net_kernel` is the registered process that decides about connections and tells of
-//!   them; `setup` and `accept` make them, each in a process of its own, as `mapper` keeps
+//!   them (`told`, to the `subscriptions`); `setup` and `accept` make them, each in a process of its own, as `mapper` keeps
 //!   the node known to the port mapper; a `resolver` stands in its place.
 //! - `api` is what users call.
 
@@ -13,23 +14,27 @@ mod ask;
 mod channel;
 mod config;
 mod congestion;
+mod distribution;
 mod framed;
 mod mapper;
 mod net;
 mod net_kernel;
+mod net_sup;
 mod resolve;
 mod resolver;
 mod secret;
 mod setup;
 mod subscriptions;
 mod table;
+mod told;
 
 pub use api::{
-    MonitorNodeError, NodeKind, Ping, connect_node, disconnect_node, monitor_node, monitor_nodes,
-    monitor_nodes_of, nodes, nodes_of, ping,
+    MonitorNodeError, NodeKind, Ping, connect_node, disconnect_node, is_alive, monitor_node,
+    monitor_nodes, monitor_nodes_of, nodes, nodes_of, ping, start_distribution, stop_distribution,
 };
 pub use config::{AutoConnect, Config};
-pub use net::{Net, StartError};
+pub use distribution::Distribution;
+pub use net_sup::StartError;
 pub use resolver::{
     FixedPort, NodeAddr, ResolveError, Resolver, Resolving, StaticNodes, StaticNodesError,
     resolver_fn,

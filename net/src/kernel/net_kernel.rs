@@ -23,9 +23,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fika_runtime::{
-    ConnectionId, Down, Envelope, ExitReason, Local, MailboxLimit, NodeDown, NodeDownReason,
-    NodeName, NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Timeout, exit_process,
-    mailbox_limit, monitor, self_pid, send, send_after, spawn, start_timer,
+    ConnectionId, Down, Envelope, Exit, ExitReason, Local, MailboxLimit, NodeDownReason, NodeName,
+    NodeType, Object, Pid, RemoteDest, Signal, Timeout, exit_process, mailbox_limit, monitor,
+    self_pid, send_after, spawn, start_timer, trap_exit,
 };
 
 use super::ask::{Caller, Mesh};
@@ -33,6 +33,7 @@ use super::channel::Channel;
 use super::framed::Framed;
 use super::net::Net;
 use super::setup::setup;
+use super::told::not_connected;
 use crate::io::Handler as _;
 use crate::proto::connection::{self, Connection};
 use crate::proto::handshake::{Established, Flags, Status, Verdict, simultaneous};
@@ -92,6 +93,8 @@ pub(super) enum Command {
     },
     /// The process has subscribed, and is to be forgotten when it ends.
     Subscribed(Pid),
+    /// The same for all who subscribed before the node had its name.
+    Named,
 }
 
 /// What becomes of the connection of a peer that has proved itself.
@@ -133,15 +136,15 @@ struct Attempt {
 struct Kernel {
     net: Arc<Net>,
     attempts: BTreeMap<ConnectionId, Attempt>,
-    /// The channels whose `nodeup` has been told, and whose `nodedown` has not.
-    up: BTreeMap<NodeName, (Arc<Channel>, NodeType)>,
 }
 
 pub(super) async fn net_kernel(net: Arc<Net>) {
     // A node's default is meant for the program's own processes.
     mailbox_limit(MailboxLimit::NONE);
+    // The processes that make and take connections are linked to it, so that they end with it.
+    trap_exit(true);
     let interval = net.config.ticktime / net.config.intensity;
-    let mut kernel = Kernel { net, attempts: BTreeMap::new(), up: BTreeMap::new() };
+    let mut kernel = Kernel { net, attempts: BTreeMap::new() };
     start_timer(interval, self_pid(), Check);
     loop {
         fika_macros::receive! {
@@ -149,7 +152,7 @@ pub(super) async fn net_kernel(net: Arc<Net>) {
             Mesh { nodes } => kernel.mesh(nodes),
             Timeout::<Check> { .. } => {
                 start_timer(interval, self_pid(), Check);
-                kernel.up.values().for_each(|(channel, _)| channel.check());
+                kernel.net.told.channels().iter().for_each(Channel::check);
             }
             Local(GiveUp(channel)): Local<GiveUp> => kernel.give_up(&channel),
             Down { object, .. } => {
@@ -157,6 +160,7 @@ pub(super) async fn net_kernel(net: Arc<Net>) {
                     kernel.net.subscriptions.lock().forget(pid);
                 }
             }
+            Exit { .. } => {}
             other => tracing::debug!(?other, "net_kernel got a message that is not for it"),
         }
     }
@@ -180,6 +184,10 @@ impl Kernel {
             Command::DisconnectNode { node, caller } => caller.answer(self.disconnect_node(&node)),
             Command::MonitorNode { pid, node, on } => self.monitor_node(pid, node, on),
             Command::Subscribed(pid) => self.monitor(pid),
+            Command::Named => {
+                let subscribers = self.net.subscriptions.lock().unmonitored();
+                subscribers.into_iter().for_each(|pid| self.monitor(pid));
+            }
         }
     }
 
@@ -264,26 +272,22 @@ impl Kernel {
         });
         connection.read_buffer().extend_from_slice(&received);
         // An older connection whose loss has not been told yet: `nodedown` comes first.
-        if let Some((older, _)) = self.up.get(&peer) {
-            older.clone().lose(NodeDownReason::ConnectionClosed);
-            self.tell_down(&peer, NodeDownReason::ConnectionClosed);
+        if let Some(older) = self.net.told.channel(&peer) {
+            older.lose(NodeDownReason::ConnectionClosed);
+            self.net.tell_down(&peer, NodeDownReason::ConnectionClosed);
         }
         let Some(node) = channel.go_up(connection, stream, hidden) else { return };
         let node_type = if hidden { NodeType::Hidden } else { NodeType::Visible };
         self.net.table.goes_up(node, channel);
-        self.up.insert(peer.clone(), (channel.clone(), node_type));
-        let up = NodeUp { node: peer.clone(), node_type, connection: channel.id().0 };
-        tracing::info!(node = %peer, "nodeup");
-        for subscriber in self.subscribers(node_type) {
-            send(subscriber, up.clone());
-        }
+        self.net.tell_up(channel, node_type);
         let attempt = self.attempts.remove(&channel.id()).unwrap_or_default();
         attempt.callers.into_iter().for_each(|caller| caller.answer(true));
         // Over this connection and no other: the peer may have closed it already, and to tell
         // it of nodes is no reason to connect to it again.
         if node_type == NodeType::Visible && self.net.config.connect_all && !self.net.config.hidden
         {
-            let nodes = self.visible().filter(|node| **node != peer).cloned().collect();
+            let mut nodes = self.net.told.visible();
+            nodes.retain(|node| *node != peer);
             let net_kernel = RemoteDest::Name("net_kernel".into(), peer);
             // A channel that went down a moment ago takes nothing, and a list of names is
             // always encoded.
@@ -291,10 +295,6 @@ impl Kernel {
                 channel.send(&net_kernel, Signal::Message(Envelope::new(Mesh { nodes })), false);
         }
         channel.activate();
-    }
-
-    fn visible(&self) -> impl Iterator<Item = &NodeName> {
-        self.up.iter().filter(|(_, (_, kind))| *kind == NodeType::Visible).map(|(node, _)| node)
     }
 
     /// A peer's nodes are ours as well.
@@ -344,44 +344,17 @@ impl Kernel {
         if let Some(setup) = attempt.setup {
             exit_process(setup, ExitReason::Kill);
         }
-        match self.up.get(peer) {
-            Some((up, _)) if Arc::ptr_eq(up, channel) => self.tell_down(peer, reason),
+        match self.net.told.channel(peer) {
+            Some(up) if Arc::ptr_eq(&up, channel) => self.net.tell_down(peer, reason),
             // Told before its successor went up.
             Some(_) => {}
-            None if !was_up => self.tell_watchers(&NodeDown {
-                node: peer.clone(),
-                node_type: NodeType::Visible,
-                connection: 0,
-                reason,
-            }),
+            None if !was_up => self.net.tell_watchers(&not_connected(peer.clone(), reason)),
             None => {}
         }
     }
 
-    fn tell_down(&mut self, peer: &NodeName, reason: NodeDownReason) {
-        let Some((channel, node_type)) = self.up.remove(peer) else { return };
-        tracing::info!(node = %peer, %reason, "nodedown");
-        let connection = channel.id().0;
-        let down = NodeDown { node: peer.clone(), node_type, connection, reason };
-        for subscriber in self.subscribers(node_type) {
-            send(subscriber, down.clone());
-        }
-        self.tell_watchers(&down);
-    }
-
-    fn subscribers(&self, node_type: NodeType) -> Vec<Pid> {
-        self.net.subscriptions.lock().subscribers(node_type)
-    }
-
-    fn tell_watchers(&mut self, down: &NodeDown) {
-        let watchers = self.net.subscriptions.lock().take_watchers(&down.node);
-        for watcher in watchers {
-            send(watcher, down.clone());
-        }
-    }
-
     fn connect_node(&mut self, node: &NodeName, caller: Caller) {
-        if self.up.contains_key(node) {
+        if self.net.told.channel(node).is_some() {
             return caller.answer(true);
         }
         let channel = self.net.reserve(node);
@@ -390,8 +363,8 @@ impl Kernel {
     }
 
     fn disconnect_node(&self, node: &NodeName) -> bool {
-        let up = self.up.get(node);
-        if let Some((channel, _)) = up {
+        let up = self.net.told.channel(node);
+        if let Some(channel) = &up {
             channel.lose(NodeDownReason::Disconnect);
         }
         up.is_some()
@@ -402,14 +375,15 @@ impl Kernel {
             return self.net.subscriptions.lock().unwatch(pid, &node);
         }
         self.monitor(pid);
-        self.net.subscriptions.lock().watch(pid, node.clone());
+        if !self.net.subscriptions.lock().watch(pid, &node) {
+            return;
+        }
         if self.net.auto_connect(&node).is_none() {
-            self.tell_watchers(&NodeDown {
-                node,
-                node_type: NodeType::Visible,
-                connection: 0,
-                reason: NodeDownReason::ConnectionSetupFailed,
-            });
+            let reason = match self.net.is_stopping() {
+                true => NodeDownReason::NetKernelTerminated,
+                false => NodeDownReason::ConnectionSetupFailed,
+            };
+            self.net.tell_watchers(&not_connected(node, reason));
         }
     }
 

@@ -57,13 +57,21 @@ pub trait Resolver: Send + Sync + 'static {
         0
     }
 
-    /// Makes known that this node listens, once, before it starts; an error keeps it from
+    /// Makes known that this node listens, once, before it has its name; an error keeps it from
     /// starting. Does nothing if not implemented (OTP's `register_node/3`).
     ///
     /// The address is the one that it listens on, which may be an unspecified one. Whoever has
-    /// to keep the node known spawns a process here, which ends with the node.
+    /// to keep the node known spawns a process here, which ends with the node, or by
+    /// [`unregister`](Resolver::unregister).
     fn register<'a>(&'a self, own: &'a NodeName, listens: SocketAddr) -> Resolving<'a, ()> {
         let _ = (own, listens);
+        Box::pin(ready(Ok(())))
+    }
+
+    /// The node gives its name up, and goes on without one. It is not called when the node
+    /// itself ends. Does nothing if not implemented.
+    fn unregister<'a>(&'a self, own: &'a NodeName) -> Resolving<'a, ()> {
+        let _ = own;
         Box::pin(ready(Ok(())))
     }
 

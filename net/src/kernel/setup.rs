@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use fika_runtime::timeout;
+use fika_runtime::{link, timeout};
 
-use super::ask::ask;
+use super::ask::ask_linked;
 use super::channel::Channel;
 use super::framed::{Failure, Framed};
 use super::net::Net;
@@ -26,6 +26,7 @@ impl Drop for Unfinished {
 }
 
 pub(super) async fn setup(net: Arc<Net>, channel: Arc<Channel>) {
+    link(net.net_kernel());
     let mut unfinished = Unfinished(Some((net.clone(), channel.clone())));
     let node = channel.peer().clone();
     let attempt = timeout(net.config.setup_time, connect(&net, &channel)).await;
@@ -62,7 +63,7 @@ async fn connect(net: &Net, channel: &Arc<Channel>) -> Result<Handshaken, Failur
     // The peer's own connection may have come about while it answered: then it must not
     // take this one for a new life of this end.
     let wanted =
-        ask(net.net_kernel(), |caller| Command::Prove { channel: channel.clone(), caller });
+        ask_linked(net.net_kernel(), |caller| Command::Prove { channel: channel.clone(), caller });
     if !wanted.await {
         return Err(Failure::Superfluous);
     }

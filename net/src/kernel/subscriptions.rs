@@ -22,13 +22,21 @@ impl Wanted {
     }
 }
 
+/// The list of subscribers is searched for the dead when it has grown to this and doubled,
+/// while nobody hears of their ends.
+const SUBSCRIBERS_KEPT: usize = 64;
+
 /// Subscriptions to all nodes, and watches of single ones.
 #[derive(Default)]
 pub(super) struct Subscriptions {
     /// How often each process has subscribed with each option (NMON-9).
     all: BTreeMap<(Pid, Wanted), usize>,
+    /// How many keys `all` had when it was last searched for the dead.
+    kept: usize,
     /// How often each process watches each node (NMON-2).
     single: BTreeMap<NodeName, BTreeMap<Pid, usize>>,
+    /// How often each process has asked to watch each node, and net_kernel has not heard of it.
+    asked: BTreeMap<NodeName, BTreeMap<Pid, usize>>,
     /// The monitor of each process that is in one of the two.
     monitors: BTreeMap<Pid, Reference>,
 }
@@ -42,22 +50,31 @@ impl Subscriptions {
         self.all.remove(&(pid, wanted));
     }
 
-    pub(super) fn watch(&mut self, pid: Pid, node: NodeName) {
-        *self.single.entry(node).or_default().entry(pid).or_default() += 1;
+    /// Throws out the subscribers that have ended, every now and then.
+    pub(super) fn prune(&mut self, is_alive: impl Fn(Pid) -> bool) {
+        if self.all.len() >= SUBSCRIBERS_KEPT.max(2 * self.kept) {
+            self.all.retain(|(pid, _), _| is_alive(*pid));
+            self.kept = self.all.len();
+        }
+    }
+
+    /// A process is about to ask net_kernel for a watch.
+    pub(super) fn ask(&mut self, pid: Pid, node: &NodeName) {
+        *self.asked.entry(node.clone()).or_default().entry(pid).or_default() += 1;
+    }
+
+    /// The watch that was asked for; nothing if who asked has been told that it is too late.
+    pub(super) fn watch(&mut self, pid: Pid, node: &NodeName) -> bool {
+        let is_asked = take_one(&mut self.asked, pid, node);
+        if is_asked {
+            *self.single.entry(node.clone()).or_default().entry(pid).or_default() += 1;
+        }
+        is_asked
     }
 
     /// Takes one watch away.
     pub(super) fn unwatch(&mut self, pid: Pid, node: &NodeName) {
-        let Some(watches) = self.single.get_mut(node) else { return };
-        if let Some(count) = watches.get_mut(&pid) {
-            *count -= 1;
-            if *count == 0 {
-                watches.remove(&pid);
-            }
-        }
-        if watches.is_empty() {
-            self.single.remove(node);
-        }
+        take_one(&mut self.single, pid, node);
     }
 
     /// Whether the process is to be monitored, and is not yet.
@@ -69,14 +86,44 @@ impl Subscriptions {
         self.monitors.insert(pid, monitor);
     }
 
+    /// Nobody hears of the ends of processes any more.
+    pub(super) fn forget_monitors(&mut self) {
+        self.monitors.clear();
+    }
+
+    /// Those that have subscribed and are not monitored.
+    pub(super) fn unmonitored(&self) -> Vec<Pid> {
+        let watchers = self.single.values().flat_map(BTreeMap::keys);
+        let mut pids: Vec<Pid> =
+            self.all.keys().map(|(pid, _)| pid).chain(watchers).copied().collect();
+        pids.sort_unstable();
+        pids.dedup();
+        pids.retain(|pid| self.needs_monitor(*pid));
+        pids
+    }
+
+    /// The nodes that are watched, or are to be.
+    pub(super) fn watched(&self) -> Vec<NodeName> {
+        self.single.keys().chain(self.asked.keys()).cloned().collect()
+    }
+
+    /// Whom to tell that a node is not connected and will not be, those included of whom
+    /// net_kernel has not heard.
+    pub(super) fn take_all_watchers(&mut self, node: &NodeName) -> Vec<Pid> {
+        let watches = [self.single.remove(node), self.asked.remove(node)];
+        watches.into_iter().flatten().flat_map(repeated).collect()
+    }
+
     /// A process has ended.
     pub(super) fn forget(&mut self, ended: Pid) {
         self.monitors.remove(&ended);
         self.all.retain(|(pid, _), _| *pid != ended);
-        for watches in self.single.values_mut() {
-            watches.remove(&ended);
+        for watches in [&mut self.single, &mut self.asked] {
+            watches.retain(|_, pids| {
+                pids.remove(&ended);
+                !pids.is_empty()
+            });
         }
-        self.single.retain(|_, watches| !watches.is_empty());
     }
 
     /// Whom to tell that a node of this type came or went, once for each message.
@@ -87,9 +134,30 @@ impl Subscriptions {
 
     /// Whom to tell that a node is not connected; they watch it no longer (NMON-3).
     pub(super) fn take_watchers(&mut self, node: &NodeName) -> Vec<Pid> {
-        let watches = self.single.remove(node).unwrap_or_default();
-        watches.into_iter().flat_map(|(pid, count)| std::iter::repeat_n(pid, count)).collect()
+        self.single.remove(node).into_iter().flat_map(repeated).collect()
     }
+}
+
+fn repeated(watches: BTreeMap<Pid, usize>) -> impl Iterator<Item = Pid> {
+    watches.into_iter().flat_map(|(pid, count)| std::iter::repeat_n(pid, count))
+}
+
+/// Takes one of a process's watches of a node away; false if there is none.
+fn take_one(
+    watches: &mut BTreeMap<NodeName, BTreeMap<Pid, usize>>,
+    pid: Pid,
+    node: &NodeName,
+) -> bool {
+    let Some(pids) = watches.get_mut(node) else { return false };
+    let Some(count) = pids.get_mut(&pid) else { return false };
+    *count -= 1;
+    if *count == 0 {
+        pids.remove(&pid);
+    }
+    if pids.is_empty() {
+        watches.remove(node);
+    }
+    true
 }
 
 #[cfg(test)]
@@ -107,12 +175,18 @@ mod tests {
         let (mut subscriptions, watcher) = (Subscriptions::default(), pid(1));
         let node: NodeName = "a@b".parse().unwrap();
         for _ in 0..3 {
-            subscriptions.watch(watcher, node.clone());
+            subscriptions.ask(watcher, &node);
+            assert!(subscriptions.watch(watcher, &node));
         }
         subscriptions.unwatch(watcher, &node);
         assert_eq!(subscriptions.take_watchers(&node), [watcher; 2]);
         assert!(subscriptions.take_watchers(&node).is_empty());
         subscriptions.unwatch(watcher, &node);
+        // One of which net_kernel has not heard when the distribution stops.
+        subscriptions.ask(watcher, &node);
+        assert!(subscriptions.take_watchers(&node).is_empty());
+        assert_eq!(subscriptions.take_all_watchers(&node), [watcher]);
+        assert!(!subscriptions.watch(watcher, &node), "it has been told");
     }
 
     /// NMON-7, NMON-9.

@@ -213,7 +213,7 @@ impl Running<'_> {
             Dest::NameAt(name, node) => {
                 let node: NodeName = node.parse().map_err(ExitReason::badarg)?;
                 // MON-17.
-                if self.node.carrier.get().is_none() {
+                if !self.node.carrier.get().is_some_and(|carrier| carrier.is_alive()) {
                     let why = "a name on another node, and this node has none";
                     return Err(ExitReason::badarg(why));
                 }

@@ -1,0 +1,346 @@
+//! What a node has for being one of many, whether it is so just now or not: the seam to the
+//! runtime, the channels, and who is told of nodes. A [`Net`] is one period with a name.
+//!
+//! A node may get a name and lose it again while it runs, any number of times. Its processes
+//! and their pids stay the same; what other nodes know of them ends with the name.
+//!
+//! Prior art: `net_kernel:start/2` and `stop/0`; `erts_set_this_node` in `dist.c`.
+
+use std::any::Any;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use fika_runtime::{
+    Carried, Carrier, Conditions, ConnectionId, Creation, EncodeError, Env, Local, LocalId,
+    Message, Node, NodeDownReason, NodeId, NodeName, NotCarried, Pid, RemoteDest, Signal,
+    SpawnRequest, Target, WeakNode,
+};
+use parking_lot::{Mutex, RwLock};
+
+use super::channel::{Channel, Sent, stale};
+use super::config::Config;
+use super::net::Net;
+use super::net_kernel::Command;
+use super::subscriptions::{Subscriptions, Wanted};
+use super::table::Table;
+use crate::cookie::CookieError;
+use crate::io::Network;
+
+/// Gives the settings, each time the distribution starts.
+pub(super) type Configure = Box<dyn Fn() -> Result<Config, CookieError> + Send + Sync>;
+
+/// A node's distribution, which is started and stopped.
+pub struct Distribution {
+    /// What the node's own pids carry, whatever its name is.
+    pub(super) id: NodeId,
+    pub(super) network: Arc<dyn Network>,
+    pub(super) env: Arc<dyn Env>,
+    pub(super) table: Table,
+    /// Who is told of nodes that come and go.
+    pub(super) subscriptions: Mutex<Subscriptions>,
+    pub(super) configure: Configure,
+    pub(super) phase: Mutex<Phase>,
+    /// The name that it has now, and all that goes with it.
+    current: RwLock<Option<Arc<Net>>>,
+    /// The creations that it has had.
+    creations: Mutex<Vec<Creation>>,
+    node: WeakNode,
+    /// The ids of connections that were given out.
+    connections: AtomicU64,
+    /// Channels with output, and whether there are any.
+    output: Mutex<Vec<Arc<Channel>>>,
+    has_output: AtomicBool,
+    this: Weak<Distribution>,
+}
+
+/// Where it is between two starts.
+#[derive(Clone)]
+pub(super) enum Phase {
+    /// The node is `nonode@nohost`.
+    Off,
+    /// It has been told to start under this name, or has it; the process, once it is there,
+    /// that does that and will end it.
+    On { name: NodeName, net_sup: Option<Pid> },
+}
+
+impl Distribution {
+    /// The distribution of this node over a network, not started. It becomes the node's
+    /// carrier. The settings are asked for each time it starts.
+    pub fn new(
+        node: &Node,
+        network: Arc<dyn Network>,
+        configure: impl Fn() -> Result<Config, CookieError> + Send + Sync + 'static,
+    ) -> Arc<Distribution> {
+        let distribution = Arc::new_cyclic(|this| Distribution {
+            id: node.id(),
+            network,
+            env: node.env().clone(),
+            table: Table::default(),
+            subscriptions: Mutex::default(),
+            configure: Box::new(configure),
+            phase: Mutex::new(Phase::Off),
+            current: RwLock::new(None),
+            creations: Mutex::default(),
+            node: node.downgrade(),
+            connections: AtomicU64::new(0),
+            output: Mutex::default(),
+            has_output: AtomicBool::new(false),
+            this: this.clone(),
+        });
+        node.set_carrier(distribution.clone());
+        distribution
+    }
+
+    /// The distribution of a node, if it can have one.
+    #[must_use]
+    pub fn of(node: &Node) -> Option<Arc<Distribution>> {
+        let carrier = node.carrier()?.as_any().downcast_ref::<Distribution>();
+        carrier.and_then(|distribution| distribution.this.upgrade())
+    }
+
+    /// A creation for a node that starts: one that no earlier life of it had. Those up to
+    /// 3 are left to old port mappers.
+    #[must_use]
+    pub fn fresh_creation(env: &dyn Env) -> Creation {
+        let mut bytes = [0; 4];
+        loop {
+            env.secure_random(&mut bytes);
+            let creation = u32::from_be_bytes(bytes);
+            if creation > 3 {
+                return Creation(creation);
+            }
+        }
+    }
+
+    /// Whether the node has a name (Erlang's `is_alive/0`).
+    #[must_use]
+    pub fn is_started(&self) -> bool {
+        self.current.read().is_some()
+    }
+
+    /// Writes what is left and closes all connections, since the node itself is about to stop.
+    /// Peers see `connection_closed`.
+    pub fn halt(&self) {
+        if let Some(net) = self.current() {
+            net.close();
+        }
+    }
+
+    /// The creation under a name: that of the node's id where it was made for the name and
+    /// has not been used, else one that it never had.
+    pub(super) fn creation(&self, name: &NodeName) -> Creation {
+        let mut used = self.creations.lock();
+        let own = Some(self.id).filter(|id| used.is_empty() && id.name() == *name);
+        let mut creation = own.map_or_else(|| Self::fresh_creation(&*self.env), NodeId::creation);
+        while used.contains(&creation) {
+            creation = Self::fresh_creation(&*self.env);
+        }
+        used.push(creation);
+        creation
+    }
+
+    pub(super) fn current(&self) -> Option<Arc<Net>> {
+        self.current.read().clone()
+    }
+
+    pub(super) fn set_name(&self, name: &NodeName, creation: Creation) {
+        if let Some(node) = self.node() {
+            node.set_name(name, creation);
+        }
+    }
+
+    pub(super) fn set_current(&self, net: Option<Arc<Net>>) {
+        *self.current.write() = net;
+    }
+
+    /// Adds a subscription to messages about nodes.
+    pub(super) fn subscribe(&self, pid: Pid, wanted: Wanted) {
+        self.subscriptions.lock().subscribe(pid, wanted);
+        match (self.current(), self.node()) {
+            (Some(net), _) => net.command(Command::Subscribed(pid)),
+            (None, Some(node)) => self.subscriptions.lock().prune(|pid| node.is_alive(pid)),
+            (None, None) => {}
+        }
+    }
+
+    pub(super) fn handle(&self) -> Arc<Distribution> {
+        self.this.upgrade().expect("it is borrowed, so it is there")
+    }
+
+    pub(super) fn node(&self) -> Option<Node> {
+        self.node.upgrade()
+    }
+
+    /// Sends to a process of this node, be it from within a process or not.
+    pub(super) fn tell(&self, pid: Pid, message: impl Message) {
+        if let Some(node) = self.node() {
+            // Nothing is to be encoded.
+            let _ = node.send(pid, message);
+        }
+    }
+
+    /// The same, for what can't leave this node.
+    pub(super) fn tell_local<T: Send + 'static>(&self, pid: Pid, message: T) {
+        self.tell(pid, Local(message));
+    }
+
+    pub(super) fn new_connection(&self) -> ConnectionId {
+        ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    pub(super) fn note_output(&self, channel: &Arc<Channel>) {
+        self.output.lock().push(channel.clone());
+        self.has_output.store(true, Ordering::Release);
+    }
+
+    /// Sends over a channel, and over another one where that has gone down meanwhile.
+    /// `nosuspend`: not if the sender would have to wait.
+    fn send_over(
+        &self,
+        mut up: Option<Arc<Channel>>,
+        to: &RemoteDest,
+        mut signal: Signal,
+        nosuspend: bool,
+    ) -> Result<Carried, NotCarried> {
+        loop {
+            let channel = match up.take() {
+                Some(channel) => channel,
+                None => {
+                    let Some(net) = self.current() else { return Ok(self.barred(&signal)) };
+                    let name = to.node_name();
+                    if name == net.name {
+                        return Ok(self.send_home(&net, to, signal));
+                    }
+                    match net.auto_connect(&name) {
+                        Some(channel) => channel,
+                        None => return Ok(self.barred(&signal)),
+                    }
+                }
+            };
+            match channel.send(to, signal, nosuspend).map_err(NotCarried::Encode)? {
+                Sent::Yes { congested } => return Ok(channel.carried(congested)),
+                Sent::Busy(back) => return Err(NotCarried::Nosuspend(back)),
+                Sent::Gone(back) => signal = back,
+                Sent::Stale(back) => {
+                    self.answer_stale(to, back);
+                    return Ok(channel.carried(false));
+                }
+            }
+        }
+    }
+
+    /// The channel to the life of a node that a destination names, if it is up.
+    fn up(&self, to: &RemoteDest) -> Option<Arc<Channel>> {
+        to.node().and_then(|node| self.table.up(node))
+    }
+
+    /// There is no connection, and none is made.
+    fn barred(&self, signal: &Signal) -> Carried {
+        let connection = self.new_connection();
+        if let Signal::Link { from } | Signal::Monitor { from, .. } = signal {
+            self.tell_lost(*from, connection);
+        }
+        Carried { connection, congested: None }
+    }
+
+    fn tell_lost(&self, pid: Pid, connection: ConnectionId) {
+        self.deliver(Target::Pid(pid), Signal::ConnectionLost { node: None, connection });
+    }
+
+    fn deliver(&self, to: Target, signal: Signal) {
+        if let Some(node) = self.node() {
+            node.receive(&to, signal);
+        }
+    }
+
+    fn answer_stale(&self, to: &RemoteDest, signal: Signal) {
+        if let Some((pid, answer)) = stale(to, signal) {
+            self.deliver(Target::Pid(pid), answer);
+        }
+    }
+
+    /// Handles a signal to what has this node's name and not its id: it is of an earlier life,
+    /// or a pid of this one that was written down as text and read back.
+    fn send_home(&self, net: &Net, to: &RemoteDest, signal: Signal) -> Carried {
+        let is_now = |node: NodeId| node.name() == net.name && node.creation() == net.creation;
+        let own = |local: LocalId| Target::Pid(Pid::new(self.id, local));
+        match to {
+            RemoteDest::Name(..) => self.deliver(to.target(), signal),
+            RemoteDest::Pid(pid) if is_now(pid.node()) => self.deliver(own(pid.local()), signal),
+            _ => self.answer_stale(to, signal),
+        }
+        Carried { connection: self.new_connection(), congested: None }
+    }
+}
+
+impl Carrier for Distribution {
+    fn send(&self, to: RemoteDest, signal: Signal) -> Result<Carried, EncodeError> {
+        self.send_over(self.up(&to), &to, signal, false).map_err(|not_carried| match not_carried {
+            NotCarried::Encode(error) => error,
+            NotCarried::Nosuspend(_) | NotCarried::Noconnect(_) => {
+                unreachable!("there was no condition")
+            }
+        })
+    }
+
+    fn send_if(
+        &self,
+        to: RemoteDest,
+        signal: Signal,
+        conditions: Conditions,
+    ) -> Result<Carried, NotCarried> {
+        let mut channel = self.up(&to);
+        if conditions.noconnect && channel.is_none() {
+            channel = self.table.get(&to.node_name());
+            if channel.is_none() {
+                return Err(NotCarried::Noconnect(signal));
+            }
+        }
+        self.send_over(channel, &to, signal, conditions.nosuspend)
+    }
+
+    fn spawn(&self, node: &NodeName, mut request: SpawnRequest) -> Carried {
+        loop {
+            let Some(channel) = self.current().and_then(|net| net.auto_connect(node)) else {
+                let connection = self.new_connection();
+                self.tell_lost(request.from, connection);
+                return Carried { connection, congested: None };
+            };
+            match channel.spawn(request) {
+                Ok(congested) => return channel.carried(congested),
+                Err(back) => request = *back,
+            }
+        }
+    }
+
+    fn flush(&self) {
+        if self.has_output.load(Ordering::Acquire) && self.has_output.swap(false, Ordering::AcqRel)
+        {
+            let channels = std::mem::take(&mut *self.output.lock());
+            for channel in channels {
+                channel.write();
+            }
+        }
+    }
+
+    fn is_alive(&self) -> bool {
+        self.is_started()
+    }
+
+    fn undecodable(&self, node: NodeId, why: &str) {
+        if let Some(channel) = self.table.up(node) {
+            tracing::error!(node = %channel.peer(), error = why, "the connection is closed");
+            channel.lose(NodeDownReason::ConnectionClosed);
+        }
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl std::fmt::Debug for Distribution {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Distribution({})", self.id.name())
+    }
+}
