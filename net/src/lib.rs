@@ -9,6 +9,9 @@
 extern crate fika_runtime as fika;
 
 mod cookie;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod io;
 mod kernel;
 mod proto;
@@ -26,7 +29,7 @@ pub use kernel::{
     disconnect_node, is_alive, monitor_node, monitor_nodes, monitor_nodes_of, nodes, nodes_of,
     ping, resolver_fn, start_distribution, stop_distribution,
 };
-/// What benchmarks and fuzzers reach. Not for use by hand: it changes as the protocol does.
+/// What benchmarks reach. Not for use by hand: it changes as the protocol does.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::proto::Loopback;

@@ -1,5 +1,5 @@
-//! Both ends of a connection and no socket between them: the protocol, as benchmarks and
-//! fuzzers reach it.
+//! Both ends of a connection and no socket between them: the protocol, as benchmarks
+//! reach it.
 
 use fika_runtime::{Creation, LocalId, NodeId, Pid, Signal, Target};
 

@@ -3,11 +3,10 @@
 
 use std::borrow::Cow;
 
-use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Message, WireType};
+use super::{Message, WireType, decoder, encoder};
 
 /// Why a value could not be encoded for another node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,42 +69,22 @@ impl DecodeError {
     }
 }
 
-/// Appends to a vector that others own.
-struct Append<'a>(&'a mut Vec<u8>);
-
-impl Flavor for Append<'_> {
-    type Output = ();
-
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.push(byte);
-        Ok(())
-    }
-
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn finalize(self) -> postcard::Result<()> {
-        Ok(())
-    }
-}
-
 /// Appends `value` to `out` in postcard's encoding.
 ///
 /// # Errors
-/// When the value's own `Serialize` refuses.
+/// When the value's own `Serialize` refuses; when more than 64 options, enums, lists and maps are
+/// inside each other; when a list or map has items of no bytes, as `Vec<()>` has.
 pub fn encode_postcard<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    postcard::serialize_with_flavor(value, Append(out))
-        .map_err(|error| EncodeError::new::<T>(error.to_string()))
+    encoder::append(value, out).map_err(|error| EncodeError::new::<T>(error.to_string()))
 }
 
 /// Reads a value that fills `bytes` to the last byte.
 ///
 /// # Errors
-/// When the bytes are no `T`, or some are left over.
+/// When the bytes are no `T`, or some are left over; when they are beyond the limits of
+/// [`encode_postcard`].
 pub fn decode_postcard<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-    match postcard::take_from_bytes(bytes) {
+    match decoder::take(bytes) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(DecodeError::malformed::<T>(format!("{} bytes too many", rest.len()))),
         Err(error) => Err(DecodeError::malformed::<T>(error.to_string())),

@@ -6,9 +6,14 @@
 mod address;
 mod bytes;
 mod codec;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod codec_tests;
+mod decoder;
+mod encoder;
 mod envelope;
 mod fingerprint;
 mod foreign;
+mod limits;
 mod local;
 pub(crate) mod node_codec;
 mod tagged;

@@ -1,0 +1,180 @@
+//! Handshakes with somebody who has not the cookie: at the other end, and in the middle.
+
+use bytes::BytesMut;
+use fika_runtime::Creation;
+
+use crate::cookie::Cookie;
+use crate::proto::handshake::initiator::{self, HelloOutcome};
+use crate::proto::handshake::{
+    Established, Flags, Identity, Secret, Status, Transport, frame, responder,
+};
+
+const NONCE_I: [u8; 32] = [0x11; 32];
+const NONCE_R: [u8; 32] = [0x22; 32];
+
+/// The nonces of the handshake that was recorded.
+const OLD_NONCE_I: [u8; 32] = [0x33; 32];
+const OLD_NONCE_R: [u8; 32] = [0x44; 32];
+
+fn secret() -> Secret {
+    let cookie = Cookie::new("what no fuzzer comes upon").expect("it is long");
+    Secret { cookie, cluster_id: "fuzz".to_owned() }
+}
+
+fn identity(name: &str) -> Identity {
+    let name = name.parse().expect("it is a name");
+    Identity { name, creation: Creation(7), flags: Flags::PRIORITY }
+}
+
+fn start(nonce: [u8; 32]) -> (initiator::AwaitHello, Vec<u8>) {
+    let peer = "b@h".parse().expect("it is a name");
+    let started = initiator::AwaitHello::start(identity("a@h"), peer, &secret(), nonce);
+    let (state, frame) = started.expect("the names fit together");
+    (state, body(&frame))
+}
+
+fn body(bytes: &[u8]) -> Vec<u8> {
+    next(&mut BytesMut::from(bytes)).expect("it is a whole frame")
+}
+
+fn next(bytes: &mut BytesMut) -> Option<Vec<u8>> {
+    frame(bytes).ok().flatten()
+}
+
+/// What a stranger says to the initiator.
+pub fn initiator(bytes: &[u8]) {
+    let mut bytes = BytesMut::from(bytes);
+    let Some(hello) = next(&mut bytes) else { return };
+    let Ok(HelloOutcome::Prove(state, _)) = start(NONCE_I).0.handle(&hello, Transport::Plain)
+    else {
+        return;
+    };
+    let Some(proof) = next(&mut bytes) else { return };
+    assert!(state.handle(&proof).is_err(), "a stranger is authenticated");
+}
+
+/// What a stranger says to the responder.
+pub fn responder(bytes: &[u8]) {
+    let mut bytes = BytesMut::from(bytes);
+    let Some(hello) = next(&mut bytes) else { return };
+    let greeted = match responder::AwaitHello::new(identity("b@h")).handle(&hello) {
+        Ok(greeted) => greeted,
+        Err(error) => {
+            if let Some(answer) = error.answer() {
+                body(answer);
+            }
+            return;
+        }
+    };
+    assert_ne!(greeted.peer().as_str(), "b@h", "it is its own peer");
+    let (state, _) = greeted.accept(Status::Ok, &secret(), Transport::Plain, NONCE_R);
+    let Some(proof) = next(&mut bytes) else { return };
+    assert!(state.handle(&proof).is_err(), "a stranger is authenticated");
+}
+
+/// What somebody between two honest nodes does: with each of the four frames one thing, by
+/// the bytes that are left.
+pub fn handshake(bytes: &[u8]) {
+    let mut middle = Middle { script: bytes, said: recorded() };
+    let (initiator, hello_i) = start(NONCE_I);
+    let hello_i_there = middle.pass(&hello_i);
+    let Ok(greeted) = responder::AwaitHello::new(identity("b@h")).handle(&hello_i_there) else {
+        return;
+    };
+    let (responder, hello_r) = greeted.accept(Status::Ok, &secret(), Transport::Plain, NONCE_R);
+    let hello_r = body(&hello_r);
+    let hello_r_there = middle.pass(&hello_r);
+    let Ok(HelloOutcome::Prove(initiator, proof_i)) =
+        initiator.handle(&hello_r_there, Transport::Plain)
+    else {
+        return;
+    };
+    let proof_i = body(&proof_i);
+    let Ok((at_responder, proof_r)) = responder.handle(&middle.pass(&proof_i)) else { return };
+    assert_eq!(hello_i_there, hello_i, "a changed hello was taken");
+    assert_eq!(hello_r_there, hello_r, "a changed hello was taken");
+    let proof_r = body(&proof_r);
+    let proof_r_there = middle.pass(&proof_r);
+    let Ok(at_initiator) = initiator.handle(&proof_r_there) else {
+        assert_ne!(proof_r_there, proof_r, "an honest proof was refused");
+        return;
+    };
+    assert_eq!(proof_r_there, proof_r, "a changed proof was taken");
+    let Established { flags, version, keys, .. } = at_responder;
+    assert_eq!((at_initiator.flags, at_initiator.version), (flags, version));
+    assert_eq!(at_initiator.keys.sending, keys.receiving);
+}
+
+/// The frames of a handshake between the same nodes, which somebody has recorded.
+fn recorded() -> Vec<Vec<u8>> {
+    let (initiator, hello_i) = start(OLD_NONCE_I);
+    let greeted = responder::AwaitHello::new(identity("b@h")).handle(&hello_i);
+    let greeted = greeted.expect("it is an honest one");
+    let (_, hello_r) = greeted.accept(Status::Ok, &secret(), Transport::Plain, OLD_NONCE_R);
+    let hello_r = body(&hello_r);
+    let outcome = initiator.handle(&hello_r, Transport::Plain).expect("it is an honest one");
+    let HelloOutcome::Prove(_, proof_i) = outcome else { panic!("it is an honest one") };
+    let proof_i = body(&proof_i);
+    vec![hello_i, hello_r, proof_i]
+}
+
+struct Middle<'a> {
+    script: &'a [u8],
+    /// All frames that it has seen.
+    said: Vec<Vec<u8>>,
+}
+
+impl Middle<'_> {
+    fn byte(&mut self) -> u8 {
+        let Some((byte, rest)) = self.script.split_first() else { return 0 };
+        self.script = rest;
+        *byte
+    }
+
+    /// What it makes of a frame. With no script left it passes it on.
+    fn pass(&mut self, frame: &[u8]) -> Vec<u8> {
+        self.said.push(frame.to_vec());
+        let mut frame = frame.to_vec();
+        match self.byte() % 8 {
+            // Changes some bytes.
+            1 => {
+                for _ in 0..=self.byte() % 4 {
+                    let at = usize::from(self.byte()) % frame.len();
+                    frame[at] ^= self.byte();
+                }
+            }
+            2 => frame.truncate(usize::from(self.byte())),
+            3 => frame.extend((0..self.byte() % 8).map(|_| 0)),
+            // Says what it has heard, now or in the handshake that it recorded.
+            4 => frame = self.heard(),
+            // The head of one and the tail of another.
+            5 => {
+                let (other, at) = (self.heard(), usize::from(self.byte()));
+                frame.truncate(at);
+                frame.extend(other.get(at..).unwrap_or_default());
+            }
+            // Something of its own.
+            6 => {
+                let length = usize::from(self.byte()).min(self.script.len());
+                let (own, rest) = self.script.split_at(length);
+                frame = own.to_vec();
+                self.script = rest;
+            }
+            // Bytes of its own at a place of its choice.
+            7 => {
+                let (at, length) = (usize::from(self.byte()), usize::from(self.byte()));
+                let own: Vec<u8> = (0..length % 64).map(|_| self.byte()).collect();
+                let at = at.min(frame.len());
+                let end = (at + own.len()).min(frame.len());
+                frame.splice(at..end, own);
+            }
+            _ => {}
+        }
+        frame
+    }
+
+    fn heard(&mut self) -> Vec<u8> {
+        let which = usize::from(self.byte()) % self.said.len();
+        self.said[which].clone()
+    }
+}

@@ -1,0 +1,64 @@
+//! Messages of types that a peer may choose among, whose bytes it makes up.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use fika_runtime::ExitReason;
+use fika_runtime::message::{
+    decode_postcard, decode_with_nodes, encode_postcard, encode_with_nodes,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::frames::node;
+
+/// A type that goes on inside itself, in every way.
+#[derive(Serialize, Deserialize, Debug)]
+enum Tree {
+    Leaf,
+    Number(u64),
+    Text(String),
+    Option(Option<Box<Tree>>),
+    List(Vec<Tree>),
+    Map(BTreeMap<String, Tree>),
+    Fields { left: Box<Tree>, right: (u8, Box<Tree>) },
+}
+
+#[derive(Serialize, Deserialize, Debug)]
+struct Chain(Option<Box<Chain>>);
+
+/// What a run may have on the heap at the same time, for each byte of its input and besides:
+/// a map of one entry has room for eleven, and all is written as text as well. A length that
+/// was only claimed is far above it.
+pub const PAYLOAD_HEAP: (usize, usize) = (4096, 64 << 10);
+
+/// The first byte says which type it is.
+pub fn payload(bytes: &[u8]) {
+    let Some((kind, bytes)) = bytes.split_first() else { return };
+    let decode = match kind % 10 {
+        0 => value::<Tree>,
+        1 => value::<Chain>,
+        2 => value::<Vec<Vec<Vec<u8>>>>,
+        3 => value::<Vec<()>>,
+        4 => value::<BTreeMap<Vec<u8>, Option<(char, i128, bool)>>>,
+        5 => value::<ExitReason>,
+        6 => value::<(Vec<fika_runtime::Pid>, fika_runtime::Reference)>,
+        7 => value::<Vec<Vec<()>>>,
+        8 => value::<(bytes::Bytes, String, [f64; 2])>,
+        _ => value::<Vec<BTreeMap<(), ()>>>,
+    };
+    decode(bytes);
+}
+
+/// What is taken can be sent on, and says the same there.
+fn value<T: Serialize + DeserializeOwned + Debug>(bytes: &[u8]) {
+    let nodes = [node("here@fuzz"), node("there@fuzz")];
+    let Ok(value) = decode_with_nodes(&nodes, || decode_postcard::<T>(bytes)) else { return };
+    let (mut nodes, mut again) = (Vec::new(), Vec::new());
+    encode_with_nodes(&mut nodes, || encode_postcard(&value, &mut again))
+        .expect("what was taken can be sent on");
+    assert!(again.len() <= bytes.len(), "there is a shorter form than ours");
+    let second = decode_with_nodes(&nodes, || decode_postcard::<T>(&again));
+    let second = second.expect("what was sent on is taken");
+    assert_eq!(format!("{value:?}"), format!("{second:?}"));
+}

@@ -1,0 +1,187 @@
+//! The codec writes and reads what postcard does, byte for byte, and keeps its limits.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use proptest::prelude::*;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{decode_postcard, encode_postcard};
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+struct Unit;
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+struct New(Box<All>);
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+struct Pair(i32, String);
+
+/// Every kind of value that serde knows.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+enum All {
+    Unit,
+    Numbers(bool, i8, i16, i32, i64, i128),
+    Unsigned(u8, u16, u32, u64, u128),
+    Floats { a: f32, b: f64, c: char },
+    Text(String),
+    Bytes(bytes::Bytes),
+    Option(Option<Box<All>>),
+    UnitStruct(Unit),
+    New(New),
+    Pair(Pair),
+    List(Vec<All>),
+    Array([u16; 3]),
+    Map(BTreeMap<String, All>),
+    Struct { left: Box<All>, right: Option<()>, nothing: () },
+}
+
+fn all() -> impl Strategy<Value = All> {
+    let leaf = prop_oneof![
+        Just(All::Unit),
+        any::<(bool, i8, i16, i32, i64, i128)>()
+            .prop_map(|(a, b, c, d, e, f)| All::Numbers(a, b, c, d, e, f)),
+        any::<(u8, u16, u32, u64, u128)>().prop_map(|(a, b, c, d, e)| All::Unsigned(a, b, c, d, e)),
+        (-1e9_f32..1e9, -1e99..1e99, any::<char>()).prop_map(|(a, b, c)| All::Floats { a, b, c }),
+        ".{0,200}".prop_map(All::Text),
+        proptest::collection::vec(any::<u8>(), 0..200).prop_map(|b| All::Bytes(b.into())),
+        any::<[u16; 3]>().prop_map(All::Array),
+        any::<(i32, String)>().prop_map(|(a, b)| All::Pair(Pair(a, b))),
+        Just(All::UnitStruct(Unit)),
+    ];
+    leaf.prop_recursive(6, 100, 8, |inner| {
+        prop_oneof![
+            proptest::option::of(inner.clone()).prop_map(|all| All::Option(all.map(Box::new))),
+            inner.clone().prop_map(|all| All::New(New(Box::new(all)))),
+            proptest::collection::vec(inner.clone(), 0..8).prop_map(All::List),
+            proptest::collection::btree_map(".{0,4}", inner.clone(), 0..8).prop_map(All::Map),
+            (inner, any::<Option<()>>()).prop_map(|(left, right)| {
+                All::Struct { left: Box::new(left), right, nothing: () }
+            }),
+        ]
+    })
+}
+
+/// What postcard makes of these bytes, if it takes all of them.
+fn by_postcard<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Some(value),
+        _ => None,
+    }
+}
+
+fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    encode_postcard(value, &mut bytes).map_err(|error| error.to_string())?;
+    Ok(bytes)
+}
+
+proptest! {
+    #[test]
+    fn it_is_postcard(value in all()) {
+        let bytes = encode(&value).unwrap();
+        prop_assert_eq!(&bytes, &postcard::to_allocvec(&value).unwrap());
+        prop_assert_eq!(decode_postcard::<All>(&bytes).unwrap(), value);
+    }
+
+    /// Of what is wrong it takes no more, and what is right it takes.
+    #[test]
+    fn bytes_that_are_nearly_right(
+        value in all(),
+        changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..4),
+    ) {
+        let mut bytes = encode(&value).unwrap();
+        for (at, to) in changes {
+            let at = usize::from(at) % bytes.len();
+            bytes[at] = to;
+        }
+        // As text: a number that is none does not equal itself.
+        let text = |value: &dyn Debug| format!("{value:?}");
+        let ours = decode_postcard::<All>(&bytes).ok().map(|value| text(&value));
+        prop_assert_eq!(ours, by_postcard::<All>(&bytes).map(|value| text(&value)));
+    }
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+struct Chain(Option<Box<Chain>>);
+
+#[derive(PartialEq, Debug, Serialize, Deserialize)]
+enum Tree {
+    Leaf,
+    Branches(Vec<Tree>),
+}
+
+fn tree(depth: u32) -> Tree {
+    (0..depth).fold(Tree::Leaf, |tree, _| Tree::Branches(vec![tree]))
+}
+
+fn chain(length: usize) -> Chain {
+    (0..length).fold(Chain(None), |chain, _| Chain(Some(Box::new(chain))))
+}
+
+/// At the limit both ways, and one above it: at the sender, and at the receiver of bytes that
+/// no sender would make.
+#[test]
+fn the_depth_is_limited() {
+    let bytes = encode(&chain(64)).unwrap();
+    assert_eq!(decode_postcard::<Chain>(&bytes).unwrap(), chain(64));
+    assert!(encode(&chain(65)).unwrap_err().contains("inside each other"));
+    let above = postcard::to_allocvec(&chain(65)).unwrap();
+    assert!(decode_postcard::<Chain>(&above).unwrap_err().to_string().contains("inside"));
+    // An enum and a list are a level each; the leaf is an enum.
+    assert!(encode(&tree(31)).is_ok());
+    assert!(encode(&tree(32)).is_err());
+    let above = postcard::to_allocvec(&tree(32)).unwrap();
+    assert!(decode_postcard::<Tree>(&above).is_err());
+    // Side by side there may be any number.
+    let wide = Tree::Branches((0..1000).map(|_| tree(30)).collect());
+    assert_eq!(decode_postcard::<Tree>(&encode(&wide).unwrap()).unwrap(), wide);
+    // What would take megabytes of stack takes nothing.
+    assert!(decode_postcard::<Chain>(&vec![1; 16 << 20]).is_err());
+    assert!(decode_postcard::<Tree>(&vec![1; 16 << 20]).is_err());
+}
+
+/// A list of nothing costs its sender no byte, and its receiver any time and memory.
+#[test]
+fn items_of_no_bytes() {
+    assert!(encode(&vec![(); 3]).unwrap_err().contains("items of no bytes"));
+    assert!(encode(&vec![Unit, Unit]).is_err());
+    assert!(encode(&BTreeMap::from([((), ())])).is_err());
+    assert!(decode_postcard::<(Vec<()>, u64)>(&[3, 7]).is_err());
+    assert!(decode_postcard::<(Vec<()>, [u8; 9])>(&[3, 1, 2, 3, 4, 5, 6, 7, 8, 9]).is_err());
+    assert!(decode_postcard::<BTreeMap<(), ()>>(&[1, 0]).is_err());
+    let endless = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+    assert!(decode_postcard::<Vec<()>>(&endless).is_err());
+    // None is a list, and what has a length by its type is no list.
+    assert_eq!(decode_postcard::<Vec<()>>(&encode(&Vec::<()>::new()).unwrap()).unwrap(), []);
+    assert_eq!(encode(&([(); 5], (), Unit)).unwrap(), []);
+    assert!(decode_postcard::<([(); 5], (), Unit)>(&[]).is_ok());
+    // A map's key or value alone may be nothing.
+    let set = BTreeMap::from([(1_u8, ()), (2, ())]);
+    assert_eq!(decode_postcard::<BTreeMap<u8, ()>>(&encode(&set).unwrap()).unwrap(), set);
+}
+
+/// Items are no more than the bytes that remain, before any of them is read.
+#[test]
+fn more_items_than_bytes() {
+    assert_eq!(decode_postcard::<Vec<u8>>(&[3, 1, 2, 3]).unwrap(), [1, 2, 3]);
+    let error = decode_postcard::<Vec<u8>>(&[4, 1, 2, 3]).unwrap_err().to_string();
+    assert!(error.contains("more items than there are bytes"), "{error}");
+    assert!(decode_postcard::<BTreeMap<u8, ()>>(&[2, 1, 2]).is_ok());
+    assert!(decode_postcard::<BTreeMap<u8, ()>>(&[3, 1, 2]).is_err());
+    for bytes in [&[4, 1, 2, 3][..], &[0xff; 9], &[0xff; 20]] {
+        assert!(decode_postcard::<String>(bytes).is_err());
+        assert!(decode_postcard::<bytes::Bytes>(bytes).is_err());
+    }
+}
+
+/// A failure does not stay in the way of what comes next.
+#[test]
+fn the_depth_is_counted_anew() {
+    let lists = vec![vec![vec![1_u8; 3]; 3]; 100];
+    assert_eq!(decode_postcard::<Vec<Vec<Vec<u8>>>>(&encode(&lists).unwrap()).unwrap(), lists);
+    let options = vec![Some(Some(Some(1_u8))); 100];
+    let bytes = encode(&options).unwrap();
+    assert_eq!(decode_postcard::<Vec<Option<Option<Option<u8>>>>>(&bytes).unwrap(), options);
+}

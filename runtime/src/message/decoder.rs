@@ -1,0 +1,321 @@
+//! Reads values in postcard's encoding, within limits.
+//!
+//! Numbers, texts and bytes are read by postcard; what has other values inside is read here,
+//! where it is counted. Nothing is allocated for a length that was only claimed.
+
+use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer as _, Visitor};
+
+use super::limits::{DEPTH_MAX, Refused};
+
+/// Reads a value, and returns it with the bytes behind it.
+pub(super) fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), Refused> {
+    let mut decoder = Decoder { rest: bytes, depth: 0 };
+    let value = T::deserialize(&mut decoder)?;
+    Ok((value, decoder.rest))
+}
+
+struct Decoder<'de> {
+    rest: &'de [u8],
+    /// In how many options, enums, lists and maps we are.
+    depth: u32,
+}
+
+impl<'de> Decoder<'de> {
+    #[inline]
+    fn take<T: de::Deserialize<'de>>(&mut self) -> Result<T, Refused> {
+        let (value, rest) = postcard::take_from_bytes(self.rest)?;
+        self.rest = rest;
+        Ok(value)
+    }
+
+    #[inline]
+    fn inside<R>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<R, Refused>,
+    ) -> Result<R, Refused> {
+        if self.depth == DEPTH_MAX {
+            return Err(Refused::TOO_DEEP);
+        }
+        self.depth += 1;
+        let result = read(self)?;
+        self.depth -= 1;
+        Ok(result)
+    }
+
+    /// The length of a list or map.
+    #[inline]
+    fn items(&mut self) -> Result<usize, Refused> {
+        let length: usize = self.take()?;
+        if length > self.rest.len() { Err(Refused::MORE_ITEMS_THAN_BYTES) } else { Ok(length) }
+    }
+}
+
+macro_rules! taken {
+    ($($method:ident $visit:ident $type:ty;)*) => {$(
+        #[inline]
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+            visitor.$visit(self.take::<$type>()?)
+        }
+    )*};
+}
+
+impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
+    type Error = Refused;
+
+    taken! {
+        deserialize_bool visit_bool bool;
+        deserialize_i8 visit_i8 i8;
+        deserialize_i16 visit_i16 i16;
+        deserialize_i32 visit_i32 i32;
+        deserialize_i64 visit_i64 i64;
+        deserialize_i128 visit_i128 i128;
+        deserialize_u8 visit_u8 u8;
+        deserialize_u16 visit_u16 u16;
+        deserialize_u32 visit_u32 u32;
+        deserialize_u64 visit_u64 u64;
+        deserialize_u128 visit_u128 u128;
+        deserialize_f32 visit_f32 f32;
+        deserialize_f64 visit_f64 f64;
+        deserialize_char visit_char char;
+        deserialize_str visit_borrowed_str &'de str;
+        deserialize_string visit_borrowed_str &'de str;
+        deserialize_bytes visit_borrowed_bytes &'de [u8];
+        deserialize_byte_buf visit_borrowed_bytes &'de [u8];
+    }
+
+    #[inline]
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Refused> {
+        Err(Refused::NOT_SELF_DESCRIBING)
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Refused> {
+        Err(Refused::NOT_SELF_DESCRIBING)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Refused> {
+        Err(Refused::NOT_SELF_DESCRIBING)
+    }
+
+    #[inline]
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        visitor.visit_unit()
+    }
+
+    #[inline]
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        visitor.visit_unit()
+    }
+
+    #[inline]
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    #[inline]
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        match self.take::<u8>()? {
+            0 => visitor.visit_none(),
+            1 => self.inside(|decoder| visitor.visit_some(decoder)),
+            _ => Err(postcard::Error::DeserializeBadOption.into()),
+        }
+    }
+
+    #[inline]
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        let left = self.items()?;
+        self.inside(|decoder| visitor.visit_seq(Items { decoder, left }))
+    }
+
+    #[inline]
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        let left = self.items()?;
+        self.inside(|decoder| {
+            let before = decoder.rest.len();
+            visitor.visit_map(Entries { decoder, left, before })
+        })
+    }
+
+    #[inline]
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        visitor.visit_seq(Fields { decoder: self, left: len })
+    }
+
+    #[inline]
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        self.deserialize_tuple(len, visitor)
+    }
+
+    #[inline]
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        self.deserialize_tuple(fields.len(), visitor)
+    }
+
+    #[inline]
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        self.inside(|decoder| visitor.visit_enum(decoder))
+    }
+}
+
+/// What a tuple or a struct has, as many as its type says.
+struct Fields<'a, 'de> {
+    decoder: &'a mut Decoder<'de>,
+    left: usize,
+}
+
+impl<'de> de::SeqAccess<'de> for Fields<'_, 'de> {
+    type Error = Refused;
+
+    #[inline]
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Refused> {
+        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
+        self.left = left;
+        seed.deserialize(&mut *self.decoder).map(Some)
+    }
+
+    #[inline]
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.left)
+    }
+}
+
+/// What a list has, as many as the bytes say.
+struct Items<'a, 'de> {
+    decoder: &'a mut Decoder<'de>,
+    left: usize,
+}
+
+impl<'de> de::SeqAccess<'de> for Items<'_, 'de> {
+    type Error = Refused;
+
+    #[inline]
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Refused> {
+        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
+        self.left = left;
+        let before = self.decoder.rest.len();
+        let item = seed.deserialize(&mut *self.decoder)?;
+        if self.decoder.rest.len() == before {
+            return Err(Refused::ITEMS_OF_NO_BYTES);
+        }
+        Ok(Some(item))
+    }
+
+    /// Of what is there each has a byte at least.
+    #[inline]
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.left.min(self.decoder.rest.len()))
+    }
+}
+
+/// What a map has.
+struct Entries<'a, 'de> {
+    decoder: &'a mut Decoder<'de>,
+    left: usize,
+    /// The bytes that were there before the entry.
+    before: usize,
+}
+
+impl<'de> de::MapAccess<'de> for Entries<'_, 'de> {
+    type Error = Refused;
+
+    #[inline]
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Refused> {
+        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
+        self.left = left;
+        self.before = self.decoder.rest.len();
+        seed.deserialize(&mut *self.decoder).map(Some)
+    }
+
+    #[inline]
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Refused> {
+        let value = seed.deserialize(&mut *self.decoder)?;
+        if self.decoder.rest.len() == self.before {
+            return Err(Refused::ITEMS_OF_NO_BYTES);
+        }
+        Ok(value)
+    }
+
+    #[inline]
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.left.min(self.decoder.rest.len()))
+    }
+}
+
+impl<'de> de::EnumAccess<'de> for &mut Decoder<'de> {
+    type Error = Refused;
+    type Variant = Self;
+
+    #[inline]
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Refused> {
+        let index: u32 = self.take()?;
+        let index: de::value::U32Deserializer<Refused> = index.into_deserializer();
+        Ok((seed.deserialize(index)?, self))
+    }
+}
+
+impl<'de> de::VariantAccess<'de> for &mut Decoder<'de> {
+    type Error = Refused;
+
+    #[inline]
+    fn unit_variant(self) -> Result<(), Refused> {
+        Ok(())
+    }
+
+    #[inline]
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Refused> {
+        seed.deserialize(self)
+    }
+
+    #[inline]
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Refused> {
+        de::Deserializer::deserialize_tuple(self, len, visitor)
+    }
+
+    #[inline]
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        de::Deserializer::deserialize_tuple(self, fields.len(), visitor)
+    }
+}

@@ -1,0 +1,333 @@
+//! Writes values in postcard's encoding, within the limits that `decoder` keeps.
+//!
+//! Numbers, texts and bytes are written by postcard; what has other values inside is written
+//! here, where it is counted.
+
+use postcard::ser_flavors::Flavor;
+use serde::ser::{self, Serialize};
+
+use super::limits::{DEPTH_MAX, Refused};
+
+/// Appends a value to `out`.
+pub(super) fn append<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), Refused> {
+    value.serialize(&mut Encoder { out, depth: 0 })
+}
+
+struct Encoder<'a> {
+    out: &'a mut Vec<u8>,
+    /// In how many options, enums, lists and maps we are.
+    depth: u32,
+}
+
+/// postcard's way to a vector that others own.
+struct Append<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Append<'_> {
+    type Output = ();
+
+    #[inline]
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    #[inline]
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> Encoder<'a> {
+    #[inline]
+    fn put<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
+        Ok(postcard::serialize_with_flavor(value, Append(self.out))?)
+    }
+
+    #[inline]
+    fn enter(&mut self) -> Result<(), Refused> {
+        if self.depth == DEPTH_MAX {
+            return Err(Refused::TOO_DEEP);
+        }
+        self.depth += 1;
+        Ok(())
+    }
+
+    #[inline]
+    fn items<'b>(&'b mut self, length: Option<usize>) -> Result<Inside<'b, 'a>, Refused> {
+        self.put(&length.ok_or(Refused::UNKNOWN_LENGTH)?)?;
+        self.enter()?;
+        Ok(Inside { encoder: self, leave: true, before: 0 })
+    }
+
+    /// The fields of a tuple or a struct.
+    #[inline]
+    fn fields<'b>(&'b mut self) -> Inside<'b, 'a> {
+        Inside { encoder: self, leave: false, before: 0 }
+    }
+
+    #[inline]
+    fn variant<'b>(&'b mut self, index: u32) -> Result<Inside<'b, 'a>, Refused> {
+        self.enter()?;
+        self.put(&index)?;
+        Ok(Inside { encoder: self, leave: true, before: 0 })
+    }
+}
+
+macro_rules! put {
+    ($($method:ident $type:ty;)*) => {$(
+        #[inline]
+        fn $method(self, value: $type) -> Result<(), Refused> {
+            self.put(&value)
+        }
+    )*};
+}
+
+impl<'b, 'a> ser::Serializer for &'b mut Encoder<'a> {
+    type Ok = ();
+    type Error = Refused;
+    type SerializeSeq = Inside<'b, 'a>;
+    type SerializeTuple = Inside<'b, 'a>;
+    type SerializeTupleStruct = Inside<'b, 'a>;
+    type SerializeTupleVariant = Inside<'b, 'a>;
+    type SerializeMap = Inside<'b, 'a>;
+    type SerializeStruct = Inside<'b, 'a>;
+    type SerializeStructVariant = Inside<'b, 'a>;
+
+    put! {
+        serialize_bool bool;
+        serialize_i8 i8;
+        serialize_i16 i16;
+        serialize_i32 i32;
+        serialize_i64 i64;
+        serialize_i128 i128;
+        serialize_u8 u8;
+        serialize_u16 u16;
+        serialize_u32 u32;
+        serialize_u64 u64;
+        serialize_u128 u128;
+        serialize_f32 f32;
+        serialize_f64 f64;
+        serialize_char char;
+        serialize_str &str;
+    }
+
+    #[inline]
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
+    #[inline]
+    fn serialize_bytes(self, bytes: &[u8]) -> Result<(), Refused> {
+        self.put(&bytes.len())?;
+        self.out.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_none(self) -> Result<(), Refused> {
+        self.put(&0_u8)
+    }
+
+    #[inline]
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Refused> {
+        self.put(&1_u8)?;
+        self.enter()?;
+        value.serialize(&mut *self)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_unit(self) -> Result<(), Refused> {
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Refused> {
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        index: u32,
+        _: &'static str,
+    ) -> Result<(), Refused> {
+        self.variant(index)?.close()
+    }
+
+    #[inline]
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Refused> {
+        value.serialize(self)
+    }
+
+    #[inline]
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        index: u32,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Refused> {
+        let inside = self.variant(index)?;
+        value.serialize(&mut *inside.encoder)?;
+        inside.close()
+    }
+
+    #[inline]
+    fn serialize_seq(self, length: Option<usize>) -> Result<Inside<'b, 'a>, Refused> {
+        self.items(length)
+    }
+
+    #[inline]
+    fn serialize_map(self, length: Option<usize>) -> Result<Inside<'b, 'a>, Refused> {
+        self.items(length)
+    }
+
+    #[inline]
+    fn serialize_tuple(self, _: usize) -> Result<Inside<'b, 'a>, Refused> {
+        Ok(self.fields())
+    }
+
+    #[inline]
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Inside<'b, 'a>, Refused> {
+        Ok(self.fields())
+    }
+
+    #[inline]
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Inside<'b, 'a>, Refused> {
+        Ok(self.fields())
+    }
+
+    #[inline]
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        index: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Inside<'b, 'a>, Refused> {
+        self.variant(index)
+    }
+
+    #[inline]
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        index: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Inside<'b, 'a>, Refused> {
+        self.variant(index)
+    }
+}
+
+/// What is inside of another value.
+struct Inside<'b, 'a> {
+    encoder: &'b mut Encoder<'a>,
+    /// Whether that counts as a level.
+    leave: bool,
+    /// Of a map: what was written before the entry.
+    before: usize,
+}
+
+impl Inside<'_, '_> {
+    #[inline]
+    fn field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
+        value.serialize(&mut *self.encoder)
+    }
+
+    #[inline]
+    fn has_grown(&self, before: usize) -> Result<(), Refused> {
+        if self.encoder.out.len() == before { Err(Refused::ITEMS_OF_NO_BYTES) } else { Ok(()) }
+    }
+
+    #[inline]
+    fn close(self) -> Result<(), Refused> {
+        if self.leave {
+            self.encoder.depth -= 1;
+        }
+        Ok(())
+    }
+}
+
+impl ser::SerializeSeq for Inside<'_, '_> {
+    type Ok = ();
+    type Error = Refused;
+
+    #[inline]
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
+        let before = self.encoder.out.len();
+        self.field(value)?;
+        self.has_grown(before)
+    }
+
+    #[inline]
+    fn end(self) -> Result<(), Refused> {
+        self.close()
+    }
+}
+
+impl ser::SerializeMap for Inside<'_, '_> {
+    type Ok = ();
+    type Error = Refused;
+
+    #[inline]
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Refused> {
+        self.before = self.encoder.out.len();
+        self.field(key)
+    }
+
+    #[inline]
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
+        self.field(value)?;
+        self.has_grown(self.before)
+    }
+
+    #[inline]
+    fn end(self) -> Result<(), Refused> {
+        self.close()
+    }
+}
+
+macro_rules! fields {
+    ($($trait:ident $method:ident ($($name:ident)?);)*) => {$(
+        impl ser::$trait for Inside<'_, '_> {
+            type Ok = ();
+            type Error = Refused;
+
+            #[inline]
+            fn $method<T: Serialize + ?Sized>(
+                &mut self,
+                $($name: &'static str,)?
+                value: &T,
+            ) -> Result<(), Refused> {
+                $(let _ = $name;)?
+                self.field(value)
+            }
+
+            #[inline]
+            fn end(self) -> Result<(), Refused> {
+                self.close()
+            }
+        }
+    )*};
+}
+
+fields! {
+    SerializeTuple serialize_element ();
+    SerializeTupleStruct serialize_field ();
+    SerializeTupleVariant serialize_field ();
+    SerializeStruct serialize_field (name);
+    SerializeStructVariant serialize_field (name);
+}
