@@ -1,8 +1,13 @@
 //! What is said when a simulation has not gone as it should.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+use crate::node::Member;
+use crate::replay::{replay, write};
+use crate::sim::Sim;
 
 /// Why a simulation failed, when, and how to see it again.
 pub struct Failure {
@@ -10,6 +15,8 @@ pub struct Failure {
     pub seed: u64,
     /// When it was, in simulated time.
     pub at: Duration,
+    /// The simulation's [`trace_hash`](Sim::trace_hash): a run with another one was another run.
+    pub trace_hash: u64,
     /// What went wrong.
     pub why: String,
     /// What the seed led to: the network's quality and the faults.
@@ -28,6 +35,7 @@ impl fmt::Display for Failure {
         writeln!(f)?;
         writeln!(f, "seed {} failed after {:?}: {}", self.seed, self.at, self.why)?;
         writeln!(f, "  {}", self.options)?;
+        writeln!(f, "  trace {:016x}", self.trace_hash)?;
         if let Some(file) = &self.file {
             writeln!(f, "  the whole log: {}", file.display())?;
         }
@@ -44,68 +52,45 @@ impl fmt::Debug for Failure {
 
 impl std::error::Error for Failure {}
 
-/// The command that runs a seed again, with its log.
-///
-/// In a test it is known by the name of the thread; anything else is run as this program was.
-pub(crate) fn replay(seed: u64) -> String {
-    let thread = std::thread::current();
-    let what = match thread.name().filter(|name| *name != "main") {
-        Some(test) => {
-            let package = std::env::var("CARGO_PKG_NAME");
-            let package = package.map_or(String::new(), |name| format!(" -p {name}"));
-            let file = test_file().map_or(String::new(), |name| format!(" --test {name}"));
-            format!("cargo test{package}{file} {test} -- --exact --nocapture")
-        }
-        None => std::env::args().map(|arg| quoted(&arg)).collect::<Vec<_>>().join(" "),
-    };
-    format!("FIKA_SIM_SEED={seed} {what}")
-}
-
-/// The name of the file in `tests` that this program was made of, if it was: so that the command
-/// builds nothing else. Cargo adds a hash to it.
-fn test_file() -> Option<String> {
-    let program = std::env::current_exe().ok()?;
-    let (name, _) = program.file_stem()?.to_str()?.rsplit_once('-')?;
-    let tests = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR")?).join("tests");
-    let is_there =
-        tests.join(format!("{name}.rs")).is_file() || tests.join(name).join("main.rs").is_file();
-    is_there.then(|| name.to_owned())
-}
-
-/// As a shell takes it.
-fn quoted(arg: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
-    if !arg.is_empty() && arg.chars().all(is_plain) {
-        return arg.to_owned();
+impl Sim {
+    /// A failure of this simulation, now.
+    #[must_use]
+    pub fn failure(&self, why: &str) -> Failure {
+        let failed = |member: &Member| {
+            let error = member.failure.as_ref()?;
+            Some(format!("; {} could not start: {error}", member.name))
+        };
+        let also: String = self.members.iter().filter_map(failed).collect();
+        let blocked = self.blocking.all().iter().map(|blocked| format!("; {blocked}"));
+        let also: String = blocked.fold(also, |also, blocked| also + &blocked);
+        let violation = self.checks.first();
+        let at = violation.as_ref().map_or(self.now(), |violation| violation.at);
+        let log = violation.map_or_else(|| self.log.tail(), |violation| violation.log);
+        let seed = self.seed();
+        let file = if self.log.is_kept() { write(&self.log.text(), seed) } else { None };
+        let (options, trace_hash) = (self.options.clone(), self.trace_hash());
+        self.told.store(trace_hash, Ordering::Relaxed);
+        Failure { seed, at, trace_hash, why: format!("{why}{also}"), options, log, file }
     }
-    format!("'{}'", arg.replace('\'', r"'\''"))
-}
 
-/// Writes a log into cargo's target folder, or where else there is room; where it is.
-pub(crate) fn write(log: &str, seed: u64) -> Option<PathBuf> {
-    let program = std::env::current_exe().ok()?;
-    // Cargo marks its folder with this.
-    let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
-    let folder = target.map_or_else(std::env::temp_dir, Path::to_owned).join("sim");
-    std::fs::create_dir_all(&folder).ok()?;
-    let file = folder.join(format!("{seed}.log"));
-    std::fs::write(&file, log).ok()?;
-    Some(file)
-}
+    /// An error unless this is so.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn check(&self, is_so: bool, otherwise: &str) -> Result<(), Failure> {
+        if is_so { Ok(()) } else { Err(self.failure(otherwise)) }
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// What the seed, or the scenario, has led to, for whoever reads of a failure.
+    pub(crate) fn add_options(&mut self, more: &str) {
+        self.options.push_str("\n  ");
+        self.options.push_str(more);
+    }
 
-    #[test]
-    fn a_command_is_as_a_shell_takes_it() {
-        let cases = [("a/b-c", "a/b-c"), ("a b", "'a b'"), ("", "''"), ("it's", r"'it'\''s'")];
-        for (arg, taken) in cases {
-            assert_eq!(quoted(arg), taken);
+    /// A panic goes by: its seed is to be known as well, unless a failure has just said it.
+    pub(crate) fn tell_of_panic(&self) {
+        if std::thread::panicking() && self.told.load(Ordering::Relaxed) != self.trace_hash() {
+            eprintln!("{}", self.failure("a panic, which is told above"));
         }
-        let test = "failure::tests::a_command_is_as_a_shell_takes_it";
-        let command =
-            format!("FIKA_SIM_SEED=7 cargo test -p fika-sim {test} -- --exact --nocapture");
-        assert_eq!(replay(7), command);
     }
 }

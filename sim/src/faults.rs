@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use crate::failure::Failure;
 use crate::network::{Network, Reads};
-use crate::node::Life;
 use crate::random::Random;
-use crate::sim::{Sim, SimNode};
+use crate::sim::Sim;
+use crate::strike::Cure;
 
 /// A kind of fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,16 +88,6 @@ impl Faults {
     }
 }
 
-/// What undoes a fault.
-#[derive(Clone, Copy, Debug)]
-enum Cure {
-    Restart(SimNode),
-    Resume(SimNode),
-    Mend(SimNode, SimNode),
-    Heal,
-    Drain(SimNode),
-}
-
 impl Sim {
     /// Lets this much time pass with faults, and undoes them all at the end: paused nodes go
     /// on, dead ones are restarted, the network is whole and good.
@@ -143,105 +132,6 @@ impl Sim {
         self.random.within(&(Duration::ZERO..=faults.every * 2))
     }
 
-    fn has_started(&self, node: SimNode) -> bool {
-        self.members[node.0].life.as_ref().is_some_and(Life::has_started)
-    }
-
-    /// Two nodes of different hosts, if there are any: what a host says to itself is over no
-    /// network, and no fault of one touches it.
-    fn any_two_hosts(&mut self) -> Option<(SimNode, SimNode)> {
-        let node = self.any_node();
-        let elsewhere = |other: &SimNode| self.host(*other) != self.host(node);
-        let others: Vec<_> = self.nodes().filter(elsewhere).collect();
-        (!others.is_empty()).then(|| (node, self.random.one_of(&others)))
-    }
-
-    fn any_node(&mut self) -> SimNode {
-        let nodes: Vec<_> = self.nodes().collect();
-        self.random.one_of(&nodes)
-    }
-
-    /// Lets a fault happen; says what undoes it.
-    fn strike(&mut self, kind: Fault) -> Vec<Cure> {
-        let node = self.any_node();
-        match kind {
-            Fault::Crash => {
-                self.crash(node);
-                vec![Cure::Restart(node)]
-            }
-            Fault::PowerLoss => {
-                self.lose_power(node);
-                let host = self.host(node);
-                let here = self.nodes().filter(|other| self.host(*other) == host);
-                here.map(Cure::Restart).collect()
-            }
-            // One that is still starting would give that up, and nobody would start it again.
-            Fault::Pause | Fault::ClockJump if !self.has_started(node) => Vec::new(),
-            Fault::Pause => {
-                self.pause(node);
-                vec![Cure::Resume(node)]
-            }
-            Fault::Partition => {
-                let (mut these, mut those) = (Vec::new(), Vec::new());
-                for node in self.nodes() {
-                    let half = if self.random.in_1000(500) { &mut these } else { &mut those };
-                    half.push(node);
-                }
-                self.partition(these, those);
-                vec![Cure::Heal]
-            }
-            Fault::Link => {
-                let Some((a, b)) = self.any_two_hosts() else { return Vec::new() };
-                self.cut(a, b);
-                if self.random.in_1000(500) {
-                    self.cut(b, a);
-                }
-                vec![Cure::Mend(a, b), Cure::Mend(b, a)]
-            }
-            Fault::Reset => {
-                if let Some((a, b)) = self.any_two_hosts() {
-                    self.reset(a, b);
-                }
-                Vec::new()
-            }
-            Fault::Stall => {
-                let Some((a, b)) = self.any_two_hosts() else { return Vec::new() };
-                self.stall(a, b);
-                vec![Cure::Mend(a, b)]
-            }
-            Fault::HalfOpen => {
-                if let Some((a, b)) = self.any_two_hosts() {
-                    self.half_open(a, b);
-                }
-                Vec::new()
-            }
-            Fault::Backlog => {
-                self.fill_backlog(node);
-                vec![Cure::Drain(node)]
-            }
-            Fault::ClockJump => {
-                let by = self.random.within(&(Duration::ZERO..=Duration::from_secs(300)));
-                self.jump_clock(node, by);
-                Vec::new()
-            }
-            Fault::Weather => {
-                let weather = Network::any(&mut self.random);
-                self.change_network(|network| *network = weather);
-                Vec::new()
-            }
-        }
-    }
-
-    fn undo(&mut self, cure: Cure) {
-        match cure {
-            Cure::Restart(node) => self.restart(node),
-            Cure::Resume(node) => self.resume(node),
-            Cure::Mend(a, b) => self.mend(a, b),
-            Cure::Heal => self.heal(),
-            Cure::Drain(node) => self.drain_backlog(node),
-        }
-    }
-
     /// Undoes all faults.
     pub fn undo_all(&mut self) {
         for node in self.nodes() {
@@ -252,58 +142,5 @@ impl Sim {
         self.change_network(|network| {
             *network = Network { reads: Reads::Whole, ..Network::default() };
         });
-    }
-}
-
-/// Runs a scenario for each of these seeds, or for the one that `FIKA_SIM_SEED` names, with
-/// its log. `FIKA_SIM_SEEDS` sets how many there are.
-///
-/// ```no_run
-/// # use std::time::Duration;
-/// # use fika_sim::{Sim, seeds};
-/// seeds(0..500, |seed| {
-///     let mut sim = Sim::new(seed);
-///     let a = sim.node("a@host1", || std::future::pending());
-///     sim.run_until(|sim| sim.is_up(a), Duration::from_secs(1))
-/// });
-/// ```
-///
-/// # Panics
-/// With the failure of the first seed that fails.
-pub fn seeds(range: std::ops::Range<u64>, run: impl Fn(u64) -> Result<(), Failure>) {
-    if let Some(failure) = first_failure(range, run) {
-        panic!("{failure}");
-    }
-}
-
-/// The same, for those who want to go on with the failure: that of the first seed that fails.
-///
-/// # Panics
-/// When a scenario does; then the seed is told, too.
-pub fn first_failure(
-    range: std::ops::Range<u64>,
-    run: impl Fn(u64) -> Result<(), Failure>,
-) -> Option<Failure> {
-    let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
-    let mut range = match (number("FIKA_SIM_SEED"), number("FIKA_SIM_SEEDS")) {
-        (Some(seed), _) => seed..seed + 1,
-        (None, Some(count)) => range.start..range.start + count,
-        (None, None) => range,
-    };
-    range.find_map(|seed| {
-        // A seed that panics is to be known as well.
-        let told = Told(seed);
-        let failure = run(seed).err();
-        std::mem::forget(told);
-        failure
-    })
-}
-
-/// Says which seed it was, when a panic goes by.
-struct Told(u64);
-
-impl Drop for Told {
-    fn drop(&mut self) {
-        eprintln!("seed {} panicked; to see it again: {}", self.0, crate::failure::replay(self.0));
     }
 }

@@ -11,9 +11,10 @@ use parking_lot::Mutex;
 
 use crate::checks::Checks;
 use crate::env::{Clock, NodeEnv};
-use crate::log::{Log, Watch};
+use crate::log::Log;
 use crate::network::{HostId, LifeId, LifeNetwork, Tell, Wires};
 use crate::random::Random;
+use crate::watch::Watch;
 
 pub(crate) type App = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 pub(crate) type Configure = Arc<dyn Fn(&mut Config) + Send + Sync>;

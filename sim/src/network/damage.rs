@@ -1,12 +1,100 @@
-//! What is done to single connections, and to listeners, without a word to anybody.
+//! What is done to connections and listeners, mostly without a word to anybody.
 
+use std::collections::VecDeque;
 use std::io::ErrorKind;
+use std::sync::Arc;
 
-use super::connection::{Side, Stage};
+use fika_net::Handler;
+
+use super::connection::{Connection, End, Side, Stage};
 use super::hosts::HostId;
-use super::wires::State;
+use super::packets::RETRY;
+use super::wires::{Arrival, LifeId, State, Tell};
 
 impl State {
+    /// A program is killed: its system closes what it had.
+    pub(crate) fn kill(&mut self, life: LifeId) -> Vec<Arc<dyn Handler>> {
+        let listening: Vec<_> =
+            self.listeners.iter().filter(|(_, of)| of.life == life).map(|(key, _)| *key).collect();
+        let of_listeners =
+            listening.into_iter().filter_map(|(host, addr)| self.unlisten(host, addr));
+        let mut handlers: Vec<_> = of_listeners.collect();
+        for (id, side) in self.ends_of(|end| end.life == life) {
+            handlers.extend(self.drop_end(id, side));
+        }
+        let (gone, others): (VecDeque<Tell>, _) =
+            self.told.drain(..).partition(|tell| tell.life == life);
+        self.told = others;
+        handlers.extend(gone.into_iter().map(|tell| tell.handler));
+        handlers
+    }
+
+    /// A host loses its power: nobody is told.
+    pub(crate) fn lose_power(&mut self, host: HostId) {
+        self.hosts.set_off(host, true);
+        for (id, side) in self.ends_of(|end| end.host == host) {
+            let end = self.end(id, side).expect("it is there");
+            end.is_forgotten = true;
+            end.out.clear();
+        }
+    }
+
+    pub(super) fn connections(&self) -> impl Iterator<Item = (u64, &Connection)> {
+        self.connections.iter().map(|(id, connection)| (*id, connection))
+    }
+
+    pub(super) fn connections_mut(&mut self) -> impl Iterator<Item = &mut Connection> {
+        self.connections.values_mut()
+    }
+
+    fn ends_of(&self, of: impl Fn(&End) -> bool) -> Vec<(u64, Side)> {
+        let ends = self.connections.iter().flat_map(|(id, connection)| {
+            [(*id, 0, &connection.ends[0]), (*id, 1, &connection.ends[1])]
+        });
+        ends.filter(|(.., end)| of(end)).map(|(id, side, _)| (id, side)).collect()
+    }
+
+    /// Breaks all connections between two hosts, as a firewall that restarts does.
+    pub(crate) fn reset_between(&mut self, a: HostId, b: HostId) -> usize {
+        let of = |connection: &Connection| {
+            let hosts = [connection.ends[0].host, connection.ends[1].host];
+            hosts == [a, b] || hosts == [b, a]
+        };
+        let all = self.connections.iter().filter(|(_, connection)| of(connection));
+        let ids: Vec<u64> = all.map(|(id, _)| *id).collect();
+        for id in &ids {
+            self.breaks(*id, 0, ErrorKind::ConnectionReset);
+            self.breaks(*id, 1, ErrorKind::ConnectionReset);
+        }
+        ids.len()
+    }
+
+    /// Ways have been mended: what waited is sent again, each after its host's pause.
+    pub(crate) fn send_held(&mut self) {
+        for (id, side) in self.ends_of(|end| end.is_held) {
+            let [to, from] = [1 - side, side].map(|of| self.connections[&id].ends[of].host);
+            let is_stalled = self.connections[&id].ends[side].is_stalled;
+            let is_off = self.hosts.is_off(to) || self.hosts.is_off(from);
+            if self.hosts.is_cut(from, to) || is_off || is_stalled {
+                continue;
+            }
+            let pause = self.random.within(&(RETRY..=RETRY * 5)).as_nanos() as u64;
+            let time = self.now + pause;
+            let end = self.end(id, side).expect("it is there");
+            end.is_held = false;
+            for (arrival, _) in &mut end.out {
+                *arrival = (*arrival).max(time);
+            }
+            end.last_arrival = end.last_arrival.max(time);
+            self.at(time, Arrival::Packet(id, side));
+        }
+    }
+
+    /// How many connections there are that some program has an end of.
+    pub(crate) fn connection_count(&self) -> usize {
+        self.connections.values().filter(|of| of.ends.iter().any(|end| !end.is_dropped)).count()
+    }
+
     /// Nothing gets through on the connections that there are between two hosts; others may be
     /// made, and work.
     pub(crate) fn stall(&mut self, a: HostId, b: HostId) {

@@ -4,10 +4,12 @@
 //! The model is TCP as a program sees it: what is sent arrives in order, once, or the connection
 //! breaks; a cut way delays, and the sender's host tries again.
 
+mod connecting;
 mod connection;
 mod damage;
 mod hosts;
 mod options;
+mod packets;
 mod socket;
 mod wires;
 

@@ -1,0 +1,45 @@
+//! One scenario, many seeds.
+
+use crate::failure::Failure;
+
+/// Runs a scenario for each of these seeds, or for the one that `FIKA_SIM_SEED` names, with
+/// its log. `FIKA_SIM_SEEDS` sets how many there are.
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # use fika_sim::{Sim, seeds};
+/// seeds(0..500, |seed| {
+///     let mut sim = Sim::new(seed);
+///     let a = sim.node("a@host1", || std::future::pending());
+///     sim.run_until(|sim| sim.is_up(a), Duration::from_secs(1))
+/// });
+/// ```
+///
+/// # Panics
+/// With the failure of the first seed that fails.
+pub fn seeds(range: std::ops::Range<u64>, run: impl Fn(u64) -> Result<(), Failure>) {
+    if let Some(failure) = first_failure(range, run) {
+        panic!("{failure}");
+    }
+}
+
+/// The same, for those who want to go on with the failure: that of the first seed that fails.
+///
+/// # Panics
+/// When a scenario does; its simulation tells the seed, too. When one of the variables is no
+/// number.
+pub fn first_failure(
+    range: std::ops::Range<u64>,
+    run: impl Fn(u64) -> Result<(), Failure>,
+) -> Option<Failure> {
+    let number = |name: &str| {
+        let text = std::env::var(name).ok()?;
+        Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+    };
+    let mut range = match (number("FIKA_SIM_SEED"), number("FIKA_SIM_SEEDS")) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, Some(count)) => range.start..range.start + count,
+        (None, None) => range,
+    };
+    range.find_map(|seed| run(seed).err())
+}

@@ -1,0 +1,89 @@
+//! Letting time pass, until it is enough.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fika_runtime::Node;
+use parking_lot::Mutex;
+
+use crate::failure::Failure;
+use crate::sim::{Sim, SimNode};
+
+impl Sim {
+    /// Lets this much time pass.
+    pub fn run_for(&mut self, time: Duration) {
+        let until = self.clock.now() + time.as_nanos() as u64;
+        while self.advance(until) {}
+        self.clock.advance_to(until);
+    }
+
+    /// Lets so many single things happen, each a turn of a process or a move of the clock, to
+    /// stop between any two of them. Fewer if nothing would ever happen again.
+    pub fn run_steps(&mut self, count: usize) {
+        for _ in 0..count {
+            if !self.advance(u64::MAX) {
+                return;
+            }
+        }
+    }
+
+    /// Lets time pass until this is so.
+    ///
+    /// # Errors
+    /// When it is not so in time, or something was violated; see [`Checks`].
+    pub fn run_until(
+        &mut self,
+        mut is_so: impl FnMut(&Sim) -> bool,
+        limit: Duration,
+    ) -> Result<(), Failure> {
+        let is_so = self.eventually(limit, |sim| sim.checks.is_violated() || is_so(sim));
+        self.verdict()?;
+        if is_so {
+            return Ok(());
+        }
+        Err(self.failure(&format!("what was waited for was not so within {limit:?}")))
+    }
+
+    /// Lets time pass until this is so, or that much has passed; whether it is so.
+    pub fn eventually(&mut self, limit: Duration, mut is_so: impl FnMut(&Sim) -> bool) -> bool {
+        let until = self.clock.now() + limit.as_nanos() as u64;
+        loop {
+            if is_so(self) {
+                return true;
+            }
+            if !self.advance(until) {
+                self.clock.advance_to(until);
+                return is_so(self);
+            }
+        }
+    }
+
+    /// Runs a future as a process of a node, and lets time pass until it is ready.
+    ///
+    /// # Errors
+    /// When it is not ready in time, the node is down, or the process ended.
+    pub fn run_on<F>(
+        &mut self,
+        node: SimNode,
+        limit: Duration,
+        future: F,
+    ) -> Result<F::Output, Failure>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let value = Arc::new(Mutex::new(None));
+        let to = value.clone();
+        let pid = self.spawn(node, async move {
+            let ready = future.await;
+            *to.lock() = Some(ready);
+        });
+        let done = |sim: &Sim| {
+            let ends = |runtime: &Node| pid.is_none_or(|pid| !runtime.is_alive(pid));
+            value.lock().is_some() || sim.runtime(node).is_none_or(ends)
+        };
+        self.run_until(done, limit)?;
+        let ready = value.lock().take();
+        ready.ok_or_else(|| self.failure("the process of `run_on` ended"))
+    }
+}

@@ -1,0 +1,155 @@
+//! Who watches a life of a node: for the log, for the checks, and for how its main process ends.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use fika_runtime::{ExitReason, Observer, Pid, Signal};
+use parking_lot::Mutex;
+
+use crate::checks::{Checks, Seen};
+use crate::log::Log;
+
+/// Watches one life of a node.
+pub(crate) struct Watch {
+    log: Arc<Log>,
+    /// Its number in the simulation.
+    node: u64,
+    name: String,
+    checks: Checks,
+    seen: Mutex<Seen>,
+    /// The names that its processes have.
+    names: Mutex<BTreeMap<(u32, u32), String>>,
+    /// The process whose end is of interest, and how it has ended.
+    main: Mutex<(Option<Pid>, Option<ExitReason>)>,
+}
+
+impl Watch {
+    pub(crate) fn new(log: Arc<Log>, checks: Checks, node: usize, name: &str) -> Watch {
+        Watch {
+            log,
+            node: node as u64,
+            name: name.to_owned(),
+            checks,
+            seen: Mutex::default(),
+            names: Mutex::default(),
+            main: Mutex::default(),
+        }
+    }
+
+    /// This is the main process.
+    pub(crate) fn set_main(&self, pid: Option<Pid>) {
+        self.main.lock().0 = pid;
+    }
+
+    /// How the main process has ended, if it has.
+    pub(crate) fn main_end(&self) -> Option<ExitReason> {
+        self.main.lock().1.clone()
+    }
+
+    /// What a person calls a process: its name, if it has one, and its number.
+    pub(crate) fn called(&self, pid: Pid) -> String {
+        let local = pid.local();
+        let place = (local.slot, local.generation);
+        match self.names.lock().get(&place) {
+            Some(name) => format!("{name} <{}.{}>", place.0, place.1),
+            None => format!("<{}.{}>", place.0, place.1),
+        }
+    }
+
+    fn facts(&self, kind: u64, pid: Pid) -> [u64; 4] {
+        let local = pid.local();
+        [self.node, kind, u64::from(local.slot), u64::from(local.generation)]
+    }
+
+    fn add(&self, kind: u64, pid: Pid, name: &str, what: impl FnOnce(&mut String)) {
+        self.log.add(&self.facts(kind, pid), name, |line| {
+            line.of(&self.name, format_args!("{}", self.called(pid)));
+            what(line.text);
+        });
+    }
+
+    /// A process has a turn.
+    pub(crate) fn turn(&self, pid: Pid) {
+        self.log.add_turn(&self.facts(0, pid), |line| {
+            line.of(&self.name, format_args!("{}", self.called(pid)));
+            line.text.push_str("runs");
+        });
+    }
+}
+
+impl Observer for Watch {
+    fn started(&self, pid: Pid) {
+        self.add(1, pid, "", |line| line.push_str("starts"));
+        self.seen.lock().started(pid, &self.checks);
+    }
+
+    fn registered(&self, pid: Pid, name: &str) {
+        let local = pid.local();
+        self.names.lock().insert((local.slot, local.generation), name.to_owned());
+        self.add(5, pid, name, |line| line.push_str("has a name now"));
+    }
+
+    fn message(&self, to: Pid, type_name: &str) {
+        self.add(2, to, type_name, |line| {
+            line.push_str("<- ");
+            line.push_str(&short(type_name));
+        });
+    }
+
+    fn signal(&self, to: Pid, signal: &Signal) {
+        let kind = kind(signal);
+        self.add(3, to, kind, |line| {
+            let _ = write!(line, "<- {signal:?}");
+        });
+        self.seen.lock().signal(to, signal, &self.checks);
+    }
+
+    fn ended(&self, pid: Pid, reason: &ExitReason) {
+        self.add(4, pid, &reason.to_string(), |line| {
+            let _ = write!(line, "ends: {reason}");
+        });
+        self.seen.lock().ended(pid, &self.checks);
+        let local = pid.local();
+        self.names.lock().remove(&(local.slot, local.generation));
+        let mut main = self.main.lock();
+        if main.0 == Some(pid) {
+            main.1 = Some(reason.clone());
+        }
+    }
+}
+
+/// A type's name without the modules that its parts are in.
+fn short(type_name: &str) -> String {
+    let mut short = String::new();
+    let mut word = String::new();
+    for c in type_name.chars() {
+        if c.is_alphanumeric() || c == '_' {
+            word.push(c);
+        } else if c == ':' {
+            word.clear();
+        } else {
+            short.push_str(&std::mem::take(&mut word));
+            short.push(c);
+        }
+    }
+    short + &word
+}
+
+fn kind(signal: &Signal) -> &'static str {
+    match signal {
+        Signal::Message(_) => "message",
+        Signal::Link { .. } => "link",
+        Signal::Unlink { .. } => "unlink",
+        Signal::UnlinkAck { .. } => "unlink_ack",
+        Signal::Exit { .. } => "exit",
+        Signal::Monitor { .. } => "monitor",
+        Signal::Demonitor { .. } => "demonitor",
+        Signal::Down { .. } => "down",
+        Signal::SpawnReply { .. } => "spawn_reply",
+        Signal::GroupLeader { .. } => "group_leader",
+        Signal::Request(_) => "request",
+        Signal::ConnectionLost { .. } => "connection_lost",
+        Signal::ConnectionRoom { .. } => "connection_room",
+    }
+}
