@@ -55,7 +55,9 @@ fn crash() -> Sim {
     sim.keep_log();
     let app = || async {
         register("keeper", self_pid()).unwrap();
+        monitor_nodes(true);
         connect_node("a@host1").await;
+        receive! { NodeDown { node, .. } => tracing::warn!(%node, "one is gone") }
         receive! { (): () => {} }
     };
     let a = sim.node("a@host1", app);
@@ -78,6 +80,9 @@ fn the_log_is_for_people() {
         "is connected to host1:",
         "== b@another-host crashes",
         "gets no more from another-host:",
+        "-- nodeup node=b@another-host",
+        "-- nodedown node=b@another-host reason=connection_closed",
+        "-- WARN: one is gone node=b@another-host",
     ];
     for text in wanted {
         assert!(log.contains(text), "no `{text}` in\n{log}");

@@ -27,35 +27,79 @@ impl Clock {
     }
 }
 
+/// How wrong a node's clocks are, in all of its lives.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Wrong {
+    /// What both clocks are ahead of the simulation's.
+    pub(crate) ahead: Duration,
+    /// What they gain in a million, or lose.
+    pub(crate) drift_ppm: i32,
+    /// What somebody has added to the wall clock, in nanoseconds.
+    pub(crate) wall_ns: i64,
+}
+
+impl Wrong {
+    /// What a node's clock shows when the simulation's shows this.
+    fn time(self, now: u64) -> Duration {
+        let gained = i128::from(now) * i128::from(self.drift_ppm) / 1_000_000;
+        let shown = i128::from(now) + gained;
+        Duration::from_nanos(u64::try_from(shown).unwrap_or(0)) + self.ahead
+    }
+
+    /// How long it takes until the node's clock has gone on by this.
+    pub(crate) fn until(self, by: Duration) -> u64 {
+        let pace = u128::try_from(1_000_000 + i64::from(self.drift_ppm)).unwrap_or(1).max(1);
+        let time = (by.as_nanos() * 1_000_000).div_ceil(pace);
+        u64::try_from(time).unwrap_or(u64::MAX)
+    }
+
+    fn wall(self, now: u64) -> SystemTime {
+        let shown = SystemTime::UNIX_EPOCH + EPOCH + self.time(now);
+        let by = Duration::from_nanos(self.wall_ns.unsigned_abs());
+        if self.wall_ns < 0 { shown - by } else { shown + by }
+    }
+
+    /// Sets the wall clock.
+    pub(crate) fn set_wall(&mut self, now: u64, to: SystemTime) {
+        self.wall_ns = 0;
+        let ns = |by: Duration| i64::try_from(by.as_nanos()).unwrap_or(i64::MAX);
+        self.wall_ns = match to.duration_since(self.wall(now)) {
+            Ok(ahead) => ns(ahead),
+            Err(behind) => -ns(behind.duration()),
+        };
+    }
+}
+
 /// The clock and the random source of one life of a node.
 #[derive(Debug)]
 pub(crate) struct NodeEnv {
     clock: Arc<Clock>,
-    /// What the node's clock is ahead of the others.
-    ahead: AtomicU64,
+    wrong: Mutex<Wrong>,
     random: Mutex<Random>,
 }
 
 impl NodeEnv {
-    pub(crate) fn new(clock: Arc<Clock>, ahead: Duration, random: Random) -> NodeEnv {
-        let ahead = AtomicU64::new(ahead.as_nanos() as u64);
-        NodeEnv { clock, ahead, random: Mutex::new(random) }
+    pub(crate) fn new(clock: Arc<Clock>, wrong: Wrong, random: Random) -> NodeEnv {
+        NodeEnv { clock, wrong: Mutex::new(wrong), random: Mutex::new(random) }
     }
 
-    /// The node's clock jumps ahead, as after a sleep of its machine.
-    pub(crate) fn jump(&self, by: Duration) {
-        self.ahead.fetch_add(by.as_nanos() as u64, Ordering::Relaxed);
+    pub(crate) fn set_wrong(&self, wrong: Wrong) {
+        *self.wrong.lock() = wrong;
+    }
+
+    /// How long it takes until the node's clock has gone on by this.
+    pub(crate) fn until(&self, by: Duration) -> u64 {
+        self.wrong.lock().until(by)
     }
 }
 
 impl Env for NodeEnv {
     fn now(&self) -> Time {
-        let now = self.clock.now() + self.ahead.load(Ordering::Relaxed);
-        Time::new(Duration::from_nanos(now))
+        Time::new(self.wrong.lock().time(self.clock.now()))
     }
 
     fn wall(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + EPOCH + self.now().since_start()
+        self.wrong.lock().wall(self.clock.now())
     }
 
     fn random(&self) -> u64 {
@@ -64,5 +108,33 @@ impl Env for NodeEnv {
 
     fn secure_random(&self, bytes: &mut [u8]) {
         self.random.lock().fill(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_drifts_is_there_when_it_is_waited_for() {
+        for drift_ppm in [-500, -1, 0, 1, 500, 100_000] {
+            let wrong = Wrong { drift_ppm, ..Wrong::default() };
+            for (now, ns) in [(0, 1), (7, 999_999), (1_234_567_891, 1_000_000_007), (3, 1 << 40)] {
+                let by = Duration::from_nanos(ns);
+                let later = wrong.time(now + wrong.until(by) + 1);
+                let gone = later - wrong.time(now);
+                assert!(gone >= by && gone <= by + Duration::from_nanos(3), "{drift_ppm} {gone:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_wall_clock_is_set_forth_and_back() {
+        let mut wrong = Wrong { ahead: Duration::from_secs(5), ..Wrong::default() };
+        for to in [Duration::ZERO, EPOCH, EPOCH + Duration::from_secs(10)] {
+            wrong.set_wall(1_000, SystemTime::UNIX_EPOCH + to);
+            assert_eq!(wrong.wall(1_000), SystemTime::UNIX_EPOCH + to);
+            assert_eq!(wrong.time(1_000), Duration::new(5, 1_000));
+        }
     }
 }

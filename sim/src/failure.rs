@@ -20,7 +20,7 @@ pub struct Failure {
     /// What went wrong.
     pub why: String,
     /// What the seed led to: the network's quality and the faults.
-    pub options: String,
+    pub options: Box<str>,
     /// The last that happened, a line each: time, node, process, what.
     pub log: Vec<String>,
     /// Where all that happened is written, if the simulation kept its log.
@@ -68,7 +68,7 @@ impl Sim {
         let log = violation.map_or_else(|| self.log.tail(), |violation| violation.log);
         let seed = self.seed();
         let file = if self.log.is_kept() { write(&self.log.text(), seed) } else { None };
-        let (options, trace_hash) = (self.options.clone(), self.trace_hash());
+        let (options, trace_hash) = (self.options.as_str().into(), self.trace_hash());
         self.told.store(trace_hash, Ordering::Relaxed);
         Failure { seed, at, trace_hash, why: format!("{why}{also}"), options, log, file }
     }

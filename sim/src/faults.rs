@@ -28,7 +28,7 @@ pub enum Fault {
     HalfOpen,
     /// A host's listeners take no connections for a while.
     Backlog,
-    /// A node's clock jumps ahead.
+    /// A node's clocks jump ahead, or its wall clock is set back.
     ClockJump,
     /// The network changes: latency, bandwidth, how reads and writes are cut.
     Weather,

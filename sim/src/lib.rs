@@ -92,21 +92,28 @@
 //! fails; [`first_failure`] gives it back. A failure has the seed, the last lines of the log, what
 //! the network was like, and a command that runs the seed again. That command sets
 //! `FIKA_SIM_SEED`, with which only this seed is run, and the whole log is kept and written to
-//! cargo's `target/sim/<seed>.log`. `FIKA_SIM_SEEDS=1000` runs so many seeds.
+//! cargo's `target/sim`, in a file with the names of the program and the test. A simulation that
+//! a panic goes through, such as that of an `assert!`, tells the same. `FIKA_SIM_SEEDS=1000` runs
+//! so many seeds.
+//!
+//! A failure also has the simulation's [`trace_hash`](Sim::trace_hash): when it is the same the
+//! next time, all that happened was.
 //!
 //! A line of the log has the time in seconds, the node or host, the process with its name if it
 //! has one, and what happened:
 //!
 //! ```text
-//!      0.001310  host2    network :32770        is connected to host1:32768
+//!      0.001310  host2         network :32770        is connected to host1:32768
+//!      0.002217  a@host1       net_kernel <1.0>      -- nodeup node=b@host2
 //!      5.000000  == cut from a@host1 to b@host2
-//!      5.000412  a@host1  votes <0.0>           <- Counted
-//!      5.000413  a@host1  votes <0.0>           runs
+//!      5.000412  a@host1       votes <0.0>           <- Counted
+//!      5.000413  a@host1       votes <0.0>           runs
 //! ```
 //!
 //! `<-` is a message, by its type, or another signal that goes into the process's queue; `==` is
-//! what the scenario does to the cluster; `!!` is a remark that has no part in the run. Turns
-//! (`runs`) are in the whole log only.
+//! what the scenario or a fault does to the cluster; `--` is what the program or fika reports by
+//! `tracing`, at `INFO` or above, such as `nodeup` and `nodedown`. Turns (`runs`) are in the whole
+//! log only.
 //!
 //! A seed means the same run as long as neither fika nor the program changes: any change that
 //! draws one number more makes it another run.
@@ -116,6 +123,7 @@ mod blocked;
 mod census;
 mod checks;
 mod env;
+mod events;
 mod failure;
 mod faults;
 mod lives;

@@ -1,7 +1,8 @@
 //! What is done to nodes: they die and live again, stand still, and have the wrong time.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use crate::env::Wrong;
 use crate::node::{Life, World};
 use crate::sim::{Sim, SimNode};
 
@@ -48,7 +49,8 @@ impl Sim {
             return;
         }
         member.failure = None;
-        self.log.note(&format!("{} starts", member.name));
+        let again = if member.lives == 0 { "" } else { " again" };
+        self.log.note(&format!("{} starts{again}", member.name));
         let mut state = self.wires.lock();
         state.hosts.set_off(member.host, false);
         state.send_held();
@@ -57,6 +59,7 @@ impl Sim {
             clock: &self.clock,
             wires: &self.wires,
             log: &self.log,
+            events: &self.events,
             cookie: &self.cookie,
             checks: &self.checks,
         };
@@ -86,13 +89,26 @@ impl Sim {
         self.touch(node.0);
     }
 
-    /// The node's clock jumps ahead, as after a sleep of its machine.
+    /// The node's clocks jump ahead, as after a sleep of its machine.
     pub fn jump_clock(&mut self, node: SimNode, by: Duration) {
+        self.set_clocks(node, &format!("jumps by {by:?}"), |wrong| wrong.ahead += by);
+    }
+
+    /// The node's wall clock shows this time now, be it before or after: as when somebody sets
+    /// it. Its timers and the other clock know nothing of it.
+    pub fn set_wall_clock(&mut self, node: SimNode, to: SystemTime) {
+        let now = self.clock.now();
+        let since = to.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let what = format!("is set to {since:?} since 1970");
+        self.set_clocks(node, &what, |wrong| wrong.set_wall(now, to));
+    }
+
+    fn set_clocks(&mut self, node: SimNode, what: &str, set: impl FnOnce(&mut Wrong)) {
         let member = &mut self.members[node.0];
-        self.log.note(&format!("the clock of {} jumps by {by:?}", member.name));
-        member.ahead += by;
+        self.log.note(&format!("the clock of {} {what}", member.name));
+        set(&mut member.wrong);
         if let Some(life) = &member.life {
-            life.env.jump(by);
+            life.env.set_wrong(member.wrong);
         }
         self.touch(node.0);
     }

@@ -89,7 +89,7 @@ impl Log {
     /// The columns are to have room for this node.
     pub(crate) fn make_room_for(&self, node: &str) {
         let mut state = self.state.lock();
-        state.node_width = state.node_width.max(node.len());
+        state.node_width = state.node_width.max(node.len()).max(NODE_WIDTH);
     }
 
     /// Something has happened: `facts` decide the hash, `line` is for people.
@@ -122,8 +122,8 @@ impl Log {
     }
 
     /// Something that has no part in what happens, and may be different the next time.
-    pub(crate) fn remark(&self, what: &str) {
-        self.say(&mut self.state.lock(), |line| line.text.extend(["!! ", what]));
+    pub(crate) fn report(&self, line: impl FnOnce(&mut Line<'_>)) {
+        self.say(&mut self.state.lock(), line);
     }
 
     fn say(&self, state: &mut State, line: impl FnOnce(&mut Line<'_>)) {
@@ -176,5 +176,7 @@ impl Line<'_> {
     }
 }
 
+/// How wide the column of the nodes is at least: those to come may have longer names.
+const NODE_WIDTH: usize = 12;
 /// How wide the column of the processes is.
 const WHO_WIDTH: usize = 20;

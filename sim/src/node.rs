@@ -3,14 +3,14 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use fika_net::{Config, Distribution, StartError};
 use fika_runtime::{BuildError, ExitReason, Node, NodeId, NodeName, Pid, Stepper};
 use parking_lot::Mutex;
 
 use crate::checks::Checks;
-use crate::env::{Clock, NodeEnv};
+use crate::env::{Clock, NodeEnv, Wrong};
+use crate::events::Events;
 use crate::log::Log;
 use crate::network::{HostId, LifeId, LifeNetwork, Tell, Wires};
 use crate::random::Random;
@@ -32,8 +32,8 @@ pub(crate) struct Member {
     pub(crate) missed: Vec<Tell>,
     /// Why its last life never began.
     pub(crate) failure: Option<StartError>,
-    /// What its clock is ahead of the others, in this life and the next.
-    pub(crate) ahead: Duration,
+    /// How wrong its clocks are, in this life and the next.
+    pub(crate) wrong: Wrong,
     /// It is in the simulation's list of those that have something to run.
     pub(crate) is_listed: bool,
     /// When its next timers are due, on the simulation's clock.
@@ -47,6 +47,7 @@ pub(crate) struct Life {
     pub(crate) net: Arc<Distribution>,
     pub(crate) env: Arc<NodeEnv>,
     watch: Arc<Watch>,
+    events: Arc<Events>,
     stepper: Stepper,
     /// Why its distribution did not start.
     failure: Arc<Mutex<Option<StartError>>>,
@@ -61,6 +62,7 @@ pub(crate) struct World<'a> {
     pub(crate) clock: &'a Arc<Clock>,
     pub(crate) wires: &'a Arc<Wires>,
     pub(crate) log: &'a Arc<Log>,
+    pub(crate) events: &'a Arc<Events>,
     pub(crate) cookie: &'a str,
     pub(crate) checks: &'a Checks,
 }
@@ -75,7 +77,7 @@ impl Member {
     ) -> Result<(), BuildError> {
         self.lives += 1;
         let id = LifeId { node: number, life: self.lives };
-        let env = Arc::new(NodeEnv::new(world.clock.clone(), self.ahead, random.fork()));
+        let env = Arc::new(NodeEnv::new(world.clock.clone(), self.wrong, random.fork()));
         world.log.make_room_for(self.name.as_str());
         let watch = Arc::new(Watch::new(
             world.log.clone(),
@@ -113,9 +115,18 @@ impl Member {
             }
         });
         watch.set_main(main);
-        let has_gathered = false;
-        self.life =
-            Some(Life { id, node, net, env, watch, stepper, failure, has_started, has_gathered });
+        self.life = Some(Life {
+            id,
+            node,
+            net,
+            env,
+            watch,
+            events: world.events.clone(),
+            stepper,
+            failure,
+            has_started,
+            has_gathered: false,
+        });
         Ok(())
     }
 }
@@ -125,6 +136,7 @@ impl Life {
     pub(crate) fn step(&mut self, random: &mut Random) -> Option<Pid> {
         let place = random.below(self.stepper.ready().max(1));
         let next = self.stepper.next(place);
+        self.events.come_from(&self.watch, next);
         if let Some(pid) = next {
             self.watch.turn(pid);
         }
@@ -138,13 +150,15 @@ impl Life {
     }
 
     pub(crate) fn tell(&mut self, tell: &Tell) {
+        self.events.come_from(&self.watch, None);
         self.stepper.enter(|| tell.handler.ready(tell.readable, tell.writable));
         self.has_gathered = true;
     }
 
     /// Fires the timers that are due; when the next are.
     pub(crate) fn fire_timers(&mut self, now: u64) -> Option<u64> {
-        self.stepper.fire_timers().map(|left| now + left.as_nanos() as u64)
+        self.events.come_from(&self.watch, None);
+        self.stepper.fire_timers().map(|left| now + self.env.until(left))
     }
 
     /// How the main process has ended, if it has.
@@ -159,6 +173,7 @@ impl Life {
 
     pub(crate) fn flush(&mut self) {
         if std::mem::take(&mut self.has_gathered) {
+            self.events.come_from(&self.watch, None);
             self.stepper.flush();
         }
     }

@@ -46,6 +46,16 @@ impl Random {
         Duration::from_nanos(from + ((u128::from(self.next()) * u128::from(span)) >> 64) as u64)
     }
 
+    /// Within the range, and as likely between any time and twice that time as between others:
+    /// most are short, and some are very long.
+    pub(crate) fn log_within(&mut self, range: &RangeInclusive<Duration>) -> Duration {
+        let (from, to) = (range.start().as_nanos().max(1), range.end().as_nanos());
+        let doublings = (to / from).max(1).ilog2() as usize;
+        let from = from << self.below(doublings + 1);
+        let ns = |n: u128| Duration::from_nanos(u64::try_from(n).unwrap_or(u64::MAX));
+        self.within(&(ns(from)..=ns((2 * from - 1).min(to).max(from))))
+    }
+
     /// One of these, of which there is at least one.
     pub(crate) fn one_of<T: Clone>(&mut self, these: &[T]) -> T {
         these[self.below(these.len())].clone()
@@ -73,6 +83,13 @@ mod tests {
             assert!(random.below(3) < 3 && range.contains(&random.within(&range)));
         }
         assert_eq!(random.within(&(range.start().to_owned()..=*range.start())), *range.start());
+        let range = Duration::from_micros(1)..=Duration::from_millis(1);
+        let all: Vec<_> = (0..9000).map(|_| random.log_within(&range)).collect();
+        assert!(all.iter().all(|time| range.contains(time)));
+        // From 1 to 1000 there are nine doublings, and a bit.
+        let short = all.iter().filter(|time| **time < 2 * *range.start()).count();
+        let long = all.iter().filter(|time| 4 * **time > *range.end()).count();
+        assert!((800..1200).contains(&short) && (1600..2400).contains(&long), "{short} {long}");
         assert!(random.in_1000(1000) && !random.in_1000(0));
     }
 }

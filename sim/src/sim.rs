@@ -10,7 +10,8 @@ use fika_runtime::{Dest, Message, Node, NodeName, Pid};
 
 use crate::blocked::Blocking;
 use crate::checks::Checks;
-use crate::env::Clock;
+use crate::env::{Clock, Wrong};
+use crate::events::Events;
 use crate::log::Log;
 use crate::network::{Network, Wires};
 use crate::node::Member;
@@ -29,6 +30,7 @@ pub struct Sim {
     pub(crate) clock: Arc<Clock>,
     pub(crate) wires: Arc<Wires>,
     pub(crate) log: Arc<Log>,
+    pub(crate) events: Arc<Events>,
     pub(crate) checks: Checks,
     pub(crate) members: Vec<Member>,
     pub(crate) by_name: BTreeMap<NodeName, usize>,
@@ -41,6 +43,8 @@ pub struct Sim {
     pub(crate) blocking: Blocking,
     /// How far the clocks of new nodes may be ahead.
     skew: Duration,
+    /// What they may gain or lose in a million.
+    drift_ppm: u32,
     pub(crate) options: String,
     pub(crate) cookie: String,
     configure: Vec<crate::node::Configure>,
@@ -60,10 +64,18 @@ impl Sim {
         Sim::on(seed, Network::default())
     }
 
-    /// The same on a network of any quality, which the seed decides.
+    /// The same on a network of any quality, and with clocks that differ or do not; the seed
+    /// decides, and a failure says what it was.
     #[must_use]
     pub fn on_any_network(seed: u64) -> Sim {
-        Sim::on(seed, Network::any(&mut Random::new(seed).fork()))
+        let mut random = Random::new(seed).fork();
+        let mut sim = Sim::on(seed, Network::any(&mut random));
+        let secs = Duration::from_secs;
+        sim.set_clock_skew(random.one_of(&[Duration::ZERO, secs(1), secs(3600)]));
+        sim.set_clock_drift(random.one_of(&[0, 0, 100, 1000]));
+        let clocks = format!("clocks ahead by up to {:?}, drift {} ppm", sim.skew, sim.drift_ppm);
+        sim.add_options(&clocks);
+        sim
     }
 
     fn on(seed: u64, network: Network) -> Sim {
@@ -78,6 +90,7 @@ impl Sim {
             random,
             clock,
             wires,
+            events: Arc::new(Events::new(log.clone())),
             log,
             checks,
             members: Vec::new(),
@@ -87,6 +100,7 @@ impl Sim {
             gathered: BTreeSet::new(),
             blocking: Blocking::default(),
             skew: Duration::ZERO,
+            drift_ppm: 0,
             options,
             cookie: COOKIE.to_owned(),
             configure: Vec::new(),
@@ -129,10 +143,33 @@ impl Sim {
         self.configure.push(Arc::new(configure));
     }
 
-    /// From now on, the clock of a node that is made is ahead of the simulation's by any time up
-    /// to this, which the seed decides, and stays so through all of its lives.
+    /// From now on, the clocks of a node that is made are ahead of the simulation's by any time
+    /// up to this, which the seed decides, and stay so through all of its lives.
     pub fn set_clock_skew(&mut self, up_to: Duration) {
         self.skew = up_to;
+    }
+
+    /// From now on, the clocks of a node that is made are too fast or too slow, by up to so many
+    /// parts of a million: those of most machines by 100 at the most. The seed decides, and it
+    /// stays so through all of its lives.
+    ///
+    /// # Panics
+    /// When it is more than 500,000.
+    pub fn set_clock_drift(&mut self, up_to_ppm: u32) {
+        assert!(up_to_ppm <= 500_000, "a clock goes wrong by half at the most");
+        self.drift_ppm = up_to_ppm;
+    }
+
+    fn wrong_clocks(&mut self) -> Wrong {
+        let mut wrong = Wrong::default();
+        if self.skew > Duration::ZERO {
+            wrong.ahead = self.random.within(&(Duration::ZERO..=self.skew));
+        }
+        if self.drift_ppm > 0 {
+            let any = self.random.below(2 * self.drift_ppm as usize + 1);
+            wrong.drift_ppm = any as i32 - self.drift_ppm as i32;
+        }
+        wrong
     }
 
     /// Starts a node, whose distribution has begun when `app` runs as its first process. It
@@ -148,10 +185,7 @@ impl Sim {
         let number = self.members.len();
         let taken = self.by_name.insert(name.clone(), number);
         assert!(taken.is_none(), "there is a node {name}");
-        let ahead = match self.skew {
-            Duration::ZERO => Duration::ZERO,
-            skew => self.random.within(&(Duration::ZERO..=skew)),
-        };
+        let wrong = self.wrong_clocks();
         let host = self.wires.lock().hosts.named(name.host());
         self.members.push(Member {
             name,
@@ -163,7 +197,7 @@ impl Sim {
             is_paused: false,
             missed: Vec::new(),
             failure: None,
-            ahead,
+            wrong,
             is_listed: false,
             due: None,
         });

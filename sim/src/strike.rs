@@ -96,7 +96,10 @@ impl Sim {
             }
             Fault::ClockJump => {
                 let by = self.random.within(&(Duration::ZERO..=Duration::from_secs(300)));
-                self.jump_clock(node, by);
+                match self.runtime(node).map(|runtime| runtime.env().wall()) {
+                    Some(wall) if self.random.in_1000(300) => self.set_wall_clock(node, wall - by),
+                    _ => self.jump_clock(node, by),
+                }
                 Vec::new()
             }
             Fault::Weather => {

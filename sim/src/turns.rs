@@ -12,6 +12,7 @@ const TURN_NS: usize = 4_000;
 impl Sim {
     /// Does the next thing, if it happens before that time; false if nothing does.
     pub(crate) fn advance(&mut self, until: u64) -> bool {
+        let _listens = self.events.listen();
         self.wires.arrive();
         self.tell();
         self.fire_timers();
@@ -101,7 +102,6 @@ impl Sim {
         let name = self.members[node.0].name.as_str().to_owned();
         let blocked = Blocked { node, name, process, took };
         tracing::warn!("{blocked}");
-        self.log.remark(&blocked.to_string());
         self.blocking.add(blocked);
     }
 

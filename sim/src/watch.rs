@@ -8,7 +8,7 @@ use fika_runtime::{ExitReason, Observer, Pid, Signal};
 use parking_lot::Mutex;
 
 use crate::checks::{Checks, Seen};
-use crate::log::Log;
+use crate::log::{Line, Log};
 
 /// Watches one life of a node.
 pub(crate) struct Watch {
@@ -53,8 +53,14 @@ impl Watch {
         let place = (local.slot, local.generation);
         match self.names.lock().get(&place) {
             Some(name) => format!("{name} <{}.{}>", place.0, place.1),
+            None if self.main.lock().0 == Some(pid) => format!("main <{}.{}>", place.0, place.1),
             None => format!("<{}.{}>", place.0, place.1),
         }
+    }
+
+    /// The node, and the process if it is one's.
+    pub(crate) fn begin_line(&self, line: &mut Line<'_>, pid: Option<Pid>) {
+        line.of(&self.name, format_args!("{}", pid.map_or(String::new(), |pid| self.called(pid))));
     }
 
     fn facts(&self, kind: u64, pid: Pid) -> [u64; 4] {
@@ -64,7 +70,7 @@ impl Watch {
 
     fn add(&self, kind: u64, pid: Pid, name: &str, what: impl FnOnce(&mut String)) {
         self.log.add(&self.facts(kind, pid), name, |line| {
-            line.of(&self.name, format_args!("{}", self.called(pid)));
+            self.begin_line(line, Some(pid));
             what(line.text);
         });
     }
@@ -72,7 +78,7 @@ impl Watch {
     /// A process has a turn.
     pub(crate) fn turn(&self, pid: Pid) {
         self.log.add_turn(&self.facts(0, pid), |line| {
-            line.of(&self.name, format_args!("{}", self.called(pid)));
+            self.begin_line(line, Some(pid));
             line.text.push_str("runs");
         });
     }

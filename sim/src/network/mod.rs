@@ -11,6 +11,8 @@ mod hosts;
 mod options;
 mod packets;
 mod socket;
+#[cfg(test)]
+mod tests;
 mod wires;
 
 pub use options::{Network, Reads};

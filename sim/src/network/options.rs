@@ -19,13 +19,15 @@ pub enum Reads {
 /// What the network is like. It can be changed while a simulation runs.
 #[derive(Clone, Debug)]
 pub struct Network {
-    /// The time that a packet takes from host to host, in one direction.
+    /// The time that a packet takes from host to host, in one direction: each within the range
+    /// is as likely as the others.
     pub latency: RangeInclusive<Duration>,
     /// Of a thousand packets between hosts, so many take another time than that: the tail of
     /// the distribution, as of a queue that is full now and then. What a connection carries
     /// stays in order, so those behind a slow one wait for it.
     pub slow: u32,
-    /// The time that those take.
+    /// The time that those take. Its logarithm is uniform: one between 10 and 20 ms is as likely
+    /// as one between 20 and 40.
     pub slow_latency: RangeInclusive<Duration>,
     /// The time that a packet takes between two programs of a host.
     pub local_latency: RangeInclusive<Duration>,

@@ -131,14 +131,14 @@ impl State {
 
     pub(super) fn latency(&mut self, from: HostId, to: HostId) -> u64 {
         let State { random, options, .. } = self;
-        let range = if from == to {
-            &options.local_latency
+        let time = if from == to {
+            random.within(&options.local_latency)
         } else if options.slow > 0 && random.in_1000(options.slow) {
-            &options.slow_latency
+            random.log_within(&options.slow_latency)
         } else {
-            &options.latency
+            random.within(&options.latency)
         };
-        random.within(range).as_nanos() as u64
+        time.as_nanos() as u64
     }
 
     pub(super) fn tell(&mut self, id: u64, side: Side, readable: bool, writable: bool) {
