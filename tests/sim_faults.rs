@@ -413,7 +413,18 @@ fn each_kind_strikes_and_is_undone() -> Result<(), Failure> {
     for (kind, line) in lines {
         let mut sim = Sim::new(3);
         sim.keep_log();
-        let nodes = ["a@host1", "b@host2", "c@host3"].map(|name| seeker(&mut sim, name));
+        // Who has lost somebody has to look for him again: the others do not know.
+        let names = ["a@host1", "b@host2", "c@host3"];
+        let nodes = names.map(|name| {
+            sim.node(name, move || async move {
+                loop {
+                    for other in names {
+                        connect_node(other).await;
+                    }
+                    sleep(secs(5)).await;
+                }
+            })
+        });
         let faults = Faults { every: secs(5), ..Faults::of(&[kind]) };
         sim.run_with_faults(secs(100), &faults);
         let log = sim.log();

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::node::Member;
-use crate::replay::{replay, write};
+use crate::replay::{replay, test, write};
 use crate::sim::Sim;
 
 /// Why a simulation failed, when, and how to see it again.
@@ -85,6 +85,14 @@ impl Sim {
     pub(crate) fn add_options(&mut self, more: &str) {
         self.options.push_str("\n  ");
         self.options.push_str(more);
+    }
+
+    /// For who compares runs: what `FIKA_SIM_TRACE` asks for.
+    pub(crate) fn tell_trace(&self) {
+        if std::env::var_os("FIKA_SIM_TRACE").is_some() {
+            let test = test().map_or(String::new(), |test| format!(" of {test}"));
+            println!("trace {:016x} of seed {}{test}", self.trace_hash(), self.seed());
+        }
     }
 
     /// A panic goes by: its seed is to be known as well, unless a failure has just said it.

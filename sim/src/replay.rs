@@ -25,7 +25,7 @@ pub(crate) fn replay(seed: u64) -> String {
 }
 
 /// The name of the test that runs, if it is one.
-fn test() -> Option<String> {
+pub(crate) fn test() -> Option<String> {
     let thread = std::thread::current();
     thread.name().filter(|name| *name != "main").map(str::to_owned)
 }

@@ -263,6 +263,7 @@ impl Sim {
 impl Drop for Sim {
     fn drop(&mut self) {
         self.tell_of_panic();
+        self.tell_trace();
         for number in 0..self.members.len() {
             if let Some(life) = self.members[number].life.take() {
                 life.end(&self.wires);

@@ -9,3 +9,4 @@ mod relations;
 mod simple_cache;
 mod streams;
 mod ticks;
+mod twice;
