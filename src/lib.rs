@@ -48,9 +48,15 @@ mod sim_test;
 
 pub use fika_macros::{Message, main, receive, remote, test};
 pub use fika_net::{
-    AutoConnect, Cookie, CookieError, MonitorNodeError, NodeKind, Ping, StartError, connect_node,
-    disconnect_node, is_alive, monitor_node, monitor_nodes, monitor_nodes_of, nodes, nodes_of,
-    ping, start_distribution, stop_distribution,
+    AutoConnect, ConnectedNode, Cookie, CookieError, MonitorNodeError, NodeKind, Ping, StartError,
+    connect_node, connected_nodes, disconnect_node, is_alive, monitor_node, monitor_nodes,
+    monitor_nodes_of, nodes, nodes_of, ping, start_distribution, stop_distribution,
+};
+// What is changed about the distribution while it runs, and a user's word in what it does.
+pub use fika_net::{
+    BadCookie, Decision, NetHandler, NetTicktime, SentToName, SetTicktime, SettingError,
+    SocketOptions, SpawnAsked, allow, get_net_ticktime, getopts, set_cookie, set_cookie_for,
+    set_net_ticktime, setopts, setopts_new,
 };
 // How nodes find each other without a port mapper.
 pub use fika_net::{

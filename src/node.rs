@@ -1,16 +1,17 @@
 //! A node, whole: its processes and its distribution.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::ops::Deref;
+use std::ops::{Deref, RangeInclusive};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fika_net::{
-    AutoConnect, Config, Cookie, CookieError, Distribution, Network, NodeKind, Poller, Resolver,
-    StartError,
+    AutoConnect, Config, Cookie, CookieError, Distribution, NetHandler, Network, NodeKind, Poller,
+    Resolver, SocketOptions, StartError,
 };
 use fika_runtime::{
     BuildError, Env, ExitReason, MailboxLimit, NodeId, NodeName, NodeNameError, SystemEnv,
@@ -190,6 +191,7 @@ pub struct NodeBuilder {
     name: Option<String>,
     cookie: Option<String>,
     cookie_file: Option<PathBuf>,
+    peer_cookies: Vec<(String, CookieFrom)>,
     allow_weak_cookie: bool,
     workers: Option<usize>,
     process_limit: Option<usize>,
@@ -274,6 +276,60 @@ impl NodeBuilder {
     /// The address to listen on for other nodes; a loopback address and any port if not set.
     pub fn listen(self, addr: SocketAddr) -> Self {
         self.change(move |config| config.listen = Some(addr))
+    }
+
+    /// The ports of which the first free one is listened on, unless
+    /// [`listen`](NodeBuilder::listen) names a port (OTP's `inet_dist_listen_min` and `_max`). So
+    /// a firewall can let them through.
+    pub fn listen_ports(self, ports: RangeInclusive<u16>) -> Self {
+        self.change(move |config| config.listen_ports = Some(ports.clone()))
+    }
+
+    /// Whether the node listens for others at all; true if not set (OTP's `dist_listen`). One that
+    /// does not is hidden, and known to no port mapper: it can connect to others, and then be
+    /// used as any node.
+    pub fn dist_listen(self, listens: bool) -> Self {
+        self.change(move |config| config.listens = listens)
+    }
+
+    /// Whether the node brings up a port mapper where none answers; true if not set (OTP's
+    /// `-start_epmd`).
+    pub fn start_epmd(self, start: bool) -> Self {
+        self.change(move |config| config.start_epmd = start)
+    }
+
+    /// The cookie that is shared with one peer, in both directions, in place of the node's own
+    /// (OTP's `-setcookie` with a node); see [`set_cookie_for`](crate::set_cookie_for).
+    pub fn cookie_for(mut self, node: impl Into<String>, cookie: impl Into<String>) -> Self {
+        self.peer_cookies.push((node.into(), CookieFrom::Text(cookie.into())));
+        self
+    }
+
+    /// The same from a file, which others must not be able to read.
+    pub fn cookie_file_for(mut self, node: impl Into<String>, file: impl Into<PathBuf>) -> Self {
+        self.peer_cookies.push((node.into(), CookieFrom::File(file.into())));
+        self
+    }
+
+    /// The nodes that may be connected, in both directions, each by its name, its host, or the
+    /// part of its name before the `@`; all if not set (OTP's `net_kernel:allow/1`).
+    pub fn allow<T: Into<String>>(self, nodes: impl IntoIterator<Item = T>) -> Self {
+        let nodes: Vec<String> = nodes.into_iter().map(Into::into).collect();
+        self.change(move |config| config.allow.extend(nodes.iter().cloned()))
+    }
+
+    /// Options of the sockets between nodes (OTP's `inet_dist_connect_options` and
+    /// `inet_dist_listen_options`); without them, small writes go out at once, and all else is as
+    /// the operating system has it.
+    pub fn socket_options(self, options: SocketOptions) -> Self {
+        self.change(move |config| config.socket_options = options)
+    }
+
+    /// A user's word in what net_kernel does: nodes that come and go, requests to spawn, sends to
+    /// registered names, and peers with a bad cookie. See [`NetHandler`].
+    pub fn net_handler(self, handler: impl NetHandler) -> Self {
+        let handler: Arc<dyn NetHandler> = Arc::new(handler);
+        self.change(move |config| config.handler = Some(handler.clone()))
     }
 
     /// The port of the port mapper, on this host and on others: `ERL_EPMD_PORT`, or 4369 if
@@ -426,15 +482,20 @@ impl NodeBuilder {
             None => Arc::new(poller),
         };
         let node = Node(runtime.build()?);
+        let of_peers = self.peer_cookies.into_iter();
+        let of_peers = of_peers.map(|(node, from)| Ok((node.parse()?, from)));
+        let of_peers = of_peers.collect::<Result<_, NodeNameError>>()?;
         let settings = Settings {
             cookie: self.cookie,
             file: self.cookie_file,
+            of_peers,
             allow_weak: self.allow_weak_cookie,
             env,
         };
         let changes = self.changes;
         Distribution::new(&node, network, move || {
             let mut config = Config::new(settings.load_cookie()?);
+            config.cookies = settings.load_peer_cookies()?;
             changes.iter().for_each(|change| change(&mut config));
             Ok(config)
         });
@@ -448,8 +509,15 @@ impl NodeBuilder {
     }
 }
 
-/// Where the cookie is from.
+/// Where a cookie is from.
+enum CookieFrom {
+    Text(String),
+    File(PathBuf),
+}
+
+/// Where the cookies are from.
 struct Settings {
+    of_peers: Vec<(NodeName, CookieFrom)>,
     cookie: Option<String>,
     file: Option<PathBuf>,
     allow_weak: bool,
@@ -457,6 +525,16 @@ struct Settings {
 }
 
 impl Settings {
+    fn load_peer_cookies(&self) -> Result<BTreeMap<NodeName, Cookie>, CookieError> {
+        let load = |from: &CookieFrom| match (from, self.allow_weak) {
+            (CookieFrom::Text(text), true) => Cookie::new_weak(text),
+            (CookieFrom::Text(text), false) => Cookie::new(text),
+            (CookieFrom::File(file), true) => Cookie::from_file_weak(file),
+            (CookieFrom::File(file), false) => Cookie::from_file(file),
+        };
+        self.of_peers.iter().map(|(node, from)| Ok((node.clone(), load(from)?))).collect()
+    }
+
     fn load_cookie(&self) -> Result<Cookie, CookieError> {
         match (&self.cookie, &self.file) {
             (Some(cookie), _) if self.allow_weak => Cookie::new_weak(cookie),

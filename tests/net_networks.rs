@@ -66,11 +66,11 @@ fn one_direction_is_cut() {
     for _ in 0..2 {
         let seen = watch.next();
         let took = clock.elapsed();
-        let why = seen.down.expect("it went");
+        let why = seen.down.clone().expect("it went");
         if seen == watch.saw(1, 0, Some(NetTickTimeout)) {
             assert!((TICKTIME.mul_f32(0.74)..TICKTIME.mul_f32(1.4)).contains(&took), "{took:?}");
         } else {
-            assert_eq!(seen, watch.saw(0, 1, Some(why)));
+            assert_eq!(seen, watch.saw(0, 1, Some(why.clone())));
             assert!([NetTickTimeout, ConnectionClosed].contains(&why), "{why}");
         }
     }

@@ -21,13 +21,18 @@ pub use cookie::{Cookie, CookieError};
 pub use io::UnixSockets;
 pub use io::{
     EpmdBindError, EpmdClient, EpmdConfig, EpmdError, EpmdRegistration, EpmdServer, Handler,
-    HostIp, Listener, Network, Poller, Socket,
+    HostIp, Listener, Network, Poller, Socket, SocketOptions,
 };
 pub use kernel::{
-    AutoConnect, Config, Distribution, FixedPort, MonitorNodeError, NodeAddr, NodeKind, Ping,
-    ResolveError, Resolver, Resolving, StartError, StaticNodes, StaticNodesError, connect_node,
-    disconnect_node, is_alive, monitor_node, monitor_nodes, monitor_nodes_of, nodes, nodes_of,
-    ping, resolver_fn, start_distribution, stop_distribution,
+    AutoConnect, Config, ConnectedNode, Distribution, FixedPort, MonitorNodeError, NodeAddr,
+    NodeKind, Ping, ResolveError, Resolver, Resolving, StartError, StaticNodes, StaticNodesError,
+    connect_node, connected_nodes, disconnect_node, is_alive, monitor_node, monitor_nodes,
+    monitor_nodes_of, nodes, nodes_of, ping, resolver_fn, start_distribution, stop_distribution,
+};
+pub use kernel::{
+    BadCookie, Decision, NetHandler, NetTicktime, SentToName, SetTicktime, SettingError,
+    SpawnAsked, allow, get_net_ticktime, getopts, set_cookie, set_cookie_for, set_net_ticktime,
+    setopts, setopts_new,
 };
 /// What benchmarks reach. Not for use by hand: it changes as the protocol does.
 #[doc(hidden)]

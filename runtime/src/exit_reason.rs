@@ -76,7 +76,9 @@ impl ExitReason {
         }
     }
 
-    pub(crate) fn badarg(why: impl fmt::Display) -> ExitReason {
+    #[doc(hidden)]
+    #[must_use]
+    pub fn badarg(why: impl fmt::Display) -> ExitReason {
         ExitReason::Badarg(why.to_string().into())
     }
 

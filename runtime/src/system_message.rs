@@ -91,7 +91,7 @@ pub enum NodeType {
 }
 
 /// Why a connection is no more.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum NodeDownReason {
     /// The peer went away, or closed it.
@@ -104,6 +104,8 @@ pub enum NodeDownReason {
     ConnectionSetupFailed,
     /// Distribution was stopped here.
     NetKernelTerminated,
+    /// What carries the bytes, a transport of the user's own, has ended it for this reason.
+    Other(String),
 }
 
 impl fmt::Display for NodeDownReason {
@@ -114,6 +116,7 @@ impl fmt::Display for NodeDownReason {
             NodeDownReason::NetTickTimeout => "net_tick_timeout",
             NodeDownReason::ConnectionSetupFailed => "connection_setup_failed",
             NodeDownReason::NetKernelTerminated => "net_kernel_terminated",
+            NodeDownReason::Other(reason) => reason,
         })
     }
 }

@@ -459,3 +459,220 @@ fn xdg_cookie() {
     drop((a, b, d));
     fs::remove_dir_all(&home).unwrap();
 }
+
+/// Which of these nodes can connect to which, by their cookies.
+fn who_connects(nodes: &[(&str, &TestNode)], name: impl Fn(&str) -> String) -> Vec<String> {
+    let mut pairs = Vec::new();
+    for (from, node) in nodes {
+        for (to, _) in nodes.iter().filter(|(to, _)| to != from) {
+            let peer = name(to);
+            let connected = node.block_on(async move {
+                let connected = ping(&peer).await == PingAnswer::Pong;
+                disconnect_node(&peer).await;
+                connected
+            });
+            support::until("neither end has it", || {
+                nodes.iter().all(|(_, n)| n.nodes().is_empty())
+            });
+            if connected {
+                pairs.push(format!("{from}{to}"));
+            }
+        }
+    }
+    pairs
+}
+
+/// DIST-8, HS-3: different defaults, and cookies for single peers, in both directions. A change
+/// leaves live connections alone.
+#[test]
+fn differing_cookies() {
+    let place = Place::new();
+    let node = |alive: &str, cookie: &str| TestNode::of(place.builder(alive).cookie(cookie));
+    let name = |alive: &str| place.name(alive);
+    let (a, b, c) = (
+        node("a", "the cookie of node a"),
+        node("b", "the cookie of node b"),
+        node("c", "the cookie of node c"),
+    );
+    let nodes = [("a", &a), ("b", &b), ("c", &c)];
+    assert_eq!(who_connects(&nodes, name), [""; 0], "all differ");
+    // One side alone is not enough, whoever begins.
+    let b_name = name("b");
+    a.block_on(async move { fika::set_cookie_for(b_name, "the cookie of node b").unwrap() });
+    assert_eq!(who_connects(&nodes, name), ["ab", "ba"], "b takes its own for all");
+    let a_name = name("a");
+    b.block_on(async move { fika::set_cookie_for(a_name, "the cookie of a and b").unwrap() });
+    assert_eq!(who_connects(&nodes, name), [""; 0]);
+    let b_name = name("b");
+    a.block_on(async move { fika::set_cookie_for(b_name, "the cookie of a and b").unwrap() });
+    assert_eq!(who_connects(&nodes, name), ["ab", "ba"]);
+    // The default of c; and for the own node it is the default, too.
+    c.block_on(async { fika::set_cookie("the cookie of node b").unwrap() });
+    assert_eq!(who_connects(&nodes, name), ["ab", "ba", "bc", "cb"]);
+    let c_name = name("c");
+    c.block_on(async move { fika::set_cookie_for(c_name, "the cookie of node a").unwrap() });
+    assert_eq!(who_connects(&nodes, name), ["ab", "ac", "ba", "ca"]);
+    // A live connection stays.
+    let (a_name, c_name) = (name("a"), name("c"));
+    a.block_on(async move {
+        assert_eq!(ping(&c_name).await, PingAnswer::Pong);
+        fika::set_cookie("a third cookie, quite another").unwrap();
+        let there = spawn_on(&c_name, answerer()).await;
+        assert_answers(there, 1).await;
+        assert_eq!(disconnect_node(&c_name).await, Some(true));
+        assert_eq!(ping(&c_name).await, PingAnswer::Pang);
+        assert!(fika::set_cookie("short").is_err() && fika::set_cookie("").is_err());
+        assert!(fika::set_cookie_for("no name", "the cookie of node c").is_err());
+        let _ = a_name;
+    });
+}
+
+/// DIST-8: cookies for single peers that are given when the node starts.
+#[test]
+fn cmdline_setcookie_2() {
+    let place = Place::new();
+    let cookies = format!(
+        "{}=the cookie of this pair;{}=another cookie, unused",
+        place.name("here"),
+        place.name("x")
+    );
+    let there =
+        place.os("there").cookie("the cookie of there").env("FIKA_TEST_COOKIES_FOR", &cookies);
+    let there = there.start();
+    let connects = |alive: &str, cookie: &str, of_pair: Option<&str>| {
+        let mut builder = place.builder(alive).cookie(cookie);
+        if let Some(cookie) = of_pair {
+            builder = builder.cookie_for(place.name("there"), cookie);
+        }
+        let name = place.name("there");
+        TestNode::of(builder).block_on(async move { ping(name).await == PingAnswer::Pong })
+    };
+    assert!(connects("here", "some other cookie", Some("the cookie of this pair")));
+    assert!(connects("here", "the cookie of this pair", None), "its own default is the same");
+    assert!(!connects("here", "the cookie of there", None));
+    assert!(!connects("x", "the cookie of there", Some("the cookie of this pair")));
+    assert!(connects("y", "the cookie of there", None), "it has none of its own");
+    assert!(connects("z", "a cookie of z's own", Some("the cookie of there")));
+    // A name that is none is found out before anything starts.
+    let bad = place.builder("bad").cookie_for("no name", "the cookie of nobody").build();
+    assert!(matches!(bad, Err(fika::NodeError::Name(_))));
+    drop(there);
+}
+
+/// DIST-20: options of new connections, and of live ones.
+#[test]
+fn setopts() {
+    let place = Place::new();
+    let there = place.os("there").start();
+    place.node("here").block_on(async move {
+        let (name, again) = (place.name("there"), fika::SocketOptions::default());
+        let unknown = fika::getopts(&name).unwrap_err();
+        assert!(matches!(unknown, fika::SettingError::NotConnected(_)), "{unknown}");
+        assert!(fika::setopts("no name", again).is_err());
+        assert_eq!(ping(&name).await, PingAnswer::Pong);
+        let first = fika::getopts(&name).unwrap();
+        assert_eq!((first.nodelay, first.keepalive), (Some(true), Some(false)), "the defaults");
+        // Of the live one; what is not said is left alone.
+        fika::setopts(&name, fika::SocketOptions { keepalive: Some(true), ..again }).unwrap();
+        fika::setopts(&name, fika::SocketOptions { nodelay: Some(false), ..again }).unwrap();
+        let changed = fika::getopts(&name).unwrap();
+        assert_eq!((changed.nodelay, changed.keepalive), (Some(false), Some(true)));
+        assert_eq!(changed.recv_buffer, first.recv_buffer);
+        assert_answers(spawn_on(&name, answerer()).await, 1).await;
+        // Of new ones; the live one is left alone.
+        let new = fika::SocketOptions { keepalive: Some(true), recv_buffer: Some(20_000), ..again };
+        fika::setopts_new(new).unwrap();
+        assert_eq!(fika::getopts(&name).unwrap(), changed);
+        assert_eq!(disconnect_node(&name).await, Some(true));
+        assert_eq!(ping(&name).await, PingAnswer::Pong);
+        let second = fika::getopts(&name).unwrap();
+        assert_eq!((second.nodelay, second.keepalive), (Some(true), Some(true)));
+        let bytes = second.recv_buffer.unwrap();
+        assert!((20_000..=40_000).contains(&bytes), "{bytes}: Linux doubles it");
+        assert_answers(spawn_on(&name, answerer()).await, 2).await;
+    });
+    drop(there);
+}
+
+/// DIST-20: those of the node's settings, on connections that are made and accepted.
+#[test]
+fn inet_dist_options_options() {
+    let place = Place::new();
+    let options = fika::SocketOptions {
+        nodelay: Some(false),
+        keepalive: Some(true),
+        send_buffer: Some(30_000),
+        recv_buffer: Some(20_000),
+    };
+    let there = place.node("there");
+    let here = TestNode::of(place.builder("here").socket_options(options));
+    let check = |name: String| async move {
+        assert_eq!(ping(&name).await, PingAnswer::Pong);
+        let set = fika::getopts(&name).unwrap();
+        assert_eq!((set.nodelay, set.keepalive), (Some(false), Some(true)));
+        assert!((30_000..=60_000).contains(&set.send_buffer.unwrap()), "{set:?}");
+        assert!((20_000..=40_000).contains(&set.recv_buffer.unwrap()), "{set:?}");
+        assert_answers(spawn_on(&name, answerer()).await, 1).await;
+        disconnect_node(&name).await;
+    };
+    here.block_on(check(place.name("there")));
+    support::until("it is gone", || there.nodes().is_empty());
+    let name = place.name("here");
+    there.block_on(async move { assert_eq!(ping(name).await, PingAnswer::Pong) });
+    here.block_on(check(place.name("there")));
+}
+
+/// NMON-6, DIST-13, DIST-14: what the messages say, and that connections differ.
+#[test]
+fn monitor_nodes_misc() {
+    let place = Place::new();
+    let (visible, hidden) =
+        (place.node("visible"), TestNode::of(place.builder("hidden").hidden(true)));
+    place.node("here").block_on(async move {
+        monitor_nodes_of(NodeKind::Connected, true);
+        let mut ids = std::collections::BTreeSet::new();
+        for _ in 0..3 {
+            for (alive, node_type) in
+                [("visible", fika::NodeType::Visible), ("hidden", fika::NodeType::Hidden)]
+            {
+                let name = place.name(alive);
+                assert_eq!(ping(&name).await, PingAnswer::Pong);
+                let up = nodeup(&name).await;
+                assert_eq!(up.node_type, node_type);
+                assert!(ids.insert(up.connection), "each connection has an id of its own");
+                let known = fika::connected_nodes();
+                let known = known.iter().find(|known| known.node.as_str() == name).unwrap();
+                assert_eq!((known.node_type, known.connection), (node_type, up.connection));
+                disconnect_node(&name).await;
+                let down = nodedown(&name).await;
+                assert_eq!((down.node_type, down.connection), (node_type, up.connection));
+                assert_eq!(down.reason, NodeDownReason::Disconnect);
+            }
+        }
+        assert_eq!(fika::connected_nodes(), []);
+        monitor_nodes_of(NodeKind::Connected, false);
+        assert_eq!(ping(place.name("visible")).await, PingAnswer::Pong);
+        none!(NodeUp);
+    });
+    drop((visible, hidden));
+}
+
+/// NMON-7: what can't be asked for ends the caller with `badarg`, and changes nothing.
+#[test]
+fn monitor_nodes_errors() {
+    let place = Place::new();
+    let there = place.node("there");
+    place.node("here").block_on(async move {
+        monitor_nodes(true);
+        for on in [true, false] {
+            let (_, monitor) = fika::spawn_monitor(async move {
+                monitor_nodes_of(NodeKind::This, on);
+            });
+            assert!(matches!(down(monitor).await, ExitReason::Badarg(_)));
+        }
+        assert_eq!(ping(place.name("there")).await, PingAnswer::Pong);
+        nodeup(&place.name("there")).await;
+        assert!(fika::monitor_node("no name", true).is_err());
+    });
+    drop(there);
+}

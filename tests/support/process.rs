@@ -270,6 +270,18 @@ fn node_process() {
     if let Some(addr) = set("LISTEN") {
         builder = builder.listen(addr.parse().expect("an address"));
     }
+    if set("NO_LISTEN").is_some() {
+        builder = builder.dist_listen(false);
+    }
+    if set("NO_START_EPMD").is_some() {
+        builder = builder.start_epmd(false);
+    }
+    if let Some(pairs) = set("COOKIES_FOR") {
+        for pair in pairs.split(';') {
+            let (node, cookie) = pair.split_once('=').expect("a node and a cookie");
+            builder = builder.cookie_for(node, cookie);
+        }
+    }
     if let Some(nodes) = set("NODES") {
         builder = builder.resolver(StaticNodes::new(nodes.split(' ')).expect("a table"));
     }

@@ -7,6 +7,7 @@ mod network;
 mod polled;
 mod poller;
 mod readiness;
+mod socket_options;
 mod spare;
 mod stream;
 mod tcp;
@@ -22,6 +23,7 @@ pub use epmd_client::{EpmdClient, EpmdError, EpmdRegistration};
 pub use epmd_server::{EpmdBindError, EpmdConfig, EpmdServer};
 pub use network::{Handler, HostIp, Listener, Network, Socket};
 pub use poller::Poller;
+pub use socket_options::SocketOptions;
 pub(crate) use stream::Stream;
 #[cfg(unix)]
 pub use unix::UnixSockets;

@@ -11,6 +11,8 @@ use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use super::socket_options::SocketOptions;
+
 /// A future that [`Network::host_ip`] gives.
 pub type HostIp<'a> = Pin<Box<dyn Future<Output = io::Result<IpAddr>> + Send + 'a>>;
 
@@ -144,6 +146,23 @@ pub trait Socket: Send + Sync + 'static {
     /// are sent as they are; both ends must say the same.
     fn channel_binding(&self) -> Option<[u8; 32]> {
         None
+    }
+
+    /// Sets options of the socket, as far as it has them.
+    ///
+    /// # Errors
+    /// `Unsupported` if not implemented; what the operating system says.
+    fn set_options(&self, options: &SocketOptions) -> io::Result<()> {
+        let _ = options;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// The options that it has.
+    ///
+    /// # Errors
+    /// `Unsupported` if not implemented; what the operating system says.
+    fn options(&self) -> io::Result<SocketOptions> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// From now on this handler is told, in place of the one before, which is let go of. A

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::network::{Handler, Network, Socket};
 use super::readiness::{Direction, Readiness};
+use super::socket_options::SocketOptions;
 
 /// A connection.
 pub(crate) struct Stream {
@@ -75,6 +76,16 @@ impl Stream {
     /// socket again.
     pub(crate) fn release_handler(&self) {
         self.socket.release_handler();
+    }
+
+    /// Sets options of the socket.
+    pub(crate) fn set_options(&self, options: &SocketOptions) -> io::Result<()> {
+        self.socket.set_options(options)
+    }
+
+    /// The options of the socket.
+    pub(crate) fn options(&self) -> io::Result<SocketOptions> {
+        self.socket.options()
     }
 
     /// The address at the other end.

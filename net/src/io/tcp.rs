@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use fika_runtime::spawn_blocking;
 use mio::Interest;
+use socket2::SockRef;
 
 use super::network::{Handler, HostIp, Listener, Network, Socket};
 use super::polled::Polled;
 use super::poller::Poller;
+use super::socket_options::SocketOptions;
 use super::tcp_listener::TcpListener;
 
 /// A connection over TCP.
@@ -89,6 +91,14 @@ impl Socket for TcpSocket {
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
+    }
+
+    fn set_options(&self, options: &SocketOptions) -> io::Result<()> {
+        options.set_on(SockRef::from(&*self.socket))
+    }
+
+    fn options(&self) -> io::Result<SocketOptions> {
+        SocketOptions::of(SockRef::from(&*self.socket))
     }
 
     fn set_handler(&self, handler: Arc<dyn Handler>) {

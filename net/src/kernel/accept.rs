@@ -5,7 +5,7 @@
 //! opens many and stays silent shuts nobody out.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,11 +16,12 @@ use parking_lot::Mutex;
 
 use super::ask::ask_linked;
 use super::framed::{Failure, Framed};
+use super::handler::{BadCookie, Decision, decide};
 use super::net::Net;
 use super::net_kernel::{Claimed, Command, Handshaken};
 use crate::io::{Acceptor, Stream};
-use crate::proto::handshake::Status;
 use crate::proto::handshake::responder::AwaitHello;
+use crate::proto::handshake::{HandshakeError, Status};
 
 /// Handshakes under way, from all addresses.
 const HALF_OPEN_MAX: usize = 256;
@@ -115,10 +116,26 @@ async fn serve(net: Arc<Net>, _listed: Listed, stream: Stream) {
     match timeout(net.config.handshake_time, respond(&net, stream)).await {
         Ok(Ok(())) => {}
         Ok(Err(Failure::Handshake(error))) => {
-            tracing::error!(%from, %error, "a connection was refused");
+            if net.tells_of(&error, from) {
+                tracing::error!(%from, %error, "a connection was refused");
+            }
         }
         Ok(Err(failure)) => tracing::debug!(%from, %failure, "a connection was not made"),
         Err(_) => tracing::warn!(%from, "a connection was refused: its handshake took too long"),
+    }
+}
+
+impl Net {
+    /// Whether an error of a handshake is to be logged: of a bad cookie the user's handler
+    /// decides that.
+    fn tells_of(&self, error: &HandshakeError, from: SocketAddr) -> bool {
+        match (&self.config.handler, error) {
+            (Some(handler), HandshakeError::BadProof { peer }) => {
+                let attempt = BadCookie { claimed: peer.clone(), from };
+                decide(|| handler.bad_cookie(attempt)) != Decision::Refuse
+            }
+            _ => true,
+        }
     }
 }
 
@@ -140,6 +157,7 @@ impl Drop for Claim<'_> {
 }
 
 async fn respond(net: &Net, stream: Stream) -> Result<(), Failure> {
+    net.set_up_socket(&stream);
     let mut framed = Framed::new(stream);
     let hello = framed.read().await?;
     let greeted = framed.courtesy(AwaitHello::new(net.identity()).handle(&hello)).await?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fika_runtime::{Node, NodeName, NodeType, acting_node, self_pid};
+use fika_runtime::{ExitReason, Node, NodeName, NodeType, acting_node, exit, self_pid};
 
 use super::ask::ask;
 use super::distribution::Distribution;
@@ -36,7 +36,7 @@ pub enum NodeKind {
 
 /// The distribution of the running process's node, while it has a name.
 #[track_caller]
-fn net(function: &str) -> Option<Arc<Net>> {
+pub(super) fn net(function: &str) -> Option<Arc<Net>> {
     Distribution::of(&acting_node(function))?.current()
 }
 
@@ -163,6 +163,36 @@ pub(super) fn list(node: &Node, kind: NodeKind) -> Vec<NodeName> {
     wanted.map(|channel| channel.peer().clone()).collect()
 }
 
+/// A node that is connected, and how.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConnectedNode {
+    /// The node.
+    pub node: NodeName,
+    /// Whether it is a visible one.
+    pub node_type: NodeType,
+    /// Tells this connection from earlier and later ones to the same node.
+    pub connection: u64,
+}
+
+/// The nodes that are connected, visible and hidden ones, each with its type and its connection
+/// (Erlang's `nodes/2`).
+///
+/// # Panics
+/// Outside of a process.
+#[must_use]
+#[track_caller]
+pub fn connected_nodes() -> Vec<ConnectedNode> {
+    let Some(distribution) = Distribution::of(&acting_node("connected_nodes")) else {
+        return Vec::new();
+    };
+    let channels = distribution.table.all();
+    let up = channels.iter().filter_map(|channel| {
+        let (node, connection) = (channel.peer().clone(), channel.id().0);
+        channel.node_type().map(|node_type| ConnectedNode { node, node_type, connection })
+    });
+    up.collect()
+}
+
 /// Watches a node: one [`NodeDown`](fika_runtime::NodeDown) for each call with `true` comes
 /// when its connection is lost, or at once if there is none and none can be made; `false`
 /// takes one such call back (Erlang's `monitor_node/2`). Watching the own node does nothing.
@@ -206,17 +236,19 @@ pub fn monitor_nodes(on: bool) {
     monitor_nodes_of(NodeKind::Visible, on);
 }
 
-/// The same for nodes of this kind (Erlang's option `node_type`).
+/// The same for nodes of this kind (Erlang's option `node_type`): visible ones, hidden ones, or
+/// both by [`NodeKind::Connected`]. The messages say more than Erlang's without options: the type
+/// of the node, the connection, and the reason of its end.
 ///
 /// # Panics
-/// Outside of a process.
+/// Outside of a process. The calling process ends with `badarg` for [`NodeKind::This`].
 #[track_caller]
 pub fn monitor_nodes_of(kind: NodeKind, on: bool) {
     let wanted = match kind {
         NodeKind::Visible => Wanted::Visible,
         NodeKind::Hidden => Wanted::Hidden,
         NodeKind::Connected => Wanted::All,
-        NodeKind::This => return,
+        NodeKind::This => exit(ExitReason::badarg("the own node is not one that comes and goes")),
     };
     let Some(distribution) = Distribution::of(&acting_node("monitor_nodes")) else { return };
     let pid = self_pid();

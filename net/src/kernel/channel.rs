@@ -28,9 +28,10 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::config::Config;
 use super::congestion::Congestion;
+use super::handler::{NetHandler, admit};
 use super::net::Net;
 use super::net_kernel::Command;
-use crate::io::{Handler, Stream};
+use crate::io::{Handler, SocketOptions, Stream};
 use crate::proto::connection::{Connection, Event};
 use crate::proto::control::SendError;
 use crate::proto::tick::Verdict;
@@ -54,6 +55,8 @@ pub(super) struct Channel {
     state: Mutex<State>,
     /// Has output that nobody has begun to write.
     dirty: AtomicBool,
+    /// A user's word in what comes in.
+    handler: Option<Arc<dyn NetHandler>>,
 }
 
 struct State {
@@ -122,6 +125,7 @@ impl Channel {
             reading: Mutex::default(),
             state: Mutex::new(state),
             dirty: AtomicBool::new(false),
+            handler: config.handler.clone(),
         })
     }
 
@@ -282,6 +286,30 @@ impl Channel {
         }
     }
 
+    /// Sends a tick if nothing else is about to go out.
+    pub(super) fn tick(&self) {
+        if let Phase::Up(up) = &mut self.state.lock().phase {
+            up.connection.queue_tick();
+        }
+        self.write();
+    }
+
+    /// Sets options of the socket; none if the channel is not up.
+    pub(super) fn set_options(&self, options: &SocketOptions) -> Option<io::Result<()>> {
+        match &self.state.lock().phase {
+            Phase::Up(up) => Some(up.stream.set_options(options)),
+            Phase::Pending(_) | Phase::Down => None,
+        }
+    }
+
+    /// The options of the socket; none if the channel is not up.
+    pub(super) fn options(&self) -> Option<io::Result<SocketOptions>> {
+        match &self.state.lock().phase {
+            Phase::Up(up) => Some(up.stream.options()),
+            Phase::Pending(_) | Phase::Down => None,
+        }
+    }
+
     /// One check of the ticks.
     pub(super) fn check(self: &Arc<Self>) {
         // After a stall of our own the peer's bytes are waiting to be read: they count.
@@ -339,7 +367,7 @@ impl Channel {
             match read {
                 Ok(true) => {}
                 Ok(false) => return,
-                Err(()) => return self.lose_read(NodeDownReason::ConnectionClosed),
+                Err(reason) => return self.lose_read(reason),
             }
         }
         // More may be there, and the network will not say so again.
@@ -350,7 +378,11 @@ impl Channel {
 
     /// Takes the events out of what has been read, be it by the handshake, and then reads more.
     /// True if there may be more events; an error if the connection has ended.
-    fn read_once(&self, buffer: &mut [u8], events: &mut Vec<Event>) -> Result<bool, ()> {
+    fn read_once(
+        &self,
+        buffer: &mut [u8],
+        events: &mut Vec<Event>,
+    ) -> Result<bool, NodeDownReason> {
         let mut state = self.state.lock();
         let Phase::Up(up) = &mut state.phase else { return Ok(false) };
         loop {
@@ -359,26 +391,34 @@ impl Channel {
                 Ok(None) => break,
                 Err(error) => {
                     tracing::error!(node = %self.peer, %error, "the connection is closed");
-                    return Err(());
+                    return Err(NodeDownReason::ConnectionClosed);
                 }
             }
         }
         loop {
             match up.stream.try_read(buffer) {
-                Ok(0) => return Err(()),
+                Ok(0) => return Err(NodeDownReason::ConnectionClosed),
                 Ok(read) => {
                     up.connection.read_buffer().extend_from_slice(&buffer[..read]);
                     return Ok(true);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return Err(()),
+                Err(error) => return Err(closed_by(&error)),
             }
         }
     }
 
     fn route(&self, event: Event) {
         let Some(node) = self.node() else { return };
+        // Without a handler, which is what most nodes are, this is all that is done for it.
+        let event = match &self.handler {
+            None => event,
+            Some(handler) => match self.admit(&**handler, event) {
+                Some(event) => event,
+                None => return,
+            },
+        };
         let watcher = match event {
             Event::Signal { target, signal } => {
                 let watches = matches!(signal, Signal::Link { .. } | Signal::Monitor { .. });
@@ -392,6 +432,11 @@ impl Channel {
         if let Some(watcher) = watcher {
             self.state.lock().watch(watcher, &self.net);
         }
+    }
+
+    /// What the user's handler lets through.
+    fn admit(&self, handler: &dyn NetHandler, event: Event) -> Option<Event> {
+        admit(handler, &*self.net.upgrade()?, &self.peer, event)
     }
 
     fn deliver(&self, to: &Target, signal: Signal) {
@@ -494,6 +539,15 @@ impl State {
             watchers.pids.retain(|pid| node.is_told_of_loss(*pid));
             watchers.kept = watchers.pids.len();
         }
+    }
+}
+
+/// What a broken connection is called: an error of the operating system is one that the peer
+/// could have caused, while a transport of a user's own may have a reason of its own.
+fn closed_by(error: &io::Error) -> NodeDownReason {
+    match error.get_ref() {
+        None => NodeDownReason::ConnectionClosed,
+        Some(reason) => NodeDownReason::Other(reason.to_string()),
     }
 }
 

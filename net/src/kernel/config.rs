@@ -1,12 +1,18 @@
 //! The settings of a node's distribution.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fika_runtime::NodeName;
+
 use super::congestion::{OUTPUT_HIGH_BYTES, OUTPUT_LOW_BYTES};
+use super::handler::NetHandler;
 use super::resolver::Resolver;
 use crate::cookie::Cookie;
+use crate::io::SocketOptions;
 use crate::proto::limits::Limits;
 
 /// When a connection is made by itself (OTP's `dist_auto_connect`).
@@ -16,6 +22,9 @@ pub enum AutoConnect {
     /// On the first use of another node.
     #[default]
     Always,
+    /// The same, until the node has been connected once and that connection is lost. From then
+    /// on only by an explicit `connect_node` or `ping`, or by the peer.
+    Once,
     /// Only by an explicit `connect_node` or `ping`. Peers may connect to this node.
     Never,
 }
@@ -25,6 +34,11 @@ pub enum AutoConnect {
 pub struct Config {
     /// The secret of the cluster.
     pub cookie: Cookie,
+    /// Those for single peers, in both directions.
+    pub cookies: BTreeMap<NodeName, Cookie>,
+    /// The nodes that may be connected, by name, host, or the part before the `@`; all if there
+    /// is none.
+    pub allow: Vec<String>,
     /// Which cluster the node is of; nodes of different ones do not connect, even with the
     /// same cookie. It is no secret.
     pub cluster_id: String,
@@ -32,6 +46,16 @@ pub struct Config {
     pub hidden: bool,
     /// Where to listen; the loopback address of the node's host, and any port, if not set.
     pub listen: Option<SocketAddr>,
+    /// The ports of which one is listened on, where `listen` names none.
+    pub listen_ports: Option<RangeInclusive<u16>>,
+    /// Whether it listens at all. A node that does not is hidden, and is known to no port mapper.
+    pub listens: bool,
+    /// Whether a port mapper is brought up where none answers.
+    pub start_epmd: bool,
+    /// What is set on the sockets of connections.
+    pub socket_options: SocketOptions,
+    /// A user's word in what net_kernel does.
+    pub handler: Option<Arc<dyn NetHandler>>,
     /// The port of the port mapper, here and on other hosts.
     pub epmd_port: u16,
     /// How nodes find each other; by the port mapper if not set.
@@ -62,9 +86,16 @@ impl Config {
     pub fn new(cookie: Cookie) -> Config {
         Config {
             cookie,
+            cookies: BTreeMap::new(),
+            allow: Vec::new(),
             cluster_id: String::new(),
             hidden: false,
             listen: None,
+            listen_ports: None,
+            listens: true,
+            start_epmd: true,
+            socket_options: SocketOptions::default(),
+            handler: None,
             epmd_port: epmd_port(),
             resolver: None,
             connect_all: true,

@@ -26,6 +26,9 @@ pub(super) enum Failure {
     /// The peer refused; after `nok` its own attempt follows.
     #[error("the peer refused the connection: {0:?}")]
     Refused(Status),
+    /// This node's own list does not have it (HS-13).
+    #[error("it is not in this node's list of those that are allowed")]
+    NotAllowed,
     /// Another connection to the peer has come about meanwhile.
     #[error("another connection was made meanwhile")]
     Superfluous,

@@ -57,7 +57,7 @@ async fn register_once(net: &Net, port: u16) -> Result<EpmdRegistration, StartEr
     let mapper = SocketAddr::new(net.loopback(), net.config.epmd_port);
     let client = EpmdClient::new(net.network.clone(), mapper);
     match ask(&client, mapper, &info).await {
-        Err(EpmdError::Unreachable { .. }) => bring_up(net)?,
+        Err(EpmdError::Unreachable { .. }) if net.config.start_epmd => bring_up(net)?,
         result => return result.map_err(|error| failed(net, error)),
     }
     ask(&client, mapper, &info).await.map_err(|error| failed(net, error))

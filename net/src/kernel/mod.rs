@@ -9,6 +9,7 @@
 //! - `api` is what users call.
 
 mod accept;
+mod admission;
 mod api;
 mod ask;
 mod channel;
@@ -16,6 +17,7 @@ mod config;
 mod congestion;
 mod distribution;
 mod framed;
+mod handler;
 mod mapper;
 mod net;
 mod net_kernel;
@@ -23,19 +25,28 @@ mod net_sup;
 mod resolve;
 mod resolver;
 mod secret;
+mod settings;
 mod setup;
 mod subscriptions;
 mod table;
+mod ticktime;
 mod told;
 
 pub use api::{
-    MonitorNodeError, NodeKind, Ping, connect_node, disconnect_node, is_alive, monitor_node,
-    monitor_nodes, monitor_nodes_of, nodes, nodes_of, ping, start_distribution, stop_distribution,
+    ConnectedNode, MonitorNodeError, NodeKind, Ping, connect_node, connected_nodes,
+    disconnect_node, is_alive, monitor_node, monitor_nodes, monitor_nodes_of, nodes, nodes_of,
+    ping, start_distribution, stop_distribution,
 };
 pub use config::{AutoConnect, Config};
 pub use distribution::Distribution;
+pub use handler::{BadCookie, Decision, NetHandler, SentToName, SpawnAsked};
 pub use net_sup::StartError;
 pub use resolver::{
     FixedPort, NodeAddr, ResolveError, Resolver, Resolving, StaticNodes, StaticNodesError,
     resolver_fn,
 };
+pub use settings::{
+    SettingError, allow, get_net_ticktime, getopts, set_cookie, set_cookie_for, set_net_ticktime,
+    setopts, setopts_new,
+};
+pub use ticktime::{NetTicktime, SetTicktime};

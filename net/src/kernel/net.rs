@@ -1,6 +1,7 @@
 //! One period of a node's distribution, from its start to its stop: the node's name, and all
 //! that goes with it.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,11 +9,16 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use fika_runtime::{Creation, NodeDownReason, NodeId, NodeName, Pid};
 
+use parking_lot::{Mutex, RwLock};
+
+use super::admission::Allowed;
 use super::channel::Channel;
-use super::config::{AutoConnect, Config};
+use super::config::Config;
 use super::distribution::Distribution;
 use super::net_kernel::Command;
+use super::secret::Cookies;
 use super::told::Told;
+use crate::io::{SocketOptions, Stream};
 use crate::proto::handshake::{Flags, Identity};
 
 /// The distribution of a node under one name.
@@ -21,6 +27,11 @@ pub(super) struct Net {
     pub(super) config: Config,
     pub(super) name: NodeName,
     pub(super) creation: Creation,
+    pub(super) cookies: RwLock<Cookies>,
+    pub(super) allowed: RwLock<Allowed>,
+    pub(super) socket_options: RwLock<SocketOptions>,
+    /// The nodes that were connected, and are not connected by themselves again.
+    pub(super) barred: Mutex<BTreeSet<NodeName>>,
     /// The nodes of which subscribers have been told that they are up.
     pub(super) told: Told,
     net_kernel: OnceLock<Pid>,
@@ -39,9 +50,15 @@ impl Deref for Net {
 
 impl Net {
     pub(super) fn new(distribution: &Distribution, name: NodeName, config: Config) -> Arc<Net> {
+        let mut allowed = Allowed::default();
+        allowed.add(config.allow.iter().cloned());
         Arc::new_cyclic(|this| Net {
             creation: distribution.creation(&name),
             distribution: distribution.handle(),
+            cookies: RwLock::new(Cookies::new(config.cookie.clone(), config.cookies.clone())),
+            allowed: RwLock::new(allowed),
+            socket_options: RwLock::new(config.socket_options),
+            barred: Mutex::default(),
             config,
             name,
             told: Told::default(),
@@ -98,6 +115,16 @@ impl Net {
         }
     }
 
+    /// Sets what is to be set on the sockets of connections.
+    pub(super) fn set_up_socket(&self, stream: &Stream) {
+        let options = *self.socket_options.read();
+        if !options.is_empty()
+            && let Err(error) = stream.set_options(&options)
+        {
+            tracing::warn!(%error, ?options, "not all options of a socket could be set");
+        }
+    }
+
     /// A process watches a node, or takes one of its watches back.
     pub(super) fn watch(&self, pid: Pid, node: NodeName, on: bool) {
         if on {
@@ -139,17 +166,6 @@ impl Net {
         }
     }
 
-    /// The same, as far as connections are made by themselves.
-    pub(super) fn auto_connect(&self, peer: &NodeName) -> Option<Arc<Channel>> {
-        if self.is_stopping() {
-            return None;
-        }
-        match self.config.auto_connect {
-            AutoConnect::Always => Some(self.connect(peer)),
-            AutoConnect::Never => self.table.get(peer),
-        }
-    }
-
     /// A channel went down, which was up if there is a node; its watchers have been told.
     pub(super) fn lost(
         &self,
@@ -157,6 +173,9 @@ impl Net {
         node: Option<NodeId>,
         reason: NodeDownReason,
     ) {
+        if node.is_some() {
+            self.bar(channel.peer());
+        }
         self.table.goes_down(node, channel);
         self.command(Command::Lost { channel: channel.clone(), was_up: node.is_some(), reason });
     }

@@ -21,11 +21,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fika_runtime::{
     ConnectionId, Down, Envelope, Exit, ExitReason, Local, MailboxLimit, NodeDownReason, NodeName,
-    NodeType, Object, Pid, RemoteDest, Signal, Timeout, exit_process, mailbox_limit, monitor,
-    self_pid, send_after, spawn, start_timer, trap_exit,
+    NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Timeout, TimerRef, cancel_timer,
+    exit_process, mailbox_limit, monitor, self_pid, send_after, spawn, start_timer, trap_exit,
 };
 
 use super::ask::{Caller, Mesh};
@@ -33,6 +34,7 @@ use super::channel::Channel;
 use super::framed::Framed;
 use super::net::Net;
 use super::setup::setup;
+use super::ticktime::{SetTicktime, Ticktime};
 use super::told::not_connected;
 use crate::io::Handler as _;
 use crate::proto::connection::{self, Connection};
@@ -91,6 +93,14 @@ pub(super) enum Command {
         node: NodeName,
         on: bool,
     },
+    SetTicktime {
+        time: Duration,
+        transition: Duration,
+        caller: Caller,
+    },
+    Ticktime {
+        caller: Caller,
+    },
     /// The process has subscribed, and is to be forgotten when it ends.
     Subscribed(Pid),
     /// The same for all who subscribed before the node had its name.
@@ -119,6 +129,16 @@ pub(super) struct Handshaken {
 #[message(tag = "fika::Check")]
 struct Check;
 
+/// It is time for a tick to each peer, besides the checks.
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize, fika_macros::Message)]
+#[message(tag = "fika::ExtraTick")]
+struct ExtraTick;
+
+/// The change of the ticktime is over.
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize, fika_macros::Message)]
+#[message(tag = "fika::TransitionEnd")]
+struct TransitionEnd;
+
 /// A peer that said it would connect has had its time.
 struct GiveUp(Arc<Channel>);
 
@@ -136,6 +156,9 @@ struct Attempt {
 struct Kernel {
     net: Arc<Net>,
     attempts: BTreeMap<ConnectionId, Attempt>,
+    ticktime: Ticktime,
+    /// The timer of the next check.
+    next_check: TimerRef,
 }
 
 pub(super) async fn net_kernel(net: Arc<Net>) {
@@ -143,16 +166,23 @@ pub(super) async fn net_kernel(net: Arc<Net>) {
     mailbox_limit(MailboxLimit::NONE);
     // The processes that make and take connections are linked to it, so that they end with it.
     trap_exit(true);
-    let interval = net.config.ticktime / net.config.intensity;
-    let mut kernel = Kernel { net, attempts: BTreeMap::new() };
-    start_timer(interval, self_pid(), Check);
+    let ticktime = Ticktime::new(net.config.ticktime, net.config.intensity);
+    let next_check = start_timer(ticktime.interval(), self_pid(), Check);
+    let mut kernel = Kernel { net, attempts: BTreeMap::new(), ticktime, next_check };
     loop {
         fika_macros::receive! {
             Local(command): Local<Command> => kernel.command(command),
             Mesh { nodes } => kernel.mesh(nodes),
-            Timeout::<Check> { .. } => {
-                start_timer(interval, self_pid(), Check);
+            Timeout::<Check> { timer, .. } if timer == kernel.next_check => {
+                kernel.start_check();
                 kernel.net.told.channels().iter().for_each(Channel::check);
+            }
+            // A check that was put off when its timer had fired already.
+            Timeout::<Check> { .. } => {}
+            Timeout::<ExtraTick> { .. } => kernel.extra_tick(),
+            Timeout::<TransitionEnd> { .. } => {
+                kernel.ticktime.end_transition();
+                kernel.start_check();
             }
             Local(GiveUp(channel)): Local<GiveUp> => kernel.give_up(&channel),
             Down { object, .. } => {
@@ -167,6 +197,30 @@ pub(super) async fn net_kernel(net: Arc<Net>) {
 }
 
 impl Kernel {
+    fn start_check(&mut self) {
+        cancel_timer(self.next_check);
+        self.next_check = start_timer(self.ticktime.interval(), self_pid(), Check);
+    }
+
+    fn set_ticktime(&mut self, time: Duration, transition: Duration) -> SetTicktime {
+        let set = self.ticktime.set(time);
+        if set == SetTicktime::ChangeInitiated {
+            start_timer(transition, self_pid(), TransitionEnd);
+            self.start_check();
+            self.extra_tick();
+        }
+        set
+    }
+
+    /// While a change of the ticktime is under way, peers that do not know of it yet must not
+    /// give this node up.
+    fn extra_tick(&self) {
+        if let Some(pause) = self.ticktime.extra() {
+            start_timer(pause, self_pid(), ExtraTick);
+            self.net.told.channels().iter().for_each(|channel| channel.tick());
+        }
+    }
+
     fn command(&mut self, command: Command) {
         match command {
             Command::Connect(channel) => self.connect(&channel),
@@ -183,6 +237,10 @@ impl Kernel {
             Command::ConnectNode { node, caller } => self.connect_node(&node, caller),
             Command::DisconnectNode { node, caller } => caller.answer(self.disconnect_node(&node)),
             Command::MonitorNode { pid, node, on } => self.monitor_node(pid, node, on),
+            Command::SetTicktime { time, transition, caller } => {
+                caller.answer(self.set_ticktime(time, transition));
+            }
+            Command::Ticktime { caller } => caller.answer(self.ticktime.get()),
             Command::Subscribed(pid) => self.monitor(pid),
             Command::Named => {
                 let subscribers = self.net.subscriptions.lock().unmonitored();
@@ -212,6 +270,9 @@ impl Kernel {
 
     /// What a peer that wants to connect is told. It has proved nothing.
     fn hello(&self, peer: &NodeName) -> Status {
+        if !self.net.permits(peer) {
+            return Status::NotAllowed;
+        }
         let Some(channel) = self.net.table.get(peer) else { return Status::Ok };
         if !channel.is_pending() {
             return Status::Alive;
@@ -276,10 +337,16 @@ impl Kernel {
             older.lose(NodeDownReason::ConnectionClosed);
             self.net.tell_down(&peer, NodeDownReason::ConnectionClosed);
         }
-        let Some(node) = channel.go_up(connection, stream, hidden) else { return };
         let node_type = if hidden { NodeType::Hidden } else { NodeType::Visible };
+        let up = NodeUp { node: peer.clone(), node_type, connection: channel.id().0 };
+        let Some(up) = self.net.admit_up(up) else {
+            tracing::info!(node = %peer, "the node's handler does not want it");
+            return channel.lose(NodeDownReason::Disconnect);
+        };
+        let Some(node) = channel.go_up(connection, stream, hidden) else { return };
         self.net.table.goes_up(node, channel);
-        self.net.tell_up(channel, node_type);
+        self.net.unbar(&peer);
+        self.net.tell_up(channel, node_type, &up);
         let attempt = self.attempts.remove(&channel.id()).unwrap_or_default();
         attempt.callers.into_iter().for_each(|caller| caller.answer(true));
         // Over this connection and no other: the peer may have closed it already, and to tell
@@ -301,7 +368,9 @@ impl Kernel {
     fn mesh(&self, nodes: Vec<NodeName>) {
         if self.net.config.connect_all && !self.net.config.hidden {
             for node in nodes.iter().filter(|node| **node != self.net.name) {
-                self.net.connect(node);
+                if self.net.permits(node) {
+                    self.net.connect(node);
+                }
             }
         }
     }

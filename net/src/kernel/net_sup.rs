@@ -21,6 +21,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use fika_runtime::{
@@ -65,6 +66,14 @@ pub enum StartError {
         addr: SocketAddr,
         /// What the operating system says.
         error: io::Error,
+    },
+    /// All ports that it may listen on are taken.
+    #[error("can't listen on {ip}: all ports from {} to {} are taken", ports.start(), ports.end())]
+    NoPort {
+        /// Where it was to listen.
+        ip: IpAddr,
+        /// On one of these.
+        ports: RangeInclusive<u16>,
     },
     /// Another node of this host has the name.
     #[error("the name `{0}` is taken: another node of this host is registered under it")]
@@ -178,17 +187,22 @@ impl Period {
     async fn start(&mut self) -> Result<(), StartError> {
         let config = (self.distribution.configure)()?;
         check(&config)?;
+        let config = Config { hidden: config.hidden || !config.listens, ..config };
         let net = Net::new(&self.distribution, self.name.clone(), config);
         let listener = listen(&net)?;
+        let listens = listener.as_ref().map(Acceptor::local_addr);
         let (pid, ended) = spawn_monitor(net_kernel(net.clone()));
         net.set_net_kernel(pid);
         self.net = Some(net.clone());
         self.processes.push(ended);
         register("net_kernel", pid).map_err(|_| StartError::Registered)?;
-        let listens = listener.local_addr();
-        match &net.config.resolver {
-            None => self.processes.push(monitor(mapper::register(&net, listens.port()).await?)),
-            Some(resolver) => {
+        match (listens, &net.config.resolver) {
+            // Nobody is to find it.
+            (None, _) => {}
+            (Some(listens), None) => {
+                self.processes.push(monitor(mapper::register(&net, listens.port()).await?));
+            }
+            (Some(listens), Some(resolver)) => {
                 resolver.register(&net.name, listens).await.map_err(StartError::Resolver)?;
             }
         }
@@ -196,7 +210,9 @@ impl Period {
         self.distribution.set_current(Some(net.clone()));
         self.is_named = true;
         net.command(Command::Named);
-        self.processes.push(monitor(spawn(accept::accept(net, listener))));
+        if let Some(listener) = listener {
+            self.processes.push(monitor(spawn(accept::accept(net, listener))));
+        }
         let (node, node_type) = (self.name.clone(), NodeType::Visible);
         self.distribution.tell_nodeup(&NodeUp { node, node_type, connection: 0 });
         Ok(())
@@ -210,7 +226,9 @@ impl Period {
             for process in std::mem::take(&mut self.processes) {
                 fika_macros::receive! { Down { monitor, .. } if monitor == process => {} }
             }
-            if let (true, Some(resolver)) = (self.is_named, &net.config.resolver)
+            if self.is_named
+                && net.config.listens
+                && let Some(resolver) = &net.config.resolver
                 && let Err(error) = resolver.unregister(&net.name).await
             {
                 tracing::warn!(node = %net.name, %error, "the resolver still knows the node");
@@ -233,8 +251,8 @@ impl Period {
             net.close();
             node.exit_process(net.net_kernel(), ExitReason::Kill);
             self.distribution.set_current(None);
-            net.tell_all_down(reason);
-            self.distribution.tell_all_watchers(reason);
+            net.tell_all_down(&reason);
+            self.distribution.tell_all_watchers(&reason);
             self.distribution.subscriptions.lock().forget_monitors();
         }
         if self.is_named {
@@ -260,6 +278,13 @@ fn check(config: &Config) -> Result<(), StartError> {
     if !Limits::MESSAGE_BYTES.contains(&config.message_bytes_max) {
         return Err(StartError::Setting("the largest message must be of 4 KiB to 2 GiB"));
     }
+    if let Some(ports) = &config.listen_ports
+        && (ports.is_empty() || *ports.start() == 0)
+    {
+        return Err(StartError::Setting(
+            "the range of ports to listen on has none, or begins with 0",
+        ));
+    }
     let (low, high) = (config.output_low_bytes, config.output_high_bytes);
     if !OUTPUT_BYTES.contains(&high) || low > high {
         let why = "the output of a connection must be of 64 KiB to 1 GiB, and its low mark not \
@@ -269,15 +294,22 @@ fn check(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
-fn listen(net: &Net) -> Result<Acceptor, StartError> {
+/// Listens where the settings say; none if the node does not listen.
+fn listen(net: &Net) -> Result<Option<Acceptor>, StartError> {
+    if !net.config.listens {
+        return Ok(None);
+    }
     let mut addr = net.config.listen.unwrap_or(SocketAddr::new(net.loopback(), 0));
     if addr.port() == 0
         && let Some(resolver) = &net.config.resolver
     {
         addr.set_port(resolver.listen_port(&net.name));
     }
-    let listener = Acceptor::listen(&*net.network, addr, BACKLOG)
-        .map_err(|error| StartError::Listen { addr, error })?;
+    let listener = match (&net.config.listen_ports, addr.port()) {
+        (Some(ports), 0) => listen_on_one(net, addr.ip(), ports.clone())?,
+        _ => Acceptor::listen(&*net.network, addr, BACKLOG)
+            .map_err(|error| StartError::Listen { addr, error })?,
+    };
     if let Ok(host) = net.name.host().parse::<IpAddr>()
         && !host.is_loopback()
         && addr.ip().is_loopback()
@@ -287,5 +319,21 @@ fn listen(net: &Net) -> Result<Acceptor, StartError> {
             "the node listens on loopback only; give it an address to listen on"
         );
     }
-    Ok(listener)
+    Ok(Some(listener))
+}
+
+/// Listens on the first of these ports that is free.
+fn listen_on_one(
+    net: &Net,
+    ip: IpAddr,
+    ports: RangeInclusive<u16>,
+) -> Result<Acceptor, StartError> {
+    for port in ports.clone() {
+        let addr = SocketAddr::new(ip, port);
+        match Acceptor::listen(&*net.network, addr, BACKLOG) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            result => return result.map_err(|error| StartError::Listen { addr, error }),
+        }
+    }
+    Err(StartError::NoPort { ip, ports })
 }

@@ -47,12 +47,16 @@ pub(super) async fn setup(net: Arc<Net>, channel: Arc<Channel>) {
 
 async fn connect(net: &Net, channel: &Arc<Channel>) -> Result<Handshaken, Failure> {
     let peer = channel.peer();
+    if !net.permits(peer) {
+        return Err(Failure::NotAllowed);
+    }
     let (hello, frame) =
         AwaitHello::start(net.identity(), peer.clone(), &net.secret(peer), net.nonce())?;
     let addr = net.resolve(peer).await?;
     let stream = Stream::connect(&*net.network, addr).await.map_err(|error| {
         Failure::Unreachable(format!("nobody listens at {addr}, where it is registered: {error}"))
     })?;
+    net.set_up_socket(&stream);
     let mut framed = Framed::new(stream);
     framed.write(&frame).await?;
     let (proof, frame) = match hello.handle(&framed.read().await?, framed.transport())? {

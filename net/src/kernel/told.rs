@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use super::channel::Channel;
 use super::distribution::Distribution;
+use super::handler::{Decision, decide};
 use super::net::Net;
 
 /// The nodes whose `nodeup` has been told, and whose `nodedown` has not.
@@ -37,25 +38,45 @@ impl Told {
 }
 
 impl Net {
-    pub(super) fn tell_up(&self, channel: &Arc<Channel>, node_type: NodeType) {
-        let node = channel.peer().clone();
-        self.told.0.lock().insert(node.clone(), (channel.clone(), node_type));
-        self.tell_nodeup(&NodeUp { node, node_type, connection: channel.id().0 });
+    /// What is to be told of a node that comes; none if the user's handler does not want it.
+    pub(super) fn admit_up(&self, up: NodeUp) -> Option<NodeUp> {
+        let Some(handler) = &self.config.handler else { return Some(up) };
+        match decide(|| handler.nodeup(up)) {
+            Decision::Pass(up) => Some(up),
+            Decision::Refuse => None,
+        }
+    }
+
+    pub(super) fn tell_up(&self, channel: &Arc<Channel>, node_type: NodeType, up: &NodeUp) {
+        self.told.0.lock().insert(channel.peer().clone(), (channel.clone(), node_type));
+        self.tell_nodeup(up);
+    }
+
+    /// Tells of a node that goes, as far as the user's handler lets it.
+    fn tell_gone(&self, down: NodeDown) {
+        let told = match &self.config.handler {
+            None => Decision::Pass(down.clone()),
+            Some(handler) => decide(|| handler.nodedown(down.clone())),
+        };
+        if let Decision::Pass(told) = told {
+            self.tell_nodedown(&told);
+        }
+        self.tell_watchers(&down);
     }
 
     /// Tells that a node is down, if it was told that it is up.
     pub(super) fn tell_down(&self, node: &NodeName, reason: NodeDownReason) {
         let Some((channel, node_type)) = self.told.0.lock().remove(node) else { return };
         let connection = channel.id().0;
-        self.tell_nodedown(&NodeDown { node: node.clone(), node_type, connection, reason });
+        self.tell_gone(NodeDown { node: node.clone(), node_type, connection, reason });
     }
 
     /// Tells that all nodes are down.
-    pub(super) fn tell_all_down(&self, reason: NodeDownReason) {
+    pub(super) fn tell_all_down(&self, reason: &NodeDownReason) {
         let up = std::mem::take(&mut *self.told.0.lock());
         for (node, (channel, node_type)) in up {
             let connection = channel.id().0;
-            self.tell_nodedown(&NodeDown { node, node_type, connection, reason });
+            self.tell_gone(NodeDown { node, node_type, connection, reason: reason.clone() });
         }
     }
 }
@@ -75,7 +96,6 @@ impl Distribution {
         for subscriber in subscribers {
             self.tell(subscriber, down.clone());
         }
-        self.tell_watchers(down);
     }
 
     /// Tells those who watch this node alone.
@@ -87,9 +107,9 @@ impl Distribution {
     }
 
     /// Tells those who watch any node, since there will be no connection.
-    pub(super) fn tell_all_watchers(&self, reason: NodeDownReason) {
+    pub(super) fn tell_all_watchers(&self, reason: &NodeDownReason) {
         let nodes = self.subscriptions.lock().watched();
-        nodes.into_iter().for_each(|node| self.tell_node_watchers(node, reason));
+        nodes.into_iter().for_each(|node| self.tell_node_watchers(node, reason.clone()));
     }
 
     /// Tells those who watch this node, or are about to, since there will be no connection.

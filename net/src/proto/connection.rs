@@ -108,7 +108,6 @@ impl Connection {
     }
 
     /// Puts a tick into the output if nothing waits there.
-    #[cfg(test)]
     pub(crate) fn queue_tick(&mut self) {
         if self.output_bytes() == 0 {
             self.encoder.tick();

@@ -1,0 +1,59 @@
+//! Options of the sockets between nodes (OTP's `inet_dist_connect_options` and
+//! `inet_dist_listen_options`).
+
+use std::io;
+
+/// Options of a connection's socket. What is not set is left as it is.
+///
+/// ```
+/// use fika_net::SocketOptions;
+///
+/// let options = SocketOptions { keepalive: Some(true), ..SocketOptions::default() };
+/// # let _ = options;
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct SocketOptions {
+    /// Small writes go out at once, and do not wait for the answers to earlier ones
+    /// (`TCP_NODELAY`). True for a socket on which nothing was set.
+    pub nodelay: Option<bool>,
+    /// The system looks after a connection on which nothing happens (`SO_KEEPALIVE`). False for
+    /// a socket on which nothing was set: ticks find out sooner.
+    pub keepalive: Option<bool>,
+    /// The system's room for bytes on their way out (`SO_SNDBUF`), in bytes. Linux doubles it.
+    pub send_buffer: Option<usize>,
+    /// The same for bytes that come in (`SO_RCVBUF`).
+    pub recv_buffer: Option<usize>,
+}
+
+impl SocketOptions {
+    /// Whether nothing is set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == SocketOptions::default()
+    }
+
+    pub(super) fn set_on(&self, socket: socket2::SockRef<'_>) -> io::Result<()> {
+        if let Some(nodelay) = self.nodelay {
+            socket.set_tcp_nodelay(nodelay)?;
+        }
+        if let Some(keepalive) = self.keepalive {
+            socket.set_keepalive(keepalive)?;
+        }
+        if let Some(bytes) = self.send_buffer {
+            socket.set_send_buffer_size(bytes)?;
+        }
+        if let Some(bytes) = self.recv_buffer {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn of(socket: socket2::SockRef<'_>) -> io::Result<SocketOptions> {
+        Ok(SocketOptions {
+            nodelay: Some(socket.tcp_nodelay()?),
+            keepalive: Some(socket.keepalive()?),
+            send_buffer: Some(socket.send_buffer_size()?),
+            recv_buffer: Some(socket.recv_buffer_size()?),
+        })
+    }
+}

@@ -1,0 +1,188 @@
+//! What users change about the distribution while it runs. The free functions act for the node
+//! of the running process.
+
+use std::io;
+use std::time::Duration;
+
+use fika_runtime::{NodeName, NodeNameError};
+
+use super::api::net;
+use super::ask::ask;
+use super::channel::Channel;
+use super::net_kernel::Command;
+use super::ticktime::{NetTicktime, SetTicktime};
+use crate::cookie::{Cookie, CookieError};
+use crate::io::SocketOptions;
+
+/// Why a setting was not changed, or is not known.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingError {
+    /// This node has no name, and so no connections.
+    #[error("notalive: this node is not distributed")]
+    NotAlive,
+    /// The text is no node name.
+    #[error(transparent)]
+    NodeName(#[from] NodeNameError),
+    /// The text is no cookie.
+    #[error(transparent)]
+    Cookie(#[from] CookieError),
+    /// There is no connection to this node.
+    #[error("noconnection: `{0}` is not connected")]
+    NotConnected(NodeName),
+    /// The operating system does not take the option, or the network has no such thing.
+    #[error("the socket's options: {0}")]
+    Socket(io::Error),
+}
+
+/// Sets the cookie of this node, for all peers that have none of their own (Erlang's
+/// `erlang:set_cookie/1`). Live connections stay; handshakes from now on are proved with it. It
+/// holds until the distribution stops.
+///
+/// # Errors
+/// When this node is not distributed, or the text is empty or can be guessed.
+///
+/// # Panics
+/// Outside of a process.
+#[track_caller]
+pub fn set_cookie(cookie: impl AsRef<str>) -> Result<(), SettingError> {
+    let net = net("set_cookie").ok_or(SettingError::NotAlive)?;
+    net.cookies.write().set(Cookie::new(cookie.as_ref())?);
+    Ok(())
+}
+
+/// Sets the cookie for one peer, in both directions (Erlang's `erlang:set_cookie/2`): this node
+/// proves itself to that peer with it, and demands it of that peer. For the own node it is as
+/// [`set_cookie`].
+///
+/// ```no_run
+/// # use fika_net::{SettingError, set_cookie_for};
+/// # fn example() -> Result<(), SettingError> {
+/// // A node of another cluster, of which only this one knows the cookie.
+/// set_cookie_for("gateway@10.0.0.7", "the cookie of the other cluster")?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// As for [`set_cookie`], and when the first text is no node name.
+///
+/// # Panics
+/// Outside of a process.
+#[track_caller]
+pub fn set_cookie_for(node: impl AsRef<str>, cookie: impl AsRef<str>) -> Result<(), SettingError> {
+    let net = net("set_cookie_for").ok_or(SettingError::NotAlive)?;
+    let node: NodeName = node.as_ref().parse()?;
+    let cookie = Cookie::new(cookie.as_ref())?;
+    let mut cookies = net.cookies.write();
+    if node == net.name {
+        cookies.set(cookie)
+    } else {
+        cookies.set_for(node, cookie)
+    }
+    Ok(())
+}
+
+/// Adds to the list of nodes that may be connected, in both directions (Erlang's
+/// `net_kernel:allow/1`). Without a list, all may; the first call begins one. An entry is a
+/// node's name, a host, or the part of a name before the `@`. Live connections stay.
+///
+/// # Errors
+/// When this node is not distributed.
+///
+/// # Panics
+/// Outside of a process.
+#[track_caller]
+pub fn allow<T: Into<String>>(nodes: impl IntoIterator<Item = T>) -> Result<(), SettingError> {
+    let net = net("allow").ok_or(SettingError::NotAlive)?;
+    net.allowed.write().add(nodes.into_iter().map(Into::into));
+    Ok(())
+}
+
+/// Changes the time after which a silent peer is given up (Erlang's
+/// `net_kernel:set_net_ticktime/2`). A time that the tick intensity does not divide is rounded
+/// up, in milliseconds.
+///
+/// All nodes of a cluster have to have the same time. No connection is lost if all of them are
+/// told within the transition, for which ticks go out at the faster of the two rates; OTP's
+/// default for it is 60 s.
+///
+/// # Errors
+/// When this node is not distributed.
+///
+/// # Panics
+/// Outside of a process.
+pub async fn set_net_ticktime(
+    time: Duration,
+    transition: Duration,
+) -> Result<SetTicktime, SettingError> {
+    let net = net("set_net_ticktime").ok_or(SettingError::NotAlive)?;
+    let set = |caller| Command::SetTicktime { time, transition, caller };
+    ask(net.net_kernel(), set).await.ok_or(SettingError::NotAlive)
+}
+
+/// The time after which a silent peer is given up (Erlang's `net_kernel:get_net_ticktime/0`).
+///
+/// # Errors
+/// When this node is not distributed.
+///
+/// # Panics
+/// Outside of a process.
+pub async fn get_net_ticktime() -> Result<NetTicktime, SettingError> {
+    let net = net("get_net_ticktime").ok_or(SettingError::NotAlive)?;
+    ask(net.net_kernel(), |caller| Command::Ticktime { caller }).await.ok_or(SettingError::NotAlive)
+}
+
+/// Sets options on the socket of a live connection (Erlang's `net_kernel:setopts/2`).
+///
+/// # Errors
+/// When this node is not distributed, that one is not connected, or the system does not take
+/// the options; those that came before the one at fault are set then.
+///
+/// # Panics
+/// Outside of a process.
+#[track_caller]
+pub fn setopts(node: impl AsRef<str>, options: SocketOptions) -> Result<(), SettingError> {
+    with_connection("setopts", node.as_ref(), |channel| channel.set_options(&options))
+}
+
+/// The options of the socket of a live connection (Erlang's `net_kernel:getopts/2`).
+///
+/// # Errors
+/// When this node is not distributed, that one is not connected, or the network has no such
+/// options.
+///
+/// # Panics
+/// Outside of a process.
+#[track_caller]
+pub fn getopts(node: impl AsRef<str>) -> Result<SocketOptions, SettingError> {
+    with_connection("getopts", node.as_ref(), Channel::options)
+}
+
+/// Sets the options of the sockets of connections to come, made or accepted (Erlang's
+/// `net_kernel:setopts/2` for `new`). What is set here replaces what was set before, also by the
+/// node's builder.
+///
+/// # Errors
+/// When this node is not distributed.
+///
+/// # Panics
+/// Outside of a process.
+#[track_caller]
+pub fn setopts_new(options: SocketOptions) -> Result<(), SettingError> {
+    let net = net("setopts_new").ok_or(SettingError::NotAlive)?;
+    *net.socket_options.write() = options;
+    Ok(())
+}
+
+#[track_caller]
+fn with_connection<T>(
+    function: &str,
+    node: &str,
+    work: impl FnOnce(&Channel) -> Option<io::Result<T>>,
+) -> Result<T, SettingError> {
+    let net = net(function).ok_or(SettingError::NotAlive)?;
+    let node: NodeName = node.parse()?;
+    let done = net.told.channel(&node).and_then(|channel| work(&channel));
+    done.ok_or(SettingError::NotConnected(node))?.map_err(SettingError::Socket)
+}
