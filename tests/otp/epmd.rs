@@ -9,6 +9,7 @@ use std::sync::Arc;
 use fika::prelude::*;
 use fika_net::{EpmdConfig, EpmdServer, Poller};
 
+use crate::support::hosts::Hosts;
 use crate::support::{self, Place, TestNode, connect, has_epmd, until, until_closed};
 
 /// A registration by hand: it lasts as long as the connection.
@@ -371,4 +372,95 @@ fn no_live_killing() {
         assert_eq!(place.ask_mapper(b"k").unwrap(), b"OK");
         until("the mapper is gone", || connect(place.mapper_addr()).is_err());
     }
+}
+
+/// EPMD-12: a name is registered over the loopback of IPv6, with the mapper that a node of that
+/// host brings up, and with Erlang's.
+#[test]
+fn register_name_ipv6() {
+    let test = "epmd::register_name_ipv6";
+    let Ok(free) = std::net::TcpListener::bind("[::1]:0") else {
+        assert!(std::env::var_os("FIKA_REQUIRE_NETWORKS").is_none(), "{test}: there is no IPv6");
+        let _ = std::io::stderr().write_all(b"skipped: epmd::register_name_ipv6: no IPv6\n");
+        return;
+    };
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let node = Node::builder().name("six@::1").cookie(support::COOKIE).epmd_port(port).workers(1);
+    let node = TestNode::of(node);
+    register_over_ipv6(port);
+    drop(node);
+    if has_epmd(test) {
+        let port = std::net::TcpListener::bind("[::1]:0").unwrap().local_addr().unwrap().port();
+        let mut command = Command::new("epmd");
+        command.args(["-port", &port.to_string(), "-address", "::1"]);
+        command.env_remove("ERL_EPMD_ADDRESS").env_remove("ERL_EPMD_PORT");
+        let program = Some(command.stderr(std::process::Stdio::null()).spawn().unwrap());
+        let place = Place::new();
+        let _mapper = Mapper { place, own: 0, _node: None, program };
+        until("the mapper is up", || connect(([0, 0, 0, 0, 0, 0, 0, 1], port).into()).is_ok());
+        register_over_ipv6(port);
+    }
+}
+
+fn register_over_ipv6(port: u16) {
+    let addr = ([0, 0, 0, 0, 0, 0, 0, 1], port).into();
+    let mut stream = connect(addr).unwrap();
+    stream.write_all(&request(&registration(b"foo", 4711))).unwrap();
+    let mut answer = [0; 6];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(answer[..2], [118, 0], "it is registered");
+    let mut asks = connect(addr).unwrap();
+    asks.write_all(&request(b"zfoo")).unwrap();
+    let mut found = [0; 4];
+    asks.read_exact(&mut found).unwrap();
+    assert_eq!(found, [119, 0, 0x12, 0x67]);
+}
+
+/// What mappers of one host answer to this request from another host: that of a node, and
+/// Erlang's, both reached by the host's address.
+fn from_another_host(test: &str, body: &[u8]) {
+    let Some(hosts) = Hosts::new(test, 2) else { return };
+    let (host, place) = (hosts.host(0), hosts.host(0).place);
+    let _node = host.enter(|| place.os("node").start());
+    let mut mappers = vec![(place.mapper, 1)];
+    let mut erlangs = None;
+    if has_epmd(test) {
+        let port = place.mapper + 1;
+        let mut command = Command::new("epmd");
+        command.args(["-port", &port.to_string(), "-relaxed_command_check"]);
+        command.env_remove("ERL_EPMD_ADDRESS").env_remove("ERL_EPMD_PORT");
+        let program = host.enter(|| command.stderr(std::process::Stdio::null()).spawn().unwrap());
+        erlangs = Some(Mapper { place, own: 0, _node: None, program: Some(program) });
+        mappers.push((port, 0));
+    }
+    hosts.host(1).enter(|| {
+        for (port, names) in mappers {
+            let addr = std::net::SocketAddr::from((place.ip, port));
+            until("the mapper is up", || connect(addr).is_ok());
+            let mut stream = connect(addr).unwrap();
+            stream.write_all(&request(body)).unwrap();
+            assert_eq!(until_closed(&mut stream), [0; 0], "closed without an answer");
+            // It goes on, and tells its names to all.
+            let mut stream = connect(addr).unwrap();
+            stream.write_all(&request(b"n")).unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).unwrap();
+            let lines = String::from_utf8(answer[4..].to_vec()).unwrap();
+            assert_eq!(lines.lines().count(), names, "{lines}");
+        }
+    });
+    drop(erlangs);
+}
+
+/// EPMD-12.
+#[test]
+fn no_nonlocal_register() {
+    from_another_host("epmd::no_nonlocal_register", &registration(b"foo", 4711));
+}
+
+/// EPMD-12.
+#[test]
+fn no_nonlocal_kill() {
+    from_another_host("epmd::no_nonlocal_kill", b"k");
 }

@@ -10,6 +10,7 @@ use fika::prelude::*;
 use fika::{NodeDownReason, NodeKind, SpawnError, monitor_nodes_of, spawn_on_with};
 
 use crate::support::peer::{Hello, Peer, framed};
+use crate::support::transport::{Way, Wrapped};
 use crate::support::{
     self, Clock, LIMIT, Place, TestNode, answerer, assert_answers, down, nodedown, nodeup,
 };
@@ -655,6 +656,111 @@ fn monitor_nodes_misc() {
         none!(NodeUp);
     });
     drop((visible, hidden));
+}
+
+/// Says how many bytes each message has, and echoes each small one.
+#[remote(name = "test::measures")]
+async fn measures() {
+    loop {
+        receive! { (from, bytes): (Pid, Vec<u8>) => send(from, bytes.len() as u64) }
+    }
+}
+
+/// All that two programs do with each other over any transport, until the other is killed.
+fn smoke(here: TestNode, mut peer: crate::support::process::OsNode, largest: usize) {
+    let name = peer.name.clone();
+    let (ready, is_ready) = mpsc::channel();
+    let (gone, is_gone) = mpsc::channel();
+    here.spawn(async move {
+        trap_exit(true);
+        monitor_nodes(true);
+        let there = spawn_link_on(&name, measures()).await;
+        nodeup(&name).await;
+        for size in [0, 1, 70_000, largest] {
+            send(there, (self_pid(), vec![7_u8; size]));
+            assert_eq!(next!(u64), size as u64);
+        }
+        let monitor = fika::monitor(there);
+        let other = spawn_on(&name, answerer()).await;
+        assert_answers(other, 1).await;
+        ready.send(()).unwrap();
+        assert_eq!(crate::support::exit_of(there).await, ExitReason::Noconnection);
+        assert_eq!(down(monitor).await, ExitReason::Noconnection);
+        gone.send(nodedown(&name).await.reason).unwrap();
+    });
+    is_ready.recv_timeout(LIMIT).unwrap();
+    peer.kill();
+    assert_eq!(is_gone.recv_timeout(LIMIT).unwrap(), NodeDownReason::ConnectionClosed);
+}
+
+/// HS-1, DIST-5: over a transport of the user's own.
+#[test]
+fn dist_ctrl_proc_smoke() {
+    let place = Place::new();
+    let peer = place.os("peer").env("FIKA_TEST_SCRAMBLED", "1").start();
+    let wrap = |poller| Ok(Wrapped(poller, Way::Scrambled));
+    smoke(TestNode::of(place.builder("here").network(wrap)), peer, 200_000);
+}
+
+/// HS-1: over Unix sockets.
+#[test]
+fn erl_uds_dist_smoke_test() {
+    let place = Place::new();
+    let directory = std::env::temp_dir().join(format!("fika-uds-{}", place.ip));
+    let peer = place.os("peer").unix_sockets(&directory).start();
+    assert!(std::net::TcpStream::connect(place.mapper_addr()).is_err(), "nothing is on TCP");
+    // More than the buffers of a socket hold.
+    smoke(TestNode::of(place.builder("here").unix_sockets(&directory)), peer, 3_000_000);
+    fs::remove_dir_all(&directory).unwrap();
+}
+
+/// HS-11: whatever a peer can do besides what it must, it is connected; what it says of itself
+/// beyond that holds as far as both say so, and hidden if either does.
+#[test]
+fn dist_ctrl_proc_reject() {
+    const MUST: u64 = crate::support::peer::SPAWN;
+    let place = Place::new();
+    let here = place.node("here");
+    let addr = place.addr_of("here");
+    let cases = [
+        (MUST, fika::NodeType::Visible),
+        (MUST | 1 << 2, fika::NodeType::Visible),
+        (MUST | 1, fika::NodeType::Hidden),
+        (MUST | 1 << 40 | 1 << 63, fika::NodeType::Visible),
+    ];
+    for (n, (flags, node_type)) in cases.into_iter().enumerate() {
+        let name = place.name(&format!("peer{n}"));
+        let hello = Hello { flags, ..Hello::new(&name, &place.name("here")) };
+        let peer = Peer::connected_as(addr, &hello);
+        here.block_on(async move {
+            let is_up = || fika::connected_nodes().into_iter().find(|it| it.node.as_str() == name);
+            support::until_in_process("it is up", || is_up().is_some()).await;
+            assert_eq!(is_up().unwrap().node_type, node_type, "{flags:#x}");
+        });
+        drop(peer);
+    }
+}
+
+/// NMON-10: the reason of a transport of the user's own is passed through.
+#[test]
+fn monitor_nodes_complex_nodedown_reason() {
+    let place = Place::new();
+    let there = place.os("there").start();
+    let reason = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let breaks = Way::Breaking(reason.clone());
+    let builder = place.builder("here").network(move |poller| Ok(Wrapped(poller, breaks.clone())));
+    TestNode::of(builder).block_on(async move {
+        monitor_nodes(true);
+        let name = place.name("there");
+        let remote = spawn_on(&name, answerer()).await;
+        nodeup(&name).await;
+        let unusual = "{an, [unusual], reason: 77}";
+        *reason.lock().unwrap() = Some(unusual.to_owned());
+        // Its answer is what the transport breaks at.
+        send(remote, crate::support::Ask { from: self_pid(), n: 1 });
+        assert_eq!(nodedown(&name).await.reason, NodeDownReason::Other(unusual.into()));
+    });
+    drop(there);
 }
 
 /// NMON-7: what can't be asked for ends the caller with `badarg`, and changes nothing.

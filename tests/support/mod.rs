@@ -11,6 +11,7 @@ pub(crate) mod hosts;
 pub(crate) mod peer;
 pub(crate) mod process;
 pub(crate) mod relay;
+pub(crate) mod transport;
 pub(crate) mod valve;
 pub(crate) mod watch;
 

@@ -12,6 +12,7 @@ use fika::{Node, StaticNodes};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
 use super::LIMIT;
+use super::transport::{Way, Wrapped};
 
 /// Says in the environment that the program is a node, and its name.
 const NAME: &str = "FIKA_TEST_NODE";
@@ -269,6 +270,9 @@ fn node_process() {
     }
     if let Some(addr) = set("LISTEN") {
         builder = builder.listen(addr.parse().expect("an address"));
+    }
+    if set("SCRAMBLED").is_some() {
+        builder = builder.network(|poller| Ok(Wrapped(poller, Way::Scrambled)));
     }
     if set("NO_LISTEN").is_some() {
         builder = builder.dist_listen(false);

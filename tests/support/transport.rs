@@ -1,0 +1,116 @@
+//! A transport of the tests' own, around another: every byte goes through it, the port mapper's
+//! included.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use fika::{Handler, HostIp, Listener, Network, Socket};
+
+/// What it does to the bytes.
+#[derive(Clone)]
+pub(crate) enum Way {
+    /// Takes and gives few of them at a time, and changes each on its way.
+    Scrambled,
+    /// Leaves them alone, until it is given a reason to break.
+    Breaking(Arc<Mutex<Option<String>>>),
+}
+
+/// The other transport, one of its listeners, or one of its sockets.
+pub(crate) struct Wrapped<T>(pub(crate) T, pub(crate) Way);
+
+const KEY: u8 = 0x5a;
+
+/// Few enough for a frame's head to come in pieces.
+const READ_BYTES: usize = 3;
+const WRITE_BYTES: usize = 1000;
+
+impl<N: Network> Network for Wrapped<N> {
+    fn connect(&self, addr: SocketAddr) -> io::Result<Box<dyn Socket>> {
+        Ok(Box::new(Wrapped(self.0.connect(addr)?, self.1.clone())))
+    }
+
+    fn listen(&self, addr: SocketAddr, backlog: u32) -> io::Result<Box<dyn Listener>> {
+        Ok(Box::new(Wrapped(self.0.listen(addr, backlog)?, self.1.clone())))
+    }
+
+    fn host_ip<'a>(&'a self, host: &'a str) -> HostIp<'a> {
+        self.0.host_ip(host)
+    }
+}
+
+impl Listener for Wrapped<Box<dyn Listener>> {
+    fn local_addr(&self) -> SocketAddr {
+        self.0.local_addr()
+    }
+
+    fn try_accept(&self) -> io::Result<Box<dyn Socket>> {
+        Ok(Box::new(Wrapped(self.0.try_accept()?, self.1.clone())))
+    }
+
+    fn set_handler(&self, handler: Arc<dyn Handler>) {
+        self.0.set_handler(handler);
+    }
+}
+
+impl Socket for Wrapped<Box<dyn Socket>> {
+    fn connected(&self) -> io::Result<()> {
+        self.0.connected()
+    }
+
+    fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        match &self.1 {
+            Way::Scrambled => {
+                let most = buf.len().min(READ_BYTES);
+                let read = self.0.try_read(&mut buf[..most])?;
+                buf[..read].iter_mut().for_each(|byte| *byte ^= KEY);
+                Ok(read)
+            }
+            Way::Breaking(reason) => match &*reason.lock().expect("nobody panics with it") {
+                Some(reason) => Err(io::Error::other(reason.clone())),
+                None => self.0.try_read(buf),
+            },
+        }
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match &self.1 {
+            Way::Scrambled => {
+                let most = bytes.len().min(WRITE_BYTES);
+                let scrambled: Vec<u8> = bytes[..most].iter().map(|byte| byte ^ KEY).collect();
+                self.0.try_write(&scrambled)
+            }
+            Way::Breaking(_) => self.0.try_write(bytes),
+        }
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.0.shutdown(how)
+    }
+
+    fn peer_addr(&self) -> SocketAddr {
+        self.0.peer_addr()
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// Tells more than has happened, as is allowed.
+    fn set_handler(&self, handler: Arc<dyn Handler>) {
+        self.0.set_handler(Arc::new(Eager(handler)));
+    }
+
+    fn release_handler(&self) {
+        self.0.release_handler();
+    }
+}
+
+struct Eager(Arc<dyn Handler>);
+
+impl Handler for Eager {
+    fn ready(&self, readable: bool, writable: bool) {
+        self.0.ready(readable, writable);
+        self.0.ready(true, true);
+    }
+}
