@@ -73,6 +73,7 @@ const NET_SOCKET_FILES: &[&str] = &[
     "net/src/io/poller.rs",
     "net/src/io/spare.rs",
     "net/src/io/tcp.rs",
+    "net/src/io/socket_options.rs",
     "net/src/io/tcp_listener.rs",
     "net/src/io/unix.rs",
     "net/src/io/wait.rs",
