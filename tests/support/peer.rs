@@ -89,6 +89,41 @@ fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
+/// The frames with the proofs of the initiator and of the responder.
+pub(crate) fn proofs(cookie: &str, hello_i: &[u8], hello_r: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let mut transcript = Sha256::new();
+    transcript.update(framed(hello_i));
+    transcript.update(framed(hello_r));
+    transcript.update([0]);
+    let transcript: [u8; 32] = transcript.finalize().into();
+    let (key, binding) = (key(cookie), [0; 32]);
+    let proof_i = hmac(&key, &[b"fika1 initiator", &transcript, &binding]);
+    let proof_r = hmac(&key, &[b"fika1 responder", &transcript, &proof_i, &binding]);
+    ([&[0xf3][..], &proof_i].concat(), [&[0xf4][..], &proof_r].concat())
+}
+
+/// The hello of a responder with this version, status and name.
+pub(crate) fn hello_r(version: u16, flags: u64, status: u8, name: &str) -> Vec<u8> {
+    let mut body = vec![0xf2];
+    body.extend(version.to_be_bytes());
+    body.extend(flags.to_be_bytes());
+    body.extend(78_u32.to_be_bytes());
+    body.extend([0x22; 32]);
+    body.push(status);
+    body.extend(text(name));
+    body.push(0);
+    body
+}
+
+/// The next frame of a handshake; none where the connection ends.
+pub(crate) fn read_framed(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut length = [0; 2];
+    stream.read_exact(&mut length).ok()?;
+    let mut body = vec![0; u16::from_be_bytes(length).into()];
+    stream.read_exact(&mut body).ok()?;
+    Some(body)
+}
+
 /// A connection to a node.
 pub(crate) struct Peer {
     pub(crate) stream: TcpStream,
@@ -145,18 +180,9 @@ impl Peer {
     fn prove(&mut self, hello: &[u8], said: &[u8]) {
         let answer = self.handshake_frame();
         assert_eq!(answer[0], 0xf2, "the second frame is a hello");
-        let mut transcript = Sha256::new();
-        transcript.update(framed(hello));
-        transcript.update(framed(&answer));
-        transcript.update([0]);
-        let transcript: [u8; 32] = transcript.finalize().into();
-        let binding = [0; 32];
-        let key = key(COOKIE);
-        let ours = hmac(&key, &[b"fika1 initiator", &transcript, &binding]);
-        self.write(&[framed(&[&[0xf3][..], &ours].concat()), said.to_vec()].concat());
-        let proof = self.handshake_frame();
-        let theirs = hmac(&key, &[b"fika1 responder", &transcript, &ours, &binding]);
-        assert_eq!(proof, [&[0xf4][..], &theirs].concat(), "the node knows the cookie");
+        let (ours, theirs) = proofs(COOKIE, hello, &answer);
+        self.write(&[framed(&ours), said.to_vec()].concat());
+        assert_eq!(self.handshake_frame(), theirs, "the node knows the cookie");
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) {

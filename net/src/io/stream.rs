@@ -11,6 +11,8 @@ use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 
+use bytes::BytesMut;
+
 use super::network::{Handler, Network, Socket};
 use super::readiness::{Direction, Readiness};
 use super::socket_options::SocketOptions;
@@ -39,6 +41,18 @@ impl Stream {
     /// Reads what is there, waiting until there is something. 0 is the end of the stream.
     pub(crate) async fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.readiness.io(Direction::Read, || self.try_read(buf)).await
+    }
+
+    /// Reads up to a KiB to the end of `received`, waiting until there is something. 0 is the
+    /// end of the stream. Who waits holds no buffer meanwhile.
+    pub(crate) async fn read_to(&self, received: &mut BytesMut) -> io::Result<usize> {
+        let read = || {
+            let mut buffer = [0; 1 << 10];
+            let read = self.try_read(&mut buffer)?;
+            received.extend_from_slice(&buffer[..read]);
+            Ok(read)
+        };
+        self.readiness.io(Direction::Read, read).await
     }
 
     /// Writes all of `bytes`.

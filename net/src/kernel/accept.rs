@@ -2,7 +2,8 @@
 //!
 //! A peer that has not proved itself costs a process and a frame, has a limited time, and
 //! is one of a limited number. At the limit a random one of them is dropped, so that who
-//! opens many and stays silent shuts nobody out.
+//! opens many and stays silent shuts nobody out. How often an address may begin is limited, too
+//! (`accept_rate`).
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -14,6 +15,7 @@ use fika_runtime::{
 };
 use parking_lot::Mutex;
 
+use super::accept_rate::AcceptRate;
 use super::ask::ask_linked;
 use super::framed::{Failure, Framed};
 use super::handler::{BadCookie, Decision, decide};
@@ -33,9 +35,9 @@ const HALF_OPEN_PER_ADDRESS_MAX: usize = 16;
 /// After an error of the system, accepting pauses for this long instead of spinning.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The handshakes under way.
+/// The handshakes under way, and how often addresses may begin one.
 #[derive(Clone, Default)]
-struct HalfOpen(Arc<Mutex<BTreeMap<u64, Handshake>>>);
+struct HalfOpen(Arc<Mutex<BTreeMap<u64, Handshake>>>, Arc<Mutex<AcceptRate>>);
 
 struct Handshake {
     ip: IpAddr,
@@ -53,6 +55,10 @@ pub(super) async fn accept(net: Arc<Net>, listener: Acceptor) {
             Ok(stream) => {
                 accepted += 1;
                 let ip = stream.peer_addr().ip();
+                if !half_open.1.lock().admits(ip, net.env.now()) {
+                    // It is closed at once; that is cheaper than whatever it could want.
+                    continue;
+                }
                 half_open.make_room(&net, ip);
                 // It is listed before it runs: many may be accepted before one does.
                 let listed = half_open.list(accepted, ip);
@@ -83,21 +89,29 @@ impl HalfOpen {
     /// At a limit, drops a random handshake.
     fn make_room(&self, net: &Net, from: IpAddr) {
         let mut all = self.0.lock();
-        let same = all.iter().filter(|(_, handshake)| handshake.ip == from);
-        let same: Vec<u64> = same.map(|(number, _)| *number).collect();
-        let victims: Vec<u64> = if !from.is_loopback() && same.len() >= HALF_OPEN_PER_ADDRESS_MAX {
-            same
-        } else if all.len() >= HALF_OPEN_MAX {
-            all.keys().copied().collect()
-        } else {
+        let candidates = crowd(&all, from);
+        if candidates.is_empty() {
             return;
-        };
-        let victim = all.remove(&victims[net.env.random() as usize % victims.len()]);
+        }
+        let victim = all.remove(&candidates[net.env.random() as usize % candidates.len()]);
         drop(all);
         tracing::warn!(%from, "too many handshakes at the same time: one is dropped");
         if let Some(pid) = victim.and_then(|handshake| handshake.pid) {
             exit_process(pid, ExitReason::Kill);
         }
+    }
+}
+
+/// Those of which one has to go before another from this address is taken in.
+fn crowd(all: &BTreeMap<u64, Handshake>, from: IpAddr) -> Vec<u64> {
+    let same = all.iter().filter(|(_, handshake)| handshake.ip == from);
+    let same: Vec<u64> = same.map(|(number, _)| *number).collect();
+    if !from.is_loopback() && same.len() >= HALF_OPEN_PER_ADDRESS_MAX {
+        same
+    } else if all.len() >= HALF_OPEN_MAX {
+        all.keys().copied().collect()
+    } else {
+        Vec::new()
     }
 }
 
@@ -110,12 +124,16 @@ impl Drop for Listed {
     }
 }
 
-async fn serve(net: Arc<Net>, _listed: Listed, stream: Stream) {
+async fn serve(net: Arc<Net>, listed: Listed, stream: Stream) {
     link(net.net_kernel());
     let from = stream.peer_addr();
-    match timeout(net.config.handshake_time, respond(&net, stream)).await {
+    // In a box: a future that is handed on by value takes its place twice and more.
+    match timeout(net.config.handshake_time, Box::pin(respond(&net, stream))).await {
         Ok(Ok(())) => {}
         Ok(Err(Failure::Handshake(error))) => {
+            if let HandshakeError::BadProof { .. } = error {
+                listed.0.1.lock().guessed(from.ip(), net.env.now());
+            }
             if net.tells_of(&error, from) {
                 tracing::error!(%from, %error, "a connection was refused");
             }
@@ -160,7 +178,9 @@ async fn respond(net: &Net, stream: Stream) -> Result<(), Failure> {
     net.set_up_socket(&stream);
     let mut framed = Framed::new(stream);
     let hello = framed.read().await?;
-    let greeted = framed.courtesy(AwaitHello::new(net.identity()).handle(&hello)).await?;
+    let greeted = AwaitHello::new(net.identity()).handle(&hello);
+    drop(hello);
+    let greeted = framed.courtesy(greeted).await?;
     let peer = greeted.peer().clone();
     let status: Status =
         ask_linked(net.net_kernel(), |caller| Command::Hello { peer: peer.clone(), caller }).await;
@@ -171,6 +191,7 @@ async fn respond(net: &Net, stream: Stream) -> Result<(), Failure> {
     let (proof, frame) =
         greeted.accept(status, &net.secret(&peer), framed.transport(), net.nonce());
     framed.write(&frame).await?;
+    drop(frame);
     let (established, frame) = proof.handle(&framed.read().await?)?;
     // The peer may have given up this attempt while we were slow, and another connection may
     // have come and gone since: this one would be a connection to nobody.
@@ -194,4 +215,37 @@ async fn respond(net: &Net, stream: Stream) -> Result<(), Failure> {
     claim.peer = None;
     net.command(Command::Up { channel, handshaken: Handshaken { established, framed } });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(half_open: &HalfOpen, ips: impl IntoIterator<Item = IpAddr>) -> Vec<Listed> {
+        (0..).zip(ips).map(|(number, ip)| half_open.list(number, ip)).collect()
+    }
+
+    fn crowd_of(half_open: &HalfOpen, from: &str) -> usize {
+        crowd(&half_open.0.lock(), from.parse().unwrap()).len()
+    }
+
+    /// At each limit, and one below it.
+    #[test]
+    fn handshakes_under_way() {
+        let (near, far) = ("127.0.0.1".parse().unwrap(), "10.0.0.1".parse().unwrap());
+        let half_open = HalfOpen::default();
+        let mut listed = list(&half_open, vec![far; HALF_OPEN_PER_ADDRESS_MAX]);
+        assert_eq!(crowd_of(&half_open, "10.0.0.1"), 16, "one of its own goes");
+        assert_eq!(crowd_of(&half_open, "10.0.0.2"), 0, "others are let in");
+        listed.pop();
+        assert_eq!(crowd_of(&half_open, "10.0.0.1"), 0, "one below the limit");
+        drop(listed);
+        let mut listed = list(&half_open, vec![near; HALF_OPEN_MAX]);
+        assert_eq!(crowd_of(&half_open, "127.0.0.1"), 256, "one of all goes");
+        assert_eq!(crowd_of(&half_open, "10.0.0.1"), 256);
+        listed.pop();
+        assert_eq!(crowd_of(&half_open, "127.0.0.1"), 0);
+        drop(listed);
+        assert!(half_open.0.lock().is_empty());
+    }
 }

@@ -48,12 +48,14 @@ impl Framed {
     pub(super) async fn read(&mut self) -> Result<Vec<u8>, Failure> {
         loop {
             if let Some(body) = frame(&mut self.received).map_err(HandshakeError::from)? {
+                if self.received.is_empty() {
+                    // Nothing is kept for a peer that has not proved itself.
+                    self.received = BytesMut::new();
+                }
                 return Ok(body);
             }
-            let mut buffer = [0; 512];
-            match self.stream.read(&mut buffer).await? {
-                0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-                read => self.received.extend_from_slice(&buffer[..read]),
+            if self.stream.read_to(&mut self.received).await? == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
         }
     }

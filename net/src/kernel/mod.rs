@@ -9,6 +9,7 @@
 //! - `api` is what users call.
 
 mod accept;
+mod accept_rate;
 mod admission;
 mod api;
 mod ask;

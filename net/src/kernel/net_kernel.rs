@@ -320,7 +320,11 @@ impl Kernel {
         if self.net.is_stopping() {
             return channel.lose(NodeDownReason::NetKernelTerminated);
         }
-        let Handshaken { established, framed } = handshaken;
+        let Handshaken { established, mut framed } = handshaken;
+        // Closed while it was on its way here: a connection to nobody.
+        if framed.is_closed() {
+            return channel.lose(NodeDownReason::ConnectionSetupFailed);
+        }
         let (hidden, peer) = (established.hidden(), channel.peer().clone());
         let Framed { stream, received } = framed;
         let mut connection = Connection::new(connection::Config {

@@ -244,8 +244,7 @@ impl Period {
         }
         // When the node itself ends nobody is left to be told.
         let Some(node) = self.distribution.node().filter(|node| !node.is_stopping()) else {
-            // The two know each other: neither is to keep the other in memory.
-            return self.distribution.set_current(None);
+            return;
         };
         let reason = NodeDownReason::NetKernelTerminated;
         if let Some(net) = &self.net {

@@ -92,6 +92,13 @@ pub(crate) enum PeerIncompatible {
     #[error("it speaks versions {lowest} to {highest}, and we {our_lowest} to {our_highest}")]
     NoCommonVersion { lowest: u16, highest: u16, our_lowest: u16, our_highest: u16 },
 
+    /// The same, as the peer says when it is the one that was asked. Effect: connection
+    /// closed.
+    #[error(
+        "it speaks versions up to {highest} and none of ours, which are {our_lowest} to {our_highest}"
+    )]
+    OtherVersion { highest: u16, our_lowest: u16, our_highest: u16 },
+
     /// It can't do something that we rely on (HS-10). Effect: connection closed.
     #[error("it lacks the mandatory flags {0}")]
     MissingFlags(Flags),

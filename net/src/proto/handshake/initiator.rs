@@ -78,6 +78,12 @@ impl AwaitHello {
             let (wanted, found) = (ours.peer, theirs.name);
             return Err(HandshakeError::WrongName { wanted, found, answer: None });
         }
+        if theirs.status == Status::OtherVersion {
+            let (highest, Versions { lowest: our_lowest, highest: our_highest }) =
+                (theirs.version, ours.versions);
+            let why = PeerIncompatible::OtherVersion { highest, our_lowest, our_highest };
+            return Err(why.into());
+        }
         if theirs.status.is_refusal() {
             return Ok(HelloOutcome::Refused(theirs.status));
         }

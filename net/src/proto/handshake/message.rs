@@ -37,15 +37,24 @@ pub(crate) enum Status {
     /// Go on; the responder still has a connection to this initiator, and replaces it
     /// when the initiator has proved itself (HS-7).
     Alive = 4,
+    /// Refused: no version in common. The version of the hello is the highest that the
+    /// responder speaks.
+    OtherVersion = 5,
 }
 
 impl Status {
-    const ALL: [Status; 5] =
-        [Status::Ok, Status::OkSimultaneous, Status::Nok, Status::NotAllowed, Status::Alive];
+    const ALL: [Status; 6] = [
+        Status::Ok,
+        Status::OkSimultaneous,
+        Status::Nok,
+        Status::NotAllowed,
+        Status::Alive,
+        Status::OtherVersion,
+    ];
 
     /// Whether the handshake ends with it.
     pub(crate) fn is_refusal(self) -> bool {
-        matches!(self, Status::Nok | Status::NotAllowed)
+        matches!(self, Status::Nok | Status::NotAllowed | Status::OtherVersion)
     }
 
     fn byte(self) -> u8 {

@@ -43,12 +43,12 @@ impl AwaitHello {
     pub(crate) fn handle(self, frame: &[u8]) -> Result<Greeted, HandshakeError> {
         let AwaitHello { identity } = self;
         let theirs = HelloI::decode(frame)?;
-        let answer = || {
+        let answer = |status, version| {
             let fits = identity.name.as_str().len() <= NAME_BYTES_MAX;
-            fits.then(|| hello_r(&identity, Status::NotAllowed, 0, [0; NONCE_BYTES]).1)
+            fits.then(|| hello_r(&identity, status, version, [0; NONCE_BYTES]).1)
         };
         if theirs.peer != identity.name {
-            let answer = answer();
+            let answer = answer(Status::NotAllowed, 0);
             let (wanted, found) = (theirs.peer, identity.name);
             return Err(HandshakeError::WrongName { wanted, found, answer });
         }
@@ -57,7 +57,15 @@ impl AwaitHello {
         }
         match agree(&identity, theirs) {
             Ok(agreed) => Ok(Greeted { identity, hello_i: frame.to_vec(), agreed }),
-            Err(why) => Err(HandshakeError::Incompatible { why, answer: answer() }),
+            Err(why) => {
+                let answer = match why {
+                    PeerIncompatible::NoCommonVersion { our_highest, .. } => {
+                        answer(Status::OtherVersion, our_highest)
+                    }
+                    _ => answer(Status::NotAllowed, 0),
+                };
+                Err(HandshakeError::Incompatible { why, answer })
+            }
         }
     }
 }

@@ -351,8 +351,44 @@ fn no_common_version() {
     let error = responder::AwaitHello::new(identity("b@h")).handle(&hello.encode()).err().unwrap();
     assert!(error.to_string().ends_with("it speaks versions 8 to 9, and we 1 to 1"), "{error}");
     let answer = body(error.answer().unwrap().to_vec());
-    let outcome = state.handle(&answer, Transport::Plain).unwrap();
-    assert!(matches!(outcome, HelloOutcome::Refused(Status::NotAllowed)));
+    let error = state.handle(&answer, Transport::Plain).err().unwrap();
+    let said = "it speaks versions up to 1 and none of ours, which are 1 to 1";
+    assert!(error.to_string().ends_with(said), "{error}");
+}
+
+/// The largest frame before authentication, with a hello that has much to say.
+#[test]
+fn the_largest_frame() {
+    let (_, hello_i) = initiator("b@h");
+    let extended = |length: usize| {
+        let mut hello = hello_i[..hello_i.len() - 1].to_vec();
+        let extensions = length - hello.len() - 2;
+        hello.extend([extensions as u8 | 0x80, (extensions >> 7) as u8]);
+        hello.resize(length, 0);
+        hello
+    };
+    let whole = |body: &[u8]| {
+        let frame = [&(body.len() as u16).to_be_bytes()[..], body].concat();
+        super::frame(&mut BytesMut::from(&frame[..]))
+    };
+    let largest = extended(1024);
+    assert_eq!(whole(&largest), Ok(Some(largest.clone())));
+    assert!(responder::AwaitHello::new(identity("b@h")).handle(&largest).is_ok());
+    assert!(matches!(whole(&extended(1025)), Err(InvalidMessage::TooLong { max: 1024, .. })));
+}
+
+/// A peer of other versions is served in the highest that both know, if there is one.
+#[test]
+fn version_ranges() {
+    for (lowest, highest, served) in
+        [(1, 1, true), (0, 1, true), (1, 9, true), (0, 0, false), (2, 9, false), (9, 1, false)]
+    {
+        let (_, hello_i) = initiator("b@h");
+        let mut hello = HelloI::decode(&hello_i).unwrap();
+        hello.versions = Versions { lowest, highest };
+        let greeted = responder::AwaitHello::new(identity("b@h")).handle(&hello.encode());
+        assert_eq!(greeted.is_ok(), served, "{lowest} to {highest}");
+    }
 }
 
 /// HS-10, at both sides.
