@@ -112,6 +112,19 @@ fn a_resolver_of_ones_own() {
     assert_no_mapper(place);
 }
 
+/// What a node was given is given back when it stops.
+#[test]
+fn nothing_is_kept_after_the_end() {
+    let place = Place::new();
+    let board = Board::default();
+    let builder = |name: &str| place.builder_of(name).resolver(board.clone());
+    let nodes = ["a@x", "b@y"].map(|name| TestNode::of(builder(name)));
+    assert_connected(&nodes[0], "b@y");
+    assert!(Arc::strong_count(&board.0) > 1);
+    drop(nodes);
+    support::until("both are gone", || Arc::strong_count(&board.0) == 1);
+}
+
 /// DIST-18: whatever a resolver does, an attempt ends, and the next one has its chance.
 #[test]
 fn a_resolver_that_fails() {

@@ -48,7 +48,7 @@
 //! | | |
 //! |---|---|
 //! | scheduling | which node has the next turn, and which of its ready processes; a node's processes do not run at the same time, and priorities do not matter |
-//! | clocks | `Env::now` and `Env::wall` of each node; ahead of the others after [`Sim::set_clock_skew`] and [`Sim::jump_clock`] |
+//! | clocks | `Env::now` and `Env::wall` of each node; wrong after [`Sim::set_clock_skew`], [`Sim::set_clock_drift`], [`Sim::jump_clock`] and [`Sim::set_wall_clock`] |
 //! | chance | `Env::random` and `Env::secure_random`, which in a simulation is as predictable as the other |
 //! | hosts | whatever stands behind the `@`; nodes with the same host share its port mapper, its power and its way to others |
 //! | the network | latency, bandwidth, loss, reads and writes in pieces, and how much may be on its way: [`Network`] |
@@ -97,7 +97,9 @@
 //! so many seeds.
 //!
 //! A failure also has the simulation's [`trace_hash`](Sim::trace_hash): when it is the same the
-//! next time, all that happened was.
+//! next time, all that happened was. With `FIKA_SIM_TRACE=1` every simulation prints its own, to be
+//! compared between programs. The command has no features but the default ones: add those that your
+//! test needs.
 //!
 //! A line of the log has the time in seconds, the node or host, the process with its name if it
 //! has one, and what happened:

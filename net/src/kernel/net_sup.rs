@@ -244,7 +244,8 @@ impl Period {
         }
         // When the node itself ends nobody is left to be told.
         let Some(node) = self.distribution.node().filter(|node| !node.is_stopping()) else {
-            return;
+            // The two know each other: neither is to keep the other in memory.
+            return self.distribution.set_current(None);
         };
         let reason = NodeDownReason::NetKernelTerminated;
         if let Some(net) = &self.net {
