@@ -36,6 +36,7 @@ pub fn run_sim_test<F>(
         let value = sim.run_main("test@localhost", limit.unwrap_or(LIMIT), move || test())?;
         // It prints an error that it is.
         let is_good = value.report() == ExitCode::SUCCESS;
-        sim.check(is_good, "the test has returned an error")
+        sim.check(is_good, "the test has returned an error")?;
+        sim.finish()
     });
 }

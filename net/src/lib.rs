@@ -34,9 +34,10 @@ pub use kernel::{
     SpawnAsked, allow, get_net_ticktime, getopts, set_cookie, set_cookie_for, set_net_ticktime,
     setopts, setopts_new,
 };
-/// What benchmarks reach. Not for use by hand: it changes as the protocol does.
+/// What benchmarks and simulations reach. Not for use by hand: it changes as the protocol does.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::kernel::Tables;
     pub use crate::proto::Loopback;
 }
 

@@ -97,7 +97,7 @@ pub(crate) use process::{Next, Opened, Receive};
 
 /// What simulators use. Not for use by hand: it changes as they do.
 #[doc(hidden)]
-pub use observe::Observer;
+pub use observe::{Observed, Observer};
 #[doc(hidden)]
 pub use stepper::{Step, Stepper};
 

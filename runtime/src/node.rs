@@ -487,6 +487,18 @@ impl Node {
         self.0.receive_spawn(request)
     }
 
+    /// Who watches the node, if anybody does.
+    #[must_use]
+    pub fn observed(&self) -> &Observed {
+        &self.0.observed
+    }
+
+    /// How many processes have ended and are still owed an answer.
+    #[must_use]
+    pub fn orphan_count(&self) -> usize {
+        self.0.orphans.count()
+    }
+
     /// A handle that does not keep the node.
     #[must_use]
     pub fn downgrade(&self) -> WeakNode {

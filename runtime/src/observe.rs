@@ -2,28 +2,52 @@
 //!
 //! With the feature `observe` only: without it, all of this is nothing.
 
+use std::net::SocketAddr;
+
+use crate::carrier::{ConnectionId, RemoteDest};
 use crate::exit_reason::ExitReason;
+use crate::message::Envelope;
+use crate::node_id::NodeId;
 use crate::pid::Pid;
-use crate::signal::Signal;
+use crate::reference::Reference;
+use crate::signal::{Signal, Target};
 
 /// Is told of what happens on a node, on the thread where it happens.
 pub trait Observer: Send + Sync + 'static {
     /// A process has begun.
     fn started(&self, pid: Pid);
-    /// A message of this type, by its Rust name or its tag, goes into the queue of a process,
-    /// which may have ended.
-    fn message(&self, to: Pid, type_name: &str);
+    /// A message goes into the queue of a process, which may have ended.
+    fn message(&self, to: Pid, message: &Envelope);
     /// Any other signal goes into the queue of a process, which may have ended.
     fn signal(&self, to: Pid, signal: &Signal);
     /// A process has been given a name.
     fn registered(&self, pid: Pid, name: &str);
     /// A process has ended.
     fn ended(&self, pid: Pid, reason: &ExitReason);
+    /// The `Down` of a monitor is put into the mailbox of its holder.
+    fn down(&self, to: Pid, monitor: Reference);
+    /// A signal is given to the carrier, by this process if by any; [`sent`](Observer::sent)
+    /// follows.
+    fn sends(&self, by: Option<Pid>, to: &RemoteDest, signal: &Signal);
+    /// The carrier has taken it for this connection, or none where it can't be encoded.
+    fn sent(&self, over: Option<ConnectionId>);
+    /// So many bytes wait to be written, now that more was sent over a connection.
+    fn queued(&self, over: ConnectionId, bytes: usize);
+    /// A connection is about to go up, between these two, as they have named themselves to
+    /// each other, and their addresses; the own ones come first.
+    fn connected(&self, connection: ConnectionId, nodes: [NodeId; 2], ends: [SocketAddr; 2]);
+    /// A signal has come over a connection.
+    fn received(&self, over: ConnectionId, to: &Target, signal: &Signal);
+    /// A connection is no more, which is told from now on.
+    fn lost(&self, connection: ConnectionId);
+    /// What came over a connection was wrong.
+    fn misbehaved(&self, connection: ConnectionId, why: &str);
 }
 
 /// The observer of a node, if it has one.
+#[doc(hidden)]
 #[derive(Clone, Default)]
-pub(crate) struct Observed(#[cfg(feature = "observe")] Option<std::sync::Arc<dyn Observer>>);
+pub struct Observed(#[cfg(feature = "observe")] Option<std::sync::Arc<dyn Observer>>);
 
 impl Observed {
     #[cfg(feature = "observe")]
@@ -33,7 +57,7 @@ impl Observed {
 
     /// Tells the observer.
     #[inline]
-    pub(crate) fn tell(&self, tell: impl FnOnce(&dyn Observer)) {
+    pub fn tell(&self, tell: impl FnOnce(&dyn Observer)) {
         #[cfg(feature = "observe")]
         if let Some(observer) = &self.0 {
             tell(&**observer);

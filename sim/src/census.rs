@@ -3,14 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 use std::time::Duration;
 
+use fika_net::__private::Tables;
+use fika_net::Distribution;
 use fika_runtime::{
-    InfoItem, Item, Name, NodeName, Object, Pid, process_info, processes, registered, self_pid,
+    InfoItem, Item, Name, Node, NodeName, Object, Pid, process_info, processes, registered,
+    self_pid,
 };
 
 use crate::failure::Failure;
-use crate::sim::{Sim, SimNode};
+use crate::sim::Sim;
 
 /// How long a node may take to count.
 const COUNTING: Duration = Duration::from_secs(10);
@@ -22,23 +26,35 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// everything: which processes there are does not matter.
 #[derive(Clone, Debug, Default)]
 pub struct Census {
-    nodes: BTreeMap<NodeName, Count>,
-    connections: usize,
+    pub(crate) nodes: BTreeMap<NodeName, Count>,
+    pub(crate) connections: usize,
     relations: BTreeMap<Pid, Relations>,
 }
 
 /// What there is on one node.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-struct Count {
-    processes: usize,
-    timers: usize,
-    names: Vec<Name>,
-    links: usize,
-    monitors: usize,
-    watchers: usize,
-    messages: usize,
+pub(crate) struct Count {
+    pub(crate) processes: usize,
+    pub(crate) timers: usize,
+    pub(crate) names: Vec<Name>,
+    pub(crate) links: usize,
+    pub(crate) monitors: usize,
+    pub(crate) watchers: usize,
+    pub(crate) messages: usize,
+    /// Ended processes that are still owed an answer.
+    pub(crate) orphans: usize,
     /// The nodes that it is connected to.
-    peers: usize,
+    pub(crate) peers: usize,
+    pub(crate) tables: Tables,
+}
+
+/// What a process of the node finds out.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) names: Vec<Name>,
+    relations: BTreeMap<Pid, Relations>,
+    messages: usize,
+    pub(crate) tables: Tables,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -46,6 +62,7 @@ struct Relations {
     links: BTreeSet<Pid>,
     /// Each as often as it is monitored.
     monitors: Vec<Pid>,
+    named_monitors: usize,
     watchers: Vec<Pid>,
 }
 
@@ -63,8 +80,18 @@ impl fmt::Display for Census {
 }
 
 impl Census {
+    /// A relation of one of these processes with any other.
+    pub(crate) fn with_others(&self, own: &BTreeSet<Pid>) -> Option<String> {
+        own.iter().find_map(|pid| {
+            let of = self.relations.get(pid)?;
+            let peers = of.links.iter().chain(&of.monitors).chain(&of.watchers);
+            let other = peers.into_iter().find(|peer| !own.contains(peer))?;
+            Some(format!("a link or a monitor between {pid} and {other}"))
+        })
+    }
+
     /// A relation of which one end does not know; none if all are known to both.
-    fn one_sided(&self) -> Option<String> {
+    pub(crate) fn one_sided(&self) -> Option<String> {
         let lacks = |pid: &Pid, has: &dyn Fn(&Relations) -> bool| match self.relations.get(pid) {
             Some(relations) => !has(relations),
             // It has ended, or its node is down.
@@ -78,8 +105,15 @@ impl Census {
             for peer in of.monitors.iter().filter(|at| lacks(at, &|at| at.watchers.contains(pid))) {
                 let _ = write!(wrong, "{pid} monitors {peer}, which does not know; ");
             }
-            for peer in of.watchers.iter().filter(|at| lacks(at, &|_| true)) {
-                let _ = write!(wrong, "{pid} is monitored by {peer}, which is no more; ");
+            for peer in &of.watchers {
+                let held = |at: &Relations| {
+                    let watched = of.watchers.iter().filter(|watcher| *watcher == peer).count();
+                    let monitors = at.monitors.iter().filter(|object| *object == pid).count();
+                    monitors + at.named_monitors >= watched
+                };
+                if lacks(peer, &held) {
+                    let _ = write!(wrong, "{pid} is monitored by {peer}, which does not know; ");
+                }
             }
             if !wrong.is_empty() {
                 return Some(wrong);
@@ -96,27 +130,25 @@ impl Sim {
     /// When a node that is not paused does not answer.
     pub fn census(&mut self) -> Result<Census, Failure> {
         let mut census = Census::default();
-        let up: Vec<SimNode> = self.nodes().filter(|node| self.is_up(*node)).collect();
-        for node in up {
-            let (names, relations, messages) =
-                self.run_on(node, COUNTING, count()).map_err(|failure| {
-                    self.failure(&format!("{} does not answer: {}", self.name(node), failure.why))
-                })?;
-            let all = || relations.values();
-            let (processes, timers) =
-                self.runtime(node).map_or((0, 0), |of| (of.process_count(), of.timer_count()));
-            let count = Count {
-                processes,
-                timers,
-                names,
-                links: all().map(|of| of.links.len()).sum(),
-                monitors: all().map(|of| of.monitors.len()).sum(),
-                watchers: all().map(|of| of.watchers.len()).sum(),
-                messages,
-                peers: self.nodes_of(node).len(),
-            };
+        for node in self.nodes() {
+            let Some(life) = &self.members[node.0].life else { continue };
+            let (net, before) = (life.net.clone(), life.monitors());
+            let found = self.run_on(node, COUNTING, count(net)).map_err(|failure| {
+                self.failure(&format!("{} does not answer: {}", self.name(node), failure.why))
+            })?;
+            let Some(life) = &self.members[node.0].life else { continue };
+            // Those that were there all the time.
+            let after = life.monitors();
+            for (pid, of) in &found.relations {
+                let [before, after] = [&before, &after].map(|of| of.get(pid));
+                let (Some(before), Some(after)) = (before, after) else { continue };
+                let lost =
+                    before.intersection(after).count() > of.monitors.len() + of.named_monitors;
+                self.checks.hold(!lost, || format!("a monitor of {pid} is gone without a Down"));
+            }
+            let count = Count::of(&life.node, self.nodes_of(node).len(), &found);
             census.nodes.insert(self.name(node).clone(), count);
-            census.relations.extend(relations);
+            census.relations.extend(found.relations);
         }
         census.connections = self.connection_count();
         Ok(census)
@@ -145,8 +177,26 @@ impl Sim {
     }
 }
 
-/// Names, relations and messages of the running process's node.
-async fn count() -> (Vec<Name>, BTreeMap<Pid, Relations>, usize) {
+impl Count {
+    pub(crate) fn of(node: &Node, peers: usize, found: &Found) -> Count {
+        let all = || found.relations.values();
+        Count {
+            processes: node.process_count(),
+            timers: node.timer_count(),
+            names: found.names.clone(),
+            links: all().map(|of| of.links.len()).sum(),
+            monitors: all().map(|of| of.monitors.len() + of.named_monitors).sum(),
+            watchers: all().map(|of| of.watchers.len()).sum(),
+            messages: found.messages,
+            orphans: node.orphan_count(),
+            peers,
+            tables: found.tables.clone(),
+        }
+    }
+}
+
+/// Looks at the running process's node.
+pub(crate) async fn count(net: Arc<Distribution>) -> Found {
     let mut names = registered();
     names.sort_unstable();
     let items = [Item::Links, Item::Monitors, Item::MonitoredBy, Item::MessageQueueLen];
@@ -157,12 +207,13 @@ async fn count() -> (Vec<Name>, BTreeMap<Pid, Relations>, usize) {
             match item {
                 InfoItem::Links(links) => relations.links = links.into_iter().collect(),
                 InfoItem::Monitors(objects) => {
-                    // A name's owner is not known here.
-                    let pids = objects.into_iter().filter_map(|object| match object {
-                        Object::Pid(pid) => Some(pid),
-                        Object::Name(..) => None,
-                    });
-                    relations.monitors = pids.collect();
+                    for object in objects {
+                        match object {
+                            Object::Pid(pid) => relations.monitors.push(pid),
+                            // A name's owner is not known here.
+                            Object::Name(..) => relations.named_monitors += 1,
+                        }
+                    }
                 }
                 InfoItem::MonitoredBy(watchers) => relations.watchers = watchers,
                 InfoItem::MessageQueueLen(len) => messages += len,
@@ -171,5 +222,5 @@ async fn count() -> (Vec<Name>, BTreeMap<Pid, Relations>, usize) {
         }
         all.insert(pid, relations);
     }
-    (names, all, messages)
+    Found { names, relations: all, messages, tables: net.tables().await }
 }

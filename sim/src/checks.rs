@@ -2,19 +2,25 @@
 //! the processes of a scenario say themselves.
 //!
 //! Watched, on every node: a process begins once and ends once; a monitor is told of one end; no
-//! signal comes from an earlier life of a node after one from a later life. What is to be so
-//! when all is quiet is `census`'s to say.
+//! signal comes from an earlier life of a node after one from a later life; `nodeup` and
+//! `nodedown` come in turn, and nothing comes of a connection whose end was told. What was sent
+//! from node to node is `order`'s to follow, and what is to be so when all is quiet is
+//! `census`'s to say.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fika_runtime::{Creation, ExitReason, NodeId, NodeName, Pid, Reference, Signal};
+use fika_runtime::{
+    ConnectionId, Creation, Envelope, ExitReason, NodeDown, NodeId, NodeName, NodeUp, Pid,
+    Reference, Signal,
+};
 use parking_lot::Mutex;
 
 use crate::env::Clock;
 use crate::failure::Failure;
 use crate::log::Log;
+use crate::order::Order;
 use crate::sim::Sim;
 
 /// Where violations go. All clones are the same.
@@ -27,6 +33,8 @@ pub struct Checks {
     clock: Arc<Clock>,
     log: Arc<Log>,
     first: Arc<Mutex<Option<Violation>>>,
+    /// What is under way between the nodes.
+    pub(crate) order: Arc<Mutex<Order>>,
 }
 
 /// The first thing that should not have been.
@@ -40,7 +48,7 @@ pub(crate) struct Violation {
 
 impl Checks {
     pub(crate) fn new(clock: Arc<Clock>, log: Arc<Log>) -> Checks {
-        Checks { clock, log, first: Arc::default() }
+        Checks { clock, log, first: Arc::default(), order: Arc::default() }
     }
 
     /// Something has happened that must not. The first of them is kept.
@@ -92,8 +100,13 @@ impl Sim {
 #[derive(Default)]
 pub(crate) struct Seen {
     alive: HashSet<Pid>,
-    /// Monitors whose end has been told.
+    /// Monitors whose end has been told, by a signal and by a message.
     downs: HashSet<(Pid, Reference)>,
+    told: HashSet<(Pid, Reference)>,
+    /// Monitors that were made, not taken back, and not told of.
+    pub(crate) monitors: BTreeMap<Pid, HashSet<Reference>>,
+    /// What each process was told of a node last: its connection, and whether it is up.
+    nodes: BTreeMap<(Pid, NodeName), (u64, bool)>,
     /// The life of each other node that was heard of last, and all before.
     lives: BTreeMap<NodeName, Vec<Creation>>,
 }
@@ -107,12 +120,59 @@ impl Seen {
     pub(crate) fn ended(&mut self, pid: Pid, checks: &Checks) {
         let was = self.alive.remove(&pid);
         checks.hold(was, || format!("{pid} ends, and was not there"));
+        self.monitors.remove(&pid);
+    }
+
+    /// A process has sent a signal, to whatever node.
+    pub(crate) fn sends(&mut self, signal: &Signal) {
+        match signal {
+            Signal::Monitor { from, reference } => {
+                self.monitors.entry(*from).or_default().insert(*reference);
+            }
+            Signal::Demonitor { from, reference } => self.forget(*from, *reference),
+            _ => {}
+        }
+    }
+
+    fn forget(&mut self, holder: Pid, monitor: Reference) {
+        if let Some(monitors) = self.monitors.get_mut(&holder) {
+            monitors.remove(&monitor);
+            if monitors.is_empty() {
+                self.monitors.remove(&holder);
+            }
+        }
+    }
+
+    /// A `Down` is put into a mailbox.
+    pub(crate) fn down(&mut self, to: Pid, monitor: Reference, checks: &Checks) {
+        let new = self.told.insert((to, monitor));
+        checks.hold(new, || format!("{to} has a second Down of {monitor:?}"));
+        self.forget(to, monitor);
+    }
+
+    pub(crate) fn message(&mut self, to: Pid, message: &Envelope, checks: &Checks) {
+        if let Some(NodeUp { node, connection, .. }) = message.peek() {
+            let last = self.nodes.insert((to, node.clone()), (*connection, true));
+            // It may have asked for it more than once.
+            let in_turn = last.is_none_or(|(last, is_up)| last == *connection || !is_up);
+            checks.hold(in_turn, || format!("{to} has a second nodeup of {node}: {last:?}"));
+        } else if let Some(NodeDown { node, connection, .. }) = message.peek() {
+            let last = self.nodes.insert((to, node.clone()), (*connection, false));
+            let in_turn = last.is_none_or(|(last, is_up)| last == *connection || !is_up);
+            checks.hold(in_turn, || format!("{to} has a nodedown of {node}, and {last:?} is up"));
+            let end = (to.node(), ConnectionId(*connection));
+            let is_lost = *connection == 0 || checks.order.lock().is_lost(end);
+            checks.hold(is_lost, || format!("{to} has a nodedown of {node}, which is not lost"));
+        }
     }
 
     pub(crate) fn signal(&mut self, to: Pid, signal: &Signal, checks: &Checks) {
         if let Signal::Down { reference, .. } = signal {
             let new = self.downs.insert((to, *reference));
             checks.hold(new, || format!("{to} is told twice of the end of {reference:?}"));
+        }
+        if sender(signal).is_some_and(|from| from.node() == to.node()) {
+            self.sends(signal);
         }
         if let Some(from) = sender(signal) {
             self.heard_of(from.node(), to, signal, checks);

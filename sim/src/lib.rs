@@ -29,7 +29,8 @@
 //! sim.crash(b);
 //! sim.restart(b);
 //! sim.run_until(|sim| sim.nodes_of(a).contains(&b), Duration::from_secs(30))?;
-//! # Ok(())
+//! // All is quiet, and nothing is left.
+//! sim.finish()
 //! # }
 //! ```
 //!
@@ -87,6 +88,24 @@
 //!   such as its disk, belongs to the scenario: an `Arc` that the closure given to [`Sim::node`]
 //!   hands to each life.
 //!
+//! # What is checked
+//! In every simulation, by watching the nodes; the first violation fails the next `run_until`,
+//! `settle`, `verdict` or `finish`:
+//!
+//! | | |
+//! |---|---|
+//! | order | what one process sends another one of another node arrives in order, once, as it was sent |
+//! | connections | nothing comes over a connection after its loss was told; `nodeup` and `nodedown` alternate; both ends mean the same life of each other; no node finds another one's bytes wrong |
+//! | lives | nothing comes to another life of a node than the one that was meant, nor from an earlier one |
+//! | processes | one begins once and ends once |
+//! | monitors | each gives one `Down` at most, and none is gone without one |
+//! | queues | what waits on a connection stays under its bound |
+//!
+//! [`Sim::finish`] ends a simulation, and finds what is left: connections that one end only has,
+//! what was sent and has not come, links and monitors of which one end does not know, and what
+//! stands in the tables of a node where nobody needs it. The simulations of `#[fika::test(sim)]`
+//! end so by themselves. A scenario's own checks are said by [`Sim::checks`].
+//!
 //! # Seeds, failures and logs
 //! [`seeds`] runs a scenario for many seeds, and panics with the [`Failure`] of the first that
 //! fails; [`first_failure`] gives it back. A failure has the seed, the last lines of the log, what
@@ -128,11 +147,13 @@ mod env;
 mod events;
 mod failure;
 mod faults;
+mod finish;
 mod lives;
 mod log;
 mod main_process;
 mod network;
 mod node;
+mod order;
 mod random;
 mod replay;
 mod seeds;

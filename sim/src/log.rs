@@ -36,7 +36,7 @@ struct State {
 
 /// FNV-1a (Fowler, Noll and Vo), whose values don't change with Rust's versions.
 #[derive(Debug)]
-struct Fnv(u64);
+pub(crate) struct Fnv(u64);
 
 impl Default for Fnv {
     fn default() -> Fnv {

@@ -1,11 +1,14 @@
 //! One node of the simulation, through all of its lives.
 
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use fika_net::{Config, Distribution, StartError};
-use fika_runtime::{BuildError, ExitReason, Node, NodeId, NodeName, Pid, Stepper};
+use fika_runtime::{
+    BuildError, ExitReason, Name, Node, NodeId, NodeName, Pid, Reference, Stepper, processes,
+    registered, self_pid,
+};
 use parking_lot::Mutex;
 
 use crate::checks::Checks;
@@ -18,6 +21,10 @@ use crate::watch::Watch;
 
 pub(crate) type App = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 pub(crate) type Configure = Arc<dyn Fn(&mut Config) + Send + Sync>;
+
+/// What the processes of a node send in one turn each, when they do not look whether there is
+/// room.
+const TURNS_BYTES_MAX: usize = 1 << 20;
 
 /// What it is, whether it lives or not.
 pub(crate) struct Member {
@@ -49,12 +56,29 @@ pub(crate) struct Life {
     watch: Arc<Watch>,
     events: Arc<Events>,
     stepper: Stepper,
+    /// What there was of its own before `app` began.
+    own: Arc<OnceLock<Own>>,
     /// Why its distribution did not start.
     failure: Arc<Mutex<Option<StartError>>>,
-    /// Its distribution has.
-    has_started: Arc<AtomicBool>,
     /// It may have gathered something for other nodes.
     has_gathered: bool,
+}
+
+/// What a node has of its own.
+pub(crate) struct Own {
+    pub(crate) processes: BTreeSet<Pid>,
+    pub(crate) names: Vec<Name>,
+    pub(crate) timers: usize,
+}
+
+impl Own {
+    /// The running process, which is none of them, asks for its node.
+    fn count(node: &Node) -> Own {
+        let mut names = registered();
+        names.sort_unstable();
+        let processes = processes().into_iter().filter(|pid| *pid != self_pid()).collect();
+        Own { processes, names, timers: node.timer_count() }
+    }
 }
 
 /// What all lives need.
@@ -79,36 +103,34 @@ impl Member {
         let id = LifeId { node: number, life: self.lives };
         let env = Arc::new(NodeEnv::new(world.clock.clone(), self.wrong, random.fork()));
         world.log.make_room_for(self.name.as_str());
-        let watch = Arc::new(Watch::new(
-            world.log.clone(),
-            world.checks.clone(),
-            number,
-            self.name.as_str(),
-        ));
         let node_id = NodeId::of(&self.name, Distribution::fresh_creation(&*env));
+        let watch = Arc::new(Watch::new(world.log.clone(), world.checks.clone(), number, node_id));
         let builder = Node::builder().id(node_id).env(env.clone()).observer(watch.clone());
         let (node, stepper) = builder.build_stepped()?;
         let wires = world.wires.clone();
         let network = Arc::new(LifeNetwork { wires, life: id, host: self.host });
         let cookie = fika_net::Cookie::new(world.cookie).expect("it is long enough");
-        let (host, configure) = (self.host, self.configure.clone());
+        let (host, configure, bounds) = (self.host, self.configure.clone(), watch.clone());
         let net = Distribution::new(&node, network, move || {
             let mut config = Config::new(cookie.clone());
             // Not what this machine's environment says.
             config.epmd_port = fika_net::DEFAULT_PORT;
             config.listen = Some((crate::network::ip_of(host), 0).into());
             configure.iter().for_each(|configure| configure(&mut config));
+            // A message is taken whole, and each process may have a turn before it hears of it.
+            let high = config.output_high_bytes + config.message_bytes_max;
+            bounds.set_queued_bytes_max(high + TURNS_BYTES_MAX);
             Ok(config)
         });
         let failure = Arc::<Mutex<Option<StartError>>>::default();
         let (app, starts, fails) = (self.app.clone(), net.clone(), failure.clone());
-        let has_started = Arc::<AtomicBool>::default();
-        let begins = has_started.clone();
+        let own = Arc::<OnceLock<Own>>::default();
+        let (owns, weak) = (own.clone(), node.downgrade());
         let name = self.name.clone();
         let main = node.spawn(async move {
             match starts.start(name).await {
                 Ok(()) => {
-                    begins.store(true, Ordering::Relaxed);
+                    let _ = weak.upgrade().map(|node| owns.set(Own::count(&node)));
                     app().await;
                 }
                 Err(error) => *fails.lock() = Some(error),
@@ -123,8 +145,8 @@ impl Member {
             watch,
             events: world.events.clone(),
             stepper,
+            own,
             failure,
-            has_started,
             has_gathered: false,
         });
         Ok(())
@@ -179,7 +201,17 @@ impl Life {
     }
 
     pub(crate) fn has_started(&self) -> bool {
-        self.has_started.load(Ordering::Relaxed)
+        self.own().is_some()
+    }
+
+    /// What it had before `app` began; none if that has not begun.
+    pub(crate) fn own(&self) -> Option<&Own> {
+        self.own.get()
+    }
+
+    /// The monitors that each process must have.
+    pub(crate) fn monitors(&self) -> BTreeMap<Pid, HashSet<Reference>> {
+        self.watch.monitors()
     }
 
     pub(crate) fn take_failure(&self) -> Option<StartError> {

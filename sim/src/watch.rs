@@ -1,14 +1,20 @@
 //! Who watches a life of a node: for the log, for the checks, and for how its main process ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fika_runtime::{ExitReason, Observer, Pid, Signal};
+use fika_runtime::{
+    ConnectionId, Envelope, ExitReason, NodeId, Observer, Pid, Reference, RemoteDest, Signal,
+    Target,
+};
 use parking_lot::Mutex;
 
 use crate::checks::{Checks, Seen};
 use crate::log::{Line, Log};
+use crate::order::Sent;
 
 /// Watches one life of a node.
 pub(crate) struct Watch {
@@ -16,8 +22,13 @@ pub(crate) struct Watch {
     /// Its number in the simulation.
     node: u64,
     name: String,
+    life: NodeId,
     checks: Checks,
     seen: Mutex<Seen>,
+    /// So many bytes may wait on one connection.
+    queued_bytes_max: AtomicUsize,
+    /// What is being given to the carrier.
+    sending: Mutex<Option<Sent>>,
     /// The names that its processes have.
     names: Mutex<BTreeMap<(u32, u32), String>>,
     /// The process whose end is of interest, and how it has ended.
@@ -25,13 +36,16 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(log: Arc<Log>, checks: Checks, node: usize, name: &str) -> Watch {
+    pub(crate) fn new(log: Arc<Log>, checks: Checks, node: usize, life: NodeId) -> Watch {
         Watch {
             log,
             node: node as u64,
-            name: name.to_owned(),
+            name: life.name().to_string(),
+            life,
             checks,
             seen: Mutex::default(),
+            queued_bytes_max: AtomicUsize::new(usize::MAX),
+            sending: Mutex::default(),
             names: Mutex::default(),
             main: Mutex::default(),
         }
@@ -55,6 +69,22 @@ impl Watch {
             Some(name) => format!("{name} <{}.{}>", place.0, place.1),
             None if self.main.lock().0 == Some(pid) => format!("main <{}.{}>", place.0, place.1),
             None => format!("<{}.{}>", place.0, place.1),
+        }
+    }
+
+    /// No more bytes may wait on one connection.
+    pub(crate) fn set_queued_bytes_max(&self, max: usize) {
+        self.queued_bytes_max.store(max, Ordering::Relaxed);
+    }
+
+    /// The monitors that each process must have.
+    pub(crate) fn monitors(&self) -> BTreeMap<Pid, HashSet<Reference>> {
+        self.seen.lock().monitors.clone()
+    }
+
+    fn is_right(&self, wrong: Option<String>) {
+        if let Some(wrong) = wrong {
+            self.checks.violated(format!("{}: {wrong}", self.name));
         }
     }
 
@@ -96,11 +126,13 @@ impl Observer for Watch {
         self.add(5, pid, name, |line| line.push_str("has a name now"));
     }
 
-    fn message(&self, to: Pid, type_name: &str) {
+    fn message(&self, to: Pid, message: &Envelope) {
+        let type_name = message.type_name();
         self.add(2, to, type_name, |line| {
             line.push_str("<- ");
             line.push_str(&short(type_name));
         });
+        self.seen.lock().message(to, message, &self.checks);
     }
 
     fn signal(&self, to: Pid, signal: &Signal) {
@@ -123,6 +155,47 @@ impl Observer for Watch {
             main.1 = Some(reason.clone());
         }
     }
+
+    fn down(&self, to: Pid, monitor: Reference) {
+        self.seen.lock().down(to, monitor, &self.checks);
+    }
+
+    fn sends(&self, by: Option<Pid>, to: &RemoteDest, signal: &Signal) {
+        self.seen.lock().sends(signal);
+        *self.sending.lock() = Some(Sent::new(by, to, signal));
+    }
+
+    fn sent(&self, over: Option<ConnectionId>) {
+        if let (Some(sent), Some(over)) = (self.sending.lock().take(), over) {
+            self.checks.order.lock().sent((self.life, over), sent);
+        }
+    }
+
+    fn queued(&self, over: ConnectionId, bytes: usize) {
+        let (number, max) = (over.0, self.queued_bytes_max.load(Ordering::Relaxed));
+        let what = || format!("{bytes} bytes wait on connection {number}, of at most {max}");
+        self.is_right((bytes > max).then(what));
+    }
+
+    fn connected(&self, connection: ConnectionId, nodes: [NodeId; 2], ends: [SocketAddr; 2]) {
+        let end = (self.life, connection);
+        let wrong = self.checks.order.lock().connected(end, nodes, ends);
+        self.is_right(wrong);
+    }
+
+    fn received(&self, over: ConnectionId, to: &Target, signal: &Signal) {
+        let wrong = self.checks.order.lock().received((self.life, over), to, signal);
+        self.is_right(wrong);
+    }
+
+    fn lost(&self, connection: ConnectionId) {
+        self.checks.order.lock().lost((self.life, connection));
+    }
+
+    fn misbehaved(&self, connection: ConnectionId, why: &str) {
+        let number = connection.0;
+        self.is_right(Some(format!("what comes over connection {number} is wrong: {why}")));
+    }
 }
 
 /// A type's name without the modules that its parts are in.
@@ -142,7 +215,7 @@ fn short(type_name: &str) -> String {
     short + &word
 }
 
-fn kind(signal: &Signal) -> &'static str {
+pub(crate) fn kind(signal: &Signal) -> &'static str {
     match signal {
         Signal::Message(_) => "message",
         Signal::Link { .. } => "link",

@@ -100,7 +100,9 @@ fn those_that_connect_at_once_have_one_connection() {
         sim.run_for(secs(30));
         sim.verdict()?;
         let made = sim.connection_count() - before;
-        sim.check(made == count * (count - 1) / 2, &format!("{made} connections of {count} nodes"))
+        let all = count * (count - 1) / 2;
+        sim.check(made == all, &format!("{made} connections of {count} nodes"))?;
+        sim.finish()
     });
 }
 
@@ -133,6 +135,7 @@ fn a_node_that_is_frozen_in_a_handshake_is_found_again() {
         sim.pause(frozen);
         sim.run_for(secs([1, 6, 20][seed as usize / 6 % 3]));
         sim.resume(frozen);
-        sim.run_until(|sim| sim.nodes_of(a) == [b] && sim.nodes_of(b) == [a], secs(150))
+        sim.run_until(|sim| sim.nodes_of(a) == [b] && sim.nodes_of(b) == [a], secs(150))?;
+        sim.finish()
     });
 }

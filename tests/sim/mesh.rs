@@ -63,7 +63,8 @@ fn the_same_seed_gives_the_same_run() {
 fn random_joins_make_a_mesh() {
     seeds(0..SEEDS, |seed| {
         let mut sim = cluster(seed, 2 + seed as usize % 19, one_of_two);
-        sim.run_until(is_meshed, secs(60))
+        sim.run_until(is_meshed, secs(60))?;
+        sim.finish()
     });
 }
 
@@ -74,7 +75,8 @@ fn a_mesh_heals() {
         let mut sim = cluster(seed, count, all_of(count));
         sim.run_until(is_meshed, secs(60))?;
         sim.run_with_some_faults(secs(600), &Fault::ALL);
-        sim.run_until(is_meshed, secs(180))
+        sim.run_until(is_meshed, secs(180))?;
+        sim.finish()
     });
 }
 
@@ -86,5 +88,6 @@ fn both_sides_of_a_cut_see_it() -> Result<(), Failure> {
     sim.partition([a], [b]);
     sim.run_until(|sim| sim.nodes_of(a).is_empty() && sim.nodes_of(b).is_empty(), secs(90))?;
     sim.heal();
-    sim.run_until(is_meshed, secs(20))
+    sim.run_until(is_meshed, secs(20))?;
+    sim.finish()
 }

@@ -266,6 +266,7 @@ fn each_monitor_and_link_is_told_of_once() {
         for node in sim.nodes() {
             sim.send(node, "agent", Enough);
         }
-        sim.settle(&before, secs(900))
+        sim.settle(&before, secs(900))?;
+        sim.finish()
     });
 }

@@ -112,6 +112,7 @@ fn copies_agree_after_healing() {
         let was_put =
             |(key, value): (&&str, &String)| puts.contains(&((*key).to_owned(), value.clone()));
         let values = copies[0].iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
-        sim.check(values.into_iter().all(was_put), "a value that nobody has put")
+        sim.check(values.into_iter().all(was_put), "a value that nobody has put")?;
+        sim.finish()
     });
 }

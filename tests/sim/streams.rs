@@ -167,12 +167,13 @@ fn streams_come_in_order_or_end() {
             member(&mut sim, n, count, pause, padding);
         }
         sim.run_with_some_faults(secs(60), &Fault::ALL);
-        finish(&mut sim)
+        come_to_an_end(&mut sim)?;
+        sim.finish()
     });
 }
 
 /// After all is whole again, each stream comes to its end.
-fn finish(sim: &mut Sim) -> Result<(), Failure> {
+fn come_to_an_end(sim: &mut Sim) -> Result<(), Failure> {
     everywhere(sim, "streams", secs(60))?;
     for node in sim.nodes() {
         sim.send(node, "streams", Enough);

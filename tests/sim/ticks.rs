@@ -98,7 +98,7 @@ fn whoever_lives_is_not_given_up() {
             sim.run_for(secs(4));
         }
         sim.run_for(3 * TICKTIME);
-        sim.verdict()
+        sim.finish()
     });
 }
 
@@ -117,6 +117,7 @@ fn whoever_is_frozen_is_given_up_in_time() {
         let early = format!("given up after {took:?}");
         sim.check(took >= TICKTIME - 2 * INTERVAL, &early)?;
         sim.resume(b);
-        sim.run_until(|sim| sim.nodes_of(b).is_empty(), TICKTIME + INTERVAL + secs(1))
+        sim.run_until(|sim| sim.nodes_of(b).is_empty(), TICKTIME + INTERVAL + secs(1))?;
+        sim.finish()
     });
 }

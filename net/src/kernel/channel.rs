@@ -22,7 +22,7 @@ use std::sync::{Arc, Weak};
 
 use fika_runtime::{
     Carried, Congested, ConnectionId, EncodeError, ExitReason, Node, NodeDownReason, NodeId,
-    NodeName, NodeType, Pid, RemoteDest, Signal, SpawnRequest, Target,
+    NodeName, NodeType, Observed, Pid, RemoteDest, Signal, SpawnRequest, Target,
 };
 use parking_lot::{Mutex, MutexGuard};
 
@@ -57,6 +57,7 @@ pub(super) struct Channel {
     dirty: AtomicBool,
     /// A user's word in what comes in.
     handler: Option<Arc<dyn NetHandler>>,
+    observed: Observed,
 }
 
 struct State {
@@ -113,6 +114,7 @@ impl Channel {
         peer: NodeName,
         net: Weak<Net>,
         config: &Config,
+        observed: Observed,
     ) -> Arc<Channel> {
         let congestion = Congestion::new(config.output_high_bytes, config.output_low_bytes);
         let phase = Phase::Pending(Vec::new());
@@ -126,6 +128,7 @@ impl Channel {
             state: Mutex::new(state),
             dirty: AtomicBool::new(false),
             handler: config.handler.clone(),
+            observed,
         })
     }
 
@@ -151,6 +154,11 @@ impl Channel {
             Phase::Up(up) => Some(up.node_type()),
             Phase::Pending(_) | Phase::Down => None,
         }
+    }
+
+    /// How many bytes wait to be written.
+    pub(super) fn output_bytes(&self) -> usize {
+        self.state.lock().output_bytes()
     }
 
     /// What became of something that was sent over it.
@@ -187,6 +195,8 @@ impl Channel {
 
     /// Something was put into the output; true if more waits now than is good.
     fn sent(&self, mut state: MutexGuard<'_, State>) -> bool {
+        let waiting = state.output_bytes();
+        self.observed.tell(|observer| observer.queued(self.id, waiting));
         let congested = state.is_congested();
         drop(state);
         self.has_output();
@@ -223,6 +233,15 @@ impl Channel {
         let Phase::Pending(queue) = &mut state.phase else { return None };
         let queue = std::mem::take(queue);
         let node = connection.peer();
+        if let Ok(local) = stream.local_addr() {
+            let ends = [local, stream.peer_addr()];
+            self.observed.tell(|observer| {
+                if let Some(net) = self.net.upgrade() {
+                    let own = NodeId::of(&net.name, net.creation);
+                    observer.connected(self.id, [own, node], ends);
+                }
+            });
+        }
         let mut up = Box::new(Up { node, hidden, connection, stream });
         let mut answers = Vec::new();
         for queued in queue {
@@ -276,6 +295,7 @@ impl Channel {
                 Some(up.node)
             }
         };
+        self.observed.tell(|observer| observer.lost(self.id));
         for pid in watchers.pids {
             let signal = Signal::ConnectionLost { node, connection: self.id };
             self.deliver(&Target::Pid(pid), signal);
@@ -391,6 +411,7 @@ impl Channel {
                 Ok(None) => break,
                 Err(error) => {
                     tracing::error!(node = %self.peer, %error, "the connection is closed");
+                    self.observed.tell(|observer| observer.misbehaved(self.id, &error.to_string()));
                     return Err(NodeDownReason::ConnectionClosed);
                 }
             }
@@ -411,6 +432,11 @@ impl Channel {
 
     fn route(&self, event: Event) {
         let Some(node) = self.node() else { return };
+        self.observed.tell(|observer| {
+            if let Event::Signal { target, signal } = &event {
+                observer.received(self.id, target, signal);
+            }
+        });
         // Without a handler, which is what most nodes are, this is all that is done for it.
         let event = match &self.handler {
             None => event,
@@ -522,6 +548,13 @@ impl Up {
 }
 
 impl State {
+    fn output_bytes(&self) -> usize {
+        match &self.phase {
+            Phase::Up(up) => up.connection.output_bytes(),
+            Phase::Pending(_) | Phase::Down => 0,
+        }
+    }
+
     fn is_congested(&mut self) -> bool {
         match &self.phase {
             Phase::Up(up) => self.congestion.is_congested(up.connection.output_bytes()),

@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 
 use fika_runtime::{
     Carried, Carrier, Conditions, ConnectionId, Creation, EncodeError, Env, Local, LocalId,
-    Message, Node, NodeDownReason, NodeId, NodeName, NotCarried, Pid, RemoteDest, Signal,
+    Message, Node, NodeDownReason, NodeId, NodeName, NotCarried, Observed, Pid, RemoteDest, Signal,
     SpawnRequest, Target, WeakNode,
 };
 use parking_lot::{Mutex, RwLock};
@@ -45,6 +45,7 @@ pub struct Distribution {
     /// The creations that it has had.
     creations: Mutex<Vec<Creation>>,
     node: WeakNode,
+    pub(super) observed: Observed,
     /// The ids of connections that were given out.
     connections: AtomicU64,
     /// Channels with output, and whether there are any.
@@ -82,6 +83,7 @@ impl Distribution {
             current: RwLock::new(None),
             creations: Mutex::default(),
             node: node.downgrade(),
+            observed: node.observed().clone(),
             connections: AtomicU64::new(0),
             output: Mutex::default(),
             has_output: AtomicBool::new(false),

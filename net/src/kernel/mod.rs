@@ -30,6 +30,7 @@ mod settings;
 mod setup;
 mod subscriptions;
 mod table;
+mod tables;
 mod ticktime;
 mod told;
 
@@ -50,4 +51,5 @@ pub use settings::{
     SettingError, allow, get_net_ticktime, getopts, set_cookie, set_cookie_for, set_net_ticktime,
     setopts, setopts_new,
 };
+pub use tables::Tables;
 pub use ticktime::{NetTicktime, SetTicktime};

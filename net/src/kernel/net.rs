@@ -138,7 +138,8 @@ impl Net {
     }
 
     fn new_channel(&self, peer: &NodeName) -> Arc<Channel> {
-        Channel::new(self.new_connection(), peer.clone(), self.this.clone(), &self.config)
+        let (id, this) = (self.new_connection(), self.this.clone());
+        Channel::new(id, peer.clone(), this, &self.config, self.observed.clone())
     }
 
     /// The channel to a node; a pending one, that nobody sets up, if there is none.

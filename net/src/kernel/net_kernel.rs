@@ -105,6 +105,8 @@ pub(super) enum Command {
     Subscribed(Pid),
     /// The same for all who subscribed before the node had its name.
     Named,
+    /// The answer says how many attempts there are.
+    Attempts(Caller),
 }
 
 /// What becomes of the connection of a peer that has proved itself.
@@ -242,6 +244,7 @@ impl Kernel {
             }
             Command::Ticktime { caller } => caller.answer(self.ticktime.get()),
             Command::Subscribed(pid) => self.monitor(pid),
+            Command::Attempts(caller) => caller.answer(self.attempts.len()),
             Command::Named => {
                 let subscribers = self.net.subscriptions.lock().unmonitored();
                 subscribers.into_iter().for_each(|pid| self.monitor(pid));

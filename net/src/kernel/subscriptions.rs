@@ -114,6 +114,11 @@ impl Subscriptions {
         watches.into_iter().flatten().flat_map(repeated).collect()
     }
 
+    /// How many entries there are.
+    pub(super) fn count(&self) -> usize {
+        self.all.len() + self.single.len() + self.asked.len() + self.monitors.len()
+    }
+
     /// A process has ended.
     pub(super) fn forget(&mut self, ended: Pid) {
         self.monitors.remove(&ended);

@@ -64,6 +64,11 @@ impl Table {
         }
     }
 
+    /// How many are in each of the two tables.
+    pub(super) fn counts(&self) -> [usize; 2] {
+        [self.by_name.read().len(), self.by_id.read().len()]
+    }
+
     /// All channels, pending ones included.
     pub(super) fn all(&self) -> Vec<Arc<Channel>> {
         self.by_name.read().values().cloned().collect()

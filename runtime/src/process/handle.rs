@@ -199,6 +199,7 @@ impl Running<'_> {
     /// What a monitor held has ended.
     fn put_down(self, monitor: Reference, held: Monitor, reason: ExitReason) {
         let Monitor { object, delivery: Delivery { tag, priority }, .. } = held;
+        self.node.observed.tell(|observer| observer.down(self.pid(), monitor));
         let down = Tag::down(tag, Down { monitor, object, reason });
         self.control.put_stamped(down, Stamp::down(monitor.serial()).with_priority(priority));
     }

@@ -28,6 +28,12 @@ struct Orphan {
     reason: ExitReason,
 }
 
+impl Orphans {
+    pub(crate) fn count(&self) -> usize {
+        self.0.lock().len()
+    }
+}
+
 impl Inner {
     /// A process ends with these requests unanswered.
     pub(super) fn leave_requests(

@@ -1,6 +1,7 @@
 //! From a destination to a queue: here, or over the carrier.
 
 use crate::carrier::{Carried, Conditions, ConnectionId, NotCarried, RemoteDest};
+use crate::context;
 use crate::dest::Dest;
 use crate::exit_reason::ExitReason;
 use crate::message::{Address, EncodeError, Envelope, Message};
@@ -170,12 +171,30 @@ impl Inner {
             self.not_carried(&signal);
             return Ok(Inner::NEVER_CONNECTED);
         };
-        let Carried { connection, congested } = carrier.send(to, signal)?;
+        let carry = |to, signal| carrier.send(to, signal);
+        let Carried { connection, congested } = self.watched(to, signal, carry)?;
         self.flush_outside();
         if let Some(congested) = congested.filter(|_| waits) {
             self.hold_up(connection, &*congested);
         }
         Ok(connection)
+    }
+
+    /// Whoever watches the node sees what is given to the carrier.
+    fn watched<E>(
+        &self,
+        to: RemoteDest,
+        signal: Signal,
+        carry: impl FnOnce(RemoteDest, Signal) -> Result<Carried, E>,
+    ) -> Result<Carried, E> {
+        self.observed.tell(|observer| {
+            observer.sends(context::try_process(|me| me.pid()), &to, &signal);
+        });
+        let carried = carry(to, signal);
+        self.observed.tell(|observer| {
+            observer.sent(carried.as_ref().ok().map(|carried| carried.connection));
+        });
+        carried
     }
 
     /// Sends a message to another node on conditions.
@@ -193,7 +212,8 @@ impl Inner {
         let waits = !conditions.nosuspend;
         let nosuspend = conditions.nosuspend && self.may_be_held_up();
         let conditions = Conditions { nosuspend, ..conditions };
-        let Carried { connection, congested } = carrier.send_if(to, message, conditions)?;
+        let carry = |to, message| carrier.send_if(to, message, conditions);
+        let Carried { connection, congested } = self.watched(to, message, carry)?;
         self.flush_outside();
         // With `nosuspend` the one after it is refused.
         if let Some(congested) = congested.filter(|_| waits) {
@@ -233,7 +253,7 @@ impl Inner {
     fn deliver_envelope(&self, to: Pid, mut envelope: Envelope) {
         debug_assert_eq!(to.node(), self.id);
         if envelope.is_message() {
-            self.observed.tell(|observer| observer.message(to, envelope.type_name()));
+            self.observed.tell(|observer| observer.message(to, &envelope));
         }
         envelope.set_word(Address::pid(to.local().generation));
         let refused = match self.table.get(to.local()) {
@@ -274,7 +294,7 @@ impl Inner {
         let mut envelope = Envelope::signal(signal);
         if envelope.is_message() {
             let to = Pid::new(self.id, slot.id());
-            self.observed.tell(|observer| observer.message(to, envelope.type_name()));
+            self.observed.tell(|observer| observer.message(to, &envelope));
         }
         envelope.set_word(address);
         let pushed = if slot.is_bounded() {

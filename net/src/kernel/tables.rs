@@ -1,0 +1,44 @@
+//! How much a node keeps for its connections, for those who look for what is left over.
+
+use super::ask::ask;
+use super::distribution::Distribution;
+use super::net_kernel::Command;
+
+/// How many entries each table has.
+#[doc(hidden)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Tables {
+    /// Channels by the name of their node, pending ones included.
+    pub by_name: usize,
+    /// Channels that are up, by the life of their node.
+    pub by_id: usize,
+    /// Channels that are being made.
+    pub pending: usize,
+    /// What net_kernel keeps to make them.
+    pub attempts: usize,
+    /// Processes that are told of nodes, nodes that are watched, and monitors of both.
+    pub subscriptions: usize,
+    /// Bytes that wait to be written, for all nodes together.
+    pub output_bytes: usize,
+}
+
+impl Distribution {
+    /// Counts. To be awaited in a process of the node.
+    #[doc(hidden)]
+    pub async fn tables(&self) -> Tables {
+        let attempts = match self.current() {
+            Some(net) => ask(net.net_kernel(), Command::Attempts).await.unwrap_or(0),
+            None => 0,
+        };
+        let [by_name, by_id] = self.table.counts();
+        let channels = self.table.all();
+        Tables {
+            by_name,
+            by_id,
+            pending: channels.iter().filter(|channel| channel.is_pending()).count(),
+            attempts,
+            subscriptions: self.subscriptions.lock().count(),
+            output_bytes: channels.iter().map(|channel| channel.output_bytes()).sum(),
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! What nodes send each other, from the moment when it is sent to the moment when it comes: in
+//! order for each pair of processes, once, to the life of the node that it was meant for, and
+//! not after the connection's loss was told.
+//!
+//! A message on the wire does not say who has sent it. So what comes is looked for among what
+//! was sent over the same connection and has not come: the first that is equal and has nothing
+//! of the same pair before it. If there is none, something was overtaken, came twice, or was
+//! changed on its way.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::Hasher;
+use std::net::SocketAddr;
+
+use fika_runtime::message::encode_with_nodes;
+use fika_runtime::{ConnectionId, Envelope, NodeId, NodeName, Pid, RemoteDest, Signal, Target};
+
+use crate::log::Fnv;
+use crate::watch::kind;
+
+/// One end of a connection: a life of a node, and its number for the connection.
+type End = (NodeId, ConnectionId);
+
+/// A connection, as both of its ends know it: who they are, and their addresses.
+type Wire = [(NodeName, SocketAddr); 2];
+
+/// All that is under way between the nodes of a simulation.
+#[derive(Default)]
+pub(crate) struct Order {
+    ways: BTreeMap<End, Way>,
+    /// The end that came up first, of those whose other has not.
+    half: BTreeMap<Wire, End>,
+}
+
+/// What one end sends, and what it knows.
+#[derive(Default)]
+struct Way {
+    under_way: VecDeque<Sent>,
+    other: Option<End>,
+    /// What it has called itself.
+    own: Option<NodeId>,
+    /// Its loss was told at this end.
+    is_lost: bool,
+}
+
+/// Something that was given to the carrier.
+pub(crate) struct Sent {
+    by: Option<Pid>,
+    to: RemoteDest,
+    what: What,
+}
+
+/// What tells two signals apart.
+#[derive(PartialEq, Eq)]
+struct What {
+    kind: String,
+    hash: u64,
+}
+
+impl Order {
+    pub(crate) fn sent(&mut self, end: End, sent: Sent) {
+        let way = self.ways.entry(end).or_default();
+        let other = way.other;
+        let is_heard = !way.is_lost && !other.is_some_and(|other| self.is_lost(other));
+        if is_heard && let Some(way) = self.ways.get_mut(&end) {
+            way.under_way.push_back(sent);
+        }
+    }
+
+    pub(crate) fn is_lost(&self, end: End) -> bool {
+        self.ways.get(&end).is_some_and(|way| way.is_lost)
+    }
+
+    /// An end is up; what is wrong with it.
+    pub(crate) fn connected(
+        &mut self,
+        end: End,
+        [own, peer]: [NodeId; 2],
+        [local, remote]: [SocketAddr; 2],
+    ) -> Option<String> {
+        let mut wire = [(own.name(), local), (peer.name(), remote)];
+        wire.sort_unstable();
+        self.ways.entry(end).or_default().own = Some(own);
+        let Some(other) = self.half.remove(&wire) else {
+            self.half.insert(wire, end);
+            return None;
+        };
+        self.ways.entry(end).or_default().other = Some(other);
+        let way = self.ways.entry(other).or_default();
+        way.other = Some(end);
+        let is_right = way.own == Some(peer);
+        (!is_right).then(|| format!("connected to {peer:?}, and {:?} is there", way.own))
+    }
+
+    pub(crate) fn lost(&mut self, end: End) {
+        let way = self.ways.entry(end).or_default();
+        way.is_lost = true;
+        // What it has written may still come at the other end; it hears nothing itself.
+        let other = way.other;
+        if let Some(way) = other.and_then(|other| self.ways.get_mut(&other)) {
+            way.under_way.clear();
+        }
+    }
+
+    /// Something has come to this end; what is wrong with it.
+    pub(crate) fn received(&mut self, end: End, to: &Target, signal: &Signal) -> Option<String> {
+        let what = What::of(signal);
+        let said = || format!("{} to {to:?} over connection {}", what.kind, end.1.0);
+        let way = self.ways.get(&end);
+        if way.is_some_and(|way| way.is_lost) {
+            return Some(format!("{} comes after the loss of it was told", said()));
+        }
+        let (own, other) = way.map_or((None, None), |way| (way.own, way.other));
+        let Some(other) = other.and_then(|other| self.ways.get_mut(&other)) else {
+            return Some(format!("{} comes, and nobody is at its other end", said()));
+        };
+        let queue = &mut other.under_way;
+        let is_it = |sent: &Sent| is_same(&sent.to, to) && sent.what == what;
+        let same_pair = |a: &Sent, b: &Sent| a.by == b.by && a.to == b.to;
+        let is_meant = |sent: &Sent| sent.to.node().is_none_or(|meant| Some(meant) == own);
+        let is_next = |place: usize, sent: &Sent| {
+            is_it(sent)
+                && is_meant(sent)
+                && !queue.iter().take(place).any(|before| same_pair(before, sent))
+        };
+        let next = queue.iter().enumerate().position(|(place, sent)| is_next(place, sent));
+        if next.and_then(|place| queue.remove(place)).is_some() {
+            return None;
+        }
+        // What net_kernel tells another one does not go by the carrier.
+        if matches!(to, Target::Name(name) if name.as_str() == "net_kernel") {
+            return None;
+        }
+        if let Some(earlier) = queue.iter().find(|sent| is_it(sent) && !is_meant(sent)) {
+            return Some(format!("{} is for an earlier life: {:?}", said(), earlier.to));
+        }
+        let Some(late) = queue.iter().find(|sent| is_it(sent)) else {
+            return Some(format!("{} comes a second time, or was never sent", said()));
+        };
+        let first = queue.iter().find(|before| same_pair(before, late)).unwrap_or(late);
+        Some(format!("{} of {:?} has overtaken an earlier {}", said(), late.by, first.what.kind))
+    }
+
+    /// When all is quiet: a connection of which one end is up and the other is not, or something
+    /// that was sent and has not come.
+    pub(crate) fn left(&self, is_alive: impl Fn(NodeId) -> bool) -> Option<String> {
+        let up = self.ways.iter().filter(|(end, way)| !way.is_lost && is_alive(end.0));
+        let up = up.filter_map(|(end, way)| Some((end, way, way.other?)));
+        up.into_iter().find_map(|((life, connection), way, other)| {
+            let (name, number) = (life.name(), connection.0);
+            if self.is_lost(other) || !is_alive(other.0) {
+                return Some(format!("connection {number} of {name} to {:?} is up", other.0));
+            }
+            let own = self.ways.get(&other).and_then(|way| way.own);
+            // To a process of an earlier life nothing is sent.
+            let is_due = |sent: &&Sent| sent.to.node().is_none_or(|node| Some(node) == own);
+            let sent = way.under_way.iter().find(is_due)?;
+            let (kind, by, to) = (&sent.what.kind, sent.by, &sent.to);
+            Some(format!("{kind} of {by:?} to {to:?} over connection {number} has not come"))
+        })
+    }
+}
+
+impl Sent {
+    pub(crate) fn new(by: Option<Pid>, to: &RemoteDest, signal: &Signal) -> Sent {
+        Sent { by: sender(signal).or(by), to: to.clone(), what: What::of(signal) }
+    }
+}
+
+/// Who has sent a signal, where it says so.
+fn sender(signal: &Signal) -> Option<Pid> {
+    match signal {
+        Signal::Link { from }
+        | Signal::Unlink { from, .. }
+        | Signal::UnlinkAck { from, .. }
+        | Signal::Monitor { from, .. }
+        | Signal::Demonitor { from, .. }
+        | Signal::Exit { from, .. } => Some(*from),
+        Signal::Down { from, .. } => *from,
+        Signal::SpawnReply { result, .. } => result.ok(),
+        _ => None,
+    }
+}
+
+/// Whether what came to one is what was sent to the other, be it to another life.
+fn is_same(sent: &RemoteDest, came: &Target) -> bool {
+    match (sent, came) {
+        (RemoteDest::Pid(sent), Target::Pid(came)) => sent.local() == came.local(),
+        (RemoteDest::Alias(sent), Target::Alias(came)) => {
+            sent.reference.serial() == came.reference.serial()
+        }
+        (RemoteDest::Name(sent, _), Target::Name(came)) => sent == came,
+        _ => false,
+    }
+}
+
+impl What {
+    fn of(signal: &Signal) -> What {
+        let mut hash = Fnv::default();
+        let kind = match signal {
+            Signal::Message(message) => {
+                hash_message(message, &mut hash);
+                message.wire_type().tag.to_string()
+            }
+            // A reason may be written in two ways.
+            Signal::Exit { by_link, .. } => {
+                hash.write_u8((*by_link).into());
+                kind(signal).to_owned()
+            }
+            Signal::Down { reference, .. } => {
+                hash.write_u64(reference.serial());
+                kind(signal).to_owned()
+            }
+            other => {
+                hash.write(format!("{other:?}").as_bytes());
+                kind(signal).to_owned()
+            }
+        };
+        if let Some(from) = sender(signal) {
+            hash.write_u32(from.local().slot);
+            hash.write_u32(from.local().generation);
+        }
+        What { kind, hash: hash.finish() }
+    }
+}
+
+fn hash_message(message: &Envelope, hash: &mut Fnv) {
+    let (mut nodes, mut bytes) = (Vec::new(), Vec::new());
+    match message.as_encoded() {
+        Some(encoded) => {
+            nodes.extend_from_slice(&encoded.nodes);
+            bytes.extend_from_slice(&encoded.bytes);
+        }
+        // One that can't be encoded is not sent.
+        None => drop(encode_with_nodes(&mut nodes, || message.encode(&mut bytes))),
+    }
+    for node in nodes {
+        hash.write(node.name().as_str().as_bytes());
+        hash.write_u32(node.creation().0);
+    }
+    hash.write(&bytes);
+}
