@@ -159,7 +159,8 @@ async fn mixed_monitors_give_one_message_each() {
     for round in 0..100_u64 {
         let targets: Vec<_> = (0..20_u64)
             .map(|n| {
-                let name = format!("target {n}");
+                // Those of the round before may not have ended that nobody watched.
+                let name = format!("target {round} {n}");
                 let target = spawn(async {
                     receive! { reason: ExitReason => exit(reason) }
                 });

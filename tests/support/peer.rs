@@ -77,6 +77,13 @@ pub(crate) fn frame(body: &[u8]) -> Vec<u8> {
     [&u32::try_from(body.len()).expect("a short body").to_be_bytes()[..], body].concat()
 }
 
+/// Whether a node refuses the peer by this, its version and its status in a hello: one of its own
+/// version where that is the reason.
+pub(crate) fn is_refusal(answer: &[u8]) -> bool {
+    let version_and_status = (&answer[2..5], answer[49]);
+    [(&[0xf2, 0, 0][..], 3), (&[0xf2, 0, 1][..], 5)].contains(&version_and_status)
+}
+
 fn key(cookie: &str) -> [u8; 32] {
     let mut key = [0; 32];
     Hkdf::<Sha256>::new(Some(b"fika1"), cookie.as_bytes()).expand(b"", &mut key).expect("short");
