@@ -30,7 +30,7 @@ impl Sim {
     /// Lets time pass until this is so.
     ///
     /// # Errors
-    /// When it is not so in time, or something was violated; see [`Checks`].
+    /// When it is not so in time, or something was violated; see [`Checks`](crate::Checks).
     pub fn run_until(
         &mut self,
         mut is_so: impl FnMut(&Sim) -> bool,
