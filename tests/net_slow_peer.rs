@@ -1,36 +1,13 @@
 //! A peer that stops reading while very many processes send to it (BUSY-1, BUSY-2).
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
+#[path = "../net/fuzz/counting.rs"]
+mod counting;
 mod support;
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 
 use fika::prelude::*;
 use support::valve::{Stops, Valve};
 use support::{Clock, LIMIT, Place, TestNode, answerer, assert_answers};
-
-struct Counting;
-
-static LIVE: AtomicIsize = AtomicIsize::new(0);
-
-// SAFETY: the system's allocator does it all.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size().cast_signed(), Relaxed);
-        // SAFETY: the caller's contract is the system's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size().cast_signed(), Relaxed);
-        // SAFETY: the caller's contract is the system's.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static HEAP: Counting = Counting;
 
 const SENDERS: u64 = 1000;
 
@@ -98,7 +75,7 @@ fn a_peer_that_does_not_read() {
             })
             .collect();
         valve.close();
-        let before = LIVE.load(Relaxed);
+        let before = counting::live();
         // Until all are held up.
         for sender in &senders {
             while info::status(*sender).await != Some(Status::Suspended) {
@@ -109,7 +86,7 @@ fn a_peer_that_does_not_read() {
         let (mut most, mut n) = (0, 0);
         while clock.elapsed() < STALL {
             assert_answers(answers, n).await;
-            most = most.max(LIVE.load(Relaxed) - before);
+            most = most.max(counting::live() - before);
             n += 1;
         }
         assert!(most <= GROWTH_BYTES, "{most} bytes");

@@ -5,40 +5,18 @@
 #![deny(warnings)]
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
+#[path = "../net/fuzz/counting.rs"]
+mod counting;
 #[allow(dead_code, reason = "other test binaries use the rest")]
 #[path = "otp/wait.rs"]
 mod wait;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
 
 use fika::prelude::*;
 use fika::{Env as _, SystemEnv, process_count, registered};
 
 use wait::{LIMIT, down, next, serve};
-
-struct Counting;
-
-static LIVE: AtomicIsize = AtomicIsize::new(0);
-
-// SAFETY: the system's allocator does it all.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size().cast_signed(), Relaxed);
-        // SAFETY: the caller's contract is the system's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size().cast_signed(), Relaxed);
-        // SAFETY: the caller's contract is the system's.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static HEAP: Counting = Counting;
 
 /// The heap is everybody's.
 fn alone() -> MutexGuard<'static, ()> {
@@ -108,12 +86,12 @@ fn leaves_nothing(count: usize, child: impl Fn(usize) -> Reference + Send + Sync
         }
         churn(4 * BATCH, 4 * BATCH, &child).await;
         churn(count / 10, BATCH, &child).await;
-        let (before, heap) = (counts().await, LIVE.load(Relaxed));
+        let (before, heap) = (counts().await, counting::live());
         let begun = self_node().env().now();
         churn(count, BATCH, &child).await;
         let took = self_node().env().now().since(begun);
         assert_eq!(counts().await, before);
-        let now = LIVE.load(Relaxed);
+        let now = counting::live();
         println!("{count} processes in {took:?}: live heap {heap} before, {now} after");
         // Queues that grow by doubling are more than that of a short run.
         let part = if is_long() { 100 } else { 20 };
@@ -233,7 +211,7 @@ fn a_node_stops_soon_and_leaves_nothing() {
             std::thread::yield_now();
         }
         assert!(took <= limit, "{took:?}");
-        let now = LIVE.load(Relaxed);
+        let now = counting::live();
         // The first node makes what is the program's: thread-locals, the table of names.
         if round == 1 {
             heap = now;
