@@ -312,7 +312,8 @@ fn a_crowd_of_silent_connections() {
     let node = place.addr_of("target");
     let here = place.node("here");
     let mut crowd: Vec<_> = (0..300).map(|_| connect(node).unwrap()).collect();
-    target.await_log("too many handshakes at the same time", 300 - 256);
+    // Some of them are told of one by one.
+    target.await_log("too many handshakes at the same time", 32);
     assert_still_there(&here, place, "target");
     // The ones that were dropped are random ones of all.
     crowd.iter().for_each(|stream| stream.set_nonblocking(true).unwrap());

@@ -28,7 +28,7 @@ const RUNTIME_LAYERS: &[&[&str]] = &[
         "sync",
         "system_message",
     ],
-    &["env", "few_map", "observe", "time"],
+    &["env", "few_map", "log_rate", "observe", "time"],
     &["scheduler"],
     &["mailbox", "registry", "room", "signal_queue", "timers", "vitals"],
     &["table"],

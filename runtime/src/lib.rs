@@ -13,6 +13,7 @@ mod dest;
 mod env;
 mod exit_reason;
 mod few_map;
+mod log_rate;
 mod mailbox;
 mod mailbox_limit;
 pub mod message;
@@ -51,6 +52,7 @@ pub use carrier::{
 pub use dest::Dest;
 pub use env::{Env, SystemEnv, Time};
 pub use exit_reason::{ExitReason, PanicReason};
+pub use log_rate::LogRate;
 pub use mailbox_limit::{MailboxLimit, WhenFull};
 pub use message::Tagged;
 pub use message::{DecodeError, EncodeError, Encoded, Envelope, Local, Message, Term, WireType};

@@ -21,6 +21,7 @@ use crate::context;
 use crate::dest::Dest;
 use crate::env::{Env, SystemEnv, Time};
 use crate::exit_reason::ExitReason;
+use crate::log_rate::LogRate;
 use crate::mailbox_limit::MailboxLimit;
 use crate::message::{Envelope, Message};
 use crate::name::Name;
@@ -76,6 +77,10 @@ pub(crate) struct Inner {
     pub(crate) orphans: Orphans,
     pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) observed: Observed,
+    /// For requests of other nodes to spawn that this one can't fulfil.
+    spawns_refused: LogRate,
+    /// For messages of other nodes that don't decode.
+    pub(crate) messages_refused: LogRate,
     functions: Functions,
     pub(crate) references: AtomicU64,
     stopping: AtomicBool,
@@ -245,6 +250,8 @@ impl NodeBuilder {
             orphans: Orphans::default(),
             scheduler,
             observed: self.observed,
+            spawns_refused: LogRate::default(),
+            messages_refused: LogRate::default(),
             functions,
             references: AtomicU64::new(1),
             stopping: AtomicBool::new(false),
@@ -600,7 +607,12 @@ impl Inner {
             self.signal_out(from, Signal::SpawnReply { reference, result });
         };
         let Some(make) = self.functions.get(function.as_str()) else {
-            tracing::warn!(%function, %from, "asked to spawn a function that this node has not");
+            self.spawns_refused.line(self.env.now(), |left_out| {
+                tracing::warn!(
+                    %function, %from, left_out,
+                    "asked to spawn a function that this node has not"
+                );
+            });
             reply(Err(SpawnError::Notsup));
             return None;
         };
@@ -609,7 +621,12 @@ impl Inner {
         let future = match made.unwrap_or_else(|panic| Err(panic.to_string())) {
             Ok(future) => future,
             Err(error) => {
-                tracing::warn!(%function, %from, %error, "asked to spawn with other arguments");
+                self.spawns_refused.line(self.env.now(), |left_out| {
+                    tracing::warn!(
+                        %function, %from, %error, left_out,
+                        "asked to spawn with other arguments"
+                    );
+                });
                 reply(Err(SpawnError::Notsup));
                 return None;
             }

@@ -66,7 +66,9 @@ pub(super) async fn accept(net: Arc<Net>, listener: Acceptor) {
                 half_open.found(accepted, pid);
             }
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                net.logs.not_accepted.line(net.env.now(), |left_out| {
+                    tracing::warn!(%error, left_out, "a connection could not be accepted");
+                });
                 sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -95,7 +97,9 @@ impl HalfOpen {
         }
         let victim = all.remove(&candidates[net.env.random() as usize % candidates.len()]);
         drop(all);
-        tracing::warn!(%from, "too many handshakes at the same time: one is dropped");
+        net.logs.crowded.line(net.env.now(), |left_out| {
+            tracing::warn!(%from, left_out, "too many handshakes at the same time: one is dropped");
+        });
         if let Some(pid) = victim.and_then(|handshake| handshake.pid) {
             exit_process(pid, ExitReason::Kill);
         }
@@ -135,11 +139,16 @@ async fn serve(net: Arc<Net>, listed: Listed, stream: Stream) {
                 listed.0.1.lock().guessed(from.ip(), net.env.now());
             }
             if net.tells_of(&error, from) {
-                tracing::error!(%from, %error, "a connection was refused");
+                net.logs.refused.line(net.env.now(), |left_out| {
+                    tracing::error!(%from, %error, left_out, "a connection was refused");
+                });
             }
         }
         Ok(Err(failure)) => tracing::debug!(%from, %failure, "a connection was not made"),
-        Err(_) => tracing::warn!(%from, "a connection was refused: its handshake took too long"),
+        Err(_) => net.logs.slow.line(net.env.now(), |left_out| {
+            let why = "a connection was refused: its handshake took too long";
+            tracing::warn!(%from, left_out, "{why}");
+        }),
     }
 }
 
@@ -150,7 +159,7 @@ impl Net {
         match (&self.config.handler, error) {
             (Some(handler), HandshakeError::BadProof { peer }) => {
                 let attempt = BadCookie { claimed: peer.clone(), from };
-                decide(|| handler.bad_cookie(attempt)) != Decision::Refuse
+                decide(self, || handler.bad_cookie(attempt)) != Decision::Refuse
             }
             _ => true,
         }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use fika_runtime::Time;
+use fika_runtime::{LogRate, Time};
 
 /// What a full purse holds: more than the nodes of one host, which connect when it starts.
 const PURSE: u32 = 256;
@@ -26,7 +26,11 @@ const GUESS: u32 = 16;
 const ADDRESSES_MAX: usize = 1024;
 
 #[derive(Default)]
-pub(super) struct AcceptRate(BTreeMap<IpAddr, Purse>);
+pub(super) struct AcceptRate {
+    purses: BTreeMap<IpAddr, Purse>,
+    /// An address is told of once while its purse is empty; somebody may have very many.
+    log: LogRate,
+}
 
 #[derive(Clone, Copy)]
 struct Purse {
@@ -53,7 +57,7 @@ impl AcceptRate {
     pub(super) fn admits(&mut self, from: IpAddr, now: Time) -> bool {
         if from.is_loopback() {
             // It has no purse unless it guessed.
-            return self.0.get_mut(&from).is_none_or(|purse| {
+            return self.purses.get_mut(&from).is_none_or(|purse| {
                 purse.fill(now);
                 purse.holds > 0
             });
@@ -67,31 +71,37 @@ impl AcceptRate {
     }
 
     fn take(&mut self, from: IpAddr, price: u32, now: Time) -> bool {
-        if !self.0.contains_key(&from) {
+        if !self.purses.contains_key(&from) {
             self.make_room(now);
         }
-        let purse = self.0.entry(from).or_insert(Purse { holds: PURSE, at: now, told: false });
+        let purse = self.purses.entry(from).or_insert(Purse { holds: PURSE, at: now, told: false });
         purse.fill(now);
         let paid = purse.holds > 0;
         purse.holds = purse.holds.saturating_sub(price);
         if purse.holds == 0 && !purse.told {
             purse.told = true;
-            tracing::warn!(%from, "too many connections or wrong cookies: more are closed at once");
+            self.log.line(now, |left_out| {
+                tracing::warn!(
+                    %from, left_out,
+                    "too many connections or wrong cookies: more are closed at once"
+                );
+            });
         }
         paid
     }
 
     fn make_room(&mut self, now: Time) {
-        if self.0.len() < ADDRESSES_MAX {
+        if self.purses.len() < ADDRESSES_MAX {
             return;
         }
-        self.0.retain(|_, purse| {
+        self.purses.retain(|_, purse| {
             purse.fill(now);
             purse.holds < PURSE
         });
-        if self.0.len() >= ADDRESSES_MAX {
-            let fullest = self.0.iter().max_by_key(|(_, purse)| purse.holds).map(|(ip, _)| *ip);
-            fullest.map(|ip| self.0.remove(&ip));
+        if self.purses.len() >= ADDRESSES_MAX {
+            let fullest =
+                self.purses.iter().max_by_key(|(_, purse)| purse.holds).map(|(ip, _)| *ip);
+            fullest.map(|ip| self.purses.remove(&ip));
         }
     }
 }
@@ -152,11 +162,11 @@ mod tests {
         assert_eq!(admitted(&mut rate, ip(0), at(0)), 256);
         for n in 1..5000 {
             assert!(rate.admits(ip(n), at(0)));
-            assert!(rate.0.len() <= ADDRESSES_MAX);
+            assert!(rate.purses.len() <= ADDRESSES_MAX);
         }
         assert!(!rate.admits(ip(0), at(0)), "it is not forgotten");
         // With time all are.
         assert!(rate.admits(ip(9999), at(60_000)));
-        assert_eq!(rate.0.len(), 1);
+        assert_eq!(rate.purses.len(), 1);
     }
 }

@@ -410,7 +410,9 @@ impl Channel {
                 Ok(Some(event)) => events.push(event),
                 Ok(None) => break,
                 Err(error) => {
-                    tracing::error!(node = %self.peer, %error, "the connection is closed");
+                    if let Some(net) = self.net.upgrade() {
+                        net.log_misbehaved(&self.peer, &error);
+                    }
                     self.observed.tell(|observer| observer.misbehaved(self.id, &error.to_string()));
                     return Err(NodeDownReason::ConnectionClosed);
                 }

@@ -331,7 +331,9 @@ impl Carrier for Distribution {
 
     fn undecodable(&self, node: NodeId, why: &str) {
         if let Some(channel) = self.table.up(node) {
-            tracing::error!(node = %channel.peer(), error = why, "the connection is closed");
+            if let Some(net) = self.current() {
+                net.log_misbehaved(channel.peer(), &why);
+            }
             channel.lose(NodeDownReason::ConnectionClosed);
         }
     }

@@ -14,7 +14,7 @@ use fika_runtime::{
     SpawnError, SpawnRequest, Target,
 };
 
-use super::distribution::Distribution;
+use super::net::Net;
 use crate::proto::connection::Event;
 
 /// What a [`NetHandler`] decides.
@@ -171,9 +171,12 @@ pub struct BadCookie {
 }
 
 /// Asks a handler, and takes a panic for a refusal.
-pub(super) fn decide<T>(decide: impl FnOnce() -> Decision<T>) -> Decision<T> {
+pub(super) fn decide<T>(net: &Net, decide: impl FnOnce() -> Decision<T>) -> Decision<T> {
     catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| {
-        tracing::error!("the node's handler has panicked: what it was asked about is refused");
+        net.logs.handler.line(net.env.now(), |left_out| {
+            let what = "the node's handler has panicked: what it was asked about is refused";
+            tracing::error!(left_out, "{what}");
+        });
         Decision::Refuse
     })
 }
@@ -181,20 +184,20 @@ pub(super) fn decide<T>(decide: impl FnOnce() -> Decision<T>) -> Decision<T> {
 /// What becomes of an event from this peer; none if it is refused.
 pub(super) fn admit(
     handler: &dyn NetHandler,
-    distribution: &Distribution,
+    net: &Net,
     peer: &NodeName,
     event: Event,
 ) -> Option<Event> {
     match event {
         Event::Spawn(request) => {
             let (from, reference) = (request.from, request.reference);
-            match decide(|| handler.spawn(SpawnAsked(request))) {
+            match decide(net, || handler.spawn(SpawnAsked(request))) {
                 Decision::Pass(SpawnAsked(request)) => Some(Event::Spawn(request)),
                 Decision::Refuse => {
                     let result = Err(SpawnError::Notsup);
                     let answer = Signal::SpawnReply { reference, result };
                     // It has nothing that could not be encoded.
-                    let _ = distribution.send(RemoteDest::Pid(from), answer);
+                    let _ = net.send(RemoteDest::Pid(from), answer);
                     None
                 }
             }
@@ -203,7 +206,7 @@ pub(super) fn admit(
             if to.as_str() != "net_kernel" =>
         {
             let sent = SentToName { from: peer.clone(), to, message };
-            match decide(|| handler.send_to_name(sent)) {
+            match decide(net, || handler.send_to_name(sent)) {
                 Decision::Pass(SentToName { to, message, .. }) => Some(Event::Signal {
                     target: Target::Name(to),
                     signal: Signal::Message(message),

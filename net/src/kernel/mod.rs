@@ -19,6 +19,7 @@ mod congestion;
 mod distribution;
 mod framed;
 mod handler;
+mod logs;
 mod mapper;
 mod net;
 mod net_kernel;

@@ -15,6 +15,7 @@ use super::admission::Allowed;
 use super::channel::Channel;
 use super::config::Config;
 use super::distribution::Distribution;
+use super::logs::Logs;
 use super::net_kernel::Command;
 use super::secret::Cookies;
 use super::told::Told;
@@ -34,6 +35,7 @@ pub(super) struct Net {
     pub(super) barred: Mutex<BTreeSet<NodeName>>,
     /// The nodes of which subscribers have been told that they are up.
     pub(super) told: Told,
+    pub(super) logs: Logs,
     net_kernel: OnceLock<Pid>,
     /// It has begun to stop: connections are neither made nor taken any more.
     stopping: AtomicBool,
@@ -62,6 +64,7 @@ impl Net {
             config,
             name,
             told: Told::default(),
+            logs: Logs::default(),
             net_kernel: OnceLock::new(),
             stopping: AtomicBool::new(false),
             this: this.clone(),

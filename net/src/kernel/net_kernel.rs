@@ -347,7 +347,9 @@ impl Kernel {
         let node_type = if hidden { NodeType::Hidden } else { NodeType::Visible };
         let up = NodeUp { node: peer.clone(), node_type, connection: channel.id().0 };
         let Some(up) = self.net.admit_up(up) else {
-            tracing::info!(node = %peer, "the node's handler does not want it");
+            self.net.logs.unwanted.line(self.net.env.now(), |left_out| {
+                tracing::info!(node = %peer, left_out, "the node's handler does not want it");
+            });
             return channel.lose(NodeDownReason::Disconnect);
         };
         let Some(node) = channel.go_up(connection, stream, hidden) else { return };

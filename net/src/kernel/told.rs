@@ -41,7 +41,7 @@ impl Net {
     /// What is to be told of a node that comes; none if the user's handler does not want it.
     pub(super) fn admit_up(&self, up: NodeUp) -> Option<NodeUp> {
         let Some(handler) = &self.config.handler else { return Some(up) };
-        match decide(|| handler.nodeup(up)) {
+        match decide(self, || handler.nodeup(up)) {
             Decision::Pass(up) => Some(up),
             Decision::Refuse => None,
         }
@@ -56,7 +56,7 @@ impl Net {
     fn tell_gone(&self, down: NodeDown) {
         let told = match &self.config.handler {
             None => Decision::Pass(down.clone()),
-            Some(handler) => decide(|| handler.nodedown(down.clone())),
+            Some(handler) => decide(self, || handler.nodedown(down.clone())),
         };
         if let Decision::Pass(told) = told {
             self.tell_nodedown(&told);

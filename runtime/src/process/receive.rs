@@ -260,7 +260,12 @@ impl crate::node::Inner {
     /// A message of another node did not decode.
     fn undecodable(&self, pid: Pid, encoded: &crate::Encoded, error: &crate::DecodeError) {
         let tag = &*encoded.wire_type.tag;
-        tracing::error!(%pid, %tag, %error, "a message from another node was dropped");
+        self.messages_refused.line(self.env.now(), |left_out| {
+            tracing::error!(
+                %pid, %tag, %error, left_out,
+                "a message from another node was dropped"
+            );
+        });
         if error.is_malformed()
             && let (Some(carrier), Some(from)) = (self.carrier.get(), encoded.from)
         {

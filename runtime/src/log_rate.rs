@@ -1,0 +1,113 @@
+//! How often a line is logged that others can cause at will: who sends what is refused, again
+//! and again, fills no disk, and hides no other line among his own.
+//!
+//! Some lines are let through at once, and then one a second. Each says how many of its kind were
+//! left out before it. What is left out is only the line: what it tells of is done and refused
+//! as ever. (The kernel of Linux does so with what it prints.)
+
+use std::time::Duration;
+
+use crate::env::Time;
+use crate::sync::Mutex;
+
+/// Lines at once: enough to see what is going on.
+const AT_ONCE: u32 = 32;
+
+/// After them, a line for each of these.
+const EACH: Duration = Duration::from_secs(1);
+
+/// Lets a line of one kind through, or counts it.
+#[derive(Debug)]
+pub struct LogRate(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    /// Lines that may be logged now.
+    lines: u32,
+    /// Up to when they have been counted.
+    at: Time,
+    left_out: u64,
+}
+
+impl LogRate {
+    /// Calls `log` if a line is due, with the number of those that were left out before it, if
+    /// there were any.
+    pub fn line(&self, now: Time, log: impl FnOnce(Option<u64>)) {
+        if let Some(left_out) = self.0.lock().take(now) {
+            log((left_out > 0).then_some(left_out));
+        }
+    }
+}
+
+impl Default for LogRate {
+    fn default() -> LogRate {
+        LogRate(Mutex::new(State { lines: AT_ONCE, at: Time::default(), left_out: 0 }))
+    }
+}
+
+impl State {
+    /// How many were left out, if a line is due.
+    fn take(&mut self, now: Time) -> Option<u64> {
+        let due = now.since(self.at).as_nanos() / EACH.as_nanos();
+        let due = u32::try_from(due).unwrap_or(u32::MAX);
+        if due >= AT_ONCE - self.lines {
+            (self.lines, self.at) = (AT_ONCE, now);
+        } else {
+            self.lines += due;
+            self.at = self.at + EACH * due;
+        }
+        if self.lines == 0 {
+            self.left_out += 1;
+            return None;
+        }
+        self.lines -= 1;
+        Some(std::mem::take(&mut self.left_out))
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    /// How many of so many lines were logged, and how many they say were left out.
+    fn logged(rate: &LogRate, lines: u64, millis: u64) -> (u64, u64) {
+        let (mut logged, mut told) = (0, 0);
+        for _ in 0..lines {
+            rate.line(Time::new(Duration::from_millis(millis)), |left_out| {
+                logged += 1;
+                assert_ne!(left_out, Some(0));
+                told += left_out.unwrap_or(0);
+            });
+        }
+        (logged, told)
+    }
+
+    /// At the limit, and with time.
+    #[test]
+    fn some_at_once_and_then_one_a_second() {
+        let rate = LogRate::default();
+        assert_eq!(logged(&rate, 32, 0), (32, 0));
+        assert_eq!(logged(&rate, 1, 0), (0, 0));
+        assert_eq!(logged(&rate, 100, 999), (0, 0));
+        assert_eq!(logged(&rate, 100, 1000), (1, 101));
+        assert_eq!(logged(&rate, 100, 3500), (2, 99));
+        assert_eq!(logged(&rate, 2, 4000), (1, 98), "half a second is not lost");
+        assert_eq!(logged(&rate, 100, 31_000), (27, 1));
+        assert_eq!(logged(&rate, 100, 1_000_000), (32, 73), "no more than that at once");
+        assert_eq!(logged(&rate, 1, 900_000), (0, 0), "a clock that goes back gives nothing");
+    }
+
+    /// An hour of a thousand lines a second.
+    #[test]
+    fn none_is_lost_from_the_count() {
+        let rate = LogRate::default();
+        let (mut lines, mut left_out) = (0, 0);
+        for second in 0..3600 {
+            let (more, told) = logged(&rate, 1000, second * 1000);
+            lines += more;
+            left_out += told;
+        }
+        assert_eq!(lines, 32 + 3599);
+        assert_eq!(lines + left_out, 3599 * 1000 + 1, "up to the last line");
+    }
+}
