@@ -27,6 +27,8 @@ struct Tally {
     done: Mutex<usize>,
     came: Condvar,
     clock: AtomicU64,
+    /// What a turn's end is to queue, if the first task has run.
+    at_turn_end: Mutex<Option<(Arc<Scheduler>, TaskId)>>,
 }
 
 impl Tally {
@@ -59,7 +61,13 @@ impl Runner for Tally {
 
     fn after_sleep(&self) {}
 
-    fn turn_end(&self) {}
+    fn turn_end(&self) {
+        if self.runs[1].load(Relaxed) > 0
+            && let Some((scheduler, task)) = self.at_turn_end.lock().take()
+        {
+            current::schedule(&scheduler, task, Priority::Normal);
+        }
+    }
 
     /// Nobody spins for more than a look.
     fn now(&self) -> Time {
@@ -122,6 +130,22 @@ fn inject_against_two_sleepers() {
         tally.wait(1);
         assert!(scheduler.stop(false));
         assert_eq!(tally.runs[1].load(Relaxed), 1);
+    });
+}
+
+/// What the end of a worker's last turn queues is run, though the worker was about to sleep.
+#[test]
+fn a_turn_end_that_queues_against_sleep() {
+    model(|| {
+        let (scheduler, tally) = (scheduler(), Arc::new(Tally::default()));
+        *tally.at_turn_end.lock() = Some((scheduler.clone(), task(2)));
+        for _ in 0..2 {
+            scheduler.start_worker(tally.clone()).unwrap();
+        }
+        scheduler.inject(task(1), Priority::Normal);
+        tally.wait(2);
+        assert!(scheduler.stop(false));
+        assert_eq!(tally.runs[2].load(Relaxed), 1);
     });
 }
 

@@ -140,7 +140,8 @@ impl Worker {
                 }
                 None => {
                     runner.turn_end();
-                    if !self.spin(runner) {
+                    // Who has waited for what went out is queued here, where nobody else looks.
+                    if !self.has_own_work() && !self.spin(runner) {
                         self.sleep(runner);
                     }
                 }
@@ -276,8 +277,7 @@ impl Worker {
             Some(turn) => {
                 let timeout = runner.before_sleep().map(|timeout| timeout.min(SLEEP_MAX));
                 // Timers that fired have queued their work here.
-                let idle = !self.seat.has_last_woken() && self.queue.is_empty();
-                let timeout = if idle { timeout } else { Some(Duration::ZERO) };
+                let timeout = if self.has_own_work() { Some(Duration::ZERO) } else { timeout };
                 self.seat.parker().park_in(&*scheduler.driver, timeout);
                 runner.after_sleep();
                 drop(turn);
@@ -285,6 +285,10 @@ impl Worker {
             None => self.seat.parker().park(),
         }
         self.wake_up();
+    }
+
+    fn has_own_work(&self) -> bool {
+        self.seat.has_last_woken() || !self.queue.is_empty()
     }
 
     fn wake_up(&self) {
