@@ -392,13 +392,65 @@ fn nodes_with_the_real_epmd() {
     b.kill();
     let b = place.os("b").start();
     a.block_on(async move { assert_eq!(ping(place.name("b")).await, PingAnswer::Pong) });
-    // Killed and started again, it gets its nodes back.
+    // When it is killed, one of the nodes brings up a mapper in its place.
     drop(mapper);
     until("the nodes know", || {
         a.block_on(async move { ping(place.name("c")).await == PingAnswer::Pang })
     });
     until("somebody is a mapper again", || place.names().len() == 2);
     drop(b);
+}
+
+/// EPMD-17, EPMD-18: Erlang's mapper is killed and started again under nodes that bring up none.
+/// They register again, and keep their creations and connections; who starts then is found.
+#[test]
+fn the_real_epmd_is_killed_and_restarted() {
+    if !has_epmd("the_real_epmd_is_killed_and_restarted") {
+        return;
+    }
+    let place = Place::on_localhost();
+    let mut mapper = RealMapper::start(place);
+    let a = TestNode::of(place.builder("a").start_epmd(false));
+    let b = place.os("b").env("FIKA_TEST_NO_START_EPMD", "1").start();
+    let name = b.name.clone();
+    let there = a.block_on(async move { spawn_on(name, answerer()).await });
+    let addrs = ["a", "b"].map(|alive| place.addr_of(alive));
+    let (stop, stopped) = mpsc::channel();
+    let watcher = a.spawn(async move {
+        monitor_nodes(true);
+        assert_answers(there, 0).await;
+        receive! {
+            NodeDown { node, .. } if node == there.node().name() => stop.send(true).unwrap(),
+            Stop => stop.send(false).unwrap(),
+        }
+    });
+    for n in 0..times(2, 20) {
+        drop(mapper);
+        assert!(place.ask_mapper(b"n").is_err(), "there is no mapper");
+        // Who is connected needs none; who looks for somebody else is told so.
+        a.block_on(async move {
+            assert_answers(there, n).await;
+            assert_eq!(ping(place.name("c")).await, PingAnswer::Pang);
+        });
+        mapper = RealMapper::start(place);
+        until("both are registered again", || place.names().len() == 2);
+        let names = epmd_names(place);
+        for (alive, addr) in ["a", "b"].into_iter().zip(addrs) {
+            assert!(names.contains(&format!("name {alive} at port {}\n", addr.port())), "{names}");
+        }
+        let c = TestNode::of(place.builder("c").start_epmd(false));
+        c.block_on(async move {
+            for alive in ["a", "b"] {
+                assert_eq!(ping(place.name(alive)).await, PingAnswer::Pong);
+            }
+            // The same life of it.
+            assert_answers(there, n).await;
+        });
+        drop(c);
+        until("c is gone", || place.names().len() == 2);
+    }
+    a.send(watcher.unwrap(), Stop).unwrap();
+    assert!(!stopped.recv_timeout(LIMIT).unwrap(), "the connection was not touched");
 }
 
 /// EPMD-18, EPMD-16: Erlang's program and the mapper of one of our nodes.

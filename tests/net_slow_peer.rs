@@ -43,8 +43,51 @@ async fn taker(to: Pid) {
 /// The peer does not read for this long, many times the time in which its senders are held up.
 const STALL: Duration = Duration::from_secs(2);
 
+/// Round trips of which the slowest in a hundred counts.
+const WINDOW: usize = 500;
+
+/// So many windows make up a figure at least: their median, since the machine has other things to
+/// do as well.
+const WINDOWS: usize = 9;
+
+/// How much slower one in a hundred may be, and how often that is tried: a node that lets a slow
+/// peer disturb others does it each time.
+const SLOWER_MAX: u32 = 2;
+const ATTEMPTS: usize = 5;
+
+/// The time that one of a hundred round trips with this process takes, or longer: the median of
+/// windows, for as long as `goes_on`.
+async fn round_trips(with: Pid, mut goes_on: impl FnMut() -> bool) -> Duration {
+    let mut figures = Vec::new();
+    while figures.len() < WINDOWS || goes_on() {
+        let mut window = Vec::new();
+        for n in 0..WINDOW {
+            let clock = Clock::new();
+            assert_answers(with, n as u64).await;
+            window.push(clock.elapsed());
+        }
+        window.sort();
+        figures.push(window[WINDOW * 99 / 100]);
+    }
+    figures.sort();
+    figures[figures.len() / 2]
+}
+
 #[test]
 fn a_peer_that_does_not_read() {
+    let mut tried = Vec::new();
+    for _ in 0..ATTEMPTS {
+        let (alone, beside) = attempt();
+        if beside <= alone * SLOWER_MAX {
+            return;
+        }
+        tried.push((alone, beside));
+    }
+    panic!("round trips with others, without and beside a slow peer: {tried:?}");
+}
+
+/// How long round trips with another peer take, at first and while the slow one is slow.
+fn attempt() -> (Duration, Duration) {
     let (place, valve) = (Place::new(), Valve::new(Stops::Reads));
     let here = place.node("here");
     let slow = TestNode::of(valve.on(place.builder("slow")));
@@ -56,7 +99,7 @@ fn a_peer_that_does_not_read() {
         let me = self_pid();
         let (greeting, _) = spawn_monitor_on(place.name("slow"), support::answerer()).await;
         assert_answers(greeting, 1).await;
-        assert_answers(answers, 1).await;
+        let alone = round_trips(answers, || false).await;
         let senders: Vec<_> = (0..SENDERS)
             .map(|sender| {
                 spawn(async move {
@@ -83,14 +126,13 @@ fn a_peer_that_does_not_read() {
             }
         }
         let clock = Clock::new();
-        let (mut most, mut n) = (0, 0);
-        while clock.elapsed() < STALL {
-            assert_answers(answers, n).await;
+        let mut most = 0;
+        let stalls = || {
             most = most.max(counting::live() - before);
-            n += 1;
-        }
+            clock.elapsed() < STALL
+        };
+        let beside = round_trips(answers, stalls).await;
         assert!(most <= GROWTH_BYTES, "{most} bytes");
-        assert!(n > 1000, "the other peer answered {n} times");
         for sender in &senders {
             assert_eq!(info::status(*sender).await, Some(Status::Suspended));
             send(*sender, ());
@@ -101,5 +143,6 @@ fn a_peer_that_does_not_read() {
             sent += next!(u64);
         }
         assert_eq!(next!(u64), sent, "all of it arrived");
-    });
+        (alone, beside)
+    })
 }
