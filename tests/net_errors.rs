@@ -5,7 +5,8 @@
 mod support;
 
 use std::io::Write as _;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
 
 use fika::StaticNodes;
 use fika::prelude::*;
@@ -130,16 +131,49 @@ async fn connects(node: String, to: Pid) {
     send(to, connect_node(&node).await == Some(true));
 }
 
+/// A node `a` of another program, to which the test's own tells whom to connect to.
+struct Asker {
+    a: OsNode,
+    here: TestNode,
+    /// Where its connections to `b` come.
+    at_b: TcpListener,
+}
+
+impl Asker {
+    fn new(place: Place, setup_time: Duration) -> Asker {
+        let at_b = TcpListener::bind((place.ip, 0)).unwrap();
+        let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+        let free = port(&TcpListener::bind((place.ip, 0)).unwrap());
+        let entry = |alive, port| format!("{}:{port}", place.name(alive));
+        let nodes = [entry("a", free), entry("b", port(&at_b))];
+        let a = place.os("a").setup_time(setup_time).nodes(&nodes).start();
+        let resolver = StaticNodes::new(&nodes[..1]).unwrap();
+        let here = TestNode::of(place.builder("here").resolver(resolver));
+        Asker { a, here, at_b }
+    }
+
+    /// It asks for a connection, which comes here, with its hello; and gets none. `told` when it
+    /// knows.
+    fn asks(&self, place: Place) -> (TcpStream, Vec<u8>, mpsc::Receiver<bool>) {
+        let (told, tells) = mpsc::channel();
+        let (a, b) = (self.a.name.clone(), place.name("b"));
+        self.here.spawn(async move {
+            spawn_on(a, connects(b, self_pid())).await;
+            told.send(next!(bool)).unwrap();
+        });
+        let (mut stream, _) = self.at_b.accept().unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        let hello = read_framed(&mut stream).unwrap();
+        (stream, hello, tells)
+    }
+}
+
 /// The same for a node that asks: the peer's answers to its hello and to its proof.
 #[test]
 fn responders() {
     let place = Place::new();
-    let attacker = TcpListener::bind((place.ip, 0)).unwrap();
-    let (port, free) = (attacker.local_addr().unwrap().port(), free_port(place));
-    let nodes = [format!("{}:{free}", place.name("a")), format!("{}:{port}", place.name("b"))];
-    let a = place.os("a").nodes(&nodes).start();
-    let here = TestNode::of(place.builder("here").resolver(StaticNodes::new(&nodes[..1]).unwrap()));
-    let mut log = Logged(&a, Vec::new());
+    let asker = Asker::new(place, LIMIT);
+    let mut log = Logged(&asker.a, Vec::new());
     let b = place.name("b");
     let right = hello_r(1, SPAWN, 0, &b);
     let status = |version, status| framed(&hello_r(version, SPAWN, status, &b));
@@ -175,14 +209,7 @@ fn responders() {
         (proof(|proof| cut(proof, 32)), "the bytes end before the proof does"),
     ];
     for n in 0..no_proof + wrong_proofs.len() {
-        let (a_name, b) = (a.name.clone(), b.clone());
-        let result = here.spawn(async move {
-            spawn_on(a_name, connects(b, self_pid())).await;
-            assert!(!next!(bool), "it is connected");
-        });
-        let (mut stream, _) = attacker.accept().unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        let hello_i = read_framed(&mut stream).unwrap();
+        let (mut stream, hello_i, connected) = asker.asks(place);
         let why = match cases.get(n) {
             Some((said, why)) => {
                 stream.write_all(said).unwrap();
@@ -203,17 +230,29 @@ fn responders() {
             assert_eq!(until_closed(&mut stream), b"", "{why}");
         }
         log.next(why);
-        let pid = result.unwrap();
-        here.block_on(async move {
-            let reason = support::down(fika::monitor(pid)).await;
-            assert!(matches!(reason, ExitReason::Normal | ExitReason::Noproc), "{reason}");
-        });
+        assert_eq!(connected.recv_timeout(LIMIT), Ok(false), "{why}");
     }
-    assert_eq!(a.logged(&format!("nodeup node={b}")), 0, "{}", a.log());
+    assert_eq!(asker.a.logged(&format!("nodeup node={b}")), 0, "{}", asker.a.log());
 }
 
-fn free_port(place: Place) -> u16 {
-    TcpListener::bind((place.ip, 0)).unwrap().local_addr().unwrap().port()
+/// A peer that says nothing, or nothing more, or that it will connect itself and does not.
+#[test]
+fn responders_that_let_wait() {
+    let place = Place::new();
+    let asker = Asker::new(place, millis(300));
+    let mut log = Logged(&asker.a, Vec::new());
+    let hello = |status| framed(&hello_r(1, SPAWN, status, &place.name("b")));
+    for (said, why) in [
+        (Vec::new(), "not connected: the setup time is over"),
+        (hello(0), "not connected: the setup time is over"),
+        (hello(2), "not connected: the peer said it would, and did not"),
+    ] {
+        let (mut stream, _, connected) = asker.asks(place);
+        stream.write_all(&said).unwrap();
+        until_closed(&mut stream);
+        log.next(why);
+        assert_eq!(connected.recv_timeout(LIMIT), Ok(false), "{why}");
+    }
 }
 
 /// A frame with a payload of these bytes, which names these nodes.

@@ -484,3 +484,34 @@ fn processes_that_others_start() {
         assert_answers(pid, 0).await;
     });
 }
+
+/// Ends with a reason of so many bytes.
+#[remote]
+async fn ends_with_much() {
+    let bytes = next!(u64);
+    exit(ExitReason::term("x".repeat(bytes as usize)));
+}
+
+/// An end is told in any case, if need be without its reason.
+#[test]
+fn a_reason_that_is_too_large() {
+    let place = Place::new();
+    let node = |alive| TestNode::of(place.builder(alive).message_bytes_max(4 << 10));
+    let (here, _there) = (node("here"), node("there"));
+    here.block_on(async move {
+        trap_exit(true);
+        monitor_nodes(true);
+        // It takes a text for reports along.
+        let fits = ExitReason::term("x".repeat(1500));
+        for (bytes, told) in [(1500_u64, fits), (5000, ExitReason::SystemLimit)] {
+            let pid = spawn_on(place.name("there"), ends_with_much()).await;
+            link(pid);
+            let monitor = fika::monitor(pid);
+            send(pid, bytes);
+            assert_eq!(down(monitor).await, told);
+            assert_eq!(support::exit_of(pid).await, told);
+        }
+        next!(NodeUp);
+        none!(NodeDown);
+    });
+}

@@ -114,22 +114,21 @@ fn a_crowd_of_slow_connections() {
     let watch = Watch::new(eye(place), nodes.iter().map(|node| node.name.clone()).collect());
     watch.mesh();
     let addr = place.addr_of("a");
-    let mut streams: Vec<TcpStream> = Vec::new();
-    for n in 0..crowd {
-        let mut stream = connect(addr).expect("the node accepts");
-        let _ = stream.write_all(&[0]);
-        streams.push(stream);
-        if n.is_multiple_of(500) {
-            watch.talk(1, 0, 100);
+    watch.expect_well_after(|_| {
+        let mut streams: Vec<TcpStream> = Vec::new();
+        for n in 0..crowd {
+            let mut stream = connect(addr).expect("the node accepts");
+            let _ = stream.write_all(&[0]);
+            streams.push(stream);
+            if n.is_multiple_of(500) {
+                watch.talk(1, 0, 100);
+            }
         }
-    }
-    until("all but 256 are dropped", || watch.vitals()[0].files < 256 + 40);
-    // Somebody new gets through.
-    let new = place.node("new");
-    new.block_on(async move { assert_eq!(ping(place.name("a")).await, PingAnswer::Pong) });
-    drop(new);
-    drop(streams);
-    watch.expect_well();
+        until("all but 256 are dropped", || watch.vitals()[0].files < 256 + 40);
+        // Somebody new gets through.
+        let new = place.node("new");
+        new.block_on(async move { assert_eq!(ping(place.name("a")).await, PingAnswer::Pong) });
+    });
 }
 
 /// No file is left for another connection: the old ones go on, and new ones are made when there
@@ -144,19 +143,20 @@ fn no_files_left() {
     watch.mesh();
     let addr = place.addr_of("a");
     let name = place.name("a");
-    // Peers that have proved themselves, until one is not answered.
-    let peers: Vec<Peer> = (0..FILES)
-        .map_while(|n| Peer::try_connected(addr, &place.name(&format!("peer{n}")), &name))
-        .collect();
-    assert!((200..FILES as usize).contains(&peers.len()), "{} peers", peers.len());
-    watch.talk(0, 1, 100);
-    nodes[1].await_log("connections are closed as soon as they come", 1);
-    let new = place.node("new");
-    new.block_on(async move { assert_eq!(ping(place.name("a")).await, PingAnswer::Pang) });
-    drop(peers);
-    until("there is room again", || {
-        new.block_on(async move { ping(place.name("a")).await == PingAnswer::Pong })
+    watch.expect_well_after(|times| {
+        // Peers that have proved themselves, until one is not answered.
+        let peers: Vec<Peer> = (0..FILES)
+            .map_while(|n| Peer::try_connected(addr, &place.name(&format!("peer{n}")), &name))
+            .collect();
+        assert!((200..FILES as usize).contains(&peers.len()), "{} peers", peers.len());
+        watch.talk(0, 1, 100);
+        // Each time it is said once.
+        nodes[1].await_log("connections are closed as soon as they come", times);
+        let new = place.node("new");
+        new.block_on(async move { assert_eq!(ping(place.name("a")).await, PingAnswer::Pang) });
+        drop(peers);
+        until("there is room again", || {
+            new.block_on(async move { ping(place.name("a")).await == PingAnswer::Pong })
+        });
     });
-    drop(new);
-    watch.expect_well();
 }

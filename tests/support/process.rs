@@ -67,6 +67,10 @@ impl OsNodeBuilder {
         self.env("FIKA_TEST_HANDSHAKE_TIME", &time.as_millis().to_string())
     }
 
+    pub(crate) fn setup_time(self, time: Duration) -> OsNodeBuilder {
+        self.env("FIKA_TEST_SETUP_TIME", &time.as_millis().to_string())
+    }
+
     /// Where it listens, if not on loopback.
     pub(crate) fn listen(self, addr: SocketAddr) -> OsNodeBuilder {
         self.env("FIKA_TEST_LISTEN", &addr.to_string())
@@ -267,6 +271,9 @@ fn node_process() {
     }
     if let Some(time) = millis("HANDSHAKE_TIME") {
         builder = builder.handshake_time(time);
+    }
+    if let Some(time) = millis("SETUP_TIME") {
+        builder = builder.net_setuptime(time);
     }
     if let Some(addr) = set("LISTEN") {
         builder = builder.listen(addr.parse().expect("an address"));
