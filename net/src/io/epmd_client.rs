@@ -7,7 +7,7 @@
 //! Prior art: `erl_epmd.erl`.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 
 use fika_runtime::Creation;
@@ -113,6 +113,23 @@ impl EpmdRegistration {
     pub async fn lost(&self) {
         // A mapper has nothing to say on this connection: whatever comes is its end.
         let _ = self.stream.read(&mut [0]).await;
+    }
+
+    /// Ends it, and returns when the mapper has taken note of that, so that the name is free.
+    /// Nobody may wait for [`lost`](EpmdRegistration::lost) meanwhile.
+    pub async fn end(&self) {
+        if self.stream.shutdown(Shutdown::Write).is_ok() {
+            self.lost().await;
+        }
+    }
+}
+
+/// The mapper hears of it at once. It would not by a mere close, if a program is being started
+/// at this moment that has a copy of the socket until it runs.
+impl Drop for EpmdRegistration {
+    fn drop(&mut self) {
+        // One that is lost has been closed by the mapper.
+        let _ = self.stream.shutdown(Shutdown::Both);
     }
 }
 

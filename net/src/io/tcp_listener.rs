@@ -1,11 +1,11 @@
 //! The listening side of TCP.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 
 use mio::Interest;
-use socket2::{Domain, Protocol, Type};
+use socket2::{Domain, Protocol, SockRef, Type};
 
 use super::network::{Handler, Listener, Socket};
 use super::polled::Polled;
@@ -61,6 +61,15 @@ impl Listener for TcpListener {
     }
 }
 
+/// To close it is not enough for the port to be free: a program that is being started by another
+/// thread has a copy of all descriptors until it begins to run.
+impl Drop for TcpListener {
+    fn drop(&mut self) {
+        // Where a listener can't be shut down there is no such copy.
+        let _ = SockRef::from(&*self.socket).shutdown(Shutdown::Both);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::File;
@@ -68,6 +77,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+    use crate::io::testing::while_programs_start;
 
     fn listen(poller: &Poller) -> TcpListener {
         TcpListener::bind(poller, "127.0.0.1:0".parse().unwrap(), 8).unwrap()
@@ -95,6 +105,17 @@ mod tests {
         let listener = listen(&poller);
         let error = TcpListener::bind(&poller, listener.local_addr(), 8).err().unwrap();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    /// Whoever stops to listen has the port again at once, though programs are started meanwhile,
+    /// which have a copy of the socket for a moment.
+    #[test]
+    #[cfg(unix)]
+    fn a_port_is_free_again_at_once() {
+        let poller = Poller::new().unwrap();
+        let addr = listen(&poller).local_addr();
+        let failed = while_programs_start(2000, || TcpListener::bind(&poller, addr, 8));
+        assert!(failed.is_none(), "{failed:?}");
     }
 
     /// Runs itself again in an OS process that may have few descriptors only.

@@ -61,3 +61,24 @@ pub(crate) fn block_on_beside<F: Future>(poller: &Poller, tasks: &Tasks, future:
         poller.park(None);
     }
 }
+
+/// Does something again and again while programs are started, which have a copy of all
+/// descriptors for a moment; the first error, if there is one.
+#[cfg(unix)]
+pub(crate) fn while_programs_start<T>(
+    times: usize,
+    mut what: impl FnMut() -> std::io::Result<T>,
+) -> Option<(usize, std::io::Error)> {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                std::process::Command::new("true").status().expect("it is a program");
+            }
+        });
+        let failed = (0..times).find_map(|n| what().err().map(|error| (n, error)));
+        stop.store(true, Ordering::Relaxed);
+        failed
+    })
+}

@@ -73,7 +73,7 @@ impl UnixSockets {
         socket.listen(backlog.try_into().unwrap_or(i32::MAX))?;
         let socket = mio::net::UnixListener::from_std(socket.into());
         let socket = Polled::new(&self.poller, socket, Interest::READABLE)?;
-        Ok(UnixListener { socket, local_addr: addr, spare: Spare::new()?, file, _lock: lock })
+        Ok(UnixListener { socket, local_addr: addr, spare: Spare::new()?, file, lock })
     }
 }
 
@@ -191,7 +191,7 @@ struct UnixListener {
     spare: Spare,
     /// The socket's file, which is removed while the lock is held.
     file: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Listener for UnixListener {
@@ -215,5 +215,27 @@ impl Drop for UnixListener {
             // The next one to listen here does it.
             tracing::debug!(%error, file = %self.file.display(), "a socket is left behind");
         }
+        // Not by its close alone: a program that is being started has a copy of it until it runs.
+        if let Err(error) = self.lock.unlock() {
+            tracing::debug!(%error, file = %self.file.display(), "the lock of a socket is kept");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::testing::while_programs_start;
+
+    /// Whoever stops to listen has the port again at once, though programs are started meanwhile,
+    /// which have a copy of the lock for a moment.
+    #[test]
+    fn a_port_is_free_again_at_once() {
+        let directory = std::env::temp_dir().join(format!("fika-unix-{}", std::process::id()));
+        let network = UnixSockets::new(&Poller::new().unwrap(), &directory).unwrap();
+        let addr = "127.0.0.1:4000".parse().unwrap();
+        let failed = while_programs_start(2000, || network.listen(addr, 8));
+        fs::remove_dir_all(&directory).unwrap();
+        assert!(failed.is_none(), "{failed:?}");
     }
 }
