@@ -24,11 +24,13 @@ use crate::{AutoConnect, MailboxLimit, Node, NodeBuilder, NodeName, NodeNameErro
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Node options")]
 pub struct NodeArgs {
-    /// Long name of the node: alive@host, where the host has a dot or is an address
+    /// Long name of the node: alive@host, where the host has a dot or is an address;
+    /// undefined@host to be named by the first node that it connects to
     #[arg(long, value_name = "ALIVE@HOST", conflicts_with = "sname")]
     pub name: Option<String>,
 
-    /// Short name of the node: alive, or alive@host with a host without a dot
+    /// Short name of the node: alive, or alive@host with a host without a dot; undefined to
+    /// be named by the first node that it connects to
     #[arg(long, value_name = "ALIVE")]
     pub sname: Option<String>,
 

@@ -206,6 +206,9 @@ impl NodeBuilder {
     /// Gives the node a name, `alive@host`, under which other nodes reach it. A long name has
     /// a dot in its host (or an address for one), a short name has none; the two kinds never
     /// connect to each other.
+    ///
+    /// With `undefined@host` the node gets its name from the first node that it connects to, as
+    /// [`start_distribution`](crate::start_distribution) says (Erlang's `-sname undefined`).
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -475,7 +478,10 @@ impl NodeBuilder {
         let poller = Poller::new().map_err(NodeError::Poller)?;
         runtime = runtime.driver(Arc::new(poller.clone()));
         if let Some(name) = &self.name {
-            runtime = runtime.id(NodeId::of(&name.parse()?, Distribution::fresh_creation(&*env)));
+            let name: NodeName = name.parse()?;
+            if !name.is_undefined() {
+                runtime = runtime.id(NodeId::of(&name, Distribution::fresh_creation(&*env)));
+            }
         }
         let network: Arc<dyn Network> = match self.network {
             Some(make) => make(poller).map_err(NodeError::Poller)?,

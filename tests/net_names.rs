@@ -65,6 +65,25 @@ fn distribution_starts_and_stops() {
     drop(there);
 }
 
+/// DIST-17, EPMD-4: when the stop has returned the mapper has forgotten the name, and the port is
+/// free; so a start that follows has neither to wait nor to fail.
+#[test]
+fn a_stop_frees_the_name_and_the_port() {
+    let place = Place::new();
+    let there = place.os("there").start();
+    let port = std::net::TcpListener::bind((place.ip, 0)).unwrap().local_addr().unwrap();
+    let builder = Node::builder().cookie(COOKIE).epmd_port(place.mapper).listen(port);
+    let node = TestNode::of(builder);
+    for _ in 0..support::times(50, 5000) {
+        node.start_distribution(place.name("here")).unwrap();
+        assert_eq!(place.names().len(), 2);
+        assert!(node.stop_distribution());
+        assert_eq!(place.names().len(), 1, "the other one is left");
+        std::net::TcpListener::bind(port).unwrap();
+    }
+    drop(there);
+}
+
 /// DIST-1, PROC-2: what goes from and to processes that are older than the node's name.
 #[test]
 fn pids_from_before_the_name_are_used_by_others() {

@@ -40,6 +40,8 @@ CASES = [
     dict(case="plain"),
     dict(case="a cluster id", cluster_id="blue, Köln"),
     dict(case="an encrypted transport", binding=bytes(range(32))),
+    dict(case="a name is given", initiator="undefined@h", flags_i=11, status=6,
+         given="00c0ffee00c0ffee@h"),
     dict(case="all of it", initiator="zoë@127.0.0.1", responder="b-2_x@127.0.0.1", status=1,
          cookie="0123456789abcdef" * 4, cluster_id="7", flags_i=7, flags_r=6,
          creation_i=0xfffffffe, creation_r=4, nonce_i=bytes(range(32)),
@@ -49,11 +51,12 @@ CASES = [
 
 def show(case, cookie="the same secret on both", cluster_id="", binding=None, status=0,
          initiator="a@h", responder="b@h", creation_i=7, creation_r=8, flags_i=2, flags_r=2,
-         nonce_i=b"\x11" * 32, nonce_r=b"\x22" * 32):
+         nonce_i=b"\x11" * 32, nonce_r=b"\x22" * 32, given=""):
     hello_i = (b"\xf1fika\r\n\0" + struct.pack(">HHQI", 1, 1, flags_i, creation_i) + nonce_i
                + text(initiator) + text(responder) + b"\0")
     hello_r = (b"\xf2" + struct.pack(">HQI", 1, flags_r, creation_r) + nonce_r
-               + bytes([status]) + text(responder) + b"\0")
+               + bytes([status]) + text(responder)
+               + (varint(len(text(given))) + text(given) if given else b"\0"))
     key = hkdf(b"fika1", cookie.encode(), cluster_id.encode(), 32)
     transport = b"\0" if binding is None else b"\1"
     cb = binding or b"\0" * 32
@@ -64,7 +67,7 @@ def show(case, cookie="the same secret on both", cluster_id="", binding=None, st
     fields = dict(
         case=case, cookie=cookie, cluster_id=cluster_id, initiator=initiator,
         responder=responder, creation_i=creation_i, creation_r=creation_r, flags_i=flags_i,
-        flags_r=flags_r, status=status, binding=binding.hex() if binding else "none",
+        flags_r=flags_r, status=status, given=given or "none", binding=binding.hex() if binding else "none",
         nonce_i=nonce_i.hex(), nonce_r=nonce_r.hex(), hello_i=hello_i.hex(),
         hello_r=hello_r.hex(), key=key.hex(), transcript=th.hex(),
         proof_i="f3" + proof_i.hex(), proof_r="f4" + proof_r.hex(),

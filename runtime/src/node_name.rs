@@ -60,6 +60,13 @@ impl NodeName {
         &self.0
     }
 
+    /// Whether it stands for a name that another node is to give: `undefined@host` (that of
+    /// `erl -sname undefined`).
+    #[must_use]
+    pub fn is_undefined(&self) -> bool {
+        self.alive() == "undefined"
+    }
+
     /// A long name has a dot in its host, or an IPv6 address for one; a short name has
     /// neither. The two kinds never connect to each other.
     #[must_use]

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use fika::prelude::*;
 use fika::{AutoConnect, BusyDist, Name, SpawnError, async_dist, spawn_on_with};
@@ -541,9 +542,16 @@ async fn has_names(count: u64, to: Pid) {
 /// What a test sends after a handshake, and the name of the case.
 type Bad = (&'static str, Vec<u8>);
 
+/// So many errors of peers a node logs in full, and not only how many there were.
+const LOGGED_IN_FULL: usize = 32;
+
 /// Each of the frames closes the connection that it comes over, with a log entry; nobody else
 /// comes to harm.
 fn bad_frames(cases: Vec<Bad>) {
+    cases.chunks(LOGGED_IN_FULL).for_each(bad_frames_of_one);
+}
+
+fn bad_frames_of_one(cases: &[Bad]) {
     let place = Place::new();
     let there = place.os("there").start();
     let here = place.node("here");
@@ -565,12 +573,12 @@ fn bad_frames(cases: Vec<Bad>) {
     .unwrap();
     let victim = pid.1.recv_timeout(LIMIT).unwrap();
     let count = cases.len();
-    for (n, (what, bytes)) in cases.into_iter().enumerate() {
+    for (n, (what, bytes)) in cases.iter().enumerate() {
         let mut peer =
             Peer::connected(addr, &place.name(&format!("peer{n}")), &place.name("there"));
         // All that came before it in the same connection has its effect.
         peer.write(&ask_by_hand(what));
-        peer.write_to_the_end(&bytes);
+        peer.write_to_the_end(bytes);
         peer.until_closed();
         there.await_log("the connection is closed", n + 1);
         here.block_on(async move { assert_answers(victim, n as u64).await });
@@ -996,3 +1004,5 @@ fn creation_selection() {
 async fn tells_creation(of: Pid) {
     send(of, of.node().creation().0);
 }
+
+include!("distribution_names.rs");

@@ -782,3 +782,5 @@ fn monitor_nodes_errors() {
     });
     drop(there);
 }
+
+include!("erl_distribution_names.rs");

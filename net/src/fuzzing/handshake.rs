@@ -33,8 +33,24 @@ fn start(nonce: [u8; 32]) -> (initiator::AwaitHello, Vec<u8>) {
     (state, body(&frame))
 }
 
+fn start_nameless() -> initiator::AwaitHello {
+    let (identity, peer) = (identity("undefined@h"), "b@h".parse().expect("it is a name"));
+    let identity = Identity { flags: Flags::NAME_ME, ..identity };
+    let started = initiator::AwaitHello::start(identity, peer, &secret(), NONCE_I);
+    started.expect("the names fit together").0
+}
+
 fn body(bytes: &[u8]) -> Vec<u8> {
     next(&mut BytesMut::from(bytes)).expect("it is a whole frame")
+}
+
+/// What the responder answers, with a name to who asks for one.
+fn accept(greeted: responder::Greeted, nonce: [u8; 32]) -> (responder::AwaitProof, Vec<u8>) {
+    let (greeted, status) = match greeted.asks_for_name() {
+        true => (greeted.named("given@h".parse().expect("it is a name")), Status::Named),
+        false => (greeted, Status::Ok),
+    };
+    greeted.accept(status, &secret(), Transport::Plain, nonce)
 }
 
 fn next(bytes: &mut BytesMut) -> Option<Vec<u8>> {
@@ -45,12 +61,15 @@ fn next(bytes: &mut BytesMut) -> Option<Vec<u8>> {
 pub fn initiator(bytes: &[u8]) {
     let mut bytes = BytesMut::from(bytes);
     let Some(hello) = next(&mut bytes) else { return };
-    let Ok(HelloOutcome::Prove(state, _)) = start(NONCE_I).0.handle(&hello, Transport::Plain)
-    else {
-        return;
-    };
-    let Some(proof) = next(&mut bytes) else { return };
-    assert!(state.handle(&proof).is_err(), "a stranger is authenticated");
+    let proof = next(&mut bytes);
+    // One that has a name, and one that asks for it.
+    for state in [start(NONCE_I).0, start_nameless()] {
+        if let Ok(HelloOutcome::Prove(state, _)) = state.handle(&hello, Transport::Plain)
+            && let Some(proof) = &proof
+        {
+            assert!(state.handle(proof).is_err(), "a stranger is authenticated");
+        }
+    }
 }
 
 /// What a stranger says to the responder.
@@ -67,7 +86,7 @@ pub fn responder(bytes: &[u8]) {
         }
     };
     assert_ne!(greeted.peer().as_str(), "b@h", "it is its own peer");
-    let (state, _) = greeted.accept(Status::Ok, &secret(), Transport::Plain, NONCE_R);
+    let (state, _) = accept(greeted, NONCE_R);
     let Some(proof) = next(&mut bytes) else { return };
     assert!(state.handle(&proof).is_err(), "a stranger is authenticated");
 }
@@ -81,7 +100,7 @@ pub fn handshake(bytes: &[u8]) {
     let Ok(greeted) = responder::AwaitHello::new(identity("b@h")).handle(&hello_i_there) else {
         return;
     };
-    let (responder, hello_r) = greeted.accept(Status::Ok, &secret(), Transport::Plain, NONCE_R);
+    let (responder, hello_r) = accept(greeted, NONCE_R);
     let hello_r = body(&hello_r);
     let hello_r_there = middle.pass(&hello_r);
     let Ok(HelloOutcome::Prove(initiator, proof_i)) =
@@ -110,7 +129,7 @@ fn recorded() -> Vec<Vec<u8>> {
     let (initiator, hello_i) = start(OLD_NONCE_I);
     let greeted = responder::AwaitHello::new(identity("b@h")).handle(&hello_i);
     let greeted = greeted.expect("it is an honest one");
-    let (_, hello_r) = greeted.accept(Status::Ok, &secret(), Transport::Plain, OLD_NONCE_R);
+    let (_, hello_r) = accept(greeted, OLD_NONCE_R);
     let hello_r = body(&hello_r);
     let outcome = initiator.handle(&hello_r, Transport::Plain).expect("it is an honest one");
     let HelloOutcome::Prove(_, proof_i) = outcome else { panic!("it is an honest one") };

@@ -22,7 +22,7 @@ use super::handler::{BadCookie, Decision, decide};
 use super::net::Net;
 use super::net_kernel::{Claimed, Command, Handshaken};
 use crate::io::{Acceptor, Stream};
-use crate::proto::handshake::responder::AwaitHello;
+use crate::proto::handshake::responder::{AwaitHello, Greeted};
 use crate::proto::handshake::{HandshakeError, Status};
 
 /// Handshakes under way, from all addresses.
@@ -190,12 +190,18 @@ async fn respond(net: &Net, stream: Stream) -> Result<(), Failure> {
     let greeted = AwaitHello::new(net.identity()).handle(&hello);
     drop(hello);
     let greeted = framed.courtesy(greeted).await?;
-    let peer = greeted.peer().clone();
+    let greeted = name(net, &framed, greeted).await?;
+    let (peer, is_named) = (greeted.peer().clone(), greeted.asks_for_name());
     let status: Status =
         ask_linked(net.net_kernel(), |caller| Command::Hello { peer: peer.clone(), caller }).await;
+    let status = match status {
+        Status::Ok if is_named => Status::Named,
+        // Another node has come by the name at this moment.
+        status if is_named && !status.is_refusal() => Status::NotAllowed,
+        status => status,
+    };
     if status.is_refusal() {
-        framed.write(&greeted.refuse(status)).await?;
-        return Err(Failure::Refused(status));
+        return refuse(&framed, greeted, status).await;
     }
     let (proof, frame) =
         greeted.accept(status, &net.secret(&peer), framed.transport(), net.nonce());
@@ -224,6 +230,22 @@ async fn respond(net: &Net, stream: Stream) -> Result<(), Failure> {
     claim.peer = None;
     net.command(Command::Up { channel, handshaken: Handshaken { established, framed } });
     Ok(())
+}
+
+/// Gives a name to a peer that asks for one (DIST-4).
+async fn name(net: &Net, framed: &Framed, greeted: Greeted) -> Result<Greeted, Failure> {
+    if !greeted.asks_for_name() {
+        return Ok(greeted);
+    }
+    match net.new_name(greeted.peer().host()) {
+        Some(name) => Ok(greeted.named(name)),
+        None => refuse(framed, greeted, Status::NotAllowed).await,
+    }
+}
+
+async fn refuse<T>(framed: &Framed, greeted: Greeted, status: Status) -> Result<T, Failure> {
+    framed.write(&greeted.refuse(status)).await?;
+    Err(Failure::Refused(status))
 }
 
 #[cfg(test)]

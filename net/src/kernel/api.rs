@@ -47,6 +47,26 @@ pub(super) fn net(function: &str) -> Option<Arc<Net>> {
 /// The node's processes, their pids and registered names stay as they are. Subscribers of
 /// [`monitor_nodes`] get a `NodeUp` of the own name.
 ///
+/// # A name from the first peer
+/// With `undefined@host` the node becomes the client of another one for some time, which needs
+/// no name that anybody has to think of (Erlang's `net_kernel:start(undefined, ..)`). It is
+/// `nonode@nohost` until its first [`connect_node`], which gives it a name that no other node
+/// has, at this host; so the host decides whether it is a short or a long one. When this first
+/// connection is lost, so is the name, together with all other connections; the next
+/// `connect_node` gets another one. Such a node does not listen, is hidden, and connects to
+/// nobody by itself. The peer needs nothing to be set.
+///
+/// ```
+/// # use fika_net::{connect_node, nodes_of, start_distribution, NodeKind};
+/// # async fn example() -> Result<(), fika_net::StartError> {
+/// start_distribution("undefined@10.0.0.9").await?;
+/// if connect_node("server@10.0.0.1").await == Some(true) {
+///     println!("{} are connected", nodes_of(NodeKind::Hidden).len());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// When it has a name already ([`StartError::AlreadyStarted`]), the text is none, another node
 /// has the name, and what else keeps a node from being built.
@@ -78,8 +98,8 @@ pub async fn stop_distribution() -> bool {
     }
 }
 
-/// Whether the running process's node has a name, and so can be connected (Erlang's
-/// `is_alive/0`).
+/// Whether the running process's node has a name, or gets one from the first node that it
+/// connects to, and so can be connected (Erlang's `is_alive/0`).
 ///
 /// # Panics
 /// Outside of a process.
@@ -110,7 +130,7 @@ pub async fn ping(node: impl AsRef<str>) -> Ping {
 pub async fn connect_node(node: impl AsRef<str>) -> Option<bool> {
     let net = net("connect_node")?;
     let Ok(node) = node.as_ref().parse::<NodeName>() else { return Some(false) };
-    if node == net.name {
+    if node == *net.name() {
         return Some(true);
     }
     ask(net.net_kernel(), |caller| Command::ConnectNode { node, caller }).await
@@ -206,7 +226,7 @@ pub fn connected_nodes() -> Vec<ConnectedNode> {
 pub fn monitor_node(node: impl AsRef<str>, on: bool) -> Result<(), MonitorNodeError> {
     let node: NodeName = node.as_ref().parse()?;
     let net = net("monitor_node").ok_or(MonitorNodeError::NotAlive)?;
-    if node != net.name {
+    if node != *net.name() {
         net.watch(self_pid(), node, on);
     }
     Ok(())

@@ -237,7 +237,7 @@ impl Channel {
             let ends = [local, stream.peer_addr()];
             self.observed.tell(|observer| {
                 if let Some(net) = self.net.upgrade() {
-                    let own = NodeId::of(&net.name, net.creation);
+                    let own = NodeId::of(net.name(), net.creation);
                     observer.connected(self.id, [own, node], ends);
                 }
             });

@@ -109,6 +109,16 @@ impl Config {
             handshake_time: Duration::from_secs(5),
         }
     }
+
+    /// What follows from the others, and from the name: a node that does not listen is hidden,
+    /// and one whose first peer names it is the client of that.
+    pub(super) fn for_name(self, name: &NodeName) -> Config {
+        if name.is_undefined() {
+            let auto_connect = AutoConnect::Never;
+            return Config { hidden: true, listens: false, auto_connect, ..self };
+        }
+        Config { hidden: self.hidden || !self.listens, ..self }
+    }
 }
 
 /// The port mapper's usual port, or the one that the environment names.

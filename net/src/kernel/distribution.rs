@@ -114,7 +114,7 @@ impl Distribution {
         }
     }
 
-    /// Whether the node has a name (Erlang's `is_alive/0`).
+    /// Whether the node has a name, or gets one from its first peer (Erlang's `is_alive/0`).
     #[must_use]
     pub fn is_started(&self) -> bool {
         self.current.read().is_some()
@@ -149,6 +149,25 @@ impl Distribution {
         if let Some(node) = self.node() {
             node.set_name(name, creation);
         }
+    }
+
+    /// The node has this name from now on, unless this period of it is over.
+    pub(super) fn take_name(&self, net: &Net, name: &NodeName) -> bool {
+        let current = self.current.read();
+        let is_current = current.as_ref().is_some_and(|current| std::ptr::eq(&**current, net));
+        let is_taken = is_current && !net.is_stopping();
+        if is_taken {
+            self.set_name(name, net.creation);
+        }
+        is_taken
+    }
+
+    /// The node has no name any more. The next period, of a node that may get a name, takes the
+    /// place of the one that has ended.
+    pub(super) fn drop_name(&self, next: Option<Arc<Net>>) {
+        let mut current = self.current.write();
+        self.set_name(&NodeName::nonode(), Creation(0));
+        *current = next;
     }
 
     pub(super) fn set_current(&self, net: Option<Arc<Net>>) {
@@ -210,7 +229,7 @@ impl Distribution {
                 None => {
                     let Some(net) = self.current() else { return Ok(self.barred(&signal)) };
                     let name = to.node_name();
-                    if name == net.name {
+                    if name == *net.name() {
                         return Ok(self.send_home(&net, to, signal));
                     }
                     match net.auto_connect(&name) {
@@ -264,7 +283,7 @@ impl Distribution {
     /// Handles a signal to what has this node's name and not its id: it is of an earlier life,
     /// or a pid of this one that was written down as text and read back.
     fn send_home(&self, net: &Net, to: &RemoteDest, signal: Signal) -> Carried {
-        let is_now = |node: NodeId| node.name() == net.name && node.creation() == net.creation;
+        let is_now = |node: NodeId| node.name() == *net.name() && node.creation() == net.creation;
         let own = |local: LocalId| Target::Pid(Pid::new(self.id, local));
         match to {
             RemoteDest::Name(..) => self.deliver(to.target(), signal),

@@ -22,6 +22,9 @@ const RETRY_EVERY: Duration = Duration::from_secs(2);
 const TAKEN_TRIES: u32 = 5;
 const TAKEN_PAUSE: Duration = Duration::from_millis(50);
 
+/// A mapper that is there says at once that it forgets a name.
+const FORGETS_WITHIN: Duration = Duration::from_secs(1);
+
 /// Registers the node, and leaves this process behind, which keeps it registered.
 pub(super) async fn register(net: &Arc<Net>, port: u16) -> Result<Pid, StartError> {
     let mut tries = 0;
@@ -32,18 +35,34 @@ pub(super) async fn register(net: &Arc<Net>, port: u16) -> Result<Pid, StartErro
         }
         sleep(TAKEN_PAUSE).await;
     };
+    let registration = Arc::new(registration);
+    *net.registration.lock() = Some(registration.clone());
     Ok(spawn(keep(net.clone(), port, registration)))
 }
 
-async fn keep(net: Arc<Net>, port: u16, mut registration: EpmdRegistration) {
+/// Ends the registration of a node that nobody [`keep`]s any more.
+pub(super) async fn unregister(net: &Net) {
+    let registration = net.registration.lock().take();
+    if let Some(registration) = registration
+        && timeout(FORGETS_WITHIN, registration.end()).await.is_err()
+    {
+        tracing::warn!(node = %net.name(), "the port mapper does not say that it forgets the node");
+    }
+}
+
+async fn keep(net: Arc<Net>, port: u16, mut registration: Arc<EpmdRegistration>) {
     link(net.net_kernel());
     loop {
         registration.lost().await;
-        tracing::warn!(node = %net.name, "the port mapper is gone; registering again");
+        tracing::warn!(node = %net.name(), "the port mapper is gone; registering again");
         registration = loop {
             match register_once(&net, port).await {
-                Ok(registration) => break registration,
-                Err(error) => tracing::warn!(node = %net.name, %error, "not registered"),
+                Ok(again) => {
+                    let again = Arc::new(again);
+                    *net.registration.lock() = Some(again.clone());
+                    break again;
+                }
+                Err(error) => tracing::warn!(node = %net.name(), %error, "not registered"),
             }
             sleep(RETRY_EVERY).await;
         };
@@ -52,7 +71,7 @@ async fn keep(net: Arc<Net>, port: u16, mut registration: EpmdRegistration) {
 
 async fn register_once(net: &Net, port: u16) -> Result<EpmdRegistration, StartError> {
     let node_type = if net.config.hidden { PublishedType::HIDDEN } else { PublishedType::NORMAL };
-    let info = NodeInfo::new(net.name.alive(), port, node_type)
+    let info = NodeInfo::new(net.name().alive(), port, node_type)
         .expect("a node's name keeps to what a mapper takes");
     let mapper = SocketAddr::new(net.loopback(), net.config.epmd_port);
     let client = EpmdClient::new(net.network.clone(), mapper);
@@ -74,7 +93,7 @@ async fn ask(
 
 fn failed(net: &Net, error: EpmdError) -> StartError {
     match error {
-        EpmdError::NameTaken { .. } => StartError::NameTaken(net.name.clone()),
+        EpmdError::NameTaken { .. } => StartError::NameTaken(net.name().clone()),
         error => StartError::Epmd(error),
     }
 }
@@ -97,7 +116,7 @@ fn bring_up(net: &Net) -> Result<(), StartError> {
     };
     match EpmdServer::bind(&*net.network, &config) {
         Ok(server) => {
-            tracing::info!(node = %net.name, port = config.port, "brought up a port mapper");
+            tracing::info!(node = %net.name(), port = config.port, "brought up a port mapper");
             spawn(server.run());
             Ok(())
         }

@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
-use fika_runtime::{Creation, NodeDownReason, NodeId, NodeName, Pid};
+use fika_runtime::{ConnectionId, Creation, NodeDownReason, NodeId, NodeName, Pid};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -19,14 +19,17 @@ use super::logs::Logs;
 use super::net_kernel::Command;
 use super::secret::Cookies;
 use super::told::Told;
-use crate::io::{SocketOptions, Stream};
-use crate::proto::handshake::{Flags, Identity};
+use crate::io::{EpmdRegistration, SocketOptions, Stream};
+use crate::proto::handshake::{Flags, Identity, NAME_BYTES_MAX};
 
 /// The distribution of a node under one name.
 pub(super) struct Net {
     distribution: Arc<Distribution>,
     pub(super) config: Config,
-    pub(super) name: NodeName,
+    /// The name with which it was started: `undefined@host` if a peer is to give it one.
+    asked: NodeName,
+    /// The name that its first peer has given it, and the connection that it is lost with.
+    given: OnceLock<(NodeName, ConnectionId)>,
     pub(super) creation: Creation,
     pub(super) cookies: RwLock<Cookies>,
     pub(super) allowed: RwLock<Allowed>,
@@ -36,6 +39,8 @@ pub(super) struct Net {
     /// The nodes of which subscribers have been told that they are up.
     pub(super) told: Told,
     pub(super) logs: Logs,
+    /// That with the port mapper, while it lasts.
+    pub(super) registration: Mutex<Option<Arc<EpmdRegistration>>>,
     net_kernel: OnceLock<Pid>,
     /// It has begun to stop: connections are neither made nor taken any more.
     stopping: AtomicBool,
@@ -51,20 +56,40 @@ impl Deref for Net {
 }
 
 impl Net {
-    pub(super) fn new(distribution: &Distribution, name: NodeName, config: Config) -> Arc<Net> {
+    pub(super) fn new(distribution: &Distribution, asked: NodeName, config: Config) -> Arc<Net> {
         let mut allowed = Allowed::default();
         allowed.add(config.allow.iter().cloned());
+        let cookies = Cookies::new(config.cookie.clone(), config.cookies.clone());
+        let options = config.socket_options;
+        Net::with_settings(distribution, asked, config, (cookies, allowed, options))
+    }
+
+    /// The same node without a name again, with the settings that it has now.
+    pub(super) fn nameless_again(&self) -> Arc<Net> {
+        let cookies = self.cookies.read().clone();
+        let settings = (cookies, self.allowed.read().clone(), *self.socket_options.read());
+        Net::with_settings(&self.distribution, self.asked.clone(), self.config.clone(), settings)
+    }
+
+    fn with_settings(
+        distribution: &Distribution,
+        asked: NodeName,
+        config: Config,
+        (cookies, allowed, socket_options): (Cookies, Allowed, SocketOptions),
+    ) -> Arc<Net> {
         Arc::new_cyclic(|this| Net {
-            creation: distribution.creation(&name),
+            creation: distribution.creation(&asked),
             distribution: distribution.handle(),
-            cookies: RwLock::new(Cookies::new(config.cookie.clone(), config.cookies.clone())),
+            cookies: RwLock::new(cookies),
             allowed: RwLock::new(allowed),
-            socket_options: RwLock::new(config.socket_options),
+            socket_options: RwLock::new(socket_options),
             barred: Mutex::default(),
             config,
-            name,
+            asked,
+            given: OnceLock::new(),
             told: Told::default(),
             logs: Logs::default(),
+            registration: Mutex::default(),
             net_kernel: OnceLock::new(),
             stopping: AtomicBool::new(false),
             this: this.clone(),
@@ -84,10 +109,44 @@ impl Net {
         self.stopping.load(Ordering::SeqCst)
     }
 
+    /// The node's name, or `undefined@host` while it has none and may get one.
+    pub(super) fn name(&self) -> &NodeName {
+        self.given.get().map_or(&self.asked, |(name, _)| name)
+    }
+
+    /// Whether its first peer is to give it one (DIST-4).
+    pub(super) fn is_nameless(&self) -> bool {
+        self.name().is_undefined()
+    }
+
+    /// Has the name that the peer of this connection gives; false if the distribution has
+    /// ended.
+    pub(super) fn take_name(&self, name: NodeName, connection: ConnectionId) -> bool {
+        let is_taken = self.distribution.take_name(self, &name);
+        is_taken && self.given.set((name, connection)).is_ok()
+    }
+
+    /// Whether its name is from the peer of this connection.
+    pub(super) fn is_named_by(&self, connection: ConnectionId) -> bool {
+        self.given.get().is_some_and(|(_, by)| *by == connection)
+    }
+
+    /// A name for a node at this host that asks for one: one that no node has (DIST-4).
+    pub(super) fn new_name(&self, host: &str) -> Option<NodeName> {
+        loop {
+            // Nobody has to remember it: it is none of 2^64 that was there before.
+            let name: NodeName = format!("{:016x}@{host}", self.env.random()).parse().ok()?;
+            if self.table.get(&name).is_none() {
+                return Some(name).filter(|name| name.as_str().len() <= NAME_BYTES_MAX);
+            }
+        }
+    }
+
     pub(super) fn identity(&self) -> Identity {
         let hidden = if self.config.hidden { Flags::HIDDEN } else { Flags::NONE };
-        let flags = hidden | Flags::PRIORITY;
-        Identity { name: self.name.clone(), creation: self.creation, flags }
+        let name_me = if self.is_nameless() { Flags::NAME_ME } else { Flags::NONE };
+        let flags = hidden | name_me | Flags::PRIORITY;
+        Identity { name: self.name().clone(), creation: self.creation, flags }
     }
 
     pub(super) fn nonce(&self) -> [u8; 32] {
@@ -99,7 +158,7 @@ impl Net {
     /// Where to listen, and where to find the nodes of this host: the node's own address
     /// if that is a loopback one.
     pub(super) fn loopback(&self) -> IpAddr {
-        let own = self.name.host().parse().ok().filter(IpAddr::is_loopback);
+        let own = self.name().host().parse().ok().filter(IpAddr::is_loopback);
         own.unwrap_or(Ipv4Addr::LOCALHOST.into())
     }
 

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use fika_runtime::{
     ConnectionId, Down, Envelope, Exit, ExitReason, Local, MailboxLimit, NodeDownReason, NodeName,
-    NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Timeout, TimerRef, cancel_timer,
+    NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Timeout, TimerRef, cancel_timer, exit,
     exit_process, mailbox_limit, monitor, self_pid, send_after, spawn, start_timer, trap_exit,
 };
 
@@ -151,8 +151,17 @@ struct Attempt {
     setup: Option<Pid>,
     /// The process whose attempt, a peer's and proved, has taken it.
     claimed: Option<Pid>,
+    /// It begins when another one has given this node its name, or has failed.
+    waits_for_name: bool,
     /// Who waits to be told.
     callers: Vec<Caller>,
+}
+
+impl Attempt {
+    /// Whether our own attempt is under way.
+    fn is_ours(&self) -> bool {
+        self.setup.is_some()
+    }
 }
 
 struct Kernel {
@@ -256,10 +265,26 @@ impl Kernel {
         if self.net.is_stopping() {
             return channel.lose(NodeDownReason::NetKernelTerminated);
         }
+        // The first peer to answer gives the name, under which the others are connected to then.
+        let waits = self.net.is_nameless() && self.attempts.values().any(Attempt::is_ours);
         let attempt = self.attempts.entry(channel.id()).or_default();
+        attempt.waits_for_name = waits;
+        if waits {
+            return;
+        }
         // A peer's attempt may have taken it before this message came.
         if attempt.setup.is_none() && attempt.claimed.is_none() && channel.is_pending() {
             attempt.setup = Some(spawn(setup(self.net.clone(), channel.clone())));
+        }
+    }
+
+    /// Makes the attempts that have waited for the one that was to give this node its name.
+    fn connect_waiting(&mut self) {
+        for channel in self.net.table.all() {
+            let attempt = self.attempts.get(&channel.id());
+            if attempt.is_some_and(|attempt| attempt.waits_for_name) {
+                self.connect(&channel);
+            }
         }
     }
 
@@ -285,7 +310,7 @@ impl Kernel {
             Some(attempt) if attempt.claimed.is_some() => Status::Nok,
             // Ours was refused in favour of this one.
             Some(attempt) if attempt.setup.is_none() => Status::Ok,
-            _ => simultaneous(&self.net.name, peer).status(),
+            _ => simultaneous(self.net.name(), peer).status(),
         }
     }
 
@@ -304,7 +329,7 @@ impl Kernel {
                     return Claimed::Superfluous;
                 }
                 if attempt.setup.is_some()
-                    && simultaneous(&self.net.name, peer) == Verdict::KeepOurs
+                    && simultaneous(self.net.name(), peer) == Verdict::KeepOurs
                 {
                     return Claimed::OursSurvives;
                 }
@@ -323,7 +348,7 @@ impl Kernel {
         if self.net.is_stopping() {
             return channel.lose(NodeDownReason::NetKernelTerminated);
         }
-        let Handshaken { established, mut framed } = handshaken;
+        let Handshaken { mut established, mut framed } = handshaken;
         // Closed while it was on its way here: a connection to nobody.
         if framed.is_closed() {
             return channel.lose(NodeDownReason::ConnectionSetupFailed);
@@ -352,6 +377,12 @@ impl Kernel {
             });
             return channel.lose(NodeDownReason::Disconnect);
         };
+        if let Some(given) = established.given.take()
+            && self.net.take_name(given, channel.id())
+        {
+            self.net.tell_own_name();
+            self.connect_waiting();
+        }
         let Some(node) = channel.go_up(connection, stream, hidden) else { return };
         self.net.table.goes_up(node, channel);
         self.net.unbar(&peer);
@@ -376,7 +407,7 @@ impl Kernel {
     /// A peer's nodes are ours as well.
     fn mesh(&self, nodes: Vec<NodeName>) {
         if self.net.config.connect_all && !self.net.config.hidden {
-            for node in nodes.iter().filter(|node| **node != self.net.name) {
+            for node in nodes.iter().filter(|node| *node != self.net.name()) {
                 if self.net.permits(node) {
                     self.net.connect(node);
                 }
@@ -428,6 +459,13 @@ impl Kernel {
             Some(_) => {}
             None if !was_up => self.net.tell_watchers(&not_connected(peer.clone(), reason)),
             None => {}
+        }
+        if self.net.is_named_by(channel.id()) {
+            // The name goes with the connection that it came by: see `net_sup`.
+            exit(ExitReason::Shutdown);
+        }
+        if self.net.is_nameless() {
+            self.connect_waiting();
         }
     }
 

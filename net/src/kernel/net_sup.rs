@@ -9,6 +9,11 @@
 //! 4. The node has its name; connections are made and accepted. Subscribers get `nodeup` of
 //!    the own name.
 //!
+//! A node that is to be named by its first peer (DIST-4) does not listen, and is known nowhere, so
+//! step 3 is none; step 4 comes with that connection, in net_kernel. When that connection is
+//! lost net_kernel ends, and what follows is an ending as below and a start of its own, but for
+//! the settings, which stay.
+//!
 //! Ending, on request, or when net_kernel has ended:
 //!
 //! 1. What waits is written, and all connections are closed; links and monitors are told.
@@ -25,9 +30,8 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use fika_runtime::{
-    Creation, Down, ExitReason, Local, MailboxLimit, NodeDownReason, NodeName, NodeNameError,
-    NodeType, NodeUp, Reference, exit_process, mailbox_limit, monitor, register, spawn,
-    spawn_monitor,
+    Down, ExitReason, Local, MailboxLimit, NodeDownReason, NodeName, NodeNameError, Reference,
+    exit_process, mailbox_limit, monitor, register, spawn, spawn_monitor,
 };
 
 use super::ask::{Caller, ask};
@@ -146,15 +150,7 @@ async fn net_sup(mut period: Period, caller: Caller) {
         return caller.answer(Err::<(), StartError>(error));
     }
     caller.answer(Ok::<(), StartError>(()));
-    let net_kernel = period.processes[0];
-    let stop = fika_macros::receive! {
-        Local(Stop(caller)): Local<Stop> => Some(caller),
-        Down { monitor, reason, .. } if monitor == net_kernel => {
-            tracing::error!(node = %period.name, %reason, "net_kernel has ended, and so the node has no name any more");
-            period.processes.remove(0);
-            None
-        }
-    };
+    let stop = period.until_stop().await;
     period.end_in_order().await;
     if let Some(caller) = stop {
         caller.answer(true);
@@ -168,7 +164,8 @@ struct Period {
     net: Option<Arc<Net>>,
     /// Monitors of the processes that end with net_kernel, which is the first of them.
     processes: Vec<Reference>,
-    is_named: bool,
+    /// Connections are made and accepted. The node has its name, or gets it from its first peer.
+    is_current: bool,
     has_ended: bool,
 }
 
@@ -180,22 +177,19 @@ impl Period {
         }
         *phase = Phase::On { name: name.clone(), net_sup: None };
         drop(phase);
-        let (processes, is_named, has_ended) = (Vec::new(), false, false);
-        Ok(Period { distribution, name, net: None, processes, is_named, has_ended })
+        let (processes, is_current, has_ended) = (Vec::new(), false, false);
+        Ok(Period { distribution, name, net: None, processes, is_current, has_ended })
     }
 
     async fn start(&mut self) -> Result<(), StartError> {
         let config = (self.distribution.configure)()?;
         check(&config)?;
-        let config = Config { hidden: config.hidden || !config.listens, ..config };
-        let net = Net::new(&self.distribution, self.name.clone(), config);
+        let net = Net::new(&self.distribution, self.name.clone(), config.for_name(&self.name));
         let listener = listen(&net)?;
         let listens = listener.as_ref().map(Acceptor::local_addr);
-        let (pid, ended) = spawn_monitor(net_kernel(net.clone()));
-        net.set_net_kernel(pid);
+        let started = self.start_net_kernel(&net);
         self.net = Some(net.clone());
-        self.processes.push(ended);
-        register("net_kernel", pid).map_err(|_| StartError::Registered)?;
+        started?;
         match (listens, &net.config.resolver) {
             // Nobody is to find it.
             (None, _) => {}
@@ -203,35 +197,83 @@ impl Period {
                 self.processes.push(monitor(mapper::register(&net, listens.port()).await?));
             }
             (Some(listens), Some(resolver)) => {
-                resolver.register(&net.name, listens).await.map_err(StartError::Resolver)?;
+                resolver.register(net.name(), listens).await.map_err(StartError::Resolver)?;
             }
         }
-        self.distribution.set_name(&net.name, net.creation);
+        if !net.is_nameless() {
+            self.distribution.set_name(net.name(), net.creation);
+        }
         self.distribution.set_current(Some(net.clone()));
-        self.is_named = true;
+        self.is_current = true;
         net.command(Command::Named);
         if let Some(listener) = listener {
-            self.processes.push(monitor(spawn(accept::accept(net, listener))));
+            self.processes.push(monitor(spawn(accept::accept(net.clone(), listener))));
         }
-        let (node, node_type) = (self.name.clone(), NodeType::Visible);
-        self.distribution.tell_nodeup(&NodeUp { node, node_type, connection: 0 });
+        if !net.is_nameless() {
+            net.tell_own_name();
+        }
         Ok(())
+    }
+
+    fn start_net_kernel(&mut self, net: &Arc<Net>) -> Result<(), StartError> {
+        let (pid, ended) = spawn_monitor(net_kernel(net.clone()));
+        net.set_net_kernel(pid);
+        self.processes.push(ended);
+        register("net_kernel", pid).map_err(|_| {
+            exit_process(pid, ExitReason::Kill);
+            StartError::Registered
+        })
+    }
+
+    /// Waits for the request to stop; none if net_kernel has ended by a mistake.
+    async fn until_stop(&mut self) -> Option<Caller> {
+        loop {
+            let net_kernel = self.processes[0];
+            let reason = fika_macros::receive! {
+                Local(Stop(caller)): Local<Stop> => return Some(caller),
+                Down { monitor, reason, .. } if monitor == net_kernel => reason,
+            };
+            self.processes.remove(0);
+            let is_lost = self.name.is_undefined() && reason == ExitReason::Shutdown;
+            if is_lost && self.go_on_nameless().await.is_ok() {
+                continue;
+            }
+            tracing::error!(node = %self.name, %reason, "net_kernel has ended, and so the node has no name any more");
+            return None;
+        }
+    }
+
+    /// The connection is lost by which the node came to its name. It gets another one from the
+    /// next peer that it connects to.
+    async fn go_on_nameless(&mut self) -> Result<(), StartError> {
+        let Some(net) = self.net.clone() else { return Err(StartError::NoNetwork) };
+        self.end_processes(&net).await;
+        let next = net.nameless_again();
+        self.start_net_kernel(&next)?;
+        self.hand_over(Some(next));
+        Ok(())
+    }
+
+    /// Ends all that makes and takes connections, and waits until it has ended.
+    async fn end_processes(&mut self, net: &Net) {
+        net.close();
+        exit_process(net.net_kernel(), ExitReason::Kill);
+        for process in std::mem::take(&mut self.processes) {
+            fika_macros::receive! { Down { monitor, .. } if monitor == process => {} }
+        }
     }
 
     /// Ends it, and waits until nothing is left of it.
     async fn end_in_order(mut self) {
         if let Some(net) = self.net.clone() {
-            net.close();
-            exit_process(net.net_kernel(), ExitReason::Kill);
-            for process in std::mem::take(&mut self.processes) {
-                fika_macros::receive! { Down { monitor, .. } if monitor == process => {} }
-            }
-            if self.is_named
+            self.end_processes(&net).await;
+            mapper::unregister(&net).await;
+            if self.is_current
                 && net.config.listens
                 && let Some(resolver) = &net.config.resolver
-                && let Err(error) = resolver.unregister(&net.name).await
+                && let Err(error) = resolver.unregister(net.name()).await
             {
-                tracing::warn!(node = %net.name, %error, "the resolver still knows the node");
+                tracing::warn!(node = %net.name(), %error, "the resolver still knows the node");
             }
         }
         self.end();
@@ -247,20 +289,31 @@ impl Period {
             // The two know each other: neither is to keep the other in memory.
             return self.distribution.set_current(None);
         };
-        let reason = NodeDownReason::NetKernelTerminated;
         if let Some(net) = &self.net {
             net.close();
             node.exit_process(net.net_kernel(), ExitReason::Kill);
-            self.distribution.set_current(None);
-            net.tell_all_down(&reason);
-            self.distribution.tell_all_watchers(&reason);
-            self.distribution.subscriptions.lock().forget_monitors();
         }
-        if self.is_named {
-            self.distribution.set_name(&NodeName::nonode(), Creation(0));
-            self.distribution.tell_nodedown(&not_connected(self.name.clone(), reason));
-        }
+        self.hand_over(None);
         *self.distribution.phase.lock() = Phase::Off;
+    }
+
+    /// Takes the node's name away, if it has one, and tells of that; `next` is there then for who
+    /// hears of it.
+    fn hand_over(&mut self, next: Option<Arc<Net>>) {
+        let Some(net) = std::mem::replace(&mut self.net, next.clone()) else { return };
+        let reason = NodeDownReason::NetKernelTerminated;
+        if self.is_current {
+            self.distribution.drop_name(next.clone());
+        }
+        net.tell_all_down(&reason);
+        self.distribution.tell_all_watchers(&reason);
+        self.distribution.subscriptions.lock().forget_monitors();
+        if self.is_current && !net.is_nameless() {
+            self.distribution.tell_nodedown(&not_connected(net.name().clone(), reason));
+        }
+        if let Some(next) = next {
+            next.command(Command::Named);
+        }
     }
 }
 
@@ -304,19 +357,19 @@ fn listen(net: &Net) -> Result<Option<Acceptor>, StartError> {
     if addr.port() == 0
         && let Some(resolver) = &net.config.resolver
     {
-        addr.set_port(resolver.listen_port(&net.name));
+        addr.set_port(resolver.listen_port(net.name()));
     }
     let listener = match (&net.config.listen_ports, addr.port()) {
         (Some(ports), 0) => listen_on_one(net, addr.ip(), ports.clone())?,
         _ => Acceptor::listen(&*net.network, addr, BACKLOG)
             .map_err(|error| StartError::Listen { addr, error })?,
     };
-    if let Ok(host) = net.name.host().parse::<IpAddr>()
+    if let Ok(host) = net.name().host().parse::<IpAddr>()
         && !host.is_loopback()
         && addr.ip().is_loopback()
     {
         tracing::warn!(
-            node = %net.name, listen = %addr,
+            node = %net.name(), listen = %addr,
             "the node listens on loopback only; give it an address to listen on"
         );
     }

@@ -40,7 +40,7 @@ impl Net {
             return Ok(ip);
         }
         // The nodes of this host listen on loopback unless they were told otherwise.
-        if host == self.name.host() {
+        if host == self.name().host() {
             return Ok(self.config.listen.map_or(self.loopback(), |listen| reachable(listen.ip())));
         }
         let found = self.network.host_ip(host).await;

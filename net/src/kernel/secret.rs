@@ -9,6 +9,7 @@ use crate::cookie::Cookie;
 use crate::proto::handshake::Secret;
 
 /// The node's cookies. A change is for the handshakes to come: connections stay (DIST-8).
+#[derive(Clone)]
 pub(super) struct Cookies {
     default: Cookie,
     of_peers: BTreeMap<NodeName, Cookie>,

@@ -75,7 +75,7 @@ pub fn set_cookie_for(node: impl AsRef<str>, cookie: impl AsRef<str>) -> Result<
     let node: NodeName = node.as_ref().parse()?;
     let cookie = Cookie::new(cookie.as_ref())?;
     let mut cookies = net.cookies.write();
-    if node == net.name {
+    if node == *net.name() {
         cookies.set(cookie)
     } else {
         cookies.set_for(node, cookie)

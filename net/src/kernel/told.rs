@@ -47,6 +47,12 @@ impl Net {
         }
     }
 
+    /// Tells that the node has a name.
+    pub(super) fn tell_own_name(&self) {
+        let (node, node_type) = (self.name().clone(), NodeType::Visible);
+        self.tell_nodeup(&NodeUp { node, node_type, connection: 0 });
+    }
+
     pub(super) fn tell_up(&self, channel: &Arc<Channel>, node_type: NodeType, up: &NodeUp) {
         self.told.0.lock().insert(channel.peer().clone(), (channel.clone(), node_type));
         self.tell_nodeup(up);

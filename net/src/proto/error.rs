@@ -8,7 +8,7 @@
 //!
 //! Prior art: rustls' `error.rs`.
 
-use fika_runtime::{DecodeError, NodeNameError};
+use fika_runtime::{DecodeError, NodeName, NodeNameError};
 
 use super::handshake::Flags;
 
@@ -71,6 +71,14 @@ pub(crate) enum PeerMisbehaved {
     #[error("it uses our own name")]
     OurName,
 
+    /// It gave us a name though we have one. Effect: connection closed.
+    #[error("it gave a name that was not asked for")]
+    NameNotAsked,
+
+    /// It gave us a name that we can't have. Effect: connection closed.
+    #[error("it gave the name `{0}`, which is none at this host")]
+    OtherName(NodeName),
+
     /// A number that it never defined. Effect: connection closed.
     #[error("it used number {number} for a {what} without defining it")]
     Undefined { what: &'static str, number: u32 },
@@ -102,6 +110,10 @@ pub(crate) enum PeerIncompatible {
     /// It can't do something that we rely on (HS-10). Effect: connection closed.
     #[error("it lacks the mandatory flags {0}")]
     MissingFlags(Flags),
+
+    /// We have no name, and it did not give us one (DIST-4). Effect: connection closed.
+    #[error("it gives no names, and this node has none")]
+    GivesNoName,
 
     /// One has a short name and the other a long one (DIST-2). Effect: connection closed.
     #[error("a node with a short name and one with a long name can't connect")]

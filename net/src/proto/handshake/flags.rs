@@ -23,11 +23,19 @@ impl Flags {
     /// The node knows of messages that go ahead of the ordinary ones (SIG-14).
     pub(crate) const PRIORITY: Flags = Flags(1 << 2);
 
+    /// The node has no name, and asks the responder for one; the name that it says has its
+    /// host, and no more.
+    pub(crate) const NAME_ME: Flags = Flags(1 << 3);
+
     /// What every node of this version can do, and relies on.
     pub(crate) const MANDATORY: Flags = Flags::SPAWN;
 
-    const NAMES: [(Flags, &str); 3] =
-        [(Flags::HIDDEN, "hidden"), (Flags::SPAWN, "spawn"), (Flags::PRIORITY, "priority")];
+    const NAMES: [(Flags, &str); 4] = [
+        (Flags::HIDDEN, "hidden"),
+        (Flags::SPAWN, "spawn"),
+        (Flags::PRIORITY, "priority"),
+        (Flags::NAME_ME, "name_me"),
+    ];
 
     pub(crate) fn from_bits(bits: u64) -> Flags {
         Flags(bits)

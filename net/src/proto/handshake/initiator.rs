@@ -93,6 +93,7 @@ impl AwaitHello {
         if let Some(missing) = theirs.flags.lacks(Flags::MANDATORY) {
             return Err(PeerIncompatible::MissingFlags(missing).into());
         }
+        check_given(&ours, theirs.given.as_ref())?;
         let prover = key.bind(&ours.encode(), frame, transport);
         let proof_i = prover.initiator();
         let agreed = Agreed {
@@ -100,9 +101,23 @@ impl AwaitHello {
             creation: theirs.creation,
             flags: ours.flags.agree(theirs.flags),
             version: theirs.version,
+            given: theirs.given,
         };
         let answer = framed(&Role::Initiator.encode(&proof_i));
         Ok(HelloOutcome::Prove(AwaitProof { prover, proof_i, agreed }, answer))
+    }
+}
+
+/// A name comes if it was asked for, and is one at the host that asked (DIST-4).
+fn check_given(ours: &HelloI, given: Option<&NodeName>) -> Result<(), HandshakeError> {
+    match (ours.flags.contains(Flags::NAME_ME), given) {
+        (false, None) => Ok(()),
+        (false, Some(_)) => Err(PeerMisbehaved::NameNotAsked.into()),
+        (true, None) => Err(PeerIncompatible::GivesNoName.into()),
+        (true, Some(given)) if given.host() != ours.name.host() || given.is_undefined() => {
+            Err(PeerMisbehaved::OtherName(given.clone()).into())
+        }
+        (true, Some(_)) => Ok(()),
     }
 }
 

@@ -40,16 +40,19 @@ pub(crate) enum Status {
     /// Refused: no version in common. The version of the hello is the highest that the
     /// responder speaks.
     OtherVersion = 5,
+    /// Go on, under the name that comes with it (DIST-4).
+    Named = 6,
 }
 
 impl Status {
-    const ALL: [Status; 6] = [
+    const ALL: [Status; 7] = [
         Status::Ok,
         Status::OkSimultaneous,
         Status::Nok,
         Status::NotAllowed,
         Status::Alive,
         Status::OtherVersion,
+        Status::Named,
     ];
 
     /// Whether the handshake ends with it.
@@ -126,6 +129,8 @@ pub(super) struct HelloR {
     pub(super) nonce: [u8; NONCE_BYTES],
     pub(super) status: Status,
     pub(super) name: NodeName,
+    /// The initiator's name from here on, with [`Status::Named`] and no other.
+    pub(super) given: Option<NodeName>,
 }
 
 impl HelloR {
@@ -137,23 +142,32 @@ impl HelloR {
         body.extend_from_slice(&self.nonce);
         body.put_u8(self.status.byte());
         body.put_bytes(self.name.as_str().as_bytes());
-        body.put_bytes(&[]);
+        let mut extensions = Vec::new();
+        if let Some(given) = &self.given {
+            extensions.put_bytes(given.as_str().as_bytes());
+        }
+        body.put_bytes(&extensions);
         body
     }
 
     pub(super) fn decode(body: &[u8]) -> Result<HelloR, InvalidMessage> {
         let mut reader = Reader::new(body);
         expect_kind(&mut reader, HELLO_R)?;
-        let hello = HelloR {
+        let mut hello = HelloR {
             version: reader.u16("the version")?,
             flags: Flags::from_bits(reader.u64("the flags")?),
             creation: Creation(reader.u32("the creation")?),
             nonce: reader.array("the nonce")?,
             status: Status::read(&mut reader)?,
             name: node_name(&mut reader, "the responder's name")?,
+            given: None,
         };
-        reader.bytes("the extensions", EXTENSIONS_BYTES_MAX)?;
+        let extensions = reader.bytes("the extensions", EXTENSIONS_BYTES_MAX)?;
         reader.finish("the responder's hello")?;
+        if hello.status == Status::Named {
+            let what = "the name that the responder gives";
+            hello.given = Some(node_name(&mut Reader::new(extensions), what)?);
+        }
         Ok(hello)
     }
 }

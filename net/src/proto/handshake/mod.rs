@@ -24,6 +24,8 @@ mod frame;
 pub(crate) mod initiator;
 mod keys;
 mod message;
+#[cfg(test)]
+mod naming_tests;
 pub(crate) mod responder;
 mod simultaneous;
 #[cfg(test)]
@@ -65,6 +67,8 @@ pub(crate) struct Established {
     pub(crate) flags: Flags,
     /// The protocol's version on this connection.
     pub(crate) version: u16,
+    /// Our own name, where we have asked for one (DIST-4).
+    pub(crate) given: Option<NodeName>,
     /// The keys of this connection, for frames with a MAC.
     pub(crate) keys: SessionKeys,
 }
@@ -75,12 +79,13 @@ struct Agreed {
     creation: Creation,
     flags: Flags,
     version: u16,
+    given: Option<NodeName>,
 }
 
 impl Agreed {
     fn proved(self, keys: SessionKeys) -> Established {
-        let Agreed { peer, creation, flags, version } = self;
-        Established { peer, creation, flags, version, keys }
+        let Agreed { peer, creation, flags, version, given } = self;
+        Established { peer, creation, flags, version, given, keys }
     }
 }
 

@@ -22,6 +22,9 @@ pub(crate) struct Greeted {
     /// The initiator's hello, as it came.
     hello_i: Vec<u8>,
     agreed: Agreed,
+    asks_for_name: bool,
+    /// The name that it gets.
+    given: Option<NodeName>,
 }
 
 /// Has answered, and waits for the initiator's proof.
@@ -45,7 +48,7 @@ impl AwaitHello {
         let theirs = HelloI::decode(frame)?;
         let answer = |status, version| {
             let fits = identity.name.as_str().len() <= NAME_BYTES_MAX;
-            fits.then(|| hello_r(&identity, status, version, [0; NONCE_BYTES]).1)
+            fits.then(|| hello_r(&identity, status, version, [0; NONCE_BYTES], None).1)
         };
         if theirs.peer != identity.name {
             let answer = answer(Status::NotAllowed, 0);
@@ -55,8 +58,15 @@ impl AwaitHello {
         if theirs.name == identity.name {
             return Err(PeerMisbehaved::OurName.into());
         }
+        let asks_for_name = theirs.flags.contains(Flags::NAME_ME);
         match agree(&identity, theirs) {
-            Ok(agreed) => Ok(Greeted { identity, hello_i: frame.to_vec(), agreed }),
+            Ok(agreed) => Ok(Greeted {
+                identity,
+                hello_i: frame.to_vec(),
+                agreed,
+                asks_for_name,
+                given: None,
+            }),
             Err(why) => {
                 let answer = match why {
                     PeerIncompatible::NoCommonVersion { our_highest, .. } => {
@@ -76,8 +86,23 @@ impl Greeted {
         &self.agreed.peer
     }
 
+    /// Whether the initiator has no name, and asks for one: its name says its host only. It is
+    /// to be [`named`](Greeted::named) then.
+    pub(crate) fn asks_for_name(&self) -> bool {
+        self.asks_for_name
+    }
+
+    /// Gives the initiator a name, which it has asked for (DIST-4).
+    pub(crate) fn named(mut self, name: NodeName) -> Greeted {
+        debug_assert!(self.asks_for_name, "others have one");
+        self.agreed.peer = name.clone();
+        self.given = Some(name);
+        self
+    }
+
     /// Goes on, with a status that is no refusal, over the transport that the hello came by;
-    /// the frame is to be sent. The nonce is from a secure source, and used once.
+    /// the frame is to be sent. The nonce is from a secure source, and used once. To an
+    /// initiator that was given a name the status is [`Status::Named`].
     pub(crate) fn accept(
         self,
         status: Status,
@@ -86,8 +111,9 @@ impl Greeted {
         nonce: [u8; NONCE_BYTES],
     ) -> (AwaitProof, Vec<u8>) {
         debug_assert!(!status.is_refusal(), "the initiator would go no further");
-        let Greeted { identity, hello_i, agreed } = self;
-        let (body, frame) = hello_r(&identity, status, agreed.version, nonce);
+        let Greeted { identity, hello_i, agreed, given, .. } = self;
+        debug_assert_eq!(status == Status::Named, given.is_some(), "the two go together");
+        let (body, frame) = hello_r(&identity, status, agreed.version, nonce, given);
         let prover = Key::of(secret).bind(&hello_i, &body, transport);
         (AwaitProof { prover, agreed }, frame)
     }
@@ -96,7 +122,7 @@ impl Greeted {
     /// then the connection closed.
     pub(crate) fn refuse(self, status: Status) -> Vec<u8> {
         debug_assert!(status.is_refusal(), "the initiator would go on");
-        hello_r(&self.identity, status, self.agreed.version, [0; NONCE_BYTES]).1
+        hello_r(&self.identity, status, self.agreed.version, [0; NONCE_BYTES], None).1
     }
 }
 
@@ -129,6 +155,7 @@ fn agree(identity: &Identity, theirs: HelloI) -> Result<Agreed, PeerIncompatible
         flags: identity.flags.agree(theirs.flags),
         peer: theirs.name,
         creation: theirs.creation,
+        given: None,
     })
 }
 
@@ -138,9 +165,10 @@ fn hello_r(
     status: Status,
     version: u16,
     nonce: [u8; NONCE_BYTES],
+    given: Option<NodeName>,
 ) -> (Vec<u8>, Vec<u8>) {
     let Identity { name, creation, flags } = identity.clone();
-    let body = HelloR { version, flags, creation, nonce, status, name }.encode();
+    let body = HelloR { version, flags, creation, nonce, status, name, given }.encode();
     let frame = framed(&body);
     (body, frame)
 }

@@ -127,10 +127,12 @@ fn both_sides_are_established() {
         let at_a = halfway.initiator.handle(&body(frame)).unwrap();
         let (flags, version) = (Flags::MANDATORY, 1);
         let keys = at_a.keys.clone();
-        let b = Established { peer: name("b@h"), creation: Creation(8), flags, version, keys };
+        let creation = Creation(8);
+        let b = Established { peer: name("b@h"), creation, flags, version, given: None, keys };
         assert_eq!(at_a, b);
         let keys = b.keys.reversed();
-        let a = Established { peer: name("a@h"), creation: Creation(7), flags, version, keys };
+        let creation = Creation(7);
+        let a = Established { peer: name("a@h"), creation, flags, version, given: None, keys };
         assert_eq!(at_b, a);
         assert_ne!(a.keys, a.keys.clone().reversed(), "each direction has its own");
         assert_eq!(format!("{:?}", a.keys), "SessionKeys(..)");

@@ -55,14 +55,26 @@ impl Case {
     }
 
     fn status(&self) -> Status {
-        [Status::Ok, Status::OkSimultaneous][self.number("status") as usize]
+        match self.number("status") {
+            0 => Status::Ok,
+            1 => Status::OkSimultaneous,
+            6 => Status::Named,
+            other => panic!("no case for status {other}"),
+        }
+    }
+
+    /// The name that the responder gives.
+    fn given(&self) -> Option<NodeName> {
+        Some(self.text("given"))
+            .filter(|given| *given != "none")
+            .map(|given| given.parse().unwrap())
     }
 }
 
 #[test]
 fn test_vectors() {
     let cases = Case::all();
-    assert_eq!(cases.len(), 4);
+    assert_eq!(cases.len(), 5);
     for case in cases {
         println!("{}", case.text("case"));
         let cookie = Cookie::new(case.text("cookie")).unwrap();
@@ -76,7 +88,10 @@ fn test_vectors() {
         let (initiator, frame) = AwaitHello::start(i, wanted, &secret, nonce).unwrap();
         let hello_i = body(frame);
         assert_eq!(hex(&hello_i), case.text("hello_i"));
-        let greeted = responder::AwaitHello::new(r).handle(&hello_i).unwrap();
+        let mut greeted = responder::AwaitHello::new(r).handle(&hello_i).unwrap();
+        if let Some(given) = case.given() {
+            greeted = greeted.named(given);
+        }
         let (responder, frame) =
             greeted.accept(case.status(), &secret, transport, case.bytes("nonce_r"));
         let hello_r = body(frame);
@@ -94,5 +109,8 @@ fn test_vectors() {
         assert_eq!(hex(&*at_initiator.keys.sending), case.text("initiator_sends_with"));
         assert_eq!(hex(&*at_initiator.keys.receiving), case.text("responder_sends_with"));
         assert_eq!(at_responder.keys, at_initiator.keys.reversed());
+        assert_eq!((at_initiator.given, at_responder.given), (case.given(), None));
+        let known_as = case.given().unwrap_or_else(|| case.text("initiator").parse().unwrap());
+        assert_eq!(at_responder.peer, known_as);
     }
 }
