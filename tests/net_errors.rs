@@ -188,7 +188,7 @@ fn responders() {
         (cut(&right, 2), "the bytes end before the version does"),
         (long(&right), "1 bytes too many after the responder's hello"),
         (framed(&hello_r(1, SPAWN, 0, &place.name("c"))), "was wanted, and the node there is"),
-        (status(1, 6), "the status can't be 0x06"),
+        (status(1, 7), "the status can't be 0x07"),
         (status(1, 3), "the peer refused the connection: NotAllowed"),
         (status(9, 5), "it speaks versions up to 9 and none of ours, which are 1 to 1"),
         (status(2, 0), "it chose version 2, which was not offered"),

@@ -15,6 +15,10 @@ use support::{
     has_epmd, nodedown, nodeup, times, until,
 };
 
+/// The end of a program is known within this time, in half of the cases at least: the machine of
+/// a test has other things to do as well.
+const TOLD_MAX: Duration = millis(50);
+
 /// PROC-2, DIST-10, LINK-12, LINK-13, MON-5, MON-16: each life of a node is another one,
 /// and its end is seen at once and once.
 #[test]
@@ -23,6 +27,7 @@ fn kill_9_and_restart() {
     let here = place.node("here");
     let processes = here.process_count();
     let mut lives: Vec<(Pid, Reference, Creation)> = Vec::new();
+    let mut took = Vec::new();
     for n in 0..times(10, 150) {
         let mut peer = place.os("peer").start();
         let earlier = lives.clone();
@@ -87,16 +92,63 @@ fn kill_9_and_restart() {
             });
         }
         (0..2).for_each(|_| is_ready.recv_timeout(LIMIT).unwrap());
+        let clock = support::Clock::new();
         peer.kill();
         for _ in 0..2 {
             let reason = tells.recv_timeout(LIMIT).expect("both are told");
             assert_eq!(reason, NodeDownReason::ConnectionClosed);
         }
+        took.push(clock.elapsed());
         here.block_on(async move {
             assert_eq!(down(fika::monitor(pid)).await, ExitReason::Noconnection);
         });
     }
     until("nothing is left of all of them", || here.process_count() == processes);
+    took.sort();
+    assert!(took[took.len() / 2] <= TOLD_MAX, "{took:?}");
+}
+
+/// Ends its program: by an abort, or by a stack that overflows.
+#[remote]
+async fn ends_all(by_abort: bool) {
+    next!(u64);
+    if by_abort {
+        std::process::abort();
+    }
+    overflow(&[0; 64]);
+}
+
+#[allow(unconditional_recursion, reason = "that is what it is for")]
+fn overflow(of: &[u8; 64]) -> u8 {
+    let more = std::hint::black_box([of[0].wrapping_add(1); 64]);
+    overflow(&more).wrapping_add(more[1])
+}
+
+/// A program that ends by a fault of its own is known to its peers as one that is killed.
+#[test]
+fn an_abort_or_a_stack_overflow() {
+    let place = Place::new();
+    let here = place.node("here");
+    let mut took = Vec::new();
+    for n in 0..times(6, 40) {
+        let mut peer = place.os("peer").start();
+        let told = here.block_on(async move {
+            let name = place.name("peer");
+            let pid = spawn_on(&name, ends_all(n % 2 == 0)).await;
+            let monitor = fika::monitor(pid);
+            monitor_nodes(true);
+            let clock = support::Clock::new();
+            send(pid, n);
+            assert_eq!(down(monitor).await, ExitReason::Noconnection);
+            assert_eq!(nodedown(&name).await.reason, NodeDownReason::ConnectionClosed);
+            monitor_nodes(false);
+            clock.elapsed()
+        });
+        peer.kill();
+        took.push(told);
+    }
+    took.sort();
+    assert!(took[took.len() / 2] <= TOLD_MAX, "{took:?}");
 }
 
 #[remote]

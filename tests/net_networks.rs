@@ -5,13 +5,16 @@
 #[macro_use]
 mod support;
 
+use std::io::Read as _;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use fika::NodeDownReason::{ConnectionClosed, NetTickTimeout};
+use fika::prelude::{PingAnswer, ping};
 use support::hosts::{Fault, Hosts};
 use support::process::OsNode;
 use support::watch::Watch;
-use support::{Clock, TestNode};
+use support::{Clock, TestNode, connect, until};
 
 /// Far above what a busy machine takes away from a node.
 const TICKTIME: Duration = Duration::from_secs(2);
@@ -22,7 +25,7 @@ const RECONNECT_MAX: Duration = Duration::from_secs(2);
 /// Nodes on hosts of their own, all connected, and one more host for the one that watches.
 struct Cluster {
     watch: Watch,
-    _nodes: Vec<OsNode>,
+    nodes: Vec<OsNode>,
     hosts: Hosts,
 }
 
@@ -40,7 +43,7 @@ impl Cluster {
         let eye = last.enter(|| TestNode::of(eye));
         let watch = Watch::new(eye, nodes.iter().map(|node| node.name.clone()).collect());
         watch.mesh();
-        Some(Cluster { watch, _nodes: nodes, hosts })
+        Some(Cluster { watch, nodes, hosts })
     }
 
     /// The network is whole again: the nodes find each other, soon, and are as they were.
@@ -155,4 +158,43 @@ fn a_lossy_network() {
     }
     watch.expect_no_more();
     cluster.heal();
+}
+
+/// Another host that opens many connections and says nothing gets no more than 16 handshakes at a
+/// time, and in the end none for a while. What it is connected with already stays, and others are
+/// served as ever.
+#[test]
+fn a_crowd_from_one_address() {
+    let Some(cluster) = Cluster::new("a_crowd_from_one_address", 3) else { return };
+    let Cluster { watch, nodes, hosts } = &cluster;
+    let place = hosts.host(0).place;
+    let addr = hosts.host(0).enter(|| place.addr_of("node"));
+    let node = &nodes[0];
+    let opened = hosts.host(1).enter(|| {
+        let mut crowd: Vec<TcpStream> = (0..40).map(|_| connect(addr).unwrap()).collect();
+        crowd.iter().for_each(|stream| stream.set_nonblocking(true).unwrap());
+        until("all but 16 are closed", || {
+            crowd.retain_mut(|stream| stream.read(&mut [0]).is_err());
+            assert!(crowd.len() >= 16, "more are closed than have to be");
+            crowd.len() == 16
+        });
+        let mut opened = 40;
+        until("it has used up what it may", || {
+            drop(connect(addr));
+            opened += 1;
+            node.logged("too many connections or wrong cookies") > 0
+        });
+        opened
+    });
+    assert!(opened >= 256, "{opened}");
+    watch.talk(1, 0, 10);
+    watch.talk(2, 0, 10);
+    let last = hosts.host(3);
+    let newcomer = last.enter(|| TestNode::of(last.place.builder("newcomer").hidden(true)));
+    newcomer.block_on(async move {
+        assert_eq!(ping(format!("node@{}", place.ip)).await, PingAnswer::Pong);
+    });
+    drop(newcomer);
+    watch.expect_no_more();
+    watch.expect_well();
 }

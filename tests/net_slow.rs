@@ -104,6 +104,40 @@ fn a_short_freeze() {
     watch.expect_well();
 }
 
+/// Keeps its worker until the time is over.
+#[remote]
+async fn spins(time: u64) {
+    let clock = Clock::new();
+    while clock.elapsed() < Duration::from_millis(time) {
+        std::hint::spin_loop();
+    }
+}
+
+/// DIST-16, TICK-1: every worker of a node in a loop that never awaits, for longer than the
+/// ticktime: it goes on ticking, its other processes go on, and nobody gives it up.
+#[test]
+fn hard_loops_are_no_silence() {
+    let ticktime = Duration::from_secs(1);
+    let place = Place::new();
+    let nodes = ["a", "b"].map(|alive| place.os(alive).ticktime(ticktime).start());
+    let eye = TestNode::of(place.builder("eye").hidden(true).net_ticktime(ticktime));
+    let watch = Watch::new(eye.clone(), nodes.iter().map(|node| node.name.clone()).collect());
+    watch.mesh();
+    let name = nodes[0].name.clone();
+    let time = ticktime * 3;
+    eye.block_on(async move {
+        for _ in 0..4 {
+            spawn_on(&name, spins(time.as_millis() as u64)).await;
+        }
+    });
+    let clock = Clock::new();
+    while clock.elapsed() < time {
+        watch.talk(1, 0, 10);
+    }
+    watch.expect_no_more();
+    watch.expect_well();
+}
+
 /// Connections that say a byte and wait, thousands of them: they cost little, others are
 /// served meanwhile, and all is as it was when they are gone.
 #[test]

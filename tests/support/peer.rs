@@ -8,7 +8,7 @@ use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
-use super::{COOKIE, connect, until_closed};
+use super::{COOKIE, Clock, LIMIT, connect, until_closed};
 
 /// The flag that a peer must have.
 pub(crate) const SPAWN: u64 = 2;
@@ -212,7 +212,9 @@ impl Peer {
 
     /// The next frame after the handshake that is no tick.
     pub(crate) fn frame(&mut self) -> Vec<u8> {
+        let clock = Clock::new();
         loop {
+            assert!(clock.elapsed() < LIMIT, "the node says nothing but ticks");
             let mut length = [0; 4];
             self.stream.read_exact(&mut length).expect("the node says something");
             let mut body = vec![0; u32::from_be_bytes(length) as usize];

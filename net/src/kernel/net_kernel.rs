@@ -144,6 +144,10 @@ struct TransitionEnd;
 /// A peer that said it would connect has had its time.
 struct GiveUp(Arc<Channel>);
 
+/// With so many attempts under way a peer's word of other nodes begins none: a member gone mad
+/// could name millions. Whoever is left out is connected with when somebody wants it.
+const MESH_ATTEMPTS_MAX: usize = 1024;
+
 /// What is done to make a channel.
 #[derive(Default)]
 struct Attempt {
@@ -405,12 +409,18 @@ impl Kernel {
     }
 
     /// A peer's nodes are ours as well.
-    fn mesh(&self, nodes: Vec<NodeName>) {
-        if self.net.config.connect_all && !self.net.config.hidden {
-            for node in nodes.iter().filter(|node| *node != self.net.name()) {
-                if self.net.permits(node) {
-                    self.net.connect(node);
-                }
+    fn mesh(&mut self, nodes: Vec<NodeName>) {
+        if !self.net.config.connect_all || self.net.config.hidden {
+            return;
+        }
+        for node in nodes {
+            if self.attempts.len() >= MESH_ATTEMPTS_MAX {
+                return;
+            }
+            let is_new = node != *self.net.name() && self.net.table.get(&node).is_none();
+            if is_new && self.net.permits(&node) {
+                // It counts at once: the command to set it up comes after all that is here.
+                self.attempts.entry(self.net.connect(&node).id()).or_default();
             }
         }
     }

@@ -1,0 +1,94 @@
+//! What a member that has lost its mind can cost a node: it has proved that it knows the cookie,
+//! and may not cost more for that than what it sends.
+#![allow(unsafe_code, reason = "an allocator that counts")]
+
+#[path = "../net/fuzz/counting.rs"]
+mod counting;
+mod support;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use fika::prelude::*;
+use support::peer::{Peer, frame, text, varint};
+use support::{Clock, Place, until};
+
+/// Attempts to connect that a peer's word of other nodes may begin.
+const ATTEMPTS_MAX: usize = 1024;
+
+/// What a connection may keep of bytes that it has not asked for: what is read at a time, and what
+/// a node has for each connection.
+const EACH_BYTES: isize = 256 << 10;
+
+/// The heap is that of the whole program.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn member(place: Place, n: usize) -> Peer {
+    Peer::connected(place.addr_of("node"), &place.name(&format!("peer{n}")), &place.name("node"))
+}
+
+/// A frame of 16 MiB that never comes: no room is made for it.
+#[test]
+fn a_length_costs_nothing() {
+    const MEMBERS: usize = 20;
+    let _alone = alone();
+    let place = Place::new();
+    let node = place.node("node");
+    // What the first of everything costs is kept.
+    let first = member(place, 0);
+    until("it is up", || node.nodes().len() == 1);
+    let before = counting::live();
+    let mut members: Vec<Peer> = (1..=MEMBERS).map(|n| member(place, n)).collect();
+    let claim = [&(16_u32 << 20).to_be_bytes()[..], b"\x10\0\0\0", &[0xff; 4]].concat();
+    until("they are up", || node.nodes().len() == 1 + MEMBERS);
+    members.iter_mut().for_each(|member| member.write(&claim));
+    // What is not there it waits for, as long as the connection lasts.
+    let (clock, mut most) = (Clock::new(), 0);
+    while clock.elapsed() < millis(300) {
+        most = most.max(counting::live() - before);
+        std::thread::yield_now();
+    }
+    assert_eq!(node.nodes().len(), 1 + MEMBERS);
+    assert!(most <= EACH_BYTES * MEMBERS as isize, "{} bytes each", most / MEMBERS as isize);
+    drop((first, members));
+}
+
+/// A member that tells of a million nodes: some attempts are made to connect with them.
+#[test]
+fn a_million_nodes() {
+    let _alone = alone();
+    let place = Place::new();
+    // The one with the port mapper, who is asked for each of them.
+    let _mapper = place.os("mapper").start();
+    let node = place.node("node");
+    let mut member = member(place, 0);
+    // The node's own word of others begins so, with the type of it.
+    let definition = loop {
+        let said = member.frame();
+        if said.starts_with(&[3, 0]) {
+            break said;
+        }
+    };
+    until("it is up", || node.nodes().len() == 1);
+    let processes = node.process_count();
+    let name = frame(&[&b"\x02\0"[..], &text("net_kernel")].concat());
+    member.write(&[frame(&definition), name].concat());
+    let mut most = 0;
+    for said in 0..20_u32 {
+        let names = (0..50_000).map(|n| text(&format!("n{}@{}", said * 50_000 + n, place.ip)));
+        let nodes = [varint(50_000), names.collect::<Vec<_>>().concat()].concat();
+        let length = u32::try_from(nodes.len()).unwrap().to_be_bytes();
+        member.write(&frame(&[&b"\x90\0\0"[..], &length, &nodes, b"\0"].concat()));
+        most = most.max(node.process_count());
+    }
+    until("they have been looked for", || {
+        most = most.max(node.process_count());
+        node.process_count() <= processes
+    });
+    assert!(most > processes + 10, "none was looked for");
+    assert!(most <= processes + ATTEMPTS_MAX + 20, "{most} processes");
+    node.block_on(async move { assert_eq!(ping(place.name("node")).await, PingAnswer::Pong) });
+    assert_eq!(node.nodes().len(), 1);
+}
