@@ -8,7 +8,8 @@ use fika::{BusyDist, SendOpts, SystemMonitor, send_with, system_monitor};
 use support::valve::{Stops, Valve};
 use support::{LIMIT, Place, TestNode, answerer, assert_answers, down};
 
-const BYTES: usize = 32 << 10;
+/// No more than goes in one piece, so that it is not overtaken by what others send after it.
+const BYTES: usize = 8 << 10;
 
 /// Takes what comes, and says when so much has come, how many messages that was.
 async fn sink() {
@@ -243,7 +244,7 @@ fn system_monitors() {
         spawn(async move {
             valve_opens_when_suspended(me, valve).await;
         });
-        for n in 1..100_u64 {
+        for n in 1..400_u64 {
             send(taker, (n, vec![7_u8; BYTES]));
             yield_now().await;
         }

@@ -41,9 +41,9 @@ fn frames(c: &mut Criterion) {
 /// A message in a frame, there and back. Its type and its nodes have been sent before, and go
 /// by number.
 fn frame<M: Message + Clone>(c: &mut Criterion, name: &str, message: &M) {
-    let signal = Signal::Message(Envelope::new(message.clone()));
+    let signal = || Signal::Message(Envelope::new(message.clone()));
     let mut wire = Loopback::default();
-    let encode = |wire: &mut Loopback| wire.encode(&signal).expect("it is small enough");
+    let encode = |wire: &mut Loopback| wire.encode(signal()).expect("it is small enough");
     encode(&mut wire);
     let first = wire.output().to_vec();
     wire.advance_output();

@@ -130,11 +130,17 @@ pub enum NotCarried {
 ///
 /// They never wait: all is taken, and where it is too much they say so.
 pub trait Carrier: Send + Sync + 'static {
-    /// Takes a signal away. It may be encoded at once, or later.
+    /// Takes a signal away. It may be encoded at once, or later. What one `sender` sends stays
+    /// in order, whatever it is; a signal that says whom it is from comes from that process.
     ///
     /// # Errors
     /// When it is clear at once that the signal can't be encoded; nothing was sent then.
-    fn send(&self, to: RemoteDest, signal: Signal) -> Result<Carried, EncodeError>;
+    fn send(
+        &self,
+        sender: Option<Pid>,
+        to: RemoteDest,
+        signal: Signal,
+    ) -> Result<Carried, EncodeError>;
 
     /// The same on conditions.
     ///
@@ -142,6 +148,7 @@ pub trait Carrier: Send + Sync + 'static {
     /// When one of them does not hold, and as for `send`; nothing was sent then.
     fn send_if(
         &self,
+        sender: Option<Pid>,
         to: RemoteDest,
         signal: Signal,
         conditions: Conditions,

@@ -14,8 +14,9 @@ pub(crate) struct Pair {
     pub(crate) valve: Valve,
 }
 
-/// What a filler sends, and how much of it.
-const FILLING_BYTES: usize = 32 << 10;
+/// What a filler sends: no more than goes in one piece, so that it is not overtaken by what
+/// others send after it.
+const FILLING_BYTES: usize = 8 << 10;
 
 impl Pair {
     pub(crate) fn new() -> Pair {
@@ -99,6 +100,7 @@ pub(crate) enum Do {
     Unlink(Pid),
     Monitor(Pid),
     Answer(Pid, u64),
+    Data(Vec<u8>),
     End(ExitReason),
 }
 
@@ -113,6 +115,7 @@ pub(crate) async fn puppet(to: Pid) {
                 monitor(pid);
             }
             Do::Answer(to, n) => send(to, n),
+            Do::Data(data) => send(to, data.len()),
             Do::End(reason) => exit(reason),
             exit: Exit => send(to, exit),
             down: Down => send(to, down),
@@ -267,5 +270,52 @@ pub(crate) fn unlink_ack() {
         assert_eq!(next!(u64), 4);
         send(again, EndWith(ExitReason::Shutdown));
         assert_eq!(next!(Exit).from, again);
+    });
+}
+
+/// As large as a message may be, nearly.
+pub(crate) const LARGE_BYTES: usize = 4 << 20;
+
+/// BUSY-7: something large is on its way, of one process to one of the other node; what another
+/// process sends to the same one after it arrives before it.
+pub(crate) fn small_comes_first<F: Future<Output = ()> + Send + 'static>(
+    large: impl FnOnce(Pid) + Send + 'static,
+    comes: impl FnOnce(Pid, Pid) -> F + Send + 'static,
+) {
+    let pair = Pair::new();
+    let there = pair.there.clone();
+    pair.run(move |_, valve| async move {
+        let me = self_pid();
+        let remote = there.spawn(puppet(me)).unwrap();
+        let sender = spawn(async move {
+            link(remote);
+            send(remote, Do::Answer(me, 1));
+            receive! { (): () => {} }
+            large(remote);
+            send(me, "sent".to_owned());
+            receive! { (): () => {} }
+        });
+        assert_eq!(next!(u64), 1);
+        valve.close();
+        let watch = monitor(sender);
+        send(sender, ());
+        receive! {
+            sent: String => assert_eq!(sent, "sent"),
+            Down { monitor, .. } if monitor == watch => {}
+        }
+        spawn(async move {
+            send(remote, Do::Answer(me, 2));
+            send(me, 3_u8);
+        });
+        assert_eq!(next!(u8), 3);
+        valve.open();
+        // Nothing else comes before it.
+        receive! {
+            n: u64 => assert_eq!(n, 2),
+            length: usize => panic!("{length} bytes came first"),
+            exit: Exit => panic!("the exit of {} came first", exit.from),
+            after LIMIT => panic!("nothing came"),
+        }
+        comes(remote, sender).await;
     });
 }

@@ -617,13 +617,13 @@ fn bad_dist_structure() {
         ("a number in a longer form", frame(&[0x11, 0x80, 0x00, 0, 0, 0])),
         ("an exit without a reason", frame(&[0x14, 0, 0, 0, 0, 1])),
         ("an exit that is neither", frame(&[0x14, 0, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0])),
-        ("an exit with no such reason", frame(&[0x14, 0, 0, 0, 0, 1, 0, 0, 0, 1, 99, 0])),
+        ("an exit with no such reason", frame(&[0x14, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 99])),
         ("an exit with an empty reason", frame(&[0x14, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0])),
         ("a monitor without a serial", frame(&[0x15, 0, 0, 0, 0])),
         ("a monitor with half a reference", frame(&[0x15, 0, 0, 0, 0, 1])),
         ("a monitor with more", frame(&[0x15, 0, 0, 0, 0, 1, 1, 1])),
         ("a demonitor without a serial", frame(&[0x16, 0, 0, 0, 0])),
-        ("a down that is neither", frame(&[0x17, 0, 0, 2, 0, 0, 0, 0, 0, 1, 0, 0])),
+        ("a down that is neither", frame(&[0x17, 0, 0, 2, 0, 0, 0, 0, 0, 0, 1, 0])),
         ("a down without a reason", frame(&[0x17, 0, 0, 0, 1, 0])),
         ("a spawn reply without a result", frame(&[0x18, 0, 0, 1, 0])),
         ("a spawn reply with no such result", frame(&[0x18, 0, 0, 1, 0, 4])),
@@ -651,7 +651,7 @@ fn bad_dist_structure() {
 fn bad_dist_ext_control() {
     let reason = |bytes: &[u8]| {
         let length = (bytes.len() as u32).to_be_bytes();
-        frame(&[&[0x14, 0, 0, 0, 0, 0][..], &length, bytes, &[0]].concat())
+        frame(&[&[0x14, 0, 0, 0, 0, 0, 0][..], &length, bytes].concat())
     };
     bad_frames(vec![
         ("a reason that is cut off", reason(&[7 + 1])),
@@ -670,12 +670,12 @@ fn bad_dist_ext_size() {
     bad_frames(vec![
         ("a frame above the limit", vec![0x01, 0x00, 0x00, 0x01, 0x10]),
         ("the largest frame", vec![0xff, 0xff, 0xff, 0xff]),
-        ("a payload longer than the frame", frame(&message(&[0, 0, 0, 9, 1, 2, 3]))),
-        ("the longest payload", frame(&message(&[0xff, 0xff, 0xff, 0xff, 1, 2, 3]))),
-        ("a payload shorter than the frame", frame(&message(&[0, 0, 0, 1, 1, 2, 3, 4, 5, 6]))),
-        ("more nodes than bytes", frame(&message(&[0, 0, 0, 0, 100, 0, 1]))),
-        ("more nodes than allowed", frame(&message(&[&[0, 0, 0, 0][..], &varint(5000)].concat()))),
-        ("a node that is not defined", frame(&message(&[0, 0, 0, 0, 1, 99]))),
+        ("a payload longer than the frame", frame(&message(&[0, 0, 0, 0, 9, 1, 2, 3]))),
+        ("the longest payload", frame(&message(&[0, 0xff, 0xff, 0xff, 0xff, 1, 2, 3]))),
+        ("a payload shorter than the frame", frame(&message(&[0, 0, 0, 0, 1, 1, 2, 3]))),
+        ("more nodes than bytes", frame(&message(&[100, 0, 1]))),
+        ("more nodes than allowed", frame(&message(&varint(5000)))),
+        ("a node that is not defined", frame(&message(&[1, 99, 0, 0, 0, 0]))),
         ("a text longer than the frame", frame(&[2, 1, 100, b'a'])),
         ("the longest text", frame(&[&[2, 1][..], &varint(u64::MAX)].concat())),
         ("a text above the limit", frame(&[&[2, 1][..], &text(&"x".repeat(1021))].concat())),
@@ -698,7 +698,10 @@ fn bad_dist_ext_spawn_request_arg_list() {
             spawn(&[0x20, 0, 1, 0, 0, 0, 0, 0, 0, 9, 1, 0, 0, 0, 0, 0]),
         ),
         ("arguments of no type", spawn(&[0x20, 0, 1, 0, 0, 0, 0, 0, 0, 1, 9, 0, 0, 0, 0, 0])),
-        ("arguments that are cut off", spawn(&[0x20, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 5, 1])),
+        (
+            "arguments that are cut off",
+            spawn(&[0x20, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 5, 1]),
+        ),
         ("more than the arguments", spawn(&[0x20, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 7])),
     ]);
     // Arguments of another shape are answered, and nothing is closed.
@@ -825,6 +828,43 @@ fn async_dist_port_dctrlr() {
         busy::all_came(filler, sink).await;
         assert_eq!(next!(u64), MESSAGES * (16 << 10));
     });
+}
+
+fn large_reason() -> ExitReason {
+    ExitReason::term(vec![7_u8; busy::LARGE_BYTES])
+}
+
+/// BUSY-7, TICK-6.
+#[test]
+fn message_latency_large_message() {
+    busy::small_comes_first(
+        |remote| send(remote, busy::Do::Data(vec![7; busy::LARGE_BYTES])),
+        |_, _| async { assert_eq!(next!(usize), busy::LARGE_BYTES) },
+    );
+}
+
+/// BUSY-7.
+#[test]
+fn message_latency_large_link_exit() {
+    busy::small_comes_first(
+        |_| fika::exit(large_reason()),
+        |_, sender| async move {
+            let exit = next!(Exit);
+            assert_eq!((exit.from, exit.reason), (sender, large_reason()));
+        },
+    );
+}
+
+/// BUSY-7.
+#[test]
+fn message_latency_large_exit2() {
+    busy::small_comes_first(
+        |remote| exit_process(remote, large_reason()),
+        |_, sender| async move {
+            let exit = next!(Exit);
+            assert_eq!((exit.from, exit.reason), (sender, large_reason()));
+        },
+    );
 }
 
 /// EPMD-19: a node that brings up no port mapper needs one that is there.

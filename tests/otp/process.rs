@@ -1026,3 +1026,37 @@ fn command_line_max_heap_size() {
     });
     node.stop();
 }
+
+/// Sends so many bytes by this alias, and then says so by its owner's pid.
+#[remote(name = "process::sends_by_alias")]
+async fn sends_by_alias(alias: Reference, owner: Pid) {
+    for size in [0, 1000, 20_000, 65_536, 65_537, 3_000_000] {
+        send(alias, vec![7_u8; size]);
+    }
+    send(owner, ());
+}
+
+/// ALIAS-11, BUSY-7: messages in pieces by an alias arrive whole and in order, and none when it is
+/// not active any more.
+#[test]
+fn dist_frag_alias() {
+    let place = Place::new();
+    let there = place.os("there").start();
+    place.node("here").block_on(async move {
+        for active in [true, false] {
+            let alias = alias();
+            if !active {
+                unalias(alias);
+            }
+            spawn_on(place.name("there"), sends_by_alias(alias, self_pid())).await;
+            if active {
+                for size in [0, 1000, 20_000, 65_536, 65_537, 3_000_000] {
+                    assert_eq!(next!(Vec<u8>), vec![7_u8; size]);
+                }
+            }
+            next!(());
+            none!(Vec<u8>);
+        }
+    });
+    drop(there);
+}

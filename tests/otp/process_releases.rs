@@ -90,7 +90,7 @@ impl Release {
             let down = [down, varint(reference), varint(no_alias)].concat();
             let exit = [&[0x14][..], &to, &[5, 9, 1]].concat();
             // The reason shutdown.
-            let reason = [0, 0, 0, 1, 1, 0];
+            let reason = [0, 0, 0, 0, 1, 1];
             peer.write(
                 &[frame(&[&exit[..], &reason].concat()), frame(&[&down[..], &reason].concat())]
                     .concat(),

@@ -2,8 +2,8 @@
 
 use fika_runtime::{Creation, NodeId};
 
-use crate::proto::connection::{Config, Connection};
-use crate::proto::limits::Limits;
+use crate::proto::connection::{Config, Receiving};
+use crate::proto::limits::{FRAME_BYTES_MAX, Limits};
 
 /// The first byte says into pieces of which size the rest is cut.
 pub fn frames(bytes: &[u8]) {
@@ -15,35 +15,35 @@ pub fn frames(bytes: &[u8]) {
 
 /// The events of these pieces, and the error at their end if there is one.
 fn events(pieces: &[&[u8]]) -> Vec<String> {
-    let mut connection = connection(node("here@fuzz"), node("there@fuzz"));
-    let mut events = Vec::new();
+    let mut receiving = receiving(node("here@fuzz"), node("there@fuzz"));
+    let mut said = Vec::new();
     for piece in pieces {
-        connection.read_buffer().extend_from_slice(piece);
-        loop {
-            match connection.poll_event() {
-                Ok(Some(event)) => events.push(format!("{event:?}")),
-                Ok(None) => break,
-                Err(error) => {
-                    events.push(error.to_string());
-                    let again = connection.poll_event();
-                    assert_eq!(again.err().map(|error| error.to_string()).as_ref(), events.last());
-                    assert_eq!(connection.read_buffer().len(), 0, "what is wrong is not kept");
-                    return events;
-                }
-            }
+        let mut events = Vec::new();
+        let result = receiving.handle(piece, &mut events);
+        said.extend(events.drain(..).map(|event| format!("{event:?}")));
+        if let Err(error) = result {
+            assert_eq!(receiving.handle(piece, &mut events), Err(error.clone()));
+            assert_eq!(receiving.kept_bytes(), 0, "what is wrong is not kept");
+            said.push(error.to_string());
+            return said;
         }
-        let kept = connection.read_buffer().len();
-        assert!(kept <= 4 + Limits::MESSAGE_BYTES.start(), "{kept} bytes are no frame");
+        let kept = receiving.kept_bytes();
+        let most = FRAME_BYTES_MAX + 4 + limits().partial_bytes_max();
+        assert!(kept <= most, "{kept} bytes are more than may be under way");
     }
-    events
+    said
 }
 
 pub(super) fn node(name: &str) -> NodeId {
     NodeId::of(&name.parse().expect("it is a name"), Creation(7))
 }
 
-/// A connection whose limit is near.
-pub(super) fn connection(local: NodeId, peer: NodeId) -> Connection {
-    let limits = Limits { message_bytes_max: *Limits::MESSAGE_BYTES.start() };
-    Connection::new(Config { local, peer, hidden: false, priority: true, intensity: 4, limits })
+fn limits() -> Limits {
+    Limits { message_bytes_max: *Limits::MESSAGE_BYTES.start() }
+}
+
+/// The receiving half of a connection whose limit is near.
+pub(super) fn receiving(local: NodeId, peer: NodeId) -> Receiving {
+    let limits = limits();
+    Config { local, peer, hidden: false, priority: true, intensity: 4, limits }.connection().1
 }

@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use fika_macros::{receive, remote};
 use fika_runtime::{
     Carried, Carrier, Conditions, ConnectionId, EncodeError, Env, Local, MailboxLimit, Node,
-    NodeId, NodeName, NotCarried, RemoteDest, Signal, SpawnRequest, Stepper, Time, alias, link,
-    mailbox_limit, monitor, register, self_pid, send, spawn, trap_exit,
+    NodeId, NodeName, NotCarried, Pid, RemoteDest, Signal, SpawnRequest, Stepper, Time, alias,
+    link, mailbox_limit, monitor, register, self_pid, send, spawn, trap_exit,
 };
 
 use super::frames;
@@ -30,9 +30,11 @@ pub fn node(bytes: &[u8]) {
     node.set_carrier(Arc::new(Nowhere));
     node.spawn(processes());
     run(&stepper);
-    let mut connection = frames::connection(id, frames::node("there@fuzz"));
-    connection.read_buffer().extend_from_slice(bytes);
-    while let Ok(Some(event)) = connection.poll_event() {
+    let mut receiving = frames::receiving(id, frames::node("there@fuzz"));
+    let mut events = Vec::new();
+    // What came before an error counts.
+    let _ = receiving.handle(bytes, &mut events);
+    for event in events {
         stepper.enter(|| match event {
             Event::Signal { target, signal } => drop(node.receive(&target, signal)),
             Event::Spawn(request) => drop(node.receive_spawn(request)),
@@ -134,11 +136,17 @@ struct Nowhere;
 const NOWHERE: Carried = Carried { connection: ConnectionId(1), congested: None };
 
 impl Carrier for Nowhere {
-    fn send(&self, _: RemoteDest, _: Signal) -> Result<Carried, EncodeError> {
+    fn send(&self, _: Option<Pid>, _: RemoteDest, _: Signal) -> Result<Carried, EncodeError> {
         Ok(NOWHERE)
     }
 
-    fn send_if(&self, _: RemoteDest, _: Signal, _: Conditions) -> Result<Carried, NotCarried> {
+    fn send_if(
+        &self,
+        _: Option<Pid>,
+        _: RemoteDest,
+        _: Signal,
+        _: Conditions,
+    ) -> Result<Carried, NotCarried> {
         Ok(NOWHERE)
     }
 

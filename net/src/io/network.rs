@@ -6,7 +6,7 @@
 //!
 //! Addresses are those of TCP. A network of another kind gives them a meaning of its own.
 
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -123,6 +123,26 @@ pub trait Socket: Send + Sync + 'static {
     /// `WouldBlock` when there is no room; what has broken the connection.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
 
+    /// As [`try_read`](Self::try_read), into the first of these first, of which one at least is
+    /// not empty. One that is not implemented reads into that one only.
+    ///
+    /// # Errors
+    /// As [`try_read`](Self::try_read).
+    fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let first = bufs.iter_mut().find(|buf| !buf.is_empty());
+        first.map_or(Ok(0), |buf| self.try_read(buf))
+    }
+
+    /// As [`try_write`](Self::try_write), of all of these in their order, of which one at least
+    /// is not empty. One that is not implemented takes of the first one only.
+    ///
+    /// # Errors
+    /// As [`try_write`](Self::try_write).
+    fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        let first = bufs.iter().find(|buf| !buf.is_empty());
+        first.map_or(Ok(0), |buf| self.try_write(buf))
+    }
+
     /// Ends one direction or both. What was written before it still arrives.
     ///
     /// # Errors
@@ -199,4 +219,11 @@ pub trait Handler: Send + Sync + 'static {
     /// It runs on the worker that is parked, before that worker does anything else: it
     /// should be done soon, and must neither block nor park.
     fn ready(&self, readable: bool, writable: bool);
+
+    /// The same, from a network that says more: the peer has neither ended the connection nor
+    /// reset it, and a [`try_read`](Socket::try_read) that comes back with less than it has room
+    /// for has read all that there was. Whatever comes after that is told again, an end as well.
+    fn ready_and_open(&self, readable: bool, writable: bool) {
+        self.ready(readable, writable);
+    }
 }

@@ -140,7 +140,11 @@ impl Poller {
         }
         let handler = self.shared.sources.lock().entry(event.token).map(|e| e.handler.clone());
         if let Some(Some(handler)) = handler {
-            handler.ready(event.readable, event.writable);
+            if event.ended {
+                handler.ready(true, true);
+            } else {
+                handler.ready_and_open(event.readable, event.writable);
+            }
         }
     }
 }

@@ -7,7 +7,7 @@
 //! Invariant: a stream is driven either by its futures or, after [`Stream::set_handler`], by
 //! its handler with `try_read` and `try_write`.
 
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 
@@ -74,6 +74,16 @@ impl Stream {
     /// Writes what there is room for, without waiting.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.socket.try_write(bytes)
+    }
+
+    /// The same, into several buffers.
+    pub(crate) fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.socket.try_read_vectored(bufs)
+    }
+
+    /// The same, of several buffers.
+    pub(crate) fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.socket.try_write_vectored(bufs)
     }
 
     /// From now on `handler` is called in the driver's own turn, in place of waking

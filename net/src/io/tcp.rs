@@ -1,7 +1,7 @@
 //! TCP on a poller: [`Poller`] as a network, and its sockets. How it listens is in
 //! `tcp_listener`.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 
@@ -79,6 +79,14 @@ impl Socket for TcpSocket {
 
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         (&*self.socket).write(bytes)
+    }
+
+    fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        (&*self.socket).read_vectored(bufs)
+    }
+
+    fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self.socket).write_vectored(bufs)
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {

@@ -8,7 +8,7 @@
 //! stay: to remove one could take it from under somebody who has just opened it.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -161,6 +161,14 @@ impl Socket for UnixSocket {
 
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         (&*self.socket).write(bytes)
+    }
+
+    fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        (&*self.socket).read_vectored(bufs)
+    }
+
+    fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self.socket).write_vectored(bufs)
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {

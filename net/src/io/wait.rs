@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use mio::{Poll, Registry, Token};
 
-/// Something has happened to a source. An error or a hang-up counts as both.
+/// Something has happened to a source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Event {
     pub(super) token: Token,
     pub(super) readable: bool,
     pub(super) writable: bool,
+    /// The peer has ended the connection, or it is broken.
+    pub(super) ended: bool,
 }
 
 /// How many events one wait fetches: enough for every peer of a large cluster to have said
@@ -74,8 +76,9 @@ fn event(event: &mio::event::Event) -> Event {
     let broken = event.is_error() || event.is_read_closed() || event.is_write_closed();
     Event {
         token: event.token(),
-        readable: event.is_readable() || broken,
-        writable: event.is_writable() || broken,
+        readable: event.is_readable(),
+        writable: event.is_writable(),
+        ended: broken,
     }
 }
 
@@ -113,8 +116,9 @@ mod exact {
         let broken = flags.intersects(EventFlags::ERR | EventFlags::HUP | EventFlags::RDHUP);
         Event {
             token: Token(usize::try_from(data.u64()).unwrap_or(usize::MAX)),
-            readable: flags.intersects(EventFlags::IN | EventFlags::PRI) || broken,
-            writable: flags.intersects(EventFlags::OUT) || broken,
+            readable: flags.intersects(EventFlags::IN | EventFlags::PRI),
+            writable: flags.intersects(EventFlags::OUT),
+            ended: broken,
         }
     }
 }
@@ -150,7 +154,10 @@ mod tests {
             wait.coarse = coarse;
             waker.wake().unwrap();
             let told = wait.wait(None).unwrap();
-            assert_eq!(told, [Event { token: Token(7), readable: true, writable: false }]);
+            assert_eq!(
+                told,
+                [Event { token: Token(7), readable: true, writable: false, ended: false }]
+            );
             assert_eq!(wait.wait(Some(Duration::ZERO)).unwrap(), [], "told twice");
         }
     }

@@ -1,9 +1,9 @@
 //! One connection to a node, from the first signal that wants to go there to its end.
 //!
-//! While it is pending, signals wait in it in their order. When it is up, senders encode
-//! into its output under its lock, and whatever a worker's turn has gathered goes out in
-//! one write; the worker that waits for the socket reads and routes. When it is down it stays
-//! so: the next signal to that node makes another one.
+//! While it is pending, signals wait in it in their order. When it is up, senders put what they
+//! have encoded into its output under its lock, and whatever a worker's turn has gathered goes
+//! out in one write (`writing`); the worker that waits for the socket reads and routes
+//! (`reading`). When it is down it stays so: the next signal to that node makes another one.
 //!
 //! It notes which local processes have links, monitors or requests over it, and tells them
 //! of the loss; what they make of it is theirs. Which channel a node has is `table`'s to
@@ -13,76 +13,91 @@
 //! 1. No signal is delivered while `state` is locked: an answer may come back to it.
 //! 2. `reading` is held from the read to the last delivery of what was read, so signals
 //!    arrive in order, and a loss is told of after all of them.
+//! 3. `writing` is held from when a batch is taken until it is written, so bytes go out in
+//!    order. Who has it may lock `state`; nobody does it the other way around.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::Shutdown;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use fika_runtime::{
     Carried, Congested, ConnectionId, EncodeError, ExitReason, Node, NodeDownReason, NodeId,
-    NodeName, NodeType, Observed, Pid, RemoteDest, Signal, SpawnRequest, Target,
+    NodeName, NodeType, Observed, Pid, RemoteDest, Signal, SpawnError, SpawnRequest, Target,
 };
 use parking_lot::{Mutex, MutexGuard};
 
 use super::config::Config;
 use super::congestion::Congestion;
-use super::handler::{NetHandler, admit};
+use super::handler::NetHandler;
 use super::net::Net;
-use super::net_kernel::Command;
+use super::reading::Reading;
+use super::writing::{Pace, Writing};
 use crate::io::{Handler, SocketOptions, Stream};
-use crate::proto::connection::{Connection, Event};
+use crate::proto::connection::{Receiving, Sending};
 use crate::proto::control::SendError;
+use crate::proto::limits::Limits;
+use crate::proto::parcel::{Cargo, Parcel};
 use crate::proto::tick::Verdict;
-
-/// What is read in one system call.
-const READ_BYTES: usize = 64 << 10;
-
-/// After so many reads in a row others have their turn; the rest is read in the next one.
-const READS_IN_A_ROW: usize = 16;
 
 /// The set of watchers is searched for the dead when it has grown to this and doubled.
 const WATCHERS_KEPT: usize = 1024;
 
 pub(super) struct Channel {
     id: ConnectionId,
-    peer: NodeName,
-    net: Weak<Net>,
-    this: Weak<Channel>,
-    /// What is read into; see invariant 2.
-    reading: Mutex<Vec<u8>>,
-    state: Mutex<State>,
-    /// Has output that nobody has begun to write.
-    dirty: AtomicBool,
+    pub(super) peer: NodeName,
+    pub(super) net: Weak<Net>,
+    pub(super) this: Weak<Channel>,
+    limits: Limits,
+    pub(super) state: Mutex<State>,
+    /// What is read with, while the channel is up; see invariant 2.
+    pub(super) reading: Mutex<Option<Reading>>,
+    /// The bytes that it has received.
+    pub(super) received: AtomicU64,
+    /// What is being written; see invariant 3.
+    pub(super) writing: Mutex<Writing>,
+    pub(super) pace: Pace,
     /// A user's word in what comes in.
-    handler: Option<Arc<dyn NetHandler>>,
-    observed: Observed,
+    pub(super) handler: Option<Arc<dyn NetHandler>>,
+    pub(super) observed: Observed,
 }
 
-struct State {
-    phase: Phase,
-    congestion: Congestion,
+pub(super) struct State {
+    pub(super) phase: Phase,
+    pub(super) congestion: Congestion,
     watchers: Watchers,
 }
 
-enum Phase {
-    /// What was sent waits, in order.
-    Pending(Vec<Queued>),
+pub(super) enum Phase {
+    Pending(Pending),
     Up(Box<Up>),
     Down,
 }
 
-enum Queued {
-    Signal(RemoteDest, Signal),
-    Spawn(SpawnRequest),
+/// What was sent waits, in order.
+#[derive(Default)]
+pub(super) struct Pending {
+    queue: Vec<Queued>,
+    bytes: usize,
 }
 
-struct Up {
+/// Something to be sent. A signal has a destination.
+pub(super) struct Queued {
+    /// The process that sends it, if one does.
+    pub(super) sender: Option<Pid>,
+    pub(super) to: Option<RemoteDest>,
+    pub(super) parcel: Parcel,
+}
+
+pub(super) struct Up {
     node: NodeId,
     hidden: bool,
-    connection: Connection,
-    stream: Stream,
+    pub(super) sending: Sending,
+    stream: Arc<Stream>,
+    /// Ends that are told when the connection is not congested any more (BUSY-5): a reason
+    /// that many share is there once, as long as it is not encoded.
+    deferred: VecDeque<(RemoteDest, Signal)>,
 }
 
 /// Local processes with links, monitors or requests over a connection, and some that had.
@@ -93,7 +108,7 @@ struct Watchers {
     kept: usize,
 }
 
-/// What became of a signal.
+/// What became of something that was to be sent.
 pub(super) enum Sent {
     /// It is queued.
     Yes {
@@ -101,11 +116,11 @@ pub(super) enum Sent {
         congested: bool,
     },
     /// It is not, since more waits already.
-    Busy(Signal),
+    Busy(Parcel),
     /// It is for an earlier life of the node.
-    Stale(Signal),
+    Stale(Box<Queued>),
     /// The channel is down.
-    Gone(Signal),
+    Gone(Box<Queued>),
 }
 
 impl Channel {
@@ -117,16 +132,19 @@ impl Channel {
         observed: Observed,
     ) -> Arc<Channel> {
         let congestion = Congestion::new(config.output_high_bytes, config.output_low_bytes);
-        let phase = Phase::Pending(Vec::new());
+        let phase = Phase::Pending(Pending::default());
         let state = State { phase, congestion, watchers: Watchers::default() };
         Arc::new_cyclic(|this| Channel {
             id,
             peer,
             net,
             this: this.clone(),
-            reading: Mutex::default(),
+            limits: config.limits(),
             state: Mutex::new(state),
-            dirty: AtomicBool::new(false),
+            reading: Mutex::default(),
+            received: AtomicU64::new(0),
+            writing: Mutex::default(),
+            pace: Pace::default(),
             handler: config.handler.clone(),
             observed,
         })
@@ -148,6 +166,11 @@ impl Channel {
         matches!(self.state.lock().phase, Phase::Down)
     }
 
+    /// Whether more waits than is good.
+    pub(super) fn is_congested(&self) -> bool {
+        self.state.lock().is_congested()
+    }
+
     /// The type of the node at the other end, while the channel is up.
     pub(super) fn node_type(&self) -> Option<NodeType> {
         match &self.state.lock().phase {
@@ -167,72 +190,76 @@ impl Channel {
         Carried { connection: self.id, congested }
     }
 
-    /// Sends a signal, or has it wait. `nosuspend`: not if more waits than is good.
-    pub(super) fn send(
-        &self,
-        to: &RemoteDest,
-        signal: Signal,
-        nosuspend: bool,
-    ) -> Result<Sent, EncodeError> {
+    /// The end of a process is told later, if the connection is congested.
+    pub(super) fn defer(&self, to: &RemoteDest, signal: Signal) -> Option<Signal> {
+        let mut state = self.state.lock();
+        let congested = state.is_congested();
+        match &mut state.phase {
+            Phase::Up(up) if up.is_for(to) && (congested || !up.deferred.is_empty()) => {
+                up.deferred.push_back((to.clone(), signal));
+                None
+            }
+            _ => Some(signal),
+        }
+    }
+
+    /// Sends it, or has it wait. `nosuspend`: not if more waits than is good.
+    pub(super) fn send(&self, queued: Queued, nosuspend: bool) -> Result<Sent, EncodeError> {
         let mut state = self.state.lock();
         if nosuspend && state.is_congested() {
-            return Ok(Sent::Busy(signal));
+            return Ok(Sent::Busy(queued.parcel));
         }
-        if let Signal::Link { from } | Signal::Monitor { from, .. } = &signal {
-            state.watch(*from, &self.net);
+        if let Some(watcher) = queued.watcher() {
+            state.watch(watcher, &self.net);
         }
         match &mut state.phase {
-            Phase::Pending(queue) => queue.push(Queued::Signal(to.clone(), signal)),
-            Phase::Down => return Ok(Sent::Gone(signal)),
-            Phase::Up(up) if !up.is_for(to) => return Ok(Sent::Stale(signal)),
+            Phase::Pending(pending) => {
+                pending.bytes += queued.parcel.size();
+                pending.queue.push(queued);
+                Ok(Sent::Yes { congested: state.is_congested() })
+            }
+            Phase::Down => Ok(Sent::Gone(queued.into())),
+            Phase::Up(up) if !queued.to.as_ref().is_none_or(|to| up.is_for(to)) => {
+                Ok(Sent::Stale(queued.into()))
+            }
             Phase::Up(up) => {
-                up.send(to, signal)?;
-                return Ok(Sent::Yes { congested: self.sent(state) });
+                let answer = up.send(queued)?;
+                let congested = self.sent(state);
+                answer.into_iter().for_each(|(to, answer)| self.deliver(&Target::Pid(to), answer));
+                Ok(Sent::Yes { congested })
             }
         }
-        Ok(Sent::Yes { congested: false })
     }
 
     /// Something was put into the output; true if more waits now than is good.
     fn sent(&self, mut state: MutexGuard<'_, State>) -> bool {
-        let waiting = state.output_bytes();
-        self.observed.tell(|observer| observer.queued(self.id, waiting));
+        let bytes = state.output_bytes();
+        self.observed.tell(|observer| observer.queued(self.id, bytes));
         let congested = state.is_congested();
         drop(state);
-        self.has_output();
+        self.has_output(bytes);
         congested
-    }
-
-    /// Sends a request to spawn; true if more waits now than is good. Gives it back when the
-    /// channel is down.
-    pub(super) fn spawn(&self, request: SpawnRequest) -> Result<bool, Box<SpawnRequest>> {
-        let mut state = self.state.lock();
-        state.watch(request.from, &self.net);
-        match &mut state.phase {
-            Phase::Pending(queue) => queue.push(Queued::Spawn(request)),
-            Phase::Down => return Err(request.into()),
-            Phase::Up(up) => {
-                let answer = up.spawn(request);
-                let congested = self.sent(state);
-                answer.into_iter().for_each(|(to, answer)| self.deliver(&Target::Pid(to), answer));
-                return Ok(congested);
-            }
-        }
-        Ok(false)
     }
 
     /// The handshake is over: what has waited goes out. Nothing is read before
     /// [`activate`](Channel::activate). False if the channel is not pending any more.
+    /// `early`: what the peer has sent together with its handshake.
     pub(super) fn go_up(
         &self,
-        connection: Connection,
+        (sending, receiving): (Sending, Receiving),
+        early: &[u8],
         stream: Stream,
         hidden: bool,
     ) -> Option<NodeId> {
+        let stream = Arc::new(stream);
+        let mut reading = self.reading.lock();
+        let mut writing = self.writing.lock();
         let mut state = self.state.lock();
-        let Phase::Pending(queue) = &mut state.phase else { return None };
-        let queue = std::mem::take(queue);
-        let node = connection.peer();
+        let Phase::Pending(pending) = &mut state.phase else { return None };
+        let queue = std::mem::take(&mut pending.queue);
+        *reading = Some(Reading::new(receiving, stream.clone(), early));
+        *writing = Writing::new(stream.clone());
+        let node = sending.peer();
         if let Ok(local) = stream.local_addr() {
             let ends = [local, stream.peer_addr()];
             self.observed.tell(|observer| {
@@ -242,25 +269,28 @@ impl Channel {
                 }
             });
         }
-        let mut up = Box::new(Up { node, hidden, connection, stream });
+        let deferred = VecDeque::new();
+        let mut up = Box::new(Up { node, hidden, sending, stream, deferred });
         let mut answers = Vec::new();
         for queued in queue {
-            match queued {
-                Queued::Spawn(request) => answers.extend(up.spawn(request)),
-                Queued::Signal(to, signal) if up.is_for(&to) => {
-                    if let Err(error) = up.send(&to, signal) {
+            match &queued.to {
+                Some(to) if !up.is_for(to) => {
+                    answers.extend(stale(to, queued.parcel.into_cargo()));
+                }
+                _ => match up.send(queued) {
+                    Ok(answer) => answers.extend(answer),
+                    Err(error) => {
                         tracing::error!(node = %self.peer, %error, "a signal was not sent");
                     }
-                }
-                Queued::Signal(to, signal) => answers.extend(stale(&to, signal)),
+                },
             }
         }
         state.phase = Phase::Up(up);
-        drop(state);
+        drop((reading, writing));
+        self.sent(state);
         for (to, answer) in answers {
             self.deliver(&Target::Pid(to), answer);
         }
-        self.has_output();
         Some(node)
     }
 
@@ -275,11 +305,16 @@ impl Channel {
     /// Ends the channel: watchers are told, then net_kernel. Does nothing when it is down.
     pub(super) fn lose(self: &Arc<Self>, reason: NodeDownReason) {
         // After all that was read has been delivered.
-        let _reading = self.reading.lock();
-        self.lose_read(reason);
+        let mut reading = self.reading.lock();
+        self.lose_read(&mut reading, reason);
     }
 
-    fn lose_read(self: &Arc<Self>, reason: NodeDownReason) {
+    pub(super) fn lose_read(
+        self: &Arc<Self>,
+        reading: &mut Option<Reading>,
+        reason: NodeDownReason,
+    ) {
+        *reading = None;
         let mut state = self.state.lock();
         let phase = std::mem::replace(&mut state.phase, Phase::Down);
         let watchers = std::mem::take(&mut state.watchers);
@@ -296,6 +331,8 @@ impl Channel {
             }
         };
         self.observed.tell(|observer| observer.lost(self.id));
+        // Whoever writes lets go of what is left.
+        self.write();
         for pid in watchers.pids {
             let signal = Signal::ConnectionLost { node, connection: self.id };
             self.deliver(&Target::Pid(pid), signal);
@@ -309,7 +346,7 @@ impl Channel {
     /// Sends a tick if nothing else is about to go out.
     pub(super) fn tick(&self) {
         if let Phase::Up(up) = &mut self.state.lock().phase {
-            up.connection.queue_tick();
+            up.sending.queue_tick();
         }
         self.write();
     }
@@ -333,10 +370,10 @@ impl Channel {
     /// One check of the ticks.
     pub(super) fn check(self: &Arc<Self>) {
         // After a stall of our own the peer's bytes are waiting to be read: they count.
-        self.read();
+        self.read(false);
         let mut state = self.state.lock();
         let Phase::Up(up) = &mut state.phase else { return };
-        let verdict = up.connection.handle_tick();
+        let verdict = up.sending.handle_tick(self.received.load(Ordering::Relaxed));
         drop(state);
         match verdict {
             Verdict::Quiet => {}
@@ -348,123 +385,15 @@ impl Channel {
         }
     }
 
-    /// There is output: it goes out at the end of the turn.
-    fn has_output(&self) {
-        if !self.dirty.swap(true, Ordering::AcqRel)
-            && let (Some(net), Some(this)) = (self.net.upgrade(), self.this.upgrade())
-        {
-            net.note_output(&this);
-        }
-    }
-
-    /// Writes what there is room for.
-    pub(super) fn write(&self) {
-        self.dirty.store(false, Ordering::Release);
-        let mut state = self.state.lock();
-        let State { phase, congestion, .. } = &mut *state;
-        let Phase::Up(up) = phase else { return };
-        up.write();
-        let go_on = congestion.written(up.connection.output_bytes());
-        drop(state);
-        self.go_on(go_on);
-    }
-
     /// There is room again for these.
-    fn go_on(&self, held_up: BTreeSet<Pid>) {
+    pub(super) fn go_on(&self, held_up: BTreeSet<Pid>) {
         for pid in held_up {
             self.deliver(&Target::Pid(pid), Signal::ConnectionRoom { connection: self.id });
         }
     }
 
-    /// Reads what is there, and routes it.
-    fn read(self: &Arc<Self>) {
-        let mut buffer = self.reading.lock();
-        buffer.resize(READ_BYTES, 0);
-        let mut events = Vec::new();
-        for _ in 0..READS_IN_A_ROW {
-            let read = self.read_once(&mut buffer, &mut events);
-            events.drain(..).for_each(|event| self.route(event));
-            match read {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(reason) => return self.lose_read(reason),
-            }
-        }
-        // More may be there, and the network will not say so again.
-        if let Some(net) = self.net.upgrade() {
-            net.command(Command::Read(self.clone()));
-        }
-    }
-
-    /// Takes the events out of what has been read, be it by the handshake, and then reads more.
-    /// True if there may be more events; an error if the connection has ended.
-    fn read_once(
-        &self,
-        buffer: &mut [u8],
-        events: &mut Vec<Event>,
-    ) -> Result<bool, NodeDownReason> {
-        let mut state = self.state.lock();
-        let Phase::Up(up) = &mut state.phase else { return Ok(false) };
-        loop {
-            match up.connection.poll_event() {
-                Ok(Some(event)) => events.push(event),
-                Ok(None) => break,
-                Err(error) => {
-                    if let Some(net) = self.net.upgrade() {
-                        net.log_misbehaved(&self.peer, &error);
-                    }
-                    self.observed.tell(|observer| observer.misbehaved(self.id, &error.to_string()));
-                    return Err(NodeDownReason::ConnectionClosed);
-                }
-            }
-        }
-        loop {
-            match up.stream.try_read(buffer) {
-                Ok(0) => return Err(NodeDownReason::ConnectionClosed),
-                Ok(read) => {
-                    up.connection.read_buffer().extend_from_slice(&buffer[..read]);
-                    return Ok(true);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(closed_by(&error)),
-            }
-        }
-    }
-
-    fn route(&self, event: Event) {
-        let Some(node) = self.node() else { return };
-        self.observed.tell(|observer| {
-            if let Event::Signal { target, signal } = &event {
-                observer.received(self.id, target, signal);
-            }
-        });
-        // Without a handler, which is what most nodes are, this is all that is done for it.
-        let event = match &self.handler {
-            None => event,
-            Some(handler) => match self.admit(&**handler, event) {
-                Some(event) => event,
-                None => return,
-            },
-        };
-        let watcher = match event {
-            Event::Signal { target, signal } => {
-                let watches = matches!(signal, Signal::Link { .. } | Signal::Monitor { .. });
-                node.receive(&target, signal).filter(|_| watches)
-            }
-            Event::Spawn(request) => {
-                let watches = request.link || request.monitor;
-                node.receive_spawn(request).filter(|_| watches)
-            }
-        };
-        if let Some(watcher) = watcher {
-            self.state.lock().watch(watcher, &self.net);
-        }
-    }
-
-    /// What the user's handler lets through.
-    fn admit(&self, handler: &dyn NetHandler, event: Event) -> Option<Event> {
-        admit(handler, &*self.net.upgrade()?, &self.peer, event)
+    pub(super) fn watch(&self, pid: Pid) {
+        self.state.lock().watch(pid, &self.net);
     }
 
     fn deliver(&self, to: &Target, signal: Signal) {
@@ -473,8 +402,12 @@ impl Channel {
         }
     }
 
-    fn node(&self) -> Option<Node> {
+    pub(super) fn node(&self) -> Option<Node> {
         self.net.upgrade()?.node()
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
     }
 }
 
@@ -482,10 +415,21 @@ impl Handler for Channel {
     fn ready(&self, readable: bool, writable: bool) {
         let Some(this) = self.this.upgrade() else { return };
         if readable {
-            this.read();
+            this.read(false);
         }
         if writable {
             this.write();
+        }
+    }
+
+    fn ready_and_open(&self, readable: bool, writable: bool) {
+        let Some(this) = self.this.upgrade() else { return };
+        if readable {
+            this.read(true);
+        }
+        // One packet usually reports both: only what has waited for room is written.
+        if writable {
+            this.has_room();
         }
     }
 }
@@ -500,20 +444,18 @@ impl Congested for Channel {
     }
 }
 
-impl Up {
-    /// Writes what there is room for.
-    fn write(&mut self) {
-        while self.connection.output_bytes() > 0 {
-            match self.stream.try_write(self.connection.output()) {
-                Ok(0) => return,
-                Ok(written) => self.connection.advance_output(written),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // When there is room the network says so; when it is broken, as well.
-                Err(_) => return,
-            }
+impl Queued {
+    /// Who is to be told of the loss of the connection.
+    fn watcher(&self) -> Option<Pid> {
+        match self.parcel.cargo() {
+            Cargo::Spawn(request) => Some(request.from),
+            Cargo::Signal(Signal::Link { from } | Signal::Monitor { from, .. }) => Some(*from),
+            Cargo::Signal(_) => None,
         }
     }
+}
 
+impl Up {
     fn node_type(&self) -> NodeType {
         if self.hidden { NodeType::Hidden } else { NodeType::Visible }
     }
@@ -526,42 +468,46 @@ impl Up {
         }
     }
 
-    /// Sends a signal. An end is told in any case, if need be without its reason.
-    fn send(&mut self, to: &RemoteDest, signal: Signal) -> Result<(), EncodeError> {
-        let Err(why) = self.connection.send(&to.target(), &signal) else { return Ok(()) };
-        let reason = ExitReason::SystemLimit;
-        let instead = match signal {
-            Signal::Exit { from, by_link, .. } => Signal::Exit { from, reason, by_link },
-            Signal::Down { from, reference, .. } => Signal::Down { from, reference, reason },
-            signal => return Err(refused(why, &signal)),
-        };
-        tracing::error!(error = %why, "an exit reason was replaced by system_limit");
-        self.connection.send(&to.target(), &instead).map_err(|why| refused(why, &instead))
+    /// Sends it. A request to spawn that can't be sent is answered here.
+    fn send(&mut self, queued: Queued) -> Result<Option<(Pid, Signal)>, EncodeError> {
+        let Queued { sender, to, parcel } = queued;
+        let target = to.as_ref().map(RemoteDest::target);
+        let Err(refused) = self.sending.send(sender, target, parcel) else { return Ok(None) };
+        let (why, parcel) = *refused;
+        match parcel.into_cargo() {
+            Cargo::Signal(signal) => Err(refused_signal(why, &signal)),
+            Cargo::Spawn(request) => Ok(Some(not_spawned(&why, &request))),
+        }
     }
 
-    /// Sends a request to spawn; one that can't be sent is answered here.
-    fn spawn(&mut self, request: SpawnRequest) -> Option<(Pid, Signal)> {
-        let why = self.connection.spawn(&request).err()?;
-        tracing::error!(function = %request.function, error = %why, "a request to spawn was not sent");
-        let SpawnRequest { reference, from, .. } = request;
-        let result = Err(fika_runtime::SpawnError::SystemLimit);
-        Some((from, Signal::SpawnReply { reference, result }))
+    /// Tells ends that have waited, as many as there is room for.
+    pub(super) fn send_deferred(&mut self, limits: &Limits, congestion: &Congestion) {
+        while congestion.has_room(self.sending.output_bytes())
+            && let Some((to, signal)) = self.deferred.pop_front()
+        {
+            let sent = Parcel::signal(signal, limits).map_err(|(why, _)| why).and_then(|parcel| {
+                let (sender, target) = (parcel.from(), Some(to.target()));
+                self.sending.send(sender, target, parcel).map_err(|refused| refused.0)
+            });
+            if let Err(error) = sent {
+                tracing::error!(%error, "the end of a process could not be told");
+            }
+        }
     }
 }
 
 impl State {
-    fn output_bytes(&self) -> usize {
+    pub(super) fn output_bytes(&self) -> usize {
         match &self.phase {
-            Phase::Up(up) => up.connection.output_bytes(),
-            Phase::Pending(_) | Phase::Down => 0,
+            Phase::Up(up) => up.sending.output_bytes(),
+            Phase::Pending(pending) => pending.bytes,
+            Phase::Down => 0,
         }
     }
 
     fn is_congested(&mut self) -> bool {
-        match &self.phase {
-            Phase::Up(up) => self.congestion.is_congested(up.connection.output_bytes()),
-            Phase::Pending(_) | Phase::Down => false,
-        }
+        let bytes = self.output_bytes();
+        self.congestion.is_congested(bytes)
     }
 
     /// Notes a process that is to be told of the loss.
@@ -577,16 +523,8 @@ impl State {
     }
 }
 
-/// What a broken connection is called: an error of the operating system is one that the peer
-/// could have caused, while a transport of a user's own may have a reason of its own.
-fn closed_by(error: &io::Error) -> NodeDownReason {
-    match error.get_ref() {
-        None => NodeDownReason::ConnectionClosed,
-        Some(reason) => NodeDownReason::Other(reason.to_string()),
-    }
-}
-
-fn refused(why: SendError, signal: &Signal) -> EncodeError {
+/// What the caller is told of a signal that can't be sent.
+pub(super) fn refused_signal(why: SendError, signal: &Signal) -> EncodeError {
     match (why, signal) {
         (SendError::Encode(error), _) => error,
         (why, Signal::Message(message)) => {
@@ -596,10 +534,18 @@ fn refused(why: SendError, signal: &Signal) -> EncodeError {
     }
 }
 
+/// The answer to a request to spawn that can't be sent.
+pub(super) fn not_spawned(why: &SendError, request: &SpawnRequest) -> (Pid, Signal) {
+    tracing::error!(function = %request.function, error = %why, "a request to spawn was not sent");
+    let result = Err(SpawnError::SystemLimit);
+    (request.from, Signal::SpawnReply { reference: request.reference, result })
+}
+
 /// What answers a signal to a process of an earlier life of its node: there is no such
 /// process any more.
-pub(super) fn stale(to: &RemoteDest, signal: Signal) -> Option<(Pid, Signal)> {
+pub(super) fn stale(to: &RemoteDest, cargo: Cargo) -> Option<(Pid, Signal)> {
     let RemoteDest::Pid(dead) = *to else { return None };
+    let Cargo::Signal(signal) = cargo else { return None };
     let reason = ExitReason::Noproc;
     match signal {
         Signal::Link { from } => Some((from, Signal::Exit { from: dead, reason, by_link: true })),

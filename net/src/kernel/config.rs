@@ -81,6 +81,10 @@ pub struct Config {
 }
 
 impl Config {
+    pub(super) fn limits(&self) -> Limits {
+        Limits { message_bytes_max: self.message_bytes_max }
+    }
+
     /// OTP's defaults.
     #[must_use]
     pub fn new(cookie: Cookie) -> Config {

@@ -41,6 +41,11 @@ impl Congestion {
         self.congested
     }
 
+    /// Whether more may be put into the output before it is too much.
+    pub(super) fn has_room(&self, output_bytes: usize) -> bool {
+        output_bytes <= self.high_bytes
+    }
+
     /// A process waits; false if it need not.
     pub(super) fn wait(&mut self, pid: Pid) -> bool {
         if self.congested {

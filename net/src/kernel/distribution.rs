@@ -17,14 +17,17 @@ use fika_runtime::{
 };
 use parking_lot::{Mutex, RwLock};
 
-use super::channel::{Channel, Sent, stale};
+use super::channel::{Channel, Queued, Sent, not_spawned, refused_signal, stale};
 use super::config::Config;
 use super::net::Net;
 use super::net_kernel::Command;
+use super::reading::Buffers;
 use super::subscriptions::{Subscriptions, Wanted};
 use super::table::Table;
 use crate::cookie::CookieError;
 use crate::io::Network;
+use crate::proto::limits::Limits;
+use crate::proto::parcel::{Cargo, Parcel};
 
 /// Gives the settings, each time the distribution starts.
 pub(super) type Configure = Box<dyn Fn() -> Result<Config, CookieError> + Send + Sync>;
@@ -46,6 +49,8 @@ pub struct Distribution {
     creations: Mutex<Vec<Creation>>,
     node: WeakNode,
     pub(super) observed: Observed,
+    /// What is read with.
+    pub(super) buffers: Buffers,
     /// The ids of connections that were given out.
     connections: AtomicU64,
     /// Channels with output, and whether there are any.
@@ -84,6 +89,7 @@ impl Distribution {
             creations: Mutex::default(),
             node: node.downgrade(),
             observed: node.observed().clone(),
+            buffers: Buffers::default(),
             connections: AtomicU64::new(0),
             output: Mutex::default(),
             has_output: AtomicBool::new(false),
@@ -219,31 +225,43 @@ impl Distribution {
     fn send_over(
         &self,
         mut up: Option<Arc<Channel>>,
-        to: &RemoteDest,
-        mut signal: Signal,
+        sender: Option<Pid>,
+        mut to: RemoteDest,
+        signal: Signal,
         nosuspend: bool,
     ) -> Result<Carried, NotCarried> {
+        let mut ready = Ready::Signal(signal);
         loop {
             let channel = match up.take() {
                 Some(channel) => channel,
                 None => {
-                    let Some(net) = self.current() else { return Ok(self.barred(&signal)) };
+                    let Some(net) = self.current() else {
+                        return Ok(self.barred(&ready.into_cargo()));
+                    };
                     let name = to.node_name();
                     if name == *net.name() {
-                        return Ok(self.send_home(&net, to, signal));
+                        return Ok(self.send_home(&net, &to, ready.into_cargo()));
                     }
                     match net.auto_connect(&name) {
                         Some(channel) => channel,
-                        None => return Ok(self.barred(&signal)),
+                        None => return Ok(self.barred(&ready.into_cargo())),
                     }
                 }
             };
-            match channel.send(to, signal, nosuspend).map_err(NotCarried::Encode)? {
+            let parcel = ready.parcel(channel.limits())?;
+            let sender = parcel.from().or(sender);
+            let queued = Queued { sender, to: Some(to), parcel };
+            match channel.send(queued, nosuspend).map_err(NotCarried::Encode)? {
                 Sent::Yes { congested } => return Ok(channel.carried(congested)),
-                Sent::Busy(back) => return Err(NotCarried::Nosuspend(back)),
-                Sent::Gone(back) => signal = back,
+                Sent::Busy(back) => return Err(not_sent(back)),
+                Sent::Gone(back) => match back.to {
+                    Some(back_to) => (to, ready) = (back_to, Ready::Parcel(back.parcel)),
+                    None => return Ok(channel.carried(false)),
+                },
                 Sent::Stale(back) => {
-                    self.answer_stale(to, back);
+                    if let Some(to) = back.to {
+                        self.answer_stale(&to, back.parcel.into_cargo());
+                    }
                     return Ok(channel.carried(false));
                 }
             }
@@ -256,10 +274,14 @@ impl Distribution {
     }
 
     /// There is no connection, and none is made.
-    fn barred(&self, signal: &Signal) -> Carried {
+    fn barred(&self, cargo: &Cargo) -> Carried {
         let connection = self.new_connection();
-        if let Signal::Link { from } | Signal::Monitor { from, .. } = signal {
-            self.tell_lost(*from, connection);
+        match cargo {
+            Cargo::Spawn(request) => self.tell_lost(request.from, connection),
+            Cargo::Signal(Signal::Link { from } | Signal::Monitor { from, .. }) => {
+                self.tell_lost(*from, connection);
+            }
+            Cargo::Signal(_) => {}
         }
         Carried { connection, congested: None }
     }
@@ -274,29 +296,75 @@ impl Distribution {
         }
     }
 
-    fn answer_stale(&self, to: &RemoteDest, signal: Signal) {
-        if let Some((pid, answer)) = stale(to, signal) {
+    fn answer_stale(&self, to: &RemoteDest, cargo: Cargo) {
+        if let Some((pid, answer)) = stale(to, cargo) {
             self.deliver(Target::Pid(pid), answer);
         }
     }
 
     /// Handles a signal to what has this node's name and not its id: it is of an earlier life,
     /// or a pid of this one that was written down as text and read back.
-    fn send_home(&self, net: &Net, to: &RemoteDest, signal: Signal) -> Carried {
+    fn send_home(&self, net: &Net, to: &RemoteDest, cargo: Cargo) -> Carried {
+        let carried = Carried { connection: self.new_connection(), congested: None };
+        let Cargo::Signal(signal) = cargo else { return carried };
         let is_now = |node: NodeId| node.name() == *net.name() && node.creation() == net.creation;
         let own = |local: LocalId| Target::Pid(Pid::new(self.id, local));
         match to {
             RemoteDest::Name(..) => self.deliver(to.target(), signal),
             RemoteDest::Pid(pid) if is_now(pid.node()) => self.deliver(own(pid.local()), signal),
-            _ => self.answer_stale(to, signal),
+            _ => self.answer_stale(to, Cargo::Signal(signal)),
         }
-        Carried { connection: self.new_connection(), congested: None }
+        carried
+    }
+}
+
+/// A signal, encoded or not.
+enum Ready {
+    Signal(Signal),
+    Parcel(Parcel),
+}
+
+impl Ready {
+    fn parcel(self, limits: &Limits) -> Result<Parcel, NotCarried> {
+        match self {
+            Ready::Parcel(parcel) => Ok(parcel),
+            Ready::Signal(signal) => Parcel::signal(signal, limits)
+                .map_err(|(why, signal)| NotCarried::Encode(refused_signal(why, &signal))),
+        }
+    }
+
+    fn into_cargo(self) -> Cargo {
+        match self {
+            Ready::Signal(signal) => Cargo::Signal(signal),
+            Ready::Parcel(parcel) => parcel.into_cargo(),
+        }
+    }
+}
+
+fn not_sent(parcel: Parcel) -> NotCarried {
+    match parcel.into_cargo() {
+        Cargo::Signal(signal) => NotCarried::Nosuspend(signal),
+        Cargo::Spawn(_) => unreachable!("it was sent as a signal"),
     }
 }
 
 impl Carrier for Distribution {
-    fn send(&self, to: RemoteDest, signal: Signal) -> Result<Carried, EncodeError> {
-        self.send_over(self.up(&to), &to, signal, false).map_err(|not_carried| match not_carried {
+    fn send(
+        &self,
+        sender: Option<Pid>,
+        to: RemoteDest,
+        mut signal: Signal,
+    ) -> Result<Carried, EncodeError> {
+        let up = self.up(&to);
+        if let Some(channel) = &up
+            && matches!(signal, Signal::Exit { by_link: true, .. } | Signal::Down { .. })
+        {
+            match channel.defer(&to, signal) {
+                Some(back) => signal = back,
+                None => return Ok(channel.carried(false)),
+            }
+        }
+        self.send_over(up, sender, to, signal, false).map_err(|not_carried| match not_carried {
             NotCarried::Encode(error) => error,
             NotCarried::Nosuspend(_) | NotCarried::Noconnect(_) => {
                 unreachable!("there was no condition")
@@ -306,30 +374,48 @@ impl Carrier for Distribution {
 
     fn send_if(
         &self,
+        sender: Option<Pid>,
         to: RemoteDest,
         signal: Signal,
         conditions: Conditions,
     ) -> Result<Carried, NotCarried> {
-        let mut channel = self.up(&to);
-        if conditions.noconnect && channel.is_none() {
-            channel = self.table.get(&to.node_name());
-            if channel.is_none() {
-                return Err(NotCarried::Noconnect(signal));
+        let Conditions { nosuspend, noconnect } = conditions;
+        let channel = self.up(&to).or_else(|| self.table.get(&to.node_name()));
+        match &channel {
+            None if noconnect => return Err(NotCarried::Noconnect(signal)),
+            // Before anything is encoded; asked again when it is.
+            Some(channel) if nosuspend && channel.is_congested() => {
+                return Err(NotCarried::Nosuspend(signal));
             }
+            _ => {}
         }
-        self.send_over(channel, &to, signal, conditions.nosuspend)
+        self.send_over(channel, sender, to, signal, nosuspend)
     }
 
-    fn spawn(&self, node: &NodeName, mut request: SpawnRequest) -> Carried {
+    fn spawn(&self, node: &NodeName, request: SpawnRequest) -> Carried {
+        let sender = Some(request.from);
+        let mut cargo = Err(request);
         loop {
             let Some(channel) = self.current().and_then(|net| net.auto_connect(node)) else {
-                let connection = self.new_connection();
-                self.tell_lost(request.from, connection);
-                return Carried { connection, congested: None };
+                let cargo = cargo.map_or_else(Cargo::Spawn, Parcel::into_cargo);
+                return self.barred(&cargo);
             };
-            match channel.spawn(request) {
-                Ok(congested) => return channel.carried(congested),
-                Err(back) => request = *back,
+            let ready = match cargo {
+                Ok(parcel) => Ok(parcel),
+                Err(request) => Parcel::spawn(request, channel.limits()),
+            };
+            let parcel = match ready {
+                Ok(parcel) => parcel,
+                Err((why, request)) => {
+                    let (pid, answer) = not_spawned(&why, &request);
+                    self.deliver(Target::Pid(pid), answer);
+                    return channel.carried(false);
+                }
+            };
+            match channel.send(Queued { sender, to: None, parcel }, false) {
+                Ok(Sent::Gone(back)) => cargo = Ok(back.parcel),
+                Ok(Sent::Yes { congested }) => return channel.carried(congested),
+                Ok(Sent::Busy(_) | Sent::Stale(_)) | Err(_) => return channel.carried(false),
             }
         }
     }
@@ -339,7 +425,7 @@ impl Carrier for Distribution {
         {
             let channels = std::mem::take(&mut *self.output.lock());
             for channel in channels {
-                channel.write();
+                channel.flush();
             }
         }
     }

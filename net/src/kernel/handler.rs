@@ -197,7 +197,7 @@ pub(super) fn admit(
                     let result = Err(SpawnError::Notsup);
                     let answer = Signal::SpawnReply { reference, result };
                     // It has nothing that could not be encoded.
-                    let _ = net.send(RemoteDest::Pid(from), answer);
+                    let _ = net.send(None, RemoteDest::Pid(from), answer);
                     None
                 }
             }

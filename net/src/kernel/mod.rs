@@ -24,6 +24,7 @@ mod mapper;
 mod net;
 mod net_kernel;
 mod net_sup;
+mod reading;
 mod resolve;
 mod resolver;
 mod secret;
@@ -34,6 +35,7 @@ mod table;
 mod tables;
 mod ticktime;
 mod told;
+mod writing;
 
 pub use api::{
     ConnectedNode, MonitorNodeError, NodeKind, Ping, connect_node, connected_nodes,

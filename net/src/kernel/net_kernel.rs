@@ -30,16 +30,16 @@ use fika_runtime::{
 };
 
 use super::ask::{Caller, Mesh};
-use super::channel::Channel;
+use super::channel::{Channel, Queued};
 use super::framed::Framed;
 use super::net::Net;
 use super::setup::setup;
 use super::ticktime::{SetTicktime, Ticktime};
 use super::told::not_connected;
 use crate::io::Handler as _;
-use crate::proto::connection::{self, Connection};
+use crate::proto::connection;
 use crate::proto::handshake::{Established, Flags, Status, Verdict, simultaneous};
-use crate::proto::limits::Limits;
+use crate::proto::parcel::Parcel;
 
 /// What net_kernel is told, by processes of this node.
 pub(super) enum Command {
@@ -359,15 +359,14 @@ impl Kernel {
         }
         let (hidden, peer) = (established.hidden(), channel.peer().clone());
         let Framed { stream, received } = framed;
-        let mut connection = Connection::new(connection::Config {
+        let halves = connection::Config {
             local: self.net.id,
             peer: fika_runtime::NodeId::of(&peer, established.creation),
             hidden,
             priority: established.flags.contains(Flags::PRIORITY),
             intensity: self.net.config.intensity,
-            limits: Limits { message_bytes_max: self.net.config.message_bytes_max },
-        });
-        connection.read_buffer().extend_from_slice(&received);
+            limits: self.net.config.limits(),
+        };
         // An older connection whose loss has not been told yet: `nodedown` comes first.
         if let Some(older) = self.net.told.channel(&peer) {
             older.lose(NodeDownReason::ConnectionClosed);
@@ -387,7 +386,9 @@ impl Kernel {
             self.net.tell_own_name();
             self.connect_waiting();
         }
-        let Some(node) = channel.go_up(connection, stream, hidden) else { return };
+        let Some(node) = channel.go_up(halves.connection(), &received, stream, hidden) else {
+            return;
+        };
         self.net.table.goes_up(node, channel);
         self.net.unbar(&peer);
         self.net.tell_up(channel, node_type, &up);
@@ -402,8 +403,11 @@ impl Kernel {
             let net_kernel = RemoteDest::Name("net_kernel".into(), peer);
             // A channel that went down a moment ago takes nothing, and a list of names is
             // always encoded.
-            let _ =
-                channel.send(&net_kernel, Signal::Message(Envelope::new(Mesh { nodes })), false);
+            let mesh = Signal::Message(Envelope::new(Mesh { nodes }));
+            if let Ok(parcel) = Parcel::signal(mesh, channel.limits()) {
+                let sender = Some(self_pid());
+                let _ = channel.send(Queued { sender, to: Some(net_kernel), parcel }, false);
+            }
         }
         channel.activate();
     }

@@ -88,6 +88,16 @@ pub(crate) enum PeerMisbehaved {
     #[error("it defined a {what} with the number {number}")]
     BadDefinition { what: &'static str, number: u32 },
 
+    /// A message in pieces that was never begun, or one that is begun for the second time.
+    /// Effect: connection closed.
+    #[error("{0} is no sequence of a message in pieces that could be meant")]
+    BadSequence(u8),
+
+    /// More of messages that are not whole than it may have under way. Effect: connection
+    /// closed, before any of it is kept.
+    #[error("it has more than {0} bytes of messages in pieces under way")]
+    TooManyPartial(usize),
+
     /// It mentioned more lives of nodes than any cluster has. Effect: connection closed.
     #[error("it mentioned more than {0} nodes")]
     TooManyNodes(usize),

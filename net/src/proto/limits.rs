@@ -8,7 +8,7 @@ use fika_runtime::Name;
 /// What a user may change; it must be the same on both ends of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Limits {
-    /// The largest frame's body in bytes: a message with its few bytes of address. A
+    /// The largest payload in bytes: of a message, a reason, or the arguments of a function. A
     /// larger one is refused at the sender, and ends the connection at the receiver
     /// before any of it is kept.
     pub(crate) message_bytes_max: usize,
@@ -19,7 +19,13 @@ impl Limits {
     /// sends one to each of a thousand connections does not end the node.
     pub(crate) const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
-    /// What can be set: from where any definition of a name fits to 2 GiB, as lengths have
+    /// How long all messages may be together that have been begun and are not whole: a few of
+    /// the largest. What has come of them is kept by their receiver.
+    pub(crate) fn partial_bytes_max(&self) -> usize {
+        self.message_bytes_max.saturating_mul(4)
+    }
+
+    /// What can be set: from where it is of any use to 2 GiB, as lengths have
     /// 32 bits, and half of that is too much.
     pub(crate) const MESSAGE_BYTES: RangeInclusive<usize> = 4 << 10..=1 << 31;
 }
@@ -58,9 +64,29 @@ pub(crate) const TYPE_NUMBERS_MAX: usize = 2048;
 /// of node ids, so this is what a peer gone mad can fill: some 64 MiB.
 pub(crate) const NODES_SEEN_MAX: usize = 1 << 16;
 
-/// Payloads below this are copied out of the read buffer, which then can be used again;
-/// larger ones keep the memory that they arrived in.
+/// Payloads of at least this many bytes are written from where they are, smaller ones are copied
+/// to the frames around them: a segment of its own costs as much as copying this.
 pub(crate) const COPIED_BYTES_MAX: usize = 4 << 10;
+
+/// A message with a larger payload goes in pieces: it is read straight into its own buffer, and
+/// others come in between.
+pub(crate) const WHOLE_BYTES_MAX: usize = 16 << 10;
+
+/// The largest piece: half a millisecond of a link of 1 Gbit/s.
+pub(crate) const PIECE_BYTES_MAX: usize = 64 << 10;
+
+/// The largest body of a frame: a piece with its kind and sequence. All others are smaller,
+/// whatever names they define and nodes they list.
+pub(crate) const FRAME_BYTES_MAX: usize = PIECE_BYTES_MAX + 2;
+
+/// Messages in pieces that are under way at the same time, per direction.
+pub(crate) const SEQUENCES_MAX: usize = 64;
+
+/// So many pieces of messages go out between two looks at what else there is.
+pub(crate) const BATCH_PIECES: usize = 2;
+
+/// The rest of a piece is read to its place if it is at least this long; less is copied.
+pub(crate) const DIRECT_BYTES_MIN: usize = 4 << 10;
 
 /// An output buffer larger than this is given back once it is empty, so that one large
 /// message does not keep its size for ever.

@@ -1,16 +1,22 @@
 //! Both ends of a connection and no socket between them: the protocol, as benchmarks
 //! reach it.
 
+use std::io::IoSlice;
+
 use fika_runtime::{Creation, LocalId, NodeId, Pid, Signal, Target};
 
-use super::connection::{Config, Connection};
+use super::connection::{Config, Receiving, Sending};
 use super::error::ProtocolError;
 use super::limits::Limits;
+use super::output::Batch;
+use super::parcel::Parcel;
 
 /// Two connected nodes, of which the near one sends and the far one receives.
 pub struct Loopback {
-    near: Connection,
-    far: Connection,
+    near: Sending,
+    far: Receiving,
+    batch: Batch,
+    output: Vec<u8>,
     /// A process of the far node.
     to: Target,
 }
@@ -23,12 +29,11 @@ impl Default for Loopback {
         let (near, far) = (node("near@loopback", 1), node("far@loopback", 2));
         let end = |local, peer| {
             let limits = Limits::default();
-            let config =
-                Config { local, peer, hidden: false, priority: true, intensity: 4, limits };
-            Connection::new(config)
+            Config { local, peer, hidden: false, priority: true, intensity: 4, limits }.connection()
         };
         let to = Target::Pid(Pid::new(far, LocalId { slot: 1, generation: 1 }));
-        Loopback { near: end(near, far), far: end(far, near), to }
+        let (batch, output) = (Batch::default(), Vec::new());
+        Loopback { near: end(near, far).0, far: end(far, near).1, batch, output, to }
     }
 }
 
@@ -37,19 +42,34 @@ impl Loopback {
     ///
     /// # Errors
     /// When it can't be sent.
-    pub fn encode(&mut self, signal: &Signal) -> Result<(), impl std::error::Error + use<>> {
-        self.near.send(&self.to, signal)
+    pub fn encode(&mut self, signal: Signal) -> Result<(), impl std::error::Error + use<>> {
+        let parcel = Parcel::signal(signal, &Limits::default()).map_err(|(why, _)| why)?;
+        self.near.send(None, Some(self.to.clone()), parcel).map_err(|refused| refused.0)
     }
 
     /// The bytes that wait to be written.
     #[must_use]
-    pub fn output(&self) -> &[u8] {
-        self.near.output()
+    pub fn output(&mut self) -> &[u8] {
+        loop {
+            self.near.take_output(&mut self.batch);
+            let mut slices = [IoSlice::new(&[]); 64];
+            let before = self.output.len();
+            for slice in self.batch.slices(&mut slices) {
+                self.output.extend_from_slice(slice);
+            }
+            let count = self.output.len() - before;
+            self.batch.advance(count);
+            self.near.handle_written(count);
+            if count == 0 {
+                return &self.output;
+            }
+        }
     }
 
     /// The output has been written.
     pub fn advance_output(&mut self) {
-        self.near.advance_output(self.near.output_bytes());
+        let _ = self.output();
+        self.output.clear();
     }
 
     /// Gives bytes to the far node, and returns how many events they were.
@@ -57,15 +77,8 @@ impl Loopback {
     /// # Errors
     /// When they are not what a peer may send; so will all later ones be.
     pub fn decode(&mut self, bytes: &[u8]) -> Result<usize, impl std::error::Error + use<>> {
-        self.far.read_buffer().extend_from_slice(bytes);
-        let mut events = 0;
-        loop {
-            match self.far.poll_event() {
-                Ok(Some(event)) => drop(std::hint::black_box(event)),
-                Ok(None) => return Ok::<usize, ProtocolError>(events),
-                Err(error) => return Err(error),
-            }
-            events += 1;
-        }
+        let mut events = Vec::new();
+        self.far.handle(bytes, &mut events)?;
+        Ok::<usize, ProtocolError>(std::hint::black_box(events).len())
     }
 }

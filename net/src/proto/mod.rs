@@ -4,6 +4,7 @@
 //! would come from them is an argument, and the same code runs beneath the real driver,
 //! the simulator and the fuzzers. `net/PROTOCOL.md` says what every byte means.
 
+mod assembly;
 mod atom_cache;
 mod codec;
 pub(crate) mod connection;
@@ -12,9 +13,13 @@ pub(crate) mod epmd;
 pub(crate) mod error;
 mod frame;
 pub(crate) mod handshake;
+mod lanes;
 pub(crate) mod limits;
 mod loopback;
-mod output;
+pub(crate) mod output;
+pub(crate) mod parcel;
+mod receiving;
+mod sending;
 pub(crate) mod tick;
 
 pub use loopback::Loopback;

@@ -1,108 +1,172 @@
-//! The bytes that wait to be written: one buffer, many frames.
+//! The bytes that wait to be written: whole frames, in segments.
 //!
-//! Frames are written at the end and taken away at the front. A frame counts only once
-//! it is committed; until then it can be given up, and one that was left half written
-//! (a value's own encoder panicked) is never seen. So whoever writes to the transport
-//! gets whole frames only.
+//! Small frames are gathered in one buffer, the tail. A payload that is large enough is not
+//! copied there: it becomes a segment of its own, between what was gathered before it and what
+//! comes after. A frame counts only once it is committed; until then it can be given up, and
+//! one that was left half written is never seen. So whoever takes the output gets whole frames.
+//!
+//! What is to be written next is moved out as a [`Batch`], so that nobody who puts something
+//! into the output has to wait for a system call.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::Bytes;
 
 use super::codec::Put as _;
 use super::frame::HEADER_BYTES;
-use super::limits::IDLE_OUTPUT_BYTES_MAX;
+use super::limits::{COPIED_BYTES_MAX, IDLE_OUTPUT_BYTES_MAX};
+use super::parcel::Body;
+
+/// A run of bytes.
+enum Segment {
+    /// Frames that were gathered.
+    Gathered(Vec<u8>),
+    /// A payload.
+    Shared(Bytes),
+}
+
+impl Segment {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Segment::Gathered(bytes) => bytes,
+            Segment::Shared(bytes) => bytes,
+        }
+    }
+}
 
 #[derive(Default)]
 pub(super) struct Output {
-    bytes: Vec<u8>,
-    /// Bytes at the front that have been written already.
-    written: usize,
-    /// Where the frames end that count.
+    /// Before the tail.
+    segments: VecDeque<Segment>,
+    tail: Vec<u8>,
+    /// Where the frames of the tail end that count.
     committed: usize,
+    /// All bytes that count.
+    bytes: usize,
 }
 
-/// Where a frame begins that is being written.
+/// Where a frame begins that is being written, in the tail.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Start(usize);
 
 impl Output {
-    /// The whole frames that wait.
-    pub(super) fn waiting(&self) -> &[u8] {
-        &self.bytes[self.written..self.committed]
+    /// How many bytes there are to take.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
-    pub(super) fn waiting_bytes(&self) -> usize {
-        self.committed - self.written
-    }
-
-    /// The first `count` waiting bytes have been written.
-    pub(super) fn advance(&mut self, count: usize) {
-        assert!(count <= self.waiting_bytes(), "no more was there to be written");
-        self.written += count;
-        let rest = self.waiting_bytes();
-        // Moved only when the rest is no larger than what goes, so that each byte is
-        // moved once on average. Nobody is writing a frame now: bytes after the
-        // committed ones are a given up one's.
-        if rest <= self.written {
-            self.bytes.truncate(self.committed);
-            self.bytes.drain(..self.written);
-            (self.written, self.committed) = (0, rest);
-            self.trim();
+    /// Moves all that counts to the end of a batch.
+    pub(super) fn take(&mut self, batch: &mut Batch) {
+        self.roll_back();
+        batch.segments.append(&mut self.segments);
+        if !self.tail.is_empty() {
+            let spare = batch.spare.take().unwrap_or_default();
+            batch.segments.push_back(Segment::Gathered(std::mem::replace(&mut self.tail, spare)));
         }
+        (self.committed, self.bytes) = (0, 0);
     }
 
     /// The buffer, for appending to the frame that is being written.
-    pub(super) fn bytes(&mut self) -> &mut Vec<u8> {
-        &mut self.bytes
+    pub(super) fn tail(&mut self) -> &mut Vec<u8> {
+        &mut self.tail
     }
 
     /// Begins a frame with the byte that says its kind.
     pub(super) fn begin(&mut self, kind: u8) -> Start {
-        let start = Start(self.bytes.len());
-        self.bytes.put_u32(0);
-        self.bytes.put_u8(kind);
+        let start = Start(self.tail.len());
+        self.tail.put_u32(0);
+        self.tail.put_u8(kind);
         start
     }
 
-    /// How many bytes the body that began at `start` has by now.
-    pub(super) fn body_bytes(&self, start: Start) -> usize {
-        self.bytes.len() - start.0 - HEADER_BYTES
-    }
-
-    /// Puts whole frames before the one that is being written.
-    pub(super) fn insert(&mut self, start: Start, frames: &[u8]) -> Start {
-        self.bytes.splice(start.0..start.0, frames.iter().copied());
-        Start(start.0 + frames.len())
-    }
-
-    /// Writes the length of the body that began at `start`, which fits into 32 bits.
+    /// Ends the frame, and writes its length, which fits into 32 bits.
     pub(super) fn end(&mut self, start: Start) {
-        let length = self.body_bytes(start) as u32;
-        self.set_u32(start.0, length);
+        self.set_length(start, 0);
     }
 
-    /// Overwrites four bytes.
-    pub(super) fn set_u32(&mut self, at: usize, value: u32) {
-        self.bytes[at..at + 4].copy_from_slice(&value.to_be_bytes());
+    /// Ends the frame with these bytes. It counts from now on.
+    pub(super) fn end_with(&mut self, start: Start, body: &Body) {
+        let bytes = body.bytes();
+        self.set_length(start, bytes.len());
+        match body {
+            Body::Shared(shared) if bytes.len() >= COPIED_BYTES_MAX => {
+                self.commit();
+                self.push(shared.clone());
+            }
+            _ => self.tail.extend_from_slice(bytes),
+        }
     }
 
-    pub(super) fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+    fn set_length(&mut self, Start(at): Start, more: usize) {
+        let length = (self.tail.len() + more - at - HEADER_BYTES) as u32;
+        self.tail[at..at + HEADER_BYTES].copy_from_slice(&length.to_be_bytes());
+    }
+
+    fn push(&mut self, shared: Bytes) {
+        self.bytes += shared.len();
+        self.segments.push_back(Segment::Gathered(std::mem::take(&mut self.tail)));
+        self.segments.push_back(Segment::Shared(shared));
+        self.committed = 0;
     }
 
     /// All frames up to here count.
     pub(super) fn commit(&mut self) {
-        self.committed = self.bytes.len();
+        self.bytes += self.tail.len() - self.committed;
+        self.committed = self.tail.len();
     }
 
     /// Gives up what has not been committed.
     pub(super) fn roll_back(&mut self) {
-        self.bytes.truncate(self.committed);
-        self.trim();
+        self.tail.truncate(self.committed);
+    }
+}
+
+/// What is being written: segments, of the first of which a part may have been.
+#[derive(Default)]
+pub(crate) struct Batch {
+    segments: VecDeque<Segment>,
+    /// How much of the first one has been written.
+    at: usize,
+    /// The memory of a buffer that has been written, for the next one.
+    spare: Option<Vec<u8>>,
+}
+
+impl Batch {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.segments.is_empty()
     }
 
-    /// Gives memory back that a large frame has left behind.
-    fn trim(&mut self) {
-        if self.bytes.capacity() > IDLE_OUTPUT_BYTES_MAX && self.bytes.is_empty() {
-            self.bytes = Vec::new();
+    /// Points as many of `slices` as there is something for at the bytes to write next, and
+    /// returns these.
+    pub(crate) fn slices<'s, 'a>(&'a self, slices: &'s mut [IoSlice<'a>]) -> &'s [IoSlice<'a>] {
+        let mut count = 0;
+        for (segment, slice) in self.segments.iter().zip(&mut *slices) {
+            let written = if count == 0 { self.at } else { 0 };
+            *slice = IoSlice::new(&segment.bytes()[written..]);
+            count += 1;
         }
+        &slices[..count]
+    }
+
+    /// The first `count` bytes have been written.
+    pub(crate) fn advance(&mut self, mut count: usize) {
+        while let Some(first) = self.segments.front() {
+            let rest = first.bytes().len() - self.at;
+            if count < rest {
+                self.at += count;
+                return;
+            }
+            count -= rest;
+            self.at = 0;
+            if let Some(Segment::Gathered(mut buffer)) = self.segments.pop_front()
+                && buffer.capacity() <= IDLE_OUTPUT_BYTES_MAX
+            {
+                buffer.clear();
+                self.spare = Some(buffer);
+            }
+        }
+        assert!(count == 0, "no more was there to be written");
     }
 }
 
@@ -112,62 +176,92 @@ mod tests {
 
     fn put(output: &mut Output, body: &[u8]) {
         let start = output.begin(1);
-        output.bytes().extend_from_slice(body);
+        output.tail().extend_from_slice(body);
         output.end(start);
+    }
+
+    fn all(output: &mut Output) -> Vec<u8> {
+        let mut batch = Batch::default();
+        output.take(&mut batch);
+        batch.segments.iter().flat_map(|segment| segment.bytes().to_vec()).collect()
     }
 
     #[test]
     fn only_committed_frames_are_seen() {
         let mut output = Output::default();
         put(&mut output, b"a");
-        assert_eq!(output.waiting(), b"");
+        assert_eq!(output.bytes(), 0);
         output.commit();
         put(&mut output, b"b");
-        assert_eq!(output.waiting(), b"\0\0\0\x02\x01a");
         output.roll_back();
         put(&mut output, b"c");
         output.commit();
-        assert_eq!(output.waiting(), b"\0\0\0\x02\x01a\0\0\0\x02\x01c");
+        put(&mut output, b"d");
+        assert_eq!(output.bytes(), 12);
+        assert_eq!(all(&mut output), b"\0\0\0\x02\x01a\0\0\0\x02\x01c");
+        assert_eq!((output.bytes(), all(&mut output)), (0, vec![]));
+    }
+
+    #[test]
+    fn large_payloads_stand_between_frames_and_are_not_copied() {
+        let mut output = Output::default();
+        let large = Bytes::from(vec![7; COPIED_BYTES_MAX]);
+        let small = Bytes::from_static(b"small");
+        for body in [&large, &small, &large] {
+            let start = output.begin(1);
+            output.end_with(start, &Body::Shared(body.clone()));
+            output.commit();
+        }
+        let mut batch = Batch::default();
+        assert_eq!(output.bytes(), 2 * COPIED_BYTES_MAX + 5 + 3 * 5);
+        output.take(&mut batch);
+        let mut slices = [IoSlice::new(&[]); 8];
+        let slices = batch.slices(&mut slices);
+        let lengths: Vec<_> = slices.iter().map(|slice| slice.len()).collect();
+        assert_eq!(lengths, [5, COPIED_BYTES_MAX, 15, COPIED_BYTES_MAX]);
+        assert_eq!((slices[1].as_ptr(), slices[3].as_ptr()), (large.as_ptr(), large.as_ptr()));
+        assert_eq!(&slices[2][..10], b"\0\0\0\x06\x01small");
     }
 
     #[test]
     fn bytes_go_in_any_steps() {
-        for step in 1..20 {
-            let mut output = Output::default();
+        for step in 1..40 {
+            let (mut output, mut batch) = (Output::default(), Batch::default());
             let (mut all, mut taken) = (Vec::new(), Vec::new());
             for number in 0..50_u8 {
                 put(&mut output, &[number; 3]);
                 output.commit();
                 all.extend_from_slice(&[0, 0, 0, 4, 1, number, number, number]);
-                let count = step.min(output.waiting_bytes());
-                taken.extend_from_slice(&output.waiting()[..count]);
-                output.advance(count);
+                if number % 3 == 0 {
+                    output.take(&mut batch);
+                }
+                let mut slices = [IoSlice::new(&[]); 2];
+                let written: Vec<u8> = batch
+                    .slices(&mut slices)
+                    .iter()
+                    .flat_map(|slice| slice.to_vec())
+                    .take(step)
+                    .collect();
+                batch.advance(written.len());
+                taken.extend(written);
             }
-            taken.extend_from_slice(output.waiting());
+            output.take(&mut batch);
+            let mut slices = [IoSlice::new(&[]); 60];
+            taken.extend(batch.slices(&mut slices).iter().flat_map(|slice| slice.to_vec()));
             assert_eq!(taken, all);
         }
     }
 
     #[test]
-    fn memory_is_given_back() {
-        let mut output = Output::default();
-        put(&mut output, &[0; 2 * IDLE_OUTPUT_BYTES_MAX]);
-        output.roll_back();
-        assert_eq!(output.bytes.capacity(), 0);
-        put(&mut output, &[0; 2 * IDLE_OUTPUT_BYTES_MAX]);
-        output.commit();
-        output.advance(output.waiting_bytes());
-        assert_eq!((output.bytes.capacity(), output.waiting_bytes()), (0, 0));
-    }
-
-    #[test]
-    fn definitions_go_ahead() {
-        let mut output = Output::default();
-        let start = output.begin(1);
-        let start = output.insert(start, b"define");
-        output.bytes().extend_from_slice(b"x");
-        output.end(start);
-        output.commit();
-        assert_eq!(output.waiting(), b"define\0\0\0\x02\x01x");
+    fn memory_is_kept_for_the_next_batch_unless_it_is_much() {
+        for (size, kept) in [(100, true), (2 * IDLE_OUTPUT_BYTES_MAX, false)] {
+            let (mut output, mut batch) = (Output::default(), Batch::default());
+            put(&mut output, &vec![0; size]);
+            output.commit();
+            output.take(&mut batch);
+            batch.advance(size + 5);
+            assert!(batch.is_empty());
+            assert_eq!(batch.spare.is_some(), kept);
+        }
     }
 }

@@ -27,4 +27,8 @@ impl Message for Bytes {
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         Ok(Bytes::copy_from_slice(bytes))
     }
+
+    fn decode_shared(bytes: &Bytes) -> Result<Self, DecodeError> {
+        Ok(bytes.clone())
+    }
 }

@@ -253,6 +253,12 @@ impl Envelope {
         unsafe { (self.vtable().encode)(self.0, out) }
     }
 
+    /// The encoded value, if it is nothing but bytes that can be shared.
+    #[must_use]
+    pub fn as_bytes(&self) -> Option<bytes::Bytes> {
+        self.peek::<bytes::Bytes>().cloned()
+    }
+
     /// Whether the message may be sent to another node at all, as far as its type says.
     pub(crate) fn check_sendable(&self) -> Result<(), EncodeError> {
         (self.vtable().check_sendable)()

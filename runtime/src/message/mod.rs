@@ -96,6 +96,15 @@ pub trait Message: Sized + Send + 'static {
     /// # Errors
     /// When the bytes are no such value.
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError>;
+
+    /// The same, where the value may keep the bytes.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    #[doc(hidden)]
+    fn decode_shared(bytes: &::bytes::Bytes) -> Result<Self, DecodeError> {
+        Self::decode(bytes)
+    }
 }
 
 /// The hash of a type's tag: FNV-1a with 64 bits, the same on every machine.
@@ -169,6 +178,6 @@ impl Encoded {
         if self.wire_type.fingerprint != M::fingerprint() {
             return Err(DecodeError::other_shape(&self.wire_type));
         }
-        decode_with_nodes(&self.nodes, || M::decode(&self.bytes))
+        decode_with_nodes(&self.nodes, || M::decode_shared(&self.bytes))
     }
 }

@@ -27,13 +27,19 @@ struct Output {
 }
 
 impl Carrier for Wire {
-    fn send(&self, _: RemoteDest, _: Signal) -> Result<Carried, EncodeError> {
+    fn send(&self, _: Option<Pid>, _: RemoteDest, _: Signal) -> Result<Carried, EncodeError> {
         self.0.lock().messages += 1;
         let congested: Arc<dyn Congested> = Arc::new(self.clone());
         Ok(Carried { connection: CONNECTION, congested: Some(congested) })
     }
 
-    fn send_if(&self, _: RemoteDest, signal: Signal, _: Conditions) -> Result<Carried, NotCarried> {
+    fn send_if(
+        &self,
+        _: Option<Pid>,
+        _: RemoteDest,
+        signal: Signal,
+        _: Conditions,
+    ) -> Result<Carried, NotCarried> {
         Err(NotCarried::Nosuspend(signal))
     }
 

@@ -34,6 +34,11 @@ pub enum SendError {
     Encode(#[from] crate::EncodeError),
 }
 
+/// Who sends, if a process does.
+fn running_process() -> Option<Pid> {
+    context::try_process(|me| me.pid())
+}
+
 /// A destination that has been looked up.
 pub(super) enum Found {
     Local(Pid),
@@ -171,7 +176,8 @@ impl Inner {
             self.not_carried(&signal);
             return Ok(Inner::NEVER_CONNECTED);
         };
-        let carry = |to, signal| carrier.send(to, signal);
+        let sender = running_process();
+        let carry = |to, signal| carrier.send(sender, to, signal);
         let Carried { connection, congested } = self.watched(to, signal, carry)?;
         self.flush_outside();
         if let Some(congested) = congested.filter(|_| waits) {
@@ -188,7 +194,7 @@ impl Inner {
         carry: impl FnOnce(RemoteDest, Signal) -> Result<Carried, E>,
     ) -> Result<Carried, E> {
         self.observed.tell(|observer| {
-            observer.sends(context::try_process(|me| me.pid()), &to, &signal);
+            observer.sends(running_process(), &to, &signal);
         });
         let carried = carry(to, signal);
         self.observed.tell(|observer| {
@@ -212,7 +218,8 @@ impl Inner {
         let waits = !conditions.nosuspend;
         let nosuspend = conditions.nosuspend && self.may_be_held_up();
         let conditions = Conditions { nosuspend, ..conditions };
-        let carry = |to, message| carrier.send_if(to, message, conditions);
+        let sender = running_process();
+        let carry = |to, message| carrier.send_if(sender, to, message, conditions);
         let Carried { connection, congested } = self.watched(to, message, carry)?;
         self.flush_outside();
         // With `nosuspend` the one after it is refused.

@@ -3,6 +3,7 @@
 //! A message's payload is not looked at: its receiver decodes it. An exit reason is
 //! decoded here, since links and monitors act on it.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -13,18 +14,22 @@ use fika_runtime::{
 };
 
 use super::{
-    DEFINE_NAME, DEFINE_NODE, DEFINE_TYPE, DEMONITOR, DOWN, EXIT, GROUP_LEADER, LINK, MESSAGE,
-    MONITOR, SPAWN, SPAWN_ERRORS, SPAWN_LINK, SPAWN_MONITOR, SPAWN_PRIORITIES,
+    DEFINE_NAME, DEFINE_NODE, DEFINE_TYPE, DEMONITOR, DOWN, EXIT, GROUP_LEADER, LARGE, LINK,
+    MESSAGE, MONITOR, PIECE, SPAWN, SPAWN_ERRORS, SPAWN_LINK, SPAWN_MONITOR, SPAWN_PRIORITIES,
     SPAWN_PRIORITY_SHIFT, SPAWN_REPLY, SPAWNED, TO_ALIAS, TO_NAME, UNLINK, UNLINK_ACK,
 };
 use crate::proto::atom_cache::ReceiveCache;
 use crate::proto::codec::Reader;
 use crate::proto::error::{InvalidMessage, PeerMisbehaved, ProtocolError};
-use crate::proto::frame::Body;
 use crate::proto::limits::{
     MESSAGE_NODES_MAX, NAME_BYTES_MAX, NAME_NUMBERS_MAX, NODE_NAME_BYTES_MAX, NODE_NUMBERS_MAX,
     NODES_SEEN_MAX, TAG_BYTES_MAX, TYPE_NUMBERS_MAX,
 };
+
+const SEQUENCE: &str = "the sequence of a message in pieces";
+
+/// The kind and the sequence of a piece.
+pub(crate) const PIECE_HEAD_BYTES: usize = 2;
 
 /// What a peer asks of this node.
 #[derive(Debug)]
@@ -38,6 +43,40 @@ pub(crate) enum Event {
     },
     /// A request to spawn.
     Spawn(SpawnRequest),
+}
+
+/// What one frame says.
+pub(crate) enum Decoded {
+    /// A definition.
+    Nothing,
+    /// All of it.
+    Event(Event),
+    /// The payload's bytes come in pieces of this sequence; the event is without them.
+    Large {
+        sequence: u8,
+        /// How many bytes they are.
+        total: usize,
+        /// The nodes that they name.
+        nodes: Vec<NodeId>,
+        event: Event,
+    },
+    /// Some of these bytes.
+    Piece { sequence: u8, at: usize },
+}
+
+/// Whether a payload's bytes are there.
+#[derive(Clone, Copy)]
+enum Bytes<'a> {
+    Here,
+    /// They come in pieces; what is known of them is put here.
+    Later(&'a Cell<Later>),
+}
+
+/// Bytes that are to come: the nodes that they name, and how many they are.
+#[derive(Default)]
+struct Later {
+    nodes: Vec<NodeId>,
+    total: usize,
 }
 
 /// The receiving half of a connection.
@@ -63,17 +102,54 @@ impl Decoder {
         }
     }
 
-    /// Handles one frame. A definition gives no event.
-    pub(crate) fn frame(&mut self, body: Body<'_>) -> Result<Option<Event>, ProtocolError> {
-        let mut reader = Reader::new(body.bytes);
+    /// The sequence of the piece that a frame's body is which begins like this, if it is one.
+    pub(crate) fn piece(head: &[u8]) -> Option<u8> {
+        match head {
+            [PIECE, sequence, ..] => Some(*sequence),
+            _ => None,
+        }
+    }
+
+    /// Handles one frame.
+    pub(crate) fn frame(&mut self, body: &[u8]) -> Result<Decoded, ProtocolError> {
+        let mut reader = Reader::new(body);
         let kind = reader.u8("the kind of a frame")?;
         match kind {
-            DEFINE_NODE => self.define_node(reader).map(|()| None),
-            DEFINE_NAME => self.define_name(reader).map(|()| None),
-            DEFINE_TYPE => self.define_type(reader).map(|()| None),
-            SPAWN => self.spawn(reader, body).map(|request| Some(Event::Spawn(request))),
-            _ => self.signal(kind, reader, body).map(Some),
+            DEFINE_NODE => self.define_node(reader).map(|()| Decoded::Nothing),
+            DEFINE_NAME => self.define_name(reader).map(|()| Decoded::Nothing),
+            DEFINE_TYPE => self.define_type(reader).map(|()| Decoded::Nothing),
+            LARGE => self.large(reader),
+            PIECE => Ok(Decoded::Piece { sequence: reader.u8(SEQUENCE)?, at: PIECE_HEAD_BYTES }),
+            _ => self.event(kind, reader, Bytes::Here).map(Decoded::Event),
         }
+    }
+
+    fn event(
+        &mut self,
+        kind: u8,
+        reader: Reader<'_>,
+        bytes: Bytes<'_>,
+    ) -> Result<Event, ProtocolError> {
+        match kind {
+            SPAWN => self.spawn(reader, bytes).map(Event::Spawn),
+            _ => self.signal(kind, reader, bytes),
+        }
+    }
+
+    /// The head of a message that comes in pieces: a frame that lacks the bytes of its payload.
+    fn large(&mut self, mut reader: Reader<'_>) -> Result<Decoded, ProtocolError> {
+        let sequence = reader.u8(SEQUENCE)?;
+        let kind = reader.u8("the kind of a message in pieces")?;
+        let has_payload =
+            matches!(kind & !(TO_NAME | TO_ALIAS), MESSAGE | EXIT | DOWN) || kind == SPAWN;
+        if !has_payload {
+            let what = "the kind of a message in pieces";
+            return Err(InvalidMessage::UnknownValue { what, value: kind }.into());
+        }
+        let later = Cell::default();
+        let event = self.event(kind, reader, Bytes::Later(&later))?;
+        let Later { nodes, total } = later.take();
+        Ok(Decoded::Large { sequence, total, nodes, event })
     }
 
     fn define_node(&mut self, mut reader: Reader<'_>) -> Result<(), ProtocolError> {
@@ -110,7 +186,7 @@ impl Decoder {
     fn spawn(
         &mut self,
         mut reader: Reader<'_>,
-        body: Body<'_>,
+        bytes: Bytes<'_>,
     ) -> Result<SpawnRequest, ProtocolError> {
         let what = "the flags of a request to spawn";
         let flags = reader.u8(what)?;
@@ -123,7 +199,7 @@ impl Decoder {
             from: self.their_process(&mut reader)?,
             group_leader: self.any_process(&mut reader)?,
             function: self.name(&mut reader)?,
-            args: self.encoded(&mut reader, body)?,
+            args: self.encoded(&mut reader, bytes)?,
             link: flags & SPAWN_LINK != 0,
             monitor: flags & SPAWN_MONITOR != 0,
             priority,
@@ -136,7 +212,7 @@ impl Decoder {
         &mut self,
         kind: u8,
         mut reader: Reader<'_>,
-        body: Body<'_>,
+        bytes: Bytes<'_>,
     ) -> Result<Event, ProtocolError> {
         let r = &mut reader;
         // The kind is checked before the rest is read as if it were known.
@@ -162,7 +238,7 @@ impl Decoder {
             TO_ALIAS => Target::Alias(self.alias(r)?),
             _ => Target::Pid(Pid::new(self.local, process(r)?)),
         };
-        let signal = read(self, r, body)?;
+        let signal = read(self, r, bytes)?;
         if let (Target::Alias(_), Signal::Exit { by_link: true, .. }) = (&target, &signal) {
             let what = "whether an exit by an alias comes by a link";
             return Err(InvalidMessage::UnknownValue { what, value: 1 }.into());
@@ -171,48 +247,48 @@ impl Decoder {
         Ok(Event::Signal { target, signal })
     }
 
-    fn message(&mut self, r: &mut Reader<'_>, body: Body<'_>) -> Result<Signal, ProtocolError> {
-        Ok(Signal::Message(Envelope::encoded(self.encoded(r, body)?)))
+    fn message(&mut self, r: &mut Reader<'_>, bytes: Bytes<'_>) -> Result<Signal, ProtocolError> {
+        Ok(Signal::Message(Envelope::encoded(self.encoded(r, bytes)?)))
     }
 
-    fn link(&mut self, r: &mut Reader<'_>, _: Body<'_>) -> Result<Signal, ProtocolError> {
+    fn link(&mut self, r: &mut Reader<'_>, _: Bytes<'_>) -> Result<Signal, ProtocolError> {
         Ok(Signal::Link { from: self.their_process(r)? })
     }
 
-    fn unlink(&mut self, r: &mut Reader<'_>, _: Body<'_>) -> Result<Signal, ProtocolError> {
+    fn unlink(&mut self, r: &mut Reader<'_>, _: Bytes<'_>) -> Result<Signal, ProtocolError> {
         Ok(Signal::Unlink { from: self.their_process(r)?, id: unlink_id(r)? })
     }
 
-    fn unlink_ack(&mut self, r: &mut Reader<'_>, _: Body<'_>) -> Result<Signal, ProtocolError> {
+    fn unlink_ack(&mut self, r: &mut Reader<'_>, _: Bytes<'_>) -> Result<Signal, ProtocolError> {
         Ok(Signal::UnlinkAck { from: self.their_process(r)?, id: unlink_id(r)? })
     }
 
-    fn exit(&mut self, r: &mut Reader<'_>, _: Body<'_>) -> Result<Signal, ProtocolError> {
+    fn exit(&mut self, r: &mut Reader<'_>, bytes: Bytes<'_>) -> Result<Signal, ProtocolError> {
         let from = self.their_process(r)?;
         let by_link = r.bool("whether an exit comes by a link")?;
-        Ok(Signal::Exit { from, by_link, reason: self.reason(r)? })
+        Ok(Signal::Exit { from, by_link, reason: self.reason(r, bytes)? })
     }
 
-    fn monitor(&mut self, r: &mut Reader<'_>, _: Body<'_>) -> Result<Signal, ProtocolError> {
+    fn monitor(&mut self, r: &mut Reader<'_>, _: Bytes<'_>) -> Result<Signal, ProtocolError> {
         let from = self.their_process(r)?;
         Ok(Signal::Monitor { from, reference: self.their_reference(r)? })
     }
 
-    fn demonitor(&mut self, r: &mut Reader<'_>, _: Body<'_>) -> Result<Signal, ProtocolError> {
+    fn demonitor(&mut self, r: &mut Reader<'_>, _: Bytes<'_>) -> Result<Signal, ProtocolError> {
         let from = self.their_process(r)?;
         Ok(Signal::Demonitor { from, reference: self.their_reference(r)? })
     }
 
-    fn down(&mut self, r: &mut Reader<'_>, _: Body<'_>) -> Result<Signal, ProtocolError> {
+    fn down(&mut self, r: &mut Reader<'_>, bytes: Bytes<'_>) -> Result<Signal, ProtocolError> {
         let from = match r.bool("whether a process went down")? {
             true => Some(self.their_process(r)?),
             false => None,
         };
         let reference = self.our_reference(r)?;
-        Ok(Signal::Down { from, reference, reason: self.reason(r)? })
+        Ok(Signal::Down { from, reference, reason: self.reason(r, bytes)? })
     }
 
-    fn spawn_reply(&mut self, r: &mut Reader<'_>, _: Body<'_>) -> Result<Signal, ProtocolError> {
+    fn spawn_reply(&mut self, r: &mut Reader<'_>, _: Bytes<'_>) -> Result<Signal, ProtocolError> {
         let reference = self.our_reference(r)?;
         let what = "the answer to a request to spawn";
         let result = match r.u8(what)? {
@@ -222,7 +298,7 @@ impl Decoder {
         Ok(Signal::SpawnReply { reference, result })
     }
 
-    fn group_leader(&mut self, r: &mut Reader<'_>, _: Body<'_>) -> Result<Signal, ProtocolError> {
+    fn group_leader(&mut self, r: &mut Reader<'_>, _: Bytes<'_>) -> Result<Signal, ProtocolError> {
         Ok(Signal::GroupLeader { leader: self.any_process(r)? })
     }
 
@@ -257,28 +333,32 @@ impl Decoder {
         Ok(self.names.get(number)?.clone())
     }
 
-    fn encoded(&self, reader: &mut Reader<'_>, body: Body<'_>) -> Result<Encoded, ProtocolError> {
+    fn encoded(&self, reader: &mut Reader<'_>, bytes: Bytes<'_>) -> Result<Encoded, ProtocolError> {
         let number = reader.var_u32("the number of a message type")?;
         let wire_type = Arc::clone(self.types.get(number)?);
-        let (payload, nodes) = self.payload(reader)?;
-        let bytes = body.keep(payload);
-        Ok(Encoded { from: Some(self.peer), wire_type, nodes: nodes.into(), bytes })
+        let (payload, nodes) = self.payload(reader, bytes)?;
+        let (nodes, bytes) = (nodes.into(), bytes::Bytes::copy_from_slice(payload));
+        Ok(Encoded { from: Some(self.peer), wire_type, nodes, bytes })
     }
 
-    fn reason(&self, reader: &mut Reader<'_>) -> Result<ExitReason, ProtocolError> {
-        let (payload, nodes) = self.payload(reader)?;
-        let reason = decode_with_nodes(&nodes, || decode_postcard(payload));
-        Ok(reason.map_err(InvalidMessage::BadReason)?)
+    fn reason(
+        &self,
+        reader: &mut Reader<'_>,
+        bytes: Bytes<'_>,
+    ) -> Result<ExitReason, ProtocolError> {
+        let (payload, nodes) = self.payload(reader, bytes)?;
+        match bytes {
+            Bytes::Here => reason(payload, &nodes),
+            Bytes::Later(_) => Ok(ExitReason::Normal),
+        }
     }
 
+    /// A payload whose bytes come later is empty here.
     fn payload<'a>(
         &self,
         reader: &mut Reader<'a>,
+        bytes: Bytes<'_>,
     ) -> Result<(&'a [u8], Vec<NodeId>), ProtocolError> {
-        let what = "a payload";
-        let length = reader.u32("the length of a payload")?;
-        let length = usize::try_from(length).map_err(|_| InvalidMessage::MissingData(what))?;
-        let payload = reader.take(what, length)?;
         let what = "the nodes of a payload";
         let count = reader.var_u32(what)? as usize;
         if count > MESSAGE_NODES_MAX {
@@ -290,8 +370,60 @@ impl Decoder {
         for _ in 0..count {
             nodes.push(*self.nodes.get(reader.var_u32(what)?)?);
         }
-        Ok((payload, nodes))
+        let what = "a payload";
+        let length = reader.u32("the length of a payload")?;
+        let total = usize::try_from(length).map_err(|_| InvalidMessage::MissingData(what))?;
+        match bytes {
+            Bytes::Here => Ok((reader.take(what, total)?, nodes)),
+            Bytes::Later(later) => {
+                later.set(Later { nodes, total });
+                Ok((&[], Vec::new()))
+            }
+        }
     }
+}
+
+impl Event {
+    /// Gives an event the payload that it lacks.
+    pub(crate) fn complete(
+        self,
+        payload: Vec<u8>,
+        nodes: Vec<NodeId>,
+    ) -> Result<Event, ProtocolError> {
+        let fill = |encoded: Encoded, payload: Vec<u8>, nodes: Vec<NodeId>| Encoded {
+            bytes: payload.into(),
+            nodes: nodes.into(),
+            ..encoded
+        };
+        let (target, signal) = match self {
+            Event::Spawn(mut request) => {
+                request.args = fill(request.args, payload, nodes);
+                return Ok(Event::Spawn(request));
+            }
+            Event::Signal { target, signal } => (target, signal),
+        };
+        let signal = match signal {
+            Signal::Exit { from, by_link, .. } => {
+                Signal::Exit { from, by_link, reason: reason(&payload, &nodes)? }
+            }
+            Signal::Down { from, reference, .. } => {
+                Signal::Down { from, reference, reason: reason(&payload, &nodes)? }
+            }
+            Signal::Message(envelope) => match envelope.as_encoded() {
+                Some(head) => {
+                    Signal::Message(Envelope::encoded(fill(head.clone(), payload, nodes)))
+                }
+                None => Signal::Message(envelope),
+            },
+            other => other,
+        };
+        Ok(Event::Signal { target, signal })
+    }
+}
+
+fn reason(payload: &[u8], nodes: &[NodeId]) -> Result<ExitReason, ProtocolError> {
+    let reason = decode_with_nodes(nodes, || decode_postcard(payload));
+    Ok(reason.map_err(InvalidMessage::BadReason)?)
 }
 
 fn process(reader: &mut Reader<'_>) -> Result<LocalId, InvalidMessage> {

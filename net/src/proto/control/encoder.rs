@@ -1,9 +1,8 @@
 //! Signals into bytes: what each frame says, and that it says nothing for others.
 
-use fika_runtime::message::encode_postcard;
 use fika_runtime::{
-    Alias, Envelope, ExitReason, LocalId, NodeId, Pid, Priority, Reference, Signal, SpawnError,
-    SpawnRequest, Target,
+    Alias, Envelope, LocalId, NodeId, Pid, Priority, Reference, Signal, SpawnError, SpawnRequest,
+    Target,
 };
 
 use super::writer::Writer;
@@ -12,7 +11,8 @@ use super::{
     SPAWN_MONITOR, SPAWN_NOTSUP, SPAWN_PRIORITIES, SPAWN_PRIORITY_SHIFT, SPAWN_REPLY, SPAWNED,
     SendError, TO_ALIAS, TO_NAME, UNLINK, UNLINK_ACK,
 };
-use crate::proto::output::{Output, Start};
+use crate::proto::output::{Batch, Start};
+use crate::proto::parcel::{Body, Cargo, Parcel, Payload};
 
 /// The sending half of a connection.
 pub(crate) struct Encoder {
@@ -30,73 +30,114 @@ struct Parties {
 }
 
 impl Encoder {
-    pub(crate) fn new(
-        local: NodeId,
-        peer: NodeId,
-        priority: bool,
-        body_bytes_max: usize,
-    ) -> Encoder {
-        let writer = Writer::new(local, peer, body_bytes_max);
+    pub(crate) fn new(local: NodeId, peer: NodeId, priority: bool) -> Encoder {
+        let writer = Writer::new(local, peer);
         Encoder { writer, parties: Parties { local, peer, priority } }
     }
 
-    pub(crate) fn output(&self) -> &Output {
-        self.writer.output()
+    pub(crate) fn output_bytes(&self) -> usize {
+        self.writer.output_bytes()
     }
 
-    pub(crate) fn advance_output(&mut self, count: usize) {
-        self.writer.advance_output(count);
+    pub(crate) fn take_output(&mut self, batch: &mut Batch) {
+        self.writer.take_output(batch);
     }
 
     pub(crate) fn tick(&mut self) {
         self.writer.tick();
     }
 
-    pub(crate) fn signal(&mut self, target: &Target, signal: &Signal) -> Result<(), SendError> {
+    /// Writes it whole, or the head of it. A signal has a target.
+    pub(crate) fn frame(
+        &mut self,
+        target: Option<&Target>,
+        parcel: &Parcel,
+        large: Option<u8>,
+    ) -> Result<(), SendError> {
         let p = self.parties;
-        self.writer.whole_frame(|w| match signal {
-            Signal::Message(envelope) => p.message(w, target, envelope),
-            Signal::Link { from } => p.link(w, target, *from),
-            Signal::Unlink { from, id } => p.unlink(w, UNLINK, target, *from, *id),
-            Signal::UnlinkAck { from, id } => p.unlink(w, UNLINK_ACK, target, *from, *id),
-            Signal::Exit { from, reason, by_link } => p.exit(w, target, *from, reason, *by_link),
-            Signal::Monitor { from, reference } => p.monitor(w, MONITOR, target, *from, *reference),
-            Signal::Demonitor { from, reference } => {
-                p.monitor(w, DEMONITOR, target, *from, *reference)
-            }
-            Signal::Down { from, reference, reason } => {
-                p.down(w, target, *from, *reference, reason)
-            }
-            Signal::SpawnReply { reference, result } => {
-                p.spawn_reply(w, target, *reference, *result)
-            }
-            Signal::GroupLeader { leader } => p.group_leader(w, target, *leader),
-            Signal::Request(_) | Signal::ConnectionLost { .. } | Signal::ConnectionRoom { .. } => {
-                Err(SendError::LocalOnly)
-            }
-        })
+        self.writer.whole_frame(large, |w| p.frame(w, target, parcel))
     }
 
-    pub(crate) fn spawn(&mut self, request: &SpawnRequest) -> Result<(), SendError> {
+    /// Whether [`frame`](Self::frame) would write it.
+    pub(crate) fn check(
+        &mut self,
+        target: Option<&Target>,
+        parcel: &Parcel,
+    ) -> Result<(), SendError> {
         let p = self.parties;
-        self.writer.whole_frame(|w| p.spawn(w, request))
+        let mut result = Ok(());
+        let given_up = self.writer.whole_frame(Some(0), |w| {
+            result = p.frame(w, target, parcel);
+            Err(SendError::LocalOnly)
+        });
+        debug_assert!(given_up.is_err());
+        result
+    }
+
+    pub(crate) fn piece(&mut self, sequence: u8, bytes: Body) {
+        self.writer.piece(sequence, bytes);
     }
 }
 
 impl Parties {
+    fn frame(
+        self,
+        w: &mut Writer,
+        target: Option<&Target>,
+        parcel: &Parcel,
+    ) -> Result<(), SendError> {
+        let payload = &parcel.payload;
+        match (&parcel.cargo, target) {
+            (Cargo::Spawn(request), _) => self.spawn(w, request, payload),
+            (Cargo::Signal(signal), Some(target)) => self.signal(w, target, signal, payload),
+            (Cargo::Signal(_), None) => Err(SendError::LocalOnly),
+        }
+    }
+
+    fn signal(
+        self,
+        w: &mut Writer,
+        target: &Target,
+        signal: &Signal,
+        payload: &Payload,
+    ) -> Result<(), SendError> {
+        match signal {
+            Signal::Message(envelope) => self.message(w, target, envelope, payload),
+            Signal::Link { from } => self.link(w, target, *from),
+            Signal::Unlink { from, id } => self.unlink(w, UNLINK, target, *from, *id),
+            Signal::UnlinkAck { from, id } => self.unlink(w, UNLINK_ACK, target, *from, *id),
+            Signal::Exit { from, by_link, .. } => self.exit(w, target, *from, *by_link, payload),
+            Signal::Monitor { from, reference } => {
+                self.monitor(w, MONITOR, target, *from, *reference)
+            }
+            Signal::Demonitor { from, reference } => {
+                self.monitor(w, DEMONITOR, target, *from, *reference)
+            }
+            Signal::Down { from, reference, .. } => {
+                self.down(w, target, *from, *reference, payload)
+            }
+            Signal::SpawnReply { reference, result } => {
+                self.spawn_reply(w, target, *reference, *result)
+            }
+            Signal::GroupLeader { leader } => self.group_leader(w, target, *leader),
+            Signal::Request(_) | Signal::ConnectionLost { .. } | Signal::ConnectionRoom { .. } => {
+                Err(SendError::LocalOnly)
+            }
+        }
+    }
+
     fn message(
         self,
         w: &mut Writer,
         target: &Target,
         envelope: &Envelope,
+        payload: &Payload,
     ) -> Result<(), SendError> {
         let type_number = w.type_of(envelope)?;
+        w.define_nodes(payload);
         let start = self.begin(w, MESSAGE, target)?;
         w.put_var(type_number);
-        match envelope.as_encoded() {
-            Some(encoded) => w.encoded_payload(start, encoded),
-            None => w.payload(start, |out| envelope.encode(out)),
-        }
+        w.end_with(start, payload)
     }
 
     fn link(self, w: &mut Writer, target: &Target, from: Pid) -> Result<(), SendError> {
@@ -124,16 +165,17 @@ impl Parties {
         w: &mut Writer,
         target: &Target,
         from: Pid,
-        reason: &ExitReason,
         by_link: bool,
+        payload: &Payload,
     ) -> Result<(), SendError> {
         if by_link && matches!(target, Target::Alias(_)) {
             return Err(SendError::NotByAlias);
         }
+        w.define_nodes(payload);
         let start = self.begin(w, EXIT, target)?;
         w.put_process(self.ours(from)?);
         w.put_u8(by_link.into());
-        w.payload(start, |out| encode_postcard(reason, out))
+        w.end_with(start, payload)
     }
 
     fn monitor(
@@ -156,15 +198,16 @@ impl Parties {
         target: &Target,
         from: Option<Pid>,
         reference: Reference,
-        reason: &ExitReason,
+        payload: &Payload,
     ) -> Result<(), SendError> {
+        w.define_nodes(payload);
         let start = self.begin(w, DOWN, target)?;
         w.put_u8(from.is_some().into());
         if let Some(from) = from {
             w.put_process(self.ours(from)?);
         }
         self.put_their_reference(w, reference)?;
-        w.payload(start, |out| encode_postcard(reason, out))
+        w.end_with(start, payload)
     }
 
     fn spawn_reply(
@@ -194,10 +237,16 @@ impl Parties {
         w.end(start)
     }
 
-    fn spawn(self, w: &mut Writer, request: &SpawnRequest) -> Result<(), SendError> {
+    fn spawn(
+        self,
+        w: &mut Writer,
+        request: &SpawnRequest,
+        payload: &Payload,
+    ) -> Result<(), SendError> {
         let function = w.name("a function's name", &request.function)?;
         let type_number = w.wire_type(&request.args.wire_type)?;
         let leader_node = w.node(request.group_leader.node());
+        w.define_nodes(payload);
         let link = if request.link { SPAWN_LINK } else { 0 };
         let monitor = if request.monitor { SPAWN_MONITOR } else { 0 };
         let start = w.begin(SPAWN);
@@ -208,7 +257,7 @@ impl Parties {
         w.put_process(request.group_leader.local());
         w.put_var(function);
         w.put_var(type_number);
-        w.encoded_payload(start, &request.args)
+        w.end_with(start, payload)
     }
 
     /// Begins a frame to `target`, after the definition of its name if it needs one.

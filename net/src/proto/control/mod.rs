@@ -6,6 +6,8 @@
 //! | `DEFINE_NODE` | number, creation (32 bits), name |
 //! | `DEFINE_NAME` | number, name |
 //! | `DEFINE_TYPE` | number, fingerprint (64 bits), tag |
+//! | `LARGE` | sequence (8 bits), and a frame with a payload, without its bytes |
+//! | `PIECE` | sequence (8 bits), bytes |
 //! | `MESSAGE` | target, type number, payload |
 //! | `LINK` | target, from |
 //! | `UNLINK`, `UNLINK_ACK` | target, from, id |
@@ -21,8 +23,8 @@
 //! serial, and whether it goes ahead of ordinary messages (0, 1). An alias is a target for
 //! `MESSAGE`, and for an `EXIT` that comes by no link. A process is its slot and its
 //! generation, a group leader the number of its node and its process, a reference its serial
-//! and 0, or the slot of its owner and one more. A payload is its length (32 bits), its bytes,
-//! and the numbers of the nodes that are named in them; a reason is a payload. Whatever is not
+//! and 0, or the slot of its owner and one more. A payload is the number of nodes that it names,
+//! their numbers, its length (32 bits), and its bytes; a reason is a payload. Whatever is not
 //! said to have a width is a varint.
 //!
 //! No frame has a place for the node of a `from`, of a new process, or of a reference:
@@ -37,8 +39,8 @@ mod decoder;
 mod encoder;
 mod writer;
 
-pub(super) use decoder::Decoder;
 pub(crate) use decoder::Event;
+pub(super) use decoder::{Decoded, Decoder, PIECE_HEAD_BYTES};
 pub(super) use encoder::Encoder;
 
 use fika_runtime::{EncodeError, NodeId, Priority, SpawnError};
@@ -46,6 +48,10 @@ use fika_runtime::{EncodeError, NodeId, Priority, SpawnError};
 const DEFINE_NODE: u8 = 0x01;
 const DEFINE_NAME: u8 = 0x02;
 const DEFINE_TYPE: u8 = 0x03;
+
+/// The head of a message that goes in pieces.
+const LARGE: u8 = 0x04;
+const PIECE: u8 = 0x05;
 
 const MESSAGE: u8 = 0x10;
 const LINK: u8 = 0x11;

@@ -1,116 +1,118 @@
 //! Frames in the making: the output, and the numbers that stand for names in it.
 //!
-//! A value is encoded once, straight into the output. Which nodes it names is known only
-//! afterwards, so their numbers follow it, and a definition that is needed then is put
-//! in ahead of the frame, which happens once per node and connection. A frame is
-//! committed whole or not at all, with the numbers that it defined.
+//! A frame comes after the definitions of the numbers that it uses, and is committed whole or
+//! not at all, with the numbers that it defined. Its payload is encoded already, and stands at
+//! its end.
 //!
 //! What the frames say, and who may say it, is `encoder`'s.
 
 use std::sync::Arc;
 
-use fika_runtime::message::encode_with_nodes;
-use fika_runtime::{EncodeError, Encoded, Envelope, LocalId, Name, NodeId, WireType};
+use fika_runtime::{Envelope, LocalId, Name, NodeId, WireType};
 
-use super::{DEFINE_NAME, DEFINE_NODE, DEFINE_TYPE, SendError};
+use super::{DEFINE_NAME, DEFINE_NODE, DEFINE_TYPE, LARGE, PIECE, SendError};
 use crate::proto::atom_cache::{Number, SendCache, TypeCache};
 use crate::proto::codec::Put as _;
 use crate::proto::limits::{
-    MESSAGE_NODES_MAX, NAME_BYTES_MAX, NAME_NUMBERS_MAX, NODE_NUMBERS_MAX, TAG_BYTES_MAX,
-    TYPE_NUMBERS_MAX,
+    NAME_BYTES_MAX, NAME_NUMBERS_MAX, NODE_NUMBERS_MAX, TAG_BYTES_MAX, TYPE_NUMBERS_MAX,
 };
-use crate::proto::output::{Output, Start};
+use crate::proto::output::{Batch, Output, Start};
+use crate::proto::parcel::{Body, Payload};
 use crate::proto::tick::TICK;
 
 pub(super) struct Writer {
-    body_bytes_max: usize,
     output: Output,
     nodes: SendCache<NodeId>,
     names: SendCache<Name>,
     types: TypeCache,
-    /// The nodes of the payload that is being written; kept for its memory.
-    payload_nodes: Vec<NodeId>,
-    /// A frame is being written, or was when a value's own encoder panicked.
-    open: bool,
+    /// The numbers of the nodes of the payload; kept for its memory.
+    numbers: Vec<u32>,
+    /// The frame is the head of a message that goes in pieces of this sequence, and ends before
+    /// the bytes of its payload.
+    large: Option<u8>,
 }
 
 impl Writer {
-    pub(super) fn new(sender: NodeId, receiver: NodeId, body_bytes_max: usize) -> Writer {
+    pub(super) fn new(sender: NodeId, receiver: NodeId) -> Writer {
         Writer {
-            body_bytes_max,
             output: Output::default(),
             nodes: SendCache::new([sender, receiver], NODE_NUMBERS_MAX),
             names: SendCache::new([], NAME_NUMBERS_MAX),
             types: TypeCache::new(TYPE_NUMBERS_MAX),
-            payload_nodes: Vec::new(),
-            open: false,
+            numbers: Vec::new(),
+            large: None,
         }
     }
 
-    pub(super) fn output(&self) -> &Output {
-        &self.output
+    pub(super) fn output_bytes(&self) -> usize {
+        self.output.bytes()
     }
 
-    pub(super) fn advance_output(&mut self, count: usize) {
-        self.output.advance(count);
+    pub(super) fn take_output(&mut self, batch: &mut Batch) {
+        self.output.take(batch);
     }
 
     pub(super) fn tick(&mut self) {
-        self.roll_back();
-        self.output.bytes().extend_from_slice(&TICK);
+        self.output.tail().extend_from_slice(&TICK);
         self.output.commit();
     }
 
-    /// Lets `write` write one frame, which then counts whole or not at all.
+    /// A piece of a message whose head was written before.
+    pub(super) fn piece(&mut self, sequence: u8, bytes: Body) {
+        let start = self.output.begin(PIECE);
+        self.put_u8(sequence);
+        self.output.end_with(start, &bytes);
+        self.output.commit();
+    }
+
+    /// Lets `write` write one frame, which then counts whole or not at all; `large` if it is the
+    /// head of a message that goes in pieces of this sequence.
     pub(super) fn whole_frame(
         &mut self,
+        large: Option<u8>,
         write: impl FnOnce(&mut Writer) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
-        self.roll_back();
-        self.open = true;
+        self.large = large;
         self.nodes.begin();
         self.names.begin();
         self.types.begin();
         let result = write(self);
         match result {
-            Ok(()) => {
-                self.output.commit();
-                self.open = false;
-            }
+            Ok(()) => self.output.commit(),
             Err(_) => self.roll_back(),
         }
         result
     }
 
-    /// Gives up the frame that is being written, if one is, with what it defined.
+    /// Gives up the frame that is being written, with what it defined.
     fn roll_back(&mut self) {
-        if self.open {
-            self.output.roll_back();
-            self.nodes.roll_back();
-            self.names.roll_back();
-            self.types.roll_back();
-            self.open = false;
-        }
+        self.output.roll_back();
+        self.nodes.roll_back();
+        self.names.roll_back();
+        self.types.roll_back();
     }
 
     /// Begins the frame, after the definitions that it needs.
     pub(super) fn begin(&mut self, kind: u8) -> Start {
-        self.output.begin(kind)
+        let Some(sequence) = self.large else { return self.output.begin(kind) };
+        let start = self.output.begin(LARGE);
+        self.put_u8(sequence);
+        self.put_u8(kind);
+        start
     }
 
     /// Ends a frame without a payload.
     pub(super) fn end(&mut self, start: Start) -> Result<(), SendError> {
-        self.check_body(start)?;
         self.output.end(start);
         Ok(())
     }
 
     pub(super) fn put_u8(&mut self, value: u8) {
-        self.output.bytes().put_u8(value);
+        self.output.tail().put_u8(value);
     }
 
     pub(super) fn put_var(&mut self, value: impl Into<u64>) {
-        self.output.bytes().put_var(value);
+        self.output.tail().put_var(value);
     }
 
     pub(super) fn put_process(&mut self, process: LocalId) {
@@ -118,69 +120,27 @@ impl Writer {
         self.put_var(process.generation);
     }
 
-    /// Ends the frame with a payload that `encode` appends.
-    pub(super) fn payload(
-        &mut self,
-        start: Start,
-        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>,
-    ) -> Result<(), SendError> {
-        let at = self.begin_payload();
-        let mut nodes = std::mem::take(&mut self.payload_nodes);
-        nodes.clear();
-        encode_with_nodes(&mut nodes, || encode(self.output.bytes()))?;
-        let result = self.end_payload(start, at, &nodes);
-        self.payload_nodes = nodes;
-        result
-    }
-
-    /// Ends the frame with a payload that is encoded already.
-    pub(super) fn encoded_payload(
-        &mut self,
-        start: Start,
-        encoded: &Encoded,
-    ) -> Result<(), SendError> {
-        let at = self.begin_payload();
-        self.output.bytes().extend_from_slice(&encoded.bytes);
-        self.end_payload(start, at, &encoded.nodes)
-    }
-
-    /// Leaves room for the payload's length, and returns where.
-    fn begin_payload(&mut self) -> usize {
-        let at = self.output.bytes().len();
-        self.output.bytes().put_u32(0);
-        at
-    }
-
-    fn end_payload(
-        &mut self,
-        mut start: Start,
-        at: usize,
-        nodes: &[NodeId],
-    ) -> Result<(), SendError> {
-        self.check_body(start)?;
-        if nodes.len() > MESSAGE_NODES_MAX {
-            let (nodes, max) = (nodes.len(), MESSAGE_NODES_MAX);
-            return Err(SendError::TooManyNodes { nodes, max });
+    /// Defines the nodes of a payload, ahead of the frame.
+    pub(super) fn define_nodes(&mut self, payload: &Payload) {
+        self.numbers.clear();
+        for node in &payload.nodes {
+            let number = self.node(*node);
+            self.numbers.push(number);
         }
-        let length = self.output.bytes().len() - at - 4;
-        self.output.set_u32(at, length as u32);
-        self.put_var(nodes.len() as u64);
-        for node in nodes {
-            let number = match self.nodes.number(node) {
-                Number::Known(number) => number,
-                Number::New(number) => {
-                    start = self.output.insert(start, &definition_of_node(number, *node));
-                    number
-                }
-            };
-            self.put_var(number);
-        }
-        self.end(start)
     }
 
-    fn check_body(&self, start: Start) -> Result<(), SendError> {
-        let (bytes, max) = (self.output.body_bytes(start), self.body_bytes_max);
-        if bytes > max { Err(SendError::TooLarge { bytes, max }) } else { Ok(()) }
+    /// Ends the frame with a payload whose nodes have been defined.
+    pub(super) fn end_with(&mut self, start: Start, payload: &Payload) -> Result<(), SendError> {
+        let tail = self.output.tail();
+        tail.put_var(self.numbers.len() as u64);
+        self.numbers.iter().for_each(|number| tail.put_var(*number));
+        // No message is as long as 4 GiB.
+        tail.put_u32(payload.len() as u32);
+        match self.large {
+            Some(_) => self.output.end(start),
+            None => self.output.end_with(start, &payload.body),
+        }
+        Ok(())
     }
 
     /// The number of a name, defined here if it has to be.
@@ -190,9 +150,9 @@ impl Writer {
             Number::Known(number) => return Ok(number),
             Number::New(number) => number,
         };
-        let start = self.begin(DEFINE_NAME);
+        let start = self.output.begin(DEFINE_NAME);
         self.put_var(number);
-        self.output.bytes().put_bytes(name.as_str().as_bytes());
+        self.output.tail().put_bytes(name.as_str().as_bytes());
         self.output.end(start);
         Ok(number)
     }
@@ -202,7 +162,11 @@ impl Writer {
         match self.nodes.number(&node) {
             Number::Known(number) => number,
             Number::New(number) => {
-                self.output.bytes().extend_from_slice(&definition_of_node(number, node));
+                let start = self.output.begin(DEFINE_NODE);
+                self.put_var(number);
+                self.output.tail().put_u32(node.creation().0);
+                self.output.tail().put_bytes(node.name().as_str().as_bytes());
+                self.output.end(start);
                 number
             }
         }
@@ -229,10 +193,10 @@ impl Writer {
             Number::Known(number) => return Ok(number),
             Number::New(number) => number,
         };
-        let start = self.begin(DEFINE_TYPE);
+        let start = self.output.begin(DEFINE_TYPE);
         self.put_var(number);
-        self.output.bytes().put_u64(wire_type.fingerprint);
-        self.output.bytes().put_bytes(wire_type.tag.as_bytes());
+        self.output.tail().put_u64(wire_type.fingerprint);
+        self.output.tail().put_bytes(wire_type.tag.as_bytes());
         self.output.end(start);
         Ok(number)
     }
@@ -241,15 +205,4 @@ impl Writer {
 fn check_length(what: &'static str, text: &str, max: usize) -> Result<(), SendError> {
     let bytes = text.len();
     if bytes > max { Err(SendError::NameTooLong { what, bytes, max }) } else { Ok(()) }
-}
-
-/// A whole frame.
-fn definition_of_node(number: u32, node: NodeId) -> Vec<u8> {
-    let mut frame = Output::default();
-    let start = frame.begin(DEFINE_NODE);
-    frame.bytes().put_var(number);
-    frame.bytes().put_u32(node.creation().0);
-    frame.bytes().put_bytes(node.name().as_str().as_bytes());
-    frame.end(start);
-    frame.into_bytes()
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::*;
 use crate::proto::codec::Put as _;
 use crate::proto::error::{InvalidMessage, PeerMisbehaved};
-use crate::proto::limits::{MESSAGE_NODES_MAX, NODE_NUMBERS_MAX, NODES_SEEN_MAX};
+use crate::proto::limits::{FRAME_BYTES_MAX, MESSAGE_NODES_MAX, NODE_NUMBERS_MAX, NODES_SEEN_MAX};
 
 fn limited(message_bytes_max: usize) -> (Connection, Connection) {
     let limits = Limits { message_bytes_max };
@@ -18,25 +18,22 @@ fn limited(message_bytes_max: usize) -> (Connection, Connection) {
 fn messages_at_the_limit() {
     let (mut at_a, mut at_b) = limited(10_000);
     let target = Target::Pid(Pid::new(b(), LocalId { slot: 1, generation: 1 }));
-    // Kind, slot, generation, type; length; the number of nodes.
-    let payload = |body: usize| Bytes::from(vec![7; body - 4 - 4 - 1]);
+    let payload = |bytes: usize| Bytes::from(vec![7; bytes]);
     send(&mut at_a, &target, message(payload(10_000)));
-    let refused = at_a.send(&target, &message(payload(10_001)));
+    let refused = at_a.send(&target, message(payload(10_001)));
     assert_eq!(refused, Err(SendError::TooLarge { bytes: 10_001, max: 10_000 }));
     let again = Encoded::new(&payload(10_001)).unwrap();
-    let refused = at_a.send(&target, &Signal::Message(Envelope::encoded(again)));
+    let refused = at_a.send(&target, Signal::Message(Envelope::encoded(again)));
     assert_eq!(refused, Err(SendError::TooLarge { bytes: 10_001, max: 10_000 }));
     carry(&mut at_a, &mut at_b);
     let events = poll_all(&mut at_b).unwrap();
     let [Event::Signal { signal: Signal::Message(envelope), .. }] = &events[..] else { panic!() };
     assert_eq!(envelope.as_encoded().unwrap().bytes, payload(10_000));
 
-    at_b.read_buffer().extend_from_slice(&10_001_u32.to_be_bytes());
-    let error = ProtocolError::Invalid(InvalidMessage::TooLong {
-        what: "a frame",
-        length: 10_001,
-        max: 10_000,
-    });
+    let length = FRAME_BYTES_MAX as u32 + 1;
+    at_b.read_buffer().extend_from_slice(&length.to_be_bytes());
+    let (what, length, max) = ("a frame", length.into(), FRAME_BYTES_MAX);
+    let error = ProtocolError::Invalid(InvalidMessage::TooLong { what, length, max });
     assert_eq!(at_b.poll_event().unwrap_err(), error);
     at_b.read_buffer().extend_from_slice(&[0; 4]);
     assert_eq!(at_b.poll_event().unwrap_err(), error, "it stays so");
@@ -59,7 +56,7 @@ fn nodes_in_one_message_at_the_limit() {
         };
         assert_eq!(envelope.as_encoded().unwrap().decode::<Vec<Pid>>(), Ok(pids));
     }
-    let refused = at_a.send(&to_name("x"), &message(many(MESSAGE_NODES_MAX + 1, 0)));
+    let refused = at_a.send(&to_name("x"), message(many(MESSAGE_NODES_MAX + 1, 0)));
     let too_many = SendError::TooManyNodes { nodes: MESSAGE_NODES_MAX + 1, max: MESSAGE_NODES_MAX };
     assert_eq!((refused, at_a.output_bytes()), (Err(too_many), 0));
 }

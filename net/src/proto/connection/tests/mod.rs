@@ -2,14 +2,128 @@
 
 mod hostile;
 mod limits;
+mod pieces;
 mod signals;
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::sync::Arc;
 
 use fika_runtime::{
     Alias, Creation, Encoded, Envelope, ExitReason, LocalId, Message, Pid, Priority, Reference,
-    SpawnError,
+    Signal, SpawnError, SpawnRequest, Target,
 };
 
 use super::*;
+use crate::proto::control::SendError;
+use crate::proto::error::ProtocolError;
+use crate::proto::output::Batch;
+use crate::proto::parcel::{Cargo, Parcel};
+use crate::proto::tick::{TICK, Verdict};
+
+/// Both halves, and the bytes between them and a test.
+struct Connection {
+    sending: Sending,
+    receiving: Receiving,
+    limits: Limits,
+    batch: Batch,
+    output: Vec<u8>,
+    input: Vec<u8>,
+    events: VecDeque<Event>,
+}
+
+impl Connection {
+    fn new(config: Config) -> Connection {
+        let (sending, receiving) = config.connection();
+        let (batch, output, input) = (Batch::default(), Vec::new(), Vec::new());
+        let limits = config.limits;
+        Connection { sending, receiving, limits, batch, output, input, events: VecDeque::new() }
+    }
+
+    fn send(&mut self, target: &Target, signal: Signal) -> Result<(), SendError> {
+        self.send_as(None, target, signal)
+    }
+
+    fn send_as(
+        &mut self,
+        sender: Option<Pid>,
+        target: &Target,
+        signal: Signal,
+    ) -> Result<(), SendError> {
+        let parcel = Parcel::signal(signal, &self.limits).map_err(|(why, _)| why)?;
+        let sent = self.sending.send(sender, Some(target.clone()), parcel);
+        sent.map_err(|refused| refused.0)
+    }
+
+    fn spawn(&mut self, request: SpawnRequest) -> Result<(), SendError> {
+        let parcel = Parcel::spawn(request, &self.limits).map_err(|(why, _)| why)?;
+        self.sending.send(None, None, parcel).map_err(|refused| {
+            assert!(matches!(refused.1.cargo(), Cargo::Spawn(_)));
+            refused.0
+        })
+    }
+
+    /// What is to be written next: one batch at most.
+    fn take_batch(&mut self) {
+        self.sending.take_output(&mut self.batch);
+        while !self.batch.is_empty() {
+            let mut slices = [IoSlice::new(&[]); 3];
+            let slices = self.batch.slices(&mut slices).iter();
+            let bytes: Vec<u8> = slices.flat_map(|slice| slice.to_vec()).collect();
+            self.batch.advance(bytes.len());
+            self.sending.handle_written(bytes.len());
+            self.output.extend(bytes);
+        }
+    }
+
+    /// All that waits to be written.
+    fn output(&mut self) -> &[u8] {
+        while self.sending.output_bytes() > 0 {
+            self.take_batch();
+        }
+        &self.output
+    }
+
+    fn output_bytes(&mut self) -> usize {
+        self.output().len()
+    }
+
+    fn advance_output(&mut self, count: usize) {
+        self.output.drain(..count);
+    }
+
+    fn queue_tick(&mut self) {
+        // A check after which nothing was written calls for one.
+        if self.output().is_empty() {
+            self.output.extend(TICK);
+        }
+    }
+
+    fn handle_tick(&mut self) -> Verdict {
+        self.receive();
+        self.sending.handle_tick(self.receiving.bytes())
+    }
+
+    fn read_buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.input
+    }
+
+    fn receive(&mut self) -> Option<ProtocolError> {
+        let mut events = Vec::new();
+        let input = std::mem::take(&mut self.input);
+        let result = self.receiving.handle(&input, &mut events);
+        self.events.extend(events);
+        result.err()
+    }
+
+    fn poll_event(&mut self) -> Result<Option<Event>, ProtocolError> {
+        let error = self.receive();
+        match (self.events.pop_front(), error) {
+            (None, Some(error)) => Err(error),
+            (event, _) => Ok(event),
+        }
+    }
+}
 
 fn node(name: &str, creation: u32) -> NodeId {
     NodeId::of(&name.parse().unwrap(), Creation(creation))
@@ -54,7 +168,7 @@ fn poll_all(connection: &mut Connection) -> Result<Vec<Event>, ProtocolError> {
 }
 
 fn send(connection: &mut Connection, target: &Target, signal: Signal) {
-    connection.send(target, &signal).unwrap();
+    connection.send(target, signal).unwrap();
 }
 
 fn message<M: Message>(message: M) -> Signal {
@@ -73,6 +187,42 @@ fn to_alias(serial: u64, priority: bool) -> Target {
 /// Whether an alias can be the target.
 fn by_alias(signal: &Signal) -> bool {
     matches!(signal, Signal::Message(_) | Signal::Exit { by_link: false, .. })
+}
+
+/// The same signal, its message encoded.
+fn copy(signal: &Signal) -> Signal {
+    match signal {
+        Signal::Message(envelope) => {
+            let (mut bytes, mut nodes) = (Vec::new(), Vec::new());
+            let encoded = envelope.as_encoded().cloned().unwrap_or_else(|| {
+                let encode = || envelope.encode(&mut bytes);
+                fika_runtime::message::encode_with_nodes(&mut nodes, encode).unwrap();
+                let wire_type = Arc::new(envelope.wire_type());
+                Encoded { from: None, wire_type, nodes: nodes.into(), bytes: bytes.into() }
+            });
+            Signal::Message(Envelope::encoded(encoded))
+        }
+        Signal::Link { from } => Signal::Link { from: *from },
+        Signal::Unlink { from, id } => Signal::Unlink { from: *from, id: *id },
+        Signal::UnlinkAck { from, id } => Signal::UnlinkAck { from: *from, id: *id },
+        Signal::Exit { from, reason, by_link } => {
+            Signal::Exit { from: *from, reason: reason.clone(), by_link: *by_link }
+        }
+        Signal::Monitor { from, reference } => {
+            Signal::Monitor { from: *from, reference: *reference }
+        }
+        Signal::Demonitor { from, reference } => {
+            Signal::Demonitor { from: *from, reference: *reference }
+        }
+        Signal::Down { from, reference, reason } => {
+            Signal::Down { from: *from, reference: *reference, reason: reason.clone() }
+        }
+        Signal::SpawnReply { reference, result } => {
+            Signal::SpawnReply { reference: *reference, result: *result }
+        }
+        Signal::GroupLeader { leader } => Signal::GroupLeader { leader: *leader },
+        other => panic!("{other:?} never crosses"),
+    }
 }
 
 /// What an event says, with the payload's bytes where there is one.

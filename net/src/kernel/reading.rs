@@ -1,0 +1,187 @@
+//! How a channel reads: into a buffer that belongs to whoever reads, and routes what it says.
+
+use std::io::{self, IoSliceMut};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use fika_runtime::{Node, NodeDownReason, Signal};
+use parking_lot::Mutex;
+
+use super::channel::Channel;
+use super::handler::admit;
+use super::net::Net;
+use super::net_kernel::Command;
+use crate::io::Stream;
+use crate::proto::connection::{Event, Receiving};
+
+/// What is read in one system call.
+const READ_BYTES: usize = 64 << 10;
+
+/// After so many reads in a row others have their turn; the rest is read in the next one.
+const READS_IN_A_ROW: usize = 16;
+
+/// Buffers that are kept: more threads than this seldom read at the same time.
+const BUFFERS_KEPT: usize = 4;
+
+/// The receiving half of a channel.
+pub(super) struct Reading {
+    receiving: Receiving,
+    stream: Arc<Stream>,
+    /// What the peer has sent together with its handshake.
+    early: Vec<u8>,
+}
+
+/// What a thread reads with.
+pub(super) struct Buffer {
+    bytes: Box<[u8]>,
+    /// What was read and is not routed yet.
+    events: Vec<Event>,
+}
+
+/// The buffers that nobody uses.
+#[derive(Default)]
+pub(super) struct Buffers(Mutex<Vec<Buffer>>);
+
+/// What there is to do after a read.
+enum Then {
+    /// More may be there.
+    More,
+    /// It will be told.
+    Wait,
+    /// The connection has ended.
+    End(NodeDownReason),
+}
+
+impl Buffers {
+    fn take(&self) -> Buffer {
+        let kept = self.0.lock().pop();
+        kept.unwrap_or_else(|| Buffer { bytes: vec![0; READ_BYTES].into(), events: Vec::new() })
+    }
+
+    fn give_back(&self, buffer: Buffer) {
+        let mut kept = self.0.lock();
+        if kept.len() < BUFFERS_KEPT {
+            kept.push(buffer);
+        }
+    }
+}
+
+impl Reading {
+    pub(super) fn new(receiving: Receiving, stream: Arc<Stream>, early: &[u8]) -> Reading {
+        Reading { receiving, stream, early: early.to_vec() }
+    }
+
+    /// Reads once, and takes in what it was. `is_open`: a read that is not full has read all
+    /// that there was.
+    fn once(&mut self, buffer: &mut Buffer, is_open: bool) -> Result<Then, String> {
+        let Buffer { bytes, events } = buffer;
+        if !self.early.is_empty() {
+            let early = std::mem::take(&mut self.early);
+            self.receiving.handle(&early, events).map_err(|error| error.to_string())?;
+        }
+        let (mut direct, mut room) = (0, bytes.len());
+        let read = match self.receiving.direct() {
+            None => self.stream.try_read(bytes),
+            Some(mut place) => {
+                direct = place.place().len();
+                room += direct;
+                let mut slices = [IoSliceMut::new(place.place()), IoSliceMut::new(bytes)];
+                let read = self.stream.try_read_vectored(&mut slices);
+                let count = read.as_ref().map_or(0, |read| direct.min(*read));
+                place.keep(count);
+                read
+            }
+        };
+        let read = match read {
+            Ok(0) => return Ok(Then::End(NodeDownReason::ConnectionClosed)),
+            Ok(read) => read,
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => return Ok(Then::Wait),
+                io::ErrorKind::Interrupted => return Ok(Then::More),
+                _ => return Ok(Then::End(closed_by(&error))),
+            },
+        };
+        let direct = direct.min(read);
+        let taken = match direct {
+            0 => Ok(()),
+            _ => self.receiving.handle_direct(direct, events),
+        };
+        let taken = taken.and_then(|()| self.receiving.handle(&bytes[..read - direct], events));
+        taken.map_err(|error| error.to_string())?;
+        Ok(if is_open && read < room { Then::Wait } else { Then::More })
+    }
+}
+
+impl Channel {
+    /// Reads what is there, and routes it. `is_open`: the network has told that something is
+    /// there, and that the connection has not ended.
+    pub(super) fn read(self: &Arc<Self>, is_open: bool) {
+        let Some(net) = self.net.upgrade() else { return };
+        let Some(node) = net.node() else { return };
+        let mut reading = self.reading.lock();
+        if reading.is_none() {
+            return;
+        }
+        let mut buffer = net.buffers.take();
+        let mut then = Then::More;
+        for _ in 0..READS_IN_A_ROW {
+            let Some(open) = &mut *reading else { break };
+            let read = open.once(&mut buffer, is_open);
+            self.received.store(open.receiving.bytes(), Ordering::Relaxed);
+            buffer.events.drain(..).for_each(|event| self.route(&net, &node, event));
+            then = read.unwrap_or_else(|error| {
+                tracing::error!(node = %self.peer, error, "the connection is closed");
+                self.observed.tell(|observer| observer.misbehaved(self.id(), &error));
+                Then::End(NodeDownReason::ConnectionClosed)
+            });
+            if !matches!(then, Then::More) {
+                break;
+            }
+        }
+        net.buffers.give_back(buffer);
+        match then {
+            Then::Wait => {}
+            Then::End(reason) => self.lose_read(&mut reading, reason),
+            // The network will not say so again.
+            Then::More => net.command(Command::Read(self.clone())),
+        }
+    }
+
+    fn route(&self, net: &Net, node: &Node, event: Event) {
+        self.observed.tell(|observer| {
+            if let Event::Signal { target, signal } = &event {
+                observer.received(self.id(), target, signal);
+            }
+        });
+        // Without a handler, which is what most nodes are, this is all that is done for it.
+        let event = match &self.handler {
+            None => event,
+            Some(handler) => match admit(&**handler, net, &self.peer, event) {
+                Some(event) => event,
+                None => return,
+            },
+        };
+        let watcher = match event {
+            Event::Signal { target, signal } => {
+                let watches = matches!(signal, Signal::Link { .. } | Signal::Monitor { .. });
+                node.receive(&target, signal).filter(|_| watches)
+            }
+            Event::Spawn(request) => {
+                let watches = request.link || request.monitor;
+                node.receive_spawn(request).filter(|_| watches)
+            }
+        };
+        if let Some(watcher) = watcher {
+            self.watch(watcher);
+        }
+    }
+}
+
+/// What a broken connection is called: an error of the operating system is one that the peer
+/// could have caused, while a transport of a user's own may have a reason of its own.
+fn closed_by(error: &io::Error) -> NodeDownReason {
+    match error.get_ref() {
+        None => NodeDownReason::ConnectionClosed,
+        Some(reason) => NodeDownReason::Other(reason.to_string()),
+    }
+}

@@ -1,0 +1,190 @@
+//! Large messages on their way out, piece by piece, and what waits behind them.
+//!
+//! A sender that has a large message under way has a *lane*: all that it sends after that waits
+//! there, in order, so that order per pair of processes stays whoever the receivers are. Senders
+//! without one are not held up. The lanes take turns, a piece each.
+//!
+//! Only so many messages may be begun at the same time, of so many bytes together, since their
+//! receiver keeps what has come of them; the other lanes stand in line.
+//!
+//! Numbers for names are given when a frame goes out. So what waits here is not written yet,
+//! and the head of a large message is read by its receiver before any later frame.
+//!
+//! Semantics BUSY-7. Prior art: the fragments of `dist.c`.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use fika_runtime::{Pid, Target};
+
+use super::limits::{PIECE_BYTES_MAX, SEQUENCES_MAX};
+use super::parcel::Parcel;
+
+/// Whose messages are in order with each other; none is who is no process.
+pub(super) type Sender = Option<Pid>;
+
+/// Something that waits.
+pub(super) struct Waiting {
+    pub(super) target: Option<Target>,
+    pub(super) parcel: Parcel,
+}
+
+#[derive(Default)]
+struct Lane {
+    /// What has been begun.
+    open: Option<Open>,
+    waiting: VecDeque<Waiting>,
+}
+
+struct Open {
+    sequence: u8,
+    bytes: Bytes,
+    at: usize,
+}
+
+pub(super) struct Lanes {
+    lanes: BTreeMap<Sender, Lane>,
+    /// Those with a message that has been begun, in the order of their turns.
+    turns: VecDeque<Sender>,
+    /// Those whose next message has not.
+    line: VecDeque<Sender>,
+    /// A message has just been begun, at the front of `turns`: its first piece comes next.
+    begun: bool,
+    /// Before another one is begun, those that were before have a turn.
+    takes_turn: bool,
+    /// The sequences that are in use, by bit.
+    sequences: u64,
+    /// The whole lengths of what has been begun.
+    open_bytes: usize,
+    open_bytes_max: usize,
+    /// What waits in all lanes, about.
+    bytes: usize,
+}
+
+/// What goes out next.
+pub(super) enum Next {
+    /// The head of a large message.
+    Head { sequence: u8, waiting: Waiting },
+    /// A piece of it.
+    Piece { sequence: u8, bytes: Bytes },
+    /// Something that has waited behind one.
+    Whole(Waiting),
+}
+
+impl Lanes {
+    pub(super) fn new(open_bytes_max: usize) -> Lanes {
+        Lanes {
+            lanes: BTreeMap::new(),
+            turns: VecDeque::new(),
+            line: VecDeque::new(),
+            begun: false,
+            takes_turn: false,
+            sequences: 0,
+            open_bytes: 0,
+            open_bytes_max,
+            bytes: 0,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lanes.is_empty()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether what this sender sends now has to wait.
+    pub(super) fn has(&self, sender: Sender) -> bool {
+        !self.lanes.is_empty() && self.lanes.contains_key(&sender)
+    }
+
+    /// It waits.
+    pub(super) fn push(&mut self, sender: Sender, waiting: Waiting) {
+        self.bytes += waiting.parcel.size();
+        let line = &mut self.line;
+        let lane = self.lanes.entry(sender).or_insert_with(|| {
+            line.push_back(sender);
+            Lane::default()
+        });
+        lane.waiting.push_back(waiting);
+    }
+
+    /// What goes out next; none if nothing waits. What it says is to be written at once.
+    pub(super) fn next(&mut self) -> Option<Next> {
+        let piece_first = self.begun || (self.takes_turn && !self.turns.is_empty());
+        if !piece_first && let Some(next) = self.begin() {
+            return Some(next);
+        }
+        (self.takes_turn, self.begun) = (self.begun, false);
+        let sender = self.turns.pop_front()?;
+        let lane = self.lanes.get_mut(&sender).expect("it has a turn");
+        let open = lane.open.as_mut().expect("it has begun");
+        let end = open.bytes.len().min(open.at + PIECE_BYTES_MAX);
+        let (sequence, bytes) = (open.sequence, open.bytes.slice(open.at..end));
+        open.at = end;
+        self.bytes -= bytes.len();
+        if end < open.bytes.len() {
+            self.turns.push_back(sender);
+        } else {
+            self.ends(sender);
+        }
+        Some(Next::Piece { sequence, bytes })
+    }
+
+    /// The message that was begun last is not sent after all.
+    pub(super) fn give_up(&mut self) {
+        self.begun = false;
+        if let Some(sender) = self.turns.pop_front() {
+            self.bytes -= self.lanes[&sender].open.as_ref().map_or(0, |open| open.bytes.len());
+            self.ends(sender);
+        }
+    }
+
+    /// The message that this lane had begun is no more.
+    fn ends(&mut self, sender: Sender) {
+        let lane = self.lanes.get_mut(&sender).expect("it had begun something");
+        let Open { sequence, bytes, .. } = lane.open.take().expect("it had begun something");
+        self.sequences &= !(1 << sequence);
+        self.open_bytes -= bytes.len();
+        if lane.waiting.is_empty() {
+            self.lanes.remove(&sender);
+        } else {
+            self.line.push_back(sender);
+        }
+    }
+
+    /// The first in line, if there is room for it.
+    fn begin(&mut self) -> Option<Next> {
+        let sender = *self.line.front()?;
+        let lane = self.lanes.get_mut(&sender).expect("it is in line");
+        let waiting = lane.waiting.front().expect("else it would not be there");
+        if !waiting.parcel.is_large() {
+            self.bytes -= waiting.parcel.size();
+            let waiting = lane.waiting.pop_front().expect("it was there");
+            if lane.waiting.is_empty() {
+                self.line.pop_front();
+                self.lanes.remove(&sender);
+            }
+            return Some(Next::Whole(waiting));
+        }
+        let total = waiting.parcel.payload.len();
+        let free = (!self.sequences).trailing_zeros() as usize;
+        // One alone is below the limit.
+        if free >= SEQUENCES_MAX || self.open_bytes + total > self.open_bytes_max {
+            return None;
+        }
+        self.line.pop_front();
+        let waiting = lane.waiting.pop_front().expect("it was there");
+        let sequence = free as u8;
+        self.sequences |= 1 << sequence;
+        self.open_bytes += total;
+        self.bytes -= waiting.parcel.size() - total;
+        let bytes = waiting.parcel.payload.body.shared();
+        lane.open = Some(Open { sequence, bytes, at: 0 });
+        // Its first piece follows its head: what fits into one is not held up by others.
+        self.turns.push_front(sender);
+        self.begun = true;
+        Some(Next::Head { sequence, waiting })
+    }
+}

@@ -1,0 +1,193 @@
+//! A signal or a request to spawn that is ready to be sent: what the program's own code has to
+//! say about it, its payload, is encoded already.
+//!
+//! It is made before any lock is taken, so that no code of the program runs under one, and
+//! nobody waits for it. How the connection's numbers stand for names is decided when it goes
+//! out.
+
+use bytes::Bytes;
+use fika_runtime::message::{encode_postcard, encode_with_nodes};
+use fika_runtime::{ExitReason, NodeId, Pid, Signal, SpawnRequest};
+
+use super::control::SendError;
+use super::limits::{COPIED_BYTES_MAX, Limits, MESSAGE_NODES_MAX, WHOLE_BYTES_MAX};
+
+/// Room for most messages from the start.
+const SMALL_BYTES: usize = 128;
+
+/// What counts for each parcel beside its payload, about, where one waits.
+const OVERHEAD_BYTES: usize = 64;
+
+/// What a payload's bytes are in.
+#[derive(Debug)]
+pub(super) enum Body {
+    /// To be copied.
+    Own(Vec<u8>),
+    /// To be shared, if it is large.
+    Shared(Bytes),
+}
+
+impl Body {
+    pub(super) fn shared(&self) -> Bytes {
+        match self {
+            Body::Own(bytes) => Bytes::copy_from_slice(bytes),
+            Body::Shared(bytes) => bytes.clone(),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Body::Own(bytes) => bytes,
+            Body::Shared(bytes) => bytes,
+        }
+    }
+}
+
+/// The encoded part: of a message, a reason, or the arguments of a function.
+#[derive(Debug)]
+pub(super) struct Payload {
+    pub(super) body: Body,
+    /// The nodes that are named in it.
+    pub(super) nodes: Vec<NodeId>,
+}
+
+impl Payload {
+    const NONE: Payload = Payload { body: Body::Own(Vec::new()), nodes: Vec::new() };
+
+    fn encode(
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), fika_runtime::EncodeError>,
+    ) -> Result<Payload, SendError> {
+        let (mut bytes, mut nodes) = (Vec::with_capacity(SMALL_BYTES), Vec::new());
+        encode_with_nodes(&mut nodes, || encode(&mut bytes))?;
+        let shared = bytes.len() >= COPIED_BYTES_MAX;
+        let body = if shared { Body::Shared(bytes.into()) } else { Body::Own(bytes) };
+        Ok(Payload { body, nodes })
+    }
+
+    fn shared(bytes: &Bytes, nodes: &[NodeId]) -> Payload {
+        Payload { body: Body::Shared(bytes.clone()), nodes: nodes.to_vec() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.body.bytes().len()
+    }
+
+    fn check(self, limits: &Limits) -> Result<Payload, SendError> {
+        let (bytes, max) = (self.len(), limits.message_bytes_max);
+        if bytes > max {
+            return Err(SendError::TooLarge { bytes, max });
+        }
+        let (nodes, max) = (self.nodes.len(), MESSAGE_NODES_MAX);
+        if nodes > max {
+            return Err(SendError::TooManyNodes { nodes, max });
+        }
+        Ok(self)
+    }
+}
+
+/// What is sent.
+#[derive(Debug)]
+pub(crate) enum Cargo {
+    Signal(Signal),
+    Spawn(SpawnRequest),
+}
+
+/// See the file's head.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    pub(super) cargo: Cargo,
+    pub(super) payload: Payload,
+}
+
+impl Parcel {
+    /// Encodes what a signal has for its receiver's program. An end is told in any case, if need
+    /// be without its reason.
+    ///
+    /// # Errors
+    /// When it can't leave the node, or is too large.
+    pub(crate) fn signal(signal: Signal, limits: &Limits) -> Result<Parcel, (SendError, Signal)> {
+        let encode_reason = |reason: &ExitReason| {
+            Payload::encode(|out| encode_postcard(reason, out))?.check(limits)
+        };
+        let encoded = match &signal {
+            Signal::Message(envelope) => match envelope.as_encoded() {
+                Some(encoded) => Payload::shared(&encoded.bytes, &encoded.nodes).check(limits),
+                None => match envelope.as_bytes() {
+                    Some(bytes) => Payload::shared(&bytes, &[]).check(limits),
+                    None => Payload::encode(|out| envelope.encode(out))
+                        .and_then(|payload| payload.check(limits)),
+                },
+            },
+            Signal::Exit { reason, .. } | Signal::Down { reason, .. } => encode_reason(reason),
+            _ => Ok(Payload::NONE),
+        };
+        let why = match encoded {
+            Ok(payload) => return Ok(Parcel { cargo: Cargo::Signal(signal), payload }),
+            Err(why) => why,
+        };
+        let reason = ExitReason::SystemLimit;
+        let Ok(payload) = encode_reason(&reason) else { return Err((why, signal)) };
+        let instead = match signal {
+            Signal::Exit { from, by_link, .. } => Signal::Exit { from, reason, by_link },
+            Signal::Down { from, reference, .. } => Signal::Down { from, reference, reason },
+            signal => return Err((why, signal)),
+        };
+        tracing::error!(error = %why, "an exit reason was replaced by system_limit");
+        Ok(Parcel { cargo: Cargo::Signal(instead), payload })
+    }
+
+    /// The same for a request to spawn, whose arguments are encoded.
+    ///
+    /// # Errors
+    /// When it is too large.
+    pub(crate) fn spawn(
+        request: SpawnRequest,
+        limits: &Limits,
+    ) -> Result<Parcel, (SendError, Box<SpawnRequest>)> {
+        match Payload::shared(&request.args.bytes, &request.args.nodes).check(limits) {
+            Ok(payload) => Ok(Parcel { cargo: Cargo::Spawn(request), payload }),
+            Err(why) => Err((why, request.into())),
+        }
+    }
+
+    /// How many bytes it will be, about.
+    pub(crate) fn size(&self) -> usize {
+        self.payload.len() + OVERHEAD_BYTES
+    }
+
+    /// Whether it goes in pieces.
+    pub(super) fn is_large(&self) -> bool {
+        self.payload.len() > WHOLE_BYTES_MAX
+    }
+
+    /// What was to be sent.
+    pub(crate) fn into_cargo(self) -> Cargo {
+        self.cargo
+    }
+
+    pub(crate) fn cargo(&self) -> &Cargo {
+        &self.cargo
+    }
+
+    /// The process that it comes from, where it says so.
+    pub(crate) fn from(&self) -> Option<Pid> {
+        match &self.cargo {
+            Cargo::Spawn(request) => Some(request.from),
+            Cargo::Signal(signal) => match signal {
+                Signal::Link { from }
+                | Signal::Unlink { from, .. }
+                | Signal::UnlinkAck { from, .. }
+                | Signal::Exit { from, .. }
+                | Signal::Monitor { from, .. }
+                | Signal::Demonitor { from, .. } => Some(*from),
+                Signal::Down { from, .. } => *from,
+                Signal::Message(_)
+                | Signal::SpawnReply { .. }
+                | Signal::GroupLeader { .. }
+                | Signal::Request(_)
+                | Signal::ConnectionLost { .. }
+                | Signal::ConnectionRoom { .. } => None,
+            },
+        }
+    }
+}

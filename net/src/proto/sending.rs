@@ -1,0 +1,144 @@
+//! The sending half of an established connection: signals in, bytes to write out.
+//!
+//! It does not know when to connect or whom to tell of a loss, reads no clock and suspends
+//! nobody: the driver asks [`Sending::output_bytes`] and decides. What one sender sends goes out
+//! in that order; large messages go in pieces, with those of others in between. What we are
+//! asked to send can fail, and then changes nothing.
+//!
+//! Prior art: quinn-proto's `connection/mod.rs` for the form, `dist.c` for the matter.
+
+use fika_runtime::{NodeId, Target};
+
+use super::connection::Config;
+use super::control::{Encoder, SendError};
+use super::lanes::{Lanes, Next, Sender, Waiting};
+use super::limits::{BATCH_PIECES, PIECE_BYTES_MAX};
+use super::output::Batch;
+use super::parcel::{Body, Parcel};
+use super::tick::{Ticker, Traffic, Verdict};
+
+/// What was not sent, and why.
+pub(crate) type Refused = Box<(SendError, Parcel)>;
+
+/// See the file's head.
+///
+/// - **Getters**: [`peer`](Self::peer), [`output_bytes`](Self::output_bytes).
+/// - **Inputs**: every T/I comes [`handle_tick`](Self::handle_tick), and
+///   [`handle_written`](Self::handle_written) when the transport has taken something.
+/// - **Commands**: [`send`](Self::send).
+/// - **Outputs**: [`take_output`](Self::take_output), whenever the batch is empty.
+pub(crate) struct Sending {
+    peer: NodeId,
+    encoder: Encoder,
+    lanes: Lanes,
+    ticker: Ticker,
+    /// Bytes that the transport has taken, ever.
+    written: u64,
+    /// Bytes that are in a batch.
+    taken: usize,
+}
+
+impl Sending {
+    pub(super) fn new(config: &Config) -> Sending {
+        let Config { local, peer, hidden, priority, intensity, limits } = *config;
+        Sending {
+            peer,
+            encoder: Encoder::new(local, peer, priority),
+            lanes: Lanes::new(limits.partial_bytes_max()),
+            ticker: Ticker::new(intensity, hidden),
+            written: 0,
+            taken: 0,
+        }
+    }
+
+    /// The node at the other end.
+    pub(crate) fn peer(&self) -> NodeId {
+        self.peer
+    }
+
+    /// How many bytes wait to be written, about: the heads of frames that wait for large
+    /// messages are not written yet.
+    pub(crate) fn output_bytes(&self) -> usize {
+        self.taken + self.encoder.output_bytes() + self.lanes.bytes()
+    }
+
+    /// Sends it, in order with all that this sender has sent. A signal has a target.
+    ///
+    /// # Errors
+    /// When it can't be sent; the output is as it was, and the connection goes on.
+    pub(crate) fn send(
+        &mut self,
+        sender: Sender,
+        target: Option<Target>,
+        parcel: Parcel,
+    ) -> Result<(), Refused> {
+        let waits = parcel.is_large() || self.lanes.has(sender);
+        let checked = if waits {
+            self.encoder.check(target.as_ref(), &parcel)
+        } else {
+            self.encoder.frame(target.as_ref(), &parcel, None)
+        };
+        if let Err(why) = checked {
+            return Err(Box::new((why, parcel)));
+        }
+        if waits {
+            self.lanes.push(sender, Waiting { target, parcel });
+        }
+        Ok(())
+    }
+
+    /// One check, every T/I, with the bytes that have been received so far. A tick that is due
+    /// is put into the output.
+    pub(crate) fn handle_tick(&mut self, received: u64) -> Verdict {
+        let (written, waiting) = (self.written, self.output_bytes());
+        let verdict = self.ticker.check(Traffic { received, written, waiting });
+        if verdict == Verdict::SendTick {
+            self.encoder.tick();
+        }
+        verdict
+    }
+
+    /// Puts a tick into the output if nothing waits there.
+    pub(crate) fn queue_tick(&mut self) {
+        if self.output_bytes() == 0 {
+            self.encoder.tick();
+        }
+    }
+
+    /// Moves what is to be written next to a batch: all that is small, and a few pieces.
+    pub(crate) fn take_output(&mut self, batch: &mut Batch) {
+        let before = self.encoder.output_bytes();
+        while !self.lanes.is_empty()
+            && self.encoder.output_bytes() - before < BATCH_PIECES * PIECE_BYTES_MAX
+        {
+            let Some(next) = self.lanes.next() else { break };
+            self.put(next);
+        }
+        self.taken += self.encoder.output_bytes();
+        self.encoder.take_output(batch);
+    }
+
+    /// The transport has taken so many bytes of the batch.
+    pub(crate) fn handle_written(&mut self, count: usize) {
+        self.taken -= count;
+        self.written += count as u64;
+    }
+
+    fn put(&mut self, next: Next) {
+        let (large, waiting) = match next {
+            Next::Piece { sequence, bytes } => {
+                return self.encoder.piece(sequence, Body::Shared(bytes));
+            }
+            Next::Head { sequence, waiting } => (Some(sequence), waiting),
+            Next::Whole(waiting) => (None, waiting),
+        };
+        let Waiting { target, parcel } = waiting;
+        if let Err(error) = self.encoder.frame(target.as_ref(), &parcel, large) {
+            // It was tried before it came to wait, and depends on nothing that changes.
+            tracing::error!(%error, "something that waited could not be sent");
+            if large.is_some() {
+                self.lanes.give_up();
+            }
+        }
+    }
+}
