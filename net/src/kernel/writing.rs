@@ -78,28 +78,33 @@ impl Channel {
     }
 
     /// The transport may have room again: what has waited for that goes on.
+    ///
+    /// One packet that came usually says so as well, and then nothing has waited: what others
+    /// have gathered is left to the ends of their turns.
     pub(super) fn has_room(&self) {
-        self.write_if(|pace| pace.is_blocked());
+        if let Some(writing) = self.writing.try_lock() {
+            // Only who has the lock changes it.
+            let blocked = self.pace.is_blocked();
+            drop(writing);
+            // Somebody may have found the lock taken meanwhile, and left it to this thread.
+            fence(Ordering::SeqCst);
+            if !blocked && !self.pace.again.load(Ordering::Relaxed) {
+                return;
+            }
+        }
+        self.write();
     }
 
     /// Writes what there is room for, unless another thread does. That one looks again.
     pub(super) fn write(&self) {
-        self.write_if(|_| true);
-    }
-
-    fn write_if(&self, condition: impl Fn(&Pace) -> bool) {
         self.pace.again.store(true, Ordering::Relaxed);
         // Either this thread finds the lock free, or the other one, which looks after it has
         // freed it, finds the mark.
         fence(Ordering::SeqCst);
         while let Some(mut writing) = self.writing.try_lock() {
             self.pace.again.store(false, Ordering::Relaxed);
-            let mut held_up = BTreeSet::new();
-            // Only who has the lock changes whether it is blocked.
-            if condition(&self.pace) {
-                self.pace.blocked.store(false, Ordering::Relaxed);
-                held_up = self.write_some(&mut writing);
-            }
+            self.pace.blocked.store(false, Ordering::Relaxed);
+            let held_up = self.write_some(&mut writing);
             drop(writing);
             self.go_on(held_up);
             fence(Ordering::SeqCst);
