@@ -258,7 +258,7 @@ fn responders_that_let_wait() {
 /// A frame with a payload of these bytes, which names these nodes.
 fn with_payload(head: &[u8], payload: &[u8], nodes: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [head, &length, payload, &[nodes.len() as u8], nodes].concat()
+    [head, &[nodes.len() as u8], nodes, &length, payload].concat()
 }
 
 /// What a member says that no node says. Its connection is closed, with the reason in the log.
@@ -268,8 +268,8 @@ fn members() {
     let here = place.node("here");
     let cases: Vec<(Vec<u8>, &str)> = vec![
         (
-            ((16 << 20) + 1_u32).to_be_bytes().to_vec(),
-            "a frame has a length of 16777217, and the limit is 16777216",
+            65_539_u32.to_be_bytes().to_vec(),
+            "a frame has a length of 65539, and the limit is 65538",
         ),
         (frame(b"\0"), "the kind of a frame can't be 0x00"),
         (frame(b"\x1a\0\0"), "the kind of a frame can't be 0x1a"),
@@ -306,9 +306,9 @@ fn members() {
             frame(&with_payload(b"\x14\0\0\0\0\0", b"\0", &[2])),
             "it used number 2 for a node without defining it",
         ),
-        (frame(b"\x14\0\0\0\0\0\xff\xff\xff\xff"), "the bytes end before a payload does"),
+        (frame(b"\x14\0\0\0\0\0\0\xff\xff\xff\xff"), "the bytes end before a payload does"),
         (
-            frame(b"\x14\0\0\0\0\0\0\0\0\x01\0\x81\x20"),
+            frame(b"\x14\0\0\0\0\0\x81\x20"),
             "the nodes of a payload has a length of 4097, and the limit is 4096",
         ),
         (frame(&with_payload(b"\x14\0\0\0\0\0", b"\xff", &[])), "invalid message: an exit reason"),

@@ -278,7 +278,7 @@ struct Stranger {
 fn message<M: Message>(bytes: &[u8], nodes: &[u8]) -> Vec<u8> {
     let defined = [&b"\x03\0"[..], &M::fingerprint().to_be_bytes(), &text(&M::tag())].concat();
     let length = u32::try_from(bytes.len()).unwrap().to_be_bytes();
-    [frame(&defined), frame(&[b"\x90\0\0", &length[..], bytes, nodes].concat())].concat()
+    [frame(&defined), frame(&[b"\x90\0\0", nodes, &length, bytes].concat())].concat()
 }
 
 impl Stranger {
@@ -342,7 +342,7 @@ fn values_that_must_not_be_sent() {
     assert_eq!(next(), 0);
     for (said, why) in [
         (message::<Nested>(&nested(65), b"\0"), "more than 64 options, enums"),
-        (message::<Nested>(&nested(100_000), b"\0"), "more than 64 options, enums"),
+        (message::<Nested>(&nested(60_000), b"\0"), "more than 64 options, enums"),
         (message::<Vec<u16>>(&list(10, 9), b"\0"), "more items than there are bytes"),
         (message::<Vec<u16>>(&list(u64::MAX, 9), b"\0"), "more items than there are bytes"),
         (message::<Vec<u16>>(&list(8, 9), b"\0"), "1 bytes too many"),
@@ -443,16 +443,51 @@ fn nodes_in_one_message() {
     assert_eq!(next(), 4096);
 }
 
-/// A frame from a peer is not larger than the largest message.
+/// A frame from a peer is not larger than the largest piece.
 #[test]
 fn the_largest_frame_of_a_peer() {
     let mut stranger = Stranger::new();
     let name = frame(&[&b"\x02\0"[..], &text("nobody")].concat());
-    // Kind, name, type, the payload's length, and that it names no nodes.
-    let bytes = (16 << 20) - 3 - 4 - 1;
+    // Kind, name, type, that it names no nodes, and the payload's length.
+    let bytes = 65_538 - 3 - 1 - 4;
     stranger.may(&[name, message::<Vec<u16>>(&vec![1; bytes], b"\0")].concat());
-    let why = "a frame has a length of 16777217, and the limit is 16777216";
-    stranger.must_not(&((16 << 20) + 1_u32).to_be_bytes(), why);
+    let why = "a frame has a length of 65539, and the limit is 65538";
+    stranger.must_not(&65_539_u32.to_be_bytes(), why);
+}
+
+/// What comes in pieces is no larger than the largest message, and only so much is begun.
+#[test]
+fn the_largest_messages_in_pieces_of_a_peer() {
+    const MAX: u32 = 16 << 20;
+    let mut stranger = Stranger::new();
+    let defined = [
+        frame(&[&b"\x02\0"[..], &text("nobody")].concat()),
+        frame(&[&b"\x03\0\0\0\0\0\0\0\0\0"[..], &text("t")].concat()),
+    ];
+    let head = |sequence: u8, total: u32| {
+        frame(&[&[0x04, sequence, 0x90, 0, 0, 0], &total.to_be_bytes()[..]].concat())
+    };
+    let piece = |sequence: u8, bytes: usize| {
+        frame(&[&[0x05, sequence], &vec![1; bytes][..]].concat())
+    };
+    let said = |frames: Vec<Vec<u8>>| [defined.concat(), frames.concat()].concat();
+    let pieces = (0..256).flat_map(|_| piece(63, 64 << 10)).collect();
+    stranger.may(&said(vec![head(63, MAX), pieces]));
+    let small = (0..64).flat_map(|sequence| head(sequence, 1));
+    stranger.may(&said(vec![small.collect()]));
+    let whole = |count: u8| (0..count).flat_map(|sequence| head(sequence, MAX)).collect();
+    for (frames, why) in [
+        (vec![head(0, MAX + 1)], "a message in pieces has a length of 16777217"),
+        (vec![head(0, 0)], "a message in pieces has a length of 0"),
+        (vec![head(64, 1)], "64 is no sequence"),
+        (vec![head(0, 2), head(0, 2)], "0 is no sequence"),
+        (vec![piece(0, 1)], "0 is no sequence"),
+        (vec![head(0, 1), piece(0, 2)], "a piece of a message has a length of 2"),
+        (vec![whole(5)], "more than 67108864 bytes of messages in pieces"),
+    ] {
+        stranger.must_not(&said(frames), why);
+    }
+    stranger.may(&said(vec![whole(4)]));
 }
 
 /// Where there is no room for another process, who asks for one from elsewhere is told so.

@@ -130,7 +130,7 @@ impl Channel {
             self.received.store(open.receiving.bytes(), Ordering::Relaxed);
             buffer.events.drain(..).for_each(|event| self.route(&net, &node, event));
             then = read.unwrap_or_else(|error| {
-                tracing::error!(node = %self.peer, error, "the connection is closed");
+                net.log_misbehaved(&self.peer, &error);
                 self.observed.tell(|observer| observer.misbehaved(self.id(), &error));
                 Then::End(NodeDownReason::ConnectionClosed)
             });
