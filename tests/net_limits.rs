@@ -467,9 +467,8 @@ fn the_largest_messages_in_pieces_of_a_peer() {
     let head = |sequence: u8, total: u32| {
         frame(&[&[0x04, sequence, 0x90, 0, 0, 0], &total.to_be_bytes()[..]].concat())
     };
-    let piece = |sequence: u8, bytes: usize| {
-        frame(&[&[0x05, sequence], &vec![1; bytes][..]].concat())
-    };
+    let piece =
+        |sequence: u8, bytes: usize| frame(&[&[0x05, sequence], &vec![1; bytes][..]].concat());
     let said = |frames: Vec<Vec<u8>>| [defined.concat(), frames.concat()].concat();
     let pieces = (0..256).flat_map(|_| piece(63, 64 << 10)).collect();
     stranger.may(&said(vec![head(63, MAX), pieces]));

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::hash::Hasher;
 use std::net::SocketAddr;
 
-use fika_runtime::message::encode_with_nodes;
+use fika_runtime::message::{NodeList, encode_with_nodes};
 use fika_runtime::{ConnectionId, Envelope, NodeId, NodeName, Pid, RemoteDest, Signal, Target};
 
 use crate::log::Fnv;
@@ -224,7 +224,7 @@ impl What {
 }
 
 fn hash_message(message: &Envelope, hash: &mut Fnv) {
-    let (mut nodes, mut bytes) = (Vec::new(), Vec::new());
+    let (mut nodes, mut bytes) = (NodeList::new(), Vec::new());
     match message.as_encoded() {
         Some(encoded) => {
             nodes.extend_from_slice(&encoded.nodes);

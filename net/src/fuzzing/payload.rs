@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use fika_runtime::ExitReason;
 use fika_runtime::message::{
-    decode_postcard, decode_with_nodes, encode_postcard, encode_with_nodes,
+    NodeList, decode_postcard, decode_with_nodes, encode_postcard, encode_with_nodes,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -54,7 +54,7 @@ pub fn payload(bytes: &[u8]) {
 fn value<T: Serialize + DeserializeOwned + Debug>(bytes: &[u8]) {
     let nodes = [node("here@fuzz"), node("there@fuzz")];
     let Ok(value) = decode_with_nodes(&nodes, || decode_postcard::<T>(bytes)) else { return };
-    let (mut nodes, mut again) = (Vec::new(), Vec::new());
+    let (mut nodes, mut again) = (NodeList::new(), Vec::new());
     encode_with_nodes(&mut nodes, || encode_postcard(&value, &mut again))
         .expect("what was taken can be sent on");
     assert!(again.len() <= bytes.len(), "there is a shorter form than ours");

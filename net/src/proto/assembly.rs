@@ -4,7 +4,7 @@
 //! beyond the length that was claimed. How many messages may be begun, and of how many bytes
 //! together, is limited; a peer that claims more is wrong before anything is kept.
 
-use fika_runtime::NodeId;
+use fika_runtime::message::NodeList;
 
 use super::control::Event;
 use super::error::{InvalidMessage, PeerMisbehaved, ProtocolError};
@@ -23,7 +23,7 @@ pub(super) struct Assembly {
 
 struct Partial {
     event: Event,
-    nodes: Vec<NodeId>,
+    nodes: NodeList,
     total: usize,
     bytes: Vec<u8>,
 }
@@ -38,7 +38,7 @@ impl Assembly {
         &mut self,
         sequence: u8,
         total: usize,
-        nodes: Vec<NodeId>,
+        nodes: NodeList,
         event: Event,
     ) -> Result<(), ProtocolError> {
         let max = self.limits.message_bytes_max;
@@ -94,7 +94,7 @@ impl Assembly {
         event.complete(bytes, nodes).map(Some)
     }
 
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(feature = "fuzzing")]
     pub(super) fn kept_bytes(&self) -> usize {
         self.partial.iter().flatten().map(|partial| partial.bytes.capacity()).sum()
     }

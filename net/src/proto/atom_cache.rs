@@ -55,6 +55,8 @@ pub(super) struct SendCache<K> {
     before: (usize, usize),
     /// Counts the definitions, so that each is told from all others.
     definitions: u64,
+    /// The number that was asked for last: most frames ask for the same again.
+    last: usize,
 }
 
 struct Slot<K> {
@@ -77,6 +79,7 @@ impl<K: Clone + Eq + Hash> SendCache<K> {
             defined: Vec::new(),
             before: (N, N),
             definitions: 0,
+            last: 0,
         };
         for key in fixed {
             cache.define(cache.slots.len(), key);
@@ -107,8 +110,15 @@ impl<K: Clone + Eq + Hash> SendCache<K> {
     /// The number of `key`, in the frame that is being written. At most
     /// `capacity - fixed` different ones are asked for in one frame.
     pub(super) fn number(&mut self, key: &K) -> Number {
+        if let Some(slot) = self.slots.get_mut(self.last)
+            && slot.key.as_ref() == Some(key)
+        {
+            slot.used = self.frame;
+            return Number::Known(self.last as u32);
+        }
         if let Some(&number) = self.numbers.get(key) {
-            self.slots[number as usize].used = self.frame;
+            self.last = number as usize;
+            self.slots[self.last].used = self.frame;
             return Number::Known(number);
         }
         let slot = self.free_slot();
@@ -168,11 +178,14 @@ pub(super) struct TypeCache {
     cache: SendCache<Arc<WireType>>,
     /// A type's number, and which definition of that number was the type's.
     by_rust_type: HashMap<TypeId, (u32, u64)>,
+    /// What `by_rust_type` said last: most messages are of the type of the one before.
+    last: Option<(TypeId, (u32, u64))>,
 }
 
 impl TypeCache {
     pub(super) fn new(capacity: usize) -> TypeCache {
-        TypeCache { cache: SendCache::new([], capacity), by_rust_type: HashMap::new() }
+        let cache = SendCache::new([], capacity);
+        TypeCache { cache, by_rust_type: HashMap::new(), last: None }
     }
 
     pub(super) fn begin(&mut self) {
@@ -189,12 +202,20 @@ impl TypeCache {
 
     /// The number of a Rust type, if the receiver knows it.
     pub(super) fn known(&mut self, rust_type: TypeId) -> Option<u32> {
-        let (number, definition) = *self.by_rust_type.get(&rust_type)?;
+        let (number, definition) = match self.last {
+            Some((last, told)) if last == rust_type => told,
+            _ => {
+                let told = *self.by_rust_type.get(&rust_type)?;
+                self.last = Some((rust_type, told));
+                told
+            }
+        };
         self.cache.still(number, definition).then_some(number)
     }
 
     /// Notes that a number is that of a Rust type.
     pub(super) fn note(&mut self, rust_type: TypeId, number: u32) {
+        self.last = None;
         self.by_rust_type.insert(rust_type, (number, self.cache.definition(number)));
     }
 }

@@ -88,6 +88,10 @@ pub(crate) const BATCH_PIECES: usize = 2;
 /// The rest of a piece is read to its place if it is at least this long; less is copied.
 pub(crate) const DIRECT_BYTES_MIN: usize = 4 << 10;
 
-/// An output buffer larger than this is given back once it is empty, so that one large
-/// message does not keep its size for ever.
-pub(crate) const IDLE_OUTPUT_BYTES_MAX: usize = 256 << 10;
+/// So many bytes of small frames are gathered before they become a segment: longer ones take
+/// no fewer system calls.
+pub(crate) const GATHERED_BYTES: usize = 64 << 10;
+
+/// The memory of so many segments is kept for the next ones: what is written at once when a
+/// sender is fast.
+pub(crate) const SPARE_BUFFERS_MAX: usize = 2;

@@ -6,7 +6,9 @@
 //! one that was left half written is never seen. So whoever takes the output gets whole frames.
 //!
 //! What is to be written next is moved out as a [`Batch`], so that nobody who puts something
-//! into the output has to wait for a system call.
+//! into the output has to wait for a system call. The tail becomes a segment when it is so
+//! long that to let it grow would cost more than another segment, and the memory of some that
+//! have been written is used again.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -15,7 +17,7 @@ use bytes::Bytes;
 
 use super::codec::Put as _;
 use super::frame::HEADER_BYTES;
-use super::limits::{COPIED_BYTES_MAX, IDLE_OUTPUT_BYTES_MAX};
+use super::limits::{COPIED_BYTES_MAX, GATHERED_BYTES, SPARE_BUFFERS_MAX};
 use super::parcel::Body;
 
 /// A run of bytes.
@@ -44,6 +46,8 @@ pub(super) struct Output {
     committed: usize,
     /// All bytes that count.
     bytes: usize,
+    /// The memory of segments that have been written.
+    spare: Vec<Vec<u8>>,
 }
 
 /// Where a frame begins that is being written, in the tail.
@@ -60,11 +64,20 @@ impl Output {
     pub(super) fn take(&mut self, batch: &mut Batch) {
         self.roll_back();
         batch.segments.append(&mut self.segments);
+        self.spare.append(&mut batch.spare);
+        self.spare.truncate(SPARE_BUFFERS_MAX);
         if !self.tail.is_empty() {
-            let spare = batch.spare.take().unwrap_or_default();
-            batch.segments.push_back(Segment::Gathered(std::mem::replace(&mut self.tail, spare)));
+            let tail = self.take_tail();
+            batch.segments.push_back(tail);
         }
-        (self.committed, self.bytes) = (0, 0);
+        self.bytes = 0;
+    }
+
+    /// All of the tail counts.
+    fn take_tail(&mut self) -> Segment {
+        self.committed = 0;
+        let next = self.spare.pop().unwrap_or_default();
+        Segment::Gathered(std::mem::replace(&mut self.tail, next))
     }
 
     /// The buffer, for appending to the frame that is being written.
@@ -105,15 +118,18 @@ impl Output {
 
     fn push(&mut self, shared: Bytes) {
         self.bytes += shared.len();
-        self.segments.push_back(Segment::Gathered(std::mem::take(&mut self.tail)));
-        self.segments.push_back(Segment::Shared(shared));
-        self.committed = 0;
+        let before = self.take_tail();
+        self.segments.extend([before, Segment::Shared(shared)]);
     }
 
     /// All frames up to here count.
     pub(super) fn commit(&mut self) {
         self.bytes += self.tail.len() - self.committed;
         self.committed = self.tail.len();
+        if self.committed >= GATHERED_BYTES {
+            let full = self.take_tail();
+            self.segments.push_back(full);
+        }
     }
 
     /// Gives up what has not been committed.
@@ -128,8 +144,8 @@ pub(crate) struct Batch {
     segments: VecDeque<Segment>,
     /// How much of the first one has been written.
     at: usize,
-    /// The memory of a buffer that has been written, for the next one.
-    spare: Option<Vec<u8>>,
+    /// The memory of what has been written.
+    spare: Vec<Vec<u8>>,
 }
 
 impl Batch {
@@ -160,10 +176,10 @@ impl Batch {
             count -= rest;
             self.at = 0;
             if let Some(Segment::Gathered(mut buffer)) = self.segments.pop_front()
-                && buffer.capacity() <= IDLE_OUTPUT_BYTES_MAX
+                && self.spare.len() < SPARE_BUFFERS_MAX
             {
                 buffer.clear();
-                self.spare = Some(buffer);
+                self.spare.push(buffer);
             }
         }
         assert!(count == 0, "no more was there to be written");
@@ -253,15 +269,22 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_kept_for_the_next_batch_unless_it_is_much() {
-        for (size, kept) in [(100, true), (2 * IDLE_OUTPUT_BYTES_MAX, false)] {
-            let (mut output, mut batch) = (Output::default(), Batch::default());
-            put(&mut output, &vec![0; size]);
-            output.commit();
+    fn much_is_gathered_in_segments_whose_memory_is_used_again() {
+        let (mut output, mut batch) = (Output::default(), Batch::default());
+        for _ in 0..3 {
+            for _ in 0..8 * GATHERED_BYTES / 1029 {
+                put(&mut output, &[0; 1024]);
+                output.commit();
+            }
+            let bytes = output.bytes();
             output.take(&mut batch);
-            batch.advance(size + 5);
-            assert!(batch.is_empty());
-            assert_eq!(batch.spare.is_some(), kept);
+            let lengths = batch.segments.iter().map(|segment| segment.bytes().len());
+            assert!(lengths.clone().all(|length| length < GATHERED_BYTES + 1029));
+            assert_eq!((lengths.len(), lengths.sum()), (8, bytes));
+            batch.advance(bytes);
+            assert_eq!(batch.spare.len(), SPARE_BUFFERS_MAX);
         }
+        output.take(&mut batch);
+        assert_eq!((output.spare.len(), batch.spare.len()), (SPARE_BUFFERS_MAX, 0));
     }
 }

@@ -6,8 +6,8 @@
 //! out.
 
 use bytes::Bytes;
-use fika_runtime::message::{encode_postcard, encode_with_nodes};
-use fika_runtime::{ExitReason, NodeId, Pid, Signal, SpawnRequest};
+use fika_runtime::message::{NodeList, encode_postcard, encode_with_nodes};
+use fika_runtime::{ExitReason, Pid, Signal, SpawnRequest};
 
 use super::control::SendError;
 use super::limits::{COPIED_BYTES_MAX, Limits, MESSAGE_NODES_MAX, WHOLE_BYTES_MAX};
@@ -48,24 +48,26 @@ impl Body {
 pub(super) struct Payload {
     pub(super) body: Body,
     /// The nodes that are named in it.
-    pub(super) nodes: Vec<NodeId>,
+    pub(super) nodes: NodeList,
 }
 
 impl Payload {
-    const NONE: Payload = Payload { body: Body::Own(Vec::new()), nodes: Vec::new() };
+    fn none() -> Payload {
+        Payload { body: Body::Own(Vec::new()), nodes: NodeList::new() }
+    }
 
     fn encode(
         encode: impl FnOnce(&mut Vec<u8>) -> Result<(), fika_runtime::EncodeError>,
     ) -> Result<Payload, SendError> {
-        let (mut bytes, mut nodes) = (Vec::with_capacity(SMALL_BYTES), Vec::new());
+        let (mut bytes, mut nodes) = (Vec::with_capacity(SMALL_BYTES), NodeList::new());
         encode_with_nodes(&mut nodes, || encode(&mut bytes))?;
         let shared = bytes.len() >= COPIED_BYTES_MAX;
         let body = if shared { Body::Shared(bytes.into()) } else { Body::Own(bytes) };
         Ok(Payload { body, nodes })
     }
 
-    fn shared(bytes: &Bytes, nodes: &[NodeId]) -> Payload {
-        Payload { body: Body::Shared(bytes.clone()), nodes: nodes.to_vec() }
+    fn shared(bytes: &Bytes, nodes: &NodeList) -> Payload {
+        Payload { body: Body::Shared(bytes.clone()), nodes: nodes.clone() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -113,13 +115,13 @@ impl Parcel {
             Signal::Message(envelope) => match envelope.as_encoded() {
                 Some(encoded) => Payload::shared(&encoded.bytes, &encoded.nodes).check(limits),
                 None => match envelope.as_bytes() {
-                    Some(bytes) => Payload::shared(&bytes, &[]).check(limits),
+                    Some(bytes) => Payload::shared(&bytes, &NodeList::new()).check(limits),
                     None => Payload::encode(|out| envelope.encode(out))
                         .and_then(|payload| payload.check(limits)),
                 },
             },
             Signal::Exit { reason, .. } | Signal::Down { reason, .. } => encode_reason(reason),
-            _ => Ok(Payload::NONE),
+            _ => Ok(Payload::none()),
         };
         let why = match encoded {
             Ok(payload) => return Ok(Parcel { cargo: Cargo::Signal(signal), payload }),

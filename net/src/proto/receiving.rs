@@ -53,7 +53,7 @@ impl Receiving {
     }
 
     /// How many bytes are kept of what is not whole yet.
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(feature = "fuzzing")]
     pub(crate) fn kept_bytes(&self) -> usize {
         self.partial.len() + self.assembly.kept_bytes()
     }

@@ -23,7 +23,7 @@ pub use codec::{DecodeError, EncodeError, decode_postcard, encode_postcard};
 pub use envelope::{Envelope, Node};
 pub use fingerprint::fingerprint_of;
 pub use local::Local;
-pub use node_codec::{decode_with_nodes, encode_with_nodes};
+pub use node_codec::{NodeList, decode_with_nodes, encode_with_nodes};
 pub use tagged::Tagged;
 pub use term::Term;
 
@@ -149,7 +149,7 @@ pub struct Encoded {
     /// Its type.
     pub wire_type: Arc<WireType>,
     /// The nodes that the pids and references in `bytes` name by their index here.
-    pub nodes: Box<[crate::NodeId]>,
+    pub nodes: NodeList,
     /// The value.
     pub bytes: ::bytes::Bytes,
 }
@@ -161,10 +161,10 @@ impl Encoded {
     /// When the value can't leave this node.
     pub fn new<M: Message>(message: &M) -> Result<Encoded, EncodeError> {
         let mut bytes = Vec::new();
-        let mut nodes = Vec::new();
+        let mut nodes = NodeList::new();
         encode_with_nodes(&mut nodes, || message.encode(&mut bytes))?;
         let wire_type = Arc::new(WireType::of::<M>());
-        Ok(Encoded { from: None, wire_type, nodes: nodes.into(), bytes: bytes.into() })
+        Ok(Encoded { from: None, wire_type, nodes, bytes: bytes.into() })
     }
 
     /// Decodes the value, if it is an `M`.

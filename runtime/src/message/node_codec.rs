@@ -12,14 +12,18 @@ use std::cell::RefCell;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smallvec::SmallVec;
 
 use crate::node_id::{Creation, NodeId};
 use crate::node_name::NodeName;
 
+/// The nodes that are named in a value: most name one or two.
+pub type NodeList = SmallVec<[NodeId; 4]>;
+
 enum Scope {
     None,
-    Encoding(Vec<NodeId>),
-    Decoding(Vec<NodeId>),
+    Encoding(NodeList),
+    Decoding(NodeList),
 }
 
 thread_local! {
@@ -48,7 +52,7 @@ impl Drop for Restore {
 }
 
 /// Runs `encode`, and appends to `nodes` the nodes that were written in it.
-pub fn encode_with_nodes<R>(nodes: &mut Vec<NodeId>, encode: impl FnOnce() -> R) -> R {
+pub fn encode_with_nodes<R>(nodes: &mut NodeList, encode: impl FnOnce() -> R) -> R {
     let scope = Restore::enter(Scope::Encoding(std::mem::take(nodes)));
     let result = encode();
     if let Scope::Encoding(written) = scope.leave() {
@@ -59,7 +63,7 @@ pub fn encode_with_nodes<R>(nodes: &mut Vec<NodeId>, encode: impl FnOnce() -> R)
 
 /// Runs `decode`, which reads nodes by their index in `nodes`.
 pub fn decode_with_nodes<R>(nodes: &[NodeId], decode: impl FnOnce() -> R) -> R {
-    let scope = Restore::enter(Scope::Decoding(nodes.to_vec()));
+    let scope = Restore::enter(Scope::Decoding(nodes.into()));
     let result = decode();
     scope.leave();
     result
@@ -134,9 +138,9 @@ mod tests {
     #[test]
     fn pids_share_their_nodes() {
         let pids = vec![pid("x@h"), pid("y@h"), pid("x@h")];
-        let (mut nodes, mut bytes) = (Vec::new(), Vec::new());
+        let (mut nodes, mut bytes) = (NodeList::new(), Vec::new());
         encode_with_nodes(&mut nodes, || encode_postcard(&pids, &mut bytes)).unwrap();
-        assert_eq!(nodes, [pids[0].node(), pids[1].node()]);
+        assert_eq!(nodes.as_slice(), [pids[0].node(), pids[1].node()]);
         assert_eq!(bytes.len(), 10, "a count, and three bytes a pid");
         let back: Vec<Pid> = decode_with_nodes(&nodes, || decode_postcard(&bytes)).unwrap();
         assert_eq!(back, pids);

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use fika_runtime::message::{decode_postcard, decode_with_nodes, hash_tag};
+use fika_runtime::message::{NodeList, decode_postcard, decode_with_nodes, hash_tag};
 use fika_runtime::{
     Alias, Creation, Encoded, Envelope, ExitReason, LocalId, Name, NodeId, NodeName, Pid,
     Reference, Signal, SpawnError, SpawnRequest, Target, WireType,
@@ -57,7 +57,7 @@ pub(crate) enum Decoded {
         /// How many bytes they are.
         total: usize,
         /// The nodes that they name.
-        nodes: Vec<NodeId>,
+        nodes: NodeList,
         event: Event,
     },
     /// Some of these bytes.
@@ -75,7 +75,7 @@ enum Bytes<'a> {
 /// Bytes that are to come: the nodes that they name, and how many they are.
 #[derive(Default)]
 struct Later {
-    nodes: Vec<NodeId>,
+    nodes: NodeList,
     total: usize,
 }
 
@@ -337,7 +337,7 @@ impl Decoder {
         let number = reader.var_u32("the number of a message type")?;
         let wire_type = Arc::clone(self.types.get(number)?);
         let (payload, nodes) = self.payload(reader, bytes)?;
-        let (nodes, bytes) = (nodes.into(), bytes::Bytes::copy_from_slice(payload));
+        let bytes = bytes::Bytes::copy_from_slice(payload);
         Ok(Encoded { from: Some(self.peer), wire_type, nodes, bytes })
     }
 
@@ -358,7 +358,7 @@ impl Decoder {
         &self,
         reader: &mut Reader<'a>,
         bytes: Bytes<'_>,
-    ) -> Result<(&'a [u8], Vec<NodeId>), ProtocolError> {
+    ) -> Result<(&'a [u8], NodeList), ProtocolError> {
         let what = "the nodes of a payload";
         let count = reader.var_u32(what)? as usize;
         if count > MESSAGE_NODES_MAX {
@@ -366,7 +366,7 @@ impl Decoder {
             return Err(InvalidMessage::TooLong { what, length, max: MESSAGE_NODES_MAX }.into());
         }
         // A number takes a byte at least: room is made for what is there, at most.
-        let mut nodes = Vec::with_capacity(count.min(reader.remaining()));
+        let mut nodes = NodeList::with_capacity(count.min(reader.remaining()));
         for _ in 0..count {
             nodes.push(*self.nodes.get(reader.var_u32(what)?)?);
         }
@@ -377,7 +377,7 @@ impl Decoder {
             Bytes::Here => Ok((reader.take(what, total)?, nodes)),
             Bytes::Later(later) => {
                 later.set(Later { nodes, total });
-                Ok((&[], Vec::new()))
+                Ok((&[], NodeList::new()))
             }
         }
     }
@@ -388,11 +388,11 @@ impl Event {
     pub(crate) fn complete(
         self,
         payload: Vec<u8>,
-        nodes: Vec<NodeId>,
+        nodes: NodeList,
     ) -> Result<Event, ProtocolError> {
-        let fill = |encoded: Encoded, payload: Vec<u8>, nodes: Vec<NodeId>| Encoded {
+        let fill = |encoded: Encoded, payload: Vec<u8>, nodes: NodeList| Encoded {
             bytes: payload.into(),
-            nodes: nodes.into(),
+            nodes,
             ..encoded
         };
         let (target, signal) = match self {

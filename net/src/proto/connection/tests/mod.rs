@@ -193,12 +193,12 @@ fn by_alias(signal: &Signal) -> bool {
 fn copy(signal: &Signal) -> Signal {
     match signal {
         Signal::Message(envelope) => {
-            let (mut bytes, mut nodes) = (Vec::new(), Vec::new());
+            let (mut bytes, mut nodes) = (Vec::new(), fika_runtime::message::NodeList::new());
             let encoded = envelope.as_encoded().cloned().unwrap_or_else(|| {
                 let encode = || envelope.encode(&mut bytes);
                 fika_runtime::message::encode_with_nodes(&mut nodes, encode).unwrap();
                 let wire_type = Arc::new(envelope.wire_type());
-                Encoded { from: None, wire_type, nodes: nodes.into(), bytes: bytes.into() }
+                Encoded { from: None, wire_type, nodes, bytes: bytes.into() }
             });
             Signal::Message(Envelope::encoded(encoded))
         }

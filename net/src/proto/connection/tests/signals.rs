@@ -15,7 +15,7 @@ use crate::proto::limits::NAME_NUMBERS_MAX;
 fn comparable(signal: &Signal) -> String {
     match signal {
         Signal::Message(envelope) => {
-            let (mut bytes, mut nodes) = (Vec::new(), Vec::new());
+            let (mut bytes, mut nodes) = (Vec::new(), fika_runtime::message::NodeList::new());
             match envelope.as_encoded() {
                 Some(encoded) => {
                     bytes.extend_from_slice(&encoded.bytes);
