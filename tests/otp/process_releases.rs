@@ -152,7 +152,8 @@ fn spawn_against_old_node() {
 fn spawn_against_new_node() {
     Release::new((2, 9), u64::MAX).assert_refused();
     const HIDDEN: u64 = 1;
-    let new = Release::new((1, 9), !HIDDEN);
+    const NAME_ME: u64 = 8;
+    let new = Release::new((1, 9), !(HIDDEN | NAME_ME));
     let mut peer = new.connect();
     new.is_asked(&mut peer, &IS_SPAWNED);
     new.is_asked(&mut peer, &IS_NOT_SUPPORTED);
