@@ -9,7 +9,7 @@ mod support;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fika::prelude::*;
-use support::peer::{Peer, frame, text, varint};
+use support::peer::{Peer, frame, in_pieces, text, varint};
 use support::{Clock, Place, until};
 
 /// Attempts to connect that a peer's word of other nodes may begin.
@@ -29,7 +29,7 @@ fn member(place: Place, n: usize) -> Peer {
     Peer::connected(place.addr_of("node"), &place.name(&format!("peer{n}")), &place.name("node"))
 }
 
-/// A frame of 16 MiB that never comes: no room is made for it.
+/// Messages of 16 MiB, and a frame, that never come: no room is made for them.
 #[test]
 fn a_length_costs_nothing() {
     const MEMBERS: usize = 20;
@@ -41,7 +41,17 @@ fn a_length_costs_nothing() {
     until("it is up", || node.nodes().len() == 1);
     let before = counting::live();
     let mut members: Vec<Peer> = (1..=MEMBERS).map(|n| member(place, n)).collect();
-    let claim = [&(16_u32 << 20).to_be_bytes()[..], b"\x10\0\0\0", &[0xff; 4]].concat();
+    let head = |sequence| {
+        let length = (16_u32 << 20).to_be_bytes();
+        frame(&[&[0x04, sequence, 0x90, 0, 0, 0][..], &length].concat())
+    };
+    let claim = [
+        frame(&[&b"\x02\0"[..], &text("nobody")].concat()),
+        frame(&[&[3, 0][..], &[0; 8], &text("t")].concat()),
+        (0..4).flat_map(head).collect(),
+        [&65_538_u32.to_be_bytes()[..], &[0x05, 0, 1]].concat(),
+    ]
+    .concat();
     until("they are up", || node.nodes().len() == 1 + MEMBERS);
     members.iter_mut().for_each(|member| member.write(&claim));
     // What is not there it waits for, as long as the connection lasts.
@@ -79,8 +89,7 @@ fn a_million_nodes() {
     for said in 0..20_u32 {
         let names = (0..50_000).map(|n| text(&format!("n{}@{}", said * 50_000 + n, place.ip)));
         let nodes = [varint(50_000), names.collect::<Vec<_>>().concat()].concat();
-        let length = u32::try_from(nodes.len()).unwrap().to_be_bytes();
-        member.write(&frame(&[&b"\x90\0\0"[..], &length, &nodes, b"\0"].concat()));
+        member.write(&in_pieces(b"\x90\0\0", &nodes));
         most = most.max(node.process_count());
     }
     until("they have been looked for", || {

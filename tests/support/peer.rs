@@ -72,6 +72,15 @@ pub(crate) fn framed(body: &[u8]) -> Vec<u8> {
     [&u16::try_from(body.len()).expect("a short body").to_be_bytes()[..], body].concat()
 }
 
+/// A signal that goes in pieces: what its frame has ahead of a payload that names no nodes, and
+/// that payload.
+pub(crate) fn in_pieces(signal: &[u8], payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let head = frame(&[&[0x04, 0][..], signal, &[0], &length].concat());
+    let pieces = payload.chunks(64 << 10).map(|piece| frame(&[&[0x05, 0], piece].concat()));
+    [head].into_iter().chain(pieces).flatten().collect()
+}
+
 /// The frame around a body, after the handshake.
 pub(crate) fn frame(body: &[u8]) -> Vec<u8> {
     [&u32::try_from(body.len()).expect("a short body").to_be_bytes()[..], body].concat()
