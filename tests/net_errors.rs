@@ -10,7 +10,9 @@ use std::sync::mpsc;
 
 use fika::StaticNodes;
 use fika::prelude::*;
-use support::peer::{Hello, Peer, SPAWN, frame, framed, hello_r, proofs, read_framed, text};
+use support::peer::{
+    Hello, Peer, SPAWN, frame, framed, hello_r, proofs, read_framed, text, varint,
+};
 use support::process::OsNode;
 use support::{COOKIE, LIMIT, Place, TestNode, answerer, assert_answers, until_closed};
 
@@ -177,6 +179,14 @@ fn responders() {
     let b = place.name("b");
     let right = hello_r(1, SPAWN, 0, &b);
     let status = |version, status| framed(&hello_r(version, SPAWN, status, &b));
+    // Its extensions begin with a name for the node.
+    let named = || {
+        let mut hello = hello_r(1, SPAWN, 6, &b);
+        hello.pop();
+        let name = text(&place.name("other"));
+        hello.extend([&varint(name.len() as u64)[..], &name].concat());
+        framed(&hello)
+    };
     let cases: Vec<(Vec<u8>, &str)> = vec![
         (Vec::new(), "has the peer the same cookie?"),
         (b"\0\0".to_vec(), "invalid message: an empty frame"),
@@ -189,6 +199,7 @@ fn responders() {
         (long(&right), "1 bytes too many after the responder's hello"),
         (framed(&hello_r(1, SPAWN, 0, &place.name("c"))), "was wanted, and the node there is"),
         (status(1, 7), "the status can't be 0x07"),
+        (named(), "it gave a name that was not asked for"),
         (status(1, 3), "the peer refused the connection: NotAllowed"),
         (status(9, 5), "it speaks versions up to 9 and none of ours, which are 1 to 1"),
         (status(2, 0), "it chose version 2, which was not offered"),
