@@ -4,13 +4,15 @@
 #[macro_use]
 mod support;
 
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use fika::NodeDownReason;
 use fika::prelude::*;
+use fika::{NodeDownReason, NodeKind, NodeName, connected_nodes, nodes_of};
 
-use support::{LIMIT, Place, TestNode, nodedown, nodeup};
+use support::transport::{Way, Wrapped};
+use support::{LIMIT, Place, TestNode, answerer, assert_answers, nodedown, nodeup};
 
 /// NMON-11, HS-8: attempts that fail, be they for want of a node or of a cookie, at both ends.
 #[test]
@@ -22,7 +24,7 @@ fn an_attempt_that_fails_is_told_to_nobody() {
     let quiet = |node: &TestNode| {
         let report = report.clone();
         let pid = node.spawn(async move {
-            fika::monitor_nodes_of(fika::NodeKind::Connected, true);
+            fika::monitor_nodes_of(NodeKind::Connected, true);
             report.send(()).unwrap();
             next!(());
             none!(NodeUp);
@@ -105,4 +107,148 @@ fn nodes_with_different_ticktimes() {
         assert_eq!(nodedown(&name).await.reason, NodeDownReason::NetTickTimeout);
     });
     drop(slow);
+}
+
+/// DIST-13: each kind, and unions of several.
+#[test]
+fn kinds_of_nodes() {
+    let place = Place::new();
+    let visible = ["v1", "v2"].map(|alive| place.node(alive));
+    let hidden = TestNode::of(place.builder("h").hidden(true));
+    place.node("here").block_on(async move {
+        use NodeKind::{Connected, Hidden, Known, This, Visible};
+        let names = |list: &[&str]| -> Vec<NodeName> {
+            list.iter().map(|alive| place.name(alive).parse().unwrap()).collect()
+        };
+        assert_eq!(nodes_of(Known), names(&["here"]), "nobody else");
+        for alive in ["h", "v2", "v1"] {
+            assert_eq!(ping(place.name(alive)).await, PingAnswer::Pong);
+        }
+        type Case<'a> = (&'a [NodeKind], &'a [&'a str]);
+        let cases: [Case; 9] = [
+            (&[], &[]),
+            (&[Visible], &["v1", "v2"]),
+            (&[Hidden], &["h"]),
+            (&[Connected], &["h", "v1", "v2"]),
+            (&[This], &["here"]),
+            (&[Hidden, This], &["h", "here"]),
+            (&[Visible, Hidden], &["h", "v1", "v2"]),
+            (&[This, Connected, Visible, This], &["h", "here", "v1", "v2"]),
+            (&[Known], &["h", "here", "v1", "v2"]),
+        ];
+        for (kinds, expected) in cases {
+            assert_eq!(nodes_of(kinds), names(expected), "{kinds:?}");
+        }
+        assert_eq!(nodes(), names(&["v1", "v2"]));
+        // One that has gone is known, and one that never was there is not.
+        assert_eq!(disconnect_node(place.name("v1")).await, Some(true));
+        assert_eq!(ping(place.name("none")).await, PingAnswer::Pang);
+        fika_until(|| nodes() == names(&["v2"])).await;
+        assert_eq!(nodes_of([Connected, This]), names(&["h", "here", "v2"]));
+        fika_until(|| nodes_of(Known) == names(&["h", "here", "v1", "v2"])).await;
+    });
+    drop((visible, hidden));
+}
+
+async fn fika_until(is_so: impl FnMut() -> bool) {
+    support::until_in_process("the list is so", is_so).await;
+}
+
+/// DIST-14: each connection to a node has an id of its own, in lists and in messages.
+#[test]
+fn ids_of_connections() {
+    let place = Place::new();
+    let there = place.node("there");
+    place.node("here").block_on(async move {
+        monitor_nodes(true);
+        let name = place.name("there");
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..20 {
+            assert_eq!(ping(&name).await, PingAnswer::Pong);
+            let up = nodeup(&name).await;
+            let listed = connected_nodes();
+            assert_eq!((listed.len(), listed[0].connection), (1, up.connection));
+            assert!(seen.insert(up.connection), "{seen:?}");
+            assert_eq!(disconnect_node(&name).await, Some(true));
+            assert_eq!(nodedown(&name).await.connection, up.connection);
+        }
+    });
+    drop(there);
+}
+
+/// SIG-13, MON-16, DIST-15: one loss, of which a process hears by a link, a monitor, a watch of the
+/// node and a subscription, once each. The first two come before the last.
+#[test]
+fn what_one_loss_tells() {
+    let place = Place::new();
+    let here = place.node("here");
+    for _ in 0..support::times(10, 150) {
+        let mut there = place.os("there").start();
+        let (ready, is_ready) = mpsc::channel();
+        let (told, tells) = mpsc::channel();
+        here.spawn(async move {
+            trap_exit(true);
+            let name = place.name("there");
+            let pid = spawn_on(&name, answerer()).await;
+            assert_answers(pid, 1).await;
+            link(pid);
+            monitor(pid);
+            fika::monitor_node(&name, true).unwrap();
+            monitor_nodes(true);
+            ready.send(()).unwrap();
+            let mut order = String::new();
+            while order.len() < 4 {
+                receive! {
+                    _: Exit => order.push('e'),
+                    _: Down => order.push('d'),
+                    _: NodeDown => order.push('n'),
+                    after LIMIT => panic!("no more than {order}"),
+                }
+            }
+            none!(Exit);
+            none!(Down);
+            none!(NodeDown);
+            told.send(order).unwrap();
+        });
+        is_ready.recv_timeout(LIMIT).unwrap();
+        there.kill();
+        let order = tells.recv_timeout(LIMIT).expect("all of it comes");
+        assert!(order.ends_with('n') && order.matches('n').count() == 2, "{order}");
+        assert!(order.contains('e') && order.contains('d'), "{order}");
+    }
+}
+
+/// NMON-10: what takes in connections has ended, so the node has no name any more; all hear of it,
+/// and it can start again.
+#[test]
+fn no_network() {
+    let place = Place::new();
+    let there = place.os("there").start();
+    let is_deaf = Arc::new(AtomicBool::new(false));
+    let way = Way::Deaf(is_deaf.clone());
+    let builder = place.builder("here").network(move |poller| Ok(Wrapped(poller, way)));
+    let here = TestNode::of(builder);
+    here.block_on(async move {
+        let name = place.name("there");
+        monitor_nodes(true);
+        let pid = spawn_on(&name, answerer()).await;
+        let monitor = monitor(pid);
+        nodeup(&name).await;
+        fika::monitor_node(&name, true).unwrap();
+        is_deaf.store(true, Ordering::SeqCst);
+        // Somebody knocks.
+        let addr = place.addr_of("here");
+        drop(std::net::TcpStream::connect(addr));
+        for node in [&name, &name, &place.name("here")] {
+            assert_eq!(nodedown(node).await.reason, NodeDownReason::NoNetwork, "{node}");
+        }
+        assert_eq!(support::down(monitor).await, ExitReason::Noconnection);
+        none!(NodeDown);
+        assert!(!fika::is_alive());
+        is_deaf.store(false, Ordering::SeqCst);
+        support::until_in_process("it has ended", || whereis("net_kernel").is_none()).await;
+        fika::start_distribution(place.name("here")).await.unwrap();
+        assert_answers(spawn_on(&name, answerer()).await, 1).await;
+    });
+    drop(there);
 }

@@ -15,6 +15,7 @@ use fika::{
     set_net_ticktime, spawn_on_with,
 };
 
+use support::peer::Peer;
 use support::{Ask, Place, TestNode, answerer, assert_answers, nodedown, nodeup};
 
 /// HS-13: in both directions, by name, host and name part; live connections stay.
@@ -292,4 +293,32 @@ fn a_handler_in_front_of_net_kernel() {
         assert!(has(what), "no {what} in {log:?}");
     }
     assert!(!has("send there net_kernel"), "nodes among themselves: {log:?}");
+}
+
+/// HS-12: each step of making a connection has the setup time anew: all of them together take
+/// longer here, and none alone. One that takes too long fails.
+#[test]
+fn each_step_has_the_setup_time() {
+    const TIME: Duration = Duration::from_millis(600);
+    let place = Place::new();
+    let listener = std::net::TcpListener::bind((place.ip, 0)).unwrap();
+    let (addr, name) = (listener.local_addr().unwrap(), place.name("slow"));
+    let find = move |_: NodeName| async move {
+        sleep(TIME * 2 / 3).await;
+        Ok(Some(addr.into()))
+    };
+    let builder = place.builder("here").net_setuptime(TIME).resolver(fika::resolver_fn(find));
+    let here = TestNode::of(builder);
+    for (pauses, expected) in [([TIME * 2 / 3; 2], true), ([TIME / 2, TIME * 2], false)] {
+        let (listener, answered) = (listener.try_clone().unwrap(), name.clone());
+        let peer = std::thread::spawn(move || {
+            Peer::accepted_slowly(&listener, support::peer::SPAWN, &answered, pauses)
+        });
+        let name = name.clone();
+        here.block_on(async move {
+            assert_eq!(connect_node(&name).await, Some(expected), "{pauses:?}");
+            disconnect_node(&name).await;
+        });
+        drop(peer.join().unwrap());
+    }
 }

@@ -348,3 +348,21 @@ async fn a_timer_sends_to_its_own_node_only() {
     assert!(matches!(end.await, ExitReason::Badarg(_)));
     other.stop();
 }
+
+/// SIG-11: timers that are due at the same moment fire once each, in any order.
+#[fika::test]
+async fn timers_that_are_due_at_once() {
+    let at = self_node().env().now() + millis(20);
+    for n in 0..500_u64 {
+        send_at(at, self_pid(), n);
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() < 500 {
+        let n = receive! { n: u64 => n };
+        assert!(seen.insert(n), "{n} twice");
+    }
+    receive! {
+        n: u64 => panic!("{n} again"),
+        after millis(0) => {}
+    }
+}

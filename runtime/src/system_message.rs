@@ -104,6 +104,9 @@ pub enum NodeDownReason {
     ConnectionSetupFailed,
     /// Distribution was stopped here.
     NetKernelTerminated,
+    /// This node can't accept connections any more: what takes them in has ended. It has no name
+    /// then.
+    NoNetwork,
     /// What carries the bytes, a transport of the user's own, has ended it for this reason.
     Other(String),
 }
@@ -116,6 +119,7 @@ impl fmt::Display for NodeDownReason {
             NodeDownReason::NetTickTimeout => "net_tick_timeout",
             NodeDownReason::ConnectionSetupFailed => "connection_setup_failed",
             NodeDownReason::NetKernelTerminated => "net_kernel_terminated",
+            NodeDownReason::NoNetwork => "no_network",
             NodeDownReason::Other(reason) => reason,
         })
     }

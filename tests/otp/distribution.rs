@@ -9,7 +9,7 @@ use fika::prelude::*;
 use fika::{AutoConnect, BusyDist, Name, SpawnError, async_dist, spawn_on_with};
 
 use crate::busy;
-use crate::support::peer::{Hello, Peer, frame, framed, is_refusal, text, varint};
+use crate::support::peer::{Hello, Peer, SPAWN, frame, framed, is_refusal, text, varint};
 use crate::support::{
     self, Answer, Ask, EndWith, LIMIT, Place, TestNode, answerer, assert_answers, down, exit_of,
     named_answerer, nodedown,
@@ -422,7 +422,8 @@ async fn takes_from_many(senders: usize, each: u64, to: Pid) {
     send(to, done as u64);
 }
 
-/// SIG-1, SIG-3, SIG-4.
+/// SIG-1, SIG-3, SIG-4; SIG-2: what each of many sends is in order, and nothing is said of theirs
+/// among each other.
 #[test]
 fn dist_parallel_send() {
     const SENDERS: usize = 20;
@@ -1046,3 +1047,4 @@ async fn tells_creation(of: Pid) {
 }
 
 include!("distribution_names.rs");
+include!("distribution_terms.rs");

@@ -2,7 +2,8 @@
 //! say what no node says. It shares no code with the nodes.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -162,6 +163,35 @@ impl Peer {
         }
         peer.prove(&hello, &[]);
         Some(peer)
+    }
+
+    /// Takes in a node's connection, as a peer with these flags and this name.
+    pub(crate) fn accepted(listener: &TcpListener, flags: u64, name: &str) -> Peer {
+        Peer::accepted_slowly(listener, flags, name, [Duration::ZERO; 2])
+    }
+
+    /// The same, with a pause before each of the two answers. The node may not wait for the
+    /// second one.
+    pub(crate) fn accepted_slowly(
+        listener: &TcpListener,
+        flags: u64,
+        name: &str,
+        pauses: [Duration; 2],
+    ) -> Peer {
+        // Nobody ever says anything on it.
+        let (_silent, nothing) = std::sync::mpsc::channel::<()>();
+        let pause = |time| assert!(nothing.recv_timeout(time).is_err());
+        let (stream, _) = listener.accept().expect("a node connects");
+        stream.set_read_timeout(Some(LIMIT)).expect("it is a time");
+        let mut peer = Peer { stream };
+        let (hello_i, hello_r) = (peer.handshake_frame(), hello_r(1, flags, 0, name));
+        pause(pauses[0]);
+        peer.write(&framed(&hello_r));
+        let (theirs, ours) = proofs(COOKIE, &hello_i, &hello_r);
+        assert_eq!(peer.handshake_frame(), theirs, "the node knows the cookie");
+        pause(pauses[1]);
+        peer.write_to_the_end(&framed(&ours));
+        peer
     }
 
     /// Connects as a node does; the name is `alive@host` of this peer.

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use fika::{Handler, HostIp, Listener, Network, Socket};
@@ -14,6 +15,8 @@ pub(crate) enum Way {
     Scrambled,
     /// Leaves them alone, until it is given a reason to break.
     Breaking(Arc<Mutex<Option<String>>>),
+    /// Leaves them alone, and panics when it is asked for a connection once this is true.
+    Deaf(Arc<AtomicBool>),
 }
 
 /// The other transport, one of its listeners, or one of its sockets.
@@ -45,6 +48,9 @@ impl Listener for Wrapped<Box<dyn Listener>> {
     }
 
     fn try_accept(&self) -> io::Result<Box<dyn Socket>> {
+        if let Way::Deaf(is_deaf) = &self.1 {
+            assert!(!is_deaf.load(Ordering::SeqCst), "the transport takes in nobody any more");
+        }
         Ok(Box::new(Wrapped(self.0.try_accept()?, self.1.clone())))
     }
 
@@ -70,6 +76,7 @@ impl Socket for Wrapped<Box<dyn Socket>> {
                 Some(reason) => Err(io::Error::other(reason.clone())),
                 None => self.0.try_read(buf),
             },
+            Way::Deaf(_) => self.0.try_read(buf),
         }
     }
 
@@ -80,7 +87,7 @@ impl Socket for Wrapped<Box<dyn Socket>> {
                 let scrambled: Vec<u8> = bytes[..most].iter().map(|byte| byte ^ KEY).collect();
                 self.0.try_write(&scrambled)
             }
-            Way::Breaking(_) => self.0.try_write(bytes),
+            Way::Breaking(_) | Way::Deaf(_) => self.0.try_write(bytes),
         }
     }
 

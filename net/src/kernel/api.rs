@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use fika_runtime::{ExitReason, Node, NodeName, NodeType, acting_node, exit, self_pid};
+use fika_runtime::{ExitReason, NodeName, acting_node, exit, self_pid};
 
 use super::ask::ask;
 use super::distribution::Distribution;
 use super::net::Net;
 use super::net_kernel::Command;
 use super::net_sup::StartError;
+use super::nodes::NodeKind;
 use super::subscriptions::Wanted;
 
 /// The answer to a [`ping`].
@@ -18,20 +19,6 @@ pub enum Ping {
     Pong,
     /// It is not, or has another cookie.
     Pang,
-}
-
-/// Which nodes are meant (the argument of Erlang's `nodes/1`).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
-pub enum NodeKind {
-    /// Visible nodes that are connected.
-    Visible,
-    /// Hidden nodes that are connected.
-    Hidden,
-    /// Both.
-    Connected,
-    /// This node.
-    This,
 }
 
 /// The distribution of the running process's node, while it has a name.
@@ -147,72 +134,6 @@ pub async fn disconnect_node(node: impl AsRef<str>) -> Option<bool> {
     ask(net.net_kernel(), |caller| Command::DisconnectNode { node, caller }).await
 }
 
-/// The visible nodes that are connected (Erlang's `nodes/0`).
-///
-/// # Panics
-/// Outside of a process.
-#[must_use]
-#[track_caller]
-pub fn nodes() -> Vec<NodeName> {
-    nodes_of(NodeKind::Visible)
-}
-
-/// The nodes of this kind (Erlang's `nodes/1`).
-///
-/// # Panics
-/// Outside of a process.
-#[must_use]
-#[track_caller]
-pub fn nodes_of(kind: NodeKind) -> Vec<NodeName> {
-    list(&acting_node("nodes"), kind)
-}
-
-pub(super) fn list(node: &Node, kind: NodeKind) -> Vec<NodeName> {
-    let wanted = |node_type: NodeType| match kind {
-        NodeKind::Visible => node_type == NodeType::Visible,
-        NodeKind::Hidden => node_type == NodeType::Hidden,
-        NodeKind::Connected => true,
-        NodeKind::This => false,
-    };
-    if kind == NodeKind::This {
-        return vec![node.name()];
-    }
-    let Some(distribution) = Distribution::of(node) else { return Vec::new() };
-    let channels = distribution.table.all();
-    let wanted = channels.iter().filter(|channel| channel.node_type().is_some_and(wanted));
-    wanted.map(|channel| channel.peer().clone()).collect()
-}
-
-/// A node that is connected, and how.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ConnectedNode {
-    /// The node.
-    pub node: NodeName,
-    /// Whether it is a visible one.
-    pub node_type: NodeType,
-    /// Tells this connection from earlier and later ones to the same node.
-    pub connection: u64,
-}
-
-/// The nodes that are connected, visible and hidden ones, each with its type and its connection
-/// (Erlang's `nodes/2`).
-///
-/// # Panics
-/// Outside of a process.
-#[must_use]
-#[track_caller]
-pub fn connected_nodes() -> Vec<ConnectedNode> {
-    let Some(distribution) = Distribution::of(&acting_node("connected_nodes")) else {
-        return Vec::new();
-    };
-    let channels = distribution.table.all();
-    let up = channels.iter().filter_map(|channel| {
-        let (node, connection) = (channel.peer().clone(), channel.id().0);
-        channel.node_type().map(|node_type| ConnectedNode { node, node_type, connection })
-    });
-    up.collect()
-}
-
 /// Watches a node: one [`NodeDown`](fika_runtime::NodeDown) for each call with `true` comes
 /// when its connection is lost, or at once if there is none and none can be made; `false`
 /// takes one such call back (Erlang's `monitor_node/2`). Watching the own node does nothing.
@@ -261,14 +182,16 @@ pub fn monitor_nodes(on: bool) {
 /// of the node, the connection, and the reason of its end.
 ///
 /// # Panics
-/// Outside of a process. The calling process ends with `badarg` for [`NodeKind::This`].
+/// Outside of a process. The calling process ends with `badarg` for other kinds.
 #[track_caller]
 pub fn monitor_nodes_of(kind: NodeKind, on: bool) {
     let wanted = match kind {
         NodeKind::Visible => Wanted::Visible,
         NodeKind::Hidden => Wanted::Hidden,
         NodeKind::Connected => Wanted::All,
-        NodeKind::This => exit(ExitReason::badarg("the own node is not one that comes and goes")),
+        NodeKind::This | NodeKind::Known => {
+            exit(ExitReason::badarg("only connected nodes come and go"));
+        }
     };
     let Some(distribution) = Distribution::of(&acting_node("monitor_nodes")) else { return };
     let pid = self_pid();
@@ -277,13 +200,5 @@ pub fn monitor_nodes_of(kind: NodeKind, on: bool) {
         distribution.subscribe(pid, wanted);
     } else {
         distribution.subscriptions.lock().unsubscribe(pid, wanted);
-    }
-}
-
-impl Distribution {
-    /// The connected nodes of this kind.
-    #[must_use]
-    pub fn nodes_of(&self, kind: NodeKind) -> Vec<NodeName> {
-        self.node().map(|node| list(&node, kind)).unwrap_or_default()
     }
 }

@@ -74,7 +74,8 @@ pub struct Config {
     pub output_high_bytes: usize,
     /// They go on when no more than this wait.
     pub output_low_bytes: usize,
-    /// The longest time for making a connection (OTP's `net_setuptime`).
+    /// The longest time for each step of making a connection: finding the node, reaching it, and
+    /// each of its two answers (OTP's `net_setuptime`).
     pub setup_time: Duration,
     /// The longest time for a peer's handshake, from the connection to its proof.
     pub handshake_time: Duration,

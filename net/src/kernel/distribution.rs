@@ -7,6 +7,7 @@
 //! Prior art: `net_kernel:start/2` and `stop/0`; `erts_set_this_node` in `dist.c`.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -41,6 +42,8 @@ pub struct Distribution {
     pub(super) table: Table,
     /// Who is told of nodes that come and go.
     pub(super) subscriptions: Mutex<Subscriptions>,
+    /// The nodes that it was connected to.
+    pub(super) known: Mutex<BTreeSet<NodeName>>,
     pub(super) configure: Configure,
     pub(super) phase: Mutex<Phase>,
     /// The name that it has now, and all that goes with it.
@@ -83,6 +86,7 @@ impl Distribution {
             env: node.env().clone(),
             table: Table::default(),
             subscriptions: Mutex::default(),
+            known: Mutex::default(),
             configure: Box::new(configure),
             phase: Mutex::new(Phase::Off),
             current: RwLock::new(None),
@@ -130,7 +134,7 @@ impl Distribution {
     /// Peers see `connection_closed`.
     pub fn halt(&self) {
         if let Some(net) = self.current() {
-            net.close();
+            net.close(&NodeDownReason::NetKernelTerminated);
         }
     }
 

@@ -32,6 +32,9 @@ pub(super) enum Failure {
     /// Another connection to the peer has come about meanwhile.
     #[error("another connection was made meanwhile")]
     Superfluous,
+    /// A step took longer than the setup time.
+    #[error("it takes too long")]
+    TooSlow,
 }
 
 impl Framed {
@@ -62,6 +65,12 @@ impl Framed {
 
     pub(super) async fn write(&self, frame: &[u8]) -> Result<(), Failure> {
         Ok(self.stream.write_all(frame).await?)
+    }
+
+    /// Writes a frame, and reads the one that answers it.
+    pub(super) async fn ask(&mut self, frame: &[u8]) -> Result<Vec<u8>, Failure> {
+        self.write(frame).await?;
+        self.read().await
     }
 
     /// Whether the peer has closed the stream already. It is asked while the peer has

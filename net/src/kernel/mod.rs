@@ -24,6 +24,7 @@ mod mapper;
 mod net;
 mod net_kernel;
 mod net_sup;
+mod nodes;
 mod reading;
 mod resolve;
 mod resolver;
@@ -38,14 +39,14 @@ mod told;
 mod writing;
 
 pub use api::{
-    ConnectedNode, MonitorNodeError, NodeKind, Ping, connect_node, connected_nodes,
-    disconnect_node, is_alive, monitor_node, monitor_nodes, monitor_nodes_of, nodes, nodes_of,
-    ping, start_distribution, stop_distribution,
+    MonitorNodeError, Ping, connect_node, disconnect_node, is_alive, monitor_node, monitor_nodes,
+    monitor_nodes_of, ping, start_distribution, stop_distribution,
 };
 pub use config::{AutoConnect, Config};
 pub use distribution::Distribution;
 pub use handler::{BadCookie, Decision, NetHandler, SentToName, SpawnAsked};
 pub use net_sup::StartError;
+pub use nodes::{ConnectedNode, NodeKind, connected_nodes, nodes, nodes_of};
 pub use resolver::{
     FixedPort, NodeAddr, ResolveError, Resolver, Resolving, StaticNodes, StaticNodesError,
     resolver_fn,

@@ -97,11 +97,11 @@ impl Net {
     }
 
     /// Writes what is left, and closes all connections. Nobody makes one after it.
-    pub(super) fn close(&self) {
+    pub(super) fn close(&self, reason: &NodeDownReason) {
         self.stopping.store(true, Ordering::SeqCst);
         fika_runtime::Carrier::flush(&*self.distribution);
         for channel in self.table.all() {
-            channel.lose(NodeDownReason::NetKernelTerminated);
+            channel.lose(reason.clone());
         }
     }
 

@@ -14,7 +14,7 @@
 //! lost net_kernel ends, and what follows is an ending as below and a start of its own, but for
 //! the settings, which stay.
 //!
-//! Ending, on request, or when net_kernel has ended:
+//! Ending, on request, or when net_kernel or what accepts connections has ended:
 //!
 //! 1. What waits is written, and all connections are closed; links and monitors are told.
 //! 2. net_kernel ends, and with it, by their links, all processes that make and take
@@ -166,6 +166,10 @@ struct Period {
     processes: Vec<Reference>,
     /// Connections are made and accepted. The node has its name, or gets it from its first peer.
     is_current: bool,
+    /// The monitor of the process that accepts connections.
+    acceptor: Option<Reference>,
+    /// What those are told who hear of its end.
+    reason: NodeDownReason,
     has_ended: bool,
 }
 
@@ -177,8 +181,16 @@ impl Period {
         }
         *phase = Phase::On { name: name.clone(), net_sup: None };
         drop(phase);
-        let (processes, is_current, has_ended) = (Vec::new(), false, false);
-        Ok(Period { distribution, name, net: None, processes, is_current, has_ended })
+        Ok(Period {
+            distribution,
+            name,
+            net: None,
+            processes: Vec::new(),
+            is_current: false,
+            acceptor: None,
+            reason: NodeDownReason::NetKernelTerminated,
+            has_ended: false,
+        })
     }
 
     async fn start(&mut self) -> Result<(), StartError> {
@@ -207,7 +219,9 @@ impl Period {
         self.is_current = true;
         net.command(Command::Named);
         if let Some(listener) = listener {
-            self.processes.push(monitor(spawn(accept::accept(net.clone(), listener))));
+            let acceptor = monitor(spawn(accept::accept(net.clone(), listener)));
+            self.processes.push(acceptor);
+            self.acceptor = Some(acceptor);
         }
         if !net.is_nameless() {
             net.tell_own_name();
@@ -225,22 +239,35 @@ impl Period {
         })
     }
 
-    /// Waits for the request to stop; none if net_kernel has ended by a mistake.
+    /// Waits for the request to stop; none if what it needs has ended by a mistake.
     async fn until_stop(&mut self) -> Option<Caller> {
         loop {
-            let net_kernel = self.processes[0];
-            let reason = fika_macros::receive! {
+            let (net_kernel, acceptor) = (self.processes[0], self.acceptor);
+            let (ended, why) = fika_macros::receive! {
                 Local(Stop(caller)): Local<Stop> => return Some(caller),
-                Down { monitor, reason, .. } if monitor == net_kernel => reason,
+                Down { monitor, reason, .. } if monitor == net_kernel || Some(monitor) == acceptor => {
+                    (monitor, reason)
+                }
             };
-            self.processes.remove(0);
-            let is_lost = self.name.is_undefined() && reason == ExitReason::Shutdown;
+            self.processes.retain(|process| *process != ended);
+            if Some(ended) == acceptor && self.has_net_kernel() {
+                self.reason = NodeDownReason::NoNetwork;
+                tracing::error!(node = %self.name, reason = %why, "nobody accepts connections any more, and so the node has no name any more");
+                return None;
+            }
+            let is_lost = self.name.is_undefined() && why == ExitReason::Shutdown;
             if is_lost && self.go_on_nameless().await.is_ok() {
                 continue;
             }
-            tracing::error!(node = %self.name, %reason, "net_kernel has ended, and so the node has no name any more");
+            tracing::error!(node = %self.name, reason = %why, "net_kernel has ended, and so the node has no name any more");
             return None;
         }
+    }
+
+    /// What ends with it may be known to have ended before it is.
+    fn has_net_kernel(&self) -> bool {
+        let node = self.distribution.node();
+        self.net.as_ref().zip(node).is_some_and(|(net, node)| node.is_alive(net.net_kernel()))
     }
 
     /// The connection is lost by which the node came to its name. It gets another one from the
@@ -256,7 +283,7 @@ impl Period {
 
     /// Ends all that makes and takes connections, and waits until it has ended.
     async fn end_processes(&mut self, net: &Net) {
-        net.close();
+        net.close(&self.reason);
         exit_process(net.net_kernel(), ExitReason::Kill);
         for process in std::mem::take(&mut self.processes) {
             fika_macros::receive! { Down { monitor, .. } if monitor == process => {} }
@@ -290,7 +317,7 @@ impl Period {
             return self.distribution.set_current(None);
         };
         if let Some(net) = &self.net {
-            net.close();
+            net.close(&self.reason);
             node.exit_process(net.net_kernel(), ExitReason::Kill);
         }
         self.hand_over(None);
@@ -301,7 +328,7 @@ impl Period {
     /// hears of it.
     fn hand_over(&mut self, next: Option<Arc<Net>>) {
         let Some(net) = std::mem::replace(&mut self.net, next.clone()) else { return };
-        let reason = NodeDownReason::NetKernelTerminated;
+        let reason = self.reason.clone();
         if self.is_current {
             self.distribution.drop_name(next.clone());
         }

@@ -1,5 +1,6 @@
 //! Makes a connection to a node: one process for each attempt.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use fika_runtime::{link, timeout};
@@ -29,18 +30,18 @@ pub(super) async fn setup(net: Arc<Net>, channel: Arc<Channel>) {
     link(net.net_kernel());
     let mut unfinished = Unfinished(Some((net.clone(), channel.clone())));
     let node = channel.peer().clone();
-    let attempt = timeout(net.config.setup_time, connect(&net, &channel)).await;
+    let attempt = connect(&net, &channel).await;
     unfinished.0 = None;
-    let nok = matches!(attempt, Ok(Err(Failure::Refused(Status::Nok))));
+    let nok = matches!(attempt, Err(Failure::Refused(Status::Nok)));
     match attempt {
-        Ok(Ok(handshaken)) => return net.command(Command::Up { channel, handshaken }),
-        Ok(Err(Failure::Handshake(error))) => tracing::error!(%node, %error, "not connected"),
+        Ok(handshaken) => return net.command(Command::Up { channel, handshaken }),
+        Err(Failure::Handshake(error)) => tracing::error!(%node, %error, "not connected"),
         // With a wrong cookie the peer is the one that notices, and closes.
-        Ok(Err(Failure::Io(error))) => {
+        Err(Failure::Io(error)) => {
             tracing::error!(%node, %error, "not connected; has the peer the same cookie?");
         }
-        Ok(Err(failure)) => tracing::debug!(%node, %failure, "not connected"),
-        Err(_) => tracing::warn!(%node, "not connected: the setup time is over"),
+        Err(Failure::TooSlow) => tracing::warn!(%node, "not connected: the setup time is over"),
+        Err(failure) => tracing::debug!(%node, %failure, "not connected"),
     }
     net.command(Command::SetupFailed { channel, nok });
 }
@@ -52,14 +53,12 @@ async fn connect(net: &Net, channel: &Arc<Channel>) -> Result<Handshaken, Failur
     }
     let (hello, frame) =
         AwaitHello::start(net.identity(), peer.clone(), &net.secret(peer), net.nonce())?;
-    let addr = net.resolve(peer).await?;
-    let stream = Stream::connect(&*net.network, addr).await.map_err(|error| {
-        Failure::Unreachable(format!("nobody listens at {addr}, where it is registered: {error}"))
-    })?;
+    let addr = step(net, net.resolve(peer)).await?;
+    let stream = step(net, reach(net, addr)).await?;
     net.set_up_socket(&stream);
     let mut framed = Framed::new(stream);
-    framed.write(&frame).await?;
-    let (proof, frame) = match hello.handle(&framed.read().await?, framed.transport())? {
+    let answer = step(net, framed.ask(&frame)).await?;
+    let (proof, frame) = match hello.handle(&answer, framed.transport())? {
         HelloOutcome::Prove(proof, frame) => (proof, frame),
         HelloOutcome::Refused(Status::Nok) => return Err(Failure::Refused(Status::Nok)),
         HelloOutcome::Refused(status) => return Err(HandshakeError::Refused(status).into()),
@@ -71,7 +70,18 @@ async fn connect(net: &Net, channel: &Arc<Channel>) -> Result<Handshaken, Failur
     if !wanted.await {
         return Err(Failure::Superfluous);
     }
-    framed.write(&frame).await?;
-    let established = proof.handle(&framed.read().await?)?;
+    let answer = step(net, framed.ask(&frame)).await?;
+    let established = proof.handle(&answer)?;
     Ok(Handshaken { established, framed })
+}
+
+/// Each step has the setup time anew (HS-12).
+async fn step<T>(net: &Net, step: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    timeout(net.config.setup_time, step).await.unwrap_or(Err(Failure::TooSlow))
+}
+
+async fn reach(net: &Net, addr: SocketAddr) -> Result<Stream, Failure> {
+    Stream::connect(&*net.network, addr).await.map_err(|error| {
+        Failure::Unreachable(format!("nobody listens at {addr}, where it is registered: {error}"))
+    })
 }

@@ -71,6 +71,7 @@ impl Case {
     }
 }
 
+/// HS-1 to HS-4: every byte, in our own layout.
 #[test]
 fn test_vectors() {
     let cases = Case::all();
