@@ -33,7 +33,7 @@ fn bad_dist_ext_process_info() {
     let fingerprint = <Ask as fika::Message>::fingerprint().to_be_bytes();
     let define_type = frame(&[&[3, 0][..], &fingerprint, &text("test::Ask")].concat());
     // A process of a node that the message does not name.
-    let bad = frame(&[0x90, 0, 0, 0, 0, 0, 4, 9, 1, 1, 1, 0]);
+    let bad = frame(&[0x90, 0, 0, 0, 0, 0, 0, 4, 9, 1, 1, 1]);
     peer.write(&[define_name, define_type, bad].concat());
     here.block_on(async move {
         let len = || async { process_info(victim, &[Item::MessageQueueLen]).await.unwrap() };
