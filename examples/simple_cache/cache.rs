@@ -1,14 +1,14 @@
 //! The cache: one process a node, registered as `cache`, that holds all keys.
 //!
-//! A change is made in the cache of one node and sent to those of all nodes that are
-//! connected. When two nodes connect, each sends the other all that it has. What the caches
-//! say to each other and to their users:
+//! A change is made in the cache of one node, which sends it to those of all nodes that are
+//! connected. Whoever takes it in passes it on in the same way, once. When two nodes connect,
+//! each sends the other all that it has. What the caches say to each other and to their users:
 //!
 //! | message | from | what follows |
 //! |---|---|---|
 //! | `Get`, `Put`, `Del` | anybody, on any node | an `Answer`: the value that the key has, or had |
 //! | `Watch` | anybody | a [`Changed`] for each key, now and whenever its value changes |
-//! | `Update` | another cache | the key gets this entry, if that is the greater one |
+//! | `Update` | another cache | the key gets this entry, if that is the greater one, and all are sent it |
 //! | `SendAll` | a cache that starts | an `Update` for each key |
 //!
 //! # Which entry is the greater one
@@ -20,14 +20,22 @@
 //! is looked at, so all nodes that have seen the same entries have the same cache, also
 //! after they were cut off from each other and changed the same key.
 //!
+//! # Why all copies are the same in the end
+//! Of two nodes that are connected, either has sent the other what it had when they connected
+//! and all that it has taken in since. So neither lacks what the other has, however it came
+//! there: copies agree as soon as all nodes are connected and nothing is under way any more.
+//! It would be cheaper if nodes did not pass on what they are sent: a change would be one
+//! message a node, and not one from each to each. But a node may die when one of the others
+//! has its last change and the next has not, and those two, who are connected all the time,
+//! would differ for good.
+//!
 //! # What it does not do
 //! - A `put` is answered before the other nodes have it, and the last writer wins: one of two
 //!   changes that were made at the same time is lost. So are changes that a node made just
 //!   before it died. It is a cache, not a database.
 //! - Nothing is written to a disk, nothing expires, deleted keys are never forgotten, and
 //!   there is no limit to the size.
-//! - Nobody passes on what he is sent: it counts on the full mesh that visible nodes form.
-//!   The cache of a hidden node is its own.
+//! - Hidden nodes are not told of changes: the cache of one is its own.
 
 use std::collections::BTreeMap;
 
@@ -203,18 +211,15 @@ impl Cache {
         self.entries.get(key)?.value.clone()
     }
 
-    /// Makes a change here and on all nodes that are connected. Returns the old value.
+    /// Makes a change. Returns the old value.
     fn change(&mut self, key: String, value: Option<String>) -> Option<String> {
         let old = self.value(&key);
         let entry = Entry { counter: self.counter + 1, node: self_node().name(), value };
-        for node in nodes() {
-            send((NAME, &node), Update { key: key.clone(), entry: entry.clone() });
-        }
         self.merge(key, entry);
         old
     }
 
-    /// Takes an entry in, if it is greater than the one that is there.
+    /// Takes an entry in, if it is greater than the one that is there, and passes it on.
     fn merge(&mut self, key: String, entry: Entry) {
         self.counter = self.counter.max(entry.counter);
         let known = self.entries.get(&key);
@@ -223,6 +228,9 @@ impl Cache {
         }
         if known.and_then(|known| known.value.as_ref()) != entry.value.as_ref() {
             self.tell_watchers(&key, &entry.value);
+        }
+        for node in nodes() {
+            send((NAME, &node), Update { key: key.clone(), entry: entry.clone() });
         }
         self.entries.insert(key, entry);
     }
