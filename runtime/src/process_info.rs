@@ -53,6 +53,8 @@ pub enum Item {
     AsyncDist,
     /// The processes that have suspended it.
     SuspendedBy,
+    /// How many answers other processes and nodes owe it.
+    Unanswered,
 }
 
 /// What was told about a process.
@@ -101,6 +103,10 @@ pub enum InfoItem {
     AsyncDist(bool),
     /// Who has suspended it.
     SuspendedBy(Vec<Pid>),
+    /// Its links that it has taken back and whose other ends have not confirmed that, which count
+    /// no more, and its requests to spawn that are under way. Both are answered, or their
+    /// connection is lost: where all is quiet there are none.
+    Unanswered(usize),
 }
 
 /// What a process is doing.

@@ -41,6 +41,8 @@ pub(crate) struct Count {
     pub(crate) monitors: usize,
     pub(crate) watchers: usize,
     pub(crate) messages: usize,
+    /// Unlinks and requests to spawn that have no answer.
+    pub(crate) unanswered: usize,
     /// Ended processes that are still owed an answer.
     pub(crate) orphans: usize,
     /// The nodes that it is connected to.
@@ -54,6 +56,7 @@ pub(crate) struct Found {
     pub(crate) names: Vec<Name>,
     relations: BTreeMap<Pid, Relations>,
     messages: usize,
+    unanswered: usize,
     pub(crate) tables: Tables,
 }
 
@@ -160,17 +163,46 @@ impl Sim {
     /// # Errors
     /// When that is not so in time, or something was violated; see [`Checks`](crate::Checks).
     pub fn settle(&mut self, as_at: &Census, limit: Duration) -> Result<(), Failure> {
+        self.count_until(limit, |now| {
+            let one_sided = now.one_sided();
+            if now == as_at && one_sided.is_none() {
+                return None;
+            }
+            let why = one_sided.unwrap_or_default();
+            Some(format!("{why}there was:\n{as_at}there is:\n{now}"))
+        })
+    }
+
+    /// Lets time pass until both ends of each link and monitor know of it, links that were taken
+    /// back are gone at both, and each request to spawn is answered. So it must be some time
+    /// after nobody does anything any more.
+    ///
+    /// # Errors
+    /// As [`Sim::settle`].
+    pub fn rest(&mut self, limit: Duration) -> Result<(), Failure> {
+        self.count_until(limit, |now| {
+            let unanswered = || {
+                let of = |count: &&Count| count.unanswered + count.orphans > 0;
+                let left = now.nodes.values().find(of)?;
+                Some(format!("an unlink or a request to spawn has no answer: {left:?}"))
+            };
+            now.one_sided().or_else(unanswered)
+        })
+    }
+
+    /// Lets time pass until nothing is wrong with what there is.
+    fn count_until(
+        &mut self,
+        limit: Duration,
+        wrong: impl Fn(&Census) -> Option<String>,
+    ) -> Result<(), Failure> {
         let until = self.now() + limit;
         loop {
             self.verdict()?;
             let now = self.census()?;
-            let one_sided = now.one_sided();
-            if now == *as_at && one_sided.is_none() {
-                return Ok(());
-            }
+            let Some(why) = wrong(&now) else { return Ok(()) };
             if self.now() >= until {
-                let why = one_sided.unwrap_or_default();
-                return Err(self.failure(&format!("{why}there was:\n{as_at}there is:\n{now}")));
+                return Err(self.failure(&why));
             }
             self.run_for(LOOK_AGAIN);
         }
@@ -188,6 +220,7 @@ impl Count {
             monitors: all().map(|of| of.monitors.len() + of.named_monitors).sum(),
             watchers: all().map(|of| of.watchers.len()).sum(),
             messages: found.messages,
+            unanswered: found.unanswered,
             orphans: node.orphan_count(),
             peers,
             tables: found.tables.clone(),
@@ -199,8 +232,9 @@ impl Count {
 pub(crate) async fn count(net: Arc<Distribution>) -> Found {
     let mut names = registered();
     names.sort_unstable();
-    let items = [Item::Links, Item::Monitors, Item::MonitoredBy, Item::MessageQueueLen];
-    let (mut all, mut messages) = (BTreeMap::new(), 0);
+    let items =
+        [Item::Links, Item::Monitors, Item::MonitoredBy, Item::MessageQueueLen, Item::Unanswered];
+    let (mut all, mut messages, mut unanswered) = (BTreeMap::new(), 0, 0);
     for pid in processes().into_iter().filter(|pid| *pid != self_pid()) {
         let mut relations = Relations::default();
         for item in process_info(pid, &items).await.unwrap_or_default() {
@@ -217,10 +251,11 @@ pub(crate) async fn count(net: Arc<Distribution>) -> Found {
                 }
                 InfoItem::MonitoredBy(watchers) => relations.watchers = watchers,
                 InfoItem::MessageQueueLen(len) => messages += len,
+                InfoItem::Unanswered(count) => unanswered += count,
                 _ => {}
             }
         }
         all.insert(pid, relations);
     }
-    Found { names, relations: all, messages, tables: net.tables().await }
+    Found { names, relations: all, messages, unanswered, tables: net.tables().await }
 }

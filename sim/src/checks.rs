@@ -1,7 +1,8 @@
 //! What must never happen, in any simulation: looked for by watching the nodes, and by what
 //! the processes of a scenario say themselves.
 //!
-//! Watched, on every node: a process begins once and ends once; a monitor is told of one end; no
+//! Watched, on every node: a process begins once and ends once; a monitor is told of one end; a
+//! request to spawn is answered once; no
 //! signal comes from an earlier life of a node after one from a later life; `nodeup` and
 //! `nodedown` come in turn, and nothing comes of a connection whose end was told. What was sent
 //! from node to node is `order`'s to follow, and what is to be so when all is quiet is
@@ -103,6 +104,8 @@ pub(crate) struct Seen {
     /// Monitors whose end has been told, by a signal and by a message.
     downs: HashSet<(Pid, Reference)>,
     told: HashSet<(Pid, Reference)>,
+    /// Requests to spawn that have been answered.
+    answered: HashSet<(Pid, Reference)>,
     /// Monitors that were made, not taken back, and not told of.
     pub(crate) monitors: BTreeMap<Pid, HashSet<Reference>>,
     /// What each process was told of a node last: its connection, and whether it is up.
@@ -170,6 +173,10 @@ impl Seen {
         if let Signal::Down { reference, .. } = signal {
             let new = self.downs.insert((to, *reference));
             checks.hold(new, || format!("{to} is told twice of the end of {reference:?}"));
+        }
+        if let Signal::SpawnReply { reference, .. } = signal {
+            let new = self.answered.insert((to, *reference));
+            checks.hold(new, || format!("{to} has a second answer to {reference:?}"));
         }
         if sender(signal).is_some_and(|from| from.node() == to.node()) {
             self.sends(signal);

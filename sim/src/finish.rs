@@ -128,14 +128,14 @@ fn left_of_life(life: &Life, census: &Census) -> Option<String> {
     if let Some(pid) = processes.into_iter().find(|pid| !own.processes.contains(pid)) {
         return Some(format!("the process {}", life.called(pid)));
     }
-    let Count { names, timers, messages, orphans, tables, .. } = count;
+    let Count { names, timers, messages, unanswered, orphans, tables, .. } = count;
     let is_own = |name| own.names.contains(name);
     let tables_left = tables.pending > 0
         || tables.attempts > 0
         || tables.subscriptions > 0
         || tables.output_bytes > 0
         || tables.by_name != tables.by_id;
-    let others_left = messages + orphans > 0 || *timers > own.timers.max(TICKS);
+    let others_left = messages + unanswered + orphans > 0 || *timers > own.timers.max(TICKS);
     let left = tables_left || others_left || !names.iter().all(is_own);
     census.with_others(&own.processes).or_else(|| left.then(|| format!("something: {count:?}")))
 }

@@ -99,6 +99,7 @@
 //! | lives | nothing comes to another life of a node than the one that was meant, nor from an earlier one |
 //! | processes | one begins once and ends once |
 //! | monitors | each gives one `Down` at most, and none is gone without one |
+//! | requests to spawn | each has one answer at most |
 //! | queues | what waits on a connection stays under its bound |
 //!
 //! [`Sim::finish`] ends a simulation, and finds what is left: connections that one end only has,
@@ -151,6 +152,7 @@ mod finish;
 mod lives;
 mod log;
 mod main_process;
+mod missed;
 mod network;
 mod node;
 mod order;

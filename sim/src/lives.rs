@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::env::Wrong;
+use crate::missed::Missed;
 use crate::node::{Life, World};
 use crate::sim::{Sim, SimNode};
 
@@ -32,9 +33,10 @@ impl Sim {
         let member = &mut self.members[node.0];
         let life = member.life.take()?;
         member.is_paused = false;
-        member.missed.clear();
+        member.missed = Missed::default();
         self.log.note(&format!("{} {what}", member.name));
         self.gathered.remove(&node.0);
+        self.busy.remove(&node.0);
         self.touch(node.0);
         Some(life)
     }
@@ -82,10 +84,8 @@ impl Sim {
             return;
         }
         self.log.note(&format!("{} goes on", member.name));
-        let missed = std::mem::take(&mut member.missed);
-        if let Some(life) = &mut member.life {
-            missed.iter().for_each(|tell| life.tell(tell));
-        }
+        // What happens first, its timers or what its sockets have for it, is chance.
+        self.busy.insert(node.0);
         self.touch(node.0);
     }
 

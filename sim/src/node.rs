@@ -15,6 +15,7 @@ use crate::checks::Checks;
 use crate::env::{Clock, NodeEnv, Wrong};
 use crate::events::Events;
 use crate::log::Log;
+use crate::missed::Missed;
 use crate::network::{HostId, LifeId, LifeNetwork, Tell, Wires};
 use crate::random::Random;
 use crate::watch::Watch;
@@ -35,8 +36,8 @@ pub(crate) struct Member {
     pub(crate) lives: u32,
     pub(crate) life: Option<Life>,
     pub(crate) is_paused: bool,
-    /// What happened to its sockets while it was paused.
-    pub(crate) missed: Vec<Tell>,
+    /// What has happened to its sockets, and it has not been told: it was paused, or is busy.
+    pub(crate) missed: Missed,
     /// Why its last life never began.
     pub(crate) failure: Option<StartError>,
     /// How wrong its clocks are, in this life and the next.

@@ -13,6 +13,7 @@ use crate::checks::Checks;
 use crate::env::{Clock, Wrong};
 use crate::events::Events;
 use crate::log::Log;
+use crate::missed::Missed;
 use crate::network::{Network, Wires};
 use crate::node::Member;
 use crate::random::Random;
@@ -40,6 +41,8 @@ pub struct Sim {
     pub(crate) dues: BTreeSet<(u64, usize)>,
     /// Those that may have gathered something for other nodes.
     pub(crate) gathered: BTreeSet<usize>,
+    /// Those that have not been told all that has happened to their sockets.
+    pub(crate) busy: BTreeSet<usize>,
     pub(crate) blocking: Blocking,
     /// How far the clocks of new nodes may be ahead.
     skew: Duration,
@@ -98,6 +101,7 @@ impl Sim {
             ready: Vec::new(),
             dues: BTreeSet::new(),
             gathered: BTreeSet::new(),
+            busy: BTreeSet::new(),
             blocking: Blocking::default(),
             skew: Duration::ZERO,
             drift_ppm: 0,
@@ -195,7 +199,7 @@ impl Sim {
             lives: 0,
             life: None,
             is_paused: false,
-            missed: Vec::new(),
+            missed: Missed::default(),
             failure: None,
             wrong,
             is_listed: false,

@@ -9,6 +9,13 @@ use crate::sim::{Sim, SimNode};
 /// How long a turn of a process takes, in nanoseconds: up to this.
 const TURN_NS: usize = 4_000;
 
+/// A node that has something to run does not look at its sockets at once, so often of a thousand
+/// times,
+const PUT_OFF: u32 = 200;
+
+/// and so often it does after a turn.
+const LOOKS_UP: u32 = 300;
+
 impl Sim {
     /// Does the next thing, if it happens before that time; false if nothing does.
     pub(crate) fn advance(&mut self, until: u64) -> bool {
@@ -19,7 +26,7 @@ impl Sim {
         if self.step() {
             return self.clock.now() < until;
         }
-        if self.flush_all() {
+        if self.tell_busy() || self.flush_all() {
             return true;
         }
         match self.next_due() {
@@ -45,8 +52,10 @@ impl Sim {
             let Some(life) = member.life.as_mut().filter(|life| life.id == tell.life) else {
                 continue;
             };
-            if member.is_paused {
-                member.missed.push(tell);
+            let is_busy = life.is_ready() && self.random.in_1000(PUT_OFF);
+            if member.is_paused || is_busy {
+                member.missed.add(tell);
+                self.busy.insert(number);
             } else {
                 life.tell(&tell);
                 drop(tell);
@@ -54,6 +63,28 @@ impl Sim {
                 self.touch(number);
             }
         }
+    }
+
+    /// Tells a node what has happened to its sockets meanwhile; false if it is paused.
+    fn tell_missed(&mut self, number: usize) -> bool {
+        let member = &mut self.members[number];
+        if member.is_paused {
+            return false;
+        }
+        self.busy.remove(&number);
+        let missed = std::mem::take(&mut member.missed);
+        if let Some(life) = &mut member.life {
+            missed.tells().for_each(|tell| life.tell(&tell));
+        }
+        self.gathered.insert(number);
+        self.touch(number);
+        true
+    }
+
+    /// Whoever was busy has nothing else to do now; whether there was anybody.
+    fn tell_busy(&mut self) -> bool {
+        let busy: Vec<_> = self.busy.iter().copied().collect();
+        busy.into_iter().fold(false, |any, number| self.tell_missed(number) || any)
     }
 
     fn fire_timers(&mut self) {
@@ -91,6 +122,9 @@ impl Sim {
                 self.has_blocked(SimNode(number), process, took);
             }
             self.touch(number);
+            if self.busy.contains(&number) && self.random.in_1000(LOOKS_UP) {
+                self.tell_missed(number);
+            }
             let time = self.clock.now() + self.random.below(TURN_NS) as u64;
             self.clock.advance_to(time);
             return true;

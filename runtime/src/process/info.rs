@@ -74,6 +74,8 @@ one_item! {
     current_function: CurrentFunction -> Option<&'static Location<'static>>;
     /// Whether it goes on where it sends over a congested connection.
     async_dist: AsyncDist -> bool;
+    /// How many answers it is owed; see [`InfoItem::Unanswered`].
+    unanswered: Unanswered -> usize;
     /// Who has suspended it.
     suspended_by: SuspendedBy -> Vec<Pid>;
 }

@@ -165,6 +165,9 @@ impl Running<'_> {
             Item::CurrentFunction if self.is_polled() => InfoItem::CurrentFunction(None),
             Item::CurrentFunction => InfoItem::CurrentFunction(control.receiving.get()),
             Item::AsyncDist => InfoItem::AsyncDist(control.slot.vitals.is_async_dist()),
+            Item::Unanswered => {
+                InfoItem::Unanswered(control.view(|relations| relations.unanswered()))
+            }
             Item::SuspendedBy => InfoItem::SuspendedBy(
                 extras.map_or_else(Vec::new, |extras| extras.suspensions.borrow().suspenders()),
             ),

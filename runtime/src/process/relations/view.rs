@@ -21,6 +21,12 @@ impl Relations {
         self.watchers.iter().map(|(_, watcher)| *watcher).collect()
     }
 
+    /// How many unlinks and requests to spawn have no answer yet.
+    pub(in crate::process) fn unanswered(&self) -> usize {
+        let unlinking = self.links.iter().filter(|(_, link)| link.unlinking.is_some());
+        unlinking.count() + self.spawns.iter().count()
+    }
+
     /// The bytes of the entries, about.
     pub(in crate::process) fn memory(&self) -> usize {
         self.links.memory()

@@ -1,0 +1,26 @@
+//! What has happened to the sockets of a node that is paused, or busy with its processes.
+//!
+//! It is told once of each, and then of all at once, as by `epoll`.
+
+use std::sync::Arc;
+
+use crate::network::Tell;
+
+#[derive(Default)]
+pub(crate) struct Missed(Vec<Tell>);
+
+impl Missed {
+    pub(crate) fn add(&mut self, tell: Tell) {
+        match self.0.iter_mut().find(|other| Arc::ptr_eq(&other.handler, &tell.handler)) {
+            Some(other) => {
+                other.readable |= tell.readable;
+                other.writable |= tell.writable;
+            }
+            None => self.0.push(tell),
+        }
+    }
+
+    pub(crate) fn tells(self) -> impl Iterator<Item = Tell> {
+        self.0.into_iter()
+    }
+}
