@@ -160,6 +160,7 @@ mod random;
 mod replay;
 mod seeds;
 mod sim;
+mod state;
 mod strike;
 mod time;
 mod turns;

@@ -194,6 +194,11 @@ impl Life {
         self.watch.called(pid)
     }
 
+    /// The names of its processes.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.watch.names()
+    }
+
     pub(crate) fn flush(&mut self) {
         if std::mem::take(&mut self.has_gathered) {
             self.events.come_from(&self.watch, None);

@@ -41,7 +41,8 @@ impl Sim {
         if is_so {
             return Ok(());
         }
-        Err(self.failure(&format!("what was waited for was not so within {limit:?}")))
+        let states = self.states();
+        Err(self.failure(&format!("what was waited for was not so within {limit:?}{states}")))
     }
 
     /// Lets time pass until this is so, or that much has passed; whether it is so.

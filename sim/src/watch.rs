@@ -72,6 +72,11 @@ impl Watch {
         }
     }
 
+    /// The names of those that have one.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.names.lock().values().cloned().collect()
+    }
+
     /// No more bytes may wait on one connection.
     pub(crate) fn set_queued_bytes_max(&self, max: usize) {
         self.queued_bytes_max.store(max, Ordering::Relaxed);

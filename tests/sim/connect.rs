@@ -85,6 +85,12 @@ fn everywhere(sim: &mut Sim, name: &str) -> Result<(), Failure> {
 fn those_that_connect_at_once_have_one_connection() {
     seeds(0..SEEDS, |seed| {
         let mut sim = Sim::on_any_network(seed);
+        if seed % 3 == 0 {
+            // One connection may be much slower than another.
+            sim.change_network(|network| {
+                (network.slow, network.slow_latency) = (300, millis(1)..=secs(1));
+            });
+        }
         let count = 2 + seed as usize % 4;
         let pauses = [Duration::ZERO, millis(1), millis(30), millis(200)];
         for n in 0..count {
@@ -118,6 +124,16 @@ fn seeker(sim: &mut Sim, name: &str, other: &'static str, every: Duration) -> Si
     })
 }
 
+/// Stops at any moment of what has just begun: between any two things that happen, or at a time.
+fn any_moment(sim: &mut Sim) {
+    let (seed, any) = (sim.seed(), sim.seed().wrapping_mul(7_919));
+    match seed / 2 % 4 {
+        0 => sim.run_for(Duration::from_micros(any % 1_500_000)),
+        1 => sim.run_for(Duration::from_micros(any % 15_000)),
+        _ => sim.run_steps(any as usize % 400),
+    }
+}
+
 /// One of two is frozen at any moment of an attempt, for longer than an attempt may take.
 #[test]
 fn a_node_that_is_frozen_in_a_handshake_is_found_again() {
@@ -130,12 +146,77 @@ fn a_node_that_is_frozen_in_a_handshake_is_found_again() {
             sim.send(node, "main", Begin);
         }
         let frozen = if seed.is_multiple_of(2) { a } else { b };
-        let moment = Duration::from_micros(seed.wrapping_mul(7_919) % 1_500_000);
-        sim.run_for(moment / [1, 10, 100][seed as usize / 2 % 3]);
+        any_moment(&mut sim);
         sim.pause(frozen);
-        sim.run_for(secs([1, 6, 20][seed as usize / 6 % 3]));
+        sim.run_for(secs([1, 6, 20][seed as usize / 8 % 3]));
         sim.resume(frozen);
         sim.run_until(|sim| sim.nodes_of(a) == [b] && sim.nodes_of(b) == [a], secs(150))?;
+        sim.finish()
+    });
+}
+
+/// The connections between two nodes break, again and again, while one of them connects.
+#[test]
+fn a_handshake_that_breaks_is_made_again() {
+    seeds(0..SEEDS, |seed| {
+        let mut sim = Sim::on_any_network(seed);
+        let a = seeker(&mut sim, "a@host1", "b@host2", millis(100));
+        let b = seeker(&mut sim, "b@host2", "a@host1", secs(3600));
+        everywhere(&mut sim, "main")?;
+        sim.send(a, "main", Begin);
+        for _ in 0..1 + seed % 5 {
+            any_moment(&mut sim);
+            sim.reset(a, b);
+        }
+        sim.run_until(|sim| sim.nodes_of(a) == [b] && sim.nodes_of(b) == [a], secs(20))?;
+        sim.finish()
+    });
+}
+
+/// A node that looks for all others, and is told of them.
+fn watcher(sim: &mut Sim, n: usize, count: usize) -> SimNode {
+    sim.node(&format!("n{n}@host{n}"), move || async move {
+        for other in (0..count).filter(|other| *other != n) {
+            spawn(async move {
+                loop {
+                    connect_node(format!("n{other}@host{other}")).await;
+                    sleep(secs(1)).await;
+                }
+            });
+        }
+        monitor_nodes(true);
+        loop {
+            receive! { _ => {} }
+        }
+    })
+}
+
+/// The connections of an earlier life, of which the others may still believe that they are there,
+/// do not stand in its way.
+#[test]
+fn a_node_that_lives_again_is_found_at_once() {
+    let is_meshed = |sim: &Sim| {
+        let count = sim.nodes().count();
+        sim.nodes().all(|node| sim.nodes_of(node).len() == count - 1)
+    };
+    seeds(0..SEEDS, |seed| {
+        let mut sim = Sim::on_any_network(seed);
+        // Nobody is found dead by it within this test.
+        sim.configure(|config| config.ticktime = secs(600));
+        let count = 2 + seed as usize % 3;
+        let nodes: Vec<_> = (0..count).map(|n| watcher(&mut sim, n, count)).collect();
+        sim.run_until(is_meshed, secs(30))?;
+        for round in 0..3 {
+            let any = seed as usize / 3 >> (2 * round);
+            // All of two, sometimes.
+            let dead = [nodes[any % count], nodes[(any + any / 2 % 2) % count]];
+            for node in dead {
+                if any / 4 % 2 == 0 { sim.lose_power(node) } else { sim.crash(node) }
+            }
+            sim.run_for([Duration::ZERO, millis(1), millis(300), secs(3)][any / 8 % 4]);
+            dead.into_iter().for_each(|node| sim.restart(node));
+            sim.run_until(is_meshed, secs(30))?;
+        }
         sim.finish()
     });
 }

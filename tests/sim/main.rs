@@ -5,7 +5,9 @@
 
 mod agent;
 mod connect;
+mod crowd;
 mod mesh;
+mod names;
 mod relations;
 mod simple_cache;
 mod streams;

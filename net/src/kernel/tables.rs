@@ -1,6 +1,9 @@
 //! How much a node keeps for its connections, for those who look for what is left over.
 
+use std::sync::Arc;
+
 use super::ask::ask;
+use super::channel::Channel;
 use super::distribution::Distribution;
 use super::net_kernel::Command;
 
@@ -23,6 +26,17 @@ pub struct Tables {
 }
 
 impl Distribution {
+    /// What it has to each node, for those who look for why two are not connected.
+    #[doc(hidden)]
+    pub fn channels(&self) -> Vec<String> {
+        let tell = |channel: &Arc<Channel>| match channel.output_bytes() {
+            _ if channel.is_pending() => format!("not yet to {}", channel.peer()),
+            0 => format!("to {}", channel.peer()),
+            bytes => format!("to {}, for which {bytes} bytes wait", channel.peer()),
+        };
+        self.table.all().iter().map(tell).collect()
+    }
+
     /// Counts. To be awaited in a process of the node.
     #[doc(hidden)]
     pub async fn tables(&self) -> Tables {
