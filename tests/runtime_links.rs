@@ -50,6 +50,18 @@ async fn a_link_to_the_dead_is_noproc() {
     assert!(has_none::<Exit>().await);
 }
 
+/// The other end confirms an unlink: until then its answer is owed.
+#[fika::test(workers = 1)]
+async fn an_unlink_is_answered() {
+    let peer = spawn(puppet());
+    link(peer);
+    assert_eq!(info::unanswered(self_pid()).await, Some(0));
+    unlink(peer);
+    assert_eq!(info::unanswered(self_pid()).await, Some(1));
+    sync(peer).await;
+    assert_eq!(info::unanswered(self_pid()).await, Some(0));
+}
+
 /// LINK-2, LINK-3: linking more than once is one link, unlinking what is not linked nothing.
 #[fika::test]
 async fn there_is_at_most_one_link() {

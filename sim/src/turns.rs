@@ -84,7 +84,7 @@ impl Sim {
     /// Whoever was busy has nothing else to do now; whether there was anybody.
     fn tell_busy(&mut self) -> bool {
         let busy: Vec<_> = self.busy.iter().copied().collect();
-        busy.into_iter().fold(false, |any, number| self.tell_missed(number) || any)
+        busy.into_iter().filter(|number| self.tell_missed(*number)).count() > 0
     }
 
     fn fire_timers(&mut self) {

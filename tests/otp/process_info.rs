@@ -76,6 +76,7 @@ fn all_items() -> Vec<Item> {
         Item::InitialCall,
         Item::CurrentFunction,
         Item::SuspendedBy,
+        Item::Unanswered,
     ]
 }
 
@@ -440,7 +441,9 @@ async fn t_process_info() {
     assert!((200..100_000).contains(&bytes), "{bytes}");
     let InfoItem::InitialCall(site) = told[16] else { panic!("{told:?}") };
     assert!(site.file().ends_with(".rs"));
-    assert_eq!(told[17..], [InfoItem::CurrentFunction(None), InfoItem::SuspendedBy(vec![])]);
+    let last =
+        [InfoItem::CurrentFunction(None), InfoItem::SuspendedBy(vec![]), InfoItem::Unanswered(0)];
+    assert_eq!(told[17..], last);
     demonitor(child_down);
     assert_eq!(info::monitors(me).await, Some(vec![]));
 }

@@ -162,7 +162,13 @@ fn streams_come_in_order_or_end() {
         let pause = [millis(100), secs(1), secs(5)][seed as usize / 3 % 3];
         let padding = [0, 100, 3_000, 20_000][seed as usize / 9 % 4];
         let ticktime = [secs(4), secs(16), secs(60)][seed as usize / 36 % 3];
-        sim.configure(move |config| config.ticktime = ticktime);
+        sim.configure(move |config| {
+            config.ticktime = ticktime;
+            // Senders are to be held up, and are seen not to be.
+            config.output_high_bytes = 64 << 10;
+            config.output_low_bytes = 32 << 10;
+            config.message_bytes_max = 64 << 10;
+        });
         for n in 0..count {
             member(&mut sim, n, count, pause, padding);
         }
