@@ -1,5 +1,5 @@
 //! A process that relates itself to others of other nodes in all ways, and knows what it is to
-//! hear of them; and those others.
+//! hear of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,16 +7,9 @@ use fika::prelude::*;
 use fika::sim::Checks;
 use fika::{Object, SpawnOpts, SpawnReply, spawn_request_on};
 
-/// A target is to link itself to this process, and to say so.
-#[derive(Message, Serialize, Deserialize)]
-struct LinkBack(Pid);
-
-#[derive(Message, Serialize, Deserialize)]
-struct Linked(Pid);
-
-/// A target is to take its half of a link back.
-#[derive(Message, Serialize, Deserialize)]
-struct Unlink(Pid);
+use crate::target::{
+    Child, Enough, LinkBack, Linked, NAMES, Unlink, name, parent, target, watcher,
+};
 
 /// An agent may begin.
 #[derive(Message, Serialize, Deserialize)]
@@ -25,60 +18,6 @@ pub(crate) struct Begin;
 /// It does nothing more, and hears of what it has done.
 #[derive(Message, Serialize, Deserialize)]
 pub(crate) struct Rest;
-
-/// Whoever gets it comes to an end.
-#[derive(Message, Serialize, Deserialize)]
-pub(crate) struct Enough;
-
-/// How many names targets have.
-const NAMES: usize = 3;
-
-fn name(n: usize) -> String {
-    format!("target{n}")
-}
-
-/// What a target is to be.
-#[derive(Message, Clone, Copy, Serialize, Deserialize)]
-struct Child {
-    trap: bool,
-    /// The number of the name that it has, if that is free.
-    name: usize,
-}
-
-/// Lives until it is told to end, or is linked to somebody who does.
-#[remote(name = "sim_agent_target")]
-async fn target(child: Child) {
-    trap_exit(child.trap);
-    let _ = register(name(child.name), self_pid());
-    loop {
-        receive! {
-            LinkBack(to) => {
-                link(to);
-                send(to, Linked(self_pid()));
-            }
-            Unlink(from) => unlink(from),
-            // The same to it as the end of a process that does not trap exits, but later.
-            Exit { .. } => {}
-            Enough => return,
-            // Whoever has asked for it is no more.
-            after secs(300) => return,
-        }
-    }
-}
-
-/// Asks for a linked child, and ends at about the time when the answer comes.
-async fn parent(node: String, child: Child, pause: Duration, reason: ExitReason) {
-    spawn_request_on(node, SpawnOpts::new().link(), target(child));
-    sleep(pause).await;
-    exit(reason);
-}
-
-/// Ends with its watches.
-async fn watcher(node: String, pause: Duration) {
-    monitor_node(node, true).expect("the node has a name");
-    monitor_nodes(true);
-    sleep(pause).await;
-}
 
 pub(crate) struct Agent {
     checks: Checks,
@@ -341,6 +280,8 @@ impl Agent {
     fn node_down(&mut self, node: &NodeName) {
         let watches = self.watches.get_mut(node).filter(|count| **count > 0);
         self.checks.hold(watches.is_some(), || format!("{} does not watch {node}", self_pid()));
-        watches.map(|count| *count -= 1);
+        if let Some(count) = watches {
+            *count -= 1;
+        }
     }
 }

@@ -208,11 +208,11 @@ fn a_node_that_lives_again_is_found_at_once() {
         let nodes: Vec<_> = (0..count).map(|n| watcher(&mut sim, n, count)).collect();
         sim.run_until(is_meshed, secs(30))?;
         for round in 0..3 {
-            let any = seed as usize / 3 >> (2 * round);
+            let any = (seed as usize / 3) >> (2 * round);
             // All of two, sometimes.
             let dead = [nodes[any % count], nodes[(any + any / 2 % 2) % count]];
             for node in dead {
-                if any / 4 % 2 == 0 { sim.lose_power(node) } else { sim.crash(node) }
+                if (any / 4).is_multiple_of(2) { sim.lose_power(node) } else { sim.crash(node) }
             }
             sim.run_for([Duration::ZERO, millis(1), millis(300), secs(3)][any / 8 % 4]);
             dead.into_iter().for_each(|node| sim.restart(node));

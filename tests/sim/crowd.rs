@@ -12,7 +12,7 @@ const CROWD: usize = 3_000;
 /// Relates itself to the other node, and ends soon, or when it hears of the loss.
 async fn one_of_many(n: usize, any: u64) {
     let sink = monitor(("sink", "b@host2"));
-    if any % 3 > 0 && n < CROWD / 2 {
+    if !any.is_multiple_of(3) && n < CROWD / 2 {
         return sleep(millis(any % 500)).await;
     }
     receive! { Down { monitor, .. } if monitor == sink => {} }
@@ -26,7 +26,7 @@ fn all_who_are_left_hear_of_the_loss() {
             register("sink", self_pid()).expect("a node has one");
             std::future::pending().await
         });
-        let a = sim.node("a@host1", || std::future::pending());
+        let a = sim.node("a@host1", std::future::pending);
         let is_there =
             |sim: &Sim, node, name| sim.runtime(node).is_some_and(|of| of.whereis(name).is_some());
         sim.run_until(|sim| is_there(sim, b, "sink"), secs(60))?;

@@ -11,5 +11,6 @@ mod names;
 mod relations;
 mod simple_cache;
 mod streams;
+mod target;
 mod ticks;
 mod twice;

@@ -5,7 +5,8 @@
 use fika::prelude::*;
 use fika::sim::{Failure, Fault, Sim, seeds};
 
-use crate::agent::{Agent, Begin, Enough, Rest};
+use crate::agent::{Agent, Begin, Rest};
+use crate::target::Enough;
 
 /// How many seeds each scenario runs.
 const SEEDS: u64 = if cfg!(debug_assertions) { 5 } else { 1000 };
