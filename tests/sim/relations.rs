@@ -85,6 +85,9 @@ fn each_monitor_and_link_is_told_of_once() {
         for node in sim.nodes() {
             sim.send(node, "agent", Rest);
         }
+        // A connection that did not outlive the faults is known to be lost by then.
+        sim.run_for(ticktime * 2);
+        mesh(&mut sim)?;
         sim.rest(secs(120))?;
         for node in sim.nodes() {
             sim.send(node, "agent", Enough);
