@@ -26,6 +26,7 @@ mod node_name;
 mod observe;
 mod oneshot;
 mod otp;
+mod outlet;
 mod pid;
 mod priority;
 mod process;
@@ -61,6 +62,7 @@ pub use node::{BuildError, Node, NodeBuilder, WeakNode};
 pub use node_id::{Creation, NodeId};
 pub use node_name::{NodeName, NodeNameError};
 pub use otp::timer;
+pub use outlet::{Outlet, Round};
 pub use pid::{LocalId, Pid};
 pub use priority::Priority;
 pub use process::{

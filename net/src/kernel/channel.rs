@@ -19,12 +19,13 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::Shutdown;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use fika_runtime::{
     Carried, Congested, ConnectionId, EncodeError, ExitReason, Node, NodeDownReason, NodeId,
-    NodeName, NodeType, Observed, Pid, RemoteDest, Signal, SpawnError, SpawnRequest, Target,
+    NodeName, NodeType, Observed, Outlet, Pid, RemoteDest, Signal, SpawnError, SpawnRequest,
+    Target,
 };
 use parking_lot::{Mutex, MutexGuard};
 
@@ -33,7 +34,7 @@ use super::congestion::Congestion;
 use super::handler::NetHandler;
 use super::net::Net;
 use super::reading::Reading;
-use super::writing::{Pace, Writing};
+use super::writing::Writing;
 use crate::io::{Handler, SocketOptions, Stream};
 use crate::proto::connection::{Receiving, Sending};
 use crate::proto::control::SendError;
@@ -56,8 +57,9 @@ pub(super) struct Channel {
     /// The bytes that it has received.
     pub(super) received: AtomicU64,
     /// What is being written; see invariant 3.
-    pub(super) writing: Mutex<Writing>,
-    pub(super) pace: Pace,
+    pub(super) writing: Outlet<Writing>,
+    /// It is in the node's list of channels with output that nobody has begun to write.
+    pub(super) noted: AtomicBool,
     /// A user's word in what comes in.
     pub(super) handler: Option<Arc<dyn NetHandler>>,
     pub(super) observed: Observed,
@@ -143,8 +145,8 @@ impl Channel {
             state: Mutex::new(state),
             reading: Mutex::default(),
             received: AtomicU64::new(0),
-            writing: Mutex::default(),
-            pace: Pace::default(),
+            writing: Outlet::default(),
+            noted: AtomicBool::new(false),
             handler: config.handler.clone(),
             observed,
         })
@@ -253,12 +255,12 @@ impl Channel {
     ) -> Option<NodeId> {
         let stream = Arc::new(stream);
         let mut reading = self.reading.lock();
-        let mut writing = self.writing.lock();
+        let writing = Writing::new(stream.clone());
+        self.writing.change(|before| *before = writing);
         let mut state = self.state.lock();
         let Phase::Pending(pending) = &mut state.phase else { return None };
         let queue = std::mem::take(&mut pending.queue);
         *reading = Some(Reading::new(receiving, stream.clone(), early));
-        *writing = Writing::new(stream.clone());
         let node = sending.peer();
         if let Ok(local) = stream.local_addr() {
             let ends = [local, stream.peer_addr()];
@@ -286,7 +288,7 @@ impl Channel {
             }
         }
         state.phase = Phase::Up(up);
-        drop((reading, writing));
+        drop(reading);
         self.sent(state);
         for (to, answer) in answers {
             self.deliver(&Target::Pid(to), answer);

@@ -8,9 +8,9 @@
 use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::Ordering;
 
-use fika_runtime::Pid;
+use fika_runtime::{Pid, Round};
 
 use super::channel::{Channel, Phase, State};
 use crate::io::Stream;
@@ -30,23 +30,6 @@ pub(super) struct Writing {
     stream: Option<Arc<Stream>>,
 }
 
-/// What threads tell each other about the output of a channel.
-#[derive(Default)]
-pub(super) struct Pace {
-    /// It is in the node's list of channels with output that nobody has begun to write.
-    noted: AtomicBool,
-    /// Something has happened after which whoever writes is to look again.
-    again: AtomicBool,
-    /// The transport has no room, and will say when it has.
-    blocked: AtomicBool,
-}
-
-impl Pace {
-    pub(super) fn is_blocked(&self) -> bool {
-        self.blocked.load(Ordering::Relaxed)
-    }
-}
-
 impl Writing {
     pub(super) fn new(stream: Arc<Stream>) -> Writing {
         Writing { batch: Batch::default(), stream: Some(stream) }
@@ -56,11 +39,11 @@ impl Writing {
 impl Channel {
     /// There is output, of so many bytes: it goes out at the end of the turn at the latest.
     pub(super) fn has_output(&self, bytes: usize) {
-        if bytes >= EAGER_BYTES && !self.pace.is_blocked() {
+        if bytes >= EAGER_BYTES && !self.writing.is_blocked() {
             return self.write();
         }
-        if !self.pace.noted.load(Ordering::Relaxed)
-            && !self.pace.noted.swap(true, Ordering::AcqRel)
+        if !self.noted.load(Ordering::Relaxed)
+            && !self.noted.swap(true, Ordering::AcqRel)
             && let (Some(net), Some(this)) = (self.net.upgrade(), self.this.upgrade())
         {
             net.note_output(&this);
@@ -69,62 +52,42 @@ impl Channel {
 
     /// The turn is over.
     pub(super) fn flush(&self) {
-        self.pace.noted.store(false, Ordering::Release);
-        // Who finds it blocked has put his output there before the transport says that there is
-        // room, and so before that is looked for.
-        if !self.pace.is_blocked() {
-            self.write();
-        }
+        self.noted.store(false, Ordering::Release);
+        self.writing.push(|writing| self.write_some(writing));
     }
 
     /// The transport may have room again: what has waited for that goes on.
-    ///
-    /// One packet that came usually says so as well, and then nothing has waited: what others
-    /// have gathered is left to the ends of their turns.
     pub(super) fn has_room(&self) {
-        if let Some(writing) = self.writing.try_lock() {
-            // Only who has the lock changes it.
-            let blocked = self.pace.is_blocked();
-            drop(writing);
-            // Somebody may have found the lock taken meanwhile, and left it to this thread.
-            fence(Ordering::SeqCst);
-            if !blocked && !self.pace.again.load(Ordering::Relaxed) {
-                return;
-            }
-        }
-        self.write();
+        self.writing.has_room(|writing| self.write_some(writing));
     }
 
     /// Writes what there is room for, unless another thread does. That one looks again.
     pub(super) fn write(&self) {
-        self.pace.again.store(true, Ordering::Relaxed);
-        // Either this thread finds the lock free, or the other one, which looks after it has
-        // freed it, finds the mark.
-        fence(Ordering::SeqCst);
-        while let Some(mut writing) = self.writing.try_lock() {
-            self.pace.again.store(false, Ordering::Relaxed);
-            self.pace.blocked.store(false, Ordering::Relaxed);
-            let held_up = self.write_some(&mut writing);
-            drop(writing);
-            self.go_on(held_up);
-            fence(Ordering::SeqCst);
-            if !self.pace.again.load(Ordering::Relaxed) {
-                return;
-            }
-        }
+        self.writing.work(|writing| self.write_some(writing));
     }
 
-    /// Who goes on, since there is room again, is returned.
-    fn write_some(&self, writing: &mut Writing) -> BTreeSet<Pid> {
+    fn write_some(&self, writing: &mut Writing) -> Round {
         let mut held_up = BTreeSet::new();
+        let round = self.write_all(writing, &mut held_up);
+        self.go_on(held_up);
+        round
+    }
+
+    /// Writes until nothing is left, or there is no room. Those who have waited for what goes out
+    /// are added to `held_up`.
+    fn write_all(&self, writing: &mut Writing, held_up: &mut BTreeSet<Pid>) -> Round {
         let mut written = 0;
         while let Some(stream) = &writing.stream {
             let mut state = self.state.lock();
             let State { phase, congestion, .. } = &mut *state;
-            let Phase::Up(up) = phase else {
-                drop(state);
-                *writing = Writing::default();
-                break;
+            let up = match phase {
+                Phase::Up(up) => up,
+                Phase::Pending(_) => break,
+                Phase::Down => {
+                    drop(state);
+                    *writing = Writing::default();
+                    break;
+                }
             };
             up.sending.handle_written(written);
             held_up.append(&mut congestion.written(up.sending.output_bytes()));
@@ -140,14 +103,11 @@ impl Channel {
                 Ok(written) => written,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
                 // When there is room the network says so; when it is broken, as well.
-                Err(_) => {
-                    self.pace.blocked.store(true, Ordering::Relaxed);
-                    break;
-                }
+                Err(_) => return Round::Blocked,
             };
             writing.batch.advance(written);
         }
-        held_up
+        Round::Done
     }
 }
 
