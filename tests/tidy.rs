@@ -30,7 +30,7 @@ const RUNTIME_LAYERS: &[&[&str]] = &[
     ],
     &["env", "few_map", "log_rate", "observe", "time"],
     &["scheduler"],
-    &["mailbox", "registry", "room", "signal_queue", "timers", "vitals"],
+    &["mailbox", "outlet", "registry", "room", "signal_queue", "timers", "vitals"],
     &["table"],
     &["context", "node", "process", "stepper"],
     &["otp"],
