@@ -113,9 +113,11 @@ fn nodes_with_different_ticktimes() {
 #[test]
 fn kinds_of_nodes() {
     let place = Place::new();
-    let visible = ["v1", "v2"].map(|alive| place.node(alive));
+    // Nobody connects by way of another.
+    let node = |alive| TestNode::of(place.builder(alive).connect_all(false));
+    let visible = ["v1", "v2"].map(node);
     let hidden = TestNode::of(place.builder("h").hidden(true));
-    place.node("here").block_on(async move {
+    node("here").block_on(async move {
         use NodeKind::{Connected, Hidden, Known, This, Visible};
         let names = |list: &[&str]| -> Vec<NodeName> {
             list.iter().map(|alive| place.name(alive).parse().unwrap()).collect()
