@@ -1,5 +1,5 @@
-//! More names than a connection has numbers for, and messages that are refused: what is sent comes
-//! to whom it was sent.
+//! More names than a connection has numbers for, messages in pieces, and messages that are refused:
+//! what is sent comes to whom it was sent.
 
 use fika::prelude::*;
 use fika::sim::{Sim, seeds};
@@ -14,7 +14,10 @@ const NAMES: usize = 2_500;
 /// Every so many of them are somebody's.
 const TAKEN: usize = 50;
 
-const MESSAGE_BYTES_MAX: usize = 4 << 10;
+const MESSAGE_BYTES_MAX: usize = 20 << 10;
+
+/// A message with as much goes in pieces: it is tried when it is sent, and begun later.
+const LARGE_BYTES: usize = 17 << 10;
 
 #[derive(Message, Serialize, Deserialize)]
 struct To {
@@ -90,7 +93,8 @@ async fn sender(mut random: u64) {
             let refused = try_send((name.as_str(), node), To { name: name.clone(), padding });
             assert!(refused.is_err(), "it is too large");
         }
-        send((name.as_str(), node), To { name: name.clone(), padding: String::new() });
+        let padding = if below(50) == 0 { "x".repeat(LARGE_BYTES) } else { String::new() };
+        send((name.as_str(), node), To { name: name.clone(), padding });
         if below(20) == 0 {
             sleep(millis(1)).await;
         }
