@@ -212,3 +212,42 @@ fn sender(signal: &Signal) -> Option<Pid> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fika_runtime::LocalId;
+
+    use super::*;
+
+    fn pid(node: &str, creation: u32) -> Pid {
+        let node = NodeId::of(&node.parse().unwrap(), Creation(creation));
+        Pid::new(node, LocalId { slot: 1, generation: 1 })
+    }
+
+    /// The first of these signals that must not be.
+    fn wrong(signals: impl IntoIterator<Item = Signal>) -> Option<usize> {
+        let sim = Sim::new(0);
+        let (checks, mut seen) = (sim.checks(), Seen::default());
+        signals.into_iter().position(|signal| {
+            seen.signal(pid("here@h", 9), &signal, &checks);
+            checks.is_violated()
+        })
+    }
+
+    #[test]
+    fn an_earlier_life_is_not_heard_of_after_a_later_one() {
+        let wrong = |lives: &[(&str, u32)]| {
+            wrong(lives.iter().map(|(node, creation)| Signal::Link { from: pid(node, *creation) }))
+        };
+        assert_eq!(wrong(&[("a@h", 1), ("b@h", 2), ("a@h", 1), ("a@h", 3), ("b@h", 2)]), None);
+        assert_eq!(wrong(&[("a@h", 1), ("a@h", 3), ("b@h", 2), ("a@h", 1)]), Some(3));
+    }
+
+    #[test]
+    fn an_end_is_told_once() {
+        let reference = Reference::owned(pid("here@h", 9).node(), 7, None);
+        let down = |reference| Signal::Down { from: None, reference, reason: ExitReason::Normal };
+        let other = Reference::owned(pid("here@h", 9).node(), 8, None);
+        assert_eq!(wrong([down(reference), down(other), down(reference)]), Some(2));
+    }
+}
