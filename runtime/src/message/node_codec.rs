@@ -63,7 +63,7 @@ pub fn encode_with_nodes<R>(nodes: &mut NodeList, encode: impl FnOnce() -> R) ->
 
 /// Runs `decode`, which reads nodes by their index in `nodes`.
 pub fn decode_with_nodes<R>(nodes: &[NodeId], decode: impl FnOnce() -> R) -> R {
-    let scope = Restore::enter(Scope::Decoding(nodes.into()));
+    let scope = Restore::enter(Scope::Decoding(NodeList::from_slice(nodes)));
     let result = decode();
     scope.leave();
     result
