@@ -73,6 +73,7 @@ impl Drop for Program {
 struct Lines(Receiver<String>);
 
 impl Lines {
+    #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
     fn of(output: impl Read + Send + 'static) -> Lines {
         let (sender, receiver) = channel();
         let lines = BufReader::new(output).lines();

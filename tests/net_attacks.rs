@@ -47,6 +47,7 @@ impl Middle {
 
     /// Takes one connection and leads it to this address, with every frame of the handshake
     /// changed. Returns what was said, when the handshake has ended; what follows is passed on.
+    #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
     fn relay(self, to: SocketAddr, change: Change) -> mpsc::Receiver<Vec<Vec<u8>>> {
         let (said, heard) = mpsc::channel();
         std::thread::spawn(move || {
@@ -117,6 +118,7 @@ fn assert_fails(change: Change) {
 
 /// All that a node said once is said again by somebody else, to each of the two.
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn replay_of_a_recorded_session() {
     let place = Place::new();
     let b = place.node("b");
@@ -157,6 +159,7 @@ fn replay_of_a_recorded_session() {
 /// A node is asked what it asks, and its own answers are given back to it: at the connection
 /// that it opened, and over another one that is opened to it meanwhile.
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn reflection_of_our_own_challenge() {
     let place = Place::new();
     let (middle, own) = (Middle::new(place), port(place));
@@ -274,6 +277,7 @@ fn downgrade() {
 /// A stranger who says that he is a node that is connected already: that connection stays, and
 /// nobody hears of him. So with a hello alone, and with a wrong proof.
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn a_peer_that_claims_anothers_name() {
     let place = Place::new();
     let (a, b) = (place.node("a"), place.node("b"));
@@ -391,6 +395,7 @@ fn truncated_and_reordered_messages() {
 
 /// Frames of the other role, at every step.
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn a_wrong_role() {
     let place = Place::new();
     let b = place.node("b");

@@ -212,6 +212,7 @@ fn a_port_in_use() {
 
 /// The mapper's port is held by something that is no mapper.
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn a_mapper_port_in_use_by_something_else() {
     let place = Place::new();
     let taken = TcpListener::bind(place.mapper_addr()).unwrap();

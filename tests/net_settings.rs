@@ -298,6 +298,7 @@ fn a_handler_in_front_of_net_kernel() {
 /// HS-12: each step of making a connection has the setup time anew: all of them together take
 /// longer here, and none alone. One that takes too long fails.
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn each_step_has_the_setup_time() {
     const TIME: Duration = Duration::from_millis(600);
     let place = Place::new();

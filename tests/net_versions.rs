@@ -58,6 +58,7 @@ fn initiators_of_other_versions() {
 /// A responder of another version, and ones that answer what was not asked: nothing is proved to
 /// them. (What is said about it is in `net/src/proto/handshake/tests.rs`.)
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn responders_of_other_versions() {
     let place = Place::new();
     let listener = TcpListener::bind((place.ip, 0)).unwrap();

@@ -173,6 +173,7 @@ async fn a_foreign_future_works_in_a_process() {
 
 /// A future that another thread wakes, also after its process has ended.
 #[fika::test]
+#[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 async fn wakers_outlive_their_processes() {
     use std::task::{Poll, Waker};
     let (wakers, to_wake) = std::sync::mpsc::channel::<Waker>();

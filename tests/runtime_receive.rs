@@ -123,6 +123,7 @@ async fn destructors_make_references() {
 
 /// SIG-4: messages from threads that are no workers.
 #[fika::test]
+#[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 async fn messages_come_from_any_thread() {
     const EACH: u64 = 5000;
     let (node, me) = (self_node(), self_pid());

@@ -55,6 +55,7 @@ pub(crate) fn run(program: &Command, limit: Duration) -> Run {
     run_leashed(command.env("RUST_BACKTRACE", "0"), limit)
 }
 
+#[allow(clippy::disallowed_methods, reason = "a thread of the benchmark")]
 fn run_leashed(command: &mut Command, limit: Duration) -> Run {
     let mut child = match leash::start(command) {
         Ok(child) => child,
@@ -73,6 +74,7 @@ fn run_leashed(command: &mut Command, limit: Duration) -> Run {
 
 /// Waits for the end of the group's leader, or ends it, and then whatever is left. Whether it
 /// ended by itself.
+#[allow(clippy::disallowed_methods, reason = "a thread of the benchmark")]
 fn await_end(child: &mut Child, limit: Duration) -> bool {
     let pid = Pid::from_child(child);
     let (ended, end) = channel();

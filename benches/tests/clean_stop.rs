@@ -24,6 +24,7 @@ fn await_word(child: &mut Child, word: &str) {
 
 /// Waits until nobody holds the child's output any more: it and all that it started have
 /// ended.
+#[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn await_end_of_all(child: &mut Child) {
     let mut out = child.stdout.take().unwrap();
     let (ended, end) = channel();

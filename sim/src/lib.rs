@@ -64,13 +64,13 @@
 //!
 //! | | until all are connected | a minute more, with ticks | memory |
 //! |---|---|---|---|
-//! | 256 nodes in a full mesh (32,640 connections) | 17 s for 6 s of theirs | 1.8 s | 4.6 GiB |
-//! | 1,000 nodes, some ten connections each | 1.1 s for 0.2 s of theirs | 0.5 s | 0.7 GiB |
+//! | 256 nodes in a full mesh (32,640 connections) | 16 s for 6 s of theirs | 2.1 s | 0.8 GiB |
+//! | 1,000 nodes, some ten connections each | 1.2 s for 5 s of theirs | 0.6 s | 0.2 GiB |
 //!
-//! Memory is that of the nodes' own buffers, some 130 KiB for a connection with its two ends. A
-//! condition of [`Sim::run_until`] is asked after each single thing that happens: one that looks
-//! at all nodes takes longer than they do, so in a large cluster ask now and then, between calls
-//! of [`Sim::run_for`].
+//! Memory is some 24 KiB for a connection with its two ends, and 50 KiB for a node. A condition of
+//! [`Sim::run_until`] is asked after each single thing that happens: one that looks at all nodes
+//! takes longer than they do, so in a large cluster ask now and then, between calls of
+//! [`Sim::run_for`].
 //!
 //! # What is not
 //! Threads of one's own, files, sockets of one's own, and calls of the operating system's clock

@@ -102,6 +102,7 @@ impl OsNodeBuilder {
     }
 
     /// The same. A node that does not start gives what it wrote.
+    #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
     pub(crate) fn try_start(mut self) -> Result<OsNode, String> {
         let mut child = self.command.spawn().expect("this program can be started again");
         let log = Log::of(child.stderr.take().expect("it is piped"));
@@ -200,6 +201,7 @@ struct Log {
 }
 
 impl Log {
+    #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
     fn of(mut source: impl Read + Send + 'static) -> Arc<Log> {
         let log =
             Arc::new(Log { text: std::sync::Mutex::default(), grown: std::sync::Condvar::new() });

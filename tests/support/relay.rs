@@ -22,6 +22,7 @@ pub(crate) enum Manner {
 
 /// Carries connections to `to` in this manner; where it listens is returned. It goes on until
 /// the program ends.
+#[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 pub(crate) fn relay(ip: IpAddr, to: SocketAddr, manner: Manner) -> SocketAddr {
     let listener = TcpListener::bind((ip, 0)).expect("there is a free port");
     let listens = listener.local_addr().expect("it listens");
@@ -39,6 +40,7 @@ pub(crate) fn relay(ip: IpAddr, to: SocketAddr, manner: Manner) -> SocketAddr {
 }
 
 /// Carries one direction.
+#[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn carry(from: &TcpStream, to: &TcpStream, manner: Manner) {
     let [mut from, mut to] = [from, to].map(|stream| stream.try_clone().expect("a descriptor"));
     let (packets, arriving) = mpsc::channel::<(Duration, Vec<u8>)>();

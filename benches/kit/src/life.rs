@@ -41,6 +41,7 @@ pub fn until_stdin_ends() {
 
 /// Has this program, and all else of the process group that it leads, killed when standard
 /// input is closed. If it leads none, it does nothing.
+#[allow(clippy::disallowed_methods, reason = "a thread of the benchmark")]
 pub fn end_group_with_stdin() {
     if getpgrp() != getpid() {
         return;

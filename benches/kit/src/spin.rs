@@ -18,6 +18,7 @@ pub fn spin_for(time: Duration) {
 
 /// Ends the program as one that hangs if it still runs after this time: its scheduler may be one
 /// that hard loops have stopped.
+#[allow(clippy::disallowed_methods, reason = "a thread of the benchmark")]
 pub fn watchdog(seconds: u64, why: &'static str) {
     std::thread::spawn(move || {
         block_ms(seconds * 1000);

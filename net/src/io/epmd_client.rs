@@ -260,6 +260,7 @@ mod tests {
 
     /// A mapper that takes one request, writes these pieces one after the other, and
     /// closes.
+    #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
     fn fake(pieces: Vec<Vec<u8>>) -> (Poller, EpmdClient) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let poller = Poller::new().unwrap();

@@ -241,6 +241,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
     fn unpark_ends_the_present_park_or_the_next_one() {
         let poller = Poller::new().unwrap();
         poller.unpark();

@@ -51,6 +51,7 @@ impl BlockingPool {
         }
     }
 
+    #[allow(clippy::disallowed_methods, reason = "the threads of a node")]
     fn start_thread(&self) {
         self.counts.threads.fetch_add(1, Ordering::SeqCst);
         let (queue, counts) = (self.queue.clone(), self.counts.clone());

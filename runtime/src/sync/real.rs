@@ -11,6 +11,7 @@ pub(crate) use crossbeam_utils::sync::{Parker, Unparker};
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 
 /// Starts a thread that nobody joins.
+#[allow(clippy::disallowed_methods, reason = "the threads of a node")]
 pub(crate) fn spawn_thread(
     name: String,
     main: impl FnOnce() + Send + 'static,
