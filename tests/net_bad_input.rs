@@ -20,6 +20,7 @@ use fika::{
     SpawnError, StartError, spawn_on_with,
 };
 use support::peer::{Hello, Peer, framed};
+use support::unknown::Unknown;
 use support::{
     Ask, EndWith, LIMIT, Place, TestNode, answerer, assert_answers, connect, down, exit_of,
     nodedown, nodeup, until, until_closed,
@@ -359,28 +360,6 @@ fn assert_still_there(here: &Node, place: Place, alive: &'static str) {
         let there = spawn_on(place.name(alive), answerer()).await;
         assert_answers(there, 1).await;
     });
-}
-
-/// A call of a function that no program has.
-struct Unknown;
-
-impl IntoFuture for Unknown {
-    type Output = ();
-    type IntoFuture = Ready<()>;
-
-    fn into_future(self) -> Ready<()> {
-        ready(())
-    }
-}
-
-impl RemoteFn for Unknown {
-    fn name(&self) -> &'static str {
-        "test::no_such_function"
-    }
-
-    fn args(&self) -> Result<Encoded, EncodeError> {
-        Encoded::new(&())
-    }
 }
 
 /// A call of a function that every node of these tests has, with arguments of another shape.

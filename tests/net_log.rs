@@ -3,14 +3,14 @@
 
 mod support;
 
-use std::future::{Ready, ready};
 use std::io::Write as _;
 use std::pin::Pin;
 
 use fika::prelude::*;
-use fika::{EncodeError, Encoded, RemoteFn, SpawnError, spawn_on_with};
+use fika::{SpawnError, spawn_on_with};
 use support::peer::{Peer, frame};
 use support::process::OsNode;
+use support::unknown::Unknown;
 use support::{Clock, EndWith, LIMIT, Place, answerer, assert_answers, connect, until_closed};
 
 /// What is logged at once, of each kind.
@@ -113,25 +113,3 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 #[derive(Message, Serialize, Deserialize)]
 #[message(tag = "test::Ask")]
 struct AskOfAnotherShape(String);
-
-/// A call of a function that no program has.
-struct Unknown;
-
-impl IntoFuture for Unknown {
-    type Output = ();
-    type IntoFuture = Ready<()>;
-
-    fn into_future(self) -> Ready<()> {
-        ready(())
-    }
-}
-
-impl RemoteFn for Unknown {
-    fn name(&self) -> &'static str {
-        "test::no_such_function"
-    }
-
-    fn args(&self) -> Result<Encoded, EncodeError> {
-        Encoded::new(&())
-    }
-}

@@ -2,11 +2,10 @@
 //! the processes of a scenario say themselves.
 //!
 //! Watched, on every node: a process begins once and ends once; a monitor is told of one end; a
-//! request to spawn is answered once; no
-//! signal comes from an earlier life of a node after one from a later life; `nodeup` and
-//! `nodedown` come in turn, and nothing comes of a connection whose end was told. What was sent
-//! from node to node is `order`'s to follow, and what is to be so when all is quiet is
-//! `census`'s to say.
+//! request to spawn is answered once; no signal comes from an earlier life of a node after one
+//! from a later life; `nodeup` and `nodedown` come in turn, and nothing comes of a connection
+//! whose end was told. What was sent from node to node is `order`'s to follow, and what is to be
+//! so when all is quiet is `census`'s to say.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;

@@ -12,6 +12,7 @@ pub(crate) mod peer;
 pub(crate) mod process;
 pub(crate) mod relay;
 pub(crate) mod transport;
+pub(crate) mod unknown;
 pub(crate) mod valve;
 pub(crate) mod watch;
 
