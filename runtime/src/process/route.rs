@@ -11,7 +11,7 @@ use crate::node_name::NodeName;
 use crate::pid::Pid;
 use crate::priority::Priority;
 use crate::reference::Reference;
-use crate::scheduler::is_worker;
+use crate::scheduler::is_worker_of;
 use crate::signal::{Alias, Signal, Target};
 use crate::signal_queue::Wake;
 
@@ -229,9 +229,10 @@ impl Inner {
         Ok(())
     }
 
-    /// Outside of the workers nobody's turn ends that would flush.
+    /// Outside of the node's workers nobody's turn ends that would flush. Those of another node,
+    /// in the same program, flush their own.
     pub(super) fn flush_outside(&self) {
-        if !is_worker()
+        if !is_worker_of(&self.scheduler)
             && self.scheduler.by_steps().is_none()
             && let Some(carrier) = self.carrier.get()
         {

@@ -50,11 +50,6 @@ pub(crate) fn is_overdue() -> bool {
     worker(Worker::is_overdue).unwrap_or(false)
 }
 
-/// Whether the thread is a worker of some node.
-pub(crate) fn is_worker() -> bool {
-    !WORKER.with(Cell::get).is_null()
-}
-
 /// Whether the thread is a worker of this scheduler.
 pub(crate) fn is_worker_of(scheduler: &Arc<Scheduler>) -> bool {
     worker(|worker| worker.belongs_to(scheduler)).unwrap_or(false)

@@ -67,6 +67,9 @@ impl Worker {
         runner.enter(&|| current::enter(&worker, || worker.work_on(runner)));
         worker.hand_over();
         worker.scheduler.seats.write().retain(|seat| !Arc::ptr_eq(seat, &worker.seat));
+        // What its last task has put out would lie there: all others may be asleep. Whatever
+        // panics here, a log subscriber, the thread has its end to announce.
+        let _ = catch_unwind(AssertUnwindSafe(|| runner.turn_end()));
     }
 
     pub(crate) fn belongs_to(&self, scheduler: &Arc<Scheduler>) -> bool {
