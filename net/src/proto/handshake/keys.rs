@@ -172,3 +172,26 @@ impl fmt::Debug for SessionKeys {
 pub(super) fn matches(ours: &Proof, theirs: &Proof) -> bool {
     ours.ct_eq(theirs).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cookie::Cookie;
+
+    /// Whatever a proof was made of, the other role's of the same is another one: nobody is told
+    /// his own proof as the other's.
+    #[test]
+    fn each_role_proves_something_else() {
+        let secret =
+            Secret { cookie: Cookie::new_weak("secret").unwrap(), cluster_id: String::new() };
+        let prover = Key::of(&secret).bind(b"hello_i", b"hello_r", Transport::Plain);
+        for before in [&[][..], &[0; PROOF_BYTES], &prover.initiator()] {
+            assert_ne!(prover.prove(INITIATOR, before), prover.prove(RESPONDER, before));
+        }
+        assert_eq!(prover.initiator(), prover.prove(INITIATOR, &[]));
+        let proof_i = prover.initiator();
+        assert_eq!(prover.responder(&proof_i), prover.prove(RESPONDER, &proof_i));
+        // Neither begins like the other, so what follows a label is never taken for a part of it.
+        assert_eq!(INITIATOR.len(), RESPONDER.len());
+    }
+}
