@@ -152,6 +152,54 @@ fn kinds_of_nodes() {
     drop((visible, hidden));
 }
 
+#[derive(Message, Serialize, Deserialize)]
+struct Refers(Pid, Vec<u8>);
+
+/// Sends the pid of a process on a third node, in a message of so many bytes.
+#[remote]
+async fn refers(to: Pid, third: String, bytes: usize) {
+    send(to, Refers(spawn_on(third, answerer()).await, vec![7; bytes]));
+}
+
+#[remote]
+async fn ends_with_a_pid(third: String) {
+    exit(ExitReason::term(spawn_on(third, answerer()).await));
+}
+
+/// DIST-13: a node that something refers to is known, though nobody has connected to it, and
+/// stays so when the connection is lost over which that came.
+#[test]
+fn nodes_that_are_referred_to() {
+    let place = Place::new();
+    let node = |alive| TestNode::of(place.builder(alive).connect_all(false));
+    let others = ["there", "v1", "v2", "v3", "v4"].map(node);
+    node("here").block_on(async move {
+        let known = |list: &[&str]| {
+            let names = list.iter().map(|alive| place.name(alive).parse().unwrap());
+            assert_eq!(nodes_of(NodeKind::Known), names.collect::<Vec<NodeName>>());
+        };
+        let there = place.name("there");
+        let first = spawn_on(&there, refers(self_pid(), place.name("v1"), 0)).await;
+        let Refers(third, _) = next!(Refers);
+        assert_eq!(
+            (first.node().name(), third.node().name().as_str()),
+            (there.parse().unwrap(), &*place.name("v1"))
+        );
+        known(&["here", "there", "v1"]);
+        // In pieces.
+        spawn_on(&there, refers(self_pid(), place.name("v2"), 300 << 10)).await;
+        next!(Refers);
+        known(&["here", "there", "v1", "v2"]);
+        let (_, end) = spawn_monitor_on(&there, ends_with_a_pid(place.name("v3"))).await;
+        support::down(end).await;
+        known(&["here", "there", "v1", "v2", "v3"]);
+        assert_eq!(nodes(), [there.parse().unwrap()], "known, and no more");
+        assert_eq!(disconnect_node(&there).await, Some(true));
+        known(&["here", "there", "v1", "v2", "v3"]);
+    });
+    drop(others);
+}
+
 async fn fika_until(is_so: impl FnMut() -> bool) {
     support::until_in_process("the list is so", is_so).await;
 }
@@ -173,6 +221,26 @@ fn ids_of_connections() {
             assert!(seen.insert(up.connection), "{seen:?}");
             assert_eq!(disconnect_node(&name).await, Some(true));
             assert_eq!(nodedown(&name).await.connection, up.connection);
+        }
+    });
+    drop(there);
+}
+
+/// HS-7: who closes a connection and at once makes another one is not told to wait for the first,
+/// of which the peer's net_kernel may not have heard yet.
+#[test]
+fn who_disconnects_connects_again_at_once() {
+    let place = Place::new();
+    let builder = place.builder("there").network(|poller| Ok(Wrapped(poller, Way::Dawdling)));
+    let there = TestNode::of(builder);
+    place.node("here").block_on(async move {
+        let name = place.name("there");
+        for round in 0..10 {
+            assert_eq!(ping(&name).await, PingAnswer::Pong, "round {round}");
+            if round % 3 == 2 {
+                assert_answers(spawn_on(&name, answerer()).await, 1).await;
+            }
+            assert_eq!(disconnect_node(&name).await, Some(true), "round {round}");
         }
     });
     drop(there);
@@ -250,6 +318,30 @@ fn no_network() {
         is_deaf.store(false, Ordering::SeqCst);
         support::until_in_process("it has ended", || whereis("net_kernel").is_none()).await;
         fika::start_distribution(place.name("here")).await.unwrap();
+        assert_answers(spawn_on(&name, answerer()).await, 1).await;
+    });
+    drop(there);
+}
+
+/// NMON-10: a transport that takes nothing any more and does not say so is found out by the next
+/// tick, long before the peer misses it.
+#[test]
+fn a_tick_that_cannot_be_sent() {
+    let place = Place::new();
+    let there = place.os("there").start();
+    let is_mute = Arc::new(AtomicBool::new(false));
+    let way = Way::Mute(is_mute.clone());
+    let builder = place.builder("here").net_ticktime(millis(400));
+    let here = builder.network(move |poller| Ok(Wrapped(poller, way)));
+    TestNode::of(here).block_on(async move {
+        let name = place.name("there");
+        monitor_nodes(true);
+        let monitor = monitor(spawn_on(&name, answerer()).await);
+        nodeup(&name).await;
+        is_mute.store(true, Ordering::SeqCst);
+        assert_eq!(nodedown(&name).await.reason, NodeDownReason::SendNetTickFailed);
+        assert_eq!(support::down(monitor).await, ExitReason::Noconnection);
+        is_mute.store(false, Ordering::SeqCst);
         assert_answers(spawn_on(&name, answerer()).await, 1).await;
     });
     drop(there);

@@ -107,6 +107,9 @@ pub enum NodeDownReason {
     /// This node can't accept connections any more: what takes them in has ended. It has no name
     /// then.
     NoNetwork,
+    /// The transport takes nothing any more: what is to keep the connection alive could not be
+    /// sent over it.
+    SendNetTickFailed,
     /// What carries the bytes, a transport of the user's own, has ended it for this reason.
     Other(String),
 }
@@ -120,6 +123,7 @@ impl fmt::Display for NodeDownReason {
             NodeDownReason::ConnectionSetupFailed => "connection_setup_failed",
             NodeDownReason::NetKernelTerminated => "net_kernel_terminated",
             NodeDownReason::NoNetwork => "no_network",
+            NodeDownReason::SendNetTickFailed => "send_net_tick_failed",
             NodeDownReason::Other(reason) => reason,
         })
     }

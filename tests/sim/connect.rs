@@ -221,3 +221,47 @@ fn a_node_that_lives_again_is_found_at_once() {
         sim.finish()
     });
 }
+
+/// HS-7: who closes a connection and at once makes another one is not told to wait for the first,
+/// which the peer may not have seen come, let alone go.
+#[test]
+fn a_node_that_disconnects_connects_again_at_once() {
+    seeds(0..SEEDS, |seed| {
+        let mut sim = Sim::on_any_network(seed);
+        let checks = sim.checks();
+        let (own, other) = match seed.is_multiple_of(2) {
+            true => ("a@host1", "b@host2"),
+            false => ("b@host2", "a@host1"),
+        };
+        sim.node(other, register_main);
+        let node = sim.node(own, move || {
+            let checks = checks.clone();
+            async move {
+                register("main", self_pid()).expect("a node has one");
+                receive! { Begin => {} }
+                for round in 0..20 {
+                    let connected = connect_node(other).await;
+                    checks.hold(connected == Some(true), || {
+                        format!("connected: {connected:?} in round {round}")
+                    });
+                    disconnect_node(other).await;
+                }
+                unregister("main").expect("it had it");
+                register("full", self_pid()).expect("a node has one");
+                receive! { Begin => {} }
+            }
+        });
+        everywhere(&mut sim, "main")?;
+        sim.send(node, "main", Begin);
+        sim.run_until(
+            |sim| sim.runtime(node).is_some_and(|of| of.whereis("full").is_some()),
+            secs(600),
+        )?;
+        sim.finish()
+    });
+}
+
+async fn register_main() {
+    register("main", self_pid()).expect("a node has one");
+    receive! { Begin => {} }
+}

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use fika::{Handler, HostIp, Listener, Network, Socket};
 
@@ -17,10 +18,21 @@ pub(crate) enum Way {
     Breaking(Arc<Mutex<Option<String>>>),
     /// Leaves them alone, and panics when it is asked for a connection once this is true.
     Deaf(Arc<AtomicBool>),
+    /// Leaves them alone, and takes none any more once this is true; it does not tell of that.
+    Mute(Arc<AtomicBool>),
+    /// Leaves them alone; who has written the last frame of a handshake does not get on for a
+    /// moment, as happens to threads.
+    Dawdling,
 }
 
 /// The other transport, one of its listeners, or one of its sockets.
 pub(crate) struct Wrapped<T>(pub(crate) T, pub(crate) Way);
+
+/// Far more than the peer needs to answer, to close, and to come again.
+const DAWDLES: Duration = Duration::from_millis(50);
+
+/// The kind of a handshake's last frame.
+const PROOF_R: u8 = 0xf4;
 
 const KEY: u8 = 0x5a;
 
@@ -76,7 +88,7 @@ impl Socket for Wrapped<Box<dyn Socket>> {
                 Some(reason) => Err(io::Error::other(reason.clone())),
                 None => self.0.try_read(buf),
             },
-            Way::Deaf(_) => self.0.try_read(buf),
+            Way::Deaf(_) | Way::Mute(_) | Way::Dawdling => self.0.try_read(buf),
         }
     }
 
@@ -87,7 +99,18 @@ impl Socket for Wrapped<Box<dyn Socket>> {
                 let scrambled: Vec<u8> = bytes[..most].iter().map(|byte| byte ^ KEY).collect();
                 self.0.try_write(&scrambled)
             }
-            Way::Breaking(_) | Way::Deaf(_) => self.0.try_write(bytes),
+            Way::Dawdling => {
+                let written = self.0.try_write(bytes);
+                if let [0, 33, PROOF_R, ..] = bytes {
+                    #[allow(clippy::disallowed_methods, reason = "it is what is tested")]
+                    std::thread::sleep(DAWDLES);
+                }
+                written
+            }
+            Way::Mute(is_mute) if is_mute.load(Ordering::SeqCst) => {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            Way::Breaking(_) | Way::Deaf(_) | Way::Mute(_) => self.0.try_write(bytes),
         }
     }
 

@@ -228,7 +228,8 @@ async fn respond(net: &Net, stream: Stream) -> Result<(), Failure> {
     };
     framed.write(&frame).await?;
     claim.peer = None;
-    net.command(Command::Up { channel, handshaken: Handshaken { established, framed } });
+    let handshaken = Handshaken { established, framed };
+    net.command(Command::Up { channel, handshaken, by: self_pid() });
     Ok(())
 }
 

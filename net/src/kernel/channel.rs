@@ -60,6 +60,8 @@ pub(super) struct Channel {
     pub(super) writing: Outlet<Writing>,
     /// It is in the node's list of channels with output that nobody has begun to write.
     pub(super) noted: AtomicBool,
+    /// The transport has refused to take anything, and not for want of room.
+    pub(super) broken: AtomicBool,
     /// A user's word in what comes in.
     pub(super) handler: Option<Arc<dyn NetHandler>>,
     pub(super) observed: Observed,
@@ -147,6 +149,7 @@ impl Channel {
             received: AtomicU64::new(0),
             writing: Outlet::default(),
             noted: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
             handler: config.handler.clone(),
             observed,
         })
@@ -372,18 +375,22 @@ impl Channel {
     /// One check of the ticks.
     pub(super) fn check(self: &Arc<Self>) {
         // After a stall of our own the peer's bytes are waiting to be read: they count.
-        self.read(false);
+        let is_more_there = self.read(false);
         let mut state = self.state.lock();
         let Phase::Up(up) = &mut state.phase else { return };
         let verdict = up.sending.handle_tick(self.received.load(Ordering::Relaxed));
         drop(state);
-        match verdict {
-            Verdict::Quiet => {}
-            Verdict::SendTick => self.write(),
-            Verdict::Dead => {
-                tracing::error!(node = %self.peer, "nothing was heard for the whole ticktime");
-                self.lose(NodeDownReason::NetTickTimeout);
-            }
+        if verdict == Verdict::Dead {
+            tracing::error!(node = %self.peer, "nothing was heard for the whole ticktime");
+            return self.lose(NodeDownReason::NetTickTimeout);
+        }
+        if verdict == Verdict::SendTick {
+            self.write();
+        }
+        // A connection that the peer has closed is broken as well: that is found out by reading.
+        if self.broken.load(Ordering::Relaxed) && !is_more_there {
+            tracing::error!(node = %self.peer, "no tick can be sent");
+            self.lose(NodeDownReason::SendNetTickFailed);
         }
     }
 

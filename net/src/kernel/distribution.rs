@@ -42,7 +42,7 @@ pub struct Distribution {
     pub(super) table: Table,
     /// Who is told of nodes that come and go.
     pub(super) subscriptions: Mutex<Subscriptions>,
-    /// The nodes that it was connected to.
+    /// The nodes that it was connected to, or has heard of.
     pub(super) known: Mutex<BTreeSet<NodeName>>,
     pub(super) configure: Configure,
     pub(super) phase: Mutex<Phase>,

@@ -61,6 +61,8 @@ pub(super) enum Command {
     Up {
         channel: Arc<Channel>,
         handshaken: Handshaken,
+        /// The process whose attempt it is.
+        by: Pid,
     },
     SetupFailed {
         channel: Arc<Channel>,
@@ -244,7 +246,7 @@ impl Kernel {
             Command::Claim { peer, status, caller } => {
                 caller.answer(self.claim(&peer, status, caller.pid()));
             }
-            Command::Up { channel, handshaken } => self.go_up(&channel, handshaken),
+            Command::Up { channel, handshaken, by } => self.go_up(&channel, handshaken, by),
             Command::SetupFailed { channel, nok } => self.setup_failed(channel, nok),
             Command::ClaimFailed { peer, by } => self.claim_failed(&peer, by),
             Command::Lost { channel, was_up, reason } => self.lost(&channel, was_up, reason),
@@ -310,8 +312,9 @@ impl Kernel {
             return Status::Alive;
         }
         match self.attempts.get(&channel.id()) {
-            // Another attempt of the same peer has proved itself a moment ago.
-            Some(attempt) if attempt.claimed.is_some() => Status::Nok,
+            // Another attempt of the same peer has proved itself a moment ago, and is about to be
+            // up. A peer makes one at a time: it has given that one up, or has closed it already.
+            Some(attempt) if attempt.claimed.is_some() => Status::Alive,
             // Ours was refused in favour of this one.
             Some(attempt) if attempt.setup.is_none() => Status::Ok,
             _ => simultaneous(self.net.name(), peer).status(),
@@ -329,7 +332,8 @@ impl Kernel {
                 }
                 channel.lose(NodeDownReason::ConnectionClosed);
             } else if let Some(attempt) = self.attempts.get(&channel.id()) {
-                if attempt.claimed.is_some() {
+                // The same holds for one that is about to be there.
+                if attempt.claimed.is_some() && status != Status::Alive {
                     return Claimed::Superfluous;
                 }
                 if attempt.setup.is_some()
@@ -341,16 +345,21 @@ impl Kernel {
         }
         let channel = self.net.reserve(peer);
         let attempt = self.attempts.entry(channel.id()).or_default();
-        attempt.claimed = Some(by);
-        if let Some(setup) = attempt.setup.take() {
-            exit_process(setup, ExitReason::Kill);
+        let before = [attempt.setup.take(), attempt.claimed.replace(by)];
+        for process in before.into_iter().flatten() {
+            exit_process(process, ExitReason::Kill);
         }
         Claimed::Yes(channel)
     }
 
-    fn go_up(&mut self, channel: &Arc<Channel>, handshaken: Handshaken) {
+    fn go_up(&mut self, channel: &Arc<Channel>, handshaken: Handshaken, by: Pid) {
         if self.net.is_stopping() {
             return channel.lose(NodeDownReason::NetKernelTerminated);
+        }
+        let claimed = self.attempts.get(&channel.id()).and_then(|attempt| attempt.claimed);
+        if claimed.is_some_and(|claimed| claimed != by) {
+            // A later attempt has taken the channel.
+            return;
         }
         let Handshaken { mut established, mut framed } = handshaken;
         // Closed while it was on its way here: a connection to nobody.

@@ -21,7 +21,7 @@ pub enum NodeKind {
     /// This node.
     This,
     /// All of these, and those that this node has to do with in another way: it was connected to
-    /// them, or is about to be.
+    /// them, or is about to be, or something that a peer has sent refers to them.
     Known,
 }
 
@@ -129,7 +129,8 @@ impl Distribution {
         self.node().map(|node| list(&node, kinds.as_ref())).unwrap_or_default()
     }
 
-    /// The nodes that this one is or was connected to, or is about to be.
+    /// The nodes that this one is or was connected to, or is about to be, and those that its peers
+    /// have named.
     fn known(&self) -> BTreeSet<NodeName> {
         let mut known = self.known.lock().clone();
         known.extend(self.table.all().iter().map(|channel| channel.peer().clone()));

@@ -114,13 +114,14 @@ impl Reading {
 
 impl Channel {
     /// Reads what is there, and routes it. `is_open`: the network has told that something is
-    /// there, and that the connection has not ended.
-    pub(super) fn read(self: &Arc<Self>, is_open: bool) {
-        let Some(net) = self.net.upgrade() else { return };
-        let Some(node) = net.node() else { return };
+    /// there, and that the connection has not ended. True if more may be there, which is read
+    /// later.
+    pub(super) fn read(self: &Arc<Self>, is_open: bool) -> bool {
+        let Some(net) = self.net.upgrade() else { return false };
+        let Some(node) = net.node() else { return false };
         let mut reading = self.reading.lock();
         if reading.is_none() {
-            return;
+            return false;
         }
         let mut buffer = net.buffers.take();
         let mut then = Then::More;
@@ -128,6 +129,7 @@ impl Channel {
             let Some(open) = &mut *reading else { break };
             let read = open.once(&mut buffer, is_open);
             self.received.store(open.receiving.bytes(), Ordering::Relaxed);
+            open.receiving.take_named().for_each(|node| net.know(&node.name()));
             buffer.events.drain(..).for_each(|event| self.route(&net, &node, event));
             then = read.unwrap_or_else(|error| {
                 net.log_misbehaved(&self.peer, &error);
@@ -139,12 +141,14 @@ impl Channel {
             }
         }
         net.buffers.give_back(buffer);
+        let is_more_there = matches!(then, Then::More);
         match then {
             Then::Wait => {}
             Then::End(reason) => self.lose_read(&mut reading, reason),
             // The network will not say so again.
             Then::More => net.command(Command::Read(self.clone())),
         }
+        is_more_there
     }
 
     fn route(&self, net: &Net, node: &Node, event: Event) {

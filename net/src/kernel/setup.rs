@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use fika_runtime::{link, timeout};
+use fika_runtime::{link, self_pid, timeout};
 
 use super::ask::ask_linked;
 use super::channel::Channel;
@@ -34,7 +34,7 @@ pub(super) async fn setup(net: Arc<Net>, channel: Arc<Channel>) {
     unfinished.0 = None;
     let nok = matches!(attempt, Err(Failure::Refused(Status::Nok)));
     match attempt {
-        Ok(handshaken) => return net.command(Command::Up { channel, handshaken }),
+        Ok(handshaken) => return net.command(Command::Up { channel, handshaken, by: self_pid() }),
         Err(Failure::Handshake(error)) => tracing::error!(%node, %error, "not connected"),
         // With a wrong cookie the peer is the one that notices, and closes.
         Err(Failure::Io(error)) => {

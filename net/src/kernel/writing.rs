@@ -102,8 +102,14 @@ impl Channel {
             written = match write_once(stream, &writing.batch) {
                 Ok(written) => written,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-                // When there is room the network says so; when it is broken, as well.
-                Err(_) => return Round::Blocked,
+                Err(error) => {
+                    // When there is room the network says so; when it is broken, as well, and if
+                    // it should not, the next check of the ticks finds it out.
+                    if error.kind() != io::ErrorKind::WouldBlock {
+                        self.broken.store(true, Ordering::Relaxed);
+                    }
+                    return Round::Blocked;
+                }
             };
             writing.batch.advance(written);
         }

@@ -6,6 +6,8 @@
 //!
 //! What a peer sends can end the connection, and nothing else.
 
+use fika_runtime::NodeId;
+
 use super::assembly::Assembly;
 use super::connection::Config;
 use super::control::{Decoded, Decoder, Event, PIECE_HEAD_BYTES};
@@ -19,6 +21,7 @@ use super::limits::DIRECT_BYTES_MIN;
 /// - **Inputs**: [`handle`](Self::handle), or [`direct`](Self::direct) and then
 ///   [`handle_direct`](Self::handle_direct), beginning with what the handshake has left over.
 /// - **Outputs**: the events that these append. They are to be used also when an error follows.
+///   The nodes in them are among those that [`take_named`](Self::take_named) gives.
 pub(crate) struct Receiving {
     decoder: Decoder,
     assembly: Assembly,
@@ -50,6 +53,11 @@ impl Receiving {
     /// How many bytes have been received, ever. Each of them counts as a sign of life (TICK-4).
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// The nodes that the peer has named for the first time since the last call.
+    pub(crate) fn take_named(&mut self) -> std::vec::Drain<'_, NodeId> {
+        self.decoder.take_named()
     }
 
     /// How many bytes are kept of what is not whole yet.

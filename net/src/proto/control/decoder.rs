@@ -88,6 +88,8 @@ pub(crate) struct Decoder {
     types: ReceiveCache<Arc<WireType>>,
     /// Every node that the peer has defined on this connection, for the limit on them.
     seen: HashSet<NodeId>,
+    /// Those of them that nobody has asked for yet.
+    named: Vec<NodeId>,
 }
 
 impl Decoder {
@@ -99,7 +101,13 @@ impl Decoder {
             names: ReceiveCache::new("name", [], NAME_NUMBERS_MAX),
             types: ReceiveCache::new("message type", [], TYPE_NUMBERS_MAX),
             seen: HashSet::new(),
+            named: Vec::new(),
         }
+    }
+
+    /// The nodes that the peer has named for the first time since the last call.
+    pub(crate) fn take_named(&mut self) -> std::vec::Drain<'_, NodeId> {
+        self.named.drain(..)
     }
 
     /// The sequence of the piece that a frame's body is which begins like this, if it is one.
@@ -159,7 +167,9 @@ impl Decoder {
         reader.finish("the definition of a node")?;
         let name: NodeName = name.parse().map_err(InvalidMessage::BadNodeName)?;
         let node = NodeId::of(&name, creation);
-        self.seen.insert(node);
+        if self.seen.insert(node) {
+            self.named.push(node);
+        }
         if self.seen.len() > NODES_SEEN_MAX {
             return Err(PeerMisbehaved::TooManyNodes(NODES_SEEN_MAX).into());
         }
