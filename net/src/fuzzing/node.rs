@@ -37,7 +37,7 @@ pub fn node(bytes: &[u8]) {
     for event in events {
         stepper.enter(|| match event {
             Event::Signal { target, signal } => drop(node.receive(&target, signal)),
-            Event::Spawn(request) => drop(node.receive_spawn(request)),
+            Event::Spawn(request) => drop(node.receive_spawn(*request)),
         });
         run(&stepper);
     }

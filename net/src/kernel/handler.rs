@@ -191,8 +191,8 @@ pub(super) fn admit(
     match event {
         Event::Spawn(request) => {
             let (from, reference) = (request.from, request.reference);
-            match decide(net, || handler.spawn(SpawnAsked(request))) {
-                Decision::Pass(SpawnAsked(request)) => Some(Event::Spawn(request)),
+            match decide(net, || handler.spawn(SpawnAsked(*request))) {
+                Decision::Pass(SpawnAsked(request)) => Some(Event::Spawn(request.into())),
                 Decision::Refuse => {
                     let result = Err(SpawnError::Notsup);
                     let answer = Signal::SpawnReply { reference, result };

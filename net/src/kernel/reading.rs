@@ -172,7 +172,7 @@ impl Channel {
             }
             Event::Spawn(request) => {
                 let watches = request.link || request.monitor;
-                node.receive_spawn(request).filter(|_| watches)
+                node.receive_spawn(*request).filter(|_| watches)
             }
         };
         if let Some(watcher) = watcher {

@@ -77,7 +77,19 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn var_u64(&mut self, what: &'static str) -> Result<u64, InvalidMessage> {
+        match self.rest {
+            // Most numbers are small.
+            [byte @ 0..0x80, rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_var_u64(what),
+        }
+    }
+
+    fn long_var_u64(&mut self, what: &'static str) -> Result<u64, InvalidMessage> {
         let mut value = 0;
         for shift in (0..u64::BITS).step_by(7) {
             let byte = self.u8(what)?;
@@ -93,6 +105,7 @@ impl<'a> Reader<'a> {
         Err(InvalidMessage::BadVarint(what))
     }
 
+    #[inline]
     pub(crate) fn var_u32(&mut self, what: &'static str) -> Result<u32, InvalidMessage> {
         let value = self.var_u64(what)?;
         u32::try_from(value).map_err(|_| InvalidMessage::BadVarint(what))

@@ -10,7 +10,7 @@ use fika_runtime::NodeId;
 
 use super::assembly::Assembly;
 use super::connection::Config;
-use super::control::{Decoded, Decoder, Event, PIECE_HEAD_BYTES};
+use super::control::{Decoded, Decoder, Event, Large, PIECE_HEAD_BYTES};
 use super::error::ProtocolError;
 use super::frame::{Frame, HEADER_BYTES};
 use super::limits::DIRECT_BYTES_MIN;
@@ -222,10 +222,10 @@ impl Receiving {
         if body.is_empty() {
             return Ok(());
         }
-        match self.decoder.frame(body)? {
+        match self.decoder.frame(body, events)? {
             Decoded::Nothing => {}
-            Decoded::Event(event) => events.push(event),
-            Decoded::Large { sequence, total, nodes, event } => {
+            Decoded::Large(large) => {
+                let Large { sequence, total, nodes, event } = *large;
                 self.assembly.begin(sequence, total, nodes, event)?;
             }
             Decoded::Piece { sequence, at } => {

@@ -140,6 +140,7 @@ static ENCODED: VTable = VTable {
 };
 
 impl<T> Node<T> {
+    #[inline]
     fn boxed(body: T, vtable: &'static VTable) -> Box<Node<T>> {
         let header = Header { vtable, next: ptr::null_mut(), word: Word::default() };
         Box::new(Node { header, body })
@@ -160,6 +161,7 @@ impl Envelope {
 
     /// Puts a message of another node into an envelope, still encoded.
     #[must_use]
+    #[inline]
     pub fn encoded(encoded: Encoded) -> Envelope {
         Node::boxed(encoded, &ENCODED).into()
     }
@@ -215,6 +217,15 @@ impl Envelope {
         // SAFETY: the kind says that E1 holds with `Encoded`.
         (self.vtable().kind == Kind::Encoded)
             .then(|| unsafe { &self.0.cast::<Node<Encoded>>().as_ref().body })
+    }
+
+    /// The same, to fill it in.
+    #[doc(hidden)]
+    #[inline]
+    pub fn as_encoded_mut(&mut self) -> Option<&mut Encoded> {
+        // SAFETY: the kind says that E1 holds with `Encoded`, and `&mut`.
+        (self.vtable().kind == Kind::Encoded)
+            .then(|| unsafe { &mut self.0.cast::<Node<Encoded>>().as_mut().body })
     }
 
     /// The message's type: its Rust name, or its tag if it is still encoded.

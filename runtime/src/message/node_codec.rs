@@ -8,7 +8,7 @@
 //!
 //! Outside such a call (a pid written to a log as JSON, say) a node is written in full.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -20,53 +20,79 @@ use crate::node_name::NodeName;
 /// The nodes that are named in a value: most name one or two.
 pub type NodeList = SmallVec<[NodeId; 4]>;
 
-enum Scope {
-    None,
-    Encoding(NodeList),
-    Decoding(NodeList),
+/// What this thread does with values now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Does {
+    Nothing,
+    Encodes,
+    Decodes,
+}
+
+#[derive(Clone, Copy)]
+struct Scope {
+    does: Does,
+    /// Where its nodes begin among those of this thread: a value may encode another one inside
+    /// of it.
+    from: usize,
+}
+
+/// The scopes of a thread.
+struct Scopes {
+    now: Cell<Scope>,
+    /// The nodes of the value that it encodes or decodes, behind those of the values that this
+    /// one is inside of.
+    nodes: RefCell<Vec<NodeId>>,
 }
 
 thread_local! {
-    static SCOPE: RefCell<Scope> = const { RefCell::new(Scope::None) };
+    static SCOPES: Scopes = const {
+        let nothing = Scope { does: Does::Nothing, from: 0 };
+        Scopes { now: Cell::new(nothing), nodes: RefCell::new(Vec::new()) }
+    };
 }
 
-/// Restores the outer scope, also when the inner call panics.
-struct Restore(Option<Scope>);
+/// A scope that is left at its end, also when the inner call panics.
+struct Inside<'a> {
+    scopes: &'a Scopes,
+    from: usize,
+    outer: Scope,
+}
 
-impl Restore {
-    fn enter(scope: Scope) -> Restore {
-        Restore(Some(SCOPE.replace(scope)))
-    }
-
-    fn leave(mut self) -> Scope {
-        SCOPE.replace(self.0.take().expect("left once, here"))
+impl Scopes {
+    #[inline]
+    fn enter(&self, does: Does, nodes: &[NodeId]) -> Inside<'_> {
+        let mut all = self.nodes.borrow_mut();
+        let from = all.len();
+        all.extend_from_slice(nodes);
+        Inside { scopes: self, from, outer: self.now.replace(Scope { does, from }) }
     }
 }
 
-impl Drop for Restore {
+impl Drop for Inside<'_> {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(outer) = self.0.take() {
-            SCOPE.set(outer);
-        }
+        self.scopes.now.set(self.outer);
+        self.scopes.nodes.borrow_mut().truncate(self.from);
     }
 }
 
 /// Runs `encode`, and appends to `nodes` the nodes that were written in it.
 pub fn encode_with_nodes<R>(nodes: &mut NodeList, encode: impl FnOnce() -> R) -> R {
-    let scope = Restore::enter(Scope::Encoding(std::mem::take(nodes)));
-    let result = encode();
-    if let Scope::Encoding(written) = scope.leave() {
-        *nodes = written;
-    }
-    result
+    SCOPES.with(|scopes| {
+        let inside = scopes.enter(Does::Encodes, nodes);
+        let result = encode();
+        let written = inside.from + nodes.len();
+        nodes.extend_from_slice(&scopes.nodes.borrow()[written..]);
+        result
+    })
 }
 
 /// Runs `decode`, which reads nodes by their index in `nodes`.
 pub fn decode_with_nodes<R>(nodes: &[NodeId], decode: impl FnOnce() -> R) -> R {
-    let scope = Restore::enter(Scope::Decoding(NodeList::from_slice(nodes)));
-    let result = decode();
-    scope.leave();
-    result
+    SCOPES.with(|scopes| {
+        let _inside = scopes.enter(Does::Decodes, nodes);
+        decode()
+    })
 }
 
 /// A node as it is written inside a value.
@@ -76,30 +102,34 @@ pub(crate) enum Encoded {
 }
 
 impl Encoded {
+    #[inline]
     pub(crate) fn of(node: NodeId) -> Encoded {
-        SCOPE.with_borrow_mut(|scope| match scope {
-            Scope::Encoding(nodes) => {
-                let index = nodes.iter().position(|n| *n == node).unwrap_or_else(|| {
-                    nodes.push(node);
-                    nodes.len() - 1
-                });
-                Encoded::Index(u32::try_from(index).unwrap_or(u32::MAX))
-            }
-            Scope::Decoding(_) | Scope::None => Encoded::Whole(node),
+        SCOPES.with(|scopes| {
+            let Scope { does: Does::Encodes, from } = scopes.now.get() else {
+                return Encoded::Whole(node);
+            };
+            let mut nodes = scopes.nodes.borrow_mut();
+            let index = nodes[from..].iter().position(|n| *n == node).unwrap_or_else(|| {
+                nodes.push(node);
+                nodes.len() - 1 - from
+            });
+            Encoded::Index(u32::try_from(index).unwrap_or(u32::MAX))
         })
     }
 
+    #[inline]
     pub(crate) fn into_id<E: serde::de::Error>(self) -> Result<NodeId, E> {
-        match self {
-            Encoded::Whole(id) => Ok(id),
-            Encoded::Index(index) => SCOPE.with_borrow(|scope| match scope {
-                Scope::Decoding(nodes) => nodes
-                    .get(index as usize)
-                    .copied()
-                    .ok_or_else(|| E::custom("a node that the message does not list")),
-                _ => Err(E::custom("a node's index outside a message")),
-            }),
-        }
+        let index = match self {
+            Encoded::Whole(id) => return Ok(id),
+            Encoded::Index(index) => index as usize,
+        };
+        SCOPES.with(|scopes| {
+            let Scope { does: Does::Decodes, from } = scopes.now.get() else {
+                return Err(E::custom("a node's index outside a message"));
+            };
+            let node = scopes.nodes.borrow()[from..].get(index).copied();
+            node.ok_or_else(|| E::custom("a node that the message does not list"))
+        })
     }
 }
 
@@ -114,8 +144,7 @@ impl Serialize for Encoded {
 
 impl<'de> Deserialize<'de> for Encoded {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let by_index = SCOPE.with_borrow(|scope| matches!(scope, Scope::Decoding(_)));
-        if by_index {
+        if SCOPES.with(|scopes| scopes.now.get().does == Does::Decodes) {
             return u32::deserialize(deserializer).map(Encoded::Index);
         }
         let (name, creation) = <(NodeName, u32)>::deserialize(deserializer)
@@ -145,6 +174,35 @@ mod tests {
         let back: Vec<Pid> = decode_with_nodes(&nodes, || decode_postcard(&bytes)).unwrap();
         assert_eq!(back, pids);
         assert!(decode_with_nodes(&nodes[..1], || decode_postcard::<Vec<Pid>>(&bytes)).is_err());
+    }
+
+    /// A value whose encoding has another one inside of it, with nodes of its own.
+    #[test]
+    fn a_message_inside_of_a_message_has_its_own_nodes() {
+        let [x, y] = ["x@h", "y@h"].map(pid);
+        let encode = |value: &Pid| {
+            let (mut nodes, mut bytes) = (NodeList::new(), Vec::new());
+            encode_with_nodes(&mut nodes, || encode_postcard(value, &mut bytes)).unwrap();
+            (nodes, bytes)
+        };
+        let (mut nodes, mut bytes) = (NodeList::new(), Vec::new());
+        let inner = encode_with_nodes(&mut nodes, || {
+            encode_postcard(&x, &mut bytes).unwrap();
+            let inner = encode(&y);
+            encode_postcard(&[x, y], &mut bytes).unwrap();
+            inner
+        });
+        assert_eq!((&nodes[..], &inner.0[..]), (&[x.node(), y.node()][..], &[y.node()][..]));
+        let decoded = decode_with_nodes(&nodes, || {
+            let decode = || decode_postcard::<Pid>(&inner.1);
+            let unwound = std::panic::catch_unwind(|| {
+                decode_with_nodes(&inner.0, || std::panic::resume_unwind(Box::new(())))
+            });
+            assert!(unwound.is_err());
+            assert_eq!(decode_with_nodes(&inner.0, decode).unwrap(), y);
+            decode_postcard::<(Pid, [Pid; 2])>(&bytes).unwrap()
+        });
+        assert_eq!(decoded, (x, [x, y]));
     }
 
     #[test]

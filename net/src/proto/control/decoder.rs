@@ -15,8 +15,9 @@ use fika_runtime::{
 
 use super::{
     DEFINE_NAME, DEFINE_NODE, DEFINE_TYPE, DEMONITOR, DOWN, EXIT, GROUP_LEADER, LARGE, LINK,
-    MESSAGE, MONITOR, PIECE, SPAWN, SPAWN_ERRORS, SPAWN_LINK, SPAWN_MONITOR, SPAWN_PRIORITIES,
-    SPAWN_PRIORITY_SHIFT, SPAWN_REPLY, SPAWNED, TO_ALIAS, TO_NAME, UNLINK, UNLINK_ACK,
+    MESSAGE, MONITOR, PIECE, SIGNALS, SPAWN, SPAWN_ERRORS, SPAWN_LINK, SPAWN_MONITOR,
+    SPAWN_PRIORITIES, SPAWN_PRIORITY_SHIFT, SPAWN_REPLY, SPAWNED, TO_ALIAS, TO_NAME, UNLINK,
+    UNLINK_ACK,
 };
 use crate::proto::atom_cache::ReceiveCache;
 use crate::proto::codec::Reader;
@@ -41,27 +42,29 @@ pub(crate) enum Event {
         /// The signal.
         signal: Signal,
     },
-    /// A request to spawn.
-    Spawn(SpawnRequest),
+    /// A request to spawn, which is much larger than what most events are.
+    Spawn(Box<SpawnRequest>),
 }
 
-/// What one frame says.
+/// What one frame says beside events.
 pub(crate) enum Decoded {
-    /// A definition.
+    /// Nothing: it was one, or a definition.
     Nothing,
-    /// All of it.
-    Event(Event),
-    /// The payload's bytes come in pieces of this sequence; the event is without them.
-    Large {
-        sequence: u8,
-        /// How many bytes they are.
-        total: usize,
-        /// The nodes that they name.
-        nodes: NodeList,
-        event: Event,
-    },
+    /// The payload's bytes come in pieces.
+    Large(Box<Large>),
     /// Some of these bytes.
     Piece { sequence: u8, at: usize },
+}
+
+/// The head of a message in pieces.
+pub(crate) struct Large {
+    pub(crate) sequence: u8,
+    /// How many bytes its payload is.
+    pub(crate) total: usize,
+    /// The nodes that they name.
+    pub(crate) nodes: NodeList,
+    /// What it says without them.
+    pub(crate) event: Event,
 }
 
 /// Whether a payload's bytes are there.
@@ -118,34 +121,46 @@ impl Decoder {
         }
     }
 
-    /// Handles one frame.
-    pub(crate) fn frame(&mut self, body: &[u8]) -> Result<Decoded, ProtocolError> {
+    /// Handles one frame, and appends the event that it is.
+    pub(crate) fn frame(
+        &mut self,
+        body: &[u8],
+        events: &mut Vec<Event>,
+    ) -> Result<Decoded, ProtocolError> {
         let mut reader = Reader::new(body);
         let kind = reader.u8("the kind of a frame")?;
         match kind {
-            DEFINE_NODE => self.define_node(reader).map(|()| Decoded::Nothing),
-            DEFINE_NAME => self.define_name(reader).map(|()| Decoded::Nothing),
-            DEFINE_TYPE => self.define_type(reader).map(|()| Decoded::Nothing),
-            LARGE => self.large(reader),
-            PIECE => Ok(Decoded::Piece { sequence: reader.u8(SEQUENCE)?, at: PIECE_HEAD_BYTES }),
-            _ => self.event(kind, reader, Bytes::Here).map(Decoded::Event),
+            DEFINE_NODE => self.define_node(reader)?,
+            DEFINE_NAME => self.define_name(reader)?,
+            DEFINE_TYPE => self.define_type(reader)?,
+            LARGE => return self.large(reader).map(|large| Decoded::Large(large.into())),
+            PIECE => {
+                return Ok(Decoded::Piece { sequence: reader.u8(SEQUENCE)?, at: PIECE_HEAD_BYTES });
+            }
+            _ => self.event(kind, reader, Bytes::Here, events)?,
         }
+        Ok(Decoded::Nothing)
     }
 
+    /// Appends what is neither a definition nor in pieces.
+    #[inline]
     fn event(
         &mut self,
         kind: u8,
         reader: Reader<'_>,
         bytes: Bytes<'_>,
-    ) -> Result<Event, ProtocolError> {
-        match kind {
-            SPAWN => self.spawn(reader, bytes).map(Event::Spawn),
-            _ => self.signal(kind, reader, bytes),
+        events: &mut Vec<Event>,
+    ) -> Result<(), ProtocolError> {
+        if kind == SPAWN {
+            let request = self.spawn(reader, bytes)?;
+            events.push(Event::Spawn(request.into()));
+            return Ok(());
         }
+        self.signal(kind, reader, bytes, events)
     }
 
     /// The head of a message that comes in pieces: a frame that lacks the bytes of its payload.
-    fn large(&mut self, mut reader: Reader<'_>) -> Result<Decoded, ProtocolError> {
+    fn large(&mut self, mut reader: Reader<'_>) -> Result<Large, ProtocolError> {
         let sequence = reader.u8(SEQUENCE)?;
         let kind = reader.u8("the kind of a message in pieces")?;
         let has_payload =
@@ -155,9 +170,11 @@ impl Decoder {
             return Err(InvalidMessage::UnknownValue { what, value: kind }.into());
         }
         let later = Cell::default();
-        let event = self.event(kind, reader, Bytes::Later(&later))?;
+        let mut head = Vec::new();
+        self.event(kind, reader, Bytes::Later(&later), &mut head)?;
+        let event = head.pop().expect("it is an event, which was just appended");
         let Later { nodes, total } = later.take();
-        Ok(Decoded::Large { sequence, total, nodes, event })
+        Ok(Large { sequence, total, nodes, event })
     }
 
     fn define_node(&mut self, mut reader: Reader<'_>) -> Result<(), ProtocolError> {
@@ -223,53 +240,73 @@ impl Decoder {
         kind: u8,
         mut reader: Reader<'_>,
         bytes: Bytes<'_>,
-    ) -> Result<Event, ProtocolError> {
+        events: &mut Vec<Event>,
+    ) -> Result<(), ProtocolError> {
+        if kind == MESSAGE {
+            // What most frames are. Nothing is handed on that has just been put together in
+            // memory: to read that at once costs more than all the rest.
+            let to = Pid::new(self.local, process(&mut reader)?);
+            let message = self.message(&mut reader, bytes)?;
+            reader.finish("a signal")?;
+            let (target, signal) = (Target::Pid(to), Signal::Message(message));
+            events.push(Event::Signal { target, signal });
+            return Ok(());
+        }
         let r = &mut reader;
-        // The kind is checked before the rest is read as if it were known.
         let (to, kind_alone) = (kind & (TO_NAME | TO_ALIAS), kind & !(TO_NAME | TO_ALIAS));
-        let is_known =
-            to != TO_NAME | TO_ALIAS && (to != TO_ALIAS || matches!(kind_alone, MESSAGE | EXIT));
-        let read = match kind_alone {
-            _ if !is_known => return Err(unknown_kind(kind)),
-            MESSAGE => Decoder::message,
-            LINK => Decoder::link,
-            UNLINK => Decoder::unlink,
-            UNLINK_ACK => Decoder::unlink_ack,
-            EXIT => Decoder::exit,
-            MONITOR => Decoder::monitor,
-            DEMONITOR => Decoder::demonitor,
-            DOWN => Decoder::down,
-            SPAWN_REPLY => Decoder::spawn_reply,
-            GROUP_LEADER => Decoder::group_leader,
-            _ => return Err(unknown_kind(kind)),
-        };
+        // The kind is checked before the rest is read as if it were known.
+        let is_known = SIGNALS.contains(&kind_alone)
+            && to != TO_NAME | TO_ALIAS
+            && (to != TO_ALIAS || matches!(kind_alone, MESSAGE | EXIT));
+        if !is_known {
+            return Err(unknown_kind(kind));
+        }
         let target = match to {
             TO_NAME => Target::Name(self.name(r)?),
             TO_ALIAS => Target::Alias(self.alias(r)?),
             _ => Target::Pid(Pid::new(self.local, process(r)?)),
         };
-        let signal = read(self, r, bytes)?;
+        let signal = match kind_alone {
+            MESSAGE => Signal::Message(self.message(r, bytes)?),
+            LINK => self.link(r)?,
+            UNLINK => self.unlink(r)?,
+            UNLINK_ACK => self.unlink_ack(r)?,
+            EXIT => self.exit(r, bytes)?,
+            MONITOR => self.monitor(r)?,
+            DEMONITOR => self.demonitor(r)?,
+            DOWN => self.down(r, bytes)?,
+            SPAWN_REPLY => self.spawn_reply(r)?,
+            GROUP_LEADER => self.group_leader(r)?,
+            _ => return Err(unknown_kind(kind)),
+        };
         if let (Target::Alias(_), Signal::Exit { by_link: true, .. }) = (&target, &signal) {
             let what = "whether an exit by an alias comes by a link";
             return Err(InvalidMessage::UnknownValue { what, value: 1 }.into());
         }
         reader.finish("a signal")?;
-        Ok(Event::Signal { target, signal })
+        events.push(Event::Signal { target, signal });
+        Ok(())
     }
 
-    fn message(&mut self, r: &mut Reader<'_>, bytes: Bytes<'_>) -> Result<Signal, ProtocolError> {
-        Ok(Signal::Message(Envelope::encoded(self.encoded(r, bytes)?)))
+    #[inline]
+    fn message(&self, r: &mut Reader<'_>, bytes: Bytes<'_>) -> Result<Envelope, ProtocolError> {
+        // It is filled in where it stays: see `signal`.
+        let mut message = Envelope::encoded(self.head(r)?);
+        let encoded = message.as_encoded_mut().expect("it was just made");
+        let payload = self.payload(r, bytes, &mut encoded.nodes)?;
+        encoded.bytes = bytes::Bytes::copy_from_slice(payload);
+        Ok(message)
     }
 
-    fn link(&mut self, r: &mut Reader<'_>, _: Bytes<'_>) -> Result<Signal, ProtocolError> {
+    fn link(&mut self, r: &mut Reader<'_>) -> Result<Signal, ProtocolError> {
         Ok(Signal::Link { from: self.their_process(r)? })
     }
 
-    fn unlink(&mut self, r: &mut Reader<'_>, _: Bytes<'_>) -> Result<Signal, ProtocolError> {
+    fn unlink(&mut self, r: &mut Reader<'_>) -> Result<Signal, ProtocolError> {
         Ok(Signal::Unlink { from: self.their_process(r)?, id: unlink_id(r)? })
     }
 
-    fn unlink_ack(&mut self, r: &mut Reader<'_>, _: Bytes<'_>) -> Result<Signal, ProtocolError> {
+    fn unlink_ack(&mut self, r: &mut Reader<'_>) -> Result<Signal, ProtocolError> {
         Ok(Signal::UnlinkAck { from: self.their_process(r)?, id: unlink_id(r)? })
     }
 
@@ -279,12 +316,12 @@ impl Decoder {
         Ok(Signal::Exit { from, by_link, reason: self.reason(r, bytes)? })
     }
 
-    fn monitor(&mut self, r: &mut Reader<'_>, _: Bytes<'_>) -> Result<Signal, ProtocolError> {
+    fn monitor(&mut self, r: &mut Reader<'_>) -> Result<Signal, ProtocolError> {
         let from = self.their_process(r)?;
         Ok(Signal::Monitor { from, reference: self.their_reference(r)? })
     }
 
-    fn demonitor(&mut self, r: &mut Reader<'_>, _: Bytes<'_>) -> Result<Signal, ProtocolError> {
+    fn demonitor(&mut self, r: &mut Reader<'_>) -> Result<Signal, ProtocolError> {
         let from = self.their_process(r)?;
         Ok(Signal::Demonitor { from, reference: self.their_reference(r)? })
     }
@@ -298,7 +335,7 @@ impl Decoder {
         Ok(Signal::Down { from, reference, reason: self.reason(r, bytes)? })
     }
 
-    fn spawn_reply(&mut self, r: &mut Reader<'_>, _: Bytes<'_>) -> Result<Signal, ProtocolError> {
+    fn spawn_reply(&mut self, r: &mut Reader<'_>) -> Result<Signal, ProtocolError> {
         let reference = self.our_reference(r)?;
         let what = "the answer to a request to spawn";
         let result = match r.u8(what)? {
@@ -308,7 +345,7 @@ impl Decoder {
         Ok(Signal::SpawnReply { reference, result })
     }
 
-    fn group_leader(&mut self, r: &mut Reader<'_>, _: Bytes<'_>) -> Result<Signal, ProtocolError> {
+    fn group_leader(&mut self, r: &mut Reader<'_>) -> Result<Signal, ProtocolError> {
         Ok(Signal::GroupLeader { leader: self.any_process(r)? })
     }
 
@@ -344,10 +381,18 @@ impl Decoder {
     }
 
     fn encoded(&self, reader: &mut Reader<'_>, bytes: Bytes<'_>) -> Result<Encoded, ProtocolError> {
+        let mut encoded = self.head(reader)?;
+        let payload = self.payload(reader, bytes, &mut encoded.nodes)?;
+        encoded.bytes = bytes::Bytes::copy_from_slice(payload);
+        Ok(encoded)
+    }
+
+    /// A value without its payload.
+    #[inline]
+    fn head(&self, reader: &mut Reader<'_>) -> Result<Encoded, ProtocolError> {
         let number = reader.var_u32("the number of a message type")?;
         let wire_type = Arc::clone(self.types.get(number)?);
-        let (payload, nodes) = self.payload(reader, bytes)?;
-        let bytes = bytes::Bytes::copy_from_slice(payload);
+        let (nodes, bytes) = (NodeList::new(), bytes::Bytes::new());
         Ok(Encoded { from: Some(self.peer), wire_type, nodes, bytes })
     }
 
@@ -356,19 +401,23 @@ impl Decoder {
         reader: &mut Reader<'_>,
         bytes: Bytes<'_>,
     ) -> Result<ExitReason, ProtocolError> {
-        let (payload, nodes) = self.payload(reader, bytes)?;
+        let mut nodes = NodeList::new();
+        let payload = self.payload(reader, bytes, &mut nodes)?;
         match bytes {
             Bytes::Here => reason(payload, &nodes),
             Bytes::Later(_) => Ok(ExitReason::Normal),
         }
     }
 
-    /// A payload whose bytes come later is empty here.
+    /// Reads a payload, and appends the nodes that it names. One whose bytes come later is empty
+    /// here, and names none.
+    #[inline]
     fn payload<'a>(
         &self,
         reader: &mut Reader<'a>,
         bytes: Bytes<'_>,
-    ) -> Result<(&'a [u8], NodeList), ProtocolError> {
+        nodes: &mut NodeList,
+    ) -> Result<&'a [u8], ProtocolError> {
         let what = "the nodes of a payload";
         let count = reader.var_u32(what)? as usize;
         if count > MESSAGE_NODES_MAX {
@@ -376,7 +425,7 @@ impl Decoder {
             return Err(InvalidMessage::TooLong { what, length, max: MESSAGE_NODES_MAX }.into());
         }
         // A number takes a byte at least: room is made for what is there, at most.
-        let mut nodes = NodeList::with_capacity(count.min(reader.remaining()));
+        nodes.reserve_exact(count.min(reader.remaining()));
         for _ in 0..count {
             nodes.push(*self.nodes.get(reader.var_u32(what)?)?);
         }
@@ -384,10 +433,10 @@ impl Decoder {
         let length = reader.u32("the length of a payload")?;
         let total = usize::try_from(length).map_err(|_| InvalidMessage::MissingData(what))?;
         match bytes {
-            Bytes::Here => Ok((reader.take(what, total)?, nodes)),
+            Bytes::Here => Ok(reader.take(what, total)?),
             Bytes::Later(later) => {
-                later.set(Later { nodes, total });
-                Ok((&[], NodeList::new()))
+                later.set(Later { nodes: std::mem::take(nodes), total });
+                Ok(&[])
             }
         }
     }
@@ -400,14 +449,13 @@ impl Event {
         payload: Vec<u8>,
         nodes: NodeList,
     ) -> Result<Event, ProtocolError> {
-        let fill = |encoded: Encoded, payload: Vec<u8>, nodes: NodeList| Encoded {
-            bytes: payload.into(),
-            nodes,
-            ..encoded
+        let fill = |encoded: &mut Encoded, payload: Vec<u8>, nodes: NodeList| {
+            encoded.bytes = payload.into();
+            encoded.nodes = nodes;
         };
         let (target, signal) = match self {
             Event::Spawn(mut request) => {
-                request.args = fill(request.args, payload, nodes);
+                fill(&mut request.args, payload, nodes);
                 return Ok(Event::Spawn(request));
             }
             Event::Signal { target, signal } => (target, signal),
@@ -419,12 +467,12 @@ impl Event {
             Signal::Down { from, reference, .. } => {
                 Signal::Down { from, reference, reason: reason(&payload, &nodes)? }
             }
-            Signal::Message(envelope) => match envelope.as_encoded() {
-                Some(head) => {
-                    Signal::Message(Envelope::encoded(fill(head.clone(), payload, nodes)))
+            Signal::Message(mut envelope) => {
+                if let Some(encoded) = envelope.as_encoded_mut() {
+                    fill(encoded, payload, nodes);
                 }
-                None => Signal::Message(envelope),
-            },
+                Signal::Message(envelope)
+            }
             other => other,
         };
         Ok(Event::Signal { target, signal })
@@ -436,6 +484,7 @@ fn reason(payload: &[u8], nodes: &[NodeId]) -> Result<ExitReason, ProtocolError>
     Ok(reason.map_err(InvalidMessage::BadReason)?)
 }
 
+#[inline]
 fn process(reader: &mut Reader<'_>) -> Result<LocalId, InvalidMessage> {
     let slot = reader.var_u32("the slot of a process")?;
     let generation = reader.var_u32("the generation of a process")?;

@@ -40,8 +40,10 @@ mod encoder;
 mod writer;
 
 pub(crate) use decoder::Event;
-pub(super) use decoder::{Decoded, Decoder, PIECE_HEAD_BYTES};
+pub(super) use decoder::{Decoded, Decoder, Large, PIECE_HEAD_BYTES};
 pub(super) use encoder::Encoder;
+
+use std::ops::RangeInclusive;
 
 use fika_runtime::{EncodeError, NodeId, Priority, SpawnError};
 
@@ -63,6 +65,9 @@ const DEMONITOR: u8 = 0x16;
 const DOWN: u8 = 0x17;
 const SPAWN_REPLY: u8 = 0x18;
 const GROUP_LEADER: u8 = 0x19;
+
+/// The kinds of signals.
+const SIGNALS: RangeInclusive<u8> = MESSAGE..=GROUP_LEADER;
 
 const SPAWN: u8 = 0x20;
 

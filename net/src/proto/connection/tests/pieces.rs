@@ -104,7 +104,7 @@ fn all_payloads_go_in_pieces() {
     let event = at_b.poll_event().unwrap();
     let Some(Event::Spawn(request)) = event else { panic!("{event:?}") };
     sent.args.from = Some(a());
-    assert_eq!(request, sent);
+    assert_eq!(*request, sent);
 }
 
 /// More senders than may have something under way, of more bytes than may be.

@@ -107,7 +107,7 @@ fn a_request_to_spawn_crosses() {
         let event = at_b.poll_event().unwrap();
         let Some(Event::Spawn(request)) = event else { panic!("{event:?}") };
         sent.args.from = Some(a());
-        assert_eq!(request, sent);
+        assert_eq!(*request, sent);
     }
 }
 
