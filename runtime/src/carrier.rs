@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::message::{EncodeError, Encoded};
+use crate::message::{EncodeError, Encoded, Envelope};
 use crate::node_id::NodeId;
 use crate::node_name::NodeName;
 use crate::pid::Pid;
@@ -141,6 +141,19 @@ pub trait Carrier: Send + Sync + 'static {
         to: RemoteDest,
         signal: Signal,
     ) -> Result<Carried, EncodeError>;
+
+    /// The same for a message to a process, which is most of what is sent.
+    ///
+    /// # Errors
+    /// As for `send`.
+    fn send_message(
+        &self,
+        sender: Option<Pid>,
+        to: Pid,
+        message: Envelope,
+    ) -> Result<Carried, EncodeError> {
+        self.send(sender, RemoteDest::Pid(to), Signal::Message(message))
+    }
 
     /// The same on conditions.
     ///

@@ -23,9 +23,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use fika_runtime::{
-    Carried, Congested, ConnectionId, EncodeError, ExitReason, Node, NodeDownReason, NodeId,
-    NodeName, NodeType, Observed, Outlet, Pid, RemoteDest, Signal, SpawnError, SpawnRequest,
-    Target,
+    Carried, Congested, ConnectionId, EncodeError, Envelope, ExitReason, Node, NodeDownReason,
+    NodeId, NodeName, NodeType, Observed, Outlet, Pid, RemoteDest, Signal, SpawnError,
+    SpawnRequest, Target,
 };
 use parking_lot::{Mutex, MutexGuard};
 
@@ -39,7 +39,7 @@ use crate::io::{Handler, SocketOptions, Stream};
 use crate::proto::connection::{Receiving, Sending};
 use crate::proto::control::SendError;
 use crate::proto::limits::Limits;
-use crate::proto::parcel::{Cargo, Parcel};
+use crate::proto::parcel::{Cargo, Parcel, Payload};
 use crate::proto::tick::Verdict;
 
 /// The set of watchers is searched for the dead when it has grown to this and doubled.
@@ -190,6 +190,7 @@ impl Channel {
     }
 
     /// What became of something that was sent over it.
+    #[inline]
     pub(super) fn carried(self: &Arc<Self>, congested: bool) -> Carried {
         let congested = congested.then(|| self.clone() as Arc<dyn Congested>);
         Carried { connection: self.id, congested }
@@ -234,6 +235,22 @@ impl Channel {
                 Ok(Sent::Yes { congested })
             }
         }
+    }
+
+    /// Sends a message to a process of the node at the other end; says whether more waits now
+    /// than is good. None if it does not go out at once, and is to be sent in another way.
+    pub(super) fn send_message(
+        &self,
+        sender: Option<Pid>,
+        to: Pid,
+        message: &Envelope,
+        payload: &Payload,
+    ) -> Result<Option<bool>, SendError> {
+        let mut state = self.state.lock();
+        let Phase::Up(up) = &mut state.phase else { return Ok(None) };
+        let is_sent = up.node == to.node()
+            && up.sending.send_message(sender, to.local(), message, payload)?;
+        Ok(is_sent.then(|| self.sent(state)))
     }
 
     /// Something was put into the output; true if more waits now than is good.
@@ -536,10 +553,16 @@ impl State {
 pub(super) fn refused_signal(why: SendError, signal: &Signal) -> EncodeError {
     match (why, signal) {
         (SendError::Encode(error), _) => error,
-        (why, Signal::Message(message)) => {
-            EncodeError::refused(message.type_name(), why.to_string())
-        }
+        (why, Signal::Message(message)) => refused_message(why, message),
         (why, _) => EncodeError::refused("signal", why.to_string()),
+    }
+}
+
+/// The same of a message.
+pub(super) fn refused_message(why: SendError, message: &Envelope) -> EncodeError {
+    match why {
+        SendError::Encode(error) => error,
+        why => EncodeError::refused(message.type_name(), why.to_string()),
     }
 }
 

@@ -12,13 +12,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use fika_runtime::{
-    Carried, Carrier, Conditions, ConnectionId, Creation, EncodeError, Env, Local, LocalId,
-    Message, Node, NodeDownReason, NodeId, NodeName, NotCarried, Observed, Pid, RemoteDest, Signal,
-    SpawnRequest, Target, WeakNode,
+    Carried, Carrier, Conditions, ConnectionId, Creation, EncodeError, Env, Envelope, Local,
+    LocalId, Message, Node, NodeDownReason, NodeId, NodeName, NotCarried, Observed, Pid,
+    RemoteDest, Signal, SpawnRequest, Target, WeakNode,
 };
 use parking_lot::{Mutex, RwLock};
 
-use super::channel::{Channel, Queued, Sent, not_spawned, refused_signal, stale};
+use super::channel::{Channel, Queued, Sent, not_spawned, refused_message, refused_signal, stale};
 use super::config::Config;
 use super::net::Net;
 use super::net_kernel::Command;
@@ -28,7 +28,7 @@ use super::table::Table;
 use crate::cookie::CookieError;
 use crate::io::Network;
 use crate::proto::limits::Limits;
-use crate::proto::parcel::{Cargo, Parcel};
+use crate::proto::parcel::{Cargo, Parcel, Payload};
 
 /// Gives the settings, each time the distribution starts.
 pub(super) type Configure = Box<dyn Fn() -> Result<Config, CookieError> + Send + Sync>;
@@ -231,10 +231,9 @@ impl Distribution {
         mut up: Option<Arc<Channel>>,
         sender: Option<Pid>,
         mut to: RemoteDest,
-        signal: Signal,
+        mut ready: Ready,
         nosuspend: bool,
     ) -> Result<Carried, NotCarried> {
-        let mut ready = Ready::Signal(signal);
         loop {
             let channel = match up.take() {
                 Some(channel) => channel,
@@ -345,6 +344,16 @@ impl Ready {
     }
 }
 
+/// Why a signal was not sent on which there was no condition.
+fn encode_error(not_carried: NotCarried) -> EncodeError {
+    match not_carried {
+        NotCarried::Encode(error) => error,
+        NotCarried::Nosuspend(_) | NotCarried::Noconnect(_) => {
+            unreachable!("there was no condition")
+        }
+    }
+}
+
 fn not_sent(parcel: Parcel) -> NotCarried {
     match parcel.into_cargo() {
         Cargo::Signal(signal) => NotCarried::Nosuspend(signal),
@@ -368,12 +377,31 @@ impl Carrier for Distribution {
                 None => return Ok(channel.carried(false)),
             }
         }
-        self.send_over(up, sender, to, signal, false).map_err(|not_carried| match not_carried {
-            NotCarried::Encode(error) => error,
-            NotCarried::Nosuspend(_) | NotCarried::Noconnect(_) => {
-                unreachable!("there was no condition")
+        self.send_over(up, sender, to, Ready::Signal(signal), false).map_err(encode_error)
+    }
+
+    fn send_message(
+        &self,
+        sender: Option<Pid>,
+        to: Pid,
+        message: Envelope,
+    ) -> Result<Carried, EncodeError> {
+        let dest = RemoteDest::Pid(to);
+        let Some(channel) = self.table.up(to.node()) else {
+            return self.send(sender, dest, Signal::Message(message));
+        };
+        let payload = match Payload::message(&message, channel.limits()) {
+            Ok(payload) => payload,
+            Err(why) => return Err(refused_message(why, &message)),
+        };
+        match channel.send_message(sender, to, &message, &payload) {
+            Ok(Some(congested)) => Ok(channel.carried(congested)),
+            Ok(None) => {
+                let ready = Ready::Parcel(Parcel::message(message, payload));
+                self.send_over(Some(channel), sender, dest, ready, false).map_err(encode_error)
             }
-        })
+            Err(why) => Err(refused_message(why, &message)),
+        }
     }
 
     fn send_if(
@@ -393,7 +421,7 @@ impl Carrier for Distribution {
             }
             _ => {}
         }
-        self.send_over(channel, sender, to, signal, nosuspend)
+        self.send_over(channel, sender, to, Ready::Signal(signal), nosuspend)
     }
 
     fn spawn(&self, node: &NodeName, request: SpawnRequest) -> Carried {

@@ -89,6 +89,7 @@ impl<K: Clone + Eq + Hash> SendCache<K> {
     }
 
     /// A new frame begins; what the last one defined counts.
+    #[inline]
     pub(super) fn begin(&mut self) {
         self.frame += 1;
         self.defined.clear();
@@ -109,6 +110,7 @@ impl<K: Clone + Eq + Hash> SendCache<K> {
 
     /// The number of `key`, in the frame that is being written. At most
     /// `capacity - fixed` different ones are asked for in one frame.
+    #[inline]
     pub(super) fn number(&mut self, key: &K) -> Number {
         if let Some(slot) = self.slots.get_mut(self.last)
             && slot.key.as_ref() == Some(key)
@@ -133,6 +135,7 @@ impl<K: Clone + Eq + Hash> SendCache<K> {
     }
 
     /// Whether a number still has this definition; if so, the frame uses it.
+    #[inline]
     fn still(&mut self, number: u32, definition: u64) -> bool {
         let slot = self.slots.get_mut(number as usize);
         match slot.filter(|slot| slot.definition == definition && slot.key.is_some()) {
@@ -201,6 +204,7 @@ impl TypeCache {
     }
 
     /// The number of a Rust type, if the receiver knows it.
+    #[inline]
     pub(super) fn known(&mut self, rust_type: TypeId) -> Option<u32> {
         let (number, definition) = match self.last {
             Some((last, told)) if last == rust_type => told,

@@ -155,6 +155,7 @@ pub(crate) trait Put {
 }
 
 impl Put for Vec<u8> {
+    #[inline]
     fn put_u8(&mut self, value: u8) {
         self.push(value);
     }
@@ -163,6 +164,7 @@ impl Put for Vec<u8> {
         self.extend_from_slice(&value.to_be_bytes());
     }
 
+    #[inline]
     fn put_u32(&mut self, value: u32) {
         self.extend_from_slice(&value.to_be_bytes());
     }
@@ -171,6 +173,7 @@ impl Put for Vec<u8> {
         self.extend_from_slice(&value.to_be_bytes());
     }
 
+    #[inline]
     fn put_var(&mut self, value: impl Into<u64>) {
         let mut value = value.into();
         while value >= 0x80 {

@@ -81,11 +81,13 @@ impl Output {
     }
 
     /// The buffer, for appending to the frame that is being written.
+    #[inline]
     pub(super) fn tail(&mut self) -> &mut Vec<u8> {
         &mut self.tail
     }
 
     /// Begins a frame with the byte that says its kind.
+    #[inline]
     pub(super) fn begin(&mut self, kind: u8) -> Start {
         let start = Start(self.tail.len());
         self.tail.put_u32(0);
@@ -111,6 +113,7 @@ impl Output {
         }
     }
 
+    #[inline]
     fn set_length(&mut self, Start(at): Start, more: usize) {
         let length = (self.tail.len() + more - at - HEADER_BYTES) as u32;
         self.tail[at..at + HEADER_BYTES].copy_from_slice(&length.to_be_bytes());
@@ -123,6 +126,7 @@ impl Output {
     }
 
     /// All frames up to here count.
+    #[inline]
     pub(super) fn commit(&mut self) {
         self.bytes += self.tail.len() - self.committed;
         self.committed = self.tail.len();

@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 use fika_runtime::message::{NodeList, encode_postcard, encode_with_nodes};
-use fika_runtime::{ExitReason, Pid, Signal, SpawnRequest};
+use fika_runtime::{Envelope, ExitReason, Pid, Signal, SpawnRequest};
 
 use super::control::SendError;
 use super::limits::{COPIED_BYTES_MAX, Limits, MESSAGE_NODES_MAX, WHOLE_BYTES_MAX};
@@ -45,13 +45,28 @@ impl Body {
 
 /// The encoded part: of a message, a reason, or the arguments of a function.
 #[derive(Debug)]
-pub(super) struct Payload {
+pub(crate) struct Payload {
     pub(super) body: Body,
     /// The nodes that are named in it.
     pub(super) nodes: NodeList,
 }
 
 impl Payload {
+    /// Encodes a message.
+    ///
+    /// # Errors
+    /// When it can't leave the node, or is too large.
+    pub(crate) fn message(message: &Envelope, limits: &Limits) -> Result<Payload, SendError> {
+        let payload = match message.as_encoded() {
+            Some(encoded) => Payload::shared(&encoded.bytes, &encoded.nodes),
+            None => match message.as_bytes() {
+                Some(bytes) => Payload::shared(&bytes, &NodeList::new()),
+                None => Payload::encode(|out| message.encode(out))?,
+            },
+        };
+        payload.check(limits)
+    }
+
     fn none() -> Payload {
         Payload { body: Body::Own(Vec::new()), nodes: NodeList::new() }
     }
@@ -72,6 +87,10 @@ impl Payload {
 
     pub(super) fn len(&self) -> usize {
         self.body.bytes().len()
+    }
+
+    pub(super) fn is_large(&self) -> bool {
+        self.len() > WHOLE_BYTES_MAX
     }
 
     fn check(self, limits: &Limits) -> Result<Payload, SendError> {
@@ -102,6 +121,11 @@ pub(crate) struct Parcel {
 }
 
 impl Parcel {
+    /// A message, which this is the payload of.
+    pub(crate) fn message(message: Envelope, payload: Payload) -> Parcel {
+        Parcel { cargo: Cargo::Signal(Signal::Message(message)), payload }
+    }
+
     /// Encodes what a signal has for its receiver's program. An end is told in any case, if need
     /// be without its reason.
     ///
@@ -112,14 +136,7 @@ impl Parcel {
             Payload::encode(|out| encode_postcard(reason, out))?.check(limits)
         };
         let encoded = match &signal {
-            Signal::Message(envelope) => match envelope.as_encoded() {
-                Some(encoded) => Payload::shared(&encoded.bytes, &encoded.nodes).check(limits),
-                None => match envelope.as_bytes() {
-                    Some(bytes) => Payload::shared(&bytes, &NodeList::new()).check(limits),
-                    None => Payload::encode(|out| envelope.encode(out))
-                        .and_then(|payload| payload.check(limits)),
-                },
-            },
+            Signal::Message(message) => Payload::message(message, limits),
             Signal::Exit { reason, .. } | Signal::Down { reason, .. } => encode_reason(reason),
             _ => Ok(Payload::none()),
         };
@@ -159,7 +176,7 @@ impl Parcel {
 
     /// Whether it goes in pieces.
     pub(super) fn is_large(&self) -> bool {
-        self.payload.len() > WHOLE_BYTES_MAX
+        self.payload.is_large()
     }
 
     /// What was to be sent.

@@ -7,14 +7,14 @@
 //!
 //! Prior art: quinn-proto's `connection/mod.rs` for the form, `dist.c` for the matter.
 
-use fika_runtime::{NodeId, Target};
+use fika_runtime::{Envelope, LocalId, NodeId, Target};
 
 use super::connection::Config;
 use super::control::{Encoder, SendError};
 use super::lanes::{Lanes, Next, Sender, Waiting};
 use super::limits::{BATCH_PIECES, PIECE_BYTES_MAX};
 use super::output::Batch;
-use super::parcel::{Body, Parcel};
+use super::parcel::{Body, Parcel, Payload};
 use super::tick::{Ticker, Traffic, Verdict};
 
 /// What was not sent, and why.
@@ -25,7 +25,7 @@ pub(crate) type Refused = Box<(SendError, Parcel)>;
 /// - **Getters**: [`peer`](Self::peer), [`output_bytes`](Self::output_bytes).
 /// - **Inputs**: every T/I comes [`handle_tick`](Self::handle_tick), and
 ///   [`handle_written`](Self::handle_written) when the transport has taken something.
-/// - **Commands**: [`send`](Self::send).
+/// - **Commands**: [`send`](Self::send), [`send_message`](Self::send_message).
 /// - **Outputs**: [`take_output`](Self::take_output), whenever the batch is empty.
 pub(crate) struct Sending {
     peer: NodeId,
@@ -85,6 +85,25 @@ impl Sending {
             self.lanes.push(sender, Waiting { target, parcel });
         }
         Ok(())
+    }
+
+    /// Sends a message to a process of the peer; false, and nothing is done, if it does not go
+    /// out at once.
+    ///
+    /// # Errors
+    /// When it can't be sent; the output is as it was, and the connection goes on.
+    pub(crate) fn send_message(
+        &mut self,
+        sender: Sender,
+        to: LocalId,
+        message: &Envelope,
+        payload: &Payload,
+    ) -> Result<bool, SendError> {
+        if payload.is_large() || self.lanes.has(sender) {
+            return Ok(false);
+        }
+        self.encoder.message(to, message, payload)?;
+        Ok(true)
     }
 
     /// One check, every T/I, with the bytes that have been received so far. A tick that is due

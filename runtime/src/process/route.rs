@@ -81,8 +81,24 @@ impl Inner {
                 self.deliver_envelope(pid, message);
                 Ok(())
             }
+            Dest::Pid(pid) => self.send_away(pid, message),
             dest => self.send_envelope(&dest, message),
         }
+    }
+
+    /// Sends a message to a process of another node.
+    fn send_away(&self, to: Pid, message: Envelope) -> Result<(), SendError> {
+        message.check_sendable()?;
+        let Some(carrier) = self.carrier.get() else { return Ok(()) };
+        let sender = running_process();
+        let message = Signal::Message(message);
+        self.observed.tell(|observer| observer.sends(sender, &RemoteDest::Pid(to), &message));
+        let carried = carrier.send_message(sender, to, Envelope::signal(message));
+        self.observed.tell(|observer| {
+            observer.sent(carried.as_ref().ok().map(|carried| carried.connection));
+        });
+        self.sent(&carried?, true);
+        Ok(())
     }
 
     pub(crate) fn send_envelope(
@@ -178,12 +194,19 @@ impl Inner {
         };
         let sender = running_process();
         let carry = |to, signal| carrier.send(sender, to, signal);
-        let Carried { connection, congested } = self.watched(to, signal, carry)?;
+        let carried = self.watched(to, signal, carry)?;
+        self.sent(&carried, waits);
+        Ok(carried.connection)
+    }
+
+    /// The carrier has taken something. Where there is no room, the running process waits if it
+    /// is to.
+    #[inline]
+    fn sent(&self, carried: &Carried, waits: bool) {
         self.flush_outside();
-        if let Some(congested) = congested.filter(|_| waits) {
-            self.hold_up(connection, &*congested);
+        if let Some(congested) = carried.congested.as_ref().filter(|_| waits) {
+            self.hold_up(carried.connection, &**congested);
         }
-        Ok(connection)
     }
 
     /// Whoever watches the node sees what is given to the carrier.
@@ -220,12 +243,8 @@ impl Inner {
         let conditions = Conditions { nosuspend, ..conditions };
         let sender = running_process();
         let carry = |to, message| carrier.send_if(sender, to, message, conditions);
-        let Carried { connection, congested } = self.watched(to, message, carry)?;
-        self.flush_outside();
         // With `nosuspend` the one after it is refused.
-        if let Some(congested) = congested.filter(|_| waits) {
-            self.hold_up(connection, &*congested);
-        }
+        self.sent(&self.watched(to, message, carry)?, waits);
         Ok(())
     }
 

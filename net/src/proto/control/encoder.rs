@@ -58,6 +58,16 @@ impl Encoder {
         self.writer.whole_frame(large, |w| p.frame(w, target, parcel))
     }
 
+    /// Writes the frame of a message to a process.
+    pub(crate) fn message(
+        &mut self,
+        to: LocalId,
+        message: &Envelope,
+        payload: &Payload,
+    ) -> Result<(), SendError> {
+        self.writer.whole_frame(None, |w| w.message_to(to, message, payload))
+    }
+
     /// Whether [`frame`](Self::frame) would write it.
     pub(crate) fn check(
         &mut self,
@@ -133,6 +143,10 @@ impl Parties {
         envelope: &Envelope,
         payload: &Payload,
     ) -> Result<(), SendError> {
+        if let Target::Pid(to) = target {
+            self.check_theirs(to.node())?;
+            return w.message_to(to.local(), envelope, payload);
+        }
         let type_number = w.type_of(envelope)?;
         w.define_nodes(payload);
         let start = self.begin(w, MESSAGE, target)?;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use fika_runtime::{Envelope, LocalId, Name, NodeId, WireType};
 
-use super::{DEFINE_NAME, DEFINE_NODE, DEFINE_TYPE, LARGE, PIECE, SendError};
+use super::{DEFINE_NAME, DEFINE_NODE, DEFINE_TYPE, LARGE, MESSAGE, PIECE, SendError};
 use crate::proto::atom_cache::{Number, SendCache, TypeCache};
 use crate::proto::codec::Put as _;
 use crate::proto::limits::{
@@ -67,6 +67,7 @@ impl Writer {
 
     /// Lets `write` write one frame, which then counts whole or not at all; `large` if it is the
     /// head of a message that goes in pieces of this sequence.
+    #[inline]
     pub(super) fn whole_frame(
         &mut self,
         large: Option<u8>,
@@ -92,7 +93,24 @@ impl Writer {
         self.types.roll_back();
     }
 
+    /// The frame of a message to a process, which is what most are.
+    #[inline]
+    pub(super) fn message_to(
+        &mut self,
+        to: LocalId,
+        message: &Envelope,
+        payload: &Payload,
+    ) -> Result<(), SendError> {
+        let type_number = self.type_of(message)?;
+        self.define_nodes(payload);
+        let start = self.begin(MESSAGE);
+        self.put_process(to);
+        self.put_var(type_number);
+        self.end_with(start, payload)
+    }
+
     /// Begins the frame, after the definitions that it needs.
+    #[inline]
     pub(super) fn begin(&mut self, kind: u8) -> Start {
         let Some(sequence) = self.large else { return self.output.begin(kind) };
         let start = self.output.begin(LARGE);
@@ -107,20 +125,24 @@ impl Writer {
         Ok(())
     }
 
+    #[inline]
     pub(super) fn put_u8(&mut self, value: u8) {
         self.output.tail().put_u8(value);
     }
 
+    #[inline]
     pub(super) fn put_var(&mut self, value: impl Into<u64>) {
         self.output.tail().put_var(value);
     }
 
+    #[inline]
     pub(super) fn put_process(&mut self, process: LocalId) {
         self.put_var(process.slot);
         self.put_var(process.generation);
     }
 
     /// Defines the nodes of a payload, ahead of the frame.
+    #[inline]
     pub(super) fn define_nodes(&mut self, payload: &Payload) {
         self.numbers.clear();
         for node in &payload.nodes {
@@ -130,6 +152,7 @@ impl Writer {
     }
 
     /// Ends the frame with a payload whose nodes have been defined.
+    #[inline]
     pub(super) fn end_with(&mut self, start: Start, payload: &Payload) -> Result<(), SendError> {
         let tail = self.output.tail();
         tail.put_var(self.numbers.len() as u64);
@@ -158,6 +181,7 @@ impl Writer {
     }
 
     /// The number of a node, defined here if it has to be.
+    #[inline]
     pub(super) fn node(&mut self, node: NodeId) -> u32 {
         match self.nodes.number(&node) {
             Number::Known(number) => number,
@@ -173,6 +197,7 @@ impl Writer {
     }
 
     /// The number of a message's type, defined here if it has to be.
+    #[inline]
     pub(super) fn type_of(&mut self, envelope: &Envelope) -> Result<u32, SendError> {
         if let Some(encoded) = envelope.as_encoded() {
             return self.wire_type(&encoded.wire_type);
