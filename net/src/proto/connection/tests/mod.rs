@@ -18,7 +18,7 @@ use super::*;
 use crate::proto::control::SendError;
 use crate::proto::error::ProtocolError;
 use crate::proto::output::Batch;
-use crate::proto::parcel::{Cargo, Parcel};
+use crate::proto::parcel::{Cargo, Parcel, Payload};
 use crate::proto::tick::{TICK, Verdict};
 
 /// Both halves, and the bytes between them and a test.
@@ -45,6 +45,24 @@ impl Connection {
     }
 
     fn send_as(
+        &mut self,
+        sender: Option<Pid>,
+        target: &Target,
+        signal: Signal,
+    ) -> Result<(), SendError> {
+        // As a channel does.
+        if let (Target::Pid(to), Signal::Message(message)) = (target, &signal)
+            && to.node() == self.sending.peer()
+        {
+            let payload = Payload::message(message, &self.limits)?;
+            if self.sending.send_message(sender, to.local(), message, &payload)? {
+                return Ok(());
+            }
+        }
+        self.send_parcel(sender, target, signal)
+    }
+
+    fn send_parcel(
         &mut self,
         sender: Option<Pid>,
         target: &Target,

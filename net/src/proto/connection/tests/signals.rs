@@ -270,6 +270,37 @@ fn a_failed_send_changes_nothing() {
     assert_eq!(names.collect::<Vec<_>>(), ["first", "second", "third", "fourth"]);
 }
 
+/// A message by its short way and by that of all signals is the same bytes, and so is what is
+/// left of one that fails.
+#[test]
+fn a_message_has_one_form() {
+    let [mut short, mut long] = [pair().0, pair().0];
+    let to = Target::Pid(pid(b(), 300));
+    let thirds: Vec<Pid> = (0..9).map(|n| pid(node(&format!("third{n}@h"), n), n)).collect();
+    let tag = Arc::from("x".repeat(1025));
+    let wire_type = Arc::new(WireType { tag, hash: 0, fingerprint: 0 });
+    let bad_tag = Encoded { wire_type, ..Encoded::new(&(1_u8, thirds[8])).unwrap() };
+    let messages = [
+        message(()),
+        message(pid(a(), 1)),
+        message(thirds[..4].to_vec()),
+        message(Local(1_u8)),
+        Signal::Message(Envelope::encoded(bad_tag)),
+        message(thirds.clone()),
+        message(vec!["x".repeat(1000); 5]),
+        message(()),
+    ];
+    for signal in messages {
+        let again = match &signal {
+            Signal::Message(message) if message.is::<Local<u8>>() => self::message(Local(1_u8)),
+            signal => copy(signal),
+        };
+        let sent = [short.send(&to, signal), long.send_parcel(None, &to, again)];
+        assert_eq!(sent[0].is_ok(), sent[1].is_ok());
+        assert_eq!(short.output(), long.output());
+    }
+}
+
 /// A value whose own code panics while it is encoded.
 struct Grenade;
 
