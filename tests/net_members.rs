@@ -19,6 +19,10 @@ const ATTEMPTS_MAX: usize = 1024;
 /// a node has for each connection.
 const EACH_BYTES: isize = 256 << 10;
 
+/// What one may keep that says nothing: its tables, what it is called, and its place in those of
+/// the node.
+const IDLE_BYTES: isize = 8 << 10;
+
 /// The heap is that of the whole program.
 fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
@@ -100,4 +104,30 @@ fn a_million_nodes() {
     assert!(most <= processes + ATTEMPTS_MAX + 20, "{most} processes");
     node.block_on(async move { assert_eq!(ping(place.name("node")).await, PingAnswer::Pong) });
     assert_eq!(node.nodes().len(), 1);
+}
+
+/// A member that has said what it had to say, and is quiet since, is a few tables: buffers are of
+/// those who read and write just now.
+#[test]
+fn an_idle_member_is_small() {
+    const MEMBERS: usize = 200;
+    let _alone = alone();
+    let place = Place::new();
+    let node = place.node("node");
+    let crowd = |from: usize| {
+        let crowd: Vec<Peer> = (from..from + MEMBERS).map(|n| member(place, n)).collect();
+        until("they are up", || node.nodes().len() == MEMBERS);
+        crowd
+    };
+    // What tables have grown to is kept.
+    let processes = node.process_count();
+    let first = crowd(0);
+    drop(first);
+    until("they have gone", || node.nodes().is_empty() && node.process_count() == processes);
+    let before = counting::live();
+    let members = crowd(MEMBERS);
+    until("they are established", || node.process_count() == processes);
+    let grown = counting::live() - before;
+    assert!(grown <= IDLE_BYTES * MEMBERS as isize, "{} bytes each", grown / MEMBERS as isize);
+    drop(members);
 }
