@@ -20,6 +20,9 @@ use support::{LIMIT, Place, TestNode, connect, until, until_closed};
 /// The handshakes that may be under way.
 const MOST: usize = 256;
 
+/// The clients that a port mapper has at a time.
+const MAPPER_MOST: usize = 4096;
+
 /// What one of them may cost, and all together.
 const EACH_BYTES: isize = 4 << 10;
 const ALL_BYTES: isize = 1 << 20;
@@ -143,4 +146,45 @@ fn the_deadline_holds_for_the_whole_of_it() {
     let answer = until_closed(&mut stream);
     assert!(!answer.windows(3).any(|bytes| bytes == [0, 33, 0xf4]));
     assert!(clock.elapsed() >= millis(200));
+}
+
+/// Floods of connections to the node and to its port mapper, which say something or nothing and
+/// go: those that were dropped for want of room have ended before others are taken in, so there
+/// never are more processes than handshakes and requests that may be under way.
+#[test]
+fn floods_make_no_more_processes_than_they_may() {
+    let _alone = alone();
+    let place = Place::new();
+    let node = place.node("node");
+    let hello = framed(&longest(place, 0));
+    let floods: [(SocketAddr, &[u8], usize); 3] = [
+        (place.addr_of("node"), b"", MOST),
+        (place.addr_of("node"), &hello, MOST),
+        (place.mapper_addr(), b"\0\x01n", MAPPER_MOST),
+    ];
+    let processes = node.process_count();
+    for (addr, said, at_once) in floods {
+        let most = std::thread::scope(|scope| {
+            let flooding: Vec<_> = (0..4).map(|_| scope.spawn(move || flood(addr, said))).collect();
+            let mut most = 0;
+            while flooding.iter().any(|thread| !thread.is_finished()) {
+                most = most.max(node.process_count());
+            }
+            most
+        });
+        // One that was dropped may be about to end while another begins.
+        assert!(most <= processes + at_once + 2, "{most} processes for {at_once} at once");
+        until("they have gone", || node.process_count() <= processes);
+    }
+}
+
+/// One after the other, without waiting for an answer.
+fn flood(addr: SocketAddr, said: &[u8]) {
+    for _ in 0..1500 {
+        // Where the machine has no port left, a moment later it has.
+        if let Ok(mut stream) = TcpStream::connect(addr) {
+            // It may have been closed already.
+            let _ = stream.write_all(said);
+        }
+    }
 }

@@ -2,8 +2,8 @@
 //!
 //! A peer that has not proved itself costs a process and a frame, has a limited time, and
 //! is one of a limited number. At the limit a random one of them is dropped, so that who
-//! opens many and stays silent shuts nobody out. How often an address may begin is limited, too
-//! (`accept_rate`).
+//! opens many and stays silent shuts nobody out; the next one is taken in when that one has ended.
+//! How often an address may begin is limited, too (`accept_rate`).
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fika_runtime::{
-    ExitReason, NodeName, Pid, exit_process, link, self_pid, sleep, spawn, timeout,
+    Down, ExitReason, NodeName, Pid, exit_process, link, monitor, self_pid, sleep, spawn, timeout,
+    yield_now,
 };
 use parking_lot::Mutex;
 
@@ -55,15 +56,16 @@ pub(super) async fn accept(net: Arc<Net>, listener: Acceptor) {
             Ok(stream) => {
                 accepted += 1;
                 let ip = stream.peer_addr().ip();
-                if !half_open.1.lock().admits(ip, net.env.now()) {
-                    // It is closed at once; that is cheaper than whatever it could want.
-                    continue;
+                // Otherwise it is closed at once; that is cheaper than whatever it could want.
+                if half_open.1.lock().admits(ip, net.env.now()) {
+                    half_open.make_room(&net, ip).await;
+                    // It is listed before it runs: many may be accepted before one does.
+                    let listed = half_open.list(accepted, ip);
+                    let pid = spawn(serve(net.clone(), listed, stream));
+                    half_open.found(accepted, pid);
                 }
-                half_open.make_room(&net, ip);
-                // It is listed before it runs: many may be accepted before one does.
-                let listed = half_open.list(accepted, ip);
-                let pid = spawn(serve(net.clone(), listed, stream));
-                half_open.found(accepted, pid);
+                // While connections pour in, there is no other point at which others run.
+                yield_now().await;
             }
             Err(error) => {
                 net.logs.not_accepted.line(net.env.now(), |left_out| {
@@ -88,21 +90,26 @@ impl HalfOpen {
         }
     }
 
-    /// At a limit, drops a random handshake.
-    fn make_room(&self, net: &Net, from: IpAddr) {
-        let mut all = self.0.lock();
-        let candidates = crowd(&all, from);
-        if candidates.is_empty() {
-            return;
-        }
-        let victim = all.remove(&candidates[net.env.random() as usize % candidates.len()]);
-        drop(all);
+    /// At a limit, drops a random handshake, and waits until its process has ended: many that
+    /// were dropped and have not run yet would be as much of a burden as those under way.
+    async fn make_room(&self, net: &Net, from: IpAddr) {
+        let Some(victim) = self.choose(net, from) else { return };
         net.logs.crowded.line(net.env.now(), |left_out| {
             tracing::warn!(%from, left_out, "too many handshakes at the same time: one is dropped");
         });
-        if let Some(pid) = victim.and_then(|handshake| handshake.pid) {
-            exit_process(pid, ExitReason::Kill);
+        let ended = monitor(victim);
+        exit_process(victim, ExitReason::Kill);
+        fika_macros::receive! { Down { monitor, .. } if monitor == ended => {} }
+    }
+
+    /// A random one of those of which one has to go, if one has to.
+    fn choose(&self, net: &Net, from: IpAddr) -> Option<Pid> {
+        let mut all = self.0.lock();
+        let candidates = crowd(&all, from);
+        if candidates.is_empty() {
+            return None;
         }
+        all.remove(&candidates[net.env.random() as usize % candidates.len()])?.pid
     }
 }
 
