@@ -26,12 +26,12 @@ use crate::{AutoConnect, MailboxLimit, Node, NodeBuilder, NodeName, NodeNameErro
 pub struct NodeArgs {
     /// Long name of the node: alive@host, where the host has a dot or is an address;
     /// undefined@host to be named by the first node that it connects to
-    #[arg(long, value_name = "ALIVE@HOST", conflicts_with = "sname")]
+    #[arg(long, value_name = "ALIVE@HOST", value_parser = long_name, conflicts_with = "sname")]
     pub name: Option<String>,
 
     /// Short name of the node: alive, or alive@host with a host without a dot; undefined to
     /// be named by the first node that it connects to
-    #[arg(long, value_name = "ALIVE")]
+    #[arg(long, value_name = "ALIVE", value_parser = short_name)]
     pub sname: Option<String>,
 
     /// File with the cookie, readable by its owner only [default: ~/.fika.cookie]
@@ -112,8 +112,7 @@ pub struct NodeArgs {
 }
 
 impl NodeArgs {
-    /// The settings that these options say. A name that is none is found out by
-    /// [`NodeBuilder::build`].
+    /// The settings that these options say.
     pub fn builder(&self) -> NodeBuilder {
         let mut builder = Node::builder().hidden(self.hidden);
         if let Some(name) = self.full_name() {
@@ -178,6 +177,24 @@ impl NodeArgs {
             (None, Some(sname)) => Some(format!("{sname}@{}", short_host())),
             (None, None) => None,
         }
+    }
+}
+
+/// As it is, if it is one.
+fn long_name(text: &str) -> Result<String, String> {
+    let name: NodeName = text.parse().map_err(|error: NodeNameError| error.to_string())?;
+    match name.is_long() {
+        true => Ok(text.to_owned()),
+        false => Err("the host of a long name has a dot or is an address".into()),
+    }
+}
+
+fn short_name(text: &str) -> Result<String, String> {
+    let whole = if text.contains('@') { text.to_owned() } else { format!("{text}@localhost") };
+    let name: NodeName = whole.parse().map_err(|error: NodeNameError| error.to_string())?;
+    match name.is_long() {
+        true => Err("the host of a short name has no dot and is no address".into()),
+        false => Ok(text.to_owned()),
     }
 }
 
