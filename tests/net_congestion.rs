@@ -1,6 +1,7 @@
 //! Connections that are congested: who is held up, who is not, and how it ends (BUSY-1 to
 //! BUSY-4, BUSY-9). OTP's own cases are in `otp/`.
 
+#[macro_use]
 mod support;
 
 use fika::prelude::*;
@@ -258,4 +259,212 @@ async fn valve_opens_when_suspended(who: Pid, valve: Valve) {
         yield_now().await;
     }
     valve.open();
+}
+
+/// What a process sends in [`each_kind_of_signal_holds_its_sender_up`].
+const KINDS: [&str; 10] = [
+    "message",
+    "message to a name",
+    "message to an alias",
+    "exit",
+    "link",
+    "unlink",
+    "monitor",
+    "demonitor",
+    "group leader",
+    "request to spawn",
+];
+
+/// Says when it is ready, then does this when it is told to, and says when it goes on.
+async fn acts(kind: &'static str, far: [Pid; 2], named: (&str, String), alias: Reference, me: Pid) {
+    trap_exit(true);
+    let [tied, other] = far;
+    link(tied);
+    let watch = monitor(tied);
+    assert_answers(tied, 1).await;
+    send(me, kind.to_owned());
+    receive! { (): () => {} }
+    let ask = || support::Ask { from: self_pid(), n: 2 };
+    match kind {
+        "message" => send(other, ask()),
+        "message to a name" => send((named.0, &*named.1), ask()),
+        "message to an alias" => send(alias, ask()),
+        "exit" => exit_process(other, ExitReason::Normal),
+        "link" => link(other),
+        "unlink" => unlink(tied),
+        "monitor" => drop(monitor(other)),
+        "demonitor" => assert!(demonitor(watch)),
+        "group leader" => fika::set_group_leader(self_pid(), other),
+        "request to spawn" => {
+            spawn_request_on(&named.1, SpawnOpts::new(), answerer());
+        }
+        other => panic!("no {other}"),
+    }
+    yield_now().await;
+    send(me, kind.to_owned());
+    receive! { (): () => {} }
+}
+
+/// BUSY-1: whatever it is that a process sends over a congested connection, it waits for it, and
+/// goes on when there is room.
+#[test]
+fn each_kind_of_signal_holds_its_sender_up() {
+    let World { place, here, there, valve } = World::new();
+    let taker = there.spawn(sink()).unwrap();
+    let far = [(); 2].map(|()| there.spawn(answerer()).unwrap());
+    let node = place.name("there");
+    here.block_on(async move {
+        watch().await;
+        let me = self_pid();
+        let with_alias = there.spawn(async move {
+            send(me, alias());
+            answerer().await;
+        });
+        let to = next!(Reference);
+        spawn_on(&node, support::named_answerer("named".into(), me)).await;
+        next!(support::Answer);
+        let actors = KINDS.map(|kind| {
+            let named = ("named", node.clone());
+            spawn(acts(kind, far, named, to, me))
+        });
+        for _ in KINDS {
+            next!(String);
+        }
+        valve.close();
+        busy(spawn(filler(taker))).await;
+        for (actor, kind) in actors.iter().zip(KINDS) {
+            send(*actor, ());
+            println!("{kind}");
+            busy(*actor).await;
+            assert_eq!(info::status(*actor).await, Some(Status::Suspended), "{kind}");
+        }
+        none!(String);
+        valve.open();
+        let mut gone_on: Vec<_> = Vec::new();
+        for _ in KINDS {
+            gone_on.push(next!(String));
+        }
+        gone_on.sort();
+        let mut all = KINDS.map(str::to_owned);
+        all.sort();
+        assert_eq!(gone_on, all);
+        with_alias.unwrap();
+    });
+}
+
+/// Tells that it is there, and how it is told to end.
+#[remote]
+async fn reports(to: Pid) {
+    trap_exit(true);
+    send(to, ());
+    receive! { Exit { from, reason } => send(to, (from, reason)) }
+}
+
+/// BUSY-5, SPAWN-6: who is spawned from a node to which there is no room is there at once, and the
+/// answers come when there is room, all of them.
+#[test]
+fn replies_to_requests_to_spawn_are_not_lost() {
+    const REQUESTS: usize = 100;
+    let World { place, here, there, valve } = World::new();
+    let taker = there.spawn(sink()).unwrap();
+    let node = place.name("here");
+    here.block_on(async move {
+        watch().await;
+        let me = self_pid();
+        connect_node(place.name("there")).await;
+        valve.close();
+        busy(spawn(filler(taker))).await;
+        let (answered, answers) = std::sync::mpsc::channel();
+        there.spawn(async move {
+            let asks = |_| spawn_request_on(&node, SpawnOpts::new().monitor(), reports(me));
+            let asked: Vec<Reference> = (0..REQUESTS).map(asks).collect();
+            for request in asked {
+                receive! {
+                    SpawnReply { reference, result } if reference == request => {
+                        exit_process(result.unwrap(), ExitReason::Kill);
+                        answered.send(()).unwrap();
+                    }
+                    after LIMIT => panic!("no answer"),
+                }
+                assert_eq!(down(request).await, ExitReason::Killed);
+            }
+            answered.send(()).unwrap();
+        });
+        for _ in 0..REQUESTS {
+            next!(());
+        }
+        assert!(answers.try_recv().is_err(), "there is no room for an answer");
+        valve.open();
+        for _ in 0..=REQUESTS {
+            answers.recv_timeout(LIMIT).expect("all are answered");
+        }
+    });
+}
+
+/// SPAWN-7: the connection is lost while the answer waits for room: who has asked is told so, and
+/// the child, which is there and is linked, as well.
+#[test]
+fn a_child_whose_answer_is_lost() {
+    let World { place, here, there, valve } = World::new();
+    let taker = there.spawn(sink()).unwrap();
+    let node = place.name("here");
+    here.block_on(async move {
+        watch().await;
+        let (me, name) = (self_pid(), place.name("there"));
+        connect_node(&name).await;
+        valve.close();
+        busy(spawn(filler(taker))).await;
+        let (told, tells) = std::sync::mpsc::channel();
+        let parent = there.spawn(async move {
+            trap_exit(true);
+            let asked = spawn_request_on(&node, SpawnOpts::new().link().monitor(), reports(me));
+            let result = receive! {
+                SpawnReply { reference, result } if reference == asked => result,
+                after LIMIT => panic!("no answer"),
+            };
+            none!(Exit);
+            none!(Down);
+            told.send(result).unwrap();
+        });
+        next!(());
+        assert_eq!(disconnect_node(&name).await, Some(true));
+        assert_eq!(next!((Pid, ExitReason)), (parent.unwrap(), ExitReason::Noconnection));
+        let result = tells.recv_timeout(LIMIT).unwrap();
+        assert_eq!(result, Err(fika::SpawnError::Noconnection));
+    });
+}
+
+/// SPAWN-4, PROC-10: a node that is full says so, and has room again when somebody ends.
+#[test]
+fn a_node_that_is_full() {
+    const PROCESSES: usize = 64;
+    let place = Place::new();
+    let there = TestNode::of(place.builder("there").process_limit(PROCESSES));
+    let name = place.name("there");
+    place.node("here").block_on(async move {
+        trap_exit(true);
+        let first = spawn_on(&name, answerer()).await;
+        assert_answers(first, 1).await;
+        let mut more = Vec::new();
+        while let Some(pid) = there.spawn(answerer()) {
+            more.push(pid);
+        }
+        for _ in 0..10 {
+            assert_eq!(
+                fika::spawn_on_with(&name, answerer()).await,
+                Err(fika::SpawnError::SystemLimit)
+            );
+            let none = spawn_link_on(&name, answerer()).await;
+            assert_eq!(support::exit_of(none).await, ExitReason::SystemLimit);
+            let (_, end) = spawn_monitor_on(&name, answerer()).await;
+            assert_eq!(down(end).await, ExitReason::SystemLimit);
+        }
+        assert_eq!(there.process_count(), PROCESSES, "nothing is left of them");
+        let (gone, end) = (more[0], monitor(more[0]));
+        send(gone, support::EndWith(ExitReason::Normal));
+        assert_eq!(down(end).await, ExitReason::Normal);
+        let again = spawn_on(&name, answerer()).await;
+        assert_answers(again, 2).await;
+        none!(Exit);
+    });
 }

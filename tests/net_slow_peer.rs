@@ -40,8 +40,11 @@ async fn taker(to: Pid) {
     send(to, taken);
 }
 
-/// The peer does not read for this long, many times the time in which its senders are held up.
-const STALL: Duration = Duration::from_secs(2);
+/// The peer does not read for this long: many times the time in which its senders are held up, or
+/// a minute where the environment has `FIKA_LONG`.
+fn stall() -> Duration {
+    secs(support::times(2, 60))
+}
 
 /// Round trips of which the slowest in a hundred counts.
 const WINDOW: usize = 500;
@@ -91,9 +94,10 @@ fn a_peer_that_does_not_read() {
 /// How long round trips with another peer take, at first and while the slow one is slow.
 fn attempt() -> ([Duration; 2], [Duration; 2]) {
     let (place, valve) = (Place::new(), Valve::new(Stops::Reads));
-    let here = place.node("here");
-    let slow = TestNode::of(valve.on(place.builder("slow")));
-    let quick = place.node("quick");
+    // Who does not read hears no ticks, and is not to give up the other for that.
+    let builder = |alive| place.builder(alive).net_ticktime(10 * stall());
+    let [here, quick] = ["here", "quick"].map(|alive| TestNode::of(builder(alive)));
+    let slow = TestNode::of(valve.on(builder("slow")));
     let answers = quick.spawn(answerer()).unwrap();
     let takes = slow.clone();
     here.block_on(async move {
@@ -133,7 +137,7 @@ fn attempt() -> ([Duration; 2], [Duration; 2]) {
         let mut most = 0;
         let stalls = || {
             most = most.max(counting::live() - before);
-            clock.elapsed() < STALL
+            clock.elapsed() < stall()
         };
         let beside = round_trips(answers, stalls).await;
         assert!(most <= GROWTH_BYTES, "{most} bytes");

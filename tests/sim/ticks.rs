@@ -2,6 +2,7 @@
 
 use fika::prelude::*;
 use fika::sim::{Failure, Reads, Sim, SimNode, seeds};
+use fika::{BusyDist, SystemMonitor, system_monitor};
 
 /// How many seeds each scenario runs.
 const SEEDS: u64 = if cfg!(debug_assertions) { 5 } else { 500 };
@@ -14,6 +15,14 @@ const INTERVAL: Duration = secs(2);
 const BULK_BYTES: usize = 8 << 10;
 const BULKS: usize = 20;
 const BANDWIDTH: u64 = 20_000;
+
+/// So much may wait before senders are suspended; a network that takes longer than a ticktime for
+/// it, and what its senders send.
+const OUTPUT_BYTES: usize = 64 << 10;
+const NARROW: u64 = 4_000;
+const SENDERS: usize = 4;
+/// More than a socket takes besides.
+const SENT_BYTES: usize = 200 << 10;
 
 /// The other's `nodedown` is wrong from now on.
 #[derive(Message, Serialize, Deserialize)]
@@ -32,7 +41,10 @@ fn pair(seed: u64) -> Result<(Sim, [SimNode; 2]), Failure> {
             network.reads = Reads::Pieces;
         }
     });
-    sim.configure(|config| config.ticktime = TICKTIME);
+    sim.configure(|config| {
+        config.ticktime = TICKTIME;
+        (config.output_low_bytes, config.output_high_bytes) = (OUTPUT_BYTES / 2, OUTPUT_BYTES);
+    });
     let checks = sim.checks();
     let app = move || {
         let checks = checks.clone();
@@ -98,6 +110,44 @@ fn whoever_lives_is_not_given_up() {
             sim.run_for(secs(4));
         }
         sim.run_for(3 * TICKTIME);
+        sim.finish()
+    });
+}
+
+/// TICK-6: the output is congested for many ticktimes, and neither end gives the other one up.
+#[test]
+fn a_congested_connection_is_kept() {
+    seeds(0..SEEDS, |seed| {
+        let (mut sim, [a, b]) = pair(seed)?;
+        for node in [a, b] {
+            sim.send(node, "watch", Steady);
+        }
+        sim.change_network(|network| network.bandwidth = NARROW);
+        let to = sim.name(b).clone();
+        sim.spawn(a, async move {
+            register("senders", self_pid()).expect("a node has one");
+            system_monitor(SystemMonitor::new(self_pid()).busy_dist());
+            let send_all = move |bytes: usize| {
+                let to = to.clone();
+                spawn_monitor(async move {
+                    for _ in 0..SENT_BYTES / bytes {
+                        send(("watch", &to), Bulk("x".repeat(bytes)));
+                        sleep(millis(1)).await;
+                    }
+                })
+            };
+            // In one piece, or in several.
+            let bytes = if seed.is_multiple_of(2) { BULK_BYTES } else { 3 * OUTPUT_BYTES / 2 };
+            let senders: Vec<_> = (0..SENDERS).map(|_| send_all(bytes)).collect();
+            for (sender, _) in senders {
+                receive! { BusyDist { pid, .. } if pid == sender => {} }
+            }
+        });
+        sim.run_for(10 * TICKTIME);
+        let is_congested = sim.runtime(a).is_some_and(|of| of.whereis("senders").is_none());
+        sim.check(is_congested, "all senders were suspended")?;
+        sim.change_network(|network| network.bandwidth = 1_000 * BANDWIDTH);
+        sim.run_for(5 * TICKTIME);
         sim.finish()
     });
 }
