@@ -489,6 +489,11 @@ impl Node {
         self.0.receive(target, signal)
     }
 
+    /// Takes in a message of another node to a process of this one.
+    pub fn receive_message(&self, to: Pid, message: Envelope) {
+        self.0.deliver_envelope(to, message);
+    }
+
     /// Takes in a request to spawn, and answers it; the new process, if there is one.
     pub fn receive_spawn(&self, request: SpawnRequest) -> Option<Pid> {
         self.0.receive_spawn(request)

@@ -4,7 +4,7 @@ use std::io::{self, IoSliceMut};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use fika_runtime::{Node, NodeDownReason, Signal};
+use fika_runtime::{Envelope, Node, NodeDownReason, NodeId, Pid, Signal, Target};
 use parking_lot::Mutex;
 
 use super::channel::Channel;
@@ -12,7 +12,7 @@ use super::handler::admit;
 use super::net::Net;
 use super::net_kernel::Command;
 use crate::io::Stream;
-use crate::proto::connection::{Event, Receiving};
+use crate::proto::connection::{Event, Events, Receiving};
 
 /// What is read in one system call.
 const READ_BYTES: usize = 64 << 10;
@@ -31,16 +31,9 @@ pub(super) struct Reading {
     early: Vec<u8>,
 }
 
-/// What a thread reads with.
-pub(super) struct Buffer {
-    bytes: Box<[u8]>,
-    /// What was read and is not routed yet.
-    events: Vec<Event>,
-}
-
-/// The buffers that nobody uses.
+/// The buffers that nobody reads with now.
 #[derive(Default)]
-pub(super) struct Buffers(Mutex<Vec<Buffer>>);
+pub(super) struct Buffers(Mutex<Vec<Box<[u8]>>>);
 
 /// What there is to do after a read.
 enum Then {
@@ -53,12 +46,12 @@ enum Then {
 }
 
 impl Buffers {
-    fn take(&self) -> Buffer {
+    fn take(&self) -> Box<[u8]> {
         let kept = self.0.lock().pop();
-        kept.unwrap_or_else(|| Buffer { bytes: vec![0; READ_BYTES].into(), events: Vec::new() })
+        kept.unwrap_or_else(|| vec![0; READ_BYTES].into())
     }
 
-    fn give_back(&self, buffer: Buffer) {
+    fn give_back(&self, buffer: Box<[u8]>) {
         let mut kept = self.0.lock();
         if kept.len() < BUFFERS_KEPT {
             kept.push(buffer);
@@ -71,10 +64,14 @@ impl Reading {
         Reading { receiving, stream, early: early.to_vec() }
     }
 
-    /// Reads once, and takes in what it was. `is_open`: a read that is not full has read all
-    /// that there was.
-    fn once(&mut self, buffer: &mut Buffer, is_open: bool) -> Result<Then, String> {
-        let Buffer { bytes, events } = buffer;
+    /// Reads once, and routes what it was. `is_open`: a read that is not full has read all that
+    /// there was.
+    fn once(
+        &mut self,
+        bytes: &mut [u8],
+        events: &mut Router<'_>,
+        is_open: bool,
+    ) -> Result<Then, String> {
         if !self.early.is_empty() {
             let early = std::mem::take(&mut self.early);
             self.receiving.handle(&early, events).map_err(|error| error.to_string())?;
@@ -112,6 +109,35 @@ impl Reading {
     }
 }
 
+/// Where what comes goes to.
+struct Router<'a> {
+    channel: &'a Channel,
+    net: &'a Net,
+    node: &'a Node,
+}
+
+impl Events for Router<'_> {
+    #[inline]
+    fn message(&mut self, to: Pid, message: Envelope) {
+        // A handler has no word in what goes to a process.
+        let message = Signal::Message(message);
+        self.channel.observed.tell(|observer| {
+            observer.received(self.channel.id(), &Target::Pid(to), &message);
+        });
+        if let Signal::Message(message) = message {
+            self.node.receive_message(to, message);
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.channel.route(self.net, self.node, event);
+    }
+
+    fn named(&mut self, node: NodeId) {
+        self.net.know(&node.name());
+    }
+}
+
 impl Channel {
     /// Reads what is there, and routes it. `is_open`: the network has told that something is
     /// there, and that the connection has not ended. True if more may be there, which is read
@@ -124,13 +150,12 @@ impl Channel {
             return false;
         }
         let mut buffer = net.buffers.take();
+        let mut router = Router { channel: self, net: &net, node: &node };
         let mut then = Then::More;
         for _ in 0..READS_IN_A_ROW {
             let Some(open) = &mut *reading else { break };
-            let read = open.once(&mut buffer, is_open);
+            let read = open.once(&mut buffer, &mut router, is_open);
             self.received.store(open.receiving.bytes(), Ordering::Relaxed);
-            open.receiving.take_named().for_each(|node| net.know(&node.name()));
-            buffer.events.drain(..).for_each(|event| self.route(&net, &node, event));
             then = read.unwrap_or_else(|error| {
                 net.log_misbehaved(&self.peer, &error);
                 self.observed.tell(|observer| observer.misbehaved(self.id(), &error));

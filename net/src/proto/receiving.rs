@@ -6,11 +6,9 @@
 //!
 //! What a peer sends can end the connection, and nothing else.
 
-use fika_runtime::NodeId;
-
 use super::assembly::Assembly;
 use super::connection::Config;
-use super::control::{Decoded, Decoder, Event, Large, PIECE_HEAD_BYTES};
+use super::control::{Decoded, Decoder, Events, Large, PIECE_HEAD_BYTES};
 use super::error::ProtocolError;
 use super::frame::{Frame, HEADER_BYTES};
 use super::limits::DIRECT_BYTES_MIN;
@@ -20,8 +18,7 @@ use super::limits::DIRECT_BYTES_MIN;
 /// - **Getters**: [`bytes`](Self::bytes).
 /// - **Inputs**: [`handle`](Self::handle), or [`direct`](Self::direct) and then
 ///   [`handle_direct`](Self::handle_direct), beginning with what the handshake has left over.
-/// - **Outputs**: the events that these append. They are to be used also when an error follows.
-///   The nodes in them are among those that [`take_named`](Self::take_named) gives.
+/// - **Outputs**: the events that these hand on, also when an error follows.
 pub(crate) struct Receiving {
     decoder: Decoder,
     assembly: Assembly,
@@ -55,18 +52,13 @@ impl Receiving {
         self.bytes
     }
 
-    /// The nodes that the peer has named for the first time since the last call.
-    pub(crate) fn take_named(&mut self) -> std::vec::Drain<'_, NodeId> {
-        self.decoder.take_named()
-    }
-
     /// How many bytes are kept of what is not whole yet.
     #[cfg(feature = "fuzzing")]
     pub(crate) fn kept_bytes(&self) -> usize {
         self.partial.len() + self.assembly.kept_bytes()
     }
 
-    /// Takes in bytes that have arrived, and appends what they say.
+    /// Takes in bytes that have arrived, and hands on what they say.
     ///
     /// # Errors
     /// When they are wrong: the connection is to be closed. Every later call gives the same
@@ -74,7 +66,7 @@ impl Receiving {
     pub(crate) fn handle(
         &mut self,
         bytes: &[u8],
-        events: &mut Vec<Event>,
+        events: &mut impl Events,
     ) -> Result<(), ProtocolError> {
         self.bytes += bytes.len() as u64;
         self.unless_failed(|this| this.frames(bytes, events))
@@ -99,7 +91,7 @@ impl Receiving {
     pub(crate) fn handle_direct(
         &mut self,
         count: usize,
-        events: &mut Vec<Event>,
+        events: &mut impl Events,
     ) -> Result<(), ProtocolError> {
         self.bytes += count as u64;
         self.trickles = count < DIRECT_BYTES_MIN;
@@ -123,7 +115,7 @@ impl Receiving {
         result
     }
 
-    fn frames(&mut self, mut bytes: &[u8], events: &mut Vec<Event>) -> Result<(), ProtocolError> {
+    fn frames(&mut self, mut bytes: &[u8], events: &mut impl Events) -> Result<(), ProtocolError> {
         while !bytes.is_empty() {
             if let Some((sequence, rest)) = self.piece {
                 let count = rest.min(bytes.len());
@@ -145,7 +137,7 @@ impl Receiving {
     fn in_place<'a>(
         &mut self,
         bytes: &'a [u8],
-        events: &mut Vec<Event>,
+        events: &mut impl Events,
     ) -> Result<&'a [u8], ProtocolError> {
         let Some(frame) = Frame::at(bytes)? else {
             self.partial.extend_from_slice(bytes);
@@ -163,7 +155,7 @@ impl Receiving {
     fn complete<'a>(
         &mut self,
         bytes: &'a [u8],
-        events: &mut Vec<Event>,
+        events: &mut impl Events,
     ) -> Result<&'a [u8], ProtocolError> {
         let Some(frame) = Frame::at(&self.partial)? else {
             let count = (HEADER_BYTES - self.partial.len()).min(bytes.len());
@@ -218,7 +210,7 @@ impl Receiving {
     }
 
     /// A whole frame, or a tick.
-    fn frame(&mut self, body: &[u8], events: &mut Vec<Event>) -> Result<(), ProtocolError> {
+    fn frame(&mut self, body: &[u8], events: &mut impl Events) -> Result<(), ProtocolError> {
         if body.is_empty() {
             return Ok(());
         }
@@ -231,18 +223,25 @@ impl Receiving {
             Decoded::Piece { sequence, at } => {
                 let bytes = &body[at..];
                 self.assembly.expect(sequence, bytes.len())?.extend_from_slice(bytes);
-                events.extend(self.assembly.finish(sequence)?);
+                self.finish(sequence, events)?;
             }
         }
         Ok(())
     }
 
     /// So many bytes of the piece that is coming have come.
-    fn come(&mut self, count: usize, events: &mut Vec<Event>) -> Result<(), ProtocolError> {
+    fn come(&mut self, count: usize, events: &mut impl Events) -> Result<(), ProtocolError> {
         let Some((sequence, rest)) = self.piece else { return Ok(()) };
         let rest = rest - count;
         self.piece = (rest > 0).then_some((sequence, rest));
-        events.extend(self.assembly.finish(sequence)?);
+        self.finish(sequence, events)
+    }
+
+    /// Hands a message in pieces on, if it is whole now.
+    fn finish(&mut self, sequence: u8, events: &mut impl Events) -> Result<(), ProtocolError> {
+        if let Some(event) = self.assembly.finish(sequence)? {
+            events.event(event);
+        }
         Ok(())
     }
 }

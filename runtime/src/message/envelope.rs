@@ -166,6 +166,22 @@ impl Envelope {
         Node::boxed(encoded, &ENCODED).into()
     }
 
+    /// The same for one that `fill` completes where it stays.
+    ///
+    /// # Errors
+    /// Those of `fill`.
+    #[doc(hidden)]
+    #[inline]
+    pub fn encoded_with<E>(
+        encoded: Encoded,
+        fill: impl FnOnce(&mut Encoded) -> Result<(), E>,
+    ) -> Result<Envelope, E> {
+        let mut node = Node::boxed(encoded, &ENCODED);
+        fill(&mut node.body)?;
+        Ok(node.into())
+    }
+
+    #[inline]
     pub(crate) fn signal(signal: Signal) -> Envelope {
         match signal {
             Signal::Message(envelope) => envelope,

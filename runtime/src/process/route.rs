@@ -277,7 +277,7 @@ impl Inner {
     }
 
     /// The same, for a signal in its envelope.
-    fn deliver_envelope(&self, to: Pid, mut envelope: Envelope) {
+    pub(crate) fn deliver_envelope(&self, to: Pid, mut envelope: Envelope) {
         debug_assert_eq!(to.node(), self.id);
         if envelope.is_message() {
             self.observed.tell(|observer| observer.message(to, &envelope));

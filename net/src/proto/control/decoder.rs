@@ -13,6 +13,7 @@ use fika_runtime::{
     Reference, Signal, SpawnError, SpawnRequest, Target, WireType,
 };
 
+use super::event::{Event, Events};
 use super::{
     DEFINE_NAME, DEFINE_NODE, DEFINE_TYPE, DEMONITOR, DOWN, EXIT, GROUP_LEADER, LARGE, LINK,
     MESSAGE, MONITOR, PIECE, SIGNALS, SPAWN, SPAWN_ERRORS, SPAWN_LINK, SPAWN_MONITOR,
@@ -31,20 +32,6 @@ const SEQUENCE: &str = "the sequence of a message in pieces";
 
 /// The kind and the sequence of a piece.
 pub(crate) const PIECE_HEAD_BYTES: usize = 2;
-
-/// What a peer asks of this node.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// A signal for a process or a name of this node.
-    Signal {
-        /// Whom it is for.
-        target: Target,
-        /// The signal.
-        signal: Signal,
-    },
-    /// A request to spawn, which is much larger than what most events are.
-    Spawn(Box<SpawnRequest>),
-}
 
 /// What one frame says beside events.
 pub(crate) enum Decoded {
@@ -91,8 +78,6 @@ pub(crate) struct Decoder {
     types: ReceiveCache<Arc<WireType>>,
     /// Every node that the peer has defined on this connection, for the limit on them.
     seen: HashSet<NodeId>,
-    /// Those of them that nobody has asked for yet.
-    named: Vec<NodeId>,
 }
 
 impl Decoder {
@@ -104,13 +89,7 @@ impl Decoder {
             names: ReceiveCache::new("name", [], NAME_NUMBERS_MAX),
             types: ReceiveCache::new("message type", [], TYPE_NUMBERS_MAX),
             seen: HashSet::new(),
-            named: Vec::new(),
         }
-    }
-
-    /// The nodes that the peer has named for the first time since the last call.
-    pub(crate) fn take_named(&mut self) -> std::vec::Drain<'_, NodeId> {
-        self.named.drain(..)
     }
 
     /// The sequence of the piece that a frame's body is which begins like this, if it is one.
@@ -121,16 +100,16 @@ impl Decoder {
         }
     }
 
-    /// Handles one frame, and appends the event that it is.
+    /// Handles one frame, and hands on the event that it is.
     pub(crate) fn frame(
         &mut self,
         body: &[u8],
-        events: &mut Vec<Event>,
+        events: &mut impl Events,
     ) -> Result<Decoded, ProtocolError> {
         let mut reader = Reader::new(body);
         let kind = reader.u8("the kind of a frame")?;
         match kind {
-            DEFINE_NODE => self.define_node(reader)?,
+            DEFINE_NODE => self.define_node(reader, events)?,
             DEFINE_NAME => self.define_name(reader)?,
             DEFINE_TYPE => self.define_type(reader)?,
             LARGE => return self.large(reader).map(|large| Decoded::Large(large.into())),
@@ -142,18 +121,18 @@ impl Decoder {
         Ok(Decoded::Nothing)
     }
 
-    /// Appends what is neither a definition nor in pieces.
+    /// Hands on what is neither a definition nor in pieces.
     #[inline]
     fn event(
         &mut self,
         kind: u8,
         reader: Reader<'_>,
         bytes: Bytes<'_>,
-        events: &mut Vec<Event>,
+        events: &mut impl Events,
     ) -> Result<(), ProtocolError> {
         if kind == SPAWN {
             let request = self.spawn(reader, bytes)?;
-            events.push(Event::Spawn(request.into()));
+            events.event(Event::Spawn(request.into()));
             return Ok(());
         }
         self.signal(kind, reader, bytes, events)
@@ -177,7 +156,11 @@ impl Decoder {
         Ok(Large { sequence, total, nodes, event })
     }
 
-    fn define_node(&mut self, mut reader: Reader<'_>) -> Result<(), ProtocolError> {
+    fn define_node(
+        &mut self,
+        mut reader: Reader<'_>,
+        events: &mut impl Events,
+    ) -> Result<(), ProtocolError> {
         let number = reader.var_u32("the number of a node")?;
         let creation = Creation(reader.u32("a creation")?);
         let name = reader.text("the name of a node", NODE_NAME_BYTES_MAX)?;
@@ -185,7 +168,7 @@ impl Decoder {
         let name: NodeName = name.parse().map_err(InvalidMessage::BadNodeName)?;
         let node = NodeId::of(&name, creation);
         if self.seen.insert(node) {
-            self.named.push(node);
+            events.named(node);
         }
         if self.seen.len() > NODES_SEEN_MAX {
             return Err(PeerMisbehaved::TooManyNodes(NODES_SEEN_MAX).into());
@@ -240,16 +223,14 @@ impl Decoder {
         kind: u8,
         mut reader: Reader<'_>,
         bytes: Bytes<'_>,
-        events: &mut Vec<Event>,
+        events: &mut impl Events,
     ) -> Result<(), ProtocolError> {
         if kind == MESSAGE {
-            // What most frames are. Nothing is handed on that has just been put together in
-            // memory: to read that at once costs more than all the rest.
+            // What most frames are.
             let to = Pid::new(self.local, process(&mut reader)?);
             let message = self.message(&mut reader, bytes)?;
             reader.finish("a signal")?;
-            let (target, signal) = (Target::Pid(to), Signal::Message(message));
-            events.push(Event::Signal { target, signal });
+            events.message(to, message);
             return Ok(());
         }
         let r = &mut reader;
@@ -284,18 +265,19 @@ impl Decoder {
             return Err(InvalidMessage::UnknownValue { what, value: 1 }.into());
         }
         reader.finish("a signal")?;
-        events.push(Event::Signal { target, signal });
+        events.event(Event::Signal { target, signal });
         Ok(())
     }
 
     #[inline]
     fn message(&self, r: &mut Reader<'_>, bytes: Bytes<'_>) -> Result<Envelope, ProtocolError> {
-        // It is filled in where it stays: see `signal`.
-        let mut message = Envelope::encoded(self.head(r)?);
-        let encoded = message.as_encoded_mut().expect("it was just made");
-        let payload = self.payload(r, bytes, &mut encoded.nodes)?;
-        encoded.bytes = bytes::Bytes::copy_from_slice(payload);
-        Ok(message)
+        // It is filled in where it stays: to read at once what was just put together in memory
+        // costs more than all the rest.
+        Envelope::encoded_with(self.head(r)?, |encoded| {
+            let payload = self.payload(r, bytes, &mut encoded.nodes)?;
+            encoded.bytes = bytes::Bytes::copy_from_slice(payload);
+            Ok(())
+        })
     }
 
     fn link(&mut self, r: &mut Reader<'_>) -> Result<Signal, ProtocolError> {
@@ -442,44 +424,7 @@ impl Decoder {
     }
 }
 
-impl Event {
-    /// Gives an event the payload that it lacks.
-    pub(crate) fn complete(
-        self,
-        payload: Vec<u8>,
-        nodes: NodeList,
-    ) -> Result<Event, ProtocolError> {
-        let fill = |encoded: &mut Encoded, payload: Vec<u8>, nodes: NodeList| {
-            encoded.bytes = payload.into();
-            encoded.nodes = nodes;
-        };
-        let (target, signal) = match self {
-            Event::Spawn(mut request) => {
-                fill(&mut request.args, payload, nodes);
-                return Ok(Event::Spawn(request));
-            }
-            Event::Signal { target, signal } => (target, signal),
-        };
-        let signal = match signal {
-            Signal::Exit { from, by_link, .. } => {
-                Signal::Exit { from, by_link, reason: reason(&payload, &nodes)? }
-            }
-            Signal::Down { from, reference, .. } => {
-                Signal::Down { from, reference, reason: reason(&payload, &nodes)? }
-            }
-            Signal::Message(mut envelope) => {
-                if let Some(encoded) = envelope.as_encoded_mut() {
-                    fill(encoded, payload, nodes);
-                }
-                Signal::Message(envelope)
-            }
-            other => other,
-        };
-        Ok(Event::Signal { target, signal })
-    }
-}
-
-fn reason(payload: &[u8], nodes: &[NodeId]) -> Result<ExitReason, ProtocolError> {
+pub(super) fn reason(payload: &[u8], nodes: &[NodeId]) -> Result<ExitReason, ProtocolError> {
     let reason = decode_with_nodes(nodes, || decode_postcard(payload));
     Ok(reason.map_err(InvalidMessage::BadReason)?)
 }

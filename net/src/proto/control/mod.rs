@@ -37,11 +37,12 @@
 
 mod decoder;
 mod encoder;
+mod event;
 mod writer;
 
-pub(crate) use decoder::Event;
 pub(super) use decoder::{Decoded, Decoder, Large, PIECE_HEAD_BYTES};
 pub(super) use encoder::Encoder;
+pub(crate) use event::{Event, Events};
 
 use std::ops::RangeInclusive;
 
