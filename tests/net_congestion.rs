@@ -468,3 +468,31 @@ fn a_node_that_is_full() {
         none!(Exit);
     });
 }
+
+/// BUSY-1: so many bytes wait before senders are held up: by default, and where it is set.
+#[test]
+fn where_congestion_begins() {
+    for (set, high) in [(None, 1 << 20), (Some((64 << 10, 128 << 10)), 128 << 10)] {
+        let (place, valve) = (Place::new(), Valve::new(Stops::Writes));
+        let mut builder = valve.on(place.builder("here"));
+        if let Some((low, high)) = set {
+            builder = builder.output_bytes(low, high);
+        }
+        let here = TestNode::of(builder);
+        let taker = place.node("there");
+        let taker = taker.spawn(sink()).unwrap();
+        let name = place.name("there");
+        here.block_on(async move {
+            assert_eq!(connect_node(&name).await, Some(true));
+            valve.close();
+            let mut sent = 0;
+            while try_send(taker, (sent as u64, vec![7_u8; BYTES])).is_ok() {
+                sent += 1;
+            }
+            // The last one was the one too many.
+            let bytes = sent * BYTES;
+            assert!(bytes > high - 2 * BYTES && bytes <= high + BYTES, "{bytes} of {high}");
+            valve.open();
+        });
+    }
+}

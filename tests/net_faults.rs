@@ -321,9 +321,13 @@ fn a_frozen_peer() {
     let place = Place::new();
     let time = millis(400);
     let peer = place.os("peer").ticktime(time).start();
+    // One of whose log we know.
+    let seer = place.os("seer").ticktime(time).start();
     let here = TestNode::of(place.builder("here").net_ticktime(time));
-    let name = peer.name.clone();
+    let (name, seers) = (peer.name.clone(), seer.name.clone());
     let pid = here.block_on(async move {
+        spawn_on(&seers, reaches(name.clone(), self_pid())).await;
+        assert!(next!(bool));
         let pid = spawn_on(&name, answerer()).await;
         assert_answers(pid, 1).await;
         pid
@@ -341,10 +345,19 @@ fn a_frozen_peer() {
     peer.freeze();
     let seen = is_gone.recv_timeout(LIMIT).unwrap();
     assert_eq!(seen, (ExitReason::Noconnection, NodeDownReason::NetTickTimeout));
+    let line = "nothing was heard for the whole ticktime";
+    seer.await_log(line, 1);
     peer.thaw();
     // The process lives, and is reached by a new connection.
     here.block_on(async move { assert_answers(pid, 3).await });
     peer.await_log("nodedown", 1);
+    assert_eq!(seer.logged(line), 1, "{}", seer.log());
+}
+
+/// Says whether its node reaches another one.
+#[remote]
+async fn reaches(node: String, to: Pid) {
+    send(to, ping(node).await == PingAnswer::Pong);
 }
 
 /// EPMD-17: the node that had brought up the mapper is killed. The others register again,

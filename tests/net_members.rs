@@ -131,3 +131,48 @@ fn an_idle_member_is_small() {
     assert!(grown <= IDLE_BYTES * MEMBERS as isize, "{} bytes each", grown / MEMBERS as isize);
     drop(members);
 }
+
+/// BUSY-8: what has come of messages whose rest never comes goes with the connection, and nobody
+/// gets any of it.
+#[test]
+fn half_a_message_goes_with_its_connection() {
+    const SEQUENCES: u8 = 4;
+    const PIECES: usize = 32;
+    const COME_BYTES: isize = (SEQUENCES as isize * PIECES as isize) << 16;
+    let _alone = alone();
+    let place = Place::new();
+    let node = place.node("node");
+    let taker = node.spawn(async {
+        register("taker", self_pid()).expect("the name is free");
+        let mut taken = 0_u64;
+        loop {
+            receive! { from: Pid => send(from, taken), _ => taken += 1 }
+        }
+    });
+    until("it has its name", || node.whereis("taker") == taker);
+    for round in 0..3 {
+        let mut member = member(place, round);
+        until("it is up", || node.nodes().len() == 1);
+        let before = counting::live();
+        let head = |sequence| {
+            let length = (4_u32 << 20).to_be_bytes();
+            frame(&[&[0x04, sequence, 0x90, 0, 0, 0][..], &length].concat())
+        };
+        let piece = |n: usize| {
+            let sequence = (n % usize::from(SEQUENCES)) as u8;
+            frame(&[&[0x05, sequence][..], &[7; 64 << 10]].concat())
+        };
+        member.write(&frame(&[&b"\x02\0"[..], &text("taker")].concat()));
+        member.write(&frame(&[&[3, 0][..], &[0; 8], &text("t")].concat()));
+        (0..SEQUENCES).for_each(|sequence| member.write(&head(sequence)));
+        (0..PIECES * usize::from(SEQUENCES)).for_each(|n| member.write(&piece(n)));
+        until("they have come", || counting::live() - before >= COME_BYTES);
+        drop(member);
+        until("it has gone", || node.nodes().is_empty());
+        until("they have gone", || counting::live() - before < COME_BYTES / 16);
+    }
+    node.block_on(async move {
+        send("taker", self_pid());
+        receive! { n: u64 => assert_eq!(n, 0) }
+    });
+}
