@@ -127,6 +127,16 @@ pub(super) enum Sent {
     Gone(Box<Queued>),
 }
 
+/// Something was put into the output.
+#[derive(Clone, Copy)]
+pub(super) struct Put {
+    /// What waits there now: [`Channel::has_output`] is to be told, if it
+    /// [cares](Channel::is_to_know).
+    pub(super) bytes: usize,
+    /// That is more than is good.
+    pub(super) congested: bool,
+}
+
 impl Channel {
     pub(super) fn new(
         id: ConnectionId,
@@ -237,30 +247,36 @@ impl Channel {
         }
     }
 
-    /// Sends a message to a process of the node at the other end; says whether more waits now
-    /// than is good. None if it does not go out at once, and is to be sent in another way.
-    pub(super) fn send_message(
+    /// Puts a message to a process of the node at the other end into the output. None if it does
+    /// not go out at once, and is to be sent in another way.
+    ///
+    /// Nothing is written here, since the caller holds the table; see [`Put`].
+    pub(super) fn put_message(
         &self,
         sender: Option<Pid>,
         to: Pid,
         message: &Envelope,
         payload: &Payload,
-    ) -> Result<Option<bool>, SendError> {
+    ) -> Result<Option<Put>, SendError> {
+        payload.check(&self.limits)?;
         let mut state = self.state.lock();
         let Phase::Up(up) = &mut state.phase else { return Ok(None) };
-        let is_sent = up.node == to.node()
+        let is_put = up.node == to.node()
             && up.sending.send_message(sender, to.local(), message, payload)?;
-        Ok(is_sent.then(|| self.sent(state)))
+        Ok(is_put.then(|| self.put(state)))
     }
 
     /// Something was put into the output; true if more waits now than is good.
-    fn sent(&self, mut state: MutexGuard<'_, State>) -> bool {
-        let bytes = state.output_bytes();
-        self.observed.tell(|observer| observer.queued(self.id, bytes));
-        let congested = state.is_congested();
-        drop(state);
+    fn sent(&self, state: MutexGuard<'_, State>) -> bool {
+        let Put { bytes, congested } = self.put(state);
         self.has_output(bytes);
         congested
+    }
+
+    fn put(&self, mut state: MutexGuard<'_, State>) -> Put {
+        let bytes = state.output_bytes();
+        self.observed.tell(|observer| observer.queued(self.id, bytes));
+        Put { bytes, congested: state.is_congested() }
     }
 
     /// The handshake is over: what has waited goes out. Nothing is read before

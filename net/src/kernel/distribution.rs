@@ -386,21 +386,29 @@ impl Carrier for Distribution {
         to: Pid,
         message: Envelope,
     ) -> Result<Carried, EncodeError> {
-        let dest = RemoteDest::Pid(to);
-        let Some(channel) = self.table.up(to.node()) else {
-            return self.send(sender, dest, Signal::Message(message));
+        // It is encoded before the table is held. What fails, and what there is no connection for,
+        // goes the long way.
+        let Ok(payload) = Payload::message(&message) else {
+            return self.send(sender, RemoteDest::Pid(to), Signal::Message(message));
         };
-        let payload = match Payload::message(&message, channel.limits()) {
-            Ok(payload) => payload,
-            Err(why) => return Err(refused_message(why, &message)),
-        };
-        match channel.send_message(sender, to, &message, &payload) {
-            Ok(Some(congested)) => Ok(channel.carried(congested)),
-            Ok(None) => {
-                let ready = Ready::Parcel(Parcel::message(message, payload));
-                self.send_over(Some(channel), sender, dest, ready, false).map_err(encode_error)
+        let sent = self.table.with_up(to.node(), |channel| {
+            let put = channel.put_message(sender, to, &message, &payload)?;
+            let acts = put.is_none_or(|put| put.congested || channel.is_to_know(put.bytes));
+            Ok((channel.id(), put, acts.then(|| channel.clone())))
+        });
+        match sent {
+            Some(Ok((connection, Some(_), None))) => Ok(Carried { connection, congested: None }),
+            Some(Ok((_, Some(put), Some(channel)))) => {
+                channel.has_output(put.bytes);
+                Ok(channel.carried(put.congested))
             }
-            Err(why) => Err(refused_message(why, &message)),
+            Some(Ok((_, None, up))) => {
+                let ready = Ready::Parcel(Parcel::message(message, payload));
+                let sent = self.send_over(up, sender, RemoteDest::Pid(to), ready, false);
+                sent.map_err(encode_error)
+            }
+            Some(Err(why)) => Err(refused_message(why, &message)),
+            None => self.send(sender, RemoteDest::Pid(to), Signal::Message(message)),
         }
     }
 

@@ -13,13 +13,25 @@ pub(super) struct Table {
     /// Pending and up. One that is down may still stand here until the next use.
     by_name: RwLock<BTreeMap<NodeName, Arc<Channel>>>,
     /// The ones that are up: what a send looks at.
-    by_id: RwLock<BTreeMap<NodeId, Arc<Channel>>>,
+    /// By the id's number, as ids themselves are compared by their names.
+    by_id: RwLock<BTreeMap<u32, Arc<Channel>>>,
 }
 
 impl Table {
     /// The channel to this life of a node, if it is up.
     pub(super) fn up(&self, node: NodeId) -> Option<Arc<Channel>> {
-        self.by_id.read().get(&node).cloned()
+        self.with_up(node, Arc::clone)
+    }
+
+    /// Works with the channel to this life of a node, if it is up, and holds the table meanwhile:
+    /// that costs less than to have the channel for oneself.
+    #[inline]
+    pub(super) fn with_up<R>(
+        &self,
+        node: NodeId,
+        work: impl FnOnce(&Arc<Channel>) -> R,
+    ) -> Option<R> {
+        self.by_id.read().get(&node.number()).map(work)
     }
 
     /// The channel to this node, pending or up.
@@ -46,7 +58,7 @@ impl Table {
     }
 
     pub(super) fn goes_up(&self, node: NodeId, channel: &Arc<Channel>) {
-        self.by_id.write().insert(node, channel.clone());
+        self.by_id.write().insert(node.number(), channel.clone());
     }
 
     pub(super) fn goes_down(&self, node: Option<NodeId>, channel: &Arc<Channel>) {
@@ -58,8 +70,8 @@ impl Table {
         drop(by_name);
         if let Some(node) = node {
             let mut by_id = self.by_id.write();
-            if is_it(by_id.get(&node)) {
-                by_id.remove(&node);
+            if is_it(by_id.get(&node.number())) {
+                by_id.remove(&node.number());
             }
         }
     }

@@ -37,9 +37,18 @@ impl Writing {
 }
 
 impl Channel {
+    /// Whether [`has_output`](Self::has_output) has anything to do.
+    pub(super) fn is_to_know(&self, bytes: usize) -> bool {
+        self.is_eager(bytes) || !self.noted.load(Ordering::Relaxed)
+    }
+
+    fn is_eager(&self, bytes: usize) -> bool {
+        bytes >= EAGER_BYTES && !self.writing.is_blocked()
+    }
+
     /// There is output, of so many bytes: it goes out at the end of the turn at the latest.
     pub(super) fn has_output(&self, bytes: usize) {
-        if bytes >= EAGER_BYTES && !self.writing.is_blocked() {
+        if self.is_eager(bytes) {
             return self.write();
         }
         if !self.noted.load(Ordering::Relaxed)

@@ -52,19 +52,18 @@ pub(crate) struct Payload {
 }
 
 impl Payload {
-    /// Encodes a message.
+    /// Encodes a message, which may be too large.
     ///
     /// # Errors
-    /// When it can't leave the node, or is too large.
-    pub(crate) fn message(message: &Envelope, limits: &Limits) -> Result<Payload, SendError> {
-        let payload = match message.as_encoded() {
+    /// When it can't leave the node.
+    pub(crate) fn message(message: &Envelope) -> Result<Payload, SendError> {
+        Ok(match message.as_encoded() {
             Some(encoded) => Payload::shared(&encoded.bytes, &encoded.nodes),
             None => match message.as_bytes() {
                 Some(bytes) => Payload::shared(&bytes, &NodeList::new()),
                 None => Payload::encode(|out| message.encode(out))?,
             },
-        };
-        payload.check(limits)
+        })
     }
 
     fn none() -> Payload {
@@ -93,7 +92,14 @@ impl Payload {
         self.len() > WHOLE_BYTES_MAX
     }
 
-    fn check(self, limits: &Limits) -> Result<Payload, SendError> {
+    fn checked(self, limits: &Limits) -> Result<Payload, SendError> {
+        self.check(limits)?;
+        Ok(self)
+    }
+
+    /// # Errors
+    /// When it is too large.
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), SendError> {
         let (bytes, max) = (self.len(), limits.message_bytes_max);
         if bytes > max {
             return Err(SendError::TooLarge { bytes, max });
@@ -102,7 +108,7 @@ impl Payload {
         if nodes > max {
             return Err(SendError::TooManyNodes { nodes, max });
         }
-        Ok(self)
+        Ok(())
     }
 }
 
@@ -133,10 +139,12 @@ impl Parcel {
     /// When it can't leave the node, or is too large.
     pub(crate) fn signal(signal: Signal, limits: &Limits) -> Result<Parcel, (SendError, Signal)> {
         let encode_reason = |reason: &ExitReason| {
-            Payload::encode(|out| encode_postcard(reason, out))?.check(limits)
+            Payload::encode(|out| encode_postcard(reason, out))?.checked(limits)
         };
         let encoded = match &signal {
-            Signal::Message(message) => Payload::message(message, limits),
+            Signal::Message(message) => {
+                Payload::message(message).and_then(|payload| payload.checked(limits))
+            }
             Signal::Exit { reason, .. } | Signal::Down { reason, .. } => encode_reason(reason),
             _ => Ok(Payload::none()),
         };
@@ -163,7 +171,7 @@ impl Parcel {
         request: SpawnRequest,
         limits: &Limits,
     ) -> Result<Parcel, (SendError, Box<SpawnRequest>)> {
-        match Payload::shared(&request.args.bytes, &request.args.nodes).check(limits) {
+        match Payload::shared(&request.args.bytes, &request.args.nodes).checked(limits) {
             Ok(payload) => Ok(Parcel { cargo: Cargo::Spawn(request), payload }),
             Err(why) => Err((why, request.into())),
         }

@@ -54,7 +54,8 @@ impl Connection {
         if let (Target::Pid(to), Signal::Message(message)) = (target, &signal)
             && to.node() == self.sending.peer()
         {
-            let payload = Payload::message(message, &self.limits)?;
+            let payload = Payload::message(message)?;
+            payload.check(&self.limits)?;
             if self.sending.send_message(sender, to.local(), message, &payload)? {
                 return Ok(());
             }
