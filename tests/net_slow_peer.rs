@@ -34,7 +34,7 @@ async fn taker(to: Pid) {
                     taken += 1;
                 }
             }
-            after LIMIT => panic!("{ended} senders came to their end"),
+            after stall() + LIMIT => panic!("{ended} senders came to their end"),
         }
     }
     send(to, taken);

@@ -168,6 +168,11 @@ impl Attempt {
     fn is_ours(&self) -> bool {
         self.setup.is_some()
     }
+
+    /// Whether it is the attempt of this process.
+    fn is_by(&self, process: Pid) -> bool {
+        self.claimed.or(self.setup) == Some(process)
+    }
 }
 
 struct Kernel {
@@ -356,9 +361,8 @@ impl Kernel {
         if self.net.is_stopping() {
             return channel.lose(NodeDownReason::NetKernelTerminated);
         }
-        let claimed = self.attempts.get(&channel.id()).and_then(|attempt| attempt.claimed);
-        if claimed.is_some_and(|claimed| claimed != by) {
-            // A later attempt has taken the channel.
+        // A later attempt may have taken the channel, and be up already.
+        if self.attempts.get(&channel.id()).is_none_or(|attempt| !attempt.is_by(by)) {
             return;
         }
         let Handshaken { mut established, mut framed } = handshaken;
