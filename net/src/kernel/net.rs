@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use fika_runtime::{ConnectionId, Creation, NodeDownReason, NodeId, NodeName, Pid};
@@ -42,8 +41,8 @@ pub(super) struct Net {
     /// That with the port mapper, while it lasts.
     pub(super) registration: Mutex<Option<Arc<EpmdRegistration>>>,
     net_kernel: OnceLock<Pid>,
-    /// It has begun to stop: connections are neither made nor taken any more.
-    stopping: AtomicBool,
+    /// Why it stops, if it has begun to: connections are neither made nor taken any more.
+    ended: OnceLock<NodeDownReason>,
     this: Weak<Net>,
 }
 
@@ -91,14 +90,15 @@ impl Net {
             logs: Logs::default(),
             registration: Mutex::default(),
             net_kernel: OnceLock::new(),
-            stopping: AtomicBool::new(false),
+            ended: OnceLock::new(),
             this: this.clone(),
         })
     }
 
     /// Writes what is left, and closes all connections. Nobody makes one after it.
     pub(super) fn close(&self, reason: &NodeDownReason) {
-        self.stopping.store(true, Ordering::SeqCst);
+        // What was the first reason stays it.
+        let _ = self.ended.set(reason.clone());
         fika_runtime::Carrier::flush(&*self.distribution);
         for channel in self.table.all() {
             channel.lose(reason.clone());
@@ -106,7 +106,12 @@ impl Net {
     }
 
     pub(super) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::SeqCst)
+        self.ended.get().is_some()
+    }
+
+    /// Why all connections are closed, if they are.
+    pub(super) fn ended(&self) -> Option<NodeDownReason> {
+        self.ended.get().cloned()
     }
 
     /// The node's name, or `undefined@host` while it has none and may get one.
@@ -194,8 +199,8 @@ impl Net {
         }
         self.command(Command::MonitorNode { pid, node: node.clone(), on });
         // net_kernel may end without having heard of it.
-        if on && self.is_stopping() {
-            self.tell_node_watchers(node, NodeDownReason::NetKernelTerminated);
+        if let Some(reason) = self.ended().filter(|_| on) {
+            self.tell_node_watchers(node, reason);
         }
     }
 
@@ -224,8 +229,8 @@ impl Net {
     /// Whoever stops the distribution closes the channels that it finds in the table; one that
     /// comes after that is closed here.
     fn lose_if_stopping(&self, channel: &Arc<Channel>) {
-        if self.is_stopping() {
-            channel.lose(NodeDownReason::NetKernelTerminated);
+        if let Some(reason) = self.ended() {
+            channel.lose(reason);
         }
     }
 

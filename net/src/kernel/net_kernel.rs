@@ -273,8 +273,8 @@ impl Kernel {
     }
 
     fn connect(&mut self, channel: &Arc<Channel>) {
-        if self.net.is_stopping() {
-            return channel.lose(NodeDownReason::NetKernelTerminated);
+        if let Some(reason) = self.net.ended() {
+            return channel.lose(reason);
         }
         // The first peer to answer gives the name, under which the others are connected to then.
         let waits = self.net.is_nameless() && self.attempts.values().any(Attempt::is_ours);
@@ -358,8 +358,8 @@ impl Kernel {
     }
 
     fn go_up(&mut self, channel: &Arc<Channel>, handshaken: Handshaken, by: Pid) {
-        if self.net.is_stopping() {
-            return channel.lose(NodeDownReason::NetKernelTerminated);
+        if let Some(reason) = self.net.ended() {
+            return channel.lose(reason);
         }
         // A later attempt may have taken the channel, and be up already.
         if self.attempts.get(&channel.id()).is_none_or(|attempt| !attempt.is_by(by)) {
@@ -522,10 +522,7 @@ impl Kernel {
             return;
         }
         if self.net.auto_connect(&node).is_none() {
-            let reason = match self.net.is_stopping() {
-                true => NodeDownReason::NetKernelTerminated,
-                false => NodeDownReason::ConnectionSetupFailed,
-            };
+            let reason = self.net.ended().unwrap_or(NodeDownReason::ConnectionSetupFailed);
             self.net.tell_watchers(&not_connected(node, reason));
         }
     }
