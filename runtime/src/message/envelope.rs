@@ -18,7 +18,7 @@ use std::any::TypeId;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
 
-use super::address::Word;
+use super::address::{Stamp, Word};
 use super::{EncodeError, Encoded, Message, WireType};
 use crate::signal::Signal;
 
@@ -144,6 +144,16 @@ impl<T> Node<T> {
     fn boxed(body: T, vtable: &'static VTable) -> Box<Node<T>> {
         let header = Header { vtable, next: ptr::null_mut(), word: Word::default() };
         Box::new(Node { header, body })
+    }
+}
+
+impl<M: Message> Node<M> {
+    /// A message with its stamp.
+    #[inline]
+    pub(crate) fn message(message: M, stamp: Stamp) -> Box<Node<M>> {
+        let mut node = Node::boxed(message, Typed::<M>::VTABLE);
+        node.header.word = stamp.into();
+        node
     }
 }
 

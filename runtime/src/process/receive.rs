@@ -176,11 +176,7 @@ impl Receive {
             };
         };
         match encoded.decode::<M>() {
-            Ok(value) => {
-                let mut decoded = Envelope::new(value);
-                decoded.set_word(message.word().stamp());
-                self.open(decoded)
-            }
+            Ok(value) => Opened::Is(Node::message(value, message.word().stamp())),
             Err(error) => {
                 context::process("receive!", |me| me.node.undecodable(me.pid(), encoded, &error));
                 Opened::Gone
