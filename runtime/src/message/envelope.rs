@@ -468,6 +468,22 @@ mod tests {
     }
 
     #[test]
+    fn an_encoded_message_is_filled_in_where_it_is() {
+        let encoded = || Encoded::new(&7_u64).unwrap();
+        let empty = || Encoded { bytes: bytes::Bytes::new(), ..encoded() };
+        let filled = Envelope::encoded_with(empty(), |here| {
+            here.bytes = encoded().bytes;
+            Ok::<_, ()>(())
+        });
+        assert_eq!(filled.unwrap().as_encoded().unwrap().decode::<u64>(), Ok(7));
+        assert_eq!(Envelope::encoded_with(empty(), |_| Err(5)).err(), Some(5));
+        let mut envelope = Envelope::encoded(empty());
+        envelope.as_encoded_mut().unwrap().bytes = encoded().bytes;
+        assert_eq!(envelope.as_encoded().unwrap().decode::<u64>(), Ok(7));
+        assert!(Envelope::new(7_u64).as_encoded_mut().is_none());
+    }
+
+    #[test]
     fn a_chain_drops_what_is_left() {
         let value = std::sync::Arc::new(());
         let raws: Vec<_> =
