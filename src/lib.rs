@@ -68,8 +68,8 @@ pub use fika_net::{
 pub use fika_net::UnixSockets;
 pub use fika_net::{Handler, HostIp, Listener, Network, Poller, Socket};
 pub use fika_runtime::{
-    BuildError, Creation, DecodeError, Dest, Down, Elapsed, EncodeError, Encoded, Env, Envelope,
-    Exit, ExitReason, Local, Message, Name, NodeDown, NodeDownReason, NodeId, NodeName,
+    BuildError, Bytes, Creation, DecodeError, Dest, Down, Elapsed, EncodeError, Encoded, Env,
+    Envelope, Exit, ExitReason, Local, Message, Name, NodeDown, NodeDownReason, NodeId, NodeName,
     NodeNameError, NodeType, NodeUp, Object, PanicReason, Pid, Reference, RegisterError, RemoteFn,
     SendError, Sleep, SpawnBlocking, SpawnError, SystemEnv, Term, Time, Timeout, TimerRef,
     cancel_timer, demonitor, demonitor_flush, exit, exit_process, link, make_ref, message, monitor,

@@ -14,9 +14,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
+use fika::message::Buffer;
 use fika::prelude::*;
 use fika::{
-    CookieError, DecodeError, EncodeError, Encoded, NodeDownReason, NodeError, RemoteFn,
+    Bytes, CookieError, DecodeError, EncodeError, Encoded, NodeDownReason, NodeError, RemoteFn,
     SpawnError, StartError, spawn_on_with,
 };
 use support::peer::{Hello, Peer, framed};
@@ -423,12 +424,12 @@ impl Message for Crafted {
         Ask::fingerprint()
     }
 
-    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        out.extend(&self.0);
+    fn encode(&self, out: &mut Buffer) -> Result<(), EncodeError> {
+        out.put_slice(&self.0);
         Ok(())
     }
 
-    fn decode(_: &[u8]) -> Result<Crafted, DecodeError> {
+    fn decode(_: &Bytes) -> Result<Crafted, DecodeError> {
         unreachable!("it is received as what it says it is")
     }
 }

@@ -7,8 +7,11 @@ mod support;
 
 use std::borrow::Cow;
 
+use fika::message::Buffer;
 use fika::prelude::*;
-use fika::{DecodeError, EncodeError, NodeError, SpawnError, StartError, alias, spawn_on_with};
+use fika::{
+    Bytes, DecodeError, EncodeError, NodeError, SpawnError, StartError, alias, spawn_on_with,
+};
 use support::peer::{Peer, frame, text, varint};
 use support::process::OsNode;
 use support::{Place, TestNode, answerer, assert_answers, down, named_answerer, until_in_process};
@@ -186,11 +189,11 @@ impl<const BYTES: usize> Message for WithTag<BYTES> {
         7
     }
 
-    fn encode(&self, _: &mut Vec<u8>) -> Result<(), EncodeError> {
+    fn encode(&self, _: &mut Buffer) -> Result<(), EncodeError> {
         Ok(())
     }
 
-    fn decode(_: &[u8]) -> Result<WithTag<BYTES>, DecodeError> {
+    fn decode(_: &Bytes) -> Result<WithTag<BYTES>, DecodeError> {
         Ok(WithTag)
     }
 }

@@ -30,13 +30,13 @@ pub(crate) fn derive(input: TokenStream) -> Result<TokenStream> {
             const __TAG: &str = #tag;
 
             fn __codec<T: ::fika::__private::SerdeMessage>() -> (
-                fn(&T, &mut ::std::vec::Vec<u8>) -> ::core::result::Result<(), ::fika::EncodeError>,
-                fn(&[u8]) -> ::core::result::Result<T, ::fika::DecodeError>,
+                fn(&T, &mut ::fika::__private::Buffer) -> ::core::result::Result<(), ::fika::EncodeError>,
+                fn(&::fika::__private::Bytes) -> ::core::result::Result<T, ::fika::DecodeError>,
                 fn() -> u64,
             ) {
                 (
                     ::fika::__private::encode_postcard::<T>,
-                    ::fika::__private::decode_postcard::<T>,
+                    ::fika::__private::decode_postcard_shared::<T>,
                     ::fika::__private::fingerprint_of::<T>,
                 )
             }
@@ -47,12 +47,12 @@ pub(crate) fn derive(input: TokenStream) -> Result<TokenStream> {
 
                 fn encode(
                     &self,
-                    out: &mut ::std::vec::Vec<u8>,
+                    out: &mut ::fika::__private::Buffer,
                 ) -> ::core::result::Result<(), ::fika::EncodeError> {
                     #codec.0(self, out)
                 }
 
-                fn decode(bytes: &[u8]) -> ::core::result::Result<Self, ::fika::DecodeError> {
+                fn decode(bytes: &::fika::__private::Bytes) -> ::core::result::Result<Self, ::fika::DecodeError> {
                     #codec.1(bytes)
                 }
             }

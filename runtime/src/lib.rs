@@ -47,6 +47,7 @@ mod time;
 mod timers;
 mod vitals;
 
+pub use bytes::Bytes;
 pub use carrier::{
     Carried, Carrier, Conditions, Congested, ConnectionId, NotCarried, RemoteDest, SpawnRequest,
 };
@@ -108,7 +109,10 @@ pub use stepper::{Step, Stepper};
 /// What the macros expand to. Not for use by hand: it changes as they do.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::message::{decode_postcard, encode_postcard, fingerprint_of, hash_tag};
+    pub use crate::Bytes;
+    pub use crate::message::{
+        Buffer, decode_postcard_shared, encode_postcard, fingerprint_of, hash_tag,
+    };
     pub use crate::process::{Next, Opened, Receive};
     pub use crate::remote::{BoxFuture, Remote, RemoteEntry};
     pub use inventory;

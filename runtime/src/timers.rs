@@ -75,11 +75,11 @@ macro_rules! stays_here {
                 Err(EncodeError::new::<Self>("a timer's reference means nothing elsewhere"))
             }
 
-            fn encode(&self, _: &mut Vec<u8>) -> Result<(), EncodeError> {
+            fn encode(&self, _: &mut crate::message::Buffer) -> Result<(), EncodeError> {
                 Self::check_sendable()
             }
 
-            fn decode(_: &[u8]) -> Result<Self, DecodeError> {
+            fn decode(_: &bytes::Bytes) -> Result<Self, DecodeError> {
                 Err(DecodeError::malformed::<Self>("it never crosses the wire"))
             }
         }

@@ -7,12 +7,12 @@
 //! of the same pair before it. If there is none, something was overtaken, came twice, or was
 //! changed on its way.
 
+use fika_runtime::{
+    ConnectionId, Encoded, Envelope, NodeId, NodeName, Pid, RemoteDest, Signal, Target,
+};
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::Hasher;
 use std::net::SocketAddr;
-
-use fika_runtime::message::{NodeList, encode_with_nodes};
-use fika_runtime::{ConnectionId, Envelope, NodeId, NodeName, Pid, RemoteDest, Signal, Target};
 
 use crate::log::Fnv;
 use crate::watch::kind;
@@ -224,15 +224,8 @@ impl What {
 }
 
 fn hash_message(message: &Envelope, hash: &mut Fnv) {
-    let (mut nodes, mut bytes) = (NodeList::new(), Vec::new());
-    match message.as_encoded() {
-        Some(encoded) => {
-            nodes.extend_from_slice(&encoded.nodes);
-            bytes.extend_from_slice(&encoded.bytes);
-        }
-        // One that can't be encoded is not sent.
-        None => drop(encode_with_nodes(&mut nodes, || message.encode(&mut bytes))),
-    }
+    // One that can't be encoded is not sent.
+    let Ok(Encoded { nodes, bytes, .. }) = message.to_encoded() else { return };
     for node in nodes {
         hash.write(node.name().as_str().as_bytes());
         hash.write_u32(node.creation().0);

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use bytes::Bytes;
 use fika_runtime::ExitReason;
 use fika_runtime::message::{
-    NodeList, decode_postcard, decode_with_nodes, encode_postcard, encode_with_nodes,
+    Buffer, NodeList, decode_postcard_shared, decode_with_nodes, encode_postcard, encode_with_nodes,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -52,13 +53,17 @@ pub fn payload(bytes: &[u8]) {
 
 /// What is taken can be sent on, and says the same there.
 fn value<T: Serialize + DeserializeOwned + Debug>(bytes: &[u8]) {
+    let bytes = Bytes::copy_from_slice(bytes);
     let nodes = [node("here@fuzz"), node("there@fuzz")];
-    let Ok(value) = decode_with_nodes(&nodes, || decode_postcard::<T>(bytes)) else { return };
-    let (mut nodes, mut again) = (NodeList::new(), Vec::new());
+    let Ok(value) = decode_with_nodes(&nodes, || decode_postcard_shared::<T>(&bytes)) else {
+        return;
+    };
+    let (mut nodes, mut again) = (NodeList::new(), Buffer::new());
     encode_with_nodes(&mut nodes, || encode_postcard(&value, &mut again))
         .expect("what was taken can be sent on");
+    let again = again.into_bytes();
     assert!(again.len() <= bytes.len(), "there is a shorter form than ours");
-    let second = decode_with_nodes(&nodes, || decode_postcard::<T>(&again));
+    let second = decode_with_nodes(&nodes, || decode_postcard_shared::<T>(&again));
     let second = second.expect("what was sent on is taken");
     assert_eq!(format!("{value:?}"), format!("{second:?}"));
 }

@@ -1,7 +1,9 @@
 //! Messages that come in pieces, until they are whole.
 //!
 //! A buffer grows with the bytes that have come: to four times as much at most, and never
-//! beyond the length that was claimed. How many messages may be begun, and of how many bytes
+//! beyond the length that was claimed. One of them at a time may be as large from the start as a
+//! message that has come whole: whoever sends many large ones need not have each copied while it
+//! grows. How many messages may be begun, and of how many bytes
 //! together, is limited; a peer that claims more is wrong before anything is kept.
 
 use fika_runtime::message::NodeList;
@@ -18,6 +20,8 @@ pub(super) struct Assembly {
     partial: Vec<Option<Box<Partial>>>,
     /// The lengths of all that has been begun.
     bytes: usize,
+    /// How long the longest message was that has come; zero while a buffer is that large ahead.
+    ahead: usize,
     limits: Limits,
 }
 
@@ -26,11 +30,13 @@ struct Partial {
     nodes: NodeList,
     total: usize,
     bytes: Vec<u8>,
+    /// How large its buffer was made ahead.
+    ahead: usize,
 }
 
 impl Assembly {
     pub(super) fn new(limits: Limits) -> Assembly {
-        Assembly { partial: Vec::new(), bytes: 0, limits }
+        Assembly { partial: Vec::new(), bytes: 0, ahead: 0, limits }
     }
 
     /// The head of a message has come.
@@ -57,7 +63,8 @@ impl Assembly {
             self.partial.resize_with(at + 1, || None);
         }
         self.bytes += total;
-        self.partial[at] = Some(Box::new(Partial { event, nodes, total, bytes: Vec::new() }));
+        self.partial[at] =
+            Some(Box::new(Partial { event, nodes, total, bytes: Vec::new(), ahead: 0 }));
         Ok(())
     }
 
@@ -69,7 +76,7 @@ impl Assembly {
     ) -> Result<&mut Vec<u8>, ProtocolError> {
         let wrong = PeerMisbehaved::BadSequence(sequence);
         let partial = self.partial.get_mut(usize::from(sequence)).and_then(Option::as_mut);
-        let Partial { total, bytes, .. } = &mut **partial.ok_or(wrong)?;
+        let Partial { total, bytes, ahead, .. } = &mut **partial.ok_or(wrong)?;
         if count == 0 || count > PIECE_BYTES_MAX || count > *total - bytes.len() {
             let (what, length) = ("a piece of a message", count as u64);
             let max = (*total - bytes.len()).min(PIECE_BYTES_MAX);
@@ -77,7 +84,10 @@ impl Assembly {
         }
         let wanted = bytes.len() + count;
         if wanted > bytes.capacity() {
-            let capacity = (GROWTH * bytes.len()).clamp(wanted, *total);
+            if wanted < *total && *ahead == 0 {
+                *ahead = std::mem::take(&mut self.ahead);
+            }
+            let capacity = (*ahead).max(GROWTH * bytes.len()).clamp(wanted, *total);
             bytes.reserve_exact(capacity - bytes.len());
         }
         Ok(bytes)
@@ -90,6 +100,7 @@ impl Assembly {
             return Ok(None);
         };
         self.bytes -= partial.total;
+        self.ahead = self.ahead.max(partial.total).max(partial.ahead);
         let Partial { event, nodes, bytes, .. } = *partial;
         event.complete(bytes, nodes).map(Some)
     }
@@ -102,6 +113,57 @@ impl Assembly {
     /// Lets go of all pieces.
     pub(super) fn clear(&mut self) {
         self.partial = Vec::new();
-        self.bytes = 0;
+        (self.bytes, self.ahead) = (0, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fika_runtime::{Envelope, Signal, Target};
+
+    use super::*;
+
+    const LARGE: usize = 1 << 20;
+
+    fn begin(assembly: &mut Assembly, sequence: u8) {
+        let envelope = Envelope::encoded(fika_runtime::Encoded::new(&()).unwrap());
+        let target = Target::Name("somebody".into());
+        let event = Event::Signal { target, signal: Signal::Message(envelope) };
+        assembly.begin(sequence, LARGE, NodeList::new(), event).unwrap();
+    }
+
+    /// A piece comes; what is kept for the message from then on.
+    fn piece(assembly: &mut Assembly, sequence: u8) -> usize {
+        let buffer = assembly.expect(sequence, PIECE_BYTES_MAX).unwrap();
+        buffer.extend([7; PIECE_BYTES_MAX]);
+        buffer.capacity()
+    }
+
+    fn rest(assembly: &mut Assembly, sequence: u8) {
+        while assembly.finish(sequence).unwrap().is_none() {
+            piece(assembly, sequence);
+        }
+    }
+
+    #[test]
+    fn a_length_that_is_only_claimed_gets_no_memory() {
+        let mut assembly = Assembly::new(Limits::default());
+        (0..4).for_each(|sequence| begin(&mut assembly, sequence));
+        for sequence in 0..4 {
+            assert_eq!(piece(&mut assembly, sequence), PIECE_BYTES_MAX);
+            assert_eq!(piece(&mut assembly, sequence), GROWTH * PIECE_BYTES_MAX);
+        }
+        // One came whole: one more of that length has its place at once, and no second one.
+        rest(&mut assembly, 0);
+        begin(&mut assembly, 0);
+        assert_eq!(piece(&mut assembly, 0), LARGE);
+        begin(&mut assembly, 4);
+        assert_eq!(piece(&mut assembly, 4), PIECE_BYTES_MAX);
+        rest(&mut assembly, 0);
+        begin(&mut assembly, 0);
+        assert_eq!(piece(&mut assembly, 0), LARGE);
+        assembly.clear();
+        begin(&mut assembly, 0);
+        assert_eq!(piece(&mut assembly, 0), PIECE_BYTES_MAX, "who was wrong has no more credit");
     }
 }

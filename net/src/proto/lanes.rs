@@ -38,8 +38,35 @@ struct Lane {
 
 struct Open {
     sequence: u8,
-    bytes: Bytes,
-    at: usize,
+    total: usize,
+    /// What is to go out of it.
+    rest: VecDeque<Bytes>,
+    rest_bytes: usize,
+}
+
+impl Open {
+    fn new(sequence: u8, parts: Vec<Bytes>) -> Open {
+        let total = parts.iter().map(Bytes::len).sum();
+        Open { sequence, total, rest: parts.into(), rest_bytes: total }
+    }
+
+    /// The next piece.
+    fn take(&mut self) -> Vec<Bytes> {
+        let mut room = PIECE_BYTES_MAX;
+        let mut piece = Vec::with_capacity(self.rest.len().min(2));
+        while room > 0
+            && let Some(first) = self.rest.front_mut()
+        {
+            let part = first.split_to(room.min(first.len()));
+            if first.is_empty() {
+                self.rest.pop_front();
+            }
+            room -= part.len();
+            piece.push(part);
+        }
+        self.rest_bytes -= PIECE_BYTES_MAX - room;
+        piece
+    }
 }
 
 pub(super) struct Lanes {
@@ -66,7 +93,7 @@ pub(super) enum Next {
     /// The head of a large message.
     Head { sequence: u8, waiting: Waiting },
     /// A piece of it.
-    Piece { sequence: u8, bytes: Bytes },
+    Piece { sequence: u8, parts: Vec<Bytes> },
     /// Something that has waited behind one.
     Whole(Waiting),
 }
@@ -120,23 +147,22 @@ impl Lanes {
         let sender = self.turns.pop_front()?;
         let lane = self.lanes.get_mut(&sender).expect("it has a turn");
         let open = lane.open.as_mut().expect("it has begun");
-        let end = open.bytes.len().min(open.at + PIECE_BYTES_MAX);
-        let (sequence, bytes) = (open.sequence, open.bytes.slice(open.at..end));
-        open.at = end;
-        self.bytes -= bytes.len();
-        if end < open.bytes.len() {
+        let (sequence, before) = (open.sequence, open.rest_bytes);
+        let parts = open.take();
+        self.bytes -= before - open.rest_bytes;
+        if open.rest_bytes > 0 {
             self.turns.push_back(sender);
         } else {
             self.ends(sender);
         }
-        Some(Next::Piece { sequence, bytes })
+        Some(Next::Piece { sequence, parts })
     }
 
     /// The message that was begun last is not sent after all.
     pub(super) fn give_up(&mut self) {
         self.begun = false;
         if let Some(sender) = self.turns.pop_front() {
-            self.bytes -= self.lanes[&sender].open.as_ref().map_or(0, |open| open.bytes.len());
+            self.bytes -= self.lanes[&sender].open.as_ref().map_or(0, |open| open.rest_bytes);
             self.ends(sender);
         }
     }
@@ -144,9 +170,9 @@ impl Lanes {
     /// The message that this lane had begun is no more.
     fn ends(&mut self, sender: Sender) {
         let lane = self.lanes.get_mut(&sender).expect("it had begun something");
-        let Open { sequence, bytes, .. } = lane.open.take().expect("it had begun something");
+        let Open { sequence, total, .. } = lane.open.take().expect("it had begun something");
         self.sequences &= !(1 << sequence);
-        self.open_bytes -= bytes.len();
+        self.open_bytes -= total;
         if lane.waiting.is_empty() {
             self.lanes.remove(&sender);
         } else {
@@ -180,8 +206,7 @@ impl Lanes {
         self.sequences |= 1 << sequence;
         self.open_bytes += total;
         self.bytes -= waiting.parcel.size() - total;
-        let bytes = waiting.parcel.payload.body.shared();
-        lane.open = Some(Open { sequence, bytes, at: 0 });
+        lane.open = Some(Open::new(sequence, waiting.parcel.payload.body.parts()));
         // Its first piece follows its head: what fits into one is not held up by others.
         self.turns.push_front(sender);
         self.begun = true;

@@ -102,27 +102,30 @@ impl Output {
 
     /// Ends the frame with these bytes. It counts from now on.
     pub(super) fn end_with(&mut self, start: Start, body: &Body) {
-        let bytes = body.bytes();
-        self.set_length(start, bytes.len());
+        self.set_length(start, body.len());
         match body {
-            Body::Shared(shared) if bytes.len() >= COPIED_BYTES_MAX => {
-                self.commit();
-                self.push(shared.clone());
-            }
-            _ => self.tail.extend_from_slice(bytes),
+            Body::Own(bytes) => self.tail.extend_from_slice(bytes),
+            Body::Parts(parts) => parts.iter().for_each(|part| self.put_part(part)),
         }
+    }
+
+    fn put_part(&mut self, part: &Bytes) {
+        if part.len() < COPIED_BYTES_MAX {
+            return self.tail.extend_from_slice(part);
+        }
+        self.commit();
+        self.bytes += part.len();
+        if !self.tail.is_empty() {
+            let before = self.take_tail();
+            self.segments.push_back(before);
+        }
+        self.segments.push_back(Segment::Shared(part.clone()));
     }
 
     #[inline]
     fn set_length(&mut self, Start(at): Start, more: usize) {
         let length = (self.tail.len() + more - at - HEADER_BYTES) as u32;
         self.tail[at..at + HEADER_BYTES].copy_from_slice(&length.to_be_bytes());
-    }
-
-    fn push(&mut self, shared: Bytes) {
-        self.bytes += shared.len();
-        let before = self.take_tail();
-        self.segments.extend([before, Segment::Shared(shared)]);
     }
 
     /// All frames up to here count.
@@ -229,7 +232,7 @@ mod tests {
         let small = Bytes::from_static(b"small");
         for body in [&large, &small, &large] {
             let start = output.begin(1);
-            output.end_with(start, &Body::Shared(body.clone()));
+            output.end_with(start, &Body::Parts(vec![body.clone()]));
             output.commit();
         }
         let mut batch = Batch::default();

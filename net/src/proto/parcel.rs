@@ -6,7 +6,7 @@
 //! out.
 
 use bytes::Bytes;
-use fika_runtime::message::{NodeList, encode_postcard, encode_with_nodes};
+use fika_runtime::message::{Buffer, NodeList, encode_postcard, encode_with_nodes};
 use fika_runtime::{Envelope, ExitReason, Pid, Signal, SpawnRequest};
 
 use super::control::SendError;
@@ -23,22 +23,34 @@ const OVERHEAD_BYTES: usize = 64;
 pub(super) enum Body {
     /// To be copied.
     Own(Vec<u8>),
-    /// To be shared, if it is large.
-    Shared(Bytes),
+    /// To be shared where they are large, in this order.
+    Parts(Vec<Bytes>),
 }
 
 impl Body {
-    pub(super) fn shared(&self) -> Bytes {
-        match self {
-            Body::Own(bytes) => Bytes::copy_from_slice(bytes),
-            Body::Shared(bytes) => bytes.clone(),
+    fn of(buffer: Buffer) -> Body {
+        match buffer.len() {
+            0..COPIED_BYTES_MAX => buffer.into_own().map_or_else(Body::parts_of, Body::Own),
+            _ => Body::parts_of(buffer),
         }
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    fn parts_of(buffer: Buffer) -> Body {
+        Body::Parts(buffer.into_parts())
+    }
+
+    /// All of it, in parts.
+    pub(super) fn parts(&self) -> Vec<Bytes> {
         match self {
-            Body::Own(bytes) => bytes,
-            Body::Shared(bytes) => bytes,
+            Body::Own(bytes) => vec![Bytes::copy_from_slice(bytes)],
+            Body::Parts(parts) => parts.clone(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Body::Own(bytes) => bytes.len(),
+            Body::Parts(parts) => parts.iter().map(Bytes::len).sum(),
         }
     }
 }
@@ -59,10 +71,7 @@ impl Payload {
     pub(crate) fn message(message: &Envelope) -> Result<Payload, SendError> {
         Ok(match message.as_encoded() {
             Some(encoded) => Payload::shared(&encoded.bytes, &encoded.nodes),
-            None => match message.as_bytes() {
-                Some(bytes) => Payload::shared(&bytes, &NodeList::new()),
-                None => Payload::encode(|out| message.encode(out))?,
-            },
+            None => Payload::encode(|out| message.encode(out))?,
         })
     }
 
@@ -71,21 +80,19 @@ impl Payload {
     }
 
     fn encode(
-        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), fika_runtime::EncodeError>,
+        encode: impl FnOnce(&mut Buffer) -> Result<(), fika_runtime::EncodeError>,
     ) -> Result<Payload, SendError> {
-        let (mut bytes, mut nodes) = (Vec::with_capacity(SMALL_BYTES), NodeList::new());
-        encode_with_nodes(&mut nodes, || encode(&mut bytes))?;
-        let shared = bytes.len() >= COPIED_BYTES_MAX;
-        let body = if shared { Body::Shared(bytes.into()) } else { Body::Own(bytes) };
-        Ok(Payload { body, nodes })
+        let (mut buffer, mut nodes) = (Buffer::with_capacity(SMALL_BYTES), NodeList::new());
+        encode_with_nodes(&mut nodes, || encode(&mut buffer))?;
+        Ok(Payload { body: Body::of(buffer), nodes })
     }
 
     fn shared(bytes: &Bytes, nodes: &NodeList) -> Payload {
-        Payload { body: Body::Shared(bytes.clone()), nodes: nodes.clone() }
+        Payload { body: Body::Parts(vec![bytes.clone()]), nodes: nodes.clone() }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.body.bytes().len()
+        self.body.len()
     }
 
     pub(super) fn is_large(&self) -> bool {

@@ -145,8 +145,8 @@ impl Sending {
 
     fn put(&mut self, next: Next) {
         let (large, waiting) = match next {
-            Next::Piece { sequence, bytes } => {
-                return self.encoder.piece(sequence, Body::Shared(bytes));
+            Next::Piece { sequence, parts } => {
+                return self.encoder.piece(sequence, &Body::Parts(parts));
             }
             Next::Head { sequence, waiting } => (Some(sequence), waiting),
             Next::Whole(waiting) => (None, waiting),

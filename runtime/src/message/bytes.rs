@@ -1,10 +1,10 @@
-//! `Bytes` as a message: copied whole, where a `Vec<u8>` goes element by element.
+//! `Bytes` as a message: as it is, where a `Vec<u8>` goes element by element.
 
 use std::borrow::Cow;
 
 use ::bytes::Bytes;
 
-use super::{DecodeError, EncodeError, Message, hash_tag};
+use super::{Buffer, DecodeError, EncodeError, Message, hash_tag};
 
 impl Message for Bytes {
     fn tag() -> Cow<'static, str> {
@@ -19,16 +19,12 @@ impl Message for Bytes {
         1
     }
 
-    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        out.extend_from_slice(self);
+    fn encode(&self, out: &mut Buffer) -> Result<(), EncodeError> {
+        out.put_bytes(self);
         Ok(())
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        Ok(Bytes::copy_from_slice(bytes))
-    }
-
-    fn decode_shared(bytes: &Bytes) -> Result<Self, DecodeError> {
+    fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
         Ok(bytes.clone())
     }
 }

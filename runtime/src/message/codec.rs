@@ -3,10 +3,11 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Message, WireType, decoder, encoder};
+use super::{Buffer, Message, WireType, decoder, encoder};
 
 /// Why a value could not be encoded for another node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,12 +70,12 @@ impl DecodeError {
     }
 }
 
-/// Appends `value` to `out` in postcard's encoding.
+/// Appends `value` to `out` in postcard's encoding. What is a large `Bytes` in it is shared.
 ///
 /// # Errors
 /// When the value's own `Serialize` refuses; when more than 64 options, enums, lists and maps are
 /// inside each other; when a list or map has items of no bytes, as `Vec<()>` has.
-pub fn encode_postcard<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+pub fn encode_postcard<T: Serialize>(value: &T, out: &mut Buffer) -> Result<(), EncodeError> {
     encoder::append(value, out).map_err(|error| EncodeError::new::<T>(error.to_string()))
 }
 
@@ -84,7 +85,23 @@ pub fn encode_postcard<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(),
 /// When the bytes are no `T`, or some are left over; when they are beyond the limits of
 /// [`encode_postcard`].
 pub fn decode_postcard<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-    match decoder::take(bytes) {
+    decode(bytes, None)
+}
+
+/// The same, where a large `Bytes` in the value shares the memory of `bytes`, if it is a fourth
+/// of these or more.
+///
+/// # Errors
+/// As [`decode_postcard`].
+pub fn decode_postcard_shared<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, DecodeError> {
+    decode(bytes, Some(bytes))
+}
+
+fn decode<'a, T: DeserializeOwned>(
+    bytes: &'a [u8],
+    owner: Option<&'a Bytes>,
+) -> Result<T, DecodeError> {
+    match decoder::take(bytes, owner) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(DecodeError::malformed::<T>(format!("{} bytes too many", rest.len()))),
         Err(error) => Err(DecodeError::malformed::<T>(error.to_string())),

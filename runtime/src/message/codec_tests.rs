@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{decode_postcard, encode_postcard};
+use super::{Buffer, SHARED_BYTES_MIN, decode_postcard, decode_postcard_shared, encode_postcard};
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct Unit;
@@ -71,10 +72,10 @@ fn by_postcard<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     }
 }
 
-fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    encode_postcard(value, &mut bytes).map_err(|error| error.to_string())?;
-    Ok(bytes)
+fn encode<T: Serialize>(value: &T) -> Result<Bytes, String> {
+    let mut buffer = Buffer::new();
+    encode_postcard(value, &mut buffer).map_err(|error| error.to_string())?;
+    Ok(buffer.into_bytes())
 }
 
 proptest! {
@@ -91,7 +92,7 @@ proptest! {
         value in all(),
         changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..4),
     ) {
-        let mut bytes = encode(&value).unwrap();
+        let mut bytes = encode(&value).unwrap().to_vec();
         for (at, to) in changes {
             let at = usize::from(at) % bytes.len();
             bytes[at] = to;
@@ -155,7 +156,7 @@ fn items_of_no_bytes() {
     assert!(decode_postcard::<Vec<()>>(&endless).is_err());
     // None is a list, and what has a length by its type is no list.
     assert_eq!(decode_postcard::<Vec<()>>(&encode(&Vec::<()>::new()).unwrap()).unwrap(), []);
-    assert_eq!(encode(&([(); 5], (), Unit)).unwrap(), []);
+    assert!(encode(&([(); 5], (), Unit)).unwrap().is_empty());
     assert!(decode_postcard::<([(); 5], (), Unit)>(&[]).is_ok());
     // A map's key or value alone may be nothing.
     let set = BTreeMap::from([(1_u8, ()), (2, ())]);
@@ -184,4 +185,100 @@ fn the_depth_is_counted_anew() {
     let options = vec![Some(Some(Some(1_u8))); 100];
     let bytes = encode(&options).unwrap();
     assert_eq!(decode_postcard::<Vec<Option<Option<Option<u8>>>>>(&bytes).unwrap(), options);
+}
+
+/// A `Bytes` wherever a value can have one.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+struct Everywhere {
+    field: Bytes,
+    new: NewBytes,
+    option: Option<Bytes>,
+    variant: OneBytes,
+    list: Vec<Bytes>,
+    pair: (u8, Bytes),
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+struct NewBytes(Bytes);
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+enum OneBytes {
+    New(Bytes),
+    Tuple(Bytes, u8),
+    Struct { bytes: Bytes },
+}
+
+impl Everywhere {
+    fn all(&self) -> Vec<&Bytes> {
+        let variant = match &self.variant {
+            OneBytes::New(bytes) | OneBytes::Tuple(bytes, _) | OneBytes::Struct { bytes } => bytes,
+        };
+        let mut all = vec![&self.field, &self.new.0, variant, &self.pair.1];
+        all.extend(&self.option);
+        all.extend(&self.list);
+        all
+    }
+}
+
+/// Whether the one has its bytes where the other has them.
+fn shares(part: &Bytes, whole: &Bytes) -> bool {
+    whole.as_ptr_range().contains(&part.as_ptr())
+}
+
+#[test]
+fn large_bytes_are_shared_wherever_they_stand() {
+    let large = Bytes::from(vec![7; SHARED_BYTES_MIN]);
+    let small = large.slice(1..);
+    for variant in [
+        OneBytes::New(large.clone()),
+        OneBytes::Tuple(large.clone(), 1),
+        OneBytes::Struct { bytes: large.clone() },
+    ] {
+        let value = Everywhere {
+            field: large.clone(),
+            new: NewBytes(large.clone()),
+            option: Some(large.clone()),
+            variant,
+            list: vec![large.clone(), small.clone()],
+            pair: (1, large.clone()),
+        };
+        let mut buffer = Buffer::new();
+        encode_postcard(&value, &mut buffer).unwrap();
+        let parts = buffer.into_parts();
+        assert_eq!(parts.iter().filter(|part| shares(part, &large)).count(), 6);
+
+        let whole = Bytes::from(parts.concat());
+        let alike = postcard::to_allocvec(&value).unwrap();
+        assert!(whole == alike, "by itself or shared, it is the same on the wire");
+        assert_eq!(decode_postcard_shared::<Everywhere>(&whole).unwrap(), value);
+        assert_eq!(decode_postcard::<Everywhere>(&whole).unwrap(), value);
+    }
+}
+
+#[test]
+fn what_was_read_shares_the_message_if_it_is_much_of_it() {
+    let is_shared = |bytes: usize, beside: usize| {
+        let value = (Bytes::from(vec![7; bytes]), NewBytes(Bytes::from(vec![8; beside])));
+        let whole = encode(&value).unwrap();
+        let (read, _): (Bytes, NewBytes) = decode_postcard_shared(&whole).unwrap();
+        assert_eq!(read, value.0);
+        shares(&read, &whole)
+    };
+    assert!(is_shared(SHARED_BYTES_MIN, 0));
+    assert!(!is_shared(SHARED_BYTES_MIN - 1, 0));
+    assert!(is_shared(1 << 20, 2 << 20));
+    assert!(!is_shared(1 << 20, 4 << 20), "it would keep much more than itself");
+    let large = |byte| Bytes::from(vec![byte; 1 << 16]);
+    let everywhere = Everywhere {
+        field: Bytes::new(),
+        new: NewBytes(large(1)),
+        option: Some(large(2)),
+        variant: OneBytes::New(large(3)),
+        list: vec![],
+        pair: (1, Bytes::new()),
+    };
+    let whole = encode(&everywhere).unwrap();
+    let read: Everywhere = decode_postcard_shared(&whole).unwrap();
+    let large = read.all().into_iter().filter(|bytes| !bytes.is_empty());
+    assert!(large.cloned().all(|bytes| shares(&bytes, &whole)));
 }

@@ -5,17 +5,30 @@
 
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer as _, Visitor};
 
-use super::limits::{DEPTH_MAX, Refused};
+use bytes::Bytes;
 
-/// Reads a value, and returns it with the bytes behind it.
-pub(super) fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), Refused> {
-    let mut decoder = Decoder { rest: bytes, depth: 0 };
+use super::buffer::SHARED_BYTES_MIN;
+use super::limits::{DEPTH_MAX, Refused};
+use super::shared;
+
+/// A `Bytes` in a value shares the memory of the whole if it is at least this part of it: less is
+/// copied, so that it does not keep much more than itself.
+const SHARED_PART_MIN: usize = 4;
+
+/// Reads a value, and returns it with the bytes behind it. `owner`: it has these bytes, and a
+/// `Bytes` in the value may share them.
+pub(super) fn take<'de, T: DeserializeOwned>(
+    bytes: &'de [u8],
+    owner: Option<&'de Bytes>,
+) -> Result<(T, &'de [u8]), Refused> {
+    let mut decoder = Decoder { rest: bytes, owner, depth: 0 };
     let value = T::deserialize(&mut decoder)?;
     Ok((value, decoder.rest))
 }
 
 struct Decoder<'de> {
     rest: &'de [u8],
+    owner: Option<&'de Bytes>,
     /// In how many options, enums, lists and maps we are.
     depth: u32,
 }
@@ -40,6 +53,15 @@ impl<'de> Decoder<'de> {
         let result = read(self)?;
         self.depth -= 1;
         Ok(result)
+    }
+
+    /// These bytes, if they are to be shared.
+    #[inline]
+    fn shared(&self, bytes: &[u8]) -> Option<Bytes> {
+        let owner = self.owner?;
+        let shares =
+            bytes.len() >= SHARED_BYTES_MIN && bytes.len() >= owner.len() / SHARED_PART_MIN;
+        shares.then(|| owner.slice_ref(bytes))
     }
 
     /// The length of a list or map.
@@ -80,7 +102,17 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
         deserialize_str visit_borrowed_str &'de str;
         deserialize_string visit_borrowed_str &'de str;
         deserialize_bytes visit_borrowed_bytes &'de [u8];
-        deserialize_byte_buf visit_borrowed_bytes &'de [u8];
+    }
+
+    #[inline]
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        let bytes: &'de [u8] = self.take()?;
+        if shared::makes_bytes::<V>()
+            && let Some(value) = self.shared(bytes).and_then(shared::visited::<V>)
+        {
+            return Ok(value);
+        }
+        visitor.visit_borrowed_bytes(bytes)
     }
 
     #[inline]

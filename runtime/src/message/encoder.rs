@@ -6,34 +6,36 @@
 use postcard::ser_flavors::Flavor;
 use serde::ser::{self, Serialize};
 
+use super::buffer::Buffer;
 use super::limits::{DEPTH_MAX, Refused};
+use super::shared;
 
 /// Appends a value to `out`.
-pub(super) fn append<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), Refused> {
-    value.serialize(&mut Encoder { out, depth: 0 })
+pub(super) fn append<T: Serialize>(value: &T, out: &mut Buffer) -> Result<(), Refused> {
+    Encoder { out, depth: 0 }.value(value)
 }
 
 struct Encoder<'a> {
-    out: &'a mut Vec<u8>,
+    out: &'a mut Buffer,
     /// In how many options, enums, lists and maps we are.
     depth: u32,
 }
 
-/// postcard's way to a vector that others own.
-struct Append<'a>(&'a mut Vec<u8>);
+/// postcard's way to a buffer that others own.
+struct Append<'a>(&'a mut Buffer);
 
 impl Flavor for Append<'_> {
     type Output = ();
 
     #[inline]
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.push(byte);
+        self.0.put_u8(byte);
         Ok(())
     }
 
     #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
+        self.0.put_slice(bytes);
         Ok(())
     }
 
@@ -46,6 +48,15 @@ impl<'a> Encoder<'a> {
     #[inline]
     fn put<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
         Ok(postcard::serialize_with_flavor(value, Append(self.out))?)
+    }
+
+    /// A value that may be a `Bytes`.
+    #[inline]
+    fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
+        let Some(bytes) = shared::as_bytes(value) else { return value.serialize(self) };
+        self.put(&bytes.len())?;
+        self.out.put_bytes(bytes);
+        Ok(())
     }
 
     #[inline]
@@ -124,7 +135,7 @@ impl<'b, 'a> ser::Serializer for &'b mut Encoder<'a> {
     #[inline]
     fn serialize_bytes(self, bytes: &[u8]) -> Result<(), Refused> {
         self.put(&bytes.len())?;
-        self.out.extend_from_slice(bytes);
+        self.out.put_slice(bytes);
         Ok(())
     }
 
@@ -137,7 +148,7 @@ impl<'b, 'a> ser::Serializer for &'b mut Encoder<'a> {
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Refused> {
         self.put(&1_u8)?;
         self.enter()?;
-        value.serialize(&mut *self)?;
+        self.value(value)?;
         self.depth -= 1;
         Ok(())
     }
@@ -168,7 +179,7 @@ impl<'b, 'a> ser::Serializer for &'b mut Encoder<'a> {
         _: &'static str,
         value: &T,
     ) -> Result<(), Refused> {
-        value.serialize(self)
+        self.value(value)
     }
 
     #[inline]
@@ -180,7 +191,7 @@ impl<'b, 'a> ser::Serializer for &'b mut Encoder<'a> {
         value: &T,
     ) -> Result<(), Refused> {
         let inside = self.variant(index)?;
-        value.serialize(&mut *inside.encoder)?;
+        inside.encoder.value(value)?;
         inside.close()
     }
 
@@ -244,7 +255,7 @@ struct Inside<'b, 'a> {
 impl Inside<'_, '_> {
     #[inline]
     fn field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
-        value.serialize(&mut *self.encoder)
+        self.encoder.value(value)
     }
 
     #[inline]

@@ -19,7 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
 
 use super::address::{Stamp, Word};
-use super::{EncodeError, Encoded, Message, WireType};
+use super::{Buffer, EncodeError, Encoded, Message, NodeList, WireType, encode_with_nodes};
 use crate::signal::Signal;
 
 /// What stands before the value.
@@ -64,7 +64,7 @@ struct VTable {
     /// Drops the whole node.
     drop: unsafe fn(NonNull<Header>),
     /// Encodes the value.
-    encode: unsafe fn(NonNull<Header>, &mut Vec<u8>) -> Result<(), EncodeError>,
+    encode: unsafe fn(NonNull<Header>, &mut Buffer) -> Result<(), EncodeError>,
     wire_type: fn() -> WireType,
     check_sendable: fn() -> Result<(), EncodeError>,
 }
@@ -84,7 +84,7 @@ unsafe fn drop_node<T>(header: NonNull<Header>) {
 /// E1 holds of `header` with this `M`.
 unsafe fn encode_node<M: Message>(
     header: NonNull<Header>,
-    out: &mut Vec<u8>,
+    out: &mut Buffer,
 ) -> Result<(), EncodeError> {
     // SAFETY: E1 and E2; the caller's borrow of the envelope covers ours.
     unsafe { header.cast::<Node<M>>().as_ref() }.body.encode(out)
@@ -92,7 +92,7 @@ unsafe fn encode_node<M: Message>(
 
 /// Signals and encoded messages never come here: the first are taken apart by whoever
 /// sends them on, the second have their bytes already.
-unsafe fn encode_none(_: NonNull<Header>, _: &mut Vec<u8>) -> Result<(), EncodeError> {
+unsafe fn encode_none(_: NonNull<Header>, _: &mut Buffer) -> Result<(), EncodeError> {
     Err(EncodeError::new::<Signal>("it is no message"))
 }
 
@@ -285,15 +285,23 @@ impl Envelope {
     ///
     /// # Errors
     /// When the value can't leave this node.
-    pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    pub fn encode(&self, out: &mut Buffer) -> Result<(), EncodeError> {
         // SAFETY: E1.
         unsafe { (self.vtable().encode)(self.0, out) }
     }
 
-    /// The encoded value, if it is nothing but bytes that can be shared.
-    #[must_use]
-    pub fn as_bytes(&self) -> Option<bytes::Bytes> {
-        self.peek::<bytes::Bytes>().cloned()
+    /// The message as another node would get it.
+    ///
+    /// # Errors
+    /// When it can't leave this node.
+    pub fn to_encoded(&self) -> Result<Encoded, EncodeError> {
+        if let Some(encoded) = self.as_encoded() {
+            return Ok(encoded.clone());
+        }
+        let (mut buffer, mut nodes) = (Buffer::new(), NodeList::new());
+        encode_with_nodes(&mut nodes, || self.encode(&mut buffer))?;
+        let wire_type = self.wire_type().into();
+        Ok(Encoded { from: None, wire_type, nodes, bytes: buffer.into_bytes() })
     }
 
     /// Whether the message may be sent to another node at all, as far as its type says.

@@ -5,22 +5,24 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    DecodeError, EncodeError, Message, decode_postcard, encode_postcard, hash_bytes, hash_tag,
+    Buffer, DecodeError, EncodeError, Message, decode_postcard_shared, encode_postcard, hash_bytes,
+    hash_tag,
 };
 
 /// The two methods that are the same for each type with serde's traits.
 macro_rules! by_postcard {
     () => {
-        fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        fn encode(&self, out: &mut Buffer) -> Result<(), EncodeError> {
             encode_postcard(self, out)
         }
 
-        fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-            decode_postcard(bytes)
+        fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
+            decode_postcard_shared(bytes)
         }
     };
 }

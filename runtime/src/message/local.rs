@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{DecodeError, EncodeError, Message};
+use bytes::Bytes;
+
+use super::{Buffer, DecodeError, EncodeError, Message};
 
 /// Wraps a value that can't leave the node (a socket, a channel), so that it can be sent
 /// to processes of this node. Sending it to another node is an error at the call.
@@ -22,11 +24,11 @@ impl<T: Send + 'static> Message for Local<T> {
         Err(EncodeError::new::<T>("it was wrapped in `Local`, for processes of this node only"))
     }
 
-    fn encode(&self, _: &mut Vec<u8>) -> Result<(), EncodeError> {
+    fn encode(&self, _: &mut Buffer) -> Result<(), EncodeError> {
         Self::check_sendable()
     }
 
-    fn decode(_: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(_: &Bytes) -> Result<Self, DecodeError> {
         Err(DecodeError::malformed::<T>("`Local` values never cross the wire"))
     }
 }

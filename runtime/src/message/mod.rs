@@ -4,6 +4,7 @@
 //! encoded once, by its sender, and decoded when its receiver first looks at it.
 
 mod address;
+mod buffer;
 mod bytes;
 mod codec;
 #[cfg(all(test, not(any(loom, shuttle))))]
@@ -16,10 +17,14 @@ mod foreign;
 mod limits;
 mod local;
 pub(crate) mod node_codec;
+mod shared;
 mod tagged;
 mod term;
 
-pub use codec::{DecodeError, EncodeError, decode_postcard, encode_postcard};
+pub use buffer::{Buffer, SHARED_BYTES_MIN};
+pub use codec::{
+    DecodeError, EncodeError, decode_postcard, decode_postcard_shared, encode_postcard,
+};
 pub use envelope::{Envelope, Node};
 pub use fingerprint::fingerprint_of;
 pub use local::Local;
@@ -32,6 +37,8 @@ pub(crate) use envelope::{Chain, Header};
 
 use std::borrow::Cow;
 use std::sync::Arc;
+
+use ::bytes::Bytes;
 
 /// A value that can be sent to a process, on this node or on another.
 ///
@@ -46,11 +53,11 @@ use std::sync::Arc;
 /// # impl fika::Message for Ping {
 /// #     fn tag() -> std::borrow::Cow<'static, str> { "doc::Ping".into() }
 /// #     fn fingerprint() -> u64 { fika::message::fingerprint_of::<Self>() }
-/// #     fn encode(&self, out: &mut Vec<u8>) -> Result<(), fika::EncodeError> {
+/// #     fn encode(&self, out: &mut fika::message::Buffer) -> Result<(), fika::EncodeError> {
 /// #         fika::message::encode_postcard(self, out)
 /// #     }
-/// #     fn decode(bytes: &[u8]) -> Result<Self, fika::DecodeError> {
-/// #         fika::message::decode_postcard(bytes)
+/// #     fn decode(bytes: &bytes::Bytes) -> Result<Self, fika::DecodeError> {
+/// #         fika::message::decode_postcard_shared(bytes)
 /// #     }
 /// # }
 /// ```
@@ -89,22 +96,13 @@ pub trait Message: Sized + Send + 'static {
     ///
     /// # Errors
     /// When the value can't leave this node.
-    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError>;
+    fn encode(&self, out: &mut Buffer) -> Result<(), EncodeError>;
 
-    /// Reads a value that fills `bytes` to the last byte.
+    /// Reads a value that fills `bytes` to the last byte, and may keep some of them.
     ///
     /// # Errors
     /// When the bytes are no such value.
-    fn decode(bytes: &[u8]) -> Result<Self, DecodeError>;
-
-    /// The same, where the value may keep the bytes.
-    ///
-    /// # Errors
-    /// As [`decode`](Self::decode).
-    #[doc(hidden)]
-    fn decode_shared(bytes: &::bytes::Bytes) -> Result<Self, DecodeError> {
-        Self::decode(bytes)
-    }
+    fn decode(bytes: &Bytes) -> Result<Self, DecodeError>;
 }
 
 /// The hash of a type's tag: FNV-1a with 64 bits, the same on every machine.
@@ -151,7 +149,7 @@ pub struct Encoded {
     /// The nodes that the pids and references in `bytes` name by their index here.
     pub nodes: NodeList,
     /// The value.
-    pub bytes: ::bytes::Bytes,
+    pub bytes: Bytes,
 }
 
 impl Encoded {
@@ -160,11 +158,10 @@ impl Encoded {
     /// # Errors
     /// When the value can't leave this node.
     pub fn new<M: Message>(message: &M) -> Result<Encoded, EncodeError> {
-        let mut bytes = Vec::new();
-        let mut nodes = NodeList::new();
-        encode_with_nodes(&mut nodes, || message.encode(&mut bytes))?;
+        let (mut buffer, mut nodes) = (Buffer::new(), NodeList::new());
+        encode_with_nodes(&mut nodes, || message.encode(&mut buffer))?;
         let wire_type = Arc::new(WireType::of::<M>());
-        Ok(Encoded { from: None, wire_type, nodes, bytes: bytes.into() })
+        Ok(Encoded { from: None, wire_type, nodes, bytes: buffer.into_bytes() })
     }
 
     /// Decodes the value, if it is an `M`.
@@ -178,6 +175,6 @@ impl Encoded {
         if self.wire_type.fingerprint != M::fingerprint() {
             return Err(DecodeError::other_shape(&self.wire_type));
         }
-        decode_with_nodes(&self.nodes, || M::decode_shared(&self.bytes))
+        decode_with_nodes(&self.nodes, || M::decode(&self.bytes))
     }
 }

@@ -156,7 +156,7 @@ impl<'de> Deserialize<'de> for Encoded {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{decode_postcard, encode_postcard};
+    use crate::message::{Buffer, decode_postcard, encode_postcard};
     use crate::pid::{LocalId, Pid};
 
     fn pid(node: &str) -> Pid {
@@ -167,9 +167,10 @@ mod tests {
     #[test]
     fn pids_share_their_nodes() {
         let pids = vec![pid("x@h"), pid("y@h"), pid("x@h")];
-        let (mut nodes, mut bytes) = (NodeList::new(), Vec::new());
+        let (mut nodes, mut bytes) = (NodeList::new(), Buffer::new());
         encode_with_nodes(&mut nodes, || encode_postcard(&pids, &mut bytes)).unwrap();
         assert_eq!(nodes.as_slice(), [pids[0].node(), pids[1].node()]);
+        let bytes = bytes.into_bytes();
         assert_eq!(bytes.len(), 10, "a count, and three bytes a pid");
         let back: Vec<Pid> = decode_with_nodes(&nodes, || decode_postcard(&bytes)).unwrap();
         assert_eq!(back, pids);
@@ -207,8 +208,8 @@ mod tests {
 
     #[test]
     fn a_pid_outside_a_message_is_whole() {
-        let mut bytes = Vec::new();
+        let mut bytes = Buffer::new();
         encode_postcard(&pid("x@h"), &mut bytes).unwrap();
-        assert_eq!(decode_postcard::<Pid>(&bytes).unwrap(), pid("x@h"));
+        assert_eq!(decode_postcard::<Pid>(&bytes.into_bytes()).unwrap(), pid("x@h"));
     }
 }

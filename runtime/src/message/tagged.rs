@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{DecodeError, EncodeError, Message, hash_bytes, hash_tag};
+use bytes::Bytes;
+
+use super::{Buffer, DecodeError, EncodeError, Message, hash_bytes, hash_tag};
 
 /// A message of the runtime that arrives with a value of the receiver's own choice, its tag:
 /// a [`Down`](crate::Down) where the monitor has a tag, or a
@@ -42,23 +44,22 @@ impl<T: Message, M: Message> Message for Tagged<T, M> {
         M::check_sendable()
     }
 
-    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let at = out.len();
-        out.extend([0; 4]);
-        self.tag.encode(out)?;
-        let length = u32::try_from(out.len() - at - 4)
-            .map_err(|_| EncodeError::new::<Self>("the tag is larger than a message may be"))?;
-        out[at..at + 4].copy_from_slice(&length.to_be_bytes());
+    fn encode(&self, out: &mut Buffer) -> Result<(), EncodeError> {
+        let length = out.put_with_length(|out| self.tag.encode(out))?;
+        if u32::try_from(length).is_err() {
+            return Err(EncodeError::new::<Self>("the tag is larger than a message may be"));
+        }
         self.message.encode(out)
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
         let parts = bytes.split_first_chunk().and_then(|(length, rest)| {
             rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
         });
         let (tag, message) =
             parts.ok_or_else(|| DecodeError::malformed::<Self>("it is cut off"))?;
-        Ok(Tagged { tag: T::decode(tag)?, message: M::decode(message)? })
+        let [tag, message] = [tag, message].map(|part| bytes.slice_ref(part));
+        Ok(Tagged { tag: T::decode(&tag)?, message: M::decode(&message)? })
     }
 }
 
@@ -90,13 +91,15 @@ mod tests {
 
     #[test]
     fn bytes_that_are_none_are_refused() {
-        let mut bytes = Vec::new();
-        Tagged { tag: 300_u64, message: 5_u64 }.encode(&mut bytes).unwrap();
+        let mut buffer = Buffer::new();
+        Tagged { tag: 300_u64, message: 5_u64 }.encode(&mut buffer).unwrap();
+        let bytes = buffer.into_bytes();
         for length in 0..bytes.len() {
-            assert!(Tagged::<u64, u64>::decode(&bytes[..length]).is_err(), "{length}");
+            assert!(Tagged::<u64, u64>::decode(&bytes.slice(..length)).is_err(), "{length}");
         }
-        bytes[3] += 1;
-        assert!(Tagged::<u64, u64>::decode(&bytes).is_err());
-        assert!(Tagged::<u64, u64>::decode(&[255; 20]).is_err());
+        let mut longer = bytes.to_vec();
+        longer[3] += 1;
+        assert!(Tagged::<u64, u64>::decode(&longer.into()).is_err());
+        assert!(Tagged::<u64, u64>::decode(&Bytes::from_static(&[255; 20])).is_err());
     }
 }

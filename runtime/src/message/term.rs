@@ -115,14 +115,14 @@ impl<'de> Deserialize<'de> for Term {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{decode_postcard, encode_postcard};
+    use crate::message::{Buffer, decode_postcard, encode_postcard};
 
     #[test]
     fn a_term_survives_the_wire() {
         let term = Term::new(&(7_u64, "why".to_string()));
-        let mut bytes = Vec::new();
+        let mut bytes = Buffer::new();
         encode_postcard(&term, &mut bytes).unwrap();
-        let back: Term = decode_postcard(&bytes).unwrap();
+        let back: Term = decode_postcard(&bytes.into_bytes()).unwrap();
         assert_eq!(back, term);
         assert_eq!(back.get::<(u64, String)>(), Some((7, "why".into())));
         assert_eq!(back.get::<u64>(), None);

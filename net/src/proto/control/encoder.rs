@@ -84,8 +84,8 @@ impl Encoder {
         result
     }
 
-    pub(crate) fn piece(&mut self, sequence: u8, bytes: Body) {
-        self.writer.piece(sequence, bytes);
+    pub(crate) fn piece(&mut self, sequence: u8, body: &Body) {
+        self.writer.piece(sequence, body);
     }
 }
 

@@ -58,10 +58,10 @@ impl Writer {
     }
 
     /// A piece of a message whose head was written before.
-    pub(super) fn piece(&mut self, sequence: u8, bytes: Body) {
+    pub(super) fn piece(&mut self, sequence: u8, body: &Body) {
         let start = self.output.begin(PIECE);
         self.put_u8(sequence);
-        self.output.end_with(start, &bytes);
+        self.output.end_with(start, body);
         self.output.commit();
     }
 

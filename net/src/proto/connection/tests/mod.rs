@@ -7,7 +7,6 @@ mod signals;
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::sync::Arc;
 
 use fika_runtime::{
     Alias, Creation, Encoded, Envelope, ExitReason, LocalId, Message, Pid, Priority, Reference,
@@ -212,14 +211,7 @@ fn by_alias(signal: &Signal) -> bool {
 fn copy(signal: &Signal) -> Signal {
     match signal {
         Signal::Message(envelope) => {
-            let (mut bytes, mut nodes) = (Vec::new(), fika_runtime::message::NodeList::new());
-            let encoded = envelope.as_encoded().cloned().unwrap_or_else(|| {
-                let encode = || envelope.encode(&mut bytes);
-                fika_runtime::message::encode_with_nodes(&mut nodes, encode).unwrap();
-                let wire_type = Arc::new(envelope.wire_type());
-                Encoded { from: None, wire_type, nodes, bytes: bytes.into() }
-            });
-            Signal::Message(Envelope::encoded(encoded))
+            Signal::Message(Envelope::encoded(envelope.to_encoded().unwrap()))
         }
         Signal::Link { from } => Signal::Link { from: *from },
         Signal::Unlink { from, id } => Signal::Unlink { from: *from, id: *id },

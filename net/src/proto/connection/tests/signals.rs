@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use bytes::Bytes;
+use fika_runtime::message::Buffer;
 use fika_runtime::{
     ConnectionId, DecodeError, EncodeError, Local, Name, PanicReason, Term, WireType,
 };
@@ -15,18 +17,8 @@ use crate::proto::limits::NAME_NUMBERS_MAX;
 fn comparable(signal: &Signal) -> String {
     match signal {
         Signal::Message(envelope) => {
-            let (mut bytes, mut nodes) = (Vec::new(), fika_runtime::message::NodeList::new());
-            match envelope.as_encoded() {
-                Some(encoded) => {
-                    bytes.extend_from_slice(&encoded.bytes);
-                    nodes.extend_from_slice(&encoded.nodes);
-                }
-                None => {
-                    let encode = || envelope.encode(&mut bytes);
-                    fika_runtime::message::encode_with_nodes(&mut nodes, encode).unwrap();
-                }
-            }
-            format!("{:?} {nodes:?} {bytes:?}", envelope.wire_type())
+            let Encoded { wire_type, nodes, bytes, .. } = envelope.to_encoded().unwrap();
+            format!("{wire_type:?} {nodes:?} {bytes:?}")
         }
         other => format!("{other:?}"),
     }
@@ -313,12 +305,12 @@ impl Message for Grenade {
         1
     }
 
-    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        out.extend_from_slice(b"half of it");
+    fn encode(&self, out: &mut Buffer) -> Result<(), EncodeError> {
+        out.put_slice(b"half of it");
         std::panic::resume_unwind(Box::new("on purpose"));
     }
 
-    fn decode(_: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(_: &Bytes) -> Result<Self, DecodeError> {
         Ok(Grenade)
     }
 }
@@ -363,8 +355,8 @@ fn exit_reasons_keep_their_numbers() {
         (ExitReason::Term(term()), &[&[13], &term_bytes[..]].concat()),
     ];
     for (reason, bytes) in cases {
-        let mut encoded = Vec::new();
+        let mut encoded = Buffer::new();
         fika_runtime::message::encode_postcard(&reason, &mut encoded).unwrap();
-        assert_eq!(encoded, bytes, "{reason:?}");
+        assert_eq!(encoded.into_bytes(), bytes, "{reason:?}");
     }
 }

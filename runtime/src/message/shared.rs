@@ -1,0 +1,153 @@
+//! Whether a value that serde handles is a `Bytes`.
+//!
+//! serde hands on what a value says of itself: a slice, without its owner. So a `Bytes` inside
+//! another value would be copied when it is written, and once more when it is read. Here the
+//! encoder and the decoder find out that they have one, whatever it is a field of.
+//!
+//! # Invariants
+//! - **S1** Two types with one `typeid::of` differ in their lifetimes at most.
+//! - **S2** `Bytes` and the visitor of its `Deserialize` have no lifetimes.
+#![allow(unsafe_code)]
+
+use std::any::TypeId;
+use std::fmt;
+use std::mem::ManuallyDrop;
+
+use bytes::Bytes;
+use serde::de::{self, Deserialize as _, Visitor};
+
+/// The value, if it is a `Bytes`, or a reference to one, as the items of a list are handed on.
+#[inline]
+pub(super) fn as_bytes<T: ?Sized>(value: &T) -> Option<&Bytes> {
+    let (type_id, value) = (typeid::of::<T>(), std::ptr::from_ref(value));
+    if type_id == TypeId::of::<Bytes>() {
+        // SAFETY: S1 and S2: `T` is `Bytes`, so the pointer is thin and points to one.
+        Some(unsafe { &*value.cast::<Bytes>() })
+    } else if type_id == TypeId::of::<&'static Bytes>() {
+        // SAFETY: S1 and S2: `T` is a reference to a `Bytes`, which lives as long as the
+        // borrow of the reference at least.
+        Some(unsafe { *value.cast::<&Bytes>() })
+    } else {
+        None
+    }
+}
+
+/// Whether this visitor makes a `Bytes` of what it is given, as it is.
+#[inline]
+pub(super) fn makes_bytes<'de, V: Visitor<'de>>() -> bool {
+    let visitor = || Bytes::deserialize(Probe).err().and_then(|found| found.0);
+    typeid::of::<V::Value>() == TypeId::of::<Bytes>() && visitor() == Some(typeid::of::<V>())
+}
+
+/// What this visitor makes of these bytes, if it [makes](makes_bytes) a `Bytes` of them.
+#[inline]
+pub(super) fn visited<'de, V: Visitor<'de>>(bytes: Bytes) -> Option<V::Value> {
+    if !makes_bytes::<V>() {
+        return None;
+    }
+    let bytes = ManuallyDrop::new(bytes);
+    // SAFETY: S1 and S2: the value is a `Bytes`. It is moved out of a place that does not drop it.
+    Some(unsafe { std::mem::transmute_copy::<Bytes, V::Value>(&bytes) })
+}
+
+/// Tells the visitor that a type comes with.
+struct Probe;
+
+/// The visitor's type, if it wanted bytes.
+#[derive(Debug)]
+struct Found(Option<TypeId>);
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl std::error::Error for Found {}
+
+impl de::Error for Found {
+    fn custom<T: fmt::Display>(_: T) -> Found {
+        Found(None)
+    }
+}
+
+impl<'de> de::Deserializer<'de> for Probe {
+    type Error = Found;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Found> {
+        Err(Found(None))
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Found> {
+        Err(Found(Some(typeid::of::<V>())))
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes option unit
+        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_bytes_are_bytes() {
+        let bytes = Bytes::from_static(b"some");
+        assert_eq!(as_bytes(&bytes).map(|bytes| bytes.as_ptr()), Some(bytes.as_ptr()));
+        assert!(as_bytes(&vec![1_u8]).is_none() && as_bytes("text").is_none());
+        assert!(as_bytes(&Box::new(bytes.clone())).is_none() && as_bytes(&bytes[..]).is_none());
+        assert_eq!(as_bytes(&&bytes).map(|bytes| bytes.as_ptr()), Some(bytes.as_ptr()));
+        assert!(as_bytes(&&&bytes).is_none() && as_bytes(&&bytes[..]).is_none());
+    }
+
+    /// Reads a `Bytes` from whoever asks for bytes.
+    struct Source(Bytes);
+
+    impl<'de> de::Deserializer<'de> for Source {
+        type Error = Found;
+
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Found> {
+            Err(Found(None))
+        }
+
+        fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
+            match visited::<V>(self.0.clone()) {
+                Some(value) => Ok(value),
+                None => visitor.visit_bytes(&self.0),
+            }
+        }
+
+        serde::forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes option unit
+            unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        }
+    }
+
+    /// One who makes something else of them.
+    struct Backwards;
+
+    impl Visitor<'_> for Backwards {
+        type Value = Bytes;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("bytes")
+        }
+
+        fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+            Ok(bytes.iter().rev().copied().collect())
+        }
+    }
+
+    #[test]
+    fn only_what_reads_a_bytes_as_it_is_gets_one() {
+        let bytes = Bytes::from(vec![1, 2, 3]);
+        let read = Bytes::deserialize(Source(bytes.clone())).unwrap();
+        assert_eq!((read.as_ptr(), read.len()), (bytes.as_ptr(), 3));
+        let read = de::Deserializer::deserialize_byte_buf(Source(bytes.clone()), Backwards);
+        assert_eq!(read.unwrap(), [3, 2, 1][..]);
+        let read = bytes::BytesMut::deserialize(Source(bytes)).unwrap();
+        assert_eq!(read, [1, 2, 3][..]);
+    }
+}
