@@ -15,7 +15,7 @@ use super::channel::Channel;
 use super::config::Config;
 use super::distribution::Distribution;
 use super::logs::Logs;
-use super::net_kernel::Command;
+use super::net_kernel::{Command, More};
 use super::secret::Cookies;
 use super::told::Told;
 use crate::io::{EpmdRegistration, SocketOptions, Stream};
@@ -179,6 +179,13 @@ impl Net {
     pub(super) fn command(&self, command: Command) {
         if let Some(net_kernel) = self.net_kernel.get() {
             self.tell_local(*net_kernel, command);
+        }
+    }
+
+    /// Others have their turn before it goes on.
+    pub(super) fn more(&self, more: More) {
+        if let Some(net_kernel) = self.net_kernel.get() {
+            self.tell_local(*net_kernel, more);
         }
     }
 

@@ -24,9 +24,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fika_runtime::{
-    ConnectionId, Down, Envelope, Exit, ExitReason, Local, MailboxLimit, NodeDownReason, NodeName,
-    NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Timeout, TimerRef, cancel_timer, exit,
-    exit_process, mailbox_limit, monitor, self_pid, send_after, spawn, start_timer, trap_exit,
+    Carrier, ConnectionId, Down, Envelope, Exit, ExitReason, Local, MailboxLimit, NodeDownReason,
+    NodeName, NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Timeout, TimerRef, cancel_timer,
+    exit, exit_process, mailbox_limit, monitor, self_pid, send_after, spawn, start_timer,
+    trap_exit, yield_now,
 };
 
 use super::ask::{Caller, Mesh};
@@ -78,8 +79,6 @@ pub(super) enum Command {
         was_up: bool,
         reason: NodeDownReason,
     },
-    /// More is to be read than one turn has room for.
-    Read(Arc<Channel>),
     /// A user asks for a connection; the answer says whether there is one.
     ConnectNode {
         node: NodeName,
@@ -150,6 +149,21 @@ struct GiveUp(Arc<Channel>);
 /// could name millions. Whoever is left out is connected with when somebody wants it.
 const MESH_ATTEMPTS_MAX: usize = 1024;
 
+/// There is more for a channel to do than one turn has room for.
+pub(super) enum More {
+    Read(Arc<Channel>),
+    Write(Arc<Channel>),
+}
+
+impl More {
+    fn go_on(self) {
+        match self {
+            More::Read(channel) => channel.ready(true, false),
+            More::Write(channel) => channel.write(),
+        }
+    }
+}
+
 /// What is done to make a channel.
 #[derive(Default)]
 struct Attempt {
@@ -207,6 +221,12 @@ pub(super) async fn net_kernel(net: Arc<Net>) {
                 kernel.start_check();
             }
             Local(GiveUp(channel)): Local<GiveUp> => kernel.give_up(&channel),
+            Local(more): Local<More> => {
+                // What the last turn was answered with does not wait for the next one.
+                Carrier::flush(&**kernel.net);
+                yield_now().await;
+                more.go_on();
+            }
             Down { object, .. } => {
                 if let Object::Pid(pid) = object {
                     kernel.net.subscriptions.lock().forget(pid);
@@ -255,7 +275,6 @@ impl Kernel {
             Command::SetupFailed { channel, nok } => self.setup_failed(channel, nok),
             Command::ClaimFailed { peer, by } => self.claim_failed(&peer, by),
             Command::Lost { channel, was_up, reason } => self.lost(&channel, was_up, reason),
-            Command::Read(channel) => channel.ready(true, false),
             Command::ConnectNode { node, caller } => self.connect_node(&node, caller),
             Command::DisconnectNode { node, caller } => caller.answer(self.disconnect_node(&node)),
             Command::MonitorNode { pid, node, on } => self.monitor_node(pid, node, on),

@@ -10,12 +10,16 @@ use parking_lot::Mutex;
 use super::channel::Channel;
 use super::handler::admit;
 use super::net::Net;
-use super::net_kernel::Command;
+use super::net_kernel::More;
 use crate::io::Stream;
 use crate::proto::connection::{Event, Events, Receiving};
 
 /// What is read in one system call.
 const READ_BYTES: usize = 64 << 10;
+
+/// What is read behind a piece that goes to its own place: the head of the next one, which then
+/// has a place, too. More of it would be copied there.
+const BEHIND_BYTES: usize = 4 << 10;
 
 /// After so many reads in a row others have their turn; the rest is read in the next one.
 const READS_IN_A_ROW: usize = 16;
@@ -81,8 +85,9 @@ impl Reading {
             None => self.stream.try_read(bytes),
             Some(mut place) => {
                 direct = place.place().len();
-                room += direct;
-                let mut slices = [IoSliceMut::new(place.place()), IoSliceMut::new(bytes)];
+                room = direct + BEHIND_BYTES;
+                let behind = &mut bytes[..BEHIND_BYTES];
+                let mut slices = [IoSliceMut::new(place.place()), IoSliceMut::new(behind)];
                 let read = self.stream.try_read_vectored(&mut slices);
                 let count = read.as_ref().map_or(0, |read| direct.min(*read));
                 place.keep(count);
@@ -171,7 +176,7 @@ impl Channel {
             Then::Wait => {}
             Then::End(reason) => self.lose_read(&mut reading, reason),
             // The network will not say so again.
-            Then::More => net.command(Command::Read(self.clone())),
+            Then::More => net.more(More::Read(self.clone())),
         }
         is_more_there
     }

@@ -13,12 +13,16 @@ use std::sync::atomic::Ordering;
 use fika_runtime::{Pid, Round};
 
 use super::channel::{Channel, Phase, State};
+use super::net_kernel::More;
 use crate::io::Stream;
 use crate::proto::output::Batch;
 
 /// So much output goes out at once, and not only at the end of the turn: it still is in the
 /// processor's cache.
 const EAGER_BYTES: usize = 128 << 10;
+
+/// After so many batches in a row others have their turn; the rest is written in the next one.
+const BATCHES_IN_A_ROW: usize = 4;
 
 /// Segments in one system call.
 const SLICES: usize = 32;
@@ -85,7 +89,7 @@ impl Channel {
     /// Writes until nothing is left, or there is no room. Those who have waited for what goes out
     /// are added to `held_up`.
     fn write_all(&self, writing: &mut Writing, held_up: &mut BTreeSet<Pid>) -> Round {
-        let mut written = 0;
+        let (mut written, mut batches) = (0, 0);
         while let Some(stream) = &writing.stream {
             let mut state = self.state.lock();
             let State { phase, congestion, .. } = &mut *state;
@@ -101,11 +105,16 @@ impl Channel {
             up.sending.handle_written(written);
             held_up.append(&mut congestion.written(up.sending.output_bytes()));
             if writing.batch.is_empty() {
+                batches += 1;
                 up.send_deferred(self.limits(), congestion);
                 up.sending.take_output(&mut writing.batch);
             }
             drop(state);
             if writing.batch.is_empty() {
+                break;
+            }
+            if batches > BATCHES_IN_A_ROW {
+                self.write_later();
                 break;
             }
             written = match write_once(stream, &writing.batch) {
@@ -123,6 +132,12 @@ impl Channel {
             writing.batch.advance(written);
         }
         Round::Done
+    }
+
+    fn write_later(&self) {
+        if let (Some(net), Some(this)) = (self.net.upgrade(), self.this.upgrade()) {
+            net.more(More::Write(this));
+        }
     }
 }
 

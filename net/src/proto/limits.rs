@@ -83,7 +83,7 @@ pub(crate) const FRAME_BYTES_MAX: usize = PIECE_BYTES_MAX + 2;
 pub(crate) const SEQUENCES_MAX: usize = 64;
 
 /// So many pieces of messages go out between two looks at what else there is.
-pub(crate) const BATCH_PIECES: usize = 2;
+pub(crate) const BATCH_PIECES: usize = 8;
 
 /// The rest of a piece is read to its place if it is at least this long; less is copied.
 pub(crate) const DIRECT_BYTES_MIN: usize = 4 << 10;
