@@ -30,7 +30,7 @@ use fika_runtime::{
 use parking_lot::{Mutex, MutexGuard};
 
 use super::config::Config;
-use super::congestion::Congestion;
+use super::congestion::{Congestion, OutputBytes, Way};
 use super::handler::NetHandler;
 use super::net::Net;
 use super::reading::Reading;
@@ -181,9 +181,11 @@ impl Channel {
         matches!(self.state.lock().phase, Phase::Down)
     }
 
-    /// Whether more waits than is good.
-    pub(super) fn is_congested(&self) -> bool {
-        self.state.lock().is_congested()
+    /// Whether more waits than is good for a small message of this sender.
+    pub(super) fn is_congested(&self, sender: Option<Pid>) -> bool {
+        let mut state = self.state.lock();
+        let way = state.way(sender, false);
+        state.is_congested(way)
     }
 
     /// The type of the node at the other end, while the channel is up.
@@ -196,7 +198,7 @@ impl Channel {
 
     /// How many bytes wait to be written.
     pub(super) fn output_bytes(&self) -> usize {
-        self.state.lock().output_bytes()
+        self.state.lock().output_bytes().all
     }
 
     /// What became of something that was sent over it.
@@ -209,7 +211,7 @@ impl Channel {
     /// The end of a process is told later, if the connection is congested.
     pub(super) fn defer(&self, to: &RemoteDest, signal: Signal) -> Option<Signal> {
         let mut state = self.state.lock();
-        let congested = state.is_congested();
+        let congested = state.is_congested(Way::Small);
         match &mut state.phase {
             Phase::Up(up) if up.is_for(to) && (congested || !up.deferred.is_empty()) => {
                 up.deferred.push_back((to.clone(), signal));
@@ -222,7 +224,8 @@ impl Channel {
     /// Sends it, or has it wait. `nosuspend`: not if more waits than is good.
     pub(super) fn send(&self, queued: Queued, nosuspend: bool) -> Result<Sent, EncodeError> {
         let mut state = self.state.lock();
-        if nosuspend && state.is_congested() {
+        let way = state.way(queued.sender, queued.parcel.is_large());
+        if nosuspend && state.is_congested(way) {
             return Ok(Sent::Busy(queued.parcel));
         }
         if let Some(watcher) = queued.watcher() {
@@ -232,7 +235,7 @@ impl Channel {
             Phase::Pending(pending) => {
                 pending.bytes += queued.parcel.size();
                 pending.queue.push(queued);
-                Ok(Sent::Yes { congested: state.is_congested() })
+                Ok(Sent::Yes { congested: state.is_congested(way) })
             }
             Phase::Down => Ok(Sent::Gone(queued.into())),
             Phase::Up(up) if !queued.to.as_ref().is_none_or(|to| up.is_for(to)) => {
@@ -240,7 +243,7 @@ impl Channel {
             }
             Phase::Up(up) => {
                 let answer = up.send(queued)?;
-                let congested = self.sent(state);
+                let congested = self.sent(way, state);
                 answer.into_iter().for_each(|(to, answer)| self.deliver(&Target::Pid(to), answer));
                 Ok(Sent::Yes { congested })
             }
@@ -263,20 +266,21 @@ impl Channel {
         let Phase::Up(up) = &mut state.phase else { return Ok(None) };
         let is_put = up.node == to.node()
             && up.sending.send_message(sender, to.local(), message, payload)?;
-        Ok(is_put.then(|| self.put(state)))
+        // Only what is small goes out at once.
+        Ok(is_put.then(|| self.put(Way::Small, state)))
     }
 
     /// Something was put into the output; true if more waits now than is good.
-    fn sent(&self, state: MutexGuard<'_, State>) -> bool {
-        let Put { bytes, congested } = self.put(state);
+    fn sent(&self, way: Way, state: MutexGuard<'_, State>) -> bool {
+        let Put { bytes, congested } = self.put(way, state);
         self.has_output(bytes);
         congested
     }
 
-    fn put(&self, mut state: MutexGuard<'_, State>) -> Put {
-        let bytes = state.output_bytes();
+    fn put(&self, way: Way, mut state: MutexGuard<'_, State>) -> Put {
+        let bytes = state.output_bytes().all;
         self.observed.tell(|observer| observer.queued(self.id, bytes));
-        Put { bytes, congested: state.is_congested() }
+        Put { bytes, congested: state.is_congested(way) }
     }
 
     /// The handshake is over: what has waited goes out. Nothing is read before
@@ -325,7 +329,7 @@ impl Channel {
         }
         state.phase = Phase::Up(up);
         drop(reading);
-        self.sent(state);
+        self.sent(Way::Small, state);
         for (to, answer) in answers {
             self.deliver(&Target::Pid(to), answer);
         }
@@ -482,7 +486,9 @@ impl Congested for Channel {
     }
 
     fn wait(&self, pid: Pid) -> bool {
-        self.state.lock().congestion.wait(pid)
+        let mut state = self.state.lock();
+        let way = state.way(Some(pid), false);
+        state.congestion.wait(way, pid)
     }
 }
 
@@ -510,6 +516,11 @@ impl Up {
         }
     }
 
+    pub(super) fn output_bytes(&self) -> OutputBytes {
+        let (small, all) = (self.sending.small_output_bytes(), self.sending.output_bytes());
+        OutputBytes { small, all }
+    }
+
     /// Sends it. A request to spawn that can't be sent is answered here.
     fn send(&mut self, queued: Queued) -> Result<Option<(Pid, Signal)>, EncodeError> {
         let Queued { sender, to, parcel } = queued;
@@ -524,7 +535,7 @@ impl Up {
 
     /// Tells ends that have waited, as many as there is room for.
     pub(super) fn send_deferred(&mut self, limits: &Limits, congestion: &Congestion) {
-        while congestion.has_room(self.sending.output_bytes())
+        while congestion.has_room(self.output_bytes())
             && let Some((to, signal)) = self.deferred.pop_front()
         {
             let sent = Parcel::signal(signal, limits).map_err(|(why, _)| why).and_then(|parcel| {
@@ -539,17 +550,25 @@ impl Up {
 }
 
 impl State {
-    pub(super) fn output_bytes(&self) -> usize {
+    pub(super) fn output_bytes(&self) -> OutputBytes {
         match &self.phase {
-            Phase::Up(up) => up.sending.output_bytes(),
-            Phase::Pending(pending) => pending.bytes,
-            Phase::Down => 0,
+            Phase::Up(up) => up.output_bytes(),
+            Phase::Pending(Pending { bytes, .. }) => OutputBytes { small: *bytes, all: *bytes },
+            Phase::Down => OutputBytes::default(),
         }
     }
 
-    fn is_congested(&mut self) -> bool {
+    /// What a sender waits for who sends something, or has.
+    fn way(&self, sender: Option<Pid>, is_large: bool) -> Way {
+        match &self.phase {
+            Phase::Up(up) if is_large || up.sending.has_large(sender) => Way::Large,
+            _ => Way::Small,
+        }
+    }
+
+    fn is_congested(&mut self, way: Way) -> bool {
         let bytes = self.output_bytes();
-        self.congestion.is_congested(bytes)
+        self.congestion.is_congested(way, bytes)
     }
 
     /// Notes a process that is to be told of the loss.

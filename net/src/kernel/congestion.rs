@@ -5,6 +5,9 @@
 //! at once: each of them was held up with one turn's output at most, and whoever sends next
 //! finds it congested again.
 //!
+//! Small messages go between the pieces of large ones, and who sends some is not held up by the
+//! large ones of others: for him only that counts which goes out ahead of these.
+//!
 //! It knows neither channels nor locks: whoever has one asks, with the bytes that wait.
 
 use std::collections::BTreeSet;
@@ -22,51 +25,97 @@ pub(super) const OUTPUT_LOW_BYTES: usize = OUTPUT_HIGH_BYTES / 2;
 /// that does not read.
 pub(super) const OUTPUT_BYTES: RangeInclusive<usize> = 64 << 10..=1 << 30;
 
+/// Which output a sender waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Way {
+    /// That which goes out ahead of large messages: a small message of somebody who has none.
+    Small,
+    /// All of it.
+    Large,
+}
+
 #[derive(Debug)]
 pub(super) struct Congestion {
-    high_bytes: usize,
-    low_bytes: usize,
-    congested: bool,
-    waiting: BTreeSet<Pid>,
+    small: Mark,
+    all: Mark,
 }
 
 impl Congestion {
     pub(super) fn new(high_bytes: usize, low_bytes: usize) -> Congestion {
-        Congestion { high_bytes, low_bytes, congested: false, waiting: BTreeSet::new() }
+        let mark = || Mark { high_bytes, low_bytes, reached: false, waiting: BTreeSet::new() };
+        Congestion { small: mark(), all: mark() }
+    }
+
+    fn of(&mut self, way: Way) -> &mut Mark {
+        match way {
+            Way::Small => &mut self.small,
+            Way::Large => &mut self.all,
+        }
     }
 
     /// After something was put into the output, or before it is.
-    pub(super) fn is_congested(&mut self, output_bytes: usize) -> bool {
-        self.congested |= output_bytes > self.high_bytes;
-        self.congested
+    pub(super) fn is_congested(&mut self, way: Way, output: OutputBytes) -> bool {
+        self.small.rises(output.small);
+        self.all.rises(output.all);
+        self.of(way).reached
     }
 
     /// Whether more may be put into the output before it is too much.
-    pub(super) fn has_room(&self, output_bytes: usize) -> bool {
-        output_bytes <= self.high_bytes
+    pub(super) fn has_room(&self, output: OutputBytes) -> bool {
+        output.small <= self.small.high_bytes
     }
 
     /// A process waits; false if it need not.
-    pub(super) fn wait(&mut self, pid: Pid) -> bool {
-        if self.congested {
-            self.waiting.insert(pid);
+    pub(super) fn wait(&mut self, way: Way, pid: Pid) -> bool {
+        let mark = self.of(way);
+        if mark.reached {
+            mark.waiting.insert(pid);
         }
-        self.congested
+        mark.reached
     }
 
     /// After some of the output has been written: who goes on.
     #[must_use]
-    pub(super) fn written(&mut self, output_bytes: usize) -> BTreeSet<Pid> {
-        if self.congested && output_bytes <= self.low_bytes {
-            return self.end();
-        }
-        BTreeSet::new()
+    pub(super) fn written(&mut self, output: OutputBytes) -> BTreeSet<Pid> {
+        let mut on = self.small.sinks(output.small);
+        on.append(&mut self.all.sinks(output.all));
+        on
     }
 
     /// The connection is no more: all go on.
     #[must_use]
     pub(super) fn end(&mut self) -> BTreeSet<Pid> {
-        self.congested = false;
+        self.written(OutputBytes::default())
+    }
+}
+
+/// What waits to be written.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct OutputBytes {
+    /// Without the large messages, and what waits behind them.
+    pub(super) small: usize,
+    pub(super) all: usize,
+}
+
+/// How high it has risen, and who waits until it has sunk.
+#[derive(Debug)]
+struct Mark {
+    high_bytes: usize,
+    low_bytes: usize,
+    reached: bool,
+    waiting: BTreeSet<Pid>,
+}
+
+impl Mark {
+    fn rises(&mut self, bytes: usize) {
+        self.reached |= bytes > self.high_bytes;
+    }
+
+    fn sinks(&mut self, bytes: usize) -> BTreeSet<Pid> {
+        if !self.reached || bytes > self.low_bytes {
+            return BTreeSet::new();
+        }
+        self.reached = false;
         std::mem::take(&mut self.waiting)
     }
 }
@@ -82,29 +131,50 @@ mod tests {
         Pid::new(node, LocalId { slot, generation: 0 })
     }
 
+    fn small(bytes: usize) -> OutputBytes {
+        OutputBytes { small: bytes, all: bytes }
+    }
+
+    fn large(bytes: usize) -> OutputBytes {
+        OutputBytes { small: 0, all: bytes }
+    }
+
     #[test]
     fn between_the_marks_it_stays_as_it_is() {
-        let mut of = Congestion::new(100, 50);
         let steps = [(50, false), (100, false), (101, true), (100, true), (51, true), (50, false)];
-        for (bytes, congested) in steps {
-            assert!(of.written(bytes).is_empty(), "nobody waits");
-            assert_eq!(of.is_congested(bytes), congested, "{bytes}");
+        for (way, bytes_of) in [(Way::Small, small as fn(_) -> _), (Way::Large, large)] {
+            let mut of = Congestion::new(100, 50);
+            for (bytes, congested) in steps {
+                assert!(of.written(bytes_of(bytes)).is_empty(), "nobody waits");
+                assert_eq!(of.is_congested(way, bytes_of(bytes)), congested, "{bytes}");
+            }
         }
     }
 
     #[test]
     fn who_waits_goes_on_once() {
         let mut of = Congestion::new(100, 50);
-        assert!(!of.wait(pid(1)), "there is room");
-        assert!(of.is_congested(200));
+        assert!(!of.wait(Way::Small, pid(1)), "there is room");
+        assert!(of.is_congested(Way::Small, small(200)));
         for slot in [2, 3, 2] {
-            assert!(of.wait(pid(slot)));
+            assert!(of.wait(Way::Small, pid(slot)));
         }
-        assert!(of.written(51).is_empty());
-        assert_eq!(of.written(50), BTreeSet::from([pid(2), pid(3)]));
-        assert!(!of.wait(pid(4)));
-        assert!(of.is_congested(101) && of.wait(pid(4)));
+        assert!(of.written(small(51)).is_empty());
+        assert_eq!(of.written(small(50)), BTreeSet::from([pid(2), pid(3)]));
+        assert!(!of.wait(Way::Small, pid(4)));
+        assert!(of.is_congested(Way::Small, small(101)) && of.wait(Way::Small, pid(4)));
         assert_eq!(of.end(), BTreeSet::from([pid(4)]));
-        assert!(!of.wait(pid(5)), "nobody waits for one that is no more");
+        assert!(!of.wait(Way::Small, pid(5)), "nobody waits for one that is no more");
+    }
+
+    #[test]
+    fn large_messages_hold_up_those_who_send_some() {
+        let mut of = Congestion::new(100, 50);
+        assert!(!of.is_congested(Way::Small, large(200)) && !of.wait(Way::Small, pid(1)));
+        assert!(of.is_congested(Way::Large, large(200)) && of.wait(Way::Large, pid(2)));
+        assert!(of.is_congested(Way::Small, small(200)) && of.wait(Way::Small, pid(3)));
+        assert_eq!(of.written(large(200)), BTreeSet::from([pid(3)]));
+        assert!(of.written(large(51)).is_empty());
+        assert_eq!(of.written(large(50)), BTreeSet::from([pid(2)]));
     }
 }

@@ -424,7 +424,7 @@ impl Carrier for Distribution {
         match &channel {
             None if noconnect => return Err(NotCarried::Noconnect(signal)),
             // Before anything is encoded; asked again when it is.
-            Some(channel) if nosuspend && channel.is_congested() => {
+            Some(channel) if nosuspend && channel.is_congested(sender) => {
                 return Err(NotCarried::Nosuspend(signal));
             }
             _ => {}

@@ -103,7 +103,7 @@ impl Channel {
                 }
             };
             up.sending.handle_written(written);
-            held_up.append(&mut congestion.written(up.sending.output_bytes()));
+            held_up.append(&mut congestion.written(up.output_bytes()));
             if writing.batch.is_empty() {
                 batches += 1;
                 up.send_deferred(self.limits(), congestion);

@@ -190,7 +190,7 @@ impl Parcel {
     }
 
     /// Whether it goes in pieces.
-    pub(super) fn is_large(&self) -> bool {
+    pub(crate) fn is_large(&self) -> bool {
         self.payload.is_large()
     }
 

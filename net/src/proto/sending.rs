@@ -59,7 +59,17 @@ impl Sending {
     /// How many bytes wait to be written, about: the heads of frames that wait for large
     /// messages are not written yet.
     pub(crate) fn output_bytes(&self) -> usize {
-        self.taken + self.encoder.output_bytes() + self.lanes.bytes()
+        self.small_output_bytes() + self.lanes.bytes()
+    }
+
+    /// The same without large messages and what waits behind them: all else goes ahead of these.
+    pub(crate) fn small_output_bytes(&self) -> usize {
+        self.taken + self.encoder.output_bytes()
+    }
+
+    /// Whether a large message of this sender waits: what he sends now waits behind it.
+    pub(crate) fn has_large(&self, sender: Sender) -> bool {
+        self.lanes.has(sender)
     }
 
     /// Sends it, in order with all that this sender has sent. A signal has a target.

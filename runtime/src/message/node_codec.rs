@@ -182,17 +182,18 @@ mod tests {
     fn a_message_inside_of_a_message_has_its_own_nodes() {
         let [x, y] = ["x@h", "y@h"].map(pid);
         let encode = |value: &Pid| {
-            let (mut nodes, mut bytes) = (NodeList::new(), Vec::new());
+            let (mut nodes, mut bytes) = (NodeList::new(), Buffer::new());
             encode_with_nodes(&mut nodes, || encode_postcard(value, &mut bytes)).unwrap();
-            (nodes, bytes)
+            (nodes, bytes.into_bytes())
         };
-        let (mut nodes, mut bytes) = (NodeList::new(), Vec::new());
+        let (mut nodes, mut bytes) = (NodeList::new(), Buffer::new());
         let inner = encode_with_nodes(&mut nodes, || {
             encode_postcard(&x, &mut bytes).unwrap();
             let inner = encode(&y);
             encode_postcard(&[x, y], &mut bytes).unwrap();
             inner
         });
+        let bytes = bytes.into_bytes();
         assert_eq!((&nodes[..], &inner.0[..]), (&[x.node(), y.node()][..], &[y.node()][..]));
         let decoded = decode_with_nodes(&nodes, || {
             let decode = || decode_postcard::<Pid>(&inner.1);
