@@ -495,4 +495,55 @@ fn where_congestion_begins() {
             valve.open();
         });
     }
+/// BUSY-2, BUSY-7: the large messages of others hold up nobody who sends small ones.
+#[test]
+fn large_messages_hold_up_those_who_send_some() {
+    let World { here, there, valve, .. } = World::new();
+    let taker = there
+        .spawn(async {
+            let (mut small, mut large) = (0_u64, 0_u64);
+            loop {
+                receive! {
+                    _: String => small += 1,
+                    bytes: fika::Bytes => large += bytes.len() as u64,
+                    from: Pid => send(from, (small, large)),
+                }
+            }
+        })
+        .unwrap();
+    here.block_on(async move {
+        let large = || fika::Bytes::from(vec![7_u8; 4 << 20]);
+        let small = || "small".to_owned();
+        watch().await;
+        send(taker, self_pid());
+        assert_eq!(next!((u64, u64)), (0, 0));
+        valve.close();
+        let sends_large = spawn(async move {
+            send(taker, large());
+            yield_now().await;
+            assert!(try_send(taker, small()).is_ok(), "it goes on when there is room");
+        });
+        busy(sends_large).await;
+        let (_, end) = spawn_monitor(async move {
+            for _ in 0..10 {
+                send(taker, small());
+                yield_now().await;
+                send_with(taker, small(), SendOpts::new().nosuspend()).unwrap();
+            }
+            let refused = send_with(taker, large(), SendOpts::new().nosuspend()).unwrap_err();
+            assert!(refused.is_busy(), "a large one would wait");
+        });
+        assert_eq!(down(end).await, ExitReason::Normal);
+        none!(BusyDist);
+        valve.open();
+        // Behind all that was sent before, though not by us.
+        loop {
+            send(taker, self_pid());
+            let (small, large) = next!((u64, u64));
+            if (small, large) == (21, 4 << 20) {
+                break;
+            }
+            assert!(small <= 21 && large <= 4 << 20);
+        }
+    });
 }

@@ -46,6 +46,7 @@ const UNSAFE_FILES: &[&str] = &[
     "runtime/src/context.rs",
     "runtime/src/mailbox.rs",
     "runtime/src/message/envelope.rs",
+    "runtime/src/message/shared.rs",
     "runtime/src/scheduler/current.rs",
     "runtime/src/signal_queue.rs",
     "runtime/src/table.rs",
