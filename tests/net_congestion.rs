@@ -495,6 +495,8 @@ fn where_congestion_begins() {
             valve.open();
         });
     }
+}
+
 /// BUSY-2, BUSY-7: the large messages of others hold up nobody who sends small ones.
 #[test]
 fn large_messages_hold_up_those_who_send_some() {
