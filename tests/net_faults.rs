@@ -103,7 +103,7 @@ fn kill_9_and_restart() {
             assert_eq!(down(fika::monitor(pid)).await, ExitReason::Noconnection);
         });
     }
-    until("nothing is left of all of them", || here.process_count() == processes);
+    until("nothing is left of all of them", || here.process_count() <= processes);
     took.sort();
     assert!(took[took.len() / 2] <= TOLD_MAX, "{took:?}");
 }
