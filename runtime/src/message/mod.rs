@@ -66,6 +66,11 @@ use ::bytes::Bytes;
 /// a *fingerprint* of its shape. Both cross the wire, so that a receiver whose type
 /// differs reports it by name instead of reading garbage. To change a message that old
 /// nodes still send, make a new type with a new tag beside it, and receive both.
+///
+/// A large binary is best a [`Bytes`], wherever in the message: one of 4 KiB or more is shared and
+/// not copied on its way to another node, like a binary of Erlang's. There it shares the memory of
+/// the whole message, if it is a fourth of that or more; [`Bytes::copy_from_slice`] gives it memory
+/// of its own. A `Vec<u8>` goes byte by byte.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a message",
     label = "this cannot be sent to a process",
