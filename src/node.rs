@@ -416,7 +416,8 @@ impl NodeBuilder {
 
     /// How many bytes may wait to go to a node before the processes that send there are
     /// suspended, until no more than `low` wait: 1 MiB and 512 KiB if not set (OTP's `+zdbbl`).
-    /// `high` is from 64 KiB to 1 GiB, and `low` not above it. See also
+    /// Messages of more than 16 KiB, and what their senders send behind them, count for those only
+    /// who send some: the small ones of others go between their pieces. `high` is from 64 KiB to 1 GiB, and `low` not above it. See also
     /// [`async_dist`](NodeBuilder::async_dist).
     pub fn output_bytes(self, low: usize, high: usize) -> Self {
         self.change(move |config| {
