@@ -431,10 +431,8 @@ fn errors_are_one_line() {
     fs::set_permissions(&cookie, fs::Permissions::from_mode(0o644)).unwrap();
     let (a, b) = (cluster.name("a"), cluster.name("b"));
     let file = cookie.to_str().unwrap();
-    let cases: [(&[&str], String); 9] = [
+    let cases: [(&[&str], String); 7] = [
         (&[], "the node has no name; give it one with --name alive@host or --sname alive".into()),
-        (&["--name", "a"], "`a` is no node name: it has no `@`".into()),
-        (&["--name", "a b@c.d"], "`a b@c.d` is no node name: before the `@`".into()),
         (&["--name", &b, "--join", "a"], "`a` is no node name: it has no `@`".into()),
         (&["--name", &a], format!("the name `{a}` is taken")),
         (
@@ -459,5 +457,16 @@ fn errors_are_one_line() {
         assert_eq!((status.code(), &out[..]), (Some(1), ""), "{arguments:?}: {err}");
         assert!(err.starts_with(&format!("error: {expected}")), "{arguments:?}: {err}");
         assert_eq!(err.lines().count(), 1, "{arguments:?}: {err}");
+    }
+    // What is wrong by itself is found by the command line.
+    for (name, expected) in [
+        ("a", "`a` is no node name: it has no `@`"),
+        ("a b@c.d", "`a b@c.d` is no node name: before the `@`"),
+    ] {
+        let (status, out, err) = Program::start(cluster.serve(&["--name", name])).end();
+        assert_eq!((status.code(), &out[..]), (Some(2), ""), "{name}: {err}");
+        let expected =
+            format!("error: invalid value '{name}' for '--name <ALIVE@HOST>': {expected}");
+        assert!(err.starts_with(&expected), "{name}: {err}");
     }
 }

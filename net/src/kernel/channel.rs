@@ -132,7 +132,7 @@ pub(super) enum Sent {
 pub(super) struct Put {
     /// What waits there now: [`Channel::has_output`] is to be told, if it
     /// [cares](Channel::is_to_know).
-    pub(super) bytes: usize,
+    pub(super) bytes: OutputBytes,
     /// That is more than is good.
     pub(super) congested: bool,
 }
@@ -278,8 +278,8 @@ impl Channel {
     }
 
     fn put(&self, way: Way, mut state: MutexGuard<'_, State>) -> Put {
-        let bytes = state.output_bytes().all;
-        self.observed.tell(|observer| observer.queued(self.id, bytes));
+        let bytes = state.output_bytes();
+        self.observed.tell(|observer| observer.queued(self.id, bytes.all));
         Put { bytes, congested: state.is_congested(way) }
     }
 

@@ -13,13 +13,18 @@ use std::sync::atomic::Ordering;
 use fika_runtime::{Pid, Round};
 
 use super::channel::{Channel, Phase, State};
+use super::congestion::OutputBytes;
 use super::net_kernel::More;
 use crate::io::Stream;
+use crate::proto::limits::{BATCH_PIECES, PIECE_BYTES_MAX};
 use crate::proto::output::Batch;
 
 /// So much output goes out at once, and not only at the end of the turn: it still is in the
 /// processor's cache.
 const EAGER_BYTES: usize = 128 << 10;
+
+/// The same of large messages, which are not there: the fewer system calls the better.
+const EAGER_LARGE_BYTES: usize = BATCH_PIECES * PIECE_BYTES_MAX;
 
 /// After so many batches in a row others have their turn; the rest is written in the next one.
 const BATCHES_IN_A_ROW: usize = 4;
@@ -42,16 +47,16 @@ impl Writing {
 
 impl Channel {
     /// Whether [`has_output`](Self::has_output) has anything to do.
-    pub(super) fn is_to_know(&self, bytes: usize) -> bool {
+    pub(super) fn is_to_know(&self, bytes: OutputBytes) -> bool {
         self.is_eager(bytes) || !self.noted.load(Ordering::Relaxed)
     }
 
-    fn is_eager(&self, bytes: usize) -> bool {
-        bytes >= EAGER_BYTES && !self.writing.is_blocked()
+    fn is_eager(&self, OutputBytes { small, all }: OutputBytes) -> bool {
+        (small >= EAGER_BYTES || all >= EAGER_LARGE_BYTES) && !self.writing.is_blocked()
     }
 
     /// There is output, of so many bytes: it goes out at the end of the turn at the latest.
-    pub(super) fn has_output(&self, bytes: usize) {
+    pub(super) fn has_output(&self, bytes: OutputBytes) {
         if self.is_eager(bytes) {
             return self.write();
         }
