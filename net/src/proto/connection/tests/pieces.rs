@@ -84,6 +84,27 @@ fn small_ones_are_not_held_up() {
     assert!(at(1, 0) <= at(1, 1) && at(1, 1) <= linked, "what comes after it");
 }
 
+/// What is shared of a value is cut anywhere, and arrives in its place.
+#[test]
+fn shared_parts_are_cut_anywhere() {
+    let part = |byte: u8, length: usize| Bytes::from(vec![byte; length]);
+    for first in [1, 4096, PIECE_BYTES_MAX - 4, PIECE_BYTES_MAX, PIECE_BYTES_MAX + 1] {
+        let value = || {
+            let text = "between".to_owned();
+            (part(1, first), text, part(2, 3 * PIECE_BYTES_MAX + 7), (part(3, 4095), part(4, 5000)))
+        };
+        let (mut at_a, mut at_b) = pair();
+        send(&mut at_a, &to(), message(value()));
+        carry(&mut at_a, &mut at_b);
+        let events = poll_all(&mut at_b).unwrap();
+        let [Event::Signal { signal: Signal::Message(envelope), .. }] = &events[..] else {
+            panic!("{} events", events.len())
+        };
+        let got = envelope.as_encoded().unwrap().decode::<(Bytes, String, Bytes, (Bytes, Bytes))>();
+        assert!(got == Ok(value()), "{first}");
+    }
+}
+
 /// A reason and the arguments of a function go in pieces, too.
 #[test]
 fn all_payloads_go_in_pieces() {
