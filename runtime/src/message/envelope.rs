@@ -12,9 +12,12 @@
 //!   pointer to the other.
 //! - **E3** `T: Send`, so an envelope may be moved to another thread.
 //! - **E4** The nodes of a [`Chain`] hang together by `next`; the last has a null one.
+//! - **E5** `Node<T>` is invariant in `T`. A coercion to a supertype would keep the vtable of
+//!   the first type, and a value of the supertype could then be put in its place.
 #![allow(unsafe_code)]
 
 use std::any::TypeId;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
 
@@ -37,6 +40,8 @@ pub(crate) struct Header {
 #[repr(C)]
 pub struct Node<T> {
     header: Header,
+    /// E5. Without it `Box<Node<fn(&str)>>` would coerce to `Box<Node<fn(&'static str)>>`.
+    invariant: PhantomData<fn(T) -> T>,
     /// The value.
     pub body: T,
 }
@@ -143,7 +148,7 @@ impl<T> Node<T> {
     #[inline]
     fn boxed(body: T, vtable: &'static VTable) -> Box<Node<T>> {
         let header = Header { vtable, next: ptr::null_mut(), word: Word::default() };
-        Box::new(Node { header, body })
+        Box::new(Node { header, invariant: PhantomData, body })
     }
 }
 
@@ -368,7 +373,8 @@ impl Envelope {
 
 impl<T> From<Box<Node<T>>> for Envelope {
     fn from(node: Box<Node<T>>) -> Envelope {
-        // E1: the node's own table is that of `T`, as `Node::boxed` is the only maker.
+        // E1: the node's own table is that of `T`: `Node::boxed` is the only maker, and E5
+        // keeps `T` what it was.
         Envelope(NonNull::from(Box::leak(node)).cast())
     }
 }
@@ -399,16 +405,21 @@ impl Chain {
         Chain(head)
     }
 
-    /// Turns the chain around.
-    pub(crate) fn reversed(mut self) -> Chain {
-        let mut from = std::mem::replace(&mut self.0, ptr::null_mut());
+    /// Makes a chain of a stack of nodes that are known by their addresses: `top` is the last
+    /// one that was pushed, and becomes the chain's last.
+    ///
+    /// # Safety
+    /// E1 and E4 hold of the nodes at `top` and at the addresses of the `next` fields from there
+    /// on, their owner gives them up, and the provenance of each was exposed.
+    pub(crate) unsafe fn from_stack(top: usize) -> Chain {
+        let mut from: *mut Header = ptr::with_exposed_provenance_mut(top);
         let mut to = ptr::null_mut();
         while !from.is_null() {
-            // SAFETY: E1 and E4: the node is ours. A pointer to the whole node is kept, not
-            // one made from a reference to its header.
-            let next = unsafe { std::mem::replace(&mut (*from).next, to) };
+            // SAFETY: the caller's promise: the node is ours. A pointer to the whole node is
+            // kept, not one made from a reference to its header.
+            let next = unsafe { ptr::replace(&raw mut (*from).next, to) };
             to = from;
-            from = next;
+            from = ptr::with_exposed_provenance_mut(next.addr());
         }
         Chain(to)
     }
@@ -501,7 +512,7 @@ mod tests {
             unsafe { (*pair[0].as_ptr()).next = pair[1].as_ptr() };
         }
         // SAFETY: E1 and E4 were just made to hold.
-        let mut chain = unsafe { Chain::from_raw(raws[0].as_ptr()) }.reversed();
+        let mut chain = unsafe { Chain::from_raw(raws[0].as_ptr()) };
         assert!(chain.next().unwrap().is::<crate::Local<std::sync::Arc<()>>>());
         assert_eq!(std::sync::Arc::strong_count(&value), 3);
         drop(chain);
