@@ -11,6 +11,7 @@ const RUNTIME_LAYERS: &[&[&str]] = &[
     &[
         "carrier",
         "dest",
+        "escaped",
         "exit_reason",
         "mailbox_limit",
         "message",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::escaped::Escaped;
 use crate::message::{Message, Term};
 use crate::signal::SpawnError;
 
@@ -99,6 +100,7 @@ impl From<SpawnError> for ExitReason {
     }
 }
 
+/// Shows control characters as escapes: the reason may come from another node.
 impl fmt::Display for ExitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -110,13 +112,13 @@ impl fmt::Display for ExitReason {
             ExitReason::Noproc => f.write_str("noproc"),
             ExitReason::Noconnection => f.write_str("noconnection"),
             ExitReason::Timeout => f.write_str("timeout"),
-            ExitReason::Badarg(why) => write!(f, "badarg: {why}"),
+            ExitReason::Badarg(why) => write!(f, "badarg: {}", Escaped(why)),
             ExitReason::SystemLimit => f.write_str("system_limit"),
             ExitReason::Notsup => f.write_str("notsup"),
             ExitReason::Abandoned => f.write_str("abandoned"),
             ExitReason::Panic(panic) => {
-                write!(f, "panic: {}", panic.message)?;
-                panic.location.iter().try_for_each(|at| write!(f, " at {at}"))
+                write!(f, "panic: {}", Escaped(&panic.message))?;
+                panic.location.iter().try_for_each(|at| write!(f, " at {}", Escaped(at)))
             }
             ExitReason::Term(term) => write!(f, "{term:?}"),
         }

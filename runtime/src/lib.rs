@@ -11,6 +11,7 @@ mod carrier;
 mod context;
 mod dest;
 mod env;
+mod escaped;
 mod exit_reason;
 mod few_map;
 mod log_rate;
@@ -53,6 +54,7 @@ pub use carrier::{
 };
 pub use dest::Dest;
 pub use env::{Env, SystemEnv, Time};
+pub use escaped::Escaped;
 pub use exit_reason::{ExitReason, PanicReason};
 pub use log_rate::LogRate;
 pub use mailbox_limit::{MailboxLimit, WhenFull};

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::escaped::Escaped;
+
 /// A registered name. Any text but the empty one and `undefined` may be registered.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Name(Arc<str>);
@@ -39,9 +41,10 @@ impl Borrow<str> for Name {
     }
 }
 
+/// Shows control characters as escapes: the name may come from another node.
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        fmt::Display::fmt(&Escaped(&self.0), f)
     }
 }
 

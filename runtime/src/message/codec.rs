@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Buffer, Message, WireType, decoder, encoder};
+use crate::escaped::Escaped;
 
 /// Why a value could not be encoded for another node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,14 +37,15 @@ pub struct DecodeError(Kind);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum Kind {
-    #[error("a message of type `{got}` was taken for a `{wanted}`")]
+    #[error("a message of type `{}` was taken for a `{wanted}`", Escaped(got))]
     OtherType { got: String, wanted: String },
     #[error(
-        "the sender's `{tag}` has another shape than ours; run the same version on both nodes, \
-         or give the changed type a new name"
+        "the sender's `{}` has another shape than ours; run the same version on both nodes, or \
+         give the changed type a new name",
+        Escaped(tag)
     )]
     OtherShape { tag: String },
-    #[error("the bytes are no `{type_name}`: {why}")]
+    #[error("the bytes are no `{type_name}`: {}", Escaped(why))]
     Malformed { type_name: &'static str, why: String },
 }
 

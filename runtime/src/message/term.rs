@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Encoded, Message, WireType, node_codec};
+use crate::escaped::Escaped;
 
 /// A user's value in an exit reason: any message, shared, comparable, and the same on
 /// every node. It is kept encoded, with its `Debug` text for reports.
@@ -63,7 +64,7 @@ impl Eq for Term {}
 
 impl fmt::Debug for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.text)
+        fmt::Display::fmt(&Escaped(&self.0.text), f)
     }
 }
 
