@@ -8,6 +8,7 @@ mod polled;
 mod poller;
 mod readiness;
 mod socket_options;
+mod socket_owner;
 mod spare;
 mod stream;
 mod tcp;

@@ -168,6 +168,14 @@ pub trait Socket: Send + Sync + 'static {
         None
     }
 
+    /// Whether the program at the other end is known to run on this host, as this program's user
+    /// or as root. False where that can't be told.
+    ///
+    /// It is asked for only after many wrong proofs from this host, and may take some time.
+    fn is_of_this_user(&self) -> bool {
+        false
+    }
+
     /// Sets options of the socket, as far as it has them.
     ///
     /// # Errors

@@ -66,6 +66,11 @@ impl Stream {
         Ok(())
     }
 
+    /// Whether the program at the other end is known to be of this user, or of root.
+    pub(crate) fn is_of_this_user(&self) -> bool {
+        self.socket.is_of_this_user()
+    }
+
     /// Reads what is there, without waiting.
     pub(crate) fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.socket.try_read(buf)

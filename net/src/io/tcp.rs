@@ -13,6 +13,7 @@ use super::network::{Handler, HostIp, Listener, Network, Socket};
 use super::polled::Polled;
 use super::poller::Poller;
 use super::socket_options::SocketOptions;
+use super::socket_owner;
 use super::tcp_listener::TcpListener;
 
 /// A connection over TCP.
@@ -99,6 +100,10 @@ impl Socket for TcpSocket {
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
+    }
+
+    fn is_of_this_user(&self) -> bool {
+        self.socket.local_addr().is_ok_and(|here| socket_owner::is_this_user(self.peer_addr, here))
     }
 
     fn set_options(&self, options: &SocketOptions) -> io::Result<()> {

@@ -236,6 +236,11 @@ impl Socket for UnixSocket {
         Ok(self.local_addr)
     }
 
+    /// Nobody else can open a socket of the directory.
+    fn is_of_this_user(&self) -> bool {
+        true
+    }
+
     fn set_handler(&self, handler: Arc<dyn Handler>) {
         self.socket.set_handler(handler);
     }

@@ -139,12 +139,10 @@ async fn serve(net: Arc<Net>, listed: Listed, stream: Stream) {
     link(net.net_kernel());
     let from = stream.peer_addr();
     // In a box: a future that is handed on by value takes its place twice and more.
-    match timeout(net.config.handshake_time, Box::pin(respond(&net, stream))).await {
+    let handshake = Box::pin(respond(&net, &listed.0.1, stream));
+    match timeout(net.config.handshake_time, handshake).await {
         Ok(Ok(())) => {}
         Ok(Err(Failure::Handshake(error))) => {
-            if let HandshakeError::BadProof { .. } = error {
-                listed.0.1.lock().guessed(from.ip(), net.env.now());
-            }
             if net.tells_of(&error, from) {
                 net.logs.refused.line(net.env.now(), |left_out| {
                     tracing::error!(%from, %error, left_out, "a connection was refused");
@@ -190,7 +188,7 @@ impl Drop for Claim<'_> {
     }
 }
 
-async fn respond(net: &Net, stream: Stream) -> Result<(), Failure> {
+async fn respond(net: &Net, rate: &Mutex<AcceptRate>, stream: Stream) -> Result<(), Failure> {
     net.set_up_socket(&stream);
     let mut framed = Framed::new(stream);
     let hello = framed.read().await?;
@@ -214,7 +212,16 @@ async fn respond(net: &Net, stream: Stream) -> Result<(), Failure> {
         greeted.accept(status, &net.secret(&peer), framed.transport(), net.nonce());
     framed.write(&frame).await?;
     drop(frame);
-    let (established, frame) = proof.handle(&framed.read().await?)?;
+    let proof_i = framed.read().await?;
+    let (from, now) = (framed.stream.peer_addr().ip(), net.env.now());
+    let is_paid = rate.lock().may_prove(from, now);
+    if !is_paid && !framed.stream.is_of_this_user() {
+        return Err(Failure::TooManyGuesses);
+    }
+    let (established, frame) = proof.handle(&proof_i)?;
+    if is_paid {
+        rate.lock().proved(from);
+    }
     // The peer may have given up this attempt while we were slow, and another connection may
     // have come and gone since: this one would be a connection to nobody.
     if framed.is_closed() {
