@@ -264,3 +264,77 @@ pub(super) struct Ending {
     pub(super) watchers: Vec<(Reference, Pid)>,
     pub(super) monitors: Vec<(Reference, Monitor)>,
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::node_id::Creation;
+    use crate::node_name::NodeName;
+    use crate::pid::LocalId;
+
+    const OVER: ConnectionId = ConnectionId(7);
+
+    fn peer() -> Pid {
+        let node = NodeId::of(&NodeName::nonode(), Creation(7));
+        Pid::new(node, LocalId { slot: 3, generation: 9 })
+    }
+
+    /// What happens to a link, here and as signals of the peer.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Link,
+        Unlink,
+        Linked,
+        Unlinked,
+        /// The peer acknowledges the unlink of this number.
+        Acknowledged(u64),
+        Lost,
+    }
+
+    /// LINK-2, LINK-8 to LINK-10: after these steps the link is active, or only remembered since an
+    /// unlink of it has not been acknowledged, or gone.
+    #[test]
+    fn links_that_cross_unlinks() {
+        use Step::{Acknowledged, Link, Linked, Lost, Unlink, Unlinked};
+        let cases: &[(&[Step], bool, bool)] = &[
+            (&[Link], true, true),
+            (&[Linked], true, true),
+            (&[Link, Linked, Unlinked], false, false),
+            (&[Link, Unlink], false, true),
+            (&[Link, Unlink, Acknowledged(1)], false, false),
+            // The peer's link crosses our unlink: both sides end up unlinked (LINK-10).
+            (&[Link, Unlink, Linked], false, true),
+            (&[Link, Unlink, Linked, Acknowledged(1)], false, false),
+            // Linked again before the acknowledgement, which then means nothing.
+            (&[Link, Unlink, Link], true, true),
+            (&[Link, Unlink, Link, Acknowledged(1)], true, true),
+            (&[Link, Unlink, Link, Unlink, Acknowledged(1)], false, true),
+            (&[Link, Unlink, Link, Unlink, Acknowledged(2)], false, false),
+            // Unlinks that cross: ours still waits for its acknowledgement.
+            (&[Link, Unlink, Unlinked], false, true),
+            (&[Unlink], false, false),
+            (&[Unlinked, Acknowledged(1)], false, false),
+            (&[Link, Lost], false, false),
+            (&[Linked, Lost], false, false),
+            (&[Link, Unlink, Lost], false, false),
+        ];
+        for (steps, active, remembered) in cases {
+            let (mut relations, peer) = (Relations::default(), peer());
+            for step in *steps {
+                match step {
+                    Link => {
+                        let _ = relations.link(peer, false);
+                        relations.linked_over(peer, OVER);
+                    }
+                    Unlink => drop(relations.unlink(peer)),
+                    Linked => relations.linked(peer),
+                    Unlinked => relations.unlinked(peer),
+                    Acknowledged(id) => relations.unlink_acknowledged(peer, *id),
+                    Lost => drop(relations.connection_lost(Some(peer.node()), OVER)),
+                }
+            }
+            assert_eq!(relations.links.len() == 1, *remembered, "{steps:?}");
+            assert_eq!(relations.end().links == [peer], *active, "{steps:?}");
+        }
+    }
+}
