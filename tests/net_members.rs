@@ -47,7 +47,7 @@ fn a_length_costs_nothing() {
     let mut members: Vec<Peer> = (1..=MEMBERS).map(|n| member(place, n)).collect();
     let head = |sequence| {
         let length = (16_u32 << 20).to_be_bytes();
-        frame(&[&[0x04, sequence, 0x90, 0, 0, 0][..], &length].concat())
+        frame(&[&[0x04, sequence, 0x90, 0, 0, 0, 0][..], &length].concat())
     };
     let claim = [
         frame(&[&b"\x02\0"[..], &text("nobody")].concat()),
@@ -93,7 +93,7 @@ fn a_million_nodes() {
     for said in 0..20_u32 {
         let names = (0..50_000).map(|n| text(&format!("n{}@{}", said * 50_000 + n, place.ip)));
         let nodes = [varint(50_000), names.collect::<Vec<_>>().concat()].concat();
-        member.write(&in_pieces(b"\x90\0\0", &nodes));
+        member.write(&in_pieces(b"\x90\0\0\0", &nodes));
         most = most.max(node.process_count());
     }
     until("they have been looked for", || {
@@ -156,7 +156,7 @@ fn half_a_message_goes_with_its_connection() {
         let before = counting::live();
         let head = |sequence| {
             let length = (4_u32 << 20).to_be_bytes();
-            frame(&[&[0x04, sequence, 0x90, 0, 0, 0][..], &length].concat())
+            frame(&[&[0x04, sequence, 0x90, 0, 0, 0, 0][..], &length].concat())
         };
         let piece = |n: usize| {
             let sequence = (n % usize::from(SEQUENCES)) as u8;

@@ -14,6 +14,7 @@ use crate::pid::Pid;
 use crate::priority::Priority;
 use crate::reference::Reference;
 use crate::signal::{Alias, Signal, Target};
+use crate::undecodable::Undecodable;
 
 /// Tells the successive connections of a node apart, attempts included.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -178,8 +179,9 @@ pub trait Carrier: Send + Sync + 'static {
         true
     }
 
-    /// A process looked at a message of that node, and it did not decode.
-    fn undecodable(&self, node: NodeId, why: &str);
+    /// Something of that node did not decode, and was dropped: the node is told, as often as is
+    /// good for it.
+    fn undecodable(&self, node: NodeId, lost: &Undecodable);
 
     /// The carrier itself, for the functions of its own crate.
     fn as_any(&self) -> &dyn Any;

@@ -95,6 +95,7 @@ impl From<SpawnError> for ExitReason {
             SpawnError::Noconnection => ExitReason::Noconnection,
             SpawnError::SystemLimit => ExitReason::SystemLimit,
             SpawnError::Notsup => ExitReason::Notsup,
+            SpawnError::Badarg => ExitReason::badarg("the function does not take these arguments"),
         }
     }
 }

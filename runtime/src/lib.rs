@@ -28,6 +28,7 @@ mod oneshot;
 mod otp;
 mod outlet;
 mod pid;
+mod printable;
 mod priority;
 mod process;
 mod process_info;
@@ -45,6 +46,7 @@ mod system_message;
 mod table;
 mod time;
 mod timers;
+mod undecodable;
 mod vitals;
 
 pub use bytes::Bytes;
@@ -65,6 +67,7 @@ pub use node_name::{NodeName, NodeNameError};
 pub use otp::timer;
 pub use outlet::{Outlet, Round};
 pub use pid::{LocalId, Pid};
+pub use printable::printable;
 pub use priority::Priority;
 pub use process::{
     AliasOpts, ExitDest, LinkOpts, MonitorAlias, MonitorOpts, ReplyOn, RequestOpts, SpawnOpts,
@@ -97,6 +100,7 @@ pub use system_message::{
     BusyDist, Down, Exit, NodeDown, NodeDownReason, NodeType, NodeUp, Object, SpawnReply,
 };
 pub use timers::{CancelTimer, Timeout, TimerRef};
+pub use undecodable::{Part, Undecodable};
 
 pub(crate) use process::{Next, Opened, Receive};
 

@@ -30,6 +30,7 @@ use crate::node_name::NodeName;
 use crate::observe::Observed;
 use crate::oneshot::Oneshot;
 use crate::pid::Pid;
+use crate::printable::printable;
 use crate::priority::Priority;
 use crate::process::{self, Action, Body, Orphans, Processes, SlotRef, Start, SystemMonitor};
 use crate::reference::Reference;
@@ -44,6 +45,7 @@ use crate::sync::{AtomicBool, Condvar, Mutex, Ordering};
 use crate::system_message::Down;
 use crate::table::{self, Table};
 use crate::timers::Timers;
+use crate::undecodable::{Part, Undecodable};
 use crate::{Next, Opened, Receive, SendError};
 
 /// As many processes as OTP 28 has by default.
@@ -81,6 +83,8 @@ pub(crate) struct Inner {
     spawns_refused: LogRate,
     /// For messages of other nodes that don't decode.
     pub(crate) messages_refused: LogRate,
+    /// How many there were.
+    pub(crate) undecodable: AtomicU64,
     functions: Functions,
     pub(crate) references: AtomicU64,
     stopping: AtomicBool,
@@ -252,6 +256,7 @@ impl NodeBuilder {
             observed: self.observed,
             spawns_refused: LogRate::default(),
             messages_refused: LogRate::default(),
+            undecodable: AtomicU64::new(0),
             functions,
             references: AtomicU64::new(1),
             stopping: AtomicBool::new(false),
@@ -420,6 +425,14 @@ impl Node {
         self.0.table.len()
     }
 
+    /// How many messages, exit reasons and arguments of `#[remote]` functions did not decode that
+    /// other nodes have sent. See [`InfoItem::Undecodable`](crate::InfoItem::Undecodable) for those
+    /// of one process, and `connected_nodes` for those of one connection.
+    #[must_use]
+    pub fn undecodable_count(&self) -> u64 {
+        self.0.undecodable.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     /// How many timers there are, those of waiting receives included.
     #[must_use]
     pub fn timer_count(&self) -> usize {
@@ -482,6 +495,11 @@ impl Node {
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.0.is_stopping()
+    }
+
+    /// Something that the network layer decodes itself did not decode.
+    pub fn undecodable(&self, from: NodeId, lost: &Undecodable) {
+        self.0.undecodable(Some(from), lost);
     }
 
     /// Takes in a signal of another node; says which process it is for.
@@ -614,7 +632,7 @@ impl Inner {
         let Some(make) = self.functions.get(function.as_str()) else {
             self.spawns_refused.line(self.env.now(), |left_out| {
                 tracing::warn!(
-                    %function, %from, left_out,
+                    function = printable(&function), %from, left_out,
                     "asked to spawn a function that this node has not"
                 );
             });
@@ -622,17 +640,20 @@ impl Inner {
             return None;
         };
         // The arguments' types are the user's, and so is what reads them.
-        let made = process::catch(|| make(&args).map_err(|error| error.to_string()));
-        let future = match made.unwrap_or_else(|panic| Err(panic.to_string())) {
+        let made = process::catch(|| {
+            make(&args).map_err(|error| match error.is_malformed() {
+                true => (SpawnError::Badarg, printable(error)),
+                false => (SpawnError::Notsup, printable(error)),
+            })
+        });
+        let future = match made.unwrap_or_else(|panic| Err((SpawnError::Badarg, printable(panic))))
+        {
             Ok(future) => future,
-            Err(error) => {
-                self.spawns_refused.line(self.env.now(), |left_out| {
-                    tracing::warn!(
-                        %function, %from, %error, left_out,
-                        "asked to spawn with other arguments"
-                    );
-                });
-                reply(Err(SpawnError::Notsup));
+            Err((answer, why)) => {
+                let (part, tag) = (Part::Arguments, function.as_str().into());
+                let lost = Undecodable { part, sender: Some(from), receiver: None, tag, why };
+                self.undecodable(Some(from.node()), &lost);
+                reply(Err(answer));
                 return None;
             }
         };

@@ -55,6 +55,8 @@ pub enum Item {
     SuspendedBy,
     /// How many answers other processes and nodes owe it.
     Unanswered,
+    /// How many messages of other nodes it has lost, since they did not decode.
+    Undecodable,
 }
 
 /// What was told about a process.
@@ -107,6 +109,11 @@ pub enum InfoItem {
     /// no more, and its requests to spawn that are under way. Both are answered, or their
     /// connection is lost: where all is quiet there are none.
     Unanswered(usize),
+    /// The messages of other nodes that it wanted to receive and that did not decode, so that they
+    /// were dropped: because of a type of another shape, or of a value that the type's own
+    /// `Deserialize` refuses. Each is logged here and on the node that it came from, as far as the
+    /// rate of such lines allows.
+    Undecodable(u64),
 }
 
 /// What a process is doing.

@@ -162,6 +162,10 @@ pub enum SpawnError {
     /// The node has no such remote function, or its arguments have another shape there.
     #[error("notsup: the node has no such #[remote] function")]
     Notsup,
+    /// The function is there, and its own types refuse the arguments: a `Deserialize` gave an error
+    /// or panicked. Why is in the logs of both nodes.
+    #[error("badarg: the function does not take these arguments")]
+    Badarg,
     /// The node has no room for a further process.
     #[error("system_limit: the node has no room for a further process")]
     SystemLimit,

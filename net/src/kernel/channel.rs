@@ -34,6 +34,7 @@ use super::congestion::{Congestion, OutputBytes, Way};
 use super::handler::NetHandler;
 use super::net::Net;
 use super::reading::Reading;
+use super::undecoded::Undecoded;
 use super::writing::Writing;
 use crate::io::{Handler, SocketOptions, Stream};
 use crate::proto::connection::{Receiving, Sending};
@@ -65,6 +66,8 @@ pub(super) struct Channel {
     /// A user's word in what comes in.
     pub(super) handler: Option<Arc<dyn NetHandler>>,
     pub(super) observed: Observed,
+    /// What did not decode on either side.
+    pub(super) undecodable: Undecoded,
 }
 
 pub(super) struct State {
@@ -162,6 +165,7 @@ impl Channel {
             broken: AtomicBool::new(false),
             handler: config.handler.clone(),
             observed,
+            undecodable: Undecoded::default(),
         })
     }
 
@@ -192,6 +196,14 @@ impl Channel {
     pub(super) fn node_type(&self) -> Option<NodeType> {
         match &self.state.lock().phase {
             Phase::Up(up) => Some(up.node_type()),
+            Phase::Pending(_) | Phase::Down => None,
+        }
+    }
+
+    /// The node at the other end, while the channel is up.
+    pub(super) fn peer_id(&self) -> Option<NodeId> {
+        match &self.state.lock().phase {
+            Phase::Up(up) => Some(up.node),
             Phase::Pending(_) | Phase::Down => None,
         }
     }
@@ -413,6 +425,7 @@ impl Channel {
     pub(super) fn check(self: &Arc<Self>) {
         // After a stall of our own the peer's bytes are waiting to be read: they count.
         let is_more_there = self.read(false);
+        self.tell_untold();
         let mut state = self.state.lock();
         let Phase::Up(up) = &mut state.phase else { return };
         let verdict = up.sending.handle_tick(self.received.load(Ordering::Relaxed));

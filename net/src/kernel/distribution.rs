@@ -14,7 +14,7 @@ use std::sync::{Arc, Weak};
 use fika_runtime::{
     Carried, Carrier, Conditions, ConnectionId, Creation, EncodeError, Env, Envelope, Local,
     LocalId, Message, Node, NodeDownReason, NodeId, NodeName, NotCarried, Observed, Pid,
-    RemoteDest, Signal, SpawnRequest, Target, WeakNode,
+    RemoteDest, Signal, SpawnRequest, Target, Undecodable, WeakNode,
 };
 use parking_lot::{Mutex, RwLock};
 
@@ -474,12 +474,9 @@ impl Carrier for Distribution {
         self.is_started()
     }
 
-    fn undecodable(&self, node: NodeId, why: &str) {
-        if let Some(channel) = self.table.up(node) {
-            if let Some(net) = self.current() {
-                net.log_misbehaved(channel.peer(), &why);
-            }
-            channel.lose(NodeDownReason::ConnectionClosed);
+    fn undecodable(&self, node: NodeId, lost: &Undecodable) {
+        if let (Some(channel), Some(node)) = (self.table.up(node), self.node()) {
+            channel.tell_undecodable(lost, node.env().now());
         }
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Logs {
     pub(super) not_accepted: LogRate,
     /// A member broke the rules, and its connection is closed.
     pub(super) misbehaved: LogRate,
+    /// A member could not decode what this node has sent.
+    pub(super) not_taken: LogRate,
     /// The node's handler did not want a member.
     pub(super) unwanted: LogRate,
     /// The node's handler panicked at what a peer did.

@@ -36,6 +36,7 @@ mod table;
 mod tables;
 mod ticktime;
 mod told;
+mod undecoded;
 mod writing;
 
 pub use api::{

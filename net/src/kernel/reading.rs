@@ -204,6 +204,16 @@ impl Channel {
                 let watches = request.link || request.monitor;
                 node.receive_spawn(*request).filter(|_| watches)
             }
+            Event::Undecodable(lost) => {
+                if let Some(peer) = self.peer_id() {
+                    node.undecodable(peer, &lost);
+                }
+                None
+            }
+            Event::NotTaken(told) => {
+                self.not_taken(net, &told);
+                None
+            }
         };
         if let Some(watcher) = watcher {
             self.watch(watcher);

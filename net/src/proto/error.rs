@@ -8,7 +8,7 @@
 //!
 //! Prior art: rustls' `error.rs`.
 
-use fika_runtime::{DecodeError, NodeName, NodeNameError};
+use fika_runtime::{NodeName, NodeNameError};
 
 use super::handshake::Flags;
 
@@ -53,10 +53,6 @@ pub(crate) enum InvalidMessage {
     /// A text that names no node. Effect: connection closed.
     #[error(transparent)]
     BadNodeName(#[from] NodeNameError),
-
-    /// An exit reason that does not decode. Effect: connection closed.
-    #[error("an exit reason: {0}")]
-    BadReason(#[from] DecodeError),
 }
 
 /// The bytes parse, and a correct peer never sends them.

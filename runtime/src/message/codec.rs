@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Buffer, Message, WireType, decoder, encoder};
+use crate::printable::printable;
 
 /// Why a value could not be encoded for another node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,16 +55,16 @@ impl DecodeError {
     }
 
     pub(super) fn other_type<T: Message>(got: &WireType) -> DecodeError {
-        let got = got.tag.as_ref().into();
+        let got = printable(&got.tag);
         DecodeError(Kind::OtherType { got, wanted: T::tag().into_owned() })
     }
 
     pub(super) fn other_shape(got: &WireType) -> DecodeError {
-        DecodeError(Kind::OtherShape { tag: got.tag.as_ref().into() })
+        DecodeError(Kind::OtherShape { tag: printable(&got.tag) })
     }
 
-    /// The bytes broke the encoding's rules, so the peer cannot be trusted further; as
-    /// opposed to a type that differs.
+    /// The type is the right one, and the bytes are no value of it; as opposed to a type that
+    /// differs.
     #[must_use]
     pub fn is_malformed(&self) -> bool {
         matches!(self.0, Kind::Malformed { .. })

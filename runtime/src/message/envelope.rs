@@ -301,7 +301,7 @@ impl Envelope {
         let (mut buffer, mut nodes) = (Buffer::new(), NodeList::new());
         encode_with_nodes(&mut nodes, || self.encode(&mut buffer))?;
         let wire_type = self.wire_type().into();
-        Ok(Encoded { from: None, wire_type, nodes, bytes: buffer.into_bytes() })
+        Ok(Encoded { from: None, sender: None, wire_type, nodes, bytes: buffer.into_bytes() })
     }
 
     /// Whether the message may be sent to another node at all, as far as its type says.

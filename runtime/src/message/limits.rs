@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::printable::printable;
+
 /// Options, enums, lists and maps inside each other. No type can go on inside itself but by
 /// one of these, so this bounds the stack that a value takes.
 pub(super) const DEPTH_MAX: u32 = 64;
@@ -41,7 +43,8 @@ impl std::error::Error for Refused {}
 
 impl serde::de::Error for Refused {
     fn custom<T: fmt::Display>(why: T) -> Refused {
-        Refused(why.to_string().into())
+        // It may quote what a peer has sent, at any length.
+        Refused(printable(why).into())
     }
 }
 

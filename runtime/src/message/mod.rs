@@ -35,10 +35,14 @@ pub use term::Term;
 pub(crate) use address::{Address, By, Stamp};
 pub(crate) use envelope::{Chain, Header};
 
+use std::any::Any;
 use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use ::bytes::Bytes;
+
+use crate::printable::printable;
 
 /// A value that can be sent to a process, on this node or on another.
 ///
@@ -149,6 +153,8 @@ impl WireType {
 pub struct Encoded {
     /// The node that it came from; none if it was made here.
     pub from: Option<crate::NodeId>,
+    /// The process of that node that sent it; none if it was sent from outside of a process.
+    pub sender: Option<crate::LocalId>,
     /// Its type.
     pub wire_type: Arc<WireType>,
     /// The nodes that the pids and references in `bytes` name by their index here.
@@ -166,13 +172,14 @@ impl Encoded {
         let (mut buffer, mut nodes) = (Buffer::new(), NodeList::new());
         encode_with_nodes(&mut nodes, || message.encode(&mut buffer))?;
         let wire_type = Arc::new(WireType::of::<M>());
-        Ok(Encoded { from: None, wire_type, nodes, bytes: buffer.into_bytes() })
+        Ok(Encoded { from: None, sender: None, wire_type, nodes, bytes: buffer.into_bytes() })
     }
 
     /// Decodes the value, if it is an `M`.
     ///
     /// # Errors
-    /// When it is another type, one of the same tag with another shape, or no value.
+    /// When it is another type, one of the same tag with another shape, or no value; when the
+    /// type's own code refuses the value, or panics at it.
     pub fn decode<M: Message>(&self) -> Result<M, DecodeError> {
         if self.wire_type.hash != M::tag_hash() {
             return Err(DecodeError::other_type::<M>(&self.wire_type));
@@ -180,6 +187,31 @@ impl Encoded {
         if self.wire_type.fingerprint != M::fingerprint() {
             return Err(DecodeError::other_shape(&self.wire_type));
         }
-        decode_with_nodes(&self.nodes, || M::decode(&self.bytes))
+        // What reads the value is the program's, and what it reads is a peer's.
+        let read = || decode_with_nodes(&self.nodes, || M::decode(&self.bytes));
+        catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| panicked::<M>(payload))
     }
+}
+
+/// What read an `M` did not come back. A process that ends itself there ends; a panic goes no
+/// further.
+#[cold]
+fn panicked<M: Message>(payload: Box<dyn Any + Send>) -> Result<M, DecodeError> {
+    let payload = match payload.downcast::<crate::ExitReason>() {
+        Ok(exit) => resume_unwind(exit),
+        Err(payload) => payload,
+    };
+    let text = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (_, Some(text)) => text.as_str(),
+        _ => "the payload is no text",
+    };
+    let at = node_codec::panicked_at().unwrap_or_else(|| "an unknown place".into());
+    let why = printable(format_args!("its `Deserialize` panicked at {at}: {text}"));
+    let error = DecodeError::malformed::<M>(why);
+    // Its destructor is the program's as well.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
+    }
+    Err(error)
 }

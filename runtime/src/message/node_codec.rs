@@ -9,6 +9,7 @@
 //! Outside such a call (a pid written to a log as JSON, say) a node is written in full.
 
 use std::cell::{Cell, RefCell};
+use std::panic::Location;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -39,6 +40,8 @@ struct Scope {
 /// The scopes of a thread.
 struct Scopes {
     now: Cell<Scope>,
+    /// Where the code of a value panicked that it decodes.
+    panicked_at: RefCell<Option<String>>,
     /// The nodes of the value that it encodes or decodes, behind those of the values that this
     /// one is inside of.
     nodes: RefCell<Vec<NodeId>>,
@@ -47,7 +50,11 @@ struct Scopes {
 thread_local! {
     static SCOPES: Scopes = const {
         let nothing = Scope { does: Does::Nothing, from: 0 };
-        Scopes { now: Cell::new(nothing), nodes: RefCell::new(Vec::new()) }
+        Scopes {
+            now: Cell::new(nothing),
+            panicked_at: RefCell::new(None),
+            nodes: RefCell::new(Vec::new()),
+        }
     };
 }
 
@@ -93,6 +100,23 @@ pub fn decode_with_nodes<R>(nodes: &[NodeId], decode: impl FnOnce() -> R) -> R {
         let _inside = scopes.enter(Does::Decodes, nodes);
         decode()
     })
+}
+
+/// Notes where this thread panics, if it decodes a value; false if it does not. Whoever decodes
+/// tells of it: what a peer can cause at will is not printed each time.
+pub(crate) fn note_panic(at: Option<&Location<'_>>) -> bool {
+    SCOPES.with(|scopes| {
+        let decodes = scopes.now.get().does == Does::Decodes;
+        if decodes {
+            *scopes.panicked_at.borrow_mut() = at.map(ToString::to_string);
+        }
+        decodes
+    })
+}
+
+/// Where it was.
+pub(super) fn panicked_at() -> Option<String> {
+    SCOPES.with(|scopes| scopes.panicked_at.take())
 }
 
 /// A node as it is written inside a value.

@@ -104,6 +104,7 @@ impl<'de> Deserialize<'de> for Term {
         let wire_type = WireType { tag: wire.tag.into(), hash, fingerprint: wire.fingerprint };
         let value = Encoded {
             from: None,
+            sender: None,
             wire_type: Arc::new(wire_type),
             nodes: nodes.collect::<Result<_, D::Error>>()?,
             bytes: wire.bytes,

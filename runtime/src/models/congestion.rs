@@ -11,7 +11,7 @@ use crate::carrier::{Carried, Carrier, Conditions, Congested, NotCarried};
 use crate::sync::{Mutex, model};
 use crate::{
     ConnectionId, Creation, EncodeError, ExitReason, LocalId, Node, NodeId, NodeName, Pid,
-    RemoteDest, Signal, SpawnRequest, Target, send, yield_now,
+    RemoteDest, Signal, SpawnRequest, Target, Undecodable, send, yield_now,
 };
 
 const CONNECTION: ConnectionId = ConnectionId(1);
@@ -49,7 +49,7 @@ impl Carrier for Wire {
 
     fn flush(&self) {}
 
-    fn undecodable(&self, _: NodeId, _: &str) {}
+    fn undecodable(&self, _: NodeId, _: &Undecodable) {}
 
     fn as_any(&self) -> &dyn Any {
         self

@@ -25,6 +25,7 @@ use super::crash::Crash;
 use super::relations::Ending;
 use crate::context;
 use crate::exit_reason::{ExitReason, PanicReason};
+use crate::message::node_codec::note_panic;
 use crate::node::Inner;
 use crate::scheduler::shard;
 use crate::signal::Signal;
@@ -203,7 +204,9 @@ pub(crate) fn install_panic_hook() {
     ONCE.call_once(|| {
         let outer = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if context::try_process(|_| ()).is_some() {
+            if note_panic(info.location()) {
+                // The message is lost, and that is told.
+            } else if context::try_process(|_| ()).is_some() {
                 PANICKED_AT.set(info.location().map(ToString::to_string));
             } else {
                 outer(info);

@@ -1,7 +1,7 @@
 //! What few processes have: a label, a dictionary, who has suspended whom, who has asked too
-//! late, and the connections on which it waits.
+//! late, the connections on which it waits, and how many messages did not decode.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -23,6 +23,8 @@ pub(super) struct Extras {
     pub(super) late: RefCell<Vec<Signal>>,
     /// The congested connections that it has sent over.
     pub(super) held_up_by: RefCell<BTreeSet<ConnectionId>>,
+    /// How many messages of other nodes did not decode.
+    pub(super) undecodable: Cell<u64>,
 }
 
 impl Extras {
@@ -33,6 +35,7 @@ impl Extras {
             && self.suspensions.borrow().is_empty()
             && self.late.borrow().is_empty()
             && self.held_up_by.borrow().is_empty()
+            && self.undecodable.get() == 0
     }
 }
 

@@ -76,6 +76,8 @@ one_item! {
     async_dist: AsyncDist -> bool;
     /// How many answers it is owed; see [`InfoItem::Unanswered`].
     unanswered: Unanswered -> usize;
+    /// How many messages of other nodes it has lost; see [`InfoItem::Undecodable`].
+    undecodable: Undecodable -> u64;
     /// Who has suspended it.
     suspended_by: SuspendedBy -> Vec<Pid>;
 }

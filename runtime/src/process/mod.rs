@@ -44,6 +44,7 @@ mod tag;
 mod timer_action;
 mod timers;
 mod try_send;
+mod undecodable;
 mod wait;
 
 pub use alias::{AliasOpts, alias, alias_with, unalias};

@@ -168,6 +168,9 @@ impl Running<'_> {
             Item::Unanswered => {
                 InfoItem::Unanswered(control.view(|relations| relations.unanswered()))
             }
+            Item::Undecodable => {
+                InfoItem::Undecodable(extras.map_or(0, |extras| extras.undecodable.get()))
+            }
             Item::SuspendedBy => InfoItem::SuspendedBy(
                 extras.map_or_else(Vec::new, |extras| extras.suspensions.borrow().suspenders()),
             ),

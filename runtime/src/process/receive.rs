@@ -16,13 +16,14 @@ use super::control::Running;
 use super::timer_action::Action;
 use crate::context;
 use crate::env::Time;
-use crate::exit_reason::ExitReason;
-use crate::message::{Envelope, Message, Node};
+use crate::message::{DecodeError, Encoded, Envelope, Message, Node};
 use crate::pid::Pid;
+use crate::printable::printable;
 use crate::reference::Reference;
 use crate::signal::SpawnError;
 use crate::system_message::SpawnReply;
 use crate::timers::TimerRef;
+use crate::undecodable::{Part, Undecodable};
 
 /// A receive that is under way.
 #[derive(Debug)]
@@ -178,7 +179,7 @@ impl Receive {
         match encoded.decode::<M>() {
             Ok(value) => Opened::Is(Node::message(value, message.word().stamp())),
             Err(error) => {
-                context::process("receive!", |me| me.node.undecodable(me.pid(), encoded, &error));
+                context::process("receive!", |me| me.lose(encoded, &error));
                 Opened::Gone
             }
         }
@@ -244,28 +245,27 @@ impl Running<'_> {
         reference
     }
 
+    /// A message of another node does not decode. It is gone, and that is told.
+    fn lose(self, encoded: &Encoded, error: &DecodeError) {
+        let count = &self.control.extras().undecodable;
+        count.set(count.get() + 1);
+        let Encoded { from, sender, wire_type, .. } = encoded;
+        self.node.undecodable(
+            *from,
+            &Undecodable {
+                part: Part::Message,
+                sender: from.zip(*sender).map(|(node, local)| Pid::new(node, local)),
+                receiver: Some(self.pid()),
+                tag: wire_type.tag.clone(),
+                why: printable(error),
+            },
+        );
+    }
+
     fn mark(self, reference: Reference) {
         if !self.control.ending.get() {
             self.take_signals_aside();
         }
         self.control.mark(reference);
-    }
-}
-
-impl crate::node::Inner {
-    /// A message of another node did not decode.
-    fn undecodable(&self, pid: Pid, encoded: &crate::Encoded, error: &crate::DecodeError) {
-        let tag = &*encoded.wire_type.tag;
-        self.messages_refused.line(self.env.now(), |left_out| {
-            tracing::error!(
-                %pid, %tag, %error, left_out,
-                "a message from another node was dropped"
-            );
-        });
-        if error.is_malformed()
-            && let (Some(carrier), Some(from)) = (self.carrier.get(), encoded.from)
-        {
-            carrier.undecodable(from, &ExitReason::badarg(error).to_string());
-        }
     }
 }

@@ -97,6 +97,7 @@ impl Writer {
     #[inline]
     pub(super) fn message_to(
         &mut self,
+        sender: Option<LocalId>,
         to: LocalId,
         message: &Envelope,
         payload: &Payload,
@@ -105,6 +106,7 @@ impl Writer {
         self.define_nodes(payload);
         let start = self.begin(MESSAGE);
         self.put_process(to);
+        self.put_sender(sender);
         self.put_var(type_number);
         self.end_with(start, payload)
     }
@@ -139,6 +141,25 @@ impl Writer {
     pub(super) fn put_process(&mut self, process: LocalId) {
         self.put_var(process.slot);
         self.put_var(process.generation);
+    }
+
+    /// The process that a message comes from, if one sends it.
+    #[inline]
+    pub(super) fn put_sender(&mut self, sender: Option<LocalId>) {
+        let Some(LocalId { slot, generation }) = sender else { return self.put_u8(0) };
+        self.put_var(u64::from(slot) + 1);
+        self.put_var(generation);
+    }
+
+    pub(super) fn put_text(
+        &mut self,
+        what: &'static str,
+        text: &str,
+        max: usize,
+    ) -> Result<(), SendError> {
+        check_length(what, text, max)?;
+        self.output.tail().put_bytes(text.as_bytes());
+        Ok(())
     }
 
     /// Defines the nodes of a payload, ahead of the frame.

@@ -270,7 +270,9 @@ fn every_signal() -> Vec<Signal> {
         Signal::GroupLeader { leader: from },
         Signal::GroupLeader { leader: pid(node("fourth@h", 4), 6) },
     ];
-    for error in [SpawnError::Noconnection, SpawnError::Notsup, SpawnError::SystemLimit] {
+    let errors =
+        [SpawnError::Noconnection, SpawnError::Notsup, SpawnError::SystemLimit, SpawnError::Badarg];
+    for error in errors {
         signals.push(Signal::SpawnReply { reference: theirs, result: Err(error) });
     }
     let reasons =

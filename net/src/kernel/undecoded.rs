@@ -1,0 +1,88 @@
+//! What did not decode at either end of a connection: counted, and told to the node that sent it.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use fika_runtime::{LogRate, Time, Undecodable, printable};
+use parking_lot::Mutex;
+
+use super::channel::{Channel, Phase};
+use super::net::Net;
+use crate::proto::connection::NotTaken;
+
+/// The counts of a connection.
+#[derive(Default)]
+pub(super) struct Undecoded {
+    here: AtomicU64,
+    there: AtomicU64,
+    /// How often the peer is told. It may send as much of that as it likes.
+    told: LogRate,
+    untold: Mutex<Untold>,
+}
+
+/// What the peer has not been told of yet.
+#[derive(Default)]
+struct Untold {
+    count: u64,
+    last: Option<Undecodable>,
+}
+
+impl Undecoded {
+    /// What did not decode here, and there.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.here.load(Relaxed), self.there.load(Relaxed))
+    }
+}
+
+impl Channel {
+    /// Something of the peer did not decode. It is told, unless it has been often just now: then it
+    /// hears with a later one, or at the next check of the ticks, how many there were.
+    pub(super) fn tell_undecodable(&self, lost: &Undecodable, now: Time) {
+        let Undecoded { here, told, untold, .. } = &self.undecodable;
+        here.fetch_add(1, Relaxed);
+        let mut untold = untold.lock();
+        untold.count += 1;
+        untold.last = Some(lost.clone());
+        drop(untold);
+        told.line(now, |_| self.tell_untold());
+    }
+
+    /// Tells the peer what it has not been told of, if it takes anything now.
+    pub(super) fn tell_untold(&self) {
+        let mut untold = self.undecodable.untold.lock();
+        if untold.count == 0 {
+            return;
+        }
+        let mut state = self.state.lock();
+        let has_room = state.congestion.has_room(state.output_bytes());
+        let Phase::Up(up) = &mut state.phase else { return };
+        let Some(lost) = untold.last.take_if(|_| has_room) else { return };
+        let more = std::mem::take(&mut untold.count) - 1;
+        drop(untold);
+        if let Err(error) = up.sending.send_undecodable(&lost, more) {
+            // Its texts have limits, and keep them.
+            tracing::error!(node = %self.peer, %error, "a report was not sent");
+        }
+        let bytes = state.output_bytes();
+        drop(state);
+        self.has_output(bytes);
+    }
+
+    /// The peer could not decode something of this node.
+    pub(super) fn not_taken(&self, net: &Net, told: &NotTaken) {
+        let NotTaken { lost, more } = told;
+        let there = &self.undecodable.there;
+        let _ = there.fetch_update(Relaxed, Relaxed, |count| {
+            Some(count.saturating_add(1).saturating_add(*more))
+        });
+        let Undecodable { part, sender, receiver, tag, why } = lost;
+        let (tag, error) = (printable(tag), printable(why));
+        let sender = sender.map(tracing::field::display);
+        let pid = receiver.map(tracing::field::display);
+        net.logs.not_taken.line(net.env.now(), |left_out| {
+            tracing::error!(
+                node = %self.peer, pid, sender, %tag, %error, more, left_out,
+                "{part} does not decode on the node that it was sent to"
+            );
+        });
+    }
+}
