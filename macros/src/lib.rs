@@ -123,6 +123,16 @@ pub fn receive(input: TokenStream) -> TokenStream {
 /// struct Order<T> { id: u64, what: T }
 /// ```
 ///
+/// A message that never leaves its node needs neither: it may have sockets, channels and functions
+/// in it. `receive!` takes it as itself; to send it to another node ends the sender with `badarg`,
+/// as for a `Local`, and it can be no `Term`. Its type parameters need be no messages.
+///
+/// ```ignore
+/// #[derive(Message)]
+/// #[message(local)]
+/// struct Job { answer: std::sync::mpsc::Sender<u64> }
+/// ```
+///
 /// On the wire a message is known by its tag: the name of the package and of the type, or
 /// the one that is given. The module is no part of it, so two types of one name in a
 /// package need a tag each. A generic type's tag has those of its parameters in it, and its
@@ -131,8 +141,7 @@ pub fn receive(input: TokenStream) -> TokenStream {
 ///
 /// # Errors
 /// A type that borrows, or a union, does not compile, nor does a type without
-/// `Serialize` and `Deserialize`. To send a value that can't leave the node, wrap it in
-/// `Local(..)` instead.
+/// `Serialize` and `Deserialize` that is not `local`.
 #[proc_macro_derive(Message, attributes(message))]
 pub fn derive_message(input: TokenStream) -> TokenStream {
     message::derive(input.into()).unwrap_or_else(|error| error.to_compile_error()).into()
@@ -168,7 +177,11 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// functions share one, and a node that has none of the name answers `notsup`.
 ///
 /// # Errors
-/// The arguments travel, so each is a `Message`; references, generic functions, methods with
+/// The arguments travel, so each is a `Message`, of any kind: an array of any length, a type of
+/// std that serde knows, or a message with an encoding of its own. One that is `local` can be given
+/// to a process of the same node only: `spawn_on` for another node ends its caller with `badarg`.
+/// Arguments that the function's node can't decode are answered by `notsup` if their types differ
+/// there, and by `badarg` if a type's own `Deserialize` refuses them. References, generic functions, methods with
 /// a receiver, functions that are not `async`, and more than 12 arguments do not compile.
 #[proc_macro_attribute]
 pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {

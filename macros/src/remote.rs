@@ -18,7 +18,7 @@ use syn::{
 use crate::name::package_and;
 use crate::spell::spell;
 
-/// The arguments travel as one tuple, and tuples are messages up to this size.
+/// The arguments travel as one tuple, up to this size.
 const ARGS_MAX: usize = 12;
 
 pub(crate) fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -147,7 +147,7 @@ fn expand(item: ItemFn, settings: Settings) -> TokenStream {
         (0..names.len()).map(|i| format_ident!("arg{i}", span = at_name)).collect();
     let tuple = quote_spanned!(at_name=> (#(#types,)*));
     let start = quote_spanned! {at_name=>
-        let (#(#values,)*) = __args.decode::<#tuple>()?;
+        let (#(#values,)*) = <#tuple as ::fika::__private::Args>::decoded(__args)?;
         ::core::result::Result::Ok(::std::boxed::Box::pin(async move {
             let _ = __fika_run(#(#values),*).await;
         }))

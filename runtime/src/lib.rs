@@ -115,7 +115,7 @@ pub use stepper::{Step, Stepper};
 pub mod __private {
     pub use crate::Bytes;
     pub use crate::message::{
-        Buffer, decode_postcard_shared, encode_postcard, fingerprint_of, hash_tag,
+        Args, Buffer, decode_postcard_shared, encode_postcard, fingerprint_of, hash_tag, stays_here,
     };
     pub use crate::process::{Next, Opened, Receive};
     pub use crate::remote::{BoxFuture, Remote, RemoteEntry};

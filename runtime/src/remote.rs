@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::message::{DecodeError, EncodeError, Encoded, Message};
+use crate::message::{Args, DecodeError, EncodeError, Encoded};
 
 /// A call of a `#[remote]` function that has not been made: the function's name and its
 /// arguments. It can run in a process here, on another node, or where it is awaited.
@@ -54,7 +54,7 @@ where
 
 impl<A, F, Fut> RemoteFn for Remote<A, F>
 where
-    A: Message,
+    A: Args,
     F: FnOnce(A) -> Fut + Send + 'static,
     Fut: Future + Send + 'static,
 {
@@ -63,7 +63,7 @@ where
     }
 
     fn args(&self) -> Result<Encoded, EncodeError> {
-        Encoded::new(&self.args)
+        self.args.encoded()
     }
 }
 

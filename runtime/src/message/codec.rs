@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Buffer, Message, WireType, decoder, encoder};
+use super::{Buffer, WireType, decoder, encoder};
 use crate::printable::printable;
 
 /// Why a value could not be encoded for another node.
@@ -54,9 +54,9 @@ impl DecodeError {
         DecodeError(Kind::Malformed { type_name: std::any::type_name::<T>(), why: why.into() })
     }
 
-    pub(super) fn other_type<T: Message>(got: &WireType) -> DecodeError {
+    pub(super) fn other_type(got: &WireType, wanted: &WireType) -> DecodeError {
         let got = printable(&got.tag);
-        DecodeError(Kind::OtherType { got, wanted: T::tag().into_owned() })
+        DecodeError(Kind::OtherType { got, wanted: wanted.tag.as_ref().into() })
     }
 
     pub(super) fn other_shape(got: &WireType) -> DecodeError {

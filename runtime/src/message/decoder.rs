@@ -13,7 +13,7 @@ use super::shared;
 
 /// A `Bytes` in a value shares the memory of the whole if it is at least this part of it: less is
 /// copied, so that it does not keep much more than itself.
-const SHARED_PART_MIN: usize = 4;
+pub(super) const SHARED_PART_MIN: usize = 4;
 
 /// Reads a value, and returns it with the bytes behind it. `owner`: it has these bytes, and a
 /// `Bytes` in the value may share them.

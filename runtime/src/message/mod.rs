@@ -4,6 +4,8 @@
 //! encoded once, by its sender, and decoded when its receiver first looks at it.
 
 mod address;
+mod args;
+mod array;
 mod buffer;
 mod bytes;
 mod codec;
@@ -17,17 +19,19 @@ mod foreign;
 mod limits;
 mod local;
 pub(crate) mod node_codec;
+mod refused;
 mod shared;
 mod tagged;
 mod term;
 
+pub use args::Args;
 pub use buffer::{Buffer, SHARED_BYTES_MIN};
 pub use codec::{
     DecodeError, EncodeError, decode_postcard, decode_postcard_shared, encode_postcard,
 };
 pub use envelope::{Envelope, Node};
 pub use fingerprint::fingerprint_of;
-pub use local::Local;
+pub use local::{Local, stays_here};
 pub use node_codec::{NodeList, decode_with_nodes, encode_with_nodes};
 pub use tagged::Tagged;
 pub use term::Term;
@@ -74,12 +78,24 @@ use crate::printable::printable;
 /// A large binary is best a [`Bytes`], wherever in the message: one of 4 KiB or more is shared and
 /// not copied on its way to another node, like a binary of Erlang's. There it shares the memory of
 /// the whole message, if it is a fourth of that or more; [`Bytes::copy_from_slice`] gives it memory
-/// of its own. A `Vec<u8>` goes byte by byte.
+/// of its own. A `Vec<u8>`, a `Box<[u8]>` and an `Arc<[u8]>` are copied once on either node.
+///
+/// # Types of others
+/// Messages by themselves are: all types of std that serde knows and that own their value, with
+/// tuples of up to 12 and arrays of any length; `Bytes`; and the runtime's own types, such as
+/// [`Pid`](crate::Pid). Not among them are `Rc`, `Weak`, references, and what can be changed while
+/// it is shared: `Cell`, `RefCell`, `Mutex`, `RwLock` and the atomic types. An `Arc`, a `Box` and a
+/// `Cow` are messages, of a type of their own; to another node goes what is in them, and there it
+/// is a new one. A `PathBuf` that is not UTF-8 and a `SystemTime` before 1970 can't be sent to
+/// another node, and an `OsString` only to one with an operating system of the same family.
+///
+/// In a struct or an enum each field needs serde's traits only. That is more, as it includes types
+/// of other crates, and less: serde knows arrays of up to 32 elements.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a message",
     label = "this cannot be sent to a process",
-    note = "write `#[derive(Message, Serialize, Deserialize)]` on it, or wrap it in `Local(..)` \
-            to send it to processes of this node only"
+    note = "write `#[derive(Message, Serialize, Deserialize)]` on it; or, for processes of this node \
+            only, `#[derive(Message)]` and `#[message(local)]`, or wrap it in `Local(..)`"
 )]
 pub trait Message: Sized + Send + 'static {
     /// The stable name of the type: crate and type, or one given.
@@ -169,10 +185,18 @@ impl Encoded {
     /// # Errors
     /// When the value can't leave this node.
     pub fn new<M: Message>(message: &M) -> Result<Encoded, EncodeError> {
+        Encoded::of(WireType::of::<M>(), |out| message.encode(out))
+    }
+
+    /// A value of this type, which is put into a buffer.
+    fn of(
+        wire_type: WireType,
+        put: impl FnOnce(&mut Buffer) -> Result<(), EncodeError>,
+    ) -> Result<Encoded, EncodeError> {
         let (mut buffer, mut nodes) = (Buffer::new(), NodeList::new());
-        encode_with_nodes(&mut nodes, || message.encode(&mut buffer))?;
-        let wire_type = Arc::new(WireType::of::<M>());
-        Ok(Encoded { from: None, sender: None, wire_type, nodes, bytes: buffer.into_bytes() })
+        encode_with_nodes(&mut nodes, || put(&mut buffer))?;
+        let (wire_type, bytes) = (wire_type.into(), buffer.into_bytes());
+        Ok(Encoded { from: None, sender: None, wire_type, nodes, bytes })
     }
 
     /// Decodes the value, if it is an `M`.
@@ -182,21 +206,44 @@ impl Encoded {
     /// type's own code refuses the value, or panics at it.
     pub fn decode<M: Message>(&self) -> Result<M, DecodeError> {
         if self.wire_type.hash != M::tag_hash() {
-            return Err(DecodeError::other_type::<M>(&self.wire_type));
+            return Err(DecodeError::other_type(&self.wire_type, &WireType::of::<M>()));
         }
         if self.wire_type.fingerprint != M::fingerprint() {
             return Err(DecodeError::other_shape(&self.wire_type));
         }
-        // What reads the value is the program's, and what it reads is a peer's.
-        let read = || decode_with_nodes(&self.nodes, || M::decode(&self.bytes));
-        catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| panicked::<M>(payload))
+        self.contained(M::decode)
+    }
+
+    /// Reads the value, if it is of this type.
+    fn read<T>(
+        &self,
+        wanted: &WireType,
+        read: impl FnOnce(&Bytes) -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
+        if self.wire_type.hash != wanted.hash {
+            return Err(DecodeError::other_type(&self.wire_type, wanted));
+        }
+        if self.wire_type.fingerprint != wanted.fingerprint {
+            return Err(DecodeError::other_shape(&self.wire_type));
+        }
+        self.contained(read)
+    }
+
+    /// What reads the value is the program's, and what it reads is a peer's: a panic goes no
+    /// further.
+    #[inline]
+    fn contained<T>(
+        &self,
+        read: impl FnOnce(&Bytes) -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
+        let read = || decode_with_nodes(&self.nodes, || read(&self.bytes));
+        catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| panicked(payload))
     }
 }
 
-/// What read an `M` did not come back. A process that ends itself there ends; a panic goes no
-/// further.
+/// What read a `T` did not come back. A process that ends itself there ends.
 #[cold]
-fn panicked<M: Message>(payload: Box<dyn Any + Send>) -> Result<M, DecodeError> {
+fn panicked<T>(payload: Box<dyn Any + Send>) -> Result<T, DecodeError> {
     let payload = match payload.downcast::<crate::ExitReason>() {
         Ok(exit) => resume_unwind(exit),
         Err(payload) => payload,
@@ -208,7 +255,7 @@ fn panicked<M: Message>(payload: Box<dyn Any + Send>) -> Result<M, DecodeError> 
     };
     let at = node_codec::panicked_at().unwrap_or_else(|| "an unknown place".into());
     let why = printable(format_args!("its `Deserialize` panicked at {at}: {text}"));
-    let error = DecodeError::malformed::<M>(why);
+    let error = DecodeError::malformed::<T>(why);
     // Its destructor is the program's as well.
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(again);
