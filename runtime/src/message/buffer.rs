@@ -14,6 +14,8 @@ pub struct Buffer {
     /// What is shared, and how many of our own bytes come before it.
     shared: Vec<(usize, Bytes)>,
     shared_bytes: usize,
+    /// Equal values are to have equal bytes; nothing is shared then.
+    canonical: bool,
 }
 
 impl Buffer {
@@ -27,6 +29,30 @@ impl Buffer {
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Buffer {
         Buffer { own: Vec::with_capacity(bytes), ..Buffer::default() }
+    }
+
+    /// An empty one for a value that is compared by its bytes.
+    pub(super) fn canonical() -> Buffer {
+        Buffer { canonical: true, ..Buffer::default() }
+    }
+
+    /// Whether equal values are to have equal bytes here.
+    #[inline]
+    pub(super) fn is_canonical(&self) -> bool {
+        self.canonical
+    }
+
+    /// Puts what was written from the first of these places on, each up to the next one, in the
+    /// order of its bytes. Nothing of it is shared.
+    pub(super) fn sort(&mut self, starts: &[usize]) {
+        let ends = starts.iter().skip(1).copied().chain([self.own.len()]);
+        let mut parts: Vec<Vec<u8>> =
+            starts.iter().zip(ends).map(|(start, end)| self.own[*start..end].to_vec()).collect();
+        parts.sort_unstable();
+        if let Some(start) = starts.first() {
+            self.own.truncate(*start);
+        }
+        parts.iter().for_each(|part| self.own.extend_from_slice(part));
     }
 
     /// How many bytes it is, with those that are shared.
@@ -56,7 +82,7 @@ impl Buffer {
 
     /// Appends these bytes: shared, if they are [many](SHARED_BYTES_MIN).
     pub fn put_bytes(&mut self, bytes: &Bytes) {
-        if bytes.len() < SHARED_BYTES_MIN {
+        if bytes.len() < SHARED_BYTES_MIN || self.canonical {
             return self.put_slice(bytes);
         }
         self.shared_bytes += bytes.len();

@@ -282,3 +282,90 @@ fn what_was_read_shares_the_message_if_it_is_much_of_it() {
     let mut large = read.all().into_iter().filter(|bytes| !bytes.is_empty());
     assert!(large.all(|bytes| shares(bytes, &whole)));
 }
+
+/// Bytes wherever a value can have them as a list, and lists that are none.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+struct ByteLists {
+    vec: Vec<u8>,
+    boxed: Box<[u8]>,
+    arc: std::sync::Arc<[u8]>,
+    cow: std::borrow::Cow<'static, [u8]>,
+    option: Option<Vec<u8>>,
+    lists: Vec<Vec<u8>>,
+    map: BTreeMap<Vec<u8>, Vec<u8>>,
+    queue: std::collections::VecDeque<u8>,
+    array: [u8; 7],
+    signed: Vec<i8>,
+    bools: Vec<bool>,
+}
+
+proptest! {
+    /// A list of bytes goes in one step, and is the same on the wire as item by item.
+    #[test]
+    fn lists_of_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..300), array: [u8; 7]) {
+        let value = ByteLists {
+            vec: bytes.clone(),
+            boxed: bytes.clone().into(),
+            arc: bytes.clone().into(),
+            cow: bytes.clone().into(),
+            option: Some(bytes.clone()),
+            lists: vec![bytes.clone(), Vec::new(), bytes.clone()],
+            map: [(bytes.clone(), bytes.clone()), (Vec::new(), bytes.clone())].into(),
+            queue: bytes.iter().copied().collect(),
+            array,
+            signed: bytes.iter().map(|byte| byte.cast_signed()).collect(),
+            bools: bytes.iter().map(|byte| byte % 2 == 0).collect(),
+        };
+        let whole = encode(&value).unwrap();
+        prop_assert_eq!(&whole, &postcard::to_allocvec(&value).unwrap());
+        prop_assert_eq!(decode_postcard::<ByteLists>(&whole).unwrap(), value);
+        let borrowed = (&bytes[..], &&bytes[..], &bytes);
+        prop_assert_eq!(&encode(&borrowed).unwrap(), &postcard::to_allocvec(&borrowed).unwrap());
+    }
+}
+
+/// A list of bytes is a level like any other list.
+#[test]
+fn lists_of_bytes_count_as_a_level() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Deep(Option<Box<Deep>>, Vec<u8>);
+    let deep =
+        |levels| (0..levels).fold(Deep(None, vec![1]), |deep, _| Deep(Some(deep.into()), vec![]));
+    let bytes = encode(&deep(63)).unwrap();
+    assert!(decode_postcard::<Deep>(&bytes).is_ok());
+    assert!(encode(&deep(64)).unwrap_err().contains("inside each other"));
+    let above = postcard::to_allocvec(&deep(64)).unwrap();
+    assert!(decode_postcard::<Deep>(&above).unwrap_err().to_string().contains("inside"));
+}
+
+/// Who reads a list in a way of its own reads it item by item.
+#[test]
+fn a_reader_of_its_own_reads_bytes_itself() {
+    #[derive(PartialEq, Debug)]
+    struct Sum(Vec<u8>);
+    impl<'de> Deserialize<'de> for Sum {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Sum, D::Error> {
+            struct Adds;
+            impl<'de> serde::de::Visitor<'de> for Adds {
+                type Value = Vec<u8>;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("bytes")
+                }
+                fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                    self,
+                    mut items: A,
+                ) -> Result<Vec<u8>, A::Error> {
+                    let mut sum = 0;
+                    while let Some(item) = items.next_element::<u8>()? {
+                        sum += item;
+                    }
+                    Ok(vec![sum])
+                }
+            }
+            deserializer.deserialize_seq(Adds).map(Sum)
+        }
+    }
+    assert_eq!(decode_postcard::<Sum>(&encode(&vec![1_u8, 2, 3]).unwrap()).unwrap(), Sum(vec![6]));
+    assert_eq!(decode_postcard::<Vec<u8>>(&[3, 1, 2, 3]).unwrap(), [1, 2, 3]);
+    assert!(decode_postcard::<Vec<u8>>(&[4, 1, 2, 3]).is_err());
+}

@@ -167,6 +167,14 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
     #[inline]
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         let left = self.items()?;
+        if shared::makes_byte_vec::<V>() {
+            let bytes = self.inside(|decoder| {
+                let (bytes, rest) = decoder.rest.split_at(left);
+                decoder.rest = rest;
+                Ok(bytes.to_vec())
+            })?;
+            return Ok(shared::visited_byte_vec::<V>(bytes).expect("it makes a `Vec<u8>`"));
+        }
         self.inside(|decoder| visitor.visit_seq(Items { decoder, left }))
     }
 

@@ -4,9 +4,10 @@
 //! here, where it is counted.
 
 use postcard::ser_flavors::Flavor;
-use serde::ser::{self, Serialize};
+use serde::ser::{self, Serialize, SerializeMap as _, SerializeSeq as _};
 
 use super::buffer::Buffer;
+use super::canonical::{self, Sorted};
 use super::limits::{DEPTH_MAX, Refused};
 use super::shared;
 
@@ -121,10 +122,20 @@ impl<'b, 'a> ser::Serializer for &'b mut Encoder<'a> {
         serialize_u32 u32;
         serialize_u64 u64;
         serialize_u128 u128;
-        serialize_f32 f32;
-        serialize_f64 f64;
         serialize_char char;
         serialize_str &str;
+    }
+
+    #[inline]
+    fn serialize_f32(self, value: f32) -> Result<(), Refused> {
+        let value = if value == 0.0 && self.out.is_canonical() { 0.0 } else { value };
+        self.put(&value)
+    }
+
+    #[inline]
+    fn serialize_f64(self, value: f64) -> Result<(), Refused> {
+        let value = if value == 0.0 && self.out.is_canonical() { 0.0 } else { value };
+        self.put(&value)
     }
 
     #[inline]
@@ -137,6 +148,51 @@ impl<'b, 'a> ser::Serializer for &'b mut Encoder<'a> {
         self.put(&bytes.len())?;
         self.out.put_slice(bytes);
         Ok(())
+    }
+
+    /// What lists, sets and slices of std call for themselves, and most others.
+    #[inline]
+    fn collect_seq<I>(self, items: I) -> Result<(), Refused>
+    where
+        I: IntoIterator<Item: Serialize>,
+    {
+        if let Some(bytes) = shared::as_byte_list(&items) {
+            self.put(&bytes.len())?;
+            self.enter()?;
+            self.out.put_slice(bytes);
+            self.depth -= 1;
+            return Ok(());
+        }
+        let sorts = self.out.is_canonical() && canonical::has_no_order::<I>();
+        let items = items.into_iter();
+        let mut inside = self.items(canonical::length(&items))?;
+        let mut sorted = Sorted::new(sorts);
+        for item in items {
+            sorted.begins(inside.encoder.out);
+            inside.serialize_element(&item)?;
+        }
+        sorted.end(inside.encoder.out);
+        inside.close()
+    }
+
+    /// The same for maps.
+    #[inline]
+    fn collect_map<K, V, I>(self, entries: I) -> Result<(), Refused>
+    where
+        K: Serialize,
+        V: Serialize,
+        I: IntoIterator<Item = (K, V)>,
+    {
+        let sorts = self.out.is_canonical() && canonical::has_no_order::<I>();
+        let entries = entries.into_iter();
+        let mut inside = self.items(canonical::length(&entries))?;
+        let mut sorted = Sorted::new(sorts);
+        for (key, value) in entries {
+            sorted.begins(inside.encoder.out);
+            inside.serialize_entry(&key, &value)?;
+        }
+        sorted.end(inside.encoder.out);
+        inside.close()
     }
 
     #[inline]

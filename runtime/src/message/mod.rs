@@ -8,6 +8,7 @@ mod args;
 mod array;
 mod buffer;
 mod bytes;
+mod canonical;
 mod codec;
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod codec_tests;

@@ -5,10 +5,25 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Encoded, Message, WireType, node_codec};
+use super::{Encoded, Message, WireType, canonical, node_codec};
 
 /// A user's value in an exit reason: any message, shared, comparable, and the same on
 /// every node. It is kept encoded, with its `Debug` text for reports.
+///
+/// Two terms are equal if their types are, with all names of fields, and their values: a `HashMap`,
+/// a `HashSet` or a `BinaryHeap` in them has no order, `-0.0` becomes `0.0`, and a NaN equals a NaN
+/// of the same bits. What a type's own `Serialize` writes is compared as it is written: a type
+/// that keeps its items in a map or set of its own making is equal to another one if both are
+/// written in the same order.
+///
+/// ```
+/// # use std::collections::HashSet;
+/// # use fika_runtime::Term;
+/// let set = |items: [&str; 3]| HashSet::from(items.map(String::from));
+/// assert_eq!(Term::new(&set(["a", "b", "c"])), Term::new(&set(["c", "b", "a"])));
+/// assert_eq!(Term::new(&0.0), Term::new(&-0.0));
+/// assert_eq!(Term::new(&f64::NAN), Term::new(&f64::NAN));
+/// ```
 #[derive(Clone)]
 pub struct Term(Arc<Inner>);
 
@@ -33,13 +48,13 @@ impl Term {
             text.truncate(text.floor_char_boundary(Term::TEXT_BYTES_MAX));
             text.push('…');
         }
-        match Encoded::new(message) {
+        match canonical::encoded(message) {
             Ok(value) => Term(Arc::new(Inner { value, text })),
             Err(error) => panic!("badarg: {error}"),
         }
     }
 
-    /// The value, if it is an `M`.
+    /// The value, if it is an `M`; none as well if the type's own code does not take it.
     #[must_use]
     pub fn get<M: Message>(&self) -> Option<M> {
         self.0.value.decode().ok()
