@@ -1,5 +1,5 @@
 //! `Message` for the types of std and for the runtime's own values: all of std that serde knows,
-//! but for what is not a value that its receiver owns (see `refused`).
+//! but for what is not a value that its receiver owns: `Rc`, `Weak`, references, cells and locks.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -115,7 +115,9 @@ macro_rules! composed {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a message",
     label = "this cannot be sent to a process",
-    note = "write `#[derive(Message, Serialize, Deserialize)]` on it"
+    note = "write `#[derive(Message, Serialize, Deserialize)]` on it",
+    note = "a message owns its data: send `String` for `&str`, `Vec<T>` for `&[T]`, `Arc<T>` for \
+            `Rc<T>`, and what is in a `Cell`, a `RefCell` or a `Mutex`"
 )]
 pub trait Part: Message + Serialize + DeserializeOwned {}
 #[diagnostic::do_not_recommend]

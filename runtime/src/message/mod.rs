@@ -20,7 +20,6 @@ mod foreign;
 mod limits;
 mod local;
 pub(crate) mod node_codec;
-mod refused;
 mod shared;
 mod tagged;
 mod term;
@@ -96,7 +95,9 @@ use crate::printable::printable;
     message = "`{Self}` is not a message",
     label = "this cannot be sent to a process",
     note = "write `#[derive(Message, Serialize, Deserialize)]` on it; or, for processes of this node \
-            only, `#[derive(Message)]` and `#[message(local)]`, or wrap it in `Local(..)`"
+            only, `#[derive(Message)]` and `#[message(local)]`, or wrap it in `Local(..)`",
+    note = "a message owns its data: send `String` for `&str`, `Vec<T>` for `&[T]`, `Arc<T>` for \
+            `Rc<T>`, and what is in a `Cell`, a `RefCell` or a `Mutex`"
 )]
 pub trait Message: Sized + Send + 'static {
     /// The stable name of the type: crate and type, or one given.
