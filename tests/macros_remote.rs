@@ -2,8 +2,8 @@
 #![deny(warnings)]
 #![forbid(unsafe_code)]
 
-use fika::RemoteFn;
 use fika::__private::Args as _;
+use fika::RemoteFn;
 use fika::prelude::*;
 
 /// Adds.

@@ -181,8 +181,10 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// std that serde knows, or a message with an encoding of its own. One that is `local` can be given
 /// to a process of the same node only: `spawn_on` for another node ends its caller with `badarg`.
 /// Arguments that the function's node can't decode are answered by `notsup` if their types differ
-/// there, and by `badarg` if a type's own `Deserialize` refuses them. References, generic functions, methods with
-/// a receiver, functions that are not `async`, and more than 12 arguments do not compile.
+/// there, and by `badarg` if a type's own `Deserialize` refuses them.
+///
+/// References, generic functions, methods with a receiver, functions that are not `async`, and more
+/// than 12 arguments do not compile.
 #[proc_macro_attribute]
 pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
     remote::remote(args.into(), item.into()).into()

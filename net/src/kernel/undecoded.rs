@@ -58,13 +58,14 @@ impl Channel {
         let Some(lost) = untold.last.take_if(|_| has_room) else { return };
         let more = std::mem::take(&mut untold.count) - 1;
         drop(untold);
-        if let Err(error) = up.sending.send_undecodable(&lost, more) {
-            // Its texts have limits, and keep them.
-            tracing::error!(node = %self.peer, %error, "a report was not sent");
-        }
+        let sent = up.sending.send_undecodable(&lost, more);
         let bytes = state.output_bytes();
         drop(state);
-        self.has_output(bytes);
+        match sent {
+            Ok(()) => self.has_output(bytes),
+            // Its texts have limits, and keep them.
+            Err(error) => tracing::error!(node = %self.peer, %error, "a report was not sent"),
+        }
     }
 
     /// The peer could not decode something of this node.
