@@ -197,6 +197,7 @@ pub struct NodeBuilder {
     process_limit: Option<usize>,
     mailbox_limit: MailboxLimit,
     async_dist: bool,
+    encode_messages: Option<bool>,
     env: Option<Arc<dyn Env>>,
     network: Option<MakeNetwork>,
     changes: Vec<Change>,
@@ -433,6 +434,25 @@ impl NodeBuilder {
         self
     }
 
+    /// Whether messages between processes of this node are encoded and decoded as well; false if
+    /// not set, and true under [`#[fika::test]`](crate::test) and in a simulation. A message that
+    /// could not go to another node, or would not arrive there as it was sent, is an error at its
+    /// sender then: [`send`](crate::send) ends the sender with `badarg`. So a test on one node finds
+    /// what else shows between two.
+    ///
+    /// What may not leave the node, as [`Local`](crate::Local), goes as it is. So do the messages of
+    /// timers, which stay on their node. Erlang has no such setting, since every term can be sent.
+    pub fn encode_messages(mut self, on: bool) -> Self {
+        self.encode_messages = Some(on);
+        self
+    }
+
+    /// Sets [`encode_messages`](NodeBuilder::encode_messages) for a test, unless it was set.
+    pub(crate) fn for_test(mut self) -> Self {
+        self.encode_messages.get_or_insert(true);
+        self
+    }
+
     /// The longest time for making a connection; 7 s if not set (OTP's `net_setuptime`).
     pub fn net_setuptime(self, time: Duration) -> Self {
         self.change(move |config| config.setup_time = time)
@@ -470,6 +490,7 @@ impl NodeBuilder {
         let mut runtime =
             fika_runtime::Node::builder().env(env.clone()).mailbox_limit(self.mailbox_limit);
         runtime = runtime.async_dist(self.async_dist);
+        runtime = runtime.encode_messages(self.encode_messages.unwrap_or(false));
         if let Some(workers) = self.workers {
             runtime = runtime.workers(workers);
         }

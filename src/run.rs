@@ -38,7 +38,8 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let node = builder.build().unwrap_or_else(|error| panic!("no node for the test: {error}"));
+    let node = builder.for_test().build();
+    let node = node.unwrap_or_else(|error| panic!("no node for the test: {error}"));
     let value = node.try_block_on(test);
     node.stop();
     match value {

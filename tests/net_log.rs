@@ -91,7 +91,7 @@ fn members() {
         ask(|name| {
             Box::pin(async move {
                 let pid = spawn_on(&name, answerer()).await;
-                (0..1000).for_each(|_| send(pid, AskOfAnotherShape("because".into())));
+                (0..1000).for_each(|_| send(pid, support::AskOfAnotherShape));
                 // It goes on.
                 assert_answers(pid, 1).await;
                 send(pid, EndWith(ExitReason::Normal));
@@ -108,8 +108,3 @@ fn members() {
 }
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// With the tag of a message that the answerer takes.
-#[derive(Message, Serialize, Deserialize)]
-#[message(tag = "test::Ask")]
-struct AskOfAnotherShape(String);

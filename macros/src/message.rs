@@ -19,15 +19,22 @@ pub(crate) fn derive(input: TokenStream) -> Result<TokenStream> {
     // All that needs serde's derives goes through one function, and carries the span of the
     // type's name: where they are missing, the compiler then says one thing, once.
     let codec = quote_spanned! {name.span()=> __codec::<Self>() };
-    let constant = if generics.params.is_empty() {
-        constant_methods(&codec)
+    // A generic type is known when it is first used.
+    let (constant, entry) = if generics.params.is_empty() {
+        (constant_methods(&codec), quote! {
+            ::fika::__private::inventory::submit! {
+                ::fika::__private::TagEntry::new::<#name>(__TAG)
+            }
+        })
     } else {
-        generic_methods(&generics, &codec)
+        (generic_methods(&generics, &codec), TokenStream::new())
     };
     Ok(quote! {
         #[allow(deprecated, clippy::type_complexity)]
         const _: () = {
             const __TAG: &str = #tag;
+
+            #entry
 
             fn __codec<T: ::fika::__private::SerdeMessage>() -> (
                 fn(&T, &mut ::fika::__private::Buffer) -> ::core::result::Result<(), ::fika::EncodeError>,
@@ -141,10 +148,14 @@ fn generic_methods(generics: &Generics, codec: &TokenStream) -> TokenStream {
         }
         GenericParam::Lifetime(_) => None,
     });
+    let tag = quote!([__TAG, "<", &[#(#parts),*].join(","), ">"].concat());
     quote! {
         fn tag() -> ::std::borrow::Cow<'static, str> {
-            let parts = [#(#parts),*].join(",");
-            ::std::borrow::Cow::Owned([__TAG, "<", &parts, ">"].concat())
+            ::std::borrow::Cow::Borrowed(::fika::__private::generic_tag::<Self>(|| #tag))
+        }
+
+        fn tag_hash() -> u64 {
+            ::fika::__private::generic_tag_hash::<Self>(|| #tag)
         }
 
         fn fingerprint() -> u64 {

@@ -70,6 +70,8 @@ pub(crate) struct Inner {
     pub(crate) mailbox_limit: Option<Box<MailboxLimit>>,
     /// Whether new processes go on where a connection is congested.
     pub(crate) async_dist: bool,
+    /// Whether messages between processes of this node are encoded and decoded as well.
+    pub(crate) encode_messages: bool,
     pub(crate) system_monitor: Mutex<Option<SystemMonitor>>,
     pub(crate) carrier: OnceLock<Arc<dyn Carrier>>,
     pub(crate) blocking: BlockingPool,
@@ -106,6 +108,9 @@ pub enum BuildError {
          #[remote(name = \"..\")]"
     )]
     RemoteFunction(&'static str),
+    /// Two messages have the same tag.
+    #[error(transparent)]
+    MessageTag(#[from] crate::message::Clash),
     /// A setting is out of its range.
     #[error("{0}")]
     Setting(&'static str),
@@ -119,6 +124,7 @@ pub struct NodeBuilder {
     process_limit: usize,
     mailbox_limit: MailboxLimit,
     async_dist: bool,
+    encode_messages: bool,
     env: Option<Arc<dyn Env>>,
     driver: Option<Arc<dyn Driver>>,
     observed: Observed,
@@ -171,6 +177,16 @@ impl NodeBuilder {
         self
     }
 
+    /// Whether messages between processes of this node are encoded and decoded as well; false if
+    /// not set. A message that could not go to another node is an error at its sender then. What
+    /// may not leave the node, as [`Local`](crate::Local), goes as it is, and so do the messages of
+    /// timers.
+    #[must_use]
+    pub fn encode_messages(mut self, on: bool) -> Self {
+        self.encode_messages = on;
+        self
+    }
+
     /// The clock and the random source; the operating system's if not set.
     #[must_use]
     pub fn env(mut self, env: Arc<dyn Env>) -> Self {
@@ -188,8 +204,8 @@ impl NodeBuilder {
     /// Starts the node.
     ///
     /// # Errors
-    /// When a setting is out of its range, two remote functions have one name, or no thread
-    /// can be started.
+    /// If a setting is out of its range, two remote functions have one name, two messages have
+    /// one tag, or no thread can be started.
     pub fn build(mut self) -> Result<Node, BuildError> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let workers = self.workers.unwrap_or_else(cores);
@@ -232,6 +248,7 @@ impl NodeBuilder {
         if !cfg!(any(loom, shuttle)) {
             process::install_panic_hook();
         }
+        crate::message::check_tags()?;
         let functions = Functions::of_program().map_err(BuildError::RemoteFunction)?;
         let id = self.id.unwrap_or_else(NodeId::nameless);
         let scheduler = scheduler(id.name().alive());
@@ -244,6 +261,7 @@ impl NodeBuilder {
             timers: Timers::new(id, workers + 1),
             mailbox_limit: Some(self.mailbox_limit).filter(|limit| !limit.is_none()).map(Box::new),
             async_dist: self.async_dist,
+            encode_messages: self.encode_messages,
             system_monitor: Mutex::default(),
             carrier: OnceLock::new(),
             blocking: BlockingPool::default(),
@@ -271,6 +289,7 @@ impl Node {
             process_limit: PROCESS_LIMIT,
             mailbox_limit: MailboxLimit::NONE,
             async_dist: false,
+            encode_messages: false,
             env: None,
             driver: None,
             observed: Observed::default(),

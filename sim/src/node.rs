@@ -90,6 +90,7 @@ pub(crate) struct World<'a> {
     pub(crate) events: &'a Arc<Events>,
     pub(crate) cookie: &'a str,
     pub(crate) checks: &'a Checks,
+    pub(crate) encode_messages: bool,
 }
 
 impl Member {
@@ -107,6 +108,7 @@ impl Member {
         let node_id = NodeId::of(&self.name, Distribution::fresh_creation(&*env));
         let watch = Arc::new(Watch::new(world.log.clone(), world.checks.clone(), number, node_id));
         let builder = Node::builder().id(node_id).env(env.clone()).observer(watch.clone());
+        let builder = builder.encode_messages(world.encode_messages);
         let (node, stepper) = builder.build_stepped()?;
         let wires = world.wires.clone();
         let network = Arc::new(LifeNetwork { wires, life: id, host: self.host });

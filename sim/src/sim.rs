@@ -51,6 +51,7 @@ pub struct Sim {
     pub(crate) options: String,
     pub(crate) cookie: String,
     configure: Vec<crate::node::Configure>,
+    pub(crate) encode_messages: bool,
     /// The hash of when a failure was made last.
     pub(crate) told: AtomicU64,
 }
@@ -108,6 +109,7 @@ impl Sim {
             options,
             cookie: COOKIE.to_owned(),
             configure: Vec::new(),
+            encode_messages: true,
             told: AtomicU64::new(0),
         }
     }
@@ -145,6 +147,13 @@ impl Sim {
     /// Sets how the nodes that are made from now on are configured.
     pub fn configure(&mut self, configure: impl Fn(&mut Config) + Send + Sync + 'static) {
         self.configure.push(Arc::new(configure));
+    }
+
+    /// Sets whether messages between processes of one node are encoded and decoded as well, in the
+    /// lives of nodes that begin from now on; true if not set. A message that could not go to
+    /// another node is an error at its sender then.
+    pub fn set_encode_messages(&mut self, on: bool) {
+        self.encode_messages = on;
     }
 
     /// From now on, the clocks of a node that is made are ahead of the simulation's by any time

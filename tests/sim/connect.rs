@@ -14,9 +14,11 @@ const NUMBERS: u64 = 20;
 
 /// All begin to send.
 #[derive(Message, Serialize, Deserialize)]
+#[message(tag = "sim::connect::Begin")]
 struct Begin;
 
 #[derive(Message, Serialize, Deserialize)]
+#[message(tag = "sim::connect::Number")]
 struct Number {
     from: Pid,
     n: u64,

@@ -18,6 +18,7 @@ const KEYS: [&str; 4] = ["a", "b", "c", "d"];
 
 /// Whoever gets it changes no keys any more.
 #[derive(Message, Serialize, Deserialize)]
+#[message(tag = "sim::simple_cache::Enough")]
 struct Enough;
 
 /// All that was ever put, by its key.

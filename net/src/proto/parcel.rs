@@ -5,9 +5,13 @@
 //! nobody waits for it. How the connection's numbers stand for names is decided when it goes
 //! out.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use fika_runtime::message::{Buffer, NodeList, encode_postcard, encode_with_nodes};
-use fika_runtime::{Envelope, ExitReason, Pid, Signal, SpawnRequest};
+use fika_runtime::message::{
+    Buffer, NodeList, encode_message, encode_postcard, encode_with_nodes,
+};
+use fika_runtime::{EncodeError, Envelope, ExitReason, Pid, Signal, SpawnRequest, WireType};
 
 use super::control::SendError;
 use super::limits::{COPIED_BYTES_MAX, Limits, MESSAGE_NODES_MAX, WHOLE_BYTES_MAX};
@@ -61,6 +65,8 @@ pub(crate) struct Payload {
     pub(super) body: Body,
     /// The nodes that are named in it.
     pub(super) nodes: NodeList,
+    /// The type of the message, where it is not that of its envelope: it says what it is.
+    pub(super) described: Option<Arc<WireType>>,
 }
 
 impl Payload {
@@ -69,26 +75,36 @@ impl Payload {
     /// # Errors
     /// When it can't leave the node.
     pub(crate) fn message(message: &Envelope) -> Result<Payload, SendError> {
-        Ok(match message.as_encoded() {
-            Some(encoded) => Payload::shared(&encoded.bytes, &encoded.nodes),
-            None => Payload::encode(|out| message.encode(out))?,
-        })
+        if let Some(encoded) = message.as_encoded() {
+            return Ok(Payload::shared(&encoded.bytes, &encoded.nodes));
+        }
+        Payload::encode(|out| message.encode(out), || message.wire_type().described())
     }
 
     fn none() -> Payload {
-        Payload { body: Body::Own(Vec::new()), nodes: NodeList::new() }
+        Payload { body: Body::Own(Vec::new()), nodes: NodeList::new(), described: None }
     }
 
     fn encode(
-        encode: impl FnOnce(&mut Buffer) -> Result<(), fika_runtime::EncodeError>,
+        encode: impl Fn(&mut Buffer) -> Result<(), EncodeError>,
+        described: impl FnOnce() -> WireType,
     ) -> Result<Payload, SendError> {
         let (mut buffer, mut nodes) = (Buffer::with_capacity(SMALL_BYTES), NodeList::new());
-        encode_with_nodes(&mut nodes, || encode(&mut buffer))?;
-        Ok(Payload { body: Body::of(buffer), nodes })
+        encode_message(&mut buffer, &mut nodes, encode)?;
+        let described = buffer.is_described().then(|| described().into());
+        Ok(Payload { body: Body::of(buffer), nodes, described })
+    }
+
+    /// Encodes a reason, which is always in the plain form.
+    fn reason(reason: &ExitReason) -> Result<Payload, SendError> {
+        let (mut buffer, mut nodes) = (Buffer::with_capacity(SMALL_BYTES), NodeList::new());
+        encode_with_nodes(&mut nodes, || encode_postcard(reason, &mut buffer))?;
+        Ok(Payload { body: Body::of(buffer), nodes, described: None })
     }
 
     fn shared(bytes: &Bytes, nodes: &NodeList) -> Payload {
-        Payload { body: Body::Parts(vec![bytes.clone()]), nodes: nodes.clone() }
+        let body = Body::Parts(vec![bytes.clone()]);
+        Payload { body, nodes: nodes.clone(), described: None }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -145,9 +161,7 @@ impl Parcel {
     /// # Errors
     /// When it can't leave the node, or is too large.
     pub(crate) fn signal(signal: Signal, limits: &Limits) -> Result<Parcel, (SendError, Signal)> {
-        let encode_reason = |reason: &ExitReason| {
-            Payload::encode(|out| encode_postcard(reason, out))?.checked(limits)
-        };
+        let encode_reason = |reason: &ExitReason| Payload::reason(reason)?.checked(limits);
         let encoded = match &signal {
             Signal::Message(message) => {
                 Payload::message(message).and_then(|payload| payload.checked(limits))

@@ -14,6 +14,16 @@ pub struct Buffer {
     /// What is shared, and how many of our own bytes come before it.
     shared: Vec<(usize, Bytes)>,
     shared_bytes: usize,
+    /// Values are to say what they are.
+    described: bool,
+}
+
+/// How much a [`Buffer`] has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    own: usize,
+    shared: usize,
+    shared_bytes: usize,
 }
 
 impl Buffer {
@@ -40,6 +50,33 @@ impl Buffer {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether the values in it say what they are, which a receiver is told by the fingerprint
+    /// beside them ([`WireType::described`](super::WireType::described)).
+    #[must_use]
+    #[inline]
+    pub fn is_described(&self) -> bool {
+        self.described
+    }
+
+    /// Gives up what was appended: the values that come now are to say what they are.
+    pub(super) fn describe(&mut self) {
+        self.reset(Mark { own: 0, shared: 0, shared_bytes: 0 });
+        self.described = true;
+    }
+
+    #[inline]
+    pub(super) fn mark(&self) -> Mark {
+        let shared_bytes = self.shared_bytes;
+        Mark { own: self.own.len(), shared: self.shared.len(), shared_bytes }
+    }
+
+    /// Gives up what was appended since.
+    pub(super) fn reset(&mut self, mark: Mark) {
+        self.own.truncate(mark.own);
+        self.shared.truncate(mark.shared);
+        self.shared_bytes = mark.shared_bytes;
     }
 
     /// Appends a byte.

@@ -8,7 +8,11 @@ use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Buffer, SHARED_BYTES_MIN, decode_postcard, decode_postcard_shared, encode_postcard};
+use super::node_codec::decode_described;
+use super::{
+    Buffer, NodeList, SHARED_BYTES_MIN, decode_postcard, decode_postcard_shared, encode_message,
+    encode_postcard,
+};
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct Unit;
@@ -72,7 +76,7 @@ fn by_postcard<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     }
 }
 
-fn encode<T: Serialize>(value: &T) -> Result<Bytes, String> {
+fn encode<T: Serialize + DeserializeOwned>(value: &T) -> Result<Bytes, String> {
     let mut buffer = Buffer::new();
     encode_postcard(value, &mut buffer).map_err(|error| error.to_string())?;
     Ok(buffer.into_bytes())
@@ -281,4 +285,112 @@ fn what_was_read_shares_the_message_if_it_is_much_of_it() {
     let read: Everywhere = decode_postcard_shared(&whole).unwrap();
     let mut large = read.all().into_iter().filter(|bytes| !bytes.is_empty());
     assert!(large.all(|bytes| shares(bytes, &whole)));
+}
+
+/// Any value, of a type that asks what it is.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Any {
+    Bool(bool),
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+    Text(String),
+    List(Vec<Any>),
+    Map(BTreeMap<String, Any>),
+    Nothing,
+}
+
+fn describe<T: Serialize + DeserializeOwned>(value: &T) -> Bytes {
+    let mut buffer = Buffer::new();
+    buffer.describe();
+    encode_postcard(value, &mut buffer).unwrap();
+    buffer.into_bytes()
+}
+
+fn described<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, super::DecodeError> {
+    decode_described(&[], || decode_postcard(bytes))
+}
+
+proptest! {
+    #[test]
+    fn a_value_may_say_what_it_is(value in all()) {
+        prop_assert_eq!(described::<All>(&describe(&value)).unwrap(), value);
+    }
+
+    /// Bytes that a peer makes up are a value or none; nothing panics, and what is read can be sent
+    /// on.
+    #[test]
+    fn bytes_that_do_not_say_what_they_are(
+        value in all(),
+        changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 0..4),
+    ) {
+        let mut bytes = describe(&value).to_vec();
+        for (at, to) in changes {
+            let at = usize::from(at) % bytes.len();
+            bytes[at] = to;
+        }
+        if let Ok(read) = described::<All>(&bytes) {
+            let again = format!("{:?}", described::<All>(&describe(&read)).unwrap());
+            prop_assert_eq!(format!("{read:?}"), again);
+        }
+        if let Ok(read) = described::<Any>(&bytes) {
+            let again = format!("{:?}", described::<Any>(&describe(&read)).unwrap());
+            prop_assert_eq!(format!("{read:?}"), again);
+        }
+        let _ = described::<serde::de::IgnoredAny>(&bytes);
+        prop_assert!(described::<All>(&bytes[..bytes.len() - 1]).is_err());
+    }
+}
+
+/// The deepest value that a sender lets through, and what a peer can make up beyond it, on the stack
+/// of a worker.
+#[test]
+fn the_depth_of_what_says_what_it_is() {
+    let seq = |depth: usize| [vec![0x15; depth], vec![0; depth]].concat();
+    assert!(described::<Any>(&seq(255)).is_ok());
+    for depth in [258, 1 << 20] {
+        let error = described::<Any>(&seq(depth)).unwrap_err().to_string();
+        assert!(error.contains("inside each other"), "{error}");
+        assert!(described::<Any>(&vec![0x14; depth]).is_err(), "options");
+    }
+    assert_eq!(described::<Chain>(&describe(&chain(64))).unwrap(), chain(64));
+}
+
+/// A large binary is shared in this form as well, and the name of a field is sent once.
+#[test]
+fn what_it_costs_to_say_what_it_is() {
+    #[derive(PartialEq, Debug, Serialize, Deserialize)]
+    struct Point {
+        latitude: u64,
+        longitude: u64,
+    }
+    let points: Vec<_> = (0..10).map(|n| Point { latitude: n, longitude: n }).collect();
+    assert_eq!(encode(&points).unwrap().len(), 1 + 10 * 2);
+    // A kind and an end a struct, a kind a number, and two names that are spelled out once.
+    assert_eq!(describe(&points).len(), 2 + (8 + 9 + 2) + 10 * (2 + 2 * 3));
+    let large = NewBytes(vec![7; 1 << 16].into());
+    let mut buffer = Buffer::new();
+    buffer.describe();
+    encode_postcard(&large, &mut buffer).unwrap();
+    assert!(buffer.into_parts().iter().any(|part| shares(part, &large.0)));
+    let whole = describe(&large);
+    let read: NewBytes = decode_described(&[], || decode_postcard_shared(&whole)).unwrap();
+    assert!(shares(&read.0, &whole));
+}
+
+/// A part that needs the other form changes the form of the whole message, with its nodes.
+#[test]
+fn a_message_has_one_form() {
+    let (mut buffer, mut nodes) = (Buffer::new(), NodeList::new());
+    let value = (1_u8, Any::Text("x".to_owned()));
+    encode_message(&mut buffer, &mut nodes, |out| {
+        encode_postcard(&7_u64, out)?;
+        encode_postcard(&value, out)
+    })
+    .unwrap();
+    assert!(buffer.is_described());
+    let bytes = buffer.into_bytes();
+    assert_eq!(described::<u64>(&bytes[..2]), Ok(7));
+    assert_eq!(described::<(u8, Any)>(&bytes[2..]), Ok(value));
 }

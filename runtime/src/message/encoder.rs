@@ -7,18 +7,39 @@ use postcard::ser_flavors::Flavor;
 use serde::ser::{self, Serialize};
 
 use super::buffer::Buffer;
+use super::coverage::Coverage;
 use super::limits::{DEPTH_MAX, Refused};
 use super::shared;
 
-/// Appends a value to `out`.
-pub(super) fn append<T: Serialize>(value: &T, out: &mut Buffer) -> Result<(), Refused> {
-    Encoder { out, depth: 0 }.value(value)
+/// Appends a value to `out`, and says which parts of its type it had; `None` if the plain form
+/// cannot have it.
+#[inline]
+pub(super) fn append<T: Serialize>(
+    value: &T,
+    out: &mut Buffer,
+) -> Result<Option<Coverage>, Refused> {
+    let mut encoder = Encoder { out, depth: 0, coverage: Coverage::default(), irregular: false };
+    match encoder.value(value) {
+        _ if encoder.irregular => Ok(None),
+        Ok(()) => Ok(Some(encoder.coverage)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Appends a number, a char or a text in postcard's encoding.
+#[inline]
+pub(super) fn put<T: Serialize + ?Sized>(value: &T, out: &mut Buffer) -> Result<(), Refused> {
+    Ok(postcard::serialize_with_flavor(value, Append(out))?)
 }
 
 struct Encoder<'a> {
     out: &'a mut Buffer,
     /// In how many options, enums, lists and maps we are.
     depth: u32,
+    /// Which parts of its type the value had.
+    coverage: Coverage,
+    /// A field is left out, or the length of a list or map is not known ahead.
+    irregular: bool,
 }
 
 /// postcard's way to a buffer that others own.
@@ -47,7 +68,7 @@ impl Flavor for Append<'_> {
 impl<'a> Encoder<'a> {
     #[inline]
     fn put<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
-        Ok(postcard::serialize_with_flavor(value, Append(self.out))?)
+        put(value, self.out)
     }
 
     /// A value that may be a `Bytes`.
@@ -70,9 +91,16 @@ impl<'a> Encoder<'a> {
 
     #[inline]
     fn items<'b>(&'b mut self, length: Option<usize>) -> Result<Inside<'b, 'a>, Refused> {
-        self.put(&length.ok_or(Refused::UNKNOWN_LENGTH)?)?;
+        let Some(length) = length else { return Err(self.irregular()) };
+        self.put(&length)?;
         self.enter()?;
         Ok(Inside { encoder: self, leave: true, before: 0 })
+    }
+
+    #[cold]
+    fn irregular(&mut self) -> Refused {
+        self.irregular = true;
+        Refused::NEEDS_DESCRIPTION
     }
 
     /// The fields of a tuple or a struct.
@@ -82,7 +110,12 @@ impl<'a> Encoder<'a> {
     }
 
     #[inline]
-    fn variant<'b>(&'b mut self, index: u32) -> Result<Inside<'b, 'a>, Refused> {
+    fn variant<'b>(
+        &'b mut self,
+        name: &'static str,
+        index: u32,
+    ) -> Result<Inside<'b, 'a>, Refused> {
+        self.coverage.variant(name, index);
         self.enter()?;
         self.put(&index)?;
         Ok(Inside { encoder: self, leave: true, before: 0 })
@@ -166,11 +199,11 @@ impl<'b, 'a> ser::Serializer for &'b mut Encoder<'a> {
     #[inline]
     fn serialize_unit_variant(
         self,
-        _: &'static str,
+        name: &'static str,
         index: u32,
         _: &'static str,
     ) -> Result<(), Refused> {
-        self.variant(index)?.close()
+        self.variant(name, index)?.close()
     }
 
     #[inline]
@@ -185,12 +218,12 @@ impl<'b, 'a> ser::Serializer for &'b mut Encoder<'a> {
     #[inline]
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
-        _: &'static str,
+        name: &'static str,
         index: u32,
         _: &'static str,
         value: &T,
     ) -> Result<(), Refused> {
-        let inside = self.variant(index)?;
+        let inside = self.variant(name, index)?;
         inside.encoder.value(value)?;
         inside.close()
     }
@@ -216,30 +249,36 @@ impl<'b, 'a> ser::Serializer for &'b mut Encoder<'a> {
     }
 
     #[inline]
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Inside<'b, 'a>, Refused> {
+    fn serialize_struct(
+        self,
+        name: &'static str,
+        fields: usize,
+    ) -> Result<Inside<'b, 'a>, Refused> {
+        self.coverage.fields(name, fields);
         Ok(self.fields())
     }
 
     #[inline]
     fn serialize_tuple_variant(
         self,
-        _: &'static str,
+        name: &'static str,
         index: u32,
         _: &'static str,
         _: usize,
     ) -> Result<Inside<'b, 'a>, Refused> {
-        self.variant(index)
+        self.variant(name, index)
     }
 
     #[inline]
     fn serialize_struct_variant(
         self,
-        _: &'static str,
+        name: &'static str,
         index: u32,
-        _: &'static str,
-        _: usize,
+        variant: &'static str,
+        fields: usize,
     ) -> Result<Inside<'b, 'a>, Refused> {
-        self.variant(index)
+        self.coverage.fields(variant, fields);
+        self.variant(name, index)
     }
 }
 
@@ -326,6 +365,14 @@ macro_rules! fields {
                 $(let _ = $name;)?
                 self.field(value)
             }
+
+            $(
+                #[cold]
+                fn skip_field(&mut self, $name: &'static str) -> Result<(), Refused> {
+                    let _ = $name;
+                    Err(self.encoder.irregular())
+                }
+            )?
 
             #[inline]
             fn end(self) -> Result<(), Refused> {

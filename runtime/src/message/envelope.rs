@@ -19,7 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
 
 use super::address::{Stamp, Word};
-use super::{Buffer, EncodeError, Encoded, Message, NodeList, WireType, encode_with_nodes};
+use super::{Buffer, EncodeError, Encoded, Message, WireType};
 use crate::signal::Signal;
 
 /// What stands before the value.
@@ -65,6 +65,8 @@ struct VTable {
     drop: unsafe fn(NonNull<Header>),
     /// Encodes the value.
     encode: unsafe fn(NonNull<Header>, &mut Buffer) -> Result<(), EncodeError>,
+    /// Encodes the value, and decodes it again.
+    through_codec: unsafe fn(NonNull<Header>) -> Result<Envelope, EncodeError>,
     wire_type: fn() -> WireType,
     check_sendable: fn() -> Result<(), EncodeError>,
 }
@@ -86,8 +88,27 @@ unsafe fn encode_node<M: Message>(
     header: NonNull<Header>,
     out: &mut Buffer,
 ) -> Result<(), EncodeError> {
+    super::check_tag::<M>()?;
     // SAFETY: E1 and E2; the caller's borrow of the envelope covers ours.
     unsafe { header.cast::<Node<M>>().as_ref() }.body.encode(out)
+}
+
+/// Encodes the value, which is an `M`, and decodes it again.
+///
+/// # Safety
+/// E1 holds of `header` with this `M`.
+unsafe fn node_through_codec<M: Message>(
+    header: NonNull<Header>,
+) -> Result<Envelope, EncodeError> {
+    // SAFETY: E1 and E2; the caller's borrow of the envelope covers ours.
+    let encoded = Encoded::new(&unsafe { header.cast::<Node<M>>().as_ref() }.body)?;
+    let again = encoded.decode::<M>();
+    again.map(Envelope::new).map_err(|error| EncodeError::new::<M>(error.to_string()))
+}
+
+/// As [`encode_none`].
+unsafe fn none_through_codec(_: NonNull<Header>) -> Result<Envelope, EncodeError> {
+    Err(EncodeError::new::<Signal>("it is no message"))
 }
 
 /// Signals and encoded messages never come here: the first are taken apart by whoever
@@ -108,6 +129,7 @@ impl<M: Message> HasVTable for Typed<M> {
         size: size_of::<Node<M>>(),
         drop: drop_node::<M>,
         encode: encode_node::<M>,
+        through_codec: node_through_codec::<M>,
         wire_type: WireType::of::<M>,
         check_sendable: M::check_sendable,
     };
@@ -124,6 +146,7 @@ static SIGNAL: VTable = VTable {
     size: size_of::<Node<Signal>>(),
     drop: drop_node::<Signal>,
     encode: encode_none,
+    through_codec: none_through_codec,
     wire_type: || WireType { tag: "".into(), hash: 0, fingerprint: 0 },
     check_sendable: || Ok(()),
 };
@@ -135,6 +158,7 @@ static ENCODED: VTable = VTable {
     size: size_of::<Node<Encoded>>(),
     drop: drop_node::<Encoded>,
     encode: encode_none,
+    through_codec: none_through_codec,
     wire_type: || WireType { tag: "".into(), hash: 0, fingerprint: 0 },
     check_sendable: || Ok(()),
 };
@@ -213,12 +237,21 @@ impl Envelope {
     }
 
     /// Whether the message is an `M`, or comes from another node and says that it is.
+    ///
+    /// # Panics
+    /// If it comes from another node, and another type in use has the tag of `M`.
     #[must_use]
     pub fn is<M: Message>(&self) -> bool {
         let vtable = self.vtable();
         match vtable.kind {
             Kind::Message => vtable.type_id == TypeId::of::<M>(),
-            Kind::Encoded => self.as_encoded().is_some_and(|e| e.wire_type.hash == M::tag_hash()),
+            Kind::Encoded => {
+                let is = self.as_encoded().is_some_and(|e| e.wire_type.hash == M::tag_hash());
+                if is && let Err(clash) = super::tags::check::<M>() {
+                    panic!("{clash}");
+                }
+                is
+            }
             Kind::Signal => false,
         }
     }
@@ -280,8 +313,7 @@ impl Envelope {
         }
     }
 
-    /// Appends the encoded value to `out`. Nodes inside it are noted as in
-    /// [`encode_with_nodes`](super::encode_with_nodes).
+    /// Appends the encoded value to `out`, for [`encode_message`](super::encode_message).
     ///
     /// # Errors
     /// When the value can't leave this node.
@@ -298,10 +330,20 @@ impl Envelope {
         if let Some(encoded) = self.as_encoded() {
             return Ok(encoded.clone());
         }
-        let (mut buffer, mut nodes) = (Buffer::new(), NodeList::new());
-        encode_with_nodes(&mut nodes, || self.encode(&mut buffer))?;
-        let wire_type = self.wire_type().into();
-        Ok(Encoded { from: None, wire_type, nodes, bytes: buffer.into_bytes() })
+        Encoded::by(|buffer| self.encode(buffer), || self.wire_type())
+    }
+
+    /// The message as it would arrive on another node; as it is if it may not leave this one, or
+    /// came from another.
+    ///
+    /// # Errors
+    /// If it can't leave this node as it is, or does not arrive.
+    pub(crate) fn through_codec(self) -> Result<Envelope, EncodeError> {
+        if self.vtable().kind != Kind::Message || self.check_sendable().is_err() {
+            return Ok(self);
+        }
+        // SAFETY: E1.
+        unsafe { (self.vtable().through_codec)(self.0) }
     }
 
     /// Whether the message may be sent to another node at all, as far as its type says.

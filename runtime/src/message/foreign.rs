@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Buffer, DecodeError, EncodeError, Message, decode_postcard_shared, encode_postcard, hash_bytes,
-    hash_tag,
+    Buffer, DecodeError, EncodeError, Message, composed_fingerprint, decode_postcard_shared,
+    encode_postcard, generic_tag, generic_tag_hash, hash_bytes, hash_tag,
 };
 
 /// The two methods that are the same for each type with serde's traits.
@@ -65,13 +65,20 @@ macro_rules! composed {
     ($([$($bound:tt)*] $type:ty = $kind:literal of $($part:ident),+;)*) => {$(
         impl<$($bound)*> Message for $type {
             fn tag() -> Cow<'static, str> {
-                [$kind, "<", &[$($part::tag()),+].join(","), ">"].concat().into()
+                generic_tag::<Self>(|| [$kind, "<", &[$($part::tag()),+].join(","), ">"].concat())
+                    .into()
+            }
+
+            fn tag_hash() -> u64 {
+                generic_tag_hash::<Self>(|| Self::tag().into_owned())
             }
 
             fn fingerprint() -> u64 {
-                let mut hash = hash_tag($kind);
-                $(hash = hash_bytes(hash, &$part::fingerprint().to_le_bytes());)+
-                hash
+                composed_fingerprint::<Self>(|| {
+                    let mut hash = hash_tag($kind);
+                    $(hash = hash_bytes(hash, &$part::fingerprint().to_le_bytes());)+
+                    hash
+                })
             }
 
             by_postcard!();

@@ -27,8 +27,52 @@ impl Refused {
     pub(super) const NOT_SELF_DESCRIBING: Refused =
         Refused(Cow::Borrowed("the bytes do not say what they are, and the type wants to know"));
 
-    pub(super) const UNKNOWN_LENGTH: Refused =
-        Refused(Cow::Borrowed("the length of a list or map is not known ahead"));
+    /// The plain form can't have the value, and the other one may.
+    pub(super) const NEEDS_DESCRIPTION: Refused =
+        Refused(Cow::Borrowed("a field is left out, or the length of a list is not known ahead"));
+
+    pub(super) const DESCRIBED_TOO_DEEP: Refused =
+        Refused(Cow::Borrowed("more than 256 values are inside each other"));
+
+    pub(super) const CUT_OFF: Refused = Refused(Cow::Borrowed("it is cut off"));
+
+    pub(super) const UNKNOWN_KIND: Refused = Refused(Cow::Borrowed("an unknown kind of value"));
+
+    pub(super) const UNKNOWN_NAME: Refused = Refused(Cow::Borrowed("a name that was not sent"));
+
+    pub(super) const NOT_ALL_READ: Refused =
+        Refused(Cow::Borrowed("its `Deserialize` reads fewer values than its `Serialize` writes"));
+
+    pub(super) const FEWER_FIELDS: Refused =
+        Refused(Cow::Borrowed("its `Deserialize` reads more values than its `Serialize` writes"));
+
+    pub(super) const NOT_READ: Refused = Refused(Cow::Borrowed(
+        "it is sent under a name that its `Deserialize` does not read: give `rename` the same \
+         name for both, and write `skip` instead of `skip_deserializing`",
+    ));
+
+    pub(super) fn new(why: impl Into<Cow<'static, str>>) -> Refused {
+        Refused(why.into())
+    }
+
+    /// Says which struct lacks a field, if that is what is wrong.
+    #[cold]
+    pub(super) fn missing_in(self, name: &str) -> Refused {
+        match self.0.strip_prefix("missing field `").and_then(|field| field.strip_suffix('`')) {
+            Some(field) => Refused(format!("missing field `{field}` of `{name}`").into()),
+            None => self,
+        }
+    }
+
+    /// Says in which part of the value it was. A receiver may print it: what comes from a peer is
+    /// escaped, and of a bounded length.
+    #[cold]
+    pub(super) fn within(self, what: &str, name: &str, of: &str) -> Refused {
+        let short = |name: &str| name.chars().take(64).collect::<String>().escape_debug().to_string();
+        let of = if of.is_empty() { String::new() } else { format!(" of `{}`", short(of)) };
+        let why = self.0.chars().take(1024).collect::<String>();
+        Refused(format!("{what} `{}`{of}: {why}", short(name)).into())
+    }
 }
 
 impl fmt::Display for Refused {

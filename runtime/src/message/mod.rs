@@ -1,7 +1,8 @@
 //! Messages: what a value needs to be sent, and how it looks on the wire.
 //!
-//! A message moves to a process of the same node as it is. For another node it is
-//! encoded once, by its sender, and decoded when its receiver first looks at it.
+//! A message moves to a process of the same node as it is. For another node it is encoded once, by
+//! its sender, and decoded when its receiver first looks at it. Both forms that it can have are
+//! described in `form`.
 
 mod address;
 mod buffer;
@@ -9,31 +10,40 @@ mod bytes;
 mod codec;
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod codec_tests;
+mod coverage;
 mod decoder;
+mod described;
 mod encoder;
 mod envelope;
 mod fingerprint;
 mod foreign;
+mod form;
+mod known;
 mod limits;
 mod local;
 pub(crate) mod node_codec;
 mod shared;
 mod tagged;
+mod tags;
 mod term;
 
 pub use buffer::{Buffer, SHARED_BYTES_MIN};
 pub use codec::{
-    DecodeError, EncodeError, decode_postcard, decode_postcard_shared, encode_postcard,
+    DecodeError, EncodeError, decode_postcard, decode_postcard_shared, encode_message,
+    encode_postcard,
 };
 pub use envelope::{Envelope, Node};
 pub use fingerprint::fingerprint_of;
+pub use known::{composed_fingerprint, generic_tag, generic_tag_hash};
 pub use local::Local;
 pub use node_codec::{NodeList, decode_with_nodes, encode_with_nodes};
 pub use tagged::Tagged;
+pub use tags::{Clash, TagEntry};
 pub use term::Term;
 
 pub(crate) use address::{Address, By, Stamp};
 pub(crate) use envelope::{Chain, Header};
+pub(crate) use tags::check_program as check_tags;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -125,6 +135,12 @@ pub(crate) const fn hash_bytes(mut hash: u64, bytes: &[u8]) -> u64 {
     hash
 }
 
+/// No other type that is known has the tag of `M`.
+#[inline]
+fn check_tag<M: Message>() -> Result<(), EncodeError> {
+    tags::check::<M>().map_err(|clash| EncodeError::new::<M>(clash.to_string()))
+}
+
 /// How a message type is known on the wire.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct WireType {
@@ -137,6 +153,15 @@ pub struct WireType {
 }
 
 impl WireType {
+    /// What the fingerprint of a message differs by that says what it is. It is any number.
+    const DESCRIBED: u64 = 0x5e1f_de5c_71b1_46ed;
+
+    /// The wire type of the same message in the form that says what it is.
+    #[must_use]
+    pub fn described(self) -> WireType {
+        WireType { fingerprint: self.fingerprint ^ WireType::DESCRIBED, ..self }
+    }
+
     /// The wire type of `M` as this program knows it.
     #[must_use]
     pub fn of<M: Message>() -> WireType {
@@ -163,9 +188,21 @@ impl Encoded {
     /// # Errors
     /// When the value can't leave this node.
     pub fn new<M: Message>(message: &M) -> Result<Encoded, EncodeError> {
+        check_tag::<M>()?;
+        Encoded::by(|buffer| message.encode(buffer), WireType::of::<M>)
+    }
+
+    fn by(
+        encode: impl Fn(&mut Buffer) -> Result<(), EncodeError>,
+        wire_type: impl FnOnce() -> WireType,
+    ) -> Result<Encoded, EncodeError> {
         let (mut buffer, mut nodes) = (Buffer::new(), NodeList::new());
-        encode_with_nodes(&mut nodes, || message.encode(&mut buffer))?;
-        let wire_type = Arc::new(WireType::of::<M>());
+        encode_message(&mut buffer, &mut nodes, encode)?;
+        let mut wire_type = wire_type();
+        if buffer.is_described() {
+            wire_type = wire_type.described();
+        }
+        let wire_type = Arc::new(wire_type);
         Ok(Encoded { from: None, wire_type, nodes, bytes: buffer.into_bytes() })
     }
 
@@ -177,9 +214,14 @@ impl Encoded {
         if self.wire_type.hash != M::tag_hash() {
             return Err(DecodeError::other_type::<M>(&self.wire_type));
         }
-        if self.wire_type.fingerprint != M::fingerprint() {
-            return Err(DecodeError::other_shape(&self.wire_type));
+        tags::check::<M>().map_err(|clash| DecodeError::clash(&self.wire_type, clash))?;
+        let fingerprint = M::fingerprint();
+        if self.wire_type.fingerprint == fingerprint {
+            decode_with_nodes(&self.nodes, || M::decode(&self.bytes))
+        } else if self.wire_type.fingerprint == fingerprint ^ WireType::DESCRIBED {
+            node_codec::decode_described(&self.nodes, || M::decode(&self.bytes))
+        } else {
+            Err(DecodeError::other_shape(&self.wire_type))
         }
-        decode_with_nodes(&self.nodes, || M::decode(&self.bytes))
     }
 }

@@ -9,6 +9,7 @@
 //! Outside such a call (a pid written to a log as JSON, say) a node is written in full.
 
 use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -26,6 +27,14 @@ enum Does {
     Nothing,
     Encodes,
     Decodes,
+    /// It decodes the form that says what it is.
+    DecodesDescribed,
+}
+
+impl Does {
+    fn decodes(self) -> bool {
+        matches!(self, Does::Decodes | Does::DecodesDescribed)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -39,6 +48,8 @@ struct Scope {
 /// The scopes of a thread.
 struct Scopes {
     now: Cell<Scope>,
+    /// It tries whether a value can be read, and a panic is an answer.
+    tries: Cell<bool>,
     /// The nodes of the value that it encodes or decodes, behind those of the values that this
     /// one is inside of.
     nodes: RefCell<Vec<NodeId>>,
@@ -47,7 +58,8 @@ struct Scopes {
 thread_local! {
     static SCOPES: Scopes = const {
         let nothing = Scope { does: Does::Nothing, from: 0 };
-        Scopes { now: Cell::new(nothing), nodes: RefCell::new(Vec::new()) }
+        let (now, tries) = (Cell::new(nothing), Cell::new(false));
+        Scopes { now, tries, nodes: RefCell::new(Vec::new()) }
     };
 }
 
@@ -95,6 +107,41 @@ pub fn decode_with_nodes<R>(nodes: &[NodeId], decode: impl FnOnce() -> R) -> R {
     })
 }
 
+/// The same for a value that says what it is.
+pub(super) fn decode_described<R>(nodes: &[NodeId], decode: impl FnOnce() -> R) -> R {
+    SCOPES.with(|scopes| {
+        let _inside = scopes.enter(Does::DecodesDescribed, nodes);
+        decode()
+    })
+}
+
+/// Whether the value that is decoded says what it is.
+#[inline]
+pub(super) fn is_described() -> bool {
+    SCOPES.with(|scopes| scopes.now.get().does == Does::DecodesDescribed)
+}
+
+/// Runs code of the program on a value that nobody has sent. A panic of it is caught, and nobody
+/// is told of it: it is `None`.
+pub(super) fn try_out<R>(work: impl FnOnce() -> R) -> Option<R> {
+    let outer = SCOPES.with(|scopes| scopes.tries.replace(true));
+    let result = catch_unwind(AssertUnwindSafe(work));
+    SCOPES.with(|scopes| scopes.tries.set(outer));
+    result.ok()
+}
+
+/// Whether a panic of this thread is caught by [`try_out`].
+pub(crate) fn tries_out() -> bool {
+    SCOPES.try_with(|scopes| scopes.tries.get()).unwrap_or(false)
+}
+
+/// Runs `decode` on invented values: as in a message, of whatever the caller is in the middle.
+pub(super) fn decode_invented<R>(decode: impl FnOnce() -> R) -> R {
+    let node = |name: &str| name.parse().ok().map(|name| NodeId::of(&name, Creation(1)));
+    let nodes: NodeList = ["invented@a", "invented@b"].into_iter().filter_map(node).collect();
+    decode_with_nodes(&nodes, decode)
+}
+
 /// A node as it is written inside a value.
 pub(crate) enum Encoded {
     Index(u32),
@@ -124,7 +171,8 @@ impl Encoded {
             Encoded::Index(index) => index as usize,
         };
         SCOPES.with(|scopes| {
-            let Scope { does: Does::Decodes, from } = scopes.now.get() else {
+            let Some(from) = Some(scopes.now.get()).filter(|s| s.does.decodes()).map(|s| s.from)
+            else {
                 return Err(E::custom("a node's index outside a message"));
             };
             let node = scopes.nodes.borrow()[from..].get(index).copied();
@@ -144,7 +192,7 @@ impl Serialize for Encoded {
 
 impl<'de> Deserialize<'de> for Encoded {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if SCOPES.with(|scopes| scopes.now.get().does == Does::Decodes) {
+        if SCOPES.with(|scopes| scopes.now.get().does.decodes()) {
             return u32::deserialize(deserializer).map(Encoded::Index);
         }
         let (name, creation) = <(NodeName, u32)>::deserialize(deserializer)

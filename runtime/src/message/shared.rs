@@ -16,6 +16,19 @@ use std::mem::ManuallyDrop;
 use bytes::Bytes;
 use serde::de::{self, Deserialize as _, Visitor};
 
+use super::buffer::SHARED_BYTES_MIN;
+
+/// A `Bytes` in a value shares the memory of the whole if it is at least this part of it: less is
+/// copied, so that it does not keep much more than itself.
+const SHARED_PART_MIN: usize = 4;
+
+/// These bytes of `owner`, if they are to be shared.
+#[inline]
+pub(super) fn part_of(owner: &Bytes, bytes: &[u8]) -> Option<Bytes> {
+    let shares = bytes.len() >= SHARED_BYTES_MIN && bytes.len() >= owner.len() / SHARED_PART_MIN;
+    shares.then(|| owner.slice_ref(bytes))
+}
+
 /// The value, if it is a `Bytes`, or a reference to one, as the items of a list are handed on.
 #[inline]
 pub(super) fn as_bytes<T: ?Sized>(value: &T) -> Option<&Bytes> {

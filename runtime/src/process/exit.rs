@@ -203,7 +203,9 @@ pub(crate) fn install_panic_hook() {
     ONCE.call_once(|| {
         let outer = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if context::try_process(|_| ()).is_some() {
+            if crate::message::node_codec::tries_out() {
+                // It is caught, and is no failure.
+            } else if context::try_process(|_| ()).is_some() {
                 PANICKED_AT.set(info.location().map(ToString::to_string));
             } else {
                 outer(info);

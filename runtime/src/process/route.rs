@@ -78,12 +78,19 @@ impl Inner {
         match dest {
             // The way that most messages go.
             Dest::Pid(pid) if pid.node() == self.id => {
-                self.deliver_envelope(pid, message);
+                self.deliver_envelope(pid, self.as_encoded(message)?);
                 Ok(())
             }
             Dest::Pid(pid) => self.send_away(pid, message),
             dest => self.send_envelope(&dest, message),
         }
+    }
+
+    /// The message as another node would get it, if this one is to find out
+    /// ([`encode_messages`](crate::NodeBuilder::encode_messages)).
+    #[inline]
+    pub(super) fn as_encoded(&self, message: Envelope) -> Result<Envelope, EncodeError> {
+        if self.encode_messages { message.through_codec() } else { Ok(message) }
     }
 
     /// Sends a message to a process of another node.
@@ -107,7 +114,7 @@ impl Inner {
         message: Envelope,
     ) -> Result<(), SendError> {
         match self.find(dest)? {
-            Found::Local(pid) => self.deliver_envelope(pid, message),
+            Found::Local(pid) => self.deliver_envelope(pid, self.as_encoded(message)?),
             Found::Alias(reference) => {
                 self.send_alias(Alias { reference, priority: false }, Signal::Message(message))?;
             }
@@ -142,6 +149,10 @@ impl Inner {
         if alias.reference.owner().is_none() {
             self.nobody(signal);
         } else if alias.reference.node() == self.id {
+            let signal = match signal {
+                Signal::Message(message) => Signal::Message(self.as_encoded(message)?),
+                signal => signal,
+            };
             self.deliver_to_alias(alias, signal);
         } else {
             if let Signal::Message(message) = &signal {

@@ -231,7 +231,11 @@ impl Inner {
             Err(error) => return Err(Refused::Send(error, Some(message))),
         };
         match found {
-            Some((slot, address)) => self.offer_local(slot, address, message),
+            Some((slot, address)) => {
+                let message = self.as_encoded(message);
+                let message = message.map_err(|error| Refused::Send(error.into(), None))?;
+                self.offer_local(slot, address, message)
+            }
             None => Err(Refused::Noproc(message)),
         }
     }

@@ -147,7 +147,7 @@ impl Parties {
             self.check_theirs(to.node())?;
             return w.message_to(to.local(), envelope, payload);
         }
-        let type_number = w.type_of(envelope)?;
+        let type_number = w.type_of(envelope, payload)?;
         w.define_nodes(payload);
         let start = self.begin(w, MESSAGE, target)?;
         w.put_var(type_number);

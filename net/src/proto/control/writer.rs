@@ -101,7 +101,7 @@ impl Writer {
         message: &Envelope,
         payload: &Payload,
     ) -> Result<(), SendError> {
-        let type_number = self.type_of(message)?;
+        let type_number = self.type_of(message, payload)?;
         self.define_nodes(payload);
         let start = self.begin(MESSAGE);
         self.put_process(to);
@@ -198,7 +198,14 @@ impl Writer {
 
     /// The number of a message's type, defined here if it has to be.
     #[inline]
-    pub(super) fn type_of(&mut self, envelope: &Envelope) -> Result<u32, SendError> {
+    pub(super) fn type_of(
+        &mut self,
+        envelope: &Envelope,
+        payload: &Payload,
+    ) -> Result<u32, SendError> {
+        if let Some(described) = &payload.described {
+            return self.wire_type(described);
+        }
         if let Some(encoded) = envelope.as_encoded() {
             return self.wire_type(&encoded.wire_type);
         }
