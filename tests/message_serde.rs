@@ -44,7 +44,8 @@ fn check<M: Message + PartialEq + Debug>(value: &M, arrives: &M, goes: Goes) {
             }
             (Err(error), _) => panic!("{}: {error}", M::tag()),
         };
-        let found = if encoded.wire_type.fingerprint == M::fingerprint() { Plain } else { Described };
+        let found =
+            if encoded.wire_type.fingerprint == M::fingerprint() { Plain } else { Described };
         assert_eq!(found, goes, "{}: {value:?}", M::tag());
         assert_eq!(encoded.decode::<M>().as_ref(), Ok(arrives), "{}", M::tag());
     }
@@ -239,6 +240,8 @@ fn variant_attributes() {
         enum M { #[serde(deserialize_with = "as_text::deserialize")] A(u8) }
     ] M::A(1), Refused(&["`A`", "a u8", "deserialize_with"]););
     row!("variant other": [enum M { A, #[serde(other)] B }] M::A, Plain; M::B, Plain;);
+    row!("variant other, tag": [#[serde(tag = "t")] enum M { A, #[serde(other)] B }]
+        M::A, Described; M::B, Described;);
     row!("variant untagged": [enum M { A(u8), #[serde(untagged)] B(String) }]
         M::A(1), Described; M::B("x".into()), Described;);
 }
@@ -252,6 +255,9 @@ fn field_attributes() {
     ] M { a: 1, b: 2 }, Refused(&["`M`", "rename"]););
     row!("field alias": [struct M { #[serde(alias = "x", alias = "0")] a: u8, b: u8 }]
         M { a: 1, b: 2 }, Plain;);
+    row!("field rename of one side, alias": [
+        struct M { #[serde(rename(serialize = "x", deserialize = "y"), alias = "x")] a: u8, b: u8 }
+    ] M { a: 1, b: 2 }, Plain;);
     row!("field default": [
         struct M { #[serde(default)] a: u8, #[serde(default = "seven")] b: u8, c: String }
     ] M { a: 1, b: 2, c: "x".into() }, Plain;);
@@ -411,6 +417,8 @@ impl<'de> Deserialize<'de> for Depends {
 fn implementations_by_hand() {
     row!("another number": [struct M { a: OtherInt }] M { a: OtherInt(5) }, Described;
         M { a: OtherInt(-5) }, Refused(&["`a` of `M`"]););
+    row!("none at first": [struct M { list: Vec<OtherInt> }]
+        M { list: vec![] }, Plain; M { list: vec![OtherInt(-5)] }, Refused(&["`list` of `M`"]););
     row!("by value": [struct M { a: ByValue }] M { a: ByValue(5) }, Plain;);
     row!("swapped": [struct M { a: Swapped }] M { a: Swapped((1, 2)) }, Described;);
     row!("leaves out": [struct M { a: LeavesOut }]
@@ -495,7 +503,10 @@ fn all_forms_between_nodes() {
         let sender = spawn(async move { send(("echo", name.as_str()), Wrong { a: 1 }) });
         monitor(sender);
         let reason = next!(Down).reason.to_string();
-        assert!(reason.contains("`a` of `Wrong`") && reason.contains("skip_serializing"), "{reason}");
+        assert!(
+            reason.contains("`a` of `Wrong`") && reason.contains("skip_serializing"),
+            "{reason}"
+        );
         assert_eq!(nodes().len(), 1);
     });
 }

@@ -19,7 +19,9 @@ mod order {
 #[test]
 fn a_node_of_the_program_does_not_start() {
     let error = Node::builder().build().err().expect("it does not start").to_string();
-    for text in ["message_tags::user::Get", "message_tags::order::Get", "`fika::Get`", "tag = \"..\""] {
+    for text in
+        ["message_tags::user::Get", "message_tags::order::Get", "`fika::Get`", "tag = \"..\""]
+    {
         assert!(error.contains(text), "{error}");
     }
 }

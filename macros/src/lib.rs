@@ -134,9 +134,9 @@ pub fn receive(input: TokenStream) -> TokenStream {
 /// A message arrives as what was sent, or its sender gets an error that names the type, the field
 /// and what to write. Where a type is first sent to another node, it is tried out: with values that
 /// are made up for it, and with the value that is sent. So is each value that has a variant, or a
-/// number of fields, which was not seen before. Two things remain: an implementation by hand that
+/// number of fields, which was not seen before. What remains is an implementation by hand that
 /// writes one kind of value now and another later, and a `Deserialize` that refuses some values of
-/// its type. A test finds both on one node if it sends such values, since messages are encoded and
+/// its type. A test finds either on one node if it sends such values, since messages are encoded and
 /// decoded under [`#[fika::test]`](macro@test).
 ///
 /// Values go in one of two forms. The *plain* one is postcard's: no names, no kinds, small numbers
@@ -155,7 +155,9 @@ pub fn receive(input: TokenStream) -> TokenStream {
 /// | the same on a field, `rename_all(serialize = ..)`: two names for one field | **refused**, unless an `alias` is the name that is sent |
 /// | `alias` | plain |
 /// | `default`, on a type or a field | plain |
-/// | `deny_unknown_fields`, `bound`, `borrow`, `expecting`, `crate` | plain |
+/// | `deny_unknown_fields`, `bound`, `expecting`, `crate` | plain |
+/// | `borrow` | not in a message, which owns its data |
+/// | `field_identifier`, `variant_identifier` | not in a message, since they are for `Deserialize` only |
 /// | `transparent` | plain |
 /// | `into` and `from` or `try_from` of one type | plain |
 /// | `into` or `from` alone, or of two types | **refused**, if the other kind of value can't be read |
@@ -166,7 +168,7 @@ pub fn receive(input: TokenStream) -> TokenStream {
 /// | `tag` on a struct | **refused**: the tag is written and not read |
 /// | `tag` and `content` | described |
 /// | `untagged`, on an enum or a variant | described; what arrives is the first variant that fits, as everywhere in serde |
-/// | `other` | plain in an enum that has no `tag` |
+/// | `other` | plain in an enum that has no `tag`, else described |
 /// | `flatten` | described |
 /// | `skip` on a field | plain; the field arrives as its default |
 /// | `skip` on a variant | sending the variant is **refused**; variants behind it are described |

@@ -21,11 +21,14 @@ pub(crate) fn derive(input: TokenStream) -> Result<TokenStream> {
     let codec = quote_spanned! {name.span()=> __codec::<Self>() };
     // A generic type is known when it is first used.
     let (constant, entry) = if generics.params.is_empty() {
-        (constant_methods(&codec), quote! {
-            ::fika::__private::inventory::submit! {
-                ::fika::__private::TagEntry::new::<#name>(__TAG)
-            }
-        })
+        (
+            constant_methods(&codec),
+            quote! {
+                ::fika::__private::inventory::submit! {
+                    ::fika::__private::TagEntry::new::<#name>(__TAG)
+                }
+            },
+        )
     } else {
         (generic_methods(&generics, &codec), TokenStream::new())
     };

@@ -111,8 +111,8 @@ pub use stepper::{Step, Stepper};
 pub mod __private {
     pub use crate::Bytes;
     pub use crate::message::{
-        Buffer, decode_postcard_shared, encode_postcard, fingerprint_of, generic_tag,
-        generic_tag_hash, hash_tag, TagEntry,
+        Buffer, TagEntry, decode_postcard_shared, encode_postcard, fingerprint_of, generic_tag,
+        generic_tag_hash, hash_tag,
     };
     pub use crate::process::{Next, Opened, Receive};
     pub use crate::remote::{BoxFuture, Remote, RemoteEntry};

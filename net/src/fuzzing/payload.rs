@@ -6,10 +6,10 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fika_runtime::{DecodeError, EncodeError, Encoded, ExitReason, Message, WireType};
 use fika_runtime::message::{
     Buffer, NodeList, decode_postcard_shared, decode_with_nodes, encode_postcard, encode_with_nodes,
 };
+use fika_runtime::{DecodeError, EncodeError, Encoded, ExitReason, Message, WireType};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 

@@ -8,9 +8,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fika_runtime::message::{
-    Buffer, NodeList, encode_message, encode_postcard, encode_with_nodes,
-};
+use fika_runtime::message::{Buffer, NodeList, encode_message, encode_postcard, encode_with_nodes};
 use fika_runtime::{EncodeError, Envelope, ExitReason, Pid, Signal, SpawnRequest, WireType};
 
 use super::control::SendError;

@@ -97,9 +97,7 @@ unsafe fn encode_node<M: Message>(
 ///
 /// # Safety
 /// E1 holds of `header` with this `M`.
-unsafe fn node_through_codec<M: Message>(
-    header: NonNull<Header>,
-) -> Result<Envelope, EncodeError> {
+unsafe fn node_through_codec<M: Message>(header: NonNull<Header>) -> Result<Envelope, EncodeError> {
     // SAFETY: E1 and E2; the caller's borrow of the envelope covers ours.
     let encoded = Encoded::new(&unsafe { header.cast::<Node<M>>().as_ref() }.body)?;
     let again = encoded.decode::<M>();

@@ -79,8 +79,7 @@ fn trace_with<T: DeserializeOwned>(state: &mut State, each: &mut dyn FnMut(T)) -
         (state.fresh, state.moved) = (false, false);
         (state.path, state.last) = (0, None);
         let mut tracer = Tracer { state: &mut *state, shape: String::new(), depth: 0 };
-        let read =
-            try_out(|| node_codec::decode_invented(|| T::deserialize(&mut tracer)));
+        let read = try_out(|| node_codec::decode_invented(|| T::deserialize(&mut tracer)));
         let mut shape = tracer.shape;
         match read {
             Some(Ok(value)) => {
@@ -265,7 +264,8 @@ impl Tracer<'_> {
         }
         let id = typeid::of::<V>();
         let number = self.state.optional.len();
-        let seen = self.state.optional.entry(id).or_insert(Optional { number, ..Optional::default() });
+        let seen =
+            self.state.optional.entry(id).or_insert(Optional { number, ..Optional::default() });
         if seen.whole || seen.active {
             let number = seen.number;
             let _ = write!(self.shape, "#{number} ");
@@ -440,9 +440,11 @@ impl<'de> de::Deserializer<'de> for &mut Tracer<'_> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         self.note("option");
-        self.optional::<V, _>(|inner, full| {
-            if full { visitor.visit_some(inner) } else { visitor.visit_none() }
-        })
+        self.optional::<V, _>(
+            |inner, full| {
+                if full { visitor.visit_some(inner) } else { visitor.visit_none() }
+            },
+        )
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(

@@ -43,9 +43,12 @@ pub(super) fn encode<T: Serialize + DeserializeOwned>(
     let before = out.mark();
     match encoder::append(value, out)? {
         Some(coverage) if known.plain.has(coverage) => Ok(Encoded::Yes),
-        _ => {
+        coverage => {
             out.reset(before);
-            encode_with_care(value, known, out)
+            match coverage {
+                Some(_) => encode_with_care(value, known, out),
+                None => Ok(Encoded::NeedsDescription),
+            }
         }
     }
 }
@@ -83,12 +86,12 @@ fn examine<T: Serialize + DeserializeOwned>(known: &Known) {
     if fingerprint::shape_of::<T>().asks {
         known.state.add(State::DESCRIBES);
     } else {
-        fingerprint::trace::<T>(|invented| {
-            // What is wrong with an invented value may be wrong with no other: its parts are not
-            // trusted, and nothing is refused.
-            if let Ok((Found::Plain, coverage)) = look(&invented) {
-                known.plain.add(coverage);
-            }
+        fingerprint::trace::<T>(|invented| match look(&invented) {
+            Ok((Found::Plain, coverage)) => known.plain.add(coverage),
+            Ok((Found::Described { doubtful: false, .. }, _)) => {}
+            // What is wrong with an invented value may be wrong with no other, so nothing is
+            // refused for it.
+            Ok(_) | Err(_) => known.state.add(State::DOUBTFUL),
         });
     }
     known.state.add(State::TRIED);

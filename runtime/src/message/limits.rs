@@ -68,7 +68,8 @@ impl Refused {
     /// escaped, and of a bounded length.
     #[cold]
     pub(super) fn within(self, what: &str, name: &str, of: &str) -> Refused {
-        let short = |name: &str| name.chars().take(64).collect::<String>().escape_debug().to_string();
+        let short =
+            |name: &str| name.chars().take(64).collect::<String>().escape_debug().to_string();
         let of = if of.is_empty() { String::new() } else { format!(" of `{}`", short(of)) };
         let why = self.0.chars().take(1024).collect::<String>();
         Refused(format!("{what} `{}`{of}: {why}", short(name)).into())

@@ -5,9 +5,7 @@
 
 use bytes::Bytes;
 use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer, U8Deserializer};
-use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, IntoDeserializer as _, Visitor,
-};
+use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer as _, Visitor};
 
 use super::super::limits::Refused;
 use super::super::shared;
@@ -377,11 +375,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
         }
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        _: usize,
-        visitor: V,
-    ) -> Result<V::Value, Refused> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Refused> {
         if !self.is_as_plain() {
             let kind = self.kind()?;
             return self.any(kind, visitor);
@@ -431,10 +425,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
     ) -> Result<V::Value, Refused> {
         let kind = self.kind()?;
         match kind {
-            Kind::UnitVariant
-            | Kind::NewtypeVariant
-            | Kind::TupleVariant
-            | Kind::StructVariant => {
+            Kind::UnitVariant | Kind::NewtypeVariant | Kind::TupleVariant | Kind::StructVariant => {
                 let (index, name) = self.variant()?;
                 self.noticed.variants_differ |= variants.get(index as usize) != Some(&name);
                 visitor
