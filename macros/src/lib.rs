@@ -144,8 +144,9 @@ pub fn receive(input: TokenStream) -> TokenStream {
 /// *described* message carries the kind of each value and the names of its fields, so it can be read
 /// by a type that asks what comes next. It is the whole message that is described, and by itself:
 /// nothing is to be chosen. It costs a byte a value, one or two a struct, a byte a field, and
-/// each name once: ten structs of two numbers take 101 bytes in place of 21. Encoding and decoding
-/// take some two to four times as long. A large [`Bytes`] is shared in both.
+/// each name once: ten structs of two numbers take 101 bytes in place of 21. Encoding takes
+/// some three to eight times as long (0.5 to 1.5 µs for a pid and a number, in place of 0.2), and
+/// decoding three to five times. A large [`Bytes`] is shared in both.
 ///
 /// | attribute of serde | |
 /// |---|---|
