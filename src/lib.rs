@@ -33,6 +33,23 @@
 //! }
 //! ```
 //!
+//! # When something fails
+//!
+//! A process that panics, or whose future returns an `Err`, ends with an [`ExitReason`] that says
+//! so, and takes its links with it. The panic is printed on stderr by Rust's panic hook, or by the
+//! one that the program has set, and `RUST_BACKTRACE=1` adds a backtrace. A report of the process's
+//! end follows: an event of [`tracing`](https://docs.rs/tracing), which goes to the program's
+//! subscriber, or to stderr in a program that has none. Warnings of the node go the same way.
+//!
+//! In a storm of failures some of this is left out: of each kind of report, 32 are made at once and
+//! then one a second, with the number of those that were left out (`left_out`); the panic hook runs
+//! 256 times at once and then four times a second.
+//!
+//! All of this needs panics that unwind, which is Rust's default. With `panic = "abort"` in the
+//! program's profile, the first panic of any process is printed and ends the program with all of its
+//! nodes: no link or monitor of this node is told, no supervisor can start the process again, and
+//! [`exit`] aborts as well, since it unwinds. Other nodes see that the connection is lost.
+//!
 //! Free functions such as [`spawn`], [`send`] and [`link`] act for the process that runs;
 //! outside of one, [`Node`] has methods of the same names. See [`prelude`] for what most
 //! programs need.
@@ -69,13 +86,14 @@ pub use fika_net::UnixSockets;
 pub use fika_net::{Handler, HostIp, Listener, Network, Poller, Socket};
 pub use fika_runtime::{
     BuildError, Bytes, Creation, DecodeError, Dest, Down, Elapsed, EncodeError, Encoded, Env,
-    Envelope, Exit, ExitReason, Local, Message, Name, NodeDown, NodeDownReason, NodeId, NodeName,
-    NodeNameError, NodeType, NodeUp, Object, PanicReason, Pid, Reference, RegisterError, RemoteFn,
-    SendError, Sleep, SpawnBlocking, SpawnError, SystemEnv, Term, Time, Timeout, TimerRef,
-    cancel_timer, demonitor, demonitor_flush, exit, exit_process, link, make_ref, message, monitor,
-    process_count, read_timer, register, registered, self_pid, send, send_after, sleep, spawn,
-    spawn_blocking, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on,
-    spawn_on_with, start_timer, timeout, trap_exit, unlink, unregister, whereis, yield_now,
+    Envelope, Exit, ExitReason, Ignored, Local, Message, Name, NodeDown, NodeDownReason, NodeId,
+    NodeName, NodeNameError, NodeType, NodeUp, Object, Outcome, PanicReason, Pid, ProcessError,
+    Reference, RegisterError, RemoteFn, SendError, Sleep, SpawnBlocking, SpawnError, SystemEnv,
+    Term, Time, Timeout, TimerRef, cancel_timer, demonitor, demonitor_flush, exit, exit_process,
+    link, make_ref, message, monitor, process_count, read_timer, register, registered, self_pid,
+    send, send_after, sleep, spawn, spawn_blocking, spawn_link, spawn_link_on, spawn_monitor,
+    spawn_monitor_on, spawn_on, spawn_on_with, start_timer, timeout, trap_exit, unlink, unregister,
+    whereis, yield_now,
 };
 // Mailboxes with a limit.
 pub use fika_runtime::{MailboxLimit, TrySendError, WhenFull, mailbox_limit, send_wait, try_send};

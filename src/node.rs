@@ -196,6 +196,7 @@ pub struct NodeBuilder {
     workers: Option<usize>,
     process_limit: Option<usize>,
     mailbox_limit: MailboxLimit,
+    long_message_queue: Option<usize>,
     async_dist: bool,
     env: Option<Arc<dyn Env>>,
     network: Option<MakeNetwork>,
@@ -260,6 +261,17 @@ impl NodeBuilder {
     /// `+hmax`).
     pub fn mailbox_limit(mut self, limit: MailboxLimit) -> Self {
         self.mailbox_limit = limit;
+        self
+    }
+
+    /// How many messages wait in a mailbox that only grows when a warning is reported of it; 10,000
+    /// if not set, and `usize::MAX` for never (the place of Erlang's system monitor of
+    /// `long_message_queue`).
+    ///
+    /// The warning names the process and the type of most of the messages: usually one that no
+    /// `receive!` takes. It comes again each time that their number has doubled.
+    pub fn long_message_queue(mut self, messages: usize) -> Self {
+        self.long_message_queue = Some(messages);
         self
     }
 
@@ -472,6 +484,9 @@ impl NodeBuilder {
         runtime = runtime.async_dist(self.async_dist);
         if let Some(workers) = self.workers {
             runtime = runtime.workers(workers);
+        }
+        if let Some(messages) = self.long_message_queue {
+            runtime = runtime.long_message_queue(messages);
         }
         if let Some(limit) = self.process_limit {
             runtime = runtime.process_limit(limit);

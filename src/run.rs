@@ -2,33 +2,41 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io::IsTerminal as _;
+use std::process::{ExitCode, Termination};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fika_runtime::{ExitReason, Outcome};
 
 use crate::node::NodeBuilder;
 
 /// Starts the node, runs `main` as a process, and stops the node. If there is no node, or the
-/// process ends before `main` returns, the program ends with an error line and status 1.
-pub fn run_main<F>(builder: NodeBuilder, main: F) -> F::Output
+/// process fails or ends before `main` returns, the program ends with an error line and status 1.
+pub fn run_main<F>(builder: NodeBuilder, main: F) -> ExitCode
 where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
+    F: Future<Output: Outcome<Value: Termination + Send>> + Send + 'static,
 {
-    log_to_stderr();
     let node = match builder.build() {
         Ok(node) => node,
-        Err(error) => fail(format_args!("the node could not be started: {error}")),
+        Err(error) => return fail(format_args!("the node could not be started: {error}")),
     };
-    let value = node.try_block_on(main);
+    let value = Arc::new(Mutex::new(None));
+    let to = value.clone();
+    let reason = node.run(async move {
+        let value = main.await.into_result()?;
+        *to.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        Ok::<_, ExitReason>(())
+    });
     node.stop();
-    match value {
-        Ok(value) => value,
-        Err(reason) => fail(format_args!("the main process ended: {reason}")),
+    let value = value.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match value.filter(|_| reason == ExitReason::Normal) {
+        Some(value) => value.report(),
+        None => fail(format_args!("the main process ended: {reason}")),
     }
 }
 
-fn fail(why: fmt::Arguments<'_>) -> ! {
+fn fail(why: fmt::Arguments<'_>) -> ExitCode {
     eprintln!("error: {why}");
-    std::process::exit(1)
+    ExitCode::FAILURE
 }
 
 /// Starts a node of its own for a test, runs it as a process, and stops the node.
@@ -43,27 +51,8 @@ where
     node.stop();
     match value {
         Ok(value) => value,
-        Err(crate::ExitReason::Panic(panic)) => {
-            let at = panic.location.as_deref().unwrap_or("an unknown place");
-            eprintln!("the test panicked at {at}:\n{}", panic.message);
-            std::panic::resume_unwind(Box::new(panic.message.clone()))
-        }
+        // It has been printed when the process panicked.
+        Err(ExitReason::Panic(panic)) => std::panic::resume_unwind(Box::new(panic.message.clone())),
         Err(reason) => panic!("the test's process ended: {reason}"),
     }
-}
-
-/// Shows warnings and errors of the runtime, unless the program has a subscriber of its own
-/// or sets `RUST_LOG`.
-fn log_to_stderr() {
-    use tracing_subscriber::filter::{EnvFilter, LevelFilter};
-    let filter = EnvFilter::builder().with_default_directive(LevelFilter::WARN.into());
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter.from_env_lossy())
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        // It would panic where stderr is closed.
-        .log_internal_errors(false)
-        .finish();
-    // A program that has set one keeps it.
-    let _ = tracing::subscriber::set_global_default(subscriber);
 }

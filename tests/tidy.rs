@@ -18,11 +18,13 @@ const RUNTIME_LAYERS: &[&[&str]] = &[
         "node_id",
         "node_name",
         "oneshot",
+        "outcome",
         "pid",
         "priority",
         "process_info",
         "reference",
         "remote",
+        "report",
         "request",
         "signal",
         "sync",
@@ -254,5 +256,47 @@ fn files_say_what_they_are_and_stay_small() {
         assert!(text.starts_with("//!"), "{} has no head comment", name(&path));
         let lines = code(&path).lines().filter(|line| !line.trim().is_empty()).count();
         assert!(lines <= CODE_LINES_MAX, "{} has {lines} lines of code", name(&path));
+    }
+}
+
+/// Without a subscriber, what the runtime reports goes to stderr: by the macro `report!`.
+#[test]
+fn reports_are_made_by_one_macro() {
+    for path in ["runtime/src", "net/src", "sim/src"].into_iter().flat_map(rust_files) {
+        let code = code(&path);
+        for banned in ["tracing::error!", "tracing::warn!", "tracing::info!"] {
+            assert!(!code.contains(banned), "{} has `{banned}`: use `report!`", name(&path));
+        }
+    }
+}
+
+/// A future that nobody awaits, and settings that nobody uses, are mistakes that the compiler
+/// can tell: `sleep(..);` waits for nothing. (It knows by itself of `async fn` and of
+/// `impl Future`.)
+#[test]
+fn futures_and_settings_must_be_used() {
+    for path in all_files() {
+        let code = code(&path);
+        let mut types: Vec<&str> = Vec::new();
+        for line in code.lines().filter(|line| line.starts_with("impl")) {
+            types.extend(line.split(" Future for ").nth(1));
+        }
+        // Builders: each method takes the settings and gives them back.
+        for block in code.split("\nimpl").skip(1) {
+            let block = &block[..block.find("\n}").unwrap_or(block.len())];
+            let is_builder = block.contains("pub fn") && block.contains("mut self, ");
+            if is_builder && block.contains(") -> Self {") {
+                types.extend(block.split(" for ").next());
+            }
+        }
+        for name in types {
+            let is_name = |c: char| c.is_alphanumeric() || c == '_';
+            let name = name.trim_start_matches(|c: char| !c.is_uppercase());
+            let name = &name[..name.find(|c| !is_name(c)).unwrap_or(name.len())];
+            let at = code.find(&format!("struct {name}")).expect("a type and its impl in one file");
+            let before = code[..at].rfind("\n}").unwrap_or(0);
+            let says = code[before..at].contains("#[must_use");
+            assert!(says, "{}: `{name}` is not `#[must_use]`", self::name(&path));
+        }
     }
 }

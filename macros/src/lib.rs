@@ -176,7 +176,8 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Starts a node and runs `main` as a process on it; the program ends when that process
-/// does.
+/// does. If `main` returns an error, panics, or its process ends before `main` returns, the program
+/// ends with an error line and status 1.
 ///
 /// ```ignore
 /// use fika::prelude::*;
@@ -217,6 +218,9 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// `#[should_panic]`, `#[ignore]` and other attributes are kept, and the test may return
 /// what a test may return. Many nodes live in one program, so tests run side by side. It
 /// takes the place of a Common Test case.
+///
+/// The panics and reports of the test's processes are part of its output: `cargo test` shows them
+/// if the test fails.
 ///
 /// # In a simulation
 /// With fika's feature `sim`, `#[fika::test(sim)]` runs the test as the main process of a

@@ -23,13 +23,13 @@ pub(crate) fn main(args: TokenStream, item: TokenStream) -> TokenStream {
         let builder = builder(args)?;
         let ItemFn { attrs, vis, sig, block } = &item;
         let name = &sig.ident;
-        let run = run("run_main", &builder, name);
         // A result that a program can't end with is the user's type's fault.
         let at = match &sig.output {
             ReturnType::Default => Span::mixed_site(),
             ReturnType::Type(_, ty) => ty.span(),
         };
         let output = quote_spanned!(at=> impl ::std::process::Termination);
+        let run = quote_spanned!(at=> ::fika::__private::run_main(#builder, #name()));
         Ok(quote! {
             #[allow(clippy::unused_async)]
             #(#attrs)*

@@ -149,7 +149,7 @@ fn expand(item: ItemFn, settings: Settings) -> TokenStream {
     let start = quote_spanned! {at_name=>
         let (#(#values,)*) = __args.decode::<#tuple>()?;
         ::core::result::Result::Ok(::std::boxed::Box::pin(async move {
-            let _ = __fika_run(#(#values),*).await;
+            ::fika::__private::ended(__fika_run(#(#values),*).await)
         }))
     };
     let constructed = quote_spanned! {at_name=>

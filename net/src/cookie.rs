@@ -12,6 +12,7 @@
 //!
 //! Semantics DIST-8, DIST-9. Prior art: `auth.erl`.
 
+use fika_runtime::report;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -214,7 +215,8 @@ impl Cookie {
 
     fn taken_as_it_is(self) -> Cookie {
         if self.is_weak() {
-            tracing::warn!(
+            report!(
+                warn,
                 "the cookie has fewer than {WEAK_BELOW_BYTES} bytes: whoever records a handshake \
                  can guess it"
             );

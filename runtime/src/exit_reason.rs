@@ -45,7 +45,13 @@ pub enum ExitReason {
     Panic(Arc<PanicReason>),
     /// A program's own reason.
     Term(Term),
+    /// Its future returned this error: the error's text, followed by the texts of its sources.
+    /// See [`Outcome`](crate::Outcome).
+    Error(Arc<str>),
 }
+
+/// So that `?` hands a reason on: a process that returns it ends with it.
+impl std::error::Error for ExitReason {}
 
 /// A panic, as an exit reason.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -119,6 +125,7 @@ impl fmt::Display for ExitReason {
                 panic.location.iter().try_for_each(|at| write!(f, " at {at}"))
             }
             ExitReason::Term(term) => write!(f, "{term:?}"),
+            ExitReason::Error(text) => write!(f, "error: {text}"),
         }
     }
 }

@@ -26,6 +26,7 @@ mod node_name;
 mod observe;
 mod oneshot;
 mod otp;
+mod outcome;
 mod outlet;
 mod pid;
 mod priority;
@@ -34,6 +35,7 @@ mod process_info;
 mod reference;
 mod registry;
 mod remote;
+mod report;
 mod request;
 mod room;
 mod scheduler;
@@ -63,6 +65,7 @@ pub use node::{BuildError, Node, NodeBuilder, WeakNode};
 pub use node_id::{Creation, NodeId};
 pub use node_name::{NodeName, NodeNameError};
 pub use otp::timer;
+pub use outcome::{Ignored, Outcome, ProcessError};
 pub use outlet::{Outlet, Round};
 pub use pid::{LocalId, Pid};
 pub use priority::Priority;
@@ -114,10 +117,12 @@ pub mod __private {
         Buffer, decode_postcard_shared, encode_postcard, fingerprint_of, hash_tag,
     };
     pub use crate::process::{Next, Opened, Receive};
-    pub use crate::remote::{BoxFuture, Remote, RemoteEntry};
+    pub use crate::remote::{BoxFuture, Remote, RemoteEntry, ended};
+    pub use crate::report::report;
     pub use inventory;
     pub use serde::Serialize;
     pub use serde::de::DeserializeOwned;
+    pub use tracing::{self, Level};
 
     /// What a message needs of serde.
     #[diagnostic::on_unimplemented(

@@ -76,6 +76,11 @@ impl Mailbox {
         self.len
     }
 
+    /// The address of the oldest message, to tell later whether it is still there; 0 without any.
+    pub(crate) fn oldest_address(&self) -> usize {
+        self.first.addr()
+    }
+
     /// Appends a message.
     pub(crate) fn push(&mut self, message: Envelope) {
         let node = message.into_raw().as_ptr();

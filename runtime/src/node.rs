@@ -29,12 +29,14 @@ use crate::node_id::{Creation, NodeId};
 use crate::node_name::NodeName;
 use crate::observe::Observed;
 use crate::oneshot::Oneshot;
+use crate::outcome::Outcome;
 use crate::pid::Pid;
 use crate::priority::Priority;
 use crate::process::{self, Action, Body, Orphans, Processes, SlotRef, Start, SystemMonitor};
 use crate::reference::Reference;
 use crate::registry::{RegisterError, Registry};
 use crate::remote::Functions;
+use crate::report;
 use crate::scheduler::{
     BlockingPool, Driver, Ready, Runner, Scheduler, TaskId, ThreadDriver, is_worker_of,
 };
@@ -48,6 +50,9 @@ use crate::{Next, Opened, Receive, SendError};
 
 /// As many processes as OTP 28 has by default.
 const PROCESS_LIMIT: usize = 1 << 20;
+
+/// More messages than a burst that a process gets through in a moment.
+const LONG_MESSAGE_QUEUE: usize = 10_000;
 
 /// How long killed processes may take to end when a node stops.
 const STOP_WAIT: Duration = Duration::from_secs(5);
@@ -68,6 +73,10 @@ pub(crate) struct Inner {
     /// The limit of the mailboxes of processes that are given none of their own. Behind a
     /// pointer, since few nodes have one.
     pub(crate) mailbox_limit: Option<Box<MailboxLimit>>,
+    /// How many messages wait in a mailbox of which a warning says so.
+    pub(crate) long_message_queue: usize,
+    /// For mailboxes that only grow.
+    pub(crate) long_queues: LogRate,
     /// Whether new processes go on where a connection is congested.
     pub(crate) async_dist: bool,
     pub(crate) system_monitor: Mutex<Option<SystemMonitor>>,
@@ -81,6 +90,12 @@ pub(crate) struct Inner {
     spawns_refused: LogRate,
     /// For messages of other nodes that don't decode.
     pub(crate) messages_refused: LogRate,
+    /// For processes that end by an error of their own.
+    pub(crate) crashes: LogRate,
+    /// For signals to other nodes that can't be encoded.
+    pub(crate) signals_refused: LogRate,
+    /// For destructors that panic, or ask for what they can't have.
+    pub(crate) destructors: LogRate,
     functions: Functions,
     pub(crate) references: AtomicU64,
     stopping: AtomicBool,
@@ -113,11 +128,13 @@ pub enum BuildError {
 
 /// The settings of a node.
 #[derive(Clone)]
+#[must_use = "a node starts with `build`"]
 pub struct NodeBuilder {
     id: Option<NodeId>,
     workers: Option<usize>,
     process_limit: usize,
     mailbox_limit: MailboxLimit,
+    long_message_queue: usize,
     async_dist: bool,
     env: Option<Arc<dyn Env>>,
     driver: Option<Arc<dyn Driver>>,
@@ -128,28 +145,24 @@ impl NodeBuilder {
     /// Has somebody watch the node.
     #[doc(hidden)]
     #[cfg(feature = "observe")]
-    #[must_use]
     pub fn observer(mut self, observer: Arc<dyn crate::observe::Observer>) -> Self {
         self.observed = Observed::by(observer);
         self
     }
 
     /// The node's name and creation. Without one the node is `nonode@nohost`.
-    #[must_use]
     pub fn id(mut self, id: NodeId) -> Self {
         self.id = Some(id);
         self
     }
 
     /// How many threads run processes; as many as there are cores if not set.
-    #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
         self
     }
 
     /// How many processes there may be at the same time; 1,048,576 if not set.
-    #[must_use]
     pub fn process_limit(mut self, limit: usize) -> Self {
         self.process_limit = limit;
         self
@@ -157,29 +170,36 @@ impl NodeBuilder {
 
     /// The limit of the mailboxes of all processes that are given no other; none if not set
     /// (the place of Erlang's `+hmax`).
-    #[must_use]
     pub fn mailbox_limit(mut self, limit: MailboxLimit) -> Self {
         self.mailbox_limit = limit;
         self
     }
 
+    /// How many messages wait in a mailbox that only grows when a warning is reported of it; 10,000
+    /// if not set, and `usize::MAX` for never (the place of Erlang's system monitor of
+    /// `long_message_queue`).
+    ///
+    /// The warning names the process and the type of most of the messages: usually one that no
+    /// `receive!` takes. It comes again each time that their number has doubled.
+    pub fn long_message_queue(mut self, messages: usize) -> Self {
+        self.long_message_queue = messages;
+        self
+    }
+
     /// What [`async_dist`](crate::async_dist()) is in new processes; false if not set (Erlang's
     /// `+pad`).
-    #[must_use]
     pub fn async_dist(mut self, on: bool) -> Self {
         self.async_dist = on;
         self
     }
 
     /// The clock and the random source; the operating system's if not set.
-    #[must_use]
     pub fn env(mut self, env: Arc<dyn Env>) -> Self {
         self.env = Some(env);
         self
     }
 
     /// Where idle workers wait.
-    #[must_use]
     pub fn driver(mut self, driver: Arc<dyn Driver>) -> Self {
         self.driver = Some(driver);
         self
@@ -243,6 +263,8 @@ impl NodeBuilder {
             registry: Registry::default(),
             timers: Timers::new(id, workers + 1),
             mailbox_limit: Some(self.mailbox_limit).filter(|limit| !limit.is_none()).map(Box::new),
+            long_message_queue: self.long_message_queue.max(1),
+            long_queues: LogRate::default(),
             async_dist: self.async_dist,
             system_monitor: Mutex::default(),
             carrier: OnceLock::new(),
@@ -252,6 +274,9 @@ impl NodeBuilder {
             observed: self.observed,
             spawns_refused: LogRate::default(),
             messages_refused: LogRate::default(),
+            crashes: LogRate::default(),
+            signals_refused: LogRate::default(),
+            destructors: LogRate::default(),
             functions,
             references: AtomicU64::new(1),
             stopping: AtomicBool::new(false),
@@ -263,13 +288,13 @@ impl NodeBuilder {
 
 impl Node {
     /// The settings of a node to be.
-    #[must_use]
     pub fn builder() -> NodeBuilder {
         NodeBuilder {
             id: None,
             workers: None,
             process_limit: PROCESS_LIMIT,
             mailbox_limit: MailboxLimit::NONE,
+            long_message_queue: LONG_MESSAGE_QUEUE,
             async_dist: false,
             env: None,
             driver: None,
@@ -319,12 +344,8 @@ impl Node {
     {
         match self.try_block_on(future) {
             Ok(value) => value,
-            Err(ExitReason::Panic(panic)) => {
-                // The hook has not printed it, as it was in a process.
-                let at = panic.location.as_deref().unwrap_or("an unknown place");
-                eprintln!("the process of `block_on` panicked at {at}:\n{}", panic.message);
-                resume_unwind(Box::new(panic.message.clone()))
-            }
+            // It has been printed when the process panicked.
+            Err(ExitReason::Panic(panic)) => resume_unwind(Box::new(panic.message.clone())),
             Err(reason) => panic!("the process of `block_on` ended with reason {reason}"),
         }
     }
@@ -344,24 +365,43 @@ impl Node {
         F::IntoFuture: Send + 'static,
         F::Output: Send + 'static,
     {
+        let value = Oneshot::default();
+        let future = future.into_future();
+        let to = value.clone();
+        let reason = self.run(async move {
+            let value = future.await;
+            // A process that has caught its own `exit` ends with that reason all the same.
+            if !context::process("block_on", |me| me.control.ends()) {
+                to.set(value);
+            }
+        });
+        value.take().ok_or(reason)
+    }
+
+    /// Runs a future as a process, and waits for its end on the calling thread.
+    ///
+    /// # Panics
+    /// When it is called inside a process.
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn run<F>(&self, future: F) -> ExitReason
+    where
+        F: Future<Output: Outcome> + Send + 'static,
+    {
         assert!(
             context::try_process(|_| ()).is_none(),
             "`block_on` inside a process would block its worker: await the future instead"
         );
         let (sender, receiver) = crossbeam_channel::bounded(1);
-        let value = Oneshot::default();
-        let future = future.into_future();
-        let to = value.clone();
         let started = self.spawn(async move {
-            let (_, monitor) = process::spawn_monitor(async move { to.set(future.await) });
+            let (_, monitor) = process::spawn_monitor(future);
             let reason = down(monitor).await;
             let _ = sender.send(reason);
         });
-        if started.is_none() {
-            return Err(ExitReason::SystemLimit);
+        match started {
+            Some(_) => receiver.recv().unwrap_or(ExitReason::Killed),
+            None => ExitReason::SystemLimit,
         }
-        let reason = receiver.recv().unwrap_or(ExitReason::Killed);
-        value.take().ok_or(reason)
     }
 
     /// Spawns a process from outside of any (Erlang's `spawn/1`); none if the node has no
@@ -369,7 +409,7 @@ impl Node {
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> Option<Pid>
     where
-        F: IntoFuture,
+        F: IntoFuture<Output: Outcome>,
         F::IntoFuture: Send + 'static,
     {
         let start = Start::new(None, Location::caller());
@@ -409,7 +449,6 @@ impl Node {
     }
 
     /// As [`processes_iter`](crate::processes_iter).
-    #[must_use]
     pub fn processes(&self) -> Processes {
         Processes::of(self.clone())
     }
@@ -613,8 +652,8 @@ impl Inner {
         };
         let Some(make) = self.functions.get(function.as_str()) else {
             self.spawns_refused.line(self.env.now(), |left_out| {
-                tracing::warn!(
-                    %function, %from, left_out,
+                report!(
+                    warn, %function, %from, left_out,
                     "asked to spawn a function that this node has not"
                 );
             });
@@ -627,8 +666,8 @@ impl Inner {
             Ok(future) => future,
             Err(error) => {
                 self.spawns_refused.line(self.env.now(), |left_out| {
-                    tracing::warn!(
-                        %function, %from, %error, left_out,
+                    report!(
+                        warn, %function, %from, %error, left_out,
                         "asked to spawn with other arguments"
                     );
                 });
@@ -689,13 +728,16 @@ impl Inner {
         }
         drop(guard);
         // 3.
+        if let Some(left_out) = self.crashes.take_left_out() {
+            report!(error, left_out, "more processes ended by an error than were reported");
+        }
         self.blocking.stop();
         let ended = self.scheduler.stop(false);
         // 4. Only if no worker is left: one that is may be in any of them.
         if ended {
             context::enter_node(self, || {
                 for slot in self.table.live() {
-                    process::end(self, slot, false);
+                    process::end(self, slot);
                 }
             });
         }
@@ -742,15 +784,12 @@ impl Runner for Work {
     fn stuck(&self, task: TaskId, time: Duration) {
         let pid = Pid::new(self.0.id, self.0.table.at(task).id());
         let name = self.0.registry.name_of(pid).map(|name| name.as_str().to_owned());
-        let entry = || {
-            tracing::warn!(
-                %pid, name, ms = time.as_millis(),
-                "a process has kept its worker without coming to a suspension point; others go on \
-                 without it. Let long computations call `yield_now().await`, or give them to \
-                 `spawn_blocking`"
-            )
-        };
-        process::report(entry);
+        report!(
+            warn, %pid, name, ms = time.as_millis(),
+            "a process has kept its worker without coming to a suspension point; others go on \
+             without it. Let long computations call `yield_now().await`, or give them to \
+             `spawn_blocking`"
+        );
     }
 }
 

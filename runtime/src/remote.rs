@@ -5,11 +5,16 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
+use crate::exit_reason::ExitReason;
 use crate::message::{DecodeError, EncodeError, Encoded, Message};
+use crate::outcome::Outcome;
 
 /// A call of a `#[remote]` function that has not been made: the function's name and its
 /// arguments. It can run in a process here, on another node, or where it is awaited.
-pub trait RemoteFn: IntoFuture<IntoFuture: Send + 'static> + Send + 'static {
+#[must_use = "a `#[remote]` function runs when it is spawned or awaited"]
+pub trait RemoteFn:
+    IntoFuture<Output: Outcome, IntoFuture: Send + 'static> + Send + 'static
+{
     /// The function's stable name.
     fn name(&self) -> &'static str;
 
@@ -56,7 +61,7 @@ impl<A, F, Fut> RemoteFn for Remote<A, F>
 where
     A: Message,
     F: FnOnce(A) -> Fut + Send + 'static,
-    Fut: Future + Send + 'static,
+    Fut: Future<Output: Outcome> + Send + 'static,
 {
     fn name(&self) -> &'static str {
         self.name
@@ -68,7 +73,13 @@ where
 }
 
 /// A process's future, on the node that runs it.
-pub type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub type BoxFuture = Pin<Box<dyn Future<Output = Result<(), ExitReason>> + Send>>;
+
+/// The value of a remote function, as the future of its process returns it.
+#[doc(hidden)]
+pub fn ended(value: impl Outcome) -> Result<(), ExitReason> {
+    value.into_result().map(drop)
+}
 
 type StartFn = fn(&Encoded) -> Result<BoxFuture, DecodeError>;
 

@@ -33,6 +33,8 @@ pub struct TimerRef {
     key: Key,
 }
 
+crate::outcome::ignored!(TimerRef, CancelTimer);
+
 impl TimerRef {
     /// The node that it is of.
     #[must_use]

@@ -63,6 +63,9 @@ struct Listener {
 impl Listener {
     fn log(&self, event: &Event<'_>) {
         let speaker = self.speaker.0.lock().clone();
+        // Before the log is locked: a value's own code may report something as well.
+        let mut fields = Fields::default();
+        event.record(&mut fields);
         self.log.report(|line| {
             match &speaker {
                 Some((watch, pid)) => watch.begin_line(line, *pid),
@@ -72,24 +75,23 @@ impl Listener {
             if *event.metadata().level() < LEVEL {
                 let _ = write!(line.text, "{}: ", event.metadata().level());
             }
-            let mut fields = Fields { text: line.text, others: String::new() };
-            event.record(&mut fields);
-            let others = fields.others;
-            line.text.push_str(&others);
+            line.text.push_str(&fields.message);
+            line.text.push_str(&fields.others);
         });
     }
 }
 
-/// The message first, and then the fields.
-struct Fields<'a> {
-    text: &'a mut String,
+/// The message, which comes first, and the fields.
+#[derive(Default)]
+struct Fields {
+    message: String,
     others: String,
 }
 
-impl Visit for Fields<'_> {
+impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let _ = match field.name() {
-            "message" => write!(self.text, "{value:?}"),
+            "message" => write!(self.message, "{value:?}"),
             name => write!(self.others, " {name}={value:?}"),
         };
     }

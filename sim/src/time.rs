@@ -46,6 +46,7 @@ impl Sim {
     }
 
     /// Lets time pass until this is so, or that much has passed; whether it is so.
+    #[must_use]
     pub fn eventually(&mut self, limit: Duration, mut is_so: impl FnMut(&Sim) -> bool) -> bool {
         let until = self.clock.now() + limit.as_nanos() as u64;
         loop {

@@ -1,5 +1,6 @@
 //! What happens next: whose turn it is, who is told of something, and where the clock moves to.
 
+use fika_runtime::report;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -135,7 +136,7 @@ impl Sim {
     fn has_blocked(&mut self, node: SimNode, process: Option<String>, took: Duration) {
         let name = self.members[node.0].name.as_str().to_owned();
         let blocked = Blocked { node, name, process, took };
-        tracing::warn!("{blocked}");
+        report!(warn, "{blocked}");
         self.blocking.add(blocked);
     }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use fika_runtime::{sleep, spawn, timeout, yield_now};
+use fika_runtime::{report, sleep, spawn, timeout, yield_now};
 use parking_lot::Mutex;
 use slab::Slab;
 
@@ -186,7 +186,7 @@ impl EpmdServer {
                 Next::Killed => break,
                 Next::Client(Ok(stream)) => self.admit(stream),
                 Next::Client(Err(error)) => {
-                    tracing::warn!(%error, "the port mapper could not accept a connection");
+                    report!(warn, %error, "the port mapper could not accept a connection");
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -222,6 +222,7 @@ impl EpmdServer {
         let local = is_local(stream.peer_addr().ip(), own.ip());
         let mut shared = self.shared.lock();
         if shared.clients.len() >= CLIENTS_MAX || (!local && shared.strangers >= STRANGERS_MAX) {
+            drop(shared);
             tracing::debug!(peer = %stream.peer_addr(), "the port mapper has too many clients");
             return;
         }

@@ -26,7 +26,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fika_runtime::Driver;
+use fika_runtime::{Driver, report};
 use mio::event::Source;
 use mio::{Interest, Registry, Token, Waker};
 use parking_lot::Mutex;
@@ -160,13 +160,13 @@ impl Driver for Poller {
         match waiting.wait(timeout) {
             Ok(events) => events.iter().for_each(|event| self.dispatch(*event)),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => tracing::error!(%error, "the poller could not wait"),
+            Err(error) => report!(error, %error, "the poller could not wait"),
         }
     }
 
     fn unpark(&self) {
         if let Err(error) = self.shared.waker.wake() {
-            tracing::error!(%error, "the poller could not be woken");
+            report!(error, %error, "the poller could not be woken");
         }
     }
 }

@@ -7,6 +7,7 @@
 //! connection, and gets itself a spare one again: the peer sees a close at once, and
 //! the queue moves on.
 
+use fika_runtime::report;
 use std::io;
 use std::net::SocketAddr;
 
@@ -72,14 +73,15 @@ impl Spare {
         accept: impl Fn() -> io::Result<T>,
     ) -> io::Result<()> {
         let mut state = self.0.lock();
-        if !state.reported {
-            state.reported = true;
-            tracing::error!(%addr, %error, "connections are closed as soon as they come");
-        }
+        let is_first = !std::mem::replace(&mut state.reported, true);
         state.socket = None;
         let discarded = accept();
         let result = discarded.map(drop);
         state.socket = open().ok();
+        drop(state);
+        if is_first {
+            report!(error, %addr, %error, "connections are closed as soon as they come");
+        }
         result
     }
 

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fika_runtime::{
-    Down, ExitReason, NodeName, Pid, exit_process, link, monitor, self_pid, sleep, spawn, timeout,
-    yield_now,
+    Down, ExitReason, NodeName, Pid, exit_process, link, monitor, report, self_pid, sleep, spawn,
+    timeout, yield_now,
 };
 use parking_lot::Mutex;
 
@@ -57,7 +57,9 @@ pub(super) async fn accept(net: Arc<Net>, listener: Acceptor) {
                 accepted += 1;
                 let ip = stream.peer_addr().ip();
                 // Otherwise it is closed at once; that is cheaper than whatever it could want.
-                if half_open.1.lock().admits(ip, net.env.now()) {
+                let admitted = half_open.1.lock().admits(ip, net.env.now());
+                half_open.tell_emptied(&net);
+                if admitted {
                     half_open.make_room(&net, ip).await;
                     // It is listed before it runs: many may be accepted before one does.
                     let listed = half_open.list(accepted, ip);
@@ -69,7 +71,7 @@ pub(super) async fn accept(net: Arc<Net>, listener: Acceptor) {
             }
             Err(error) => {
                 net.logs.not_accepted.line(net.env.now(), |left_out| {
-                    tracing::warn!(%error, left_out, "a connection could not be accepted");
+                    report!(warn, %error, left_out, "a connection could not be accepted");
                 });
                 sleep(ACCEPT_PAUSE).await;
             }
@@ -78,6 +80,18 @@ pub(super) async fn accept(net: Arc<Net>, listener: Acceptor) {
 }
 
 impl HalfOpen {
+    /// Reports an address that has used up what it may do.
+    fn tell_emptied(&self, net: &Net) {
+        let emptied = self.1.lock().take_emptied();
+        let Some(from) = emptied else { return };
+        net.logs.pushy.line(net.env.now(), |left_out| {
+            report!(
+                warn, %from, left_out,
+                "too many connections or wrong cookies: more are closed at once"
+            );
+        });
+    }
+
     fn list(&self, number: u64, ip: IpAddr) -> Listed {
         self.0.lock().insert(number, Handshake { ip, pid: None });
         Listed(self.clone(), number)
@@ -95,7 +109,7 @@ impl HalfOpen {
     async fn make_room(&self, net: &Net, from: IpAddr) {
         let Some(victim) = self.choose(net, from) else { return };
         net.logs.crowded.line(net.env.now(), |left_out| {
-            tracing::warn!(%from, left_out, "too many handshakes at the same time: one is dropped");
+            report!(warn, %from, left_out, "too many handshakes at the same time: one is dropped");
         });
         let ended = monitor(victim);
         exit_process(victim, ExitReason::Kill);
@@ -144,17 +158,18 @@ async fn serve(net: Arc<Net>, listed: Listed, stream: Stream) {
         Ok(Err(Failure::Handshake(error))) => {
             if let HandshakeError::BadProof { .. } = error {
                 listed.0.1.lock().guessed(from.ip(), net.env.now());
+                listed.0.tell_emptied(&net);
             }
             if net.tells_of(&error, from) {
                 net.logs.refused.line(net.env.now(), |left_out| {
-                    tracing::error!(%from, %error, left_out, "a connection was refused");
+                    report!(error, %from, %error, left_out, "a connection was refused");
                 });
             }
         }
         Ok(Err(failure)) => tracing::debug!(%from, %failure, "a connection was not made"),
         Err(_) => net.logs.slow.line(net.env.now(), |left_out| {
             let why = "a connection was refused: its handshake took too long";
-            tracing::warn!(%from, left_out, "{why}");
+            report!(warn, %from, left_out, "{why}");
         }),
     }
 }

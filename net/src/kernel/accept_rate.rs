@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use fika_runtime::{LogRate, Time};
+use fika_runtime::Time;
 
 /// What a full purse holds: more than the nodes of one host, which connect when it starts.
 const PURSE: u32 = 256;
@@ -28,8 +28,8 @@ const ADDRESSES_MAX: usize = 1024;
 #[derive(Default)]
 pub(super) struct AcceptRate {
     purses: BTreeMap<IpAddr, Purse>,
-    /// An address is told of once while its purse is empty; somebody may have very many.
-    log: LogRate,
+    /// An address whose purse has become empty since this was last taken.
+    emptied: Option<IpAddr>,
 }
 
 #[derive(Clone, Copy)]
@@ -70,6 +70,12 @@ impl AcceptRate {
         self.take(from, GUESS, now);
     }
 
+    /// An address that is to be reported: its purse was emptied. It is reported once until its
+    /// purse is full again.
+    pub(super) fn take_emptied(&mut self) -> Option<IpAddr> {
+        self.emptied.take()
+    }
+
     fn take(&mut self, from: IpAddr, price: u32, now: Time) -> bool {
         if !self.purses.contains_key(&from) {
             self.make_room(now);
@@ -80,12 +86,7 @@ impl AcceptRate {
         purse.holds = purse.holds.saturating_sub(price);
         if purse.holds == 0 && !purse.told {
             purse.told = true;
-            self.log.line(now, |left_out| {
-                tracing::warn!(
-                    %from, left_out,
-                    "too many connections or wrong cookies: more are closed at once"
-                );
-            });
+            self.emptied = Some(from);
         }
         paid
     }

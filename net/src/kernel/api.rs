@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fika_runtime::{ExitReason, NodeName, acting_node, exit, self_pid};
+use fika_runtime::{ExitReason, Ignored, NodeName, acting_node, exit, self_pid};
 
 use super::ask::ask;
 use super::distribution::Distribution;
@@ -20,6 +20,8 @@ pub enum Ping {
     /// It is not, or has another cookie.
     Pang,
 }
+
+impl Ignored for Ping {}
 
 /// The distribution of the running process's node, while it has a name.
 #[track_caller]

@@ -10,7 +10,8 @@
 //! know, and what its coming and going means is `net_kernel`'s.
 //!
 //! # Invariants
-//! 1. No signal is delivered while `state` is locked: an answer may come back to it.
+//! 1. No signal is delivered and nothing is reported while `state` is locked: an answer may come
+//!    back to it, and so may what the program's subscriber sends.
 //! 2. `reading` is held from the read to the last delivery of what was read, so signals
 //!    arrive in order, and a loss is told of after all of them.
 //! 3. `writing` is held from when a batch is taken until it is written, so bytes go out in
@@ -25,13 +26,14 @@ use std::sync::{Arc, Weak};
 use fika_runtime::{
     Carried, Congested, ConnectionId, EncodeError, Envelope, ExitReason, Node, NodeDownReason,
     NodeId, NodeName, NodeType, Observed, Outlet, Pid, RemoteDest, Signal, SpawnError,
-    SpawnRequest, Target,
+    SpawnRequest, Target, report,
 };
 use parking_lot::{Mutex, MutexGuard};
 
 use super::config::Config;
 use super::congestion::{Congestion, OutputBytes, Way};
 use super::handler::NetHandler;
+use super::logs::Unsent;
 use super::net::Net;
 use super::reading::Reading;
 use super::writing::Writing;
@@ -39,7 +41,7 @@ use crate::io::{Handler, SocketOptions, Stream};
 use crate::proto::connection::{Receiving, Sending};
 use crate::proto::control::SendError;
 use crate::proto::limits::Limits;
-use crate::proto::parcel::{Cargo, Parcel, Payload};
+use crate::proto::parcel::{Cargo, Parcel, Payload, REASON_REPLACED};
 use crate::proto::tick::Verdict;
 
 /// The set of watchers is searched for the dead when it has grown to this and doubled.
@@ -242,8 +244,10 @@ impl Channel {
                 Ok(Sent::Stale(queued.into()))
             }
             Phase::Up(up) => {
-                let answer = up.send(queued)?;
+                let mut unsent = Unsent::default();
+                let answer = up.send(queued, &mut unsent)?;
                 let congested = self.sent(way, state);
+                unsent.report(self);
                 answer.into_iter().for_each(|(to, answer)| self.deliver(&Target::Pid(to), answer));
                 Ok(Sent::Yes { congested })
             }
@@ -313,23 +317,22 @@ impl Channel {
         }
         let deferred = VecDeque::new();
         let mut up = Box::new(Up { node, hidden, sending, stream, deferred });
-        let mut answers = Vec::new();
+        let (mut answers, mut unsent) = (Vec::new(), Unsent::default());
         for queued in queue {
             match &queued.to {
                 Some(to) if !up.is_for(to) => {
                     answers.extend(stale(to, queued.parcel.into_cargo()));
                 }
-                _ => match up.send(queued) {
+                _ => match up.send(queued, &mut unsent) {
                     Ok(answer) => answers.extend(answer),
-                    Err(error) => {
-                        tracing::error!(node = %self.peer, %error, "a signal was not sent");
-                    }
+                    Err(error) => unsent.add("a signal was not sent", error),
                 },
             }
         }
         state.phase = Phase::Up(up);
         drop(reading);
         self.sent(Way::Small, state);
+        unsent.report(self);
         for (to, answer) in answers {
             self.deliver(&Target::Pid(to), answer);
         }
@@ -418,7 +421,7 @@ impl Channel {
         let verdict = up.sending.handle_tick(self.received.load(Ordering::Relaxed));
         drop(state);
         if verdict == Verdict::Dead {
-            tracing::error!(node = %self.peer, "nothing was heard for the whole ticktime");
+            report!(error, node = %self.peer, "nothing was heard for the whole ticktime");
             return self.lose(NodeDownReason::NetTickTimeout);
         }
         if verdict == Verdict::SendTick {
@@ -426,7 +429,7 @@ impl Channel {
         }
         // A connection that the peer has closed is broken as well: that is found out by reading.
         if self.broken.load(Ordering::Relaxed) && !is_more_there {
-            tracing::error!(node = %self.peer, "no tick can be sent");
+            report!(error, node = %self.peer, "no tick can be sent");
             self.lose(NodeDownReason::SendNetTickFailed);
         }
     }
@@ -522,28 +525,42 @@ impl Up {
     }
 
     /// Sends it. A request to spawn that can't be sent is answered here.
-    fn send(&mut self, queued: Queued) -> Result<Option<(Pid, Signal)>, EncodeError> {
+    fn send(
+        &mut self,
+        queued: Queued,
+        unsent: &mut Unsent,
+    ) -> Result<Option<(Pid, Signal)>, EncodeError> {
         let Queued { sender, to, parcel } = queued;
         let target = to.as_ref().map(RemoteDest::target);
         let Err(refused) = self.sending.send(sender, target, parcel) else { return Ok(None) };
         let (why, parcel) = *refused;
         match parcel.into_cargo() {
             Cargo::Signal(signal) => Err(refused_signal(why, &signal)),
-            Cargo::Spawn(request) => Ok(Some(not_spawned(&why, &request))),
+            Cargo::Spawn(request) => Ok(Some(not_spawned(&why, &request, unsent))),
         }
     }
 
     /// Tells ends that have waited, as many as there is room for.
-    pub(super) fn send_deferred(&mut self, limits: &Limits, congestion: &Congestion) {
+    pub(super) fn send_deferred(
+        &mut self,
+        limits: &Limits,
+        congestion: &Congestion,
+        unsent: &mut Unsent,
+    ) {
         while congestion.has_room(self.output_bytes())
             && let Some((to, signal)) = self.deferred.pop_front()
         {
-            let sent = Parcel::signal(signal, limits).map_err(|(why, _)| why).and_then(|parcel| {
+            let mut replaced = None;
+            let parcel = Parcel::signal_or_instead(signal, limits, &mut replaced);
+            if let Some(why) = replaced {
+                unsent.add(REASON_REPLACED, why);
+            }
+            let sent = parcel.map_err(|(why, _)| why).and_then(|parcel| {
                 let (sender, target) = (parcel.from(), Some(to.target()));
                 self.sending.send(sender, target, parcel).map_err(|refused| refused.0)
             });
             if let Err(error) = sent {
-                tracing::error!(%error, "the end of a process could not be told");
+                unsent.add("the end of a process could not be told", error);
             }
         }
     }
@@ -602,8 +619,13 @@ pub(super) fn refused_message(why: SendError, message: &Envelope) -> EncodeError
 }
 
 /// The answer to a request to spawn that can't be sent.
-pub(super) fn not_spawned(why: &SendError, request: &SpawnRequest) -> (Pid, Signal) {
-    tracing::error!(function = %request.function, error = %why, "a request to spawn was not sent");
+pub(super) fn not_spawned(
+    why: &SendError,
+    request: &SpawnRequest,
+    unsent: &mut Unsent,
+) -> (Pid, Signal) {
+    let error = format_args!("{}: {why}", request.function);
+    unsent.add("a request to spawn was not sent", error);
     let result = Err(SpawnError::SystemLimit);
     (request.from, Signal::SpawnReply { reference: request.reference, result })
 }

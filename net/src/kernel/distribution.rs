@@ -20,6 +20,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::channel::{Channel, Queued, Sent, not_spawned, refused_message, refused_signal, stale};
 use super::config::Config;
+use super::logs::Unsent;
 use super::net::Net;
 use super::net_kernel::Command;
 use super::reading::Buffers;
@@ -447,7 +448,9 @@ impl Carrier for Distribution {
             let parcel = match ready {
                 Ok(parcel) => parcel,
                 Err((why, request)) => {
-                    let (pid, answer) = not_spawned(&why, &request);
+                    let mut unsent = Unsent::default();
+                    let (pid, answer) = not_spawned(&why, &request, &mut unsent);
+                    unsent.report(&channel);
                     self.deliver(Target::Pid(pid), answer);
                     return channel.carried(false);
                 }

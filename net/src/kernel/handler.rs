@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fika_runtime::{
     Carrier as _, Envelope, Name, NodeDown, NodeName, NodeUp, Pid, Priority, RemoteDest, Signal,
-    SpawnError, SpawnRequest, Target,
+    SpawnError, SpawnRequest, Target, report,
 };
 
 use super::net::Net;
@@ -175,7 +175,7 @@ pub(super) fn decide<T>(net: &Net, decide: impl FnOnce() -> Decision<T>) -> Deci
     catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| {
         net.logs.handler.line(net.env.now(), |left_out| {
             let what = "the node's handler has panicked: what it was asked about is refused";
-            tracing::error!(left_out, "{what}");
+            report!(error, left_out, "{what}");
         });
         Decision::Refuse
     })

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fika_runtime::{Pid, link, sleep, spawn, timeout};
+use fika_runtime::{Pid, link, report, sleep, spawn, timeout};
 
 use super::net::Net;
 use super::net_sup::StartError;
@@ -46,7 +46,7 @@ pub(super) async fn unregister(net: &Net) {
     if let Some(registration) = registration
         && timeout(FORGETS_WITHIN, registration.end()).await.is_err()
     {
-        tracing::warn!(node = %net.name(), "the port mapper does not say that it forgets the node");
+        report!(warn, node = %net.name(), "the port mapper does not say that it forgets the node");
     }
 }
 
@@ -54,7 +54,7 @@ async fn keep(net: Arc<Net>, port: u16, mut registration: Arc<EpmdRegistration>)
     link(net.net_kernel());
     loop {
         registration.lost().await;
-        tracing::warn!(node = %net.name(), "the port mapper is gone; registering again");
+        report!(warn, node = %net.name(), "the port mapper is gone; registering again");
         registration = loop {
             match register_once(&net, port).await {
                 Ok(again) => {
@@ -62,7 +62,7 @@ async fn keep(net: Arc<Net>, port: u16, mut registration: Arc<EpmdRegistration>)
                     *net.registration.lock() = Some(again.clone());
                     break again;
                 }
-                Err(error) => tracing::warn!(node = %net.name(), %error, "not registered"),
+                Err(error) => report!(warn, node = %net.name(), %error, "not registered"),
             }
             sleep(RETRY_EVERY).await;
         };
@@ -116,7 +116,7 @@ fn bring_up(net: &Net) -> Result<(), StartError> {
     };
     match EpmdServer::bind(&*net.network, &config) {
         Ok(server) => {
-            tracing::info!(node = %net.name(), port = config.port, "brought up a port mapper");
+            report!(info, node = %net.name(), port = config.port, "brought up a port mapper");
             spawn(server.run());
             Ok(())
         }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock, Weak};
 
-use fika_runtime::{ConnectionId, Creation, NodeDownReason, NodeId, NodeName, Pid};
+use fika_runtime::{ConnectionId, Creation, NodeDownReason, NodeId, NodeName, Pid, report};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -195,7 +195,7 @@ impl Net {
         if !options.is_empty()
             && let Err(error) = stream.set_options(&options)
         {
-            tracing::warn!(%error, ?options, "not all options of a socket could be set");
+            report!(warn, %error, ?options, "not all options of a socket could be set");
         }
     }
 

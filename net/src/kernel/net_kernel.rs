@@ -26,7 +26,7 @@ use std::time::Duration;
 use fika_runtime::{
     Carrier, ConnectionId, Down, Envelope, Exit, ExitReason, Local, MailboxLimit, NodeDownReason,
     NodeName, NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Timeout, TimerRef, cancel_timer,
-    exit, exit_process, mailbox_limit, monitor, self_pid, send_after, spawn, start_timer,
+    exit, exit_process, mailbox_limit, monitor, report, self_pid, send_after, spawn, start_timer,
     trap_exit, yield_now,
 };
 
@@ -408,7 +408,7 @@ impl Kernel {
         let up = NodeUp { node: peer.clone(), node_type, connection: channel.id().0 };
         let Some(up) = self.net.admit_up(up) else {
             self.net.logs.unwanted.line(self.net.env.now(), |left_out| {
-                tracing::info!(node = %peer, left_out, "the node's handler does not want it");
+                report!(info, node = %peer, left_out, "the node's handler does not want it");
             });
             return channel.lose(NodeDownReason::Disconnect);
         };
@@ -478,7 +478,7 @@ impl Kernel {
 
     fn give_up(&self, channel: &Arc<Channel>) {
         if channel.is_pending() {
-            tracing::warn!(node = %channel.peer(), "not connected: the peer said it would, and did not");
+            report!(warn, node = %channel.peer(), "not connected: the peer said it would, and did not");
             channel.lose(NodeDownReason::ConnectionSetupFailed);
         }
     }

@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use fika_runtime::{
     Down, ExitReason, Local, MailboxLimit, NodeDownReason, NodeName, NodeNameError, Reference,
-    exit_process, mailbox_limit, monitor, register, spawn, spawn_monitor,
+    exit_process, mailbox_limit, monitor, register, report, spawn, spawn_monitor,
 };
 
 use super::ask::{Caller, ask};
@@ -252,14 +252,14 @@ impl Period {
             self.processes.retain(|process| *process != ended);
             if Some(ended) == acceptor && self.has_net_kernel() {
                 self.reason = NodeDownReason::NoNetwork;
-                tracing::error!(node = %self.name, reason = %why, "nobody accepts connections any more, and so the node has no name any more");
+                report!(error, node = %self.name, reason = %why, "nobody accepts connections any more, and so the node has no name any more");
                 return None;
             }
             let is_lost = self.name.is_undefined() && why == ExitReason::Shutdown;
             if is_lost && self.go_on_nameless().await.is_ok() {
                 continue;
             }
-            tracing::error!(node = %self.name, reason = %why, "net_kernel has ended, and so the node has no name any more");
+            report!(error, node = %self.name, reason = %why, "net_kernel has ended, and so the node has no name any more");
             return None;
         }
     }
@@ -300,7 +300,7 @@ impl Period {
                 && let Some(resolver) = &net.config.resolver
                 && let Err(error) = resolver.unregister(net.name()).await
             {
-                tracing::warn!(node = %net.name(), %error, "the resolver still knows the node");
+                report!(warn, node = %net.name(), %error, "the resolver still knows the node");
             }
         }
         self.end();
@@ -395,8 +395,8 @@ fn listen(net: &Net) -> Result<Option<Acceptor>, StartError> {
         && !host.is_loopback()
         && addr.ip().is_loopback()
     {
-        tracing::warn!(
-            node = %net.name(), listen = %addr,
+        report!(
+            warn, node = %net.name(), listen = %addr,
             "the node listens on loopback only; give it an address to listen on"
         );
     }

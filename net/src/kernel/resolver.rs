@@ -100,6 +100,7 @@ impl fmt::Debug for dyn Resolver {
 /// });
 /// # let _ = resolver;
 /// ```
+#[must_use]
 pub fn resolver_fn<F, R>(resolve: F) -> impl Resolver
 where
     F: Fn(NodeName) -> R + Send + Sync + 'static,

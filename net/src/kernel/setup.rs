@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use fika_runtime::{link, self_pid, timeout};
+use fika_runtime::{link, report, self_pid, timeout};
 
 use super::ask::ask_linked;
 use super::channel::Channel;
@@ -35,12 +35,12 @@ pub(super) async fn setup(net: Arc<Net>, channel: Arc<Channel>) {
     let nok = matches!(attempt, Err(Failure::Refused(Status::Nok)));
     match attempt {
         Ok(handshaken) => return net.command(Command::Up { channel, handshaken, by: self_pid() }),
-        Err(Failure::Handshake(error)) => tracing::error!(%node, %error, "not connected"),
+        Err(Failure::Handshake(error)) => report!(error, %node, %error, "not connected"),
         // With a wrong cookie the peer is the one that notices, and closes.
         Err(Failure::Io(error)) => {
-            tracing::error!(%node, %error, "not connected; has the peer the same cookie?");
+            report!(error, %node, %error, "not connected; has the peer the same cookie?");
         }
-        Err(Failure::TooSlow) => tracing::warn!(%node, "not connected: the setup time is over"),
+        Err(Failure::TooSlow) => report!(warn, %node, "not connected: the setup time is over"),
         Err(failure) => tracing::debug!(%node, %failure, "not connected"),
     }
     net.command(Command::SetupFailed { channel, nok });

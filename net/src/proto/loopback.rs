@@ -51,7 +51,7 @@ impl Loopback {
     #[must_use]
     pub fn output(&mut self) -> &[u8] {
         loop {
-            self.near.take_output(&mut self.batch);
+            self.near.take_output(&mut self.batch, &mut |error| panic!("{error}"));
             let mut slices = [IoSlice::new(&[]); 64];
             let before = self.output.len();
             for slice in self.batch.slices(&mut slices) {

@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 use fika_runtime::message::{Buffer, NodeList, encode_postcard, encode_with_nodes};
-use fika_runtime::{Envelope, ExitReason, Pid, Signal, SpawnRequest};
+use fika_runtime::{Envelope, ExitReason, Pid, Signal, SpawnRequest, report};
 
 use super::control::SendError;
 use super::limits::{COPIED_BYTES_MAX, Limits, MESSAGE_NODES_MAX, WHOLE_BYTES_MAX};
@@ -126,6 +126,9 @@ pub(crate) enum Cargo {
     Spawn(SpawnRequest),
 }
 
+/// What is reported of an exit reason that can't be sent.
+pub(crate) const REASON_REPLACED: &str = "an exit reason was replaced by system_limit";
+
 /// See the file's head.
 #[derive(Debug)]
 pub(crate) struct Parcel {
@@ -145,6 +148,24 @@ impl Parcel {
     /// # Errors
     /// When it can't leave the node, or is too large.
     pub(crate) fn signal(signal: Signal, limits: &Limits) -> Result<Parcel, (SendError, Signal)> {
+        let mut replaced = None;
+        let parcel = Parcel::signal_or_instead(signal, limits, &mut replaced);
+        if let Some(why) = replaced {
+            report!(error, error = %why, "{REASON_REPLACED}");
+        }
+        parcel
+    }
+
+    /// As [`signal`](Parcel::signal), without a report, for a caller that holds a lock: `replaced`
+    /// says why an exit reason was left out.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn signal_or_instead(
+        signal: Signal,
+        limits: &Limits,
+        replaced: &mut Option<SendError>,
+    ) -> Result<Parcel, (SendError, Signal)> {
         let encode_reason = |reason: &ExitReason| {
             Payload::encode(|out| encode_postcard(reason, out))?.checked(limits)
         };
@@ -166,7 +187,7 @@ impl Parcel {
             Signal::Down { from, reference, .. } => Signal::Down { from, reference, reason },
             signal => return Err((why, signal)),
         };
-        tracing::error!(error = %why, "an exit reason was replaced by system_limit");
+        *replaced = Some(why);
         Ok(Parcel { cargo: Cargo::Signal(instead), payload })
     }
 

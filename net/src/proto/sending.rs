@@ -134,14 +134,15 @@ impl Sending {
         }
     }
 
-    /// Moves what is to be written next to a batch: all that is small, and a few pieces.
-    pub(crate) fn take_output(&mut self, batch: &mut Batch) {
+    /// Moves what is to be written next to a batch: all that is small, and a few pieces. `failed`
+    /// is told of what could not be sent.
+    pub(crate) fn take_output(&mut self, batch: &mut Batch, failed: &mut dyn FnMut(SendError)) {
         let before = self.encoder.output_bytes();
         while !self.lanes.is_empty()
             && self.encoder.output_bytes() - before < BATCH_PIECES * PIECE_BYTES_MAX
         {
             let Some(next) = self.lanes.next() else { break };
-            self.put(next);
+            self.put(next, failed);
         }
         self.taken += self.encoder.output_bytes();
         self.encoder.take_output(batch);
@@ -153,7 +154,7 @@ impl Sending {
         self.written += count as u64;
     }
 
-    fn put(&mut self, next: Next) {
+    fn put(&mut self, next: Next, failed: &mut dyn FnMut(SendError)) {
         let (large, waiting) = match next {
             Next::Piece { sequence, parts } => {
                 return self.encoder.piece(sequence, &Body::Parts(parts));
@@ -164,7 +165,7 @@ impl Sending {
         let Waiting { target, parcel } = waiting;
         if let Err(error) = self.encoder.frame(target.as_ref(), &parcel, large) {
             // It was tried before it came to wait, and depends on nothing that changes.
-            tracing::error!(%error, "something that waited could not be sent");
+            failed(error);
             if large.is_some() {
                 self.lanes.give_up();
             }

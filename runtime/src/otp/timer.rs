@@ -26,8 +26,8 @@ use fika_macros::receive;
 
 use crate::timers::TIMER_MAX;
 use crate::{
-    Dest, Down, ExitReason, Message, Pid, Reference, Time, TimerRef, cancel_timer, demonitor_flush,
-    exit_process, monitor, self_node, self_pid, spawn, spawn_monitor, whereis,
+    Dest, Down, ExitReason, Message, Outcome, Pid, Reference, Time, TimerRef, cancel_timer,
+    demonitor_flush, exit_process, monitor, self_node, self_pid, spawn, spawn_monitor, whereis,
 };
 
 pub use crate::sleep;
@@ -78,7 +78,7 @@ pub fn send_after<'a, M: Message>(
 /// process ends with `system_limit`.
 pub fn apply_after<F>(time: Duration, future: F) -> Result<TRef, TimerError>
 where
-    F: IntoFuture + Send + 'static,
+    F: IntoFuture<Output: Outcome> + Send + 'static,
     F::IntoFuture: Send + 'static,
 {
     check_time(time)?;
@@ -187,7 +187,7 @@ pub fn send_interval<'a, M: Message + Clone>(
 pub fn apply_interval<F, R>(interval: Duration, mut function: F) -> Result<TRef, TimerError>
 where
     F: FnMut() -> R + Send + 'static,
-    R: Future + Send + 'static,
+    R: Future<Output: Outcome> + Send + 'static,
 {
     check_interval(interval)?;
     let (starter, mut due) = (self_pid(), now() + interval);
@@ -212,7 +212,7 @@ where
 pub fn apply_repeatedly<F, R>(interval: Duration, mut function: F) -> Result<TRef, TimerError>
 where
     F: FnMut() -> R + Send + 'static,
-    R: Future + Send + 'static,
+    R: Future<Output: Outcome> + Send + 'static,
 {
     check_interval(interval)?;
     let (starter, mut due) = (self_pid(), now() + interval);

@@ -83,7 +83,7 @@ impl Running<'_> {
     pub(super) fn take_signals_in_call(self) {
         self.take_signals_aside();
         // A destructor that runs while the process leaves can't leave again.
-        if self.control.is_doomed() && !std::thread::panicking() {
+        if !std::thread::panicking() && self.control.ends() {
             // PROC-7.
             self.control.ending.set(true);
             // The reason has been noted, and it comes before this one.
@@ -95,8 +95,12 @@ impl Running<'_> {
 /// Ends the running process with this reason (Erlang's `exit/1`).
 ///
 /// # Panics
-/// This is how it leaves the process; outside of one it is a panic with a message. As in any
-/// panic, a destructor on the way out that panics in turn ends the OS process.
+/// This is how it leaves the process: it unwinds, and destructors run. Outside of a process it is a
+/// panic with a message. As in any panic, a destructor on the way out that panics in turn ends the
+/// OS process.
+///
+/// `catch_unwind` does not keep the process from its end: if the program catches what unwinds, the
+/// process ends with this reason at its next suspension point, or when its future is ready.
 #[track_caller]
 pub fn exit(reason: ExitReason) -> ! {
     context::process("exit", |_| ());

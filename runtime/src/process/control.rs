@@ -11,12 +11,14 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use super::panic::__rust_begin_short_backtrace;
 use super::rare::RareCell;
 use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::mailbox::Mailbox;
 use crate::message::Address;
 use crate::node::Inner;
+use crate::outcome::Outcome;
 use crate::pid::Pid;
 use crate::table;
 
@@ -48,7 +50,7 @@ impl<F> Process<F> {
     }
 }
 
-impl<F: Future + Send> Body for Process<F> {
+impl<F: Future<Output: Outcome> + Send> Body for Process<F> {
     fn control(self: Pin<&mut Self>) -> &Control {
         self.project().control
     }
@@ -60,7 +62,13 @@ impl<F: Future + Send> Body for Process<F> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         match this.future.as_pin_mut() {
-            Some(future) => context::enter_process(this.control, || future.poll(context)).map(drop),
+            Some(future) => {
+                let control = this.control;
+                let ready = |value: F::Output| control.returned(value);
+                context::enter_process(control, || {
+                    __rust_begin_short_backtrace(future, context).map(ready)
+                })
+            }
             None => Poll::Ready(()),
         }
     }
@@ -82,11 +90,16 @@ pub(crate) struct Control {
     pub(super) mailbox: RefCell<Mailbox>,
     /// What most processes never have; see there.
     pub(super) rare: RareCell,
-    /// The reason of the first fatal signal: the process ends at its next suspension.
+    /// The reason of the first fatal signal, or of an `exit`: the process ends at its next
+    /// suspension.
     doom: Cell<Option<ExitReason>>,
     /// Where the receive that is under way began.
     pub(super) receiving: Cell<Option<&'static Location<'static>>>,
     pub(super) trap_exit: Cell<bool>,
+    /// The reason of its end is an error of its own, which is reported.
+    pub(super) crashes: Cell<bool>,
+    /// It has called `exit`; the reason is in `doom`.
+    left: Cell<bool>,
     /// Something has come that may let the process go on: it is to be polled in this turn.
     pub(super) works: Cell<bool>,
     /// The process ends, and what its destructors do has no effect on others.
@@ -118,6 +131,8 @@ impl Control {
             doom: Cell::new(None),
             receiving: Cell::new(None),
             trap_exit: Cell::new(false),
+            crashes: Cell::new(false),
+            left: Cell::new(false),
             works: Cell::new(false),
             ending: Cell::new(false),
             bounded: Cell::new(false),
@@ -146,6 +161,47 @@ impl Control {
         }
     }
 
+    /// It ends at its next suspension, by an error of its own, unless it ends already.
+    pub(super) fn crash(&self, reason: ExitReason) {
+        if !self.is_doomed() {
+            self.crashes.set(true);
+            self.doom(reason);
+        }
+    }
+
+    /// It leaves itself, by `exit`, with this reason. A fatal signal that takes effect while its
+    /// destructors run decides the reason in place of this one.
+    pub(super) fn leave(&self, reason: ExitReason) {
+        if !self.is_doomed() && !self.left.replace(true) {
+            self.doom.set(Some(reason));
+            self.cut_turn();
+        }
+    }
+
+    /// Whether it is to end now: by a fatal signal, or by an `exit`, whatever has caught what
+    /// unwound for that.
+    pub(crate) fn ends(&self) -> bool {
+        if self.left.get() && !self.is_doomed() {
+            self.slot.vitals.set_exiting();
+        }
+        self.is_doomed()
+    }
+
+    /// Its future has returned. What is done for that may run code of the program.
+    fn returned(&self, value: impl Outcome) {
+        if self.ends() {
+            return drop(value);
+        }
+        match value.into_result() {
+            Ok(value) => {
+                drop(value);
+                self.doom(ExitReason::Normal);
+            }
+            Err(reason) if reason.is_orderly() => self.doom(reason),
+            Err(reason) => self.crash(reason),
+        }
+    }
+
     /// Takes the reason of the first fatal signal, once.
     pub(super) fn take_doom(&self) -> Option<ExitReason> {
         self.doom.take()
@@ -155,10 +211,11 @@ impl Control {
     /// suspended. If it ends, what other branches of its future do in the rest of the poll
     /// reaches nobody (PROC-7).
     pub(super) fn stops(&self) -> bool {
-        if self.is_doomed() {
+        let ends = self.ends();
+        if ends {
             self.ending.set(true);
         }
-        self.is_doomed() || self.slot.vitals.is_suspended()
+        ends || self.slot.vitals.is_suspended()
     }
 }
 

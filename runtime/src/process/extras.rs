@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::control::Control;
 use super::dictionary::Dictionary;
+use super::growth::Growth;
 use super::suspend::Suspensions;
 use crate::carrier::ConnectionId;
 use crate::signal::Signal;
@@ -17,6 +18,8 @@ pub(super) struct Extras {
     /// What the process calls itself.
     pub(super) label: RefCell<Option<Arc<str>>>,
     pub(super) dictionary: RefCell<Dictionary>,
+    /// What was last seen of a mailbox that is long.
+    pub(super) growth: Growth,
     pub(super) suspensions: RefCell<Suspensions>,
     /// Links and monitors that came behind a fatal signal, to be answered when the process has
     /// ended.

@@ -20,12 +20,14 @@ use crate::exit_reason::ExitReason;
 use crate::message::{Envelope, Message, Node};
 use crate::pid::Pid;
 use crate::reference::Reference;
+use crate::report;
 use crate::signal::SpawnError;
 use crate::system_message::SpawnReply;
 use crate::timers::TimerRef;
 
 /// A receive that is under way.
 #[derive(Debug)]
+#[must_use = "a receive takes nothing unless it is asked for the next message"]
 pub struct Receive {
     /// Whose mailbox it looks at ([`LocalId::word`](crate::LocalId::word)): it must be polled
     /// in that process.
@@ -66,7 +68,6 @@ impl Receive {
     ///
     /// # Panics
     /// Outside of a process, and when another receive of the process is under way.
-    #[must_use]
     #[track_caller]
     pub fn begin() -> Receive {
         Receive::start(After::Never)
@@ -77,7 +78,6 @@ impl Receive {
     ///
     /// # Panics
     /// As [`begin`](Receive::begin).
-    #[must_use]
     #[track_caller]
     pub fn begin_after(time: Duration) -> Receive {
         let now = context::process("receive!", |me| me.node.env.now());
@@ -102,7 +102,6 @@ impl Receive {
     ///
     /// # Panics
     /// Outside of the process.
-    #[must_use]
     pub fn since(self, reference: Reference) -> Receive {
         context::process("receive!", |me| me.control.seek(reference));
         self
@@ -138,6 +137,7 @@ impl Receive {
                 return Poll::Pending;
             }
             if !more {
+                me.check_growth(true);
                 return self.poll_timeout(me);
             }
         }
@@ -257,8 +257,8 @@ impl crate::node::Inner {
     fn undecodable(&self, pid: Pid, encoded: &crate::Encoded, error: &crate::DecodeError) {
         let tag = &*encoded.wire_type.tag;
         self.messages_refused.line(self.env.now(), |left_out| {
-            tracing::error!(
-                %pid, %tag, %error, left_out,
+            report!(
+                error, %pid, %tag, %error, left_out,
                 "a message from another node was dropped"
             );
         });

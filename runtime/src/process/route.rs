@@ -1,5 +1,7 @@
 //! From a destination to a queue: here, or over the carrier.
 
+use std::fmt::Display;
+
 use crate::carrier::{Carried, Conditions, ConnectionId, NotCarried, RemoteDest};
 use crate::context;
 use crate::dest::Dest;
@@ -11,6 +13,8 @@ use crate::node_name::NodeName;
 use crate::pid::Pid;
 use crate::priority::Priority;
 use crate::reference::Reference;
+use crate::report;
+use crate::report::Cut;
 use crate::scheduler::is_worker_of;
 use crate::signal::{Alias, Signal, Target};
 use crate::signal_queue::Wake;
@@ -134,7 +138,7 @@ impl Inner {
     /// Sends a signal that is no message by an alias.
     pub(super) fn signal_alias(&self, alias: Alias, signal: Signal) {
         if let Err(error) = self.send_alias(alias, signal) {
-            tracing::error!(%error, "a signal to another node was not sent");
+            self.signal_not_sent(&error);
         }
     }
 
@@ -177,9 +181,15 @@ impl Inner {
     /// it waits where there is no room.
     pub(super) fn carry(&self, to: RemoteDest, signal: Signal, waits: bool) -> ConnectionId {
         self.try_carry(to, signal, waits).unwrap_or_else(|error| {
-            tracing::error!(%error, "a signal to another node was not sent");
+            self.signal_not_sent(&error);
             Inner::NEVER_CONNECTED
         })
+    }
+
+    fn signal_not_sent(&self, error: &dyn Display) {
+        self.signals_refused.line(self.env.now(), |left_out| {
+            report!(error, error = %Cut(error), left_out, "a signal to another node was not sent");
+        });
     }
 
     fn try_carry(

@@ -4,17 +4,17 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::control::{Body, Running, SlotRef};
-use super::exit::{catch_payload, end, is_error, reason_of};
+use super::exit::{catch_payload, end};
+use super::panic::reason_of;
 use crate::context;
-use crate::exit_reason::ExitReason;
 use crate::node::Inner;
 use crate::priority::Priority;
 
 enum Turn {
     /// It waits for something.
     Waits,
-    /// It is over; the reason is noted. For an error of its own, if `crashes`.
-    Ends { crashes: bool },
+    /// It is over; the reason is noted.
+    Ends,
 }
 
 /// Gives a process its turn; if it is to have another soon, says at which priority.
@@ -23,8 +23,8 @@ pub(crate) fn run(node: &Inner, slot: SlotRef) -> Option<Priority> {
     // worker may have it.
     match slot.with_body(|body| turn(node, slot, body))? {
         Turn::Waits => (!slot.queue.park()).then(|| slot.vitals.priority()),
-        Turn::Ends { crashes } => {
-            end(node, slot, crashes);
+        Turn::Ends => {
+            end(node, slot);
             None
         }
     }
@@ -36,9 +36,11 @@ fn turn(node: &Inner, slot: SlotRef, mut body: Pin<&mut dyn Body>) -> Turn {
     let taken = slot.queue.take();
     // One that was never polled is to be polled whatever woke it.
     control.works.set(taken.notified || slot.vitals.reductions() == 0);
-    Running { control, node }.handle_all(taken.signals);
+    let me = Running { control, node };
+    me.handle_all(taken.signals);
+    me.check_growth(false);
     if control.is_doomed() {
-        return Turn::Ends { crashes: false };
+        return Turn::Ends;
     }
     if slot.vitals.is_suspended() || !control.works.get() {
         return Turn::Waits;
@@ -47,25 +49,19 @@ fn turn(node: &Inner, slot: SlotRef, mut body: Pin<&mut dyn Body>) -> Turn {
     let polled = catch_payload(|| body.as_mut().poll(&mut Context::from_waker(&waker)));
     let control = body.as_mut().control();
     control.end_turn();
-    // A fatal signal that came before decides the reason.
-    let crashes = match polled {
-        Ok(Poll::Pending) if !control.is_doomed() => {
+    // A fatal signal that came before decides the reason, and so does an `exit` that the process
+    // has caught.
+    let ends = control.ends();
+    match polled {
+        Ok(Poll::Pending) if !ends => {
             stop_or_shrink(slot, body);
             return Turn::Waits;
         }
-        Ok(Poll::Pending) => false,
-        Ok(Poll::Ready(())) => {
-            control.doom(ExitReason::Normal);
-            false
-        }
-        Err(payload) => {
-            let crashes = is_error(&*payload) && !control.is_doomed();
-            // Its destructor is the process's, too.
-            control.doom(context::enter_process(control, || reason_of(payload)));
-            crashes
-        }
-    };
-    Turn::Ends { crashes }
+        Ok(Poll::Pending | Poll::Ready(())) => {}
+        // Its destructor is the process's, too.
+        Err(payload) => control.crash(context::enter_process(control, || reason_of(payload))),
+    }
+    Turn::Ends
 }
 
 /// A turn is over, and few processes have more to do about that.

@@ -10,6 +10,7 @@ use super::relations::{Delivery, LOCAL};
 use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::node::Inner;
+use crate::outcome::Outcome;
 use crate::pid::{LocalId, Pid};
 use crate::priority::Priority;
 use crate::reference::Reference;
@@ -52,7 +53,7 @@ pub(crate) fn start<F>(
     before: impl FnOnce(Pid),
 ) -> Option<Pid>
 where
-    F: Future + Send + 'static,
+    F: Future<Output: Outcome> + Send + 'static,
 {
     if node.is_stopping() {
         return None;
@@ -87,7 +88,7 @@ impl Running<'_> {
     #[track_caller]
     fn start_child<F>(self, start_: Start, future: F) -> Option<Pid>
     where
-        F: Future + Send + 'static,
+        F: Future<Output: Outcome> + Send + 'static,
     {
         if self.control.ending.get() {
             return None;
@@ -107,8 +108,9 @@ impl Running<'_> {
 
 /// Spawns a process on this node (Erlang's `spawn/1`).
 ///
-/// `future` is any future, or a `#[remote]` function with its arguments. The process ends
-/// with reason `normal` when the future is ready, whatever its value.
+/// `future` is any future, or a `#[remote]` function with its arguments. When the future is ready
+/// the process ends: with reason [`ExitReason::Error`] if the future returned an `Err`, which is
+/// reported, and otherwise with `normal`. [`Outcome`] says which values a future may return.
 ///
 /// ```
 /// # use fika_runtime::{Node, spawn};
@@ -123,7 +125,7 @@ impl Running<'_> {
 #[track_caller]
 pub fn spawn<F>(future: F) -> Pid
 where
-    F: IntoFuture,
+    F: IntoFuture<Output: Outcome>,
     F::IntoFuture: Send + 'static,
 {
     let site = Location::caller();
@@ -141,7 +143,7 @@ where
 #[track_caller]
 pub fn spawn_link<F>(future: F) -> Pid
 where
-    F: IntoFuture,
+    F: IntoFuture<Output: Outcome>,
     F::IntoFuture: Send + 'static,
 {
     let site = Location::caller();
@@ -164,7 +166,7 @@ where
 #[track_caller]
 pub fn spawn_monitor<F>(future: F) -> (Pid, Reference)
 where
-    F: IntoFuture,
+    F: IntoFuture<Output: Outcome>,
     F::IntoFuture: Send + 'static,
 {
     let site = Location::caller();

@@ -12,6 +12,7 @@ use super::spawn::{Start, start};
 use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::mailbox_limit::MailboxLimit;
+use crate::outcome::Outcome;
 use crate::pid::Pid;
 use crate::priority::Priority;
 use crate::reference::Reference;
@@ -37,6 +38,8 @@ pub struct Spawned {
     /// The running process's monitor of it, if one was asked for.
     pub monitor: Option<Reference>,
 }
+
+crate::outcome::ignored!(Spawned);
 
 impl SpawnOpts {
     /// A process without anything.
@@ -105,7 +108,7 @@ impl SpawnOpts {
 #[track_caller]
 pub fn spawn_opt<F>(opts: SpawnOpts, future: F) -> Spawned
 where
-    F: IntoFuture,
+    F: IntoFuture<Output: Outcome>,
     F::IntoFuture: Send + 'static,
 {
     let site = Location::caller();
@@ -141,7 +144,7 @@ impl Running<'_> {
         reference: Reference,
         site: &'static Location<'static>,
         opts: SpawnOpts,
-        future: impl Future + Send + 'static,
+        future: impl Future<Output: Outcome> + Send + 'static,
         before: impl FnOnce(Pid),
     ) -> Result<Pid, Failed> {
         let parent = self.pid();

@@ -12,6 +12,7 @@ use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::message::Message;
 use crate::node_name::NodeName;
+use crate::outcome::Outcome;
 use crate::pid::Pid;
 use crate::priority::Priority;
 use crate::reference::Reference;
@@ -86,7 +87,7 @@ impl SpawnOpts {
 #[track_caller]
 pub fn spawn_request<F>(opts: impl Into<RequestOpts>, future: F) -> Reference
 where
-    F: IntoFuture,
+    F: IntoFuture<Output: Outcome>,
     F::IntoFuture: Send + 'static,
 {
     let site = Location::caller();
@@ -160,7 +161,7 @@ impl Running<'_> {
         opts: RequestOpts,
         future: F,
     ) where
-        F: IntoFuture,
+        F: IntoFuture<Output: Outcome>,
         F::IntoFuture: Send + 'static,
     {
         if self.control.ending.get() {

@@ -323,6 +323,7 @@ impl Node {
 }
 
 /// Ready when there is a place, which is then the caller's, or the receiver has ended (false).
+#[must_use = "a future does nothing unless it is awaited"]
 struct InLine<'a> {
     node: &'a Node,
     slot: u32,

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::budget::{gives_way, stops};
 use super::exit::catch;
+use super::panic::call::__rust_begin_short_backtrace;
 use super::timer_action::Action;
 use crate::context;
 use crate::env::Time;
@@ -34,6 +35,7 @@ pub fn sleep(time: Duration) -> Sleep {
 
 /// The future of [`sleep`].
 #[derive(Debug)]
+#[must_use = "nothing waits unless this is awaited"]
 pub struct Sleep {
     node: Node,
     at: Time,
@@ -108,14 +110,16 @@ where
     context::process("spawn_blocking", |me| {
         // PROC-7.
         if !me.control.ending.get() {
-            me.node.run_blocking(Box::new(move || to.set(catch(call))));
+            let call = || catch(|| __rust_begin_short_backtrace(call));
+            me.node.run_blocking(Box::new(move || to.set(call())));
         }
     });
     SpawnBlocking(result)
 }
 
-/// The future of [`spawn_blocking`].
+/// The future of [`spawn_blocking`]. The call is made whether it is awaited or not.
 #[derive(Debug)]
+#[must_use = "await it for the result; `drop` it to let the call go on by itself"]
 pub struct SpawnBlocking<T>(Oneshot<Result<T, ExitReason>>);
 
 impl<T> Future for SpawnBlocking<T> {

@@ -1,5 +1,6 @@
 //! Threads for calls that block: as many as there are such calls, up to a bound.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -7,12 +8,22 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use parking_lot::Mutex;
 
+use crate::report;
+
 /// As many blocking calls run at the same time; further ones wait. The number is
 /// tokio's: enough for any disk, and not too many stacks.
 const THREADS_MAX: usize = 512;
 
 /// A thread without work ends after this time.
 const LINGER: Duration = Duration::from_secs(10);
+
+/// The name of the threads.
+const THREAD_NAME: &str = "fika blocking";
+
+/// Whether this is a thread of a pool.
+pub(crate) fn is_blocking_thread() -> bool {
+    std::thread::current().name() == Some(THREAD_NAME)
+}
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -46,16 +57,20 @@ impl BlockingPool {
         if sender.send(job).is_err() {
             return;
         }
-        if self.counts.threads.load(Ordering::SeqCst) < wanted.min(THREADS_MAX) {
-            self.start_thread();
+        let is_short = self.counts.threads.load(Ordering::SeqCst) < wanted.min(THREADS_MAX);
+        let started = if is_short { self.start_thread() } else { Ok(()) };
+        // Not under the lock: the program's subscriber may want it.
+        drop(jobs);
+        if let Err(error) = started {
+            report!(error, %error, "no thread can be started for a blocking call");
         }
     }
 
     #[allow(clippy::disallowed_methods, reason = "the threads of a node")]
-    fn start_thread(&self) {
+    fn start_thread(&self) -> io::Result<()> {
         self.counts.threads.fetch_add(1, Ordering::SeqCst);
         let (queue, counts) = (self.queue.clone(), self.counts.clone());
-        let started = std::thread::Builder::new().name("fika blocking".into()).spawn(move || {
+        let started = std::thread::Builder::new().name(THREAD_NAME.into()).spawn(move || {
             loop {
                 match queue.recv_timeout(LINGER) {
                     Ok(job) => {
@@ -75,10 +90,10 @@ impl BlockingPool {
                 }
             }
         });
-        if let Err(error) = started {
+        if started.is_err() {
             self.counts.threads.fetch_sub(1, Ordering::SeqCst);
-            tracing::error!(%error, "no thread can be started for a blocking call");
         }
+        started.map(drop)
     }
 
     /// Ends the threads as soon as their present jobs are done.

@@ -22,6 +22,7 @@ use std::time::Duration;
 use super::seat::Seat;
 use super::{Runner, Scheduler};
 use crate::env::Time;
+use crate::report;
 use crate::sync::{AtomicBool, Mutex, Ordering, Parker, Unparker, fence};
 
 /// A task that is in the same run at so many samples should come to an end: 5 ms.
@@ -170,7 +171,7 @@ impl Scheduler {
             && seat.mark_replaced()
             && self.start_worker(runner.clone()).is_err()
         {
-            tracing::error!("no thread can be started in the place of a stuck worker");
+            report!(error, "no thread can be started in the place of a stuck worker");
         }
     }
 }

@@ -83,7 +83,7 @@ impl Connection {
 
     /// What is to be written next: one batch at most.
     fn take_batch(&mut self) {
-        self.sending.take_output(&mut self.batch);
+        self.sending.take_output(&mut self.batch, &mut |error| panic!("{error}"));
         while !self.batch.is_empty() {
             let mut slices = [IoSlice::new(&[]); 3];
             let slices = self.batch.slices(&mut slices).iter();
