@@ -85,7 +85,7 @@ impl Node {
         let Some(distribution) = self.distribution() else {
             return Err(StartError::NoNetwork.into());
         };
-        match self.try_block_on(async move { distribution.start(name).await }) {
+        match self.try_block_on_service(async move { distribution.start(name).await }) {
             Ok(started) => started.map_err(NodeError::from),
             Err(reason) => Err(NodeError::Ended(reason)),
         }
@@ -98,7 +98,7 @@ impl Node {
     /// Inside a process.
     pub fn stop_distribution(&self) -> bool {
         let Some(distribution) = self.distribution() else { return false };
-        self.try_block_on(async move { distribution.stop().await }).unwrap_or(false)
+        self.try_block_on_service(async move { distribution.stop().await }).unwrap_or(false)
     }
 
     fn distribution(&self) -> Option<Arc<Distribution>> {
@@ -242,13 +242,16 @@ impl NodeBuilder {
         self.change(move |config| config.cluster_id.clone_from(&id))
     }
 
-    /// How many threads run processes; as many as there are cores if not set.
+    /// How many threads run processes, from 1 to 1024; as many as there are cores if not set. Each
+    /// has a stack of 8 MiB, or of what the environment variable `RUST_MIN_STACK` says, in bytes.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
         self
     }
 
-    /// How many processes there may be at the same time; 1,048,576 if not set.
+    /// How many processes the program may have at the same time, from 1 to 134,217,727; 1,048,576
+    /// if not set (Erlang's `+P`). The node's own services, such as the ones that make and take
+    /// connections, have room besides, and are counted by [`process_count`](crate::process_count).
     pub fn process_limit(mut self, limit: usize) -> Self {
         self.process_limit = Some(limit);
         self

@@ -8,7 +8,7 @@ use crate::node::NodeBuilder;
 
 /// Starts the node, runs `main` as a process, and stops the node. If there is no node, or the
 /// process ends before `main` returns, the program ends with an error line and status 1.
-pub fn run_main<F>(builder: NodeBuilder, main: F) -> F::Output
+pub fn run_main<F>(builder: NodeBuilder, main: impl FnOnce() -> F + Send + 'static) -> F::Output
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -18,7 +18,7 @@ where
         Ok(node) => node,
         Err(error) => fail(format_args!("the node could not be started: {error}")),
     };
-    let value = node.try_block_on(main);
+    let value = node.try_block_on(on_heap(main));
     node.stop();
     match value {
         Ok(value) => value,
@@ -33,13 +33,13 @@ fn fail(why: fmt::Arguments<'_>) -> ! {
 
 /// Starts a node of its own for a test, runs it as a process, and stops the node.
 #[track_caller]
-pub fn run_test<F>(builder: NodeBuilder, test: F) -> F::Output
+pub fn run_test<F>(builder: NodeBuilder, test: impl FnOnce() -> F + Send + 'static) -> F::Output
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
     let node = builder.build().unwrap_or_else(|error| panic!("no node for the test: {error}"));
-    let value = node.try_block_on(test);
+    let value = node.try_block_on(on_heap(test));
     node.stop();
     match value {
         Ok(value) => value,
@@ -50,6 +50,12 @@ where
         }
         Err(reason) => panic!("the test's process ended: {reason}"),
     }
+}
+
+/// Makes a future on the thread that runs it, and places it on the heap there. The thread that
+/// calls `run_test` has a stack of 2 MiB, which a large future would fill by being passed on.
+async fn on_heap<F: Future>(make: impl FnOnce() -> F) -> F::Output {
+    Box::pin(make()).await
 }
 
 /// Shows warnings and errors of the runtime, unless the program has a subscriber of its own

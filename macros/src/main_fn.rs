@@ -73,7 +73,7 @@ pub(crate) fn test(args: TokenStream, item: TokenStream) -> TokenStream {
 
 fn run(with: &str, builder: &TokenStream, name: &Ident) -> TokenStream {
     let with = Ident::new(with, Span::mixed_site());
-    quote_spanned!(Span::mixed_site()=> ::fika::__private::#with(#builder, #name()))
+    quote_spanned!(Span::mixed_site()=> ::fika::__private::#with(#builder, #name))
 }
 
 pub(crate) fn check(item: &ItemFn, kind: &str) -> Result<()> {

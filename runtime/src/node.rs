@@ -3,13 +3,14 @@
 //!
 //! Stopping a node:
 //!
-//! 1. No process is made any more.
+//! 1. No process is made any more, and no blocking call begins.
 //! 2. All processes are killed, until none is left or the time is over.
 //! 3. The threads end. One that is in a process that never comes back is left behind.
 //! 4. What processes there still are, are taken apart here.
 
 use std::fmt;
 use std::panic::{Location, resume_unwind};
+use std::pin::Pin;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
@@ -31,12 +32,14 @@ use crate::observe::Observed;
 use crate::oneshot::Oneshot;
 use crate::pid::Pid;
 use crate::priority::Priority;
-use crate::process::{self, Action, Body, Orphans, Processes, SlotRef, Start, SystemMonitor};
+use crate::process::{
+    self, Action, Blocking, Body, NewProcess, Orphans, Processes, SlotRef, Start, SystemMonitor,
+};
 use crate::reference::Reference;
 use crate::registry::{RegisterError, Registry};
 use crate::remote::Functions;
 use crate::scheduler::{
-    BlockingPool, Driver, Ready, Runner, Scheduler, TaskId, ThreadDriver, is_worker_of,
+    BlockingPool, Driver, Job, Ready, Runner, Scheduler, TaskId, ThreadDriver, is_worker_of,
 };
 use crate::signal::{Signal, SpawnError, Target};
 use crate::stepper::Stepper;
@@ -48,6 +51,17 @@ use crate::{Next, Opened, Receive, SendError};
 
 /// As many processes as OTP 28 has by default.
 const PROCESS_LIMIT: usize = 1 << 20;
+
+/// As many calls of `spawn_blocking` run at the same time; further ones wait. The number is
+/// tokio's: enough for any disk, and not too many stacks.
+const BLOCKING_MAX: usize = 512;
+
+/// As many hosts are looked up at the same time. The ones that never answer keep a thread until
+/// the system gives them up.
+const LOOKUPS_MAX: usize = 64;
+
+/// The largest number of workers, as of OTP's schedulers.
+const WORKERS_MAX: usize = 1024;
 
 /// How long killed processes may take to end when a node stops.
 const STOP_WAIT: Duration = Duration::from_secs(5);
@@ -72,7 +86,9 @@ pub(crate) struct Inner {
     pub(crate) async_dist: bool,
     pub(crate) system_monitor: Mutex<Option<SystemMonitor>>,
     pub(crate) carrier: OnceLock<Arc<dyn Carrier>>,
-    pub(crate) blocking: BlockingPool,
+    blocking: BlockingPool,
+    /// Apart from the program's blocking calls, so that these don't hold up connecting.
+    lookups: BlockingPool,
     /// Children that may come to processes that have ended.
     pub(crate) orphans: Orphans,
     pub(crate) scheduler: Arc<Scheduler>,
@@ -141,14 +157,15 @@ impl NodeBuilder {
         self
     }
 
-    /// How many threads run processes; as many as there are cores if not set.
+    /// How many threads run processes, from 1 to 1024; as many as there are cores if not set.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
         self
     }
 
-    /// How many processes there may be at the same time; 1,048,576 if not set.
+    /// How many processes the program may have at the same time, from 1 to 134,217,727; 1,048,576
+    /// if not set. The node's own services have room besides.
     #[must_use]
     pub fn process_limit(mut self, limit: usize) -> Self {
         self.process_limit = limit;
@@ -192,13 +209,17 @@ impl NodeBuilder {
     /// can be started.
     pub fn build(mut self) -> Result<Node, BuildError> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let workers = self.workers.unwrap_or_else(cores);
-        if workers == 0 {
-            return Err(BuildError::Setting("a node needs at least one worker"));
+        let workers = self.workers.unwrap_or_else(|| cores().min(WORKERS_MAX));
+        if !(1..=WORKERS_MAX).contains(&workers) {
+            return Err(BuildError::Setting("`workers` must be in 1..=1024"));
         }
         let driver = self.driver.take().unwrap_or_else(|| Arc::<ThreadDriver>::default());
         let inner = self.make(workers, |name| Scheduler::new(name, driver))?;
-        inner.scheduler.start(workers, Arc::new(Work(inner.clone())))?;
+        if let Err(error) = inner.scheduler.start(workers, Arc::new(Work(inner.clone()))) {
+            // The threads that there are keep the node.
+            inner.stop();
+            return Err(error.into());
+        }
         Ok(Node(inner))
     }
 
@@ -225,8 +246,8 @@ impl NodeBuilder {
         workers: usize,
         scheduler: impl FnOnce(&str) -> Arc<Scheduler>,
     ) -> Result<Arc<Inner>, BuildError> {
-        if self.process_limit == 0 || u32::try_from(self.process_limit).is_err() {
-            return Err(BuildError::Setting("the process limit must be in 1..=4294967295"));
+        if !(1..=table::LIMIT_MAX).contains(&self.process_limit) {
+            return Err(BuildError::Setting("`process_limit` must be in 1..=134217727"));
         }
         // It looks at thread-locals, which are not there when a model fails.
         if !cfg!(any(loom, shuttle)) {
@@ -246,7 +267,8 @@ impl NodeBuilder {
             async_dist: self.async_dist,
             system_monitor: Mutex::default(),
             carrier: OnceLock::new(),
-            blocking: BlockingPool::default(),
+            blocking: BlockingPool::new("fika blocking", BLOCKING_MAX),
+            lookups: BlockingPool::new("fika lookup", LOOKUPS_MAX),
             orphans: Orphans::default(),
             scheduler,
             observed: self.observed,
@@ -317,7 +339,8 @@ impl Node {
         F::IntoFuture: Send + 'static,
         F::Output: Send + 'static,
     {
-        match self.try_block_on(future) {
+        // Before it is passed on: each further call would have all of it in its stack frame.
+        match self.wait_for(Box::pin(future.into_future()), false) {
             Ok(value) => value,
             Err(ExitReason::Panic(panic)) => {
                 // The hook has not printed it, as it was in a process.
@@ -344,20 +367,56 @@ impl Node {
         F::IntoFuture: Send + 'static,
         F::Output: Send + 'static,
     {
+        self.wait_for(Box::pin(future.into_future()), false)
+    }
+
+    /// As [`try_block_on`](Node::try_block_on), in a process of the node's own, for which there is
+    /// room besides the process limit.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// As there.
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn try_block_on_service<F>(&self, future: F) -> Result<F::Output, ExitReason>
+    where
+        F: IntoFuture,
+        F::IntoFuture: Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.wait_for(Box::pin(future.into_future()), true)
+    }
+
+    #[track_caller]
+    fn wait_for<T: Send + 'static>(
+        &self,
+        future: Pin<Box<dyn Future<Output = T> + Send>>,
+        is_service: bool,
+    ) -> Result<T, ExitReason> {
         assert!(
             context::try_process(|_| ()).is_none(),
             "`block_on` inside a process would block its worker: await the future instead"
         );
+        let site = Location::caller();
         let (sender, receiver) = crossbeam_channel::bounded(1);
         let value = Oneshot::default();
-        let future = future.into_future();
         let to = value.clone();
-        let started = self.spawn(async move {
-            let (_, monitor) = process::spawn_monitor(async move { to.set(future.await) });
-            let reason = down(monitor).await;
+        let child = NewProcess::of()(async move { to.set(future.await) });
+        // It only waits for the one that does the work, so it takes no room from the program.
+        let waits = NewProcess::of()(async move {
+            let started = context::process("block_on", |me| {
+                me.start_monitored(Start { is_service, ..Start::child(me, site) }, child)
+            });
+            let reason = match started {
+                Some((_, monitor)) => down(monitor).await,
+                None => ExitReason::SystemLimit,
+            };
             let _ = sender.send(reason);
         });
-        if started.is_none() {
+        let start = Start { is_service: true, ..Start::new(None, site) };
+        if process::start(&self.0, start, waits, |_| ()).is_none() {
             return Err(ExitReason::SystemLimit);
         }
         let reason = receiver.recv().unwrap_or(ExitReason::Killed);
@@ -373,7 +432,7 @@ impl Node {
         F::IntoFuture: Send + 'static,
     {
         let start = Start::new(None, Location::caller());
-        process::start(&self.0, start, future.into_future(), |_| ())
+        process::start(&self.0, start, NewProcess::of()(future), |_| ())
     }
 
     /// Sends a message from outside of any process.
@@ -644,7 +703,7 @@ impl Inner {
             ..Start::new(Some(from), Location::caller())
         };
         // SPAWN-6: the answer goes out before the child can send anything.
-        let started = process::start(self, start, future, |pid| reply(Ok(pid)));
+        let started = process::start(self, start, NewProcess::of()(future), |pid| reply(Ok(pid)));
         if started.is_none() {
             reply(Err(SpawnError::SystemLimit));
         }
@@ -652,11 +711,19 @@ impl Inner {
     }
 
     /// Runs a call that blocks, outside of all processes.
-    pub(crate) fn run_blocking(&self, call: Box<dyn FnOnce() + Send>) {
-        match self.scheduler.by_steps() {
-            Some(stepped) => stepped.push(Ready::Call(call)),
-            None => self.blocking.run(call),
-        }
+    ///
+    /// # Errors
+    /// With the call if the system gives no thread for it.
+    pub(crate) fn run_blocking(&self, kind: Blocking, call: Job) -> Result<(), Job> {
+        let pool = match (self.scheduler.by_steps(), kind) {
+            (Some(stepped), _) => {
+                stepped.push(Ready::Call(call));
+                return Ok(());
+            }
+            (None, Blocking::OfProgram) => &self.blocking,
+            (None, Blocking::Lookup) => &self.lookups,
+        };
+        pool.run(call)
     }
 
     /// A process has ended, and its slot is free.
@@ -670,6 +737,10 @@ impl Inner {
     pub(crate) fn stop(&self) -> bool {
         // 1.
         self.stopping.store(true, Ordering::SeqCst);
+        for call in self.blocking.stop().chain(self.lookups.stop()) {
+            // What it has captured is the user's.
+            process::contain(|| drop(call));
+        }
         // 2.
         let mut guard = self.process_ended.0.lock();
         let kill = |slot: SlotRef| {
@@ -689,7 +760,6 @@ impl Inner {
         }
         drop(guard);
         // 3.
-        self.blocking.stop();
         let ended = self.scheduler.stop(false);
         // 4. Only if no worker is left: one that is may be in any of them.
         if ended {

@@ -55,7 +55,8 @@ impl Sim {
         let value = Arc::new(Mutex::new(None));
         let to = value.clone();
         let node = self.node(name, move || {
-            let (main, to) = (main(), to.clone());
+            // Else the future would be in this one twice.
+            let (main, to) = (Box::pin(main()), to.clone());
             async move {
                 let ready = main.await;
                 *to.lock() = Some(ready);

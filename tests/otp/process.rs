@@ -624,7 +624,7 @@ fn spawn_request_bif() {
         }
     });
     // A node that is full, and one that is not distributed.
-    let full = Node::builder().workers(1).process_limit(2).build().unwrap();
+    let full = Node::builder().workers(1).process_limit(1).build().unwrap();
     full.block_on(async {
         let opts = || SpawnOpts::new().link().monitor();
         let asked = spawn_request(opts(), async {});

@@ -7,6 +7,8 @@
 //! ends, however it ends.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+#[cfg(target_os = "linux")]
+pub(crate) mod exhausted;
 pub(crate) mod hosts;
 pub(crate) mod peer;
 pub(crate) mod process;

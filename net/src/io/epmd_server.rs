@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use fika_runtime::{sleep, spawn, timeout, yield_now};
+use fika_runtime::{sleep, spawn_service, timeout, yield_now};
 use parking_lot::Mutex;
 use slab::Slab;
 
@@ -231,7 +231,10 @@ impl EpmdServer {
         drop(shared);
         let connection = ServerConnection::new(id, local);
         let client = Client { id, local, stream, connection, shared: self.shared.clone() };
-        spawn(client.serve(self.idle));
+        // Without room for a process the client is closed.
+        if spawn_service(client.serve(self.idle)).is_none() {
+            tracing::debug!("the port mapper has no room for a process that serves a client");
+        }
     }
 }
 

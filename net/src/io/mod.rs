@@ -24,6 +24,7 @@ pub use epmd_server::{EpmdBindError, EpmdConfig, EpmdServer};
 pub use network::{Handler, HostIp, Listener, Network, Socket};
 pub use poller::Poller;
 pub use socket_options::SocketOptions;
+pub(crate) use spare::is_exhausted;
 pub(crate) use stream::Stream;
 #[cfg(unix)]
 pub use unix::UnixSockets;

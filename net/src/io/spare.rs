@@ -48,7 +48,12 @@ impl Spare {
         for _ in 0..DISCARDED_MAX {
             let error = match accept() {
                 Ok(accepted) => {
-                    self.0.lock().reported = false;
+                    let mut state = self.0.lock();
+                    state.reported = false;
+                    // Somebody else may have taken its place in the last shortage.
+                    if state.socket.is_none() {
+                        state.socket = open().ok();
+                    }
                     return Ok(accepted);
                 }
                 Err(error) => error,
@@ -92,6 +97,14 @@ impl Spare {
     pub(super) fn is_reported(&self) -> bool {
         self.0.lock().reported
     }
+}
+
+/// Whether the system had no descriptor, or no memory, for what was asked of it. It says nothing
+/// about the peer then.
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+    const ENOBUFS: i32 = if cfg!(target_os = "linux") { 105 } else { 55 };
+    const ENOMEM: i32 = 12;
+    cfg!(unix) && matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | ENOMEM))
 }
 
 fn open() -> io::Result<Socket> {

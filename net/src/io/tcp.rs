@@ -5,7 +5,7 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 
-use fika_runtime::spawn_blocking;
+use fika_runtime::run_lookup;
 use mio::Interest;
 use socket2::SockRef;
 
@@ -32,10 +32,14 @@ impl Network for Poller {
 
     fn host_ip<'a>(&'a self, host: &'a str) -> HostIp<'a> {
         let host = host.to_owned();
-        Box::pin(spawn_blocking(move || {
-            let addr = (host.as_str(), 0).to_socket_addrs()?.next();
-            addr.map(|addr| addr.ip()).ok_or_else(|| io::ErrorKind::NotFound.into())
-        }))
+        Box::pin(async move {
+            let found = run_lookup(move || {
+                let addr = (host.as_str(), 0).to_socket_addrs()?.next();
+                addr.map(|addr| addr.ip()).ok_or_else(|| io::ErrorKind::NotFound.into())
+            });
+            let no_thread = |reason| io::Error::other(format!("no thread can be had: {reason}"));
+            found.await.unwrap_or_else(|reason| Err(no_thread(reason)))
+        })
     }
 }
 

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fika_runtime::{
-    Down, ExitReason, NodeName, Pid, exit_process, link, monitor, self_pid, sleep, spawn, timeout,
-    yield_now,
+    Down, ExitReason, NodeName, Pid, exit_process, link, monitor, self_pid, sleep, spawn_service,
+    timeout, yield_now,
 };
 use parking_lot::Mutex;
 
@@ -61,8 +61,16 @@ pub(super) async fn accept(net: Arc<Net>, listener: Acceptor) {
                     half_open.make_room(&net, ip).await;
                     // It is listed before it runs: many may be accepted before one does.
                     let listed = half_open.list(accepted, ip);
-                    let pid = spawn(serve(net.clone(), listed, stream));
-                    half_open.found(accepted, pid);
+                    match spawn_service(serve(net.clone(), listed, stream)) {
+                        Some(pid) => half_open.found(accepted, pid),
+                        // The connection is closed, and the next one may find room.
+                        None => net.logs.no_process.line(net.env.now(), |left_out| {
+                            tracing::warn!(
+                                %ip, left_out,
+                                "a connection is closed: there is no room for a process to serve it"
+                            );
+                        }),
+                    }
                 }
                 // While connections pour in, there is no other point at which others run.
                 yield_now().await;

@@ -18,6 +18,8 @@ pub(super) struct Logs {
     pub(super) slow: LogRate,
     /// The system gave no connection.
     pub(super) not_accepted: LogRate,
+    /// There was no room for a process that makes or takes a connection.
+    pub(super) no_process: LogRate,
     /// A member broke the rules, and its connection is closed.
     pub(super) misbehaved: LogRate,
     /// The node's handler did not want a member.

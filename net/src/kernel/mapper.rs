@@ -4,11 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fika_runtime::{Pid, link, sleep, spawn, timeout};
+use fika_runtime::{ExitReason, Pid, link, sleep, spawn_service, timeout};
 
 use super::net::Net;
 use super::net_sup::StartError;
-use crate::io::{EpmdClient, EpmdConfig, EpmdError, EpmdRegistration, EpmdServer};
+use crate::io::{EpmdClient, EpmdConfig, EpmdError, EpmdRegistration, EpmdServer, is_exhausted};
 use crate::proto::epmd::{NodeInfo, PublishedType};
 
 /// The longest time for one answer of the mapper (EPMD-18).
@@ -37,8 +37,11 @@ pub(super) async fn register(net: &Arc<Net>, port: u16) -> Result<Pid, StartErro
     };
     let registration = Arc::new(registration);
     *net.registration.lock() = Some(registration.clone());
-    Ok(spawn(keep(net.clone(), port, registration)))
+    spawn_service(keep(net.clone(), port, registration)).ok_or(NO_ROOM)
 }
+
+/// There is no room for a process.
+const NO_ROOM: StartError = StartError::Ended(ExitReason::SystemLimit);
 
 /// Ends the registration of a node that nobody [`keep`]s any more.
 pub(super) async fn unregister(net: &Net) {
@@ -76,7 +79,12 @@ async fn register_once(net: &Net, port: u16) -> Result<EpmdRegistration, StartEr
     let mapper = SocketAddr::new(net.loopback(), net.config.epmd_port);
     let client = EpmdClient::new(net.network.clone(), mapper);
     match ask(&client, mapper, &info).await {
-        Err(EpmdError::Unreachable { .. }) if net.config.start_epmd => bring_up(net)?,
+        // Without a descriptor for asking, there may be a mapper.
+        Err(EpmdError::Unreachable { error, .. })
+            if net.config.start_epmd && !is_exhausted(&error) =>
+        {
+            bring_up(net)?;
+        }
         result => return result.map_err(|error| failed(net, error)),
     }
     ask(&client, mapper, &info).await.map_err(|error| failed(net, error))
@@ -116,8 +124,8 @@ fn bring_up(net: &Net) -> Result<(), StartError> {
     };
     match EpmdServer::bind(&*net.network, &config) {
         Ok(server) => {
+            spawn_service(server.run()).ok_or(NO_ROOM)?;
             tracing::info!(node = %net.name(), port = config.port, "brought up a port mapper");
-            spawn(server.run());
             Ok(())
         }
         Err(error) if error.is_in_use() => Ok(()),

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock, Weak};
 
-use fika_runtime::{ConnectionId, Creation, NodeDownReason, NodeId, NodeName, Pid};
+use fika_runtime::{ConnectionId, Creation, ExitReason, NodeDownReason, NodeId, NodeName, Pid};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -173,6 +173,13 @@ impl Net {
 
     pub(super) fn net_kernel(&self) -> Pid {
         *self.net_kernel.get().expect("set before anything can ask for a connection")
+    }
+
+    /// Ends net_kernel, if it was ever started.
+    pub(super) fn kill_net_kernel(&self) {
+        if let (Some(net_kernel), Some(node)) = (self.net_kernel.get(), self.node()) {
+            node.exit_process(*net_kernel, ExitReason::Kill);
+        }
     }
 
     /// Tells net_kernel.

@@ -26,7 +26,7 @@ use std::time::Duration;
 use fika_runtime::{
     Carrier, ConnectionId, Down, Envelope, Exit, ExitReason, Local, MailboxLimit, NodeDownReason,
     NodeName, NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Timeout, TimerRef, cancel_timer,
-    exit, exit_process, mailbox_limit, monitor, self_pid, send_after, spawn, start_timer,
+    exit, exit_process, mailbox_limit, monitor, self_pid, send_after, spawn_service, start_timer,
     trap_exit, yield_now,
 };
 
@@ -304,7 +304,16 @@ impl Kernel {
         }
         // A peer's attempt may have taken it before this message came.
         if attempt.setup.is_none() && attempt.claimed.is_none() && channel.is_pending() {
-            attempt.setup = Some(spawn(setup(self.net.clone(), channel.clone())));
+            attempt.setup = spawn_service(setup(self.net.clone(), channel.clone()));
+            if attempt.setup.is_none() {
+                self.net.logs.no_process.line(self.net.env.now(), |left_out| {
+                    tracing::warn!(
+                        node = %channel.peer(), left_out,
+                        "not connected: there is no room for a process that connects"
+                    );
+                });
+                channel.lose(NodeDownReason::ConnectionSetupFailed);
+            }
         }
     }
 

@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use fika_runtime::{
     Down, ExitReason, Local, MailboxLimit, NodeDownReason, NodeName, NodeNameError, Reference,
-    exit_process, mailbox_limit, monitor, register, spawn, spawn_monitor,
+    mailbox_limit, monitor, register, spawn_service, spawn_service_monitor,
 };
 
 use super::ask::{Caller, ask};
@@ -126,7 +126,8 @@ impl Distribution {
     pub async fn start(&self, name: NodeName) -> Result<(), StartError> {
         let period = Period::begin(self.handle(), name)?;
         let caller = Caller::new();
-        let (net_sup, monitor) = spawn_monitor(net_sup(period, caller));
+        let started = spawn_service_monitor(net_sup(period, caller));
+        let (net_sup, monitor) = started.ok_or(StartError::Ended(ExitReason::SystemLimit))?;
         if let Phase::On { net_sup: known, .. } = &mut *self.phase.lock() {
             *known = Some(net_sup);
         }
@@ -219,7 +220,9 @@ impl Period {
         self.is_current = true;
         net.command(Command::Named);
         if let Some(listener) = listener {
-            let acceptor = monitor(spawn(accept::accept(net.clone(), listener)));
+            let acceptor = spawn_service(accept::accept(net.clone(), listener));
+            let acceptor = acceptor.ok_or(StartError::Ended(ExitReason::SystemLimit))?;
+            let acceptor = monitor(acceptor);
             self.processes.push(acceptor);
             self.acceptor = Some(acceptor);
         }
@@ -230,11 +233,12 @@ impl Period {
     }
 
     fn start_net_kernel(&mut self, net: &Arc<Net>) -> Result<(), StartError> {
-        let (pid, ended) = spawn_monitor(net_kernel(net.clone()));
+        let started = spawn_service_monitor(net_kernel(net.clone()));
+        let (pid, ended) = started.ok_or(StartError::Ended(ExitReason::SystemLimit))?;
         net.set_net_kernel(pid);
         self.processes.push(ended);
         register("net_kernel", pid).map_err(|_| {
-            exit_process(pid, ExitReason::Kill);
+            net.kill_net_kernel();
             StartError::Registered
         })
     }
@@ -284,7 +288,7 @@ impl Period {
     /// Ends all that makes and takes connections, and waits until it has ended.
     async fn end_processes(&mut self, net: &Net) {
         net.close(&self.reason);
-        exit_process(net.net_kernel(), ExitReason::Kill);
+        net.kill_net_kernel();
         for process in std::mem::take(&mut self.processes) {
             fika_macros::receive! { Down { monitor, .. } if monitor == process => {} }
         }
@@ -312,13 +316,13 @@ impl Period {
             return;
         }
         // When the node itself ends nobody is left to be told.
-        let Some(node) = self.distribution.node().filter(|node| !node.is_stopping()) else {
+        if self.distribution.node().is_none_or(|node| node.is_stopping()) {
             // The two know each other: neither is to keep the other in memory.
             return self.distribution.set_current(None);
-        };
+        }
         if let Some(net) = &self.net {
             net.close(&self.reason);
-            node.exit_process(net.net_kernel(), ExitReason::Kill);
+            net.kill_net_kernel();
         }
         self.hand_over(None);
         *self.distribution.phase.lock() = Phase::Off;

@@ -26,8 +26,9 @@ use fika_macros::receive;
 
 use crate::timers::TIMER_MAX;
 use crate::{
-    Dest, Down, ExitReason, Message, Pid, Reference, Time, TimerRef, cancel_timer, demonitor_flush,
-    exit_process, monitor, self_node, self_pid, spawn, spawn_monitor, whereis,
+    Dest, Down, ExitReason, Message, Pid, Reference, SpawnOpts, SpawnReply, Time, TimerRef,
+    cancel_timer, demonitor_flush, exit_process, monitor, self_node, self_pid, spawn,
+    spawn_request, whereis,
 };
 
 pub use crate::sleep;
@@ -83,6 +84,8 @@ where
 {
     check_time(time)?;
     let due = now() + time;
+    // In a box: the process that waits would hold a large future twice.
+    let future = Box::pin(future.into_future());
     Ok(process(async move {
         until(due, None).await;
         spawn(future);
@@ -177,7 +180,8 @@ pub fn send_interval<'a, M: Message + Clone>(
 
 /// Runs what the function makes in a new process, again and again, each time after this
 /// interval (`timer:apply_interval/2`), whether or not the run before has ended. The timer ends
-/// with the process that starts it.
+/// with the process that starts it. A run for which the node has no room is left out, with a line
+/// in the log.
 ///
 /// # Errors
 /// When the interval is zero or more than 100 years.
@@ -194,7 +198,8 @@ where
     Ok(process(async move {
         let starter = monitor(starter);
         while until(due, Some(starter)).await {
-            spawn(function());
+            let run = spawn_request(SpawnOpts::new(), function());
+            has_begun(run).await;
             due = due + interval;
         }
     }))
@@ -219,10 +224,13 @@ where
     Ok(process(async move {
         let starter = monitor(starter);
         while until(due, Some(starter)).await {
-            let (_, run) = spawn_monitor(function());
-            receive! {
-                Down { monitor, .. } if monitor == run => {}
-                Down { monitor, .. } if monitor == starter => return,
+            // The reference of the request is that of the monitor.
+            let run = spawn_request(SpawnOpts::new().monitor(), function());
+            if has_begun(run).await {
+                receive! {
+                    Down { monitor, .. } if monitor == run => {}
+                    Down { monitor, .. } if monitor == starter => return,
+                }
             }
             due = due + interval;
         }
@@ -299,6 +307,19 @@ fn check_here(dest: &Dest<'_>) -> Result<(), TimerError> {
 
 fn now() -> Time {
     self_node().env().now()
+}
+
+/// Whether there was room for a run of an interval timer. If not, the run is left out, and the timer
+/// goes on.
+async fn has_begun(run: Reference) -> bool {
+    let result = receive! {
+        SpawnReply { reference, result } if reference == run => result,
+    };
+    if let Err(error) = &result {
+        let timer = self_pid();
+        tracing::error!(%timer, %error, "a run of an interval timer is left out");
+    }
+    result.is_ok()
 }
 
 fn process(waits: impl Future<Output = ()> + Send + 'static) -> TRef {

@@ -1,4 +1,5 @@
-//! What a process keeps besides its future: one allocation holds both.
+//! What a process keeps besides its future: one allocation holds both, unless the future is
+//! large.
 //!
 //! Everything here is the process's own. Others reach it by signals only, so the cells
 //! need no lock.
@@ -30,44 +31,104 @@ pub(crate) trait Body: Send {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()>;
     /// Drops the future, so that its destructors run while the process is still there.
     fn drop_future(self: Pin<&mut Self>);
+    /// The process has its slot. Called once, before anything else.
+    fn begin(self: Pin<&mut Self>, control: Control);
+}
+
+/// A future that is where it stays for good, and is to become a process.
+pub(crate) struct NewProcess {
+    body: Pin<Box<dyn Body>>,
+    /// The bytes of all its allocations.
+    size: usize,
+}
+
+impl NewProcess {
+    /// A larger future gets an allocation of its own, so that it is not moved a second time.
+    const SIZE_MAX: usize = 16 << 10;
+
+    /// The function that moves a future of this type to the heap.
+    ///
+    /// In a build without optimizations, a function that takes a future by value and passes it on
+    /// has it in its stack frame once more for each such call, whether or not the call is made. So
+    /// every function of the public API that spawns calls this one first and passes the future to
+    /// nothing else, and the two ways to place a future don't share a frame.
+    pub(crate) const fn of<F>() -> fn(F) -> NewProcess
+    where
+        F: IntoFuture,
+        F::IntoFuture: Send + 'static,
+    {
+        if size_of::<F::IntoFuture>() > Self::SIZE_MAX { Self::large } else { Self::small }
+    }
+
+    fn small<F>(future: F) -> NewProcess
+    where
+        F: IntoFuture,
+        F::IntoFuture: Send + 'static,
+    {
+        let body = Box::pin(Process { control: None, future: Some(future.into_future()) });
+        NewProcess { body, size: size_of::<Process<F::IntoFuture>>() }
+    }
+
+    fn large<F>(future: F) -> NewProcess
+    where
+        F: IntoFuture,
+        F::IntoFuture: Send + 'static,
+    {
+        let body =
+            Box::pin(Process { control: None, future: Some(Box::pin(future.into_future())) });
+        let size = size_of::<Process<Pin<Box<F::IntoFuture>>>>() + size_of::<F::IntoFuture>();
+        NewProcess { body, size }
+    }
+
+    /// Gives the process its slot.
+    pub(super) fn begin(mut self, mut control: Control) -> Pin<Box<dyn Body>> {
+        // For information only, so a giant's size may be cut.
+        control.size = u32::try_from(self.size).unwrap_or(u32::MAX);
+        self.body.as_mut().begin(control);
+        self.body
+    }
 }
 
 pin_project! {
-    pub(super) struct Process<F> {
-        control: Control,
+    struct Process<F> {
+        // `None` until the process has a slot.
+        control: Option<Control>,
         #[pin]
         future: Option<F>,
     }
 }
 
-impl<F> Process<F> {
-    pub(super) fn new(mut control: Control, future: F) -> Process<F> {
-        // For information only, so a giant's size may be cut.
-        control.size = u32::try_from(size_of::<Process<F>>()).unwrap_or(u32::MAX);
-        Process { control, future: Some(future) }
-    }
-}
+/// It costs no memory that the control block comes later than the future.
+const _: () = assert!(size_of::<Option<Control>>() == size_of::<Control>());
+
+const BEGUN: &str = "a process has begun before anybody sees it";
 
 impl<F: Future + Send> Body for Process<F> {
     fn control(self: Pin<&mut Self>) -> &Control {
-        self.project().control
+        self.project().control.as_ref().expect(BEGUN)
     }
 
     fn control_mut(self: Pin<&mut Self>) -> &mut Control {
-        self.project().control
+        self.project().control.as_mut().expect(BEGUN)
     }
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
+        let control = this.control.as_ref().expect(BEGUN);
         match this.future.as_pin_mut() {
-            Some(future) => context::enter_process(this.control, || future.poll(context)).map(drop),
+            Some(future) => context::enter_process(control, || future.poll(context)).map(drop),
             None => Poll::Ready(()),
         }
     }
 
     fn drop_future(self: Pin<&mut Self>) {
         let mut this = self.project();
-        context::enter_process(this.control, || this.future.set(None));
+        let control = this.control.as_ref().expect(BEGUN);
+        context::enter_process(control, || this.future.set(None));
+    }
+
+    fn begin(self: Pin<&mut Self>, control: Control) {
+        *self.project().control = Some(control);
     }
 }
 
@@ -97,7 +158,7 @@ pub(crate) struct Control {
     pub(super) owes: Cell<bool>,
     /// The reductions of this turn; see `budget`.
     pub(super) used: Cell<u32>,
-    /// The bytes of the whole allocation.
+    /// The bytes of the process's allocations.
     pub(super) size: u32,
 }
 

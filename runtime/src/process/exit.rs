@@ -127,11 +127,11 @@ pub(super) fn catch_payload<R>(work: impl FnOnce() -> R) -> std::thread::Result<
     catch_unwind(AssertUnwindSafe(work))
 }
 
-/// Runs something that may drop messages: a panic in a message's destructor, where no
-/// process can be blamed for it, is reported and goes no further.
+/// Runs something that may drop a user's values, such as messages: a panic in a destructor,
+/// where no process can be blamed for it, is reported and goes no further.
 pub(crate) fn contain(work: impl FnOnce()) {
     if let Err(reason) = catch(work) {
-        report(|| tracing::error!(%reason, "a message's destructor panicked"));
+        report(|| tracing::error!(%reason, "a destructor panicked"));
     }
 }
 

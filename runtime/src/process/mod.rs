@@ -64,7 +64,7 @@ pub use process_info::{is_process_alive, process_info};
 pub use processes::{Processes, processes, processes_iter};
 pub use receive::{Next, Opened, Receive};
 pub use send_with::{SendOpts, send_with};
-pub use spawn::{spawn, spawn_link, spawn_monitor};
+pub use spawn::{spawn, spawn_link, spawn_monitor, spawn_service, spawn_service_monitor};
 pub use spawn_on::{spawn_link_on, spawn_monitor_on, spawn_on, spawn_on_with, spawn_opt_on};
 pub use spawn_opt::{SpawnOpts, Spawned, spawn_opt};
 pub use spawn_request::{RequestOpts, spawn_request, spawn_request_abandon, spawn_request_on};
@@ -76,12 +76,13 @@ pub use timers::{
     start_timer, start_timer_at,
 };
 pub use try_send::{TrySendError, send_wait, try_send};
-pub use wait::{Elapsed, Sleep, SpawnBlocking, sleep, spawn_blocking, timeout};
+pub use wait::{Elapsed, Sleep, SpawnBlocking, run_lookup, sleep, spawn_blocking, timeout};
 
-pub(crate) use control::{Body, Control, Running, SlotRef};
-pub(crate) use exit::{catch, end, install_panic_hook, report};
+pub(crate) use control::{Body, Control, NewProcess, Running, SlotRef};
+pub(crate) use exit::{catch, contain, end, install_panic_hook, report};
 pub(crate) use orphans::Orphans;
 pub use route::SendError;
 pub(crate) use run::run;
 pub(crate) use spawn::{Start, start};
 pub(crate) use timer_action::Action;
+pub(crate) use wait::Blocking;

@@ -1,10 +1,8 @@
 //! How a process begins.
 
-use std::future::Future;
 use std::panic::Location;
-use std::pin::Pin;
 
-use super::control::{Body, Control, Process, Running};
+use super::control::{Control, NewProcess, Running};
 use super::exit::refuse;
 use super::relations::{Delivery, LOCAL};
 use crate::context;
@@ -26,13 +24,16 @@ pub(crate) struct Start {
     pub(crate) priority: Priority,
     /// Its own pid where there is none to inherit.
     pub(crate) group_leader: Option<Pid>,
+    /// It is one of the node's own, for which there is room besides the process limit.
+    pub(crate) is_service: bool,
 }
 
 impl Start {
     /// A process without anything.
     pub(crate) fn new(parent: Option<Pid>, site: &'static Location<'static>) -> Start {
         let (priority, group_leader) = (Priority::Normal, None);
-        Start { parent, site, link: None, watcher: None, priority, group_leader }
+        let (link, watcher, is_service) = (None, None, false);
+        Start { parent, site, link, watcher, priority, group_leader, is_service }
     }
 
     /// A child of the running process. PROC-5: all that it inherits is the group leader.
@@ -45,19 +46,19 @@ impl Start {
 /// Makes a process and queues it. None when the node has no room.
 ///
 /// `before` is called with the new pid before the process can run.
-pub(crate) fn start<F>(
+pub(crate) fn start(
     node: &Inner,
     start: Start,
-    future: F,
+    new: NewProcess,
     before: impl FnOnce(Pid),
-) -> Option<Pid>
-where
-    F: Future + Send + 'static,
-{
+) -> Option<Pid> {
     if node.is_stopping() {
         return None;
     }
-    let slot = node.table.allocate(shard())?;
+    let slot = match start.is_service {
+        false => node.table.allocate(shard())?,
+        true => node.table.allocate_for_service(shard())?,
+    };
     let pid = Pid::new(node.id, slot.id());
     slot.vitals.begin(start.priority, start.group_leader.unwrap_or(pid));
     if node.async_dist {
@@ -70,8 +71,7 @@ where
     if let Some((reference, watcher)) = start.watcher {
         control.relations().add_watcher(reference, watcher);
     }
-    let body: Pin<Box<dyn Body>> = Box::pin(Process::new(control, future));
-    slot.set_body(body);
+    slot.set_body(new.begin(control));
     if let Some(limit) = node.mailbox_limit.as_deref() {
         node.bound_new(pid, *limit);
     }
@@ -84,19 +84,32 @@ where
 
 impl Running<'_> {
     /// Starts a child; none if there is no room, or if the process ends (PROC-7).
-    #[track_caller]
-    fn start_child<F>(self, start_: Start, future: F) -> Option<Pid>
-    where
-        F: Future + Send + 'static,
-    {
+    fn start_child(self, start_: Start, new: NewProcess) -> Option<Pid> {
         if self.control.ending.get() {
             return None;
         }
-        let child = start(self.node, start_, future, |_| ());
-        if child.is_none() {
+        start(self.node, start_, new, |_| ())
+    }
+
+    /// Starts a child that the process monitors; none as for [`start_child`](Self::start_child).
+    pub(crate) fn start_monitored(
+        self,
+        start_: Start,
+        new: NewProcess,
+    ) -> Option<(Pid, Reference)> {
+        let (parent, reference) = (self.pid(), self.make_ref());
+        let child =
+            self.start_child(Start { watcher: Some((reference, parent)), ..start_ }, new)?;
+        self.control.relations().add_child_monitor(reference, child, LOCAL, Delivery::default());
+        Some((child, reference))
+    }
+
+    /// There is no room for a child, or the process ends.
+    fn no_room(self) -> Pid {
+        if !self.control.ending.get() {
             refuse(ExitReason::SystemLimit);
         }
-        child
+        self.no_child()
     }
 
     /// The pid of a child that could not be.
@@ -126,10 +139,38 @@ where
     F: IntoFuture,
     F::IntoFuture: Send + 'static,
 {
-    let site = Location::caller();
+    let (site, new) = (Location::caller(), NewProcess::of()(future));
     context::process("spawn", |me| {
-        let start = Start::child(me, site);
-        me.start_child(start, future.into_future()).unwrap_or_else(|| me.no_child())
+        me.start_child(Start::child(me, site), new).unwrap_or_else(|| me.no_room())
+    })
+}
+
+/// Spawns a process of the node's own, for which there is room besides the process limit. None
+/// if there is not even that, or if the running process ends.
+#[doc(hidden)]
+#[track_caller]
+pub fn spawn_service<F>(future: F) -> Option<Pid>
+where
+    F: IntoFuture,
+    F::IntoFuture: Send + 'static,
+{
+    let (site, new) = (Location::caller(), NewProcess::of()(future));
+    context::process("spawn", |me| {
+        me.start_child(Start { is_service: true, ..Start::child(me, site) }, new)
+    })
+}
+
+/// As [`spawn_service`], and the running process monitors the new one.
+#[doc(hidden)]
+#[track_caller]
+pub fn spawn_service_monitor<F>(future: F) -> Option<(Pid, Reference)>
+where
+    F: IntoFuture,
+    F::IntoFuture: Send + 'static,
+{
+    let (site, new) = (Location::caller(), NewProcess::of()(future));
+    context::process("spawn_monitor", |me| {
+        me.start_monitored(Start { is_service: true, ..Start::child(me, site) }, new)
     })
 }
 
@@ -144,13 +185,11 @@ where
     F: IntoFuture,
     F::IntoFuture: Send + 'static,
 {
-    let site = Location::caller();
+    let (site, new) = (Location::caller(), NewProcess::of()(future));
     context::process("spawn_link", |me| {
         let parent = me.pid();
         let start = Start { link: Some(parent), ..Start::child(me, site) };
-        let Some(child) = me.start_child(start, future.into_future()) else {
-            return me.no_child();
-        };
+        let Some(child) = me.start_child(start, new) else { return me.no_room() };
         me.control.relations().linked(child);
         child
     })
@@ -167,15 +206,9 @@ where
     F: IntoFuture,
     F::IntoFuture: Send + 'static,
 {
-    let site = Location::caller();
+    let (site, new) = (Location::caller(), NewProcess::of()(future));
     context::process("spawn_monitor", |me| {
-        let (parent, reference) = (me.pid(), me.make_ref());
-        let watcher = Some((reference, parent));
-        let start = Start { watcher, ..Start::child(me, site) };
-        let Some(child) = me.start_child(start, future.into_future()) else {
-            return (me.no_child(), reference);
-        };
-        me.control.relations().add_child_monitor(reference, child, LOCAL, Delivery::default());
-        (child, reference)
+        let started = me.start_monitored(Start::child(me, site), new);
+        started.unwrap_or_else(|| (me.no_room(), me.make_ref()))
     })
 }

@@ -2,6 +2,7 @@
 
 use std::panic::Location;
 
+use super::control::NewProcess;
 use super::exit::raise;
 use super::receive::Receive;
 use super::spawn_opt::{SpawnOpts, Spawned};
@@ -100,7 +101,7 @@ async fn request<F: RemoteFn>(
         let never = Pid::new(NodeId::of(&node, Creation(0)), LocalId::NONE);
         let (there, opts) = if me.node.is_called(node.as_str()) {
             let site = Location::caller();
-            match me.spawn_with(reference, site, opts, function.into_future(), |_| ()) {
+            match me.spawn_with(reference, site, opts, NewProcess::of()(function), |_| ()) {
                 Ok(child) => return (reference, Ok(child)),
                 Err(failed) => (Err(failed.error), failed.opts),
             }

@@ -1,9 +1,8 @@
 //! Spawning with options.
 
-use std::future::Future;
 use std::panic::Location;
 
-use super::control::Running;
+use super::control::{NewProcess, Running};
 use super::exit::refuse;
 use super::link::LinkOpts;
 use super::monitor::MonitorOpts;
@@ -108,11 +107,11 @@ where
     F: IntoFuture,
     F::IntoFuture: Send + 'static,
 {
-    let site = Location::caller();
+    let (site, new) = (Location::caller(), NewProcess::of()(future));
     context::process("spawn_opt", |me| {
         let monitor = opts.monitor.as_ref().map(|monitor| me.monitor_reference(monitor.alias));
         let reference = monitor.unwrap_or_else(|| me.node.make_ref());
-        let pid = me.spawn_with(reference, site, opts, future.into_future(), |_| ());
+        let pid = me.spawn_with(reference, site, opts, new, |_| ());
         let pid = pid.unwrap_or_else(|_| {
             if !me.control.ending.get() {
                 refuse(ExitReason::SystemLimit);
@@ -141,7 +140,7 @@ impl Running<'_> {
         reference: Reference,
         site: &'static Location<'static>,
         opts: SpawnOpts,
-        future: impl Future + Send + 'static,
+        new: NewProcess,
         before: impl FnOnce(Pid),
     ) -> Result<Pid, Failed> {
         let parent = self.pid();
@@ -162,7 +161,7 @@ impl Running<'_> {
             }
             before(pid);
         };
-        let child = room.then(|| start(self.node, start_, future, before)).flatten();
+        let child = room.then(|| start(self.node, start_, new, before)).flatten();
         let Some(child) = child else {
             self.control.relations().aliases.monitor_ended(reference.serial());
             return Err(Failed { error: SpawnError::SystemLimit, opts });

@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use super::control::Running;
+use super::control::{NewProcess, Running};
 use super::exit::refuse;
 use super::spawn_opt::SpawnOpts;
 use super::spawning::{ReplyOn, Spawning};
@@ -89,11 +89,11 @@ where
     F: IntoFuture,
     F::IntoFuture: Send + 'static,
 {
-    let site = Location::caller();
+    let (site, new) = (Location::caller(), NewProcess::of()(future));
     context::process("spawn_request", |me| {
         let opts = opts.into();
         let reference = me.spawn_reference(&opts.spawn);
-        me.request_here(reference, site, opts, future);
+        me.request_here(reference, site, opts, new);
         reference
     })
 }
@@ -127,7 +127,7 @@ pub fn spawn_request_on<F: RemoteFn>(
             }
         };
         if me.node.is_called(node.as_str()) {
-            me.request_here(reference, site, opts, function);
+            me.request_here(reference, site, opts, NewProcess::of()(function));
             return reference;
         }
         let RequestOpts { spawn, reply, reply_tag } = opts;
@@ -153,16 +153,13 @@ pub fn spawn_request_abandon(request: Reference) -> bool {
 }
 
 impl Running<'_> {
-    fn request_here<F>(
+    fn request_here(
         self,
         reference: Reference,
         site: &'static Location<'static>,
         opts: RequestOpts,
-        future: F,
-    ) where
-        F: IntoFuture,
-        F::IntoFuture: Send + 'static,
-    {
+        new: NewProcess,
+    ) {
         if self.control.ending.get() {
             return;
         }
@@ -176,7 +173,7 @@ impl Running<'_> {
         // SPAWN-6: before the child can send anything.
         let mut answer = Some(answer);
         let before = |pid| answer.take().into_iter().for_each(|answer| answer(Ok(pid)));
-        let spawned = self.spawn_with(reference, site, spawn, future.into_future(), before);
+        let spawned = self.spawn_with(reference, site, spawn, new, before);
         if let (Err(failed), Some(answer)) = (spawned, answer) {
             answer(Err(failed.error));
         }

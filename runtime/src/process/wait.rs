@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::budget::{gives_way, stops};
-use super::exit::catch;
+use super::control::Running;
+use super::exit::{catch, contain, raise};
 use super::timer_action::Action;
 use crate::context;
 use crate::env::Time;
@@ -92,8 +93,21 @@ pub async fn timeout<F: Future>(time: Duration, future: F) -> Result<F::Output, 
     .await
 }
 
+/// Whose calls run on which threads.
+#[derive(Clone, Copy)]
+pub(crate) enum Blocking {
+    /// The program's own.
+    OfProgram,
+    /// Looking up hosts.
+    Lookup,
+}
+
 /// Runs a call that blocks, on a thread that is there for such calls. A panic in it goes
 /// on in the process that waits.
+///
+/// When the system gives no thread for the call, the process that waits ends with
+/// `system_limit`. If other calls are running at that time, the call waits for one of their
+/// threads instead. A call that has not begun when its node stops never begins.
 ///
 /// # Panics
 /// Outside of a process.
@@ -103,30 +117,66 @@ where
     T: Send + 'static,
     F: FnOnce() -> T + Send + 'static,
 {
-    let result = Oneshot::default();
-    let to = result.clone();
-    context::process("spawn_blocking", |me| {
-        // PROC-7.
-        if !me.control.ending.get() {
-            me.node.run_blocking(Box::new(move || to.set(catch(call))));
-        }
-    });
-    SpawnBlocking(result)
+    context::process("spawn_blocking", |me| SpawnBlocking::begin(me, Blocking::OfProgram, call))
+}
+
+/// Runs a call that looks something up in the network, beside all of the program's own blocking
+/// calls. A panic in it goes on in the process that waits.
+///
+/// # Errors
+/// When there is no thread for it.
+///
+/// # Panics
+/// Outside of a process.
+#[doc(hidden)]
+pub async fn run_lookup<T, F>(call: F) -> Result<T, ExitReason>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    let begun =
+        context::process("run_lookup", |me| SpawnBlocking::begin(me, Blocking::Lookup, call));
+    poll_fn(|context| begun.poll_result(context)).await
 }
 
 /// The future of [`spawn_blocking`].
 #[derive(Debug)]
 pub struct SpawnBlocking<T>(Oneshot<Result<T, ExitReason>>);
 
+impl<T: Send + 'static> SpawnBlocking<T> {
+    fn begin(
+        me: Running<'_>,
+        kind: Blocking,
+        call: impl FnOnce() -> T + Send + 'static,
+    ) -> SpawnBlocking<T> {
+        let result = Oneshot::default();
+        // PROC-7.
+        if !me.control.ending.get() {
+            let to = result.clone();
+            // The process may have ended meanwhile, and then the value is dropped here.
+            let call = Box::new(move || contain(move || to.set(catch(call))));
+            if me.node.run_blocking(kind, call).is_err() {
+                result.set(Err(ExitReason::SystemLimit));
+            }
+        }
+        SpawnBlocking(result)
+    }
+}
+
+impl<T> SpawnBlocking<T> {
+    fn poll_result(&self, context: &mut Context<'_>) -> Poll<Result<T, ExitReason>> {
+        if stops() { Poll::Pending } else { self.0.poll(context) }
+    }
+}
+
 impl<T> Future for SpawnBlocking<T> {
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        if stops() {
-            return Poll::Pending;
-        }
-        match self.0.poll(context) {
+        match self.poll_result(context) {
             Poll::Ready(Ok(value)) => Poll::Ready(value),
+            // Not the call's own error: it can't end by an exit reason.
+            Poll::Ready(Err(ExitReason::SystemLimit)) => raise(ExitReason::SystemLimit),
             Poll::Ready(Err(reason)) => resume_unwind(Box::new(reason)),
             Poll::Pending => Poll::Pending,
         }

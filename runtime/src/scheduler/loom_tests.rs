@@ -237,7 +237,7 @@ fn replace_against_the_end_of_the_task() {
             let seat = seat.clone();
             thread::spawn(move || {
                 seat.mark_stuck();
-                seat.mark_replaced()
+                (seat.ask_replacement() && seat.replace())
             })
         };
         let mut ends = u32::from(seat.end());

@@ -32,7 +32,7 @@ mod worker;
 
 pub use driver::Driver;
 
-pub(crate) use blocking::BlockingPool;
+pub(crate) use blocking::{BlockingPool, Job};
 pub(crate) use current::{is_overdue, is_worker_of, schedule, shard};
 pub(crate) use parker::ThreadDriver;
 pub(crate) use stepped::Ready;

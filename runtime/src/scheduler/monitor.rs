@@ -20,8 +20,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::seat::Seat;
-use super::{Runner, Scheduler};
+use super::{Runner, Scheduler, Worker};
 use crate::env::Time;
+use crate::log_rate::LogRate;
 use crate::sync::{AtomicBool, Mutex, Ordering, Parker, Unparker, fence};
 
 /// A task that is in the same run at so many samples should come to an end: 5 ms.
@@ -47,13 +48,16 @@ pub(super) struct Monitor {
     pub(super) parker: Mutex<Parker>,
     unparker: Unparker,
     asleep: AtomicBool,
+    /// For threads that the system refuses.
+    refused: LogRate,
 }
 
 impl Default for Monitor {
     fn default() -> Self {
         let parker = Parker::new();
         let unparker = parker.unparker().clone();
-        Monitor { parker: Mutex::new(parker), unparker, asleep: AtomicBool::new(false) }
+        let (asleep, refused) = (AtomicBool::new(false), LogRate::default());
+        Monitor { parker: Mutex::new(parker), unparker, asleep, refused }
     }
 }
 
@@ -160,17 +164,35 @@ impl Scheduler {
     }
 
     /// Sees to it that the work of a stuck worker is done by others.
-    fn relieve(self: &Arc<Self>, runner: &Arc<dyn Runner>, seat: &Seat, workers: usize) {
+    fn relieve(self: &Arc<Self>, runner: &Arc<dyn Runner>, seat: &Arc<Seat>, workers: usize) {
         if !seat.is_stuck() {
             seat.mark_stuck();
         }
         if self.idle.sleeping() > 0 {
             self.wake_one();
         } else if workers < REPLACEMENTS_MAX
-            && seat.mark_replaced()
-            && self.start_worker(runner.clone()).is_err()
+            && seat.ask_replacement()
+            && let Err(error) = self.start_replacement(runner.clone(), seat.clone())
         {
-            tracing::error!("no thread can be started in the place of a stuck worker");
+            // The next sample tries again.
+            seat.unask_replacement();
+            self.monitor.refused.line(runner.now(), |left_out| {
+                let why = "no thread can be started in the place of a stuck worker";
+                tracing::error!(%error, left_out, "{why}");
+            });
         }
+    }
+
+    fn start_replacement(
+        self: &Arc<Self>,
+        runner: Arc<dyn Runner>,
+        seat: Arc<Seat>,
+    ) -> std::io::Result<()> {
+        let scheduler = self.clone();
+        self.start_thread("worker", move || {
+            if seat.replace() {
+                Worker::main(scheduler, &*runner);
+            }
+        })
     }
 }

@@ -12,8 +12,10 @@ use crate::sync::{AtomicU8, AtomicU32, AtomicU64, Ordering, Stealer};
 const ACTIVE: u8 = 0;
 /// The monitor found it stuck in a task.
 const STUCK: u8 = 1;
-/// Besides, another worker was started in its place.
-const REPLACED: u8 = 2;
+/// Besides, a thread was asked for that is to take its place when it begins.
+const ASKED: u8 = 2;
+/// Another worker has taken its place.
+const REPLACED: u8 = 3;
 
 /// A task or none, as the spare value of a `TaskId` lets it be one word.
 struct TaskCell(AtomicU32);
@@ -144,9 +146,27 @@ impl Seat {
         self.state.store(STUCK, Ordering::Release);
     }
 
-    /// Marks a stuck worker as replaced; false if it has come back meanwhile.
+    /// A thread is to be started in the place of a stuck worker; false if one was asked for
+    /// already, or the worker has come back meanwhile.
     #[must_use]
-    pub(super) fn mark_replaced(&self) -> bool {
-        self.state.compare_exchange(STUCK, REPLACED, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    pub(super) fn ask_replacement(&self) -> bool {
+        self.change(STUCK, ASKED)
+    }
+
+    /// There is no such thread: another one may be asked for.
+    pub(super) fn unask_replacement(&self) {
+        self.change(ASKED, STUCK);
+    }
+
+    /// The thread takes the worker's place; false if the worker has come back meanwhile. Only
+    /// from here on the worker ends when it comes back: were that decided before there is a
+    /// thread, a worker whose replacement was refused would be lost.
+    #[must_use]
+    pub(super) fn replace(&self) -> bool {
+        self.change(ASKED, REPLACED)
+    }
+
+    fn change(&self, from: u8, to: u8) -> bool {
+        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }

@@ -10,11 +10,20 @@ pub(crate) use crossbeam_deque::{Injector, Stealer, Worker as Deque};
 pub(crate) use crossbeam_utils::sync::{Parker, Unparker};
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 
-/// Starts a thread that nobody joins.
+/// The stack of a worker, where processes run: as large as that of a Linux program's first
+/// thread, so that what runs there runs in a process as well. Memory is used for what was
+/// touched of it only.
+const STACK_BYTES: usize = 8 << 20;
+
+/// Starts a thread that nobody joins. Its stack has the size that `RUST_MIN_STACK` says, or 8 MiB.
 #[allow(clippy::disallowed_methods, reason = "the threads of a node")]
 pub(crate) fn spawn_thread(
     name: String,
     main: impl FnOnce() + Send + 'static,
 ) -> std::io::Result<()> {
-    std::thread::Builder::new().name(name).spawn(main).map(drop)
+    let mut thread = std::thread::Builder::new().name(name);
+    if std::env::var_os("RUST_MIN_STACK").is_none() {
+        thread = thread.stack_size(STACK_BYTES);
+    }
+    thread.spawn(main).map(drop)
 }
