@@ -32,7 +32,7 @@ const RUNTIME_LAYERS: &[&[&str]] = &[
     &["scheduler"],
     &["mailbox", "outlet", "registry", "room", "signal_queue", "timers", "vitals"],
     &["table"],
-    &["context", "node", "process", "stepper"],
+    &["block_on", "context", "node", "process", "stepper"],
     &["otp"],
     // They test the rest.
     &["models"],

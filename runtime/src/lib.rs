@@ -7,6 +7,7 @@
 // The macros name the crate `fika`, of which this one has all that they need here.
 extern crate self as fika;
 
+mod block_on;
 mod carrier;
 mod context;
 mod dest;

@@ -10,13 +10,13 @@
 
 use std::fmt;
 use std::panic::{Location, resume_unwind};
-use std::pin::Pin;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use parking_lot::RwLock;
 
+use crate::SendError;
 use crate::carrier::{Carrier, ConnectionId, SpawnRequest};
 use crate::context;
 use crate::dest::Dest;
@@ -29,7 +29,6 @@ use crate::name::Name;
 use crate::node_id::{Creation, NodeId};
 use crate::node_name::NodeName;
 use crate::observe::Observed;
-use crate::oneshot::Oneshot;
 use crate::pid::Pid;
 use crate::priority::Priority;
 use crate::process::{
@@ -44,10 +43,8 @@ use crate::scheduler::{
 use crate::signal::{Signal, SpawnError, Target};
 use crate::stepper::Stepper;
 use crate::sync::{AtomicBool, Condvar, Mutex, Ordering};
-use crate::system_message::Down;
 use crate::table::{self, Table};
 use crate::timers::Timers;
-use crate::{Next, Opened, Receive, SendError};
 
 /// As many processes as OTP 28 has by default.
 const PROCESS_LIMIT: usize = 1 << 20;
@@ -389,40 +386,6 @@ impl Node {
         self.wait_for(Box::pin(future.into_future()), true)
     }
 
-    #[track_caller]
-    fn wait_for<T: Send + 'static>(
-        &self,
-        future: Pin<Box<dyn Future<Output = T> + Send>>,
-        is_service: bool,
-    ) -> Result<T, ExitReason> {
-        assert!(
-            context::try_process(|_| ()).is_none(),
-            "`block_on` inside a process would block its worker: await the future instead"
-        );
-        let site = Location::caller();
-        let (sender, receiver) = crossbeam_channel::bounded(1);
-        let value = Oneshot::default();
-        let to = value.clone();
-        let child = NewProcess::of()(async move { to.set(future.await) });
-        // It only waits for the one that does the work, so it takes no room from the program.
-        let waits = NewProcess::of()(async move {
-            let started = context::process("block_on", |me| {
-                me.start_monitored(Start { is_service, ..Start::child(me, site) }, child)
-            });
-            let reason = match started {
-                Some((_, monitor)) => down(monitor).await,
-                None => ExitReason::SystemLimit,
-            };
-            let _ = sender.send(reason);
-        });
-        let start = Start { is_service: true, ..Start::new(None, site) };
-        if process::start(&self.0, start, waits, |_| ()).is_none() {
-            return Err(ExitReason::SystemLimit);
-        }
-        let reason = receiver.recv().unwrap_or(ExitReason::Killed);
-        value.take().ok_or(reason)
-    }
-
     /// Spawns a process from outside of any (Erlang's `spawn/1`); none if the node has no
     /// room, or stops.
     #[track_caller]
@@ -587,21 +550,6 @@ impl Node {
     #[must_use]
     pub fn is_told_of_loss(&self, pid: Pid) -> bool {
         self.is_alive(pid) || self.0.is_owed(pid)
-    }
-}
-
-/// Waits for the `Down` of this monitor.
-async fn down(monitor: Reference) -> ExitReason {
-    let mut receive = Receive::begin();
-    loop {
-        if let Next::Message(message) = receive.next(Envelope::is::<Down>).await {
-            match receive.open::<Down>(message) {
-                Opened::Is(down) if down.body.monitor == monitor => return down.body.reason,
-                Opened::Is(other) => receive.keep(other.into()),
-                Opened::Other(other) => receive.keep(other),
-                Opened::Gone => {}
-            }
-        }
     }
 }
 
@@ -833,7 +781,10 @@ impl fmt::Debug for Node {
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
-    use crate::{self_pid, send, sleep, spawn, spawn_link, spawn_monitor, trap_exit};
+    use crate::{
+        Down, Next, Opened, Receive, self_pid, send, sleep, spawn, spawn_link, spawn_monitor,
+        trap_exit,
+    };
 
     async fn receive<M: Message>() -> M {
         let mut receive = Receive::begin();
