@@ -205,7 +205,7 @@ pub struct NodeBuilder {
 impl NodeBuilder {
     /// Gives the node a name, `alive@host`, under which other nodes reach it. A long name has
     /// a dot in its host (or an address for one), a short name has none; the two kinds never
-    /// connect to each other.
+    /// connect to each other. A name has at most 255 characters and 480 bytes.
     ///
     /// With `undefined@host` the node gets its name from the first node that it connects to, as
     /// [`start_distribution`](crate::start_distribution) says (Erlang's `-sname undefined`).
@@ -338,8 +338,8 @@ impl NodeBuilder {
         self.change(move |config| config.handler = Some(handler.clone()))
     }
 
-    /// The port of the port mapper, on this host and on others: `ERL_EPMD_PORT`, or 4369 if
-    /// not set. If no mapper answers there, the node brings one up.
+    /// The port of the port mapper, on this host and on others: the environment variable
+    /// `ERL_EPMD_PORT`, or 4369 if not set. If no mapper answers there, the node brings one up.
     pub fn epmd_port(self, port: u16) -> Self {
         self.change(move |config| config.epmd_port = port)
     }
@@ -398,8 +398,8 @@ impl NodeBuilder {
         self.network(move |poller| fika_net::UnixSockets::new(&poller, directory))
     }
 
-    /// A peer that is silent for this long is given up; 60 s if not set. All nodes must use the
-    /// same (OTP's `net_ticktime`).
+    /// A peer that is silent for this long is given up, from 1 ms to 365 days; 60 s if not set. All
+    /// nodes must use the same (OTP's `net_ticktime`).
     pub fn net_ticktime(self, time: Duration) -> Self {
         self.change(move |config| config.ticktime = time)
     }
@@ -436,12 +436,14 @@ impl NodeBuilder {
         self
     }
 
-    /// The longest time for making a connection; 7 s if not set (OTP's `net_setuptime`).
+    /// The longest time for making a connection, from 1 ms to 365 days; 7 s if not set (OTP's
+    /// `net_setuptime`).
     pub fn net_setuptime(self, time: Duration) -> Self {
         self.change(move |config| config.setup_time = time)
     }
 
-    /// The longest time for a peer to prove that it knows the cookie; 5 s if not set.
+    /// The longest time for a peer to prove that it knows the cookie, from 1 ms to 365 days; 5 s if
+    /// not set.
     pub fn handshake_time(self, time: Duration) -> Self {
         self.change(move |config| config.handshake_time = time)
     }
@@ -479,6 +481,10 @@ impl NodeBuilder {
         if let Some(limit) = self.process_limit {
             runtime = runtime.process_limit(limit);
         }
+        // All that can be refused without a node is refused before there is one.
+        let of_peers = self.peer_cookies.into_iter();
+        let of_peers = of_peers.map(|(node, from)| Ok((node.parse()?, from)));
+        let of_peers = of_peers.collect::<Result<_, NodeNameError>>()?;
         let poller = Poller::new().map_err(NodeError::Poller)?;
         runtime = runtime.driver(Arc::new(poller.clone()));
         if let Some(name) = &self.name {
@@ -492,9 +498,6 @@ impl NodeBuilder {
             None => Arc::new(poller),
         };
         let node = Node(runtime.build()?);
-        let of_peers = self.peer_cookies.into_iter();
-        let of_peers = of_peers.map(|(node, from)| Ok((node.parse()?, from)));
-        let of_peers = of_peers.collect::<Result<_, NodeNameError>>()?;
         let settings = Settings {
             cookie: self.cookie,
             file: self.cookie_file,

@@ -260,12 +260,30 @@ fn usage_and_failures() {
     let failed = |text: &str| (Some(1), String::new(), format!("epmd: {text}\n"));
     let run = |arguments: &[&str]| output(epmd(OURS, free_port(), arguments));
     assert_eq!(run(&["-address", "x"]), failed("cannot parse IP address \"x\""));
-    assert_eq!(run(&["--port", "70000", "--names"]), failed("Cannot connect to local epmd"));
+    assert_eq!(
+        run(&["--port", "70000", "--names"]),
+        failed("`70000` is no port; -port or ERL_EPMD_PORT is from 1 to 65535")
+    );
     // An address for documentation, which nobody has.
     let (code, _, stderr) = run(&["-address", "192.0.2.1"]);
     assert_eq!(code, Some(1));
     assert!(stderr.starts_with("epmd: failed to bind on ipaddr 192.0.2.1: "), "{stderr}");
     assert!(!stderr.contains("os error"), "{stderr}");
+}
+
+/// What is invalid is named, be it text or not, and nobody listens or asks anywhere else.
+#[test]
+fn invalid_variables() {
+    use std::os::unix::ffi::OsStrExt as _;
+    for value in [&b""[..], b"0", b"65536", b"epmd", b"4369\xff"] {
+        for arguments in [&[][..], &["-names"], &["-kill"]] {
+            let mut command = Command::new(OURS);
+            command.args(arguments).env("ERL_EPMD_PORT", std::ffi::OsStr::from_bytes(value));
+            let (status, _, errors) = output(command);
+            assert_eq!(status, Some(1), "{value:?} {arguments:?}");
+            assert!(errors.contains("ERL_EPMD_PORT"), "{value:?} {arguments:?}: {errors}");
+        }
+    }
 }
 
 /// EPMD-18: a node of Erlang registers with our mapper, finds ours and itself there, and

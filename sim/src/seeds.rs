@@ -37,8 +37,8 @@ pub fn first_failure(
         Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{name}={text} is no number")))
     };
     let mut range = match (number("FIKA_SIM_SEED"), number("FIKA_SIM_SEEDS")) {
-        (Some(seed), _) => seed..seed + 1,
-        (None, Some(count)) => range.start..range.start + count,
+        (Some(seed), _) => return run(seed).err(),
+        (None, Some(count)) => range.start..range.start.saturating_add(count),
         (None, None) => range,
     };
     range.find_map(|seed| run(seed).err())

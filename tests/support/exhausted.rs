@@ -1,6 +1,7 @@
 //! Programs to which the system refuses threads or descriptors: this test binary again, as a
 //! program and a user of its own, so that nobody else is short of them.
 
+use std::os::fd::AsRawFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
@@ -48,7 +49,6 @@ impl Limits {
         while free.len() <= further {
             free.push(std::fs::File::open("/dev/null").expect("there are descriptors"));
         }
-        use std::os::fd::AsRawFd as _;
         let highest = free[further].as_raw_fd();
         drop(free);
         Limits::set(Resource::Nofile, u64::try_from(highest).expect("it is open"))

@@ -78,7 +78,7 @@ enum Action {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let Some(options) = Options::parse(&arguments, |name| env::var(name).ok()) else {
+    let Some(options) = Options::parse(&arguments, variable) else {
         eprint!("{USAGE}");
         return ExitCode::FAILURE;
     };
@@ -91,6 +91,11 @@ fn main() -> ExitCode {
         eprintln!("epmd: {text}");
         ExitCode::FAILURE
     })
+}
+
+/// A value that is no text is invalid, and not missing.
+fn variable(name: &str) -> Option<String> {
+    env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 impl Options {
@@ -124,10 +129,12 @@ impl Options {
         Some(options)
     }
 
-    /// None: there is no such port, on which nobody answers and nobody can listen.
-    fn port(&self) -> Option<u16> {
-        let Some(port) = &self.port else { return Some(DEFAULT_PORT) };
-        port.parse().ok().filter(|port| *port != 0)
+    fn port(&self) -> Result<u16, Failure> {
+        let Some(port) = &self.port else { return Ok(DEFAULT_PORT) };
+        let number = port.parse().ok().filter(|port| *port != 0);
+        number.ok_or_else(|| {
+            Failure(format!("`{port}` is no port; -port or ERL_EPMD_PORT is from 1 to 65535"))
+        })
     }
 
     /// The loopback addresses, and those that were asked for.
@@ -155,7 +162,7 @@ fn node() -> Result<(Poller, Node), Failure> {
 }
 
 fn serve(options: &Options) -> Result<ExitCode, Failure> {
-    let port = options.port().ok_or_else(|| Failure("there is no such port".into()))?;
+    let port = options.port()?;
     let addrs = options.addrs()?;
     let (poller, node) = node()?;
     let config = EpmdConfig {
@@ -211,7 +218,7 @@ fn daemon(arguments: &[String]) -> Result<ExitCode, Failure> {
 
 fn command(options: &Options) -> Result<ExitCode, Failure> {
     let no_mapper = || Failure("Cannot connect to local epmd".into());
-    let port = options.port().ok_or_else(no_mapper)?;
+    let port = options.port()?;
     let (poller, node) = node()?;
     let client = EpmdClient::new(Arc::new(poller), SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let action = options.action.clone();

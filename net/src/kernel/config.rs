@@ -8,12 +8,18 @@ use std::time::Duration;
 
 use fika_runtime::NodeName;
 
-use super::congestion::{OUTPUT_HIGH_BYTES, OUTPUT_LOW_BYTES};
+use super::congestion::{OUTPUT_BYTES, OUTPUT_HIGH_BYTES, OUTPUT_LOW_BYTES};
 use super::handler::NetHandler;
+use super::net_sup::StartError;
 use super::resolver::Resolver;
 use crate::cookie::Cookie;
 use crate::io::SocketOptions;
 use crate::proto::limits::Limits;
+
+/// The times that can be set: longer than one tick of the timers, and far from the longest time
+/// of a timer, as some are multiplied.
+pub(super) const TIMES: RangeInclusive<Duration> =
+    Duration::from_millis(1)..=Duration::from_secs(365 * 24 * 60 * 60);
 
 /// When a connection is made by itself (OTP's `dist_auto_connect`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -56,7 +62,8 @@ pub struct Config {
     pub socket_options: SocketOptions,
     /// A user's word in what net_kernel does.
     pub handler: Option<Arc<dyn NetHandler>>,
-    /// The port of the port mapper, here and on other hosts.
+    /// The port of the port mapper, here and on other hosts; 0, which is refused, where
+    /// `ERL_EPMD_PORT` is invalid and nothing else was set.
     pub epmd_port: u16,
     /// How nodes find each other; by the port mapper if not set.
     pub resolver: Option<Arc<dyn Resolver>>,
@@ -101,7 +108,7 @@ impl Config {
             start_epmd: true,
             socket_options: SocketOptions::default(),
             handler: None,
-            epmd_port: epmd_port(),
+            epmd_port: named_epmd_port().unwrap_or(0),
             resolver: None,
             connect_all: true,
             auto_connect: AutoConnect::Always,
@@ -113,6 +120,42 @@ impl Config {
             setup_time: Duration::from_secs(7),
             handshake_time: Duration::from_secs(5),
         }
+    }
+
+    /// Refuses settings that are out of their range.
+    pub(super) fn check(&self) -> Result<(), StartError> {
+        let (low, high) = (self.output_low_bytes, self.output_high_bytes);
+        let ports = self.listen_ports.as_ref();
+        let rules = [
+            ((4..=1000).contains(&self.intensity), "`net_tickintensity` must be in 4..=1000"),
+            (TIMES.contains(&self.ticktime), "`net_ticktime` must be from 1 ms to 365 days"),
+            (TIMES.contains(&self.setup_time), "`net_setuptime` must be from 1 ms to 365 days"),
+            (
+                TIMES.contains(&self.handshake_time),
+                "`handshake_time` must be from 1 ms to 365 days",
+            ),
+            (
+                Limits::MESSAGE_BYTES.contains(&self.message_bytes_max),
+                "`message_bytes_max` must be from 4 KiB to 2 GiB",
+            ),
+            (
+                OUTPUT_BYTES.contains(&high) && low <= high,
+                "`output_bytes`: the high mark must be from 64 KiB to 1 GiB, and the low mark not \
+                 above it",
+            ),
+            (
+                ports.is_none_or(|ports| !ports.is_empty() && *ports.start() != 0),
+                "`listen_ports` must not be empty, and must not begin with 0",
+            ),
+        ];
+        if let Some((_, why)) = rules.into_iter().find(|(is_kept, _)| !is_kept) {
+            return Err(StartError::Setting(why));
+        }
+        if self.epmd_port == 0 {
+            named_epmd_port()?;
+            return Err(StartError::Setting("`epmd_port` must not be 0"));
+        }
+        Ok(())
     }
 
     /// What follows from the others, and from the name: a node that does not listen is hidden,
@@ -127,7 +170,11 @@ impl Config {
 }
 
 /// The port mapper's usual port, or the one that the environment names.
-fn epmd_port() -> u16 {
-    let named = std::env::var("ERL_EPMD_PORT").ok().and_then(|port| port.parse().ok());
-    named.unwrap_or(crate::proto::epmd::DEFAULT_PORT)
+fn named_epmd_port() -> Result<u16, StartError> {
+    let name = "ERL_EPMD_PORT";
+    let Some(value) = std::env::var_os(name) else { return Ok(crate::proto::epmd::DEFAULT_PORT) };
+    let value = value.to_string_lossy();
+    let port = value.parse().ok().filter(|port| *port != 0);
+    let why = "write a port from 1 to 65535, or unset the variable";
+    port.ok_or_else(|| StartError::Environment { name, value: value.into_owned(), why })
 }

@@ -24,10 +24,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fika_runtime::{
-    Carrier, ConnectionId, Down, Envelope, Exit, ExitReason, Local, MailboxLimit, NodeDownReason,
-    NodeName, NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Timeout, TimerRef, cancel_timer,
-    exit, exit_process, mailbox_limit, monitor, self_pid, send_after, spawn_service, start_timer,
-    trap_exit, yield_now,
+    Carrier, ConnectionId, Down, Envelope, Exit, ExitReason, Local, NodeDownReason, NodeName,
+    NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Timeout, TimerRef, cancel_timer, exit,
+    exit_process, monitor, self_pid, send_after, spawn_service, start_timer, trap_exit, yield_now,
 };
 
 use super::ask::{Caller, Mesh};
@@ -198,8 +197,6 @@ struct Kernel {
 }
 
 pub(super) async fn net_kernel(net: Arc<Net>) {
-    // A node's default is meant for the program's own processes.
-    mailbox_limit(MailboxLimit::NONE);
     // The processes that make and take connections are linked to it, so that they end with it.
     trap_exit(true);
     let ticktime = Ticktime::new(net.config.ticktime, net.config.intensity);

@@ -30,13 +30,11 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use fika_runtime::{
-    Down, ExitReason, Local, MailboxLimit, NodeDownReason, NodeName, NodeNameError, Reference,
-    mailbox_limit, monitor, register, spawn_service, spawn_service_monitor,
+    Down, ExitReason, Local, NodeDownReason, NodeName, NodeNameError, Reference, monitor, register,
+    spawn_service, spawn_service_monitor,
 };
 
 use super::ask::{Caller, ask};
-use super::config::Config;
-use super::congestion::OUTPUT_BYTES;
 use super::distribution::{Distribution, Phase};
 use super::net::Net;
 use super::net_kernel::{Command, net_kernel};
@@ -45,7 +43,7 @@ use super::told::not_connected;
 use super::{accept, mapper};
 use crate::cookie::CookieError;
 use crate::io::{Acceptor, EpmdBindError, EpmdError};
-use crate::proto::limits::Limits;
+use crate::proto::handshake::NAME_BYTES_MAX;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -94,6 +92,24 @@ pub enum StartError {
     /// A setting is out of its range.
     #[error("{0}")]
     Setting(&'static str),
+    /// A setting comes from an environment variable, whose value is invalid.
+    #[error("the environment variable {name} is `{value}`: {why}")]
+    Environment {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What to write.
+        why: &'static str,
+    },
+    /// No node can be reached under this name.
+    #[error("a node can't have the name `{name}`: {why}")]
+    UnusableName {
+        /// The name.
+        name: NodeName,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// A process of the program has the name of the one that decides about connections.
     #[error("a process is registered as `net_kernel`: the node needs this name itself")]
     Registered,
@@ -121,9 +137,10 @@ impl Distribution {
     /// process of the node.
     ///
     /// # Errors
-    /// When it has a name, when a setting is wrong, when it can't listen, or when the port
-    /// mapper does not take the name.
+    /// When it has a name, when nobody could reach it under this one, when a setting is wrong, when
+    /// it can't listen, or when the port mapper does not take the name.
     pub async fn start(&self, name: NodeName) -> Result<(), StartError> {
+        check_name(&name)?;
         let period = Period::begin(self.handle(), name)?;
         let caller = Caller::new();
         let started = spawn_service_monitor(net_sup(period, caller));
@@ -144,8 +161,6 @@ impl Distribution {
 }
 
 async fn net_sup(mut period: Period, caller: Caller) {
-    // A node's default is meant for the program's own processes.
-    mailbox_limit(MailboxLimit::NONE);
     if let Err(error) = period.start().await {
         period.end_in_order().await;
         return caller.answer(Err::<(), StartError>(error));
@@ -196,7 +211,7 @@ impl Period {
 
     async fn start(&mut self) -> Result<(), StartError> {
         let config = (self.distribution.configure)()?;
-        check(&config)?;
+        config.check()?;
         let net = Net::new(&self.distribution, self.name.clone(), config.for_name(&self.name));
         let listener = listen(&net)?;
         let listens = listener.as_ref().map(Acceptor::local_addr);
@@ -356,27 +371,16 @@ impl Drop for Period {
     }
 }
 
-fn check(config: &Config) -> Result<(), StartError> {
-    if !(4..=1000).contains(&config.intensity) {
-        return Err(StartError::Setting("the tick intensity must be in 4..=1000"));
-    }
-    if !Limits::MESSAGE_BYTES.contains(&config.message_bytes_max) {
-        return Err(StartError::Setting("the largest message must be of 4 KiB to 2 GiB"));
-    }
-    if let Some(ports) = &config.listen_ports
-        && (ports.is_empty() || *ports.start() == 0)
-    {
-        return Err(StartError::Setting(
-            "the range of ports to listen on has none, or begins with 0",
-        ));
-    }
-    let (low, high) = (config.output_low_bytes, config.output_high_bytes);
-    if !OUTPUT_BYTES.contains(&high) || low > high {
-        let why = "the output of a connection must be of 64 KiB to 1 GiB, and its low mark not \
-                   above the high one";
-        return Err(StartError::Setting(why));
-    }
-    Ok(())
+/// Refuses what is a name and can't be that of a node.
+fn check_name(name: &NodeName) -> Result<(), StartError> {
+    let why = if *name == NodeName::nonode() {
+        "it stands for a node that has no name"
+    } else if name.as_str().len() > NAME_BYTES_MAX {
+        "it is longer than 480 bytes, and so no node could connect to it"
+    } else {
+        return Ok(());
+    };
+    Err(StartError::UnusableName { name: name.clone(), why })
 }
 
 /// Listens where the settings say; none if the node does not listen.

@@ -9,6 +9,7 @@ use fika_runtime::{NodeName, NodeNameError};
 use super::api::net;
 use super::ask::ask;
 use super::channel::Channel;
+use super::config::TIMES;
 use super::net_kernel::Command;
 use super::ticktime::{NetTicktime, SetTicktime};
 use crate::cookie::{Cookie, CookieError};
@@ -30,6 +31,9 @@ pub enum SettingError {
     /// There is no connection to this node.
     #[error("noconnection: `{0}` is not connected")]
     NotConnected(NodeName),
+    /// The value is out of its range.
+    #[error("{0}")]
+    Range(&'static str),
     /// The operating system does not take the option, or the network has no such thing.
     #[error("the socket's options: {0}")]
     Socket(io::Error),
@@ -108,7 +112,8 @@ pub fn allow<T: Into<String>>(nodes: impl IntoIterator<Item = T>) -> Result<(), 
 /// default for it is 60 s.
 ///
 /// # Errors
-/// When this node is not distributed.
+/// When this node is not distributed, when the time is not from 1 ms to 365 days, or when the
+/// transition is longer than that.
 ///
 /// # Panics
 /// Outside of a process.
@@ -117,6 +122,12 @@ pub async fn set_net_ticktime(
     transition: Duration,
 ) -> Result<SetTicktime, SettingError> {
     let net = net("set_net_ticktime").ok_or(SettingError::NotAlive)?;
+    if !TIMES.contains(&time) {
+        return Err(SettingError::Range("the ticktime must be from 1 ms to 365 days"));
+    }
+    if transition > *TIMES.end() {
+        return Err(SettingError::Range("the transition must not be longer than 365 days"));
+    }
     let set = |caller| Command::SetTicktime { time, transition, caller };
     ask(net.net_kernel(), set).await.ok_or(SettingError::NotAlive)
 }

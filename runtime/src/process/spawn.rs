@@ -72,7 +72,8 @@ pub(crate) fn start(
         control.relations().add_watcher(reference, watcher);
     }
     slot.set_body(new.begin(control));
-    if let Some(limit) = node.mailbox_limit.as_deref() {
+    // The node's default is meant for the program's processes.
+    if let Some(limit) = node.mailbox_limit.as_deref().filter(|_| !start.is_service) {
         node.bound_new(pid, *limit);
     }
     before(pid);
