@@ -181,3 +181,12 @@ async fn memory() {
         other => panic!("{other:?}"),
     }
 }
+
+/// On a simulated node, which runs on the thread of the test.
+#[fika::test(sim)]
+async fn a_simulated_test() {
+    let mut array = [0_u8; SIZE];
+    array[7] = 1;
+    yield_now().await;
+    assert_eq!(black_box(&array)[7], 1);
+}
