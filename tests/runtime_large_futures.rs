@@ -57,6 +57,7 @@ fn from_outside() {
     });
 }
 
+#[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn on_8_mib(work: impl FnOnce() + Send + 'static) {
     let thread = std::thread::Builder::new().stack_size(8 << 20);
     thread.spawn(work).unwrap().join().unwrap();

@@ -65,7 +65,7 @@ impl Limits {
 /// All that it gave before.
 impl Drop for Limits {
     fn drop(&mut self) {
-        setrlimit(self.resource, self.before.clone()).expect("it was so before");
+        setrlimit(self.resource, self.before).expect("it was so before");
     }
 }
 
