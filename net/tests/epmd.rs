@@ -312,3 +312,23 @@ fn erlangs_node_and_our_mapper() {
         while client.lookup("erlang").await.unwrap().is_some() {}
     }));
 }
+
+/// On a host without the loopback address of IPv4 the mapper starts, and answers. The host is a
+/// network namespace, which takes Linux and root.
+#[test]
+fn a_host_without_ipv4() {
+    let script = "ip link set lo up && ip address del 127.0.0.1/8 dev lo || exit 7
+                  $0 -daemon && $0 -names && $0 -kill";
+    let mut command = Command::new("unshare");
+    command.args(["--net", "sh", "-c", script, OURS]);
+    command.env_remove("ERL_EPMD_PORT").env_remove("ERL_EPMD_ADDRESS");
+    let output = command.output();
+    let Some(output) =
+        output.ok().filter(|output| ![Some(1), Some(7)].contains(&output.status.code()))
+    else {
+        assert!(std::env::var_os("FIKA_REQUIRE_NETWORKS").is_none(), "no network can be made");
+        return println!("skipped: no network can be made");
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(text, "epmd: up and running on port 4369 with data:\nKilled\n", "{output:?}");
+}

@@ -213,15 +213,22 @@ fn command(options: &Options) -> Result<ExitCode, Failure> {
     let no_mapper = || Failure("Cannot connect to local epmd".into());
     let port = options.port().ok_or_else(no_mapper)?;
     let (poller, node) = node()?;
-    let client = EpmdClient::new(Arc::new(poller), SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    let action = options.action.clone();
-    let text = node.block_on(timeout_of_command(async move {
-        match action {
-            Action::Stop(name) => client.stop(&name).await,
-            Action::Kill => client.kill().await,
-            _ => client.names().await.map(|names| names.text().to_owned()),
-        }
-    }));
+    let ask = |ip: IpAddr| {
+        let client = EpmdClient::new(Arc::new(poller.clone()), SocketAddr::new(ip, port));
+        let action = options.action.clone();
+        node.block_on(timeout_of_command(async move {
+            match action {
+                Action::Stop(name) => client.stop(&name).await,
+                Action::Kill => client.kill().await,
+                _ => client.names().await.map(|names| names.text().to_owned()),
+            }
+        }))
+    };
+    let mut text = ask(Ipv4Addr::LOCALHOST.into());
+    // A host may be without the loopback address of IPv4.
+    if let Some(Err(EpmdError::Unreachable { .. })) = text {
+        text = ask(Ipv6Addr::LOCALHOST.into());
+    }
     let text = match text {
         None => return Err(Failure("local epmd does not respond".into())),
         Some(Err(EpmdError::Unreachable { .. })) => return Err(no_mapper()),
