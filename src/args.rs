@@ -42,7 +42,7 @@ pub struct NodeArgs {
     #[arg(long)]
     pub hidden: bool,
 
-    /// Address to listen on for other nodes [default: loopback, any port]
+    /// Address to listen on for other nodes; [::] is all addresses [default: loopback, any port]
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,
 

@@ -66,7 +66,7 @@ pub use fika_net::{
 // What carries bytes between nodes, for transports of one's own.
 #[cfg(unix)]
 pub use fika_net::UnixSockets;
-pub use fika_net::{Handler, HostIp, Listener, Network, Poller, Socket};
+pub use fika_net::{Handler, HostIps, Listener, Network, Poller, Socket};
 pub use fika_runtime::{
     BuildError, Bytes, Creation, DecodeError, Dest, Down, Elapsed, EncodeError, Encoded, Env,
     Envelope, Exit, ExitReason, Local, Message, Name, NodeDown, NodeDownReason, NodeId, NodeName,

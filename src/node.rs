@@ -277,6 +277,16 @@ impl NodeBuilder {
     }
 
     /// The address to listen on for other nodes; a loopback address and any port if not set.
+    /// `0.0.0.0` stands for all IPv4 addresses of the host, and `[::]` for all addresses of both
+    /// families.
+    ///
+    /// Other nodes look for this one at the addresses of the host in its name, so `addr` has to be
+    /// one of them, or stand for all. [`build`](NodeBuilder::build) refuses a node whose name has
+    /// an address of this host on which it does not listen, and logs a warning if it can tell that
+    /// other nodes may not find it.
+    ///
+    /// The port mapper that a node brings up serves the addresses on which the node listens, and
+    /// loopback. If another mapper serves some of them, the node brings up one for the others.
     pub fn listen(self, addr: SocketAddr) -> Self {
         self.change(move |config| config.listen = Some(addr))
     }
@@ -462,9 +472,10 @@ impl NodeBuilder {
     /// Starts the node. With a name, it has been registered and listens when this returns.
     ///
     /// # Errors
-    /// When the name is none or is taken, there is no cookie, it can be guessed, or its file can be read by others,
-    /// it can't listen, or a setting is out of its range; what keeps a [`Resolver`] from making
-    /// it known.
+    /// If the name is invalid or already taken; if no cookie is set, it is too short, or its file is
+    /// readable by others; if the node can't listen, does not listen on the address that its name
+    /// has, or no port mapper serves that address; if a setting is out of its range; and any error
+    /// of a [`Resolver`] that makes the node known.
     pub fn build(self) -> Result<Node, NodeError> {
         let env = self.env.clone().unwrap_or_else(|| Arc::new(SystemEnv::new()));
         let mut runtime =

@@ -21,8 +21,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How long a node may take to disconnect the others.
 const DISCONNECTING: Duration = Duration::from_secs(10);
 
-/// Timers of net_kernel, which may start after the program.
-const TICKS: usize = 1;
+/// Timers that may start after the program: net_kernel's, and that of a node which listens on all
+/// addresses and looks for new ones.
+const TICKS: usize = 2;
 
 impl Sim {
     /// Ends the simulation. All that the programs have spawned is killed, the network is mended,

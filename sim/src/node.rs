@@ -1,6 +1,7 @@
 //! One node of the simulation, through all of its lives.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::Ipv6Addr;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
@@ -111,12 +112,16 @@ impl Member {
         let wires = world.wires.clone();
         let network = Arc::new(LifeNetwork { wires, life: id, host: self.host });
         let cookie = fika_net::Cookie::new(world.cookie).expect("it is long enough");
-        let (host, configure, bounds) = (self.host, self.configure.clone(), watch.clone());
+        let (configure, bounds) = (self.configure.clone(), watch.clone());
+        let listen = match *world.wires.lock().hosts.ips(self.host) {
+            [ip] => ip,
+            _ => Ipv6Addr::UNSPECIFIED.into(),
+        };
         let net = Distribution::new(&node, network, move || {
             let mut config = Config::new(cookie.clone());
             // Not what this machine's environment says.
             config.epmd_port = fika_net::DEFAULT_PORT;
-            config.listen = Some((crate::network::ip_of(host), 0).into());
+            config.listen = Some((listen, 0).into());
             configure.iter().for_each(|configure| configure(&mut config));
             // A message is taken whole, and each process may have a turn before it hears of it.
             let high = config.output_high_bytes + config.message_bytes_max;

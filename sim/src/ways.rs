@@ -1,6 +1,8 @@
 //! What is done to the network: ways that are cut, connections that break or stand still,
 //! listeners that take nobody.
 
+use std::net::IpAddr;
+
 use crate::network::{HostId, Network};
 use crate::sim::{Sim, SimNode};
 
@@ -26,6 +28,28 @@ impl Sim {
         let [a, b] = [from, to].map(|node| &self.members[node.0]);
         self.log.note(&format!("cut from {} to {}", a.name, b.name));
         self.wires.lock().hosts.cut(a.host, b.host);
+    }
+
+    /// Gives a host these addresses, IPv4 or IPv6, in the order in which a look-up of its name
+    /// returns them. A host that is told of no addresses has one of IPv4. A node that starts on a
+    /// host with several listens on all of them, so this comes before the host's first node.
+    ///
+    /// # Panics
+    /// If there are none, or another host has one of them.
+    pub fn set_addresses(&mut self, host: &str, ips: impl IntoIterator<Item = IpAddr>) {
+        let ips: Vec<IpAddr> = ips.into_iter().collect();
+        self.log.note(&format!("{host} has the addresses {ips:?}"));
+        let hosts = &mut self.wires.lock().hosts;
+        let host = hosts.named(host);
+        hosts.set_ips(host, ips);
+    }
+
+    /// Loses the first packet of each connection that another host makes to this address, as where a
+    /// host has an IPv6 address and no way leads to it. Connections that there are go on.
+    /// [`Sim::heal`] undoes it.
+    pub fn darken(&mut self, ip: IpAddr) {
+        self.log.note(&format!("nothing arrives at {ip}"));
+        self.wires.lock().hosts.darken(ip);
     }
 
     /// Things get from the one node's host to the other's again, and stalled connections between

@@ -98,6 +98,8 @@ fn those_that_connect_at_once_have_one_connection() {
             member(&mut sim, n, count, pauses[(seed as usize / 4 + n * (seed as usize / 16)) % 4]);
         }
         everywhere(&mut sim, "main")?;
+        // What nodes have asked the port mappers is over.
+        sim.run_for(secs(1));
         let before = sim.connection_count();
         for node in sim.nodes() {
             sim.send(node, "main", Begin);

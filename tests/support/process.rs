@@ -95,6 +95,13 @@ impl OsNodeBuilder {
         self.env("FIKA_TEST_HIDDEN", "1")
     }
 
+    /// On this host.
+    pub(crate) fn on(mut self, host: &super::hosts::FileHost) -> OsNodeBuilder {
+        self.command = host.enters(&self.command);
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self
+    }
+
     /// Starts it, and waits until it is up.
     #[track_caller]
     pub(crate) fn start(self) -> OsNode {

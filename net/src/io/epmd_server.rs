@@ -21,7 +21,7 @@ use fika_runtime::{sleep, spawn, timeout, yield_now};
 use parking_lot::Mutex;
 use slab::Slab;
 
-use super::acceptor::Acceptor;
+use super::acceptor::{Acceptor, Acceptors};
 use super::network::Network;
 use super::stream::Stream;
 use crate::proto::epmd::{ClientId, Registry, ServerConnection, Step, is_local};
@@ -94,10 +94,7 @@ impl EpmdBindError {
 
 /// A mapper that listens.
 pub struct EpmdServer {
-    listeners: Vec<Acceptor>,
-    /// Whose turn it is among the listeners, so that a flood at one does not shut out
-    /// the other.
-    turn: usize,
+    listeners: Acceptors,
     idle: Duration,
     shared: Arc<Mutex<Shared>>,
 }
@@ -152,13 +149,41 @@ impl EpmdServer {
                 }
             }
         }
-        let Some(first) = listeners.first() else {
-            return Err(missing.unwrap_or_else(|| {
+        EpmdServer::new(listeners, config).ok_or_else(|| {
+            missing.unwrap_or_else(|| {
                 let addr = SocketAddr::from(([0, 0, 0, 0], config.port));
                 EpmdBindError { addr, error: io::ErrorKind::InvalidInput.into() }
-            }));
-        };
-        let port = first.local_addr().port();
+            })
+        })
+    }
+
+    /// Listens on those of the addresses on which nobody else listens; `None` if there is none
+    /// of them.
+    ///
+    /// # Errors
+    /// If it can listen on none of them, and not because they are in use.
+    pub(crate) fn bind_free(
+        network: &dyn Network,
+        config: &EpmdConfig,
+    ) -> Result<Option<EpmdServer>, EpmdBindError> {
+        let (mut listeners, mut failure) = (Vec::new(), None);
+        for ip in &config.addrs {
+            let addr = SocketAddr::new(*ip, config.port);
+            match Acceptor::listen(network, addr, BACKLOG) {
+                Ok(listener) => listeners.push(listener),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                Err(error) => failure = failure.or(Some(EpmdBindError { addr, error })),
+            }
+        }
+        match (EpmdServer::new(listeners, config), failure) {
+            (None, Some(failure)) => Err(failure),
+            (server, _) => Ok(server),
+        }
+    }
+
+    /// `None` if there are no listeners.
+    fn new(listeners: Vec<Acceptor>, config: &EpmdConfig) -> Option<EpmdServer> {
+        let port = listeners.first()?.local_addr().port();
         let shared = Shared {
             registry: Registry::new(port, config.relaxed, config.creation_seed),
             clients: Slab::new(),
@@ -167,13 +192,13 @@ impl EpmdServer {
             acceptor: None,
         };
         let shared = Arc::new(Mutex::new(shared));
-        Ok(EpmdServer { listeners, turn: 0, idle: config.idle, shared })
+        Some(EpmdServer { listeners: listeners.into(), idle: config.idle, shared })
     }
 
     /// The port on which it listens.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.listeners[0].local_addr().port()
+        self.listeners.local_addr().port()
     }
 
     /// Serves, until a client kills it.
@@ -207,13 +232,7 @@ impl EpmdServer {
             }
             shared.acceptor = Some(cx.waker().clone());
         }
-        for _ in 0..self.listeners.len() {
-            self.turn = (self.turn + 1) % self.listeners.len();
-            if let Poll::Ready(result) = self.listeners[self.turn].poll_accept(cx) {
-                return Poll::Ready(Next::Client(result));
-            }
-        }
-        Poll::Pending
+        self.listeners.poll_accept(cx).map(Next::Client)
     }
 
     /// Gives the client a place, and a process that serves it; or closes it.

@@ -18,10 +18,10 @@ mod testing;
 mod unix;
 mod wait;
 
-pub(crate) use acceptor::Acceptor;
+pub(crate) use acceptor::{Acceptor, Acceptors};
 pub use epmd_client::{EpmdClient, EpmdError, EpmdRegistration};
 pub use epmd_server::{EpmdBindError, EpmdConfig, EpmdServer};
-pub use network::{Handler, HostIp, Listener, Network, Socket};
+pub use network::{Handler, HostIps, Listener, Network, Socket};
 pub use poller::Poller;
 pub use socket_options::SocketOptions;
 pub(crate) use stream::Stream;

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use super::socket_options::SocketOptions;
 
-/// A future that [`Network::host_ip`] gives.
-pub type HostIp<'a> = Pin<Box<dyn Future<Output = io::Result<IpAddr>> + Send + 'a>>;
+/// The future that [`Network::host_ips`] returns.
+pub type HostIps<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>>;
 
 /// What carries bytes between nodes: makes sockets that connect and sockets that listen.
 ///
@@ -25,7 +25,7 @@ pub type HostIp<'a> = Pin<Box<dyn Future<Output = io::Result<IpAddr>> + Send + '
 /// # No call waits
 ///
 /// No method of [`Socket`] or [`Listener`], and of this trait only the future of
-/// [`host_ip`](Network::host_ip), waits for anything. What can't be done now is
+/// [`host_ips`](Network::host_ips), waits for anything. What can't be done now is
 /// [`WouldBlock`](io::ErrorKind::WouldBlock), and a [`Handler`] is told when it may be done.
 /// [`Interrupted`](io::ErrorKind::Interrupted) is tried again at once. Any other error is
 /// final for a socket; for a listener it is not, and accepting is tried again after a pause.
@@ -91,13 +91,24 @@ pub trait Network: Send + Sync + 'static {
     /// `AddrInUse` and `AddrNotAvailable`, and what else keeps it from listening.
     fn listen(&self, addr: SocketAddr, backlog: u32) -> io::Result<Box<dyn Listener>>;
 
-    /// The address of a host. It is asked for and polled in a process, and dropped when the time for a
-    /// connection is over. It is not asked for a host that is an address already, nor for the
-    /// node's own.
+    /// Looks up the addresses of a host, at least one, in the order in which they should be tried.
+    /// The future is polled in a process, and dropped when the time for a connection is over. The
+    /// node does not call this for a host that is an IP address, nor to connect to a node of its
+    /// own host.
     ///
     /// # Errors
-    /// `NotFound` when there is no such host, and what else keeps it from being looked up.
-    fn host_ip<'a>(&'a self, host: &'a str) -> HostIp<'a>;
+    /// `NotFound` if there is no such host, and any other reason for which the look-up fails.
+    fn host_ips<'a>(&'a self, host: &'a str) -> HostIps<'a>;
+
+    /// Returns the addresses of this host's network interfaces, without loopback and link-local
+    /// ones. A node that listens on all addresses makes itself known at each of them. Empty if
+    /// not implemented, which means that they are not known.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn own_ips(&self) -> io::Result<Vec<IpAddr>> {
+        Ok(Vec::new())
+    }
 }
 
 /// One end of a connection, which is made or under way. The drop closes it, in both

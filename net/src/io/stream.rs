@@ -142,14 +142,14 @@ mod tests {
 
     use super::*;
     use crate::io::testing::{Tasks, block_on, block_on_beside};
-    use crate::io::{Acceptor, Poller};
+    use crate::io::{Acceptor, Acceptors, Poller};
 
     fn pair(poller: &Poller) -> (Stream, Stream) {
         block_on(poller, async {
             let any = "127.0.0.1:0".parse().unwrap();
             let listener = Acceptor::listen(poller, any, 8).unwrap();
             let client = Stream::connect(poller, listener.local_addr()).await.unwrap();
-            let server = listener.accept().await.unwrap();
+            let server = Acceptors::from(vec![listener]).accept().await.unwrap();
             assert_eq!(client.local_addr().unwrap(), server.peer_addr());
             (client, server)
         })

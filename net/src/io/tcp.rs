@@ -2,14 +2,14 @@
 //! `tcp_listener`.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::net::{Shutdown, SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, Shutdown, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 
 use fika_runtime::spawn_blocking;
 use mio::Interest;
 use socket2::SockRef;
 
-use super::network::{Handler, HostIp, Listener, Network, Socket};
+use super::network::{Handler, HostIps, Listener, Network, Socket};
 use super::polled::Polled;
 use super::poller::Poller;
 use super::socket_options::SocketOptions;
@@ -30,12 +30,21 @@ impl Network for Poller {
         Ok(Box::new(TcpListener::bind(self, addr, backlog)?))
     }
 
-    fn host_ip<'a>(&'a self, host: &'a str) -> HostIp<'a> {
+    fn host_ips<'a>(&'a self, host: &'a str) -> HostIps<'a> {
         let host = host.to_owned();
         Box::pin(spawn_blocking(move || {
-            let addr = (host.as_str(), 0).to_socket_addrs()?.next();
-            addr.map(|addr| addr.ip()).ok_or_else(|| io::ErrorKind::NotFound.into())
+            let addrs = (host.as_str(), 0).to_socket_addrs()?;
+            let ips: Vec<IpAddr> = addrs.map(|addr| addr.ip()).collect();
+            if ips.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(ips) }
         }))
+    }
+
+    fn own_ips(&self) -> io::Result<Vec<IpAddr>> {
+        let interfaces = if_addrs::get_if_addrs()?.into_iter();
+        Ok(interfaces
+            .filter(|it| !it.is_loopback() && !it.is_link_local())
+            .map(|it| it.ip())
+            .collect())
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use mio::Interest;
 
-use super::network::{Handler, HostIp, Listener, Network, Socket};
+use super::network::{Handler, HostIps, Listener, Network, Socket};
 use super::polled::Polled;
 use super::poller::Poller;
 use super::spare::Spare;
@@ -113,8 +113,8 @@ impl Network for UnixSockets {
         Err(ErrorKind::AddrInUse.into())
     }
 
-    fn host_ip<'a>(&'a self, _: &'a str) -> HostIp<'a> {
-        Box::pin(async { Ok(HERE.ip()) })
+    fn host_ips<'a>(&'a self, _: &'a str) -> HostIps<'a> {
+        Box::pin(async { Ok(vec![HERE.ip()]) })
     }
 }
 

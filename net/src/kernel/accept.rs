@@ -22,7 +22,7 @@ use super::framed::{Failure, Framed};
 use super::handler::{BadCookie, Decision, decide};
 use super::net::Net;
 use super::net_kernel::{Claimed, Command, Handshaken};
-use crate::io::{Acceptor, Stream};
+use crate::io::{Acceptors, Stream};
 use crate::proto::handshake::responder::{AwaitHello, Greeted};
 use crate::proto::handshake::{HandshakeError, Status};
 
@@ -46,7 +46,7 @@ struct Handshake {
     pid: Option<Pid>,
 }
 
-pub(super) async fn accept(net: Arc<Net>, listener: Acceptor) {
+pub(super) async fn accept(net: Arc<Net>, mut listener: Acceptors) {
     link(net.net_kernel());
     let half_open = HalfOpen::default();
     let mut accepted = 0;

@@ -1,21 +1,45 @@
-//! Keeps the node known to the port mapper, and brings one up where none answers.
+//! Keeps the node known to the port mappers of its host, and brings one up where none answers.
+//!
+//! Other nodes ask the mapper at the address to which they will connect. So the node registers at
+//! each address on which it listens, and at the loopback address, where the nodes of this host and
+//! `epmd -names` look. Which addresses a mapper serves is seen by asking at each of them:
+//!
+//! | at an address | then |
+//! |---|---|
+//! | a mapper takes the name | registered |
+//! | the name is taken, by an entry with the mark of a registration that the node has | it is a mapper with which the node is registered already: known |
+//! | the name is taken by another entry | the node can't have it |
+//! | nobody answers | the node brings up a mapper, on those of its addresses where there is none |
+//!
+//! So it does not matter in which order nodes start, which of them serves which address, and
+//! whether one of the mappers is Erlang's. A mapper serves no address on which its node does not
+//! listen: a node on loopback opens nothing to the network, and the first one on another address
+//! brings up a mapper there. When a mapper ends, each node that it knew goes over its addresses
+//! again, and the first brings up another.
 
-use std::net::{IpAddr, SocketAddr};
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use fika_runtime::{Pid, link, sleep, spawn, timeout};
 
 use super::net::Net;
 use super::net_sup::StartError;
+use super::reachable::{covers, everywhere};
 use crate::io::{EpmdClient, EpmdConfig, EpmdError, EpmdRegistration, EpmdServer};
-use crate::proto::epmd::{NodeInfo, PublishedType};
+use crate::proto::epmd::{Mark, NodeInfo, PublishedType};
 
 /// The longest time for one answer of the mapper (EPMD-18).
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// How often a lost registration is tried again (EPMD-17).
 const RETRY_EVERY: Duration = Duration::from_secs(2);
+
+/// How often a node that listens on all addresses looks whether its host has new ones.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// A name is free only when the mapper has noticed that its last holder is gone, which
 /// may be a moment after the holder's end.
@@ -25,102 +49,293 @@ const TAKEN_PAUSE: Duration = Duration::from_millis(50);
 /// A mapper that is there says at once that it forgets a name.
 const FORGETS_WITHIN: Duration = Duration::from_secs(1);
 
-/// Registers the node, and leaves this process behind, which keeps it registered.
-pub(super) async fn register(net: &Arc<Net>, port: u16) -> Result<Pid, StartError> {
-    let mut tries = 0;
-    let registration = loop {
-        match register_once(net, port).await {
-            Err(StartError::NameTaken(_)) if tries < TAKEN_TRIES => tries += 1,
-            result => break result?,
-        }
-        sleep(TAKEN_PAUSE).await;
-    };
-    let registration = Arc::new(registration);
-    *net.registration.lock() = Some(registration.clone());
-    Ok(spawn(keep(net.clone(), port, registration)))
+/// Registers the node, and returns the process that keeps it registered.
+pub(super) async fn register(net: &Arc<Net>, listens: SocketAddr) -> Result<Pid, StartError> {
+    let mut places = Places { net: net.clone(), listens, all: Vec::new() };
+    places.look();
+    places.register_first().await?;
+    Ok(spawn(keep(places)))
 }
 
-/// Ends the registration of a node that nobody [`keep`]s any more.
+/// Ends the registrations of a node that nobody [`keep`]s any more.
 pub(super) async fn unregister(net: &Net) {
-    let registration = net.registration.lock().take();
-    if let Some(registration) = registration
-        && timeout(FORGETS_WITHIN, registration.end()).await.is_err()
-    {
-        tracing::warn!(node = %net.name(), "the port mapper does not say that it forgets the node");
+    let registrations = std::mem::take(&mut *net.registrations.lock());
+    for registration in registrations {
+        if timeout(FORGETS_WITHIN, registration.end()).await.is_err() {
+            tracing::warn!(node = %net.name(), "the port mapper does not say that it forgets the node");
+        }
     }
 }
 
-async fn keep(net: Arc<Net>, port: u16, mut registration: Arc<EpmdRegistration>) {
-    link(net.net_kernel());
+async fn keep(mut places: Places) {
+    link(places.net.net_kernel());
     loop {
-        registration.lost().await;
-        tracing::warn!(node = %net.name(), "the port mapper is gone; registering again");
-        registration = loop {
-            match register_once(&net, port).await {
-                Ok(again) => {
-                    let again = Arc::new(again);
-                    *net.registration.lock() = Some(again.clone());
-                    break again;
-                }
-                Err(error) => tracing::warn!(node = %net.name(), %error, "not registered"),
+        match places.next_look() {
+            None => places.lost().await,
+            // Nothing is lost: it is time to look.
+            Some(pause) => drop(timeout(pause, places.lost()).await),
+        }
+        places.look();
+        places.register_again().await;
+    }
+}
+
+/// The addresses at which the node has to be known.
+struct Places {
+    net: Arc<Net>,
+    /// Where the node listens.
+    listens: SocketAddr,
+    all: Vec<Place>,
+}
+
+struct Place {
+    ip: IpAddr,
+    state: State,
+    /// That the node is not known here has been logged.
+    is_reported: bool,
+}
+
+enum State {
+    Unknown,
+    /// The mapper here is one with which the node is registered at another address.
+    Known,
+    /// The node has registered here, with this number in its mark.
+    Registered(u64, Arc<EpmdRegistration>),
+}
+
+impl Place {
+    fn is_unknown(&self) -> bool {
+        matches!(self.state, State::Unknown)
+    }
+}
+
+impl Places {
+    /// Adds the addresses that the host has now, and removes those that it has not any more.
+    fn look(&mut self) {
+        let wanted = self.wanted();
+        let before = self.all.len();
+        self.all.retain(|place| wanted.contains(&place.ip));
+        if self.all.len() < before {
+            self.doubt();
+        }
+        for ip in wanted {
+            if self.all.iter().all(|place| place.ip != ip) {
+                self.all.push(Place { ip, state: State::Unknown, is_reported: false });
             }
-            sleep(RETRY_EVERY).await;
+        }
+        self.publish();
+    }
+
+    /// A registration is gone, and the node may be unknown wherever it was known by that.
+    fn doubt(&mut self) {
+        for place in &mut self.all {
+            if let State::Known = place.state {
+                place.state = State::Unknown;
+            }
+        }
+    }
+
+    /// The addresses at which other nodes may look, the loopback one first.
+    fn wanted(&self) -> Vec<IpAddr> {
+        let listens = self.listens.ip();
+        let mut wanted = vec![self.net.loopback()];
+        if listens.is_ipv6() {
+            wanted.push(Ipv6Addr::LOCALHOST.into());
+        }
+        if !listens.is_unspecified() {
+            wanted.push(listens);
+        } else if let Some(own) = self.net.own_ips() {
+            wanted.extend(own.into_iter().filter(|ip| covers(listens, *ip)));
+        } else {
+            wanted.extend(self.all.iter().map(|place| place.ip));
+        }
+        wanted
+    }
+
+    /// When to look again though nothing is lost.
+    fn next_look(&self) -> Option<Duration> {
+        if self.all.iter().any(|place| place.is_unknown() && self.is_needed(place.ip)) {
+            Some(RETRY_EVERY)
+        } else {
+            self.listens.ip().is_unspecified().then_some(LOOK_EVERY)
+        }
+    }
+
+    /// Whether the node is to be known at this address by all means. Of the addresses of a node
+    /// that listens on all, other nodes may use some only.
+    fn is_needed(&self, ip: IpAddr) -> bool {
+        let is_named = self.net.name().host().parse() == Ok(ip);
+        is_named || ip == self.net.loopback() || ip == self.listens.ip()
+    }
+
+    async fn register_first(&mut self) -> Result<(), StartError> {
+        let mut failures = Vec::new();
+        for n in 0..self.all.len() {
+            let mut tries = 0;
+            let result = loop {
+                match self.register_at(n).await {
+                    Err(StartError::NameTaken(_)) if tries < TAKEN_TRIES => tries += 1,
+                    result => break result,
+                }
+                sleep(TAKEN_PAUSE).await;
+            };
+            let ip = self.all[n].ip;
+            match result {
+                Ok(()) => {}
+                Err(error) if self.is_needed(ip) && !self.is_missing(ip, &error) => {
+                    return Err(error);
+                }
+                Err(error) => failures.push((n, error)),
+            }
+        }
+        self.report(&failures);
+        Ok(())
+    }
+
+    async fn register_again(&mut self) {
+        let mut failures = Vec::new();
+        for n in 0..self.all.len() {
+            if self.all[n].is_unknown()
+                && let Err(error) = self.register_at(n).await
+            {
+                failures.push((n, error));
+            }
+        }
+        self.report(&failures);
+    }
+
+    /// Makes the node known at one address.
+    async fn register_at(&mut self, n: usize) -> Result<(), StartError> {
+        let net = &self.net;
+        let node_type =
+            if net.config.hidden { PublishedType::HIDDEN } else { PublishedType::NORMAL };
+        let mark = Mark { id: net.env.random(), listens: self.listens.ip() };
+        let info = NodeInfo::new(net.name().alive(), self.listens.port(), node_type)
+            .expect("a node's name keeps to what a mapper takes")
+            .with_mark(mark);
+        let mapper = SocketAddr::new(self.all[n].ip, net.config.epmd_port);
+        let client = EpmdClient::new(net.network.clone(), mapper);
+        let mut result = ask(mapper, client.register(&info)).await;
+        if let Err(EpmdError::Unreachable { .. }) = &result
+            && net.config.start_epmd
+        {
+            self.bring_up()?;
+            result = ask(mapper, client.register(&info)).await;
+        }
+        let state = match result {
+            Ok(registration) => State::Registered(mark.id, Arc::new(registration)),
+            Err(EpmdError::NameTaken { .. }) => {
+                match ask(mapper, client.lookup(net.name().alive())).await {
+                    Ok(Some(found)) if self.is_own(&found) => State::Known,
+                    _ => return Err(StartError::NameTaken(net.name().clone())),
+                }
+            }
+            Err(error) => return Err(StartError::Epmd(error)),
         };
+        (self.all[n].state, self.all[n].is_reported) = (state, false);
+        self.publish();
+        Ok(())
     }
-}
 
-async fn register_once(net: &Net, port: u16) -> Result<EpmdRegistration, StartError> {
-    let node_type = if net.config.hidden { PublishedType::HIDDEN } else { PublishedType::NORMAL };
-    let info = NodeInfo::new(net.name().alive(), port, node_type)
-        .expect("a node's name keeps to what a mapper takes");
-    let mapper = SocketAddr::new(net.loopback(), net.config.epmd_port);
-    let client = EpmdClient::new(net.network.clone(), mapper);
-    match ask(&client, mapper, &info).await {
-        Err(EpmdError::Unreachable { .. }) if net.config.start_epmd => bring_up(net)?,
-        result => return result.map_err(|error| failed(net, error)),
+    fn registrations(&self) -> impl Iterator<Item = (usize, &Arc<EpmdRegistration>)> {
+        self.all.iter().enumerate().filter_map(|(n, place)| match &place.state {
+            State::Registered(_, registration) => Some((n, registration)),
+            State::Unknown | State::Known => None,
+        })
     }
-    ask(&client, mapper, &info).await.map_err(|error| failed(net, error))
-}
 
-async fn ask(
-    client: &EpmdClient,
-    mapper: SocketAddr,
-    info: &NodeInfo,
-) -> Result<EpmdRegistration, EpmdError> {
-    let error = || EpmdError::Closed { mapper, error: std::io::ErrorKind::TimedOut.into() };
-    timeout(ANSWER_TIME, client.register(info)).await.unwrap_or_else(|_| Err(error()))
-}
-
-fn failed(net: &Net, error: EpmdError) -> StartError {
-    match error {
-        EpmdError::NameTaken { .. } => StartError::NameTaken(net.name().clone()),
-        error => StartError::Epmd(error),
+    /// Whether a mapper's entry is of a registration that the node has. One that it has given up
+    /// is not: the mapper forgets it as soon as it notices.
+    fn is_own(&self, found: &NodeInfo) -> bool {
+        let is_of = |place: &Place| match (&place.state, found.mark()) {
+            (State::Registered(id, _), Some(mark)) => *id == mark.id,
+            _ => false,
+        };
+        self.all.iter().any(is_of)
     }
-}
 
-/// Brings up a mapper in this node. Another node that does the same at the same moment is
-/// as good.
-fn bring_up(net: &Net) -> Result<(), StartError> {
-    let listens = net.config.listen.map(|listen| listen.ip());
-    let mut addrs: Vec<IpAddr> = vec![net.loopback()];
-    addrs.extend(listens.filter(|ip| !ip.is_loopback()));
-    if addrs.iter().any(IpAddr::is_unspecified) {
-        addrs.retain(IpAddr::is_unspecified);
+    /// Has the registrations ended with the node's name.
+    fn publish(&self) {
+        let held = self.registrations().map(|(_, registration)| registration.clone());
+        *self.net.registrations.lock() = held.collect();
     }
-    let config = EpmdConfig {
-        port: net.config.epmd_port,
-        addrs,
-        relaxed: false,
-        idle: EpmdConfig::IDLE,
-        creation_seed: net.env.random() as u32,
-    };
-    match EpmdServer::bind(&*net.network, &config) {
-        Ok(server) => {
+
+    /// Waits until a registration is lost.
+    async fn lost(&mut self) {
+        let lost = {
+            let held = self.registrations();
+            let mut held: Vec<_> =
+                held.map(|(n, registration)| (n, Box::pin(registration.lost()))).collect();
+            poll_fn(|cx| {
+                let mut held = held.iter_mut();
+                let lost =
+                    held.find_map(|(n, lost)| lost.as_mut().poll(cx).is_ready().then_some(*n));
+                lost.map_or(Poll::Pending, Poll::Ready)
+            })
+            .await
+        };
+        let (node, address) = (self.net.name(), self.all[lost].ip);
+        tracing::warn!(%node, %address, "the port mapper is gone; registering again");
+        self.all[lost].state = State::Unknown;
+        self.doubt();
+    }
+
+    /// Logs once that the node is not known at some addresses.
+    fn report(&mut self, failures: &[(usize, StartError)]) {
+        let of_note = failures.iter().filter(|(n, error)| {
+            !self.all[*n].is_reported && !self.is_missing(self.all[*n].ip, error)
+        });
+        let why: Vec<String> = of_note.map(|(_, error)| error.to_string()).collect();
+        if !why.is_empty() {
+            tracing::warn!(
+                node = %self.net.name(), why = why.join("; "),
+                "not registered at all addresses on which the node listens: nodes that look for it \
+                 at the others do not find it"
+            );
+        }
+        failures.iter().for_each(|(n, _)| self.all[*n].is_reported = true);
+    }
+
+    /// Whether it is the address that is missing: a host need not have both loopback addresses.
+    fn is_missing(&self, ip: IpAddr, error: &StartError) -> bool {
+        use io::ErrorKind::{AddrNotAvailable, HostUnreachable, NetworkUnreachable};
+        let error = match error {
+            StartError::Epmd(EpmdError::Unreachable { error, .. }) => error,
+            StartError::Mapper(error) => error.error(),
+            _ => return false,
+        };
+        let is_missing =
+            matches!(error.kind(), AddrNotAvailable | HostUnreachable | NetworkUnreachable);
+        is_missing && ip.is_loopback() && ip != self.listens.ip()
+    }
+
+    /// Brings up a mapper in this node, on those of the addresses where there is none. Another
+    /// node that does so at the same moment is as good.
+    fn bring_up(&self) -> Result<(), StartError> {
+        let net = &self.net;
+        let mut addrs = everywhere(self.listens.ip());
+        // Another mapper may have one of them: then it can't be had for all at once.
+        addrs.extend(self.all.iter().map(|place| place.ip));
+        let config = EpmdConfig {
+            port: net.config.epmd_port,
+            addrs,
+            relaxed: false,
+            idle: EpmdConfig::IDLE,
+            creation_seed: net.env.random() as u32,
+        };
+        let server = EpmdServer::bind_free(&*net.network, &config).map_err(StartError::Mapper)?;
+        if let Some(server) = server {
             tracing::info!(node = %net.name(), port = config.port, "brought up a port mapper");
             spawn(server.run());
-            Ok(())
         }
-        Err(error) if error.is_in_use() => Ok(()),
-        Err(error) => Err(StartError::Mapper(error)),
+        Ok(())
     }
+}
+
+async fn ask<T>(
+    mapper: SocketAddr,
+    question: impl Future<Output = Result<T, EpmdError>>,
+) -> Result<T, EpmdError> {
+    let error = || EpmdError::Closed { mapper, error: io::ErrorKind::TimedOut.into() };
+    timeout(ANSWER_TIME, question).await.unwrap_or_else(|_| Err(error()))
 }

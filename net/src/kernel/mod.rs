@@ -25,6 +25,8 @@ mod net;
 mod net_kernel;
 mod net_sup;
 mod nodes;
+mod race;
+mod reachable;
 mod reading;
 mod resolve;
 mod resolver;

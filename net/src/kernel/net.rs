@@ -38,8 +38,8 @@ pub(super) struct Net {
     /// The nodes of which subscribers have been told that they are up.
     pub(super) told: Told,
     pub(super) logs: Logs,
-    /// That with the port mapper, while it lasts.
-    pub(super) registration: Mutex<Option<Arc<EpmdRegistration>>>,
+    /// Those with the port mappers of this host, while they last.
+    pub(super) registrations: Mutex<Vec<Arc<EpmdRegistration>>>,
     net_kernel: OnceLock<Pid>,
     /// Why it stops, if it has begun to: connections are neither made nor taken any more.
     ended: OnceLock<NodeDownReason>,
@@ -88,7 +88,7 @@ impl Net {
             given: OnceLock::new(),
             told: Told::default(),
             logs: Logs::default(),
-            registration: Mutex::default(),
+            registrations: Mutex::default(),
             net_kernel: OnceLock::new(),
             ended: OnceLock::new(),
             this: this.clone(),

@@ -42,13 +42,10 @@ use super::net::Net;
 use super::net_kernel::{Command, net_kernel};
 use super::resolver::ResolveError;
 use super::told::not_connected;
-use super::{accept, mapper};
+use super::{accept, mapper, reachable};
 use crate::cookie::CookieError;
-use crate::io::{Acceptor, EpmdBindError, EpmdError};
+use crate::io::{Acceptors, EpmdBindError, EpmdError};
 use crate::proto::limits::Limits;
-
-/// Connections that wait to be accepted.
-const BACKLOG: u32 = 1024;
 
 /// Why a node could not become one of many.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +67,18 @@ pub enum StartError {
         addr: SocketAddr,
         /// What the operating system says.
         error: io::Error,
+    },
+    /// Its name says that it is at an address of this host on which it does not listen, so that
+    /// no other node could find it.
+    #[error(
+        "the node's name says that it is at {host}, but it listens on {listens}: listen on {host}, \
+         or on all addresses, or give the node the name of the address on which it listens"
+    )]
+    NotCovered {
+        /// The host of its name.
+        host: IpAddr,
+        /// Where it listens.
+        listens: SocketAddr,
     },
     /// All ports that it may listen on are taken.
     #[error("can't listen on {ip}: all ports from {} to {} are taken", ports.start(), ports.end())]
@@ -198,7 +207,8 @@ impl Period {
         check(&config)?;
         let net = Net::new(&self.distribution, self.name.clone(), config.for_name(&self.name));
         let listener = listen(&net)?;
-        let listens = listener.as_ref().map(Acceptor::local_addr);
+        let listens = listener.as_ref().map(Acceptors::local_addr);
+        listens.map_or(Ok(()), |listens| reachable::check(&net, listens))?;
         let started = self.start_net_kernel(&net);
         self.net = Some(net.clone());
         started?;
@@ -206,7 +216,10 @@ impl Period {
             // Nobody is to find it.
             (None, _) => {}
             (Some(listens), None) => {
-                self.processes.push(monitor(mapper::register(&net, listens.port()).await?));
+                self.processes.push(monitor(mapper::register(&net, listens).await?));
+                if !listens.ip().is_loopback() && net.name().host().parse::<IpAddr>().is_err() {
+                    spawn(reachable::check_host(net.clone(), listens));
+                }
             }
             (Some(listens), Some(resolver)) => {
                 resolver.register(net.name(), listens).await.map_err(StartError::Resolver)?;
@@ -376,7 +389,7 @@ fn check(config: &Config) -> Result<(), StartError> {
 }
 
 /// Listens where the settings say; none if the node does not listen.
-fn listen(net: &Net) -> Result<Option<Acceptor>, StartError> {
+fn listen(net: &Net) -> Result<Option<Acceptors>, StartError> {
     if !net.config.listens {
         return Ok(None);
     }
@@ -388,18 +401,8 @@ fn listen(net: &Net) -> Result<Option<Acceptor>, StartError> {
     }
     let listener = match (&net.config.listen_ports, addr.port()) {
         (Some(ports), 0) => listen_on_one(net, addr.ip(), ports.clone())?,
-        _ => Acceptor::listen(&*net.network, addr, BACKLOG)
-            .map_err(|error| StartError::Listen { addr, error })?,
+        _ => reachable::listen(net, addr).map_err(|error| StartError::Listen { addr, error })?,
     };
-    if let Ok(host) = net.name().host().parse::<IpAddr>()
-        && !host.is_loopback()
-        && addr.ip().is_loopback()
-    {
-        tracing::warn!(
-            node = %net.name(), listen = %addr,
-            "the node listens on loopback only; give it an address to listen on"
-        );
-    }
     Ok(Some(listener))
 }
 
@@ -408,10 +411,10 @@ fn listen_on_one(
     net: &Net,
     ip: IpAddr,
     ports: RangeInclusive<u16>,
-) -> Result<Acceptor, StartError> {
+) -> Result<Acceptors, StartError> {
     for port in ports.clone() {
         let addr = SocketAddr::new(ip, port);
-        match Acceptor::listen(&*net.network, addr, BACKLOG) {
+        match reachable::listen(net, addr) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
             result => return result.map_err(|error| StartError::Listen { addr, error }),
         }

@@ -18,12 +18,16 @@ pub type ResolveError = Box<dyn error::Error + Send + Sync>;
 pub type Resolving<'a, T> = Pin<Box<dyn Future<Output = Result<T, ResolveError>> + Send + 'a>>;
 
 /// Where a node listens.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum NodeAddr {
-    /// On this port of the host that its name says.
+    /// On this port of the host that its name says. All addresses of the host are tried.
     Port(u16),
     /// On this address, whatever its name says.
     At(SocketAddr),
+    /// On one of these addresses, as of a host that has several. They are tried as RFC 8305 says:
+    /// IPv4 and IPv6 take turns, and an attempt begins 250 ms after the one before it, or when
+    /// that has failed. Empty if there is no such node.
+    OneOf(Vec<SocketAddr>),
 }
 
 impl From<u16> for NodeAddr {
@@ -35,6 +39,12 @@ impl From<u16> for NodeAddr {
 impl From<SocketAddr> for NodeAddr {
     fn from(addr: SocketAddr) -> NodeAddr {
         NodeAddr::At(addr)
+    }
+}
+
+impl From<Vec<SocketAddr>> for NodeAddr {
+    fn from(addrs: Vec<SocketAddr>) -> NodeAddr {
+        NodeAddr::OneOf(addrs)
     }
 }
 
@@ -95,8 +105,8 @@ impl fmt::Debug for dyn Resolver {
 /// // The pods of a Kubernetes StatefulSet: cache-0@cache-0.caches, all on the same port.
 /// let resolver = resolver_fn(|node: NodeName| async move {
 ///     let host = format!("{}.default.svc.cluster.local", node.host());
-///     let mut addrs = spawn_blocking(move || (host, 4370).to_socket_addrs()).await?;
-///     Ok(addrs.next().map(NodeAddr::At))
+///     let addrs = spawn_blocking(move || (host, 4370).to_socket_addrs()).await?;
+///     Ok(Some(NodeAddr::OneOf(addrs.collect())))
 /// });
 /// # let _ = resolver;
 /// ```
@@ -205,12 +215,13 @@ impl Resolver for StaticNodes {
         match self.0.get(own) {
             Some(NodeAddr::Port(port)) => *port,
             Some(NodeAddr::At(addr)) => addr.port(),
+            Some(NodeAddr::OneOf(addrs)) => addrs.first().map_or(0, SocketAddr::port),
             None => 0,
         }
     }
 
     fn resolve<'a>(&'a self, node: &'a NodeName) -> Resolving<'a, Option<NodeAddr>> {
-        Box::pin(ready(Ok(self.0.get(node).copied())))
+        Box::pin(ready(Ok(self.0.get(node).cloned())))
     }
 }
 

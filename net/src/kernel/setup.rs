@@ -1,6 +1,5 @@
 //! Makes a connection to a node: one process for each attempt.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use fika_runtime::{link, self_pid, timeout};
@@ -10,7 +9,6 @@ use super::channel::Channel;
 use super::framed::{Failure, Framed};
 use super::net::Net;
 use super::net_kernel::{Command, Handshaken};
-use crate::io::Stream;
 use crate::proto::handshake::initiator::{AwaitHello, HelloOutcome};
 use crate::proto::handshake::{HandshakeError, Status};
 
@@ -53,8 +51,8 @@ async fn connect(net: &Net, channel: &Arc<Channel>) -> Result<Handshaken, Failur
     }
     let (hello, frame) =
         AwaitHello::start(net.identity(), peer.clone(), &net.secret(peer), net.nonce())?;
-    let addr = step(net, net.resolve(peer)).await?;
-    let stream = step(net, reach(net, addr)).await?;
+    let ways = step(net, net.ways(peer)).await?;
+    let stream = net.reach(peer, ways).await?;
     net.set_up_socket(&stream);
     let mut framed = Framed::new(stream);
     let answer = step(net, framed.ask(&frame)).await?;
@@ -78,10 +76,4 @@ async fn connect(net: &Net, channel: &Arc<Channel>) -> Result<Handshaken, Failur
 /// Each step has the setup time anew (HS-12).
 async fn step<T>(net: &Net, step: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     timeout(net.config.setup_time, step).await.unwrap_or(Err(Failure::TooSlow))
-}
-
-async fn reach(net: &Net, addr: SocketAddr) -> Result<Stream, Failure> {
-    Stream::connect(&*net.network, addr).await.map_err(|error| {
-        Failure::Unreachable(format!("nobody listens at {addr}, where it is registered: {error}"))
-    })
 }
