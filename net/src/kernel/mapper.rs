@@ -41,10 +41,10 @@ const RETRY_EVERY: Duration = Duration::from_secs(2);
 /// How often a node that listens on all addresses looks whether its host has new ones.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// A name is free only when the mapper has noticed that its last holder is gone, which
-/// may be a moment after the holder's end.
-const TAKEN_TRIES: u32 = 5;
-const TAKEN_PAUSE: Duration = Duration::from_millis(50);
+/// What hinders a first registration may be over in a moment: a name is free only when the mapper
+/// has noticed that its last holder is gone, and a mapper may end while it is asked.
+const FIRST_TRIES: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// A mapper that is there says at once that it forgets a name.
 const FORGETS_WITHIN: Duration = Duration::from_secs(1);
@@ -91,6 +91,8 @@ struct Places {
 struct Place {
     ip: IpAddr,
     state: State,
+    /// The node is known here, or was.
+    was_known: bool,
     /// That the node is not known here has been logged.
     is_reported: bool,
 }
@@ -104,6 +106,10 @@ enum State {
 }
 
 impl Place {
+    fn new(ip: IpAddr) -> Place {
+        Place { ip, state: State::Unknown, was_known: false, is_reported: false }
+    }
+
     fn is_unknown(&self) -> bool {
         matches!(self.state, State::Unknown)
     }
@@ -120,7 +126,7 @@ impl Places {
         }
         for ip in wanted {
             if self.all.iter().all(|place| place.ip != ip) {
-                self.all.push(Place { ip, state: State::Unknown, is_reported: false });
+                self.all.push(Place::new(ip));
             }
         }
         self.publish();
@@ -154,7 +160,8 @@ impl Places {
 
     /// When to look again though nothing is lost.
     fn next_look(&self) -> Option<Duration> {
-        if self.all.iter().any(|place| place.is_unknown() && self.is_needed(place.ip)) {
+        let is_wanted = |place: &Place| place.was_known || self.is_needed(place.ip);
+        if self.all.iter().any(|place| place.is_unknown() && is_wanted(place)) {
             Some(RETRY_EVERY)
         } else {
             self.listens.ip().is_unspecified().then_some(LOOK_EVERY)
@@ -174,10 +181,10 @@ impl Places {
             let mut tries = 0;
             let result = loop {
                 match self.register_at(n).await {
-                    Err(StartError::NameTaken(_)) if tries < TAKEN_TRIES => tries += 1,
+                    Err(error) if is_passing(&error) && tries < FIRST_TRIES => tries += 1,
                     result => break result,
                 }
-                sleep(TAKEN_PAUSE).await;
+                sleep(FIRST_PAUSE).await;
             };
             let ip = self.all[n].ip;
             match result {
@@ -232,7 +239,7 @@ impl Places {
             }
             Err(error) => return Err(StartError::Epmd(error)),
         };
-        (self.all[n].state, self.all[n].is_reported) = (state, false);
+        self.all[n] = Place { state, was_known: true, ..Place::new(self.all[n].ip) };
         self.publish();
         Ok(())
     }
@@ -329,6 +336,17 @@ impl Places {
             spawn(server.run());
         }
         Ok(())
+    }
+}
+
+/// Whether an error may be gone in a moment.
+fn is_passing(error: &StartError) -> bool {
+    match error {
+        StartError::NameTaken(_) => true,
+        StartError::Epmd(EpmdError::Closed { error, .. }) => {
+            error.kind() != io::ErrorKind::TimedOut
+        }
+        _ => false,
     }
 }
 
