@@ -157,8 +157,7 @@ impl EpmdServer {
         })
     }
 
-    /// Listens on those of the addresses on which nobody else listens; `None` if there is none
-    /// of them.
+    /// Listens on those of the addresses that are free; `None` if all are in use.
     ///
     /// # Errors
     /// If it can listen on none of them, and not because they are in use.

@@ -116,7 +116,7 @@ impl Place {
 }
 
 impl Places {
-    /// Adds the addresses that the host has now, and removes those that it has not any more.
+    /// Adds the addresses that the host has now, and removes those that it does not have any more.
     fn look(&mut self) {
         let wanted = self.wanted();
         let before = self.all.len();
@@ -132,7 +132,7 @@ impl Places {
         self.publish();
     }
 
-    /// A registration is gone, and the node may be unknown wherever it was known by that.
+    /// Has the node ask again wherever it was known by a registration that is gone now.
     fn doubt(&mut self) {
         for place in &mut self.all {
             if let State::Known = place.state {
@@ -158,7 +158,7 @@ impl Places {
         wanted
     }
 
-    /// When to look again though nothing is lost.
+    /// Returns when to look again though nothing is lost; `None` for never.
     fn next_look(&self) -> Option<Duration> {
         let is_wanted = |place: &Place| place.was_known || self.is_needed(place.ip);
         if self.all.iter().any(|place| place.is_unknown() && is_wanted(place)) {
@@ -261,7 +261,7 @@ impl Places {
         self.all.iter().any(is_of)
     }
 
-    /// Has the registrations ended with the node's name.
+    /// Makes the registrations known to [`unregister`], which ends them.
     fn publish(&self) {
         let held = self.registrations().map(|(_, registration)| registration.clone());
         *self.net.registrations.lock() = held.collect();

@@ -19,12 +19,12 @@ const BACKLOG: u32 = 1024;
 /// How often another port is tried, when the one that the system chose for IPv6 is taken for IPv4.
 const PORT_TRIES: u32 = 16;
 
-/// Whether who listens here can be reached at this address.
+/// Whether a node that listens at `listens` can be reached at `ip`.
 pub(super) fn covers(listens: IpAddr, ip: IpAddr) -> bool {
     listens == ip || (listens.is_unspecified() && (listens.is_ipv6() || ip.is_ipv4()))
 }
 
-/// What stands for all addresses, if this is one of the addresses that do.
+/// Returns the addresses on which to listen for `listens` to be all; none if it is one address.
 pub(super) fn everywhere(listens: IpAddr) -> Vec<IpAddr> {
     let (six, four) = (Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into());
     match listens {
