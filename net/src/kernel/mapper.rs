@@ -99,6 +99,8 @@ struct Place {
 
 enum State {
     Unknown,
+    /// The host does not have this loopback address.
+    Missing,
     /// The mapper here is one with which the node is registered at another address.
     Known,
     /// The node has registered here, with this number in its mark.
@@ -135,7 +137,7 @@ impl Places {
     /// Has the node ask again wherever it was known by a registration that is gone now.
     fn doubt(&mut self) {
         for place in &mut self.all {
-            if let State::Known = place.state {
+            if let State::Known | State::Missing = place.state {
                 place.state = State::Unknown;
             }
         }
@@ -247,7 +249,7 @@ impl Places {
     fn registrations(&self) -> impl Iterator<Item = (usize, &Arc<EpmdRegistration>)> {
         self.all.iter().enumerate().filter_map(|(n, place)| match &place.state {
             State::Registered(_, registration) => Some((n, registration)),
-            State::Unknown | State::Known => None,
+            State::Unknown | State::Missing | State::Known => None,
         })
     }
 
@@ -300,7 +302,12 @@ impl Places {
                  at the others do not find it"
             );
         }
-        failures.iter().for_each(|(n, _)| self.all[*n].is_reported = true);
+        for (n, error) in failures {
+            self.all[*n].is_reported = true;
+            if self.is_missing(self.all[*n].ip, error) {
+                self.all[*n].state = State::Missing;
+            }
+        }
     }
 
     /// Whether it is the address that is missing: a host need not have both loopback addresses.
