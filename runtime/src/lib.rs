@@ -100,9 +100,18 @@ pub use timers::{CancelTimer, Timeout, TimerRef};
 
 pub(crate) use process::{Next, Opened, Receive};
 
-/// What simulators use. Not for use by hand: it changes as they do.
+/// What the distribution waits with. Not for use by hand.
+#[doc(hidden)]
+pub use oneshot::Answer;
+#[doc(hidden)]
+pub use process::{Ended, Waiting};
+
 #[doc(hidden)]
 pub use observe::{Observed, Observer};
+/// What simulators and tests use. Not for use by hand: it changes as they do.
+#[cfg(feature = "observe")]
+#[doc(hidden)]
+pub use process::messages_looked_at;
 #[doc(hidden)]
 pub use stepper::{Step, Stepper};
 

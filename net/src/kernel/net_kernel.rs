@@ -35,7 +35,7 @@ use super::channel::{Channel, Queued};
 use super::framed::Framed;
 use super::net::Net;
 use super::setup::setup;
-use super::ticktime::{SetTicktime, Ticktime};
+use super::ticktime::{NetTicktime, SetTicktime, Ticktime};
 use super::told::not_connected;
 use crate::io::Handler as _;
 use crate::proto::connection;
@@ -48,16 +48,16 @@ pub(super) enum Command {
     /// Our attempt is about to prove itself; the answer says whether it is still wanted.
     Prove {
         channel: Arc<Channel>,
-        caller: Caller,
+        caller: Caller<bool>,
     },
     Hello {
         peer: NodeName,
-        caller: Caller,
+        caller: Caller<Status>,
     },
     Claim {
         peer: NodeName,
         status: Status,
-        caller: Caller,
+        caller: Caller<Claimed>,
     },
     Up {
         channel: Arc<Channel>,
@@ -82,12 +82,12 @@ pub(super) enum Command {
     /// A user asks for a connection; the answer says whether there is one.
     ConnectNode {
         node: NodeName,
-        caller: Caller,
+        caller: Caller<bool>,
     },
     /// The answer says whether there was one.
     DisconnectNode {
         node: NodeName,
-        caller: Caller,
+        caller: Caller<bool>,
     },
     MonitorNode {
         pid: Pid,
@@ -97,17 +97,17 @@ pub(super) enum Command {
     SetTicktime {
         time: Duration,
         transition: Duration,
-        caller: Caller,
+        caller: Caller<SetTicktime>,
     },
     Ticktime {
-        caller: Caller,
+        caller: Caller<NetTicktime>,
     },
     /// The process has subscribed, and is to be forgotten when it ends.
     Subscribed(Pid),
     /// The same for all who subscribed before the node had its name.
     Named,
     /// The answer says how many attempts there are.
-    Attempts(Caller),
+    Attempts(Caller<usize>),
 }
 
 /// What becomes of the connection of a peer that has proved itself.
@@ -174,7 +174,7 @@ struct Attempt {
     /// It begins when another one has given this node its name, or has failed.
     waits_for_name: bool,
     /// Who waits to be told.
-    callers: Vec<Caller>,
+    callers: Vec<Caller<bool>>,
 }
 
 impl Attempt {
@@ -269,7 +269,8 @@ impl Kernel {
             Command::Prove { channel, caller } => caller.answer(self.prove(&channel)),
             Command::Hello { peer, caller } => caller.answer(self.hello(&peer)),
             Command::Claim { peer, status, caller } => {
-                caller.answer(self.claim(&peer, status, caller.pid()));
+                let claimed = self.claim(&peer, status, caller.pid());
+                caller.answer(claimed);
             }
             Command::Up { channel, handshaken, by } => self.go_up(&channel, handshaken, by),
             Command::SetupFailed { channel, nok } => self.setup_failed(channel, nok),
@@ -515,7 +516,7 @@ impl Kernel {
         }
     }
 
-    fn connect_node(&mut self, node: &NodeName, caller: Caller) {
+    fn connect_node(&mut self, node: &NodeName, caller: Caller<bool>) {
         if self.net.told.channel(node).is_some() {
             return caller.answer(true);
         }

@@ -30,8 +30,8 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use fika_runtime::{
-    Down, ExitReason, Local, MailboxLimit, NodeDownReason, NodeName, NodeNameError, Reference,
-    exit_process, mailbox_limit, monitor, register, spawn, spawn_monitor,
+    Down, Ended, ExitReason, Local, MailboxLimit, NodeDownReason, NodeName, NodeNameError,
+    Reference, exit_process, mailbox_limit, monitor, register, spawn, spawn_monitor,
 };
 
 use super::ask::{Caller, ask};
@@ -114,7 +114,7 @@ fn hint(error: &io::Error) -> &'static str {
 }
 
 /// The distribution is to end.
-struct Stop(Caller);
+struct Stop(Caller<bool>);
 
 impl Distribution {
     /// Gives the node this name, under which others reach it from now on. To be awaited in a
@@ -125,12 +125,15 @@ impl Distribution {
     /// mapper does not take the name.
     pub async fn start(&self, name: NodeName) -> Result<(), StartError> {
         let period = Period::begin(self.handle(), name)?;
-        let caller = Caller::new();
-        let (net_sup, monitor) = spawn_monitor(net_sup(period, caller));
+        let (caller, started) = Caller::new();
+        let (net_sup, ended) = Ended::spawn(net_sup(period, caller));
         if let Phase::On { net_sup: known, .. } = &mut *self.phase.lock() {
             *known = Some(net_sup);
         }
-        caller.await_answer(monitor).await.unwrap_or_else(|reason| Err(StartError::Ended(reason)))
+        match started.await {
+            Some(started) => started,
+            None => Err(StartError::Ended(ended.await)),
+        }
     }
 
     /// Takes the node's name away; false if it has none. To be awaited in a process of the
@@ -142,14 +145,14 @@ impl Distribution {
     }
 }
 
-async fn net_sup(mut period: Period, caller: Caller) {
+async fn net_sup(mut period: Period, caller: Caller<Result<(), StartError>>) {
     // A node's default is meant for the program's own processes.
     mailbox_limit(MailboxLimit::NONE);
     if let Err(error) = period.start().await {
         period.end_in_order().await;
-        return caller.answer(Err::<(), StartError>(error));
+        return caller.answer(Err(error));
     }
-    caller.answer(Ok::<(), StartError>(()));
+    caller.answer(Ok(()));
     let stop = period.until_stop().await;
     period.end_in_order().await;
     if let Some(caller) = stop {
@@ -240,7 +243,7 @@ impl Period {
     }
 
     /// Waits for the request to stop; none if what it needs has ended by a mistake.
-    async fn until_stop(&mut self) -> Option<Caller> {
+    async fn until_stop(&mut self) -> Option<Caller<bool>> {
         loop {
             let (net_kernel, acceptor) = (self.processes[0], self.acceptor);
             let (ended, why) = fika_macros::receive! {

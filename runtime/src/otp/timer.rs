@@ -26,7 +26,7 @@ use fika_macros::receive;
 
 use crate::timers::TIMER_MAX;
 use crate::{
-    Dest, Down, ExitReason, Message, Pid, Reference, Time, TimerRef, cancel_timer, demonitor_flush,
+    Dest, Down, Ended, ExitReason, Message, Pid, Reference, Time, TimerRef, cancel_timer,
     exit_process, monitor, self_node, self_pid, spawn, spawn_monitor, whereis,
 };
 
@@ -247,9 +247,10 @@ pub async fn cancel(timer: TRef) -> Result<(), TimerError> {
             Ok(())
         }
         Kind::Process(pid) => {
-            let end = Watch(monitor(pid));
+            let ended = Ended::of(pid);
             exit_process(pid, ExitReason::Kill);
-            receive! { for end.0, Down { monitor, .. } if monitor == end.0 => Ok(()) }
+            ended.await;
+            Ok(())
         }
     }
 }
@@ -262,15 +263,6 @@ pub async fn tc<F: IntoFuture>(future: F) -> (Duration, F::Output) {
     let begun = now();
     let value = future.await;
     (now().since(begun), value)
-}
-
-/// A monitor that leaves nothing in the mailbox if nobody waits for it any more.
-struct Watch(Reference);
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        demonitor_flush(self.0);
-    }
 }
 
 const OTHER_NODE: TimerError = TimerError("it is of another node");

@@ -91,6 +91,10 @@ pub(crate) struct Control {
     pub(super) works: Cell<bool>,
     /// The process ends, and what its destructors do has no effect on others.
     pub(super) ending: Cell<bool>,
+    /// The process has ended and is taken apart: what is polled now is polled by a destructor.
+    pub(super) dropped: Cell<bool>,
+    /// Tasks within the process's future wait for its signals; see `receive`.
+    pub(super) has_tasks: Cell<bool>,
     /// Its mailbox has a limit, or has had one; see `bounded`.
     pub(super) bounded: Cell<bool>,
     /// A receive has taken a counted message, and has not put it back.
@@ -120,6 +124,8 @@ impl Control {
             trap_exit: Cell::new(false),
             works: Cell::new(false),
             ending: Cell::new(false),
+            dropped: Cell::new(false),
+            has_tasks: Cell::new(false),
             bounded: Cell::new(false),
             owes: Cell::new(false),
             used: Cell::new(0),
@@ -155,10 +161,17 @@ impl Control {
     /// suspended. If it ends, what other branches of its future do in the rest of the poll
     /// reaches nobody (PROC-7).
     pub(super) fn stops(&self) -> bool {
-        if self.is_doomed() {
+        let is_doomed = self.is_doomed();
+        if is_doomed {
             self.ending.set(true);
         }
-        self.is_doomed() || self.slot.vitals.is_suspended()
+        // A destructor is not polled again: to stop there would be to wait for ever.
+        (is_doomed || self.slot.vitals.is_suspended()) && !self.is_in_destructor()
+    }
+
+    /// Whether the code that runs is a destructor, on the way out of the process.
+    pub(super) fn is_in_destructor(&self) -> bool {
+        self.dropped.get() || std::thread::panicking()
     }
 }
 

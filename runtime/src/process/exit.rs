@@ -38,6 +38,7 @@ pub(crate) fn end(node: &Inner, slot: SlotRef, mut crashes: bool) {
     control.doom(ExitReason::Killed);
     let reason = control.take_doom().expect("it is doomed, and ends once");
     control.ending.set(true);
+    control.dropped.set(true);
     let pid = control.pid;
 
     // 1. A panic in a destructor is part of the end of a process that had no other.

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::task::Waker;
 
 use super::control::Control;
 use super::dictionary::Dictionary;
@@ -23,6 +24,8 @@ pub(super) struct Extras {
     pub(super) late: RefCell<Vec<Signal>>,
     /// The congested connections that it has sent over.
     pub(super) held_up_by: RefCell<BTreeSet<ConnectionId>>,
+    /// Tasks within the process's future that are to be polled when a signal has come.
+    pub(super) tasks: RefCell<Vec<Waker>>,
 }
 
 impl Extras {
@@ -33,6 +36,7 @@ impl Extras {
             && self.suspensions.borrow().is_empty()
             && self.late.borrow().is_empty()
             && self.held_up_by.borrow().is_empty()
+            && self.tasks.borrow().is_empty()
     }
 }
 

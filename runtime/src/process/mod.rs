@@ -2,6 +2,7 @@
 
 mod alias;
 mod aliases;
+mod answer;
 mod api;
 mod bounded;
 mod budget;
@@ -47,6 +48,7 @@ mod try_send;
 mod wait;
 
 pub use alias::{AliasOpts, alias, alias_with, unalias};
+pub use answer::{Ended, Waiting};
 pub use api::{
     acting_node, exit, exit_process, make_ref, process_count, register, registered, self_node,
     self_pid, send, trap_exit, unregister, whereis,
@@ -62,6 +64,8 @@ pub use monitor::{MonitorAlias, MonitorOpts, demonitor, demonitor_flush, monitor
 pub use priority::{ExitDest, exit_process_priority, send_priority};
 pub use process_info::{is_process_alive, process_info};
 pub use processes::{Processes, processes, processes_iter};
+#[cfg(feature = "observe")]
+pub use receive::messages_looked_at;
 pub use receive::{Next, Opened, Receive};
 pub use send_with::{SendOpts, send_with};
 pub use spawn::{spawn, spawn_link, spawn_monitor};

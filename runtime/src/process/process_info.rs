@@ -110,7 +110,12 @@ async fn ask_oneself<T>(ask: impl Fn(Running<'_>) -> T) -> T {
         }
         context::process("process_info", |me| {
             me.take_signals_in_call();
-            if me.control.stops() { Poll::Pending } else { Poll::Ready(ask(me)) }
+            if me.control.stops() {
+                me.wakes_with_signals(context);
+                Poll::Pending
+            } else {
+                Poll::Ready(ask(me))
+            }
         })
     })
     .await

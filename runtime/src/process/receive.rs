@@ -9,10 +9,11 @@
 
 use std::future::poll_fn;
 use std::panic::Location;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::control::Running;
+use super::budget::leave_destructor;
+use super::control::{Control, Running};
 use super::timer_action::Action;
 use crate::context;
 use crate::env::Time;
@@ -20,8 +21,6 @@ use crate::exit_reason::ExitReason;
 use crate::message::{Envelope, Message, Node};
 use crate::pid::Pid;
 use crate::reference::Reference;
-use crate::signal::SpawnError;
-use crate::system_message::SpawnReply;
 use crate::timers::TimerRef;
 
 /// A receive that is under way.
@@ -87,15 +86,19 @@ impl Receive {
     #[track_caller]
     fn start(after: After) -> Receive {
         let place = Location::caller();
-        context::process("receive!", |me| {
-            assert!(
-                me.control.receiving.replace(Some(place)).is_none(),
-                "two receives of one process at the same time: a process has one mailbox, so let \
-                 one `receive!` take the messages of both"
-            );
+        let (owner, other) = context::process("receive!", |me| {
+            let other = me.control.receiving.replace(Some(place));
             me.control.rewind();
-            Receive { owner: me.pid().local().word(), after }
-        })
+            // In a destructor the other one is about to be dropped.
+            (me.pid().local().word(), other.filter(|_| !me.control.is_in_destructor()))
+        });
+        if let Some(other) = other {
+            panic!(
+                "two receives of one process at the same time, at {other} and at {place}: a process \
+                 has one mailbox, so let one `receive!` take the messages of both"
+            );
+        }
+        Receive { owner, after }
     }
 
     /// Looks at those messages only that came after this reference was made (RECV-9).
@@ -110,7 +113,16 @@ impl Receive {
 
     /// The next message that `wanted` says may be wanted, oldest first.
     pub async fn next(&mut self, wanted: impl Fn(&Envelope) -> bool) -> Next {
-        poll_fn(|_| context::process("receive!", |me| self.poll_next(me, &wanted))).await
+        poll_fn(|context| {
+            context::process("receive!", |me| {
+                let next = self.poll_next(me, &wanted);
+                if next.is_pending() {
+                    me.wakes_with_signals(context);
+                }
+                next
+            })
+        })
+        .await
     }
 
     fn poll_next(&mut self, me: Running<'_>, wanted: &impl Fn(&Envelope) -> bool) -> Poll<Next> {
@@ -137,9 +149,21 @@ impl Receive {
             if me.control.stops() {
                 return Poll::Pending;
             }
+            if !more && me.control.is_in_destructor() {
+                return self.end_in_destructor();
+            }
             if !more {
                 return self.poll_timeout(me);
             }
+        }
+    }
+
+    /// A destructor can't wait for a message: signals are taken between the turns of a process.
+    #[cold]
+    fn end_in_destructor(&self) -> Poll<Next> {
+        match self.after {
+            After::Never => leave_destructor("receive!"),
+            After::At(_) | After::Started(..) => Poll::Ready(Next::Timeout),
         }
     }
 
@@ -148,7 +172,8 @@ impl Receive {
             After::Never => return Poll::Pending,
             After::At(at) | After::Started(_, at) => at,
         };
-        if me.node.env.now() >= at {
+        let now = me.node.env.now();
+        if now >= at {
             if me.control.gives_way() {
                 let _ = me.control.slot.queue.notify();
                 return Poll::Pending;
@@ -158,7 +183,7 @@ impl Receive {
         }
         if let After::At(at) = self.after {
             let slot = me.control.slot;
-            let timer = me.node.start_timer_at(at, |_| Action::Wake(slot));
+            let timer = me.node.start_timer_at(now, at, |_| Action::Wake(slot));
             self.after = After::Started(timer, at);
         }
         Poll::Pending
@@ -198,22 +223,6 @@ impl Receive {
             self.after = After::At(at);
         }
     }
-
-    /// Waits for the answer to a request to spawn.
-    pub(super) async fn spawn_reply(reference: Reference) -> Result<Pid, SpawnError> {
-        let mut receive = Receive::begin().since(reference);
-        loop {
-            let Next::Message(message) = receive.next(|m| m.is::<SpawnReply>()).await else {
-                continue;
-            };
-            match receive.open::<SpawnReply>(message) {
-                Opened::Is(reply) if reply.body.reference == reference => return reply.body.result,
-                Opened::Is(reply) => receive.keep(reply.into()),
-                Opened::Other(message) => receive.keep(message),
-                Opened::Gone => {}
-            }
-        }
-    }
 }
 
 impl Drop for Receive {
@@ -225,6 +234,43 @@ impl Drop for Receive {
                 self.stop_timer(me);
             }
         });
+    }
+}
+
+impl Running<'_> {
+    /// The task that is polled waits for a signal to this process. The process itself is polled
+    /// when one comes; if this task is one of several that the process's future has, as in a
+    /// `FuturesUnordered`, that future has to be told which of them to poll.
+    pub(super) fn wakes_with_signals(self, context: &Context<'_>) {
+        if context.waker().will_wake(&self.control.slot.waker()) {
+            return;
+        }
+        let tasks = &mut *self.control.extras().tasks.borrow_mut();
+        if !tasks.iter().any(|task| task.will_wake(context.waker())) {
+            tasks.push(context.waker().clone());
+        }
+        self.control.has_tasks.set(true);
+    }
+}
+
+/// How many messages of its mailbox the running process has looked at, each time that it has.
+///
+/// # Panics
+/// Outside of a process.
+#[cfg(feature = "observe")]
+#[must_use]
+#[track_caller]
+pub fn messages_looked_at() -> u64 {
+    context::process("messages_looked_at", |me| me.control.looked_at())
+}
+
+impl Control {
+    /// The process is about to be polled.
+    #[cold]
+    pub(super) fn wake_tasks(&self) {
+        self.has_tasks.set(false);
+        let tasks = self.extras().tasks.take();
+        tasks.into_iter().for_each(Waker::wake);
     }
 }
 

@@ -43,6 +43,9 @@ fn turn(node: &Inner, slot: SlotRef, mut body: Pin<&mut dyn Body>) -> Turn {
     if slot.vitals.is_suspended() || !control.works.get() {
         return Turn::Waits;
     }
+    if control.has_tasks.get() {
+        control.wake_tasks();
+    }
     let waker = slot.waker();
     let polled = catch_payload(|| body.as_mut().poll(&mut Context::from_waker(&waker)));
     let control = body.as_mut().control();

@@ -164,7 +164,8 @@ impl Running<'_> {
         };
         let child = room.then(|| start(self.node, start_, future, before)).flatten();
         let Some(child) = child else {
-            self.control.relations().aliases.monitor_ended(reference.serial());
+            // An alias whose process never was is of no use, whatever was to end it.
+            self.control.relations().aliases.remove(reference.serial());
             return Err(Failed { error: SpawnError::SystemLimit, opts });
         };
         if let Some(link) = opts.link {

@@ -170,7 +170,7 @@ impl Running<'_> {
         let answer = |result: Result<Pid, SpawnError>| {
             if reply.wants(result.is_ok()) {
                 let reply = Tag::spawn_reply(reply_tag, SpawnReply { reference, result });
-                self.node.deliver_asked(self.pid(), reply);
+                reply.into_iter().for_each(|reply| self.node.deliver_asked(self.pid(), reply));
             }
         };
         // SPAWN-6: before the child can send anything.

@@ -30,15 +30,17 @@ pub(crate) enum Action {
 impl Inner {
     pub(crate) fn start_timer_at(
         &self,
+        now: Time,
         due: Time,
         action: impl FnOnce(TimerRef) -> Action,
     ) -> TimerRef {
-        self.start_owned(due, None, action)
+        self.start_owned(now, due, None, action)
     }
 
     /// Starts a timer that sends to a process of this node, and that ends with it (TIM-7).
     pub(super) fn start_send(
         &self,
+        now: Time,
         due: Time,
         to: Pid,
         message: impl FnOnce(TimerRef) -> Envelope,
@@ -47,7 +49,7 @@ impl Inner {
         let slot = self.table.get(id);
         // Before the timer is there: a process that ends later takes it back.
         let owner = slot.map(|slot| slot.mark(table::TIMED)).map(|()| id.slot);
-        let timer = self.start_owned(due, owner, |timer| Action::Send(to, message(timer)));
+        let timer = self.start_owned(now, due, owner, |timer| Action::Send(to, message(timer)));
         // One that has ended before does not.
         if !slot.is_some_and(|slot| slot.is_open_for(id.generation)) {
             self.cancel_timer(timer);
@@ -57,11 +59,12 @@ impl Inner {
 
     fn start_owned(
         &self,
+        now: Time,
         due: Time,
         owner: Option<u32>,
         action: impl FnOnce(TimerRef) -> Action,
     ) -> TimerRef {
-        let (timer, earlier) = self.timers.start(shard(), due, owner, action);
+        let (timer, earlier) = self.timers.start(shard(), now, due, owner, action);
         if earlier {
             self.scheduler.reconsider_timeout();
         }

@@ -156,11 +156,11 @@ impl Running<'_> {
             return self.node.timers.none();
         }
         match dest {
-            Dest::Pid(pid) => self.node.start_send(now + time, pid, message),
+            Dest::Pid(pid) => self.node.start_send(now, now + time, pid, message),
             dest => {
                 let dest = Box::new(dest.into_owned());
                 let action = |timer| Action::SendByName(dest, message(timer));
-                self.node.start_timer_at(now + time, action)
+                self.node.start_timer_at(now, now + time, action)
             }
         }
     }

@@ -334,7 +334,7 @@ impl Future for InLine<'_> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
         // What it is granted meanwhile is its own until it goes on, or ends.
-        if stops() {
+        if stops(context) {
             return Poll::Pending;
         }
         let poll = |room: &Room| room.poll(self.ticket, context.waker());

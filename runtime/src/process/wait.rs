@@ -8,7 +8,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::budget::{gives_way, stops};
+use super::budget::{gives_way, is_dropped, leave_destructor, stops};
 use super::exit::catch;
 use super::timer_action::Action;
 use crate::context;
@@ -19,7 +19,7 @@ use crate::oneshot::Oneshot;
 use crate::timers::TimerRef;
 
 /// Waits for this time, and not less (Erlang's `timer:sleep/1`). Messages stay in the
-/// mailbox.
+/// mailbox. In a destructor of a process that has ended it does not wait.
 ///
 /// # Panics
 /// Outside of a process.
@@ -45,12 +45,16 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         self.stop();
+        if is_dropped() {
+            return Poll::Ready(());
+        }
         let inner = self.node.inner();
-        if inner.env.now() >= self.at {
+        let now = inner.env.now();
+        if now >= self.at {
             return if gives_way(context) { Poll::Pending } else { Poll::Ready(()) };
         }
         let waker = context.waker().clone();
-        self.timer = Some(inner.start_timer_at(self.at, |_| Action::WakeTask(waker)));
+        self.timer = Some(inner.start_timer_at(now, self.at, |_| Action::WakeTask(waker)));
         Poll::Pending
     }
 }
@@ -122,12 +126,14 @@ impl<T> Future for SpawnBlocking<T> {
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        if stops() {
+        if stops(context) {
             return Poll::Pending;
         }
         match self.0.poll(context) {
             Poll::Ready(Ok(value)) => Poll::Ready(value),
             Poll::Ready(Err(reason)) => resume_unwind(Box::new(reason)),
+            // A process that has ended runs no call (PROC-7).
+            Poll::Pending if is_dropped() => leave_destructor("spawn_blocking"),
             Poll::Pending => Poll::Pending,
         }
     }
