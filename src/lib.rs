@@ -35,14 +35,16 @@
 //!
 //! Free functions such as [`spawn`], [`send`] and [`link`] act for the process that runs;
 //! outside of one, [`Node`] has methods of the same names. See [`prelude`] for what most
-//! programs need.
+//! programs need, and [`guide`] for what becomes of senders that are faster than their receivers.
 
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "clap")]
 mod args;
+pub mod guide;
 mod node;
 mod run;
+mod signals;
 #[cfg(feature = "sim")]
 mod sim_test;
 
@@ -80,7 +82,9 @@ pub use fika_runtime::{
 // Mailboxes with a limit.
 pub use fika_runtime::{MailboxLimit, TrySendError, WhenFull, mailbox_limit, send_wait, try_send};
 // Connections that are congested.
-pub use fika_runtime::{BusyDist, SendOpts, SystemMonitor, async_dist, send_with, system_monitor};
+pub use fika_runtime::{
+    BusyDist, SendOpts, SystemMonitor, async_dist, send_timeout, send_with, system_monitor,
+};
 // More about timers.
 pub use fika_runtime::timer;
 pub use fika_runtime::{
@@ -128,7 +132,7 @@ pub mod prelude {
         spawn_monitor_on, spawn_on, start_timer, timeout, trap_exit, unlink, unregister, whereis,
         yield_now,
     };
-    pub use crate::{MailboxLimit, WhenFull, mailbox_limit, send_wait, try_send};
+    pub use crate::{MailboxLimit, WhenFull, mailbox_limit, send_timeout, send_wait, try_send};
     pub use crate::{
         Priority, Status, dictionary, hibernate, info, is_process_alive, process_info, processes,
         set_label, set_priority,

@@ -33,10 +33,54 @@ use fika_runtime::{
 /// node.stop();
 /// # Ok::<(), fika::NodeError>(())
 /// ```
+///
+/// # Threads
+/// A node has a thread for each worker, of which there are as many as cores unless
+/// [`workers`](NodeBuilder::workers) says otherwise, and one that watches the workers. Calls of
+/// [`spawn_blocking`](crate::spawn_blocking) have further ones, up to 512 at a time, which end
+/// when they have had nothing to do for 10 s.
+///
+/// # Its end
+/// A node runs until it is stopped: by [`stop`](Node::stop), or when the last handle to it is
+/// dropped. Handles that [`self_node`] gives, inside of its processes, do not count. A handle
+/// that is dropped does not wait for the stop; to wait, call `stop`.
+///
+/// ```
+/// use fika::prelude::*;
+///
+/// let node = Node::builder().workers(1).build()?;
+/// node.spawn(async {
+///     // Inside of a process it goes on, and `run_until_stopped` is ready before others are
+///     // killed.
+///     self_node().stop();
+///     self_node().run_until_stopped().await;
+///     println!("time to put things in order: 5 s");
+/// });
+/// // Outside, this is over when the node has stopped.
+/// node.run_until_stopped().wait();
+/// # Ok::<(), fika::NodeError>(())
+/// ```
 #[derive(Clone)]
-pub struct Node(fika_runtime::Node);
+pub struct Node {
+    node: fika_runtime::Node,
+    /// None in the handles that its own processes have.
+    _owner: Option<Arc<Owner>>,
+}
+
+/// All handles of those who keep a node running.
+struct Owner(fika_runtime::Node);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.begin_stop();
+    }
+}
 
 impl Node {
+    fn owned(node: fika_runtime::Node) -> Node {
+        Node { _owner: Some(Arc::new(Owner(node.clone()))), node }
+    }
+
     /// The settings of a node to be.
     pub fn builder() -> NodeBuilder {
         NodeBuilder::default()
@@ -102,19 +146,7 @@ impl Node {
     }
 
     fn distribution(&self) -> Option<Arc<Distribution>> {
-        Distribution::of(&self.0)
-    }
-
-    /// Stops the node: closes its connections, kills its processes, and ends its threads. True
-    /// if all of them ended in time; a process that computes and never waits can't be ended.
-    ///
-    /// # Panics
-    /// Inside a process of the node.
-    pub fn stop(&self) -> bool {
-        if let Some(distribution) = self.distribution() {
-            distribution.halt();
-        }
-        self.0.stop()
+        Distribution::of(&self.node)
     }
 }
 
@@ -122,13 +154,13 @@ impl Deref for Node {
     type Target = fika_runtime::Node;
 
     fn deref(&self) -> &fika_runtime::Node {
-        &self.0
+        &self.node
     }
 }
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.node.fmt(f)
     }
 }
 
@@ -140,7 +172,7 @@ impl fmt::Debug for Node {
 #[must_use]
 #[track_caller]
 pub fn self_node() -> Node {
-    Node(fika_runtime::self_node())
+    Node { node: fika_runtime::self_node(), _owner: None }
 }
 
 /// Why a node could not be started.
@@ -200,6 +232,7 @@ pub struct NodeBuilder {
     env: Option<Arc<dyn Env>>,
     network: Option<MakeNetwork>,
     changes: Vec<Change>,
+    pub(crate) ignore_signals: bool,
 }
 
 impl NodeBuilder {
@@ -459,6 +492,13 @@ impl NodeBuilder {
         self
     }
 
+    /// Whether ctrl-c (SIGINT) and SIGTERM stop the node of [`#[fika::main]`](macro@crate::main);
+    /// true if not set. A node that is built otherwise leaves signals alone.
+    pub fn stop_on_signals(mut self, stop: bool) -> Self {
+        self.ignore_signals = !stop;
+        self
+    }
+
     /// Starts the node. With a name, it has been registered and listens when this returns.
     ///
     /// # Errors
@@ -488,7 +528,7 @@ impl NodeBuilder {
             Some(make) => make(poller).map_err(NodeError::Poller)?,
             None => Arc::new(poller),
         };
-        let node = Node(runtime.build()?);
+        let node = Node::owned(runtime.build()?);
         let of_peers = self.peer_cookies.into_iter();
         let of_peers = of_peers.map(|(node, from)| Ok((node.parse()?, from)));
         let of_peers = of_peers.collect::<Result<_, NodeNameError>>()?;

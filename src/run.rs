@@ -4,24 +4,37 @@ use std::fmt;
 use std::future::Future;
 use std::io::IsTerminal as _;
 
+use crate::ExitReason;
 use crate::node::NodeBuilder;
+use crate::signals::Signals;
 
 /// Starts the node, runs `main` as a process, and stops the node. If there is no node, or the
-/// process ends before `main` returns, the program ends with an error line and status 1.
+/// process ends before `main` returns, the program ends with an error line and status 1. If it
+/// ends since the node was stopped, the program ends by the signal that has asked for that, or
+/// with status 0.
 pub fn run_main<F>(builder: NodeBuilder, main: F) -> F::Output
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
     log_to_stderr();
+    let ignore_signals = builder.ignore_signals;
     let node = match builder.build() {
         Ok(node) => node,
         Err(error) => fail(format_args!("the node could not be started: {error}")),
     };
+    let signals = (!ignore_signals).then(|| Signals::stop(&node));
     let value = node.try_block_on(main);
+    let was_stopped = node.is_asked_to_stop();
     node.stop();
     match value {
         Ok(value) => value,
+        Err(ExitReason::Killed) if was_stopped => {
+            if let Some(signals) = signals {
+                signals.end_by_received();
+            }
+            std::process::exit(0)
+        }
         Err(reason) => fail(format_args!("the main process ended: {reason}")),
     }
 }

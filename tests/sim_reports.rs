@@ -49,6 +49,55 @@ fn what_is_real_does_not_change_the_run() {
     assert!(quick == slow && reports > 0);
 }
 
+/// A peer that takes nothing: a send with a limit gives up in time, and a process that a plain send
+/// has suspended is reported after a second, once, by name.
+#[test]
+fn a_suspended_process_is_reported() {
+    let mut sim = Sim::new(3);
+    sim.keep_log();
+    let b = sim.node("b@host2", || async {
+        register("sink", self_pid()).unwrap();
+        loop {
+            receive! { _: Vec<u8> => {} }
+        }
+    });
+    sim.node("a@host1", || async {
+        let (now, to) = (|| self_node().env().now(), ("sink", "b@host2"));
+        connect_node("b@host2").await;
+        sleep(secs(1)).await;
+        let mut last = now();
+        let refused = loop {
+            match send_timeout(to, vec![0_u8; 8 << 10], millis(300)).await {
+                Ok(()) => last = now(),
+                Err(refused) => break refused,
+            }
+        };
+        let waited = now().since(last);
+        assert!(refused.is_busy() && waited >= millis(300) && waited < millis(400), "{waited:?}");
+        assert_eq!(refused.into_message().map(|bytes| bytes.len()), Some(8 << 10));
+        spawn(async move {
+            register("sender", self_pid()).unwrap();
+            loop {
+                send(to, vec![0_u8; 8 << 10]);
+                yield_now().await;
+            }
+        });
+        tracing::warn!("it is about to be suspended");
+        std::future::pending::<()>().await;
+    });
+    sim.run_for(millis(500));
+    sim.pause(b);
+    sim.run_for(millis(1500));
+    let log = sim.log();
+    assert!(log.contains("about to be suspended") && !log.contains("is suspended"), "{log}");
+    sim.run_for(secs(5));
+    let log = sim.log();
+    let reports: Vec<_> = log.lines().filter(|line| line.contains("is suspended")).collect();
+    let [report] = &reports[..] else { panic!("{reports:?}") };
+    // The line is cut off before its fields.
+    assert!(report.contains("sender"), "{report}");
+}
+
 /// Two nodes of which one goes down; the log is what is of interest.
 fn crash() -> Sim {
     let mut sim = Sim::new(5);

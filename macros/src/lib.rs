@@ -189,8 +189,26 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// `name`, `cookie`, `cookie_file`, `workers`, `hidden`, `listen` and `epmd_port` are passed
-/// on to the methods of these names of the node's builder, in the order written; each is an
+/// # Signals
+/// Ctrl-c (SIGINT) and SIGTERM stop the node, on Unix. A main function that waits in
+/// `self_node().run_until_stopped()` is told first and has 5 s to return, and the program ends
+/// with the status that it returns. Otherwise the node's processes are killed, and then the program
+/// ends by the signal, as one without a handler does: a shell says 130 or 143. A second signal ends
+/// the program at once. When a process calls `self_node().stop()`, the program ends with status 0.
+/// `stop_on_signals = false` leaves signals alone.
+///
+/// ```ignore
+/// #[fika::main]
+/// async fn main() {
+///     spawn_link(server());
+///     self_node().run_until_stopped().await;
+///     // Up to 5 s to put things in order.
+/// }
+/// ```
+///
+/// # Settings
+/// `name`, `cookie`, `cookie_file`, `workers`, `hidden`, `listen`, `epmd_port` and
+/// `stop_on_signals` are passed on to the methods of these names of the node's builder, in the order written; each is an
 /// expression. Without a name the node is alone. It is what `erl -name a@127.0.0.1
 /// -setcookie .. -s main` does.
 ///

@@ -13,8 +13,16 @@ use syn::{Error, Expr, ItemFn, Result, ReturnType, Token};
 use crate::sim_test;
 
 /// The methods of the builder that can be called from here.
-const SETTINGS: [&str; 7] =
-    ["name", "cookie", "cookie_file", "workers", "hidden", "listen", "epmd_port"];
+const SETTINGS: [&str; 8] = [
+    "name",
+    "cookie",
+    "cookie_file",
+    "workers",
+    "hidden",
+    "listen",
+    "epmd_port",
+    "stop_on_signals",
+];
 
 /// `#[fika::main]`.
 pub(crate) fn main(args: TokenStream, item: TokenStream) -> TokenStream {

@@ -5,6 +5,7 @@
 //! [`NoCarrier`].
 
 use std::any::Any;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::message::{EncodeError, Encoded, Envelope};
@@ -101,6 +102,21 @@ pub trait Congested: Send + Sync {
     fn wait(&self, pid: Pid) -> bool;
 }
 
+/// A connection that has no room for something that was to be sent.
+#[derive(Clone)]
+pub struct Busy {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Tells when there is room.
+    pub congested: Arc<dyn Congested>,
+}
+
+impl fmt::Debug for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Busy({})", self.connection.0)
+    }
+}
+
 /// On what conditions a signal is sent at all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Conditions {
@@ -113,8 +129,8 @@ pub struct Conditions {
 /// A signal that was not sent.
 #[derive(Debug)]
 pub enum NotCarried {
-    /// Its sender would have to wait.
-    Nosuspend(Signal),
+    /// Its sender would have to wait, for room in this connection.
+    Nosuspend(Signal, Busy),
     /// There is no connection.
     Noconnect(Signal),
     /// It can't be encoded.
@@ -172,6 +188,9 @@ pub trait Carrier: Send + Sync + 'static {
 
     /// Sends what has been gathered. Workers call this at the end of a turn.
     fn flush(&self);
+
+    /// The node is about to stop: writes what is left, and closes all connections.
+    fn halt(&self) {}
 
     /// Whether the node has a name now, and so can have connections.
     fn is_alive(&self) -> bool {

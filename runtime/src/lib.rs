@@ -40,6 +40,7 @@ mod scheduler;
 mod signal;
 mod signal_queue;
 mod stepper;
+mod stop;
 mod sync;
 mod system_message;
 mod table;
@@ -49,7 +50,8 @@ mod vitals;
 
 pub use bytes::Bytes;
 pub use carrier::{
-    Carried, Carrier, Conditions, Congested, ConnectionId, NotCarried, RemoteDest, SpawnRequest,
+    Busy, Carried, Carrier, Conditions, Congested, ConnectionId, NotCarried, RemoteDest,
+    SpawnRequest,
 };
 pub use dest::Dest;
 pub use env::{Env, SystemEnv, Time};
@@ -83,7 +85,9 @@ pub use process::{
     process_info, processes, processes_iter, resume_process, set_group_leader, set_label,
     set_priority, suspend_process,
 };
-pub use process::{SendOpts, TrySendError, mailbox_limit, send_wait, send_with, try_send};
+pub use process::{
+    SendOpts, TrySendError, mailbox_limit, send_timeout, send_wait, send_with, try_send,
+};
 pub use process::{SystemMonitor, async_dist, system_monitor};
 pub use process::{cancel_timer_async, cancel_timer_no_info, send_at, start_timer_at};
 pub use process::{dictionary, info};
@@ -93,6 +97,7 @@ pub use registry::RegisterError;
 pub use remote::RemoteFn;
 pub use scheduler::Driver;
 pub use signal::{Alias, Signal, SpawnError, Target};
+pub use stop::RunUntilStopped;
 pub use system_message::{
     BusyDist, Down, Exit, NodeDown, NodeDownReason, NodeType, NodeUp, Object, SpawnReply,
 };

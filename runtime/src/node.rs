@@ -1,12 +1,13 @@
 //! A node: the processes, and all that they share. A value, of which there may be many in
 //! one OS process.
 //!
-//! Stopping a node:
+//! Stopping a node, by one thread, whoever asks for it (see `stop`):
 //!
-//! 1. No process is made any more.
-//! 2. All processes are killed, until none is left or the time is over.
-//! 3. The threads end. One that is in a process that never comes back is left behind.
-//! 4. What processes there still are, are taken apart here.
+//! 1. The processes that wait for it are told, and have some time to end by themselves.
+//! 2. Connections are closed, and no process is made any more.
+//! 3. All processes are killed, until none is left or the time is over.
+//! 4. The threads end. One that is in a process that never comes back is left behind.
+//! 5. What processes there still are, are taken apart here.
 
 use std::fmt;
 use std::panic::{Location, resume_unwind};
@@ -31,7 +32,7 @@ use crate::observe::Observed;
 use crate::oneshot::Oneshot;
 use crate::pid::Pid;
 use crate::priority::Priority;
-use crate::process::{self, Action, Body, Orphans, Processes, SlotRef, Start, SystemMonitor};
+use crate::process::{self, Action, Body, Ended, Orphans, Processes, Start, SystemMonitor};
 use crate::reference::Reference;
 use crate::registry::{RegisterError, Registry};
 use crate::remote::Functions;
@@ -40,7 +41,8 @@ use crate::scheduler::{
 };
 use crate::signal::{Signal, SpawnError, Target};
 use crate::stepper::Stepper;
-use crate::sync::{AtomicBool, Condvar, Mutex, Ordering};
+use crate::stop::{Phase, RunUntilStopped, Stop};
+use crate::sync::{Mutex, Ordering, spawn_thread};
 use crate::system_message::Down;
 use crate::table::{self, Table};
 use crate::timers::Timers;
@@ -48,6 +50,10 @@ use crate::{Next, Opened, Receive, SendError};
 
 /// As many processes as OTP 28 has by default.
 const PROCESS_LIMIT: usize = 1 << 20;
+
+/// How long the processes that wait for the node's stop may take to end by themselves: as OTP's
+/// supervisors wait for a worker.
+const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// How long killed processes may take to end when a node stops.
 const STOP_WAIT: Duration = Duration::from_secs(5);
@@ -81,11 +87,11 @@ pub(crate) struct Inner {
     spawns_refused: LogRate,
     /// For messages of other nodes that don't decode.
     pub(crate) messages_refused: LogRate,
+    /// For processes that are suspended by congestion.
+    pub(crate) held_ups: LogRate,
     functions: Functions,
     pub(crate) references: AtomicU64,
-    stopping: AtomicBool,
-    /// Told, while the node stops, that a process has ended.
-    process_ended: (Mutex<()>, Condvar),
+    pub(crate) stop: Stop,
     this: Weak<Inner>,
 }
 
@@ -252,10 +258,10 @@ impl NodeBuilder {
             observed: self.observed,
             spawns_refused: LogRate::default(),
             messages_refused: LogRate::default(),
+            held_ups: LogRate::default(),
             functions,
             references: AtomicU64::new(1),
-            stopping: AtomicBool::new(false),
-            process_ended: Default::default(),
+            stop: Stop::default(),
             this: this.clone(),
         }))
     }
@@ -432,17 +438,38 @@ impl Node {
         self.0.make_ref()
     }
 
-    /// Stops the node: kills its processes and ends its threads. True if all of them ended
-    /// in time; a process that computes and never waits can't be ended.
+    /// Stops the node, and waits until it has stopped. Returns true if all threads ended in
+    /// time; a process that computes and never waits can't be ended.
     ///
-    /// # Panics
-    /// Inside a process of the node.
+    /// Any thread and any process may call this, any number of times: the node is stopped once,
+    /// and each caller waits for that. Inside a process of the node it does not wait, since the
+    /// process itself is to end: it is as [`begin_stop`](Node::begin_stop), and returns false.
+    ///
+    /// First the processes that wait in [`run_until_stopped`](Node::run_until_stopped), if there
+    /// are any, have up to 5 s to end by themselves. Then connections are closed, all processes
+    /// are killed, and the threads end.
     pub fn stop(&self) -> bool {
-        assert!(
-            !is_worker_of(&self.0.scheduler),
-            "a node can't be stopped from a process of its own, which would wait for itself"
-        );
         self.0.stop()
+    }
+
+    /// Begins to [`stop`](Node::stop) the node, and does not wait for that (Erlang's
+    /// `init:stop/0`).
+    ///
+    /// If the operating system gives no thread for it, this is reported, and the processes are
+    /// killed at once; the node's threads end when another thread calls `stop`.
+    pub fn begin_stop(&self) {
+        self.0.begin_stop();
+    }
+
+    /// Waits until the node is stopped, by [`stop`](Node::stop) or by
+    /// [`begin_stop`](Node::begin_stop).
+    ///
+    /// Inside a process of the node it is ready as soon as the stop is asked for, and before
+    /// anything is killed: the process then has up to 5 s to put its affairs in order and to
+    /// end. Elsewhere, in a future of any executor, it is ready when the node has stopped; a
+    /// thread calls [`wait`](RunUntilStopped::wait) on it.
+    pub fn run_until_stopped(&self) -> RunUntilStopped {
+        RunUntilStopped::new(self.clone())
     }
 }
 
@@ -482,6 +509,12 @@ impl Node {
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.0.is_stopping()
+    }
+
+    /// Whether the node was asked to stop, be it that its processes have some time left.
+    #[must_use]
+    pub fn is_asked_to_stop(&self) -> bool {
+        self.0.stop.is_asked()
     }
 
     /// Takes in a signal of another node; says which process it is for.
@@ -573,8 +606,9 @@ impl Inner {
         Reference::owned(self.id, serial, Some(slot))
     }
 
+    /// Whether no process is made any more.
     pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        self.stop.ends()
     }
 
     /// Whether a worker runs the process in this slot.
@@ -659,39 +693,122 @@ impl Inner {
         }
     }
 
-    /// A process has ended, and its slot is free.
-    pub(crate) fn process_ended(&self) {
-        if self.is_stopping() {
-            drop(self.process_ended.0.lock());
-            self.process_ended.1.notify_all();
+    /// The process of this node that runs on this thread.
+    pub(crate) fn own_process(&self) -> Option<Pid> {
+        context::try_process(|me| std::ptr::eq(me.node, self).then(|| me.pid())).flatten()
+    }
+
+    /// Stops the node, and waits until it has stopped; does not wait on a thread of its own.
+    pub(crate) fn stop(&self) -> bool {
+        if self.own_process().is_some() || is_worker_of(&self.scheduler) {
+            self.begin_stop();
+            return false;
+        }
+        if self.scheduler.by_steps().is_some() {
+            return self.stop_now();
+        }
+        loop {
+            if self.stop.take_on() {
+                return self.stop_here();
+            }
+            if let Some(all_ended) = self.stop.wait() {
+                return all_ended;
+            }
         }
     }
 
-    pub(crate) fn stop(&self) -> bool {
+    /// Stops the node on a thread of its own.
+    pub(crate) fn begin_stop(&self) {
+        if !self.stop.take_on() {
+            return;
+        }
+        if self.scheduler.by_steps().is_some() {
+            return self.begin_stop_by_steps();
+        }
+        if let Some(this) = self.this.upgrade() {
+            let name = format!("{} stop", self.name().alive());
+            let Err(error) = spawn_thread(name, move || _ = this.stop_here()) else { return };
+            process::report(|| tracing::error!(%error, "no thread can be started to stop a node"));
+        }
+        self.close();
+        self.kill_all();
+        self.stop.give_up();
+    }
+
+    /// Stops a node without threads: the last process kills the others. What is left is its
+    /// owner's to end.
+    fn begin_stop_by_steps(&self) {
+        let told = self.stop.go_to(Phase::Asked);
+        let node = self.handle();
+        let last = async move {
+            let all = async {
+                for pid in told {
+                    Ended::of(pid).await;
+                }
+            };
+            let _ = process::timeout(STOP_GRACE, all).await;
+            node.0.close();
+            node.0.kill_all();
+        };
+        let start = Start::new(None, Location::caller());
+        if process::start(self, start, last, |_| ()).is_none() {
+            self.close();
+            self.kill_all();
+        }
+    }
+
+    /// Takes the node to its end, on this thread.
+    fn stop_here(&self) -> bool {
         // 1.
-        self.stopping.store(true, Ordering::SeqCst);
+        let told = self.stop.go_to(Phase::Asked);
+        let deadline = self.env.now() + STOP_GRACE;
+        let mut state = self.stop.lock();
+        let are_alive = || told.iter().any(|pid| self.is_alive(*pid));
+        while are_alive() && self.env.now() < deadline {
+            self.stop.wait_for_end(&mut state, KILL_AGAIN);
+        }
+        drop(state);
         // 2.
-        let mut guard = self.process_ended.0.lock();
-        let kill = |slot: SlotRef| {
+        self.close();
+        self.stop_now()
+    }
+
+    /// Closes the connections.
+    fn close(&self) {
+        if let Some(carrier) = self.carrier.get() {
+            carrier.halt();
+        }
+        self.stop.go_to(Phase::Ends);
+    }
+
+    fn kill_all(&self) {
+        for slot in self.table.live() {
             let pid = Pid::new(self.id, slot.id());
             let reason = ExitReason::Kill;
             self.deliver(pid, Signal::Exit { from: pid, reason, by_link: false });
-        };
-        self.table.live().for_each(kill);
+        }
+    }
+
+    /// Ends the node at once, as it is.
+    pub(crate) fn stop_now(&self) -> bool {
+        self.stop.go_to(Phase::Ends);
+        // 3.
+        let mut state = self.stop.lock();
+        self.kill_all();
         let deadline = self.env.now() + STOP_WAIT;
         // Without threads, there is nobody to wait for.
         let has_threads = self.scheduler.by_steps().is_none();
         while has_threads && self.table.len() > 0 && self.env.now() < deadline {
             // A process that was being made at the first look is there at the next.
-            if self.process_ended.1.wait_for(&mut guard, KILL_AGAIN).timed_out() {
-                self.table.live().for_each(kill);
+            if !self.stop.wait_for_end(&mut state, KILL_AGAIN) {
+                self.kill_all();
             }
         }
-        drop(guard);
-        // 3.
+        drop(state);
+        // 4.
         self.blocking.stop();
         let ended = self.scheduler.stop(false);
-        // 4. Only if no worker is left: one that is may be in any of them.
+        // 5. Only if no worker is left: one that is may be in any of them.
         if ended {
             context::enter_node(self, || {
                 for slot in self.table.live() {
@@ -699,6 +816,7 @@ impl Inner {
                 }
             });
         }
+        self.stop.is_over(ended);
         ended
     }
 }

@@ -86,7 +86,7 @@ impl Stepper {
     /// Ends the node at once, as a lost machine does: no process runs again, but what it holds
     /// is dropped. What it still sends to other nodes is the owner's to keep from them.
     pub fn crash(self) {
-        self.0.stop();
+        self.0.stop_now();
         // Calls that were not made.
         while self.0.scheduler.by_steps().is_some_and(|stepped| stepped.take(0).is_some()) {}
     }

@@ -23,9 +23,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use fika_runtime::{
-    Carried, Congested, ConnectionId, EncodeError, Envelope, ExitReason, Node, NodeDownReason,
-    NodeId, NodeName, NodeType, Observed, Outlet, Pid, RemoteDest, Signal, SpawnError,
-    SpawnRequest, Target,
+    Busy, Carried, Congested, ConnectionId, EncodeError, Envelope, ExitReason, Node,
+    NodeDownReason, NodeId, NodeName, NodeType, Observed, Outlet, Pid, RemoteDest, Signal,
+    SpawnError, SpawnRequest, Target,
 };
 use parking_lot::{Mutex, MutexGuard};
 
@@ -119,8 +119,8 @@ pub(super) enum Sent {
         /// More waits than is good.
         congested: bool,
     },
-    /// It is not, since more waits already.
-    Busy(Parcel),
+    /// It is not, since more waits already, on this way.
+    Busy(Parcel, Way),
     /// It is for an earlier life of the node.
     Stale(Box<Queued>),
     /// The channel is down.
@@ -181,11 +181,17 @@ impl Channel {
         matches!(self.state.lock().phase, Phase::Down)
     }
 
-    /// Whether more waits than is good for a small message of this sender.
-    pub(super) fn is_congested(&self, sender: Option<Pid>) -> bool {
+    /// The way that a small message of this sender would take, if more waits there than is good.
+    pub(super) fn congested_way(&self, sender: Option<Pid>) -> Option<Way> {
         let mut state = self.state.lock();
         let way = state.way(sender, false);
-        state.is_congested(way)
+        state.is_congested(way).then_some(way)
+    }
+
+    /// More waits on this way than is good.
+    pub(super) fn busy(self: &Arc<Self>, way: Way) -> Busy {
+        let congested = Arc::new(CongestedWay { channel: self.clone(), way });
+        Busy { connection: self.id, congested }
     }
 
     /// The type of the node at the other end, while the channel is up.
@@ -226,7 +232,7 @@ impl Channel {
         let mut state = self.state.lock();
         let way = state.way(queued.sender, queued.parcel.is_large());
         if nosuspend && state.is_congested(way) {
-            return Ok(Sent::Busy(queued.parcel));
+            return Ok(Sent::Busy(queued.parcel, way));
         }
         if let Some(watcher) = queued.watcher() {
             state.watch(watcher, &self.net);
@@ -489,6 +495,22 @@ impl Congested for Channel {
         let mut state = self.state.lock();
         let way = state.way(Some(pid), false);
         state.congestion.wait(way, pid)
+    }
+}
+
+/// A channel, for what goes one way over it.
+struct CongestedWay {
+    channel: Arc<Channel>,
+    way: Way,
+}
+
+impl Congested for CongestedWay {
+    fn node(&self) -> NodeName {
+        self.channel.peer.clone()
+    }
+
+    fn wait(&self, pid: Pid) -> bool {
+        self.channel.state.lock().congestion.wait(self.way, pid)
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use fika_runtime::{
-    Carried, Carrier, Conditions, ConnectionId, Creation, EncodeError, Env, Envelope, Local,
+    Busy, Carried, Carrier, Conditions, ConnectionId, Creation, EncodeError, Env, Envelope, Local,
     LocalId, Message, Node, NodeDownReason, NodeId, NodeName, NotCarried, Observed, Pid,
     RemoteDest, Signal, SpawnRequest, Target, WeakNode,
 };
@@ -128,14 +128,6 @@ impl Distribution {
     #[must_use]
     pub fn is_started(&self) -> bool {
         self.current.read().is_some()
-    }
-
-    /// Writes what is left and closes all connections, since the node itself is about to stop.
-    /// Peers see `connection_closed`.
-    pub fn halt(&self) {
-        if let Some(net) = self.current() {
-            net.close(&NodeDownReason::NetKernelTerminated);
-        }
     }
 
     /// The creation under a name: that of the node's id where it was made for the name and
@@ -256,7 +248,7 @@ impl Distribution {
             let queued = Queued { sender, to: Some(to), parcel };
             match channel.send(queued, nosuspend).map_err(NotCarried::Encode)? {
                 Sent::Yes { congested } => return Ok(channel.carried(congested)),
-                Sent::Busy(back) => return Err(not_sent(back)),
+                Sent::Busy(back, way) => return Err(not_sent(back, channel.busy(way))),
                 Sent::Gone(back) => match back.to {
                     Some(back_to) => (to, ready) = (back_to, Ready::Parcel(back.parcel)),
                     None => return Ok(channel.carried(false)),
@@ -348,15 +340,15 @@ impl Ready {
 fn encode_error(not_carried: NotCarried) -> EncodeError {
     match not_carried {
         NotCarried::Encode(error) => error,
-        NotCarried::Nosuspend(_) | NotCarried::Noconnect(_) => {
+        NotCarried::Nosuspend(..) | NotCarried::Noconnect(_) => {
             unreachable!("there was no condition")
         }
     }
 }
 
-fn not_sent(parcel: Parcel) -> NotCarried {
+fn not_sent(parcel: Parcel, busy: Busy) -> NotCarried {
     match parcel.into_cargo() {
-        Cargo::Signal(signal) => NotCarried::Nosuspend(signal),
+        Cargo::Signal(signal) => NotCarried::Nosuspend(signal, busy),
         Cargo::Spawn(_) => unreachable!("it was sent as a signal"),
     }
 }
@@ -424,8 +416,10 @@ impl Carrier for Distribution {
         match &channel {
             None if noconnect => return Err(NotCarried::Noconnect(signal)),
             // Before anything is encoded; asked again when it is.
-            Some(channel) if nosuspend && channel.is_congested(sender) => {
-                return Err(NotCarried::Nosuspend(signal));
+            Some(channel) if nosuspend => {
+                if let Some(way) = channel.congested_way(sender) {
+                    return Err(NotCarried::Nosuspend(signal, channel.busy(way)));
+                }
             }
             _ => {}
         }
@@ -455,7 +449,7 @@ impl Carrier for Distribution {
             match channel.send(Queued { sender, to: None, parcel }, false) {
                 Ok(Sent::Gone(back)) => cargo = Ok(back.parcel),
                 Ok(Sent::Yes { congested }) => return channel.carried(congested),
-                Ok(Sent::Busy(_) | Sent::Stale(_)) | Err(_) => return channel.carried(false),
+                Ok(Sent::Busy(..) | Sent::Stale(_)) | Err(_) => return channel.carried(false),
             }
         }
     }
@@ -467,6 +461,13 @@ impl Carrier for Distribution {
             for channel in channels {
                 channel.flush();
             }
+        }
+    }
+
+    /// Peers see `connection_closed`.
+    fn halt(&self) {
+        if let Some(net) = self.current() {
+            net.close(&NodeDownReason::NetKernelTerminated);
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use loom::thread;
 
 use super::processes::{Seen, node, run};
-use crate::carrier::{Carried, Carrier, Conditions, Congested, NotCarried};
+use crate::carrier::{Busy, Carried, Carrier, Conditions, Congested, NotCarried};
 use crate::sync::{Mutex, model};
 use crate::{
     ConnectionId, Creation, EncodeError, ExitReason, LocalId, Node, NodeId, NodeName, Pid,
@@ -40,7 +40,8 @@ impl Carrier for Wire {
         signal: Signal,
         _: Conditions,
     ) -> Result<Carried, NotCarried> {
-        Err(NotCarried::Nosuspend(signal))
+        let congested = Arc::new(self.clone());
+        Err(NotCarried::Nosuspend(signal, Busy { connection: CONNECTION, congested }))
     }
 
     fn spawn(&self, _: &NodeName, _: SpawnRequest) -> Carried {

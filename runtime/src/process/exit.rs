@@ -95,7 +95,7 @@ pub(crate) fn end(node: &Inner, slot: SlotRef, mut crashes: bool) {
         crash.report(&reason);
     }
     contain(|| drop(body));
-    node.process_ended();
+    node.stop.process_ended();
 }
 
 /// Tells those who are concerned.

@@ -2,14 +2,13 @@
 //! late, and the connections on which it waits.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::task::Waker;
 
+use super::congestion::{HeldUp, WaitsForRoom};
 use super::control::Control;
 use super::dictionary::Dictionary;
 use super::suspend::Suspensions;
-use crate::carrier::ConnectionId;
 use crate::signal::Signal;
 
 /// The parts. See [`Rare`](super::rare::Rare), which holds them behind a pointer of their own.
@@ -23,7 +22,9 @@ pub(super) struct Extras {
     /// ended.
     pub(super) late: RefCell<Vec<Signal>>,
     /// The congested connections that it has sent over.
-    pub(super) held_up_by: RefCell<BTreeSet<ConnectionId>>,
+    pub(super) held_up: RefCell<HeldUp>,
+    /// Tasks within the process's future that wait for room in connections.
+    pub(super) waits_for_room: RefCell<Vec<WaitsForRoom>>,
     /// Tasks within the process's future that are to be polled when a signal has come.
     pub(super) tasks: RefCell<Vec<Waker>>,
 }
@@ -35,7 +36,8 @@ impl Extras {
             && self.dictionary.borrow().is_empty()
             && self.suspensions.borrow().is_empty()
             && self.late.borrow().is_empty()
-            && self.held_up_by.borrow().is_empty()
+            && self.held_up.borrow().is_empty()
+            && self.waits_for_room.borrow().is_empty()
             && self.tasks.borrow().is_empty()
     }
 }

@@ -32,6 +32,7 @@ mod relations;
 mod request;
 mod route;
 mod run;
+mod send_timeout;
 mod send_with;
 mod snapshot;
 mod spawn;
@@ -67,6 +68,7 @@ pub use processes::{Processes, processes, processes_iter};
 #[cfg(feature = "observe")]
 pub use receive::messages_looked_at;
 pub use receive::{Next, Opened, Receive};
+pub use send_timeout::send_timeout;
 pub use send_with::{SendOpts, send_with};
 pub use spawn::{spawn, spawn_link, spawn_monitor};
 pub use spawn_on::{spawn_link_on, spawn_monitor_on, spawn_on, spawn_on_with, spawn_opt_on};
@@ -82,7 +84,7 @@ pub use timers::{
 pub use try_send::{TrySendError, send_wait, try_send};
 pub use wait::{Elapsed, Sleep, SpawnBlocking, sleep, spawn_blocking, timeout};
 
-pub(crate) use control::{Body, Control, Running, SlotRef};
+pub(crate) use control::{Body, Control, Running};
 pub(crate) use exit::{catch, end, install_panic_hook, report};
 pub(crate) use orphans::Orphans;
 pub use route::SendError;

@@ -50,6 +50,7 @@ impl Running<'_> {
             Kind::IsAlive(answer) => answer.give(()),
             Kind::Suspend { from, answer } => self.handle_suspend(from, answer),
             Kind::Resume { from } => self.handle_resume(from),
+            Kind::ReportHeldUp => self.report_held_up(),
             Kind::SuspendedEnds { from } => self.control.forget_suspended(from),
         }
     }

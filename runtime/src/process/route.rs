@@ -205,7 +205,7 @@ impl Inner {
     fn sent(&self, carried: &Carried, waits: bool) {
         self.flush_outside();
         if let Some(congested) = carried.congested.as_ref().filter(|_| waits) {
-            self.hold_up(carried.connection, &**congested);
+            self.hold_up(carried.connection, congested);
         }
     }
 

@@ -210,7 +210,7 @@ impl Running<'_> {
         spawning.connection = connection;
         self.control.relations().add_spawn(reference, spawning);
         if let Some(congested) = congested {
-            self.node.hold_up(connection, &*congested);
+            self.node.hold_up(connection, &congested);
         }
     }
 

@@ -10,6 +10,7 @@ use crate::env::Time;
 use crate::message::Envelope;
 use crate::node::Inner;
 use crate::pid::Pid;
+use crate::request::{Kind, Request};
 use crate::scheduler::shard;
 use crate::signal::Signal;
 use crate::table;
@@ -23,6 +24,8 @@ pub(crate) enum Action {
     SendByName(Box<Dest<'static>>, Envelope),
     /// The process is polled again.
     Wake(SlotRef),
+    /// The process reports that it is suspended, if it still is.
+    ReportHeldUp(Pid),
     /// A future that waits for it is polled again.
     WakeTask(Waker),
 }
@@ -55,6 +58,13 @@ impl Inner {
             self.cancel_timer(timer);
         }
         timer
+    }
+
+    /// Starts the timer of a report by the running process, which ends with the process.
+    pub(super) fn start_report(&self, now: Time, due: Time, pid: Pid) -> TimerRef {
+        let slot = self.table.get(pid.local());
+        let owner = slot.map(|slot| slot.mark(table::TIMED)).map(|()| pid.local().slot);
+        self.start_owned(now, due, owner, |_| Action::ReportHeldUp(pid))
     }
 
     fn start_owned(
@@ -103,6 +113,9 @@ impl Inner {
                     contain(|| drop(self.send_envelope(&dest, message)));
                 }
                 Action::Wake(slot) => slot.wake(slot.queue.notify()),
+                Action::ReportHeldUp(pid) => {
+                    self.deliver(pid, Signal::Request(Request(Kind::ReportHeldUp)));
+                }
                 Action::WakeTask(waker) => waker.wake(),
             }
         }

@@ -4,11 +4,13 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use super::budget::{gives_way, stops};
 use super::control::SlotRef;
 use super::route::{Found, SendError};
-use crate::carrier::{Conditions, NotCarried, RemoteDest};
+use super::wait::{Elapsed, timeout};
+use crate::carrier::{Busy, Conditions, NotCarried, RemoteDest};
 use crate::context;
 use crate::dest::Dest;
 use crate::message::{Address, Envelope, Message};
@@ -175,7 +177,7 @@ pub async fn send_wait<'a, M: Message>(
     match offered {
         Ok(()) => Ok(()),
         Err((Some(node), Refused::Full(place, message))) => {
-            node.send_when_there_is_room(place, message).await.map_err(Refused::into_error)
+            node.send_when_there_is_room(place, message, None).await.map_err(Refused::into_error)
         }
         Err((_, refused)) => Err(refused.into_error()),
     }
@@ -184,7 +186,7 @@ pub async fn send_wait<'a, M: Message>(
 /// Where a message goes on this node.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
-    slot: u32,
+    pub(super) slot: u32,
     /// By its pid, or by an alias.
     address: Address,
 }
@@ -193,7 +195,7 @@ pub(super) struct Place {
 pub(super) enum Refused {
     Full(Place, Envelope),
     Noproc(Envelope),
-    Busy(Envelope),
+    Busy(Envelope, Busy),
     Noconnect(Envelope),
     /// To a name that is none or nobody's, or to another node.
     Send(SendError, Option<Envelope>),
@@ -204,7 +206,7 @@ impl Refused {
         let (why, message) = match self {
             Refused::Full(_, message) => (Why::Full, Some(message)),
             Refused::Noproc(message) => (Why::Noproc, Some(message)),
-            Refused::Busy(message) => (Why::Busy, Some(message)),
+            Refused::Busy(message, _) => (Why::Busy, Some(message)),
             Refused::Noconnect(message) => (Why::Noconnect, Some(message)),
             Refused::Send(error, message) => (Why::Send(error), message),
         };
@@ -214,7 +216,7 @@ impl Refused {
 }
 
 impl Inner {
-    fn offer(&self, dest: &Dest<'_>, message: Envelope) -> Result<(), Refused> {
+    pub(super) fn offer(&self, dest: &Dest<'_>, message: Envelope) -> Result<(), Refused> {
         let found = match self.find(dest) {
             Ok(Found::Local(pid)) => {
                 let address = Address::pid(pid.local().generation);
@@ -268,7 +270,7 @@ impl Inner {
             return Err(Refused::Send(error.into(), Some(message)));
         }
         self.carry_if(to, message, conditions).map_err(|not_carried| match not_carried {
-            NotCarried::Nosuspend(signal) => Refused::Busy(Envelope::signal(signal)),
+            NotCarried::Nosuspend(signal, by) => Refused::Busy(Envelope::signal(signal), by),
             NotCarried::Noconnect(signal) => Refused::Noconnect(Envelope::signal(signal)),
             NotCarried::Encode(error) => Refused::Send(error.into(), None),
         })
@@ -299,10 +301,12 @@ impl Inner {
 }
 
 impl Node {
-    async fn send_when_there_is_room(
+    /// Waits for room for a message, and sends it; within the time, if there is a limit.
+    pub(super) async fn send_when_there_is_room(
         &self,
         place: Place,
         mut message: Envelope,
+        limit: Option<Duration>,
     ) -> Result<(), Refused> {
         let by = place.address.by();
         let ticket = match self.with_room(place.slot, |room| room.wait(by)) {
@@ -310,7 +314,15 @@ impl Node {
             Some(Err(NoWait::Never)) => return Err(Refused::Full(place, message)),
             Some(Err(NoWait::Gone)) | None => return Err(Refused::Noproc(message)),
         };
-        let granted = InLine { node: self, slot: place.slot, ticket }.await;
+        let in_line = InLine { node: self, slot: place.slot, ticket };
+        let granted = match limit {
+            None => in_line.await,
+            // What is granted at the last moment is given back with the place in the line.
+            Some(limit) => match timeout(limit, in_line).await {
+                Ok(granted) => granted,
+                Err(Elapsed) => return Err(Refused::Full(place, message)),
+            },
+        };
         let slot = self.inner().table.get_any(place.slot).filter(|_| granted);
         let Some(slot) = slot else { return Err(Refused::Noproc(message)) };
         message.count();
