@@ -32,7 +32,7 @@ const RUNTIME_LAYERS: &[&[&str]] = &[
     &["scheduler"],
     &["mailbox", "outlet", "registry", "room", "signal_queue", "timers", "vitals"],
     &["table"],
-    &["context", "node", "process", "stepper"],
+    &["context", "node", "process", "stepper", "stop"],
     &["otp"],
     // They test the rest.
     &["models"],

@@ -1,13 +1,5 @@
 //! A node: the processes, and all that they share. A value, of which there may be many in
 //! one OS process.
-//!
-//! Stopping a node, by one thread, whoever asks for it (see `stop`):
-//!
-//! 1. The processes that wait for it are told, and have some time to end by themselves.
-//! 2. Connections are closed, and no process is made any more.
-//! 3. All processes are killed, until none is left or the time is over.
-//! 4. The threads end. One that is in a process that never comes back is left behind.
-//! 5. What processes there still are, are taken apart here.
 
 use std::fmt;
 use std::panic::{Location, resume_unwind};
@@ -32,17 +24,15 @@ use crate::observe::Observed;
 use crate::oneshot::Oneshot;
 use crate::pid::Pid;
 use crate::priority::Priority;
-use crate::process::{self, Action, Body, Ended, Orphans, Processes, Start, SystemMonitor};
+use crate::process::{self, Action, Body, Orphans, Processes, Start, SystemMonitor};
 use crate::reference::Reference;
 use crate::registry::{RegisterError, Registry};
 use crate::remote::Functions;
-use crate::scheduler::{
-    BlockingPool, Driver, Ready, Runner, Scheduler, TaskId, ThreadDriver, is_worker_of,
-};
+use crate::scheduler::{BlockingPool, Driver, Ready, Runner, Scheduler, TaskId, ThreadDriver};
 use crate::signal::{Signal, SpawnError, Target};
 use crate::stepper::Stepper;
-use crate::stop::{Phase, RunUntilStopped, Stop};
-use crate::sync::{Mutex, Ordering, spawn_thread};
+use crate::stop::{RunUntilStopped, Stop};
+use crate::sync::{Mutex, Ordering};
 use crate::system_message::Down;
 use crate::table::{self, Table};
 use crate::timers::Timers;
@@ -50,16 +40,6 @@ use crate::{Next, Opened, Receive, SendError};
 
 /// As many processes as OTP 28 has by default.
 const PROCESS_LIMIT: usize = 1 << 20;
-
-/// How long the processes that wait for the node's stop may take to end by themselves: as OTP's
-/// supervisors wait for a worker.
-const STOP_GRACE: Duration = Duration::from_secs(5);
-
-/// How long killed processes may take to end when a node stops.
-const STOP_WAIT: Duration = Duration::from_secs(5);
-
-/// How long no process has ended when a node that stops looks for others to kill.
-const KILL_AGAIN: Duration = Duration::from_millis(50);
 
 /// What all processes of a node share.
 pub(crate) struct Inner {
@@ -92,7 +72,7 @@ pub(crate) struct Inner {
     functions: Functions,
     pub(crate) references: AtomicU64,
     pub(crate) stop: Stop,
-    this: Weak<Inner>,
+    pub(crate) this: Weak<Inner>,
 }
 
 /// A node. Cheap to clone; all clones are the same node.
@@ -696,128 +676,6 @@ impl Inner {
     /// The process of this node that runs on this thread.
     pub(crate) fn own_process(&self) -> Option<Pid> {
         context::try_process(|me| std::ptr::eq(me.node, self).then(|| me.pid())).flatten()
-    }
-
-    /// Stops the node, and waits until it has stopped; does not wait on a thread of its own.
-    pub(crate) fn stop(&self) -> bool {
-        if self.own_process().is_some() || is_worker_of(&self.scheduler) {
-            self.begin_stop();
-            return false;
-        }
-        if self.scheduler.by_steps().is_some() {
-            return self.stop_now();
-        }
-        loop {
-            if self.stop.take_on() {
-                return self.stop_here();
-            }
-            if let Some(all_ended) = self.stop.wait() {
-                return all_ended;
-            }
-        }
-    }
-
-    /// Stops the node on a thread of its own.
-    pub(crate) fn begin_stop(&self) {
-        if !self.stop.take_on() {
-            return;
-        }
-        if self.scheduler.by_steps().is_some() {
-            return self.begin_stop_by_steps();
-        }
-        if let Some(this) = self.this.upgrade() {
-            let name = format!("{} stop", self.name().alive());
-            let Err(error) = spawn_thread(name, move || _ = this.stop_here()) else { return };
-            process::report(|| tracing::error!(%error, "no thread can be started to stop a node"));
-        }
-        self.close();
-        self.kill_all();
-        self.stop.give_up();
-    }
-
-    /// Stops a node without threads: the last process kills the others. What is left is its
-    /// owner's to end.
-    fn begin_stop_by_steps(&self) {
-        let told = self.stop.go_to(Phase::Asked);
-        let node = self.handle();
-        let last = async move {
-            let all = async {
-                for pid in told {
-                    Ended::of(pid).await;
-                }
-            };
-            let _ = process::timeout(STOP_GRACE, all).await;
-            node.0.close();
-            node.0.kill_all();
-        };
-        let start = Start::new(None, Location::caller());
-        if process::start(self, start, last, |_| ()).is_none() {
-            self.close();
-            self.kill_all();
-        }
-    }
-
-    /// Takes the node to its end, on this thread.
-    fn stop_here(&self) -> bool {
-        // 1.
-        let told = self.stop.go_to(Phase::Asked);
-        let deadline = self.env.now() + STOP_GRACE;
-        let mut state = self.stop.lock();
-        let are_alive = || told.iter().any(|pid| self.is_alive(*pid));
-        while are_alive() && self.env.now() < deadline {
-            self.stop.wait_for_end(&mut state, KILL_AGAIN);
-        }
-        drop(state);
-        // 2.
-        self.close();
-        self.stop_now()
-    }
-
-    /// Closes the connections.
-    fn close(&self) {
-        if let Some(carrier) = self.carrier.get() {
-            carrier.halt();
-        }
-        self.stop.go_to(Phase::Ends);
-    }
-
-    fn kill_all(&self) {
-        for slot in self.table.live() {
-            let pid = Pid::new(self.id, slot.id());
-            let reason = ExitReason::Kill;
-            self.deliver(pid, Signal::Exit { from: pid, reason, by_link: false });
-        }
-    }
-
-    /// Ends the node at once, as it is.
-    pub(crate) fn stop_now(&self) -> bool {
-        self.stop.go_to(Phase::Ends);
-        // 3.
-        let mut state = self.stop.lock();
-        self.kill_all();
-        let deadline = self.env.now() + STOP_WAIT;
-        // Without threads, there is nobody to wait for.
-        let has_threads = self.scheduler.by_steps().is_none();
-        while has_threads && self.table.len() > 0 && self.env.now() < deadline {
-            // A process that was being made at the first look is there at the next.
-            if !self.stop.wait_for_end(&mut state, KILL_AGAIN) {
-                self.kill_all();
-            }
-        }
-        drop(state);
-        // 4.
-        self.blocking.stop();
-        let ended = self.scheduler.stop(false);
-        // 5. Only if no worker is left: one that is may be in any of them.
-        if ended {
-            context::enter_node(self, || {
-                for slot in self.table.live() {
-                    process::end(self, slot, false);
-                }
-            });
-        }
-        self.stop.is_over(ended);
-        ended
     }
 }
 
