@@ -25,22 +25,28 @@ impl Signals {
 
         let first = Arc::<AtomicI32>::default();
         let (received, node) = (first.clone(), node.downgrade());
-        let watched = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]);
-        let started = watched.and_then(|mut watched| {
-            let watch = move || {
-                for signal in watched.forever() {
-                    if received.swap(signal, Ordering::SeqCst) != 0 {
-                        end_by(signal);
-                    }
-                    match node.upgrade() {
-                        Some(node) => node.begin_stop(),
-                        None => end_by(signal),
-                    }
-                }
+        let (told, watches) = std::sync::mpsc::channel();
+        let watch = move || {
+            // Here, so that no signal is taken that no thread waits for.
+            let watched = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]);
+            let (mut watched, result) = match watched {
+                Ok(watched) => (Some(watched), Ok(())),
+                Err(error) => (None, Err(error)),
             };
-            std::thread::Builder::new().name("fika signals".into()).spawn(watch)
-        });
-        if let Err(error) = started {
+            let _ = told.send(result);
+            for signal in watched.iter_mut().flat_map(|watched| watched.forever()) {
+                if received.swap(signal, Ordering::SeqCst) != 0 {
+                    end_by(signal);
+                }
+                match node.upgrade() {
+                    Some(node) => node.begin_stop(),
+                    None => end_by(signal),
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("fika signals".into()).spawn(watch);
+        let result = thread.and_then(|_| watches.recv().unwrap_or(Ok(())));
+        if let Err(error) = result {
             tracing::warn!(%error, "signals do not stop the node, but end the program");
         }
         Signals { first }
