@@ -124,7 +124,7 @@ impl Stop {
     }
 
     /// The node has come to its end.
-    pub(crate) fn is_over(&self, all_ended: bool) {
+    pub(crate) fn finish(&self, all_ended: bool) {
         self.state.lock().all_ended = all_ended;
         self.go_to(Phase::Over);
         self.give_up();
@@ -286,7 +286,7 @@ impl Inner {
                 }
             });
         }
-        self.stop.is_over(ended);
+        self.stop.finish(ended);
         ended
     }
 }
