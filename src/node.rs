@@ -41,22 +41,25 @@ use fika_runtime::{
 /// when they have had nothing to do for 10 s.
 ///
 /// # Its end
-/// A node runs until it is stopped: by [`stop`](Node::stop), or when the last handle to it is
-/// dropped. Handles that [`self_node`] gives, inside of its processes, do not count. A handle
-/// that is dropped does not wait for the stop; to wait, call `stop`.
+/// A node runs until `stop` is called, by any thread or process, or until the last handle to the
+/// node is dropped. Handles that [`self_node`] returns, inside of the node's processes, do not
+/// count. Dropping a handle does not wait for the stop; to wait, call `stop`.
 ///
 /// ```
 /// use fika::prelude::*;
 ///
 /// let node = Node::builder().workers(1).build()?;
 /// node.spawn(async {
-///     // Inside of a process it goes on, and `run_until_stopped` is ready before others are
-///     // killed.
-///     self_node().stop();
+///     // Ready when the stop is asked for, before any process is killed.
 ///     self_node().run_until_stopped().await;
-///     println!("time to put things in order: 5 s");
+///     println!("up to 5 s to put things in order");
 /// });
-/// // Outside, this is over when the node has stopped.
+/// node.spawn(async {
+///     sleep(millis(10)).await;
+///     // Inside of a process this only begins the stop.
+///     self_node().stop();
+/// });
+/// // Outside, this returns when the node has stopped.
 /// node.run_until_stopped().wait();
 /// # Ok::<(), fika::NodeError>(())
 /// ```

@@ -184,7 +184,9 @@ impl Logged {
     fn wait_for_line(&self) {
         let log = self.0.0.lock().unwrap();
         let is_missing = |log: &mut String| !log.contains("is suspended");
-        let (_log, waited) = self.0.1.wait_timeout_while(log, LIMIT, is_missing).unwrap();
+        let (log, waited) = self.0.1.wait_timeout_while(log, LIMIT, is_missing).unwrap();
+        // What is reported from now on is still written.
+        drop(log);
         assert!(!waited.timed_out(), "no report");
     }
 }

@@ -444,9 +444,9 @@ impl Node {
     /// Waits until the node is stopped, by [`stop`](Node::stop) or by
     /// [`begin_stop`](Node::begin_stop).
     ///
-    /// Inside a process of the node it is ready as soon as the stop is asked for, and before
-    /// anything is killed: the process then has up to 5 s to put its affairs in order and to
-    /// end. Elsewhere, in a future of any executor, it is ready when the node has stopped; a
+    /// Inside a process of the node it is ready as soon as the stop is asked for. A process that
+    /// waits here at that moment has up to 5 s to put its affairs in order and to end, before
+    /// anything is killed. Elsewhere, in a future of any executor, it is ready when the node has stopped; a
     /// thread calls [`wait`](RunUntilStopped::wait) on it.
     pub fn run_until_stopped(&self) -> RunUntilStopped {
         RunUntilStopped::new(self.clone())
