@@ -120,7 +120,7 @@ pub(super) enum Sent {
         congested: bool,
     },
     /// It is not, since more waits already, on this way.
-    Busy(Parcel, Way),
+    Busy(Box<Queued>, Way),
     /// It is for an earlier life of the node.
     Stale(Box<Queued>),
     /// The channel is down.
@@ -232,7 +232,7 @@ impl Channel {
         let mut state = self.state.lock();
         let way = state.way(queued.sender, queued.parcel.is_large());
         if nosuspend && state.is_congested(way) {
-            return Ok(Sent::Busy(queued.parcel, way));
+            return Ok(Sent::Busy(queued.into(), way));
         }
         if let Some(watcher) = queued.watcher() {
             state.watch(watcher, &self.net);

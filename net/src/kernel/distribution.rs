@@ -248,7 +248,7 @@ impl Distribution {
             let queued = Queued { sender, to: Some(to), parcel };
             match channel.send(queued, nosuspend).map_err(NotCarried::Encode)? {
                 Sent::Yes { congested } => return Ok(channel.carried(congested)),
-                Sent::Busy(back, way) => return Err(not_sent(back, channel.busy(way))),
+                Sent::Busy(back, way) => return Err(not_sent(back.parcel, channel.busy(way))),
                 Sent::Gone(back) => match back.to {
                     Some(back_to) => (to, ready) = (back_to, Ready::Parcel(back.parcel)),
                     None => return Ok(channel.carried(false)),
