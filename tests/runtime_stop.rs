@@ -1,5 +1,6 @@
 //! The stop of a node: who may ask for it, who is told, and what signals do.
 #![deny(warnings)]
+#![allow(clippy::disallowed_methods, reason = "threads beside the nodes")]
 
 #[allow(dead_code, reason = "other test binaries use the rest")]
 #[path = "otp/wait.rs"]
