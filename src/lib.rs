@@ -70,12 +70,13 @@ pub use fika_net::{Handler, HostIp, Listener, Network, Poller, Socket};
 pub use fika_runtime::{
     BuildError, Bytes, Creation, DecodeError, Dest, Down, Elapsed, EncodeError, Encoded, Env,
     Envelope, Exit, ExitReason, Local, Message, Name, NodeDown, NodeDownReason, NodeId, NodeName,
-    NodeNameError, NodeType, NodeUp, Object, PanicReason, Pid, Reference, RegisterError, RemoteFn,
-    SendError, Sleep, SpawnBlocking, SpawnError, SystemEnv, Term, Time, Timeout, TimerRef,
-    cancel_timer, demonitor, demonitor_flush, exit, exit_process, link, make_ref, message, monitor,
-    process_count, read_timer, register, registered, self_pid, send, send_after, sleep, spawn,
-    spawn_blocking, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on,
-    spawn_on_with, start_timer, timeout, trap_exit, unlink, unregister, whereis, yield_now,
+    NodeNameError, NodeText, NodeType, NodeUp, Object, PanicReason, Part, Pid, ProcessText,
+    Reference, RegisterError, RemoteFn, SendError, Sleep, SpawnBlocking, SpawnError, SystemEnv,
+    Term, Time, Timeout, TimerRef, cancel_timer, demonitor, demonitor_flush, exit, exit_process,
+    link, make_ref, message, monitor, process_count, read_timer, register, registered, self_pid,
+    send, send_after, sleep, spawn, spawn_blocking, spawn_link, spawn_link_on, spawn_monitor,
+    spawn_monitor_on, spawn_on, spawn_on_with, start_timer, timeout, trap_exit, unlink, unregister,
+    whereis, yield_now,
 };
 // Mailboxes with a limit.
 pub use fika_runtime::{MailboxLimit, TrySendError, WhenFull, mailbox_limit, send_wait, try_send};

@@ -80,8 +80,8 @@ impl Node {
     ///
     /// # Panics
     /// Inside a process.
-    pub fn start_distribution(&self, name: impl Into<String>) -> Result<(), NodeError> {
-        let name = name.into().parse()?;
+    pub fn start_distribution(&self, name: impl AsRef<str>) -> Result<(), NodeError> {
+        let name = name.as_ref().parse()?;
         let Some(distribution) = self.distribution() else {
             return Err(StartError::NoNetwork.into());
         };
@@ -209,8 +209,8 @@ impl NodeBuilder {
     ///
     /// With `undefined@host` the node gets its name from the first node that it connects to, as
     /// [`start_distribution`](crate::start_distribution) says (Erlang's `-sname undefined`).
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
+    pub fn name(mut self, name: impl AsRef<str>) -> Self {
+        self.name = Some(name.as_ref().to_owned());
         self
     }
 
@@ -303,21 +303,21 @@ impl NodeBuilder {
 
     /// The cookie that is shared with one peer, in both directions, in place of the node's own
     /// (OTP's `-setcookie` with a node); see [`set_cookie_for`](crate::set_cookie_for).
-    pub fn cookie_for(mut self, node: impl Into<String>, cookie: impl Into<String>) -> Self {
-        self.peer_cookies.push((node.into(), CookieFrom::Text(cookie.into())));
+    pub fn cookie_for(mut self, node: impl AsRef<str>, cookie: impl Into<String>) -> Self {
+        self.peer_cookies.push((node.as_ref().to_owned(), CookieFrom::Text(cookie.into())));
         self
     }
 
     /// The same from a file, which others must not be able to read.
-    pub fn cookie_file_for(mut self, node: impl Into<String>, file: impl Into<PathBuf>) -> Self {
-        self.peer_cookies.push((node.into(), CookieFrom::File(file.into())));
+    pub fn cookie_file_for(mut self, node: impl AsRef<str>, file: impl Into<PathBuf>) -> Self {
+        self.peer_cookies.push((node.as_ref().to_owned(), CookieFrom::File(file.into())));
         self
     }
 
     /// The nodes that may be connected, in both directions, each by its name, its host, or the
     /// part of its name before the `@`; all if not set (OTP's `net_kernel:allow/1`).
-    pub fn allow<T: Into<String>>(self, nodes: impl IntoIterator<Item = T>) -> Self {
-        let nodes: Vec<String> = nodes.into_iter().map(Into::into).collect();
+    pub fn allow<T: AsRef<str>>(self, nodes: impl IntoIterator<Item = T>) -> Self {
+        let nodes: Vec<String> = nodes.into_iter().map(|node| node.as_ref().to_owned()).collect();
         self.change(move |config| config.allow.extend(nodes.iter().cloned()))
     }
 

@@ -100,9 +100,7 @@ fn given_tag(input: &DeriveInput) -> Result<Option<TokenStream>> {
 /// A message that is made of others needs of them what it has itself.
 fn with_bounds(mut generics: Generics) -> Generics {
     for param in generics.type_params_mut() {
-        param.bounds.push(parse_quote!(::fika::Message));
-        param.bounds.push(parse_quote!(::fika::__private::Serialize));
-        param.bounds.push(parse_quote!(::fika::__private::DeserializeOwned));
+        param.bounds.push(parse_quote!(::fika::Part));
     }
     generics
 }

@@ -51,13 +51,15 @@ pub use bytes::Bytes;
 pub use carrier::{
     Carried, Carrier, Conditions, Congested, ConnectionId, NotCarried, RemoteDest, SpawnRequest,
 };
-pub use dest::Dest;
+pub use dest::{Dest, NodeText, ProcessText};
 pub use env::{Env, SystemEnv, Time};
 pub use exit_reason::{ExitReason, PanicReason};
 pub use log_rate::LogRate;
 pub use mailbox_limit::{MailboxLimit, WhenFull};
 pub use message::Tagged;
-pub use message::{DecodeError, EncodeError, Encoded, Envelope, Local, Message, Term, WireType};
+pub use message::{
+    DecodeError, EncodeError, Encoded, Envelope, Local, Message, Part, Term, WireType,
+};
 pub use name::Name;
 pub use node::{BuildError, Node, NodeBuilder, WeakNode};
 pub use node_id::{Creation, NodeId};

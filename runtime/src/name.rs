@@ -1,6 +1,6 @@
 //! A name under which a process is registered on its node.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,6 +21,20 @@ impl Name {
     }
 }
 
+/// From whatever a [`Dest`](crate::Dest) can have as the name of a process.
+macro_rules! from_texts {
+    ($($type:ty),+) => {$(
+        impl From<$type> for Name {
+            fn from(name: $type) -> Name {
+                let name: &str = &name;
+                Name(name.into())
+            }
+        }
+    )+};
+}
+
+from_texts!(&&str, &String, Cow<'_, str>, &Cow<'_, str>, &Box<str>, &Arc<str>);
+
 impl From<&str> for Name {
     fn from(name: &str) -> Name {
         Name(name.into())
@@ -30,6 +44,30 @@ impl From<&str> for Name {
 impl From<String> for Name {
     fn from(name: String) -> Name {
         Name(name.into())
+    }
+}
+
+impl From<Box<str>> for Name {
+    fn from(name: Box<str>) -> Name {
+        Name(name.into())
+    }
+}
+
+impl From<Arc<str>> for Name {
+    fn from(name: Arc<str>) -> Name {
+        Name(name)
+    }
+}
+
+impl From<&Name> for Name {
+    fn from(name: &Name) -> Name {
+        name.clone()
+    }
+}
+
+impl AsRef<str> for Name {
+    fn as_ref(&self) -> &str {
+        &self.0
     }
 }
 

@@ -404,8 +404,8 @@ impl Node {
 
     /// As [`whereis`](crate::whereis).
     #[must_use]
-    pub fn whereis(&self, name: &str) -> Option<Pid> {
-        self.0.registry.whereis(name)
+    pub fn whereis(&self, name: impl AsRef<str>) -> Option<Pid> {
+        self.0.registry.whereis(name.as_ref())
     }
 
     /// As [`processes_iter`](crate::processes_iter).

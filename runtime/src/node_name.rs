@@ -137,6 +137,12 @@ impl From<NodeName> for String {
     }
 }
 
+impl From<&NodeName> for String {
+    fn from(name: &NodeName) -> String {
+        name.0.as_ref().into()
+    }
+}
+
 impl AsRef<str> for NodeName {
     fn as_ref(&self) -> &str {
         &self.0

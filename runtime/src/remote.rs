@@ -9,6 +9,14 @@ use crate::message::{DecodeError, EncodeError, Encoded, Message};
 
 /// A call of a `#[remote]` function that has not been made: the function's name and its
 /// arguments. It can run in a process here, on another node, or where it is awaited.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot run on another node",
+    label = "not a call of a `#[remote]` function",
+    note = "other nodes find a function by its name: write `#[remote]` on the `async fn`, and pass \
+            a call of it",
+    note = "an `async` block or a closure has no name that another node could find: make it a \
+            `#[remote]` function whose arguments are what it captures"
+)]
 pub trait RemoteFn: IntoFuture<IntoFuture: Send + 'static> + Send + 'static {
     /// The function's stable name.
     fn name(&self) -> &'static str;

@@ -44,7 +44,7 @@ impl Sim {
     /// When the name is none, or is taken.
     pub fn run_main<F>(
         &mut self,
-        name: &str,
+        name: impl AsRef<str>,
         limit: Duration,
         main: impl Fn() -> F + Send + Sync + 'static,
     ) -> Result<F::Output, Failure>
@@ -52,6 +52,7 @@ impl Sim {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        let name = name.as_ref();
         let value = Arc::new(Mutex::new(None));
         let to = value.clone();
         let node = self.node(name, move || {

@@ -181,10 +181,15 @@ impl Sim {
     ///
     /// # Panics
     /// When the name is none, or is taken.
-    pub fn node<F>(&mut self, name: &str, app: impl Fn() -> F + Send + Sync + 'static) -> SimNode
+    pub fn node<F>(
+        &mut self,
+        name: impl AsRef<str>,
+        app: impl Fn() -> F + Send + Sync + 'static,
+    ) -> SimNode
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        let name = name.as_ref();
         let name: NodeName = name.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
         let number = self.members.len();
         let taken = self.by_name.insert(name.clone(), number);

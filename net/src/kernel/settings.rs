@@ -93,9 +93,9 @@ pub fn set_cookie_for(node: impl AsRef<str>, cookie: impl AsRef<str>) -> Result<
 /// # Panics
 /// Outside of a process.
 #[track_caller]
-pub fn allow<T: Into<String>>(nodes: impl IntoIterator<Item = T>) -> Result<(), SettingError> {
+pub fn allow<T: AsRef<str>>(nodes: impl IntoIterator<Item = T>) -> Result<(), SettingError> {
     let net = net("allow").ok_or(SettingError::NotAlive)?;
-    net.allowed.write().add(nodes.into_iter().map(Into::into));
+    net.allowed.write().add(nodes.into_iter().map(|node| node.as_ref().to_owned()));
     Ok(())
 }
 

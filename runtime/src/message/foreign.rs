@@ -79,12 +79,27 @@ macro_rules! composed {
     )*};
 }
 
-/// What a part of a composed message needs. Implemented for every such type.
-#[doc(hidden)]
+/// A message that can be part of another: in a tuple, an `Option` or a `Vec`, as an argument of a
+/// `#[remote]` function, or in place of a type parameter of a message.
+///
+/// It is the bound that generic code needs:
+///
+/// ```
+/// use fika_runtime::{Part, Pid, send};
+///
+/// fn send_twice<T: Part + Clone>(to: Pid, value: T) {
+///     send(to, (1_u64, value.clone()));
+///     send(to, vec![value]);
+/// }
+/// ```
+///
+/// Every [`Message`] with serde's two traits has it, so nothing implements it by hand.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a message",
     label = "this cannot be sent to a process",
-    note = "write `#[derive(Message, Serialize, Deserialize)]` on it"
+    note = "write `#[derive(Message, Serialize, Deserialize)]` on it; a type parameter needs the \
+            bound `fika::Part`",
+    note = "a message owns its data: send a `String` for a `&str`, a `Vec<T>` for a `&[T]`"
 )]
 pub trait Part: Message + Serialize + DeserializeOwned {}
 #[diagnostic::do_not_recommend]

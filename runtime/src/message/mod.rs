@@ -27,6 +27,7 @@ pub use codec::{
 };
 pub use envelope::{Envelope, Node};
 pub use fingerprint::fingerprint_of;
+pub use foreign::Part;
 pub use local::Local;
 pub use node_codec::{NodeList, decode_with_nodes, encode_with_nodes};
 pub use tagged::Tagged;
@@ -75,7 +76,8 @@ use ::bytes::Bytes;
     message = "`{Self}` is not a message",
     label = "this cannot be sent to a process",
     note = "write `#[derive(Message, Serialize, Deserialize)]` on it, or wrap it in `Local(..)` \
-            to send it to processes of this node only"
+            to send it to processes of this node only",
+    note = "a message owns its data: send a `String` for a `&str`, a `Vec<T>` for a `&[T]`"
 )]
 pub trait Message: Sized + Send + 'static {
     /// The stable name of the type: crate and type, or one given.

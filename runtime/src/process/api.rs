@@ -153,9 +153,9 @@ pub fn register(name: impl Into<Name>, pid: Pid) -> Result<(), RegisterError> {
 /// # Panics
 /// Outside of a process.
 #[track_caller]
-pub fn unregister(name: &str) -> Result<(), RegisterError> {
+pub fn unregister(name: impl AsRef<str>) -> Result<(), RegisterError> {
     context::process("unregister", |me| match me.control.ending.get() {
-        false => me.node.registry.unregister(name),
+        false => me.node.registry.unregister(name.as_ref()),
         true => Err(RegisterError::Unknown),
     })
 }
@@ -166,8 +166,8 @@ pub fn unregister(name: &str) -> Result<(), RegisterError> {
 /// Outside of a process.
 #[must_use]
 #[track_caller]
-pub fn whereis(name: &str) -> Option<Pid> {
-    context::process("whereis", |me| me.node.registry.whereis(name))
+pub fn whereis(name: impl AsRef<str>) -> Option<Pid> {
+    context::process("whereis", |me| me.node.registry.whereis(name.as_ref()))
 }
 
 /// All names of this node (Erlang's `registered/0`).
