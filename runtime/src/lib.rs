@@ -115,7 +115,7 @@ pub mod __private {
     pub use crate::message::{
         Buffer, decode_postcard_shared, encode_postcard, fingerprint_of, hash_tag,
     };
-    pub use crate::process::{Next, Opened, Receive};
+    pub use crate::process::{Next, Opened, Receive, Wanted, is_wanted, open_wanted, wanted};
     pub use crate::remote::{BoxFuture, Remote, RemoteEntry};
     pub use inventory;
     pub use serde::Serialize;

@@ -45,6 +45,7 @@ mod timer_action;
 mod timers;
 mod try_send;
 mod wait;
+mod wanted;
 
 pub use alias::{AliasOpts, alias, alias_with, unalias};
 pub use api::{
@@ -77,6 +78,7 @@ pub use timers::{
 };
 pub use try_send::{TrySendError, send_wait, try_send};
 pub use wait::{Elapsed, Sleep, SpawnBlocking, sleep, spawn_blocking, timeout};
+pub use wanted::{Wanted, is_wanted, open_wanted, wanted};
 
 pub(crate) use control::{Body, Control, Running, SlotRef};
 pub(crate) use exit::{catch, end, install_panic_hook, report};
