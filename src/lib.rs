@@ -154,6 +154,8 @@ pub const fn millis(milliseconds: u64) -> std::time::Duration {
 /// What the macros expand to. Not for use by hand: it changes as they do.
 #[doc(hidden)]
 pub mod __private {
+    #[cfg(feature = "clap")]
+    pub use crate::args::parse_args;
     pub use crate::run::{run_main, run_test};
     #[cfg(feature = "sim")]
     pub use crate::sim_test::run_sim_test;
@@ -182,6 +184,30 @@ pub mod __private {
         };
     }
     pub use crate::__sim_test as sim_test;
+
+    /// What a `main` with an argument expands to: the command line, parsed.
+    #[cfg(feature = "clap")]
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! __parse_args {
+        ($cli:ty) => {
+            $crate::__private::parse_args::<$cli>()
+        };
+    }
+
+    /// The same where there is no clap.
+    #[cfg(not(feature = "clap"))]
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! __parse_args {
+        ($($anything:tt)*) => {
+            compile_error!(
+                "the argument of `main` is the program's command line, which needs fika's feature \
+                 `clap`: in `[dependencies]`, write `fika = { version = \"..\", features = [\"clap\"] }`"
+            )
+        };
+    }
+    pub use crate::__parse_args as parse_args_of_main;
 }
 
 /// Compiles the example of the README.

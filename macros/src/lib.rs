@@ -45,17 +45,26 @@ use proc_macro::TokenStream;
 /// An arm is `PATTERN => EXPRESSION`, with the commas of a `match`; a type may follow the
 /// pattern, and a guard may follow that: `n: u64 if n > 0 => ..`. The expression runs in
 /// the function around, so `return`, `?`, `break`, `continue` and `.await` mean there what
-/// they mean outside. The type of the messages that an arm takes is
+/// they mean outside. An arm takes messages of one type, or all of them:
 ///
-/// - the one written after the pattern: `(a, b): (Pid, u64)`;
-/// - or the pattern's path: `Ping { from, n }`, `Pong(n)`, `Stop`, `Timeout::<Tick> { .. }`.
-///   When the path's last part but one is a type's name, it is that type: `Account::Close`
-///   is an `Account`;
-/// - or any at all, for a bare lower-case name or `_`. The name is then bound to the whole
-///   [`Envelope`], and no arm can follow it unless it has a guard.
+/// | pattern | takes |
+/// |---|---|
+/// | `(a, b): (Pid, u64)` | messages of the type that follows the pattern |
+/// | `Ping { from, n }`, `Stop`, `Account::Close`, `Timeout::<Tick> { .. }` | messages of the type that the pattern has |
+/// | `Get(n)` after `use Cmd::*`, a constant such as `LIMIT` | likewise: the variant's enum, the constant's type |
+/// | `Local(Cmd::Get(n))`, `Some(Stop)`, `(Stop, Ping { n, .. })` | likewise, if each part has only one type |
+/// | `()`, `true`, `'x'`, `5_u64`, `1..=LIMIT` | likewise: `()`, `bool`, `char`, `u64` |
+/// | `"stop"`, `"stop" \| "halt"` | a `String` that equals one of the texts |
+/// | a lower-case name, `_` | every message; the name is bound to the [`Envelope`], and no arm can follow it unless it has a guard |
 ///
-/// A name that begins with an upper-case letter is a unit struct or a constant, and never
-/// a binding.
+/// A pattern that fits more than one type, such as `(from, n)`, `Some(x)` or `5`, needs the
+/// type. Type parameters that a pattern leaves out, as in `Tagged { value }`, are inferred as in
+/// a `match`: a bare `5` in it is an `i32`.
+///
+/// A name that begins with an upper-case letter is a type, a variant or a constant, and never
+/// a binding. A text in a pattern is compared with a `String`, or whatever is `AsRef<str>`:
+/// `Named("first")`. A constant text is not a pattern for a `String`; write
+/// `text: String if text == NAME`.
 ///
 /// # Order
 /// As in Erlang the mailbox decides first: the oldest message that any arm takes is taken,
@@ -85,6 +94,23 @@ use proc_macro::TokenStream;
 /// messages without the reference sees none of those that are older, as far as the place is
 /// known, so leave `for` out where there is one.
 ///
+/// # Formatting
+/// rustfmt formats a macro's arguments if they are expressions. The arms of a `match` are only
+/// part of one, so rustfmt leaves `receive! { .. }` as it is. Written as the `match` that it
+/// resembles, in parentheses, it is formatted:
+///
+/// ```ignore
+/// receive!(match _ {
+///     Ping { from, n } if n > 0 => send(from, n),
+///     As::<(Pid, String)>((from, text)) => send(from, text),
+///     _ if after(secs(60)) => return,
+/// });
+/// ```
+///
+/// There, `As::<TYPE>(PATTERN)` stands for `PATTERN: TYPE`, `_ if after(DURATION)` for
+/// `after DURATION`, and `match since(REFERENCE)` for `for REFERENCE,`, since these three are no
+/// Rust; all else is the same. They can be written in `receive! { .. }` too, all but the last.
+///
 /// # Timeout
 /// `after DURATION => EXPRESSION` comes last. The time runs from the start of the receive,
 /// and messages that no arm takes do not extend it; with a duration of zero the mailbox is
@@ -97,7 +123,7 @@ use proc_macro::TokenStream;
 /// claims to be is reported and dropped.
 ///
 /// # Errors
-/// A pattern that doesn't tell its type, an arm that can't be reached, and an `after` that
+/// A pattern that fits more than one type, an arm that can't be reached, and an `after` that
 /// isn't the last arm do not compile, nor does a type that is not a `Message`.
 ///
 /// # Panics
@@ -189,20 +215,62 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// `name`, `cookie`, `cookie_file`, `workers`, `hidden`, `listen` and `epmd_port` are passed
-/// on to the methods of these names of the node's builder, in the order written; each is an
-/// expression. Without a name the node is alone. It is what `erl -name a@127.0.0.1
-/// -setcookie .. -s main` does.
+/// Each setting calls the method of that name of the node's builder, [`NodeBuilder`], with the
+/// expression as its argument; a method with two arguments is set as in
+/// `output_bytes(low, high)`. All methods but `build` can be called, in the order written.
+/// Without a name the node is alone. It is what `erl -name a@127.0.0.1 -setcookie .. -s main`
+/// does.
+///
+/// # Command line
+/// With fika's feature `clap`, `args` takes the node's settings from the program's command line.
+/// The options are those of [`NodeArgs`], and what they say comes before the settings of the
+/// attribute:
+///
+/// ```ignore
+/// #[fika::main(args, workers = 4)]          // `--workers 2` overrides it
+/// async fn main() { /* .. */ }
+/// ```
+///
+/// A program with options of its own has them as the argument of `main`, a type that derives
+/// `clap::Parser`. It is parsed before the node starts, so that all settings can use it:
+///
+/// ```ignore
+/// use clap::Parser;
+/// use fika::prelude::*;
+///
+/// /// A cache that forgets.
+/// #[derive(Parser)]
+/// struct Cli {
+///     /// Seconds after which an entry is forgotten
+///     #[arg(long, default_value_t = 60)]
+///     keep: u64,
+///     #[command(flatten)]
+///     node: fika::NodeArgs,
+/// }
+///
+/// #[fika::main(args = cli.node)]
+/// async fn main(cli: Cli) {
+///     spawn(cache(secs(cli.keep)));
+///     // ..
+/// }
+/// ```
+///
+/// If the command line is wrong, or asks for help, the program prints that and ends before the
+/// node starts.
 ///
 /// # Errors
-/// An unknown setting, a `main` that is not `async`, and one with arguments do not compile.
+/// An unknown setting, a `main` that is not `async`, and one with more than one argument do not
+/// compile.
+///
+/// [`NodeBuilder`]: https://docs.rs/fika/latest/fika/struct.NodeBuilder.html
+/// [`NodeArgs`]: https://docs.rs/fika/latest/fika/struct.NodeArgs.html
 #[proc_macro_attribute]
 pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
     main_fn::main(args.into(), item.into()).into()
 }
 
 /// Runs a test as a process on a node of its own. It takes the settings of
-/// [`#[fika::main]`](macro@main).
+/// [`#[fika::main]`](macro@main), but for `args`.
 ///
 /// ```ignore
 /// use fika::prelude::*;

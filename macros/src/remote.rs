@@ -106,6 +106,13 @@ fn check_arg(arg: &FnArg) -> Result<()> {
                     };
                     format!("the arguments travel: take `{owned}` instead of `{}`", spell(ty))
                 }
+                Type::Path(path)
+                    if path.path.segments.first().is_some_and(|s| s.ident == "Self") =>
+                {
+                    "other nodes start this as a free function: write the type's name instead of \
+                     `Self`"
+                        .to_owned()
+                }
                 Type::ImplTrait(_) => "the arguments travel, so their types are known: \
                                        write the type instead of `impl ..`"
                     .to_owned(),
