@@ -14,8 +14,9 @@ use crate::signal::{Signal, Target};
 
 /// Is told of what happens on a node, on the thread where it happens.
 pub trait Observer: Send + Sync + 'static {
-    /// A process has begun.
-    fn started(&self, pid: Pid);
+    /// A process has begun, spawned by this one, which may be of another node; `None` if it was
+    /// spawned from outside of a process.
+    fn started(&self, pid: Pid, parent: Option<Pid>);
     /// A message goes into the queue of a process, which may have ended.
     fn message(&self, to: Pid, message: &Envelope);
     /// Any other signal goes into the queue of a process, which may have ended.

@@ -1,10 +1,12 @@
 //! What is said when a simulation has not gone as it should.
 
 use std::fmt;
+use std::panic::Location;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::log::SHOW_RUNTIME;
 use crate::node::Member;
 use crate::replay::{replay, test, write};
 use crate::sim::Sim;
@@ -19,10 +21,16 @@ pub struct Failure {
     pub trace_hash: u64,
     /// What went wrong.
     pub why: String,
+    /// Where it went wrong, as `file:line:column`: the panic of the program, or else the place in
+    /// the scenario that found the failure.
+    pub location: String,
     /// What the seed led to: the network's quality and the faults.
     pub options: Box<str>,
-    /// The last that happened, a line each: time, node, process, what.
+    /// The last that happened, a line each: time, node, process, what. What happened to fika's own
+    /// processes, such as `net_kernel`, is in it only if `FIKA_SIM_RUNTIME` is set.
     pub log: Vec<String>,
+    /// Whether the log is without what happened to fika's own processes.
+    pub is_shortened: bool,
     /// Where all that happened is written, if the simulation kept its log.
     pub file: Option<PathBuf>,
 }
@@ -34,10 +42,15 @@ impl fmt::Display for Failure {
         }
         writeln!(f)?;
         writeln!(f, "seed {} failed after {:?}: {}", self.seed, self.at, self.why)?;
+        writeln!(f, "  at {}", self.location)?;
         writeln!(f, "  {}", self.options)?;
         writeln!(f, "  trace {:016x}", self.trace_hash)?;
         if let Some(file) = &self.file {
             writeln!(f, "  the whole log: {}", file.display())?;
+        }
+        if self.is_shortened {
+            let fikas = "what fika's own processes did is left out";
+            writeln!(f, "  {fikas}; {SHOW_RUNTIME}=1 shows that, too")?;
         }
         write!(f, "  to see it again: {}", replay(self.seed))
     }
@@ -53,9 +66,14 @@ impl fmt::Debug for Failure {
 impl std::error::Error for Failure {}
 
 impl Sim {
-    /// A failure of this simulation, now.
+    /// A failure of this simulation, now, at the place of the call.
     #[must_use]
+    #[track_caller]
     pub fn failure(&self, why: &str) -> Failure {
+        self.failure_at(Location::caller(), why)
+    }
+
+    pub(crate) fn failure_at(&self, location: &Location<'_>, why: &str) -> Failure {
         let failed = |member: &Member| {
             let error = member.failure.as_ref()?;
             Some(format!("; {} could not start: {error}", member.name))
@@ -70,13 +88,24 @@ impl Sim {
         let file = if self.log.is_kept() { write(&self.log.text(), seed) } else { None };
         let (options, trace_hash) = (self.options.as_str().into(), self.trace_hash());
         self.told.store(trace_hash, Ordering::Relaxed);
-        Failure { seed, at, trace_hash, why: format!("{why}{also}"), options, log, file }
+        Failure {
+            seed,
+            at,
+            trace_hash,
+            why: format!("{why}{also}"),
+            location: location.to_string(),
+            options,
+            log,
+            is_shortened: self.log.is_shortened(),
+            file,
+        }
     }
 
     /// An error unless this is so.
     ///
     /// # Errors
     /// When it is not.
+    #[track_caller]
     pub fn check(&self, is_so: bool, otherwise: &str) -> Result<(), Failure> {
         if is_so { Ok(()) } else { Err(self.failure(otherwise)) }
     }

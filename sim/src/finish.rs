@@ -35,6 +35,7 @@ impl Sim {
     ///
     /// # Errors
     /// When something is left, or something was violated before; see [`Checks`](crate::Checks).
+    #[track_caller]
     pub fn finish(mut self) -> Result<(), Failure> {
         self.verdict()?;
         self.end_programs();
@@ -55,6 +56,7 @@ impl Sim {
     }
 
     /// Lets time pass until nothing is left.
+    #[track_caller]
     fn empty(&mut self, left: impl Fn(&Sim, &Census) -> Option<String>) -> Result<(), Failure> {
         let until = self.now() + LIMIT;
         loop {
@@ -85,6 +87,7 @@ impl Sim {
         }
     }
 
+    #[track_caller]
     fn disconnect_all(&mut self) -> Result<(), Failure> {
         for node in self.nodes() {
             let Some(life) = &self.members[node.0].life else { continue };

@@ -137,6 +137,10 @@
 //! `tracing`, at `INFO` or above, such as `nodeup` and `nodedown`. Turns (`runs`) are in the whole
 //! log only.
 //!
+//! The lines of a failure are those of the program and of what was done to the cluster. What fika's
+//! own processes do (`net_kernel`, its children and its answers, the port mapper, sockets) is in
+//! the whole log; with `FIKA_SIM_RUNTIME=1` it is among the lines of a failure as well.
+//!
 //! A seed means the same run as long as neither fika nor the program changes: any change that
 //! draws one number more makes it another run.
 #![forbid(unsafe_code)]

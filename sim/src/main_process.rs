@@ -42,6 +42,7 @@ impl Sim {
     ///
     /// # Panics
     /// When the name is none, or is taken.
+    #[track_caller]
     pub fn run_main<F>(
         &mut self,
         name: impl AsRef<str>,
@@ -67,8 +68,18 @@ impl Sim {
             return Err(self.failure(&format!("{name} has not ended within {limit:?}")));
         }
         let ready = value.lock().take();
-        ready.ok_or_else(|| match self.main_end(node) {
-            Some(reason) => self.failure(&format!("{name} has ended: {reason}")),
+        if let Some(ready) = ready {
+            return Ok(ready);
+        }
+        Err(match self.main_end(node) {
+            Some(reason) => {
+                let failure = self.failure(&format!("{name} has ended: {reason}"));
+                let panic = match &reason {
+                    ExitReason::Panic(panic) => panic.location.clone(),
+                    _ => None,
+                };
+                Failure { location: panic.unwrap_or(failure.location), ..failure }
+            }
             None => self.failure(&format!("{name} has crashed")),
         })
     }

@@ -126,12 +126,13 @@ impl Member {
         let failure = Arc::<Mutex<Option<StartError>>>::default();
         let (app, starts, fails) = (self.app.clone(), net.clone(), failure.clone());
         let own = Arc::<OnceLock<Own>>::default();
-        let (owns, weak) = (own.clone(), node.downgrade());
+        let (owns, weak, begins) = (own.clone(), node.downgrade(), watch.clone());
         let name = self.name.clone();
         let main = node.spawn(async move {
             match starts.start(name).await {
                 Ok(()) => {
                     let _ = weak.upgrade().map(|node| owns.set(Own::count(&node)));
+                    begins.program_begins();
                     app().await;
                 }
                 Err(error) => *fails.lock() = Some(error),

@@ -16,7 +16,8 @@ use crate::failure::Failure;
 /// ```
 ///
 /// # Panics
-/// With the failure of the first seed that fails.
+/// With the failure of the first seed that fails, at the place of the call.
+#[track_caller]
 pub fn seeds(range: std::ops::Range<u64>, run: impl Fn(u64) -> Result<(), Failure>) {
     if let Some(failure) = first_failure(range, run) {
         panic!("{failure}");

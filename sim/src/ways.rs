@@ -58,10 +58,13 @@ impl Sim {
     /// Changes what the network is like.
     pub fn change_network(&mut self, change: impl FnOnce(&mut Network)) {
         let mut state = self.wires.lock();
+        let before = format!("{:?}", state.options);
         change(&mut state.options);
-        let note = format!("{:?}", state.options);
+        let after = format!("{:?}", state.options);
         drop(state);
-        self.log.note(&note);
+        if after != before {
+            self.log.note(&after);
+        }
     }
 
     /// The connections that there are between two nodes' hosts carry nothing any more, as where a

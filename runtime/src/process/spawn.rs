@@ -76,7 +76,7 @@ where
         node.bound_new(pid, *limit);
     }
     before(pid);
-    node.observed.tell(|observer| observer.started(pid));
+    node.observed.tell(|observer| observer.started(pid, start.parent));
     slot.queue.open();
     slot.schedule(start.priority);
     Some(pid)
