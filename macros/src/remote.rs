@@ -6,7 +6,7 @@
 //! the user's module, associated functions work as free ones do, and a call of the
 //! function in its body means the constructor, as it does everywhere else.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::visit::{self, Visit};
@@ -23,6 +23,7 @@ const ARGS_MAX: usize = 12;
 
 pub(crate) fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
     let expanded = syn::parse2::<Settings>(args).and_then(|settings| {
+        check_is_free(&item)?;
         let item = syn::parse2::<ItemFn>(item.clone())?;
         check(&item)?;
         Ok(expand(item, settings))
@@ -57,6 +58,18 @@ impl Parse for Settings {
         }
         input.parse::<Option<Token![,]>>()?;
         if input.is_empty() { Ok(Settings { name: Some(name) }) } else { Err(input.error(known)) }
+    }
+}
+
+/// Refuses a function without a body, which is one of a trait.
+fn check_is_free(item: &TokenStream) -> Result<()> {
+    match item.clone().into_iter().last() {
+        Some(TokenTree::Punct(end)) if end.as_char() == ';' => Err(Error::new(
+            end.span(),
+            "other nodes find a function by its name, which a function of a trait does not have: \
+             write a free `async fn` with a body",
+        )),
+        _ => Ok(()),
     }
 }
 
