@@ -43,7 +43,7 @@ pub fn run_sim_test<F>(
         };
         run().map_err(|failure| match failure.location.starts_with(file!()) {
             // The test is the scenario.
-            true => Failure { location: at.to_string(), ..failure },
+            true => Failure { location: at.to_string().into(), ..failure },
             false => failure,
         })
     });

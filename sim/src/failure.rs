@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::panic::Location;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -23,16 +23,15 @@ pub struct Failure {
     pub why: String,
     /// Where it went wrong, as `file:line:column`: the panic of the program, or else the place in
     /// the scenario that found the failure.
-    pub location: String,
-    /// What the seed led to: the network's quality and the faults.
+    pub location: Box<str>,
+    /// What the seed led to: the network's quality and the faults. It also says so if the log is
+    /// without what happened to fika's own processes.
     pub options: Box<str>,
     /// The last that happened, a line each: time, node, process, what. What happened to fika's own
     /// processes, such as `net_kernel`, is in it only if `FIKA_SIM_RUNTIME` is set.
-    pub log: Vec<String>,
-    /// Whether the log is without what happened to fika's own processes.
-    pub is_shortened: bool,
+    pub log: Box<[String]>,
     /// Where all that happened is written, if the simulation kept its log.
-    pub file: Option<PathBuf>,
+    pub file: Option<Box<Path>>,
 }
 
 impl fmt::Display for Failure {
@@ -47,10 +46,6 @@ impl fmt::Display for Failure {
         writeln!(f, "  trace {:016x}", self.trace_hash)?;
         if let Some(file) = &self.file {
             writeln!(f, "  the whole log: {}", file.display())?;
-        }
-        if self.is_shortened {
-            let fikas = "what fika's own processes did is left out";
-            writeln!(f, "  {fikas}; {SHOW_RUNTIME}=1 shows that, too")?;
         }
         write!(f, "  to see it again: {}", replay(self.seed))
     }
@@ -86,18 +81,21 @@ impl Sim {
         let log = violation.map_or_else(|| self.log.tail(), |violation| violation.log);
         let seed = self.seed();
         let file = if self.log.is_kept() { write(&self.log.text(), seed) } else { None };
-        let (options, trace_hash) = (self.options.as_str().into(), self.trace_hash());
+        let (mut options, trace_hash) = (self.options.clone(), self.trace_hash());
+        if self.log.is_shortened() {
+            let left_out = "what fika's own processes did is left out of the log above";
+            options += &format!("\n  {left_out}; {SHOW_RUNTIME}=1 shows that, too");
+        }
         self.told.store(trace_hash, Ordering::Relaxed);
         Failure {
             seed,
             at,
             trace_hash,
             why: format!("{why}{also}"),
-            location: location.to_string(),
-            options,
-            log,
-            is_shortened: self.log.is_shortened(),
-            file,
+            location: location.to_string().into(),
+            options: options.into(),
+            log: log.into(),
+            file: file.map(PathBuf::into_boxed_path),
         }
     }
 

@@ -75,7 +75,7 @@ impl Sim {
             Some(reason) => {
                 let failure = self.failure(&format!("{name} has ended: {reason}"));
                 let panic = match &reason {
-                    ExitReason::Panic(panic) => panic.location.clone(),
+                    ExitReason::Panic(panic) => panic.location.as_deref().map(Box::from),
                     _ => None,
                 };
                 Failure { location: panic.unwrap_or(failure.location), ..failure }
