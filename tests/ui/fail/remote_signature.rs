@@ -40,11 +40,6 @@ async fn empty_name() {}
 #[remote]
 struct NoFunction;
 
-trait Work {
-    #[remote]
-    async fn of_a_trait(_n: u64);
-}
-
 struct Counter(u64);
 
 impl Counter {
