@@ -36,7 +36,8 @@ use crate::reference::Reference;
 use crate::registry::{RegisterError, Registry};
 use crate::remote::Functions;
 use crate::scheduler::{
-    BlockingPool, Driver, Ready, Runner, Scheduler, TaskId, ThreadDriver, is_worker_of,
+    BlockingPool, Driver, Origin, Ready, Runner, Scheduler, Stuck, TaskId, ThreadDriver,
+    is_worker_of,
 };
 use crate::signal::{Signal, SpawnError, Target};
 use crate::stepper::Stepper;
@@ -711,8 +712,8 @@ impl Runner for Work {
         context::enter_node(&self.0, work);
     }
 
-    fn run(&self, task: TaskId) -> Option<Priority> {
-        process::run(&self.0, self.0.table.at(task))
+    fn run(&self, task: TaskId, origin: &Origin) -> Option<Priority> {
+        process::run(&self.0, self.0.table.at(task), origin)
     }
 
     fn maintain(&self) {
@@ -739,12 +740,16 @@ impl Runner for Work {
         self.0.env.now()
     }
 
-    fn stuck(&self, task: TaskId, time: Duration) {
-        let pid = Pid::new(self.0.id, self.0.table.at(task).id());
+    fn report_stuck(&self, stuck: &Stuck) {
+        let pid = Pid::new(self.0.id, self.0.table.at(stuck.task).id());
         let name = self.0.registry.name_of(pid).map(|name| name.as_str().to_owned());
+        let spawned_at = stuck.origin.map(tracing::field::display);
         let entry = || {
             tracing::warn!(
-                %pid, name, ms = time.as_millis(),
+                %pid, name, spawned_at,
+                computed_ms = stuck.computed.as_millis(),
+                blocked_ms = stuck.blocked.as_millis(),
+                left_out = stuck.left_out,
                 "a process has kept its worker without coming to a suspension point; others go on \
                  without it. Let long computations call `yield_now().await`, or give them to \
                  `spawn_blocking`"

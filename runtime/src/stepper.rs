@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::context;
 use crate::node::{Inner, Work};
 use crate::pid::Pid;
-use crate::scheduler::{Ready, Runner as _, TaskId};
+use crate::scheduler::{Origin, Ready, Runner as _, TaskId};
 
 /// Runs a node that was made by [`build_stepped`](crate::NodeBuilder::build_stepped).
 pub struct Stepper(Arc<Inner>);
@@ -49,7 +49,7 @@ impl Stepper {
             Ready::Task(task) => {
                 let pid = self.pid(task);
                 self.enter(|| {
-                    if let Some(priority) = Work(self.0.clone()).run(task) {
+                    if let Some(priority) = Work(self.0.clone()).run(task, &Origin::default()) {
                         self.0.scheduler.inject(task, priority);
                     }
                 });

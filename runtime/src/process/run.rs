@@ -9,6 +9,7 @@ use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::node::Inner;
 use crate::priority::Priority;
+use crate::scheduler::Origin;
 
 enum Turn {
     /// It waits for something.
@@ -17,11 +18,12 @@ enum Turn {
     Ends { crashes: bool },
 }
 
-/// Gives a process its turn; if it is to have another soon, says at which priority.
-pub(crate) fn run(node: &Inner, slot: SlotRef) -> Option<Priority> {
+/// Gives a process its turn, and notes in `origin` where it was spawned. If the process is to
+/// have another turn soon, returns the priority for it.
+pub(crate) fn run(node: &Inner, slot: SlotRef, origin: &Origin) -> Option<Priority> {
     // The borrow of the body ends before the process is parked: from then on another
     // worker may have it.
-    match slot.with_body(|body| turn(node, slot, body))? {
+    match slot.with_body(|body| turn(node, slot, origin, body))? {
         Turn::Waits => (!slot.queue.park()).then(|| slot.vitals.priority()),
         Turn::Ends { crashes } => {
             end(node, slot, crashes);
@@ -30,8 +32,9 @@ pub(crate) fn run(node: &Inner, slot: SlotRef) -> Option<Priority> {
     }
 }
 
-fn turn(node: &Inner, slot: SlotRef, mut body: Pin<&mut dyn Body>) -> Turn {
+fn turn(node: &Inner, slot: SlotRef, origin: &Origin, mut body: Pin<&mut dyn Body>) -> Turn {
     let control = body.as_mut().control();
+    origin.set(control.site);
     control.begin_turn();
     let taken = slot.queue.take();
     // One that was never polled is to be polled whatever woke it.

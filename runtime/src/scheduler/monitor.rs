@@ -1,14 +1,24 @@
 //! The thread that watches the workers.
 //!
 //! A task that computes without a suspension point keeps its worker, and with two such
-//! tasks on two cores nothing else would ever run. The monitor samples what each worker
-//! runs. One that is in the same run for [`OVERDUE_SAMPLES`] gives way at its next suspension
-//! point, even if what it waits for is there. One in the same run for [`STUCK_SAMPLES`] is
-//! stuck: its queue may be
-//! robbed to the last task, and another worker takes its place; after [`REPORT_SAMPLES`]
-//! the task is reported. Samples are counted, and not time: on a machine that is busy with
-//! other things the monitor gets no more turns than the workers do. When the task comes back its worker finds that it was replaced, and ends, so that
-//! there are again as many workers as there were.
+//! tasks on two cores nothing else would ever run. The monitor looks every few milliseconds at
+//! what each worker runs, and adds up for how long a run has held its worker:
+//!
+//! | after | |
+//! |---|---|
+//! | [`OVERDUE_AFTER`] | the task gives way at its next suspension point, even if what it waits for is there |
+//! | [`STUCK_AFTER`] | the worker is stuck: its queue may be robbed to the last task, and another worker takes its place |
+//! | [`REPORT_AFTER`] | the task is reported |
+//!
+//! When the task comes back its worker finds that it was replaced, and ends, so that there are
+//! again as many workers as there were.
+//!
+//! A task holds its worker while it computes, which the CPU time of the worker's thread shows,
+//! and while it waits in a system call or for a lock. It does not while the thread could run and
+//! the operating system runs others: on an overloaded host each worker would seem to be stuck,
+//! and threads in their place would only add to the load. Where the system does not tell of
+//! threads, a look counts for the time between two looks on an idle machine and not for the time
+//! that has passed, since an overloaded host delays the monitor as well.
 //!
 //! While some worker is busy and none waits in the driver, the monitor polls it, so that
 //! sockets and timers are served. When all workers sleep, so does the monitor.
@@ -16,29 +26,37 @@
 //! Prior art: Go's `sysmon`.
 
 use std::collections::HashMap;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::seat::Seat;
-use super::{Runner, Scheduler};
+use super::{Runner, Scheduler, TaskId};
 use crate::env::Time;
+use crate::log_rate::LogRate;
 use crate::sync::{AtomicBool, Mutex, Ordering, Parker, Unparker, fence};
 
-/// A task that is in the same run at so many samples should come to an end: 5 ms.
-const OVERDUE_SAMPLES: u32 = 1;
-
-/// A worker that is in the same run of a task at so many samples is stuck: 10 ms.
-const STUCK_SAMPLES: u32 = 2;
-
-/// After so many the task is reported: 50 ms.
-const REPORT_SAMPLES: u32 = 10;
-
 /// How often the workers are looked at.
-const SAMPLE_EVERY: Duration = Duration::from_millis(5);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// How long all workers must have slept before the monitor sleeps, too, in samples: it
-/// is cheaper to sample a few times in vain than to be woken for each packet.
-const QUIET_SAMPLES: u32 = 20;
+/// A task that has held its worker for so long should come to an end: it is seen at the second
+/// look. This and the next two are some milliseconds less than a number of looks, as a thread
+/// that computes all the time is interrupted now and then.
+const OVERDUE_AFTER: Duration = Duration::from_millis(3);
+
+/// A worker that a task has held for so long is stuck: it is seen at the third look.
+const STUCK_AFTER: Duration = Duration::from_millis(8);
+
+/// A task that has held its worker for so long is reported.
+const REPORT_AFTER: Duration = Duration::from_millis(48);
+
+/// How many times slower code runs in a debug build, at a guess. It may compute for so much
+/// longer until it is reported: a process that is fast enough in a release build is not at fault.
+const SLOWNESS: u32 = if cfg!(debug_assertions) { 10 } else { 1 };
+
+/// How long all workers must have slept before the monitor sleeps, too, in looks: it is cheaper
+/// to look a few times in vain than to be woken for each packet.
+const QUIET_LOOKS: u32 = 20;
 
 /// More workers than this in the place of stuck ones do not help.
 const REPLACEMENTS_MAX: usize = 256;
@@ -47,13 +65,16 @@ pub(super) struct Monitor {
     pub(super) parker: Mutex<Parker>,
     unparker: Unparker,
     asleep: AtomicBool,
+    /// How often stuck tasks are reported.
+    reports: LogRate,
 }
 
 impl Default for Monitor {
     fn default() -> Self {
         let parker = Parker::new();
         let unparker = parker.unparker().clone();
-        Monitor { parker: Mutex::new(parker), unparker, asleep: AtomicBool::new(false) }
+        let (asleep, reports) = (AtomicBool::new(false), LogRate::default());
+        Monitor { parker: Mutex::new(parker), unparker, asleep, reports }
     }
 }
 
@@ -72,12 +93,74 @@ impl Monitor {
     }
 }
 
-/// What was seen of a worker when it was last looked at.
+/// A task that has kept its worker for too long.
+pub(crate) struct Stuck {
+    pub(crate) task: TaskId,
+    /// Where the task was made, if that is known.
+    pub(crate) origin: Option<&'static Location<'static>>,
+    /// For how long it has computed …
+    pub(crate) computed: Duration,
+    /// … and for how long it has waited for something other than a processor.
+    pub(crate) blocked: Duration,
+    /// How many reports were left out before this one, if any.
+    pub(crate) left_out: Option<u64>,
+}
+
+/// What was seen of a run when its worker was last looked at.
 struct Sample {
     run: u64,
-    since: Time,
-    /// How often the same run was seen again.
-    again: u32,
+    at: Time,
+    /// The CPU time of the worker's thread.
+    cpu: Option<Duration>,
+    held: Held,
+    reported: bool,
+}
+
+impl Sample {
+    fn of(run: u64, at: Time, cpu: Option<Duration>) -> Sample {
+        Sample { run, at, cpu, held: Held::default(), reported: false }
+    }
+
+    /// Adds what has passed since the last look.
+    fn look(&mut self, at: Time, cpu: Option<Duration>, is_blocked: impl FnOnce() -> bool) {
+        let computed = cpu.zip(self.cpu).map(|(cpu, before)| cpu.saturating_sub(before));
+        self.held.add(at.since(self.at), computed, is_blocked);
+        (self.at, self.cpu) = (at, cpu);
+    }
+}
+
+/// For how long a run has held its worker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Held {
+    computed: Duration,
+    blocked: Duration,
+}
+
+impl Held {
+    /// Adds a look at a thread that has `computed` for so long since the look before, if the
+    /// system tells that.
+    fn add(
+        &mut self,
+        passed: Duration,
+        computed: Option<Duration>,
+        is_blocked: impl FnOnce() -> bool,
+    ) {
+        let look = passed.min(LOOK_EVERY);
+        match computed {
+            None => self.computed += look,
+            // Asking costs more than the clock, and a thread that computes need not be asked.
+            Some(computed) if computed < look / 2 && is_blocked() => self.blocked += look,
+            Some(computed) => self.computed += computed,
+        }
+    }
+
+    fn total(self) -> Duration {
+        self.computed + self.blocked
+    }
+
+    fn is_to_report(self, slowness: u32) -> bool {
+        self.computed / slowness + self.blocked >= REPORT_AFTER
+    }
 }
 
 impl Scheduler {
@@ -87,11 +170,11 @@ impl Scheduler {
         let mut quiet = 0;
         while !self.is_stopping() {
             quiet = if self.all_sleep() { quiet + 1 } else { 0 };
-            if quiet > QUIET_SAMPLES {
+            if quiet > QUIET_LOOKS {
                 self.rest(&parker);
                 quiet = 0;
             } else {
-                parker.park_timeout(SAMPLE_EVERY);
+                parker.park_timeout(LOOK_EVERY);
             }
             self.sample(runner, &mut samples);
         }
@@ -127,21 +210,24 @@ impl Scheduler {
                 continue;
             };
             busy = true;
-            let fresh = Sample { run, since: now, again: 0 };
-            let sample = samples.entry(Arc::as_ptr(seat)).or_insert(fresh);
+            let cpu = seat.thread().cpu_time();
+            let fresh = || Sample::of(run, now, cpu);
+            let sample = samples.entry(Arc::as_ptr(seat)).or_insert_with(fresh);
             if sample.run != run {
-                *sample = Sample { run, since: now, again: 0 };
+                *sample = fresh();
                 continue;
             }
-            sample.again = sample.again.saturating_add(1);
-            if sample.again == OVERDUE_SAMPLES {
+            sample.look(now, cpu, || seat.thread().is_blocked());
+            let held = sample.held.total();
+            if held >= OVERDUE_AFTER {
                 seat.mark_overdue(run);
             }
-            if sample.again == REPORT_SAMPLES {
-                runner.stuck(task, now.since(sample.since));
-            }
-            if sample.again >= STUCK_SAMPLES {
+            if held >= STUCK_AFTER {
                 self.relieve(runner, seat, seats.len());
+            }
+            if sample.held.is_to_report(SLOWNESS) && !std::mem::replace(&mut sample.reported, true)
+            {
+                self.report(&**runner, seat, task, run, sample.held, now);
             }
         }
         if self.idle.may_take() && self.has_work() {
@@ -159,6 +245,25 @@ impl Scheduler {
         }
     }
 
+    fn report(
+        &self,
+        runner: &dyn Runner,
+        seat: &Seat,
+        task: TaskId,
+        run: u64,
+        Held { computed, blocked }: Held,
+        now: Time,
+    ) {
+        let origin = seat.origin().get();
+        // The worker has gone on to another task meanwhile: this one is stuck no more.
+        if seat.running() != Some((run, task)) {
+            return;
+        }
+        self.monitor.reports.line(now, |left_out| {
+            runner.report_stuck(&Stuck { task, origin, computed, blocked, left_out });
+        });
+    }
+
     /// Sees to it that the work of a stuck worker is done by others.
     fn relieve(self: &Arc<Self>, runner: &Arc<dyn Runner>, seat: &Seat, workers: usize) {
         if !seat.is_stuck() {
@@ -172,5 +277,61 @@ impl Scheduler {
         {
             tracing::error!("no thread can be started in the place of a stuck worker");
         }
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    const fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// What is held after looks of which each says how much time has passed, how much of it the
+    /// thread has computed, and whether it is blocked then.
+    fn held(looks: impl IntoIterator<Item = (u64, Option<u64>, bool)>) -> Held {
+        let mut held = Held::default();
+        for (passed, computed, is_blocked) in looks {
+            held.add(millis(passed), computed.map(millis), || is_blocked);
+        }
+        held
+    }
+
+    fn computed(time: u64) -> Held {
+        Held { computed: millis(time), blocked: Duration::ZERO }
+    }
+
+    fn blocked(time: u64) -> Held {
+        Held { computed: Duration::ZERO, blocked: millis(time) }
+    }
+
+    #[test]
+    fn how_long_a_run_has_held_its_worker() {
+        let times = |count: usize, look| std::iter::repeat_n(look, count);
+        let cases = [
+            ("it computes", held(times(10, (5, Some(5), false))), computed(50)),
+            ("it sleeps", held(times(10, (5, Some(0), true))), blocked(50)),
+            ("the host runs others", held(times(10, (5, Some(0), false))), computed(0)),
+            ("… most of the time", held(times(10, (5, Some(1), false))), computed(10)),
+            ("… and the monitor neither", held([(900, Some(3), false)]), computed(3)),
+            ("a late look at a loop", held([(900, Some(700), false)]), computed(700)),
+            ("a late look at a sleeper", held([(900, Some(0), true)]), blocked(5)),
+            ("it computes and is seen asleep", held([(5, Some(4), true)]), computed(4)),
+            ("the system does not tell", held(times(10, (5, None, false))), computed(50)),
+            ("… on a busy host", held(times(10, (900, None, false))), computed(50)),
+        ];
+        for (what, held, expected) in cases {
+            assert_eq!(held, expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_is_reported() {
+        assert!(computed(50).is_to_report(1));
+        assert!(!computed(45).is_to_report(1));
+        assert!(!computed(450).is_to_report(10), "a debug build is slow");
+        assert!(computed(500).is_to_report(10));
+        assert!(blocked(50).is_to_report(10), "a sleep takes as long in any build");
     }
 }

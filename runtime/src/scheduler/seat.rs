@@ -4,8 +4,9 @@ use std::num::NonZeroU32;
 
 use crossbeam_utils::CachePadded;
 
+use super::host_thread::HostThread;
 use super::parker::Parker;
-use super::{Driver, TaskId};
+use super::{Driver, Origin, TaskId};
 use crate::sync::{AtomicU8, AtomicU32, AtomicU64, Ordering, Stealer};
 
 /// The worker does its work.
@@ -46,25 +47,39 @@ pub(super) struct Seat {
     last_woken: CachePadded<TaskCell>,
     /// The task that runs now.
     running: TaskCell,
+    /// Where that task was made.
+    origin: Origin,
     /// Counts the tasks that were begun.
     runs: AtomicU64,
     /// The number of a run that the monitor has seen for too long.
     overdue: AtomicU64,
     state: AtomicU8,
     parker: Parker,
+    thread: HostThread,
 }
 
 impl Seat {
+    /// A seat for the calling thread.
     pub(super) fn new(stealer: Stealer<TaskId>) -> Seat {
         Seat {
             stealer,
             last_woken: CachePadded::new(TaskCell::none()),
             running: TaskCell::none(),
+            origin: Origin::default(),
             runs: AtomicU64::new(0),
             overdue: AtomicU64::new(0),
             state: AtomicU8::new(ACTIVE),
             parker: Parker::default(),
+            thread: HostThread::current(),
         }
+    }
+
+    pub(super) fn thread(&self) -> &HostThread {
+        &self.thread
+    }
+
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     pub(super) fn parker(&self) -> &Parker {
