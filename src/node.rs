@@ -445,6 +445,10 @@ impl NodeBuilder {
 
     /// Whether to connect to all nodes that peers know, so that a full mesh comes about;
     /// true if not set (OTP's `connect_all`).
+    ///
+    /// These connections are made a few at a time, and one that fails is tried again after a
+    /// pause that grows up to two minutes, ten times in all. A node that a process sends to is
+    /// connected to at once.
     pub fn connect_all(self, all: bool) -> Self {
         self.change(move |config| config.connect_all = all)
     }

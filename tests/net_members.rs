@@ -12,8 +12,8 @@ use fika::prelude::*;
 use support::peer::{Peer, frame, in_pieces, text, varint};
 use support::{Clock, Place, until};
 
-/// Attempts to connect that a peer's word of other nodes may begin.
-const ATTEMPTS_MAX: usize = 1024;
+/// Attempts to connect that a peer's word of other nodes may begin at the same time.
+const ATTEMPTS_MAX: usize = 8;
 
 /// What a connection may keep of bytes that it has not asked for: what is read at a time, and what
 /// a node has for each connection.
@@ -100,8 +100,9 @@ fn a_million_nodes() {
         most = most.max(node.process_count());
         node.process_count() <= processes
     });
-    assert!(most > processes + 10, "none was looked for");
-    assert!(most <= processes + ATTEMPTS_MAX + 20, "{most} processes");
+    assert!(most > processes, "none was looked for");
+    // Each attempt may have a child, and one that has ended may not have gone yet.
+    assert!(most <= processes + 3 * ATTEMPTS_MAX, "{most} processes");
     node.block_on(async move { assert_eq!(ping(place.name("node")).await, PingAnswer::Pong) });
     assert_eq!(node.nodes().len(), 1);
 }

@@ -12,8 +12,9 @@ use crate::node::Life;
 use crate::sim::Sim;
 
 /// How long it may take until nothing is left: a node that was cut off hears of it within a
-/// ticktime, and a socket that nobody answers is given up after two minutes.
-const LIMIT: Duration = Duration::from_secs(300);
+/// ticktime, a socket that nobody answers is given up after two minutes, and a node that peers
+/// told of and that is not there after up to eight.
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// How often it is looked.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -132,6 +133,7 @@ fn left_of_life(life: &Life, census: &Census) -> Option<String> {
     let is_own = |name| own.names.contains(name);
     let tables_left = tables.pending > 0
         || tables.attempts > 0
+        || tables.candidates > 0
         || tables.subscriptions > 0
         || tables.output_bytes > 0
         || tables.by_name != tables.by_id;

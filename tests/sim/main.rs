@@ -8,6 +8,7 @@ mod connect;
 mod crowd;
 mod mesh;
 mod names;
+mod overload;
 mod relations;
 mod simple_cache;
 mod streams;

@@ -16,6 +16,8 @@ pub(super) struct Logs {
     pub(super) refused: LogRate,
     /// A handshake took too long.
     pub(super) slow: LogRate,
+    /// The peer did not answer an attempt of ours in time, or closed the connection.
+    pub(super) not_connected: LogRate,
     /// The system gave no connection.
     pub(super) not_accepted: LogRate,
     /// A member broke the rules, and its connection is closed.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fika_runtime::{Pid, link, sleep, spawn, timeout};
 
+use super::backoff::Backoff;
 use super::net::Net;
 use super::net_sup::StartError;
 use crate::io::{EpmdClient, EpmdConfig, EpmdError, EpmdRegistration, EpmdServer};
@@ -14,8 +15,13 @@ use crate::proto::epmd::{NodeInfo, PublishedType};
 /// The longest time for one answer of the mapper (EPMD-18).
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
-/// How often a lost registration is tried again (EPMD-17).
-const RETRY_EVERY: Duration = Duration::from_secs(2);
+/// The pauses before a lost registration is made again. All nodes of a host lose theirs at the
+/// same moment, so there is one before the first attempt as well.
+const REGISTER_AGAIN: Backoff =
+    Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(60) };
+
+/// A registration that has lasted for so long was none that fails.
+const LASTED: Duration = REGISTER_AGAIN.longest;
 
 /// A name is free only when the mapper has noticed that its last holder is gone, which
 /// may be a moment after the holder's end.
@@ -52,10 +58,17 @@ pub(super) async fn unregister(net: &Net) {
 
 async fn keep(net: Arc<Net>, port: u16, mut registration: Arc<EpmdRegistration>) {
     link(net.net_kernel());
+    let mut failures = 0;
     loop {
+        let begun = net.env.now();
         registration.lost().await;
         tracing::warn!(node = %net.name(), "the port mapper is gone; registering again");
+        if net.env.now().since(begun) >= LASTED {
+            failures = 0;
+        }
         registration = loop {
+            failures += 1;
+            sleep(REGISTER_AGAIN.pause(failures, net.env.random())).await;
             match register_once(&net, port).await {
                 Ok(again) => {
                     let again = Arc::new(again);
@@ -64,7 +77,6 @@ async fn keep(net: Arc<Net>, port: u16, mut registration: Arc<EpmdRegistration>)
                 }
                 Err(error) => tracing::warn!(node = %net.name(), %error, "not registered"),
             }
-            sleep(RETRY_EVERY).await;
         };
     }
 }

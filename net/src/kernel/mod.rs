@@ -4,8 +4,9 @@
 //!   period of it, from a start to a stop, which `net_sup` makes.
 //! - `table` knows the connections by node; `channel` is one of them, socket included.
 //! - `net_kernel` is the registered process that decides about connections and tells of
-//!   them (`told`, to the `subscriptions`); `setup` and `accept` make them, each in a process of its own, as `mapper` keeps
-//!   the node known to the port mapper; a `resolver` stands in its place.
+//!   them (`told`, to the `subscriptions`); `setup` and `accept` make them, each in a process of
+//!   its own. `mapper` keeps the node known to the port mapper; a `resolver` stands in its place.
+//! - `candidates` says when to connect to nodes that peers told of, by the pauses of `backoff`.
 //! - `api` is what users call.
 
 mod accept;
@@ -13,6 +14,8 @@ mod accept_rate;
 mod admission;
 mod api;
 mod ask;
+mod backoff;
+mod candidates;
 mod channel;
 mod config;
 mod congestion;

@@ -216,11 +216,12 @@ impl Net {
         Channel::new(id, peer.clone(), this, &self.config, self.observed.clone())
     }
 
-    /// The channel to a node; a pending one, that nobody sets up, if there is none.
-    pub(super) fn reserve(&self, peer: &NodeName) -> Arc<Channel> {
-        let (channel, _) = self.table.get_or_make(peer, || self.new_channel(peer));
+    /// The channel to a node; a pending one, that nobody sets up, if there is none. The flag says
+    /// that it is new.
+    pub(super) fn reserve(&self, peer: &NodeName) -> (Arc<Channel>, bool) {
+        let (channel, is_new) = self.table.get_or_make(peer, || self.new_channel(peer));
         self.lose_if_stopping(&channel);
-        channel
+        (channel, is_new)
     }
 
     /// The channel to a node; if there is none, one that is set up.

@@ -11,6 +11,7 @@
 //! | `Claim` | the same, proved | a channel, or none if another connection survives |
 //! | `Up` | either, at its end | `nodeup`, then the first signal, then the mesh |
 //! | `SetupFailed`, `ClaimFailed` | either | the end of the channel, unless the other goes on |
+//! | `Mesh` | a peer that is up | attempts, a few at a time: see `candidates` |
 //! | `Lost` | a channel's end | `nodedown` |
 //!
 //! A peer that has not proved itself leaves nothing in here. What a lost connection means
@@ -25,12 +26,13 @@ use std::time::Duration;
 
 use fika_runtime::{
     Carrier, ConnectionId, Down, Envelope, Exit, ExitReason, Local, MailboxLimit, NodeDownReason,
-    NodeName, NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Timeout, TimerRef, cancel_timer,
-    exit, exit_process, mailbox_limit, monitor, self_pid, send_after, spawn, start_timer,
-    trap_exit, yield_now,
+    NodeName, NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Time, Timeout, TimerRef,
+    cancel_timer, exit, exit_process, mailbox_limit, monitor, self_pid, send_after, spawn,
+    start_timer, trap_exit, yield_now,
 };
 
 use super::ask::{Caller, Mesh};
+use super::candidates::Candidates;
 use super::channel::{Channel, Queued};
 use super::framed::Framed;
 use super::net::Net;
@@ -67,7 +69,7 @@ pub(super) enum Command {
     },
     SetupFailed {
         channel: Arc<Channel>,
-        nok: bool,
+        failure: SetupFailure,
     },
     /// The attempt of this process came to nothing, be it before it heard of its claim.
     ClaimFailed {
@@ -106,8 +108,20 @@ pub(super) enum Command {
     Subscribed(Pid),
     /// The same for all who subscribed before the node had its name.
     Named,
-    /// The answer says how many attempts there are.
+    /// The answer says how many attempts there are, and how many nodes that peers told of.
     Attempts(Caller),
+}
+
+/// How an attempt of ours has failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum SetupFailure {
+    /// The peer has refused it in favour of its own attempt.
+    Nok,
+    /// One of the two does not want the other, or can't talk to it. Another attempt would
+    /// end as this one.
+    Final,
+    /// The peer was not reached, or did not answer in time.
+    Other,
 }
 
 /// What becomes of the connection of a peer that has proved itself.
@@ -145,9 +159,10 @@ struct TransitionEnd;
 /// A peer that said it would connect has had its time.
 struct GiveUp(Arc<Channel>);
 
-/// With so many attempts under way a peer's word of other nodes begins none: a member gone mad
-/// could name millions. Whoever is left out is connected with when somebody wants it.
-const MESH_ATTEMPTS_MAX: usize = 1024;
+/// Another attempt to connect to nodes that peers told of is due.
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize, fika_macros::Message)]
+#[message(tag = "fika::TryCandidates")]
+struct TryCandidates;
 
 /// There is more for a channel to do than one turn has room for.
 pub(super) enum More {
@@ -192,6 +207,9 @@ impl Attempt {
 struct Kernel {
     net: Arc<Net>,
     attempts: BTreeMap<ConnectionId, Attempt>,
+    candidates: Candidates,
+    /// When the next attempt to connect to one of them is due, and the timer for it.
+    next_try: Option<(Time, TimerRef)>,
     ticktime: Ticktime,
     /// The timer of the next check.
     next_check: TimerRef,
@@ -204,7 +222,14 @@ pub(super) async fn net_kernel(net: Arc<Net>) {
     trap_exit(true);
     let ticktime = Ticktime::new(net.config.ticktime, net.config.intensity);
     let next_check = start_timer(ticktime.interval(), self_pid(), Check);
-    let mut kernel = Kernel { net, attempts: BTreeMap::new(), ticktime, next_check };
+    let mut kernel = Kernel {
+        net,
+        attempts: BTreeMap::new(),
+        candidates: Candidates::default(),
+        next_try: None,
+        ticktime,
+        next_check,
+    };
     loop {
         fika_macros::receive! {
             Local(command): Local<Command> => kernel.command(command),
@@ -220,6 +245,7 @@ pub(super) async fn net_kernel(net: Arc<Net>) {
                 kernel.ticktime.end_transition();
                 kernel.start_check();
             }
+            Timeout::<TryCandidates> { .. } => kernel.try_candidates(),
             Local(GiveUp(channel)): Local<GiveUp> => kernel.give_up(&channel),
             Local(more): Local<More> => {
                 // What the last turn was answered with does not wait for the next one.
@@ -272,7 +298,7 @@ impl Kernel {
                 caller.answer(self.claim(&peer, status, caller.pid()));
             }
             Command::Up { channel, handshaken, by } => self.go_up(&channel, handshaken, by),
-            Command::SetupFailed { channel, nok } => self.setup_failed(channel, nok),
+            Command::SetupFailed { channel, failure } => self.setup_failed(channel, failure),
             Command::ClaimFailed { peer, by } => self.claim_failed(&peer, by),
             Command::Lost { channel, was_up, reason } => self.lost(&channel, was_up, reason),
             Command::ConnectNode { node, caller } => self.connect_node(&node, caller),
@@ -283,7 +309,9 @@ impl Kernel {
             }
             Command::Ticktime { caller } => caller.answer(self.ticktime.get()),
             Command::Subscribed(pid) => self.monitor(pid),
-            Command::Attempts(caller) => caller.answer(self.attempts.len()),
+            Command::Attempts(caller) => {
+                caller.answer((self.attempts.len(), self.candidates.len()));
+            }
             Command::Named => {
                 let subscribers = self.net.subscriptions.lock().unmonitored();
                 subscribers.into_iter().for_each(|pid| self.monitor(pid));
@@ -367,7 +395,7 @@ impl Kernel {
                 }
             }
         }
-        let channel = self.net.reserve(peer);
+        let (channel, _) = self.net.reserve(peer);
         let attempt = self.attempts.entry(channel.id()).or_default();
         let before = [attempt.setup.take(), attempt.claimed.replace(by)];
         for process in before.into_iter().flatten() {
@@ -424,6 +452,7 @@ impl Kernel {
         self.net.table.goes_up(node, channel);
         self.net.unbar(&peer);
         self.net.tell_up(channel, node_type, &up);
+        self.candidates.forget(&peer);
         let attempt = self.attempts.remove(&channel.id()).unwrap_or_default();
         attempt.callers.into_iter().for_each(|caller| caller.answer(true));
         // Over this connection and no other: the peer may have closed it already, and to tell
@@ -442,6 +471,7 @@ impl Kernel {
             }
         }
         channel.activate();
+        self.try_candidates();
     }
 
     /// A peer's nodes are ours as well.
@@ -449,31 +479,61 @@ impl Kernel {
         if !self.net.config.connect_all || self.net.config.hidden {
             return;
         }
+        let now = self.net.env.now();
         for node in nodes {
-            if self.attempts.len() >= MESH_ATTEMPTS_MAX {
-                return;
+            if self.candidates.is_full() {
+                break;
             }
             let is_new = node != *self.net.name() && self.net.table.get(&node).is_none();
             if is_new && self.net.permits(&node) {
-                // It counts at once: the command to set it up comes after all that is here.
-                self.attempts.entry(self.net.connect(&node).id()).or_default();
+                self.candidates.add(node, now);
             }
+        }
+        self.try_candidates();
+    }
+
+    /// Makes the attempts that are due to connect to nodes that peers told of.
+    fn try_candidates(&mut self) {
+        if self.net.is_stopping() {
+            return;
+        }
+        while let Some(node) = self.candidates.next(&*self.net.env) {
+            // Where a process wants the node as well, there is an attempt already.
+            let (channel, is_new) = self.net.reserve(&node);
+            if is_new {
+                self.connect(&channel);
+            } else if !channel.is_pending() {
+                self.candidates.forget(&node);
+            }
+        }
+        let due = self.candidates.next_due();
+        if due != self.next_try.map(|(at, _)| at) {
+            if let Some((_, timer)) = self.next_try.take() {
+                cancel_timer(timer);
+            }
+            self.next_try = due.map(|at| {
+                let pause = at.since(self.net.env.now());
+                (at, start_timer(pause, self_pid(), TryCandidates))
+            });
         }
     }
 
-    fn setup_failed(&mut self, channel: Arc<Channel>, nok: bool) {
+    fn setup_failed(&mut self, channel: Arc<Channel>, failure: SetupFailure) {
         let Some(attempt) = self.attempts.get_mut(&channel.id()) else { return };
         attempt.setup = None;
         if attempt.claimed.is_some() || !channel.is_pending() {
             return;
         }
-        if nok {
+        if failure == SetupFailure::Nok {
             // The peer's own connection is on its way.
             let time = self.net.config.setup_time;
             send_after(time, self_pid(), Local(GiveUp(channel)));
-        } else {
-            channel.lose(NodeDownReason::ConnectionSetupFailed);
+            return;
         }
+        if failure == SetupFailure::Final {
+            self.candidates.forget(channel.peer());
+        }
+        channel.lose(NodeDownReason::ConnectionSetupFailed);
     }
 
     fn give_up(&self, channel: &Arc<Channel>) {
@@ -513,18 +573,23 @@ impl Kernel {
         if self.net.is_nameless() {
             self.connect_waiting();
         }
+        if !was_up {
+            self.candidates.failed(channel.peer(), &*self.net.env);
+        }
+        self.try_candidates();
     }
 
     fn connect_node(&mut self, node: &NodeName, caller: Caller) {
         if self.net.told.channel(node).is_some() {
             return caller.answer(true);
         }
-        let channel = self.net.reserve(node);
+        let (channel, _) = self.net.reserve(node);
         self.attempts.entry(channel.id()).or_default().callers.push(caller);
         self.connect(&channel);
     }
 
-    fn disconnect_node(&self, node: &NodeName) -> bool {
+    fn disconnect_node(&mut self, node: &NodeName) -> bool {
+        self.candidates.forget(node);
         let up = self.net.told.channel(node);
         if let Some(channel) = &up {
             channel.lose(NodeDownReason::Disconnect);

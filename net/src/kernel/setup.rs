@@ -9,7 +9,7 @@ use super::ask::ask_linked;
 use super::channel::Channel;
 use super::framed::{Failure, Framed};
 use super::net::Net;
-use super::net_kernel::{Command, Handshaken};
+use super::net_kernel::{Command, Handshaken, SetupFailure};
 use crate::io::Stream;
 use crate::proto::handshake::initiator::{AwaitHello, HelloOutcome};
 use crate::proto::handshake::{HandshakeError, Status};
@@ -21,7 +21,7 @@ struct Unfinished(Option<(Arc<Net>, Arc<Channel>)>);
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if let Some((net, channel)) = self.0.take() {
-            net.command(Command::SetupFailed { channel, nok: false });
+            net.command(Command::SetupFailed { channel, failure: SetupFailure::Other });
         }
     }
 }
@@ -32,18 +32,25 @@ pub(super) async fn setup(net: Arc<Net>, channel: Arc<Channel>) {
     let node = channel.peer().clone();
     let attempt = connect(&net, &channel).await;
     unfinished.0 = None;
-    let nok = matches!(attempt, Err(Failure::Refused(Status::Nok)));
+    let outcome = match &attempt {
+        Err(Failure::Refused(Status::Nok)) => SetupFailure::Nok,
+        Err(Failure::Handshake(_) | Failure::NotAllowed) => SetupFailure::Final,
+        _ => SetupFailure::Other,
+    };
     match attempt {
         Ok(handshaken) => return net.command(Command::Up { channel, handshaken, by: self_pid() }),
         Err(Failure::Handshake(error)) => tracing::error!(%node, %error, "not connected"),
         // With a wrong cookie the peer is the one that notices, and closes.
-        Err(Failure::Io(error)) => {
-            tracing::error!(%node, %error, "not connected; has the peer the same cookie?");
-        }
-        Err(Failure::TooSlow) => tracing::warn!(%node, "not connected: the setup time is over"),
+        Err(Failure::Io(error)) => net.logs.not_connected.line(net.env.now(), |left_out| {
+            let why = "not connected; has the peer the same cookie?";
+            tracing::error!(%node, %error, left_out, "{why}");
+        }),
+        Err(Failure::TooSlow) => net.logs.not_connected.line(net.env.now(), |left_out| {
+            tracing::warn!(%node, left_out, "not connected: the setup time is over");
+        }),
         Err(failure) => tracing::debug!(%node, %failure, "not connected"),
     }
-    net.command(Command::SetupFailed { channel, nok });
+    net.command(Command::SetupFailed { channel, failure: outcome });
 }
 
 async fn connect(net: &Net, channel: &Arc<Channel>) -> Result<Handshaken, Failure> {
