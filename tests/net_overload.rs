@@ -10,9 +10,6 @@ use support::{Clock, Place, TestNode, times};
 /// How long the cluster may take to come together before it is judged as it is.
 const SETTLES_WITHIN: Duration = secs(240);
 
-/// For how long the use of the processors is measured.
-const MEASURED: Duration = secs(10);
-
 /// Connects its node to another one, and stays.
 #[remote]
 async fn joins(node: String) {
@@ -68,7 +65,7 @@ fn many_nodes_of_one_host() {
     }
     let (took, used) = (clock.elapsed(), cpu_time() - started);
     let (clock, before) = (Clock::new(), cpu_time());
-    eye.block_on(async { sleep(MEASURED).await });
+    eye.block_on(async { sleep(secs(times(1, 10))).await });
     let rest = (cpu_time() - before).as_secs_f64() / clock.elapsed().as_secs_f64();
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
     let logged = |line: &str| all.iter().map(|node| node.logged(line)).sum::<usize>();

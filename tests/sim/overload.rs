@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use fika::prelude::*;
@@ -184,4 +185,35 @@ fn word_of_nodes_that_are_not_reached() -> Result<(), Failure> {
     let (took, _) = until_meshed(&mut sim, secs(240))?;
     println!("after the cut: {took:?}");
     sim.finish()
+}
+
+/// EPMD-17: a node whose port mapper stays away looks for it less and less often, and finds it
+/// when it is there again.
+#[test]
+fn a_port_mapper_that_stays_away() -> Result<(), Failure> {
+    let mut sim = Sim::new(3);
+    sim.keep_log();
+    let starts_mapper = Arc::new(AtomicBool::new(true));
+    let starts = starts_mapper.clone();
+    sim.configure(move |config| config.start_epmd = starts.load(Ordering::Relaxed));
+    let first = sim.node("first@host", std::future::pending);
+    sim.run_for(secs(1));
+    starts_mapper.store(false, Ordering::Relaxed);
+    sim.node("second@host", std::future::pending);
+    sim.run_for(secs(1));
+    sim.crash(first);
+    sim.run_for(secs(1200));
+    let tries = sim.log().matches("not registered").count();
+    // Some eight until the longest pause, a minute, and two in each minute then.
+    assert!((20..=80).contains(&tries), "{tries} attempts to register in 20 minutes");
+    starts_mapper.store(true, Ordering::Relaxed);
+    sim.restart(first);
+    sim.run_for(secs(61));
+    let other = sim.node("other@elsewhere", std::future::pending);
+    sim.run_for(secs(1));
+    sim.run_on(other, secs(10), async {
+        assert_eq!(connect_node("second@host").await, Some(true));
+    })?;
+    // The end of a simulation ends the mapper's side of registrations that were made again.
+    sim.verdict()
 }

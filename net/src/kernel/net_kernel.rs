@@ -438,6 +438,7 @@ impl Kernel {
             self.net.logs.unwanted.line(self.net.env.now(), |left_out| {
                 tracing::info!(node = %peer, left_out, "the node's handler does not want it");
             });
+            self.candidates.forget(&peer);
             return channel.lose(NodeDownReason::Disconnect);
         };
         if let Some(given) = established.given.take()
