@@ -296,7 +296,7 @@ fn a_blocked_worker_is_relieved_and_reported() {
             let report = report_of(*pid).unwrap();
             let place = format!("spawned_at={}:{line}:", file!());
             assert!(report.contains(&place), "{place} in {report}");
-            assert!(report.contains("blocked_ms=5"), "{report}");
+            assert!(!report.contains("blocked_ms=0"), "{report}");
         }
         drop(release);
         for ((_, monitor), _) in blocked {

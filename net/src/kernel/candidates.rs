@@ -16,16 +16,16 @@ use fika_runtime::{Env, NodeName, Time};
 
 use super::backoff::Backoff;
 
-/// Attempts at the same time. A few keep a connection to a slow host from holding up the others,
-/// and more would only wait for each other: all nodes of a cluster may be at it.
-pub(super) const AT_A_TIME: usize = 8;
+/// Attempts at the same time. With a few of them a slow host does not hold up the others; many
+/// would only compete, since all nodes of a cluster may be connecting at that moment.
+const AT_A_TIME: usize = 8;
 
 /// What peers tell of further nodes is ignored, as a member gone mad could name millions. Those
 /// nodes are connected when somebody wants them.
 const NODES_MAX: usize = 1024;
 
-/// A node that can't be reached so many times, within some minutes, has gone, or is not for us.
-/// It may connect to this one, and peers that connect later may tell of it again.
+/// After so many failures, which take some minutes, a node is given up. It may still connect to
+/// this one, and peers that connect later may tell of it again.
 const TRIES_MAX: u32 = 10;
 
 const BACKOFF: Backoff =

@@ -20,7 +20,7 @@ const ANSWER_TIME: Duration = Duration::from_secs(10);
 const REGISTER_AGAIN: Backoff =
     Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(60) };
 
-/// A registration that has lasted for so long was none that fails.
+/// After a registration that has lasted for so long the pauses begin anew.
 const LASTED: Duration = REGISTER_AGAIN.longest;
 
 /// A name is free only when the mapper has noticed that its last holder is gone, which

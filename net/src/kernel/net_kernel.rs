@@ -245,7 +245,7 @@ pub(super) async fn net_kernel(net: Arc<Net>) {
                 kernel.ticktime.end_transition();
                 kernel.start_check();
             }
-            Timeout::<TryCandidates> { .. } => kernel.try_candidates(),
+            Timeout::<TryCandidates> { timer, .. } => kernel.next_try_is_due(timer),
             Local(GiveUp(channel)): Local<GiveUp> => kernel.give_up(&channel),
             Local(more): Local<More> => {
                 // What the last turn was answered with does not wait for the next one.
@@ -491,6 +491,14 @@ impl Kernel {
             }
         }
         self.try_candidates();
+    }
+
+    fn next_try_is_due(&mut self, timer: TimerRef) {
+        // Another one may have taken its place when it had fired already.
+        if self.next_try.is_some_and(|(_, next)| next == timer) {
+            self.next_try = None;
+            self.try_candidates();
+        }
     }
 
     /// Makes the attempts that are due to connect to nodes that peers told of.
