@@ -30,7 +30,7 @@ async fn counts(to: Pid) {
 /// How many nodes each of these is connected to, of those that answer.
 async fn connected(names: &[String]) -> Vec<usize> {
     let me = self_pid();
-    for name in names.to_vec() {
+    for name in names.iter().cloned() {
         spawn(async move { spawn_on(name, counts(me)).await });
     }
     let mut all = Vec::new();
@@ -69,7 +69,7 @@ fn many_nodes_of_one_host() {
     }
     let (took, used) = (clock.elapsed(), cpu_time() - started);
     let (clock, before) = (Clock::new(), cpu_time());
-    eye.block_on(async { sleep(secs(times(1, 10))).await });
+    eye.block_on(async { sleep(secs(times(1, 30))).await });
     let rest = (cpu_time() - before).as_secs_f64() / clock.elapsed().as_secs_f64();
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
     let logged = |line: &str| all.iter().map(|node| node.logged(line)).sum::<usize>();
