@@ -43,7 +43,7 @@ fn sparse(count: usize) {
 
 /// A node that keeps up its connections to these.
 fn add(sim: &mut Sim, n: usize, to: Vec<usize>) {
-    sim.node(&name(n), move || {
+    sim.node(name(n), move || {
         let to = to.clone();
         async move {
             loop {

@@ -33,16 +33,35 @@
 //! }
 //! ```
 //!
-//! Free functions such as [`spawn`], [`send`] and [`link`] act for the process that runs;
-//! outside of one, [`Node`] has methods of the same names. See [`prelude`] for what most
-//! programs need.
+//! # When something fails
+//!
+//! A process that panics, or whose future returns an `Err`, ends with an [`ExitReason`] that says
+//! so, and takes its links with it. The panic is printed on stderr by Rust's panic hook, or by the
+//! one that the program has set, and `RUST_BACKTRACE=1` adds a backtrace. A report of the process's
+//! end follows: an event of [`tracing`](https://docs.rs/tracing), which goes to the program's
+//! subscriber, or to stderr in a program that has none. Warnings of the node go the same way.
+//!
+//! If very many processes fail, the output is limited. Of each kind of report, 32 are made at once
+//! and then one a second, with the number that were left out (`left_out`). The panic hook runs 256
+//! times at once and then four times a second.
+//!
+//! All of this needs panics that unwind, which is Rust's default. With `panic = "abort"` in the
+//! program's profile, the first panic of any process is printed and ends the program with all of
+//! its nodes. Links and monitors within the program are not told, and [`exit`] aborts as well,
+//! since it unwinds. Other nodes see that the connection is lost.
+//!
+//! Free functions such as [`spawn`], [`send`] and [`link`] act for the process that runs; outside
+//! of one, [`Node`] has methods of the same names. See [`prelude`] for what most programs need, and
+//! [`guide`] for senders that are faster than their receivers.
 
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "clap")]
 mod args;
+pub mod guide;
 mod node;
 mod run;
+mod signals;
 #[cfg(feature = "sim")]
 mod sim_test;
 
@@ -66,21 +85,24 @@ pub use fika_net::{
 // What carries bytes between nodes, for transports of one's own.
 #[cfg(unix)]
 pub use fika_net::UnixSockets;
-pub use fika_net::{Handler, HostIp, Listener, Network, Poller, Socket};
+pub use fika_net::{Handler, HostIps, Listener, Network, Poller, Socket};
 pub use fika_runtime::{
     BuildError, Bytes, Creation, DecodeError, Dest, Down, Elapsed, EncodeError, Encoded, Env,
-    Envelope, Exit, ExitReason, Local, Message, Name, NodeDown, NodeDownReason, NodeId, NodeName,
-    NodeNameError, NodeType, NodeUp, Object, PanicReason, Pid, Reference, RegisterError, RemoteFn,
-    SendError, Sleep, SpawnBlocking, SpawnError, SystemEnv, Term, Time, Timeout, TimerRef,
-    cancel_timer, demonitor, demonitor_flush, exit, exit_process, link, make_ref, message, monitor,
-    process_count, read_timer, register, registered, self_pid, send, send_after, sleep, spawn,
-    spawn_blocking, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on,
-    spawn_on_with, start_timer, timeout, trap_exit, unlink, unregister, whereis, yield_now,
+    Envelope, Exit, ExitReason, Ignored, Local, Message, Name, NodeDown, NodeDownReason, NodeId,
+    NodeName, NodeNameError, NodeText, NodeType, NodeUp, Object, Outcome, PanicReason, Part, Pid,
+    ProcessError, ProcessText, Reference, RegisterError, RemoteFn, SendError, Sleep, SpawnBlocking,
+    SpawnError, SystemEnv, TagClash, Term, Time, Timeout, TimerRef, cancel_timer, demonitor,
+    demonitor_flush, exit, exit_process, link, make_ref, message, monitor, process_count,
+    read_timer, register, registered, self_pid, send, send_after, sleep, spawn, spawn_blocking,
+    spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on, spawn_on_with,
+    start_timer, timeout, trap_exit, unlink, unregister, whereis, yield_now,
 };
 // Mailboxes with a limit.
 pub use fika_runtime::{MailboxLimit, TrySendError, WhenFull, mailbox_limit, send_wait, try_send};
 // Connections that are congested.
-pub use fika_runtime::{BusyDist, SendOpts, SystemMonitor, async_dist, send_with, system_monitor};
+pub use fika_runtime::{
+    BusyDist, SendOpts, SystemMonitor, async_dist, send_timeout, send_with, system_monitor,
+};
 // More about timers.
 pub use fika_runtime::timer;
 pub use fika_runtime::{
@@ -128,7 +150,7 @@ pub mod prelude {
         spawn_monitor_on, spawn_on, start_timer, timeout, trap_exit, unlink, unregister, whereis,
         yield_now,
     };
-    pub use crate::{MailboxLimit, WhenFull, mailbox_limit, send_wait, try_send};
+    pub use crate::{MailboxLimit, WhenFull, mailbox_limit, send_timeout, send_wait, try_send};
     pub use crate::{
         Priority, Status, dictionary, hibernate, info, is_process_alive, process_info, processes,
         set_label, set_priority,
@@ -153,6 +175,8 @@ pub const fn millis(milliseconds: u64) -> std::time::Duration {
 /// What the macros expand to. Not for use by hand: it changes as they do.
 #[doc(hidden)]
 pub mod __private {
+    #[cfg(feature = "clap")]
+    pub use crate::args::parse_args;
     pub use crate::run::{run_main, run_test};
     #[cfg(feature = "sim")]
     pub use crate::sim_test::run_sim_test;
@@ -181,6 +205,30 @@ pub mod __private {
         };
     }
     pub use crate::__sim_test as sim_test;
+
+    /// Parses the command line, for a `main` with an argument.
+    #[cfg(feature = "clap")]
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! __parse_args {
+        ($cli:ty) => {
+            $crate::__private::parse_args::<$cli>()
+        };
+    }
+
+    /// Reports a `main` with an argument if the feature `clap` is off.
+    #[cfg(not(feature = "clap"))]
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! __parse_args {
+        ($($anything:tt)*) => {
+            compile_error!(
+                "the argument of `main` is the program's command line, which needs fika's feature \
+                 `clap`: in `[dependencies]`, write `fika = { version = \"..\", features = [\"clap\"] }`"
+            )
+        };
+    }
+    pub use crate::__parse_args as parse_args_of_main;
 }
 
 /// Compiles the example of the README.

@@ -2,68 +2,82 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io::IsTerminal as _;
+use std::process::{ExitCode, Termination};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fika_runtime::{ExitReason, Outcome};
 
 use crate::node::NodeBuilder;
+use crate::signals::Signals;
 
-/// Starts the node, runs `main` as a process, and stops the node. If there is no node, or the
-/// process ends before `main` returns, the program ends with an error line and status 1.
-pub fn run_main<F>(builder: NodeBuilder, main: F) -> F::Output
+/// Starts the node, runs `main` as a process, and stops the node. If the node can't start, or the
+/// process fails or ends before `main` returns, the program ends with an error line and status 1.
+/// If the process ends because the node was stopped, the program ends by the signal that stopped
+/// it, or with status 0.
+pub fn run_main<F>(builder: NodeBuilder, main: impl FnOnce() -> F + Send + 'static) -> ExitCode
 where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
+    F: Future<Output: Outcome<Value: Termination + Send>> + Send + 'static,
 {
-    log_to_stderr();
+    let ignore_signals = builder.ignore_signals;
     let node = match builder.build() {
         Ok(node) => node,
-        Err(error) => fail(format_args!("the node could not be started: {error}")),
+        Err(error) => return fail(format_args!("the node could not be started: {error}")),
     };
-    let value = node.try_block_on(main);
+    let signals = (!ignore_signals).then(|| Signals::stop(&node));
+    let value = Arc::new(Mutex::new(None));
+    let to = value.clone();
+    let reason = node.run(async move {
+        let (value, end) = match on_heap(main).await.into_result() {
+            Ok(value) => (Ok(value), Ok(())),
+            Err(reason) => (Err(reason.clone()), Err(reason)),
+        };
+        *to.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        end
+    });
+    let was_stopped = node.is_asked_to_stop();
     node.stop();
-    match value {
-        Ok(value) => value,
-        Err(reason) => fail(format_args!("the main process ended: {reason}")),
+    let value = value.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match (value, reason) {
+        (Some(Err(reason)), _) => fail(format_args!("the main process ended: {reason}")),
+        (Some(Ok(value)), ExitReason::Normal) => value.report(),
+        // `main` has returned, and the stop that it waited for came before the word of its end.
+        (Some(Ok(value)), ExitReason::Killed) if was_stopped => value.report(),
+        (_, ExitReason::Killed) if was_stopped => {
+            if let Some(signals) = signals {
+                signals.end_by_received();
+            }
+            ExitCode::SUCCESS
+        }
+        (_, reason) => fail(format_args!("the main process ended: {reason}")),
     }
 }
 
-fn fail(why: fmt::Arguments<'_>) -> ! {
+fn fail(why: fmt::Arguments<'_>) -> ExitCode {
     eprintln!("error: {why}");
-    std::process::exit(1)
+    ExitCode::FAILURE
 }
 
 /// Starts a node of its own for a test, runs it as a process, and stops the node.
 #[track_caller]
-pub fn run_test<F>(builder: NodeBuilder, test: F) -> F::Output
+pub fn run_test<F>(builder: NodeBuilder, test: impl FnOnce() -> F + Send + 'static) -> F::Output
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let node = builder.build().unwrap_or_else(|error| panic!("no node for the test: {error}"));
-    let value = node.try_block_on(test);
+    let node = builder.for_test().build();
+    let node = node.unwrap_or_else(|error| panic!("no node for the test: {error}"));
+    let value = node.try_block_on(on_heap(test));
     node.stop();
     match value {
         Ok(value) => value,
-        Err(crate::ExitReason::Panic(panic)) => {
-            let at = panic.location.as_deref().unwrap_or("an unknown place");
-            eprintln!("the test panicked at {at}:\n{}", panic.message);
-            std::panic::resume_unwind(Box::new(panic.message.clone()))
-        }
+        // The panic was printed when the process panicked.
+        Err(ExitReason::Panic(panic)) => std::panic::resume_unwind(Box::new(panic.message.clone())),
         Err(reason) => panic!("the test's process ended: {reason}"),
     }
 }
 
-/// Shows warnings and errors of the runtime, unless the program has a subscriber of its own
-/// or sets `RUST_LOG`.
-fn log_to_stderr() {
-    use tracing_subscriber::filter::{EnvFilter, LevelFilter};
-    let filter = EnvFilter::builder().with_default_directive(LevelFilter::WARN.into());
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter.from_env_lossy())
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        // It would panic where stderr is closed.
-        .log_internal_errors(false)
-        .finish();
-    // A program that has set one keeps it.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+/// Makes a future on the thread that runs it, and boxes it there. The thread that calls `run_test`
+/// has a stack of 2 MiB, which a large future could overflow when it is passed on.
+async fn on_heap<F: Future>(make: impl FnOnce() -> F) -> F::Output {
+    Box::pin(make()).await
 }

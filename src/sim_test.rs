@@ -1,11 +1,12 @@
 //! What `#[fika::test(sim)]` runs.
 
 use std::ops::{Bound, RangeBounds};
+use std::panic::Location;
 use std::process::{ExitCode, Termination};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fika_sim::{Sim, seeds};
+use fika_sim::{Failure, Sim, seeds};
 
 /// How long a test may take, in its own time.
 const LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -29,14 +30,21 @@ pub fn run_sim_test<F>(
         Bound::Excluded(end) => *end,
         Bound::Unbounded => u64::MAX,
     };
-    let test = Arc::new(test);
+    let (test, at) = (Arc::new(test), Location::caller());
     seeds(first..end, |seed| {
         let mut sim = Sim::new(seed);
         let test = test.clone();
-        let value = sim.run_main("test@localhost", limit.unwrap_or(LIMIT), move || test())?;
-        // It prints an error that it is.
-        let is_good = value.report() == ExitCode::SUCCESS;
-        sim.check(is_good, "the test has returned an error")?;
-        sim.finish()
+        let run = || {
+            let value = sim.run_main("test@localhost", limit.unwrap_or(LIMIT), move || test())?;
+            // `report` prints an `Err`.
+            let is_good = value.report() == ExitCode::SUCCESS;
+            sim.check(is_good, "the test has returned an error")?;
+            sim.finish()
+        };
+        run().map_err(|failure| match failure.location.starts_with(file!()) {
+            // The test itself is the scenario, so name its place.
+            true => Failure { location: at.to_string().into(), ..failure },
+            false => failure,
+        })
     });
 }

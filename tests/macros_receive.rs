@@ -325,3 +325,159 @@ async fn types_may_be_the_functions_own_parameters() {
     assert_eq!(generic::<u64>().await, 7);
     assert_eq!(generic::<String>().await, "");
 }
+
+mod cmd {
+    use super::*;
+
+    #[derive(Message, Serialize, Deserialize)]
+    pub(super) enum Cmd {
+        Get(u64),
+        Put { text: String },
+        Flush,
+    }
+
+    impl Cmd {
+        pub(super) const GREETING: u64 = 77;
+    }
+}
+use cmd::Cmd::{self, *};
+
+/// A pattern that has only one type needs no type beside it.
+#[fika::test]
+async fn a_pattern_has_its_type() {
+    to_self(Local(Cmd::Get(1)));
+    to_self(Local(Cmd::Flush));
+    let word = receive! { Local(Cmd::Put { .. }) => 0, Local(Cmd::Get(n)) => n };
+    assert_eq!(word, 1);
+    receive! { Local(Flush) => {} }
+
+    // Variants that are imported, as `use Cmd::*` does.
+    to_self(Cmd::Get(2));
+    to_self(Cmd::Put { text: "two".to_owned() });
+    to_self(Cmd::Flush);
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        receive! {
+            Get(n) => seen.push(n.to_string()),
+            Flush => seen.push("flush".to_owned()),
+            Put { text } => seen.push(text),
+        }
+    }
+    assert_eq!(seen, ["2", "two", "flush"]);
+    to_self(Cmd::Flush);
+    let either = receive! { Get(_) | Flush => true, Put { .. } => false };
+    assert!(either);
+
+    // Constants, of a module and of a type.
+    to_self(LIMIT);
+    to_self(Cmd::GREETING);
+    to_self(u64::MAX);
+    let found = receive! { Cmd::GREETING => "greeting", u64::MAX => "most", LIMIT => "limit" };
+    assert_eq!(found, "limit");
+    receive! { Cmd::GREETING => {} }
+    receive! { 1_u64..=LIMIT => unreachable!(), n @ LIMIT.. => assert_eq!(n, u64::MAX) }
+
+    // Literals that say their type, and what is made of such parts.
+    to_self(true);
+    to_self(());
+    to_self(-5_i64);
+    to_self((Cmd::Get(3), false));
+    to_self(Some(Cmd::Get(4)));
+    let word =
+        receive! { false => "no", 'a'..='z' => "letter", -9_i64..=-1 => "less", true => "yes" };
+    assert_eq!(word, "yes");
+    receive! { () => {} }
+    receive! { -9_i64..=-1 => {} }
+    receive! { (Get(n), false) => assert_eq!(n, 3) }
+    receive! { Some(Get(n)) => assert_eq!(n, 4) }
+
+    // Type parameters that the pattern leaves out.
+    to_self(Tagged { value: 5_u64 });
+    let value: u64 = receive! { Tagged { value } => value };
+    assert_eq!(value, 5);
+    assert!(left().await.is_empty());
+}
+
+/// A text arrives as a `String`, and is compared with the literal.
+#[fika::test]
+async fn a_text_is_matched_by_a_literal() {
+    for text in ["halt", "stop", "go", "a long one"] {
+        to_self(text.to_owned());
+    }
+    let n = 1;
+    let word = receive! { "stop" if n > 1 => 0, "stop" => 1, "go" | "run" => 2 };
+    assert_eq!(word, 1);
+    let word = receive! { "stop" => 1, "go" | "run" => 2 };
+    assert_eq!(word, 2);
+    receive! { "a long one": String => {} }
+    receive! { "stop" => unreachable!(), other: String => assert_eq!(other, "halt") }
+
+    // Also inside of a pattern.
+    to_self(Cmd::Put { text: "second".to_owned() });
+    to_self(Cmd::Put { text: "first".to_owned() });
+    to_self((self_pid(), "hello".to_owned()));
+    let n = receive! { Put { text: "first" } => 1, Put { text: "second" | "third" } => 2 };
+    assert_eq!(n, 2);
+    receive! { (from, "hello"): (Pid, String) if from == self_pid() => {} }
+    receive! { Cmd::Put { text: "first" } => {} }
+}
+
+/// The form that rustfmt formats has the same arms.
+#[fika::test]
+async fn a_match_is_a_receive() {
+    ping(7, "seven");
+    to_self((1_u64, String::from("pair")));
+    to_self(Pong(1));
+    let mut seen = Vec::new();
+    loop {
+        receive!(match _ {
+            Ping { n, mut text } if n > 1 => {
+                text.push('!');
+                seen.push(text);
+            }
+            As::<(u64, String)>((n, text)) if n == 1 => seen.push(text),
+            Pong(_) => continue,
+            _ if after(Duration::ZERO) => break,
+        });
+    }
+    assert_eq!(seen, ["seven!", "pair"]);
+    to_self(Pong(2));
+    let mark = make_ref();
+    to_self(Pong(3));
+    let n = receive!(match since(mark) {
+        Pong(n) => n,
+    });
+    assert_eq!(n, 3);
+    assert_eq!(left().await, ["pong 2"]);
+}
+
+/// What the documentation promises of that form.
+#[test]
+fn rustfmt_formats_a_match() {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    let source = "async fn f(){receive!(match _{Ping{from,n} if n>0=>send(from,n),\
+                  As::<(Pid,u64)>((pid,n))=>{send(pid,n)} _ if after(secs(1))=>return,});}";
+    let formatted = "async fn f() {
+    receive!(match _ {
+        Ping { from, n } if n > 0 => send(from, n),
+        As::<(Pid, u64)>((pid, n)) => {
+            send(pid, n)
+        }
+        _ if after(secs(1)) => return,
+    });
+}
+";
+    let mut rustfmt = Command::new("rustfmt")
+        .args(["--edition", "2024", "--config-path", "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("rustfmt is installed: `rustup component add rustfmt`");
+    let mut input = rustfmt.stdin.take().expect("it is piped");
+    input.write_all(source.as_bytes()).expect("it reads");
+    drop(input);
+    let output = rustfmt.wait_with_output().expect("it ends");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), formatted);
+}

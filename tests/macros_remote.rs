@@ -2,6 +2,7 @@
 #![deny(warnings)]
 #![forbid(unsafe_code)]
 
+use fika::__private::Args as _;
 use fika::RemoteFn;
 use fika::prelude::*;
 
@@ -74,7 +75,7 @@ fn a_call_holds_the_name_and_the_arguments() {
     let call = swap((1, "b".to_owned()), true);
     assert_eq!(call.name(), "math::swap");
     let args = call.args().expect("plain data");
-    let args: ((u64, String), bool) = args.decode().expect("they are the arguments");
+    let args = <((u64, String), bool)>::decoded(&args).expect("they are the arguments");
     assert_eq!(args, ((1, "b".to_owned()), true));
 }
 

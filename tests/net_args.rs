@@ -20,6 +20,7 @@ use fika::{
 
 use support::{COOKIE, Clock, LIMIT, Place, TestNode, answerer, assert_answers};
 
+/// Keeps something
 #[derive(Parser)]
 struct Cli {
     #[command(flatten)]
@@ -49,7 +50,7 @@ fn assert_all<'a>(lines: impl Iterator<Item = &'a str> + Clone) {
 #[test]
 fn what_options_say() {
     type Case = (&'static str, fn(&NodeArgs) -> bool);
-    let cases: [Case; 27] = [
+    let cases: [Case; 39] = [
         ("--name a@127.0.0.1", |args| args.name.as_deref() == Some("a@127.0.0.1")),
         ("--sname a", |args| args.sname.as_deref() == Some("a")),
         ("--cookie-file /some/file", |args| args.cookie_file == Some("/some/file".into())),
@@ -80,6 +81,18 @@ fn what_options_say() {
         ("--recv-buffer 20000", |args| args.recv_buffer == Some(20_000)),
         ("--mailbox-limit 1", |args| args.mailbox_limit == Some(1)),
         ("--epmd-port 65535", |args| args.epmd_port == Some(65535)),
+        ("--allow-weak-cookie", |args| args.allow_weak_cookie),
+        ("--cluster-id blue", |args| args.cluster_id.as_deref() == Some("blue")),
+        ("--unix-sockets /run/x", |args| args.unix_sockets == Some("/run/x".into())),
+        ("--handshake-time 1.5", |args| args.handshake_time == Some(millis(1500))),
+        ("--message-bytes-max 4096", |args| args.message_bytes_max == Some(4096)),
+        ("--message-bytes-max 2GiB", |args| args.message_bytes_max == Some(2 << 30)),
+        ("--output-bytes 64KiB-1MiB", |args| args.output_bytes == Some((64 << 10, 1 << 20))),
+        ("--output-bytes 1B-1B", |args| args.output_bytes == Some((1, 1))),
+        ("--async-dist", |args| args.async_dist),
+        ("--workers 3", |args| args.workers.is_some_and(|workers| workers.get() == 3)),
+        ("--process-limit 1000", |args| args.process_limit == Some(1000)),
+        ("--long-message-queue 50", |args| args.long_message_queue == Some(50)),
     ];
     assert_all(cases.iter().map(|(line, _)| *line));
     for (line, says) in cases {
@@ -127,8 +140,24 @@ fn what_is_no_option() {
         ("--net-setuptime 1e99", "write seconds"),
         ("--no-nodelay=1", "unexpected value"),
         ("--keepalive=1", "unexpected value"),
-        ("--send-buffer=-1", "invalid digit"),
-        ("--recv-buffer 1K", "invalid digit"),
+        ("--send-buffer=-1", "write a number of bytes"),
+        ("--recv-buffer 1K", "write a number of bytes, like 4096, 64KiB, 16MiB or 1GiB"),
+        ("--allow-weak-cookie=1", "unexpected value"),
+        ("--cluster-id", "value is required"),
+        ("--unix-sockets", "value is required"),
+        ("--unix-sockets /run/x --listen 10.0.0.1:7", "cannot be used with"),
+        ("--handshake-time 0", "write seconds"),
+        ("--message-bytes-max MiB", "write a number of bytes"),
+        ("--message-bytes-max 99999999999GiB", "write a number of bytes"),
+        ("--message-bytes-max ö", "write a number of bytes"),
+        ("--output-bytes 1MiB", "write both limits, like 512KiB-1MiB"),
+        ("--output-bytes 2MiB-1MiB", "the lower limit is above the upper one"),
+        ("--output-bytes 1-x", "write a number of bytes"),
+        ("--async-dist=1", "unexpected value"),
+        ("--workers 0", "number would be zero"),
+        ("--workers many", "invalid digit"),
+        ("--process-limit x", "invalid digit"),
+        ("--long-message-queue x", "invalid digit"),
         ("--mailbox-limit many", "invalid digit"),
         ("--epmd-port 65536", "65536 is not in 0..=65535"),
         ("--no-such-option", "unexpected argument"),
@@ -374,6 +403,93 @@ fn sockets() {
         assert!((20_000..=40_000).contains(&set.recv_buffer.unwrap()), "{set:?}");
     });
     drop(there);
+}
+
+/// What a program sets before is its default, and the command line overrides it.
+#[test]
+fn defaults_of_the_program() {
+    let node = |line: &str| {
+        let builder = fika::Node::builder().workers(3).process_limit(1000);
+        TestNode::of(parse(line).unwrap().apply(builder))
+    };
+    let limit = |node: &TestNode| {
+        node.block_on(async {
+            let mut count = 0;
+            while self_node().spawn(std::future::pending::<()>()).is_some() {
+                count += 1;
+            }
+            count
+        })
+    };
+    assert!((900..=1024).contains(&limit(&node(""))));
+    assert!((90..=128).contains(&limit(&node("--process-limit 100"))));
+}
+
+/// Nodes of two clusters, with one cookie, do not connect.
+#[test]
+fn clusters() {
+    let place = Place::new();
+    let [a, b] = ["a", "b"].map(|alive| node(&place, alive, "--cluster-id blue"));
+    let c = node(&place, "c", "--cluster-id red");
+    let reaches = |node: &TestNode, alive: &str| {
+        let name = place.name(alive);
+        node.block_on(async move { ping(name).await == PingAnswer::Pong })
+    };
+    assert!(reaches(&a, "b") && !reaches(&a, "c") && !reaches(&c, "b"));
+    drop(b);
+}
+
+/// What a connection takes, and who is suspended by it.
+#[test]
+fn sizes() {
+    let place = Place::new();
+    let line = "--message-bytes-max 8KiB --output-bytes 64KiB-128KiB --async-dist";
+    let (here, there) = (node(&place, "here", line), node(&place, "there", line));
+    let name = place.name("there");
+    here.block_on(async move {
+        let there = spawn_on(&name, answerer()).await;
+        assert_answers(there, 1).await;
+        assert!(fika::async_dist(true), "it was on");
+        let (_, ends) = spawn_monitor(async move { send(there, vec![0_u8; 9 << 10]) });
+        let reason = support::down(ends).await.to_string();
+        assert!(reason.contains("8192"), "{reason}");
+        assert_answers(there, 2).await;
+    });
+    drop(there);
+}
+
+/// Nodes that no other user reaches.
+#[cfg(unix)]
+#[test]
+fn unix_sockets() {
+    let directory = std::env::temp_dir().join(format!("fika-args-unix-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let start = |name: &str| {
+        let line = format!("--name {name}@127.0.0.1 --unix-sockets {}", directory.display());
+        TestNode::of(parse(&line).unwrap().builder().cookie(COOKIE))
+    };
+    let (here, there) = (start("here"), start("there"));
+    here.block_on(async { assert_eq!(ping("there@127.0.0.1").await, PingAnswer::Pong) });
+    drop((here, there));
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// `-h` is a table that fits a terminal; `--help` says more.
+#[test]
+fn help_is_readable() {
+    let mut command = Cli::command();
+    let help = command.render_help().to_string();
+    assert!(help.contains("Node options:"), "{help}");
+    assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+    for argument in command.get_arguments().filter(|argument| argument.get_id() != "help") {
+        let text = argument.get_help().expect("it has a text").to_string();
+        assert!(text.starts_with(char::is_uppercase) && !text.ends_with('.'), "{text}");
+        assert!(!argument.is_positional());
+    }
+    assert!(command.render_long_help().to_string().lines().all(|line| line.len() <= 100));
+    // What is documented of `NodeArgs` is not about the program that has it.
+    assert!(help.starts_with("Keeps something\n\nUsage:"), "{help}");
+    assert!(NodeArgs::command().render_help().to_string().starts_with("Usage:"));
 }
 
 #[test]

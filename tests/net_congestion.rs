@@ -446,15 +446,10 @@ fn a_node_that_is_full() {
         let first = spawn_on(&name, answerer()).await;
         assert_answers(first, 1).await;
         let mut more = Vec::new();
-        let mut refused = 0;
-        // What has taken in the connection may be about to end, and leave room.
-        while refused < 3 {
-            while let Some(pid) = there.spawn(answerer()) {
-                more.push(pid);
-            }
-            let is_full = fika::spawn_on_with(&name, answerer()).await.is_err();
-            refused = if is_full { refused + 1 } else { 0 };
+        while let Some(pid) = there.spawn(answerer()) {
+            more.push(pid);
         }
+        let processes = there.process_count();
         for _ in 0..10 {
             assert_eq!(
                 fika::spawn_on_with(&name, answerer()).await,
@@ -465,7 +460,8 @@ fn a_node_that_is_full() {
             let (_, end) = spawn_monitor_on(&name, answerer()).await;
             assert_eq!(down(end).await, ExitReason::SystemLimit);
         }
-        assert_eq!(there.process_count(), PROCESSES, "nothing is left of them");
+        // What has taken in the connection may have been about to end.
+        assert!(there.process_count() <= processes, "nothing is left of them");
         let (gone, end) = (more[0], monitor(more[0]));
         send(gone, support::EndWith(ExitReason::Normal));
         assert_eq!(down(end).await, ExitReason::Normal);

@@ -322,10 +322,14 @@ fn members() {
             frame(b"\x14\0\0\0\0\0\x81\x20"),
             "the nodes of a payload has a length of 4097, and the limit is 4096",
         ),
-        (frame(&with_payload(b"\x14\0\0\0\0\0", b"\xff", &[])), "invalid message: an exit reason"),
+        (frame(b"\x06\x03"), "what did not decode can't be 0x03"),
+        (
+            frame(b"\x06\0\0\0\0\x81\x08"),
+            "why it did not decode has a length of 1025, and the limit is 1024",
+        ),
         (frame(b"\x14\0\0\0\0\x02"), "whether an exit comes by a link can't be 0x02"),
         (frame(b"\x17\0\0\x02"), "whether a process went down can't be 0x02"),
-        (frame(b"\x18\0\0\0\0\x04"), "the answer to a request to spawn can't be 0x04"),
+        (frame(b"\x18\0\0\0\0\x05"), "the answer to a request to spawn can't be 0x05"),
         (frame(b"\x20\x10"), "the flags of a request to spawn can't be 0x10"),
         (frame(b"\x50\0\0\x02"), "whether it goes ahead of ordinary messages can't be 0x02"),
         (
@@ -379,10 +383,10 @@ fn what_is_no_error() {
     let normal = |head: &[u8]| with_payload(head, b"\0", &[]);
     let cases: Vec<Vec<u8>> = vec![
         b"".to_vec(),
-        with_payload(b"\x10\x7f\x7f\0", b"x", &[0, 1]),
-        with_payload(b"\x90\0\0", b"x", &[]),
-        with_payload(b"\x50\x7f\x7f\0\0", b"x", &[]),
-        with_payload(b"\x50\0\0\x01\0", b"x", &[]),
+        with_payload(b"\x10\x7f\x7f\0\0", b"x", &[0, 1]),
+        with_payload(b"\x90\0\x02\0\0", b"x", &[]),
+        with_payload(b"\x50\x7f\x7f\0\0\0", b"x", &[]),
+        with_payload(b"\x50\0\0\x01\0\0", b"x", &[]),
         b"\x11\x7f\x7f\x01\0".to_vec(),
         b"\x91\0\x01\0".to_vec(),
         b"\x12\x7f\x7f\x01\0\x07".to_vec(),
@@ -394,6 +398,9 @@ fn what_is_no_error() {
         normal(b"\x17\0\0\0\x09\0"),
         b"\x18\0\0\x09\0\x02".to_vec(),
         b"\x19\x7f\x7f\0\x01\0".to_vec(),
+        // Reports of what did not decode here, which nobody has asked for.
+        b"\x06\0\x01\0\x01\0\x01t\x03why\0".to_vec(),
+        [&b"\x06\x02\xff\xff\xff\xff\x0f\x09\0\0\x02\x1b\n"[..], &[0xff; 9], &[1]].concat(),
         // The function is not there.
         with_payload(b"\x20\x03\x05\0\x01\0\0\x01\0\0\0", b"", &[]),
     ];
@@ -401,6 +408,9 @@ fn what_is_no_error() {
         peer.write(&frame(said));
         goes_on(&mut peer, 1 + n as u8);
     }
-    assert_eq!(there.logged("ERROR"), 0, "{}", there.log());
+    // The reports are told as such, without any raw character.
+    assert_eq!(there.logged("ERROR"), 2, "{}", there.log());
+    assert_eq!(there.logged("does not decode on the node"), 2, "{}", there.log());
+    assert!(there.log().contains("error=\\u{1b}\\n"), "{}", there.log());
     assert_eq!(there.logged("nodedown"), 0, "{}", there.log());
 }

@@ -8,7 +8,7 @@ use std::pin::Pin;
 
 use fika::prelude::*;
 use fika::{SpawnError, spawn_on_with};
-use support::peer::{Peer, frame};
+use support::peer::{Hello, Peer, frame, framed};
 use support::process::OsNode;
 use support::unknown::Unknown;
 use support::{Clock, EndWith, LIMIT, Place, answerer, assert_answers, connect, until_closed};
@@ -68,6 +68,26 @@ fn strangers() {
     });
 }
 
+/// A name that would forge a line of the log, or that a terminal would obey, is shown with escapes.
+#[test]
+fn names_that_forge_lines() {
+    let place = Place::new();
+    let there = place.os("there").start();
+    let forged = "a\n2026-01-01T00:00:00Z ERROR all is lost\r\u{1b}[2J\u{9b}31m@b";
+    let mut stream = connect(place.addr_of("there")).unwrap();
+    stream.write_all(&framed(&Hello::new(forged, &there.name).body())).unwrap();
+    assert_eq!(until_closed(&mut stream), b"");
+    let clock = Clock::new();
+    while logged(&there, "is no node name").0 == 0 {
+        assert!(clock.elapsed() < LIMIT, "{}", there.log());
+        std::thread::yield_now();
+    }
+    let log = there.log();
+    assert!(log.contains("a\\n2026-01-01T00:00:00Z ERROR all is lost\\r\\u{1b}[2J"), "{log}");
+    assert!(!log.lines().any(|line| line.starts_with("2026-01-01T00:00:00Z ERROR")), "{log}");
+    assert!(!log.contains(['\u{1b}', '\u{9b}', '\r']), "{log}");
+}
+
 /// A member that asks for what there is not, and sends what can't be taken.
 #[test]
 fn members() {
@@ -91,7 +111,7 @@ fn members() {
         ask(|name| {
             Box::pin(async move {
                 let pid = spawn_on(&name, answerer()).await;
-                (0..1000).for_each(|_| send(pid, AskOfAnotherShape("because".into())));
+                (0..1000).for_each(|_| send(pid, support::AskOfAnotherShape));
                 // It goes on.
                 assert_answers(pid, 1).await;
                 send(pid, EndWith(ExitReason::Normal));
@@ -108,8 +128,3 @@ fn members() {
 }
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// With the tag of a message that the answerer takes.
-#[derive(Message, Serialize, Deserialize)]
-#[message(tag = "test::Ask")]
-struct AskOfAnotherShape(String);

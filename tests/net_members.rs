@@ -12,8 +12,8 @@ use fika::prelude::*;
 use support::peer::{Peer, frame, in_pieces, text, varint};
 use support::{Clock, Place, until};
 
-/// Attempts to connect that a peer's word of other nodes may begin.
-const ATTEMPTS_MAX: usize = 1024;
+/// Attempts to connect that a peer's word of other nodes may begin at the same time.
+const ATTEMPTS_MAX: usize = 8;
 
 /// What a connection may keep of bytes that it has not asked for: what is read at a time, and what
 /// a node has for each connection.
@@ -47,7 +47,7 @@ fn a_length_costs_nothing() {
     let mut members: Vec<Peer> = (1..=MEMBERS).map(|n| member(place, n)).collect();
     let head = |sequence| {
         let length = (16_u32 << 20).to_be_bytes();
-        frame(&[&[0x04, sequence, 0x90, 0, 0, 0][..], &length].concat())
+        frame(&[&[0x04, sequence, 0x90, 0, 0, 0, 0][..], &length].concat())
     };
     let claim = [
         frame(&[&b"\x02\0"[..], &text("nobody")].concat()),
@@ -93,15 +93,19 @@ fn a_million_nodes() {
     for said in 0..20_u32 {
         let names = (0..50_000).map(|n| text(&format!("n{}@{}", said * 50_000 + n, place.ip)));
         let nodes = [varint(50_000), names.collect::<Vec<_>>().concat()].concat();
-        member.write(&in_pieces(b"\x90\0\0", &nodes));
+        member.write(&in_pieces(b"\x90\0\0\0", &nodes));
         most = most.max(node.process_count());
     }
+    until("some are looked for", || {
+        most = most.max(node.process_count());
+        most > processes
+    });
     until("they have been looked for", || {
         most = most.max(node.process_count());
         node.process_count() <= processes
     });
-    assert!(most > processes + 10, "none was looked for");
-    assert!(most <= processes + ATTEMPTS_MAX + 20, "{most} processes");
+    // Each attempt may have a child, and one that has ended may not have gone yet.
+    assert!(most <= processes + 3 * ATTEMPTS_MAX, "{most} processes");
     node.block_on(async move { assert_eq!(ping(place.name("node")).await, PingAnswer::Pong) });
     assert_eq!(node.nodes().len(), 1);
 }
@@ -156,7 +160,7 @@ fn half_a_message_goes_with_its_connection() {
         let before = counting::live();
         let head = |sequence| {
             let length = (4_u32 << 20).to_be_bytes();
-            frame(&[&[0x04, sequence, 0x90, 0, 0, 0][..], &length].concat())
+            frame(&[&[0x04, sequence, 0x90, 0, 0, 0, 0][..], &length].concat())
         };
         let piece = |n: usize| {
             let sequence = (n % usize::from(SEQUENCES)) as u8;

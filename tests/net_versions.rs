@@ -164,11 +164,11 @@ fn pieces(fingerprint: u64) -> Vec<Vec<u8>> {
         // A link to a process that has never been.
         frame(&[0x11, 0xff, 0xff, 3, 0, 5, 0]),
         // A message that is answered, by its name; and another, over the same numbers.
-        [name(1, "echo"), ask, frame(&[0x90, 1, 0, 1, 0, 0, 0, 0, 4, 0, 5, 0, 7])].concat(),
-        frame(&[0x90, 1, 0, 1, 0, 0, 0, 0, 5, 0, 5, 0, 0xff, 1]),
+        [name(1, "echo"), ask, frame(&[0x90, 1, 6, 0, 0, 1, 0, 0, 0, 0, 4, 0, 5, 0, 7])].concat(),
+        frame(&[0x90, 1, 0, 0, 1, 0, 0, 0, 0, 5, 0, 5, 0, 0xff, 1]),
         // The same in two pieces, with a tick between.
         [
-            frame(&[4, 0, 0x90, 1, 0, 1, 0, 0, 0, 0, 5]),
+            frame(&[4, 0, 0x90, 1, 6, 0, 0, 1, 0, 0, 0, 0, 5]),
             frame(&[5, 0, 0, 5]),
             vec![0; 4],
             frame(&[5, 0, 0, 0x80, 1]),

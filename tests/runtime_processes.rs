@@ -38,9 +38,10 @@ async fn a_message_may_be_sent_before_the_process_has_run() {
 
 /// PROC-3.
 #[fika::test]
-async fn a_return_is_a_normal_end_whatever_the_value() {
+async fn a_return_is_a_normal_end_but_for_an_error() {
     assert_eq!(end_of(async { 7 }).await, ExitReason::Normal);
-    assert_eq!(end_of(async { Err::<(), _>("failed") }).await, ExitReason::Normal);
+    let failed = ExitReason::Error("failed".into());
+    assert_eq!(end_of(async { Err::<(), _>("failed") }).await, failed);
     assert_eq!(end_of(async { None::<String> }).await, ExitReason::Normal);
     assert_eq!(end_of(async { ExitReason::Kill }).await, ExitReason::Normal);
 }

@@ -285,6 +285,7 @@ async fn a_match_is_preferred_to_a_timeout() {
 /// One mailbox, one receive: a second one at the same time is a mistake that is named.
 #[fika::test]
 async fn two_receives_at_once_are_refused() {
+    let (first_line, second_line) = (line!() + 3, line!() + 6);
     let end = end_of(async {
         let first = async {
             receive! { n: u64 => n }
@@ -296,7 +297,12 @@ async fn two_receives_at_once_are_refused() {
     });
     match end.await {
         ExitReason::Panic(panic) => {
-            assert!(panic.message.starts_with("two receives of one process at the same time"));
+            let [first, second] = [first_line, second_line].map(|n| format!("{}:{n}:", file!()));
+            let start = "two receives of one process at the same time, at ";
+            let places = panic.message.strip_prefix(start).expect("it says what is wrong");
+            let (one, other) = places.split_once(" and at ").expect("two places");
+            assert!(one.starts_with(&first) && other.starts_with(&second), "{places}");
+            assert!(panic.location.as_ref().is_some_and(|at| at.starts_with(&second)), "{panic:?}");
         }
         other => panic!("{other}"),
     }

@@ -207,3 +207,46 @@ async fn bad_arguments_are_refused() {
     assert_eq!(timer.node(), me.node());
     assert!(timeout(LIMIT, async { cancel_timer(timer) }).await.unwrap().is_some());
 }
+
+/// PROC-10: a run for which there is no room is left out, and later ones are made again.
+#[test]
+fn intervals_on_a_node_that_is_full() {
+    // This process, the two timers, and a run.
+    let node = Node::builder().workers(2).process_limit(4).build().unwrap();
+    node.block_on(async {
+        let me = self_pid();
+        let tells = move |n: u64| move || async move { send(me, n) };
+        let each = timer::apply_interval(millis(1), tells(1)).unwrap();
+        let one = timer::apply_repeatedly(millis(1), tells(2)).unwrap();
+        let runs_again = async || {
+            let mut seen = BTreeSet::new();
+            while seen.len() < 2 {
+                seen.insert(next::<u64>().await);
+            }
+        };
+        for _ in 0..5 {
+            runs_again().await;
+            // As soon as no run is under way this has the room.
+            let opts = || SpawnOpts::new().monitor();
+            let (filling, end) = loop {
+                let asked = spawn_request(opts(), async { next::<()>().await });
+                let reply = receive! { reply: SpawnReply if reply.reference == asked => reply };
+                match reply.result {
+                    Ok(pid) => break (pid, asked),
+                    Err(_) => yield_now().await,
+                }
+            };
+            // Many runs of both are left out.
+            sleep(millis(20)).await;
+            exit_process(filling, ExitReason::Kill);
+            assert_eq!(down(end).await, ExitReason::Killed);
+            while !has_none::<u64>().await {
+                next::<u64>().await;
+            }
+            runs_again().await;
+        }
+        timer::cancel(each).await.unwrap();
+        timer::cancel(one).await.unwrap();
+    });
+    assert!(node.stop());
+}

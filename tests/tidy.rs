@@ -11,6 +11,7 @@ const RUNTIME_LAYERS: &[&[&str]] = &[
     &[
         "carrier",
         "dest",
+        "escaped",
         "exit_reason",
         "mailbox_limit",
         "message",
@@ -18,21 +19,25 @@ const RUNTIME_LAYERS: &[&[&str]] = &[
         "node_id",
         "node_name",
         "oneshot",
+        "outcome",
         "pid",
+        "printable",
         "priority",
         "process_info",
         "reference",
         "remote",
+        "report",
         "request",
         "signal",
         "sync",
         "system_message",
+        "undecodable",
     ],
     &["env", "few_map", "log_rate", "observe", "time"],
     &["scheduler"],
     &["mailbox", "outlet", "registry", "room", "signal_queue", "timers", "vitals"],
     &["table"],
-    &["context", "node", "process", "stepper"],
+    &["block_on", "context", "node", "process", "stepper", "stop"],
     &["otp"],
     // They test the rest.
     &["models"],
@@ -254,5 +259,88 @@ fn files_say_what_they_are_and_stay_small() {
         assert!(text.starts_with("//!"), "{} has no head comment", name(&path));
         let lines = code(&path).lines().filter(|line| !line.trim().is_empty()).count();
         assert!(lines <= CODE_LINES_MAX, "{} has {lines} lines of code", name(&path));
+    }
+}
+
+/// The methods of the node's builder by which it is set.
+fn settings_of_the_builder() -> Vec<String> {
+    let text = fs::read_to_string(root().join("src/node.rs")).unwrap();
+    let start = text.find("impl NodeBuilder {").unwrap();
+    let text = &text[start..start + text[start..].find("\n}").unwrap()];
+    let methods = text.split("    pub fn ").skip(1);
+    let names = methods.map(|rest| rest[..rest.find(['(', '<']).unwrap()].to_owned());
+    names.filter(|name| name != "build").collect()
+}
+
+#[test]
+fn main_takes_every_setting_of_the_builder() {
+    let text = fs::read_to_string(root().join("macros/src/main_fn.rs")).unwrap();
+    let start = text.find("const SETTINGS").unwrap();
+    let text = &text[start..start + text[start..].find("];").unwrap()];
+    let listed: Vec<&str> = text.split('"').skip(1).step_by(2).collect();
+    assert_eq!(listed, settings_of_the_builder(), "macros/src/main_fn.rs, src/node.rs");
+}
+
+/// Settings that no command line has: secrets that `ps` would show, code, and what a program or a
+/// test decides for itself.
+const NO_OPTIONS: &[&str] = &[
+    "cookie",
+    "cookie_for",
+    "env",
+    "net_handler",
+    "resolver",
+    "network",
+    "encode_messages",
+    "stop_on_signals",
+];
+
+#[test]
+fn a_command_line_has_every_setting_that_it_can() {
+    let code = code(&root().join("src/args.rs"));
+    for setting in settings_of_the_builder() {
+        let has = code.contains(&format!(".{setting}("));
+        assert_eq!(has, !NO_OPTIONS.contains(&&*setting), "`{setting}` in src/args.rs");
+    }
+}
+
+/// Without a subscriber, what the runtime reports goes to stderr: by the macro `report!`.
+#[test]
+fn reports_are_made_by_one_macro() {
+    for path in ["runtime/src", "net/src", "sim/src"].into_iter().flat_map(rust_files) {
+        let code = code(&path);
+        for banned in ["tracing::error!", "tracing::warn!", "tracing::info!"] {
+            assert!(!code.contains(banned), "{} has `{banned}`: use `report!`", name(&path));
+        }
+    }
+}
+
+/// A future that nobody awaits, and settings that nobody uses, are mistakes that the compiler
+/// can tell: `sleep(..);` waits for nothing. (It knows by itself of `async fn` and of
+/// `impl Future`.)
+#[test]
+fn futures_and_settings_must_be_used() {
+    for path in all_files() {
+        let code = code(&path);
+        let mut types: Vec<&str> = Vec::new();
+        for line in code.lines().filter(|line| line.starts_with("impl")) {
+            types.extend(line.split(" Future for ").nth(1));
+        }
+        // Builders: each method takes the settings and gives them back.
+        for block in code.split("\nimpl").skip(1) {
+            let block = &block[..block.find("\n}").unwrap_or(block.len())];
+            let is_builder = block.contains("pub fn") && block.contains("mut self, ");
+            if is_builder && block.contains(") -> Self {") {
+                types.extend(block.split(" for ").next());
+            }
+        }
+        for name in types {
+            let is_name = |c: char| c.is_alphanumeric() || c == '_';
+            let name = name.trim_start_matches(|c: char| !c.is_uppercase());
+            let name = &name[..name.find(|c| !is_name(c)).unwrap_or(name.len())];
+            let at = code.find(&format!("struct {name}")).expect("a type and its impl in one file");
+            let before = code[..at].rfind("\n}").unwrap_or(0);
+            let says = code[before..at].contains("#[must_use");
+            assert!(says, "{}: `{name}` is not `#[must_use]`", self::name(&path));
+        }
     }
 }

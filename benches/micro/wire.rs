@@ -65,16 +65,47 @@ fn frame<M: Message + Clone>(c: &mut Criterion, name: &str, message: &M) {
     });
 }
 
+/// Of a type with parameters.
+#[derive(Clone, Message, Serialize, Deserialize)]
+struct Pair<A, B> {
+    from: A,
+    n: B,
+}
+
+/// What it leaves out makes it say what it is.
+#[derive(Clone, Message, Serialize, Deserialize)]
+struct Sparse {
+    from: Pid,
+    n: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more: Option<u64>,
+}
+
+/// Its type asks what comes next.
+#[derive(Clone, Message, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Untagged {
+    Ping { from: Pid, n: u64 },
+}
+
 /// The part of it that is the message's own: what `serde` makes of it.
 fn messages(c: &mut Criterion) {
-    let mut group = c.benchmark_group("message/ping");
-    let message = ping();
+    let Ping { from, n } = ping();
+    message(c, "ping", &ping());
+    message(c, "generic", &Pair { from, n });
+    message(c, "sparse", &Sparse { from, n, more: None });
+    message(c, "untagged", &Untagged::Ping { from, n });
+    message(c, "numbers", &(0..1000).collect::<Vec<u64>>());
+}
+
+fn message<M: Message>(c: &mut Criterion, name: &str, message: &M) {
+    let mut group = c.benchmark_group(format!("message/{name}"));
     group.bench_function("encode", |b| {
-        b.iter(|| black_box(Encoded::new(black_box(&message)).expect("it is small enough")));
+        b.iter(|| black_box(Encoded::new(black_box(message)).expect("it is small enough")));
     });
-    let encoded = Encoded::new(&message).expect("it is small enough");
+    let encoded = Encoded::new(message).expect("it is small enough");
     group.bench_function("decode", |b| {
-        b.iter(|| black_box(encoded.decode::<Ping>()).expect("it was encoded here"));
+        b.iter(|| black_box(encoded.decode::<M>()).expect("it was encoded here"));
     });
 }
 

@@ -1,40 +1,93 @@
 //! `#[fika::main]` and `#[fika::test]`: an `async fn` that runs as a process of a new node.
 //!
-//! The settings become calls of the node's builder, so what they take and mean is written
-//! there and not here; this file only knows their names, to say which there are.
+//! Each setting becomes a call of the node's builder, so its documentation is there. This file only
+//! knows the names of the settings, to report an unknown one. A test compares these names with the
+//! methods of the builder.
+//!
+//! If `main` has an argument, it receives the parsed command line. The command line is parsed
+//! before the settings are evaluated, so that they can use it.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::spanned::Spanned;
-use syn::{Error, Expr, ItemFn, Result, ReturnType, Token};
+use syn::spanned::Spanned as _;
+use syn::{
+    Error, Expr, FnArg, ItemFn, Pat, PatType, Result, ReturnType, Token, Type, parse_quote_spanned,
+    token,
+};
 
 use crate::sim_test;
 
-/// The methods of the builder that can be called from here.
-const SETTINGS: [&str; 7] =
-    ["name", "cookie", "cookie_file", "workers", "hidden", "listen", "epmd_port"];
+/// The methods of the builder that can be settings, in the order of the builder's docs.
+const SETTINGS: &[&str] = &[
+    "name",
+    "cookie",
+    "cookie_file",
+    "allow_weak_cookie",
+    "cluster_id",
+    "workers",
+    "process_limit",
+    "mailbox_limit",
+    "long_message_queue",
+    "env",
+    "hidden",
+    "listen",
+    "listen_ports",
+    "dist_listen",
+    "start_epmd",
+    "cookie_for",
+    "cookie_file_for",
+    "allow",
+    "socket_options",
+    "net_handler",
+    "epmd_port",
+    "resolver",
+    "network",
+    "unix_sockets",
+    "net_ticktime",
+    "net_tickintensity",
+    "message_bytes_max",
+    "output_bytes",
+    "async_dist",
+    "encode_messages",
+    "net_setuptime",
+    "handshake_time",
+    "connect_all",
+    "dist_auto_connect",
+    "stop_on_signals",
+];
+
+/// Settings that may be repeated, each time for another node.
+const REPEATED: &[&str] = &["cookie_for", "cookie_file_for", "allow"];
 
 /// `#[fika::main]`.
 pub(crate) fn main(args: TokenStream, item: TokenStream) -> TokenStream {
     let expanded = syn::parse2(item).and_then(|item: ItemFn| {
         check(&item, "main")?;
-        let builder = builder(args)?;
+        let cli = command_line(&item)?;
+        let builder = builder(args, Some(cli.as_ref().map(|(name, _)| name)))?;
         let ItemFn { attrs, vis, sig, block } = &item;
         let name = &sig.ident;
-        let run = run("run_main", &builder, name);
+        let cli_name = cli.iter().map(|(name, _)| name);
+        let parse = cli.iter().map(|(name, ty)| {
+            let parse = parse_args(ty);
+            quote!(let #name: #ty = #parse;)
+        });
         // A result that a program can't end with is the user's type's fault.
         let at = match &sig.output {
             ReturnType::Default => Span::mixed_site(),
             ReturnType::Type(_, ty) => ty.span(),
         };
         let output = quote_spanned!(at=> impl ::std::process::Termination);
+        let program = quote_spanned!(Span::mixed_site()=> move || #name(#(#cli_name)*));
+        let run = quote_spanned!(at=> ::fika::__private::run_main(#builder, #program));
         Ok(quote! {
             #[allow(clippy::unused_async)]
             #(#attrs)*
             #vis fn #name() -> #output {
                 #sig #block
+                #(#parse)*
                 #run
             }
         })
@@ -53,10 +106,10 @@ pub(crate) fn test(args: TokenStream, item: TokenStream) -> TokenStream {
     }
     let expanded = syn::parse2(item).and_then(|item: ItemFn| {
         check(&item, "test")?;
-        let builder = builder(args)?;
+        let builder = builder(args, None)?;
         let ItemFn { attrs, vis, sig, block } = &item;
         let (name, output) = (&sig.ident, &sig.output);
-        let run = run("run_test", &builder, name);
+        let run = run("run_test", &builder, quote!(#name()));
         // Named in full: a user may have imported this very macro as `test`.
         Ok(quote! {
             #[::core::prelude::v1::test]
@@ -71,9 +124,30 @@ pub(crate) fn test(args: TokenStream, item: TokenStream) -> TokenStream {
     expanded.unwrap_or_else(|error| error.to_compile_error())
 }
 
-fn run(with: &str, builder: &TokenStream, name: &Ident) -> TokenStream {
+fn run(with: &str, builder: &TokenStream, call: TokenStream) -> TokenStream {
     let with = Ident::new(with, Span::mixed_site());
-    quote_spanned!(Span::mixed_site()=> ::fika::__private::#with(#builder, #name()))
+    quote_spanned!(Span::mixed_site()=> ::fika::__private::#with(#builder, move || #call))
+}
+
+/// Returns the name and the type of `main`'s argument, which receives the command line.
+fn command_line(main: &ItemFn) -> Result<Option<(Ident, Type)>> {
+    let Some(FnArg::Typed(PatType { pat, ty, .. })) = main.sig.inputs.first() else {
+        return Ok(None);
+    };
+    match &**pat {
+        Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => {
+            Ok(Some((pat.ident.clone(), (**ty).clone())))
+        }
+        other => Err(Error::new_spanned(
+            other,
+            "the command line needs a name, as in `async fn main(cli: Cli)`",
+        )),
+    }
+}
+
+/// Returns code that parses the command line as a value of this type.
+fn parse_args(ty: &Type) -> TokenStream {
+    quote_spanned!(ty.span()=> ::fika::__private::parse_args_of_main!(#ty))
 }
 
 pub(crate) fn check(item: &ItemFn, kind: &str) -> Result<()> {
@@ -91,11 +165,19 @@ pub(crate) fn check(item: &ItemFn, kind: &str) -> Result<()> {
         return error(
             &sig.generics,
             format!(
-                "a {kind} function is called by nobody who could choose types: leave the generics out"
+                "a {kind} function has no caller that could choose types: leave the generics out"
             ),
         );
     }
-    if !sig.inputs.is_empty() {
+    if kind == "main" && sig.inputs.len() > 1 {
+        return error(
+            &sig.inputs,
+            "a main function takes one argument at most: the program's command line, a type that \
+             derives `clap::Parser`"
+                .to_owned(),
+        );
+    }
+    if kind != "main" && !sig.inputs.is_empty() {
         return error(&sig.inputs, format!("a {kind} function takes no arguments"));
     }
     let doubled = item.attrs.iter().find(|attr| attr.path().is_ident("test"));
@@ -107,38 +189,129 @@ pub(crate) fn check(item: &ItemFn, kind: &str) -> Result<()> {
     }
 }
 
-/// `key = expression`.
+/// A setting: `key = expression`, `key(expression, expression)`, or `args`.
 struct Setting {
     key: Ident,
-    value: Expr,
+    value: Option<Expr>,
 }
 
 impl Parse for Setting {
     fn parse(input: ParseStream<'_>) -> Result<Setting> {
         let key: Ident = input.parse()?;
-        if !SETTINGS.iter().any(|known| key == known) {
-            let known = SETTINGS.join("`, `");
-            return Err(Error::new(key.span(), format!("the settings of a node are `{known}`")));
+        let is_args = key == "args";
+        if !is_args && !SETTINGS.iter().any(|known| key == known) {
+            return Err(unknown(&key));
         }
-        if !input.peek(Token![=]) {
-            return Err(Error::new(key.span(), format!("write its value: `{key} = ..`")));
+        if input.peek(Token![=]) {
+            input.parse::<Token![=]>()?;
+            return Ok(Setting { key, value: Some(input.parse()?) });
         }
-        input.parse::<Token![=]>()?;
-        Ok(Setting { key, value: input.parse()? })
+        if input.peek(token::Paren) {
+            return Ok(Setting { key, value: Some(Expr::Tuple(input.parse()?)) });
+        }
+        match is_args {
+            true => Ok(Setting { key, value: None }),
+            false => Err(Error::new(key.span(), format!("write its value: `{key} = ..`"))),
+        }
     }
 }
 
-/// The node's builder, with one call for each setting.
-fn builder(args: TokenStream) -> Result<TokenStream> {
+fn unknown(key: &Ident) -> Error {
+    let name = key.to_string();
+    let nearest = SETTINGS.iter().min_by_key(|known| distance(&name, known));
+    let nearest = nearest.filter(|known| distance(&name, known) <= 1 + name.len() / 3);
+    let meant = nearest.map_or(String::new(), |known| format!("; did you mean `{known}`?"));
+    let known = SETTINGS.join("`, `");
+    let text = format!(
+        "a node has no setting `{name}`{meant}\nthe settings are `args` and those of the node's \
+         builder: `{known}`"
+    );
+    Error::new(key.span(), text)
+}
+
+/// Returns the Levenshtein distance of two words: how many letters must be added, removed or
+/// replaced to turn one into the other.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in other.bytes().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+/// Returns the node's builder with one call for each setting. The command line is applied last, so
+/// that the other settings are the program's defaults.
+///
+/// `cli` is `None` if there is no command line, and otherwise the argument of `main`, if it has
+/// one.
+fn builder(args: TokenStream, cli: Option<Option<&Ident>>) -> Result<TokenStream> {
     let settings = Punctuated::<Setting, Token![,]>::parse_terminated.parse2(args)?;
     let mut builder = quote!(::fika::Node::builder());
+    let mut from_args = None;
     let mut seen: Vec<String> = Vec::new();
     for Setting { key, value } in settings {
-        if seen.iter().any(|other| key == other) {
+        let is_repeated = REPEATED.iter().any(|repeated| key == repeated);
+        if !is_repeated && seen.iter().any(|other| key == other) {
             return Err(Error::new(key.span(), format!("`{key}` is set twice")));
         }
         seen.push(key.to_string());
-        builder.extend(quote!(.#key(#value)));
+        match (value, cli) {
+            (_, None) if key == "args" => {
+                return Err(Error::new(key.span(), "a test has no command line"));
+            }
+            (value, Some(cli)) if key == "args" => {
+                from_args = Some(match (value, cli) {
+                    (Some(value), _) => quote!(#value),
+                    (None, Some(cli)) => quote!(#cli),
+                    (None, None) => {
+                        parse_args(&parse_quote_spanned!(key.span()=> ::fika::NodeArgs))
+                    }
+                });
+            }
+            // A method with two arguments.
+            (Some(Expr::Tuple(values)), _) => {
+                let values = &values.elems;
+                builder.extend(quote!(.#key(#values)));
+            }
+            (value, _) => builder.extend(quote!(.#key(#value))),
+        }
     }
-    Ok(builder)
+    Ok(match from_args {
+        Some(args) => {
+            let args_span = args.span();
+            let args = quote_spanned!(args_span=> &(#args));
+            quote!(::fika::NodeArgs::apply(#args, #builder))
+        }
+        None => builder,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_setting_is_proposed() {
+        let cases = [
+            ("nam", Some("name")),
+            ("cookies", Some("cookie")),
+            ("worker", Some("workers")),
+            ("net_tick_time", Some("net_ticktime")),
+            ("max_message_bytes", None),
+            ("x", None),
+        ];
+        for (name, nearest) in cases {
+            let text = unknown(&Ident::new(name, Span::call_site())).to_string();
+            match nearest {
+                Some(nearest) => assert!(text.contains(&format!("mean `{nearest}`?")), "{text}"),
+                None => assert!(!text.contains("did you mean"), "{text}"),
+            }
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! `derive(Message)`: the tag, its hash, the fingerprint, and postcard for the value.
 //!
-//! It does not look at the fields: what they need is serde's business, and the runtime
-//! takes the fingerprint of their shape by way of serde's `Deserialize`.
+//! It does not look at the fields: what they need is up to serde, and the runtime computes the
+//! fingerprint of their shape with serde's `Deserialize`. A `local` message needs no serde, since
+//! it is never encoded.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -13,21 +14,35 @@ pub(crate) fn derive(input: TokenStream) -> Result<TokenStream> {
     let input: DeriveInput = syn::parse2(input)?;
     check(&input)?;
     let name = &input.ident;
-    let tag = given_tag(&input)?.unwrap_or_else(|| package_and(name));
+    let settings = settings(&input)?;
+    let tag = settings.tag.unwrap_or_else(|| package_and(name));
+    if settings.local {
+        return Ok(local(&input, &tag));
+    }
     let generics = with_bounds(input.generics);
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     // All that needs serde's derives goes through one function, and carries the span of the
     // type's name: where they are missing, the compiler then says one thing, once.
     let codec = quote_spanned! {name.span()=> __codec::<Self>() };
-    let constant = if generics.params.is_empty() {
-        constant_methods(&codec)
+    // A generic type is registered when it is first used.
+    let (constant, entry) = if generics.params.is_empty() {
+        (
+            constant_methods(&codec),
+            quote! {
+                ::fika::__private::inventory::submit! {
+                    ::fika::__private::TagEntry::new::<#name>(__TAG)
+                }
+            },
+        )
     } else {
-        generic_methods(&generics, &codec)
+        (generic_methods(&generics, &codec), TokenStream::new())
     };
     Ok(quote! {
         #[allow(deprecated, clippy::type_complexity)]
         const _: () = {
             const __TAG: &str = #tag;
+
+            #entry
 
             fn __codec<T: ::fika::__private::SerdeMessage>() -> (
                 fn(&T, &mut ::fika::__private::Buffer) -> ::core::result::Result<(), ::fika::EncodeError>,
@@ -76,33 +91,90 @@ fn check(input: &DeriveInput) -> Result<()> {
     }
 }
 
-/// The tag of `#[message(tag = "..")]`.
-fn given_tag(input: &DeriveInput) -> Result<Option<TokenStream>> {
-    let mut tag = None;
+/// The settings in `#[message(..)]`.
+#[derive(Default)]
+struct Settings {
+    /// `tag = ".."`
+    tag: Option<TokenStream>,
+    /// `local`
+    local: bool,
+}
+
+fn settings(input: &DeriveInput) -> Result<Settings> {
+    let mut settings = Settings::default();
     for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("message")) {
         attr.parse_nested_meta(|meta| {
+            if meta.path.is_ident("local") {
+                settings.local = true;
+                return Ok(());
+            }
             if !meta.path.is_ident("tag") {
-                return Err(meta.error("the only setting of a message is `tag = \"..\"`"));
+                return Err(meta.error("the settings of a message are `tag = \"..\"` and `local`"));
             }
             let given: LitStr = meta.value()?.parse()?;
             if given.value().is_empty() {
                 return Err(Error::new_spanned(given, "a tag is not empty"));
             }
-            if tag.replace(quote!(#given)).is_some() {
+            if settings.tag.replace(quote!(#given)).is_some() {
                 return Err(meta.error("a message has one tag"));
             }
             Ok(())
         })?;
     }
-    Ok(tag)
+    Ok(settings)
+}
+
+/// Implements `Message` for a type whose values never leave their node.
+fn local(input: &DeriveInput, tag: &TokenStream) -> TokenStream {
+    let name = &input.ident;
+    let mut generics = input.generics.clone();
+    for param in generics.type_params_mut() {
+        param.bounds.push(parse_quote!(::core::marker::Send));
+        param.bounds.push(parse_quote!('static));
+    }
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+    quote! {
+        #[automatically_derived]
+        #[allow(deprecated, clippy::type_complexity)]
+        impl #impl_generics ::fika::Message for #name #type_generics #where_clause {
+            fn tag() -> ::std::borrow::Cow<'static, str> {
+                ::std::borrow::Cow::Borrowed(#tag)
+            }
+
+            fn tag_hash() -> u64 {
+                const { ::fika::__private::hash_tag(#tag) }
+            }
+
+            fn fingerprint() -> u64 {
+                0
+            }
+
+            fn check_sendable() -> ::core::result::Result<(), ::fika::EncodeError> {
+                ::core::result::Result::Err(::fika::__private::stays_here::<Self>())
+            }
+
+            fn encode(
+                &self,
+                _: &mut ::fika::__private::Buffer,
+            ) -> ::core::result::Result<(), ::fika::EncodeError> {
+                Self::check_sendable()
+            }
+
+            fn decode(
+                _: &::fika::__private::Bytes,
+            ) -> ::core::result::Result<Self, ::fika::DecodeError> {
+                ::core::result::Result::Err(::fika::DecodeError::malformed::<Self>(
+                    "messages that are `#[message(local)]` never cross the wire",
+                ))
+            }
+        }
+    }
 }
 
 /// A message that is made of others needs of them what it has itself.
 fn with_bounds(mut generics: Generics) -> Generics {
     for param in generics.type_params_mut() {
-        param.bounds.push(parse_quote!(::fika::Message));
-        param.bounds.push(parse_quote!(::fika::__private::Serialize));
-        param.bounds.push(parse_quote!(::fika::__private::DeserializeOwned));
+        param.bounds.push(parse_quote!(::fika::Part));
     }
     generics
 }
@@ -141,10 +213,14 @@ fn generic_methods(generics: &Generics, codec: &TokenStream) -> TokenStream {
         }
         GenericParam::Lifetime(_) => None,
     });
+    let tag = quote!([__TAG, "<", &[#(#parts),*].join(","), ">"].concat());
     quote! {
         fn tag() -> ::std::borrow::Cow<'static, str> {
-            let parts = [#(#parts),*].join(",");
-            ::std::borrow::Cow::Owned([__TAG, "<", &parts, ">"].concat())
+            ::std::borrow::Cow::Borrowed(::fika::__private::generic_tag::<Self>(|| #tag))
+        }
+
+        fn tag_hash() -> u64 {
+            ::fika::__private::generic_tag_hash::<Self>(|| #tag)
         }
 
         fn fingerprint() -> u64 {

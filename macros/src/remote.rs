@@ -6,7 +6,7 @@
 //! the user's module, associated functions work as free ones do, and a call of the
 //! function in its body means the constructor, as it does everywhere else.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::visit::{self, Visit};
@@ -18,11 +18,12 @@ use syn::{
 use crate::name::package_and;
 use crate::spell::spell;
 
-/// The arguments travel as one tuple, and tuples are messages up to this size.
+/// The most arguments that a remote function may have. They travel as one tuple.
 const ARGS_MAX: usize = 12;
 
 pub(crate) fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
     let expanded = syn::parse2::<Settings>(args).and_then(|settings| {
+        check_is_free(&item)?;
         let item = syn::parse2::<ItemFn>(item.clone())?;
         check(&item)?;
         Ok(expand(item, settings))
@@ -57,6 +58,18 @@ impl Parse for Settings {
         }
         input.parse::<Option<Token![,]>>()?;
         if input.is_empty() { Ok(Settings { name: Some(name) }) } else { Err(input.error(known)) }
+    }
+}
+
+/// Refuses a function without a body, that is, a method of a trait.
+fn check_is_free(item: &TokenStream) -> Result<()> {
+    match item.clone().into_iter().last() {
+        Some(TokenTree::Punct(end)) if end.as_char() == ';' => Err(Error::new(
+            end.span(),
+            "other nodes find a function by its name, which a function of a trait does not have: \
+             write a free `async fn` with a body",
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -106,6 +119,13 @@ fn check_arg(arg: &FnArg) -> Result<()> {
                     };
                     format!("the arguments travel: take `{owned}` instead of `{}`", spell(ty))
                 }
+                Type::Path(path)
+                    if path.path.segments.first().is_some_and(|s| s.ident == "Self") =>
+                {
+                    "other nodes start this as a free function: write the type's name instead of \
+                     `Self`"
+                        .to_owned()
+                }
                 Type::ImplTrait(_) => "the arguments travel, so their types are known: \
                                        write the type instead of `impl ..`"
                     .to_owned(),
@@ -147,9 +167,9 @@ fn expand(item: ItemFn, settings: Settings) -> TokenStream {
         (0..names.len()).map(|i| format_ident!("arg{i}", span = at_name)).collect();
     let tuple = quote_spanned!(at_name=> (#(#types,)*));
     let start = quote_spanned! {at_name=>
-        let (#(#values,)*) = __args.decode::<#tuple>()?;
+        let (#(#values,)*) = <#tuple as ::fika::__private::Args>::decoded(__args)?;
         ::core::result::Result::Ok(::std::boxed::Box::pin(async move {
-            let _ = __fika_run(#(#values),*).await;
+            ::fika::__private::ended(__fika_run(#(#values),*).await)
         }))
     };
     let constructed = quote_spanned! {at_name=>

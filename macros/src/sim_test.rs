@@ -3,7 +3,7 @@
 //! Whether the feature is there only the crate `fika` knows, so what is emitted goes through a
 //! macro of its own, which says so where it is not.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
@@ -33,9 +33,10 @@ pub(crate) fn test(args: TokenStream, item: TokenStream) -> TokenStream {
         let Settings { seeds, limit } = syn::parse2(args)?;
         let ItemFn { attrs, vis, sig, block } = &item;
         let name = &sig.ident;
-        // A result that a test can't end with is the user's type's fault.
+        // An error about an unsupported return type belongs to the user's type. A panic reports the
+        // line of this span, which is that of the function and not of the attribute.
         let at = match &sig.output {
-            ReturnType::Default => Span::mixed_site(),
+            ReturnType::Default => name.span(),
             ReturnType::Type(_, ty) => ty.span(),
         };
         let run = quote_spanned!(at=> ::fika::__private::sim_test!(#seeds, #limit, #name));

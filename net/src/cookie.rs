@@ -1,10 +1,10 @@
 //! The secret that the nodes of a cluster share, and the file that it is kept in.
 //!
-//! Whoever knows the cookie may connect, and then run every `#[remote]` function. So it
-//! is wiped from memory when it is dropped, is in no `Debug` output and no log, and
-//! comes from a file that nobody else can read: regular, ours, without group or other
-//! bits, and opened without following a link at its name, so that what was checked is
-//! what is read. A handshake uses the cookie as key material and never sends it.
+//! A node that knows the cookie may connect, and then run every `#[remote]` function. So the cookie
+//! is wiped from memory when it is dropped, and is in no `Debug` output and no log. Its file must
+//! be readable by its owner only: a regular file of this user, without group or other bits. It is
+//! opened without following a link at its name, so the file that is checked is the file that is
+//! read. A handshake uses the cookie as key material and never sends it.
 //!
 //! A missing file is made with 256 random bits. Nodes that start at the same time all
 //! end with the same cookie: each writes a file of its own and links it to the name,
@@ -19,6 +19,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use fika_runtime::report;
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
@@ -112,8 +113,8 @@ impl Cookie {
         Cookie::of_text(text)?.strong()
     }
 
-    /// The same of a text that may be short, with a warning in the log: whoever has recorded
-    /// one handshake tries all short texts in little time.
+    /// Makes a cookie of a text that may be short, with a warning: an attacker who has recorded one
+    /// handshake can try all short texts in little time.
     ///
     /// # Errors
     /// When the text is empty.
@@ -214,7 +215,8 @@ impl Cookie {
 
     fn taken_as_it_is(self) -> Cookie {
         if self.is_weak() {
-            tracing::warn!(
+            report!(
+                warn,
                 "the cookie has fewer than {WEAK_BELOW_BYTES} bytes: whoever records a handshake \
                  can guess it"
             );

@@ -21,7 +21,7 @@ pub use cookie::{Cookie, CookieError};
 pub use io::UnixSockets;
 pub use io::{
     EpmdBindError, EpmdClient, EpmdConfig, EpmdError, EpmdRegistration, EpmdServer, Handler,
-    HostIp, Listener, Network, Poller, Socket, SocketOptions,
+    HostIps, Listener, Network, Poller, Socket, SocketOptions,
 };
 pub use kernel::{
     AutoConnect, Config, ConnectedNode, Distribution, FixedPort, MonitorNodeError, NodeAddr,

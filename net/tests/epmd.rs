@@ -260,12 +260,31 @@ fn usage_and_failures() {
     let failed = |text: &str| (Some(1), String::new(), format!("epmd: {text}\n"));
     let run = |arguments: &[&str]| output(epmd(OURS, free_port(), arguments));
     assert_eq!(run(&["-address", "x"]), failed("cannot parse IP address \"x\""));
-    assert_eq!(run(&["--port", "70000", "--names"]), failed("Cannot connect to local epmd"));
+    assert_eq!(
+        run(&["--port", "70000", "--names"]),
+        failed("`70000` is no port; -port or ERL_EPMD_PORT is from 1 to 65535")
+    );
     // An address for documentation, which nobody has.
     let (code, _, stderr) = run(&["-address", "192.0.2.1"]);
     assert_eq!(code, Some(1));
     assert!(stderr.starts_with("epmd: failed to bind on ipaddr 192.0.2.1: "), "{stderr}");
     assert!(!stderr.contains("os error"), "{stderr}");
+}
+
+/// An invalid value is named in the error, whether it is UTF-8 or not, and no default is used in
+/// its place.
+#[test]
+fn invalid_variables() {
+    use std::os::unix::ffi::OsStrExt as _;
+    for value in [&b""[..], b"0", b"65536", b"epmd", b"4369\xff"] {
+        for arguments in [&[][..], &["-names"], &["-kill"]] {
+            let mut command = Command::new(OURS);
+            command.args(arguments).env("ERL_EPMD_PORT", std::ffi::OsStr::from_bytes(value));
+            let (status, _, errors) = output(command);
+            assert_eq!(status, Some(1), "{value:?} {arguments:?}");
+            assert!(errors.contains("ERL_EPMD_PORT"), "{value:?} {arguments:?}: {errors}");
+        }
+    }
 }
 
 /// EPMD-18: a node of Erlang registers with our mapper, finds ours and itself there, and
@@ -311,4 +330,24 @@ fn erlangs_node_and_our_mapper() {
     node.block_on(timeout_of_test(async move {
         while client.lookup("erlang").await.unwrap().is_some() {}
     }));
+}
+
+/// On a host without the loopback address of IPv4, the mapper starts and answers. The host is a
+/// network namespace, which needs Linux and root.
+#[test]
+fn a_host_without_ipv4() {
+    let script = "ip link set lo up && ip address del 127.0.0.1/8 dev lo || exit 7
+                  $0 -daemon && $0 -names && $0 -kill";
+    let mut command = Command::new("unshare");
+    command.args(["--net", "sh", "-c", script, OURS]);
+    command.env_remove("ERL_EPMD_PORT").env_remove("ERL_EPMD_ADDRESS");
+    let output = command.output();
+    let Some(output) =
+        output.ok().filter(|output| ![Some(1), Some(7)].contains(&output.status.code()))
+    else {
+        assert!(std::env::var_os("FIKA_REQUIRE_NETWORKS").is_none(), "no network can be made");
+        return println!("skipped: no network can be made");
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(text, "epmd: up and running on port 4369 with data:\nKilled\n", "{output:?}");
 }

@@ -5,6 +5,7 @@
 //! [`NoCarrier`].
 
 use std::any::Any;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::message::{EncodeError, Encoded, Envelope};
@@ -14,6 +15,7 @@ use crate::pid::Pid;
 use crate::priority::Priority;
 use crate::reference::Reference;
 use crate::signal::{Alias, Signal, Target};
+use crate::undecodable::Undecodable;
 
 /// Tells the successive connections of a node apart, attempts included.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -67,7 +69,7 @@ impl RemoteDest {
 pub struct SpawnRequest {
     /// The request, and the monitor if one is asked for.
     pub reference: Reference,
-    /// Who asks.
+    /// The process that sends the request.
     pub from: Pid,
     /// The group leader of who asks, and of the new process.
     pub group_leader: Pid,
@@ -101,6 +103,21 @@ pub trait Congested: Send + Sync {
     fn wait(&self, pid: Pid) -> bool;
 }
 
+/// A connection that has no room for a signal.
+#[derive(Clone)]
+pub struct Busy {
+    /// The congested connection.
+    pub connection: ConnectionId,
+    /// Notifies a process when there is room.
+    pub congested: Arc<dyn Congested>,
+}
+
+impl fmt::Debug for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Busy({})", self.connection.0)
+    }
+}
+
 /// On what conditions a signal is sent at all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Conditions {
@@ -113,8 +130,8 @@ pub struct Conditions {
 /// A signal that was not sent.
 #[derive(Debug)]
 pub enum NotCarried {
-    /// Its sender would have to wait.
-    Nosuspend(Signal),
+    /// The signal's sender would have to wait for room in this connection.
+    Nosuspend(Signal, Busy),
     /// There is no connection.
     Noconnect(Signal),
     /// It can't be encoded.
@@ -142,7 +159,7 @@ pub trait Carrier: Send + Sync + 'static {
         signal: Signal,
     ) -> Result<Carried, EncodeError>;
 
-    /// The same for a message to a process, which is most of what is sent.
+    /// Sends a message to a process, which is what is sent most often.
     ///
     /// # Errors
     /// As for `send`.
@@ -155,7 +172,7 @@ pub trait Carrier: Send + Sync + 'static {
         self.send(sender, RemoteDest::Pid(to), Signal::Message(message))
     }
 
-    /// The same on conditions.
+    /// Sends a signal if the conditions hold.
     ///
     /// # Errors
     /// When one of them does not hold, and as for `send`; nothing was sent then.
@@ -173,13 +190,17 @@ pub trait Carrier: Send + Sync + 'static {
     /// Sends what has been gathered. Workers call this at the end of a turn.
     fn flush(&self);
 
+    /// Writes what is left and closes all connections, since the node is about to stop.
+    fn halt(&self) {}
+
     /// Whether the node has a name now, and so can have connections.
     fn is_alive(&self) -> bool {
         true
     }
 
-    /// A process looked at a message of that node, and it did not decode.
-    fn undecodable(&self, node: NodeId, why: &str);
+    /// Tells a node that something it sent did not decode and was dropped. The carrier limits how
+    /// often it does so.
+    fn undecodable(&self, node: NodeId, lost: &Undecodable);
 
     /// The carrier itself, for the functions of its own crate.
     fn as_any(&self) -> &dyn Any;

@@ -50,6 +50,13 @@ pub(crate) fn try_process<R>(work: impl FnOnce(Running<'_>) -> R) -> Option<R> {
     Some(work(Running { control, node }))
 }
 
+/// Calls `work` with the node that this thread works for. `None` on other threads.
+pub(crate) fn try_node<R>(work: impl FnOnce(&Inner) -> R) -> Option<R> {
+    // SAFETY: C1.
+    let node = unsafe { NODE.with(Cell::get).as_ref()? };
+    Some(work(node))
+}
+
 /// Works with the process that runs on this thread.
 ///
 /// # Panics

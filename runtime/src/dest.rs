@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::name::Name;
 use crate::node_name::NodeName;
@@ -11,16 +12,18 @@ use crate::reference::Reference;
 /// The destination of a message, and the target of a monitor.
 ///
 /// Made from a [`Pid`], from a name (`"counter"`), from a name and a node
-/// (`("counter", "b@127.0.0.1")`), or from a [`Reference`] that is an alias.
+/// (`("counter", "b@127.0.0.1")`), or from a [`Reference`] that is an alias. The name can be any
+/// [`ProcessText`], such as a `String` or a [`Name`], and the node any [`NodeText`], such as a
+/// `&str` or a [`NodeName`].
 #[derive(Clone, PartialEq, Eq)]
 pub enum Dest<'a> {
     /// A process, here or elsewhere.
     Pid(Pid),
     /// The process that made this alias, here or elsewhere. No target of a monitor.
     Alias(Reference),
-    /// Whoever has this name on this node.
+    /// The process with this name on this node.
     Name(Cow<'a, str>),
-    /// Whoever has this name on that node when the message arrives there.
+    /// The process that has this name on that node when the message arrives there.
     NameAt(Cow<'a, str>, Cow<'a, str>),
 }
 
@@ -55,39 +58,122 @@ impl From<Reference> for Dest<'_> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl From<&Reference> for Dest<'_> {
     fn from(alias: &Reference) -> Self {
         Dest::Alias(*alias)
     }
 }
 
-impl<'a> From<&'a str> for Dest<'a> {
-    fn from(name: &'a str) -> Self {
-        Dest::Name(name.into())
+#[diagnostic::do_not_recommend]
+impl<'a> From<&'a Dest<'_>> for Dest<'a> {
+    fn from(dest: &'a Dest<'_>) -> Self {
+        match dest {
+            Dest::Pid(pid) => Dest::Pid(*pid),
+            Dest::Alias(alias) => Dest::Alias(*alias),
+            Dest::Name(name) => Dest::Name(Cow::Borrowed(name)),
+            Dest::NameAt(name, node) => Dest::NameAt(Cow::Borrowed(name), Cow::Borrowed(node)),
+        }
     }
 }
 
-impl<'a> From<&'a String> for Dest<'a> {
-    fn from(name: &'a String) -> Self {
-        Dest::Name(name.as_str().into())
+/// A string that names a process: `&str`, `String`, `Cow<str>`, `Box<str>`, `Arc<str>`, a [`Name`],
+/// or a reference to one of them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the name of a process",
+    label = "expected a text or a `Name`",
+    note = "a destination is a `Pid`, a name such as `\"counter\"`, a name and a node such as \
+            `(\"counter\", \"b@127.0.0.1\")`, or a `Reference` that is an alias"
+)]
+pub trait ProcessText<'a>: sealed::Text<'a> {}
+
+/// A string that names a node: `&str`, `String`, `Cow<str>`, `Box<str>`, `Arc<str>`, a
+/// [`NodeName`], or a reference to one of them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the name of a node",
+    label = "expected a text or a `NodeName`",
+    note = "in a destination the name of the process comes first, and then its node: \
+            `(\"counter\", \"b@127.0.0.1\")`"
+)]
+pub trait NodeText<'a>: sealed::Text<'a> {}
+
+mod sealed {
+    use std::borrow::Cow;
+
+    pub trait Text<'a> {
+        fn text(self) -> Cow<'a, str>;
     }
 }
 
-impl<'a> From<&'a Name> for Dest<'a> {
-    fn from(name: &'a Name) -> Self {
-        Dest::Name(name.as_str().into())
-    }
+use sealed::Text as _;
+
+/// The rarely used types have an attribute that hides them from compiler messages, which list only
+/// a few types.
+macro_rules! texts {
+    ($kind:ident: $($(#[$attr:meta])* $type:ty = $self:ident => $text:expr;)+) => {$(
+        impl<'a> sealed::Text<'a> for $type {
+            fn text($self) -> Cow<'a, str> {
+                $text
+            }
+        }
+
+        texts!(@ $kind $(#[$attr])* $type);
+    )+};
+    (@ Process $(#[$attr:meta])* $type:ty) => {
+        $(#[$attr])*
+        impl<'a> ProcessText<'a> for $type {}
+
+        $(#[$attr])*
+        impl<'a> From<$type> for Dest<'a> {
+            fn from(name: $type) -> Self {
+                Dest::Name(name.text())
+            }
+        }
+    };
+    (@ Node $(#[$attr:meta])* $type:ty) => {
+        $(#[$attr])*
+        impl<'a> NodeText<'a> for $type {}
+    };
+    (@ Both $(#[$attr:meta])* $type:ty) => {
+        texts!(@ Process $(#[$attr])* $type);
+        texts!(@ Node $(#[$attr])* $type);
+    };
 }
 
-impl<'a> From<(&'a str, &'a str)> for Dest<'a> {
-    fn from((name, node): (&'a str, &'a str)) -> Self {
-        Dest::NameAt(name.into(), node.into())
-    }
+texts! { Both:
+    &'a str = self => Cow::Borrowed(self);
+    #[diagnostic::do_not_recommend]
+    &'a &str = self => Cow::Borrowed(*self);
+    String = self => Cow::Owned(self);
+    &'a String = self => Cow::Borrowed(self);
+    #[diagnostic::do_not_recommend]
+    Cow<'a, str> = self => self;
+    #[diagnostic::do_not_recommend]
+    &'a Cow<'_, str> = self => Cow::Borrowed(self);
+    #[diagnostic::do_not_recommend]
+    Box<str> = self => Cow::Owned(self.into());
+    #[diagnostic::do_not_recommend]
+    &'a Box<str> = self => Cow::Borrowed(self);
+    #[diagnostic::do_not_recommend]
+    Arc<str> = self => Cow::Owned((*self).into());
+    #[diagnostic::do_not_recommend]
+    &'a Arc<str> = self => Cow::Borrowed(self);
 }
 
-impl<'a> From<(&'a str, &'a NodeName)> for Dest<'a> {
-    fn from((name, node): (&'a str, &'a NodeName)) -> Self {
-        Dest::NameAt(name.into(), node.as_str().into())
+texts! { Process:
+    Name = self => Cow::Owned(self.as_str().into());
+    #[diagnostic::do_not_recommend]
+    &'a Name = self => Cow::Borrowed(self.as_str());
+}
+
+texts! { Node:
+    NodeName = self => Cow::Owned(self.into());
+    &'a NodeName = self => Cow::Borrowed(self.as_str());
+}
+
+impl<'a, P: ProcessText<'a>, N: NodeText<'a>> From<(P, N)> for Dest<'a> {
+    fn from((name, node): (P, N)) -> Self {
+        Dest::NameAt(name.text(), node.text())
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::escaped::Escaped;
 use crate::message::{Message, Term};
 use crate::signal::SpawnError;
 
@@ -45,7 +46,13 @@ pub enum ExitReason {
     Panic(Arc<PanicReason>),
     /// A program's own reason.
     Term(Term),
+    /// Its future returned an error: the error's text, followed by the texts of its sources. See
+    /// [`Outcome`](crate::Outcome).
+    Error(Arc<str>),
 }
+
+/// Lets `?` pass a reason on: a process that returns an exit reason ends with that reason.
+impl std::error::Error for ExitReason {}
 
 /// A panic, as an exit reason.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -95,10 +102,12 @@ impl From<SpawnError> for ExitReason {
             SpawnError::Noconnection => ExitReason::Noconnection,
             SpawnError::SystemLimit => ExitReason::SystemLimit,
             SpawnError::Notsup => ExitReason::Notsup,
+            SpawnError::Badarg => ExitReason::badarg("the function does not take these arguments"),
         }
     }
 }
 
+/// Displays control characters as escapes, since the reason may come from another node.
 impl fmt::Display for ExitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -110,15 +119,16 @@ impl fmt::Display for ExitReason {
             ExitReason::Noproc => f.write_str("noproc"),
             ExitReason::Noconnection => f.write_str("noconnection"),
             ExitReason::Timeout => f.write_str("timeout"),
-            ExitReason::Badarg(why) => write!(f, "badarg: {why}"),
+            ExitReason::Badarg(why) => write!(f, "badarg: {}", Escaped(why)),
             ExitReason::SystemLimit => f.write_str("system_limit"),
             ExitReason::Notsup => f.write_str("notsup"),
             ExitReason::Abandoned => f.write_str("abandoned"),
             ExitReason::Panic(panic) => {
-                write!(f, "panic: {}", panic.message)?;
-                panic.location.iter().try_for_each(|at| write!(f, " at {at}"))
+                write!(f, "panic: {}", Escaped(&panic.message))?;
+                panic.location.iter().try_for_each(|at| write!(f, " at {}", Escaped(at)))
             }
             ExitReason::Term(term) => write!(f, "{term:?}"),
+            ExitReason::Error(text) => write!(f, "error: {}", Escaped(text)),
         }
     }
 }

@@ -7,10 +7,12 @@
 // The macros name the crate `fika`, of which this one has all that they need here.
 extern crate self as fika;
 
+mod block_on;
 mod carrier;
 mod context;
 mod dest;
 mod env;
+mod escaped;
 mod exit_reason;
 mod few_map;
 mod log_rate;
@@ -26,45 +28,56 @@ mod node_name;
 mod observe;
 mod oneshot;
 mod otp;
+mod outcome;
 mod outlet;
 mod pid;
+mod printable;
 mod priority;
 mod process;
 mod process_info;
 mod reference;
 mod registry;
 mod remote;
+mod report;
 mod request;
 mod room;
 mod scheduler;
 mod signal;
 mod signal_queue;
 mod stepper;
+mod stop;
 mod sync;
 mod system_message;
 mod table;
 mod time;
 mod timers;
+mod undecodable;
 mod vitals;
 
 pub use bytes::Bytes;
 pub use carrier::{
-    Carried, Carrier, Conditions, Congested, ConnectionId, NotCarried, RemoteDest, SpawnRequest,
+    Busy, Carried, Carrier, Conditions, Congested, ConnectionId, NotCarried, RemoteDest,
+    SpawnRequest,
 };
-pub use dest::Dest;
+pub use dest::{Dest, NodeText, ProcessText};
 pub use env::{Env, SystemEnv, Time};
+pub use escaped::Escaped;
 pub use exit_reason::{ExitReason, PanicReason};
 pub use log_rate::LogRate;
 pub use mailbox_limit::{MailboxLimit, WhenFull};
 pub use message::Tagged;
-pub use message::{DecodeError, EncodeError, Encoded, Envelope, Local, Message, Term, WireType};
+pub use message::{
+    DecodeError, EncodeError, Encoded, Envelope, Local, Message, Part, TagClash, Term, WireType,
+};
 pub use name::Name;
 pub use node::{BuildError, Node, NodeBuilder, WeakNode};
 pub use node_id::{Creation, NodeId};
 pub use node_name::{NodeName, NodeNameError};
 pub use otp::timer;
+pub use outcome::{Ignored, Outcome, ProcessError};
 pub use outlet::{Outlet, Round};
 pub use pid::{LocalId, Pid};
+pub use printable::printable;
 pub use priority::Priority;
 pub use process::{
     AliasOpts, ExitDest, LinkOpts, MonitorAlias, MonitorOpts, ReplyOn, RequestOpts, SpawnOpts,
@@ -74,16 +87,19 @@ pub use process::{
 pub use process::{
     Elapsed, SendError, Sleep, SpawnBlocking, acting_node, cancel_timer, demonitor,
     demonitor_flush, exit, exit_process, link, make_ref, monitor, process_count, read_timer,
-    register, registered, self_node, self_pid, send, send_after, sleep, spawn, spawn_blocking,
-    spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on, spawn_on_with,
-    start_timer, timeout, trap_exit, unlink, unregister, whereis, yield_now,
+    register, registered, run_lookup, self_node, self_pid, send, send_after, sleep, spawn,
+    spawn_blocking, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on,
+    spawn_on_with, spawn_service, spawn_service_monitor, start_timer, timeout, trap_exit, unlink,
+    unregister, whereis, yield_now,
 };
 pub use process::{
     Processes, SuspendError, bump_reductions, group_leader, hibernate, is_process_alive,
     process_info, processes, processes_iter, resume_process, set_group_leader, set_label,
     set_priority, suspend_process,
 };
-pub use process::{SendOpts, TrySendError, mailbox_limit, send_wait, send_with, try_send};
+pub use process::{
+    SendOpts, TrySendError, mailbox_limit, send_timeout, send_wait, send_with, try_send,
+};
 pub use process::{SystemMonitor, async_dist, system_monitor};
 pub use process::{cancel_timer_async, cancel_timer_no_info, send_at, start_timer_at};
 pub use process::{dictionary, info};
@@ -93,16 +109,30 @@ pub use registry::RegisterError;
 pub use remote::RemoteFn;
 pub use scheduler::Driver;
 pub use signal::{Alias, Signal, SpawnError, Target};
+pub use stop::RunUntilStopped;
 pub use system_message::{
     BusyDist, Down, Exit, NodeDown, NodeDownReason, NodeType, NodeUp, Object, SpawnReply,
 };
 pub use timers::{CancelTimer, Timeout, TimerRef};
+pub use undecodable::{Undecodable, UndecodablePart};
 
 pub(crate) use process::{Next, Opened, Receive};
 
-/// What simulators use. Not for use by hand: it changes as they do.
+/// Used by the distribution. Not part of the public API.
+#[doc(hidden)]
+pub use message::check_tags;
+/// Used by the distribution to wait for an answer. Not part of the public API.
+#[doc(hidden)]
+pub use oneshot::Answer;
+#[doc(hidden)]
+pub use process::{Ended, Waiting};
+
 #[doc(hidden)]
 pub use observe::{Observed, Observer};
+/// Used by simulators and tests. Not part of the public API; it changes with them.
+#[cfg(feature = "observe")]
+#[doc(hidden)]
+pub use process::messages_looked_at;
 #[doc(hidden)]
 pub use stepper::{Step, Stepper};
 
@@ -111,13 +141,16 @@ pub use stepper::{Step, Stepper};
 pub mod __private {
     pub use crate::Bytes;
     pub use crate::message::{
-        Buffer, decode_postcard_shared, encode_postcard, fingerprint_of, hash_tag,
+        Args, Buffer, TagEntry, decode_postcard_shared, encode_postcard, fingerprint_of,
+        generic_tag, generic_tag_hash, hash_tag, stays_here,
     };
-    pub use crate::process::{Next, Opened, Receive};
-    pub use crate::remote::{BoxFuture, Remote, RemoteEntry};
+    pub use crate::process::{Next, Opened, Receive, Wanted, is_wanted, open_wanted, wanted};
+    pub use crate::remote::{BoxFuture, Remote, RemoteEntry, ended};
+    pub use crate::report::report;
     pub use inventory;
     pub use serde::Serialize;
     pub use serde::de::DeserializeOwned;
+    pub use tracing::{self, Level};
 
     /// What a message needs of serde.
     #[diagnostic::on_unimplemented(

@@ -18,7 +18,11 @@ const EACH: Duration = Duration::from_secs(1);
 
 /// Lets a line of one kind through, or counts it.
 #[derive(Debug)]
-pub struct LogRate(Mutex<State>);
+pub struct LogRate {
+    state: Mutex<State>,
+    at_once: u32,
+    each: Duration,
+}
 
 #[derive(Debug)]
 struct State {
@@ -33,28 +37,42 @@ impl LogRate {
     /// Calls `log` if a line is due, with the number of those that were left out before it, if
     /// there were any.
     pub fn line(&self, now: Time, log: impl FnOnce(Option<u64>)) {
-        if let Some(left_out) = self.0.lock().take(now) {
+        // A separate statement, so that the lock is released before the program's subscriber runs.
+        let due = self.state.lock().take(now, self.at_once, self.each);
+        if let Some(left_out) = due {
             log((left_out > 0).then_some(left_out));
         }
+    }
+
+    /// Allows this many lines at once, and after that one line per `each`.
+    pub(crate) fn new(at_once: u32, each: Duration) -> LogRate {
+        let state = State { lines: at_once, at: Time::default(), left_out: 0 };
+        LogRate { state: Mutex::new(state), at_once, each }
+    }
+
+    /// Returns how many lines were left out since the last line, if any, and resets that count.
+    pub(crate) fn take_left_out(&self) -> Option<u64> {
+        let left_out = std::mem::take(&mut self.state.lock().left_out);
+        (left_out > 0).then_some(left_out)
     }
 }
 
 impl Default for LogRate {
     fn default() -> LogRate {
-        LogRate(Mutex::new(State { lines: AT_ONCE, at: Time::default(), left_out: 0 }))
+        LogRate::new(AT_ONCE, EACH)
     }
 }
 
 impl State {
     /// How many were left out, if a line is due.
-    fn take(&mut self, now: Time) -> Option<u64> {
-        let due = now.since(self.at).as_nanos() / EACH.as_nanos();
+    fn take(&mut self, now: Time, at_once: u32, each: Duration) -> Option<u64> {
+        let due = now.since(self.at).as_nanos() / each.as_nanos();
         let due = u32::try_from(due).unwrap_or(u32::MAX);
-        if due >= AT_ONCE - self.lines {
-            (self.lines, self.at) = (AT_ONCE, now);
+        if due >= at_once - self.lines {
+            (self.lines, self.at) = (at_once, now);
         } else {
             self.lines += due;
-            self.at = self.at + EACH * due;
+            self.at = self.at + each * due;
         }
         if self.lines == 0 {
             self.left_out += 1;

@@ -41,6 +41,9 @@ pub(crate) struct Mailbox {
     len: usize,
     /// Made when a reference is made while messages wait.
     marks: Option<Box<Marks>>,
+    /// How many messages were looked at, counting every look.
+    #[cfg(feature = "observe")]
+    looked_at: u64,
 }
 
 /// The latest marks, as a ring.
@@ -69,11 +72,31 @@ unsafe impl Send for Mailbox {}
 impl Mailbox {
     pub(crate) const fn new() -> Mailbox {
         let null = ptr::null_mut();
-        Mailbox { first: null, last: null, before: null, len: 0, marks: None }
+        Mailbox {
+            first: null,
+            last: null,
+            before: null,
+            len: 0,
+            marks: None,
+            #[cfg(feature = "observe")]
+            looked_at: 0,
+        }
+    }
+
+    /// Returns how many messages were looked at, counting every look.
+    #[cfg(feature = "observe")]
+    pub(crate) fn looked_at(&self) -> u64 {
+        self.looked_at
     }
 
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// Returns the address of the oldest message, to tell later whether that message is still
+    /// there. 0 if there is none.
+    pub(crate) fn oldest_address(&self) -> usize {
+        self.first.addr()
     }
 
     /// Appends a message.
@@ -103,7 +126,7 @@ impl Mailbox {
         }
     }
 
-    /// The same, to change what they are in the mailbox.
+    /// Calls `look` with each message, which it may change in place.
     pub(crate) fn each_mut(&mut self, mut look: impl FnMut(&mut Envelope)) {
         let mut at = self.first;
         while let Some(node) = NonNull::new(at) {
@@ -156,6 +179,10 @@ impl Mailbox {
     pub(crate) fn take_next(&mut self, wanted: impl Fn(&Envelope) -> bool) -> Option<Envelope> {
         loop {
             let node = NonNull::new(self.at_cursor())?;
+            #[cfg(feature = "observe")]
+            {
+                self.looked_at += 1;
+            }
             // SAFETY: M1; the envelope is a view of the node, and never dropped.
             let view = std::mem::ManuallyDrop::new(unsafe { Envelope::from_raw(node) });
             if wanted(&view) {

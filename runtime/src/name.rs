@@ -1,10 +1,12 @@
 //! A name under which a process is registered on its node.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use crate::escaped::Escaped;
 
 /// A registered name. Any text but the empty one and `undefined` may be registered.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -21,6 +23,20 @@ impl Name {
     }
 }
 
+/// Converts from every type that a [`Dest`](crate::Dest) accepts as the name of a process.
+macro_rules! from_texts {
+    ($($type:ty),+) => {$(
+        impl From<$type> for Name {
+            fn from(name: $type) -> Name {
+                let name: &str = &name;
+                Name(name.into())
+            }
+        }
+    )+};
+}
+
+from_texts!(&&str, &String, Cow<'_, str>, &Cow<'_, str>, &Box<str>, &Arc<str>);
+
 impl From<&str> for Name {
     fn from(name: &str) -> Name {
         Name(name.into())
@@ -33,15 +49,40 @@ impl From<String> for Name {
     }
 }
 
+impl From<Box<str>> for Name {
+    fn from(name: Box<str>) -> Name {
+        Name(name.into())
+    }
+}
+
+impl From<Arc<str>> for Name {
+    fn from(name: Arc<str>) -> Name {
+        Name(name)
+    }
+}
+
+impl From<&Name> for Name {
+    fn from(name: &Name) -> Name {
+        name.clone()
+    }
+}
+
+impl AsRef<str> for Name {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Borrow<str> for Name {
     fn borrow(&self) -> &str {
         &self.0
     }
 }
 
+/// Displays control characters as escapes, since the name may come from another node.
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        fmt::Display::fmt(&Escaped(&self.0), f)
     }
 }
 

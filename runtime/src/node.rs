@@ -1,12 +1,5 @@
 //! A node: the processes, and all that they share. A value, of which there may be many in
 //! one OS process.
-//!
-//! Stopping a node:
-//!
-//! 1. No process is made any more.
-//! 2. All processes are killed, until none is left or the time is over.
-//! 3. The threads end. One that is in a process that never comes back is left behind.
-//! 4. What processes there still are, are taken apart here.
 
 use std::fmt;
 use std::panic::{Location, resume_unwind};
@@ -16,6 +9,7 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 
+use crate::SendError;
 use crate::carrier::{Carrier, ConnectionId, SpawnRequest};
 use crate::context;
 use crate::dest::Dest;
@@ -28,32 +22,45 @@ use crate::name::Name;
 use crate::node_id::{Creation, NodeId};
 use crate::node_name::NodeName;
 use crate::observe::Observed;
-use crate::oneshot::Oneshot;
+use crate::outcome::Outcome;
 use crate::pid::Pid;
+use crate::printable::printable;
 use crate::priority::Priority;
-use crate::process::{self, Action, Body, Orphans, Processes, SlotRef, Start, SystemMonitor};
+use crate::process::{
+    self, Action, Blocking, Body, NewProcess, Orphans, Processes, Start, SystemMonitor,
+};
 use crate::reference::Reference;
 use crate::registry::{RegisterError, Registry};
 use crate::remote::Functions;
+use crate::report;
 use crate::scheduler::{
-    BlockingPool, Driver, Ready, Runner, Scheduler, TaskId, ThreadDriver, is_worker_of,
+    BLOCKING, BlockingPool, Driver, Job, LOOKUP, Origin, Ready, Runner, Scheduler, Stuck, TaskId,
+    ThreadDriver,
 };
 use crate::signal::{Signal, SpawnError, Target};
 use crate::stepper::Stepper;
-use crate::sync::{AtomicBool, Condvar, Mutex, Ordering};
-use crate::system_message::Down;
+use crate::stop::{RunUntilStopped, Stop};
+use crate::sync::{Mutex, Ordering};
 use crate::table::{self, Table};
 use crate::timers::Timers;
-use crate::{Next, Opened, Receive, SendError};
+use crate::undecodable::{Undecodable, UndecodablePart};
 
 /// As many processes as OTP 28 has by default.
 const PROCESS_LIMIT: usize = 1 << 20;
 
-/// How long killed processes may take to end when a node stops.
-const STOP_WAIT: Duration = Duration::from_secs(5);
+/// More messages than the bursts that a process handles in a moment.
+const LONG_MESSAGE_QUEUE: usize = 10_000;
 
-/// How long no process has ended when a node that stops looks for others to kill.
-const KILL_AGAIN: Duration = Duration::from_millis(50);
+/// The most calls of `spawn_blocking` that run at the same time; further calls wait. tokio has the
+/// same limit: enough for any disk, and not too many stacks.
+const BLOCKING_MAX: usize = 512;
+
+/// The most host lookups that run at the same time. A lookup that gets no answer occupies a thread
+/// until the system gives up.
+const LOOKUPS_MAX: usize = 64;
+
+/// The largest number of workers. OTP has the same limit for its schedulers.
+const WORKERS_MAX: usize = 1024;
 
 /// What all processes of a node share.
 pub(crate) struct Inner {
@@ -68,25 +75,41 @@ pub(crate) struct Inner {
     /// The limit of the mailboxes of processes that are given none of their own. Behind a
     /// pointer, since few nodes have one.
     pub(crate) mailbox_limit: Option<Box<MailboxLimit>>,
+    /// The mailbox length at which a warning is logged.
+    pub(crate) long_message_queue: usize,
+    /// Limits the log lines about mailboxes that only grow.
+    pub(crate) long_queues: LogRate,
     /// Whether new processes go on where a connection is congested.
     pub(crate) async_dist: bool,
+    /// Whether messages between processes of this node are encoded and decoded as well.
+    pub(crate) encode_messages: bool,
     pub(crate) system_monitor: Mutex<Option<SystemMonitor>>,
     pub(crate) carrier: OnceLock<Arc<dyn Carrier>>,
     pub(crate) blocking: BlockingPool,
+    /// Separate from the program's blocking calls, so that these don't delay connecting.
+    pub(crate) lookups: BlockingPool,
     /// Children that may come to processes that have ended.
     pub(crate) orphans: Orphans,
     pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) observed: Observed,
-    /// For requests of other nodes to spawn that this one can't fulfil.
+    /// Limits the log lines about requests to spawn, from other nodes, that this node can't fulfil.
     spawns_refused: LogRate,
-    /// For messages of other nodes that don't decode.
+    /// Limits the log lines about messages of other nodes that don't decode.
     pub(crate) messages_refused: LogRate,
+    /// Counts messages, arguments and exit reasons of other nodes that did not decode.
+    pub(crate) undecodable: AtomicU64,
+    /// Limits the log lines about processes that are suspended by congestion.
+    pub(crate) held_ups: LogRate,
+    /// Limits the log lines about processes that end with an error of their own.
+    pub(crate) crashes: LogRate,
+    /// Limits the log lines about signals to other nodes that can't be encoded.
+    pub(crate) signals_refused: LogRate,
+    /// Limits the log lines about destructors that panic, or call what a destructor may not call.
+    pub(crate) destructors: LogRate,
     functions: Functions,
     pub(crate) references: AtomicU64,
-    stopping: AtomicBool,
-    /// Told, while the node stops, that a process has ended.
-    process_ended: (Mutex<()>, Condvar),
-    this: Weak<Inner>,
+    pub(crate) stop: Stop,
+    pub(crate) this: Weak<Inner>,
 }
 
 /// A node. Cheap to clone; all clones are the same node.
@@ -106,6 +129,9 @@ pub enum BuildError {
          #[remote(name = \"..\")]"
     )]
     RemoteFunction(&'static str),
+    /// Two message types have the same tag.
+    #[error(transparent)]
+    MessageTag(#[from] crate::message::TagClash),
     /// A setting is out of its range.
     #[error("{0}")]
     Setting(&'static str),
@@ -113,12 +139,15 @@ pub enum BuildError {
 
 /// The settings of a node.
 #[derive(Clone)]
+#[must_use = "a node starts with `build`"]
 pub struct NodeBuilder {
     id: Option<NodeId>,
     workers: Option<usize>,
     process_limit: usize,
     mailbox_limit: MailboxLimit,
+    long_message_queue: usize,
     async_dist: bool,
+    encode_messages: bool,
     env: Option<Arc<dyn Env>>,
     driver: Option<Arc<dyn Driver>>,
     observed: Observed,
@@ -128,58 +157,72 @@ impl NodeBuilder {
     /// Has somebody watch the node.
     #[doc(hidden)]
     #[cfg(feature = "observe")]
-    #[must_use]
     pub fn observer(mut self, observer: Arc<dyn crate::observe::Observer>) -> Self {
         self.observed = Observed::by(observer);
         self
     }
 
     /// The node's name and creation. Without one the node is `nonode@nohost`.
-    #[must_use]
     pub fn id(mut self, id: NodeId) -> Self {
         self.id = Some(id);
         self
     }
 
-    /// How many threads run processes; as many as there are cores if not set.
-    #[must_use]
+    /// Sets the number of threads that run processes, from 1 to 1024. The default is the number of
+    /// cores.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
         self
     }
 
-    /// How many processes there may be at the same time; 1,048,576 if not set.
-    #[must_use]
+    /// Sets how many processes the program may have at the same time, from 1 to 134,217,727. The
+    /// default is 1,048,576. The node's own services don't count.
     pub fn process_limit(mut self, limit: usize) -> Self {
         self.process_limit = limit;
         self
     }
 
-    /// The limit of the mailboxes of all processes that are given no other; none if not set
-    /// (the place of Erlang's `+hmax`).
-    #[must_use]
+    /// Sets the mailbox limit of all processes that are not given their own. There is none by
+    /// default (the place of Erlang's `+hmax`).
     pub fn mailbox_limit(mut self, limit: MailboxLimit) -> Self {
         self.mailbox_limit = limit;
         self
     }
 
+    /// Sets the mailbox length at which a warning is logged, if the mailbox only grows. The default
+    /// is 10,000; `usize::MAX` turns the warning off. It corresponds to Erlang's system monitor of
+    /// `long_message_queue`.
+    ///
+    /// The warning names the process and the most frequent message type in the mailbox, which is
+    /// usually a type that no `receive!` takes. It is repeated each time the length has doubled.
+    pub fn long_message_queue(mut self, messages: usize) -> Self {
+        self.long_message_queue = messages;
+        self
+    }
+
     /// What [`async_dist`](crate::async_dist()) is in new processes; false if not set (Erlang's
     /// `+pad`).
-    #[must_use]
     pub fn async_dist(mut self, on: bool) -> Self {
         self.async_dist = on;
         self
     }
 
+    /// Sets whether messages between processes of this node are encoded and decoded. The default is
+    /// false. If set, a message that can't be sent to another node is an error at its sender also
+    /// on this node. Messages that may not leave the node, such as a [`Local`](crate::Local), and
+    /// the messages of timers are passed unchanged.
+    pub fn encode_messages(mut self, on: bool) -> Self {
+        self.encode_messages = on;
+        self
+    }
+
     /// The clock and the random source; the operating system's if not set.
-    #[must_use]
     pub fn env(mut self, env: Arc<dyn Env>) -> Self {
         self.env = Some(env);
         self
     }
 
     /// Where idle workers wait.
-    #[must_use]
     pub fn driver(mut self, driver: Arc<dyn Driver>) -> Self {
         self.driver = Some(driver);
         self
@@ -188,17 +231,22 @@ impl NodeBuilder {
     /// Starts the node.
     ///
     /// # Errors
-    /// When a setting is out of its range, two remote functions have one name, or no thread
-    /// can be started.
+    /// If a setting is out of its range, two remote functions have the same name, or the system
+    /// refuses a thread; and, if the node has a name or encodes its messages, if two message types
+    /// have the same tag.
     pub fn build(mut self) -> Result<Node, BuildError> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let workers = self.workers.unwrap_or_else(cores);
-        if workers == 0 {
-            return Err(BuildError::Setting("a node needs at least one worker"));
+        let workers = self.workers.unwrap_or_else(|| cores().min(WORKERS_MAX));
+        if !(1..=WORKERS_MAX).contains(&workers) {
+            return Err(BuildError::Setting("`workers` must be in 1..=1024"));
         }
         let driver = self.driver.take().unwrap_or_else(|| Arc::<ThreadDriver>::default());
         let inner = self.make(workers, |name| Scheduler::new(name, driver))?;
-        inner.scheduler.start(workers, Arc::new(Work(inner.clone())))?;
+        if let Err(error) = inner.scheduler.start(workers, Arc::new(Work(inner.clone()))) {
+            // The threads started so far keep the node alive.
+            inner.stop();
+            return Err(error.into());
+        }
         Ok(Node(inner))
     }
 
@@ -225,12 +273,16 @@ impl NodeBuilder {
         workers: usize,
         scheduler: impl FnOnce(&str) -> Arc<Scheduler>,
     ) -> Result<Arc<Inner>, BuildError> {
-        if self.process_limit == 0 || u32::try_from(self.process_limit).is_err() {
-            return Err(BuildError::Setting("the process limit must be in 1..=4294967295"));
+        if !(1..=table::LIMIT_MAX).contains(&self.process_limit) {
+            return Err(BuildError::Setting("`process_limit` must be in 1..=134217727"));
         }
         // It looks at thread-locals, which are not there when a model fails.
         if !cfg!(any(loom, shuttle)) {
             process::install_panic_hook();
+        }
+        // A message is only told by its tag if it is encoded.
+        if self.id.is_some() || self.encode_messages {
+            crate::message::check_tags()?;
         }
         let functions = Functions::of_program().map_err(BuildError::RemoteFunction)?;
         let id = self.id.unwrap_or_else(NodeId::nameless);
@@ -243,19 +295,27 @@ impl NodeBuilder {
             registry: Registry::default(),
             timers: Timers::new(id, workers + 1),
             mailbox_limit: Some(self.mailbox_limit).filter(|limit| !limit.is_none()).map(Box::new),
+            long_message_queue: self.long_message_queue.max(1),
+            long_queues: LogRate::default(),
             async_dist: self.async_dist,
+            encode_messages: self.encode_messages,
             system_monitor: Mutex::default(),
             carrier: OnceLock::new(),
-            blocking: BlockingPool::default(),
+            blocking: BlockingPool::new(BLOCKING, BLOCKING_MAX),
+            lookups: BlockingPool::new(LOOKUP, LOOKUPS_MAX),
             orphans: Orphans::default(),
             scheduler,
             observed: self.observed,
             spawns_refused: LogRate::default(),
             messages_refused: LogRate::default(),
+            undecodable: AtomicU64::new(0),
+            held_ups: LogRate::default(),
+            crashes: LogRate::default(),
+            signals_refused: LogRate::default(),
+            destructors: LogRate::default(),
             functions,
             references: AtomicU64::new(1),
-            stopping: AtomicBool::new(false),
-            process_ended: Default::default(),
+            stop: Stop::default(),
             this: this.clone(),
         }))
     }
@@ -263,14 +323,15 @@ impl NodeBuilder {
 
 impl Node {
     /// The settings of a node to be.
-    #[must_use]
     pub fn builder() -> NodeBuilder {
         NodeBuilder {
             id: None,
             workers: None,
             process_limit: PROCESS_LIMIT,
             mailbox_limit: MailboxLimit::NONE,
+            long_message_queue: LONG_MESSAGE_QUEUE,
             async_dist: false,
+            encode_messages: false,
             env: None,
             driver: None,
             observed: Observed::default(),
@@ -317,20 +378,18 @@ impl Node {
         F::IntoFuture: Send + 'static,
         F::Output: Send + 'static,
     {
-        match self.try_block_on(future) {
+        // Boxed before it is passed on: in a debug build each further call would hold the whole
+        // future in its stack frame.
+        match self.wait_for(Box::pin(future.into_future()), false) {
             Ok(value) => value,
-            Err(ExitReason::Panic(panic)) => {
-                // The hook has not printed it, as it was in a process.
-                let at = panic.location.as_deref().unwrap_or("an unknown place");
-                eprintln!("the process of `block_on` panicked at {at}:\n{}", panic.message);
-                resume_unwind(Box::new(panic.message.clone()))
-            }
+            // The panic was already printed when the process panicked.
+            Err(ExitReason::Panic(panic)) => resume_unwind(Box::new(panic.message.clone())),
             Err(reason) => panic!("the process of `block_on` ended with reason {reason}"),
         }
     }
 
-    /// As [`block_on`](Node::block_on), and gives the exit reason if the process ends
-    /// before the future is ready.
+    /// Runs a future like [`block_on`](Node::block_on), but returns the exit reason if the process
+    /// ends before the future is ready.
     ///
     /// # Errors
     /// With the reason.
@@ -344,42 +403,44 @@ impl Node {
         F::IntoFuture: Send + 'static,
         F::Output: Send + 'static,
     {
-        assert!(
-            context::try_process(|_| ()).is_none(),
-            "`block_on` inside a process would block its worker: await the future instead"
-        );
-        let (sender, receiver) = crossbeam_channel::bounded(1);
-        let value = Oneshot::default();
-        let future = future.into_future();
-        let to = value.clone();
-        let started = self.spawn(async move {
-            let (_, monitor) = process::spawn_monitor(async move { to.set(future.await) });
-            let reason = down(monitor).await;
-            let _ = sender.send(reason);
-        });
-        if started.is_none() {
-            return Err(ExitReason::SystemLimit);
-        }
-        let reason = receiver.recv().unwrap_or(ExitReason::Killed);
-        value.take().ok_or(reason)
+        self.wait_for(Box::pin(future.into_future()), false)
     }
 
-    /// Spawns a process from outside of any (Erlang's `spawn/1`); none if the node has no
-    /// room, or stops.
+    /// Runs a future like [`try_block_on`](Node::try_block_on), in a process that does not count
+    /// towards the process limit.
+    ///
+    /// # Errors
+    /// With the exit reason if the process ends before the future is ready.
+    ///
+    /// # Panics
+    /// When it is called inside a process.
+    #[doc(hidden)]
     #[track_caller]
-    pub fn spawn<F>(&self, future: F) -> Option<Pid>
+    pub fn try_block_on_service<F>(&self, future: F) -> Result<F::Output, ExitReason>
     where
         F: IntoFuture,
         F::IntoFuture: Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.wait_for(Box::pin(future.into_future()), true)
+    }
+
+    /// Spawns a process from outside a process (Erlang's `spawn/1`). `None` if the node has no room
+    /// for it, or stops.
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> Option<Pid>
+    where
+        F: IntoFuture<Output: Outcome>,
+        F::IntoFuture: Send + 'static,
     {
         let start = Start::new(None, Location::caller());
-        process::start(&self.0, start, future.into_future(), |_| ())
+        process::start(&self.0, start, NewProcess::of()(future), |_| ())
     }
 
     /// Sends a message from outside of any process.
     ///
     /// # Errors
-    /// When a plain name is not registered, a node's name is none, or the message can't leave
+    /// If a plain name is not registered, the name of a node is invalid, or the message can't leave
     /// this node.
     pub fn send<'a, M: Message>(
         &self,
@@ -404,12 +465,11 @@ impl Node {
 
     /// As [`whereis`](crate::whereis).
     #[must_use]
-    pub fn whereis(&self, name: &str) -> Option<Pid> {
-        self.0.registry.whereis(name)
+    pub fn whereis(&self, name: impl AsRef<str>) -> Option<Pid> {
+        self.0.registry.whereis(name.as_ref())
     }
 
     /// As [`processes_iter`](crate::processes_iter).
-    #[must_use]
     pub fn processes(&self) -> Processes {
         Processes::of(self.clone())
     }
@@ -418,6 +478,14 @@ impl Node {
     #[must_use]
     pub fn process_count(&self) -> usize {
         self.0.table.len()
+    }
+
+    /// Returns how many messages, exit reasons and arguments of `#[remote]` functions from other
+    /// nodes did not decode. [`InfoItem::Undecodable`](crate::InfoItem::Undecodable) counts those
+    /// of one process, and `connected_nodes` those of one connection.
+    #[must_use]
+    pub fn undecodable_count(&self) -> u64 {
+        self.0.undecodable.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// How many timers there are, those of waiting receives included.
@@ -432,17 +500,40 @@ impl Node {
         self.0.make_ref()
     }
 
-    /// Stops the node: kills its processes and ends its threads. True if all of them ended
-    /// in time; a process that computes and never waits can't be ended.
+    /// Stops the node, and waits until it has stopped. Returns true if all threads ended in time.
+    /// Returns false if a process computes without ever waiting, since such a process can't be
+    /// ended.
     ///
-    /// # Panics
-    /// Inside a process of the node.
+    /// Any thread and any process may call this, any number of times: the node stops once, and each
+    /// caller waits for that. Inside a process of the node, `stop` does not wait, since that
+    /// process has to end too: it does what [`begin_stop`](Node::begin_stop) does, and returns
+    /// false.
+    ///
+    /// Processes that wait in [`run_until_stopped`](Node::run_until_stopped) first have up to 5 s
+    /// to end by themselves. Then connections are closed, all processes are killed, and the threads
+    /// end.
     pub fn stop(&self) -> bool {
-        assert!(
-            !is_worker_of(&self.0.scheduler),
-            "a node can't be stopped from a process of its own, which would wait for itself"
-        );
         self.0.stop()
+    }
+
+    /// Begins to [`stop`](Node::stop) the node, without waiting for the end (Erlang's
+    /// `init:stop/0`).
+    ///
+    /// If the operating system refuses a thread for this, an error is logged, and the processes are
+    /// killed at once. The node's threads then end when another thread calls `stop`.
+    pub fn begin_stop(&self) {
+        self.0.begin_stop();
+    }
+
+    /// Waits until the node is stopped, by [`stop`](Node::stop) or
+    /// [`begin_stop`](Node::begin_stop).
+    ///
+    /// In a process of the node, the future is ready as soon as a stop is requested. A process that
+    /// is waiting at that moment has up to 5 s to clean up and end before anything is killed. In a
+    /// future of any other executor, it is ready when the node has stopped. A thread calls
+    /// [`wait`](RunUntilStopped::wait) on it instead.
+    pub fn run_until_stopped(&self) -> RunUntilStopped {
+        RunUntilStopped::new(self.clone())
     }
 }
 
@@ -484,6 +575,17 @@ impl Node {
         self.0.is_stopping()
     }
 
+    /// Reports something from another node that the network layer could not decode.
+    pub fn undecodable(&self, from: NodeId, lost: &Undecodable) {
+        self.0.undecodable(Some(from), lost);
+    }
+
+    /// Returns whether a stop was requested. Processes may still have some time left.
+    #[must_use]
+    pub fn is_asked_to_stop(&self) -> bool {
+        self.0.stop.is_asked()
+    }
+
     /// Takes in a signal of another node; says which process it is for.
     pub fn receive(&self, target: &Target, signal: Signal) -> Option<Pid> {
         self.0.receive(target, signal)
@@ -499,7 +601,7 @@ impl Node {
         self.0.receive_spawn(request)
     }
 
-    /// Who watches the node, if anybody does.
+    /// Returns the observer of the node, if there is one.
     #[must_use]
     pub fn observed(&self) -> &Observed {
         &self.0.observed
@@ -531,21 +633,6 @@ impl Node {
     }
 }
 
-/// Waits for the `Down` of this monitor.
-async fn down(monitor: Reference) -> ExitReason {
-    let mut receive = Receive::begin();
-    loop {
-        if let Next::Message(message) = receive.next(Envelope::is::<Down>).await {
-            match receive.open::<Down>(message) {
-                Opened::Is(down) if down.body.monitor == monitor => return down.body.reason,
-                Opened::Is(other) => receive.keep(other.into()),
-                Opened::Other(other) => receive.keep(other),
-                Opened::Gone => {}
-            }
-        }
-    }
-}
-
 impl Inner {
     /// The connection of what could not be sent at all.
     pub(crate) const NEVER_CONNECTED: ConnectionId = ConnectionId(u64::MAX);
@@ -573,8 +660,9 @@ impl Inner {
         Reference::owned(self.id, serial, Some(slot))
     }
 
+    /// Returns whether the node has stopped making processes.
     pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        self.stop.ends()
     }
 
     /// Whether a worker runs the process in this slot.
@@ -613,8 +701,8 @@ impl Inner {
         };
         let Some(make) = self.functions.get(function.as_str()) else {
             self.spawns_refused.line(self.env.now(), |left_out| {
-                tracing::warn!(
-                    %function, %from, left_out,
+                report!(
+                    warn, function = printable(&function), %from, left_out,
                     "asked to spawn a function that this node has not"
                 );
             });
@@ -622,17 +710,20 @@ impl Inner {
             return None;
         };
         // The arguments' types are the user's, and so is what reads them.
-        let made = process::catch(|| make(&args).map_err(|error| error.to_string()));
-        let future = match made.unwrap_or_else(|panic| Err(panic.to_string())) {
+        let made = process::catch(|| {
+            make(&args).map_err(|error| match error.is_malformed() {
+                true => (SpawnError::Badarg, printable(error)),
+                false => (SpawnError::Notsup, printable(error)),
+            })
+        });
+        let future = match made.unwrap_or_else(|panic| Err((SpawnError::Badarg, printable(panic))))
+        {
             Ok(future) => future,
-            Err(error) => {
-                self.spawns_refused.line(self.env.now(), |left_out| {
-                    tracing::warn!(
-                        %function, %from, %error, left_out,
-                        "asked to spawn with other arguments"
-                    );
-                });
-                reply(Err(SpawnError::Notsup));
+            Err((answer, why)) => {
+                let (part, tag) = (UndecodablePart::Arguments, function.as_str().into());
+                let lost = Undecodable { part, sender: Some(from), receiver: None, tag, why };
+                self.undecodable(Some(from.node()), &lost);
+                reply(Err(answer));
                 return None;
             }
         };
@@ -644,7 +735,7 @@ impl Inner {
             ..Start::new(Some(from), Location::caller())
         };
         // SPAWN-6: the answer goes out before the child can send anything.
-        let started = process::start(self, start, future, |pid| reply(Ok(pid)));
+        let started = process::start(self, start, NewProcess::of()(future), |pid| reply(Ok(pid)));
         if started.is_none() {
             reply(Err(SpawnError::SystemLimit));
         }
@@ -652,54 +743,24 @@ impl Inner {
     }
 
     /// Runs a call that blocks, outside of all processes.
-    pub(crate) fn run_blocking(&self, call: Box<dyn FnOnce() + Send>) {
-        match self.scheduler.by_steps() {
-            Some(stepped) => stepped.push(Ready::Call(call)),
-            None => self.blocking.run(call),
-        }
-    }
-
-    /// A process has ended, and its slot is free.
-    pub(crate) fn process_ended(&self) {
-        if self.is_stopping() {
-            drop(self.process_ended.0.lock());
-            self.process_ended.1.notify_all();
-        }
-    }
-
-    pub(crate) fn stop(&self) -> bool {
-        // 1.
-        self.stopping.store(true, Ordering::SeqCst);
-        // 2.
-        let mut guard = self.process_ended.0.lock();
-        let kill = |slot: SlotRef| {
-            let pid = Pid::new(self.id, slot.id());
-            let reason = ExitReason::Kill;
-            self.deliver(pid, Signal::Exit { from: pid, reason, by_link: false });
-        };
-        self.table.live().for_each(kill);
-        let deadline = self.env.now() + STOP_WAIT;
-        // Without threads, there is nobody to wait for.
-        let has_threads = self.scheduler.by_steps().is_none();
-        while has_threads && self.table.len() > 0 && self.env.now() < deadline {
-            // A process that was being made at the first look is there at the next.
-            if self.process_ended.1.wait_for(&mut guard, KILL_AGAIN).timed_out() {
-                self.table.live().for_each(kill);
+    ///
+    /// # Errors
+    /// Returns the call if the system refuses a thread for it.
+    pub(crate) fn run_blocking(&self, kind: Blocking, call: Job) -> Result<(), Job> {
+        let pool = match (self.scheduler.by_steps(), kind) {
+            (Some(stepped), _) => {
+                stepped.push(Ready::Call(call));
+                return Ok(());
             }
-        }
-        drop(guard);
-        // 3.
-        self.blocking.stop();
-        let ended = self.scheduler.stop(false);
-        // 4. Only if no worker is left: one that is may be in any of them.
-        if ended {
-            context::enter_node(self, || {
-                for slot in self.table.live() {
-                    process::end(self, slot, false);
-                }
-            });
-        }
-        ended
+            (None, Blocking::OfProgram) => &self.blocking,
+            (None, Blocking::Lookup) => &self.lookups,
+        };
+        pool.run(call)
+    }
+
+    /// Returns the process of this node that runs on this thread.
+    pub(crate) fn own_process(&self) -> Option<Pid> {
+        context::try_process(|me| std::ptr::eq(me.node, self).then(|| me.pid())).flatten()
     }
 }
 
@@ -711,8 +772,8 @@ impl Runner for Work {
         context::enter_node(&self.0, work);
     }
 
-    fn run(&self, task: TaskId) -> Option<Priority> {
-        process::run(&self.0, self.0.table.at(task))
+    fn run(&self, task: TaskId, origin: &Origin) -> Option<Priority> {
+        process::run(&self.0, self.0.table.at(task), origin)
     }
 
     fn maintain(&self) {
@@ -739,18 +800,19 @@ impl Runner for Work {
         self.0.env.now()
     }
 
-    fn stuck(&self, task: TaskId, time: Duration) {
-        let pid = Pid::new(self.0.id, self.0.table.at(task).id());
+    fn report_stuck(&self, stuck: &Stuck) {
+        let pid = Pid::new(self.0.id, self.0.table.at(stuck.task).id());
         let name = self.0.registry.name_of(pid).map(|name| name.as_str().to_owned());
-        let entry = || {
-            tracing::warn!(
-                %pid, name, ms = time.as_millis(),
-                "a process has kept its worker without coming to a suspension point; others go on \
-                 without it. Let long computations call `yield_now().await`, or give them to \
-                 `spawn_blocking`"
-            )
-        };
-        process::report(entry);
+        let spawned_at = stuck.origin.map(tracing::field::display);
+        report!(
+            warn, %pid, name, spawned_at,
+            computed_ms = stuck.computed.as_millis(),
+            blocked_ms = stuck.blocked.as_millis(),
+            left_out = stuck.left_out,
+            "a process has kept its worker without coming to a suspension point; others go on \
+             without it. Let long computations call `yield_now().await`, or give them to \
+             `spawn_blocking`"
+        );
     }
 }
 
@@ -763,7 +825,10 @@ impl fmt::Debug for Node {
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
-    use crate::{self_pid, send, sleep, spawn, spawn_link, spawn_monitor, trap_exit};
+    use crate::{
+        Down, Next, Opened, Receive, self_pid, send, sleep, spawn, spawn_link, spawn_monitor,
+        trap_exit,
+    };
 
     async fn receive<M: Message>() -> M {
         let mut receive = Receive::begin();

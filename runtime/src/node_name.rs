@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::escaped::Escaped;
+
 /// The longest name in characters, host included: what a port mapper takes for the
 /// part before the `@`.
 const NAME_CHARS_MAX: usize = 255;
@@ -29,7 +31,7 @@ pub struct NodeName(Arc<str>);
 
 /// Why a text is no node name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is no node name: {why}")]
+#[error("`{}` is no node name: {why}", Escaped(name))]
 pub struct NodeNameError {
     name: String,
     why: &'static str,
@@ -137,6 +139,12 @@ impl From<NodeName> for String {
     }
 }
 
+impl From<&NodeName> for String {
+    fn from(name: &NodeName) -> String {
+        name.0.as_ref().into()
+    }
+}
+
 impl AsRef<str> for NodeName {
     fn as_ref(&self) -> &str {
         &self.0
@@ -169,6 +177,12 @@ mod tests {
             assert!(bad.parse::<NodeName>().is_err(), "{bad}");
         }
         assert!(format!("{}@b", "a".repeat(254)).parse::<NodeName>().is_err());
+    }
+
+    #[test]
+    fn an_error_shows_no_control_characters() {
+        let error = "a\n\u{1b}[31m@b".parse::<NodeName>().unwrap_err().to_string();
+        assert!(error.starts_with("`a\\n\\u{1b}[31m@b` is no node name"), "{error}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Whoever watches a node from outside, for a simulator's log and checks.
+//! The interface for observing a node from outside, for a simulator's log and checks.
 //!
 //! With the feature `observe` only: without it, all of this is nothing.
 
@@ -14,8 +14,9 @@ use crate::signal::{Signal, Target};
 
 /// Is told of what happens on a node, on the thread where it happens.
 pub trait Observer: Send + Sync + 'static {
-    /// A process has begun.
-    fn started(&self, pid: Pid);
+    /// A process has begun. `parent` is the process that spawned it, possibly on another node, or
+    /// `None` if it was spawned from outside a process.
+    fn started(&self, pid: Pid, parent: Option<Pid>);
     /// A message goes into the queue of a process, which may have ended.
     fn message(&self, to: Pid, message: &Envelope);
     /// Any other signal goes into the queue of a process, which may have ended.
@@ -29,7 +30,7 @@ pub trait Observer: Send + Sync + 'static {
     /// A signal is given to the carrier, by this process if by any; [`sent`](Observer::sent)
     /// follows.
     fn sends(&self, by: Option<Pid>, to: &RemoteDest, signal: &Signal);
-    /// The carrier has taken it for this connection, or none where it can't be encoded.
+    /// The carrier has taken the signal for this connection. `None` if the signal can't be encoded.
     fn sent(&self, over: Option<ConnectionId>);
     /// So many bytes wait to be written, now that more was sent over a connection.
     fn queued(&self, over: ConnectionId, bytes: usize);

@@ -36,21 +36,27 @@ impl<T> Oneshot<T> {
     }
 
     pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<T> {
-        let mut shared = self.0.lock();
-        match shared.0.take() {
-            Some(value) => Poll::Ready(value),
-            None => {
-                shared.1 = Some(context.waker().clone());
-                Poll::Pending
-            }
+        if self.is_set_or_wakes(context) {
+            self.take().map_or(Poll::Pending, Poll::Ready)
+        } else {
+            Poll::Pending
         }
+    }
+
+    /// Returns whether the value is there. If not, the task is woken when it arrives.
+    pub(crate) fn is_set_or_wakes(&self, context: &Context<'_>) -> bool {
+        let mut shared = self.0.lock();
+        if shared.0.is_none() {
+            shared.1 = Some(context.waker().clone());
+        }
+        shared.0.is_some()
     }
 }
 
-/// Where the answer to a request goes. Whoever asked gets none when it is dropped, be it that
-/// the process that should answer has ended or that its node has.
+/// The end of a request that gives the answer. If it is dropped, because the answering process or
+/// its node has ended, the requester learns that there is no answer.
 #[derive(Debug)]
-pub(crate) struct Answer<T>(Option<Oneshot<Option<T>>>);
+pub struct Answer<T>(Option<Oneshot<Option<T>>>);
 
 impl<T> Answer<T> {
     /// The two ends.
@@ -59,7 +65,8 @@ impl<T> Answer<T> {
         (Answer(Some(wait.clone())), wait)
     }
 
-    pub(crate) fn give(mut self, value: T) {
+    /// Gives the answer to the process that waits for it, if that process still waits.
+    pub fn give(mut self, value: T) {
         if let Some(to) = self.0.take() {
             to.set(Some(value));
         }

@@ -55,6 +55,8 @@ pub enum Item {
     SuspendedBy,
     /// How many answers other processes and nodes owe it.
     Unanswered,
+    /// How many messages of other nodes the process lost because they did not decode.
+    Undecodable,
 }
 
 /// What was told about a process.
@@ -73,7 +75,7 @@ pub enum InfoItem {
     Links(Vec<Pid>),
     /// What it monitors; as the `Down` will say it.
     Monitors(Vec<Object>),
-    /// Who monitors it.
+    /// The processes that monitor it.
     MonitoredBy(Vec<Pid>),
     /// Whether it gets exit signals as messages.
     TrapExit(bool),
@@ -81,9 +83,9 @@ pub enum InfoItem {
     Priority(Priority),
     /// Its group leader.
     GroupLeader(Pid),
-    /// None where no process spawned it, but its node.
+    /// `None` if its node spawned it, and not a process.
     Parent(Option<Pid>),
-    /// None where it has set none.
+    /// `None` if it has set none.
     Label(Option<Arc<str>>),
     /// Keys and values.
     Dictionary(Vec<(Name, Snapshot)>),
@@ -101,12 +103,16 @@ pub enum InfoItem {
     CurrentFunction(Option<&'static Location<'static>>),
     /// Whether it goes on where it sends over a congested connection.
     AsyncDist(bool),
-    /// Who has suspended it.
+    /// The processes that have suspended it.
     SuspendedBy(Vec<Pid>),
     /// Its links that it has taken back and whose other ends have not confirmed that, which count
     /// no more, and its requests to spawn that are under way. Both are answered, or their
     /// connection is lost: where all is quiet there are none.
     Unanswered(usize),
+    /// The messages of other nodes that the process would have received but that did not decode and
+    /// were dropped: the type has another shape, or its own `Deserialize` refused the value. Each
+    /// is logged on this node and on the sender's, at a limited rate.
+    Undecodable(u64),
 }
 
 /// What a process is doing.

@@ -5,11 +5,24 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::message::{DecodeError, EncodeError, Encoded, Message};
+use crate::exit_reason::ExitReason;
+use crate::message::{Args, DecodeError, EncodeError, Encoded};
+use crate::outcome::Outcome;
 
 /// A call of a `#[remote]` function that has not been made: the function's name and its
 /// arguments. It can run in a process here, on another node, or where it is awaited.
-pub trait RemoteFn: IntoFuture<IntoFuture: Send + 'static> + Send + 'static {
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot run on another node",
+    label = "not a call of a `#[remote]` function",
+    note = "other nodes find a function by its name: write `#[remote]` on the `async fn`, and pass \
+            a call of it",
+    note = "an `async` block or a closure has no name that another node could find: make it a \
+            `#[remote]` function whose arguments are what it captures"
+)]
+#[must_use = "a `#[remote]` function runs when it is spawned or awaited"]
+pub trait RemoteFn:
+    IntoFuture<Output: Outcome, IntoFuture: Send + 'static> + Send + 'static
+{
     /// The function's stable name.
     fn name(&self) -> &'static str;
 
@@ -54,21 +67,27 @@ where
 
 impl<A, F, Fut> RemoteFn for Remote<A, F>
 where
-    A: Message,
+    A: Args,
     F: FnOnce(A) -> Fut + Send + 'static,
-    Fut: Future + Send + 'static,
+    Fut: Future<Output: Outcome> + Send + 'static,
 {
     fn name(&self) -> &'static str {
         self.name
     }
 
     fn args(&self) -> Result<Encoded, EncodeError> {
-        Encoded::new(&self.args)
+        self.args.encoded()
     }
 }
 
 /// A process's future, on the node that runs it.
-pub type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub type BoxFuture = Pin<Box<dyn Future<Output = Result<(), ExitReason>> + Send>>;
+
+/// Converts the value of a remote function to what the future of its process returns.
+#[doc(hidden)]
+pub fn ended(value: impl Outcome) -> Result<(), ExitReason> {
+    value.into_result().map(drop)
+}
 
 type StartFn = fn(&Encoded) -> Result<BoxFuture, DecodeError>;
 

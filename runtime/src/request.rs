@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     Suspend { from: Pid, answer: Answer<()> },
     /// To go on, as far as `from` is concerned.
     Resume { from: Pid },
+    /// Reports that the process is suspended by congestion, if it still is.
+    ReportHeldUp,
     /// `from`, which the receiver had suspended, has ended.
     SuspendedEnds { from: Pid },
 }

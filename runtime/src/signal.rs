@@ -74,7 +74,7 @@ pub enum Signal {
     SpawnReply {
         /// The request.
         reference: Reference,
-        /// The new process, or why there is none.
+        /// The new process, or the reason why it was not spawned.
         result: Result<Pid, SpawnError>,
     },
     /// The receiver has another group leader from now on.
@@ -87,7 +87,7 @@ pub enum Signal {
     /// A connection is gone, and with it the links and monitors that went over it. Made
     /// by the carrier of this node, never by a peer.
     ConnectionLost {
-        /// The life of the node that is no longer connected; none if it was never up.
+        /// The incarnation of the node that is no longer connected. `None` if it was never up.
         node: Option<NodeId>,
         /// The connection.
         connection: ConnectionId,
@@ -137,7 +137,7 @@ pub enum Target {
     Pid(Pid),
     /// To the process that made this alias. Messages, and exit signals that come by no link.
     Alias(Alias),
-    /// To whoever has this name when it arrives.
+    /// The process that has this name when the signal arrives.
     Name(Name),
 }
 
@@ -162,6 +162,10 @@ pub enum SpawnError {
     /// The node has no such remote function, or its arguments have another shape there.
     #[error("notsup: the node has no such #[remote] function")]
     Notsup,
+    /// The function exists, but its own types refuse the arguments: a `Deserialize` returned an
+    /// error or panicked. The logs of both nodes say why.
+    #[error("badarg: the function does not take these arguments")]
+    Badarg,
     /// The node has no room for a further process.
     #[error("system_limit: the node has no room for a further process")]
     SystemLimit,

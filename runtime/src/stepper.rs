@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::context;
 use crate::node::{Inner, Work};
 use crate::pid::Pid;
-use crate::scheduler::{Ready, Runner as _, TaskId};
+use crate::scheduler::{Origin, Ready, Runner as _, TaskId};
 
 /// Runs a node that was made by [`build_stepped`](crate::NodeBuilder::build_stepped).
 pub struct Stepper(Arc<Inner>);
@@ -34,14 +34,14 @@ impl Stepper {
         self.0.scheduler.by_steps().map_or(0, |stepped| stepped.len())
     }
 
-    /// Whose turn it would be; none if it would be no process's.
+    /// Returns the process whose turn this would be. `None` if it is not the turn of a process.
     #[must_use]
     pub fn next(&self, place: usize) -> Option<Pid> {
         Some(self.pid(self.0.scheduler.by_steps()?.task_at(place)?))
     }
 
-    /// Runs one of them, which may be any below [`ready`](Stepper::ready), to its next
-    /// suspension point; none if there are not so many.
+    /// Runs one of the ready things, at any place below [`ready`](Stepper::ready), to its next
+    /// suspension point. `None` if there are not so many.
     ///
     /// What it sends to other nodes is gathered, until [`flush`](Stepper::flush).
     pub fn step(&self, place: usize) -> Option<Step> {
@@ -49,7 +49,7 @@ impl Stepper {
             Ready::Task(task) => {
                 let pid = self.pid(task);
                 self.enter(|| {
-                    if let Some(priority) = Work(self.0.clone()).run(task) {
+                    if let Some(priority) = Work(self.0.clone()).run(task, &Origin::default()) {
                         self.0.scheduler.inject(task, priority);
                     }
                 });
@@ -86,7 +86,7 @@ impl Stepper {
     /// Ends the node at once, as a lost machine does: no process runs again, but what it holds
     /// is dropped. What it still sends to other nodes is the owner's to keep from them.
     pub fn crash(self) {
-        self.0.stop();
+        self.0.stop_now();
         // Calls that were not made.
         while self.0.scheduler.by_steps().is_some_and(|stepped| stepped.take(0).is_some()) {}
     }

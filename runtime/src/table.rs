@@ -11,6 +11,9 @@
 //! Slots come in chunks; a free slot is remembered in one of several lists, so that
 //! workers that spawn do not meet.
 //!
+//! The node's own services have reserved slots after those of the program: even when the program
+//! has reached its process limit, the node must be able to accept and make connections.
+//!
 //! # Invariants
 //! - **T1** A chunk, once published, is not moved, and it is freed only when the table
 //!   and all wakers of its slots are gone: each holds a count of its `Arc`.
@@ -50,6 +53,15 @@ const CHUNK_SLOTS: usize = if cfg!(loom) { 2 } else { 256 };
 /// With so many free slots another worker's list is asked for half of them before a chunk is
 /// made: less is not worth it.
 const MANY: usize = CHUNK_SLOTS / 2;
+
+/// Chunks for the node's own services, in addition to the limit: slots for 4,096 clients of the
+/// port mapper, 256 handshakes of peers, and about 3,800 connections being made by the node at the
+/// same time. A service that finds no reserved slot takes one of the program's. Chunks are
+/// allocated on demand.
+const RESERVED_CHUNKS: usize = if cfg!(loom) { 1 } else { 32 };
+
+/// The largest possible process limit, as in OTP.
+pub(crate) const LIMIT_MAX: usize = 134_217_727;
 
 /// The marks of a slot's process: it may have a name (see `registry`) …
 pub(crate) const NAMED: u8 = 1;
@@ -205,7 +217,7 @@ impl<B: ?Sized> SlotRef<B> {
         self.wake_at(wake, Priority::Low);
     }
 
-    /// The same, for a turn of this priority at least.
+    /// Does what a push or a notification asks for, at this priority or a higher one.
     pub(crate) fn wake_at(self, wake: Wake, at_least: Priority) {
         if wake == Wake::Schedule {
             self.schedule(self.vitals.priority().max(at_least));
@@ -279,9 +291,18 @@ pub(crate) struct Table<B: ?Sized> {
     /// The chunks that are there; the lock is for making one.
     made: Mutex<usize>,
     free: Box<[CachePadded<Mutex<Vec<u32>>>]>,
-    /// Live processes, in as many parts as there are free lists.
+    /// Numbers of live processes: one for each free list, and one for the reserve.
     counts: Box<[CachePadded<AtomicUsize>]>,
     limit: usize,
+    reserve: Mutex<Reserve>,
+}
+
+/// The slots of the node's own services.
+#[derive(Default)]
+struct Reserve {
+    /// How many chunks are allocated.
+    made: usize,
+    free: Vec<u32>,
 }
 
 impl<B: ?Sized> Table<B> {
@@ -290,11 +311,14 @@ impl<B: ?Sized> Table<B> {
         let lists = workers + 1;
         Table {
             scheduler,
-            chunks: (0..limit.div_ceil(CHUNK_SLOTS)).map(|_| StdAtomicPtr::default()).collect(),
+            chunks: (0..limit.div_ceil(CHUNK_SLOTS) + RESERVED_CHUNKS)
+                .map(|_| StdAtomicPtr::default())
+                .collect(),
             made: Mutex::new(0),
             free: (0..lists).map(|_| CachePadded::default()).collect(),
-            counts: (0..lists).map(|_| CachePadded::default()).collect(),
+            counts: (0..=lists).map(|_| CachePadded::default()).collect(),
             limit,
+            reserve: Mutex::default(),
         }
     }
 
@@ -309,7 +333,8 @@ impl<B: ?Sized> Table<B> {
         self.slot(index as usize)
     }
 
-    /// Whether a process lives and has nothing to do: none if only it itself can tell.
+    /// Returns whether a process is alive. `None` if it is not idle: it may have a fatal signal in
+    /// its queue, so only the process itself can tell.
     pub(crate) fn is_known_alive(&self, id: LocalId) -> Option<bool> {
         let Some(slot) = self.get(id) else { return Some(false) };
         let idle = slot.queue.is_idle();
@@ -330,6 +355,33 @@ impl<B: ?Sized> Table<B> {
         chunk.slots.get(index % CHUNK_SLOTS).map(|slot| SlotRef(slot.into()))
     }
 
+    /// Returns the number of the first slot of the reserve.
+    fn reserved_from(&self) -> usize {
+        (self.chunks.len() - RESERVED_CHUNKS) * CHUNK_SLOTS
+    }
+
+    /// Takes a free slot for a service of the node. `None` if there is none, not even among the
+    /// program's.
+    pub(crate) fn allocate_for_service(&self, list: usize) -> Option<SlotRef<B>> {
+        let Some(index) = self.take_reserved() else { return self.allocate(list) };
+        self.counts[self.free.len()].fetch_add(1, Relaxed);
+        self.slot(index as usize)
+    }
+
+    fn take_reserved(&self) -> Option<u32> {
+        let mut reserve = self.reserve.lock();
+        if let Some(index) = reserve.free.pop() {
+            return Some(index);
+        }
+        if reserve.made == RESERVED_CHUNKS {
+            return None;
+        }
+        let first = self.reserved_from() + reserve.made * CHUNK_SLOTS;
+        reserve.free = self.make_chunk(first, first + CHUNK_SLOTS);
+        reserve.made += 1;
+        reserve.free.pop()
+    }
+
     /// Takes a free slot; none when there are as many processes as there may be.
     pub(crate) fn allocate(&self, list: usize) -> Option<SlotRef<B>> {
         let list = list % self.free.len();
@@ -348,12 +400,16 @@ impl<B: ?Sized> Table<B> {
     /// Gives a slot back, whose queue is closed and whose body is taken out. No pid that
     /// was made for it is valid from now on.
     pub(crate) fn release(&self, slot: SlotRef<B>, list: usize) {
-        let list = list % self.free.len();
+        let is_reserved = slot.index as usize >= self.reserved_from();
+        let list = if is_reserved { self.free.len() } else { list % self.free.len() };
         let generation = slot.generation.load(Ordering::Relaxed);
         // A slot that has had all its generations is not used again.
         if generation < u32::MAX {
             slot.generation.store(generation + 1, Ordering::Release);
-            self.free[list].lock().push(slot.index);
+            match self.free.get(list) {
+                Some(free) => free.lock().push(slot.index),
+                None => self.reserve.lock().free.push(slot.index),
+            }
         }
         // Last, so that whoever counts one less finds the slot free.
         self.counts[list].fetch_sub(1, Ordering::Release);
@@ -375,8 +431,17 @@ impl<B: ?Sized> Table<B> {
         if first >= self.limit {
             return self.take_from_others(list, 1);
         }
-        let slots = (first..self.limit.min(first + CHUNK_SLOTS))
-            .map(|index| Slot::new(u32::try_from(index).expect("the limit is below 2^32")));
+        let indices = self.make_chunk(first, self.limit.min(first + CHUNK_SLOTS));
+        *made += 1;
+        self.free[list].lock().extend(indices);
+        true
+    }
+
+    /// Makes the chunk that begins with slot `first` and ends before `end`. Returns its slots in
+    /// descending order. The caller holds the lock for chunks of this kind.
+    fn make_chunk(&self, first: usize, end: usize) -> Vec<u32> {
+        let slots = (first..end)
+            .map(|index| Slot::new(u32::try_from(index).expect("the limit is far below 2^32")));
         let chunk = Chunk {
             scheduler: self.scheduler.clone(),
             slots: slots.collect(),
@@ -388,10 +453,8 @@ impl<B: ?Sized> Table<B> {
         for slot in unsafe { &(*chunk).slots } {
             slot.chunk.store(chunk, Relaxed);
         }
-        self.chunks[*made].store(chunk, Ordering::Release);
-        *made += 1;
-        self.free[list].lock().extend(indices);
-        true
+        self.chunks[first / CHUNK_SLOTS].store(chunk, Ordering::Release);
+        indices
     }
 
     /// Moves half of the first list that has `enough` to this one.
@@ -415,21 +478,28 @@ impl<B: ?Sized> Table<B> {
         let sum = self.counts.iter().fold(0_usize, |sum, n| sum.wrapping_add(n.load(Acquire)));
         // The parts are not read at one time: what was added to one and taken from another
         // may seem to be less than nothing, or more than there can be.
-        usize::try_from(sum.cast_signed()).map_or(0, |sum| sum.min(self.limit))
+        usize::try_from(sum.cast_signed())
+            .map_or(0, |sum| sum.min(self.limit + RESERVED_CHUNKS * CHUNK_SLOTS))
     }
 
     /// The first process at this slot or a later one that lives and is not about to end, and
     /// its slot.
     pub(crate) fn next_live(&self, from: usize) -> Option<(usize, LocalId)> {
-        // Chunks are made in their order, and all at once.
-        let slots = (from..).map_while(|index| Some((index, self.slot(index)?)));
-        slots.into_iter().find_map(|(index, slot)| Some((index, slot.live_id()?)))
+        // The chunks of either kind are made in order, without gaps.
+        let reserved = self.reserved_from();
+        let of_program = (from..reserved).map_while(|index| Some((index, self.slot(index)?)));
+        let of_services =
+            (from.max(reserved)..).map_while(|index| Some((index, self.slot(index)?)));
+        let mut slots = of_program.chain(of_services);
+        slots.find_map(|(index, slot)| Some((index, slot.live_id()?)))
     }
 
     /// Each slot with a process that has not ended.
     pub(crate) fn live(&self) -> impl Iterator<Item = SlotRef<B>> + '_ {
         let made = *self.made.lock() * CHUNK_SLOTS;
-        (0..made).filter_map(|index| self.slot(index)).filter(|slot| !slot.queue.is_closed())
+        let reserved = self.reserved_from();
+        let all = (0..made).chain(reserved..reserved + self.reserve.lock().made * CHUNK_SLOTS);
+        all.filter_map(|index| self.slot(index)).filter(|slot| !slot.queue.is_closed())
     }
 }
 
@@ -471,6 +541,39 @@ mod tests {
         waker.wake_by_ref();
         other.wake();
         drop(waker);
+    }
+
+    /// Services and the program's processes don't take each other's room, but services that need
+    /// more than the reserve get some of the program's.
+    #[test]
+    fn the_reserve() {
+        const RESERVED: usize = RESERVED_CHUNKS * CHUNK_SLOTS;
+        let table = table(3);
+        let of_program: Vec<_> = std::iter::from_fn(|| table.allocate(0)).collect();
+        assert_eq!(of_program.len(), 3);
+        let service = || table.allocate_for_service(0);
+        let services: Vec<_> = std::iter::from_fn(service).collect();
+        assert_eq!((services.len(), table.len()), (RESERVED, 3 + RESERVED));
+        assert!(services.iter().all(|slot| slot.index as usize >= CHUNK_SLOTS));
+
+        let old = services[7].id();
+        table.release(services[7], 1);
+        assert!(table.get(old).is_none() && table.allocate(0).is_none());
+        assert_eq!(service().map(|slot| slot.index), Some(services[7].index));
+        table.release(of_program[1], 0);
+        assert_eq!(service().map(|slot| slot.index), Some(1));
+        assert!(table.allocate(0).is_none() && service().is_none());
+        table.release(of_program[1], 1);
+        assert_eq!(table.allocate(0).map(|slot| slot.index), Some(1));
+
+        // All of them are found.
+        of_program.iter().chain(&services).for_each(|slot| slot.queue.open());
+        assert_eq!(table.live().count(), 3 + RESERVED);
+        let (mut from, mut seen) = (0, 0);
+        while let Some((index, _)) = table.next_live(from) {
+            (from, seen) = (index + 1, seen + 1);
+        }
+        assert_eq!(seen, 3 + RESERVED);
     }
 
     /// Processes that are made on one worker and end on another use the same slots again.

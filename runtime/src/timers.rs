@@ -1,7 +1,7 @@
 //! The timers of a node: wheels in shards, so that no lock is everybody's.
 //!
-//! What a timer does when it falls due is not known here: it holds a value, which whoever
-//! calls [`Timers::take_due`] gets then, with no wheel locked.
+//! This file does not know what a timer does when it is due: it holds a value, and the caller of
+//! [`Timers::take_due`] gets that value, with no wheel locked.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -32,6 +32,8 @@ pub struct TimerRef {
     shard: u16,
     key: Key,
 }
+
+crate::outcome::ignored!(TimerRef, CancelTimer);
 
 impl TimerRef {
     /// The node that it is of.
@@ -101,19 +103,30 @@ pub(crate) struct Timers<A> {
 }
 
 struct Shard<A> {
-    wheel: Wheel<A>,
+    wheel: Wheel<Started<A>>,
     owners: Owners,
+}
+
+/// A timer's action and its start time.
+struct Started<A> {
+    /// When the timer was started, in nanoseconds of the node's clock. It orders timers of the same
+    /// tick that are in different shards.
+    at: u64,
+    action: A,
+}
+
+fn nanos(time: Time) -> u64 {
+    u64::try_from(time.since_start().as_nanos()).unwrap_or(NEVER)
 }
 
 /// The first tick that is not before `time`.
 fn tick_from(time: Time) -> u64 {
-    let nanos = u64::try_from(time.since_start().as_nanos()).unwrap_or(NEVER);
-    nanos.saturating_add((1 << TICK_BITS) - 1) >> TICK_BITS
+    nanos(time).saturating_add((1 << TICK_BITS) - 1) >> TICK_BITS
 }
 
 /// The last tick that has begun at `time`.
 fn tick_at(time: Time) -> u64 {
-    u64::try_from(time.since_start().as_nanos()).unwrap_or(NEVER) >> TICK_BITS
+    nanos(time) >> TICK_BITS
 }
 
 fn time_of(tick: u64) -> Time {
@@ -128,12 +141,13 @@ impl<A> Timers<A> {
         Timers { node, shards, next, firing: Mutex::new(()), asleep_until }
     }
 
-    /// Starts a timer that is due at `due`, and that belongs to `owner`, if to anybody. The
-    /// action is made with the timer's reference. The flag says that the worker in the driver
-    /// sleeps longer than that.
+    /// Starts a timer at `now` that is due at `due`; `owner` is the process that it belongs to, if
+    /// any. `action` receives the timer's reference and makes what is done then. The returned flag
+    /// says that the worker in the driver sleeps beyond `due`.
     pub(crate) fn start(
         &self,
         shard: usize,
+        now: Time,
         due: Time,
         owner: Option<u32>,
         action: impl FnOnce(TimerRef) -> A,
@@ -144,7 +158,8 @@ impl<A> Timers<A> {
         let shard = u16::try_from(shard).expect("as many shards as workers");
         // The action needs the key that its own insertion gives: reserve it first.
         let timer = TimerRef { node: self.node, shard, key: locked.wheel.next_key() };
-        let key = locked.wheel.insert(tick, action(timer));
+        let started = Started { at: nanos(now), action: action(timer) };
+        let key = locked.wheel.insert(tick, started);
         debug_assert_eq!(key, timer.key);
         if let Some(owner) = owner {
             locked.owners.add(key.index, owner);
@@ -166,11 +181,11 @@ impl<A> Timers<A> {
     /// Takes a timer back: the time that was left, if it had not fired.
     pub(crate) fn cancel(&self, timer: TimerRef, now: Time) -> Option<Duration> {
         let mut shard = self.shard(timer)?.lock();
-        let (due, action) = shard.wheel.cancel(timer.key)?;
+        let (due, started) = shard.wheel.cancel(timer.key)?;
         shard.owners.remove(timer.key.index);
         // What the action holds is the user's, and is not dropped under the lock.
         drop(shard);
-        drop(action);
+        drop(started);
         Some(time_of(due).since(now))
     }
 
@@ -181,7 +196,7 @@ impl<A> Timers<A> {
             let mut shard = shard.lock();
             while let Some(index) = shard.owners.first(owner) {
                 shard.owners.remove(index);
-                actions.push(shard.wheel.take(index).1);
+                actions.push(shard.wheel.take(index).1.action);
             }
         }
         actions
@@ -209,8 +224,9 @@ impl<A> Timers<A> {
         self.firing.try_lock()
     }
 
-    /// Takes out what is due at `now`, in the order of the ticks. True if the worker in the
-    /// driver sleeps longer than until what comes next.
+    /// Takes out the timers that are due at `now`, in order of the ticks, and within a tick in the
+    /// order in which they were started. Returns true if the worker in the driver sleeps beyond the
+    /// next timer.
     #[must_use]
     pub(crate) fn take_due(&self, now: Time, due: &mut Vec<A>) -> bool {
         let tick = tick_at(now);
@@ -221,21 +237,21 @@ impl<A> Timers<A> {
         let mut fired = Vec::new();
         for shard in &self.shards {
             let Shard { wheel, owners } = &mut *shard.lock();
-            wheel.advance(tick, |index, due, action| {
+            wheel.advance(tick, |index, due, Started { at, action }| {
                 owners.remove(index);
-                fired.push((due, action));
+                fired.push(((due, at), action));
             });
             next = next.min(wheel.next_tick().unwrap_or(NEVER));
         }
-        fired.sort_by_key(|(due, _)| *due);
+        fired.sort_by_key(|(order, _)| *order);
         due.extend(fired.into_iter().map(|(_, action)| action));
         self.next.fetch_min(next, Ordering::SeqCst);
         // Whoever went to sleep between the two steps has seen no timer at all.
         next < self.asleep_until.load(Ordering::SeqCst)
     }
 
-    /// The time until something has to be done; none if nothing has. From now on, until
-    /// the next call, `start` reports timers that are due before that.
+    /// Returns the time until something has to be done, if anything has. From now on, until the
+    /// next call, `start` reports timers that are due before that.
     pub(crate) fn sleep_until_next(&self, now: Time) -> Option<Duration> {
         let next = self.next.load(Ordering::SeqCst);
         self.asleep_until.store(next, Ordering::SeqCst);
@@ -263,7 +279,7 @@ mod tests {
     }
 
     fn start(timers: &Timers<()>, due: Time) -> (TimerRef, bool) {
-        timers.start(0, due, None, |_| ())
+        timers.start(0, at_ms(0), due, None, |_| ())
     }
 
     /// TIM-8: never early.
@@ -290,7 +306,7 @@ mod tests {
         let timers = Timers::new(NodeId::nameless(), 2);
         let start = |n: u64| {
             let owner = u32::try_from(n % 3).ok().filter(|owner| *owner > 0);
-            timers.start(usize::try_from(n % 2).unwrap(), at_ms(n), owner, |_| n).0
+            timers.start(usize::try_from(n % 2).unwrap(), at_ms(0), at_ms(n), owner, |_| n).0
         };
         let started: Vec<_> = (0..30).map(start).collect();
         let mut due = Vec::new();
@@ -310,18 +326,34 @@ mod tests {
     fn timers_of_different_shards_fire_in_order() {
         let timers = Timers::new(NodeId::nameless(), 3);
         for (shard, ms) in [(0, 5), (1, 3), (2, 4), (1, 6), (0, 2)] {
-            timers.start(shard, at_ms(ms), None, |_| ms);
+            timers.start(shard, at_ms(0), at_ms(ms), None, |_| ms);
         }
         let mut due = Vec::new();
         assert!(!timers.take_due(at_ms(10), &mut due));
         assert_eq!(due, [2, 3, 4, 5, 6]);
     }
 
+    /// TIM-8: of one tick in the order in which they were started, be it at one moment or by a
+    /// process that goes from worker to worker.
+    #[test]
+    fn timers_of_one_tick_fire_in_the_order_of_their_starts() {
+        let timers = Timers::new(NodeId::nameless(), 3);
+        let at = |us: u64| Time::new(Duration::from_micros(us));
+        // By shard, time of the start, and time due, which are all of one tick.
+        let starts = [(2, 1, 9_010), (2, 1, 9_003), (0, 2, 9_009), (1, 3, 9_002), (0, 4, 9_001)];
+        for (n, (shard, now, due)) in starts.into_iter().enumerate() {
+            timers.start(shard, at(now), at(due), None, |_| n);
+        }
+        let mut due = Vec::new();
+        assert!(!timers.take_due(at_ms(10), &mut due));
+        assert_eq!(due, [0, 1, 2, 3, 4]);
+    }
+
     /// One that falls asleep while the shards are read has seen no timer: it is told.
     #[test]
     fn a_sleeper_that_saw_no_timer_is_told() {
         let timers = Timers::new(NodeId::nameless(), 1);
-        timers.start(0, at_ms(100), None, |_| ());
+        timers.start(0, at_ms(0), at_ms(100), None, |_| ());
         timers.next.store(NEVER, Ordering::SeqCst);
         assert_eq!(timers.sleep_until_next(at_ms(0)), None);
         assert!(timers.take_due(at_ms(0), &mut Vec::new()));
@@ -360,7 +392,7 @@ mod loom_tests {
     fn cancel_against_fire() {
         model(|| {
             let timers = timers();
-            let (timer, _) = timers.start(0, at_ms(5), Some(7), |_| 1);
+            let (timer, _) = timers.start(0, at_ms(0), at_ms(5), Some(7), |_| 1);
             let firing = {
                 let timers = timers.clone();
                 thread::spawn(move || {
@@ -384,7 +416,7 @@ mod loom_tests {
     fn start_against_take_due() {
         model(|| {
             let timers = timers();
-            timers.start(0, at_ms(1), None, |_| 1);
+            timers.start(0, at_ms(0), at_ms(1), None, |_| 1);
             let firing = {
                 let timers = timers.clone();
                 thread::spawn(move || {
@@ -393,7 +425,7 @@ mod loom_tests {
                     due
                 })
             };
-            timers.start(0, at_ms(5), None, |_| 2);
+            timers.start(0, at_ms(0), at_ms(5), None, |_| 2);
             assert_eq!(firing.join().unwrap(), [1]);
             assert!(timers.firing_turn(at_ms(6)).is_some(), "it is forgotten");
         });
@@ -413,7 +445,7 @@ mod loom_tests {
                 let timers = timers.clone();
                 thread::spawn(move || timers.take_due(at_ms(1), &mut Vec::new()))
             };
-            let (_, told) = timers.start(0, at_ms(5), None, |_| 1);
+            let (_, told) = timers.start(0, at_ms(0), at_ms(5), None, |_| 1);
             let (sleep, told_too) = (sleeper.join().unwrap(), firing.join().unwrap());
             let enough = sleep.is_some_and(|sleep| sleep <= Duration::from_millis(6));
             assert!(enough || told || told_too, "it sleeps for {sleep:?}");

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -131,13 +132,17 @@ impl Sim {
     ///
     /// # Errors
     /// When a node that is not paused does not answer.
+    #[track_caller]
     pub fn census(&mut self) -> Result<Census, Failure> {
-        let mut census = Census::default();
+        let (mut census, location) = (Census::default(), Location::caller());
         for node in self.nodes() {
             let Some(life) = &self.members[node.0].life else { continue };
             let (net, before) = (life.net.clone(), life.monitors());
             let found = self.run_on(node, COUNTING, count(net)).map_err(|failure| {
-                self.failure(&format!("{} does not answer: {}", self.name(node), failure.why))
+                self.failure_at(
+                    location,
+                    &format!("{} does not answer: {}", self.name(node), failure.why),
+                )
             })?;
             let Some(life) = &self.members[node.0].life else { continue };
             // Those that were there all the time.
@@ -162,6 +167,7 @@ impl Sim {
     ///
     /// # Errors
     /// When that is not so in time, or something was violated; see [`Checks`](crate::Checks).
+    #[track_caller]
     pub fn settle(&mut self, as_at: &Census, limit: Duration) -> Result<(), Failure> {
         self.count_until(limit, |now| {
             let one_sided = now.one_sided();
@@ -179,6 +185,7 @@ impl Sim {
     ///
     /// # Errors
     /// As [`Sim::settle`].
+    #[track_caller]
     pub fn rest(&mut self, limit: Duration) -> Result<(), Failure> {
         self.count_until(limit, |now| {
             let unanswered = || {
@@ -191,6 +198,7 @@ impl Sim {
     }
 
     /// Lets time pass until nothing is wrong with what there is.
+    #[track_caller]
     fn count_until(
         &mut self,
         limit: Duration,

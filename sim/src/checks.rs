@@ -88,6 +88,7 @@ impl Sim {
     ///
     /// # Errors
     /// With the first violation.
+    #[track_caller]
     pub fn verdict(&self) -> Result<(), Failure> {
         match self.checks.first() {
             None => Ok(()),

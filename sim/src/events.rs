@@ -1,7 +1,7 @@
 //! What nodes and programs report by `tracing` while they run in a simulation: lines of its log.
 //!
 //! Reports have no part in the run: they may name what is real, such as how long something took.
-//! Whoever would get them without a simulation gets them as well.
+//! The program's own subscriber gets them, too.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(crate) struct Events {
     dispatch: Dispatch,
 }
 
-/// Who runs: a node's process, or what else a node has to do.
+/// What runs: a process of a node, or other work of the node.
 #[derive(Default)]
 struct Speaker(Mutex<Option<(Arc<Watch>, Option<Pid>)>>);
 
@@ -63,6 +63,9 @@ struct Listener {
 impl Listener {
     fn log(&self, event: &Event<'_>) {
         let speaker = self.speaker.0.lock().clone();
+        // Formatted before the log is locked, since a value's own code may report something, too.
+        let mut fields = Fields::default();
+        event.record(&mut fields);
         self.log.report(|line| {
             match &speaker {
                 Some((watch, pid)) => watch.begin_line(line, *pid),
@@ -72,24 +75,23 @@ impl Listener {
             if *event.metadata().level() < LEVEL {
                 let _ = write!(line.text, "{}: ", event.metadata().level());
             }
-            let mut fields = Fields { text: line.text, others: String::new() };
-            event.record(&mut fields);
-            let others = fields.others;
-            line.text.push_str(&others);
+            line.text.push_str(&fields.message);
+            line.text.push_str(&fields.others);
         });
     }
 }
 
-/// The message first, and then the fields.
-struct Fields<'a> {
-    text: &'a mut String,
+/// The message of an event, and its other fields.
+#[derive(Default)]
+struct Fields {
+    message: String,
     others: String,
 }
 
-impl Visit for Fields<'_> {
+impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let _ = match field.name() {
-            "message" => write!(self.text, "{value:?}"),
+            "message" => write!(self.message, "{value:?}"),
             name => write!(self.others, " {name}={value:?}"),
         };
     }

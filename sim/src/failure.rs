@@ -1,10 +1,12 @@
-//! What is said when a simulation has not gone as it should.
+//! The report of a simulation that failed.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::panic::Location;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::log::SHOW_RUNTIME;
 use crate::node::Member;
 use crate::replay::{replay, test, write};
 use crate::sim::Sim;
@@ -19,12 +21,17 @@ pub struct Failure {
     pub trace_hash: u64,
     /// What went wrong.
     pub why: String,
-    /// What the seed led to: the network's quality and the faults.
+    /// Where it went wrong, as `file:line:column`: the place of the program's panic, or else the
+    /// place in the scenario that found the failure.
+    pub location: Box<str>,
+    /// What the seed led to: the network's quality and the faults. It also says whether fika's own
+    /// processes are left out of the log.
     pub options: Box<str>,
-    /// The last that happened, a line each: time, node, process, what.
-    pub log: Vec<String>,
+    /// The last events, a line each: time, node, process, what. Events of fika's own processes,
+    /// such as `net_kernel`, are included only if `FIKA_SIM_RUNTIME` is set.
+    pub log: Box<[String]>,
     /// Where all that happened is written, if the simulation kept its log.
-    pub file: Option<PathBuf>,
+    pub file: Option<Box<Path>>,
 }
 
 impl fmt::Display for Failure {
@@ -34,6 +41,7 @@ impl fmt::Display for Failure {
         }
         writeln!(f)?;
         writeln!(f, "seed {} failed after {:?}: {}", self.seed, self.at, self.why)?;
+        writeln!(f, "  at {}", self.location)?;
         writeln!(f, "  {}", self.options)?;
         writeln!(f, "  trace {:016x}", self.trace_hash)?;
         if let Some(file) = &self.file {
@@ -53,9 +61,14 @@ impl fmt::Debug for Failure {
 impl std::error::Error for Failure {}
 
 impl Sim {
-    /// A failure of this simulation, now.
+    /// Returns a failure of this simulation, now, at the place of the call.
     #[must_use]
+    #[track_caller]
     pub fn failure(&self, why: &str) -> Failure {
+        self.failure_at(Location::caller(), why)
+    }
+
+    pub(crate) fn failure_at(&self, location: &Location<'_>, why: &str) -> Failure {
         let failed = |member: &Member| {
             let error = member.failure.as_ref()?;
             Some(format!("; {} could not start: {error}", member.name))
@@ -68,20 +81,34 @@ impl Sim {
         let log = violation.map_or_else(|| self.log.tail(), |violation| violation.log);
         let seed = self.seed();
         let file = if self.log.is_kept() { write(&self.log.text(), seed) } else { None };
-        let (options, trace_hash) = (self.options.as_str().into(), self.trace_hash());
+        let (mut options, trace_hash) = (self.options.clone(), self.trace_hash());
+        if self.log.is_shortened() {
+            let left_out = "what fika's own processes did is left out of the log above";
+            options += &format!("\n  {left_out}; {SHOW_RUNTIME}=1 shows that, too");
+        }
         self.told.store(trace_hash, Ordering::Relaxed);
-        Failure { seed, at, trace_hash, why: format!("{why}{also}"), options, log, file }
+        Failure {
+            seed,
+            at,
+            trace_hash,
+            why: format!("{why}{also}"),
+            location: location.to_string().into(),
+            options: options.into(),
+            log: log.into(),
+            file: file.map(PathBuf::into_boxed_path),
+        }
     }
 
     /// An error unless this is so.
     ///
     /// # Errors
     /// When it is not.
+    #[track_caller]
     pub fn check(&self, is_so: bool, otherwise: &str) -> Result<(), Failure> {
         if is_so { Ok(()) } else { Err(self.failure(otherwise)) }
     }
 
-    /// What the seed, or the scenario, has led to, for whoever reads of a failure.
+    /// Adds to the options what the seed, or the scenario, has led to, for the report of a failure.
     pub(crate) fn add_options(&mut self, more: &str) {
         self.options.push_str("\n  ");
         self.options.push_str(more);

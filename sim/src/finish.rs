@@ -11,18 +11,20 @@ use crate::network::{Network, Reads};
 use crate::node::Life;
 use crate::sim::Sim;
 
-/// How long it may take until nothing is left: a node that was cut off hears of it within a
-/// ticktime, and a socket that nobody answers is given up after two minutes.
-const LIMIT: Duration = Duration::from_secs(300);
+/// How long it may take until nothing is left: a node that was cut off learns of it within a
+/// ticktime, a socket that gets no answer times out after two minutes, and attempts to connect to a
+/// missing node that peers know end after up to eight.
+const LIMIT: Duration = Duration::from_secs(600);
 
-/// How often it is looked.
+/// How often to look.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// How long a node may take to disconnect the others.
 const DISCONNECTING: Duration = Duration::from_secs(10);
 
-/// Timers of net_kernel, which may start after the program.
-const TICKS: usize = 1;
+/// Timers that may start after the program: net_kernel's, and the mapper's look for new addresses
+/// on a node that listens on all of them.
+const TICKS: usize = 2;
 
 impl Sim {
     /// Ends the simulation. All that the programs have spawned is killed, the network is mended,
@@ -31,10 +33,11 @@ impl Sim {
     /// timer, link, monitor, watch, subscription or request is there that was not when the
     /// program began, and no attempt to connect. When all have disconnected, no connection is.
     ///
-    /// So each scenario ends, those of `#[fika::test(sim)]` by themselves.
+    /// Each scenario should end with this; `#[fika::test(sim)]` calls it by itself.
     ///
     /// # Errors
-    /// When something is left, or something was violated before; see [`Checks`](crate::Checks).
+    /// If something is left, or a check has failed before; see [`Checks`](crate::Checks).
+    #[track_caller]
     pub fn finish(mut self) -> Result<(), Failure> {
         self.verdict()?;
         self.end_programs();
@@ -55,6 +58,7 @@ impl Sim {
     }
 
     /// Lets time pass until nothing is left.
+    #[track_caller]
     fn empty(&mut self, left: impl Fn(&Sim, &Census) -> Option<String>) -> Result<(), Failure> {
         let until = self.now() + LIMIT;
         loop {
@@ -85,6 +89,7 @@ impl Sim {
         }
     }
 
+    #[track_caller]
     fn disconnect_all(&mut self) -> Result<(), Failure> {
         for node in self.nodes() {
             let Some(life) = &self.members[node.0].life else { continue };
@@ -132,6 +137,7 @@ fn left_of_life(life: &Life, census: &Census) -> Option<String> {
     let is_own = |name| own.names.contains(name);
     let tables_left = tables.pending > 0
         || tables.attempts > 0
+        || tables.candidates > 0
         || tables.subscriptions > 0
         || tables.output_bytes > 0
         || tables.by_name != tables.by_id;

@@ -2,10 +2,10 @@
 //! moves, on a network that loses, delays and cuts, and with a seed that decides what else is
 //! left to chance.
 //!
-//! The nodes are the real ones: the same processes, signals, timers, `net_kernel`, port mapper
-//! and protocol. Only what is below them is simulated: the clock, the random source, the
-//! scheduler's choice, and the sockets. So a test of a cluster can wait for an hour in some
-//! milliseconds, and what a seed has shown once it shows again.
+//! The nodes are the real ones: the same processes, signals, timers, `net_kernel`, port mapper and
+//! protocol. Only what is below them is simulated: the clock, the random source, the scheduler's
+//! choice, and the sockets. So a test of a cluster can wait for an hour in some milliseconds, and a
+//! seed gives the same run each time.
 //!
 //! ```
 //! use std::time::Duration;
@@ -55,8 +55,8 @@
 //! | the network | latency, bandwidth, loss, reads and writes in pieces, and how much may be on its way: [`Network`] |
 //! | faults | crash, loss of power, pause, partition, cut in one direction, reset, a connection that stalls or is open at one end only, a full backlog, a clock that jumps: one by one as methods of [`Sim`], or by chance with [`Sim::run_with_faults`] |
 //!
-//! The network carries what TCP carries: bytes in order, once, or the connection breaks. A way
-//! that is cut delays; nobody is told before his own timeout, as with a pulled cable.
+//! The network carries what TCP carries: bytes in order, once, or the connection breaks. A cut
+//! delays packets; a node notices only by its own timeout, as with a pulled cable.
 //!
 //! # How large it may be
 //! `examples/sim_scale.rs`, in release and on two cores of a virtual machine, of which a simulation
@@ -105,19 +105,18 @@
 //! [`Sim::finish`] ends a simulation, and finds what is left: connections that one end only has,
 //! what was sent and has not come, links and monitors of which one end does not know, and what
 //! stands in the tables of a node where nobody needs it. The simulations of `#[fika::test(sim)]`
-//! end so by themselves. A scenario's own checks are said by [`Sim::checks`].
+//! end so by themselves. A scenario adds its own checks with [`Sim::checks`].
 //!
 //! # Seeds, failures and logs
 //! [`seeds`] runs a scenario for many seeds, and panics with the [`Failure`] of the first that
 //! fails; [`first_failure`] gives it back. A failure has the seed, the last lines of the log, what
-//! the network was like, and a command that runs the seed again. That command sets
-//! `FIKA_SIM_SEED`, with which only this seed is run, and the whole log is kept and written to
-//! cargo's `target/sim`, in a file with the names of the program and the test. A simulation that
-//! a panic goes through, such as that of an `assert!`, tells the same. `FIKA_SIM_SEEDS=1000` runs
-//! so many seeds.
+//! the network was like, and a command that runs the seed again. That command sets `FIKA_SIM_SEED`,
+//! with which only this seed is run, and the whole log is kept and written to cargo's `target/sim`,
+//! in a file with the names of the program and the test. A simulation that ends by a panic, such as
+//! that of an `assert!`, prints the same. `FIKA_SIM_SEEDS=1000` runs 1000 seeds.
 //!
-//! A failure also has the simulation's [`trace_hash`](Sim::trace_hash): when it is the same the
-//! next time, all that happened was. With `FIKA_SIM_TRACE=1` every simulation prints its own, to be
+//! A failure also has the simulation's [`trace_hash`](Sim::trace_hash): if it is the same the next
+//! time, the run was the same. With `FIKA_SIM_TRACE=1` every simulation prints its own, to be
 //! compared between programs. The command has no features but the default ones: add those that your
 //! test needs.
 //!
@@ -136,6 +135,10 @@
 //! what the scenario or a fault does to the cluster; `--` is what the program or fika reports by
 //! `tracing`, at `INFO` or above, such as `nodeup` and `nodedown`. Turns (`runs`) are in the whole
 //! log only.
+//!
+//! The report of a failure shows the lines of the program, and what was done to the cluster. The
+//! lines of fika's own processes (`net_kernel`, its children and its answers, the port mapper,
+//! sockets) are in the whole log; with `FIKA_SIM_RUNTIME=1` the report shows them, too.
 //!
 //! A seed means the same run as long as neither fika nor the program changes: any change that
 //! draws one number more makes it another run.

@@ -64,6 +64,7 @@ impl Sim {
             events: &self.events,
             cookie: &self.cookie,
             checks: &self.checks,
+            encode_messages: self.encode_messages,
         };
         member.start(node.0, &world, self.random.fork()).unwrap_or_else(|e| panic!("{e}"));
         self.touch(node.0);

@@ -11,24 +11,43 @@ use parking_lot::Mutex;
 
 use crate::env::Clock;
 
-/// So many lines are kept for the report of a failure.
+/// How many lines are kept for the report of a failure.
 const LAST: usize = 60;
 /// A line is cut here.
 const WIDTH: usize = 180;
+
+/// The environment variable that includes the lines of fika's own processes in the report of a
+/// failure.
+pub(crate) const SHOW_RUNTIME: &str = "FIKA_SIM_RUNTIME";
+
+/// What a line is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Of {
+    /// The simulated program, or the cluster.
+    Program,
+    /// Fika's own processes, such as `net_kernel`, and their connections. They have ten times as
+    /// many lines as the program.
+    Runtime,
+}
 
 /// The log of a simulation.
 #[derive(Debug)]
 pub(crate) struct Log {
     clock: Arc<Clock>,
+    /// Whether the report of a failure includes the lines of fika's own processes.
+    shows_runtime: bool,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     hash: Fnv,
-    /// The last lines, without those of mere turns.
+    /// The last lines, without turns, and without those of fika's own processes unless
+    /// `shows_runtime`.
     recent: VecDeque<String>,
-    /// All lines; none where nobody wants to read them.
+    /// Whether lines were left out of `recent`.
+    is_shortened: bool,
+    /// All lines; `None` if the log is not kept.
     lines: Option<Vec<String>>,
     /// How wide the column of the nodes is.
     node_width: usize,
@@ -59,7 +78,8 @@ impl Hasher for Fnv {
 impl Log {
     pub(crate) fn new(clock: Arc<Clock>, is_kept: bool) -> Log {
         let state = State { lines: is_kept.then(Vec::new), ..State::default() };
-        Log { clock, state: Mutex::new(state) }
+        let shows_runtime = std::env::var_os(SHOW_RUNTIME).is_some();
+        Log { clock, shows_runtime, state: Mutex::new(state) }
     }
 
     pub(crate) fn hash(&self) -> u64 {
@@ -81,7 +101,12 @@ impl Log {
         state.lines.iter().flatten().fold(String::new(), |text, line| text + line + "\n")
     }
 
-    /// The last lines, without those of mere turns.
+    /// Returns whether lines of fika's own processes are left out of the last lines.
+    pub(crate) fn is_shortened(&self) -> bool {
+        self.state.lock().is_shortened
+    }
+
+    /// Returns the last lines, without turns.
     pub(crate) fn tail(&self) -> Vec<String> {
         self.state.lock().recent.iter().cloned().collect()
     }
@@ -93,14 +118,14 @@ impl Log {
     }
 
     /// Something has happened: `facts` decide the hash, `line` is for people.
-    pub(crate) fn add(&self, facts: &[u64], name: &str, line: impl FnOnce(&mut Line<'_>)) {
+    pub(crate) fn add(&self, of: Of, facts: &[u64], name: &str, line: impl FnOnce(&mut Line<'_>)) {
         let mut state = self.state.lock();
         state.hash.write_u64(self.clock.now());
         for fact in facts {
             state.hash.write_u64(*fact);
         }
         state.hash.write(name.as_bytes());
-        self.say(&mut state, line);
+        self.say(&mut state, of, line);
     }
 
     /// A process has a turn: of interest to those who want to read everything.
@@ -118,15 +143,24 @@ impl Log {
 
     /// Something that is done to the cluster.
     pub(crate) fn note(&self, what: &str) {
-        self.add(&[], what, |line| line.text.extend(["== ", what]));
+        self.add(Of::Program, &[], what, |line| line.text.extend(["== ", what]));
     }
 
     /// Something that has no part in what happens, and may be different the next time.
     pub(crate) fn report(&self, line: impl FnOnce(&mut Line<'_>)) {
-        self.say(&mut self.state.lock(), line);
+        self.say(&mut self.state.lock(), Of::Program, line);
     }
 
-    fn say(&self, state: &mut State, line: impl FnOnce(&mut Line<'_>)) {
+    fn say(&self, state: &mut State, of: Of, line: impl FnOnce(&mut Line<'_>)) {
+        let is_recent = self.shows_runtime || of == Of::Program;
+        state.is_shortened |= !is_recent;
+        if !is_recent {
+            if state.lines.is_some() {
+                let text = self.line(String::new(), state.node_width, line);
+                state.lines.iter_mut().for_each(|lines| lines.push(text.clone()));
+            }
+            return;
+        }
         let room = match state.recent.len() {
             LAST.. => state.recent.pop_front().unwrap_or_default(),
             _ => String::new(),

@@ -41,10 +41,11 @@ impl Sim {
     /// start.
     ///
     /// # Panics
-    /// When the name is none, or is taken.
+    /// If the name is invalid or already taken.
+    #[track_caller]
     pub fn run_main<F>(
         &mut self,
-        name: &str,
+        name: impl AsRef<str>,
         limit: Duration,
         main: impl Fn() -> F + Send + Sync + 'static,
     ) -> Result<F::Output, Failure>
@@ -52,10 +53,12 @@ impl Sim {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        let name = name.as_ref();
         let value = Arc::new(Mutex::new(None));
         let to = value.clone();
         let node = self.node(name, move || {
-            let (main, to) = (main(), to.clone());
+            // Boxed, or this future would contain it twice.
+            let (main, to) = (Box::pin(main()), to.clone());
             async move {
                 let ready = main.await;
                 *to.lock() = Some(ready);
@@ -66,8 +69,18 @@ impl Sim {
             return Err(self.failure(&format!("{name} has not ended within {limit:?}")));
         }
         let ready = value.lock().take();
-        ready.ok_or_else(|| match self.main_end(node) {
-            Some(reason) => self.failure(&format!("{name} has ended: {reason}")),
+        if let Some(ready) = ready {
+            return Ok(ready);
+        }
+        Err(match self.main_end(node) {
+            Some(reason) => {
+                let failure = self.failure(&format!("{name} has ended: {reason}"));
+                let panic = match &reason {
+                    ExitReason::Panic(panic) => panic.location.as_deref().map(Box::from),
+                    _ => None,
+                };
+                Failure { location: panic.unwrap_or(failure.location), ..failure }
+            }
             None => self.failure(&format!("{name} has crashed")),
         })
     }

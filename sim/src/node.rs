@@ -1,6 +1,7 @@
 //! One node of the simulation, through all of its lives.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::Ipv6Addr;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
@@ -20,7 +21,9 @@ use crate::network::{HostId, LifeId, LifeNetwork, Tell, Wires};
 use crate::random::Random;
 use crate::watch::Watch;
 
-pub(crate) type App = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+/// Makes the future of a node's main process.
+pub(crate) type App = Arc<dyn Fn() -> Main + Send + Sync>;
+type Main = Pin<Box<dyn Future<Output = Result<(), ExitReason>> + Send>>;
 pub(crate) type Configure = Arc<dyn Fn(&mut Config) + Send + Sync>;
 
 /// What the processes of a node send in one turn each, when they do not look whether there is
@@ -90,6 +93,7 @@ pub(crate) struct World<'a> {
     pub(crate) events: &'a Arc<Events>,
     pub(crate) cookie: &'a str,
     pub(crate) checks: &'a Checks,
+    pub(crate) encode_messages: bool,
 }
 
 impl Member {
@@ -107,16 +111,21 @@ impl Member {
         let node_id = NodeId::of(&self.name, Distribution::fresh_creation(&*env));
         let watch = Arc::new(Watch::new(world.log.clone(), world.checks.clone(), number, node_id));
         let builder = Node::builder().id(node_id).env(env.clone()).observer(watch.clone());
+        let builder = builder.encode_messages(world.encode_messages);
         let (node, stepper) = builder.build_stepped()?;
         let wires = world.wires.clone();
         let network = Arc::new(LifeNetwork { wires, life: id, host: self.host });
         let cookie = fika_net::Cookie::new(world.cookie).expect("it is long enough");
-        let (host, configure, bounds) = (self.host, self.configure.clone(), watch.clone());
+        let (configure, bounds) = (self.configure.clone(), watch.clone());
+        let listen = match *world.wires.lock().hosts.ips(self.host) {
+            [ip] => ip,
+            _ => Ipv6Addr::UNSPECIFIED.into(),
+        };
         let net = Distribution::new(&node, network, move || {
             let mut config = Config::new(cookie.clone());
             // Not what this machine's environment says.
             config.epmd_port = fika_net::DEFAULT_PORT;
-            config.listen = Some((crate::network::ip_of(host), 0).into());
+            config.listen = Some((listen, 0).into());
             configure.iter().for_each(|configure| configure(&mut config));
             // A message is taken whole, and each process may have a turn before it hears of it.
             let high = config.output_high_bytes + config.message_bytes_max;
@@ -126,15 +135,19 @@ impl Member {
         let failure = Arc::<Mutex<Option<StartError>>>::default();
         let (app, starts, fails) = (self.app.clone(), net.clone(), failure.clone());
         let own = Arc::<OnceLock<Own>>::default();
-        let (owns, weak) = (own.clone(), node.downgrade());
+        let (owns, weak, begins) = (own.clone(), node.downgrade(), watch.clone());
         let name = self.name.clone();
         let main = node.spawn(async move {
             match starts.start(name).await {
                 Ok(()) => {
                     let _ = weak.upgrade().map(|node| owns.set(Own::count(&node)));
-                    app().await;
+                    begins.program_begins();
+                    app().await
                 }
-                Err(error) => *fails.lock() = Some(error),
+                Err(error) => {
+                    *fails.lock() = Some(error);
+                    Ok(())
+                }
             }
         });
         watch.set_main(main);

@@ -10,13 +10,14 @@ use crate::failure::Failure;
 /// # use fika_sim::{Sim, seeds};
 /// seeds(0..500, |seed| {
 ///     let mut sim = Sim::new(seed);
-///     let a = sim.node("a@host1", || std::future::pending());
+///     let a = sim.node("a@host1", std::future::pending::<()>);
 ///     sim.run_until(|sim| sim.is_up(a), Duration::from_secs(1))
 /// });
 /// ```
 ///
 /// # Panics
-/// With the failure of the first seed that fails.
+/// If a seed fails: with the failure of the first one, at the place of the call.
+#[track_caller]
 pub fn seeds(range: std::ops::Range<u64>, run: impl Fn(u64) -> Result<(), Failure>) {
     if let Some(failure) = first_failure(range, run) {
         panic!("{failure}");
@@ -37,8 +38,8 @@ pub fn first_failure(
         Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{name}={text} is no number")))
     };
     let mut range = match (number("FIKA_SIM_SEED"), number("FIKA_SIM_SEEDS")) {
-        (Some(seed), _) => seed..seed + 1,
-        (None, Some(count)) => range.start..range.start + count,
+        (Some(seed), _) => return run(seed).err(),
+        (None, Some(count)) => range.start..range.start.saturating_add(count),
         (None, None) => range,
     };
     range.find_map(|seed| run(seed).err())

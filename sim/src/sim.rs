@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use fika_net::{Config, NodeKind};
-use fika_runtime::{Dest, Message, Node, NodeName, Pid};
+use fika_runtime::{Dest, Message, Node, NodeName, Outcome, Pid};
 
 use crate::blocked::Blocking;
 use crate::checks::Checks;
@@ -51,6 +51,7 @@ pub struct Sim {
     pub(crate) options: String,
     pub(crate) cookie: String,
     configure: Vec<crate::node::Configure>,
+    pub(crate) encode_messages: bool,
     /// The hash of when a failure was made last.
     pub(crate) told: AtomicU64,
 }
@@ -108,6 +109,7 @@ impl Sim {
             options,
             cookie: COOKIE.to_owned(),
             configure: Vec::new(),
+            encode_messages: true,
             told: AtomicU64::new(0),
         }
     }
@@ -147,6 +149,13 @@ impl Sim {
         self.configure.push(Arc::new(configure));
     }
 
+    /// Sets whether messages between processes of one node are encoded and decoded, too, for nodes
+    /// that start or restart from now on; true if not set. Then a message that could not be sent to
+    /// another node is an error at its sender.
+    pub fn set_encode_messages(&mut self, on: bool) {
+        self.encode_messages = on;
+    }
+
     /// From now on, the clocks of a node that is made are ahead of the simulation's by any time
     /// up to this, which the seed decides, and stay so through all of its lives.
     pub fn set_clock_skew(&mut self, up_to: Duration) {
@@ -177,14 +186,20 @@ impl Sim {
     }
 
     /// Starts a node, whose distribution has begun when `app` runs as its first process. It
-    /// runs again each time the node is restarted.
+    /// runs again each time the node is restarted. An `Err` that it returns is the process's exit
+    /// reason; see [`main_end`](Sim::main_end).
     ///
     /// # Panics
-    /// When the name is none, or is taken.
-    pub fn node<F>(&mut self, name: &str, app: impl Fn() -> F + Send + Sync + 'static) -> SimNode
+    /// If the name is invalid or already taken.
+    pub fn node<F>(
+        &mut self,
+        name: impl AsRef<str>,
+        app: impl Fn() -> F + Send + Sync + 'static,
+    ) -> SimNode
     where
-        F: Future<Output = ()> + Send + 'static,
+        F: Future<Output: Outcome> + Send + 'static,
     {
+        let name = name.as_ref();
         let name: NodeName = name.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
         let number = self.members.len();
         let taken = self.by_name.insert(name.clone(), number);
@@ -194,7 +209,10 @@ impl Sim {
         self.members.push(Member {
             name,
             host,
-            app: Arc::new(move || Box::pin(app())),
+            app: Arc::new(move || {
+                let app = app();
+                Box::pin(async move { app.await.into_result().map(drop) })
+            }),
             configure: self.configure.clone(),
             lives: 0,
             life: None,
@@ -248,7 +266,7 @@ impl Sim {
     /// Spawns a process; none while the node is down.
     pub fn spawn<F>(&mut self, node: SimNode, future: F) -> Option<Pid>
     where
-        F: Future<Output = ()> + Send + 'static,
+        F: Future<Output: Outcome> + Send + 'static,
     {
         let pid = self.runtime(node)?.spawn(future);
         self.touch(node.0);

@@ -31,6 +31,7 @@ impl Sim {
     ///
     /// # Errors
     /// When it is not so in time, or something was violated; see [`Checks`](crate::Checks).
+    #[track_caller]
     pub fn run_until(
         &mut self,
         mut is_so: impl FnMut(&Sim) -> bool,
@@ -46,6 +47,7 @@ impl Sim {
     }
 
     /// Lets time pass until this is so, or that much has passed; whether it is so.
+    #[must_use]
     pub fn eventually(&mut self, limit: Duration, mut is_so: impl FnMut(&Sim) -> bool) -> bool {
         let until = self.clock.now() + limit.as_nanos() as u64;
         loop {
@@ -63,6 +65,7 @@ impl Sim {
     ///
     /// # Errors
     /// When it is not ready in time, the node is down, or the process ended.
+    #[track_caller]
     pub fn run_on<F>(
         &mut self,
         node: SimNode,
@@ -85,6 +88,9 @@ impl Sim {
         };
         self.run_until(done, limit)?;
         let ready = value.lock().take();
-        ready.ok_or_else(|| self.failure("the process of `run_on` ended"))
+        match ready {
+            Some(ready) => Ok(ready),
+            None => Err(self.failure("the process of `run_on` ended")),
+        }
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use fika_runtime::report;
+
 use crate::blocked::Blocked;
 use crate::sim::{Sim, SimNode};
 
@@ -135,7 +137,7 @@ impl Sim {
     fn has_blocked(&mut self, node: SimNode, process: Option<String>, took: Duration) {
         let name = self.members[node.0].name.as_str().to_owned();
         let blocked = Blocked { node, name, process, took };
-        tracing::warn!("{blocked}");
+        report!(warn, "{blocked}");
         self.blocking.add(blocked);
     }
 

@@ -1,6 +1,6 @@
-//! Who watches a life of a node: for the log, for the checks, and for how its main process ends.
+//! Observes one life of a node: for the log, for the checks, and for the end of its main process.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use fika_runtime::{
 use parking_lot::Mutex;
 
 use crate::checks::{Checks, Seen};
-use crate::log::{Line, Log};
+use crate::log::{Line, Log, Of};
 use crate::order::Sent;
 
 /// Watches one life of a node.
@@ -31,9 +31,21 @@ pub(crate) struct Watch {
     sending: Mutex<Option<Sent>>,
     /// The names that its processes have.
     names: Mutex<BTreeMap<(u32, u32), String>>,
+    /// Fika's own processes.
+    own: Mutex<Own>,
     /// The process whose end is of interest, and how it has ended.
     main: Mutex<(Option<Pid>, Option<ExitReason>)>,
 }
+
+/// Fika's own processes on a node: those that start before the program, and their children.
+#[derive(Default)]
+struct Own {
+    program_runs: bool,
+    processes: BTreeSet<(u32, u32)>,
+}
+
+/// The names of the distribution's processes. A program may start these late.
+const OWN_NAMES: [&str; 2] = ["net_sup", "net_kernel"];
 
 impl Watch {
     pub(crate) fn new(log: Arc<Log>, checks: Checks, node: usize, life: NodeId) -> Watch {
@@ -47,6 +59,7 @@ impl Watch {
             queued_bytes_max: AtomicUsize::new(usize::MAX),
             sending: Mutex::default(),
             names: Mutex::default(),
+            own: Mutex::default(),
             main: Mutex::default(),
         }
     }
@@ -54,6 +67,20 @@ impl Watch {
     /// This is the main process.
     pub(crate) fn set_main(&self, pid: Option<Pid>) {
         self.main.lock().0 = pid;
+    }
+
+    /// Notes that the node is up, and that its main process runs the program.
+    pub(crate) fn program_begins(&self) {
+        self.own.lock().program_runs = true;
+    }
+
+    /// Returns whether the process is fika's own or the program's.
+    fn of(&self, pid: Pid) -> Of {
+        let local = pid.local();
+        match self.own.lock().processes.contains(&(local.slot, local.generation)) {
+            true => Of::Runtime,
+            false => Of::Program,
+        }
     }
 
     /// How the main process has ended, if it has.
@@ -104,7 +131,11 @@ impl Watch {
     }
 
     fn add(&self, kind: u64, pid: Pid, name: &str, what: impl FnOnce(&mut String)) {
-        self.log.add(&self.facts(kind, pid), name, |line| {
+        self.add_of(self.of(pid), kind, pid, name, what);
+    }
+
+    fn add_of(&self, of: Of, kind: u64, pid: Pid, name: &str, what: impl FnOnce(&mut String)) {
+        self.log.add(of, &self.facts(kind, pid), name, |line| {
             self.begin_line(line, Some(pid));
             what(line.text);
         });
@@ -120,7 +151,14 @@ impl Watch {
 }
 
 impl Observer for Watch {
-    fn started(&self, pid: Pid) {
+    fn started(&self, pid: Pid, parent: Option<Pid>) {
+        if let Some(parent) = parent.filter(|parent| parent.node() == pid.node()) {
+            let is_own = self.of(parent) == Of::Runtime;
+            let (local, mut own) = (pid.local(), self.own.lock());
+            if is_own || !own.program_runs {
+                own.processes.insert((local.slot, local.generation));
+            }
+        }
         self.add(1, pid, "", |line| line.push_str("starts"));
         self.seen.lock().started(pid, &self.checks);
     }
@@ -128,12 +166,17 @@ impl Observer for Watch {
     fn registered(&self, pid: Pid, name: &str) {
         let local = pid.local();
         self.names.lock().insert((local.slot, local.generation), name.to_owned());
+        if OWN_NAMES.contains(&name) {
+            self.own.lock().processes.insert((local.slot, local.generation));
+        }
         self.add(5, pid, name, |line| line.push_str("has a name now"));
     }
 
     fn message(&self, to: Pid, message: &Envelope) {
         let type_name = message.type_name();
-        self.add(2, to, type_name, |line| {
+        // Answers of net_kernel.
+        let of = if type_name.contains("fika_net::") { Of::Runtime } else { self.of(to) };
+        self.add_of(of, 2, to, type_name, |line| {
             line.push_str("<- ");
             line.push_str(&short(type_name));
         });
@@ -155,6 +198,7 @@ impl Observer for Watch {
         self.seen.lock().ended(pid, &self.checks);
         let local = pid.local();
         self.names.lock().remove(&(local.slot, local.generation));
+        self.own.lock().processes.remove(&(local.slot, local.generation));
         let mut main = self.main.lock();
         if main.0 == Some(pid) {
             main.1 = Some(reason.clone());

@@ -1,5 +1,7 @@
-//! What is done to the network: ways that are cut, connections that break or stand still,
-//! listeners that take nobody.
+//! What is done to the network: ways that are cut, connections that break or stand still, listeners
+//! that accept no connection.
+
+use std::net::IpAddr;
 
 use crate::network::{HostId, Network};
 use crate::sim::{Sim, SimNode};
@@ -21,15 +23,37 @@ impl Sim {
         }
     }
 
-    /// Nothing gets from the one node's host to the other's; the way back is open.
+    /// Cuts the way from one node's host to the other's; the way back stays open.
     pub fn cut(&mut self, from: SimNode, to: SimNode) {
         let [a, b] = [from, to].map(|node| &self.members[node.0]);
         self.log.note(&format!("cut from {} to {}", a.name, b.name));
         self.wires.lock().hosts.cut(a.host, b.host);
     }
 
-    /// Things get from the one node's host to the other's again, and stalled connections between
-    /// them go on.
+    /// Sets the addresses of a host, IPv4 or IPv6, in the order in which a look-up of its name
+    /// returns them. A host has one IPv4 address if none are set. A node on a host with several
+    /// addresses listens on all of them, so call this before the host's first node is made.
+    ///
+    /// # Panics
+    /// If `ips` is empty, or if another host has one of the addresses.
+    pub fn set_addresses(&mut self, host: &str, ips: impl IntoIterator<Item = IpAddr>) {
+        let ips: Vec<IpAddr> = ips.into_iter().collect();
+        self.log.note(&format!("{host} has the addresses {ips:?}"));
+        let hosts = &mut self.wires.lock().hosts;
+        let host = hosts.named(host);
+        hosts.set_ips(host, ips);
+    }
+
+    /// Loses the first packet of each connection that another host makes to this address, as when a
+    /// host has an IPv6 address without a route to it. Existing connections are not affected.
+    /// [`Sim::heal`] undoes this.
+    pub fn darken(&mut self, ip: IpAddr) {
+        self.log.note(&format!("nothing arrives at {ip}"));
+        self.wires.lock().hosts.darken(ip);
+    }
+
+    /// Opens the way from one node's host to the other's again, and lets stalled connections
+    /// between them go on.
     pub fn mend(&mut self, from: SimNode, to: SimNode) {
         let [a, b] = [from, to].map(|node| &self.members[node.0]);
         self.log.note(&format!("mended from {} to {}", a.name, b.name));
@@ -39,7 +63,8 @@ impl Sim {
         state.send_held();
     }
 
-    /// All ways are open again, stalled connections go on, and backlogs have room.
+    /// Mends the network: all ways are open again, also to addresses that were darkened, stalled
+    /// connections go on, and backlogs have room.
     pub fn heal(&mut self) {
         self.log.note("all is mended");
         let mut state = self.wires.lock();
@@ -58,40 +83,42 @@ impl Sim {
     /// Changes what the network is like.
     pub fn change_network(&mut self, change: impl FnOnce(&mut Network)) {
         let mut state = self.wires.lock();
+        let before = format!("{:?}", state.options);
         change(&mut state.options);
-        let note = format!("{:?}", state.options);
+        let after = format!("{:?}", state.options);
         drop(state);
-        self.log.note(&note);
+        if after != before {
+            self.log.note(&after);
+        }
     }
 
-    /// The connections that there are between two nodes' hosts carry nothing any more, as where a
-    /// firewall has forgotten them; others may be made, and work. [`Sim::mend`] and
-    /// [`Sim::heal`] let them go on.
+    /// Stalls the existing connections between two nodes' hosts, as when a firewall has forgotten
+    /// them; new connections work. [`Sim::mend`] and [`Sim::heal`] let them go on.
     pub fn stall(&mut self, a: SimNode, b: SimNode) {
         self.note_between("stalled between", a, b);
         let (a, b) = (self.host(a), self.host(b));
         self.wires.lock().stall(a, b);
     }
 
-    /// The first node's host loses its connections with the second's, whose host goes on to
-    /// believe in them: it learns of it when it sends something, and is then sent a reset. If
-    /// the way back is cut as well, it never does.
+    /// Makes the first node's host forget its connections with the second's, while the second host
+    /// still has them: when it sends something, it gets a reset. If the way back is cut as well, it
+    /// never learns of the loss.
     pub fn half_open(&mut self, broken: SimNode, other: SimNode) {
         self.note_between("half open, and broken at the first:", broken, other);
         let (broken, other) = (self.host(broken), self.host(other));
         self.wires.lock().half_open(broken, other);
     }
 
-    /// The listeners of the node's host take no connections of other hosts any more, as if their
-    /// backlog were full: whoever connects tries again some times, and fails after two minutes.
-    /// Connections that there are go on. [`Sim::heal`] and [`Sim::drain_backlog`] undo it.
+    /// Fills the backlog of the listeners on the node's host, so they accept no connections from
+    /// other hosts: a peer that connects retries some times, and fails after two minutes. Existing
+    /// connections go on. [`Sim::heal`] and [`Sim::drain_backlog`] undo this.
     pub fn fill_backlog(&mut self, node: SimNode) {
         self.log.note(&format!("the backlog of {} is full", self.name(node)));
         let host = self.host(node);
         self.wires.lock().hosts.set_full(host, true);
     }
 
-    /// The listeners of the node's host take connections again.
+    /// Lets the listeners on the node's host accept connections again.
     pub fn drain_backlog(&mut self, node: SimNode) {
         self.log.note(&format!("the backlog of {} has room", self.name(node)));
         let host = self.host(node);
@@ -102,7 +129,7 @@ impl Sim {
         self.log.note(&format!("{what} {} and {}", self.name(a), self.name(b)));
     }
 
-    /// How many connections there are.
+    /// Returns the number of connections.
     #[must_use]
     pub fn connection_count(&self) -> usize {
         self.wires.lock().connection_count()

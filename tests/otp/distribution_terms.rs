@@ -12,7 +12,7 @@ async fn mailbox(pid: Pid) -> Vec<(String, bool)> {
 }
 
 /// DIST-19, INFO-10: an information request finds a message that can't be decoded, and does
-/// nobody harm. It is the receive that closes the connection.
+/// nobody harm. It is the receive that loses it.
 #[test]
 fn bad_dist_ext_process_info() {
     let place = Place::new();
@@ -33,7 +33,7 @@ fn bad_dist_ext_process_info() {
     let fingerprint = <Ask as fika::Message>::fingerprint().to_be_bytes();
     let define_type = frame(&[&[3, 0][..], &fingerprint, &text("test::Ask")].concat());
     // A process of a node that the message does not name.
-    let bad = frame(&[0x90, 0, 0, 0, 0, 0, 0, 4, 9, 1, 1, 1]);
+    let bad = frame(&[0x90, 0, 0, 0, 0, 0, 0, 0, 4, 9, 1, 1, 1]);
     peer.write(&[define_name, define_type, bad].concat());
     here.block_on(async move {
         let len = || async { process_info(victim, &[Item::MessageQueueLen]).await.unwrap() };
@@ -51,10 +51,21 @@ fn bad_dist_ext_process_info() {
         send(victim, ());
         // The one behind the bad one is answered, and nobody has died.
         assert_answers(victim, 7).await;
-        nodedown(&name).await;
+        assert!(is_up(), "it is one message that is lost, and no connection");
+        none!(NodeDown);
         assert_eq!(mailbox(victim).await, []);
+        assert_eq!(fika::info::undecodable(victim).await, Some(1));
     });
-    peer.until_closed();
+    // The peer is told: which part it was, from nobody, to whom, its tag, and why.
+    let said = loop {
+        let body = peer.frame();
+        if body[0] == 6 {
+            break body;
+        }
+    };
+    assert_eq!(said[..3], [6, 0, 0], "{said:x?}");
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.contains("test::Ask") && said.contains("does not list"), "{said}");
 }
 
 /// Asks again and again until the answer is true.

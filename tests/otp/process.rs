@@ -564,7 +564,7 @@ async fn requests_are_answered(node: &str) {
         assert!(has_none::<Exit>().await && has_none::<Down>().await);
     }
 
-    // The monitor's alias ends with a request that fails, but for the one that never ends.
+    // The monitor's alias, of any kind, ends with a request that fails.
     for (alias, outlives) in
         [(MonitorAlias::ExplicitUnalias, true), (MonitorAlias::ReplyDemonitor, false)]
     {
@@ -587,8 +587,7 @@ async fn requests_are_answered(node: &str) {
             let asked = fails(opts().into());
             assert_eq!(reply_to(asked).await, Err(SpawnError::Notsup));
             send(asked, 2_u64);
-            assert_eq!(has_none::<u64>().await, !outlives);
-            assert_eq!(unalias(asked), outlives);
+            assert!(has_none::<u64>().await && !unalias(asked), "{alias:?}");
         }
     }
 }
@@ -624,7 +623,7 @@ fn spawn_request_bif() {
         }
     });
     // A node that is full, and one that is not distributed.
-    let full = Node::builder().workers(1).process_limit(2).build().unwrap();
+    let full = Node::builder().workers(1).process_limit(1).build().unwrap();
     full.block_on(async {
         let opts = || SpawnOpts::new().link().monitor();
         let asked = spawn_request(opts(), async {});

@@ -204,8 +204,8 @@ fn processes_large_tab() {
 /// PROC-11, PROC-10.
 #[test]
 fn processes_small_tab() {
-    // Three of the test, eleven that stay, four that spawn, and few for those who come and go.
-    let node = Node::builder().workers(2).process_limit(3 + 11 + 4 + 14).build().unwrap();
+    // Two of the test, eleven that stay, four that spawn, and few for those who come and go.
+    let node = Node::builder().workers(2).process_limit(2 + 11 + 4 + 14).build().unwrap();
     node.block_on(async {
         // Whoever finds no room ends, and is made again.
         let mut left = 20;

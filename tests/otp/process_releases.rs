@@ -1,6 +1,8 @@
 // Cases of `process_SUITE` about spawning with nodes of other releases: a part of `process.rs`,
 // which includes it. The other node is a peer that speaks by hand.
 
+use fika::RemoteFn as _;
+
 use crate::support::TestNode;
 use crate::support::peer::{
     Hello, Peer, SPAWN, frame, framed, is_refusal, text as peer_text, varint,
@@ -105,7 +107,9 @@ impl Release {
     /// The number is for its definitions.
     fn asks(&self, peer: &mut Peer, number: u8, function: &str) -> Vec<u8> {
         let name = [&[2, number][..], &peer_text(function)].concat();
-        let arguments = [&[3, number][..], &[0; 7], &[1], &peer_text("()")].concat();
+        let none = only_here().args().unwrap().wire_type;
+        let fingerprint = none.fingerprint.to_be_bytes();
+        let arguments = [&[3, number][..], &fingerprint, &peer_text(&none.tag)].concat();
         let request = [0x20, 0, 1, 0, 3, 4, 0, 3, 4, number, number, 0, 0, 0, 0, 0];
         peer.write(&[frame(&name), frame(&arguments), frame(&request)].concat());
         loop {

@@ -580,7 +580,7 @@ fn priority_messages_old_nodes() {
         };
         let say = |number: u8, payload: &[u8]| {
             let length = (payload.len() as u32).to_be_bytes();
-            let parts = [&[ALIAS][..], &to, &[knows.into(), number, 0], &length, payload];
+            let parts = [&[ALIAS][..], &to, &[knows.into(), 0, number, 0], &length, payload];
             peer_frame(&parts.concat())
         };
         peer.write(&[define(0, "u64"), define(1, "()"), say(0, &[2]), say(1, &[])].concat());

@@ -45,7 +45,7 @@ pub(crate) fn next<M: Message>() -> impl Future<Output = M> {
 /// How the process that runs this future ends.
 pub(crate) async fn end_of<F>(body: F) -> ExitReason
 where
-    F: Future + Send + 'static,
+    F: Future<Output: fika::Outcome> + Send + 'static,
 {
     let (_, monitor) = spawn_monitor(body);
     down(monitor).await

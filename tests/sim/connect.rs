@@ -14,9 +14,11 @@ const NUMBERS: u64 = 20;
 
 /// All begin to send.
 #[derive(Message, Serialize, Deserialize)]
+#[message(tag = "sim::connect::Begin")]
 struct Begin;
 
 #[derive(Message, Serialize, Deserialize)]
+#[message(tag = "sim::connect::Number")]
 struct Number {
     from: Pid,
     n: u64,
@@ -55,7 +57,7 @@ async fn sink(checks: Checks, others: u64) {
 /// A node that sends to all others by their names, which connects, and in an order of its own.
 fn member(sim: &mut Sim, n: usize, count: usize, pause: Duration) -> SimNode {
     let checks = sim.checks();
-    sim.node(&format!("n{n}@host{n}"), move || {
+    sim.node(format!("n{n}@host{n}"), move || {
         let checks = checks.clone();
         async move {
             spawn(sink(checks, count as u64 - 1));
@@ -98,6 +100,8 @@ fn those_that_connect_at_once_have_one_connection() {
             member(&mut sim, n, count, pauses[(seed as usize / 4 + n * (seed as usize / 16)) % 4]);
         }
         everywhere(&mut sim, "main")?;
+        // What nodes have asked the port mappers is over.
+        sim.run_for(secs(1));
         let before = sim.connection_count();
         for node in sim.nodes() {
             sim.send(node, "main", Begin);
@@ -176,7 +180,7 @@ fn a_handshake_that_breaks_is_made_again() {
 
 /// A node that looks for all others, and is told of them.
 fn watcher(sim: &mut Sim, n: usize, count: usize) -> SimNode {
-    sim.node(&format!("n{n}@host{n}"), move || async move {
+    sim.node(format!("n{n}@host{n}"), move || async move {
         for other in (0..count).filter(|other| *other != n) {
             spawn(async move {
                 loop {

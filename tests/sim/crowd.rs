@@ -24,9 +24,9 @@ fn all_who_are_left_hear_of_the_loss() {
         let mut sim = Sim::on_any_network(seed);
         let b = sim.node("b@host2", || async {
             register("sink", self_pid()).expect("a node has one");
-            std::future::pending().await
+            std::future::pending::<()>().await
         });
-        let a = sim.node("a@host1", std::future::pending);
+        let a = sim.node("a@host1", std::future::pending::<()>);
         let is_there =
             |sim: &Sim, node, name| sim.runtime(node).is_some_and(|of| of.whereis(name).is_some());
         sim.run_until(|sim| is_there(sim, b, "sink"), secs(60))?;

@@ -3,11 +3,13 @@
 //! `FIKA_SIM_SEEDS=100000 cargo test --release --test sim` runs more seeds, and
 //! `FIKA_SIM_SEED=17` one of them, with its log.
 
+mod addresses;
 mod agent;
 mod connect;
 mod crowd;
 mod mesh;
 mod names;
+mod overload;
 mod relations;
 mod simple_cache;
 mod streams;

@@ -60,7 +60,7 @@ fn each_name_is_the_one_that_was_meant() {
                 register("done", spawn(std::future::pending::<()>())).expect("a node has one");
             }
         });
-        let a = sim.node("a@host1", std::future::pending);
+        let a = sim.node("a@host1", std::future::pending::<()>);
         sim.run_until(|sim| sim.runtime(b).is_some_and(|b| b.whereis("main").is_some()), secs(60))?;
         sim.spawn(a, sender(seed));
         sim.run_until(

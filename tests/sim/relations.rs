@@ -16,7 +16,7 @@ fn member(sim: &mut Sim, n: usize, count: usize, pause: Duration) {
     let (checks, seed) = (sim.checks(), sim.seed());
     let others = (0..count).filter(|other| *other != n);
     let others: Vec<String> = others.map(|other| format!("n{other}@host{other}")).collect();
-    sim.node(&format!("n{n}@host{n}"), move || {
+    sim.node(format!("n{n}@host{n}"), move || {
         let (checks, others) = (checks.clone(), others.clone());
         async move {
             register("agent", self_pid()).expect("a node has one");

@@ -18,6 +18,7 @@ const KEYS: [&str; 4] = ["a", "b", "c", "d"];
 
 /// Whoever gets it changes no keys any more.
 #[derive(Message, Serialize, Deserialize)]
+#[message(tag = "sim::simple_cache::Enough")]
 struct Enough;
 
 /// All that was ever put, by its key.
@@ -50,7 +51,7 @@ async fn client(puts: Puts, mut random: u64, pause: Duration) {
 
 fn member(sim: &mut Sim, n: usize, count: usize, puts: &Puts, pause: Duration) {
     let (seed, puts) = (sim.seed(), puts.clone());
-    sim.node(&format!("n{n}@host{n}"), move || {
+    sim.node(format!("n{n}@host{n}"), move || {
         let puts = puts.clone();
         async move {
             cache::start_link().await;

@@ -125,7 +125,7 @@ async fn stream(peer: String, pause: Duration, padding: usize) {
 /// A node with a sink, and with a stream to each of the others.
 fn member(sim: &mut Sim, n: usize, count: usize, pause: Duration, padding: usize) -> SimNode {
     let checks = sim.checks();
-    sim.node(&format!("n{n}@host{n}"), move || {
+    sim.node(format!("n{n}@host{n}"), move || {
         let checks = checks.clone();
         async move {
             spawn(sink(checks));

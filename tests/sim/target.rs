@@ -16,6 +16,7 @@ pub(crate) struct Unlink(pub(crate) Pid);
 
 /// Whoever gets it comes to an end.
 #[derive(Message, Serialize, Deserialize)]
+#[message(tag = "sim::target::Enough")]
 pub(crate) struct Enough;
 
 /// How many names targets have.

@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd as _;
 use std::process::{Child, Command, Stdio};
 
@@ -56,18 +56,7 @@ pub(crate) struct Host {
 impl Hosts {
     /// So many hosts, if this machine can have them.
     pub(crate) fn new(test: &str, count: u8) -> Option<Hosts> {
-        let why = match Hosts::try_new(count) {
-            Ok(hosts) => return Some(hosts),
-            Err(why) => why,
-        };
-        assert!(
-            std::env::var_os("FIKA_REQUIRE_NETWORKS").is_none(),
-            "{test}: no networks can be made, and FIKA_REQUIRE_NETWORKS is set: {why}"
-        );
-        // To the real standard error: what a test that passes prints is not shown.
-        let line = format!("skipped: {test}: no networks can be made: {why}\n");
-        let _ = std::io::stderr().write_all(line.as_bytes());
-        None
+        available(test, Hosts::try_new(count))
     }
 
     fn try_new(count: u8) -> Result<Hosts, String> {
@@ -113,6 +102,102 @@ impl Hosts {
     }
 }
 
+/// A host with addresses of its own choice, which programs enter and no thread does: it has
+/// files of its own as well. It is on the network of others.
+pub(crate) struct FileHost(Namespace);
+
+/// A network for such hosts, if this machine can have it.
+pub(crate) struct Switch(Namespace);
+
+impl Switch {
+    pub(crate) fn new(test: &str) -> Option<Switch> {
+        let switch = Namespace::new().and_then(|switch| {
+            switch.run("ip", "link add bridge type bridge", "")?;
+            switch.run("ip", "link set bridge up", "")?;
+            Ok(Switch(switch))
+        });
+        available(test, switch)
+    }
+
+    /// A host with these addresses. It knows the hosts of `names`, which has the form of
+    /// `/etc/hosts`, and no others; `sorted` has that of `/etc/gai.conf`.
+    pub(crate) fn host(&self, n: usize, ips: &[IpAddr], names: &str, sorted: &str) -> FileHost {
+        self.try_host(n, ips, names, sorted).expect("a network can be made, and so can a host")
+    }
+
+    fn try_host(
+        &self,
+        n: usize,
+        ips: &[IpAddr],
+        names: &str,
+        sorted: &str,
+    ) -> Result<FileHost, String> {
+        let host = FileHost(Namespace::with(&["--net", "--mount"])?);
+        let holder = host.0.holder.id();
+        self.0.run("ip", &format!("link add to{n} type veth peer eth0 netns {holder}"), "")?;
+        self.0.run("ip", &format!("link set to{n} master bridge up"), "")?;
+        let mut script = "mount -t tmpfs none /mnt; ip link set lo up; ip link set eth0 up; \
+                          echo 0 > /proc/sys/net/ipv6/conf/eth0/accept_dad;"
+            .to_owned();
+        for ip in ips {
+            let (bits, how) = if ip.is_ipv4() { (24, "") } else { (64, "nodad") };
+            script += &format!("ip address add {ip}/{bits} dev eth0 {how};");
+        }
+        let files = [("hosts", names), ("gai.conf", sorted), ("nsswitch.conf", "hosts: files\n")];
+        for (file, text) in files {
+            script += &format!("cat > /mnt/{file} <<'END'\n{text}\nEND\n");
+            script += &format!("touch /etc/{file}; mount --bind /mnt/{file} /etc/{file};");
+        }
+        script += "nft -f - <<'END'\n";
+        script += TABLE;
+        script += "\nEND\n";
+        host.run(&script)?;
+        Ok(host)
+    }
+}
+
+impl FileHost {
+    /// Runs a script of the shell there.
+    pub(crate) fn run(&self, script: &str) -> Result<(), String> {
+        self.0.run("sh", "-e", script)
+    }
+
+    /// Does this there, but with the files of this host: the programs and the threads that it
+    /// starts stay on that network.
+    pub(crate) fn enter<T: Send>(&self, job: impl FnOnce() -> T + Send) -> T {
+        self.0.enter(job)
+    }
+
+    /// Has a program run there, with its arguments and environment.
+    pub(crate) fn enters(&self, command: &Command) -> Command {
+        let mut entered = Command::new("nsenter");
+        entered.args(self.0.flags()).arg(command.get_program()).args(command.get_args());
+        for (key, value) in command.get_envs() {
+            match value {
+                Some(value) => entered.env(key, value),
+                None => entered.env_remove(key),
+            };
+        }
+        entered
+    }
+}
+
+/// What was made; without it the test says why it is skipped.
+fn available<T>(test: &str, made: Result<T, String>) -> Option<T> {
+    let why = match made {
+        Ok(made) => return Some(made),
+        Err(why) => why,
+    };
+    assert!(
+        std::env::var_os("FIKA_REQUIRE_NETWORKS").is_none(),
+        "{test}: no networks can be made, and FIKA_REQUIRE_NETWORKS is set: {why}"
+    );
+    // To the real standard error: what a test that passes prints is not shown.
+    let line = format!("skipped: {test}: no networks can be made: {why}\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    None
+}
+
 impl Host {
     fn new(switch: &Namespace, n: u8) -> Result<Host, String> {
         let namespace = Namespace::new()?;
@@ -129,8 +214,43 @@ impl Host {
 
     /// Does this on the host: the programs and the threads that it starts stay there.
     pub(crate) fn enter<T: Send>(&self, job: impl FnOnce() -> T + Send) -> T {
+        self.namespace.enter(job)
+    }
+}
+
+/// A network namespace.
+struct Namespace {
+    /// Has it as its own, and ends when its standard input is closed.
+    holder: Child,
+    /// What it has as its own, as `unshare` and `nsenter` call it.
+    kinds: &'static [&'static str],
+}
+
+impl Namespace {
+    fn new() -> Result<Namespace, String> {
+        Namespace::with(&["--net"])
+    }
+
+    fn with(kinds: &'static [&'static str]) -> Result<Namespace, String> {
+        let mut command = Command::new("unshare");
+        command.args(kinds).arg("cat");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut holder = command.spawn().map_err(|error| format!("unshare: {error}"))?;
+        let stdin = holder.stdin.as_mut().expect("it is piped");
+        let mut stdout = BufReader::new(holder.stdout.take().expect("it is piped"));
+        // What comes back has been read in the namespace.
+        let echoed =
+            stdin.write_all(b"there\n").and_then(|()| stdout.read_line(&mut String::new()));
+        let namespace = Namespace { holder, kinds };
+        match echoed {
+            Ok(6) => Ok(namespace),
+            _ => Err("unshare --net: not permitted".to_owned()),
+        }
+    }
+
+    fn enter<T: Send>(&self, job: impl FnOnce() -> T + Send) -> T {
         let entered = || {
-            let file = format!("/proc/{}/ns/net", self.namespace.holder.id());
+            let file = format!("/proc/{}/ns/net", self.holder.id());
             let file = File::open(file).expect("the namespace is there");
             let kind = Some(LinkNameSpaceType::Network);
             move_into_link_name_space(file.as_fd(), kind).expect("it was made by this program");
@@ -140,37 +260,17 @@ impl Host {
         let result = std::thread::scope(|scope| scope.spawn(entered).join());
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
-}
 
-/// A network namespace.
-struct Namespace {
-    /// Has it as its own, and ends when its standard input is closed.
-    holder: Child,
-}
-
-impl Namespace {
-    fn new() -> Result<Namespace, String> {
-        let mut command = Command::new("unshare");
-        command.args(["--net", "cat"]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut holder = command.spawn().map_err(|error| format!("unshare: {error}"))?;
-        let stdin = holder.stdin.as_mut().expect("it is piped");
-        let mut stdout = BufReader::new(holder.stdout.take().expect("it is piped"));
-        // What comes back has been read in the namespace.
-        let echoed =
-            stdin.write_all(b"there\n").and_then(|()| stdout.read_line(&mut String::new()));
-        let namespace = Namespace { holder };
-        match echoed {
-            Ok(6) => Ok(namespace),
-            _ => Err("unshare --net: not permitted".to_owned()),
-        }
+    /// How `nsenter` finds it.
+    fn flags(&self) -> Vec<String> {
+        let target = ["--target".to_owned(), self.holder.id().to_string()];
+        target.into_iter().chain(self.kinds.iter().map(|kind| (*kind).to_owned())).collect()
     }
 
     /// Runs a program there.
     fn run(&self, program: &str, args: &str, input: &str) -> Result<(), String> {
-        let holder = self.holder.id().to_string();
         let mut command = Command::new("nsenter");
-        command.args(["--target", &holder, "--net", program]).args(args.split(' '));
+        command.args(self.flags()).arg(program).args(args.split(' '));
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let failed = |why: &dyn std::fmt::Display| format!("{program} {args}: {why}");
         let mut child = command.spawn().map_err(|error| failed(&error))?;

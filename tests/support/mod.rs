@@ -7,6 +7,8 @@
 //! ends, however it ends.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+#[cfg(target_os = "linux")]
+pub(crate) mod exhausted;
 pub(crate) mod hosts;
 pub(crate) mod peer;
 pub(crate) mod process;
@@ -16,6 +18,7 @@ pub(crate) mod unknown;
 pub(crate) mod valve;
 pub(crate) mod watch;
 
+use std::borrow::Cow;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::ops::Deref;
@@ -297,6 +300,32 @@ pub(crate) async fn exit_of(pid: Pid) -> ExitReason {
 pub(crate) struct Ask {
     pub(crate) from: Pid,
     pub(crate) n: u64,
+}
+
+/// What a program of another version has under the name of [`Ask`]. In one program two types can't
+/// have one tag, so this one pretends to have another hash.
+pub(crate) struct AskOfAnotherShape;
+
+impl Message for AskOfAnotherShape {
+    fn tag() -> Cow<'static, str> {
+        Ask::tag()
+    }
+
+    fn tag_hash() -> u64 {
+        1
+    }
+
+    fn fingerprint() -> u64 {
+        1
+    }
+
+    fn encode(&self, _: &mut fika::__private::Buffer) -> Result<(), fika::EncodeError> {
+        Ok(())
+    }
+
+    fn decode(_: &fika::Bytes) -> Result<Self, fika::DecodeError> {
+        Ok(AskOfAnotherShape)
+    }
 }
 
 /// The answer to [`Ask`].

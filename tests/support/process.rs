@@ -95,6 +95,13 @@ impl OsNodeBuilder {
         self.env("FIKA_TEST_HIDDEN", "1")
     }
 
+    /// On this host.
+    pub(crate) fn on(mut self, host: &super::hosts::FileHost) -> OsNodeBuilder {
+        self.command = host.enters(&self.command);
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self
+    }
+
     /// Starts it, and waits until it is up.
     #[track_caller]
     pub(crate) fn start(self) -> OsNode {
@@ -151,6 +158,17 @@ impl OsNode {
     /// Lets it go on after [`freeze`](OsNode::freeze).
     pub(crate) fn thaw(&self) {
         self.signal(Signal::CONT);
+    }
+
+    /// For how long it has run on a processor so far, by the system's ticks.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
+        let stat = stat.expect("it is there");
+        // Behind the name in brackets; the user's and the system's time are the 14th and 15th.
+        let (_, fields) = stat.rsplit_once(')').expect("a name in brackets");
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        let ticks: u64 = ticks.map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
+        Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
     }
 
     fn signal(&self, signal: Signal) {

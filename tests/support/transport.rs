@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fika::{Handler, HostIp, Listener, Network, Socket};
+use fika::{Handler, HostIps, Listener, Network, Socket};
 
 /// What it does to the bytes.
 #[derive(Clone)]
@@ -49,8 +49,8 @@ impl<N: Network> Network for Wrapped<N> {
         Ok(Box::new(Wrapped(self.0.listen(addr, backlog)?, self.1.clone())))
     }
 
-    fn host_ip<'a>(&'a self, host: &'a str) -> HostIp<'a> {
-        self.0.host_ip(host)
+    fn host_ips<'a>(&'a self, host: &'a str) -> HostIps<'a> {
+        self.0.host_ips(host)
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use fika::{Handler, HostIp, Listener, Network, NodeBuilder, Poller, Socket};
+use fika::{Handler, HostIps, Listener, Network, NodeBuilder, Poller, Socket};
 
 /// Which direction it stops.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -76,8 +76,8 @@ impl Network for Valved {
         Ok(Box::new(ValvedListener { listener, valve: self.valve.clone() }))
     }
 
-    fn host_ip<'a>(&'a self, host: &'a str) -> HostIp<'a> {
-        self.poller.host_ip(host)
+    fn host_ips<'a>(&'a self, host: &'a str) -> HostIps<'a> {
+        self.poller.host_ips(host)
     }
 }
 

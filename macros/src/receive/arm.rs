@@ -1,13 +1,18 @@
 //! The arms of `receive!`, as they are written.
 //!
-//! `receive! { [for REFERENCE,] PATTERN [: TYPE] [if GUARD] => EXPR, .. [after DURATION => EXPR] }`,
-//! with the commas of a `match`. What is wrong with one arm is reported beside what is wrong with
-//! the others; only a syntax error ends the reading.
+//! `receive! { [for REFERENCE,] PATTERN [: TYPE] [if GUARD] => EXPR, .. [after DURATION => EXPR]
+//! }`, with the commas of a `match`. For rustfmt, `receive!(match _ { ..
+//! })` takes the same arms. There, `As::<TYPE>(PATTERN)` is a pattern with a type, `_ if
+//! after(DURATION)` is the timeout, and `match since(REFERENCE) { .. }` is `for REFERENCE`.
+//!
+//! The errors of all arms are reported together; only a syntax error ends the parsing.
 
 use proc_macro2::Span;
 use syn::ext::IdentExt;
+use syn::parse::discouraged::Speculative as _;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Error, Expr, Ident, Pat, Result, Token, Type};
+use syn::spanned::Spanned;
+use syn::{Attribute, Error, Expr, Ident, Pat, Result, Token, Type, parse_quote};
 
 use super::guard;
 use super::pattern::{self, Binding, Takes};
@@ -41,7 +46,24 @@ pub(super) struct After {
 
 impl Parse for Receive {
     fn parse(input: ParseStream<'_>) -> Result<Receive> {
-        let mut receive = Receive { since: parse_since(input)?, arms: Vec::new(), after: None };
+        if !input.peek(Token![match]) {
+            let since = parse_since(input)?;
+            return Receive::parse_arms(since, input);
+        }
+        let since = parse_scrutinee(input)?;
+        let arms;
+        syn::braced!(arms in input);
+        input.parse::<Option<Token![,]>>()?;
+        if !input.is_empty() {
+            return Err(input.error("`match` must be the only argument: it holds the arms"));
+        }
+        Receive::parse_arms(since, &arms)
+    }
+}
+
+impl Receive {
+    fn parse_arms(since: Option<Expr>, input: ParseStream<'_>) -> Result<Receive> {
+        let mut receive = Receive { since, arms: Vec::new(), after: None };
         let mut errors = Errors(None);
         // The arm that leaves nothing for those that follow it, if there is one.
         let mut takes_all = false;
@@ -64,7 +86,19 @@ impl Parse for Receive {
             if input.peek(Token![for]) {
                 return Err(input.error("`for REFERENCE,` comes before the arms"));
             }
+            if input.peek(Token![if]) {
+                let text = "an arm begins with a pattern: write `PATTERN if GUARD => ..`";
+                return Err(input.error(text));
+            }
             let (pat, ty) = parse_pattern(input)?;
+            if let Some(after) = parse_after_guard(&pat, input) {
+                if receive.after.is_some() {
+                    errors.add(Error::new(pat.span(), "a `receive!` has one timeout"));
+                }
+                let (duration, body) = (after?, parse_body(input)?);
+                receive.after = Some(After { attrs, duration, body });
+                continue;
+            }
             if receive.after.is_some() {
                 let text = "the timeout comes last: move this arm before `after`";
                 errors.add(Error::new_spanned(&pat, text));
@@ -121,6 +155,45 @@ fn parse_since(input: ParseStream<'_>) -> Result<Option<Expr>> {
     Ok(Some(since))
 }
 
+/// Parses `match _` or `match since(REFERENCE)`.
+fn parse_scrutinee(input: ParseStream<'_>) -> Result<Option<Expr>> {
+    input.parse::<Token![match]>()?;
+    let scrutinee = input.call(Expr::parse_without_eager_brace)?;
+    let text = "`receive!` matches the messages of the mailbox: write `match _ { .. }`, or \
+                `match since(REFERENCE) { .. }` for those that came after a reference was made";
+    match scrutinee {
+        Expr::Infer(_) => Ok(None),
+        Expr::Call(call) if is_name(&call.func, "since") && call.args.len() == 1 => {
+            Ok(call.args.into_iter().next())
+        }
+        other => Err(Error::new_spanned(other, text)),
+    }
+}
+
+/// Parses the duration of `_ if after(DURATION)`. Returns `None` for any other arm, and then
+/// consumes nothing.
+fn parse_after_guard(pat: &Pat, input: ParseStream<'_>) -> Option<Result<Expr>> {
+    let ahead = input.fork();
+    let guard = ahead.parse::<Token![if]>().and_then(|_| ahead.parse::<Expr>()).ok()?;
+    match guard {
+        Expr::Call(call) if matches!(pat, Pat::Wild(_)) && is_name(&call.func, "after") => {
+            input.advance_to(&ahead);
+            let text = "write the time after which the receive gives up: `after(DURATION)`";
+            let error = Error::new_spanned(&call, text);
+            let mut args = call.args.into_iter();
+            Some(match (args.next(), args.next()) {
+                (Some(duration), None) => Ok(duration),
+                _ => Err(error),
+            })
+        }
+        _ => None,
+    }
+}
+
+fn is_name(function: &Expr, name: &str) -> bool {
+    matches!(function, Expr::Path(path) if path.path.is_ident(name))
+}
+
 /// `after` begins the timeout wherever it begins an arm.
 fn at_after(input: ParseStream<'_>) -> bool {
     input.fork().call(Ident::parse_any).is_ok_and(|ident| ident == "after")
@@ -129,17 +202,35 @@ fn at_after(input: ParseStream<'_>) -> bool {
 /// `PATTERN [: TYPE]`.
 fn parse_pattern(input: ParseStream<'_>) -> Result<(Pat, Option<Type>)> {
     let pat = Pat::parse_multi_with_leading_vert(input)?;
-    let ty = match input.parse::<Option<Token![:]>>()? {
-        Some(_) => Some(input.parse()?),
-        None => None,
-    };
-    Ok((pat, ty))
+    match input.parse::<Option<Token![:]>>()? {
+        Some(_) => Ok((pat, Some(input.parse()?))),
+        None => Ok(pattern::split_as(pat)),
+    }
 }
 
 /// `=> EXPR`, and the comma where a `match` needs one.
 fn parse_body(input: ParseStream<'_>) -> Result<Expr> {
+    if input.is_empty() {
+        let text = "the last arm has no body: write `=> EXPRESSION` after it";
+        return Err(Error::new(input.span(), text));
+    }
+    if input.peek(Token![<]) && !input.peek(Token![<-]) {
+        return Err(
+            input.error("type parameters in a pattern follow `::`, as in `Tagged::<u64>(n)`")
+        );
+    }
+    if !input.peek(Token![=>]) {
+        return Err(input.error("expected `=>` and what to do with the message"));
+    }
     input.parse::<Token![=>]>()?;
+    if input.is_empty() {
+        let text = "the last arm has no body: write an expression after `=>`";
+        return Err(Error::new(input.span(), text));
+    }
     let body = Expr::parse_with_earlier_boundary_rule(input)?;
+    if input.peek(Token![;]) {
+        return Err(input.error("arms end with `,`: write the body in braces to use `;`"));
+    }
     let comma: Option<Token![,]> = input.parse()?;
     if comma.is_none() && !input.is_empty() && needs_comma(&body) {
         return Err(input.error("expected `,` before the next arm"));
@@ -174,9 +265,18 @@ impl Arm {
             None => None,
         };
         let body = parse_body(input)?;
-        let takes = ty.map_or_else(|| pattern::takes(&pat), |ty| Ok(Takes::Type(Box::new(ty))));
-        let bindings = pattern::bindings(&mut pat);
         let checked = guard.as_ref().map_or(Ok(()), guard::check);
+        let takes = match ty {
+            Some(ty) => pattern::check_slice(&pat, &ty).map(|()| Takes::Type(Box::new(ty))),
+            None if pattern::is_text(&pat) => Ok(Takes::Type(parse_quote!(::std::string::String))),
+            None => pattern::takes(&pat),
+        };
+        let bindings = pattern::bindings(&mut pat);
+        pattern::name_constants(&mut pat);
+        let guard = match (pattern::take_texts(&mut pat), guard) {
+            (Some(are_equal), Some(guard)) => Some(parse_quote!(#are_equal && (#guard))),
+            (are_equal, guard) => are_equal.or(guard),
+        };
         Ok(takes.and_then(|takes| {
             checked?;
             Ok(Arm { attrs, pat, takes, bindings: bindings?, guard, body })
@@ -221,6 +321,16 @@ mod tests {
             ("for mark, Pong(r) if r == mark => 1, after t => 2", Ok(1)),
             ("for self.calls[0].mark, _ => 1", Ok(1)),
             ("for mark, after t => 2", Ok(0)),
+            ("match _ { Ping { n } if n > 0 => 1, As::<u64>(n) => n, _ if after(t) => 2 }", Ok(2)),
+            ("match since(self.mark) { _ => 1 },", Ok(1)),
+            ("match _ { n: u64 => n, after t => 2 }", Ok(1)),
+            ("_ if done(t) => 1", Ok(1)),
+            ("match messages { _ => 1 }", Err("write `match _ { .. }`")),
+            ("match _ { _ => 1 }, 5", Err("the only argument")),
+            ("_ if after(t) => 1, Stop => 2", Err("the timeout comes last")),
+            ("_ if after(t) => 1, after t => 2", Err("one timeout")),
+            ("_ if after() => 1", Err("write the time")),
+            ("_ if after(a, b) => 1", Err("write the time")),
             ("for mark => 1", Err("expected `,`")),
             ("for mark", Err("expected `,`")),
             ("for , _ => 1", Err("expected an expression")),
@@ -233,6 +343,17 @@ mod tests {
             ("after => 1", Err("`after` begins the timeout")),
             ("after: u64 => 1", Err("`after` begins the timeout")),
             ("#[cfg(test)] Stop => 1", Err("can't be configured away")),
+            ("Stop => 1; Pong(n) => 2", Err("arms end with `,`")),
+            ("Tagged<u64> { n } => 1", Err("follow `::`")),
+            ("Stop -> 1", Err("expected `=>` and what to do")),
+            ("timeout secs(1) => 1", Err("expected `=>` and what to do")),
+            ("Stop", Err("the last arm has no body")),
+            ("Stop =>", Err("an expression after `=>`")),
+            ("Stop => 1, after secs(1)", Err("the last arm has no body")),
+            ("if let Some(x) = y => 1", Err("an arm begins with a pattern")),
+            ("[a, ..]: Vec<u8> => 1", Err("a pattern can't look into a `Vec`")),
+            ("[a, b]: [u8; 2] => 1", Ok(1)),
+            ("(from, \"stop\"): (Pid, String) if from == me => 1", Ok(1)),
         ];
         for (source, expected) in cases {
             match (syn::parse_str::<Receive>(source), expected) {

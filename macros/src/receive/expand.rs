@@ -1,10 +1,11 @@
 //! The loop that `receive!` becomes.
 //!
-//! An arm's body has to run in the user's own function and outside the loop, so that its
-//! `return`, `?`, `break` and `.await` mean what they say; so the loop ends with the
-//! bindings of the arm that took the message, in an enum with a variant for each arm, and
-//! a second `match` runs the body. The macro knows no types, so the enum has a type
-//! parameter for each binding.
+//! An arm's body has to run in the user's own function and outside the loop, so that its `return`,
+//! `?`, `break` and `.await` keep their meaning. So the loop ends with an enum that has a variant
+//! for each arm and holds the bindings of the arm that took the message. A second `match` runs the
+//! body. The macro does not know types, so the enum has a type parameter for each binding. A
+//! `Wanted` stands for each message type; where the user has not written the type, the compiler
+//! infers it from the patterns.
 //!
 //! # Invariants
 //! - **X1** No future but that of `next` is awaited, and nothing but the `Receive` lives
@@ -17,10 +18,10 @@
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::Expr;
+use syn::spanned::Spanned as _;
 
 use super::arm::{Arm, Receive};
 use super::pattern::{Binding, Takes};
-use crate::spell::spell;
 
 /// Emitted tokens: their local names are invisible to the user's code, and the user's to them.
 macro_rules! emit {
@@ -32,8 +33,8 @@ pub(super) fn expand(receive: &Receive) -> TokenStream {
     let arms: Vec<Carried<'_>> =
         arms.iter().enumerate().map(|(i, arm)| Carried { i, arm }).collect();
     let arm_enum = arm_enum(&arms, after.is_some());
-    let wanted = wanted(&arms);
-    let take = take(&arms);
+    let types = Types::new(&arms);
+    let (wanted, test, take) = (types.declarations(), types.test(&arms), take(&types, &arms));
     let mut bodies: TokenStream = arms.iter().map(Carried::body).collect();
     let mut begin = emit!(begin());
     let mut timeout = emit!({});
@@ -54,9 +55,10 @@ pub(super) fn expand(receive: &Receive) -> TokenStream {
             #[allow(clippy::never_loop, clippy::used_underscore_binding)]
             let __arm = {
                 #reference
+                #wanted
                 let mut __receive = ::fika::__private::Receive::#begin;
                 loop {
-                    match __receive.next(#wanted).await {
+                    match __receive.next(#test).await {
                         ::fika::__private::Next::Message(__message) => { #take }
                         ::fika::__private::Next::Timeout => #timeout,
                     }
@@ -90,31 +92,78 @@ fn arm_enum(arms: &[Carried<'_>], after: bool) -> TokenStream {
     }
 }
 
-/// The test that the mailbox applies to each message, without taking it out.
-fn wanted(arms: &[Carried<'_>]) -> TokenStream {
-    let mut tests: Vec<TokenStream> = Vec::new();
-    let mut seen = Vec::new();
-    for arm in arms {
-        let Takes::Type(ty) = &arm.arm.takes else {
-            return emit!(|_: &::fika::Envelope| true);
-        };
-        let name = spell(ty);
-        if !seen.contains(&name) {
-            seen.push(name);
-            tests.push(emit!(__message.is::<#ty>()));
+/// The types of the messages that arms take, without duplicates.
+struct Types<'a>(Vec<(String, Vec<&'a Takes>)>);
+
+impl<'a> Types<'a> {
+    fn new(arms: &[Carried<'a>]) -> Types<'a> {
+        let mut types = Types(Vec::new());
+        for arm in arms {
+            let Some(key) = arm.arm.takes.key() else { continue };
+            match types.0.iter_mut().find(|(other, _)| *other == key) {
+                Some((_, takes)) => takes.push(&arm.arm.takes),
+                None => types.0.push((key, vec![&arm.arm.takes])),
+            }
         }
+        types
     }
-    if tests.is_empty() {
-        return emit!(|_: &::fika::Envelope| false);
+
+    /// Returns the name of the `Wanted` for the type of these messages.
+    fn wanted(&self, takes: &Takes) -> Ident {
+        let key = takes.key();
+        let place = self.0.iter().position(|(other, _)| Some(other) == key.as_ref());
+        format_ident!("__fika_wanted{}", place.unwrap_or_default(), span = span(takes))
     }
-    emit!(|__message: &::fika::Envelope| #(#tests)||*)
+
+    /// Declares a `Wanted` for each type.
+    fn declarations(&self) -> TokenStream {
+        let declarations = self.0.iter().map(|(_, takes)| {
+            let (name, span) = (self.wanted(takes[0]), span(takes[0]));
+            let ty = takes.iter().find_map(|takes| match takes {
+                Takes::Type(ty) => Some(ty),
+                _ => None,
+            });
+            let ty = ty.map(|ty| quote_spanned!(span=> ::<#ty>));
+            let new = quote_spanned!(span=> ::fika::__private::wanted #ty());
+            emit!(let #name = #new;)
+        });
+        declarations.collect()
+    }
+
+    /// Returns the test that the mailbox applies to each message without removing it.
+    fn test(&self, arms: &[Carried<'_>]) -> TokenStream {
+        if arms.iter().any(|arm| matches!(arm.arm.takes, Takes::Any)) {
+            return emit!(|_: &::fika::Envelope| true);
+        }
+        if self.0.is_empty() {
+            return emit!(|_: &::fika::Envelope| false);
+        }
+        // All tests share one span, so that the compiler reports a type that is not a message only
+        // once.
+        let tests = self.0.iter().map(|(_, takes)| {
+            let (name, span) = (self.wanted(takes[0]), span(takes[0]));
+            let message = emit!(__message);
+            quote_spanned!(span=> ::fika::__private::is_wanted(#name, #message))
+        });
+        emit!(move |__message: &::fika::Envelope| #(#tests)||*)
+    }
+}
+
+/// The span of errors about the type. It is the user's own span: with a span of the macro the
+/// compiler would report the error twice.
+fn span(takes: &Takes) -> Span {
+    match takes {
+        Takes::Type(ty) => ty.span(),
+        Takes::Pattern { span, .. } => *span,
+        Takes::Any => Span::mixed_site(),
+    }
 }
 
 /// Offers the message to each arm in turn; arms of one type that follow each other open it
 /// once.
-fn take(arms: &[Carried<'_>]) -> TokenStream {
+fn take(types: &Types<'_>, arms: &[Carried<'_>]) -> TokenStream {
     let mut steps = TokenStream::new();
-    for run in arms.chunk_by(|a, b| same_type(&a.arm.takes, &b.arm.takes)) {
+    for run in arms.chunk_by(|a, b| a.arm.takes.key() == b.arm.takes.key()) {
         let cases: TokenStream = run.iter().map(Carried::case).collect();
         match &run[0].arm.takes {
             Takes::Any if run.iter().any(|arm| arm.arm.guard.is_none()) => {
@@ -127,29 +176,26 @@ fn take(arms: &[Carried<'_>]) -> TokenStream {
                     __message => __message,
                 };
             }),
-            Takes::Type(ty) => steps.extend(emit! {
-                let __message = match __receive.open::<#ty>(__message) {
-                    ::fika::__private::Opened::Is(__node) => match __node.body {
-                        #cases
-                        #[allow(unreachable_patterns)]
-                        _ => ::fika::Envelope::from(__node),
-                    },
-                    ::fika::__private::Opened::Other(__message) => __message,
-                    ::fika::__private::Opened::Gone => continue,
-                };
-            }),
+            takes => {
+                let (wanted, span) = (types.wanted(takes), span(takes));
+                let message = emit!(&mut __receive, __message);
+                let open = quote_spanned!(span=> ::fika::__private::open_wanted(#wanted, #message));
+                steps.extend(emit! {
+                    let __message = match #open {
+                        ::fika::__private::Opened::Is(__node) => match __node.body {
+                            #cases
+                            #[allow(unreachable_patterns)]
+                            _ => ::fika::Envelope::from(__node),
+                        },
+                        ::fika::__private::Opened::Other(__message) => __message,
+                        ::fika::__private::Opened::Gone => continue,
+                    };
+                });
+            }
         }
     }
     steps.extend(emit!(__receive.keep(__message);));
     steps
-}
-
-fn same_type(a: &Takes, b: &Takes) -> bool {
-    match (a, b) {
-        (Takes::Any, Takes::Any) => true,
-        (Takes::Type(a), Takes::Type(b)) => spell(a) == spell(b),
-        _ => false,
-    }
 }
 
 /// An arm, with its place among the others.
@@ -224,6 +270,7 @@ fn mentions(expr: &Expr, name: &Ident) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spell::spell;
 
     fn expansion(source: &str) -> String {
         spell(&expand(&syn::parse_str(source).expect(source)))
@@ -237,11 +284,12 @@ mod tests {
             ("A::X(n) => n, any => 0", 1, 0),
             ("any if f(&any) => 1, B(n) => n", 1, 0),
             ("after t => 0", 0, 0),
+            ("Some(A::X) => 0, None: Option<A> => 1", 1, 1),
         ];
         for (source, opened, tested) in cases {
             let expansion = expansion(source);
-            assert_eq!(expansion.matches(".open::<").count(), opened, "{source}: {expansion}");
-            assert_eq!(expansion.matches(".is::<").count(), tested, "{source}: {expansion}");
+            assert_eq!(expansion.matches("open_wanted(").count(), opened, "{source}: {expansion}");
+            assert_eq!(expansion.matches("is_wanted(").count(), tested, "{source}: {expansion}");
         }
     }
 

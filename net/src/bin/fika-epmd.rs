@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fika_net::{DEFAULT_PORT, EpmdClient, EpmdConfig, EpmdError, EpmdServer, Poller};
-use fika_runtime::{Node, timeout};
+use fika_runtime::{Escaped, Node, timeout};
 
 /// How long a command waits for the mapper.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -78,7 +78,7 @@ enum Action {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let Some(options) = Options::parse(&arguments, |name| env::var(name).ok()) else {
+    let Some(options) = Options::parse(&arguments, variable) else {
         eprint!("{USAGE}");
         return ExitCode::FAILURE;
     };
@@ -91,6 +91,11 @@ fn main() -> ExitCode {
         eprintln!("epmd: {text}");
         ExitCode::FAILURE
     })
+}
+
+/// A value that is not UTF-8 is invalid, not missing.
+fn variable(name: &str) -> Option<String> {
+    env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 impl Options {
@@ -124,10 +129,12 @@ impl Options {
         Some(options)
     }
 
-    /// None: there is no such port, on which nobody answers and nobody can listen.
-    fn port(&self) -> Option<u16> {
-        let Some(port) = &self.port else { return Some(DEFAULT_PORT) };
-        port.parse().ok().filter(|port| *port != 0)
+    fn port(&self) -> Result<u16, Failure> {
+        let Some(port) = &self.port else { return Ok(DEFAULT_PORT) };
+        let number = port.parse().ok().filter(|port| *port != 0);
+        number.ok_or_else(|| {
+            Failure(format!("`{port}` is no port; -port or ERL_EPMD_PORT is from 1 to 65535"))
+        })
     }
 
     /// The loopback addresses, and those that were asked for.
@@ -155,7 +162,7 @@ fn node() -> Result<(Poller, Node), Failure> {
 }
 
 fn serve(options: &Options) -> Result<ExitCode, Failure> {
-    let port = options.port().ok_or_else(|| Failure("there is no such port".into()))?;
+    let port = options.port()?;
     let addrs = options.addrs()?;
     let (poller, node) = node()?;
     let config = EpmdConfig {
@@ -168,7 +175,7 @@ fn serve(options: &Options) -> Result<ExitCode, Failure> {
     let server = match EpmdServer::bind(&poller, &config) {
         Ok(server) => server,
         Err(error) if error.is_in_use() => {
-            // Nothing is wrong: whoever starts a mapper wants one to run.
+            // Not an error: a program that starts a mapper wants one to run.
             if options.debug {
                 eprintln!("epmd: there is a mapper on port {port} already");
             }
@@ -211,17 +218,24 @@ fn daemon(arguments: &[String]) -> Result<ExitCode, Failure> {
 
 fn command(options: &Options) -> Result<ExitCode, Failure> {
     let no_mapper = || Failure("Cannot connect to local epmd".into());
-    let port = options.port().ok_or_else(no_mapper)?;
+    let port = options.port()?;
     let (poller, node) = node()?;
-    let client = EpmdClient::new(Arc::new(poller), SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    let action = options.action.clone();
-    let text = node.block_on(timeout_of_command(async move {
-        match action {
-            Action::Stop(name) => client.stop(&name).await,
-            Action::Kill => client.kill().await,
-            _ => client.names().await.map(|names| names.text().to_owned()),
-        }
-    }));
+    let ask = |ip: IpAddr| {
+        let client = EpmdClient::new(Arc::new(poller.clone()), SocketAddr::new(ip, port));
+        let action = options.action.clone();
+        node.block_on(timeout_of_command(async move {
+            match action {
+                Action::Stop(name) => client.stop(&name).await,
+                Action::Kill => client.kill().await,
+                _ => client.names().await.map(|names| names.text().to_owned()),
+            }
+        }))
+    };
+    let mut text = ask(Ipv4Addr::LOCALHOST.into());
+    // A host may lack the loopback address of IPv4.
+    if let Some(Err(EpmdError::Unreachable { .. })) = text {
+        text = ask(Ipv6Addr::LOCALHOST.into());
+    }
     let text = match text {
         None => return Err(Failure("local epmd does not respond".into())),
         Some(Err(EpmdError::Unreachable { .. })) => return Err(no_mapper()),
@@ -239,11 +253,13 @@ fn command(options: &Options) -> Result<ExitCode, Failure> {
         }
         (Action::Stop(_), "STOPPED") => ("STOPPED\n".into(), ExitCode::SUCCESS),
         (Action::Kill | Action::Stop(_), text) => {
+            let text = Escaped(text);
             (format!("epmd: local epmd responded with <{text}>\n"), ExitCode::FAILURE)
         }
         (_, text) => {
             let head = format!("epmd: up and running on port {port} with data:\n");
-            (head + text, ExitCode::SUCCESS)
+            let lines = text.lines().map(|line| format!("{}\n", Escaped(line)));
+            (lines.fold(head, |all, line| all + &line), ExitCode::SUCCESS)
         }
     };
     say(&said);
@@ -254,7 +270,7 @@ async fn timeout_of_command<T>(command: impl Future<Output = T>) -> Option<T> {
     timeout(COMMAND_TIMEOUT, command).await.ok()
 }
 
-/// Whoever reads standard output may have gone; that is his affair.
+/// The reader of standard output may be gone, which is not an error.
 fn say(text: &str) {
     let mut stdout = io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());

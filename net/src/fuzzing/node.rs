@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use fika_macros::{receive, remote};
 use fika_runtime::{
     Carried, Carrier, Conditions, ConnectionId, EncodeError, Env, Local, MailboxLimit, Node,
-    NodeId, NodeName, NotCarried, Pid, RemoteDest, Signal, SpawnRequest, Stepper, Time, alias,
-    link, mailbox_limit, monitor, register, self_pid, send, spawn, trap_exit,
+    NodeId, NodeName, NotCarried, Pid, RemoteDest, Signal, SpawnRequest, Stepper, Time,
+    Undecodable, alias, link, mailbox_limit, monitor, register, self_pid, send, spawn, trap_exit,
 };
 
 use super::frames;
@@ -38,6 +38,8 @@ pub fn node(bytes: &[u8]) {
         stepper.enter(|| match event {
             Event::Signal { target, signal } => drop(node.receive(&target, signal)),
             Event::Spawn(request) => drop(node.receive_spawn(*request)),
+            Event::Undecodable(lost) => node.undecodable(frames::node("there@fuzz"), &lost),
+            Event::NotTaken(_) => {}
         });
         run(&stepper);
     }
@@ -156,7 +158,7 @@ impl Carrier for Nowhere {
 
     fn flush(&self) {}
 
-    fn undecodable(&self, _: NodeId, _: &str) {}
+    fn undecodable(&self, _: NodeId, _: &Undecodable) {}
 
     fn as_any(&self) -> &dyn Any {
         self

@@ -1,13 +1,15 @@
 //! Messages of types that a peer may choose among, whose bytes it makes up.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use fika_runtime::ExitReason;
 use fika_runtime::message::{
     Buffer, NodeList, decode_postcard_shared, decode_with_nodes, encode_postcard, encode_with_nodes,
 };
+use fika_runtime::{DecodeError, EncodeError, Encoded, ExitReason, Message, WireType};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +38,9 @@ pub const PAYLOAD_HEAP: (usize, usize) = (4096, 64 << 10);
 /// The first byte says which type it is.
 pub fn payload(bytes: &[u8]) {
     let Some((kind, bytes)) = bytes.split_first() else { return };
+    if *kind >= 240 {
+        return described(bytes);
+    }
     let decode = match kind % 10 {
         0 => value::<Tree>,
         1 => value::<Chain>,
@@ -49,6 +54,52 @@ pub fn payload(bytes: &[u8]) {
         _ => value::<Vec<BTreeMap<(), ()>>>,
     };
     decode(bytes);
+}
+
+/// A type that asks what comes next.
+#[derive(Serialize, Deserialize, Debug)]
+#[serde(untagged)]
+enum Any {
+    Bool(bool),
+    Number(u64),
+    Signed(i64),
+    Text(String),
+    List(Vec<Any>),
+    Map(BTreeMap<String, Any>),
+    Tree(Tree),
+    Nothing,
+}
+
+impl Message for Any {
+    fn tag() -> Cow<'static, str> {
+        "fuzzing::Any".into()
+    }
+
+    fn fingerprint() -> u64 {
+        1
+    }
+
+    fn encode(&self, out: &mut Buffer) -> Result<(), EncodeError> {
+        encode_postcard(self, out)
+    }
+
+    fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
+        decode_postcard_shared(bytes)
+    }
+}
+
+/// A value in the described form.
+fn described(bytes: &[u8]) {
+    let nodes = [node("here@fuzz"), node("there@fuzz")].into_iter().collect();
+    let wire_type = Arc::new(WireType::of::<Any>().described());
+    let bytes = Bytes::copy_from_slice(bytes);
+    let Ok(value) = (Encoded { from: None, sender: None, wire_type, nodes, bytes }).decode::<Any>()
+    else {
+        return;
+    };
+    let again = Encoded::new(&value).expect("what was taken can be sent on");
+    let again = again.decode::<Any>().expect("what was sent on is taken");
+    assert_eq!(format!("{value:?}"), format!("{again:?}"));
 }
 
 /// What is taken can be sent on, and says the same there.

@@ -1,4 +1,4 @@
-//! A listening socket of any network, for futures.
+//! Listening sockets of any network, for futures.
 
 use std::future::poll_fn;
 use std::io;
@@ -36,16 +36,47 @@ impl Acceptor {
         self.listener.local_addr()
     }
 
-    /// The next connection. After an error the listener goes on: the caller waits a
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+        let accepted = self.readiness.poll_io(cx, Direction::Read, || self.listener.try_accept());
+        accepted.map_ok(Stream::new)
+    }
+}
+
+/// Accepts the connections of several listeners, at least one.
+pub(crate) struct Acceptors {
+    listeners: Vec<Acceptor>,
+    /// The listener that was asked last. Listeners take turns, so a flood at one does not starve
+    /// the others.
+    turn: usize,
+}
+
+impl From<Vec<Acceptor>> for Acceptors {
+    fn from(listeners: Vec<Acceptor>) -> Acceptors {
+        Acceptors { listeners, turn: 0 }
+    }
+}
+
+impl Acceptors {
+    /// The address of the first listener.
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.listeners[0].local_addr()
+    }
+
+    /// Returns the next connection. After an error the listeners go on: the caller waits a
     /// moment, so that it does not spin where the error stays, and calls again.
-    pub(crate) async fn accept(&self) -> io::Result<Stream> {
+    pub(crate) async fn accept(&mut self) -> io::Result<Stream> {
         poll_fn(|cx| self.poll_accept(cx)).await
     }
 
-    /// The same for who waits for several things at once.
-    pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
-        let accepted = self.readiness.poll_io(cx, Direction::Read, || self.listener.try_accept());
-        accepted.map_ok(Stream::new)
+    /// Polls for the next connection, for a caller that waits for several things at once.
+    pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+        for _ in 0..self.listeners.len() {
+            self.turn = (self.turn + 1) % self.listeners.len();
+            if let Poll::Ready(result) = self.listeners[self.turn].poll_accept(cx) {
+                return Poll::Ready(result);
+            }
+        }
+        Poll::Pending
     }
 }
 
@@ -58,11 +89,29 @@ mod tests {
     #[test]
     fn accepts_one_after_the_other() {
         let poller = Poller::new().unwrap();
-        let acceptor = Acceptor::listen(&poller, "127.0.0.1:0".parse().unwrap(), 8).unwrap();
-        for _ in 0..3 {
-            let client = std::net::TcpStream::connect(acceptor.local_addr()).unwrap();
-            let server = block_on(&poller, acceptor.accept()).unwrap();
+        let any = "127.0.0.1:0".parse().unwrap();
+        let listeners = [(); 3].map(|()| Acceptor::listen(&poller, any, 8).unwrap());
+        let addrs = listeners.each_ref().map(Acceptor::local_addr);
+        let mut acceptors = Acceptors::from(Vec::from(listeners));
+        for addr in [0, 0, 2, 1, 1].map(|n| addrs[n]) {
+            let client = std::net::TcpStream::connect(addr).unwrap();
+            let server = block_on(&poller, acceptors.accept()).unwrap();
             assert_eq!(server.peer_addr(), client.local_addr().unwrap());
         }
+    }
+
+    /// A crowd at one listener leaves every other turn to the second listener.
+    #[test]
+    fn listeners_take_turns() {
+        let poller = Poller::new().unwrap();
+        let any = "127.0.0.1:0".parse().unwrap();
+        let listeners = [(); 2].map(|()| Acceptor::listen(&poller, any, 8).unwrap());
+        let [crowded, quiet] = listeners.each_ref().map(Acceptor::local_addr);
+        let mut acceptors = Acceptors::from(Vec::from(listeners));
+        let connect = |addr| std::net::TcpStream::connect(addr).unwrap();
+        let _crowd = [(); 5].map(|()| connect(crowded));
+        let client = connect(quiet);
+        let peers = [(); 2].map(|()| block_on(&poller, acceptors.accept()).unwrap().peer_addr());
+        assert!(peers.contains(&client.local_addr().unwrap()), "{peers:?}");
     }
 }

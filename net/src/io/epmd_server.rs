@@ -1,4 +1,4 @@
-//! The port mapper itself: what a node brings up when none answers, and `fika-epmd`.
+//! The port mapper itself: a node starts one if none answers, and `fika-epmd` is one.
 //!
 //! One process accepts, and one serves each client, so that a client that sends or reads
 //! slowly holds up nobody. What is asked and answered is decided in `proto/epmd`; here
@@ -17,11 +17,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use fika_runtime::{sleep, spawn, timeout, yield_now};
+use fika_runtime::{report, sleep, spawn_service, timeout, yield_now};
 use parking_lot::Mutex;
 use slab::Slab;
 
-use super::acceptor::Acceptor;
+use super::acceptor::{Acceptor, Acceptors};
 use super::network::Network;
 use super::stream::Stream;
 use crate::proto::epmd::{ClientId, Registry, ServerConnection, Step, is_local};
@@ -94,10 +94,7 @@ impl EpmdBindError {
 
 /// A mapper that listens.
 pub struct EpmdServer {
-    listeners: Vec<Acceptor>,
-    /// Whose turn it is among the listeners, so that a flood at one does not shut out
-    /// the other.
-    turn: usize,
+    listeners: Acceptors,
     idle: Duration,
     shared: Arc<Mutex<Shared>>,
 }
@@ -152,13 +149,40 @@ impl EpmdServer {
                 }
             }
         }
-        let Some(first) = listeners.first() else {
-            return Err(missing.unwrap_or_else(|| {
+        EpmdServer::new(listeners, config).ok_or_else(|| {
+            missing.unwrap_or_else(|| {
                 let addr = SocketAddr::from(([0, 0, 0, 0], config.port));
                 EpmdBindError { addr, error: io::ErrorKind::InvalidInput.into() }
-            }));
-        };
-        let port = first.local_addr().port();
+            })
+        })
+    }
+
+    /// Listens on the addresses that are free. Returns `None` if all are in use.
+    ///
+    /// # Errors
+    /// If it can listen on no address, for another reason than that all are in use.
+    pub(crate) fn bind_free(
+        network: &dyn Network,
+        config: &EpmdConfig,
+    ) -> Result<Option<EpmdServer>, EpmdBindError> {
+        let (mut listeners, mut failure) = (Vec::new(), None);
+        for ip in &config.addrs {
+            let addr = SocketAddr::new(*ip, config.port);
+            match Acceptor::listen(network, addr, BACKLOG) {
+                Ok(listener) => listeners.push(listener),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                Err(error) => failure = failure.or(Some(EpmdBindError { addr, error })),
+            }
+        }
+        match (EpmdServer::new(listeners, config), failure) {
+            (None, Some(failure)) => Err(failure),
+            (server, _) => Ok(server),
+        }
+    }
+
+    /// `None` if there are no listeners.
+    fn new(listeners: Vec<Acceptor>, config: &EpmdConfig) -> Option<EpmdServer> {
+        let port = listeners.first()?.local_addr().port();
         let shared = Shared {
             registry: Registry::new(port, config.relaxed, config.creation_seed),
             clients: Slab::new(),
@@ -167,13 +191,13 @@ impl EpmdServer {
             acceptor: None,
         };
         let shared = Arc::new(Mutex::new(shared));
-        Ok(EpmdServer { listeners, turn: 0, idle: config.idle, shared })
+        Some(EpmdServer { listeners: listeners.into(), idle: config.idle, shared })
     }
 
     /// The port on which it listens.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.listeners[0].local_addr().port()
+        self.listeners.local_addr().port()
     }
 
     /// Serves, until a client kills it.
@@ -186,7 +210,7 @@ impl EpmdServer {
                 Next::Killed => break,
                 Next::Client(Ok(stream)) => self.admit(stream),
                 Next::Client(Err(error)) => {
-                    tracing::warn!(%error, "the port mapper could not accept a connection");
+                    report!(warn, %error, "the port mapper could not accept a connection");
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -207,13 +231,7 @@ impl EpmdServer {
             }
             shared.acceptor = Some(cx.waker().clone());
         }
-        for _ in 0..self.listeners.len() {
-            self.turn = (self.turn + 1) % self.listeners.len();
-            if let Poll::Ready(result) = self.listeners[self.turn].poll_accept(cx) {
-                return Poll::Ready(Next::Client(result));
-            }
-        }
-        Poll::Pending
+        self.listeners.poll_accept(cx).map(Next::Client)
     }
 
     /// Gives the client a place, and a process that serves it; or closes it.
@@ -222,6 +240,7 @@ impl EpmdServer {
         let local = is_local(stream.peer_addr().ip(), own.ip());
         let mut shared = self.shared.lock();
         if shared.clients.len() >= CLIENTS_MAX || (!local && shared.strangers >= STRANGERS_MAX) {
+            drop(shared);
             tracing::debug!(peer = %stream.peer_addr(), "the port mapper has too many clients");
             return;
         }
@@ -231,7 +250,10 @@ impl EpmdServer {
         drop(shared);
         let connection = ServerConnection::new(id, local);
         let client = Client { id, local, stream, connection, shared: self.shared.clone() };
-        spawn(client.serve(self.idle));
+        // If there is no room for a process, the client is dropped.
+        if spawn_service(client.serve(self.idle)).is_none() {
+            tracing::debug!("the port mapper has no room for a process that serves a client");
+        }
     }
 }
 
@@ -566,7 +588,7 @@ mod tests {
             socket.bind(&outer.into()).unwrap();
             socket.connect(&mapper.addr.into()).unwrap();
             let (mut peer, mut reply) = (Peer::from(socket), Vec::new());
-            // Who is closed before his request was read sees a reset.
+            // A client that is closed before its request was read sees a reset.
             let _ = peer.write_all(&request.encode());
             let _ = peer.read_to_end(&mut reply);
             reply

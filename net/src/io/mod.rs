@@ -8,6 +8,7 @@ mod polled;
 mod poller;
 mod readiness;
 mod socket_options;
+mod socket_owner;
 mod spare;
 mod stream;
 mod tcp;
@@ -18,12 +19,13 @@ mod testing;
 mod unix;
 mod wait;
 
-pub(crate) use acceptor::Acceptor;
+pub(crate) use acceptor::{Acceptor, Acceptors};
 pub use epmd_client::{EpmdClient, EpmdError, EpmdRegistration};
 pub use epmd_server::{EpmdBindError, EpmdConfig, EpmdServer};
-pub use network::{Handler, HostIp, Listener, Network, Socket};
+pub use network::{Handler, HostIps, Listener, Network, Socket};
 pub use poller::Poller;
 pub use socket_options::SocketOptions;
+pub(crate) use spare::is_exhausted;
 pub(crate) use stream::Stream;
 #[cfg(unix)]
 pub use unix::UnixSockets;

@@ -1,10 +1,10 @@
 //! The seam to whatever carries bytes between nodes.
 //!
-//! The port mapper, handshakes and connections see sockets only through the traits here;
-//! who waits for them does so in `stream` and `acceptor`, over any of them. `tcp` implements
-//! them on the poller, and a simulation implements them in memory.
+//! The port mapper, handshakes and connections see sockets only through the traits here; `stream`
+//! and `acceptor` wait for them, over any network. `tcp` implements the traits on the poller, and a
+//! simulation implements them in memory.
 //!
-//! Addresses are those of TCP. A network of another kind gives them a meaning of its own.
+//! Addresses are those of TCP. Another kind of network gives them its own meaning.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Shutdown, SocketAddr};
@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use super::socket_options::SocketOptions;
 
-/// A future that [`Network::host_ip`] gives.
-pub type HostIp<'a> = Pin<Box<dyn Future<Output = io::Result<IpAddr>> + Send + 'a>>;
+/// The future that [`Network::host_ips`] returns.
+pub type HostIps<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>>;
 
 /// What carries bytes between nodes: makes sockets that connect and sockets that listen.
 ///
@@ -25,23 +25,23 @@ pub type HostIp<'a> = Pin<Box<dyn Future<Output = io::Result<IpAddr>> + Send + '
 /// # No call waits
 ///
 /// No method of [`Socket`] or [`Listener`], and of this trait only the future of
-/// [`host_ip`](Network::host_ip), waits for anything. What can't be done now is
+/// [`host_ips`](Network::host_ips), waits for anything. What can't be done now is
 /// [`WouldBlock`](io::ErrorKind::WouldBlock), and a [`Handler`] is told when it may be done.
 /// [`Interrupted`](io::ErrorKind::Interrupted) is tried again at once. Any other error is
 /// final for a socket; for a listener it is not, and accepting is tried again after a pause.
 ///
 /// # Readiness
 ///
-/// It is edge-triggered. Once a method has answered `WouldBlock`, the next change that could
-/// give it another answer is told to the handler, once: `readable` for
-/// [`try_read`](Socket::try_read) and [`try_accept`](Listener::try_accept), `writable` for
-/// [`try_write`](Socket::try_write) and [`connected`](Socket::connected). An end, an error
-/// and a reset are told as both. It is always allowed to tell more: with nothing to read, in
-/// both directions when one was meant, or again. Fewer would be a connection that hangs.
+/// It is edge-triggered. Once a method has answered `WouldBlock`, the next change that could give
+/// it another answer is told to the handler, once: `readable` for [`try_read`](Socket::try_read)
+/// and [`try_accept`](Listener::try_accept), `writable` for [`try_write`](Socket::try_write) and
+/// [`connected`](Socket::connected). An end, an error and a reset are reported as both. Spurious
+/// reports are allowed: with nothing to read, in both directions instead of one, or again. A
+/// missing report would leave a connection hanging.
 ///
-/// After an answer other than `WouldBlock` nothing is told again of what was there already:
-/// whoever has not read until `WouldBlock` remembers it himself. What happens while a socket
-/// has no handler is told to nobody; whoever sets one tries once afterwards.
+/// After an answer other than `WouldBlock`, what was there already is not reported again: a caller
+/// that stops reading before `WouldBlock` has to remember that. Changes while a socket has no
+/// handler are not reported; after setting a handler, try once.
 ///
 /// # Who calls what, and on which thread
 ///
@@ -91,13 +91,24 @@ pub trait Network: Send + Sync + 'static {
     /// `AddrInUse` and `AddrNotAvailable`, and what else keeps it from listening.
     fn listen(&self, addr: SocketAddr, backlog: u32) -> io::Result<Box<dyn Listener>>;
 
-    /// The address of a host. It is asked for and polled in a process, and dropped when the time for a
-    /// connection is over. It is not asked for a host that is an address already, nor for the
-    /// node's own.
+    /// Looks up the addresses of a host, at least one, in the order in which they should be tried.
+    /// The future is polled in a process, and dropped when the time for a connection is over. The
+    /// node does not call this for a host that is an IP address, nor to connect to a node of its
+    /// own host.
     ///
     /// # Errors
-    /// `NotFound` when there is no such host, and what else keeps it from being looked up.
-    fn host_ip<'a>(&'a self, host: &'a str) -> HostIp<'a>;
+    /// `NotFound` if there is no such host; any other error if the look-up fails.
+    fn host_ips<'a>(&'a self, host: &'a str) -> HostIps<'a>;
+
+    /// Returns the addresses of this host's network interfaces, without loopback and link-local
+    /// ones. A node that listens on all addresses registers at each of them. The default returns
+    /// none: the addresses are not known.
+    ///
+    /// # Errors
+    /// If the operating system reports an error.
+    fn own_ips(&self) -> io::Result<Vec<IpAddr>> {
+        Ok(Vec::new())
+    }
 }
 
 /// One end of a connection, which is made or under way. The drop closes it, in both
@@ -159,16 +170,24 @@ pub trait Socket: Send + Sync + 'static {
     /// When the connection has ended so that it is not known any more.
     fn local_addr(&self) -> io::Result<SocketAddr>;
 
-    /// Of an encrypted connection, a value that its two ends have in common and that no other
-    /// connection has: TLS' exporter (RFC 9266), say. The proofs of the handshake cover it, so
-    /// that somebody who has one encrypted connection with each end, and passes on what they
-    /// say, is found out. It is asked for after something has been read. None where the bytes
-    /// are sent as they are; both ends must say the same.
+    /// Returns a value that the two ends of an encrypted connection share and that no other
+    /// connection has, such as TLS' exporter (RFC 9266); `None` if the connection is not encrypted.
+    /// The proofs of the handshake cover the value, so an attacker who has one encrypted connection
+    /// with each end and relays between them is detected. It is called after the first bytes have
+    /// been read. Both ends must return the same.
     fn channel_binding(&self) -> Option<[u8; 32]> {
         None
     }
 
-    /// Sets options of the socket, as far as it has them.
+    /// Returns whether the program at the other end is known to run on this host, as the user of
+    /// this program or as root; false if that is not known.
+    ///
+    /// This is called only after many wrong proofs from this host, and may be slow.
+    fn is_of_this_user(&self) -> bool {
+        false
+    }
+
+    /// Sets the options of the socket that the network supports.
     ///
     /// # Errors
     /// `Unsupported` if not implemented; what the operating system says.
@@ -177,7 +196,7 @@ pub trait Socket: Send + Sync + 'static {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// The options that it has.
+    /// Returns the options of the socket.
     ///
     /// # Errors
     /// `Unsupported` if not implemented; what the operating system says.
@@ -185,44 +204,45 @@ pub trait Socket: Send + Sync + 'static {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// From now on this handler is told, in place of the one before, which is let go of. A
-    /// call of that one may still be under way. There is none before the first call.
+    /// Sets the handler, in place of the previous one, which is dropped. A call of the previous one
+    /// may still be running. A socket has no handler at first.
     ///
     /// The network keeps the handler alive, also one that owns this socket.
     fn set_handler(&self, handler: Arc<dyn Handler>);
 
-    /// Lets go of the handler for good: nobody is told any more, and no handler can be set.
-    /// The drop does the same.
+    /// Removes the handler for good: it is not called any more, and no other can be set. The drop
+    /// does the same.
     fn release_handler(&self);
 }
 
-/// A socket that listens. The drop ends that.
+/// A socket that listens until it is dropped.
 pub trait Listener: Send + Sync + 'static {
-    /// The address on which it listens, with the port that it was given.
+    /// Returns the address on which it listens, with its actual port.
     fn local_addr(&self) -> SocketAddr;
 
-    /// Takes the connection that has waited longest.
+    /// Accepts the connection that has waited longest.
     ///
     /// # Errors
-    /// `WouldBlock` when none waits. After any other error the listener goes on.
+    /// `WouldBlock` if none waits. After any other error the listener goes on.
     fn try_accept(&self) -> io::Result<Box<dyn Socket>>;
 
-    /// The same as [`Socket::set_handler`]. The handler does not own the listener.
+    /// Sets the handler, as [`Socket::set_handler`] does. The handler does not own the listener.
     fn set_handler(&self, handler: Arc<dyn Handler>);
 }
 
-/// Who is told that a socket has become ready.
+/// A handler is called when a socket becomes ready.
 pub trait Handler: Send + Sync + 'static {
-    /// Something has changed. An error or a hang-up counts as both, so that whoever
-    /// tries next is given the error.
+    /// Called when something has changed. An error or a hang-up counts as both, so that the next
+    /// try returns the error.
     ///
-    /// It runs on the worker that is parked, before that worker does anything else: it
-    /// should be done soon, and must neither block nor park.
+    /// It runs on the worker that is parked, before that worker does anything else. It should
+    /// return soon, and must neither block nor park.
     fn ready(&self, readable: bool, writable: bool);
 
-    /// The same, from a network that says more: the peer has neither ended the connection nor
-    /// reset it, and a [`try_read`](Socket::try_read) that comes back with less than it has room
-    /// for has read all that there was. Whatever comes after that is told again, an end as well.
+    /// Called in place of [`ready`](Handler::ready) by a network that knows more: the peer has
+    /// neither ended nor reset the connection, and a [`try_read`](Socket::try_read) that returns
+    /// less than it has room for has read everything. Whatever comes after that is reported again,
+    /// also an end.
     fn ready_and_open(&self, readable: bool, writable: bool) {
         self.ready(readable, writable);
     }

@@ -26,7 +26,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fika_runtime::Driver;
+use fika_runtime::{Driver, report};
 use mio::event::Source;
 use mio::{Interest, Registry, Token, Waker};
 use parking_lot::Mutex;
@@ -69,7 +69,7 @@ struct Sources {
 struct Entry {
     /// The whole token, against which an event's is checked.
     token: Token,
-    /// None until somebody wants to be told.
+    /// `None` until a handler is set.
     handler: Option<Arc<dyn Handler>>,
 }
 
@@ -91,7 +91,7 @@ impl Poller {
         Ok(Poller { shared: Arc::new(shared) })
     }
 
-    /// Takes in a source, whose events go to nobody until it is given a handler.
+    /// Adds a source, whose events are dropped until it has a handler.
     pub(super) fn register(
         &self,
         source: &mut impl Source,
@@ -155,18 +155,18 @@ impl Driver for Poller {
     }
 
     fn park(&self, timeout: Option<Duration>) {
-        // Who finds the lock taken has nothing to wait for: another worker does it.
+        // If the lock is taken, another worker does it, so there is nothing to wait for.
         let Some(mut waiting) = self.shared.waiting.try_lock() else { return };
         match waiting.wait(timeout) {
             Ok(events) => events.iter().for_each(|event| self.dispatch(*event)),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => tracing::error!(%error, "the poller could not wait"),
+            Err(error) => report!(error, %error, "the poller could not wait"),
         }
     }
 
     fn unpark(&self) {
         if let Err(error) = self.shared.waker.wake() {
-            tracing::error!(%error, "the poller could not be woken");
+            report!(error, %error, "the poller could not be woken");
         }
     }
 }

@@ -25,6 +25,9 @@ pub struct SocketOptions {
     pub recv_buffer: Option<usize>,
 }
 
+/// The largest size that the system call takes. The system may grant less.
+const BUFFER_BYTES_MAX: usize = i32::MAX as usize;
+
 impl SocketOptions {
     /// Whether nothing is set.
     #[must_use]
@@ -40,10 +43,10 @@ impl SocketOptions {
             socket.set_keepalive(keepalive)?;
         }
         if let Some(bytes) = self.send_buffer {
-            socket.set_send_buffer_size(bytes)?;
+            socket.set_send_buffer_size(bytes.min(BUFFER_BYTES_MAX))?;
         }
         if let Some(bytes) = self.recv_buffer {
-            socket.set_recv_buffer_size(bytes)?;
+            socket.set_recv_buffer_size(bytes.min(BUFFER_BYTES_MAX))?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 //! connection, and gets itself a spare one again: the peer sees a close at once, and
 //! the queue moves on.
 
+use fika_runtime::report;
 use std::io;
 use std::net::SocketAddr;
 
@@ -48,7 +49,12 @@ impl Spare {
         for _ in 0..DISCARDED_MAX {
             let error = match accept() {
                 Ok(accepted) => {
-                    self.0.lock().reported = false;
+                    let mut state = self.0.lock();
+                    state.reported = false;
+                    // Another thread may have taken the descriptor in the last shortage.
+                    if state.socket.is_none() {
+                        state.socket = open().ok();
+                    }
                     return Ok(accepted);
                 }
                 Err(error) => error,
@@ -72,14 +78,15 @@ impl Spare {
         accept: impl Fn() -> io::Result<T>,
     ) -> io::Result<()> {
         let mut state = self.0.lock();
-        if !state.reported {
-            state.reported = true;
-            tracing::error!(%addr, %error, "connections are closed as soon as they come");
-        }
+        let is_first = !std::mem::replace(&mut state.reported, true);
         state.socket = None;
         let discarded = accept();
         let result = discarded.map(drop);
         state.socket = open().ok();
+        drop(state);
+        if is_first {
+            report!(error, %addr, %error, "connections are closed as soon as they come");
+        }
         result
     }
 
@@ -92,6 +99,14 @@ impl Spare {
     pub(super) fn is_reported(&self) -> bool {
         self.0.lock().reported
     }
+}
+
+/// Returns whether an operation failed because the system had no descriptor or no memory left. Such
+/// an error says nothing about the peer.
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+    const ENOBUFS: i32 = if cfg!(target_os = "linux") { 105 } else { 55 };
+    const ENOMEM: i32 = 12;
+    cfg!(unix) && matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | ENOMEM))
 }
 
 fn open() -> io::Result<Socket> {

@@ -43,8 +43,8 @@ impl Stream {
         self.readiness.io(Direction::Read, || self.try_read(buf)).await
     }
 
-    /// Reads up to a KiB to the end of `received`, waiting until there is something. 0 is the
-    /// end of the stream. Who waits holds no buffer meanwhile.
+    /// Reads up to a KiB to the end of `received`, waiting until there is something. 0 is the end
+    /// of the stream. While it waits it holds no buffer.
     pub(crate) async fn read_to(&self, received: &mut BytesMut) -> io::Result<usize> {
         let read = || {
             let mut buffer = [0; 1 << 10];
@@ -64,6 +64,11 @@ impl Stream {
             }
         }
         Ok(())
+    }
+
+    /// Returns whether the program at the other end is known to run as this user or as root.
+    pub(crate) fn is_of_this_user(&self) -> bool {
+        self.socket.is_of_this_user()
     }
 
     /// Reads what is there, without waiting.
@@ -127,7 +132,7 @@ impl Stream {
         self.socket.channel_binding()
     }
 
-    /// Closes one direction or both. Who waits in it is woken.
+    /// Closes one direction or both, and wakes the tasks that wait in it.
     pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.socket.shutdown(how)
     }
@@ -142,14 +147,14 @@ mod tests {
 
     use super::*;
     use crate::io::testing::{Tasks, block_on, block_on_beside};
-    use crate::io::{Acceptor, Poller};
+    use crate::io::{Acceptor, Acceptors, Poller};
 
     fn pair(poller: &Poller) -> (Stream, Stream) {
         block_on(poller, async {
             let any = "127.0.0.1:0".parse().unwrap();
             let listener = Acceptor::listen(poller, any, 8).unwrap();
             let client = Stream::connect(poller, listener.local_addr()).await.unwrap();
-            let server = listener.accept().await.unwrap();
+            let server = Acceptors::from(vec![listener]).accept().await.unwrap();
             assert_eq!(client.local_addr().unwrap(), server.peer_addr());
             (client, server)
         })

@@ -2,18 +2,20 @@
 //! `tcp_listener`.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::net::{Shutdown, SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, Shutdown, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 
-use fika_runtime::spawn_blocking;
+use fika_runtime::run_lookup;
 use mio::Interest;
 use socket2::SockRef;
 
-use super::network::{Handler, HostIp, Listener, Network, Socket};
+use super::network::{Handler, HostIps, Listener, Network, Socket};
 use super::polled::Polled;
 use super::poller::Poller;
 use super::socket_options::SocketOptions;
+use super::socket_owner;
 use super::tcp_listener::TcpListener;
+use crate::proto::epmd::is_local;
 
 /// A connection over TCP.
 pub(super) struct TcpSocket {
@@ -30,12 +32,25 @@ impl Network for Poller {
         Ok(Box::new(TcpListener::bind(self, addr, backlog)?))
     }
 
-    fn host_ip<'a>(&'a self, host: &'a str) -> HostIp<'a> {
+    fn host_ips<'a>(&'a self, host: &'a str) -> HostIps<'a> {
         let host = host.to_owned();
-        Box::pin(spawn_blocking(move || {
-            let addr = (host.as_str(), 0).to_socket_addrs()?.next();
-            addr.map(|addr| addr.ip()).ok_or_else(|| io::ErrorKind::NotFound.into())
-        }))
+        Box::pin(async move {
+            let found = run_lookup(move || {
+                let addrs = (host.as_str(), 0).to_socket_addrs()?;
+                let ips: Vec<IpAddr> = addrs.map(|addr| addr.ip()).collect();
+                if ips.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(ips) }
+            });
+            let no_thread = |reason| io::Error::other(format!("there is no thread: {reason}"));
+            found.await.unwrap_or_else(|reason| Err(no_thread(reason)))
+        })
+    }
+
+    fn own_ips(&self) -> io::Result<Vec<IpAddr>> {
+        let interfaces = if_addrs::get_if_addrs()?.into_iter();
+        Ok(interfaces
+            .filter(|it| !it.is_loopback() && !it.is_link_local())
+            .map(|it| it.ip())
+            .collect())
     }
 }
 
@@ -99,6 +114,13 @@ impl Socket for TcpSocket {
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
+    }
+
+    fn is_of_this_user(&self) -> bool {
+        self.socket.local_addr().is_ok_and(|here| {
+            is_local(self.peer_addr.ip(), here.ip())
+                && socket_owner::is_this_user(self.peer_addr, here)
+        })
     }
 
     fn set_options(&self, options: &SocketOptions) -> io::Result<()> {

@@ -1,27 +1,34 @@
 //! Unix sockets in one directory, as a network: for nodes of one host that no other host, and
 //! no other user, is to reach.
 //!
-//! An address of TCP is the name of a file there, like `127.0.0.1:4369`. Who listens holds a
-//! lock beside it, `127.0.0.1:4369.lock`, for as long as he does. The lock ends with its
-//! holder, however that ends, and so tells a socket that is used from one that was left
-//! behind. Whoever has got it removes what was left behind, and listens. The locks' files
-//! stay: to remove one could take it from under somebody who has just opened it.
+//! Each TCP address is the name of a file there, like `127.0.0.1:4369`. A listener holds a lock on
+//! the file `127.0.0.1:4369.lock` beside it. The lock ends with its holder, however that ends, so
+//! it tells a socket in use from one that was left behind. The holder removes a socket that was
+//! left behind, and listens. The lock files stay: to remove one could take it from a program that
+//! has just opened it.
+//!
+//! The directory protects against other users. It must belong to this user or to root, and nobody
+//! else may write to it, or another user could replace a socket or put a link in its place. Only
+//! the owner can access the sockets and locks in it (mode 0600).
 
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mio::Interest;
+use rustix::fs::OFlags;
 
-use super::network::{Handler, HostIp, Listener, Network, Socket};
+use super::network::{Handler, HostIps, Listener, Network, Socket};
 use super::polled::Polled;
 use super::poller::Poller;
 use super::spare::Spare;
 
-/// The ports that are chosen for whoever wants any.
+/// The ports to choose from if any port will do.
 const PORTS: std::ops::RangeInclusive<u16> = 49_152..=65_535;
 
 /// The address of whoever connects: it is this host, and there is nobody to be told from.
@@ -31,7 +38,8 @@ const HERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// nodes and the port mapper are in the directory, and so only those find each other that
 /// have the same one. Every host's name stands for this host.
 ///
-/// What protects the nodes, besides the cookie, is who may write to the directory.
+/// Besides the cookie, the directory protects the nodes: it must belong to this user or to root,
+/// and nobody else may write to it. Only the owner can access the sockets (mode 0600).
 #[derive(Clone)]
 pub struct UnixSockets {
     poller: Poller,
@@ -39,15 +47,17 @@ pub struct UnixSockets {
 }
 
 impl UnixSockets {
-    /// The network in this directory, which is made for its owner alone if it is not there. Its
-    /// path is short: with a file's name it has room in the address of a Unix socket, which
-    /// is some 100 bytes.
+    /// Makes a network of the sockets in `directory`. A missing directory is made, with access for
+    /// this user only. Its path must be short: with a file's name it has to fit into the address of
+    /// a Unix socket, which has some 100 bytes.
     ///
     /// # Errors
-    /// When the directory is not there and can't be made.
+    /// If the directory can't be made, is not a directory, belongs to another user than this one
+    /// or root, or is writable by its group or by others.
     pub fn new(poller: &Poller, directory: impl Into<PathBuf>) -> io::Result<UnixSockets> {
         let directory = directory.into();
         DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
+        check_directory(&directory)?;
         Ok(UnixSockets { poller: poller.clone(), directory: directory.into() })
     }
 
@@ -57,7 +67,7 @@ impl UnixSockets {
 
     fn bind(&self, addr: SocketAddr, backlog: u32) -> io::Result<UnixListener> {
         let file = self.file(addr);
-        let lock = File::create(self.directory.join(format!("{addr}.lock")))?;
+        let lock = open_lock(&self.directory.join(format!("{addr}.lock")))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(ErrorKind::AddrInUse.into()),
@@ -70,6 +80,8 @@ impl UnixSockets {
         let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
         socket.bind(&socket2::SockAddr::unix(&file)?)?;
+        // Set before it listens, so no other user can have connected.
+        fs::set_permissions(&file, Permissions::from_mode(0o600))?;
         socket.listen(backlog.try_into().unwrap_or(i32::MAX))?;
         let socket = mio::net::UnixListener::from_std(socket.into());
         let socket = Polled::new(&self.poller, socket, Interest::READABLE)?;
@@ -92,7 +104,7 @@ impl Network for UnixSockets {
         };
         match socket {
             Ok(socket) => Ok(UnixSocket::register(&self.poller, socket, addr, HERE)?),
-            // Who can't wait in a full queue is refused.
+            // A connection that does not fit into the queue is refused.
             Err(error) if is_refusal(&error) || error.kind() == ErrorKind::WouldBlock => {
                 Err(ErrorKind::ConnectionRefused.into())
             }
@@ -113,12 +125,54 @@ impl Network for UnixSockets {
         Err(ErrorKind::AddrInUse.into())
     }
 
-    fn host_ip<'a>(&'a self, _: &'a str) -> HostIp<'a> {
-        Box::pin(async { Ok(HERE.ip()) })
+    fn host_ips<'a>(&'a self, _: &'a str) -> HostIps<'a> {
+        Box::pin(async { Ok(vec![HERE.ip()]) })
     }
 }
 
-/// Nobody listens: there is no file, or one that was left behind.
+/// Refuses a directory in which another user could replace a socket.
+fn check_directory(directory: &Path) -> io::Result<()> {
+    let found = fs::metadata(directory)?;
+    let us = rustix::process::geteuid().as_raw();
+    let mode = found.mode() & 0o7777;
+    let why = if found.uid() != us && found.uid() != 0 {
+        format!("belongs to user {}, and this program runs as user {us}", found.uid())
+    } else if mode & 0o022 != 0 {
+        format!("can be written to by other users (mode {mode:04o}): run `chmod go-w` on it")
+    } else {
+        return Ok(());
+    };
+    let text = format!("the socket directory {} {why}", directory.display());
+    Err(io::Error::new(ErrorKind::PermissionDenied, text))
+}
+
+/// Opens a lock file, or makes one that only this user can access. It does not follow a link or
+/// truncate a file, so it can't destroy a file that is there for another purpose.
+fn open_lock(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
+    let refused = |why: &str| {
+        let text = format!("the lock file {} {why}: remove it", path.display());
+        io::Error::new(ErrorKind::PermissionDenied, text)
+    };
+    let file = options.open(path).map_err(|error| match fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => refused("is a link"),
+        Ok(found) if !found.is_file() => refused("is not a regular file"),
+        _ => error,
+    })?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(refused("is not a regular file"));
+    }
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(refused("belongs to another user"));
+    }
+    Ok(file)
+}
+
+/// Returns whether the error means that nobody listens: there is no file, or one that was left
+/// behind.
 fn is_refusal(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
 }
@@ -183,6 +237,11 @@ impl Socket for UnixSocket {
         Ok(self.local_addr)
     }
 
+    /// Other users can't open a socket in the directory.
+    fn is_of_this_user(&self) -> bool {
+        true
+    }
+
     fn set_handler(&self, handler: Arc<dyn Handler>) {
         self.socket.set_handler(handler);
     }
@@ -235,15 +294,102 @@ mod tests {
     use super::*;
     use crate::io::testing::while_programs_start;
 
-    /// Whoever stops to listen has the port again at once, though programs are started meanwhile,
+    const ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4000);
+
+    /// A directory that is removed at the end of its test.
+    struct Directory(PathBuf);
+
+    impl Directory {
+        fn new(name: &str) -> Directory {
+            let name = format!("fika-unix-{}-{name}", std::process::id());
+            Directory(std::env::temp_dir().join(name))
+        }
+
+        fn with_mode(name: &str, mode: u32) -> Directory {
+            let directory = Directory::new(name);
+            fs::create_dir(&directory.0).unwrap();
+            fs::set_permissions(&directory.0, Permissions::from_mode(mode)).unwrap();
+            directory
+        }
+
+        fn network(&self) -> io::Result<UnixSockets> {
+            UnixSockets::new(&Poller::new().unwrap(), &self.0)
+        }
+
+        fn mode(&self, file: &str) -> u32 {
+            fs::symlink_metadata(self.0.join(file)).unwrap().mode() & 0o777
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// A listener that stops gives its port back at once, though programs are started meanwhile,
     /// which have a copy of the lock for a moment.
     #[test]
     fn a_port_is_free_again_at_once() {
-        let directory = std::env::temp_dir().join(format!("fika-unix-{}", std::process::id()));
-        let network = UnixSockets::new(&Poller::new().unwrap(), &directory).unwrap();
-        let addr = "127.0.0.1:4000".parse().unwrap();
-        let failed = while_programs_start(2000, || network.listen(addr, 8));
-        fs::remove_dir_all(&directory).unwrap();
+        let directory = Directory::new("again");
+        let network = directory.network().unwrap();
+        let failed = while_programs_start(2000, || network.listen(ADDR, 8));
         assert!(failed.is_none(), "{failed:?}");
+    }
+
+    #[test]
+    fn a_directory_that_others_may_write_to_is_refused() {
+        for mode in [0o777, 0o770, 0o702, 0o1777] {
+            let directory = Directory::with_mode(&format!("{mode:o}"), mode);
+            let error = directory.network().err().expect("others may write to it");
+            assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+            assert!(error.to_string().contains(&format!("mode {mode:04o}")), "{error}");
+        }
+        for mode in [0o700, 0o750, 0o755] {
+            let directory = Directory::with_mode(&format!("{mode:o}"), mode);
+            assert!(directory.network().is_ok(), "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_directory_of_another_user_is_refused() {
+        if !rustix::process::geteuid().is_root() {
+            return eprintln!("skipped: only root can give a directory away");
+        }
+        let directory = Directory::with_mode("owner", 0o700);
+        std::os::unix::fs::chown(&directory.0, Some(65_534), None).unwrap();
+        let error = directory.network().err().expect("it belongs to another user");
+        assert!(error.to_string().contains("belongs to user 65534"), "{error}");
+    }
+
+    #[test]
+    fn sockets_and_locks_are_for_their_owner_alone() {
+        let directory = Directory::with_mode("modes", 0o755);
+        let _listener = directory.network().unwrap().listen(ADDR, 8).unwrap();
+        assert_eq!(directory.mode(&ADDR.to_string()), 0o600);
+        assert_eq!(directory.mode(&format!("{ADDR}.lock")), 0o600);
+    }
+
+    /// A link in place of a lock, or a file that exists already, is not truncated.
+    #[test]
+    fn what_is_in_place_of_a_lock_stays_as_it_is() {
+        let directory = Directory::with_mode("links", 0o700);
+        let network = directory.network().unwrap();
+        let (lock, other) =
+            (directory.0.join(format!("{ADDR}.lock")), directory.0.join("precious"));
+        fs::write(&other, "content").unwrap();
+        std::os::unix::fs::symlink(&other, &lock).unwrap();
+        let error = network.listen(ADDR, 8).err().expect("it is a link");
+        assert!(error.to_string().contains("is a link"), "{error}");
+        assert_eq!(fs::read_to_string(&other).unwrap(), "content");
+
+        fs::remove_file(&lock).unwrap();
+        fs::create_dir(&lock).unwrap();
+        assert!(network.listen(ADDR, 8).is_err(), "it is a directory");
+
+        fs::remove_dir(&lock).unwrap();
+        fs::write(&lock, "content").unwrap();
+        drop(network.listen(ADDR, 8).unwrap());
+        assert_eq!(fs::read_to_string(&lock).unwrap(), "content");
     }
 }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fika_runtime::{
-    Down, ExitReason, NodeName, Pid, exit_process, link, monitor, self_pid, sleep, spawn, timeout,
-    yield_now,
+    Down, ExitReason, NodeName, Pid, exit_process, link, monitor, report, self_pid, sleep,
+    spawn_service, timeout, yield_now,
 };
 use parking_lot::Mutex;
 
@@ -22,9 +22,9 @@ use super::framed::{Failure, Framed};
 use super::handler::{BadCookie, Decision, decide};
 use super::net::Net;
 use super::net_kernel::{Claimed, Command, Handshaken};
-use crate::io::{Acceptor, Stream};
-use crate::proto::handshake::responder::{AwaitHello, Greeted};
-use crate::proto::handshake::{HandshakeError, Status};
+use crate::io::{Acceptors, Stream};
+use crate::proto::handshake::responder::{AwaitHello, AwaitProof, Greeted};
+use crate::proto::handshake::{Established, HandshakeError, Status};
 
 /// Handshakes under way, from all addresses.
 const HALF_OPEN_MAX: usize = 256;
@@ -46,7 +46,7 @@ struct Handshake {
     pid: Option<Pid>,
 }
 
-pub(super) async fn accept(net: Arc<Net>, listener: Acceptor) {
+pub(super) async fn accept(net: Arc<Net>, mut listener: Acceptors) {
     link(net.net_kernel());
     let half_open = HalfOpen::default();
     let mut accepted = 0;
@@ -56,20 +56,31 @@ pub(super) async fn accept(net: Arc<Net>, listener: Acceptor) {
             Ok(stream) => {
                 accepted += 1;
                 let ip = stream.peer_addr().ip();
-                // Otherwise it is closed at once; that is cheaper than whatever it could want.
-                if half_open.1.lock().admits(ip, net.env.now()) {
+                // Otherwise it is closed at once, which costs less than anything that it could ask
+                // for.
+                let admitted = half_open.1.lock().admits(ip, net.env.now());
+                half_open.tell_emptied(&net);
+                if admitted {
                     half_open.make_room(&net, ip).await;
                     // It is listed before it runs: many may be accepted before one does.
                     let listed = half_open.list(accepted, ip);
-                    let pid = spawn(serve(net.clone(), listed, stream));
-                    half_open.found(accepted, pid);
+                    match spawn_service(serve(net.clone(), listed, stream)) {
+                        Some(pid) => half_open.found(accepted, pid),
+                        // This connection is closed; there may be room for the next one.
+                        None => net.logs.no_process.line(net.env.now(), |left_out| {
+                            report!(
+                                warn, %ip, left_out,
+                                "a connection is closed: there is no room for a process to serve it"
+                            );
+                        }),
+                    }
                 }
                 // While connections pour in, there is no other point at which others run.
                 yield_now().await;
             }
             Err(error) => {
                 net.logs.not_accepted.line(net.env.now(), |left_out| {
-                    tracing::warn!(%error, left_out, "a connection could not be accepted");
+                    report!(warn, %error, left_out, "a connection could not be accepted");
                 });
                 sleep(ACCEPT_PAUSE).await;
             }
@@ -78,6 +89,39 @@ pub(super) async fn accept(net: Arc<Net>, listener: Acceptor) {
 }
 
 impl HalfOpen {
+    /// Reports an address that has reached its limit.
+    fn tell_emptied(&self, net: &Net) {
+        let emptied = self.1.lock().take_emptied();
+        let Some(from) = emptied else { return };
+        net.logs.pushy.line(net.env.now(), |left_out| {
+            report!(
+                warn, %from, left_out,
+                "too many connections or wrong cookies: more are closed at once"
+            );
+        });
+    }
+
+    /// Looks at a peer's proof, if its address has not sent too many wrong ones.
+    fn prove(
+        &self,
+        net: &Net,
+        stream: &Stream,
+        responder: AwaitProof,
+        proof: &[u8],
+    ) -> Result<(Established, Vec<u8>), Failure> {
+        let (from, now) = (stream.peer_addr().ip(), net.env.now());
+        let is_paid = self.1.lock().may_prove(from, now);
+        self.tell_emptied(net);
+        if !is_paid && !stream.is_of_this_user() {
+            return Err(Failure::TooManyGuesses);
+        }
+        let proved = responder.handle(proof)?;
+        if is_paid {
+            self.1.lock().proved(from);
+        }
+        Ok(proved)
+    }
+
     fn list(&self, number: u64, ip: IpAddr) -> Listed {
         self.0.lock().insert(number, Handshake { ip, pid: None });
         Listed(self.clone(), number)
@@ -95,7 +139,7 @@ impl HalfOpen {
     async fn make_room(&self, net: &Net, from: IpAddr) {
         let Some(victim) = self.choose(net, from) else { return };
         net.logs.crowded.line(net.env.now(), |left_out| {
-            tracing::warn!(%from, left_out, "too many handshakes at the same time: one is dropped");
+            report!(warn, %from, left_out, "too many handshakes at the same time: one is dropped");
         });
         let ended = monitor(victim);
         exit_process(victim, ExitReason::Kill);
@@ -139,22 +183,20 @@ async fn serve(net: Arc<Net>, listed: Listed, stream: Stream) {
     link(net.net_kernel());
     let from = stream.peer_addr();
     // In a box: a future that is handed on by value takes its place twice and more.
-    match timeout(net.config.handshake_time, Box::pin(respond(&net, stream))).await {
+    let handshake = Box::pin(respond(&net, &listed.0, stream));
+    match timeout(net.config.handshake_time, handshake).await {
         Ok(Ok(())) => {}
         Ok(Err(Failure::Handshake(error))) => {
-            if let HandshakeError::BadProof { .. } = error {
-                listed.0.1.lock().guessed(from.ip(), net.env.now());
-            }
             if net.tells_of(&error, from) {
                 net.logs.refused.line(net.env.now(), |left_out| {
-                    tracing::error!(%from, %error, left_out, "a connection was refused");
+                    report!(error, %from, %error, left_out, "a connection was refused");
                 });
             }
         }
         Ok(Err(failure)) => tracing::debug!(%from, %failure, "a connection was not made"),
         Err(_) => net.logs.slow.line(net.env.now(), |left_out| {
             let why = "a connection was refused: its handshake took too long";
-            tracing::warn!(%from, left_out, "{why}");
+            report!(warn, %from, left_out, "{why}");
         }),
     }
 }
@@ -190,7 +232,7 @@ impl Drop for Claim<'_> {
     }
 }
 
-async fn respond(net: &Net, stream: Stream) -> Result<(), Failure> {
+async fn respond(net: &Net, half_open: &HalfOpen, stream: Stream) -> Result<(), Failure> {
     net.set_up_socket(&stream);
     let mut framed = Framed::new(stream);
     let hello = framed.read().await?;
@@ -214,7 +256,23 @@ async fn respond(net: &Net, stream: Stream) -> Result<(), Failure> {
         greeted.accept(status, &net.secret(&peer), framed.transport(), net.nonce());
     framed.write(&frame).await?;
     drop(frame);
-    let (established, frame) = proof.handle(&framed.read().await?)?;
+    let (established, frame) = {
+        let proof_i = framed.read().await?;
+        half_open.prove(net, &framed.stream, proof, &proof_i)?
+    };
+    // In a box: a peer that has not proved itself holds no room for what comes after.
+    Box::pin(claim(net, framed, status, established, frame)).await
+}
+
+/// Claims the channel of a peer that has proved itself, and answers its proof by this frame.
+async fn claim(
+    net: &Net,
+    mut framed: Framed,
+    status: Status,
+    established: Established,
+    frame: Vec<u8>,
+) -> Result<(), Failure> {
+    let peer = established.peer.clone();
     // The peer may have given up this attempt while we were slow, and another connection may
     // have come and gone since: this one would be a connection to nobody.
     if framed.is_closed() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fika_runtime::{ExitReason, NodeName, acting_node, exit, self_pid};
+use fika_runtime::{ExitReason, Ignored, NodeName, acting_node, exit, self_pid};
 
 use super::ask::ask;
 use super::distribution::Distribution;
@@ -21,6 +21,8 @@ pub enum Ping {
     Pang,
 }
 
+impl Ignored for Ping {}
+
 /// The distribution of the running process's node, while it has a name.
 #[track_caller]
 pub(super) fn net(function: &str) -> Option<Arc<Net>> {
@@ -35,13 +37,12 @@ pub(super) fn net(function: &str) -> Option<Arc<Net>> {
 /// [`monitor_nodes`] get a `NodeUp` of the own name.
 ///
 /// # A name from the first peer
-/// With `undefined@host` the node becomes the client of another one for some time, which needs
-/// no name that anybody has to think of (Erlang's `net_kernel:start(undefined, ..)`). It is
-/// `nonode@nohost` until its first [`connect_node`], which gives it a name that no other node
-/// has, at this host; so the host decides whether it is a short or a long one. When this first
-/// connection is lost, so is the name, together with all other connections; the next
-/// `connect_node` gets another one. Such a node does not listen, is hidden, and connects to
-/// nobody by itself. The peer needs nothing to be set.
+/// With `undefined@host` the node becomes the client of another node for some time, and needs no
+/// name of its own (Erlang's `net_kernel:start(undefined, ..)`). It is `nonode@nohost` until its
+/// first [`connect_node`], which gives it a name that no other node has, at this host; so the host
+/// decides whether it is a short or a long one. When this first connection is lost, so is the name,
+/// together with all other connections; the next `connect_node` gets another one. Such a node does
+/// not listen, is hidden, and connects only when asked. The peer needs no settings for it.
 ///
 /// ```
 /// # use fika_net::{connect_node, nodes_of, start_distribution, NodeKind};
@@ -55,8 +56,8 @@ pub(super) fn net(function: &str) -> Option<Arc<Net>> {
 /// ```
 ///
 /// # Errors
-/// When it has a name already ([`StartError::AlreadyStarted`]), the text is none, another node
-/// has the name, and what else keeps a node from being built.
+/// If the node has a name already ([`StartError::AlreadyStarted`]), if the name is invalid or
+/// another node has it, and for all other reasons for which a node can't be built.
 ///
 /// # Panics
 /// Outside of a process. There, `Node::start_distribution` does the same.
@@ -69,12 +70,11 @@ pub async fn start_distribution(name: impl AsRef<str>) -> Result<(), StartError>
 /// Takes the name of the running process's node away: it is `nonode@nohost` again, and may be
 /// given another name, or the same (Erlang's `net_kernel:stop/0`). False if it has none.
 ///
-/// All connections are closed. Links, monitors, and requests over them end with
-/// `noconnection`; subscribers of [`monitor_nodes`] get a `NodeDown` of each node and of the own
-/// name, with reason `net_kernel_terminated`. Pids that other nodes have of this one reach
-/// nobody any more, also when it gets the same name again. The node's own pids go on to reach
-/// their processes; of a node that was built with a name, they also go on to say that name when
-/// they are printed.
+/// All connections are closed. Links, monitors, and requests over them end with `noconnection`;
+/// subscribers of [`monitor_nodes`] get a `NodeDown` of each node and of the own name, with reason
+/// `net_kernel_terminated`. Pids that other nodes have of this one are stale, also when it gets the
+/// same name again. The node's own pids go on to reach their processes; of a node that was built
+/// with a name, they also go on to say that name when they are printed.
 ///
 /// # Panics
 /// Outside of a process. There, `Node::stop_distribution` does the same.

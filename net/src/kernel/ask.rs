@@ -1,80 +1,54 @@
 //! Questions to the processes of this folder, and their answers.
+//!
+//! An answer goes to the function that waits for it, not through the mailbox. So a process may run
+//! any number of these functions side by side, and beside a `receive!`, whatever the length of its
+//! mailbox.
 
-use fika_runtime::{
-    Down, ExitReason, Local, NodeName, Pid, Reference, demonitor_flush, make_ref, monitor,
-    self_pid, send,
-};
+use fika_runtime::{Answer, Local, NodeName, Pid, Waiting, self_pid, send};
 
 use super::net_kernel::Command;
 
-/// Where an answer goes.
-#[derive(Clone, Copy)]
-pub(super) struct Caller {
+/// A process that waits for an answer. If this is dropped, the process learns that there is none.
+pub(super) struct Caller<T> {
     pid: Pid,
-    reference: Reference,
+    answer: Answer<T>,
 }
 
-/// An answer.
-struct Answer<T> {
-    reference: Reference,
-    value: T,
-}
-
-impl Caller {
+impl<T> Caller<T> {
     /// The running process, for one answer.
-    pub(super) fn new() -> Caller {
-        Caller { pid: self_pid(), reference: make_ref() }
+    pub(super) fn new() -> (Caller<T>, Waiting<T>) {
+        let (answer, waiting) = Waiting::new();
+        (Caller { pid: self_pid(), answer }, waiting)
     }
 
-    pub(super) fn pid(self) -> Pid {
+    pub(super) fn pid(&self) -> Pid {
         self.pid
     }
 
-    pub(super) fn answer<T: Send + 'static>(self, value: T) {
-        let Caller { pid, reference } = self;
-        send(pid, Local(Answer { reference, value }));
-    }
-
-    /// Waits for the answer of the process that this monitor is of.
-    ///
-    /// # Errors
-    /// Why it has ended without one.
-    pub(super) async fn await_answer<T: Send + 'static>(
-        self,
-        monitor: Reference,
-    ) -> Result<T, ExitReason> {
-        let asked = self.reference;
-        let answer = fika_macros::receive! {
-            Local(Answer { reference, value }): Local<Answer<T>> if reference == asked => Ok(value),
-            Down { monitor: m, reason, .. } if m == monitor => Err(reason),
-        };
-        demonitor_flush(monitor);
-        answer
+    pub(super) fn answer(self, value: T) {
+        self.answer.give(value);
     }
 }
 
-/// Asks a process, and waits for its answer; none if it has ended.
+/// Asks a process and waits for its answer. Returns `None` if the process has ended.
 pub(super) async fn ask<T: Send + 'static, Q: Send + 'static>(
     process: Pid,
-    question: impl FnOnce(Caller) -> Q,
+    question: impl FnOnce(Caller<T>) -> Q,
 ) -> Option<T> {
-    let caller = Caller::new();
-    let monitor = monitor(process);
+    let (caller, answer) = Caller::new();
     send(process, Local(question(caller)));
-    caller.await_answer(monitor).await.ok()
+    answer.await
 }
 
 /// Asks net_kernel in a process that is linked to it, and waits for its answer.
 pub(super) async fn ask_linked<T: Send + 'static>(
     net_kernel: Pid,
-    question: impl FnOnce(Caller) -> Command,
+    question: impl FnOnce(Caller<T>) -> Command,
 ) -> T {
-    let caller = Caller::new();
-    let asked = caller.reference;
-    send(net_kernel, Local(question(caller)));
-    fika_macros::receive! {
-        for asked,
-        Local(Answer { reference, value }): Local<Answer<T>> if reference == asked => value,
+    match ask(net_kernel, question).await {
+        Some(answer) => answer,
+        // net_kernel has ended, and this process ends by the link.
+        None => std::future::pending().await,
     }
 }
 

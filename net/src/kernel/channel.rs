@@ -10,11 +10,12 @@
 //! know, and what its coming and going means is `net_kernel`'s.
 //!
 //! # Invariants
-//! 1. No signal is delivered while `state` is locked: an answer may come back to it.
+//! 1. No signal is delivered and nothing is reported while `state` is locked: an answer may use
+//!    this channel, and so may a message that the program's subscriber sends.
 //! 2. `reading` is held from the read to the last delivery of what was read, so signals
 //!    arrive in order, and a loss is told of after all of them.
-//! 3. `writing` is held from when a batch is taken until it is written, so bytes go out in
-//!    order. Who has it may lock `state`; nobody does it the other way around.
+//! 3. `writing` is held from when a batch is taken until it is written, so bytes go out in order.
+//!    Its holder may lock `state`, never the other way around.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -23,17 +24,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use fika_runtime::{
-    Carried, Congested, ConnectionId, EncodeError, Envelope, ExitReason, Node, NodeDownReason,
-    NodeId, NodeName, NodeType, Observed, Outlet, Pid, RemoteDest, Signal, SpawnError,
-    SpawnRequest, Target,
+    Busy, Carried, Congested, ConnectionId, EncodeError, Envelope, ExitReason, Node,
+    NodeDownReason, NodeId, NodeName, NodeType, Observed, Outlet, Pid, RemoteDest, Signal,
+    SpawnError, SpawnRequest, Target, report,
 };
 use parking_lot::{Mutex, MutexGuard};
 
 use super::config::Config;
 use super::congestion::{Congestion, OutputBytes, Way};
 use super::handler::NetHandler;
+use super::logs::Unsent;
 use super::net::Net;
 use super::reading::Reading;
+use super::undecoded::Undecoded;
 use super::writing::Writing;
 use crate::io::{Handler, SocketOptions, Stream};
 use crate::proto::connection::{Receiving, Sending};
@@ -65,6 +68,8 @@ pub(super) struct Channel {
     /// A user's word in what comes in.
     pub(super) handler: Option<Arc<dyn NetHandler>>,
     pub(super) observed: Observed,
+    /// Counts of values that did not decode, on either side.
+    pub(super) undecodable: Undecoded,
 }
 
 pub(super) struct State {
@@ -119,8 +124,8 @@ pub(super) enum Sent {
         /// More waits than is good.
         congested: bool,
     },
-    /// It is not, since more waits already.
-    Busy(Parcel),
+    /// It is not sent: this way is congested already.
+    Busy(Box<Queued>, Way),
     /// It is for an earlier life of the node.
     Stale(Box<Queued>),
     /// The channel is down.
@@ -162,6 +167,7 @@ impl Channel {
             broken: AtomicBool::new(false),
             handler: config.handler.clone(),
             observed,
+            undecodable: Undecoded::default(),
         })
     }
 
@@ -181,17 +187,31 @@ impl Channel {
         matches!(self.state.lock().phase, Phase::Down)
     }
 
-    /// Whether more waits than is good for a small message of this sender.
-    pub(super) fn is_congested(&self, sender: Option<Pid>) -> bool {
+    /// Returns the way that a small message of this sender would take, if it is congested.
+    pub(super) fn congested_way(&self, sender: Option<Pid>) -> Option<Way> {
         let mut state = self.state.lock();
         let way = state.way(sender, false);
-        state.is_congested(way)
+        state.is_congested(way).then_some(way)
+    }
+
+    /// Returns the error for a send that this congested way refuses.
+    pub(super) fn busy(self: &Arc<Self>, way: Way) -> Busy {
+        let congested = Arc::new(CongestedWay { channel: self.clone(), way });
+        Busy { connection: self.id, congested }
     }
 
     /// The type of the node at the other end, while the channel is up.
     pub(super) fn node_type(&self) -> Option<NodeType> {
         match &self.state.lock().phase {
             Phase::Up(up) => Some(up.node_type()),
+            Phase::Pending(_) | Phase::Down => None,
+        }
+    }
+
+    /// Returns the node at the other end, while the channel is up.
+    pub(super) fn peer_id(&self) -> Option<NodeId> {
+        match &self.state.lock().phase {
+            Phase::Up(up) => Some(up.node),
             Phase::Pending(_) | Phase::Down => None,
         }
     }
@@ -226,7 +246,7 @@ impl Channel {
         let mut state = self.state.lock();
         let way = state.way(queued.sender, queued.parcel.is_large());
         if nosuspend && state.is_congested(way) {
-            return Ok(Sent::Busy(queued.parcel));
+            return Ok(Sent::Busy(queued.into(), way));
         }
         if let Some(watcher) = queued.watcher() {
             state.watch(watcher, &self.net);
@@ -242,8 +262,10 @@ impl Channel {
                 Ok(Sent::Stale(queued.into()))
             }
             Phase::Up(up) => {
-                let answer = up.send(queued)?;
+                let mut unsent = Unsent::default();
+                let answer = up.send(queued, &mut unsent)?;
                 let congested = self.sent(way, state);
+                unsent.report(self);
                 answer.into_iter().for_each(|(to, answer)| self.deliver(&Target::Pid(to), answer));
                 Ok(Sent::Yes { congested })
             }
@@ -313,23 +335,22 @@ impl Channel {
         }
         let deferred = VecDeque::new();
         let mut up = Box::new(Up { node, hidden, sending, stream, deferred });
-        let mut answers = Vec::new();
+        let (mut answers, mut unsent) = (Vec::new(), Unsent::default());
         for queued in queue {
             match &queued.to {
                 Some(to) if !up.is_for(to) => {
                     answers.extend(stale(to, queued.parcel.into_cargo()));
                 }
-                _ => match up.send(queued) {
+                _ => match up.send(queued, &mut unsent) {
                     Ok(answer) => answers.extend(answer),
-                    Err(error) => {
-                        tracing::error!(node = %self.peer, %error, "a signal was not sent");
-                    }
+                    Err(error) => unsent.add("a signal was not sent", error),
                 },
             }
         }
         state.phase = Phase::Up(up);
         drop(reading);
         self.sent(Way::Small, state);
+        unsent.report(self);
         for (to, answer) in answers {
             self.deliver(&Target::Pid(to), answer);
         }
@@ -373,7 +394,7 @@ impl Channel {
             }
         };
         self.observed.tell(|observer| observer.lost(self.id));
-        // Whoever writes lets go of what is left.
+        // The thread that writes drops what is left.
         self.write();
         for pid in watchers.pids {
             let signal = Signal::ConnectionLost { node, connection: self.id };
@@ -413,12 +434,13 @@ impl Channel {
     pub(super) fn check(self: &Arc<Self>) {
         // After a stall of our own the peer's bytes are waiting to be read: they count.
         let is_more_there = self.read(false);
+        self.tell_untold();
         let mut state = self.state.lock();
         let Phase::Up(up) = &mut state.phase else { return };
         let verdict = up.sending.handle_tick(self.received.load(Ordering::Relaxed));
         drop(state);
         if verdict == Verdict::Dead {
-            tracing::error!(node = %self.peer, "nothing was heard for the whole ticktime");
+            report!(error, node = %self.peer, "nothing was heard for the whole ticktime");
             return self.lose(NodeDownReason::NetTickTimeout);
         }
         if verdict == Verdict::SendTick {
@@ -426,7 +448,7 @@ impl Channel {
         }
         // A connection that the peer has closed is broken as well: that is found out by reading.
         if self.broken.load(Ordering::Relaxed) && !is_more_there {
-            tracing::error!(node = %self.peer, "no tick can be sent");
+            report!(error, node = %self.peer, "no tick can be sent");
             self.lose(NodeDownReason::SendNetTickFailed);
         }
     }
@@ -492,8 +514,24 @@ impl Congested for Channel {
     }
 }
 
+/// One way of a channel, to wait for.
+struct CongestedWay {
+    channel: Arc<Channel>,
+    way: Way,
+}
+
+impl Congested for CongestedWay {
+    fn node(&self) -> NodeName {
+        self.channel.peer.clone()
+    }
+
+    fn wait(&self, pid: Pid) -> bool {
+        self.channel.state.lock().congestion.wait(self.way, pid)
+    }
+}
+
 impl Queued {
-    /// Who is to be told of the loss of the connection.
+    /// Returns the process to tell if the connection is lost.
     fn watcher(&self) -> Option<Pid> {
         match self.parcel.cargo() {
             Cargo::Spawn(request) => Some(request.from),
@@ -522,28 +560,40 @@ impl Up {
     }
 
     /// Sends it. A request to spawn that can't be sent is answered here.
-    fn send(&mut self, queued: Queued) -> Result<Option<(Pid, Signal)>, EncodeError> {
+    fn send(
+        &mut self,
+        queued: Queued,
+        unsent: &mut Unsent,
+    ) -> Result<Option<(Pid, Signal)>, EncodeError> {
         let Queued { sender, to, parcel } = queued;
         let target = to.as_ref().map(RemoteDest::target);
         let Err(refused) = self.sending.send(sender, target, parcel) else { return Ok(None) };
         let (why, parcel) = *refused;
         match parcel.into_cargo() {
             Cargo::Signal(signal) => Err(refused_signal(why, &signal)),
-            Cargo::Spawn(request) => Ok(Some(not_spawned(&why, &request))),
+            Cargo::Spawn(request) => Ok(Some(not_spawned(&why, &request, unsent))),
         }
     }
 
     /// Tells ends that have waited, as many as there is room for.
-    pub(super) fn send_deferred(&mut self, limits: &Limits, congestion: &Congestion) {
+    pub(super) fn send_deferred(
+        &mut self,
+        limits: &Limits,
+        congestion: &Congestion,
+        unsent: &mut Unsent,
+    ) {
         while congestion.has_room(self.output_bytes())
             && let Some((to, signal)) = self.deferred.pop_front()
         {
-            let sent = Parcel::signal(signal, limits).map_err(|(why, _)| why).and_then(|parcel| {
+            let mut replaced = None;
+            let parcel = Parcel::signal(signal, limits, &mut replaced);
+            unsent.add_replaced(replaced);
+            let sent = parcel.map_err(|(why, _)| why).and_then(|parcel| {
                 let (sender, target) = (parcel.from(), Some(to.target()));
                 self.sending.send(sender, target, parcel).map_err(|refused| refused.0)
             });
             if let Err(error) = sent {
-                tracing::error!(%error, "the end of a process could not be told");
+                unsent.add("the end of a process could not be told", error);
             }
         }
     }
@@ -602,8 +652,13 @@ pub(super) fn refused_message(why: SendError, message: &Envelope) -> EncodeError
 }
 
 /// The answer to a request to spawn that can't be sent.
-pub(super) fn not_spawned(why: &SendError, request: &SpawnRequest) -> (Pid, Signal) {
-    tracing::error!(function = %request.function, error = %why, "a request to spawn was not sent");
+pub(super) fn not_spawned(
+    why: &SendError,
+    request: &SpawnRequest,
+    unsent: &mut Unsent,
+) -> (Pid, Signal) {
+    let error = format_args!("{}: {why}", request.function);
+    unsent.add("a request to spawn was not sent", error);
     let result = Err(SpawnError::SystemLimit);
     (request.from, Signal::SpawnReply { reference: request.reference, result })
 }

@@ -8,12 +8,18 @@ use std::time::Duration;
 
 use fika_runtime::NodeName;
 
-use super::congestion::{OUTPUT_HIGH_BYTES, OUTPUT_LOW_BYTES};
+use super::congestion::{OUTPUT_BYTES, OUTPUT_HIGH_BYTES, OUTPUT_LOW_BYTES};
 use super::handler::NetHandler;
+use super::net_sup::StartError;
 use super::resolver::Resolver;
 use crate::cookie::Cookie;
 use crate::io::SocketOptions;
 use crate::proto::limits::Limits;
+
+/// The times that can be set: at least one tick of the timers, and far below the longest time of a
+/// timer, since some are multiplied.
+pub(super) const TIMES: RangeInclusive<Duration> =
+    Duration::from_millis(1)..=Duration::from_secs(365 * 24 * 60 * 60);
 
 /// When a connection is made by itself (OTP's `dist_auto_connect`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -34,15 +40,14 @@ pub enum AutoConnect {
 pub struct Config {
     /// The secret of the cluster.
     pub cookie: Cookie,
-    /// Those for single peers, in both directions.
+    /// The cookies for single peers, in both directions.
     pub cookies: BTreeMap<NodeName, Cookie>,
-    /// The nodes that may be connected, by name, host, or the part before the `@`; all if there
-    /// is none.
+    /// The nodes that may be connected, by name, host, or the part before the `@`; all if empty.
     pub allow: Vec<String>,
-    /// Which cluster the node is of; nodes of different ones do not connect, even with the
-    /// same cookie. It is no secret.
+    /// The cluster of the node; nodes of different clusters do not connect, even with the same
+    /// cookie. It is not secret.
     pub cluster_id: String,
-    /// A hidden node connects only when asked, and is in nobody's `nodes()`.
+    /// A hidden node connects only when asked, and is not in the `nodes()` of its peers.
     pub hidden: bool,
     /// Where to listen; the loopback address of the node's host, and any port, if not set.
     pub listen: Option<SocketAddr>,
@@ -50,29 +55,30 @@ pub struct Config {
     pub listen_ports: Option<RangeInclusive<u16>>,
     /// Whether it listens at all. A node that does not is hidden, and is known to no port mapper.
     pub listens: bool,
-    /// Whether a port mapper is brought up where none answers.
+    /// Whether the node starts a port mapper if none answers.
     pub start_epmd: bool,
-    /// What is set on the sockets of connections.
+    /// The options of the sockets of connections.
     pub socket_options: SocketOptions,
-    /// A user's word in what net_kernel does.
+    /// A handler that takes part in decisions of net_kernel.
     pub handler: Option<Arc<dyn NetHandler>>,
-    /// The port of the port mapper, here and on other hosts.
+    /// The port of the port mapper, on this host and on others. It is 0, which is refused, if
+    /// `ERL_EPMD_PORT` is invalid and no port was set.
     pub epmd_port: u16,
     /// How nodes find each other; by the port mapper if not set.
     pub resolver: Option<Arc<dyn Resolver>>,
     /// Whether visible nodes connect to all nodes that their peers know.
     pub connect_all: bool,
-    /// When connections are made by themselves.
+    /// When connections are made automatically.
     pub auto_connect: AutoConnect,
-    /// A peer that is silent for this long is given up (OTP's `net_ticktime`).
+    /// How long a peer may be silent before its connection is closed (OTP's `net_ticktime`).
     pub ticktime: Duration,
-    /// How often the peer is looked at in this time, from 4 to 1000.
+    /// How often the peer is checked in this time, from 4 to 1000.
     pub intensity: u32,
     /// The largest message, in bytes; the same on all nodes.
     pub message_bytes_max: usize,
-    /// Who sends to a node is held up while more bytes than this wait to go there.
+    /// Processes that send to a node are suspended while more bytes than this wait to go there.
     pub output_high_bytes: usize,
-    /// They go on when no more than this wait.
+    /// Suspended processes go on when at most this many bytes wait.
     pub output_low_bytes: usize,
     /// The longest time for each step of making a connection: finding the node, reaching it, and
     /// each of its two answers (OTP's `net_setuptime`).
@@ -101,7 +107,7 @@ impl Config {
             start_epmd: true,
             socket_options: SocketOptions::default(),
             handler: None,
-            epmd_port: epmd_port(),
+            epmd_port: named_epmd_port().unwrap_or(0),
             resolver: None,
             connect_all: true,
             auto_connect: AutoConnect::Always,
@@ -113,6 +119,42 @@ impl Config {
             setup_time: Duration::from_secs(7),
             handshake_time: Duration::from_secs(5),
         }
+    }
+
+    /// Refuses settings that are out of range.
+    pub(super) fn check(&self) -> Result<(), StartError> {
+        let (low, high) = (self.output_low_bytes, self.output_high_bytes);
+        let ports = self.listen_ports.as_ref();
+        let rules = [
+            ((4..=1000).contains(&self.intensity), "`net_tickintensity` must be in 4..=1000"),
+            (TIMES.contains(&self.ticktime), "`net_ticktime` must be from 1 ms to 365 days"),
+            (TIMES.contains(&self.setup_time), "`net_setuptime` must be from 1 ms to 365 days"),
+            (
+                TIMES.contains(&self.handshake_time),
+                "`handshake_time` must be from 1 ms to 365 days",
+            ),
+            (
+                Limits::MESSAGE_BYTES.contains(&self.message_bytes_max),
+                "`message_bytes_max` must be from 4 KiB to 2 GiB",
+            ),
+            (
+                OUTPUT_BYTES.contains(&high) && low <= high,
+                "`output_bytes`: the high mark must be from 64 KiB to 1 GiB, and the low mark not \
+                 above it",
+            ),
+            (
+                ports.is_none_or(|ports| !ports.is_empty() && *ports.start() != 0),
+                "`listen_ports` must not be empty, and must not begin with 0",
+            ),
+        ];
+        if let Some((_, why)) = rules.into_iter().find(|(is_kept, _)| !is_kept) {
+            return Err(StartError::Setting(why));
+        }
+        if self.epmd_port == 0 {
+            named_epmd_port()?;
+            return Err(StartError::Setting("`epmd_port` must not be 0"));
+        }
+        Ok(())
     }
 
     /// What follows from the others, and from the name: a node that does not listen is hidden,
@@ -127,7 +169,11 @@ impl Config {
 }
 
 /// The port mapper's usual port, or the one that the environment names.
-fn epmd_port() -> u16 {
-    let named = std::env::var("ERL_EPMD_PORT").ok().and_then(|port| port.parse().ok());
-    named.unwrap_or(crate::proto::epmd::DEFAULT_PORT)
+fn named_epmd_port() -> Result<u16, StartError> {
+    let name = "ERL_EPMD_PORT";
+    let Some(value) = std::env::var_os(name) else { return Ok(crate::proto::epmd::DEFAULT_PORT) };
+    let value = value.to_string_lossy();
+    let port = value.parse().ok().filter(|port| *port != 0);
+    let why = "write a port from 1 to 65535, or unset the variable";
+    port.ok_or_else(|| StartError::Environment { name, value: value.into_owned(), why })
 }

@@ -12,14 +12,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use fika_runtime::{
-    Carried, Carrier, Conditions, ConnectionId, Creation, EncodeError, Env, Envelope, Local,
+    Busy, Carried, Carrier, Conditions, ConnectionId, Creation, EncodeError, Env, Envelope, Local,
     LocalId, Message, Node, NodeDownReason, NodeId, NodeName, NotCarried, Observed, Pid,
-    RemoteDest, Signal, SpawnRequest, Target, WeakNode,
+    RemoteDest, Signal, SpawnRequest, Target, Undecodable, WeakNode,
 };
 use parking_lot::{Mutex, RwLock};
 
 use super::channel::{Channel, Queued, Sent, not_spawned, refused_message, refused_signal, stale};
 use super::config::Config;
+use super::logs::Unsent;
 use super::net::Net;
 use super::net_kernel::Command;
 use super::reading::Buffers;
@@ -27,7 +28,6 @@ use super::subscriptions::{Subscriptions, Wanted};
 use super::table::Table;
 use crate::cookie::CookieError;
 use crate::io::Network;
-use crate::proto::limits::Limits;
 use crate::proto::parcel::{Cargo, Parcel, Payload};
 
 /// Gives the settings, each time the distribution starts.
@@ -40,7 +40,7 @@ pub struct Distribution {
     pub(super) network: Arc<dyn Network>,
     pub(super) env: Arc<dyn Env>,
     pub(super) table: Table,
-    /// Who is told of nodes that come and go.
+    /// The processes that are told of nodes that come and go.
     pub(super) subscriptions: Mutex<Subscriptions>,
     /// The nodes that it was connected to, or has heard of.
     pub(super) known: Mutex<BTreeSet<NodeName>>,
@@ -128,14 +128,6 @@ impl Distribution {
     #[must_use]
     pub fn is_started(&self) -> bool {
         self.current.read().is_some()
-    }
-
-    /// Writes what is left and closes all connections, since the node itself is about to stop.
-    /// Peers see `connection_closed`.
-    pub fn halt(&self) {
-        if let Some(net) = self.current() {
-            net.close(&NodeDownReason::NetKernelTerminated);
-        }
     }
 
     /// The creation under a name: that of the node's id where it was made for the name and
@@ -251,12 +243,12 @@ impl Distribution {
                     }
                 }
             };
-            let parcel = ready.parcel(channel.limits())?;
+            let parcel = ready.parcel(&channel)?;
             let sender = parcel.from().or(sender);
             let queued = Queued { sender, to: Some(to), parcel };
             match channel.send(queued, nosuspend).map_err(NotCarried::Encode)? {
                 Sent::Yes { congested } => return Ok(channel.carried(congested)),
-                Sent::Busy(back) => return Err(not_sent(back)),
+                Sent::Busy(back, way) => return Err(not_sent(back.parcel, channel.busy(way))),
                 Sent::Gone(back) => match back.to {
                     Some(back_to) => (to, ready) = (back_to, Ready::Parcel(back.parcel)),
                     None => return Ok(channel.carried(false)),
@@ -328,12 +320,17 @@ enum Ready {
 }
 
 impl Ready {
-    fn parcel(self, limits: &Limits) -> Result<Parcel, NotCarried> {
-        match self {
-            Ready::Parcel(parcel) => Ok(parcel),
-            Ready::Signal(signal) => Parcel::signal(signal, limits)
-                .map_err(|(why, signal)| NotCarried::Encode(refused_signal(why, &signal))),
-        }
+    /// Encodes the signal for this channel.
+    fn parcel(self, channel: &Channel) -> Result<Parcel, NotCarried> {
+        let signal = match self {
+            Ready::Parcel(parcel) => return Ok(parcel),
+            Ready::Signal(signal) => signal,
+        };
+        let (mut replaced, mut unsent) = (None, Unsent::default());
+        let parcel = Parcel::signal(signal, channel.limits(), &mut replaced);
+        unsent.add_replaced(replaced);
+        unsent.report(channel);
+        parcel.map_err(|(why, signal)| NotCarried::Encode(refused_signal(why, &signal)))
     }
 
     fn into_cargo(self) -> Cargo {
@@ -348,15 +345,15 @@ impl Ready {
 fn encode_error(not_carried: NotCarried) -> EncodeError {
     match not_carried {
         NotCarried::Encode(error) => error,
-        NotCarried::Nosuspend(_) | NotCarried::Noconnect(_) => {
+        NotCarried::Nosuspend(..) | NotCarried::Noconnect(_) => {
             unreachable!("there was no condition")
         }
     }
 }
 
-fn not_sent(parcel: Parcel) -> NotCarried {
+fn not_sent(parcel: Parcel, busy: Busy) -> NotCarried {
     match parcel.into_cargo() {
-        Cargo::Signal(signal) => NotCarried::Nosuspend(signal),
+        Cargo::Signal(signal) => NotCarried::Nosuspend(signal, busy),
         Cargo::Spawn(_) => unreachable!("it was sent as a signal"),
     }
 }
@@ -424,8 +421,10 @@ impl Carrier for Distribution {
         match &channel {
             None if noconnect => return Err(NotCarried::Noconnect(signal)),
             // Before anything is encoded; asked again when it is.
-            Some(channel) if nosuspend && channel.is_congested(sender) => {
-                return Err(NotCarried::Nosuspend(signal));
+            Some(channel) if nosuspend => {
+                if let Some(way) = channel.congested_way(sender) {
+                    return Err(NotCarried::Nosuspend(signal, channel.busy(way)));
+                }
             }
             _ => {}
         }
@@ -447,7 +446,9 @@ impl Carrier for Distribution {
             let parcel = match ready {
                 Ok(parcel) => parcel,
                 Err((why, request)) => {
-                    let (pid, answer) = not_spawned(&why, &request);
+                    let mut unsent = Unsent::default();
+                    let (pid, answer) = not_spawned(&why, &request, &mut unsent);
+                    unsent.report(&channel);
                     self.deliver(Target::Pid(pid), answer);
                     return channel.carried(false);
                 }
@@ -455,7 +456,7 @@ impl Carrier for Distribution {
             match channel.send(Queued { sender, to: None, parcel }, false) {
                 Ok(Sent::Gone(back)) => cargo = Ok(back.parcel),
                 Ok(Sent::Yes { congested }) => return channel.carried(congested),
-                Ok(Sent::Busy(_) | Sent::Stale(_)) | Err(_) => return channel.carried(false),
+                Ok(Sent::Busy(..) | Sent::Stale(_)) | Err(_) => return channel.carried(false),
             }
         }
     }
@@ -470,16 +471,20 @@ impl Carrier for Distribution {
         }
     }
 
+    /// Peers see `connection_closed`.
+    fn halt(&self) {
+        if let Some(net) = self.current() {
+            net.close(&NodeDownReason::NetKernelTerminated);
+        }
+    }
+
     fn is_alive(&self) -> bool {
         self.is_started()
     }
 
-    fn undecodable(&self, node: NodeId, why: &str) {
-        if let Some(channel) = self.table.up(node) {
-            if let Some(net) = self.current() {
-                net.log_misbehaved(channel.peer(), &why);
-            }
-            channel.lose(NodeDownReason::ConnectionClosed);
+    fn undecodable(&self, node: NodeId, lost: &Undecodable) {
+        if let (Some(channel), Some(node)) = (self.table.up(node), self.node()) {
+            channel.tell_undecodable(lost, node.env().now());
         }
     }
 

@@ -32,6 +32,9 @@ pub(super) enum Failure {
     /// Another connection to the peer has come about meanwhile.
     #[error("another connection was made meanwhile")]
     Superfluous,
+    /// Wrong proofs came from its address, and the limit of them is reached.
+    #[error("too many wrong proofs came from its address")]
+    TooManyGuesses,
     /// A step took longer than the setup time.
     #[error("it takes too long")]
     TooSlow,

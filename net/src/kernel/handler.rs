@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fika_runtime::{
     Carrier as _, Envelope, Name, NodeDown, NodeName, NodeUp, Pid, Priority, RemoteDest, Signal,
-    SpawnError, SpawnRequest, Target,
+    SpawnError, SpawnRequest, Target, report,
 };
 
 use super::net::Net;
@@ -61,34 +61,33 @@ pub enum Decision<T> {
 /// }
 /// ```
 pub trait NetHandler: Send + Sync + 'static {
-    /// A node has proved itself, and its connection is about to be up. What is changed is what
-    /// subscribers of `monitor_nodes` are told. Refused, the connection is closed, and nobody is
-    /// told of it.
+    /// A node has proved itself, and its connection is about to be up. A change affects what
+    /// subscribers of `monitor_nodes` are told. If refused, the connection is closed, and no
+    /// `nodeup` is sent.
     fn nodeup(&self, up: NodeUp) -> Decision<NodeUp> {
         Decision::Pass(up)
     }
 
-    /// A connection is lost. What is changed is what subscribers of `monitor_nodes` are told;
-    /// refused, they are told nothing. Links, monitors and `monitor_node` are as ever.
+    /// A connection is lost. A change affects what subscribers of `monitor_nodes` are told; if
+    /// refused, they are told nothing. Links, monitors and `monitor_node` are not affected.
     fn nodedown(&self, down: NodeDown) -> Decision<NodeDown> {
         Decision::Pass(down)
     }
 
-    /// A peer asks for a process. Refused, the answer is `notsup`, as for a function that this
+    /// A peer asks for a process. If refused, the answer is `notsup`, as for a function that this
     /// node does not have.
     fn spawn(&self, asked: SpawnAsked) -> Decision<SpawnAsked> {
         Decision::Pass(asked)
     }
 
-    /// A process of a peer sends a message to a registered name; not to `net_kernel`, which is
-    /// what nodes say to each other. Refused, the message is dropped, as for a name that nobody
-    /// has.
+    /// A process of a peer sends a message to a registered name other than `net_kernel`. If
+    /// refused, the message is dropped, as for a name that is not registered.
     fn send_to_name(&self, sent: SentToName) -> Decision<SentToName> {
         Decision::Pass(sent)
     }
 
-    /// Somebody has tried to connect who does not know the cookie. It is refused in any case, and
-    /// then logged; if it is refused here, it is not logged.
+    /// A program that does not know the cookie has tried to connect. The connection is refused in
+    /// any case, and logged unless the handler refuses it.
     fn bad_cookie(&self, attempt: BadCookie) -> Decision<BadCookie> {
         Decision::Pass(attempt)
     }
@@ -105,7 +104,7 @@ impl fmt::Debug for dyn NetHandler {
 pub struct SpawnAsked(SpawnRequest);
 
 impl SpawnAsked {
-    /// Who asks.
+    /// The process that asks.
     #[must_use]
     pub fn from(&self) -> Pid {
         self.0.from
@@ -161,7 +160,7 @@ pub struct SentToName {
     pub message: Envelope,
 }
 
-/// An attempt of somebody who does not know the cookie.
+/// An attempt to connect by a program that does not know the cookie.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BadCookie {
     /// The node that it said it was, which it has not proved.
@@ -175,7 +174,7 @@ pub(super) fn decide<T>(net: &Net, decide: impl FnOnce() -> Decision<T>) -> Deci
     catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| {
         net.logs.handler.line(net.env.now(), |left_out| {
             let what = "the node's handler has panicked: what it was asked about is refused";
-            tracing::error!(left_out, "{what}");
+            report!(error, left_out, "{what}");
         });
         Decision::Refuse
     })

@@ -4,9 +4,11 @@
 
 use std::fmt::Display;
 
-use fika_runtime::{LogRate, NodeName};
+use fika_runtime::{LogRate, NodeName, report};
 
+use super::channel::Channel;
 use super::net::Net;
+use crate::proto::control::SendError;
 
 #[derive(Default)]
 pub(super) struct Logs {
@@ -16,21 +18,61 @@ pub(super) struct Logs {
     pub(super) refused: LogRate,
     /// A handshake took too long.
     pub(super) slow: LogRate,
+    /// The peer did not answer an attempt of ours in time, or closed the connection.
+    pub(super) not_connected: LogRate,
     /// The system gave no connection.
     pub(super) not_accepted: LogRate,
+    /// There was no room for a process that makes or takes a connection.
+    pub(super) no_process: LogRate,
     /// A member broke the rules, and its connection is closed.
     pub(super) misbehaved: LogRate,
+    /// A member could not decode what this node has sent.
+    pub(super) not_taken: LogRate,
     /// The node's handler did not want a member.
     pub(super) unwanted: LogRate,
     /// The node's handler panicked at what a peer did.
     pub(super) handler: LogRate,
+    /// An address makes too many connections, or sends too many wrong proofs.
+    pub(super) pushy: LogRate,
+    /// A signal could not be sent.
+    unsent: LogRate,
+}
+
+/// Signals that could not be sent. They are noted while a channel is locked, and reported after it
+/// is unlocked, since the program's subscriber may use the channel.
+#[derive(Default)]
+pub(super) struct Unsent(Vec<(&'static str, String)>);
+
+impl Unsent {
+    pub(super) fn add(&mut self, what: &'static str, error: impl Display) {
+        self.0.push((what, error.to_string()));
+    }
+
+    /// Notes why the reason of an exit signal was not sent, if so.
+    pub(super) fn add_replaced(&mut self, why: Option<SendError>) {
+        if let Some(why) = why {
+            self.add("an exit reason was replaced by system_limit", why);
+        }
+    }
+
+    pub(super) fn report(self, channel: &Channel) {
+        if self.0.is_empty() {
+            return;
+        }
+        let (Some(net), node) = (channel.net.upgrade(), channel.peer()) else { return };
+        for (what, error) in self.0 {
+            net.logs.unsent.line(net.env.now(), |left_out| {
+                report!(error, %node, %error, left_out, "{what}");
+            });
+        }
+    }
 }
 
 impl Net {
     /// A member broke the rules: its connection is about to be closed.
     pub(super) fn log_misbehaved(&self, node: &NodeName, error: &dyn Display) {
         self.logs.misbehaved.line(self.env.now(), |left_out| {
-            tracing::error!(%node, %error, left_out, "the connection is closed");
+            report!(error, %node, %error, left_out, "the connection is closed");
         });
     }
 }

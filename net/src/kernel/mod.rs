@@ -3,9 +3,12 @@
 //! - [`Distribution`] is what a node has for being one of many, and its carrier; `net` is one
 //!   period of it, from a start to a stop, which `net_sup` makes.
 //! - `table` knows the connections by node; `channel` is one of them, socket included.
-//! - `net_kernel` is the registered process that decides about connections and tells of
-//!   them (`told`, to the `subscriptions`); `setup` and `accept` make them, each in a process of its own, as `mapper` keeps
-//!   the node known to the port mapper; a `resolver` stands in its place.
+//! - `net_kernel` is the registered process that decides about connections and tells of them
+//!   (`told`, to the `subscriptions`); `setup` and `accept` make them, each in a process of its
+//!   own. `mapper` keeps the node registered with port mappers, `reachable` checks where it
+//!   listens, and `resolve` finds other nodes and tries their addresses (`race`); a `resolver`
+//!   replaces the mapper.
+//! - `candidates` decides when to connect to nodes that peers know, with the pauses of `backoff`.
 //! - `api` is what users call.
 
 mod accept;
@@ -13,6 +16,8 @@ mod accept_rate;
 mod admission;
 mod api;
 mod ask;
+mod backoff;
+mod candidates;
 mod channel;
 mod config;
 mod congestion;
@@ -25,6 +30,8 @@ mod net;
 mod net_kernel;
 mod net_sup;
 mod nodes;
+mod race;
+mod reachable;
 mod reading;
 mod resolve;
 mod resolver;
@@ -36,6 +43,7 @@ mod table;
 mod tables;
 mod ticktime;
 mod told;
+mod undecoded;
 mod writing;
 
 pub use api::{

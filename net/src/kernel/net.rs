@@ -6,7 +6,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock, Weak};
 
-use fika_runtime::{ConnectionId, Creation, NodeDownReason, NodeId, NodeName, Pid};
+use fika_runtime::{
+    ConnectionId, Creation, ExitReason, NodeDownReason, NodeId, NodeName, Pid, report,
+};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -38,8 +40,8 @@ pub(super) struct Net {
     /// The nodes of which subscribers have been told that they are up.
     pub(super) told: Told,
     pub(super) logs: Logs,
-    /// That with the port mapper, while it lasts.
-    pub(super) registration: Mutex<Option<Arc<EpmdRegistration>>>,
+    /// The registrations with the port mappers of this host, while they last.
+    pub(super) registrations: Mutex<Vec<Arc<EpmdRegistration>>>,
     net_kernel: OnceLock<Pid>,
     /// Why it stops, if it has begun to: connections are neither made nor taken any more.
     ended: OnceLock<NodeDownReason>,
@@ -88,7 +90,7 @@ impl Net {
             given: OnceLock::new(),
             told: Told::default(),
             logs: Logs::default(),
-            registration: Mutex::default(),
+            registrations: Mutex::default(),
             net_kernel: OnceLock::new(),
             ended: OnceLock::new(),
             this: this.clone(),
@@ -175,6 +177,13 @@ impl Net {
         *self.net_kernel.get().expect("set before anything can ask for a connection")
     }
 
+    /// Ends net_kernel, if it was started.
+    pub(super) fn kill_net_kernel(&self) {
+        if let (Some(net_kernel), Some(node)) = (self.net_kernel.get(), self.node()) {
+            node.exit_process(*net_kernel, ExitReason::Kill);
+        }
+    }
+
     /// Tells net_kernel.
     pub(super) fn command(&self, command: Command) {
         if let Some(net_kernel) = self.net_kernel.get() {
@@ -195,7 +204,7 @@ impl Net {
         if !options.is_empty()
             && let Err(error) = stream.set_options(&options)
         {
-            tracing::warn!(%error, ?options, "not all options of a socket could be set");
+            report!(warn, %error, ?options, "not all options of a socket could be set");
         }
     }
 
@@ -216,11 +225,12 @@ impl Net {
         Channel::new(id, peer.clone(), this, &self.config, self.observed.clone())
     }
 
-    /// The channel to a node; a pending one, that nobody sets up, if there is none.
-    pub(super) fn reserve(&self, peer: &NodeName) -> Arc<Channel> {
-        let (channel, _) = self.table.get_or_make(peer, || self.new_channel(peer));
+    /// Returns the channel to a node. If there is none, adds a pending one, which the caller has to
+    /// set up; the flag says that the channel is new.
+    pub(super) fn reserve(&self, peer: &NodeName) -> (Arc<Channel>, bool) {
+        let (channel, is_new) = self.table.get_or_make(peer, || self.new_channel(peer));
         self.lose_if_stopping(&channel);
-        channel
+        (channel, is_new)
     }
 
     /// The channel to a node; if there is none, one that is set up.

@@ -1,7 +1,7 @@
 //! The registered process `net_kernel`: decides about connections, and tells of them.
 //!
-//! Channels are made by whoever first sends to a node; everything else in a connection's
-//! life is decided here, one thing after the other:
+//! The first process that sends to a node makes the channel. Everything else in a connection's life
+//! is decided here, one step after the other:
 //!
 //! | message | from | what follows |
 //! |---|---|---|
@@ -11,6 +11,7 @@
 //! | `Claim` | the same, proved | a channel, or none if another connection survives |
 //! | `Up` | either, at its end | `nodeup`, then the first signal, then the mesh |
 //! | `SetupFailed`, `ClaimFailed` | either | the end of the channel, unless the other goes on |
+//! | `Mesh` | a peer that is up | attempts, a few at a time: see `candidates` |
 //! | `Lost` | a channel's end | `nodedown` |
 //!
 //! A peer that has not proved itself leaves nothing in here. What a lost connection means
@@ -24,18 +25,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fika_runtime::{
-    Carrier, ConnectionId, Down, Envelope, Exit, ExitReason, Local, MailboxLimit, NodeDownReason,
-    NodeName, NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Timeout, TimerRef, cancel_timer,
-    exit, exit_process, mailbox_limit, monitor, self_pid, send_after, spawn, start_timer,
-    trap_exit, yield_now,
+    Carrier, ConnectionId, Down, Envelope, Exit, ExitReason, Local, NodeDownReason, NodeName,
+    NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Time, Timeout, TimerRef, cancel_timer, exit,
+    exit_process, monitor, report, self_pid, send_after, spawn_service, start_timer, trap_exit,
+    yield_now,
 };
 
 use super::ask::{Caller, Mesh};
+use super::candidates::Candidates;
 use super::channel::{Channel, Queued};
 use super::framed::Framed;
 use super::net::Net;
 use super::setup::setup;
-use super::ticktime::{SetTicktime, Ticktime};
+use super::ticktime::{NetTicktime, SetTicktime, Ticktime};
 use super::told::not_connected;
 use crate::io::Handler as _;
 use crate::proto::connection;
@@ -48,16 +50,16 @@ pub(super) enum Command {
     /// Our attempt is about to prove itself; the answer says whether it is still wanted.
     Prove {
         channel: Arc<Channel>,
-        caller: Caller,
+        caller: Caller<bool>,
     },
     Hello {
         peer: NodeName,
-        caller: Caller,
+        caller: Caller<Status>,
     },
     Claim {
         peer: NodeName,
         status: Status,
-        caller: Caller,
+        caller: Caller<Claimed>,
     },
     Up {
         channel: Arc<Channel>,
@@ -67,7 +69,7 @@ pub(super) enum Command {
     },
     SetupFailed {
         channel: Arc<Channel>,
-        nok: bool,
+        failure: SetupFailure,
     },
     /// The attempt of this process came to nothing, be it before it heard of its claim.
     ClaimFailed {
@@ -82,12 +84,12 @@ pub(super) enum Command {
     /// A user asks for a connection; the answer says whether there is one.
     ConnectNode {
         node: NodeName,
-        caller: Caller,
+        caller: Caller<bool>,
     },
     /// The answer says whether there was one.
     DisconnectNode {
         node: NodeName,
-        caller: Caller,
+        caller: Caller<bool>,
     },
     MonitorNode {
         pid: Pid,
@@ -97,17 +99,28 @@ pub(super) enum Command {
     SetTicktime {
         time: Duration,
         transition: Duration,
-        caller: Caller,
+        caller: Caller<SetTicktime>,
     },
     Ticktime {
-        caller: Caller,
+        caller: Caller<NetTicktime>,
     },
     /// The process has subscribed, and is to be forgotten when it ends.
     Subscribed(Pid),
     /// The same for all who subscribed before the node had its name.
     Named,
-    /// The answer says how many attempts there are.
-    Attempts(Caller),
+    /// Answered with the number of attempts, and of candidates.
+    Attempts(Caller<(usize, usize)>),
+}
+
+/// How an attempt of ours has failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum SetupFailure {
+    /// The peer refused it in favour of its own attempt.
+    Nok,
+    /// One of the nodes refuses the other, or can't talk to it. A retry would fail in the same way.
+    Final,
+    /// The peer was not reached, or did not answer in time.
+    Other,
 }
 
 /// What becomes of the connection of a peer that has proved itself.
@@ -145,9 +158,10 @@ struct TransitionEnd;
 /// A peer that said it would connect has had its time.
 struct GiveUp(Arc<Channel>);
 
-/// With so many attempts under way a peer's word of other nodes begins none: a member gone mad
-/// could name millions. Whoever is left out is connected with when somebody wants it.
-const MESH_ATTEMPTS_MAX: usize = 1024;
+/// Another attempt to connect to a candidate is due.
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize, fika_macros::Message)]
+#[message(tag = "fika::TryCandidates")]
+struct TryCandidates;
 
 /// There is more for a channel to do than one turn has room for.
 pub(super) enum More {
@@ -173,8 +187,8 @@ struct Attempt {
     claimed: Option<Pid>,
     /// It begins when another one has given this node its name, or has failed.
     waits_for_name: bool,
-    /// Who waits to be told.
-    callers: Vec<Caller>,
+    /// The processes that wait to be told.
+    callers: Vec<Caller<bool>>,
 }
 
 impl Attempt {
@@ -192,19 +206,27 @@ impl Attempt {
 struct Kernel {
     net: Arc<Net>,
     attempts: BTreeMap<ConnectionId, Attempt>,
+    candidates: Candidates,
+    /// When the next attempt to connect to a candidate is due, and its timer.
+    next_try: Option<(Time, TimerRef)>,
     ticktime: Ticktime,
     /// The timer of the next check.
     next_check: TimerRef,
 }
 
 pub(super) async fn net_kernel(net: Arc<Net>) {
-    // A node's default is meant for the program's own processes.
-    mailbox_limit(MailboxLimit::NONE);
     // The processes that make and take connections are linked to it, so that they end with it.
     trap_exit(true);
     let ticktime = Ticktime::new(net.config.ticktime, net.config.intensity);
     let next_check = start_timer(ticktime.interval(), self_pid(), Check);
-    let mut kernel = Kernel { net, attempts: BTreeMap::new(), ticktime, next_check };
+    let mut kernel = Kernel {
+        net,
+        attempts: BTreeMap::new(),
+        candidates: Candidates::default(),
+        next_try: None,
+        ticktime,
+        next_check,
+    };
     loop {
         fika_macros::receive! {
             Local(command): Local<Command> => kernel.command(command),
@@ -220,6 +242,7 @@ pub(super) async fn net_kernel(net: Arc<Net>) {
                 kernel.ticktime.end_transition();
                 kernel.start_check();
             }
+            Timeout::<TryCandidates> { timer, .. } => kernel.next_try_is_due(timer),
             Local(GiveUp(channel)): Local<GiveUp> => kernel.give_up(&channel),
             Local(more): Local<More> => {
                 // What the last turn was answered with does not wait for the next one.
@@ -269,10 +292,11 @@ impl Kernel {
             Command::Prove { channel, caller } => caller.answer(self.prove(&channel)),
             Command::Hello { peer, caller } => caller.answer(self.hello(&peer)),
             Command::Claim { peer, status, caller } => {
-                caller.answer(self.claim(&peer, status, caller.pid()));
+                let claimed = self.claim(&peer, status, caller.pid());
+                caller.answer(claimed);
             }
             Command::Up { channel, handshaken, by } => self.go_up(&channel, handshaken, by),
-            Command::SetupFailed { channel, nok } => self.setup_failed(channel, nok),
+            Command::SetupFailed { channel, failure } => self.setup_failed(channel, failure),
             Command::ClaimFailed { peer, by } => self.claim_failed(&peer, by),
             Command::Lost { channel, was_up, reason } => self.lost(&channel, was_up, reason),
             Command::ConnectNode { node, caller } => self.connect_node(&node, caller),
@@ -283,7 +307,9 @@ impl Kernel {
             }
             Command::Ticktime { caller } => caller.answer(self.ticktime.get()),
             Command::Subscribed(pid) => self.monitor(pid),
-            Command::Attempts(caller) => caller.answer(self.attempts.len()),
+            Command::Attempts(caller) => {
+                caller.answer((self.attempts.len(), self.candidates.len()));
+            }
             Command::Named => {
                 let subscribers = self.net.subscriptions.lock().unmonitored();
                 subscribers.into_iter().for_each(|pid| self.monitor(pid));
@@ -304,7 +330,16 @@ impl Kernel {
         }
         // A peer's attempt may have taken it before this message came.
         if attempt.setup.is_none() && attempt.claimed.is_none() && channel.is_pending() {
-            attempt.setup = Some(spawn(setup(self.net.clone(), channel.clone())));
+            attempt.setup = spawn_service(setup(self.net.clone(), channel.clone()));
+            if attempt.setup.is_none() {
+                self.net.logs.no_process.line(self.net.env.now(), |left_out| {
+                    report!(
+                        warn, node = %channel.peer(), left_out,
+                        "not connected: there is no room for a process that connects"
+                    );
+                });
+                channel.lose(NodeDownReason::ConnectionSetupFailed);
+            }
         }
     }
 
@@ -367,7 +402,7 @@ impl Kernel {
                 }
             }
         }
-        let channel = self.net.reserve(peer);
+        let (channel, _) = self.net.reserve(peer);
         let attempt = self.attempts.entry(channel.id()).or_default();
         let before = [attempt.setup.take(), attempt.claimed.replace(by)];
         for process in before.into_iter().flatten() {
@@ -385,7 +420,7 @@ impl Kernel {
             return;
         }
         let Handshaken { mut established, mut framed } = handshaken;
-        // Closed while it was on its way here: a connection to nobody.
+        // Closed while the command was on its way: nobody is at the other end.
         if framed.is_closed() {
             return channel.lose(NodeDownReason::ConnectionSetupFailed);
         }
@@ -408,8 +443,9 @@ impl Kernel {
         let up = NodeUp { node: peer.clone(), node_type, connection: channel.id().0 };
         let Some(up) = self.net.admit_up(up) else {
             self.net.logs.unwanted.line(self.net.env.now(), |left_out| {
-                tracing::info!(node = %peer, left_out, "the node's handler does not want it");
+                report!(info, node = %peer, left_out, "the node's handler does not want it");
             });
+            self.candidates.forget(&peer);
             return channel.lose(NodeDownReason::Disconnect);
         };
         if let Some(given) = established.given.take()
@@ -424,6 +460,7 @@ impl Kernel {
         self.net.table.goes_up(node, channel);
         self.net.unbar(&peer);
         self.net.tell_up(channel, node_type, &up);
+        self.candidates.forget(&peer);
         let attempt = self.attempts.remove(&channel.id()).unwrap_or_default();
         attempt.callers.into_iter().for_each(|caller| caller.answer(true));
         // Over this connection and no other: the peer may have closed it already, and to tell
@@ -436,12 +473,13 @@ impl Kernel {
             // A channel that went down a moment ago takes nothing, and a list of names is
             // always encoded.
             let mesh = Signal::Message(Envelope::new(Mesh { nodes }));
-            if let Ok(parcel) = Parcel::signal(mesh, channel.limits()) {
+            if let Ok(parcel) = Parcel::signal(mesh, channel.limits(), &mut None) {
                 let sender = Some(self_pid());
                 let _ = channel.send(Queued { sender, to: Some(net_kernel), parcel }, false);
             }
         }
         channel.activate();
+        self.try_candidates();
     }
 
     /// A peer's nodes are ours as well.
@@ -449,36 +487,74 @@ impl Kernel {
         if !self.net.config.connect_all || self.net.config.hidden {
             return;
         }
+        let now = self.net.env.now();
         for node in nodes {
-            if self.attempts.len() >= MESH_ATTEMPTS_MAX {
-                return;
+            if self.candidates.is_full() {
+                break;
             }
             let is_new = node != *self.net.name() && self.net.table.get(&node).is_none();
             if is_new && self.net.permits(&node) {
-                // It counts at once: the command to set it up comes after all that is here.
-                self.attempts.entry(self.net.connect(&node).id()).or_default();
+                self.candidates.add(node, now);
             }
+        }
+        self.try_candidates();
+    }
+
+    fn next_try_is_due(&mut self, timer: TimerRef) {
+        // A stale timer may fire after another one has replaced it.
+        if self.next_try.is_some_and(|(_, next)| next == timer) {
+            self.next_try = None;
+            self.try_candidates();
         }
     }
 
-    fn setup_failed(&mut self, channel: Arc<Channel>, nok: bool) {
+    /// Starts the attempts to connect to candidates that are due.
+    fn try_candidates(&mut self) {
+        if self.net.is_stopping() {
+            return;
+        }
+        while let Some(node) = self.candidates.next(&*self.net.env) {
+            // If a process wants the node as well, there is an attempt already.
+            let (channel, is_new) = self.net.reserve(&node);
+            if is_new {
+                self.connect(&channel);
+            } else if !channel.is_pending() {
+                self.candidates.forget(&node);
+            }
+        }
+        let due = self.candidates.next_due();
+        if due != self.next_try.map(|(at, _)| at) {
+            if let Some((_, timer)) = self.next_try.take() {
+                cancel_timer(timer);
+            }
+            self.next_try = due.map(|at| {
+                let pause = at.since(self.net.env.now());
+                (at, start_timer(pause, self_pid(), TryCandidates))
+            });
+        }
+    }
+
+    fn setup_failed(&mut self, channel: Arc<Channel>, failure: SetupFailure) {
         let Some(attempt) = self.attempts.get_mut(&channel.id()) else { return };
         attempt.setup = None;
         if attempt.claimed.is_some() || !channel.is_pending() {
             return;
         }
-        if nok {
+        if failure == SetupFailure::Nok {
             // The peer's own connection is on its way.
             let time = self.net.config.setup_time;
             send_after(time, self_pid(), Local(GiveUp(channel)));
-        } else {
-            channel.lose(NodeDownReason::ConnectionSetupFailed);
+            return;
         }
+        if failure == SetupFailure::Final {
+            self.candidates.forget(channel.peer());
+        }
+        channel.lose(NodeDownReason::ConnectionSetupFailed);
     }
 
     fn give_up(&self, channel: &Arc<Channel>) {
         if channel.is_pending() {
-            tracing::warn!(node = %channel.peer(), "not connected: the peer said it would, and did not");
+            report!(warn, node = %channel.peer(), "not connected: the peer said it would, and did not");
             channel.lose(NodeDownReason::ConnectionSetupFailed);
         }
     }
@@ -513,18 +589,23 @@ impl Kernel {
         if self.net.is_nameless() {
             self.connect_waiting();
         }
+        if !was_up {
+            self.candidates.failed(channel.peer(), &*self.net.env);
+        }
+        self.try_candidates();
     }
 
-    fn connect_node(&mut self, node: &NodeName, caller: Caller) {
+    fn connect_node(&mut self, node: &NodeName, caller: Caller<bool>) {
         if self.net.told.channel(node).is_some() {
             return caller.answer(true);
         }
-        let channel = self.net.reserve(node);
+        let (channel, _) = self.net.reserve(node);
         self.attempts.entry(channel.id()).or_default().callers.push(caller);
         self.connect(&channel);
     }
 
-    fn disconnect_node(&self, node: &NodeName) -> bool {
+    fn disconnect_node(&mut self, node: &NodeName) -> bool {
+        self.candidates.forget(node);
         let up = self.net.told.channel(node);
         if let Some(channel) = &up {
             channel.lose(NodeDownReason::Disconnect);

@@ -9,12 +9,11 @@
 //! 4. The node has its name; connections are made and accepted. Subscribers get `nodeup` of
 //!    the own name.
 //!
-//! A node that is to be named by its first peer (DIST-4) does not listen, and is known nowhere, so
-//! step 3 is none; step 4 comes with that connection, in net_kernel. When that connection is
-//! lost net_kernel ends, and what follows is an ending as below and a start of its own, but for
-//! the settings, which stay.
+//! A node that its first peer names (DIST-4) does not listen or register, so there is no step 3;
+//! step 4 comes with the connection to that peer, in net_kernel. When this connection is lost,
+//! net_kernel ends, and the distribution ends as below and starts again with the same settings.
 //!
-//! Ending, on request, or when net_kernel or what accepts connections has ended:
+//! Ending, on request, or when net_kernel or the process that accepts connections has ended:
 //!
 //! 1. What waits is written, and all connections are closed; links and monitors are told.
 //! 2. net_kernel ends, and with it, by their links, all processes that make and take
@@ -30,37 +29,32 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use fika_runtime::{
-    Down, ExitReason, Local, MailboxLimit, NodeDownReason, NodeName, NodeNameError, Reference,
-    exit_process, mailbox_limit, monitor, register, spawn, spawn_monitor,
+    Down, Ended, ExitReason, Local, NodeDownReason, NodeName, NodeNameError, Reference, TagClash,
+    check_tags, monitor, register, report, spawn_service, spawn_service_monitor,
 };
 
 use super::ask::{Caller, ask};
-use super::config::Config;
-use super::congestion::OUTPUT_BYTES;
 use super::distribution::{Distribution, Phase};
 use super::net::Net;
 use super::net_kernel::{Command, net_kernel};
 use super::resolver::ResolveError;
 use super::told::not_connected;
-use super::{accept, mapper};
+use super::{accept, mapper, reachable};
 use crate::cookie::CookieError;
-use crate::io::{Acceptor, EpmdBindError, EpmdError};
-use crate::proto::limits::Limits;
+use crate::io::{Acceptors, EpmdBindError, EpmdError};
+use crate::proto::handshake::NAME_BYTES_MAX;
 
-/// Connections that wait to be accepted.
-const BACKLOG: u32 = 1024;
-
-/// Why a node could not become one of many.
+/// Why the distribution of a node could not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// It is one already, under this name.
+    /// The distribution has started already, under this name.
     #[error("already started: the node is distributed as `{0}`")]
     AlreadyStarted(NodeName),
-    /// The name is none.
+    /// The name is invalid.
     #[error(transparent)]
     Name(#[from] NodeNameError),
-    /// There is no cookie.
+    /// There is no valid cookie.
     #[error(transparent)]
     Cookie(#[from] CookieError),
     /// It can't listen.
@@ -70,6 +64,18 @@ pub enum StartError {
         addr: SocketAddr,
         /// What the operating system says.
         error: io::Error,
+    },
+    /// The host in the node's name is an address of this host on which the node does not listen, so
+    /// no other node could find it.
+    #[error(
+        "the node's name says that it is at {host}, but it listens on {listens}: listen on {host}, \
+         or on all addresses, or give the node the name of the address on which it listens"
+    )]
+    NotCovered {
+        /// The host of its name.
+        host: IpAddr,
+        /// The address on which the node listens.
+        listens: SocketAddr,
     },
     /// All ports that it may listen on are taken.
     #[error("can't listen on {ip}: all ports from {} to {} are taken", ports.start(), ports.end())]
@@ -94,12 +100,33 @@ pub enum StartError {
     /// A setting is out of its range.
     #[error("{0}")]
     Setting(&'static str),
+    /// An environment variable has an invalid value.
+    #[error("the environment variable {name} is `{value}`: {why}")]
+    Environment {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What to write.
+        why: &'static str,
+    },
+    /// The name can't be used for a node that others connect to.
+    #[error("a node can't have the name `{name}`: {why}")]
+    UnusableName {
+        /// The name.
+        name: NodeName,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// A process of the program has the name of the one that decides about connections.
     #[error("a process is registered as `net_kernel`: the node needs this name itself")]
     Registered,
     /// The node was made without what a distribution needs.
     #[error("the node has no network")]
     NoNetwork,
+    /// Two message types have the same tag.
+    #[error(transparent)]
+    MessageTag(#[from] TagClash),
     /// A process that it needs ended, or could not be started.
     #[error("the distribution could not be started: {0}")]
     Ended(ExitReason),
@@ -114,23 +141,30 @@ fn hint(error: &io::Error) -> &'static str {
 }
 
 /// The distribution is to end.
-struct Stop(Caller);
+struct Stop(Caller<bool>);
 
 impl Distribution {
     /// Gives the node this name, under which others reach it from now on. To be awaited in a
     /// process of the node.
     ///
     /// # Errors
-    /// When it has a name, when a setting is wrong, when it can't listen, or when the port
-    /// mapper does not take the name.
+    /// If the node has a name already; if no other node could reach it under this name; if a
+    /// setting is invalid; if it can't listen; if the port mapper refuses the name; or if two
+    /// message types of the program have the same tag.
     pub async fn start(&self, name: NodeName) -> Result<(), StartError> {
+        check_name(&name)?;
+        check_tags()?;
         let period = Period::begin(self.handle(), name)?;
-        let caller = Caller::new();
-        let (net_sup, monitor) = spawn_monitor(net_sup(period, caller));
+        let (caller, started) = Caller::new();
+        let service = Ended::spawn_service(net_sup(period, caller));
+        let (net_sup, ended) = service.ok_or(StartError::Ended(ExitReason::SystemLimit))?;
         if let Phase::On { net_sup: known, .. } = &mut *self.phase.lock() {
             *known = Some(net_sup);
         }
-        caller.await_answer(monitor).await.unwrap_or_else(|reason| Err(StartError::Ended(reason)))
+        match started.await {
+            Some(started) => started,
+            None => Err(StartError::Ended(ended.await)),
+        }
     }
 
     /// Takes the node's name away; false if it has none. To be awaited in a process of the
@@ -142,14 +176,12 @@ impl Distribution {
     }
 }
 
-async fn net_sup(mut period: Period, caller: Caller) {
-    // A node's default is meant for the program's own processes.
-    mailbox_limit(MailboxLimit::NONE);
+async fn net_sup(mut period: Period, caller: Caller<Result<(), StartError>>) {
     if let Err(error) = period.start().await {
         period.end_in_order().await;
-        return caller.answer(Err::<(), StartError>(error));
+        return caller.answer(Err(error));
     }
-    caller.answer(Ok::<(), StartError>(()));
+    caller.answer(Ok(()));
     let stop = period.until_stop().await;
     period.end_in_order().await;
     if let Some(caller) = stop {
@@ -195,10 +227,11 @@ impl Period {
 
     async fn start(&mut self) -> Result<(), StartError> {
         let config = (self.distribution.configure)()?;
-        check(&config)?;
+        config.check()?;
         let net = Net::new(&self.distribution, self.name.clone(), config.for_name(&self.name));
         let listener = listen(&net)?;
-        let listens = listener.as_ref().map(Acceptor::local_addr);
+        let listens = listener.as_ref().map(Acceptors::local_addr);
+        listens.map_or(Ok(()), |listens| reachable::check(&net, listens))?;
         let started = self.start_net_kernel(&net);
         self.net = Some(net.clone());
         started?;
@@ -206,7 +239,11 @@ impl Period {
             // Nobody is to find it.
             (None, _) => {}
             (Some(listens), None) => {
-                self.processes.push(monitor(mapper::register(&net, listens.port()).await?));
+                self.processes.push(monitor(mapper::register(&net, listens).await?));
+                if !listens.ip().is_loopback() && net.name().host().parse::<IpAddr>().is_err() {
+                    // It only warns, so a node that has no room for the process starts without it.
+                    let _ = spawn_service(reachable::check_host(net.clone(), listens));
+                }
             }
             (Some(listens), Some(resolver)) => {
                 resolver.register(net.name(), listens).await.map_err(StartError::Resolver)?;
@@ -219,7 +256,9 @@ impl Period {
         self.is_current = true;
         net.command(Command::Named);
         if let Some(listener) = listener {
-            let acceptor = monitor(spawn(accept::accept(net.clone(), listener)));
+            let acceptor = spawn_service(accept::accept(net.clone(), listener));
+            let acceptor = acceptor.ok_or(StartError::Ended(ExitReason::SystemLimit))?;
+            let acceptor = monitor(acceptor);
             self.processes.push(acceptor);
             self.acceptor = Some(acceptor);
         }
@@ -230,17 +269,18 @@ impl Period {
     }
 
     fn start_net_kernel(&mut self, net: &Arc<Net>) -> Result<(), StartError> {
-        let (pid, ended) = spawn_monitor(net_kernel(net.clone()));
+        let started = spawn_service_monitor(net_kernel(net.clone()));
+        let (pid, ended) = started.ok_or(StartError::Ended(ExitReason::SystemLimit))?;
         net.set_net_kernel(pid);
         self.processes.push(ended);
         register("net_kernel", pid).map_err(|_| {
-            exit_process(pid, ExitReason::Kill);
+            net.kill_net_kernel();
             StartError::Registered
         })
     }
 
     /// Waits for the request to stop; none if what it needs has ended by a mistake.
-    async fn until_stop(&mut self) -> Option<Caller> {
+    async fn until_stop(&mut self) -> Option<Caller<bool>> {
         loop {
             let (net_kernel, acceptor) = (self.processes[0], self.acceptor);
             let (ended, why) = fika_macros::receive! {
@@ -252,14 +292,14 @@ impl Period {
             self.processes.retain(|process| *process != ended);
             if Some(ended) == acceptor && self.has_net_kernel() {
                 self.reason = NodeDownReason::NoNetwork;
-                tracing::error!(node = %self.name, reason = %why, "nobody accepts connections any more, and so the node has no name any more");
+                report!(error, node = %self.name, reason = %why, "connections are no longer accepted, so the node has lost its name");
                 return None;
             }
             let is_lost = self.name.is_undefined() && why == ExitReason::Shutdown;
             if is_lost && self.go_on_nameless().await.is_ok() {
                 continue;
             }
-            tracing::error!(node = %self.name, reason = %why, "net_kernel has ended, and so the node has no name any more");
+            report!(error, node = %self.name, reason = %why, "net_kernel has ended, so the node has lost its name");
             return None;
         }
     }
@@ -284,7 +324,7 @@ impl Period {
     /// Ends all that makes and takes connections, and waits until it has ended.
     async fn end_processes(&mut self, net: &Net) {
         net.close(&self.reason);
-        exit_process(net.net_kernel(), ExitReason::Kill);
+        net.kill_net_kernel();
         for process in std::mem::take(&mut self.processes) {
             fika_macros::receive! { Down { monitor, .. } if monitor == process => {} }
         }
@@ -300,7 +340,7 @@ impl Period {
                 && let Some(resolver) = &net.config.resolver
                 && let Err(error) = resolver.unregister(net.name()).await
             {
-                tracing::warn!(node = %net.name(), %error, "the resolver still knows the node");
+                report!(warn, node = %net.name(), %error, "the resolver still knows the node");
             }
         }
         self.end();
@@ -312,13 +352,13 @@ impl Period {
             return;
         }
         // When the node itself ends nobody is left to be told.
-        let Some(node) = self.distribution.node().filter(|node| !node.is_stopping()) else {
+        if self.distribution.node().is_none_or(|node| node.is_stopping()) {
             // The two know each other: neither is to keep the other in memory.
             return self.distribution.set_current(None);
-        };
+        }
         if let Some(net) = &self.net {
             net.close(&self.reason);
-            node.exit_process(net.net_kernel(), ExitReason::Kill);
+            net.kill_net_kernel();
         }
         self.hand_over(None);
         *self.distribution.phase.lock() = Phase::Off;
@@ -352,31 +392,20 @@ impl Drop for Period {
     }
 }
 
-fn check(config: &Config) -> Result<(), StartError> {
-    if !(4..=1000).contains(&config.intensity) {
-        return Err(StartError::Setting("the tick intensity must be in 4..=1000"));
-    }
-    if !Limits::MESSAGE_BYTES.contains(&config.message_bytes_max) {
-        return Err(StartError::Setting("the largest message must be of 4 KiB to 2 GiB"));
-    }
-    if let Some(ports) = &config.listen_ports
-        && (ports.is_empty() || *ports.start() == 0)
-    {
-        return Err(StartError::Setting(
-            "the range of ports to listen on has none, or begins with 0",
-        ));
-    }
-    let (low, high) = (config.output_low_bytes, config.output_high_bytes);
-    if !OUTPUT_BYTES.contains(&high) || low > high {
-        let why = "the output of a connection must be of 64 KiB to 1 GiB, and its low mark not \
-                   above the high one";
-        return Err(StartError::Setting(why));
-    }
-    Ok(())
+/// Refuses a valid name that a node can't have.
+fn check_name(name: &NodeName) -> Result<(), StartError> {
+    let why = if *name == NodeName::nonode() {
+        "it stands for a node that has no name"
+    } else if name.as_str().len() > NAME_BYTES_MAX {
+        "it is longer than 480 bytes, and so no node could connect to it"
+    } else {
+        return Ok(());
+    };
+    Err(StartError::UnusableName { name: name.clone(), why })
 }
 
 /// Listens where the settings say; none if the node does not listen.
-fn listen(net: &Net) -> Result<Option<Acceptor>, StartError> {
+fn listen(net: &Net) -> Result<Option<Acceptors>, StartError> {
     if !net.config.listens {
         return Ok(None);
     }
@@ -388,18 +417,8 @@ fn listen(net: &Net) -> Result<Option<Acceptor>, StartError> {
     }
     let listener = match (&net.config.listen_ports, addr.port()) {
         (Some(ports), 0) => listen_on_one(net, addr.ip(), ports.clone())?,
-        _ => Acceptor::listen(&*net.network, addr, BACKLOG)
-            .map_err(|error| StartError::Listen { addr, error })?,
+        _ => reachable::listen(net, addr).map_err(|error| StartError::Listen { addr, error })?,
     };
-    if let Ok(host) = net.name().host().parse::<IpAddr>()
-        && !host.is_loopback()
-        && addr.ip().is_loopback()
-    {
-        tracing::warn!(
-            node = %net.name(), listen = %addr,
-            "the node listens on loopback only; give it an address to listen on"
-        );
-    }
     Ok(Some(listener))
 }
 
@@ -408,10 +427,10 @@ fn listen_on_one(
     net: &Net,
     ip: IpAddr,
     ports: RangeInclusive<u16>,
-) -> Result<Acceptor, StartError> {
+) -> Result<Acceptors, StartError> {
     for port in ports.clone() {
         let addr = SocketAddr::new(ip, port);
-        match Acceptor::listen(&*net.network, addr, BACKLOG) {
+        match reachable::listen(net, addr) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
             result => return result.map_err(|error| StartError::Listen { addr, error }),
         }

@@ -101,6 +101,12 @@ pub struct ConnectedNode {
     pub node_type: NodeType,
     /// Tells this connection from earlier and later ones to the same node.
     pub connection: u64,
+    /// The number of messages, exit reasons and arguments of `#[remote]` functions that came over
+    /// this connection and did not decode here.
+    pub undecodable_here: u64,
+    /// The number of those that this node has sent and that did not decode there, as far as that
+    /// node has reported. It may report many together, at a check of the ticks.
+    pub undecodable_there: u64,
 }
 
 /// The nodes that are connected, visible and hidden ones, each with its type and its connection
@@ -117,7 +123,14 @@ pub fn connected_nodes() -> Vec<ConnectedNode> {
     let channels = distribution.table.all();
     let up = channels.iter().filter_map(|channel| {
         let (node, connection) = (channel.peer().clone(), channel.id().0);
-        channel.node_type().map(|node_type| ConnectedNode { node, node_type, connection })
+        let (undecodable_here, undecodable_there) = channel.undecodable.counts();
+        channel.node_type().map(|node_type| ConnectedNode {
+            node,
+            node_type,
+            connection,
+            undecodable_here,
+            undecodable_there,
+        })
     });
     up.collect()
 }

@@ -1,4 +1,4 @@
-//! How a channel reads: into a buffer that belongs to whoever reads, and routes what it says.
+//! How a channel reads: into a buffer of the thread that reads; then it routes the signals.
 
 use std::io::{self, IoSliceMut};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub(super) struct Reading {
     early: Vec<u8>,
 }
 
-/// The buffers that nobody reads with now.
+/// The buffers that are not in use.
 #[derive(Default)]
 pub(super) struct Buffers(Mutex<Vec<Box<[u8]>>>);
 
@@ -203,6 +203,16 @@ impl Channel {
             Event::Spawn(request) => {
                 let watches = request.link || request.monitor;
                 node.receive_spawn(*request).filter(|_| watches)
+            }
+            Event::Undecodable(lost) => {
+                if let Some(peer) = self.peer_id() {
+                    node.undecodable(peer, &lost);
+                }
+                None
+            }
+            Event::NotTaken(told) => {
+                self.not_taken(net, &told);
+                None
             }
         };
         if let Some(watcher) = watcher {

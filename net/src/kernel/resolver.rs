@@ -18,12 +18,16 @@ pub type ResolveError = Box<dyn error::Error + Send + Sync>;
 pub type Resolving<'a, T> = Pin<Box<dyn Future<Output = Result<T, ResolveError>> + Send + 'a>>;
 
 /// Where a node listens.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum NodeAddr {
-    /// On this port of the host that its name says.
+    /// On this port of the host that its name says. All addresses of the host are tried.
     Port(u16),
     /// On this address, whatever its name says.
     At(SocketAddr),
+    /// On one of these addresses, for a host that has several. They are tried as in RFC 8305: IPv4
+    /// and IPv6 take turns, and an attempt begins 250 ms after the previous one, or when that has
+    /// failed. Empty if there is no such node.
+    OneOf(Vec<SocketAddr>),
 }
 
 impl From<u16> for NodeAddr {
@@ -38,44 +42,49 @@ impl From<SocketAddr> for NodeAddr {
     }
 }
 
+impl From<Vec<SocketAddr>> for NodeAddr {
+    fn from(addrs: Vec<SocketAddr>) -> NodeAddr {
+        NodeAddr::OneOf(addrs)
+    }
+}
+
 /// How nodes find each other without a port mapper (OTP's `-epmd_module`): [`StaticNodes`],
 /// [`FixedPort`], [`resolver_fn`], or an implementation of one's own, for DNS, Consul or
 /// Kubernetes.
 ///
-/// What is found is not trusted: the node at the address has to prove that it has the name and
-/// the cookie. And nobody checks that no other node has the same name, as the port mapper
-/// would.
+/// The result is not trusted: the node at the address has to prove that it has the name and the
+/// cookie. But nothing checks that names are unique, as the port mapper does.
 ///
 /// The methods are called in processes of the node, so they can send, wait and use
-/// [`spawn_blocking`](fika_runtime::spawn_blocking). One that panics, or takes longer than
-/// the time for making a connection, has found nothing.
+/// [`spawn_blocking`](fika_runtime::spawn_blocking). If a method panics, or takes longer than the
+/// time for making a connection, nothing is found.
 pub trait Resolver: Send + Sync + 'static {
-    /// The port on which this node is to listen, if its settings don't say; 0, any one, if not
-    /// implemented (OTP's `listen_port_please/2`).
+    /// Returns the port on which this node should listen if its settings don't say; 0, for any
+    /// port, if not implemented (OTP's `listen_port_please/2`).
     fn listen_port(&self, own: &NodeName) -> u16 {
         let _ = own;
         0
     }
 
-    /// Makes known that this node listens, once, before it has its name; an error keeps it from
-    /// starting. Does nothing if not implemented (OTP's `register_node/3`).
+    /// Makes the node known to others. Called once, before the node has its name; an error keeps it
+    /// from starting. Does nothing if not implemented (OTP's `register_node/3`).
     ///
-    /// The address is the one that it listens on, which may be an unspecified one. Whoever has
-    /// to keep the node known spawns a process here, which ends with the node, or by
+    /// The address is the one on which the node listens; it may be unspecified. To keep the node
+    /// known, spawn a process here that ends with the node, or by
     /// [`unregister`](Resolver::unregister).
     fn register<'a>(&'a self, own: &'a NodeName, listens: SocketAddr) -> Resolving<'a, ()> {
         let _ = (own, listens);
         Box::pin(ready(Ok(())))
     }
 
-    /// The node gives its name up, and goes on without one. It is not called when the node
-    /// itself ends. Does nothing if not implemented.
+    /// Called when the node gives up its name and goes on without one, but not when the node itself
+    /// ends. Does nothing if not implemented.
     fn unregister<'a>(&'a self, own: &'a NodeName) -> Resolving<'a, ()> {
         let _ = own;
         Box::pin(ready(Ok(())))
     }
 
-    /// Where a node listens; none if there is no such node (OTP's `address_please/3`).
+    /// Returns where a node listens; `None` if there is no such node (OTP's `address_please/3`).
     fn resolve<'a>(&'a self, node: &'a NodeName) -> Resolving<'a, Option<NodeAddr>>;
 }
 
@@ -95,11 +104,12 @@ impl fmt::Debug for dyn Resolver {
 /// // The pods of a Kubernetes StatefulSet: cache-0@cache-0.caches, all on the same port.
 /// let resolver = resolver_fn(|node: NodeName| async move {
 ///     let host = format!("{}.default.svc.cluster.local", node.host());
-///     let mut addrs = spawn_blocking(move || (host, 4370).to_socket_addrs()).await?;
-///     Ok(addrs.next().map(NodeAddr::At))
+///     let addrs = spawn_blocking(move || (host, 4370).to_socket_addrs()).await?;
+///     Ok(Some(NodeAddr::OneOf(addrs.collect())))
 /// });
 /// # let _ = resolver;
 /// ```
+#[must_use]
 pub fn resolver_fn<F, R>(resolve: F) -> impl Resolver
 where
     F: Fn(NodeName) -> R + Send + Sync + 'static,
@@ -205,12 +215,13 @@ impl Resolver for StaticNodes {
         match self.0.get(own) {
             Some(NodeAddr::Port(port)) => *port,
             Some(NodeAddr::At(addr)) => addr.port(),
+            Some(NodeAddr::OneOf(addrs)) => addrs.first().map_or(0, SocketAddr::port),
             None => 0,
         }
     }
 
     fn resolve<'a>(&'a self, node: &'a NodeName) -> Resolving<'a, Option<NodeAddr>> {
-        Box::pin(ready(Ok(self.0.get(node).copied())))
+        Box::pin(ready(Ok(self.0.get(node).cloned())))
     }
 }
 

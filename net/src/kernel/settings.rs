@@ -9,6 +9,7 @@ use fika_runtime::{NodeName, NodeNameError};
 use super::api::net;
 use super::ask::ask;
 use super::channel::Channel;
+use super::config::TIMES;
 use super::net_kernel::Command;
 use super::ticktime::{NetTicktime, SetTicktime};
 use crate::cookie::{Cookie, CookieError};
@@ -30,6 +31,9 @@ pub enum SettingError {
     /// There is no connection to this node.
     #[error("noconnection: `{0}` is not connected")]
     NotConnected(NodeName),
+    /// The value is out of range.
+    #[error("{0}")]
+    Range(&'static str),
     /// The operating system does not take the option, or the network has no such thing.
     #[error("the socket's options: {0}")]
     Socket(io::Error),
@@ -93,22 +97,23 @@ pub fn set_cookie_for(node: impl AsRef<str>, cookie: impl AsRef<str>) -> Result<
 /// # Panics
 /// Outside of a process.
 #[track_caller]
-pub fn allow<T: Into<String>>(nodes: impl IntoIterator<Item = T>) -> Result<(), SettingError> {
+pub fn allow<T: AsRef<str>>(nodes: impl IntoIterator<Item = T>) -> Result<(), SettingError> {
     let net = net("allow").ok_or(SettingError::NotAlive)?;
-    net.allowed.write().add(nodes.into_iter().map(Into::into));
+    net.allowed.write().add(nodes.into_iter().map(|node| node.as_ref().to_owned()));
     Ok(())
 }
 
-/// Changes the time after which a silent peer is given up (Erlang's
-/// `net_kernel:set_net_ticktime/2`). A time that the tick intensity does not divide is rounded
-/// up, in milliseconds.
+/// Changes the time after which the connection to a silent peer is closed (Erlang's
+/// `net_kernel:set_net_ticktime/2`). A time that the tick intensity does not divide is rounded up,
+/// in milliseconds.
 ///
 /// All nodes of a cluster have to have the same time. No connection is lost if all of them are
 /// told within the transition, for which ticks go out at the faster of the two rates; OTP's
 /// default for it is 60 s.
 ///
 /// # Errors
-/// When this node is not distributed.
+/// If this node is not distributed, if the time is not from 1 ms to 365 days, or if the transition
+/// is longer than 365 days.
 ///
 /// # Panics
 /// Outside of a process.
@@ -117,11 +122,18 @@ pub async fn set_net_ticktime(
     transition: Duration,
 ) -> Result<SetTicktime, SettingError> {
     let net = net("set_net_ticktime").ok_or(SettingError::NotAlive)?;
+    if !TIMES.contains(&time) {
+        return Err(SettingError::Range("the ticktime must be from 1 ms to 365 days"));
+    }
+    if transition > *TIMES.end() {
+        return Err(SettingError::Range("the transition must not be longer than 365 days"));
+    }
     let set = |caller| Command::SetTicktime { time, transition, caller };
     ask(net.net_kernel(), set).await.ok_or(SettingError::NotAlive)
 }
 
-/// The time after which a silent peer is given up (Erlang's `net_kernel:get_net_ticktime/0`).
+/// Returns the time after which the connection to a silent peer is closed (Erlang's
+/// `net_kernel:get_net_ticktime/0`).
 ///
 /// # Errors
 /// When this node is not distributed.

@@ -1,16 +1,14 @@
 //! Makes a connection to a node: one process for each attempt.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use fika_runtime::{link, self_pid, timeout};
+use fika_runtime::{link, report, self_pid, timeout};
 
 use super::ask::ask_linked;
 use super::channel::Channel;
 use super::framed::{Failure, Framed};
 use super::net::Net;
-use super::net_kernel::{Command, Handshaken};
-use crate::io::Stream;
+use super::net_kernel::{Command, Handshaken, SetupFailure};
 use crate::proto::handshake::initiator::{AwaitHello, HelloOutcome};
 use crate::proto::handshake::{HandshakeError, Status};
 
@@ -21,29 +19,41 @@ struct Unfinished(Option<(Arc<Net>, Arc<Channel>)>);
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if let Some((net, channel)) = self.0.take() {
-            net.command(Command::SetupFailed { channel, nok: false });
+            net.command(Command::SetupFailed { channel, failure: SetupFailure::Other });
         }
     }
 }
 
-pub(super) async fn setup(net: Arc<Net>, channel: Arc<Channel>) {
+/// Connects the channel. An attempt whose process is killed before it runs fails like any other.
+pub(super) fn setup(net: Arc<Net>, channel: Arc<Channel>) -> impl Future<Output = ()> + Send {
+    let unfinished = Unfinished(Some((net.clone(), channel.clone())));
+    run(net, channel, unfinished)
+}
+
+async fn run(net: Arc<Net>, channel: Arc<Channel>, mut unfinished: Unfinished) {
     link(net.net_kernel());
-    let mut unfinished = Unfinished(Some((net.clone(), channel.clone())));
     let node = channel.peer().clone();
     let attempt = connect(&net, &channel).await;
     unfinished.0 = None;
-    let nok = matches!(attempt, Err(Failure::Refused(Status::Nok)));
+    let outcome = match &attempt {
+        Err(Failure::Refused(Status::Nok)) => SetupFailure::Nok,
+        Err(Failure::Handshake(_) | Failure::NotAllowed) => SetupFailure::Final,
+        _ => SetupFailure::Other,
+    };
     match attempt {
         Ok(handshaken) => return net.command(Command::Up { channel, handshaken, by: self_pid() }),
-        Err(Failure::Handshake(error)) => tracing::error!(%node, %error, "not connected"),
+        Err(Failure::Handshake(error)) => report!(error, %node, %error, "not connected"),
         // With a wrong cookie the peer is the one that notices, and closes.
-        Err(Failure::Io(error)) => {
-            tracing::error!(%node, %error, "not connected; has the peer the same cookie?");
-        }
-        Err(Failure::TooSlow) => tracing::warn!(%node, "not connected: the setup time is over"),
+        Err(Failure::Io(error)) => net.logs.not_connected.line(net.env.now(), |left_out| {
+            let why = "not connected; has the peer the same cookie?";
+            report!(error, %node, %error, left_out, "{why}");
+        }),
+        Err(Failure::TooSlow) => net.logs.not_connected.line(net.env.now(), |left_out| {
+            report!(warn, %node, left_out, "not connected: the setup time is over");
+        }),
         Err(failure) => tracing::debug!(%node, %failure, "not connected"),
     }
-    net.command(Command::SetupFailed { channel, nok });
+    net.command(Command::SetupFailed { channel, failure: outcome });
 }
 
 async fn connect(net: &Net, channel: &Arc<Channel>) -> Result<Handshaken, Failure> {
@@ -53,8 +63,8 @@ async fn connect(net: &Net, channel: &Arc<Channel>) -> Result<Handshaken, Failur
     }
     let (hello, frame) =
         AwaitHello::start(net.identity(), peer.clone(), &net.secret(peer), net.nonce())?;
-    let addr = step(net, net.resolve(peer)).await?;
-    let stream = step(net, reach(net, addr)).await?;
+    let ways = step(net, net.ways(peer)).await?;
+    let stream = net.reach(peer, ways).await?;
     net.set_up_socket(&stream);
     let mut framed = Framed::new(stream);
     let answer = step(net, framed.ask(&frame)).await?;
@@ -78,10 +88,4 @@ async fn connect(net: &Net, channel: &Arc<Channel>) -> Result<Handshaken, Failur
 /// Each step has the setup time anew (HS-12).
 async fn step<T>(net: &Net, step: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     timeout(net.config.setup_time, step).await.unwrap_or(Err(Failure::TooSlow))
-}
-
-async fn reach(net: &Net, addr: SocketAddr) -> Result<Stream, Failure> {
-    Stream::connect(&*net.network, addr).await.map_err(|error| {
-        Failure::Unreachable(format!("nobody listens at {addr}, where it is registered: {error}"))
-    })
 }

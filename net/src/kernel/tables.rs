@@ -19,6 +19,8 @@ pub struct Tables {
     pub pending: usize,
     /// What net_kernel keeps to make them.
     pub attempts: usize,
+    /// Nodes that peers know and that net_kernel is to connect to.
+    pub candidates: usize,
     /// Processes that are told of nodes, nodes that are watched, and monitors of both.
     pub subscriptions: usize,
     /// Bytes that wait to be written, for all nodes together.
@@ -40,9 +42,9 @@ impl Distribution {
     /// Counts. To be awaited in a process of the node.
     #[doc(hidden)]
     pub async fn tables(&self) -> Tables {
-        let attempts = match self.current() {
-            Some(net) => ask(net.net_kernel(), Command::Attempts).await.unwrap_or(0),
-            None => 0,
+        let (attempts, candidates) = match self.current() {
+            Some(net) => ask(net.net_kernel(), Command::Attempts).await.unwrap_or_default(),
+            None => (0, 0),
         };
         let [by_name, by_id] = self.table.counts();
         let channels = self.table.all();
@@ -51,6 +53,7 @@ impl Distribution {
             by_id,
             pending: channels.iter().filter(|channel| channel.is_pending()).count(),
             attempts,
+            candidates,
             subscriptions: self.subscriptions.lock().count(),
             output_bytes: channels.iter().map(|channel| channel.output_bytes()).sum(),
         }

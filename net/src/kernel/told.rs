@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fika_runtime::{NodeDown, NodeDownReason, NodeName, NodeType, NodeUp};
+use fika_runtime::{NodeDown, NodeDownReason, NodeName, NodeType, NodeUp, report};
 use parking_lot::Mutex;
 
 use super::channel::Channel;
@@ -90,7 +90,7 @@ impl Net {
 
 impl Distribution {
     pub(super) fn tell_nodeup(&self, up: &NodeUp) {
-        tracing::info!(node = %up.node, "nodeup");
+        report!(info, node = %up.node, "nodeup");
         let subscribers = self.subscriptions.lock().subscribers(up.node_type);
         for subscriber in subscribers {
             self.tell(subscriber, up.clone());
@@ -98,7 +98,7 @@ impl Distribution {
     }
 
     pub(super) fn tell_nodedown(&self, down: &NodeDown) {
-        tracing::info!(node = %down.node, reason = %down.reason, "nodedown");
+        report!(info, node = %down.node, reason = %down.reason, "nodedown");
         let subscribers = self.subscriptions.lock().subscribers(down.node_type);
         for subscriber in subscribers {
             self.tell(subscriber, down.clone());

@@ -1,9 +1,8 @@
 //! How a channel writes: one thread at a time, and nobody waits for it.
 //!
-//! Whoever has put something into the output has it written at the end of his turn, or at once
-//! when it is much. If another thread is writing, that one goes on with it. So the lock of the
-//! channel's state is never held during a system call, and a sender is never held up by one of
-//! another.
+//! A sender's output is written at the end of its turn, or at once if there is much. If another
+//! thread is writing, that thread goes on with it. So the lock of the channel's state is never held
+//! during a system call, and a sender never waits for the system call of another one.
 
 use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
@@ -14,6 +13,7 @@ use fika_runtime::{Pid, Round};
 
 use super::channel::{Channel, Phase, State};
 use super::congestion::OutputBytes;
+use super::logs::Unsent;
 use super::net_kernel::More;
 use crate::io::Stream;
 use crate::proto::limits::{BATCH_PIECES, PIECE_BYTES_MAX};
@@ -85,15 +85,21 @@ impl Channel {
     }
 
     fn write_some(&self, writing: &mut Writing) -> Round {
-        let mut held_up = BTreeSet::new();
-        let round = self.write_all(writing, &mut held_up);
+        let (mut held_up, mut unsent) = (BTreeSet::new(), Unsent::default());
+        let round = self.write_all(writing, &mut held_up, &mut unsent);
         self.go_on(held_up);
+        unsent.report(self);
         round
     }
 
     /// Writes until nothing is left, or there is no room. Those who have waited for what goes out
-    /// are added to `held_up`.
-    fn write_all(&self, writing: &mut Writing, held_up: &mut BTreeSet<Pid>) -> Round {
+    /// are added to `held_up`, and what could not be sent to `unsent`.
+    fn write_all(
+        &self,
+        writing: &mut Writing,
+        held_up: &mut BTreeSet<Pid>,
+        unsent: &mut Unsent,
+    ) -> Round {
         let (mut written, mut batches) = (0, 0);
         while let Some(stream) = &writing.stream {
             let mut state = self.state.lock();
@@ -111,8 +117,10 @@ impl Channel {
             held_up.append(&mut congestion.written(up.output_bytes()));
             if writing.batch.is_empty() {
                 batches += 1;
-                up.send_deferred(self.limits(), congestion);
-                up.sending.take_output(&mut writing.batch);
+                up.send_deferred(self.limits(), congestion, unsent);
+                up.sending.take_output(&mut writing.batch, &mut |error| {
+                    unsent.add("something that waited could not be sent", error);
+                });
             }
             drop(state);
             if writing.batch.is_empty() {

@@ -8,7 +8,7 @@
 
 use fika_runtime::message::NodeList;
 
-use super::control::Event;
+use super::control::{Event, Events};
 use super::error::{InvalidMessage, PeerMisbehaved, ProtocolError};
 use super::limits::{Limits, PIECE_BYTES_MAX, SEQUENCES_MAX};
 
@@ -93,16 +93,16 @@ impl Assembly {
         Ok(bytes)
     }
 
-    /// The message, if it is whole now.
-    pub(super) fn finish(&mut self, sequence: u8) -> Result<Option<Event>, ProtocolError> {
+    /// Passes the message to `events`, if it is complete.
+    pub(super) fn finish(&mut self, sequence: u8, events: &mut impl Events) {
         let place = &mut self.partial[usize::from(sequence)];
         let Some(partial) = place.take_if(|partial| partial.bytes.len() == partial.total) else {
-            return Ok(None);
+            return;
         };
         self.bytes -= partial.total;
         self.ahead = self.ahead.max(partial.total).max(partial.ahead);
         let Partial { event, nodes, bytes, .. } = *partial;
-        event.complete(bytes, nodes).map(Some)
+        event.complete(bytes, nodes, events);
     }
 
     #[cfg(feature = "fuzzing")]
@@ -140,8 +140,10 @@ mod tests {
     }
 
     fn rest(assembly: &mut Assembly, sequence: u8) {
-        while assembly.finish(sequence).unwrap().is_none() {
+        let mut events = Vec::new();
+        while events.is_empty() {
             piece(assembly, sequence);
+            assembly.finish(sequence, &mut events);
         }
     }
 

@@ -5,7 +5,7 @@
 
 use fika_runtime::NodeId;
 
-pub(crate) use super::control::{Event, Events};
+pub(crate) use super::control::{Event, Events, NotTaken};
 use super::limits::Limits;
 pub(crate) use super::receiving::Receiving;
 pub(crate) use super::sending::Sending;

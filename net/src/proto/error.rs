@@ -8,7 +8,7 @@
 //!
 //! Prior art: rustls' `error.rs`.
 
-use fika_runtime::{DecodeError, NodeName, NodeNameError};
+use fika_runtime::{NodeName, NodeNameError};
 
 use super::handshake::Flags;
 
@@ -42,7 +42,7 @@ pub(crate) enum InvalidMessage {
     #[error("{0} is no number of its kind")]
     BadVarint(&'static str),
 
-    /// A text that is none. Effect: connection closed.
+    /// A text that is not UTF-8. Effect: connection closed.
     #[error("{0} is not UTF-8")]
     NotUtf8(&'static str),
 
@@ -53,10 +53,6 @@ pub(crate) enum InvalidMessage {
     /// A text that names no node. Effect: connection closed.
     #[error(transparent)]
     BadNodeName(#[from] NodeNameError),
-
-    /// An exit reason that does not decode. Effect: connection closed.
-    #[error("an exit reason: {0}")]
-    BadReason(#[from] DecodeError),
 }
 
 /// The bytes parse, and a correct peer never sends them.

@@ -25,6 +25,7 @@ pub(super) type Sender = Option<Pid>;
 
 /// Something that waits.
 pub(super) struct Waiting {
+    pub(super) sender: Sender,
     pub(super) target: Option<Target>,
     pub(super) parcel: Parcel,
 }

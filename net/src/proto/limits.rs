@@ -45,6 +45,9 @@ pub(crate) const NAME_BYTES_MAX: usize = Name::BYTES_MAX;
 /// The longest tag of a message type in bytes: a path, with those of its parameters.
 pub(crate) const TAG_BYTES_MAX: usize = 1024;
 
+/// The longest text that says why a value did not decode, in bytes.
+pub(crate) const WHY_BYTES_MAX: usize = 1024;
+
 /// Nodes that one message may name in its pids and references.
 pub(crate) const MESSAGE_NODES_MAX: usize = 4096;
 

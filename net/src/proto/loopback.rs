@@ -43,7 +43,8 @@ impl Loopback {
     /// # Errors
     /// When it can't be sent.
     pub fn encode(&mut self, signal: Signal) -> Result<(), impl std::error::Error + use<>> {
-        let parcel = Parcel::signal(signal, &Limits::default()).map_err(|(why, _)| why)?;
+        let parcel =
+            Parcel::signal(signal, &Limits::default(), &mut None).map_err(|(why, _)| why)?;
         self.near.send(None, Some(self.to.clone()), parcel).map_err(|refused| refused.0)
     }
 
@@ -51,7 +52,7 @@ impl Loopback {
     #[must_use]
     pub fn output(&mut self) -> &[u8] {
         loop {
-            self.near.take_output(&mut self.batch);
+            self.near.take_output(&mut self.batch, &mut |error| panic!("{error}"));
             let mut slices = [IoSlice::new(&[]); 64];
             let before = self.output.len();
             for slice in self.batch.slices(&mut slices) {

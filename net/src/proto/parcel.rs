@@ -5,9 +5,11 @@
 //! nobody waits for it. How the connection's numbers stand for names is decided when it goes
 //! out.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use fika_runtime::message::{Buffer, NodeList, encode_postcard, encode_with_nodes};
-use fika_runtime::{Envelope, ExitReason, Pid, Signal, SpawnRequest};
+use fika_runtime::message::{Buffer, NodeList, encode_message, encode_postcard, encode_with_nodes};
+use fika_runtime::{EncodeError, Envelope, ExitReason, Pid, Signal, SpawnRequest, WireType};
 
 use super::control::SendError;
 use super::limits::{COPIED_BYTES_MAX, Limits, MESSAGE_NODES_MAX, WHOLE_BYTES_MAX};
@@ -61,6 +63,8 @@ pub(crate) struct Payload {
     pub(super) body: Body,
     /// The nodes that are named in it.
     pub(super) nodes: NodeList,
+    /// The wire type of a message in the described form; `None` for the type of the envelope.
+    pub(super) described: Option<Arc<WireType>>,
 }
 
 impl Payload {
@@ -69,26 +73,36 @@ impl Payload {
     /// # Errors
     /// When it can't leave the node.
     pub(crate) fn message(message: &Envelope) -> Result<Payload, SendError> {
-        Ok(match message.as_encoded() {
-            Some(encoded) => Payload::shared(&encoded.bytes, &encoded.nodes),
-            None => Payload::encode(|out| message.encode(out))?,
-        })
+        if let Some(encoded) = message.as_encoded() {
+            return Ok(Payload::shared(&encoded.bytes, &encoded.nodes));
+        }
+        Payload::encode(|out| message.encode(out), || message.wire_type().described())
     }
 
     fn none() -> Payload {
-        Payload { body: Body::Own(Vec::new()), nodes: NodeList::new() }
+        Payload { body: Body::Own(Vec::new()), nodes: NodeList::new(), described: None }
     }
 
     fn encode(
-        encode: impl FnOnce(&mut Buffer) -> Result<(), fika_runtime::EncodeError>,
+        encode: impl Fn(&mut Buffer) -> Result<(), EncodeError>,
+        described: impl FnOnce() -> WireType,
     ) -> Result<Payload, SendError> {
         let (mut buffer, mut nodes) = (Buffer::with_capacity(SMALL_BYTES), NodeList::new());
-        encode_with_nodes(&mut nodes, || encode(&mut buffer))?;
-        Ok(Payload { body: Body::of(buffer), nodes })
+        encode_message(&mut buffer, &mut nodes, encode)?;
+        let described = buffer.is_described().then(|| described().into());
+        Ok(Payload { body: Body::of(buffer), nodes, described })
+    }
+
+    /// Encodes a reason, which is always in the plain form.
+    fn reason(reason: &ExitReason) -> Result<Payload, SendError> {
+        let (mut buffer, mut nodes) = (Buffer::with_capacity(SMALL_BYTES), NodeList::new());
+        encode_with_nodes(&mut nodes, || encode_postcard(reason, &mut buffer))?;
+        Ok(Payload { body: Body::of(buffer), nodes, described: None })
     }
 
     fn shared(bytes: &Bytes, nodes: &NodeList) -> Payload {
-        Payload { body: Body::Parts(vec![bytes.clone()]), nodes: nodes.clone() }
+        let body = Body::Parts(vec![bytes.clone()]);
+        Payload { body, nodes: nodes.clone(), described: None }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -140,14 +154,16 @@ impl Parcel {
     }
 
     /// Encodes what a signal has for its receiver's program. An end is told in any case, if need
-    /// be without its reason.
+    /// be without its reason: `replaced` is then set to the cause, for the caller to report.
     ///
     /// # Errors
     /// When it can't leave the node, or is too large.
-    pub(crate) fn signal(signal: Signal, limits: &Limits) -> Result<Parcel, (SendError, Signal)> {
-        let encode_reason = |reason: &ExitReason| {
-            Payload::encode(|out| encode_postcard(reason, out))?.checked(limits)
-        };
+    pub(crate) fn signal(
+        signal: Signal,
+        limits: &Limits,
+        replaced: &mut Option<SendError>,
+    ) -> Result<Parcel, (SendError, Signal)> {
+        let encode_reason = |reason: &ExitReason| Payload::reason(reason)?.checked(limits);
         let encoded = match &signal {
             Signal::Message(message) => {
                 Payload::message(message).and_then(|payload| payload.checked(limits))
@@ -166,7 +182,7 @@ impl Parcel {
             Signal::Down { from, reference, .. } => Signal::Down { from, reference, reason },
             signal => return Err((why, signal)),
         };
-        tracing::error!(error = %why, "an exit reason was replaced by system_limit");
+        *replaced = Some(why);
         Ok(Parcel { cargo: Cargo::Signal(instead), payload })
     }
 

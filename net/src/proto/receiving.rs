@@ -223,7 +223,7 @@ impl Receiving {
             Decoded::Piece { sequence, at } => {
                 let bytes = &body[at..];
                 self.assembly.expect(sequence, bytes.len())?.extend_from_slice(bytes);
-                self.finish(sequence, events)?;
+                self.assembly.finish(sequence, events);
             }
         }
         Ok(())
@@ -234,14 +234,7 @@ impl Receiving {
         let Some((sequence, rest)) = self.piece else { return Ok(()) };
         let rest = rest - count;
         self.piece = (rest > 0).then_some((sequence, rest));
-        self.finish(sequence, events)
-    }
-
-    /// Hands a message in pieces on, if it is whole now.
-    fn finish(&mut self, sequence: u8, events: &mut impl Events) -> Result<(), ProtocolError> {
-        if let Some(event) = self.assembly.finish(sequence)? {
-            events.event(event);
-        }
+        self.assembly.finish(sequence, events);
         Ok(())
     }
 }

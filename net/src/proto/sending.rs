@@ -7,7 +7,7 @@
 //!
 //! Prior art: quinn-proto's `connection/mod.rs` for the form, `dist.c` for the matter.
 
-use fika_runtime::{Envelope, LocalId, NodeId, Target};
+use fika_runtime::{Envelope, LocalId, NodeId, Target, Undecodable};
 
 use super::connection::Config;
 use super::control::{Encoder, SendError};
@@ -25,7 +25,8 @@ pub(crate) type Refused = Box<(SendError, Parcel)>;
 /// - **Getters**: [`peer`](Self::peer), [`output_bytes`](Self::output_bytes).
 /// - **Inputs**: every T/I comes [`handle_tick`](Self::handle_tick), and
 ///   [`handle_written`](Self::handle_written) when the transport has taken something.
-/// - **Commands**: [`send`](Self::send), [`send_message`](Self::send_message).
+/// - **Commands**: [`send`](Self::send), [`send_message`](Self::send_message),
+///   [`send_undecodable`](Self::send_undecodable).
 /// - **Outputs**: [`take_output`](Self::take_output), whenever the batch is empty.
 pub(crate) struct Sending {
     peer: NodeId,
@@ -84,15 +85,15 @@ impl Sending {
     ) -> Result<(), Refused> {
         let waits = parcel.is_large() || self.lanes.has(sender);
         let checked = if waits {
-            self.encoder.check(target.as_ref(), &parcel)
+            self.encoder.check(sender, target.as_ref(), &parcel)
         } else {
-            self.encoder.frame(target.as_ref(), &parcel, None)
+            self.encoder.frame(sender, target.as_ref(), &parcel, None)
         };
         if let Err(why) = checked {
             return Err(Box::new((why, parcel)));
         }
         if waits {
-            self.lanes.push(sender, Waiting { target, parcel });
+            self.lanes.push(sender, Waiting { sender, target, parcel });
         }
         Ok(())
     }
@@ -112,8 +113,20 @@ impl Sending {
         if payload.is_large() || self.lanes.has(sender) {
             return Ok(false);
         }
-        self.encoder.message(to, message, payload)?;
+        self.encoder.message(sender, to, message, payload)?;
         Ok(true)
+    }
+
+    /// Tells the peer that a value that it sent did not decode, and how many more there were.
+    ///
+    /// # Errors
+    /// If a text is too long; the output is unchanged.
+    pub(crate) fn send_undecodable(
+        &mut self,
+        lost: &Undecodable,
+        more: u64,
+    ) -> Result<(), SendError> {
+        self.encoder.undecodable(lost, more)
     }
 
     /// One check, every T/I, with the bytes that have been received so far. A tick that is due
@@ -134,14 +147,15 @@ impl Sending {
         }
     }
 
-    /// Moves what is to be written next to a batch: all that is small, and a few pieces.
-    pub(crate) fn take_output(&mut self, batch: &mut Batch) {
+    /// Moves the bytes to write next into a batch: all small frames, and a few pieces. `failed` is
+    /// called for each error of a signal that could not be sent.
+    pub(crate) fn take_output(&mut self, batch: &mut Batch, failed: &mut dyn FnMut(SendError)) {
         let before = self.encoder.output_bytes();
         while !self.lanes.is_empty()
             && self.encoder.output_bytes() - before < BATCH_PIECES * PIECE_BYTES_MAX
         {
             let Some(next) = self.lanes.next() else { break };
-            self.put(next);
+            self.put(next, failed);
         }
         self.taken += self.encoder.output_bytes();
         self.encoder.take_output(batch);
@@ -153,7 +167,7 @@ impl Sending {
         self.written += count as u64;
     }
 
-    fn put(&mut self, next: Next) {
+    fn put(&mut self, next: Next, failed: &mut dyn FnMut(SendError)) {
         let (large, waiting) = match next {
             Next::Piece { sequence, parts } => {
                 return self.encoder.piece(sequence, &Body::Parts(parts));
@@ -161,10 +175,10 @@ impl Sending {
             Next::Head { sequence, waiting } => (Some(sequence), waiting),
             Next::Whole(waiting) => (None, waiting),
         };
-        let Waiting { target, parcel } = waiting;
-        if let Err(error) = self.encoder.frame(target.as_ref(), &parcel, large) {
+        let Waiting { sender, target, parcel } = waiting;
+        if let Err(error) = self.encoder.frame(sender, target.as_ref(), &parcel, large) {
             // It was tried before it came to wait, and depends on nothing that changes.
-            tracing::error!(%error, "something that waited could not be sent");
+            failed(error);
             if large.is_some() {
                 self.lanes.give_up();
             }

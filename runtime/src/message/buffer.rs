@@ -14,6 +14,18 @@ pub struct Buffer {
     /// What is shared, and how many of our own bytes come before it.
     shared: Vec<(usize, Bytes)>,
     shared_bytes: usize,
+    /// Equal values get equal bytes. Nothing is shared then.
+    canonical: bool,
+    /// Values are written in the described form.
+    described: bool,
+}
+
+/// A position in a [`Buffer`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    own: usize,
+    shared: usize,
+    shared_bytes: usize,
 }
 
 impl Buffer {
@@ -29,6 +41,30 @@ impl Buffer {
         Buffer { own: Vec::with_capacity(bytes), ..Buffer::default() }
     }
 
+    /// Makes an empty buffer for a value that is compared by its bytes.
+    pub(super) fn canonical() -> Buffer {
+        Buffer { canonical: true, ..Buffer::default() }
+    }
+
+    /// Returns whether equal values must get equal bytes.
+    #[inline]
+    pub(super) fn is_canonical(&self) -> bool {
+        self.canonical
+    }
+
+    /// Sorts the parts that begin at these positions, each of which ends where the next begins, by
+    /// their bytes. Nothing in them is shared.
+    pub(super) fn sort(&mut self, starts: &[usize]) {
+        let ends = starts.iter().skip(1).copied().chain([self.own.len()]);
+        let mut parts: Vec<Vec<u8>> =
+            starts.iter().zip(ends).map(|(start, end)| self.own[*start..end].to_vec()).collect();
+        parts.sort_unstable();
+        if let Some(start) = starts.first() {
+            self.own.truncate(*start);
+        }
+        parts.iter().for_each(|part| self.own.extend_from_slice(part));
+    }
+
     /// How many bytes it is, with those that are shared.
     #[must_use]
     #[inline]
@@ -40,6 +76,34 @@ impl Buffer {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Returns whether the values in the buffer are in the described form. The fingerprint sent
+    /// with the message says so to the receiver
+    /// ([`WireType::described`](super::WireType::described)).
+    #[must_use]
+    #[inline]
+    pub fn is_described(&self) -> bool {
+        self.described
+    }
+
+    /// Removes everything that was appended, and switches to the described form.
+    pub(super) fn describe(&mut self) {
+        self.reset(Mark { own: 0, shared: 0, shared_bytes: 0 });
+        self.described = true;
+    }
+
+    #[inline]
+    pub(super) fn mark(&self) -> Mark {
+        let shared_bytes = self.shared_bytes;
+        Mark { own: self.own.len(), shared: self.shared.len(), shared_bytes }
+    }
+
+    /// Removes what was appended since the mark.
+    pub(super) fn reset(&mut self, mark: Mark) {
+        self.own.truncate(mark.own);
+        self.shared.truncate(mark.shared);
+        self.shared_bytes = mark.shared_bytes;
     }
 
     /// Appends a byte.
@@ -56,7 +120,7 @@ impl Buffer {
 
     /// Appends these bytes: shared, if they are [many](SHARED_BYTES_MIN).
     pub fn put_bytes(&mut self, bytes: &Bytes) {
-        if bytes.len() < SHARED_BYTES_MIN {
+        if bytes.len() < SHARED_BYTES_MIN || self.canonical {
             return self.put_slice(bytes);
         }
         self.shared_bytes += bytes.len();

@@ -7,7 +7,10 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Buffer, Message, WireType, decoder, encoder};
+use super::described::{self, Reading};
+use super::form::{self, Encoded};
+use super::{Buffer, NodeList, WireType, decoder, encode_with_nodes, node_codec};
+use crate::printable::printable;
 
 /// Why a value could not be encoded for another node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,17 +18,21 @@ use super::{Buffer, Message, WireType, decoder, encoder};
 pub struct EncodeError {
     type_name: Cow<'static, str>,
     why: String,
+    /// The value can only be encoded in the described form: see [`encode_message`].
+    needs_description: bool,
 }
 
 impl EncodeError {
     /// A carrier can't take a message of this type, and why.
     #[doc(hidden)]
     pub fn refused(type_name: &str, why: impl Into<String>) -> EncodeError {
-        EncodeError { type_name: type_name.to_owned().into(), why: why.into() }
+        let type_name = type_name.to_owned().into();
+        EncodeError { type_name, why: why.into(), needs_description: false }
     }
 
     pub(crate) fn new<T>(why: impl Into<String>) -> EncodeError {
-        EncodeError { type_name: std::any::type_name::<T>().into(), why: why.into() }
+        let type_name = std::any::type_name::<T>().into();
+        EncodeError { type_name, why: why.into(), needs_description: false }
     }
 }
 
@@ -43,6 +50,8 @@ enum Kind {
          or give the changed type a new name"
     )]
     OtherShape { tag: String },
+    #[error("a message of type `{got}` can't be identified: {clash}")]
+    Clash { got: String, clash: String },
     #[error("the bytes are no `{type_name}`: {why}")]
     Malformed { type_name: &'static str, why: String },
 }
@@ -53,43 +62,81 @@ impl DecodeError {
         DecodeError(Kind::Malformed { type_name: std::any::type_name::<T>(), why: why.into() })
     }
 
-    pub(super) fn other_type<T: Message>(got: &WireType) -> DecodeError {
-        let got = got.tag.as_ref().into();
-        DecodeError(Kind::OtherType { got, wanted: T::tag().into_owned() })
+    pub(super) fn other_type(got: &WireType, wanted: &WireType) -> DecodeError {
+        let got = printable(&got.tag);
+        DecodeError(Kind::OtherType { got, wanted: wanted.tag.as_ref().into() })
     }
 
     pub(super) fn other_shape(got: &WireType) -> DecodeError {
-        DecodeError(Kind::OtherShape { tag: got.tag.as_ref().into() })
+        DecodeError(Kind::OtherShape { tag: printable(&got.tag) })
     }
 
-    /// The bytes broke the encoding's rules, so the peer cannot be trusted further; as
-    /// opposed to a type that differs.
+    pub(super) fn clash(got: &WireType, clash: &super::TagClash) -> DecodeError {
+        DecodeError(Kind::Clash { got: printable(&got.tag), clash: clash.to_string() })
+    }
+
+    /// Returns whether the type matched but the bytes are not a value of it, as opposed to a type
+    /// that differs.
     #[must_use]
     pub fn is_malformed(&self) -> bool {
         matches!(self.0, Kind::Malformed { .. })
     }
 }
 
-/// Appends `value` to `out` in postcard's encoding. What is a large `Bytes` in it is shared.
+/// Appends `value` to `out`: in postcard's encoding, or in the described form if `out`
+/// [is described](Buffer::is_described). A large `Bytes` in the value is shared.
 ///
 /// # Errors
-/// When the value's own `Serialize` refuses; when more than 64 options, enums, lists and maps are
-/// inside each other; when a list or map has items of no bytes, as `Vec<()>` has.
-pub fn encode_postcard<T: Serialize>(value: &T, out: &mut Buffer) -> Result<(), EncodeError> {
-    encoder::append(value, out).map_err(|error| EncodeError::new::<T>(error.to_string()))
+/// If the value's own `Serialize` refuses it; if a receiver could not read it back; if options,
+/// enums, lists and maps are nested more than 64 deep; or if a list or map has items without bytes,
+/// like those of `Vec<()>`. Also if the value needs the described form and `out` is plain:
+/// [`encode_message`] then starts again.
+#[inline]
+pub fn encode_postcard<T: Serialize + DeserializeOwned>(
+    value: &T,
+    out: &mut Buffer,
+) -> Result<(), EncodeError> {
+    match form::encode(value, out) {
+        Ok(Encoded::Yes) => Ok(()),
+        Ok(Encoded::NeedsDescription) => {
+            let why = "it does not fit the plain form";
+            Err(EncodeError { needs_description: true, ..EncodeError::new::<T>(why) })
+        }
+        Err(error) => Err(EncodeError::new::<T>(error.to_string())),
+    }
+}
+
+/// Encodes a message with its [`encode`](super::Message::encode), in the form that it needs, and lists the
+/// nodes that it names. May remove earlier contents of `out` and `nodes`.
+///
+/// # Errors
+/// If the message can't leave this node.
+pub fn encode_message(
+    out: &mut Buffer,
+    nodes: &mut NodeList,
+    encode: impl Fn(&mut Buffer) -> Result<(), EncodeError>,
+) -> Result<(), EncodeError> {
+    match encode_with_nodes(nodes, || encode(out)) {
+        Err(error) if error.needs_description && !out.is_described() => {
+            out.describe();
+            nodes.clear();
+            encode_with_nodes(nodes, || encode(out))
+        }
+        result => result,
+    }
 }
 
 /// Reads a value that fills `bytes` to the last byte.
 ///
 /// # Errors
-/// When the bytes are no `T`, or some are left over; when they are beyond the limits of
+/// If the bytes are not a `T`, if some are left over, or if they exceed the limits of
 /// [`encode_postcard`].
 pub fn decode_postcard<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     decode(bytes, None)
 }
 
-/// The same, where a large `Bytes` in the value shares the memory of `bytes`, if it is a fourth
-/// of these or more.
+/// Reads a value that fills `bytes` to the last byte. A large `Bytes` in the value shares the
+/// memory of `bytes` if it is at least a quarter of them.
 ///
 /// # Errors
 /// As [`decode_postcard`].
@@ -101,6 +148,10 @@ fn decode<'a, T: DeserializeOwned>(
     bytes: &'a [u8],
     owner: Option<&'a Bytes>,
 ) -> Result<T, DecodeError> {
+    if node_codec::is_described() {
+        let (value, _) = described::take(bytes, owner, Reading::Received);
+        return value.map_err(|error| DecodeError::malformed::<T>(error.to_string()));
+    }
     match decoder::take(bytes, owner) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(DecodeError::malformed::<T>(format!("{} bytes too many", rest.len()))),

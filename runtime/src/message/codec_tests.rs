@@ -8,7 +8,11 @@ use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Buffer, SHARED_BYTES_MIN, decode_postcard, decode_postcard_shared, encode_postcard};
+use super::node_codec::decode_described;
+use super::{
+    Buffer, NodeList, SHARED_BYTES_MIN, decode_postcard, decode_postcard_shared, encode_message,
+    encode_postcard,
+};
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct Unit;
@@ -72,7 +76,7 @@ fn by_postcard<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     }
 }
 
-fn encode<T: Serialize>(value: &T) -> Result<Bytes, String> {
+fn encode<T: Serialize + DeserializeOwned>(value: &T) -> Result<Bytes, String> {
     let mut buffer = Buffer::new();
     encode_postcard(value, &mut buffer).map_err(|error| error.to_string())?;
     Ok(buffer.into_bytes())
@@ -281,4 +285,201 @@ fn what_was_read_shares_the_message_if_it_is_much_of_it() {
     let read: Everywhere = decode_postcard_shared(&whole).unwrap();
     let mut large = read.all().into_iter().filter(|bytes| !bytes.is_empty());
     assert!(large.all(|bytes| shares(bytes, &whole)));
+}
+
+/// Bytes wherever a value can have them as a list, and lists that are none.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+struct ByteLists {
+    vec: Vec<u8>,
+    boxed: Box<[u8]>,
+    arc: std::sync::Arc<[u8]>,
+    cow: std::borrow::Cow<'static, [u8]>,
+    option: Option<Vec<u8>>,
+    lists: Vec<Vec<u8>>,
+    map: BTreeMap<Vec<u8>, Vec<u8>>,
+    queue: std::collections::VecDeque<u8>,
+    array: [u8; 7],
+    signed: Vec<i8>,
+    bools: Vec<bool>,
+}
+
+proptest! {
+    /// A list of bytes goes in one step, and is the same on the wire as item by item.
+    #[test]
+    fn lists_of_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..300), array: [u8; 7]) {
+        let value = ByteLists {
+            vec: bytes.clone(),
+            boxed: bytes.clone().into(),
+            arc: bytes.clone().into(),
+            cow: bytes.clone().into(),
+            option: Some(bytes.clone()),
+            lists: vec![bytes.clone(), Vec::new(), bytes.clone()],
+            map: [(bytes.clone(), bytes.clone()), (Vec::new(), bytes.clone())].into(),
+            queue: bytes.iter().copied().collect(),
+            array,
+            signed: bytes.iter().map(|byte| byte.cast_signed()).collect(),
+            bools: bytes.iter().map(|byte| byte % 2 == 0).collect(),
+        };
+        let whole = encode(&value).unwrap();
+        prop_assert_eq!(&whole, &postcard::to_allocvec(&value).unwrap());
+        prop_assert_eq!(decode_postcard::<ByteLists>(&whole).unwrap(), value);
+        let borrowed = (&bytes[..], &&bytes[..], &bytes);
+        let mut out = Buffer::new();
+        super::encoder::append(&borrowed, &mut out).unwrap();
+        prop_assert_eq!(&out.into_bytes()[..], &postcard::to_allocvec(&borrowed).unwrap()[..]);
+    }
+}
+
+/// A list of bytes is a level like any other list.
+#[test]
+fn lists_of_bytes_count_as_a_level() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Deep(Option<Box<Deep>>, Vec<u8>);
+    let deep =
+        |levels| (0..levels).fold(Deep(None, vec![1]), |deep, _| Deep(Some(deep.into()), vec![]));
+    let bytes = encode(&deep(63)).unwrap();
+    assert!(decode_postcard::<Deep>(&bytes).is_ok());
+    assert!(encode(&deep(64)).unwrap_err().contains("inside each other"));
+    let above = postcard::to_allocvec(&deep(64)).unwrap();
+    assert!(decode_postcard::<Deep>(&above).unwrap_err().to_string().contains("inside"));
+}
+
+/// A type that reads a list in its own way gets it item by item.
+#[test]
+fn a_reader_of_its_own_reads_bytes_itself() {
+    #[derive(PartialEq, Debug)]
+    struct Sum(Vec<u8>);
+    impl<'de> Deserialize<'de> for Sum {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Sum, D::Error> {
+            struct Adds;
+            impl<'de> serde::de::Visitor<'de> for Adds {
+                type Value = Vec<u8>;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("bytes")
+                }
+                fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                    self,
+                    mut items: A,
+                ) -> Result<Vec<u8>, A::Error> {
+                    let mut sum = 0;
+                    while let Some(item) = items.next_element::<u8>()? {
+                        sum += item;
+                    }
+                    Ok(vec![sum])
+                }
+            }
+            deserializer.deserialize_seq(Adds).map(Sum)
+        }
+    }
+    assert_eq!(decode_postcard::<Sum>(&encode(&vec![1_u8, 2, 3]).unwrap()).unwrap(), Sum(vec![6]));
+    assert_eq!(decode_postcard::<Vec<u8>>(&[3, 1, 2, 3]).unwrap(), [1, 2, 3]);
+    assert!(decode_postcard::<Vec<u8>>(&[4, 1, 2, 3]).is_err());
+}
+
+/// Any value, of a type that asks what it is.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Any {
+    Bool(bool),
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+    Text(String),
+    List(Vec<Any>),
+    Map(BTreeMap<String, Any>),
+    Nothing,
+}
+
+fn describe<T: Serialize + DeserializeOwned>(value: &T) -> Bytes {
+    let mut buffer = Buffer::new();
+    buffer.describe();
+    encode_postcard(value, &mut buffer).unwrap();
+    buffer.into_bytes()
+}
+
+fn described<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, super::DecodeError> {
+    decode_described(&[], || decode_postcard(bytes))
+}
+
+proptest! {
+    #[test]
+    fn a_value_may_say_what_it_is(value in all()) {
+        prop_assert_eq!(described::<All>(&describe(&value)).unwrap(), value);
+    }
+
+    /// Bytes made up by a peer either are a value or are refused; nothing panics, and what was read
+    /// can be sent on.
+    #[test]
+    fn bytes_that_do_not_say_what_they_are(
+        value in all(),
+        changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 0..4),
+    ) {
+        let mut bytes = describe(&value).to_vec();
+        for (at, to) in changes {
+            let at = usize::from(at) % bytes.len();
+            bytes[at] = to;
+        }
+        if let Ok(read) = described::<All>(&bytes) {
+            let again = format!("{:?}", described::<All>(&describe(&read)).unwrap());
+            prop_assert_eq!(format!("{read:?}"), again);
+        }
+        if let Ok(read) = described::<Any>(&bytes) {
+            let again = format!("{:?}", described::<Any>(&describe(&read)).unwrap());
+            prop_assert_eq!(format!("{read:?}"), again);
+        }
+        let _ = described::<serde::de::IgnoredAny>(&bytes);
+        prop_assert!(described::<All>(&bytes[..bytes.len() - 1]).is_err());
+    }
+}
+
+/// The deepest value that a sender lets through, and deeper ones that a peer makes up, on the stack
+/// of a worker.
+#[test]
+fn the_depth_of_what_says_what_it_is() {
+    let seq = |depth: usize| [vec![0x15; depth], vec![0; depth]].concat();
+    assert!(described::<Any>(&seq(255)).is_ok());
+    for depth in [258, 1 << 20] {
+        let error = described::<Any>(&seq(depth)).unwrap_err().to_string();
+        assert!(error.contains("inside each other"), "{error}");
+        assert!(described::<Any>(&vec![0x14; depth]).is_err(), "options");
+    }
+    assert_eq!(described::<Chain>(&describe(&chain(64))).unwrap(), chain(64));
+}
+
+/// A large binary is shared in this form as well, and the name of a field is sent once.
+#[test]
+fn what_it_costs_to_say_what_it_is() {
+    #[derive(PartialEq, Debug, Serialize, Deserialize)]
+    struct Point {
+        latitude: u64,
+        longitude: u64,
+    }
+    let points: Vec<_> = (0..10).map(|n| Point { latitude: n, longitude: n }).collect();
+    assert_eq!(encode(&points).unwrap().len(), 1 + 10 * 2);
+    // A kind and an end a struct, a kind a number, and two names that are spelled out once.
+    assert_eq!(describe(&points).len(), 2 + (8 + 9 + 2) + 10 * (2 + 2 * 3));
+    let large = NewBytes(vec![7; 1 << 16].into());
+    let mut buffer = Buffer::new();
+    buffer.describe();
+    encode_postcard(&large, &mut buffer).unwrap();
+    assert!(buffer.into_parts().iter().any(|part| shares(part, &large.0)));
+    let whole = describe(&large);
+    let read: NewBytes = decode_described(&[], || decode_postcard_shared(&whole)).unwrap();
+    assert!(shares(&read.0, &whole));
+}
+
+/// A part that needs the other form changes the form of the whole message, with its nodes.
+#[test]
+fn a_message_has_one_form() {
+    let (mut buffer, mut nodes) = (Buffer::new(), NodeList::new());
+    let value = (1_u8, Any::Text("x".to_owned()));
+    encode_message(&mut buffer, &mut nodes, |out| {
+        encode_postcard(&7_u64, out)?;
+        encode_postcard(&value, out)
+    })
+    .unwrap();
+    assert!(buffer.is_described());
+    let bytes = buffer.into_bytes();
+    assert_eq!(described::<u64>(&bytes[..2]), Ok(7));
+    assert_eq!(described::<(u8, Any)>(&bytes[2..]), Ok(value));
 }

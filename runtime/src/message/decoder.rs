@@ -7,13 +7,8 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer as _, 
 
 use bytes::Bytes;
 
-use super::buffer::SHARED_BYTES_MIN;
 use super::limits::{DEPTH_MAX, Refused};
 use super::shared;
-
-/// A `Bytes` in a value shares the memory of the whole if it is at least this part of it: less is
-/// copied, so that it does not keep much more than itself.
-const SHARED_PART_MIN: usize = 4;
 
 /// Reads a value, and returns it with the bytes behind it. `owner`: it has these bytes, and a
 /// `Bytes` in the value may share them.
@@ -53,15 +48,6 @@ impl<'de> Decoder<'de> {
         let result = read(self)?;
         self.depth -= 1;
         Ok(result)
-    }
-
-    /// These bytes, if they are to be shared.
-    #[inline]
-    fn shared(&self, bytes: &[u8]) -> Option<Bytes> {
-        let owner = self.owner?;
-        let shares =
-            bytes.len() >= SHARED_BYTES_MIN && bytes.len() >= owner.len() / SHARED_PART_MIN;
-        shares.then(|| owner.slice_ref(bytes))
     }
 
     /// The length of a list or map.
@@ -108,7 +94,8 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         let bytes: &'de [u8] = self.take()?;
         if shared::makes_bytes::<V>()
-            && let Some(value) = self.shared(bytes).and_then(shared::visited::<V>)
+            && let Some(owner) = self.owner
+            && let Some(value) = shared::part_of(owner, bytes).and_then(shared::visited::<V>)
         {
             return Ok(value);
         }
@@ -167,6 +154,14 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
     #[inline]
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         let left = self.items()?;
+        if shared::makes_byte_vec::<V>() {
+            let bytes = self.inside(|decoder| {
+                let (bytes, rest) = decoder.rest.split_at(left);
+                decoder.rest = rest;
+                Ok(bytes.to_vec())
+            })?;
+            return Ok(shared::visited_byte_vec::<V>(bytes).expect("it makes a `Vec<u8>`"));
+        }
         self.inside(|decoder| visitor.visit_seq(Items { decoder, left }))
     }
 

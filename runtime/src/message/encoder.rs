@@ -4,21 +4,43 @@
 //! here, where it is counted.
 
 use postcard::ser_flavors::Flavor;
-use serde::ser::{self, Serialize};
+use serde::ser::{self, Serialize, SerializeMap as _, SerializeSeq as _};
 
 use super::buffer::Buffer;
+use super::canonical::{self, Sorted};
+use super::coverage::Coverage;
 use super::limits::{DEPTH_MAX, Refused};
 use super::shared;
 
-/// Appends a value to `out`.
-pub(super) fn append<T: Serialize>(value: &T, out: &mut Buffer) -> Result<(), Refused> {
-    Encoder { out, depth: 0 }.value(value)
+/// Appends a value to `out`, and returns which parts of its type it has. `None` if the plain form
+/// can't represent it.
+#[inline]
+pub(super) fn append<T: Serialize>(
+    value: &T,
+    out: &mut Buffer,
+) -> Result<Option<Coverage>, Refused> {
+    let mut encoder = Encoder { out, depth: 0, coverage: Coverage::default(), irregular: false };
+    match encoder.value(value) {
+        _ if encoder.irregular => Ok(None),
+        Ok(()) => Ok(Some(encoder.coverage)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Appends a number, a char or a string in postcard's encoding.
+#[inline]
+pub(super) fn put<T: Serialize + ?Sized>(value: &T, out: &mut Buffer) -> Result<(), Refused> {
+    Ok(postcard::serialize_with_flavor(value, Append(out))?)
 }
 
 struct Encoder<'a> {
     out: &'a mut Buffer,
     /// In how many options, enums, lists and maps we are.
     depth: u32,
+    /// Which parts of its type the value has.
+    coverage: Coverage,
+    /// A field is left out, or a list or map does not know its length.
+    irregular: bool,
 }
 
 /// postcard's way to a buffer that others own.
@@ -47,7 +69,7 @@ impl Flavor for Append<'_> {
 impl<'a> Encoder<'a> {
     #[inline]
     fn put<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
-        Ok(postcard::serialize_with_flavor(value, Append(self.out))?)
+        put(value, self.out)
     }
 
     /// A value that may be a `Bytes`.
@@ -70,9 +92,16 @@ impl<'a> Encoder<'a> {
 
     #[inline]
     fn items<'b>(&'b mut self, length: Option<usize>) -> Result<Inside<'b, 'a>, Refused> {
-        self.put(&length.ok_or(Refused::UNKNOWN_LENGTH)?)?;
+        let Some(length) = length else { return Err(self.irregular()) };
+        self.put(&length)?;
         self.enter()?;
         Ok(Inside { encoder: self, leave: true, before: 0 })
+    }
+
+    #[cold]
+    fn irregular(&mut self) -> Refused {
+        self.irregular = true;
+        Refused::NEEDS_DESCRIPTION
     }
 
     /// The fields of a tuple or a struct.
@@ -82,7 +111,12 @@ impl<'a> Encoder<'a> {
     }
 
     #[inline]
-    fn variant<'b>(&'b mut self, index: u32) -> Result<Inside<'b, 'a>, Refused> {
+    fn variant<'b>(
+        &'b mut self,
+        name: &'static str,
+        index: u32,
+    ) -> Result<Inside<'b, 'a>, Refused> {
+        self.coverage.variant(name, index);
         self.enter()?;
         self.put(&index)?;
         Ok(Inside { encoder: self, leave: true, before: 0 })
@@ -121,10 +155,18 @@ impl<'b, 'a> ser::Serializer for &'b mut Encoder<'a> {
         serialize_u32 u32;
         serialize_u64 u64;
         serialize_u128 u128;
-        serialize_f32 f32;
-        serialize_f64 f64;
         serialize_char char;
         serialize_str &str;
+    }
+
+    #[inline]
+    fn serialize_f32(self, value: f32) -> Result<(), Refused> {
+        self.put(&canonical::f32(value, self.out))
+    }
+
+    #[inline]
+    fn serialize_f64(self, value: f64) -> Result<(), Refused> {
+        self.put(&canonical::f64(value, self.out))
     }
 
     #[inline]
@@ -137,6 +179,49 @@ impl<'b, 'a> ser::Serializer for &'b mut Encoder<'a> {
         self.put(&bytes.len())?;
         self.out.put_slice(bytes);
         Ok(())
+    }
+
+    /// Writes a list. The lists, sets and slices of std and most others call this.
+    #[inline]
+    fn collect_seq<I>(self, items: I) -> Result<(), Refused>
+    where
+        I: IntoIterator<Item: Serialize>,
+    {
+        if let Some(bytes) = shared::as_byte_list(&items) {
+            self.put(&bytes.len())?;
+            self.enter()?;
+            self.out.put_slice(bytes);
+            self.depth -= 1;
+            return Ok(());
+        }
+        let mut sorted = Sorted::of::<I>(self.out);
+        let items = items.into_iter();
+        let mut inside = self.items(canonical::length(&items))?;
+        for item in items {
+            sorted.begins(inside.encoder.out);
+            inside.serialize_element(&item)?;
+        }
+        sorted.end(inside.encoder.out);
+        inside.close()
+    }
+
+    /// Writes a map. The maps of std and most others call this.
+    #[inline]
+    fn collect_map<K, V, I>(self, entries: I) -> Result<(), Refused>
+    where
+        K: Serialize,
+        V: Serialize,
+        I: IntoIterator<Item = (K, V)>,
+    {
+        let mut sorted = Sorted::of::<I>(self.out);
+        let entries = entries.into_iter();
+        let mut inside = self.items(canonical::length(&entries))?;
+        for (key, value) in entries {
+            sorted.begins(inside.encoder.out);
+            inside.serialize_entry(&key, &value)?;
+        }
+        sorted.end(inside.encoder.out);
+        inside.close()
     }
 
     #[inline]
@@ -166,11 +251,11 @@ impl<'b, 'a> ser::Serializer for &'b mut Encoder<'a> {
     #[inline]
     fn serialize_unit_variant(
         self,
-        _: &'static str,
+        name: &'static str,
         index: u32,
         _: &'static str,
     ) -> Result<(), Refused> {
-        self.variant(index)?.close()
+        self.variant(name, index)?.close()
     }
 
     #[inline]
@@ -185,12 +270,12 @@ impl<'b, 'a> ser::Serializer for &'b mut Encoder<'a> {
     #[inline]
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
-        _: &'static str,
+        name: &'static str,
         index: u32,
         _: &'static str,
         value: &T,
     ) -> Result<(), Refused> {
-        let inside = self.variant(index)?;
+        let inside = self.variant(name, index)?;
         inside.encoder.value(value)?;
         inside.close()
     }
@@ -216,30 +301,36 @@ impl<'b, 'a> ser::Serializer for &'b mut Encoder<'a> {
     }
 
     #[inline]
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Inside<'b, 'a>, Refused> {
+    fn serialize_struct(
+        self,
+        name: &'static str,
+        fields: usize,
+    ) -> Result<Inside<'b, 'a>, Refused> {
+        self.coverage.fields(name, fields);
         Ok(self.fields())
     }
 
     #[inline]
     fn serialize_tuple_variant(
         self,
-        _: &'static str,
+        name: &'static str,
         index: u32,
         _: &'static str,
         _: usize,
     ) -> Result<Inside<'b, 'a>, Refused> {
-        self.variant(index)
+        self.variant(name, index)
     }
 
     #[inline]
     fn serialize_struct_variant(
         self,
-        _: &'static str,
+        name: &'static str,
         index: u32,
-        _: &'static str,
-        _: usize,
+        variant: &'static str,
+        fields: usize,
     ) -> Result<Inside<'b, 'a>, Refused> {
-        self.variant(index)
+        self.coverage.fields(variant, fields);
+        self.variant(name, index)
     }
 }
 
@@ -326,6 +417,14 @@ macro_rules! fields {
                 $(let _ = $name;)?
                 self.field(value)
             }
+
+            $(
+                #[cold]
+                fn skip_field(&mut self, $name: &'static str) -> Result<(), Refused> {
+                    let _ = $name;
+                    Err(self.encoder.irregular())
+                }
+            )?
 
             #[inline]
             fn end(self) -> Result<(), Refused> {

@@ -12,14 +12,18 @@
 //!   pointer to the other.
 //! - **E3** `T: Send`, so an envelope may be moved to another thread.
 //! - **E4** The nodes of a [`Chain`] hang together by `next`; the last has a null one.
+//! - **E5** `Node<T>` is invariant in `T`. Otherwise it could be coerced to a supertype, with the
+//!   vtable of the first type, and a value of the supertype could then replace the original.
 #![allow(unsafe_code)]
 
 use std::any::TypeId;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
 
 use super::address::{Stamp, Word};
-use super::{Buffer, EncodeError, Encoded, Message, NodeList, WireType, encode_with_nodes};
+use super::{Buffer, EncodeError, Encoded, Message, WireType};
+use crate::escaped::Escaped;
 use crate::signal::Signal;
 
 /// What stands before the value.
@@ -37,6 +41,8 @@ pub(crate) struct Header {
 #[repr(C)]
 pub struct Node<T> {
     header: Header,
+    /// E5. Without it `Box<Node<fn(&str)>>` would coerce to `Box<Node<fn(&'static str)>>`.
+    invariant: PhantomData<fn(T) -> T>,
     /// The value.
     pub body: T,
 }
@@ -65,6 +71,8 @@ struct VTable {
     drop: unsafe fn(NonNull<Header>),
     /// Encodes the value.
     encode: unsafe fn(NonNull<Header>, &mut Buffer) -> Result<(), EncodeError>,
+    /// Encodes the value, and decodes it again.
+    through_codec: unsafe fn(NonNull<Header>) -> Result<Envelope, EncodeError>,
     wire_type: fn() -> WireType,
     check_sendable: fn() -> Result<(), EncodeError>,
 }
@@ -86,14 +94,31 @@ unsafe fn encode_node<M: Message>(
     header: NonNull<Header>,
     out: &mut Buffer,
 ) -> Result<(), EncodeError> {
+    super::check_tag::<M>()?;
     // SAFETY: E1 and E2; the caller's borrow of the envelope covers ours.
     unsafe { header.cast::<Node<M>>().as_ref() }.body.encode(out)
 }
 
-/// Signals and encoded messages never come here: the first are taken apart by whoever
-/// sends them on, the second have their bytes already.
+/// Encodes the value, which is an `M`, and decodes the result.
+///
+/// # Safety
+/// E1 holds of `header` with this `M`.
+unsafe fn node_through_codec<M: Message>(header: NonNull<Header>) -> Result<Envelope, EncodeError> {
+    // SAFETY: E1 and E2; the caller's borrow of the envelope covers ours.
+    let encoded = Encoded::new(&unsafe { header.cast::<Node<M>>().as_ref() }.body)?;
+    let again = encoded.decode::<M>();
+    again.map(Envelope::new).map_err(|error| EncodeError::new::<M>(error.to_string()))
+}
+
+/// Returns the error of [`encode_none`].
+unsafe fn none_through_codec(_: NonNull<Header>) -> Result<Envelope, EncodeError> {
+    Err(EncodeError::new::<Signal>("it is not a message"))
+}
+
+/// Never called for signals and encoded messages: a signal is taken apart before it is sent on, and
+/// an encoded message already has its bytes.
 unsafe fn encode_none(_: NonNull<Header>, _: &mut Buffer) -> Result<(), EncodeError> {
-    Err(EncodeError::new::<Signal>("it is no message"))
+    Err(EncodeError::new::<Signal>("it is not a message"))
 }
 
 trait HasVTable {
@@ -108,6 +133,7 @@ impl<M: Message> HasVTable for Typed<M> {
         size: size_of::<Node<M>>(),
         drop: drop_node::<M>,
         encode: encode_node::<M>,
+        through_codec: node_through_codec::<M>,
         wire_type: WireType::of::<M>,
         check_sendable: M::check_sendable,
     };
@@ -124,6 +150,7 @@ static SIGNAL: VTable = VTable {
     size: size_of::<Node<Signal>>(),
     drop: drop_node::<Signal>,
     encode: encode_none,
+    through_codec: none_through_codec,
     wire_type: || WireType { tag: "".into(), hash: 0, fingerprint: 0 },
     check_sendable: || Ok(()),
 };
@@ -135,6 +162,7 @@ static ENCODED: VTable = VTable {
     size: size_of::<Node<Encoded>>(),
     drop: drop_node::<Encoded>,
     encode: encode_none,
+    through_codec: none_through_codec,
     wire_type: || WireType { tag: "".into(), hash: 0, fingerprint: 0 },
     check_sendable: || Ok(()),
 };
@@ -143,7 +171,7 @@ impl<T> Node<T> {
     #[inline]
     fn boxed(body: T, vtable: &'static VTable) -> Box<Node<T>> {
         let header = Header { vtable, next: ptr::null_mut(), word: Word::default() };
-        Box::new(Node { header, body })
+        Box::new(Node { header, invariant: PhantomData, body })
     }
 }
 
@@ -176,7 +204,7 @@ impl Envelope {
         Node::boxed(encoded, &ENCODED).into()
     }
 
-    /// The same for one that `fill` completes where it stays.
+    /// Puts a message of another node into an envelope, where `fill` completes it.
     ///
     /// # Errors
     /// Those of `fill`.
@@ -212,13 +240,17 @@ impl Envelope {
         unsafe { self.into_node::<Signal>() }.body
     }
 
-    /// Whether the message is an `M`, or comes from another node and says that it is.
+    /// Returns whether the message is an `M`, or comes from another node with the tag of `M`. A
+    /// message from another node is never one that may not leave its node, whatever its tag is.
     #[must_use]
     pub fn is<M: Message>(&self) -> bool {
         let vtable = self.vtable();
         match vtable.kind {
             Kind::Message => vtable.type_id == TypeId::of::<M>(),
-            Kind::Encoded => self.as_encoded().is_some_and(|e| e.wire_type.hash == M::tag_hash()),
+            Kind::Encoded => {
+                let has_tag = |e: &Encoded| e.wire_type.hash == M::tag_hash();
+                self.as_encoded().is_some_and(has_tag) && M::check_sendable().is_ok()
+            }
             Kind::Signal => false,
         }
     }
@@ -245,7 +277,8 @@ impl Envelope {
             .then(|| unsafe { &self.0.cast::<Node<Encoded>>().as_ref().body })
     }
 
-    /// The same, to fill it in.
+    /// Returns the encoded message to be completed, if it came from another node and has not been
+    /// looked at.
     #[doc(hidden)]
     #[inline]
     pub fn as_encoded_mut(&mut self) -> Option<&mut Encoded> {
@@ -280,8 +313,7 @@ impl Envelope {
         }
     }
 
-    /// Appends the encoded value to `out`. Nodes inside it are noted as in
-    /// [`encode_with_nodes`](super::encode_with_nodes).
+    /// Appends the encoded value to `out`, for [`encode_message`](super::encode_message).
     ///
     /// # Errors
     /// When the value can't leave this node.
@@ -298,10 +330,20 @@ impl Envelope {
         if let Some(encoded) = self.as_encoded() {
             return Ok(encoded.clone());
         }
-        let (mut buffer, mut nodes) = (Buffer::new(), NodeList::new());
-        encode_with_nodes(&mut nodes, || self.encode(&mut buffer))?;
-        let wire_type = self.wire_type().into();
-        Ok(Encoded { from: None, wire_type, nodes, bytes: buffer.into_bytes() })
+        Encoded::by(|buffer| self.encode(buffer), || self.wire_type())
+    }
+
+    /// Returns the message as it would arrive on another node. A message that may not leave this
+    /// node, or that came from another node, is returned unchanged.
+    ///
+    /// # Errors
+    /// If the message can't be encoded, or can't be decoded again.
+    pub(crate) fn through_codec(self) -> Result<Envelope, EncodeError> {
+        if self.vtable().kind != Kind::Message || self.check_sendable().is_err() {
+            return Ok(self);
+        }
+        // SAFETY: E1.
+        unsafe { (self.vtable().through_codec)(self.0) }
     }
 
     /// Whether the message may be sent to another node at all, as far as its type says.
@@ -352,7 +394,7 @@ impl Envelope {
         is.then(|| unsafe { &self.0.cast::<Node<M>>().as_ref().body })
     }
 
-    /// Gives up the ownership to whoever gets the pointer.
+    /// Gives up ownership to the holder of the pointer.
     pub(crate) fn into_raw(self) -> NonNull<Header> {
         let header = self.0;
         std::mem::forget(self);
@@ -368,7 +410,8 @@ impl Envelope {
 
 impl<T> From<Box<Node<T>>> for Envelope {
     fn from(node: Box<Node<T>>) -> Envelope {
-        // E1: the node's own table is that of `T`, as `Node::boxed` is the only maker.
+        // E1: the node has the vtable of `T`, since only `Node::boxed` makes nodes, and E5 prevents
+        // a change of `T`.
         Envelope(NonNull::from(Box::leak(node)).cast())
     }
 }
@@ -382,7 +425,7 @@ impl Drop for Envelope {
 
 impl std::fmt::Debug for Envelope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Envelope({})", self.type_name())
+        write!(f, "Envelope({})", Escaped(self.type_name()))
     }
 }
 
@@ -399,16 +442,21 @@ impl Chain {
         Chain(head)
     }
 
-    /// Turns the chain around.
-    pub(crate) fn reversed(mut self) -> Chain {
-        let mut from = std::mem::replace(&mut self.0, ptr::null_mut());
+    /// Makes a chain of a stack of nodes, given by their addresses. `top` is the node that was
+    /// pushed last, and becomes the last one of the chain.
+    ///
+    /// # Safety
+    /// E1 and E4 hold of the nodes at `top` and at the addresses of the `next` fields from there
+    /// on, their owner gives them up, and the provenance of each was exposed.
+    pub(crate) unsafe fn from_stack(top: usize) -> Chain {
+        let mut from: *mut Header = ptr::with_exposed_provenance_mut(top);
         let mut to = ptr::null_mut();
         while !from.is_null() {
-            // SAFETY: E1 and E4: the node is ours. A pointer to the whole node is kept, not
-            // one made from a reference to its header.
-            let next = unsafe { std::mem::replace(&mut (*from).next, to) };
+            // SAFETY: the caller promises that the node is ours. The pointer keeps the provenance
+            // of the whole node; one made from a reference to its header would not.
+            let next = unsafe { ptr::replace(&raw mut (*from).next, to) };
             to = from;
-            from = next;
+            from = ptr::with_exposed_provenance_mut(next.addr());
         }
         Chain(to)
     }
@@ -501,7 +549,7 @@ mod tests {
             unsafe { (*pair[0].as_ptr()).next = pair[1].as_ptr() };
         }
         // SAFETY: E1 and E4 were just made to hold.
-        let mut chain = unsafe { Chain::from_raw(raws[0].as_ptr()) }.reversed();
+        let mut chain = unsafe { Chain::from_raw(raws[0].as_ptr()) };
         assert!(chain.next().unwrap().is::<crate::Local<std::sync::Arc<()>>>());
         assert_eq!(std::sync::Arc::strong_count(&value), 3);
         drop(chain);

@@ -1,52 +1,182 @@
-//! A hash of a type's shape, found by watching the type's own `Deserialize`.
+//! The shape of a type, found by watching the type's own `Deserialize`, and a hash of it.
 //!
-//! The type is asked to read itself from a source that invents each value that it asks
-//! for, and writes down what was asked: the names of structs, fields and variants, and
-//! the kinds of the values, at any depth. An enum reads one variant at a time, so the
-//! type is asked again until each variant of each enum has been seen. Where a type
-//! refuses an invented value (a `NonZero`, a checked name), the shape is known up to
-//! that point. All this depends on the type alone, so equal types have equal hashes.
+//! The type deserializes itself from a source that invents each value and records what was
+//! requested: the names of structs, fields and variants, and the kinds of the values, at any depth.
+//! One pass reads one variant of an enum, so the type is read repeatedly until each variant of each
+//! enum has been seen. The result depends only on the type, so equal types have equal hashes.
 //!
-//! The idea is that of serde-reflection's tracer; this one only hashes.
+//! An option, list, map or enum that was traced completely is not traced again: from then on
+//! options and lists are empty, and enums are their smallest variant. Each is identified by its
+//! visitor, a type without values. So tracing a recursive type ends, and the work is linear in the
+//! size of the type's definition. If a type refuses an invented value (a validated name, a date),
+//! other values are tried. If it refuses all of them, the shape is known up to that point.
+//!
+//! # The program's code runs on invented values
+//! A type's `Deserialize` may do anything with a value: it may panic, or request values forever.
+//! Panics are caught and count as a refusal. Calls are counted, and after [`CALLS_MAX`] calls all
+//! further ones are refused. (A loop that requests nothing would also hang on received values.)
+//!
+//! The idea is that of serde-reflection's tracer.
 
-use std::collections::BTreeMap;
+use std::any::TypeId;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt::{self, Write as _};
 
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer as _, Visitor};
 
-use super::hash_tag;
+use super::node_codec::{self, try_out};
+use super::{hash_bytes, hash_tag, known};
 
-/// Deeper than this, options and lists are taken to be empty: the type is recursive.
-const DEPTH_MAX: usize = 24;
+/// The deepest nesting. A type that is nested deeper is recursive, but not through an option, a
+/// list, a map or a derived enum.
+const DEPTH_MAX: usize = 96;
 
 /// More rounds than this are not worth it: a type with so many variants is known by then.
-const ROUNDS_MAX: usize = 4096;
+const ROUNDS_MAX: usize = 8192;
 
-/// The fingerprint of `T`'s shape.
+/// The most values that are invented for one type: about 50 ms of work.
+const CALLS_MAX: usize = 1 << 21;
+
+/// How many further calls are refused before the type is made to panic.
+const REFUSALS_MAX: usize = 1 << 16;
+
+/// How often to retry a variant that is refused.
+const FAILURES_MAX: usize = 4;
+
+/// What tracing a type has shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Shape {
+    pub(super) fingerprint: u64,
+    /// Some part of the type asks what comes next, so its values need the described form.
+    pub(super) asks: bool,
+}
+
+/// Returns the fingerprint of `T`'s shape. It is computed once for each type.
 #[must_use]
 pub fn fingerprint_of<T: DeserializeOwned>() -> u64 {
-    let mut enums = BTreeMap::new();
-    let mut shapes = String::new();
+    shape_of::<T>().fingerprint
+}
+
+pub(super) fn shape_of<T: DeserializeOwned>() -> Shape {
+    let known = known::of::<T>();
+    if let Some(shape) = known.shape.get() {
+        return *shape;
+    }
+    let shape = trace::<T>(drop);
+    *known.shape.get_or_init(|| shape)
+}
+
+/// Traces `T`, and passes each invented value of it to `each`, which may panic.
+pub(super) fn trace<T: DeserializeOwned>(mut each: impl FnMut(T)) -> Shape {
+    trace_with(&mut State::default(), &mut each)
+}
+
+fn trace_with<T: DeserializeOwned>(state: &mut State, each: &mut dyn FnMut(T)) -> Shape {
+    let mut shapes = hash_tag("");
     for _ in 0..ROUNDS_MAX {
-        let mut tracer = Tracer { enums: &mut enums, shape: String::new(), depth: 0, fresh: false };
-        let refused = T::deserialize(&mut tracer).is_err();
-        let fresh = tracer.fresh;
-        let shape = tracer.shape;
-        let _ = writeln!(shapes, "{shape}{}", if refused { "!" } else { "" });
-        if !fresh {
+        (state.fresh, state.moved) = (false, false);
+        (state.path, state.last) = (0, None);
+        let mut tracer = Tracer { state: &mut *state, shape: String::new(), depth: 0 };
+        let read = try_out(|| node_codec::decode_invented(|| T::deserialize(&mut tracer)));
+        let mut shape = tracer.shape;
+        match read {
+            Some(Ok(value)) => {
+                let _ = try_out(|| each(value));
+            }
+            Some(Err(_)) if state.invent_another() => continue,
+            Some(Err(_)) => shape.push('!'),
+            None => {
+                shape.push('!');
+                state.recover();
+            }
+        }
+        shapes = hash_bytes(shapes, shape.as_bytes());
+        shapes = hash_bytes(shapes, b"\n");
+        if !(state.fresh && state.moved) {
             break;
         }
     }
-    hash_tag(&shapes)
+    Shape { fingerprint: shapes, asks: state.asks }
+}
+
+/// What all passes have shown.
+#[derive(Default)]
+struct State {
+    /// Options, lists and maps, by visitor.
+    optional: BTreeMap<TypeId, Optional>,
+    /// Enums, by visitor.
+    enums: BTreeMap<TypeId, Enum>,
+    calls: usize,
+    /// Something in the current pass, or in the part being traced, was not traced completely.
+    fresh: bool,
+    /// The current pass has shown something new.
+    moved: bool,
+    asks: bool,
+    /// The current place in the type: a hash of the path to it.
+    path: u64,
+    /// The index of the invented value for each place that does not get the first one.
+    invented: HashMap<u64, usize>,
+    /// The place of the last invented value, its index, and the number of values for that place.
+    last: Option<(u64, usize, usize)>,
+}
+
+#[derive(Default)]
+struct Optional {
+    /// The number by which the shape refers to it.
+    number: usize,
+    /// It was traced completely.
+    whole: bool,
+    /// It is being traced.
+    active: bool,
+}
+
+#[derive(Default)]
+struct Enum {
+    number: usize,
+    /// The first variant that was not read yet.
+    next: usize,
+    /// Variants to read again, because they were not traced completely or were refused, with the
+    /// number of refusals.
+    again: VecDeque<(usize, usize)>,
+    /// The variant that took the fewest calls so far, with that number.
+    smallest: Option<(usize, usize)>,
+    /// How many times it is being traced at the moment.
+    active: usize,
+}
+
+impl State {
+    /// Chooses another value for the place of the last invented value, which is the likely reason
+    /// for a refusal. Returns false if there is none left.
+    fn invent_another(&mut self) -> bool {
+        if let Some((place, used, _)) = self.last.filter(|_| self.has_another()) {
+            self.invented.insert(place, used + 1);
+            return true;
+        }
+        false
+    }
+
+    /// Resets what is being traced, after a panic.
+    fn recover(&mut self) {
+        self.optional.values_mut().for_each(|seen| seen.active = false);
+        self.enums.values_mut().for_each(|seen| seen.active = 0);
+        self.fresh = true;
+    }
+
+    fn has_another(&self) -> bool {
+        self.last.is_some_and(|(_, used, of)| used + 1 < of)
+    }
+
+    /// Makes a refusal that is not caused by an invented value.
+    fn refuse(&mut self) -> Refused {
+        self.last = None;
+        Refused
+    }
 }
 
 struct Tracer<'a> {
-    /// For each enum, by its name and variants: how many variants have been seen.
-    enums: &'a mut BTreeMap<(&'static str, &'static [&'static str]), usize>,
+    state: &'a mut State,
     shape: String,
     depth: usize,
-    /// Whether some enum has variants that no round has seen.
-    fresh: bool,
 }
 
 /// The type refused an invented value.
@@ -73,13 +203,26 @@ impl Tracer<'_> {
         self.shape.push(' ');
     }
 
+    /// Counts a call. Values are invented again even for parts that are already known.
+    fn count(&mut self) -> Result<(), Refused> {
+        self.state.calls += 1;
+        match self.state.calls {
+            ..=CALLS_MAX => Ok(()),
+            calls if calls > CALLS_MAX + REFUSALS_MAX => {
+                panic!("a `Deserialize` keeps asking for values although all are refused")
+            }
+            _ => Err(self.state.refuse()),
+        }
+    }
+
     /// Traces what lies inside, one level deeper.
     fn inside<R>(
         &mut self,
         trace: impl FnOnce(&mut Self) -> Result<R, Refused>,
     ) -> Result<R, Refused> {
-        if self.depth >= DEPTH_MAX * 4 {
-            return Err(Refused);
+        self.count()?;
+        if self.depth >= DEPTH_MAX {
+            return Err(self.state.refuse());
         }
         self.depth += 1;
         self.shape.push('(');
@@ -89,66 +232,218 @@ impl Tracer<'_> {
         result
     }
 
-    fn elements(&self, when_shallow: usize) -> usize {
-        if self.depth < DEPTH_MAX { when_shallow } else { 0 }
+    /// Traces the part at this place.
+    fn at<R>(&mut self, place: usize, trace: impl FnOnce(&mut Self) -> R) -> R {
+        let outer = self.state.path;
+        self.state.path = hash_bytes(outer, &place.to_le_bytes()) | 1;
+        let result = trace(self);
+        self.state.path = outer;
+        result
+    }
+
+    /// Returns the first of these values, or a later one if the type has refused it.
+    fn invent<T: Clone>(&mut self, values: &[T]) -> Result<T, Refused> {
+        self.count()?;
+        let place = self.state.path;
+        let which = self.state.invented.get(&place).copied().unwrap_or(0).min(values.len() - 1);
+        self.state.last = Some((place, which, values.len()));
+        Ok(values[which].clone())
+    }
+
+    /// Traces an option, a list or a map. Its contents are left out if they were traced before or
+    /// are being traced.
+    fn optional<V, R>(
+        &mut self,
+        trace: impl FnOnce(&mut Self, bool) -> Result<R, Refused>,
+    ) -> Result<R, Refused> {
+        // A visitor with data may behave differently each time.
+        if size_of::<V>() != 0 {
+            return self.inside(|inner| trace(inner, inner.depth < DEPTH_MAX / 2));
+        }
+        let id = typeid::of::<V>();
+        let number = self.state.optional.len();
+        let seen =
+            self.state.optional.entry(id).or_insert(Optional { number, ..Optional::default() });
+        if seen.whole || seen.active {
+            let number = seen.number;
+            let _ = write!(self.shape, "#{number} ");
+            return trace(self, false);
+        }
+        seen.active = true;
+        self.state.moved |= seen.number == number;
+        let outer = std::mem::take(&mut self.state.fresh);
+        let result = self.inside(|inner| trace(inner, true));
+        let whole = result.is_ok() && !self.state.fresh;
+        self.state.fresh |= outer;
+        if let Some(seen) = self.state.optional.get_mut(&id) {
+            (seen.active, seen.whole) = (false, whole);
+        }
+        result
+    }
+
+    /// Chooses the variant of an enum to read, and returns it with the number of its refusals.
+    fn choose(&mut self, id: TypeId, variants: usize) -> Result<(usize, usize), Refused> {
+        let number = self.state.enums.len();
+        let seen = self.state.enums.entry(id).or_insert(Enum { number, ..Enum::default() });
+        let chosen = if seen.next < variants {
+            seen.next += 1;
+            self.state.moved = true;
+            (seen.next - 1, 0)
+        } else if let Some((variant, _)) = seen.smallest
+            && (seen.active > 0 || seen.again.is_empty())
+        {
+            seen.active += 1;
+            let number = seen.number;
+            let _ = write!(self.shape, "#{number} ");
+            return Ok((variant, FAILURES_MAX));
+        } else if let Some(again) = seen.again.pop_front() {
+            self.state.moved = true;
+            again
+        } else {
+            // All variants that could end the recursion are being read.
+            return Err(self.state.refuse());
+        };
+        seen.active += 1;
+        Ok(chosen)
+    }
+
+    /// Records that a variant was read. `cost` is the number of calls, or `None` if it was refused.
+    /// `fresh` says that it was not traced completely.
+    fn chosen(
+        &mut self,
+        (id, variants): (TypeId, usize),
+        (variant, failures): (usize, usize),
+        cost: Option<usize>,
+        fresh: bool,
+    ) {
+        let failed = cost.is_none() && !self.state.has_another();
+        let Some(seen) = self.state.enums.get_mut(&id) else { return };
+        seen.active -= 1;
+        if let Some(cost) = cost
+            && seen.smallest.is_none_or(|(_, smallest)| cost < smallest)
+        {
+            seen.smallest = Some((variant, cost));
+        }
+        if (fresh || cost.is_none()) && failures < FAILURES_MAX {
+            seen.again.push_back((variant, failures + usize::from(failed)));
+        }
+        // Inside the enum itself, unread variants are no reason to read the enclosing parts again.
+        let is_left = seen.next < variants || !seen.again.is_empty();
+        self.state.fresh |= seen.active == 0 && is_left;
     }
 }
 
 macro_rules! scalars {
-    ($($method:ident $visit:ident $value:expr;)*) => {$(
+    ($($method:ident $visit:ident [$($value:expr),*];)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
             self.note(stringify!($method));
-            visitor.$visit($value)
+            visitor.$visit(self.invent(&[$($value),*])?)
         }
     )*};
 }
+
+/// Examples of the strings that well-known types read.
+const TEXTS: &[&str] = &[
+    "a",
+    "a@h",
+    "0",
+    "1.0.0",
+    "127.0.0.1",
+    "127.0.0.1:1",
+    "::1",
+    "http://a/",
+    "2000-01-01T00:00:00Z",
+    "2000-01-01",
+    "00000000-0000-0000-0000-000000000000",
+    "",
+];
+
+/// Bytes with the lengths of numbers, addresses, identifiers and hashes.
+const BYTES: &[&[u8]] =
+    &[b"a", &[0; 16], b"", &[0; 4], &[0; 8], &[0; 12], &[0; 20], &[0; 32], &[0; 48], &[0; 64]];
 
 impl<'de> de::Deserializer<'de> for &mut Tracer<'_> {
     type Error = Refused;
 
     scalars! {
-        deserialize_bool visit_bool false;
-        deserialize_i8 visit_i8 1;
-        deserialize_i16 visit_i16 1;
-        deserialize_i32 visit_i32 1;
-        deserialize_i64 visit_i64 1;
-        deserialize_i128 visit_i128 1;
-        deserialize_u8 visit_u8 1;
-        deserialize_u16 visit_u16 1;
-        deserialize_u32 visit_u32 1;
-        deserialize_u64 visit_u64 1;
-        deserialize_u128 visit_u128 1;
-        deserialize_f32 visit_f32 1.0;
-        deserialize_f64 visit_f64 1.0;
-        deserialize_char visit_char 'a';
-        deserialize_str visit_borrowed_str "a";
-        deserialize_string visit_string "a".to_owned();
-        deserialize_bytes visit_borrowed_bytes b"a";
-        deserialize_byte_buf visit_byte_buf b"a".to_vec();
-        deserialize_identifier visit_u32 0;
+        deserialize_bool visit_bool [false, true];
+        deserialize_i8 visit_i8 [1, 0, -1, 100];
+        deserialize_i16 visit_i16 [1, 0, -1, 1000];
+        deserialize_i32 visit_i32 [1, 0, -1, 1000];
+        deserialize_i64 visit_i64 [1, 0, -1, 1000];
+        deserialize_i128 visit_i128 [1, 0, -1, 1000];
+        deserialize_u8 visit_u8 [1, 0, 100];
+        deserialize_u16 visit_u16 [1, 0, 1000];
+        deserialize_u32 visit_u32 [1, 0, 1000];
+        deserialize_u64 visit_u64 [1, 0, 1000];
+        deserialize_u128 visit_u128 [1, 0, 1000];
+        deserialize_f32 visit_f32 [1.0, 0.0];
+        deserialize_f64 visit_f64 [1.0, 0.0];
+        deserialize_char visit_char ['a', '0'];
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        self.note("deserialize_str");
+        visitor.visit_borrowed_str(self.invent(TEXTS)?)
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        self.note("deserialize_string");
+        visitor.visit_string(self.invent(TEXTS)?.to_owned())
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        self.note("deserialize_bytes");
+        visitor.visit_borrowed_bytes(self.invent(BYTES)?)
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        self.note("deserialize_byte_buf");
+        visitor.visit_byte_buf(self.invent(BYTES)?.to_vec())
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         self.note("unit");
+        self.count()?;
         visitor.visit_unit()
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Refused> {
+    /// The type decides by the value that comes next, so what it takes then is not part of its
+    /// shape.
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         self.note("any");
-        Err(Refused)
+        self.state.asks = true;
+        match self.invent(&[0, 1, 2, 3, 4, 5])? {
+            0 => visitor.visit_unit(),
+            1 => visitor.visit_borrowed_str("a"),
+            2 => visitor.visit_u64(1),
+            3 => visitor.visit_bool(true),
+            4 => visitor.visit_map(Elements { tracer: self, names: &[], left: 0 }),
+            _ => visitor.visit_seq(Elements { tracer: self, names: &[], left: 0 }),
+        }
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        self.note("deserialize_identifier");
+        self.state.asks = true;
+        self.count()?;
+        visitor.visit_borrowed_str("a")
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         self.note("ignored");
+        self.state.asks = true;
+        self.count()?;
         visitor.visit_unit()
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         self.note("option");
-        match self.elements(1) {
-            0 => visitor.visit_none(),
-            _ => self.inside(|inner| visitor.visit_some(inner)),
-        }
+        self.optional::<V, _>(
+            |inner, full| {
+                if full { visitor.visit_some(inner) } else { visitor.visit_none() }
+            },
+        )
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(
@@ -157,6 +452,7 @@ impl<'de> de::Deserializer<'de> for &mut Tracer<'_> {
         visitor: V,
     ) -> Result<V::Value, Refused> {
         self.note(name);
+        self.count()?;
         visitor.visit_unit()
     }
 
@@ -171,8 +467,9 @@ impl<'de> de::Deserializer<'de> for &mut Tracer<'_> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         self.note("seq");
-        let left = self.elements(1);
-        self.inside(|inner| visitor.visit_seq(Elements { tracer: inner, names: &[], left }))
+        self.optional::<V, _>(|inner, full| {
+            visitor.visit_seq(Elements { tracer: inner, names: &[], left: full.into() })
+        })
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
@@ -196,8 +493,9 @@ impl<'de> de::Deserializer<'de> for &mut Tracer<'_> {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         self.note("map");
-        let left = self.elements(1);
-        self.inside(|inner| visitor.visit_map(Elements { tracer: inner, names: &[], left }))
+        self.optional::<V, _>(|inner, full| {
+            visitor.visit_map(Elements { tracer: inner, names: &[], left: full.into() })
+        })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -218,16 +516,22 @@ impl<'de> de::Deserializer<'de> for &mut Tracer<'_> {
         visitor: V,
     ) -> Result<V::Value, Refused> {
         self.note(name);
-        let seen = self.enums.entry((name, variants)).or_default();
-        // Inside itself a recursive enum takes variants in turn, too, so that a round
-        // ends with one that is not recursive, or at the greatest depth.
-        let index = *seen % variants.len().max(1);
-        *seen += 1;
-        self.fresh |= *seen < variants.len();
-        let Some(variant) = variants.get(index) else { return Err(Refused) };
-        self.note(variant);
-        let index = u32::try_from(index).map_err(|_| Refused)?;
-        self.inside(|inner| visitor.visit_enum(Variant { tracer: inner, index }))
+        let id = typeid::of::<(V, V::Value)>();
+        let choice = self.choose(id, variants.len())?;
+        let variant = choice.0;
+        self.note(variants.get(variant).copied().unwrap_or("none"));
+        // No program has more variants.
+        let index = variant as u32;
+        let outer = std::mem::take(&mut self.state.fresh);
+        let calls = self.state.calls;
+        let result = self.at(variant, |tracer| {
+            tracer.inside(|inner| visitor.visit_enum(Variant { tracer: inner, index }))
+        });
+        let cost = result.is_ok().then(|| self.state.calls - calls);
+        let fresh = self.state.fresh;
+        self.state.fresh |= outer;
+        self.chosen((id, variants.len()), choice, cost, fresh);
+        result
     }
 
     fn is_human_readable(&self) -> bool {
@@ -249,14 +553,16 @@ impl<'de> de::SeqAccess<'de> for Elements<'_, '_> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Refused> {
+        self.tracer.count()?;
         if self.left == 0 {
             return Ok(None);
         }
         if let Some(name) = self.names.get(self.names.len().wrapping_sub(self.left)) {
             self.tracer.note(name);
         }
+        let place = self.left;
         self.left -= 1;
-        seed.deserialize(&mut *self.tracer).map(Some)
+        self.tracer.at(place, |tracer| seed.deserialize(tracer)).map(Some)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -275,7 +581,7 @@ impl<'de> de::MapAccess<'de> for Elements<'_, '_> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Refused> {
-        seed.deserialize(&mut *self.tracer)
+        self.tracer.at(0, |tracer| seed.deserialize(tracer))
     }
 }
 
@@ -290,7 +596,8 @@ impl<'de> de::EnumAccess<'de> for Variant<'_, '_> {
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Refused> {
         let index: de::value::U32Deserializer<Refused> = self.index.into_deserializer();
-        Ok((seed.deserialize(index)?, self))
+        let variant = seed.deserialize(index).map_err(|_| self.tracer.state.refuse())?;
+        Ok((variant, self))
     }
 }
 
@@ -324,7 +631,7 @@ mod tests {
     #![allow(dead_code, reason = "the types are only traced")]
 
     use super::*;
-    use serde::Deserialize;
+    use serde::{Deserialize, Deserializer};
 
     /// The same names each time, in modules of their own, so that only the shape differs.
     macro_rules! shapes {
@@ -373,5 +680,175 @@ mod tests {
     #[test]
     fn recursive_types_end() {
         assert_eq!(fingerprint_of::<Tree>(), fingerprint_of::<Tree>());
+    }
+
+    /// What the reporter had: no end, and gigabytes.
+    #[derive(Deserialize)]
+    struct Wide {
+        a: Option<Box<Wide>>,
+        b: Option<Box<Wide>>,
+        c: Option<Box<Wide>>,
+        d: Option<Box<Wide>>,
+        list: Vec<Wide>,
+        map: BTreeMap<String, Wide>,
+        last: u8,
+    }
+
+    #[derive(Deserialize)]
+    struct Mutual(Option<Box<Other>>, Vec<Other>, Tree);
+
+    #[derive(Deserialize)]
+    enum Other {
+        Back(Box<Mutual>, Vec<Mutual>),
+        Both(Option<Box<Other>>, Option<Box<Mutual>>),
+        End,
+    }
+
+    /// How many values were invented for a type.
+    fn calls<T: DeserializeOwned>() -> usize {
+        let mut state = State::default();
+        trace_with::<T>(&mut state, &mut drop);
+        state.calls
+    }
+
+    #[test]
+    fn the_work_is_linear_in_the_definition() {
+        assert!(calls::<Wide>() < 100, "{}", calls::<Wide>());
+        assert!(calls::<Tree>() < 100, "{}", calls::<Tree>());
+        assert!(calls::<Mutual>() < 200, "{}", calls::<Mutual>());
+        assert!(calls::<wide::Flags>() < 20 * 40);
+    }
+
+    mod wide {
+        use super::*;
+
+        macro_rules! wide {
+            ($($variant:ident)*) => {
+                #[derive(Deserialize)]
+                pub(super) enum Flags { $($variant(u8, Option<Box<Flags>>)),* }
+            };
+        }
+        wide!(A0 A1 A2 A3 A4 A5 A6 A7 A8 A9 B0 B1 B2 B3 B4 B5 B6 B7 B8 B9 C0 C1 C2 C3 C4 C5 C6 C7
+            C8 C9 D0 D1 D2 D3 D4 D5 D6 D7 D8 D9);
+    }
+
+    /// What comes behind a value that is checked is part of the shape.
+    #[test]
+    fn checked_values_hide_nothing() {
+        #[derive(Deserialize)]
+        struct Before<T>(crate::Pid, crate::NodeName, std::num::NonZeroU8, T);
+        let shapes = [fingerprint_of::<Before<u8>>(), fingerprint_of::<Before<u16>>()];
+        assert_ne!(shapes[0], shapes[1]);
+    }
+
+    #[test]
+    fn all_variants_are_seen_wherever_they_are() {
+        let mut seen = std::collections::BTreeSet::new();
+        trace::<(u8, Vec<Option<base::Kind>>)>(|(_, kinds)| {
+            seen.extend(kinds.into_iter().flatten().map(|kind| match kind {
+                base::Kind::A => 'a',
+                base::Kind::B { .. } => 'b',
+                base::Kind::C(_) => 'c',
+            }));
+        });
+        assert_eq!(seen.into_iter().collect::<String>(), "abc");
+    }
+
+    /// Types that do anything with what they read.
+    macro_rules! reads {
+        ($name:ident $deserializer:ident $read:expr) => {
+            struct $name;
+
+            impl<'de> Deserialize<'de> for $name {
+                fn deserialize<D: Deserializer<'de>>($deserializer: D) -> Result<Self, D::Error> {
+                    $read
+                }
+            }
+        };
+    }
+
+    reads!(Panics d {
+        let n = u32::deserialize(d)?;
+        assert_eq!(n, 77, "only this one");
+        Ok(Panics)
+    });
+    reads!(Endless d {
+        struct All;
+
+        impl<'de> Visitor<'de> for All {
+            type Value = Endless;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("everything")
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Endless, A::Error> {
+                while !matches!(seq.next_element::<u8>(), Ok(Some(255))) {}
+                Ok(Endless)
+            }
+        }
+
+        d.deserialize_seq(All)
+    });
+
+    /// Without its end it would go on inside itself.
+    struct Bottomless;
+
+    impl<'de> Deserialize<'de> for Bottomless {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let Some(_) = Option::<Box<Bottomless>>::deserialize(deserializer)? else {
+                return Err(de::Error::custom("it has no end"));
+            };
+            Ok(Bottomless)
+        }
+    }
+
+    #[test]
+    fn code_of_the_program_is_contained() {
+        let fingerprints = || {
+            [
+                fingerprint_of::<(Panics, u8)>(),
+                fingerprint_of::<(Endless, u8)>(),
+                fingerprint_of::<(Bottomless, u8)>(),
+            ]
+        };
+        assert_eq!(fingerprints(), fingerprints());
+        trace::<u8>(|_| panic!("what is done with it"));
+        // What comes after it is seen.
+        #[derive(Deserialize)]
+        enum Some<T> {
+            Panics(Panics),
+            Other(T),
+        }
+        assert_ne!(fingerprint_of::<Some<u8>>(), fingerprint_of::<Some<u16>>());
+    }
+
+    /// A generic type is looked up, as others are.
+    #[test]
+    fn it_is_found_out_once() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        static READ: AtomicUsize = AtomicUsize::new(0);
+        struct Counts;
+        impl<'de> Deserialize<'de> for Counts {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                READ.fetch_add(1, Ordering::Relaxed);
+                u8::deserialize(deserializer).map(|_| Counts)
+            }
+        }
+        let first = fingerprint_of::<Vec<Option<Counts>>>();
+        let read = READ.load(Ordering::Relaxed);
+        assert!(read > 0);
+        assert_eq!(fingerprint_of::<Vec<Option<Counts>>>(), first);
+        assert_eq!(READ.load(Ordering::Relaxed), read);
+    }
+
+    #[test]
+    fn it_does_not_matter_what_the_caller_is_doing() {
+        let here = trace::<(crate::Pid, u8)>(drop);
+        let inside = node_codec::decode_with_nodes(&[], || trace::<(crate::Pid, u8)>(drop));
+        let writes = super::super::encode_with_nodes(&mut super::super::NodeList::new(), || {
+            trace::<(crate::Pid, u8)>(drop)
+        });
+        assert_eq!([here, here], [inside, writes]);
     }
 }

@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::printable::printable;
+
 /// Options, enums, lists and maps inside each other. No type can go on inside itself but by
 /// one of these, so this bounds the stack that a value takes.
 pub(super) const DEPTH_MAX: u32 = 64;
@@ -27,8 +29,54 @@ impl Refused {
     pub(super) const NOT_SELF_DESCRIBING: Refused =
         Refused(Cow::Borrowed("the bytes do not say what they are, and the type wants to know"));
 
-    pub(super) const UNKNOWN_LENGTH: Refused =
-        Refused(Cow::Borrowed("the length of a list or map is not known ahead"));
+    /// The plain form can't represent the value, but the described form may.
+    pub(super) const NEEDS_DESCRIPTION: Refused = Refused(Cow::Borrowed(
+        "a field is left out, or the length of a list is not known in advance",
+    ));
+
+    pub(super) const DESCRIBED_TOO_DEEP: Refused =
+        Refused(Cow::Borrowed("more than 256 values are inside each other"));
+
+    pub(super) const CUT_OFF: Refused = Refused(Cow::Borrowed("it is cut off"));
+
+    pub(super) const UNKNOWN_KIND: Refused = Refused(Cow::Borrowed("an unknown kind of value"));
+
+    pub(super) const UNKNOWN_NAME: Refused = Refused(Cow::Borrowed("a name that was not sent"));
+
+    pub(super) const NOT_ALL_READ: Refused =
+        Refused(Cow::Borrowed("its `Deserialize` reads fewer values than its `Serialize` writes"));
+
+    pub(super) const FEWER_FIELDS: Refused =
+        Refused(Cow::Borrowed("its `Deserialize` reads more values than its `Serialize` writes"));
+
+    pub(super) const NOT_READ: Refused = Refused(Cow::Borrowed(
+        "it is sent under a name that its `Deserialize` does not read: give `rename` the same \
+         name for both, and write `skip` instead of `skip_deserializing`",
+    ));
+
+    pub(super) fn new(why: impl Into<Cow<'static, str>>) -> Refused {
+        Refused(why.into())
+    }
+
+    /// Adds the name of the struct to an error about a missing field.
+    #[cold]
+    pub(super) fn missing_in(self, name: &str) -> Refused {
+        match self.0.strip_prefix("missing field `").and_then(|field| field.strip_suffix('`')) {
+            Some(field) => Refused(format!("missing field `{field}` of `{name}`").into()),
+            None => self,
+        }
+    }
+
+    /// Adds the part of the value where the error occurred. A receiver may log it, so text from a
+    /// peer is escaped and limited in length.
+    #[cold]
+    pub(super) fn within(self, what: &str, name: &str, of: &str) -> Refused {
+        let short =
+            |name: &str| name.chars().take(64).collect::<String>().escape_debug().to_string();
+        let of = if of.is_empty() { String::new() } else { format!(" of `{}`", short(of)) };
+        let why = self.0.chars().take(1024).collect::<String>();
+        Refused(format!("{what} `{}`{of}: {why}", short(name)).into())
+    }
 }
 
 impl fmt::Display for Refused {
@@ -41,7 +89,8 @@ impl std::error::Error for Refused {}
 
 impl serde::de::Error for Refused {
     fn custom<T: fmt::Display>(why: T) -> Refused {
-        Refused(why.to_string().into())
+        // The text may quote what a peer has sent, at any length.
+        Refused(printable(why).into())
     }
 }
 

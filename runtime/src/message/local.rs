@@ -1,4 +1,4 @@
-//! Values that stay on this node.
+//! Values that stay on this node: those in a `Local`, and those of `#[message(local)]` types.
 
 use std::borrow::Cow;
 
@@ -31,4 +31,11 @@ impl<T: Send + 'static> Message for Local<T> {
     fn decode(_: &Bytes) -> Result<Self, DecodeError> {
         Err(DecodeError::malformed::<T>("`Local` values never cross the wire"))
     }
+}
+
+/// Returns the error for sending a message of a `#[message(local)]` type to another node.
+#[doc(hidden)]
+#[must_use]
+pub fn stays_here<M>() -> EncodeError {
+    EncodeError::new::<M>("it is `#[message(local)]`, for processes of this node only")
 }

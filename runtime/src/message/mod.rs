@@ -1,44 +1,62 @@
 //! Messages: what a value needs to be sent, and how it looks on the wire.
 //!
-//! A message moves to a process of the same node as it is. For another node it is
-//! encoded once, by its sender, and decoded when its receiver first looks at it.
+//! A message moves unchanged to a process of the same node. For another node, its sender encodes it
+//! once, and it is decoded when the receiver first looks at it. `form` describes the two forms of
+//! an encoded message.
 
 mod address;
+mod args;
+mod array;
 mod buffer;
 mod bytes;
+mod canonical;
 mod codec;
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod codec_tests;
+mod coverage;
 mod decoder;
+mod described;
 mod encoder;
 mod envelope;
 mod fingerprint;
 mod foreign;
+mod form;
+mod known;
 mod limits;
 mod local;
 pub(crate) mod node_codec;
 mod shared;
 mod tagged;
+mod tags;
 mod term;
 
+pub use args::Args;
 pub use buffer::{Buffer, SHARED_BYTES_MIN};
 pub use codec::{
-    DecodeError, EncodeError, decode_postcard, decode_postcard_shared, encode_postcard,
+    DecodeError, EncodeError, decode_postcard, decode_postcard_shared, encode_message,
+    encode_postcard,
 };
 pub use envelope::{Envelope, Node};
 pub use fingerprint::fingerprint_of;
-pub use local::Local;
+pub use foreign::Part;
+pub use known::{composed_fingerprint, generic_tag, generic_tag_hash};
+pub use local::{Local, stays_here};
 pub use node_codec::{NodeList, decode_with_nodes, encode_with_nodes};
 pub use tagged::Tagged;
+pub use tags::{TagClash, TagEntry, check_program as check_tags};
 pub use term::Term;
 
 pub(crate) use address::{Address, By, Stamp};
 pub(crate) use envelope::{Chain, Header};
 
+use std::any::Any;
 use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use ::bytes::Bytes;
+
+use crate::printable::printable;
 
 /// A value that can be sent to a process, on this node or on another.
 ///
@@ -67,15 +85,29 @@ use ::bytes::Bytes;
 /// differs reports it by name instead of reading garbage. To change a message that old
 /// nodes still send, make a new type with a new tag beside it, and receive both.
 ///
-/// A large binary is best a [`Bytes`], wherever in the message: one of 4 KiB or more is shared and
-/// not copied on its way to another node, like a binary of Erlang's. There it shares the memory of
-/// the whole message, if it is a fourth of that or more; [`Bytes::copy_from_slice`] gives it memory
-/// of its own. A `Vec<u8>` goes byte by byte.
+/// A large binary is best a [`Bytes`], anywhere in the message: one of 4 KiB or more is shared and
+/// not copied on its way to another node, like a binary of Erlang's. At the receiver it shares the
+/// memory of the whole message if it is at least a quarter of it; [`Bytes::copy_from_slice`] gives
+/// it its own memory. A `Vec<u8>`, a `Box<[u8]>` and an `Arc<[u8]>` are copied once on each node.
+///
+/// # Foreign types
+/// These types are messages: all types of std that serde supports and that own their value,
+/// including tuples of up to 12 elements and arrays of any length; `Bytes`; and the runtime's own
+/// types, such as [`Pid`](crate::Pid). `Rc`, `Weak` and references are not, nor are types that can
+/// be changed while shared: `Cell`, `RefCell`, `Mutex`, `RwLock` and the atomic types. An `Arc`, a
+/// `Box` or a `Cow` is a message of its own type; another node receives its contents in a new one.
+/// A `PathBuf` that is not UTF-8 and a `SystemTime` before 1970 can't be sent to another node, and
+/// an `OsString` only to a node whose operating system is of the same family.
+///
+/// A field of a struct or an enum only needs serde's traits. This allows types of other crates, but
+/// arrays of at most 32 elements.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a message",
     label = "this cannot be sent to a process",
-    note = "write `#[derive(Message, Serialize, Deserialize)]` on it, or wrap it in `Local(..)` \
-            to send it to processes of this node only"
+    note = "write `#[derive(Message, Serialize, Deserialize)]` on it; or, for processes of this node \
+            only, `#[derive(Message)]` and `#[message(local)]`, or wrap it in `Local(..)`",
+    note = "a message owns its data: send `String` for `&str`, `Vec<T>` for `&[T]`, `Arc<T>` for \
+            `Rc<T>`, and what is in a `Cell`, a `RefCell` or a `Mutex`"
 )]
 pub trait Message: Sized + Send + 'static {
     /// The stable name of the type: crate and type, or one given.
@@ -125,6 +157,14 @@ pub(crate) const fn hash_bytes(mut hash: u64, bytes: &[u8]) -> u64 {
     hash
 }
 
+/// Checks that no other known type has the tag of `M`.
+#[inline]
+fn check_tag<M: Message>() -> Result<(), EncodeError> {
+    // All types that stay on their node may share a tag.
+    M::check_sendable()?;
+    tags::check::<M>().map_err(|clash| EncodeError::new::<M>(clash.to_string()))
+}
+
 /// How a message type is known on the wire.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct WireType {
@@ -137,6 +177,16 @@ pub struct WireType {
 }
 
 impl WireType {
+    /// The difference between the fingerprints of the plain and the described form. An arbitrary
+    /// number.
+    const DESCRIBED: u64 = 0x5e1f_de5c_71b1_46ed;
+
+    /// Returns the wire type of the same message in the described form.
+    #[must_use]
+    pub fn described(self) -> WireType {
+        WireType { fingerprint: self.fingerprint ^ WireType::DESCRIBED, ..self }
+    }
+
     /// The wire type of `M` as this program knows it.
     #[must_use]
     pub fn of<M: Message>() -> WireType {
@@ -147,8 +197,10 @@ impl WireType {
 /// An encoded message, as it came from another node.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Encoded {
-    /// The node that it came from; none if it was made here.
+    /// The node that it came from. `None` if it was made here.
     pub from: Option<crate::NodeId>,
+    /// The process that sent it, on that node. `None` if it was sent from outside a process.
+    pub sender: Option<crate::LocalId>,
     /// Its type.
     pub wire_type: Arc<WireType>,
     /// The nodes that the pids and references in `bytes` name by their index here.
@@ -163,23 +215,89 @@ impl Encoded {
     /// # Errors
     /// When the value can't leave this node.
     pub fn new<M: Message>(message: &M) -> Result<Encoded, EncodeError> {
+        check_tag::<M>()?;
+        Encoded::by(|buffer| message.encode(buffer), WireType::of::<M>)
+    }
+
+    fn by(
+        encode: impl Fn(&mut Buffer) -> Result<(), EncodeError>,
+        wire_type: impl FnOnce() -> WireType,
+    ) -> Result<Encoded, EncodeError> {
         let (mut buffer, mut nodes) = (Buffer::new(), NodeList::new());
-        encode_with_nodes(&mut nodes, || message.encode(&mut buffer))?;
-        let wire_type = Arc::new(WireType::of::<M>());
-        Ok(Encoded { from: None, wire_type, nodes, bytes: buffer.into_bytes() })
+        encode_message(&mut buffer, &mut nodes, encode)?;
+        let mut wire_type = wire_type();
+        if buffer.is_described() {
+            wire_type = wire_type.described();
+        }
+        let wire_type = Arc::new(wire_type);
+        Ok(Encoded { from: None, sender: None, wire_type, nodes, bytes: buffer.into_bytes() })
     }
 
     /// Decodes the value, if it is an `M`.
     ///
     /// # Errors
-    /// When it is another type, one of the same tag with another shape, or no value.
+    /// If the message is of another type, or of a type with the same tag and another shape; if the
+    /// bytes are not a valid value; if the type's own code refuses the value or panics.
     pub fn decode<M: Message>(&self) -> Result<M, DecodeError> {
         if self.wire_type.hash != M::tag_hash() {
-            return Err(DecodeError::other_type::<M>(&self.wire_type));
+            return Err(DecodeError::other_type(&self.wire_type, &WireType::of::<M>()));
         }
-        if self.wire_type.fingerprint != M::fingerprint() {
-            return Err(DecodeError::other_shape(&self.wire_type));
-        }
-        decode_with_nodes(&self.nodes, || M::decode(&self.bytes))
+        tags::check::<M>().map_err(|clash| DecodeError::clash(&self.wire_type, clash))?;
+        self.read_as(M::fingerprint(), M::decode)
     }
+
+    /// Reads the value, if it has this type.
+    fn read<T>(
+        &self,
+        wanted: &WireType,
+        read: impl FnOnce(&Bytes) -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
+        if self.wire_type.hash != wanted.hash {
+            return Err(DecodeError::other_type(&self.wire_type, wanted));
+        }
+        self.read_as(wanted.fingerprint, read)
+    }
+
+    /// Reads the value, if it has this shape, in either form. The value is a peer's, and the
+    /// program's own code reads it, so a panic of that code is caught.
+    #[inline]
+    fn read_as<T>(
+        &self,
+        fingerprint: u64,
+        read: impl FnOnce(&Bytes) -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
+        let read = || {
+            let read = || read(&self.bytes);
+            if self.wire_type.fingerprint == fingerprint {
+                decode_with_nodes(&self.nodes, read)
+            } else if self.wire_type.fingerprint == fingerprint ^ WireType::DESCRIBED {
+                node_codec::decode_described(&self.nodes, read)
+            } else {
+                Err(DecodeError::other_shape(&self.wire_type))
+            }
+        };
+        catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| panicked(payload))
+    }
+}
+
+/// Handles a panic while a `T` was read. If the process ended itself there, it still ends.
+#[cold]
+fn panicked<T>(payload: Box<dyn Any + Send>) -> Result<T, DecodeError> {
+    let payload = match payload.downcast::<crate::ExitReason>() {
+        Ok(exit) => resume_unwind(exit),
+        Err(payload) => payload,
+    };
+    let text = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (_, Some(text)) => text.as_str(),
+        _ => "the payload is not a string",
+    };
+    let at = node_codec::panicked_at().unwrap_or_else(|| "an unknown place".into());
+    let why = printable(format_args!("its `Deserialize` panicked at {at}: {text}"));
+    let error = DecodeError::malformed::<T>(why);
+    // The payload's destructor is the program's, and may panic as well.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
+    }
+    Err(error)
 }

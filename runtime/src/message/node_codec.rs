@@ -9,6 +9,7 @@
 //! Outside such a call (a pid written to a log as JSON, say) a node is written in full.
 
 use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -26,6 +27,14 @@ enum Does {
     Nothing,
     Encodes,
     Decodes,
+    /// The thread decodes a value in the described form.
+    DecodesDescribed,
+}
+
+impl Does {
+    fn decodes(self) -> bool {
+        matches!(self, Does::Decodes | Does::DecodesDescribed)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -39,6 +48,10 @@ struct Scope {
 /// The scopes of a thread.
 struct Scopes {
     now: Cell<Scope>,
+    /// Where the program's code last panicked while this thread decoded a value.
+    panicked_at: RefCell<Option<String>>,
+    /// The thread checks whether a value can be read; a panic means that it can't.
+    tries: Cell<bool>,
     /// The nodes of the value that it encodes or decodes, behind those of the values that this
     /// one is inside of.
     nodes: RefCell<Vec<NodeId>>,
@@ -47,7 +60,12 @@ struct Scopes {
 thread_local! {
     static SCOPES: Scopes = const {
         let nothing = Scope { does: Does::Nothing, from: 0 };
-        Scopes { now: Cell::new(nothing), nodes: RefCell::new(Vec::new()) }
+        Scopes {
+            now: Cell::new(nothing),
+            panicked_at: RefCell::new(None),
+            tries: Cell::new(false),
+            nodes: RefCell::new(Vec::new()),
+        }
     };
 }
 
@@ -95,6 +113,61 @@ pub fn decode_with_nodes<R>(nodes: &[NodeId], decode: impl FnOnce() -> R) -> R {
     })
 }
 
+/// Records where this thread panics while it decodes a value. Returns false if it does not decode
+/// one. The decoder reports the panic: a peer can cause it at will, so it is not printed each time.
+pub(crate) fn note_panic(at: Option<&Location<'_>>) -> bool {
+    let note = |scopes: &Scopes| {
+        let decodes = matches!(scopes.now.get().does, Does::Decodes | Does::DecodesDescribed);
+        if decodes {
+            *scopes.panicked_at.borrow_mut() = at.map(ToString::to_string);
+        }
+        decodes
+    };
+    // A thread that ends has none any more.
+    SCOPES.try_with(note).unwrap_or(false)
+}
+
+/// Takes the place of the last panic.
+pub(super) fn panicked_at() -> Option<String> {
+    SCOPES.with(|scopes| scopes.panicked_at.take())
+}
+
+/// Decodes a value in the described form, with the nodes that it names.
+pub(super) fn decode_described<R>(nodes: &[NodeId], decode: impl FnOnce() -> R) -> R {
+    SCOPES.with(|scopes| {
+        let _inside = scopes.enter(Does::DecodesDescribed, nodes);
+        decode()
+    })
+}
+
+/// Returns whether the value being decoded is in the described form.
+#[inline]
+pub(super) fn is_described() -> bool {
+    SCOPES.with(|scopes| scopes.now.get().does == Does::DecodesDescribed)
+}
+
+/// Runs code of the program on a value that was not received. `None` if it panics; the panic is not
+/// reported.
+pub(super) fn try_out<R>(work: impl FnOnce() -> R) -> Option<R> {
+    let outer = SCOPES.with(|scopes| scopes.tries.replace(true));
+    let result = catch_unwind(AssertUnwindSafe(work));
+    SCOPES.with(|scopes| scopes.tries.set(outer));
+    result.ok()
+}
+
+/// Returns whether [`try_out`] would catch a panic of this thread.
+pub(crate) fn tries_out() -> bool {
+    SCOPES.try_with(|scopes| scopes.tries.get()).unwrap_or(false)
+}
+
+/// Runs `decode` on invented values, as if inside a message, whatever the caller is encoding or
+/// decoding.
+pub(super) fn decode_invented<R>(decode: impl FnOnce() -> R) -> R {
+    let node = |name: &str| name.parse().ok().map(|name| NodeId::of(&name, Creation(1)));
+    let nodes: NodeList = ["invented@a", "invented@b"].into_iter().filter_map(node).collect();
+    decode_with_nodes(&nodes, decode)
+}
+
 /// A node as it is written inside a value.
 pub(crate) enum Encoded {
     Index(u32),
@@ -124,7 +197,8 @@ impl Encoded {
             Encoded::Index(index) => index as usize,
         };
         SCOPES.with(|scopes| {
-            let Scope { does: Does::Decodes, from } = scopes.now.get() else {
+            let Some(from) = Some(scopes.now.get()).filter(|s| s.does.decodes()).map(|s| s.from)
+            else {
                 return Err(E::custom("a node's index outside a message"));
             };
             let node = scopes.nodes.borrow()[from..].get(index).copied();
@@ -144,7 +218,7 @@ impl Serialize for Encoded {
 
 impl<'de> Deserialize<'de> for Encoded {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if SCOPES.with(|scopes| scopes.now.get().does == Does::Decodes) {
+        if SCOPES.with(|scopes| scopes.now.get().does.decodes()) {
             return u32::deserialize(deserializer).map(Encoded::Index);
         }
         let (name, creation) = <(NodeName, u32)>::deserialize(deserializer)

@@ -1,12 +1,12 @@
-//! Whether a value that serde handles is a `Bytes`.
+//! Finds out whether a value that serde handles is a `Bytes` or a list of bytes.
 //!
-//! serde hands on what a value says of itself: a slice, without its owner. So a `Bytes` inside
-//! another value would be copied when it is written, and once more when it is read. Here the
-//! encoder and the decoder find out that they have one, whatever it is a field of.
-//!
+//! serde passes on a slice without its owner. So a `Bytes` inside another value would be copied
+//! when it is written and again when it is read. And to serde a `Vec<u8>` is a list like any other,
+//! which is written item by item. Here the encoder and the decoder recognize both types, wherever
+//! in a value they are.
 //! # Invariants
 //! - **S1** Two types with one `typeid::of` differ in their lifetimes at most.
-//! - **S2** `Bytes` and the visitor of its `Deserialize` have no lifetimes.
+//! - **S2** `Bytes`, `Vec<u8>`, and the visitors of their `Deserialize` have no lifetimes.
 #![allow(unsafe_code)]
 
 use std::any::TypeId;
@@ -15,6 +15,19 @@ use std::mem::ManuallyDrop;
 
 use bytes::Bytes;
 use serde::de::{self, Deserialize as _, Visitor};
+
+use super::buffer::SHARED_BYTES_MIN;
+
+/// A `Bytes` in a value shares the memory of the whole only if it is at least this fraction of it.
+/// A smaller one is copied, so that it does not keep much unrelated memory.
+pub(super) const SHARED_PART_MIN: usize = 4;
+
+/// Returns these bytes of `owner` as a `Bytes`, if they should be shared.
+#[inline]
+pub(super) fn part_of(owner: &Bytes, bytes: &[u8]) -> Option<Bytes> {
+    let shares = bytes.len() >= SHARED_BYTES_MIN && bytes.len() >= owner.len() / SHARED_PART_MIN;
+    shares.then(|| owner.slice_ref(bytes))
+}
 
 /// The value, if it is a `Bytes`, or a reference to one, as the items of a list are handed on.
 #[inline]
@@ -30,6 +43,43 @@ pub(super) fn as_bytes<T: ?Sized>(value: &T) -> Option<&Bytes> {
     } else {
         None
     }
+}
+
+/// Returns the bytes if the items are those of a byte slice or a `Vec<u8>`, including one inside a
+/// `Box<[u8]>`, an `Arc<[u8]>` or a `Cow`.
+#[inline]
+pub(super) fn as_byte_list<I>(items: &I) -> Option<&[u8]> {
+    let (type_id, items) = (typeid::of::<I>(), std::ptr::from_ref(items));
+    if type_id == TypeId::of::<&'static [u8]>() {
+        // SAFETY: S1: `I` is a reference to such a slice, which lives as long as the borrow of the
+        // reference at least.
+        Some(unsafe { *items.cast::<&[u8]>() })
+    } else if type_id == TypeId::of::<&'static Vec<u8>>() {
+        // SAFETY: S1: the same for a reference to a `Vec<u8>`.
+        Some(unsafe { *items.cast::<&Vec<u8>>() })
+    } else {
+        None
+    }
+}
+
+/// Returns whether this visitor collects its items, unchanged, in a `Vec<u8>`.
+#[inline]
+pub(super) fn makes_byte_vec<'de, V: Visitor<'de>>() -> bool {
+    let visitor = || Vec::<u8>::deserialize(Probe).err().and_then(|found| found.0);
+    typeid::of::<V::Value>() == TypeId::of::<Vec<u8>>() && visitor() == Some(typeid::of::<V>())
+}
+
+/// Returns the visitor's value for these bytes, if it [makes](makes_byte_vec) a `Vec<u8>` of its
+/// items.
+#[inline]
+pub(super) fn visited_byte_vec<'de, V: Visitor<'de>>(bytes: Vec<u8>) -> Option<V::Value> {
+    if !makes_byte_vec::<V>() {
+        return None;
+    }
+    let bytes = ManuallyDrop::new(bytes);
+    // SAFETY: S1 and S2: the value is a `Vec<u8>`. It is moved out of a place that does not drop
+    // it.
+    Some(unsafe { std::mem::transmute_copy::<Vec<u8>, V::Value>(&bytes) })
 }
 
 /// Whether this visitor makes a `Bytes` of what it is given, as it is.
@@ -53,7 +103,7 @@ pub(super) fn visited<'de, V: Visitor<'de>>(bytes: Bytes) -> Option<V::Value> {
 /// Tells the visitor that a type comes with.
 struct Probe;
 
-/// The visitor's type, if it wanted bytes.
+/// The type of the visitor, if it requested bytes or a list.
 #[derive(Debug)]
 struct Found(Option<TypeId>);
 
@@ -82,9 +132,13 @@ impl<'de> de::Deserializer<'de> for Probe {
         Err(Found(Some(typeid::of::<V>())))
     }
 
+    fn deserialize_seq<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Found> {
+        Err(Found(Some(typeid::of::<V>())))
+    }
+
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes option unit
-        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        unit_struct newtype_struct tuple tuple_struct map struct enum identifier ignored_any
     }
 }
 
@@ -102,7 +156,17 @@ mod tests {
         assert!(as_bytes(&&&bytes).is_none() && as_bytes(&&bytes[..]).is_none());
     }
 
-    /// Reads a `Bytes` from whoever asks for bytes.
+    #[test]
+    fn only_lists_of_bytes_are_byte_lists() {
+        let bytes = vec![1_u8, 2, 3];
+        assert_eq!(as_byte_list(&&bytes).map(<[u8]>::as_ptr), Some(bytes.as_ptr()));
+        assert_eq!(as_byte_list(&&bytes[..]).map(<[u8]>::as_ptr), Some(bytes.as_ptr()));
+        assert!(as_byte_list(&bytes).is_none() && as_byte_list(&&&bytes).is_none());
+        assert!(as_byte_list(&&[1_i8][..]).is_none() && as_byte_list(&&[1_u8; 3]).is_none());
+    }
+
+    /// Gives a `Bytes` to a visitor that requests bytes, and a `Vec<u8>` to one that requests a
+    /// list.
     struct Source(Bytes);
 
     impl<'de> de::Deserializer<'de> for Source {
@@ -119,9 +183,13 @@ mod tests {
             }
         }
 
+        fn deserialize_seq<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Found> {
+            visited_byte_vec::<V>(self.0.to_vec()).ok_or(Found(None))
+        }
+
         serde::forward_to_deserialize_any! {
             bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes option unit
-            unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+            unit_struct newtype_struct tuple tuple_struct map struct enum identifier ignored_any
         }
     }
 
@@ -140,6 +208,17 @@ mod tests {
         }
     }
 
+    /// The same of a list.
+    struct AsVec;
+
+    impl Visitor<'_> for AsVec {
+        type Value = Vec<u8>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+    }
+
     #[test]
     fn only_what_reads_a_bytes_as_it_is_gets_one() {
         let bytes = Bytes::from(vec![1, 2, 3]);
@@ -147,7 +226,12 @@ mod tests {
         assert_eq!((read.as_ptr(), read.len()), (bytes.as_ptr(), 3));
         let read = de::Deserializer::deserialize_byte_buf(Source(bytes.clone()), Backwards);
         assert_eq!(read.unwrap(), [3, 2, 1][..]);
-        let read = bytes::BytesMut::deserialize(Source(bytes)).unwrap();
+        let read = bytes::BytesMut::deserialize(Source(bytes.clone())).unwrap();
         assert_eq!(read, [1, 2, 3][..]);
+        assert_eq!(Vec::<u8>::deserialize(Source(bytes.clone())).unwrap(), [1, 2, 3]);
+        assert_eq!(Box::<[u8]>::deserialize(Source(bytes.clone())).unwrap()[..], [1, 2, 3]);
+        assert!(Vec::<i8>::deserialize(Source(bytes.clone())).is_err());
+        let read = de::Deserializer::deserialize_seq(Source(bytes), AsVec);
+        assert!(read.is_err(), "it has not said that it takes them as they are");
     }
 }

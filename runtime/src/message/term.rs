@@ -5,10 +5,26 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Encoded, Message, WireType, node_codec};
+use super::{Encoded, Message, WireType, canonical, node_codec};
+use crate::escaped::Escaped;
 
 /// A user's value in an exit reason: any message, shared, comparable, and the same on
 /// every node. It is kept encoded, with its `Debug` text for reports.
+///
+/// Two terms are equal if their types, including all names of fields, and their values are equal.
+/// The items of a `HashMap`, a `HashSet` or a `BinaryHeap` have no order, `-0.0` becomes `0.0`, and
+/// a NaN equals a NaN with the same bits. The output of a hand-written `Serialize` is compared as
+/// it is: two values of a type with its own kind of map or set are equal if their items are written
+/// in the same order.
+///
+/// ```
+/// # use std::collections::HashSet;
+/// # use fika_runtime::Term;
+/// let set = |items: [&str; 3]| HashSet::from(items.map(String::from));
+/// assert_eq!(Term::new(&set(["a", "b", "c"])), Term::new(&set(["c", "b", "a"])));
+/// assert_eq!(Term::new(&0.0), Term::new(&-0.0));
+/// assert_eq!(Term::new(&f64::NAN), Term::new(&f64::NAN));
+/// ```
 #[derive(Clone)]
 pub struct Term(Arc<Inner>);
 
@@ -33,13 +49,13 @@ impl Term {
             text.truncate(text.floor_char_boundary(Term::TEXT_BYTES_MAX));
             text.push('…');
         }
-        match Encoded::new(message) {
+        match canonical::encoded(message) {
             Ok(value) => Term(Arc::new(Inner { value, text })),
             Err(error) => panic!("badarg: {error}"),
         }
     }
 
-    /// The value, if it is an `M`.
+    /// Returns the value, if it is an `M`. `None` also if the type's own code refuses the value.
     #[must_use]
     pub fn get<M: Message>(&self) -> Option<M> {
         self.0.value.decode().ok()
@@ -63,7 +79,7 @@ impl Eq for Term {}
 
 impl fmt::Debug for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.text)
+        fmt::Display::fmt(&Escaped(&self.0.text), f)
     }
 }
 
@@ -104,6 +120,7 @@ impl<'de> Deserialize<'de> for Term {
         let wire_type = WireType { tag: wire.tag.into(), hash, fingerprint: wire.fingerprint };
         let value = Encoded {
             from: None,
+            sender: None,
             wire_type: Arc::new(wire_type),
             nodes: nodes.collect::<Result<_, D::Error>>()?,
             bytes: wire.bytes,

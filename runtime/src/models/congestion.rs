@@ -7,11 +7,11 @@ use std::sync::Arc;
 use loom::thread;
 
 use super::processes::{Seen, node, run};
-use crate::carrier::{Carried, Carrier, Conditions, Congested, NotCarried};
+use crate::carrier::{Busy, Carried, Carrier, Conditions, Congested, NotCarried};
 use crate::sync::{Mutex, model};
 use crate::{
     ConnectionId, Creation, EncodeError, ExitReason, LocalId, Node, NodeId, NodeName, Pid,
-    RemoteDest, Signal, SpawnRequest, Target, send, yield_now,
+    RemoteDest, Signal, SpawnRequest, Target, Undecodable, send, yield_now,
 };
 
 const CONNECTION: ConnectionId = ConnectionId(1);
@@ -40,7 +40,8 @@ impl Carrier for Wire {
         signal: Signal,
         _: Conditions,
     ) -> Result<Carried, NotCarried> {
-        Err(NotCarried::Nosuspend(signal))
+        let congested = Arc::new(self.clone());
+        Err(NotCarried::Nosuspend(signal, Busy { connection: CONNECTION, congested }))
     }
 
     fn spawn(&self, _: &NodeName, _: SpawnRequest) -> Carried {
@@ -49,7 +50,7 @@ impl Carrier for Wire {
 
     fn flush(&self) {}
 
-    fn undecodable(&self, _: NodeId, _: &str) {}
+    fn undecodable(&self, _: NodeId, _: &Undecodable) {}
 
     fn as_any(&self) -> &dyn Any {
         self

@@ -8,6 +8,7 @@ use std::time::Duration;
 use loom::thread;
 
 use super::{Clock, receive, take};
+use crate::scheduler::Origin;
 use crate::sync::model;
 use crate::{
     Down, Exit, ExitReason, Local, Node, Pid, RegisterError, context, demonitor_flush,
@@ -26,7 +27,7 @@ fn work(node: &Node) {
     let inner = node.inner();
     while let Some(task) = inner.scheduler.take_any() {
         context::enter_node(inner, || {
-            if let Some(priority) = process::run(inner, inner.table.at(task)) {
+            if let Some(priority) = process::run(inner, inner.table.at(task), &Origin::default()) {
                 inner.scheduler.inject(task, priority);
             }
         });

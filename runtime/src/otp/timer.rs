@@ -24,10 +24,12 @@ use std::time::Duration;
 
 use fika_macros::receive;
 
+use crate::report;
 use crate::timers::TIMER_MAX;
 use crate::{
-    Dest, Down, ExitReason, Message, Pid, Reference, Time, TimerRef, cancel_timer, demonitor_flush,
-    exit_process, monitor, self_node, self_pid, spawn, spawn_monitor, whereis,
+    Dest, Down, Ended, ExitReason, Message, Outcome, Pid, Reference, SpawnOpts, SpawnReply, Time,
+    TimerRef, cancel_timer, exit_process, monitor, self_node, self_pid, spawn, spawn_request,
+    whereis,
 };
 
 pub use crate::sleep;
@@ -78,11 +80,13 @@ pub fn send_after<'a, M: Message>(
 /// process ends with `system_limit`.
 pub fn apply_after<F>(time: Duration, future: F) -> Result<TRef, TimerError>
 where
-    F: IntoFuture + Send + 'static,
+    F: IntoFuture<Output: Outcome> + Send + 'static,
     F::IntoFuture: Send + 'static,
 {
     check_time(time)?;
     let due = now() + time;
+    // Boxed, since the waiting process would otherwise hold a large future twice.
+    let future = Box::pin(future.into_future());
     Ok(process(async move {
         until(due, None).await;
         spawn(future);
@@ -175,9 +179,9 @@ pub fn send_interval<'a, M: Message + Clone>(
     }))
 }
 
-/// Runs what the function makes in a new process, again and again, each time after this
-/// interval (`timer:apply_interval/2`), whether or not the run before has ended. The timer ends
-/// with the process that starts it.
+/// Runs what the function makes in a new process, again and again, each time after this interval
+/// (`timer:apply_interval/2`), whether or not the previous run has ended. The timer ends with the
+/// process that starts it. A run is skipped, and logged, if the node has no room for its process.
 ///
 /// # Errors
 /// When the interval is zero or more than 100 years.
@@ -187,14 +191,15 @@ pub fn send_interval<'a, M: Message + Clone>(
 pub fn apply_interval<F, R>(interval: Duration, mut function: F) -> Result<TRef, TimerError>
 where
     F: FnMut() -> R + Send + 'static,
-    R: Future + Send + 'static,
+    R: Future<Output: Outcome> + Send + 'static,
 {
     check_interval(interval)?;
     let (starter, mut due) = (self_pid(), now() + interval);
     Ok(process(async move {
         let starter = monitor(starter);
         while until(due, Some(starter)).await {
-            spawn(function());
+            let run = spawn_request(SpawnOpts::new(), function());
+            has_begun(run).await;
             due = due + interval;
         }
     }))
@@ -212,17 +217,20 @@ where
 pub fn apply_repeatedly<F, R>(interval: Duration, mut function: F) -> Result<TRef, TimerError>
 where
     F: FnMut() -> R + Send + 'static,
-    R: Future + Send + 'static,
+    R: Future<Output: Outcome> + Send + 'static,
 {
     check_interval(interval)?;
     let (starter, mut due) = (self_pid(), now() + interval);
     Ok(process(async move {
         let starter = monitor(starter);
         while until(due, Some(starter)).await {
-            let (_, run) = spawn_monitor(function());
-            receive! {
-                Down { monitor, .. } if monitor == run => {}
-                Down { monitor, .. } if monitor == starter => return,
+            // A request and its monitor have the same reference.
+            let run = spawn_request(SpawnOpts::new().monitor(), function());
+            if has_begun(run).await {
+                receive! {
+                    Down { monitor, .. } if monitor == run => {}
+                    Down { monitor, .. } if monitor == starter => return,
+                }
             }
             due = due + interval;
         }
@@ -247,9 +255,10 @@ pub async fn cancel(timer: TRef) -> Result<(), TimerError> {
             Ok(())
         }
         Kind::Process(pid) => {
-            let end = Watch(monitor(pid));
+            let ended = Ended::of(pid);
             exit_process(pid, ExitReason::Kill);
-            receive! { for end.0, Down { monitor, .. } if monitor == end.0 => Ok(()) }
+            ended.await;
+            Ok(())
         }
     }
 }
@@ -262,15 +271,6 @@ pub async fn tc<F: IntoFuture>(future: F) -> (Duration, F::Output) {
     let begun = now();
     let value = future.await;
     (now().since(begun), value)
-}
-
-/// A monitor that leaves nothing in the mailbox if nobody waits for it any more.
-struct Watch(Reference);
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        demonitor_flush(self.0);
-    }
 }
 
 const OTHER_NODE: TimerError = TimerError("it is of another node");
@@ -299,6 +299,19 @@ fn check_here(dest: &Dest<'_>) -> Result<(), TimerError> {
 
 fn now() -> Time {
     self_node().env().now()
+}
+
+/// Returns whether there was room for a run of an interval timer. If not, the run is skipped and
+/// the timer goes on.
+async fn has_begun(run: Reference) -> bool {
+    let result = receive! {
+        SpawnReply { reference, result } if reference == run => result,
+    };
+    if let Err(error) = &result {
+        let timer = self_pid();
+        report!(error, %timer, %error, "a run of an interval timer was skipped");
+    }
+    result.is_ok()
 }
 
 fn process(waits: impl Future<Output = ()> + Send + 'static) -> TRef {

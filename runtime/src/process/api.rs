@@ -62,9 +62,9 @@ pub fn make_ref() -> Reference {
 /// first if need be, and is lost only with the connection.
 ///
 /// # Panics
-/// Outside of a process. Sending to a plain name that nobody has on this node, to a node
-/// whose name is none, or a value that can't leave this node to another one, ends the
-/// calling process with `badarg`.
+/// Outside of a process. Ends the calling process with `badarg` if a plain name is not registered
+/// on this node, if the name of a node is invalid, or if the value can't leave this node and is
+/// sent to another one.
 #[track_caller]
 pub fn send<'a, M: Message>(dest: impl Into<Dest<'a>>, message: M) {
     context::process("send", |me| {
@@ -83,7 +83,7 @@ impl Running<'_> {
     pub(super) fn take_signals_in_call(self) {
         self.take_signals_aside();
         // A destructor that runs while the process leaves can't leave again.
-        if self.control.is_doomed() && !std::thread::panicking() {
+        if !std::thread::panicking() && self.control.ends() {
             // PROC-7.
             self.control.ending.set(true);
             // The reason has been noted, and it comes before this one.
@@ -95,8 +95,12 @@ impl Running<'_> {
 /// Ends the running process with this reason (Erlang's `exit/1`).
 ///
 /// # Panics
-/// This is how it leaves the process; outside of one it is a panic with a message. As in any
-/// panic, a destructor on the way out that panics in turn ends the OS process.
+/// Always, since this is how it leaves the process: it unwinds, and destructors run. Outside of a
+/// process it panics with a message. As in any panic, if a destructor panics during the unwinding,
+/// the OS process aborts.
+///
+/// `catch_unwind` does not keep the process alive: a process that catches the unwinding still ends
+/// with this reason, at its next suspension point or when its future is ready.
 #[track_caller]
 pub fn exit(reason: ExitReason) -> ! {
     context::process("exit", |_| ());
@@ -145,7 +149,7 @@ pub fn register(name: impl Into<Name>, pid: Pid) -> Result<(), RegisterError> {
     })
 }
 
-/// Takes a name away, whoever has it (Erlang's `unregister/1`).
+/// Unregisters a name, whichever process has it (Erlang's `unregister/1`).
 ///
 /// # Errors
 /// When nobody has the name.
@@ -153,21 +157,21 @@ pub fn register(name: impl Into<Name>, pid: Pid) -> Result<(), RegisterError> {
 /// # Panics
 /// Outside of a process.
 #[track_caller]
-pub fn unregister(name: &str) -> Result<(), RegisterError> {
+pub fn unregister(name: impl AsRef<str>) -> Result<(), RegisterError> {
     context::process("unregister", |me| match me.control.ending.get() {
-        false => me.node.registry.unregister(name),
+        false => me.node.registry.unregister(name.as_ref()),
         true => Err(RegisterError::Unknown),
     })
 }
 
-/// Who has this name on this node (Erlang's `whereis/1`).
+/// Returns the process that has this name on this node (Erlang's `whereis/1`).
 ///
 /// # Panics
 /// Outside of a process.
 #[must_use]
 #[track_caller]
-pub fn whereis(name: &str) -> Option<Pid> {
-    context::process("whereis", |me| me.node.registry.whereis(name))
+pub fn whereis(name: impl AsRef<str>) -> Option<Pid> {
+    context::process("whereis", |me| me.node.registry.whereis(name.as_ref()))
 }
 
 /// All names of this node (Erlang's `registered/0`).

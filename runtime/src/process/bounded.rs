@@ -7,13 +7,14 @@
 use std::sync::atomic::Ordering;
 
 use super::control::{Control, Running, SlotRef};
-use super::exit::{contain, report};
+use super::exit::contain;
 use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::mailbox_limit::{MailboxLimit, WhenFull};
 use crate::message::{Address, Envelope};
 use crate::node::Inner;
 use crate::pid::{LocalId, Pid};
+use crate::report;
 use crate::room::Take;
 use crate::signal::Signal;
 use crate::table;
@@ -94,7 +95,7 @@ impl Inner {
         };
         let pid = Pid::new(self.id, LocalId { slot: slot.id().slot, generation });
         if limit.log {
-            report(|| log(pid, limit));
+            log(pid, limit);
         }
         if limit.when_full == WhenFull::Kill {
             let reason = ExitReason::Kill;
@@ -114,14 +115,14 @@ fn log(pid: Pid, limit: MailboxLimit) {
     let MailboxLimit { messages, when_full, .. } = limit;
     match when_full {
         WhenFull::Kill => {
-            tracing::error!(%pid, messages, "a mailbox is full, and its process is killed");
+            report!(error, %pid, messages, "a mailbox is full, and its process is killed");
         }
         WhenFull::DropNewest => {
-            tracing::warn!(%pid, messages, "a mailbox is full, and what is sent to it is dropped");
+            report!(warn, %pid, messages, "a mailbox is full, and what is sent to it is dropped");
         }
         WhenFull::Wait => {
-            tracing::error!(
-                %pid, messages,
+            report!(
+                error, %pid, messages,
                 "a mailbox is full, and what is sent to it is dropped: its senders are to wait, \
                  by `send_wait`"
             );

@@ -11,7 +11,10 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use super::control::Control;
+use super::exit::raise;
 use crate::context;
+use crate::exit_reason::ExitReason;
+use crate::report;
 use crate::scheduler::is_overdue;
 
 /// The reductions of a turn.
@@ -45,7 +48,7 @@ impl Control {
 
     /// At a suspension point that could be passed: true if the turn should end first.
     pub(super) fn gives_way(&self) -> bool {
-        let ends = !self.spend();
+        let ends = !self.spend() && !self.is_in_destructor();
         if ends {
             self.stops();
         }
@@ -71,8 +74,31 @@ pub(super) fn gives_way(context: &Context<'_>) -> bool {
 
 /// At a suspension point that was waited at: whether the running process can't go on. Whatever
 /// it has waited for, it is polled again if it may go on after all.
-pub(super) fn stops() -> bool {
-    context::try_process(|me| me.control.stops()).unwrap_or(false)
+pub(super) fn stops(context: &Context<'_>) -> bool {
+    let stops = context::try_process(|me| me.control.stops()).unwrap_or(false);
+    if stops {
+        context.waker().wake_by_ref();
+    }
+    stops
+}
+
+/// Returns whether a destructor of an ended process is running: waiting would be in vain.
+pub(super) fn is_dropped() -> bool {
+    context::try_process(|me| me.control.dropped.get()).unwrap_or(false)
+}
+
+/// Leaves a destructor that waits for something that can no longer happen, by unwinding. During a
+/// panic this is impossible, since it would abort the OS process: the destructor then blocks
+/// forever, and this is reported.
+pub(super) fn leave_destructor<T>(function: &str) -> Poll<T> {
+    const WHY: &str = "a destructor waits, but its process is ending: don't wait \
+                       in destructors, or only with a time limit";
+    if !std::thread::panicking() {
+        raise(ExitReason::badarg(format_args!("`{function}`: {WHY}")));
+    }
+    let pid = context::try_process(|me| me.pid().to_string());
+    report!(error, pid, function, "{WHY}; the thread that runs it is lost");
+    Poll::Pending
 }
 
 /// Lets other processes run first (Erlang's `yield/0`).
@@ -80,7 +106,7 @@ pub async fn yield_now() {
     let mut yielded = false;
     poll_fn(|context| {
         if std::mem::replace(&mut yielded, true) {
-            return if stops() { Poll::Pending } else { Poll::Ready(()) };
+            return if stops(context) { Poll::Pending } else { Poll::Ready(()) };
         }
         context.waker().wake_by_ref();
         Poll::Pending

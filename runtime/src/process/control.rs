@@ -1,4 +1,5 @@
-//! What a process keeps besides its future: one allocation holds both.
+//! What a process keeps besides its future: one allocation holds both, unless the future is
+//! large.
 //!
 //! Everything here is the process's own. Others reach it by signals only, so the cells
 //! need no lock.
@@ -11,12 +12,14 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use super::panic::__rust_begin_short_backtrace;
 use super::rare::RareCell;
 use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::mailbox::Mailbox;
 use crate::message::Address;
 use crate::node::Inner;
+use crate::outcome::Outcome;
 use crate::pid::Pid;
 use crate::table;
 
@@ -30,44 +33,109 @@ pub(crate) trait Body: Send {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()>;
     /// Drops the future, so that its destructors run while the process is still there.
     fn drop_future(self: Pin<&mut Self>);
+    /// Gives the process its control block. Called once, before anything else.
+    fn begin(self: Pin<&mut Self>, control: Control);
+}
+
+/// A future that is in its final place in memory and is about to become a process.
+pub(crate) struct NewProcess {
+    body: Pin<Box<dyn Body>>,
+    /// The size of all its allocations, in bytes.
+    size: usize,
+}
+
+impl NewProcess {
+    /// A future larger than this gets its own allocation, so that it is not moved a second time.
+    const SIZE_MAX: usize = 16 << 10;
+
+    /// Returns the function that moves a future of this type to the heap.
+    ///
+    /// In a build without optimizations, a function that takes a future by value has another copy
+    /// of it in its stack frame for each call that it passes the future to, even if that call is
+    /// not made. So every public function that spawns calls this one first and passes the future to
+    /// nothing else. For the same reason the two ways to place a future are separate functions.
+    pub(crate) const fn of<F>() -> fn(F) -> NewProcess
+    where
+        F: IntoFuture<Output: Outcome>,
+        F::IntoFuture: Send + 'static,
+    {
+        if size_of::<F::IntoFuture>() > Self::SIZE_MAX { Self::large } else { Self::small }
+    }
+
+    fn small<F>(future: F) -> NewProcess
+    where
+        F: IntoFuture<Output: Outcome>,
+        F::IntoFuture: Send + 'static,
+    {
+        let body = Box::pin(Process { control: None, future: Some(future.into_future()) });
+        NewProcess { body, size: size_of::<Process<F::IntoFuture>>() }
+    }
+
+    fn large<F>(future: F) -> NewProcess
+    where
+        F: IntoFuture<Output: Outcome>,
+        F::IntoFuture: Send + 'static,
+    {
+        let body =
+            Box::pin(Process { control: None, future: Some(Box::pin(future.into_future())) });
+        let size = size_of::<Process<Pin<Box<F::IntoFuture>>>>() + size_of::<F::IntoFuture>();
+        NewProcess { body, size }
+    }
+
+    /// Gives the process its control block.
+    pub(super) fn begin(mut self, mut control: Control) -> Pin<Box<dyn Body>> {
+        // Only informational, so the size of a huge future may be capped.
+        control.size = u32::try_from(self.size).unwrap_or(u32::MAX);
+        self.body.as_mut().begin(control);
+        self.body
+    }
 }
 
 pin_project! {
-    pub(super) struct Process<F> {
-        control: Control,
+    struct Process<F> {
+        // `None` until the process has a slot.
+        control: Option<Control>,
         #[pin]
         future: Option<F>,
     }
 }
 
-impl<F> Process<F> {
-    pub(super) fn new(mut control: Control, future: F) -> Process<F> {
-        // For information only, so a giant's size may be cut.
-        control.size = u32::try_from(size_of::<Process<F>>()).unwrap_or(u32::MAX);
-        Process { control, future: Some(future) }
-    }
-}
+/// The control block is optional at no cost in memory.
+const _: () = assert!(size_of::<Option<Control>>() == size_of::<Control>());
 
-impl<F: Future + Send> Body for Process<F> {
+const BEGUN: &str = "a process has begun before anybody sees it";
+
+impl<F: Future<Output: Outcome> + Send> Body for Process<F> {
     fn control(self: Pin<&mut Self>) -> &Control {
-        self.project().control
+        self.project().control.as_ref().expect(BEGUN)
     }
 
     fn control_mut(self: Pin<&mut Self>) -> &mut Control {
-        self.project().control
+        self.project().control.as_mut().expect(BEGUN)
     }
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
+        let control = this.control.as_ref().expect(BEGUN);
         match this.future.as_pin_mut() {
-            Some(future) => context::enter_process(this.control, || future.poll(context)).map(drop),
+            Some(future) => {
+                let ready = |value: F::Output| control.returned(value);
+                context::enter_process(control, || {
+                    __rust_begin_short_backtrace(future, context).map(ready)
+                })
+            }
             None => Poll::Ready(()),
         }
     }
 
     fn drop_future(self: Pin<&mut Self>) {
         let mut this = self.project();
-        context::enter_process(this.control, || this.future.set(None));
+        let control = this.control.as_ref().expect(BEGUN);
+        context::enter_process(control, || this.future.set(None));
+    }
+
+    fn begin(self: Pin<&mut Self>, control: Control) {
+        *self.project().control = Some(control);
     }
 }
 
@@ -82,22 +150,32 @@ pub(crate) struct Control {
     pub(super) mailbox: RefCell<Mailbox>,
     /// What most processes never have; see there.
     pub(super) rare: RareCell,
-    /// The reason of the first fatal signal: the process ends at its next suspension.
+    /// The reason of the first fatal signal, or of an `exit`: the process ends at its next
+    /// suspension point.
     doom: Cell<Option<ExitReason>>,
     /// Where the receive that is under way began.
     pub(super) receiving: Cell<Option<&'static Location<'static>>>,
     pub(super) trap_exit: Cell<bool>,
+    /// The process ends with an error of its own, which is reported.
+    pub(super) crashes: Cell<bool>,
+    /// The process has called `exit`; the reason is in `doom`.
+    left: Cell<bool>,
     /// Something has come that may let the process go on: it is to be polled in this turn.
     pub(super) works: Cell<bool>,
     /// The process ends, and what its destructors do has no effect on others.
     pub(super) ending: Cell<bool>,
+    /// The process has ended and is being dropped: any code of the process that runs now is a
+    /// destructor.
+    pub(super) dropped: Cell<bool>,
+    /// Tasks inside the process's future wait for its signals; see `receive`.
+    pub(super) has_tasks: Cell<bool>,
     /// Its mailbox has a limit, or has had one; see `bounded`.
     pub(super) bounded: Cell<bool>,
     /// A receive has taken a counted message, and has not put it back.
     pub(super) owes: Cell<bool>,
     /// The reductions of this turn; see `budget`.
     pub(super) used: Cell<u32>,
-    /// The bytes of the whole allocation.
+    /// The size of the process's allocations, in bytes.
     pub(super) size: u32,
 }
 
@@ -118,8 +196,12 @@ impl Control {
             doom: Cell::new(None),
             receiving: Cell::new(None),
             trap_exit: Cell::new(false),
+            crashes: Cell::new(false),
+            left: Cell::new(false),
             works: Cell::new(false),
             ending: Cell::new(false),
+            dropped: Cell::new(false),
+            has_tasks: Cell::new(false),
             bounded: Cell::new(false),
             owes: Cell::new(false),
             used: Cell::new(0),
@@ -146,6 +228,48 @@ impl Control {
         }
     }
 
+    /// Makes the process end at its next suspension point with an error of its own, unless it
+    /// already ends.
+    pub(super) fn crash(&self, reason: ExitReason) {
+        if !self.is_doomed() {
+            self.crashes.set(true);
+            self.doom(reason);
+        }
+    }
+
+    /// Makes the process end with this reason, as `exit` does. A fatal signal that takes effect
+    /// while its destructors run replaces the reason.
+    pub(super) fn leave(&self, reason: ExitReason) {
+        if !self.is_doomed() && !self.left.replace(true) {
+            self.doom.set(Some(reason));
+            self.cut_turn();
+        }
+    }
+
+    /// Returns whether the process ends now, because of a fatal signal or an `exit`, even if the
+    /// process has caught the unwinding.
+    pub(crate) fn ends(&self) -> bool {
+        if self.left.get() && !self.is_doomed() {
+            self.slot.vitals.set_exiting();
+        }
+        self.is_doomed()
+    }
+
+    /// Handles the value that the future returned. Calls code of the program.
+    fn returned(&self, value: impl Outcome) {
+        if self.ends() {
+            return drop(value);
+        }
+        match value.into_result() {
+            Ok(value) => {
+                drop(value);
+                self.doom(ExitReason::Normal);
+            }
+            Err(reason) if reason.is_orderly() => self.doom(reason),
+            Err(reason) => self.crash(reason),
+        }
+    }
+
     /// Takes the reason of the first fatal signal, once.
     pub(super) fn take_doom(&self) -> Option<ExitReason> {
         self.doom.take()
@@ -155,10 +279,17 @@ impl Control {
     /// suspended. If it ends, what other branches of its future do in the rest of the poll
     /// reaches nobody (PROC-7).
     pub(super) fn stops(&self) -> bool {
-        if self.is_doomed() {
+        let ends = self.ends();
+        if ends {
             self.ending.set(true);
         }
-        self.is_doomed() || self.slot.vitals.is_suspended()
+        // A destructor is not polled again, so stopping there would wait forever.
+        (ends || self.slot.vitals.is_suspended()) && !self.is_in_destructor()
+    }
+
+    /// Returns whether the running code is a destructor of a process that ends.
+    pub(super) fn is_in_destructor(&self) -> bool {
+        self.dropped.get() || std::thread::panicking()
     }
 }
 
@@ -172,5 +303,10 @@ pub(crate) struct Running<'a> {
 impl Running<'_> {
     pub(crate) fn pid(self) -> Pid {
         self.control.pid
+    }
+
+    /// Returns whether the process has ended and one of its destructors runs.
+    pub(crate) fn is_dropped(self) -> bool {
+        self.control.dropped.get()
     }
 }

@@ -1,12 +1,14 @@
-//! The report of a process that ended by an error of its own: by a panic, or because a call
-//! raised one, such as `badarg`. Ends by `exit` and by exit signals are not reported.
+//! Reports a process that ended with an error of its own: it panicked, its future returned an
+//! `Err`, or a call raised an error such as `badarg`. Ends by `exit` or by exit signals are not
+//! reported.
 
 use std::sync::Arc;
 
 use super::control::Running;
-use super::exit::report;
 use crate::exit_reason::{ExitReason, PanicReason};
 use crate::name::Name;
+use crate::report;
+use crate::report::Cut;
 
 /// What is said besides the reason. Taken while the process still has its name.
 pub(super) struct Crash<'a> {
@@ -21,22 +23,29 @@ impl<'a> Crash<'a> {
     }
 
     pub(super) fn report(&self, reason: &ExitReason) {
-        let (pid, spawned) = (self.me.pid(), self.me.control.site);
-        let name = self.name.as_ref().map(Name::as_str);
-        let label = self.label.as_deref();
-        let parent = self.me.control.parent.map(tracing::field::display);
-        report(|| match reason {
-            ExitReason::Panic(panic) => {
-                let PanicReason { message, location } = &**panic;
-                let at = location.as_deref().unwrap_or("?");
-                tracing::error!(
-                    %pid, name, label, panicked = %message, %at, %spawned, parent,
-                    "a panic ended a process"
-                );
+        let Running { control, node } = self.me;
+        node.crashes.line(node.env.now(), |left_out| {
+            let (pid, spawned) = (control.pid, control.site);
+            let name = self.name.as_ref().map(Name::as_str);
+            let label = self.label.as_deref().map(Cut).map(tracing::field::display);
+            let parent = control.parent.map(tracing::field::display);
+            match reason {
+                ExitReason::Panic(panic) => {
+                    let PanicReason { message, location } = &**panic;
+                    let at = location.as_deref().unwrap_or("?");
+                    report!(
+                        error, %pid, name, label, panicked = %Cut(message), %at, %spawned, parent,
+                        left_out, "a panic ended a process"
+                    );
+                }
+                _ => {
+                    let reason = Cut(reason);
+                    report!(
+                        error, %pid, name, label, %reason, %spawned, parent, left_out,
+                        "an error ended a process"
+                    );
+                }
             }
-            _ => tracing::error!(
-                %pid, name, label, %reason, %spawned, parent, "an error ended a process"
-            ),
         });
     }
 }

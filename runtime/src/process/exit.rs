@@ -15,29 +15,29 @@
 //!
 //! Prior art: `erts_do_exit_process`.
 
-use std::any::Any;
-use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Once};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::control::{Running, SlotRef};
 use super::crash::Crash;
+use super::panic::{Raised, reason_of};
 use super::relations::Ending;
 use crate::context;
-use crate::exit_reason::{ExitReason, PanicReason};
+use crate::exit_reason::ExitReason;
 use crate::node::Inner;
+use crate::report;
+use crate::report::Cut;
 use crate::scheduler::shard;
 use crate::signal::Signal;
 use crate::table;
 
-/// Ends the process in this slot, which the caller owns, with the reason that it was doomed
-/// for. `crashes` says whether that is an error of its own.
-pub(crate) fn end(node: &Inner, slot: SlotRef, mut crashes: bool) {
+/// Ends the process in this slot, which the caller owns, with the reason in its `doom`.
+pub(crate) fn end(node: &Inner, slot: SlotRef) {
     let Some(mut body) = slot.take_body() else { return };
     let control = body.as_mut().control();
     control.doom(ExitReason::Killed);
     let reason = control.take_doom().expect("it is doomed, and ends once");
     control.ending.set(true);
+    control.dropped.set(true);
     let pid = control.pid;
 
     // 1. A panic in a destructor is part of the end of a process that had no other.
@@ -46,7 +46,7 @@ pub(crate) fn end(node: &Inner, slot: SlotRef, mut crashes: bool) {
     let dropped = dropped.map_err(|payload| context::enter_process(control, || reason_of(payload)));
     let reason = match dropped {
         Err(panic) if reason.is_orderly() => {
-            crashes = true;
+            control.crashes.set(true);
             panic
         }
         _ => reason,
@@ -59,7 +59,7 @@ pub(crate) fn end(node: &Inner, slot: SlotRef, mut crashes: bool) {
     let dictionary = me.take_dictionary();
     context::enter_process(control, || contain(|| drop((messages, tags))));
     context::enter_process(control, || contain(|| drop(dictionary)));
-    let crash = crashes.then(|| Crash::of(me));
+    let crash = control.crashes.get().then(|| Crash::of(me));
 
     // 2.
     if let Some(spawns) = control.relations_if_any().map(|mut relations| relations.take_spawns()) {
@@ -94,7 +94,7 @@ pub(crate) fn end(node: &Inner, slot: SlotRef, mut crashes: bool) {
         crash.report(&reason);
     }
     contain(|| drop(body));
-    node.process_ended();
+    node.stop.process_ended();
 }
 
 /// Tells those who are concerned.
@@ -122,94 +122,22 @@ pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, ExitReason> {
     catch_payload(work).map_err(reason_of)
 }
 
-/// The same, with the panic as it is; see [`reason_of`].
+/// Calls `work`, and returns its panic unchanged; see [`reason_of`].
 pub(super) fn catch_payload<R>(work: impl FnOnce() -> R) -> std::thread::Result<R> {
     catch_unwind(AssertUnwindSafe(work))
 }
 
-/// Runs something that may drop messages: a panic in a message's destructor, where no
-/// process can be blamed for it, is reported and goes no further.
+/// Runs code that may drop the program's values, such as messages. A panic of a destructor, which
+/// can't be attributed to a process here, is caught and reported.
 pub(crate) fn contain(work: impl FnOnce()) {
     if let Err(reason) = catch(work) {
-        report(|| tracing::error!(%reason, "a message's destructor panicked"));
+        let tell = |left_out: Option<u64>| {
+            report!(error, reason = %Cut(&reason), left_out, "a destructor panicked");
+        };
+        // This may be a thread of the program, without a node.
+        let told = context::try_node(|node| node.destructors.line(node.env.now(), tell));
+        told.unwrap_or_else(|| tell(None));
     }
-}
-
-/// Makes a log entry. Whoever writes it down is the program's, and may panic, as on a standard
-/// error that is closed; the threads that report are not to end by that.
-pub(crate) fn report(entry: impl FnOnce()) {
-    let _ = catch(entry);
-}
-
-thread_local! {
-    /// Where the last panic of this thread was, from the hook to the `catch`.
-    static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-/// How a process raises an error, in place of a panic.
-struct Raised(ExitReason);
-
-/// Whether what unwinds is an error: a panic, or raised by the runtime; not an exit.
-pub(super) fn is_error(payload: &(dyn Any + Send)) -> bool {
-    match payload.downcast_ref::<ExitReason>() {
-        // Of a blocking call, say: it unwinds for the second time.
-        Some(reason) => matches!(reason, ExitReason::Panic(_)),
-        None => true,
-    }
-}
-
-/// A panic's payload as an exit reason.
-pub(super) fn reason_of(payload: Box<dyn Any + Send>) -> ExitReason {
-    let location = PANICKED_AT.take();
-    let payload = match payload.downcast::<ExitReason>() {
-        Ok(reason) => return *reason,
-        Err(payload) => payload,
-    };
-    let payload = match payload.downcast::<Raised>() {
-        Ok(raised) => return raised.0,
-        Err(payload) => payload,
-    };
-    let message = if let Some(text) = payload.downcast_ref::<&str>() {
-        (*text).to_owned()
-    } else if let Some(text) = payload.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        "a panic with a payload that is no text".to_owned()
-    };
-    drop_payload(payload);
-    ExitReason::Panic(Arc::new(PanicReason { message, location }))
-}
-
-/// So many destructors of payloads in a row may panic; what the last one panics with is leaked.
-const PAYLOADS_MAX: usize = 8;
-
-/// A payload is the user's, and its destructor may panic in turn, with a payload whose
-/// destructor panics. Where the payload is a process's, that is entered.
-fn drop_payload(payload: Box<dyn Any + Send>) {
-    let mut left = Some(payload);
-    for _ in 0..PAYLOADS_MAX {
-        let Some(payload) = left.take() else { break };
-        left = catch_unwind(AssertUnwindSafe(|| drop(payload))).err();
-    }
-    std::mem::forget(left);
-    PANICKED_AT.take();
-}
-
-/// Notes where a process panics, for its exit reason, instead of printing it: the report
-/// of the process's end says it. Other threads keep the hook that was there. The hook is
-/// the OS process's, as Rust has no other, and is set once.
-pub(crate) fn install_panic_hook() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let outer = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if context::try_process(|_| ()).is_some() {
-                PANICKED_AT.set(info.location().map(ToString::to_string));
-            } else {
-                outer(info);
-            }
-        }));
-    });
 }
 
 /// Ends the running process with this reason, for what it has asked for, which is an error. A
@@ -217,7 +145,12 @@ pub(crate) fn install_panic_hook() {
 /// it is only reported, and the caller does nothing.
 pub(super) fn refuse(reason: ExitReason) {
     if std::thread::panicking() {
-        return report(|| tracing::error!(%reason, "a call of a destructor was refused"));
+        return context::process("refuse", |me| {
+            me.node.destructors.line(me.node.env.now(), |left_out| {
+                let (pid, reason) = (me.pid(), Cut(&reason));
+                report!(error, %pid, %reason, left_out, "a call in a destructor was refused");
+            });
+        });
     }
     raise(reason);
 }
@@ -225,10 +158,23 @@ pub(super) fn refuse(reason: ExitReason) {
 /// Ends the running process for an error of its own: it was given what it can't take, or there
 /// is no room. That is reported, as a panic is.
 pub(super) fn raise(reason: ExitReason) -> ! {
-    std::panic::resume_unwind(Box::new(Raised(reason)))
+    tell_of_abort(&reason);
+    resume_unwind(Box::new(Raised(reason)))
 }
 
-/// Leaves the running process, with this reason.
+/// Unwinds the running process with this reason. A process that catches the unwinding still ends
+/// with this reason, at its next suspension point.
 pub(super) fn leave(reason: ExitReason) -> ! {
-    std::panic::resume_unwind(Box::new(reason))
+    context::try_process(|me| me.control.leave(reason.clone()));
+    tell_of_abort(&reason);
+    resume_unwind(Box::new(reason))
+}
+
+/// Explains, before a process unwinds in a program built with `panic = "abort"`, why the program
+/// ends.
+fn tell_of_abort(reason: &ExitReason) {
+    if cfg!(panic = "abort") {
+        let aborts = "the program ends with it, since its profile has `panic = \"abort\"`";
+        eprintln!("fika: a process ends with reason {}: {aborts}", Cut(reason));
+    }
 }

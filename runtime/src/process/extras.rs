@@ -1,14 +1,16 @@
-//! What few processes have: a label, a dictionary, who has suspended whom, who has asked too
-//! late, and the connections on which it waits.
+//! The rarely used parts of a process: a label, a dictionary, which processes have suspended it,
+//! which signals came too late, the connections that it waits for, and how many messages did not
+//! decode.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::task::Waker;
 
+use super::congestion::{HeldUp, WaitsForRoom};
 use super::control::Control;
 use super::dictionary::Dictionary;
+use super::growth::Growth;
 use super::suspend::Suspensions;
-use crate::carrier::ConnectionId;
 use crate::signal::Signal;
 
 /// The parts. See [`Rare`](super::rare::Rare), which holds them behind a pointer of their own.
@@ -17,12 +19,20 @@ pub(super) struct Extras {
     /// What the process calls itself.
     pub(super) label: RefCell<Option<Arc<str>>>,
     pub(super) dictionary: RefCell<Dictionary>,
+    /// The last look at a long mailbox.
+    pub(super) growth: Growth,
     pub(super) suspensions: RefCell<Suspensions>,
     /// Links and monitors that came behind a fatal signal, to be answered when the process has
     /// ended.
     pub(super) late: RefCell<Vec<Signal>>,
     /// The congested connections that it has sent over.
-    pub(super) held_up_by: RefCell<BTreeSet<ConnectionId>>,
+    pub(super) held_up: RefCell<HeldUp>,
+    /// Tasks inside the process's future that wait for room in connections.
+    pub(super) waits_for_room: RefCell<Vec<WaitsForRoom>>,
+    /// Tasks inside the process's future to be polled when a signal arrives.
+    pub(super) tasks: RefCell<Vec<Waker>>,
+    /// The number of messages of other nodes that did not decode.
+    pub(super) undecodable: Cell<u64>,
 }
 
 impl Extras {
@@ -32,7 +42,10 @@ impl Extras {
             && self.dictionary.borrow().is_empty()
             && self.suspensions.borrow().is_empty()
             && self.late.borrow().is_empty()
-            && self.held_up_by.borrow().is_empty()
+            && self.held_up.borrow().is_empty()
+            && self.waits_for_room.borrow().is_empty()
+            && self.tasks.borrow().is_empty()
+            && self.undecodable.get() == 0
     }
 }
 
@@ -42,7 +55,7 @@ impl Control {
         self.rare().extras.get_or_init(Box::default)
     }
 
-    /// The same, of a process that has had any.
+    /// Returns the parts, if they were ever used.
     pub(super) fn extras_if_any(&self) -> Option<&Extras> {
         self.rare_if_any()?.extras.get().map(|extras| &**extras)
     }

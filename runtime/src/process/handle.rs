@@ -200,8 +200,9 @@ impl Running<'_> {
     fn put_down(self, monitor: Reference, held: Monitor, reason: ExitReason) {
         let Monitor { object, delivery: Delivery { tag, priority }, .. } = held;
         self.node.observed.tell(|observer| observer.down(self.pid(), monitor));
-        let down = Tag::down(tag, Down { monitor, object, reason });
-        self.control.put_stamped(down, Stamp::down(monitor.serial()).with_priority(priority));
+        if let Some(down) = Tag::down(tag, Down { monitor, object, reason }) {
+            self.control.put_stamped(down, Stamp::down(monitor.serial()).with_priority(priority));
+        }
     }
 
     fn handle_spawn_reply(self, reference: Reference, result: Result<Pid, SpawnError>) {
@@ -221,7 +222,8 @@ impl Running<'_> {
         let abandoned = spawning.is_abandoned();
         let Spawning { connection, link, monitor, reply, reply_tag, never, .. } = spawning;
         if reply.wants(result.is_ok()) {
-            self.control.put(Tag::spawn_reply(reply_tag, SpawnReply { reference, result }));
+            let reply = Tag::spawn_reply(reply_tag, SpawnReply { reference, result });
+            reply.into_iter().for_each(|reply| self.control.put(reply));
         } else {
             contain(|| drop(reply_tag));
         }
@@ -237,7 +239,9 @@ impl Running<'_> {
                 self.monitor_answered(reference, child, connection, monitor);
             }
             Err(error) => {
-                self.control.relations().aliases.monitor_ended(reference.serial());
+                // An alias is useless if its process was never spawned, whatever was to deactivate
+                // it.
+                self.control.relations().aliases.remove(reference.serial());
                 if let Some(never) = never {
                     self.never_spawned(reference, never, error, link, monitor);
                 }

@@ -31,10 +31,14 @@ pub async fn hibernate() {
     poll_fn(|context| {
         context::process("hibernate", |me| {
             me.take_signals_in_call();
-            if me.control.stops() {
+            if me.control.is_in_destructor() {
+                Poll::Ready(())
+            } else if me.control.stops() {
+                me.wakes_with_signals(context);
                 Poll::Pending
             } else if me.control.message_count() == 0 {
                 me.control.slot.vitals.set_hibernating(true);
+                me.wakes_with_signals(context);
                 Poll::Pending
             } else if super::budget::gives_way(context) {
                 Poll::Pending

@@ -1,5 +1,5 @@
-//! One item of what [`process_info`] tells about a process, each by a function of its own.
-//! None if the process has ended.
+//! Functions that each return one item of what [`process_info`] tells about a process. `None` if
+//! the process has ended.
 //!
 //! ```
 //! # use fika_runtime::{Node, info, self_pid, set_label};
@@ -37,7 +37,7 @@ macro_rules! one_item {
 }
 
 one_item! {
-    /// The name that it is registered under; the inner none if it has no name.
+    /// The name that it is registered under. The inner `None` if it has no name.
     registered_name: RegisteredName -> Option<Name>;
     /// What it is doing.
     status: Status -> Status;
@@ -50,7 +50,7 @@ one_item! {
     links: Links -> Vec<Pid>;
     /// What it monitors.
     monitors: Monitors -> Vec<Object>;
-    /// Who monitors it, each once for each of its monitors.
+    /// The processes that monitor it, once for each of their monitors.
     monitored_by: MonitoredBy -> Vec<Pid>;
     /// Whether it gets exit signals as messages.
     trap_exit: TrapExit -> bool;
@@ -58,7 +58,7 @@ one_item! {
     priority: Priority -> Priority;
     /// Its group leader.
     group_leader: GroupLeader -> Pid;
-    /// The process that spawned it; the inner none if none did.
+    /// The process that spawned it. The inner `None` if no process did.
     parent: Parent -> Option<Pid>;
     /// What it calls itself, if it does.
     label: Label -> Option<Arc<str>>;
@@ -76,11 +76,14 @@ one_item! {
     async_dist: AsyncDist -> bool;
     /// How many answers it is owed; see [`InfoItem::Unanswered`].
     unanswered: Unanswered -> usize;
-    /// Who has suspended it.
+    /// How many messages of other nodes the process lost; see [`InfoItem::Undecodable`].
+    undecodable: Undecodable -> u64;
+    /// The processes that have suspended it.
     suspended_by: SuspendedBy -> Vec<Pid>;
 }
 
-/// What its dictionary has under this key, if that is a `T`; the inner none if not.
+/// Returns the value of this key in the process's dictionary. The inner `None` if there is none, or
+/// it is not a `T`.
 ///
 /// # Panics
 /// As [`process_info`].

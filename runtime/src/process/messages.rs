@@ -25,6 +25,13 @@ impl Control {
         }
     }
 
+    /// Returns how many messages the receives have looked at, counting every look.
+    #[cfg(feature = "observe")]
+    pub(super) fn looked_at(&self) -> u64 {
+        let ahead = self.rare.get().map_or(0, |rare| rare.ahead.borrow().looked_at());
+        ahead + self.mailbox.borrow().looked_at()
+    }
+
     /// Looks at all messages, in the order in which a receive does.
     pub(super) fn each_message(&self, mut look: impl FnMut(&Envelope)) {
         if let Some(rare) = self.rare.get() {

@@ -2,6 +2,7 @@
 
 mod alias;
 mod aliases;
+mod answer;
 mod api;
 mod bounded;
 mod budget;
@@ -13,6 +14,7 @@ mod exit;
 mod extras;
 mod flags;
 mod group_leader;
+mod growth;
 mod handle;
 mod hibernate;
 pub mod info;
@@ -22,6 +24,7 @@ mod memory;
 mod messages;
 mod monitor;
 mod orphans;
+mod panic;
 mod priority;
 mod process_info;
 mod processes;
@@ -31,6 +34,7 @@ mod relations;
 mod request;
 mod route;
 mod run;
+mod send_timeout;
 mod send_with;
 mod snapshot;
 mod spawn;
@@ -44,9 +48,12 @@ mod tag;
 mod timer_action;
 mod timers;
 mod try_send;
+mod undecodable;
 mod wait;
+mod wanted;
 
 pub use alias::{AliasOpts, alias, alias_with, unalias};
+pub use answer::{Ended, Waiting};
 pub use api::{
     acting_node, exit, exit_process, make_ref, process_count, register, registered, self_node,
     self_pid, send, trap_exit, unregister, whereis,
@@ -62,9 +69,12 @@ pub use monitor::{MonitorAlias, MonitorOpts, demonitor, demonitor_flush, monitor
 pub use priority::{ExitDest, exit_process_priority, send_priority};
 pub use process_info::{is_process_alive, process_info};
 pub use processes::{Processes, processes, processes_iter};
+#[cfg(feature = "observe")]
+pub use receive::messages_looked_at;
 pub use receive::{Next, Opened, Receive};
+pub use send_timeout::send_timeout;
 pub use send_with::{SendOpts, send_with};
-pub use spawn::{spawn, spawn_link, spawn_monitor};
+pub use spawn::{spawn, spawn_link, spawn_monitor, spawn_service, spawn_service_monitor};
 pub use spawn_on::{spawn_link_on, spawn_monitor_on, spawn_on, spawn_on_with, spawn_opt_on};
 pub use spawn_opt::{SpawnOpts, Spawned, spawn_opt};
 pub use spawn_request::{RequestOpts, spawn_request, spawn_request_abandon, spawn_request_on};
@@ -76,12 +86,15 @@ pub use timers::{
     start_timer, start_timer_at,
 };
 pub use try_send::{TrySendError, send_wait, try_send};
-pub use wait::{Elapsed, Sleep, SpawnBlocking, sleep, spawn_blocking, timeout};
+pub use wait::{Elapsed, Sleep, SpawnBlocking, run_lookup, sleep, spawn_blocking, timeout};
+pub use wanted::{Wanted, is_wanted, open_wanted, wanted};
 
-pub(crate) use control::{Body, Control, Running, SlotRef};
-pub(crate) use exit::{catch, end, install_panic_hook, report};
+pub(crate) use control::{Body, Control, NewProcess, Running};
+pub(crate) use exit::{catch, contain, end};
 pub(crate) use orphans::Orphans;
+pub(crate) use panic::install_panic_hook;
 pub use route::SendError;
 pub(crate) use run::run;
 pub(crate) use spawn::{Start, start};
 pub(crate) use timer_action::Action;
+pub(crate) use wait::Blocking;

@@ -83,8 +83,8 @@ impl From<MonitorAlias> for Ends {
 /// lost, with `noconnection`.
 ///
 /// # Panics
-/// Outside of a process. A node's name that is none ends the calling process with `badarg`, and
-/// so does a name on another node where the own node has no name, or an alias.
+/// Outside of a process. Ends the calling process with `badarg` if the name of a node is invalid,
+/// if the target is a name on another node and this node has no name, or if the target is an alias.
 #[track_caller]
 pub fn monitor<'a>(target: impl Into<Dest<'a>>) -> Reference {
     context::process("monitor", |me| me.monitor(target.into(), MonitorOpts::new()))
@@ -158,20 +158,25 @@ enum Route {
 impl Running<'_> {
     fn monitor(self, target: Dest<'_>, opts: MonitorOpts) -> Reference {
         let reference = self.monitor_reference(opts.alias);
+        self.monitor_by(reference, target, opts);
+        reference
+    }
+
+    /// Monitors a process with an existing reference.
+    pub(super) fn monitor_by(self, reference: Reference, target: Dest<'_>, opts: MonitorOpts) {
         if self.control.ending.get() {
-            return reference;
+            return;
         }
         let (object, route) = match self.find_monitored(target) {
             Ok(found) => found,
             Err(reason) => {
                 self.control.relations().aliases.remove(reference.serial());
-                refuse(reason);
-                return reference;
+                return refuse(reason);
             }
         };
         let target = match (&object, &route) {
             // MON-8.
-            (Object::Pid(pid), _) if *pid == self.pid() => return reference,
+            (Object::Pid(pid), _) if *pid == self.pid() => return,
             (Object::Pid(pid), _) | (_, Route::Here(pid)) => Some(*pid),
             _ => None,
         };
@@ -186,7 +191,6 @@ impl Running<'_> {
                 self.control.relations().monitored_over(reference, connection);
             }
         }
-        reference
     }
 
     /// A reference for a monitor, which is an alias from now on if it is to be one.
@@ -224,7 +228,7 @@ impl Running<'_> {
         })
     }
 
-    fn demonitor(self, reference: Reference) -> bool {
+    pub(super) fn demonitor(self, reference: Reference) -> bool {
         // PROC-7: all its monitors are about to be taken back.
         let relations = self.control.relations_if_any().filter(|_| !self.control.ending.get());
         let Some(mut relations) = relations else { return false };

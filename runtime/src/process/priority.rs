@@ -65,6 +65,18 @@ impl From<Reference> for ExitDest {
     }
 }
 
+impl From<&Pid> for ExitDest {
+    fn from(pid: &Pid) -> Self {
+        ExitDest::Pid(*pid)
+    }
+}
+
+impl From<&Reference> for ExitDest {
+    fn from(alias: &Reference) -> Self {
+        ExitDest::Alias(*alias)
+    }
+}
+
 /// As [`exit_process`](crate::exit_process), ahead of the ordinary messages (Erlang's `exit/3`
 /// with `priority`): a process that traps exits gets the [`Exit`](crate::Exit) before them, if
 /// the destination is an active alias of it that was made with

@@ -17,9 +17,9 @@ use crate::pid::Pid;
 use crate::process_info::{InfoItem, Item, Snapshot, Status};
 use crate::request::Kind;
 
-/// Tells about a process of this node (Erlang's `process_info/2`): the items, in the order and
-/// as often as they were asked for, as one view of one moment. None if the process has ended, or is
-/// about to.
+/// Returns items about a process of this node, in the requested order, as a view of one moment
+/// (Erlang's `process_info/2`). An item may be requested more than once. `None` if the process has
+/// ended, or is about to.
 ///
 /// The process itself answers, as soon as it waits or comes to a suspension point; nothing in
 /// its mailbox changes by that, and it is answered for as well while it is suspended. What the
@@ -92,7 +92,7 @@ pub async fn is_process_alive(pid: Pid) -> bool {
     }
 }
 
-/// Who was asked.
+/// The process that was asked.
 enum Whom<T> {
     Other(Asked<T>),
     Oneself,
@@ -110,7 +110,12 @@ async fn ask_oneself<T>(ask: impl Fn(Running<'_>) -> T) -> T {
         }
         context::process("process_info", |me| {
             me.take_signals_in_call();
-            if me.control.stops() { Poll::Pending } else { Poll::Ready(ask(me)) }
+            if me.control.stops() {
+                me.wakes_with_signals(context);
+                Poll::Pending
+            } else {
+                Poll::Ready(ask(me))
+            }
         })
     })
     .await
@@ -167,6 +172,9 @@ impl Running<'_> {
             Item::AsyncDist => InfoItem::AsyncDist(control.slot.vitals.is_async_dist()),
             Item::Unanswered => {
                 InfoItem::Unanswered(control.view(|relations| relations.unanswered()))
+            }
+            Item::Undecodable => {
+                InfoItem::Undecodable(extras.map_or(0, |extras| extras.undecodable.get()))
             }
             Item::SuspendedBy => InfoItem::SuspendedBy(
                 extras.map_or_else(Vec::new, |extras| extras.suspensions.borrow().suspenders()),

@@ -29,6 +29,7 @@ pub fn processes_iter() -> Processes {
 
 /// The iterator of [`processes_iter`].
 #[derive(Debug, Clone)]
+#[must_use = "it is an iterator, which does nothing by itself"]
 pub struct Processes {
     node: Node,
     /// The slot to look at next.

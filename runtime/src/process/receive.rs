@@ -9,23 +9,24 @@
 
 use std::future::poll_fn;
 use std::panic::Location;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::control::Running;
+use super::budget::leave_destructor;
+use super::control::{Control, Running};
 use super::timer_action::Action;
 use crate::context;
 use crate::env::Time;
-use crate::exit_reason::ExitReason;
-use crate::message::{Envelope, Message, Node};
+use crate::message::{DecodeError, Encoded, Envelope, Message, Node};
 use crate::pid::Pid;
+use crate::printable::printable;
 use crate::reference::Reference;
-use crate::signal::SpawnError;
-use crate::system_message::SpawnReply;
 use crate::timers::TimerRef;
+use crate::undecodable::{Undecodable, UndecodablePart};
 
 /// A receive that is under way.
 #[derive(Debug)]
+#[must_use = "a receive takes nothing unless it is asked for the next message"]
 pub struct Receive {
     /// Whose mailbox it looks at ([`LocalId::word`](crate::LocalId::word)): it must be polled
     /// in that process.
@@ -56,8 +57,8 @@ pub enum Opened<M> {
     Is(Box<Node<M>>),
     /// It is something else.
     Other(Envelope),
-    /// It came from another node as an `M` and is none. That was reported, and the message
-    /// is gone.
+    /// It came from another node with the tag of `M`, but did not decode. That was reported, and
+    /// the message is gone.
     Gone,
 }
 
@@ -66,7 +67,6 @@ impl Receive {
     ///
     /// # Panics
     /// Outside of a process, and when another receive of the process is under way.
-    #[must_use]
     #[track_caller]
     pub fn begin() -> Receive {
         Receive::start(After::Never)
@@ -77,7 +77,6 @@ impl Receive {
     ///
     /// # Panics
     /// As [`begin`](Receive::begin).
-    #[must_use]
     #[track_caller]
     pub fn begin_after(time: Duration) -> Receive {
         let now = context::process("receive!", |me| me.node.env.now());
@@ -87,22 +86,25 @@ impl Receive {
     #[track_caller]
     fn start(after: After) -> Receive {
         let place = Location::caller();
-        context::process("receive!", |me| {
-            assert!(
-                me.control.receiving.replace(Some(place)).is_none(),
-                "two receives of one process at the same time: a process has one mailbox, so let \
-                 one `receive!` take the messages of both"
-            );
+        let (owner, other) = context::process("receive!", |me| {
+            let other = me.control.receiving.replace(Some(place));
             me.control.rewind();
-            Receive { owner: me.pid().local().word(), after }
-        })
+            // In a destructor, the other receive is about to be dropped.
+            (me.pid().local().word(), other.filter(|_| !me.control.is_in_destructor()))
+        });
+        if let Some(other) = other {
+            panic!(
+                "two receives of one process at the same time, at {other} and at {place}: a process \
+                 has one mailbox, so let one `receive!` take the messages of both"
+            );
+        }
+        Receive { owner, after }
     }
 
     /// Looks at those messages only that came after this reference was made (RECV-9).
     ///
     /// # Panics
     /// Outside of the process.
-    #[must_use]
     pub fn since(self, reference: Reference) -> Receive {
         context::process("receive!", |me| me.control.seek(reference));
         self
@@ -110,7 +112,16 @@ impl Receive {
 
     /// The next message that `wanted` says may be wanted, oldest first.
     pub async fn next(&mut self, wanted: impl Fn(&Envelope) -> bool) -> Next {
-        poll_fn(|_| context::process("receive!", |me| self.poll_next(me, &wanted))).await
+        poll_fn(|context| {
+            context::process("receive!", |me| {
+                let next = self.poll_next(me, &wanted);
+                if next.is_pending() {
+                    me.wakes_with_signals(context);
+                }
+                next
+            })
+        })
+        .await
     }
 
     fn poll_next(&mut self, me: Running<'_>, wanted: &impl Fn(&Envelope) -> bool) -> Poll<Next> {
@@ -137,9 +148,22 @@ impl Receive {
             if me.control.stops() {
                 return Poll::Pending;
             }
+            if !more && me.control.is_in_destructor() {
+                return self.end_in_destructor();
+            }
             if !more {
+                me.check_growth(true);
                 return self.poll_timeout(me);
             }
+        }
+    }
+
+    /// Ends a receive in a destructor, which can't wait: signals are only taken between turns.
+    #[cold]
+    fn end_in_destructor(&self) -> Poll<Next> {
+        match self.after {
+            After::Never => leave_destructor("receive!"),
+            After::At(_) | After::Started(..) => Poll::Ready(Next::Timeout),
         }
     }
 
@@ -148,7 +172,8 @@ impl Receive {
             After::Never => return Poll::Pending,
             After::At(at) | After::Started(_, at) => at,
         };
-        if me.node.env.now() >= at {
+        let now = me.node.env.now();
+        if now >= at {
             if me.control.gives_way() {
                 let _ = me.control.slot.queue.notify();
                 return Poll::Pending;
@@ -158,7 +183,7 @@ impl Receive {
         }
         if let After::At(at) = self.after {
             let slot = me.control.slot;
-            let timer = me.node.start_timer_at(at, |_| Action::Wake(slot));
+            let timer = me.node.start_timer_at(now, at, |_| Action::Wake(slot));
             self.after = After::Started(timer, at);
         }
         Poll::Pending
@@ -178,7 +203,7 @@ impl Receive {
         match encoded.decode::<M>() {
             Ok(value) => Opened::Is(Node::message(value, message.word().stamp())),
             Err(error) => {
-                context::process("receive!", |me| me.node.undecodable(me.pid(), encoded, &error));
+                context::process("receive!", |me| me.lose(encoded, &error));
                 Opened::Gone
             }
         }
@@ -198,22 +223,6 @@ impl Receive {
             self.after = After::At(at);
         }
     }
-
-    /// Waits for the answer to a request to spawn.
-    pub(super) async fn spawn_reply(reference: Reference) -> Result<Pid, SpawnError> {
-        let mut receive = Receive::begin().since(reference);
-        loop {
-            let Next::Message(message) = receive.next(|m| m.is::<SpawnReply>()).await else {
-                continue;
-            };
-            match receive.open::<SpawnReply>(message) {
-                Opened::Is(reply) if reply.body.reference == reference => return reply.body.result,
-                Opened::Is(reply) => receive.keep(reply.into()),
-                Opened::Other(message) => receive.keep(message),
-                Opened::Gone => {}
-            }
-        }
-    }
 }
 
 impl Drop for Receive {
@@ -229,6 +238,43 @@ impl Drop for Receive {
 }
 
 impl Running<'_> {
+    /// Wakes the task that is being polled when a signal arrives. The process itself is polled then
+    /// anyway. But if the process's future polls several tasks, as a `FuturesUnordered` does, it
+    /// has to learn which task to poll.
+    pub(super) fn wakes_with_signals(self, context: &Context<'_>) {
+        if context.waker().will_wake(&self.control.slot.waker()) {
+            return;
+        }
+        let tasks = &mut *self.control.extras().tasks.borrow_mut();
+        if !tasks.iter().any(|task| task.will_wake(context.waker())) {
+            tasks.push(context.waker().clone());
+        }
+        self.control.has_tasks.set(true);
+    }
+}
+
+/// Returns how many messages of its mailbox the running process has looked at, counting every look.
+///
+/// # Panics
+/// Outside of a process.
+#[cfg(feature = "observe")]
+#[must_use]
+#[track_caller]
+pub fn messages_looked_at() -> u64 {
+    context::process("messages_looked_at", |me| me.control.looked_at())
+}
+
+impl Control {
+    /// Wakes the tasks that wait for signals, before the process is polled.
+    #[cold]
+    pub(super) fn wake_tasks(&self) {
+        self.has_tasks.set(false);
+        let tasks = self.extras().tasks.take();
+        tasks.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Running<'_> {
     /// Makes a reference, and marks its place in the mailbox: a receive that waits for it
     /// need not look at what is there already.
     pub(super) fn make_ref(self) -> Reference {
@@ -237,11 +283,28 @@ impl Running<'_> {
         reference
     }
 
-    /// The same, for a reference that leads to this process.
+    /// Makes a reference that leads to this process, and marks its place in the mailbox.
     pub(super) fn make_alias_ref(self) -> Reference {
         let reference = self.node.make_alias_ref(self.pid().local().slot);
         self.mark(reference);
         reference
+    }
+
+    /// Counts and reports a message of another node that did not decode and was dropped.
+    fn lose(self, encoded: &Encoded, error: &DecodeError) {
+        let count = &self.control.extras().undecodable;
+        count.set(count.get() + 1);
+        let Encoded { from, sender, wire_type, .. } = encoded;
+        self.node.undecodable(
+            *from,
+            &Undecodable {
+                part: UndecodablePart::Message,
+                sender: from.zip(*sender).map(|(node, local)| Pid::new(node, local)),
+                receiver: Some(self.pid()),
+                tag: wire_type.tag.clone(),
+                why: printable(error),
+            },
+        );
     }
 
     fn mark(self, reference: Reference) {
@@ -249,23 +312,5 @@ impl Running<'_> {
             self.take_signals_aside();
         }
         self.control.mark(reference);
-    }
-}
-
-impl crate::node::Inner {
-    /// A message of another node did not decode.
-    fn undecodable(&self, pid: Pid, encoded: &crate::Encoded, error: &crate::DecodeError) {
-        let tag = &*encoded.wire_type.tag;
-        self.messages_refused.line(self.env.now(), |left_out| {
-            tracing::error!(
-                %pid, %tag, %error, left_out,
-                "a message from another node was dropped"
-            );
-        });
-        if error.is_malformed()
-            && let (Some(carrier), Some(from)) = (self.carrier.get(), encoded.from)
-        {
-            carrier.undecodable(from, &ExitReason::badarg(error).to_string());
-        }
     }
 }

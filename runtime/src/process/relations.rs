@@ -22,7 +22,7 @@ pub(super) const LOCAL: ConnectionId = ConnectionId(0);
 pub(crate) struct Relations {
     links: FewMap<Pid, Link>,
     monitors: FewMap<Reference, Monitor>,
-    /// Who monitors this process.
+    /// The processes that monitor this one.
     watchers: FewMap<Reference, Pid>,
     pub(super) aliases: Aliases,
     /// Requests to spawn on other nodes that have not been answered.
@@ -116,7 +116,7 @@ impl Relations {
         self.links.insert(child, Link { connection, unlinking: None, priority });
     }
 
-    /// This process unlinks itself; none if there is no link.
+    /// Starts to remove the link to `peer`. `None` if there is no active link.
     pub(super) fn unlink(&mut self, peer: Pid) -> Option<Unlink> {
         let link = self.links.get_mut(&peer).filter(|link| link.unlinking.is_none())?;
         self.unlinks += 1;
@@ -139,8 +139,8 @@ impl Relations {
         }
     }
 
-    /// An exit signal by a link: none if the link was not active, else whether the signal
-    /// has priority. The link is gone now.
+    /// Removes the link after an exit signal by it. Returns whether the signal has priority, or
+    /// `None` if the link was not active.
     #[must_use]
     pub(super) fn link_fired(&mut self, peer: Pid) -> Option<bool> {
         let link = self.links.remove(&peer)?;
@@ -163,7 +163,7 @@ impl Relations {
         self.add_monitor(reference, Monitor { object, target, connection, delivery });
     }
 
-    /// A monitor ends, and the alias that goes with it; none if it was not active.
+    /// Removes a monitor and its alias. `None` if the monitor was not active.
     pub(super) fn take_monitor(&mut self, reference: Reference) -> Option<Monitor> {
         let monitor = self.monitors.remove(&reference)?;
         self.aliases.monitor_ended(reference.serial());
@@ -263,4 +263,78 @@ pub(super) struct Ending {
     pub(super) links: Vec<Pid>,
     pub(super) watchers: Vec<(Reference, Pid)>,
     pub(super) monitors: Vec<(Reference, Monitor)>,
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::node_id::Creation;
+    use crate::node_name::NodeName;
+    use crate::pid::LocalId;
+
+    const OVER: ConnectionId = ConnectionId(7);
+
+    fn peer() -> Pid {
+        let node = NodeId::of(&NodeName::nonode(), Creation(7));
+        Pid::new(node, LocalId { slot: 3, generation: 9 })
+    }
+
+    /// An event of a link: an action on this side, or a signal of the peer.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Link,
+        Unlink,
+        Linked,
+        Unlinked,
+        /// The peer acknowledges the unlink of this number.
+        Acknowledged(u64),
+        Lost,
+    }
+
+    /// LINK-2, LINK-8 to LINK-10: after these steps the link is active, only remembered because its
+    /// unlink was not acknowledged yet, or gone.
+    #[test]
+    fn links_that_cross_unlinks() {
+        use Step::{Acknowledged, Link, Linked, Lost, Unlink, Unlinked};
+        let cases: &[(&[Step], bool, bool)] = &[
+            (&[Link], true, true),
+            (&[Linked], true, true),
+            (&[Link, Linked, Unlinked], false, false),
+            (&[Link, Unlink], false, true),
+            (&[Link, Unlink, Acknowledged(1)], false, false),
+            // The peer's link crosses our unlink: both sides end up unlinked (LINK-10).
+            (&[Link, Unlink, Linked], false, true),
+            (&[Link, Unlink, Linked, Acknowledged(1)], false, false),
+            // Linked again before the acknowledgement, which then has no effect.
+            (&[Link, Unlink, Link], true, true),
+            (&[Link, Unlink, Link, Acknowledged(1)], true, true),
+            (&[Link, Unlink, Link, Unlink, Acknowledged(1)], false, true),
+            (&[Link, Unlink, Link, Unlink, Acknowledged(2)], false, false),
+            // Unlinks that cross: ours still waits for its acknowledgement.
+            (&[Link, Unlink, Unlinked], false, true),
+            (&[Unlink], false, false),
+            (&[Unlinked, Acknowledged(1)], false, false),
+            (&[Link, Lost], false, false),
+            (&[Linked, Lost], false, false),
+            (&[Link, Unlink, Lost], false, false),
+        ];
+        for (steps, active, remembered) in cases {
+            let (mut relations, peer) = (Relations::default(), peer());
+            for step in *steps {
+                match step {
+                    Link => {
+                        let _ = relations.link(peer, false);
+                        relations.linked_over(peer, OVER);
+                    }
+                    Unlink => drop(relations.unlink(peer)),
+                    Linked => relations.linked(peer),
+                    Unlinked => relations.unlinked(peer),
+                    Acknowledged(id) => relations.unlink_acknowledged(peer, *id),
+                    Lost => drop(relations.connection_lost(Some(peer.node()), OVER)),
+                }
+            }
+            assert_eq!(relations.links.len() == 1, *remembered, "{steps:?}");
+            assert_eq!(relations.end().links == [peer], *active, "{steps:?}");
+        }
+    }
 }

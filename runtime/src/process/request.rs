@@ -1,12 +1,9 @@
 //! Requests to other processes of the node, and what the process does that gets one.
 
-use std::future::poll_fn;
-use std::task::{Context, Poll};
-
-use super::budget::stops;
+use super::answer::Waiting;
 use super::control::Running;
 use crate::node::Inner;
-use crate::oneshot::{Answer, Oneshot};
+use crate::oneshot::Answer;
 use crate::pid::Pid;
 use crate::priority::Priority;
 use crate::request::{Kind, Request};
@@ -16,27 +13,24 @@ use crate::signal_queue::Wake;
 
 /// A request that is under way.
 pub(super) struct Asked<T> {
-    wait: Oneshot<Option<T>>,
+    wait: Waiting<T>,
     /// Lasts until the answer is there, or nobody waits for it any more.
     help: Option<Help>,
 }
 
 impl<T> Asked<T> {
-    /// The answer, when it is there; none if the process has ended.
+    /// Returns the answer, when it is there. `None` if the process has ended.
     pub(super) async fn answer(self) -> Option<T> {
-        let wait = &self.wait;
-        let poll =
-            |context: &mut Context<'_>| if stops() { Poll::Pending } else { wait.poll(context) };
-        let answer = poll_fn(poll).await;
+        let answer = self.wait.await;
         drop(self.help);
         answer
     }
 }
 
 impl Running<'_> {
-    /// Asks another process of this node. The answer is none if that has ended.
+    /// Asks another process of this node. The answer is `None` if that process has ended.
     pub(super) fn ask<T>(self, pid: Pid, request: impl FnOnce(Answer<T>) -> Kind) -> Asked<T> {
-        let (answer, wait) = Answer::new();
+        let (answer, wait) = Waiting::new();
         let priority = self.control.slot.vitals.priority();
         let help = self.node.request(pid, Request(request(answer)), priority);
         Asked { wait, help }
@@ -56,6 +50,7 @@ impl Running<'_> {
             Kind::IsAlive(answer) => answer.give(()),
             Kind::Suspend { from, answer } => self.handle_suspend(from, answer),
             Kind::Resume { from } => self.handle_resume(from),
+            Kind::ReportHeldUp => self.report_held_up(),
             Kind::SuspendedEnds { from } => self.control.forget_suspended(from),
         }
     }

@@ -1,5 +1,7 @@
 //! From a destination to a queue: here, or over the carrier.
 
+use std::fmt::Display;
+
 use crate::carrier::{Carried, Conditions, ConnectionId, NotCarried, RemoteDest};
 use crate::context;
 use crate::dest::Dest;
@@ -11,6 +13,8 @@ use crate::node_name::NodeName;
 use crate::pid::Pid;
 use crate::priority::Priority;
 use crate::reference::Reference;
+use crate::report;
+use crate::report::Cut;
 use crate::scheduler::is_worker_of;
 use crate::signal::{Alias, Signal, Target};
 use crate::signal_queue::Wake;
@@ -26,7 +30,7 @@ pub enum SendError {
     /// No process of this node has the name.
     #[error("no process is registered as `{0}`")]
     Unregistered(String),
-    /// The node's name is none.
+    /// The node's name is invalid.
     #[error(transparent)]
     NodeName(#[from] crate::NodeNameError),
     /// The message can't leave this node.
@@ -34,7 +38,7 @@ pub enum SendError {
     Encode(#[from] crate::EncodeError),
 }
 
-/// Who sends, if a process does.
+/// Returns the process that sends, if any.
 fn running_process() -> Option<Pid> {
     context::try_process(|me| me.pid())
 }
@@ -78,12 +82,19 @@ impl Inner {
         match dest {
             // The way that most messages go.
             Dest::Pid(pid) if pid.node() == self.id => {
-                self.deliver_envelope(pid, message);
+                self.deliver_envelope(pid, self.as_encoded(message)?);
                 Ok(())
             }
             Dest::Pid(pid) => self.send_away(pid, message),
             dest => self.send_envelope(&dest, message),
         }
+    }
+
+    /// Returns the message as another node would receive it if the node
+    /// [encodes messages](crate::NodeBuilder::encode_messages), and otherwise the message itself.
+    #[inline]
+    pub(super) fn as_encoded(&self, message: Envelope) -> Result<Envelope, EncodeError> {
+        if self.encode_messages { message.through_codec() } else { Ok(message) }
     }
 
     /// Sends a message to a process of another node.
@@ -106,7 +117,25 @@ impl Inner {
         dest: &Dest<'_>,
         message: Envelope,
     ) -> Result<(), SendError> {
-        match self.find(dest)? {
+        let found = self.find(dest)?;
+        let message = match found {
+            Found::Local(_) => self.as_encoded(message)?,
+            _ => message,
+        };
+        self.send_to(found, message)
+    }
+
+    /// Sends a message that is not encoded where its receiver is a process of this node.
+    pub(super) fn send_as_it_is(
+        &self,
+        dest: &Dest<'_>,
+        message: Envelope,
+    ) -> Result<(), SendError> {
+        self.send_to(self.find(dest)?, message)
+    }
+
+    fn send_to(&self, found: Found, message: Envelope) -> Result<(), SendError> {
+        match found {
             Found::Local(pid) => self.deliver_envelope(pid, message),
             Found::Alias(reference) => {
                 self.send_alias(Alias { reference, priority: false }, Signal::Message(message))?;
@@ -134,7 +163,7 @@ impl Inner {
     /// Sends a signal that is no message by an alias.
     pub(super) fn signal_alias(&self, alias: Alias, signal: Signal) {
         if let Err(error) = self.send_alias(alias, signal) {
-            tracing::error!(%error, "a signal to another node was not sent");
+            self.signal_not_sent(&error);
         }
     }
 
@@ -142,6 +171,10 @@ impl Inner {
         if alias.reference.owner().is_none() {
             self.nobody(signal);
         } else if alias.reference.node() == self.id {
+            let signal = match signal {
+                Signal::Message(message) => Signal::Message(self.as_encoded(message)?),
+                signal => signal,
+            };
             self.deliver_to_alias(alias, signal);
         } else {
             if let Signal::Message(message) = &signal {
@@ -158,7 +191,8 @@ impl Inner {
         self.signal_as(to, signal, waits)
     }
 
-    /// The same; where there is no room, the running process waits if it is to.
+    /// Sends a signal to a process, wherever it is. If there is no room and `waits` is set, the
+    /// running process waits.
     pub(super) fn signal_as(&self, to: Pid, signal: Signal, waits: bool) -> ConnectionId {
         if to.node() == self.id {
             self.deliver(to, signal);
@@ -168,7 +202,7 @@ impl Inner {
         }
     }
 
-    /// The same, from outside of any process.
+    /// Sends a signal from outside a process.
     pub(crate) fn signal_out(&self, to: Pid, signal: Signal) {
         self.signal(to, signal);
     }
@@ -177,9 +211,15 @@ impl Inner {
     /// it waits where there is no room.
     pub(super) fn carry(&self, to: RemoteDest, signal: Signal, waits: bool) -> ConnectionId {
         self.try_carry(to, signal, waits).unwrap_or_else(|error| {
-            tracing::error!(%error, "a signal to another node was not sent");
+            self.signal_not_sent(&error);
             Inner::NEVER_CONNECTED
         })
+    }
+
+    fn signal_not_sent(&self, error: &dyn Display) {
+        self.signals_refused.line(self.env.now(), |left_out| {
+            report!(error, error = %Cut(error), left_out, "a signal to another node was not sent");
+        });
     }
 
     fn try_carry(
@@ -205,7 +245,7 @@ impl Inner {
     fn sent(&self, carried: &Carried, waits: bool) {
         self.flush_outside();
         if let Some(congested) = carried.congested.as_ref().filter(|_| waits) {
-            self.hold_up(carried.connection, &**congested);
+            self.hold_up(carried.connection, congested);
         }
     }
 
@@ -276,7 +316,7 @@ impl Inner {
         self.deliver_envelope(to, Envelope::signal(signal));
     }
 
-    /// The same, for a signal in its envelope.
+    /// Puts a signal, in its envelope, into the queue of a process of this node.
     pub(crate) fn deliver_envelope(&self, to: Pid, mut envelope: Envelope) {
         debug_assert_eq!(to.node(), self.id);
         if envelope.is_message() {
@@ -367,7 +407,7 @@ impl Inner {
         }
     }
 
-    /// The same, for a name that nobody has.
+    /// Handles a signal to a name that is not registered.
     pub(super) fn nobody(&self, signal: Signal) {
         match signal {
             Signal::Monitor { from, reference } => {

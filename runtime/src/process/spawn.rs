@@ -1,15 +1,14 @@
 //! How a process begins.
 
-use std::future::Future;
 use std::panic::Location;
-use std::pin::Pin;
 
-use super::control::{Body, Control, Process, Running};
-use super::exit::refuse;
+use super::control::{Control, NewProcess, Running};
+use super::exit::{contain, refuse};
 use super::relations::{Delivery, LOCAL};
 use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::node::Inner;
+use crate::outcome::Outcome;
 use crate::pid::{LocalId, Pid};
 use crate::priority::Priority;
 use crate::reference::Reference;
@@ -24,15 +23,18 @@ pub(crate) struct Start {
     /// A monitor that this process holds.
     pub(crate) watcher: Option<(Reference, Pid)>,
     pub(crate) priority: Priority,
-    /// Its own pid where there is none to inherit.
+    /// The process's own pid is used if there is none to inherit.
     pub(crate) group_leader: Option<Pid>,
+    /// The process is a service of the node, and does not count towards the process limit.
+    pub(crate) is_service: bool,
 }
 
 impl Start {
     /// A process without anything.
     pub(crate) fn new(parent: Option<Pid>, site: &'static Location<'static>) -> Start {
         let (priority, group_leader) = (Priority::Normal, None);
-        Start { parent, site, link: None, watcher: None, priority, group_leader }
+        let (link, watcher, is_service) = (None, None, false);
+        Start { parent, site, link, watcher, priority, group_leader, is_service }
     }
 
     /// A child of the running process. PROC-5: all that it inherits is the group leader.
@@ -42,22 +44,25 @@ impl Start {
     }
 }
 
-/// Makes a process and queues it. None when the node has no room.
+/// Makes a process and queues it. `None` if the node has no room.
 ///
 /// `before` is called with the new pid before the process can run.
-pub(crate) fn start<F>(
+pub(crate) fn start(
     node: &Inner,
     start: Start,
-    future: F,
+    new: NewProcess,
     before: impl FnOnce(Pid),
-) -> Option<Pid>
-where
-    F: Future + Send + 'static,
-{
-    if node.is_stopping() {
+) -> Option<Pid> {
+    let slot = match (node.is_stopping(), start.is_service) {
+        (true, _) => None,
+        (false, false) => node.table.allocate(shard()),
+        (false, true) => node.table.allocate_for_service(shard()),
+    };
+    let Some(slot) = slot else {
+        // The future is the program's, and this may be a thread that reads for all.
+        contain(|| drop(new));
         return None;
-    }
-    let slot = node.table.allocate(shard())?;
+    };
     let pid = Pid::new(node.id, slot.id());
     slot.vitals.begin(start.priority, start.group_leader.unwrap_or(pid));
     if node.async_dist {
@@ -70,33 +75,52 @@ where
     if let Some((reference, watcher)) = start.watcher {
         control.relations().add_watcher(reference, watcher);
     }
-    let body: Pin<Box<dyn Body>> = Box::pin(Process::new(control, future));
-    slot.set_body(body);
-    if let Some(limit) = node.mailbox_limit.as_deref() {
+    slot.set_body(new.begin(control));
+    // The node's default mailbox limit is only for the program's processes.
+    if let Some(limit) = node.mailbox_limit.as_deref().filter(|_| !start.is_service) {
         node.bound_new(pid, *limit);
     }
     before(pid);
-    node.observed.tell(|observer| observer.started(pid));
+    node.observed.tell(|observer| observer.started(pid, start.parent));
     slot.queue.open();
     slot.schedule(start.priority);
     Some(pid)
 }
 
 impl Running<'_> {
-    /// Starts a child; none if there is no room, or if the process ends (PROC-7).
-    #[track_caller]
-    fn start_child<F>(self, start_: Start, future: F) -> Option<Pid>
-    where
-        F: Future + Send + 'static,
-    {
+    /// Starts a child. `None` if the node has no room, or the process ends (PROC-7).
+    fn start_child(self, start_: Start, new: NewProcess) -> Option<Pid> {
         if self.control.ending.get() {
             return None;
         }
-        let child = start(self.node, start_, future, |_| ());
-        if child.is_none() {
+        start(self.node, start_, new, |_| ())
+    }
+
+    /// Starts a child and monitors it. `None` as for [`start_child`](Self::start_child).
+    pub(crate) fn start_monitored(self, start: Start, new: NewProcess) -> Option<(Pid, Reference)> {
+        self.start_monitored_with(start, new, Delivery::default())
+    }
+
+    /// Starts a child and monitors it. `delivery` says how the `Down` arrives.
+    pub(super) fn start_monitored_with(
+        self,
+        start_: Start,
+        new: NewProcess,
+        delivery: Delivery,
+    ) -> Option<(Pid, Reference)> {
+        let (parent, reference) = (self.pid(), self.make_ref());
+        let child =
+            self.start_child(Start { watcher: Some((reference, parent)), ..start_ }, new)?;
+        self.control.relations().add_child_monitor(reference, child, LOCAL, delivery);
+        Some((child, reference))
+    }
+
+    /// Ends the process with `system_limit`, unless it already ends.
+    fn no_room(self) -> Pid {
+        if !self.control.ending.get() {
             refuse(ExitReason::SystemLimit);
         }
-        child
+        self.no_child()
     }
 
     /// The pid of a child that could not be.
@@ -107,8 +131,10 @@ impl Running<'_> {
 
 /// Spawns a process on this node (Erlang's `spawn/1`).
 ///
-/// `future` is any future, or a `#[remote]` function with its arguments. The process ends
-/// with reason `normal` when the future is ready, whatever its value.
+/// `future` is any future, or a `#[remote]` function with its arguments. The process ends when the
+/// future is ready. If the future returned an `Err`, the error becomes the exit reason
+/// ([`ExitReason::Error`]) and is logged; otherwise the process ends with `normal`. See [`Outcome`]
+/// for the values that a future may return.
 ///
 /// ```
 /// # use fika_runtime::{Node, spawn};
@@ -118,18 +144,46 @@ impl Running<'_> {
 /// ```
 ///
 /// # Panics
-/// Outside of a process. When the node has as many processes as it may have, the calling
-/// process ends with `system_limit`.
+/// Outside of a process. If the node has reached its process limit, the calling process ends with
+/// `system_limit`.
 #[track_caller]
 pub fn spawn<F>(future: F) -> Pid
 where
-    F: IntoFuture,
+    F: IntoFuture<Output: Outcome>,
     F::IntoFuture: Send + 'static,
 {
-    let site = Location::caller();
+    let (site, new) = (Location::caller(), NewProcess::of()(future));
     context::process("spawn", |me| {
-        let start = Start::child(me, site);
-        me.start_child(start, future.into_future()).unwrap_or_else(|| me.no_child())
+        me.start_child(Start::child(me, site), new).unwrap_or_else(|| me.no_room())
+    })
+}
+
+/// Spawns a process that does not count towards the process limit. `None` if the node has no room
+/// even for this, or if the running process ends.
+#[doc(hidden)]
+#[track_caller]
+pub fn spawn_service<F>(future: F) -> Option<Pid>
+where
+    F: IntoFuture<Output: Outcome>,
+    F::IntoFuture: Send + 'static,
+{
+    let (site, new) = (Location::caller(), NewProcess::of()(future));
+    context::process("spawn", |me| {
+        me.start_child(Start { is_service: true, ..Start::child(me, site) }, new)
+    })
+}
+
+/// Spawns a process like [`spawn_service`], and monitors it.
+#[doc(hidden)]
+#[track_caller]
+pub fn spawn_service_monitor<F>(future: F) -> Option<(Pid, Reference)>
+where
+    F: IntoFuture<Output: Outcome>,
+    F::IntoFuture: Send + 'static,
+{
+    let (site, new) = (Location::caller(), NewProcess::of()(future));
+    context::process("spawn_monitor", |me| {
+        me.start_monitored(Start { is_service: true, ..Start::child(me, site) }, new)
     })
 }
 
@@ -141,16 +195,14 @@ where
 #[track_caller]
 pub fn spawn_link<F>(future: F) -> Pid
 where
-    F: IntoFuture,
+    F: IntoFuture<Output: Outcome>,
     F::IntoFuture: Send + 'static,
 {
-    let site = Location::caller();
+    let (site, new) = (Location::caller(), NewProcess::of()(future));
     context::process("spawn_link", |me| {
         let parent = me.pid();
         let start = Start { link: Some(parent), ..Start::child(me, site) };
-        let Some(child) = me.start_child(start, future.into_future()) else {
-            return me.no_child();
-        };
+        let Some(child) = me.start_child(start, new) else { return me.no_room() };
         me.control.relations().linked(child);
         child
     })
@@ -164,18 +216,12 @@ where
 #[track_caller]
 pub fn spawn_monitor<F>(future: F) -> (Pid, Reference)
 where
-    F: IntoFuture,
+    F: IntoFuture<Output: Outcome>,
     F::IntoFuture: Send + 'static,
 {
-    let site = Location::caller();
+    let (site, new) = (Location::caller(), NewProcess::of()(future));
     context::process("spawn_monitor", |me| {
-        let (parent, reference) = (me.pid(), me.make_ref());
-        let watcher = Some((reference, parent));
-        let start = Start { watcher, ..Start::child(me, site) };
-        let Some(child) = me.start_child(start, future.into_future()) else {
-            return (me.no_child(), reference);
-        };
-        me.control.relations().add_child_monitor(reference, child, LOCAL, Delivery::default());
-        (child, reference)
+        let started = me.start_monitored(Start::child(me, site), new);
+        started.unwrap_or_else(|| (me.no_room(), me.make_ref()))
     })
 }

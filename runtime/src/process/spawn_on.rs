@@ -2,20 +2,20 @@
 
 use std::panic::Location;
 
+use super::answer::Waiting;
+use super::control::NewProcess;
 use super::exit::raise;
-use super::receive::Receive;
 use super::spawn_opt::{SpawnOpts, Spawned};
 use super::spawning::Spawning;
+use super::tag::Tag;
 use crate::context;
 use crate::exit_reason::ExitReason;
-use crate::message::Envelope;
 use crate::node_id::{Creation, NodeId};
 use crate::node_name::NodeName;
 use crate::pid::{LocalId, Pid};
 use crate::reference::Reference;
 use crate::remote::RemoteFn;
 use crate::signal::SpawnError;
-use crate::system_message::SpawnReply;
 
 /// Spawns a process on a node (Erlang's `spawn/2`).
 ///
@@ -91,8 +91,10 @@ async fn request<F: RemoteFn>(
     function: F,
     as_ended: bool,
 ) -> (Reference, Pid, Option<SpawnError>) {
+    let (answer, waiting) = Waiting::new();
     let (reference, asked) = context::process("spawn_on", |me| {
-        let reference = me.spawn_reference(&opts);
+        let monitored = opts.monitor.is_some();
+        let reference = if monitored { me.spawn_reference(&opts) } else { me.node.make_ref() };
         let node = match node.parse::<NodeName>() {
             Ok(node) => node,
             Err(error) => raise(ExitReason::badarg(error)),
@@ -100,7 +102,7 @@ async fn request<F: RemoteFn>(
         let never = Pid::new(NodeId::of(&node, Creation(0)), LocalId::NONE);
         let (there, opts) = if me.node.is_called(node.as_str()) {
             let site = Location::caller();
-            match me.spawn_with(reference, site, opts, function.into_future(), |_| ()) {
+            match me.spawn_with(reference, site, opts, NewProcess::of()(function), |_| ()) {
                 Ok(child) => return (reference, Ok(child)),
                 Err(failed) => (Err(failed.error), failed.opts),
             }
@@ -110,6 +112,7 @@ async fn request<F: RemoteFn>(
         let priority = opts.priority;
         let mut spawning = Spawning::new(opts.link, opts.monitor.map(|opts| opts.delivery));
         spawning.never = as_ended.then_some(never);
+        spawning.reply_tag = Some(Tag::spawned(answer));
         match there {
             Ok(function) => me.request_there(&node, reference, spawning, priority, &function),
             Err(error) => me.spawn_answered(reference, spawning, Err(error)),
@@ -121,7 +124,8 @@ async fn request<F: RemoteFn>(
         Err(never) => never,
     };
     let mut pending = Pending(Some(reference));
-    let result = Receive::spawn_reply(reference).await;
+    // A process that ends sends no request.
+    let result = waiting.await.unwrap_or(Err(SpawnError::Noconnection));
     pending.0 = None;
     (reference, result.unwrap_or(never), result.err())
 }
@@ -134,13 +138,9 @@ impl Drop for Pending {
         let Some(request) = self.0 else { return };
         context::try_process(|me| {
             // SPAWN-7: a process that ends has a reason of its own for the child.
-            if std::thread::panicking() || me.control.ending.get() || me.abandon(request) {
-                return;
+            if !std::thread::panicking() && !me.control.ending.get() {
+                me.abandon(request);
             }
-            let is_answer = |reply: &SpawnReply| reply.reference == request;
-            let is_meant = |message: &Envelope| message.peek::<SpawnReply>().is_some_and(is_answer);
-            let answer = me.control.remove_since(request, is_meant);
-            drop(answer);
         });
     }
 }

@@ -1,9 +1,8 @@
 //! Spawning with options.
 
-use std::future::Future;
 use std::panic::Location;
 
-use super::control::Running;
+use super::control::{NewProcess, Running};
 use super::exit::refuse;
 use super::link::LinkOpts;
 use super::monitor::MonitorOpts;
@@ -12,6 +11,7 @@ use super::spawn::{Start, start};
 use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::mailbox_limit::MailboxLimit;
+use crate::outcome::Outcome;
 use crate::pid::Pid;
 use crate::priority::Priority;
 use crate::reference::Reference;
@@ -38,6 +38,8 @@ pub struct Spawned {
     pub monitor: Option<Reference>,
 }
 
+crate::outcome::ignored!(Spawned);
+
 impl SpawnOpts {
     /// A process without anything.
     pub fn new() -> SpawnOpts {
@@ -49,7 +51,7 @@ impl SpawnOpts {
         self.link_with(LinkOpts::new())
     }
 
-    /// The same, with options.
+    /// Links it to the process that spawns it, with options.
     pub fn link_with(mut self, opts: LinkOpts) -> Self {
         self.link = Some(opts);
         self
@@ -60,7 +62,7 @@ impl SpawnOpts {
         self.monitor_with(MonitorOpts::new())
     }
 
-    /// The same, with options.
+    /// Monitors it from the process that spawns it, with options.
     pub fn monitor_with(mut self, opts: MonitorOpts) -> Self {
         self.monitor = Some(opts);
         self
@@ -105,14 +107,14 @@ impl SpawnOpts {
 #[track_caller]
 pub fn spawn_opt<F>(opts: SpawnOpts, future: F) -> Spawned
 where
-    F: IntoFuture,
+    F: IntoFuture<Output: Outcome>,
     F::IntoFuture: Send + 'static,
 {
-    let site = Location::caller();
+    let (site, new) = (Location::caller(), NewProcess::of()(future));
     context::process("spawn_opt", |me| {
         let monitor = opts.monitor.as_ref().map(|monitor| me.monitor_reference(monitor.alias));
         let reference = monitor.unwrap_or_else(|| me.node.make_ref());
-        let pid = me.spawn_with(reference, site, opts, future.into_future(), |_| ());
+        let pid = me.spawn_with(reference, site, opts, new, |_| ());
         let pid = pid.unwrap_or_else(|_| {
             if !me.control.ending.get() {
                 refuse(ExitReason::SystemLimit);
@@ -141,7 +143,7 @@ impl Running<'_> {
         reference: Reference,
         site: &'static Location<'static>,
         opts: SpawnOpts,
-        future: impl Future + Send + 'static,
+        new: NewProcess,
         before: impl FnOnce(Pid),
     ) -> Result<Pid, Failed> {
         let parent = self.pid();
@@ -162,9 +164,10 @@ impl Running<'_> {
             }
             before(pid);
         };
-        let child = room.then(|| start(self.node, start_, future, before)).flatten();
+        let child = room.then(|| start(self.node, start_, new, before)).flatten();
         let Some(child) = child else {
-            self.control.relations().aliases.monitor_ended(reference.serial());
+            // An alias is useless if its process was never spawned, whatever was to deactivate it.
+            self.control.relations().aliases.remove(reference.serial());
             return Err(Failed { error: SpawnError::SystemLimit, opts });
         };
         if let Some(link) = opts.link {

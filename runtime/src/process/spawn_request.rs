@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use super::control::Running;
+use super::control::{NewProcess, Running};
 use super::exit::refuse;
 use super::spawn_opt::SpawnOpts;
 use super::spawning::{ReplyOn, Spawning};
@@ -12,6 +12,7 @@ use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::message::Message;
 use crate::node_name::NodeName;
+use crate::outcome::Outcome;
 use crate::pid::Pid;
 use crate::priority::Priority;
 use crate::reference::Reference;
@@ -86,14 +87,14 @@ impl SpawnOpts {
 #[track_caller]
 pub fn spawn_request<F>(opts: impl Into<RequestOpts>, future: F) -> Reference
 where
-    F: IntoFuture,
+    F: IntoFuture<Output: Outcome>,
     F::IntoFuture: Send + 'static,
 {
-    let site = Location::caller();
+    let (site, new) = (Location::caller(), NewProcess::of()(future));
     context::process("spawn_request", |me| {
         let opts = opts.into();
         let reference = me.spawn_reference(&opts.spawn);
-        me.request_here(reference, site, opts, future);
+        me.request_here(reference, site, opts, new);
         reference
     })
 }
@@ -127,7 +128,7 @@ pub fn spawn_request_on<F: RemoteFn>(
             }
         };
         if me.node.is_called(node.as_str()) {
-            me.request_here(reference, site, opts, function);
+            me.request_here(reference, site, opts, NewProcess::of()(function));
             return reference;
         }
         let RequestOpts { spawn, reply, reply_tag } = opts;
@@ -153,16 +154,13 @@ pub fn spawn_request_abandon(request: Reference) -> bool {
 }
 
 impl Running<'_> {
-    fn request_here<F>(
+    fn request_here(
         self,
         reference: Reference,
         site: &'static Location<'static>,
         opts: RequestOpts,
-        future: F,
-    ) where
-        F: IntoFuture,
-        F::IntoFuture: Send + 'static,
-    {
+        new: NewProcess,
+    ) {
         if self.control.ending.get() {
             return;
         }
@@ -170,13 +168,13 @@ impl Running<'_> {
         let answer = |result: Result<Pid, SpawnError>| {
             if reply.wants(result.is_ok()) {
                 let reply = Tag::spawn_reply(reply_tag, SpawnReply { reference, result });
-                self.node.deliver_asked(self.pid(), reply);
+                reply.into_iter().for_each(|reply| self.node.deliver_asked(self.pid(), reply));
             }
         };
         // SPAWN-6: before the child can send anything.
         let mut answer = Some(answer);
         let before = |pid| answer.take().into_iter().for_each(|answer| answer(Ok(pid)));
-        let spawned = self.spawn_with(reference, site, spawn, future.into_future(), before);
+        let spawned = self.spawn_with(reference, site, spawn, new, before);
         if let (Err(failed), Some(answer)) = (spawned, answer) {
             answer(Err(failed.error));
         }
@@ -210,7 +208,7 @@ impl Running<'_> {
         spawning.connection = connection;
         self.control.relations().add_spawn(reference, spawning);
         if let Some(congested) = congested {
-            self.node.hold_up(connection, &*congested);
+            self.node.hold_up(connection, &congested);
         }
     }
 

@@ -1,23 +1,58 @@
-//! The tags of monitors and of requests to spawn: values of any type, until they are needed.
+//! The tags of monitors and of spawn requests: values of any type until they are needed. The
+//! runtime has its own tags, for a `Down` or a `SpawnReply` that goes to a waiting function and not
+//! to the mailbox.
 
+use crate::exit_reason::ExitReason;
 use crate::message::{Envelope, Message, Tagged};
+use crate::oneshot::Answer;
+use crate::pid::Pid;
+use crate::signal::SpawnError;
 use crate::system_message::{Down, SpawnReply};
 
-/// A value that is to stand beside a message of the runtime.
+/// A value that accompanies a message of the runtime, or that consumes the message.
 pub(super) struct Tag(Box<dyn AnyTag>);
 
+/// Makes the message for the mailbox. `None` if the message goes elsewhere.
 trait AnyTag: Send {
-    fn down(self: Box<Self>, message: Down) -> Envelope;
-    fn spawn_reply(self: Box<Self>, message: SpawnReply) -> Envelope;
+    fn down(self: Box<Self>, message: Down) -> Option<Envelope>;
+    fn spawn_reply(self: Box<Self>, message: SpawnReply) -> Option<Envelope>;
 }
 
 impl<T: Message> AnyTag for T {
-    fn down(self: Box<Self>, message: Down) -> Envelope {
-        Envelope::new(Tagged { tag: *self, message })
+    fn down(self: Box<Self>, message: Down) -> Option<Envelope> {
+        Some(Envelope::new(Tagged { tag: *self, message }))
     }
 
-    fn spawn_reply(self: Box<Self>, message: SpawnReply) -> Envelope {
-        Envelope::new(Tagged { tag: *self, message })
+    fn spawn_reply(self: Box<Self>, message: SpawnReply) -> Option<Envelope> {
+        Some(Envelope::new(Tagged { tag: *self, message }))
+    }
+}
+
+/// Gives the exit reason to a function that waits for the end of a process.
+struct Ended(Answer<ExitReason>);
+
+impl AnyTag for Ended {
+    fn down(self: Box<Self>, message: Down) -> Option<Envelope> {
+        self.0.give(message.reason);
+        None
+    }
+
+    fn spawn_reply(self: Box<Self>, _: SpawnReply) -> Option<Envelope> {
+        None
+    }
+}
+
+/// Gives the result to a function that waits for a process to be spawned.
+struct Spawned(Answer<Result<Pid, SpawnError>>);
+
+impl AnyTag for Spawned {
+    fn down(self: Box<Self>, _: Down) -> Option<Envelope> {
+        None
+    }
+
+    fn spawn_reply(self: Box<Self>, message: SpawnReply) -> Option<Envelope> {
+        self.0.give(message.result);
+        None
     }
 }
 
@@ -26,19 +61,29 @@ impl Tag {
         Tag(Box::new(tag))
     }
 
-    /// The message of a monitor that has this tag, if any.
-    pub(super) fn down(tag: Option<Tag>, message: Down) -> Envelope {
+    /// Returns the tag of a monitor that a function waits for.
+    pub(super) fn ended(answer: Answer<ExitReason>) -> Tag {
+        Tag(Box::new(Ended(answer)))
+    }
+
+    /// Returns the tag of a spawn request that a function waits for.
+    pub(super) fn spawned(answer: Answer<Result<Pid, SpawnError>>) -> Tag {
+        Tag(Box::new(Spawned(answer)))
+    }
+
+    /// Makes the message of a monitor with this tag. `None` if nothing goes to the mailbox.
+    pub(super) fn down(tag: Option<Tag>, message: Down) -> Option<Envelope> {
         match tag {
             Some(tag) => tag.0.down(message),
-            None => Envelope::new(message),
+            None => Some(Envelope::new(message)),
         }
     }
 
-    /// The answer to a request that has this tag, if any.
-    pub(super) fn spawn_reply(tag: Option<Tag>, message: SpawnReply) -> Envelope {
+    /// Makes the reply to a spawn request with this tag. `None` if nothing goes to the mailbox.
+    pub(super) fn spawn_reply(tag: Option<Tag>, message: SpawnReply) -> Option<Envelope> {
         match tag {
             Some(tag) => tag.0.spawn_reply(message),
-            None => Envelope::new(message),
+            None => Some(Envelope::new(message)),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::env::Time;
 use crate::message::Envelope;
 use crate::node::Inner;
 use crate::pid::Pid;
+use crate::request::{Kind, Request};
 use crate::scheduler::shard;
 use crate::signal::Signal;
 use crate::table;
@@ -23,6 +24,8 @@ pub(crate) enum Action {
     SendByName(Box<Dest<'static>>, Envelope),
     /// The process is polled again.
     Wake(SlotRef),
+    /// Makes the process report that it is suspended, if it still is.
+    ReportHeldUp(Pid),
     /// A future that waits for it is polled again.
     WakeTask(Waker),
 }
@@ -30,15 +33,17 @@ pub(crate) enum Action {
 impl Inner {
     pub(crate) fn start_timer_at(
         &self,
+        now: Time,
         due: Time,
         action: impl FnOnce(TimerRef) -> Action,
     ) -> TimerRef {
-        self.start_owned(due, None, action)
+        self.start_owned(now, due, None, action)
     }
 
     /// Starts a timer that sends to a process of this node, and that ends with it (TIM-7).
     pub(super) fn start_send(
         &self,
+        now: Time,
         due: Time,
         to: Pid,
         message: impl FnOnce(TimerRef) -> Envelope,
@@ -47,7 +52,7 @@ impl Inner {
         let slot = self.table.get(id);
         // Before the timer is there: a process that ends later takes it back.
         let owner = slot.map(|slot| slot.mark(table::TIMED)).map(|()| id.slot);
-        let timer = self.start_owned(due, owner, |timer| Action::Send(to, message(timer)));
+        let timer = self.start_owned(now, due, owner, |timer| Action::Send(to, message(timer)));
         // One that has ended before does not.
         if !slot.is_some_and(|slot| slot.is_open_for(id.generation)) {
             self.cancel_timer(timer);
@@ -55,13 +60,21 @@ impl Inner {
         timer
     }
 
+    /// Starts the timer of a report by the running process. The timer ends with the process.
+    pub(super) fn start_report(&self, now: Time, due: Time, pid: Pid) -> TimerRef {
+        let slot = self.table.get(pid.local());
+        let owner = slot.map(|slot| slot.mark(table::TIMED)).map(|()| pid.local().slot);
+        self.start_owned(now, due, owner, |_| Action::ReportHeldUp(pid))
+    }
+
     fn start_owned(
         &self,
+        now: Time,
         due: Time,
         owner: Option<u32>,
         action: impl FnOnce(TimerRef) -> Action,
     ) -> TimerRef {
-        let (timer, earlier) = self.timers.start(shard(), due, owner, action);
+        let (timer, earlier) = self.timers.start(shard(), now, due, owner, action);
         if earlier {
             self.scheduler.reconsider_timeout();
         }
@@ -97,9 +110,12 @@ impl Inner {
                 Action::Send(to, message) => self.deliver(to, Signal::Message(message)),
                 // A name that nobody has when the timer fires: the message is dropped.
                 Action::SendByName(dest, message) => {
-                    contain(|| drop(self.send_envelope(&dest, message)));
+                    contain(|| drop(self.send_as_it_is(&dest, message)));
                 }
                 Action::Wake(slot) => slot.wake(slot.queue.notify()),
+                Action::ReportHeldUp(pid) => {
+                    self.deliver(pid, Signal::Request(Request(Kind::ReportHeldUp)));
+                }
                 Action::WakeTask(waker) => waker.wake(),
             }
         }

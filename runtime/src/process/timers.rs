@@ -127,8 +127,8 @@ pub fn cancel_timer_no_info(timer: TimerRef) {
     });
 }
 
-/// The time that a timer has left; none if it has fired or was cancelled (Erlang's
-/// `erlang:read_timer/1`).
+/// Returns the time that a timer has left (Erlang's `erlang:read_timer/1`). `None` if it has fired
+/// or was cancelled.
 ///
 /// # Panics
 /// Outside of a process.
@@ -156,11 +156,11 @@ impl Running<'_> {
             return self.node.timers.none();
         }
         match dest {
-            Dest::Pid(pid) => self.node.start_send(now + time, pid, message),
+            Dest::Pid(pid) => self.node.start_send(now, now + time, pid, message),
             dest => {
                 let dest = Box::new(dest.into_owned());
                 let action = |timer| Action::SendByName(dest, message(timer));
-                self.node.start_timer_at(now + time, action)
+                self.node.start_timer_at(now, now + time, action)
             }
         }
     }

@@ -4,11 +4,13 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use super::budget::{gives_way, stops};
 use super::control::SlotRef;
 use super::route::{Found, SendError};
-use crate::carrier::{Conditions, NotCarried, RemoteDest};
+use super::wait::{Elapsed, timeout};
+use crate::carrier::{Busy, Conditions, NotCarried, RemoteDest};
 use crate::context;
 use crate::dest::Dest;
 use crate::message::{Address, Envelope, Message};
@@ -59,7 +61,7 @@ impl<M> TrySendError<M> {
         self.why == Why::Noconnect
     }
 
-    /// The message. None if it was for another node, and turned out to hold something that
+    /// Returns the message. `None` if the message was for another node but contains something that
     /// can't leave this one.
     #[must_use]
     pub fn into_message(self) -> Option<M> {
@@ -111,8 +113,8 @@ impl<M> std::error::Error for TrySendError<M> {}
 /// ```
 ///
 /// # Errors
-/// When the mailbox is full, there is no such process, the connection is congested, a node's
-/// name is none, or the message can't leave this node.
+/// If the mailbox is full, there is no such process, the connection is congested, the name of a
+/// node is invalid, or the message can't leave this node.
 ///
 /// # Panics
 /// Outside of a process.
@@ -134,11 +136,11 @@ pub fn try_send<'a, M: Message>(
 /// it was asked for.
 ///
 /// It waits only for another process of this node whose mailbox has a limit (see
-/// [`MailboxLimit`](crate::MailboxLimit)); otherwise it is as [`try_send`], to itself as well,
-/// since a process that waits for itself might do so for ever. So do two processes that wait
-/// for room in each other's mailboxes: put it into a [`timeout`](crate::timeout), or let one of
-/// them receive meanwhile. When it is dropped before it is ready, the message was not sent, and
-/// its place in the line is free.
+/// [`MailboxLimit`](crate::MailboxLimit)). Otherwise it does what [`try_send`] does, also for the
+/// process itself, which could wait for itself forever. Two processes that wait for room in each
+/// other's mailboxes do wait forever: put the call into a [`timeout`](crate::timeout), or let one
+/// of them receive meanwhile. If the future is dropped before it is ready, the message was not
+/// sent, and its place in the line is free.
 ///
 /// ```
 /// # use fika_runtime::{Node, send_wait, spawn};
@@ -175,7 +177,7 @@ pub async fn send_wait<'a, M: Message>(
     match offered {
         Ok(()) => Ok(()),
         Err((Some(node), Refused::Full(place, message))) => {
-            node.send_when_there_is_room(place, message).await.map_err(Refused::into_error)
+            node.send_when_there_is_room(place, message, None).await.map_err(Refused::into_error)
         }
         Err((_, refused)) => Err(refused.into_error()),
     }
@@ -184,7 +186,7 @@ pub async fn send_wait<'a, M: Message>(
 /// Where a message goes on this node.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
-    slot: u32,
+    pub(super) slot: u32,
     /// By its pid, or by an alias.
     address: Address,
 }
@@ -193,9 +195,9 @@ pub(super) struct Place {
 pub(super) enum Refused {
     Full(Place, Envelope),
     Noproc(Envelope),
-    Busy(Envelope),
+    Busy(Envelope, Busy),
     Noconnect(Envelope),
-    /// To a name that is none or nobody's, or to another node.
+    /// The message can't be sent, because of its destination or its contents.
     Send(SendError, Option<Envelope>),
 }
 
@@ -204,7 +206,7 @@ impl Refused {
         let (why, message) = match self {
             Refused::Full(_, message) => (Why::Full, Some(message)),
             Refused::Noproc(message) => (Why::Noproc, Some(message)),
-            Refused::Busy(message) => (Why::Busy, Some(message)),
+            Refused::Busy(message, _) => (Why::Busy, Some(message)),
             Refused::Noconnect(message) => (Why::Noconnect, Some(message)),
             Refused::Send(error, message) => (Why::Send(error), message),
         };
@@ -214,7 +216,7 @@ impl Refused {
 }
 
 impl Inner {
-    fn offer(&self, dest: &Dest<'_>, message: Envelope) -> Result<(), Refused> {
+    pub(super) fn offer(&self, dest: &Dest<'_>, message: Envelope) -> Result<(), Refused> {
         let found = match self.find(dest) {
             Ok(Found::Local(pid)) => {
                 let address = Address::pid(pid.local().generation);
@@ -231,7 +233,11 @@ impl Inner {
             Err(error) => return Err(Refused::Send(error, Some(message))),
         };
         match found {
-            Some((slot, address)) => self.offer_local(slot, address, message),
+            Some((slot, address)) => {
+                let message = self.as_encoded(message);
+                let message = message.map_err(|error| Refused::Send(error.into(), None))?;
+                self.offer_local(slot, address, message)
+            }
             None => Err(Refused::Noproc(message)),
         }
     }
@@ -268,7 +274,7 @@ impl Inner {
             return Err(Refused::Send(error.into(), Some(message)));
         }
         self.carry_if(to, message, conditions).map_err(|not_carried| match not_carried {
-            NotCarried::Nosuspend(signal) => Refused::Busy(Envelope::signal(signal)),
+            NotCarried::Nosuspend(signal, by) => Refused::Busy(Envelope::signal(signal), by),
             NotCarried::Noconnect(signal) => Refused::Noconnect(Envelope::signal(signal)),
             NotCarried::Encode(error) => Refused::Send(error.into(), None),
         })
@@ -299,10 +305,12 @@ impl Inner {
 }
 
 impl Node {
-    async fn send_when_there_is_room(
+    /// Waits for room, at most for the limit if there is one, and sends a message.
+    pub(super) async fn send_when_there_is_room(
         &self,
         place: Place,
         mut message: Envelope,
+        limit: Option<Duration>,
     ) -> Result<(), Refused> {
         let by = place.address.by();
         let ticket = match self.with_room(place.slot, |room| room.wait(by)) {
@@ -310,7 +318,16 @@ impl Node {
             Some(Err(NoWait::Never)) => return Err(Refused::Full(place, message)),
             Some(Err(NoWait::Gone)) | None => return Err(Refused::Noproc(message)),
         };
-        let granted = InLine { node: self, slot: place.slot, ticket }.await;
+        let in_line = InLine { node: self, slot: place.slot, ticket };
+        let granted = match limit {
+            None => in_line.await,
+            // Room that is granted at the last moment is given back when the place in the line is
+            // dropped.
+            Some(limit) => match timeout(limit, in_line).await {
+                Ok(granted) => granted,
+                Err(Elapsed) => return Err(Refused::Full(place, message)),
+            },
+        };
         let slot = self.inner().table.get_any(place.slot).filter(|_| granted);
         let Some(slot) = slot else { return Err(Refused::Noproc(message)) };
         message.count();
@@ -323,6 +340,7 @@ impl Node {
 }
 
 /// Ready when there is a place, which is then the caller's, or the receiver has ended (false).
+#[must_use = "a future does nothing unless it is awaited"]
 struct InLine<'a> {
     node: &'a Node,
     slot: u32,
@@ -334,7 +352,7 @@ impl Future for InLine<'_> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
         // What it is granted meanwhile is its own until it goes on, or ends.
-        if stops() {
+        if stops(context) {
             return Poll::Pending;
         }
         let poll = |room: &Room| room.poll(self.ticket, context.waker());

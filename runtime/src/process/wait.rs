@@ -8,8 +8,10 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::budget::{gives_way, stops};
-use super::exit::catch;
+use super::budget::{gives_way, is_dropped, leave_destructor, stops};
+use super::control::Running;
+use super::exit::{catch, contain, raise};
+use super::panic::call::__rust_begin_short_backtrace;
 use super::timer_action::Action;
 use crate::context;
 use crate::env::Time;
@@ -18,8 +20,8 @@ use crate::node::Node;
 use crate::oneshot::Oneshot;
 use crate::timers::TimerRef;
 
-/// Waits for this time, and not less (Erlang's `timer:sleep/1`). Messages stay in the
-/// mailbox.
+/// Waits for at least this time (Erlang's `timer:sleep/1`). Messages stay in the mailbox. In a
+/// destructor of a process that has ended, it does not wait.
 ///
 /// # Panics
 /// Outside of a process.
@@ -28,15 +30,19 @@ pub fn sleep(time: Duration) -> Sleep {
     context::process("sleep", |me| Sleep {
         node: me.node.handle(),
         at: me.node.env.now() + time,
+        started: None,
         timer: None,
     })
 }
 
 /// The future of [`sleep`].
 #[derive(Debug)]
+#[must_use = "nothing waits unless this is awaited"]
 pub struct Sleep {
     node: Node,
     at: Time,
+    /// When it was polled first: timers that are due at one time fire in the order of their starts.
+    started: Option<Time>,
     timer: Option<TimerRef>,
 }
 
@@ -45,12 +51,18 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         self.stop();
+        if is_dropped() {
+            return Poll::Ready(());
+        }
         let inner = self.node.inner();
-        if inner.env.now() >= self.at {
+        let now = inner.env.now();
+        if now >= self.at {
             return if gives_way(context) { Poll::Pending } else { Poll::Ready(()) };
         }
         let waker = context.waker().clone();
-        self.timer = Some(inner.start_timer_at(self.at, |_| Action::WakeTask(waker)));
+        let started = self.started.unwrap_or(now);
+        let timer = inner.start_timer_at(started, self.at, |_| Action::WakeTask(waker));
+        (self.started, self.timer) = (Some(started), Some(timer));
         Poll::Pending
     }
 }
@@ -92,8 +104,21 @@ pub async fn timeout<F: Future>(time: Duration, future: F) -> Result<F::Output, 
     .await
 }
 
-/// Runs a call that blocks, on a thread that is there for such calls. A panic in it goes
-/// on in the process that waits.
+/// Which pool of threads runs a blocking call.
+#[derive(Clone, Copy)]
+pub(crate) enum Blocking {
+    /// The program's own calls.
+    OfProgram,
+    /// Looking up hosts.
+    Lookup,
+}
+
+/// Runs a blocking call on a thread for such calls. A panic of the call continues in the process
+/// that waits.
+///
+/// If the system refuses a thread, the call waits for the thread of another call. If no other call
+/// is running, the process that waits ends with `system_limit`. When the node stops, calls that
+/// have not begun are dropped.
 ///
 /// # Panics
 /// Outside of a process.
@@ -103,31 +128,72 @@ where
     T: Send + 'static,
     F: FnOnce() -> T + Send + 'static,
 {
-    let result = Oneshot::default();
-    let to = result.clone();
-    context::process("spawn_blocking", |me| {
-        // PROC-7.
-        if !me.control.ending.get() {
-            me.node.run_blocking(Box::new(move || to.set(catch(call))));
-        }
-    });
-    SpawnBlocking(result)
+    context::process("spawn_blocking", |me| SpawnBlocking::begin(me, Blocking::OfProgram, call))
 }
 
-/// The future of [`spawn_blocking`].
+/// Runs a network look-up on a thread, separately from the program's own blocking calls. A panic of
+/// the call continues in the process that waits.
+///
+/// # Errors
+/// If the system refuses a thread.
+///
+/// # Panics
+/// Outside of a process.
+#[doc(hidden)]
+pub async fn run_lookup<T, F>(call: F) -> Result<T, ExitReason>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    let begun =
+        context::process("run_lookup", |me| SpawnBlocking::begin(me, Blocking::Lookup, call));
+    poll_fn(|context| begun.poll_result(context)).await
+}
+
+/// The future of [`spawn_blocking`]. The call runs even if the future is not awaited.
 #[derive(Debug)]
+#[must_use = "await it for the result; `drop` it to let the call go on by itself"]
 pub struct SpawnBlocking<T>(Oneshot<Result<T, ExitReason>>);
+
+impl<T: Send + 'static> SpawnBlocking<T> {
+    fn begin(
+        me: Running<'_>,
+        kind: Blocking,
+        call: impl FnOnce() -> T + Send + 'static,
+    ) -> SpawnBlocking<T> {
+        let result = Oneshot::default();
+        // PROC-7.
+        if !me.control.ending.get() {
+            let to = result.clone();
+            // The process may have ended by then, and then the value is dropped here.
+            let call = Box::new(move || {
+                contain(move || to.set(catch(|| __rust_begin_short_backtrace(call))))
+            });
+            if me.node.run_blocking(kind, call).is_err() {
+                result.set(Err(ExitReason::SystemLimit));
+            }
+        }
+        SpawnBlocking(result)
+    }
+}
+
+impl<T> SpawnBlocking<T> {
+    fn poll_result(&self, context: &mut Context<'_>) -> Poll<Result<T, ExitReason>> {
+        if stops(context) { Poll::Pending } else { self.0.poll(context) }
+    }
+}
 
 impl<T> Future for SpawnBlocking<T> {
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        if stops() {
-            return Poll::Pending;
-        }
-        match self.0.poll(context) {
+        match self.poll_result(context) {
             Poll::Ready(Ok(value)) => Poll::Ready(value),
+            // This is not the call's own error: a call can't end with an exit reason.
+            Poll::Ready(Err(ExitReason::SystemLimit)) => raise(ExitReason::SystemLimit),
             Poll::Ready(Err(reason)) => resume_unwind(Box::new(reason)),
+            // A process that has ended starts no call (PROC-7).
+            Poll::Pending if is_dropped() => leave_destructor("spawn_blocking"),
             Poll::Pending => Poll::Pending,
         }
     }

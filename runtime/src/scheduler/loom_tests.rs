@@ -46,7 +46,7 @@ impl Runner for Tally {
         work();
     }
 
-    fn run(&self, task: TaskId) -> Option<Priority> {
+    fn run(&self, task: TaskId, _: &Origin) -> Option<Priority> {
         self.runs[task.index() as usize].fetch_add(1, Relaxed);
         *self.done.lock() += 1;
         self.came.notify_all();
@@ -74,7 +74,7 @@ impl Runner for Tally {
         Time::new(Duration::from_secs(self.clock.fetch_add(1, Relaxed)))
     }
 
-    fn stuck(&self, _: TaskId, _: Duration) {}
+    fn report_stuck(&self, _: &Stuck) {}
 }
 
 /// A worker that sleeps, or is about to, is woken for what is queued; and one that sleeps, or
@@ -237,7 +237,7 @@ fn replace_against_the_end_of_the_task() {
             let seat = seat.clone();
             thread::spawn(move || {
                 seat.mark_stuck();
-                seat.mark_replaced()
+                (seat.ask_replacement() && seat.replace())
             })
         };
         let mut ends = u32::from(seat.end());

@@ -21,10 +21,12 @@ mod blocking;
 mod classes;
 mod current;
 mod driver;
+mod host_thread;
 mod idle;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod monitor;
+mod origin;
 mod parker;
 mod seat;
 mod stepped;
@@ -32,8 +34,10 @@ mod worker;
 
 pub use driver::Driver;
 
-pub(crate) use blocking::BlockingPool;
+pub(crate) use blocking::{BLOCKING, BlockingPool, Job, LOOKUP, is_blocking_thread};
 pub(crate) use current::{is_overdue, is_worker_of, schedule, shard};
+pub(crate) use monitor::Stuck;
+pub(crate) use origin::Origin;
 pub(crate) use parker::ThreadDriver;
 pub(crate) use stepped::Ready;
 pub(crate) use worker::Worker;
@@ -78,8 +82,9 @@ impl TaskId {
 pub(crate) trait Runner: Send + Sync + 'static {
     /// A worker's thread: `work` is all that it does.
     fn enter(&self, work: &dyn Fn());
-    /// Runs a task; if it is to be run again soon, says at which priority.
-    fn run(&self, task: TaskId) -> Option<Priority>;
+    /// Runs a task, and records in `origin` where it was made. Returns the priority at which the
+    /// task is to run again, if it is to run again soon.
+    fn run(&self, task: TaskId, origin: &Origin) -> Option<Priority>;
     /// Does what is due.
     fn maintain(&self);
     /// Does what is due, and says how long the driver may wait before something else is.
@@ -90,8 +95,8 @@ pub(crate) trait Runner: Send + Sync + 'static {
     fn turn_end(&self);
     /// The monotonic clock.
     fn now(&self) -> Time;
-    /// A task has kept its worker for this long.
-    fn stuck(&self, task: TaskId, time: Duration);
+    /// Reports a task that has held its worker for too long.
+    fn report_stuck(&self, stuck: &Stuck);
 }
 
 pub(crate) struct Scheduler {
@@ -215,8 +220,8 @@ impl Scheduler {
         }
     }
 
-    /// The same, for work that its worker does itself if nobody else does. It costs no fence,
-    /// so a worker that falls asleep at this very moment may be missed; the monitor finds it.
+    /// Wakes a worker for work that this worker does itself if no other one does. It costs no
+    /// fence, so a worker that is just falling asleep may be missed; the monitor finds it.
     fn wake_one_for_stealing(&self) {
         if self.idle.may_take() {
             self.wake_one();

@@ -4,16 +4,19 @@ use std::num::NonZeroU32;
 
 use crossbeam_utils::CachePadded;
 
+use super::host_thread::HostThread;
 use super::parker::Parker;
-use super::{Driver, TaskId};
+use super::{Driver, Origin, TaskId};
 use crate::sync::{AtomicU8, AtomicU32, AtomicU64, Ordering, Stealer};
 
 /// The worker does its work.
 const ACTIVE: u8 = 0;
 /// The monitor found it stuck in a task.
 const STUCK: u8 = 1;
-/// Besides, another worker was started in its place.
-const REPLACED: u8 = 2;
+/// The worker is stuck, and a thread was requested to replace it.
+const ASKED: u8 = 2;
+/// Another worker has replaced it.
+const REPLACED: u8 = 3;
 
 /// A task or none, as the spare value of a `TaskId` lets it be one word.
 struct TaskCell(AtomicU32);
@@ -46,25 +49,39 @@ pub(super) struct Seat {
     last_woken: CachePadded<TaskCell>,
     /// The task that runs now.
     running: TaskCell,
+    /// Where that task was made.
+    origin: Origin,
     /// Counts the tasks that were begun.
     runs: AtomicU64,
     /// The number of a run that the monitor has seen for too long.
     overdue: AtomicU64,
     state: AtomicU8,
     parker: Parker,
+    thread: HostThread,
 }
 
 impl Seat {
+    /// Makes a seat for the calling thread.
     pub(super) fn new(stealer: Stealer<TaskId>) -> Seat {
         Seat {
             stealer,
             last_woken: CachePadded::new(TaskCell::none()),
             running: TaskCell::none(),
+            origin: Origin::default(),
             runs: AtomicU64::new(0),
             overdue: AtomicU64::new(0),
             state: AtomicU8::new(ACTIVE),
             parker: Parker::default(),
+            thread: HostThread::current(),
         }
+    }
+
+    pub(super) fn thread(&self) -> &HostThread {
+        &self.thread
+    }
+
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     pub(super) fn parker(&self) -> &Parker {
@@ -144,9 +161,27 @@ impl Seat {
         self.state.store(STUCK, Ordering::Release);
     }
 
-    /// Marks a stuck worker as replaced; false if it has come back meanwhile.
+    /// Marks a stuck worker as about to be replaced. Returns false if a replacement was already
+    /// requested, or the worker has come back.
     #[must_use]
-    pub(super) fn mark_replaced(&self) -> bool {
-        self.state.compare_exchange(STUCK, REPLACED, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    pub(super) fn ask_replacement(&self) -> bool {
+        self.change(STUCK, ASKED)
+    }
+
+    /// Withdraws the request for a replacement, since no thread could be started.
+    pub(super) fn unask_replacement(&self) {
+        self.change(ASKED, STUCK);
+    }
+
+    /// Replaces the worker by the calling thread. Returns false if the worker has come back. A
+    /// worker ends when it comes back only after this call: if it ended earlier, a worker whose
+    /// replacement could not be started would be lost.
+    #[must_use]
+    pub(super) fn replace(&self) -> bool {
+        self.change(ASKED, REPLACED)
+    }
+
+    fn change(&self, from: u8, to: u8) -> bool {
+        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }

@@ -155,7 +155,7 @@ impl Worker {
     /// Runs a task; true if the worker was replaced meanwhile.
     fn run(&self, runner: &dyn Runner, task: TaskId) -> bool {
         self.seat.begin(task);
-        let again = runner.run(task);
+        let again = runner.run(task, self.seat.origin());
         let replaced = self.seat.end();
         self.gave_way.set(again.is_some());
         match again {

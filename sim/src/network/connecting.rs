@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Result};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use fika_net::Handler;
 
 use super::connection::{Connection, End, Stage};
-use super::hosts::{HostId, Hosts};
+use super::hosts::HostId;
 use super::wires::{Arrival, LifeId, Listening, State, Tell};
 
 /// How a host tries again to send the first packet of a connection; the time doubles with each
@@ -22,7 +22,9 @@ impl State {
         let Some(to) = self.hosts.of_ip(from, addr.ip()) else {
             return Err(ErrorKind::HostUnreachable.into());
         };
-        let ip = if addr.ip().is_loopback() { addr.ip() } else { Hosts::ip(from) };
+        let Some(ip) = self.hosts.source(from, addr.ip()) else {
+            return Err(ErrorKind::NetworkUnreachable.into());
+        };
         let local = SocketAddr::new(ip, self.hosts.next_port(from));
         let near = End::new(life, from, local, addr);
         // Whose it is, is known when somebody accepts.
@@ -53,8 +55,8 @@ impl State {
         }
         connection.tries += 1;
         let tries = connection.tries;
-        let unheard =
-            self.hosts.is_cut(from, to) || self.hosts.is_cut(to, from) || self.hosts.is_off(to);
+        let is_cut = self.hosts.is_cut(from, to) || self.hosts.is_cut(to, from);
+        let unheard = is_cut || self.hosts.is_off(to) || (self.hosts.is_dark(addr) && from != to);
         let is_full = self.hosts.is_full(to) && from != to;
         let has_room =
             |of: &mut Listening| (of.life, !is_full && of.waiting.len() < of.backlog.max(1));
@@ -87,7 +89,7 @@ impl State {
     }
 
     fn listener_of(&mut self, host: HostId, addr: SocketAddr) -> Option<&mut Listening> {
-        let any = SocketAddr::new(IpAddr::from([0, 0, 0, 0]), addr.port());
+        let any = SocketAddr::new(unspecified(addr.ip()), addr.port());
         let key = if self.listeners.contains_key(&(host, addr)) { addr } else { any };
         self.listeners.get_mut(&(host, key))
     }
@@ -128,13 +130,15 @@ impl State {
         backlog: usize,
     ) -> Result<SocketAddr> {
         let ip = addr.ip();
-        if ip.is_ipv6() || !(ip.is_unspecified() || ip.is_loopback() || ip == Hosts::ip(host)) {
+        if !(ip.is_unspecified() || ip.is_loopback() || self.hosts.ips(host).contains(&ip)) {
             return Err(ErrorKind::AddrNotAvailable.into());
         }
         let port = if addr.port() == 0 { self.hosts.next_port(host) } else { addr.port() };
         let addr = SocketAddr::new(ip, port);
         let taken = |(of, other): &(HostId, SocketAddr)| {
-            let same_ip = other.ip() == ip || ip.is_unspecified() || other.ip().is_unspecified();
+            let any = unspecified(ip);
+            let same_ip = other.ip() == ip
+                || (unspecified(other.ip()) == any && [ip, other.ip()].contains(&any));
             *of == host && other.port() == port && same_ip
         };
         if self.listeners.keys().any(taken) {
@@ -164,5 +168,13 @@ impl State {
             self.reset(id, 1);
         }
         listening.handler
+    }
+}
+
+/// Returns the address that stands for all addresses of this one's family.
+fn unspecified(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     }
 }

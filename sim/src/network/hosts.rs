@@ -1,7 +1,7 @@
 //! The hosts, their addresses, and which ways between them carry nothing.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// A machine, by its place in the list.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -13,10 +13,12 @@ const FIRST_PORT: u16 = 32_768;
 #[derive(Debug)]
 struct Host {
     name: String,
+    /// Its addresses, in the order in which a look-up of its name returns them.
+    ips: Vec<IpAddr>,
     next_port: u16,
     /// It has no power.
     is_off: bool,
-    /// Its listeners take nobody of another host.
+    /// Its listeners accept no connection from another host.
     is_full: bool,
 }
 
@@ -25,6 +27,8 @@ pub(crate) struct Hosts {
     all: Vec<Host>,
     /// From one to another.
     cut: BTreeSet<(HostId, HostId)>,
+    /// Addresses to which nothing arrives.
+    dark: BTreeSet<IpAddr>,
 }
 
 impl Hosts {
@@ -33,10 +37,24 @@ impl Hosts {
         if let Some(found) = self.find(name) {
             return found;
         }
-        let host =
-            Host { name: name.to_owned(), next_port: FIRST_PORT, is_off: false, is_full: false };
-        self.all.push(host);
-        HostId(self.all.len() - 1)
+        let id = HostId(self.all.len());
+        self.all.push(Host {
+            name: name.to_owned(),
+            ips: vec![first_ip(id)],
+            next_port: FIRST_PORT,
+            is_off: false,
+            is_full: false,
+        });
+        id
+    }
+
+    pub(crate) fn set_ips(&mut self, host: HostId, ips: Vec<IpAddr>) {
+        assert!(!ips.is_empty(), "a host has an address");
+        for ip in &ips {
+            let has = self.all.iter().position(|host| host.ips.contains(ip));
+            assert!(has.is_none_or(|has| has == host.0), "another host has the address {ip}");
+        }
+        self.all[host.0].ips = ips;
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<HostId> {
@@ -47,23 +65,34 @@ impl Hosts {
         &self.all[id.0].name
     }
 
-    pub(crate) fn ip(id: HostId) -> IpAddr {
-        let n = u32::try_from(id.0 + 1).expect("fewer than 2^24 hosts");
-        let [_, a, b, c] = n.to_be_bytes();
-        Ipv4Addr::new(10, a, b, c).into()
+    pub(crate) fn ips(&self, id: HostId) -> &[IpAddr] {
+        &self.all[id.0].ips
     }
 
-    /// Whose address this is, seen from a host.
-    pub(crate) fn of_ip(&self, from: HostId, ip: IpAddr) -> Option<HostId> {
-        match ip {
-            ip if ip.is_loopback() => Some(from),
-            IpAddr::V4(ip) => {
-                let [net, a, b, c] = ip.octets();
-                let n = u32::from_be_bytes([0, a, b, c]) as usize;
-                (net == 10 && (1..=self.all.len()).contains(&n)).then(|| HostId(n - 1))
-            }
-            IpAddr::V6(_) => None,
+    /// Returns the address from which a host connects to another address; `None` if it has no
+    /// address of that family.
+    pub(super) fn source(&self, from: HostId, to: IpAddr) -> Option<IpAddr> {
+        if to.is_loopback() || self.ips(from).contains(&to) {
+            return Some(to);
         }
+        self.ips(from).iter().find(|ip| ip.is_ipv4() == to.is_ipv4()).copied()
+    }
+
+    /// Returns the host that has this address, as seen from `from`.
+    pub(super) fn of_ip(&self, from: HostId, ip: IpAddr) -> Option<HostId> {
+        if ip.is_loopback() {
+            return Some(from);
+        }
+        self.all.iter().position(|host| host.ips.contains(&ip)).map(HostId)
+    }
+
+    /// Returns whether everything that is sent to this address is lost.
+    pub(super) fn is_dark(&self, addr: SocketAddr) -> bool {
+        self.dark.contains(&addr.ip())
+    }
+
+    pub(crate) fn darken(&mut self, ip: IpAddr) {
+        self.dark.insert(ip);
     }
 
     /// A port for a connection, or for a listener that wants any.
@@ -103,10 +132,18 @@ impl Hosts {
 
     pub(crate) fn mend_all(&mut self) {
         self.cut.clear();
+        self.dark.clear();
         self.all.iter_mut().for_each(|host| host.is_full = false);
     }
 
     pub(crate) fn is_cut(&self, from: HostId, to: HostId) -> bool {
         self.cut.contains(&(from, to))
     }
+}
+
+/// Returns the address of a host for which no addresses were set.
+fn first_ip(id: HostId) -> IpAddr {
+    let n = u32::try_from(id.0 + 1).expect("fewer than 2^24 hosts");
+    let [_, a, b, c] = n.to_be_bytes();
+    Ipv4Addr::new(10, a, b, c).into()
 }

@@ -20,9 +20,4 @@ pub use options::{Network, Reads};
 pub(crate) use hosts::HostId;
 pub(crate) use socket::LifeNetwork;
 
-/// The address of a host.
-pub(crate) fn ip_of(host: HostId) -> std::net::IpAddr {
-    hosts::Hosts::ip(host)
-}
-
 pub(crate) use wires::{LifeId, Tell, Wires};

@@ -1,13 +1,13 @@
 //! The sockets of one life of a node.
 
 use std::io::{ErrorKind, Result};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::Arc;
 
-use fika_net::{Handler, HostIp, Listener, Network, Socket};
+use fika_net::{Handler, HostIps, Listener, Network, Socket};
 
 use super::connection::Side;
-use super::hosts::{HostId, Hosts};
+use super::hosts::HostId;
 use super::wires::{LifeId, Wires};
 
 /// The network, as one life of a node sees it.
@@ -52,9 +52,14 @@ impl Network for LifeNetwork {
         Ok(Box::new(SimListener { wires: self.wires.clone(), host: self.host, addr }))
     }
 
-    fn host_ip<'a>(&'a self, host: &'a str) -> HostIp<'a> {
-        let found = self.wires.lock().hosts.find(host).map(Hosts::ip);
+    fn host_ips<'a>(&'a self, host: &'a str) -> HostIps<'a> {
+        let hosts = &self.wires.lock().hosts;
+        let found = hosts.find(host).map(|host| hosts.ips(host).to_vec());
         Box::pin(async move { found.ok_or_else(|| ErrorKind::NotFound.into()) })
+    }
+
+    fn own_ips(&self) -> Result<Vec<IpAddr>> {
+        Ok(self.wires.lock().hosts.ips(self.host).to_vec())
     }
 }
 

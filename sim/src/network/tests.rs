@@ -7,12 +7,17 @@ use std::time::Duration;
 
 use fika_net::{Listener, Network as _, Socket};
 
-use super::{HostId, LifeId, LifeNetwork, Network, Reads, Wires, ip_of};
+use super::{HostId, LifeId, LifeNetwork, Network, Reads, Wires};
 use crate::env::Clock;
 use crate::log::Log;
 use crate::random::Random;
 
 const PORT: u16 = 4000;
+
+/// Returns the address on which the second host listens.
+fn addr() -> SocketAddr {
+    ([10, 0, 0, 2], PORT).into()
+}
 
 struct World {
     clock: Arc<Clock>,
@@ -37,13 +42,13 @@ impl World {
         for name in ["host0", "host1"] {
             wires.lock().hosts.named(name);
         }
-        let addr = SocketAddr::new(ip_of(HostId(1)), PORT);
+        let addr = addr();
         let listener = network(&wires, 1).listen(addr, backlog).unwrap();
         World { clock, wires, listener }
     }
 
     fn connect(&self) -> Box<dyn Socket> {
-        let addr = SocketAddr::new(ip_of(HostId(1)), PORT);
+        let addr = addr();
         network(&self.wires, 0).connect(addr).unwrap()
     }
 
@@ -264,7 +269,7 @@ fn whoever_is_never_taken_gives_up() {
     world.pass(ms(70_000));
     assert_eq!(kind(near.connected()), ErrorKind::TimedOut);
     // Within the host it is not so.
-    let local = network(&world.wires, 1).connect((ip_of(HostId(1)), PORT).into()).unwrap();
+    let local = network(&world.wires, 1).connect(addr()).unwrap();
     world.pass(ms(10));
     local.connected().unwrap();
 }

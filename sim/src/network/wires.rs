@@ -13,7 +13,7 @@ use super::connection::{Connection, Side};
 use super::hosts::{HostId, Hosts};
 use super::options::Network;
 use crate::env::Clock;
-use crate::log::Log;
+use crate::log::{Log, Of};
 use crate::random::Random;
 
 /// One life of a node of the simulation.
@@ -153,7 +153,7 @@ impl State {
     pub(super) fn note(&self, id: u64, side: Side, what: &str) {
         let Some(connection) = self.connections.get(&id) else { return };
         let [here, there] = [side, 1 - side].map(|side| &connection.ends[side]);
-        self.log.add(&[6, id, side as u64], what, |line| {
+        self.log.add(Of::Runtime, &[6, id, side as u64], what, |line| {
             let port = here.local.port();
             line.of(self.hosts.name(here.host), format_args!("network :{port}"));
             let (host, port) = (self.hosts.name(there.host), here.peer.port());

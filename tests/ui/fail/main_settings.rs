@@ -1,6 +1,11 @@
 #[fika::main(nam = "a@127.0.0.1")]
 async fn main() {}
 
+mod unlike_any {
+    #[fika::main(threads = 4)]
+    async fn main() {}
+}
+
 mod no_value {
     #[fika::main(hidden)]
     async fn main() {}
@@ -10,3 +15,6 @@ mod twice {
     #[fika::main(workers = 1, workers = 2)]
     async fn main() {}
 }
+
+#[fika::test(args)]
+async fn a_test_with_a_command_line() {}

@@ -3,7 +3,12 @@ fn main() {}
 
 mod arguments {
     #[fika::main]
-    async fn main(args: Vec<String>) {}
+    async fn main(args: Vec<String>, more: u64) {}
+}
+
+mod no_name {
+    #[fika::main]
+    async fn main((_a, _b): (u64, u64)) {}
 }
 
 mod generics {

@@ -45,6 +45,9 @@ struct Counter(u64);
 impl Counter {
     #[remote]
     async fn method(&self, _n: u64) {}
+
+    #[remote]
+    async fn of_itself(_counter: Self) {}
 }
 
 fn main() {}

@@ -100,7 +100,7 @@ pub(crate) async fn serve(p: Params) {
         echo.register(format!("echo{i}")).await.expect("nobody has the name");
         echoes.push(echo);
     }
-    std::future::pending().await
+    std::future::pending::<()>().await
 }
 
 pub(crate) async fn run(workload: &str, p: Params, server: Server) {

@@ -54,7 +54,7 @@ pub(crate) async fn serve(p: Params) {
     let full = format!("{} {}", epoch_ms() - p.get("begin_ms"), lost.load(Ordering::Relaxed));
     let socket = UdpSocket::bind(("127.0.0.1", 0)).expect("loopback has a free port");
     socket.send_to(full.as_bytes(), ("127.0.0.1", port("home"))).expect("loopback is up");
-    std::future::pending().await
+    std::future::pending::<()>().await
 }
 
 pub(crate) async fn run(p: Params, others: Others) {

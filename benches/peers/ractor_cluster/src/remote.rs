@@ -57,7 +57,7 @@ pub(crate) async fn serve(p: Params) {
     for _ in 0..p.get("echoes") {
         Actor::spawn(None, RemoteEcho, ()).await.expect("it starts");
     }
-    std::future::pending().await
+    std::future::pending::<()>().await
 }
 
 pub(crate) async fn run(workload: &str, p: Params, others: Others) {

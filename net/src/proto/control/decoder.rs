@@ -1,7 +1,8 @@
 //! Bytes into signals.
 //!
-//! A message's payload is not looked at: its receiver decodes it. An exit reason is
-//! decoded here, since links and monitors act on it.
+//! A message's payload is not looked at: its receiver decodes it. An exit reason is decoded here,
+//! since links and monitors act on it. If it does not decode, it is replaced, so that the end of
+//! the process is reported in any case.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -10,22 +11,23 @@ use std::sync::Arc;
 use fika_runtime::message::{NodeList, decode_postcard, decode_with_nodes, hash_tag};
 use fika_runtime::{
     Alias, Creation, Encoded, Envelope, ExitReason, LocalId, Name, NodeId, NodeName, Pid,
-    Reference, Signal, SpawnError, SpawnRequest, Target, WireType,
+    Reference, Signal, SpawnError, SpawnRequest, Target, Undecodable, UndecodablePart, WireType,
+    printable,
 };
 
-use super::event::{Event, Events};
+use super::event::{Event, Events, NotTaken};
 use super::{
     DEFINE_NAME, DEFINE_NODE, DEFINE_TYPE, DEMONITOR, DOWN, EXIT, GROUP_LEADER, LARGE, LINK,
-    MESSAGE, MONITOR, PIECE, SIGNALS, SPAWN, SPAWN_ERRORS, SPAWN_LINK, SPAWN_MONITOR,
-    SPAWN_PRIORITIES, SPAWN_PRIORITY_SHIFT, SPAWN_REPLY, SPAWNED, TO_ALIAS, TO_NAME, UNLINK,
-    UNLINK_ACK,
+    MESSAGE, MONITOR, PARTS, PIECE, SIGNALS, SPAWN, SPAWN_ERRORS, SPAWN_LINK, SPAWN_MONITOR,
+    SPAWN_PRIORITIES, SPAWN_PRIORITY_SHIFT, SPAWN_REPLY, SPAWNED, TO_ALIAS, TO_NAME, UNDECODABLE,
+    UNLINK, UNLINK_ACK,
 };
 use crate::proto::atom_cache::ReceiveCache;
 use crate::proto::codec::Reader;
 use crate::proto::error::{InvalidMessage, PeerMisbehaved, ProtocolError};
 use crate::proto::limits::{
     MESSAGE_NODES_MAX, NAME_BYTES_MAX, NAME_NUMBERS_MAX, NODE_NAME_BYTES_MAX, NODE_NUMBERS_MAX,
-    NODES_SEEN_MAX, TAG_BYTES_MAX, TYPE_NUMBERS_MAX,
+    NODES_SEEN_MAX, TAG_BYTES_MAX, TYPE_NUMBERS_MAX, WHY_BYTES_MAX,
 };
 
 const SEQUENCE: &str = "the sequence of a message in pieces";
@@ -113,6 +115,7 @@ impl Decoder {
             DEFINE_NAME => self.define_name(reader)?,
             DEFINE_TYPE => self.define_type(reader)?,
             LARGE => return self.large(reader).map(|large| Decoded::Large(large.into())),
+            UNDECODABLE => self.undecodable(reader, events)?,
             PIECE => {
                 return Ok(Decoded::Piece { sequence: reader.u8(SEQUENCE)?, at: PIECE_HEAD_BYTES });
             }
@@ -193,6 +196,28 @@ impl Decoder {
         Ok(self.types.define(number, wire_type.into())?)
     }
 
+    /// Decodes a report that the peer could not decode a value of this node.
+    fn undecodable(
+        &self,
+        mut reader: Reader<'_>,
+        events: &mut impl Events,
+    ) -> Result<(), ProtocolError> {
+        let r = &mut reader;
+        let what = "what did not decode";
+        let value = r.u8(what)?;
+        let part = PARTS.get(usize::from(value));
+        let part = *part.ok_or(InvalidMessage::UnknownValue { what, value })?;
+        let sender = process_if_any(r)?.map(|local| Pid::new(self.local, local));
+        let receiver = process_if_any(r)?.map(|local| Pid::new(self.peer, local));
+        let tag = r.text("the tag of what did not decode", TAG_BYTES_MAX)?.into();
+        let why = r.text("why it did not decode", WHY_BYTES_MAX)?.to_owned();
+        let more = r.var_u64("how many more did not decode")?;
+        reader.finish("a report of what did not decode")?;
+        let lost = Undecodable { part, sender, receiver, tag, why };
+        events.event(Event::NotTaken(NotTaken { lost, more }.into()));
+        Ok(())
+    }
+
     fn spawn(
         &mut self,
         mut reader: Reader<'_>,
@@ -252,18 +277,14 @@ impl Decoder {
             LINK => self.link(r)?,
             UNLINK => self.unlink(r)?,
             UNLINK_ACK => self.unlink_ack(r)?,
-            EXIT => self.exit(r, bytes)?,
+            EXIT => self.exit(r, bytes, &target, events)?,
             MONITOR => self.monitor(r)?,
             DEMONITOR => self.demonitor(r)?,
-            DOWN => self.down(r, bytes)?,
+            DOWN => self.down(r, bytes, &target, events)?,
             SPAWN_REPLY => self.spawn_reply(r)?,
             GROUP_LEADER => self.group_leader(r)?,
             _ => return Err(unknown_kind(kind)),
         };
-        if let (Target::Alias(_), Signal::Exit { by_link: true, .. }) = (&target, &signal) {
-            let what = "whether an exit by an alias comes by a link";
-            return Err(InvalidMessage::UnknownValue { what, value: 1 }.into());
-        }
         reader.finish("a signal")?;
         events.event(Event::Signal { target, signal });
         Ok(())
@@ -273,7 +294,8 @@ impl Decoder {
     fn message(&self, r: &mut Reader<'_>, bytes: Bytes<'_>) -> Result<Envelope, ProtocolError> {
         // It is filled in where it stays: to read at once what was just put together in memory
         // costs more than all the rest.
-        Envelope::encoded_with(self.head(r)?, |encoded| {
+        let sender = process_if_any(r)?;
+        Envelope::encoded_with(self.head(r, sender)?, |encoded| {
             let payload = self.payload(r, bytes, &mut encoded.nodes)?;
             encoded.bytes = bytes::Bytes::copy_from_slice(payload);
             Ok(())
@@ -292,10 +314,21 @@ impl Decoder {
         Ok(Signal::UnlinkAck { from: self.their_process(r)?, id: unlink_id(r)? })
     }
 
-    fn exit(&mut self, r: &mut Reader<'_>, bytes: Bytes<'_>) -> Result<Signal, ProtocolError> {
+    fn exit(
+        &mut self,
+        r: &mut Reader<'_>,
+        bytes: Bytes<'_>,
+        target: &Target,
+        events: &mut impl Events,
+    ) -> Result<Signal, ProtocolError> {
         let from = self.their_process(r)?;
         let by_link = r.bool("whether an exit comes by a link")?;
-        Ok(Signal::Exit { from, by_link, reason: self.reason(r, bytes)? })
+        if by_link && matches!(target, Target::Alias(_)) {
+            let what = "whether an exit by an alias comes by a link";
+            return Err(InvalidMessage::UnknownValue { what, value: 1 }.into());
+        }
+        let reason = self.reason(r, bytes, Some(from), target, events)?;
+        Ok(Signal::Exit { from, by_link, reason })
     }
 
     fn monitor(&mut self, r: &mut Reader<'_>) -> Result<Signal, ProtocolError> {
@@ -308,13 +341,20 @@ impl Decoder {
         Ok(Signal::Demonitor { from, reference: self.their_reference(r)? })
     }
 
-    fn down(&mut self, r: &mut Reader<'_>, bytes: Bytes<'_>) -> Result<Signal, ProtocolError> {
+    fn down(
+        &mut self,
+        r: &mut Reader<'_>,
+        bytes: Bytes<'_>,
+        target: &Target,
+        events: &mut impl Events,
+    ) -> Result<Signal, ProtocolError> {
         let from = match r.bool("whether a process went down")? {
             true => Some(self.their_process(r)?),
             false => None,
         };
         let reference = self.our_reference(r)?;
-        Ok(Signal::Down { from, reference, reason: self.reason(r, bytes)? })
+        let reason = self.reason(r, bytes, from, target, events)?;
+        Ok(Signal::Down { from, reference, reason })
     }
 
     fn spawn_reply(&mut self, r: &mut Reader<'_>) -> Result<Signal, ProtocolError> {
@@ -363,7 +403,7 @@ impl Decoder {
     }
 
     fn encoded(&self, reader: &mut Reader<'_>, bytes: Bytes<'_>) -> Result<Encoded, ProtocolError> {
-        let mut encoded = self.head(reader)?;
+        let mut encoded = self.head(reader, None)?;
         let payload = self.payload(reader, bytes, &mut encoded.nodes)?;
         encoded.bytes = bytes::Bytes::copy_from_slice(payload);
         Ok(encoded)
@@ -371,24 +411,31 @@ impl Decoder {
 
     /// A value without its payload.
     #[inline]
-    fn head(&self, reader: &mut Reader<'_>) -> Result<Encoded, ProtocolError> {
+    fn head(
+        &self,
+        reader: &mut Reader<'_>,
+        sender: Option<LocalId>,
+    ) -> Result<Encoded, ProtocolError> {
         let number = reader.var_u32("the number of a message type")?;
         let wire_type = Arc::clone(self.types.get(number)?);
         let (nodes, bytes) = (NodeList::new(), bytes::Bytes::new());
-        Ok(Encoded { from: Some(self.peer), wire_type, nodes, bytes })
+        Ok(Encoded { from: Some(self.peer), sender, wire_type, nodes, bytes })
     }
 
     fn reason(
         &self,
         reader: &mut Reader<'_>,
         bytes: Bytes<'_>,
+        from: Option<Pid>,
+        target: &Target,
+        events: &mut impl Events,
     ) -> Result<ExitReason, ProtocolError> {
         let mut nodes = NodeList::new();
         let payload = self.payload(reader, bytes, &mut nodes)?;
-        match bytes {
-            Bytes::Here => reason(payload, &nodes),
-            Bytes::Later(_) => Ok(ExitReason::Normal),
-        }
+        Ok(match bytes {
+            Bytes::Here => reason(payload, &nodes, from, target, events),
+            Bytes::Later(_) => ExitReason::Normal,
+        })
     }
 
     /// Reads a payload, and appends the nodes that it names. One whose bytes come later is empty
@@ -424,9 +471,35 @@ impl Decoder {
     }
 }
 
-pub(super) fn reason(payload: &[u8], nodes: &[NodeId]) -> Result<ExitReason, ProtocolError> {
-    let reason = decode_with_nodes(nodes, || decode_postcard(payload));
-    Ok(reason.map_err(InvalidMessage::BadReason)?)
+/// Decodes the reason of a signal from this process to this target. If it does not decode, an event
+/// that says so goes ahead of the signal.
+pub(super) fn reason(
+    payload: &[u8],
+    nodes: &[NodeId],
+    from: Option<Pid>,
+    target: &Target,
+    events: &mut impl Events,
+) -> ExitReason {
+    decode_with_nodes(nodes, || decode_postcard(payload)).unwrap_or_else(|error| {
+        let receiver = match target {
+            Target::Pid(pid) => Some(*pid),
+            Target::Alias(_) | Target::Name(_) => None,
+        };
+        let (part, tag, why) = (UndecodablePart::Reason, "".into(), printable(error));
+        let lost = Undecodable { part, sender: from, receiver, tag, why };
+        events.event(Event::Undecodable(lost.into()));
+        ExitReason::badarg("the exit reason that came from another node does not decode here")
+    })
+}
+
+/// Reads the sender of a message, if it has one.
+#[inline]
+fn process_if_any(reader: &mut Reader<'_>) -> Result<Option<LocalId>, InvalidMessage> {
+    let Some(slot) = reader.var_u32("the sender of a message")?.checked_sub(1) else {
+        return Ok(None);
+    };
+    let generation = reader.var_u32("the generation of a process")?;
+    Ok(Some(LocalId { slot, generation }))
 }
 
 #[inline]

@@ -2,15 +2,16 @@
 
 use fika_runtime::{
     Alias, Envelope, LocalId, NodeId, Pid, Priority, Reference, Signal, SpawnError, SpawnRequest,
-    Target,
+    Target, Undecodable,
 };
 
 use super::writer::Writer;
 use super::{
-    DEMONITOR, DOWN, EXIT, GROUP_LEADER, LINK, MESSAGE, MONITOR, SPAWN, SPAWN_ERRORS, SPAWN_LINK,
-    SPAWN_MONITOR, SPAWN_NOTSUP, SPAWN_PRIORITIES, SPAWN_PRIORITY_SHIFT, SPAWN_REPLY, SPAWNED,
-    SendError, TO_ALIAS, TO_NAME, UNLINK, UNLINK_ACK,
+    DEMONITOR, DOWN, EXIT, GROUP_LEADER, LINK, MESSAGE, MONITOR, PARTS, SPAWN, SPAWN_ERRORS,
+    SPAWN_LINK, SPAWN_MONITOR, SPAWN_NOTSUP, SPAWN_PRIORITIES, SPAWN_PRIORITY_SHIFT, SPAWN_REPLY,
+    SPAWNED, SendError, TO_ALIAS, TO_NAME, UNDECODABLE, UNLINK, UNLINK_ACK,
 };
+use crate::proto::limits::{TAG_BYTES_MAX, WHY_BYTES_MAX};
 use crate::proto::output::{Batch, Start};
 use crate::proto::parcel::{Body, Cargo, Parcel, Payload};
 
@@ -20,7 +21,7 @@ pub(crate) struct Encoder {
     parties: Parties,
 }
 
-/// Who speaks, and to whom.
+/// The two nodes of the connection.
 #[derive(Clone, Copy)]
 struct Parties {
     local: NodeId,
@@ -50,38 +51,47 @@ impl Encoder {
     /// Writes it whole, or the head of it. A signal has a target.
     pub(crate) fn frame(
         &mut self,
+        sender: Option<Pid>,
         target: Option<&Target>,
         parcel: &Parcel,
         large: Option<u8>,
     ) -> Result<(), SendError> {
         let p = self.parties;
-        self.writer.whole_frame(large, |w| p.frame(w, target, parcel))
+        self.writer.whole_frame(large, |w| p.frame(w, sender, target, parcel))
     }
 
     /// Writes the frame of a message to a process.
     pub(crate) fn message(
         &mut self,
+        sender: Option<Pid>,
         to: LocalId,
         message: &Envelope,
         payload: &Payload,
     ) -> Result<(), SendError> {
-        self.writer.whole_frame(None, |w| w.message_to(to, message, payload))
+        let sender = self.parties.sender(sender);
+        self.writer.whole_frame(None, |w| w.message_to(sender, to, message, payload))
     }
 
     /// Whether [`frame`](Self::frame) would write it.
     pub(crate) fn check(
         &mut self,
+        sender: Option<Pid>,
         target: Option<&Target>,
         parcel: &Parcel,
     ) -> Result<(), SendError> {
         let p = self.parties;
         let mut result = Ok(());
         let given_up = self.writer.whole_frame(Some(0), |w| {
-            result = p.frame(w, target, parcel);
+            result = p.frame(w, sender, target, parcel);
             Err(SendError::LocalOnly)
         });
         debug_assert!(given_up.is_err());
         result
+    }
+
+    pub(crate) fn undecodable(&mut self, lost: &Undecodable, more: u64) -> Result<(), SendError> {
+        let p = self.parties;
+        self.writer.whole_frame(None, |w| p.undecodable(w, lost, more))
     }
 
     pub(crate) fn piece(&mut self, sequence: u8, body: &Body) {
@@ -90,15 +100,24 @@ impl Encoder {
 }
 
 impl Parties {
+    /// Returns the sender of a message, if it is a process of this node.
+    fn sender(self, sender: Option<Pid>) -> Option<LocalId> {
+        sender.filter(|sender| sender.node() == self.local).map(Pid::local)
+    }
+
     fn frame(
         self,
         w: &mut Writer,
+        sender: Option<Pid>,
         target: Option<&Target>,
         parcel: &Parcel,
     ) -> Result<(), SendError> {
         let payload = &parcel.payload;
         match (&parcel.cargo, target) {
             (Cargo::Spawn(request), _) => self.spawn(w, request, payload),
+            (Cargo::Signal(Signal::Message(envelope)), Some(target)) => {
+                self.message(w, sender, target, envelope, payload)
+            }
             (Cargo::Signal(signal), Some(target)) => self.signal(w, target, signal, payload),
             (Cargo::Signal(_), None) => Err(SendError::LocalOnly),
         }
@@ -112,7 +131,6 @@ impl Parties {
         payload: &Payload,
     ) -> Result<(), SendError> {
         match signal {
-            Signal::Message(envelope) => self.message(w, target, envelope, payload),
             Signal::Link { from } => self.link(w, target, *from),
             Signal::Unlink { from, id } => self.unlink(w, UNLINK, target, *from, *id),
             Signal::UnlinkAck { from, id } => self.unlink(w, UNLINK_ACK, target, *from, *id),
@@ -130,26 +148,29 @@ impl Parties {
                 self.spawn_reply(w, target, *reference, *result)
             }
             Signal::GroupLeader { leader } => self.group_leader(w, target, *leader),
-            Signal::Request(_) | Signal::ConnectionLost { .. } | Signal::ConnectionRoom { .. } => {
-                Err(SendError::LocalOnly)
-            }
+            Signal::Message(_)
+            | Signal::Request(_)
+            | Signal::ConnectionLost { .. }
+            | Signal::ConnectionRoom { .. } => Err(SendError::LocalOnly),
         }
     }
 
     fn message(
         self,
         w: &mut Writer,
+        sender: Option<Pid>,
         target: &Target,
         envelope: &Envelope,
         payload: &Payload,
     ) -> Result<(), SendError> {
         if let Target::Pid(to) = target {
             self.check_theirs(to.node())?;
-            return w.message_to(to.local(), envelope, payload);
+            return w.message_to(self.sender(sender), to.local(), envelope, payload);
         }
-        let type_number = w.type_of(envelope)?;
+        let type_number = w.type_of(envelope, payload)?;
         w.define_nodes(payload);
         let start = self.begin(w, MESSAGE, target)?;
+        w.put_sender(self.sender(sender));
         w.put_var(type_number);
         w.end_with(start, payload)
     }
@@ -272,6 +293,19 @@ impl Parties {
         w.put_var(function);
         w.put_var(type_number);
         w.end_with(start, payload)
+    }
+
+    fn undecodable(self, w: &mut Writer, lost: &Undecodable, more: u64) -> Result<(), SendError> {
+        let Undecodable { part, sender, receiver, tag, why } = lost;
+        let part = PARTS.iter().position(|known| known == part).unwrap_or(0);
+        let start = w.begin(UNDECODABLE);
+        w.put_u8(part as u8);
+        w.put_sender(sender.filter(|pid| pid.node() == self.peer).map(Pid::local));
+        w.put_sender(self.sender(*receiver));
+        w.put_text("the tag of what did not decode", tag, TAG_BYTES_MAX)?;
+        w.put_text("why it did not decode", why, WHY_BYTES_MAX)?;
+        w.put_var(more);
+        w.end(start)
     }
 
     /// Begins a frame to `target`, after the definition of its name if it needs one.

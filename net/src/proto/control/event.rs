@@ -1,10 +1,9 @@
-//! What a peer asks of this node, and who takes it.
+//! What a peer asks of this node, and the receiver of these events.
 
 use fika_runtime::message::NodeList;
-use fika_runtime::{Encoded, Envelope, NodeId, Pid, Signal, SpawnRequest, Target};
+use fika_runtime::{Encoded, Envelope, NodeId, Pid, Signal, SpawnRequest, Target, Undecodable};
 
 use super::decoder::reason;
-use crate::proto::error::ProtocolError;
 
 /// What a peer asks of this node.
 #[derive(Debug)]
@@ -18,9 +17,21 @@ pub(crate) enum Event {
     },
     /// A request to spawn, which is much larger than what most events are.
     Spawn(Box<SpawnRequest>),
+    /// The reason of the next signal did not decode, and was replaced.
+    Undecodable(Box<Undecodable>),
+    /// The peer could not decode a value that this node has sent.
+    NotTaken(Box<NotTaken>),
 }
 
-/// Who takes what a peer asks for, in order.
+/// The peer's report of a value that it could not decode.
+#[derive(Debug)]
+pub(crate) struct NotTaken {
+    pub(crate) lost: Undecodable,
+    /// How many more there were that it has not reported.
+    pub(crate) more: u64,
+}
+
+/// The receiver of what a peer asks for, in order.
 pub(crate) trait Events {
     /// A message to a process of this node, which is what most events are. It is not made an
     /// [`Event`]: that is much larger, and would cost more than all the rest.
@@ -47,12 +58,8 @@ impl Events for Vec<Event> {
 }
 
 impl Event {
-    /// Gives an event the payload that it lacks.
-    pub(crate) fn complete(
-        self,
-        payload: Vec<u8>,
-        nodes: NodeList,
-    ) -> Result<Event, ProtocolError> {
+    /// Adds the payload to an event that lacks it, and passes the event to `events`.
+    pub(crate) fn complete(self, payload: Vec<u8>, nodes: NodeList, events: &mut impl Events) {
         let fill = |encoded: &mut Encoded, payload: Vec<u8>, nodes: NodeList| {
             encoded.bytes = payload.into();
             encoded.nodes = nodes;
@@ -60,16 +67,19 @@ impl Event {
         let (target, signal) = match self {
             Event::Spawn(mut request) => {
                 fill(&mut request.args, payload, nodes);
-                return Ok(Event::Spawn(request));
+                return events.event(Event::Spawn(request));
             }
             Event::Signal { target, signal } => (target, signal),
+            other => return events.event(other),
         };
         let signal = match signal {
             Signal::Exit { from, by_link, .. } => {
-                Signal::Exit { from, by_link, reason: reason(&payload, &nodes)? }
+                let reason = reason(&payload, &nodes, Some(from), &target, events);
+                Signal::Exit { from, by_link, reason }
             }
             Signal::Down { from, reference, .. } => {
-                Signal::Down { from, reference, reason: reason(&payload, &nodes)? }
+                let reason = reason(&payload, &nodes, from, &target, events);
+                Signal::Down { from, reference, reason }
             }
             Signal::Message(mut envelope) => {
                 if let Some(encoded) = envelope.as_encoded_mut() {
@@ -79,6 +89,6 @@ impl Event {
             }
             other => other,
         };
-        Ok(Event::Signal { target, signal })
+        events.event(Event::Signal { target, signal });
     }
 }

@@ -8,7 +8,8 @@
 //! | `DEFINE_TYPE` | number, fingerprint (64 bits), tag |
 //! | `LARGE` | sequence (8 bits), and a frame with a payload, without its bytes |
 //! | `PIECE` | sequence (8 bits), bytes |
-//! | `MESSAGE` | target, type number, payload |
+//! | `UNDECODABLE` | part (0, 1, 2), sender, sender (of this frame), tag, why, how many more |
+//! | `MESSAGE` | target, sender, type number, payload |
 //! | `LINK` | target, from |
 //! | `UNLINK`, `UNLINK_ACK` | target, from, id |
 //! | `EXIT` | target, from, by link (0, 1), reason |
@@ -18,14 +19,14 @@
 //! | `GROUP_LEADER` | target, group leader |
 //! | `SPAWN` | flags, the sender's reference, from, group leader, function number, type number, payload |
 //!
-//! A target is a process of the receiver, or with [`TO_NAME`] in the frame's kind the
-//! number of a name, or with [`TO_ALIAS`] an alias of the receiver: its owner's slot, its
-//! serial, and whether it goes ahead of ordinary messages (0, 1). An alias is a target for
-//! `MESSAGE`, and for an `EXIT` that comes by no link. A process is its slot and its
-//! generation, a group leader the number of its node and its process, a reference its serial
-//! and 0, or the slot of its owner and one more. A payload is the number of nodes that it names,
-//! their numbers, its length (32 bits), and its bytes; a reason is a payload. Whatever is not
-//! said to have a width is a varint.
+//! A target is a process of the receiver, or with [`TO_NAME`] in the frame's kind the number of a
+//! name, or with [`TO_ALIAS`] an alias of the receiver: its owner's slot, its serial, and whether
+//! it goes ahead of ordinary messages (0, 1). An alias is a target for `MESSAGE`, and for an `EXIT`
+//! that comes by no link. A process is its slot and its generation, a sender is 0, or its slot plus
+//! one and its generation, a group leader the number of its node and its process, a reference its
+//! serial and 0, or the slot of its owner and one more. A payload is the number of nodes that it
+//! names, their numbers, its length (32 bits), and its bytes; a reason is a payload. Whatever is
+//! not said to have a width is a varint.
 //!
 //! No frame has a place for the node of a `from`, of a new process, or of a reference:
 //! it is the sender's or the receiver's by the kind of frame. So a peer can't speak for
@@ -42,11 +43,11 @@ mod writer;
 
 pub(super) use decoder::{Decoded, Decoder, Large, PIECE_HEAD_BYTES};
 pub(super) use encoder::Encoder;
-pub(crate) use event::{Event, Events};
+pub(crate) use event::{Event, Events, NotTaken};
 
 use std::ops::RangeInclusive;
 
-use fika_runtime::{EncodeError, NodeId, Priority, SpawnError};
+use fika_runtime::{EncodeError, NodeId, Priority, SpawnError, UndecodablePart};
 
 const DEFINE_NODE: u8 = 0x01;
 const DEFINE_NAME: u8 = 0x02;
@@ -55,6 +56,13 @@ const DEFINE_TYPE: u8 = 0x03;
 /// The head of a message that goes in pieces.
 const LARGE: u8 = 0x04;
 const PIECE: u8 = 0x05;
+
+/// A value that the receiver of this frame has sent did not decode.
+const UNDECODABLE: u8 = 0x06;
+
+/// The parts of which `UNDECODABLE` tells, by number.
+const PARTS: [UndecodablePart; 3] =
+    [UndecodablePart::Message, UndecodablePart::Arguments, UndecodablePart::Reason];
 
 const MESSAGE: u8 = 0x10;
 const LINK: u8 = 0x11;
@@ -89,10 +97,11 @@ const SPAWN_PRIORITIES: [Priority; 4] =
 /// What `SPAWN_REPLY` says in place of an error.
 const SPAWNED: u8 = 0;
 const SPAWN_NOTSUP: u8 = 2;
-const SPAWN_ERRORS: [(SpawnError, u8); 3] = [
+const SPAWN_ERRORS: [(SpawnError, u8); 4] = [
     (SpawnError::Noconnection, 1),
     (SpawnError::Notsup, SPAWN_NOTSUP),
     (SpawnError::SystemLimit, 3),
+    (SpawnError::Badarg, 4),
 ];
 
 /// Why a signal was not put into the output. Effect: the output is unchanged, and the

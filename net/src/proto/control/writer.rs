@@ -97,14 +97,16 @@ impl Writer {
     #[inline]
     pub(super) fn message_to(
         &mut self,
+        sender: Option<LocalId>,
         to: LocalId,
         message: &Envelope,
         payload: &Payload,
     ) -> Result<(), SendError> {
-        let type_number = self.type_of(message)?;
+        let type_number = self.type_of(message, payload)?;
         self.define_nodes(payload);
         let start = self.begin(MESSAGE);
         self.put_process(to);
+        self.put_sender(sender);
         self.put_var(type_number);
         self.end_with(start, payload)
     }
@@ -139,6 +141,25 @@ impl Writer {
     pub(super) fn put_process(&mut self, process: LocalId) {
         self.put_var(process.slot);
         self.put_var(process.generation);
+    }
+
+    /// Writes the sender of a message, if it has one.
+    #[inline]
+    pub(super) fn put_sender(&mut self, sender: Option<LocalId>) {
+        let Some(LocalId { slot, generation }) = sender else { return self.put_u8(0) };
+        self.put_var(u64::from(slot) + 1);
+        self.put_var(generation);
+    }
+
+    pub(super) fn put_text(
+        &mut self,
+        what: &'static str,
+        text: &str,
+        max: usize,
+    ) -> Result<(), SendError> {
+        check_length(what, text, max)?;
+        self.output.tail().put_bytes(text.as_bytes());
+        Ok(())
     }
 
     /// Defines the nodes of a payload, ahead of the frame.
@@ -198,7 +219,14 @@ impl Writer {
 
     /// The number of a message's type, defined here if it has to be.
     #[inline]
-    pub(super) fn type_of(&mut self, envelope: &Envelope) -> Result<u32, SendError> {
+    pub(super) fn type_of(
+        &mut self,
+        envelope: &Envelope,
+        payload: &Payload,
+    ) -> Result<u32, SendError> {
+        if let Some(described) = &payload.described {
+            return self.wire_type(described);
+        }
         if let Some(encoded) = envelope.as_encoded() {
             return self.wire_type(&encoded.wire_type);
         }

@@ -48,12 +48,16 @@ impl PublishedType {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NodeInfoError {
-    /// There is none.
+    /// The name is empty.
     #[error("the name is empty")]
     EmptyName,
     /// It contains the character zero.
     #[error("the name contains a zero byte")]
     ZeroInName,
+    /// It contains a control character, such as a line break, which could forge a line in the
+    /// mapper's list.
+    #[error("the name contains a control character")]
+    ControlInName,
     /// It has more than 255 characters.
     #[error("the name is longer than {NAME_CHARS_MAX} characters")]
     NameTooLong,
@@ -185,6 +189,9 @@ pub(super) fn check_name(name: &[u8]) -> Result<&str, NodeInfoError> {
     if name.chars().count() > NAME_CHARS_MAX {
         return Err(NodeInfoError::NameTooLong);
     }
+    if name.chars().any(char::is_control) {
+        return Err(NodeInfoError::ControlInName);
+    }
     Ok(name)
 }
 
@@ -205,7 +212,7 @@ mod tests {
         use NodeInfoError as E;
         let (wide, wider) = ("𝄞".repeat(255), "𝄞".repeat(256));
         let (long, longer) = ("q".repeat(255), "q".repeat(256));
-        let cases: [(&[u8], _); 11] = [
+        let cases: [(&[u8], _); 13] = [
             (b"a", Ok(())),
             (long.as_bytes(), Ok(())),
             (wide.as_bytes(), Ok(())),
@@ -213,6 +220,8 @@ mod tests {
             (b"\0", Err(E::ZeroInName)),
             (b"a\0b", Err(E::ZeroInName)),
             (b"\xff\0", Err(E::ZeroInName)),
+            (b"a\nname b at port 1", Err(E::ControlInName)),
+            ("a\u{9b}31m".as_bytes(), Err(E::ControlInName)),
             (longer.as_bytes(), Err(E::NameTooLong)),
             (wider.as_bytes(), Err(E::NameTooLong)),
             (b"ab\xff", Err(E::NameNotUtf8)),

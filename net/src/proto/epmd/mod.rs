@@ -17,6 +17,7 @@
 
 mod connection;
 mod info;
+mod mark;
 mod registry;
 mod reply;
 mod request;
@@ -25,6 +26,7 @@ mod wire;
 pub(crate) use connection::{ServerConnection, Step};
 pub(crate) use info::is_local;
 pub use info::{NodeInfo, NodeInfoError, PublishedType};
+pub(crate) use mark::Mark;
 pub(crate) use registry::{ClientId, Registry};
 pub(crate) use reply::{NAMES_BYTES_MAX, Registered, decode_found, decode_registered};
 pub use reply::{Names, ReplyError};

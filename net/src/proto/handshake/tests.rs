@@ -323,6 +323,23 @@ fn no_bit_of_a_hello_can_be_changed() {
     }
 }
 
+/// HS-8: both sides compare every bit of a proof.
+#[test]
+fn no_bit_of_a_proof_can_be_changed() {
+    let proof_r = {
+        let whole = Setup::default().run();
+        body(whole.responder.handle(&whole.proof_i).unwrap().1)
+    };
+    for (at, bit) in (0..proof_r.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+        let Halfway { initiator, responder, mut proof_i, .. } = Setup::default().run();
+        proof_i[at] ^= 1 << bit;
+        assert!(responder.handle(&proof_i).is_err(), "the initiator's, byte {at} bit {bit}");
+        let mut proof_r = proof_r.clone();
+        proof_r[at] ^= 1 << bit;
+        assert!(initiator.handle(&proof_r).is_err(), "the responder's, byte {at} bit {bit}");
+    }
+}
+
 /// Versions and flags can't be taken away on the way.
 #[test]
 fn downgrade() {

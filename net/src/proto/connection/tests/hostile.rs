@@ -25,24 +25,37 @@ fn wrong_bodies_end_the_connection() {
     let definition =
         |what, number| ProtocolError::from(PeerMisbehaved::BadDefinition { what, number });
     let unknown = |what, value| ProtocolError::from(InvalidMessage::UnknownValue { what, value });
-    let cases: [(&[u8], ProtocolError); 25] = [
+    let cases: [(&[u8], ProtocolError); 30] = [
         (b"\x00", unknown("the kind of a frame", 0)),
         (b"\x7f", unknown("the kind of a frame", 0x7f)),
         (b"\x81", unknown("the kind of a frame", 0x81)),
         (b"\xa0", unknown("the kind of a frame", 0xa0)),
         (b"\x11\x01", InvalidMessage::MissingData("the generation of a process").into()),
         (b"\x91\x01\0\0", undefined("name", 1)),
-        (b"\x90\0\x01", undefined("message type", 1)),
-        (b"\x90\0\0\x01\x02\0\0\0\0", undefined("node", 2)),
-        (b"\x90\0\0\0\xff\xff\xff\xffx", InvalidMessage::MissingData("a payload").into()),
+        (b"\x90\0\0\x01", undefined("message type", 1)),
+        (b"\x90\0\x09\0\x01", undefined("message type", 1)),
+        (b"\x90\0\0\0\x01\x02\0\0\0\0", undefined("node", 2)),
+        (b"\x90\0\0\0\0\xff\xff\xff\xffx", InvalidMessage::MissingData("a payload").into()),
         (
-            b"\x90\0\0\x81\x20\0\0\0\0",
+            b"\x90\0\0\0\x81\x20\0\0\0\0",
             InvalidMessage::TooLong { what: "the nodes of a payload", length: 4097, max: 4096 }
                 .into(),
         ),
         (b"\x91\0\0\0\0", InvalidMessage::TrailingData { what: "a signal", bytes: 1 }.into()),
         (b"\x94\0\0\0\x02", unknown("whether an exit comes by a link", 2)),
-        (b"\x98\0\0\0\x04", unknown("the answer to a request to spawn", 4)),
+        (b"\x98\0\0\0\x05", unknown("the answer to a request to spawn", 5)),
+        (b"\x06\x03", unknown("what did not decode", 3)),
+        (b"\x06\0\0\0\0\0", InvalidMessage::MissingData("how many more did not decode").into()),
+        (
+            b"\x06\0\0\0\0\x81\x08",
+            InvalidMessage::TooLong { what: "why it did not decode", length: 1025, max: 1024 }
+                .into(),
+        ),
+        (
+            b"\x06\0\0\0\0\0\0x",
+            InvalidMessage::TrailingData { what: "a report of what did not decode", bytes: 1 }
+                .into(),
+        ),
         (b"\x51\0\0\0\0\0", unknown("the kind of a frame", 0x51)),
         (b"\x57\0\0\0\0\0", unknown("the kind of a frame", 0x57)),
         (b"\xd0\0\0\0\0\0", unknown("the kind of a frame", 0xd0)),
@@ -67,12 +80,65 @@ fn wrong_bodies_end_the_connection() {
         assert_eq!(poll_all(&mut at_b).unwrap_err(), error, "{body:x?}");
         assert_eq!(at_b.poll_event().unwrap_err(), error);
     }
-    for (body, text) in [
-        (&b"\x01\x02\0\0\0\x01\x03abc"[..], "`abc` is no node name"),
-        (b"\x94\0\0\0\0\0\0\0\0\x01\xff", "an exit reason"),
+    let error = poll_all(&mut received(b"\x01\x02\0\0\0\x01\x03abc")).unwrap_err().to_string();
+    assert!(error.starts_with("invalid message: `abc` is no node name"), "{error}");
+}
+
+/// A reason that does not decode closes nothing: its signal arrives, whole or in pieces, after the
+/// event that reports it.
+#[test]
+fn a_reason_that_does_not_decode() {
+    let whole = received(b"\x14\x01\0\x05\x06\0\0\0\0\0\x01\xff");
+    let mut in_pieces = received(b"\x04\x09\x14\x01\0\x05\x06\0\0\0\0\0\x01");
+    in_pieces.read_buffer().extend_from_slice(b"\0\0\0\x03\x05\x09\xff");
+    for mut at_b in [whole, in_pieces] {
+        let events = poll_all(&mut at_b).unwrap();
+        let [Event::Undecodable(lost), Event::Signal { signal, .. }] = &events[..] else {
+            panic!("{events:?}")
+        };
+        let from = Pid::new(a(), LocalId { slot: 5, generation: 6 });
+        let to = Pid::new(b(), LocalId { slot: 1, generation: 0 });
+        let parties = (lost.part, lost.sender, lost.receiver);
+        assert_eq!(parties, (fika_runtime::UndecodablePart::Reason, Some(from), Some(to)));
+        assert!(matches!(signal, Signal::Exit { reason: ExitReason::Badarg(_), .. }), "{signal:?}");
+    }
+}
+
+/// One end reports what it could not decode, and the other end receives it; long texts are refused.
+#[test]
+fn a_report_of_what_did_not_decode() {
+    use crate::proto::limits::{TAG_BYTES_MAX, WHY_BYTES_MAX};
+    let (mut at_a, mut at_b) = pair();
+    let sender = Pid::new(b(), LocalId { slot: u32::MAX - 1, generation: u32::MAX });
+    let lost = fika_runtime::Undecodable {
+        part: fika_runtime::UndecodablePart::Message,
+        sender: Some(sender),
+        receiver: Some(pid(a(), 3)),
+        tag: "t".repeat(TAG_BYTES_MAX).into(),
+        why: "w".repeat(WHY_BYTES_MAX),
+    };
+    let nobody = fika_runtime::Undecodable {
+        part: fika_runtime::UndecodablePart::Arguments,
+        sender: Some(pid(a(), 1)),
+        receiver: Some(sender),
+        ..lost.clone()
+    };
+    for (lost, more, heard) in [
+        (&lost, u64::MAX, lost.clone()),
+        // A sender or receiver that is on the wrong node is left out.
+        (&nobody, 0, fika_runtime::Undecodable { sender: None, receiver: None, ..nobody.clone() }),
     ] {
-        let error = poll_all(&mut received(body)).unwrap_err().to_string();
-        assert!(error.starts_with("invalid message: ") && error.contains(text), "{error}");
+        at_a.sending.send_undecodable(lost, more).unwrap();
+        carry(&mut at_a, &mut at_b);
+        let events = poll_all(&mut at_b).unwrap();
+        let [Event::NotTaken(told)] = &events[..] else { panic!("{events:?}") };
+        assert_eq!((&told.lost, told.more), (&heard, more));
+    }
+    for (tag, why) in [(TAG_BYTES_MAX + 1, 0), (0, WHY_BYTES_MAX + 1)] {
+        let (tag, why) = ("t".repeat(tag).into(), "w".repeat(why));
+        let long = fika_runtime::Undecodable { tag, why, ..lost.clone() };
+        assert!(at_a.sending.send_undecodable(&long, 0).is_err());
+        assert!(at_a.output().is_empty());
     }
 }
 
@@ -141,6 +207,14 @@ fn parties(event: &Event) -> (BTreeSet<NodeId>, BTreeSet<NodeId>) {
     let (mut from, mut to) = (BTreeSet::new(), BTreeSet::new());
     match event {
         Event::Spawn(request) => from.extend([request.from.node(), request.reference.node()]),
+        Event::Undecodable(lost) => {
+            from.extend(lost.sender.map(Pid::node));
+            to.extend(lost.receiver.map(Pid::node));
+        }
+        Event::NotTaken(told) => {
+            to.extend(told.lost.sender.map(Pid::node));
+            from.extend(told.lost.receiver.map(Pid::node));
+        }
         Event::Signal { target, signal } => {
             if let Target::Pid(pid) = target {
                 to.insert(pid.node());
@@ -225,7 +299,8 @@ proptest! {
     fn any_body_does_no_harm(kind: u8, bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
         let mut at_b = received(&[&[kind], &bytes[..]].concat());
         let first = poll_all(&mut at_b).map(|events| events.len());
-        prop_assert!(first.is_err() || first == Ok(1) || kind < 6);
+        // A reason that does not decode is an event of its own.
+        prop_assert!(first.is_err() || matches!(first, Ok(1 | 2)) || kind < 6);
     }
 
     #[test]

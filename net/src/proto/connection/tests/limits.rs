@@ -102,6 +102,19 @@ fn ticks_keep_a_quiet_connection_up() {
     assert!(!verdicts[..4].contains(&Verdict::Dead));
 }
 
+/// TICK-2: a hidden peer may rely on our ticks alone, so if it is silent, a tick is sent although
+/// something else was written.
+#[test]
+fn a_silent_hidden_peer_gets_ticks() {
+    for (hidden, verdict) in [(true, Verdict::SendTick), (false, Verdict::Quiet)] {
+        let mut at_a = Connection::new(Config { hidden, ..config(a(), b()) });
+        send(&mut at_a, &to_name("x"), message(1_u64));
+        let written = at_a.output_bytes();
+        at_a.advance_output(written);
+        assert_eq!(at_a.handle_tick(), verdict, "hidden: {hidden}");
+    }
+}
+
 /// Bytes that have been received count, whether or not they have been looked at.
 #[test]
 fn half_a_frame_is_a_sign_of_life() {

@@ -68,7 +68,7 @@ impl Connection {
         target: &Target,
         signal: Signal,
     ) -> Result<(), SendError> {
-        let parcel = Parcel::signal(signal, &self.limits).map_err(|(why, _)| why)?;
+        let parcel = Parcel::signal(signal, &self.limits, &mut None).map_err(|(why, _)| why)?;
         let sent = self.sending.send(sender, Some(target.clone()), parcel);
         sent.map_err(|refused| refused.0)
     }
@@ -83,7 +83,7 @@ impl Connection {
 
     /// What is to be written next: one batch at most.
     fn take_batch(&mut self) {
-        self.sending.take_output(&mut self.batch);
+        self.sending.take_output(&mut self.batch, &mut |error| panic!("{error}"));
         while !self.batch.is_empty() {
             let mut slices = [IoSlice::new(&[]); 3];
             let slices = self.batch.slices(&mut slices).iter();
@@ -270,7 +270,9 @@ fn every_signal() -> Vec<Signal> {
         Signal::GroupLeader { leader: from },
         Signal::GroupLeader { leader: pid(node("fourth@h", 4), 6) },
     ];
-    for error in [SpawnError::Noconnection, SpawnError::Notsup, SpawnError::SystemLimit] {
+    let errors =
+        [SpawnError::Noconnection, SpawnError::Notsup, SpawnError::SystemLimit, SpawnError::Badarg];
+    for error in errors {
         signals.push(Signal::SpawnReply { reference: theirs, result: Err(error) });
     }
     let reasons =

@@ -161,7 +161,7 @@ fn the_sender_keeps_to_the_limits() {
 
 /// The head of a message of `total` bytes to 1.0, of type 0.
 fn head(sequence: u8, total: u32) -> Vec<u8> {
-    let mut body = vec![4, sequence, 0x10, 1, 0, 0, 0];
+    let mut body = vec![4, sequence, 0x10, 1, 0, 0, 0, 0];
     body.extend_from_slice(&total.to_be_bytes());
     body
 }
@@ -223,7 +223,7 @@ fn wrong_pieces_end_the_connection() {
 /// The example in `PROTOCOL.md`.
 #[test]
 fn test_vector_of_pieces() {
-    let bytes = b"\0\0\0\x0b\x04\x03\x10\x01\0\0\0\0\0\0\x05\0\0\0\x04\x05\x03ab\0\0\0\0\0\0\0\x05\x05\x03cde";
+    let bytes = b"\0\0\0\x0c\x04\x03\x10\x01\0\0\0\0\0\0\0\x05\0\0\0\x04\x05\x03ab\0\0\0\0\0\0\0\x05\x05\x03cde";
     let mut at_b = Connection::new(config(b(), a()));
     at_b.read_buffer().extend_from_slice(b"\0\0\0\x0c\x03\0\0\0\0\0\0\0\0\x01\x01t");
     at_b.read_buffer().extend_from_slice(bytes);

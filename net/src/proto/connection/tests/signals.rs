@@ -116,6 +116,28 @@ fn a_message_is_decoded_by_its_receiver() {
     assert_eq!((encoded.from, encoded.decode::<Vec<Pid>>()), (Some(a()), Ok(pids)));
 }
 
+/// A message names its sender, whatever its target is, and whether or not it is sent in pieces.
+#[test]
+fn a_message_says_its_sender() {
+    let local = LocalId { slot: u32::MAX - 1, generation: 7 };
+    let (ours, of_nobody) = (Pid::new(a(), local), Pid::new(node("third@h", 3), local));
+    for target in [Target::Pid(pid(b(), 1)), to_name("x"), to_alias(7, true)] {
+        for bytes in [1, 100_000] {
+            for (sender, said) in [(Some(ours), Some(local)), (None, None), (Some(of_nobody), None)]
+            {
+                let (mut at_a, mut at_b) = pair();
+                at_a.send_as(sender, &target, message("x".repeat(bytes))).unwrap();
+                carry(&mut at_a, &mut at_b);
+                let event = at_b.poll_event().unwrap().unwrap();
+                let Event::Signal { signal: Signal::Message(envelope), .. } = event else {
+                    panic!()
+                };
+                assert_eq!(envelope.as_encoded().unwrap().sender, said, "{target:?}");
+            }
+        }
+    }
+}
+
 /// The exact bytes of a few frames, definitions included, as in `PROTOCOL.md`.
 #[test]
 fn test_vector() {
@@ -137,7 +159,7 @@ fn test_vector() {
     send(&mut at_a, &target, pids());
     let define_type = [&[0, 0, 0, 26, 3, 0][..], &fingerprint, &[15], tag].concat();
     let define_node = b"\0\0\0\x0a\x01\x02\0\0\0\x09\x03c@h";
-    let body = b"\x10\xac\x02\x02\0\x02\x01\x02\0\0\0\x0a\0\0\x80\x80\xfc\xff\x0f\x01\x05\x06";
+    let body = b"\x10\xac\x02\x02\0\0\x02\x01\x02\0\0\0\x0a\0\0\x80\x80\xfc\xff\x0f\x01\x05\x06";
     let frame = [&[0, 0, 0, body.len() as u8], &body[..]].concat();
     assert_eq!(at_a.output(), [&define_type, &define_node[..], &frame].concat());
     at_a.output.clear();
@@ -156,6 +178,17 @@ fn test_vector() {
     send(&mut at_a, &alias, Signal::Exit { from, reason: ExitReason::Kill, by_link: false });
     let body = b"\x54\xac\x02\xc8\x01\x01\x01\0\0\0\0\0\0\x01\x03";
     assert_eq!(at_a.output(), [&[0, 0, 0, body.len() as u8], &body[..]].concat());
+    at_a.output.clear();
+
+    let lost = fika_runtime::Undecodable {
+        part: fika_runtime::UndecodablePart::Message,
+        sender: Some(Pid::new(b(), LocalId { slot: 5, generation: 6 })),
+        receiver: Some(from),
+        tag: "t".into(),
+        why: "why".into(),
+    };
+    at_a.sending.send_undecodable(&lost, 2).unwrap();
+    assert_eq!(at_a.output(), b"\0\0\0\x0d\x06\0\x06\x06\x02\0\x01t\x03why\x02");
 }
 
 /// More names and types than there are numbers, each several times, in an order that

@@ -1,0 +1,218 @@
+//! Detects two message types with the same tag: on the wire they can't be told apart.
+//!
+//! The non-generic types of `derive(Message)` are in a list made by the linker, which a node checks
+//! when it starts. A generic type, or a type with a hand-written `Message`, becomes known when it
+//! is first sent to another node or received from one. After that, using a second type with its tag
+//! is an error.
+
+use std::any::{TypeId, type_name};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use super::{Message, hash_tag, known};
+
+/// An entry in the list made by the linker.
+#[derive(Debug)]
+pub struct TagEntry {
+    tag: &'static str,
+    of: fn() -> (TypeId, &'static str),
+}
+
+impl TagEntry {
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new<M: 'static>(tag: &'static str) -> TagEntry {
+        TagEntry { tag, of: || (TypeId::of::<M>(), type_name::<M>()) }
+    }
+}
+
+inventory::collect!(TagEntry);
+
+/// Two types that can't be told apart on the wire.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TagClash {
+    /// The tags, which are usually equal. Otherwise only their hashes are.
+    tags: [String; 2],
+    /// The paths of the types.
+    types: [&'static str; 2],
+}
+
+impl fmt::Display for TagClash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ([tag, other_tag], [a, b]) = (&self.tags, self.types);
+        write!(f, "the messages `{a}` and `{b}` ")?;
+        if tag == other_tag {
+            write!(f, "have the same tag `{tag}`")?;
+        } else {
+            write!(f, "have the tags `{tag}` and `{other_tag}`, whose hashes are the same")?;
+        }
+        write!(
+            f,
+            ", so other nodes can't tell them apart: give one of them another tag, with \
+             #[message(tag = \"..\")]"
+        )
+    }
+}
+
+impl std::error::Error for TagClash {}
+
+/// The type that owns a tag.
+struct Owner {
+    type_id: TypeId,
+    tag: String,
+    name: &'static str,
+}
+
+impl Owner {
+    fn clash(&self, tag: &str, name: &'static str) -> TagClash {
+        TagClash { tags: [self.tag.clone(), tag.to_owned()], types: [self.name, name] }
+    }
+}
+
+/// The known types, by the hashes of their tags.
+struct Owners(HashMap<u64, Owner>);
+
+impl Owners {
+    fn claim(
+        &mut self,
+        hash: u64,
+        tag: &str,
+        (type_id, name): (TypeId, &'static str),
+    ) -> Result<(), TagClash> {
+        match self.0.entry(hash) {
+            Entry::Occupied(owner) if owner.get().type_id == type_id => Ok(()),
+            Entry::Occupied(owner) => Err(owner.get().clash(tag, name)),
+            Entry::Vacant(vacant) => {
+                vacant.insert(Owner { type_id, tag: tag.to_owned(), name });
+                Ok(())
+            }
+        }
+    }
+}
+
+fn owners() -> &'static Result<Mutex<Owners>, TagClash> {
+    static OWNERS: OnceLock<Result<Mutex<Owners>, TagClash>> = OnceLock::new();
+    OWNERS.get_or_init(|| {
+        let mut owners = Owners(HashMap::new());
+        for entry in inventory::iter::<TagEntry> {
+            owners.claim(hash_tag(entry.tag), entry.tag, (entry.of)())?;
+        }
+        Ok(Mutex::new(owners))
+    })
+}
+
+/// Checks the types in the linker's list.
+///
+/// # Errors
+/// If two types have the same tag.
+pub fn check_program() -> Result<(), TagClash> {
+    owners().as_ref().map(drop).map_err(TagClash::clone)
+}
+
+/// Checks that no other known type has the tag of `M`, and makes `M` known.
+///
+/// # Errors
+/// If another type has the tag.
+#[inline]
+pub(super) fn check<M: Message>() -> Result<(), &'static TagClash> {
+    match known::of::<M>().clash.get() {
+        Some(None) => Ok(()),
+        Some(Some(clash)) => Err(clash),
+        None => first_check::<M>(),
+    }
+}
+
+#[cold]
+fn first_check<M: Message>() -> Result<(), &'static TagClash> {
+    let (hash, tag) = (M::tag_hash(), M::tag());
+    let result = match owners() {
+        Ok(owners) => {
+            let mut owners = owners.lock().unwrap_or_else(PoisonError::into_inner);
+            owners.claim(hash, &tag, (TypeId::of::<M>(), type_name::<M>()))
+        }
+        Err(clash) => Err(clash.clone()),
+    };
+    match known::of::<M>().clash.get_or_init(|| result.err()) {
+        None => Ok(()),
+        Some(clash) => Err(clash),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Buffer, DecodeError, EncodeError, Encoded, Envelope};
+    use std::borrow::Cow;
+
+    macro_rules! message {
+        ($name:ident $tag:literal $hash:expr) => {
+            #[derive(Debug, PartialEq)]
+            struct $name;
+
+            impl Message for $name {
+                fn tag() -> Cow<'static, str> {
+                    $tag.into()
+                }
+
+                fn tag_hash() -> u64 {
+                    $hash
+                }
+
+                fn fingerprint() -> u64 {
+                    1
+                }
+
+                fn encode(&self, _: &mut Buffer) -> Result<(), EncodeError> {
+                    Ok(())
+                }
+
+                fn decode(_: &bytes::Bytes) -> Result<Self, DecodeError> {
+                    Ok($name)
+                }
+            }
+        };
+    }
+
+    message!(First "tags::Same" hash_tag("tags::Same"));
+    message!(Second "tags::Same" hash_tag("tags::Same"));
+    message!(OneHash "tags::one" 77);
+    message!(OtherHash "tags::other" 77);
+
+    #[test]
+    fn the_second_type_of_a_tag_is_refused_where_it_is_used() {
+        let first = Encoded::new(&First).unwrap();
+        let error = Encoded::new(&Second).unwrap_err().to_string();
+        let says = |text: &str| assert!(error.contains(text), "{error}");
+        says("tests::First");
+        says("tests::Second");
+        says("`tags::Same`");
+        says("#[message(tag = \"..\")]");
+        assert_eq!(first.decode::<First>(), Ok(First));
+        assert!(first.decode::<Second>().is_err());
+        assert!(Envelope::encoded(first.clone()).is::<First>());
+        let error = first.decode::<Second>().unwrap_err().to_string();
+        assert!(error.contains("the same tag"), "{error}");
+        // On one node nothing has a tag.
+        assert!(!Envelope::new(First).is::<Second>() && Envelope::new(Second).is::<Second>());
+    }
+
+    /// A peer may send the tag that all of them have: it names none of them, and claims nothing.
+    #[test]
+    fn types_that_stay_here_are_never_what_a_peer_sends() {
+        let wire_type = crate::message::WireType::of::<crate::Local<u8>>();
+        let encoded = Encoded { wire_type: wire_type.into(), ..Encoded::new(&7_u64).unwrap() };
+        for _ in 0..2 {
+            assert!(!Envelope::encoded(encoded.clone()).is::<crate::Local<u8>>());
+            assert!(!Envelope::encoded(encoded.clone()).is::<crate::Local<String>>());
+        }
+    }
+
+    #[test]
+    fn so_is_another_tag_of_the_same_hash() {
+        assert!(Encoded::new(&OneHash).is_ok());
+        let error = Encoded::new(&OtherHash).unwrap_err().to_string();
+        assert!(error.contains("`tags::one` and `tags::other`"), "{error}");
+    }
+}

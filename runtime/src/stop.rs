@@ -1,0 +1,371 @@
+//! Stopping a node. Any thread and any process may request the stop, any number of times; the node
+//! stops once.
+//!
+//! | phase | what happens | who is notified |
+//! |---|---|---|
+//! | `Runs` | | |
+//! | `Asked` | the processes that wait in [`RunUntilStopped`] have some time to end by themselves | these processes |
+//! | `Ends` | connections are closed, processes are killed, threads end | |
+//! | `Over` | | waiting threads, and waiting futures of other executors |
+//!
+//! The first thread that requests the stop takes the node through the phases; other threads wait
+//! for it. A process or a worker of the node can't wait for its own end, so a separate thread is
+//! started.
+//!
+//! 1. The processes that wait for the stop are notified, and have some time to end by themselves.
+//! 2. Connections are closed. No new processes are made, and no blocking calls begin.
+//! 3. All processes are killed; this waits until none is left or the time limit has passed.
+//! 4. The threads end. A thread whose process never yields is left behind.
+//! 5. The remaining processes are dropped here.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crate::context;
+use crate::exit_reason::ExitReason;
+use crate::node::{Inner, Node};
+use crate::pid::Pid;
+use crate::process::{self, Ended, NewProcess, Start};
+use crate::report;
+use crate::scheduler::is_worker_of;
+use crate::signal::Signal;
+use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, spawn_thread};
+
+/// How long the processes that wait for the stop may take to end by themselves. OTP's supervisors
+/// give their workers the same time.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// How long killed processes may take to end.
+const STOP_WAIT: Duration = Duration::from_secs(5);
+
+/// How long to wait for the end of a process before killing again: processes may have been added
+/// meanwhile.
+const KILL_AGAIN: Duration = Duration::from_millis(50);
+
+/// How far the stop of a node has come.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub(crate) enum Phase {
+    #[default]
+    Runs,
+    Asked,
+    Ends,
+    Over,
+}
+
+/// The progress of a node's stop, and the threads and futures that wait for it.
+#[derive(Default)]
+pub(crate) struct Stop {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// No new processes are made.
+    ends: AtomicBool,
+    /// A stop was requested, so the ends of processes are signalled.
+    asked: AtomicBool,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    phase: Phase,
+    /// A thread is stopping the node.
+    has_thread: bool,
+    /// All threads have ended.
+    all_ended: bool,
+    /// The futures that wait, each with its process if it runs in a process of this node.
+    waiting: BTreeMap<u64, (Option<Pid>, Waker)>,
+    /// The key of the next future.
+    futures: u64,
+}
+
+impl Stop {
+    /// Returns whether the node has stopped making processes.
+    pub(crate) fn ends(&self) -> bool {
+        self.ends.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether a stop was requested.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Claims the stop for the calling thread. Returns false if another thread has claimed it, or
+    /// the node has already stopped.
+    pub(crate) fn take_on(&self) -> bool {
+        let mut state = self.state.lock();
+        let is_free = !state.has_thread && state.phase < Phase::Over;
+        state.has_thread |= is_free;
+        is_free
+    }
+
+    /// Releases the claim of [`take_on`](Stop::take_on) without having stopped the node.
+    pub(crate) fn give_up(&self) {
+        self.state.lock().has_thread = false;
+        self.changed.notify_all();
+    }
+
+    /// Enters a phase, and wakes the futures that wait for it. Returns the processes whose futures
+    /// were woken.
+    pub(crate) fn go_to(&self, phase: Phase) -> Vec<Pid> {
+        let mut state = self.state.lock();
+        state.phase = state.phase.max(phase);
+        self.asked.store(true, Ordering::SeqCst);
+        if phase >= Phase::Ends {
+            self.ends.store(true, Ordering::SeqCst);
+        }
+        let is_told =
+            |_: &u64, of: &mut (Option<Pid>, Waker)| of.0.is_some() || phase == Phase::Over;
+        let told: Vec<_> = state.waiting.extract_if(.., is_told).map(|(_, told)| told).collect();
+        drop(state);
+        let mut pids = Vec::new();
+        for (pid, waker) in told {
+            pids.extend(pid);
+            waker.wake();
+        }
+        pids
+    }
+
+    /// Marks the node as stopped.
+    pub(crate) fn finish(&self, all_ended: bool) {
+        self.state.lock().all_ended = all_ended;
+        self.go_to(Phase::Over);
+        self.give_up();
+    }
+
+    /// Waits until the node has stopped, and returns whether all threads ended. `None` if the
+    /// thread that was stopping the node gave up.
+    pub(crate) fn wait(&self) -> Option<bool> {
+        let mut state = self.state.lock();
+        while state.has_thread && state.phase < Phase::Over {
+            self.changed.wait(&mut state);
+        }
+        (state.phase == Phase::Over).then_some(state.all_ended)
+    }
+
+    /// Waits until the node has stopped, however long it takes until a stop is requested.
+    fn wait_for_over(&self) {
+        let mut state = self.state.lock();
+        while state.phase < Phase::Over {
+            self.changed.wait(&mut state);
+        }
+    }
+
+    /// Locks the state. While the lock is held, no notification of `changed` is missed.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Waits until another process ends, or the limit passes. Returns true if a process may have
+    /// ended.
+    pub(crate) fn wait_for_end(&self, state: &mut MutexGuard<'_, State>, limit: Duration) -> bool {
+        !self.changed.wait_for(state, limit).timed_out()
+    }
+
+    /// Signals that a process has ended and its slot is free.
+    pub(crate) fn process_ended(&self) {
+        if self.asked.load(Ordering::Relaxed) {
+            drop(self.state.lock());
+            self.changed.notify_all();
+        }
+    }
+}
+
+impl Inner {
+    /// Stops the node and waits until it has stopped. On a thread of the node it only begins the
+    /// stop.
+    pub(crate) fn stop(&self) -> bool {
+        if self.own_process().is_some() || is_worker_of(&self.scheduler) {
+            self.begin_stop();
+            return false;
+        }
+        if self.scheduler.by_steps().is_some() {
+            return self.stop_now();
+        }
+        loop {
+            if self.stop.take_on() {
+                return self.stop_here();
+            }
+            if let Some(all_ended) = self.stop.wait() {
+                return all_ended;
+            }
+        }
+    }
+
+    /// Stops the node on a thread of its own.
+    pub(crate) fn begin_stop(&self) {
+        if !self.stop.take_on() {
+            return;
+        }
+        if self.scheduler.by_steps().is_some() {
+            return self.begin_stop_by_steps();
+        }
+        if let Some(this) = self.this.upgrade() {
+            let name = format!("{} stop", self.name().alive());
+            let Err(error) = spawn_thread(name, move || _ = this.stop_here()) else { return };
+            report!(error, %error, "no thread can be started to stop a node");
+        }
+        self.close();
+        self.kill_all();
+        self.stop.give_up();
+    }
+
+    /// Stops a node that has no threads: a last process kills the others. The node's owner ends
+    /// what is left.
+    fn begin_stop_by_steps(&self) {
+        let told = self.stop.go_to(Phase::Asked);
+        let node = self.handle();
+        let last = async move {
+            let all = async {
+                for pid in told {
+                    Ended::of(pid).await;
+                }
+            };
+            let _ = process::timeout(STOP_GRACE, all).await;
+            node.inner().close();
+            node.inner().kill_all();
+        };
+        let start = Start::new(None, Location::caller());
+        if process::start(self, start, NewProcess::of()(last), |_| ()).is_none() {
+            self.close();
+            self.kill_all();
+        }
+    }
+
+    /// Stops the node on this thread.
+    fn stop_here(&self) -> bool {
+        // 1.
+        let told = self.stop.go_to(Phase::Asked);
+        let deadline = self.env.now() + STOP_GRACE;
+        let mut state = self.stop.lock();
+        let are_alive = || told.iter().any(|pid| self.is_alive(*pid));
+        while are_alive() && self.env.now() < deadline {
+            self.stop.wait_for_end(&mut state, KILL_AGAIN);
+        }
+        drop(state);
+        // 2.
+        self.close();
+        self.stop_now()
+    }
+
+    fn close(&self) {
+        if let Some(carrier) = self.carrier.get() {
+            carrier.halt();
+        }
+        self.stop.go_to(Phase::Ends);
+    }
+
+    fn kill_all(&self) {
+        for slot in self.table.live() {
+            let pid = Pid::new(self.id, slot.id());
+            let reason = ExitReason::Kill;
+            self.deliver(pid, Signal::Exit { from: pid, reason, by_link: false });
+        }
+    }
+
+    /// Stops the node at once, without the time for waiting processes.
+    pub(crate) fn stop_now(&self) -> bool {
+        self.stop.go_to(Phase::Ends);
+        for call in self.blocking.stop().chain(self.lookups.stop()) {
+            // The call's captured values belong to the program, and may panic when dropped.
+            process::contain(|| drop(call));
+        }
+        // 3.
+        let mut state = self.stop.lock();
+        self.kill_all();
+        let deadline = self.env.now() + STOP_WAIT;
+        // Without threads, nobody else could end processes meanwhile.
+        let has_threads = self.scheduler.by_steps().is_none();
+        while has_threads && self.table.len() > 0 && self.env.now() < deadline {
+            // Processes that were being made during the first kill are killed now.
+            if !self.stop.wait_for_end(&mut state, KILL_AGAIN) {
+                self.kill_all();
+            }
+        }
+        drop(state);
+        if let Some(left_out) = self.crashes.take_left_out() {
+            report!(error, left_out, "more processes ended by an error than were reported");
+        }
+        // 4.
+        let ended = self.scheduler.stop(false);
+        // 5. Only if no worker is left: a worker that remains may be inside any of the processes.
+        if ended {
+            context::enter_node(self, || {
+                for slot in self.table.live() {
+                    process::end(self, slot);
+                }
+            });
+        }
+        self.stop.finish(ended);
+        ended
+    }
+}
+
+/// A future that waits until a node stops; returned by [`Node::run_until_stopped`].
+#[must_use = "futures do nothing unless you `.await` or poll them; threads call `wait`"]
+pub struct RunUntilStopped {
+    node: Node,
+    key: Option<u64>,
+}
+
+impl RunUntilStopped {
+    pub(crate) fn new(node: Node) -> RunUntilStopped {
+        RunUntilStopped { node, key: None }
+    }
+
+    /// Blocks the calling thread until the node has stopped.
+    ///
+    /// # Panics
+    /// Inside a process of the node; a process awaits the future instead.
+    #[track_caller]
+    pub fn wait(self) {
+        assert!(
+            self.node.inner().own_process().is_none(),
+            "`wait` would block the worker of a process: await the future instead"
+        );
+        self.node.inner().stop.wait_for_over();
+    }
+}
+
+impl Future for RunUntilStopped {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let inner = this.node.inner();
+        let process = inner.own_process();
+        let awaited = if process.is_some() { Phase::Asked } else { Phase::Over };
+        if context::try_process(|me| me.is_dropped()).unwrap_or(false) {
+            return Poll::Ready(());
+        }
+        let mut state = inner.stop.state.lock();
+        if state.phase >= awaited {
+            return Poll::Ready(());
+        }
+        let key = *this.key.get_or_insert_with(|| {
+            state.futures += 1;
+            state.futures
+        });
+        let before = state.waiting.insert(key, (process, context.waker().clone()));
+        drop(state);
+        drop(before);
+        Poll::Pending
+    }
+}
+
+impl Drop for RunUntilStopped {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            let left = self.node.inner().stop.state.lock().waiting.remove(&key);
+            drop(left);
+        }
+    }
+}
+
+impl fmt::Debug for RunUntilStopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RunUntilStopped({:?})", self.node)
+    }
+}

@@ -1,0 +1,138 @@
+//! Back-pressure: what happens if a sender is faster than its receiver.
+//!
+//! [`send`](crate::send) never fails and never waits. So a sender can be faster than its receiver,
+//! and something has to give. What happens depends on the node on which the receiver lives.
+//!
+//! # The receiver is on another node
+//!
+//! Each connection has a buffer for its output. If it holds more than 1 MiB (see
+//! [`output_bytes`](crate::NodeBuilder::output_bytes)), the connection is *busy*, and **each
+//! process that sends over it is suspended** at its next `.await` of a function of this crate,
+//! until half of the buffer has been written. This is Erlang's `busy_dist_port`. It keeps memory
+//! bounded without any code of yours, and usually lasts for milliseconds.
+//!
+//! It can hurt. A peer that is frozen, or whose network is cut silently, reads nothing, and its
+//! connection is closed after [`net_ticktime`](crate::NodeBuilder::net_ticktime), 60 seconds or
+//! somewhat more. A server that sends to this peer is suspended all this time, and serves nobody,
+//! not even processes of its own node. After one second the node logs a warning that names the
+//! process and the peer; [`system_monitor`](crate::system_monitor()) tells a process of each
+//! suspension at once.
+//!
+//! So a process that serves many others should not send much data to other nodes by plain `send`.
+//! There are five alternatives:
+//!
+//! | way | a busy connection | use it for |
+//! |---|---|---|
+//! | [`try_send`](crate::try_send) | returns the message at once | messages that can be dropped: samples, hints, caches |
+//! | [`send_with`](crate::send_with) with [`nosuspend`](crate::SendOpts::nosuspend) | returns the message at once; ignores mailbox limits | messages that can be dropped |
+//! | [`send_timeout`](crate::send_timeout) | returns the message after a time limit | messages that should arrive if the peer is well |
+//! | a process for each peer | suspends that process only | streams and replicas |
+//! | [`async_dist`](crate::async_dist()) | buffers the message without a bound | few, small messages that must not wait |
+//!
+//! ## Leave the message out
+//!
+//! [`try_send`](crate::try_send) never suspends the process. It returns the message in an error if
+//! [`send`](crate::send) would suspend it:
+//!
+//! ```
+//! use fika::prelude::*;
+//!
+//! fn publish(sample: u64, subscribers: &[Pid]) -> usize {
+//!     let mut left_out = 0;
+//!     for subscriber in subscribers {
+//!         match try_send(*subscriber, sample) {
+//!             Ok(()) => {}
+//!             Err(error) if error.is_busy() || error.is_full() => left_out += 1,
+//!             // The subscriber has ended: its monitor tells.
+//!             Err(_) => {}
+//!         }
+//!     }
+//!     left_out
+//! }
+//!
+//! #[fika::main]
+//! async fn main() {
+//!     assert_eq!(publish(7, &[self_pid()]), 0);
+//! }
+//! ```
+//!
+//! ## Wait, but not for ever
+//!
+//! [`send_timeout`](crate::send_timeout) waits for room in one connection, for a limited time. Only
+//! the future waits, so several can wait side by side, and one frozen peer costs at most the limit.
+//! `Err` means that the message was not sent; the error contains it.
+//!
+//! ```
+//! use fika::prelude::*;
+//!
+//! /// Gives the replicas that have not taken the update.
+//! async fn replicate(update: Vec<u8>, replicas: Vec<Pid>) -> Vec<Pid> {
+//!     let mut lagging = Vec::new();
+//!     for replica in replicas {
+//!         if send_timeout(replica, update.clone(), millis(200)).await.is_err() {
+//!             lagging.push(replica);
+//!         }
+//!     }
+//!     lagging
+//! }
+//!
+//! #[fika::main]
+//! async fn main() {
+//!     assert!(replicate(vec![1, 2, 3], vec![self_pid()]).await.is_empty());
+//! }
+//! ```
+//!
+//! ## A process for each peer
+//!
+//! A process that only sends to one peer may be suspended without harm. The server passes the
+//! messages to it, which is a send within the node, and goes on. A
+//! [`MailboxLimit`](crate::MailboxLimit) bounds the backlog, and tells the server when it is full:
+//!
+//! ```
+//! use fika::prelude::*;
+//!
+//! /// Passes updates on to a replica.
+//! async fn feed(replica: Pid) {
+//!     mailbox_limit(MailboxLimit::messages(1000).when_full(WhenFull::Wait));
+//!     loop {
+//!         receive! { update: Vec<u8> => send(replica, update) }
+//!     }
+//! }
+//!
+//! #[fika::main]
+//! async fn main() {
+//!     let feeds = [spawn_link(feed(self_pid()))];
+//!     for feed in feeds {
+//!         match try_send(feed, vec![1_u8, 2, 3]) {
+//!             Ok(()) => {}
+//!             Err(error) if error.is_full() => { /* the replica needs a new copy of everything */ }
+//!             Err(error) => panic!("{error}"),
+//!         }
+//!     }
+//!     receive! { update: Vec<u8> => assert_eq!(update, [1, 2, 3]) }
+//! }
+//! ```
+//!
+//! ## Do not wait at all
+//!
+//! After [`async_dist(true)`](crate::async_dist()) the process is never suspended, and what it
+//! sends is buffered without a bound. Use it for processes that send few and small messages and
+//! must not wait, such as a supervisor. It is Erlang's process flag `async_dist`.
+//!
+//! ```
+//! use fika::prelude::*;
+//!
+//! #[fika::main]
+//! async fn main() {
+//!     assert!(!fika::async_dist(true), "it was off before");
+//!     send(self_pid(), "it is well".to_owned());
+//! }
+//! ```
+//!
+//! # The receiver is on this node
+//!
+//! A mailbox without a limit takes every message. With a [`MailboxLimit`](crate::MailboxLimit), its
+//! owner decides what happens when it is full: the owner is killed, the message is dropped, or the
+//! sender has to wait. A sender finds out with [`try_send`](crate::try_send), and waits with
+//! [`send_wait`](crate::send_wait) or [`send_timeout`](crate::send_timeout). A sender that waits
+//! for the answer to each request before it sends the next one needs none of this.

@@ -1,0 +1,42 @@
+//! Two messages of one tag in a program: no node of it gets a name.
+
+use fika::prelude::*;
+
+mod user {
+    use super::*;
+
+    #[derive(Message, Serialize, Deserialize)]
+    pub(crate) struct Get(pub(crate) u64);
+}
+
+mod order {
+    use super::*;
+
+    #[derive(Message, Serialize, Deserialize)]
+    pub(crate) struct Get(pub(crate) u64);
+}
+
+#[test]
+fn a_node_of_the_program_gets_no_name() {
+    let named = Node::builder().name("tags@127.0.0.1").build().expect_err("it does not start");
+    let encoding = Node::builder().encode_messages(true).build().expect_err("nor does this");
+    let node = Node::builder().build().unwrap();
+    let late = node.start_distribution("tags@127.0.0.1").unwrap_err();
+    node.stop();
+    for error in [named, encoding, late] {
+        let error = error.to_string();
+        for text in
+            ["message_tags::user::Get", "message_tags::order::Get", "`fika::Get`", "tag = \"..\""]
+        {
+            assert!(error.contains(text), "{error}");
+        }
+    }
+}
+
+/// Without a node, the same is found where they are used.
+#[test]
+fn neither_is_encoded() {
+    let user = fika::Encoded::new(&user::Get(1)).unwrap_err().to_string();
+    let order = fika::Encoded::new(&order::Get(1)).unwrap_err().to_string();
+    assert!(user.contains("user::Get") && order.contains("order::Get"), "{user} {order}");
+}

@@ -1,0 +1,196 @@
+//! Futures of 1 MiB at each entry of the API, in a build without optimizations, where a function
+//! that takes a future by value has it in its stack frame.
+#![deny(warnings)]
+
+use std::hint::black_box;
+use std::ops::Add;
+use std::time::Duration;
+
+use fika::prelude::*;
+use fika::timer;
+
+const SIZE: usize = 1 << 20;
+
+/// A future of 1 MiB: its array lives across a suspension point.
+async fn large(n: u64) -> u64 {
+    let mut array = [0_u8; SIZE];
+    array[n as usize] = 1;
+    yield_now().await;
+    n.add(u64::from(black_box(&array)[n as usize]))
+}
+
+fn node() -> Node {
+    Node::builder().workers(2).build().unwrap()
+}
+
+#[remote]
+async fn large_remote(to: Pid, n: u64) {
+    send(to, large(n).await);
+}
+
+async fn next() -> u64 {
+    receive! {
+        n: u64 => n,
+        after secs(30) => panic!("nothing came"),
+    }
+}
+
+/// Sends what comes of it.
+async fn tells(to: Pid, n: u64) {
+    send(to, large(n).await);
+}
+
+#[test]
+fn the_size() {
+    assert!(size_of_val(&large(1)) >= SIZE);
+}
+
+/// From a thread with a stack as large as that of a program's first one.
+#[test]
+fn from_outside() {
+    on_8_mib(|| assert_eq!(node().block_on(large(1)), 2));
+    on_8_mib(|| assert_eq!(node().try_block_on(large(2)), Ok(3)));
+    on_8_mib(|| {
+        let (to, got) = std::sync::mpsc::channel();
+        let node = node();
+        node.spawn(async move { to.send(large(3).await).unwrap() }).unwrap();
+        assert_eq!(got.recv_timeout(Duration::from_secs(30)), Ok(4));
+    });
+}
+
+#[allow(clippy::disallowed_methods, reason = "the thread of a test")]
+fn on_8_mib(work: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().stack_size(8 << 20);
+    thread.spawn(work).unwrap().join().unwrap();
+}
+
+#[fika::main(workers = 2)]
+async fn main_of_a_program() -> u64Termination {
+    u64Termination(large(4).await)
+}
+
+#[allow(non_camel_case_types)]
+struct u64Termination(u64);
+
+impl fika::Ignored for u64Termination {}
+
+impl std::process::Termination for u64Termination {
+    fn report(self) -> std::process::ExitCode {
+        assert_eq!(self.0, 5);
+        std::process::ExitCode::SUCCESS
+    }
+}
+
+#[test]
+fn main_and_its_arguments() {
+    use std::process::Termination as _;
+    assert_eq!(main_of_a_program().report(), std::process::ExitCode::SUCCESS);
+}
+
+/// The test itself is such a future.
+#[fika::test]
+async fn a_test() {
+    let mut array = [0_u8; SIZE];
+    array[7] = 1;
+    yield_now().await;
+    assert_eq!(black_box(&array)[7], 1);
+}
+
+/// All that spawns, in a process. Each is a function of its own: what a caller passes on by value
+/// is in the caller's own frame, once for each call.
+#[fika::test]
+async fn from_inside() {
+    let me = self_pid();
+    by_spawn(me);
+    assert_eq!(next().await, 11);
+    trap_exit(true);
+    let linked = by_spawn_link(me);
+    assert_eq!(next().await, 12);
+    receive! { Exit { from, .. } if from == linked => {} }
+    let monitor = by_spawn_monitor(me);
+    assert_eq!(next().await, 13);
+    receive! {
+        Down { monitor: m, reason, .. } if m == monitor => assert_eq!(reason, ExitReason::Normal),
+    }
+    by_spawn_opt(me);
+    assert_eq!(next().await, 14);
+    by_spawn_request(me);
+    assert_eq!(next().await, 15);
+    by_node_spawn(me);
+    assert_eq!(next().await, 16);
+}
+
+fn by_spawn(me: Pid) {
+    spawn(tells(me, 10));
+}
+
+fn by_spawn_link(me: Pid) -> Pid {
+    spawn_link(tells(me, 11))
+}
+
+fn by_spawn_monitor(me: Pid) -> Reference {
+    spawn_monitor(tells(me, 12)).1
+}
+
+fn by_spawn_opt(me: Pid) {
+    spawn_opt(SpawnOpts::new(), tells(me, 13));
+}
+
+fn by_spawn_request(me: Pid) {
+    spawn_request(SpawnOpts::new().reply(ReplyOn::Nothing), tells(me, 14));
+}
+
+fn by_node_spawn(me: Pid) {
+    self_node().spawn(tells(me, 15)).unwrap();
+}
+
+/// `#[remote]` functions, here and by request.
+#[fika::test]
+async fn remote_functions() {
+    let me = self_pid();
+    spawn(large_remote(me, 20));
+    assert_eq!(next().await, 21);
+    spawn_on(self_node().name(), large_remote(me, 21)).await;
+    assert_eq!(next().await, 22);
+    large_remote(me, 22).await;
+    assert_eq!(next().await, 23);
+}
+
+/// The timer service.
+#[fika::test]
+async fn timers() {
+    let me = self_pid();
+    timer::apply_after(millis(1), tells(me, 30)).unwrap();
+    assert_eq!(next().await, 31);
+    let every = timer::apply_interval(millis(1), move || tells(me, 31)).unwrap();
+    assert_eq!(next().await, 32);
+    timer::cancel(every).await.unwrap();
+    let every = timer::apply_repeatedly(millis(1), move || tells(me, 32)).unwrap();
+    while next().await != 33 {}
+    timer::cancel(every).await.unwrap();
+}
+
+/// What the memory of a process says counts the whole future, wherever it is.
+#[fika::test]
+async fn memory() {
+    let me = self_pid();
+    let child = spawn(async move {
+        tells(me, 40).await;
+        receive! { (): () => {} }
+    });
+    assert_eq!(next().await, 41);
+    let info = fika::process_info(child, &[fika::Item::Memory]).await;
+    match info.as_deref() {
+        Some([fika::InfoItem::Memory(bytes)]) => assert!(*bytes >= SIZE, "{bytes}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// On a simulated node, which runs on the thread of the test.
+#[fika::test(sim)]
+async fn a_simulated_test() {
+    let mut array = [0_u8; SIZE];
+    array[7] = 1;
+    yield_now().await;
+    assert_eq!(black_box(&array)[7], 1);
+}

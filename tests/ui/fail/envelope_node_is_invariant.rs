@@ -1,0 +1,14 @@
+//! A message that was opened keeps its type. As a supertype it could be given another value, which
+//! would then be put back under the vtable of the first type.
+
+use fika::Local;
+use fika::message::Node;
+
+type General = Local<for<'a> fn(&'a str)>;
+type Special = Local<fn(&'static str)>;
+
+fn forget_the_lifetime(node: Box<Node<General>>) -> Box<Node<Special>> {
+    node
+}
+
+fn main() {}

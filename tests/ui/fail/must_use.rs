@@ -1,0 +1,33 @@
+#![deny(warnings)]
+
+use fika::prelude::*;
+
+#[remote]
+async fn work() {}
+
+async fn forgets() {
+    sleep(secs(1));
+    fika::timer::sleep(secs(1));
+    timeout(secs(1), async {});
+    yield_now();
+    spawn_blocking(|| ());
+    work();
+    spawn_on("a@b", work());
+    connect_node("a@b");
+    disconnect_node("a@b");
+    ping("a@b");
+    send_wait(self_pid(), ());
+    hibernate();
+    process_info(self_pid(), &[]);
+    is_process_alive(self_pid());
+    Node::builder().workers(2);
+    SpawnOpts::new().link();
+    AliasOpts::new().reply();
+    MonitorOpts::new();
+    fika::processes_iter();
+}
+
+#[fika::main]
+async fn main() {
+    forgets().await;
+}

@@ -1,0 +1,36 @@
+//! Names that do not exist are never bindings, and one that is nearly right is proposed.
+use fika::prelude::*;
+
+#[derive(Message, Serialize, Deserialize)]
+enum Cmd {
+    Get(u64),
+    Flush,
+}
+
+#[derive(Message, Serialize, Deserialize)]
+struct Stop;
+
+const LIMIT: u64 = 3;
+const NAME: &str = "a constant text";
+
+async fn misspelled() {
+    receive! {
+        Stopp => {}
+        Cmd::Get(LIMTI) => {}
+    }
+}
+
+async fn a_variant() {
+    receive! { Cmd::Flsh => {} }
+    receive! { Cmd::Get => {} }
+}
+
+async fn not_a_message() {
+    receive! { NAME => {} }
+}
+
+async fn two_types() {
+    receive! { LIMIT | true => {} }
+}
+
+fn main() {}
