@@ -44,7 +44,7 @@ struct World {
     four: FileHost,
     six: FileHost,
     both: FileHost,
-    /// The same, and IPv4 comes first.
+    /// Both addresses, of which the IPv4 address comes first.
     both_four_first: FileHost,
     _switch: Switch,
 }

@@ -146,7 +146,7 @@ fn at_the_start() {
     assert!(pings(&other, place.name("other")));
 }
 
-/// The same by the options of a command line.
+/// Options of a command line are refused like the settings of a builder.
 #[test]
 fn by_node_args() {
     #[derive(clap::Parser)]
@@ -274,7 +274,7 @@ fn the_port_mapper_of_the_environment() {
         let log = place.os("node").without("FIKA_TEST_MAPPER").env("ERL_EPMD_PORT", value);
         let Err(log) = log.try_start() else { panic!("`{value}` is not refused") };
         assert!(log.contains(&format!("ERL_EPMD_PORT is `{value}`")), "{log}");
-        // Who says another port is not concerned.
+        // A node that is given another port does not read the variable.
         place.os("node").env("ERL_EPMD_PORT", value).start().stop();
     }
     let mut os = place.os("node").without("FIKA_TEST_MAPPER");

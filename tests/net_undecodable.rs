@@ -320,7 +320,7 @@ async fn until_there_is_an_end(name: &str, count: u64) {
     }
 }
 
-/// The same in a simulation.
+/// A simulated node loses such messages in the same way.
 #[test]
 fn in_a_simulation() -> Result<(), Failure> {
     try_out();

@@ -117,7 +117,7 @@ fn waits(pid: Pid, full: Pid) -> Vec<(&'static str, Task)> {
     ]
 }
 
-/// Whose mailbox is full, and stays so.
+/// Returns a process whose mailbox is full, and stays so.
 async fn full() -> Pid {
     let me = self_pid();
     let pid = spawn(async move {

@@ -208,7 +208,7 @@ mod tests {
         }
     }
 
-    /// The same of a list.
+    /// Builds a list of bytes as a `Vec`.
     struct AsVec;
 
     impl Visitor<'_> for AsVec {
