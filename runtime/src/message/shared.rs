@@ -208,7 +208,7 @@ mod tests {
         }
     }
 
-    /// Builds a list of bytes as a `Vec`.
+    /// Asks for a list, and does not take bytes as they are.
     struct AsVec;
 
     impl Visitor<'_> for AsVec {
