@@ -4,6 +4,7 @@
 //! [`Timers::take_due`] gets that value, with no wheel locked.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use crate::env::Time;
@@ -103,20 +104,22 @@ pub(crate) struct Timers<A> {
 }
 
 struct Shard<A> {
-    wheel: Wheel<Started<A>>,
+    wheel: Wheel<A>,
     owners: Owners,
-}
-
-/// A timer's action and its start time.
-struct Started<A> {
-    /// When the timer was started, in nanoseconds of the node's clock. It orders timers of the same
-    /// tick that are in different shards.
-    at: u64,
-    action: A,
 }
 
 fn nanos(time: Time) -> u64 {
     u64::try_from(time.since_start().as_nanos()).unwrap_or(NEVER)
+}
+
+/// Orders the timers of one tick that are in different shards: the one that was started first has
+/// the greatest rank. It is the time from the start to the tick as a float, whose bits have the same
+/// order as the float. So two starts are told apart if they are further apart than a ten-millionth
+/// of that time.
+fn rank(tick: u64, now: Time) -> u32 {
+    #[expect(clippy::cast_precision_loss, reason = "a rounded number is enough")]
+    let lead = (tick << TICK_BITS).saturating_sub(nanos(now)) as f32;
+    lead.to_bits()
 }
 
 /// The first tick that is not before `time`.
@@ -158,8 +161,7 @@ impl<A> Timers<A> {
         let shard = u16::try_from(shard).expect("as many shards as workers");
         // The action needs the key that its own insertion gives: reserve it first.
         let timer = TimerRef { node: self.node, shard, key: locked.wheel.next_key() };
-        let started = Started { at: nanos(now), action: action(timer) };
-        let key = locked.wheel.insert(tick, started);
+        let key = locked.wheel.insert(tick, rank(tick, now), action(timer));
         debug_assert_eq!(key, timer.key);
         if let Some(owner) = owner {
             locked.owners.add(key.index, owner);
@@ -181,11 +183,11 @@ impl<A> Timers<A> {
     /// Takes a timer back: the time that was left, if it had not fired.
     pub(crate) fn cancel(&self, timer: TimerRef, now: Time) -> Option<Duration> {
         let mut shard = self.shard(timer)?.lock();
-        let (due, started) = shard.wheel.cancel(timer.key)?;
+        let (due, action) = shard.wheel.cancel(timer.key)?;
         shard.owners.remove(timer.key.index);
         // What the action holds is the user's, and is not dropped under the lock.
         drop(shard);
-        drop(started);
+        drop(action);
         Some(time_of(due).since(now))
     }
 
@@ -196,7 +198,7 @@ impl<A> Timers<A> {
             let mut shard = shard.lock();
             while let Some(index) = shard.owners.first(owner) {
                 shard.owners.remove(index);
-                actions.push(shard.wheel.take(index).1.action);
+                actions.push(shard.wheel.take(index));
             }
         }
         actions
@@ -237,9 +239,9 @@ impl<A> Timers<A> {
         let mut fired = Vec::new();
         for shard in &self.shards {
             let Shard { wheel, owners } = &mut *shard.lock();
-            wheel.advance(tick, |index, due, Started { at, action }| {
+            wheel.advance(tick, |index, due, rank, action| {
                 owners.remove(index);
-                fired.push(((due, at), action));
+                fired.push(((due, Reverse(rank)), action));
             });
             next = next.min(wheel.next_tick().unwrap_or(NEVER));
         }

@@ -87,10 +87,15 @@ impl Payload {
         encode: impl Fn(&mut Buffer) -> Result<(), EncodeError>,
         described: impl FnOnce() -> WireType,
     ) -> Result<Payload, SendError> {
-        let (mut buffer, mut nodes) = (Buffer::with_capacity(SMALL_BYTES), NodeList::new());
-        encode_message(&mut buffer, &mut nodes, encode)?;
-        let described = buffer.is_described().then(|| described().into());
-        Ok(Payload { body: Body::of(buffer), nodes, described })
+        // The list of nodes is written where it stays: moving what was just written costs a stall.
+        let mut payload = Payload::none();
+        let mut buffer = Buffer::with_capacity(SMALL_BYTES);
+        encode_message(&mut buffer, &mut payload.nodes, encode)?;
+        if buffer.is_described() {
+            payload.described = Some(described().into());
+        }
+        payload.body = Body::of(buffer);
+        Ok(payload)
     }
 
     /// Encodes a reason, which is always in the plain form.

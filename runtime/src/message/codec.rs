@@ -118,12 +118,21 @@ pub fn encode_message(
 ) -> Result<(), EncodeError> {
     match encode_with_nodes(nodes, || encode(out)) {
         Err(error) if error.needs_description && !out.is_described() => {
-            out.describe();
-            nodes.clear();
-            encode_with_nodes(nodes, || encode(out))
+            encode_described(out, nodes, &encode)
         }
         result => result,
     }
+}
+
+#[cold]
+fn encode_described(
+    out: &mut Buffer,
+    nodes: &mut NodeList,
+    encode: &dyn Fn(&mut Buffer) -> Result<(), EncodeError>,
+) -> Result<(), EncodeError> {
+    out.describe();
+    nodes.clear();
+    encode_with_nodes(nodes, || encode(out))
 }
 
 /// Reads a value that fills `bytes` to the last byte.
@@ -149,12 +158,20 @@ fn decode<'a, T: DeserializeOwned>(
     owner: Option<&'a Bytes>,
 ) -> Result<T, DecodeError> {
     if node_codec::is_described() {
-        let (value, _) = described::take(bytes, owner, Reading::Received);
-        return value.map_err(|error| DecodeError::malformed::<T>(error.to_string()));
+        return decode_described(bytes, owner);
     }
     match decoder::take(bytes, owner) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(DecodeError::malformed::<T>(format!("{} bytes too many", rest.len()))),
         Err(error) => Err(DecodeError::malformed::<T>(error.to_string())),
     }
+}
+
+#[cold]
+fn decode_described<'a, T: DeserializeOwned>(
+    bytes: &'a [u8],
+    owner: Option<&'a Bytes>,
+) -> Result<T, DecodeError> {
+    let (value, _) = described::take(bytes, owner, Reading::Received);
+    value.map_err(|error| DecodeError::malformed::<T>(error.to_string()))
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::node_codec::decode_described;
+use super::node_codec::{Does, decode_as};
 use super::{
     Buffer, NodeList, SHARED_BYTES_MIN, decode_postcard, decode_postcard_shared, encode_message,
     encode_postcard,
@@ -398,7 +398,7 @@ fn describe<T: Serialize + DeserializeOwned>(value: &T) -> Bytes {
 }
 
 fn described<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, super::DecodeError> {
-    decode_described(&[], || decode_postcard(bytes))
+    decode_as(Does::DecodesDescribed, &[], || decode_postcard(bytes))
 }
 
 proptest! {
@@ -464,7 +464,8 @@ fn what_it_costs_to_say_what_it_is() {
     encode_postcard(&large, &mut buffer).unwrap();
     assert!(buffer.into_parts().iter().any(|part| shares(part, &large.0)));
     let whole = describe(&large);
-    let read: NewBytes = decode_described(&[], || decode_postcard_shared(&whole)).unwrap();
+    let read: NewBytes =
+        decode_as(Does::DecodesDescribed, &[], || decode_postcard_shared(&whole)).unwrap();
     assert!(shares(&read.0, &whole));
 }
 

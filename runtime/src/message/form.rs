@@ -20,6 +20,7 @@ use super::coverage::Coverage;
 use super::described::{self, Reading, Written};
 use super::known::{self, Known, State};
 use super::limits::Refused;
+use super::node_codec::Does;
 use super::{Buffer, NodeList, encode_with_nodes, encoder, fingerprint, node_codec};
 
 /// The result of encoding a value.
@@ -132,7 +133,9 @@ fn tried<T: Serialize + DeserializeOwned>(value: &T, known: &Known) -> Result<Fo
 fn look<T: Serialize + DeserializeOwned>(value: &T) -> Result<(Found, Coverage), Refused> {
     let (bytes, nodes, written) = describe(value)?;
     let read = |reading| {
-        node_codec::decode_described(&nodes, || described::take::<T>(&bytes, None, reading))
+        node_codec::decode_as(Does::DecodesDescribed, &nodes, || {
+            described::take::<T>(&bytes, None, reading)
+        })
     };
     let mut by_place = None;
     let mut asks = false;

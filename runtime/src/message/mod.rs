@@ -56,6 +56,7 @@ use std::sync::Arc;
 
 use ::bytes::Bytes;
 
+use self::node_codec::Does;
 use crate::printable::printable;
 
 /// A value that can be sent to a process, on this node or on another.
@@ -266,16 +267,14 @@ impl Encoded {
         fingerprint: u64,
         read: impl FnOnce(&Bytes) -> Result<T, DecodeError>,
     ) -> Result<T, DecodeError> {
-        let read = || {
-            let read = || read(&self.bytes);
-            if self.wire_type.fingerprint == fingerprint {
-                decode_with_nodes(&self.nodes, read)
-            } else if self.wire_type.fingerprint == fingerprint ^ WireType::DESCRIBED {
-                node_codec::decode_described(&self.nodes, read)
-            } else {
-                Err(DecodeError::other_shape(&self.wire_type))
-            }
+        let does = if self.wire_type.fingerprint == fingerprint {
+            Does::Decodes
+        } else if self.wire_type.fingerprint == fingerprint ^ WireType::DESCRIBED {
+            Does::DecodesDescribed
+        } else {
+            return Err(DecodeError::other_shape(&self.wire_type));
         };
+        let read = || node_codec::decode_as(does, &self.nodes, || read(&self.bytes));
         catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| panicked(payload))
     }
 }

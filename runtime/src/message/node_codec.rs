@@ -23,7 +23,7 @@ pub type NodeList = SmallVec<[NodeId; 4]>;
 
 /// What this thread does with values now.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Does {
+pub(super) enum Does {
     Nothing,
     Encodes,
     Decodes,
@@ -45,70 +45,64 @@ struct Scope {
     from: usize,
 }
 
-/// The scopes of a thread.
-struct Scopes {
-    now: Cell<Scope>,
-    /// Where the program's code last panicked while this thread decoded a value.
-    panicked_at: RefCell<Option<String>>,
-    /// The thread checks whether a value can be read; a panic means that it can't.
-    tries: Cell<bool>,
-    /// The nodes of the value that it encodes or decodes, behind those of the values that this
-    /// one is inside of.
-    nodes: RefCell<Vec<NodeId>>,
-}
-
 thread_local! {
-    static SCOPES: Scopes = const {
-        let nothing = Scope { does: Does::Nothing, from: 0 };
-        Scopes {
-            now: Cell::new(nothing),
-            panicked_at: RefCell::new(None),
-            tries: Cell::new(false),
-            nodes: RefCell::new(Vec::new()),
-        }
-    };
+    /// The innermost scope. It has no destructor, so a thread reaches it at once, also at its end.
+    static NOW: Cell<Scope> = const { Cell::new(Scope { does: Does::Nothing, from: 0 }) };
+    /// The nodes of the value that this thread encodes or decodes, behind those of the values that
+    /// this one is inside of.
+    static NODES: RefCell<Vec<NodeId>> = const { RefCell::new(Vec::new()) };
+    /// Where the program's code last panicked while this thread decoded a value.
+    static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// The thread checks whether a value can be read; a panic means that it can't.
+    static TRIES: Cell<bool> = const { Cell::new(false) };
 }
 
 /// A scope that is left at its end, also when the inner call panics.
 struct Inside<'a> {
-    scopes: &'a Scopes,
+    nodes: &'a RefCell<Vec<NodeId>>,
     from: usize,
     outer: Scope,
 }
 
-impl Scopes {
+impl<'a> Inside<'a> {
     #[inline]
-    fn enter(&self, does: Does, nodes: &[NodeId]) -> Inside<'_> {
-        let mut all = self.nodes.borrow_mut();
-        let from = all.len();
-        all.extend_from_slice(nodes);
-        Inside { scopes: self, from, outer: self.now.replace(Scope { does, from }) }
+    fn enter(does: Does, all: &'a RefCell<Vec<NodeId>>, nodes: &[NodeId]) -> Inside<'a> {
+        let mut list = all.borrow_mut();
+        let from = list.len();
+        list.extend_from_slice(nodes);
+        Inside { nodes: all, from, outer: NOW.replace(Scope { does, from }) }
     }
 }
 
 impl Drop for Inside<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.scopes.now.set(self.outer);
-        self.scopes.nodes.borrow_mut().truncate(self.from);
+        NOW.set(self.outer);
+        self.nodes.borrow_mut().truncate(self.from);
     }
 }
 
 /// Runs `encode`, and appends to `nodes` the nodes that were written in it.
 pub fn encode_with_nodes<R>(nodes: &mut NodeList, encode: impl FnOnce() -> R) -> R {
-    SCOPES.with(|scopes| {
-        let inside = scopes.enter(Does::Encodes, nodes);
+    NODES.with(|all| {
+        let inside = Inside::enter(Does::Encodes, all, nodes);
         let result = encode();
         let written = inside.from + nodes.len();
-        nodes.extend_from_slice(&scopes.nodes.borrow()[written..]);
+        nodes.extend_from_slice(&all.borrow()[written..]);
         result
     })
 }
 
 /// Runs `decode`, which reads nodes by their index in `nodes`.
 pub fn decode_with_nodes<R>(nodes: &[NodeId], decode: impl FnOnce() -> R) -> R {
-    SCOPES.with(|scopes| {
-        let _inside = scopes.enter(Does::Decodes, nodes);
+    decode_as(Does::Decodes, nodes, decode)
+}
+
+/// Decodes a value in the form that `does` says, with the nodes that it names.
+#[inline]
+pub(super) fn decode_as<R>(does: Does, nodes: &[NodeId], decode: impl FnOnce() -> R) -> R {
+    NODES.with(|all| {
+        let _inside = Inside::enter(does, all, nodes);
         decode()
     })
 }
@@ -116,48 +110,37 @@ pub fn decode_with_nodes<R>(nodes: &[NodeId], decode: impl FnOnce() -> R) -> R {
 /// Records where this thread panics while it decodes a value. Returns false if it does not decode
 /// one. The decoder reports the panic: a peer can cause it at will, so it is not printed each time.
 pub(crate) fn note_panic(at: Option<&Location<'_>>) -> bool {
-    let note = |scopes: &Scopes| {
-        let decodes = matches!(scopes.now.get().does, Does::Decodes | Does::DecodesDescribed);
-        if decodes {
-            *scopes.panicked_at.borrow_mut() = at.map(ToString::to_string);
-        }
-        decodes
-    };
-    // A thread that ends has none any more.
-    SCOPES.try_with(note).unwrap_or(false)
+    let decodes = NOW.get().does.decodes();
+    if decodes {
+        // A thread that ends has no place for it any more.
+        let _ = PANICKED_AT.try_with(|place| place.replace(at.map(ToString::to_string)));
+    }
+    decodes
 }
 
 /// Takes the place of the last panic.
 pub(super) fn panicked_at() -> Option<String> {
-    SCOPES.with(|scopes| scopes.panicked_at.take())
-}
-
-/// Decodes a value in the described form, with the nodes that it names.
-pub(super) fn decode_described<R>(nodes: &[NodeId], decode: impl FnOnce() -> R) -> R {
-    SCOPES.with(|scopes| {
-        let _inside = scopes.enter(Does::DecodesDescribed, nodes);
-        decode()
-    })
+    PANICKED_AT.take()
 }
 
 /// Returns whether the value being decoded is in the described form.
 #[inline]
 pub(super) fn is_described() -> bool {
-    SCOPES.with(|scopes| scopes.now.get().does == Does::DecodesDescribed)
+    NOW.get().does == Does::DecodesDescribed
 }
 
 /// Runs code of the program on a value that was not received. `None` if it panics; the panic is not
 /// reported.
 pub(super) fn try_out<R>(work: impl FnOnce() -> R) -> Option<R> {
-    let outer = SCOPES.with(|scopes| scopes.tries.replace(true));
+    let outer = TRIES.replace(true);
     let result = catch_unwind(AssertUnwindSafe(work));
-    SCOPES.with(|scopes| scopes.tries.set(outer));
+    TRIES.set(outer);
     result.ok()
 }
 
 /// Returns whether [`try_out`] would catch a panic of this thread.
 pub(crate) fn tries_out() -> bool {
-    SCOPES.try_with(|scopes| scopes.tries.get()).unwrap_or(false)
+    TRIES.get()
 }
 
 /// Runs `decode` on invented values, as if inside a message, whatever the caller is encoding or
@@ -177,11 +160,8 @@ pub(crate) enum Encoded {
 impl Encoded {
     #[inline]
     pub(crate) fn of(node: NodeId) -> Encoded {
-        SCOPES.with(|scopes| {
-            let Scope { does: Does::Encodes, from } = scopes.now.get() else {
-                return Encoded::Whole(node);
-            };
-            let mut nodes = scopes.nodes.borrow_mut();
+        let Scope { does: Does::Encodes, from } = NOW.get() else { return Encoded::Whole(node) };
+        NODES.with_borrow_mut(|nodes| {
             let index = nodes[from..].iter().position(|n| *n == node).unwrap_or_else(|| {
                 nodes.push(node);
                 nodes.len() - 1 - from
@@ -196,14 +176,12 @@ impl Encoded {
             Encoded::Whole(id) => return Ok(id),
             Encoded::Index(index) => index as usize,
         };
-        SCOPES.with(|scopes| {
-            let Some(from) = Some(scopes.now.get()).filter(|s| s.does.decodes()).map(|s| s.from)
-            else {
-                return Err(E::custom("a node's index outside a message"));
-            };
-            let node = scopes.nodes.borrow()[from..].get(index).copied();
-            node.ok_or_else(|| E::custom("a node that the message does not list"))
-        })
+        let Scope { does, from } = NOW.get();
+        if !does.decodes() {
+            return Err(E::custom("a node's index outside a message"));
+        }
+        let node = NODES.with_borrow(|nodes| nodes[from..].get(index).copied());
+        node.ok_or_else(|| E::custom("a node that the message does not list"))
     }
 }
 
@@ -218,7 +196,7 @@ impl Serialize for Encoded {
 
 impl<'de> Deserialize<'de> for Encoded {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if SCOPES.with(|scopes| scopes.now.get().does.decodes()) {
+        if NOW.get().does.decodes() {
             return u32::deserialize(deserializer).map(Encoded::Index);
         }
         let (name, creation) = <(NodeName, u32)>::deserialize(deserializer)

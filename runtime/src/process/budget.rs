@@ -37,6 +37,7 @@ impl Control {
     }
 
     /// Takes one from the budget; false if the turn should end first.
+    #[inline]
     pub(super) fn spend(&self) -> bool {
         let used = self.used.get();
         if used >= TURN_REDUCTIONS || is_overdue() {
@@ -47,8 +48,14 @@ impl Control {
     }
 
     /// At a suspension point that could be passed: true if the turn should end first.
+    #[inline]
     pub(super) fn gives_way(&self) -> bool {
-        let ends = !self.spend() && !self.is_in_destructor();
+        !self.spend() && self.gives_way_now()
+    }
+
+    #[cold]
+    fn gives_way_now(&self) -> bool {
+        let ends = !self.is_in_destructor();
         if ends {
             self.stops();
         }

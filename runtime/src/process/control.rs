@@ -12,7 +12,6 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::panic::__rust_begin_short_backtrace;
 use super::rare::RareCell;
 use crate::context;
 use crate::exit_reason::ExitReason;
@@ -23,6 +22,9 @@ use crate::outcome::Outcome;
 use crate::pid::Pid;
 use crate::table;
 
+/// Where a process was spawned.
+pub(super) type Site = &'static Location<'static>;
+
 /// A slot of the process table.
 pub(crate) type SlotRef = table::SlotRef<dyn Body>;
 
@@ -30,11 +32,14 @@ pub(crate) type SlotRef = table::SlotRef<dyn Body>;
 pub(crate) trait Body: Send {
     fn control(self: Pin<&mut Self>) -> &Control;
     fn control_mut(self: Pin<&mut Self>) -> &mut Control;
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()>;
+    /// Polls the future. Rust's panic hook ends backtraces at functions with this name, so that
+    /// they don't include the runtime's own frames.
+    fn __rust_begin_short_backtrace(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()>;
     /// Drops the future, so that its destructors run while the process is still there.
     fn drop_future(self: Pin<&mut Self>);
-    /// Gives the process its control block. Called once, before anything else.
-    fn begin(self: Pin<&mut Self>, control: Control);
+    /// Gives the process its control block, whose size is still missing. Called once, before
+    /// anything else.
+    fn begin(self: Pin<&mut Self>, slot: SlotRef, pid: Pid, parent: Option<Pid>, site: Site);
 }
 
 /// A future that is in its final place in memory and is about to become a process.
@@ -83,10 +88,16 @@ impl NewProcess {
     }
 
     /// Gives the process its control block.
-    pub(super) fn begin(mut self, mut control: Control) -> Pin<Box<dyn Body>> {
+    pub(super) fn begin(
+        mut self,
+        slot: SlotRef,
+        pid: Pid,
+        parent: Option<Pid>,
+        site: Site,
+    ) -> Pin<Box<dyn Body>> {
+        self.body.as_mut().begin(slot, pid, parent, site);
         // Only informational, so the size of a huge future may be capped.
-        control.size = u32::try_from(self.size).unwrap_or(u32::MAX);
-        self.body.as_mut().begin(control);
+        self.body.as_mut().control_mut().size = u32::try_from(self.size).unwrap_or(u32::MAX);
         self.body
     }
 }
@@ -114,15 +125,13 @@ impl<F: Future<Output: Outcome> + Send> Body for Process<F> {
         self.project().control.as_mut().expect(BEGUN)
     }
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+    fn __rust_begin_short_backtrace(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         let control = this.control.as_ref().expect(BEGUN);
         match this.future.as_pin_mut() {
             Some(future) => {
                 let ready = |value: F::Output| control.returned(value);
-                context::enter_process(control, || {
-                    __rust_begin_short_backtrace(future, context).map(ready)
-                })
+                context::enter_process(control, || future.poll(context).map(ready))
             }
             None => Poll::Ready(()),
         }
@@ -134,8 +143,9 @@ impl<F: Future<Output: Outcome> + Send> Body for Process<F> {
         context::enter_process(control, || this.future.set(None));
     }
 
-    fn begin(self: Pin<&mut Self>, control: Control) {
-        *self.project().control = Some(control);
+    fn begin(self: Pin<&mut Self>, slot: SlotRef, pid: Pid, parent: Option<Pid>, site: Site) {
+        // Made in its place.
+        *self.project().control = Some(Control::new(slot, pid, parent, site));
     }
 }
 
@@ -146,7 +156,7 @@ pub(crate) struct Control {
     /// Who spawned it, if a process did.
     pub(super) parent: Option<Pid>,
     /// Where it was spawned.
-    pub(super) site: &'static Location<'static>,
+    pub(super) site: Site,
     pub(super) mailbox: RefCell<Mailbox>,
     /// What most processes never have; see there.
     pub(super) rare: RareCell,
@@ -180,12 +190,8 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    pub(super) fn new(
-        slot: SlotRef,
-        pid: Pid,
-        parent: Option<Pid>,
-        site: &'static Location<'static>,
-    ) -> Control {
+    #[inline]
+    fn new(slot: SlotRef, pid: Pid, parent: Option<Pid>, site: Site) -> Control {
         Control {
             pid,
             slot,
@@ -248,6 +254,7 @@ impl Control {
 
     /// Returns whether the process ends now, because of a fatal signal or an `exit`, even if the
     /// process has caught the unwinding.
+    #[inline]
     pub(crate) fn ends(&self) -> bool {
         if self.left.get() && !self.is_doomed() {
             self.slot.vitals.set_exiting();
@@ -278,13 +285,18 @@ impl Control {
     /// Whether the running process can't go on at a suspension point, since it ends or is
     /// suspended. If it ends, what other branches of its future do in the rest of the poll
     /// reaches nobody (PROC-7).
+    #[inline]
     pub(super) fn stops(&self) -> bool {
-        let ends = self.ends();
-        if ends {
+        (self.ends() || self.slot.vitals.is_suspended()) && self.stops_now()
+    }
+
+    #[cold]
+    fn stops_now(&self) -> bool {
+        if self.is_doomed() {
             self.ending.set(true);
         }
         // A destructor is not polled again, so stopping there would wait forever.
-        (ends || self.slot.vitals.is_suspended()) && !self.is_in_destructor()
+        !self.is_in_destructor()
     }
 
     /// Returns whether the running code is a destructor of a process that ends.

@@ -31,6 +31,7 @@ pub(super) struct Growth {
 impl Running<'_> {
     /// Checks the mailbox's length. `wants_none` says that a receive waits and takes none of the
     /// messages.
+    #[inline]
     pub(super) fn check_growth(self, wants_none: bool) {
         let messages = self.control.mailbox.borrow().len();
         // A turn takes its first look at half the threshold, to know later whether a message was

@@ -12,9 +12,7 @@ use std::cell::RefCell;
 use std::hint::black_box;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
-use std::pin::Pin;
 use std::sync::{Arc, Once};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::context;
@@ -92,27 +90,14 @@ fn print(line: std::fmt::Arguments<'_>) {
     let _ = writeln!(std::io::stderr(), "fika: {line}");
 }
 
-/// Polls a process's future. Rust's hook cuts backtraces at functions of this name, so that they
-/// don't include the runtime's own frames.
+/// Calls a function of the program. Rust's panic hook ends backtraces at functions with this name,
+/// so that they don't include the runtime's own frames.
 #[inline(never)]
-pub(super) fn __rust_begin_short_backtrace<F: Future>(
-    future: Pin<&mut F>,
-    context: &mut Context<'_>,
-) -> Poll<F::Output> {
-    let polled = future.poll(context);
+pub(super) fn __rust_begin_short_backtrace<R>(call: impl FnOnce() -> R) -> R {
+    let result = call();
     // Prevents a tail call, which would remove this frame from the backtrace.
     black_box(());
-    polled
-}
-
-/// Calls functions of the program; a backtrace of a panic in them ends here as well.
-pub(super) mod call {
-    #[inline(never)]
-    pub(in crate::process) fn __rust_begin_short_backtrace<R>(call: impl FnOnce() -> R) -> R {
-        let result = call();
-        std::hint::black_box(());
-        result
-    }
+    result
 }
 
 /// The payload with which a process raises an error of its own.

@@ -241,10 +241,17 @@ impl Running<'_> {
     /// Wakes the task that is being polled when a signal arrives. The process itself is polled then
     /// anyway. But if the process's future polls several tasks, as a `FuturesUnordered` does, it
     /// has to learn which task to poll.
+    #[inline]
     pub(super) fn wakes_with_signals(self, context: &Context<'_>) {
-        if context.waker().will_wake(&self.control.slot.waker()) {
-            return;
+        // Not `will_wake`, which compares the tables of functions as well: the compiler may make
+        // several copies of a table.
+        if context.waker().data() != self.control.slot.waker().data() {
+            self.adds_task(context);
         }
+    }
+
+    #[cold]
+    fn adds_task(self, context: &Context<'_>) {
         let tasks = &mut *self.control.extras().tasks.borrow_mut();
         if !tasks.iter().any(|task| task.will_wake(context.waker())) {
             tasks.push(context.waker().clone());

@@ -54,6 +54,7 @@ pub(super) enum Found {
 }
 
 impl Inner {
+    #[inline]
     pub(super) fn find(&self, dest: &Dest<'_>) -> Result<Found, SendError> {
         let here = |name: &str| match self.registry.whereis(name) {
             Some(pid) => Found::Local(pid),
@@ -81,11 +82,11 @@ impl Inner {
         let message = Envelope::new(message);
         match dest {
             // The way that most messages go.
-            Dest::Pid(pid) if pid.node() == self.id => {
-                self.deliver_envelope(pid, self.as_encoded(message)?);
+            Dest::Pid(pid) if pid.node() == self.id && !self.encode_messages => {
+                self.deliver_envelope(pid, message);
                 Ok(())
             }
-            Dest::Pid(pid) => self.send_away(pid, message),
+            Dest::Pid(pid) if pid.node() != self.id => self.send_away(pid, message),
             dest => self.send_envelope(&dest, message),
         }
     }
@@ -134,6 +135,7 @@ impl Inner {
         self.send_to(self.find(dest)?, message)
     }
 
+    #[inline]
     fn send_to(&self, found: Found, message: Envelope) -> Result<(), SendError> {
         match found {
             Found::Local(pid) => self.deliver_envelope(pid, message),

@@ -52,7 +52,9 @@ fn turn(node: &Inner, slot: SlotRef, origin: &Origin, mut body: Pin<&mut dyn Bod
         control.wake_tasks();
     }
     let waker = slot.waker();
-    let polled = catch_payload(|| body.as_mut().poll(&mut Context::from_waker(&waker)));
+    let polled = catch_payload(|| {
+        body.as_mut().__rust_begin_short_backtrace(&mut Context::from_waker(&waker))
+    });
     let control = body.as_mut().control();
     control.end_turn();
     // An earlier fatal signal decides the reason, and so does an `exit` whose unwinding the process

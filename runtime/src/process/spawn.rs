@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use super::control::{Control, NewProcess, Running};
+use super::control::{NewProcess, Running, Site};
 use super::exit::{contain, refuse};
 use super::relations::{Delivery, LOCAL};
 use crate::context;
@@ -17,7 +17,7 @@ use crate::scheduler::shard;
 /// What a new process has besides its future.
 pub(crate) struct Start {
     pub(crate) parent: Option<Pid>,
-    pub(crate) site: &'static Location<'static>,
+    pub(crate) site: Site,
     /// A link to this process, which has its half already, or is given it.
     pub(crate) link: Option<Pid>,
     /// A monitor that this process holds.
@@ -68,14 +68,14 @@ pub(crate) fn start(
     if node.async_dist {
         slot.vitals.set_async_dist(true);
     }
-    let control = Control::new(slot, pid, start.parent, start.site);
+    let mut body = new.begin(slot, pid, start.parent, start.site);
     if let Some(peer) = start.link {
-        control.relations().linked(peer);
+        body.as_mut().control().relations().linked(peer);
     }
     if let Some((reference, watcher)) = start.watcher {
-        control.relations().add_watcher(reference, watcher);
+        body.as_mut().control().relations().add_watcher(reference, watcher);
     }
-    slot.set_body(new.begin(control));
+    slot.set_body(body);
     // The node's default mailbox limit is only for the program's processes.
     if let Some(limit) = node.mailbox_limit.as_deref().filter(|_| !start.is_service) {
         node.bound_new(pid, *limit);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::budget::{gives_way, is_dropped, leave_destructor, stops};
 use super::control::Running;
 use super::exit::{catch, contain, raise};
-use super::panic::call::__rust_begin_short_backtrace;
+use super::panic::__rust_begin_short_backtrace;
 use super::timer_action::Action;
 use crate::context;
 use crate::env::Time;

@@ -33,6 +33,7 @@ pub(crate) struct Owners {
 
 impl Owners {
     /// The entry, which belonged to nobody, belongs to `owner`.
+    #[inline]
     pub(crate) fn add(&mut self, index: u32, owner: u32) {
         while self.links.len() <= index {
             self.links.push(FREE);
@@ -45,6 +46,7 @@ impl Owners {
     }
 
     /// The entry is gone, if it belonged to somebody.
+    #[inline]
     pub(crate) fn remove(&mut self, index: u32) {
         let Some(link) = self.links.get_mut(index) else { return };
         let Link { owner, prev, next } = std::mem::replace(link, FREE);

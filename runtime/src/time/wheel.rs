@@ -40,6 +40,8 @@ struct Entry<T> {
     serial: u32,
     prev: u32,
     next: u32,
+    /// Returned with the value.
+    rank: u32,
 }
 
 /// The list of one slot.
@@ -94,12 +96,14 @@ impl<T> Wheel<T> {
         Key { index, serial: self.serial.wrapping_add(1) }
     }
 
-    /// Starts a timer. One that is due before the next tick fires with it.
-    pub(crate) fn insert(&mut self, due: u64, value: T) -> Key {
+    /// Starts a timer. One that is due before the next tick fires with it. The wheel does not use
+    /// the rank itself.
+    pub(crate) fn insert(&mut self, due: u64, rank: u32, value: T) -> Key {
         let key = self.next_key();
         self.serial = key.serial;
         let due = due.clamp(self.now, self.now.saturating_add(TICKS_MAX));
-        let entry = Entry { value: Some(value), due, serial: key.serial, prev: NIL, next: NIL };
+        let serial = key.serial;
+        let entry = Entry { value: Some(value), due, serial, prev: NIL, next: NIL, rank };
         match self.entries.get_mut(key.index) {
             None => self.entries.push(entry),
             Some(free) => self.free = std::mem::replace(free, entry).next,
@@ -117,17 +121,18 @@ impl<T> Wheel<T> {
 
     /// Takes a timer back: its due tick and its value, if it has not fired.
     pub(crate) fn cancel(&mut self, key: Key) -> Option<(u64, T)> {
-        self.due(key)?;
-        Some(self.take(key.index))
+        let due = self.due(key)?;
+        Some((due, self.take(key.index)))
     }
 
     /// Takes out the timer at this index, which has one.
-    pub(crate) fn take(&mut self, index: u32) -> (u64, T) {
+    #[inline]
+    pub(crate) fn take(&mut self, index: u32) -> T {
         self.unlink(index);
         let entry = &mut self.entries[index];
         entry.next = std::mem::replace(&mut self.free, index);
         self.len -= 1;
-        (entry.due, entry.value.take().expect("there is one at this index"))
+        entry.value.take().expect("there is one at this index")
     }
 
     /// The tick before which nothing falls due: that of the next timer, or one at which
@@ -143,10 +148,10 @@ impl<T> Wheel<T> {
         })
     }
 
-    /// Passes all ticks up to and including `now`. Calls `fire` with the index, the tick and the
-    /// value of each timer that falls due, in order of the ticks, and within a tick in the order in
-    /// which the timers were started.
-    pub(crate) fn advance(&mut self, now: u64, mut fire: impl FnMut(u32, u64, T)) {
+    /// Passes all ticks up to and including `now`. Calls `fire` with the index, the tick, the rank
+    /// and the value of each timer that falls due, in order of the ticks, and within a tick in the
+    /// order in which the timers were started.
+    pub(crate) fn advance(&mut self, now: u64, mut fire: impl FnMut(u32, u64, u32, T)) {
         while let Some(tick) = self.next_tick().filter(|tick| *tick <= now) {
             self.now = tick;
             for level in (1..LEVELS).rev() {
@@ -155,7 +160,8 @@ impl<T> Wheel<T> {
             let slot = (tick as usize) & (SLOTS - 1);
             while self.lists[0][slot].first != NIL {
                 let index = self.lists[0][slot].first;
-                fire(index, tick, self.take(index).1);
+                let rank = self.entries[index].rank;
+                fire(index, tick, rank, self.take(index));
             }
             self.now = tick + 1;
             // The tick after may begin a new span of a higher level.
@@ -270,7 +276,7 @@ mod tests {
                 match op {
                     Op::Insert(delay) => {
                         name += 1;
-                        let key = wheel.insert(now + delay, name);
+                        let key = wheel.insert(now + delay, 0, name);
                         model.push((now + delay, name, key));
                     }
                     Op::Cancel(which) if !model.is_empty() => {
@@ -286,7 +292,7 @@ mod tests {
                             prop_assert!(next <= first);
                         }
                         let mut fired = Vec::new();
-                        wheel.advance(now, |_, _, name| fired.push(name));
+                        wheel.advance(now, |_, _, _, name| fired.push(name));
                         let mut due: Vec<_> =
                             model.extract_if(.., |(due, ..)| *due <= now).collect();
                         // By tick, then by age.
@@ -305,13 +311,13 @@ mod tests {
     fn the_next_tick_comes_before_the_first_timer() {
         let mut wheel = Wheel::new();
         assert_eq!(wheel.next_tick(), None);
-        wheel.insert(70, ());
-        wheel.insert(1_000_000, ());
+        wheel.insert(70, 0, ());
+        wheel.insert(1_000_000, 0, ());
         assert_eq!(wheel.next_tick(), Some(64));
         let mut fired = 0;
-        wheel.advance(69, |_, _, ()| fired += 1);
+        wheel.advance(69, |_, _, _, ()| fired += 1);
         assert_eq!((fired, wheel.next_tick()), (0, Some(70)));
-        wheel.advance(70, |_, _, ()| fired += 1);
+        wheel.advance(70, |_, _, _, ()| fired += 1);
         assert_eq!(fired, 1);
     }
 }

@@ -32,7 +32,9 @@ pub(in super::super) struct Noticed {
     pub(in super::super) variants_differ: bool,
 }
 
-/// Reads a value that fills `bytes` to the last byte.
+/// Reads a value that fills `bytes` to the last byte. Not inlined, since it is called in several
+/// places for each type.
+#[inline(never)]
 pub(in super::super) fn take<'de, T: DeserializeOwned>(
     bytes: &'de [u8],
     owner: Option<&'de Bytes>,
@@ -132,7 +134,9 @@ impl<'de> Decoder<'de> {
         if self.is_as_plain() { Err(Refused::NOT_SELF_DESCRIBING) } else { Ok(()) }
     }
 
-    /// Reads the rest of a value of this kind, for a type that takes any kind.
+    /// Reads the rest of a value of this kind, for a type that takes any kind. Not inlined, since it
+    /// is large, and there is one for each visitor.
+    #[inline(never)]
     fn any<V: Visitor<'de>>(&mut self, kind: Kind, visitor: V) -> Result<V::Value, Refused> {
         match kind {
             Kind::End => Err(Refused::CUT_OFF),

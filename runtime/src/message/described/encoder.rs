@@ -22,7 +22,8 @@ pub(in super::super) struct Written {
     pub(in super::super) skipped: Vec<&'static str>,
 }
 
-/// Appends a value to `out`.
+/// Appends a value to `out`. Not inlined, since it is called in several places for each type.
+#[inline(never)]
 pub(in super::super) fn append<T: Serialize + ?Sized>(
     value: &T,
     out: &mut Buffer,
