@@ -330,7 +330,8 @@ impl Kernel {
         }
         // A peer's attempt may have taken it before this message came.
         if attempt.setup.is_none() && attempt.claimed.is_none() && channel.is_pending() {
-            attempt.setup = spawn_service(setup(self.net.clone(), channel.clone()));
+            let is_patient = self.candidates.is_under_way(channel.peer());
+            attempt.setup = spawn_service(setup(self.net.clone(), channel.clone(), is_patient));
             if attempt.setup.is_none() {
                 self.net.logs.no_process.line(self.net.env.now(), |left_out| {
                     report!(
