@@ -595,9 +595,10 @@ impl Node {
         self.0.is_stopping()
     }
 
-    /// Reports something from another node that the network layer could not decode.
-    pub fn undecodable(&self, from: NodeId, lost: &Undecodable) {
-        self.0.undecodable(Some(from), lost);
+    /// Reports something from another node, over this connection, that the network layer could not
+    /// decode.
+    pub fn undecodable(&self, from: NodeId, connection: ConnectionId, lost: &Undecodable) {
+        self.0.undecodable(Some(from), Some(connection), lost);
     }
 
     /// Returns whether a stop was requested. Processes may still have some time left.
@@ -742,7 +743,7 @@ impl Inner {
             Err((answer, why)) => {
                 let (part, tag) = (UndecodablePart::Arguments, function.as_str().into());
                 let lost = Undecodable { part, sender: Some(from), receiver: None, tag, why };
-                self.undecodable(Some(from.node()), &lost);
+                self.undecodable(Some(from.node()), args.wire_type.connection, &lost);
                 reply(Err(answer));
                 return None;
             }

@@ -18,7 +18,9 @@ use fika_runtime::{
 };
 use parking_lot::{Mutex, RwLock};
 
-use super::channel::{Channel, Queued, Sent, not_spawned, refused_message, refused_signal, stale};
+use super::channel::{
+    Channel, Queued, Sent, answer_stale, not_spawned, refused_message, refused_signal,
+};
 use super::config::Config;
 use super::logs::Unsent;
 use super::net::Net;
@@ -276,7 +278,7 @@ impl Distribution {
             Cargo::Signal(Signal::Link { from } | Signal::Monitor { from, .. }) => {
                 self.tell_lost(*from, connection);
             }
-            Cargo::Signal(_) => {}
+            Cargo::Signal(_) | Cargo::Message(_) => {}
         }
         Carried { connection, congested: None }
     }
@@ -292,7 +294,7 @@ impl Distribution {
     }
 
     fn answer_stale(&self, to: &RemoteDest, cargo: Cargo) {
-        if let Some((pid, answer)) = stale(to, cargo) {
+        if let Some((pid, answer)) = answer_stale(to, cargo) {
             self.deliver(Target::Pid(pid), answer);
         }
     }
@@ -354,7 +356,7 @@ fn encode_error(not_carried: NotCarried) -> EncodeError {
 fn not_sent(parcel: Parcel, busy: Busy) -> NotCarried {
     match parcel.into_cargo() {
         Cargo::Signal(signal) => NotCarried::Nosuspend(signal, busy),
-        Cargo::Spawn(_) => unreachable!("it was sent as a signal"),
+        Cargo::Spawn(_) | Cargo::Message(_) => unreachable!("it was sent as a signal"),
     }
 }
 
@@ -404,7 +406,7 @@ impl Carrier for Distribution {
                 let sent = self.send_over(up, sender, RemoteDest::Pid(to), ready, false);
                 sent.map_err(encode_error)
             }
-            Some(Err(why)) => Err(refused_message(why, &message)),
+            Some(Err(why)) => Err(refused_message(why, message.type_name())),
             None => self.send(sender, RemoteDest::Pid(to), Signal::Message(message)),
         }
     }
@@ -482,9 +484,10 @@ impl Carrier for Distribution {
         self.is_started()
     }
 
-    fn undecodable(&self, node: NodeId, lost: &Undecodable) {
-        if let (Some(channel), Some(node)) = (self.table.up(node), self.node()) {
-            channel.tell_undecodable(lost, node.env().now());
+    fn undecodable(&self, node: NodeId, connection: ConnectionId, lost: &Undecodable) {
+        let channel = self.table.up(node).filter(|channel| channel.id() == connection);
+        if let Some(channel) = channel {
+            channel.tell_undecodable(lost, self.env.now());
         }
     }
 

@@ -428,6 +428,7 @@ impl Kernel {
         let (hidden, peer) = (established.hidden(), channel.peer().clone());
         let Framed { stream, received } = framed;
         let halves = connection::Config {
+            id: channel.id(),
             local: self.net.id,
             peer: fika_runtime::NodeId::of(&peer, established.creation),
             hidden,

@@ -171,14 +171,20 @@ impl Channel {
             }
         }
         net.buffers.give_back(buffer);
-        let is_more_there = matches!(then, Then::More);
         match then {
-            Then::Wait => {}
-            Then::End(reason) => self.lose_read(&mut reading, reason),
-            // The network will not say so again.
-            Then::More => net.more(More::Read(self.clone())),
+            Then::Wait => false,
+            Then::End(reason) => {
+                let left = self.lose_read(&mut reading, reason);
+                drop(reading);
+                drop(left);
+                false
+            }
+            Then::More => {
+                // The network will not say so again.
+                net.more(More::Read(self.clone()));
+                true
+            }
         }
-        is_more_there
     }
 
     fn route(&self, net: &Net, node: &Node, event: Event) {
@@ -206,7 +212,7 @@ impl Channel {
             }
             Event::Undecodable(lost) => {
                 if let Some(peer) = self.peer_id() {
-                    node.undecodable(peer, &lost);
+                    node.undecodable(peer, self.id(), &lost);
                 }
                 None
             }

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use fika_runtime::message::{NodeList, decode_postcard, decode_with_nodes, hash_tag};
 use fika_runtime::{
-    Alias, Creation, Encoded, Envelope, ExitReason, LocalId, Name, NodeId, NodeName, Pid,
-    Reference, Signal, SpawnError, SpawnRequest, Target, Undecodable, UndecodablePart, WireType,
-    printable,
+    Alias, ConnectionId, Creation, Encoded, Envelope, ExitReason, LocalId, Name, NodeId, NodeName,
+    Pid, Reference, Signal, SpawnError, SpawnRequest, Target, Undecodable, UndecodablePart,
+    WireType, printable,
 };
 
 use super::event::{Event, Events, NotTaken};
@@ -24,6 +24,7 @@ use super::{
 };
 use crate::proto::atom_cache::ReceiveCache;
 use crate::proto::codec::Reader;
+use crate::proto::connection::Config;
 use crate::proto::error::{InvalidMessage, PeerMisbehaved, ProtocolError};
 use crate::proto::limits::{
     MESSAGE_NODES_MAX, NAME_BYTES_MAX, NAME_NUMBERS_MAX, NODE_NAME_BYTES_MAX, NODE_NUMBERS_MAX,
@@ -73,6 +74,7 @@ struct Later {
 
 /// The receiving half of a connection.
 pub(crate) struct Decoder {
+    connection: ConnectionId,
     local: NodeId,
     peer: NodeId,
     nodes: ReceiveCache<NodeId>,
@@ -83,8 +85,10 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
-    pub(crate) fn new(local: NodeId, peer: NodeId) -> Decoder {
+    pub(crate) fn new(config: &Config) -> Decoder {
+        let Config { id: connection, local, peer, .. } = *config;
         Decoder {
+            connection,
             local,
             peer,
             nodes: ReceiveCache::new("node", [peer, local], NODE_NUMBERS_MAX),
@@ -192,7 +196,8 @@ impl Decoder {
         let tag = reader.text("the tag of a message type", TAG_BYTES_MAX)?;
         reader.finish("the definition of a message type")?;
         // The hash is not sent: a peer can't give one tag the hash of another.
-        let wire_type = WireType { tag: tag.into(), hash: hash_tag(tag), fingerprint };
+        let (tag, hash, connection) = (tag.into(), hash_tag(tag), Some(self.connection));
+        let wire_type = WireType { tag, hash, fingerprint, connection };
         Ok(self.types.define(number, wire_type.into())?)
     }
 
