@@ -7,7 +7,6 @@
 //! Prior art: `net_kernel:start/2` and `stop/0`; `erts_set_this_node` in `dist.c`.
 
 use std::any::Any;
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -22,6 +21,7 @@ use super::channel::{
     Channel, Queued, Sent, answer_stale, not_spawned, refused_message, refused_signal,
 };
 use super::config::Config;
+use super::known::Known;
 use super::logs::Unsent;
 use super::net::Net;
 use super::net_kernel::Command;
@@ -31,6 +31,10 @@ use super::table::Table;
 use crate::cookie::CookieError;
 use crate::io::Network;
 use crate::proto::parcel::{Cargo, Parcel, Payload};
+
+/// Creations of earlier lives that are not used again. A node that peers name has a new life with
+/// each such peer, so they are limited; that one of those before comes again is as good as excluded.
+const CREATIONS_KEPT: usize = 256;
 
 /// Gives the settings, each time the distribution starts.
 pub(super) type Configure = Box<dyn Fn() -> Result<Config, CookieError> + Send + Sync>;
@@ -45,12 +49,12 @@ pub struct Distribution {
     /// The processes that are told of nodes that come and go.
     pub(super) subscriptions: Mutex<Subscriptions>,
     /// The nodes that it was connected to, or has heard of.
-    pub(super) known: Mutex<BTreeSet<NodeName>>,
+    pub(super) known: Known,
     pub(super) configure: Configure,
     pub(super) phase: Mutex<Phase>,
     /// The name that it has now, and all that goes with it.
     current: RwLock<Option<Arc<Net>>>,
-    /// The creations that it has had.
+    /// The creations that it has had, the last of them.
     creations: Mutex<Vec<Creation>>,
     node: WeakNode,
     pub(super) observed: Observed,
@@ -88,7 +92,7 @@ impl Distribution {
             env: node.env().clone(),
             table: Table::default(),
             subscriptions: Mutex::default(),
-            known: Mutex::default(),
+            known: Known::default(),
             configure: Box::new(configure),
             phase: Mutex::new(Phase::Off),
             current: RwLock::new(None),
@@ -140,6 +144,9 @@ impl Distribution {
         let mut creation = own.map_or_else(|| Self::fresh_creation(&*self.env), NodeId::creation);
         while used.contains(&creation) {
             creation = Self::fresh_creation(&*self.env);
+        }
+        if used.len() >= CREATIONS_KEPT {
+            used.remove(0);
         }
         used.push(creation);
         creation

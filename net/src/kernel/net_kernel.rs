@@ -35,6 +35,7 @@ use super::ask::{Caller, Mesh};
 use super::candidates::Candidates;
 use super::channel::{Channel, Queued};
 use super::framed::Framed;
+use super::known::Heard;
 use super::net::Net;
 use super::setup::setup;
 use super::ticktime::{NetTicktime, SetTicktime, Ticktime};
@@ -427,10 +428,20 @@ impl Kernel {
         }
         let (hidden, peer) = (established.hidden(), channel.peer().clone());
         let Framed { stream, received } = framed;
+        let (life, from) = ((&peer, established.creation), stream.peer_addr().ip());
+        let Some(peer_id) = self.net.meet(life, Heard::Itself, from) else {
+            self.net.logs.too_many.line(self.net.env.now(), |left_out| {
+                report!(
+                    warn, node = %peer, %from, left_out,
+                    "not connected: too many nodes that are new have connected from this address"
+                );
+            });
+            return channel.lose(NodeDownReason::ConnectionSetupFailed);
+        };
         let halves = connection::Config {
             id: channel.id(),
             local: self.net.id,
-            peer: fika_runtime::NodeId::of(&peer, established.creation),
+            peer: peer_id,
             hidden,
             priority: established.flags.contains(Flags::PRIORITY),
             intensity: self.net.config.intensity,

@@ -5,7 +5,6 @@
 //! the process is reported in any case.
 
 use std::cell::Cell;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use fika_runtime::message::{NodeList, decode_postcard, decode_with_nodes, hash_tag};
@@ -28,7 +27,7 @@ use crate::proto::connection::Config;
 use crate::proto::error::{InvalidMessage, PeerMisbehaved, ProtocolError};
 use crate::proto::limits::{
     MESSAGE_NODES_MAX, NAME_BYTES_MAX, NAME_NUMBERS_MAX, NODE_NAME_BYTES_MAX, NODE_NUMBERS_MAX,
-    NODES_SEEN_MAX, TAG_BYTES_MAX, TYPE_NUMBERS_MAX, WHY_BYTES_MAX,
+    TAG_BYTES_MAX, TYPE_NUMBERS_MAX, WHY_BYTES_MAX,
 };
 
 const SEQUENCE: &str = "the sequence of a message in pieces";
@@ -80,8 +79,6 @@ pub(crate) struct Decoder {
     nodes: ReceiveCache<NodeId>,
     names: ReceiveCache<Name>,
     types: ReceiveCache<Arc<WireType>>,
-    /// Every node that the peer has defined on this connection, for the limit on them.
-    seen: HashSet<NodeId>,
 }
 
 impl Decoder {
@@ -94,7 +91,6 @@ impl Decoder {
             nodes: ReceiveCache::new("node", [peer, local], NODE_NUMBERS_MAX),
             names: ReceiveCache::new("name", [], NAME_NUMBERS_MAX),
             types: ReceiveCache::new("message type", [], TYPE_NUMBERS_MAX),
-            seen: HashSet::new(),
         }
     }
 
@@ -173,13 +169,7 @@ impl Decoder {
         let name = reader.text("the name of a node", NODE_NAME_BYTES_MAX)?;
         reader.finish("the definition of a node")?;
         let name: NodeName = name.parse().map_err(InvalidMessage::BadNodeName)?;
-        let node = NodeId::of(&name, creation);
-        if self.seen.insert(node) {
-            events.named(node);
-        }
-        if self.seen.len() > NODES_SEEN_MAX {
-            return Err(PeerMisbehaved::TooManyNodes(NODES_SEEN_MAX).into());
-        }
+        let node = events.meet(&name, creation).ok_or(PeerMisbehaved::TooManyNodes)?;
         Ok(self.nodes.define(number, node)?)
     }
 
