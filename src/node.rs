@@ -567,7 +567,10 @@ impl NodeBuilder {
     /// or no port mapper serves that address; if a setting is out of range; and any error of a
     /// [`Resolver`] that makes the node known.
     pub fn build(self) -> Result<Node, NodeError> {
-        let env = self.env.clone().unwrap_or_else(|| Arc::new(SystemEnv::new()));
+        let env = match &self.env {
+            Some(env) => env.clone(),
+            None => Arc::new(SystemEnv::try_new().map_err(BuildError::Random)?),
+        };
         let mut runtime =
             fika_runtime::Node::builder().env(env.clone()).mailbox_limit(self.mailbox_limit);
         runtime = runtime.async_dist(self.async_dist);

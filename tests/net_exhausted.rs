@@ -2,12 +2,14 @@
 //! or no descriptor. Each test is a program of its own, so that nobody else is short of them.
 #![cfg(target_os = "linux")]
 #![deny(warnings)]
+#![allow(clippy::disallowed_methods, reason = "threads beside the nodes")]
 
 #[macro_use]
 mod support;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::channel;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use fika::prelude::*;
@@ -66,6 +68,99 @@ fn blocking_calls_without_threads() {
     drop(limits);
     assert_eq!(node.block_on(async { spawn_blocking(|| 2).await }), 2);
     assert!(node.stop());
+}
+
+/// A call whose thread was refused begins when the system gives threads again, although no other
+/// call ends or comes.
+#[test]
+fn a_blocking_call_that_waits_for_a_thread() {
+    if !is_alone("a_blocking_call_that_waits_for_a_thread") {
+        return;
+    }
+    let node = Node::builder().workers(1).build().unwrap();
+    let (go, waits) = channel::<()>();
+    let (begun, has_begun) = channel();
+    node.spawn(async move {
+        spawn_blocking(move || {
+            begun.send(()).unwrap();
+            let _ = waits.recv();
+        })
+        .await;
+    })
+    .unwrap();
+    has_begun.recv_timeout(LIMIT).unwrap();
+    let limits = Limits::no_threads();
+    let (done, is_done) = channel();
+    let (asked, is_asked) = channel();
+    node.spawn(async move {
+        let calls: Vec<_> = (0..3)
+            .map(|n| {
+                let done = done.clone();
+                spawn_blocking(move || done.send(n).unwrap())
+            })
+            .collect();
+        asked.send(()).unwrap();
+        for call in calls {
+            call.await;
+        }
+    })
+    .unwrap();
+    is_asked.recv_timeout(LIMIT).unwrap();
+    assert!(is_done.recv_timeout(millis(300)).is_err(), "there is no thread for it");
+    drop(limits);
+    let mut done: Vec<_> = (0..3).map(|_| is_done.recv_timeout(LIMIT).unwrap()).collect();
+    done.sort_unstable();
+    assert_eq!(done, [0, 1, 2]);
+    drop(go);
+    assert!(node.stop());
+}
+
+/// A process stops its node while the system gives no thread for that: a thread that waits for the
+/// stop does it, or else the thread that is started as soon as the system gives one.
+#[test]
+fn a_stop_without_threads() {
+    if !is_alone("a_stop_without_threads") {
+        return;
+    }
+    for waits in [true, false] {
+        let node = Node::builder().workers(1).build().unwrap();
+        let (told, is_told) = channel();
+        let (stopped, is_stopped) = channel();
+        let waiting = node.clone();
+        let thread = waits.then(|| {
+            std::thread::spawn(move || {
+                told.send(()).unwrap();
+                waiting.run_until_stopped().wait();
+                stopped.send(()).unwrap();
+            })
+        });
+        if waits {
+            is_told.recv_timeout(LIMIT).unwrap();
+        }
+        let limits = Limits::no_threads();
+        let (ended, is_ended) = channel();
+        node.spawn(async move {
+            let node = self_node();
+            assert!(!node.stop(), "it does not wait");
+            node.run_until_stopped().await;
+            ended.send(()).unwrap();
+        });
+        is_ended.recv_timeout(LIMIT).expect("the process is told");
+        if waits {
+            is_stopped.recv_timeout(LIMIT).expect("the waiting thread stops the node");
+        } else {
+            drop(limits);
+            let clock = Clock::new();
+            until("the node has stopped", || {
+                assert!(clock.elapsed() < LIMIT);
+                let mut waits = std::pin::pin!(node.run_until_stopped());
+                let mut context = Context::from_waker(Waker::noop());
+                waits.as_mut().poll(&mut context).is_ready()
+            });
+        }
+        thread.into_iter().for_each(|thread| thread.join().unwrap());
+        assert!(node.stop());
+    }
 }
 
 /// A worker that is stuck gets no replacement, and goes on when its process comes back.

@@ -110,6 +110,67 @@ fn a_million_nodes() {
     assert_eq!(node.nodes().len(), 1);
 }
 
+/// Nodes that a member invents stay in memory, since pids may refer to them: so many that 16 MiB
+/// hold them, however often the member connects anew, and with whatever name.
+#[test]
+fn invented_nodes_on_one_connection_after_the_other() {
+    const NODES: u32 = 20_000;
+    const ROUNDS: u32 = 5;
+    const BUDGET_BYTES: isize = 16 << 20;
+    let _alone = alone();
+    let place = Place::new();
+    let node = place.node("node");
+    drop(member(place, 0));
+    until("it has been up", || node.nodes().is_empty());
+    let before = counting::live();
+    let mut closed = 0;
+    for round in 0..ROUNDS {
+        let mut member = member(place, 1 + round as usize);
+        let defined = |n: u32| {
+            let name = format!("{:0>200}@{}", round * NODES + n, place.ip);
+            let number = varint(u64::from(2 + n % 8190));
+            frame(&[&[1][..], &number, &[0, 0, 0, 9], &text(&name)].concat())
+        };
+        let all: Vec<u8> = (0..NODES).flat_map(defined).collect();
+        member.write_to_the_end(&all);
+        // A monitor of a process that is not there is answered, by a node that has not closed.
+        member.write_to_the_end(&frame(b"\x15\x7f\x7f\x01\0\x09\0"));
+        let is_closed = loop {
+            match member.try_frame() {
+                Some(frame) if frame.starts_with(b"\x17") => break false,
+                Some(_) => {}
+                None => break true,
+            }
+        };
+        closed += usize::from(is_closed);
+        drop(member);
+        until("it has gone", || node.nodes().is_empty());
+    }
+    let grown = counting::live() - before;
+    assert!(grown <= BUDGET_BYTES, "{grown} bytes");
+    assert!(closed >= 3, "{closed} connections are closed");
+    node.block_on(async move { assert_eq!(ping(place.name("node")).await, PingAnswer::Pong) });
+}
+
+/// A member that calls itself by another name each time: each name stays in memory, so it connects
+/// as often as 1 MiB holds them, and about once a second from then on.
+#[test]
+fn a_member_with_many_names() {
+    const NAMES: usize = 1700;
+    let _alone = alone();
+    let place = Place::new();
+    let _node = place.node("node");
+    let addr = place.addr_of("node");
+    let name = |n: usize| place.name(&format!("{n:0>4}{}", "ö".repeat(215)));
+    // The node says something on a connection that is up.
+    let is_up = |name: &str| Peer::connected(addr, name, &place.name("node")).try_frame().is_some();
+    let ups = (0..NAMES).filter(|n| is_up(&name(*n))).count();
+    // 256 bytes and the name for each, and what time has given back.
+    let most = (1 << 20) / (256 + name(0).len());
+    assert!((most..most + 100).contains(&ups), "{ups} and {most}");
+    assert!(is_up(&name(0)), "it is known already");
+}
+
 /// A member that has said what it had to say, and is quiet since, is a few tables: buffers are of
 /// those who read and write just now.
 #[test]

@@ -7,7 +7,8 @@ mod support;
 use fika::prelude::*;
 use fika::sim::{Failure, Sim};
 use fika::{
-    ConnectedNode, SpawnError, SpawnOpts, Tagged, connected_nodes, send_priority, spawn_on_with,
+    ConnectedNode, Name, SpawnError, SpawnOpts, Tagged, connected_nodes, send_priority,
+    spawn_on_with,
 };
 use serde::{Deserializer, de};
 use support::peer::{Peer, frame, text};
@@ -165,6 +166,68 @@ fn its_sender_is_told() {
         assert!(line.contains(part), "{part}: {line}");
     }
     assert!(near.logged("does not decode") <= 34, "no more than 32 at once, and one a second");
+}
+
+/// Keeps what it gets until it is asked, and answers with its count of lost messages, and with the
+/// connection to the node that asks and the count of that.
+#[remote]
+async fn keeps(to: Pid) {
+    send(to, self_pid());
+    loop {
+        let asker = next!(Name);
+        send(to, ());
+        next!(bool);
+        // What came before is in front of this.
+        let from = loop {
+            receive! {
+                _lost: Even => panic!("it decodes"),
+                from: Pid => break from,
+            }
+        };
+        let count = fika::info::undecodable(self_pid()).await.unwrap();
+        let connection = connection_to(asker.as_str());
+        send(from, (count, connection.connection, connection.undecodable_here));
+    }
+}
+
+/// DIST-14, DIST-19: a message that came over an earlier connection is lost like any other. The
+/// connection that there is now has nothing to do with it: it counts nothing, and no report goes
+/// over it.
+#[test]
+fn over_an_earlier_connection() {
+    try_out();
+    let place = Place::new();
+    let (near, far) = (place.node("near"), place.node("far"));
+    let (here, there) = (near.name().to_string(), far.name().to_string());
+    near.block_on(async move {
+        spawn_on(&there, keeps(self_pid())).await;
+        let keeper = next!(Pid);
+        let mut before = Vec::new();
+        for round in 1..=2_u64 {
+            (0..3).for_each(|_| send(keeper, even(1)));
+            send(keeper, Name::from(&*here));
+            // They have arrived, and nobody has looked at them.
+            next!(());
+            if round == 1 {
+                before.push(connection_to(&there).connection);
+                assert_eq!(disconnect_node(&there).await, Some(true));
+                assert_eq!(ping(&there).await, PingAnswer::Pong);
+            }
+            let connection = connection_to(&there);
+            assert!(!before.contains(&connection.connection), "each has another id");
+            send(keeper, true);
+            send(keeper, self_pid());
+            let (count, at_far, here) = next!((u64, u64, u64));
+            assert_eq!(count, 3 * round, "all are lost");
+            let expected = if round == 1 { 0 } else { 3 };
+            assert_eq!(here, expected, "counted by the connection {at_far}");
+            let there = connection_to(&there);
+            assert_eq!(there.connection, connection.connection, "it stays");
+            // What is told at all is told before the answer, but for what is gathered.
+            assert_eq!(there.undecodable_there, expected);
+        }
+    });
+    assert_eq!(far.undecodable_count(), 6);
 }
 
 /// Never runs with another number than an even one.

@@ -198,9 +198,10 @@ pub trait Carrier: Send + Sync + 'static {
         true
     }
 
-    /// Tells a node that something it sent did not decode and was dropped. The carrier limits how
-    /// often it does so.
-    fn undecodable(&self, node: NodeId, lost: &Undecodable);
+    /// Tells a node that something it sent over this connection did not decode and was dropped. The
+    /// carrier limits how often it does so. If the connection has ended meanwhile, it does nothing:
+    /// a later connection to the same node is another matter.
+    fn undecodable(&self, node: NodeId, connection: ConnectionId, lost: &Undecodable);
 
     /// The carrier itself, for the functions of its own crate.
     fn as_any(&self) -> &dyn Any;

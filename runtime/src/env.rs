@@ -3,6 +3,7 @@
 //! Nothing in fika asks the operating system for either anywhere else, so that a
 //! simulated node sees a simulated clock and a seeded sequence.
 
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -49,7 +50,8 @@ pub trait Env: Send + Sync + 'static {
     /// A random number that nobody has to be unable to guess.
     fn random(&self) -> u64;
 
-    /// Fills `bytes` with random ones that nobody can guess.
+    /// Fills `bytes` with random ones that nobody can guess. [`SystemEnv`] panics if the operating
+    /// system has none any more, which ends the process that makes or takes a connection.
     fn secure_random(&self, bytes: &mut [u8]);
 }
 
@@ -63,15 +65,36 @@ pub struct SystemEnv {
 }
 
 impl SystemEnv {
-    /// A clock that starts now, and a sequence with a random seed.
+    /// Returns a clock that starts now, and a sequence with a random seed.
+    ///
+    /// # Panics
+    /// If the operating system gives no random bytes. [`try_new`](SystemEnv::try_new) returns an
+    /// error instead.
     #[must_use]
-    #[allow(clippy::disallowed_methods, reason = "this is where they come from")]
     pub fn new() -> SystemEnv {
-        let env = SystemEnv { start: Instant::now(), state: AtomicU64::new(0) };
+        SystemEnv::try_new().expect("the operating system has a random source")
+    }
+
+    /// Returns a clock that starts now, and a sequence with a random seed.
+    ///
+    /// # Errors
+    /// If the operating system gives no random bytes.
+    pub fn try_new() -> io::Result<SystemEnv> {
+        SystemEnv::seeded(|seed| getrandom::fill(seed).map_err(io::Error::from))
+    }
+
+    fn seeded(fill: impl FnOnce(&mut [u8]) -> io::Result<()>) -> io::Result<SystemEnv> {
         let mut seed = [0; 8];
-        env.secure_random(&mut seed);
+        fill(&mut seed)?;
+        let env = SystemEnv::unseeded();
         env.state.store(u64::from_le_bytes(seed), Ordering::Relaxed);
-        env
+        Ok(env)
+    }
+
+    /// Returns a clock whose random numbers are always the same, for code that only needs the time.
+    #[allow(clippy::disallowed_methods, reason = "this is where it comes from")]
+    pub(crate) fn unseeded() -> SystemEnv {
+        SystemEnv { start: Instant::now(), state: AtomicU64::new(0) }
     }
 }
 
@@ -101,5 +124,24 @@ impl Env for SystemEnv {
 
     fn secure_random(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the operating system has a random source");
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_system_without_random_bytes_is_an_error() {
+        let error = SystemEnv::seeded(|_| Err(io::ErrorKind::Unsupported.into())).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+        let [one, other] = [7, 8].map(|byte| {
+            let env = SystemEnv::seeded(|seed| {
+                seed.fill(byte);
+                Ok(())
+            });
+            env.unwrap().random()
+        });
+        assert_ne!(one, other, "the seed counts");
     }
 }

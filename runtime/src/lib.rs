@@ -67,7 +67,8 @@ pub use log_rate::LogRate;
 pub use mailbox_limit::{MailboxLimit, WhenFull};
 pub use message::Tagged;
 pub use message::{
-    DecodeError, EncodeError, Encoded, Envelope, Local, Message, Part, TagClash, Term, WireType,
+    DecodeError, EncodeError, Encoded, Envelope, Local, Message, MessageType, Part, TagClash, Term,
+    WireType,
 };
 pub use name::Name;
 pub use node::{BuildError, Node, NodeBuilder, WeakNode};

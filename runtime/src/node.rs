@@ -35,12 +35,12 @@ use crate::remote::Functions;
 use crate::report;
 use crate::scheduler::{
     BLOCKING, BlockingPool, Driver, Job, LOOKUP, Origin, Ready, Runner, Scheduler, Stuck, TaskId,
-    ThreadDriver,
+    ThreadDriver, Urgency,
 };
 use crate::signal::{Signal, SpawnError, Target};
 use crate::stepper::Stepper;
 use crate::stop::{RunUntilStopped, Stop};
-use crate::sync::{Mutex, Ordering};
+use crate::sync::{AtomicBool, Mutex, Ordering};
 use crate::table::{self, Table};
 use crate::timers::Timers;
 use crate::undecodable::{Undecodable, UndecodablePart};
@@ -55,9 +55,13 @@ const LONG_MESSAGE_QUEUE: usize = 10_000;
 /// same limit: enough for any disk, and not too many stacks.
 const BLOCKING_MAX: usize = 512;
 
-/// The most host lookups that run at the same time. A lookup that gets no answer occupies a thread
-/// until the system gives up.
-const LOOKUPS_MAX: usize = 64;
+/// The most blocking calls of the node's own services that run at the same time: of look-ups of
+/// hosts, and of a resolver. A peer can cause them, by naming nodes. One that gets no answer
+/// occupies a thread until the system gives up.
+const LOOKUPS_MAX: usize = 16;
+
+/// How long to wait before trying again to start a thread that the system has refused.
+const THREAD_RETRY: Duration = Duration::from_millis(100);
 
 /// The largest number of workers. OTP has the same limit for its schedulers.
 const WORKERS_MAX: usize = 1024;
@@ -86,8 +90,11 @@ pub(crate) struct Inner {
     pub(crate) system_monitor: Mutex<Option<SystemMonitor>>,
     pub(crate) carrier: OnceLock<Arc<dyn Carrier>>,
     pub(crate) blocking: BlockingPool,
-    /// Separate from the program's blocking calls, so that these don't delay connecting.
+    /// Those of the node's services. Separate, so that neither these nor the program's calls hold up
+    /// the others.
     pub(crate) lookups: BlockingPool,
+    /// The timer runs that tries again to start threads.
+    retries_threads: AtomicBool,
     /// Children that may come to processes that have ended.
     pub(crate) orphans: Orphans,
     pub(crate) scheduler: Arc<Scheduler>,
@@ -123,6 +130,9 @@ pub enum BuildError {
     /// The operating system gave no thread.
     #[error("no thread can be started: {0}")]
     Thread(#[from] std::io::Error),
+    /// The operating system gives no random bytes, without which no handshake is safe.
+    #[error("the operating system gives no random bytes: {0}")]
+    Random(std::io::Error),
     /// Two functions have the same name.
     #[error(
         "two #[remote] functions are called `{0}`; give one of them another name, with \
@@ -286,11 +296,15 @@ impl NodeBuilder {
         }
         let functions = Functions::of_program().map_err(BuildError::RemoteFunction)?;
         let id = self.id.unwrap_or_else(NodeId::nameless);
+        let env = match self.env {
+            Some(env) => env,
+            None => Arc::new(SystemEnv::try_new().map_err(BuildError::Random)?),
+        };
         let scheduler = scheduler(id.name().alive());
         Ok(Arc::new_cyclic(|this| Inner {
             id,
             name: RwLock::new(id.name()),
-            env: self.env.unwrap_or_else(|| Arc::new(SystemEnv::new())),
+            env,
             table: Table::new(scheduler.clone(), self.process_limit, workers),
             registry: Registry::default(),
             timers: Timers::new(id, workers + 1),
@@ -303,6 +317,7 @@ impl NodeBuilder {
             carrier: OnceLock::new(),
             blocking: BlockingPool::new(BLOCKING, BLOCKING_MAX),
             lookups: BlockingPool::new(LOOKUP, LOOKUPS_MAX),
+            retries_threads: AtomicBool::new(false),
             orphans: Orphans::default(),
             scheduler,
             observed: self.observed,
@@ -367,6 +382,11 @@ impl Node {
     }
 
     /// Runs a future as a process, and waits for its value on the calling thread.
+    ///
+    /// Inside a process, await the future instead, also in place of the `block_on` of another crate.
+    /// A process takes turns and signals only when its own future returns. So under such a `block_on`
+    /// a `receive!` that has to wait, or has used up its turn, never goes on, and any other function
+    /// that gives way at the end of a turn is polled again at once, in a loop without an end.
     ///
     /// # Panics
     /// With the process's own panic if it ends by one, and with its exit reason if it ends
@@ -575,9 +595,10 @@ impl Node {
         self.0.is_stopping()
     }
 
-    /// Reports something from another node that the network layer could not decode.
-    pub fn undecodable(&self, from: NodeId, lost: &Undecodable) {
-        self.0.undecodable(Some(from), lost);
+    /// Reports something from another node, over this connection, that the network layer could not
+    /// decode.
+    pub fn undecodable(&self, from: NodeId, connection: ConnectionId, lost: &Undecodable) {
+        self.0.undecodable(Some(from), Some(connection), lost);
     }
 
     /// Returns whether a stop was requested. Processes may still have some time left.
@@ -722,7 +743,7 @@ impl Inner {
             Err((answer, why)) => {
                 let (part, tag) = (UndecodablePart::Arguments, function.as_str().into());
                 let lost = Undecodable { part, sender: Some(from), receiver: None, tag, why };
-                self.undecodable(Some(from.node()), &lost);
+                self.undecodable(Some(from.node()), args.wire_type.connection, &lost);
                 reply(Err(answer));
                 return None;
             }
@@ -747,15 +768,36 @@ impl Inner {
     /// # Errors
     /// Returns the call if the system refuses a thread for it.
     pub(crate) fn run_blocking(&self, kind: Blocking, call: Job) -> Result<(), Job> {
-        let pool = match (self.scheduler.by_steps(), kind) {
+        let run = match (self.scheduler.by_steps(), kind) {
             (Some(stepped), _) => {
                 stepped.push(Ready::Call(call));
                 return Ok(());
             }
-            (None, Blocking::OfProgram) => &self.blocking,
-            (None, Blocking::Lookup) => &self.lookups,
+            (None, Blocking::OfProgram) => self.blocking.run(call, Urgency::Prompt),
+            (None, Blocking::OfService(urgency)) => self.lookups.run(call, urgency),
         };
-        pool.run(call)
+        if run? {
+            self.thread_is_missing();
+        }
+        Ok(())
+    }
+
+    /// The system has refused a thread that is needed: the node tries again after a moment.
+    pub(crate) fn thread_is_missing(&self) {
+        if !self.retries_threads.swap(true, Ordering::SeqCst) {
+            let now = self.env.now();
+            self.start_timer_at(now, now + THREAD_RETRY, |_| Action::RetryThreads);
+        }
+    }
+
+    /// Tries again to start the threads that the system has refused.
+    pub(crate) fn retry_threads(&self) {
+        // Before it looks: what is missing from now on starts the timer itself.
+        self.retries_threads.store(false, Ordering::SeqCst);
+        let missing = [self.blocking.retry(), self.lookups.retry(), self.retry_stop()];
+        if missing.contains(&true) {
+            self.thread_is_missing();
+        }
     }
 
     /// Returns the process of this node that runs on this thread.

@@ -6,7 +6,7 @@
 //! belongs to the OS process, as a symbol table does: it holds names, and nothing
 //! of any node's state. An entry lives as long as the OS process; entries are made
 //! only for our own nodes, for peers that have proved that they know the cookie,
-//! and for nodes that such a peer mentioned.
+//! and for nodes that such a peer mentioned. The network layer limits how many those are.
 //!
 //! Prior art: the node table (`erl_node_tables`) and atom table of the BEAM.
 
@@ -72,6 +72,12 @@ impl NodeId {
         let id = table.push(key.clone());
         table.ids.insert(key, id);
         id
+    }
+
+    /// Returns the id of this life of this node, if it has one.
+    #[must_use]
+    pub fn find(name: &NodeName, creation: Creation) -> Option<NodeId> {
+        TABLE.read().ids.get(&(name.clone(), creation)).copied()
     }
 
     /// A fresh id for a node without a name. It equals no other, so that the pids of

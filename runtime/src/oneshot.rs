@@ -35,6 +35,11 @@ impl<T> Oneshot<T> {
         self.0.lock().0.take()
     }
 
+    /// Returns whether this is the only handle, so that nobody waits for the value.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
     pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<T> {
         if self.is_set_or_wakes(context) {
             self.take().map_or(Poll::Pending, Poll::Ready)
@@ -45,9 +50,11 @@ impl<T> Oneshot<T> {
 
     /// Returns whether the value is there. If not, the task is woken when it arrives.
     pub(crate) fn is_set_or_wakes(&self, context: &Context<'_>) -> bool {
+        // Neither made nor dropped under the lock: a waker may be anybody's.
+        let mut waker = Some(context.waker().clone());
         let mut shared = self.0.lock();
         if shared.0.is_none() {
-            shared.1 = Some(context.waker().clone());
+            std::mem::swap(&mut shared.1, &mut waker);
         }
         shared.0.is_some()
     }
@@ -122,5 +129,37 @@ mod loom_tests {
                 assert_eq!(polled, Poll::Ready(given));
             });
         }
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::task::Wake;
+
+    use super::*;
+
+    /// Uses the value when it is dropped, as a task does that is dropped with its waker.
+    struct Uses(Oneshot<u8>);
+
+    impl Wake for Uses {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Uses {
+        fn drop(&mut self) {
+            self.0.set(7);
+        }
+    }
+
+    #[test]
+    fn a_waker_is_not_dropped_under_the_lock() {
+        let value = Oneshot::default();
+        let uses = Arc::new(Uses(value.clone()));
+        let waker = Waker::from(uses);
+        assert!(value.poll(&mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        // The first waker goes with this one, and sets the value.
+        assert!(!value.is_set_or_wakes(&Context::from_waker(Waker::noop())));
+        assert_eq!(value.take(), Some(7));
     }
 }

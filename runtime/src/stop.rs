@@ -21,12 +21,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::context;
+use crate::env::Time;
 use crate::exit_reason::ExitReason;
 use crate::node::{Inner, Node};
 use crate::pid::Pid;
@@ -73,6 +75,10 @@ pub(crate) struct State {
     phase: Phase,
     /// A thread is stopping the node.
     has_thread: bool,
+    /// Since when the system has refused the thread that is to stop the node.
+    lacks_thread: Option<Time>,
+    /// The processes that were notified meanwhile.
+    told: Vec<Pid>,
     /// All threads have ended.
     all_ended: bool,
     /// The futures that wait, each with its process if it runs in a process of this node.
@@ -145,12 +151,19 @@ impl Stop {
         (state.phase == Phase::Over).then_some(state.all_ended)
     }
 
-    /// Waits until the node has stopped, however long it takes until a stop is requested.
-    fn wait_for_over(&self) {
+    /// Waits until the node has stopped, however long it takes until a stop is requested. Returns
+    /// false if the stop was requested and no thread could be started for it: the caller has claimed
+    /// the stop then.
+    fn wait_for_over(&self) -> bool {
         let mut state = self.state.lock();
         while state.phase < Phase::Over {
+            if state.lacks_thread.is_some() && !state.has_thread {
+                (state.lacks_thread, state.has_thread) = (None, true);
+                return false;
+            }
             self.changed.wait(&mut state);
         }
+        true
     }
 
     /// Locks the state. While the lock is held, no notification of `changed` is missed.
@@ -202,14 +215,48 @@ impl Inner {
         if self.scheduler.by_steps().is_some() {
             return self.begin_stop_by_steps();
         }
-        if let Some(this) = self.this.upgrade() {
-            let name = format!("{} stop", self.name().alive());
-            let Err(error) = spawn_thread(name, move || _ = this.stop_here()) else { return };
-            report!(error, %error, "no thread can be started to stop a node");
+        if let Err(error) = self.start_stopping(self.env.now()) {
+            report!(error, %error, "no thread can be started to stop a node: it is tried again");
+            self.thread_is_missing();
         }
-        self.close();
-        self.kill_all();
-        self.stop.give_up();
+    }
+
+    /// Starts the thread that stops the node; the stop is claimed. If the system refuses, the claim
+    /// is released, and what waits for the stop is notified.
+    fn start_stopping(&self, since: Time) -> io::Result<()> {
+        let Some(this) = self.this.upgrade() else {
+            // The node is being dropped, and no process is left that could ask for more.
+            self.close();
+            self.kill_all();
+            self.stop.give_up();
+            return Ok(());
+        };
+        let name = format!("{} stop", self.name().alive());
+        let started = spawn_thread(name, move || _ = this.stop_here());
+        if started.is_err() {
+            let told = self.stop.go_to(Phase::Asked);
+            let mut state = self.stop.state.lock();
+            state.told.extend(told);
+            state.lacks_thread = Some(since);
+            drop(state);
+            self.stop.give_up();
+        }
+        started
+    }
+
+    /// Tries again to start the thread that stops the node. If there is none when the time of the
+    /// notified processes is over, connections are closed and processes killed here. Returns whether
+    /// the system refuses the thread again.
+    pub(crate) fn retry_stop(&self) -> bool {
+        let Some(since) = self.stop.state.lock().lacks_thread.take() else { return false };
+        if !self.stop.take_on() || self.start_stopping(since).is_ok() {
+            return false;
+        }
+        if self.env.now().since(since) >= STOP_GRACE {
+            self.close();
+            self.kill_all();
+        }
+        true
     }
 
     /// Stops a node that has no threads: a last process kills the others. The node's owner ends
@@ -237,9 +284,10 @@ impl Inner {
     /// Stops the node on this thread.
     fn stop_here(&self) -> bool {
         // 1.
-        let told = self.stop.go_to(Phase::Asked);
+        let mut told = self.stop.go_to(Phase::Asked);
         let deadline = self.env.now() + STOP_GRACE;
         let mut state = self.stop.lock();
+        told.append(&mut state.told);
         let are_alive = || told.iter().any(|pid| self.is_alive(*pid));
         while are_alive() && self.env.now() < deadline {
             self.stop.wait_for_end(&mut state, KILL_AGAIN);
@@ -325,7 +373,10 @@ impl RunUntilStopped {
             self.node.inner().own_process().is_none(),
             "`wait` would block the worker of a process: await the future instead"
         );
-        self.node.inner().stop.wait_for_over();
+        let inner = self.node.inner();
+        while !inner.stop.wait_for_over() {
+            inner.stop_here();
+        }
     }
 }
 
@@ -340,6 +391,8 @@ impl Future for RunUntilStopped {
         if context::try_process(|me| me.is_dropped()).unwrap_or(false) {
             return Poll::Ready(());
         }
+        // Neither made nor dropped under the lock: a waker may be anybody's.
+        let waker = context.waker().clone();
         let mut state = inner.stop.state.lock();
         if state.phase >= awaited {
             return Poll::Ready(());
@@ -348,7 +401,7 @@ impl Future for RunUntilStopped {
             state.futures += 1;
             state.futures
         });
-        let before = state.waiting.insert(key, (process, context.waker().clone()));
+        let before = state.waiting.insert(key, (process, waker));
         drop(state);
         drop(before);
         Poll::Pending

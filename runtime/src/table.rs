@@ -360,6 +360,11 @@ impl<B: ?Sized> Table<B> {
         (self.chunks.len() - RESERVED_CHUNKS) * CHUNK_SLOTS
     }
 
+    /// Returns whether the slot is one of the reserve, and so its process a service of the node.
+    pub(crate) fn is_reserved(&self, slot: SlotRef<B>) -> bool {
+        slot.index as usize >= self.reserved_from()
+    }
+
     /// Takes a free slot for a service of the node. `None` if there is none, not even among the
     /// program's.
     pub(crate) fn allocate_for_service(&self, list: usize) -> Option<SlotRef<B>> {
@@ -400,8 +405,7 @@ impl<B: ?Sized> Table<B> {
     /// Gives a slot back, whose queue is closed and whose body is taken out. No pid that
     /// was made for it is valid from now on.
     pub(crate) fn release(&self, slot: SlotRef<B>, list: usize) {
-        let is_reserved = slot.index as usize >= self.reserved_from();
-        let list = if is_reserved { self.free.len() } else { list % self.free.len() };
+        let list = if self.is_reserved(slot) { self.free.len() } else { list % self.free.len() };
         let generation = slot.generation.load(Ordering::Relaxed);
         // A slot that has had all its generations is not used again.
         if generation < u32::MAX {

@@ -264,6 +264,15 @@ impl Peer {
         }
     }
 
+    /// The next frame after the handshake; none where the connection ends.
+    pub(crate) fn try_frame(&mut self) -> Option<Vec<u8>> {
+        let mut length = [0; 4];
+        self.stream.read_exact(&mut length).ok()?;
+        let mut body = vec![0; u32::from_be_bytes(length) as usize];
+        self.stream.read_exact(&mut body).ok()?;
+        Some(body)
+    }
+
     /// Waits until the node has closed.
     pub(crate) fn until_closed(&mut self) -> Vec<u8> {
         until_closed(&mut self.stream)

@@ -1,6 +1,6 @@
 //! What comes over an established connection.
 
-use fika_runtime::{Creation, NodeId};
+use fika_runtime::{ConnectionId, Creation, NodeId};
 
 use crate::proto::connection::{Config, Receiving};
 use crate::proto::limits::{FRAME_BYTES_MAX, Limits};
@@ -44,6 +44,7 @@ fn limits() -> Limits {
 
 /// The receiving half of a connection whose limit is near.
 pub(super) fn receiving(local: NodeId, peer: NodeId) -> Receiving {
-    let limits = limits();
-    Config { local, peer, hidden: false, priority: true, intensity: 4, limits }.connection().1
+    let (id, limits) = (ConnectionId(1), limits());
+    let config = Config { id, local, peer, hidden: false, priority: true, intensity: 4, limits };
+    config.connection().1
 }

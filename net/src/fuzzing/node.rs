@@ -38,7 +38,9 @@ pub fn node(bytes: &[u8]) {
         stepper.enter(|| match event {
             Event::Signal { target, signal } => drop(node.receive(&target, signal)),
             Event::Spawn(request) => drop(node.receive_spawn(*request)),
-            Event::Undecodable(lost) => node.undecodable(frames::node("there@fuzz"), &lost),
+            Event::Undecodable(lost) => {
+                node.undecodable(frames::node("there@fuzz"), ConnectionId(1), &lost);
+            }
             Event::NotTaken(_) => {}
         });
         run(&stepper);
@@ -158,7 +160,7 @@ impl Carrier for Nowhere {
 
     fn flush(&self) {}
 
-    fn undecodable(&self, _: NodeId, _: &Undecodable) {}
+    fn undecodable(&self, _: NodeId, _: ConnectionId, _: &Undecodable) {}
 
     fn as_any(&self) -> &dyn Any {
         self

@@ -68,12 +68,13 @@ impl Readiness {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 result => return Poll::Ready(result),
             }
+            // Neither made nor dropped under the lock: the end of a waker can be the end of a task.
+            let waiter = cx.waker().clone();
             let mut side = side.lock();
             if side.event {
                 continue;
             }
-            let old = side.waiter.replace(cx.waker().clone());
-            // The end of a waker can be the end of a task: not under the lock.
+            let old = side.waiter.replace(waiter);
             drop(side);
             drop(old);
             return Poll::Pending;

@@ -89,7 +89,7 @@ impl Source {
 }
 
 /// Returns the address that stands for the source of a connection.
-fn source_of(from: IpAddr) -> IpAddr {
+pub(super) fn source_of(from: IpAddr) -> IpAddr {
     match from.to_canonical() {
         ip if ip.is_loopback() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),

@@ -60,6 +60,11 @@ impl Candidates {
         self.0.len() >= NODES_MAX
     }
 
+    /// Returns whether the attempt to connect to this node is made for this list.
+    pub(super) fn is_under_way(&self, node: &NodeName) -> bool {
+        self.0.get(node).is_some_and(|it| it.stage == Stage::UnderWay)
+    }
+
     /// Removes a node that is connected, or to which no further attempt is wanted.
     pub(super) fn forget(&mut self, node: &NodeName) {
         self.0.remove(node);

@@ -10,8 +10,9 @@
 //! know, and what its coming and going means is `net_kernel`'s.
 //!
 //! # Invariants
-//! 1. No signal is delivered and nothing is reported while `state` is locked: an answer may use
-//!    this channel, and so may a message that the program's subscriber sends.
+//! 1. No signal is delivered, nothing is reported and no code of the program or of its transport
+//!    runs while `state` is locked, since all of these may use this channel. So a message is
+//!    encoded before, with its type, and its value is dropped afterwards.
 //! 2. `reading` is held from the read to the last delivery of what was read, so signals
 //!    arrive in order, and a loss is told of after all of them.
 //! 3. `writing` is held from when a batch is taken until it is written, so bytes go out in order.
@@ -39,7 +40,7 @@ use super::reading::Reading;
 use super::undecoded::Undecoded;
 use super::writing::Writing;
 use crate::io::{Handler, SocketOptions, Stream};
-use crate::proto::connection::{Receiving, Sending};
+use crate::proto::connection::{Receiving, Refused, Sending};
 use crate::proto::control::SendError;
 use crate::proto::limits::Limits;
 use crate::proto::parcel::{Cargo, Parcel, Payload};
@@ -216,6 +217,14 @@ impl Channel {
         }
     }
 
+    /// Returns the stream, while the channel is up.
+    fn stream(&self) -> Option<Arc<Stream>> {
+        match &self.state.lock().phase {
+            Phase::Up(up) => Some(up.stream.clone()),
+            Phase::Pending(_) | Phase::Down => None,
+        }
+    }
+
     /// How many bytes wait to be written.
     pub(super) fn output_bytes(&self) -> usize {
         self.state.lock().output_bytes().all
@@ -242,11 +251,17 @@ impl Channel {
     }
 
     /// Sends it, or has it wait. `nosuspend`: not if more waits than is good.
-    pub(super) fn send(&self, queued: Queued, nosuspend: bool) -> Result<Sent, EncodeError> {
+    pub(super) fn send(&self, mut queued: Queued, nosuspend: bool) -> Result<Sent, EncodeError> {
+        // Dropped after the lock is released.
+        let value = queued.parcel.take_value();
+        let back = |mut queued: Queued, value| {
+            queued.parcel.put_back(value);
+            Box::new(queued)
+        };
         let mut state = self.state.lock();
         let way = state.way(queued.sender, queued.parcel.is_large());
         if nosuspend && state.is_congested(way) {
-            return Ok(Sent::Busy(queued.into(), way));
+            return Ok(Sent::Busy(back(queued, value), way));
         }
         if let Some(watcher) = queued.watcher() {
             state.watch(watcher, &self.net);
@@ -257,17 +272,31 @@ impl Channel {
                 pending.queue.push(queued);
                 Ok(Sent::Yes { congested: state.is_congested(way) })
             }
-            Phase::Down => Ok(Sent::Gone(queued.into())),
+            Phase::Down => Ok(Sent::Gone(back(queued, value))),
             Phase::Up(up) if !queued.to.as_ref().is_none_or(|to| up.is_for(to)) => {
-                Ok(Sent::Stale(queued.into()))
+                Ok(Sent::Stale(back(queued, value)))
             }
             Phase::Up(up) => {
-                let mut unsent = Unsent::default();
-                let answer = up.send(queued, &mut unsent)?;
+                let refused = up.send(queued).err();
                 let congested = self.sent(way, state);
-                unsent.report(self);
-                answer.into_iter().for_each(|(to, answer)| self.deliver(&Target::Pid(to), answer));
+                refused.map_or(Ok(()), |refused| self.refused(*refused))?;
                 Ok(Sent::Yes { congested })
+            }
+        }
+    }
+
+    /// Handles something that can't be sent. A request to spawn is answered; for anything else the
+    /// caller gets the error.
+    fn refused(&self, (why, parcel): (SendError, Parcel)) -> Result<(), EncodeError> {
+        match parcel.into_cargo() {
+            Cargo::Signal(signal) => Err(refused_signal(why, &signal)),
+            Cargo::Message(of) => Err(refused_message(why, of.name())),
+            Cargo::Spawn(request) => {
+                let mut unsent = Unsent::default();
+                let (pid, answer) = not_spawned(&why, &request, &mut unsent);
+                unsent.report(self);
+                self.deliver(&Target::Pid(pid), answer);
+                Ok(())
             }
         }
     }
@@ -316,6 +345,7 @@ impl Channel {
         hidden: bool,
     ) -> Option<NodeId> {
         let stream = Arc::new(stream);
+        let ends = stream.local_addr().map(|local| [local, stream.peer_addr()]);
         let mut reading = self.reading.lock();
         let writing = Writing::new(stream.clone());
         self.writing.change(|before| *before = writing);
@@ -324,8 +354,7 @@ impl Channel {
         let queue = std::mem::take(&mut pending.queue);
         *reading = Some(Reading::new(receiving, stream.clone(), early));
         let node = sending.peer();
-        if let Ok(local) = stream.local_addr() {
-            let ends = [local, stream.peer_addr()];
+        if let Ok(ends) = ends {
             self.observed.tell(|observer| {
                 if let Some(net) = self.net.upgrade() {
                     let own = NodeId::of(net.name(), net.creation);
@@ -335,32 +364,35 @@ impl Channel {
         }
         let deferred = VecDeque::new();
         let mut up = Box::new(Up { node, hidden, sending, stream, deferred });
-        let (mut answers, mut unsent) = (Vec::new(), Unsent::default());
+        let (mut stale, mut refused) = (Vec::new(), Vec::new());
         for queued in queue {
-            match &queued.to {
-                Some(to) if !up.is_for(to) => {
-                    answers.extend(stale(to, queued.parcel.into_cargo()));
-                }
-                _ => match up.send(queued, &mut unsent) {
-                    Ok(answer) => answers.extend(answer),
-                    Err(error) => unsent.add("a signal was not sent", error),
-                },
+            match queued.to {
+                Some(to) if !up.is_for(&to) => stale.push((to, queued.parcel)),
+                _ => refused.extend(up.send(queued).err()),
             }
         }
         state.phase = Phase::Up(up);
         drop(reading);
         self.sent(Way::Small, state);
+        let mut unsent = Unsent::default();
+        for refused in refused {
+            if let Err(error) = self.refused(*refused) {
+                unsent.add("a signal was not sent", error);
+            }
+        }
         unsent.report(self);
-        for (to, answer) in answers {
-            self.deliver(&Target::Pid(to), answer);
+        for (to, parcel) in stale {
+            if let Some((to, answer)) = answer_stale(&to, parcel.into_cargo()) {
+                self.deliver(&Target::Pid(to), answer);
+            }
         }
         Some(node)
     }
 
     /// From now on the driver reads, and what has come meanwhile is taken in.
     pub(super) fn activate(self: &Arc<Self>) {
-        if let Phase::Up(up) = &self.state.lock().phase {
-            up.stream.set_handler(self.clone());
+        if let Some(stream) = self.stream() {
+            stream.set_handler(self.clone());
         }
         self.ready(true, true);
     }
@@ -369,22 +401,27 @@ impl Channel {
     pub(super) fn lose(self: &Arc<Self>, reason: NodeDownReason) {
         // After all that was read has been delivered.
         let mut reading = self.reading.lock();
-        self.lose_read(&mut reading, reason);
+        let left = self.lose_read(&mut reading, reason);
+        drop(reading);
+        drop(left);
     }
 
+    /// Returns what is left of the channel: the caller drops it when `reading` is unlocked, since
+    /// the destructors are partly those of the program and of its transport.
+    #[must_use]
     pub(super) fn lose_read(
         self: &Arc<Self>,
         reading: &mut Option<Reading>,
         reason: NodeDownReason,
-    ) {
-        *reading = None;
+    ) -> (Option<Reading>, Phase) {
+        let reading = reading.take();
         let mut state = self.state.lock();
         let phase = std::mem::replace(&mut state.phase, Phase::Down);
         let watchers = std::mem::take(&mut state.watchers);
         let held_up = state.congestion.end();
         drop(state);
         let node = match &phase {
-            Phase::Down => return,
+            Phase::Down => return (reading, phase),
             Phase::Pending(_) => None,
             Phase::Up(up) => {
                 up.stream.release_handler();
@@ -404,6 +441,7 @@ impl Channel {
         if let Some(net) = self.net.upgrade() {
             net.lost(self, node, reason);
         }
+        (reading, phase)
     }
 
     /// Sends a tick if nothing else is about to go out.
@@ -416,18 +454,12 @@ impl Channel {
 
     /// Sets options of the socket; none if the channel is not up.
     pub(super) fn set_options(&self, options: &SocketOptions) -> Option<io::Result<()>> {
-        match &self.state.lock().phase {
-            Phase::Up(up) => Some(up.stream.set_options(options)),
-            Phase::Pending(_) | Phase::Down => None,
-        }
+        self.stream().map(|stream| stream.set_options(options))
     }
 
     /// The options of the socket; none if the channel is not up.
     pub(super) fn options(&self) -> Option<io::Result<SocketOptions>> {
-        match &self.state.lock().phase {
-            Phase::Up(up) => Some(up.stream.options()),
-            Phase::Pending(_) | Phase::Down => None,
-        }
+        self.stream().map(|stream| stream.options())
     }
 
     /// One check of the ticks.
@@ -536,7 +568,7 @@ impl Queued {
         match self.parcel.cargo() {
             Cargo::Spawn(request) => Some(request.from),
             Cargo::Signal(Signal::Link { from } | Signal::Monitor { from, .. }) => Some(*from),
-            Cargo::Signal(_) => None,
+            Cargo::Signal(_) | Cargo::Message(_) => None,
         }
     }
 }
@@ -559,20 +591,9 @@ impl Up {
         OutputBytes { small, all }
     }
 
-    /// Sends it. A request to spawn that can't be sent is answered here.
-    fn send(
-        &mut self,
-        queued: Queued,
-        unsent: &mut Unsent,
-    ) -> Result<Option<(Pid, Signal)>, EncodeError> {
+    fn send(&mut self, queued: Queued) -> Result<(), Refused> {
         let Queued { sender, to, parcel } = queued;
-        let target = to.as_ref().map(RemoteDest::target);
-        let Err(refused) = self.sending.send(sender, target, parcel) else { return Ok(None) };
-        let (why, parcel) = *refused;
-        match parcel.into_cargo() {
-            Cargo::Signal(signal) => Err(refused_signal(why, &signal)),
-            Cargo::Spawn(request) => Ok(Some(not_spawned(&why, &request, unsent))),
-        }
+        self.sending.send(sender, to.as_ref().map(RemoteDest::target), parcel)
     }
 
     /// Tells ends that have waited, as many as there is room for.
@@ -638,16 +659,16 @@ impl State {
 pub(super) fn refused_signal(why: SendError, signal: &Signal) -> EncodeError {
     match (why, signal) {
         (SendError::Encode(error), _) => error,
-        (why, Signal::Message(message)) => refused_message(why, message),
+        (why, Signal::Message(message)) => refused_message(why, message.type_name()),
         (why, _) => EncodeError::refused("signal", why.to_string()),
     }
 }
 
 /// The same of a message.
-pub(super) fn refused_message(why: SendError, message: &Envelope) -> EncodeError {
+pub(super) fn refused_message(why: SendError, type_name: &str) -> EncodeError {
     match why {
         SendError::Encode(error) => error,
-        why => EncodeError::refused(message.type_name(), why.to_string()),
+        why => EncodeError::refused(type_name, why.to_string()),
     }
 }
 
@@ -665,7 +686,7 @@ pub(super) fn not_spawned(
 
 /// What answers a signal to a process of an earlier life of its node: there is no such
 /// process any more.
-pub(super) fn stale(to: &RemoteDest, cargo: Cargo) -> Option<(Pid, Signal)> {
+pub(super) fn answer_stale(to: &RemoteDest, cargo: Cargo) -> Option<(Pid, Signal)> {
     let RemoteDest::Pid(dead) = *to else { return None };
     let Cargo::Signal(signal) = cargo else { return None };
     let reason = ExitReason::Noproc;

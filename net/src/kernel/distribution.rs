@@ -7,7 +7,6 @@
 //! Prior art: `net_kernel:start/2` and `stop/0`; `erts_set_this_node` in `dist.c`.
 
 use std::any::Any;
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -18,8 +17,11 @@ use fika_runtime::{
 };
 use parking_lot::{Mutex, RwLock};
 
-use super::channel::{Channel, Queued, Sent, not_spawned, refused_message, refused_signal, stale};
+use super::channel::{
+    Channel, Queued, Sent, answer_stale, not_spawned, refused_message, refused_signal,
+};
 use super::config::Config;
+use super::known::Known;
 use super::logs::Unsent;
 use super::net::Net;
 use super::net_kernel::Command;
@@ -29,6 +31,10 @@ use super::table::Table;
 use crate::cookie::CookieError;
 use crate::io::Network;
 use crate::proto::parcel::{Cargo, Parcel, Payload};
+
+/// Creations of earlier lives that are not used again. A node that peers name has a new life with
+/// each such peer, so they are limited; that one of those before comes again is as good as excluded.
+const CREATIONS_KEPT: usize = 256;
 
 /// Gives the settings, each time the distribution starts.
 pub(super) type Configure = Box<dyn Fn() -> Result<Config, CookieError> + Send + Sync>;
@@ -43,12 +49,12 @@ pub struct Distribution {
     /// The processes that are told of nodes that come and go.
     pub(super) subscriptions: Mutex<Subscriptions>,
     /// The nodes that it was connected to, or has heard of.
-    pub(super) known: Mutex<BTreeSet<NodeName>>,
+    pub(super) known: Known,
     pub(super) configure: Configure,
     pub(super) phase: Mutex<Phase>,
     /// The name that it has now, and all that goes with it.
     current: RwLock<Option<Arc<Net>>>,
-    /// The creations that it has had.
+    /// The creations that it has had, the last of them.
     creations: Mutex<Vec<Creation>>,
     node: WeakNode,
     pub(super) observed: Observed,
@@ -86,7 +92,7 @@ impl Distribution {
             env: node.env().clone(),
             table: Table::default(),
             subscriptions: Mutex::default(),
-            known: Mutex::default(),
+            known: Known::default(),
             configure: Box::new(configure),
             phase: Mutex::new(Phase::Off),
             current: RwLock::new(None),
@@ -138,6 +144,9 @@ impl Distribution {
         let mut creation = own.map_or_else(|| Self::fresh_creation(&*self.env), NodeId::creation);
         while used.contains(&creation) {
             creation = Self::fresh_creation(&*self.env);
+        }
+        if used.len() >= CREATIONS_KEPT {
+            used.remove(0);
         }
         used.push(creation);
         creation
@@ -276,7 +285,7 @@ impl Distribution {
             Cargo::Signal(Signal::Link { from } | Signal::Monitor { from, .. }) => {
                 self.tell_lost(*from, connection);
             }
-            Cargo::Signal(_) => {}
+            Cargo::Signal(_) | Cargo::Message(_) => {}
         }
         Carried { connection, congested: None }
     }
@@ -292,7 +301,7 @@ impl Distribution {
     }
 
     fn answer_stale(&self, to: &RemoteDest, cargo: Cargo) {
-        if let Some((pid, answer)) = stale(to, cargo) {
+        if let Some((pid, answer)) = answer_stale(to, cargo) {
             self.deliver(Target::Pid(pid), answer);
         }
     }
@@ -354,7 +363,7 @@ fn encode_error(not_carried: NotCarried) -> EncodeError {
 fn not_sent(parcel: Parcel, busy: Busy) -> NotCarried {
     match parcel.into_cargo() {
         Cargo::Signal(signal) => NotCarried::Nosuspend(signal, busy),
-        Cargo::Spawn(_) => unreachable!("it was sent as a signal"),
+        Cargo::Spawn(_) | Cargo::Message(_) => unreachable!("it was sent as a signal"),
     }
 }
 
@@ -404,7 +413,7 @@ impl Carrier for Distribution {
                 let sent = self.send_over(up, sender, RemoteDest::Pid(to), ready, false);
                 sent.map_err(encode_error)
             }
-            Some(Err(why)) => Err(refused_message(why, &message)),
+            Some(Err(why)) => Err(refused_message(why, message.type_name())),
             None => self.send(sender, RemoteDest::Pid(to), Signal::Message(message)),
         }
     }
@@ -482,9 +491,10 @@ impl Carrier for Distribution {
         self.is_started()
     }
 
-    fn undecodable(&self, node: NodeId, lost: &Undecodable) {
-        if let (Some(channel), Some(node)) = (self.table.up(node), self.node()) {
-            channel.tell_undecodable(lost, node.env().now());
+    fn undecodable(&self, node: NodeId, connection: ConnectionId, lost: &Undecodable) {
+        let channel = self.table.up(node).filter(|channel| channel.id() == connection);
+        if let Some(channel) = channel {
+            channel.tell_undecodable(lost, self.env.now());
         }
     }
 

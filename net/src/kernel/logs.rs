@@ -34,6 +34,8 @@ pub(super) struct Logs {
     pub(super) handler: LogRate,
     /// An address makes too many connections, or sends too many wrong proofs.
     pub(super) pushy: LogRate,
+    /// Too many nodes that are new have connected from an address.
+    pub(super) too_many: LogRate,
     /// A signal could not be sent.
     unsent: LogRate,
 }

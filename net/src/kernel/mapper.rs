@@ -314,8 +314,10 @@ impl Places {
 
     /// Stores the registrations for [`unregister`], which ends them.
     fn publish(&self) {
-        let held = self.registrations().map(|(_, registration)| registration.clone());
-        *self.net.registrations.lock() = held.collect();
+        let held = self.registrations().map(|(_, registration)| registration.clone()).collect();
+        let before = std::mem::replace(&mut *self.net.registrations.lock(), held);
+        // Not under the lock: the sockets may be those of a transport of the program.
+        drop(before);
     }
 
     /// Waits until a registration is lost.

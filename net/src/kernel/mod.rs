@@ -8,6 +8,7 @@
 //!   own. `mapper` keeps the node registered with port mappers, `reachable` checks where it
 //!   listens, and `resolve` finds other nodes and tries their addresses (`race`); a `resolver`
 //!   replaces the mapper.
+//! - `known` are the nodes that it has heard of, and what peers may add to them.
 //! - `candidates` decides when to connect to nodes that peers know, with the pauses of `backoff`.
 //! - `api` is what users call.
 
@@ -24,6 +25,7 @@ mod congestion;
 mod distribution;
 mod framed;
 mod handler;
+mod known;
 mod logs;
 mod mapper;
 mod net;

@@ -35,6 +35,7 @@ use super::ask::{Caller, Mesh};
 use super::candidates::Candidates;
 use super::channel::{Channel, Queued};
 use super::framed::Framed;
+use super::known::Heard;
 use super::net::Net;
 use super::setup::setup;
 use super::ticktime::{NetTicktime, SetTicktime, Ticktime};
@@ -330,7 +331,8 @@ impl Kernel {
         }
         // A peer's attempt may have taken it before this message came.
         if attempt.setup.is_none() && attempt.claimed.is_none() && channel.is_pending() {
-            attempt.setup = spawn_service(setup(self.net.clone(), channel.clone()));
+            let is_patient = self.candidates.is_under_way(channel.peer());
+            attempt.setup = spawn_service(setup(self.net.clone(), channel.clone(), is_patient));
             if attempt.setup.is_none() {
                 self.net.logs.no_process.line(self.net.env.now(), |left_out| {
                     report!(
@@ -426,9 +428,20 @@ impl Kernel {
         }
         let (hidden, peer) = (established.hidden(), channel.peer().clone());
         let Framed { stream, received } = framed;
+        let (life, from) = ((&peer, established.creation), stream.peer_addr().ip());
+        let Some(peer_id) = self.net.meet(life, Heard::Itself, from) else {
+            self.net.logs.too_many.line(self.net.env.now(), |left_out| {
+                report!(
+                    warn, node = %peer, %from, left_out,
+                    "not connected: too many nodes that are new have connected from this address"
+                );
+            });
+            return channel.lose(NodeDownReason::ConnectionSetupFailed);
+        };
         let halves = connection::Config {
+            id: channel.id(),
             local: self.net.id,
-            peer: fika_runtime::NodeId::of(&peer, established.creation),
+            peer: peer_id,
             hidden,
             priority: established.flags.contains(Flags::PRIORITY),
             intensity: self.net.config.intensity,

@@ -145,16 +145,8 @@ impl Distribution {
     /// The nodes that this one is or was connected to, or is about to be, and those that its peers
     /// have named.
     fn known(&self) -> BTreeSet<NodeName> {
-        let mut known = self.known.lock().clone();
+        let mut known = self.known.names();
         known.extend(self.table.all().iter().map(|channel| channel.peer().clone()));
         known
-    }
-
-    /// It has to do with this node.
-    pub(super) fn know(&self, node: &NodeName) {
-        let mut known = self.known.lock();
-        if !known.contains(node) {
-            known.insert(node.clone());
-        }
     }
 }

@@ -1,14 +1,18 @@
 //! How a channel reads: into a buffer of the thread that reads; then it routes the signals.
 
 use std::io::{self, IoSliceMut};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use fika_runtime::{Envelope, Node, NodeDownReason, NodeId, Pid, Signal, Target};
+use fika_runtime::{
+    Creation, Envelope, Node, NodeDownReason, NodeId, NodeName, Pid, Signal, Target,
+};
 use parking_lot::Mutex;
 
 use super::channel::Channel;
 use super::handler::admit;
+use super::known::Heard;
 use super::net::Net;
 use super::net_kernel::More;
 use crate::io::Stream;
@@ -31,6 +35,7 @@ const BUFFERS_KEPT: usize = 4;
 pub(super) struct Reading {
     receiving: Receiving,
     stream: Arc<Stream>,
+    from: IpAddr,
     /// What the peer has sent together with its handshake.
     early: Vec<u8>,
 }
@@ -65,7 +70,8 @@ impl Buffers {
 
 impl Reading {
     pub(super) fn new(receiving: Receiving, stream: Arc<Stream>, early: &[u8]) -> Reading {
-        Reading { receiving, stream, early: early.to_vec() }
+        let from = stream.peer_addr().ip();
+        Reading { receiving, stream, from, early: early.to_vec() }
     }
 
     /// Reads once, and routes what it was. `is_open`: a read that is not full has read all that
@@ -117,6 +123,8 @@ impl Reading {
 /// Where what comes goes to.
 struct Router<'a> {
     channel: &'a Channel,
+    /// The address of the peer.
+    from: IpAddr,
     net: &'a Net,
     node: &'a Node,
 }
@@ -138,8 +146,8 @@ impl Events for Router<'_> {
         self.channel.route(self.net, self.node, event);
     }
 
-    fn named(&mut self, node: NodeId) {
-        self.net.know(&node.name());
+    fn meet(&mut self, name: &NodeName, creation: Creation) -> Option<NodeId> {
+        self.net.meet((name, creation), Heard::Mentioned, self.from)
     }
 }
 
@@ -151,11 +159,9 @@ impl Channel {
         let Some(net) = self.net.upgrade() else { return false };
         let Some(node) = net.node() else { return false };
         let mut reading = self.reading.lock();
-        if reading.is_none() {
-            return false;
-        }
+        let Some(from) = reading.as_ref().map(|reading| reading.from) else { return false };
         let mut buffer = net.buffers.take();
-        let mut router = Router { channel: self, net: &net, node: &node };
+        let mut router = Router { channel: self, from, net: &net, node: &node };
         let mut then = Then::More;
         for _ in 0..READS_IN_A_ROW {
             let Some(open) = &mut *reading else { break };
@@ -171,14 +177,20 @@ impl Channel {
             }
         }
         net.buffers.give_back(buffer);
-        let is_more_there = matches!(then, Then::More);
         match then {
-            Then::Wait => {}
-            Then::End(reason) => self.lose_read(&mut reading, reason),
-            // The network will not say so again.
-            Then::More => net.more(More::Read(self.clone())),
+            Then::Wait => false,
+            Then::End(reason) => {
+                let left = self.lose_read(&mut reading, reason);
+                drop(reading);
+                drop(left);
+                false
+            }
+            Then::More => {
+                // The network will not say so again.
+                net.more(More::Read(self.clone()));
+                true
+            }
         }
-        is_more_there
     }
 
     fn route(&self, net: &Net, node: &Node, event: Event) {
@@ -206,7 +218,7 @@ impl Channel {
             }
             Event::Undecodable(lost) => {
                 if let Some(peer) = self.peer_id() {
-                    node.undecodable(peer, &lost);
+                    node.undecodable(peer, self.id(), &lost);
                 }
                 None
             }

@@ -58,6 +58,10 @@ impl From<Vec<SocketAddr>> for NodeAddr {
 /// The methods are called in processes of the node, so they can send, wait and use
 /// [`spawn_blocking`](fika_runtime::spawn_blocking). If a method panics, or takes longer than the
 /// time for making a connection, nothing is found.
+///
+/// Their blocking calls have 16 threads of their own, so they hold up none of the program's calls,
+/// nor the other way around. A peer can cause such calls, by naming nodes; those have half of the
+/// threads. A call that has not begun when its method is given up does not begin.
 pub trait Resolver: Send + Sync + 'static {
     /// Returns the port on which this node should listen if its settings don't say; 0, for any
     /// port, if not implemented (OTP's `listen_port_please/2`).

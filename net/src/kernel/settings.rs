@@ -51,7 +51,9 @@ pub enum SettingError {
 #[track_caller]
 pub fn set_cookie(cookie: impl AsRef<str>) -> Result<(), SettingError> {
     let net = net("set_cookie").ok_or(SettingError::NotAlive)?;
-    net.cookies.write().set(Cookie::new(cookie.as_ref())?);
+    // The caller's code runs before the lock is taken.
+    let cookie = Cookie::new(cookie.as_ref())?;
+    net.cookies.write().set(cookie);
     Ok(())
 }
 
@@ -99,7 +101,9 @@ pub fn set_cookie_for(node: impl AsRef<str>, cookie: impl AsRef<str>) -> Result<
 #[track_caller]
 pub fn allow<T: AsRef<str>>(nodes: impl IntoIterator<Item = T>) -> Result<(), SettingError> {
     let net = net("allow").ok_or(SettingError::NotAlive)?;
-    net.allowed.write().add(nodes.into_iter().map(|node| node.as_ref().to_owned()));
+    // The caller's code runs before the lock is taken.
+    let nodes: Vec<_> = nodes.into_iter().map(|node| node.as_ref().to_owned()).collect();
+    net.allowed.write().add(nodes);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fika_runtime::{link, report, self_pid, timeout};
+use fika_runtime::{Priority, link, report, self_pid, set_priority, timeout};
 
 use super::ask::ask_linked;
 use super::channel::Channel;
@@ -25,15 +25,20 @@ impl Drop for Unfinished {
 }
 
 /// Connects the channel. An attempt whose process is killed before it runs fails like any other.
-pub(super) fn setup(net: Arc<Net>, channel: Arc<Channel>) -> impl Future<Output = ()> + Send {
+/// `is_patient`: only a peer has named the node, and no process waits for it.
+pub(super) fn setup(
+    net: Arc<Net>,
+    channel: Arc<Channel>,
+    is_patient: bool,
+) -> impl Future<Output = ()> + Send {
     let unfinished = Unfinished(Some((net.clone(), channel.clone())));
-    run(net, channel, unfinished)
+    run(net, channel, is_patient, unfinished)
 }
 
-async fn run(net: Arc<Net>, channel: Arc<Channel>, mut unfinished: Unfinished) {
+async fn run(net: Arc<Net>, channel: Arc<Channel>, is_patient: bool, mut unfinished: Unfinished) {
     link(net.net_kernel());
     let node = channel.peer().clone();
-    let attempt = connect(&net, &channel).await;
+    let attempt = connect(&net, &channel, is_patient).await;
     unfinished.0 = None;
     let outcome = match &attempt {
         Err(Failure::Refused(Status::Nok)) => SetupFailure::Nok,
@@ -56,14 +61,25 @@ async fn run(net: Arc<Net>, channel: Arc<Channel>, mut unfinished: Unfinished) {
     net.command(Command::SetupFailed { channel, failure: outcome });
 }
 
-async fn connect(net: &Net, channel: &Arc<Channel>) -> Result<Handshaken, Failure> {
+async fn connect(
+    net: &Net,
+    channel: &Arc<Channel>,
+    is_patient: bool,
+) -> Result<Handshaken, Failure> {
     let peer = channel.peer();
     if !net.permits(peer) {
         return Err(Failure::NotAllowed);
     }
     let (hello, frame) =
         AwaitHello::start(net.identity(), peer.clone(), &net.secret(peer), net.nonce())?;
-    let ways = step(net, net.ways(peer)).await?;
+    // Names that a peer makes up, or that nobody answers for, hold up no other look-up: at low
+    // priority they have a part of the threads only.
+    if is_patient {
+        set_priority(Priority::Low);
+    }
+    let ways = step(net, net.ways(peer)).await;
+    set_priority(Priority::Normal);
+    let ways = ways?;
     let stream = net.reach(peer, ways).await?;
     net.set_up_socket(&stream);
     let mut framed = Framed::new(stream);

@@ -54,7 +54,6 @@ impl Net {
     }
 
     pub(super) fn tell_up(&self, channel: &Arc<Channel>, node_type: NodeType, up: &NodeUp) {
-        self.know(channel.peer());
         self.told.0.lock().insert(channel.peer().clone(), (channel.clone(), node_type));
         self.tell_nodeup(up);
     }

@@ -304,7 +304,7 @@ mod tests {
     fn rust_types_follow_their_definitions() {
         let mut cache = TypeCache::new(1);
         let id = TypeId::of::<u64>();
-        let wire_type = |tag: &str| Arc::new(WireType { tag: tag.into(), hash: 0, fingerprint: 0 });
+        let wire_type = |tag: &str| Arc::new(WireType { tag: tag.into(), ..WireType::default() });
         cache.begin();
         assert_eq!((cache.known(id), cache.number(&wire_type("u64"))), (None, Number::New(0)));
         cache.note(id, 0);

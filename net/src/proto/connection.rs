@@ -3,16 +3,18 @@
 //! The halves share nothing, so that one thread can send while another receives. Order is that
 //! of the calls, in both directions.
 
-use fika_runtime::NodeId;
+use fika_runtime::{ConnectionId, NodeId};
 
 pub(crate) use super::control::{Event, Events, NotTaken};
 use super::limits::Limits;
 pub(crate) use super::receiving::Receiving;
-pub(crate) use super::sending::Sending;
+pub(crate) use super::sending::{Refused, Sending};
 
 /// What a connection is made of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Config {
+    /// Tells it from other connections.
+    pub(crate) id: ConnectionId,
     /// This node.
     pub(crate) local: NodeId,
     /// The node that has proved itself at the other end.

@@ -94,9 +94,9 @@ pub(crate) enum PeerMisbehaved {
     #[error("it has more than {0} bytes of messages in pieces under way")]
     TooManyPartial(usize),
 
-    /// It mentioned more lives of nodes than any cluster has. Effect: connection closed.
-    #[error("it mentioned more than {0} nodes")]
-    TooManyNodes(usize),
+    /// It named more lives of nodes than any cluster has. Effect: connection closed.
+    #[error("it has named too many nodes that this node did not know")]
+    TooManyNodes,
 }
 
 /// A peer that we can't talk to, without any fault of its own.

@@ -63,10 +63,6 @@ pub(crate) const NAME_NUMBERS_MAX: usize = 2048;
 /// table.
 pub(crate) const TYPE_NUMBERS_MAX: usize = 2048;
 
-/// Lives of nodes that a peer may mention during one connection. They stay in the table
-/// of node ids, so this is what a peer gone mad can fill: some 64 MiB.
-pub(crate) const NODES_SEEN_MAX: usize = 1 << 16;
-
 /// Payloads of at least this many bytes are written from where they are, smaller ones are copied
 /// to the frames around them: a segment of its own costs as much as copying this.
 pub(crate) const COPIED_BYTES_MAX: usize = 4 << 10;

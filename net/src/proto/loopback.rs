@@ -3,7 +3,7 @@
 
 use std::io::IoSlice;
 
-use fika_runtime::{Creation, LocalId, NodeId, Pid, Signal, Target};
+use fika_runtime::{ConnectionId, Creation, LocalId, NodeId, Pid, Signal, Target};
 
 use super::connection::{Config, Receiving, Sending};
 use super::error::ProtocolError;
@@ -28,8 +28,9 @@ impl Default for Loopback {
         };
         let (near, far) = (node("near@loopback", 1), node("far@loopback", 2));
         let end = |local, peer| {
-            let limits = Limits::default();
-            Config { local, peer, hidden: false, priority: true, intensity: 4, limits }.connection()
+            let (id, limits) = (ConnectionId(1), Limits::default());
+            Config { id, local, peer, hidden: false, priority: true, intensity: 4, limits }
+                .connection()
         };
         let to = Target::Pid(Pid::new(far, LocalId { slot: 1, generation: 1 }));
         let (batch, output) = (Batch::default(), Vec::new());

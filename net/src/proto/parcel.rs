@@ -2,14 +2,17 @@
 //! say about it, its payload, is encoded already.
 //!
 //! It is made before any lock is taken, so that no code of the program runs under one, and
-//! nobody waits for it. How the connection's numbers stand for names is decided when it goes
+//! nobody waits for it. The same holds for the destructor of a message: its value is taken out of
+//! the parcel before ([`Parcel::take_value`]). How the connection's numbers stand for names is decided when it goes
 //! out.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use fika_runtime::message::{Buffer, NodeList, encode_message, encode_postcard, encode_with_nodes};
-use fika_runtime::{EncodeError, Envelope, ExitReason, Pid, Signal, SpawnRequest, WireType};
+use fika_runtime::{
+    EncodeError, Envelope, ExitReason, MessageType, Pid, Signal, SpawnRequest, WireType,
+};
 
 use super::control::SendError;
 use super::limits::{COPIED_BYTES_MAX, Limits, MESSAGE_NODES_MAX, WHOLE_BYTES_MAX};
@@ -143,6 +146,8 @@ impl Payload {
 pub(crate) enum Cargo {
     Signal(Signal),
     Spawn(SpawnRequest),
+    /// A message whose value was taken out.
+    Message(MessageType),
 }
 
 /// See the file's head.
@@ -205,6 +210,24 @@ impl Parcel {
         }
     }
 
+    /// Takes out the value of a message, which is encoded already. Its destructor is the program's,
+    /// and may send: the caller drops it when no lock is held.
+    pub(crate) fn take_value(&mut self) -> Option<Envelope> {
+        let Cargo::Signal(Signal::Message(message)) = &self.cargo else { return None };
+        let without = Cargo::Message(message.message_type());
+        match std::mem::replace(&mut self.cargo, without) {
+            Cargo::Signal(Signal::Message(message)) => Some(message),
+            _ => None,
+        }
+    }
+
+    /// Puts back what [`take_value`](Self::take_value) returned.
+    pub(crate) fn put_back(&mut self, value: Option<Envelope>) {
+        if let Some(message) = value {
+            self.cargo = Cargo::Signal(Signal::Message(message));
+        }
+    }
+
     /// How many bytes it will be, about.
     pub(crate) fn size(&self) -> usize {
         self.payload.len() + OVERHEAD_BYTES
@@ -227,6 +250,7 @@ impl Parcel {
     /// The process that it comes from, where it says so.
     pub(crate) fn from(&self) -> Option<Pid> {
         match &self.cargo {
+            Cargo::Message(_) => None,
             Cargo::Spawn(request) => Some(request.from),
             Cargo::Signal(signal) => match signal {
                 Signal::Link { from }

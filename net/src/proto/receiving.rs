@@ -37,7 +37,7 @@ pub(crate) struct Receiving {
 impl Receiving {
     pub(super) fn new(config: &Config) -> Receiving {
         Receiving {
-            decoder: Decoder::new(config.local, config.peer),
+            decoder: Decoder::new(config),
             assembly: Assembly::new(config.limits),
             partial: Vec::new(),
             piece: None,

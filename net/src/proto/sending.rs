@@ -41,7 +41,7 @@ pub(crate) struct Sending {
 
 impl Sending {
     pub(super) fn new(config: &Config) -> Sending {
-        let Config { local, peer, hidden, priority, intensity, limits } = *config;
+        let Config { local, peer, hidden, priority, intensity, limits, .. } = *config;
         Sending {
             peer,
             encoder: Encoder::new(local, peer, priority),

@@ -73,7 +73,7 @@ fn wire_type(args: &[WireType]) -> WireType {
     let seed = hash_tag("args");
     let fold = |hash, arg: &WireType| hash_bytes(hash, &arg.fingerprint.to_le_bytes());
     let fingerprint = args.iter().fold(seed, fold);
-    WireType { hash: hash_tag(&tag), tag: tag.into(), fingerprint }
+    WireType { hash: hash_tag(&tag), tag: tag.into(), fingerprint, connection: None }
 }
 
 fn put<M: Message>(arg: &M, out: &mut Buffer) -> Result<(), EncodeError> {

@@ -20,9 +20,10 @@ use std::any::TypeId;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 use super::address::{Stamp, Word};
-use super::{Buffer, EncodeError, Encoded, Message, WireType};
+use super::{Buffer, EncodeError, Encoded, Message, WireType, known};
 use crate::escaped::Escaped;
 use crate::signal::Signal;
 
@@ -73,7 +74,8 @@ struct VTable {
     encode: unsafe fn(NonNull<Header>, &mut Buffer) -> Result<(), EncodeError>,
     /// Encodes the value, and decodes it again.
     through_codec: unsafe fn(NonNull<Header>) -> Result<Envelope, EncodeError>,
-    wire_type: fn() -> WireType,
+    /// Runs code of the program, unless a message of the type was encoded before.
+    wire_type: fn() -> Arc<WireType>,
     check_sendable: fn() -> Result<(), EncodeError>,
 }
 
@@ -134,7 +136,7 @@ impl<M: Message> HasVTable for Typed<M> {
         drop: drop_node::<M>,
         encode: encode_node::<M>,
         through_codec: node_through_codec::<M>,
-        wire_type: WireType::of::<M>,
+        wire_type: known::wire_type::<M>,
         check_sendable: M::check_sendable,
     };
 }
@@ -151,7 +153,7 @@ static SIGNAL: VTable = VTable {
     drop: drop_node::<Signal>,
     encode: encode_none,
     through_codec: none_through_codec,
-    wire_type: || WireType { tag: "".into(), hash: 0, fingerprint: 0 },
+    wire_type: Arc::default,
     check_sendable: || Ok(()),
 };
 
@@ -163,7 +165,7 @@ static ENCODED: VTable = VTable {
     drop: drop_node::<Encoded>,
     encode: encode_none,
     through_codec: none_through_codec,
-    wire_type: || WireType { tag: "".into(), hash: 0, fingerprint: 0 },
+    wire_type: Arc::default,
     check_sendable: || Ok(()),
 };
 
@@ -182,6 +184,36 @@ impl<M: Message> Node<M> {
         let mut node = Node::boxed(message, Typed::<M>::VTABLE);
         node.header.word = stamp.into();
         node
+    }
+}
+
+/// The type of a message, without its value.
+#[derive(Clone, Debug)]
+pub struct MessageType {
+    vtable: &'static VTable,
+    /// The type of a message that came from another node.
+    encoded: Option<Arc<WireType>>,
+}
+
+impl MessageType {
+    /// Returns the type's Rust name, or its tag if the message came from another node.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.encoded.as_ref().map_or_else(|| (self.vtable.type_name)(), |encoded| &encoded.tag)
+    }
+
+    /// Returns the Rust type. `None` if the message came from another node.
+    #[must_use]
+    #[inline]
+    pub fn rust_type(&self) -> Option<TypeId> {
+        self.encoded.is_none().then_some(self.vtable.type_id)
+    }
+
+    /// Returns how the type is known on the wire. Runs no code of the program if a message of the
+    /// type was encoded before.
+    #[must_use]
+    pub fn wire_type(&self) -> Arc<WireType> {
+        self.encoded.clone().unwrap_or_else(self.vtable.wire_type)
     }
 }
 
@@ -298,19 +330,18 @@ impl Envelope {
         self.vtable().size + self.as_encoded().map_or(0, |encoded| encoded.bytes.len())
     }
 
-    /// Identifies the message's Rust type, for a cache of wire types.
-    #[must_use]
-    pub fn type_id(&self) -> TypeId {
-        self.vtable().type_id
-    }
-
     /// How the message's type is known on the wire.
     #[must_use]
-    pub fn wire_type(&self) -> WireType {
-        match self.as_encoded() {
-            Some(encoded) => (*encoded.wire_type).clone(),
-            None => (self.vtable().wire_type)(),
-        }
+    pub fn wire_type(&self) -> Arc<WireType> {
+        self.message_type().wire_type()
+    }
+
+    /// Returns the type of the message.
+    #[must_use]
+    #[inline]
+    pub fn message_type(&self) -> MessageType {
+        let encoded = self.as_encoded().map(|encoded| encoded.wire_type.clone());
+        MessageType { vtable: self.vtable(), encoded }
     }
 
     /// Appends the encoded value to `out`, for [`encode_message`](super::encode_message).
@@ -330,7 +361,7 @@ impl Envelope {
         if let Some(encoded) = self.as_encoded() {
             return Ok(encoded.clone());
         }
-        Encoded::by(|buffer| self.encode(buffer), || self.wire_type())
+        Encoded::by(|buffer| self.encode(buffer), || WireType::clone(&self.wire_type()))
     }
 
     /// Returns the message as it would arrive on another node. A message that may not leave this

@@ -6,13 +6,13 @@
 
 use std::any::TypeId;
 use std::hash::{Hash, Hasher};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::coverage::Coverage;
 use super::fingerprint::Shape;
 use super::tags::TagClash;
-use super::{Message, hash_tag};
+use super::{Message, WireType, hash_tag};
 
 /// The number of chains, which are selected by type ids. A program has a few hundred message types.
 const CHAINS: usize = 1024;
@@ -26,6 +26,7 @@ pub(super) struct Known {
     tag: OnceLock<Tag>,
     pub(super) shape: OnceLock<Shape>,
     fingerprint: OnceLock<u64>,
+    wire_type: OnceLock<Arc<WireType>>,
     /// The parts of values that can be read back, for each of the two forms.
     pub(super) plain: Covered,
     pub(super) described: Covered,
@@ -125,6 +126,7 @@ impl Known {
             tag: OnceLock::new(),
             shape: OnceLock::new(),
             fingerprint: OnceLock::new(),
+            wire_type: OnceLock::new(),
             plain: Covered::default(),
             described: Covered::default(),
             state: State::default(),
@@ -141,6 +143,16 @@ impl Known {
         }
         *self.tag.get().expect("it was just set")
     }
+}
+
+/// Returns how `M` is known on the wire. Runs the program's code, the first time only.
+pub(super) fn wire_type<M: Message>() -> Arc<WireType> {
+    let known = of::<M>();
+    if let Some(wire_type) = known.wire_type.get() {
+        return wire_type.clone();
+    }
+    let made = WireType::of::<M>().into();
+    known.wire_type.get_or_init(|| made).clone()
 }
 
 /// Returns the tag of a generic message. `make` computes it the first time.

@@ -36,7 +36,7 @@ pub use codec::{
     DecodeError, EncodeError, decode_postcard, decode_postcard_shared, encode_message,
     encode_postcard,
 };
-pub use envelope::{Envelope, Node};
+pub use envelope::{Envelope, MessageType, Node};
 pub use fingerprint::fingerprint_of;
 pub use foreign::Part;
 pub use known::{composed_fingerprint, generic_tag, generic_tag_hash};
@@ -51,12 +51,14 @@ pub(crate) use envelope::{Chain, Header};
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use ::bytes::Bytes;
 
 use self::node_codec::Does;
+use crate::carrier::ConnectionId;
 use crate::printable::printable;
 
 /// A value that can be sent to a process, on this node or on another.
@@ -86,10 +88,10 @@ use crate::printable::printable;
 /// differs reports it by name instead of reading garbage. To change a message that old
 /// nodes still send, make a new type with a new tag beside it, and receive both.
 ///
-/// A large binary is best a [`Bytes`], anywhere in the message: one of 4 KiB or more is shared and
-/// not copied on its way to another node, like a binary of Erlang's. At the receiver it shares the
-/// memory of the whole message if it is at least a quarter of it; [`Bytes::copy_from_slice`] gives
-/// it its own memory. A `Vec<u8>`, a `Box<[u8]>` and an `Arc<[u8]>` are copied once on each node.
+/// Use [`Bytes`] for a large binary, anywhere in the message. A `Bytes` of 4 KiB or more is shared and
+/// not copied on its way to another node, like a binary in Erlang. At the receiver it shares the
+/// memory of the whole message if it is at least a quarter of the message;
+/// [`Bytes::copy_from_slice`] gives it its own memory. A `Vec<u8>`, a `Box<[u8]>` and an `Arc<[u8]>` are copied once on each node.
 ///
 /// # Foreign types
 /// These types are messages: all types of std that serde supports and that own their value,
@@ -167,7 +169,7 @@ fn check_tag<M: Message>() -> Result<(), EncodeError> {
 }
 
 /// How a message type is known on the wire.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Debug)]
 pub struct WireType {
     /// The type's tag.
     pub tag: Arc<str>,
@@ -175,6 +177,31 @@ pub struct WireType {
     pub hash: u64,
     /// The fingerprint of its shape at the sender.
     pub fingerprint: u64,
+    /// The connection over which a peer defined the type, and so over which each of its messages
+    /// came. `None` for a type of this node. It does not count when types are compared.
+    ///
+    /// It is stored here and not in each message, since a message would need more memory.
+    pub connection: Option<ConnectionId>,
+}
+
+impl Default for WireType {
+    fn default() -> WireType {
+        WireType { tag: "".into(), hash: 0, fingerprint: 0, connection: None }
+    }
+}
+
+impl PartialEq for WireType {
+    fn eq(&self, other: &WireType) -> bool {
+        (self.hash, self.fingerprint) == (other.hash, other.fingerprint) && self.tag == other.tag
+    }
+}
+
+impl Eq for WireType {}
+
+impl Hash for WireType {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.hash, self.fingerprint).hash(state);
+    }
 }
 
 impl WireType {
@@ -184,14 +211,15 @@ impl WireType {
 
     /// Returns the wire type of the same message in the described form.
     #[must_use]
-    pub fn described(self) -> WireType {
-        WireType { fingerprint: self.fingerprint ^ WireType::DESCRIBED, ..self }
+    pub fn described(&self) -> WireType {
+        WireType { fingerprint: self.fingerprint ^ WireType::DESCRIBED, ..self.clone() }
     }
 
     /// The wire type of `M` as this program knows it.
     #[must_use]
     pub fn of<M: Message>() -> WireType {
-        WireType { tag: M::tag().into(), hash: M::tag_hash(), fingerprint: M::fingerprint() }
+        let (tag, hash, fingerprint) = (M::tag().into(), M::tag_hash(), M::fingerprint());
+        WireType { tag, hash, fingerprint, connection: None }
     }
 }
 

@@ -126,6 +126,9 @@ pub(super) fn check<M: Message>() -> Result<(), &'static TagClash> {
 
 #[cold]
 fn first_check<M: Message>() -> Result<(), &'static TagClash> {
+    // From now on a connection can write the type under its lock, where no code of the program may
+    // run.
+    known::wire_type::<M>();
     let (hash, tag) = (M::tag_hash(), M::tag());
     let result = match owners() {
         Ok(owners) => {

@@ -117,7 +117,8 @@ impl<'de> Deserialize<'de> for Term {
         let wire = OwnedWire::deserialize(deserializer)?;
         let nodes = wire.nodes.into_iter().map(node_codec::Encoded::into_id);
         let hash = super::hash_tag(&wire.tag);
-        let wire_type = WireType { tag: wire.tag.into(), hash, fingerprint: wire.fingerprint };
+        let (tag, fingerprint) = (wire.tag.into(), wire.fingerprint);
+        let wire_type = WireType { tag, hash, fingerprint, connection: None };
         let value = Encoded {
             from: None,
             sender: None,

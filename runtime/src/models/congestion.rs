@@ -50,7 +50,7 @@ impl Carrier for Wire {
 
     fn flush(&self) {}
 
-    fn undecodable(&self, _: NodeId, _: &Undecodable) {}
+    fn undecodable(&self, _: NodeId, _: ConnectionId, _: &Undecodable) {}
 
     fn as_any(&self) -> &dyn Any {
         self

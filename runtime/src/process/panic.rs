@@ -46,7 +46,7 @@ pub(crate) fn install_panic_hook() {
         let outer = std::panic::take_hook();
         let rate = LogRate::new(PANICS_AT_ONCE, PANIC_EACH);
         // Not the clock of a node, since the hook serves all nodes of the program.
-        let clock = SystemEnv::new();
+        let clock = SystemEnv::unseeded();
         std::panic::set_hook(Box::new(move |info| {
             if (tries_out() || note_panic(info.location())) && !ends_the_program(info) {
                 // The panic is caught, and reported elsewhere if that is needed.

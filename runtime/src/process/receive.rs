@@ -304,6 +304,7 @@ impl Running<'_> {
         let Encoded { from, sender, wire_type, .. } = encoded;
         self.node.undecodable(
             *from,
+            wire_type.connection,
             &Undecodable {
                 part: UndecodablePart::Message,
                 sender: from.zip(*sender).map(|(node, local)| Pid::new(node, local)),

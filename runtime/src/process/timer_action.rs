@@ -28,6 +28,8 @@ pub(crate) enum Action {
     ReportHeldUp(Pid),
     /// A future that waits for it is polled again.
     WakeTask(Waker),
+    /// The node tries again to start threads that the system has refused.
+    RetryThreads,
 }
 
 impl Inner {
@@ -117,6 +119,7 @@ impl Inner {
                     self.deliver(pid, Signal::Request(Request(Kind::ReportHeldUp)));
                 }
                 Action::WakeTask(waker) => waker.wake(),
+                Action::RetryThreads => self.retry_threads(),
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::carrier::ConnectionId;
 use crate::node::Inner;
 use crate::node_id::NodeId;
 use crate::printable::printable;
@@ -9,9 +10,15 @@ use crate::report;
 use crate::undecodable::{Undecodable, UndecodablePart};
 
 impl Inner {
-    /// Counts and logs the value, and notifies the node that it came from.
+    /// Counts and logs the value, and notifies the node that it came from, if the connection over
+    /// which it came still exists.
     #[cold]
-    pub(crate) fn undecodable(&self, from: Option<NodeId>, lost: &Undecodable) {
+    pub(crate) fn undecodable(
+        &self,
+        from: Option<NodeId>,
+        connection: Option<ConnectionId>,
+        lost: &Undecodable,
+    ) {
         self.undecodable.fetch_add(1, Relaxed);
         let Undecodable { part, sender, receiver, tag, why } = lost;
         let (tag, error) = (printable(tag), why);
@@ -32,8 +39,10 @@ impl Inner {
                 "an exit reason from another node was replaced"
             ),
         });
-        if let (Some(carrier), Some(from)) = (self.carrier.get(), from) {
-            carrier.undecodable(from, lost);
+        if let (Some(carrier), Some((from, connection))) =
+            (self.carrier.get(), from.zip(connection))
+        {
+            carrier.undecodable(from, connection, lost);
         }
     }
 }

@@ -18,6 +18,8 @@ use crate::env::Time;
 use crate::exit_reason::ExitReason;
 use crate::node::Node;
 use crate::oneshot::Oneshot;
+use crate::priority::Priority;
+use crate::scheduler::Urgency;
 use crate::timers::TimerRef;
 
 /// Waits for at least this time (Erlang's `timer:sleep/1`). Messages stay in the mailbox. In a
@@ -109,16 +111,30 @@ pub async fn timeout<F: Future>(time: Duration, future: F) -> Result<F::Output, 
 pub(crate) enum Blocking {
     /// The program's own calls.
     OfProgram,
-    /// Looking up hosts.
-    Lookup,
+    /// Those of the node's services. One that nobody waits for any more does not begin.
+    OfService(Urgency),
+}
+
+impl Blocking {
+    /// Returns the pool for a call of this process.
+    fn of(me: Running<'_>) -> Blocking {
+        match me.control.slot.vitals.priority() {
+            _ if !me.node.table.is_reserved(me.control.slot) => Blocking::OfProgram,
+            Priority::Low => Blocking::OfService(Urgency::Patient),
+            _ => Blocking::OfService(Urgency::Prompt),
+        }
+    }
 }
 
 /// Runs a blocking call on a thread for such calls. A panic of the call continues in the process
 /// that waits.
 ///
-/// If the system refuses a thread, the call waits for the thread of another call. If no other call
-/// is running, the process that waits ends with `system_limit`. When the node stops, calls that
-/// have not begun are dropped.
+/// At most 512 calls run at the same time; others wait. If the system refuses a thread, the call
+/// waits until a thread can be started, which is tried ten times a second, or until another call
+/// ends. If no other call is running, the process that waits ends with `system_limit`. When the node
+/// stops, calls that have not begun are dropped.
+///
+/// Calls in the methods of a resolver have threads of their own: see the `Resolver` trait.
 ///
 /// # Panics
 /// Outside of a process.
@@ -128,7 +144,7 @@ where
     T: Send + 'static,
     F: FnOnce() -> T + Send + 'static,
 {
-    context::process("spawn_blocking", |me| SpawnBlocking::begin(me, Blocking::OfProgram, call))
+    context::process("spawn_blocking", |me| SpawnBlocking::begin(me, Blocking::of(me), call))
 }
 
 /// Runs a network look-up on a thread, separately from the program's own blocking calls. A panic of
@@ -145,8 +161,13 @@ where
     T: Send + 'static,
     F: FnOnce() -> T + Send + 'static,
 {
-    let begun =
-        context::process("run_lookup", |me| SpawnBlocking::begin(me, Blocking::Lookup, call));
+    let begun = context::process("run_lookup", |me| {
+        let kind = match Blocking::of(me) {
+            Blocking::OfProgram => Blocking::OfService(Urgency::Prompt),
+            kind @ Blocking::OfService(_) => kind,
+        };
+        SpawnBlocking::begin(me, kind, call)
+    });
     poll_fn(|context| begun.poll_result(context)).await
 }
 
@@ -166,7 +187,11 @@ impl<T: Send + 'static> SpawnBlocking<T> {
         if !me.control.ending.get() {
             let to = result.clone();
             // The process may have ended by then, and then the value is dropped here.
+            let is_optional = matches!(kind, Blocking::OfService(_));
             let call = Box::new(move || {
+                if is_optional && to.is_abandoned() {
+                    return contain(|| drop(call));
+                }
                 contain(move || to.set(catch(|| __rust_begin_short_backtrace(call))))
             });
             if me.node.run_blocking(kind, call).is_err() {

@@ -1,8 +1,12 @@
 //! Threads for calls that block: as many as there are such calls, up to a bound.
 //!
 //! If the system refuses a thread, nothing is lost while the pool has another one: that thread
-//! takes the call when it has finished its own, and tries again to start the missing thread. Only
-//! if the pool has no thread at all is the call given back.
+//! takes the call when it has finished its own, and tries again to start the missing thread. The
+//! node tries again, too, after some time ([`BlockingPool::retry`]), since the other call may never
+//! end. Only if the pool has no thread at all is the call given back.
+//!
+//! Jobs for which nobody waits urgently ([`Urgency::Patient`]) have half of the threads at most. So
+//! they don't hold up the others, even if none of them ever ends.
 //!
 //! A job must not panic.
 
@@ -25,6 +29,13 @@ pub(crate) fn is_blocking_thread() -> bool {
     matches!(std::thread::current().name(), Some(BLOCKING | LOOKUP))
 }
 
+/// Whether a job may have every thread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Urgency {
+    Prompt,
+    Patient,
+}
+
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 pub(crate) struct BlockingPool(Arc<Shared>);
@@ -40,6 +51,10 @@ struct Shared {
 #[derive(Default)]
 struct State {
     queue: VecDeque<Job>,
+    /// The patient jobs that wait.
+    patient: VecDeque<Job>,
+    /// The patient jobs that are running.
+    patient_running: usize,
     threads: usize,
     /// Threads that wait for a job, including those that were woken for one but have not run yet.
     idle: usize,
@@ -53,26 +68,37 @@ impl BlockingPool {
         BlockingPool(Arc::new(Shared { name, threads_max, state, changed }))
     }
 
-    /// Runs `job` on a thread of the pool. After `stop` the job is dropped.
+    /// Runs `job` on a thread of the pool. Returns whether a thread is missing, so that `retry` is
+    /// to be called later. After `stop` the job is dropped.
     ///
     /// # Errors
     /// Returns the job if the pool has no thread and the system refuses one.
-    pub(crate) fn run(&self, job: Job) -> Result<(), Job> {
+    pub(crate) fn run(&self, job: Job, urgency: Urgency) -> Result<bool, Job> {
         let mut state = self.0.state.lock();
         if state.is_stopped {
             drop(state);
             drop(job);
-            return Ok(());
+            return Ok(false);
         }
-        state.queue.push_back(job);
+        state.queue_of(urgency).push_back(job);
         let refused = self.0.staff(&mut state);
         let job = match state.threads {
-            0 => state.queue.pop_back(),
+            0 => state.queue_of(urgency).pop_back(),
             _ => None,
         };
         drop(state);
+        let is_missing = refused.is_some();
         self.0.report(refused);
-        job.map_or(Ok(()), Err)
+        job.map_or(Ok(is_missing), Err)
+    }
+
+    /// Tries again to start a thread if one is missing. That one tries to start the next. Returns
+    /// whether the system refuses it again.
+    pub(crate) fn retry(&self) -> bool {
+        let refused = self.0.staff(&mut self.0.state.lock());
+        let is_missing = refused.is_some();
+        self.0.report(refused);
+        is_missing
     }
 
     /// Ends the threads when their current jobs are done. Returns the jobs that have not begun;
@@ -81,7 +107,8 @@ impl BlockingPool {
         let mut state = self.0.state.lock();
         state.is_stopped = true;
         self.0.changed.notify_all();
-        std::mem::take(&mut state.queue).into_iter()
+        let patient = std::mem::take(&mut state.patient);
+        std::mem::take(&mut state.queue).into_iter().chain(patient)
     }
 }
 
@@ -92,15 +119,43 @@ impl Drop for BlockingPool {
     }
 }
 
+impl State {
+    fn queue_of(&mut self, urgency: Urgency) -> &mut VecDeque<Job> {
+        match urgency {
+            Urgency::Prompt => &mut self.queue,
+            Urgency::Patient => &mut self.patient,
+        }
+    }
+}
+
 impl Shared {
+    /// Returns how many more patient jobs may run.
+    fn patient_free(&self, state: &State) -> usize {
+        (self.threads_max / 2).saturating_sub(state.patient_running)
+    }
+
+    /// Takes the next job.
+    fn next(&self, state: &mut State) -> Option<(Job, Urgency)> {
+        if let Some(job) = state.queue.pop_front() {
+            return Some((job, Urgency::Prompt));
+        }
+        if self.patient_free(state) == 0 {
+            return None;
+        }
+        let job = state.patient.pop_front()?;
+        state.patient_running += 1;
+        Some((job, Urgency::Patient))
+    }
+
     /// Provides a thread for each queued job, as far as possible.
     /// Returns the error of a thread that the system refuses.
     #[must_use]
     fn staff(self: &Arc<Self>, state: &mut State) -> Option<io::Error> {
-        if state.queue.is_empty() {
+        let jobs = state.queue.len() + state.patient.len().min(self.patient_free(state));
+        if jobs == 0 {
             return None;
         }
-        if state.queue.len() <= state.idle {
+        if jobs <= state.idle {
             self.changed.notify_one();
         } else if state.threads < self.threads_max {
             match self.start_thread() {
@@ -130,13 +185,16 @@ impl Shared {
     fn work(self: &Arc<Self>) {
         let mut state = self.state.lock();
         loop {
-            while let Some(job) = state.queue.pop_front() {
+            while let Some((job, urgency)) = self.next(&mut state) {
                 // More jobs may be queued because the system refused threads for them.
                 let refused = self.staff(&mut state);
                 drop(state);
                 self.report(refused);
                 job();
                 state = self.state.lock();
+                if urgency == Urgency::Patient {
+                    state.patient_running -= 1;
+                }
             }
             if state.is_stopped {
                 break;
@@ -144,10 +202,58 @@ impl Shared {
             state.idle += 1;
             let is_over = self.changed.wait_for(&mut state, LINGER).timed_out();
             state.idle -= 1;
-            if is_over && state.queue.is_empty() {
+            if is_over && state.queue.is_empty() && state.patient.is_empty() {
                 break;
             }
         }
         state.threads -= 1;
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(30);
+
+    /// Runs a job that says when it begins, and ends when the returned sender is dropped.
+    fn run(pool: &BlockingPool, n: usize, urgency: Urgency, began: &Sender<usize>) -> Sender<()> {
+        let (go, waits) = channel::<()>();
+        let began = began.clone();
+        let job = Box::new(move || {
+            began.send(n).unwrap();
+            let _ = waits.recv();
+        });
+        assert!(pool.run(job, urgency).is_ok());
+        go
+    }
+
+    fn next(begins: &Receiver<usize>) -> usize {
+        begins.recv_timeout(LIMIT).expect("it begins")
+    }
+
+    /// Patient jobs have half of the threads, and go on when one of them has ended.
+    #[test]
+    fn patient_jobs_leave_room() {
+        let pool = BlockingPool::new("test", 4);
+        let (began, begins) = channel();
+        let mut patient: Vec<_> =
+            (0..6).map(|n| Some(run(&pool, n, Urgency::Patient, &began))).collect();
+        let mut first = [next(&begins), next(&begins)];
+        first.sort_unstable();
+        assert_eq!(first, [0, 1]);
+        let prompt: Vec<_> = (10..12).map(|n| run(&pool, n, Urgency::Prompt, &began)).collect();
+        let mut others = [next(&begins), next(&begins)];
+        others.sort_unstable();
+        assert_eq!(others, [10, 11], "nothing patient begins meanwhile");
+        for (n, after) in [(0, 2), (1, 3), (2, 4)] {
+            patient[n].take();
+            assert_eq!(next(&begins), after, "one takes the place of the other");
+        }
+        drop(prompt);
+        assert!(begins.try_recv().is_err(), "the places of the others stay free");
+        assert_eq!(pool.stop().count(), 1);
     }
 }

@@ -5,14 +5,13 @@
 //! the process is reported in any case.
 
 use std::cell::Cell;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use fika_runtime::message::{NodeList, decode_postcard, decode_with_nodes, hash_tag};
 use fika_runtime::{
-    Alias, Creation, Encoded, Envelope, ExitReason, LocalId, Name, NodeId, NodeName, Pid,
-    Reference, Signal, SpawnError, SpawnRequest, Target, Undecodable, UndecodablePart, WireType,
-    printable,
+    Alias, ConnectionId, Creation, Encoded, Envelope, ExitReason, LocalId, Name, NodeId, NodeName,
+    Pid, Reference, Signal, SpawnError, SpawnRequest, Target, Undecodable, UndecodablePart,
+    WireType, printable,
 };
 
 use super::event::{Event, Events, NotTaken};
@@ -24,10 +23,11 @@ use super::{
 };
 use crate::proto::atom_cache::ReceiveCache;
 use crate::proto::codec::Reader;
+use crate::proto::connection::Config;
 use crate::proto::error::{InvalidMessage, PeerMisbehaved, ProtocolError};
 use crate::proto::limits::{
     MESSAGE_NODES_MAX, NAME_BYTES_MAX, NAME_NUMBERS_MAX, NODE_NAME_BYTES_MAX, NODE_NUMBERS_MAX,
-    NODES_SEEN_MAX, TAG_BYTES_MAX, TYPE_NUMBERS_MAX, WHY_BYTES_MAX,
+    TAG_BYTES_MAX, TYPE_NUMBERS_MAX, WHY_BYTES_MAX,
 };
 
 const SEQUENCE: &str = "the sequence of a message in pieces";
@@ -73,24 +73,24 @@ struct Later {
 
 /// The receiving half of a connection.
 pub(crate) struct Decoder {
+    connection: ConnectionId,
     local: NodeId,
     peer: NodeId,
     nodes: ReceiveCache<NodeId>,
     names: ReceiveCache<Name>,
     types: ReceiveCache<Arc<WireType>>,
-    /// Every node that the peer has defined on this connection, for the limit on them.
-    seen: HashSet<NodeId>,
 }
 
 impl Decoder {
-    pub(crate) fn new(local: NodeId, peer: NodeId) -> Decoder {
+    pub(crate) fn new(config: &Config) -> Decoder {
+        let Config { id: connection, local, peer, .. } = *config;
         Decoder {
+            connection,
             local,
             peer,
             nodes: ReceiveCache::new("node", [peer, local], NODE_NUMBERS_MAX),
             names: ReceiveCache::new("name", [], NAME_NUMBERS_MAX),
             types: ReceiveCache::new("message type", [], TYPE_NUMBERS_MAX),
-            seen: HashSet::new(),
         }
     }
 
@@ -169,13 +169,7 @@ impl Decoder {
         let name = reader.text("the name of a node", NODE_NAME_BYTES_MAX)?;
         reader.finish("the definition of a node")?;
         let name: NodeName = name.parse().map_err(InvalidMessage::BadNodeName)?;
-        let node = NodeId::of(&name, creation);
-        if self.seen.insert(node) {
-            events.named(node);
-        }
-        if self.seen.len() > NODES_SEEN_MAX {
-            return Err(PeerMisbehaved::TooManyNodes(NODES_SEEN_MAX).into());
-        }
+        let node = events.meet(&name, creation).ok_or(PeerMisbehaved::TooManyNodes)?;
         Ok(self.nodes.define(number, node)?)
     }
 
@@ -192,7 +186,8 @@ impl Decoder {
         let tag = reader.text("the tag of a message type", TAG_BYTES_MAX)?;
         reader.finish("the definition of a message type")?;
         // The hash is not sent: a peer can't give one tag the hash of another.
-        let wire_type = WireType { tag: tag.into(), hash: hash_tag(tag), fingerprint };
+        let (tag, hash, connection) = (tag.into(), hash_tag(tag), Some(self.connection));
+        let wire_type = WireType { tag, hash, fingerprint, connection };
         Ok(self.types.define(number, wire_type.into())?)
     }
 

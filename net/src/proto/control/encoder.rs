@@ -1,8 +1,8 @@
 //! Signals into bytes: what each frame says, and that it says nothing for others.
 
 use fika_runtime::{
-    Alias, Envelope, LocalId, NodeId, Pid, Priority, Reference, Signal, SpawnError, SpawnRequest,
-    Target, Undecodable,
+    Alias, Envelope, LocalId, MessageType, NodeId, Pid, Priority, Reference, Signal, SpawnError,
+    SpawnRequest, Target, Undecodable,
 };
 
 use super::writer::Writer;
@@ -69,7 +69,8 @@ impl Encoder {
         payload: &Payload,
     ) -> Result<(), SendError> {
         let sender = self.parties.sender(sender);
-        self.writer.whole_frame(None, |w| w.message_to(sender, to, message, payload))
+        let of = message.message_type();
+        self.writer.whole_frame(None, |w| w.message_to(sender, to, &of, payload))
     }
 
     /// Whether [`frame`](Self::frame) would write it.
@@ -115,11 +116,12 @@ impl Parties {
         let payload = &parcel.payload;
         match (&parcel.cargo, target) {
             (Cargo::Spawn(request), _) => self.spawn(w, request, payload),
-            (Cargo::Signal(Signal::Message(envelope)), Some(target)) => {
-                self.message(w, sender, target, envelope, payload)
+            (Cargo::Message(of), Some(target)) => self.message(w, sender, target, of, payload),
+            (Cargo::Signal(Signal::Message(message)), Some(target)) => {
+                self.message(w, sender, target, &message.message_type(), payload)
             }
             (Cargo::Signal(signal), Some(target)) => self.signal(w, target, signal, payload),
-            (Cargo::Signal(_), None) => Err(SendError::LocalOnly),
+            (Cargo::Signal(_) | Cargo::Message(_), None) => Err(SendError::LocalOnly),
         }
     }
 
@@ -160,14 +162,14 @@ impl Parties {
         w: &mut Writer,
         sender: Option<Pid>,
         target: &Target,
-        envelope: &Envelope,
+        of: &MessageType,
         payload: &Payload,
     ) -> Result<(), SendError> {
         if let Target::Pid(to) = target {
             self.check_theirs(to.node())?;
-            return w.message_to(self.sender(sender), to.local(), envelope, payload);
+            return w.message_to(self.sender(sender), to.local(), of, payload);
         }
-        let type_number = w.type_of(envelope, payload)?;
+        let type_number = w.type_of(of, payload)?;
         w.define_nodes(payload);
         let start = self.begin(w, MESSAGE, target)?;
         w.put_sender(self.sender(sender));

@@ -1,7 +1,9 @@
 //! What a peer asks of this node, and the receiver of these events.
 
 use fika_runtime::message::NodeList;
-use fika_runtime::{Encoded, Envelope, NodeId, Pid, Signal, SpawnRequest, Target, Undecodable};
+use fika_runtime::{
+    Creation, Encoded, Envelope, NodeId, NodeName, Pid, Signal, SpawnRequest, Target, Undecodable,
+};
 
 use super::decoder::reason;
 
@@ -40,8 +42,9 @@ pub(crate) trait Events {
     /// Anything else, and messages that have come in pieces.
     fn event(&mut self, event: Event);
 
-    /// A node that the peer has named for the first time, before what names it.
-    fn named(&mut self, node: NodeId);
+    /// Returns the id of a life of a node that the peer defines a number for. `None` if the peer has
+    /// named too many nodes: that is an error of the peer.
+    fn meet(&mut self, name: &NodeName, creation: Creation) -> Option<NodeId>;
 }
 
 impl Events for Vec<Event> {
@@ -54,7 +57,9 @@ impl Events for Vec<Event> {
         self.push(event);
     }
 
-    fn named(&mut self, _: NodeId) {}
+    fn meet(&mut self, name: &NodeName, creation: Creation) -> Option<NodeId> {
+        Some(NodeId::of(name, creation))
+    }
 }
 
 impl Event {

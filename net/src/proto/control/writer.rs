@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use fika_runtime::{Envelope, LocalId, Name, NodeId, WireType};
+use fika_runtime::{LocalId, MessageType, Name, NodeId, WireType};
 
 use super::{DEFINE_NAME, DEFINE_NODE, DEFINE_TYPE, LARGE, MESSAGE, PIECE, SendError};
 use crate::proto::atom_cache::{Number, SendCache, TypeCache};
@@ -99,10 +99,10 @@ impl Writer {
         &mut self,
         sender: Option<LocalId>,
         to: LocalId,
-        message: &Envelope,
+        of: &MessageType,
         payload: &Payload,
     ) -> Result<(), SendError> {
-        let type_number = self.type_of(message, payload)?;
+        let type_number = self.type_of(of, payload)?;
         self.define_nodes(payload);
         let start = self.begin(MESSAGE);
         self.put_process(to);
@@ -217,24 +217,22 @@ impl Writer {
         }
     }
 
-    /// The number of a message's type, defined here if it has to be.
+    /// The number of a message's type, defined here if it has to be. The message was encoded before,
+    /// so no code of the program runs here.
     #[inline]
     pub(super) fn type_of(
         &mut self,
-        envelope: &Envelope,
+        of: &MessageType,
         payload: &Payload,
     ) -> Result<u32, SendError> {
         if let Some(described) = &payload.described {
             return self.wire_type(described);
         }
-        if let Some(encoded) = envelope.as_encoded() {
-            return self.wire_type(&encoded.wire_type);
-        }
-        let rust_type = envelope.type_id();
+        let Some(rust_type) = of.rust_type() else { return self.wire_type(&of.wire_type()) };
         if let Some(number) = self.types.known(rust_type) {
             return Ok(number);
         }
-        let number = self.wire_type(&Arc::new(envelope.wire_type()))?;
+        let number = self.wire_type(&of.wire_type())?;
         self.types.note(rust_type, number);
         Ok(number)
     }

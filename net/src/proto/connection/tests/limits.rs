@@ -1,11 +1,12 @@
 //! The maxima, on both sides, and the ticks.
 
 use bytes::Bytes;
+use fika_runtime::NodeName;
 
 use super::*;
 use crate::proto::codec::Put as _;
 use crate::proto::error::{InvalidMessage, PeerMisbehaved};
-use crate::proto::limits::{FRAME_BYTES_MAX, MESSAGE_NODES_MAX, NODE_NUMBERS_MAX, NODES_SEEN_MAX};
+use crate::proto::limits::{FRAME_BYTES_MAX, MESSAGE_NODES_MAX};
 
 fn limited(message_bytes_max: usize) -> (Connection, Connection) {
     let limits = Limits { message_bytes_max };
@@ -61,25 +62,33 @@ fn nodes_in_one_message_at_the_limit() {
     assert_eq!((refused, at_a.output_bytes()), (Err(too_many), 0));
 }
 
-/// A peer can't fill our table of nodes.
-#[test]
-fn nodes_seen_at_the_limit() {
-    let mut at_b = Connection::new(config(b(), a()));
-    let mut define = |n: usize| {
-        let number = 2 + n % (NODE_NUMBERS_MAX - 2);
-        let mut body = vec![1];
-        body.put_var(number as u64);
-        body.extend_from_slice(&(n as u32).to_be_bytes());
-        body.extend_from_slice(b"\x06seen@h");
-        at_b.read_buffer().extend_from_slice(&(body.len() as u32).to_be_bytes());
-        at_b.read_buffer().extend_from_slice(&body);
-        poll_all(&mut at_b).map(|events| events.len())
-    };
-    for n in 0..NODES_SEEN_MAX {
-        assert_eq!(define(n), Ok(0), "{n}");
+/// A receiver that takes only some nodes.
+struct Takes(Vec<NodeId>);
+
+impl Events for Takes {
+    fn message(&mut self, _: Pid, _: Envelope) {}
+
+    fn event(&mut self, _: Event) {}
+
+    fn meet(&mut self, name: &NodeName, creation: Creation) -> Option<NodeId> {
+        self.0
+            .iter()
+            .find(|node| (node.name(), node.creation()) == (name.clone(), creation))
+            .copied()
     }
-    assert_eq!(define(0), Ok(0), "it has been seen");
-    assert_eq!(define(NODES_SEEN_MAX), Err(PeerMisbehaved::TooManyNodes(NODES_SEEN_MAX).into()));
+}
+
+/// Whoever receives decides how many nodes a peer may name.
+#[test]
+fn a_node_that_is_not_taken() {
+    let mut takes = Takes(vec![node("seen@h", 1)]);
+    let (_, mut at_b) = config(b(), a()).connection();
+    let mut define = |creation: u8| {
+        let body = [&[1, 2, 0, 0, 0, creation][..], b"\x06seen@h"].concat();
+        at_b.handle(&[&(body.len() as u32).to_be_bytes()[..], &body].concat(), &mut takes)
+    };
+    assert_eq!(define(1), Ok(()));
+    assert_eq!(define(2), Err(PeerMisbehaved::TooManyNodes.into()));
 }
 
 /// TICK-2 to TICK-4, over a whole connection.

@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use fika_runtime::{
-    Alias, Creation, Encoded, Envelope, ExitReason, LocalId, Message, Pid, Priority, Reference,
-    Signal, SpawnError, SpawnRequest, Target,
+    Alias, ConnectionId, Creation, Encoded, Envelope, ExitReason, LocalId, Message, Pid, Priority,
+    Reference, Signal, SpawnError, SpawnRequest, Target,
 };
 
 use super::*;
@@ -157,7 +157,8 @@ fn b() -> NodeId {
 
 fn config(local: NodeId, peer: NodeId) -> Config {
     let limits = Limits::default();
-    Config { local, peer, hidden: false, priority: true, intensity: 4, limits }
+    let id = ConnectionId(7);
+    Config { id, local, peer, hidden: false, priority: true, intensity: 4, limits }
 }
 
 /// The two ends of a connection.

@@ -18,7 +18,9 @@ fn comparable(signal: &Signal) -> String {
     match signal {
         Signal::Message(envelope) => {
             let Encoded { wire_type, nodes, bytes, .. } = envelope.to_encoded().unwrap();
-            format!("{wire_type:?} {nodes:?} {bytes:?}")
+            // Without the connection over which it came.
+            let WireType { tag, fingerprint, .. } = &*wire_type;
+            format!("{tag} {fingerprint} {nodes:?} {bytes:?}")
         }
         other => format!("{other:?}"),
     }
@@ -204,7 +206,12 @@ fn names_are_never_mixed_up() {
             let n = (n * (2 * round + 1)) % (NAME_NUMBERS_MAX + 500);
             let tag = format!("type {}", name(n));
             let hash = fika_runtime::message::hash_tag(&tag);
-            let wire_type = Arc::new(WireType { tag: tag.into(), hash, fingerprint: n as u64 });
+            let wire_type = Arc::new(WireType {
+                tag: tag.into(),
+                hash,
+                fingerprint: n as u64,
+                connection: None,
+            });
             let encoded = Encoded { wire_type, ..Encoded::new(&name(n)).unwrap() };
             let signal = Signal::Message(Envelope::encoded(encoded.clone()));
             send(&mut at_a, &Target::Name(name(n).into()), signal);
@@ -271,7 +278,7 @@ fn a_failed_send_changes_nothing() {
     let before = at_a.output().to_vec();
     let long: Name = "x".repeat(Name::BYTES_MAX + 1).into();
     let tag = Arc::from("x".repeat(1025));
-    let wire_type = Arc::new(WireType { tag, hash: 0, fingerprint: 0 });
+    let wire_type = Arc::new(WireType { tag, ..WireType::default() });
     let bad_tag = Encoded { wire_type, ..Encoded::new(&1_u8).unwrap() };
     let failures = [
         (to_name("second"), message(Local(1_u32))),
@@ -303,7 +310,7 @@ fn a_message_has_one_form() {
     let to = Target::Pid(pid(b(), 300));
     let thirds: Vec<Pid> = (0..9).map(|n| pid(node(&format!("third{n}@h"), n), n)).collect();
     let tag = Arc::from("x".repeat(1025));
-    let wire_type = Arc::new(WireType { tag, hash: 0, fingerprint: 0 });
+    let wire_type = Arc::new(WireType { tag, ..WireType::default() });
     let bad_tag = Encoded { wire_type, ..Encoded::new(&(1_u8, thirds[8])).unwrap() };
     let messages = [
         message(()),
