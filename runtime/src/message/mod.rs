@@ -51,11 +51,12 @@ pub(crate) use envelope::{Chain, Header};
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use ::bytes::Bytes;
 
+use crate::contain::{catch_payload, drop_payload};
 use crate::printable::printable;
 
 /// A value that can be sent to a process, on this node or on another.
@@ -276,7 +277,7 @@ impl Encoded {
                 Err(DecodeError::other_shape(&self.wire_type))
             }
         };
-        catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| panicked(payload))
+        catch_payload(read).unwrap_or_else(|payload| panicked(payload))
     }
 }
 
@@ -295,9 +296,6 @@ fn panicked<T>(payload: Box<dyn Any + Send>) -> Result<T, DecodeError> {
     let at = node_codec::panicked_at().unwrap_or_else(|| "an unknown place".into());
     let why = printable(format_args!("its `Deserialize` panicked at {at}: {text}"));
     let error = DecodeError::malformed::<T>(why);
-    // The payload's destructor is the program's, and may panic as well.
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(again);
-    }
+    drop_payload(payload);
     Err(error)
 }

@@ -3,8 +3,6 @@
 //! If the system refuses a thread, nothing is lost while the pool has another one: that thread
 //! takes the call when it has finished its own, and tries again to start the missing thread. Only
 //! if the pool has no thread at all is the call given back.
-//!
-//! A job must not panic.
 
 use std::collections::VecDeque;
 use std::io;
@@ -12,6 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
+
+use crate::contain::contained;
 
 /// A thread without work ends after this time.
 const LINGER: Duration = Duration::from_secs(10);
@@ -88,7 +88,10 @@ impl BlockingPool {
 /// Dropping a pool stops its threads.
 impl Drop for BlockingPool {
     fn drop(&mut self) {
-        drop(self.stop());
+        for job in self.stop() {
+            // What the job holds is the program's.
+            contained(|| drop(job));
+        }
     }
 }
 
@@ -116,7 +119,10 @@ impl Shared {
     fn report(&self, refused: Option<io::Error>) {
         if let Some(error) = refused {
             let name = self.name;
-            tracing::debug!(%error, name, "no thread can be started for a blocking call");
+            // The thread of the pool would end in a panic of the subscriber.
+            contained(|| {
+                tracing::debug!(%error, name, "no thread can be started for a blocking call");
+            });
         }
     }
 
@@ -135,7 +141,7 @@ impl Shared {
                 let refused = self.staff(&mut state);
                 drop(state);
                 self.report(refused);
-                job();
+                contained(job);
                 state = self.state.lock();
             }
             if state.is_stopped {
