@@ -198,7 +198,7 @@ mod tests {
 
     /// A process with memory that it uses whenever it is polled.
     async fn uses_memory() {
-        let mut memory = vec![0_u8; 8];
+        let mut memory = Box::new([0_u8; 8]);
         loop {
             memory.iter_mut().for_each(|byte| *byte = byte.wrapping_add(1));
             crate::yield_now().await;
@@ -239,7 +239,7 @@ mod tests {
         let (outer, outer_steps, _) = node();
         let stops = outer.clone();
         let pid = outer.spawn(async move {
-            let mut memory = vec![0_u8; 8];
+            let mut memory = Box::new([0_u8; 8]);
             let (inner, steps, _) = node();
             let me = self_pid();
             inner.spawn(async move {
