@@ -184,7 +184,7 @@ async fn a_simulated_node_stops_from_inside() {
     yield_now().await;
     sleep(secs(1)).await;
     // What waits for it goes on; the main process of the test has to return before it is killed.
-    self_node().begin_stop();
+    assert!(!self_node().stop());
     self_node().begin_stop();
     self_node().run_until_stopped().await;
 }

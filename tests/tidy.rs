@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const RUNTIME_LAYERS: &[&[&str]] = &[
     &[
         "carrier",
+        "contain",
         "dest",
         "escaped",
         "exit_reason",

@@ -5,10 +5,12 @@
 //!
 //! # Invariants
 //! - **C1** `NODE` is null, or points to what the caller of `enter_node` borrows until that
-//!   call returns. A panic out of it ends the thread.
+//!   call comes back, by return or by panic. Then `NODE` is what it was before.
 //! - **C2** `PROCESS` is null, or points to the control block of the process that this
 //!   thread polls, which is in the body that the poll borrows; it is reset when the poll
 //!   comes back, by return or by panic.
+//! - **C3** The process is one of the node: `enter_node` hides the process that was entered
+//!   before, as a simulation that runs inside of a process has nodes of its own.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
@@ -24,10 +26,17 @@ thread_local! {
 }
 
 /// The thread works for this node while `work` runs.
-pub(crate) fn enter_node(node: &Inner, work: impl FnOnce()) {
+pub(crate) fn enter_node<R>(node: &Inner, work: impl FnOnce() -> R) -> R {
+    struct Leave(*const Inner, *const Control);
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            NODE.with(|at| at.set(self.0));
+            PROCESS.with(|at| at.set(self.1));
+        }
+    }
     let outer = NODE.with(|at| at.replace(node));
-    work();
-    NODE.with(|at| at.set(outer));
+    let _leave = Leave(outer, PROCESS.with(|at| at.replace(ptr::null())));
+    work()
 }
 
 /// Runs `poll` as the process with this control block.

@@ -9,6 +9,7 @@ extern crate self as fika;
 
 mod block_on;
 mod carrier;
+mod contain;
 mod context;
 mod dest;
 mod env;
@@ -119,6 +120,9 @@ pub use undecodable::{Undecodable, UndecodablePart};
 
 pub(crate) use process::{Next, Opened, Receive};
 
+/// Used by the distribution where it calls code of the program. Not part of the public API.
+#[doc(hidden)]
+pub use contain::{contained, wake};
 /// Used by the distribution. Not part of the public API.
 #[doc(hidden)]
 pub use message::check_tags;
@@ -126,7 +130,7 @@ pub use message::check_tags;
 #[doc(hidden)]
 pub use oneshot::Answer;
 #[doc(hidden)]
-pub use process::{Ended, Waiting};
+pub use process::{Ended, Waiting, contain_call};
 
 #[doc(hidden)]
 pub use observe::{Observed, Observer};

@@ -283,10 +283,20 @@ impl Mailbox {
     }
 }
 
+impl Mailbox {
+    /// Takes out all messages.
+    pub(crate) fn take_all(&mut self) -> Chain {
+        let first = std::mem::replace(&mut self.first, ptr::null_mut());
+        (self.last, self.before) = (ptr::null_mut(), ptr::null_mut());
+        (self.len, self.marks) = (0, None);
+        // SAFETY: M1. The mailbox has no messages any more.
+        unsafe { Chain::from_raw(first) }
+    }
+}
+
 impl Drop for Mailbox {
     fn drop(&mut self) {
-        // SAFETY: M1.
-        drop(unsafe { Chain::from_raw(self.first) });
+        drop(self.take_all());
     }
 }
 

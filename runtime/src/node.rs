@@ -111,8 +111,9 @@ pub(crate) struct Inner {
     pub(crate) crashes: LogRate,
     /// Limits the log lines about signals to other nodes that can't be encoded.
     pub(crate) signals_refused: LogRate,
-    /// Limits the log lines about destructors that panic, or call what a destructor may not call.
-    pub(crate) destructors: LogRate,
+    /// Limits the log lines about the program's destructors and wakers that panic, and about calls
+    /// that a destructor may not make.
+    pub(crate) panics: LogRate,
     functions: Functions,
     pub(crate) references: AtomicU64,
     pub(crate) stop: Stop,
@@ -327,7 +328,7 @@ impl NodeBuilder {
             held_ups: LogRate::default(),
             crashes: LogRate::default(),
             signals_refused: LogRate::default(),
-            destructors: LogRate::default(),
+            panics: LogRate::default(),
             functions,
             references: AtomicU64::new(1),
             stop: Stop::default(),
@@ -525,9 +526,10 @@ impl Node {
     /// ended.
     ///
     /// Any thread and any process may call this, any number of times: the node stops once, and each
-    /// caller waits for that. Inside a process of the node, `stop` does not wait, since that
-    /// process has to end too: it does what [`begin_stop`](Node::begin_stop) does, and returns
-    /// false.
+    /// caller waits for that. Inside a process of the node, and in code that the node's threads
+    /// call, such as a waker or a log subscriber, `stop` does not wait, since that thread has to end
+    /// too: it does what [`begin_stop`](Node::begin_stop) does, and returns false. So it does for a
+    /// node in a simulation, which goes on only when the simulation does.
     ///
     /// Processes that wait in [`run_until_stopped`](Node::run_until_stopped) first have up to 5 s
     /// to end by themselves. Then connections are closed, all processes are killed, and the threads
@@ -869,7 +871,7 @@ mod tests {
     use super::*;
     use crate::{
         Down, Next, Opened, Receive, self_pid, send, sleep, spawn, spawn_link, spawn_monitor,
-        trap_exit,
+        trap_exit, yield_now,
     };
 
     async fn receive<M: Message>() -> M {
@@ -917,5 +919,33 @@ mod tests {
         });
         assert!(node.stop());
         assert_eq!(node.process_count(), 0);
+    }
+
+    /// For miri: several threads and a process stop a node that has processes, while another thread
+    /// makes more of them.
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "threads beside the node")]
+    fn all_stop_a_small_node() {
+        let node = Node::builder().workers(2).process_limit(40).build().unwrap();
+        let stops = node.clone();
+        node.spawn(async move {
+            yield_now().await;
+            assert!(!stops.stop());
+        });
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| assert!(node.stop()));
+            }
+            while node.spawn(sleep_forever()).is_some() {}
+        });
+        assert!(node.stop());
+        assert_eq!(node.process_count(), 0);
+    }
+
+    async fn sleep_forever() {
+        let mut times = vec![Duration::from_secs(1000)];
+        while let Some(time) = times.pop() {
+            sleep(time).await;
+        }
     }
 }

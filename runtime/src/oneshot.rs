@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use crate::contain::wake;
 use crate::sync::Mutex;
 
 /// A value that is set once, by another thread or process, and waited for.
@@ -28,7 +29,7 @@ impl<T> Oneshot<T> {
         shared.0 = Some(value);
         let waker = shared.1.take();
         drop(shared);
-        waker.into_iter().for_each(Waker::wake);
+        waker.into_iter().for_each(wake);
     }
 
     pub(crate) fn take(&self) -> Option<T> {
@@ -50,13 +51,15 @@ impl<T> Oneshot<T> {
 
     /// Returns whether the value is there. If not, the task is woken when it arrives.
     pub(crate) fn is_set_or_wakes(&self, context: &Context<'_>) -> bool {
-        // Neither made nor dropped under the lock: a waker may be anybody's.
+        // Neither cloned nor dropped under the lock: a waker may be of any executor.
         let mut waker = Some(context.waker().clone());
         let mut shared = self.0.lock();
-        if shared.0.is_none() {
+        let is_set = shared.0.is_some();
+        if !is_set {
             std::mem::swap(&mut shared.1, &mut waker);
         }
-        shared.0.is_some()
+        drop(shared);
+        is_set
     }
 }
 

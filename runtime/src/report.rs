@@ -9,10 +9,11 @@
 //! caught.
 
 use std::fmt::{self, Display, Write as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tracing::subscriber::NoSubscriber;
 use tracing::{Level, dispatcher};
+
+use crate::contain::contained;
 
 /// Values in a report are cut off after this many bytes.
 const VALUE_BYTES_MAX: usize = 4 * 1024;
@@ -60,16 +61,14 @@ macro_rules! report {
 /// Emits a report with `event`, and prints it to stderr with `line` if there is no subscriber.
 #[doc(hidden)]
 pub fn report(level: Level, event: impl FnOnce(), line: impl FnOnce(&mut Line)) {
-    let reported = catch_unwind(AssertUnwindSafe(|| {
+    contained(|| {
         event();
         if level <= Level::WARN && !has_subscriber() {
             let mut text = Line::default();
             line(&mut text);
             eprintln!("fika: {level} {}{}", text.message, text.fields);
         }
-    }));
-    // The panic's payload is leaked, since its destructor may panic as well.
-    std::mem::forget(reported);
+    });
 }
 
 fn has_subscriber() -> bool {

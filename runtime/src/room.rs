@@ -21,6 +21,7 @@
 use std::collections::VecDeque;
 use std::task::{Poll, Waker};
 
+use crate::contain::{contained, wake};
 use crate::mailbox_limit::MailboxLimit;
 use crate::message::By;
 use crate::sync::Mutex;
@@ -108,7 +109,7 @@ impl Room {
         let mut state = self.0.lock();
         let (result, wakers) = change(&mut state);
         drop(state);
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_iter().for_each(wake);
         result
     }
 
@@ -221,7 +222,7 @@ impl Room {
             }
             (left, state.serve())
         });
-        drop(left);
+        contained(|| drop(left));
     }
 }
 

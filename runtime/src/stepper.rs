@@ -9,9 +9,13 @@ use std::time::Duration;
 use crate::context;
 use crate::node::{Inner, Work};
 use crate::pid::Pid;
+use crate::process::drop_each;
 use crate::scheduler::{Origin, Ready, Runner as _, TaskId};
 
 /// Runs a node that was made by [`build_stepped`](crate::NodeBuilder::build_stepped).
+///
+/// Dropping it ends the node at once, as a lost machine does: no process runs again, but what it
+/// holds is dropped. What it still sends to other nodes is the owner's to keep from them.
 pub struct Stepper(Arc<Inner>);
 
 /// What a step was.
@@ -83,12 +87,20 @@ impl Stepper {
         self.enter(|| Work(self.0.clone()).turn_end());
     }
 
-    /// Ends the node at once, as a lost machine does: no process runs again, but what it holds
-    /// is dropped. What it still sends to other nodes is the owner's to keep from them.
-    pub fn crash(self) {
-        self.0.stop_now();
-        // Calls that were not made.
-        while self.0.scheduler.by_steps().is_some_and(|stepped| stepped.take(0).is_some()) {}
+    /// Ends the node at once, as dropping it does.
+    pub fn crash(self) {}
+}
+
+impl Drop for Stepper {
+    fn drop(&mut self) {
+        self.enter(|| {
+            // Nobody makes a step any more, so no process is being polled.
+            self.0.stop_now();
+            // Calls that were not made.
+            if let Some(stepped) = self.0.scheduler.by_steps() {
+                drop_each(std::iter::from_fn(|| stepped.take(0)));
+            }
+        });
     }
 }
 
@@ -182,5 +194,110 @@ mod tests {
         stepper.crash();
         assert_eq!((dropped.load(Ordering::Relaxed), node.process_count()), (10, 0));
         assert_eq!(node.spawn(async {}), None);
+    }
+
+    /// A process with memory that it uses whenever it is polled.
+    async fn uses_memory() {
+        let mut memory = Box::new([0_u8; 8]);
+        loop {
+            memory.iter_mut().for_each(|byte| *byte = byte.wrapping_add(1));
+            crate::yield_now().await;
+        }
+    }
+
+    /// For miri: the stop touches no process that is being polled.
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "threads beside the node")]
+    fn threads_stop_a_node_that_is_stepped() {
+        let (node, stepper, _) = node();
+        let pids: Vec<_> = (0..3).map(|_| node.spawn(uses_memory()).unwrap()).collect();
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                let node = node.clone();
+                scope.spawn(move || (0..3).for_each(|_| assert!(!node.stop())));
+            }
+            // At another place each time, since a new one is the last.
+            for turn in 0_usize.. {
+                if !pids.iter().any(|pid| node.is_alive(*pid)) {
+                    break;
+                }
+                stepper.step(turn % stepper.ready().max(1));
+            }
+        });
+        while stepper.ready() > 0 {
+            stepper.step(0);
+        }
+        assert_eq!((node.process_count(), node.spawn(async {})), (0, None));
+        drop(stepper);
+        node.run_until_stopped().wait();
+    }
+
+    /// For miri: nor does it where the node's process drives another node, whose process asks for
+    /// the stop.
+    #[test]
+    fn a_process_of_an_inner_node_stops_the_outer_one() {
+        let (outer, outer_steps, _) = node();
+        let stops = outer.clone();
+        let pid = outer.spawn(async move {
+            let mut memory = Box::new([0_u8; 8]);
+            let (inner, steps, _) = node();
+            let me = self_pid();
+            inner.spawn(async move {
+                assert!(!stops.stop());
+                assert_ne!(self_pid(), me);
+            });
+            steps.enter(|| assert!(context::try_process(|_| ()).is_none()));
+            while steps.ready() > 0 {
+                steps.step(0);
+            }
+            assert_eq!(inner.process_count(), 0);
+            assert_eq!(self_pid(), me);
+            memory.iter_mut().for_each(|byte| *byte += 1);
+            std::future::pending::<()>().await;
+        });
+        while outer_steps.ready() > 0 {
+            outer_steps.step(0);
+        }
+        assert!(!outer.is_alive(pid.unwrap()));
+    }
+
+    /// What a panic has left is not entered any more.
+    #[test]
+    fn a_panic_leaves_the_node() {
+        let (node, stepper, _) = node();
+        let left = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            stepper.enter(|| std::panic::resume_unwind(Box::new("x")));
+        }));
+        assert!(left.is_err());
+        drop((node, stepper));
+        assert!(context::try_node(|_| ()).is_none());
+    }
+
+    /// A node that nobody has stopped drops its processes one at a time.
+    #[test]
+    fn a_stepper_that_is_dropped_ends_the_node() {
+        struct Loud(Arc<AtomicU64>);
+        impl Drop for Loud {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+                std::panic::resume_unwind(Box::new("a destructor"));
+            }
+        }
+        let (node, stepper, _) = node();
+        let dropped = Arc::new(AtomicU64::new(0));
+        for _ in 0..3 {
+            let (held, call) = (Loud(dropped.clone()), Loud(dropped.clone()));
+            node.spawn(async move {
+                let _held = held;
+                drop(spawn_blocking(move || drop(call)));
+                std::future::pending::<()>().await;
+            });
+        }
+        let next = || (0..stepper.ready()).find(|place| stepper.next(*place).is_some());
+        while let Some(place) = next() {
+            stepper.step(place);
+        }
+        drop(stepper);
+        assert_eq!((dropped.load(Ordering::Relaxed), node.process_count()), (6, 0));
     }
 }

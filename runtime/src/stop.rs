@@ -9,14 +9,18 @@
 //! | `Over` | | waiting threads, and waiting futures of other executors |
 //!
 //! The first thread that requests the stop takes the node through the phases; other threads wait
-//! for it. A process or a worker of the node can't wait for its own end, so a separate thread is
-//! started.
+//! for it. A process or a thread of the node can't wait for its own end, so a separate thread is
+//! started. What runs on the thread that stops the node, such as a destructor, does not wait either.
+//!
+//! A node without threads is stopped by the steps of its owner, since only the owner knows that
+//! none of its processes is being polled: `stop` begins to stop it, and dropping the `Stepper` drops
+//! what is left.
 //!
 //! 1. The processes that wait for the stop are notified, and have some time to end by themselves.
 //! 2. Connections are closed. No new processes are made, and no blocking calls begin.
 //! 3. All processes are killed; this waits until none is left or the time limit has passed.
 //! 4. The threads end. A thread whose process never yields is left behind.
-//! 5. The remaining processes are dropped here.
+//! 5. The remaining processes are dropped here, and so is what timers hold.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,6 +31,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use crate::contain::wake;
 use crate::context;
 use crate::env::Time;
 use crate::exit_reason::ExitReason;
@@ -88,9 +93,10 @@ pub(crate) struct State {
 }
 
 impl Stop {
-    /// Returns whether the node has stopped making processes.
+    /// Returns whether the node has stopped making processes. Sequentially consistent: see
+    /// `Table::allocate`.
     pub(crate) fn ends(&self) -> bool {
-        self.ends.load(Ordering::Relaxed)
+        self.ends.load(Ordering::SeqCst)
     }
 
     /// Returns whether a stop was requested.
@@ -129,7 +135,7 @@ impl Stop {
         let mut pids = Vec::new();
         for (pid, waker) in told {
             pids.extend(pid);
-            waker.wake();
+            wake(waker);
         }
         pids
     }
@@ -138,7 +144,7 @@ impl Stop {
     pub(crate) fn finish(&self, all_ended: bool) {
         self.state.lock().all_ended = all_ended;
         self.go_to(Phase::Over);
-        self.give_up();
+        self.changed.notify_all();
     }
 
     /// Waits until the node has stopped, and returns whether all threads ended. `None` if the
@@ -187,15 +193,11 @@ impl Stop {
 }
 
 impl Inner {
-    /// Stops the node and waits until it has stopped. On a thread of the node it only begins the
-    /// stop.
+    /// Stops the node and waits until it has stopped. Where it can't wait, it only begins the stop.
     pub(crate) fn stop(&self) -> bool {
-        if self.own_process().is_some() || is_worker_of(&self.scheduler) {
+        if self.is_entered() || self.scheduler.by_steps().is_some() {
             self.begin_stop();
             return false;
-        }
-        if self.scheduler.by_steps().is_some() {
-            return self.stop_now();
         }
         loop {
             if self.stop.take_on() {
@@ -205,6 +207,14 @@ impl Inner {
                 return all_ended;
             }
         }
+    }
+
+    /// Returns whether the calling thread works for the node: it runs one of the processes, is one
+    /// of the node's threads, or stops the node.
+    fn is_entered(&self) -> bool {
+        let is_current = context::try_node(|node| std::ptr::eq(node, self)).unwrap_or(false);
+        // The node's worker may work for another node now: a process may run a simulation.
+        is_current || is_worker_of(&self.scheduler)
     }
 
     /// Stops the node on a thread of its own.
@@ -281,26 +291,36 @@ impl Inner {
         }
     }
 
-    /// Stops the node on this thread.
+    /// Stops the node on this thread, which has claimed that.
     fn stop_here(&self) -> bool {
-        // 1.
-        let mut told = self.stop.go_to(Phase::Asked);
-        let deadline = self.env.now() + STOP_GRACE;
-        let mut state = self.stop.lock();
-        told.append(&mut state.told);
-        let are_alive = || told.iter().any(|pid| self.is_alive(*pid));
-        while are_alive() && self.env.now() < deadline {
-            self.stop.wait_for_end(&mut state, KILL_AGAIN);
+        struct Claim<'a>(&'a Stop);
+        impl Drop for Claim<'_> {
+            fn drop(&mut self) {
+                self.0.give_up();
+            }
         }
-        drop(state);
-        // 2.
-        self.close();
-        self.stop_now()
+        // Released also when a panic ends this thread: then another one may stop the node.
+        let _claim = Claim(&self.stop);
+        context::enter_node(self, || {
+            // 1.
+            let mut told = self.stop.go_to(Phase::Asked);
+            let deadline = self.env.now() + STOP_GRACE;
+            let mut state = self.stop.lock();
+            told.append(&mut state.told);
+            let are_alive = || told.iter().any(|pid| self.is_alive(*pid));
+            while are_alive() && self.env.now() < deadline {
+                self.stop.wait_for_end(&mut state, KILL_AGAIN);
+            }
+            drop(state);
+            // 2.
+            self.close();
+            self.stop_now()
+        })
     }
 
     fn close(&self) {
         if let Some(carrier) = self.carrier.get() {
-            carrier.halt();
+            process::contain_call("closing the connections", || carrier.halt());
         }
         self.stop.go_to(Phase::Ends);
     }
@@ -313,13 +333,11 @@ impl Inner {
         }
     }
 
-    /// Stops the node at once, without the time for waiting processes.
+    /// Stops the node at once, without the time for waiting processes. The caller has claimed the
+    /// stop, or owns the steps of a node without threads; and has entered the node.
     pub(crate) fn stop_now(&self) -> bool {
         self.stop.go_to(Phase::Ends);
-        for call in self.blocking.stop().chain(self.lookups.stop()) {
-            // The call's captured values belong to the program, and may panic when dropped.
-            process::contain(|| drop(call));
-        }
+        process::drop_each(self.blocking.stop().chain(self.lookups.stop()));
         // 3.
         let mut state = self.stop.lock();
         self.kill_all();
@@ -340,14 +358,30 @@ impl Inner {
         let ended = self.scheduler.stop(false);
         // 5. Only if no worker is left: a worker that remains may be inside any of the processes.
         if ended {
-            context::enter_node(self, || {
-                for slot in self.table.live() {
-                    process::end(self, slot);
-                }
-            });
+            self.drop_rest();
         }
         self.stop.finish(ended);
         ended
+    }
+
+    /// Drops the processes that are left, and what timers hold. No thread runs any of the processes,
+    /// and the caller has entered the node.
+    fn drop_rest(&self) {
+        for slot in self.table.live() {
+            process::end(self, slot);
+        }
+        self.drop_timers();
+    }
+}
+
+/// The last handle of a node is gone, and with it the last thread. What a stop has left behind,
+/// because a process held its worker for too long, goes now.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // In a model that has failed, it would only hide the failure.
+        if !(cfg!(any(loom, shuttle)) && std::thread::panicking()) {
+            context::enter_node(self, || self.drop_rest());
+        }
     }
 }
 
@@ -391,7 +425,7 @@ impl Future for RunUntilStopped {
         if context::try_process(|me| me.is_dropped()).unwrap_or(false) {
             return Poll::Ready(());
         }
-        // Neither made nor dropped under the lock: a waker may be anybody's.
+        // Cloned without the lock, since the waker may be of any executor.
         let waker = context.waker().clone();
         let mut state = inner.stop.state.lock();
         if state.phase >= awaited {
@@ -412,7 +446,7 @@ impl Drop for RunUntilStopped {
     fn drop(&mut self) {
         if let Some(key) = self.key {
             let left = self.node.inner().stop.state.lock().waiting.remove(&key);
-            drop(left);
+            process::contain(|| drop(left));
         }
     }
 }

@@ -23,7 +23,9 @@
 //! - **T3** `body` is touched by the slot's owner alone: the maker of a process until it
 //!   has scheduled it, then whoever took the process from a run queue until it is parked,
 //!   queued again or gone, then nobody until the next maker, who took the slot from a free
-//!   list. `signal_queue` gives the hand-over its order.
+//!   list. `signal_queue` gives the hand-over its order. When no thread can take a process from a
+//!   run queue any more, the one thread that ends the node is the owner of all bodies: after the
+//!   last worker has ended (`stop`), or when the `Stepper` or the node itself is dropped.
 //!
 //! Prior art: `erl_ptab` and its `PTables.md`.
 #![allow(unsafe_code)]
@@ -369,7 +371,7 @@ impl<B: ?Sized> Table<B> {
     /// program's.
     pub(crate) fn allocate_for_service(&self, list: usize) -> Option<SlotRef<B>> {
         let Some(index) = self.take_reserved() else { return self.allocate(list) };
-        self.counts[self.free.len()].fetch_add(1, Relaxed);
+        self.counts[self.free.len()].fetch_add(1, Ordering::SeqCst);
         self.slot(index as usize)
     }
 
@@ -388,6 +390,9 @@ impl<B: ?Sized> Table<B> {
     }
 
     /// Takes a free slot; none when there are as many processes as there may be.
+    ///
+    /// Counted in sequentially consistent order: a thread that then asks whether the node stops,
+    /// and a thread that stops the node and then counts, do not both miss the other one.
     pub(crate) fn allocate(&self, list: usize) -> Option<SlotRef<B>> {
         let list = list % self.free.len();
         let index = loop {
@@ -398,7 +403,7 @@ impl<B: ?Sized> Table<B> {
                 return None;
             }
         };
-        self.counts[list].fetch_add(1, Relaxed);
+        self.counts[list].fetch_add(1, Ordering::SeqCst);
         self.slot(index as usize)
     }
 
@@ -479,7 +484,10 @@ impl<B: ?Sized> Table<B> {
 
     /// How many processes there are; one that ends meanwhile may be counted or not.
     pub(crate) fn len(&self) -> usize {
-        let sum = self.counts.iter().fold(0_usize, |sum, n| sum.wrapping_add(n.load(Acquire)));
+        let sum = self.counts.iter().fold(0_usize, |sum, n| {
+            // See `allocate`.
+            sum.wrapping_add(n.load(Ordering::SeqCst))
+        });
         // The parts are not read at one time: what was added to one and taken from another
         // may seem to be less than nothing, or more than there can be.
         usize::try_from(sum.cast_signed())

@@ -204,6 +204,16 @@ impl<A> Timers<A> {
         actions
     }
 
+    /// Takes back all timers, and gives what they hold.
+    pub(crate) fn take_all(&self) -> Vec<A> {
+        let take = |shard: &Mutex<Shard<A>>| {
+            let Shard { wheel, owners } = &mut *shard.lock();
+            *owners = Owners::default();
+            wheel.take_all()
+        };
+        self.shards.iter().flat_map(take).collect()
+    }
+
     /// The time left of a timer that has not fired.
     pub(crate) fn read(&self, timer: TimerRef, now: Time) -> Option<Duration> {
         let due = self.shard(timer)?.lock().wheel.due(timer.key)?;

@@ -26,7 +26,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fika_runtime::{Driver, report};
+use fika_runtime::{Driver, contain_call, report};
 use mio::event::Source;
 use mio::{Interest, Registry, Token, Waker};
 use parking_lot::Mutex;
@@ -158,7 +158,12 @@ impl Driver for Poller {
         // If the lock is taken, another worker does it, so there is nothing to wait for.
         let Some(mut waiting) = self.shared.waiting.try_lock() else { return };
         match waiting.wait(timeout) {
-            Ok(events) => events.iter().for_each(|event| self.dispatch(*event)),
+            Ok(events) => {
+                for event in events {
+                    // Events are not repeated: a panic must not lose those of other sources.
+                    contain_call("a handler of a socket", || self.dispatch(*event));
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => report!(error, %error, "the poller could not wait"),
         }
@@ -298,6 +303,28 @@ mod tests {
             poller.park(None);
         }
         assert!(count.readable() > 0);
+    }
+
+    /// Readiness is not reported twice, so a handler that panics loses no events but its own.
+    #[test]
+    fn a_handler_that_panics_costs_no_other_event() {
+        struct Panics(AtomicUsize);
+        impl Handler for Panics {
+            fn ready(&self, _: bool, _: bool) {
+                self.0.fetch_add(1, Ordering::SeqCst);
+                std::panic::resume_unwind(Box::new("a handler"));
+            }
+        }
+        let poller = Poller::new().unwrap();
+        let panics = Arc::new(Panics(AtomicUsize::new(0)));
+        let count = Arc::new(Count::default());
+        let mut sources = [(); 4].map(|()| pending_listener());
+        for (source, n) in sources.iter_mut().zip(0..) {
+            let handler: Arc<dyn Handler> = if n % 2 == 0 { panics.clone() } else { count.clone() };
+            register(&poller, &mut source.0, handler);
+        }
+        poller.park(None);
+        assert_eq!((panics.0.load(Ordering::SeqCst), count.readable()), (2, 2));
     }
 
     /// The first handler that is called puts a new source into the slot of the other one,

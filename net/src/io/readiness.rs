@@ -11,6 +11,7 @@ use std::io;
 use std::mem;
 use std::task::{Context, Poll, Waker};
 
+use fika_runtime::wake;
 use parking_lot::Mutex;
 
 use super::network::Handler;
@@ -68,13 +69,14 @@ impl Readiness {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 result => return Poll::Ready(result),
             }
-            // Neither made nor dropped under the lock: the end of a waker can be the end of a task.
-            let waiter = cx.waker().clone();
+            // Neither cloned nor dropped under the lock: a waker may be of any executor, and its end
+            // can be the end of a task.
+            let waker = cx.waker().clone();
             let mut side = side.lock();
             if side.event {
                 continue;
             }
-            let old = side.waiter.replace(waiter);
+            let old = side.waiter.replace(waker);
             drop(side);
             drop(old);
             return Poll::Pending;
@@ -94,7 +96,7 @@ impl Handler for Readiness {
                 mem::take(&mut side.waiter)
             };
             if let Some(waiter) = waiter {
-                waiter.wake();
+                wake(waiter);
             }
         }
     }
@@ -136,6 +138,26 @@ mod tests {
         assert_eq!(counts(), [1, 0]);
         readiness.ready(true, true);
         assert_eq!(counts(), [1, 1], "who was woken waits no more");
+    }
+
+    /// Whoever waits in the other direction is woken all the same.
+    #[test]
+    fn a_waker_that_panics_ends_at_the_call() {
+        struct Panics;
+        impl Wake for Panics {
+            fn wake(self: Arc<Self>) {
+                std::panic::resume_unwind(Box::new("a waker"));
+            }
+        }
+        let (readiness, woken) = (Readiness::default(), Arc::new(Woken(AtomicUsize::new(0))));
+        let wakers =
+            [(Direction::Read, Arc::new(Panics).into()), (Direction::Write, woken.clone().into())];
+        for (direction, waker) in &wakers {
+            let mut cx = Context::from_waker(waker);
+            assert!(readiness.poll_io::<()>(&mut cx, *direction, would_block).is_pending());
+        }
+        readiness.ready(true, true);
+        assert_eq!(woken.0.load(Ordering::SeqCst), 1);
     }
 
     /// An event between an attempt that finds nothing and the waiter's arrival.

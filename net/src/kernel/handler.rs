@@ -7,11 +7,10 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fika_runtime::{
     Carrier as _, Envelope, Name, NodeDown, NodeName, NodeUp, Pid, Priority, RemoteDest, Signal,
-    SpawnError, SpawnRequest, Target, report,
+    SpawnError, SpawnRequest, Target, contained, report,
 };
 
 use super::net::Net;
@@ -171,7 +170,7 @@ pub struct BadCookie {
 
 /// Asks a handler, and takes a panic for a refusal.
 pub(super) fn decide<T>(net: &Net, decide: impl FnOnce() -> Decision<T>) -> Decision<T> {
-    catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| {
+    contained(decide).unwrap_or_else(|| {
         net.logs.handler.line(net.env.now(), |left_out| {
             let what = "the node's handler has panicked: what it was asked about is refused";
             report!(error, left_out, "{what}");

@@ -52,13 +52,14 @@ pub(crate) use envelope::{Chain, Header};
 use std::any::Any;
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use ::bytes::Bytes;
 
 use self::node_codec::Does;
 use crate::carrier::ConnectionId;
+use crate::contain::{catch_payload, drop_payload};
 use crate::printable::printable;
 
 /// A value that can be sent to a process, on this node or on another.
@@ -303,7 +304,7 @@ impl Encoded {
             return Err(DecodeError::other_shape(&self.wire_type));
         };
         let read = || node_codec::decode_as(does, &self.nodes, || read(&self.bytes));
-        catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| panicked(payload))
+        catch_payload(read).unwrap_or_else(|payload| panicked(payload))
     }
 }
 
@@ -322,9 +323,6 @@ fn panicked<T>(payload: Box<dyn Any + Send>) -> Result<T, DecodeError> {
     let at = node_codec::panicked_at().unwrap_or_else(|| "an unknown place".into());
     let why = printable(format_args!("its `Deserialize` panicked at {at}: {text}"));
     let error = DecodeError::malformed::<T>(why);
-    // The payload's destructor is the program's, and may panic as well.
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(again);
-    }
+    drop_payload(payload);
     Err(error)
 }

@@ -9,12 +9,13 @@
 //! Outside such a call (a pid written to a log as JSON, say) a node is written in full.
 
 use std::cell::{Cell, RefCell};
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::SmallVec;
 
+use crate::contain::contained;
 use crate::node_id::{Creation, NodeId};
 use crate::node_name::NodeName;
 
@@ -133,9 +134,9 @@ pub(super) fn is_described() -> bool {
 /// reported.
 pub(super) fn try_out<R>(work: impl FnOnce() -> R) -> Option<R> {
     let outer = TRIES.replace(true);
-    let result = catch_unwind(AssertUnwindSafe(work));
+    let result = contained(work);
     TRIES.set(outer);
-    result.ok()
+    result
 }
 
 /// Returns whether [`try_out`] would catch a panic of this thread.

@@ -217,3 +217,47 @@ fn loom_stop_against_spawn() {
         assert_eq!(node.process_count(), 0);
     });
 }
+
+/// Two threads stop a node, of which no worker runs any more: one of them drops the process that is
+/// left.
+#[test]
+fn loom_stop_against_stop() {
+    model(|| {
+        let (node, value) = (node(), Arc::new(()));
+        let held = value.clone();
+        node.spawn(async move {
+            let _held = held;
+            receive::<u8>().await;
+        });
+        node.start_workers(1);
+        let other = {
+            let node = node.clone();
+            thread::spawn(move || node.stop())
+        };
+        assert!(node.stop());
+        assert!(other.join().unwrap());
+        assert_eq!((node.process_count(), Arc::strong_count(&value)), (0, 1));
+    });
+}
+
+/// A thread makes a process while another one stops the node: the process ends, or there is none.
+#[test]
+fn loom_stop_against_spawn_from_outside() {
+    model(|| {
+        let (node, value) = (node(), Arc::new(()));
+        let held = value.clone();
+        node.start_workers(1);
+        let other = {
+            let node = node.clone();
+            thread::spawn(move || {
+                node.spawn(async move {
+                    let _held = held;
+                    receive::<u8>().await;
+                })
+            })
+        };
+        assert!(node.stop());
+        other.join().unwrap();
+        assert_eq!((node.process_count(), Arc::strong_count(&value)), (0, 1));
+    });
+}

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use super::control::Running;
 use crate::carrier::{Congested, ConnectionId};
+use crate::contain::wake;
 use crate::context;
 use crate::env::Time;
 use crate::node::Inner;
@@ -128,7 +129,7 @@ impl Running<'_> {
         if !told.is_empty() {
             self.control.works.set(true);
         }
-        told.into_iter().for_each(|waits| waits.task.wake());
+        told.into_iter().for_each(|waits| wake(waits.task));
         let mut held_up = extras.held_up.borrow_mut();
         if held_up.by.remove(&connection).is_some() && held_up.by.is_empty() {
             let since = held_up.since.take();

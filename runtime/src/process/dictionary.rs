@@ -115,7 +115,8 @@ fn value_of<T: Message>(value: Envelope) -> Option<T> {
 
 impl Running<'_> {
     /// The process ends: takes its dictionary out, to be dropped while it is still there.
-    pub(super) fn take_dictionary(self) -> Option<Dictionary> {
-        self.control.extras_if_any().map(|extras| extras.dictionary.take())
+    pub(super) fn take_dictionary(self) -> impl Iterator<Item = Envelope> {
+        let dictionary = self.control.extras_if_any().map(|extras| extras.dictionary.take());
+        dictionary.into_iter().flat_map(|dictionary| dictionary.0.into_values())
     }
 }

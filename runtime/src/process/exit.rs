@@ -1,7 +1,7 @@
 //! How a process ends.
 //!
-//! 1. Its future is dropped, and its messages. What the destructors do has no effect on
-//!    others.
+//! 1. Its future is dropped, and then its other values, one at a time: messages, tags of monitors,
+//!    the dictionary. What the destructors do has no effect on others.
 //! 2. Its requests that nobody has answered are noted for those who answer.
 //! 3. Its queue is closed, its name is taken away, and so are the timers that were to send to
 //!    it; who waits for room in its mailbox is told.
@@ -15,12 +15,13 @@
 //!
 //! Prior art: `erts_do_exit_process`.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 
 use super::control::{Running, SlotRef};
 use super::crash::Crash;
 use super::panic::{Raised, reason_of};
 use super::relations::Ending;
+use crate::contain::catch_payload;
 use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::node::Inner;
@@ -29,6 +30,10 @@ use crate::report::Cut;
 use crate::scheduler::shard;
 use crate::signal::Signal;
 use crate::table;
+
+/// How often what the destructors of a process's values have left is dropped. What there is then
+/// goes with the process.
+const ROUNDS_MAX: usize = 8;
 
 /// Ends the process in this slot, which the caller owns, with the reason in its `doom`.
 pub(crate) fn end(node: &Inner, slot: SlotRef) {
@@ -54,11 +59,7 @@ pub(crate) fn end(node: &Inner, slot: SlotRef) {
 
     // PROC-6: nobody who sees the end finds anything of its messages.
     let me = Running { control, node };
-    let messages = control.take_all();
-    let tags = control.relations_if_any().map(|mut relations| relations.take_tags());
-    let dictionary = me.take_dictionary();
-    context::enter_process(control, || contain(|| drop((messages, tags))));
-    context::enter_process(control, || contain(|| drop(dictionary)));
+    context::enter_process(control, || me.drop_values());
     let crash = control.crashes.get().then(|| Crash::of(me));
 
     // 2.
@@ -117,27 +118,53 @@ fn tell(me: Running<'_>, reason: &ExitReason) {
     }
 }
 
+impl Running<'_> {
+    /// Drops the values of the program that the process has besides its future, and those that their
+    /// destructors put there.
+    fn drop_values(self) {
+        for _ in 0..ROUNDS_MAX {
+            let mut dropped = 0;
+            let messages = self.control.take_all();
+            drop_each(messages.inspect(|_| dropped += 1));
+            let tags = self.control.relations_if_any().map(|mut relations| relations.take_tags());
+            drop(tags);
+            drop_each(self.take_dictionary().inspect(|_| dropped += 1));
+            drop_each(self.control.take_wakers());
+            if dropped == 0 {
+                break;
+            }
+        }
+    }
+}
+
 /// Runs a piece of a process; a panic is an exit reason.
 pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, ExitReason> {
     catch_payload(work).map_err(reason_of)
 }
 
-/// Calls `work`, and returns its panic unchanged; see [`reason_of`].
-pub(super) fn catch_payload<R>(work: impl FnOnce() -> R) -> std::thread::Result<R> {
-    catch_unwind(AssertUnwindSafe(work))
-}
-
 /// Runs code that may drop the program's values, such as messages. A panic of a destructor, which
 /// can't be attributed to a process here, is caught and reported.
 pub(crate) fn contain(work: impl FnOnce()) {
-    if let Err(reason) = catch(work) {
-        let tell = |left_out: Option<u64>| {
-            report!(error, reason = %Cut(&reason), left_out, "a destructor panicked");
-        };
-        // This may be a thread of the program, without a node.
-        let told = context::try_node(|node| node.destructors.line(node.env.now(), tell));
-        told.unwrap_or_else(|| tell(None));
-    }
+    contain_call("a destructor", work);
+}
+
+/// Drops values of the program one at a time. Two destructors that panic in one drop would end the
+/// program.
+pub(crate) fn drop_each<T>(values: impl IntoIterator<Item = T>) {
+    values.into_iter().for_each(|value| contain(|| drop(value)));
+}
+
+/// Calls code of the program on a thread of the runtime. A panic, which can't be attributed to a
+/// process here, is caught and reported; `what` names the code.
+#[doc(hidden)]
+pub fn contain_call(what: &str, work: impl FnOnce()) {
+    let Err(reason) = catch(work) else { return };
+    let tell = |left_out: Option<u64>| {
+        report!(error, reason = %Cut(&reason), left_out, "{what} panicked");
+    };
+    // This may be a thread of the program, without a node.
+    let told = context::try_node(|node| node.panics.line(node.env.now(), tell));
+    told.unwrap_or_else(|| tell(None));
 }
 
 /// Ends the running process with this reason, for what it has asked for, which is an error. A
@@ -146,7 +173,7 @@ pub(crate) fn contain(work: impl FnOnce()) {
 pub(super) fn refuse(reason: ExitReason) {
     if std::thread::panicking() {
         return context::process("refuse", |me| {
-            me.node.destructors.line(me.node.env.now(), |left_out| {
+            me.node.panics.line(me.node.env.now(), |left_out| {
                 let (pid, reason) = (me.pid(), Cut(&reason));
                 report!(error, %pid, %reason, left_out, "a call in a destructor was refused");
             });

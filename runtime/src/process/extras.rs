@@ -55,6 +55,14 @@ impl Control {
         self.rare().extras.get_or_init(Box::default)
     }
 
+    /// The process ends: takes out the wakers of tasks inside its future.
+    pub(super) fn take_wakers(&self) -> Vec<Waker> {
+        let Some(extras) = self.extras_if_any() else { return Vec::new() };
+        let mut wakers = extras.tasks.take();
+        wakers.extend(extras.waits_for_room.take().into_iter().map(|waits| waits.task));
+        wakers
+    }
+
     /// Returns the parts, if they were ever used.
     pub(super) fn extras_if_any(&self) -> Option<&Extras> {
         self.rare_if_any()?.extras.get().map(|extras| &**extras)

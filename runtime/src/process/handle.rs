@@ -144,7 +144,7 @@ impl Running<'_> {
                 if let Some(monitor) = monitor {
                     self.node.demonitor(self.pid(), reference, &monitor, false);
                 }
-                contain(|| drop(tag));
+                drop(tag);
             }
             Signal::Exit { from, reason, by_link: false } => {
                 let relations = self.control.relations_if_any();
@@ -225,7 +225,7 @@ impl Running<'_> {
             let reply = Tag::spawn_reply(reply_tag, SpawnReply { reference, result });
             reply.into_iter().for_each(|reply| self.control.put(reply));
         } else {
-            contain(|| drop(reply_tag));
+            drop(reply_tag);
         }
         match result {
             Ok(child) => {

@@ -5,8 +5,7 @@
 //! mailbox is there only in a process that has had such a message.
 
 use super::control::Control;
-use crate::mailbox::Mailbox;
-use crate::message::{Envelope, Stamp};
+use crate::message::{Chain, Envelope, Stamp};
 use crate::reference::Reference;
 
 impl Control {
@@ -124,8 +123,9 @@ impl Control {
     }
 
     /// Takes out all messages.
-    pub(super) fn take_all(&self) -> [Mailbox; 2] {
-        let ahead = self.rare.get().map(|rare| rare.ahead.take());
-        [ahead.unwrap_or_default(), self.mailbox.take()]
+    pub(super) fn take_all(&self) -> impl Iterator<Item = Envelope> + use<> {
+        let ahead = self.rare.get().map(|rare| rare.ahead.borrow_mut().take_all());
+        let ordinary: Chain = self.mailbox.borrow_mut().take_all();
+        ahead.into_iter().flatten().chain(ordinary)
     }
 }

@@ -90,7 +90,8 @@ pub use wait::{Elapsed, Sleep, SpawnBlocking, run_lookup, sleep, spawn_blocking,
 pub use wanted::{Wanted, is_wanted, open_wanted, wanted};
 
 pub(crate) use control::{Body, Control, NewProcess, Running};
-pub(crate) use exit::{catch, contain, end};
+pub use exit::contain_call;
+pub(crate) use exit::{catch, contain, drop_each, end};
 pub(crate) use orphans::Orphans;
 pub(crate) use panic::install_panic_hook;
 pub use route::SendError;

@@ -8,13 +8,13 @@
 //! Processes can panic without end, so the hook prints their panics at a limited rate.
 
 use std::any::Any;
-use std::cell::RefCell;
 use std::hint::black_box;
 use std::io::Write as _;
-use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::panic::PanicHookInfo;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
+use crate::contain::{drop_payload, note_place, take_place};
 use crate::context;
 use crate::env::{Env, SystemEnv};
 use crate::exit_reason::{ExitReason, PanicReason};
@@ -33,11 +33,6 @@ const PANIC_EACH: Duration = Duration::from_millis(250);
 /// A longer panic message is cut off after this many bytes. Rust's own hook prints all of it.
 const PANIC_BYTES_MAX: usize = 8 * 1024;
 
-thread_local! {
-    /// Where this thread last panicked. Set by the hook, and taken by the `catch`.
-    static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
 /// Installs the hook once, in front of the existing one: a program has only one hook. It records
 /// where a process panics, for the exit reason, and then calls the existing hook.
 pub(crate) fn install_panic_hook() {
@@ -55,7 +50,7 @@ pub(crate) fn install_panic_hook() {
             if context::try_node(|_| ()).is_none() && !is_blocking_thread() {
                 return outer(info);
             }
-            PANICKED_AT.set(info.location().map(ToString::to_string));
+            note_place(info.location().map(ToString::to_string));
             if ends_the_program(info) {
                 return outer(info);
             }
@@ -105,7 +100,7 @@ pub(super) struct Raised(pub(super) ExitReason);
 
 /// Converts a panic's payload to an exit reason.
 pub(super) fn reason_of(payload: Box<dyn Any + Send>) -> ExitReason {
-    let location = PANICKED_AT.take();
+    let location = take_place();
     let payload = match payload.downcast::<ExitReason>() {
         Ok(reason) => return *reason,
         Err(payload) => payload,
@@ -123,20 +118,4 @@ pub(super) fn reason_of(payload: Box<dyn Any + Send>) -> ExitReason {
     };
     drop_payload(payload);
     ExitReason::Panic(Arc::new(PanicReason { message, location }))
-}
-
-/// The most payloads in a row whose destructors may panic; the next payload is leaked.
-const PAYLOADS_MAX: usize = 8;
-
-/// Drops a payload. The payload is the program's: its destructor may panic in turn, with another
-/// payload whose destructor panics. For a payload of a process, the caller has entered that
-/// process.
-fn drop_payload(payload: Box<dyn Any + Send>) {
-    let mut left = Some(payload);
-    for _ in 0..PAYLOADS_MAX {
-        let Some(payload) = left.take() else { break };
-        left = catch_unwind(AssertUnwindSafe(|| drop(payload))).err();
-    }
-    std::mem::forget(left);
-    PANICKED_AT.take();
 }

@@ -9,12 +9,13 @@
 
 use std::future::poll_fn;
 use std::panic::Location;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::budget::leave_destructor;
 use super::control::{Control, Running};
 use super::timer_action::Action;
+use crate::contain::wake;
 use crate::context;
 use crate::env::Time;
 use crate::message::{DecodeError, Encoded, Envelope, Message, Node};
@@ -252,9 +253,10 @@ impl Running<'_> {
 
     #[cold]
     fn adds_task(self, context: &Context<'_>) {
+        let waker = context.waker().clone();
         let tasks = &mut *self.control.extras().tasks.borrow_mut();
         if !tasks.iter().any(|task| task.will_wake(context.waker())) {
-            tasks.push(context.waker().clone());
+            tasks.push(waker);
         }
         self.control.has_tasks.set(true);
     }
@@ -277,7 +279,7 @@ impl Control {
     pub(super) fn wake_tasks(&self) {
         self.has_tasks.set(false);
         let tasks = self.extras().tasks.take();
-        tasks.into_iter().for_each(Waker::wake);
+        tasks.into_iter().for_each(wake);
     }
 }
 

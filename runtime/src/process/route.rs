@@ -132,7 +132,14 @@ impl Inner {
         dest: &Dest<'_>,
         message: Envelope,
     ) -> Result<(), SendError> {
-        self.send_to(self.find(dest)?, message)
+        match self.find(dest) {
+            Ok(found) => self.send_to(found, message),
+            Err(error) => {
+                // Else a panic of its destructor would leak the error.
+                contain(|| drop(message));
+                Err(error)
+            }
+        }
     }
 
     #[inline]

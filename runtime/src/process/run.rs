@@ -1,11 +1,12 @@
 //! One turn of a process.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::Context;
 
 use super::control::{Body, Running, SlotRef};
-use super::exit::{catch_payload, end};
+use super::exit::end;
 use super::panic::reason_of;
+use crate::contain::catch_payload;
 use crate::context;
 use crate::node::Inner;
 use crate::priority::Priority;
@@ -33,6 +34,20 @@ pub(crate) fn run(node: &Inner, slot: SlotRef, origin: &Origin) -> Option<Priori
 }
 
 fn turn(node: &Inner, slot: SlotRef, origin: &Origin, mut body: Pin<&mut dyn Body>) -> Turn {
+    // A panic anywhere in the turn ends the process, which else would never run again.
+    let turn = catch_payload(|| try_turn(node, slot, origin, body.as_mut()));
+    turn.unwrap_or_else(|payload| {
+        let control = body.as_mut().control();
+        control.end_turn();
+        // An earlier fatal signal or `exit` decides the reason.
+        control.ends();
+        // The payload's destructor runs in the process.
+        control.crash(context::enter_process(control, || reason_of(payload)));
+        Turn::Ends
+    })
+}
+
+fn try_turn(node: &Inner, slot: SlotRef, origin: &Origin, mut body: Pin<&mut dyn Body>) -> Turn {
     let control = body.as_mut().control();
     origin.set(control.site);
     control.begin_turn();
@@ -52,24 +67,16 @@ fn turn(node: &Inner, slot: SlotRef, origin: &Origin, mut body: Pin<&mut dyn Bod
         control.wake_tasks();
     }
     let waker = slot.waker();
-    let polled = catch_payload(|| {
-        body.as_mut().__rust_begin_short_backtrace(&mut Context::from_waker(&waker))
-    });
+    let polled = body.as_mut().__rust_begin_short_backtrace(&mut Context::from_waker(&waker));
     let control = body.as_mut().control();
     control.end_turn();
     // An earlier fatal signal decides the reason, and so does an `exit` whose unwinding the process
     // has caught.
-    let ends = control.ends();
-    match polled {
-        Ok(Poll::Pending) if !ends => {
-            stop_or_shrink(slot, body);
-            return Turn::Waits;
-        }
-        Ok(Poll::Pending | Poll::Ready(())) => {}
-        // The payload's destructor runs in the process.
-        Err(payload) => control.crash(context::enter_process(control, || reason_of(payload))),
+    if control.ends() || polled.is_ready() {
+        return Turn::Ends;
     }
-    Turn::Ends
+    stop_or_shrink(slot, body);
+    Turn::Waits
 }
 
 /// A turn is over, and few processes have more to do about that.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::budget::{gives_way, is_dropped, stops};
 use super::congestion::WaitsForRoom;
+use super::exit::drop_each;
 use super::try_send::{Refused, TrySendError};
 use super::wait::timeout;
 use crate::carrier::Busy;
@@ -112,6 +113,9 @@ impl Future for HasRoom<'_> {
         if stops(context) {
             return Poll::Pending;
         }
+        // Neither cloned nor dropped while the waiting tasks are borrowed: a waker may be of any
+        // executor.
+        let mut task = context.waker().clone();
         context::process("send_timeout", |me| {
             let Busy { connection, congested } = self.busy;
             let mut waiting = me.control.extras().waits_for_room.borrow_mut();
@@ -120,14 +124,13 @@ impl Future for HasRoom<'_> {
                     return Poll::Ready(());
                 }
                 let key = me.node.make_ref().serial();
-                let (connection, task) = (*connection, context.waker().clone());
-                waiting.push(WaitsForRoom { key, connection, task });
+                waiting.push(WaitsForRoom { key, connection: *connection, task });
                 self.key = Some(key);
                 return Poll::Pending;
             };
             match waiting.iter_mut().find(|waits| waits.key == key) {
                 Some(waits) => {
-                    waits.task.clone_from(context.waker());
+                    std::mem::swap(&mut waits.task, &mut task);
                     Poll::Pending
                 }
                 None => Poll::Ready(()),
@@ -140,9 +143,11 @@ impl Drop for HasRoom<'_> {
     fn drop(&mut self) {
         let Some(key) = self.key else { return };
         context::try_process(|me| {
-            if let Some(extras) = me.control.extras_if_any() {
-                extras.waits_for_room.borrow_mut().retain(|waits| waits.key != key);
-            }
+            let Some(extras) = me.control.extras_if_any() else { return };
+            let mut waiting = extras.waits_for_room.borrow_mut();
+            let own: Vec<_> = waiting.extract_if(.., |waits| waits.key == key).collect();
+            drop(waiting);
+            drop_each(own);
         });
     }
 }

@@ -53,11 +53,19 @@ pub(crate) fn start(
     new: NewProcess,
     before: impl FnOnce(Pid),
 ) -> Option<Pid> {
-    let slot = match (node.is_stopping(), start.is_service) {
-        (true, _) => None,
-        (false, false) => node.table.allocate(shard()),
-        (false, true) => node.table.allocate_for_service(shard()),
+    let slot = match start.is_service {
+        false => node.table.allocate(shard()),
+        true => node.table.allocate_for_service(shard()),
     };
+    let slot = slot.filter(|slot| {
+        // Asked with the slot in hand: a stop that begins later waits for the process.
+        let is_stopping = node.is_stopping();
+        if is_stopping {
+            node.table.release(*slot, shard());
+            node.stop.process_ended();
+        }
+        !is_stopping
+    });
     let Some(slot) = slot else {
         // The future is the program's, and this may be a thread that reads for all.
         contain(|| drop(new));

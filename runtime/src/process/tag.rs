@@ -2,6 +2,7 @@
 //! runtime has its own tags, for a `Down` or a `SpawnReply` that goes to a waiting function and not
 //! to the mailbox.
 
+use super::exit::contain;
 use crate::exit_reason::ExitReason;
 use crate::message::{Envelope, Message, Tagged};
 use crate::oneshot::Answer;
@@ -9,8 +10,9 @@ use crate::pid::Pid;
 use crate::signal::SpawnError;
 use crate::system_message::{Down, SpawnReply};
 
-/// A value that accompanies a message of the runtime, or that consumes the message.
-pub(super) struct Tag(Box<dyn AnyTag>);
+/// A value that accompanies a message of the runtime, or that consumes the message. A panic of the
+/// value's destructor is contained.
+pub(super) struct Tag(Option<Box<dyn AnyTag>>);
 
 /// Makes the message for the mailbox. `None` if the message goes elsewhere.
 trait AnyTag: Send {
@@ -58,32 +60,44 @@ impl AnyTag for Spawned {
 
 impl Tag {
     pub(super) fn new<T: Message>(tag: T) -> Tag {
-        Tag(Box::new(tag))
+        Tag(Some(Box::new(tag)))
     }
 
     /// Returns the tag of a monitor that a function waits for.
     pub(super) fn ended(answer: Answer<ExitReason>) -> Tag {
-        Tag(Box::new(Ended(answer)))
+        Tag(Some(Box::new(Ended(answer))))
     }
 
     /// Returns the tag of a spawn request that a function waits for.
     pub(super) fn spawned(answer: Answer<Result<Pid, SpawnError>>) -> Tag {
-        Tag(Box::new(Spawned(answer)))
+        Tag(Some(Box::new(Spawned(answer))))
     }
 
     /// Makes the message of a monitor with this tag. `None` if nothing goes to the mailbox.
     pub(super) fn down(tag: Option<Tag>, message: Down) -> Option<Envelope> {
-        match tag {
-            Some(tag) => tag.0.down(message),
+        match tag.and_then(Tag::into_inner) {
+            Some(tag) => tag.down(message),
             None => Some(Envelope::new(message)),
         }
     }
 
     /// Makes the reply to a spawn request with this tag. `None` if nothing goes to the mailbox.
     pub(super) fn spawn_reply(tag: Option<Tag>, message: SpawnReply) -> Option<Envelope> {
-        match tag {
-            Some(tag) => tag.0.spawn_reply(message),
+        match tag.and_then(Tag::into_inner) {
+            Some(tag) => tag.spawn_reply(message),
             None => Some(Envelope::new(message)),
+        }
+    }
+
+    fn into_inner(mut self) -> Option<Box<dyn AnyTag>> {
+        self.0.take()
+    }
+}
+
+impl Drop for Tag {
+    fn drop(&mut self) {
+        if let Some(tag) = self.0.take() {
+            contain(|| drop(tag));
         }
     }
 }

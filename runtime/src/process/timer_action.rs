@@ -4,7 +4,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::control::SlotRef;
-use super::exit::contain;
+use super::exit::{contain, contain_call, drop_each};
 use crate::dest::Dest;
 use crate::env::Time;
 use crate::message::Envelope;
@@ -96,8 +96,7 @@ impl Inner {
     /// The process in this slot has ended, and its queue is closed: what timers were to send to
     /// it goes with it.
     pub(super) fn timers_end(&self, slot: u32) {
-        let actions = self.timers.cancel_owned(slot);
-        actions.into_iter().for_each(|action| contain(|| drop(action)));
+        drop_each(self.timers.cancel_owned(slot));
     }
 
     pub(crate) fn fire_timers(&self) {
@@ -108,19 +107,27 @@ impl Inner {
             self.scheduler.reconsider_timeout();
         }
         for action in due {
-            match action {
-                Action::Send(to, message) => self.deliver(to, Signal::Message(message)),
-                // A name that nobody has when the timer fires: the message is dropped.
-                Action::SendByName(dest, message) => {
-                    contain(|| drop(self.send_as_it_is(&dest, message)));
-                }
-                Action::Wake(slot) => slot.wake(slot.queue.notify()),
-                Action::ReportHeldUp(pid) => {
-                    self.deliver(pid, Signal::Request(Request(Kind::ReportHeldUp)));
-                }
-                Action::WakeTask(waker) => waker.wake(),
-                Action::RetryThreads => self.retry_threads(),
-            }
+            // A panic must not keep the others from firing.
+            contain_call("a timer", || self.fire(action));
         }
+    }
+
+    fn fire(&self, action: Action) {
+        match action {
+            Action::Send(to, message) => self.deliver(to, Signal::Message(message)),
+            // A name that nobody has when the timer fires: the message is dropped.
+            Action::SendByName(dest, message) => drop(self.send_as_it_is(&dest, message)),
+            Action::Wake(slot) => slot.wake(slot.queue.notify()),
+            Action::ReportHeldUp(pid) => {
+                self.deliver(pid, Signal::Request(Request(Kind::ReportHeldUp)));
+            }
+            Action::WakeTask(waker) => waker.wake(),
+            Action::RetryThreads => self.retry_threads(),
+        }
+    }
+
+    /// The node ends: drops what its timers hold.
+    pub(crate) fn drop_timers(&self) {
+        drop_each(self.timers.take_all());
     }
 }

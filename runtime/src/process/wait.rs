@@ -73,7 +73,7 @@ impl Sleep {
     fn stop(&mut self) {
         if let Some(timer) = self.timer.take() {
             let inner = self.node.inner();
-            inner.timers.cancel(timer, inner.env.now());
+            inner.cancel_timer(timer);
         }
     }
 }

@@ -7,8 +7,6 @@
 //!
 //! Jobs for which nobody waits urgently ([`Urgency::Patient`]) have half of the threads at most. So
 //! they don't hold up the others, even if none of them ever ends.
-//!
-//! A job must not panic.
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,6 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
+
+use crate::contain::contained;
 
 /// A thread without work ends after this time.
 const LINGER: Duration = Duration::from_secs(10);
@@ -115,7 +115,10 @@ impl BlockingPool {
 /// Dropping a pool stops its threads.
 impl Drop for BlockingPool {
     fn drop(&mut self) {
-        drop(self.stop());
+        for job in self.stop() {
+            // What the job holds is the program's.
+            contained(|| drop(job));
+        }
     }
 }
 
@@ -171,7 +174,10 @@ impl Shared {
     fn report(&self, refused: Option<io::Error>) {
         if let Some(error) = refused {
             let name = self.name;
-            tracing::debug!(%error, name, "no thread can be started for a blocking call");
+            // The thread of the pool would end in a panic of the subscriber.
+            contained(|| {
+                tracing::debug!(%error, name, "no thread can be started for a blocking call");
+            });
         }
     }
 
@@ -190,7 +196,7 @@ impl Shared {
                 let refused = self.staff(&mut state);
                 drop(state);
                 self.report(refused);
-                job();
+                contained(job);
                 state = self.state.lock();
                 if urgency == Urgency::Patient {
                     state.patient_running -= 1;

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! - **W1** `WORKER` is null, or points to what the caller of `enter` borrows until that
-//!   call returns. A panic out of it ends the thread.
+//!   call comes back, by return or by panic.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
@@ -20,9 +20,15 @@ thread_local! {
 
 /// The thread is this worker while `work` runs.
 pub(super) fn enter(worker: &Worker, work: impl FnOnce()) {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            WORKER.with(|at| at.set(ptr::null()));
+        }
+    }
     WORKER.with(|at| at.set(worker));
+    let _leave = Leave;
     work();
-    WORKER.with(|at| at.set(ptr::null()));
 }
 
 fn worker<R>(work: impl FnOnce(&Worker) -> R) -> Option<R> {

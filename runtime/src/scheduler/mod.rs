@@ -78,9 +78,10 @@ impl TaskId {
     }
 }
 
-/// What the scheduler asks of its user. All workers share one.
+/// What the scheduler asks of its user. All workers share one. No call panics, but for mistakes of
+/// the runtime and of what the node was built with; see `UNSAFE.md`.
 pub(crate) trait Runner: Send + Sync + 'static {
-    /// A worker's thread: `work` is all that it does.
+    /// A thread of the scheduler: `work` is all that it does.
     fn enter(&self, work: &dyn Fn());
     /// Runs a task, and records in `origin` where it was made. Returns the priority at which the
     /// task is to run again, if it is to run again soon.
@@ -163,7 +164,7 @@ impl Scheduler {
     ) -> std::io::Result<()> {
         self.start_workers(workers, &runner)?;
         let scheduler = self.clone();
-        self.start_thread("monitor", move || scheduler.watch(&runner))
+        self.start_thread("monitor", move || runner.enter(&|| scheduler.watch(&runner)))
     }
 
     pub(crate) fn start_workers(

@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use super::seat::Seat;
 use super::{Runner, Scheduler, TaskId, Worker};
+use crate::contain::contained;
 use crate::env::Time;
 use crate::log_rate::LogRate;
 use crate::report;
@@ -200,7 +201,8 @@ impl Scheduler {
             } else {
                 parker.park_timeout(LOOK_EVERY);
             }
-            self.sample(runner, &mut samples);
+            // The next look makes up for one that did not come to its end.
+            contained(|| self.sample(runner, &mut samples));
         }
     }
 
@@ -259,9 +261,11 @@ impl Scheduler {
         }
         // With a worker asleep in the driver the lock is taken, and all is well.
         if busy && let Some(turn) = self.driver_turn.try_lock() {
-            runner.maintain();
-            self.driver.park(Some(Duration::ZERO));
-            runner.turn_end();
+            contained(|| {
+                runner.maintain();
+                self.driver.park(Some(Duration::ZERO));
+                runner.turn_end();
+            });
             drop(turn);
             // A worker that went to sleep meanwhile found the turn taken, and waits
             // elsewhere: somebody has to wait in the driver.

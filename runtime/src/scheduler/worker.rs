@@ -1,13 +1,13 @@
 //! One worker thread: finds work, runs it, waits for more.
 
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::balance::share;
 use super::seat::Seat;
 use super::{Runner, Scheduler, TaskId, current, retry};
+use crate::contain::contained;
 use crate::priority::Priority;
 use crate::sync::{Deque, Ordering, spin_loop};
 
@@ -69,7 +69,7 @@ impl Worker {
         worker.scheduler.seats.write().retain(|seat| !Arc::ptr_eq(seat, &worker.seat));
         // What its last task has put out would lie there: all others may be asleep. Whatever
         // panics here, a log subscriber, the thread has its end to announce.
-        let _ = catch_unwind(AssertUnwindSafe(|| runner.turn_end()));
+        contained(|| runner.turn_end());
     }
 
     pub(crate) fn belongs_to(&self, scheduler: &Arc<Scheduler>) -> bool {
@@ -113,11 +113,10 @@ impl Worker {
         self.seat.is_overdue()
     }
 
-    /// Works, whatever happens: with a worker gone its processes would wait for ever. What
-    /// panics here is no process, but a log subscriber, or a mistake of ours.
+    /// Works, whatever happens: with a worker gone its processes would wait for ever. A panic here
+    /// is a mistake of the runtime, or of what the node was built with, such as its clock.
     fn work_on(&self, runner: &dyn Runner) {
-        while catch_unwind(AssertUnwindSafe(|| self.work(runner))).is_err() {
-            self.scheduler.idle.leave(&self.seat);
+        while contained(|| self.work(runner)).is_none() {
             if self.seat.end() {
                 return;
             }
@@ -265,13 +264,21 @@ impl Worker {
     }
 
     fn sleep(&self, runner: &dyn Runner) {
+        struct Asleep<'a>(&'a Worker);
+        impl Drop for Asleep<'_> {
+            fn drop(&mut self) {
+                self.0.wake_up();
+            }
+        }
         let scheduler = &self.scheduler;
         scheduler.idle.enter(&self.seat);
+        // Wakes up also when a panic ends the sleep.
+        let asleep = Asleep(self);
         if self.searching.replace(false) {
             scheduler.idle.end_search();
         }
         if scheduler.has_work() || scheduler.is_stopping() {
-            self.wake_up();
+            drop(asleep);
             // Who has announced a task may be about to queue it: let it.
             spin_loop();
             return;
@@ -287,7 +294,6 @@ impl Worker {
             }
             None => self.seat.parker().park(),
         }
-        self.wake_up();
     }
 
     fn has_own_work(&self) -> bool {

@@ -135,6 +135,13 @@ impl<T> Wheel<T> {
         entry.value.take().expect("there is one at this index")
     }
 
+    /// Takes out all timers.
+    pub(crate) fn take_all(&mut self) -> Vec<T> {
+        let has_timer = |index: &u32| self.entries[*index].value.is_some();
+        let indices: Vec<u32> = (0..self.entries.len()).filter(has_timer).collect();
+        indices.into_iter().map(|index| self.take(index)).collect()
+    }
+
     /// The tick before which nothing falls due: that of the next timer, or one at which
     /// timers move down a level.
     pub(crate) fn next_tick(&self) -> Option<u64> {

@@ -1,0 +1,125 @@
+//! Calls of the program's own code in places where a panic of it must not go further: its
+//! destructors and wakers, mostly.
+//!
+//! Such code runs on the threads of the runtime, and in the middle of what the runtime does for
+//! others. So a panic ends at the call. The panic hook has printed it; `process::contain` also
+//! reports it. `UNSAFE.md` lists all calls.
+//!
+//! A value whose destructor panics twice, because two of its fields do, ends the program. Rust
+//! defines it so, and no caller can prevent it. So values are dropped one at a time.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Waker;
+
+thread_local! {
+    /// Where this thread last panicked. Set by the panic hook, and taken when the panic is caught.
+    static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Notes where this thread panics.
+pub(crate) fn note_place(place: Option<String>) {
+    // Threads that are about to end have no thread-locals.
+    let _ = PANICKED_AT.try_with(|at| at.replace(place));
+}
+
+/// Takes the place of the panic that was caught last.
+pub(crate) fn take_place() -> Option<String> {
+    PANICKED_AT.try_with(RefCell::take).unwrap_or_default()
+}
+
+/// Calls `work`, and returns its panic unchanged.
+pub(crate) fn catch_payload<R>(work: impl FnOnce() -> R) -> std::thread::Result<R> {
+    catch_unwind(AssertUnwindSafe(work))
+}
+
+/// Calls `work`. `None` if it panicked.
+#[doc(hidden)]
+pub fn contained<R>(work: impl FnOnce() -> R) -> Option<R> {
+    catch_payload(work).map_err(drop_payload).ok()
+}
+
+/// Wakes a task. The waker may be of any executor.
+#[doc(hidden)]
+pub fn wake(waker: Waker) {
+    contained(|| waker.wake());
+}
+
+/// The most payloads in a row whose destructors may panic; the next payload is leaked.
+const PAYLOADS_MAX: usize = 8;
+
+/// Drops a payload. The payload is the program's: its destructor may panic in turn, with another
+/// payload whose destructor panics. For a payload of a process, the caller has entered that
+/// process.
+pub(crate) fn drop_payload(payload: Box<dyn Any + Send>) {
+    let mut left = Some(payload);
+    for _ in 0..PAYLOADS_MAX {
+        let Some(payload) = left.take() else { break };
+        left = catch_payload(|| drop(payload)).err();
+    }
+    std::mem::forget(left);
+    take_place();
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::panic::resume_unwind;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    struct Loud;
+
+    impl Wake for Loud {
+        fn wake(self: Arc<Self>) {
+            resume_unwind(Box::new("a waker"));
+        }
+    }
+
+    /// Panics when it is dropped, with a payload that does so as well.
+    struct Endless(Arc<AtomicUsize>);
+
+    impl Drop for Endless {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            resume_unwind(Box::new(Endless(self.0.clone())));
+        }
+    }
+
+    #[test]
+    fn a_panic_ends_at_the_call() {
+        wake(Arc::new(Loud).into());
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let value = Endless(dropped.clone());
+        assert!(contained(|| drop(value)).is_none());
+        assert_eq!(dropped.load(Ordering::Relaxed), 1 + PAYLOADS_MAX);
+        assert_eq!(contained(|| 7), Some(7));
+    }
+
+    /// Also in a destructor that runs because of another panic.
+    #[test]
+    fn a_panic_during_a_panic_ends_at_the_call() {
+        struct Contains;
+        impl Drop for Contains {
+            fn drop(&mut self) {
+                assert!(std::thread::panicking());
+                wake(Arc::new(Loud).into());
+            }
+        }
+        let outer = catch_payload(|| {
+            let _contains = Contains;
+            resume_unwind(Box::new("outer"));
+        });
+        assert_eq!(outer.unwrap_err().downcast_ref(), Some(&"outer"));
+    }
+
+    #[test]
+    fn the_place_of_a_contained_panic_is_forgotten() {
+        note_place(Some("here".into()));
+        contained(|| resume_unwind(Box::new("x")));
+        assert_eq!(take_place(), None);
+    }
+}

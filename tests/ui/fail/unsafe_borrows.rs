@@ -1,0 +1,31 @@
+//! What types with unsafe code behind them lend ends with them, and what they take is not borrowed.
+
+use fika::message::Encoded;
+use fika::{Envelope, Node};
+
+fn a_message_is_not_used_behind_its_envelope() {
+    let envelope = Envelope::new(String::from("text"));
+    let text = envelope.peek::<String>();
+    drop(envelope);
+    println!("{text:?}");
+}
+
+fn nor_are_its_bytes(envelope: Envelope) -> usize {
+    let encoded: &Encoded = envelope.as_encoded().unwrap();
+    let message = envelope.downcast::<String>();
+    drop(message);
+    encoded.bytes.len()
+}
+
+fn a_process_borrows_nothing(node: &Node) {
+    let text = String::from("text");
+    let borrowed = &text;
+    node.spawn(async move { println!("{borrowed}") });
+}
+
+fn a_call_borrows_nothing() {
+    let text = String::from("text");
+    drop(fika::spawn_blocking(|| println!("{text}")));
+}
+
+fn main() {}

@@ -1,0 +1,33 @@
+//! Types with unsafe code behind them are sent and shared only where their contents may be.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use fika::message::Node;
+use fika::{Envelope, Local, SpawnBlocking};
+
+fn send<T: Send>() {}
+fn share<T: Sync>() {}
+
+// The message may be a `Cell`, of which two threads must not have a reference each.
+fn an_envelope_is_not_shared() {
+    share::<Envelope>();
+}
+
+fn an_opened_message_is_sent_and_shared_as_its_value() {
+    send::<Node<Local<Cell<u8>>>>();
+    send::<Node<Local<Rc<()>>>>();
+    share::<Node<Local<Cell<u8>>>>();
+}
+
+fn the_value_of_a_call_is_sent() {
+    send::<SpawnBlocking<Cell<u8>>>();
+    send::<SpawnBlocking<Rc<()>>>();
+}
+
+fn a_process_is_sent() {
+    let own = Rc::new(());
+    fika::spawn(async move { drop(own) });
+}
+
+fn main() {}
