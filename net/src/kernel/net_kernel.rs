@@ -7,14 +7,14 @@
 //! |---|---|---|
 //! | `Connect` | the first use of a node | an attempt (`setup`) |
 //! | `Prove` | the attempt, before its proof | whether no peer's attempt has taken the channel |
-//! | `Hello` | a peer's attempt, unproved | a status, and nothing is kept |
+//! | `Hello` | a peer's attempt, unproved | a note of what was there before it; nothing is kept |
 //! | `Claim` | the same, proved | a channel, or none if another connection survives |
 //! | `Up` | either, at its end | `nodeup`, then the first signal, then the mesh |
 //! | `SetupFailed`, `ClaimFailed` | either | the end of the channel, unless the other goes on |
 //! | `Mesh` | a peer that is up | attempts, a few at a time: see `candidates` |
 //! | `Lost` | a channel's end | `nodedown` |
 //!
-//! A peer that has not proved itself leaves nothing in here. What a lost connection means
+//! A peer that has not proved itself leaves nothing in here, and is not told what is here. What a lost connection means
 //! to links and monitors is done by their processes, which the channel tells before it
 //! tells this one: so their signals come before `nodedown` (MON-16).
 //!
@@ -41,7 +41,7 @@ use super::ticktime::{NetTicktime, SetTicktime, Ticktime};
 use super::told::not_connected;
 use crate::io::Handler as _;
 use crate::proto::connection;
-use crate::proto::handshake::{Established, Flags, Status, Verdict, simultaneous};
+use crate::proto::handshake::{Established, Flags, Verdict, simultaneous};
 use crate::proto::parcel::Parcel;
 
 /// What net_kernel is told, by processes of this node.
@@ -52,13 +52,15 @@ pub(super) enum Command {
         channel: Arc<Channel>,
         caller: Caller<bool>,
     },
+    /// The answer says whether there is a connection to the peer, or is about to be.
     Hello {
         peer: NodeName,
-        caller: Caller<Status>,
+        caller: Caller<bool>,
     },
     Claim {
         peer: NodeName,
-        status: Status,
+        /// The answer to `Hello`.
+        replaces: bool,
         caller: Caller<Claimed>,
     },
     Up {
@@ -129,8 +131,10 @@ pub(super) enum Claimed {
     Yes(Arc<Channel>),
     /// It is not wanted: the peer has another one, or will have.
     Superfluous,
-    /// Our own attempt, which began after the peer was told to go on, survives. The peer
-    /// does not know, and is to keep what waits for its connection until ours is there.
+    /// This node's own list does not have the peer (HS-13).
+    NotAllowed,
+    /// Our own attempt survives (HS-5). The peer is to keep what waits for its connection until
+    /// ours is there.
     OursSurvives,
 }
 
@@ -290,9 +294,9 @@ impl Kernel {
         match command {
             Command::Connect(channel) => self.connect(&channel),
             Command::Prove { channel, caller } => caller.answer(self.prove(&channel)),
-            Command::Hello { peer, caller } => caller.answer(self.hello(&peer)),
-            Command::Claim { peer, status, caller } => {
-                let claimed = self.claim(&peer, status, caller.pid());
+            Command::Hello { peer, caller } => caller.answer(self.is_known(&peer)),
+            Command::Claim { peer, replaces, caller } => {
+                let claimed = self.claim(&peer, replaces, caller.pid());
                 caller.answer(claimed);
             }
             Command::Up { channel, handshaken, by } => self.go_up(&channel, handshaken, by),
@@ -361,38 +365,31 @@ impl Kernel {
         channel.is_pending() && attempt.is_some_and(|attempt| attempt.claimed.is_none())
     }
 
-    /// What a peer that wants to connect is told. It has proved nothing.
-    fn hello(&self, peer: &NodeName) -> Status {
-        if !self.net.permits(peer) {
-            return Status::NotAllowed;
-        }
-        let Some(channel) = self.net.table.get(peer) else { return Status::Ok };
-        if !channel.is_pending() {
-            return Status::Alive;
-        }
-        match self.attempts.get(&channel.id()) {
-            // Another attempt of the same peer has proved itself a moment ago, and is about to be
-            // up. A peer makes one at a time: it has given that one up, or has closed it already.
-            Some(attempt) if attempt.claimed.is_some() => Status::Alive,
-            // Ours was refused in favour of this one.
-            Some(attempt) if attempt.setup.is_none() => Status::Ok,
-            _ => simultaneous(self.net.name(), peer).status(),
-        }
+    /// Whether there is a connection to a peer whose hello has come, or is about to be: another
+    /// attempt of this peer may have proved itself a moment ago. A peer makes one attempt at a
+    /// time, so it has given that one up, or has closed it already.
+    fn is_known(&self, peer: &NodeName) -> bool {
+        let Some(channel) = self.net.table.get(peer) else { return false };
+        let attempt = self.attempts.get(&channel.id());
+        !channel.is_pending() || attempt.is_some_and(|attempt| attempt.claimed.is_some())
     }
 
     /// A peer has proved itself: what becomes of its connection.
-    fn claim(&mut self, peer: &NodeName, status: Status, by: Pid) -> Claimed {
+    fn claim(&mut self, peer: &NodeName, replaces: bool, by: Pid) -> Claimed {
+        if !self.net.permits(peer) {
+            return Claimed::NotAllowed;
+        }
         if let Some(channel) = self.net.table.get(peer) {
             if !channel.is_pending() {
-                // HS-7: only a peer that was told of the older connection may replace it.
-                // One that was not has lost a race, and has or will have that connection.
-                if status != Status::Alive {
+                // HS-7: a connection is replaced if it was there when the peer said hello. Else
+                // the peer has lost a race, and has or will have that connection.
+                if !replaces {
                     return Claimed::Superfluous;
                 }
                 channel.lose(NodeDownReason::ConnectionClosed);
             } else if let Some(attempt) = self.attempts.get(&channel.id()) {
                 // The same holds for one that is about to be there.
-                if attempt.claimed.is_some() && status != Status::Alive {
+                if attempt.claimed.is_some() && !replaces {
                     return Claimed::Superfluous;
                 }
                 if attempt.setup.is_some()

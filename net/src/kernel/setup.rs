@@ -9,7 +9,7 @@ use super::channel::Channel;
 use super::framed::{Failure, Framed};
 use super::net::Net;
 use super::net_kernel::{Command, Handshaken, SetupFailure};
-use crate::proto::handshake::initiator::{AwaitHello, HelloOutcome};
+use crate::proto::handshake::initiator::AwaitHello;
 use crate::proto::handshake::{HandshakeError, Status};
 
 /// Tells of an attempt that comes to no end of its own: a user's resolver may panic, and any
@@ -36,12 +36,13 @@ async fn run(net: Arc<Net>, channel: Arc<Channel>, mut unfinished: Unfinished) {
     let attempt = connect(&net, &channel).await;
     unfinished.0 = None;
     let outcome = match &attempt {
-        Err(Failure::Refused(Status::Nok)) => SetupFailure::Nok,
+        Err(Failure::Handshake(HandshakeError::Refused(Status::Nok))) => SetupFailure::Nok,
         Err(Failure::Handshake(_) | Failure::NotAllowed) => SetupFailure::Final,
         _ => SetupFailure::Other,
     };
     match attempt {
         Ok(handshaken) => return net.command(Command::Up { channel, handshaken, by: self_pid() }),
+        Err(_) if outcome == SetupFailure::Nok => tracing::debug!(%node, "the peer connects"),
         Err(Failure::Handshake(error)) => report!(error, %node, %error, "not connected"),
         // With a wrong cookie the peer is the one that notices, and closes.
         Err(Failure::Io(error)) => net.logs.not_connected.line(net.env.now(), |left_out| {
@@ -68,11 +69,7 @@ async fn connect(net: &Net, channel: &Arc<Channel>) -> Result<Handshaken, Failur
     net.set_up_socket(&stream);
     let mut framed = Framed::new(stream);
     let answer = step(net, framed.ask(&frame)).await?;
-    let (proof, frame) = match hello.handle(&answer, framed.transport())? {
-        HelloOutcome::Prove(proof, frame) => (proof, frame),
-        HelloOutcome::Refused(Status::Nok) => return Err(Failure::Refused(Status::Nok)),
-        HelloOutcome::Refused(status) => return Err(HandshakeError::Refused(status).into()),
-    };
+    let (proof, frame) = hello.handle(&answer, framed.transport())?;
     // The peer's own connection may have come about while it answered: then it must not
     // take this one for a new life of this end.
     let wanted =
