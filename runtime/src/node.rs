@@ -104,6 +104,8 @@ pub(crate) struct Inner {
     pub(crate) crashes: LogRate,
     /// Limits the log lines about signals to other nodes that can't be encoded.
     pub(crate) signals_refused: LogRate,
+    /// Other nodes may not do something to a process of the runtime.
+    pub(crate) guarded: LogRate,
     /// Limits the log lines about destructors that panic, or call what a destructor may not call.
     pub(crate) destructors: LogRate,
     functions: Functions,
@@ -312,6 +314,7 @@ impl NodeBuilder {
             held_ups: LogRate::default(),
             crashes: LogRate::default(),
             signals_refused: LogRate::default(),
+            guarded: LogRate::default(),
             destructors: LogRate::default(),
             functions,
             references: AtomicU64::new(1),
@@ -450,9 +453,23 @@ impl Node {
         self.0.send(dest.into(), message)
     }
 
-    /// Sends an exit signal from outside of any process; the sender is the process itself.
+    /// Sends an exit signal from outside of any process (Erlang's `exit/2`).
+    ///
+    /// For a process of this node, the sender is the process itself: `normal` ends it, too, unless
+    /// it traps exits. A process of another node gets the signal as from a process of this node
+    /// that has ended; the node connects if need be, and the signal is lost if that fails.
+    ///
+    /// ```
+    /// # use fika_runtime::{ExitReason, Node};
+    /// # let node = Node::builder().build().unwrap();
+    /// let pid = node.spawn(std::future::pending::<()>()).unwrap();
+    /// node.exit_process(pid, ExitReason::Shutdown);
+    /// # node.stop();
+    /// ```
     pub fn exit_process(&self, pid: Pid, reason: ExitReason) {
-        self.0.signal_out(pid, Signal::Exit { from: pid, reason, by_link: false });
+        let is_here = pid.node() == self.0.id;
+        let from = if is_here { pid } else { Pid::nobody(self.0.id) };
+        self.0.signal_out(pid, Signal::Exit { from, reason, by_link: false });
     }
 
     /// As [`register`](crate::register).
@@ -593,7 +610,7 @@ impl Node {
 
     /// Takes in a message of another node to a process of this one.
     pub fn receive_message(&self, to: Pid, message: Envelope) {
-        self.0.deliver_envelope(to, message);
+        self.0.receive_message(to, message);
     }
 
     /// Takes in a request to spawn, and answers it; the new process, if there is one.

@@ -6,8 +6,10 @@
 //! How often an address may begin is limited, too (`accept_rate`).
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fika_runtime::{
@@ -36,6 +38,15 @@ const HALF_OPEN_PER_ADDRESS_MAX: usize = 16;
 /// After an error of the system, accepting pauses for this long instead of spinning.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Where connections come in. It outlives the process that accepts them, so that a restart of
+/// that process neither closes the port nor resets a limit.
+pub(super) struct Entrance {
+    listener: Mutex<Acceptors>,
+    half_open: HalfOpen,
+    /// How many connections have been accepted.
+    accepted: AtomicU64,
+}
+
 /// The handshakes under way of peers that have not proved themselves, and how often addresses may
 /// begin one.
 #[derive(Clone, Default)]
@@ -47,15 +58,21 @@ struct Handshake {
     pid: Option<Pid>,
 }
 
-pub(super) async fn accept(net: Arc<Net>, mut listener: Acceptors) {
+impl Entrance {
+    pub(super) fn new(listener: Acceptors) -> Arc<Entrance> {
+        let (half_open, accepted) = (HalfOpen::default(), AtomicU64::new(0));
+        Arc::new(Entrance { listener: Mutex::new(listener), half_open, accepted })
+    }
+}
+
+pub(super) async fn accept(net: Arc<Net>, entrance: Arc<Entrance>) {
     link(net.net_kernel());
-    let half_open = HalfOpen::default();
-    let mut accepted = 0;
+    let half_open = &entrance.half_open;
     loop {
-        match listener.accept().await {
+        match poll_fn(|cx| entrance.listener.lock().poll_accept(cx)).await {
             Ok(_) if net.is_stopping() => return,
             Ok(stream) => {
-                accepted += 1;
+                let accepted = entrance.accepted.fetch_add(1, Ordering::Relaxed);
                 let ip = stream.peer_addr().ip();
                 // Otherwise it is closed at once, which costs less than anything that it could ask
                 // for.

@@ -13,10 +13,13 @@
 //! | `SetupFailed`, `ClaimFailed` | either | the end of the channel, unless the other goes on |
 //! | `Mesh` | a peer that is up | attempts, a few at a time: see `candidates` |
 //! | `Lost` | a channel's end | `nodedown` |
+//! | `TakeOver` | net_sup, after a restart | attempts start again; what was not told is told |
 //!
 //! A peer that has not proved itself leaves nothing in here, and is not told what is here. What a lost connection means
 //! to links and monitors is done by their processes, which the channel tells before it
 //! tells this one: so their signals come before `nodedown` (MON-16).
+//!
+//! All that it is told comes as a `Local`, which no other node can send, but for `Mesh`.
 //!
 //! Prior art: `net_kernel.erl`, `dist_util.erl`.
 
@@ -25,10 +28,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fika_runtime::{
-    Carrier, ConnectionId, Down, Envelope, Exit, ExitReason, Local, NodeDownReason, NodeName,
-    NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Time, Timeout, TimerRef, cancel_timer, exit,
-    exit_process, monitor, report, self_pid, send_after, spawn_service, start_timer, trap_exit,
-    yield_now,
+    Carrier, ConnectionId, Down, Envelope, Exit, ExitReason, Local, MonitorOpts, NodeDownReason,
+    NodeName, NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Tagged, Time, TimerRef,
+    cancel_timer, exit, exit_process, monitor_with, report, self_pid, send_after,
+    spawn_open_service, trap_exit, yield_now,
 };
 
 use super::ask::{Caller, Mesh};
@@ -110,6 +113,8 @@ pub(super) enum Command {
     Subscribed(Pid),
     /// The same for all who subscribed before the node had its name.
     Named,
+    /// An earlier net_kernel has ended.
+    TakeOver,
     /// Answered with the number of attempts, and of candidates.
     Attempts(Caller<(usize, usize)>),
 }
@@ -144,28 +149,28 @@ pub(super) struct Handshaken {
     pub(super) framed: Framed,
 }
 
-/// It is time for one check of the ticks.
-#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize, fika_macros::Message)]
-#[message(tag = "fika::Check")]
-struct Check;
+/// What a timer of net_kernel is for.
+enum Due {
+    /// One check of the ticks, with the number of its timer.
+    Check(u64),
+    /// A tick to each peer, besides the checks.
+    ExtraTick,
+    /// The change of the ticktime is over.
+    TransitionEnd,
+    /// A peer that said it would connect has had its time.
+    GiveUp(Arc<Channel>),
+    /// Another attempt to connect to a candidate, with the number of its timer.
+    TryCandidates(u64),
+}
 
-/// It is time for a tick to each peer, besides the checks.
-#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize, fika_macros::Message)]
-#[message(tag = "fika::ExtraTick")]
-struct ExtraTick;
+/// The tag of the monitors of subscribers.
+struct Subscriber;
 
-/// The change of the ticktime is over.
-#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize, fika_macros::Message)]
-#[message(tag = "fika::TransitionEnd")]
-struct TransitionEnd;
-
-/// A peer that said it would connect has had its time.
-struct GiveUp(Arc<Channel>);
-
-/// Another attempt to connect to a candidate is due.
-#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize, fika_macros::Message)]
-#[message(tag = "fika::TryCandidates")]
-struct TryCandidates;
+/// What a net_kernel leaves to the next one.
+pub(super) struct Legacy {
+    candidates: Candidates,
+    ticktime: Ticktime,
+}
 
 /// There is more for a channel to do than one turn has room for.
 pub(super) enum More {
@@ -212,49 +217,54 @@ struct Kernel {
     attempts: BTreeMap<ConnectionId, Attempt>,
     candidates: Candidates,
     /// When the next attempt to connect to a candidate is due, and its timer.
-    next_try: Option<(Time, TimerRef)>,
+    next_try: Option<(Time, Timer)>,
     ticktime: Ticktime,
     /// The timer of the next check.
-    next_check: TimerRef,
+    next_check: Option<Timer>,
+    /// How many timers have had a number.
+    timers: u64,
+}
+
+/// A timer whose number tells its own message from one of an earlier timer.
+type Timer = (u64, TimerRef);
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        let candidates = std::mem::take(&mut self.candidates);
+        *self.net.legacy.lock() = Some(Legacy { candidates, ticktime: self.ticktime });
+    }
 }
 
 pub(super) async fn net_kernel(net: Arc<Net>) {
     // The processes that make and take connections are linked to it, so that they end with it.
     trap_exit(true);
-    let ticktime = Ticktime::new(net.config.ticktime, net.config.intensity);
-    let next_check = start_timer(ticktime.interval(), self_pid(), Check);
+    let legacy = net.legacy.lock().take();
+    let Legacy { candidates, ticktime } = legacy.unwrap_or_else(|| Legacy {
+        candidates: Candidates::default(),
+        ticktime: Ticktime::new(net.config.ticktime, net.config.intensity),
+    });
     let mut kernel = Kernel {
         net,
         attempts: BTreeMap::new(),
-        candidates: Candidates::default(),
+        candidates,
         next_try: None,
         ticktime,
-        next_check,
+        next_check: None,
+        timers: 0,
     };
+    kernel.start_check();
     loop {
         fika_macros::receive! {
             Local(command): Local<Command> => kernel.command(command),
             Mesh { nodes } => kernel.mesh(nodes),
-            Timeout::<Check> { timer, .. } if timer == kernel.next_check => {
-                kernel.start_check();
-                kernel.net.told.channels().iter().for_each(Channel::check);
-            }
-            // A check that was put off when its timer had fired already.
-            Timeout::<Check> { .. } => {}
-            Timeout::<ExtraTick> { .. } => kernel.extra_tick(),
-            Timeout::<TransitionEnd> { .. } => {
-                kernel.ticktime.end_transition();
-                kernel.start_check();
-            }
-            Timeout::<TryCandidates> { timer, .. } => kernel.next_try_is_due(timer),
-            Local(GiveUp(channel)): Local<GiveUp> => kernel.give_up(&channel),
+            Local(due): Local<Due> => kernel.due(due),
             Local(more): Local<More> => {
                 // What the last turn was answered with does not wait for the next one.
                 Carrier::flush(&**kernel.net);
                 yield_now().await;
                 more.go_on();
             }
-            Down { object, .. } => {
+            Tagged { tag: Local(Subscriber), message: Down { object, .. } }: Tagged<Local<Subscriber>, Down> => {
                 if let Object::Pid(pid) = object {
                     kernel.net.subscriptions.lock().forget(pid);
                 }
@@ -266,15 +276,47 @@ pub(super) async fn net_kernel(net: Arc<Net>) {
 }
 
 impl Kernel {
+    /// Starts a timer with a number.
+    fn start_timer(&mut self, time: Duration, due: fn(u64) -> Due) -> Timer {
+        self.timers += 1;
+        (self.timers, send_after(time, self_pid(), Local(due(self.timers))))
+    }
+
+    fn due(&mut self, due: Due) {
+        let is_next = |timer: Option<Timer>, number| timer.is_some_and(|(next, _)| next == number);
+        match due {
+            Due::Check(number) if is_next(self.next_check, number) => {
+                self.start_check();
+                self.net.told.channels().iter().for_each(Channel::check);
+            }
+            Due::TryCandidates(number)
+                if is_next(self.next_try.map(|(_, timer)| timer), number) =>
+            {
+                self.next_try = None;
+                self.try_candidates();
+            }
+            // Of a timer that another one had replaced when it fired.
+            Due::Check(_) | Due::TryCandidates(_) => {}
+            Due::ExtraTick => self.extra_tick(),
+            Due::TransitionEnd => {
+                self.ticktime.end_transition();
+                self.start_check();
+            }
+            Due::GiveUp(channel) => self.give_up(&channel),
+        }
+    }
+
     fn start_check(&mut self) {
-        cancel_timer(self.next_check);
-        self.next_check = start_timer(self.ticktime.interval(), self_pid(), Check);
+        if let Some((_, timer)) = self.next_check.take() {
+            cancel_timer(timer);
+        }
+        self.next_check = Some(self.start_timer(self.ticktime.interval(), Due::Check));
     }
 
     fn set_ticktime(&mut self, time: Duration, transition: Duration) -> SetTicktime {
         let set = self.ticktime.set(time);
         if set == SetTicktime::ChangeInitiated {
-            start_timer(transition, self_pid(), TransitionEnd);
+            send_after(transition, self_pid(), Local(Due::TransitionEnd));
             self.start_check();
             self.extra_tick();
         }
@@ -285,7 +327,7 @@ impl Kernel {
     /// give this node up.
     fn extra_tick(&self) {
         if let Some(pause) = self.ticktime.extra() {
-            start_timer(pause, self_pid(), ExtraTick);
+            send_after(pause, self_pid(), Local(Due::ExtraTick));
             self.net.told.channels().iter().for_each(|channel| channel.tick());
         }
     }
@@ -314,11 +356,47 @@ impl Kernel {
             Command::Attempts(caller) => {
                 caller.answer((self.attempts.len(), self.candidates.len()));
             }
-            Command::Named => {
-                let subscribers = self.net.subscriptions.lock().unmonitored();
-                subscribers.into_iter().for_each(|pid| self.monitor(pid));
+            Command::Named => self.monitor_subscribers(),
+            Command::TakeOver => self.take_over(),
+        }
+    }
+
+    fn monitor_subscribers(&mut self) {
+        let subscribers = self.net.subscriptions.lock().unmonitored();
+        subscribers.into_iter().for_each(|pid| self.monitor(pid));
+    }
+
+    /// Goes on where an earlier net_kernel has ended. The processes that made connections have
+    /// ended with it, and what it was told last has been lost.
+    fn take_over(&mut self) {
+        self.monitor_subscribers();
+        self.ticktime.end_transition();
+        self.start_check();
+        let asked = self.net.subscriptions.lock().asked();
+        asked.into_iter().for_each(|(pid, node)| self.monitor_node(pid, node, true));
+        for channel in self.net.told.channels() {
+            if channel.is_down() {
+                self.net.tell_down(channel.peer(), NodeDownReason::ConnectionClosed);
+            } else {
+                // It may have had more to read, or to write.
+                channel.activate();
             }
         }
+        for channel in self.net.table.all() {
+            let told = self.net.told.channel(channel.peer());
+            if channel.is_pending() {
+                self.connect(&channel);
+            } else if told.is_none_or(|told| !Arc::ptr_eq(&told, &channel)) {
+                channel.lose(NodeDownReason::ConnectionSetupFailed);
+            }
+        }
+        let (now, table) = (self.net.env.now(), &self.net.table);
+        let watched = self.net.subscriptions.lock().watched();
+        for node in watched.into_iter().filter(|node| table.get(node).is_none()) {
+            self.net.tell_node_watchers(node, NodeDownReason::ConnectionSetupFailed);
+        }
+        self.candidates.lost_sight(now, |node| table.get(node).is_some());
+        self.try_candidates();
     }
 
     fn connect(&mut self, channel: &Arc<Channel>) {
@@ -334,7 +412,7 @@ impl Kernel {
         }
         // A peer's attempt may have taken it before this message came.
         if attempt.setup.is_none() && attempt.claimed.is_none() && channel.is_pending() {
-            attempt.setup = spawn_service(setup(self.net.clone(), channel.clone()));
+            attempt.setup = spawn_open_service(setup(self.net.clone(), channel.clone()));
             if attempt.setup.is_none() {
                 self.net.logs.no_process.line(self.net.env.now(), |left_out| {
                     report!(
@@ -497,14 +575,6 @@ impl Kernel {
         self.try_candidates();
     }
 
-    fn next_try_is_due(&mut self, timer: TimerRef) {
-        // A stale timer may fire after another one has replaced it.
-        if self.next_try.is_some_and(|(_, next)| next == timer) {
-            self.next_try = None;
-            self.try_candidates();
-        }
-    }
-
     /// Starts the attempts to connect to candidates that are due.
     fn try_candidates(&mut self) {
         if self.net.is_stopping() {
@@ -521,12 +591,12 @@ impl Kernel {
         }
         let due = self.candidates.next_due();
         if due != self.next_try.map(|(at, _)| at) {
-            if let Some((_, timer)) = self.next_try.take() {
+            if let Some((_, (_, timer))) = self.next_try.take() {
                 cancel_timer(timer);
             }
             self.next_try = due.map(|at| {
                 let pause = at.since(self.net.env.now());
-                (at, start_timer(pause, self_pid(), TryCandidates))
+                (at, self.start_timer(pause, Due::TryCandidates))
             });
         }
     }
@@ -540,7 +610,7 @@ impl Kernel {
         if failure == SetupFailure::Nok {
             // The peer's own connection is on its way.
             let time = self.net.config.setup_time;
-            send_after(time, self_pid(), Local(GiveUp(channel)));
+            send_after(time, self_pid(), Local(Due::GiveUp(channel)));
             return;
         }
         if failure == SetupFailure::Final {
@@ -628,7 +698,8 @@ impl Kernel {
     fn monitor(&mut self, pid: Pid) {
         let mut subscriptions = self.net.subscriptions.lock();
         if subscriptions.needs_monitor(pid) {
-            subscriptions.monitored(pid, monitor(pid));
+            let opts = MonitorOpts::new().tag(Local(Subscriber));
+            subscriptions.monitored(pid, monitor_with(pid, opts));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fika_runtime::{link, report, self_pid, timeout};
+use fika_runtime::{Pid, link, report, self_pid, timeout};
 
 use super::ask::ask_linked;
 use super::channel::Channel;
@@ -13,25 +13,28 @@ use crate::proto::handshake::initiator::AwaitHello;
 use crate::proto::handshake::{HandshakeError, Status};
 
 /// Tells of an attempt that comes to no end of its own: a user's resolver may panic, and any
-/// process may be killed. Otherwise what waits for the connection would wait for ever.
-struct Unfinished(Option<(Arc<Net>, Arc<Channel>)>);
+/// process may be killed. Otherwise what waits for the connection would wait for ever. The
+/// net_kernel that started the attempt is told, and none that was started later.
+struct Unfinished(Option<(Arc<Net>, Arc<Channel>)>, Pid);
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if let Some((net, channel)) = self.0.take() {
-            net.command(Command::SetupFailed { channel, failure: SetupFailure::Other });
+            let failure = SetupFailure::Other;
+            net.tell_local(self.1, Command::SetupFailed { channel, failure });
         }
     }
 }
 
 /// Connects the channel. An attempt whose process is killed before it runs fails like any other.
 pub(super) fn setup(net: Arc<Net>, channel: Arc<Channel>) -> impl Future<Output = ()> + Send {
-    let unfinished = Unfinished(Some((net.clone(), channel.clone())));
+    let unfinished = Unfinished(Some((net.clone(), channel.clone())), self_pid());
     run(net, channel, unfinished)
 }
 
 async fn run(net: Arc<Net>, channel: Arc<Channel>, mut unfinished: Unfinished) {
-    link(net.net_kernel());
+    let net_kernel = unfinished.1;
+    link(net_kernel);
     let node = channel.peer().clone();
     let attempt = connect(&net, &channel).await;
     unfinished.0 = None;
@@ -41,7 +44,10 @@ async fn run(net: Arc<Net>, channel: Arc<Channel>, mut unfinished: Unfinished) {
         _ => SetupFailure::Other,
     };
     match attempt {
-        Ok(handshaken) => return net.command(Command::Up { channel, handshaken, by: self_pid() }),
+        Ok(handshaken) => {
+            let by = self_pid();
+            return net.tell_local(net_kernel, Command::Up { channel, handshaken, by });
+        }
         Err(_) if outcome == SetupFailure::Nok => tracing::debug!(%node, "the peer connects"),
         Err(Failure::Handshake(error)) => report!(error, %node, %error, "not connected"),
         // With a wrong cookie the peer is the one that notices, and closes.
@@ -54,7 +60,7 @@ async fn run(net: Arc<Net>, channel: Arc<Channel>, mut unfinished: Unfinished) {
         }),
         Err(failure) => tracing::debug!(%node, %failure, "not connected"),
     }
-    net.command(Command::SetupFailed { channel, failure: outcome });
+    net.tell_local(net_kernel, Command::SetupFailed { channel, failure: outcome });
 }
 
 async fn connect(net: &Net, channel: &Arc<Channel>) -> Result<Handshaken, Failure> {
