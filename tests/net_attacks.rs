@@ -12,7 +12,9 @@ use std::sync::{Arc, mpsc};
 
 use fika::prelude::*;
 use fika::{BadCookie, Decision, NetHandler, StaticNodes};
-use support::peer::{Hello, Peer, SPAWN, frame, framed, hello_r, proofs, read_framed, text};
+use support::peer::{
+    Hello, Peer, SPAWN, frame, framed, hello_r, proofs, read_framed, refusal, text,
+};
 use support::{
     COOKIE, Clock, LIMIT, Place, TestNode, answerer, assert_answers, connect, nodedown, nodeup,
     until, until_closed,
@@ -268,7 +270,7 @@ fn downgrade() {
         at(HELLO_R, 10, 4),
         at(HELLO_R, 10, 1),
         at(HELLO_R, 2, 1),
-        // The statuses ok and alive, and a creation.
+        // The status, and a creation.
         at(HELLO_R, 47, 4),
         at(HELLO_R, 14, 1),
     ];
@@ -293,7 +295,7 @@ fn a_peer_that_claims_anothers_name() {
                 let mut peer = Peer::open(addr);
                 peer.write(&framed(&Hello::new(&place.name("a"), &place.name("b")).body()));
                 let answer = peer.handshake_frame();
-                assert_eq!(answer[47], 4, "it has a connection to that node");
+                assert_eq!(answer[47], 0, "a stranger is not told that it is connected");
                 if n > 0 {
                     peer.write(&framed(&[&[0xf3][..], &[n; 32]].concat()));
                     assert_eq!(peer.until_closed(), b"");
@@ -328,6 +330,64 @@ fn a_peer_that_claims_anothers_name() {
     }
     attacker.join().unwrap();
     assert!(lonely.nodes().is_empty());
+}
+
+/// Whoever says hello gets the same answer, whether or not the node is connected to the peer of
+/// that name, is connecting to it, or allows it, and a wrong proof is answered in the same way. A
+/// peer that knows the cookie is told.
+#[test]
+fn a_stranger_does_not_learn_who_is_connected() {
+    let place = Place::new();
+    // The node's own attempts to these come here, and wait.
+    let [less, greater] = ["aa", "zz"].map(|name| (name, Middle::new(place)));
+    let entry = |name: &str, port: u16| format!("{}:{port}", place.name(name));
+    let waits = [&less, &greater].map(|(name, at)| entry(name, at.0.local_addr().unwrap().port()));
+    let [own, connected] = [port(place), port(place)];
+    let others = [entry("b", own), entry("connected", connected)];
+    let nodes = || StaticNodes::new(waits.iter().chain(&others)).unwrap();
+    let allowed = ["aa", "zz", "connected", "unknown"];
+    let b = place.builder("b").resolver(nodes()).net_setuptime(LIMIT).allow(allowed);
+    let b = TestNode::of(b);
+    let a = TestNode::of(place.builder("connected").resolver(nodes()));
+    assert_eq!(ping_from(&a, place.name("b")), PingAnswer::Pong);
+    for name in ["aa", "zz"] {
+        b.spawn(async move { ping(place.name(name)).await });
+    }
+    let attempts = [less, greater].map(|(_, at)| (at.accept(), at));
+    let addr = SocketAddr::from((place.ip, own));
+    let names = ["connected", "aa", "zz", "unknown", "barred"];
+    let hello = |name: &str| Hello::new(&place.name(name), &place.name("b")).body();
+    let ask = |name: &str| {
+        let mut peer = Peer::open(addr);
+        peer.write(&framed(&hello(name)));
+        let answer = peer.handshake_frame();
+        (peer, answer)
+    };
+    let answers = names.map(|name| {
+        let (mut peer, mut answer) = ask(name);
+        peer.write(&framed(&[&[0xf3][..], &[7; 32]].concat()));
+        assert_eq!(peer.until_closed(), b"", "{name}");
+        // The nonce is always another one.
+        answer[15..47].fill(0);
+        answer
+    });
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:02x?}");
+    // HS-5, HS-13: the same peers with the cookie.
+    for (name, status) in [("aa", Some(2)), ("zz", None), ("unknown", None), ("barred", Some(3))] {
+        let (mut peer, answer) = ask(name);
+        let (proof_i, proof_r) = proofs(COOKIE, &hello(name), &answer);
+        peer.write(&framed(&proof_i));
+        let expected = match status {
+            Some(status) => refusal(COOKIE, &hello(name), &answer, status),
+            None => proof_r,
+        };
+        assert_eq!(peer.handshake_frame(), expected, "{name}");
+        if status.is_some() {
+            assert_eq!(peer.until_closed(), b"", "{name}");
+        }
+    }
+    assert!(b.nodes().iter().any(|node| node.as_str() == place.name("connected")));
+    drop(attempts);
 }
 
 /// HS-7: a node that has the cookie, and comes again in another life, replaces its older

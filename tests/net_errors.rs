@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use fika::StaticNodes;
 use fika::prelude::*;
 use support::peer::{
-    Hello, Peer, SPAWN, frame, framed, hello_r, proofs, read_framed, text, varint,
+    Hello, Peer, SPAWN, frame, framed, hello_r, proofs, read_framed, refusal, text, varint,
 };
 use support::process::OsNode;
 use support::{COOKIE, LIMIT, Place, TestNode, answerer, assert_answers, until_closed};
@@ -199,6 +199,9 @@ fn responders() {
         (long(&right), "1 bytes too many after the responder's hello"),
         (framed(&hello_r(1, SPAWN, 0, &place.name("c"))), "was wanted, and the node there is"),
         (status(1, 7), "the status can't be 0x07"),
+        // What depends on who is connected is not said before the proof.
+        (status(1, 2), "the status can't be 0x02"),
+        (status(1, 4), "the status can't be 0x04"),
         (named(), "it gave a name that was not asked for"),
         (status(1, 3), "the peer refused the connection: NotAllowed"),
         (status(9, 5), "it speaks versions up to 9 and none of ours, which are 1 to 1"),
@@ -252,14 +255,17 @@ fn responders_that_let_wait() {
     let place = Place::new();
     let asker = Asker::new(place, millis(300));
     let mut log = Logged(&asker.a, Vec::new());
-    let hello = |status| framed(&hello_r(1, SPAWN, status, &place.name("b")));
-    for (said, why) in [
-        (Vec::new(), "not connected: the setup time is over"),
-        (hello(0), "not connected: the setup time is over"),
-        (hello(2), "not connected: the peer said it would, and did not"),
+    let hello = hello_r(1, SPAWN, 0, &place.name("b"));
+    for (answers, why) in [
+        (0, "not connected: the setup time is over"),
+        (1, "not connected: the setup time is over"),
+        (2, "not connected: the peer said it would, and did not"),
     ] {
-        let (mut stream, _, connected) = asker.asks(place);
-        stream.write_all(&said).unwrap();
+        let (mut stream, hello_i, connected) = asker.asks(place);
+        let refusal = refusal(COOKIE, &hello_i, &hello, 2);
+        for answer in [&hello, &refusal].into_iter().take(answers) {
+            stream.write_all(&framed(answer)).unwrap();
+        }
         until_closed(&mut stream);
         log.next(why);
         assert_eq!(connected.recv_timeout(LIMIT), Ok(false), "{why}");

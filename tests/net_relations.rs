@@ -244,3 +244,35 @@ fn a_lost_connection_goes_ahead_where_it_is_wanted() {
         assert!(timeout(Duration::ZERO, never).await.is_err());
     });
 }
+
+/// EXIT-18, EXIT-4: an exit signal from outside of any process arrives at a process of another node,
+/// to which the node connects; it comes from a process that is not there.
+#[test]
+fn an_exit_signal_from_outside_of_a_process() {
+    let place = Place::new();
+    let (here, there) = (place.node("here"), place.node("there"));
+    let (told, tells) = std::sync::mpsc::channel();
+    let traps = there.spawn(async move {
+        trap_exit(true);
+        loop {
+            let exit = next!(Exit);
+            let monitor = monitor(exit.from);
+            let end = support::down(monitor).await;
+            told.send((exit.from, exit.reason, end)).unwrap();
+        }
+    });
+    let traps = traps.unwrap();
+    for reason in [ExitReason::Shutdown, ExitReason::Normal, ExitReason::Kill] {
+        here.exit_process(traps, reason.clone());
+        if reason == ExitReason::Kill {
+            support::until("it is killed", || there.processes().all(|pid| pid != traps));
+            continue;
+        }
+        let (from, came, end) = tells.recv_timeout(support::LIMIT).unwrap();
+        assert_eq!((from.node(), came, end), (here.id(), reason, ExitReason::Noproc));
+    }
+    let plain = there.spawn(std::future::pending::<()>()).unwrap();
+    here.exit_process(plain, ExitReason::Normal);
+    here.exit_process(plain, ExitReason::Shutdown);
+    support::until("it has ended", || there.processes().all(|pid| pid != plain));
+}

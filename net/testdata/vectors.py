@@ -42,7 +42,7 @@ CASES = [
     dict(case="an encrypted transport", binding=bytes(range(32))),
     dict(case="a name is given", initiator="undefined@h", flags_i=11, status=6,
          given="00c0ffee00c0ffee@h"),
-    dict(case="all of it", initiator="zoë@127.0.0.1", responder="b-2_x@127.0.0.1", status=1,
+    dict(case="all of it", initiator="zoë@127.0.0.1", responder="b-2_x@127.0.0.1",
          cookie="0123456789abcdef" * 4, cluster_id="7", flags_i=7, flags_r=6,
          creation_i=0xfffffffe, creation_r=4, nonce_i=bytes(range(32)),
          nonce_r=bytes(range(255, 223, -1)), binding=b"\x80" * 32),
@@ -63,6 +63,7 @@ def show(case, cookie="the same secret on both", cluster_id="", binding=None, st
     th = hashlib.sha256(framed(hello_i) + framed(hello_r) + transport).digest()
     proof_i = mac(key, b"fika1 initiator", th, cb)
     proof_r = mac(key, b"fika1 responder", th, proof_i, cb)
+    refusal = mac(key, b"fika1 refusal", th, proof_i, b"\2", cb)
     keys = hkdf(th, key, b"fika1 keys" + cb, 64)
     fields = dict(
         case=case, cookie=cookie, cluster_id=cluster_id, initiator=initiator,
@@ -71,6 +72,7 @@ def show(case, cookie="the same secret on both", cluster_id="", binding=None, st
         nonce_i=nonce_i.hex(), nonce_r=nonce_r.hex(), hello_i=hello_i.hex(),
         hello_r=hello_r.hex(), key=key.hex(), transcript=th.hex(),
         proof_i="f3" + proof_i.hex(), proof_r="f4" + proof_r.hex(),
+        refusal="f502" + refusal.hex(),
         initiator_sends_with=keys[:32].hex(), responder_sends_with=keys[32:].hex())
     for name, value in fields.items():
         print(f"{name}: {value}".rstrip())

@@ -13,7 +13,7 @@ use crate::message::Envelope;
 use crate::node::Node;
 use crate::oneshot::Oneshot;
 use crate::outcome::Outcome;
-use crate::process::{self, NewProcess, Start};
+use crate::process::{self, NewProcess, Service, Start};
 use crate::reference::Reference;
 use crate::system_message::Down;
 use crate::{Next, Opened, Receive};
@@ -61,12 +61,13 @@ impl Node {
             "`block_on` inside a process would block its worker: await the future instead"
         );
         let site = Location::caller();
+        let service = is_service.then_some(Service::Deaf);
         let (sender, receiver) = crossbeam_channel::bounded(1);
         // This process only waits for the other one, so it does not count towards the process
         // limit.
         let waits = NewProcess::of()(async move {
             let started = context::process("block_on", |me| {
-                me.start_monitored(Start { is_service, ..Start::child(me, site) }, child)
+                me.start_monitored(Start { service, ..Start::child(me, site) }, child)
             });
             let reason = match started {
                 Some((_, monitor)) => down(monitor).await,
@@ -74,7 +75,7 @@ impl Node {
             };
             let _ = sender.send(reason);
         });
-        let start = Start { is_service: true, ..Start::new(None, site) };
+        let start = Start { service: Some(Service::Deaf), ..Start::new(None, site) };
         if process::start(self.inner(), start, waits, |_| ()).is_none() {
             return ExitReason::SystemLimit;
         }

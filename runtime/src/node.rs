@@ -114,6 +114,8 @@ pub(crate) struct Inner {
     /// Limits the log lines about the program's destructors and wakers that panic, and about calls
     /// that a destructor may not make.
     pub(crate) panics: LogRate,
+    /// Other nodes may not do something to a process of the runtime.
+    pub(crate) guarded: LogRate,
     functions: Functions,
     pub(crate) references: AtomicU64,
     pub(crate) stop: Stop,
@@ -329,6 +331,7 @@ impl NodeBuilder {
             crashes: LogRate::default(),
             signals_refused: LogRate::default(),
             panics: LogRate::default(),
+            guarded: LogRate::default(),
             functions,
             references: AtomicU64::new(1),
             stop: Stop::default(),
@@ -471,9 +474,23 @@ impl Node {
         self.0.send(dest.into(), message)
     }
 
-    /// Sends an exit signal from outside of any process; the sender is the process itself.
+    /// Sends an exit signal from outside of any process (Erlang's `exit/2`).
+    ///
+    /// For a process of this node, the sender is the process itself: `normal` ends it, too, unless
+    /// it traps exits. A process of another node gets the signal as from a process of this node
+    /// that has ended; the node connects if need be, and the signal is lost if that fails.
+    ///
+    /// ```
+    /// # use fika_runtime::{ExitReason, Node};
+    /// # let node = Node::builder().build().unwrap();
+    /// let pid = node.spawn(std::future::pending::<()>()).unwrap();
+    /// node.exit_process(pid, ExitReason::Shutdown);
+    /// # node.stop();
+    /// ```
     pub fn exit_process(&self, pid: Pid, reason: ExitReason) {
-        self.0.signal_out(pid, Signal::Exit { from: pid, reason, by_link: false });
+        let is_here = pid.node() == self.0.id;
+        let from = if is_here { pid } else { Pid::nobody(self.0.id) };
+        self.0.signal_out(pid, Signal::Exit { from, reason, by_link: false });
     }
 
     /// As [`register`](crate::register).
@@ -616,7 +633,7 @@ impl Node {
 
     /// Takes in a message of another node to a process of this one.
     pub fn receive_message(&self, to: Pid, message: Envelope) {
-        self.0.deliver_envelope(to, message);
+        self.0.receive_message(to, message);
     }
 
     /// Takes in a request to spawn, and answers it; the new process, if there is one.

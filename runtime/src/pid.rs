@@ -45,6 +45,13 @@ impl Pid {
         Pid { node, local }
     }
 
+    /// A pid of `node` that no process ever has.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn nobody(node: NodeId) -> Pid {
+        Pid::new(node, LocalId::NONE)
+    }
+
     /// The node that the process lives on.
     #[must_use]
     pub fn node(self) -> NodeId {

@@ -72,6 +72,13 @@ pub(crate) const TIMED: u8 = 2;
 /// It has, or has had, a limit of its mailbox (see `room`). Set before anybody sends to it, or
 /// by the process itself.
 pub(crate) const BOUNDED: u8 = 4;
+/// It is a service of the node: other nodes can neither end it nor link to it. This mark and the
+/// next two are set before anybody sends to the process; see `process::guard`.
+pub(crate) const SERVICE: u8 = 8;
+/// It takes no messages from other nodes.
+pub(crate) const DEAF: u8 = 16;
+/// Only the end of the node ends it.
+pub(crate) const ROOT: u8 = 32;
 
 /// Room for one process. A cache line of its own: senders on one core do not disturb the
 /// owner of the next slot on another.
@@ -157,6 +164,11 @@ impl<B: ?Sized> Slot<B> {
     /// look at the slot's line but one.
     pub(crate) fn is_bounded(&self) -> bool {
         self.vitals.marks.load(Ordering::Relaxed) & BOUNDED != 0
+    }
+
+    /// Whether its process has one of these marks, which are set before anybody sends to it.
+    pub(crate) fn has_mark(&self, marks: u8) -> bool {
+        self.vitals.marks.load(Ordering::Relaxed) & marks != 0
     }
 
     /// Whether the process of this generation has not ended.

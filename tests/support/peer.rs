@@ -106,13 +106,25 @@ fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// The frames with the proofs of the initiator and of the responder.
-pub(crate) fn proofs(cookie: &str, hello_i: &[u8], hello_r: &[u8]) -> (Vec<u8>, Vec<u8>) {
+fn transcript(hello_i: &[u8], hello_r: &[u8]) -> [u8; 32] {
     let mut transcript = Sha256::new();
     transcript.update(framed(hello_i));
     transcript.update(framed(hello_r));
     transcript.update([0]);
-    let transcript: [u8; 32] = transcript.finalize().into();
+    transcript.finalize().into()
+}
+
+/// The frame of a responder that knows the cookie and refuses the connection by this status.
+pub(crate) fn refusal(cookie: &str, hello_i: &[u8], hello_r: &[u8], status: u8) -> Vec<u8> {
+    let (proof_i, _) = proofs(cookie, hello_i, hello_r);
+    let transcript = transcript(hello_i, hello_r);
+    let parts = [&b"fika1 refusal"[..], &transcript, &proof_i[1..], &[status], &[0; 32]];
+    [&[0xf5, status][..], &hmac(&key(cookie), &parts)].concat()
+}
+
+/// The frames with the proofs of the initiator and of the responder.
+pub(crate) fn proofs(cookie: &str, hello_i: &[u8], hello_r: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let transcript = transcript(hello_i, hello_r);
     let (key, binding) = (key(cookie), [0; 32]);
     let proof_i = hmac(&key, &[b"fika1 initiator", &transcript, &binding]);
     let proof_r = hmac(&key, &[b"fika1 responder", &transcript, &proof_i, &binding]);

@@ -24,7 +24,7 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a client has for its request, in seconds, unless `-packet_timeout` says
 /// otherwise.
-const PACKET_TIMEOUT_S: u64 = 60;
+const PACKET_TIMEOUT_S: u64 = EpmdConfig::IDLE.as_secs();
 
 /// What `-daemon` starts this program with: it says on standard output that it listens,
 /// with one byte, and nothing from then on.
@@ -43,7 +43,7 @@ Tells nodes on which port other nodes listen. It speaks the protocol of Erlang's
   -daemon                 run in the background
   -relaxed_command_check  allow -kill while nodes are registered, and -stop
                           (also if ERL_EPMD_RELAXED_COMMAND_CHECK is set)
-  -packet_timeout SECONDS how long a client may take for its request (60)
+  -packet_timeout SECONDS how long a client may take for its request (5)
   -debug, -d              say on standard error what happens at the start
 
   -names                  list the nodes that are registered

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use fika_runtime::Creation;
 
 use crate::cookie::Cookie;
-use crate::proto::handshake::initiator::{self, HelloOutcome};
+use crate::proto::handshake::initiator;
 use crate::proto::handshake::{
     Established, Flags, Identity, Secret, Status, Transport, frame, responder,
 };
@@ -64,7 +64,7 @@ pub fn initiator(bytes: &[u8]) {
     let proof = next(&mut bytes);
     // One that has a name, and one that asks for it.
     for state in [start(NONCE_I).0, start_nameless()] {
-        if let Ok(HelloOutcome::Prove(state, _)) = state.handle(&hello, Transport::Plain)
+        if let Ok((state, _)) = state.handle(&hello, Transport::Plain)
             && let Some(proof) = &proof
         {
             assert!(state.handle(proof).is_err(), "a stranger is authenticated");
@@ -103,13 +103,12 @@ pub fn handshake(bytes: &[u8]) {
     let (responder, hello_r) = accept(greeted, NONCE_R);
     let hello_r = body(&hello_r);
     let hello_r_there = middle.pass(&hello_r);
-    let Ok(HelloOutcome::Prove(initiator, proof_i)) =
-        initiator.handle(&hello_r_there, Transport::Plain)
-    else {
+    let Ok((initiator, proof_i)) = initiator.handle(&hello_r_there, Transport::Plain) else {
         return;
     };
     let proof_i = body(&proof_i);
-    let Ok((at_responder, proof_r)) = responder.handle(&middle.pass(&proof_i)) else { return };
+    let Ok(proved) = responder.handle(&middle.pass(&proof_i)) else { return };
+    let (at_responder, proof_r) = proved.accept();
     assert_eq!(hello_i_there, hello_i, "a changed hello was taken");
     assert_eq!(hello_r_there, hello_r, "a changed hello was taken");
     let proof_r = body(&proof_r);
@@ -131,8 +130,8 @@ fn recorded() -> Vec<Vec<u8>> {
     let greeted = greeted.expect("it is an honest one");
     let (_, hello_r) = accept(greeted, OLD_NONCE_R);
     let hello_r = body(&hello_r);
-    let outcome = initiator.handle(&hello_r, Transport::Plain).expect("it is an honest one");
-    let HelloOutcome::Prove(_, proof_i) = outcome else { panic!("it is an honest one") };
+    let outcome = initiator.handle(&hello_r, Transport::Plain);
+    let (_, proof_i) = outcome.unwrap_or_else(|error| panic!("it is an honest one: {error}"));
     let proof_i = body(&proof_i);
     vec![hello_i, hello_r, proof_i]
 }

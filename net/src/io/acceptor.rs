@@ -1,5 +1,6 @@
 //! Listening sockets of any network, for futures.
 
+#[cfg(test)]
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -62,13 +63,14 @@ impl Acceptors {
         self.listeners[0].local_addr()
     }
 
-    /// Returns the next connection. After an error the listeners go on: the caller waits a
-    /// moment, so that it does not spin where the error stays, and calls again.
+    /// Returns the next connection.
+    #[cfg(test)]
     pub(crate) async fn accept(&mut self) -> io::Result<Stream> {
         poll_fn(|cx| self.poll_accept(cx)).await
     }
 
-    /// Polls for the next connection, for a caller that waits for several things at once.
+    /// Polls for the next connection. After an error the listeners go on: the caller waits a
+    /// moment, so that it does not spin where the error stays, and polls again.
     pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
         for _ in 0..self.listeners.len() {
             self.turn = (self.turn + 1) % self.listeners.len();

@@ -4,6 +4,11 @@
 //! slowly holds up nobody. What is asked and answered is decided in `proto/epmd`; here
 //! are the sockets, the limits of time, and the number of clients.
 //!
+//! A client that has not registered is waiting: it has some seconds for its request, and is one of
+//! a limited number, those of this host and those of other hosts apart. At the limit a random one
+//! of them is dropped in favour of the next, so clients that stay silent, however many, keep nobody
+//! from looking nodes up or registering. Registered clients are never dropped.
+//!
 //! Invariants:
 //!
 //! 1. The lock is held for a look or a change, and never across an await.
@@ -17,22 +22,43 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use fika_runtime::{report, sleep, spawn_service, timeout, yield_now};
+use fika_runtime::{
+    Down, ExitReason, LogRate, Pid, exit_process, monitor, report, self_node, sleep, spawn_service,
+    timeout, yield_now,
+};
 use parking_lot::Mutex;
 use slab::Slab;
 
 use super::acceptor::{Acceptor, Acceptors};
 use super::network::Network;
+use super::source::source_of;
 use super::stream::Stream;
 use crate::proto::epmd::{ClientId, Registry, ServerConnection, Step, is_local};
 
-/// Clients at one time, registered nodes included: more nodes than a host runs. A client
-/// over the limit is closed at once. Small in tests, which cannot have that many sockets.
+/// Clients at one time, registered nodes included: more nodes than a host runs. Small in tests,
+/// which cannot have that many sockets.
 const CLIENTS_MAX: usize = if cfg!(test) { 64 } else { 4096 };
 
-/// Clients from other hosts at one time. They only look, which takes a moment each, and
-/// must not be able to keep the nodes of this host from registering.
-const STRANGERS_MAX: usize = 256;
+/// Waiting clients of one other host: a request takes a moment.
+const WAITING_PER_SOURCE_MAX: usize = 16;
+
+/// How many clients there may be at one time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Caps {
+    /// Waiting ones of this host, and as many of other hosts.
+    waiting: usize,
+    registered: usize,
+}
+
+impl Caps {
+    /// All clients together take up at most half of the descriptors that the program may have,
+    /// since a node has other connections.
+    fn of(descriptors: Option<usize>) -> Caps {
+        let all = descriptors.map_or(CLIENTS_MAX, |most| CLIENTS_MAX.min(most / 2));
+        let waiting = (all / 8).clamp(WAITING_PER_SOURCE_MAX, 256);
+        Caps { waiting, registered: all.saturating_sub(2 * waiting).max(1) }
+    }
+}
 
 /// How many connections wait to be accepted: a host's nodes may all start at once.
 const BACKLOG: u32 = 1024;
@@ -60,8 +86,8 @@ pub struct EpmdConfig {
 }
 
 impl EpmdConfig {
-    /// The real daemon's limit for a request.
-    pub const IDLE: Duration = Duration::from_secs(60);
+    /// The usual limit: enough for a request over any network. The real daemon's is 60 s.
+    pub const IDLE: Duration = Duration::from_secs(5);
 }
 
 /// An address on which the mapper cannot listen.
@@ -96,25 +122,39 @@ impl EpmdBindError {
 pub struct EpmdServer {
     listeners: Acceptors,
     idle: Duration,
+    caps: Caps,
+    /// How often it is logged that a client was dropped.
+    crowded: LogRate,
     shared: Arc<Mutex<Shared>>,
 }
 
 struct Shared {
     registry: Registry,
     /// The open connections. A key is the number of its client.
-    clients: Slab<Arc<Stream>>,
-    /// How many of them come from other hosts.
-    strangers: usize,
+    clients: Slab<Place>,
+    /// How many of them have registered.
+    registered: usize,
     /// Whether a client has killed the mapper.
     killed: bool,
     /// The accepting process, while it waits.
     acceptor: Option<Waker>,
 }
 
+/// A client, as all see it.
+struct Place {
+    stream: Arc<Stream>,
+    local: bool,
+    /// What stands for its address.
+    source: IpAddr,
+    is_registered: bool,
+    /// The process that serves it, which is known a moment after it is there.
+    pid: Option<Pid>,
+}
+
 /// A client's place among the clients.
 struct Client {
     id: ClientId,
-    local: bool,
+    caps: Caps,
     stream: Arc<Stream>,
     connection: ServerConnection,
     shared: Arc<Mutex<Shared>>,
@@ -149,7 +189,7 @@ impl EpmdServer {
                 }
             }
         }
-        EpmdServer::new(listeners, config).ok_or_else(|| {
+        EpmdServer::new(network, listeners, config).ok_or_else(|| {
             missing.unwrap_or_else(|| {
                 let addr = SocketAddr::from(([0, 0, 0, 0], config.port));
                 EpmdBindError { addr, error: io::ErrorKind::InvalidInput.into() }
@@ -174,24 +214,30 @@ impl EpmdServer {
                 Err(error) => failure = failure.or(Some(EpmdBindError { addr, error })),
             }
         }
-        match (EpmdServer::new(listeners, config), failure) {
+        match (EpmdServer::new(network, listeners, config), failure) {
             (None, Some(failure)) => Err(failure),
             (server, _) => Ok(server),
         }
     }
 
     /// `None` if there are no listeners.
-    fn new(listeners: Vec<Acceptor>, config: &EpmdConfig) -> Option<EpmdServer> {
+    fn new(
+        network: &dyn Network,
+        listeners: Vec<Acceptor>,
+        config: &EpmdConfig,
+    ) -> Option<EpmdServer> {
         let port = listeners.first()?.local_addr().port();
         let shared = Shared {
             registry: Registry::new(port, config.relaxed, config.creation_seed),
             clients: Slab::new(),
-            strangers: 0,
+            registered: 0,
             killed: false,
             acceptor: None,
         };
         let shared = Arc::new(Mutex::new(shared));
-        Some(EpmdServer { listeners: listeners.into(), idle: config.idle, shared })
+        let (listeners, idle, crowded) = (listeners.into(), config.idle, LogRate::default());
+        let caps = Caps::of(network.descriptors_max());
+        Some(EpmdServer { listeners, idle, caps, crowded, shared })
     }
 
     /// The port on which it listens.
@@ -208,7 +254,7 @@ impl EpmdServer {
         loop {
             match poll_fn(|cx| self.poll_next(cx)).await {
                 Next::Killed => break,
-                Next::Client(Ok(stream)) => self.admit(stream),
+                Next::Client(Ok(stream)) => self.admit(stream).await,
                 Next::Client(Err(error)) => {
                     report!(warn, %error, "the port mapper could not accept a connection");
                     sleep(ACCEPT_PAUSE).await;
@@ -219,7 +265,7 @@ impl EpmdServer {
         }
         for (_, client) in &self.shared.lock().clients {
             // One that is no longer connected is what is wanted.
-            let _ = client.shutdown(Shutdown::Both);
+            let _ = client.stream.shutdown(Shutdown::Both);
         }
     }
 
@@ -234,26 +280,65 @@ impl EpmdServer {
         self.listeners.poll_accept(cx).map(Next::Client)
     }
 
-    /// Gives the client a place, and a process that serves it; or closes it.
-    fn admit(&self, stream: Stream) {
+    /// Gives the client a place, and a process that serves it.
+    async fn admit(&self, stream: Stream) {
         let Ok(own) = stream.local_addr() else { return };
-        let local = is_local(stream.peer_addr().ip(), own.ip());
-        let mut shared = self.shared.lock();
-        if shared.clients.len() >= CLIENTS_MAX || (!local && shared.strangers >= STRANGERS_MAX) {
-            drop(shared);
-            tracing::debug!(peer = %stream.peer_addr(), "the port mapper has too many clients");
-            return;
-        }
+        let from = stream.peer_addr().ip();
+        let (local, source) = (is_local(from, own.ip()), source_of(from));
+        self.make_room(local, source).await;
         let stream = Arc::new(stream);
-        let id = ClientId(shared.clients.insert(stream.clone()));
-        shared.strangers += usize::from(!local);
-        drop(shared);
+        let place =
+            Place { stream: stream.clone(), local, source, is_registered: false, pid: None };
+        let id = ClientId(self.shared.lock().clients.insert(place));
         let connection = ServerConnection::new(id, local);
-        let client = Client { id, local, stream, connection, shared: self.shared.clone() };
+        let shared = self.shared.clone();
+        let client = Client { id, caps: self.caps, stream, connection, shared };
         // If there is no room for a process, the client is dropped.
-        if spawn_service(client.serve(self.idle)).is_none() {
-            tracing::debug!("the port mapper has no room for a process that serves a client");
+        match spawn_service(client.serve(self.idle)) {
+            None => {
+                tracing::debug!("the port mapper has no room for a process that serves a client")
+            }
+            // The process may have ended already. Nobody else gives a place away.
+            pid => {
+                if let Some(place) = self.shared.lock().clients.get_mut(id.0) {
+                    place.pid = pid;
+                }
+            }
         }
+    }
+
+    /// At a limit, drops a random waiting client, and waits until its process has ended and its
+    /// descriptor is free.
+    async fn make_room(&self, local: bool, source: IpAddr) {
+        let node = self_node();
+        let random = node.env().random() as usize;
+        let victim = self.shared.lock().choose(self.caps, local, source, random);
+        let Some(victim) = victim else { return };
+        self.crowded.line(node.env().now(), |left_out| {
+            report!(warn, from = %source, left_out, "the port mapper has too many clients: one that has not registered is dropped");
+        });
+        let ended = monitor(victim);
+        exit_process(victim, ExitReason::Kill);
+        fika_macros::receive! { Down { monitor, .. } if monitor == ended => {} }
+    }
+}
+
+impl Shared {
+    /// A random waiting client of those of which one has to go before another is taken in.
+    fn choose(&self, caps: Caps, local: bool, source: IpAddr, random: usize) -> Option<Pid> {
+        let waiting = self.clients.iter().map(|(_, place)| place);
+        let waiting = waiting.filter(|place| place.local == local && !place.is_registered);
+        let waiting: Vec<&Place> = waiting.collect();
+        let same: Vec<&Place> =
+            waiting.iter().copied().filter(|place| !local && place.source == source).collect();
+        let crowd = if same.len() >= WAITING_PER_SOURCE_MAX {
+            same
+        } else if waiting.len() >= caps.waiting {
+            waiting
+        } else {
+            return None;
+        };
+        crowd[random % crowd.len()].pid
     }
 }
 
@@ -320,10 +405,18 @@ impl Client {
         let mut shared = self.shared.lock();
         let step = self.connection.feed(bytes, &mut shared.registry);
         if let Step::Stopped(client, _) = &step
-            && let Some(stream) = shared.clients.get(client.0)
+            && let Some(place) = shared.clients.get(client.0)
         {
             // One that is no longer connected is what is wanted.
-            let _ = stream.shutdown(Shutdown::Both);
+            let _ = place.stream.shutdown(Shutdown::Both);
+        }
+        if let Step::Registered(_) = &step {
+            if shared.registered >= self.caps.registered {
+                self.connection.closed(&mut shared.registry);
+                return Step::Close;
+            }
+            shared.registered += 1;
+            shared.clients[self.id.0].is_registered = true;
         }
         step
     }
@@ -354,11 +447,11 @@ impl Drop for Client {
     fn drop(&mut self) {
         let mut shared = self.shared.lock();
         self.connection.closed(&mut shared.registry);
-        shared.strangers -= usize::from(!self.local);
-        let stream = shared.clients.remove(self.id.0);
+        let place = shared.clients.remove(self.id.0);
+        shared.registered -= usize::from(place.is_registered);
         // The sockets have locks of their own: one at a time.
         drop(shared);
-        drop(stream);
+        drop(place);
     }
 }
 
@@ -600,21 +693,63 @@ mod tests {
         }
         assert_eq!(reply(Request::Lookup("a"))[..2], *b"w\0");
         mapper.wait_for_clients(1);
-        assert_eq!(mapper.shared.lock().strangers, 0, "their places are given back");
-        mapper.shared.lock().strangers = STRANGERS_MAX;
-        assert_eq!(reply(Request::Lookup("a")), b"", "too many strangers");
-        assert_eq!(mapper.names(), "name a at port 7\n", "who is local has a place still");
+        // One of them that stays silent: it gets no more than its share, and no local client is
+        // dropped for it.
+        let mut local = mapper.connect();
+        let silent = || {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            socket.bind(&outer.into()).unwrap();
+            socket.connect(&mapper.addr.into()).unwrap();
+            Peer::from(socket)
+        };
+        let silent: Vec<Peer> = (0..3 * WAITING_PER_SOURCE_MAX).map(|_| silent()).collect();
+        assert_eq!(reply(Request::Lookup("a"))[..2], *b"w\0", "it is asked all the same");
+        mapper.wait_for_clients(2 + WAITING_PER_SOURCE_MAX - 1);
+        local.write_all(&Request::Names.encode()).unwrap();
+        let mut names = Vec::new();
+        local.read_to_end(&mut names).unwrap();
+        assert_eq!(names[4..], *b"name a at port 7\n");
+        drop(silent);
+    }
+
+    /// Silent clients of this host: they keep nobody from asking or registering, and no registered
+    /// one is dropped.
+    #[test]
+    fn silent_clients() {
+        let mapper = Mapper::start(false, LONG);
+        let (_a, _) = mapper.register("a");
+        let caps = Caps::of(None);
+        let peers: Vec<Peer> = (0..3 * caps.waiting).map(|_| mapper.connect()).collect();
+        let (_b, _) = mapper.register("b");
+        for _ in 0..10 {
+            assert_eq!(mapper.names(), "name b at port 7\nname a at port 7\n");
+        }
+        assert!(mapper.shared.lock().clients.len() <= 2 + caps.waiting);
+        drop(peers);
+        mapper.wait_for_clients(2);
+    }
+
+    /// Registered clients have a limit of their own, at which they are refused and others served.
+    #[test]
+    fn too_many_registered() {
+        let mapper = Mapper::start(false, LONG);
+        let most = Caps::of(None).registered;
+        let held: Vec<_> = (0..most).map(|n| mapper.register(&format!("n{n}"))).collect();
+        assert_eq!(mapper.reply(&Request::Register(info("more"))), b"");
+        assert_eq!(mapper.reply(&Request::Lookup("n0"))[..2], *b"w\0");
+        assert_eq!(mapper.reply(&Request::Lookup("more")), b"w\x01");
+        drop(held);
+        mapper.wait_for_names("");
+        drop(mapper.register("more"));
     }
 
     #[test]
-    fn a_place_is_given_back() {
-        let mapper = Mapper::start(false, LONG);
-        let peers: Vec<_> = (0..CLIENTS_MAX).map(|_| mapper.connect()).collect();
-        mapper.wait_for_clients(CLIENTS_MAX);
-        assert!(is_closed(&mut mapper.connect()), "there is no place");
-        drop(peers);
-        mapper.wait_for_clients(0);
-        assert_eq!(mapper.names(), "");
+    fn caps() {
+        let cases =
+            [(None, (16, 32)), (Some(1024), (16, 32)), (Some(100), (16, 18)), (Some(0), (16, 1))];
+        for (descriptors, (waiting, registered)) in cases {
+            assert_eq!(Caps::of(descriptors), Caps { waiting, registered }, "{descriptors:?}");
+        }
     }
 
     #[test]

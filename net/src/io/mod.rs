@@ -9,6 +9,7 @@ mod poller;
 mod readiness;
 mod socket_options;
 mod socket_owner;
+mod source;
 mod spare;
 mod stream;
 mod tcp;
@@ -25,6 +26,7 @@ pub use epmd_server::{EpmdBindError, EpmdConfig, EpmdServer};
 pub use network::{Handler, HostIps, Listener, Network, Socket};
 pub use poller::Poller;
 pub use socket_options::SocketOptions;
+pub(crate) use source::source_of;
 pub(crate) use spare::is_exhausted;
 pub(crate) use stream::Stream;
 #[cfg(unix)]

@@ -109,6 +109,13 @@ pub trait Network: Send + Sync + 'static {
     fn own_ips(&self) -> io::Result<Vec<IpAddr>> {
         Ok(Vec::new())
     }
+
+    /// Returns how many sockets and files the program may have open at the same time, if that is
+    /// limited. The clients of the node's port mapper take up at most half of these. The default
+    /// returns `None`.
+    fn descriptors_max(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// One end of a connection, which is made or under way. The drop closes it, in both

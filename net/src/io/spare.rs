@@ -109,6 +109,15 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     cfg!(unix) && matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | ENOMEM))
 }
 
+/// How many descriptors the program may have.
+pub(super) fn descriptors_max() -> Option<usize> {
+    #[cfg(unix)]
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    #[cfg(not(unix))]
+    let limit: Option<u64> = None;
+    limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
 fn open() -> io::Result<Socket> {
     Socket::new(Domain::IPV4, Type::STREAM, None)
 }

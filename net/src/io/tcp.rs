@@ -14,6 +14,7 @@ use super::polled::Polled;
 use super::poller::Poller;
 use super::socket_options::SocketOptions;
 use super::socket_owner;
+use super::spare::descriptors_max;
 use super::tcp_listener::TcpListener;
 use crate::proto::epmd::is_local;
 
@@ -30,6 +31,10 @@ impl Network for Poller {
 
     fn listen(&self, addr: SocketAddr, backlog: u32) -> io::Result<Box<dyn Listener>> {
         Ok(Box::new(TcpListener::bind(self, addr, backlog)?))
+    }
+
+    fn descriptors_max(&self) -> Option<usize> {
+        descriptors_max()
     }
 
     fn host_ips<'a>(&'a self, host: &'a str) -> HostIps<'a> {

@@ -26,7 +26,7 @@ use rustix::fs::OFlags;
 use super::network::{Handler, HostIps, Listener, Network, Socket};
 use super::polled::Polled;
 use super::poller::Poller;
-use super::spare::Spare;
+use super::spare::{Spare, descriptors_max};
 
 /// The ports to choose from if any port will do.
 const PORTS: std::ops::RangeInclusive<u16> = 49_152..=65_535;
@@ -123,6 +123,10 @@ impl Network for UnixSockets {
             }
         }
         Err(ErrorKind::AddrInUse.into())
+    }
+
+    fn descriptors_max(&self) -> Option<usize> {
+        descriptors_max()
     }
 
     fn host_ips<'a>(&'a self, _: &'a str) -> HostIps<'a> {

@@ -6,8 +6,10 @@
 //! How often an address may begin is limited, too (`accept_rate`).
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fika_runtime::{
@@ -22,9 +24,9 @@ use super::framed::{Failure, Framed};
 use super::handler::{BadCookie, Decision, decide};
 use super::net::Net;
 use super::net_kernel::{Claimed, Command, Handshaken};
-use crate::io::{Acceptors, Stream};
-use crate::proto::handshake::responder::{AwaitHello, AwaitProof, Greeted};
-use crate::proto::handshake::{Established, HandshakeError, Status};
+use crate::io::{Acceptors, Stream, source_of};
+use crate::proto::handshake::responder::{AwaitHello, AwaitProof, Greeted, Proved};
+use crate::proto::handshake::{HandshakeError, Status};
 
 /// Handshakes under way, from all addresses.
 const HALF_OPEN_MAX: usize = 256;
@@ -36,7 +38,17 @@ const HALF_OPEN_PER_ADDRESS_MAX: usize = 16;
 /// After an error of the system, accepting pauses for this long instead of spinning.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The handshakes under way, and how often addresses may begin one.
+/// Where connections come in. It outlives the process that accepts them, so that a restart of
+/// that process neither closes the port nor resets a limit.
+pub(super) struct Entrance {
+    listener: Mutex<Acceptors>,
+    half_open: HalfOpen,
+    /// How many connections have been accepted.
+    accepted: AtomicU64,
+}
+
+/// The handshakes under way of peers that have not proved themselves, and how often addresses may
+/// begin one.
 #[derive(Clone, Default)]
 struct HalfOpen(Arc<Mutex<BTreeMap<u64, Handshake>>>, Arc<Mutex<AcceptRate>>);
 
@@ -46,15 +58,21 @@ struct Handshake {
     pid: Option<Pid>,
 }
 
-pub(super) async fn accept(net: Arc<Net>, mut listener: Acceptors) {
+impl Entrance {
+    pub(super) fn new(listener: Acceptors) -> Arc<Entrance> {
+        let (half_open, accepted) = (HalfOpen::default(), AtomicU64::new(0));
+        Arc::new(Entrance { listener: Mutex::new(listener), half_open, accepted })
+    }
+}
+
+pub(super) async fn accept(net: Arc<Net>, entrance: Arc<Entrance>) {
     link(net.net_kernel());
-    let half_open = HalfOpen::default();
-    let mut accepted = 0;
+    let half_open = &entrance.half_open;
     loop {
-        match listener.accept().await {
+        match poll_fn(|cx| entrance.listener.lock().poll_accept(cx)).await {
             Ok(_) if net.is_stopping() => return,
             Ok(stream) => {
-                accepted += 1;
+                let accepted = entrance.accepted.fetch_add(1, Ordering::Relaxed);
                 let ip = stream.peer_addr().ip();
                 // Otherwise it is closed at once, which costs less than anything that it could ask
                 // for.
@@ -108,7 +126,7 @@ impl HalfOpen {
         stream: &Stream,
         responder: AwaitProof,
         proof: &[u8],
-    ) -> Result<(Established, Vec<u8>), Failure> {
+    ) -> Result<Proved, Failure> {
         let (from, now) = (stream.peer_addr().ip(), net.env.now());
         let is_paid = self.1.lock().may_prove(from, now);
         self.tell_emptied(net);
@@ -157,11 +175,13 @@ impl HalfOpen {
     }
 }
 
-/// Those of which one has to go before another from this address is taken in.
+/// Those of which one has to go before another from this address is taken in. A /64 network of IPv6
+/// counts as one address.
 fn crowd(all: &BTreeMap<u64, Handshake>, from: IpAddr) -> Vec<u64> {
-    let same = all.iter().filter(|(_, handshake)| handshake.ip == from);
+    let source = source_of(from);
+    let same = all.iter().filter(|(_, handshake)| source_of(handshake.ip) == source);
     let same: Vec<u64> = same.map(|(number, _)| *number).collect();
-    if !from.is_loopback() && same.len() >= HALF_OPEN_PER_ADDRESS_MAX {
+    if !source.is_loopback() && same.len() >= HALF_OPEN_PER_ADDRESS_MAX {
         same
     } else if all.len() >= HALF_OPEN_MAX {
         all.keys().copied().collect()
@@ -183,7 +203,7 @@ async fn serve(net: Arc<Net>, listed: Listed, stream: Stream) {
     link(net.net_kernel());
     let from = stream.peer_addr();
     // In a box: a future that is handed on by value takes its place twice and more.
-    let handshake = Box::pin(respond(&net, &listed.0, stream));
+    let handshake = Box::pin(respond(&net, listed, stream));
     match timeout(net.config.handshake_time, handshake).await {
         Ok(Ok(())) => {}
         Ok(Err(Failure::Handshake(error))) => {
@@ -232,7 +252,7 @@ impl Drop for Claim<'_> {
     }
 }
 
-async fn respond(net: &Net, half_open: &HalfOpen, stream: Stream) -> Result<(), Failure> {
+async fn respond(net: &Net, listed: Listed, stream: Stream) -> Result<(), Failure> {
     net.set_up_socket(&stream);
     let mut framed = Framed::new(stream);
     let hello = framed.read().await?;
@@ -241,38 +261,36 @@ async fn respond(net: &Net, half_open: &HalfOpen, stream: Stream) -> Result<(), 
     let greeted = framed.courtesy(greeted).await?;
     let greeted = name(net, &framed, greeted).await?;
     let (peer, is_named) = (greeted.peer().clone(), greeted.asks_for_name());
-    let status: Status =
+    let replaces: bool =
         ask_linked(net.net_kernel(), |caller| Command::Hello { peer: peer.clone(), caller }).await;
-    let status = match status {
-        Status::Ok if is_named => Status::Named,
+    if is_named && replaces {
         // Another node has come by the name at this moment.
-        status if is_named && !status.is_refusal() => Status::NotAllowed,
-        status => status,
-    };
-    if status.is_refusal() {
-        return refuse(&framed, greeted, status).await;
+        return refuse(&framed, greeted, Status::NotAllowed).await;
     }
+    // Whoever is connected, and whoever may be: a stranger gets the same answer.
+    let status = if is_named { Status::Named } else { Status::Ok };
     let (proof, frame) =
         greeted.accept(status, &net.secret(&peer), framed.transport(), net.nonce());
     framed.write(&frame).await?;
     drop(frame);
-    let (established, frame) = {
+    let proved = {
         let proof_i = framed.read().await?;
-        half_open.prove(net, &framed.stream, proof, &proof_i)?
+        listed.0.prove(net, &framed.stream, proof, &proof_i)?
     };
+    // It is no stranger any more, and is not dropped in favour of one.
+    drop(listed);
     // In a box: a peer that has not proved itself holds no room for what comes after.
-    Box::pin(claim(net, framed, status, established, frame)).await
+    Box::pin(claim(net, framed, replaces, proved)).await
 }
 
-/// Claims the channel of a peer that has proved itself, and answers its proof by this frame.
+/// Claims the channel of a peer that has proved itself, and answers its proof.
 async fn claim(
     net: &Net,
     mut framed: Framed,
-    status: Status,
-    established: Established,
-    frame: Vec<u8>,
+    replaces: bool,
+    proved: Proved,
 ) -> Result<(), Failure> {
-    let peer = established.peer.clone();
+    let peer = proved.peer().clone();
     // The peer may have given up this attempt while we were slow, and another connection may
     // have come and gone since: this one would be a connection to nobody.
     if framed.is_closed() {
@@ -280,17 +298,14 @@ async fn claim(
     }
     let mut claim = Claim { net, peer: Some(peer.clone()), by: self_pid() };
     let answer =
-        ask_linked(net.net_kernel(), |caller| Command::Claim { peer, status, caller }).await;
+        ask_linked(net.net_kernel(), |caller| Command::Claim { peer, replaces, caller }).await;
     let channel = match answer {
         Claimed::Yes(channel) => channel,
         Claimed::Superfluous => return Err(Failure::Superfluous),
-        Claimed::OursSurvives => {
-            // Closed now, it would be a failed attempt to the peer, with all that waits for
-            // it. The peer closes it when our own connection has come to it.
-            let _ = framed.read().await;
-            return Err(Failure::Superfluous);
-        }
+        Claimed::OursSurvives => return refuse_proved(&framed, proved, Status::Nok).await,
+        Claimed::NotAllowed => return refuse_proved(&framed, proved, Status::NotAllowed).await,
     };
+    let (established, frame) = proved.accept();
     framed.write(&frame).await?;
     claim.peer = None;
     let handshaken = Handshaken { established, framed };
@@ -307,6 +322,11 @@ async fn name(net: &Net, framed: &Framed, greeted: Greeted) -> Result<Greeted, F
         Some(name) => Ok(greeted.named(name)),
         None => refuse(framed, greeted, Status::NotAllowed).await,
     }
+}
+
+async fn refuse_proved<T>(framed: &Framed, proved: Proved, status: Status) -> Result<T, Failure> {
+    framed.write(&proved.refuse(status)).await?;
+    Err(Failure::Refused(status))
 }
 
 async fn refuse<T>(framed: &Framed, greeted: Greeted, status: Status) -> Result<T, Failure> {
@@ -344,5 +364,10 @@ mod tests {
         assert_eq!(crowd_of(&half_open, "127.0.0.1"), 0);
         drop(listed);
         assert!(half_open.0.lock().is_empty());
+        // A network of IPv6 is one address.
+        let ip = |n: usize| format!("2001:db8:0:1::{n:x}").parse().unwrap();
+        let _listed = list(&half_open, (0..HALF_OPEN_PER_ADDRESS_MAX).map(ip));
+        assert_eq!(crowd_of(&half_open, "2001:db8:0:1:ffff::"), 16);
+        assert_eq!(crowd_of(&half_open, "2001:db8:0:2::"), 0);
     }
 }

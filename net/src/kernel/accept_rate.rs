@@ -12,10 +12,12 @@
 //! still admitted (`accept`): they can read the cookie file, and need not guess.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use fika_runtime::Time;
+
+use crate::io::source_of;
 
 /// Connections: more at once than one host has nodes, all of which connect when it starts.
 const CONNECTIONS: Income = Income { at_once: 256, per_second: 64 };
@@ -85,15 +87,6 @@ impl Source {
 
     fn is_full(&self) -> bool {
         self.connections.holds == CONNECTIONS.at_once && self.guesses.holds == GUESSES.at_once
-    }
-}
-
-/// Returns the address that stands for the source of a connection.
-pub(super) fn source_of(from: IpAddr) -> IpAddr {
-    match from.to_canonical() {
-        ip if ip.is_loopback() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
-        ip => ip,
     }
 }
 

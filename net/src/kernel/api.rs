@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use fika_runtime::{ExitReason, Ignored, NodeName, acting_node, exit, self_pid};
 
-use super::ask::ask;
 use super::distribution::Distribution;
 use super::net::Net;
 use super::net_kernel::Command;
@@ -120,7 +119,7 @@ pub async fn connect_node(node: impl AsRef<str>) -> Option<bool> {
     if node == *net.name() {
         return Some(true);
     }
-    ask(net.net_kernel(), |caller| Command::ConnectNode { node, caller }).await
+    net.ask(|caller| Command::ConnectNode { node: node.clone(), caller }).await
 }
 
 /// Closes the connection to a node, and says whether there was one; none if this node is
@@ -131,7 +130,7 @@ pub async fn connect_node(node: impl AsRef<str>) -> Option<bool> {
 pub async fn disconnect_node(node: impl AsRef<str>) -> Option<bool> {
     let net = net("disconnect_node")?;
     let Ok(node) = node.as_ref().parse::<NodeName>() else { return Some(false) };
-    ask(net.net_kernel(), |caller| Command::DisconnectNode { node, caller }).await
+    net.ask(|caller| Command::DisconnectNode { node: node.clone(), caller }).await
 }
 
 /// Watches a node: one [`NodeDown`](fika_runtime::NodeDown) for each call with `true` comes

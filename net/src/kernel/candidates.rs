@@ -65,6 +65,16 @@ impl Candidates {
         self.0.get(node).is_some_and(|it| it.stage == Stage::UnderWay)
     }
 
+    /// Makes the attempts due whose end this list has not learned: those to nodes that are not
+    /// `under_way`.
+    pub(super) fn lost_sight(&mut self, now: Time, under_way: impl Fn(&NodeName) -> bool) {
+        for (node, candidate) in &mut self.0 {
+            if candidate.stage == Stage::UnderWay && !under_way(node) {
+                candidate.stage = Stage::Due(now);
+            }
+        }
+    }
+
     /// Removes a node that is connected, or to which no further attempt is wanted.
     pub(super) fn forget(&mut self, node: &NodeName) {
         self.0.remove(node);

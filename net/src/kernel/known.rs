@@ -20,8 +20,8 @@ use std::time::Duration;
 use fika_runtime::{Creation, NodeId, NodeName, Time};
 use parking_lot::Mutex;
 
-use super::accept_rate::source_of;
 use super::distribution::Distribution;
+use crate::io::source_of;
 
 /// The memory of one life of a node besides its name, in all tables, at the most.
 const LIFE_BYTES: u64 = 256;

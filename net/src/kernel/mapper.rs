@@ -26,6 +26,8 @@ use std::time::Duration;
 
 use fika_runtime::{ExitReason, Pid, Time, link, report, sleep, spawn_service, timeout};
 
+use parking_lot::Mutex;
+
 use super::backoff::Backoff;
 use super::net::Net;
 use super::net_sup::StartError;
@@ -55,13 +57,36 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// A mapper that is there says at once that it forgets a name.
 const FORGETS_WITHIN: Duration = Duration::from_secs(1);
 
-/// Registers the node, and returns the process that keeps it registered.
-pub(super) async fn register(net: &Arc<Net>, listens: SocketAddr) -> Result<Pid, StartError> {
+/// What the process that keeps the node registered knows, for as long as there is no such process.
+#[derive(Clone, Default)]
+pub(super) struct Kept(Arc<Mutex<Option<Places>>>);
+
+impl Kept {
+    /// Starts the process that keeps the node registered.
+    pub(super) fn start(&self, net: &Net) -> Result<Pid, StartError> {
+        spawn_service(keep(net.net_kernel(), self.clone())).ok_or(NO_ROOM)
+    }
+}
+
+/// The places while that process has them. They are given back however it ends, so that the next
+/// one goes on with the registrations.
+struct InUse(Option<Places>, Kept);
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        *self.1.0.lock() = self.0.take();
+    }
+}
+
+/// Registers the node. From then on a process has to keep it registered.
+pub(super) async fn register(net: &Arc<Net>, listens: SocketAddr) -> Result<Kept, StartError> {
     let (net, since) = (net.clone(), net.env.now());
     let mut places = Places { net, listens, all: Vec::new(), failures: 0, since };
     places.look();
     places.register_first().await?;
-    spawn_service(keep(places)).ok_or(NO_ROOM)
+    let kept = Kept::default();
+    *kept.0.lock() = Some(places);
+    Ok(kept)
 }
 
 /// The error if there is no room for another process.
@@ -77,8 +102,11 @@ pub(super) async fn unregister(net: &Net) {
     }
 }
 
-async fn keep(mut places: Places) {
-    link(places.net.net_kernel());
+async fn keep(net_kernel: Pid, kept: Kept) {
+    link(net_kernel);
+    let places = kept.0.lock().take();
+    let mut in_use = InUse(places, kept);
+    let Some(places) = &mut in_use.0 else { return };
     loop {
         let is_lost = match places.next_look() {
             None => {
@@ -96,7 +124,7 @@ async fn keep(mut places: Places) {
 }
 
 /// The addresses at which the node has to be known.
-struct Places {
+pub(super) struct Places {
     net: Arc<Net>,
     /// Where the node listens.
     listens: SocketAddr,

@@ -5,23 +5,29 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use fika_runtime::{
-    ConnectionId, Creation, ExitReason, NodeDownReason, NodeId, NodeName, Pid, report,
+    ConnectionId, Creation, ExitReason, NodeDownReason, NodeId, NodeName, Pid, report, sleep,
 };
 
 use parking_lot::{Mutex, RwLock};
 
 use super::admission::Allowed;
+use super::ask::{Caller, ask};
 use super::channel::Channel;
 use super::config::Config;
 use super::distribution::Distribution;
 use super::logs::Logs;
-use super::net_kernel::{Command, More};
+use super::net_kernel::{Command, Legacy, More};
 use super::secret::Cookies;
 use super::told::Told;
 use crate::io::{EpmdRegistration, SocketOptions, Stream};
 use crate::proto::handshake::{Flags, Identity, NAME_BYTES_MAX};
+
+/// How often a process that asks net_kernel looks whether that has been restarted, which takes
+/// less than a millisecond.
+const RESTART_PAUSE: Duration = Duration::from_millis(1);
 
 /// The distribution of a node under one name.
 pub(super) struct Net {
@@ -42,7 +48,9 @@ pub(super) struct Net {
     pub(super) logs: Logs,
     /// The registrations with the port mappers of this host, while they last.
     pub(super) registrations: Mutex<Vec<Arc<EpmdRegistration>>>,
-    net_kernel: OnceLock<Pid>,
+    net_kernel: RwLock<Option<Pid>>,
+    /// What net_kernel has left to the one that takes its place.
+    pub(super) legacy: Mutex<Option<Legacy>>,
     /// Why it stops, if it has begun to: connections are neither made nor taken any more.
     ended: OnceLock<NodeDownReason>,
     this: Weak<Net>,
@@ -91,7 +99,8 @@ impl Net {
             told: Told::default(),
             logs: Logs::default(),
             registrations: Mutex::default(),
-            net_kernel: OnceLock::new(),
+            net_kernel: RwLock::default(),
+            legacy: Mutex::default(),
             ended: OnceLock::new(),
             this: this.clone(),
         })
@@ -170,31 +179,54 @@ impl Net {
     }
 
     pub(super) fn set_net_kernel(&self, pid: Pid) {
-        self.net_kernel.set(pid).expect("it is started once");
+        *self.net_kernel.write() = Some(pid);
     }
 
+    /// The process net_kernel; another one if it has been restarted.
     pub(super) fn net_kernel(&self) -> Pid {
-        *self.net_kernel.get().expect("set before anything can ask for a connection")
+        self.net_kernel.read().expect("set before anything can ask for a connection")
     }
 
     /// Ends net_kernel, if it was started.
     pub(super) fn kill_net_kernel(&self) {
-        if let (Some(net_kernel), Some(node)) = (self.net_kernel.get(), self.node()) {
-            node.exit_process(*net_kernel, ExitReason::Kill);
+        if let (Some(net_kernel), Some(node)) = (*self.net_kernel.read(), self.node()) {
+            node.exit_process(net_kernel, ExitReason::Kill);
         }
     }
 
     /// Tells net_kernel.
     pub(super) fn command(&self, command: Command) {
-        if let Some(net_kernel) = self.net_kernel.get() {
-            self.tell_local(*net_kernel, command);
+        let net_kernel = *self.net_kernel.read();
+        if let Some(net_kernel) = net_kernel {
+            self.tell_local(net_kernel, command);
+        }
+    }
+
+    /// Asks net_kernel. If net_kernel ends first, its successor is asked. `None` if the distribution
+    /// has ended.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl Fn(Caller<T>) -> Command,
+    ) -> Option<T> {
+        loop {
+            let net_kernel = self.net_kernel();
+            if let Some(answer) = ask(net_kernel, &question).await {
+                return Some(answer);
+            }
+            while self.net_kernel() == net_kernel {
+                if self.is_stopping() {
+                    return None;
+                }
+                sleep(RESTART_PAUSE).await;
+            }
         }
     }
 
     /// Others have their turn before it goes on.
     pub(super) fn more(&self, more: More) {
-        if let Some(net_kernel) = self.net_kernel.get() {
-            self.tell_local(*net_kernel, more);
+        let net_kernel = *self.net_kernel.read();
+        if let Some(net_kernel) = net_kernel {
+            self.tell_local(net_kernel, more);
         }
     }
 

@@ -7,16 +7,19 @@
 //! |---|---|---|
 //! | `Connect` | the first use of a node | an attempt (`setup`) |
 //! | `Prove` | the attempt, before its proof | whether no peer's attempt has taken the channel |
-//! | `Hello` | a peer's attempt, unproved | a status, and nothing is kept |
+//! | `Hello` | a peer's attempt, unproved | a note of what was there before it; nothing is kept |
 //! | `Claim` | the same, proved | a channel, or none if another connection survives |
 //! | `Up` | either, at its end | `nodeup`, then the first signal, then the mesh |
 //! | `SetupFailed`, `ClaimFailed` | either | the end of the channel, unless the other goes on |
 //! | `Mesh` | a peer that is up | attempts, a few at a time: see `candidates` |
 //! | `Lost` | a channel's end | `nodedown` |
+//! | `TakeOver` | net_sup, after a restart | attempts start again; what was not told is told |
 //!
-//! A peer that has not proved itself leaves nothing in here. What a lost connection means
+//! A peer that has not proved itself leaves nothing in here, and is not told what is here. What a lost connection means
 //! to links and monitors is done by their processes, which the channel tells before it
 //! tells this one: so their signals come before `nodedown` (MON-16).
+//!
+//! All that it is told comes as a `Local`, which no other node can send, but for `Mesh`.
 //!
 //! Prior art: `net_kernel.erl`, `dist_util.erl`.
 
@@ -25,10 +28,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fika_runtime::{
-    Carrier, ConnectionId, Down, Envelope, Exit, ExitReason, Local, NodeDownReason, NodeName,
-    NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Time, Timeout, TimerRef, cancel_timer, exit,
-    exit_process, monitor, report, self_pid, send_after, spawn_service, start_timer, trap_exit,
-    yield_now,
+    Carrier, ConnectionId, Down, Envelope, Exit, ExitReason, Local, MonitorOpts, NodeDownReason,
+    NodeName, NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Tagged, Time, TimerRef,
+    cancel_timer, exit, exit_process, monitor_with, report, self_pid, send_after,
+    spawn_open_service, trap_exit, yield_now,
 };
 
 use super::ask::{Caller, Mesh};
@@ -42,7 +45,7 @@ use super::ticktime::{NetTicktime, SetTicktime, Ticktime};
 use super::told::not_connected;
 use crate::io::Handler as _;
 use crate::proto::connection;
-use crate::proto::handshake::{Established, Flags, Status, Verdict, simultaneous};
+use crate::proto::handshake::{Established, Flags, Verdict, simultaneous};
 use crate::proto::parcel::Parcel;
 
 /// What net_kernel is told, by processes of this node.
@@ -53,13 +56,15 @@ pub(super) enum Command {
         channel: Arc<Channel>,
         caller: Caller<bool>,
     },
+    /// The answer says whether there is a connection to the peer, or is about to be.
     Hello {
         peer: NodeName,
-        caller: Caller<Status>,
+        caller: Caller<bool>,
     },
     Claim {
         peer: NodeName,
-        status: Status,
+        /// The answer to `Hello`.
+        replaces: bool,
         caller: Caller<Claimed>,
     },
     Up {
@@ -109,6 +114,8 @@ pub(super) enum Command {
     Subscribed(Pid),
     /// The same for all who subscribed before the node had its name.
     Named,
+    /// An earlier net_kernel has ended.
+    TakeOver,
     /// Answered with the number of attempts, and of candidates.
     Attempts(Caller<(usize, usize)>),
 }
@@ -130,8 +137,10 @@ pub(super) enum Claimed {
     Yes(Arc<Channel>),
     /// It is not wanted: the peer has another one, or will have.
     Superfluous,
-    /// Our own attempt, which began after the peer was told to go on, survives. The peer
-    /// does not know, and is to keep what waits for its connection until ours is there.
+    /// This node's own list does not have the peer (HS-13).
+    NotAllowed,
+    /// Our own attempt survives (HS-5). The peer is to keep what waits for its connection until
+    /// ours is there.
     OursSurvives,
 }
 
@@ -141,28 +150,28 @@ pub(super) struct Handshaken {
     pub(super) framed: Framed,
 }
 
-/// It is time for one check of the ticks.
-#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize, fika_macros::Message)]
-#[message(tag = "fika::Check")]
-struct Check;
+/// What a timer of net_kernel is for.
+enum Due {
+    /// One check of the ticks, with the number of its timer.
+    Check(u64),
+    /// A tick to each peer, besides the checks.
+    ExtraTick,
+    /// The change of the ticktime is over.
+    TransitionEnd,
+    /// A peer that said it would connect has had its time.
+    GiveUp(Arc<Channel>),
+    /// Another attempt to connect to a candidate, with the number of its timer.
+    TryCandidates(u64),
+}
 
-/// It is time for a tick to each peer, besides the checks.
-#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize, fika_macros::Message)]
-#[message(tag = "fika::ExtraTick")]
-struct ExtraTick;
+/// The tag of the monitors of subscribers.
+struct Subscriber;
 
-/// The change of the ticktime is over.
-#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize, fika_macros::Message)]
-#[message(tag = "fika::TransitionEnd")]
-struct TransitionEnd;
-
-/// A peer that said it would connect has had its time.
-struct GiveUp(Arc<Channel>);
-
-/// Another attempt to connect to a candidate is due.
-#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize, fika_macros::Message)]
-#[message(tag = "fika::TryCandidates")]
-struct TryCandidates;
+/// What a net_kernel leaves to the next one.
+pub(super) struct Legacy {
+    candidates: Candidates,
+    ticktime: Ticktime,
+}
 
 /// There is more for a channel to do than one turn has room for.
 pub(super) enum More {
@@ -209,49 +218,54 @@ struct Kernel {
     attempts: BTreeMap<ConnectionId, Attempt>,
     candidates: Candidates,
     /// When the next attempt to connect to a candidate is due, and its timer.
-    next_try: Option<(Time, TimerRef)>,
+    next_try: Option<(Time, Timer)>,
     ticktime: Ticktime,
     /// The timer of the next check.
-    next_check: TimerRef,
+    next_check: Option<Timer>,
+    /// How many timers have had a number.
+    timers: u64,
+}
+
+/// A timer whose number tells its own message from one of an earlier timer.
+type Timer = (u64, TimerRef);
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        let candidates = std::mem::take(&mut self.candidates);
+        *self.net.legacy.lock() = Some(Legacy { candidates, ticktime: self.ticktime });
+    }
 }
 
 pub(super) async fn net_kernel(net: Arc<Net>) {
     // The processes that make and take connections are linked to it, so that they end with it.
     trap_exit(true);
-    let ticktime = Ticktime::new(net.config.ticktime, net.config.intensity);
-    let next_check = start_timer(ticktime.interval(), self_pid(), Check);
+    let legacy = net.legacy.lock().take();
+    let Legacy { candidates, ticktime } = legacy.unwrap_or_else(|| Legacy {
+        candidates: Candidates::default(),
+        ticktime: Ticktime::new(net.config.ticktime, net.config.intensity),
+    });
     let mut kernel = Kernel {
         net,
         attempts: BTreeMap::new(),
-        candidates: Candidates::default(),
+        candidates,
         next_try: None,
         ticktime,
-        next_check,
+        next_check: None,
+        timers: 0,
     };
+    kernel.start_check();
     loop {
         fika_macros::receive! {
             Local(command): Local<Command> => kernel.command(command),
             Mesh { nodes } => kernel.mesh(nodes),
-            Timeout::<Check> { timer, .. } if timer == kernel.next_check => {
-                kernel.start_check();
-                kernel.net.told.channels().iter().for_each(Channel::check);
-            }
-            // A check that was put off when its timer had fired already.
-            Timeout::<Check> { .. } => {}
-            Timeout::<ExtraTick> { .. } => kernel.extra_tick(),
-            Timeout::<TransitionEnd> { .. } => {
-                kernel.ticktime.end_transition();
-                kernel.start_check();
-            }
-            Timeout::<TryCandidates> { timer, .. } => kernel.next_try_is_due(timer),
-            Local(GiveUp(channel)): Local<GiveUp> => kernel.give_up(&channel),
+            Local(due): Local<Due> => kernel.due(due),
             Local(more): Local<More> => {
                 // What the last turn was answered with does not wait for the next one.
                 Carrier::flush(&**kernel.net);
                 yield_now().await;
                 more.go_on();
             }
-            Down { object, .. } => {
+            Tagged { tag: Local(Subscriber), message: Down { object, .. } }: Tagged<Local<Subscriber>, Down> => {
                 if let Object::Pid(pid) = object {
                     kernel.net.subscriptions.lock().forget(pid);
                 }
@@ -263,15 +277,47 @@ pub(super) async fn net_kernel(net: Arc<Net>) {
 }
 
 impl Kernel {
+    /// Starts a timer with a number.
+    fn start_timer(&mut self, time: Duration, due: fn(u64) -> Due) -> Timer {
+        self.timers += 1;
+        (self.timers, send_after(time, self_pid(), Local(due(self.timers))))
+    }
+
+    fn due(&mut self, due: Due) {
+        let is_next = |timer: Option<Timer>, number| timer.is_some_and(|(next, _)| next == number);
+        match due {
+            Due::Check(number) if is_next(self.next_check, number) => {
+                self.start_check();
+                self.net.told.channels().iter().for_each(Channel::check);
+            }
+            Due::TryCandidates(number)
+                if is_next(self.next_try.map(|(_, timer)| timer), number) =>
+            {
+                self.next_try = None;
+                self.try_candidates();
+            }
+            // Of a timer that another one had replaced when it fired.
+            Due::Check(_) | Due::TryCandidates(_) => {}
+            Due::ExtraTick => self.extra_tick(),
+            Due::TransitionEnd => {
+                self.ticktime.end_transition();
+                self.start_check();
+            }
+            Due::GiveUp(channel) => self.give_up(&channel),
+        }
+    }
+
     fn start_check(&mut self) {
-        cancel_timer(self.next_check);
-        self.next_check = start_timer(self.ticktime.interval(), self_pid(), Check);
+        if let Some((_, timer)) = self.next_check.take() {
+            cancel_timer(timer);
+        }
+        self.next_check = Some(self.start_timer(self.ticktime.interval(), Due::Check));
     }
 
     fn set_ticktime(&mut self, time: Duration, transition: Duration) -> SetTicktime {
         let set = self.ticktime.set(time);
         if set == SetTicktime::ChangeInitiated {
-            start_timer(transition, self_pid(), TransitionEnd);
+            send_after(transition, self_pid(), Local(Due::TransitionEnd));
             self.start_check();
             self.extra_tick();
         }
@@ -282,7 +328,7 @@ impl Kernel {
     /// give this node up.
     fn extra_tick(&self) {
         if let Some(pause) = self.ticktime.extra() {
-            start_timer(pause, self_pid(), ExtraTick);
+            send_after(pause, self_pid(), Local(Due::ExtraTick));
             self.net.told.channels().iter().for_each(|channel| channel.tick());
         }
     }
@@ -291,9 +337,9 @@ impl Kernel {
         match command {
             Command::Connect(channel) => self.connect(&channel),
             Command::Prove { channel, caller } => caller.answer(self.prove(&channel)),
-            Command::Hello { peer, caller } => caller.answer(self.hello(&peer)),
-            Command::Claim { peer, status, caller } => {
-                let claimed = self.claim(&peer, status, caller.pid());
+            Command::Hello { peer, caller } => caller.answer(self.is_known(&peer)),
+            Command::Claim { peer, replaces, caller } => {
+                let claimed = self.claim(&peer, replaces, caller.pid());
                 caller.answer(claimed);
             }
             Command::Up { channel, handshaken, by } => self.go_up(&channel, handshaken, by),
@@ -311,11 +357,47 @@ impl Kernel {
             Command::Attempts(caller) => {
                 caller.answer((self.attempts.len(), self.candidates.len()));
             }
-            Command::Named => {
-                let subscribers = self.net.subscriptions.lock().unmonitored();
-                subscribers.into_iter().for_each(|pid| self.monitor(pid));
+            Command::Named => self.monitor_subscribers(),
+            Command::TakeOver => self.take_over(),
+        }
+    }
+
+    fn monitor_subscribers(&mut self) {
+        let subscribers = self.net.subscriptions.lock().unmonitored();
+        subscribers.into_iter().for_each(|pid| self.monitor(pid));
+    }
+
+    /// Goes on where an earlier net_kernel has ended. The processes that made connections have
+    /// ended with it, and what it was told last has been lost.
+    fn take_over(&mut self) {
+        self.monitor_subscribers();
+        self.ticktime.end_transition();
+        self.start_check();
+        let asked = self.net.subscriptions.lock().asked();
+        asked.into_iter().for_each(|(pid, node)| self.monitor_node(pid, node, true));
+        for channel in self.net.told.channels() {
+            if channel.is_down() {
+                self.net.tell_down(channel.peer(), NodeDownReason::ConnectionClosed);
+            } else {
+                // It may have had more to read, or to write.
+                channel.activate();
             }
         }
+        for channel in self.net.table.all() {
+            let told = self.net.told.channel(channel.peer());
+            if channel.is_pending() {
+                self.connect(&channel);
+            } else if told.is_none_or(|told| !Arc::ptr_eq(&told, &channel)) {
+                channel.lose(NodeDownReason::ConnectionSetupFailed);
+            }
+        }
+        let (now, table) = (self.net.env.now(), &self.net.table);
+        let watched = self.net.subscriptions.lock().watched();
+        for node in watched.into_iter().filter(|node| table.get(node).is_none()) {
+            self.net.tell_node_watchers(node, NodeDownReason::ConnectionSetupFailed);
+        }
+        self.candidates.lost_sight(now, |node| table.get(node).is_some());
+        self.try_candidates();
     }
 
     fn connect(&mut self, channel: &Arc<Channel>) {
@@ -332,7 +414,8 @@ impl Kernel {
         // A peer's attempt may have taken it before this message came.
         if attempt.setup.is_none() && attempt.claimed.is_none() && channel.is_pending() {
             let is_patient = self.candidates.is_under_way(channel.peer());
-            attempt.setup = spawn_service(setup(self.net.clone(), channel.clone(), is_patient));
+            attempt.setup =
+                spawn_open_service(setup(self.net.clone(), channel.clone(), is_patient));
             if attempt.setup.is_none() {
                 self.net.logs.no_process.line(self.net.env.now(), |left_out| {
                     report!(
@@ -363,38 +446,31 @@ impl Kernel {
         channel.is_pending() && attempt.is_some_and(|attempt| attempt.claimed.is_none())
     }
 
-    /// What a peer that wants to connect is told. It has proved nothing.
-    fn hello(&self, peer: &NodeName) -> Status {
-        if !self.net.permits(peer) {
-            return Status::NotAllowed;
-        }
-        let Some(channel) = self.net.table.get(peer) else { return Status::Ok };
-        if !channel.is_pending() {
-            return Status::Alive;
-        }
-        match self.attempts.get(&channel.id()) {
-            // Another attempt of the same peer has proved itself a moment ago, and is about to be
-            // up. A peer makes one at a time: it has given that one up, or has closed it already.
-            Some(attempt) if attempt.claimed.is_some() => Status::Alive,
-            // Ours was refused in favour of this one.
-            Some(attempt) if attempt.setup.is_none() => Status::Ok,
-            _ => simultaneous(self.net.name(), peer).status(),
-        }
+    /// Whether there is a connection to a peer whose hello has come, or is about to be: another
+    /// attempt of this peer may have proved itself a moment ago. A peer makes one attempt at a
+    /// time, so it has given that one up, or has closed it already.
+    fn is_known(&self, peer: &NodeName) -> bool {
+        let Some(channel) = self.net.table.get(peer) else { return false };
+        let attempt = self.attempts.get(&channel.id());
+        !channel.is_pending() || attempt.is_some_and(|attempt| attempt.claimed.is_some())
     }
 
     /// A peer has proved itself: what becomes of its connection.
-    fn claim(&mut self, peer: &NodeName, status: Status, by: Pid) -> Claimed {
+    fn claim(&mut self, peer: &NodeName, replaces: bool, by: Pid) -> Claimed {
+        if !self.net.permits(peer) {
+            return Claimed::NotAllowed;
+        }
         if let Some(channel) = self.net.table.get(peer) {
             if !channel.is_pending() {
-                // HS-7: only a peer that was told of the older connection may replace it.
-                // One that was not has lost a race, and has or will have that connection.
-                if status != Status::Alive {
+                // HS-7: a connection is replaced if it was there when the peer said hello. Else
+                // the peer has lost a race, and has or will have that connection.
+                if !replaces {
                     return Claimed::Superfluous;
                 }
                 channel.lose(NodeDownReason::ConnectionClosed);
             } else if let Some(attempt) = self.attempts.get(&channel.id()) {
                 // The same holds for one that is about to be there.
-                if attempt.claimed.is_some() && status != Status::Alive {
+                if attempt.claimed.is_some() && !replaces {
                     return Claimed::Superfluous;
                 }
                 if attempt.setup.is_some()
@@ -513,14 +589,6 @@ impl Kernel {
         self.try_candidates();
     }
 
-    fn next_try_is_due(&mut self, timer: TimerRef) {
-        // A stale timer may fire after another one has replaced it.
-        if self.next_try.is_some_and(|(_, next)| next == timer) {
-            self.next_try = None;
-            self.try_candidates();
-        }
-    }
-
     /// Starts the attempts to connect to candidates that are due.
     fn try_candidates(&mut self) {
         if self.net.is_stopping() {
@@ -537,12 +605,12 @@ impl Kernel {
         }
         let due = self.candidates.next_due();
         if due != self.next_try.map(|(at, _)| at) {
-            if let Some((_, timer)) = self.next_try.take() {
+            if let Some((_, (_, timer))) = self.next_try.take() {
                 cancel_timer(timer);
             }
             self.next_try = due.map(|at| {
                 let pause = at.since(self.net.env.now());
-                (at, start_timer(pause, self_pid(), TryCandidates))
+                (at, self.start_timer(pause, Due::TryCandidates))
             });
         }
     }
@@ -556,7 +624,7 @@ impl Kernel {
         if failure == SetupFailure::Nok {
             // The peer's own connection is on its way.
             let time = self.net.config.setup_time;
-            send_after(time, self_pid(), Local(GiveUp(channel)));
+            send_after(time, self_pid(), Local(Due::GiveUp(channel)));
             return;
         }
         if failure == SetupFailure::Final {
@@ -644,7 +712,8 @@ impl Kernel {
     fn monitor(&mut self, pid: Pid) {
         let mut subscriptions = self.net.subscriptions.lock();
         if subscriptions.needs_monitor(pid) {
-            subscriptions.monitored(pid, monitor(pid));
+            let opts = MonitorOpts::new().tag(Local(Subscriber));
+            subscriptions.monitored(pid, monitor_with(pid, opts));
         }
     }
 }

@@ -13,7 +13,20 @@
 //! step 4 comes with the connection to that peer, in net_kernel. When this connection is lost,
 //! net_kernel ends, and the distribution ends as below and starts again with the same settings.
 //!
-//! Ending, on request, or when net_kernel or the process that accepts connections has ended:
+//! A process of the distribution that ends by a mistake, or is killed, is restarted:
+//!
+//! | ends | then |
+//! |---|---|
+//! | net_kernel | the others of this table end with it, by their links, and all are restarted; the name, connections and subscriptions stay, and attempts to connect begin again |
+//! | the process that accepts connections | it is restarted; the port stays open |
+//! | the process that keeps the node registered | it is restarted; the registrations stay |
+//! | a process that makes or takes one connection | that attempt has failed |
+//! | the port mapper | the registrations are lost: see `mapper` |
+//!
+//! After too many restarts the distribution ends. net_sup itself takes exit signals and links of
+//! nobody. What other nodes can do to these processes is in `process::guard` of the runtime.
+//!
+//! Ending, on request, or when a process can't be restarted:
 //!
 //! 1. What waits is written, and all connections are closed; links and monitors are told.
 //! 2. net_kernel ends, and with it, by their links, all processes that make and take
@@ -27,12 +40,14 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fika_runtime::{
     Down, Ended, ExitReason, Local, NodeDownReason, NodeName, NodeNameError, Reference, TagClash,
-    check_tags, monitor, register, report, spawn_service, spawn_service_monitor,
+    Time, check_tags, monitor, register, report, spawn_open_service_monitor, spawn_service,
 };
 
+use super::accept::Entrance;
 use super::ask::{Caller, ask};
 use super::distribution::{Distribution, Phase};
 use super::net::Net;
@@ -140,6 +155,34 @@ fn hint(error: &io::Error) -> &'static str {
     }
 }
 
+/// The error if there is no room for another process.
+const NO_ROOM: StartError = StartError::Ended(ExitReason::SystemLimit);
+
+/// So many restarts within this time are too many: the mistake that ends a process would end it
+/// again and again.
+const RESTARTS_MAX: usize = 10;
+const RESTARTS_WITHIN: Duration = Duration::from_secs(10);
+
+/// A process that is restarted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Child {
+    NetKernel,
+    /// Accepts connections.
+    Acceptor,
+    /// Keeps the node registered with port mappers.
+    Keeper,
+}
+
+impl Child {
+    fn name(self) -> &'static str {
+        match self {
+            Child::NetKernel => "net_kernel",
+            Child::Acceptor => "acceptor",
+            Child::Keeper => "mapper",
+        }
+    }
+}
+
 /// The distribution is to end.
 struct Stop(Caller<bool>);
 
@@ -156,7 +199,7 @@ impl Distribution {
         check_tags()?;
         let period = Period::begin(self.handle(), name)?;
         let (caller, started) = Caller::new();
-        let service = Ended::spawn_service(net_sup(period, caller));
+        let service = Ended::spawn_root_service(net_sup(period, caller));
         let (net_sup, ended) = service.ok_or(StartError::Ended(ExitReason::SystemLimit))?;
         if let Phase::On { net_sup: known, .. } = &mut *self.phase.lock() {
             *known = Some(net_sup);
@@ -194,12 +237,17 @@ struct Period {
     distribution: Arc<Distribution>,
     name: NodeName,
     net: Option<Arc<Net>>,
-    /// Monitors of the processes that end with net_kernel, which is the first of them.
-    processes: Vec<Reference>,
+    /// The processes that are restarted, by their monitors; net_kernel, with which the others end,
+    /// is the first of them.
+    processes: Vec<(Child, Reference)>,
+    /// Where connections come in, if they do.
+    entrance: Option<Arc<Entrance>>,
+    /// What is registered with port mappers, if they are used.
+    kept: Option<mapper::Kept>,
+    /// When processes were restarted, the latest at the end.
+    restarts: Vec<Time>,
     /// Connections are made and accepted. The node has its name, or gets it from its first peer.
     is_current: bool,
-    /// The monitor of the process that accepts connections.
-    acceptor: Option<Reference>,
     /// What those are told who hear of its end.
     reason: NodeDownReason,
     has_ended: bool,
@@ -218,8 +266,10 @@ impl Period {
             name,
             net: None,
             processes: Vec::new(),
+            entrance: None,
+            kept: None,
+            restarts: Vec::new(),
             is_current: false,
-            acceptor: None,
             reason: NodeDownReason::NetKernelTerminated,
             has_ended: false,
         })
@@ -239,7 +289,8 @@ impl Period {
             // Nobody is to find it.
             (None, _) => {}
             (Some(listens), None) => {
-                self.processes.push(monitor(mapper::register(&net, listens).await?));
+                self.kept = Some(mapper::register(&net, listens).await?);
+                self.start_child(Child::Keeper, &net)?;
                 if !listens.ip().is_loopback() && net.name().host().parse::<IpAddr>().is_err() {
                     // It only warns, so a node that has no room for the process starts without it.
                     let _ = spawn_service(reachable::check_host(net.clone(), listens));
@@ -255,13 +306,8 @@ impl Period {
         self.distribution.set_current(Some(net.clone()));
         self.is_current = true;
         net.command(Command::Named);
-        if let Some(listener) = listener {
-            let acceptor = spawn_service(accept::accept(net.clone(), listener));
-            let acceptor = acceptor.ok_or(StartError::Ended(ExitReason::SystemLimit))?;
-            let acceptor = monitor(acceptor);
-            self.processes.push(acceptor);
-            self.acceptor = Some(acceptor);
-        }
+        self.entrance = listener.map(Entrance::new);
+        self.start_child(Child::Acceptor, &net)?;
         if !net.is_nameless() {
             net.tell_own_name();
         }
@@ -269,45 +315,102 @@ impl Period {
     }
 
     fn start_net_kernel(&mut self, net: &Arc<Net>) -> Result<(), StartError> {
-        let started = spawn_service_monitor(net_kernel(net.clone()));
-        let (pid, ended) = started.ok_or(StartError::Ended(ExitReason::SystemLimit))?;
+        let started = spawn_open_service_monitor(net_kernel(net.clone()));
+        let (pid, ended) = started.ok_or(NO_ROOM)?;
         net.set_net_kernel(pid);
-        self.processes.push(ended);
+        self.processes.push((Child::NetKernel, ended));
         register("net_kernel", pid).map_err(|_| {
             net.kill_net_kernel();
             StartError::Registered
         })
     }
 
-    /// Waits for the request to stop; none if what it needs has ended by a mistake.
+    /// Starts a process that ends with net_kernel, if this period has such a one.
+    fn start_child(&mut self, child: Child, net: &Arc<Net>) -> Result<(), StartError> {
+        let pid = match (child, &self.entrance, &self.kept) {
+            (Child::Acceptor, Some(entrance), _) => {
+                spawn_service(accept::accept(net.clone(), entrance.clone())).ok_or(NO_ROOM)?
+            }
+            (Child::Keeper, _, Some(kept)) => kept.start(net)?,
+            _ => return Ok(()),
+        };
+        self.processes.push((child, monitor(pid)));
+        Ok(())
+    }
+
+    /// Waits for the request to stop; none if what it needs has ended and can't be restarted.
     async fn until_stop(&mut self) -> Option<Caller<bool>> {
         loop {
-            let (net_kernel, acceptor) = (self.processes[0], self.acceptor);
-            let (ended, why) = fika_macros::receive! {
+            let processes = &self.processes;
+            let ended = |monitor| processes.iter().position(|(_, process)| *process == monitor);
+            let (place, why) = fika_macros::receive! {
                 Local(Stop(caller)): Local<Stop> => return Some(caller),
-                Down { monitor, reason, .. } if monitor == net_kernel || Some(monitor) == acceptor => {
-                    (monitor, reason)
-                }
+                Down { monitor, reason, .. } if ended(monitor).is_some() => (ended(monitor)?, reason),
             };
-            self.processes.retain(|process| *process != ended);
-            if Some(ended) == acceptor && self.has_net_kernel() {
-                self.reason = NodeDownReason::NoNetwork;
-                report!(error, node = %self.name, reason = %why, "connections are no longer accepted, so the node has lost its name");
+            let (child, _) = self.processes.remove(place);
+            let net = self.net.clone()?;
+            if net.is_stopping() {
                 return None;
             }
             let is_lost = self.name.is_undefined() && why == ExitReason::Shutdown;
             if is_lost && self.go_on_nameless().await.is_ok() {
                 continue;
             }
-            report!(error, node = %self.name, reason = %why, "net_kernel has ended, so the node has lost its name");
-            return None;
+            let (child, why, restarted) = self.restart(&net, child, why).await;
+            let (node, process) = (&self.name, child.name());
+            if let Err(error) = restarted {
+                report!(error, %node, process, reason = %why, %error, "a process of the distribution has ended, so the node has lost its name");
+                if child == Child::Acceptor {
+                    self.reason = NodeDownReason::NoNetwork;
+                }
+                return None;
+            }
+            report!(error, %node, process, reason = %why, "a process of the distribution has ended, and is restarted: the node keeps its name and its connections");
         }
     }
 
-    /// What ends with it may be known to have ended before it is.
-    fn has_net_kernel(&self) -> bool {
-        let node = self.distribution.node();
-        self.net.as_ref().zip(node).is_some_and(|(net, node)| node.is_alive(net.net_kernel()))
+    /// Starts a process again that has ended, and all others if that was net_kernel. Returns the
+    /// process that ended first, and why.
+    async fn restart(
+        &mut self,
+        net: &Arc<Net>,
+        mut child: Child,
+        mut why: ExitReason,
+    ) -> (Child, ExitReason, Result<(), String>) {
+        // What ends with net_kernel may be known to have ended before net_kernel is.
+        let has_net_kernel = net.node().is_some_and(|node| node.is_alive(net.net_kernel()));
+        if !has_net_kernel {
+            for (other, process) in std::mem::take(&mut self.processes) {
+                let reason = fika_macros::receive! {
+                    Down { monitor, reason, .. } if monitor == process => reason,
+                };
+                if other == Child::NetKernel {
+                    (child, why) = (other, reason);
+                }
+            }
+        }
+        let now = net.env.now();
+        self.restarts.retain(|at| now.since(*at) < RESTARTS_WITHIN);
+        if self.restarts.len() >= RESTARTS_MAX {
+            let within = RESTARTS_WITHIN.as_secs();
+            let error = format!("there were {RESTARTS_MAX} restarts within {within} s already");
+            return (child, why, Err(error));
+        }
+        self.restarts.push(now);
+        let restarted = match has_net_kernel {
+            true => self.start_child(child, net),
+            false => self.start_all(net),
+        };
+        (child, why, restarted.map_err(|error| error.to_string()))
+    }
+
+    /// Starts all processes again.
+    fn start_all(&mut self, net: &Arc<Net>) -> Result<(), StartError> {
+        self.distribution.subscriptions.lock().forget_monitors();
+        self.start_net_kernel(net)?;
+        net.command(Command::TakeOver);
+        self.start_child(Child::Keeper, net)?;
+        self.start_child(Child::Acceptor, net)
     }
 
     /// The connection is lost by which the node came to its name. It gets another one from the
@@ -325,7 +428,7 @@ impl Period {
     async fn end_processes(&mut self, net: &Net) {
         net.close(&self.reason);
         net.kill_net_kernel();
-        for process in std::mem::take(&mut self.processes) {
+        for (_, process) in std::mem::take(&mut self.processes) {
             fika_macros::receive! { Down { monitor, .. } if monitor == process => {} }
         }
     }
@@ -388,6 +491,12 @@ impl Period {
 /// a name then for which nothing is done.
 impl Drop for Period {
     fn drop(&mut self) {
+        if self.is_current
+            && !self.has_ended
+            && self.net.as_ref().is_some_and(|net| !net.is_stopping())
+        {
+            report!(error, node = %self.name, "net_sup has ended, so the node has lost its name");
+        }
         self.end();
     }
 }

@@ -208,7 +208,11 @@ impl Channel {
             },
         };
         let watcher = match event {
-            Event::Signal { target, signal } => {
+            Event::Signal { target, mut signal } => {
+                // Nobody had the name that was monitored: the receiver is to know who says so.
+                if let Signal::Down { from: from @ None, .. } = &mut signal {
+                    *from = self.peer_id().map(Pid::nobody);
+                }
                 let watches = matches!(signal, Signal::Link { .. } | Signal::Monitor { .. });
                 node.receive(&target, signal).filter(|_| watches)
             }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use fika_runtime::{NodeName, NodeNameError};
 
 use super::api::net;
-use super::ask::ask;
 use super::channel::Channel;
 use super::config::TIMES;
 use super::net_kernel::Command;
@@ -133,7 +132,7 @@ pub async fn set_net_ticktime(
         return Err(SettingError::Range("the transition must not be longer than 365 days"));
     }
     let set = |caller| Command::SetTicktime { time, transition, caller };
-    ask(net.net_kernel(), set).await.ok_or(SettingError::NotAlive)
+    net.ask(set).await.ok_or(SettingError::NotAlive)
 }
 
 /// Returns the time after which the connection to a silent peer is closed (Erlang's
@@ -146,7 +145,7 @@ pub async fn set_net_ticktime(
 /// Outside of a process.
 pub async fn get_net_ticktime() -> Result<NetTicktime, SettingError> {
     let net = net("get_net_ticktime").ok_or(SettingError::NotAlive)?;
-    ask(net.net_kernel(), |caller| Command::Ticktime { caller }).await.ok_or(SettingError::NotAlive)
+    net.ask(|caller| Command::Ticktime { caller }).await.ok_or(SettingError::NotAlive)
 }
 
 /// Sets options on the socket of a live connection (Erlang's `net_kernel:setopts/2`).

@@ -2,24 +2,26 @@
 
 use std::sync::Arc;
 
-use fika_runtime::{Priority, link, report, self_pid, set_priority, timeout};
+use fika_runtime::{Pid, Priority, link, report, self_pid, set_priority, timeout};
 
 use super::ask::ask_linked;
 use super::channel::Channel;
 use super::framed::{Failure, Framed};
 use super::net::Net;
 use super::net_kernel::{Command, Handshaken, SetupFailure};
-use crate::proto::handshake::initiator::{AwaitHello, HelloOutcome};
+use crate::proto::handshake::initiator::AwaitHello;
 use crate::proto::handshake::{HandshakeError, Status};
 
 /// Tells of an attempt that comes to no end of its own: a user's resolver may panic, and any
-/// process may be killed. Otherwise what waits for the connection would wait for ever.
-struct Unfinished(Option<(Arc<Net>, Arc<Channel>)>);
+/// process may be killed. Otherwise what waits for the connection would wait for ever. The
+/// net_kernel that started the attempt is told, and none that was started later.
+struct Unfinished(Option<(Arc<Net>, Arc<Channel>)>, Pid);
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if let Some((net, channel)) = self.0.take() {
-            net.command(Command::SetupFailed { channel, failure: SetupFailure::Other });
+            let failure = SetupFailure::Other;
+            net.tell_local(self.1, Command::SetupFailed { channel, failure });
         }
     }
 }
@@ -31,22 +33,27 @@ pub(super) fn setup(
     channel: Arc<Channel>,
     is_patient: bool,
 ) -> impl Future<Output = ()> + Send {
-    let unfinished = Unfinished(Some((net.clone(), channel.clone())));
+    let unfinished = Unfinished(Some((net.clone(), channel.clone())), self_pid());
     run(net, channel, is_patient, unfinished)
 }
 
 async fn run(net: Arc<Net>, channel: Arc<Channel>, is_patient: bool, mut unfinished: Unfinished) {
-    link(net.net_kernel());
+    let net_kernel = unfinished.1;
+    link(net_kernel);
     let node = channel.peer().clone();
     let attempt = connect(&net, &channel, is_patient).await;
     unfinished.0 = None;
     let outcome = match &attempt {
-        Err(Failure::Refused(Status::Nok)) => SetupFailure::Nok,
+        Err(Failure::Handshake(HandshakeError::Refused(Status::Nok))) => SetupFailure::Nok,
         Err(Failure::Handshake(_) | Failure::NotAllowed) => SetupFailure::Final,
         _ => SetupFailure::Other,
     };
     match attempt {
-        Ok(handshaken) => return net.command(Command::Up { channel, handshaken, by: self_pid() }),
+        Ok(handshaken) => {
+            let by = self_pid();
+            return net.tell_local(net_kernel, Command::Up { channel, handshaken, by });
+        }
+        Err(_) if outcome == SetupFailure::Nok => tracing::debug!(%node, "the peer connects"),
         Err(Failure::Handshake(error)) => report!(error, %node, %error, "not connected"),
         // With a wrong cookie the peer is the one that notices, and closes.
         Err(Failure::Io(error)) => net.logs.not_connected.line(net.env.now(), |left_out| {
@@ -58,7 +65,7 @@ async fn run(net: Arc<Net>, channel: Arc<Channel>, is_patient: bool, mut unfinis
         }),
         Err(failure) => tracing::debug!(%node, %failure, "not connected"),
     }
-    net.command(Command::SetupFailed { channel, failure: outcome });
+    net.tell_local(net_kernel, Command::SetupFailed { channel, failure: outcome });
 }
 
 async fn connect(
@@ -84,11 +91,7 @@ async fn connect(
     net.set_up_socket(&stream);
     let mut framed = Framed::new(stream);
     let answer = step(net, framed.ask(&frame)).await?;
-    let (proof, frame) = match hello.handle(&answer, framed.transport())? {
-        HelloOutcome::Prove(proof, frame) => (proof, frame),
-        HelloOutcome::Refused(Status::Nok) => return Err(Failure::Refused(Status::Nok)),
-        HelloOutcome::Refused(status) => return Err(HandshakeError::Refused(status).into()),
-    };
+    let (proof, frame) = hello.handle(&answer, framed.transport())?;
     // The peer's own connection may have come about while it answered: then it must not
     // take this one for a new life of this end.
     let wanted =

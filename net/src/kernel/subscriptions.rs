@@ -72,6 +72,15 @@ impl Subscriptions {
         is_asked
     }
 
+    /// The watches that were asked for, and of which net_kernel has not heard.
+    pub(super) fn asked(&self) -> Vec<(Pid, NodeName)> {
+        let each = |(node, pids): (&NodeName, &BTreeMap<Pid, usize>)| {
+            let pids = repeated(pids.clone());
+            pids.map(|pid| (pid, node.clone())).collect::<Vec<_>>()
+        };
+        self.asked.iter().flat_map(each).collect()
+    }
+
     /// Takes one watch away.
     pub(super) fn unwatch(&mut self, pid: Pid, node: &NodeName) {
         take_one(&mut self.single, pid, node);

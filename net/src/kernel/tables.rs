@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::ask::ask;
 use super::channel::Channel;
 use super::distribution::Distribution;
 use super::net_kernel::Command;
@@ -43,7 +42,7 @@ impl Distribution {
     #[doc(hidden)]
     pub async fn tables(&self) -> Tables {
         let (attempts, candidates) = match self.current() {
-            Some(net) => ask(net.net_kernel(), Command::Attempts).await.unwrap_or_default(),
+            Some(net) => net.ask(Command::Attempts).await.unwrap_or_default(),
             None => (0, 0),
         };
         let [by_name, by_id] = self.table.counts();

@@ -30,6 +30,7 @@ pub enum SetTicktime {
 }
 
 /// The ticktime, and the change that is under way.
+#[derive(Clone, Copy)]
 pub(super) struct Ticktime {
     time: Duration,
     intensity: u32,

@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use super::budget::{is_dropped, stops};
 use super::control::NewProcess;
 use super::monitor::MonitorOpts;
-use super::spawn::Start;
+use super::spawn::{Service, Start};
 use super::spawn_opt::{SpawnOpts, spawn_opt};
 use super::tag::Tag;
 use crate::context;
@@ -96,22 +96,22 @@ impl Ended {
         (spawned.pid, Ended { monitor: spawned.monitor.expect("it was asked for"), reason })
     }
 
-    /// Spawns a process that does not count towards the process limit, and monitors it from its
-    /// start. `None` as for [`spawn_service`](super::spawn_service).
+    /// Spawns a service like [`spawn_service`](super::spawn_service) that processes of this node
+    /// can't end or link to either, and monitors it from its start.
     ///
     /// # Panics
     /// Outside of a process.
     #[doc(hidden)]
     #[track_caller]
-    pub fn spawn_service<F>(future: F) -> Option<(Pid, Ended)>
+    pub fn spawn_root_service<F>(future: F) -> Option<(Pid, Ended)>
     where
         F: IntoFuture<Output: Outcome>,
         F::IntoFuture: Send + 'static,
     {
         let (site, new) = (Location::caller(), NewProcess::of()(future));
         let (opts, reason) = Ended::opts();
-        let (pid, monitor) = context::process("Ended::spawn_service", |me| {
-            let start = Start { is_service: true, ..Start::child(me, site) };
+        let (pid, monitor) = context::process("Ended::spawn_root_service", |me| {
+            let start = Start { service: Some(Service::Root), ..Start::child(me, site) };
             me.start_monitored_with(start, new, opts.delivery)
         })?;
         Some((pid, Ended { monitor, reason }))

@@ -111,8 +111,9 @@ pub fn exit(reason: ExitReason) -> ! {
 ///
 /// A process that traps exits gets it as the message [`Exit`](crate::Exit), with the caller as
 /// sender; another one ends with the reason, unless that is `normal`. `kill` ends it in any
-/// case, and its links and monitors see `killed`. A signal to a process that has ended, or
-/// that can't be reached, has no effect. To oneself it takes effect before the call returns.
+/// case, and its links and monitors see `killed`. A signal to a process that has ended, that can't
+/// be reached, or that is one of the runtime's own on another node, such as `net_kernel`, has no
+/// effect. To oneself it takes effect before the call returns.
 ///
 /// The process is given by its pid, or by an alias of it, and never by a name.
 ///

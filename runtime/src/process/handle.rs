@@ -94,6 +94,7 @@ impl Running<'_> {
         let relations = || self.control.relations();
         match signal {
             Signal::Message(envelope) => self.control.put(envelope),
+            Signal::Link { .. } if self.is_root() => self.node.undeliverable(self.pid(), signal),
             Signal::Link { from } => relations().linked(from),
             Signal::Unlink { from, id } => self.handle_unlink(from, id),
             Signal::UnlinkAck { from, id } => relations().unlink_acknowledged(from, id),
@@ -103,7 +104,7 @@ impl Running<'_> {
             }
             Signal::Monitor { from, reference } => relations().add_watcher(reference, from),
             Signal::Demonitor { from, reference } => relations().remove_watcher(reference, from),
-            Signal::Down { reference, reason, .. } => self.handle_down(reference, reason),
+            Signal::Down { from, reference, reason } => self.handle_down(from, reference, reason),
             Signal::SpawnReply { reference, result } => self.handle_spawn_reply(reference, result),
             Signal::GroupLeader { leader } => self.control.slot.vitals.set_group_leader(leader),
             Signal::Request(request) => self.handle_request(request),
@@ -178,6 +179,9 @@ impl Running<'_> {
     /// An exit signal that counts.
     pub(super) fn exit_signal(self, from: Pid, reason: ExitReason, way: Way) {
         let Way { by_link, priority } = way;
+        if self.is_root() {
+            return;
+        }
         if !by_link && reason == ExitReason::Kill {
             self.control.doom(ExitReason::Killed);
         } else if self.control.trap_exit.get() {
@@ -188,9 +192,14 @@ impl Running<'_> {
         }
     }
 
-    fn handle_down(self, reference: Reference, reason: ExitReason) {
+    /// Another node can tell of its own processes only.
+    fn handle_down(self, from: Option<Pid>, reference: Reference, reason: ExitReason) {
+        let from = from.map(Pid::node).filter(|node| *node != self.node.id);
         let relations = self.control.relations_if_any();
-        let held = relations.and_then(|mut of| of.take_monitor(reference));
+        let held = relations.and_then(|mut of| {
+            let may_tell = from.is_none_or(|node| of.is_monitor_of(reference, node));
+            may_tell.then(|| of.take_monitor(reference)).flatten()
+        });
         if let Some(held) = held {
             self.put_down(reference, held, reason);
         }

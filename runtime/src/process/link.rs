@@ -33,7 +33,8 @@ impl LinkOpts {
 ///
 /// A link to a process of this node that has ended ends the calling process with `noproc`,
 /// or gives it the message [`Exit`](crate::Exit) if it traps exits. On another node the
-/// same comes as an exit signal; if the node can't be reached, with `noconnection`.
+/// same comes as an exit signal; if the node can't be reached, with `noconnection`. A process of
+/// the runtime or of the distribution, such as `net_kernel`, answers other nodes with `noproc`.
 ///
 /// # Panics
 /// Outside of a process.

@@ -15,6 +15,7 @@ mod extras;
 mod flags;
 mod group_leader;
 mod growth;
+mod guard;
 mod handle;
 mod hibernate;
 pub mod info;
@@ -74,7 +75,9 @@ pub use receive::messages_looked_at;
 pub use receive::{Next, Opened, Receive};
 pub use send_timeout::send_timeout;
 pub use send_with::{SendOpts, send_with};
-pub use spawn::{spawn, spawn_link, spawn_monitor, spawn_service, spawn_service_monitor};
+pub use spawn::{
+    spawn, spawn_link, spawn_monitor, spawn_open_service, spawn_open_service_monitor, spawn_service,
+};
 pub use spawn_on::{spawn_link_on, spawn_monitor_on, spawn_on, spawn_on_with, spawn_opt_on};
 pub use spawn_opt::{SpawnOpts, Spawned, spawn_opt};
 pub use spawn_request::{RequestOpts, spawn_request, spawn_request_abandon, spawn_request_on};
@@ -96,6 +99,6 @@ pub(crate) use orphans::Orphans;
 pub(crate) use panic::install_panic_hook;
 pub use route::SendError;
 pub(crate) use run::run;
-pub(crate) use spawn::{Start, start};
+pub(crate) use spawn::{Service, Start, start};
 pub(crate) use timer_action::Action;
 pub(crate) use wait::Blocking;

@@ -170,6 +170,14 @@ impl Relations {
         Some(monitor)
     }
 
+    /// Whether this is a monitor of a process of this node, or of a name on it.
+    pub(super) fn is_monitor_of(&self, reference: Reference, node: NodeId) -> bool {
+        self.monitors.get(&reference).is_some_and(|monitor| match &monitor.object {
+            Object::Pid(pid) => pid.node() == node,
+            Object::Name(_, name) => *name == node.name(),
+        })
+    }
+
     pub(super) fn monitored_over(&mut self, reference: Reference, connection: ConnectionId) {
         if let Some(monitor) = self.monitors.get_mut(&reference) {
             monitor.connection = connection;

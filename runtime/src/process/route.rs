@@ -18,6 +18,7 @@ use crate::report::Cut;
 use crate::scheduler::is_worker_of;
 use crate::signal::{Alias, Signal, Target};
 use crate::signal_queue::Wake;
+use crate::table;
 
 use super::control::SlotRef;
 use super::exit::contain;
@@ -326,13 +327,28 @@ impl Inner {
     }
 
     /// Puts a signal, in its envelope, into the queue of a process of this node.
-    pub(crate) fn deliver_envelope(&self, to: Pid, mut envelope: Envelope) {
+    #[inline]
+    pub(crate) fn deliver_envelope(&self, to: Pid, envelope: Envelope) {
+        self.push(to, self.table.get(to.local()), envelope);
+    }
+
+    /// Puts a message of another node into the queue of a process of this node.
+    pub(crate) fn receive_message(&self, to: Pid, message: Envelope) {
+        let slot = self.table.get(to.local());
+        match slot {
+            Some(slot) if slot.has_mark(table::DEAF) => self.refuse(to, Signal::Message(message)),
+            slot => self.push(to, slot, message),
+        }
+    }
+
+    /// Puts a signal into the queue of a process, which is in this slot if it has not ended.
+    fn push(&self, to: Pid, slot: Option<SlotRef>, mut envelope: Envelope) {
         debug_assert_eq!(to.node(), self.id);
         if envelope.is_message() {
             self.observed.tell(|observer| observer.message(to, &envelope));
         }
         envelope.set_word(Address::pid(to.local().generation));
-        let refused = match self.table.get(to.local()) {
+        let refused = match slot {
             Some(slot) if slot.is_bounded() => self.push_bounded(slot, envelope),
             Some(slot) => slot.queue.push(envelope).map(|wake| slot.wake(wake)),
             None => Err(envelope),
@@ -394,6 +410,7 @@ impl Inner {
             Target::Name(name) => self.registry.whereis(name.as_str()),
         };
         match pid {
+            Some(pid) if self.is_guarded(pid, &signal) => self.refuse(pid, signal),
             Some(pid) => self.deliver(pid, signal),
             None => self.nobody(signal),
         }

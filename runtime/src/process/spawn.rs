@@ -9,10 +9,11 @@ use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::node::Inner;
 use crate::outcome::Outcome;
-use crate::pid::{LocalId, Pid};
+use crate::pid::Pid;
 use crate::priority::Priority;
 use crate::reference::Reference;
 use crate::scheduler::shard;
+use crate::table;
 
 /// What a new process has besides its future.
 pub(crate) struct Start {
@@ -26,15 +27,37 @@ pub(crate) struct Start {
     /// The process's own pid is used if there is none to inherit.
     pub(crate) group_leader: Option<Pid>,
     /// The process is a service of the node, and does not count towards the process limit.
-    pub(crate) is_service: bool,
+    pub(crate) service: Option<Service>,
+}
+
+/// What others can do to a service of the node. Processes of other nodes can monitor it, and can
+/// neither link to it nor send it an exit signal that counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Service {
+    /// It takes no messages from other nodes.
+    Deaf,
+    /// It takes messages from other nodes.
+    Open,
+    /// It takes no messages from other nodes, and processes of its own node can't end it either.
+    Root,
+}
+
+impl Service {
+    fn marks(self) -> u8 {
+        match self {
+            Service::Deaf => table::SERVICE | table::DEAF,
+            Service::Open => table::SERVICE,
+            Service::Root => table::SERVICE | table::DEAF | table::ROOT,
+        }
+    }
 }
 
 impl Start {
     /// A process without anything.
     pub(crate) fn new(parent: Option<Pid>, site: &'static Location<'static>) -> Start {
         let (priority, group_leader) = (Priority::Normal, None);
-        let (link, watcher, is_service) = (None, None, false);
-        Start { parent, site, link, watcher, priority, group_leader, is_service }
+        let (link, watcher, service) = (None, None, None);
+        Start { parent, site, link, watcher, priority, group_leader, service }
     }
 
     /// A child of the running process. PROC-5: all that it inherits is the group leader.
@@ -53,9 +76,9 @@ pub(crate) fn start(
     new: NewProcess,
     before: impl FnOnce(Pid),
 ) -> Option<Pid> {
-    let slot = match start.is_service {
-        false => node.table.allocate(shard()),
-        true => node.table.allocate_for_service(shard()),
+    let slot = match start.service {
+        None => node.table.allocate(shard()),
+        Some(_) => node.table.allocate_for_service(shard()),
     };
     let slot = slot.filter(|slot| {
         // Asked with the slot in hand: a stop that begins later waits for the process.
@@ -84,8 +107,11 @@ pub(crate) fn start(
         body.as_mut().control().relations().add_watcher(reference, watcher);
     }
     slot.set_body(body);
+    if let Some(service) = start.service {
+        slot.mark(service.marks());
+    }
     // The node's default mailbox limit is only for the program's processes.
-    if let Some(limit) = node.mailbox_limit.as_deref().filter(|_| !start.is_service) {
+    if let Some(limit) = node.mailbox_limit.as_deref().filter(|_| start.service.is_none()) {
         node.bound_new(pid, *limit);
     }
     before(pid);
@@ -133,7 +159,7 @@ impl Running<'_> {
 
     /// The pid of a child that could not be.
     pub(super) fn no_child(self) -> Pid {
-        Pid::new(self.node.id, LocalId::NONE)
+        Pid::nobody(self.node.id)
     }
 }
 
@@ -166,8 +192,9 @@ where
     })
 }
 
-/// Spawns a process that does not count towards the process limit. `None` if the node has no room
-/// even for this, or if the running process ends.
+/// Spawns a process that does not count towards the process limit, and that other nodes can
+/// neither end, link to, nor send messages to. `None` if the node has no room even for this, or if
+/// the running process ends.
 #[doc(hidden)]
 #[track_caller]
 pub fn spawn_service<F>(future: F) -> Option<Pid>
@@ -177,21 +204,35 @@ where
 {
     let (site, new) = (Location::caller(), NewProcess::of()(future));
     context::process("spawn", |me| {
-        me.start_child(Start { is_service: true, ..Start::child(me, site) }, new)
+        me.start_child(Start { service: Some(Service::Deaf), ..Start::child(me, site) }, new)
     })
 }
 
-/// Spawns a process like [`spawn_service`], and monitors it.
+/// Spawns a process like [`spawn_service`] that takes messages from other nodes.
 #[doc(hidden)]
 #[track_caller]
-pub fn spawn_service_monitor<F>(future: F) -> Option<(Pid, Reference)>
+pub fn spawn_open_service<F>(future: F) -> Option<Pid>
+where
+    F: IntoFuture<Output: Outcome>,
+    F::IntoFuture: Send + 'static,
+{
+    let (site, new) = (Location::caller(), NewProcess::of()(future));
+    context::process("spawn", |me| {
+        me.start_child(Start { service: Some(Service::Open), ..Start::child(me, site) }, new)
+    })
+}
+
+/// Spawns a process like [`spawn_open_service`], and monitors it.
+#[doc(hidden)]
+#[track_caller]
+pub fn spawn_open_service_monitor<F>(future: F) -> Option<(Pid, Reference)>
 where
     F: IntoFuture<Output: Outcome>,
     F::IntoFuture: Send + 'static,
 {
     let (site, new) = (Location::caller(), NewProcess::of()(future));
     context::process("spawn_monitor", |me| {
-        me.start_monitored(Start { is_service: true, ..Start::child(me, site) }, new)
+        me.start_monitored(Start { service: Some(Service::Open), ..Start::child(me, site) }, new)
     })
 }
 

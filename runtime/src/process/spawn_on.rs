@@ -12,7 +12,7 @@ use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::node_id::{Creation, NodeId};
 use crate::node_name::NodeName;
-use crate::pid::{LocalId, Pid};
+use crate::pid::Pid;
 use crate::reference::Reference;
 use crate::remote::RemoteFn;
 use crate::signal::SpawnError;
@@ -99,7 +99,7 @@ async fn request<F: RemoteFn>(
             Ok(node) => node,
             Err(error) => raise(ExitReason::badarg(error)),
         };
-        let never = Pid::new(NodeId::of(&node, Creation(0)), LocalId::NONE);
+        let never = Pid::nobody(NodeId::of(&node, Creation(0)));
         let (there, opts) = if me.node.is_called(node.as_str()) {
             let site = Location::caller();
             match me.spawn_with(reference, site, opts, NewProcess::of()(function), |_| ()) {

@@ -42,8 +42,8 @@ pub(crate) enum HandshakeError {
     #[error("the node name `{0}` is too long to connect with: the limit is {NAME_BYTES_MAX} bytes")]
     NameTooLong(NodeName),
 
-    /// The responder refused. The driver makes this of `HelloOutcome::Refused` where
-    /// that ends the attempt: after `nok` it waits for the peer's own.
+    /// The responder refused. After `nok` its own attempt follows. In its hello it has proved
+    /// nothing yet, so that refusal is worth no more than a connection that closes.
     #[error("the peer refused the connection: {0:?}")]
     Refused(Status),
 }

@@ -4,7 +4,7 @@ use fika_runtime::NodeName;
 
 use super::frame::framed;
 use super::keys::{Key, NONCE_BYTES, Proof, Prover, Secret, Transport, matches};
-use super::message::{HelloI, HelloR, Role};
+use super::message::{HelloI, HelloR, Refusal, Role};
 use super::versions::Versions;
 use super::{Agreed, Established, Flags, HandshakeError, Identity, NAME_BYTES_MAX, Status};
 use crate::proto::error::{PeerIncompatible, PeerMisbehaved};
@@ -13,15 +13,6 @@ use crate::proto::error::{PeerIncompatible, PeerMisbehaved};
 pub(crate) struct AwaitHello {
     hello: HelloI,
     key: Key,
-}
-
-/// What came of the responder's hello.
-pub(crate) enum HelloOutcome {
-    /// Send this frame, and wait for the responder's proof.
-    Prove(AwaitProof, Vec<u8>),
-    /// The responder does not want the connection. It has proved nothing yet, so this
-    /// is worth no more than a connection that closes.
-    Refused(Status),
 }
 
 /// Has proved itself, and waits for the responder's proof.
@@ -63,7 +54,7 @@ impl AwaitHello {
         Ok((AwaitHello { hello, key: Key::of(secret) }, frame))
     }
 
-    /// Handles the responder's hello, which came over this transport.
+    /// Handles the responder's hello, which came over this transport. The frame is to be sent.
     ///
     /// # Errors
     /// When the connection is to be closed.
@@ -71,7 +62,7 @@ impl AwaitHello {
         self,
         frame: &[u8],
         transport: Transport,
-    ) -> Result<HelloOutcome, HandshakeError> {
+    ) -> Result<(AwaitProof, Vec<u8>), HandshakeError> {
         let AwaitHello { hello: ours, key } = self;
         let theirs = HelloR::decode(frame)?;
         if theirs.name != ours.peer {
@@ -85,7 +76,7 @@ impl AwaitHello {
             return Err(why.into());
         }
         if theirs.status.is_refusal() {
-            return Ok(HelloOutcome::Refused(theirs.status));
+            return Err(HandshakeError::Refused(theirs.status));
         }
         if !ours.versions.contains(theirs.version) {
             return Err(PeerMisbehaved::VersionNotOffered(theirs.version).into());
@@ -104,7 +95,7 @@ impl AwaitHello {
             given: theirs.given,
         };
         let answer = framed(&Role::Initiator.encode(&proof_i));
-        Ok(HelloOutcome::Prove(AwaitProof { prover, proof_i, agreed }, answer))
+        Ok((AwaitProof { prover, proof_i, agreed }, answer))
     }
 }
 
@@ -126,9 +117,17 @@ impl AwaitProof {
     /// side, as it has been on the other since it sent the proof.
     ///
     /// # Errors
-    /// When the connection is to be closed.
+    /// When the connection is to be closed: also if the responder, which knows the cookie, does not
+    /// want the connection.
     pub(crate) fn handle(self, frame: &[u8]) -> Result<Established, HandshakeError> {
         let AwaitProof { prover, proof_i, agreed } = self;
+        if Refusal::is(frame) {
+            let Refusal { status, proof } = Refusal::decode(frame)?;
+            return Err(match matches(&prover.refusal(&proof_i, status.byte()), &proof) {
+                true => HandshakeError::Refused(status),
+                false => HandshakeError::BadProof { peer: agreed.peer },
+            });
+        }
         let proof_r = Role::Responder.decode(frame)?;
         if !matches(&prover.responder(&proof_i), &proof_r) {
             return Err(HandshakeError::BadProof { peer: agreed.peer });

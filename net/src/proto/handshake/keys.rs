@@ -6,6 +6,7 @@
 //! TH      = SHA256(hello_i ‖ hello_r ‖ transport)       frames with their lengths
 //! proof_i = HMAC-SHA256(K, "fika1 initiator" ‖ TH ‖ cb)
 //! proof_r = HMAC-SHA256(K, "fika1 responder" ‖ TH ‖ proof_i ‖ cb)
+//! refusal = HMAC-SHA256(K, "fika1 refusal" ‖ TH ‖ proof_i ‖ status ‖ cb)
 //! keys    = HKDF-SHA256(salt = TH, ikm = K, info = "fika1 keys" ‖ cb)
 //! ```
 //!
@@ -33,6 +34,7 @@ pub(super) type Proof = [u8; PROOF_BYTES];
 const SALT: &[u8] = b"fika1";
 const INITIATOR: &[u8] = b"fika1 initiator";
 const RESPONDER: &[u8] = b"fika1 responder";
+const REFUSAL: &[u8] = b"fika1 refusal";
 const SESSION: &[u8] = b"fika1 keys";
 
 /// What both ends must have in common.
@@ -115,6 +117,11 @@ impl Prover {
         self.prove(RESPONDER, proof_i)
     }
 
+    /// What takes the place of the responder's proof if it does not want the connection.
+    pub(super) fn refusal(&self, proof_i: &Proof, status: u8) -> Proof {
+        self.prove(REFUSAL, &[&proof_i[..], &[status]].concat())
+    }
+
     fn prove(&self, role: &[u8], before: &[u8]) -> Proof {
         let mut mac = Hmac::<Sha256>::new_from_slice(&*self.key.0).expect("HMAC takes any key");
         for part in [role, &self.transcript, before, &self.binding] {
@@ -191,7 +198,11 @@ mod tests {
         assert_eq!(prover.initiator(), prover.prove(INITIATOR, &[]));
         let proof_i = prover.initiator();
         assert_eq!(prover.responder(&proof_i), prover.prove(RESPONDER, &proof_i));
-        // Neither begins like the other, so what follows a label is never taken for a part of it.
-        assert_eq!(INITIATOR.len(), RESPONDER.len());
+        // None begins like another, so what follows a label is never taken for a part of it.
+        let labels = [INITIATOR, RESPONDER, REFUSAL];
+        for (n, label) in labels.iter().enumerate() {
+            let others = labels.iter().enumerate().filter(|(other, _)| *other != n);
+            assert!(others.into_iter().all(|(_, other)| !other.starts_with(label)));
+        }
     }
 }

@@ -19,56 +19,52 @@ const MAGIC: [u8; 8] = *b"\xf1fika\r\n\0";
 const HELLO_R: u8 = 0xf2;
 const PROOF_I: u8 = 0xf3;
 const PROOF_R: u8 = 0xf4;
+const REFUSAL: u8 = 0xf5;
 
 /// More than the frame can hold: the frame's own limit is the one that counts.
 const EXTENSIONS_BYTES_MAX: usize = super::frame::BODY_BYTES_MAX;
 
 /// The responder's answer to the initiator's wish (HS-4), by its number on the wire.
+///
+/// What depends on the nodes that the responder is connected to, or may be connected to, is said in
+/// a [`Refusal`], to an initiator that has proved itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Status {
-    /// Go on.
+    /// Go on. In hello_r.
     Ok = 0,
-    /// Go on; the responder has given up an attempt of its own (HS-5).
-    OkSimultaneous = 1,
-    /// Refused: the responder's own attempt is under way, and survives (HS-5).
+    /// Refused: the responder's own attempt is under way, and survives (HS-5). In a refusal.
     Nok = 2,
-    /// Refused: by the allow list, or because the nodes do not fit together.
+    /// Refused: because the nodes do not fit together, in hello_r; by the allow list, in a refusal.
     NotAllowed = 3,
-    /// Go on; the responder still has a connection to this initiator, and replaces it
-    /// when the initiator has proved itself (HS-7).
-    Alive = 4,
-    /// Refused: no version in common. The version of the hello is the highest that the
+    /// Refused, in hello_r: no version in common. The version of the hello is the highest that the
     /// responder speaks.
     OtherVersion = 5,
-    /// Go on, under the name that comes with it (DIST-4).
+    /// Go on, under the name that comes with it (DIST-4). In hello_r.
     Named = 6,
 }
 
 impl Status {
-    const ALL: [Status; 7] = [
-        Status::Ok,
-        Status::OkSimultaneous,
-        Status::Nok,
-        Status::NotAllowed,
-        Status::Alive,
-        Status::OtherVersion,
-        Status::Named,
-    ];
+    /// What hello_r may say.
+    const OF_HELLO: &[Status] =
+        &[Status::Ok, Status::NotAllowed, Status::OtherVersion, Status::Named];
+
+    /// What a refusal may say.
+    const OF_REFUSAL: &[Status] = &[Status::Nok, Status::NotAllowed];
 
     /// Whether the handshake ends with it.
     pub(crate) fn is_refusal(self) -> bool {
         matches!(self, Status::Nok | Status::NotAllowed | Status::OtherVersion)
     }
 
-    fn byte(self) -> u8 {
+    pub(super) fn byte(self) -> u8 {
         self as u8
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Status, InvalidMessage> {
+    fn read(reader: &mut Reader<'_>, allowed: &[Status]) -> Result<Status, InvalidMessage> {
         let what = "the status";
         let value = reader.u8(what)?;
-        let status = Status::ALL.into_iter().find(|status| status.byte() == value);
-        status.ok_or(InvalidMessage::UnknownValue { what, value })
+        let status = allowed.iter().find(|status| status.byte() == value);
+        status.copied().ok_or(InvalidMessage::UnknownValue { what, value })
     }
 }
 
@@ -158,7 +154,7 @@ impl HelloR {
             flags: Flags::from_bits(reader.u64("the flags")?),
             creation: Creation(reader.u32("the creation")?),
             nonce: reader.array("the nonce")?,
-            status: Status::read(&mut reader)?,
+            status: Status::read(&mut reader, Status::OF_HELLO)?,
             name: node_name(&mut reader, "the responder's name")?,
             given: None,
         };
@@ -197,6 +193,33 @@ impl Role {
         let proof: [u8; PROOF_BYTES] = reader.array("the proof")?;
         reader.finish("the proof")?;
         Ok(proof)
+    }
+}
+
+/// Step 4, if the responder does not want the connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Refusal {
+    pub(super) status: Status,
+    pub(super) proof: Proof,
+}
+
+impl Refusal {
+    /// Whether a frame is a refusal, and not a proof.
+    pub(super) fn is(body: &[u8]) -> bool {
+        body.first() == Some(&REFUSAL)
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        [&[REFUSAL, self.status.byte()], &self.proof[..]].concat()
+    }
+
+    pub(super) fn decode(body: &[u8]) -> Result<Refusal, InvalidMessage> {
+        let mut reader = Reader::new(body);
+        expect_kind(&mut reader, REFUSAL)?;
+        let status = Status::read(&mut reader, Status::OF_REFUSAL)?;
+        let proof: [u8; PROOF_BYTES] = reader.array("the proof")?;
+        reader.finish("the refusal")?;
+        Ok(Refusal { status, proof })
     }
 }
 

@@ -7,11 +7,12 @@
 //! | 2 | hello_r | responder | version, flags, creation, nonce, status, its name |
 //! | 3 | proof_i | initiator | HMAC over 1 and 2: the initiator proves itself first |
 //! | 4 | proof_r | responder | HMAC over 1, 2 and 3 |
+//! | 4 | refusal | responder | in place of proof_r: a status, and an HMAC over it, 1, 2 and 3 |
 //!
 //! Each state is a struct, and handling a frame consumes it, so that no order but this
 //! one can be written. Until its last step a handshake keeps two names and two frames,
 //! and touches no table: a stranger can neither fill the node ids nor learn more than
-//! our name. Deadlines, the limit on half-open connections and the question which of
+//! our name. What depends on the other connections of the responder is said in step 4. Deadlines, the limit on half-open connections and the question which of
 //! two simultaneous connections wins at which moment are the driver's; the answer to
 //! the last one is [`simultaneous`].
 //!

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use fika_runtime::{Creation, NodeName};
 
-use super::initiator::{self, HelloOutcome};
+use super::initiator;
 use super::responder::{self, Greeted};
 use super::{Established, Flags, HandshakeError, Identity, Secret, Status, Transport, frame};
 use crate::cookie::Cookie;
@@ -58,9 +58,8 @@ fn a_name_is_given() {
     assert_eq!(greeted.peer().host(), "h", "where the name is to be");
     let greeted = greeted.named(name("given@h"));
     let (responder, answer) = greeted.accept(Status::Named, &secret(), Transport::Plain, NONCE);
-    let outcome = initiator.handle(&body(answer), Transport::Plain).unwrap();
-    let HelloOutcome::Prove(initiator, proof) = outcome else { panic!("it was accepted") };
-    let (at_b, proof) = responder.handle(&body(proof)).unwrap();
+    let (initiator, proof) = initiator.handle(&body(answer), Transport::Plain).unwrap();
+    let (at_b, proof) = responder.handle(&body(proof)).unwrap().accept();
     let at_a = initiator.handle(&body(proof)).unwrap();
     assert_eq!((at_b.peer, at_b.given), (name("given@h"), None), "b has a name");
     let Established { peer, given, flags, .. } = at_a;
@@ -131,8 +130,7 @@ fn the_name_is_proved() {
     let mut answer = body(answer);
     let at = answer.len() - 3;
     answer[at] = b'x';
-    let outcome = initiator.handle(&answer, Transport::Plain).unwrap();
-    let HelloOutcome::Prove(_, proof) = outcome else { panic!("it is a name as well") };
+    let (_, proof) = initiator.handle(&answer, Transport::Plain).expect("it is a name as well");
     let error = responder.handle(&body(proof)).err();
     assert_eq!(error, Some(HandshakeError::BadProof { peer: name("given@h") }));
 }

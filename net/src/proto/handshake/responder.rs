@@ -3,8 +3,8 @@
 use fika_runtime::NodeName;
 
 use super::frame::framed;
-use super::keys::{Key, NONCE_BYTES, Prover, Secret, Transport, matches};
-use super::message::{HelloI, HelloR, Role};
+use super::keys::{Key, NONCE_BYTES, Proof, Prover, Secret, Transport, matches};
+use super::message::{HelloI, HelloR, Refusal, Role};
 use super::versions::Versions;
 use super::{Agreed, Established, Flags, HandshakeError, Identity, NAME_BYTES_MAX, Status};
 use crate::proto::error::{PeerIncompatible, PeerMisbehaved};
@@ -14,8 +14,7 @@ pub(crate) struct AwaitHello {
     identity: Identity,
 }
 
-/// Has the initiator's hello, and waits for the caller's word: the allow list, a pending
-/// attempt of our own, an older connection and the cookie for this peer are all the
+/// Has the initiator's hello, and waits for the caller's word: the cookie for this peer is the
 /// caller's to know. Nothing here is proved yet.
 pub(crate) struct Greeted {
     identity: Identity,
@@ -31,6 +30,14 @@ pub(crate) struct Greeted {
 pub(crate) struct AwaitProof {
     prover: Prover,
     agreed: Agreed,
+}
+
+/// Has the initiator's proof, which is right, and waits for the caller's word: the allow list, a
+/// pending attempt of our own and an older connection are the caller's to know.
+pub(crate) struct Proved {
+    prover: Prover,
+    agreed: Agreed,
+    proof_i: Proof,
 }
 
 impl AwaitHello {
@@ -127,19 +134,38 @@ impl Greeted {
 }
 
 impl AwaitProof {
-    /// Handles the initiator's proof. When it is right the connection is up: the frame
-    /// is to be sent, and anything may follow it. An older connection to the same peer
-    /// is replaced now, and not before (HS-7).
+    /// Handles the initiator's proof.
     ///
     /// # Errors
     /// When the connection is to be closed.
-    pub(crate) fn handle(self, frame: &[u8]) -> Result<(Established, Vec<u8>), HandshakeError> {
-        let theirs = Role::Initiator.decode(frame)?;
-        if !matches(&self.prover.initiator(), &theirs) {
-            return Err(HandshakeError::BadProof { peer: self.agreed.peer });
+    pub(crate) fn handle(self, frame: &[u8]) -> Result<Proved, HandshakeError> {
+        let AwaitProof { prover, agreed } = self;
+        let proof_i = Role::Initiator.decode(frame)?;
+        if !matches(&prover.initiator(), &proof_i) {
+            return Err(HandshakeError::BadProof { peer: agreed.peer });
         }
-        let answer = framed(&Role::Responder.encode(&self.prover.responder(&theirs)));
-        Ok((self.agreed.proved(self.prover.session().reversed()), answer))
+        Ok(Proved { prover, agreed, proof_i })
+    }
+}
+
+impl Proved {
+    /// Who the initiator is.
+    pub(crate) fn peer(&self) -> &NodeName {
+        &self.agreed.peer
+    }
+
+    /// Takes the connection, which is up now: the frame is to be sent, and anything may follow it.
+    /// An older connection to the same peer is replaced now, and not before (HS-7).
+    pub(crate) fn accept(self) -> (Established, Vec<u8>) {
+        let answer = framed(&Role::Responder.encode(&self.prover.responder(&self.proof_i)));
+        (self.agreed.proved(self.prover.session().reversed()), answer)
+    }
+
+    /// Ends the handshake with a status that is a refusal; the frame is to be sent, and then the
+    /// connection closed.
+    pub(crate) fn refuse(self, status: Status) -> Vec<u8> {
+        let proof = self.prover.refusal(&self.proof_i, status.byte());
+        framed(&Refusal { status, proof }.encode())
     }
 }
 

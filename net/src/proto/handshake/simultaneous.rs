@@ -2,25 +2,13 @@
 
 use fika_runtime::NodeName;
 
-use super::Status;
-
 /// What a node does with a peer's attempt while its own attempt to that peer is pending.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
-    /// Ours survives: refuse the peer's, which then waits for ours.
+    /// Ours survives: refuse the peer's, which then waits for ours, when it has proved itself.
     KeepOurs,
     /// The peer's survives: give up ours, and go on with the peer's.
     TakeTheirs,
-}
-
-impl Verdict {
-    /// What the peer is told.
-    pub(crate) fn status(self) -> Status {
-        match self {
-            Verdict::KeepOurs => Status::Nok,
-            Verdict::TakeTheirs => Status::OkSimultaneous,
-        }
-    }
 }
 
 /// Decides between our pending attempt to `peer` and the attempt that just came from it:
@@ -41,8 +29,8 @@ mod tests {
     fn both_sides_agree() {
         for (less, greater) in [("a@h", "b@h"), ("a@h", "a@i"), ("a@h", "ö@h"), ("A@h", "a@h")] {
             let (less, greater) = (less.parse().unwrap(), greater.parse().unwrap());
-            assert_eq!(simultaneous(&less, &greater).status(), Status::OkSimultaneous);
-            assert_eq!(simultaneous(&greater, &less).status(), Status::Nok);
+            assert_eq!(simultaneous(&less, &greater), Verdict::TakeTheirs);
+            assert_eq!(simultaneous(&greater, &less), Verdict::KeepOurs);
         }
     }
 }

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use proptest::prelude::*;
 
-use super::initiator::{self, HelloOutcome};
+use super::initiator;
 use super::message::{HelloI, HelloR, Role};
 use super::versions::Versions;
 use super::*;
@@ -84,13 +84,8 @@ impl Setup {
             greeted.accept(self.status, &self.secret_r, self.transport_r, self.nonce_r);
         let mut hello_r = body(frame);
         change(Role::Responder, &mut hello_r);
-        match initiator.handle(&hello_r, self.transport_i)? {
-            HelloOutcome::Prove(initiator, frame) => {
-                let proof_i = body(frame);
-                Ok(Halfway { initiator, responder, hello_i, hello_r, proof_i })
-            }
-            HelloOutcome::Refused(status) => Err(HandshakeError::Refused(status)),
-        }
+        let (initiator, frame) = initiator.handle(&hello_r, self.transport_i)?;
+        Ok(Halfway { initiator, responder, hello_i, hello_r, proof_i: body(frame) })
     }
 
     fn run(self) -> Halfway {
@@ -109,7 +104,7 @@ fn initiator(peer: &str) -> (initiator::AwaitHello, Vec<u8>) {
 /// Runs a handshake to its end, and returns what the two have.
 fn run_to_the_end(setup: Setup) -> Result<(Established, Established), HandshakeError> {
     let halfway = setup.run_with(|_, _| ())?;
-    let (at_b, frame) = halfway.responder.handle(&halfway.proof_i)?;
+    let (at_b, frame) = halfway.responder.handle(&halfway.proof_i)?.accept();
     Ok((halfway.initiator.handle(&body(frame))?, at_b))
 }
 
@@ -121,22 +116,20 @@ fn refusal(status: Status) -> Vec<u8> {
 
 #[test]
 fn both_sides_are_established() {
-    for status in [Status::Ok, Status::OkSimultaneous, Status::Alive] {
-        let halfway = Setup { status, ..Setup::default() }.run();
-        let (at_b, frame) = halfway.responder.handle(&halfway.proof_i).unwrap();
-        let at_a = halfway.initiator.handle(&body(frame)).unwrap();
-        let (flags, version) = (Flags::MANDATORY, 1);
-        let keys = at_a.keys.clone();
-        let creation = Creation(8);
-        let b = Established { peer: name("b@h"), creation, flags, version, given: None, keys };
-        assert_eq!(at_a, b);
-        let keys = b.keys.reversed();
-        let creation = Creation(7);
-        let a = Established { peer: name("a@h"), creation, flags, version, given: None, keys };
-        assert_eq!(at_b, a);
-        assert_ne!(a.keys, a.keys.clone().reversed(), "each direction has its own");
-        assert_eq!(format!("{:?}", a.keys), "SessionKeys(..)");
-    }
+    let halfway = Setup::default().run();
+    let (at_b, frame) = halfway.responder.handle(&halfway.proof_i).unwrap().accept();
+    let at_a = halfway.initiator.handle(&body(frame)).unwrap();
+    let (flags, version) = (Flags::MANDATORY, 1);
+    let keys = at_a.keys.clone();
+    let creation = Creation(8);
+    let b = Established { peer: name("b@h"), creation, flags, version, given: None, keys };
+    assert_eq!(at_a, b);
+    let keys = b.keys.reversed();
+    let creation = Creation(7);
+    let a = Established { peer: name("a@h"), creation, flags, version, given: None, keys };
+    assert_eq!(at_b, a);
+    assert_ne!(a.keys, a.keys.clone().reversed(), "each direction has its own");
+    assert_eq!(format!("{:?}", a.keys), "SessionKeys(..)");
 }
 
 /// HS-11: hidden on one side is hidden on both.
@@ -146,7 +139,7 @@ fn hidden() {
         let mut setup = Setup::default();
         (setup.identity_i.flags, setup.identity_r.flags) = (i, r);
         let halfway = setup.run();
-        let (at_b, frame) = halfway.responder.handle(&halfway.proof_i).unwrap();
+        let (at_b, frame) = halfway.responder.handle(&halfway.proof_i).unwrap().accept();
         let at_a = halfway.initiator.handle(&body(frame)).unwrap();
         assert!(at_a.hidden() && at_b.hidden());
     }
@@ -158,10 +151,47 @@ fn hidden() {
 
 #[test]
 fn refusals() {
+    let before = initiator("b@h").0.handle(&refusal(Status::NotAllowed), Transport::Plain);
+    assert_eq!(before.err(), Some(HandshakeError::Refused(Status::NotAllowed)));
     for status in [Status::Nok, Status::NotAllowed] {
-        let outcome = initiator("b@h").0.handle(&refusal(status), Transport::Plain);
-        assert!(matches!(outcome, Ok(HelloOutcome::Refused(s)) if s == status));
+        let halfway = Setup::default().run();
+        let proved = halfway.responder.handle(&halfway.proof_i).unwrap();
+        assert_eq!(proved.peer(), &name("a@h"));
+        let error = halfway.initiator.handle(&body(proved.refuse(status))).unwrap_err();
+        assert_eq!(error, HandshakeError::Refused(status));
     }
+}
+
+/// What depends on who is connected is said by a node that knows the cookie, and to one: it is no
+/// status of a hello, and is proved.
+#[test]
+fn a_refusal_after_the_proof_is_proved() {
+    for status in [1, 2, 4] {
+        let mut hello_r = Setup::default().run().hello_r;
+        hello_r[47] = status;
+        let error = initiator("b@h").0.handle(&hello_r, Transport::Plain).err().unwrap();
+        let unknown = InvalidMessage::UnknownValue { what: "the status", value: status };
+        assert_eq!(error, HandshakeError::Invalid(unknown));
+    }
+    let Halfway { initiator, responder, proof_i, .. } = Setup::default().run();
+    let refusal = body(responder.handle(&proof_i).unwrap().refuse(Status::Nok));
+    assert_eq!(initiator.handle(&refusal), Err(HandshakeError::Refused(Status::Nok)));
+    for (at, bit) in (0..refusal.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+        let mut refusal = refusal.clone();
+        refusal[at] ^= 1 << bit;
+        let error = Setup::default().run().initiator.handle(&refusal).unwrap_err();
+        assert!(!matches!(error, HandshakeError::Refused(_)), "byte {at} bit {bit}");
+    }
+    for end in 0..refusal.len() {
+        let error = Setup::default().run().initiator.handle(&refusal[..end]).unwrap_err();
+        assert!(matches!(error, HandshakeError::Invalid(_)), "cut at {end}");
+    }
+    let longer = [&refusal[..], b"\0"].concat();
+    assert!(Setup::default().run().initiator.handle(&longer).is_err());
+    // One of another handshake.
+    let other = Setup { nonce_i: [0x55; 32], ..Setup::default() }.run();
+    let error = other.initiator.handle(&refusal).unwrap_err();
+    assert_eq!(error, HandshakeError::BadProof { peer: name("b@h") });
 }
 
 /// HS-8: each side notices by itself.
@@ -223,7 +253,6 @@ fn session_keys() {
         run(Setup::default()),
         run(Setup { nonce_i: [0x33; 32], ..Setup::default() }),
         run(Setup { nonce_r: [0x33; 32], ..Setup::default() }),
-        run(Setup { status: Status::Alive, ..Setup::default() }),
         run(Setup {
             transport_i: Transport::Bound([7; 32]),
             transport_r: Transport::Bound([7; 32]),
@@ -245,7 +274,7 @@ fn replay() {
     let fresh = Setup { nonce_r: [0x44; 32], ..Setup::default() }.run();
     assert!(fresh.responder.handle(&recorded.proof_i).is_err());
 
-    let (_, proof_r) = recorded.responder.handle(&recorded.proof_i).unwrap();
+    let (_, proof_r) = recorded.responder.handle(&recorded.proof_i).unwrap().accept();
     let fresh = Setup { nonce_i: [0x55; 32], ..Setup::default() }.run();
     assert!(fresh.initiator.handle(&body(proof_r)).is_err());
 }
@@ -296,9 +325,7 @@ fn relay() {
     let mut hello_r = body(frame);
     let at = hello_r.windows(4).position(|w| w == b"\x03b@h").unwrap();
     hello_r[at..at + 4].copy_from_slice(b"\x03x@h");
-    let HelloOutcome::Prove(_, proof_i) = state.handle(&hello_r, Transport::Plain).unwrap() else {
-        panic!("it was accepted");
-    };
+    let (_, proof_i) = state.handle(&hello_r, Transport::Plain).unwrap();
     assert!(responder.handle(&body(proof_i)).is_err());
 }
 
@@ -328,7 +355,7 @@ fn no_bit_of_a_hello_can_be_changed() {
 fn no_bit_of_a_proof_can_be_changed() {
     let proof_r = {
         let whole = Setup::default().run();
-        body(whole.responder.handle(&whole.proof_i).unwrap().1)
+        body(whole.responder.handle(&whole.proof_i).unwrap().accept().1)
     };
     for (at, bit) in (0..proof_r.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
         let Halfway { initiator, responder, mut proof_i, .. } = Setup::default().run();
@@ -488,7 +515,7 @@ fn truncation_and_surplus() {
     let hello_r_fails = |bytes: &[u8]| initiator("b@h").0.handle(bytes, Transport::Plain).is_err();
     let proof_i_fails = |bytes: &[u8]| Setup::default().run().responder.handle(bytes).is_err();
     let proof_r_fails = |bytes: &[u8]| Setup::default().run().initiator.handle(bytes).is_err();
-    let proof_r = body(whole.responder.handle(&whole.proof_i).unwrap().1);
+    let proof_r = body(whole.responder.handle(&whole.proof_i).unwrap().accept().1);
     type Step<'a> = (&'a [u8], &'a dyn Fn(&[u8]) -> bool);
     let steps: [Step; 4] = [
         (&whole.hello_i, &hello_i_fails),
@@ -509,7 +536,7 @@ fn truncation_and_surplus() {
 #[test]
 fn wrong_role_and_wrong_order() {
     let whole = Setup::default().run();
-    let proof_r = body(whole.responder.handle(&whole.proof_i).unwrap().1);
+    let proof_r = body(whole.responder.handle(&whole.proof_i).unwrap().accept().1);
     let steps = [&whole.hello_i, &whole.hello_r, &whole.proof_i, &proof_r];
     for (number, frame) in steps.into_iter().enumerate() {
         let fresh = Setup::default().run();
