@@ -68,26 +68,6 @@ fn execute(workers: usize, root: impl Future<Output = ()> + Send + 'static) {
     assert_eq!((node.process_count(), node.timer_count()), (0, 0), "processes and timers");
 }
 
-/// Several threads and a process stop a node, while another process makes more of them.
-#[test]
-fn shuttle_stops() {
-    check(2, || async {
-        let node = crate::self_node();
-        for _ in 0..2 {
-            let node = node.clone();
-            crate::sync::spawn_thread("stops".into(), move || drop(node.stop())).unwrap();
-        }
-        spawn(async {
-            loop {
-                spawn(async { receive::<u32>().await });
-                yield_now().await;
-            }
-        });
-        // This process comes to its end nevertheless: there is no suspension point.
-        spawn(async move { assert!(!node.stop()) });
-    });
-}
-
 /// Messages go around, each in its time, and all arrive.
 #[test]
 fn shuttle_ring() {
