@@ -33,7 +33,7 @@ pub struct TimerRef {
     key: Key,
 }
 
-crate::outcome::ignored!(TimerRef, CancelTimer);
+crate::outcome::ignored!(TimerRef, CancelTimer, ReadTimer);
 
 impl TimerRef {
     /// The node that it is of.
@@ -58,6 +58,15 @@ pub struct CancelTimer {
     /// The timer.
     pub timer: TimerRef,
     /// What `cancel_timer` would have returned.
+    pub left: Option<Duration>,
+}
+
+/// The answer to `read_timer_async` (Erlang's `{read_timer, Ref, Left}`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReadTimer {
+    /// The timer.
+    pub timer: TimerRef,
+    /// What `read_timer` would have returned.
     pub left: Option<Duration>,
 }
 
@@ -90,6 +99,7 @@ macro_rules! stays_here {
 
 stays_here!([M: Message] Timeout<M> = "timeout");
 stays_here!([] CancelTimer = "cancel_timer");
+stays_here!([] ReadTimer = "read_timer");
 
 pub(crate) struct Timers<A> {
     node: NodeId,
