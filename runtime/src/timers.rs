@@ -298,6 +298,9 @@ mod tests {
         let timers = Timers::new(NodeId::nameless(), 2);
         let (timer, _) = start(&timers, at_ms(5));
         let mut due = Vec::new();
+        let tick = tick_from(at_ms(5));
+        assert!(timers.firing_turn(time_of(tick - 1)).is_none());
+        assert!(timers.firing_turn(time_of(tick)).is_some(), "at the tick itself");
         assert!(timers.firing_turn(at_ms(4)).is_none());
         assert!(!timers.take_due(at_ms(4), &mut due), "nobody sleeps");
         assert!(due.is_empty() && timers.read(timer, at_ms(4)).is_some());
@@ -367,6 +370,18 @@ mod tests {
         timers.next.store(NEVER, Ordering::SeqCst);
         assert_eq!(timers.sleep_until_next(at_ms(0)), None);
         assert!(timers.take_due(at_ms(0), &mut Vec::new()));
+        // The last timer has fired: there is nothing to be told.
+        assert!(!timers.take_due(at_ms(101), &mut Vec::new()));
+    }
+
+    /// Workers with greater numbers than there are shards have one as well.
+    #[test]
+    fn shards_are_shared() {
+        let timers = Timers::new(NodeId::nameless(), 3);
+        let shards =
+            [0, 2, 3, 7].map(|n| timers.start(n, at_ms(0), at_ms(1), None, |_| ()).0.shard);
+        assert_eq!(shards, [0, 2, 0, 1]);
+        assert_eq!((timers.len(), timers.read(timers.none(), at_ms(0))), (4, None));
     }
 
     #[test]
@@ -376,7 +391,10 @@ mod tests {
         let wait = timers.sleep_until_next(at_ms(0)).unwrap();
         assert!(wait <= Duration::from_millis(101) && wait > Duration::from_millis(90));
         assert!(!start(&timers, at_ms(200)).1);
+        assert!(!start(&timers, at_ms(100)).1, "the sleeper wakes up for it");
         assert!(start(&timers, at_ms(50)).1);
+        timers.awake();
+        assert!(!start(&timers, at_ms(25)).1, "nobody sleeps any more");
     }
 }
 
