@@ -106,7 +106,8 @@ pub use fika_runtime::{
 // More about timers.
 pub use fika_runtime::timer;
 pub use fika_runtime::{
-    CancelTimer, cancel_timer_async, cancel_timer_no_info, send_at, start_timer_at,
+    CancelTimer, ReadTimer, cancel_timer_async, cancel_timer_no_info, read_timer_async, send_at,
+    start_timer_at,
 };
 // Spawning with options, aliases, and what goes with them.
 pub use fika_runtime::{

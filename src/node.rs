@@ -536,7 +536,8 @@ impl NodeBuilder {
     ///
     /// These connections are made a few at a time. A failed attempt is retried after a pause that
     /// grows up to two minutes, ten attempts in all. If a process sends to a node, the connection
-    /// is made at once.
+    /// is made at once. None is made that [`dist_auto_connect`](NodeBuilder::dist_auto_connect)
+    /// bars.
     pub fn connect_all(self, all: bool) -> Self {
         self.change(move |config| config.connect_all = all)
     }

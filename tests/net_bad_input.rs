@@ -550,13 +550,16 @@ fn a_panic_with_remote_links() {
         node.spawn(async move {
             trap_exit(true);
             link(panics);
+            let parent = self_pid();
             let (_, of_untrapped) = spawn_monitor(async move {
                 link(panics);
                 assert_answers(panics, 1).await;
-                ready.send(()).unwrap();
+                send(parent, ());
                 std::future::pending::<()>().await;
             });
             assert_answers(panics, 2).await;
+            next!(());
+            ready.send(()).unwrap();
             let exit = exit_of(panics).await;
             to.send((exit, down(of_untrapped).await)).unwrap();
         });

@@ -1,5 +1,5 @@
 //! Connections that are congested: who is held up, who is not, and how it ends (BUSY-1 to
-//! BUSY-4, BUSY-9). OTP's own cases are in `otp/`.
+//! BUSY-4, BUSY-8, BUSY-9). OTP's own cases are in `otp/`.
 
 #[macro_use]
 mod support;
@@ -166,6 +166,58 @@ fn a_suspended_sender_goes_on_when_the_connection_is_lost() {
         assert_eq!(disconnect_node(&name).await, Some(true));
         assert!(next!(u64) > 0);
     });
+}
+
+/// BUSY-8: a message that was sent goes out whole, although its sender has ended before its first
+/// piece could, and so does what the sender's links are told behind it.
+#[test]
+fn a_large_message_outlives_its_sender() {
+    for case in ["killed", "ended by itself", "panicked"] {
+        let World { here, there, valve, .. } = World::new();
+        let (told, tells) = std::sync::mpsc::channel();
+        let taker = there.spawn(async move {
+            trap_exit(true);
+            let from = next!(Pid);
+            send(from, ());
+            for _ in 0..2 {
+                let come = receive! {
+                    message: fika::Bytes => Err(message),
+                    Exit { reason, .. } => Ok(reason),
+                    after LIMIT => panic!("nothing came"),
+                };
+                told.send(come).unwrap();
+            }
+        });
+        let taker = taker.unwrap();
+        let large: Vec<u8> = (0..4_u32 << 20).map(|n| (n % 251) as u8).collect();
+        let message = fika::Bytes::from(large.clone());
+        let reason = here.block_on(async move {
+            watch().await;
+            let closes = valve.clone();
+            let (sender, end) = spawn_monitor(async move {
+                link(taker);
+                send(taker, self_pid());
+                next!(());
+                closes.close();
+                send(taker, message);
+                match case {
+                    "killed" => yield_now().await,
+                    "panicked" => panic!("behind a large message"),
+                    _ => {}
+                }
+            });
+            if case == "killed" {
+                busy(sender).await;
+                exit_process(sender, ExitReason::Kill);
+            }
+            let reason = down(end).await;
+            valve.open();
+            reason
+        });
+        let come = tells.recv_timeout(LIMIT).unwrap().expect_err("the message comes first");
+        assert!(come == large, "{case}: {} of {} bytes", come.len(), large.len());
+        assert_eq!(tells.recv_timeout(LIMIT).unwrap(), Ok(reason), "{case}");
+    }
 }
 
 /// BUSY-2: who has sent to one congested node and to another one waits for both, and for no

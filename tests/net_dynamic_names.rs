@@ -40,8 +40,11 @@ fn nothing_but_a_request_connects_it() {
             assert_eq!(connect_node(place.name("nobody")).await, Some(false));
             assert!(is_nameless(), "nobody gave it a name");
         }
-        assert_eq!(ping(&peer).await, PingAnswer::Pong);
+        assert_eq!(ping(&peer).await, PingAnswer::Pang);
+        assert!(is_nameless(), "a ping is no request");
+        assert_eq!(connect_node(&peer).await, Some(true));
         assert!(!is_nameless());
+        assert_eq!(ping(&peer).await, PingAnswer::Pong);
         let own = self_node().name();
         assert_eq!(ping(own.as_str()).await, PingAnswer::Pong, "of itself");
         assert_eq!(nodes(), [], "it is hidden");

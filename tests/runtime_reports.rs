@@ -121,6 +121,8 @@ fn orderly_and_told_ends_are_not_reported() {
             ExitReason::Kill,
             ExitReason::Killed,
             ExitReason::term("mine".to_owned()),
+            ExitReason::Error("of another process".into()),
+            ExitReason::badarg("of another process"),
         ];
         for reason in reasons {
             let by_exit = reason.clone();
@@ -135,6 +137,8 @@ fn orderly_and_told_ends_are_not_reported() {
             next::<()>().await;
             assert_eq!(reports, Vec::<String>::new(), "{ended}");
         }
+        let (ended, reports) = reported(async { Err::<(), _>(ExitReason::Shutdown) }).await;
+        assert_eq!((ended, reports), (ExitReason::Shutdown, vec![]));
         // By the panic of another process, through a link.
         let (panics, reports) = reported(async {
             spawn_link(async { panic!("of the child") });

@@ -103,7 +103,9 @@ pub use process::{
     SendOpts, TrySendError, mailbox_limit, send_timeout, send_wait, send_with, try_send,
 };
 pub use process::{SystemMonitor, async_dist, system_monitor};
-pub use process::{cancel_timer_async, cancel_timer_no_info, send_at, start_timer_at};
+pub use process::{
+    cancel_timer_async, cancel_timer_no_info, read_timer_async, send_at, start_timer_at,
+};
 pub use process::{dictionary, info};
 pub use process_info::{InfoItem, Item, Snapshot, Status};
 pub use reference::Reference;
@@ -115,7 +117,7 @@ pub use stop::RunUntilStopped;
 pub use system_message::{
     BusyDist, Down, Exit, NodeDown, NodeDownReason, NodeType, NodeUp, Object, SpawnReply,
 };
-pub use timers::{CancelTimer, Timeout, TimerRef};
+pub use timers::{CancelTimer, ReadTimer, Timeout, TimerRef};
 pub use undecodable::{Undecodable, UndecodablePart};
 
 pub(crate) use process::{Next, Opened, Receive};

@@ -34,7 +34,7 @@ pub struct TimerRef {
     key: Key,
 }
 
-crate::outcome::ignored!(TimerRef, CancelTimer);
+crate::outcome::ignored!(TimerRef, CancelTimer, ReadTimer);
 
 impl TimerRef {
     /// The node that it is of.
@@ -59,6 +59,15 @@ pub struct CancelTimer {
     /// The timer.
     pub timer: TimerRef,
     /// What `cancel_timer` would have returned.
+    pub left: Option<Duration>,
+}
+
+/// The answer to `read_timer_async` (Erlang's `{read_timer, Ref, Left}`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReadTimer {
+    /// The timer.
+    pub timer: TimerRef,
+    /// What `read_timer` would have returned.
     pub left: Option<Duration>,
 }
 
@@ -91,6 +100,7 @@ macro_rules! stays_here {
 
 stays_here!([M: Message] Timeout<M> = "timeout");
 stays_here!([] CancelTimer = "cancel_timer");
+stays_here!([] ReadTimer = "read_timer");
 
 pub(crate) struct Timers<A> {
     node: NodeId,
@@ -300,6 +310,9 @@ mod tests {
         let timers = Timers::new(NodeId::nameless(), 2);
         let (timer, _) = start(&timers, at_ms(5));
         let mut due = Vec::new();
+        let tick = tick_from(at_ms(5));
+        assert!(timers.firing_turn(time_of(tick - 1)).is_none());
+        assert!(timers.firing_turn(time_of(tick)).is_some(), "at the tick itself");
         assert!(timers.firing_turn(at_ms(4)).is_none());
         assert!(!timers.take_due(at_ms(4), &mut due), "nobody sleeps");
         assert!(due.is_empty() && timers.read(timer, at_ms(4)).is_some());
@@ -369,6 +382,18 @@ mod tests {
         timers.next.store(NEVER, Ordering::SeqCst);
         assert_eq!(timers.sleep_until_next(at_ms(0)), None);
         assert!(timers.take_due(at_ms(0), &mut Vec::new()));
+        // The last timer has fired: there is nothing to be told.
+        assert!(!timers.take_due(at_ms(101), &mut Vec::new()));
+    }
+
+    /// Workers with greater numbers than there are shards have one as well.
+    #[test]
+    fn shards_are_shared() {
+        let timers = Timers::new(NodeId::nameless(), 3);
+        let shards =
+            [0, 2, 3, 7].map(|n| timers.start(n, at_ms(0), at_ms(1), None, |_| ()).0.shard);
+        assert_eq!(shards, [0, 2, 0, 1]);
+        assert_eq!((timers.len(), timers.read(timers.none(), at_ms(0))), (4, None));
     }
 
     #[test]
@@ -378,7 +403,10 @@ mod tests {
         let wait = timers.sleep_until_next(at_ms(0)).unwrap();
         assert!(wait <= Duration::from_millis(101) && wait > Duration::from_millis(90));
         assert!(!start(&timers, at_ms(200)).1);
+        assert!(!start(&timers, at_ms(100)).1, "the sleeper wakes up for it");
         assert!(start(&timers, at_ms(50)).1);
+        timers.awake();
+        assert!(!start(&timers, at_ms(25)).1, "nobody sleeps any more");
     }
 }
 

@@ -560,8 +560,9 @@ fn priority_messages_old_nodes() {
         here.spawn(async move {
             send_priority(theirs, 7_u64);
             let ours = alias_with(AliasOpts::new().priority());
-            told.send(ours).unwrap();
+            // Before the peer can answer.
             send(self_pid(), 1_u64);
+            told.send(ours).unwrap();
             next::<()>().await;
             report.send([next_of_all().await, next_of_all().await]).unwrap();
         });

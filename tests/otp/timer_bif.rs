@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fika::prelude::*;
-use fika::{TimerRef, read_timer as left_of};
+use fika::{ReadTimer, TimerRef, read_timer as left_of};
 
 use crate::wait::{LIMIT, down, end_of, has_none, next, serve};
 
@@ -177,6 +177,30 @@ async fn read_timer() {
     });
     assert_eq!(end.await, ExitReason::Normal);
     assert_eq!((left_of(timer), cancel_timer(timer)), (None, None));
+}
+
+/// TIM-4: the answer to an asynchronous question is a message, which comes once, and only to the
+/// process that has asked.
+#[fika::test]
+async fn read_timer_async() {
+    let timer = send_after(LONG, self_pid(), ());
+    fika::read_timer_async(timer);
+    let ReadTimer { timer: asked, left } = next().await;
+    assert_eq!(asked, timer);
+    assert!(left.is_some_and(|left| left > LONG - LIMIT && left <= LONG + millis(1)), "{left:?}");
+    let end = end_of(async move {
+        fika::read_timer_async(timer);
+        assert!(next::<ReadTimer>().await.left <= left);
+        assert!(has_none::<ReadTimer>().await);
+    });
+    assert_eq!(end.await, ExitReason::Normal);
+    // The timer goes on.
+    assert!(cancel_timer(timer).is_some());
+    for gone in [timer, foreign_timer().await] {
+        fika::read_timer_async(gone);
+        assert_eq!(next::<ReadTimer>().await, ReadTimer { timer: gone, left: None });
+    }
+    assert!(has_none::<ReadTimer>().await && has_none::<()>().await);
 }
 
 /// TIM-1: payloads of all kinds, to a receiver that waits and to one that runs.

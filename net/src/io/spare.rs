@@ -121,3 +121,20 @@ pub(super) fn descriptors_max() -> Option<usize> {
 fn open() -> io::Result<Socket> {
     Socket::new(Domain::IPV4, Type::STREAM, None)
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_an_exhausted_system() {
+        for code in [EMFILE, ENFILE, 12] {
+            assert!(is_exhausted(&io::Error::from_raw_os_error(code)), "{code}");
+        }
+        // No such file, connection reset; and an error that is not the system's.
+        for code in [2, 104] {
+            assert!(!is_exhausted(&io::Error::from_raw_os_error(code)), "{code}");
+        }
+        assert!(!is_exhausted(&io::Error::other("another")));
+    }
+}

@@ -30,19 +30,25 @@ impl Net {
         self.allowed.read().permits(node)
     }
 
-    /// The channel to a node, as far as connections are made by themselves (DIST-6).
+    /// Returns the channel to a node, and makes it if a connection may be made automatically.
     pub(super) fn auto_connect(&self, peer: &NodeName) -> Option<Arc<Channel>> {
         if self.is_stopping() {
             return None;
         }
+        if self.config.auto_connect == AutoConnect::Always {
+            return Some(self.connect(peer));
+        }
+        // In this order: a node is barred before its lost channel leaves the table.
+        let channel = self.table.get(peer);
+        channel.or_else(|| self.may_auto_connect(peer).then(|| self.connect(peer)))
+    }
+
+    /// Returns whether a connection to a node may be made without an explicit request (DIST-6).
+    pub(super) fn may_auto_connect(&self, peer: &NodeName) -> bool {
         match self.config.auto_connect {
-            AutoConnect::Always => Some(self.connect(peer)),
-            AutoConnect::Never => self.table.get(peer),
-            AutoConnect::Once => match self.table.get(peer) {
-                Some(channel) => Some(channel),
-                None if self.barred.lock().contains(peer) => None,
-                None => Some(self.connect(peer)),
-            },
+            AutoConnect::Always => true,
+            AutoConnect::Never => false,
+            AutoConnect::Once => !self.barred.lock().contains(peer),
         }
     }
 

@@ -6,7 +6,7 @@ use fika_runtime::{ExitReason, Ignored, NodeName, acting_node, exit, self_pid};
 
 use super::distribution::Distribution;
 use super::net::Net;
-use super::net_kernel::Command;
+use super::net_kernel::{Command, Request};
 use super::net_sup::StartError;
 use super::nodes::NodeKind;
 use super::subscriptions::Wanted;
@@ -14,9 +14,10 @@ use super::subscriptions::Wanted;
 /// The answer to a [`ping`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Ping {
-    /// The node is there, and connected.
+    /// The node is connected.
     Pong,
-    /// It is not, or has another cookie.
+    /// The node is not connected: it was not reached, it has another cookie, or
+    /// [`AutoConnect`](super::AutoConnect) bars the connection.
     Pang,
 }
 
@@ -95,31 +96,41 @@ pub fn is_alive() -> bool {
     Distribution::of(&acting_node("is_alive")).is_some_and(|it| it.is_started())
 }
 
-/// Connects to a node if need be, and says whether it is there (Erlang's
-/// `net_adm:ping/1`). A node is always there for itself.
+/// Returns whether a node is connected, after connecting to it as a send would (Erlang's
+/// `net_adm:ping/1`). A node is always connected to itself.
+///
+/// Under [`AutoConnect::Never`](super::AutoConnect::Never), and after a lost connection under
+/// [`AutoConnect::Once`](super::AutoConnect::Once), a ping makes no connection and answers
+/// [`Ping::Pang`]. Use [`connect_node`] to connect there.
 ///
 /// # Panics
 /// Outside of a process.
 pub async fn ping(node: impl AsRef<str>) -> Ping {
-    match connect_node(node).await {
+    match connected(net("ping"), node.as_ref(), Request::Automatic).await {
         Some(true) => Ping::Pong,
         Some(false) | None => Ping::Pang,
     }
 }
 
-/// Connects to a node, and says whether it is connected then; none if this node is not
-/// distributed (Erlang's `net_kernel:connect_node/1`). A text that is no node name gives
-/// false.
+/// Connects to a node, and returns whether it is connected then (Erlang's
+/// `net_kernel:connect_node/1`). `None` if this node is not distributed, and false for an invalid
+/// node name. This is the one function that connects whatever
+/// [`AutoConnect`](super::AutoConnect) says.
 ///
 /// # Panics
 /// Outside of a process.
 pub async fn connect_node(node: impl AsRef<str>) -> Option<bool> {
-    let net = net("connect_node")?;
-    let Ok(node) = node.as_ref().parse::<NodeName>() else { return Some(false) };
+    connected(net("connect_node"), node.as_ref(), Request::Explicit).await
+}
+
+/// Returns whether a node is connected, after the attempt to connect to it that was asked for.
+async fn connected(net: Option<Arc<Net>>, node: &str, request: Request) -> Option<bool> {
+    let net = net?;
+    let Ok(node) = node.parse::<NodeName>() else { return Some(false) };
     if node == *net.name() {
         return Some(true);
     }
-    net.ask(|caller| Command::ConnectNode { node: node.clone(), caller }).await
+    net.ask(|caller| Command::ConnectNode { node: node.clone(), request, caller }).await
 }
 
 /// Closes the connection to a node, and says whether there was one; none if this node is
@@ -176,9 +187,27 @@ pub fn monitor_nodes(on: bool) {
     monitor_nodes_of(NodeKind::Visible, on);
 }
 
-/// The same for nodes of this kind (Erlang's option `node_type`): visible ones, hidden ones, or
-/// both by [`NodeKind::Connected`]. The messages say more than Erlang's without options: the type
-/// of the node, the connection, and the reason of its end.
+/// Subscribes the running process to [`NodeUp`](fika_runtime::NodeUp) and
+/// [`NodeDown`](fika_runtime::NodeDown) of nodes of this kind, or ends its subscriptions to them
+/// (Erlang's `net_kernel:monitor_nodes/2` with the option `node_type`). The kind is
+/// [`NodeKind::Visible`], [`NodeKind::Hidden`], or [`NodeKind::Connected`] for both.
+///
+/// Erlang's other options, `connection_id` and `nodedown_reason`, and the choice between a list and
+/// a map, have no counterpart. They exist since a third element makes another message of a tuple,
+/// which receivers that were written before do not match. The messages here are structs that
+/// always carry all of it: the node's type, the connection, and the reason of its end. A pattern
+/// names the fields that it needs, as in `NodeUp { node, .. }`, and a further field costs nothing.
+///
+/// ```
+/// # use fika_net::{monitor_nodes_of, NodeKind};
+/// # async fn example() {
+/// monitor_nodes_of(NodeKind::Connected, true);
+/// // receive! {
+/// //     NodeUp { node, .. } => println!("{node} is up"),
+/// //     NodeDown { node, reason, .. } => println!("{node} is down: {reason}"),
+/// // }
+/// # }
+/// ```
 ///
 /// # Panics
 /// Outside of a process. The calling process ends with `badarg` for other kinds.

@@ -21,17 +21,23 @@ use crate::proto::limits::Limits;
 pub(super) const TIMES: RangeInclusive<Duration> =
     Duration::from_millis(1)..=Duration::from_secs(365 * 24 * 60 * 60);
 
-/// When a connection is made by itself (OTP's `dist_auto_connect`).
+/// When a node connects to another one without an explicit
+/// [`connect_node`](super::connect_node) (OTP's `dist_auto_connect`).
+///
+/// Everything else that needs a connection, such as a send, a link, a monitor, a spawn, a
+/// [`ping`](super::ping), or a mesh that the node's peers are in, makes it only as far as this
+/// setting allows, and otherwise goes on as if the other node could not be reached. A connection
+/// that exists is used by all. Peers may connect to this node in any case.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub enum AutoConnect {
     /// On the first use of another node.
     #[default]
     Always,
-    /// The same, until the node has been connected once and that connection is lost. From then
-    /// on only by an explicit `connect_node` or `ping`, or by the peer.
+    /// On the first use of another node, until that connection is lost. After that, an explicit
+    /// `connect_node`, or a connection that the peer makes, starts this again.
     Once,
-    /// Only by an explicit `connect_node` or `ping`. Peers may connect to this node.
+    /// Only by an explicit `connect_node`.
     Never,
 }
 

@@ -90,6 +90,7 @@ pub(super) enum Command {
     /// A user asks for a connection; the answer says whether there is one.
     ConnectNode {
         node: NodeName,
+        request: Request,
         caller: Caller<bool>,
     },
     /// The answer says whether there was one.
@@ -118,6 +119,15 @@ pub(super) enum Command {
     TakeOver,
     /// Answered with the number of attempts, and of candidates.
     Attempts(Caller<(usize, usize)>),
+}
+
+/// How a user asks for a connection (DIST-6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Request {
+    /// Whatever `dist_auto_connect` says.
+    Explicit,
+    /// As far as `dist_auto_connect` allows it.
+    Automatic,
 }
 
 /// How an attempt of ours has failed.
@@ -346,7 +356,9 @@ impl Kernel {
             Command::SetupFailed { channel, failure } => self.setup_failed(channel, failure),
             Command::ClaimFailed { peer, by } => self.claim_failed(&peer, by),
             Command::Lost { channel, was_up, reason } => self.lost(&channel, was_up, reason),
-            Command::ConnectNode { node, caller } => self.connect_node(&node, caller),
+            Command::ConnectNode { node, request, caller } => {
+                self.connect_node(&node, request, caller);
+            }
             Command::DisconnectNode { node, caller } => caller.answer(self.disconnect_node(&node)),
             Command::MonitorNode { pid, node, on } => self.monitor_node(pid, node, on),
             Command::SetTicktime { time, transition, caller } => {
@@ -582,7 +594,7 @@ impl Kernel {
                 break;
             }
             let is_new = node != *self.net.name() && self.net.table.get(&node).is_none();
-            if is_new && self.net.permits(&node) {
+            if is_new && self.net.permits(&node) && self.net.may_auto_connect(&node) {
                 self.candidates.add(node, now);
             }
         }
@@ -676,9 +688,14 @@ impl Kernel {
         self.try_candidates();
     }
 
-    fn connect_node(&mut self, node: &NodeName, caller: Caller<bool>) {
+    fn connect_node(&mut self, node: &NodeName, request: Request, caller: Caller<bool>) {
         if self.net.told.channel(node).is_some() {
             return caller.answer(true);
+        }
+        // A pending connection, which someone else has asked for, will do.
+        let may_connect = request == Request::Explicit || self.net.may_auto_connect(node);
+        if !may_connect && self.net.table.get(node).is_none() {
+            return caller.answer(false);
         }
         let (channel, _) = self.net.reserve(node);
         self.attempts.entry(channel.id()).or_default().callers.push(caller);

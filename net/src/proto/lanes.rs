@@ -214,3 +214,119 @@ impl Lanes {
         Some(Next::Head { sequence, waiting })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fika_runtime::message::NodeList;
+    use fika_runtime::{Creation, Envelope, LocalId, NodeId};
+
+    use super::*;
+    use crate::proto::parcel::{Body, Payload};
+
+    /// A message that takes three pieces.
+    const LARGE_BYTES: usize = 2 * PIECE_BYTES_MAX + 5;
+
+    fn from(slot: u32) -> Sender {
+        let node = NodeId::of(&"a@h".parse().unwrap(), Creation(1));
+        Some(Pid::new(node, LocalId { slot, generation: 0 }))
+    }
+
+    fn waiting(slot: u32, bytes: usize) -> Waiting {
+        let body = Body::Parts(vec![Bytes::from(vec![slot as u8; bytes])]);
+        let payload = Payload { body, nodes: NodeList::new(), described: None };
+        let parcel = Parcel::message(Envelope::new(()), payload);
+        Waiting { sender: from(slot), target: None, parcel }
+    }
+
+    /// Lanes in which these messages wait, by sender and length.
+    fn lanes(open_bytes_max: usize, messages: &[(u32, usize)]) -> Lanes {
+        let mut lanes = Lanes::new(open_bytes_max);
+        for (slot, bytes) in messages {
+            lanes.push(from(*slot), waiting(*slot, *bytes));
+        }
+        lanes
+    }
+
+    fn slot(waiting: &Waiting) -> u32 {
+        waiting.sender.unwrap().local().slot
+    }
+
+    /// What goes out, by the slots of the senders: `+` is a head, `!` is a message in one piece.
+    /// The count of waiting bytes follows.
+    fn order(lanes: &mut Lanes) -> String {
+        let (mut order, mut senders) = (Vec::new(), BTreeMap::new());
+        loop {
+            let before = lanes.bytes();
+            let Some(next) = lanes.next() else { break };
+            let (what, written) = match next {
+                Next::Head { sequence, waiting } => {
+                    senders.insert(sequence, slot(&waiting));
+                    let total = waiting.parcel.payload.len();
+                    (format!("+{}", slot(&waiting)), waiting.parcel.size() - total)
+                }
+                Next::Piece { sequence, parts } => {
+                    let bytes = parts.iter().map(Bytes::len).sum();
+                    assert!(bytes > 0 && bytes <= PIECE_BYTES_MAX);
+                    (senders[&sequence].to_string(), bytes)
+                }
+                Next::Whole(waiting) => (format!("!{}", slot(&waiting)), waiting.parcel.size()),
+            };
+            assert_eq!(lanes.bytes(), before - written, "{what} after {order:?}");
+            order.push(what);
+        }
+        order.join(" ")
+    }
+
+    /// Only what is sent by the sender of a large message waits.
+    #[test]
+    fn the_lane_of_a_sender() {
+        let mut lanes = lanes(1 << 30, &[]);
+        assert!(lanes.is_empty() && !lanes.has(from(1)) && lanes.bytes() == 0);
+        let (large, small) = (waiting(1, LARGE_BYTES), waiting(1, 9));
+        let sizes = [large.parcel.size(), small.parcel.size()];
+        lanes.push(from(1), large);
+        lanes.push(from(1), small);
+        assert_eq!(lanes.bytes(), sizes.iter().sum());
+        assert!(!lanes.is_empty() && lanes.has(from(1)));
+        assert!(!lanes.has(from(2)) && !lanes.has(None));
+        assert_eq!(order(&mut lanes), "+1 1 1 1 !1");
+        assert!(lanes.is_empty() && !lanes.has(from(1)) && lanes.bytes() == 0);
+    }
+
+    /// A head is followed by its first piece, and then those that were begun before have a turn.
+    #[test]
+    fn lanes_take_turns() {
+        let messages = [(1, LARGE_BYTES), (2, LARGE_BYTES), (1, 9), (3, LARGE_BYTES), (2, 9)];
+        let mut lanes = lanes(1 << 30, &messages);
+        assert_eq!(order(&mut lanes), "+1 1 1 +2 2 1 +3 3 2 !1 3 2 !2 3");
+        assert!(lanes.is_empty() && lanes.bytes() == 0);
+    }
+
+    /// No more bytes are begun than the receiver keeps. A message that fits exactly is begun.
+    #[test]
+    fn the_limit_of_begun_bytes() {
+        let messages = [(1, LARGE_BYTES), (2, LARGE_BYTES), (3, LARGE_BYTES)];
+        for (max, expected) in [
+            (LARGE_BYTES, "+1 1 1 1 +2 2 2 2 +3 3 3 3"),
+            (2 * LARGE_BYTES - 1, "+1 1 1 1 +2 2 2 2 +3 3 3 3"),
+            (2 * LARGE_BYTES, "+1 1 1 +2 2 1 +3 3 2 3 2 3"),
+        ] {
+            let mut lanes = lanes(max, &messages);
+            assert_eq!(order(&mut lanes), expected, "{max}");
+            assert_eq!((lanes.sequences, lanes.open_bytes), (0, 0), "all of it is free again");
+        }
+    }
+
+    /// A message that is given up after its head leaves nothing: its sequence and its bytes are
+    /// free, and what its sender sends next goes out.
+    #[test]
+    fn a_message_that_is_given_up() {
+        let mut lanes = lanes(LARGE_BYTES, &[(1, LARGE_BYTES), (1, 9), (2, LARGE_BYTES)]);
+        assert!(matches!(lanes.next(), Some(Next::Head { sequence: 0, .. })));
+        lanes.give_up();
+        assert_eq!(order(&mut lanes), "+2 2 2 !1 2");
+        assert!(lanes.is_empty() && lanes.bytes() == 0);
+        lanes.give_up();
+        assert_eq!(order(&mut lanes), "");
+    }
+}

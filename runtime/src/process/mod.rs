@@ -85,8 +85,8 @@ pub use spawning::ReplyOn;
 pub use suspend::{SuspendError, resume_process, suspend_process};
 pub use system_monitor::{SystemMonitor, system_monitor};
 pub use timers::{
-    cancel_timer, cancel_timer_async, cancel_timer_no_info, read_timer, send_after, send_at,
-    start_timer, start_timer_at,
+    cancel_timer, cancel_timer_async, cancel_timer_no_info, read_timer, read_timer_async,
+    send_after, send_at, start_timer, start_timer_at,
 };
 pub use try_send::{TrySendError, send_wait, try_send};
 pub use wait::{Elapsed, Sleep, SpawnBlocking, run_lookup, sleep, spawn_blocking, timeout};

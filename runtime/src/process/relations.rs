@@ -345,4 +345,221 @@ mod tests {
             assert_eq!(relations.end().links == [peer], *active, "{steps:?}");
         }
     }
+
+    /// A process of the `n`th node.
+    fn on(n: u32, slot: u32) -> Pid {
+        let node = NodeId::of(&NodeName::nonode(), Creation(n));
+        Pid::new(node, LocalId { slot, generation: 0 })
+    }
+
+    fn reference(serial: u64) -> Reference {
+        Reference::new(peer().node(), serial)
+    }
+
+    fn monitor(target: Option<Pid>, connection: ConnectionId) -> Monitor {
+        let delivery = Delivery { tag: Some(Tag::new(7_u64)), priority: false };
+        Monitor { object: Object::Pid(target.unwrap_or(peer())), target, connection, delivery }
+    }
+
+    fn spawning(connection: ConnectionId) -> Spawning {
+        let delivery = Delivery { tag: Some(Tag::new(7_u64)), priority: false };
+        let mut spawning = Spawning::new(None, Some(delivery));
+        spawning.connection = connection;
+        spawning
+    }
+
+    /// LINK-2, EXIT-13: the peer is told of a link that it does not know, and an exit signal counts
+    /// only by an active link.
+    #[test]
+    fn a_link_and_its_exit_signal() {
+        let (mut relations, peer) = (Relations::default(), peer());
+        assert_eq!(relations.link_fired(peer), None);
+        assert!(relations.link(peer, false) && !relations.link(peer, true));
+        assert_eq!(relations.links(), [peer]);
+        assert_eq!(relations.link_fired(peer), Some(true), "the last option counts");
+        assert!(relations.link(peer, false) && relations.unlink(peer).is_some());
+        assert_eq!((relations.links(), relations.unanswered()), (vec![], 1));
+        assert!(relations.unlink(peer).is_none(), "once");
+        assert!(relations.link(peer, false), "the peer has unlinked itself");
+        assert!(relations.unlink(peer).is_some());
+        assert_eq!(relations.link_fired(peer), None);
+        relations.linked_child(peer, OVER, false);
+        assert_eq!(relations.link_fired(peer), Some(false));
+        assert!(relations.is_empty());
+    }
+
+    /// MON-2, MON-12: each monitor is a relation of its own, and its owner's.
+    #[test]
+    fn monitors_and_watchers() {
+        let mut relations = Relations::default();
+        let watchers = [on(7, 1), on(7, 2), on(7, 1)];
+        for (n, watcher) in (0..).zip(watchers) {
+            relations.add_watcher(reference(n), watcher);
+        }
+        relations.remove_watcher(reference(0), on(7, 2));
+        assert_eq!(relations.watchers(), watchers);
+        relations.remove_watcher(reference(0), on(7, 1));
+        assert_eq!(relations.watchers(), watchers[1..]);
+
+        relations.add_monitor(reference(10), monitor(Some(on(7, 5)), LOCAL));
+        relations.add_child_monitor(reference(11), on(7, 6), LOCAL, Delivery::default());
+        assert_eq!(relations.monitors(), [Object::Pid(on(7, 5)), Object::Pid(on(7, 6))]);
+        assert!(relations.take_monitor(reference(10)).is_some());
+        assert!(relations.take_monitor(reference(10)).is_none());
+        let Ending { links, watchers, monitors } = relations.end();
+        assert_eq!((links.len(), watchers.len(), monitors.len()), (0, 2, 1));
+        assert_eq!(monitors[0].1.target, Some(on(7, 6)));
+    }
+
+    /// ALIAS-5 to ALIAS-7: what ends an alias, its monitor and a request for one.
+    #[test]
+    fn aliases_end_with_monitors_and_replies() {
+        use Ends::{Never, WithMonitor, WithMonitorOrReply, WithReply};
+        // Whether the first message ends the monitor, whether there is a second message, and
+        // whether the alias outlives the monitor.
+        let cases = [
+            (Never, false, true, true),
+            (WithReply, false, false, true),
+            (WithMonitor, false, true, false),
+            (WithMonitorOrReply, true, false, false),
+        ];
+        for (ends, ends_monitor, second, outlives) in cases {
+            for is_pending in [false, true] {
+                let mut relations = Relations::default();
+                let start = |relations: &mut Relations| {
+                    relations.aliases.add(1, Active { ends, priority: true });
+                    match is_pending {
+                        true => relations.add_spawn(reference(1), spawning(LOCAL)),
+                        false => relations.add_monitor(reference(1), monitor(None, LOCAL)),
+                    }
+                };
+                start(&mut relations);
+                let by = relations.received_by_alias(reference(1)).expect("it is active");
+                assert!(by.priority);
+                assert_eq!(by.tag.is_some(), ends_monitor, "{ends:?}, {is_pending}");
+                assert_eq!(by.monitor.is_some(), ends_monitor && !is_pending, "{ends:?}");
+                let asked = relations.spawns.get(&reference(1)).map(Spawning::is_monitor_asked);
+                assert_eq!(asked, is_pending.then_some(!ends_monitor), "{ends:?}");
+                let again = relations.received_by_alias(reference(1)).is_some();
+                assert_eq!(again, second, "{ends:?}");
+                start(&mut relations);
+                relations.take_monitor(reference(1));
+                let is_active = relations.aliases.get(1).is_some();
+                assert_eq!(is_active, outlives || is_pending, "{ends:?}");
+            }
+        }
+    }
+
+    /// SPAWN-8.
+    #[test]
+    fn requests_to_spawn() {
+        let mut relations = Relations::default();
+        assert!(relations.pending_spawn(reference(1)).is_none());
+        for n in 1..4 {
+            relations.add_spawn(reference(n), spawning(LOCAL));
+        }
+        relations.pending_spawn(reference(1)).expect("it is pending").abandon();
+        assert!(relations.pending_spawn(reference(1)).is_none(), "it was abandoned");
+        assert!(relations.take_spawn(reference(1)).is_some_and(|it| it.is_abandoned()));
+        assert!(relations.take_spawn(reference(1)).is_none());
+        let _ = (relations.link(peer(), false), relations.unlink(peer()));
+        assert_eq!(relations.unanswered(), 3);
+        relations.add_monitor(reference(9), monitor(None, LOCAL));
+        assert_eq!(relations.take_tags().len(), 3);
+        assert_eq!(relations.take_spawns().len(), 2);
+        assert_eq!(relations.unanswered(), 1);
+    }
+
+    /// LINK-12, MON-5: what went over the lost connection goes with it. That is what was sent over
+    /// it, and what the peer's node has made.
+    #[test]
+    fn what_a_lost_connection_takes() {
+        const OTHER: ConnectionId = ConnectionId(8);
+        let (lost_node, other_node) = (on(7, 0).node(), on(8, 0).node());
+        // By connection and node: whether it is lost when the node is known, and when it is not.
+        let cases = [
+            (OVER, 7, true, true),
+            (OVER, 8, true, true),
+            (LOCAL, 7, true, false),
+            (LOCAL, 8, false, false),
+            (OTHER, 7, false, false),
+        ];
+        for known in [true, false] {
+            let mut relations = Relations::default();
+            for (n, (connection, node, ..)) in (0..).zip(cases) {
+                relations.linked_child(on(node, n), connection, false);
+                relations.add_monitor(reference(n.into()), monitor(Some(on(node, n)), connection));
+                relations
+                    .aliases
+                    .add(n.into(), Active { ends: Ends::WithMonitor, priority: false });
+                relations.add_spawn(reference(n.into()), spawning(connection));
+                relations.add_watcher(reference(n.into()), on(node, n));
+            }
+            // Its target is not known.
+            relations.add_monitor(reference(100), monitor(None, LOCAL));
+            // Sent over it later, and unlinked, which is not told.
+            relations.linked(on(8, 50));
+            relations.linked_over(on(8, 50), OVER);
+            relations.linked(on(8, 51));
+            relations.linked_over(on(8, 51), OVER);
+            let _ = relations.unlink(on(8, 51));
+            relations.add_monitor(reference(50), monitor(Some(on(8, 50)), LOCAL));
+            relations.monitored_over(reference(50), OVER);
+
+            let node = known.then_some(lost_node);
+            let lost = relations.connection_lost(node, OVER);
+            let is_lost = |case: &(ConnectionId, u32, bool, bool)| {
+                if known { case.2 } else { case.3 }
+            };
+            let slots: Vec<u32> =
+                (0..).zip(&cases).filter(|it| is_lost(it.1)).map(|it| it.0).collect();
+            let mut links: Vec<u32> = lost.links.iter().map(|it| it.0.local().slot).collect();
+            links.sort_unstable();
+            assert_eq!(links, [&slots[..], &[50]].concat(), "{known}");
+            let serials = |of: Vec<u64>| of.into_iter().map(|n| n as u32).collect::<Vec<_>>();
+            let monitors = serials(lost.monitors.iter().map(|it| it.0.serial()).collect());
+            assert_eq!(monitors, [&slots[..], &[50]].concat(), "{known}");
+            let spawns = serials(lost.spawns.iter().map(|it| it.0.serial()).collect());
+            assert_eq!(spawns, [0, 1], "{known}: by their connection only");
+            let watched_from = relations.watchers().into_iter().filter(|it| it.node() == lost_node);
+            assert_eq!(watched_from.count(), if known { 0 } else { 3 });
+            assert!(relations.watchers().iter().any(|it| it.node() == other_node));
+            let aliases: Vec<u32> =
+                (0..5).filter(|n| relations.aliases.get(u64::from(*n)).is_none()).collect();
+            assert_eq!(aliases, slots, "{known}");
+        }
+    }
+
+    /// Each kind of relation counts, alone and with the others.
+    #[test]
+    fn what_relations_take() {
+        let add: [fn(&mut Relations); 5] = [
+            |it| it.linked(peer()),
+            |it| it.add_monitor(reference(1), monitor(None, LOCAL)),
+            |it| it.add_watcher(reference(1), peer()),
+            |it| it.aliases.add(1, Active { ends: Ends::Never, priority: false }),
+            |it| it.add_spawn(reference(1), spawning(LOCAL)),
+        ];
+        let mut all = Relations::default();
+        assert_eq!((all.is_empty(), all.memory()), (true, 0));
+        let mut sum = 0;
+        for add in add {
+            let mut relations = Relations::default();
+            add(&mut relations);
+            assert!(!relations.is_empty() && relations.memory() > 0);
+            sum += relations.memory();
+            add(&mut all);
+        }
+        assert_eq!((all.is_empty(), all.memory()), (false, sum));
+        // Room for many is let go of.
+        for n in 0..100 {
+            all.add_watcher(reference(n), peer());
+        }
+        for n in 0..99 {
+            all.remove_watcher(reference(n), peer());
+        }
+        assert!(matches!(all.watchers, FewMap::Many(_)));
+        all.shrink();
+        assert!(matches!(all.watchers, FewMap::Few(_)));
+    }
 }

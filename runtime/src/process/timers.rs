@@ -12,7 +12,7 @@ use crate::dest::Dest;
 use crate::env::Time;
 use crate::exit_reason::ExitReason;
 use crate::message::{Envelope, Message};
-use crate::timers::{CancelTimer, TIMER_MAX, Timeout, TimerRef};
+use crate::timers::{CancelTimer, ReadTimer, TIMER_MAX, Timeout, TimerRef};
 
 /// Sends a message after this time (Erlang's `erlang:send_after/3`).
 ///
@@ -136,6 +136,31 @@ pub fn cancel_timer_no_info(timer: TimerRef) {
 #[track_caller]
 pub fn read_timer(timer: TimerRef) -> Option<Duration> {
     context::process("read_timer", |me| me.node.read_timer(timer))
+}
+
+/// Asks for the time that a timer has left. The answer, which [`read_timer`] would have returned,
+/// comes as a message [`ReadTimer`] (Erlang's `erlang:read_timer/2` with `{async, true}`).
+///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_runtime::{Node, read_timer_async, self_pid, start_timer};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let timer = start_timer(Duration::from_secs(5), self_pid(), ());
+/// read_timer_async(timer);
+/// // receive! {
+/// //     ReadTimer { timer: asked, left } if asked == timer => println!("{left:?} are left"),
+/// // }
+/// # });
+/// ```
+///
+/// # Panics
+/// Outside of a process.
+#[track_caller]
+pub fn read_timer_async(timer: TimerRef) {
+    context::process("read_timer_async", |me| {
+        let left = me.node.read_timer(timer);
+        me.node.deliver_asked(me.pid(), Envelope::new(ReadTimer { timer, left }));
+    });
 }
 
 impl Running<'_> {

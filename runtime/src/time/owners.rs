@@ -90,7 +90,8 @@ impl Hasher for Spread {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::hash::BuildHasher;
 
     use proptest::prelude::*;
 
@@ -105,6 +106,22 @@ mod tests {
         }
         all.sort_unstable();
         all
+    }
+
+    /// A hash table looks at the lowest and at the highest bits.
+    #[test]
+    fn small_numbers_are_spread() {
+        let hash = |n: u32| BuildHasherDefault::<Spread>::default().hash_one(n);
+        for bits in [|hash: u64| hash & 127, |hash: u64| hash >> 57] {
+            let places: BTreeSet<u64> = (0..128).map(|n| bits(hash(n))).collect();
+            assert!(places.len() > 64, "{} of 128", places.len());
+        }
+        let hash = |bytes: &[u8]| {
+            let mut hasher = Spread::default();
+            hasher.write(bytes);
+            hasher.finish()
+        };
+        assert!(hash(b"a") != hash(b"b") && hash(b"ab") != hash(b"ba"));
     }
 
     proptest! {

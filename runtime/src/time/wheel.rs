@@ -21,8 +21,9 @@ const LEVELS: usize = 8;
 /// No entry.
 const NIL: u32 = u32::MAX;
 
-/// The farthest due tick from now.
-pub(crate) const TICKS_MAX: u64 = (1 << (BITS * LEVELS as u32)) - 1;
+/// The farthest due tick from now. A later one could fall into the present slot of the highest
+/// level, and would be looked for tick by tick.
+pub(crate) const TICKS_MAX: u64 = (SLOTS as u64 - 1) << (BITS * (LEVELS as u32 - 1));
 
 /// Identifies a timer of one wheel, also after it has fired.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -311,6 +312,25 @@ mod tests {
                 }
                 prop_assert_eq!(wheel.len(), model.len());
             }
+        }
+    }
+
+    /// A timer that is due too late is due as late as possible, and is found in few steps.
+    #[test]
+    fn the_farthest_tick() {
+        const FARTHEST: u64 = 63 << 42;
+        for now in [0, 1, 77_777_777, 1 << 42, (1 << 48) - 2] {
+            let mut wheel = Wheel::new();
+            wheel.advance(now, |_, _, ()| ());
+            let last = now + 1 + FARTHEST;
+            for due in [last, last + 1, u64::MAX] {
+                let key = wheel.insert(due, ());
+                assert_eq!(wheel.due(key), Some(last), "{due} after {now}");
+            }
+            wheel.advance(last - 1, |_, tick, ()| panic!("{tick} is too early"));
+            let mut fired = Vec::new();
+            wheel.advance(last, |_, tick, ()| fired.push(tick));
+            assert_eq!(fired, [last; 3]);
         }
     }
 

@@ -186,6 +186,19 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_replies() {
+        let name = "𝄞".repeat(FIELD_BYTES_MAX / 4);
+        let mut info = NodeInfo::new(&name, 1, PublishedType::NORMAL).unwrap();
+        info.extra = Box::new([0; FIELD_BYTES_MAX]);
+        let bytes = encode_found(Some(&info));
+        assert_eq!(bytes.len(), FOUND_BYTES_MAX);
+        assert_eq!(decode_found(&bytes), Ok(Some(Some(info))));
+        let line = |name: &str| format!("name {name} at port 65535\n").len();
+        let lists = [50_000 * line("a_name_that_is_quite_an_ordinary_one"), 4_000 * line(&name)];
+        assert!(lists.iter().all(|bytes| *bytes < NAMES_BYTES_MAX), "{lists:?}");
+    }
+
+    #[test]
     fn bad_replies_to_a_lookup() {
         let nameless = b"w\0\0\x01\x4d\0\0\x06\0\x05\0\0\0\0";
         assert_eq!(decode_found(nameless), Err(NodeInfoError::EmptyName.into()));

@@ -104,6 +104,7 @@ mod tests {
             (Flags::SPAWN, Flags::SPAWN | unknown, Flags::SPAWN),
             (Flags::SPAWN | Flags::HIDDEN, Flags::SPAWN, Flags::SPAWN | Flags::HIDDEN),
             (Flags::SPAWN, Flags::HIDDEN, Flags::HIDDEN),
+            (Flags::HIDDEN, Flags::HIDDEN, Flags::HIDDEN),
             (Flags::SPAWN, Flags::NONE, Flags::NONE),
         ];
         for (ours, theirs, agreed) in cases {
@@ -111,12 +112,14 @@ mod tests {
         }
         assert_eq!(Flags::HIDDEN.lacks(Flags::MANDATORY), Some(Flags::SPAWN));
         assert_eq!(Flags::SPAWN.lacks(Flags::MANDATORY), None);
+        assert_eq!(Flags::SPAWN | Flags::SPAWN, Flags::SPAWN);
     }
 
     #[test]
     fn flags_are_shown_by_name() {
         let all = Flags::HIDDEN | Flags::SPAWN | Flags::from_bits(1 << 63);
         assert_eq!(all.to_string(), "hidden+spawn+0x8000000000000000");
+        assert_eq!(format!("{all:?}"), all.to_string());
         assert_eq!(Flags::NONE.to_string(), "0x0");
     }
 }

@@ -205,4 +205,17 @@ mod tests {
             assert!(others.into_iter().all(|(_, other)| !other.starts_with(label)));
         }
     }
+
+    #[test]
+    fn session_keys_are_equal_in_both_directions() {
+        let keys = |sending: u8, receiving: u8| SessionKeys {
+            sending: Zeroizing::new([sending; KEY_BYTES]),
+            receiving: Zeroizing::new([receiving; KEY_BYTES]),
+        };
+        assert_eq!(keys(1, 2), keys(1, 2));
+        assert_eq!(keys(1, 2), keys(2, 1).reversed());
+        for other in [keys(1, 3), keys(3, 2), keys(2, 1), keys(3, 4)] {
+            assert_ne!(keys(1, 2), other);
+        }
+    }
 }

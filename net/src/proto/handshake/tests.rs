@@ -135,13 +135,15 @@ fn both_sides_are_established() {
 /// HS-11: hidden on one side is hidden on both.
 #[test]
 fn hidden() {
-    for (i, r) in [(Flags::HIDDEN, Flags::NONE), (Flags::NONE, Flags::HIDDEN)] {
+    let (hidden, none) = (Flags::HIDDEN, Flags::NONE);
+    for (i, r) in [(hidden, none), (none, hidden), (hidden, hidden), (none, none)] {
+        let is_hidden = (i, r) != (none, none);
         let mut setup = Setup::default();
         (setup.identity_i.flags, setup.identity_r.flags) = (i, r);
         let halfway = setup.run();
         let (at_b, frame) = halfway.responder.handle(&halfway.proof_i).unwrap().accept();
         let at_a = halfway.initiator.handle(&body(frame)).unwrap();
-        assert!(at_a.hidden() && at_b.hidden());
+        assert_eq!((at_a.hidden(), at_b.hidden()), (is_hidden, is_hidden));
     }
     let (_, hello) = initiator("b@h");
     let hidden = Identity { flags: Flags::HIDDEN, ..identity("b@h") };
