@@ -176,7 +176,7 @@ pub const fn millis(milliseconds: u64) -> std::time::Duration {
 #[doc(hidden)]
 pub mod __private {
     #[cfg(feature = "clap")]
-    pub use crate::args::parse_args;
+    pub use crate::args::{apply_args, args_of_main, parse_args};
     pub use crate::run::{run_main, run_test};
     #[cfg(feature = "sim")]
     pub use crate::sim_test::run_sim_test;
@@ -229,6 +229,18 @@ pub mod __private {
         };
     }
     pub use crate::__parse_args as parse_args_of_main;
+
+    /// Without the feature `clap`, the error of `__parse_args` is to be the only one.
+    #[cfg(not(feature = "clap"))]
+    pub fn apply_args<T>(_: &T, builder: crate::NodeBuilder) -> crate::NodeBuilder {
+        builder
+    }
+
+    /// Without the feature `clap`, as `apply_args`.
+    #[cfg(not(feature = "clap"))]
+    pub fn args_of_main<T>(cli: &T) -> &T {
+        cli
+    }
 }
 
 /// Compiles the example of the README.

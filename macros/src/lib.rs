@@ -314,7 +314,9 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// A program with its own options declares them as the argument of `main`, whose type derives
-/// `clap::Parser`. The command line is parsed before the node starts, so every setting can use it:
+/// `clap::Parser`. The command line is parsed before the node starts, so every setting can use it.
+/// If the type has a `NodeArgs` with `#[command(flatten)]`, or is `NodeArgs`, the node's options
+/// are applied without the setting `args`:
 ///
 /// ```ignore
 /// use clap::Parser;
@@ -330,12 +332,15 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 ///     node: fika::NodeArgs,
 /// }
 ///
-/// #[fika::main(args = cli.node)]
+/// #[fika::main(workers = 4)]
 /// async fn main(cli: Cli) {
 ///     spawn(cache(secs(cli.keep)));
 ///     // ..
 /// }
 /// ```
+///
+/// If the `NodeArgs` is elsewhere, such as in a subcommand, write where: `args = cli.command.node()`.
+/// A program that uses the options for other nodes only writes `args = NodeArgs::default()`.
 ///
 /// If the command line is wrong, or asks for help, the program prints that and ends before the
 /// node starts.
@@ -359,8 +364,9 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// # Errors
-/// An unknown setting, a `main` that is not `async`, and a `main` with more than one argument do
-/// not compile.
+/// An unknown setting, a setting that is given twice, a `main` that is not `async`, a `main` with
+/// more than one argument, and the setting `args` without a value for an argument that is not a
+/// `NodeArgs` do not compile.
 ///
 /// [`NodeBuilder`]: https://docs.rs/fika/latest/fika/struct.NodeBuilder.html
 /// [`NodeArgs`]: https://docs.rs/fika/latest/fika/struct.NodeArgs.html
