@@ -11,7 +11,6 @@ const RUNTIME_LAYERS: &[&[&str]] = &[
     &[
         "carrier",
         "dest",
-        "escaped",
         "exit_reason",
         "mailbox_limit",
         "message",

@@ -12,7 +12,6 @@ mod carrier;
 mod context;
 mod dest;
 mod env;
-mod escaped;
 mod exit_reason;
 mod few_map;
 mod log_rate;
@@ -61,7 +60,6 @@ pub use carrier::{
 };
 pub use dest::{Dest, NodeText, ProcessText};
 pub use env::{Env, SystemEnv, Time};
-pub use escaped::Escaped;
 pub use exit_reason::{ExitReason, PanicReason};
 pub use log_rate::LogRate;
 pub use mailbox_limit::{MailboxLimit, WhenFull};
@@ -77,7 +75,7 @@ pub use otp::timer;
 pub use outcome::{Ignored, Outcome, ProcessError};
 pub use outlet::{Outlet, Round};
 pub use pid::{LocalId, Pid};
-pub use printable::printable;
+pub use printable::{Printable, printable};
 pub use priority::Priority;
 pub use process::{
     AliasOpts, ExitDest, LinkOpts, MonitorAlias, MonitorOpts, ReplyOn, RequestOpts, SpawnOpts,

@@ -22,8 +22,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
 
 use super::address::{Stamp, Word};
-use super::{Buffer, EncodeError, Encoded, Message, WireType};
-use crate::escaped::Escaped;
+use super::{Buffer, DecodeError, EncodeError, Encoded, Message, WireType, node_codec};
+use crate::printable::Printable;
 use crate::signal::Signal;
 
 /// What stands before the value.
@@ -425,7 +425,7 @@ impl Drop for Envelope {
 
 impl std::fmt::Debug for Envelope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Envelope({})", Escaped(self.type_name()))
+        write!(f, "Envelope({})", Printable(self.type_name()))
     }
 }
 
