@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::escaped::Escaped;
-use crate::printable::Printable;
 use crate::message::{Message, Term};
+use crate::printable::Printable;
 use crate::signal::SpawnError;
 
 /// Why a process ended, or is told to end.
@@ -103,7 +102,9 @@ impl From<SpawnError> for ExitReason {
             SpawnError::Noconnection => ExitReason::Noconnection,
             SpawnError::SystemLimit => ExitReason::SystemLimit,
             SpawnError::Notsup => ExitReason::Notsup,
-            SpawnError::Badarg => ExitReason::badarg("the function does not take these arguments"),
+            SpawnError::Badarg => ExitReason::badarg(
+                "the node could not decode the function's arguments; its log says why",
+            ),
         }
     }
 }

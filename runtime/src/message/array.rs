@@ -77,7 +77,7 @@ impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for OfLength<T, N> {
     type Value = [T; N];
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an array of {N} elements")
+        write!(f, "an array of length {N}")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<[T; N], A::Error> {

@@ -58,6 +58,12 @@ impl Refused {
         Refused(why.into())
     }
 
+    /// Bytes are left behind the value.
+    #[cold]
+    pub(super) fn too_many_bytes(count: usize) -> Refused {
+        Refused::new(format!("too many bytes: {count}"))
+    }
+
     /// Adds the name of the struct to an error about a missing field.
     #[cold]
     pub(super) fn missing_in(self, name: &str) -> Refused {

@@ -84,7 +84,7 @@ impl Drop for Sleep {
 
 /// The time was over before the future was ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("timeout")]
+#[error("timeout: the future was not ready in time")]
 pub struct Elapsed;
 
 /// Waits for a future, but not longer than this.

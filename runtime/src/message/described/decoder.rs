@@ -42,7 +42,7 @@ pub(in super::super) fn take<'de, T: DeserializeOwned>(
     let mut decoder = Decoder { rest: bytes, owner, depth: 0, names: Vec::new(), reading, noticed };
     let value = T::deserialize(&mut decoder).and_then(|value| match decoder.rest {
         [] => Ok(value),
-        rest => Err(Refused::new(format!("{} bytes too many", rest.len()))),
+        rest => Err(Refused::too_many_bytes(rest.len())),
     });
     (value, decoder.noticed)
 }
