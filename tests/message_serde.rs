@@ -436,6 +436,74 @@ fn implementations_by_hand() {
 
 by_hand!(Panics(u8) n s s.serialize_u8(*n), d u8::deserialize(d).inspect(|n| assert_eq!(*n, 7)));
 
+/// Arrays that serde has no implementation for.
+#[test]
+fn long_arrays() {
+    let numbers = || std::array::from_fn(|n| n as u64 * 1000);
+    row!("array": [struct M { #[serde(with = "fika::message::array")] a: [u64; 40] }]
+        M { a: numbers() }, Plain;);
+    row!("array of texts": [
+        enum M { A(#[serde(with = "fika::message::array")] [String; 33]), B }
+    ]
+        M::A(std::array::from_fn(|n| n.to_string())), Plain; M::B, Plain;);
+    row!("array, described": [
+        struct M { #[serde(with = "fika::message::array")] a: [u8; 1000], b: serde_json::Value }
+    ] M { a: std::array::from_fn(|n| n as u8), b: json!([1]) }, Described;);
+    row!("array, something left out": [
+        struct M {
+            #[serde(with = "fika::message::array")]
+            a: [u64; 40],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            b: Option<u8>,
+        }
+    ]
+        M { a: numbers(), b: Some(1) }, Plain;
+        M { a: numbers(), b: None }, Described;
+    );
+    // Shorter ones are written as serde writes them.
+    #[derive(Serialize, Deserialize)]
+    struct Short(#[serde(with = "fika::message::array")] [u16; 3]);
+    assert_eq!(json!(Short([1, 2, 3])), json!([1, 2, 3]));
+    let why = |text| serde_json::from_str::<Short>(text).err().map(|error| error.to_string());
+    assert_eq!(why("[1, 2, 3]"), None);
+    assert!(why("[1, 2]").unwrap().contains("invalid length 2, expected an array of length 3"));
+    assert!(why("[1, 2, 3, 4]").is_some());
+}
+
+/// A local message is not encoded; one to another node is in either form.
+#[test]
+fn long_arrays_between_nodes() {
+    #[derive(Message, Serialize, Deserialize)]
+    struct Block {
+        from: Pid,
+        #[serde(with = "fika::message::array")]
+        sums: [u64; 64],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        left_out: Option<u8>,
+    }
+    let place = support::Place::new();
+    let (here, there) = (place.node("here"), place.node("there"));
+    let echo = there.spawn(async {
+        loop {
+            receive! { block: Block => send(block.from, block) }
+        }
+    });
+    there.register("echo", echo.unwrap()).unwrap();
+    let name = place.name("there");
+    here.block_on(async move {
+        let from = self_pid();
+        for left_out in [None, Some(1), None] {
+            let block = || Block { from, sums: std::array::from_fn(|n| n as u64), left_out };
+            send(("echo", name.as_str()), block());
+            send(from, block());
+            for _ in 0..2 {
+                let back = next!(Block);
+                assert_eq!((back.sums, back.left_out), (block().sums, left_out));
+            }
+        }
+    });
+}
+
 /// A field of any depth is found in the error.
 #[test]
 fn the_place_is_named() {

@@ -210,6 +210,7 @@ pub fn receive(input: TokenStream) -> TokenStream {
 /// | `tag` on a struct | **refused**: the tag is written but not read |
 /// | `tag` and `content` | described |
 /// | `untagged`, on an enum or a variant | described; the first variant that fits is read, as always in serde |
+/// | `with = "fika::message::array"`, for arrays of more than 32 elements | plain |
 /// | `other` | plain in an enum without `tag`, otherwise described |
 /// | `flatten` | described |
 /// | `skip` on a field | plain; the field arrives as its default |

@@ -154,7 +154,8 @@ pub mod __private {
     #[diagnostic::on_unimplemented(
         message = "`{Self}` can't be encoded",
         label = "serde's two traits are missing",
-        note = "write `#[derive(Message, Serialize, Deserialize)]` on it"
+        note = "write `#[derive(Message, Serialize, Deserialize)]` on it, and on a field that is an \
+                array of more than 32 elements `#[serde(with = \"fika::message::array\")]`"
     )]
     pub trait SerdeMessage: Serialize + DeserializeOwned {}
     #[diagnostic::do_not_recommend]
