@@ -504,6 +504,121 @@ fn long_arrays_between_nodes() {
     });
 }
 
+/// Calls `exit` when it is read, but for some numbers.
+#[derive(Serialize, Clone, Copy, PartialEq, Debug)]
+struct ExitsRead(u8);
+
+impl<'de> Deserialize<'de> for ExitsRead {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ExitsRead, D::Error> {
+        match u8::deserialize(deserializer)? {
+            n @ 7..=9 => Ok(ExitsRead(n)),
+            _ => exit(ExitReason::Shutdown),
+        }
+    }
+}
+
+/// Calls `exit` when 1 is written.
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
+struct ExitsWritten(u8);
+
+impl Serialize for ExitsWritten {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0 == 1 {
+            exit(ExitReason::Shutdown);
+        }
+        serializer.serialize_u8(self.0)
+    }
+}
+
+#[derive(Message, Serialize, Deserialize, Clone, Copy, PartialEq, Debug)]
+struct Read(ExitsRead);
+#[derive(Message, Serialize, Deserialize, Clone, Copy, PartialEq, Debug)]
+struct Written(ExitsWritten);
+
+async fn end_of(body: impl Future<Output = ()> + Send + 'static) -> ExitReason {
+    let (_, monitor) = spawn_monitor(body);
+    receive! { Down { monitor: m, reason, .. } if m == monitor => reason }
+}
+
+/// The sender's own code ends the sender, also where the value is written to try it out.
+#[fika::test]
+async fn a_serialize_that_exits_ends_the_sender() {
+    let to = self_pid();
+    let sends = |n| async move { send(to, Written(ExitsWritten(n))) };
+    for (n, reason) in [
+        (1, ExitReason::Shutdown),
+        (2, ExitReason::Normal),
+        (1, ExitReason::Shutdown),
+        (3, ExitReason::Normal),
+    ] {
+        assert_eq!(end_of(sends(n)).await, reason, "{n}");
+    }
+    assert_eq!([next!(Written), next!(Written)].map(|written| written.0.0), [2, 3]);
+}
+
+/// The runtime reads values for itself: invented ones, and those of a sender. The process that runs
+/// then goes on.
+#[fika::test]
+async fn a_deserialize_that_exits_in_a_trial_is_an_error() {
+    assert_eq!(Encoded::new(&Read(ExitsRead(7))).unwrap().decode(), Ok(Read(ExitsRead(7))));
+    sleep(millis(1)).await;
+    // Not one that was tried already: it has another part.
+    #[derive(Message, Serialize, Deserialize, Debug)]
+    enum Other {
+        A(ExitsRead),
+    }
+    for _ in 0..2 {
+        let error = Encoded::new(&Other::A(ExitsRead(1))).unwrap_err().to_string();
+        assert!(error.contains("its `Deserialize` calls `exit` at this value"), "{error}");
+        sleep(millis(1)).await;
+    }
+    // Messages are sent and read on this node as if to another one, but it is the sender that reads.
+    let error = try_send(self_pid(), Read(ExitsRead(2))).unwrap_err().to_string();
+    assert!(error.contains("its `Deserialize` calls `exit` at this value"), "{error}");
+    sleep(millis(1)).await;
+}
+
+/// What is in a mailbox is copied for others, which does not end its process.
+#[fika::test(encode_messages = false)]
+async fn a_serialize_that_exits_in_a_copy_is_no_copy() {
+    send(self_pid(), Written(ExitsWritten(1)));
+    send(self_pid(), Written(ExitsWritten(2)));
+    let copies = fika::info::messages(self_pid()).await.unwrap();
+    let copies: Vec<_> = copies.iter().map(|copy| copy.get::<Written>().is_some()).collect();
+    assert_eq!(copies, [false, true]);
+    sleep(millis(1)).await;
+    next!(Written);
+}
+
+#[remote]
+async fn takes(read: Read, to: Pid) {
+    send(to, read);
+    receive! { Read(ExitsRead(n)) => send(to, n) }
+}
+
+/// A process that receives a value ends as anywhere else in its code. Where no process reads it, it
+/// is lost.
+#[test]
+fn a_deserialize_that_exits_between_nodes() {
+    let place = support::Place::new();
+    let (here, there) = (place.node("here"), place.node("there"));
+    let name = place.name("there");
+    here.block_on(async move {
+        for (n, reason) in [(8, ExitReason::Normal), (1, ExitReason::Shutdown)] {
+            let (pid, monitor) =
+                spawn_monitor_on(&name, takes(Read(ExitsRead(7)), self_pid())).await;
+            assert_eq!(next!(Read).0.0, 7);
+            send(pid, Read(ExitsRead(n)));
+            assert_eq!(support::down(monitor).await, reason);
+        }
+        assert_eq!(next!(u8), 8);
+        let asked = fika::spawn_on_with(&name, takes(Read(ExitsRead(1)), self_pid())).await;
+        assert_eq!(asked, Err(fika::SpawnError::Badarg));
+        assert_eq!(nodes().len(), 1);
+    });
+    assert_eq!(there.undecodable_count(), 1);
+}
+
 /// A field of any depth is found in the error.
 #[test]
 fn the_place_is_named() {

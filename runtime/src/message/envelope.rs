@@ -106,7 +106,9 @@ unsafe fn encode_node<M: Message>(
 unsafe fn node_through_codec<M: Message>(header: NonNull<Header>) -> Result<Envelope, EncodeError> {
     // SAFETY: E1 and E2; the caller's borrow of the envelope covers ours.
     let encoded = Encoded::new(&unsafe { header.cast::<Node<M>>().as_ref() }.body)?;
-    let again = encoded.decode::<M>();
+    // The receiver would decode it, so an `exit` in its `Deserialize` does not end the sender.
+    let exits = || DecodeError::malformed::<M>("its `Deserialize` calls `exit` at this value");
+    let again = node_codec::try_out(|| encoded.decode::<M>()).unwrap_or_else(|_| Err(exits()));
     again.map(Envelope::new).map_err(|error| EncodeError::new::<M>(error.to_string()))
 }
 

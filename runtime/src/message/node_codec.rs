@@ -146,13 +146,14 @@ pub(super) fn is_described() -> bool {
     SCOPES.with(|scopes| scopes.now.get().does == Does::DecodesDescribed)
 }
 
-/// Runs code of the program on a value that was not received. `None` if it panics; the panic is not
-/// reported.
-pub(super) fn try_out<R>(work: impl FnOnce() -> R) -> Option<R> {
+/// Runs code of the program that encodes or decodes a value for the runtime and not for the running
+/// process. If it panics, returns the payload; the panic is not reported. If it calls `exit`, the
+/// payload is an exit reason, and the process goes on.
+pub(crate) fn try_out<R>(work: impl FnOnce() -> R) -> std::thread::Result<R> {
     let outer = SCOPES.with(|scopes| scopes.tries.replace(true));
     let result = catch_unwind(AssertUnwindSafe(work));
     SCOPES.with(|scopes| scopes.tries.set(outer));
-    result.ok()
+    result
 }
 
 /// Returns whether [`try_out`] would catch a panic of this thread.

@@ -23,6 +23,7 @@ use super::panic::{Raised, reason_of};
 use super::relations::Ending;
 use crate::context;
 use crate::exit_reason::ExitReason;
+use crate::message::node_codec::tries_out;
 use crate::node::Inner;
 use crate::report;
 use crate::report::Cut;
@@ -163,9 +164,11 @@ pub(super) fn raise(reason: ExitReason) -> ! {
 }
 
 /// Unwinds the running process with this reason. A process that catches the unwinding still ends
-/// with this reason, at its next suspension point.
+/// with this reason, at its next suspension point, unless the runtime runs its code for itself.
 pub(super) fn leave(reason: ExitReason) -> ! {
-    context::try_process(|me| me.control.leave(reason.clone()));
+    if !tries_out() {
+        context::try_process(|me| me.control.leave(reason.clone()));
+    }
     tell_of_abort(&reason);
     resume_unwind(Box::new(reason))
 }
