@@ -118,9 +118,13 @@ use proc_macro::TokenStream;
 /// module of that name is written `self::after::Ping`.
 ///
 /// # Cancellation
-/// A message leaves the mailbox when an arm has taken it, not before: dropping a future that
-/// waits here loses none. A message of another node that does not decode as the type that it
-/// claims to be is reported and dropped.
+/// A message stays in the mailbox until an arm has taken it, so dropping a future that waits here
+/// loses no message. A message from another node that does not decode as the type that it claims to
+/// be is reported and dropped.
+///
+/// In a destructor of a process that has ended, or that a panic or an `exit` unwinds, the receive
+/// looks through the mailbox once and does not wait: `after` runs at once. Without `after`, it
+/// unwinds; if something unwinds already, the process ends there, and its thread is lost.
 ///
 /// # Errors
 /// A pattern that fits more than one type, an arm that can't be reached, and an `after` that
