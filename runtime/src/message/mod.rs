@@ -85,10 +85,10 @@ use crate::printable::printable;
 /// differs reports it by name instead of reading garbage. To change a message that old
 /// nodes still send, make a new type with a new tag beside it, and receive both.
 ///
-/// A large binary is best a [`Bytes`], anywhere in the message: one of 4 KiB or more is shared and
-/// not copied on its way to another node, like a binary of Erlang's. At the receiver it shares the
-/// memory of the whole message if it is at least a quarter of it; [`Bytes::copy_from_slice`] gives
-/// it its own memory. A `Vec<u8>`, a `Box<[u8]>` and an `Arc<[u8]>` are copied once on each node.
+/// Use [`Bytes`] for a large binary, anywhere in the message. A `Bytes` of 4 KiB or more is shared and
+/// not copied on its way to another node, like a binary in Erlang. At the receiver it shares the
+/// memory of the whole message if it is at least a quarter of the message;
+/// [`Bytes::copy_from_slice`] gives it its own memory. A `Vec<u8>`, a `Box<[u8]>` and an `Arc<[u8]>` are copied once on each node.
 ///
 /// # Foreign types
 /// These types are messages: all types of std that serde supports and that own their value,
