@@ -70,7 +70,7 @@ fn run(mut sim: Sim, what: &str, is_there: impl Fn(&Sim, SimNode) -> bool) {
     let start = Instant::now();
     sim.run_for(secs(60));
     println!("  a minute of ticks: {:.1} s", start.elapsed().as_secs_f64());
-    println!("  {} connections, {} MiB", sim.connection_count(), memory_mib());
+    println!("  connections: {}, memory: {} MiB", sim.connection_count(), memory_mib());
 }
 
 fn memory_mib() -> u64 {

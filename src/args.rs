@@ -6,7 +6,13 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::FromArgMatches as _;
+
 use crate::{AutoConnect, MailboxLimit, Node, NodeBuilder, NodeName, NodeNameError, SocketOptions};
+
+/// The id of the options in a command that has them: how [`parse_args`] finds out that a program's
+/// own options include them.
+const GROUP: &str = "fika::NodeArgs";
 
 /// The options of a node, to be put into a program's own clap command line:
 ///
@@ -23,7 +29,8 @@ use crate::{AutoConnect, MailboxLimit, Node, NodeBuilder, NodeName, NodeNameErro
 /// let builder = cli.node.builder();
 /// ```
 ///
-/// With [`#[fika::main]`](crate::main), the command line is the argument of `main`:
+/// With [`#[fika::main]`](crate::main), the command line is the argument of `main`, and these
+/// options are applied to the node of `main`:
 ///
 /// ```no_run
 /// # use clap::Parser;
@@ -32,7 +39,7 @@ use crate::{AutoConnect, MailboxLimit, Node, NodeBuilder, NodeName, NodeNameErro
 /// #     #[command(flatten)]
 /// #     node: fika::NodeArgs,
 /// # }
-/// #[fika::main(args = cli.node)]
+/// #[fika::main]
 /// async fn main(cli: Cli) {
 ///     // ..
 /// }
@@ -42,6 +49,7 @@ use crate::{AutoConnect, MailboxLimit, Node, NodeBuilder, NodeName, NodeNameErro
 /// could read in the list of processes, and settings that are code, such as a resolver.
 #[derive(Clone, Debug, Default, clap::Parser)]
 #[command(about = None, long_about = None, next_help_heading = "Node options")]
+#[group(id = GROUP)]
 pub struct NodeArgs {
     /// Long name, alive@host: the host has a dot or is an address
     ///
@@ -317,11 +325,50 @@ impl NodeArgs {
     }
 }
 
-/// Parses the command line of the program. If it asks for help, or is invalid, prints a message and
-/// ends the program, as [`clap::Parser::parse`] does.
+/// Parses the command line of the program, and returns with it the options of a node that `T` has:
+/// none if `T` is not [`NodeArgs`] and has no flattened `NodeArgs`. If the command line asks for
+/// help, or is invalid, prints a message and ends the program, as [`clap::Parser::parse`] does.
 #[doc(hidden)]
-pub fn parse_args<T: clap::Parser>() -> T {
-    T::parse()
+pub fn parse_args<T: clap::Parser>() -> (T, NodeArgs) {
+    let command = T::command();
+    let has_options = command.get_groups().any(|group| group.get_id() == GROUP);
+    let matches = command.get_matches();
+    let parsed = T::from_arg_matches(&matches).and_then(|cli| {
+        let options = has_options.then(|| NodeArgs::from_arg_matches(&matches)).transpose()?;
+        Ok((cli, options.unwrap_or_default()))
+    });
+    parsed.unwrap_or_else(|error| error.format(&mut T::command()).exit())
+}
+
+/// Applies the options of the command line to the builder of `#[fika::main]`.
+#[doc(hidden)]
+pub fn apply_args(args: &NodeArgs, builder: NodeBuilder) -> NodeBuilder {
+    args.apply(builder)
+}
+
+/// Returns the options of a `main` with an argument and the setting `args`, without a value.
+#[doc(hidden)]
+pub fn args_of_main<T: IsNodeArgs>(cli: &T) -> &NodeArgs {
+    cli.node_args()
+}
+
+/// Implemented by [`NodeArgs`] only.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`args` without a value needs a `main` whose argument is a `NodeArgs`, not a `{Self}`",
+    label = "this is not a `NodeArgs`",
+    note = "leave `args` out if `{Self}` has a `NodeArgs` with `#[command(flatten)]`: its options \
+            are applied",
+    note = "otherwise write where the `NodeArgs` is, as in `#[fika::main(args = cli.node)]`"
+)]
+pub trait IsNodeArgs {
+    fn node_args(&self) -> &NodeArgs;
+}
+
+impl IsNodeArgs for NodeArgs {
+    fn node_args(&self) -> &NodeArgs {
+        self
+    }
 }
 
 /// Returns the text if it is a valid long name.

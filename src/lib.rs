@@ -1,8 +1,8 @@
 //! Erlang-style processes for Rust, on one node and on many.
 //!
-//! A program is made of very many small processes that share nothing, send each other
-//! messages, and watch each other. A [`Pid`] works the same whether its process lives here
-//! or on another machine.
+//! A program consists of many small processes that share nothing, send each other messages, and
+//! watch each other. A [`Pid`] works in the same way whether its process runs on this node or on
+//! another machine.
 //!
 //! ```
 //! use fika::prelude::*;
@@ -47,8 +47,8 @@
 //!
 //! All of this needs panics that unwind, which is Rust's default. With `panic = "abort"` in the
 //! program's profile, the first panic of any process is printed and ends the program with all of
-//! its nodes. Links and monitors within the program are not told, and [`exit`] aborts as well,
-//! since it unwinds. Other nodes see that the connection is lost.
+//! its nodes, and so does [`exit`], since it unwinds. Links and monitors within the program receive
+//! nothing. Other nodes lose the connection.
 //!
 //! Free functions such as [`spawn`], [`send`] and [`link`] act for the process that runs; outside
 //! of one, [`Node`] has methods of the same names. See [`prelude`] for what most programs need, and
@@ -71,7 +71,7 @@ pub use fika_net::{
     connect_node, connected_nodes, disconnect_node, is_alive, monitor_node, monitor_nodes,
     monitor_nodes_of, nodes, nodes_of, ping, start_distribution, stop_distribution,
 };
-// What is changed about the distribution while it runs, and a user's word in what it does.
+// Settings of the distribution that can change while it runs, and a handler for its decisions.
 pub use fika_net::{
     BadCookie, Decision, NetHandler, NetTicktime, SentToName, SetTicktime, SettingError,
     SocketOptions, SpawnAsked, allow, get_net_ticktime, getopts, set_cookie, set_cookie_for,
@@ -82,7 +82,7 @@ pub use fika_net::{
     FixedPort, NodeAddr, ResolveError, Resolver, Resolving, StaticNodes, StaticNodesError,
     resolver_fn,
 };
-// What carries bytes between nodes, for transports of one's own.
+// The traits of a transport between nodes, for transports other than TCP and Unix sockets.
 #[cfg(unix)]
 pub use fika_net::UnixSockets;
 pub use fika_net::{Handler, HostIps, Listener, Network, Poller, Socket};
@@ -127,11 +127,11 @@ pub use fika_runtime::{
 pub use args::NodeArgs;
 pub use node::{Node, NodeBuilder, NodeError, self_node};
 
-/// Clusters in a box: see [`Sim`](sim::Sim).
+/// Simulated clusters for tests: see [`Sim`](sim::Sim).
 #[cfg(feature = "sim")]
 pub use fika_sim as sim;
 
-/// What `main` returns when it uses `?`: any error, as for the standard library's `main`.
+/// The return type of a `main` that uses `?` on any error.
 pub type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
 /// What most programs need: `use fika::prelude::*;`.
@@ -161,23 +161,23 @@ pub mod prelude {
     pub use std::time::Duration;
 }
 
-/// So many seconds.
+/// Returns a duration of this many seconds.
 #[must_use]
 pub const fn secs(seconds: u64) -> std::time::Duration {
     std::time::Duration::from_secs(seconds)
 }
 
-/// So many milliseconds.
+/// Returns a duration of this many milliseconds.
 #[must_use]
 pub const fn millis(milliseconds: u64) -> std::time::Duration {
     std::time::Duration::from_millis(milliseconds)
 }
 
-/// What the macros expand to. Not for use by hand: it changes as they do.
+/// What the expansions of the macros use. Not for programs: it may change at any time.
 #[doc(hidden)]
 pub mod __private {
     #[cfg(feature = "clap")]
-    pub use crate::args::parse_args;
+    pub use crate::args::{apply_args, args_of_main, parse_args};
     pub use crate::run::{run_main, run_test};
     #[cfg(feature = "sim")]
     pub use crate::sim_test::run_sim_test;
@@ -193,7 +193,7 @@ pub mod __private {
         };
     }
 
-    /// The same where there is no simulation.
+    /// Reports a simulated test if the feature `sim` is off.
     #[cfg(not(feature = "sim"))]
     #[doc(hidden)]
     #[macro_export]
@@ -230,6 +230,18 @@ pub mod __private {
         };
     }
     pub use crate::__parse_args as parse_args_of_main;
+
+    /// Without the feature `clap`, the error of `__parse_args` is to be the only one.
+    #[cfg(not(feature = "clap"))]
+    pub fn apply_args<T>(_: &T, builder: crate::NodeBuilder) -> crate::NodeBuilder {
+        builder
+    }
+
+    /// Without the feature `clap`, as `apply_args`.
+    #[cfg(not(feature = "clap"))]
+    pub fn args_of_main<T>(cli: &T) -> &T {
+        cli
+    }
 }
 
 /// Compiles the example of the README.

@@ -197,7 +197,7 @@ pub enum NodeError {
     /// The distribution can't start.
     #[error(transparent)]
     Start(StartError),
-    /// The process that started the distribution ended.
+    /// The process that was to start the distribution ended.
     #[error("the distribution could not be started: {0}")]
     Ended(ExitReason),
 }
@@ -241,9 +241,10 @@ pub struct NodeBuilder {
 }
 
 impl NodeBuilder {
-    /// Gives the node a name, `alive@host`, under which other nodes reach it. A long name has
-    /// a dot in its host (or an address for one), a short name has none; the two kinds never
-    /// connect to each other. A name has at most 255 characters and 480 bytes.
+    /// Gives the node a name, `alive@host`, under which other nodes reach it. The host of a long
+    /// name has a dot or is an IP address; the host of a short name has no dot. A node with a long
+    /// name and a node with a short name can't connect. A name has at most 255 characters and 480
+    /// bytes.
     ///
     /// With `undefined@host` the node gets its name from the first node that it connects to, as
     /// [`start_distribution`](crate::start_distribution) says (Erlang's `-sname undefined`).
@@ -542,7 +543,8 @@ impl NodeBuilder {
         self.change(move |config| config.connect_all = all)
     }
 
-    /// Sets when connections are made automatically (OTP's `dist_auto_connect`).
+    /// Sets when connections are made automatically; always if not set (OTP's
+    /// `dist_auto_connect`).
     pub fn dist_auto_connect(self, when: AutoConnect) -> Self {
         self.change(move |config| config.auto_connect = when)
     }

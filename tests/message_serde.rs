@@ -436,6 +436,189 @@ fn implementations_by_hand() {
 
 by_hand!(Panics(u8) n s s.serialize_u8(*n), d u8::deserialize(d).inspect(|n| assert_eq!(*n, 7)));
 
+/// Arrays that serde has no implementation for.
+#[test]
+fn long_arrays() {
+    let numbers = || std::array::from_fn(|n| n as u64 * 1000);
+    row!("array": [struct M { #[serde(with = "fika::message::array")] a: [u64; 40] }]
+        M { a: numbers() }, Plain;);
+    row!("array of texts": [
+        enum M { A(#[serde(with = "fika::message::array")] [String; 33]), B }
+    ]
+        M::A(std::array::from_fn(|n| n.to_string())), Plain; M::B, Plain;);
+    row!("array, described": [
+        struct M { #[serde(with = "fika::message::array")] a: [u8; 1000], b: serde_json::Value }
+    ] M { a: std::array::from_fn(|n| n as u8), b: json!([1]) }, Described;);
+    row!("array, something left out": [
+        struct M {
+            #[serde(with = "fika::message::array")]
+            a: [u64; 40],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            b: Option<u8>,
+        }
+    ]
+        M { a: numbers(), b: Some(1) }, Plain;
+        M { a: numbers(), b: None }, Described;
+    );
+    // Shorter ones are written as serde writes them.
+    #[derive(Serialize, Deserialize)]
+    struct Short(#[serde(with = "fika::message::array")] [u16; 3]);
+    assert_eq!(json!(Short([1, 2, 3])), json!([1, 2, 3]));
+    let why = |text| serde_json::from_str::<Short>(text).err().map(|error| error.to_string());
+    assert_eq!(why("[1, 2, 3]"), None);
+    assert!(why("[1, 2]").unwrap().contains("invalid length 2, expected an array of length 3"));
+    assert!(why("[1, 2, 3, 4]").is_some());
+}
+
+/// A local message is not encoded; one to another node is in either form.
+#[test]
+fn long_arrays_between_nodes() {
+    #[derive(Message, Serialize, Deserialize)]
+    struct Block {
+        from: Pid,
+        #[serde(with = "fika::message::array")]
+        sums: [u64; 64],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        left_out: Option<u8>,
+    }
+    let place = support::Place::new();
+    let (here, there) = (place.node("here"), place.node("there"));
+    let echo = there.spawn(async {
+        loop {
+            receive! { block: Block => send(block.from, block) }
+        }
+    });
+    there.register("echo", echo.unwrap()).unwrap();
+    let name = place.name("there");
+    here.block_on(async move {
+        let from = self_pid();
+        for left_out in [None, Some(1), None] {
+            let block = || Block { from, sums: std::array::from_fn(|n| n as u64), left_out };
+            send(("echo", name.as_str()), block());
+            send(from, block());
+            for _ in 0..2 {
+                let back = next!(Block);
+                assert_eq!((back.sums, back.left_out), (block().sums, left_out));
+            }
+        }
+    });
+}
+
+/// Calls `exit` when it is read, but for some numbers.
+#[derive(Serialize, Clone, Copy, PartialEq, Debug)]
+struct ExitsRead(u8);
+
+impl<'de> Deserialize<'de> for ExitsRead {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ExitsRead, D::Error> {
+        match u8::deserialize(deserializer)? {
+            n @ 7..=9 => Ok(ExitsRead(n)),
+            _ => exit(ExitReason::Shutdown),
+        }
+    }
+}
+
+/// Calls `exit` when 1 is written.
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
+struct ExitsWritten(u8);
+
+impl Serialize for ExitsWritten {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0 == 1 {
+            exit(ExitReason::Shutdown);
+        }
+        serializer.serialize_u8(self.0)
+    }
+}
+
+#[derive(Message, Serialize, Deserialize, Clone, Copy, PartialEq, Debug)]
+struct Read(ExitsRead);
+#[derive(Message, Serialize, Deserialize, Clone, Copy, PartialEq, Debug)]
+struct Written(ExitsWritten);
+
+async fn end_of(body: impl Future<Output = ()> + Send + 'static) -> ExitReason {
+    let (_, monitor) = spawn_monitor(body);
+    receive! { Down { monitor: m, reason, .. } if m == monitor => reason }
+}
+
+/// The sender's own code ends the sender, also where the value is written to try it out.
+#[fika::test]
+async fn a_serialize_that_exits_ends_the_sender() {
+    let to = self_pid();
+    let sends = |n| async move { send(to, Written(ExitsWritten(n))) };
+    for (n, reason) in [
+        (1, ExitReason::Shutdown),
+        (2, ExitReason::Normal),
+        (1, ExitReason::Shutdown),
+        (3, ExitReason::Normal),
+    ] {
+        assert_eq!(end_of(sends(n)).await, reason, "{n}");
+    }
+    assert_eq!([next!(Written), next!(Written)].map(|written| written.0.0), [2, 3]);
+}
+
+/// The runtime reads values for itself: invented ones, and those of a sender. The process that runs
+/// then goes on.
+#[fika::test]
+async fn a_deserialize_that_exits_in_a_trial_is_an_error() {
+    assert_eq!(Encoded::new(&Read(ExitsRead(7))).unwrap().decode(), Ok(Read(ExitsRead(7))));
+    sleep(millis(1)).await;
+    // Not one that was tried already: it has another part.
+    #[derive(Message, Serialize, Deserialize, Debug)]
+    enum Other {
+        A(ExitsRead),
+    }
+    for _ in 0..2 {
+        let error = Encoded::new(&Other::A(ExitsRead(1))).unwrap_err().to_string();
+        assert!(error.contains("its `Deserialize` calls `exit` at this value"), "{error}");
+        sleep(millis(1)).await;
+    }
+    // Messages are sent and read on this node as if to another one, but it is the sender that reads.
+    let error = try_send(self_pid(), Read(ExitsRead(2))).unwrap_err().to_string();
+    assert!(error.contains("its `Deserialize` calls `exit` at this value"), "{error}");
+    sleep(millis(1)).await;
+}
+
+/// What is in a mailbox is copied for others, which does not end its process.
+#[fika::test(encode_messages = false)]
+async fn a_serialize_that_exits_in_a_copy_is_no_copy() {
+    send(self_pid(), Written(ExitsWritten(1)));
+    send(self_pid(), Written(ExitsWritten(2)));
+    let copies = fika::info::messages(self_pid()).await.unwrap();
+    let copies: Vec<_> = copies.iter().map(|copy| copy.get::<Written>().is_some()).collect();
+    assert_eq!(copies, [false, true]);
+    sleep(millis(1)).await;
+    next!(Written);
+}
+
+#[remote]
+async fn takes(read: Read, to: Pid) {
+    send(to, read);
+    receive! { Read(ExitsRead(n)) => send(to, n) }
+}
+
+/// A process that receives a value ends as anywhere else in its code. Where no process reads it, it
+/// is lost.
+#[test]
+fn a_deserialize_that_exits_between_nodes() {
+    let place = support::Place::new();
+    let (here, there) = (place.node("here"), place.node("there"));
+    let name = place.name("there");
+    here.block_on(async move {
+        for (n, reason) in [(8, ExitReason::Normal), (1, ExitReason::Shutdown)] {
+            let (pid, monitor) =
+                spawn_monitor_on(&name, takes(Read(ExitsRead(7)), self_pid())).await;
+            assert_eq!(next!(Read).0.0, 7);
+            send(pid, Read(ExitsRead(n)));
+            assert_eq!(support::down(monitor).await, reason);
+        }
+        assert_eq!(next!(u8), 8);
+        let asked = fika::spawn_on_with(&name, takes(Read(ExitsRead(1)), self_pid())).await;
+        assert_eq!(asked, Err(fika::SpawnError::Badarg));
+        assert_eq!(nodes().len(), 1);
+    });
+    assert_eq!(there.undecodable_count(), 1);
+}
+
 /// A field of any depth is found in the error.
 #[test]
 fn the_place_is_named() {

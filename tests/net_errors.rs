@@ -64,7 +64,7 @@ fn initiators() {
         ),
         (framed(b"\x83h\x06gdPeer"), None, "it does not speak fika's protocol"),
         (cut(&right, 19), None, "the bytes end before the flags does"),
-        (long(&right), None, "1 bytes too many after the initiator's hello"),
+        (long(&right), None, "too many bytes after the initiator's hello: 1"),
         (
             with_name(&text(&"x".repeat(481))),
             None,
@@ -111,7 +111,7 @@ fn initiators() {
             "the next step of the handshake can't be 0xf4",
         ),
         (&|proof| cut(proof, 32), "the bytes end before the proof does"),
-        (&long, "1 bytes too many after the proof"),
+        (&long, "too many bytes after the proof: 1"),
     ];
     for (change, why) in wrong_proofs {
         let mut peer = Peer::open(addr);
@@ -196,7 +196,7 @@ fn responders() {
         ),
         (framed(&[0xf1; 60]), "the next step of the handshake can't be 0xf1"),
         (cut(&right, 2), "the bytes end before the version does"),
-        (long(&right), "1 bytes too many after the responder's hello"),
+        (long(&right), "too many bytes after the responder's hello: 1"),
         (framed(&hello_r(1, SPAWN, 0, &place.name("c"))), "was wanted, and the node there is"),
         (status(1, 7), "the status can't be 0x07"),
         // What depends on who is connected is not said before the proof.
@@ -293,7 +293,7 @@ fn members() {
         (frame(b"\x51\0\0\0"), "the kind of a frame can't be 0x51"),
         (frame(b"\xd0\0\0\0"), "the kind of a frame can't be 0xd0"),
         (frame(b"\x11\x01"), "the bytes end before the generation of a process does"),
-        (frame(b"\x11\x01\0\x01\0\0"), "1 bytes too many after a signal"),
+        (frame(b"\x11\x01\0\x01\0\0"), "too many bytes after a signal: 1"),
         (frame(b"\x11\x80\0\x01\0\0"), "the slot of a process is no number of its kind"),
         (
             frame(b"\x11\x80\x80\x80\x80\x10\0\x01\0"),

@@ -1,4 +1,5 @@
-//! Waiting in a destructor of a process that ends: it ends.
+//! Waiting in a destructor of a process that has ended, or that a panic or an `exit` unwinds: the
+//! process ends.
 #![deny(warnings)]
 
 #[allow(dead_code, reason = "other test binaries use the rest")]
@@ -90,6 +91,11 @@ fn waits(pid: Pid, full: Pid) -> Vec<(&'static str, Task)> {
             })
         }),
         ("yield_now", task(yield_now())),
+        ("run_until_stopped", task(self_node().run_until_stopped())),
+        ("send_timeout", {
+            task(async move { drop(send_timeout(full, 1_u64, secs(3600)).await) })
+        }),
+        ("info::links", task(async move { drop(fika::info::links(pid).await) })),
         ("hibernate", task(fika::hibernate())),
         ("send_wait", task(async move { drop(send_wait(full, 1_u64).await) })),
         ("process_info", task(async move { drop(process_info(pid, &[Item::Status]).await) })),
@@ -132,20 +138,35 @@ async fn full() -> Pid {
 
 async fn destructors_end() {
     let (pid, full) = (spawn(serve()), full().await);
-    for end in [End::Returns, End::Killed, End::KilledInReceive] {
-        let expected = match end {
-            End::Returns => ExitReason::Normal,
-            _ => ExitReason::Killed,
-        };
+    for end in [End::Returns, End::Killed, End::KilledInReceive, End::Exits, End::Panics] {
         for (name, task) in waits(pid, full) {
-            assert_eq!(end_with(end, task).await, expected, "{name}, {end:?}");
-        }
-        // What can't come to an end is left as by a panic.
-        let call = task(async { spawn_blocking(|| {}).await });
-        for (name, task) in [("receive!", receive_without_limit()), ("spawn_blocking", call)] {
-            assert_eq!(end_with(end, task).await, expected, "{name}, {end:?}");
+            assert_end(end, task, name).await;
         }
     }
+    assert_ne!(fika::info::status(pid).await, Some(Status::Suspended));
+    // What has no value to end with is left as by a panic.
+    for end in [End::Returns, End::Killed, End::KilledInReceive] {
+        let call = task(async { spawn_blocking(|| {}).await });
+        for (name, task) in [("receive!", receive_without_limit()), ("spawn_blocking", call)] {
+            assert_end(end, task, name).await;
+        }
+    }
+    // What unwinds can't be left, but the call can be made in place.
+    for end in [End::Exits, End::Panics] {
+        let call = task(async { assert_eq!(spawn_blocking(|| 7).await, 7) });
+        assert_end(end, call, "spawn_blocking").await;
+    }
+}
+
+async fn assert_end(end: End, task: Task, name: &str) {
+    let expected = match end {
+        End::Returns => "normal",
+        End::Killed | End::KilledInReceive => "killed",
+        End::Exits => "shutdown",
+        End::Panics => "panic: as it is told to at tests/runtime_waiting.rs",
+    };
+    let reason = end_with(end, task).await.to_string();
+    assert!(reason.starts_with(expected), "{name}, {end:?}: {reason}");
 }
 
 #[fika::test(workers = 2)]
@@ -159,26 +180,55 @@ async fn nor_does_it_in_a_simulation() {
     destructors_end().await;
 }
 
-/// On the way out of a process by a panic or by `exit` others still answer, and what can't come is
-/// not waited for.
-#[fika::test(workers = 3)]
-async fn a_destructor_on_the_way_out_comes_to_its_end() {
+/// A call that had begun before is waited for, since it comes to its end.
+#[fika::test(workers = 2)]
+async fn a_destructor_on_the_way_out_waits_for_a_call() {
     for end in [End::Exits, End::Panics] {
-        let pid = spawn(serve());
-        let soon = task(sleep(millis(1)));
-        let asks = task(async move { assert!(is_process_alive(pid).await) });
-        let calls = task(async { assert_eq!(spawn_blocking(|| 7).await, 7) });
-        for task in [soon, asks, calls, receive_with_limit(), task(yield_now())] {
-            match (end, end_with(end, task).await) {
-                (End::Exits, ExitReason::Shutdown) => {}
-                (End::Panics, ExitReason::Panic(panic)) => {
-                    assert_eq!(panic.message, "as it is told to");
-                }
-                (_, reason) => panic!("{reason}"),
-            }
-        }
+        let (told, tells) = std::sync::mpsc::channel();
+        let call = spawn_blocking(move || tells.recv());
+        let told = task(async move {
+            told.send(7).unwrap();
+            assert_eq!(call.await, Ok(7));
+        });
+        assert_end(end, told, "a call").await;
     }
-    // The budget of the turn is used up, and nobody gives it another one.
+}
+
+/// A `receive!` without a limit has nothing to end with, and what unwinds can't be left: the thread
+/// is lost, but the process ends for all others, and the rest of the node goes on.
+#[test]
+fn the_thread_of_an_endless_receive_is_lost_but_not_its_process() {
+    let node = Node::builder().workers(2).build().unwrap();
+    node.block_on(async {
+        for (end, reason) in [(End::Exits, "shutdown"), (End::Panics, "badarg: `receive!`: a des")]
+        {
+            let (started, starter) = (make_ref(), self_pid());
+            let body = async move {
+                trap_exit(true);
+                register("waits", self_pid()).unwrap();
+                let _waits = Waits(Some(receive_without_limit()));
+                send(starter, started);
+                receive! { (): () => {} }
+                match end {
+                    End::Exits => exit(ExitReason::Shutdown),
+                    _ => panic!("as it is told to"),
+                }
+            };
+            let (pid, ends) = spawn_monitor(body);
+            assert_eq!(next::<Reference>().await, started);
+            send(pid, ());
+            let down = wait::down(ends).await.to_string();
+            assert!(down.starts_with(reason), "{down}");
+            assert_eq!(whereis("waits"), None);
+            assert!(!is_process_alive(pid).await);
+            assert_eq!(wait::down(monitor(pid)).await, ExitReason::Noproc);
+        }
+    });
+}
+
+/// The budget of the turn is used up, and nobody gives it another one.
+#[fika::test(workers = 3)]
+async fn a_destructor_on_the_way_out_needs_no_budget() {
     let end = end_of(async {
         let _waits = Waits(Some(task(sleep(millis(1)))));
         fika::bump_reductions(10_000);

@@ -12,7 +12,6 @@ const RUNTIME_LAYERS: &[&[&str]] = &[
         "carrier",
         "contain",
         "dest",
-        "escaped",
         "exit_reason",
         "mailbox_limit",
         "message",

@@ -16,8 +16,8 @@ mod spell;
 
 use proc_macro::TokenStream;
 
-/// Takes the oldest message that one of the arms wants out of the running process's
-/// mailbox, and runs that arm; waits until there is one. It is Erlang's `receive`.
+/// Takes the oldest message that matches one of the arms from the mailbox of the running process,
+/// and runs that arm. Waits until there is such a message. The Erlang equivalent is `receive`.
 ///
 /// ```ignore
 /// use fika::prelude::*;
@@ -42,7 +42,7 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// # Arms
-/// An arm is `PATTERN => EXPRESSION`, with the commas of a `match`. A type may follow the pattern,
+/// An arm is `PATTERN => EXPRESSION`, with commas as in a `match`. A type may follow the pattern,
 /// and a guard may follow the type: `n: u64 if n > 0 => ..`. The expression runs in the enclosing
 /// function, so `return`, `?`, `break`, `continue` and `.await` mean there what they mean outside.
 /// An arm takes messages of one type, or all messages:
@@ -51,9 +51,9 @@ use proc_macro::TokenStream;
 /// |---|---|
 /// | `(a, b): (Pid, u64)` | messages of the type that follows the pattern |
 /// | `Ping { from, n }`, `Stop`, `Account::Close`, `Timeout::<Tick> { .. }` | messages of the pattern's own type |
-/// | `Get(n)` after `use Cmd::*`, a constant such as `LIMIT` | likewise: the variant's enum, the constant's type |
-/// | `Local(Cmd::Get(n))`, `Some(Stop)`, `(Stop, Ping { n, .. })` | likewise, if each part has only one type |
-/// | `()`, `true`, `'x'`, `5_u64`, `1..=LIMIT` | likewise: `()`, `bool`, `char`, `u64` |
+/// | `Get(n)` after `use Cmd::*`, a constant such as `LIMIT` | messages of the variant's enum, or of the constant's type |
+/// | `Local(Cmd::Get(n))`, `Some(Stop)`, `(Stop, Ping { n, .. })` | messages of the pattern's type, if each part has only one type |
+/// | `()`, `true`, `'x'`, `5_u64`, `1..=LIMIT` | messages of type `()`, `bool`, `char`, `u64`, and of the constant's type |
 /// | `"stop"`, `"stop" \| "halt"` | a `String` that equals one of the literals |
 /// | a lower-case name, `_` | every message; the name is bound to the [`Envelope`], and no arm can follow it unless it has a guard |
 ///
@@ -67,16 +67,16 @@ use proc_macro::TokenStream;
 /// `text: String if text == NAME`.
 ///
 /// # Order
-/// As in Erlang the mailbox decides first: the oldest message that any arm takes is taken,
-/// and the order of the arms only says which of them gets it. Messages that no arm takes
-/// stay where they are. A guard only looks: it sees the bindings as the guard of a `match`
-/// does, and it can't wait, return or bind.
+/// As in Erlang, the order of the messages comes first: the oldest message that matches any arm is
+/// taken. If it matches several arms, the first of these runs. Messages that no arm takes stay in
+/// the mailbox. A guard sees the bindings by reference, as in a `match`, and it can't wait, return
+/// or bind.
 ///
 /// # Answers
-/// `for REFERENCE,` before the arms says that all of them wait for something that has this
-/// reference in it, and so can't have come before the reference was made. Older messages are
-/// not looked at then, so that an answer is found at once however many they are (Erlang's
-/// compiler finds out by itself where this is so):
+/// `for REFERENCE,` before the arms says that every arm waits for a message that contains this
+/// reference. Such a message can't be older than the reference. So older messages are not looked
+/// at, and an answer is found at once, however many they are. (Erlang's compiler recognizes this
+/// case by itself.)
 ///
 /// ```ignore
 /// let call = monitor(server);
@@ -89,10 +89,10 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// The place is known for the last eight references that the process has made by `make_ref`,
-/// `monitor` and their like; with any other, all messages are looked at. An arm that takes
-/// messages without the reference sees none of those that are older, as far as the place is
-/// known, so leave `for` out where there is one.
+/// The process remembers the place in its mailbox for the last eight references that it has made by
+/// `make_ref`, `monitor` and similar functions. With any other reference, all messages are looked
+/// at. Leave `for` out if an arm takes messages that do not contain the reference: the arm would
+/// miss those that are older than the reference.
 ///
 /// # Formatting
 /// rustfmt formats the arguments of a macro only if they are expressions. The arms of
@@ -112,15 +112,19 @@ use proc_macro::TokenStream;
 /// and `match since(REFERENCE)` for `for REFERENCE,`. The first two also work in `receive! { .. }`.
 ///
 /// # Timeout
-/// `after DURATION => EXPRESSION` comes last. The time runs from the start of the receive,
-/// and messages that no arm takes do not extend it; with a duration of zero the mailbox is
-/// looked through once. `after` begins this arm wherever it begins one: a message type in a
-/// module of that name is written `self::after::Ping`.
+/// `after DURATION => EXPRESSION` comes last. The time runs from the start of the receive, and
+/// messages that no arm takes do not extend it. With a duration of zero, the mailbox is looked
+/// through once. An arm that begins with the word `after` is always this one; a message type in a
+/// module named `after` is written `self::after::Ping`.
 ///
 /// # Cancellation
-/// A message leaves the mailbox when an arm has taken it, not before: dropping a future that
-/// waits here loses none. A message of another node that does not decode as the type that it
-/// claims to be is reported and dropped.
+/// A message stays in the mailbox until an arm has taken it, so dropping a future that waits here
+/// loses no message. A message from another node that does not decode as the type that it claims to
+/// be is reported and dropped.
+///
+/// In a destructor of a process that has ended, or that a panic or an `exit` unwinds, the receive
+/// looks through the mailbox once and does not wait: `after` runs at once. Without `after`, it
+/// unwinds; if something unwinds already, the process ends there, and its thread is lost.
 ///
 /// # Errors
 /// A pattern that fits more than one type, an arm that can't be reached, and an `after` that
@@ -135,8 +139,8 @@ pub fn receive(input: TokenStream) -> TokenStream {
     receive::receive(input.into()).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
-/// Makes a struct or an enum a message: a value that can be sent to any process, here and
-/// on other nodes. Serde's two derives go with it.
+/// Makes a struct or an enum a message: a value that can be sent to any process, on this node and
+/// on others. Derive serde's two traits as well.
 ///
 /// ```ignore
 /// use fika::prelude::*;
@@ -149,7 +153,7 @@ pub fn receive(input: TokenStream) -> TokenStream {
 /// struct Order<T> { id: u64, what: T }
 /// ```
 ///
-/// A message type that is `local` needs neither derive. Its values never leave their node, so it
+/// A message type that is `local` needs neither of serde's traits. Its values never leave their node, so it
 /// may contain sockets, channels and functions. `receive!` takes it by its own type. Sending it to
 /// another node ends the sender with `badarg`, as for a `Local`. It can't be a `Term`. Its type
 /// parameters need not be messages.
@@ -162,9 +166,9 @@ pub fn receive(input: TokenStream) -> TokenStream {
 ///
 /// On the wire a message is identified by its tag: the name of the package and of the type, or the
 /// tag that is given. The module is not part of the tag, so two types with the same name in one
-/// package need explicit tags: in a program where two types have the same tag, no node gets a name.
-/// (Cargo builds the doctests of a package as one program: mark an example with a named node as
-/// `standalone_crate`.)
+/// package need explicit tags: if two types in a program have the same tag, none of its nodes can
+/// have a name. (Cargo builds the doctests of a package as one program: mark an example with a named
+/// node as `standalone_crate`.)
 /// The tag of a generic type includes the tags of its type parameters, which must be messages.
 /// Two generic types with the same tag are an error when the second one is sent or received. Erlang
 /// has no equivalent, since its terms describe themselves.
@@ -175,9 +179,10 @@ pub fn receive(input: TokenStream) -> TokenStream {
 /// with invented values, and with the value that is sent. A later value is checked too if it has a
 /// variant, or a number of fields, that no value had before. Three cases escape the check: a
 /// hand-written `Serialize` that writes a different kind of value from time to time, a
-/// `Deserialize` that refuses some values of its type, and a variant that the filter of 64 bits which
-/// remembers what was seen takes for another one. A test on one node finds the first two if it sends
-/// such values, since [`#[fika::test]`](macro@test) encodes and decodes messages.
+/// `Deserialize` that refuses some values of its type, and a variant that was not seen before but
+/// shares its bit with another one, since what was seen is remembered in 64 bits. A test on one node
+/// finds the first two cases if it sends such values, since [`#[fika::test]`](macro@test) encodes and
+/// decodes messages.
 ///
 /// A message is encoded in one of two forms. The *plain* form is postcard's: it has no names and no
 /// kinds, and a small number takes one byte. It works for what serde derives without attributes,
@@ -205,6 +210,7 @@ pub fn receive(input: TokenStream) -> TokenStream {
 /// | `into` or `from` alone, or of two types | **refused** if the value that is written can't be read back |
 /// | `remote`, `getter` | plain |
 /// | `with`, or a matching `serialize_with` and `deserialize_with` | plain |
+/// | `with = "fika::message::array"`, for arrays of more than 32 elements | plain |
 /// | one of these alone, or two that don't match | **refused** if the value can't be read back |
 /// | `tag`: an internally tagged enum | described |
 /// | `tag` on a struct | **refused**: the tag is written but not read |
@@ -256,18 +262,18 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// let cents = price("tea".to_owned()).await;
 /// ```
 ///
-/// It is what Erlang has as `{Module, Function, Args}`: calling the function runs nothing,
-/// and gives a value that holds its arguments. `spawn` runs it here, `spawn_on` sends it to
-/// another node by name, and `.await` runs it in the process that awaits it. A call inside
-/// the function's own body is no exception, so a process can spawn its like; to await itself
-/// it needs a box, as any `async fn` does: `Box::pin(f(n).into_future()).await`.
+/// Calling the function does not run it: the call returns a value that holds the arguments, like
+/// Erlang's `{Module, Function, Args}`. `spawn` runs it on this node, `spawn_on` sends it to another
+/// node by name, and `.await` runs it in the process that awaits it. This also holds inside the
+/// function's own body, so a process can spawn another process of its own function. To await itself,
+/// the function needs a box, as any `async fn` does: `Box::pin(f(n).into_future()).await`.
 ///
-/// The other attributes stay with it: those that describe the function are the constructor's,
-/// all others are for the `async fn`.
+/// Other attributes of the function are kept: those that describe it, such as doc comments, apply to
+/// the function that is called, and all others to the `async fn`.
 ///
-/// The name on the wire is that of the package and the function, or the one given. It is
-/// registered when the program is linked; a node checks when it starts that no two
-/// functions share one, and a node that has none of the name answers `notsup`.
+/// The name on the wire consists of the names of the package and the function, unless a name is
+/// given. When a node starts, it checks that no two functions of the program have the same name. A
+/// node without a function of the requested name answers `notsup`.
 ///
 /// # Errors
 /// Each argument must be a `Message`: any message type, also an array of any length, a type of std
@@ -314,7 +320,9 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// A program with its own options declares them as the argument of `main`, whose type derives
-/// `clap::Parser`. The command line is parsed before the node starts, so every setting can use it:
+/// `clap::Parser`. The command line is parsed before the node starts, so every setting can use it.
+/// If the type has a `NodeArgs` with `#[command(flatten)]`, or is `NodeArgs`, the node's options
+/// are applied without the setting `args`:
 ///
 /// ```ignore
 /// use clap::Parser;
@@ -330,12 +338,15 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 ///     node: fika::NodeArgs,
 /// }
 ///
-/// #[fika::main(args = cli.node)]
+/// #[fika::main(workers = 4)]
 /// async fn main(cli: Cli) {
 ///     spawn(cache(secs(cli.keep)));
 ///     // ..
 /// }
 /// ```
+///
+/// If the `NodeArgs` is elsewhere, such as in a subcommand, write where: `args = cli.command.node()`.
+/// A program that uses the options for other nodes only writes `args = NodeArgs::default()`.
 ///
 /// If the command line is wrong, or asks for help, the program prints that and ends before the
 /// node starts.
@@ -359,8 +370,9 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// # Errors
-/// An unknown setting, a `main` that is not `async`, and a `main` with more than one argument do
-/// not compile.
+/// An unknown setting, a setting that is given twice, a `main` that is not `async`, a `main` with
+/// more than one argument, and the setting `args` without a value for an argument that is not a
+/// `NodeArgs` do not compile.
 ///
 /// [`NodeBuilder`]: https://docs.rs/fika/latest/fika/struct.NodeBuilder.html
 /// [`NodeArgs`]: https://docs.rs/fika/latest/fika/struct.NodeArgs.html
@@ -382,9 +394,9 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// `#[should_panic]`, `#[ignore]` and other attributes are kept, and the test may return
-/// what a test may return. Many nodes live in one program, so tests run side by side. It
-/// takes the place of a Common Test case.
+/// `#[should_panic]`, `#[ignore]` and other attributes are kept, and the test may return what any
+/// test may return. Each test has its own node, so tests run in parallel. The Erlang equivalent is a
+/// test case of Common Test.
 ///
 /// Messages between processes of the node are encoded and decoded, so that a message that can't be
 /// sent to another node already fails in a test on one node. `encode_messages = false` turns this
@@ -395,9 +407,8 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # In a simulation
 /// With fika's feature `sim`, `#[fika::test(sim)]` runs the test as the main process of a
-/// simulated node. Time passes only while all processes wait, so a test of a timeout of an
-/// hour takes microseconds, and who runs next is decided by a seed, so what has failed once
-/// fails again:
+/// simulated node. Time passes only while all processes wait, so a test of a timeout of an hour takes
+/// microseconds. A seed decides which process runs next, so a test that has failed once fails again:
 ///
 /// ```ignore
 /// use fika::prelude::*;
@@ -415,9 +426,9 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `seeds = 100` | the seeds 0 to 99, until one fails |
 /// | `limit = secs(5)` | how long the test may take, in its own time; without it, a day |
 ///
-/// `FIKA_SIM_SEED` in the environment runs that seed instead, and `FIKA_SIM_SEEDS` so many. A
-/// test that fails prints its seed, and the command that runs it again. For clusters and
-/// faults, write a test of the standard library's kind with a `fika::sim::Sim`.
+/// The environment variable `FIKA_SIM_SEED` sets the seed instead, and `FIKA_SIM_SEEDS` the number of
+/// seeds. A test that fails prints its seed, and the command that runs it again. To test clusters and
+/// faults, write a plain `#[test]` with a `fika::sim::Sim`.
 ///
 /// # Errors
 /// Those of `#[fika::main]`, and a second `#[test]` on the same function. A simulated test takes

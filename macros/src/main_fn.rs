@@ -5,10 +5,12 @@
 //! methods of the builder.
 //!
 //! If `main` has an argument, it receives the parsed command line. The command line is parsed
-//! before the settings are evaluated, so that they can use it.
+//! before the settings are evaluated, so that they can use it. Whether the argument's type has the
+//! options of a node is known only to the type, so `parse_args_of_main` returns these options too.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
@@ -66,13 +68,15 @@ pub(crate) fn main(args: TokenStream, item: TokenStream) -> TokenStream {
     let expanded = syn::parse2(item).and_then(|item: ItemFn| {
         check(&item, "main")?;
         let cli = command_line(&item)?;
-        let builder = builder(args, Some(cli.as_ref().map(|(name, _)| name)))?;
+        let options = Ident::new("_node_options", Span::mixed_site());
+        let variables = cli.as_ref().map(|(name, _)| Cli { name, options: &options });
+        let builder = builder(args, Some(variables))?;
         let ItemFn { attrs, vis, sig, block } = &item;
         let name = &sig.ident;
         let cli_name = cli.iter().map(|(name, _)| name);
         let parse = cli.iter().map(|(name, ty)| {
             let parse = parse_args(ty);
-            quote!(let #name: #ty = #parse;)
+            quote!(let (#name, #options) = #parse;)
         });
         // A result that a program can't end with is the user's type's fault.
         let at = match &sig.output {
@@ -145,7 +149,8 @@ fn command_line(main: &ItemFn) -> Result<Option<(Ident, Type)>> {
     }
 }
 
-/// Returns code that parses the command line as a value of this type.
+/// Returns code that parses the command line, as a pair: a value of this type, and the options of
+/// a node that the type has.
 fn parse_args(ty: &Type) -> TokenStream {
     quote_spanned!(ty.span()=> ::fika::__private::parse_args_of_main!(#ty))
 }
@@ -197,7 +202,10 @@ struct Setting {
 
 impl Parse for Setting {
     fn parse(input: ParseStream<'_>) -> Result<Setting> {
-        let key: Ident = input.parse()?;
+        if !input.peek(Ident::peek_any) {
+            return Err(input.error("a setting has a name, as in `name = \"a@127.0.0.1\"`"));
+        }
+        let key = Ident::parse_any(input)?;
         let is_args = key == "args";
         if !is_args && !SETTINGS.iter().any(|known| key == known) {
             return Err(unknown(&key));
@@ -245,12 +253,19 @@ fn distance(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
+/// The variables that have the command line.
+struct Cli<'a> {
+    /// The argument of `main`.
+    name: &'a Ident,
+    /// The options of a node that the argument's type has.
+    options: &'a Ident,
+}
+
 /// Returns the node's builder with one call for each setting. The command line is applied last, so
 /// that the other settings are the program's defaults.
 ///
-/// `cli` is `None` if there is no command line, and otherwise the argument of `main`, if it has
-/// one.
-fn builder(args: TokenStream, cli: Option<Option<&Ident>>) -> Result<TokenStream> {
+/// `cli` is `None` if there is no command line, and `Some(None)` if `main` has no argument.
+fn builder(args: TokenStream, cli: Option<Option<Cli<'_>>>) -> Result<TokenStream> {
     let settings = Punctuated::<Setting, Token![,]>::parse_terminated.parse2(args)?;
     let mut builder = quote!(::fika::Node::builder());
     let mut from_args = None;
@@ -258,38 +273,37 @@ fn builder(args: TokenStream, cli: Option<Option<&Ident>>) -> Result<TokenStream
     for Setting { key, value } in settings {
         let is_repeated = REPEATED.iter().any(|repeated| key == repeated);
         if !is_repeated && seen.iter().any(|other| key == other) {
-            return Err(Error::new(key.span(), format!("`{key}` is set twice")));
+            return Err(Error::new(key.span(), format!("`{key}` is set twice: leave one out")));
         }
         seen.push(key.to_string());
-        match (value, cli) {
-            (_, None) if key == "args" => {
-                return Err(Error::new(key.span(), "a test has no command line"));
-            }
-            (value, Some(cli)) if key == "args" => {
-                from_args = Some(match (value, cli) {
-                    (Some(value), _) => quote!(#value),
-                    (None, Some(cli)) => quote!(#cli),
-                    (None, None) => {
-                        parse_args(&parse_quote_spanned!(key.span()=> ::fika::NodeArgs))
-                    }
-                });
-            }
+        match value {
+            _ if key == "args" => from_args = Some((key, value)),
             // A method with two arguments.
-            (Some(Expr::Tuple(values)), _) => {
+            Some(Expr::Tuple(values)) => {
                 let values = &values.elems;
                 builder.extend(quote!(.#key(#values)));
             }
-            (value, _) => builder.extend(quote!(.#key(#value))),
+            value => builder.extend(quote!(.#key(#value))),
         }
     }
-    Ok(match from_args {
-        Some(args) => {
-            let args_span = args.span();
-            let args = quote_spanned!(args_span=> &(#args));
-            quote!(::fika::NodeArgs::apply(#args, #builder))
+    let args = match (from_args, cli) {
+        (Some((key, _)), None) => {
+            return Err(Error::new(key.span(), "a test has no command line: leave `args` out"));
         }
-        None => builder,
-    })
+        (Some((_, Some(value))), _) => quote!(#value),
+        (Some((key, None)), Some(Some(Cli { name, .. }))) => {
+            quote_spanned!(key.span()=> *::fika::__private::args_of_main(&#name))
+        }
+        (Some((key, None)), Some(None)) => {
+            let parse = parse_args(&parse_quote_spanned!(key.span()=> ::fika::NodeArgs));
+            quote!(#parse.1)
+        }
+        (None, Some(Some(Cli { options, .. }))) => quote!(#options),
+        (None, _) => return Ok(builder),
+    };
+    let at = args.span();
+    let args = quote_spanned!(at=> &(#args));
+    Ok(quote!(::fika::__private::apply_args(#args, #builder)))
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::escaped::Escaped;
 use crate::message::{Message, Term};
+use crate::printable::Printable;
 use crate::signal::SpawnError;
 
 /// Why a process ended, or is told to end.
@@ -102,7 +102,9 @@ impl From<SpawnError> for ExitReason {
             SpawnError::Noconnection => ExitReason::Noconnection,
             SpawnError::SystemLimit => ExitReason::SystemLimit,
             SpawnError::Notsup => ExitReason::Notsup,
-            SpawnError::Badarg => ExitReason::badarg("the function does not take these arguments"),
+            SpawnError::Badarg => ExitReason::badarg(
+                "the node could not decode the function's arguments; its log says why",
+            ),
         }
     }
 }
@@ -119,16 +121,16 @@ impl fmt::Display for ExitReason {
             ExitReason::Noproc => f.write_str("noproc"),
             ExitReason::Noconnection => f.write_str("noconnection"),
             ExitReason::Timeout => f.write_str("timeout"),
-            ExitReason::Badarg(why) => write!(f, "badarg: {}", Escaped(why)),
+            ExitReason::Badarg(why) => write!(f, "badarg: {}", Printable(why)),
             ExitReason::SystemLimit => f.write_str("system_limit"),
             ExitReason::Notsup => f.write_str("notsup"),
             ExitReason::Abandoned => f.write_str("abandoned"),
             ExitReason::Panic(panic) => {
-                write!(f, "panic: {}", Escaped(&panic.message))?;
-                panic.location.iter().try_for_each(|at| write!(f, " at {}", Escaped(at)))
+                write!(f, "panic: {}", Printable(&panic.message))?;
+                panic.location.iter().try_for_each(|at| write!(f, " at {}", Printable(at)))
             }
             ExitReason::Term(term) => write!(f, "{term:?}"),
-            ExitReason::Error(text) => write!(f, "error: {}", Escaped(text)),
+            ExitReason::Error(text) => write!(f, "error: {}", Printable(text)),
         }
     }
 }

@@ -13,7 +13,6 @@ mod contain;
 mod context;
 mod dest;
 mod env;
-mod escaped;
 mod exit_reason;
 mod few_map;
 mod log_rate;
@@ -62,7 +61,6 @@ pub use carrier::{
 };
 pub use dest::{Dest, NodeText, ProcessText};
 pub use env::{Env, SystemEnv, Time};
-pub use escaped::Escaped;
 pub use exit_reason::{ExitReason, PanicReason};
 pub use log_rate::LogRate;
 pub use mailbox_limit::{MailboxLimit, WhenFull};
@@ -79,7 +77,7 @@ pub use otp::timer;
 pub use outcome::{Ignored, Outcome, ProcessError};
 pub use outlet::{Outlet, Round};
 pub use pid::{LocalId, Pid};
-pub use printable::printable;
+pub use printable::{Printable, printable};
 pub use priority::Priority;
 pub use process::{
     AliasOpts, ExitDest, LinkOpts, MonitorAlias, MonitorOpts, ReplyOn, RequestOpts, SpawnOpts,
@@ -163,7 +161,8 @@ pub mod __private {
     #[diagnostic::on_unimplemented(
         message = "`{Self}` can't be encoded",
         label = "serde's two traits are missing",
-        note = "write `#[derive(Message, Serialize, Deserialize)]` on it"
+        note = "write `#[derive(Message, Serialize, Deserialize)]` on it, and on a field that is an \
+                array of more than 32 elements `#[serde(with = \"fika::message::array\")]`"
     )]
     pub trait SerdeMessage: Serialize + DeserializeOwned {}
     #[diagnostic::do_not_recommend]

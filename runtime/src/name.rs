@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::escaped::Escaped;
+use crate::printable::Printable;
 
 /// A registered name. Any text but the empty one and `undefined` may be registered.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -82,7 +82,7 @@ impl Borrow<str> for Name {
 /// Displays control characters as escapes, since the name may come from another node.
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&Escaped(&self.0), f)
+        fmt::Display::fmt(&Printable(&self.0), f)
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::escaped::Escaped;
+use crate::printable::Printable;
 
 /// The longest name in characters, host included: what a port mapper takes for the
 /// part before the `@`.
@@ -31,7 +31,7 @@ pub struct NodeName(Arc<str>);
 
 /// Why a text is no node name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no node name: {why}", Escaped(name))]
+#[error("`{}` is no node name: {why}", Printable(name))]
 pub struct NodeNameError {
     name: String,
     why: &'static str,

@@ -75,6 +75,11 @@ impl<T> Answer<T> {
         (Answer(Some(wait.clone())), wait)
     }
 
+    /// Returns whether nobody waits for the answer.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.0.as_ref().is_none_or(Oneshot::is_abandoned)
+    }
+
     /// Gives the answer to the process that waits for it, if that process still waits.
     pub fn give(mut self, value: T) {
         if let Some(to) = self.0.take() {

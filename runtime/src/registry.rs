@@ -15,19 +15,19 @@ use crate::sync::RwLock;
 #[non_exhaustive]
 pub enum RegisterError {
     /// Another process has the name.
-    #[error("badarg: the name is taken")]
+    #[error("badarg: another process has the name: unregister it first, or choose another name")]
     Taken,
     /// The process has a name.
-    #[error("badarg: the process has a name already")]
+    #[error("badarg: the process already has a name: unregister that name first")]
     Named,
     /// The process has ended, or is not of this node.
-    #[error("badarg: there is no such process on this node")]
+    #[error("badarg: the process has ended, or is not of this node")]
     Noproc,
     /// The name is empty, too long, or `undefined`.
-    #[error("badarg: this can't be a name")]
+    #[error("badarg: a name has 1 to {max} bytes, and is not `undefined`", max = Name::BYTES_MAX)]
     BadName,
     /// Nobody has the name.
-    #[error("badarg: nobody has this name")]
+    #[error("badarg: no process is registered under this name")]
     Unknown,
 }
 

@@ -157,16 +157,19 @@ pub struct Alias {
 #[non_exhaustive]
 pub enum SpawnError {
     /// The node can't be reached, or was lost before it answered.
-    #[error("noconnection: the node can't be reached")]
+    #[error("noconnection: the node can't be reached, or was lost before it answered")]
     Noconnection,
     /// The node has no such remote function, or its arguments have another shape there.
-    #[error("notsup: the node has no such #[remote] function")]
+    #[error(
+        "notsup: the node has no such `#[remote]` function, or one with other arguments: run the \
+         same program on both nodes"
+    )]
     Notsup,
     /// The function exists, but its own types refuse the arguments: a `Deserialize` returned an
     /// error or panicked. The logs of both nodes say why.
-    #[error("badarg: the function does not take these arguments")]
+    #[error("badarg: the node could not decode the function's arguments; its log says why")]
     Badarg,
     /// The node has no room for a further process.
-    #[error("system_limit: the node has no room for a further process")]
+    #[error("system_limit: the node has no room for a further process: raise its `process_limit`")]
     SystemLimit,
 }

@@ -422,7 +422,7 @@ impl Future for RunUntilStopped {
         let inner = this.node.inner();
         let process = inner.own_process();
         let awaited = if process.is_some() { Phase::Asked } else { Phase::Over };
-        if context::try_process(|me| me.is_dropped()).unwrap_or(false) {
+        if process::is_in_destructor() {
             return Poll::Ready(());
         }
         // Cloned without the lock, since the waker may be of any executor.

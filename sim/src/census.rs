@@ -78,7 +78,7 @@ impl PartialEq for Census {
 
 impl fmt::Display for Census {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} connections", self.connections)?;
+        writeln!(f, "connections: {}", self.connections)?;
         self.nodes.iter().try_for_each(|(name, count)| writeln!(f, "  {name}: {count:?}"))
     }
 }

@@ -112,7 +112,7 @@ impl Sim {
         }
         // Each has one to its port mapper.
         if census.connections > lives().count() + self.wires_of(census) {
-            return Some(format!("there are {} connections", census.connections));
+            return Some(format!("connections are left: {}", census.connections));
         }
         lives().find_map(|life| {
             let what = left_of_life(life, census)?;

@@ -222,7 +222,8 @@ impl Observer for Watch {
 
     fn queued(&self, over: ConnectionId, bytes: usize) {
         let (number, max) = (over.0, self.queued_bytes_max.load(Ordering::Relaxed));
-        let what = || format!("{bytes} bytes wait on connection {number}, of at most {max}");
+        let what =
+            || format!("the bytes that wait on connection {number} are {bytes}, of at most {max}");
         self.is_right((bytes > max).then(what));
     }
 

@@ -43,7 +43,7 @@
 //!         match try_send(*subscriber, sample) {
 //!             Ok(()) => {}
 //!             Err(error) if error.is_busy() || error.is_full() => left_out += 1,
-//!             // The subscriber has ended: its monitor tells.
+//!             // The subscriber has ended, which its monitor reports.
 //!             Err(_) => {}
 //!         }
 //!     }
@@ -65,7 +65,7 @@
 //! ```
 //! use fika::prelude::*;
 //!
-//! /// Gives the replicas that have not taken the update.
+//! /// Returns the replicas that have not taken the update.
 //! async fn replicate(update: Vec<u8>, replicas: Vec<Pid>) -> Vec<Pid> {
 //!     let mut lagging = Vec::new();
 //!     for replica in replicas {

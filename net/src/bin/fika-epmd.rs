@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fika_net::{DEFAULT_PORT, EpmdClient, EpmdConfig, EpmdError, EpmdServer, Poller};
-use fika_runtime::{Escaped, Node, timeout};
+use fika_runtime::{Node, Printable, timeout};
 
 /// How long a command waits for the mapper.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -253,12 +253,12 @@ fn command(options: &Options) -> Result<ExitCode, Failure> {
         }
         (Action::Stop(_), "STOPPED") => ("STOPPED\n".into(), ExitCode::SUCCESS),
         (Action::Kill | Action::Stop(_), text) => {
-            let text = Escaped(text);
+            let text = Printable(text);
             (format!("epmd: local epmd responded with <{text}>\n"), ExitCode::FAILURE)
         }
         (_, text) => {
             let head = format!("epmd: up and running on port {port} with data:\n");
-            let lines = text.lines().map(|line| format!("{}\n", Escaped(line)));
+            let lines = text.lines().map(|line| format!("{}\n", Printable(line)));
             (lines.fold(head, |all, line| all + &line), ExitCode::SUCCESS)
         }
     };

@@ -168,7 +168,7 @@ pub fn monitor_node(node: impl AsRef<str>, on: bool) -> Result<(), MonitorNodeEr
 #[non_exhaustive]
 pub enum MonitorNodeError {
     /// This node has no name, and so no connections.
-    #[error("notalive: this node is not distributed")]
+    #[error("notalive: this node is not distributed: give it a name first")]
     NotAlive,
     /// The text is no node name.
     #[error(transparent)]
@@ -218,7 +218,7 @@ pub fn monitor_nodes_of(kind: NodeKind, on: bool) {
         NodeKind::Hidden => Wanted::Hidden,
         NodeKind::Connected => Wanted::All,
         NodeKind::This | NodeKind::Known => {
-            exit(ExitReason::badarg("only connected nodes come and go"));
+            exit(ExitReason::badarg("`monitor_nodes_of` takes `Visible`, `Hidden` or `Connected`"));
         }
     };
     let Some(distribution) = Distribution::of(&acting_node("monitor_nodes")) else { return };

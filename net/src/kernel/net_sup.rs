@@ -93,7 +93,7 @@ pub enum StartError {
         listens: SocketAddr,
     },
     /// All ports that it may listen on are taken.
-    #[error("can't listen on {ip}: all ports from {} to {} are taken", ports.start(), ports.end())]
+    #[error("can't listen on {ip}: all ports from {} to {} are taken; free one, or allow more", ports.start(), ports.end())]
     NoPort {
         /// Where it was to listen.
         ip: IpAddr,
@@ -101,7 +101,9 @@ pub enum StartError {
         ports: RangeInclusive<u16>,
     },
     /// Another node of this host has the name.
-    #[error("the name `{0}` is taken: another node of this host is registered under it")]
+    #[error(
+        "the name `{0}` is taken: another node of this host is registered under it; stop that node, or choose another name"
+    )]
     NameTaken(NodeName),
     /// The port mapper is of no use.
     #[error(transparent)]
@@ -134,7 +136,7 @@ pub enum StartError {
         why: &'static str,
     },
     /// A process of the program has the name of the one that decides about connections.
-    #[error("a process is registered as `net_kernel`: the node needs this name itself")]
+    #[error("a process is registered as `net_kernel`, which the node needs: give it another name")]
     Registered,
     /// The node was made without what a distribution needs.
     #[error("the node has no network")]

@@ -19,7 +19,7 @@ use crate::io::SocketOptions;
 #[non_exhaustive]
 pub enum SettingError {
     /// This node has no name, and so no connections.
-    #[error("notalive: this node is not distributed")]
+    #[error("notalive: this node is not distributed: give it a name first")]
     NotAlive,
     /// The text is no node name.
     #[error(transparent)]
@@ -28,7 +28,7 @@ pub enum SettingError {
     #[error(transparent)]
     Cookie(#[from] CookieError),
     /// There is no connection to this node.
-    #[error("noconnection: `{0}` is not connected")]
+    #[error("noconnection: there is no connection to `{0}`")]
     NotConnected(NodeName),
     /// The value is out of range.
     #[error("{0}")]

@@ -33,7 +33,7 @@ impl Distribution {
         let tell = |channel: &Arc<Channel>| match channel.output_bytes() {
             _ if channel.is_pending() => format!("not yet to {}", channel.peer()),
             0 => format!("to {}", channel.peer()),
-            bytes => format!("to {}, for which {bytes} bytes wait", channel.peer()),
+            bytes => format!("to {} (bytes that wait: {bytes})", channel.peer()),
         };
         self.table.all().iter().map(tell).collect()
     }

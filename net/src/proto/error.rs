@@ -29,7 +29,7 @@ pub(crate) enum InvalidMessage {
     MissingData(&'static str),
 
     /// Bytes after the last value. Effect: connection closed.
-    #[error("{bytes} bytes too many after {what}")]
+    #[error("too many bytes after {what}: {bytes}")]
     TrailingData { what: &'static str, bytes: usize },
 
     /// More than the named limit, in bytes or in entries. Effect: connection closed,

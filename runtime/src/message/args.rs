@@ -5,6 +5,7 @@
 
 use bytes::{Buf as _, Bytes};
 
+use super::limits::Refused;
 use super::shared::SHARED_PART_MIN;
 use super::{
     Buffer, DecodeError, EncodeError, Encoded, Message, WireType, check_tag, hash_bytes, hash_tag,
@@ -42,7 +43,7 @@ macro_rules! args {
                     let args = ($(_rest.next::<$name>()?,)*);
                     match _rest.bytes.len() {
                         0 => Ok(args),
-                        more => Err(DecodeError::malformed::<Self>(format!("{more} bytes too many"))),
+                        left => Err(DecodeError::malformed::<Self>(Refused::too_many_bytes(left).to_string())),
                     }
                 })
             }

@@ -1,4 +1,22 @@
-//! Arrays of any length as messages: serde supports them only up to a length of 32.
+//! Arrays of any length: serde supports them only up to a length of 32.
+//!
+//! An array is a message, whatever its length. A field of a struct or an enum that is longer than 32
+//! names this module, whose functions write and read it as serde does with shorter ones:
+//!
+//! ```
+//! use serde::{Deserialize, Serialize};
+//!
+//! // In a program, next to `fika::Message`.
+//! #[derive(Serialize, Deserialize)]
+//! struct Block {
+//!     number: u64,
+//!     #[serde(with = "fika_runtime::message::array")] // `fika::message::array`
+//!     sums: [u32; 64],
+//! }
+//! ```
+//!
+//! The elements need serde's traits, so an array of arrays that are longer than 32 needs a struct
+//! for the inner arrays. Bytes are better in a `Bytes`, which is not copied.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -47,6 +65,29 @@ impl<T: Part, const N: usize> Message for [T; N] {
     }
 }
 
+/// Writes an array of any length; see [the module](self).
+///
+/// # Errors
+/// Those of the serializer and of the elements.
+pub fn serialize<S: Serializer, T: Serialize, const N: usize>(
+    array: &[T; N],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut tuple = serializer.serialize_tuple(N)?;
+    array.iter().try_for_each(|element| tuple.serialize_element(element))?;
+    tuple.end()
+}
+
+/// Reads an array of any length; see [the module](self).
+///
+/// # Errors
+/// If there are fewer than `N` elements, and those of the deserializer and of the elements.
+pub fn deserialize<'de, D: Deserializer<'de>, T: Deserialize<'de>, const N: usize>(
+    deserializer: D,
+) -> Result<[T; N], D::Error> {
+    deserializer.deserialize_tuple(N, OfLength::<T, N>(PhantomData))
+}
+
 /// An array with serde's traits.
 enum Array<'a, T, const N: usize> {
     Borrowed(&'a [T; N]),
@@ -55,19 +96,16 @@ enum Array<'a, T, const N: usize> {
 
 impl<T: Serialize, const N: usize> Serialize for Array<'_, T, N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let array = match self {
-            Array::Borrowed(array) => array,
-            Array::Owned(array) => array,
-        };
-        let mut tuple = serializer.serialize_tuple(N)?;
-        array.iter().try_for_each(|element| tuple.serialize_element(element))?;
-        tuple.end()
+        match self {
+            Array::Borrowed(array) => serialize(array, serializer),
+            Array::Owned(array) => serialize(array, serializer),
+        }
     }
 }
 
 impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for Array<'_, T, N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_tuple(N, OfLength::<T, N>(PhantomData)).map(Array::Owned)
+        deserialize(deserializer).map(Array::Owned)
     }
 }
 
@@ -77,7 +115,7 @@ impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for OfLength<T, N> {
     type Value = [T; N];
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an array of {N} elements")
+        write!(f, "an array of length {N}")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<[T; N], A::Error> {

@@ -21,6 +21,31 @@ pub(super) fn take<'de, T: DeserializeOwned>(
     Ok((value, decoder.rest))
 }
 
+/// Reads a number, a char, a string or bytes in postcard's encoding, and removes it from `rest`.
+#[inline]
+pub(super) fn scalar<'de, T: de::Deserialize<'de>>(rest: &mut &'de [u8]) -> Result<T, Refused> {
+    let (value, after) = postcard::take_from_bytes(rest)?;
+    *rest = after;
+    Ok(value)
+}
+
+/// Gives bytes to a visitor. If it makes a `Bytes`, that shares the memory of `owner` where it is
+/// worth it.
+#[inline]
+pub(super) fn visit_bytes<'de, V: Visitor<'de>>(
+    bytes: &'de [u8],
+    owner: Option<&'de Bytes>,
+    visitor: V,
+) -> Result<V::Value, Refused> {
+    if shared::makes_bytes::<V>()
+        && let Some(owner) = owner
+        && let Some(value) = shared::part_of(owner, bytes).and_then(shared::visited::<V>)
+    {
+        return Ok(value);
+    }
+    visitor.visit_borrowed_bytes(bytes)
+}
+
 struct Decoder<'de> {
     rest: &'de [u8],
     owner: Option<&'de Bytes>,
@@ -31,9 +56,7 @@ struct Decoder<'de> {
 impl<'de> Decoder<'de> {
     #[inline]
     fn take<T: de::Deserialize<'de>>(&mut self) -> Result<T, Refused> {
-        let (value, rest) = postcard::take_from_bytes(self.rest)?;
-        self.rest = rest;
-        Ok(value)
+        scalar(&mut self.rest)
     }
 
     #[inline]
@@ -92,14 +115,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
 
     #[inline]
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        let bytes: &'de [u8] = self.take()?;
-        if shared::makes_bytes::<V>()
-            && let Some(owner) = self.owner
-            && let Some(value) = shared::part_of(owner, bytes).and_then(shared::visited::<V>)
-        {
-            return Ok(value);
-        }
-        visitor.visit_borrowed_bytes(bytes)
+        visit_bytes(self.take()?, self.owner, visitor)
     }
 
     #[inline]

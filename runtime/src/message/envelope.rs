@@ -22,9 +22,9 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use super::address::{Stamp, Word};
-use super::{Buffer, EncodeError, Encoded, Message, WireType, known};
+use super::{Buffer, DecodeError, EncodeError, Encoded, Message, WireType, known, node_codec};
 use crate::contain::contained;
-use crate::escaped::Escaped;
+use crate::printable::Printable;
 use crate::signal::Signal;
 
 /// What stands before the value.
@@ -108,7 +108,9 @@ unsafe fn encode_node<M: Message>(
 unsafe fn node_through_codec<M: Message>(header: NonNull<Header>) -> Result<Envelope, EncodeError> {
     // SAFETY: E1 and E2; the caller's borrow of the envelope covers ours.
     let encoded = Encoded::new(&unsafe { header.cast::<Node<M>>().as_ref() }.body)?;
-    let again = encoded.decode::<M>();
+    // The receiver would decode it, so an `exit` in its `Deserialize` does not end the sender.
+    let exits = || DecodeError::malformed::<M>("its `Deserialize` calls `exit` at this value");
+    let again = node_codec::try_out(|| encoded.decode::<M>()).unwrap_or_else(|_| Err(exits()));
     again.map(Envelope::new).map_err(|error| EncodeError::new::<M>(error.to_string()))
 }
 
@@ -456,7 +458,7 @@ impl Drop for Envelope {
 
 impl std::fmt::Debug for Envelope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Envelope({})", Escaped(self.type_name()))
+        write!(f, "Envelope({})", Printable(self.type_name()))
     }
 }
 

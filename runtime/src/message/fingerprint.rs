@@ -80,12 +80,12 @@ fn trace_with<T: DeserializeOwned>(state: &mut State, each: &mut dyn FnMut(T)) -
         let read = try_out(|| node_codec::decode_invented(|| T::deserialize(&mut tracer)));
         let mut shape = tracer.shape;
         match read {
-            Some(Ok(value)) => {
+            Ok(Ok(value)) => {
                 let _ = try_out(|| each(value));
             }
-            Some(Err(_)) if state.invent_another() => continue,
-            Some(Err(_)) => shape.push('!'),
-            None => {
+            Ok(Err(_)) if state.invent_another() => continue,
+            Ok(Err(_)) => shape.push('!'),
+            Err(_) => {
                 shape.push('!');
                 state.recover();
             }

@@ -22,6 +22,7 @@ use super::known::{self, Known, State};
 use super::limits::Refused;
 use super::node_codec::Does;
 use super::{Buffer, NodeList, encode_with_nodes, encoder, fingerprint, node_codec};
+use crate::exit_reason::ExitReason;
 
 /// The result of encoding a value.
 pub(super) enum Encoded {
@@ -117,8 +118,15 @@ enum Found {
 
 /// Writes a value, reads it as a receiver would, and records the result.
 fn tried<T: Serialize + DeserializeOwned>(value: &T, known: &Known) -> Result<Found, Refused> {
-    let panics = || Err(Refused::new("its `Serialize` or `Deserialize` panics at this value"));
-    let found = node_codec::try_out(|| look(value)).unwrap_or_else(panics);
+    let found = match node_codec::try_out(|| look(value)) {
+        Ok(found) => found,
+        Err(payload) if payload.is::<ExitReason>() => {
+            // If it was its `Serialize` that called `exit`, the sender ends here.
+            describe(value)?;
+            Err(Refused::new("its `Deserialize` calls `exit` at this value"))
+        }
+        Err(_) => Err(Refused::new("its `Serialize` or `Deserialize` panics at this value")),
+    };
     let (found, coverage) = found.inspect_err(|_| known.state.add(State::DOUBTFUL))?;
     match found {
         Found::Plain => known.plain.add(coverage),

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::printable::printable;
+use crate::printable::{Printable, printable};
 
 /// Options, enums, lists and maps inside each other. No type can go on inside itself but by
 /// one of these, so this bounds the stack that a value takes.
@@ -58,6 +58,12 @@ impl Refused {
         Refused(why.into())
     }
 
+    /// Bytes are left behind the value.
+    #[cold]
+    pub(super) fn too_many_bytes(count: usize) -> Refused {
+        Refused::new(format!("too many bytes: {count}"))
+    }
+
     /// Adds the name of the struct to an error about a missing field.
     #[cold]
     pub(super) fn missing_in(self, name: &str) -> Refused {
@@ -71,8 +77,7 @@ impl Refused {
     /// peer is escaped and limited in length.
     #[cold]
     pub(super) fn within(self, what: &str, name: &str, of: &str) -> Refused {
-        let short =
-            |name: &str| name.chars().take(64).collect::<String>().escape_debug().to_string();
+        let short = |name: &str| Printable(name.chars().take(64).collect::<String>());
         let of = if of.is_empty() { String::new() } else { format!(" of `{}`", short(of)) };
         let why = self.0.chars().take(1024).collect::<String>();
         Refused(format!("{what} `{}`{of}: {why}", short(name)).into())

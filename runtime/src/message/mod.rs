@@ -6,7 +6,7 @@
 
 mod address;
 mod args;
-mod array;
+pub mod array;
 mod buffer;
 mod bytes;
 mod canonical;
@@ -103,8 +103,8 @@ use crate::printable::printable;
 /// A `PathBuf` that is not UTF-8 and a `SystemTime` before 1970 can't be sent to another node, and
 /// an `OsString` only to a node whose operating system is of the same family.
 ///
-/// A field of a struct or an enum only needs serde's traits. This allows types of other crates, but
-/// arrays of at most 32 elements.
+/// A field of a struct or an enum only needs serde's traits. This allows types of other crates. An
+/// array of more than 32 elements needs `#[serde(with = "fika::message::array")]`; see [`array`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a message",
     label = "this cannot be sent to a process",

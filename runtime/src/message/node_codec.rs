@@ -15,7 +15,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::SmallVec;
 
-use crate::contain::contained;
+use crate::contain::catch_payload;
 use crate::node_id::{Creation, NodeId};
 use crate::node_name::NodeName;
 
@@ -130,11 +130,12 @@ pub(super) fn is_described() -> bool {
     NOW.get().does == Does::DecodesDescribed
 }
 
-/// Runs code of the program on a value that was not received. `None` if it panics; the panic is not
-/// reported.
-pub(super) fn try_out<R>(work: impl FnOnce() -> R) -> Option<R> {
+/// Runs code of the program that encodes or decodes a value for the runtime and not for the running
+/// process. If it panics, returns the payload; the panic is not reported. If it calls `exit`, the
+/// payload is an exit reason, and the process goes on.
+pub(crate) fn try_out<R>(work: impl FnOnce() -> R) -> std::thread::Result<R> {
     let outer = TRIES.replace(true);
-    let result = contained(work);
+    let result = catch_payload(work);
     TRIES.set(outer);
     result
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Encoded, Message, WireType, canonical, node_codec};
-use crate::escaped::Escaped;
+use crate::printable::Printable;
 
 /// A user's value in an exit reason: any message, shared, comparable, and the same on
 /// every node. It is kept encoded, with its `Debug` text for reports.
@@ -79,7 +79,7 @@ impl Eq for Term {}
 
 impl fmt::Debug for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&Escaped(&self.0.text), f)
+        fmt::Display::fmt(&Printable(&self.0.text), f)
     }
 }
 

@@ -165,9 +165,13 @@ pub fn send_interval<'a, M: Message + Clone>(
     let pid = match dest {
         Dest::Pid(pid) => pid,
         Dest::Name(name) | Dest::NameAt(name, _) => {
-            whereis(&name).ok_or(TimerError("nobody has the name"))?
+            whereis(&name).ok_or(TimerError("no process is registered under this name"))?
         }
-        Dest::Alias(_) => return Err(TimerError("an alias is no process")),
+        Dest::Alias(_) => {
+            return Err(TimerError(
+                "an interval timer can't send to an alias: give it a pid or a name",
+            ));
+        }
     };
     let mut due = now() + interval;
     Ok(process(async move {
@@ -273,15 +277,15 @@ pub async fn tc<F: IntoFuture>(future: F) -> (Duration, F::Output) {
     (now().since(begun), value)
 }
 
-const OTHER_NODE: TimerError = TimerError("it is of another node");
+const OTHER_NODE: TimerError = TimerError("the process is on another node: start the timer there");
 
 fn check_time(time: Duration) -> Result<(), TimerError> {
-    if time > TIMER_MAX { Err(TimerError("a time of more than 100 years")) } else { Ok(()) }
+    if time > TIMER_MAX { Err(TimerError("the time is longer than 100 years")) } else { Ok(()) }
 }
 
 fn check_interval(interval: Duration) -> Result<(), TimerError> {
     if interval.is_zero() {
-        return Err(TimerError("an interval of nothing"));
+        return Err(TimerError("the interval is zero"));
     }
     check_time(interval)
 }

@@ -12,7 +12,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::budget::{is_dropped, stops};
+use super::budget::{is_in_destructor, stops};
 use super::control::NewProcess;
 use super::monitor::MonitorOpts;
 use super::spawn::{Service, Start};
@@ -42,7 +42,7 @@ impl<T> Future for Waiting<T> {
     type Output = Option<T>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
-        if is_dropped() {
+        if is_in_destructor() {
             return Poll::Ready(self.0.take().flatten());
         }
         if !self.0.is_set_or_wakes(context) {

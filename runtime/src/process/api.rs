@@ -99,6 +99,10 @@ impl Running<'_> {
 /// process it panics with a message. As in any panic, if a destructor panics during the unwinding,
 /// the OS process aborts.
 ///
+/// In the `Serialize` or `Deserialize` of a message, it ends the process that sends or receives the
+/// message. Where the runtime runs such code for itself, to try a value out or to copy a message for
+/// [`process_info`](crate::process_info), the process goes on: the value is refused, or not copied.
+///
 /// `catch_unwind` does not keep the process alive: a process that catches the unwinding still ends
 /// with this reason, at its next suspension point or when its future is ready.
 #[track_caller]

@@ -11,7 +11,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use super::control::Control;
-use super::exit::raise;
+use super::exit::{end_in_destructor, raise};
 use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::report;
@@ -89,23 +89,28 @@ pub(super) fn stops(context: &Context<'_>) -> bool {
     stops
 }
 
-/// Returns whether a destructor of an ended process is running: waiting would be in vain.
-pub(super) fn is_dropped() -> bool {
-    context::try_process(|me| me.control.dropped.get()).unwrap_or(false)
+/// Returns whether a destructor of the running process runs: it does not wait, since its process
+/// can't be suspended there, takes no signals between turns, and in a simulation nothing else would
+/// run meanwhile.
+pub(crate) fn is_in_destructor() -> bool {
+    context::try_process(|me| me.control.is_in_destructor()).unwrap_or(false)
 }
 
 /// Leaves a destructor that waits for something that can no longer happen, by unwinding. During a
-/// panic this is impossible, since it would abort the OS process: the destructor then blocks
-/// forever, and this is reported.
-pub(super) fn leave_destructor<T>(function: &str) -> Poll<T> {
+/// panic this would abort the OS process, so the process ends there, and its thread is lost. A node
+/// without threads, in a simulation, has none to lose: there the OS process aborts.
+pub(super) fn leave_destructor(function: &str) -> ! {
     const WHY: &str = "a destructor waits, but its process is ending: don't wait \
                        in destructors, or only with a time limit";
-    if !std::thread::panicking() {
-        raise(ExitReason::badarg(format_args!("`{function}`: {WHY}")));
-    }
-    let pid = context::try_process(|me| me.pid().to_string());
-    report!(error, pid, function, "{WHY}; the thread that runs it is lost");
-    Poll::Pending
+    let why = || ExitReason::badarg(format_args!("`{function}`: {WHY}"));
+    context::try_process(|me| {
+        if std::thread::panicking() && me.node.scheduler.by_steps().is_none() {
+            let pid = me.pid();
+            report!(error, %pid, function, "{WHY}; the thread that runs it is lost");
+            end_in_destructor(me, why());
+        }
+    });
+    raise(why())
 }
 
 /// Lets other processes run first (Erlang's `yield/0`).

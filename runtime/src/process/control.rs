@@ -316,9 +316,4 @@ impl Running<'_> {
     pub(crate) fn pid(self) -> Pid {
         self.control.pid
     }
-
-    /// Returns whether the process has ended and one of its destructors runs.
-    pub(crate) fn is_dropped(self) -> bool {
-        self.control.dropped.get()
-    }
 }

@@ -24,11 +24,13 @@ use super::relations::Ending;
 use crate::contain::catch_payload;
 use crate::context;
 use crate::exit_reason::ExitReason;
+use crate::message::node_codec::tries_out;
 use crate::node::Inner;
 use crate::report;
 use crate::report::Cut;
 use crate::scheduler::shard;
 use crate::signal::Signal;
+use crate::sync::Parker;
 use crate::table;
 
 /// How often what the destructors of a process's values have left is dropped. What there is then
@@ -62,9 +64,27 @@ pub(crate) fn end(node: &Inner, slot: SlotRef) {
     context::enter_process(control, || me.drop_values());
     let crash = control.crashes.get().then(|| Crash::of(me));
 
+    close(me, slot, &reason);
+
+    // 5. Nobody but a new process uses the slot from here on.
+    node.table.release(slot, shard());
+    node.observed.tell(|observer| observer.ended(pid, &reason));
+    tell(me, &reason);
+    // 8.
+    if let Some(crash) = crash {
+        crash.report(&reason);
+    }
+    contain(|| drop(body));
+    node.stop.process_ended();
+}
+
+/// Steps 2 to 4.
+fn close(me: Running<'_>, slot: SlotRef, reason: &ExitReason) {
+    let Running { control, node } = me;
+    let pid = control.pid;
     // 2.
     if let Some(spawns) = control.relations_if_any().map(|mut relations| relations.take_spawns()) {
-        node.leave_requests(pid, spawns, &reason);
+        node.leave_requests(pid, spawns, reason);
     }
 
     // 3.
@@ -85,17 +105,32 @@ pub(crate) fn end(node: &Inner, slot: SlotRef) {
     for signal in late.into_iter().flatten() {
         node.undeliverable(pid, signal);
     }
+}
 
-    // 5. Nobody but a new process uses the slot from here on.
-    node.table.release(slot, shard());
-    node.observed.tell(|observer| observer.ended(pid, &reason));
+/// Ends the running process for all others, while one of its destructors waits for something that
+/// can no longer happen and a panic unwinds. Such a destructor can neither return nor be left: its
+/// thread is lost, and with it the process's slot and memory.
+pub(super) fn end_in_destructor(me: Running<'_>, why: ExitReason) -> ! {
+    let Running { control, node } = me;
+    control.ends();
+    let reason = control.take_doom().unwrap_or_else(|| {
+        control.slot.vitals.set_exiting();
+        control.crashes.set(true);
+        why
+    });
+    control.ending.set(true);
+    control.dropped.set(true);
+    let crash = control.crashes.get().then(|| Crash::of(me));
+    close(me, control.slot, &reason);
     tell(me, &reason);
-    // 8.
     if let Some(crash) = crash {
         crash.report(&reason);
     }
-    contain(|| drop(body));
     node.stop.process_ended();
+    let parker = Parker::new();
+    loop {
+        parker.park();
+    }
 }
 
 /// Tells those who are concerned.
@@ -190,9 +225,11 @@ pub(super) fn raise(reason: ExitReason) -> ! {
 }
 
 /// Unwinds the running process with this reason. A process that catches the unwinding still ends
-/// with this reason, at its next suspension point.
+/// with this reason, at its next suspension point, unless the runtime runs its code for itself.
 pub(super) fn leave(reason: ExitReason) -> ! {
-    context::try_process(|me| me.control.leave(reason.clone()));
+    if !tries_out() {
+        context::try_process(|me| me.control.leave(reason.clone()));
+    }
     tell_of_abort(&reason);
     resume_unwind(Box::new(reason))
 }

@@ -92,6 +92,7 @@ pub use try_send::{TrySendError, send_wait, try_send};
 pub use wait::{Elapsed, Sleep, SpawnBlocking, run_lookup, sleep, spawn_blocking, timeout};
 pub use wanted::{Wanted, is_wanted, open_wanted, wanted};
 
+pub(crate) use budget::is_in_destructor;
 pub(crate) use control::{Body, Control, NewProcess, Running};
 pub use exit::contain_call;
 pub(crate) use exit::{catch, contain, drop_each, end};

@@ -218,7 +218,8 @@ impl Running<'_> {
                 let node: NodeName = node.parse().map_err(ExitReason::badarg)?;
                 // MON-17.
                 if !self.node.carrier.get().is_some_and(|carrier| carrier.is_alive()) {
-                    let why = "a name on another node, and this node has none";
+                    let why =
+                        "a name on another node can't be monitored: this node is not distributed";
                     return Err(ExitReason::badarg(why));
                 }
                 let name = Name::from(&*name);

@@ -56,7 +56,7 @@ pub(crate) fn install_panic_hook() {
             }
             rate.line(clock.now(), |left_out| {
                 if let Some(left_out) = left_out {
-                    print(format_args!("{left_out} panics before the next one were not printed"));
+                    print(format_args!("panics not printed before the next one: {left_out}"));
                 }
                 match info.payload_as_str() {
                     Some(text) if text.len() > PANIC_BYTES_MAX => {

@@ -29,7 +29,7 @@ use super::relations::LOCAL;
 #[non_exhaustive]
 pub enum SendError {
     /// No process of this node has the name.
-    #[error("no process is registered as `{0}`")]
+    #[error("no process of this node is registered as `{0}`")]
     Unregistered(String),
     /// The node's name is invalid.
     #[error(transparent)]

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::budget::{gives_way, is_dropped, stops};
+use super::budget::{gives_way, is_in_destructor, stops};
 use super::congestion::WaitsForRoom;
 use super::exit::drop_each;
 use super::try_send::{Refused, TrySendError};
@@ -107,8 +107,9 @@ impl Future for HasRoom<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if is_dropped() {
-            return Poll::Ready(());
+        // The time limit has passed there.
+        if is_in_destructor() {
+            return Poll::Pending;
         }
         if stops(context) {
             return Poll::Pending;

@@ -26,13 +26,13 @@ use crate::signal::Signal;
 #[non_exhaustive]
 pub enum SuspendError {
     /// The process has ended, or is not of this node.
-    #[error("badarg: there is no such process on this node")]
+    #[error("badarg: the process has ended, or is not of this node")]
     Noproc,
     /// A process can't suspend itself.
     #[error("badarg: a process can't suspend itself")]
     Myself,
     /// The running process has not suspended it, or has resumed it as often.
-    #[error("badarg: this process has not suspended it")]
+    #[error("badarg: the calling process has not suspended this process")]
     NotSuspended,
 }
 
@@ -100,8 +100,8 @@ impl Running<'_> {
         if pid == self.pid() {
             return Err(SuspendError::Myself);
         }
-        // PROC-7: one that ends suspends nobody any more.
-        let ends = self.control.ending.get();
+        // PROC-7: one that ends suspends nobody any more, nor does one that can't wait.
+        let ends = self.control.ending.get() || self.control.is_in_destructor();
         if ends || pid.node() != self.node.id || !self.node.is_alive(pid) {
             return Err(SuspendError::Noproc);
         }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::budget::{gives_way, stops};
+use super::budget::{gives_way, is_in_destructor, stops};
 use super::control::SlotRef;
 use super::route::{Found, SendError};
 use super::wait::{Elapsed, timeout};
@@ -312,6 +312,9 @@ impl Node {
         mut message: Envelope,
         limit: Option<Duration>,
     ) -> Result<(), Refused> {
+        if is_in_destructor() {
+            return Err(Refused::Full(place, message));
+        }
         let by = place.address.by();
         let ticket = match self.with_room(place.slot, |room| room.wait(by)) {
             Some(Ok(ticket)) => ticket,
@@ -354,6 +357,9 @@ impl Future for InLine<'_> {
         // What it is granted meanwhile is its own until it goes on, or ends.
         if stops(context) {
             return Poll::Pending;
+        }
+        if is_in_destructor() {
+            return Poll::Ready(false);
         }
         let poll = |room: &Room| room.poll(self.ticket, context.waker());
         self.node.with_room(self.slot, poll).unwrap_or(Poll::Ready(false))

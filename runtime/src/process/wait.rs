@@ -8,7 +8,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::budget::{gives_way, is_dropped, leave_destructor, stops};
+use super::budget::{gives_way, is_in_destructor, leave_destructor, stops};
 use super::control::Running;
 use super::exit::{catch, contain, raise};
 use super::panic::__rust_begin_short_backtrace;
@@ -17,13 +17,13 @@ use crate::context;
 use crate::env::Time;
 use crate::exit_reason::ExitReason;
 use crate::node::Node;
-use crate::oneshot::Oneshot;
+use crate::oneshot::{Answer, Oneshot};
 use crate::priority::Priority;
 use crate::scheduler::Urgency;
 use crate::timers::TimerRef;
 
 /// Waits for at least this time (Erlang's `timer:sleep/1`). Messages stay in the mailbox. In a
-/// destructor of a process that has ended, it does not wait.
+/// destructor of a process that ends or unwinds, it does not wait.
 ///
 /// # Panics
 /// Outside of a process.
@@ -53,7 +53,7 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         self.stop();
-        if is_dropped() {
+        if is_in_destructor() {
             return Poll::Ready(());
         }
         let inner = self.node.inner();
@@ -86,7 +86,7 @@ impl Drop for Sleep {
 
 /// The time was over before the future was ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("timeout")]
+#[error("timeout: the future was not ready in time")]
 pub struct Elapsed;
 
 /// Waits for a future, but not longer than this.
@@ -127,7 +127,7 @@ impl Blocking {
 }
 
 /// Runs a blocking call on a thread for such calls. A panic of the call continues in the process
-/// that waits.
+/// that waits. In a destructor during a panic or an `exit`, the call is made in place.
 ///
 /// At most 512 calls run at the same time; others wait. If the system refuses a thread, the call
 /// waits until a thread can be started, which is tried ten times a second, or until another call
@@ -174,7 +174,7 @@ where
 /// The future of [`spawn_blocking`]. The call runs even if the future is not awaited.
 #[derive(Debug)]
 #[must_use = "await it for the result; `drop` it to let the call go on by itself"]
-pub struct SpawnBlocking<T>(Oneshot<Result<T, ExitReason>>);
+pub struct SpawnBlocking<T>(Oneshot<Option<Result<T, ExitReason>>>);
 
 impl<T: Send + 'static> SpawnBlocking<T> {
     fn begin(
@@ -182,20 +182,24 @@ impl<T: Send + 'static> SpawnBlocking<T> {
         kind: Blocking,
         call: impl FnOnce() -> T + Send + 'static,
     ) -> SpawnBlocking<T> {
-        let result = Oneshot::default();
-        // PROC-7.
-        if !me.control.ending.get() {
-            let to = result.clone();
+        let (answer, result) = Answer::new();
+        let call = move || catch(|| __rust_begin_short_backtrace(call));
+        if me.control.ending.get() {
+            // PROC-7: no call is made.
+        } else if std::thread::panicking() {
+            // A destructor can neither wait for a thread nor be left.
+            answer.give(call());
+        } else {
             // The process may have ended by then, and then the value is dropped here.
             let is_optional = matches!(kind, Blocking::OfService(_));
             let call = Box::new(move || {
-                if is_optional && to.is_abandoned() {
+                if is_optional && answer.is_abandoned() {
                     return contain(|| drop(call));
                 }
-                contain(move || to.set(catch(|| __rust_begin_short_backtrace(call))))
+                contain(move || answer.give(call()));
             });
             if me.node.run_blocking(kind, call).is_err() {
-                result.set(Err(ExitReason::SystemLimit));
+                result.set(Some(Err(ExitReason::SystemLimit)));
             }
         }
         SpawnBlocking(result)
@@ -204,8 +208,24 @@ impl<T: Send + 'static> SpawnBlocking<T> {
 
 impl<T> SpawnBlocking<T> {
     fn poll_result(&self, context: &mut Context<'_>) -> Poll<Result<T, ExitReason>> {
-        if stops(context) { Poll::Pending } else { self.0.poll(context) }
+        if stops(context) {
+            return Poll::Pending;
+        }
+        match self.0.poll(context) {
+            Poll::Ready(Some(result)) => Poll::Ready(result),
+            // The call was not begun: the process ends (PROC-7), or the node stops.
+            Poll::Ready(None) if is_in_destructor() => leave_destructor("spawn_blocking"),
+            Poll::Pending if waits_in_vain() => leave_destructor("spawn_blocking"),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
     }
+}
+
+/// Returns whether a destructor that waits for a call should be left: by unwinding if that is
+/// possible, and if it is not, only in a simulation, whose calls are made between turns.
+fn waits_in_vain() -> bool {
+    let by_steps = || context::try_node(|node| node.scheduler.by_steps().is_some());
+    is_in_destructor() && (!std::thread::panicking() || by_steps() == Some(true))
 }
 
 impl<T> Future for SpawnBlocking<T> {
@@ -217,8 +237,6 @@ impl<T> Future for SpawnBlocking<T> {
             // This is not the call's own error: a call can't end with an exit reason.
             Poll::Ready(Err(ExitReason::SystemLimit)) => raise(ExitReason::SystemLimit),
             Poll::Ready(Err(reason)) => resume_unwind(Box::new(reason)),
-            // A process that has ended starts no call (PROC-7).
-            Poll::Pending if is_dropped() => leave_destructor("spawn_blocking"),
             Poll::Pending => Poll::Pending,
         }
     }

@@ -321,15 +321,15 @@ mod tests {
         const FARTHEST: u64 = 63 << 42;
         for now in [0, 1, 77_777_777, 1 << 42, (1 << 48) - 2] {
             let mut wheel = Wheel::new();
-            wheel.advance(now, |_, _, ()| ());
+            wheel.advance(now, |_, _, _, ()| ());
             let last = now + 1 + FARTHEST;
             for due in [last, last + 1, u64::MAX] {
-                let key = wheel.insert(due, ());
+                let key = wheel.insert(due, 0, ());
                 assert_eq!(wheel.due(key), Some(last), "{due} after {now}");
             }
-            wheel.advance(last - 1, |_, tick, ()| panic!("{tick} is too early"));
+            wheel.advance(last - 1, |_, tick, _, ()| panic!("{tick} is too early"));
             let mut fired = Vec::new();
-            wheel.advance(last, |_, tick, ()| fired.push(tick));
+            wheel.advance(last, |_, tick, _, ()| fired.push(tick));
             assert_eq!(fired, [last; 3]);
         }
     }

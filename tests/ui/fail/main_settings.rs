@@ -16,5 +16,20 @@ mod twice {
     async fn main() {}
 }
 
+mod args_twice {
+    #[fika::main(args = cli, args)]
+    async fn main(cli: fika::NodeArgs) {}
+}
+
+mod no_name {
+    #[fika::main("a@127.0.0.1")]
+    async fn main() {}
+}
+
+mod a_keyword {
+    #[fika::main(type = 5)]
+    async fn main() {}
+}
+
 #[fika::test(args)]
 async fn a_test_with_a_command_line() {}

@@ -117,7 +117,9 @@ pub(crate) enum SendError {
     TooLarge { bytes: usize, max: usize },
 
     /// It names more nodes than one message may.
-    #[error("a message that names {nodes} nodes is above the limit of {max}")]
+    #[error(
+        "a message that names {nodes} nodes is above the limit of {max}; send several messages"
+    )]
     TooManyNodes { nodes: usize, max: usize },
 
     /// A name or a type's tag is longer than the limit.

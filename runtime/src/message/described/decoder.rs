@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer, U8Deserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer as _, Visitor};
 
+use super::super::decoder::{scalar, visit_bytes};
 use super::super::limits::Refused;
-use super::super::shared;
 use super::{DEPTH_MAX, Kind, NAME_END, NAME_FIRST, NAME_NEW, NAMES_MAX};
 
 /// The ways to read bytes.
@@ -44,7 +44,7 @@ pub(in super::super) fn take<'de, T: DeserializeOwned>(
     let mut decoder = Decoder { rest: bytes, owner, depth: 0, names: Vec::new(), reading, noticed };
     let value = T::deserialize(&mut decoder).and_then(|value| match decoder.rest {
         [] => Ok(value),
-        rest => Err(Refused::new(format!("{} bytes too many", rest.len()))),
+        rest => Err(Refused::too_many_bytes(rest.len())),
     });
     (value, decoder.noticed)
 }
@@ -61,9 +61,7 @@ struct Decoder<'de> {
 
 impl<'de> Decoder<'de> {
     fn take<T: de::Deserialize<'de>>(&mut self) -> Result<T, Refused> {
-        let (value, rest) = postcard::take_from_bytes(self.rest)?;
-        self.rest = rest;
-        Ok(value)
+        scalar(&mut self.rest)
     }
 
     fn peek(&self) -> Result<Kind, Refused> {
@@ -237,17 +235,7 @@ impl<'de> Decoder<'de> {
     fn byte_buf<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Refused> {
         let kind = self.kind()?;
         match kind {
-            Kind::Bytes => {
-                let bytes: &'de [u8] = self.take()?;
-                if shared::makes_bytes::<V>()
-                    && let Some(owner) = self.owner
-                    && let Some(value) =
-                        shared::part_of(owner, bytes).and_then(shared::visited::<V>)
-                {
-                    return Ok(value);
-                }
-                visitor.visit_borrowed_bytes(bytes)
-            }
+            Kind::Bytes => visit_bytes(self.take()?, self.owner, visitor),
             Kind::Seq | Kind::Tuple => match self.collected()? {
                 Some(bytes) => visitor.visit_byte_buf(bytes),
                 None if self.is_as_plain() => Err(mismatch(kind, "bytes")),

@@ -4,7 +4,6 @@ use bytes::Bytes;
 use fika_runtime::NodeName;
 
 use super::*;
-use crate::proto::codec::Put as _;
 use crate::proto::error::{InvalidMessage, PeerMisbehaved};
 use crate::proto::limits::{FRAME_BYTES_MAX, MESSAGE_NODES_MAX};
 

@@ -1,0 +1,122 @@
+//! The options of the command line reach the node of `main`, however `main` declares them.
+#![deny(warnings, missing_docs)]
+
+use std::env;
+use std::process::{Command, ExitCode, Termination};
+
+use fika::MailboxLimit;
+
+/// Checks the limit of the running process's mailbox, which is that of the node.
+fn assert_limit(messages: usize) {
+    assert_eq!(fika::mailbox_limit(MailboxLimit::NONE), MailboxLimit::messages(messages));
+}
+
+/// The program's options, and those of the node.
+#[derive(clap::Parser)]
+struct Cli {
+    #[command(flatten)]
+    node: fika::NodeArgs,
+}
+
+mod flattened {
+    #[fika::main(mailbox_limit = fika::MailboxLimit::messages(9))]
+    pub async fn main(cli: super::Cli) {
+        super::assert_limit(cli.node.mailbox_limit.unwrap_or(9));
+    }
+}
+
+mod its_place_is_given {
+    #[fika::main(args = cli.node)]
+    pub async fn main(cli: super::Cli) {
+        super::assert_limit(cli.node.mailbox_limit.expect("it was given"));
+    }
+}
+
+mod not_for_this_node {
+    #[fika::main(args = fika::NodeArgs::default(), mailbox_limit = fika::MailboxLimit::messages(7))]
+    pub async fn main(cli: super::Cli) {
+        super::assert_limit(7);
+        assert!(cli.node.mailbox_limit.is_some());
+    }
+}
+
+mod in_a_subcommand {
+    #[derive(clap::Parser)]
+    pub enum Cli {
+        Serve(fika::NodeArgs),
+    }
+
+    impl Cli {
+        fn node(&self) -> &fika::NodeArgs {
+            let Cli::Serve(node) = self;
+            node
+        }
+    }
+
+    #[fika::main(args = cli.node())]
+    pub async fn main(cli: Cli) {
+        super::assert_limit(cli.node().mailbox_limit.expect("it was given"));
+    }
+}
+
+mod nothing_else {
+    use fika::NodeArgs as Options;
+
+    #[fika::main]
+    pub async fn main(options: Options) {
+        super::assert_limit(options.mailbox_limit.expect("it was given"));
+    }
+}
+
+mod nothing_else_and_the_setting {
+    #[fika::main(args)]
+    pub async fn main(options: fika::NodeArgs) {
+        super::assert_limit(options.mailbox_limit.expect("it was given"));
+    }
+}
+
+mod no_argument {
+    #[fika::main(args)]
+    pub async fn main() {
+        super::assert_limit(2);
+    }
+}
+
+mod no_options {
+    #[derive(clap::Parser)]
+    pub struct Cli {
+        #[arg(long)]
+        mailbox_limit: usize,
+    }
+
+    #[fika::main]
+    pub async fn main(cli: Cli) {
+        assert_eq!(cli.mailbox_limit, 2);
+        assert_eq!(fika::mailbox_limit(fika::MailboxLimit::NONE), fika::MailboxLimit::NONE);
+    }
+}
+
+const PROGRAM: &str = "FIKA_TEST_PROGRAM";
+const PROGRAMS: [(fn() -> ExitCode, &str); 9] = [
+    (|| flattened::main().report(), "--mailbox-limit 2"),
+    (|| flattened::main().report(), ""),
+    (|| its_place_is_given::main().report(), "--mailbox-limit 2"),
+    (|| not_for_this_node::main().report(), "--mailbox-limit 2"),
+    (|| in_a_subcommand::main().report(), "serve --mailbox-limit 2"),
+    (|| nothing_else::main().report(), "--mailbox-limit 2"),
+    (|| nothing_else_and_the_setting::main().report(), "--mailbox-limit 2"),
+    (|| no_argument::main().report(), "--mailbox-limit 2"),
+    (|| no_options::main().report(), "--mailbox-limit 2"),
+];
+
+fn main() -> ExitCode {
+    if let Ok(program) = env::var(PROGRAM) {
+        return PROGRAMS[program.parse::<usize>().expect("it is an index")].0();
+    }
+    for (index, (_, line)) in PROGRAMS.iter().enumerate() {
+        let mut command = Command::new(env::current_exe().expect("it has a path"));
+        command.env(PROGRAM, index.to_string()).args(line.split_whitespace());
+        assert!(command.status().expect("it starts").success(), "program {index}");
+    }
+    ExitCode::SUCCESS
+}
