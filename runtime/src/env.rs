@@ -79,6 +79,7 @@ impl SystemEnv {
     ///
     /// # Errors
     /// If the operating system gives no random bytes.
+    #[allow(clippy::disallowed_methods, reason = "this is where they come from")]
     pub fn try_new() -> io::Result<SystemEnv> {
         SystemEnv::seeded(|seed| getrandom::fill(seed).map_err(io::Error::from))
     }
