@@ -15,8 +15,8 @@ use std::sync::{Arc, Once};
 
 use fika::prelude::*;
 use socket2::{Domain, Socket, Type};
-use support::peer::{Hello, Peer, frame, framed, proofs, read_framed, text, varint};
-use support::{LIMIT, Place, TestNode, times, until};
+use support::peer::{Hello, frame, framed, proofs, read_framed, text, varint};
+use support::{COOKIE, LIMIT, Place, TestNode, connect, times, until};
 
 /// Broken hellos, and frames of members, that come in all.
 const HELLOS: (u64, u64) = (2_000, 100_000);
@@ -148,13 +148,22 @@ impl Target<'_> {
         let _ = stream.read_to_end(&mut Vec::new());
     }
 
-    /// One that has the cookie sends so many frames, and then one that is broken.
-    fn member(self, random: &mut Random, name: &str, frames: u64) {
-        let name = self.place.name(name);
-        let Some(peer) = Peer::try_connected(self.addr, &name, &self.place.name("node")) else {
-            return;
-        };
-        let mut stream = peer.stream;
+    /// A connection of a member, if it gets in. It does not while its last one is about to end, or
+    /// while too many wrong proofs come from this host.
+    fn connected(self, name: &str) -> Option<TcpStream> {
+        let mut stream = connect(self.addr).ok()?;
+        let hello = Hello::new(&self.place.name(name), &self.place.name("node")).body();
+        stream.write_all(&framed(&hello)).ok()?;
+        let answer = read_framed(&mut stream)?;
+        let (ours, theirs) = proofs(COOKIE, &hello, &answer);
+        stream.write_all(&framed(&ours)).ok()?;
+        (read_framed(&mut stream)? == theirs).then_some(stream)
+    }
+
+    /// One that has the cookie sends so many frames, and then one that is broken. Says whether it
+    /// got in.
+    fn member(self, random: &mut Random, name: &str, frames: u64) -> bool {
+        let Some(mut stream) = self.connected(name) else { return false };
         let is_over = Arc::new(AtomicBool::new(false));
         let reader = {
             let (mut stream, is_over) = (stream.try_clone().unwrap(), is_over.clone());
@@ -183,6 +192,7 @@ impl Target<'_> {
             let _ = stream.write_all(&[last, frame(&[0])].concat());
             let _ = stream.shutdown(Shutdown::Write);
         });
+        true
     }
 
     /// The body of a frame that keeps to the protocol, and to nothing else.
@@ -254,10 +264,12 @@ fn a_node_under_siege() {
             let sent = &sent;
             scope.spawn(move || {
                 let mut random = Random(0xfeed + n);
-                while sent.fetch_add(FRAMES_EACH, Ordering::Relaxed) < frames {
+                while sent.load(Ordering::Relaxed) < frames {
                     // A greater name than the node's: if the node connects to it, too, its own survives.
                     let name = format!("peer{}", n * NAMES + random.below(NAMES));
-                    target.member(&mut random, &name, FRAMES_EACH);
+                    if target.member(&mut random, &name, FRAMES_EACH) {
+                        sent.fetch_add(FRAMES_EACH, Ordering::Relaxed);
+                    }
                 }
             });
         }
