@@ -86,9 +86,9 @@ pub use process::{
 };
 pub use process::{
     Elapsed, SendError, Sleep, SpawnBlocking, acting_node, cancel_timer, demonitor,
-    demonitor_flush, exit, exit_process, link, make_ref, monitor, process_count, read_timer,
-    register, registered, run_lookup, self_node, self_pid, send, send_after, sleep, spawn,
-    spawn_blocking, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on,
+    demonitor_flush, exit, exit_process, is_in_destructor, link, make_ref, monitor, process_count,
+    read_timer, register, registered, run_lookup, self_node, self_pid, send, send_after, sleep,
+    spawn, spawn_blocking, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on,
     spawn_on_with, spawn_open_service, spawn_open_service_monitor, spawn_service, start_timer,
     timeout, trap_exit, unlink, unregister, whereis, yield_now,
 };

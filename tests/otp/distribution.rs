@@ -40,12 +40,12 @@ fn ping() {
 /// Takes so many binaries, and says how many bytes they had and whether all were right.
 #[remote]
 async fn takes_bulk(count: u64, to: Pid) {
-    let mut bytes = 0;
+    let mut bytes = 0_usize;
     for n in 0..count {
         let (number, binary) = next!((u64, Vec<u8>));
         assert_eq!(number, n, "in order");
         assert!(binary.iter().all(|byte| *byte == n as u8), "whole");
-        bytes += binary.len() as u64;
+        bytes += binary.len();
     }
     send(to, bytes);
 }
@@ -59,7 +59,7 @@ fn bulk(count: u64, size: usize) {
         for n in 0..count {
             send(taker, (n, vec![n as u8; size]));
         }
-        assert_eq!(next!(u64), count * size as u64);
+        assert_eq!(next!(usize), count as usize * size);
     });
     drop(there);
 }
@@ -852,7 +852,7 @@ fn async_dist_port_dctrlr() {
         none!(BusyDist);
         valve.open();
         busy::all_came(filler, sink).await;
-        assert_eq!(next!(u64), MESSAGES * (16 << 10));
+        assert_eq!(next!(usize), MESSAGES as usize * (16 << 10));
     });
 }
 

@@ -8,7 +8,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use fika_runtime::{
-    ConnectionId, Creation, ExitReason, NodeDownReason, NodeId, NodeName, Pid, report, sleep,
+    ConnectionId, Creation, ExitReason, NodeDownReason, NodeId, NodeName, Pid, is_in_destructor,
+    report, sleep,
 };
 
 use parking_lot::{Mutex, RwLock};
@@ -203,7 +204,7 @@ impl Net {
     }
 
     /// Asks net_kernel. If net_kernel ends first, its successor is asked. `None` if the distribution
-    /// has ended.
+    /// has ended, and in a destructor, which does not wait.
     pub(super) async fn ask<T: Send + 'static>(
         &self,
         question: impl Fn(Caller<T>) -> Command,
@@ -214,7 +215,7 @@ impl Net {
                 return Some(answer);
             }
             while self.net_kernel() == net_kernel {
-                if self.is_stopping() {
+                if self.is_stopping() || is_in_destructor() {
                     return None;
                 }
                 sleep(RESTART_PAUSE).await;

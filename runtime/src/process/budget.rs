@@ -92,7 +92,9 @@ pub(super) fn stops(context: &Context<'_>) -> bool {
 /// Returns whether a destructor of the running process runs: it does not wait, since its process
 /// can't be suspended there, takes no signals between turns, and in a simulation nothing else would
 /// run meanwhile.
-pub(crate) fn is_in_destructor() -> bool {
+#[doc(hidden)]
+#[must_use]
+pub fn is_in_destructor() -> bool {
     context::try_process(|me| me.control.is_in_destructor()).unwrap_or(false)
 }
 

@@ -60,7 +60,7 @@ pub use api::{
     self_pid, send, trap_exit, unregister, whereis,
 };
 pub use bounded::mailbox_limit;
-pub use budget::{bump_reductions, yield_now};
+pub use budget::{bump_reductions, is_in_destructor, yield_now};
 pub use flags::{async_dist, set_priority};
 pub use group_leader::{group_leader, set_group_leader};
 pub use hibernate::hibernate;
@@ -92,7 +92,6 @@ pub use try_send::{TrySendError, send_wait, try_send};
 pub use wait::{Elapsed, Sleep, SpawnBlocking, run_lookup, sleep, spawn_blocking, timeout};
 pub use wanted::{Wanted, is_wanted, open_wanted, wanted};
 
-pub(crate) use budget::is_in_destructor;
 pub(crate) use control::{Body, Control, NewProcess, Running};
 pub use exit::contain_call;
 pub(crate) use exit::{catch, contain, drop_each, end};
