@@ -443,6 +443,7 @@ fn long_arrays() {
     row!("array": [struct M { #[serde(with = "fika::message::array")] a: [u64; 40] }]
         M { a: numbers() }, Plain;);
     row!("array of texts": [
+        #[expect(clippy::large_enum_variant, reason = "it is about the array")]
         enum M { A(#[serde(with = "fika::message::array")] [String; 33]), B }
     ]
         M::A(std::array::from_fn(|n| n.to_string())), Plain; M::B, Plain;);

@@ -39,7 +39,7 @@ impl Busy {
         let asks = node.spawn(async move { ping(elsewhere.name("nobody")).await });
         let (asked, _) = mapper.accept().unwrap();
         let mut half_open = Peer::open(place.addr_of("node"));
-        half_open.write(&framed(&Hello::new(&place.name("slow"), &node.name().to_string()).body()));
+        half_open.write(&framed(&Hello::new(&place.name("slow"), node.name().as_ref()).body()));
         half_open.handshake_frame();
         // Those that served what is over have ended.
         let count = || node.processes().filter(|pid| Some(*pid) != asks).count();

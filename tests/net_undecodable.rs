@@ -178,11 +178,9 @@ async fn keeps(to: Pid) {
         send(to, ());
         next!(bool);
         // What came before is in front of this.
-        let from = loop {
-            receive! {
-                _lost: Even => panic!("it decodes"),
-                from: Pid => break from,
-            }
+        let from = receive! {
+            _lost: Even => panic!("it decodes"),
+            from: Pid => from,
         };
         let count = fika::info::undecodable(self_pid()).await.unwrap();
         let connection = connection_to(asker.as_str());
