@@ -349,7 +349,7 @@ fn values_that_must_not_be_sent() {
         (message::<Nested>(&nested(60_000), b"\0"), "more than 64 options, enums"),
         (message::<Vec<u16>>(&list(10, 9), b"\0"), "more items than there are bytes"),
         (message::<Vec<u16>>(&list(u64::MAX, 9), b"\0"), "more items than there are bytes"),
-        (message::<Vec<u16>>(&list(8, 9), b"\0"), "1 bytes too many"),
+        (message::<Vec<u16>>(&list(8, 9), b"\0"), "too many bytes: 1"),
         (message::<Vec<()>>(&list(1, 1), b"\0"), "items of no bytes"),
     ] {
         stranger.may(&[name.clone(), said].concat());

@@ -3,8 +3,8 @@
 //!
 //! It is made before any lock is taken, so that no code of the program runs under one, and
 //! nobody waits for it. The same holds for the destructor of a message: its value is taken out of
-//! the parcel before ([`Parcel::take_value`]). How the connection's numbers stand for names is decided when it goes
-//! out.
+//! the parcel before ([`Parcel::take_value`]). How the connection's numbers stand for names is
+//! decided when it goes out.
 
 use std::sync::Arc;
 

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::described::{self, Reading};
 use super::form::{self, Encoded};
+use super::limits::Refused;
 use super::{Buffer, NodeList, WireType, decoder, encode_with_nodes, node_codec};
 use crate::printable::printable;
 
@@ -162,7 +163,10 @@ fn decode<'a, T: DeserializeOwned>(
     }
     match decoder::take(bytes, owner) {
         Ok((value, [])) => Ok(value),
-        Ok((_, rest)) => Err(DecodeError::malformed::<T>(format!("{} bytes too many", rest.len()))),
+        Ok((_, rest)) => {
+            let why = Refused::too_many_bytes(rest.len());
+            Err(DecodeError::malformed::<T>(why.to_string()))
+        }
         Err(error) => Err(DecodeError::malformed::<T>(error.to_string())),
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn encode<T: Serialize + DeserializeOwned>(
     out: &mut Buffer,
 ) -> Result<Encoded, Refused> {
     let known = known::of::<T>();
-    if out.is_described() || known.state.get() != State::TRIED {
+    if out.is_described() || !known.state.is_plain() {
         return encode_with_care(value, known, out);
     }
     let before = out.mark();

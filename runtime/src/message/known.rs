@@ -21,19 +21,21 @@ static TYPES: [OnceLock<&'static Known>; CHAINS] = [const { OnceLock::new() }; C
 
 /// What is known about a type. Each part is computed when it is first needed. Two threads may
 /// compute it at the same time, with the same result.
+#[repr(C)]
 pub(super) struct Known {
+    // What each message needs is in one cache line.
     type_id: TypeId,
-    tag: OnceLock<Tag>,
-    pub(super) shape: OnceLock<Shape>,
-    fingerprint: OnceLock<u64>,
-    wire_type: OnceLock<Arc<WireType>>,
+    next: OnceLock<&'static Known>,
     /// The parts of values that can be read back, for each of the two forms.
     pub(super) plain: Covered,
     pub(super) described: Covered,
     pub(super) state: State,
+    tag: OnceLock<Tag>,
+    pub(super) shape: OnceLock<Shape>,
+    fingerprint: OnceLock<u64>,
+    wire_type: OnceLock<Arc<WireType>>,
     /// The type that has the same tag, if any, once this was checked.
     pub(super) clash: OnceLock<Option<TagClash>>,
-    next: OnceLock<&'static Known>,
 }
 
 /// A tag with its hash.
@@ -70,14 +72,23 @@ impl State {
     /// A value could not be read back, or was read as another kind than it was written as. Each
     /// value is tried.
     pub(super) const DOUBTFUL: u8 = 4;
+    /// No other type has the type's tag.
+    pub(super) const UNIQUE: u8 = 8;
 
     #[inline]
-    pub(super) fn get(&self) -> u8 {
+    fn get(&self) -> u8 {
         self.0.load(Ordering::Acquire)
     }
 
+    #[inline]
     pub(super) fn has(&self, flag: u8) -> bool {
         self.get() & flag != 0
+    }
+
+    /// Returns whether the type was traced and nothing speaks against the plain form.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.get() & (State::TRIED | State::DESCRIBES | State::DOUBTFUL) == State::TRIED
     }
 
     pub(super) fn add(&self, flag: u8) {

@@ -166,7 +166,12 @@ pub(crate) const fn hash_bytes(mut hash: u64, bytes: &[u8]) -> u64 {
 fn check_tag<M: Message>() -> Result<(), EncodeError> {
     // All types that stay on their node may share a tag.
     M::check_sendable()?;
-    tags::check::<M>().map_err(|clash| EncodeError::new::<M>(clash.to_string()))
+    tags::check::<M>().map_err(clashes::<M>)
+}
+
+#[cold]
+fn clashes<M>(clash: &TagClash) -> EncodeError {
+    EncodeError::new::<M>(clash.to_string())
 }
 
 /// How a message type is known on the wire.

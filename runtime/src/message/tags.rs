@@ -11,7 +11,8 @@ use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::{Message, hash_tag, known};
+use super::known::{self, State};
+use super::{Message, hash_tag};
 
 /// An entry in the list made by the linker.
 #[derive(Debug)]
@@ -117,15 +118,16 @@ pub fn check_program() -> Result<(), TagClash> {
 /// If another type has the tag.
 #[inline]
 pub(super) fn check<M: Message>() -> Result<(), &'static TagClash> {
-    match known::of::<M>().clash.get() {
-        Some(None) => Ok(()),
-        Some(Some(clash)) => Err(clash),
-        None => first_check::<M>(),
-    }
+    if known::of::<M>().state.has(State::UNIQUE) { Ok(()) } else { first_check::<M>() }
 }
 
+/// Checks a type for the first time, or again if it has the tag of another type.
 #[cold]
 fn first_check<M: Message>() -> Result<(), &'static TagClash> {
+    let known = known::of::<M>();
+    if let Some(Some(clash)) = known.clash.get() {
+        return Err(clash);
+    }
     // From now on a connection can write the type under its lock, where no code of the program may
     // run.
     known::wire_type::<M>();
@@ -137,8 +139,11 @@ fn first_check<M: Message>() -> Result<(), &'static TagClash> {
         }
         Err(clash) => Err(clash.clone()),
     };
-    match known::of::<M>().clash.get_or_init(|| result.err()) {
-        None => Ok(()),
+    match known.clash.get_or_init(|| result.err()) {
+        None => {
+            known.state.add(State::UNIQUE);
+            Ok(())
+        }
         Some(clash) => Err(clash),
     }
 }

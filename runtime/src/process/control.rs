@@ -37,9 +37,15 @@ pub(crate) trait Body: Send {
     fn __rust_begin_short_backtrace(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()>;
     /// Drops the future, so that its destructors run while the process is still there.
     fn drop_future(self: Pin<&mut Self>);
-    /// Gives the process its control block, whose size is still missing. Called once, before
-    /// anything else.
-    fn begin(self: Pin<&mut Self>, slot: SlotRef, pid: Pid, parent: Option<Pid>, site: Site);
+    /// Makes the process's control block, in its place. Called once, before anything else.
+    fn begin(
+        self: Pin<&mut Self>,
+        slot: SlotRef,
+        pid: Pid,
+        parent: Option<Pid>,
+        site: Site,
+        size: u32,
+    );
 }
 
 /// A future that is in its final place in memory and is about to become a process.
@@ -95,9 +101,9 @@ impl NewProcess {
         parent: Option<Pid>,
         site: Site,
     ) -> Pin<Box<dyn Body>> {
-        self.body.as_mut().begin(slot, pid, parent, site);
         // Only informational, so the size of a huge future may be capped.
-        self.body.as_mut().control_mut().size = u32::try_from(self.size).unwrap_or(u32::MAX);
+        let size = u32::try_from(self.size).unwrap_or(u32::MAX);
+        self.body.as_mut().begin(slot, pid, parent, site, size);
         self.body
     }
 }
@@ -143,9 +149,15 @@ impl<F: Future<Output: Outcome> + Send> Body for Process<F> {
         context::enter_process(control, || this.future.set(None));
     }
 
-    fn begin(self: Pin<&mut Self>, slot: SlotRef, pid: Pid, parent: Option<Pid>, site: Site) {
-        // Made in its place.
-        *self.project().control = Some(Control::new(slot, pid, parent, site));
+    fn begin(
+        self: Pin<&mut Self>,
+        slot: SlotRef,
+        pid: Pid,
+        parent: Option<Pid>,
+        site: Site,
+        size: u32,
+    ) {
+        *self.project().control = Some(Control::new(slot, pid, parent, site, size));
     }
 }
 
@@ -191,7 +203,7 @@ pub(crate) struct Control {
 
 impl Control {
     #[inline]
-    fn new(slot: SlotRef, pid: Pid, parent: Option<Pid>, site: Site) -> Control {
+    fn new(slot: SlotRef, pid: Pid, parent: Option<Pid>, site: Site, size: u32) -> Control {
         Control {
             pid,
             slot,
@@ -211,7 +223,7 @@ impl Control {
             bounded: Cell::new(false),
             owes: Cell::new(false),
             used: Cell::new(0),
-            size: 0,
+            size,
         }
     }
 

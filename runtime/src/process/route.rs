@@ -81,14 +81,19 @@ impl Inner {
     #[inline]
     pub(crate) fn send<M: Message>(&self, dest: Dest<'_>, message: M) -> Result<(), SendError> {
         let message = Envelope::new(message);
-        match dest {
-            // The way that most messages go.
-            Dest::Pid(pid) if pid.node() == self.id && !self.encode_messages => {
+        // The ways that most messages go.
+        let here = match &dest {
+            Dest::Pid(pid) if pid.node() == self.id => Some(*pid),
+            Dest::Pid(pid) => return self.send_away(*pid, message),
+            Dest::Name(name) => self.registry.whereis(name),
+            _ => None,
+        };
+        match here {
+            Some(pid) if !self.encode_messages => {
                 self.deliver_envelope(pid, message);
                 Ok(())
             }
-            Dest::Pid(pid) if pid.node() != self.id => self.send_away(pid, message),
-            dest => self.send_envelope(&dest, message),
+            _ => self.send_envelope(&dest, message),
         }
     }
 
@@ -327,7 +332,6 @@ impl Inner {
     }
 
     /// Puts a signal, in its envelope, into the queue of a process of this node.
-    #[inline]
     pub(crate) fn deliver_envelope(&self, to: Pid, envelope: Envelope) {
         self.push(to, self.table.get(to.local()), envelope);
     }
@@ -342,6 +346,7 @@ impl Inner {
     }
 
     /// Puts a signal into the queue of a process, which is in this slot if it has not ended.
+    #[inline]
     fn push(&self, to: Pid, slot: Option<SlotRef>, mut envelope: Envelope) {
         debug_assert_eq!(to.node(), self.id);
         if envelope.is_message() {
