@@ -282,7 +282,10 @@ fn a_node_under_siege() {
     assert!(processes.iter().all(|pid| node.processes().any(|other| other == *pid)));
     let newcomer = place.node("newcomer");
     let ping_from = |node: &TestNode, to: String| node.block_on(async move { ping(to).await });
-    assert_eq!(ping_from(&newcomer, place.name("node")), PingAnswer::Pong);
+    // It shares the address with the attackers, whose connections have used up what an address may
+    // make at once.
+    let is_let_in = || ping_from(&newcomer, place.name("node")) == PingAnswer::Pong;
+    until("a newcomer is let in", is_let_in);
     drop(newcomer);
     let _newcomer = place.node("newcomer2");
     assert_eq!(ping_from(&node, place.name("newcomer2")), PingAnswer::Pong);

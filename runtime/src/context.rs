@@ -1,7 +1,7 @@
 //! Which process runs on this thread now, and on which node.
 //!
-//! Together with the scheduler's "which worker is this" and the scope of the message codec
-//! these are all the thread-locals of fika, and none of them holds a node's state.
+//! The other thread-locals of fika are the scheduler's "which worker is this", what the message codec
+//! does now, and where the thread has panicked (`contain`). None of them holds a node's state.
 //!
 //! # Invariants
 //! - **C1** `NODE` is null, or points to what the caller of `enter_node` borrows until that

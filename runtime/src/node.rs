@@ -749,11 +749,14 @@ impl Inner {
             reply(Err(SpawnError::Notsup));
             return None;
         };
-        // The arguments' types are the user's, and so is what reads them.
-        let made = process::catch(|| {
-            make(&args).map_err(|error| match error.is_malformed() {
-                true => (SpawnError::Badarg, printable(error)),
-                false => (SpawnError::Notsup, printable(error)),
+        // The arguments' types are the user's, and so is what reads them. It runs for no process:
+        // the one that runs here may be net_kernel, which an `exit` in it must not end.
+        let made = context::enter_node(self, || {
+            process::catch(|| {
+                make(&args).map_err(|error| match error.is_malformed() {
+                    true => (SpawnError::Badarg, printable(error)),
+                    false => (SpawnError::Notsup, printable(error)),
+                })
             })
         });
         let future = match made.unwrap_or_else(|panic| Err((SpawnError::Badarg, printable(panic))))

@@ -9,6 +9,7 @@ use crate::exit_reason::ExitReason;
 use crate::name::Name;
 use crate::node_name::NodeName;
 use crate::pid::Pid;
+use crate::printable::Printable;
 use crate::reference::Reference;
 use crate::signal::SpawnError;
 
@@ -124,7 +125,8 @@ impl fmt::Display for NodeDownReason {
             NodeDownReason::NetKernelTerminated => "net_kernel_terminated",
             NodeDownReason::NoNetwork => "no_network",
             NodeDownReason::SendNetTickFailed => "send_net_tick_failed",
-            NodeDownReason::Other(reason) => reason,
+            // It may be the text of a peer.
+            NodeDownReason::Other(reason) => return write!(f, "{}", Printable(reason)),
         })
     }
 }

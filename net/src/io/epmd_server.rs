@@ -147,6 +147,8 @@ struct Place {
     /// What stands for its address.
     source: IpAddr,
     is_registered: bool,
+    /// It has to go, since there are too many clients: it can't register any more.
+    is_dropped: bool,
     /// The process that serves it, which is known a moment after it is there.
     pid: Option<Pid>,
 }
@@ -287,8 +289,14 @@ impl EpmdServer {
         let (local, source) = (is_local(from, own.ip()), source_of(from));
         self.make_room(local, source).await;
         let stream = Arc::new(stream);
-        let place =
-            Place { stream: stream.clone(), local, source, is_registered: false, pid: None };
+        let place = Place {
+            stream: stream.clone(),
+            local,
+            source,
+            is_registered: false,
+            is_dropped: false,
+            pid: None,
+        };
         let id = ClientId(self.shared.lock().clients.insert(place));
         let connection = ServerConnection::new(id, local);
         let shared = self.shared.clone();
@@ -325,20 +333,19 @@ impl EpmdServer {
 
 impl Shared {
     /// A random waiting client of those of which one has to go before another is taken in.
-    fn choose(&self, caps: Caps, local: bool, source: IpAddr, random: usize) -> Option<Pid> {
-        let waiting = self.clients.iter().map(|(_, place)| place);
+    fn choose(&mut self, caps: Caps, local: bool, source: IpAddr, random: usize) -> Option<Pid> {
+        let waiting = self.clients.iter_mut().map(|(_, place)| place);
         let waiting = waiting.filter(|place| place.local == local && !place.is_registered);
-        let waiting: Vec<&Place> = waiting.collect();
-        let same: Vec<&Place> =
-            waiting.iter().copied().filter(|place| !local && place.source == source).collect();
-        let crowd = if same.len() >= WAITING_PER_SOURCE_MAX {
-            same
-        } else if waiting.len() >= caps.waiting {
-            waiting
-        } else {
+        let mut waiting: Vec<&mut Place> = waiting.collect();
+        let is_same = |place: &&mut Place| !local && place.source == source;
+        if waiting.iter().filter(|place| is_same(place)).count() >= WAITING_PER_SOURCE_MAX {
+            waiting.retain(|place| is_same(place));
+        } else if waiting.len() < caps.waiting {
             return None;
-        };
-        crowd[random % crowd.len()].pid
+        }
+        let chosen = random % waiting.len();
+        waiting[chosen].is_dropped = true;
+        waiting[chosen].pid
     }
 }
 
@@ -411,7 +418,7 @@ impl Client {
             let _ = place.stream.shutdown(Shutdown::Both);
         }
         if let Step::Registered(_) = &step {
-            if shared.registered >= self.caps.registered {
+            if shared.registered >= self.caps.registered || shared.clients[self.id.0].is_dropped {
                 self.connection.closed(&mut shared.registry);
                 return Step::Close;
             }

@@ -7,7 +7,8 @@
 //! attempts neither sooner nor more frequent. So the load stays bounded when a large cluster heals,
 //! or starts on a host that is too small for it.
 //!
-//! A node that a process sends to, or asks for, is connected at once and is not in this list.
+//! A node that a process sends to, or asks for, is connected at once and is not in this list. If an
+//! attempt for this list is under way, the process waits for that attempt.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -43,8 +43,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fika_runtime::{
-    Down, Ended, ExitReason, Local, NodeDownReason, NodeName, NodeNameError, Reference, TagClash,
-    Time, check_tags, monitor, register, report, spawn_open_service_monitor, spawn_service,
+    Down, Ended, ExitReason, Local, NodeDownReason, NodeName, NodeNameError, Pid, Reference,
+    TagClash, Time, check_tags, exit_process, monitor, register, report,
+    spawn_open_service_monitor, spawn_service,
 };
 
 use super::accept::Entrance;
@@ -241,7 +242,7 @@ struct Period {
     net: Option<Arc<Net>>,
     /// The processes that are restarted, by their monitors; net_kernel, with which the others end,
     /// is the first of them.
-    processes: Vec<(Child, Reference)>,
+    processes: Vec<(Child, Pid, Reference)>,
     /// Where connections come in, if they do.
     entrance: Option<Arc<Entrance>>,
     /// What is registered with port mappers, if they are used.
@@ -320,7 +321,7 @@ impl Period {
         let started = spawn_open_service_monitor(net_kernel(net.clone()));
         let (pid, ended) = started.ok_or(NO_ROOM)?;
         net.set_net_kernel(pid);
-        self.processes.push((Child::NetKernel, ended));
+        self.processes.push((Child::NetKernel, pid, ended));
         register("net_kernel", pid).map_err(|_| {
             net.kill_net_kernel();
             StartError::Registered
@@ -336,7 +337,7 @@ impl Period {
             (Child::Keeper, _, Some(kept)) => kept.start(net)?,
             _ => return Ok(()),
         };
-        self.processes.push((child, monitor(pid)));
+        self.processes.push((child, pid, monitor(pid)));
         Ok(())
     }
 
@@ -344,19 +345,26 @@ impl Period {
     async fn until_stop(&mut self) -> Option<Caller<bool>> {
         loop {
             let processes = &self.processes;
-            let ended = |monitor| processes.iter().position(|(_, process)| *process == monitor);
+            let ended = |monitor| processes.iter().position(|(_, _, process)| *process == monitor);
             let (place, why) = fika_macros::receive! {
                 Local(Stop(caller)): Local<Stop> => return Some(caller),
                 Down { monitor, reason, .. } if ended(monitor).is_some() => (ended(monitor)?, reason),
             };
-            let (child, _) = self.processes.remove(place);
+            let (child, ..) = self.processes.remove(place);
             let net = self.net.clone()?;
             if net.is_stopping() {
                 return None;
             }
             let is_lost = self.name.is_undefined() && why == ExitReason::Shutdown;
-            if is_lost && self.go_on_nameless().await.is_ok() {
-                continue;
+            if is_lost {
+                match self.go_on_nameless().await {
+                    Ok(()) => continue,
+                    // Its connections are closed: there is nothing to restart.
+                    Err(error) => {
+                        report!(error, node = %self.name, %error, "the connection is lost that named the node, and it can't wait for another one: the distribution ends");
+                        return None;
+                    }
+                }
             }
             let (child, why, restarted) = self.restart(&net, child, why).await;
             let (node, process) = (&self.name, child.name());
@@ -382,7 +390,10 @@ impl Period {
         // What ends with net_kernel may be known to have ended before net_kernel is.
         let has_net_kernel = net.node().is_some_and(|node| node.is_alive(net.net_kernel()));
         if !has_net_kernel {
-            for (other, process) in std::mem::take(&mut self.processes) {
+            let rest = std::mem::take(&mut self.processes);
+            // By their links, unless net_kernel has ended with `normal`.
+            rest.iter().for_each(|(_, pid, _)| exit_process(*pid, ExitReason::Kill));
+            for (other, _, process) in rest {
                 let reason = fika_macros::receive! {
                     Down { monitor, reason, .. } if monitor == process => reason,
                 };
@@ -430,7 +441,7 @@ impl Period {
     async fn end_processes(&mut self, net: &Net) {
         net.close(&self.reason);
         net.kill_net_kernel();
-        for (_, process) in std::mem::take(&mut self.processes) {
+        for (_, _, process) in std::mem::take(&mut self.processes) {
             fika_macros::receive! { Down { monitor, .. } if monitor == process => {} }
         }
     }

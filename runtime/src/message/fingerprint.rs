@@ -26,6 +26,7 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer as _, 
 
 use super::node_codec::{self, try_out};
 use super::{hash_bytes, hash_tag, known};
+use crate::contain::drop_payload;
 
 /// The deepest nesting. A type that is nested deeper is recursive, but not through an option, a
 /// list, a map or a derived enum.
@@ -81,11 +82,12 @@ fn trace_with<T: DeserializeOwned>(state: &mut State, each: &mut dyn FnMut(T)) -
         let mut shape = tracer.shape;
         match read {
             Ok(Ok(value)) => {
-                let _ = try_out(|| each(value));
+                try_out(|| each(value)).unwrap_or_else(drop_payload);
             }
             Ok(Err(_)) if state.invent_another() => continue,
             Ok(Err(_)) => shape.push('!'),
-            Err(_) => {
+            Err(payload) => {
+                drop_payload(payload);
                 shape.push('!');
                 state.recover();
             }

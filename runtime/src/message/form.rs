@@ -22,6 +22,7 @@ use super::known::{self, Known, State};
 use super::limits::Refused;
 use super::node_codec::Does;
 use super::{Buffer, NodeList, encode_with_nodes, encoder, fingerprint, node_codec};
+use crate::contain::drop_payload;
 use crate::exit_reason::ExitReason;
 
 /// The result of encoding a value.
@@ -33,7 +34,7 @@ pub(super) enum Encoded {
 }
 
 /// Appends `value` to `out`, in the form that `out` has.
-#[inline]
+#[inline(always)]
 pub(super) fn encode<T: Serialize + DeserializeOwned>(
     value: &T,
     out: &mut Buffer,
@@ -125,7 +126,10 @@ fn tried<T: Serialize + DeserializeOwned>(value: &T, known: &Known) -> Result<Fo
             describe(value)?;
             Err(Refused::new("its `Deserialize` calls `exit` at this value"))
         }
-        Err(_) => Err(Refused::new("its `Serialize` or `Deserialize` panics at this value")),
+        Err(payload) => {
+            drop_payload(payload);
+            Err(Refused::new("its `Serialize` or `Deserialize` panics at this value"))
+        }
     };
     let (found, coverage) = found.inspect_err(|_| known.state.add(State::DOUBTFUL))?;
     match found {

@@ -162,7 +162,7 @@ pub(crate) const fn hash_bytes(mut hash: u64, bytes: &[u8]) -> u64 {
 }
 
 /// Checks that no other known type has the tag of `M`.
-#[inline]
+#[inline(always)]
 fn check_tag<M: Message>() -> Result<(), EncodeError> {
     // All types that stay on their node may share a tag.
     M::check_sendable()?;

@@ -116,7 +116,7 @@ pub fn check_program() -> Result<(), TagClash> {
 ///
 /// # Errors
 /// If another type has the tag.
-#[inline]
+#[inline(always)]
 pub(super) fn check<M: Message>() -> Result<(), &'static TagClash> {
     if known::of::<M>().state.has(State::UNIQUE) { Ok(()) } else { first_check::<M>() }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::control::Running;
 use crate::exit_reason::{ExitReason, PanicReason};
 use crate::name::Name;
+use crate::printable::Printable;
 use crate::report;
 use crate::report::Cut;
 
@@ -32,9 +33,11 @@ impl<'a> Crash<'a> {
             match reason {
                 ExitReason::Panic(panic) => {
                     let PanicReason { message, location } = &**panic;
-                    let at = location.as_deref().unwrap_or("?");
+                    // The panic may be that of a process of another node.
+                    let (message, at) =
+                        (Printable(message), Printable(location.as_deref().unwrap_or("?")));
                     report!(
-                        error, %pid, name, label, panicked = %Cut(message), %at, %spawned, parent,
+                        error, %pid, name, label, panicked = %Cut(&message), %at, %spawned, parent,
                         left_out, "a panic ended a process"
                     );
                 }

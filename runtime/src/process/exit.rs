@@ -164,7 +164,7 @@ impl Running<'_> {
             let tags = self.control.relations_if_any().map(|mut relations| relations.take_tags());
             drop(tags);
             drop_each(self.take_dictionary().inspect(|_| dropped += 1));
-            drop_each(self.control.take_wakers());
+            drop_each(self.control.take_wakers().into_iter().inspect(|_| dropped += 1));
             if dropped == 0 {
                 break;
             }

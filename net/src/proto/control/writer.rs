@@ -94,7 +94,7 @@ impl Writer {
     }
 
     /// The frame of a message to a process, which is what most are.
-    #[inline]
+    #[inline(always)]
     pub(super) fn message_to(
         &mut self,
         sender: Option<LocalId>,
@@ -144,7 +144,7 @@ impl Writer {
     }
 
     /// Writes the sender of a message, if it has one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn put_sender(&mut self, sender: Option<LocalId>) {
         let Some(LocalId { slot, generation }) = sender else { return self.put_u8(0) };
         self.put_var(u64::from(slot) + 1);
