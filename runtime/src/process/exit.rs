@@ -79,6 +79,7 @@ pub(crate) fn end(node: &Inner, slot: SlotRef) {
 }
 
 /// Steps 2 to 4.
+#[inline(always)]
 fn close(me: Running<'_>, slot: SlotRef, reason: &ExitReason) {
     let Running { control, node } = me;
     let pid = control.pid;
@@ -110,6 +111,7 @@ fn close(me: Running<'_>, slot: SlotRef, reason: &ExitReason) {
 /// Ends the running process for all others, while one of its destructors waits for something that
 /// can no longer happen and a panic unwinds. Such a destructor can neither return nor be left: its
 /// thread is lost, and with it the process's slot and memory.
+#[cold]
 pub(super) fn end_in_destructor(me: Running<'_>, why: ExitReason) -> ! {
     let Running { control, node } = me;
     control.ends();
@@ -134,6 +136,7 @@ pub(super) fn end_in_destructor(me: Running<'_>, why: ExitReason) -> ! {
 }
 
 /// Tells those who are concerned.
+#[inline(always)]
 fn tell(me: Running<'_>, reason: &ExitReason) {
     let Running { control, node } = me;
     let from = control.pid;

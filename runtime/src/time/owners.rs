@@ -33,7 +33,7 @@ pub(crate) struct Owners {
 
 impl Owners {
     /// The entry, which belonged to nobody, belongs to `owner`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add(&mut self, index: u32, owner: u32) {
         while self.links.len() <= index {
             self.links.push(FREE);
@@ -46,7 +46,7 @@ impl Owners {
     }
 
     /// The entry is gone, if it belonged to somebody.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn remove(&mut self, index: u32) {
         let Some(link) = self.links.get_mut(index) else { return };
         let Link { owner, prev, next } = std::mem::replace(link, FREE);

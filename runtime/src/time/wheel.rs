@@ -127,7 +127,7 @@ impl<T> Wheel<T> {
     }
 
     /// Takes out the timer at this index, which has one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take(&mut self, index: u32) -> T {
         self.unlink(index);
         let entry = &mut self.entries[index];
