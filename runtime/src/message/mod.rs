@@ -104,7 +104,7 @@ use crate::printable::printable;
 /// an `OsString` only to a node whose operating system is of the same family.
 ///
 /// A field of a struct or an enum only needs serde's traits. This allows types of other crates. An
-/// array of more than 32 elements needs `#[serde(with = "fika::message::array")]`; see [`array`].
+/// array of more than 32 elements needs `#[serde(with = "fika::message::array")]`; see [the module](mod@array).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a message",
     label = "this cannot be sent to a process",
