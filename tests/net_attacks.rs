@@ -332,8 +332,8 @@ fn a_peer_that_claims_anothers_name() {
     assert!(lonely.nodes().is_empty());
 }
 
-/// Whoever says hello gets the same answer, whether or not the node is connected to the peer of
-/// that name, is connecting to it, or allows it, and a wrong proof is answered in the same way. A
+/// A stranger that says hello gets the same answer, whether or not the node is connected to the peer
+/// of that name, is connecting to it, or allows it, and a wrong proof is answered in the same way. A
 /// peer that knows the cookie is told.
 #[test]
 fn a_stranger_does_not_learn_who_is_connected() {

@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(counts(), [1, 1], "who was woken waits no more");
     }
 
-    /// Whoever waits in the other direction is woken all the same.
+    /// The task that waits in the other direction is woken nevertheless.
     #[test]
     fn a_waker_that_panics_ends_at_the_call() {
         struct Panics;

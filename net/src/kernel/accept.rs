@@ -267,7 +267,7 @@ async fn respond(net: &Net, listed: Listed, stream: Stream) -> Result<(), Failur
         // Another node has come by the name at this moment.
         return refuse(&framed, greeted, Status::NotAllowed).await;
     }
-    // Whoever is connected, and whoever may be: a stranger gets the same answer.
+    // A stranger gets the same answer, whichever nodes are connected or allowed.
     let status = if is_named { Status::Named } else { Status::Ok };
     let (proof, frame) =
         greeted.accept(status, &net.secret(&peer), framed.transport(), net.nonce());

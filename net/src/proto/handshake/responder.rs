@@ -88,7 +88,7 @@ impl AwaitHello {
 }
 
 impl Greeted {
-    /// Who the initiator says it is.
+    /// The name that the initiator claims.
     pub(crate) fn peer(&self) -> &NodeName {
         &self.agreed.peer
     }
@@ -149,7 +149,7 @@ impl AwaitProof {
 }
 
 impl Proved {
-    /// Who the initiator is.
+    /// The initiator's name.
     pub(crate) fn peer(&self) -> &NodeName {
         &self.agreed.peer
     }

@@ -77,7 +77,7 @@ impl Events for Takes {
     }
 }
 
-/// Whoever receives decides how many nodes a peer may name.
+/// The receiver decides how many nodes a peer may name.
 #[test]
 fn a_node_that_is_not_taken() {
     let mut takes = Takes(vec![node("seen@h", 1)]);
