@@ -421,7 +421,7 @@ impl<B: ?Sized> Table<B> {
 
     /// Gives a slot back, whose queue is closed and whose body is taken out. No pid that
     /// was made for it is valid from now on.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn release(&self, slot: SlotRef<B>, list: usize) {
         let list = if self.is_reserved(slot) { self.free.len() } else { list % self.free.len() };
         let generation = slot.generation.load(Ordering::Relaxed);

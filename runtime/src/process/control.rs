@@ -18,6 +18,7 @@ use crate::exit_reason::ExitReason;
 use crate::mailbox::Mailbox;
 use crate::message::Address;
 use crate::node::Inner;
+use crate::node_id::NodeId;
 use crate::outcome::Outcome;
 use crate::pid::Pid;
 use crate::table;
@@ -38,10 +39,13 @@ pub(crate) trait Body: Send {
     /// Drops the future, so that its destructors run while the process is still there.
     fn drop_future(self: Pin<&mut Self>);
     /// Makes the process's control block, in its place. Called once, before anything else.
+    ///
+    /// Takes the node and not the pid: a pid would be passed in memory, and reading there what was
+    /// just written in other pieces stalls the processor.
     fn begin(
         self: Pin<&mut Self>,
         slot: SlotRef,
-        pid: Pid,
+        node: NodeId,
         parent: Option<Pid>,
         site: Site,
         size: u32,
@@ -97,13 +101,13 @@ impl NewProcess {
     pub(super) fn begin(
         mut self,
         slot: SlotRef,
-        pid: Pid,
+        node: NodeId,
         parent: Option<Pid>,
         site: Site,
     ) -> Pin<Box<dyn Body>> {
         // Only informational, so the size of a huge future may be capped.
         let size = u32::try_from(self.size).unwrap_or(u32::MAX);
-        self.body.as_mut().begin(slot, pid, parent, site, size);
+        self.body.as_mut().begin(slot, node, parent, site, size);
         self.body
     }
 }
@@ -152,12 +156,13 @@ impl<F: Future<Output: Outcome> + Send> Body for Process<F> {
     fn begin(
         self: Pin<&mut Self>,
         slot: SlotRef,
-        pid: Pid,
+        node: NodeId,
         parent: Option<Pid>,
         site: Site,
         size: u32,
     ) {
-        *self.project().control = Some(Control::new(slot, pid, parent, site, size));
+        let new = || Control::new(slot, Pid::new(node, slot.id()), parent, site, size);
+        self.project().control.get_or_insert_with(new);
     }
 }
 

@@ -140,8 +140,10 @@ pub(super) fn end_in_destructor(me: Running<'_>, why: ExitReason) -> ! {
 fn tell(me: Running<'_>, reason: &ExitReason) {
     let Running { control, node } = me;
     let from = control.pid;
-    let ending = control.relations_if_any().map(|mut relations| relations.end());
-    let Ending { links, watchers, monitors } = ending.unwrap_or_default();
+    // Most processes end without having had any.
+    let Some(mut relations) = control.relations_if_any() else { return };
+    let Ending { links, watchers, monitors } = relations.end();
+    drop(relations);
     // 6.
     for (reference, monitor) in monitors {
         node.demonitor(from, reference, &monitor, false);
@@ -161,6 +163,9 @@ impl Running<'_> {
     /// destructors put there.
     fn drop_values(self) {
         for _ in 0..ROUNDS_MAX {
+            if !self.control.has_values() {
+                break;
+            }
             let mut dropped = 0;
             let messages = self.control.take_all();
             drop_each(messages.inspect(|_| dropped += 1));

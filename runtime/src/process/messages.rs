@@ -122,6 +122,12 @@ impl Control {
         self.mailbox.borrow_mut().remove_since(reference, meant)
     }
 
+    /// Returns whether the process may have values of the program besides its future.
+    #[inline]
+    pub(super) fn has_values(&self) -> bool {
+        self.rare.get().is_some() || self.mailbox.borrow().len() > 0
+    }
+
     /// Takes out all messages.
     pub(super) fn take_all(&self) -> impl Iterator<Item = Envelope> + use<> {
         let ahead = self.rare.get().map(|rare| rare.ahead.borrow_mut().take_all());

@@ -99,7 +99,7 @@ pub(crate) fn start(
     if node.async_dist {
         slot.vitals.set_async_dist(true);
     }
-    let mut body = new.begin(slot, pid, start.parent, start.site);
+    let mut body = new.begin(slot, node.id, start.parent, start.site);
     if let Some(peer) = start.link {
         body.as_mut().control().relations().linked(peer);
     }
