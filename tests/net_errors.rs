@@ -70,10 +70,10 @@ fn initiators() {
             None,
             "the initiator's name has a length of 481, and the limit is 480",
         ),
-        (with_name(&text(&format!("{}@h", "x".repeat(254)))), None, "is no node name"),
+        (with_name(&text(&format!("{}@h", "x".repeat(254)))), None, "is not a node name"),
         (with_name(b"\x01\xff"), None, "the initiator's name is not UTF-8"),
         (with_name(b"\x83\0abc"), None, "the initiator's name is no number of its kind"),
-        (with_name(b"\x03abc"), None, "`abc` is no node name"),
+        (with_name(b"\x03abc"), None, "`abc` is not a node name"),
         (
             framed(&hello(&|hello| hello.wanted = place.name("other"))),
             Some((3, 0)),
@@ -305,7 +305,7 @@ fn members() {
             frame(b"\x01\x02\0\0\0\x01\xfd\x07"),
             "the name of a node has a length of 1021, and the limit is 1020",
         ),
-        (frame(b"\x01\x02\0\0\0\x01\x03abc"), "`abc` is no node name"),
+        (frame(b"\x01\x02\0\0\0\x01\x03abc"), "`abc` is not a node name"),
         (
             frame(b"\x03\0\0\0\0\0\0\0\0\0\x81\x08"),
             "the tag of a message type has a length of 1025, and the limit is 1024",

@@ -81,7 +81,7 @@ fn wrong_bodies_end_the_connection() {
         assert_eq!(at_b.poll_event().unwrap_err(), error);
     }
     let error = poll_all(&mut received(b"\x01\x02\0\0\0\x01\x03abc")).unwrap_err().to_string();
-    assert!(error.starts_with("invalid message: `abc` is no node name"), "{error}");
+    assert!(error.starts_with("invalid message: `abc` is not a node name"), "{error}");
 }
 
 /// A reason that does not decode closes nothing: its signal arrives, whole or in pieces, after the
