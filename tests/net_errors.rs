@@ -72,7 +72,7 @@ fn initiators() {
         ),
         (with_name(&text(&format!("{}@h", "x".repeat(254)))), None, "is not a node name"),
         (with_name(b"\x01\xff"), None, "the initiator's name is not UTF-8"),
-        (with_name(b"\x83\0abc"), None, "the initiator's name is no number of its kind"),
+        (with_name(b"\x83\0abc"), None, "the initiator's name is not a valid number"),
         (with_name(b"\x03abc"), None, "`abc` is not a node name"),
         (
             framed(&hello(&|hello| hello.wanted = place.name("other"))),
@@ -294,10 +294,10 @@ fn members() {
         (frame(b"\xd0\0\0\0"), "the kind of a frame can't be 0xd0"),
         (frame(b"\x11\x01"), "the bytes end before the generation of a process does"),
         (frame(b"\x11\x01\0\x01\0\0"), "too many bytes after a signal: 1"),
-        (frame(b"\x11\x80\0\x01\0\0"), "the slot of a process is no number of its kind"),
+        (frame(b"\x11\x80\0\x01\0\0"), "the slot of a process is not a valid number"),
         (
             frame(b"\x11\x80\x80\x80\x80\x10\0\x01\0"),
-            "the slot of a process is no number of its kind",
+            "the slot of a process is not a valid number",
         ),
         (frame(b"\x02\0\x01\xff"), "a name is not UTF-8"),
         (frame(b"\x02\0\xfd\x07"), "a name has a length of 1021, and the limit is 1020"),
