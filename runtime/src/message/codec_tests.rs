@@ -133,7 +133,7 @@ fn the_depth_is_limited() {
     assert_eq!(decode_postcard::<Chain>(&bytes).unwrap(), chain(64));
     assert!(encode(&chain(65)).unwrap_err().contains("are nested"));
     let above = postcard::to_allocvec(&chain(65)).unwrap();
-    assert!(decode_postcard::<Chain>(&above).unwrap_err().to_string().contains("inside"));
+    assert!(decode_postcard::<Chain>(&above).unwrap_err().to_string().contains("nested"));
     // An enum and a list are a level each; the leaf is an enum.
     assert!(encode(&tree(31)).is_ok());
     assert!(encode(&tree(32)).is_err());
@@ -341,7 +341,7 @@ fn lists_of_bytes_count_as_a_level() {
     assert!(decode_postcard::<Deep>(&bytes).is_ok());
     assert!(encode(&deep(64)).unwrap_err().contains("are nested"));
     let above = postcard::to_allocvec(&deep(64)).unwrap();
-    assert!(decode_postcard::<Deep>(&above).unwrap_err().to_string().contains("inside"));
+    assert!(decode_postcard::<Deep>(&above).unwrap_err().to_string().contains("nested"));
 }
 
 /// A type that reads a list in its own way gets it item by item.
