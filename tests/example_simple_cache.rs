@@ -433,7 +433,7 @@ fn errors_are_one_line() {
     let file = cookie.to_str().unwrap();
     let cases: [(&[&str], String); 7] = [
         (&[], "the node has no name; give it one with --name alive@host or --sname alive".into()),
-        (&["--name", &b, "--join", "a"], "`a` is no node name: it has no `@`".into()),
+        (&["--name", &b, "--join", "a"], "`a` is not a node name: it has no `@`".into()),
         (&["--name", &a], format!("the name `{a}` is taken")),
         (
             &["--name", &b, "--tcp", &taken_port],
@@ -460,8 +460,8 @@ fn errors_are_one_line() {
     }
     // What is wrong by itself is found by the command line.
     for (name, expected) in [
-        ("a", "`a` is no node name: it has no `@`"),
-        ("a b@c.d", "`a b@c.d` is no node name: before the `@`"),
+        ("a", "`a` is not a node name: it has no `@`"),
+        ("a b@c.d", "`a b@c.d` is not a node name: only letters"),
     ] {
         let (status, out, err) = Program::start(cluster.serve(&["--name", name])).end();
         assert_eq!((status.code(), &out[..]), (Some(2), ""), "{name}: {err}");

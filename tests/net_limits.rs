@@ -264,7 +264,7 @@ fn values_that_can_be_sent() {
         assert_eq!(next!(u64), 100_000);
         for count in [1, 100] {
             let send_them = move || send(witness, vec![(); count]);
-            is_refused(send_them, "items of no bytes").await;
+            is_refused(send_them, "items without bytes").await;
         }
     });
 }
@@ -347,10 +347,10 @@ fn values_that_must_not_be_sent() {
     for (said, why) in [
         (message::<Nested>(&nested(65), b"\0"), "more than 64 options, enums"),
         (message::<Nested>(&nested(60_000), b"\0"), "more than 64 options, enums"),
-        (message::<Vec<u16>>(&list(10, 9), b"\0"), "more items than there are bytes"),
-        (message::<Vec<u16>>(&list(u64::MAX, 9), b"\0"), "more items than there are bytes"),
+        (message::<Vec<u16>>(&list(10, 9), b"\0"), "more items than bytes"),
+        (message::<Vec<u16>>(&list(u64::MAX, 9), b"\0"), "more items than bytes"),
         (message::<Vec<u16>>(&list(8, 9), b"\0"), "too many bytes: 1"),
-        (message::<Vec<()>>(&list(1, 1), b"\0"), "items of no bytes"),
+        (message::<Vec<()>>(&list(1, 1), b"\0"), "items without bytes"),
     ] {
         stranger.may(&[name.clone(), said].concat());
         lost += 1;

@@ -78,7 +78,7 @@ fn names_that_forge_lines() {
     stream.write_all(&framed(&Hello::new(forged, &there.name).body())).unwrap();
     assert_eq!(until_closed(&mut stream), b"");
     let clock = Clock::new();
-    while logged(&there, "is no node name").0 == 0 {
+    while logged(&there, "is not a node name").0 == 0 {
         assert!(clock.elapsed() < LIMIT, "{}", there.log());
         std::thread::yield_now();
     }

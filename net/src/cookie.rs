@@ -1,14 +1,14 @@
-//! The secret that the nodes of a cluster share, and the file that it is kept in.
+//! The secret that the nodes of a cluster share, and the file that contains it.
 //!
 //! A node that knows the cookie may connect, and then run every `#[remote]` function. So the cookie
 //! is wiped from memory when it is dropped, and is in no `Debug` output and no log. Its file must
-//! be readable by its owner only: a regular file of this user, without group or other bits. It is
+//! be readable only by its owner: a regular file of this user, without group or other bits. It is
 //! opened without following a link at its name, so the file that is checked is the file that is
 //! read. A handshake uses the cookie as key material and never sends it.
 //!
-//! A missing file is made with 256 random bits. Nodes that start at the same time all
-//! end with the same cookie: each writes a file of its own and links it to the name,
-//! which succeeds for one of them, and then all read what is there.
+//! A missing file is made with 256 random bits. Nodes that start at the same time all get the same
+//! cookie: each writes its own file and links it to the name. This succeeds for one of them. Then
+//! all read the linked file.
 //!
 //! Semantics DIST-8, DIST-9. Prior art: `auth.erl`.
 
@@ -23,7 +23,7 @@ use fika_runtime::report;
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-/// More is no cookie, but a file named by mistake.
+/// A longer file is not a cookie, but was named by mistake.
 const FILE_BYTES_MAX: usize = 4096;
 
 /// A cookie shorter than this can be guessed from a recorded handshake.
@@ -42,27 +42,27 @@ const WEAK_BELOW_BYTES: usize = 16;
 #[derive(Clone)]
 pub struct Cookie(Zeroizing<Vec<u8>>);
 
-/// Why there is no cookie.
+/// Why there is no valid cookie.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CookieError {
-    /// The text, or the file, is empty.
+    /// The text or the file is empty.
     #[error("the cookie is empty; any text of {WEAK_BELOW_BYTES} or more bytes will do")]
     Empty,
-    /// The text, or what the file holds, can be guessed.
+    /// The text or the contents of the file can be guessed.
     #[error(
-        "the cookie has fewer than {WEAK_BELOW_BYTES} bytes: whoever records a handshake can \
-         guess it; take a longer one, or allow weak ones"
+        "the cookie has fewer than {WEAK_BELOW_BYTES} bytes: a recorded handshake is enough to \
+         guess it; use a longer one, or allow weak cookies"
     )]
     Weak,
-    /// There is no place for the default file.
+    /// There is no directory for the default file.
     #[error("no cookie: HOME is not set; set it, or give the node a cookie")]
     NoHome,
-    /// The name is that of a symbolic link.
-    #[error("the cookie file {} is a symbolic link; name the file that it leads to", .0.display())]
+    /// The name is a symbolic link.
+    #[error("the cookie file {} is a symbolic link; use the name of its target", .0.display())]
     Link(PathBuf),
-    /// The name is that of a directory, a pipe or the like.
-    #[error("the cookie file {} is no regular file; remove it", .0.display())]
+    /// The name is a directory, a pipe or the like.
+    #[error("the cookie file {} is not a regular file; remove it", .0.display())]
     NotAFile(PathBuf),
     /// The file belongs to another user.
     #[error(
@@ -78,7 +78,7 @@ pub enum CookieError {
         /// Our effective user id.
         us: u32,
     },
-    /// Others may read or write the file.
+    /// Other users may read or write the file.
     #[error(
         "the cookie file {path} is open to other users (mode {mode:03o}); chmod 600 {path}",
         path = path.display()
@@ -97,44 +97,43 @@ pub enum CookieError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         #[source]
         error: io::Error,
     },
 }
 
 impl Cookie {
-    /// A cookie of the given text.
+    /// Makes a cookie from the given text.
     ///
     /// # Errors
-    /// When the text is empty, or so short that it can be guessed
-    /// ([`is_weak`](Cookie::is_weak)).
+    /// If the text is empty, or so short that it can be guessed ([`is_weak`](Cookie::is_weak)).
     pub fn new(text: &str) -> Result<Cookie, CookieError> {
         Cookie::of_text(text)?.strong()
     }
 
-    /// Makes a cookie of a text that may be short, with a warning: an attacker who has recorded one
-    /// handshake can try all short texts in little time.
+    /// Makes a cookie from a text that may be short. Logs a warning if it is: an attacker who has
+    /// recorded one handshake can quickly try all short texts.
     ///
     /// # Errors
-    /// When the text is empty.
+    /// If the text is empty.
     pub fn new_weak(text: &str) -> Result<Cookie, CookieError> {
         Ok(Cookie::of_text(text)?.taken_as_it_is())
     }
 
-    /// Reads a cookie from a file. One line end after it is not part of it.
+    /// Reads a cookie from a file. A line end at the end of the file is not part of the cookie.
     ///
     /// # Errors
-    /// When the file is missing, empty, a link, not regular, not ours, or open to other
-    /// users, or what it holds can be guessed; the error's text says what to do.
+    /// If the file is missing, empty, a link, not regular, owned by another user, or open to other
+    /// users, or if its contents can be guessed. The error's text says what to do.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Cookie, CookieError> {
         Cookie::of_file(path.as_ref())?.strong()
     }
 
-    /// The same of a file that may hold a short cookie; see [`new_weak`](Cookie::new_weak).
+    /// Reads a cookie from a file that may contain a short one; see [`new_weak`](Cookie::new_weak).
     ///
     /// # Errors
-    /// As for [`from_file`](Cookie::from_file), but for the last.
+    /// Fails as [`from_file`](Cookie::from_file) does, except for a short cookie.
     pub fn from_file_weak(path: impl AsRef<Path>) -> Result<Cookie, CookieError> {
         Ok(Cookie::of_file(path.as_ref())?.taken_as_it_is())
     }
@@ -142,8 +141,8 @@ impl Cookie {
     fn of_file(path: &Path) -> Result<Cookie, CookieError> {
         let mut file = open(path)?;
         check(&file, path)?;
-        // One byte more than is allowed, all at once: a buffer that had to grow would
-        // leave a copy behind that nobody wipes.
+        // Allocates one byte more than allowed, all at once: a growing buffer would leave copies
+        // behind that are not wiped.
         let mut bytes = Zeroizing::new(vec![0; FILE_BYTES_MAX + 1]);
         let mut length = 0;
         while length < bytes.len() {
@@ -163,20 +162,20 @@ impl Cookie {
         Cookie::some(Zeroizing::new(text.to_vec()))
     }
 
-    /// Where the cookie of this user is kept: `~/.fika.cookie`, or `fika/cookie` in the
+    /// Returns the file of this user's cookie: `~/.fika.cookie`, or `fika/cookie` in the
     /// configuration directory (`$XDG_CONFIG_HOME`) if only that exists.
     ///
     /// # Errors
-    /// When `HOME` is not set.
+    /// If `HOME` is not set.
     pub fn default_file() -> Result<PathBuf, CookieError> {
         let variable = std::env::var_os;
         default_file(variable("HOME").as_deref(), variable("XDG_CONFIG_HOME").as_deref())
     }
 
-    /// The cookie of this user. A missing file is made, with what `random` fills in.
+    /// Returns the cookie of this user. Makes a missing file, with the bytes from `random`.
     ///
     /// # Errors
-    /// As for [`from_file`](Cookie::from_file), or when the file can't be made.
+    /// Fails as [`from_file`](Cookie::from_file) does, or if the file can't be made.
     pub fn load_default(random: &mut dyn FnMut(&mut [u8])) -> Result<Cookie, CookieError> {
         Cookie::load_or_make(&Cookie::default_file()?, random)
     }
@@ -191,7 +190,7 @@ impl Cookie {
         }
     }
 
-    /// Whether the cookie is so short that it can be guessed.
+    /// Returns whether the cookie is so short that it can be guessed.
     #[must_use]
     pub fn is_weak(&self) -> bool {
         self.0.len() < WEAK_BELOW_BYTES
@@ -217,8 +216,8 @@ impl Cookie {
         if self.is_weak() {
             report!(
                 warn,
-                "the cookie has fewer than {WEAK_BELOW_BYTES} bytes: whoever records a handshake \
-                 can guess it"
+                "the cookie has fewer than {WEAK_BELOW_BYTES} bytes: a recorded handshake is \
+                 enough to guess it"
             );
         }
         self
@@ -235,8 +234,8 @@ fn io_error(path: &Path, error: io::Error) -> CookieError {
     CookieError::Io { path: path.into(), error }
 }
 
-/// Opens the file itself: not what a link at its name leads to, and without waiting for
-/// the other end of a pipe.
+/// Opens the file itself: does not follow a link at its name, and does not wait for the other end
+/// of a pipe.
 fn open(path: &Path) -> Result<File, CookieError> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(|error| {
@@ -273,7 +272,7 @@ fn default_file(home: Option<&OsStr>, config: Option<&OsStr>) -> Result<PathBuf,
     Ok(if !exists(&first) && exists(&second) { second } else { first })
 }
 
-/// Makes the file with a new cookie, unless another node is faster.
+/// Makes the file with a new cookie, unless another node has made it first.
 fn make(path: &Path, random: &mut dyn FnMut(&mut [u8])) -> io::Result<()> {
     let (mut secret, mut name) = (Zeroizing::new([0; 32]), [0; 8]);
     random(&mut *secret);
@@ -309,7 +308,7 @@ mod tests {
 
     use super::*;
 
-    /// A directory that goes away with its test.
+    /// A directory that is removed at the end of its test.
     struct Directory(PathBuf);
 
     impl Directory {
@@ -347,7 +346,7 @@ mod tests {
         assert!(matches!(Cookie::new(""), Err(CookieError::Empty)));
     }
 
-    /// A cookie that can be guessed is taken only where it is asked for.
+    /// A cookie that can be guessed is only accepted on request.
     #[test]
     fn short_ones() {
         let longest = "fifteen bytes..";
@@ -372,7 +371,7 @@ mod tests {
         }
     }
 
-    /// DIST-9: a file that others can open is refused.
+    /// DIST-9: a file that other users can open is refused.
     #[test]
     fn permissions() {
         let directory = Directory::new();
@@ -415,13 +414,13 @@ mod tests {
             default_file(Some(home.as_os_str()), config.map(Path::as_os_str)).unwrap()
         };
         let first = home.join(".fika.cookie");
-        assert_eq!(file(Some(&config)), first, "the home's is what will be made");
+        assert_eq!(file(Some(&config)), first, "the file in the home directory will be made");
         fs::write(home.join(".config/fika/cookie"), "").unwrap();
         assert_eq!(file(None), home.join(".config/fika/cookie"));
         fs::write(config.join("fika/cookie"), "").unwrap();
         assert_eq!(file(Some(&config)), config.join("fika/cookie"));
         fs::write(&first, "").unwrap();
-        assert_eq!(file(Some(&config)), first, "the home's goes first");
+        assert_eq!(file(Some(&config)), first, "the file in the home directory goes first");
         assert!(matches!(default_file(None, None), Err(CookieError::NoHome)));
     }
 

@@ -1,11 +1,11 @@
-//! Many nodes: the distribution layer of fika.
+//! The distribution layer of fika, which connects nodes.
 //!
-//! Users name the crate `fika`. Here a node gets its name, finds others by a port mapper,
-//! connects to them, and its signals go to their processes: [`Distribution`] is the carrier that
-//! the runtime knows as a trait.
+//! Programs use the crate `fika`. Here a node gets its name, finds other nodes with a port mapper,
+//! and connects to them. [`Distribution`] implements the runtime's carrier trait, which sends
+//! signals to processes on other nodes.
 #![forbid(unsafe_code)]
 
-// The macros name the crate `fika`, of which the runtime has all that they need here.
+// The macros refer to the crate `fika`. The runtime has all that they need here.
 extern crate fika_runtime as fika;
 
 mod cookie;
@@ -34,7 +34,7 @@ pub use kernel::{
     SpawnAsked, allow, get_net_ticktime, getopts, set_cookie, set_cookie_for, set_net_ticktime,
     setopts, setopts_new,
 };
-/// What benchmarks and simulations reach. Not for use by hand: it changes as the protocol does.
+/// Used by benchmarks and simulations. Not part of the public API: it changes with the protocol.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::kernel::Tables;

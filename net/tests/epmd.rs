@@ -1,8 +1,8 @@
-//! EPMD-18, EPMD-15, EPMD-16: our nodes with Erlang's port mapper, Erlang's programs with
-//! ours, and both programs side by side.
+//! EPMD-18, EPMD-15, EPMD-16: our nodes with Erlang's port mapper, Erlang's programs with ours, and
+//! the two mapper programs side by side.
 //!
-//! Where Erlang is not installed these tests say so and pass, unless the environment has
-//! `FIKA_REQUIRE_ERLANG`.
+//! If Erlang is not installed, these tests print a note and pass, unless `FIKA_REQUIRE_ERLANG` is
+//! set.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
@@ -15,10 +15,10 @@ use fika_runtime::{Node, timeout};
 
 const OURS: &str = env!("CARGO_BIN_EXE_fika-epmd");
 
-/// Nothing here takes a tenth of it.
+/// Far more than anything here takes.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A mapper that runs for as long as this.
+/// A mapper that runs until this is dropped.
 struct Mapper {
     child: Child,
     port: u16,
@@ -28,7 +28,7 @@ impl Mapper {
     fn start(program: &str, arguments: &[&str]) -> Mapper {
         let port = free_port();
         let mut command = epmd(program, port, arguments);
-        // Erlang's writes there what it refuses, too.
+        // Erlang's mapper also writes refused requests there.
         command.stdin(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
@@ -57,8 +57,8 @@ impl Drop for Mapper {
     }
 }
 
-/// A port on which nobody listens, below those that the system gives to connections: one
-/// of the other tests' connections would be in the way of a mapper.
+/// Returns a port on which nothing listens. It is below those that the system gives to connections,
+/// so that a connection of another test can't take it.
 fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
@@ -80,7 +80,7 @@ fn epmd(program: &str, port: u16, arguments: &[&str]) -> Command {
     command
 }
 
-/// Whether this part of Erlang is there.
+/// Returns whether this part of Erlang is installed.
 fn is_installed(program: &str, argument: &str) -> bool {
     let result = Command::new(program).arg(argument).output();
     if result.is_err() {
@@ -108,7 +108,7 @@ fn info(name: &str, port: u16) -> NodeInfo {
     NodeInfo::new(name, port, PublishedType::HIDDEN).unwrap()
 }
 
-/// What every mapper does for our client.
+/// Checks what every mapper must do for our client.
 async fn registration(client: EpmdClient) -> EpmdRegistration {
     let a = client.register(&info("fika_a", 4001)).await.unwrap();
     let ö = client.register(&info("fika_ö", 4002)).await.unwrap();
@@ -164,7 +164,7 @@ fn output(mut command: Command) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
-/// EPMD-16: each program's commands at each program's mapper say the same.
+/// EPMD-16: each program's commands have the same output with each program's mapper.
 #[test]
 fn names_stdout() {
     let programs = if has_epmd() { vec!["epmd", OURS] } else { vec![OURS] };
@@ -187,7 +187,7 @@ fn names_stdout() {
             assert_eq!(run(&["-kill"]), (Some(1), not_allowed.into(), String::new()));
             let refused = "epmd: local epmd responded with <>\n";
             assert_eq!(run(&["-stop", "a"]), (Some(1), refused.into(), String::new()));
-            // EPMD-15: a second daemon ends, and leaves the first alone.
+            // EPMD-15: a second daemon ends, and does not affect the first.
             assert_eq!(run(&[]), (Some(0), String::new(), String::new()));
             assert_eq!(run(&["-daemon"]), (Some(0), String::new(), String::new()));
             assert_eq!(run(&["-names"]), (Some(0), names.clone(), String::new()));
@@ -199,7 +199,7 @@ fn names_stdout() {
     }
 }
 
-/// Leaves no daemon behind, even where a test fails.
+/// Ends the daemon even if a test fails.
 struct End(u16);
 
 impl Drop for End {
@@ -208,7 +208,7 @@ impl Drop for End {
     }
 }
 
-/// EPMD-10, EPMD-11, EPMD-16: a daemon in the background, and its end.
+/// EPMD-10, EPMD-11, EPMD-16: a daemon in the background is started and ended.
 #[test]
 fn daemon_stop_and_kill() {
     let programs = if has_epmd() { vec!["epmd", OURS] } else { vec![OURS] };
@@ -240,7 +240,7 @@ fn daemon_stop_and_kill() {
     }
 }
 
-/// EPMD-16: what the command line is not.
+/// EPMD-16: invalid command lines.
 #[test]
 fn usage_and_failures() {
     for arguments in [
@@ -262,17 +262,17 @@ fn usage_and_failures() {
     assert_eq!(run(&["-address", "x"]), failed("cannot parse IP address \"x\""));
     assert_eq!(
         run(&["--port", "70000", "--names"]),
-        failed("`70000` is no port; -port or ERL_EPMD_PORT is from 1 to 65535")
+        failed("`70000` is not a port; -port or ERL_EPMD_PORT must be from 1 to 65535")
     );
-    // An address for documentation, which nobody has.
+    // An address for documentation, which no host has.
     let (code, _, stderr) = run(&["-address", "192.0.2.1"]);
     assert_eq!(code, Some(1));
     assert!(stderr.starts_with("epmd: failed to bind on ipaddr 192.0.2.1: "), "{stderr}");
     assert!(!stderr.contains("os error"), "{stderr}");
 }
 
-/// An invalid value is named in the error, whether it is UTF-8 or not, and no default is used in
-/// its place.
+/// An invalid value is named in the error, whether it is UTF-8 or not, and is not replaced by a
+/// default.
 #[test]
 fn invalid_variables() {
     use std::os::unix::ffi::OsStrExt as _;
@@ -287,8 +287,8 @@ fn invalid_variables() {
     }
 }
 
-/// EPMD-18: a node of Erlang registers with our mapper, finds ours and itself there, and
-/// is found by us.
+/// EPMD-18: a node of Erlang registers with our mapper, finds our node and itself there, and our
+/// node finds it.
 #[test]
 fn erlangs_node_and_our_mapper() {
     if !has_erl() {
@@ -302,7 +302,7 @@ fn erlangs_node_and_our_mapper() {
         node.block_on(timeout_of_test(
             async move { ours.register(&info("fika", 4001)).await.unwrap() },
         ));
-    // It writes what it finds, and ends when standard input does.
+    // The program prints its results, and ends with standard input.
     let code = r#"
         {port, Port, Version} = erl_epmd:port_please("fika", {127,0,0,1}),
         {ok, Names} = erl_epmd:names({127,0,0,1}),

@@ -1,4 +1,4 @@
-//! What every network has to do, as `Network` says, tried on those that there are.
+//! Tests what every network must do according to `Network`, with all implementations.
 
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr};
@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use fika_net::{Handler, Listener, Network, Poller, Socket};
 use fika_runtime::Driver;
 
-/// A network, and what calls its handlers.
+/// A network, and the driver that calls its handlers.
 struct World {
-    /// Removed at the end.
+    /// The directory to remove at the end.
     directory: Option<PathBuf>,
     driver: Arc<dyn Driver>,
     network: Arc<dyn Network>,
@@ -50,7 +50,7 @@ impl Drop for World {
     }
 }
 
-/// Notes what it was told.
+/// Records the reports to a handler.
 #[derive(Default)]
 struct Told {
     readable: AtomicBool,
@@ -90,7 +90,7 @@ impl World {
         (listener, told)
     }
 
-    /// Tries until the answer is not `WouldBlock`; in between it has to be told.
+    /// Retries until the result is not `WouldBlock`. The handler must be called before each retry.
     fn until<T>(
         &self,
         told: &AtomicBool,
@@ -133,7 +133,7 @@ impl World {
         Ok(buf[..read].to_vec())
     }
 
-    /// Reads what has come, to the end.
+    /// Reads everything that has arrived, to the end.
     fn read_all(&self, end: &End) -> io::Result<Vec<u8>> {
         let mut all = Vec::new();
         loop {
@@ -144,7 +144,7 @@ impl World {
         }
     }
 
-    /// Writes until that fails, which it does some time after the peer has gone.
+    /// Writes until a write fails, some time after the peer has gone.
     fn write_until_refused(&self, end: &End) -> ErrorKind {
         loop {
             if let Err(error) = self.until(&end.told.writable, || end.try_write(&[0; 64])) {
@@ -185,7 +185,7 @@ fn an_address_is_taken_while_somebody_listens() {
         let addr = listener.local_addr();
         let error = world.network.listen(addr, 16).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::AddrInUse);
-        // The first one goes on, and its address is free after it.
+        // The first listener continues, and its address is free after it.
         world.connect(addr).unwrap();
         drop(listener);
         world.network.listen(addr, 16).unwrap();
@@ -253,7 +253,7 @@ fn unread_bytes_are_a_reset() {
         let (client, server) = world.pair();
         client.try_write(b"never read").unwrap();
         server.try_write(b"lost").unwrap();
-        // One byte is read, so all have come.
+        // One byte has been read, so all have arrived.
         while server.socket.try_read(&mut [0]).is_err() {
             world.driver.park(None);
         }
@@ -265,7 +265,7 @@ fn unread_bytes_are_a_reset() {
     }
 }
 
-/// Whoever could not write is told when the peer has read.
+/// A writer that had no room is notified when the peer has read.
 #[test]
 fn a_slow_reader_holds_its_writer_up_and_lets_it_go_on() {
     const BYTES: usize = 8 << 20;
@@ -283,7 +283,7 @@ fn a_slow_reader_holds_its_writer_up_and_lets_it_go_on() {
                 Err(error) => {
                     assert_eq!(error.kind(), ErrorKind::WouldBlock);
                     client.told.writable.store(false, Ordering::SeqCst);
-                    // All that has come is read until there is room again.
+                    // Reads everything that has arrived until there is room again.
                     while !client.told.writable.load(Ordering::SeqCst) {
                         match server.socket.try_read(&mut buf) {
                             Ok(more) => read += more,
@@ -318,7 +318,7 @@ fn handlers_come_and_go() {
         assert_eq!(world.read(&server).unwrap(), b"early");
         let second = Arc::new(Told::default());
         server.socket.set_handler(second.clone());
-        assert_eq!(Arc::strong_count(&server.told), 1, "it is let go of");
+        assert_eq!(Arc::strong_count(&server.told), 1, "it was dropped");
         client.try_write(b"late").unwrap();
         let mut buf = [0; 16];
         let read = world.until(&second.readable, || server.socket.try_read(&mut buf)).unwrap();
@@ -331,7 +331,7 @@ fn handlers_come_and_go() {
     }
 }
 
-/// The handler may own the socket, and the drop of one end the other.
+/// The handler may own the socket, and dropping one end may drop the other.
 #[test]
 fn a_handler_that_owns_its_socket_is_let_go_of() {
     struct Owner(Box<dyn Socket>, End);
@@ -350,7 +350,7 @@ fn a_handler_that_owns_its_socket_is_let_go_of() {
     }
 }
 
-/// Whoever was killed while it listened left its socket behind.
+/// A killed listener leaves its socket behind.
 #[test]
 #[cfg(unix)]
 fn a_socket_that_was_left_behind() {
@@ -366,7 +366,7 @@ fn a_socket_that_was_left_behind() {
     assert!(!file.exists());
 }
 
-/// Who listens on all addresses is found on each.
+/// A listener on all addresses is reachable on each of them.
 #[test]
 fn an_unspecified_address() {
     for world in worlds() {

@@ -1,5 +1,4 @@
-//! Running a future as a process while a thread waits for it: the implementation of
-//! `Node::block_on`.
+//! Runs a future as a process while a thread waits for it: the implementation of `Node::block_on`.
 //!
 //! The future runs in its own process. A second process monitors the first, so the thread learns
 //! how the first one ended, whatever the reason.
@@ -19,8 +18,8 @@ use crate::system_message::Down;
 use crate::{Next, Opened, Receive};
 
 impl Node {
-    /// Runs a future as a process, and returns its value, or the process's exit reason if there is
-    /// no value. A service does not count towards the process limit.
+    /// Runs a future as a process. Returns the future's value, or the process's exit reason if
+    /// there is no value. A service does not count towards the process limit.
     #[track_caller]
     pub(crate) fn wait_for<T: Send + 'static>(
         &self,

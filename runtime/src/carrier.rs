@@ -1,8 +1,7 @@
-//! The seam to other nodes: what the runtime asks of whatever carries its signals away.
+//! The seam to other nodes: what the runtime needs from whatever carries its signals.
 //!
-//! The runtime knows no network. `fika-net` implements [`Carrier`]; the simulator
-//! implements the transport beneath `fika-net`; a node without distribution has
-//! [`NoCarrier`].
+//! The runtime knows no network. `fika-net` implements [`Carrier`]. The simulator implements the
+//! transport below `fika-net`. A node without distribution has [`NoCarrier`].
 
 use std::any::Any;
 use std::fmt;
@@ -17,23 +16,23 @@ use crate::reference::Reference;
 use crate::signal::{Alias, Signal, Target};
 use crate::undecodable::Undecodable;
 
-/// Tells the successive connections of a node apart, attempts included.
+/// Distinguishes the successive connections of a node, including attempts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct ConnectionId(pub u64);
 
-/// Where a signal for another node goes.
+/// The destination of a signal for another node.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RemoteDest {
-    /// To a process of another node.
+    /// A process on another node.
     Pid(Pid),
-    /// To the process of another node that made this alias.
+    /// The process on another node that made this alias.
     Alias(Alias),
-    /// To a name on another node.
+    /// A name on another node.
     Name(crate::Name, NodeName),
 }
 
 impl RemoteDest {
-    /// What it is to the node that it is on.
+    /// Returns the destination as its own node sees it.
     #[must_use]
     pub fn target(&self) -> Target {
         match self {
@@ -43,7 +42,7 @@ impl RemoteDest {
         }
     }
 
-    /// The life of the node that it is on, where the destination says it.
+    /// Returns the destination's node with its creation. `None` for a name, which does not say it.
     #[must_use]
     pub fn node(&self) -> Option<NodeId> {
         match self {
@@ -53,7 +52,7 @@ impl RemoteDest {
         }
     }
 
-    /// The name of the node that it is on.
+    /// Returns the name of the destination's node.
     #[must_use]
     pub fn node_name(&self) -> NodeName {
         match self {
@@ -67,39 +66,39 @@ impl RemoteDest {
 /// A request to run a `#[remote]` function in a new process.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SpawnRequest {
-    /// The request, and the monitor if one is asked for.
+    /// The request, and the monitor if one is requested.
     pub reference: Reference,
     /// The process that sends the request.
     pub from: Pid,
-    /// The group leader of who asks, and of the new process.
+    /// The group leader of the requesting process, which the new process gets as well.
     pub group_leader: Pid,
     /// The function's stable name.
     pub function: crate::Name,
-    /// Its arguments.
+    /// The function's arguments.
     pub args: Encoded,
-    /// Whether the new process is linked to who asks.
+    /// Whether to link the new process to the requesting one.
     pub link: bool,
-    /// Whether who asks monitors it.
+    /// Whether the requesting process monitors the new one.
     pub monitor: bool,
     /// The new process's priority.
     pub priority: Priority,
 }
 
-/// A signal that the carrier has taken.
+/// A signal that the carrier has accepted.
 pub struct Carried {
-    /// Where it went.
+    /// The connection that the signal was sent over.
     pub connection: ConnectionId,
-    /// There, if more waits than is good: its sender is to wait until there is room.
+    /// Set if the connection is congested: the sender must then wait until there is room.
     pub congested: Option<Arc<dyn Congested>>,
 }
 
-/// A connection over which more was sent than goes out.
+/// A connection with a backlog.
 pub trait Congested: Send + Sync {
-    /// The node at its other end.
+    /// Returns the node at the other end.
     fn node(&self) -> NodeName;
 
-    /// The process is told by one [`Signal::ConnectionRoom`] when there is room again, or the
-    /// connection is no more. False if that is so already: it is not told then.
+    /// Registers a process to be notified by one [`Signal::ConnectionRoom`] when there is room
+    /// again or the connection is lost. Returns false, and does not notify, if this is already so.
     fn wait(&self, pid: Pid) -> bool;
 }
 
@@ -118,12 +117,12 @@ impl fmt::Debug for Busy {
     }
 }
 
-/// On what conditions a signal is sent at all.
+/// The conditions under which a signal is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Conditions {
-    /// Not where its sender would have to wait.
+    /// Only if the sender does not have to wait.
     pub nosuspend: bool,
-    /// Not where there is no connection, nor one under way.
+    /// Only if there is a connection, or one is being made.
     pub noconnect: bool,
 }
 
@@ -134,24 +133,24 @@ pub enum NotCarried {
     Nosuspend(Signal, Busy),
     /// There is no connection.
     Noconnect(Signal),
-    /// It can't be encoded.
+    /// The signal can't be encoded.
     Encode(EncodeError),
 }
 
 /// Carries signals to other nodes.
 ///
-/// `send` and `spawn` connect where there is no connection yet, and keep the order per
-/// pair of processes. They say over which connection the signal went: when it is
-/// lost, or could not be made, each process that had sent a link, a monitor or a spawn
-/// request over it is told by [`Signal::ConnectionLost`] with its id.
+/// `send` and `spawn` connect if there is no connection yet, and keep signals in order for each
+/// pair of processes. They return the connection that the signal was sent over. When that
+/// connection is lost, or can't be made, each process that had sent a link, a monitor or a spawn
+/// request over it receives [`Signal::ConnectionLost`] with its id.
 ///
-/// They never wait: all is taken, and where it is too much they say so.
+/// They never wait. They accept every signal, and report congestion.
 pub trait Carrier: Send + Sync + 'static {
-    /// Takes a signal away. It may be encoded at once, or later. What one `sender` sends stays
-    /// in order, whatever it is; a signal that says whom it is from comes from that process.
+    /// Sends a signal. It may be encoded immediately or later. Everything that one `sender` sends
+    /// stays in order. A signal that says who it is from comes from that process.
     ///
     /// # Errors
-    /// When it is clear at once that the signal can't be encoded; nothing was sent then.
+    /// If the signal is known at once to be impossible to encode. Nothing was sent then.
     fn send(
         &self,
         sender: Option<Pid>,
@@ -159,10 +158,10 @@ pub trait Carrier: Send + Sync + 'static {
         signal: Signal,
     ) -> Result<Carried, EncodeError>;
 
-    /// Sends a message to a process, which is what is sent most often.
+    /// Sends a message to a process. This is the most frequent signal.
     ///
     /// # Errors
-    /// As for `send`.
+    /// Fails as `send` does.
     fn send_message(
         &self,
         sender: Option<Pid>,
@@ -175,7 +174,7 @@ pub trait Carrier: Send + Sync + 'static {
     /// Sends a signal if the conditions hold.
     ///
     /// # Errors
-    /// When one of them does not hold, and as for `send`; nothing was sent then.
+    /// If a condition does not hold, or as for `send`. Nothing was sent then.
     fn send_if(
         &self,
         sender: Option<Pid>,
@@ -184,25 +183,25 @@ pub trait Carrier: Send + Sync + 'static {
         conditions: Conditions,
     ) -> Result<Carried, NotCarried>;
 
-    /// Asks another node to spawn a process; the answer is a [`Signal::SpawnReply`].
+    /// Asks another node to spawn a process. The answer is a [`Signal::SpawnReply`].
     fn spawn(&self, node: &NodeName, request: SpawnRequest) -> Carried;
 
     /// Sends what has been gathered. Workers call this at the end of a turn.
     fn flush(&self);
 
-    /// Writes what is left and closes all connections, since the node is about to stop.
+    /// Writes the rest of the output and closes all connections, since the node is about to stop.
     fn halt(&self) {}
 
-    /// Whether the node has a name now, and so can have connections.
+    /// Returns whether the node currently has a name, and so can have connections.
     fn is_alive(&self) -> bool {
         true
     }
 
-    /// Tells a node that something it sent over this connection did not decode and was dropped. The
-    /// carrier limits how often it does so. If the connection has ended meanwhile, it does nothing:
-    /// a later connection to the same node is another matter.
+    /// Tells a node that something it sent over this connection could not be decoded and was
+    /// dropped. The carrier limits how often it does so. It does nothing if the connection has
+    /// ended meanwhile, even if there is a later connection to the same node.
     fn undecodable(&self, node: NodeId, connection: ConnectionId, lost: &Undecodable);
 
-    /// The carrier itself, for the functions of its own crate.
+    /// Returns the carrier itself, for the functions of its own crate.
     fn as_any(&self) -> &dyn Any;
 }

@@ -1,12 +1,11 @@
-//! Calls of the program's own code in places where a panic of it must not go further: its
-//! destructors and wakers, mostly.
+//! Calls the program's code, mostly destructors and wakers, in places that a panic must not leave.
 //!
-//! Such code runs on the threads of the runtime, and in the middle of what the runtime does for
-//! others. So a panic ends at the call. The panic hook has printed it; `process::contain` also
-//! reports it. `UNSAFE.md` lists all calls.
+//! Such code runs on the threads of the runtime, in the middle of work for others. So a panic ends
+//! at the call. The panic hook has already printed it; `process::contain` also reports it.
+//! `UNSAFE.md` lists all calls.
 //!
-//! A value whose destructor panics twice, because two of its fields do, ends the program. Rust
-//! defines it so, and no caller can prevent it. So values are dropped one at a time.
+//! If the destructors of two fields of one value panic, the program aborts. Rust defines it so, and
+//! no caller can prevent it. So values are dropped one at a time.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -18,13 +17,13 @@ thread_local! {
     static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Notes where this thread panics.
+/// Records where this thread panics.
 pub(crate) fn note_place(place: Option<String>) {
-    // Threads that are about to end have no thread-locals.
+    // A thread that is about to end has no thread-locals.
     let _ = PANICKED_AT.try_with(|at| at.replace(place));
 }
 
-/// Takes the place of the panic that was caught last.
+/// Takes the place of the last caught panic.
 pub(crate) fn take_place() -> Option<String> {
     PANICKED_AT.try_with(RefCell::take).unwrap_or_default()
 }
@@ -34,23 +33,23 @@ pub(crate) fn catch_payload<R>(work: impl FnOnce() -> R) -> std::thread::Result<
     catch_unwind(AssertUnwindSafe(work))
 }
 
-/// Calls `work`. `None` if it panicked.
+/// Calls `work`. Returns `None` if it panicked.
 #[doc(hidden)]
 pub fn contained<R>(work: impl FnOnce() -> R) -> Option<R> {
     catch_payload(work).map_err(drop_payload).ok()
 }
 
-/// Wakes a task. The waker may be of any executor.
+/// Wakes a task. The waker may belong to any executor.
 #[doc(hidden)]
 pub fn wake(waker: Waker) {
     contained(|| waker.wake());
 }
 
-/// The most payloads in a row whose destructors may panic; the next payload is leaked.
+/// The most payloads in a row whose destructors may panic. The next payload is leaked.
 const PAYLOADS_MAX: usize = 8;
 
-/// Drops a payload. The payload is the program's: its destructor may panic in turn, with another
-/// payload whose destructor panics. For a payload of a process, the caller has entered that
+/// Drops a payload. The payload comes from the program: its destructor may panic in turn, with
+/// another payload whose destructor panics. For a payload of a process, the caller has entered that
 /// process.
 pub(crate) fn drop_payload(payload: Box<dyn Any + Send>) {
     let mut left = Some(payload);

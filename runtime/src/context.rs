@@ -1,16 +1,16 @@
-//! Which process runs on this thread now, and on which node.
+//! The process that currently runs on this thread, and its node.
 //!
-//! The other thread-locals of fika are the scheduler's "which worker is this", what the message codec
-//! does now, and where the thread has panicked (`contain`). None of them holds a node's state.
+//! The other thread-locals of fika hold the worker that the thread is, what the message codec is
+//! doing, and where the thread has panicked (`contain`). None of them holds a node's state.
 //!
 //! # Invariants
-//! - **C1** `NODE` is null, or points to what the caller of `enter_node` borrows until that
-//!   call comes back, by return or by panic. Then `NODE` is what it was before.
-//! - **C2** `PROCESS` is null, or points to the control block of the process that this
-//!   thread polls, which is in the body that the poll borrows; it is reset when the poll
-//!   comes back, by return or by panic.
-//! - **C3** The process is one of the node: `enter_node` hides the process that was entered
-//!   before, as a simulation that runs inside of a process has nodes of its own.
+//! - **C1** `NODE` is null, or points to what the caller of `enter_node` borrows until that call
+//!   ends, by return or by panic. The call then restores the previous value.
+//! - **C2** `PROCESS` is null, or points to the control block of the process that this thread
+//!   polls. The control block is in the body that the poll borrows. `PROCESS` is reset when the
+//!   poll ends, by return or by panic.
+//! - **C3** The process belongs to the node: `enter_node` hides the process that was entered
+//!   before, since a simulation that runs inside a process has nodes of its own.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
@@ -25,7 +25,7 @@ thread_local! {
     static PROCESS: Cell<*const Control> = const { Cell::new(ptr::null()) };
 }
 
-/// The thread works for this node while `work` runs.
+/// Runs `work` for this node.
 pub(crate) fn enter_node<R>(node: &Inner, work: impl FnOnce() -> R) -> R {
     struct Leave(*const Inner, *const Control);
     impl Drop for Leave {
@@ -51,7 +51,7 @@ pub(crate) fn enter_process<R>(control: &Control, poll: impl FnOnce() -> R) -> R
     poll()
 }
 
-/// Works with the process that runs on this thread; none outside of one.
+/// Calls `work` with the process that runs on this thread. Returns `None` outside of a process.
 pub(crate) fn try_process<R>(work: impl FnOnce(Running<'_>) -> R) -> Option<R> {
     // SAFETY: C1 and C2.
     let (control, node) =
@@ -66,7 +66,7 @@ pub(crate) fn try_node<R>(work: impl FnOnce(&Inner) -> R) -> Option<R> {
     Some(work(node))
 }
 
-/// Works with the process that runs on this thread.
+/// Calls `work` with the process that runs on this thread.
 ///
 /// # Panics
 /// Outside of a process, with the name of the function that was called.

@@ -1,4 +1,4 @@
-//! Where a message goes: a process, an alias of one, or a name on this node or another.
+//! The destination of a message: a process, an alias, or a name on this node or another.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,13 +17,13 @@ use crate::reference::Reference;
 /// `&str` or a [`NodeName`].
 #[derive(Clone, PartialEq, Eq)]
 pub enum Dest<'a> {
-    /// A process, here or elsewhere.
+    /// A process on any node.
     Pid(Pid),
-    /// The process that made this alias, here or elsewhere. No target of a monitor.
+    /// The process on any node that made this alias. Not allowed as the target of a monitor.
     Alias(Reference),
     /// The process with this name on this node.
     Name(Cow<'a, str>),
-    /// The process that has this name on that node when the message arrives there.
+    /// The process that has this name on that node when the message arrives.
     NameAt(Cow<'a, str>, Cow<'a, str>),
 }
 
@@ -81,7 +81,7 @@ impl<'a> From<&'a Dest<'_>> for Dest<'a> {
 /// or a reference to one of them.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the name of a process",
-    label = "expected a text or a `Name`",
+    label = "expected a string or a `Name`",
     note = "a destination is a `Pid`, a name such as `\"counter\"`, a name and a node such as \
             `(\"counter\", \"b@127.0.0.1\")`, or a `Reference` that is an alias"
 )]
@@ -91,7 +91,7 @@ pub trait ProcessText<'a>: sealed::Text<'a> {}
 /// [`NodeName`], or a reference to one of them.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the name of a node",
-    label = "expected a text or a `NodeName`",
+    label = "expected a string or a `NodeName`",
     note = "in a destination the name of the process comes first, and then its node: \
             `(\"counter\", \"b@127.0.0.1\")`"
 )]
@@ -107,8 +107,8 @@ mod sealed {
 
 use sealed::Text as _;
 
-/// The rarely used types have an attribute that hides them from compiler messages, which list only
-/// a few types.
+/// Types that are rarely used have an attribute that hides them from compiler messages, which list
+/// only a few types.
 macro_rules! texts {
     ($kind:ident: $($(#[$attr:meta])* $type:ty = $self:ident => $text:expr;)+) => {$(
         impl<'a> sealed::Text<'a> for $type {

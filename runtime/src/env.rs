@@ -1,7 +1,7 @@
-//! Time and randomness, as a node is given them.
+//! The time and the randomness of a node.
 //!
-//! Nothing in fika asks the operating system for either anywhere else, so that a
-//! simulated node sees a simulated clock and a seeded sequence.
+//! No other part of fika asks the operating system for them. So a simulated node sees a simulated
+//! clock and a seeded sequence.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,19 +12,19 @@ use std::time::{Duration, Instant, SystemTime};
 pub struct Time(Duration);
 
 impl Time {
-    /// The time `since_start` after the clock's start.
+    /// Returns the point in time `since_start` after the clock's start.
     #[must_use]
     pub const fn new(since_start: Duration) -> Time {
         Time(since_start)
     }
 
-    /// The time since the clock's start.
+    /// Returns the time since the clock's start.
     #[must_use]
     pub const fn since_start(self) -> Duration {
         self.0
     }
 
-    /// The time that has passed since `earlier`; none if that is later.
+    /// Returns the time that has passed since `earlier`. Zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Time) -> Duration {
         self.0.saturating_sub(earlier.0)
@@ -41,17 +41,17 @@ impl std::ops::Add<Duration> for Time {
 
 /// The clock and the random source of a node.
 pub trait Env: Send + Sync + 'static {
-    /// The monotonic clock.
+    /// Returns the time of the monotonic clock.
     fn now(&self) -> Time;
 
-    /// The time of day.
+    /// Returns the time of day.
     fn wall(&self) -> SystemTime;
 
-    /// A random number that nobody has to be unable to guess.
+    /// Returns a random number, which may be guessable.
     fn random(&self) -> u64;
 
-    /// Fills `bytes` with random ones that nobody can guess. [`SystemEnv`] panics if the operating
-    /// system has none any more, which ends the process that makes or takes a connection.
+    /// Fills `bytes` with random bytes that can't be guessed. [`SystemEnv`] panics if the operating
+    /// system no longer provides any. This ends the process that makes or accepts a connection.
     fn secure_random(&self, bytes: &mut [u8]);
 }
 

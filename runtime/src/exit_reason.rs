@@ -11,47 +11,46 @@ use crate::signal::SpawnError;
 
 /// Why a process ended, or is told to end.
 ///
-/// The vocabulary is closed; a program's own reasons are [`Term`]s. Reasons are cheap to
-/// clone, and are the same on every node.
+/// The vocabulary is closed. A program's own reasons are [`Term`]s. Reasons are cheap to clone, and
+/// mean the same on every node.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ExitReason {
-    /// The process came to its end.
+    /// The process ran to its end.
     Normal,
-    /// It was told to end, in order.
+    /// The process was told to end in an orderly way.
     Shutdown,
-    /// It was told to end, in order, for this reason.
+    /// The process was told to end in an orderly way, for this reason.
     ShutdownWith(Term),
-    /// It ended *itself* with `kill`. To another process, `kill` is the signal that
-    /// can't be trapped, and what observers then see is [`Killed`](ExitReason::Killed).
+    /// The process ended *itself* with `kill`. Sent to another process, `kill` is the signal that
+    /// can't be trapped. Observers then see [`Killed`](ExitReason::Killed).
     Kill,
-    /// A `kill` signal ended it.
+    /// A `kill` signal ended the process.
     Killed,
     /// There is no such process.
     Noproc,
-    /// The connection to its node was lost, or could not be made. The process itself may
-    /// be alive.
+    /// The connection to the node was lost, or could not be made. The process itself may be alive.
     Noconnection,
-    /// Something took too long.
+    /// An operation took too long.
     Timeout,
-    /// A call was given an argument that it can't take.
+    /// A call got an invalid argument.
     Badarg(Arc<str>),
     /// A limit of the node was reached.
     SystemLimit,
     /// The node has no such `#[remote]` function.
     Notsup,
-    /// The one who asked for it gave it up.
+    /// The requester gave up.
     Abandoned,
-    /// A panic ended it.
+    /// A panic ended the process.
     Panic(Arc<PanicReason>),
     /// A program's own reason.
     Term(Term),
-    /// Its future returned an error: the error's text, followed by the texts of its sources. See
-    /// [`Outcome`](crate::Outcome).
+    /// The process's future returned an error. This is the error's text, followed by the texts of
+    /// its sources. See [`Outcome`](crate::Outcome).
     Error(Arc<str>),
 }
 
-/// Lets `?` pass a reason on: a process that returns an exit reason ends with that reason.
+/// Allows a process to pass on a reason with `?`: if it returns an exit reason, it ends with it.
 impl std::error::Error for ExitReason {}
 
 /// A panic, as an exit reason.
@@ -59,22 +58,22 @@ impl std::error::Error for ExitReason {}
 pub struct PanicReason {
     /// The panic's message.
     pub message: String,
-    /// The place in the source, `file:line:column`, where it is known.
+    /// The place in the source, `file:line:column`, if known.
     pub location: Option<String>,
 }
 
 impl ExitReason {
-    /// A program's own reason.
+    /// Makes an exit reason from a program's own value.
     ///
     /// # Panics
-    /// When the message can't leave this node.
+    /// If the message can't leave this node.
     #[must_use]
     #[track_caller]
     pub fn term<M: Message + fmt::Debug>(message: M) -> ExitReason {
         ExitReason::Term(Term::new(&message))
     }
 
-    /// The value of a program's own reason, if it is an `M`.
+    /// Returns the value of a program's own reason, if it is an `M`.
     #[must_use]
     pub fn get<M: Message>(&self) -> Option<M> {
         match self {
@@ -89,7 +88,7 @@ impl ExitReason {
         ExitReason::Badarg(why.to_string().into())
     }
 
-    /// Ends that need no report: `normal`, `shutdown` and `{shutdown, _}`.
+    /// Returns whether the reason needs no report: `normal`, `shutdown` or `{shutdown, _}`.
     #[must_use]
     pub fn is_orderly(&self) -> bool {
         matches!(self, ExitReason::Normal | ExitReason::Shutdown | ExitReason::ShutdownWith(_))

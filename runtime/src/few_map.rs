@@ -1,14 +1,12 @@
-//! An ordered map that takes little room while it holds few: a sorted vector first, a tree
-//! when it has grown.
+//! An ordered map that is small while it has few entries: first a sorted vector, then a tree.
 //!
-//! Most processes that are linked or monitored at all are so by one or two others, and the
-//! node of a tree has room for eleven. What it does not do: it goes back to
-//! a vector only when it is told to shrink.
+//! Most processes with links or monitors have one or two of them, and a node of a tree has room for
+//! eleven. The map only becomes a vector again when it is told to shrink.
 
 use std::collections::{BTreeMap, btree_map};
 use std::{mem, vec};
 
-/// Above so many a tree is quicker than to move the entries behind a new one.
+/// With more entries than this, a tree is faster than moving the entries after a new one.
 const FEW: usize = 16;
 
 /// A map in the order of its keys.
@@ -36,12 +34,12 @@ impl<K: Ord, V> FewMap<K, V> {
         self.len() == 0
     }
 
-    /// The bytes of the entries, about.
+    /// Returns roughly the number of bytes of the entries.
     pub(crate) fn memory(&self) -> usize {
         self.len() * size_of::<(K, V)>()
     }
 
-    /// Lets go of the room that it does not need now.
+    /// Frees memory that is not needed now.
     pub(crate) fn shrink(&mut self) {
         if let FewMap::Many(many) = self
             && many.len() <= FEW
@@ -71,14 +69,14 @@ impl<K: Ord, V> FewMap<K, V> {
         self.get(key).is_some()
     }
 
-    /// Puts a value in; gives back the one that the key had.
+    /// Inserts a value. Returns the previous value of the key.
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
         match self {
             FewMap::Few(few) => match find(few, &key) {
                 Ok(at) => Some(mem::replace(&mut few[at].1, value)),
                 Err(at) if few.len() < FEW => {
                     if few.is_empty() {
-                        // A vector's own first step is to four.
+                        // By itself, a vector would begin with room for four.
                         few.reserve_exact(1);
                     }
                     few.insert(at, (key, value));
@@ -95,7 +93,7 @@ impl<K: Ord, V> FewMap<K, V> {
         }
     }
 
-    /// Puts a value in unless the key has one.
+    /// Inserts a value if the key has none.
     pub(crate) fn insert_if_absent(&mut self, key: K, value: V) {
         if !self.contains_key(&key) {
             self.insert(key, value);
@@ -109,7 +107,7 @@ impl<K: Ord, V> FewMap<K, V> {
         }
     }
 
-    /// Takes out those of which `taken` is true, in order.
+    /// Removes and returns the entries for which `taken` returns true, in order.
     pub(crate) fn take_if(&mut self, mut taken: impl FnMut(&K, &mut V) -> bool) -> Vec<(K, V)> {
         match self {
             FewMap::Few(few) => few.extract_if(.., |(key, value)| taken(key, value)).collect(),

@@ -1,10 +1,10 @@
 //! Processes on one node: the runtime beneath `fika`.
 //!
-//! Users name the crate `fika`, which re-exports what is meant for them. This crate knows
-//! no network: [`Carrier`] is its seam to other nodes, [`Driver`] its seam to whatever an
-//! idle worker waits in, and [`Env`] its only source of time and randomness.
+//! Programs use the crate `fika`, which re-exports the public parts. This crate knows no network:
+//! [`Carrier`] is its seam to other nodes, [`Driver`] its seam to what an idle worker waits for,
+//! and [`Env`] its only source of time and randomness.
 
-// The macros name the crate `fika`, of which this one has all that they need here.
+// The macros refer to the crate `fika`. This crate has all that they need here.
 extern crate self as fika;
 
 mod block_on;
@@ -120,7 +120,7 @@ pub use undecodable::{Undecodable, UndecodablePart};
 
 pub(crate) use process::{Next, Opened, Receive};
 
-/// Used by the distribution where it calls code of the program. Not part of the public API.
+/// Used by the distribution to call code of the program. Not part of the public API.
 #[doc(hidden)]
 pub use contain::{contained, wake};
 /// Used by the distribution. Not part of the public API.
@@ -134,14 +134,14 @@ pub use process::{Ended, Waiting, contain_call};
 
 #[doc(hidden)]
 pub use observe::{Observed, Observer};
-/// Used by simulators and tests. Not part of the public API; it changes with them.
+/// Used by simulators and tests. Not part of the public API: it may change at any time.
 #[cfg(feature = "observe")]
 #[doc(hidden)]
 pub use process::messages_looked_at;
 #[doc(hidden)]
 pub use stepper::{Step, Stepper};
 
-/// What the macros expand to. Not for use by hand: it changes as they do.
+/// Used by the code that the macros generate. Not part of the public API.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::Bytes;
@@ -157,7 +157,7 @@ pub mod __private {
     pub use serde::de::DeserializeOwned;
     pub use tracing::{self, Level};
 
-    /// What a message needs of serde.
+    /// The serde traits that a message needs.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` can't be encoded",
         label = "serde's two traits are missing",

@@ -1,22 +1,22 @@
-//! How often a line is logged that others can cause at will: who sends what is refused, again
-//! and again, fills no disk, and hides no other line among his own.
+//! Limits how often a line is logged that others can cause at will. A peer that keeps sending what
+//! is refused can't fill the disk with log lines, nor hide other lines among them.
 //!
-//! Some lines are let through at once, and then one a second. Each says how many of its kind were
-//! left out before it. What is left out is only the line: what it tells of is done and refused
-//! as ever. (The kernel of Linux does so with what it prints.)
+//! Some lines are logged at once, and then one per second. Each says how many lines of its kind
+//! were left out before it. Only the line is left out: the event itself is handled as always. (The
+//! Linux kernel limits its messages in the same way.)
 
 use std::time::Duration;
 
 use crate::env::Time;
 use crate::sync::Mutex;
 
-/// Lines at once: enough to see what is going on.
+/// How many lines are logged at once: enough to see what is going on.
 const AT_ONCE: u32 = 32;
 
-/// After them, a line for each of these.
+/// After that, one line is logged per this interval.
 const EACH: Duration = Duration::from_secs(1);
 
-/// Lets a line of one kind through, or counts it.
+/// Limits the lines of one kind.
 #[derive(Debug)]
 pub struct LogRate {
     state: Mutex<State>,
@@ -26,16 +26,16 @@ pub struct LogRate {
 
 #[derive(Debug)]
 struct State {
-    /// Lines that may be logged now.
+    /// The number of lines that may be logged now.
     lines: u32,
-    /// Up to when they have been counted.
+    /// The time up to which `lines` is counted.
     at: Time,
     left_out: u64,
 }
 
 impl LogRate {
-    /// Calls `log` if a line is due, with the number of those that were left out before it, if
-    /// there were any.
+    /// Calls `log` if a line may be logged, with the number of lines that were left out before it,
+    /// if any.
     pub fn line(&self, now: Time, log: impl FnOnce(Option<u64>)) {
         // A separate statement, so that the lock is released before the program's subscriber runs.
         let due = self.state.lock().take(now, self.at_once, self.each);
@@ -64,7 +64,7 @@ impl Default for LogRate {
 }
 
 impl State {
-    /// How many were left out, if a line is due.
+    /// Returns how many lines were left out, if a line may be logged.
     fn take(&mut self, now: Time, at_once: u32, each: Duration) -> Option<u64> {
         let due = now.since(self.at).as_nanos() / each.as_nanos();
         let due = u32::try_from(due).unwrap_or(u32::MAX);
@@ -87,7 +87,7 @@ impl State {
 mod tests {
     use super::*;
 
-    /// How many of so many lines were logged, and how many they say were left out.
+    /// Logs `lines` lines. Returns how many were logged, and how many they report as left out.
     fn logged(rate: &LogRate, lines: u64, millis: u64) -> (u64, u64) {
         let (mut logged, mut told) = (0, 0);
         for _ in 0..lines {
@@ -109,13 +109,13 @@ mod tests {
         assert_eq!(logged(&rate, 100, 999), (0, 0));
         assert_eq!(logged(&rate, 100, 1000), (1, 101));
         assert_eq!(logged(&rate, 100, 3500), (2, 99));
-        assert_eq!(logged(&rate, 2, 4000), (1, 98), "half a second is not lost");
+        assert_eq!(logged(&rate, 2, 4000), (1, 98), "the half second still counts");
         assert_eq!(logged(&rate, 100, 31_000), (27, 1));
-        assert_eq!(logged(&rate, 100, 1_000_000), (32, 73), "no more than that at once");
-        assert_eq!(logged(&rate, 1, 900_000), (0, 0), "a clock that goes back gives nothing");
+        assert_eq!(logged(&rate, 100, 1_000_000), (32, 73), "at most 32 at once");
+        assert_eq!(logged(&rate, 1, 900_000), (0, 0), "a clock that goes back allows no line");
     }
 
-    /// An hour of a thousand lines a second.
+    /// An hour with a thousand lines a second.
     #[test]
     fn none_is_lost_from_the_count() {
         let rate = LogRate::default();

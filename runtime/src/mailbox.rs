@@ -1,24 +1,23 @@
-//! The private mailbox of a process: messages in order of arrival, with a cursor for
-//! the receive that is under way, and marks where references were made.
+//! The private mailbox of a process: messages in order of arrival, a cursor for the current
+//! receive, and marks where references were made.
 //!
-//! Only the process itself touches it. Messages are linked by the room that each
-//! envelope has for that, so an empty mailbox and a full one cost no allocation.
-//! What a receive wants is not known here; see `process::receive`.
+//! Only the process itself uses it. Messages are linked through their envelopes, so the mailbox
+//! allocates nothing, however many messages it has. This file does not know what a receive wants;
+//! see `process::receive`.
 //!
-//! A message that has a reference in it came after that reference was made. So a receive
-//! that waits for a reference may begin at the mark that was set then, however many
-//! messages are before it (RECV-9). A mark that is not there any more, or that never was
-//! needed since the mailbox was empty, costs no more than a look at all messages.
+//! A message that contains a reference arrived after that reference was made. So a receive that
+//! waits for a reference may begin at the mark that was set then, however many messages come before
+//! it (RECV-9). If there is no mark any more, or none was needed because the mailbox was empty, the
+//! receive looks at all messages.
 //!
 //! # Invariants
-//! - **M1** `first` and everything that hangs on it by `next` are envelopes that the
-//!   mailbox owns; the last one has a null `next`, and `last` points to it. Both are
-//!   null when `len` is 0.
-//! - **M2** `before` is null (the cursor is at the first message), or points to the
-//!   message before the cursor.
-//! - **M3** The `after` of a mark points to a message of the mailbox that is `marked`, or
-//!   is null (all messages are behind it). Whoever takes out a marked message moves the
-//!   marks at it to the one before.
+//! - **M1** `first` and all envelopes linked from it by `next` are owned by the mailbox. The last
+//!   one has a null `next`, and `last` points to it. Both are null when `len` is 0.
+//! - **M2** `before` is null (the cursor is at the first message), or points to the message before
+//!   the cursor.
+//! - **M3** The `after` of a mark points to a message of the mailbox that is `marked`, or is null
+//!   (the mark is before all messages). Taking out a marked message moves its marks to the message
+//!   before it.
 //!
 //! Prior art: the receive markers of `erl_proc_sig_queue.c`.
 #![allow(unsafe_code)]
@@ -28,8 +27,8 @@ use std::ptr::{self, NonNull};
 use crate::message::{Chain, Envelope, Header};
 use crate::reference::Reference;
 
-/// So many references have their marks, the latest ones: more calls than one process has
-/// under way at a time, and few enough to look through. OTP has as many.
+/// How many references have marks: the latest ones. A process rarely has more calls in progress,
+/// and few marks are quickly searched. OTP has as many.
 const MARKS: usize = 8;
 
 /// Messages in order of arrival, a cursor, and marks.
@@ -39,9 +38,9 @@ pub(crate) struct Mailbox {
     last: *mut Header,
     before: *mut Header,
     len: usize,
-    /// Made when a reference is made while messages wait.
+    /// Allocated when a reference is made while messages wait.
     marks: Option<Box<Marks>>,
-    /// How many messages were looked at, counting every look.
+    /// How many messages were looked at. Each look counts.
     #[cfg(feature = "observe")]
     looked_at: u64,
 }
@@ -53,7 +52,7 @@ struct Marks {
     made: usize,
 }
 
-/// Where the mailbox ended when a reference was made.
+/// The end of the mailbox at the time a reference was made.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     reference: Reference,
@@ -66,7 +65,7 @@ impl Default for Mailbox {
     }
 }
 
-// SAFETY: M1: it owns its messages, and messages are `Send`.
+// SAFETY: M1: the mailbox owns its messages, and messages are `Send`.
 unsafe impl Send for Mailbox {}
 
 impl Mailbox {
@@ -83,7 +82,7 @@ impl Mailbox {
         }
     }
 
-    /// Returns how many messages were looked at, counting every look.
+    /// Returns how many messages were looked at. Each look counts.
     #[cfg(feature = "observe")]
     pub(crate) fn looked_at(&self) -> u64 {
         self.looked_at
@@ -93,8 +92,8 @@ impl Mailbox {
         self.len
     }
 
-    /// Returns the address of the oldest message, to tell later whether that message is still
-    /// there. 0 if there is none.
+    /// Returns the address of the oldest message, which tells later whether that message is still
+    /// there. 0 if there is no message.
     pub(crate) fn oldest_address(&self) -> usize {
         self.first.addr()
     }
@@ -102,7 +101,7 @@ impl Mailbox {
     /// Appends a message.
     pub(crate) fn push(&mut self, message: Envelope) {
         let node = message.into_raw().as_ptr();
-        // SAFETY: M1: `last` is ours, and so is the new node now.
+        // SAFETY: M1: we own `last` and, from now on, the new node.
         unsafe {
             (*node).next = ptr::null_mut();
             match NonNull::new(self.last) {
@@ -114,7 +113,7 @@ impl Mailbox {
         self.len += 1;
     }
 
-    /// Looks at all messages, oldest first.
+    /// Calls `look` with each message, oldest first.
     pub(crate) fn each(&self, mut look: impl FnMut(&Envelope)) {
         let mut at = self.first;
         while let Some(node) = NonNull::new(at) {
@@ -138,7 +137,7 @@ impl Mailbox {
         }
     }
 
-    /// Lets go of what an empty mailbox does not need.
+    /// Frees what an empty mailbox does not need.
     pub(crate) fn shrink(&mut self) {
         if self.len == 0 {
             self.marks = None;
@@ -150,9 +149,9 @@ impl Mailbox {
         self.before = ptr::null_mut();
     }
 
-    /// Marks the end of the mailbox as the place where this reference was made.
+    /// Sets a mark at the end of the mailbox, where this reference was made.
     pub(crate) fn mark(&mut self, reference: Reference) {
-        // With no message before it, it needs no mark.
+        // If no message is before it, no mark is needed.
         let Some(last) = NonNull::new(self.last) else { return };
         // SAFETY: M1.
         unsafe { (*last.as_ptr()).word.set_marked(true) };
@@ -166,16 +165,16 @@ impl Mailbox {
         }
     }
 
-    /// Sets the cursor to where this reference was made; to the oldest message if that is
-    /// not known.
+    /// Moves the cursor to where this reference was made, or to the oldest message if that is not
+    /// known.
     pub(crate) fn seek(&mut self, reference: Reference) {
         let marks = self.marks.iter().flat_map(|marks| &marks.ring);
         let mark = marks.into_iter().find(|mark| mark.reference == reference);
         self.before = mark.map_or(ptr::null_mut(), |mark| mark.after);
     }
 
-    /// Moves the cursor over messages that are not wanted, and takes the first that is.
-    /// The cursor is then at the one behind it; at the end if there was none.
+    /// Moves the cursor over unwanted messages, and takes the first wanted one. The cursor is then
+    /// after that message, or at the end if there was none.
     pub(crate) fn take_next(&mut self, wanted: impl Fn(&Envelope) -> bool) -> Option<Envelope> {
         loop {
             let node = NonNull::new(self.at_cursor())?;
@@ -192,7 +191,7 @@ impl Mailbox {
         }
     }
 
-    /// Puts a message that `take_next` took back to its place, and the cursor behind it.
+    /// Returns a message that `take_next` took to its place, and moves the cursor after it.
     pub(crate) fn put_back(&mut self, message: Envelope) {
         let next = self.at_cursor();
         let node = message.into_raw().as_ptr();
@@ -211,15 +210,15 @@ impl Mailbox {
         self.len += 1;
     }
 
-    /// Puts a message that `take_next` took back to its place, and leaves the cursor there.
+    /// Returns a message that `take_next` took to its place, and leaves the cursor before it.
     pub(crate) fn return_to_cursor(&mut self, message: Envelope) {
         let before = self.before;
         self.put_back(message);
         self.before = before;
     }
 
-    /// Takes out the oldest message that is meant of those that came after this reference
-    /// was made, wherever the cursor is.
+    /// Takes out the oldest wanted message that came after this reference was made, wherever the
+    /// cursor is.
     pub(crate) fn remove_since(
         &mut self,
         reference: Reference,
@@ -229,7 +228,7 @@ impl Mailbox {
         self.seek(reference);
         let removed = self.take_next(meant);
         let node = removed.as_ref().map(Envelope::address);
-        // If the cursor stood behind the message that is gone, it stands behind the one before.
+        // If the cursor was directly after the removed message, it is now after the previous one.
         if node != Some(cursor) {
             self.before = cursor;
         }
@@ -246,7 +245,7 @@ impl Mailbox {
 
     /// Takes out the node at the cursor.
     fn unlink(&mut self, mut node: NonNull<Header>) -> Envelope {
-        // SAFETY: M1 and M2: `node` is ours and follows `before`.
+        // SAFETY: M1 and M2: we own `node`, and it follows `before`.
         unsafe {
             let next = std::mem::replace(&mut node.as_mut().next, ptr::null_mut());
             match NonNull::new(self.before) {
@@ -264,7 +263,7 @@ impl Mailbox {
         }
     }
 
-    /// Moves the marks at the node, which has followed `before`, to that one.
+    /// Moves the marks at the node to `before`, the message in front of it.
     #[cold]
     fn move_marks(&mut self, mut node: NonNull<Header>) {
         let to = self.before;
@@ -323,14 +322,14 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Op {
         Push(u64),
-        /// Takes the next multiple, and puts it back if the flag says so.
+        /// Takes the next multiple of the number, and puts it back if the flag says so.
         Take(u64, bool),
         Rewind,
         /// Makes a reference.
         Mark,
-        /// Goes to where the reference was made that is so many before the last one.
+        /// Moves the cursor to where the reference was made that is this many before the last one.
         Seek(u64),
-        /// Takes the first out of those that came after such a reference.
+        /// Takes the first message that came after that reference.
         RemoveSince(u64),
     }
 
@@ -350,7 +349,7 @@ mod tests {
     struct Model {
         messages: Vec<u64>,
         cursor: usize,
-        /// The references that have marks, and how many messages are before each.
+        /// The references that have marks, and how many messages are before each of them.
         marks: Vec<(u64, usize)>,
         references: u64,
     }
@@ -388,7 +387,7 @@ mod tests {
     }
 
     proptest! {
-        /// RECV-1, RECV-2, RECV-9 against a plain vector with indices.
+        /// RECV-1, RECV-2, RECV-9: behaves as a plain vector with indices does.
         #[test]
         fn like_a_vector(ops in proptest::collection::vec(op(), 0..80)) {
             let (mut mailbox, mut model) = (Mailbox::new(), Model::default());
@@ -428,8 +427,8 @@ mod tests {
         }
     }
 
-    /// RECV-9: none of the messages before the reference is looked at, though those around
-    /// the mark come and go.
+    /// RECV-9: a receive looks at none of the messages before the reference, even though messages
+    /// around the mark come and go.
     #[test]
     fn a_receive_for_a_reference_passes_what_is_older() {
         let mut mailbox = Mailbox::new();
@@ -446,7 +445,7 @@ mod tests {
         assert_eq!(takes(&mut mailbox, 2), []);
         mailbox.push(Envelope::new(11_u64));
         assert_eq!(takes(&mut mailbox, 2), [11]);
-        // The message at the first mark goes, and the one before it with all the others.
+        // Removes the message at the first mark, and later all others before the reference.
         mailbox.rewind();
         let ninth = mailbox.take_next(|m| m.peek::<u64>() == Some(&9));
         assert_eq!(ninth.map(number), Some(9));
@@ -454,7 +453,7 @@ mod tests {
         assert_eq!(drain(&mut mailbox).len(), 9);
         mailbox.push(Envelope::new(12_u64));
         assert_eq!(takes(&mut mailbox, 1), [12]);
-        // Of one that is too long ago no place is known.
+        // The place of a reference that is too old is not known.
         mailbox.push(Envelope::new(13_u64));
         (3..3 + MARKS as u64).for_each(|n| mailbox.mark(reference(n)));
         assert_eq!(takes(&mut mailbox, 3), []);

@@ -1,16 +1,16 @@
-//! How much a mailbox may hold, and what becomes of a message that finds it full.
+//! How many messages a mailbox may hold, and what happens to a message that finds it full.
 
-/// A limit of the mailbox of a process (the place of Erlang's `max_heap_size`).
+/// A limit of a process's mailbox, in place of Erlang's `max_heap_size`.
 ///
-/// It bounds the messages that were sent to the process and that it has not received yet, be
-/// they in its mailbox or on their way to it: there are never more of them. What comes of the
-/// process's own links, monitors and requests to spawn always finds room and is not counted,
-/// such as a [`Down`](crate::Down); nor is an [`Exit`](crate::Exit).
+/// It bounds the number of messages that were sent to the process and not received yet, in its
+/// mailbox or in its queue. Messages that result from the process's own links, monitors and spawn
+/// requests always find room and don't count, for example a [`Down`](crate::Down). An
+/// [`Exit`](crate::Exit) does not count either.
 ///
 /// A process has the limit that it was spawned with
-/// ([`SpawnOpts::mailbox_limit`](crate::SpawnOpts::mailbox_limit)), else the one of its node
-/// ([`NodeBuilder::mailbox_limit`](crate::NodeBuilder::mailbox_limit)), else none; and it may
-/// change it, by [`mailbox_limit`](crate::mailbox_limit).
+/// ([`SpawnOpts::mailbox_limit`](crate::SpawnOpts::mailbox_limit)). By default it has the limit of
+/// its node ([`NodeBuilder::mailbox_limit`](crate::NodeBuilder::mailbox_limit)), and otherwise
+/// none. It can change its limit with [`mailbox_limit`](crate::mailbox_limit).
 ///
 /// ```
 /// # use fika_runtime::{MailboxLimit, Node, SpawnOpts, WhenFull, spawn_opt};
@@ -26,22 +26,22 @@ pub struct MailboxLimit {
     pub(crate) log: bool,
 }
 
-/// What becomes of a message that finds the mailbox full.
+/// What happens to a message that finds the mailbox full.
 ///
-/// [`try_send`](crate::try_send) gives it back and [`send_wait`](crate::send_wait) waits for
-/// room, whatever the limit says here. This is about all that can't wait: a plain
-/// [`send`](crate::send), the message of a timer, and one from another node.
+/// It applies to messages that can't wait: those of a plain [`send`](crate::send), of a timer and
+/// from another node. [`try_send`](crate::try_send) returns the message and
+/// [`send_wait`](crate::send_wait) waits for room, whatever the limit says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum WhenFull {
-    /// The message is dropped, and the receiver ends with reason `killed`, whether it traps
-    /// exits or not (as with Erlang's `max_heap_size`).
+    /// The message is dropped, and the receiver ends with reason `killed`, even if it traps exits
+    /// (as with Erlang's `max_heap_size`).
     #[default]
     Kill,
-    /// The message is dropped. The receiver takes it that it can be without.
+    /// The message is dropped. This suits a receiver that can do without it.
     DropNewest,
-    /// Senders are to wait, by [`send_wait`](crate::send_wait). What can't wait is dropped as
-    /// well: `send` never waits, or two processes that send to each other might for ever. But
-    /// that is a mistake of the sender's, and reported as such.
+    /// Senders should wait, with [`send_wait`](crate::send_wait). A message that can't wait is
+    /// dropped: if `send` waited, two processes that send to each other might wait forever. Such a
+    /// drop is reported as a mistake of the sender.
     Wait,
 }
 
@@ -49,28 +49,28 @@ impl MailboxLimit {
     /// No limit.
     pub const NONE: MailboxLimit = MailboxLimit::messages(usize::MAX);
 
-    /// No more messages than this.
+    /// At most this many messages.
     #[must_use]
     pub const fn messages(max: usize) -> MailboxLimit {
         MailboxLimit { messages: max, when_full: WhenFull::Kill, log: true }
     }
 
-    /// What becomes of a message that finds the mailbox full; [`WhenFull::Kill`] if not set.
+    /// Sets what happens to a message that finds the mailbox full. By default, [`WhenFull::Kill`].
     #[must_use]
     pub const fn when_full(mut self, what: WhenFull) -> MailboxLimit {
         self.when_full = what;
         self
     }
 
-    /// Whether the first message that finds the mailbox full, and is not sent by `try_send` or
-    /// `send_wait`, is logged; true if not set.
+    /// Sets whether to log the first message that finds the mailbox full and was not sent by
+    /// `try_send` or `send_wait`. By default, true.
     #[must_use]
     pub const fn log(mut self, log: bool) -> MailboxLimit {
         self.log = log;
         self
     }
 
-    /// Whether it limits nothing.
+    /// Returns whether there is no limit.
     #[must_use]
     pub const fn is_none(&self) -> bool {
         self.messages == usize::MAX

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::printable::Printable;
 
-/// A registered name. Any text but the empty one and `undefined` may be registered.
+/// A registered name. Any string can be registered, except the empty one and `undefined`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Name(Arc<str>);
 
@@ -16,7 +16,7 @@ impl Name {
     /// The longest name in bytes: 255 characters of UTF-8, as for an Erlang atom.
     pub const BYTES_MAX: usize = 1020;
 
-    /// The name's text.
+    /// Returns the name as a string.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

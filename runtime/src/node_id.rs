@@ -1,12 +1,10 @@
-//! A node's life, as a small number: the name of a node together with the
-//! creation that tells one of its lives from the next.
+//! A small number for a node's name together with its creation, which distinguishes its lives.
 //!
-//! Pids and references carry this number, so that they stay 16 bytes and `Copy`
-//! and are compared without a look at a name. The table that the numbers index
-//! belongs to the OS process, as a symbol table does: it holds names, and nothing
-//! of any node's state. An entry lives as long as the OS process; entries are made
-//! only for our own nodes, for peers that have proved that they know the cookie,
-//! and for nodes that such a peer mentioned. The network layer limits how many those are.
+//! Pids and references contain this number. So they are 16 bytes and `Copy`, and comparing them
+//! reads no name. The table of these numbers belongs to the OS process, like a symbol table. It
+//! holds names, and no state of any node. An entry lives as long as the OS process. Entries are
+//! only made for our own nodes, for peers that have proved that they know the cookie, and for nodes
+//! that such a peer mentioned. The network layer limits their number.
 //!
 //! Prior art: the node table (`erl_node_tables`) and atom table of the BEAM.
 
@@ -20,45 +18,45 @@ use parking_lot::RwLock;
 
 use crate::node_name::NodeName;
 
-/// Tells one life of a node from another: it is new each time a node starts.
+/// Distinguishes the lives of a node: it changes each time the node starts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Creation(pub u32);
 
 /// A number for a node's name and [`Creation`].
 ///
-/// Two ids are equal when they mean the same life of the same node. The number has
-/// no meaning outside this OS process; name and creation are what goes on the wire.
+/// Two ids are equal if they mean the same life of the same node. The number has no meaning outside
+/// this OS process. On the wire, a node is its name and creation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NodeId(NonZeroU32);
 
 #[derive(Default)]
 struct Table {
-    /// Entry `n - 1` is that of the id `n`.
+    /// The entry of id `n` is at index `n - 1`.
     entries: Vec<Entry>,
     ids: HashMap<(NodeName, Creation), NodeId>,
 }
 
 struct Entry {
-    /// What it was made for; the order goes by it, and so never changes.
+    /// The name and creation that the id was made for. Ids are ordered by it, so it never changes.
     origin: (NodeName, Creation),
-    /// What a node that was made without a name is called now.
+    /// The current name of a node that was made without one.
     called: Option<(NodeName, Creation)>,
 }
 
 static TABLE: LazyLock<RwLock<Table>> = LazyLock::new(RwLock::default);
 
 impl NodeId {
-    /// The number, to be kept where only numbers can be.
+    /// Returns the number, for places that only store numbers.
     pub(crate) fn to_bits(self) -> u32 {
         self.0.get()
     }
 
-    /// The id with this number; none for 0.
+    /// Returns the id with this number. `None` for 0.
     pub(crate) fn from_bits(bits: u32) -> Option<NodeId> {
         NonZeroU32::new(bits).map(NodeId)
     }
 
-    /// The id of this life of this node; the same for the same arguments.
+    /// Returns the id of this life of this node. Equal arguments give equal ids.
     #[must_use]
     pub fn of(name: &NodeName, creation: Creation) -> NodeId {
         let key = (name.clone(), creation);
@@ -80,31 +78,31 @@ impl NodeId {
         TABLE.read().ids.get(&(name.clone(), creation)).copied()
     }
 
-    /// A fresh id for a node without a name. It equals no other, so that the pids of
-    /// two nameless nodes in one OS process are never taken for each other's.
+    /// Returns a new id for a node without a name. It differs from all others, so the pids of two
+    /// nameless nodes in one OS process never match.
     #[must_use]
     pub fn nameless() -> NodeId {
         TABLE.write().push((NodeName::nonode(), Creation(0)))
     }
 
-    /// The node's name.
+    /// Returns the node's name.
     #[must_use]
     pub fn name(self) -> NodeName {
         self.called().0
     }
 
-    /// Which life of the node it is.
+    /// Returns which life of the node it is.
     #[must_use]
     pub fn creation(self) -> Creation {
         self.called().1
     }
 
-    /// Gives a node that was made without a name one, or takes it away again. The id stays, and
-    /// so do the node's pids. What comes from other nodes under the name has the id of the name:
-    /// a connection knows that this node is meant by it.
+    /// Gives a name to a node that was made without one, or takes it away. The id and the node's
+    /// pids stay as they are. Other nodes use the id of the name for this node: a connection knows
+    /// that they mean this node.
     ///
-    /// Does nothing to the id of a name: in this OS process there may be other nodes that know
-    /// that life of the node by it, and go on to mean it.
+    /// Does nothing to the id of a name: other nodes in this OS process may use that id for that
+    /// life of the node, and must continue to mean it.
     pub(crate) fn call(self, name: &NodeName, creation: Creation) {
         let mut table = TABLE.write();
         let entry = &mut table.entries[self.0.get() as usize - 1];
@@ -113,7 +111,7 @@ impl NodeId {
         }
     }
 
-    /// The number itself, for hashing and display.
+    /// Returns the number itself, for hashing and display.
     #[must_use]
     pub fn number(self) -> u32 {
         self.0.get()
@@ -126,8 +124,8 @@ impl NodeId {
     }
 }
 
-/// By name, then by creation, and not by number: an order that decides something is to be the
-/// same in another OS process, or in a simulated run that is repeated.
+/// Compares name and creation, not the number: an order that decides something must be equal in
+/// another OS process, and when a simulated run is repeated.
 impl Ord for NodeId {
     fn cmp(&self, other: &NodeId) -> Ordering {
         if self.0 == other.0 {
@@ -164,7 +162,7 @@ impl fmt::Debug for NodeId {
 mod tests {
     use super::*;
 
-    /// PROC-2: a pid of an earlier life never matches one of the next.
+    /// PROC-2: a pid of an earlier life never matches one of a later life.
     #[test]
     fn lives_differ() {
         let name: NodeName = "lives@host".parse().unwrap();
@@ -175,20 +173,20 @@ mod tests {
         assert_ne!(NodeId::nameless(), NodeId::nameless());
     }
 
-    /// DIST-1: the pids of a node stay its own when it gets a name, and keep their order.
+    /// DIST-1: a node's pids stay its own when it gets a name, and keep their order.
     #[test]
     fn a_node_is_called_otherwise() {
         let (node, other) = (NodeId::nameless(), NodeId::nameless());
         let name: NodeName = "called@host".parse().unwrap();
         node.call(&name, Creation(7));
         assert_eq!((node.name(), node.creation()), (name.clone(), Creation(7)));
-        assert_ne!(node, NodeId::of(&name, Creation(7)), "what others know it by");
+        assert_ne!(node, NodeId::of(&name, Creation(7)), "other nodes use the id of the name");
         assert!(node < other, "as before");
         node.call(&NodeName::nonode(), Creation(0));
         assert_eq!(node.name(), NodeName::nonode());
         let named = NodeId::of(&name, Creation(7));
         named.call(&NodeName::nonode(), Creation(0));
-        assert_eq!(named.name(), name, "others may know it by this");
+        assert_eq!(named.name(), name, "the id of a name keeps its name");
     }
 
     #[test]

@@ -1,7 +1,6 @@
-//! The name of a node, `alive@host`, checked when it is made.
+//! The name of a node, `alive@host`, which is checked when it is made.
 //!
-//! What a node does with its name (registering it, comparing short and long ones
-//! before it connects) is net's business.
+//! The net crate registers the name, and compares short and long names before it connects.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::printable::Printable;
 
-/// The longest name in characters, host included: what a port mapper takes for the
+/// The longest name in characters, including the host. A port mapper accepts this length for the
 /// part before the `@`.
 const NAME_CHARS_MAX: usize = 255;
 
@@ -29,48 +28,48 @@ const NAME_CHARS_MAX: usize = 255;
 #[serde(try_from = "String", into = "String")]
 pub struct NodeName(Arc<str>);
 
-/// Why a text is no node name.
+/// Why a string is not a valid node name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no node name: {why}", Printable(name))]
+#[error("`{}` is not a node name: {why}", Printable(name))]
 pub struct NodeNameError {
     name: String,
     why: &'static str,
 }
 
 impl NodeName {
-    /// The name of a node that has none: `nonode@nohost`.
+    /// Returns the name of a node without a name: `nonode@nohost`.
     #[must_use]
     pub fn nonode() -> NodeName {
         NodeName("nonode@nohost".into())
     }
 
-    /// The part before the `@`.
+    /// Returns the part before the `@`.
     #[must_use]
     pub fn alive(&self) -> &str {
         self.parts().0
     }
 
-    /// The part after the `@`.
+    /// Returns the part after the `@`.
     #[must_use]
     pub fn host(&self) -> &str {
         self.parts().1
     }
 
-    /// The whole name.
+    /// Returns the whole name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it stands for a name that another node is to give: `undefined@host` (that of
-    /// `erl -sname undefined`).
+    /// Returns whether another node is to choose the name: `undefined@host` (as for `erl -sname
+    /// undefined`).
     #[must_use]
     pub fn is_undefined(&self) -> bool {
         self.alive() == "undefined"
     }
 
-    /// A long name has a dot in its host, or an IPv6 address for one; a short name has
-    /// neither. The two kinds never connect to each other.
+    /// Returns whether this is a long name: its host contains a dot or is an IPv6 address. Nodes
+    /// with long names and nodes with short names never connect to each other.
     #[must_use]
     pub fn is_long(&self) -> bool {
         self.host().contains(['.', ':'])
@@ -86,19 +85,19 @@ fn check(name: &str) -> Result<(), &'static str> {
         return Err("it has no `@`; write alive@host, like cache@127.0.0.1");
     };
     if alive.is_empty() {
-        return Err("there is nothing before the `@`");
+        return Err("the part before the `@` is empty");
     }
     if host.is_empty() {
-        return Err("there is nothing after the `@`");
+        return Err("the part after the `@` is empty");
     }
     if host.contains('@') {
         return Err("it has more than one `@`");
     }
     if !alive.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_') {
-        return Err("before the `@` there may be letters, digits, `-` and `_` only");
+        return Err("only letters, digits, `-` and `_` are allowed before the `@`");
     }
     if !host.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':')) {
-        return Err("after the `@` there may be a host name or an address only");
+        return Err("the part after the `@` is not a host name or an address");
     }
     if name.chars().count() > NAME_CHARS_MAX {
         return Err("it is longer than 255 characters");
@@ -167,7 +166,7 @@ impl fmt::Debug for NodeName {
 mod tests {
     use super::*;
 
-    /// DIST-2: which names are legal.
+    /// DIST-2: valid and invalid names.
     #[test]
     fn names() {
         for good in ["a@b", "a-b_1@127.0.0.1", "ö@höst.example", "a@::1"] {
@@ -182,7 +181,7 @@ mod tests {
     #[test]
     fn an_error_shows_no_control_characters() {
         let error = "a\n\u{1b}[31m@b".parse::<NodeName>().unwrap_err().to_string();
-        assert!(error.starts_with("`a\\n\\u{1b}[31m@b` is no node name"), "{error}");
+        assert!(error.starts_with("`a\\n\\u{1b}[31m@b` is not a node name"), "{error}");
     }
 
     #[test]

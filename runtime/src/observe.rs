@@ -1,6 +1,6 @@
-//! The interface for observing a node from outside, for a simulator's log and checks.
+//! Lets a simulator observe a node from outside, for its log and its checks.
 //!
-//! With the feature `observe` only: without it, all of this is nothing.
+//! Only with the feature `observe`. Without it, all of this compiles to nothing.
 
 use std::net::SocketAddr;
 
@@ -12,36 +12,37 @@ use crate::pid::Pid;
 use crate::reference::Reference;
 use crate::signal::{Signal, Target};
 
-/// Is told of what happens on a node, on the thread where it happens.
+/// Receives the events of a node, on the thread where they happen.
 pub trait Observer: Send + Sync + 'static {
     /// A process has begun. `parent` is the process that spawned it, possibly on another node, or
     /// `None` if it was spawned from outside a process.
     fn started(&self, pid: Pid, parent: Option<Pid>);
-    /// A message goes into the queue of a process, which may have ended.
+    /// A message is put into the queue of a process, which may have ended.
     fn message(&self, to: Pid, message: &Envelope);
-    /// Any other signal goes into the queue of a process, which may have ended.
+    /// Another signal is put into the queue of a process, which may have ended.
     fn signal(&self, to: Pid, signal: &Signal);
     /// A process has been given a name.
     fn registered(&self, pid: Pid, name: &str);
     /// A process has ended.
     fn ended(&self, pid: Pid, reason: &ExitReason);
-    /// The `Down` of a monitor is put into the mailbox of its holder.
+    /// A monitor's `Down` is put into the mailbox of the process that holds the monitor.
     fn down(&self, to: Pid, monitor: Reference);
-    /// A signal is given to the carrier, by this process if by any; [`sent`](Observer::sent)
-    /// follows.
+    /// A signal is passed to the carrier, on behalf of a process if `by` is given. A call of
+    /// [`sent`](Observer::sent) follows.
     fn sends(&self, by: Option<Pid>, to: &RemoteDest, signal: &Signal);
-    /// The carrier has taken the signal for this connection. `None` if the signal can't be encoded.
+    /// The carrier has accepted the signal for this connection. `None` if the signal can't be
+    /// encoded.
     fn sent(&self, over: Option<ConnectionId>);
-    /// So many bytes wait to be written, now that more was sent over a connection.
+    /// After a send, this many bytes wait to be written to a connection.
     fn queued(&self, over: ConnectionId, bytes: usize);
-    /// A connection is about to go up, between these two, as they have named themselves to
-    /// each other, and their addresses; the own ones come first.
+    /// A connection is about to go up between these two nodes, as they named themselves to each
+    /// other, with their addresses. The local node and address come first.
     fn connected(&self, connection: ConnectionId, nodes: [NodeId; 2], ends: [SocketAddr; 2]);
-    /// A signal has come over a connection.
+    /// A signal has arrived over a connection.
     fn received(&self, over: ConnectionId, to: &Target, signal: &Signal);
-    /// A connection is no more, which is told from now on.
+    /// A connection is lost. The processes are notified from now on.
     fn lost(&self, connection: ConnectionId);
-    /// What came over a connection was wrong.
+    /// A peer sent something invalid over a connection.
     fn misbehaved(&self, connection: ConnectionId, why: &str);
 }
 
@@ -56,7 +57,7 @@ impl Observed {
         Observed(Some(observer))
     }
 
-    /// Tells the observer.
+    /// Calls `tell` with the observer, if there is one.
     #[inline]
     pub fn tell(&self, tell: impl FnOnce(&dyn Observer)) {
         #[cfg(feature = "observe")]

@@ -1,5 +1,5 @@
-//! A value that is set once and waited for, across threads and processes; and an answer, which
-//! says so when it will never come.
+//! A value that is set once and waited for, across threads and processes; and an answer, which also
+//! reports that it will never come.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use crate::contain::wake;
 use crate::sync::Mutex;
 
-/// A value that is set once, by another thread or process, and waited for.
+/// A value that another thread or process sets once, and that can be waited for.
 #[derive(Debug)]
 pub(crate) struct Oneshot<T>(Arc<Mutex<(Option<T>, Option<Waker>)>>);
 
@@ -36,7 +36,7 @@ impl<T> Oneshot<T> {
         self.0.lock().0.take()
     }
 
-    /// Returns whether this is the only handle, so that nobody waits for the value.
+    /// Returns whether this is the only handle, so that nothing waits for the value.
     pub(crate) fn is_abandoned(&self) -> bool {
         Arc::strong_count(&self.0) == 1
     }
@@ -49,9 +49,9 @@ impl<T> Oneshot<T> {
         }
     }
 
-    /// Returns whether the value is there. If not, the task is woken when it arrives.
+    /// Returns whether the value is set. If not, the task is woken when it is.
     pub(crate) fn is_set_or_wakes(&self, context: &Context<'_>) -> bool {
-        // Neither cloned nor dropped under the lock: a waker may be of any executor.
+        // Cloned and dropped without the lock, since a waker may belong to any executor.
         let mut waker = Some(context.waker().clone());
         let mut shared = self.0.lock();
         let is_set = shared.0.is_some();
@@ -63,24 +63,24 @@ impl<T> Oneshot<T> {
     }
 }
 
-/// The end of a request that gives the answer. If it is dropped, because the answering process or
-/// its node has ended, the requester learns that there is no answer.
+/// The answering end of a request. If it is dropped because the answering process or its node has
+/// ended, the requester learns that there is no answer.
 #[derive(Debug)]
 pub struct Answer<T>(Option<Oneshot<Option<T>>>);
 
 impl<T> Answer<T> {
-    /// The two ends.
+    /// Makes the two ends.
     pub(crate) fn new() -> (Answer<T>, Oneshot<Option<T>>) {
         let wait = Oneshot::default();
         (Answer(Some(wait.clone())), wait)
     }
 
-    /// Returns whether nobody waits for the answer.
+    /// Returns whether nothing waits for the answer.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.0.as_ref().is_none_or(Oneshot::is_abandoned)
     }
 
-    /// Gives the answer to the process that waits for it, if that process still waits.
+    /// Passes the answer to the process that waits for it, if it still waits.
     pub fn give(mut self, value: T) {
         if let Some(to) = self.0.take() {
             to.set(Some(value));
@@ -115,7 +115,7 @@ mod loom_tests {
         }
     }
 
-    /// Whoever waits gets the value, or is woken for it; an answer that is dropped is one.
+    /// A waiting task gets the value, or is woken for it. Dropping the answer also wakes it.
     #[test]
     fn set_against_poll() {
         for given in [Some(7), None] {
@@ -146,7 +146,7 @@ mod tests {
 
     use super::*;
 
-    /// Uses the value when it is dropped, as a task does that is dropped with its waker.
+    /// Uses the value when it is dropped, like a task that is dropped with its waker.
     struct Uses(Oneshot<u8>);
 
     impl Wake for Uses {
@@ -166,7 +166,7 @@ mod tests {
         let waker = Waker::from(uses);
         assert!(value.poll(&mut Context::from_waker(&waker)).is_pending());
         drop(waker);
-        // The first waker goes with this one, and sets the value.
+        // Dropping the first waker here sets the value.
         assert!(!value.is_set_or_wakes(&Context::from_waker(Waker::noop())));
         assert_eq!(value.take(), Some(7));
     }

@@ -1,7 +1,7 @@
 //! How the value that a process's future returns determines the process's exit reason.
 //!
-//! Rust can't test a value of an arbitrary type for being an `Err`, so the future's output
-//! implements a trait that tells: [`Outcome`]. It is what [`std::process::Termination`] is for
+//! Rust can't test whether a value of an arbitrary type is an `Err`, so the future's output
+//! implements the trait [`Outcome`]. It is to a process what [`std::process::Termination`] is to
 //! `main`.
 
 use std::error::Error;
@@ -97,7 +97,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> ProcessError for E {
 /// source whose text the error's own text already ends with.
 fn text(error: &(dyn Error + 'static)) -> String {
     let mut text = Text(String::new());
-    // Writing fails when the text has reached its longest length.
+    // Writing fails once the text has its maximum length.
     let mut complete = write!(text, "{error}").is_ok();
     let mut source = error.source();
     for _ in 0..SOURCES_MAX {
@@ -247,7 +247,7 @@ mod tests {
         let told = Some("error: level 2: level 1: level 0".into());
         assert_eq!(reason(Err::<(), _>(boxed)), told);
         assert_eq!(Err::<(), _>(ExitReason::Shutdown).into_result(), Err(ExitReason::Shutdown));
-        // By way of `?`.
+        // Converted by `?`.
         let boxed: Box<dyn Error + Send + Sync> = ExitReason::Timeout.into();
         assert_eq!(Err::<(), _>(boxed).into_result(), Err(ExitReason::Timeout));
     }

@@ -1,22 +1,22 @@
-//! What many threads put out and one at a time takes away: nobody waits for another, and nothing
-//! stays behind.
+//! Output that many threads add and one thread at a time takes away. No thread waits for another,
+//! and nothing is left behind.
 //!
-//! Whoever has put something where the work finds it has the work done. If another thread is at
-//! it, that one goes round once more. What is taken away goes to a transport, which may have no
-//! room; it tells when it has, and until then nobody tries.
+//! A thread that has added something calls `push`, and the work is done. If another thread is
+//! already doing it, that thread makes one more round. The output goes to a transport, which may
+//! have no room. The transport reports when it has room again, and until then no thread tries.
 //!
-//! What is put out, where, and what the transport is, it does not know.
+//! This file does not know what the output is, where it is stored, and what the transport is.
 //!
 //! # Invariants
-//! - **O1** `rounds` is zero while nobody is at work. Who makes it more than that is at work
-//!   until he makes it zero again, and does that only if nobody has asked for a round since his
-//!   last one began. So what was put out before it was asked for is seen by a round.
-//! - **O2** `blocked` is changed in a round only. Who finds it set has put his own out before
-//!   the transport tells that there is room, and the round that follows sees it.
+//! - **O1** `rounds` is zero while no thread is at work. The thread that raises it from zero is at
+//!   work until it makes it zero again. It does that only if no thread has requested a round since
+//!   its last one began. So a round sees everything that was added before the round was requested.
+//! - **O2** `blocked` only changes in a round. A thread that finds it set has added its output
+//!   before the transport reports room, and the round that follows sees that output.
 
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 
-/// See the file's head. `T` is what the work is done with.
+/// An outlet; see the head of the file. `T` is the state that the work uses.
 #[derive(Default)]
 pub struct Outlet<T> {
     work: Mutex<T>,
@@ -24,32 +24,33 @@ pub struct Outlet<T> {
     blocked: AtomicBool,
 }
 
-/// What the transport has said in a round.
+/// The transport's answer in a round.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Round {
-    /// It has taken all that there was.
+    /// The transport has taken everything.
     Done,
-    /// It has no room, and will say when it has.
+    /// The transport has no room, and will report when it has.
     Blocked,
 }
 
 impl<T> Outlet<T> {
-    /// Something was put out: it is taken away, now or when there is room.
+    /// Has the output that was just added taken away, now or when there is room.
     pub fn push(&self, round: impl FnMut(&mut T) -> Round) {
         if !self.is_blocked() {
             self.work(round);
         }
     }
 
-    /// The transport may have room again. It also says so when nothing has waited for that, and
-    /// then there is nothing to be done: what others have put out they push themselves.
+    /// Called when the transport may have room again. If nothing has waited for that, there is
+    /// nothing to do: threads that have added output call `push` themselves.
     pub fn has_room(&self, round: impl FnMut(&mut T) -> Round) {
         if self.rounds.load(Ordering::Acquire) > 0 || self.is_blocked() {
             self.work(round);
         }
     }
 
-    /// Takes away what there is room for, unless another thread does: that one looks again.
+    /// Takes away what there is room for. If another thread is doing so, that thread makes one more
+    /// round.
     pub fn work(&self, mut round: impl FnMut(&mut T) -> Round) {
         if self.rounds.fetch_add(1, Ordering::AcqRel) > 0 {
             return;
@@ -70,12 +71,12 @@ impl<T> Outlet<T> {
         }
     }
 
-    /// Whether the transport has no room, as far as is known.
+    /// Returns whether the transport has no room, as far as known.
     pub fn is_blocked(&self) -> bool {
         self.blocked.load(Ordering::Relaxed)
     }
 
-    /// Changes what the work is done with, between two rounds.
+    /// Changes the state that the work uses, between two rounds.
     pub fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
         change(&mut self.work.lock())
     }
@@ -90,7 +91,7 @@ mod loom_tests {
     use super::*;
     use crate::sync::model;
 
-    /// Two who put out, and a transport that takes one at a time.
+    /// Two threads that add output, and a transport that takes one item at a time.
     #[derive(Default)]
     struct Line {
         outlet: Outlet<()>,
@@ -101,7 +102,7 @@ mod loom_tests {
     #[derive(Default)]
     struct Transport {
         room: usize,
-        /// It has refused something, and tells when there is room.
+        /// The transport has refused something, and will report when it has room.
         refused: bool,
         taken: usize,
     }
@@ -129,7 +130,7 @@ mod loom_tests {
             self.outlet.push(|()| self.round());
         }
 
-        /// There is room, which is told if somebody was refused, and by chance otherwise.
+        /// Makes room. Reports it if something was refused, and otherwise if `by_chance`.
         fn gets_room(&self, by_chance: bool) {
             let mut transport = self.transport.lock();
             transport.room += 1;

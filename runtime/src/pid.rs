@@ -7,30 +7,30 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::message::node_codec;
 use crate::node_id::NodeId;
 
-/// Where a process lives in its node's table: a slot, and which of the slot's
-/// successive processes is meant.
+/// The place of a process in its node's table: a slot, and which of the successive processes in the
+/// slot it is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct LocalId {
     /// The slot's index.
     pub slot: u32,
-    /// Counts the processes that the slot has held.
+    /// The number of processes that the slot held before.
     pub generation: u32,
 }
 
 impl LocalId {
-    /// Of a process that never was: no slot has this index.
+    /// The id of a process that never existed: no slot has this index.
     pub(crate) const NONE: LocalId = LocalId { slot: u32::MAX, generation: 0 };
 
-    /// Both numbers in one word, which is compared in one step.
+    /// Returns both numbers in one word, for a comparison in one step.
     pub(crate) fn word(self) -> u64 {
         u64::from(self.generation) << 32 | u64::from(self.slot)
     }
 }
 
-/// Identifies one process of one life of one node, for ever.
+/// Identifies one process in one life of a node, forever.
 ///
-/// A pid is a plain value of 16 bytes: it can be put into any message, and means the
-/// same process on every node. Once its process has ended it never means another one.
+/// A pid is a plain value of 16 bytes. Any message can contain it, and it means the same process on
+/// every node. After its process has ended, it never means another one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pid {
     node: NodeId,
@@ -38,21 +38,21 @@ pub struct Pid {
 }
 
 impl Pid {
-    /// The pid of a process of `node`. Only that node, and the codec, make pids.
+    /// Makes the pid of a process of `node`. Only that node and the codec make pids.
     #[doc(hidden)]
     #[must_use]
     pub fn new(node: NodeId, local: LocalId) -> Pid {
         Pid { node, local }
     }
 
-    /// A pid of `node` that no process ever has.
+    /// Returns a pid of `node` that no process ever has.
     #[doc(hidden)]
     #[must_use]
     pub fn nobody(node: NodeId) -> Pid {
         Pid::new(node, LocalId::NONE)
     }
 
-    /// The node that the process lives on.
+    /// Returns the node of the process.
     #[must_use]
     pub fn node(self) -> NodeId {
         self.node

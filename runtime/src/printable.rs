@@ -1,8 +1,8 @@
 //! Text from peers and programs, made safe for logs, terminals and errors.
 //!
-//! A name, a tag or a panic message that a peer sends may contain line breaks, which can forge log
-//! lines, and control sequences, which a terminal obeys. The text is stored unchanged, and escaped
-//! when it is displayed.
+//! A name, a tag or a panic message from a peer may contain line breaks, which can forge log lines,
+//! and control sequences, which a terminal obeys. The text is stored unchanged, and escaped when it
+//! is displayed.
 
 use std::fmt::{self, Write};
 
@@ -26,8 +26,8 @@ impl<T: fmt::Display> fmt::Debug for Printable<T> {
     }
 }
 
-/// Returns the value's text as [`Printable`] displays it, cut off if it is long. Allocates only what
-/// it returns, however long the value is.
+/// Returns the value's text as [`Printable`] displays it, cut off if it is long. Allocates only the
+/// result, however long the value is.
 #[must_use]
 pub fn printable(value: impl fmt::Display) -> String {
     let mut text = Short(String::new());
@@ -37,7 +37,7 @@ pub fn printable(value: impl fmt::Display) -> String {
     text.0
 }
 
-/// Escapes what is written to it.
+/// Escapes the text that is written to it.
 struct Escaping<W>(W);
 
 impl<W: Write> Write for Escaping<W> {
@@ -65,7 +65,7 @@ fn is_unsafe(c: char) -> bool {
         )
 }
 
-/// Takes as much text as [`printable`] returns, and fails after that.
+/// Accepts as much text as [`printable`] returns, and then fails.
 struct Short(String);
 
 impl Write for Short {

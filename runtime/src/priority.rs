@@ -1,13 +1,13 @@
-//! Who goes before whom when several processes are ready.
+//! The order in which ready processes run.
 
 use serde::{Deserialize, Serialize};
 
 /// A process's priority (Erlang's `process_flag(priority, Level)`).
 ///
-/// No normal or low process is picked while a high one waits, nor a high one while one of
-/// `Max` waits: such processes should have little to do, and they can starve the others.
-/// Normal and low ones share, with about every eighth turn for a low one while there are
-/// normal ones, so that low ones never starve.
+/// No normal or low process runs while a high one is ready, and no high process runs while one of
+/// priority `Max` is ready. High and max processes should have little to do, since they can starve
+/// the others. Normal and low processes share: while normal ones are ready, about every eighth turn
+/// goes to a low one, so low processes never starve.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
 )]
@@ -15,27 +15,27 @@ use serde::{Deserialize, Serialize};
 pub enum Priority {
     /// For work that can wait.
     Low = 0,
-    /// What a process has unless it is given another one.
+    /// The default.
     #[default]
     Normal = 1,
-    /// Before all normal ones.
+    /// Runs before all normal processes.
     High = 2,
-    /// Before all others. For the runtime's own processes: a program that uses it can hold
-    /// up what keeps its node alive.
+    /// Runs before all others. For the runtime's own processes: a program that uses it can delay
+    /// the processes that keep its node alive.
     Max = 3,
 }
 
 impl Priority {
-    /// Its place in [`ALL`](Priority::ALL).
+    /// Returns the index in [`ALL`](Priority::ALL).
     pub(crate) fn index(self) -> u8 {
         self as u8
     }
 
-    /// All of them, lowest first.
+    /// All priorities, lowest first.
     pub(crate) const ALL: [Priority; 4] =
         [Priority::Low, Priority::Normal, Priority::High, Priority::Max];
 
-    /// Whether it goes before the normal one.
+    /// Returns whether it goes before the normal priority.
     pub(crate) fn is_urgent(self) -> bool {
         self > Priority::Normal
     }

@@ -1,4 +1,4 @@
-//! What can be known of a process, and how it is told.
+//! The information that a process gives about itself.
 
 use std::panic::Location;
 use std::sync::Arc;
@@ -9,15 +9,15 @@ use crate::pid::Pid;
 use crate::priority::Priority;
 use crate::system_message::Object;
 
-/// What to tell about a process, for [`process_info`](crate::process_info()).
+/// An item to ask about a process, for [`process_info`](crate::process_info()).
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Item {
-    /// The name that it is registered under.
+    /// The name under which the process is registered.
     RegisteredName,
-    /// What it is doing.
+    /// What the process is doing.
     Status,
-    /// How many messages its mailbox has.
+    /// The number of messages in its mailbox.
     MessageQueueLen,
     /// The messages in its mailbox, oldest first.
     Messages,
@@ -27,7 +27,7 @@ pub enum Item {
     Monitors,
     /// The processes that monitor it, each once for each of its monitors.
     MonitoredBy,
-    /// Whether it gets exit signals as messages.
+    /// Whether it receives exit signals as messages.
     TrapExit,
     /// Its priority.
     Priority,
@@ -35,83 +35,83 @@ pub enum Item {
     GroupLeader,
     /// The process that spawned it.
     Parent,
-    /// What it calls itself.
+    /// Its label.
     Label,
     /// Its dictionary, in the order of the keys.
     Dictionary,
-    /// What its dictionary has under this key.
+    /// The value in its dictionary for this key.
     DictionaryKey(Name),
-    /// How many bytes the runtime has for it.
+    /// How many bytes of memory the runtime uses for it.
     Memory,
-    /// How much it has worked.
+    /// How much work it has done.
     Reductions,
     /// Where it was spawned.
     InitialCall,
     /// Where it waits.
     CurrentFunction,
-    /// Whether it goes on where it sends over a congested connection.
+    /// Whether it continues when it sends over a congested connection.
     AsyncDist,
     /// The processes that have suspended it.
     SuspendedBy,
-    /// How many answers other processes and nodes owe it.
+    /// How many answers it waits for from other processes and nodes.
     Unanswered,
-    /// How many messages of other nodes the process lost because they did not decode.
+    /// How many messages from other nodes it lost because they could not be decoded.
     Undecodable,
 }
 
-/// What was told about a process.
+/// Information about a process.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum InfoItem {
-    /// None for a process without a name.
+    /// `None` for a process without a name.
     RegisteredName(Option<Name>),
     /// What it was doing when it was asked.
     Status(Status),
-    /// The messages of its mailbox, counted.
+    /// The number of messages in its mailbox.
     MessageQueueLen(usize),
     /// The messages of its mailbox.
     Messages(Vec<Snapshot>),
     /// The other ends of its links.
     Links(Vec<Pid>),
-    /// What it monitors; as the `Down` will say it.
+    /// The targets of its monitors, as in their `Down` messages.
     Monitors(Vec<Object>),
     /// The processes that monitor it.
     MonitoredBy(Vec<Pid>),
-    /// Whether it gets exit signals as messages.
+    /// Whether it receives exit signals as messages.
     TrapExit(bool),
     /// Its priority.
     Priority(Priority),
     /// Its group leader.
     GroupLeader(Pid),
-    /// `None` if its node spawned it, and not a process.
+    /// `None` if no process spawned it, but its node.
     Parent(Option<Pid>),
-    /// `None` if it has set none.
+    /// `None` if it has no label.
     Label(Option<Arc<str>>),
-    /// Keys and values.
+    /// The keys and values.
     Dictionary(Vec<(Name, Snapshot)>),
     /// The key that was asked for, and its value.
     DictionaryKey(Name, Option<Snapshot>),
-    /// Its slot, its control block and state, what it has behind pointers of the runtime, and
-    /// its mailbox; not what values of the program have on the heap.
+    /// The bytes of its slot, its control block and state, the runtime's allocations for it, and
+    /// its mailbox. Excludes what the program's values have on the heap.
     Memory(usize),
-    /// One for each turn, each message taken and each other step; see
+    /// One for each turn, each message received and each other step; see
     /// [`bump_reductions`](crate::bump_reductions).
     Reductions(u64),
     /// The place in the source.
     InitialCall(&'static Location<'static>),
-    /// The `receive!` that it is in; none while it runs, and where it waits for anything else.
+    /// The `receive!` in which it waits. `None` while it runs, or if it waits for something else.
     CurrentFunction(Option<&'static Location<'static>>),
-    /// Whether it goes on where it sends over a congested connection.
+    /// Whether it continues when it sends over a congested connection.
     AsyncDist(bool),
     /// The processes that have suspended it.
     SuspendedBy(Vec<Pid>),
-    /// Its links that it has taken back and whose other ends have not confirmed that, which count
-    /// no more, and its requests to spawn that are under way. Both are answered, or their
-    /// connection is lost: where all is quiet there are none.
+    /// The number of removed links whose other ends have not confirmed the removal, plus the number
+    /// of spawn requests in progress. Each is eventually answered, or ends with its connection, so
+    /// an idle system has none.
     Unanswered(usize),
-    /// The messages of other nodes that the process would have received but that did not decode and
-    /// were dropped: the type has another shape, or its own `Deserialize` refused the value. Each
-    /// is logged on this node and on the sender's, at a limited rate.
+    /// The number of messages from other nodes that were for the process, but could not be decoded
+    /// and were dropped: the type has another shape, or its own `Deserialize` refused the value.
+    /// Each is logged on this node and on the sender's, at a limited rate.
     Undecodable(u64),
 }
 
@@ -121,18 +121,18 @@ pub enum InfoItem {
 pub enum Status {
     /// A worker runs it.
     Running,
-    /// It could go on, and waits for a worker.
+    /// It is ready to run, and waits for a worker.
     Runnable,
-    /// It waits for a message, or for anything else.
+    /// It waits for a message, or for something else.
     Waiting,
     /// Another process has suspended it, or it waits for room in the output of a connection.
     Suspended,
-    /// It is about to end. Nobody is told so: a process that ends answers no more.
+    /// It is about to end. Never returned, since a process that is ending does not answer.
     Exiting,
 }
 
-/// A message in a mailbox, or a value in a dictionary, as others see it: its type, and a copy
-/// of it if it is one that could be sent to another node.
+/// A message in a mailbox, or a value in a dictionary, as others see it: its type, and a copy if
+/// the value can be sent to another node.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Snapshot {
     type_name: Box<str>,
@@ -144,15 +144,15 @@ impl Snapshot {
         Snapshot { type_name: type_name.into(), copy }
     }
 
-    /// The value's type: its Rust name, or its tag if it came from another node and has not
-    /// been looked at.
+    /// Returns the value's type: its Rust name, or its tag if it came from another node and was not
+    /// decoded yet.
     #[must_use]
     pub fn type_name(&self) -> &str {
         &self.type_name
     }
 
-    /// The value, if it is an `M`. None, too, for a [`Local`](crate::Local), of which there is
-    /// no copy.
+    /// Returns the value, if it is an `M`. Returns `None` for a [`Local`](crate::Local), which is
+    /// not copied.
     #[must_use]
     pub fn get<M: Message>(&self) -> Option<M> {
         self.copy.as_ref()?.decode().ok()

@@ -1,4 +1,4 @@
-//! A value that is made once and never again, and may lead to the process that made it.
+//! A unique value, which may lead to the process that made it.
 
 use std::fmt;
 
@@ -9,41 +9,41 @@ use crate::node_id::NodeId;
 
 /// A value that differs from every other, on all nodes (Erlang's `make_ref/0`).
 ///
-/// One that [`alias`](crate::alias) made, or a monitor with an alias, is a destination, too:
-/// what is sent to it reaches the process that made it, from any node, for as long as the
-/// alias is active. A message to any other reference is dropped.
+/// A reference made by [`alias`](crate::alias), or a monitor with an alias, is also a destination:
+/// a message to it, from any node, reaches the process that made it while the alias is active. A
+/// message to any other reference is dropped.
 ///
-/// A reference is a plain value of 16 bytes: it can be put into any message, and is the same
-/// on every node.
+/// A reference is a plain value of 16 bytes. Any message can contain it, and it is equal on every
+/// node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reference {
     node: NodeId,
     serial: u64,
-    /// The slot of the process that it leads to. Which of the slot's processes, the serial
-    /// says: no other knows it.
+    /// The slot of the process that made the alias. The serial number says which of the slot's
+    /// processes it is: the others don't know the serial number.
     owner: u32,
 }
 
-/// No slot has this index: there are fewer of them.
+/// An index that no slot has.
 const NOBODY: u32 = u32::MAX;
 
 impl Reference {
-    /// The reference number `serial` of `node`, which leads to nobody. Only that node, and
-    /// the codec, make references.
+    /// Makes reference number `serial` of `node`, which is not an alias. Only that node and the
+    /// codec make references.
     #[doc(hidden)]
     #[must_use]
     pub fn new(node: NodeId, serial: u64) -> Reference {
         Reference { node, serial, owner: NOBODY }
     }
 
-    /// The same, which leads to a process in this slot.
+    /// Makes a reference that leads to a process in this slot.
     #[doc(hidden)]
     #[must_use]
     pub fn owned(node: NodeId, serial: u64, owner: Option<u32>) -> Reference {
         Reference { node, serial, owner: owner.unwrap_or(NOBODY) }
     }
 
-    /// The node that made it.
+    /// Returns the node that made it.
     #[must_use]
     pub fn node(self) -> NodeId {
         self.node
@@ -55,7 +55,7 @@ impl Reference {
         self.serial
     }
 
-    /// The slot of the process that it leads to.
+    /// Returns the slot of the process that it leads to.
     #[doc(hidden)]
     #[must_use]
     pub fn owner(self) -> Option<u32> {
@@ -77,7 +77,7 @@ impl fmt::Debug for Reference {
 
 impl Serialize for Reference {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // One more, so that a reference without an owner takes a single byte for it.
+        // Incremented, so that a reference without an owner takes one byte for it.
         let owner = self.owner.wrapping_add(1);
         (node_codec::Encoded::of(self.node), self.serial, owner).serialize(serializer)
     }

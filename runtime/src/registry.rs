@@ -1,8 +1,9 @@
 //! The names of a node's processes.
 //!
-//! Most processes have none, and their ends are not to meet at a lock: a process that is given
-//! a name is marked first, and then looked at. One that ends is closed first, and then its mark
-//! is looked at. So one of the two sees the other, and no dead process keeps a name.
+//! Most processes have no name, so an ending process should not have to take a lock here. To
+//! register a process, a thread first marks the process and then checks that it is alive. An ending
+//! process first closes its queue and then checks the mark. So at least one of the two sees the
+//! other, and no dead process keeps a name.
 
 use std::collections::BTreeMap;
 
@@ -10,23 +11,23 @@ use crate::name::Name;
 use crate::pid::Pid;
 use crate::sync::RwLock;
 
-/// Why a name could not be given, or taken away.
+/// Why a name could not be registered or unregistered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegisterError {
     /// Another process has the name.
     #[error("badarg: another process has the name: unregister it first, or choose another name")]
     Taken,
-    /// The process has a name.
+    /// The process already has a name.
     #[error("badarg: the process already has a name: unregister that name first")]
     Named,
-    /// The process has ended, or is not of this node.
-    #[error("badarg: the process has ended, or is not of this node")]
+    /// The process has ended, or belongs to another node.
+    #[error("badarg: the process has ended, or belongs to another node")]
     Noproc,
     /// The name is empty, too long, or `undefined`.
     #[error("badarg: a name has 1 to {max} bytes, and is not `undefined`", max = Name::BYTES_MAX)]
     BadName,
-    /// Nobody has the name.
+    /// No process has the name.
     #[error("badarg: no process is registered under this name")]
     Unknown,
 }
@@ -41,7 +42,8 @@ struct Names {
 }
 
 impl Registry {
-    /// Gives `pid` a name. `mark` says of the process that it has one; false if it has ended.
+    /// Registers `pid` under a name. `mark` marks the process as named, and returns false if it has
+    /// ended.
     pub(crate) fn register(
         &self,
         name: Name,
@@ -74,7 +76,7 @@ impl Registry {
         Ok(())
     }
 
-    /// A process that may have a name has ended.
+    /// Removes the name of a process that has ended.
     pub(crate) fn process_ended(&self, pid: Pid) {
         let mut names = self.0.write();
         if let Some(name) = names.names.remove(&pid) {

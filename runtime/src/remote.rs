@@ -1,5 +1,5 @@
-//! Functions that other nodes may spawn: what `#[remote]` makes of them, and the table of
-//! those that this program has.
+//! Functions that other nodes may spawn: what `#[remote]` generates for them, and the table of the
+//! program's remote functions.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -9,8 +9,8 @@ use crate::exit_reason::ExitReason;
 use crate::message::{Args, DecodeError, EncodeError, Encoded};
 use crate::outcome::Outcome;
 
-/// A call of a `#[remote]` function that has not been made: the function's name and its
-/// arguments. It can run in a process here, on another node, or where it is awaited.
+/// A call of a `#[remote]` function that has not started: the function's name and its arguments. It
+/// can run in a process here, on another node, or where it is awaited.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot run on another node",
     label = "not a call of a `#[remote]` function",
@@ -23,13 +23,13 @@ use crate::outcome::Outcome;
 pub trait RemoteFn:
     IntoFuture<Output: Outcome, IntoFuture: Send + 'static> + Send + 'static
 {
-    /// The function's stable name.
+    /// Returns the function's stable name.
     fn name(&self) -> &'static str;
 
-    /// The arguments, encoded.
+    /// Encodes the arguments.
     ///
     /// # Errors
-    /// When one of them can't leave this node.
+    /// If an argument can't leave this node.
     fn args(&self) -> Result<Encoded, EncodeError>;
 }
 
@@ -83,7 +83,7 @@ where
 /// A process's future, on the node that runs it.
 pub type BoxFuture = Pin<Box<dyn Future<Output = Result<(), ExitReason>> + Send>>;
 
-/// Converts the value of a remote function to what the future of its process returns.
+/// Converts the value of a remote function to the output of its process's future.
 #[doc(hidden)]
 pub fn ended(value: impl Outcome) -> Result<(), ExitReason> {
     value.into_result().map(drop)
@@ -91,7 +91,7 @@ pub fn ended(value: impl Outcome) -> Result<(), ExitReason> {
 
 type StartFn = fn(&Encoded) -> Result<BoxFuture, DecodeError>;
 
-/// An entry in the program's list of remote functions, which is made when it is linked.
+/// An entry in the program's list of remote functions, which the linker makes.
 #[derive(Debug)]
 pub struct RemoteEntry {
     name: &'static str,
@@ -112,8 +112,10 @@ inventory::collect!(RemoteEntry);
 pub(crate) struct Functions(BTreeMap<&'static str, StartFn>);
 
 impl Functions {
+    /// Returns the remote functions of the program.
+    ///
     /// # Errors
-    /// With the name that two functions have.
+    /// Returns a name that two functions have.
     pub(crate) fn of_program() -> Result<Functions, &'static str> {
         let mut functions = BTreeMap::new();
         for entry in inventory::iter::<RemoteEntry> {

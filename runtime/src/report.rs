@@ -1,4 +1,4 @@
-//! Reports: what the runtime has to say about processes and nodes, as events of `tracing`.
+//! Reports: what the runtime logs about processes and nodes, as events of `tracing`.
 //!
 //! In a program without a subscriber, warnings and errors go to stderr, so that no failure is
 //! silent by default. They are printed with `eprintln!` on the reporting thread. The threads of a

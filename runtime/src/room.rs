@@ -1,22 +1,22 @@
-//! The room in a bounded mailbox: how much of it is taken, and who waits for some.
+//! The room in a bounded mailbox: how much is taken, and which senders wait for some.
 //!
-//! A message that is *counted* has taken its place before it was put into the signal queue,
-//! and says so in its word. Its receiver gives the place back when a receive has taken the
-//! message, or when it turns out that it is none for the mailbox. So what is in the queue and
-//! in the mailbox together never exceeds the bound. With the end of the process all of it is
-//! void: a sender whose message the queue refuses has nothing to give back.
+//! A *counted* message takes a place before it is put into the signal queue, and its word says so.
+//! The receiver gives the place back when a receive has taken the message, or when it finds that
+//! the message is not for the mailbox. So the queue and the mailbox together never exceed the
+//! limit. When the process ends, all places are void: if the queue refuses a message, the sender
+//! has nothing to give back.
 //!
-//! A slot of the table has one room, which serves those of its processes that have a limit.
-//! Whoever takes a place says how the message is addressed, by which it is known whether that
-//! means the process whose room this is; places that were taken from an earlier one are void.
+//! A slot of the table has one room, which serves those processes in the slot that have a limit. To
+//! take a place, a sender passes the address of the message, which shows whether the message is for
+//! the room's current process. Places taken from an earlier process are void.
 //!
-//! Who waits for room is served in order of asking: a place that becomes free is the first
-//! one's at once, and nobody can be faster.
+//! Senders that wait for room are served in the order in which they asked. A place that becomes
+//! free goes to the first one at once, so no later sender can overtake it.
 //!
-//! There is a lock around it all, which only senders to bounded processes and these processes
-//! themselves ever take, each for a few instructions; no waker runs under it.
+//! A lock protects everything. Only processes with a limit and their senders take it, each for a
+//! few instructions. No waker runs while it is held.
 //!
-//! This file does not know what a message is, nor a process.
+//! This file does not know what a message or a process is.
 
 use std::collections::VecDeque;
 use std::task::{Poll, Waker};
@@ -32,42 +32,42 @@ pub(crate) struct Room(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// The generation of the process that has the limit; none if the slot's process has never
-    /// had one.
+    /// The generation of the process that has the limit. `None` if no process of the slot has had
+    /// one.
     owner: Option<u32>,
     limit: MailboxLimit,
     /// A message that could not wait has found no place since the limit was set.
     refused: bool,
-    /// The places that are taken.
+    /// The number of places that are taken.
     used: usize,
-    /// Aliases with lower serials are of earlier processes.
+    /// Aliases with lower serial numbers belong to earlier processes.
     since: u64,
-    /// In order of asking, and so of their tickets.
+    /// The waiting senders, in the order in which they asked, which is that of their tickets.
     waiters: VecDeque<Waiter>,
-    /// How many have ever waited.
+    /// How many senders have ever waited.
     tickets: u64,
 }
 
 #[derive(Debug)]
 struct Waiter {
     ticket: u64,
-    /// It has a place.
+    /// The sender has a place.
     granted: bool,
     waker: Option<Waker>,
 }
 
-/// What became of a request for a place.
+/// The result of a request for a place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Take {
-    /// The message has one, and is counted.
+    /// The message has a place, and is counted.
     Counted,
-    /// It needs none: it does not mean a process with a limit.
+    /// The message needs no place: it is not for a process with a limit.
     Unlimited,
-    /// There is none in the mailbox of the process of this generation.
+    /// The mailbox of the process of this generation is full.
     Full(u32),
 }
 
-/// Why there is nothing to wait for.
+/// Why it makes no sense to wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum NoWait {
     /// The mailbox never has room.
@@ -76,7 +76,7 @@ pub(crate) enum NoWait {
     Gone,
 }
 
-/// Those who are to be woken when the lock is free again.
+/// Tasks to wake when the lock is released.
 type Wakers = Vec<Waker>;
 
 impl State {
@@ -87,7 +87,7 @@ impl State {
         }
     }
 
-    /// Gives the places that are free to those who wait.
+    /// Gives free places to waiting senders.
     fn serve(&mut self) -> Wakers {
         let free = self.limit.messages.saturating_sub(self.used);
         let mut wakers = Wakers::new();
@@ -113,8 +113,7 @@ impl Room {
         result
     }
 
-    /// Owner: the process of this generation has this limit from now on. Returns what was so
-    /// before.
+    /// Owner: sets the limit of the process of this generation. Returns the previous one.
     pub(crate) fn limit(&self, owner: u32, limit: MailboxLimit) -> MailboxLimit {
         self.change(|state| {
             state.owner = Some(owner);
@@ -123,8 +122,9 @@ impl Room {
         })
     }
 
-    /// Owner: the process ends, and its queue is closed. Aliases that it has made have serials
-    /// below `since`. Who waits is told that it is gone.
+    /// Owner: closes the room, since the process ends and its queue is closed. The aliases that the
+    /// process has made have serial numbers below `since`. Waiting senders learn that the process
+    /// is gone.
     pub(crate) fn close(&self, since: u64) {
         self.change(|state| {
             let tickets = state.tickets;
@@ -134,7 +134,7 @@ impl Room {
         });
     }
 
-    /// Takes a place for a message that is addressed so.
+    /// Takes a place for a message with this address.
     pub(crate) fn take(&self, by: By) -> Take {
         let mut state = self.0.lock();
         match state.owner {
@@ -149,22 +149,23 @@ impl Room {
         }
     }
 
-    /// A message that can't wait has found no place: the limit of that process, if the message
-    /// is the first one since it was set.
+    /// Records that a message that can't wait has found no place. Returns the limit of the process
+    /// if this is the first such message since the limit was set.
     pub(crate) fn first_refused(&self, owner: u32) -> Option<MailboxLimit> {
         let mut state = self.0.lock();
         let first = state.owner == Some(owner) && !std::mem::replace(&mut state.refused, true);
         first.then_some(state.limit)
     }
 
-    /// Owner: takes places for what is in the mailbox already. Says whether there are that many.
+    /// Owner: takes places for messages that are already in the mailbox. Returns whether there are
+    /// that many.
     pub(crate) fn take_anyway(&self, places: usize) -> bool {
         let mut state = self.0.lock();
         state.used += places;
         state.used <= state.limit.messages
     }
 
-    /// Owner: a place is free.
+    /// Owner: frees a place.
     pub(crate) fn give_back(&self) {
         self.change(|state| {
             state.used = state.used.saturating_sub(1);
@@ -172,17 +173,17 @@ impl Room {
         });
     }
 
-    /// Owner: the place of a message that is addressed so is free, if it was taken here.
+    /// Owner: frees the place of a message with this address, if the place was taken here.
     pub(crate) fn give_back_of(&self, by: By) {
         let is_for = self.0.lock().is_for(by);
-        // Only the owner changes whose room it is.
+        // Only the owner changes the room's process.
         if is_for {
             self.give_back();
         }
     }
 
-    /// Gets in line for a message that is addressed so. Whoever does polls the ticket until it
-    /// is ready, or leaves the line.
+    /// Gets in line for a message with this address. The caller polls the ticket until it is ready,
+    /// or leaves the line.
     pub(crate) fn wait(&self, by: By) -> Result<u64, NoWait> {
         self.change(|state| {
             if !state.is_for(by) {
@@ -198,9 +199,10 @@ impl Room {
         })
     }
 
-    /// Ready when there is a place, which is then the caller's; false if the process has ended.
+    /// Returns `Ready(true)` when the caller has a place, and `Ready(false)` if the process has
+    /// ended.
     pub(crate) fn poll(&self, ticket: u64, waker: &Waker) -> Poll<bool> {
-        // Neither made nor dropped under the lock: a waker may be anybody's.
+        // Cloned and dropped without the lock, since a waker may belong to any executor.
         let mut waker = Some(waker.clone());
         let mut state = self.0.lock();
         let Some(at) = state.place_of(ticket) else { return Poll::Ready(false) };
@@ -213,7 +215,7 @@ impl Room {
         Poll::Pending
     }
 
-    /// Leaves the line. A place that was not used is the next one's.
+    /// Leaves the line. An unused place goes to the next sender.
     pub(crate) fn leave(&self, ticket: u64) {
         let left = self.change(|state| {
             let left = state.place_of(ticket).and_then(|at| state.waiters.remove(at));
@@ -266,8 +268,8 @@ mod tests {
             assert_eq!((room.take(by), room.wait(by)), (Take::Unlimited, Err(NoWait::Gone)));
         }
         room.limit(8, MailboxLimit::messages(1));
-        assert_eq!(room.take(alias(10)), Take::Counted, "the places of the one before are void");
-        // What was counted for the one before, or not at all, frees nothing here.
+        assert_eq!(room.take(alias(10)), Take::Counted, "places of the previous process are void");
+        // Messages that were counted for the previous process, or not at all, free no place here.
         for by in [PID, alias(9)] {
             room.give_back_of(by);
             assert_eq!((room.take(by), room.wait(by)), (Take::Unlimited, Err(NoWait::Gone)));
@@ -321,8 +323,8 @@ mod tests {
         }
         room.give_back();
         assert_eq!(woken.0.load(Ordering::SeqCst), 1);
-        assert_eq!(room.take(PID), Take::Full(7), "it is the first one's");
-        // It goes without using it: the next one has it.
+        assert_eq!(room.take(PID), Take::Full(7), "the place belongs to the first sender");
+        // The first sender leaves without using the place, so the next sender gets it.
         room.leave(tickets[0]);
         assert_eq!(woken.0.load(Ordering::SeqCst), 2);
         assert_eq!(poll(&room, tickets[0]), Poll::Ready(false));
@@ -342,7 +344,7 @@ mod tests {
         Take,
         GiveBack,
         Wait,
-        /// Polls one of those who wait.
+        /// Polls one of the waiting senders.
         Poll(usize),
         Leave(usize),
         Limit(usize),
@@ -362,8 +364,8 @@ mod tests {
     }
 
     proptest! {
-        /// Against a count and a line: nothing is granted beyond the bound, nobody waits while
-        /// there is room, and whoever came first is served first.
+        /// Behaves as a counter and a line do: no more places are granted than there are, no sender
+        /// waits while there is room, and senders are served in order.
         #[test]
         fn like_a_count_and_a_line(ops in proptest::collection::vec(op(), 1..80)) {
             let (mut generation, mut bound) = (0, 3);

@@ -1,9 +1,7 @@
-//! What one process can do to another: the one enum of all signals.
+//! Signals: everything that one process can do to another, in one enum.
 //!
-//! A signal goes into the receiver's one queue, in order per sender; the same enum
-//! crosses the wire. What a signal does is decided by its receiver, in `process`.
-//!
-//! Prior art: `erl_proc_sig_queue.h`.
+//! A signal goes into the receiver's only queue, in order for each sender. Signals to other nodes
+//! use the same enum. The receiver decides what a signal does, in `process`.
 
 use crate::carrier::ConnectionId;
 use crate::exit_reason::ExitReason;
@@ -28,23 +26,23 @@ pub enum Signal {
     Unlink {
         /// The other end of the link.
         from: Pid,
-        /// Numbers the unlink, for the acknowledgement.
+        /// The number of the unlink, for the acknowledgement.
         id: u64,
     },
-    /// The unlink number `id` has been received.
+    /// Acknowledges unlink number `id`.
     UnlinkAck {
         /// The process that received it.
         from: Pid,
         /// The unlink's number.
         id: u64,
     },
-    /// An end of a link, or a call of `exit_process`.
+    /// An exit signal: a linked process has ended, or a process called `exit_process`.
     Exit {
-        /// The process that ended, or that called.
+        /// The process that ended or called.
         from: Pid,
-        /// Why.
+        /// The exit reason.
         reason: ExitReason,
-        /// Whether it comes by a link, and so only counts while the link is there.
+        /// Whether it was sent over a link, so that it only counts while the link exists.
         by_link: bool,
     },
     /// `from` monitors the receiver.
@@ -54,20 +52,20 @@ pub enum Signal {
         /// The monitor.
         reference: Reference,
     },
-    /// `from` takes the monitor back.
+    /// `from` removes its monitor.
     Demonitor {
         /// The watcher.
         from: Pid,
         /// The monitor.
         reference: Reference,
     },
-    /// What the receiver monitored has ended.
+    /// The target of a monitor has ended.
     Down {
         /// The process that has ended.
         from: Option<Pid>,
         /// The receiver's monitor.
         reference: Reference,
-        /// Why it ended.
+        /// The exit reason.
         reason: ExitReason,
     },
     /// The answer to a request to spawn a process on another node.
@@ -77,23 +75,23 @@ pub enum Signal {
         /// The new process, or the reason why it was not spawned.
         result: Result<Pid, SpawnError>,
     },
-    /// The receiver has another group leader from now on.
+    /// Changes the receiver's group leader.
     GroupLeader {
-        /// A process of any node.
+        /// The new leader, a process on any node.
         leader: Pid,
     },
-    /// Another process of this node asks something of the receiver. Never leaves the node.
+    /// A request of another process on this node. Never leaves the node.
     Request(Request),
-    /// A connection is gone, and with it the links and monitors that went over it. Made
-    /// by the carrier of this node, never by a peer.
+    /// A connection is lost, and with it the links and monitors that used it. Made by the carrier
+    /// of this node, never by a peer.
     ConnectionLost {
-        /// The incarnation of the node that is no longer connected. `None` if it was never up.
+        /// The life of the node that is no longer connected. `None` if the connection was never up.
         node: Option<NodeId>,
         /// The connection.
         connection: ConnectionId,
     },
-    /// There is room again in the output of a connection for which the receiver waits, or the
-    /// connection is no more. Made by the carrier of this node, never by a peer.
+    /// The output of a connection for which the receiver waits has room again, or the connection is
+    /// lost. Made by the carrier of this node, never by a peer.
     ConnectionRoom {
         /// The connection.
         connection: ConnectionId,
@@ -101,8 +99,8 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// Whether a process that waits may be able to go on after this. The others are about
-    /// what the process keeps for the runtime, and leave what it waits for as it is.
+    /// Returns whether a waiting process may be able to continue after this signal. Other signals
+    /// only change what the process keeps for the runtime.
     pub(crate) fn may_end_a_wait(&self) -> bool {
         !matches!(
             self,
@@ -117,8 +115,8 @@ impl Signal {
         )
     }
 
-    /// Whether it is the runtime that sends this for a process, which does not wait for it to
-    /// go out (BUSY-5).
+    /// Returns whether the runtime sends this signal on behalf of a process, which does not wait
+    /// until it is written (BUSY-5).
     pub(crate) fn is_of_the_runtime(&self) -> bool {
         matches!(
             self,
@@ -130,23 +128,24 @@ impl Signal {
     }
 }
 
-/// Where another node's signal goes.
+/// The destination of a signal from another node.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Target {
     /// To a process.
     Pid(Pid),
-    /// To the process that made this alias. Messages, and exit signals that come by no link.
+    /// The process that made this alias. For messages, and for exit signals that are not sent over
+    /// a link.
     Alias(Alias),
     /// The process that has this name when the signal arrives.
     Name(Name),
 }
 
-/// An alias that something is sent to.
+/// An alias as a destination.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Alias {
     /// The alias.
     pub reference: Reference,
-    /// Ahead of the ordinary messages, if the alias allows it.
+    /// Whether the message goes ahead of the ordinary ones, if the alias allows it.
     pub priority: bool,
 }
 
@@ -169,7 +168,7 @@ pub enum SpawnError {
     /// error or panicked. The logs of both nodes say why.
     #[error("badarg: the node could not decode the function's arguments; its log says why")]
     Badarg,
-    /// The node has no room for a further process.
-    #[error("system_limit: the node has no room for a further process: raise its `process_limit`")]
+    /// The node has no room for another process.
+    #[error("system_limit: the node has no room for another process: raise its `process_limit`")]
     SystemLimit,
 }

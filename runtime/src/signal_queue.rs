@@ -15,13 +15,14 @@
 //! | pointer | the same, with signals | → pointer | → pointer and mark |
 //! | pointer and mark | the same, and to be polled again | → pointer and mark | nothing |
 //!
-//! The mark is the pointer's lowest bit. With it a signal that asks for no poll, such as a
-//! request for information, does not make up for a notification, nor hide one.
+//! The mark is the lowest bit of the pointer. It keeps a notification apart from signals that
+//! require no poll, such as a request for information: these neither replace a notification nor
+//! hide one.
 //!
-//! The thread that makes a transition marked *schedule* puts the process into a run queue, so it is
-//! in at most one, and at most one worker runs it.
+//! The thread that makes a transition marked *schedule* puts the process into a run queue. So the
+//! process is in at most one run queue, and at most one worker runs it.
 //!
-//! The file does not know what signals do, nor what a slot is.
+//! This file does not know what signals do, nor what a slot is.
 //!
 //! # Invariants
 //! - **Q1** Any word other than the four constants is, without its mark, the address of an
@@ -49,8 +50,7 @@ const IDLE: *mut Header = ptr::without_provenance_mut(1);
 const NOTIFIED: *mut Header = ptr::without_provenance_mut(2);
 const CLOSED: *mut Header = ptr::without_provenance_mut(3);
 
-/// Nodes are aligned to more than this, so the constants are no addresses of theirs, marked
-/// or not.
+/// Nodes are aligned to more than this, so no constant is the address of a node, marked or not.
 const _: () = assert!(align_of::<Header>() > CLOSED_WORD);
 const CLOSED_WORD: usize = 3;
 
@@ -61,7 +61,7 @@ fn is_node(word: *mut Header) -> bool {
     word.addr() > CLOSED_WORD
 }
 
-/// Whether the word says that the process is to be polled again.
+/// Returns whether the word says that the process is to be polled again.
 fn is_notified(word: *mut Header) -> bool {
     word == NOTIFIED || (is_node(word) && word.addr() & MARK != 0)
 }
@@ -70,7 +70,7 @@ fn marked(node: *mut Header) -> *mut Header {
     node.map_addr(|addr| addr | MARK)
 }
 
-/// The node that a word points to; null if to none.
+/// Returns the node that a word points to, or null.
 fn node_of(word: *mut Header) -> *mut Header {
     if is_node(word) { word.map_addr(|addr| addr & !MARK) } else { ptr::null_mut() }
 }
@@ -85,15 +85,15 @@ pub(crate) struct SignalQueue(AtomicPtr<Header>);
 pub(crate) enum Wake {
     /// Put the process into a run queue.
     Schedule,
-    /// Nothing: it is in one, or runs, or is no more.
+    /// Nothing: the process is in a run queue, is running, or has ended.
     Nothing,
 }
 
-/// What the owner has taken.
+/// The contents that the owner has taken.
 pub(crate) struct Taken {
     /// The signals, in the order of their pushing.
     pub(crate) signals: Chain,
-    /// The process is to be polled, whatever the signals are.
+    /// Whether the process is to be polled, whatever the signals are.
     pub(crate) notified: bool,
 }
 
@@ -104,7 +104,7 @@ impl SignalQueue {
 
     /// Opens the queue of a slot for a new process, which its maker schedules.
     pub(crate) fn open(&self) {
-        // Pairs with the acquire of whoever pushes: it may then look at the slot.
+        // Pairs with the acquire of a thread that pushes, which may then look at the slot.
         self.0.store(EMPTY, Ordering::Release);
     }
 
@@ -112,12 +112,12 @@ impl SignalQueue {
         self.0.load(Ordering::SeqCst) == CLOSED
     }
 
-    /// Whether the process is parked, and so has handled all that came.
+    /// Returns whether the process is parked, and so has handled everything that came.
     pub(crate) fn is_idle(&self) -> bool {
         self.0.load(Ordering::Acquire) == IDLE
     }
 
-    /// Pushes a signal, or gives it back when there is no process.
+    /// Pushes a signal. Returns it if there is no process.
     pub(crate) fn push(&self, envelope: Envelope) -> Result<Wake, Envelope> {
         self.push_over(self.0.load(Ordering::Relaxed), envelope)
     }
@@ -130,13 +130,13 @@ impl SignalQueue {
                 // SAFETY: Q1: the pointer was made above, and was not published.
                 return Err(unsafe { Envelope::from_raw(node) });
             }
-            // SAFETY: the node is ours until it is published by the exchange below.
+            // SAFETY: we own the node until the exchange below publishes it.
             unsafe { (*node.as_ptr()).next = node_of(word) };
             // Q2.
             node.as_ptr().expose_provenance();
             let to = if is_notified(word) { marked(node.as_ptr()) } else { node.as_ptr() };
-            // Release: Q3. Acquire, for the one who schedules: what the owner wrote
-            // before it parked is seen by whoever runs the process next.
+            // Release: Q3. Acquire, for the thread that schedules: the next worker of the process
+            // sees what the owner wrote before it parked.
             match self.0.compare_exchange_weak(word, to, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(IDLE) => return Ok(Wake::Schedule),
                 Ok(_) => return Ok(Wake::Nothing),
@@ -145,7 +145,7 @@ impl SignalQueue {
         }
     }
 
-    /// Sees to it that the process is polled once more.
+    /// Ensures that the process is polled once more.
     pub(crate) fn notify(&self) -> Wake {
         self.notify_over(self.0.load(Ordering::Relaxed))
     }
@@ -155,8 +155,8 @@ impl SignalQueue {
         loop {
             let (to, wake) = match word {
                 IDLE => (NOTIFIED, Wake::Schedule),
-                // What the notifier wrote before must be seen by the poll that follows,
-                // so the exchange is made even where the word does not change.
+                // The poll that follows must see what the notifier wrote before, so the exchange is
+                // made even if the word does not change.
                 EMPTY | NOTIFIED => (NOTIFIED, Wake::Nothing),
                 CLOSED => return Wake::Nothing,
                 node => (marked(node), Wake::Nothing),
@@ -179,24 +179,24 @@ impl SignalQueue {
         self.swap(EMPTY, Ordering::AcqRel)
     }
 
-    /// Owner, in the middle of a turn: takes the signals, if there are any. A notification
-    /// stays: it may be for something that this turn's poll has passed already.
+    /// Owner, in the middle of a turn: takes the signals, if there are any. A notification stays,
+    /// since it may be for something that this turn's poll has already passed.
     pub(crate) fn take_signals(&self) -> Option<Chain> {
         if !is_node(self.0.load(Ordering::Relaxed)) {
             return None;
         }
         let Taken { signals, notified } = self.swap(EMPTY, Ordering::AcqRel);
         if notified {
-            // It is not parked, so there is nothing to schedule.
+            // The process is not parked, so there is nothing to schedule.
             let _ = self.notify();
         }
         Some(signals)
     }
 
-    /// Owner: parks the process, unless something came in.
+    /// Owner: parks the process, unless something arrived.
     #[must_use]
     pub(crate) fn park(&self) -> bool {
-        // Release: the next owner, who acquires in `push` or `notify`, sees our writes.
+        // Release: the next owner, which acquires in `push` or `notify`, sees our writes.
         self.0.compare_exchange(EMPTY, IDLE, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
@@ -209,7 +209,7 @@ impl SignalQueue {
     fn swap(&self, word: *mut Header, ordering: Ordering) -> Taken {
         // Acquire: Q3. Release: see `park`.
         let was = self.0.swap(word, ordering);
-        // SAFETY: Q1 and Q2: the swap took the nodes out, and they are ours now.
+        // SAFETY: Q1 and Q2: the swap took the nodes out, and we own them now.
         let signals = unsafe { Chain::from_stack(node_of(was).addr()) };
         Taken { signals, notified: is_notified(was) }
     }
@@ -312,8 +312,8 @@ mod tests {
         assert!(queue.is_closed());
     }
 
-    /// Q2, for miri: a sender that was delayed succeeds, since another signal is at the address
-    /// of the one that it saw.
+    /// Q2, for miri: a delayed sender succeeds, since another signal is at the address that it
+    /// read.
     #[test]
     fn an_address_is_used_again_while_a_sender_is_delayed() {
         for notified in [false, true] {
@@ -383,7 +383,7 @@ mod loom_tests {
         model_with_preemptions(3, check);
     }
 
-    /// Runs the owner's side until it parks: gives what it took.
+    /// Runs the owner's side until it parks. Returns how many signals it took.
     fn run(queue: &SignalQueue) -> usize {
         let mut taken = 0;
         loop {
@@ -394,8 +394,8 @@ mod loom_tests {
         }
     }
 
-    /// No wake-up is lost: whatever is pushed while the owner parks is either taken by
-    /// it, or its pusher is told to schedule.
+    /// No wake-up is lost: a signal that is pushed while the owner parks is either taken by the
+    /// owner, or its sender is told to schedule.
     #[test]
     fn push_against_park() {
         model(|| {
@@ -447,8 +447,8 @@ mod loom_tests {
         });
     }
 
-    /// A notification that comes beside signals is seen at the end of the turn, whatever
-    /// was taken in the middle of it.
+    /// A notification that comes with signals is seen at the end of the turn, whatever was taken in
+    /// the middle of it.
     #[test]
     fn notify_and_push_against_taking() {
         model(|| {
@@ -476,7 +476,7 @@ mod loom_tests {
         });
     }
 
-    /// A signal is taken by the process that ends, or given back to its sender.
+    /// A signal is taken by the ending process, or returned to its sender.
     #[test]
     fn push_against_close() {
         model(|| {

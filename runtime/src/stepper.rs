@@ -1,7 +1,7 @@
-//! A node without threads, whose owner says what runs next: the seam for simulators.
+//! A node without threads, whose owner decides what runs next: the seam for simulators.
 //!
-//! All of the node's work is done in the calls of its [`Stepper`], on the caller's thread. What
-//! it does not do: it knows no other nodes, and it does not move the clock.
+//! The node only works in calls of its [`Stepper`], on the caller's thread. The stepper does not
+//! know other nodes, and does not advance the clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,16 +14,17 @@ use crate::scheduler::{Origin, Ready, Runner as _, TaskId};
 
 /// Runs a node that was made by [`build_stepped`](crate::NodeBuilder::build_stepped).
 ///
-/// Dropping it ends the node at once, as a lost machine does: no process runs again, but what it
-/// holds is dropped. What it still sends to other nodes is the owner's to keep from them.
+/// Dropping it ends the node at once, like a lost machine: no process runs again, but the
+/// processes' values are dropped. Their destructors may still send to other nodes; the owner must
+/// discard these signals.
 pub struct Stepper(Arc<Inner>);
 
-/// What a step was.
+/// The result of a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
     /// A process had a turn.
     Turn(Pid),
-    /// A call of `spawn_blocking` was made.
+    /// A call of `spawn_blocking` ran.
     Blocking,
 }
 
@@ -32,7 +33,7 @@ impl Stepper {
         Stepper(node)
     }
 
-    /// How many things are ready to run.
+    /// Returns how many things are ready to run.
     #[must_use]
     pub fn ready(&self) -> usize {
         self.0.scheduler.by_steps().map_or(0, |stepped| stepped.len())
@@ -44,10 +45,10 @@ impl Stepper {
         Some(self.pid(self.0.scheduler.by_steps()?.task_at(place)?))
     }
 
-    /// Runs one of the ready things, at any place below [`ready`](Stepper::ready), to its next
-    /// suspension point. `None` if there are not so many.
+    /// Runs one of the ready things, at any place below [`ready`](Stepper::ready), up to its next
+    /// suspension point. Returns `None` if the place is not below `ready`.
     ///
-    /// What it sends to other nodes is gathered, until [`flush`](Stepper::flush).
+    /// Output to other nodes is gathered until [`flush`](Stepper::flush).
     pub fn step(&self, place: usize) -> Option<Step> {
         Some(match self.0.scheduler.by_steps()?.take(place)? {
             Ready::Task(task) => {
@@ -70,19 +71,19 @@ impl Stepper {
         Pid::new(self.0.id, self.0.table.at(task).id())
     }
 
-    /// Runs `work` as one of the node's workers would: the handler of a socket, say.
+    /// Runs `work` as one of the node's workers would, for example the handler of a socket.
     pub fn enter(&self, work: impl FnOnce()) {
         context::enter_node(&self.0, work);
     }
 
-    /// Fires the timers that are due, and says how long it is until the next are.
+    /// Fires the timers that are due. Returns the time until the next ones are due.
     pub fn fire_timers(&self) -> Option<Duration> {
         let mut left = None;
         self.enter(|| left = Work(self.0.clone()).before_sleep());
         left
     }
 
-    /// Sends to other nodes what has been gathered.
+    /// Sends the gathered output to other nodes.
     pub fn flush(&self) {
         self.enter(|| Work(self.0.clone()).turn_end());
     }
@@ -94,9 +95,9 @@ impl Stepper {
 impl Drop for Stepper {
     fn drop(&mut self) {
         self.enter(|| {
-            // Nobody makes a step any more, so no process is being polled.
+            // No more steps are made, so no process is being polled.
             self.0.stop_now();
-            // Calls that were not made.
+            // Drops the blocking calls that did not run.
             if let Some(stepped) = self.0.scheduler.by_steps() {
                 drop_each(std::iter::from_fn(|| stepped.take(0)));
             }
@@ -158,7 +159,7 @@ mod tests {
         assert_eq!((stepper.next(0), stepper.next(1)), (pid, None));
         assert_eq!(stepper.step(0), pid.map(Step::Turn));
         assert_eq!(seen.load(Ordering::Relaxed), 0);
-        // The child, and what it has woken.
+        // Runs the child, and what it has woken.
         while stepper.ready() > 0 {
             stepper.step(0);
         }
@@ -196,7 +197,7 @@ mod tests {
         assert_eq!(node.spawn(async {}), None);
     }
 
-    /// A process with memory that it uses whenever it is polled.
+    /// A process that uses its memory at every poll.
     async fn uses_memory() {
         let mut memory = Box::new([0_u8; 8]);
         loop {
@@ -205,7 +206,7 @@ mod tests {
         }
     }
 
-    /// For miri: the stop touches no process that is being polled.
+    /// For miri: the stop does not touch a process that is being polled.
     #[test]
     #[allow(clippy::disallowed_methods, reason = "threads beside the node")]
     fn threads_stop_a_node_that_is_stepped() {
@@ -216,7 +217,7 @@ mod tests {
                 let node = node.clone();
                 scope.spawn(move || (0..3).for_each(|_| assert!(!node.stop())));
             }
-            // At another place each time, since a new one is the last.
+            // At a changing place, since a new process is the last one.
             for turn in 0_usize.. {
                 if !pids.iter().any(|pid| node.is_alive(*pid)) {
                     break;
@@ -232,7 +233,7 @@ mod tests {
         node.run_until_stopped().wait();
     }
 
-    /// For miri: nor does it where the node's process drives another node, whose process asks for
+    /// For miri: neither does it if the node's process drives another node, whose process requests
     /// the stop.
     #[test]
     fn a_process_of_an_inner_node_stops_the_outer_one() {
@@ -261,7 +262,7 @@ mod tests {
         assert!(!outer.is_alive(pid.unwrap()));
     }
 
-    /// What a panic has left is not entered any more.
+    /// After a panic, the thread is no longer in the node.
     #[test]
     fn a_panic_leaves_the_node() {
         let (node, stepper, _) = node();
@@ -273,7 +274,7 @@ mod tests {
         assert!(context::try_node(|_| ()).is_none());
     }
 
-    /// A node that nobody has stopped drops its processes one at a time.
+    /// A node that was never stopped drops its processes one at a time.
     #[test]
     fn a_stepper_that_is_dropped_ends_the_node() {
         struct Loud(Arc<AtomicU64>);

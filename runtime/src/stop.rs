@@ -8,19 +8,19 @@
 //! | `Ends` | connections are closed, processes are killed, threads end | |
 //! | `Over` | | waiting threads, and waiting futures of other executors |
 //!
-//! The first thread that requests the stop takes the node through the phases; other threads wait
+//! The first thread that requests the stop takes the node through the phases. Other threads wait
 //! for it. A process or a thread of the node can't wait for its own end, so a separate thread is
-//! started. What runs on the thread that stops the node, such as a destructor, does not wait either.
+//! started. Code that runs on the thread that stops the node, such as a destructor, does not wait
+//! either.
 //!
-//! A node without threads is stopped by the steps of its owner, since only the owner knows that
-//! none of its processes is being polled: `stop` begins to stop it, and dropping the `Stepper` drops
-//! what is left.
+//! A node without threads is stopped by the steps of its owner, since only the owner knows that no
+//! process is being polled: `stop` begins the stop, and dropping the `Stepper` drops the rest.
 //!
 //! 1. The processes that wait for the stop are notified, and have some time to end by themselves.
 //! 2. Connections are closed. No new processes are made, and no blocking calls begin.
-//! 3. All processes are killed; this waits until none is left or the time limit has passed.
+//! 3. All processes are killed. This waits until none is left or the time limit has passed.
 //! 4. The threads end. A thread whose process never yields is left behind.
-//! 5. The remaining processes are dropped here, and so is what timers hold.
+//! 5. The remaining processes are dropped here, and so are the values of timers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -44,14 +44,14 @@ use crate::signal::Signal;
 use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, spawn_thread};
 
 /// How long the processes that wait for the stop may take to end by themselves. OTP's supervisors
-/// give their workers the same time.
+/// give their workers as much time.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// How long killed processes may take to end.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
-/// How long to wait for the end of a process before killing again: processes may have been added
-/// meanwhile.
+/// How long to wait for the end of a process before killing again, since processes may have been
+/// added meanwhile.
 const KILL_AGAIN: Duration = Duration::from_millis(50);
 
 /// How far the stop of a node has come.
@@ -80,9 +80,9 @@ pub(crate) struct State {
     phase: Phase,
     /// A thread is stopping the node.
     has_thread: bool,
-    /// Since when the system has refused the thread that is to stop the node.
+    /// The time since which the system has refused the thread that is to stop the node.
     lacks_thread: Option<Time>,
-    /// The processes that were notified meanwhile.
+    /// The notified processes, if the stop was begun without its thread.
     told: Vec<Pid>,
     /// All threads have ended.
     all_ended: bool,
@@ -193,7 +193,8 @@ impl Stop {
 }
 
 impl Inner {
-    /// Stops the node and waits until it has stopped. Where it can't wait, it only begins the stop.
+    /// Stops the node and waits until it has stopped. Only begins the stop if the caller can't
+    /// wait.
     pub(crate) fn stop(&self) -> bool {
         if self.is_entered() || self.scheduler.by_steps().is_some() {
             self.begin_stop();
@@ -226,7 +227,7 @@ impl Inner {
             return self.begin_stop_by_steps();
         }
         if let Err(error) = self.start_stopping(self.env.now()) {
-            report!(error, %error, "no thread can be started to stop a node: it is tried again");
+            report!(error, %error, "no thread can be started to stop the node; retrying");
             self.thread_is_missing();
         }
     }
@@ -235,7 +236,7 @@ impl Inner {
     /// is released, and what waits for the stop is notified.
     fn start_stopping(&self, since: Time) -> io::Result<()> {
         let Some(this) = self.this.upgrade() else {
-            // The node is being dropped, and no process is left that could ask for more.
+            // The node is being dropped, and no process is left that could request more.
             self.close();
             self.kill_all();
             self.stop.give_up();
@@ -254,9 +255,9 @@ impl Inner {
         started
     }
 
-    /// Tries again to start the thread that stops the node. If there is none when the time of the
-    /// notified processes is over, connections are closed and processes killed here. Returns whether
-    /// the system refuses the thread again.
+    /// Retries to start the thread that stops the node. If there is none when the time of the
+    /// notified processes is over, closes connections and kills processes here. Returns whether the
+    /// system refuses the thread again.
     pub(crate) fn retry_stop(&self) -> bool {
         let Some(since) = self.stop.state.lock().lacks_thread.take() else { return false };
         if !self.stop.take_on() || self.start_stopping(since).is_ok() {
@@ -269,8 +270,8 @@ impl Inner {
         true
     }
 
-    /// Stops a node that has no threads: a last process kills the others. The node's owner ends
-    /// what is left.
+    /// Stops a node without threads: a last process kills the others. The node's owner ends the
+    /// rest.
     fn begin_stop_by_steps(&self) {
         let told = self.stop.go_to(Phase::Asked);
         let node = self.handle();
@@ -291,7 +292,7 @@ impl Inner {
         }
     }
 
-    /// Stops the node on this thread, which has claimed that.
+    /// Stops the node on this thread, which has claimed the stop.
     fn stop_here(&self) -> bool {
         struct Claim<'a>(&'a Stop);
         impl Drop for Claim<'_> {
@@ -299,7 +300,7 @@ impl Inner {
                 self.0.give_up();
             }
         }
-        // Released also when a panic ends this thread: then another one may stop the node.
+        // Released even if a panic ends this thread, so that another thread can stop the node.
         let _claim = Claim(&self.stop);
         context::enter_node(self, || {
             // 1.
@@ -333,8 +334,8 @@ impl Inner {
         }
     }
 
-    /// Stops the node at once, without the time for waiting processes. The caller has claimed the
-    /// stop, or owns the steps of a node without threads; and has entered the node.
+    /// Stops the node at once, without giving waiting processes time. The caller has claimed the
+    /// stop, or owns the steps of a node without threads, and has entered the node.
     pub(crate) fn stop_now(&self) -> bool {
         self.stop.go_to(Phase::Ends);
         process::drop_each(self.blocking.stop().chain(self.lookups.stop()));
@@ -342,7 +343,7 @@ impl Inner {
         let mut state = self.stop.lock();
         self.kill_all();
         let deadline = self.env.now() + STOP_WAIT;
-        // Without threads, nobody else could end processes meanwhile.
+        // Without threads, no process can end meanwhile.
         let has_threads = self.scheduler.by_steps().is_none();
         while has_threads && self.table.len() > 0 && self.env.now() < deadline {
             // Processes that were being made during the first kill are killed now.
@@ -356,7 +357,7 @@ impl Inner {
         }
         // 4.
         let ended = self.scheduler.stop(false);
-        // 5. Only if no worker is left: a worker that remains may be inside any of the processes.
+        // 5. Only if no worker is left: a remaining worker may be running any of the processes.
         if ended {
             self.drop_rest();
         }
@@ -364,7 +365,7 @@ impl Inner {
         ended
     }
 
-    /// Drops the processes that are left, and what timers hold. No thread runs any of the processes,
+    /// Drops the remaining processes and the values of timers. No thread runs any of the processes,
     /// and the caller has entered the node.
     fn drop_rest(&self) {
         for slot in self.table.live() {
@@ -374,11 +375,11 @@ impl Inner {
     }
 }
 
-/// The last handle of a node is gone, and with it the last thread. What a stop has left behind,
-/// because a process held its worker for too long, goes now.
+/// Runs when the last handle of the node is dropped, and with it the last thread. Drops what a stop
+/// has left behind because a process held its worker for too long.
 impl Drop for Inner {
     fn drop(&mut self) {
-        // In a model that has failed, it would only hide the failure.
+        // In a model that has failed, this would only hide the failure.
         if !(cfg!(any(loom, shuttle)) && std::thread::panicking()) {
             context::enter_node(self, || self.drop_rest());
         }

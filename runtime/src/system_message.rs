@@ -13,23 +13,23 @@ use crate::printable::Printable;
 use crate::reference::Reference;
 use crate::signal::SpawnError;
 
-/// A monitored process has ended, or can no longer be seen (Erlang's `DOWN`).
+/// A monitored process has ended, or can no longer be observed (Erlang's `DOWN`).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Down {
     /// The monitor, as `monitor` returned it.
     pub monitor: Reference,
-    /// What was monitored.
+    /// The target of the monitor.
     pub object: Object,
-    /// Why it ended.
+    /// The exit reason.
     pub reason: ExitReason,
 }
 
-/// What a monitor was asked to watch.
+/// The target of a monitor.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Object {
     /// A process.
     Pid(Pid),
-    /// Whoever had this name on this node at that time.
+    /// The process that had this name on this node when the monitor was made.
     Name(Name, NodeName),
 }
 
@@ -64,9 +64,9 @@ pub struct Exit {
 pub struct NodeUp {
     /// The node.
     pub node: NodeName,
-    /// Whether it is a visible one.
+    /// Whether the node is visible or hidden.
     pub node_type: NodeType,
-    /// Tells this connection to the node from its other ones.
+    /// The number of the connection, which distinguishes it from the node's other connections.
     pub connection: u64,
 }
 
@@ -75,15 +75,15 @@ pub struct NodeUp {
 pub struct NodeDown {
     /// The node.
     pub node: NodeName,
-    /// Whether it is a visible one.
+    /// Whether the node is visible or hidden.
     pub node_type: NodeType,
-    /// The connection that was lost; 0 where none could be made.
+    /// The number of the lost connection. 0 if no connection could be made.
     pub connection: u64,
-    /// Why.
+    /// Why the connection ended.
     pub reason: NodeDownReason,
 }
 
-/// Visible nodes form a full mesh; hidden ones connect only when they are asked to.
+/// Visible nodes form a full mesh. Hidden nodes connect only on request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum NodeType {
@@ -91,27 +91,26 @@ pub enum NodeType {
     Hidden,
 }
 
-/// Why a connection is no more.
+/// Why a connection ended.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum NodeDownReason {
-    /// The peer went away, or closed it.
+    /// The peer went away, or closed the connection.
     ConnectionClosed,
-    /// It was closed here, on request.
+    /// This node closed the connection, on request.
     Disconnect,
     /// Nothing was heard from the peer for the whole ticktime.
     NetTickTimeout,
-    /// It could not be made.
+    /// The connection could not be made.
     ConnectionSetupFailed,
-    /// Distribution was stopped here.
+    /// Distribution was stopped on this node.
     NetKernelTerminated,
-    /// This node can't accept connections any more: what takes them in has ended. It has no name
-    /// then.
+    /// This node no longer accepts connections, since its acceptor has ended. It has no name then.
     NoNetwork,
-    /// The transport takes nothing any more: what is to keep the connection alive could not be
-    /// sent over it.
+    /// A tick, which keeps the connection alive, could not be sent: the transport accepts nothing
+    /// more.
     SendNetTickFailed,
-    /// What carries the bytes, a transport of the user's own, has ended it for this reason.
+    /// A user's own transport ended the connection for this reason.
     Other(String),
 }
 
@@ -125,30 +124,30 @@ impl fmt::Display for NodeDownReason {
             NodeDownReason::NetKernelTerminated => "net_kernel_terminated",
             NodeDownReason::NoNetwork => "no_network",
             NodeDownReason::SendNetTickFailed => "send_net_tick_failed",
-            // It may be the text of a peer.
+            // The text may come from a peer.
             NodeDownReason::Other(reason) => return write!(f, "{}", Printable(reason)),
         })
     }
 }
 
-/// A process was suspended, since it sent over a congested connection (Erlang's
-/// `{monitor, Pid, busy_dist_port, Port}`). For the process that
-/// [`system_monitor`](crate::system_monitor()) names.
+/// A process was suspended because it sent over a congested connection (Erlang's `{monitor, Pid,
+/// busy_dist_port, Port}`). Sent to the process that [`system_monitor`](crate::system_monitor())
+/// names.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct BusyDist {
     /// The process.
     pub pid: Pid,
     /// The node at the other end.
     pub node: NodeName,
-    /// The connection, as in [`NodeUp`].
+    /// The number of the connection, as in [`NodeUp`].
     pub connection: u64,
 }
 
 /// The answer to a request to spawn on another node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SpawnReply {
-    /// The request; the monitor, if one was asked for.
+    /// The request, and the monitor if one was requested.
     pub reference: Reference,
-    /// The new process, or why there is none.
+    /// The new process, or the reason why it was not spawned.
     pub result: Result<Pid, SpawnError>,
 }

@@ -1,31 +1,31 @@
-//! The process table: from a pid to the queue of its process, without a lock and without
-//! a write to shared memory.
+//! The process table: from a pid to the queue of its process, without a lock and without a write to
+//! shared memory.
 //!
-//! A slot holds one process after the other; its memory stays where it is for the life
-//! of the table, so a look-up needs no protection against reclamation. What it needs is
-//! that an old pid never reaches a new process, and that rests on the generation: a pid
-//! names the slot and its generation, the look-up compares them, and since the slot may
-//! change hands between the look-up and the push, each signal carries the generation
-//! that it was sent to, and its receiver gives back what was not meant for it.
+//! A slot holds one process after the other. Its memory stays in place as long as the table exists,
+//! so a look-up needs no protection against reclamation. It must only ensure that an old pid never
+//! reaches a new process. For this, a slot has a generation: a pid names the slot and its
+//! generation, and the look-up compares them. The slot may change hands between the look-up and the
+//! push, so each signal carries the generation that it was sent to, and the receiver discards a
+//! signal that was not meant for it.
 //!
-//! Slots come in chunks; a free slot is remembered in one of several lists, so that
-//! workers that spawn do not meet.
+//! Slots are allocated in chunks. A free slot is in one of several lists, so that workers that
+//! spawn do not contend.
 //!
-//! The node's own services have reserved slots after those of the program: even when the program
-//! has reached its process limit, the node must be able to accept and make connections.
+//! The slots for the node's own services come after those of the program: even when the program has
+//! reached its process limit, the node must be able to accept and make connections.
 //!
 //! # Invariants
-//! - **T1** A chunk, once published, is not moved, and it is freed only when the table
-//!   and all wakers of its slots are gone: each holds a count of its `Arc`.
-//! - **T2** A `SlotRef` is held only by the table, by the timers of its node, by the process
-//!   in it, and by wakers. The first ones are used only while the node is there, which owns
-//!   the table. Run queues hold a number instead, so they need no promise.
-//! - **T3** `body` is touched by the slot's owner alone: the maker of a process until it
-//!   has scheduled it, then whoever took the process from a run queue until it is parked,
-//!   queued again or gone, then nobody until the next maker, who took the slot from a free
-//!   list. `signal_queue` gives the hand-over its order. When no thread can take a process from a
-//!   run queue any more, the one thread that ends the node is the owner of all bodies: after the
-//!   last worker has ended (`stop`), or when the `Stepper` or the node itself is dropped.
+//! - **T1** A chunk, once published, is not moved, and it is only freed when the table and all
+//!   wakers of its slots are gone: each holds a count of its `Arc`.
+//! - **T2** A `SlotRef` is only held by the table, by the timers of its node, by the process in it,
+//!   and by wakers. The table, the timers and the process only use it while the node exists, which
+//!   owns the table. Run queues hold a number instead, so they need no promise.
+//! - **T3** Only the slot's owner touches `body`. The owner is the maker of a process until it has
+//!   scheduled the process. Then it is the thread that took the process from a run queue, until the
+//!   process is parked, queued again or gone. Then the slot has no owner until the next maker takes
+//!   it from a free list. `signal_queue` gives the hand-over its order. When no thread can take a
+//!   process from a run queue any more, the one thread that ends the node owns all bodies: after
+//!   the last worker has ended (`stop`), or when the `Stepper` or the node itself is dropped.
 //!
 //! Prior art: `erl_ptab` and its `PTables.md`.
 #![allow(unsafe_code)]
@@ -49,15 +49,15 @@ use crate::signal_queue::{SignalQueue, Wake};
 use crate::sync::{AtomicU32, Mutex, Ordering, UnsafeCell, fence};
 use crate::vitals::Vitals;
 
-/// Slots in a chunk: 16 KiB, which is little for a small node and enough for a big one.
+/// The slots in a chunk. A chunk has 16 KiB, which suits small and big nodes.
 const CHUNK_SLOTS: usize = if cfg!(loom) { 2 } else { 256 };
 
-/// With so many free slots another worker's list is asked for half of them before a chunk is
-/// made: less is not worth it.
+/// A list with this many free slots gives half of them to another worker before a new chunk is
+/// made. Moving fewer is not worth it.
 const MANY: usize = CHUNK_SLOTS / 2;
 
 /// Chunks for the node's own services, in addition to the limit: slots for 4,096 clients of the
-/// port mapper, 256 handshakes of peers, and about 3,800 connections being made by the node at the
+/// port mapper, 256 handshakes of peers, and about 3,800 connections that the node makes at the
 /// same time. A service that finds no reserved slot takes one of the program's. Chunks are
 /// allocated on demand.
 const RESERVED_CHUNKS: usize = if cfg!(loom) { 1 } else { 32 };
@@ -65,29 +65,29 @@ const RESERVED_CHUNKS: usize = if cfg!(loom) { 1 } else { 32 };
 /// The largest possible process limit, as in OTP.
 pub(crate) const LIMIT_MAX: usize = 134_217_727;
 
-/// The marks of a slot's process: it may have a name (see `registry`) …
+/// A mark of a slot's process: it may have a name (see `registry`).
 pub(crate) const NAMED: u8 = 1;
-/// … and there may be timers that send to it (see `process::timer_action`).
+/// Timers may send to the process (see `process::timer_action`).
 pub(crate) const TIMED: u8 = 2;
-/// It has, or has had, a limit of its mailbox (see `room`). Set before anybody sends to it, or
-/// by the process itself.
+/// The process has, or has had, a mailbox limit (see `room`). Set before other processes can send
+/// to it, or by the process itself.
 pub(crate) const BOUNDED: u8 = 4;
-/// It is a service of the node: other nodes can neither end it nor link to it. This mark and the
-/// next two are set before anybody sends to the process; see `process::guard`.
+/// The process is a service of the node: other nodes can neither end it nor link to it. This mark
+/// and the next two are set before other processes can send to it; see `process::guard`.
 pub(crate) const SERVICE: u8 = 8;
-/// It takes no messages from other nodes.
+/// The process accepts no messages from other nodes.
 pub(crate) const DEAF: u8 = 16;
-/// Only the end of the node ends it.
+/// Only the end of the node ends the process.
 pub(crate) const ROOT: u8 = 32;
 
-/// Room for one process. A cache line of its own: senders on one core do not disturb the
-/// owner of the next slot on another.
+/// Room for one process, in a cache line of its own: senders on one core do not disturb the owner
+/// of the next slot on another core.
 #[repr(align(64))]
 pub(crate) struct Slot<B: ?Sized> {
     pub(crate) queue: SignalQueue,
     generation: AtomicU32,
     index: u32,
-    /// The chunk that the slot is in.
+    /// The chunk that contains the slot.
     chunk: StdAtomicPtr<Chunk<B>>,
     pub(crate) vitals: Vitals,
     body: UnsafeCell<Option<Pin<Box<B>>>>,
@@ -100,16 +100,16 @@ const _: () = assert!(size_of::<Slot<dyn Send>>() == 64);
 struct Chunk<B: ?Sized> {
     scheduler: Arc<Scheduler>,
     slots: Box<[Slot<B>]>,
-    /// One for each slot, made when the first of them is needed.
+    /// A room for each slot, allocated when the first of them is needed.
     rooms: OnceLock<Box<[Room]>>,
 }
 
-// SAFETY: T3 for the body; all else is atomic.
+// SAFETY: T3 for the body; all other fields are atomic.
 unsafe impl<B: ?Sized + Send> Sync for Chunk<B> {}
-// SAFETY: a body is `Send`; all else is.
+// SAFETY: a body is `Send`, and so are all other fields.
 unsafe impl<B: ?Sized + Send> Send for Chunk<B> {}
 
-/// A slot, as wakers and its process hold it. See T2.
+/// A reference to a slot, for wakers and the slot's process. See T2.
 pub(crate) struct SlotRef<B: ?Sized>(NonNull<Slot<B>>);
 
 impl<B: ?Sized> Clone for SlotRef<B> {
@@ -120,7 +120,7 @@ impl<B: ?Sized> Clone for SlotRef<B> {
 
 impl<B: ?Sized> Copy for SlotRef<B> {}
 
-// SAFETY: it is a reference to something `Sync` (T1, T2).
+// SAFETY: this is a reference to a `Sync` object (T1, T2).
 unsafe impl<B: ?Sized + Send> Send for SlotRef<B> {}
 // SAFETY: as above.
 unsafe impl<B: ?Sized + Send> Sync for SlotRef<B> {}
@@ -150,34 +150,35 @@ impl<B: ?Sized> Slot<B> {
         LocalId { slot: self.index, generation: self.generation.load(Ordering::Acquire) }
     }
 
-    /// The process is about to have a name, or timers that send to it. Whoever gives it such
-    /// asks `is_open_for` afterwards, and takes it back if the process has ended; else the
-    /// process sees the mark when it ends. Sequentially consistent on both sides, of a mark
-    /// and an end at the same time one sees the other.
+    /// Marks the process as about to have a name, or timers that send to it. The caller then calls
+    /// `is_open_for`, and undoes its change if the process has ended. Otherwise the process sees
+    /// the mark when it ends. Both sides are sequentially consistent: if a mark and an end happen
+    /// at the same time, at least one side sees the other.
     pub(crate) fn mark(&self, mark: u8) {
         if self.vitals.marks.load(Ordering::SeqCst) & mark == 0 {
             self.vitals.marks.fetch_or(mark, Ordering::SeqCst);
         }
     }
 
-    /// Whether its process's mailbox may have a limit. For senders, of which this is the first
-    /// look at the slot's line but one.
+    /// Returns whether the process's mailbox may have a limit. For senders, which have then looked
+    /// at the slot's cache line only once before.
     pub(crate) fn is_bounded(&self) -> bool {
         self.vitals.marks.load(Ordering::Relaxed) & BOUNDED != 0
     }
 
-    /// Whether its process has one of these marks, which are set before anybody sends to it.
+    /// Returns whether the process has one of these marks, which are set before other processes can
+    /// send to it.
     pub(crate) fn has_mark(&self, marks: u8) -> bool {
         self.vitals.marks.load(Ordering::Relaxed) & marks != 0
     }
 
-    /// Whether the process of this generation has not ended.
+    /// Returns whether the process of this generation has not ended.
     pub(crate) fn is_open_for(&self, generation: u32) -> bool {
-        // In this order: a queue that is open may be the next process's.
+        // In this order: an open queue may belong to the next process.
         !self.queue.is_closed() && self.generation.load(Ordering::Acquire) == generation
     }
 
-    /// Owner: closes the queue. Says what was in it, and what the process may have.
+    /// Owner: closes the queue. Returns what was in it, and the process's marks.
     pub(crate) fn close(&self) -> (Chain, u8) {
         let rest = self.queue.close();
         let marks = self.vitals.marks.load(Ordering::SeqCst);
@@ -187,31 +188,31 @@ impl<B: ?Sized> Slot<B> {
         (rest, marks)
     }
 
-    /// The process that is here, if it lives and is not about to end.
+    /// Returns the id of the slot's process, if it is alive and not about to end.
     fn live_id(&self) -> Option<LocalId> {
         let id = self.id();
         if self.queue.is_closed() || self.vitals.is_exiting() {
             return None;
         }
-        // Orders the second look after what was seen. If it has changed, the process has ended
-        // meanwhile, and what was seen may be the next one's.
+        // Orders the second look after the first ones. If the id has changed, the process has ended
+        // meanwhile, and the first looks may have seen the next process.
         fence(Acquire);
         (self.id() == id).then_some(id)
     }
 
-    /// Owner (T3): puts a process in.
+    /// Owner (T3): stores a process.
     pub(crate) fn set_body(&self, body: Pin<Box<B>>) {
         // SAFETY: T3: the caller is the owner.
         self.body.with_mut(|at| unsafe { *at = Some(body) });
     }
 
-    /// Owner (T3): works with the process. None when there is none.
+    /// Owner (T3): calls `work` with the process. Returns `None` if there is none.
     pub(crate) fn with_body<R>(&self, work: impl FnOnce(Pin<&mut B>) -> R) -> Option<R> {
-        // SAFETY: T3: the caller is the owner, so nobody else has a reference.
+        // SAFETY: T3: the caller is the owner, so there is no other reference.
         self.body.with_mut(|at| unsafe { (*at).as_mut() }.map(|body| work(body.as_mut())))
     }
 
-    /// Owner (T3): takes the process out.
+    /// Owner (T3): takes out the process.
     pub(crate) fn take_body(&self) -> Option<Pin<Box<B>>> {
         // SAFETY: T3: the caller is the owner.
         self.body.with_mut(|at| unsafe { (*at).take() })
@@ -226,31 +227,32 @@ impl<B: ?Sized> SlotRef<B> {
     /// The size of a slot.
     pub(crate) const BYTES: usize = size_of::<Slot<B>>();
 
-    /// Does what a push or a notification asks for.
+    /// Schedules the process if a push or a notification requires it.
     pub(crate) fn wake(self, wake: Wake) {
         self.wake_at(wake, Priority::Low);
     }
 
-    /// Does what a push or a notification asks for, at this priority or a higher one.
+    /// Schedules the process, if a push or a notification requires it, at this priority or a higher
+    /// one.
     pub(crate) fn wake_at(self, wake: Wake, at_least: Priority) {
         if wake == Wake::Schedule {
             self.schedule(self.vitals.priority().max(at_least));
         }
     }
 
-    /// Queues the process; see `signal_queue` for who may.
+    /// Queues the process; see `signal_queue` for the threads that may.
     pub(crate) fn schedule(self, priority: Priority) {
-        // SAFETY: T1: the chunk is there as long as the slot is.
+        // SAFETY: T1: the chunk exists as long as the slot does.
         let scheduler = unsafe { &(*self.chunk()).scheduler };
         schedule(scheduler, TaskId::of(self.index), priority);
     }
 
-    /// Its room, if a slot of its chunk has ever needed one.
+    /// Returns the slot's room, if a slot of its chunk has ever needed one.
     pub(crate) fn room(&self) -> Option<&Room> {
         self.rooms().get()?.get(self.index as usize % CHUNK_SLOTS)
     }
 
-    /// Its room.
+    /// Returns the slot's room. Allocates it if needed.
     pub(crate) fn room_or_make(&self) -> &Room {
         let rooms =
             self.rooms().get_or_init(|| (0..CHUNK_SLOTS).map(|_| Room::default()).collect());
@@ -258,14 +260,14 @@ impl<B: ?Sized> SlotRef<B> {
     }
 
     fn rooms(&self) -> &OnceLock<Box<[Room]>> {
-        // SAFETY: T1: the chunk is there as long as the slot is.
+        // SAFETY: T1: the chunk exists as long as the slot does.
         unsafe { &(*self.chunk()).rooms }
     }
 
-    /// A waker that borrows the slot for the length of a poll.
+    /// Returns a waker that borrows the slot during a poll.
     pub(crate) fn waker(self) -> ManuallyDrop<Waker> {
-        // SAFETY: the table keeps the contract of `RawWaker`: each clone holds a count of
-        // the chunk (T1), and this one, which holds none, is never dropped.
+        // SAFETY: the vtable keeps the contract of `RawWaker`: each clone holds a count of the
+        // chunk (T1), and this waker, which holds none, is never dropped.
         ManuallyDrop::new(unsafe {
             Waker::from_raw(RawWaker::new(self.0.as_ptr().cast(), Self::WAKER))
         })
@@ -275,7 +277,7 @@ impl<B: ?Sized> SlotRef<B> {
 impl<B: ?Sized> SlotRef<B> {
     const WAKER: &'static RawWakerVTable = &RawWakerVTable::new(
         |slot| {
-            // SAFETY: the waker that is cloned proves that the chunk is there (T1).
+            // SAFETY: the waker that is cloned proves that the chunk exists (T1).
             unsafe { Arc::increment_strong_count(Self::of_waker(slot).chunk()) };
             RawWaker::new(slot, Self::WAKER)
         },
@@ -298,14 +300,14 @@ impl<B: ?Sized> SlotRef<B> {
     }
 }
 
-/// All processes of a node. What a process is, `B`, is not known here.
+/// All processes of a node. This file does not know what a process, `B`, is.
 pub(crate) struct Table<B: ?Sized> {
     scheduler: Arc<Scheduler>,
     chunks: Box<[StdAtomicPtr<Chunk<B>>]>,
-    /// The chunks that are there; the lock is for making one.
+    /// The number of chunks. The lock is for making one.
     made: Mutex<usize>,
     free: Box<[CachePadded<Mutex<Vec<u32>>>]>,
-    /// Numbers of live processes: one for each free list, and one for the reserve.
+    /// The numbers of live processes: one for each free list, and one for the reserve.
     counts: Box<[CachePadded<AtomicUsize>]>,
     limit: usize,
     reserve: Mutex<Reserve>,
@@ -320,7 +322,7 @@ struct Reserve {
 }
 
 impl<B: ?Sized> Table<B> {
-    /// A table for `limit` processes, with a free list for each of `workers`.
+    /// Makes a table for `limit` processes, with a free list for each of `workers`.
     pub(crate) fn new(scheduler: Arc<Scheduler>, limit: usize, workers: usize) -> Self {
         let lists = workers + 1;
         Table {
@@ -336,13 +338,13 @@ impl<B: ?Sized> Table<B> {
         }
     }
 
-    /// The slot of this id, if its process is not known to have ended.
+    /// Returns the slot of this id, if its process is not known to have ended.
     pub(crate) fn get(&self, id: LocalId) -> Option<SlotRef<B>> {
         let slot = self.slot(id.slot as usize)?;
         (slot.generation.load(Ordering::Acquire) == id.generation).then_some(slot)
     }
 
-    /// The slot with this index, whatever process is in it.
+    /// Returns the slot with this index, whatever process is in it.
     pub(crate) fn get_any(&self, index: u32) -> Option<SlotRef<B>> {
         self.slot(index as usize)
     }
@@ -352,19 +354,19 @@ impl<B: ?Sized> Table<B> {
     pub(crate) fn is_known_alive(&self, id: LocalId) -> Option<bool> {
         let Some(slot) = self.get(id) else { return Some(false) };
         let idle = slot.queue.is_idle();
-        // What has signals to take in may have a fatal one among them.
+        // The signals in the queue may include a fatal one.
         let alive = slot.live_id() == Some(id);
         if alive && !idle { None } else { Some(alive) }
     }
 
-    /// The slot that a task stands for.
+    /// Returns the slot of a task.
     pub(crate) fn at(&self, task: TaskId) -> SlotRef<B> {
         self.slot(task.index() as usize).expect("a slot stays as long as its table")
     }
 
     fn slot(&self, index: usize) -> Option<SlotRef<B>> {
         let chunk = self.chunks.get(index / CHUNK_SLOTS)?.load(Ordering::Acquire);
-        // SAFETY: T1: a chunk that was published is there as long as the table.
+        // SAFETY: T1: a published chunk exists as long as the table does.
         let chunk = unsafe { chunk.as_ref() }?;
         chunk.slots.get(index % CHUNK_SLOTS).map(|slot| SlotRef(slot.into()))
     }
@@ -374,13 +376,14 @@ impl<B: ?Sized> Table<B> {
         (self.chunks.len() - RESERVED_CHUNKS) * CHUNK_SLOTS
     }
 
-    /// Returns whether the slot is one of the reserve, and so its process a service of the node.
+    /// Returns whether the slot belongs to the reserve, so that its process is a service of the
+    /// node.
     pub(crate) fn is_reserved(&self, slot: SlotRef<B>) -> bool {
         slot.index as usize >= self.reserved_from()
     }
 
-    /// Takes a free slot for a service of the node. `None` if there is none, not even among the
-    /// program's.
+    /// Takes a free slot for a service of the node. Returns `None` if there is none, not even among
+    /// the program's.
     pub(crate) fn allocate_for_service(&self, list: usize) -> Option<SlotRef<B>> {
         let Some(index) = self.take_reserved() else { return self.allocate(list) };
         self.counts[self.free.len()].fetch_add(1, Ordering::SeqCst);
@@ -401,10 +404,11 @@ impl<B: ?Sized> Table<B> {
         reserve.free.pop()
     }
 
-    /// Takes a free slot; none when there are as many processes as there may be.
+    /// Takes a free slot. Returns `None` if the table is full.
     ///
-    /// Counted in sequentially consistent order: a thread that then asks whether the node stops,
-    /// and a thread that stops the node and then counts, do not both miss the other one.
+    /// The count is sequentially consistent. If one thread counts and then asks whether the node
+    /// stops, and another thread stops the node and then counts, at least one of them sees the
+    /// other.
     pub(crate) fn allocate(&self, list: usize) -> Option<SlotRef<B>> {
         let list = list % self.free.len();
         let index = loop {
@@ -419,13 +423,13 @@ impl<B: ?Sized> Table<B> {
         self.slot(index as usize)
     }
 
-    /// Gives a slot back, whose queue is closed and whose body is taken out. No pid that
-    /// was made for it is valid from now on.
+    /// Frees a slot whose queue is closed and whose body was taken out. From now on, no pid of the
+    /// slot's process is valid.
     #[inline(always)]
     pub(crate) fn release(&self, slot: SlotRef<B>, list: usize) {
         let list = if self.is_reserved(slot) { self.free.len() } else { list % self.free.len() };
         let generation = slot.generation.load(Ordering::Relaxed);
-        // A slot that has had all its generations is not used again.
+        // A slot that has used all its generations is not used again.
         if generation < u32::MAX {
             slot.generation.store(generation + 1, Ordering::Release);
             match self.free.get(list) {
@@ -433,18 +437,18 @@ impl<B: ?Sized> Table<B> {
                 None => self.reserve.lock().free.push(slot.index),
             }
         }
-        // Last, so that whoever counts one less finds the slot free.
+        // Last, so that a thread that sees the lower count finds the slot free.
         self.counts[list].fetch_sub(1, Ordering::Release);
     }
 
-    /// Fills an empty free list: with half of another one that has many, with a new chunk, or
-    /// with half of whatever another one has.
+    /// Fills an empty free list: with half of another list that has many slots, with a new chunk,
+    /// or with half of any other list.
     ///
-    /// The others come first, or a node whose processes are spawned on one worker and end on
-    /// another would make chunks up to its limit.
+    /// Other lists come first. Otherwise a node whose processes are spawned on one worker and end
+    /// on another would make chunks up to its limit.
     fn refill(&self, list: usize) -> bool {
-        // It stays locked: slots that are on their way between two lists are in none, and to
-        // another who looks for some the table would be full.
+        // Stays locked: slots that are moved between two lists are in neither, so the table would
+        // seem full to another thread.
         let mut made = self.made.lock();
         if self.take_from_others(list, MANY) {
             return true;
@@ -471,7 +475,7 @@ impl<B: ?Sized> Table<B> {
         };
         let indices = chunk.slots.iter().rev().map(|slot| slot.index).collect::<Vec<_>>();
         let chunk = Arc::into_raw(Arc::new(chunk)).cast_mut();
-        // SAFETY: it was just made.
+        // SAFETY: the chunk was just made.
         for slot in unsafe { &(*chunk).slots } {
             slot.chunk.store(chunk, Relaxed);
         }
@@ -479,7 +483,7 @@ impl<B: ?Sized> Table<B> {
         indices
     }
 
-    /// Moves half of the first list that has `enough` to this one.
+    /// Moves half of the first list that has `enough` slots to this list.
     fn take_from_others(&self, list: usize, enough: usize) -> bool {
         let mut others = (1..self.free.len()).map(|n| (list + n) % self.free.len());
         others.any(|other| {
@@ -495,20 +499,20 @@ impl<B: ?Sized> Table<B> {
         })
     }
 
-    /// How many processes there are; one that ends meanwhile may be counted or not.
+    /// Returns the number of processes. A process that ends meanwhile may be counted or not.
     pub(crate) fn len(&self) -> usize {
         let sum = self.counts.iter().fold(0_usize, |sum, n| {
             // See `allocate`.
             sum.wrapping_add(n.load(Ordering::SeqCst))
         });
-        // The parts are not read at one time: what was added to one and taken from another
-        // may seem to be less than nothing, or more than there can be.
+        // The counts are not read at the same time. If one was raised and another lowered
+        // meanwhile, the sum may be negative or too large.
         usize::try_from(sum.cast_signed())
             .map_or(0, |sum| sum.min(self.limit + RESERVED_CHUNKS * CHUNK_SLOTS))
     }
 
-    /// The first process at this slot or a later one that lives and is not about to end, and
-    /// its slot.
+    /// Returns the first process that is at this slot or a later one, alive and not about to end,
+    /// with its slot.
     pub(crate) fn next_live(&self, from: usize) -> Option<(usize, LocalId)> {
         // The chunks of either kind are made in order, without gaps.
         let reserved = self.reserved_from();
@@ -519,7 +523,7 @@ impl<B: ?Sized> Table<B> {
         slots.find_map(|(index, slot)| Some((index, slot.live_id()?)))
     }
 
-    /// Each slot with a process that has not ended.
+    /// Returns each slot with a process that has not ended.
     pub(crate) fn live(&self) -> impl Iterator<Item = SlotRef<B>> + '_ {
         let made = *self.made.lock() * CHUNK_SLOTS;
         let reserved = self.reserved_from();
@@ -549,7 +553,7 @@ mod tests {
         Table::new(Scheduler::new("test", Arc::<ThreadDriver>::default()), limit, 1)
     }
 
-    /// T1: whoever holds a waker may use it when the node is gone.
+    /// T1: a waker may be used after the node is gone.
     #[test]
     fn a_waker_outlives_its_table() {
         let table = table(3);
@@ -568,8 +572,8 @@ mod tests {
         drop(waker);
     }
 
-    /// Services and the program's processes don't take each other's room, but services that need
-    /// more than the reserve get some of the program's.
+    /// Services and the program's processes don't take each other's slots, except that services
+    /// that need more than the reserve get some of the program's.
     #[test]
     fn the_reserve() {
         const RESERVED: usize = RESERVED_CHUNKS * CHUNK_SLOTS;
@@ -601,7 +605,7 @@ mod tests {
         assert_eq!(seen, 3 + RESERVED);
     }
 
-    /// Processes that are made on one worker and end on another use the same slots again.
+    /// Processes that are made on one worker and end on another reuse the slots.
     #[test]
     fn free_slots_come_back_from_other_lists() {
         let table = table(10 * CHUNK_SLOTS);
@@ -636,7 +640,7 @@ mod loom_tests {
         Arc::new(Table::new(scheduler, 1, 1))
     }
 
-    /// A process that has this number, and that nobody has to schedule.
+    /// Makes a process with this number. It need not be scheduled.
     fn begin(table: &Numbers, number: u64) -> SlotRef<u64> {
         let slot = table.allocate(0).expect("room for one");
         slot.set_body(Box::pin(number));
@@ -657,8 +661,8 @@ mod loom_tests {
         envelope
     }
 
-    /// A signal for a process that ends, while another one gets its slot: it is refused, or
-    /// found by the one that ends, or recognised by the one that comes.
+    /// A signal for a process that ends while another process gets its slot: the signal is refused,
+    /// or found by the ending process, or recognised as stale by the new one.
     #[test]
     fn an_old_pid_against_a_new_process() {
         model(|| {
@@ -692,10 +696,10 @@ mod loom_tests {
     }
 
     /// T3: the maker of a process, two workers one after the other, and the maker of the next
-    /// process in the slot each have the body for themselves.
+    /// process in the slot have exclusive access to the body.
     #[test]
     fn the_body_goes_from_owner_to_owner() {
-        /// A turn, which leaves the body with the number of turns.
+        /// A turn, which raises the number in the body.
         fn turn(slot: SlotRef<u64>) -> usize {
             let mut signals = 0;
             loop {
@@ -728,7 +732,7 @@ mod loom_tests {
         });
     }
 
-    /// The next maker of a process in a slot has the body after the one that has ended.
+    /// The next maker of a process in a slot has the body after the owner that has ended.
     #[test]
     fn the_body_goes_through_the_free_list() {
         model(|| {

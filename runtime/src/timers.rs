@@ -1,7 +1,7 @@
-//! The timers of a node: wheels in shards, so that no lock is everybody's.
+//! The timers of a node: wheels in shards, so that no lock is shared by all workers.
 //!
-//! This file does not know what a timer does when it is due: it holds a value, and the caller of
-//! [`Timers::take_due`] gets that value, with no wheel locked.
+//! This file does not know what a timer does when it is due. A timer holds a value, and the caller
+//! of [`Timers::take_due`] gets it, while no wheel is locked.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -13,20 +13,20 @@ use crate::node_id::NodeId;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::time::{Key, Owners, TICKS_MAX, Wheel};
 
-/// The length of a tick: 2^14 ns, about 16 µs. A timer is late by that much at the most
-/// before anything else delays it; the system's own sleep is late by about three times as
-/// much, and makes one wake-up of the ticks that fall into that.
+/// The length of a tick: 2^14 ns, about 16 µs. A timer is late by at most this, before other
+/// delays. The system's own sleep is late by about three times as much, so it combines the ticks of
+/// that time into one wake-up.
 const TICK_BITS: u32 = 14;
 
 /// Nothing is due.
 const NEVER: u64 = u64::MAX;
 
-/// The longest time of a timer: 100 years, which is less than the wheel holds from the start of
-/// the node's clock.
+/// The longest time of a timer: 100 years, which is less than what the wheel holds from the start
+/// of the node's clock.
 pub(crate) const TIMER_MAX: Duration = Duration::from_secs(100 * 366 * 86_400);
 const _: () = assert!(TIMER_MAX.as_nanos() >> TICK_BITS < TICKS_MAX as u128 / 5 * 4);
 
-/// A timer, as `send_after` and `start_timer` return it. It is valid on its node only.
+/// A timer, as returned by `send_after` and `start_timer`. It is only valid on its node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct TimerRef {
     node: NodeId,
@@ -37,14 +37,14 @@ pub struct TimerRef {
 crate::outcome::ignored!(TimerRef, CancelTimer, ReadTimer);
 
 impl TimerRef {
-    /// The node that it is of.
+    /// Returns the timer's node.
     #[must_use]
     pub fn node(self) -> NodeId {
         self.node
     }
 }
 
-/// What a timer of `start_timer` delivers (Erlang's `{timeout, Ref, Msg}`).
+/// The message of a timer of `start_timer` (Erlang's `{timeout, Ref, Msg}`).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Timeout<M> {
     /// The timer, as `start_timer` returned it.
@@ -53,7 +53,7 @@ pub struct Timeout<M> {
     pub message: M,
 }
 
-/// What `cancel_timer_async` has found (Erlang's `{cancel_timer, Ref, Left}`).
+/// The answer to `cancel_timer_async` (Erlang's `{cancel_timer, Ref, Left}`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CancelTimer {
     /// The timer.
@@ -71,7 +71,7 @@ pub struct ReadTimer {
     pub left: Option<Duration>,
 }
 
-/// Timers are of their own node only, so these messages never leave it.
+/// Timers belong to their node, so these messages never leave it.
 macro_rules! stays_here {
     ([$($bound:tt)*] $type:ty = $tag:literal) => {
         impl<$($bound)*> Message for $type {
@@ -84,7 +84,7 @@ macro_rules! stays_here {
             }
 
             fn check_sendable() -> Result<(), EncodeError> {
-                Err(EncodeError::new::<Self>("a timer's reference means nothing elsewhere"))
+                Err(EncodeError::new::<Self>("a timer's reference is only valid on its node"))
             }
 
             fn encode(&self, _: &mut crate::message::Buffer) -> Result<(), EncodeError> {
@@ -105,11 +105,11 @@ stays_here!([] ReadTimer = "read_timer");
 pub(crate) struct Timers<A> {
     node: NodeId,
     shards: Box<[Mutex<Shard<A>>]>,
-    /// The earliest tick at which something has to be done, over all shards.
+    /// The earliest tick at which a timer of any shard is due or moves down a level.
     next: AtomicU64,
-    /// Held by the thread that takes out what is due and performs it.
+    /// Held by the thread that takes out and performs due timers.
     firing: Mutex<()>,
-    /// Until when the worker that waits in the driver sleeps at the longest.
+    /// The latest time at which the worker that waits in the driver wakes up.
     asleep_until: AtomicU64,
 }
 
@@ -122,22 +122,22 @@ fn nanos(time: Time) -> u64 {
     u64::try_from(time.since_start().as_nanos()).unwrap_or(NEVER)
 }
 
-/// Orders the timers of one tick that are in different shards: the one that was started first has
-/// the greatest rank. It is the time from the start to the tick as a float, whose bits have the same
-/// order as the float. So two starts are told apart if they are further apart than a ten-millionth
-/// of that time.
+/// Returns a rank that orders the timers of one tick in different shards: the timer that was
+/// started first has the greatest rank. The rank is the time from the start to the tick as a float,
+/// whose bits have the order of the float. So two starts are distinguished if they are further
+/// apart than a ten-millionth of that time.
 fn rank(tick: u64, now: Time) -> u32 {
     #[expect(clippy::cast_precision_loss, reason = "a rounded number is enough")]
     let lead = (tick << TICK_BITS).saturating_sub(nanos(now)) as f32;
     lead.to_bits()
 }
 
-/// The first tick that is not before `time`.
+/// Returns the first tick that is not before `time`.
 fn tick_from(time: Time) -> u64 {
     nanos(time).saturating_add((1 << TICK_BITS) - 1) >> TICK_BITS
 }
 
-/// The last tick that has begun at `time`.
+/// Returns the last tick that has begun at `time`.
 fn tick_at(time: Time) -> u64 {
     nanos(time) >> TICK_BITS
 }
@@ -154,9 +154,9 @@ impl<A> Timers<A> {
         Timers { node, shards, next, firing: Mutex::new(()), asleep_until }
     }
 
-    /// Starts a timer at `now` that is due at `due`; `owner` is the process that it belongs to, if
-    /// any. `action` receives the timer's reference and makes what is done then. The returned flag
-    /// says that the worker in the driver sleeps beyond `due`.
+    /// Starts a timer at `now` that is due at `due`. `owner` is the process that it belongs to, if
+    /// any. `action` receives the timer's reference and returns the timer's value. The returned
+    /// flag says that the worker in the driver sleeps beyond `due`.
     pub(crate) fn start(
         &self,
         shard: usize,
@@ -169,7 +169,7 @@ impl<A> Timers<A> {
         let tick = tick_from(due);
         let mut locked = self.shards[shard].lock();
         let shard = u16::try_from(shard).expect("as many shards as workers");
-        // The action needs the key that its own insertion gives: reserve it first.
+        // The value needs the key of its own insertion, so the key is determined first.
         let timer = TimerRef { node: self.node, shard, key: locked.wheel.next_key() };
         let key = locked.wheel.insert(tick, rank(tick, now), action(timer));
         debug_assert_eq!(key, timer.key);
@@ -177,31 +177,31 @@ impl<A> Timers<A> {
             locked.owners.add(key.index, owner);
         }
         drop(locked);
-        // If it is early enough it may stay: `take_due` sets it before it locks the shards, so
-        // if it does that later, it finds the timer.
+        // An earlier tick may stay: `take_due` resets it before it locks the shards. If it does so
+        // after this look, it also finds the timer.
         if self.next.load(Ordering::SeqCst) > tick {
             self.next.fetch_min(tick, Ordering::SeqCst);
         }
         (timer, tick < self.asleep_until.load(Ordering::SeqCst))
     }
 
-    /// A timer that never was.
+    /// Returns a timer that never existed.
     pub(crate) fn none(&self) -> TimerRef {
         TimerRef { node: self.node, shard: u16::MAX, key: Key { index: u32::MAX, serial: 0 } }
     }
 
-    /// Takes a timer back: the time that was left, if it had not fired.
+    /// Cancels a timer. Returns the time that was left, if it had not fired.
     pub(crate) fn cancel(&self, timer: TimerRef, now: Time) -> Option<Duration> {
         let mut shard = self.shard(timer)?.lock();
         let (due, action) = shard.wheel.cancel(timer.key)?;
         shard.owners.remove(timer.key.index);
-        // What the action holds is the user's, and is not dropped under the lock.
+        // The action contains the program's value, which must not be dropped under the lock.
         drop(shard);
         drop(action);
         Some(time_of(due).since(now))
     }
 
-    /// Takes back all timers of this owner, and gives what they hold.
+    /// Cancels all timers of this owner. Returns their values.
     pub(crate) fn cancel_owned(&self, owner: u32) -> Vec<A> {
         let mut actions = Vec::new();
         for shard in &self.shards {
@@ -214,7 +214,7 @@ impl<A> Timers<A> {
         actions
     }
 
-    /// Takes back all timers, and gives what they hold.
+    /// Cancels all timers. Returns their values.
     pub(crate) fn take_all(&self) -> Vec<A> {
         let take = |shard: &Mutex<Shard<A>>| {
             let Shard { wheel, owners } = &mut *shard.lock();
@@ -224,7 +224,7 @@ impl<A> Timers<A> {
         self.shards.iter().flat_map(take).collect()
     }
 
-    /// The time left of a timer that has not fired.
+    /// Returns the time left of a timer that has not fired.
     pub(crate) fn read(&self, timer: TimerRef, now: Time) -> Option<Duration> {
         let due = self.shard(timer)?.lock().wheel.due(timer.key)?;
         Some(time_of(due).since(now))
@@ -234,11 +234,11 @@ impl<A> Timers<A> {
         self.shards.get(usize::from(timer.shard)).filter(|_| timer.node == self.node)
     }
 
-    /// The turn to take out what is due and to perform it: one thread at a time has it, so
-    /// that nobody overtakes a thread that has taken timers out and not yet performed them
-    /// (TIM-8). None if nothing is due, or another thread has the turn.
+    /// Locks the taking out and performing of due timers. One thread at a time has the lock, so
+    /// that no thread overtakes another that has taken out timers and not performed them yet
+    /// (TIM-8). Returns `None` if nothing is due, or if another thread has the lock.
     ///
-    /// Nobody waits for it, so what is performed in it may be anything.
+    /// No thread waits for the lock, so anything may be performed under it.
     pub(crate) fn firing_turn(&self, now: Time) -> Option<MutexGuard<'_, ()>> {
         if self.next.load(Ordering::SeqCst) > tick_at(now) {
             return None;
@@ -246,14 +246,14 @@ impl<A> Timers<A> {
         self.firing.try_lock()
     }
 
-    /// Takes out the timers that are due at `now`, in order of the ticks, and within a tick in the
-    /// order in which they were started. Returns true if the worker in the driver sleeps beyond the
-    /// next timer.
+    /// Takes out the timers that are due at `now`, in order of the ticks. Timers of the same tick
+    /// are in the order in which they were started. Returns true if the worker in the driver sleeps
+    /// beyond the next timer.
     #[must_use]
     pub(crate) fn take_due(&self, now: Time, due: &mut Vec<A>) -> bool {
         let tick = tick_at(now);
-        // Set before the shards are read: a timer that is started meanwhile lowers it
-        // again, and one that was started before is seen below.
+        // Reset before the shards are read: a timer that is started meanwhile lowers it again, and
+        // a timer that was started before is seen below.
         self.next.store(NEVER, Ordering::SeqCst);
         let mut next = NEVER;
         let mut fired = Vec::new();
@@ -268,12 +268,12 @@ impl<A> Timers<A> {
         fired.sort_by_key(|(order, _)| *order);
         due.extend(fired.into_iter().map(|(_, action)| action));
         self.next.fetch_min(next, Ordering::SeqCst);
-        // Whoever went to sleep between the two steps has seen no timer at all.
+        // A worker that went to sleep between the two steps has seen no timer.
         next < self.asleep_until.load(Ordering::SeqCst)
     }
 
-    /// Returns the time until something has to be done, if anything has. From now on, until the
-    /// next call, `start` reports timers that are due before that.
+    /// Returns the time until the next due tick, if there is one. From now on, until the next call,
+    /// `start` reports timers that are due before that.
     pub(crate) fn sleep_until_next(&self, now: Time) -> Option<Duration> {
         let next = self.next.load(Ordering::SeqCst);
         self.asleep_until.store(next, Ordering::SeqCst);
@@ -286,7 +286,7 @@ impl<A> Timers<A> {
         self.asleep_until.store(0, Ordering::SeqCst);
     }
 
-    /// How many timers there are.
+    /// Returns the number of timers.
     pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().wheel.len()).sum()
     }
@@ -325,7 +325,7 @@ mod tests {
         assert_eq!(timers.len(), 0);
     }
 
-    /// TIM-7: of the timers of one owner all that have not fired are taken back.
+    /// TIM-7: all timers of an owner that have not fired are cancelled together.
     #[test]
     fn the_timers_of_an_owner_go_together() {
         let timers = Timers::new(NodeId::nameless(), 2);
@@ -358,13 +358,13 @@ mod tests {
         assert_eq!(due, [2, 3, 4, 5, 6]);
     }
 
-    /// TIM-8: of one tick in the order in which they were started, be it at one moment or by a
-    /// process that goes from worker to worker.
+    /// TIM-8: timers of one tick fire in the order in which they were started, at the same moment
+    /// or by a process that moves from worker to worker.
     #[test]
     fn timers_of_one_tick_fire_in_the_order_of_their_starts() {
         let timers = Timers::new(NodeId::nameless(), 3);
         let at = |us: u64| Time::new(Duration::from_micros(us));
-        // By shard, time of the start, and time due, which are all of one tick.
+        // Shard, start time and due time. All are due in the same tick.
         let starts = [(2, 1, 9_010), (2, 1, 9_003), (0, 2, 9_009), (1, 3, 9_002), (0, 4, 9_001)];
         for (n, (shard, now, due)) in starts.into_iter().enumerate() {
             timers.start(shard, at(now), at(due), None, |_| n);
@@ -374,7 +374,7 @@ mod tests {
         assert_eq!(due, [0, 1, 2, 3, 4]);
     }
 
-    /// One that falls asleep while the shards are read has seen no timer: it is told.
+    /// A worker that falls asleep while the shards are read has seen no timer, so it is notified.
     #[test]
     fn a_sleeper_that_saw_no_timer_is_told() {
         let timers = Timers::new(NodeId::nameless(), 1);
@@ -382,11 +382,11 @@ mod tests {
         timers.next.store(NEVER, Ordering::SeqCst);
         assert_eq!(timers.sleep_until_next(at_ms(0)), None);
         assert!(timers.take_due(at_ms(0), &mut Vec::new()));
-        // The last timer has fired: there is nothing to be told.
+        // The last timer has fired, so there is nothing to notify about.
         assert!(!timers.take_due(at_ms(101), &mut Vec::new()));
     }
 
-    /// Workers with greater numbers than there are shards have one as well.
+    /// Workers with numbers beyond the number of shards share a shard.
     #[test]
     fn shards_are_shared() {
         let timers = Timers::new(NodeId::nameless(), 3);
@@ -427,7 +427,7 @@ mod loom_tests {
         Arc::new(Timers::new(NodeId::nameless(), 1))
     }
 
-    /// TIM-3: a timer is cancelled, or fires, and never both.
+    /// TIM-3: a timer is cancelled or fires, never both.
     #[test]
     fn cancel_against_fire() {
         model(|| {
@@ -451,7 +451,7 @@ mod loom_tests {
         });
     }
 
-    /// A timer that is started while another thread takes out what is due is found later.
+    /// A timer that is started while another thread takes out due timers is found later.
     #[test]
     fn start_against_take_due() {
         model(|| {
@@ -471,8 +471,8 @@ mod loom_tests {
         });
     }
 
-    /// A worker that goes to sleep, a timer that is started, and another thread that takes out
-    /// what is due: the worker sleeps no longer than until the timer, or is told.
+    /// A worker goes to sleep, a timer is started, and another thread takes out due timers. The
+    /// worker sleeps until the timer at most, or is notified.
     #[test]
     fn start_and_take_due_against_sleep() {
         model(|| {

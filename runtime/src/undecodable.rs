@@ -1,12 +1,12 @@
-//! Values of other nodes that this node can't decode. Each is one lost message: it is dropped,
-//! counted, and reported on both nodes. Its connection stays open.
+//! Values from other nodes that this node can't decode. Each loses one message: it is dropped,
+//! counted, and reported on both nodes. The connection stays open.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::pid::Pid;
 
-/// The kind of value that did not decode.
+/// The kind of value that could not be decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum UndecodablePart {
     /// A message, which is dropped.
@@ -17,10 +17,10 @@ pub enum UndecodablePart {
     Reason,
 }
 
-/// A value that did not decode.
+/// A value that could not be decoded.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Undecodable {
-    /// Which kind of value it is.
+    /// The kind of the value.
     pub part: UndecodablePart,
     /// The process that sent the value. `None` if it was sent from outside a process.
     pub sender: Option<Pid>,
@@ -28,7 +28,7 @@ pub struct Undecodable {
     pub receiver: Option<Pid>,
     /// The tag of the message's type, or the name of the function; empty for a reason.
     pub tag: Arc<str>,
-    /// Why the value does not decode.
+    /// Why the value could not be decoded.
     pub why: String,
 }
 

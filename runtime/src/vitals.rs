@@ -1,9 +1,9 @@
-//! What every process has besides its queue and its body, in the room that the cache line of
-//! its slot leaves.
+//! The state that each process has besides its queue and its body. It fills the rest of the slot's
+//! cache line.
 //!
-//! But for `marks`, only the process itself writes here, or its maker before it runs; others
-//! read what they need before they can ask it anything. So plain loads and stores do, and
-//! nothing of that orders anything else.
+//! Except for `marks`, only the process itself writes here, or its maker before it runs. Other
+//! threads read what they need before they can ask the process. So plain loads and stores are
+//! enough, and they order nothing else.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
@@ -14,31 +14,32 @@ use crate::priority::Priority;
 
 /// The bits of `state` that are a priority's index.
 const PRIORITY: u8 = 0b11;
-/// The process has received a fatal signal, or ends.
+/// The process has received a fatal signal, or is ending.
 const EXITING: u8 = 1 << 2;
 /// Another process has suspended it.
 const SUSPENDED: u8 = 1 << 3;
-/// It hibernates: when its turn is over, what it keeps shrinks.
+/// The process hibernates: after its turn, its memory is shrunk.
 const HIBERNATING: u8 = 1 << 4;
-/// It has sent over a connection that is congested, and waits until there is room.
+/// The process has sent over a congested connection, and waits until there is room.
 const HELD_UP: u8 = 1 << 5;
-/// It never does that.
+/// The process never waits for room in a connection.
 const ASYNC_DIST: u8 = 1 << 6;
 
 pub(crate) struct Vitals {
-    /// The work that it has done; see `process::budget`.
+    /// The work that the process has done; see `process::budget`.
     reductions: AtomicU64,
-    /// Its group leader: slot and generation, and node.
+    /// The process's group leader: its slot and generation, and its node.
     leader: AtomicU64,
     leader_node: AtomicU32,
-    /// The constants above. Whoever wakes the process reads its priority.
+    /// The constants above. A thread that wakes the process reads its priority.
     state: AtomicU8,
-    /// What the process may have, as `table` says, and in which order it is written: others do.
+    /// The marks of `table`, which also says in which order they are written. Other threads write
+    /// here.
     pub(crate) marks: crate::sync::AtomicU8,
 }
 
 impl Vitals {
-    /// Those of a slot that has no process.
+    /// Returns the vitals of a slot without a process.
     pub(crate) fn none() -> Vitals {
         Vitals {
             reductions: AtomicU64::new(0),
@@ -49,7 +50,7 @@ impl Vitals {
         }
     }
 
-    /// A process begins.
+    /// Initializes the vitals of a new process.
     pub(crate) fn begin(&self, priority: Priority, group_leader: Pid) {
         self.reductions.store(0, Relaxed);
         self.state.store(priority.index(), Relaxed);
@@ -72,7 +73,7 @@ impl Vitals {
         self.set(EXITING, true);
     }
 
-    /// By another process, or by congestion.
+    /// Returns whether the process is suspended, by another process or by congestion.
     pub(crate) fn is_suspended(&self) -> bool {
         self.has(SUSPENDED | HELD_UP)
     }
@@ -118,7 +119,7 @@ impl Vitals {
         self.reductions.store(self.reductions().wrapping_add(count), Relaxed);
     }
 
-    /// For the process itself, since two loads make it up.
+    /// Returns the group leader. Only for the process itself, since it takes two loads.
     pub(crate) fn group_leader(&self) -> Pid {
         let local = self.leader.load(Relaxed);
         let (slot, generation) = ((local >> 32) as u32, local as u32);

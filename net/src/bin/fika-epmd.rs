@@ -1,11 +1,10 @@
-//! The port mapper as a program: `fika-epmd`, in the place of Erlang's `epmd`.
+//! The port mapper as a program: `fika-epmd`, a replacement for Erlang's `epmd`.
 //!
-//! Options, what is printed and exit statuses are those of `epmd`, with two differences.
-//! Without `-address` it listens on the loopback addresses only: whoever wants other
-//! hosts to find his nodes says so, with `-address 0.0.0.0,::`. And options may come in
-//! any order, with one dash or with two.
+//! Its options, output and exit statuses are those of `epmd`, with two differences. Without
+//! `-address` it only listens on the loopback addresses. To let other hosts find the nodes, use
+//! `-address 0.0.0.0,::`. And options may come in any order, with one dash or two.
 //!
-//! It writes no log, and knows neither `-systemd` nor the delays for testing.
+//! It writes no log, and supports neither `-systemd` nor the delays for testing.
 
 use std::env;
 use std::io::{self, Read, Write};
@@ -22,12 +21,11 @@ use fika_runtime::{Node, Printable, timeout};
 /// How long a command waits for the mapper.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a client has for its request, in seconds, unless `-packet_timeout` says
-/// otherwise.
+/// How long a client may take for its request, in seconds. `-packet_timeout` overrides this.
 const PACKET_TIMEOUT_S: u64 = EpmdConfig::IDLE.as_secs();
 
-/// What `-daemon` starts this program with: it says on standard output that it listens,
-/// with one byte, and nothing from then on.
+/// The argument with which `-daemon` starts this program. It reports on standard output that it
+/// listens, with one byte, and then prints nothing more.
 const DETACHED: &str = "detached";
 
 const USAGE: &str = "\
@@ -35,26 +33,26 @@ usage: fika-epmd [-port N] [-address LIST] [-daemon] [-relaxed_command_check]
                  [-packet_timeout SECONDS] [-debug]
        fika-epmd [-port N] -names | -kill | -stop NAME
 
-Tells nodes on which port other nodes listen. It speaks the protocol of Erlang's epmd.
+Tells nodes the ports on which other nodes listen. It speaks the protocol of Erlang's epmd.
 
-  -port N                 the port of the mapper (4369, or what ERL_EPMD_PORT says)
-  -address LIST           listen on these IP addresses, too, separated by commas
-                          (only on the loopback addresses, or what ERL_EPMD_ADDRESS says)
+  -port N                 the port of the mapper (default: ERL_EPMD_PORT, or 4369)
+  -address LIST           also listen on these IP addresses, separated by commas
+                          (default: ERL_EPMD_ADDRESS, or only the loopback addresses)
   -daemon                 run in the background
   -relaxed_command_check  allow -kill while nodes are registered, and -stop
                           (also if ERL_EPMD_RELAXED_COMMAND_CHECK is set)
-  -packet_timeout SECONDS how long a client may take for its request (5)
-  -debug, -d              say on standard error what happens at the start
+  -packet_timeout SECONDS how long a client may take for its request (default: 5)
+  -debug, -d              report the start on standard error
 
   -names                  list the nodes that are registered
   -kill                   end the mapper that is running
   -stop NAME              unregister a node
 ";
 
-/// Why the program ends early, as it is printed on standard error.
+/// Why the program fails, as printed on standard error.
 struct Failure(String);
 
-/// What the command line and the environment ask for.
+/// The options from the command line and the environment.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Options {
     port: Option<String>,
@@ -99,7 +97,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 impl Options {
-    /// None: the usage is to be shown.
+    /// Parses the arguments. Returns `None` if the usage is to be shown.
     fn parse(arguments: &[String], env: impl Fn(&str) -> Option<String>) -> Option<Options> {
         let mut options = Options {
             port: env("ERL_EPMD_PORT"),
@@ -133,11 +131,13 @@ impl Options {
         let Some(port) = &self.port else { return Ok(DEFAULT_PORT) };
         let number = port.parse().ok().filter(|port| *port != 0);
         number.ok_or_else(|| {
-            Failure(format!("`{port}` is no port; -port or ERL_EPMD_PORT is from 1 to 65535"))
+            Failure(format!(
+                "`{port}` is not a port; -port or ERL_EPMD_PORT must be from 1 to 65535"
+            ))
         })
     }
 
-    /// The loopback addresses, and those that were asked for.
+    /// Returns the loopback addresses and the requested ones.
     fn addrs(&self) -> Result<Vec<IpAddr>, Failure> {
         let mut addrs = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
         let list = self.address.as_deref().unwrap_or_default();
@@ -155,7 +155,7 @@ fn positive(number: &str) -> Option<u64> {
 
 fn node() -> Result<(Poller, Node), Failure> {
     let poller = Poller::new().map_err(|error| Failure(error.to_string()))?;
-    // A mapper has little to do, and a command nothing at the same time.
+    // A mapper has little to do, and a command does one thing at a time.
     let builder = Node::builder().workers(1).driver(Arc::new(poller.clone()));
     let node = builder.build().map_err(|error| Failure(error.to_string()))?;
     Ok((poller, node))
@@ -175,14 +175,14 @@ fn serve(options: &Options) -> Result<ExitCode, Failure> {
     let server = match EpmdServer::bind(&poller, &config) {
         Ok(server) => server,
         Err(error) if error.is_in_use() => {
-            // Not an error: a program that starts a mapper wants one to run.
+            // Not an error: a program that starts a mapper only needs one to be running.
             if options.debug {
-                eprintln!("epmd: there is a mapper on port {port} already");
+                eprintln!("epmd: a mapper is already running on port {port}");
             }
             return Ok(ExitCode::SUCCESS);
         }
         Err(error) => {
-            // Its own text, without the number that Rust adds to it.
+            // The error's own text, without the number that Rust adds to the system's.
             let text = error.to_string();
             return Err(Failure(text.split(" (os error ").next().unwrap_or_default().into()));
         }
@@ -197,13 +197,13 @@ fn serve(options: &Options) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Starts this program anew, apart from this terminal, and waits until it listens.
+/// Starts this program again, detached from this terminal, and waits until it listens.
 fn daemon(arguments: &[String]) -> Result<ExitCode, Failure> {
     let failure = |error: io::Error| Failure(format!("cannot start in the background: {error}"));
     let mut command = Command::new(env::current_exe().map_err(failure)?);
     command.args(arguments).arg(format!("-{DETACHED}")).current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    // Away from the signals that a terminal sends to what runs in its foreground.
+    // Keeps it from the signals that a terminal sends to the foreground.
     #[cfg(unix)]
     command.process_group(0);
     let mut child = command.spawn().map_err(failure)?;
@@ -211,7 +211,7 @@ fn daemon(arguments: &[String]) -> Result<ExitCode, Failure> {
     if stdout.read(&mut [0]).map_err(failure)? > 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    // It has ended without listening. Where a mapper runs already, that is no failure.
+    // It has ended without listening. If a mapper is already running, this is not a failure.
     let status = child.wait().map_err(failure)?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -270,7 +270,7 @@ async fn timeout_of_command<T>(command: impl Future<Output = T>) -> Option<T> {
     timeout(COMMAND_TIMEOUT, command).await.ok()
 }
 
-/// The reader of standard output may be gone, which is not an error.
+/// Prints the text. A closed standard output is not an error.
 fn say(text: &str) {
     let mut stdout = io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());

@@ -4,8 +4,8 @@ use crate::proto::epmd::{
     ClientId, Names, Registry, Request, ServerConnection, Step, decode_found, decode_registered,
 };
 
-/// Clients that talk one after the other: each piece is a byte that says which client speaks
-/// and whether it then goes, a length, and what it says.
+/// Clients that send in turns. Each piece of the input is a byte, which says which client sends and
+/// whether it then closes, a length, and the bytes that it sends.
 pub fn epmd_server(mut bytes: &[u8]) {
     let relaxed = bytes.first().is_some_and(|byte| byte & 1 == 1);
     let mut registry = Registry::new(4369, relaxed, 0x100);
@@ -35,14 +35,14 @@ pub fn epmd_server(mut bytes: &[u8]) {
         }
     }
     clients.into_iter().flatten().for_each(|mut client| client.closed(&mut registry));
-    assert!(registry.is_empty(), "a name is left of a client that has gone");
+    assert!(registry.is_empty(), "a client that has gone still has a name");
 }
 
-/// What a mapper answers.
+/// The replies of a mapper.
 pub fn epmd_client(bytes: &[u8]) {
     let _ = decode_registered(bytes);
     if let Ok(Some(Some(found))) = decode_found(bytes) {
-        // Whatever can be told of a node can be registered.
+        // Every node in a reply can be registered.
         let _ = Request::Register(found).encode();
     }
     if let Ok(names) = Names::decode(bytes) {

@@ -1,19 +1,19 @@
-//! What comes over an established connection.
+//! The bytes that arrive over an established connection.
 
 use fika_runtime::{ConnectionId, Creation, NodeId};
 
 use crate::proto::connection::{Config, Receiving};
 use crate::proto::limits::{FRAME_BYTES_MAX, Limits};
 
-/// The first byte says into pieces of which size the rest is cut.
+/// The first byte is the size of the pieces into which the rest is cut.
 pub fn frames(bytes: &[u8]) {
     let Some((size, bytes)) = bytes.split_first() else { return };
     let whole = events(&[bytes]);
     let pieces: Vec<&[u8]> = bytes.chunks(usize::from(*size % 64) + 1).collect();
-    assert_eq!(whole, events(&pieces), "it depends on how the bytes come");
+    assert_eq!(whole, events(&pieces), "the events depend on the pieces");
 }
 
-/// The events of these pieces, and the error at their end if there is one.
+/// Returns the events of these pieces, and the final error if there is one.
 fn events(pieces: &[&[u8]]) -> Vec<String> {
     let mut receiving = receiving(node("here@fuzz"), node("there@fuzz"));
     let mut said = Vec::new();
@@ -23,7 +23,7 @@ fn events(pieces: &[&[u8]]) -> Vec<String> {
         said.extend(events.drain(..).map(|event| format!("{event:?}")));
         if let Err(error) = result {
             assert_eq!(receiving.handle(piece, &mut events), Err(error.clone()));
-            assert_eq!(receiving.kept_bytes(), 0, "what is wrong is not kept");
+            assert_eq!(receiving.kept_bytes(), 0, "invalid bytes are not kept");
             said.push(error.to_string());
             return said;
         }
@@ -42,7 +42,7 @@ fn limits() -> Limits {
     Limits { message_bytes_max: *Limits::MESSAGE_BYTES.start() }
 }
 
-/// The receiving half of a connection whose limit is near.
+/// Returns the receiving half of a connection with low limits.
 pub(super) fn receiving(local: NodeId, peer: NodeId) -> Receiving {
     let (id, limits) = (ConnectionId(1), limits());
     let config = Config { id, local, peer, hidden: false, priority: true, intensity: 4, limits };

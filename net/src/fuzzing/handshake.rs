@@ -1,4 +1,4 @@
-//! Handshakes with somebody who has not the cookie: at the other end, and in the middle.
+//! Handshakes with an attacker who does not know the cookie: at the other end, or in the middle.
 
 use bytes::BytesMut;
 use fika_runtime::Creation;
@@ -12,7 +12,7 @@ use crate::proto::handshake::{
 const NONCE_I: [u8; 32] = [0x11; 32];
 const NONCE_R: [u8; 32] = [0x22; 32];
 
-/// The nonces of the handshake that was recorded.
+/// The nonces of the recorded handshake.
 const OLD_NONCE_I: [u8; 32] = [0x33; 32];
 const OLD_NONCE_R: [u8; 32] = [0x44; 32];
 
@@ -44,7 +44,7 @@ fn body(bytes: &[u8]) -> Vec<u8> {
     next(&mut BytesMut::from(bytes)).expect("it is a whole frame")
 }
 
-/// What the responder answers, with a name to who asks for one.
+/// Accepts as the responder. Gives a name to an initiator that asks for one.
 fn accept(greeted: responder::Greeted, nonce: [u8; 32]) -> (responder::AwaitProof, Vec<u8>) {
     let (greeted, status) = match greeted.asks_for_name() {
         true => (greeted.named("given@h".parse().expect("it is a name")), Status::Named),
@@ -57,12 +57,12 @@ fn next(bytes: &mut BytesMut) -> Option<Vec<u8>> {
     frame(bytes).ok().flatten()
 }
 
-/// What a stranger says to the initiator.
+/// A stranger's bytes to the initiator.
 pub fn initiator(bytes: &[u8]) {
     let mut bytes = BytesMut::from(bytes);
     let Some(hello) = next(&mut bytes) else { return };
     let proof = next(&mut bytes);
-    // One that has a name, and one that asks for it.
+    // An initiator that has a name, and one that asks for it.
     for state in [start(NONCE_I).0, start_nameless()] {
         if let Ok((state, _)) = state.handle(&hello, Transport::Plain)
             && let Some(proof) = &proof
@@ -72,7 +72,7 @@ pub fn initiator(bytes: &[u8]) {
     }
 }
 
-/// What a stranger says to the responder.
+/// A stranger's bytes to the responder.
 pub fn responder(bytes: &[u8]) {
     let mut bytes = BytesMut::from(bytes);
     let Some(hello) = next(&mut bytes) else { return };
@@ -91,8 +91,8 @@ pub fn responder(bytes: &[u8]) {
     assert!(state.handle(&proof).is_err(), "a stranger is authenticated");
 }
 
-/// What somebody between two honest nodes does: with each of the four frames one thing, by
-/// the bytes that are left.
+/// An attacker between two honest nodes changes each of the four frames in one way. The remaining
+/// bytes of the input say how.
 pub fn handshake(bytes: &[u8]) {
     let mut middle = Middle { script: bytes, said: recorded() };
     let (initiator, hello_i) = start(NONCE_I);
@@ -123,7 +123,7 @@ pub fn handshake(bytes: &[u8]) {
     assert_eq!(at_initiator.keys.sending, keys.receiving);
 }
 
-/// The frames of a handshake between the same nodes, which somebody has recorded.
+/// Returns the frames of a recorded handshake between the same nodes.
 fn recorded() -> Vec<Vec<u8>> {
     let (initiator, hello_i) = start(OLD_NONCE_I);
     let greeted = responder::AwaitHello::new(identity("b@h")).handle(&hello_i);
@@ -138,7 +138,7 @@ fn recorded() -> Vec<Vec<u8>> {
 
 struct Middle<'a> {
     script: &'a [u8],
-    /// All frames that it has seen.
+    /// All frames that the attacker has seen.
     said: Vec<Vec<u8>>,
 }
 
@@ -149,7 +149,7 @@ impl Middle<'_> {
         *byte
     }
 
-    /// What it makes of a frame. With no script left it passes it on.
+    /// Returns what the attacker makes of a frame. Passes it on if no script is left.
     fn pass(&mut self, frame: &[u8]) -> Vec<u8> {
         self.said.push(frame.to_vec());
         let mut frame = frame.to_vec();
@@ -163,22 +163,22 @@ impl Middle<'_> {
             }
             2 => frame.truncate(usize::from(self.byte())),
             3 => frame.extend((0..self.byte() % 8).map(|_| 0)),
-            // Says what it has heard, now or in the handshake that it recorded.
+            // Replays a frame that it has seen now or in the recorded handshake.
             4 => frame = self.heard(),
-            // The head of one and the tail of another.
+            // Combines the head of one frame with the tail of another.
             5 => {
                 let (other, at) = (self.heard(), usize::from(self.byte()));
                 frame.truncate(at);
                 frame.extend(other.get(at..).unwrap_or_default());
             }
-            // Something of its own.
+            // Sends its own frame.
             6 => {
                 let length = usize::from(self.byte()).min(self.script.len());
                 let (own, rest) = self.script.split_at(length);
                 frame = own.to_vec();
                 self.script = rest;
             }
-            // Bytes of its own at a place of its choice.
+            // Overwrites a part with its own bytes.
             7 => {
                 let (at, length) = (usize::from(self.byte()), usize::from(self.byte()));
                 let own: Vec<u8> = (0..length % 64).map(|_| self.byte()).collect();

@@ -1,18 +1,18 @@
-//! What a fuzzer runs: one function for each target, which takes any bytes, and panics if what
+//! The targets of the fuzzer. Each is a function that takes any bytes, and panics if something that
 //! must always hold does not.
 //!
-//! `net/fuzz` has the programs and the corpus, which `tests/net_fuzz_corpus.rs` runs through the
-//! same functions. They know no fuzzer.
+//! `net/fuzz` has the programs and the corpus. `tests/net_fuzz_corpus.rs` runs the corpus through
+//! these functions, which do not depend on a fuzzer.
 //!
 //! | target | the bytes are | what must hold |
 //! |---|---|---|
-//! | `frames` | what a peer sends after the handshake | the same events, however it comes in pieces; little is kept |
-//! | `initiator`, `responder` | what a stranger says to that role | it is never authenticated |
-//! | `handshake` | what somebody in the middle does | the two end as nobody had been there, or one refuses |
-//! | `epmd_server` | what clients of the port mapper say | the table keeps its limits, and is empty at the end |
-//! | `epmd_client` | what a port mapper answers | it is refused, or is what it says |
-//! | `payload` | a message of one of several types | it is refused, or encoded again; a limited heap, see [`PAYLOAD_HEAP`] |
-//! | `node` | what a peer sends after the handshake | a node whose processes get it goes on |
+//! | `frames` | a peer's bytes after the handshake | the events do not depend on the pieces; little is kept |
+//! | `initiator`, `responder` | a stranger's bytes to that role | the stranger is never authenticated |
+//! | `handshake` | the actions of an attacker in the middle | both ends get what they sent, or one refuses |
+//! | `epmd_server` | the requests of the port mapper's clients | the table keeps its limits, and is empty at the end |
+//! | `epmd_client` | a port mapper's reply | it is refused, or decoded |
+//! | `payload` | a message of one of several types | it is refused, or can be encoded again; the heap is limited, see [`PAYLOAD_HEAP`] |
+//! | `node` | a peer's bytes after the handshake | a node whose processes receive them continues to work |
 
 mod epmd;
 mod frames;
@@ -26,10 +26,10 @@ pub use handshake::{handshake, initiator, responder};
 pub use node::node;
 pub use payload::{PAYLOAD_HEAP, payload};
 
-/// A target: any bytes, and a panic if something is wrong.
+/// A target: takes any bytes, and panics if something is wrong.
 pub type Target = fn(&[u8]);
 
-/// All targets, by their names.
+/// All targets, by name.
 pub const TARGETS: [(&str, Target); 8] = [
     ("frames", frames),
     ("initiator", initiator),

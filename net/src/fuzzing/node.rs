@@ -1,4 +1,4 @@
-//! A node that lives, and a peer that says what it wants.
+//! A running node, and a peer that sends anything.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use fika_runtime::{
 use super::frames;
 use crate::proto::connection::Event;
 
-/// More turns than this, and the node is busy with itself.
+/// A node that needs more turns than this never becomes idle.
 const TURNS_MAX: usize = 10_000;
 
-/// The bytes come over one connection; each event is taken up by processes before the next.
+/// Receives the bytes over one connection. The processes handle each event before the next.
 pub fn node(bytes: &[u8]) {
     let id = frames::node("here@fuzz");
     let (node, stepper) = Node::builder()
@@ -32,7 +32,7 @@ pub fn node(bytes: &[u8]) {
     run(&stepper);
     let mut receiving = frames::receiving(id, frames::node("there@fuzz"));
     let mut events = Vec::new();
-    // What came before an error counts.
+    // The events before an error count.
     let _ = receiving.handle(bytes, &mut events);
     for event in events {
         stepper.enter(|| match event {
@@ -49,7 +49,8 @@ pub fn node(bytes: &[u8]) {
     stepper.crash();
 }
 
-/// There may be no room for a process: then one that was spawned ends.
+/// Checks that the node still works. If there is no room for a new process, an existing one ends
+/// first.
 fn goes_on(node: &Node, stepper: &Stepper) {
     if node.process_count() >= 64 {
         return;
@@ -62,7 +63,7 @@ fn goes_on(node: &Node, stepper: &Stepper) {
         receive! { _number: u64 => mark.store(true, Ordering::Relaxed) }
     });
     run(stepper);
-    assert!(went_on.load(Ordering::Relaxed), "the node does not go on");
+    assert!(went_on.load(Ordering::Relaxed), "the node no longer works");
 }
 
 fn run(stepper: &Stepper) {
@@ -71,10 +72,10 @@ fn run(stepper: &Stepper) {
             return;
         }
     }
-    panic!("the processes do not come to rest");
+    panic!("the processes never become idle");
 }
 
-/// Some that take all that a peer can send.
+/// Spawns processes that receive everything that a peer can send.
 async fn processes() {
     trap_exit(true);
     for n in 0..4_u8 {
@@ -106,14 +107,14 @@ async fn takes_all() {
     }
 }
 
-/// What a peer may spawn.
+/// A function that a peer may spawn.
 #[remote(name = "fuzz::function")]
 async fn function(numbers: Vec<u64>, text: String) {
     std::hint::black_box((numbers, text));
     takes_all().await;
 }
 
-/// Time stands still, and nothing is by chance: the same bytes do the same again.
+/// Time stands still, and random numbers are fixed, so that equal bytes have equal effects.
 struct Fixed;
 
 impl Env for Fixed {
@@ -134,7 +135,7 @@ impl Env for Fixed {
     }
 }
 
-/// What the node sends to others is lost.
+/// A carrier that drops everything.
 struct Nowhere;
 
 const NOWHERE: Carried = Carried { connection: ConnectionId(1), congested: None };

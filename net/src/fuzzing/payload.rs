@@ -1,4 +1,4 @@
-//! Messages of types that a peer may choose among, whose bytes it makes up.
+//! Messages of types that a peer may choose from, with bytes that it makes up.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::frames::node;
 
-/// A type that goes on inside itself, in every way.
+/// A type that contains itself in every way.
 #[derive(Serialize, Deserialize, Debug)]
 enum Tree {
     Leaf,
@@ -30,12 +30,12 @@ enum Tree {
 #[derive(Serialize, Deserialize, Debug)]
 struct Chain(Option<Box<Chain>>);
 
-/// What a run may have on the heap at the same time, for each byte of its input and besides:
-/// a map of one entry has room for eleven, and all is written as text as well. A length that
-/// was only claimed is far above it.
+/// The most heap memory of a run at any time: per byte of its input, and in addition. A map with
+/// one entry has room for eleven, and everything is also written as text. Allocating by a claimed
+/// length would need far more.
 pub const PAYLOAD_HEAP: (usize, usize) = (4096, 64 << 10);
 
-/// The first byte says which type it is.
+/// The first byte chooses the type.
 pub fn payload(bytes: &[u8]) {
     let Some((kind, bytes)) = bytes.split_first() else { return };
     if *kind >= 240 {
@@ -88,7 +88,7 @@ impl Message for Any {
     }
 }
 
-/// A value in the described form.
+/// Decodes a value in the described form.
 fn described(bytes: &[u8]) {
     let nodes = [node("here@fuzz"), node("there@fuzz")].into_iter().collect();
     let wire_type = Arc::new(WireType::of::<Any>().described());
@@ -102,7 +102,7 @@ fn described(bytes: &[u8]) {
     assert_eq!(format!("{value:?}"), format!("{again:?}"));
 }
 
-/// What is taken can be sent on, and says the same there.
+/// Checks that a decoded value can be encoded again, and decodes to an equal value.
 fn value<T: Serialize + DeserializeOwned + Debug>(bytes: &[u8]) {
     let bytes = Bytes::copy_from_slice(bytes);
     let nodes = [node("here@fuzz"), node("there@fuzz")];

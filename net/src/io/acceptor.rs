@@ -11,16 +11,16 @@ use super::network::{Listener, Network};
 use super::readiness::{Direction, Readiness};
 use super::stream::Stream;
 
-/// Takes in connections.
+/// Accepts connections.
 pub(crate) struct Acceptor {
     listener: Box<dyn Listener>,
-    /// Its handler.
+    /// The listener's handler.
     readiness: Arc<Readiness>,
 }
 
 impl Acceptor {
-    /// Listens on an address; with port 0, on one that the network chooses. About `backlog`
-    /// connections wait to be accepted.
+    /// Listens on an address, or with port 0 on a port that the network chooses. About `backlog`
+    /// connections can wait to be accepted.
     pub(crate) fn listen(
         network: &dyn Network,
         addr: SocketAddr,
@@ -32,7 +32,7 @@ impl Acceptor {
         Ok(Acceptor { listener, readiness })
     }
 
-    /// The address on which it listens.
+    /// Returns the address on which it listens.
     pub(crate) fn local_addr(&self) -> SocketAddr {
         self.listener.local_addr()
     }
@@ -43,10 +43,10 @@ impl Acceptor {
     }
 }
 
-/// Accepts the connections of several listeners, at least one.
+/// Accepts the connections of one or more listeners.
 pub(crate) struct Acceptors {
     listeners: Vec<Acceptor>,
-    /// The listener that was asked last. Listeners take turns, so a flood at one does not starve
+    /// The listener that was tried last. Listeners take turns, so a flood at one does not starve
     /// the others.
     turn: usize,
 }
@@ -58,7 +58,7 @@ impl From<Vec<Acceptor>> for Acceptors {
 }
 
 impl Acceptors {
-    /// The address of the first listener.
+    /// Returns the address of the first listener.
     pub(crate) fn local_addr(&self) -> SocketAddr {
         self.listeners[0].local_addr()
     }
@@ -69,8 +69,8 @@ impl Acceptors {
         poll_fn(|cx| self.poll_accept(cx)).await
     }
 
-    /// Polls for the next connection. After an error the listeners go on: the caller waits a
-    /// moment, so that it does not spin where the error stays, and polls again.
+    /// Polls for the next connection. The listeners continue after an error. The caller waits a
+    /// moment before it polls again, so that it does not spin if the error persists.
     pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
         for _ in 0..self.listeners.len() {
             self.turn = (self.turn + 1) % self.listeners.len();
@@ -102,7 +102,7 @@ mod tests {
         }
     }
 
-    /// A crowd at one listener leaves every other turn to the second listener.
+    /// A flood at one listener leaves every other turn to the second listener.
     #[test]
     fn listeners_take_turns() {
         let poller = Poller::new().unwrap();

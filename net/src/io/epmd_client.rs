@@ -1,8 +1,8 @@
-//! Asks a port mapper, ours or Erlang's: registers a node, looks nodes up.
+//! A client of a port mapper, ours or Erlang's: registers a node and looks nodes up.
 //!
-//! It keeps no time: a mapper that does not answer is waited for without end, and the
-//! caller puts his limit around the call. Nothing is tried twice here, and what a node
-//! does when its registration is lost is decided by the node.
+//! The client has no time limits: it waits indefinitely for a mapper that does not answer, so the
+//! caller sets a time limit. It retries nothing. The node decides what to do when its registration
+//! is lost.
 //!
 //! Prior art: `erl_epmd.erl`.
 
@@ -19,7 +19,7 @@ use crate::proto::epmd::{
     decode_registered,
 };
 
-/// The replies to commands are words.
+/// The replies to commands are short words.
 const WORD_BYTES_MAX: usize = 64;
 
 /// The mapper at one address (Erlang's `erl_epmd`).
@@ -59,51 +59,51 @@ pub struct EpmdClient {
     mapper: SocketAddr,
 }
 
-/// What is wrong when a mapper has not done as it was asked. Nothing is registered then.
+/// Why a request to a mapper failed. Nothing is registered then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EpmdError {
-    /// There is no mapper, or it cannot be reached.
+    /// There is no mapper, or it can't be reached.
     #[error("no port mapper answers at {mapper}: {error}")]
     Unreachable {
-        /// Where it was expected.
+        /// The mapper's expected address.
         mapper: SocketAddr,
         /// Why the connection failed.
         error: io::Error,
     },
-    /// It did not take the name: another node is registered under it.
+    /// Another node is registered under the name.
     #[error("the port mapper has another node registered as `{name}`")]
     NameTaken {
-        /// The part before the `@`.
+        /// The part of the node's name before the `@`.
         name: String,
     },
-    /// It ended the connection before it had answered. A mapper does so when it is asked
-    /// for something that it does for peers on its own host only.
+    /// The mapper ended the connection before it had answered. A mapper does so if a peer on
+    /// another host requests something that is only allowed on its own host.
     #[error("the port mapper at {mapper} closed the connection: {error}")]
     Closed {
-        /// Which mapper.
+        /// The mapper's address.
         mapper: SocketAddr,
         /// How the connection ended.
         error: io::Error,
     },
-    /// It answered with something else than a mapper would.
-    #[error("the port mapper at {mapper} answered with something else: {error}")]
+    /// The mapper's reply is invalid.
+    #[error("the port mapper at {mapper} sent an invalid reply: {error}")]
     BadReply {
-        /// Who answered.
+        /// The mapper's address.
         mapper: SocketAddr,
-        /// What is wrong with the answer.
+        /// What is wrong with the reply.
         error: ReplyError,
     },
 }
 
-/// A node's registration. It ends when this is dropped.
+/// A node's registration. Dropping it ends the registration.
 pub struct EpmdRegistration {
     stream: Stream,
     creation: Creation,
 }
 
 impl EpmdRegistration {
-    /// What tells this life of the node from its others.
+    /// Returns the creation, which distinguishes this life of the node from its others.
     #[must_use]
     pub fn creation(&self) -> Creation {
         self.creation
@@ -111,12 +111,12 @@ impl EpmdRegistration {
 
     /// Returns when the mapper has gone, and with it the registration.
     pub async fn lost(&self) {
-        // A mapper has nothing to say on this connection: whatever comes is its end.
+        // A mapper sends nothing on this connection, so anything that arrives is its end.
         let _ = self.stream.read(&mut [0]).await;
     }
 
-    /// Ends it, and returns when the mapper has taken note of that, so that the name is free.
-    /// Nobody may wait for [`lost`](EpmdRegistration::lost) meanwhile.
+    /// Ends the registration. Returns when the mapper has noticed, so that the name is free. Must
+    /// not be called while a task waits in [`lost`](EpmdRegistration::lost).
     pub async fn end(&self) {
         if self.stream.shutdown(Shutdown::Write).is_ok() {
             self.lost().await;
@@ -124,26 +124,26 @@ impl EpmdRegistration {
     }
 }
 
-/// The mapper hears of it at once. It would not by a mere close, if a program is being started
-/// at this moment that has a copy of the socket until it runs.
+/// Shuts down the connection, so that the mapper notices at once. A mere close would not be enough
+/// if a program is just being started, since it has a copy of the socket until it runs.
 impl Drop for EpmdRegistration {
     fn drop(&mut self) {
-        // One that is lost has been closed by the mapper.
+        // If the registration is lost, the mapper has already closed the connection.
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 }
 
 impl EpmdClient {
-    /// The mapper at this address of the network. Nothing is connected yet.
+    /// Makes a client of the mapper at this address. It does not connect yet.
     #[must_use]
     pub fn new(network: Arc<dyn Network>, mapper: SocketAddr) -> EpmdClient {
         EpmdClient { network, mapper }
     }
 
-    /// Registers a node of this host, for as long as the registration is kept.
+    /// Registers a node of this host until the returned registration is dropped.
     ///
     /// # Errors
-    /// When the name is taken, or no mapper answers as it should.
+    /// If the name is taken, or if no mapper answers correctly.
     pub async fn register(&self, node: &NodeInfo) -> Result<EpmdRegistration, EpmdError> {
         let stream = self.ask(&Request::Register(node.clone())).await?;
         match self.decode(&stream, decode_registered).await? {
@@ -152,38 +152,38 @@ impl EpmdClient {
         }
     }
 
-    /// Looks up the node with this name, the part before the `@`; none if there is none.
+    /// Looks up the node with this name, the part before the `@`. Returns `None` if there is none.
     ///
     /// # Errors
-    /// When no mapper answers as it should.
+    /// If no mapper answers correctly.
     pub async fn lookup(&self, alive: &str) -> Result<Option<NodeInfo>, EpmdError> {
         let stream = self.ask(&Request::Lookup(alive)).await?;
         self.decode(&stream, decode_found).await
     }
 
-    /// All nodes that are registered.
+    /// Returns all registered nodes.
     ///
     /// # Errors
-    /// When no mapper answers as it should.
+    /// If no mapper answers correctly.
     pub async fn names(&self) -> Result<Names, EpmdError> {
         let bytes = self.read_all(&Request::Names, NAMES_BYTES_MAX).await?;
         Names::decode(&bytes).map_err(|error| self.bad(error))
     }
 
-    /// Ends the mapper: it answers `OK`, or `NO` when nodes are registered and it is not
-    /// in relaxed mode.
+    /// Ends the mapper. It answers `OK`, or `NO` if nodes are registered and it is not in relaxed
+    /// mode.
     ///
     /// # Errors
-    /// When the mapper cannot be reached, or the connection to it breaks.
+    /// If the mapper can't be reached, or the connection to it breaks.
     pub async fn kill(&self) -> Result<String, EpmdError> {
         self.command(&Request::Kill).await
     }
 
-    /// Takes a name away from its node: a mapper in relaxed mode answers `STOPPED`, or
-    /// `NOEXIST` when there is none. One that is not answers nothing.
+    /// Unregisters another node's name. A mapper in relaxed mode answers `STOPPED`, or `NOEXIST` if
+    /// there is no such name. Other mappers answer nothing.
     ///
     /// # Errors
-    /// When the mapper cannot be reached, or the connection to it breaks.
+    /// If the mapper can't be reached, or the connection to it breaks.
     pub async fn stop(&self, alive: &str) -> Result<String, EpmdError> {
         self.command(&Request::Stop(alive.as_bytes())).await
     }
@@ -201,7 +201,7 @@ impl EpmdClient {
         Ok(stream)
     }
 
-    /// Reads until `decode`, which bounds what it waits for, is satisfied.
+    /// Reads until `decode` has its result. `decode` limits the number of bytes.
     async fn decode<T>(
         &self,
         stream: &Stream,
@@ -218,7 +218,7 @@ impl EpmdClient {
         }
     }
 
-    /// Reads a reply that ends where the connection does.
+    /// Reads a reply that ends with the connection.
     async fn read_all(&self, request: &Request<'_>, max: usize) -> Result<Vec<u8>, EpmdError> {
         let stream = self.ask(request).await?;
         let mut bytes = Vec::new();
@@ -230,7 +230,7 @@ impl EpmdClient {
         Ok(bytes)
     }
 
-    /// False at the end.
+    /// Reads some bytes. Returns false at the end of the stream.
     async fn read(&self, stream: &Stream, bytes: &mut Vec<u8>) -> Result<bool, EpmdError> {
         let mut buf = [0; 4096];
         let read = stream.read(&mut buf).await.map_err(|error| self.closed(error))?;
@@ -258,8 +258,7 @@ mod tests {
     use crate::io::testing::block_on;
     use crate::proto::epmd::PublishedType;
 
-    /// A mapper that takes one request, writes these pieces one after the other, and
-    /// closes.
+    /// Makes a mapper that reads a request, writes these pieces one after the other, and closes.
     #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
     fn fake(pieces: Vec<Vec<u8>>) -> (Poller, EpmdClient) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -272,7 +271,7 @@ mod tests {
             stream.read_exact(&mut length).unwrap();
             stream.read_exact(&mut vec![0; u16::from_be_bytes(length).into()]).unwrap();
             for piece in pieces {
-                // A client that has heard enough may have gone.
+                // A client that has read enough may have closed the connection.
                 if stream.write_all(&piece).is_err() {
                     break;
                 }
@@ -315,7 +314,7 @@ mod tests {
         let (poller, client) = fake(vec![b"SSH-2.0".to_vec()]);
         let error = block_on(&poller, client.lookup("a")).unwrap_err();
         assert!(matches!(error, EpmdError::BadReply { .. }), "{error}");
-        // A list without an end.
+        // A list that never ends.
         let (poller, client) = fake(vec![vec![b'n'; 1 << 20]; 64]);
         let error = block_on(&poller, client.names()).unwrap_err();
         let too_long = matches!(error, EpmdError::BadReply { error: ReplyError::TooLong, .. });

@@ -1,19 +1,19 @@
-//! The port mapper itself: a node starts one if none answers, and `fika-epmd` is one.
+//! The port mapper itself. A node starts one if none answers, and the program `fika-epmd` is one.
 //!
-//! One process accepts, and one serves each client, so that a client that sends or reads
-//! slowly holds up nobody. What is asked and answered is decided in `proto/epmd`; here
-//! are the sockets, the limits of time, and the number of clients.
+//! One process accepts connections, and one process serves each client, so a client that sends or
+//! reads slowly delays no other. `proto/epmd` decides about requests and replies. This file has the
+//! sockets, the time limits, and the number of clients.
 //!
-//! A client that has not registered is waiting: it has some seconds for its request, and is one of
-//! a limited number, those of this host and those of other hosts apart. At the limit a random one
-//! of them is dropped in favour of the next, so clients that stay silent, however many, keep nobody
-//! from looking nodes up or registering. Registered clients are never dropped.
+//! A client that has not registered is *waiting*. It has a few seconds for its request. The number
+//! of waiting clients is limited, separately for those of this host and of other hosts. At the
+//! limit, the next client replaces a random waiting one. So silent clients, however many, don't
+//! keep others from looking up nodes or registering. Registered clients are never dropped.
 //!
 //! Invariants:
 //!
-//! 1. The lock is held for a look or a change, and never across an await.
-//! 2. A client's place, and what it registered, goes when its [`Client`] is dropped:
-//!    however its process ends, a name never outlives its connection.
+//! 1. The lock is only held for a look or a change, never across an await.
+//! 2. When a [`Client`] is dropped, its place and its registration are removed. So however its
+//!    process ends, a name never outlives its connection.
 
 use std::future::poll_fn;
 use std::io;
@@ -35,24 +35,24 @@ use super::source::source_of;
 use super::stream::Stream;
 use crate::proto::epmd::{ClientId, Registry, ServerConnection, Step, is_local};
 
-/// Clients at one time, registered nodes included: more nodes than a host runs. Small in tests,
-/// which cannot have that many sockets.
+/// The most clients at the same time, including registered nodes: more nodes than a host runs.
+/// Small in tests, which can't have that many sockets.
 const CLIENTS_MAX: usize = if cfg!(test) { 64 } else { 4096 };
 
-/// Waiting clients of one other host: a request takes a moment.
+/// The most waiting clients of one other host. A request only takes a moment.
 const WAITING_PER_SOURCE_MAX: usize = 16;
 
-/// How many clients there may be at one time.
+/// The limits on the number of clients.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Caps {
-    /// Waiting ones of this host, and as many of other hosts.
+    /// The waiting clients of this host, and as many of other hosts.
     waiting: usize,
     registered: usize,
 }
 
 impl Caps {
-    /// All clients together take up at most half of the descriptors that the program may have,
-    /// since a node has other connections.
+    /// Returns limits with which all clients together use at most half of the program's file
+    /// descriptors, since a node has other connections.
     fn of(descriptors: Option<usize>) -> Caps {
         let all = descriptors.map_or(CLIENTS_MAX, |most| CLIENTS_MAX.min(most / 2));
         let waiting = (all / 8).clamp(WAITING_PER_SOURCE_MAX, 256);
@@ -60,37 +60,37 @@ impl Caps {
     }
 }
 
-/// How many connections wait to be accepted: a host's nodes may all start at once.
+/// How many connections can wait to be accepted. All nodes of a host may start at the same time.
 const BACKLOG: u32 = 1024;
 
-/// After an error of the system, accepting pauses for this long instead of spinning.
+/// Accepting pauses for this long after an error of the system, so that it does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What is read at one time: an ordinary request, whole.
+/// The most bytes that are read at once: a whole ordinary request.
 const READ_BYTES: usize = 512;
 
-/// How a mapper is set up.
+/// The configuration of a mapper.
 #[derive(Clone, Debug)]
 pub struct EpmdConfig {
     /// The port to listen on; 0 lets the system choose one.
     pub port: u16,
     /// The addresses to listen on.
     pub addrs: Vec<IpAddr>,
-    /// Whether clients on this host may kill it while nodes are registered, and
-    /// unregister other nodes.
+    /// Whether clients on this host may kill the mapper while nodes are registered, and unregister
+    /// other nodes.
     pub relaxed: bool,
-    /// How long a client has for its request, and for taking in each piece of the reply.
+    /// How long a client may take to send its request, and to receive each piece of the reply.
     pub idle: Duration,
-    /// A random number, from which creations go up.
+    /// A random number, from which creations count up.
     pub creation_seed: u32,
 }
 
 impl EpmdConfig {
-    /// The usual limit: enough for a request over any network. The real daemon's is 60 s.
+    /// The default limit: enough for a request over any network. That of Erlang's daemon is 60 s.
     pub const IDLE: Duration = Duration::from_secs(5);
 }
 
-/// An address on which the mapper cannot listen.
+/// The error of an address on which the mapper can't listen.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to bind on ipaddr {}: {error}", addr.ip())]
 pub struct EpmdBindError {
@@ -99,19 +99,19 @@ pub struct EpmdBindError {
 }
 
 impl EpmdBindError {
-    /// Whether there is a mapper already.
+    /// Returns whether there is a mapper already.
     #[must_use]
     pub fn is_in_use(&self) -> bool {
         self.error.kind() == io::ErrorKind::AddrInUse
     }
 
-    /// The address.
+    /// Returns the address.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// What the system says.
+    /// Returns the error of the operating system.
     #[must_use]
     pub fn error(&self) -> &io::Error {
         &self.error
@@ -123,16 +123,16 @@ pub struct EpmdServer {
     listeners: Acceptors,
     idle: Duration,
     caps: Caps,
-    /// How often it is logged that a client was dropped.
+    /// Limits the log lines about dropped clients.
     crowded: LogRate,
     shared: Arc<Mutex<Shared>>,
 }
 
 struct Shared {
     registry: Registry,
-    /// The open connections. A key is the number of its client.
+    /// The open connections. The key is the client's number.
     clients: Slab<Place>,
-    /// How many of them have registered.
+    /// The number of registered clients.
     registered: usize,
     /// Whether a client has killed the mapper.
     killed: bool,
@@ -140,20 +140,20 @@ struct Shared {
     acceptor: Option<Waker>,
 }
 
-/// A client, as all see it.
+/// The shared state of a client.
 struct Place {
     stream: Arc<Stream>,
     local: bool,
-    /// What stands for its address.
+    /// The address that stands for the client's source.
     source: IpAddr,
     is_registered: bool,
-    /// It has to go, since there are too many clients: it can't register any more.
+    /// The client is being dropped, since there are too many. It can't register any more.
     is_dropped: bool,
-    /// The process that serves it, which is known a moment after it is there.
+    /// The process that serves the client. Set a moment after the place is made.
     pid: Option<Pid>,
 }
 
-/// A client's place among the clients.
+/// A client's entry in `clients`.
 struct Client {
     id: ClientId,
     caps: Caps,
@@ -169,11 +169,11 @@ enum Next {
 }
 
 impl EpmdServer {
-    /// Listens on all the addresses, once on each. A loopback address that the host does
-    /// not have (it may run without IPv6) is left out when there are others.
+    /// Listens once on each of the addresses. Skips a loopback address that the host does not have
+    /// (for example without IPv6) if there are other addresses.
     ///
     /// # Errors
-    /// When it cannot listen on one of them, or there is none.
+    /// If it can't listen on one of them, or if there is no address.
     pub fn bind(network: &dyn Network, config: &EpmdConfig) -> Result<EpmdServer, EpmdBindError> {
         let mut listeners: Vec<Acceptor> = Vec::new();
         let mut missing = None;
@@ -222,7 +222,7 @@ impl EpmdServer {
         }
     }
 
-    /// `None` if there are no listeners.
+    /// Returns `None` if there are no listeners.
     fn new(
         network: &dyn Network,
         listeners: Vec<Acceptor>,
@@ -242,7 +242,7 @@ impl EpmdServer {
         Some(EpmdServer { listeners, idle, caps, crowded, shared })
     }
 
-    /// The port on which it listens.
+    /// Returns the port on which it listens.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.listeners.local_addr().port()
@@ -262,11 +262,11 @@ impl EpmdServer {
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
-            // While connections pour in, there is no other point at which others run.
+            // While connections keep arriving, this is the only point at which other processes run.
             yield_now().await;
         }
         for (_, client) in &self.shared.lock().clients {
-            // One that is no longer connected is what is wanted.
+            // If it is no longer connected, nothing is left to do.
             let _ = client.stream.shutdown(Shutdown::Both);
         }
     }
@@ -282,7 +282,7 @@ impl EpmdServer {
         self.listeners.poll_accept(cx).map(Next::Client)
     }
 
-    /// Gives the client a place, and a process that serves it.
+    /// Adds the client, and spawns a process that serves it.
     async fn admit(&self, stream: Stream) {
         let Ok(own) = stream.local_addr() else { return };
         let from = stream.peer_addr().ip();
@@ -306,7 +306,7 @@ impl EpmdServer {
             None => {
                 tracing::debug!("the port mapper has no room for a process that serves a client")
             }
-            // The process may have ended already. Nobody else gives a place away.
+            // The process may have ended already. No other code reuses the place meanwhile.
             pid => {
                 if let Some(place) = self.shared.lock().clients.get_mut(id.0) {
                     place.pid = pid;
@@ -323,7 +323,7 @@ impl EpmdServer {
         let victim = self.shared.lock().choose(self.caps, local, source, random);
         let Some(victim) = victim else { return };
         self.crowded.line(node.env().now(), |left_out| {
-            report!(warn, from = %source, left_out, "the port mapper has too many clients: one that has not registered is dropped");
+            report!(warn, from = %source, left_out, "the port mapper has too many clients: dropping one that has not registered");
         });
         let ended = monitor(victim);
         exit_process(victim, ExitReason::Kill);
@@ -332,7 +332,7 @@ impl EpmdServer {
 }
 
 impl Shared {
-    /// A random waiting client of those of which one has to go before another is taken in.
+    /// Chooses a random waiting client that must be dropped before another one is accepted.
     fn choose(&mut self, caps: Caps, local: bool, source: IpAddr, random: usize) -> Option<Pid> {
         let waiting = self.clients.iter_mut().map(|(_, place)| place);
         let waiting = waiting.filter(|place| place.local == local && !place.is_registered);
@@ -349,7 +349,7 @@ impl Shared {
     }
 }
 
-/// The addresses without those that another one stands for.
+/// Returns the addresses without those that another one includes.
 fn distinct(addrs: &[IpAddr]) -> Vec<IpAddr> {
     let all = |ip: &IpAddr| {
         addrs.iter().any(|other| other.is_unspecified() && other.is_ipv4() == ip.is_ipv4())
@@ -385,7 +385,7 @@ impl Client {
             }
             Step::Refused(bytes) => {
                 if self.send(&bytes, idle).await {
-                    // Whether the client closes in time or not: it is closed now.
+                    // The connection is closed now, whether the client closes in time or not.
                     let _ = timeout(idle, self.end()).await;
                 }
             }
@@ -396,7 +396,7 @@ impl Client {
         }
     }
 
-    /// Reads until the request is answered; `NeedMore` if the client goes before that.
+    /// Reads until the request is answered. Returns `NeedMore` if the client closes before that.
     async fn request(&mut self) -> Step {
         let mut buf = [0; READ_BYTES];
         loop {
@@ -414,7 +414,7 @@ impl Client {
         if let Step::Stopped(client, _) = &step
             && let Some(place) = shared.clients.get(client.0)
         {
-            // One that is no longer connected is what is wanted.
+            // If it is no longer connected, nothing is left to do.
             let _ = place.stream.shutdown(Shutdown::Both);
         }
         if let Step::Registered(_) = &step {
@@ -428,12 +428,12 @@ impl Client {
         step
     }
 
-    /// False when the client does not take it in.
+    /// Sends bytes. Returns false if the client does not receive them in time.
     async fn send(&self, bytes: &[u8], idle: Duration) -> bool {
         matches!(timeout(idle, self.stream.write_all(bytes)).await, Ok(Ok(())))
     }
 
-    /// Waits for the client to close, or to say anything, which has the same effect.
+    /// Waits until the client closes or sends anything, which has the same effect.
     async fn end(&self) {
         let _ = self.stream.read(&mut [0]).await;
     }
@@ -456,7 +456,7 @@ impl Drop for Client {
         self.connection.closed(&mut shared.registry);
         let place = shared.clients.remove(self.id.0);
         shared.registered -= usize::from(place.is_registered);
-        // The sockets have locks of their own: one at a time.
+        // The sockets have locks of their own, so this lock is released first.
         drop(shared);
         drop(place);
     }
@@ -474,7 +474,7 @@ mod tests {
     use crate::io::Poller;
     use crate::proto::epmd::{NodeInfo, PublishedType, Request};
 
-    /// A mapper on a node of its own.
+    /// A mapper on its own node.
     struct Mapper {
         node: Node,
         addr: SocketAddr,
@@ -530,8 +530,8 @@ mod tests {
             String::from_utf8(reply[4..].to_vec()).unwrap()
         }
 
-        /// Asks again until the answer is this: what another process does in its own time
-        /// has no other sign.
+        /// Looks up the names until they are as expected. There is no other sign of what another
+        /// process has done.
         fn wait_for_names(&self, names: &str) {
             while self.names() != names {
                 std::thread::yield_now();
@@ -590,8 +590,8 @@ mod tests {
         mapper.wait_for_names("");
     }
 
-    /// EPMD-2, EPMD-14: no data, one byte, part of a packet, a registration that was
-    /// refused. A registered node has no limit.
+    /// EPMD-2, EPMD-14: no bytes, one byte, part of a request, and a refused registration. A
+    /// registered node has no time limit.
     #[test]
     fn the_idle_limit() {
         let mapper = Mapper::start(false, SHORT);
@@ -607,13 +607,14 @@ mod tests {
         assert_eq!(mapper.names(), "name a at port 7\n");
     }
 
-    /// EPMD-8: whoever does not read a list that is larger than the system's buffers
-    /// holds up nobody, and is closed in the end.
+    /// EPMD-8: a client that does not read a list larger than the system's buffers delays no other,
+    /// and is closed in the end.
     #[test]
     fn stupid_names_req() {
         const NODES: usize = 5000;
         let mapper = Mapper::start(false, SHORT);
-        // Connections would be many; what a list costs is the same.
+        // Registered directly, since so many connections are not possible. The list is just as
+        // long.
         for n in 0..NODES {
             let name = format!("{}{n}", "𝄞".repeat(250));
             let request = Request::Register(info(&name)).encode();
@@ -636,7 +637,7 @@ mod tests {
         assert_eq!(mapper.reply(&Request::Lookup("a")), b"w\x01");
         mapper.wait_for_clients(0);
         let mut part = Vec::new();
-        // It ends, with a reset or without.
+        // The stream ends, with a reset or without.
         let _ = slow[0].read_to_end(&mut part);
         assert!(part.len() < whole.len());
     }
@@ -650,7 +651,7 @@ mod tests {
         assert_eq!(mapper.reply(&Request::Stop(b"a")), b"STOPPED");
         assert!(is_closed(&mut a));
         assert_eq!(mapper.names(), "name b at port 7\n");
-        // The mapper waits for connections again when the request comes.
+        // The mapper is waiting for connections again when the request comes.
         let (mut killer, mut reply) = (mapper.connect(), Vec::new());
         mapper.wait_for_clients(2);
         assert_eq!(mapper.names(), "name b at port 7\n");
@@ -661,7 +662,7 @@ mod tests {
         while Peer::connect(mapper.addr).is_ok() {}
     }
 
-    /// EPMD-10: a mapper that is not killed goes on.
+    /// EPMD-10: a mapper that is not killed continues.
     #[test]
     fn no_live_killing() {
         let mapper = Mapper::start(false, LONG);
@@ -671,12 +672,12 @@ mod tests {
         assert_eq!(mapper.names(), "name a at port 7\n");
     }
 
-    /// EPMD-12. A connection from an outer address of this host to its loopback address
-    /// looks like one from another host.
+    /// EPMD-12. A connection from an outer address of this host to its loopback address looks like
+    /// one from another host.
     #[test]
     fn no_nonlocal_register_and_kill() {
         let probe = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
-        // Nothing is sent: this asks only which address would be the sender's.
+        // Nothing is sent. This only determines the sender's address.
         if probe.connect("192.0.2.1:9").is_err() {
             return println!("skipped: this host has no outer address");
         }
@@ -688,7 +689,7 @@ mod tests {
             socket.bind(&outer.into()).unwrap();
             socket.connect(&mapper.addr.into()).unwrap();
             let (mut peer, mut reply) = (Peer::from(socket), Vec::new());
-            // A client that is closed before its request was read sees a reset.
+            // A client whose connection is closed before its request was read sees a reset.
             let _ = peer.write_all(&request.encode());
             let _ = peer.read_to_end(&mut reply);
             reply
@@ -700,8 +701,8 @@ mod tests {
         }
         assert_eq!(reply(Request::Lookup("a"))[..2], *b"w\0");
         mapper.wait_for_clients(1);
-        // One of them that stays silent: it gets no more than its share, and no local client is
-        // dropped for it.
+        // Silent clients of another host get only their share, and no local client is dropped for
+        // them.
         let mut local = mapper.connect();
         let silent = || {
             let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
@@ -710,7 +711,7 @@ mod tests {
             Peer::from(socket)
         };
         let silent: Vec<Peer> = (0..3 * WAITING_PER_SOURCE_MAX).map(|_| silent()).collect();
-        assert_eq!(reply(Request::Lookup("a"))[..2], *b"w\0", "it is asked all the same");
+        assert_eq!(reply(Request::Lookup("a"))[..2], *b"w\0", "it still answers");
         mapper.wait_for_clients(2 + WAITING_PER_SOURCE_MAX - 1);
         local.write_all(&Request::Names.encode()).unwrap();
         let mut names = Vec::new();
@@ -719,8 +720,8 @@ mod tests {
         drop(silent);
     }
 
-    /// Silent clients of this host: they keep nobody from asking or registering, and no registered
-    /// one is dropped.
+    /// Silent clients of this host keep no other from looking up or registering, and no registered
+    /// client is dropped.
     #[test]
     fn silent_clients() {
         let mapper = Mapper::start(false, LONG);
@@ -736,7 +737,8 @@ mod tests {
         mapper.wait_for_clients(2);
     }
 
-    /// Registered clients have a limit of their own, at which they are refused and others served.
+    /// The number of registered clients has its own limit. At the limit, more are refused, and
+    /// other requests are served.
     #[test]
     fn too_many_registered() {
         let mapper = Mapper::start(false, LONG);

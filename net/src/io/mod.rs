@@ -1,4 +1,4 @@
-//! Sockets: the only part of net that has any.
+//! Sockets. No other part of the crate uses any.
 
 mod acceptor;
 mod epmd_client;

@@ -1,6 +1,6 @@
-//! The seam to whatever carries bytes between nodes.
+//! The seam to the network that carries bytes between nodes.
 //!
-//! The port mapper, handshakes and connections see sockets only through the traits here; `stream`
+//! The port mapper, handshakes and connections use sockets only through the traits here. `stream`
 //! and `acceptor` wait for them, over any network. `tcp` implements the traits on the poller, and a
 //! simulation implements them in memory.
 //!
@@ -16,43 +16,43 @@ use super::socket_options::SocketOptions;
 /// The future that [`Network::host_ips`] returns.
 pub type HostIps<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>>;
 
-/// What carries bytes between nodes: makes sockets that connect and sockets that listen.
+/// A network carries bytes between nodes: it makes sockets that connect and sockets that listen.
 ///
-/// [`Poller`](crate::Poller) is the one over TCP. An implementation of one's own is given to
-/// [`Distribution::new`](crate::Distribution::new), together with a [`Driver`](fika_runtime::Driver) for the
-/// node, which calls the handlers.
+/// [`Poller`](crate::Poller) is the network over TCP. To use your own, pass it to
+/// [`Distribution::new`](crate::Distribution::new), together with a
+/// [`Driver`](fika_runtime::Driver) for the node, which calls the handlers.
 ///
 /// # No call waits
 ///
-/// No method of [`Socket`] or [`Listener`], and of this trait only the future of
-/// [`host_ips`](Network::host_ips), waits for anything. What can't be done now is
-/// [`WouldBlock`](io::ErrorKind::WouldBlock), and a [`Handler`] is told when it may be done.
-/// [`Interrupted`](io::ErrorKind::Interrupted) is tried again at once. Any other error is
-/// final for a socket; for a listener it is not, and accepting is tried again after a pause.
+/// The methods of [`Socket`] and [`Listener`] never wait, nor do those of this trait, except for
+/// the future of [`host_ips`](Network::host_ips). If something can't be done now, they return
+/// [`WouldBlock`](io::ErrorKind::WouldBlock), and the [`Handler`] is called when it may be
+/// possible. [`Interrupted`](io::ErrorKind::Interrupted) is retried at once. Any other error is
+/// final for a socket. For a listener it is not: accepting is retried after a pause.
 ///
 /// # Readiness
 ///
-/// It is edge-triggered. Once a method has answered `WouldBlock`, the next change that could give
-/// it another answer is told to the handler, once: `readable` for [`try_read`](Socket::try_read)
-/// and [`try_accept`](Listener::try_accept), `writable` for [`try_write`](Socket::try_write) and
-/// [`connected`](Socket::connected). An end, an error and a reset are reported as both. Spurious
-/// reports are allowed: with nothing to read, in both directions instead of one, or again. A
-/// missing report would leave a connection hanging.
+/// Readiness is edge-triggered. Once a method has returned `WouldBlock`, the handler is called once
+/// for the next change that could give another result: `readable` for
+/// [`try_read`](Socket::try_read) and [`try_accept`](Listener::try_accept), `writable` for
+/// [`try_write`](Socket::try_write) and [`connected`](Socket::connected). An end, an error and a
+/// reset are reported as both. Spurious reports are allowed: with nothing to read, in both
+/// directions instead of one, or repeated. A missing report would leave a connection hanging.
 ///
-/// After an answer other than `WouldBlock`, what was there already is not reported again: a caller
-/// that stops reading before `WouldBlock` has to remember that. Changes while a socket has no
-/// handler are not reported; after setting a handler, try once.
+/// After a result other than `WouldBlock`, what was there already is not reported again: a caller
+/// that stops reading before `WouldBlock` must remember that. Changes while a socket has no handler
+/// are not reported. After setting a handler, try once.
 ///
 /// # Who calls what, and on which thread
 ///
 /// - The methods are called on any thread, on several at a time, and by handlers.
-/// - Handlers are called from the node's [`Driver::park`](fika_runtime::Driver::park), with
-///   no lock held that a method here takes. They are never called from within a method of
-///   these traits, nor from within a drop: a caller may hold locks that its handler takes.
+/// - Handlers are called from the node's [`Driver::park`](fika_runtime::Driver::park), without
+///   holding a lock that a method here takes. They are never called from within a method of these
+///   traits, nor from within a drop, since a caller may hold locks that its handler takes.
 /// - One handler may be called on two threads at the same time.
-/// - Sockets, listeners and handlers are dropped on any thread, and by handlers. The last
-///   drop of a handler may drop sockets, and with them come back here: a handler is let go of
-///   with no lock held.
+/// - Sockets, listeners and handlers are dropped on any thread, and by handlers. The last drop of a
+///   handler may drop sockets, and so call these methods. Therefore no lock is held when a handler
+///   is dropped.
 ///
 /// # What an end looks like
 ///
@@ -73,35 +73,35 @@ pub type HostIps<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Se
 ///
 /// Bytes arrive in order, once, unchanged, and in pieces of any size.
 pub trait Network: Send + Sync + 'static {
-    /// Begins to connect to an address. [`Socket::connected`] says when that is done; until
-    /// then nothing is read or written. Small writes on the connection are to go out at once
+    /// Begins to connect to an address. [`Socket::connected`] tells when this is done. Until then
+    /// nothing is read or written. Small writes on the connection must be sent at once
     /// (`TCP_NODELAY`).
     ///
     /// # Errors
-    /// When it is clear at once that it can't be done.
+    /// If it is clear at once that connecting is not possible.
     fn connect(&self, addr: SocketAddr) -> io::Result<Box<dyn Socket>>;
 
-    /// Listens on an address; with port 0, on a port that is free. About `backlog`
-    /// connections can wait to be accepted; more are refused, or wait to connect.
+    /// Listens on an address, or with port 0 on a free port. About `backlog` connections can wait
+    /// to be accepted. Further ones are refused, or wait to connect.
     ///
-    /// An unspecified address (`0.0.0.0`, `::`) stands for all addresses of its kind that the
-    /// host has, and never for those of the other kind.
+    /// An unspecified address (`0.0.0.0`, `::`) stands for all of the host's addresses of its kind,
+    /// and never for those of the other kind.
     ///
     /// # Errors
-    /// `AddrInUse` and `AddrNotAvailable`, and what else keeps it from listening.
+    /// `AddrInUse`, `AddrNotAvailable`, or whatever else prevents listening.
     fn listen(&self, addr: SocketAddr, backlog: u32) -> io::Result<Box<dyn Listener>>;
 
     /// Looks up the addresses of a host, at least one, in the order in which they should be tried.
-    /// The future is polled in a process, and dropped when the time for a connection is over. The
+    /// The future is polled in a process, and dropped when the time for connecting is over. The
     /// node does not call this for a host that is an IP address, nor to connect to a node of its
     /// own host.
     ///
     /// # Errors
-    /// `NotFound` if there is no such host; any other error if the look-up fails.
+    /// `NotFound` if there is no such host. Any other error if the look-up fails.
     fn host_ips<'a>(&'a self, host: &'a str) -> HostIps<'a>;
 
     /// Returns the addresses of this host's network interfaces, without loopback and link-local
-    /// ones. A node that listens on all addresses registers at each of them. The default returns
+    /// ones. A node that listens on all addresses registers at each of them. By default, returns
     /// none: the addresses are not known.
     ///
     /// # Errors
@@ -111,85 +111,85 @@ pub trait Network: Send + Sync + 'static {
     }
 
     /// Returns how many sockets and files the program may have open at the same time, if that is
-    /// limited. The clients of the node's port mapper take up at most half of these. The default
+    /// limited. The clients of the node's port mapper use at most half of these. By default,
     /// returns `None`.
     fn descriptors_max(&self) -> Option<usize> {
         None
     }
 }
 
-/// One end of a connection, which is made or under way. The drop closes it, in both
-/// directions; [`Network`] says what that looks like at the other end.
+/// One end of a connection that is established or being made. Dropping it closes it in both
+/// directions; [`Network`] says what the other end sees.
 pub trait Socket: Send + Sync + 'static {
-    /// Whether the connection is made. Always so at a socket that was accepted.
+    /// Returns `Ok` if the connection is established. An accepted socket always is.
     ///
     /// # Errors
-    /// `WouldBlock` while it is under way; why it can't be made.
+    /// `WouldBlock` while the connection is being made. Otherwise the reason why it can't be made.
     fn connected(&self) -> io::Result<()>;
 
-    /// Reads what is there into `buf`, which is not empty, and says how much it was; 0 is the
+    /// Reads the available bytes into `buf`, which is not empty. Returns their number. 0 means the
     /// end.
     ///
     /// # Errors
-    /// `WouldBlock` when nothing is there; what has broken the connection.
+    /// `WouldBlock` if no bytes are available. Otherwise what has broken the connection.
     fn try_read(&self, buf: &mut [u8]) -> io::Result<usize>;
 
-    /// Takes as many of `bytes`, which are some, as there is room for, from the first on, and
-    /// says how many: at least one.
+    /// Writes as many of `bytes`, which are not empty, as there is room for, beginning with the
+    /// first. Returns their number, which is at least one.
     ///
     /// # Errors
-    /// `WouldBlock` when there is no room; what has broken the connection.
+    /// `WouldBlock` if there is no room. Otherwise what has broken the connection.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// As [`try_read`](Self::try_read), into the first of these first, of which one at least is
-    /// not empty. One that is not implemented reads into that one only.
+    /// Reads as [`try_read`](Self::try_read) does, into several buffers in order, of which at least
+    /// one is not empty. The default implementation reads into the first non-empty one.
     ///
     /// # Errors
-    /// As [`try_read`](Self::try_read).
+    /// Fails as [`try_read`](Self::try_read) does.
     fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let first = bufs.iter_mut().find(|buf| !buf.is_empty());
         first.map_or(Ok(0), |buf| self.try_read(buf))
     }
 
-    /// As [`try_write`](Self::try_write), of all of these in their order, of which one at least
-    /// is not empty. One that is not implemented takes of the first one only.
+    /// Writes as [`try_write`](Self::try_write) does, from several buffers in order, of which at
+    /// least one is not empty. The default implementation writes from the first non-empty one.
     ///
     /// # Errors
-    /// As [`try_write`](Self::try_write).
+    /// Fails as [`try_write`](Self::try_write) does.
     fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         let first = bufs.iter().find(|buf| !buf.is_empty());
         first.map_or(Ok(0), |buf| self.try_write(buf))
     }
 
-    /// Ends one direction or both. What was written before it still arrives.
+    /// Ends one direction or both. Bytes that were written before still arrive.
     ///
     /// # Errors
-    /// `NotConnected` when the connection has ended. Nothing is left to be done then.
+    /// `NotConnected` if the connection has ended. Nothing is left to be done then.
     fn shutdown(&self, how: Shutdown) -> io::Result<()>;
 
-    /// The address at the other end: where it was connected to, or from. Its IP address is
-    /// what limits connections that have proved nothing.
+    /// Returns the address at the other end. Its IP address is used to limit connections that have
+    /// proved nothing.
     fn peer_addr(&self) -> SocketAddr;
 
-    /// The address at this end.
+    /// Returns the address at this end.
     ///
     /// # Errors
-    /// When the connection has ended so that it is not known any more.
+    /// If the connection has ended so that the address is not known any more.
     fn local_addr(&self) -> io::Result<SocketAddr>;
 
     /// Returns a value that the two ends of an encrypted connection share and that no other
-    /// connection has, such as TLS' exporter (RFC 9266); `None` if the connection is not encrypted.
+    /// connection has, such as TLS' exporter (RFC 9266). `None` if the connection is not encrypted.
     /// The proofs of the handshake cover the value, so an attacker who has one encrypted connection
-    /// with each end and relays between them is detected. It is called after the first bytes have
-    /// been read. Both ends must return the same.
+    /// with each end and relays between them is detected. Called after the first bytes have been
+    /// read. Both ends must return equal values.
     fn channel_binding(&self) -> Option<[u8; 32]> {
         None
     }
 
     /// Returns whether the program at the other end is known to run on this host, as the user of
-    /// this program or as root; false if that is not known.
+    /// this program or as root. False if that is not known.
     ///
-    /// This is called only after many wrong proofs from this host, and may be slow.
+    /// This is only called after many wrong proofs from this host, and may be slow.
     fn is_of_this_user(&self) -> bool {
         false
     }
@@ -197,7 +197,7 @@ pub trait Socket: Send + Sync + 'static {
     /// Sets the options of the socket that the network supports.
     ///
     /// # Errors
-    /// `Unsupported` if not implemented; what the operating system says.
+    /// `Unsupported` if not implemented, or an error of the operating system.
     fn set_options(&self, options: &SocketOptions) -> io::Result<()> {
         let _ = options;
         Err(io::ErrorKind::Unsupported.into())
@@ -206,7 +206,7 @@ pub trait Socket: Send + Sync + 'static {
     /// Returns the options of the socket.
     ///
     /// # Errors
-    /// `Unsupported` if not implemented; what the operating system says.
+    /// `Unsupported` if not implemented, or an error of the operating system.
     fn options(&self) -> io::Result<SocketOptions> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -214,11 +214,11 @@ pub trait Socket: Send + Sync + 'static {
     /// Sets the handler, in place of the previous one, which is dropped. A call of the previous one
     /// may still be running. A socket has no handler at first.
     ///
-    /// The network keeps the handler alive, also one that owns this socket.
+    /// The network keeps the handler alive, even if the handler owns this socket.
     fn set_handler(&self, handler: Arc<dyn Handler>);
 
-    /// Removes the handler for good: it is not called any more, and no other can be set. The drop
-    /// does the same.
+    /// Removes the handler for good: it is not called any more, and no other can be set. Dropping
+    /// the socket does so too.
     fn release_handler(&self);
 }
 
@@ -230,7 +230,7 @@ pub trait Listener: Send + Sync + 'static {
     /// Accepts the connection that has waited longest.
     ///
     /// # Errors
-    /// `WouldBlock` if none waits. After any other error the listener goes on.
+    /// `WouldBlock` if none waits. After any other error the listener continues.
     fn try_accept(&self) -> io::Result<Box<dyn Socket>>;
 
     /// Sets the handler, as [`Socket::set_handler`] does. The handler does not own the listener.
@@ -248,8 +248,8 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Called in place of [`ready`](Handler::ready) by a network that knows more: the peer has
     /// neither ended nor reset the connection, and a [`try_read`](Socket::try_read) that returns
-    /// less than it has room for has read everything. Whatever comes after that is reported again,
-    /// also an end.
+    /// less than it has room for has read everything. Anything that comes after that is reported
+    /// again, including an end.
     fn ready_and_open(&self, readable: bool, writable: bool) {
         self.ready(readable, writable);
     }

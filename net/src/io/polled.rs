@@ -1,4 +1,4 @@
-//! A socket of the operating system in the poller: for as long as it lives, and no longer.
+//! A socket of the operating system that is in the poller for its whole life.
 
 use std::io;
 use std::ops::Deref;

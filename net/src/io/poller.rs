@@ -1,24 +1,24 @@
-//! Where an idle worker waits for sockets: a mio poll, and the table of who is told. How it
-//! waits is in `wait`.
+//! The place where an idle worker waits for sockets: a mio poll, and the table of handlers. `wait`
+//! implements the waiting.
 //!
-//! It reads and writes nothing itself, keeps no time, and knows no protocol. A source is
-//! registered and given a [`Handler`]; `park` waits, and calls the handlers of the sources
-//! that something has happened to.
+//! The poller reads and writes nothing itself, keeps no time, and knows no protocol. A source is
+//! registered and given a [`Handler`]. `park` waits, and calls the handlers of the sources whose
+//! state has changed.
 //!
-//! Readiness is edge-triggered: an event says that something has changed, and is not
-//! repeated while it stays so. Who is told that a source is readable has to read until
-//! `WouldBlock`, or remember that he has not. Events may be spurious, and one packet
-//! usually reports the source as writable, too.
+//! Readiness is edge-triggered: an event says that something has changed, and is not repeated while
+//! it stays so. A handler that is told that a source is readable must read until `WouldBlock`, or
+//! remember that it has not. Events may be spurious, and one packet usually reports the source as
+//! writable, too.
 //!
 //! Invariants:
 //!
-//! 1. A handler runs with no lock held but that of the parked worker, which only `park`
-//!    takes, and only by `try_lock`. So a handler may register, swap and deregister
-//!    sources, its own included, and wake whom it likes.
-//! 2. The slot of a source that is gone may be given to another, but with another
-//!    generation, so that an event of the old one that was already fetched finds nobody.
-//!    Generations begin anew after 2^32 registrations (2^16 on a 32-bit machine), and a
-//!    fetched event is handed out long before that.
+//! 1. A handler runs without any lock held but that of the parked worker, which only `park` takes,
+//!    and only by `try_lock`. So a handler may register, swap and deregister sources, including its
+//!    own, and wake any task.
+//! 2. The slot of a source that is gone may be given to another source, but with another
+//!    generation. So an event of the old source that was already fetched reaches no handler.
+//!    Generations begin again after 2^32 registrations (2^16 on a 32-bit machine), and a fetched
+//!    event is handled long before that.
 //!
 //! Prior art: Go's netpoller, tokio's io driver.
 
@@ -39,23 +39,23 @@ use super::wait::{self, Event, Wait};
 const SLOT_BITS: u32 = usize::BITS / 2;
 const SLOT_MASK: usize = (1 << SLOT_BITS) - 1;
 
-/// The token of `unpark`. Its slot is one that [`Sources::insert`] does not give out.
+/// The token of `unpark`. Its slot is never returned by [`Sources::insert`].
 const WAKER: Token = Token(usize::MAX);
 
-/// The poller of one node, and with it the network over TCP. A clone is the same poller.
+/// The poller of a node, which is also the network over TCP. A clone is the same poller.
 #[derive(Clone)]
 pub struct Poller {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    /// What the parked worker waits with. Only `park` takes it.
+    /// The state for waiting. Only `park` takes it.
     waiting: Mutex<Wait>,
     /// Adds and removes sources while a worker waits.
     registry: Registry,
     /// Ends a wait.
     waker: Waker,
-    /// Whose events go to whom.
+    /// The sources and their handlers.
     sources: Mutex<Sources>,
 }
 
@@ -67,7 +67,7 @@ struct Sources {
 }
 
 struct Entry {
-    /// The whole token, against which an event's is checked.
+    /// The whole token, which is compared with that of an event.
     token: Token,
     /// `None` until a handler is set.
     handler: Option<Arc<dyn Handler>>,
@@ -78,10 +78,10 @@ struct Entry {
 pub(super) struct Registration(Token);
 
 impl Poller {
-    /// A poller without sources. It takes three file descriptors.
+    /// Makes a poller without sources. It takes three file descriptors.
     ///
     /// # Errors
-    /// When the system has none left.
+    /// If the system has none left.
     pub fn new() -> io::Result<Poller> {
         let wait = Wait::new()?;
         let registry = wait.registry().try_clone()?;
@@ -91,7 +91,7 @@ impl Poller {
         Ok(Poller { shared: Arc::new(shared) })
     }
 
-    /// Adds a source, whose events are dropped until it has a handler.
+    /// Adds a source. Its events are dropped until it has a handler.
     pub(super) fn register(
         &self,
         source: &mut impl Source,
@@ -105,31 +105,30 @@ impl Poller {
         Ok(registration)
     }
 
-    /// Has `handler` told in place of the present handler, if there is one: on another
-    /// thread, this may already be before the function returns. What has happened before is
-    /// not repeated to the new one: whoever set it tries once. Does nothing when the
-    /// registration is gone.
+    /// Sets the handler, in place of the current one. It may be called on another thread before
+    /// this function returns. Earlier events are not repeated to it, so the caller tries once. Does
+    /// nothing if the registration is gone.
     pub(super) fn set_handler(&self, registration: Registration, handler: Arc<dyn Handler>) {
         let mut sources = self.shared.sources.lock();
         let old = sources.entry(registration.0).map(|e| e.handler.replace(handler));
-        // An old handler may own a socket, whose end comes back to this lock.
+        // An old handler may own a socket, and dropping the socket takes this lock.
         drop(sources);
         drop(old);
     }
 
-    /// Lets go of the handler, without the source at hand: events of the source go to
-    /// nobody. A call that has begun on another thread may still be under way.
+    /// Removes the handler, without needing the source. No further events of the source are
+    /// delivered. A call that has begun on another thread may still be running.
     pub(super) fn release(&self, registration: Registration) {
         let entry = self.shared.sources.lock().remove(registration.0);
-        // Not under the lock, for the reason that `set_handler` gives.
+        // Without the lock, for the reason in `set_handler`.
         drop(entry);
     }
 
-    /// Ends what `register` began; the same as `release` for the handler.
+    /// Removes the source and its handler.
     pub(super) fn deregister(&self, source: &mut impl Source, registration: Registration) {
         self.release(registration);
         if let Err(error) = self.shared.registry.deregister(source) {
-            // Nothing is left to be done: closing it removes it from the poll, too.
+            // Nothing is left to do: closing the source also removes it from the poll.
             tracing::debug!(%error, "a socket could not be deregistered");
         }
     }
@@ -155,7 +154,7 @@ impl Driver for Poller {
     }
 
     fn park(&self, timeout: Option<Duration>) {
-        // If the lock is taken, another worker does it, so there is nothing to wait for.
+        // If the lock is taken, another worker waits, so this one need not.
         let Some(mut waiting) = self.shared.waiting.try_lock() else { return };
         match waiting.wait(timeout) {
             Ok(events) => {
@@ -180,7 +179,7 @@ impl Sources {
     fn insert(&mut self) -> io::Result<Registration> {
         let slot = self.entries.vacant_key();
         if slot >= SLOT_MASK {
-            return Err(io::Error::other("the poller has no room for a further socket"));
+            return Err(io::Error::other("the poller has no room for another socket"));
         }
         self.generation = self.generation.wrapping_add(1);
         let token = Token(self.generation << SLOT_BITS | slot);
@@ -275,7 +274,7 @@ mod tests {
         poller.park(None);
         assert_eq!(first.readable(), 1);
 
-        // Edge-triggered: nothing is repeated, and the new handler hears of what is new.
+        // Edge-triggered: nothing is repeated, and the new handler gets the new events.
         poller.set_handler(registration, second.clone());
         assert_eq!(Arc::strong_count(&first), 1);
         poller.park(Some(Duration::ZERO));
@@ -305,7 +304,7 @@ mod tests {
         assert!(count.readable() > 0);
     }
 
-    /// Readiness is not reported twice, so a handler that panics loses no events but its own.
+    /// Readiness is not reported twice, so a handler that panics only loses its own events.
     #[test]
     fn a_handler_that_panics_costs_no_other_event() {
         struct Panics(AtomicUsize);
@@ -327,8 +326,8 @@ mod tests {
         assert_eq!((panics.0.load(Ordering::SeqCst), count.readable()), (2, 2));
     }
 
-    /// The first handler that is called puts a new source into the slot of the other one,
-    /// whose event was fetched with its own and is still to be handed out.
+    /// The first handler that is called puts a new source into the slot of the other source, whose
+    /// event was fetched at the same time and not delivered yet.
     #[test]
     fn an_event_of_an_old_source_never_reaches_a_new_one() {
         type Plan = Mutex<Option<([Registration; 2], Arc<Count>)>>;

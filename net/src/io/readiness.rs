@@ -1,8 +1,8 @@
-//! Between a network's events and a future: who waits to read, and who waits to write.
+//! Connects a network's events with futures: one that waits to read, and one that waits to write.
 //!
-//! It belongs to no runtime: a future that has to wait leaves its `Waker`, and the event
-//! wakes it. There is one place for a reader and one for a writer, so of two futures
-//! that read one socket at the same time only the later one is woken.
+//! This needs no particular runtime: a future that has to wait leaves its `Waker`, and the event
+//! wakes it. There is one place for a reader and one for a writer. So if two futures read a socket
+//! at the same time, only the later one is woken.
 //!
 //! Prior art: tokio's `ScheduledIo`.
 
@@ -26,10 +26,10 @@ pub(crate) struct Readiness {
 /// One of the two directions.
 #[derive(Default)]
 struct Side {
-    /// Whether an event has come since the latest attempt began. An attempt that found
-    /// nothing must be made again then, for that event will not be repeated.
+    /// Whether an event has come since the latest attempt began. If the attempt found nothing, it
+    /// must then be repeated, since the event will not be.
     event: bool,
-    /// Who is woken by the next event.
+    /// The task that the next event wakes.
     waiter: Option<Waker>,
 }
 
@@ -40,9 +40,8 @@ pub(crate) enum Direction {
 }
 
 impl Readiness {
-    /// Makes the attempt until it gives something other than `WouldBlock`. Nothing is
-    /// lost when the future is dropped: an attempt whose result was not handed out has
-    /// not been made.
+    /// Repeats the attempt until it returns something other than `WouldBlock`. Nothing is lost when
+    /// the future is dropped: an attempt whose result was not returned has not been made.
     pub(crate) async fn io<T>(
         &self,
         direction: Direction,
@@ -51,7 +50,7 @@ impl Readiness {
         poll_fn(|cx| self.poll_io(cx, direction, &mut attempt)).await
     }
 
-    /// The same for who polls by hand.
+    /// Makes the attempt as `io` does, for a caller that polls by hand.
     pub(crate) fn poll_io<T>(
         &self,
         cx: &mut Context<'_>,
@@ -69,8 +68,8 @@ impl Readiness {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 result => return Poll::Ready(result),
             }
-            // Neither cloned nor dropped under the lock: a waker may be of any executor, and its end
-            // can be the end of a task.
+            // Cloned and dropped without the lock: a waker may belong to any executor, and dropping
+            // it can drop a task.
             let waker = cx.waker().clone();
             let mut side = side.lock();
             if side.event {
@@ -137,10 +136,10 @@ mod tests {
         readiness.ready(true, false);
         assert_eq!(counts(), [1, 0]);
         readiness.ready(true, true);
-        assert_eq!(counts(), [1, 1], "who was woken waits no more");
+        assert_eq!(counts(), [1, 1], "a woken task no longer waits");
     }
 
-    /// The task that waits in the other direction is woken nevertheless.
+    /// If a waker panics, the task that waits in the other direction is still woken.
     #[test]
     fn a_waker_that_panics_ends_at_the_call() {
         struct Panics;
@@ -160,7 +159,7 @@ mod tests {
         assert_eq!(woken.0.load(Ordering::SeqCst), 1);
     }
 
-    /// An event between an attempt that finds nothing and the waiter's arrival.
+    /// An event comes between an attempt that finds nothing and the registration of the waker.
     #[test]
     fn an_event_during_the_attempt_is_not_lost() {
         let readiness = Readiness::default();
@@ -178,7 +177,7 @@ mod tests {
         assert_eq!(attempts, 2);
     }
 
-    /// One attempt for each event: an old event does not cost a second one.
+    /// An event causes one attempt: an old event does not cause a second one.
     #[test]
     fn an_event_before_the_attempt_is_used_up() {
         let readiness = Readiness::default();

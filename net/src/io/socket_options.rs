@@ -3,7 +3,7 @@
 
 use std::io;
 
-/// Options of a connection's socket. What is not set is left as it is.
+/// Options of a connection's socket. An option that is `None` is not changed.
 ///
 /// ```
 /// use fika_net::SocketOptions;
@@ -13,23 +13,23 @@ use std::io;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct SocketOptions {
-    /// Small writes go out at once, and do not wait for the answers to earlier ones
-    /// (`TCP_NODELAY`). True for a socket on which nothing was set.
+    /// Small writes are sent at once, and do not wait for the acknowledgements of earlier ones
+    /// (`TCP_NODELAY`). True by default.
     pub nodelay: Option<bool>,
-    /// The system looks after a connection on which nothing happens (`SO_KEEPALIVE`). False for
-    /// a socket on which nothing was set: ticks find out sooner.
+    /// The system probes an idle connection (`SO_KEEPALIVE`). False by default: ticks detect a dead
+    /// peer sooner.
     pub keepalive: Option<bool>,
-    /// The system's room for bytes on their way out (`SO_SNDBUF`), in bytes. Linux doubles it.
+    /// The size of the system's send buffer (`SO_SNDBUF`), in bytes. Linux doubles it.
     pub send_buffer: Option<usize>,
-    /// The same for bytes that come in (`SO_RCVBUF`).
+    /// The size of the system's receive buffer (`SO_RCVBUF`), in bytes. Linux doubles it.
     pub recv_buffer: Option<usize>,
 }
 
-/// The largest size that the system call takes. The system may grant less.
+/// The largest size that the system call accepts. The system may grant less.
 const BUFFER_BYTES_MAX: usize = i32::MAX as usize;
 
 impl SocketOptions {
-    /// Whether nothing is set.
+    /// Returns whether no option is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == SocketOptions::default()

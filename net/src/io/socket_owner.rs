@@ -1,12 +1,11 @@
-//! Finds the user who owns the other end of a TCP connection within this host, in the table that
-//! Linux has in `/proc/net`. On other systems the user is not known.
+//! Finds the user who owns the other end of a TCP connection within this host, from the table in
+//! `/proc/net` of Linux. On other systems the user is not known.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The bytes of the table that are read: some 25,000 connections. Sockets beyond that are not
-/// found.
+/// How many bytes of the table are read: some 25,000 connections. Sockets after that are not found.
 const TABLE_BYTES_MAX: u64 = 4 << 20;
 
 /// Returns whether the socket at `peer`, which is connected to `here`, is on this host and belongs
@@ -21,7 +20,7 @@ pub(super) fn is_this_user(peer: SocketAddr, here: SocketAddr) -> bool {
 }
 
 /// Returns the owner of the socket at `local` that is connected to `remote`, if this line of the
-/// table is about that socket.
+/// table is about it.
 fn owner_in(line: &str, local: SocketAddr, remote: SocketAddr) -> Option<u32> {
     let mut fields = line.split_ascii_whitespace();
     let at = |text: &str, addr: SocketAddr| {

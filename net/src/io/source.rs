@@ -1,10 +1,11 @@
-//! Which addresses count as one when something is limited per address.
+//! The address by which connections are counted for limits per address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Returns the address that stands for the source of a connection: the address itself; the first
-/// one of its /64 network for IPv6, as a host commonly has all of that; 127.0.0.1 for any loopback
-/// address, since a program may choose among these.
+/// Returns the address that stands for the source of a connection. An IPv4 address stands for
+/// itself. An IPv6 address is represented by the first address of its /64 network, since a host
+/// commonly has all of that network. Any loopback address is represented by 127.0.0.1, since a
+/// program may choose among them.
 pub(crate) fn source_of(from: IpAddr) -> IpAddr {
     match from.to_canonical() {
         ip if ip.is_loopback() => Ipv4Addr::LOCALHOST.into(),

@@ -1,11 +1,10 @@
-//! Accepting that goes on when file descriptors run out.
+//! Accepts connections even when file descriptors run out.
 //!
-//! A connection that is waiting to be accepted when the OS process has no descriptor
-//! left can be neither taken nor refused: it would stay at the head of the queue, and
-//! with an edge-triggered poller nothing would ever report it again. So a listener
-//! keeps a spare descriptor. It gives it up, takes the connection with it, closes the
-//! connection, and gets itself a spare one again: the peer sees a close at once, and
-//! the queue moves on.
+//! If the OS process has no descriptor left, a connection that waits to be accepted can be neither
+//! accepted nor refused. It would stay at the head of the queue, and an edge-triggered poller would
+//! never report it again. So a listener keeps a spare descriptor. It gives up the spare, accepts
+//! the connection with it, closes the connection, and opens a new spare. The peer sees a close at
+//! once, and the queue moves on.
 
 use fika_runtime::report;
 use std::io;
@@ -14,12 +13,12 @@ use std::net::SocketAddr;
 use parking_lot::Mutex;
 use socket2::{Domain, Socket, Type};
 
-/// How many connections one call closes unseen, or finds given up by their peers, before
-/// it returns an error: a flood must not hold the worker.
+/// How many connections one call closes at once, or finds given up by their peers, before it
+/// returns an error. A flood must not hold the worker.
 const DISCARDED_MAX: usize = 64;
 
-/// "Too many open files", in this OS process and in the whole system: the same numbers
-/// on every Unix that mio runs on. Elsewhere they are not met, and no spare is needed.
+/// "Too many open files", in this OS process and in the whole system. The numbers are equal on
+/// every Unix that mio runs on. On other systems they don't occur, and no spare is needed.
 const EMFILE: i32 = 24;
 const ENFILE: i32 = 23;
 
@@ -27,10 +26,10 @@ const ENFILE: i32 = 23;
 pub(super) struct Spare(Mutex<State>);
 
 struct State {
-    /// An unconnected socket, because that needs no file system. None while even for it there
-    /// is no room.
+    /// An unconnected socket, since it needs no file system. `None` if there was no descriptor for
+    /// it.
     socket: Option<Socket>,
-    /// Whether the shortage has been reported, which is done once for each.
+    /// Whether the current shortage has been reported. Each is reported once.
     reported: bool,
 }
 
@@ -39,7 +38,7 @@ impl Spare {
         Ok(Spare(Mutex::new(State { socket: Some(open()?), reported: false })))
     }
 
-    /// Accepts on `addr`, by this function.
+    /// Accepts a connection on `addr` with this function.
     pub(super) fn accept<T>(
         &self,
         addr: SocketAddr,
@@ -61,7 +60,7 @@ impl Spare {
             };
             match error.raw_os_error() {
                 Some(EMFILE | ENFILE) if cfg!(unix) => self.discard(addr, &error, &accept)?,
-                // The peer had gone before its turn came.
+                // The peer closed the connection before it was accepted.
                 _ if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 _ => return Err(error),
             }
@@ -70,7 +69,7 @@ impl Spare {
         Err(latest.expect("each turn of the loop that does not return has an error"))
     }
 
-    /// Closes the connection that is next, with the help of the spare descriptor.
+    /// Closes the next connection, with the help of the spare descriptor.
     fn discard<T>(
         &self,
         addr: SocketAddr,
@@ -109,7 +108,7 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     cfg!(unix) && matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | ENOMEM))
 }
 
-/// How many descriptors the program may have.
+/// Returns how many descriptors the program may have.
 pub(super) fn descriptors_max() -> Option<usize> {
     #[cfg(unix)]
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
@@ -131,7 +130,7 @@ mod tests {
         for code in [EMFILE, ENFILE, 12] {
             assert!(is_exhausted(&io::Error::from_raw_os_error(code)), "{code}");
         }
-        // No such file, connection reset; and an error that is not the system's.
+        // No such file, connection reset, and an error that is not from the system.
         for code in [2, 104] {
             assert!(!is_exhausted(&io::Error::from_raw_os_error(code)), "{code}");
         }

@@ -1,11 +1,11 @@
-//! A connection over any network, that futures read and write, or that a handler drives.
+//! A connection over any network, used by futures or by a handler.
 //!
-//! The futures belong to no runtime and know no time: a caller that must not wait for
-//! ever puts his runtime's timeout around them. Names are not resolved here, either.
-//! All futures are cancel-safe; of a dropped `write_all`, a part may have been written.
+//! The futures need no particular runtime and have no time limit: a caller that must not wait
+//! forever sets its runtime's timeout. Names are not resolved here either. All futures are
+//! cancel-safe. If a `write_all` is dropped, a part may have been written.
 //!
-//! Invariant: a stream is driven either by its futures or, after [`Stream::set_handler`], by
-//! its handler with `try_read` and `try_write`.
+//! Invariant: a stream is used either by its futures or, after [`Stream::set_handler`], by its
+//! handler with `try_read` and `try_write`.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr};
@@ -20,7 +20,7 @@ use super::socket_options::SocketOptions;
 /// A connection.
 pub(crate) struct Stream {
     socket: Box<dyn Socket>,
-    /// The socket's handler, until `set_handler` gives it another.
+    /// The socket's handler, until `set_handler` sets another.
     readiness: Arc<Readiness>,
 }
 
@@ -38,13 +38,13 @@ impl Stream {
         Stream { socket, readiness }
     }
 
-    /// Reads what is there, waiting until there is something. 0 is the end of the stream.
+    /// Reads the available bytes, and waits until there are some. 0 means the end of the stream.
     pub(crate) async fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.readiness.io(Direction::Read, || self.try_read(buf)).await
     }
 
-    /// Reads up to a KiB to the end of `received`, waiting until there is something. 0 is the end
-    /// of the stream. While it waits it holds no buffer.
+    /// Reads up to a KiB to the end of `received`, and waits until there are bytes. 0 means the end
+    /// of the stream. Holds no buffer while it waits.
     pub(crate) async fn read_to(&self, received: &mut BytesMut) -> io::Result<usize> {
         let read = || {
             let mut buffer = [0; 1 << 10];
@@ -71,38 +71,37 @@ impl Stream {
         self.socket.is_of_this_user()
     }
 
-    /// Reads what is there, without waiting.
+    /// Reads the available bytes, without waiting.
     pub(crate) fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.socket.try_read(buf)
     }
 
-    /// Writes what there is room for, without waiting.
+    /// Writes as much as there is room for, without waiting.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.socket.try_write(bytes)
     }
 
-    /// The same, into several buffers.
+    /// Reads the available bytes into several buffers, without waiting.
     pub(crate) fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         self.socket.try_read_vectored(bufs)
     }
 
-    /// The same, of several buffers.
+    /// Writes as much of several buffers as there is room for, without waiting.
     pub(crate) fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         self.socket.try_write_vectored(bufs)
     }
 
-    /// From now on `handler` is called in the driver's own turn, in place of waking
-    /// futures. What arrived before the swap is not reported again: the caller calls
-    /// `handler.ready(true, true)` once by hand after it.
+    /// From now on, calls `handler` in the driver's own turn instead of waking futures. Bytes that
+    /// arrived before are not reported again, so the caller then calls `handler.ready(true, true)`
+    /// once.
     ///
-    /// The network keeps the handler alive, also one that owns this stream, until
+    /// The network keeps the handler alive, even if the handler owns this stream, until
     /// [`release_handler`](Stream::release_handler) or the stream's end.
     pub(crate) fn set_handler(&self, handler: Arc<dyn Handler>) {
         self.socket.set_handler(handler);
     }
 
-    /// Has the network let go of the handler. Neither a handler nor a future hears of this
-    /// socket again.
+    /// Removes the handler. No handler or future is notified about this socket again.
     pub(crate) fn release_handler(&self) {
         self.socket.release_handler();
     }
@@ -112,22 +111,22 @@ impl Stream {
         self.socket.set_options(options)
     }
 
-    /// The options of the socket.
+    /// Returns the options of the socket.
     pub(crate) fn options(&self) -> io::Result<SocketOptions> {
         self.socket.options()
     }
 
-    /// The address at the other end.
+    /// Returns the address at the other end.
     pub(crate) fn peer_addr(&self) -> SocketAddr {
         self.socket.peer_addr()
     }
 
-    /// The address at this end.
+    /// Returns the address at this end.
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
-    /// See [`Socket::channel_binding`].
+    /// Returns the channel binding; see [`Socket::channel_binding`].
     pub(crate) fn channel_binding(&self) -> Option<[u8; 32]> {
         self.socket.channel_binding()
     }
@@ -160,7 +159,7 @@ mod tests {
         })
     }
 
-    /// Far more than the buffers of both sockets hold.
+    /// Writes far more than the buffers of both sockets hold.
     #[test]
     fn a_long_write_waits_for_its_reader() {
         const BYTES: usize = 32 << 20;
@@ -216,8 +215,7 @@ mod tests {
         assert_eq!(block_on(&poller, client.read(&mut [0])).unwrap(), 0);
     }
 
-    /// What direct mode is made for: the handler owns the stream, and reads in the
-    /// poller's turn.
+    /// A handler that owns its stream, and reads in the poller's turn.
     struct Direct {
         stream: Stream,
         received: Mutex<Vec<u8>>,
@@ -246,7 +244,7 @@ mod tests {
         let poller = Poller::new().unwrap();
         let (client, server) = pair(&poller);
         block_on(&poller, client.write_all(b"early bird")).unwrap();
-        // Its event goes to the futures' handler.
+        // This event goes to the handler for futures.
         block_on(&poller, server.read(&mut [0; 6])).unwrap();
         let (received, ends) = (Mutex::default(), AtomicUsize::new(0));
         let direct = Arc::new(Direct { stream: server, received, ends });
@@ -264,6 +262,6 @@ mod tests {
         while direct.ends.load(Ordering::SeqCst) == 0 {
             poller.park(None);
         }
-        assert_eq!(Arc::strong_count(&direct), 1, "the poller has let go of it");
+        assert_eq!(Arc::strong_count(&direct), 1, "the poller has dropped it");
     }
 }

@@ -1,5 +1,4 @@
-//! TCP on a poller: [`Poller`] as a network, and its sockets. How it listens is in
-//! `tcp_listener`.
+//! TCP on a poller: [`Poller`] as a network, and its sockets. `tcp_listener` implements listening.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, ToSocketAddrs as _};
@@ -66,7 +65,7 @@ impl TcpSocket {
         peer_addr: SocketAddr,
     ) -> io::Result<Box<TcpSocket>> {
         if let Err(error) = socket.set_nodelay(true) {
-            // Slower, and of use all the same. One that has ended says so when it is read.
+            // The connection still works, only slower. If it has ended, reading will show it.
             tracing::debug!(%error, "small writes may wait for the answers to earlier ones");
         }
         let socket = Polled::new(poller, socket, Interest::READABLE | Interest::WRITABLE)?;
@@ -80,8 +79,8 @@ impl Socket for TcpSocket {
             return Err(error);
         }
         match self.socket.peer_addr() {
-            // A port of our own range on which nobody listens can be given to the connecting
-            // socket itself, which then is its own peer.
+            // The system may give the connecting socket a port of our own range on which no socket
+            // listens. Then the socket is its own peer.
             Ok(peer) if self.socket.local_addr()? == peer => {
                 Err(io::ErrorKind::ConnectionRefused.into())
             }

@@ -21,16 +21,15 @@ pub(super) struct TcpListener {
 }
 
 impl TcpListener {
-    /// Listens on an address; with port 0, on a port that the system chooses. At most
-    /// `backlog` connections wait to be accepted.
+    /// Listens on an address, or with port 0 on a port that the system chooses. At most `backlog`
+    /// connections wait to be accepted.
     ///
-    /// An IPv6 address stands for itself alone, and never for IPv4, too, whatever the
-    /// system's default.
+    /// An IPv6 address never includes IPv4, whatever the system's default is.
     pub(super) fn bind(poller: &Poller, addr: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
         let domain = Domain::for_address(addr);
         let socket = socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-        // On Unix it lets a node that starts again have its port while connections of its
-        // earlier life linger. Elsewhere it would let two programs have the same port.
+        // On Unix, this lets a restarted node have its port while connections of its earlier life
+        // linger. Elsewhere, it would let two programs have the same port.
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
         if addr.is_ipv6() {
@@ -61,11 +60,11 @@ impl Listener for TcpListener {
     }
 }
 
-/// To close it is not enough for the port to be free: a program that is being started by another
-/// thread has a copy of all descriptors until it begins to run.
+/// Shuts down the socket, since closing it may not free the port: a program that another thread is
+/// starting has a copy of all descriptors until it begins to run.
 impl Drop for TcpListener {
     fn drop(&mut self) {
-        // Where a listener can't be shut down there is no such copy.
+        // If a listener can't be shut down, there is no such copy.
         let _ = SockRef::from(&*self.socket).shutdown(Shutdown::Both);
     }
 }
@@ -83,12 +82,12 @@ mod tests {
         TcpListener::bind(poller, "127.0.0.1:0".parse().unwrap(), 8).unwrap()
     }
 
-    /// On loopback, who has connected waits to be accepted.
+    /// Returns whether no connection waits. On loopback, a connection waits as soon as it is made.
     fn is_empty(listener: &TcpListener) -> bool {
         listener.try_accept().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// IPv4 and IPv6 listen on the same port, side by side.
+    /// IPv4 and IPv6 listen on the same port, independently.
     #[test]
     fn an_ipv6_address_stands_for_itself() {
         let poller = Poller::new().unwrap();
@@ -107,8 +106,8 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     }
 
-    /// Whoever stops to listen has the port again at once, though programs are started meanwhile,
-    /// which have a copy of the socket for a moment.
+    /// A port is free at once when its listener ends, even while programs are started, which have a
+    /// copy of the socket for a moment.
     #[test]
     #[cfg(unix)]
     fn a_port_is_free_again_at_once() {
@@ -118,7 +117,7 @@ mod tests {
         assert!(failed.is_none(), "{failed:?}");
     }
 
-    /// Runs itself again in an OS process that may have few descriptors only.
+    /// Runs itself again in an OS process with few descriptors.
     #[test]
     #[cfg(unix)]
     fn without_descriptors_connections_are_closed_and_later_ones_served() {

@@ -1,4 +1,4 @@
-//! Runs futures in a test, on the thread that calls and with nothing but a poller.
+//! Runs futures in a test, on the calling thread and with only a poller.
 
 use std::mem;
 use std::pin::{Pin, pin};
@@ -12,7 +12,7 @@ use crate::io::Poller;
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What runs beside the future of `block_on`.
+/// The tasks that run beside the future of `block_on`.
 #[derive(Clone, Default)]
 pub(crate) struct Tasks(Arc<Mutex<Vec<Task>>>);
 
@@ -48,7 +48,7 @@ pub(crate) fn block_on<F: Future>(poller: &Poller, future: F) -> F::Output {
     block_on_beside(poller, &Tasks::default(), future)
 }
 
-/// The same, with tasks that run beside it.
+/// Runs a future as [`block_on`] does, with tasks beside it.
 pub(crate) fn block_on_beside<F: Future>(poller: &Poller, tasks: &Tasks, future: F) -> F::Output {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(poller.clone())));
@@ -62,8 +62,8 @@ pub(crate) fn block_on_beside<F: Future>(poller: &Poller, tasks: &Tasks, future:
     }
 }
 
-/// Does something again and again while programs are started, which have a copy of all
-/// descriptors for a moment; the first error, if there is one.
+/// Repeats something while programs are started, which have a copy of all descriptors for a moment.
+/// Returns the first error, if there is one.
 #[cfg(unix)]
 pub(crate) fn while_programs_start<T>(
     times: usize,

@@ -1,15 +1,15 @@
-//! Unix sockets in one directory, as a network: for nodes of one host that no other host, and
-//! no other user, is to reach.
+//! A network of Unix sockets in one directory, for nodes of one host that must not be reachable for
+//! other hosts and other users.
 //!
-//! Each TCP address is the name of a file there, like `127.0.0.1:4369`. A listener holds a lock on
-//! the file `127.0.0.1:4369.lock` beside it. The lock ends with its holder, however that ends, so
-//! it tells a socket in use from one that was left behind. The holder removes a socket that was
-//! left behind, and listens. The lock files stay: to remove one could take it from a program that
-//! has just opened it.
+//! Each TCP address is the name of a file in the directory, like `127.0.0.1:4369`. A listener holds
+//! a lock on the file `127.0.0.1:4369.lock` beside it. The lock ends with its holder, however the
+//! holder ends, so it distinguishes a socket in use from a stale one. The holder of the lock
+//! removes a stale socket, and listens. The lock files stay: removing one could take it from a
+//! program that has just opened it.
 //!
-//! The directory protects against other users. It must belong to this user or to root, and nobody
-//! else may write to it, or another user could replace a socket or put a link in its place. Only
-//! the owner can access the sockets and locks in it (mode 0600).
+//! The directory protects against other users. It must belong to this user or to root, and other
+//! users must not be able to write to it, since they could replace a socket or put a link in its
+//! place. Only the owner can access the sockets and locks in it (mode 0600).
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
@@ -31,15 +31,16 @@ use super::spare::{Spare, descriptors_max};
 /// The ports to choose from if any port will do.
 const PORTS: std::ops::RangeInclusive<u16> = 49_152..=65_535;
 
-/// The address of whoever connects: it is this host, and there is nobody to be told from.
+/// The address of a connecting node. It is this host, and all such addresses are equal.
 const HERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// A network of Unix sockets in one directory (OTP has an example of it, `uds_dist`). All
-/// nodes and the port mapper are in the directory, and so only those find each other that
-/// have the same one. Every host's name stands for this host.
+/// A network of Unix sockets in one directory (OTP has an example of it, `uds_dist`). All nodes and
+/// the port mapper are in the directory, so only nodes with the same directory find each other.
+/// Every host name stands for this host.
 ///
 /// Besides the cookie, the directory protects the nodes: it must belong to this user or to root,
-/// and nobody else may write to it. Only the owner can access the sockets (mode 0600).
+/// and other users must not be able to write to it. Only the owner can access the sockets (mode
+/// 0600).
 #[derive(Clone)]
 pub struct UnixSockets {
     poller: Poller,
@@ -48,12 +49,12 @@ pub struct UnixSockets {
 
 impl UnixSockets {
     /// Makes a network of the sockets in `directory`. A missing directory is made, with access for
-    /// this user only. Its path must be short: with a file's name it has to fit into the address of
-    /// a Unix socket, which has some 100 bytes.
+    /// this user only. Its path must be short: together with a file's name, it must fit into the
+    /// address of a Unix socket, which has some 100 bytes.
     ///
     /// # Errors
-    /// If the directory can't be made, is not a directory, belongs to another user than this one
-    /// or root, or is writable by its group or by others.
+    /// If the directory can't be made, is not a directory, belongs to another user than this one or
+    /// root, or is writable by its group or by others.
     pub fn new(poller: &Poller, directory: impl Into<PathBuf>) -> io::Result<UnixSockets> {
         let directory = directory.into();
         DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
@@ -80,7 +81,7 @@ impl UnixSockets {
         let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
         socket.bind(&socket2::SockAddr::unix(&file)?)?;
-        // Set before it listens, so no other user can have connected.
+        // Set before the socket listens, so no other user can have connected.
         fs::set_permissions(&file, Permissions::from_mode(0o600))?;
         socket.listen(backlog.try_into().unwrap_or(i32::MAX))?;
         let socket = mio::net::UnixListener::from_std(socket.into());
@@ -95,7 +96,7 @@ impl Network for UnixSockets {
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
-        // It may listen on all addresses.
+        // The peer may listen on all addresses.
         let socket = match mio::net::UnixStream::connect(self.file(addr)) {
             Err(error) if is_refusal(&error) => {
                 mio::net::UnixStream::connect(self.file(SocketAddr::new(all, addr.port())))
@@ -104,7 +105,7 @@ impl Network for UnixSockets {
         };
         match socket {
             Ok(socket) => Ok(UnixSocket::register(&self.poller, socket, addr, HERE)?),
-            // A connection that does not fit into the queue is refused.
+            // If the queue is full, the connection is refused.
             Err(error) if is_refusal(&error) || error.kind() == ErrorKind::WouldBlock => {
                 Err(ErrorKind::ConnectionRefused.into())
             }
@@ -150,7 +151,7 @@ fn check_directory(directory: &Path) -> io::Result<()> {
     Err(io::Error::new(ErrorKind::PermissionDenied, text))
 }
 
-/// Opens a lock file, or makes one that only this user can access. It does not follow a link or
+/// Opens a lock file, or makes one that only this user can access. Does not follow a link or
 /// truncate a file, so it can't destroy a file that is there for another purpose.
 fn open_lock(path: &Path) -> io::Result<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
@@ -175,8 +176,7 @@ fn open_lock(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Returns whether the error means that nobody listens: there is no file, or one that was left
-/// behind.
+/// Returns whether the error means that no socket listens: there is no file, or a stale one.
 fn is_refusal(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
 }
@@ -283,10 +283,11 @@ impl Listener for UnixListener {
 impl Drop for UnixListener {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_file(&self.file) {
-            // The next one to listen here does it.
+            // The next listener at this address removes it.
             tracing::debug!(%error, file = %self.file.display(), "a socket is left behind");
         }
-        // Not by its close alone: a program that is being started has a copy of it until it runs.
+        // Closing the file is not enough: a program that is being started has a copy of it until it
+        // runs.
         if let Err(error) = self.lock.unlock() {
             tracing::debug!(%error, file = %self.file.display(), "the lock of a socket is kept");
         }
@@ -331,8 +332,8 @@ mod tests {
         }
     }
 
-    /// A listener that stops gives its port back at once, though programs are started meanwhile,
-    /// which have a copy of the lock for a moment.
+    /// A listener that ends frees its port at once, even while programs are started, which have a
+    /// copy of the lock for a moment.
     #[test]
     fn a_port_is_free_again_at_once() {
         let directory = Directory::new("again");

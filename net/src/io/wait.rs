@@ -1,9 +1,9 @@
-//! How the poller waits: for events, or until a time, as exactly as the system can.
+//! Lets the poller wait for events or until a time, as precisely as the system can.
 //!
-//! mio waits for whole milliseconds, and timers would be late by as much. On Linux the wait
-//! is `epoll_pwait2` on mio's own epoll instance, whose time is in nanoseconds; where the
-//! kernel has no such call (before 5.11) or a sandbox refuses it, mio waits, as it does on
-//! other systems. Whose events these are is not known here.
+//! mio waits for whole milliseconds, so timers would be late by up to one. On Linux this uses
+//! `epoll_pwait2` on mio's own epoll instance, with times in nanoseconds. If the kernel has no such
+//! call (before 5.11) or a sandbox refuses it, mio waits, as it does on other systems. This file
+//! does not know the sources of the events.
 
 use std::io;
 use std::time::Duration;
@@ -20,22 +20,22 @@ pub(super) struct Event {
     pub(super) ended: bool,
 }
 
-/// How many events one wait fetches: enough for every peer of a large cluster to have said
-/// something, few enough (3 KiB) for a worker's stack. What does not fit comes with the next.
+/// How many events one wait fetches: enough for an event from every peer of a large cluster, and
+/// few enough (3 KiB) for a worker's stack. Further events come with the next wait.
 const EVENTS_MAX: usize = 256;
 
-/// What one worker waits with.
+/// The state for waiting.
 pub(super) struct Wait {
     poll: Poll,
-    /// What mio fetches into, if it is mio that waits.
+    /// The buffer of mio, if mio waits.
     coarse: Option<mio::Events>,
-    /// What the last wait has fetched; kept, so that a wait allocates nothing.
+    /// The events of the last wait. Kept, so that a wait allocates nothing.
     fetched: Vec<Event>,
 }
 
-/// A thread that is to wait has begun: what the system may add to its times so that it can do
-/// several things at once, is made as small as timers are fine. The system's own measure, 50
-/// µs on Linux, is meant for programs at a desk.
+/// Prepares a thread that will wait. The system may delay wake-ups to combine them, and this limits
+/// the delay to the precision of timers. The default, 50 µs on Linux, is meant for desktop
+/// programs.
 pub(super) fn thread_begins() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::thread::set_current_timer_slack(Some(exact::SLACK_NS)) {
@@ -53,7 +53,7 @@ impl Wait {
         self.poll.registry()
     }
 
-    /// Waits until there are events, or the time is over; gives what has happened.
+    /// Waits until there are events, or the time is over. Returns the events.
     pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<&[Event]> {
         self.fetched.clear();
         #[cfg(target_os = "linux")]
@@ -82,7 +82,7 @@ fn event(event: &mio::event::Event) -> Event {
     }
 }
 
-/// Waiting without mio, on what it has registered.
+/// Waits without mio, on the sources that it has registered.
 #[cfg(target_os = "linux")]
 mod exact {
     use std::mem::MaybeUninit;
@@ -94,7 +94,7 @@ mod exact {
 
     use super::{EVENTS_MAX, Event};
 
-    /// Less than the tick of a timer, and more than it costs to wake up.
+    /// Less than the tick of a timer, and more than the cost of a wake-up.
     pub(super) const SLACK_NS: NonZeroU64 = NonZeroU64::new(10_000).unwrap();
 
     pub(super) fn wait(
@@ -102,7 +102,7 @@ mod exact {
         timeout: Option<Duration>,
         fetched: &mut Vec<Event>,
     ) -> rustix::io::Result<()> {
-        // A time that has no such form is longer than anything.
+        // A time that can't be converted is longer than any wait.
         let timeout = timeout.and_then(|timeout| timeout.try_into().ok());
         let mut buffer = [const { MaybeUninit::uninit() }; EVENTS_MAX];
         let (events, _) = epoll::wait(registry, &mut buffer, timeout.as_ref())?;
@@ -129,7 +129,7 @@ mod tests {
 
     use super::*;
 
-    /// TIM-8: never early and, where the kernel has a call for it, not late by a millisecond.
+    /// TIM-8: never early and, if the kernel has a call for it, not late by a millisecond.
     #[test]
     #[allow(clippy::disallowed_methods, reason = "this is about real time")]
     fn a_wait_is_neither_early_nor_late() {
@@ -140,12 +140,12 @@ mod tests {
             assert_eq!(wait.wait(Some(TIME)).unwrap(), []);
             begun.elapsed().checked_sub(TIME).expect("it is not early")
         });
-        // The machine may be busy with other things, but not all the time.
+        // The machine may be busy, but not all the time.
         let least = late.min().unwrap();
         assert!(least < Duration::from_micros(500) || wait.coarse.is_some(), "{least:?}");
     }
 
-    /// What mio waits with tells the same as what the system's own call tells.
+    /// mio's wait reports the events that the system's own call reports.
     #[test]
     fn both_ways_tell_the_same() {
         let mut wait = Wait::new().unwrap();

@@ -1,10 +1,10 @@
-//! Messages that come in pieces, until they are whole.
+//! Assembles messages that arrive in pieces.
 //!
-//! A buffer grows with the bytes that have come: to four times as much at most, and never
-//! beyond the length that was claimed. One of them at a time may be as large from the start as a
-//! message that has come whole: whoever sends many large ones need not have each copied while it
-//! grows. How many messages may be begun, and of how many bytes
-//! together, is limited; a peer that claims more is wrong before anything is kept.
+//! A buffer grows with the bytes that have arrived: to at most four times their number, and never
+//! beyond the claimed length. One buffer at a time may start as large as the longest message
+//! received so far. So if a peer sends many large messages, they are not copied again while their
+//! buffers grow. The number of unfinished messages and their total size are limited. A peer that
+//! claims more misbehaves, which is detected before anything is kept.
 
 use fika_runtime::message::NodeList;
 
@@ -12,15 +12,16 @@ use super::control::{Event, Events};
 use super::error::{InvalidMessage, PeerMisbehaved, ProtocolError};
 use super::limits::{Limits, PIECE_BYTES_MAX, SEQUENCES_MAX};
 
-/// How much larger than what has come a buffer may be.
+/// How much larger a buffer may be than the bytes that have arrived.
 const GROWTH: usize = 4;
 
 pub(super) struct Assembly {
-    /// By sequence.
+    /// The unfinished messages, by sequence.
     partial: Vec<Option<Box<Partial>>>,
-    /// The lengths of all that has been begun.
+    /// The total length of all unfinished messages.
     bytes: usize,
-    /// How long the longest message was that has come; zero while a buffer is that large ahead.
+    /// The length of the longest message received so far. Zero while a buffer has been allocated
+    /// ahead.
     ahead: usize,
     limits: Limits,
 }
@@ -30,7 +31,7 @@ struct Partial {
     nodes: NodeList,
     total: usize,
     bytes: Vec<u8>,
-    /// How large its buffer was made ahead.
+    /// The size with which the buffer was allocated ahead.
     ahead: usize,
 }
 
@@ -39,7 +40,7 @@ impl Assembly {
         Assembly { partial: Vec::new(), bytes: 0, ahead: 0, limits }
     }
 
-    /// The head of a message has come.
+    /// Begins a message whose head has arrived.
     pub(super) fn begin(
         &mut self,
         sequence: u8,
@@ -68,7 +69,8 @@ impl Assembly {
         Ok(())
     }
 
-    /// A piece of so many bytes is about to come, or the rest of one: where they go, at whose end.
+    /// Returns the buffer for the next piece of this many bytes, or for the rest of one. The bytes
+    /// are appended.
     pub(super) fn expect(
         &mut self,
         sequence: u8,
@@ -110,7 +112,7 @@ impl Assembly {
         self.partial.iter().flatten().map(|partial| partial.bytes.capacity()).sum()
     }
 
-    /// Lets go of all pieces.
+    /// Drops all pieces.
     pub(super) fn clear(&mut self) {
         self.partial = Vec::new();
         (self.bytes, self.ahead) = (0, 0);
@@ -132,7 +134,7 @@ mod tests {
         assembly.begin(sequence, LARGE, NodeList::new(), event).unwrap();
     }
 
-    /// A piece comes; what is kept for the message from then on.
+    /// Receives a piece. Returns the capacity of the message's buffer.
     fn piece(assembly: &mut Assembly, sequence: u8) -> usize {
         let buffer = assembly.expect(sequence, PIECE_BYTES_MAX).unwrap();
         buffer.extend([7; PIECE_BYTES_MAX]);
@@ -155,7 +157,8 @@ mod tests {
             assert_eq!(piece(&mut assembly, sequence), PIECE_BYTES_MAX);
             assert_eq!(piece(&mut assembly, sequence), GROWTH * PIECE_BYTES_MAX);
         }
-        // One came whole: one more of that length has its place at once, and no second one.
+        // A message was completed, so one more of that length gets its buffer at once, but no
+        // second one.
         rest(&mut assembly, 0);
         begin(&mut assembly, 0);
         assert_eq!(piece(&mut assembly, 0), LARGE);
@@ -166,6 +169,6 @@ mod tests {
         assert_eq!(piece(&mut assembly, 0), LARGE);
         assembly.clear();
         begin(&mut assembly, 0);
-        assert_eq!(piece(&mut assembly, 0), PIECE_BYTES_MAX, "who was wrong has no more credit");
+        assert_eq!(piece(&mut assembly, 0), PIECE_BYTES_MAX, "no buffer ahead after a wrong piece");
     }
 }

@@ -1,24 +1,24 @@
-//! Numbers for what is mentioned again and again: nodes, names and message types. Each
-//! direction of a connection has tables of its own.
+//! Numbers for values that are mentioned repeatedly: nodes, names and message types. Each direction
+//! of a connection has its own tables.
 //!
-//! The sender gives numbers and defines each ahead of its first use; the receiver keeps
-//! what it was told. A table is bounded: when all numbers are given, the one given
-//! longest ago is defined anew. The stream's order makes that safe, since whatever was
-//! written before the new definition is read before it, too.
+//! The sender assigns a number and defines it before its first use. The receiver keeps the
+//! definitions. A table is bounded: when all numbers are assigned, the one assigned longest ago is
+//! defined again. This is safe because of the order of the stream: everything written before the
+//! new definition is also read before it.
 //!
 //! # Invariants
-//! - **C1** What the receiver has under a number that the sender's table holds is what
-//!   the sender's table has there, once all that was committed has been read. A number
-//!   whose definition was given up is held for nobody.
-//! - **C2** A number that the frame being written uses is not given away before that
-//!   frame ends, since all of a frame's definitions stand ahead of it.
-//! - **C3** Numbers are first given in order, so that the receiver's table never has a
-//!   gap, and is never larger than what was defined.
-//! - **C4** The first numbers may be fixed: both sides know them from the handshake, and
-//!   they are never defined.
+//! - **C1** Once everything that was committed has been read, the receiver has the same value under
+//!   each number that the sender's table holds. A number whose definition was given up is not in
+//!   the sender's table.
+//! - **C2** A number that the current frame uses is not reassigned before the frame ends, since all
+//!   of a frame's definitions come before it.
+//! - **C3** Numbers are first assigned in order, so the receiver's table never has a gap, and is
+//!   never larger than what was defined.
+//! - **C4** The first numbers may be fixed: both sides know them from the handshake, and they are
+//!   never defined.
 //!
-//! Prior art: the distribution header's atom cache of the BEAM, whose slots are chosen
-//! by a hash; here a slot is chosen by age, and two names never compete.
+//! Prior art: the distribution header's atom cache of the BEAM, which chooses a slot by a hash.
+//! Here a slot is chosen by age, so two names never compete for it.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -32,37 +32,37 @@ use super::error::PeerMisbehaved;
 /// The number of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Number {
-    /// The receiver knows it.
+    /// The receiver knows the number.
     Known(u32),
-    /// It has to be defined ahead of the frame that uses it.
+    /// The number must be defined before the frame that uses it.
     New(u32),
 }
 
 /// The sender's table.
 pub(super) struct SendCache<K> {
     numbers: HashMap<K, u32>,
-    /// By number.
+    /// The entries, by number.
     slots: Vec<Slot<K>>,
     fixed: usize,
     capacity: usize,
-    /// The number to give next, when all have been given.
+    /// The number to reassign next, when all are assigned.
     oldest: usize,
     /// Counts the frames, for C2.
     frame: u64,
-    /// What the frame being written has defined.
+    /// The numbers that the current frame has defined.
     defined: Vec<u32>,
-    /// What `slots.len()` and `oldest` were when the frame was begun.
+    /// The values of `slots.len()` and `oldest` when the frame was begun.
     before: (usize, usize),
-    /// Counts the definitions, so that each is told from all others.
+    /// Counts the definitions, to distinguish them.
     definitions: u64,
-    /// The number that was asked for last: most frames ask for the same again.
+    /// The number that was returned last: most frames use the same one again.
     last: usize,
 }
 
 struct Slot<K> {
-    /// None if the definition was given up.
+    /// `None` if the definition was given up.
     key: Option<K>,
-    /// The frame that used it last.
+    /// The last frame that used the number.
     used: u64,
     definition: u64,
 }
@@ -88,7 +88,7 @@ impl<K: Clone + Eq + Hash> SendCache<K> {
         cache
     }
 
-    /// A new frame begins; what the last one defined counts.
+    /// Begins a new frame. The definitions of the previous one become permanent.
     #[inline]
     pub(super) fn begin(&mut self) {
         self.frame += 1;
@@ -96,7 +96,7 @@ impl<K: Clone + Eq + Hash> SendCache<K> {
         self.before = (self.slots.len(), self.oldest);
     }
 
-    /// The frame being written is given up, and its definitions with it (C1).
+    /// Gives up the current frame, with its definitions (C1).
     pub(super) fn roll_back(&mut self) {
         let (length, oldest) = self.before;
         for number in self.defined.drain(..) {
@@ -108,8 +108,8 @@ impl<K: Clone + Eq + Hash> SendCache<K> {
         self.oldest = oldest;
     }
 
-    /// The number of `key`, in the frame that is being written. At most
-    /// `capacity - fixed` different ones are asked for in one frame.
+    /// Returns the number of `key` in the current frame. A frame may use at most `capacity - fixed`
+    /// different keys.
     #[inline]
     pub(super) fn number(&mut self, key: &K) -> Number {
         if let Some(slot) = self.slots.get_mut(self.last)
@@ -129,12 +129,12 @@ impl<K: Clone + Eq + Hash> SendCache<K> {
         Number::New(slot as u32)
     }
 
-    /// Which definition a number has now.
+    /// Returns the current definition of a number.
     fn definition(&self, number: u32) -> u64 {
         self.slots[number as usize].definition
     }
 
-    /// Whether a number still has this definition; if so, the frame uses it.
+    /// Returns whether a number still has this definition. If so, the frame uses it.
     #[inline]
     fn still(&mut self, number: u32, definition: u64) -> bool {
         let slot = self.slots.get_mut(number as usize);
@@ -175,13 +175,13 @@ impl<K: Clone + Eq + Hash> SendCache<K> {
     }
 }
 
-/// The sender's table of message types. It is asked by the Rust type first, which takes
-/// no text; there are no more of those than the program has.
+/// The sender's table of message types. It is first looked up by Rust type, which reads no text. It
+/// has at most as many entries as the program has types.
 pub(super) struct TypeCache {
     cache: SendCache<Arc<WireType>>,
-    /// A type's number, and which definition of that number was the type's.
+    /// The number of each Rust type, and the definition of that number that was for the type.
     by_rust_type: HashMap<TypeId, (u32, u64)>,
-    /// What `by_rust_type` said last: most messages are of the type of the one before.
+    /// The last result from `by_rust_type`: most messages have the type of the previous one.
     last: Option<(TypeId, (u32, u64))>,
 }
 
@@ -203,7 +203,7 @@ impl TypeCache {
         self.cache.number(wire_type)
     }
 
-    /// The number of a Rust type, if the receiver knows it.
+    /// Returns the number of a Rust type, if the receiver knows it.
     #[inline]
     pub(super) fn known(&mut self, rust_type: TypeId) -> Option<u32> {
         let (number, definition) = match self.last {
@@ -217,7 +217,7 @@ impl TypeCache {
         self.cache.still(number, definition).then_some(number)
     }
 
-    /// Notes that a number is that of a Rust type.
+    /// Records the number of a Rust type.
     pub(super) fn note(&mut self, rust_type: TypeId, number: u32) {
         self.last = None;
         self.by_rust_type.insert(rust_type, (number, self.cache.definition(number)));
@@ -226,11 +226,11 @@ impl TypeCache {
 
 /// The receiver's table.
 pub(super) struct ReceiveCache<V> {
-    /// By number.
+    /// The entries, by number.
     entries: Vec<V>,
     fixed: usize,
     capacity: usize,
-    /// What the entries are, for errors.
+    /// The kind of the entries, for errors.
     what: &'static str,
 }
 
@@ -337,7 +337,7 @@ mod tests {
     }
 
     proptest! {
-        /// C1 and C3, whatever is asked for and given up.
+        /// C1 and C3, whatever is looked up and given up.
         #[test]
         fn both_tables_agree(frames in proptest::collection::vec(
             (proptest::collection::vec(0..20_u8, 1..6), any::<bool>()), 0..200,

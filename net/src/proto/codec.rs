@@ -1,19 +1,16 @@
-//! The protocol's primitive values: fixed-width integers (big endian), varints, and
-//! texts with a length in front.
+//! The protocol's primitive values: fixed-width integers (big endian), varints, and strings
+//! preceded by their length.
 //!
-//! This file knows no frame and no message. Reading borrows from the bytes that
-//! arrived: a length that a peer claims is compared with what is there, and is never
-//! used to allocate. Every failure names the value that was being read.
+//! This file does not know frames and messages. Reading borrows from the received bytes. A length
+//! that a peer claims is compared with the bytes that are left, and is never used to allocate. Each
+//! error names the value that was being read.
 //!
-//! A varint has seven bits a byte, lowest first, the top bit set on all but the last
-//! byte. Only the shortest form of a number is taken, so that equal values have equal
-//! bytes.
-//!
-//! Prior art: rustls' `msgs/codec.rs`.
+//! A varint has seven bits a byte, lowest first. The top bit is set in all bytes but the last. Only
+//! the shortest form of a number is accepted, so equal values have equal bytes.
 
 use super::error::InvalidMessage;
 
-/// Reads values off the front of what a peer sent.
+/// Reads values from the front of the bytes that a peer sent.
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
 }
@@ -23,12 +20,12 @@ impl<'a> Reader<'a> {
         Reader { rest: bytes }
     }
 
-    /// How many bytes have not been read yet.
+    /// Returns how many bytes have not been read yet.
     pub(crate) fn remaining(&self) -> usize {
         self.rest.len()
     }
 
-    /// The next `count` bytes.
+    /// Reads the next `count` bytes.
     pub(crate) fn take(
         &mut self,
         what: &'static str,
@@ -68,7 +65,7 @@ impl<'a> Reader<'a> {
         self.array(what).map(u64::from_be_bytes)
     }
 
-    /// A byte that is 0 or 1.
+    /// Reads a byte that is 0 or 1.
     pub(crate) fn bool(&mut self, what: &'static str) -> Result<bool, InvalidMessage> {
         match self.u8(what)? {
             0 => Ok(false),
@@ -111,7 +108,7 @@ impl<'a> Reader<'a> {
         u32::try_from(value).map_err(|_| InvalidMessage::BadVarint(what))
     }
 
-    /// Bytes with a varint length of at most `bytes_max` in front.
+    /// Reads bytes that are preceded by a varint length of at most `bytes_max`.
     pub(crate) fn bytes(
         &mut self,
         what: &'static str,
@@ -124,7 +121,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// UTF-8 with a varint length of at most `bytes_max` in front.
+    /// Reads UTF-8 that is preceded by a varint length of at most `bytes_max`.
     pub(crate) fn text(
         &mut self,
         what: &'static str,
@@ -134,7 +131,7 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(bytes).map_err(|_| InvalidMessage::NotUtf8(what))
     }
 
-    /// Ends the reading; bytes that nobody asked for are an error.
+    /// Ends the reading. Returns an error if bytes are left.
     pub(crate) fn finish(self, what: &'static str) -> Result<(), InvalidMessage> {
         match self.rest.len() {
             0 => Ok(()),
@@ -150,7 +147,7 @@ pub(crate) trait Put {
     fn put_u32(&mut self, value: u32);
     fn put_u64(&mut self, value: u64);
     fn put_var(&mut self, value: impl Into<u64>);
-    /// Puts a varint length and the bytes.
+    /// Appends a varint length and the bytes.
     fn put_bytes(&mut self, bytes: &[u8]);
 }
 
@@ -268,7 +265,7 @@ mod tests {
             prop_assert_eq!(Reader::new(&out).var_u64("it"), Ok(value));
         }
 
-        /// What is taken has one form only.
+        /// A value is only accepted in one form.
         #[test]
         fn any_bytes_are_canonical_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..12)) {
             let mut reader = Reader::new(&bytes);

@@ -1,7 +1,7 @@
-//! An established connection, without its socket: what both halves are made of.
+//! An established connection, without its socket: the configuration of its two halves.
 //!
-//! The halves share nothing, so that one thread can send while another receives. Order is that
-//! of the calls, in both directions.
+//! The halves share nothing, so one thread can send while another receives. Both directions follow
+//! the order of the calls.
 
 use fika_runtime::{ConnectionId, NodeId};
 
@@ -10,27 +10,27 @@ use super::limits::Limits;
 pub(crate) use super::receiving::Receiving;
 pub(crate) use super::sending::{Refused, Sending};
 
-/// What a connection is made of.
+/// The properties of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Config {
-    /// Tells it from other connections.
+    /// Distinguishes it from other connections.
     pub(crate) id: ConnectionId,
     /// This node.
     pub(crate) local: NodeId,
-    /// The node that has proved itself at the other end.
+    /// The node at the other end, which has proved itself.
     pub(crate) peer: NodeId,
     /// Whether either side is hidden.
     pub(crate) hidden: bool,
-    /// Whether the peer knows of messages that go ahead of others.
+    /// Whether the peer supports priority messages.
     pub(crate) priority: bool,
-    /// Checks for ticks in one ticktime (TICK-1).
+    /// The number of checks for ticks in a ticktime (TICK-1).
     pub(crate) intensity: u32,
-    /// What may be sent and received.
+    /// The limits for sending and receiving.
     pub(crate) limits: Limits,
 }
 
 impl Config {
-    /// A connection.
+    /// Makes the two halves of a connection.
     pub(crate) fn connection(&self) -> (Sending, Receiving) {
         (Sending::new(self), Receiving::new(self))
     }

@@ -1,10 +1,9 @@
-//! What can be wrong with what a peer sent, split by whose fault it is: bytes that do
-//! not parse, bytes that parse and are not allowed, and a peer that we have too little
-//! in common with.
+//! The errors in what a peer sends, by whose fault they are: bytes that do not parse, bytes that
+//! parse but are not allowed, and a peer that has too little in common with us.
 //!
-//! Each of them ends the connection that it came over and touches nothing else (HS-14,
-//! DIST-19). What is wrong with a value that we were asked to *send* is in
-//! `control::SendError`, and does not end anything.
+//! Each of these errors ends the connection that it came over, and affects nothing else (HS-14,
+//! DIST-19). The errors of values that this node was asked to *send* are in `control::SendError`,
+//! and end nothing.
 //!
 //! Prior art: rustls' `error.rs`.
 
@@ -15,12 +14,12 @@ use super::handshake::Flags;
 /// The bytes do not parse.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidMessage {
-    /// The first frame does not begin as ours do: an Erlang node, a browser, a scanner.
-    /// Effect: connection closed.
+    /// The first frame does not begin as ours do: it comes from an Erlang node, a browser, or a
+    /// scanner. Effect: connection closed.
     #[error("it does not speak fika's protocol")]
     NotFika,
 
-    /// A frame that holds nothing, where something is needed. Effect: connection closed.
+    /// A frame is empty where it must not be. Effect: connection closed.
     #[error("an empty frame")]
     EmptyFrame,
 
@@ -28,100 +27,96 @@ pub(crate) enum InvalidMessage {
     #[error("the bytes end before {0} does")]
     MissingData(&'static str),
 
-    /// Bytes after the last value. Effect: connection closed.
+    /// There are bytes after the last value. Effect: connection closed.
     #[error("too many bytes after {what}: {bytes}")]
     TrailingData { what: &'static str, bytes: usize },
 
-    /// More than the named limit, in bytes or in entries. Effect: connection closed,
-    /// before anything of that length is read or kept.
+    /// A value exceeds the named limit, in bytes or in entries. Effect: connection closed, before
+    /// anything of that length is read or kept.
     #[error("{what} has a length of {length}, and the limit is {max}")]
     TooLong { what: &'static str, length: u64, max: usize },
 
-    /// A number too large for its place, or not in its shortest form. Effect: connection
-    /// closed.
-    #[error("{0} is no number of its kind")]
+    /// A number is too large for its place, or not in its shortest form. Effect: connection closed.
+    #[error("{0} is not a valid number")]
     BadVarint(&'static str),
 
-    /// A text that is not UTF-8. Effect: connection closed.
+    /// A string is not UTF-8. Effect: connection closed.
     #[error("{0} is not UTF-8")]
     NotUtf8(&'static str),
 
-    /// A byte without a meaning here. Effect: connection closed.
+    /// A byte has no meaning here. Effect: connection closed.
     #[error("{what} can't be {value:#04x}")]
     UnknownValue { what: &'static str, value: u8 },
 
-    /// A text that names no node. Effect: connection closed.
+    /// A string is not a valid node name. Effect: connection closed.
     #[error(transparent)]
     BadNodeName(#[from] NodeNameError),
 }
 
-/// The bytes parse, and a correct peer never sends them.
+/// The bytes parse, but a correct peer never sends them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PeerMisbehaved {
-    /// It chose a version outside the range that we had offered. Effect: connection
-    /// closed.
+    /// The peer chose a version outside the range that we had offered. Effect: connection closed.
     #[error("it chose version {0}, which was not offered")]
     VersionNotOffered(u16),
 
-    /// It claims to be us. Effect: connection closed.
+    /// The peer claims to be us. Effect: connection closed.
     #[error("it uses our own name")]
     OurName,
 
-    /// It gave us a name though we have one. Effect: connection closed.
+    /// The peer gave us a name though we have one. Effect: connection closed.
     #[error("it gave a name that was not asked for")]
     NameNotAsked,
 
-    /// It gave us a name that we can't have. Effect: connection closed.
-    #[error("it gave the name `{0}`, which is none at this host")]
+    /// The peer gave us a name that we can't have. Effect: connection closed.
+    #[error("it gave the name `{0}`, which is not a name at this host")]
     OtherName(NodeName),
 
-    /// A number that it never defined. Effect: connection closed.
+    /// The peer used a number that it never defined. Effect: connection closed.
     #[error("it used number {number} for a {what} without defining it")]
     Undefined { what: &'static str, number: u32 },
 
-    /// A definition with a number that is fixed, too large, or not the next one. Effect:
-    /// connection closed, before the number makes a table grow.
+    /// The peer defined a number that is fixed, too large, or not the next one. Effect: connection
+    /// closed, before the number makes a table grow.
     #[error("it defined a {what} with the number {number}")]
     BadDefinition { what: &'static str, number: u32 },
 
-    /// A message in pieces that was never begun, or one that is begun for the second time.
-    /// Effect: connection closed.
-    #[error("{0} is no sequence of a message in pieces that could be meant")]
+    /// A piece belongs to no message, or a message was begun twice. Effect: connection closed.
+    #[error("{0} is not a valid sequence of a message in pieces")]
     BadSequence(u8),
 
-    /// More of messages that are not whole than it may have under way. Effect: connection
-    /// closed, before any of it is kept.
+    /// The peer has more unfinished messages than allowed. Effect: connection closed, before
+    /// anything of the new message is kept.
     #[error("it has more than {0} bytes of messages in pieces under way")]
     TooManyPartial(usize),
 
-    /// It named more lives of nodes than any cluster has. Effect: connection closed.
+    /// The peer named more lives of nodes than any cluster has. Effect: connection closed.
     #[error("it has named too many nodes that this node did not know")]
     TooManyNodes,
 }
 
-/// A peer that we can't talk to, without any fault of its own.
+/// The peer is incompatible with us, without any fault of its own.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PeerIncompatible {
     /// No version in common. Effect: connection closed.
     #[error("it speaks versions {lowest} to {highest}, and we {our_lowest} to {our_highest}")]
     NoCommonVersion { lowest: u16, highest: u16, our_lowest: u16, our_highest: u16 },
 
-    /// The same, as the peer says when it is the one that was asked. Effect: connection
-    /// closed.
+    /// No version in common, as reported by the peer that we asked. Effect: connection closed.
     #[error(
         "it speaks versions up to {highest} and none of ours, which are {our_lowest} to {our_highest}"
     )]
     OtherVersion { highest: u16, our_lowest: u16, our_highest: u16 },
 
-    /// It can't do something that we rely on (HS-10). Effect: connection closed.
+    /// The peer lacks a feature that we rely on (HS-10). Effect: connection closed.
     #[error("it lacks the mandatory flags {0}")]
     MissingFlags(Flags),
 
-    /// We have no name, and it did not give us one (DIST-4). Effect: connection closed.
+    /// We have no name, and the peer did not give us one (DIST-4). Effect: connection closed.
     #[error("it gives no names, and this node has none")]
     GivesNoName,
 
-    /// One has a short name and the other a long one (DIST-2). Effect: connection closed.
+    /// One node has a short name and the other a long one (DIST-2). Effect: connection closed.
     #[error("a node with a short name and one with a long name can't connect")]
     ShortAndLongNames,
 }
@@ -133,7 +128,7 @@ pub(crate) enum ProtocolError {
     #[error("invalid message: {0}")]
     Invalid(#[from] InvalidMessage),
 
-    /// They parse, and are not allowed.
+    /// The bytes parse, but are not allowed.
     #[error("the peer misbehaved: {0}")]
     Misbehaved(#[from] PeerMisbehaved),
 }

@@ -1,22 +1,22 @@
 //! The frames of an established connection: four bytes of length, then the body.
 //!
-//! This file finds where a frame ends; what a body says is in `control`. Nothing is kept on the
-//! strength of a length alone: one above the limit is an error as soon as it can be read.
+//! This file finds where a frame ends. `control` says what a body means. Nothing is kept because of
+//! a length alone: a length above the limit is an error as soon as it can be read.
 
 use super::error::InvalidMessage;
 use super::limits::FRAME_BYTES_MAX;
 
-/// Bytes of a frame's length.
+/// The size of a frame's length.
 pub(super) const HEADER_BYTES: usize = 4;
 
-/// A frame, by the length of its body.
+/// A frame, given by the length of its body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Frame {
     pub(super) body_bytes: usize,
 }
 
 impl Frame {
-    /// The frame that begins here; none if not all of its length is there.
+    /// Returns the frame that begins here. `None` if its length has not arrived completely.
     pub(super) fn at(bytes: &[u8]) -> Result<Option<Frame>, InvalidMessage> {
         let Some(length) = bytes.first_chunk() else { return Ok(None) };
         let length = u32::from_be_bytes(*length);

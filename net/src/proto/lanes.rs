@@ -1,14 +1,14 @@
-//! Large messages on their way out, piece by piece, and what waits behind them.
+//! Sends large messages in pieces, and keeps the frames that wait behind them.
 //!
-//! A sender that has a large message under way has a *lane*: all that it sends after that waits
-//! there, in order, so that order per pair of processes stays whoever the receivers are. Senders
-//! without one are not held up. The lanes take turns, a piece each.
+//! A sender with a large message in progress has a *lane*. Everything that it sends afterwards
+//! waits there, in order. So messages stay in order for each pair of processes, whoever the
+//! receivers are. Other senders are not delayed. The lanes take turns, one piece each.
 //!
-//! Only so many messages may be begun at the same time, of so many bytes together, since their
-//! receiver keeps what has come of them; the other lanes stand in line.
+//! The number of messages in progress and their total size are limited, since the receiver keeps
+//! the pieces that have arrived. Further lanes wait in line.
 //!
-//! Numbers for names are given when a frame goes out. So what waits here is not written yet,
-//! and the head of a large message is read by its receiver before any later frame.
+//! Numbers for names are assigned when a frame is written. So the waiting parcels are not written
+//! yet, and a receiver reads the head of a large message before any later frame.
 //!
 //! Semantics BUSY-7. Prior art: the fragments of `dist.c`.
 
@@ -20,10 +20,10 @@ use fika_runtime::{Pid, Target};
 use super::limits::{PIECE_BYTES_MAX, SEQUENCES_MAX};
 use super::parcel::Parcel;
 
-/// Whose messages are in order with each other; none is who is no process.
+/// The process whose messages keep their order. `None` for a sender that is not a process.
 pub(super) type Sender = Option<Pid>;
 
-/// Something that waits.
+/// A parcel that waits.
 pub(super) struct Waiting {
     pub(super) sender: Sender,
     pub(super) target: Option<Target>,
@@ -32,7 +32,7 @@ pub(super) struct Waiting {
 
 #[derive(Default)]
 struct Lane {
-    /// What has been begun.
+    /// The message in progress.
     open: Option<Open>,
     waiting: VecDeque<Waiting>,
 }
@@ -40,7 +40,7 @@ struct Lane {
 struct Open {
     sequence: u8,
     total: usize,
-    /// What is to go out of it.
+    /// The bytes that are left to send.
     rest: VecDeque<Bytes>,
     rest_bytes: usize,
 }
@@ -51,7 +51,7 @@ impl Open {
         Open { sequence, total, rest: parts.into(), rest_bytes: total }
     }
 
-    /// The next piece.
+    /// Takes the next piece.
     fn take(&mut self) -> Vec<Bytes> {
         let mut room = PIECE_BYTES_MAX;
         let mut piece = Vec::with_capacity(self.rest.len().min(2));
@@ -72,30 +72,30 @@ impl Open {
 
 pub(super) struct Lanes {
     lanes: BTreeMap<Sender, Lane>,
-    /// Those with a message that has been begun, in the order of their turns.
+    /// The senders with a message in progress, in the order of their turns.
     turns: VecDeque<Sender>,
-    /// Those whose next message has not.
+    /// The senders whose next message has not begun.
     line: VecDeque<Sender>,
-    /// A message has just been begun, at the front of `turns`: its first piece comes next.
+    /// A message was just begun, at the front of `turns`. Its first piece comes next.
     begun: bool,
-    /// Before another one is begun, those that were before have a turn.
+    /// The lanes in progress have a turn before another message is begun.
     takes_turn: bool,
-    /// The sequences that are in use, by bit.
+    /// The sequences in use, one bit each.
     sequences: u64,
-    /// The whole lengths of what has been begun.
+    /// The total length of the messages in progress.
     open_bytes: usize,
     open_bytes_max: usize,
-    /// What waits in all lanes, about.
+    /// Roughly the number of bytes that wait in all lanes.
     bytes: usize,
 }
 
-/// What goes out next.
+/// The next thing to send.
 pub(super) enum Next {
     /// The head of a large message.
     Head { sequence: u8, waiting: Waiting },
-    /// A piece of it.
+    /// A piece of a large message.
     Piece { sequence: u8, parts: Vec<Bytes> },
-    /// Something that has waited behind one.
+    /// A parcel that has waited behind a large message.
     Whole(Waiting),
 }
 
@@ -122,12 +122,12 @@ impl Lanes {
         self.bytes
     }
 
-    /// Whether what this sender sends now has to wait.
+    /// Returns whether a new parcel of this sender has to wait.
     pub(super) fn has(&self, sender: Sender) -> bool {
         !self.lanes.is_empty() && self.lanes.contains_key(&sender)
     }
 
-    /// It waits.
+    /// Adds a waiting parcel.
     pub(super) fn push(&mut self, sender: Sender, waiting: Waiting) {
         self.bytes += waiting.parcel.size();
         let line = &mut self.line;
@@ -138,7 +138,7 @@ impl Lanes {
         lane.waiting.push_back(waiting);
     }
 
-    /// What goes out next; none if nothing waits. What it says is to be written at once.
+    /// Returns the next thing to send. `None` if nothing waits. The caller writes it at once.
     pub(super) fn next(&mut self) -> Option<Next> {
         let piece_first = self.begun || (self.takes_turn && !self.turns.is_empty());
         if !piece_first && let Some(next) = self.begin() {
@@ -159,7 +159,7 @@ impl Lanes {
         Some(Next::Piece { sequence, parts })
     }
 
-    /// The message that was begun last is not sent after all.
+    /// Gives up the message that was begun last.
     pub(super) fn give_up(&mut self) {
         self.begun = false;
         if let Some(sender) = self.turns.pop_front() {
@@ -168,7 +168,7 @@ impl Lanes {
         }
     }
 
-    /// The message that this lane had begun is no more.
+    /// Ends the message in progress of this lane.
     fn ends(&mut self, sender: Sender) {
         let lane = self.lanes.get_mut(&sender).expect("it had begun something");
         let Open { sequence, total, .. } = lane.open.take().expect("it had begun something");
@@ -181,7 +181,7 @@ impl Lanes {
         }
     }
 
-    /// The first in line, if there is room for it.
+    /// Begins the message of the first sender in line, if there is room for it.
     fn begin(&mut self) -> Option<Next> {
         let sender = *self.line.front()?;
         let lane = self.lanes.get_mut(&sender).expect("it is in line");
@@ -197,7 +197,7 @@ impl Lanes {
         }
         let total = waiting.parcel.payload.len();
         let free = (!self.sequences).trailing_zeros() as usize;
-        // One alone is below the limit.
+        // A single message is always below the limit.
         if free >= SEQUENCES_MAX || self.open_bytes + total > self.open_bytes_max {
             return None;
         }
@@ -208,7 +208,8 @@ impl Lanes {
         self.open_bytes += total;
         self.bytes -= waiting.parcel.size() - total;
         lane.open = Some(Open::new(sequence, waiting.parcel.payload.body.parts()));
-        // Its first piece follows its head: what fits into one is not held up by others.
+        // The first piece follows the head directly, so a message of one piece is not delayed by
+        // others.
         self.turns.push_front(sender);
         self.begun = true;
         Some(Next::Head { sequence, waiting })
@@ -223,7 +224,7 @@ mod tests {
     use super::*;
     use crate::proto::parcel::{Body, Payload};
 
-    /// A message that takes three pieces.
+    /// The length of a message of three pieces.
     const LARGE_BYTES: usize = 2 * PIECE_BYTES_MAX + 5;
 
     fn from(slot: u32) -> Sender {
@@ -238,7 +239,7 @@ mod tests {
         Waiting { sender: from(slot), target: None, parcel }
     }
 
-    /// Lanes in which these messages wait, by sender and length.
+    /// Returns lanes in which these messages, given by sender and length, wait.
     fn lanes(open_bytes_max: usize, messages: &[(u32, usize)]) -> Lanes {
         let mut lanes = Lanes::new(open_bytes_max);
         for (slot, bytes) in messages {
@@ -251,8 +252,8 @@ mod tests {
         waiting.sender.unwrap().local().slot
     }
 
-    /// What goes out, by the slots of the senders: `+` is a head, `!` is a message in one piece.
-    /// The count of waiting bytes follows.
+    /// Returns the order of sending, as the slots of the senders. `+` is a head, and `!` is a
+    /// message in one piece. Checks the count of waiting bytes on the way.
     fn order(lanes: &mut Lanes) -> String {
         let (mut order, mut senders) = (Vec::new(), BTreeMap::new());
         loop {
@@ -277,7 +278,7 @@ mod tests {
         order.join(" ")
     }
 
-    /// Only what is sent by the sender of a large message waits.
+    /// Only the sender of a large message waits.
     #[test]
     fn the_lane_of_a_sender() {
         let mut lanes = lanes(1 << 30, &[]);
@@ -293,7 +294,7 @@ mod tests {
         assert!(lanes.is_empty() && !lanes.has(from(1)) && lanes.bytes() == 0);
     }
 
-    /// A head is followed by its first piece, and then those that were begun before have a turn.
+    /// A head is followed by its first piece. Then the messages begun earlier have a turn.
     #[test]
     fn lanes_take_turns() {
         let messages = [(1, LARGE_BYTES), (2, LARGE_BYTES), (1, 9), (3, LARGE_BYTES), (2, 9)];
@@ -317,8 +318,8 @@ mod tests {
         }
     }
 
-    /// A message that is given up after its head leaves nothing: its sequence and its bytes are
-    /// free, and what its sender sends next goes out.
+    /// A message that is given up after its head leaves nothing behind: its sequence and its bytes
+    /// are free, and its sender's next message is sent.
     #[test]
     fn a_message_that_is_given_up() {
         let mut lanes = lanes(LARGE_BYTES, &[(1, LARGE_BYTES), (1, 9), (2, LARGE_BYTES)]);

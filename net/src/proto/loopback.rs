@@ -1,5 +1,4 @@
-//! Both ends of a connection and no socket between them: the protocol, as benchmarks
-//! reach it.
+//! Both ends of a connection without a socket between them, for benchmarks of the protocol.
 
 use std::io::IoSlice;
 
@@ -11,7 +10,7 @@ use super::limits::Limits;
 use super::output::Batch;
 use super::parcel::Parcel;
 
-/// Two connected nodes, of which the near one sends and the far one receives.
+/// Two connected nodes. The near one sends and the far one receives.
 pub struct Loopback {
     near: Sending,
     far: Receiving,
@@ -39,17 +38,17 @@ impl Default for Loopback {
 }
 
 impl Loopback {
-    /// Has the near node encode a signal.
+    /// Encodes a signal at the near node.
     ///
     /// # Errors
-    /// When it can't be sent.
+    /// If the signal can't be sent.
     pub fn encode(&mut self, signal: Signal) -> Result<(), impl std::error::Error + use<>> {
         let parcel =
             Parcel::signal(signal, &Limits::default(), &mut None).map_err(|(why, _)| why)?;
         self.near.send(None, Some(self.to.clone()), parcel).map_err(|refused| refused.0)
     }
 
-    /// The bytes that wait to be written.
+    /// Returns the bytes that wait to be written.
     #[must_use]
     pub fn output(&mut self) -> &[u8] {
         loop {
@@ -68,16 +67,16 @@ impl Loopback {
         }
     }
 
-    /// The output has been written.
+    /// Marks the output as written.
     pub fn advance_output(&mut self) {
         let _ = self.output();
         self.output.clear();
     }
 
-    /// Gives bytes to the far node, and returns how many events they were.
+    /// Passes bytes to the far node. Returns the number of events.
     ///
     /// # Errors
-    /// When they are not what a peer may send; so will all later ones be.
+    /// If a peer may not send these bytes. All later calls then fail as well.
     pub fn decode(&mut self, bytes: &[u8]) -> Result<usize, impl std::error::Error + use<>> {
         let mut events = Vec::new();
         self.far.handle(bytes, &mut events)?;

@@ -1,8 +1,8 @@
 //! The protocol, without input and output: bytes in, events out; signals in, bytes out.
 //!
-//! No file in here knows a socket, a clock, a thread or a source of random bytes. What
-//! would come from them is an argument, and the same code runs beneath the real driver,
-//! the simulator and the fuzzers. `net/PROTOCOL.md` says what every byte means.
+//! No file here uses a socket, a clock, a thread or a random source. Their results are arguments,
+//! so the same code runs below the real driver, the simulator and the fuzzers. `net/PROTOCOL.md`
+//! says what every byte means.
 
 mod assembly;
 mod atom_cache;

@@ -1,14 +1,13 @@
 //! The bytes that wait to be written: whole frames, in segments.
 //!
-//! Small frames are gathered in one buffer, the tail. A payload that is large enough is not
-//! copied there: it becomes a segment of its own, between what was gathered before it and what
-//! comes after. A frame counts only once it is committed; until then it can be given up, and
-//! one that was left half written is never seen. So whoever takes the output gets whole frames.
+//! Small frames are gathered in one buffer, the tail. A payload that is large enough is not copied
+//! there: it becomes a separate segment between the frames before and after it. A frame only counts
+//! once it is committed. Until then it can be given up, and an unfinished frame is never written.
+//! So the output always consists of whole frames.
 //!
-//! What is to be written next is moved out as a [`Batch`], so that nobody who puts something
-//! into the output has to wait for a system call. The tail becomes a segment when it is so
-//! long that to let it grow would cost more than another segment, and the memory of some that
-//! have been written is used again.
+//! The bytes to write next are moved out as a [`Batch`], so that a thread that adds output never
+//! waits for a system call. The tail becomes a segment when growing it would cost more than another
+//! segment. The memory of some written segments is reused.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -24,7 +23,7 @@ use super::parcel::Body;
 enum Segment {
     /// Frames that were gathered.
     Gathered(Vec<u8>),
-    /// A payload.
+    /// A shared payload.
     Shared(Bytes),
 }
 
@@ -39,28 +38,28 @@ impl Segment {
 
 #[derive(Default)]
 pub(super) struct Output {
-    /// Before the tail.
+    /// The segments before the tail.
     segments: VecDeque<Segment>,
     tail: Vec<u8>,
-    /// Where the frames of the tail end that count.
+    /// The end of the committed frames in the tail.
     committed: usize,
-    /// All bytes that count.
+    /// The number of committed bytes.
     bytes: usize,
-    /// The memory of segments that have been written.
+    /// The memory of written segments.
     spare: Vec<Vec<u8>>,
 }
 
-/// Where a frame begins that is being written, in the tail.
+/// The position in the tail of a frame that is being written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Start(usize);
 
 impl Output {
-    /// How many bytes there are to take.
+    /// Returns the number of bytes that can be taken.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Moves all that counts to the end of a batch.
+    /// Moves all committed bytes to the end of a batch.
     pub(super) fn take(&mut self, batch: &mut Batch) {
         self.roll_back();
         batch.segments.append(&mut self.segments);
@@ -73,20 +72,20 @@ impl Output {
         self.bytes = 0;
     }
 
-    /// All of the tail counts.
+    /// Takes the tail. All of it must be committed.
     fn take_tail(&mut self) -> Segment {
         self.committed = 0;
         let next = self.spare.pop().unwrap_or_default();
         Segment::Gathered(std::mem::replace(&mut self.tail, next))
     }
 
-    /// The buffer, for appending to the frame that is being written.
+    /// Returns the buffer, for appending to the current frame.
     #[inline]
     pub(super) fn tail(&mut self) -> &mut Vec<u8> {
         &mut self.tail
     }
 
-    /// Begins a frame with the byte that says its kind.
+    /// Begins a frame of this kind.
     #[inline]
     pub(super) fn begin(&mut self, kind: u8) -> Start {
         let start = Start(self.tail.len());
@@ -95,12 +94,12 @@ impl Output {
         start
     }
 
-    /// Ends the frame, and writes its length, which fits into 32 bits.
+    /// Ends the frame and writes its length, which fits into 32 bits.
     pub(super) fn end(&mut self, start: Start) {
         self.set_length(start, 0);
     }
 
-    /// Ends the frame with these bytes. It counts from now on.
+    /// Ends the frame with these bytes, and commits it.
     pub(super) fn end_with(&mut self, start: Start, body: &Body) {
         self.set_length(start, body.len());
         match body {
@@ -128,7 +127,7 @@ impl Output {
         self.tail[at..at + HEADER_BYTES].copy_from_slice(&length.to_be_bytes());
     }
 
-    /// All frames up to here count.
+    /// Commits all frames up to here.
     #[inline]
     pub(super) fn commit(&mut self) {
         self.bytes += self.tail.len() - self.committed;
@@ -139,19 +138,19 @@ impl Output {
         }
     }
 
-    /// Gives up what has not been committed.
+    /// Gives up everything that has not been committed.
     pub(super) fn roll_back(&mut self) {
         self.tail.truncate(self.committed);
     }
 }
 
-/// What is being written: segments, of the first of which a part may have been.
+/// The segments that are being written. A part of the first one may have been written already.
 #[derive(Default)]
 pub(crate) struct Batch {
     segments: VecDeque<Segment>,
-    /// How much of the first one has been written.
+    /// How much of the first segment has been written.
     at: usize,
-    /// The memory of what has been written.
+    /// The memory of written segments.
     spare: Vec<Vec<u8>>,
 }
 
@@ -160,8 +159,7 @@ impl Batch {
         self.segments.is_empty()
     }
 
-    /// Points as many of `slices` as there is something for at the bytes to write next, and
-    /// returns these.
+    /// Points as many of `slices` as needed at the bytes to write next. Returns the used slices.
     pub(crate) fn slices<'s, 'a>(&'a self, slices: &'s mut [IoSlice<'a>]) -> &'s [IoSlice<'a>] {
         let mut count = 0;
         for (segment, slice) in self.segments.iter().zip(&mut *slices) {
@@ -172,7 +170,7 @@ impl Batch {
         &slices[..count]
     }
 
-    /// The first `count` bytes have been written.
+    /// Marks the first `count` bytes as written.
     pub(crate) fn advance(&mut self, mut count: usize) {
         while let Some(first) = self.segments.front() {
             let rest = first.bytes().len() - self.at;

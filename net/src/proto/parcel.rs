@@ -1,10 +1,10 @@
-//! A signal or a request to spawn that is ready to be sent: what the program's own code has to
-//! say about it, its payload, is encoded already.
+//! A signal or a spawn request that is ready to be sent: the part that needs the program's code,
+//! its payload, is already encoded.
 //!
-//! It is made before any lock is taken, so that no code of the program runs under one, and
-//! nobody waits for it. The same holds for the destructor of a message: its value is taken out of
-//! the parcel before ([`Parcel::take_value`]). How the connection's numbers stand for names is
-//! decided when it goes out.
+//! A parcel is made before any lock is taken, so no code of the program runs under a lock and
+//! delays others. For the destructor of a message, its value is taken out of the parcel first
+//! ([`Parcel::take_value`]). The numbers that stand for names are chosen when the parcel is
+//! written.
 
 use std::sync::Arc;
 
@@ -17,18 +17,18 @@ use fika_runtime::{
 use super::control::SendError;
 use super::limits::{COPIED_BYTES_MAX, Limits, MESSAGE_NODES_MAX, WHOLE_BYTES_MAX};
 
-/// Room for most messages from the start.
+/// The initial capacity, enough for most messages.
 const SMALL_BYTES: usize = 128;
 
-/// What counts for each parcel beside its payload, about, where one waits.
+/// Roughly the bytes that count for a waiting parcel besides its payload.
 const OVERHEAD_BYTES: usize = 64;
 
-/// What a payload's bytes are in.
+/// The bytes of a payload.
 #[derive(Debug)]
 pub(super) enum Body {
-    /// To be copied.
+    /// Bytes to be copied.
     Own(Vec<u8>),
-    /// To be shared where they are large, in this order.
+    /// Bytes in this order. Large parts are shared.
     Parts(Vec<Bytes>),
 }
 
@@ -44,7 +44,7 @@ impl Body {
         Body::Parts(buffer.into_parts())
     }
 
-    /// All of it, in parts.
+    /// Returns all bytes, in parts.
     pub(super) fn parts(&self) -> Vec<Bytes> {
         match self {
             Body::Own(bytes) => vec![Bytes::copy_from_slice(bytes)],
@@ -64,17 +64,17 @@ impl Body {
 #[derive(Debug)]
 pub(crate) struct Payload {
     pub(super) body: Body,
-    /// The nodes that are named in it.
+    /// The nodes that the payload names.
     pub(super) nodes: NodeList,
     /// The wire type of a message in the described form; `None` for the type of the envelope.
     pub(super) described: Option<Arc<WireType>>,
 }
 
 impl Payload {
-    /// Encodes a message, which may be too large.
+    /// Encodes a message. The result may be too large.
     ///
     /// # Errors
-    /// When it can't leave the node.
+    /// If the message can't leave the node.
     pub(crate) fn message(message: &Envelope) -> Result<Payload, SendError> {
         if let Some(encoded) = message.as_encoded() {
             return Ok(Payload::shared(&encoded.bytes, &encoded.nodes));
@@ -90,7 +90,8 @@ impl Payload {
         encode: impl Fn(&mut Buffer) -> Result<(), EncodeError>,
         described: impl FnOnce() -> WireType,
     ) -> Result<Payload, SendError> {
-        // The list of nodes is written where it stays: moving what was just written costs a stall.
+        // The list of nodes is written to its final place: moving what was just written stalls the
+        // processor.
         let mut payload = Payload::none();
         let mut buffer = Buffer::with_capacity(SMALL_BYTES);
         encode_message(&mut buffer, &mut payload.nodes, encode)?;
@@ -101,7 +102,7 @@ impl Payload {
         Ok(payload)
     }
 
-    /// Encodes a reason, which is always in the plain form.
+    /// Encodes a reason. It always has the plain form.
     fn reason(reason: &ExitReason) -> Result<Payload, SendError> {
         let (mut buffer, mut nodes) = (Buffer::with_capacity(SMALL_BYTES), NodeList::new());
         encode_with_nodes(&mut nodes, || encode_postcard(reason, &mut buffer))?;
@@ -126,8 +127,10 @@ impl Payload {
         Ok(self)
     }
 
+    /// Checks the size of the payload.
+    ///
     /// # Errors
-    /// When it is too large.
+    /// If it is too large.
     pub(crate) fn check(&self, limits: &Limits) -> Result<(), SendError> {
         let (bytes, max) = (self.len(), limits.message_bytes_max);
         if bytes > max {
@@ -141,7 +144,7 @@ impl Payload {
     }
 }
 
-/// What is sent.
+/// The thing that is sent.
 #[derive(Debug)]
 pub(crate) enum Cargo {
     Signal(Signal),
@@ -150,7 +153,7 @@ pub(crate) enum Cargo {
     Message(MessageType),
 }
 
-/// See the file's head.
+/// A parcel; see the head of the file.
 #[derive(Debug)]
 pub(crate) struct Parcel {
     pub(super) cargo: Cargo,
@@ -158,16 +161,17 @@ pub(crate) struct Parcel {
 }
 
 impl Parcel {
-    /// A message, which this is the payload of.
+    /// Makes a parcel from a message and its payload.
     pub(crate) fn message(message: Envelope, payload: Payload) -> Parcel {
         Parcel { cargo: Cargo::Signal(Signal::Message(message)), payload }
     }
 
-    /// Encodes what a signal has for its receiver's program. An end is told in any case, if need
-    /// be without its reason: `replaced` is then set to the cause, for the caller to report.
+    /// Makes a parcel from a signal, and encodes its payload. The end of a process is always
+    /// reported, if necessary with another reason. `replaced` is then set to the cause, for the
+    /// caller to report.
     ///
     /// # Errors
-    /// When it can't leave the node, or is too large.
+    /// If the payload can't leave the node, or is too large.
     pub(crate) fn signal(
         signal: Signal,
         limits: &Limits,
@@ -196,10 +200,10 @@ impl Parcel {
         Ok(Parcel { cargo: Cargo::Signal(instead), payload })
     }
 
-    /// The same for a request to spawn, whose arguments are encoded.
+    /// Makes a parcel from a spawn request, whose arguments are already encoded.
     ///
     /// # Errors
-    /// When it is too large.
+    /// If the arguments are too large.
     pub(crate) fn spawn(
         request: SpawnRequest,
         limits: &Limits,
@@ -210,8 +214,8 @@ impl Parcel {
         }
     }
 
-    /// Takes out the value of a message, which is encoded already. Its destructor is the program's,
-    /// and may send: the caller drops it when no lock is held.
+    /// Takes out the value of a message, which is already encoded. Its destructor belongs to the
+    /// program and may send, so the caller drops it without holding a lock.
     pub(crate) fn take_value(&mut self) -> Option<Envelope> {
         let Cargo::Signal(Signal::Message(message)) = &self.cargo else { return None };
         let without = Cargo::Message(message.message_type());
@@ -228,17 +232,17 @@ impl Parcel {
         }
     }
 
-    /// How many bytes it will be, about.
+    /// Returns roughly the size on the wire, in bytes.
     pub(crate) fn size(&self) -> usize {
         self.payload.len() + OVERHEAD_BYTES
     }
 
-    /// Whether it goes in pieces.
+    /// Returns whether the parcel is sent in pieces.
     pub(crate) fn is_large(&self) -> bool {
         self.payload.is_large()
     }
 
-    /// What was to be sent.
+    /// Returns the thing that was to be sent.
     pub(crate) fn into_cargo(self) -> Cargo {
         self.cargo
     }
@@ -247,7 +251,7 @@ impl Parcel {
         &self.cargo
     }
 
-    /// The process that it comes from, where it says so.
+    /// Returns the process that it comes from, if the signal says so.
     pub(crate) fn from(&self) -> Option<Pid> {
         match &self.cargo {
             Cargo::Message(_) => None,

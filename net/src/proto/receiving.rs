@@ -1,10 +1,10 @@
 //! The receiving half of an established connection: bytes in, events out.
 //!
-//! Whoever reads has a buffer for it, which may be shared by many connections: frames are
-//! decoded where they stand in it, and what is kept here is only the part of a frame whose rest
-//! has not come. The pieces of a large message are read straight into its own buffer.
+//! The reader has a buffer, which many connections may share. Frames are decoded in place. Only the
+//! beginning of an incomplete frame is kept here. The pieces of a large message are read directly
+//! into its own buffer.
 //!
-//! What a peer sends can end the connection, and nothing else.
+//! Whatever a peer sends can end its connection, and nothing else.
 
 use super::assembly::Assembly;
 use super::connection::Config;
@@ -13,22 +13,22 @@ use super::error::ProtocolError;
 use super::frame::{Frame, HEADER_BYTES};
 use super::limits::DIRECT_BYTES_MIN;
 
-/// See the file's head.
+/// The receiving half; see the head of the file.
 ///
 /// - **Getters**: [`bytes`](Self::bytes).
 /// - **Inputs**: [`handle`](Self::handle), or [`direct`](Self::direct) and then
-///   [`handle_direct`](Self::handle_direct), beginning with what the handshake has left over.
-/// - **Outputs**: the events that these hand on, also when an error follows.
+///   [`handle_direct`](Self::handle_direct), beginning with the bytes that the handshake has left.
+/// - **Outputs**: the events that the inputs emit, even if they then return an error.
 pub(crate) struct Receiving {
     decoder: Decoder,
     assembly: Assembly,
-    /// The beginning of a frame.
+    /// The beginning of an incomplete frame.
     partial: Vec<u8>,
-    /// The piece that is coming: its sequence, and how many of its bytes are to come.
+    /// The piece that is being received: its sequence, and the number of missing bytes.
     piece: Option<(u8, usize)>,
-    /// Its bytes come few at a time: to make a place for each of these costs more than a copy.
+    /// The piece arrives in small parts, so copying them costs less than preparing the buffer.
     trickles: bool,
-    /// Bytes received, ever.
+    /// The total number of bytes received.
     bytes: u64,
     /// What ended the connection.
     failed: Option<ProtocolError>,
@@ -47,22 +47,22 @@ impl Receiving {
         }
     }
 
-    /// How many bytes have been received, ever. Each of them counts as a sign of life (TICK-4).
+    /// Returns the total number of bytes received. Each of them counts as a sign of life (TICK-4).
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// How many bytes are kept of what is not whole yet.
+    /// Returns the number of bytes kept for incomplete frames and messages.
     #[cfg(feature = "fuzzing")]
     pub(crate) fn kept_bytes(&self) -> usize {
         self.partial.len() + self.assembly.kept_bytes()
     }
 
-    /// Takes in bytes that have arrived, and hands on what they say.
+    /// Handles bytes that have arrived, and emits their events.
     ///
     /// # Errors
-    /// When they are wrong: the connection is to be closed. Every later call gives the same
-    /// error, and no event.
+    /// If the bytes are invalid. The connection must then be closed. Every later call returns the
+    /// same error, and emits no event.
     pub(crate) fn handle(
         &mut self,
         bytes: &[u8],
@@ -72,9 +72,9 @@ impl Receiving {
         self.unless_failed(|this| this.frames(bytes, events))
     }
 
-    /// Where the next bytes can be read to without a copy, before others; none if there is no
-    /// such place. It has as many zeros as are to come, and counts only by
-    /// [`handle_direct`](Self::handle_direct), which has to follow.
+    /// Returns the place into which the next bytes can be read without a copy. `None` if there is
+    /// no such place. It has as many zeros as bytes are missing.
+    /// [`handle_direct`](Self::handle_direct) must be called next; only then do the bytes count.
     pub(crate) fn direct(&mut self) -> Option<Direct<'_>> {
         let large = |&(_, rest): &(u8, usize)| rest >= DIRECT_BYTES_MIN && !self.trickles;
         let (sequence, rest) = self.piece.filter(large)?;
@@ -84,10 +84,10 @@ impl Receiving {
         Some(Direct { bytes, from })
     }
 
-    /// So many bytes have been read to the place that `direct` gave.
+    /// Handles `count` bytes that were read to the place from `direct`.
     ///
     /// # Errors
-    /// As [`handle`](Self::handle).
+    /// Fails as [`handle`](Self::handle) does.
     pub(crate) fn handle_direct(
         &mut self,
         count: usize,
@@ -132,8 +132,8 @@ impl Receiving {
         Ok(())
     }
 
-    /// The next frame, where it stands. What is left of the bytes is returned; none is, if the
-    /// frame's rest is to come.
+    /// Handles the next frame in place. Returns the rest of the bytes. If the frame is incomplete,
+    /// it is kept and the rest is empty.
     fn in_place<'a>(
         &mut self,
         bytes: &'a [u8],
@@ -151,7 +151,7 @@ impl Receiving {
         self.begin_frame(bytes, frame)
     }
 
-    /// The rest of a frame that has begun.
+    /// Handles the rest of a frame that has begun.
     fn complete<'a>(
         &mut self,
         bytes: &'a [u8],
@@ -160,7 +160,7 @@ impl Receiving {
         let Some(frame) = Frame::at(&self.partial)? else {
             let count = (HEADER_BYTES - self.partial.len()).min(bytes.len());
             self.partial.extend_from_slice(&bytes[..count]);
-            // What is wrong about a length is wrong as soon as it is there.
+            // An invalid length is an error as soon as it has arrived.
             if Frame::at(&self.partial)?.is_some_and(|frame| frame.body_bytes == 0) {
                 self.partial.clear();
             }
@@ -169,7 +169,7 @@ impl Receiving {
         let mut partial = std::mem::take(&mut self.partial);
         let missing = HEADER_BYTES + frame.body_bytes - partial.len();
         let head_missing = (HEADER_BYTES + PIECE_HEAD_BYTES).saturating_sub(partial.len());
-        // What comes first says whether it is a piece.
+        // The first bytes show whether it is a piece.
         let count = if head_missing > 0 { head_missing.min(missing) } else { missing };
         let count = count.min(bytes.len());
         partial.extend_from_slice(&bytes[..count]);
@@ -196,7 +196,8 @@ impl Receiving {
         Ok(&[])
     }
 
-    /// Whether these bytes, which are not all of the frame, begin a piece: if so it is under way.
+    /// Returns whether these bytes, the beginning of a frame, begin a piece. If so, starts
+    /// receiving the piece.
     fn piece_at(&mut self, bytes: &[u8], frame: Frame) -> Result<bool, ProtocolError> {
         let Some(head) = bytes.get(HEADER_BYTES..HEADER_BYTES + PIECE_HEAD_BYTES) else {
             return Ok(false);
@@ -209,7 +210,7 @@ impl Receiving {
         Ok(true)
     }
 
-    /// A whole frame, or a tick.
+    /// Handles a whole frame or a tick.
     fn frame(&mut self, body: &[u8], events: &mut impl Events) -> Result<(), ProtocolError> {
         if body.is_empty() {
             return Ok(());
@@ -229,7 +230,7 @@ impl Receiving {
         Ok(())
     }
 
-    /// So many bytes of the piece that is coming have come.
+    /// Records that `count` bytes of the current piece have arrived.
     fn come(&mut self, count: usize, events: &mut impl Events) -> Result<(), ProtocolError> {
         let Some((sequence, rest)) = self.piece else { return Ok(()) };
         let rest = rest - count;
@@ -239,7 +240,7 @@ impl Receiving {
     }
 }
 
-/// A place for the bytes that come next.
+/// A place for the next bytes.
 pub(crate) struct Direct<'a> {
     bytes: &'a mut Vec<u8>,
     from: usize,
@@ -250,7 +251,7 @@ impl Direct<'_> {
         &mut self.bytes[self.from..]
     }
 
-    /// Only so many have come, and the rest is no place any more.
+    /// Keeps only the first `count` bytes, which were read. The rest of the place is removed.
     pub(crate) fn keep(self, count: usize) {
         self.bytes.truncate(self.from + count);
     }

@@ -1,11 +1,11 @@
 //! The sending half of an established connection: signals in, bytes to write out.
 //!
-//! It does not know when to connect or whom to tell of a loss, reads no clock and suspends
-//! nobody: the driver asks [`Sending::output_bytes`] and decides. What one sender sends goes out
-//! in that order; large messages go in pieces, with those of others in between. What we are
-//! asked to send can fail, and then changes nothing.
+//! This half does not connect, reports no loss, reads no clock and suspends no process: the driver
+//! looks at [`Sending::output_bytes`] and decides. The signals of one sender are sent in order.
+//! Large messages are sent in pieces, with those of other senders in between. A signal that can't
+//! be sent changes nothing.
 //!
-//! Prior art: quinn-proto's `connection/mod.rs` for the form, `dist.c` for the matter.
+//! Prior art: quinn-proto's `connection/mod.rs` for the form, `dist.c` for the content.
 
 use fika_runtime::{Envelope, LocalId, NodeId, Target, Undecodable};
 
@@ -17,14 +17,14 @@ use super::output::Batch;
 use super::parcel::{Body, Parcel, Payload};
 use super::tick::{Ticker, Traffic, Verdict};
 
-/// What was not sent, and why.
+/// The parcel that was not sent, and why.
 pub(crate) type Refused = Box<(SendError, Parcel)>;
 
-/// See the file's head.
+/// The sending half; see the head of the file.
 ///
 /// - **Getters**: [`peer`](Self::peer), [`output_bytes`](Self::output_bytes).
-/// - **Inputs**: every T/I comes [`handle_tick`](Self::handle_tick), and
-///   [`handle_written`](Self::handle_written) when the transport has taken something.
+/// - **Inputs**: [`handle_tick`](Self::handle_tick) every T/I, and
+///   [`handle_written`](Self::handle_written) when the transport has accepted bytes.
 /// - **Commands**: [`send`](Self::send), [`send_message`](Self::send_message),
 ///   [`send_undecodable`](Self::send_undecodable).
 /// - **Outputs**: [`take_output`](Self::take_output), whenever the batch is empty.
@@ -33,9 +33,9 @@ pub(crate) struct Sending {
     encoder: Encoder,
     lanes: Lanes,
     ticker: Ticker,
-    /// Bytes that the transport has taken, ever.
+    /// The total number of bytes that the transport has accepted.
     written: u64,
-    /// Bytes that are in a batch.
+    /// The number of bytes in a batch.
     taken: usize,
 }
 
@@ -52,31 +52,33 @@ impl Sending {
         }
     }
 
-    /// The node at the other end.
+    /// Returns the node at the other end.
     pub(crate) fn peer(&self) -> NodeId {
         self.peer
     }
 
-    /// How many bytes wait to be written, about: the heads of frames that wait for large
-    /// messages are not written yet.
+    /// Returns roughly the number of bytes that wait to be written. The heads of frames that wait
+    /// behind large messages are not written yet, so they are not included.
     pub(crate) fn output_bytes(&self) -> usize {
         self.small_output_bytes() + self.lanes.bytes()
     }
 
-    /// The same without large messages and what waits behind them: all else goes ahead of these.
+    /// Returns the number of waiting bytes without large messages and the frames behind them. All
+    /// other output goes ahead of these.
     pub(crate) fn small_output_bytes(&self) -> usize {
         self.taken + self.encoder.output_bytes()
     }
 
-    /// Whether a large message of this sender waits: what he sends now waits behind it.
+    /// Returns whether a large message of this sender waits, so that the sender's next signal waits
+    /// behind it.
     pub(crate) fn has_large(&self, sender: Sender) -> bool {
         self.lanes.has(sender)
     }
 
-    /// Sends it, in order with all that this sender has sent. A signal has a target.
+    /// Sends a parcel, in order with everything that this sender has sent. A signal has a target.
     ///
     /// # Errors
-    /// When it can't be sent; the output is as it was, and the connection goes on.
+    /// If it can't be sent. The output is unchanged, and the connection continues.
     pub(crate) fn send(
         &mut self,
         sender: Sender,
@@ -98,11 +100,11 @@ impl Sending {
         Ok(())
     }
 
-    /// Sends a message to a process of the peer; false, and nothing is done, if it does not go
-    /// out at once.
+    /// Sends a message to a process of the peer. Returns false, without doing anything, if the
+    /// message has to wait.
     ///
     /// # Errors
-    /// When it can't be sent; the output is as it was, and the connection goes on.
+    /// If it can't be sent. The output is unchanged, and the connection continues.
     pub(crate) fn send_message(
         &mut self,
         sender: Sender,
@@ -117,10 +119,10 @@ impl Sending {
         Ok(true)
     }
 
-    /// Tells the peer that a value that it sent did not decode, and how many more there were.
+    /// Tells the peer that a value from it could not be decoded, and how many more there were.
     ///
     /// # Errors
-    /// If a text is too long; the output is unchanged.
+    /// If a text is too long. The output is unchanged.
     pub(crate) fn send_undecodable(
         &mut self,
         lost: &Undecodable,
@@ -129,8 +131,8 @@ impl Sending {
         self.encoder.undecodable(lost, more)
     }
 
-    /// One check, every T/I, with the bytes that have been received so far. A tick that is due
-    /// is put into the output.
+    /// Performs a check, every T/I, with the total number of bytes received. Puts a tick into the
+    /// output if one is due.
     pub(crate) fn handle_tick(&mut self, received: u64) -> Verdict {
         let (written, waiting) = (self.written, self.output_bytes());
         let verdict = self.ticker.check(Traffic { received, written, waiting });
@@ -140,15 +142,15 @@ impl Sending {
         verdict
     }
 
-    /// Puts a tick into the output if nothing waits there.
+    /// Puts a tick into the output if the output is empty.
     pub(crate) fn queue_tick(&mut self) {
         if self.output_bytes() == 0 {
             self.encoder.tick();
         }
     }
 
-    /// Moves the bytes to write next into a batch: all small frames, and a few pieces. `failed` is
-    /// called for each error of a signal that could not be sent.
+    /// Moves the bytes to write next into a batch: all small frames, and a few pieces. Calls
+    /// `failed` with the error of each signal that could not be sent.
     pub(crate) fn take_output(&mut self, batch: &mut Batch, failed: &mut dyn FnMut(SendError)) {
         let before = self.encoder.output_bytes();
         while !self.lanes.is_empty()
@@ -161,7 +163,7 @@ impl Sending {
         self.encoder.take_output(batch);
     }
 
-    /// The transport has taken so many bytes of the batch.
+    /// Records that the transport has accepted `count` bytes of the batch.
     pub(crate) fn handle_written(&mut self, count: usize) {
         self.taken -= count;
         self.written += count as u64;
@@ -177,7 +179,7 @@ impl Sending {
         };
         let Waiting { sender, target, parcel } = waiting;
         if let Err(error) = self.encoder.frame(sender, target.as_ref(), &parcel, large) {
-            // It was tried before it came to wait, and depends on nothing that changes.
+            // It was tried before it began to wait, and depends on nothing that changes.
             failed(error);
             if large.is_some() {
                 self.lanes.give_up();

@@ -1,16 +1,16 @@
-//! The arithmetic of ticks: when to send one, and when to give the peer up.
+//! The arithmetic of ticks: when to send one, and when to give up the peer.
 //!
-//! The ticktime T is cut into I checks (the intensity). This file counts checks and
-//! bytes and measures no time: whoever calls it does so every T/I.
+//! The ticktime T is divided into I checks (the intensity). This file counts checks and bytes and
+//! measures no time. The caller calls it every T/I.
 //!
-//! A peer is given up at the I-th check in a row that finds nothing received. What it
-//! sent last came between two checks, so it has been silent for more than T - T/I and
-//! less than T + T/I. It ticks whenever it has been quiet for one interval itself, so a
-//! live one would have been heard several times over.
+//! A peer is given up at the I-th check in a row that finds nothing received. Its last bytes came
+//! between two checks, so it has been silent for more than T - T/I and less than T + T/I. A node
+//! sends a tick whenever it has sent nothing for one interval, so a live peer would have been heard
+//! several times.
 //!
 //! Semantics TICK-1 to TICK-4. Prior art: `dist_util:send_tick`.
 
-/// What a check found.
+/// The result of a check.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
 pub(crate) enum Verdict {
@@ -22,14 +22,14 @@ pub(crate) enum Verdict {
     Dead,
 }
 
-/// What a connection has moved so far.
+/// The traffic of a connection so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Traffic {
-    /// Bytes received, ever.
+    /// The total number of bytes received.
     pub(super) received: u64,
-    /// Bytes that the transport has taken, ever.
+    /// The total number of bytes that the transport has accepted.
     pub(super) written: u64,
-    /// Bytes that wait to be written.
+    /// The number of bytes that wait to be written.
     pub(super) waiting: usize,
 }
 
@@ -39,16 +39,16 @@ pub(super) const TICK: [u8; 4] = [0; 4];
 /// The state of one connection's checks.
 #[derive(Debug)]
 pub(super) struct Ticker {
-    /// Checks without a sign of life that end the connection.
+    /// The number of silent checks in a row that end the connection.
     intensity: u32,
-    /// A hidden peer may rely on ours alone (TICK-2).
+    /// A hidden peer may rely on our ticks alone (TICK-2).
     hidden: bool,
-    /// Bytes received up to the last check.
+    /// The bytes received up to the last check.
     received: u64,
-    /// Bytes written up to the last check, the tick that it queued included: ticks do
-    /// not count as traffic that makes the next one superfluous.
+    /// The bytes written up to the last check, including the tick that it queued: a tick does not
+    /// make the next one unnecessary.
     written: u64,
-    /// Checks in a row that found nothing received.
+    /// The number of checks in a row that found nothing received.
     silent: u32,
 }
 
@@ -57,7 +57,7 @@ impl Ticker {
         Ticker { intensity, hidden, received: 0, written: 0, silent: 0 }
     }
 
-    /// One check. After [`Verdict::SendTick`] the caller puts [`TICK`] into its output.
+    /// Performs a check. After [`Verdict::SendTick`] the caller puts [`TICK`] into its output.
     pub(super) fn check(&mut self, traffic: Traffic) -> Verdict {
         let heard = traffic.received != self.received;
         self.received = traffic.received;
@@ -89,21 +89,21 @@ mod tests {
         let mut ticker = Ticker::new(4, false);
         let checks = [
             (traffic(1, 0, 0), Verdict::SendTick),
-            (traffic(2, 4, 0), Verdict::SendTick), // the tick itself is no traffic
-            (traffic(3, 108, 0), Verdict::Quiet),  // something else was written
-            (traffic(4, 108, 50), Verdict::Quiet), // something waits
-            (traffic(5, 108, 50), Verdict::Quiet), // and is stuck
-            (traffic(6, 158, 0), Verdict::Quiet),  // it went out
+            (traffic(2, 4, 0), Verdict::SendTick), // a tick is not traffic
+            (traffic(3, 108, 0), Verdict::Quiet),  // other bytes were written
+            (traffic(4, 108, 50), Verdict::Quiet), // bytes wait
+            (traffic(5, 108, 50), Verdict::Quiet), // and are stuck
+            (traffic(6, 158, 0), Verdict::Quiet),  // they were written
             (traffic(7, 158, 0), Verdict::SendTick),
             (traffic(8, 158, 4), Verdict::Quiet), // the tick is stuck
-            (traffic(9, 162, 0), Verdict::SendTick), // and went out late
+            (traffic(9, 162, 0), Verdict::SendTick), // and was written late
         ];
         for (number, (traffic, verdict)) in checks.into_iter().enumerate() {
             assert_eq!(ticker.check(traffic), verdict, "check {number}");
         }
     }
 
-    /// TICK-2: on a hidden connection silence calls for ticks, too.
+    /// TICK-2: on a hidden connection, silence also requires ticks.
     #[test]
     fn hidden_connections_tick_more() {
         for (hidden, verdict) in [(true, Verdict::SendTick), (false, Verdict::Quiet)] {
@@ -114,7 +114,7 @@ mod tests {
         }
     }
 
-    /// TICK-3, TICK-4: only what is received counts as life.
+    /// TICK-3, TICK-4: only received bytes count as a sign of life.
     #[test]
     fn a_silent_peer_is_given_up() {
         for intensity in [4, 7, 1000] {

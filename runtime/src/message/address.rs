@@ -1,34 +1,34 @@
-//! The word in each envelope that says how it was sent, and then what it is in its mailbox.
+//! The word in each envelope that says how a signal was sent and, later, what it is in its mailbox.
 //!
-//! While a signal is on its way the word is its [`Address`], and from its receipt on, if the
-//! receiver has anything to say about it, its [`Stamp`]. One word serves both, so that an
-//! ordinary message needs no more than the generation of the slot that it was sent to.
+//! While a signal is in flight, the word is its [`Address`]. When the receiver takes it in, the
+//! word becomes its [`Stamp`] if the message is special. One word serves both, so an ordinary
+//! message only stores the generation of the slot that it was sent to.
 
-/// The number of an alias or a monitor takes what the flags leave of the word.
+/// The serial number of an alias or a monitor takes the bits that the flags leave free.
 const FLAGS: u64 = 0b1_1111 << SERIAL_BITS;
 const SERIAL_BITS: u32 = 59;
 
 const ALIAS: u64 = 1 << 63;
 const PRIORITY: u64 = 1 << 62;
 const DOWN: u64 = 1 << 61;
-/// The mailbox has set a mark at the message.
+/// The mailbox has set a mark at this message.
 const MARKED: u64 = 1 << 60;
-/// It has a place in a bounded mailbox; see `room`.
+/// The message takes up room in a bounded mailbox; see `room`.
 const COUNTED: u64 = 1 << 59;
 
-/// How a signal was sent to the process of a slot.
+/// How a signal was sent to the process in a slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Address(u64);
 
-/// The same, taken apart.
+/// The contents of an [`Address`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum By {
-    /// By its pid: the process of this generation.
+    /// By pid: to the process of this generation.
     Pid(u32),
-    /// By the alias with this serial.
+    /// By the alias with this serial number.
     Alias {
         serial: u64,
-        /// Ahead of the ordinary messages, if the alias allows it.
+        /// The message goes ahead of the ordinary ones, if the alias allows it.
         priority: bool,
     },
 }
@@ -38,13 +38,13 @@ impl Address {
         Address(generation as u64)
     }
 
-    /// None if no alias can have this serial.
+    /// Returns the address of an alias. `None` if no alias can have this serial number.
     pub(crate) fn alias(serial: u64, priority: bool) -> Option<Address> {
         let priority = if priority { PRIORITY } else { 0 };
         (serial & FLAGS == 0).then_some(Address(ALIAS | priority | serial))
     }
 
-    /// The same, of a message that is counted.
+    /// Returns the address with the flag of a counted message set.
     pub(crate) fn counted(self) -> Address {
         Address(self.0 | COUNTED)
     }
@@ -58,26 +58,27 @@ impl Address {
     }
 }
 
-/// What a message is in its mailbox. Ordinary ones have none: they keep the address,
-/// which has no flag set.
+/// What a message is in its mailbox. An ordinary message has no stamp: it keeps its address, which
+/// has no flag set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Stamp(u64);
 
 impl Stamp {
-    /// Nothing special.
+    /// An ordinary message.
     pub(crate) const NONE: Stamp = Stamp(0);
 
-    /// The end of what the monitor with this serial watched.
+    /// Returns the stamp of a message that says that the target of the monitor with this serial
+    /// number is down.
     pub(crate) fn down(serial: u64) -> Stamp {
         Stamp(DOWN | serial & !FLAGS)
     }
 
-    /// The same, ahead of the ordinary messages or not.
+    /// Sets the flag of a priority message if `priority`.
     pub(crate) fn with_priority(self, priority: bool) -> Stamp {
         if priority { Stamp(self.0 | PRIORITY) } else { self }
     }
 
-    /// The same, of a message that is counted or not.
+    /// Sets the flag of a counted message if `counted`.
     pub(crate) fn with_counted(self, counted: bool) -> Stamp {
         if counted { Stamp(self.0 | COUNTED) } else { self }
     }
@@ -86,13 +87,13 @@ impl Stamp {
         self.0 & PRIORITY != 0
     }
 
-    /// Whether it is the end of what this monitor watched.
+    /// Returns whether this is the `Down` of this monitor.
     pub(crate) fn is_down(self, serial: u64) -> bool {
         self.0 & !(PRIORITY | MARKED | COUNTED) == DOWN | serial
     }
 }
 
-/// The word itself.
+/// The word itself: an [`Address`] or a [`Stamp`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Word(u64);
 
@@ -117,19 +118,19 @@ impl Word {
         Stamp(self.0)
     }
 
-    /// Whether the message has a place in a bounded mailbox.
+    /// Returns whether the message takes up room in a bounded mailbox.
     pub(crate) fn is_counted(self) -> bool {
         self.0 & COUNTED != 0
     }
 
-    /// Counts a message, unless it is such as is not to be.
+    /// Counts the message. Returns false if it was counted before or is never counted.
     pub(crate) fn count(&mut self) -> bool {
         let counts = self.0 & (DOWN | COUNTED) == 0;
         self.0 |= if counts { COUNTED } else { 0 };
         counts
     }
 
-    /// Whether a mark of the mailbox may be at the message; see there.
+    /// Returns whether the mailbox may have a mark at this message; see `mailbox`.
     pub(crate) fn is_marked(self) -> bool {
         self.0 & MARKED != 0
     }

@@ -1,7 +1,7 @@
 //! The arguments of a `#[remote]` function: a tuple whose elements are messages.
 //!
-//! On the wire, each argument is its length (32 bits) followed by its bytes. So any message can be
-//! an argument, with serde's traits or with its own encoding.
+//! On the wire, each argument is its length (32 bits) followed by its bytes. Any message can be an
+//! argument, whether it uses serde's traits or its own encoding.
 
 use bytes::{Buf as _, Bytes};
 
@@ -22,7 +22,7 @@ pub trait Args: Sized + Send + 'static {
     /// Decodes the arguments.
     ///
     /// # Errors
-    /// If the types differ, or an argument does not decode.
+    /// If the types differ, or if an argument can't be decoded.
     fn decoded(encoded: &Encoded) -> Result<Self, DecodeError>;
 }
 
@@ -80,7 +80,7 @@ fn wire_type(args: &[WireType]) -> WireType {
 fn put<M: Message>(arg: &M, out: &mut Buffer) -> Result<(), EncodeError> {
     check_tag::<M>()?;
     let length = out.put_with_length(|out| arg.encode(out))?;
-    let too_large = |_| EncodeError::new::<M>("it is larger than a message may be");
+    let too_large = |_| EncodeError::new::<M>("it is too large for a message");
     u32::try_from(length).map(drop).map_err(too_large)
 }
 
@@ -97,7 +97,8 @@ impl Rest {
         let length = self.bytes.try_get_u32().map_err(|_| cut_off())?;
         let length = usize::try_from(length).ok().filter(|length| *length <= self.bytes.len());
         let mut arg = self.bytes.split_to(length.ok_or_else(cut_off)?);
-        // A `Bytes` that shares the memory of this argument would keep that of all arguments.
+        // A `Bytes` that shares the memory of a small argument would keep the memory of all
+        // arguments.
         if arg.len() < self.whole / SHARED_PART_MIN {
             arg = Bytes::copy_from_slice(&arg);
         }

@@ -1,7 +1,7 @@
-//! Arrays of any length: serde supports them only up to a length of 32.
+//! Arrays of any length. serde supports arrays only up to a length of 32.
 //!
-//! An array is a message, whatever its length. A field of a struct or an enum that is longer than 32
-//! names this module, whose functions write and read it as serde does with shorter ones:
+//! An array of any length is a message. For a field that is a longer array, name this module: its
+//! functions write and read the array as serde does with shorter ones.
 //!
 //! ```
 //! use serde::{Deserialize, Serialize};
@@ -15,8 +15,8 @@
 //! }
 //! ```
 //!
-//! The elements need serde's traits, so an array of arrays that are longer than 32 needs a struct
-//! for the inner arrays. Bytes are better in a `Bytes`, which is not copied.
+//! The elements need serde's traits. For an array of arrays that are longer than 32, wrap the inner
+//! arrays in a struct. For bytes, prefer `Bytes`, which is not copied.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -68,7 +68,7 @@ impl<T: Part, const N: usize> Message for [T; N] {
 /// Writes an array of any length; see [the module](self).
 ///
 /// # Errors
-/// Those of the serializer and of the elements.
+/// If the serializer or an element fails.
 pub fn serialize<S: Serializer, T: Serialize, const N: usize>(
     array: &[T; N],
     serializer: S,
@@ -81,7 +81,7 @@ pub fn serialize<S: Serializer, T: Serialize, const N: usize>(
 /// Reads an array of any length; see [the module](self).
 ///
 /// # Errors
-/// If there are fewer than `N` elements, and those of the deserializer and of the elements.
+/// If there are fewer than `N` elements, or if the deserializer or an element fails.
 pub fn deserialize<'de, D: Deserializer<'de>, T: Deserialize<'de>, const N: usize>(
     deserializer: D,
 ) -> Result<[T; N], D::Error> {
@@ -119,8 +119,8 @@ impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for OfLength<T, N> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<[T; N], A::Error> {
-        // Not allocated in advance: an array whose elements have a size takes at least a byte for
-        // each of them, so its memory is bounded by the received bytes.
+        // Not allocated in advance: each element that has a size takes at least one byte, so the
+        // received bytes bound the memory.
         let mut all = Vec::new();
         while all.len() < N {
             let missing = || de::Error::invalid_length(all.len(), &self);

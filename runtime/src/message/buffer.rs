@@ -1,20 +1,20 @@
-//! The bytes of a value on its way out. A large `Bytes` of it is not copied among them, but
-//! shared, and stands between those before and those after it.
+//! The bytes of a value that is being encoded. A large `Bytes` in the value is shared, not copied:
+//! it stands between the bytes before and after it.
 
 use bytes::Bytes;
 
-/// A `Bytes` of at least so many bytes is shared: to copy a smaller one costs no more than that.
+/// A `Bytes` of at least this size is shared. Copying a smaller one costs no more than sharing it.
 pub const SHARED_BYTES_MIN: usize = 4 << 10;
 
-/// What [`Message::encode`](super::Message::encode) appends to.
+/// The buffer to which [`Message::encode`](super::Message::encode) appends.
 #[derive(Default, Debug)]
 pub struct Buffer {
-    /// Written here.
+    /// The bytes that were copied or written here.
     own: Vec<u8>,
-    /// What is shared, and how many of our own bytes come before it.
+    /// The shared bytes. Each has the number of our own bytes that come before it.
     shared: Vec<(usize, Bytes)>,
     shared_bytes: usize,
-    /// Equal values get equal bytes. Nothing is shared then.
+    /// Equal values must have equal bytes. Nothing is shared in this case.
     canonical: bool,
     /// Values are written in the described form.
     described: bool,
@@ -29,19 +29,19 @@ pub(super) struct Mark {
 }
 
 impl Buffer {
-    /// An empty one.
+    /// Returns an empty buffer.
     #[must_use]
     pub fn new() -> Buffer {
         Buffer::default()
     }
 
-    /// An empty one, with room for so many bytes.
+    /// Returns an empty buffer with room for this many bytes.
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Buffer {
         Buffer { own: Vec::with_capacity(bytes), ..Buffer::default() }
     }
 
-    /// Makes an empty buffer for a value that is compared by its bytes.
+    /// Returns an empty buffer for a value that is compared by its bytes.
     pub(super) fn canonical() -> Buffer {
         Buffer { canonical: true, ..Buffer::default() }
     }
@@ -52,8 +52,8 @@ impl Buffer {
         self.canonical
     }
 
-    /// Sorts the parts that begin at these positions, each of which ends where the next begins, by
-    /// their bytes. Nothing in them is shared.
+    /// Sorts the parts that begin at these positions by their bytes. Each part ends where the next
+    /// begins. None of them contains shared bytes.
     pub(super) fn sort(&mut self, starts: &[usize]) {
         let ends = starts.iter().skip(1).copied().chain([self.own.len()]);
         let mut parts: Vec<Vec<u8>> =
@@ -65,14 +65,14 @@ impl Buffer {
         parts.iter().for_each(|part| self.own.extend_from_slice(part));
     }
 
-    /// How many bytes it is, with those that are shared.
+    /// Returns the number of bytes, including the shared ones.
     #[must_use]
     #[inline]
     pub fn len(&self) -> usize {
         self.own.len() + self.shared_bytes
     }
 
-    /// Whether nothing has been appended.
+    /// Returns whether nothing has been appended.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -118,7 +118,7 @@ impl Buffer {
         self.own.extend_from_slice(bytes);
     }
 
-    /// Appends these bytes: shared, if they are [many](SHARED_BYTES_MIN).
+    /// Appends these bytes. They are shared if there are [many](SHARED_BYTES_MIN).
     pub fn put_bytes(&mut self, bytes: &Bytes) {
         if bytes.len() < SHARED_BYTES_MIN || self.canonical {
             return self.put_slice(bytes);
@@ -127,8 +127,8 @@ impl Buffer {
         self.shared.push((self.own.len(), bytes.clone()));
     }
 
-    /// Lets `put` append something, and writes its length before it, with 32 bits. Returns
-    /// the length, which was not written if it does not fit.
+    /// Appends what `put` writes, preceded by its length as 32 bits. Returns the length. A length
+    /// that does not fit into 32 bits is not written.
     pub(super) fn put_with_length<E>(
         &mut self,
         put: impl FnOnce(&mut Buffer) -> Result<(), E>,
@@ -144,7 +144,7 @@ impl Buffer {
         Ok(length)
     }
 
-    /// All of it in one place, copied there if it is not.
+    /// Returns all bytes in one piece. Copies them if they are in several pieces.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         let length = self.len();
@@ -159,15 +159,15 @@ impl Buffer {
         }
     }
 
-    /// The bytes that were written, if none is shared.
+    /// Returns the bytes if none of them are shared.
     ///
     /// # Errors
-    /// Gives it back if some are.
+    /// Returns the buffer if it has shared bytes.
     pub fn into_own(self) -> Result<Vec<u8>, Buffer> {
         if self.shared.is_empty() { Ok(self.own) } else { Err(self) }
     }
 
-    /// All of it, in order. No part is empty.
+    /// Returns all bytes in order, as parts. No part is empty.
     #[must_use]
     pub fn into_parts(self) -> Vec<Bytes> {
         let Buffer { own, shared, .. } = self;

@@ -1,4 +1,4 @@
-//! `Bytes` as a message: as it is, where a `Vec<u8>` goes element by element.
+//! `Bytes` as a message: encoded in one piece. A `Vec<u8>` is a list of elements.
 
 use std::borrow::Cow;
 

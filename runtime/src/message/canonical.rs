@@ -110,7 +110,7 @@ mod tests {
         assert!(!has_no_order::<&BTreeMap<u8, u8>>() && !has_no_order::<&(HashSet<u8>, u8)>());
     }
 
-    /// Everything that has no order, in each other.
+    /// A value with every collection that has no order, nested.
     #[derive(Serialize, Deserialize, Debug)]
     struct Value {
         map: HashMap<String, HashSet<Pid>>,
@@ -143,8 +143,8 @@ mod tests {
         Pid::new(NodeId::of(&name, Creation(7)), LocalId { slot: n, generation: 0 })
     }
 
-    /// The same value, put together in an order of its own: each map and set has other keys to
-    /// hash by, and so another order as well.
+    /// Returns the same value, built in a different order. Each map and set has its own hash keys,
+    /// and so another order.
     fn value(backwards: bool) -> Value {
         let order = |mut all: Vec<u32>| {
             if backwards {
@@ -168,7 +168,7 @@ mod tests {
         let (one, other) = (value(false), value(true));
         let [term, again] = [Term::new(&one), Term::new(&other)];
         assert_eq!(term, again);
-        // What has an order keeps it, and nothing is lost.
+        // Collections with an order keep it, and nothing is lost.
         let back: Value = again.get().unwrap();
         assert_eq!((back.map, back.list), (one.map, vec![3, 1, 2]));
         assert_eq!(back.heap[0].clone().into_sorted_vec(), (0..20).collect::<Vec<_>>());
@@ -178,7 +178,7 @@ mod tests {
         assert_ne!(term, Term::new(&fewer));
     }
 
-    /// A value of a type that asks what comes next, and so says what it is.
+    /// A type that asks what comes next, so its values are described.
     #[derive(Serialize, Deserialize, Debug)]
     #[serde(untagged)]
     enum Asks {
@@ -225,7 +225,7 @@ mod tests {
         assert_ne!(term, Term::new(&Asks::Sets { all: HashMap::new() }));
     }
 
-    /// And they stay equal where they have come from another node.
+    /// Terms that came from another node stay equal.
     #[test]
     fn terms_that_have_travelled_are_equal_as_well() {
         let [term, again] = [value(false), value(true)].map(|value| {
@@ -250,7 +250,7 @@ mod tests {
         let other = f64::from_bits(f64::NAN.to_bits() ^ 1);
         assert_ne!(Term::new(&f64::NAN), Term::new(&other));
         assert_ne!(Term::new(&f64::MIN_POSITIVE), Term::new(&0.0_f64));
-        // A message that is no term keeps its sign.
+        // A message that is not a term keeps its sign.
         assert!(Encoded::new(&-0.0_f64).unwrap().decode::<f64>().unwrap().is_sign_negative());
     }
 }

@@ -1,5 +1,5 @@
-//! Encoding with postcard: compact, not self-describing, which is why a message's
-//! fingerprint travels with it.
+//! Encodes values with postcard. The encoding is compact and not self-describing, so a message
+//! carries its fingerprint.
 
 use std::borrow::Cow;
 
@@ -24,7 +24,7 @@ pub struct EncodeError {
 }
 
 impl EncodeError {
-    /// A carrier can't take a message of this type, and why.
+    /// Returns the error for a message type that a carrier can't send, and why.
     #[doc(hidden)]
     pub fn refused(type_name: &str, why: impl Into<String>) -> EncodeError {
         let type_name = type_name.to_owned().into();
@@ -37,7 +37,7 @@ impl EncodeError {
     }
 }
 
-/// Why bytes of another node are not the value that they were taken for.
+/// Why bytes from another node are not a value of the expected type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]
 pub struct DecodeError(Kind);
@@ -53,12 +53,12 @@ enum Kind {
     OtherShape { tag: String },
     #[error("a message of type `{got}` can't be identified: {clash}")]
     Clash { got: String, clash: String },
-    #[error("the bytes are no `{type_name}`: {why}")]
+    #[error("the bytes are not a valid `{type_name}`: {why}")]
     Malformed { type_name: &'static str, why: String },
 }
 
 impl DecodeError {
-    /// Bytes that are no `T`, and why.
+    /// Returns the error for bytes that are not a valid `T`, and why.
     pub fn malformed<T>(why: impl Into<String>) -> DecodeError {
         DecodeError(Kind::Malformed { type_name: std::any::type_name::<T>(), why: why.into() })
     }
@@ -76,22 +76,23 @@ impl DecodeError {
         DecodeError(Kind::Clash { got: printable(&got.tag), clash: clash.to_string() })
     }
 
-    /// Returns whether the type matched but the bytes are not a value of it, as opposed to a type
-    /// that differs.
+    /// Returns whether the type matched but the bytes are not a value of the type. False if the
+    /// types differ.
     #[must_use]
     pub fn is_malformed(&self) -> bool {
         matches!(self.0, Kind::Malformed { .. })
     }
 }
 
-/// Appends `value` to `out`: in postcard's encoding, or in the described form if `out`
-/// [is described](Buffer::is_described). A large `Bytes` in the value is shared.
+/// Appends `value` to `out`: in postcard's encoding, or in the described form if `out` [is
+/// described](Buffer::is_described). A large `Bytes` in the value is shared.
 ///
 /// # Errors
-/// If the value's own `Serialize` refuses it; if a receiver could not read it back; if options,
-/// enums, lists and maps are nested more than 64 deep; or if a list or map has items without bytes,
-/// like those of `Vec<()>`. Also if the value needs the described form and `out` is plain:
-/// [`encode_message`] then starts again.
+/// - The value's own `Serialize` fails, or a receiver could not read the value back.
+/// - Options, enums, lists and maps are nested more than 64 deep.
+/// - A list or map has items without bytes, like those of a `Vec<()>`.
+/// - The value needs the described form and `out` has the plain form. [`encode_message`] then
+///   starts again.
 #[inline]
 pub fn encode_postcard<T: Serialize + DeserializeOwned>(
     value: &T,
@@ -107,8 +108,8 @@ pub fn encode_postcard<T: Serialize + DeserializeOwned>(
     }
 }
 
-/// Encodes a message with its [`encode`](super::Message::encode), in the form that it needs, and lists the
-/// nodes that it names. May remove earlier contents of `out` and `nodes`.
+/// Encodes a message with its [`encode`](super::Message::encode), in the form that it needs, and
+/// lists the nodes that it names. May remove earlier contents of `out` and `nodes`.
 ///
 /// # Errors
 /// If the message can't leave this node.
@@ -149,7 +150,7 @@ pub fn decode_postcard<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeErr
 /// memory of `bytes` if it is at least a quarter of them.
 ///
 /// # Errors
-/// As [`decode_postcard`].
+/// Fails as [`decode_postcard`] does.
 pub fn decode_postcard_shared<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, DecodeError> {
     decode(bytes, Some(bytes))
 }

@@ -1,4 +1,4 @@
-//! The codec writes and reads what postcard does, byte for byte, and keeps its limits.
+//! Tests that the codec writes and reads what postcard does, byte for byte, and keeps its limits.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -23,7 +23,7 @@ struct New(Box<All>);
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct Pair(i32, String);
 
-/// Every kind of value that serde knows.
+/// Every kind of value in serde's data model.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 enum All {
     Unit,
@@ -68,7 +68,7 @@ fn all() -> impl Strategy<Value = All> {
     })
 }
 
-/// What postcard makes of these bytes, if it takes all of them.
+/// Returns what postcard reads from these bytes, if it reads all of them.
 fn by_postcard<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Some(value),
@@ -90,7 +90,7 @@ proptest! {
         prop_assert_eq!(decode_postcard::<All>(&bytes).unwrap(), value);
     }
 
-    /// Of what is wrong it takes no more, and what is right it takes.
+    /// Valid bytes are accepted, and nearly valid bytes only if postcard accepts them.
     #[test]
     fn bytes_that_are_nearly_right(
         value in all(),
@@ -101,7 +101,7 @@ proptest! {
             let at = usize::from(at) % bytes.len();
             bytes[at] = to;
         }
-        // As text: a number that is none does not equal itself.
+        // Compared as text, since a NaN does not equal itself.
         let text = |value: &dyn Debug| format!("{value:?}");
         let ours = decode_postcard::<All>(&bytes).ok().map(|value| text(&value));
         prop_assert_eq!(ours, by_postcard::<All>(&bytes).map(|value| text(&value)));
@@ -125,32 +125,32 @@ fn chain(length: usize) -> Chain {
     (0..length).fold(Chain(None), |chain, _| Chain(Some(Box::new(chain))))
 }
 
-/// At the limit both ways, and one above it: at the sender, and at the receiver of bytes that
-/// no sender would make.
+/// Tests both directions at the limit and one level above it: a sender, and a receiver of bytes
+/// that no sender would write.
 #[test]
 fn the_depth_is_limited() {
     let bytes = encode(&chain(64)).unwrap();
     assert_eq!(decode_postcard::<Chain>(&bytes).unwrap(), chain(64));
-    assert!(encode(&chain(65)).unwrap_err().contains("inside each other"));
+    assert!(encode(&chain(65)).unwrap_err().contains("are nested"));
     let above = postcard::to_allocvec(&chain(65)).unwrap();
-    assert!(decode_postcard::<Chain>(&above).unwrap_err().to_string().contains("inside"));
+    assert!(decode_postcard::<Chain>(&above).unwrap_err().to_string().contains("nested"));
     // An enum and a list are a level each; the leaf is an enum.
     assert!(encode(&tree(31)).is_ok());
     assert!(encode(&tree(32)).is_err());
     let above = postcard::to_allocvec(&tree(32)).unwrap();
     assert!(decode_postcard::<Tree>(&above).is_err());
-    // Side by side there may be any number.
+    // The number of values side by side is not limited.
     let wide = Tree::Branches((0..1000).map(|_| tree(30)).collect());
     assert_eq!(decode_postcard::<Tree>(&encode(&wide).unwrap()).unwrap(), wide);
-    // What would take megabytes of stack takes nothing.
+    // Bytes that would take megabytes of stack take none.
     assert!(decode_postcard::<Chain>(&vec![1; 16 << 20]).is_err());
     assert!(decode_postcard::<Tree>(&vec![1; 16 << 20]).is_err());
 }
 
-/// A list of nothing costs its sender no byte, and its receiver any time and memory.
+/// An item without bytes costs its sender nothing, but would cost its receiver time and memory.
 #[test]
 fn items_of_no_bytes() {
-    assert!(encode(&vec![(); 3]).unwrap_err().contains("items of no bytes"));
+    assert!(encode(&vec![(); 3]).unwrap_err().contains("items without bytes"));
     assert!(encode(&vec![Unit, Unit]).is_err());
     assert!(encode(&BTreeMap::from([((), ())])).is_err());
     assert!(decode_postcard::<(Vec<()>, u64)>(&[3, 7]).is_err());
@@ -158,21 +158,21 @@ fn items_of_no_bytes() {
     assert!(decode_postcard::<BTreeMap<(), ()>>(&[1, 0]).is_err());
     let endless = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
     assert!(decode_postcard::<Vec<()>>(&endless).is_err());
-    // None is a list, and what has a length by its type is no list.
+    // An empty list is allowed, and a value whose type gives its length is not a list.
     assert_eq!(decode_postcard::<Vec<()>>(&encode(&Vec::<()>::new()).unwrap()).unwrap(), []);
     assert!(encode(&([(); 5], (), Unit)).unwrap().is_empty());
     assert!(decode_postcard::<([(); 5], (), Unit)>(&[]).is_ok());
-    // A map's key or value alone may be nothing.
+    // The key or the value of a map alone may have no bytes.
     let set = BTreeMap::from([(1_u8, ()), (2, ())]);
     assert_eq!(decode_postcard::<BTreeMap<u8, ()>>(&encode(&set).unwrap()).unwrap(), set);
 }
 
-/// Items are no more than the bytes that remain, before any of them is read.
+/// A list has at most as many items as bytes remain, which is checked before any item is read.
 #[test]
 fn more_items_than_bytes() {
     assert_eq!(decode_postcard::<Vec<u8>>(&[3, 1, 2, 3]).unwrap(), [1, 2, 3]);
     let error = decode_postcard::<Vec<u8>>(&[4, 1, 2, 3]).unwrap_err().to_string();
-    assert!(error.contains("more items than there are bytes"), "{error}");
+    assert!(error.contains("more items than bytes"), "{error}");
     assert!(decode_postcard::<BTreeMap<u8, ()>>(&[2, 1, 2]).is_ok());
     assert!(decode_postcard::<BTreeMap<u8, ()>>(&[3, 1, 2]).is_err());
     for bytes in [&[4, 1, 2, 3][..], &[0xff; 9], &[0xff; 20]] {
@@ -181,7 +181,7 @@ fn more_items_than_bytes() {
     }
 }
 
-/// A failure does not stay in the way of what comes next.
+/// A failure does not affect the next value.
 #[test]
 fn the_depth_is_counted_anew() {
     let lists = vec![vec![vec![1_u8; 3]; 3]; 100];
@@ -191,7 +191,7 @@ fn the_depth_is_counted_anew() {
     assert_eq!(decode_postcard::<Vec<Option<Option<Option<u8>>>>>(&bytes).unwrap(), options);
 }
 
-/// A `Bytes` wherever a value can have one.
+/// A `Bytes` at every place where a value can have one.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct Everywhere {
     field: Bytes,
@@ -224,7 +224,7 @@ impl Everywhere {
     }
 }
 
-/// Whether the one has its bytes where the other has them.
+/// Returns whether `part` lies in the memory of `whole`.
 fn shares(part: &Bytes, whole: &Bytes) -> bool {
     whole.as_ptr_range().contains(&part.as_ptr())
 }
@@ -287,7 +287,7 @@ fn what_was_read_shares_the_message_if_it_is_much_of_it() {
     assert!(large.all(|bytes| shares(bytes, &whole)));
 }
 
-/// Bytes wherever a value can have them as a list, and lists that are none.
+/// Lists of bytes at every place where a value can have one, and other lists.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct ByteLists {
     vec: Vec<u8>,
@@ -304,7 +304,7 @@ struct ByteLists {
 }
 
 proptest! {
-    /// A list of bytes goes in one step, and is the same on the wire as item by item.
+    /// A list of bytes is written in one step, and looks as if written item by item.
     #[test]
     fn lists_of_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..300), array: [u8; 7]) {
         let value = ByteLists {
@@ -339,9 +339,9 @@ fn lists_of_bytes_count_as_a_level() {
         |levels| (0..levels).fold(Deep(None, vec![1]), |deep, _| Deep(Some(deep.into()), vec![]));
     let bytes = encode(&deep(63)).unwrap();
     assert!(decode_postcard::<Deep>(&bytes).is_ok());
-    assert!(encode(&deep(64)).unwrap_err().contains("inside each other"));
+    assert!(encode(&deep(64)).unwrap_err().contains("are nested"));
     let above = postcard::to_allocvec(&deep(64)).unwrap();
-    assert!(decode_postcard::<Deep>(&above).unwrap_err().to_string().contains("inside"));
+    assert!(decode_postcard::<Deep>(&above).unwrap_err().to_string().contains("nested"));
 }
 
 /// A type that reads a list in its own way gets it item by item.
@@ -376,7 +376,7 @@ fn a_reader_of_its_own_reads_bytes_itself() {
     assert!(decode_postcard::<Vec<u8>>(&[4, 1, 2, 3]).is_err());
 }
 
-/// Any value, of a type that asks what it is.
+/// Any value, in a type that asks what comes next.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Any {
@@ -407,7 +407,7 @@ proptest! {
         prop_assert_eq!(described::<All>(&describe(&value)).unwrap(), value);
     }
 
-    /// Bytes made up by a peer either are a value or are refused; nothing panics, and what was read
+    /// Made-up bytes either are a value or are refused. Nothing panics, and a value that was read
     /// can be sent on.
     #[test]
     fn bytes_that_do_not_say_what_they_are(
@@ -432,21 +432,21 @@ proptest! {
     }
 }
 
-/// The deepest value that a sender lets through, and deeper ones that a peer makes up, on the stack
-/// of a worker.
+/// The deepest value that a sender allows, and deeper values that a peer makes up, on a worker's
+/// stack.
 #[test]
 fn the_depth_of_what_says_what_it_is() {
     let seq = |depth: usize| [vec![0x15; depth], vec![0; depth]].concat();
     assert!(described::<Any>(&seq(255)).is_ok());
     for depth in [258, 1 << 20] {
         let error = described::<Any>(&seq(depth)).unwrap_err().to_string();
-        assert!(error.contains("inside each other"), "{error}");
+        assert!(error.contains("are nested"), "{error}");
         assert!(described::<Any>(&vec![0x14; depth]).is_err(), "options");
     }
     assert_eq!(described::<Chain>(&describe(&chain(64))).unwrap(), chain(64));
 }
 
-/// A large binary is shared in this form as well, and the name of a field is sent once.
+/// A large binary is shared in the described form too, and the name of a field is sent once.
 #[test]
 fn what_it_costs_to_say_what_it_is() {
     #[derive(PartialEq, Debug, Serialize, Deserialize)]
@@ -456,7 +456,8 @@ fn what_it_costs_to_say_what_it_is() {
     }
     let points: Vec<_> = (0..10).map(|n| Point { latitude: n, longitude: n }).collect();
     assert_eq!(encode(&points).unwrap().len(), 1 + 10 * 2);
-    // A kind and an end a struct, a kind a number, and two names that are spelled out once.
+    // Each struct has a kind and an end, each number a kind, and the two names are spelled out
+    // once.
     assert_eq!(describe(&points).len(), 2 + (8 + 9 + 2) + 10 * (2 + 2 * 3));
     let large = NewBytes(vec![7; 1 << 16].into());
     let mut buffer = Buffer::new();
@@ -469,7 +470,7 @@ fn what_it_costs_to_say_what_it_is() {
     assert!(shares(&read.0, &whole));
 }
 
-/// A part that needs the other form changes the form of the whole message, with its nodes.
+/// A part that needs the described form changes the form of the whole message, with its nodes.
 #[test]
 fn a_message_has_one_form() {
     let (mut buffer, mut nodes) = (Buffer::new(), NodeList::new());

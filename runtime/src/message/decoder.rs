@@ -1,7 +1,7 @@
 //! Reads values in postcard's encoding, within limits.
 //!
-//! Numbers, texts and bytes are read by postcard; what has other values inside is read here,
-//! where it is counted. Nothing is allocated for a length that was only claimed.
+//! postcard reads numbers, strings and bytes. This file reads the values that contain others, and
+//! counts them. A length that a sender only claims allocates nothing.
 
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer as _, Visitor};
 
@@ -10,8 +10,8 @@ use bytes::Bytes;
 use super::limits::{DEPTH_MAX, Refused};
 use super::shared;
 
-/// Reads a value, and returns it with the bytes behind it. `owner`: it has these bytes, and a
-/// `Bytes` in the value may share them.
+/// Reads a value, and returns it with the bytes after it. If `owner` is given, it owns these bytes,
+/// and a `Bytes` in the value may share its memory.
 pub(super) fn take<'de, T: DeserializeOwned>(
     bytes: &'de [u8],
     owner: Option<&'de Bytes>,
@@ -29,8 +29,8 @@ pub(super) fn scalar<'de, T: de::Deserialize<'de>>(rest: &mut &'de [u8]) -> Resu
     Ok(value)
 }
 
-/// Gives bytes to a visitor. If it makes a `Bytes`, that shares the memory of `owner` where it is
-/// worth it.
+/// Passes bytes to a visitor. If the visitor makes a `Bytes`, it shares the memory of `owner` when
+/// that pays off.
 #[inline]
 pub(super) fn visit_bytes<'de, V: Visitor<'de>>(
     bytes: &'de [u8],
@@ -49,7 +49,7 @@ pub(super) fn visit_bytes<'de, V: Visitor<'de>>(
 struct Decoder<'de> {
     rest: &'de [u8],
     owner: Option<&'de Bytes>,
-    /// In how many options, enums, lists and maps we are.
+    /// The number of options, enums, lists and maps around the current value.
     depth: u32,
 }
 
@@ -73,7 +73,7 @@ impl<'de> Decoder<'de> {
         Ok(result)
     }
 
-    /// The length of a list or map.
+    /// Reads the length of a list or map.
     #[inline]
     fn items(&mut self) -> Result<usize, Refused> {
         let length: usize = self.take()?;
@@ -230,7 +230,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
     }
 }
 
-/// What a tuple or a struct has, as many as its type says.
+/// The fields of a tuple or a struct. The type says how many there are.
 struct Fields<'a, 'de> {
     decoder: &'a mut Decoder<'de>,
     left: usize,
@@ -255,7 +255,7 @@ impl<'de> de::SeqAccess<'de> for Fields<'_, 'de> {
     }
 }
 
-/// What a list has, as many as the bytes say.
+/// The items of a list. The bytes say how many there are.
 struct Items<'a, 'de> {
     decoder: &'a mut Decoder<'de>,
     left: usize,
@@ -279,18 +279,18 @@ impl<'de> de::SeqAccess<'de> for Items<'_, 'de> {
         Ok(Some(item))
     }
 
-    /// Of what is there each has a byte at least.
+    /// Returns the number of items, limited by the remaining bytes: each item takes at least one.
     #[inline]
     fn size_hint(&self) -> Option<usize> {
         Some(self.left.min(self.decoder.rest.len()))
     }
 }
 
-/// What a map has.
+/// The entries of a map.
 struct Entries<'a, 'de> {
     decoder: &'a mut Decoder<'de>,
     left: usize,
-    /// The bytes that were there before the entry.
+    /// The number of bytes that were left before the current entry.
     before: usize,
 }
 

@@ -1,7 +1,7 @@
-//! Writes values in postcard's encoding, within the limits that `decoder` keeps.
+//! Writes values in postcard's encoding, within the limits that `decoder` checks.
 //!
-//! Numbers, texts and bytes are written by postcard; what has other values inside is written
-//! here, where it is counted.
+//! postcard writes numbers, strings and bytes. This file writes the values that contain others, and
+//! counts them.
 
 use postcard::ser_flavors::Flavor;
 use serde::ser::{self, Serialize, SerializeMap as _, SerializeSeq as _};
@@ -35,15 +35,15 @@ pub(super) fn put<T: Serialize + ?Sized>(value: &T, out: &mut Buffer) -> Result<
 
 struct Encoder<'a> {
     out: &'a mut Buffer,
-    /// In how many options, enums, lists and maps we are.
+    /// The number of options, enums, lists and maps around the current value.
     depth: u32,
     /// Which parts of its type the value has.
     coverage: Coverage,
-    /// A field is left out, or a list or map does not know its length.
+    /// A field was left out, or a list or map does not know its length.
     irregular: bool,
 }
 
-/// postcard's way to a buffer that others own.
+/// Lets postcard write to a borrowed buffer.
 struct Append<'a>(&'a mut Buffer);
 
 impl Flavor for Append<'_> {
@@ -72,7 +72,7 @@ impl<'a> Encoder<'a> {
         put(value, self.out)
     }
 
-    /// A value that may be a `Bytes`.
+    /// Writes a value that may be a `Bytes`.
     #[inline]
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
         let Some(bytes) = shared::as_bytes(value) else { return value.serialize(self) };
@@ -104,7 +104,7 @@ impl<'a> Encoder<'a> {
         Refused::NEEDS_DESCRIPTION
     }
 
-    /// The fields of a tuple or a struct.
+    /// Begins the fields of a tuple or a struct.
     #[inline]
     fn fields<'b>(&'b mut self) -> Inside<'b, 'a> {
         Inside { encoder: self, leave: false, before: 0 }
@@ -334,12 +334,12 @@ impl<'b, 'a> ser::Serializer for &'b mut Encoder<'a> {
     }
 }
 
-/// What is inside of another value.
+/// The contents of a value that contains others.
 struct Inside<'b, 'a> {
     encoder: &'b mut Encoder<'a>,
-    /// Whether that counts as a level.
+    /// Whether the value counts as a level of nesting.
     leave: bool,
-    /// Of a map: what was written before the entry.
+    /// For a map: the length of the buffer before the current entry.
     before: usize,
 }
 

@@ -1,17 +1,18 @@
 //! A message or another signal of any type, behind one thin pointer.
 //!
-//! One allocation holds a header and the value, and the header has room for the link
-//! to a next one: an envelope can stand in a signal queue and in a mailbox without any
-//! further allocation. This file does not know what the queues do.
+//! One allocation holds a header and the value. The header has room for a link to the next
+//! envelope, so an envelope can stand in a signal queue and in a mailbox without a further
+//! allocation. This file does not know how the queues work.
 //!
 //! # Invariants
-//! - **E1** A `NonNull<Header>` of an [`Envelope`] or of a [`Chain`] came from
-//!   `Box::into_raw` of a `Box<Node<T>>`, is owned by it alone, and its `vtable` is
-//!   `VTable::of::<T>()`.
-//! - **E2** `Node<T>` is `repr(C)` with the header first, so a pointer to the one is a
-//!   pointer to the other.
+//! - **E1** A `NonNull<Header>` of an [`Envelope`] or of a [`Chain`] came from `Box::into_raw` of a
+//!   `Box<Node<T>>`. Only that object owns it, and its `vtable` is `VTable::of::<T>()`.
+//! - **E2** `Node<T>` is `repr(C)` with the header first, so a pointer to either is a pointer to
+//!   the other.
 //! - **E3** `T: Send`, so an envelope may be moved to another thread.
-//! - **E4** The nodes of a [`Chain`] hang together by `next`; the last has a null one.
+//! - **E4** The nodes of a [`Chain`] are linked by `next`, which is null in the last one.
+//! - **E5** `Node<T>` is invariant in `T`. Otherwise it could be coerced to a supertype, with the
+//!   vtable of the first type, and a value of the supertype could then replace the original.
 //! - **E5** `Node<T>` is invariant in `T`. Otherwise it could be coerced to a supertype, with the
 //!   vtable of the first type, and a value of the supertype could then replace the original.
 #![allow(unsafe_code)]
@@ -27,13 +28,13 @@ use crate::contain::contained;
 use crate::printable::Printable;
 use crate::signal::Signal;
 
-/// What stands before the value.
+/// The part of an envelope before the value.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Header {
     vtable: &'static VTable,
     pub(crate) next: *mut Header,
-    /// How it was sent, and then what it is in its mailbox.
+    /// How the signal was sent and, once it is in a mailbox, what it is there.
     pub(crate) word: Word,
 }
 
@@ -53,9 +54,9 @@ unsafe impl<T: Send> Send for Node<T> {}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
-    /// A message, as a local process sent it.
+    /// A message that a local process sent.
     Message,
-    /// A message, as it came from another node.
+    /// A message that came from another node.
     Encoded,
     /// Any other signal.
     Signal,
@@ -66,15 +67,15 @@ struct VTable {
     kind: Kind,
     type_id: TypeId,
     type_name: fn() -> &'static str,
-    /// The size of the whole node.
+    /// The size of the whole node, in bytes.
     size: usize,
     /// Drops the whole node.
     drop: unsafe fn(NonNull<Header>),
     /// Encodes the value.
     encode: unsafe fn(NonNull<Header>, &mut Buffer) -> Result<(), EncodeError>,
-    /// Encodes the value, and decodes it again.
+    /// Encodes the value and decodes it again.
     through_codec: unsafe fn(NonNull<Header>) -> Result<Envelope, EncodeError>,
-    /// Runs code of the program, unless a message of the type was encoded before.
+    /// Runs the program's code, unless a message of the type was encoded before.
     wire_type: fn() -> Arc<WireType>,
     check_sendable: fn() -> Result<(), EncodeError>,
 }
@@ -82,7 +83,7 @@ struct VTable {
 /// Drops the node, which holds a `T`.
 ///
 /// # Safety
-/// E1 holds of `header` with this `T`, and nobody uses it again.
+/// E1 holds for `header` with this `T`, and the pointer is not used again.
 unsafe fn drop_node<T>(header: NonNull<Header>) {
     // SAFETY: E1 and E2.
     drop(unsafe { Box::from_raw(header.cast::<Node<T>>().as_ptr()) });
@@ -91,7 +92,7 @@ unsafe fn drop_node<T>(header: NonNull<Header>) {
 /// Encodes the value, which is an `M`.
 ///
 /// # Safety
-/// E1 holds of `header` with this `M`.
+/// E1 holds for `header` with this `M`.
 unsafe fn encode_node<M: Message>(
     header: NonNull<Header>,
     out: &mut Buffer,
@@ -104,11 +105,12 @@ unsafe fn encode_node<M: Message>(
 /// Encodes the value, which is an `M`, and decodes the result.
 ///
 /// # Safety
-/// E1 holds of `header` with this `M`.
+/// E1 holds for `header` with this `M`.
 unsafe fn node_through_codec<M: Message>(header: NonNull<Header>) -> Result<Envelope, EncodeError> {
     // SAFETY: E1 and E2; the caller's borrow of the envelope covers ours.
     let encoded = Encoded::new(&unsafe { header.cast::<Node<M>>().as_ref() }.body)?;
-    // The receiver would decode it, so an `exit` in its `Deserialize` does not end the sender.
+    // The receiver would decode the value, so an `exit` in its `Deserialize` does not end the
+    // sender.
     let exits = || DecodeError::malformed::<M>("its `Deserialize` calls `exit` at this value");
     let again = node_codec::try_out(|| encoded.decode::<M>()).unwrap_or_else(|_| Err(exits()));
     again.map(Envelope::new).map_err(|error| EncodeError::new::<M>(error.to_string()))
@@ -119,7 +121,7 @@ unsafe fn none_through_codec(_: NonNull<Header>) -> Result<Envelope, EncodeError
     Err(EncodeError::new::<Signal>("it is not a message"))
 }
 
-/// Never called for signals and encoded messages: a signal is taken apart before it is sent on, and
+/// Returns an error. Never called: a signal is taken apart before it is sent to another node, and
 /// an encoded message already has its bytes.
 unsafe fn encode_none(_: NonNull<Header>, _: &mut Buffer) -> Result<(), EncodeError> {
     Err(EncodeError::new::<Signal>("it is not a message"))
@@ -143,8 +145,8 @@ impl<M: Message> HasVTable for Typed<M> {
     };
 }
 
-/// Names the table of a message type; a type of its own, since `Signal` and `Encoded`
-/// have tables that are not those of messages.
+/// Names the vtable of a message type. It is a type of its own, since `Signal` and `Encoded` have
+/// vtables that are not those of messages.
 struct Typed<M>(M);
 
 static SIGNAL: VTable = VTable {
@@ -180,7 +182,7 @@ impl<T> Node<T> {
 }
 
 impl<M: Message> Node<M> {
-    /// A message with its stamp.
+    /// Makes a node from a message and its stamp.
     #[inline]
     pub(crate) fn message(message: M, stamp: Stamp) -> Box<Node<M>> {
         let mut node = Node::boxed(message, Typed::<M>::VTABLE);
@@ -211,8 +213,8 @@ impl MessageType {
         self.encoded.is_none().then_some(self.vtable.type_id)
     }
 
-    /// Returns how the type is known on the wire. Runs no code of the program if a message of the
-    /// type was encoded before.
+    /// Returns the type's tag, hash and fingerprint on the wire. Runs no code of the program if a
+    /// message of the type was encoded before.
     #[must_use]
     pub fn wire_type(&self) -> Arc<WireType> {
         self.encoded.clone().unwrap_or_else(self.vtable.wire_type)
@@ -222,7 +224,7 @@ impl MessageType {
 /// A message of any type, or another signal, in one allocation.
 pub struct Envelope(NonNull<Header>);
 
-// SAFETY: E3: whatever is inside is `Send`, and the envelope owns it alone.
+// SAFETY: E3: the value inside is `Send`, and only the envelope owns it.
 unsafe impl Send for Envelope {}
 
 impl Envelope {
@@ -231,17 +233,17 @@ impl Envelope {
         Node::boxed(message, Typed::<M>::VTABLE).into()
     }
 
-    /// Puts a message of another node into an envelope, still encoded.
+    /// Puts a message from another node into an envelope, still encoded.
     #[must_use]
     #[inline]
     pub fn encoded(encoded: Encoded) -> Envelope {
         Node::boxed(encoded, &ENCODED).into()
     }
 
-    /// Puts a message of another node into an envelope, where `fill` completes it.
+    /// Puts a message from another node into an envelope. `fill` completes it there.
     ///
     /// # Errors
-    /// Those of `fill`.
+    /// If `fill` fails.
     #[doc(hidden)]
     #[inline]
     pub fn encoded_with<E>(
@@ -261,7 +263,7 @@ impl Envelope {
         }
     }
 
-    /// Whether it is a message, and no other signal.
+    /// Returns whether the envelope holds a message and not another signal.
     pub(crate) fn is_message(&self) -> bool {
         self.vtable().kind != Kind::Signal
     }
@@ -274,8 +276,8 @@ impl Envelope {
         unsafe { self.into_node::<Signal>() }.body
     }
 
-    /// Returns whether the message is an `M`, or comes from another node with the tag of `M`. A
-    /// message from another node is never one that may not leave its node, whatever its tag is.
+    /// Returns whether the message is an `M`, or came from another node with the tag of `M`. A
+    /// message from another node never has a type that may not leave its node, whatever its tag is.
     #[must_use]
     pub fn is<M: Message>(&self) -> bool {
         let vtable = self.vtable();
@@ -289,10 +291,10 @@ impl Envelope {
         }
     }
 
-    /// The node that holds the message, if it is an `M` of this node.
+    /// Returns the node that holds the message, if it is an `M` of this node.
     ///
     /// # Errors
-    /// Gives the envelope back when it holds something else.
+    /// Returns the envelope if it holds something else.
     pub fn downcast<M: Message>(self) -> Result<Box<Node<M>>, Envelope> {
         let vtable = self.vtable();
         if vtable.kind == Kind::Message && vtable.type_id == TypeId::of::<M>() {
@@ -303,7 +305,7 @@ impl Envelope {
         }
     }
 
-    /// The encoded message, if it came from another node and has not been looked at.
+    /// Returns the encoded message, if it came from another node and was not decoded yet.
     #[must_use]
     pub fn as_encoded(&self) -> Option<&Encoded> {
         // SAFETY: the kind says that E1 holds with `Encoded`.
@@ -311,8 +313,8 @@ impl Envelope {
             .then(|| unsafe { &self.0.cast::<Node<Encoded>>().as_ref().body })
     }
 
-    /// Returns the encoded message to be completed, if it came from another node and has not been
-    /// looked at.
+    /// Returns the encoded message so that it can be completed, if it came from another node and
+    /// was not decoded yet.
     #[doc(hidden)]
     #[inline]
     pub fn as_encoded_mut(&mut self) -> Option<&mut Encoded> {
@@ -321,18 +323,18 @@ impl Envelope {
             .then(|| unsafe { &mut self.0.cast::<Node<Encoded>>().as_mut().body })
     }
 
-    /// The message's type: its Rust name, or its tag if it is still encoded.
+    /// Returns the Rust name of the message's type, or its tag if the message is still encoded.
     #[must_use]
     pub fn type_name(&self) -> &str {
         self.as_encoded().map_or_else(|| (self.vtable().type_name)(), |e| &e.wire_type.tag)
     }
 
-    /// The bytes that it has: those of the value itself, and its bytes if it is encoded.
+    /// Returns the memory of the envelope, in bytes, including those of an encoded message.
     pub(crate) fn memory(&self) -> usize {
         self.vtable().size + self.as_encoded().map_or(0, |encoded| encoded.bytes.len())
     }
 
-    /// How the message's type is known on the wire.
+    /// Returns the tag, hash and fingerprint of the message's type on the wire.
     #[must_use]
     pub fn wire_type(&self) -> Arc<WireType> {
         self.message_type().wire_type()
@@ -349,16 +351,16 @@ impl Envelope {
     /// Appends the encoded value to `out`, for [`encode_message`](super::encode_message).
     ///
     /// # Errors
-    /// When the value can't leave this node.
+    /// If the value can't leave this node.
     pub fn encode(&self, out: &mut Buffer) -> Result<(), EncodeError> {
         // SAFETY: E1.
         unsafe { (self.vtable().encode)(self.0, out) }
     }
 
-    /// The message as another node would get it.
+    /// Returns the message as another node would receive it.
     ///
     /// # Errors
-    /// When it can't leave this node.
+    /// If the message can't leave this node.
     pub fn to_encoded(&self) -> Result<Encoded, EncodeError> {
         if let Some(encoded) = self.as_encoded() {
             return Ok(encoded.clone());
@@ -379,7 +381,7 @@ impl Envelope {
         unsafe { (self.vtable().through_codec)(self.0) }
     }
 
-    /// Whether the message may be sent to another node at all, as far as its type says.
+    /// Checks that the message's type may be sent to another node.
     pub(crate) fn check_sendable(&self) -> Result<(), EncodeError> {
         (self.vtable().check_sendable)()
     }
@@ -389,6 +391,8 @@ impl Envelope {
         unsafe { self.0.as_ref().vtable }
     }
 
+    /// Takes the node out of the envelope.
+    ///
     /// # Safety
     /// E1 holds with this `T`.
     unsafe fn into_node<T>(self) -> Box<Node<T>> {
@@ -396,7 +400,8 @@ impl Envelope {
         unsafe { Box::from_raw(self.into_raw().cast::<Node<T>>().as_ptr()) }
     }
 
-    /// How it was sent, while it is on its way; what it is, once it is in a mailbox.
+    /// Returns how the signal was sent, while it is in flight, or what it is, once it is in a
+    /// mailbox.
     pub(crate) fn word(&self) -> Word {
         // SAFETY: E1.
         unsafe { self.0.as_ref() }.word
@@ -407,18 +412,19 @@ impl Envelope {
         unsafe { self.0.as_mut() }.word = word.into();
     }
 
-    /// It has a place in a bounded mailbox from now on; false if it has one, or needs none.
+    /// Counts the message in a bounded mailbox. Returns false if it was counted before or is never
+    /// counted.
     pub(crate) fn count(&mut self) -> bool {
         // SAFETY: E1, and `&mut`.
         unsafe { self.0.as_mut() }.word.count()
     }
 
-    /// Where it is, to be compared.
+    /// Returns the address of the envelope, for comparisons.
     pub(crate) fn address(&self) -> *mut Header {
         self.0.as_ptr()
     }
 
-    /// The message, if it is an `M` of this node.
+    /// Returns the message, if it is an `M` of this node.
     #[must_use]
     pub fn peek<M: Message>(&self) -> Option<&M> {
         let vtable = self.vtable();
@@ -427,13 +433,15 @@ impl Envelope {
         is.then(|| unsafe { &self.0.cast::<Node<M>>().as_ref().body })
     }
 
-    /// Gives up ownership to the holder of the pointer.
+    /// Passes the ownership to the holder of the returned pointer.
     pub(crate) fn into_raw(self) -> NonNull<Header> {
         let header = self.0;
         std::mem::forget(self);
         header
     }
 
+    /// Takes the ownership back.
+    ///
     /// # Safety
     /// The pointer came from [`into_raw`](Envelope::into_raw), and its owner gives it up.
     pub(crate) unsafe fn from_raw(header: NonNull<Header>) -> Envelope {
@@ -462,31 +470,33 @@ impl std::fmt::Debug for Envelope {
     }
 }
 
-/// Envelopes that hang together by their `next`, first to last.
+/// Envelopes that are linked by `next`, from first to last.
 pub(crate) struct Chain(*mut Header);
 
 // SAFETY: E3.
 unsafe impl Send for Chain {}
 
 impl Chain {
+    /// Makes a chain of linked nodes.
+    ///
     /// # Safety
-    /// E1 and E4 hold of `head` and all that hangs on it, and their owner gives them up.
+    /// E1 and E4 hold for `head` and for all nodes that follow it, and their owner gives them up.
     pub(crate) unsafe fn from_raw(head: *mut Header) -> Chain {
         Chain(head)
     }
 
     /// Makes a chain of a stack of nodes, given by their addresses. `top` is the node that was
-    /// pushed last, and becomes the last one of the chain.
+    /// pushed last. It becomes the last node of the chain.
     ///
     /// # Safety
-    /// E1 and E4 hold of the nodes at `top` and at the addresses of the `next` fields from there
-    /// on, their owner gives them up, and the provenance of each was exposed.
+    /// E1 and E4 hold for the nodes at `top` and at the addresses in the `next` fields from there
+    /// on. Their owner gives them up, and the provenance of each was exposed.
     pub(crate) unsafe fn from_stack(top: usize) -> Chain {
         let mut from: *mut Header = ptr::with_exposed_provenance_mut(top);
         let mut to = ptr::null_mut();
         while !from.is_null() {
-            // SAFETY: the caller promises that the node is ours. The pointer keeps the provenance
-            // of the whole node; one made from a reference to its header would not.
+            // SAFETY: the caller promises that we own the node. The pointer keeps the provenance of
+            // the whole node; one made from a reference to its header would not.
             let next = unsafe { ptr::replace(&raw mut (*from).next, to) };
             to = from;
             from = ptr::with_exposed_provenance_mut(next.addr());
@@ -500,7 +510,7 @@ impl Iterator for Chain {
 
     fn next(&mut self) -> Option<Envelope> {
         let mut header = NonNull::new(self.0)?;
-        // SAFETY: E1 and E4: the node is ours; unlinked, it is an envelope of its own.
+        // SAFETY: E1 and E4: we own the node. Once unlinked, it is an envelope of its own.
         unsafe {
             self.0 = std::mem::replace(&mut header.as_mut().next, ptr::null_mut());
             Some(Envelope::from_raw(header))
@@ -520,7 +530,7 @@ impl Drop for Chain {
 impl Chain {
     #[cold]
     fn drop_all(&mut self) {
-        // A destructor that panics must not keep the others from running.
+        // If one destructor panics, the others still run.
         for envelope in self {
             contained(|| drop(envelope));
         }

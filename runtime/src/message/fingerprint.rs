@@ -109,7 +109,7 @@ struct State {
     /// Enums, by visitor.
     enums: BTreeMap<TypeId, Enum>,
     calls: usize,
-    /// Something in the current pass, or in the part being traced, was not traced completely.
+    /// A part of the current pass was not traced completely.
     fresh: bool,
     /// The current pass has shown something new.
     moved: bool,
@@ -124,11 +124,11 @@ struct State {
 
 #[derive(Default)]
 struct Optional {
-    /// The number by which the shape refers to it.
+    /// The number by which the shape refers to this part.
     number: usize,
-    /// It was traced completely.
+    /// The part was traced completely.
     whole: bool,
-    /// It is being traced.
+    /// The part is being traced.
     active: bool,
 }
 
@@ -142,13 +142,13 @@ struct Enum {
     again: VecDeque<(usize, usize)>,
     /// The variant that took the fewest calls so far, with that number.
     smallest: Option<(usize, usize)>,
-    /// How many times it is being traced at the moment.
+    /// How many times the enum is being traced at the moment.
     active: usize,
 }
 
 impl State {
-    /// Chooses another value for the place of the last invented value, which is the likely reason
-    /// for a refusal. Returns false if there is none left.
+    /// Chooses another value for the place of the last invented value, the likely reason for a
+    /// refusal. Returns false if no value is left.
     fn invent_another(&mut self) -> bool {
         if let Some((place, used, _)) = self.last.filter(|_| self.has_another()) {
             self.invented.insert(place, used + 1);
@@ -309,8 +309,8 @@ impl Tracer<'_> {
         Ok(chosen)
     }
 
-    /// Records that a variant was read. `cost` is the number of calls, or `None` if it was refused.
-    /// `fresh` says that it was not traced completely.
+    /// Records that a variant was read. `cost` is the number of calls, or `None` if the variant was
+    /// refused. `fresh` says that the variant was not traced completely.
     fn chosen(
         &mut self,
         (id, variants): (TypeId, usize),
@@ -522,7 +522,7 @@ impl<'de> de::Deserializer<'de> for &mut Tracer<'_> {
         let choice = self.choose(id, variants.len())?;
         let variant = choice.0;
         self.note(variants.get(variant).copied().unwrap_or("none"));
-        // No program has more variants.
+        // A program has fewer variants than 2^32.
         let index = variant as u32;
         let outer = std::mem::take(&mut self.state.fresh);
         let calls = self.state.calls;
@@ -635,7 +635,7 @@ mod tests {
     use super::*;
     use serde::{Deserialize, Deserializer};
 
-    /// The same names each time, in modules of their own, so that only the shape differs.
+    /// Each module uses the same names, so only the shapes differ.
     macro_rules! shapes {
         ($($module:ident { $($body:tt)* })*) => {$(
             mod $module {
@@ -684,7 +684,7 @@ mod tests {
         assert_eq!(fingerprint_of::<Tree>(), fingerprint_of::<Tree>());
     }
 
-    /// What the reporter had: no end, and gigabytes.
+    /// Used to take forever, and gigabytes of memory.
     #[derive(Deserialize)]
     struct Wide {
         a: Option<Box<Wide>>,
@@ -706,7 +706,7 @@ mod tests {
         End,
     }
 
-    /// How many values were invented for a type.
+    /// Returns the number of values that were invented for a type.
     fn calls<T: DeserializeOwned>() -> usize {
         let mut state = State::default();
         trace_with::<T>(&mut state, &mut drop);
@@ -734,7 +734,7 @@ mod tests {
             C8 C9 D0 D1 D2 D3 D4 D5 D6 D7 D8 D9);
     }
 
-    /// What comes behind a value that is checked is part of the shape.
+    /// The part after a checked value belongs to the shape.
     #[test]
     fn checked_values_hide_nothing() {
         #[derive(Deserialize)]
@@ -756,7 +756,7 @@ mod tests {
         assert_eq!(seen.into_iter().collect::<String>(), "abc");
     }
 
-    /// Types that do anything with what they read.
+    /// Types whose `Deserialize` runs the given code.
     macro_rules! reads {
         ($name:ident $deserializer:ident $read:expr) => {
             struct $name;
@@ -793,7 +793,7 @@ mod tests {
         d.deserialize_seq(All)
     });
 
-    /// Without its end it would go on inside itself.
+    /// Without its limit, this type would recurse forever.
     struct Bottomless;
 
     impl<'de> Deserialize<'de> for Bottomless {
@@ -816,7 +816,7 @@ mod tests {
         };
         assert_eq!(fingerprints(), fingerprints());
         trace::<u8>(|_| panic!("what is done with it"));
-        // What comes after it is seen.
+        // The variant after it is traced.
         #[derive(Deserialize)]
         enum Some<T> {
             Panics(Panics),
@@ -825,7 +825,7 @@ mod tests {
         assert_ne!(fingerprint_of::<Some<u8>>(), fingerprint_of::<Some<u16>>());
     }
 
-    /// A generic type is looked up, as others are.
+    /// The shape of a generic type is computed once, as for other types.
     #[test]
     fn it_is_found_out_once() {
         use std::sync::atomic::{AtomicUsize, Ordering};

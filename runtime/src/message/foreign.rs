@@ -1,6 +1,7 @@
-//! `Message` for the types of std and for the runtime's own types: all types of std that serde
-//! supports, except those that don't own their value or can be changed while shared: `Rc`, `Weak`,
-//! references, cells and locks.
+//! `Message` for the types of std and of the runtime.
+//!
+//! All types of std that serde supports are messages, except those that don't own their value or
+//! can be changed while shared: `Rc`, `Weak`, references, cells and locks.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -40,7 +41,7 @@ macro_rules! by_postcard {
     };
 }
 
-/// A type whose tag stands for its shape as well.
+/// Implements `Message` for types whose tag also stands for their shape.
 macro_rules! plain {
     ($($type:ty = $tag:literal),* $(,)?) => {$(
         impl Message for $type {
@@ -92,7 +93,7 @@ plain! {
     crate::BusyDist = "busy_dist",
 }
 
-/// A type that is made of others: its fingerprint is made of theirs.
+/// Implements `Message` for types that are made of others. The fingerprint is made of theirs.
 macro_rules! composed {
     ($([$($bound:tt)*] $type:ty = $kind:literal of $($part:ident),+;)*) => {$(
         impl<$($bound)*> Message for $type {

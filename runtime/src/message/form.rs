@@ -90,7 +90,7 @@ fn encode_with_care<T: Serialize + DeserializeOwned>(
     Ok(Encoded::Yes)
 }
 
-/// Traces the type, once, and records what that shows.
+/// Traces the type, once, and records the result.
 fn examine<T: Serialize + DeserializeOwned>(known: &Known) {
     if fingerprint::shape_of::<T>().asks {
         known.state.add(State::DESCRIBES);
@@ -110,7 +110,7 @@ fn examine<T: Serialize + DeserializeOwned>(known: &Known) {
 enum Found {
     Plain,
     Described {
-        /// Some part is read as another kind than it was written as.
+        /// Some part is read as another kind than the kind it was written as.
         doubtful: bool,
         /// The type asked what comes next.
         asks: bool,
@@ -122,7 +122,7 @@ fn tried<T: Serialize + DeserializeOwned>(value: &T, known: &Known) -> Result<Fo
     let found = match node_codec::try_out(|| look(value)) {
         Ok(found) => found,
         Err(payload) if payload.is::<ExitReason>() => {
-            // If it was its `Serialize` that called `exit`, the sender ends here.
+            // Ends the sender here if it was the value's `Serialize` that called `exit`.
             describe(value)?;
             Err(Refused::new("its `Deserialize` calls `exit` at this value"))
         }

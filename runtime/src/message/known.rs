@@ -1,8 +1,8 @@
 //! What this program has learned about its message types.
 //!
-//! It depends only on the types, so it is stored for the whole program and not for a node. It is a
-//! hash table that only grows, by one entry for each type, so reading takes no lock. Generic types
-//! also store their tags here, since a `static` in a generic function would be shared by all types.
+//! This depends only on the types, so it is stored for the whole program and not for a node. It is
+//! a hash table that only grows, by one entry for each type, so reading takes no lock. Generic
+//! types also store their tags here, since all instances of a generic function share one `static`.
 
 use std::any::TypeId;
 use std::hash::{Hash, Hasher};
@@ -14,7 +14,7 @@ use super::fingerprint::Shape;
 use super::tags::TagClash;
 use super::{Message, WireType, hash_tag};
 
-/// The number of chains, which are selected by type ids. A program has a few hundred message types.
+/// The number of chains, which are selected by type id. A program has a few hundred message types.
 const CHAINS: usize = 1024;
 
 static TYPES: [OnceLock<&'static Known>; CHAINS] = [const { OnceLock::new() }; CHAINS];
@@ -23,7 +23,7 @@ static TYPES: [OnceLock<&'static Known>; CHAINS] = [const { OnceLock::new() }; C
 /// compute it at the same time, with the same result.
 #[repr(C)]
 pub(super) struct Known {
-    // What each message needs is in one cache line.
+    // The fields that each message needs are in one cache line.
     type_id: TypeId,
     next: OnceLock<&'static Known>,
     /// The parts of values that can be read back, for each of the two forms.
@@ -34,7 +34,7 @@ pub(super) struct Known {
     pub(super) shape: OnceLock<Shape>,
     fingerprint: OnceLock<u64>,
     wire_type: OnceLock<Arc<WireType>>,
-    /// The type that has the same tag, if any, once this was checked.
+    /// The type that has the same tag, if any. Set once this was checked.
     pub(super) clash: OnceLock<Option<TagClash>>,
 }
 
@@ -72,7 +72,7 @@ impl State {
     /// A value could not be read back, or was read as another kind than it was written as. Each
     /// value is tried.
     pub(super) const DOUBTFUL: u8 = 4;
-    /// No other type has the type's tag.
+    /// No other type has this tag.
     pub(super) const UNIQUE: u8 = 8;
 
     #[inline]
@@ -156,7 +156,7 @@ impl Known {
     }
 }
 
-/// Returns how `M` is known on the wire. Runs the program's code, the first time only.
+/// Returns the type of `M` on the wire. Runs the program's code the first time only.
 pub(super) fn wire_type<M: Message>() -> Arc<WireType> {
     let known = of::<M>();
     if let Some(wire_type) = known.wire_type.get() {

@@ -1,5 +1,6 @@
-//! What a value that goes to another node, or comes from one, may look like. postcard itself
-//! knows no limits; `encoder` and `decoder` keep these, so that a value which a receiver would
+//! The limits of a value that goes to another node or comes from one.
+//!
+//! postcard has no limits. `encoder` and `decoder` check these, so a value that a receiver would
 //! refuse is an error at its sender.
 
 use std::borrow::Cow;
@@ -7,8 +8,8 @@ use std::fmt;
 
 use crate::printable::{Printable, printable};
 
-/// Options, enums, lists and maps inside each other. No type can go on inside itself but by
-/// one of these, so this bounds the stack that a value takes.
+/// The deepest nesting of options, enums, lists and maps. A type can only recurse through one of
+/// these, so this bounds the stack that a value takes.
 pub(super) const DEPTH_MAX: u32 = 64;
 
 /// Why a value is not encoded, or bytes are not decoded.
@@ -17,17 +18,17 @@ pub(super) struct Refused(Cow<'static, str>);
 
 impl Refused {
     pub(super) const TOO_DEEP: Refused =
-        Refused(Cow::Borrowed("more than 64 options, enums, lists and maps are inside each other"));
+        Refused(Cow::Borrowed("more than 64 options, enums, lists and maps are nested"));
 
-    /// Each would cost a receiver time, and none of them a sender a byte.
+    /// Each item would cost the receiver time, and the sender not a byte.
     pub(super) const ITEMS_OF_NO_BYTES: Refused =
-        Refused(Cow::Borrowed("a list or map has items of no bytes"));
+        Refused(Cow::Borrowed("a list or map has items without bytes"));
 
     pub(super) const MORE_ITEMS_THAN_BYTES: Refused =
-        Refused(Cow::Borrowed("a list or map of more items than there are bytes"));
+        Refused(Cow::Borrowed("a list or map has more items than bytes"));
 
     pub(super) const NOT_SELF_DESCRIBING: Refused =
-        Refused(Cow::Borrowed("the bytes do not say what they are, and the type wants to know"));
+        Refused(Cow::Borrowed("the type asks what comes next, which the bytes do not say"));
 
     /// The plain form can't represent the value, but the described form may.
     pub(super) const NEEDS_DESCRIPTION: Refused = Refused(Cow::Borrowed(
@@ -35,7 +36,7 @@ impl Refused {
     ));
 
     pub(super) const DESCRIBED_TOO_DEEP: Refused =
-        Refused(Cow::Borrowed("more than 256 values are inside each other"));
+        Refused(Cow::Borrowed("more than 256 values are nested"));
 
     pub(super) const CUT_OFF: Refused = Refused(Cow::Borrowed("it is cut off"));
 
@@ -58,7 +59,7 @@ impl Refused {
         Refused(why.into())
     }
 
-    /// Bytes are left behind the value.
+    /// Returns the error for bytes after the end of the value.
     #[cold]
     pub(super) fn too_many_bytes(count: usize) -> Refused {
         Refused::new(format!("too many bytes: {count}"))

@@ -1,4 +1,4 @@
-//! Values that stay on this node: those in a `Local`, and those of `#[message(local)]` types.
+//! Values that stay on their node: those in a `Local`, and those of `#[message(local)]` types.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::{Buffer, DecodeError, EncodeError, Message};
 
-/// Wraps a value that can't leave the node (a socket, a channel), so that it can be sent
-/// to processes of this node. Sending it to another node is an error at the call.
+/// Wraps a value that can't leave the node, such as a socket or a channel, so that it can be sent
+/// to processes of this node. Sending it to another node returns an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Local<T>(pub T);
 

@@ -1,8 +1,8 @@
-//! Messages: what a value needs to be sent, and how it looks on the wire.
+//! Messages: what a type needs so that its values can be sent, and how they look on the wire.
 //!
-//! A message moves unchanged to a process of the same node. For another node, its sender encodes it
-//! once, and it is decoded when the receiver first looks at it. `form` describes the two forms of
-//! an encoded message.
+//! A message moves unchanged to a process on the same node. To send a message to another node, the
+//! sender encodes it once. The receiver decodes it when it first looks at it. `form` describes the
+//! two forms of an encoded message.
 
 mod address;
 mod args;
@@ -84,15 +84,16 @@ use crate::printable::printable;
 /// # }
 /// ```
 ///
-/// A message type has a *tag*, a name that stays the same when its module is moved, and
-/// a *fingerprint* of its shape. Both cross the wire, so that a receiver whose type
-/// differs reports it by name instead of reading garbage. To change a message that old
-/// nodes still send, make a new type with a new tag beside it, and receive both.
+/// A message type has a *tag*, a name that stays the same when its module moves, and a
+/// *fingerprint* of its shape. Both cross the wire, so a receiver whose type differs reports this
+/// by name instead of reading garbage. To change a message that old nodes still send, add a new
+/// type with a new tag and receive both.
 ///
-/// Use [`Bytes`] for a large binary, anywhere in the message. A `Bytes` of 4 KiB or more is shared and
-/// not copied on its way to another node, like a binary in Erlang. At the receiver it shares the
-/// memory of the whole message if it is at least a quarter of the message;
-/// [`Bytes::copy_from_slice`] gives it its own memory. A `Vec<u8>`, a `Box<[u8]>` and an `Arc<[u8]>` are copied once on each node.
+/// Use [`Bytes`] for a large binary, anywhere in the message. A `Bytes` of 4 KiB or more is shared
+/// and not copied on its way to another node, like a binary in Erlang. At the receiver it shares
+/// the memory of the whole message if it is at least a quarter of the message;
+/// [`Bytes::copy_from_slice`] gives it its own memory. A `Vec<u8>`, a `Box<[u8]>` and an
+/// `Arc<[u8]>` are copied once on each node.
 ///
 /// # Foreign types
 /// These types are messages: all types of std that serde supports and that own their value,
@@ -114,21 +115,21 @@ use crate::printable::printable;
             `Rc<T>`, and what is in a `Cell`, a `RefCell` or a `Mutex`"
 )]
 pub trait Message: Sized + Send + 'static {
-    /// The stable name of the type: crate and type, or one given.
+    /// Returns the stable name of the type: its crate and name, or the tag given to the derive.
     fn tag() -> Cow<'static, str>;
 
-    /// A hash of the tag, by [`hash_tag`].
+    /// Returns the hash of the tag, by [`hash_tag`].
     fn tag_hash() -> u64 {
         hash_tag(&Self::tag())
     }
 
-    /// A hash of the type's shape: of the names and kinds of its fields, at any depth.
+    /// Returns a hash of the type's shape: the names and kinds of its fields, at any depth.
     fn fingerprint() -> u64;
 
-    /// Whether values of this type may leave the node at all.
+    /// Checks that values of this type may leave the node.
     ///
     /// # Errors
-    /// For types that stay on their node.
+    /// If values of this type stay on their node.
     fn check_sendable() -> Result<(), EncodeError> {
         Ok(())
     }
@@ -136,17 +137,17 @@ pub trait Message: Sized + Send + 'static {
     /// Appends the encoded value to `out`.
     ///
     /// # Errors
-    /// When the value can't leave this node.
+    /// If the value can't leave this node.
     fn encode(&self, out: &mut Buffer) -> Result<(), EncodeError>;
 
-    /// Reads a value that fills `bytes` to the last byte, and may keep some of them.
+    /// Reads a value that fills `bytes` to the last byte. The value may keep parts of `bytes`.
     ///
     /// # Errors
-    /// When the bytes are no such value.
+    /// If the bytes are not a valid value.
     fn decode(bytes: &Bytes) -> Result<Self, DecodeError>;
 }
 
-/// The hash of a type's tag: FNV-1a with 64 bits, the same on every machine.
+/// Returns the hash of a tag: 64-bit FNV-1a, equal on every machine.
 #[must_use]
 pub const fn hash_tag(tag: &str) -> u64 {
     hash_bytes(0xcbf2_9ce4_8422_2325, tag.as_bytes())
@@ -164,7 +165,7 @@ pub(crate) const fn hash_bytes(mut hash: u64, bytes: &[u8]) -> u64 {
 /// Checks that no other known type has the tag of `M`.
 #[inline(always)]
 fn check_tag<M: Message>() -> Result<(), EncodeError> {
-    // All types that stay on their node may share a tag.
+    // Types that stay on their node may share a tag.
     M::check_sendable()?;
     tags::check::<M>().map_err(clashes::<M>)
 }
@@ -174,19 +175,19 @@ fn clashes<M>(clash: &TagClash) -> EncodeError {
     EncodeError::new::<M>(clash.to_string())
 }
 
-/// How a message type is known on the wire.
+/// A message type as the wire knows it.
 #[derive(Clone, Debug)]
 pub struct WireType {
     /// The type's tag.
     pub tag: Arc<str>,
     /// The tag's hash.
     pub hash: u64,
-    /// The fingerprint of its shape at the sender.
+    /// The fingerprint of the type's shape at the sender.
     pub fingerprint: u64,
-    /// The connection over which a peer defined the type, and so over which each of its messages
-    /// came. `None` for a type of this node. It does not count when types are compared.
+    /// The connection over which a peer defined the type and sends its messages. `None` for a type
+    /// of this node. Comparisons ignore it.
     ///
-    /// It is stored here and not in each message, since a message would need more memory.
+    /// It is stored here and not in each message, to save memory.
     pub connection: Option<ConnectionId>,
 }
 
@@ -211,17 +212,17 @@ impl Hash for WireType {
 }
 
 impl WireType {
-    /// The difference between the fingerprints of the plain and the described form. An arbitrary
+    /// The difference between the fingerprints of the plain and the described form: an arbitrary
     /// number.
     const DESCRIBED: u64 = 0x5e1f_de5c_71b1_46ed;
 
-    /// Returns the wire type of the same message in the described form.
+    /// Returns the wire type of this message in the described form.
     #[must_use]
     pub fn described(&self) -> WireType {
         WireType { fingerprint: self.fingerprint ^ WireType::DESCRIBED, ..self.clone() }
     }
 
-    /// The wire type of `M` as this program knows it.
+    /// Returns the wire type of `M` in this program.
     #[must_use]
     pub fn of<M: Message>() -> WireType {
         let (tag, hash, fingerprint) = (M::tag().into(), M::tag_hash(), M::fingerprint());
@@ -229,18 +230,19 @@ impl WireType {
     }
 }
 
-/// An encoded message, as it came from another node.
+/// An encoded message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Encoded {
-    /// The node that it came from. `None` if it was made here.
+    /// The node that the message came from. `None` if it was encoded on this node.
     pub from: Option<crate::NodeId>,
-    /// The process that sent it, on that node. `None` if it was sent from outside a process.
+    /// The process on that node that sent the message. `None` if it was sent from outside a
+    /// process.
     pub sender: Option<crate::LocalId>,
-    /// Its type.
+    /// The message's type.
     pub wire_type: Arc<WireType>,
-    /// The nodes that the pids and references in `bytes` name by their index here.
+    /// The nodes that the pids and references in `bytes` name by index.
     pub nodes: NodeList,
-    /// The value.
+    /// The encoded value.
     pub bytes: Bytes,
 }
 
@@ -248,7 +250,7 @@ impl Encoded {
     /// Encodes a value.
     ///
     /// # Errors
-    /// When the value can't leave this node.
+    /// If the value can't leave this node.
     pub fn new<M: Message>(message: &M) -> Result<Encoded, EncodeError> {
         check_tag::<M>()?;
         Encoded::by(|buffer| message.encode(buffer), WireType::of::<M>)
@@ -272,7 +274,7 @@ impl Encoded {
     ///
     /// # Errors
     /// If the message is of another type, or of a type with the same tag and another shape; if the
-    /// bytes are not a valid value; if the type's own code refuses the value or panics.
+    /// bytes are not a valid value; or if the type's own code refuses the value or panics.
     pub fn decode<M: Message>(&self) -> Result<M, DecodeError> {
         if self.wire_type.hash != M::tag_hash() {
             return Err(DecodeError::other_type(&self.wire_type, &WireType::of::<M>()));
@@ -293,8 +295,8 @@ impl Encoded {
         self.read_as(wanted.fingerprint, read)
     }
 
-    /// Reads the value, if it has this shape, in either form. The value is a peer's, and the
-    /// program's own code reads it, so a panic of that code is caught.
+    /// Reads the value, if it has this shape, in either form. A peer sent the value and the
+    /// program's code reads it, so a panic of that code is caught.
     #[inline]
     fn read_as<T>(
         &self,

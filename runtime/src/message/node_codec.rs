@@ -1,12 +1,12 @@
-//! How the nodes inside an encoded value are written.
+//! Writes and reads the nodes that an encoded value names.
 //!
-//! A pid or a reference in a message names its node by an index into a short list that
-//! travels beside the bytes, and the connection writes that list with its cache of
-//! names. So a pid costs a few bytes, and the bytes of a message mean the same on
-//! every connection. serde gives an inner value no way to the encoder that it is
-//! written by; the list is therefore in a thread-local for the length of one call.
+//! A pid or a reference in a message names its node by an index into a short list next to the
+//! bytes. The connection writes that list with its cache of names. So a pid costs a few bytes, and
+//! the bytes of a message mean the same on every connection. serde does not let an inner value
+//! reach the encoder that writes it, so the list is in a thread-local variable during the call.
 //!
-//! Outside such a call (a pid written to a log as JSON, say) a node is written in full.
+//! Outside such a call, for example when a pid is written to a log as JSON, a node is written in
+//! full.
 
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
@@ -19,10 +19,10 @@ use crate::contain::catch_payload;
 use crate::node_id::{Creation, NodeId};
 use crate::node_name::NodeName;
 
-/// The nodes that are named in a value: most name one or two.
+/// The nodes that a value names. Most values name one or two.
 pub type NodeList = SmallVec<[NodeId; 4]>;
 
-/// What this thread does with values now.
+/// What this thread currently does with values.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Does {
     Nothing,
@@ -41,16 +41,16 @@ impl Does {
 #[derive(Clone, Copy)]
 struct Scope {
     does: Does,
-    /// Where its nodes begin among those of this thread: a value may encode another one inside
-    /// of it.
+    /// Where the value's nodes begin among those of this thread. A value may encode another one
+    /// inside it.
     from: usize,
 }
 
 thread_local! {
-    /// The innermost scope. It has no destructor, so a thread reaches it at once, also at its end.
+    /// The innermost scope. It has no destructor, so a thread can still use it while it ends.
     static NOW: Cell<Scope> = const { Cell::new(Scope { does: Does::Nothing, from: 0 }) };
-    /// The nodes of the value that this thread encodes or decodes, behind those of the values that
-    /// this one is inside of.
+    /// The nodes of the value that this thread encodes or decodes, after those of the enclosing
+    /// values.
     static NODES: RefCell<Vec<NodeId>> = const { RefCell::new(Vec::new()) };
     /// Where the program's code last panicked while this thread decoded a value.
     static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
@@ -58,7 +58,7 @@ thread_local! {
     static TRIES: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A scope that is left at its end, also when the inner call panics.
+/// A scope that ends with the inner call, even if it panics.
 struct Inside<'a> {
     nodes: &'a RefCell<Vec<NodeId>>,
     from: usize,
@@ -83,7 +83,7 @@ impl Drop for Inside<'_> {
     }
 }
 
-/// Runs `encode`, and appends to `nodes` the nodes that were written in it.
+/// Runs `encode`, and appends the nodes that it writes to `nodes`.
 pub fn encode_with_nodes<R>(nodes: &mut NodeList, encode: impl FnOnce() -> R) -> R {
     NODES.with(|all| {
         let inside = Inside::enter(Does::Encodes, all, nodes);
@@ -108,18 +108,19 @@ pub(super) fn decode_as<R>(does: Does, nodes: &[NodeId], decode: impl FnOnce() -
     })
 }
 
-/// Records where this thread panics while it decodes a value. Returns false if it does not decode
-/// one. The decoder reports the panic: a peer can cause it at will, so it is not printed each time.
+/// Records where this thread panics while it decodes a value. Returns false if the thread does not
+/// decode a value. The decoder reports the panic: a peer can cause it at will, so it is not printed
+/// each time.
 pub(crate) fn note_panic(at: Option<&Location<'_>>) -> bool {
     let decodes = NOW.get().does.decodes();
     if decodes {
-        // A thread that ends has no place for it any more.
+        // A thread that is ending has dropped this variable.
         let _ = PANICKED_AT.try_with(|place| place.replace(at.map(ToString::to_string)));
     }
     decodes
 }
 
-/// Takes the place of the last panic.
+/// Takes the place of the last panic out of the thread's state.
 pub(super) fn panicked_at() -> Option<String> {
     PANICKED_AT.take()
 }
@@ -130,9 +131,9 @@ pub(super) fn is_described() -> bool {
     NOW.get().does == Does::DecodesDescribed
 }
 
-/// Runs code of the program that encodes or decodes a value for the runtime and not for the running
-/// process. If it panics, returns the payload; the panic is not reported. If it calls `exit`, the
-/// payload is an exit reason, and the process goes on.
+/// Runs code of the program that encodes or decodes a value for the runtime, not for the running
+/// process. Returns the payload if the code panics, without reporting the panic. If the code calls
+/// `exit`, the payload is an exit reason, and the process continues.
 pub(crate) fn try_out<R>(work: impl FnOnce() -> R) -> std::thread::Result<R> {
     let outer = TRIES.replace(true);
     let result = catch_payload(work);
@@ -180,10 +181,10 @@ impl Encoded {
         };
         let Scope { does, from } = NOW.get();
         if !does.decodes() {
-            return Err(E::custom("a node's index outside a message"));
+            return Err(E::custom("a node's index is used outside a message"));
         }
         let node = NODES.with_borrow(|nodes| nodes[from..].get(index).copied());
-        node.ok_or_else(|| E::custom("a node that the message does not list"))
+        node.ok_or_else(|| E::custom("the message does not list the node"))
     }
 }
 
@@ -202,7 +203,7 @@ impl<'de> Deserialize<'de> for Encoded {
             return u32::deserialize(deserializer).map(Encoded::Index);
         }
         let (name, creation) = <(NodeName, u32)>::deserialize(deserializer)
-            .map_err(|error| D::Error::custom(format!("no node: {error}")))?;
+            .map_err(|error| D::Error::custom(format!("invalid node: {error}")))?;
         Ok(Encoded::Whole(NodeId::of(&name, Creation(creation))))
     }
 }
@@ -225,13 +226,13 @@ mod tests {
         encode_with_nodes(&mut nodes, || encode_postcard(&pids, &mut bytes)).unwrap();
         assert_eq!(nodes.as_slice(), [pids[0].node(), pids[1].node()]);
         let bytes = bytes.into_bytes();
-        assert_eq!(bytes.len(), 10, "a count, and three bytes a pid");
+        assert_eq!(bytes.len(), 10, "a count, and three bytes per pid");
         let back: Vec<Pid> = decode_with_nodes(&nodes, || decode_postcard(&bytes)).unwrap();
         assert_eq!(back, pids);
         assert!(decode_with_nodes(&nodes[..1], || decode_postcard::<Vec<Pid>>(&bytes)).is_err());
     }
 
-    /// A value whose encoding has another one inside of it, with nodes of its own.
+    /// A value that encodes another value inside it, with its own nodes.
     #[test]
     fn a_message_inside_of_a_message_has_its_own_nodes() {
         let [x, y] = ["x@h", "y@h"].map(pid);

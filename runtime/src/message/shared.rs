@@ -1,11 +1,12 @@
-//! Finds out whether a value that serde handles is a `Bytes` or a list of bytes.
+//! Recognizes a `Bytes` or a list of bytes among the values that serde handles.
 //!
-//! serde passes on a slice without its owner. So a `Bytes` inside another value would be copied
-//! when it is written and again when it is read. And to serde a `Vec<u8>` is a list like any other,
-//! which is written item by item. Here the encoder and the decoder recognize both types, wherever
-//! in a value they are.
+//! serde passes a slice on without its owner, so a `Bytes` inside another value would be copied
+//! when it is written and again when it is read. To serde, a `Vec<u8>` is a list like any other,
+//! which is written item by item. The encoder and the decoder use this file to recognize both
+//! types, wherever they are in a value.
+//!
 //! # Invariants
-//! - **S1** Two types with one `typeid::of` differ in their lifetimes at most.
+//! - **S1** Two types with the same `typeid::of` differ at most in their lifetimes.
 //! - **S2** `Bytes`, `Vec<u8>`, and the visitors of their `Deserialize` have no lifetimes.
 #![allow(unsafe_code)]
 
@@ -29,7 +30,8 @@ pub(super) fn part_of(owner: &Bytes, bytes: &[u8]) -> Option<Bytes> {
     shares.then(|| owner.slice_ref(bytes))
 }
 
-/// The value, if it is a `Bytes`, or a reference to one, as the items of a list are handed on.
+/// Returns the value if it is a `Bytes`, or a reference to one. Lists pass their items as
+/// references.
 #[inline]
 pub(super) fn as_bytes<T: ?Sized>(value: &T) -> Option<&Bytes> {
     let (type_id, value) = (typeid::of::<T>(), std::ptr::from_ref(value));
@@ -37,8 +39,8 @@ pub(super) fn as_bytes<T: ?Sized>(value: &T) -> Option<&Bytes> {
         // SAFETY: S1 and S2: `T` is `Bytes`, so the pointer is thin and points to one.
         Some(unsafe { &*value.cast::<Bytes>() })
     } else if type_id == TypeId::of::<&'static Bytes>() {
-        // SAFETY: S1 and S2: `T` is a reference to a `Bytes`, which lives as long as the
-        // borrow of the reference at least.
+        // SAFETY: S1 and S2: `T` is a reference to a `Bytes`, which lives at least as long as the
+        // borrow of the reference.
         Some(unsafe { *value.cast::<&Bytes>() })
     } else {
         None
@@ -51,11 +53,11 @@ pub(super) fn as_bytes<T: ?Sized>(value: &T) -> Option<&Bytes> {
 pub(super) fn as_byte_list<I>(items: &I) -> Option<&[u8]> {
     let (type_id, items) = (typeid::of::<I>(), std::ptr::from_ref(items));
     if type_id == TypeId::of::<&'static [u8]>() {
-        // SAFETY: S1: `I` is a reference to such a slice, which lives as long as the borrow of the
-        // reference at least.
+        // SAFETY: S1: `I` is a reference to such a slice, which lives at least as long as the
+        // borrow of the reference.
         Some(unsafe { *items.cast::<&[u8]>() })
     } else if type_id == TypeId::of::<&'static Vec<u8>>() {
-        // SAFETY: S1: the same for a reference to a `Vec<u8>`.
+        // SAFETY: S1: as above, for a reference to a `Vec<u8>`.
         Some(unsafe { *items.cast::<&Vec<u8>>() })
     } else {
         None
@@ -82,14 +84,14 @@ pub(super) fn visited_byte_vec<'de, V: Visitor<'de>>(bytes: Vec<u8>) -> Option<V
     Some(unsafe { std::mem::transmute_copy::<Vec<u8>, V::Value>(&bytes) })
 }
 
-/// Whether this visitor makes a `Bytes` of what it is given, as it is.
+/// Returns whether this visitor keeps the bytes that it is given, unchanged, in a `Bytes`.
 #[inline]
 pub(super) fn makes_bytes<'de, V: Visitor<'de>>() -> bool {
     let visitor = || Bytes::deserialize(Probe).err().and_then(|found| found.0);
     typeid::of::<V::Value>() == TypeId::of::<Bytes>() && visitor() == Some(typeid::of::<V>())
 }
 
-/// What this visitor makes of these bytes, if it [makes](makes_bytes) a `Bytes` of them.
+/// Returns the visitor's value for these bytes, if it [makes](makes_bytes) a `Bytes` of them.
 #[inline]
 pub(super) fn visited<'de, V: Visitor<'de>>(bytes: Bytes) -> Option<V::Value> {
     if !makes_bytes::<V>() {
@@ -100,7 +102,7 @@ pub(super) fn visited<'de, V: Visitor<'de>>(bytes: Bytes) -> Option<V::Value> {
     Some(unsafe { std::mem::transmute_copy::<Bytes, V::Value>(&bytes) })
 }
 
-/// Tells the visitor that a type comes with.
+/// A deserializer that reports the visitor of a type.
 struct Probe;
 
 /// The type of the visitor, if it requested bytes or a list.
@@ -193,7 +195,7 @@ mod tests {
         }
     }
 
-    /// One who makes something else of them.
+    /// A visitor that changes the bytes.
     struct Backwards;
 
     impl Visitor<'_> for Backwards {
@@ -208,7 +210,7 @@ mod tests {
         }
     }
 
-    /// Asks for a list, and does not take bytes as they are.
+    /// Requests a list, and does not keep bytes unchanged.
     struct AsVec;
 
     impl Visitor<'_> for AsVec {
@@ -232,6 +234,6 @@ mod tests {
         assert_eq!(Box::<[u8]>::deserialize(Source(bytes.clone())).unwrap()[..], [1, 2, 3]);
         assert!(Vec::<i8>::deserialize(Source(bytes.clone())).is_err());
         let read = de::Deserializer::deserialize_seq(Source(bytes), AsVec);
-        assert!(read.is_err(), "it has not said that it takes them as they are");
+        assert!(read.is_err(), "the visitor keeps bytes as they are");
     }
 }

@@ -1,4 +1,4 @@
-//! A message of the runtime, together with a value that was asked for beside it.
+//! A message of the runtime with a tag that the receiver chose.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,10 @@ use bytes::Bytes;
 
 use super::{Buffer, DecodeError, EncodeError, Message, hash_bytes, hash_tag};
 
-/// A message of the runtime that arrives with a value of the receiver's own choice, its tag:
-/// a [`Down`](crate::Down) where the monitor has a tag, or a
-/// [`SpawnReply`](crate::SpawnReply) where the request has one. It comes in place of the
-/// message without a tag (Erlang's `{tag, Tag}` and `{reply_tag, Tag}`).
+/// A message of the runtime together with a tag, a value that the receiver chose: a
+/// [`Down`](crate::Down) for a monitor with a tag, or a [`SpawnReply`](crate::SpawnReply) for a
+/// request with a tag. It arrives in place of the message without a tag (Erlang's `{tag, Tag}` and
+/// `{reply_tag, Tag}`).
 ///
 /// ```
 /// # use fika_runtime as fika;
@@ -22,13 +22,13 @@ use super::{Buffer, DecodeError, EncodeError, Message, hash_bytes, hash_tag};
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Tagged<T, M> {
-    /// The value that was asked for.
+    /// The tag that was given to the monitor or the request.
     pub tag: T,
     /// The message.
     pub message: M,
 }
 
-/// On the wire it is the length of the tag (32 bits), the tag, and the message.
+/// On the wire: the length of the tag (32 bits), the tag, and the message.
 impl<T: Message, M: Message> Message for Tagged<T, M> {
     fn tag() -> Cow<'static, str> {
         format!("tagged<{},{}>", T::tag(), M::tag()).into()
@@ -47,7 +47,7 @@ impl<T: Message, M: Message> Message for Tagged<T, M> {
     fn encode(&self, out: &mut Buffer) -> Result<(), EncodeError> {
         let length = out.put_with_length(|out| self.tag.encode(out))?;
         if u32::try_from(length).is_err() {
-            return Err(EncodeError::new::<Self>("the tag is larger than a message may be"));
+            return Err(EncodeError::new::<Self>("the tag is too large for a message"));
         }
         self.message.encode(out)
     }

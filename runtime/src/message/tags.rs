@@ -1,9 +1,9 @@
-//! Detects two message types with the same tag: on the wire they can't be told apart.
+//! Detects two message types with the same tag, since the wire can't tell them apart.
 //!
-//! The non-generic types of `derive(Message)` are in a list made by the linker, which a node checks
+//! The linker collects the non-generic types of `derive(Message)` in a list, which a node checks
 //! when it starts. A generic type, or a type with a hand-written `Message`, becomes known when it
-//! is first sent to another node or received from one. After that, using a second type with its tag
-//! is an error.
+//! is first sent to another node or received from one. After that, it is an error to use another
+//! type with the same tag.
 
 use std::any::{TypeId, type_name};
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use super::known::{self, State};
 use super::{Message, hash_tag};
 
-/// An entry in the list made by the linker.
+/// An entry in the linker's list.
 #[derive(Debug)]
 pub struct TagEntry {
     tag: &'static str,
@@ -31,10 +31,10 @@ impl TagEntry {
 
 inventory::collect!(TagEntry);
 
-/// Two types that can't be told apart on the wire.
+/// Two types that the wire can't tell apart.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TagClash {
-    /// The tags, which are usually equal. Otherwise only their hashes are.
+    /// The tags. They are equal, or have the same hash.
     tags: [String; 2],
     /// The paths of the types.
     types: [&'static str; 2],
@@ -47,7 +47,7 @@ impl fmt::Display for TagClash {
         if tag == other_tag {
             write!(f, "have the same tag `{tag}`")?;
         } else {
-            write!(f, "have the tags `{tag}` and `{other_tag}`, whose hashes are the same")?;
+            write!(f, "have the tags `{tag}` and `{other_tag}`, which have the same hash")?;
         }
         write!(
             f,
@@ -128,7 +128,7 @@ fn first_check<M: Message>() -> Result<(), &'static TagClash> {
     if let Some(Some(clash)) = known.clash.get() {
         return Err(clash);
     }
-    // From now on a connection can write the type under its lock, where no code of the program may
+    // From now on a connection can write the type under its lock, where the program's code must not
     // run.
     known::wire_type::<M>();
     let (hash, tag) = (M::tag_hash(), M::tag());
@@ -202,11 +202,12 @@ mod tests {
         assert!(Envelope::encoded(first.clone()).is::<First>());
         let error = first.decode::<Second>().unwrap_err().to_string();
         assert!(error.contains("the same tag"), "{error}");
-        // On one node nothing has a tag.
+        // On one node, messages are not identified by tag.
         assert!(!Envelope::new(First).is::<Second>() && Envelope::new(Second).is::<Second>());
     }
 
-    /// A peer may send the tag that all of them have: it names none of them, and claims nothing.
+    /// A peer may send the tag that these types share. It identifies none of them, and claims
+    /// nothing.
     #[test]
     fn types_that_stay_here_are_never_what_a_peer_sends() {
         let wire_type = crate::message::WireType::of::<crate::Local<u8>>();

@@ -8,14 +8,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Encoded, Message, WireType, canonical, node_codec};
 use crate::printable::Printable;
 
-/// A user's value in an exit reason: any message, shared, comparable, and the same on
-/// every node. It is kept encoded, with its `Debug` text for reports.
+/// A user's value in an exit reason: any message, shared, comparable, and equal on every node. It
+/// is stored encoded, with its `Debug` text for reports.
 ///
 /// Two terms are equal if their types, including all names of fields, and their values are equal.
-/// The items of a `HashMap`, a `HashSet` or a `BinaryHeap` have no order, `-0.0` becomes `0.0`, and
-/// a NaN equals a NaN with the same bits. The output of a hand-written `Serialize` is compared as
-/// it is: two values of a type with its own kind of map or set are equal if their items are written
-/// in the same order.
+/// The items of a `HashMap`, a `HashSet` or a `BinaryHeap` have no order, `-0.0` equals `0.0`, and
+/// a NaN equals a NaN with the same bits. A hand-written `Serialize` of a map or a set decides the
+/// order of its items: two values are only equal if it writes them in the same order.
 ///
 /// ```
 /// # use std::collections::HashSet;
@@ -37,10 +36,10 @@ impl Term {
     /// The longest text that is kept for reports, in bytes.
     const TEXT_BYTES_MAX: usize = 1024;
 
-    /// Makes a term of a message.
+    /// Makes a term from a message.
     ///
     /// # Panics
-    /// When the message can't leave this node: a reason may be seen on every node.
+    /// If the message can't leave this node: every node may see an exit reason.
     #[must_use]
     #[track_caller]
     pub fn new<M: Message + fmt::Debug>(message: &M) -> Term {
@@ -61,7 +60,7 @@ impl Term {
         self.0.value.decode().ok()
     }
 
-    /// Whether the value is an `M`.
+    /// Returns whether the value is an `M`.
     #[must_use]
     pub fn is<M: Message>(&self) -> bool {
         self.0.value.wire_type.hash == M::tag_hash()

@@ -1,5 +1,5 @@
-//! A process that sends over a congested connection, while another thread makes room in it, and
-//! over one that is lost: it goes on, whatever comes first.
+//! A process sends over a congested connection while another thread makes room in it, or over a
+//! lost connection. The process continues, whatever comes first.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::{
 
 const CONNECTION: ConnectionId = ConnectionId(1);
 
-/// A connection whose output is always too long, until it is written.
+/// A connection whose output stays above its limit until it is written.
 #[derive(Clone, Default)]
 struct Wire(Arc<Mutex<Output>>);
 
@@ -72,7 +72,7 @@ impl Congested for Wire {
 }
 
 impl Wire {
-    /// Everything is written.
+    /// Writes all output.
     fn write(&self, node: &Node) {
         let mut output = self.0.lock();
         output.messages = 0;
@@ -113,7 +113,7 @@ fn congested(meanwhile: impl Fn(&Node, Pid) + Send + Sync + Copy + 'static, goes
         };
         run(&node);
         writer.join().unwrap();
-        // What is written last is what was sent last.
+        // The last thing that was written is the last thing that was sent.
         for _ in 0..2 {
             wire.write(&node);
             run(&node);

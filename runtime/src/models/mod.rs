@@ -1,5 +1,5 @@
-//! Models of what several parts do together: processes under loom, whole nodes under shuttle.
-//! Those of one part are beside it.
+//! Models of several parts together: processes under loom, whole nodes under shuttle. The models of
+//! one part are next to it.
 
 #[cfg(loom)]
 mod congestion;
@@ -15,8 +15,8 @@ use crate::env::{Env, Time};
 use crate::message::{Envelope, Message};
 use crate::{Next, Opened, Receive};
 
-/// A clock that goes on by this much each time that it is looked at, and numbers that are not
-/// random: the same for each execution.
+/// A clock that advances by `step` at each look, and numbers that are not random, so that all
+/// executions are alike.
 struct Clock {
     now: AtomicU64,
     step: u64,
@@ -47,12 +47,12 @@ impl Env for Clock {
     }
 }
 
-/// The next message of this type.
+/// Returns the next message of this type.
 async fn receive<M: Message>() -> M {
     receive_by(Receive::begin()).await.expect("it waits for ever")
 }
 
-/// A message of this type that is in the mailbox.
+/// Returns a message of this type, if the mailbox has one.
 #[cfg(loom)]
 async fn take<M: Message>() -> Option<M> {
     receive_by(Receive::begin_after(Duration::ZERO)).await

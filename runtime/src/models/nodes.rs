@@ -1,7 +1,7 @@
-//! Whole nodes, with workers and monitor, whose threads take turns by chance or, by the PCT
-//! scheduler, with a few changes of priority: nothing is lost, and all comes to its end.
+//! Whole nodes, with workers and a monitor, whose threads run in a random order or, with the PCT
+//! scheduler, in an order with few changes of priority. Nothing is lost, and every execution ends.
 //!
-//! `FIKA_EXECUTIONS` says how many executions of each there are.
+//! `FIKA_EXECUTIONS` sets the number of executions of each model.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -19,14 +19,14 @@ use crate::{
 
 const EXECUTIONS: usize = 300;
 
-/// Changes of priority in one execution.
+/// The number of priority changes in one execution.
 const DEPTH: usize = 3;
 
-/// A step of a node is a few microseconds long.
+/// A step of a node takes a few microseconds.
 const STEP: Duration = Duration::from_micros(5);
 
-/// Runs `root` as the first process of a node, many times with each kind of scheduler. Beside
-/// `workers` of them the node has its monitor.
+/// Runs `root` as the first process of a node, many times with each kind of scheduler. The node has
+/// `workers` workers and its monitor.
 #[allow(clippy::disallowed_methods, reason = "how long a model takes is no node's time")]
 fn check<F>(workers: usize, root: impl Fn() -> F + Send + Sync + 'static)
 where
@@ -68,7 +68,7 @@ fn execute(workers: usize, root: impl Future<Output = ()> + Send + 'static) {
     assert_eq!((node.process_count(), node.timer_count()), (0, 0), "processes and timers");
 }
 
-/// Messages go around, each in its time, and all arrive.
+/// Each message goes around the ring, and all arrive.
 #[test]
 fn shuttle_ring() {
     check(2, || async {
@@ -85,15 +85,15 @@ fn shuttle_ring() {
         for n in 0..4_u32 {
             send(next, n);
         }
-        // In order per pair of processes, and so around the ring.
+        // Messages are in order between two processes, and so around the ring.
         for n in 0..4_u32 {
             assert_eq!(receive::<u32>().await, n + 3);
         }
     });
 }
 
-/// Processes that send, yield, sleep and end, on more workers than one: the work is stolen, the
-/// sleepers are woken, and nothing is lost.
+/// Processes send, yield, sleep and end on several workers. Work is stolen, sleepers are woken, and
+/// nothing is lost.
 #[test]
 fn shuttle_fan_in() {
     check(3, || async {
@@ -117,7 +117,7 @@ fn shuttle_fan_in() {
     });
 }
 
-/// Links and monitors of processes that run on other workers.
+/// Links and monitors between processes that run on different workers.
 #[test]
 fn shuttle_ends() {
     check(2, || async {
@@ -155,8 +155,8 @@ fn shuttle_priorities() {
     });
 }
 
-/// Processes that keep all workers busy until others have done something: the monitor finds
-/// them stuck, and others take over.
+/// Processes keep all workers busy until others have done something. The monitor finds them stuck,
+/// and other workers take over.
 #[test]
 fn shuttle_hard_loops() {
     check(2, || async {

@@ -1,5 +1,4 @@
-//! Two threads that run the processes of a node, one of which ends at any moment of what the
-//! other does with it.
+//! Two threads run the processes of a node. One process ends at any moment while the other uses it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -16,13 +15,13 @@ use crate::{
     suspend_process, trap_exit, unlink,
 };
 
-/// A node of which the model's threads are the workers.
+/// Makes a node whose workers are the model's threads.
 pub(super) fn node() -> Node {
     let clock = Arc::new(Clock::new(Duration::ZERO));
     Node::builder().workers(1).process_limit(8).env(clock).build_at_rest().unwrap()
 }
 
-/// Runs what is queued until nothing is.
+/// Runs queued tasks until none is left.
 fn work(node: &Node) {
     let inner = node.inner();
     while let Some(task) = inner.scheduler.take_any() {
@@ -34,7 +33,7 @@ fn work(node: &Node) {
     }
 }
 
-/// Two workers run all that is queued.
+/// Runs all queued tasks with two workers.
 pub(super) fn run(node: &Node) {
     let other = {
         let node = node.clone();
@@ -45,8 +44,8 @@ pub(super) fn run(node: &Node) {
     work(node);
 }
 
-/// Counts what has been seen to the end, and the violations on the way: an assertion in a
-/// process would end only that.
+/// Counts the runs that were seen to their end, and the violations on the way. An assertion in a
+/// process would only end that process.
 #[derive(Clone, Default)]
 pub(super) struct Seen(Arc<(AtomicUsize, AtomicUsize)>);
 
@@ -59,7 +58,8 @@ impl Seen {
         self.0.0.fetch_add(1, Relaxed);
     }
 
-    /// So many processes have come to their end, nothing was wrong, and nothing is left.
+    /// Checks that this many processes have come to their end, that there were no violations, and
+    /// that nothing is left.
     pub(super) fn check(&self, ends: usize, node: &Node) {
         assert_eq!(self.0.1.load(Relaxed), 0, "a process saw what must not be");
         assert_eq!(self.0.0.load(Relaxed), ends, "a process waits for ever");
@@ -68,7 +68,7 @@ impl Seen {
     }
 }
 
-/// A process that ends at once, and one that does `body` with it meanwhile.
+/// Runs a process that ends at once, and one that meanwhile runs `body` with it.
 fn against_exit<F>(body: impl Fn(Pid, Seen) -> F + Send + Sync + 'static)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -83,14 +83,14 @@ where
             ends.end();
         });
         run(&node);
-        // All is at rest: one that has waited for that goes on.
+        // All processes are idle. A process that waits for that continues.
         let _ = node.send(other.expect("room"), ());
         run(&node);
         seen.check(1, &node);
     });
 }
 
-/// LINK-3, LINK-4: whoever links itself to a process that ends is told.
+/// LINK-3, LINK-4: a process that links itself to an ending process gets an exit signal.
 #[test]
 fn loom_link_against_exit() {
     against_exit(|ending, seen| async move {
@@ -104,7 +104,7 @@ fn loom_link_against_exit() {
     });
 }
 
-/// LINK-8: after an unlink no exit signal of the link comes.
+/// LINK-8: after an unlink, no exit signal of the link arrives.
 #[test]
 fn loom_unlink_against_exit() {
     against_exit(|ending, seen| async move {
@@ -118,7 +118,7 @@ fn loom_unlink_against_exit() {
     });
 }
 
-/// LINK-4: both ends of a link end, whoever is killed while it is made.
+/// LINK-4: both ends of a link end, whichever is killed while it is made.
 #[test]
 fn loom_link_against_kill() {
     model(|| {
@@ -151,7 +151,7 @@ fn loom_monitor_against_exit() {
     });
 }
 
-/// MON-10: after a demonitor with flush no `Down` is there, and none comes.
+/// MON-10: after a demonitor with flush, no `Down` is there, and none arrives.
 #[test]
 fn loom_demonitor_against_exit() {
     against_exit(|ending, seen| async move {
@@ -172,7 +172,7 @@ fn loom_register_against_exit() {
     });
 }
 
-/// TIM-7: no timer for the dead is left.
+/// TIM-7: no timer of a dead process is left.
 #[test]
 fn loom_start_timer_against_exit() {
     against_exit(|ending, _| async move {
@@ -181,7 +181,7 @@ fn loom_start_timer_against_exit() {
     });
 }
 
-/// PROC-9: a message to a process that ends is dropped, once.
+/// PROC-9: a message to an ending process is dropped, once.
 #[test]
 fn loom_send_against_exit() {
     against_exit(|ending, seen| async move {
@@ -192,7 +192,7 @@ fn loom_send_against_exit() {
     });
 }
 
-/// A process that suspends one that ends has its answer.
+/// A process that suspends an ending one gets its answer.
 #[test]
 fn loom_suspend_against_exit() {
     against_exit(|ending, _| async move {
@@ -203,7 +203,8 @@ fn loom_suspend_against_exit() {
     });
 }
 
-/// A node stops while a process of it makes another: all end, and the worker's thread.
+/// A node stops while one of its processes spawns another: both end, and so does the worker's
+/// thread.
 #[test]
 fn loom_stop_against_spawn() {
     model(|| {
@@ -218,8 +219,7 @@ fn loom_stop_against_spawn() {
     });
 }
 
-/// Two threads stop a node, of which no worker runs any more: one of them drops the process that is
-/// left.
+/// Two threads stop a node whose workers have ended. One of them drops the process that is left.
 #[test]
 fn loom_stop_against_stop() {
     model(|| {
@@ -240,7 +240,8 @@ fn loom_stop_against_stop() {
     });
 }
 
-/// A thread makes a process while another one stops the node: the process ends, or there is none.
+/// A thread spawns a process while another thread stops the node: the process ends, or is never
+/// made.
 #[test]
 fn loom_stop_against_spawn_from_outside() {
     model(|| {

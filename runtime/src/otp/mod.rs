@@ -1,4 +1,4 @@
-//! What OTP builds from processes: ordinary processes on the public functions, which know no
-//! scheduler, queue or table.
+//! What OTP builds from processes: ordinary processes that use the public functions and the
+//! runtime's timers.
 
 pub mod timer;

@@ -1,12 +1,11 @@
-//! The timer service: things that happen after a time, or again and again (OTP's `timer`).
+//! The timer service: actions after a time, once or repeatedly (OTP's `timer`).
 //!
-//! A message after a time is a timer of the runtime's own. Anything else is a process of its
-//! own that waits, and does at the time what it is for; so timers do not wait for each other,
-//! and there is no server that all of them go through. None of them depends on the process
-//! that started it, unless it says so.
+//! A timer that sends a message is a timer of the runtime. Any other timer is a process that waits
+//! and then acts. So timers don't wait for each other, and there is no server that all of them
+//! share. A timer outlives the process that started it, unless its documentation says otherwise.
 //!
-//! Interval timers aim at their start and a multiple of the interval: that one run was late
-//! does not make the next one late.
+//! Run number `n` of an interval timer is due `n` intervals after the start, so a late run does not
+//! delay the next one.
 //!
 //! ```
 //! # use std::time::Duration;
@@ -44,18 +43,18 @@ enum Kind {
     Process(Pid),
 }
 
-/// Why there is no such timer.
+/// Why a timer could not be started or cancelled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("badarg: {0}")]
 pub struct TimerError(&'static str);
 
 /// Sends a message after this time (`timer:send_after/3`).
 ///
-/// A name is looked up when the time is over; if nobody has it then, the message is dropped.
-/// The timer ends with the process whose pid is given.
+/// A name is looked up when the time is over. If no process has the name then, the message is
+/// dropped. If a pid is given, the timer ends with its process.
 ///
 /// # Errors
-/// When the destination is on another node, or the time is more than 100 years.
+/// If the destination is on another node, or the time is longer than 100 years.
 ///
 /// # Panics
 /// Outside of a process.
@@ -73,11 +72,11 @@ pub fn send_after<'a, M: Message>(
 /// Runs a future in a new process after this time (`timer:apply_after/2`).
 ///
 /// # Errors
-/// When the time is more than 100 years.
+/// If the time is longer than 100 years.
 ///
 /// # Panics
-/// Outside of a process. When the node has as many processes as it may have, the calling
-/// process ends with `system_limit`.
+/// Outside of a process. If the node has no room for another process, the calling process ends with
+/// `system_limit`.
 pub fn apply_after<F>(time: Duration, future: F) -> Result<TRef, TimerError>
 where
     F: IntoFuture<Output: Outcome> + Send + 'static,
@@ -93,14 +92,14 @@ where
     }))
 }
 
-/// Sends an exit signal after this time (`timer:exit_after/3`). A name is looked up when the
-/// time is over.
+/// Sends an exit signal after this time (`timer:exit_after/3`). A name is looked up when the time
+/// is over.
 ///
 /// # Errors
-/// As [`send_after`].
+/// Fails as [`send_after`] does.
 ///
 /// # Panics
-/// As [`apply_after`].
+/// Panics as [`apply_after`] does.
 pub fn exit_after<'a>(
     time: Duration,
     dest: impl Into<Dest<'a>>,
@@ -112,7 +111,7 @@ pub fn exit_after<'a>(
     let due = now() + time;
     Ok(match dest {
         Dest::Pid(pid) => process(async move {
-            // There is nobody left to be told once it has ended.
+            // If the process ends before, no signal is needed.
             if until(due, Some(monitor(pid))).await {
                 exit_process(pid, reason);
             }
@@ -136,24 +135,24 @@ pub fn exit_after<'a>(
 /// Kills a process after this time (`timer:kill_after/2`).
 ///
 /// # Errors
-/// As [`send_after`].
+/// Fails as [`send_after`] does.
 ///
 /// # Panics
-/// As [`apply_after`].
+/// Panics as [`apply_after`] does.
 pub fn kill_after<'a>(time: Duration, dest: impl Into<Dest<'a>>) -> Result<TRef, TimerError> {
     exit_after(time, dest, ExitReason::Kill)
 }
 
-/// Sends a message again and again, each time after this interval (`timer:send_interval/3`).
+/// Sends a message repeatedly, once per interval (`timer:send_interval/3`).
 ///
-/// A name is looked up now: the timer is for the process that has it, and ends with that
-/// process.
+/// A name is looked up immediately. The timer sends to the process that has the name, and ends with
+/// it.
 ///
 /// # Errors
-/// When there is no such process on this node, or the interval is zero or more than 100 years.
+/// If there is no such process on this node, or the interval is zero or longer than 100 years.
 ///
 /// # Panics
-/// As [`apply_after`].
+/// Panics as [`apply_after`] does.
 pub fn send_interval<'a, M: Message + Clone>(
     interval: Duration,
     dest: impl Into<Dest<'a>>,
@@ -183,15 +182,16 @@ pub fn send_interval<'a, M: Message + Clone>(
     }))
 }
 
-/// Runs what the function makes in a new process, again and again, each time after this interval
+/// Runs the futures that `function` makes, each in a new process, once per interval
 /// (`timer:apply_interval/2`), whether or not the previous run has ended. The timer ends with the
-/// process that starts it. A run is skipped, and logged, if the node has no room for its process.
+/// process that starts it. If the node has no room for the process of a run, the run is skipped and
+/// logged.
 ///
 /// # Errors
-/// When the interval is zero or more than 100 years.
+/// If the interval is zero or longer than 100 years.
 ///
 /// # Panics
-/// As [`apply_after`].
+/// Panics as [`apply_after`] does.
 pub fn apply_interval<F, R>(interval: Duration, mut function: F) -> Result<TRef, TimerError>
 where
     F: FnMut() -> R + Send + 'static,
@@ -209,15 +209,15 @@ where
     }))
 }
 
-/// As [`apply_interval`], and a run begins only when the one before has ended
-/// (`timer:apply_repeatedly/2`). If one takes longer than the interval, those that should have
-/// been meanwhile follow it without a pause.
+/// Runs futures once per interval as [`apply_interval`] does, but begins a run only when the
+/// previous one has ended (`timer:apply_repeatedly/2`). If a run takes longer than the interval,
+/// the runs that were due meanwhile follow without a pause.
 ///
 /// # Errors
-/// As [`apply_interval`].
+/// Fails as [`apply_interval`] does.
 ///
 /// # Panics
-/// As [`apply_after`].
+/// Panics as [`apply_after`] does.
 pub fn apply_repeatedly<F, R>(interval: Duration, mut function: F) -> Result<TRef, TimerError>
 where
     F: FnMut() -> R + Send + 'static,
@@ -241,12 +241,13 @@ where
     }))
 }
 
-/// Takes a timer back (`timer:cancel/1`). When this is ready nothing comes of it any more;
-/// what a run has begun goes on. That it has fired already is no error, and what it has sent
-/// may be in the mailbox. When this is dropped before it is ready, the timer still ends soon.
+/// Cancels a timer (`timer:cancel/1`). When this returns, the timer does nothing any more, but a
+/// run that has begun continues. Cancelling a timer that has fired is not an error, and its message
+/// may already be in the mailbox. If the future is dropped before it is ready, the timer still ends
+/// soon.
 ///
 /// # Errors
-/// When it is a timer of another node.
+/// If the timer belongs to another node.
 ///
 /// # Panics
 /// Outside of a process.
@@ -267,10 +268,10 @@ pub async fn cancel(timer: TRef) -> Result<(), TimerError> {
     }
 }
 
-/// How long a future takes in this process, and its value (`timer:tc/1`).
+/// Runs a future in this process. Returns how long it took, and its value (`timer:tc/1`).
 ///
 /// # Panics
-/// Outside of a process, and with the future's own panic.
+/// Outside of a process, or if the future panics.
 pub async fn tc<F: IntoFuture>(future: F) -> (Duration, F::Output) {
     let begun = now();
     let value = future.await;
@@ -306,7 +307,7 @@ fn now() -> Time {
 }
 
 /// Returns whether there was room for a run of an interval timer. If not, the run is skipped and
-/// the timer goes on.
+/// the timer continues.
 async fn has_begun(run: Reference) -> bool {
     let result = receive! {
         SpawnReply { reference, result } if reference == run => result,
@@ -322,7 +323,7 @@ fn process(waits: impl Future<Output = ()> + Send + 'static) -> TRef {
     TRef(Kind::Process(spawn(waits)))
 }
 
-/// Waits for the time; false if what is monitored ends before.
+/// Waits for the time. Returns false if the monitored process ends before.
 async fn until(due: Time, ends: Option<Reference>) -> bool {
     let left = due.since(now());
     match ends {

@@ -1,13 +1,13 @@
 //! How busy workers share their work.
 //!
-//! A worker that has nothing left to do steals. A busy one does not, so a few tasks that always
-//! want to run could stay with one worker and very many with another, and would have many times
-//! the turns of those. Therefore each worker compares its queue with another's now and then. Small
-//! differences stay: tasks that talk to each other are better off where they are.
+//! A worker that has no work steals some. A busy worker does not steal, so a few tasks that always
+//! want to run could stay on one worker while many tasks share another, and would then get many
+//! times as many turns. Therefore each worker compares its queue with another worker's now and
+//! then. Small differences remain: tasks that talk to each other are better off on the same worker.
 //!
 //! Prior art: `check_balance` of `erl_process.c`.
 
-/// How many of its tasks a worker with `theirs` gives to one with `ours`.
+/// Returns how many tasks a worker with `ours` tasks takes from a worker with `theirs`.
 pub(super) fn share(ours: usize, theirs: usize) -> usize {
     if theirs > 2 * (ours + 1) { (theirs - ours) / 2 } else { 0 }
 }

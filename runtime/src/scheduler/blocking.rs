@@ -1,12 +1,12 @@
-//! Threads for calls that block: as many as there are such calls, up to a bound.
+//! Threads for blocking calls: one for each call, up to a limit.
 //!
-//! If the system refuses a thread, nothing is lost while the pool has another one: that thread
-//! takes the call when it has finished its own, and tries again to start the missing thread. The
-//! node tries again, too, after some time ([`BlockingPool::retry`]), since the other call may never
-//! end. Only if the pool has no thread at all is the call given back.
+//! If the system refuses a thread while the pool has others, no call is lost: a thread of the pool
+//! takes the call when it has finished its own, and retries to start the missing thread. The node
+//! retries too, after some time ([`BlockingPool::retry`]), since the other call may never end. The
+//! call is only returned to its caller if the pool has no thread at all.
 //!
-//! Jobs for which nobody waits urgently ([`Urgency::Patient`]) have half of the threads at most. So
-//! they don't hold up the others, even if none of them ever ends.
+//! Jobs that can wait ([`Urgency::Patient`]) get at most half of the threads. So they don't delay
+//! the others, even if none of them ever ends.
 
 use std::collections::VecDeque;
 use std::io;
@@ -29,7 +29,7 @@ pub(crate) fn is_blocking_thread() -> bool {
     matches!(std::thread::current().name(), Some(BLOCKING | LOOKUP))
 }
 
-/// Whether a job may have every thread.
+/// Whether a job may use all threads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Urgency {
     Prompt,
@@ -51,9 +51,9 @@ struct Shared {
 #[derive(Default)]
 struct State {
     queue: VecDeque<Job>,
-    /// The patient jobs that wait.
+    /// The queued patient jobs.
     patient: VecDeque<Job>,
-    /// The patient jobs that are running.
+    /// The number of running patient jobs.
     patient_running: usize,
     threads: usize,
     /// Threads that wait for a job, including those that were woken for one but have not run yet.
@@ -62,14 +62,14 @@ struct State {
 }
 
 impl BlockingPool {
-    /// Makes a pool of at most `threads_max` threads; further jobs wait.
+    /// Makes a pool of at most `threads_max` threads. Further jobs wait.
     pub(crate) fn new(name: &'static str, threads_max: usize) -> BlockingPool {
         let (state, changed) = (Mutex::default(), Condvar::new());
         BlockingPool(Arc::new(Shared { name, threads_max, state, changed }))
     }
 
-    /// Runs `job` on a thread of the pool. Returns whether a thread is missing, so that `retry` is
-    /// to be called later. After `stop` the job is dropped.
+    /// Runs `job` on a thread of the pool. Returns whether a thread is missing. If so, the caller
+    /// calls `retry` later. After `stop` the job is dropped.
     ///
     /// # Errors
     /// Returns the job if the pool has no thread and the system refuses one.
@@ -92,8 +92,8 @@ impl BlockingPool {
         job.map_or(Ok(is_missing), Err)
     }
 
-    /// Tries again to start a thread if one is missing. That one tries to start the next. Returns
-    /// whether the system refuses it again.
+    /// Retries to start a missing thread, which then tries to start the next one. Returns whether
+    /// the system refuses it again.
     pub(crate) fn retry(&self) -> bool {
         let refused = self.0.staff(&mut self.0.state.lock());
         let is_missing = refused.is_some();
@@ -116,7 +116,7 @@ impl BlockingPool {
 impl Drop for BlockingPool {
     fn drop(&mut self) {
         for job in self.stop() {
-            // What the job holds is the program's.
+            // The program's code runs when the job is dropped.
             contained(|| drop(job));
         }
     }
@@ -150,8 +150,8 @@ impl Shared {
         Some((job, Urgency::Patient))
     }
 
-    /// Provides a thread for each queued job, as far as possible.
-    /// Returns the error of a thread that the system refuses.
+    /// Starts a thread for each queued job, as far as possible. Returns the error if the system
+    /// refuses a thread.
     #[must_use]
     fn staff(self: &Arc<Self>, state: &mut State) -> Option<io::Error> {
         let jobs = state.queue.len() + state.patient.len().min(self.patient_free(state));
@@ -169,12 +169,12 @@ impl Shared {
         None
     }
 
-    /// Reports a thread that the system refused. Not under the lock, since the subscriber may use
-    /// the pool.
+    /// Reports a thread that the system refused. Called without the lock, since the subscriber may
+    /// use the pool.
     fn report(&self, refused: Option<io::Error>) {
         if let Some(error) = refused {
             let name = self.name;
-            // The thread of the pool would end in a panic of the subscriber.
+            // A panic of the subscriber must not end the pool's thread.
             contained(|| {
                 tracing::debug!(%error, name, "no thread can be started for a blocking call");
             });
@@ -224,7 +224,7 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(30);
 
-    /// Runs a job that says when it begins, and ends when the returned sender is dropped.
+    /// Runs a job that reports when it begins, and ends when the returned sender is dropped.
     fn run(pool: &BlockingPool, n: usize, urgency: Urgency, began: &Sender<usize>) -> Sender<()> {
         let (go, waits) = channel::<()>();
         let began = began.clone();
@@ -240,7 +240,7 @@ mod tests {
         begins.recv_timeout(LIMIT).expect("it begins")
     }
 
-    /// Patient jobs have half of the threads, and go on when one of them has ended.
+    /// Patient jobs use half of the threads, and the next one begins when one of them ends.
     #[test]
     fn patient_jobs_leave_room() {
         let pool = BlockingPool::new("test", 4);
@@ -253,13 +253,13 @@ mod tests {
         let prompt: Vec<_> = (10..12).map(|n| run(&pool, n, Urgency::Prompt, &began)).collect();
         let mut others = [next(&begins), next(&begins)];
         others.sort_unstable();
-        assert_eq!(others, [10, 11], "nothing patient begins meanwhile");
+        assert_eq!(others, [10, 11], "no patient job begins meanwhile");
         for (n, after) in [(0, 2), (1, 3), (2, 4)] {
             patient[n].take();
-            assert_eq!(next(&begins), after, "one takes the place of the other");
+            assert_eq!(next(&begins), after, "the next patient job takes its place");
         }
         drop(prompt);
-        assert!(begins.try_recv().is_err(), "the places of the others stay free");
+        assert!(begins.try_recv().is_err(), "the other threads stay free");
         assert_eq!(pool.stop().count(), 1);
     }
 }

@@ -1,12 +1,12 @@
-//! The tasks that are not of normal priority, in queues for all workers.
+//! The tasks of other than normal priority, in queues that all workers share.
 //!
-//! - *max* and *high* go before all normal tasks.
-//! - *low* ones come when there is nothing else, and at every [`LOW_EVERY`]th turn.
-//! - While somebody urgent waits for something that only a task of lower priority can do, the
-//!   priorities take turns, so that the task comes up however busy the others are. It is the
-//!   queues that are helped, not the one task: a queue can't be searched for it.
+//! - *max* and *high* tasks run before all normal tasks.
+//! - *low* tasks run when there is no other task, and at every [`LOW_EVERY`]th turn.
+//! - While an urgent task waits for something that only a task of lower priority can do, the
+//!   priorities take turns. So the lower task runs however busy the others are. All queues are
+//!   helped, not the one task, since a queue can't be searched for it.
 //!
-//! In a program with normal tasks only, all of this is one look at a word that never changes.
+//! In a program with normal tasks only, all of this costs one look at a word that never changes.
 //!
 //! Prior art: the run queues and `RESCHEDULE_LOW` of `erl_process.c`.
 
@@ -14,15 +14,15 @@ use super::{TaskId, retry};
 use crate::priority::Priority;
 use crate::sync::{AtomicU64, Injector, Ordering};
 
-/// A low task has its turn at least so often; the number is the BEAM's.
+/// A low task has every 8th turn, as on the BEAM.
 const LOW_EVERY: u32 = 8;
 
-/// One who waits and is helped, in the upper half of `load`.
+/// One request for help, in the upper half of `load`.
 const HELPED: u64 = 1 << 32;
 
 #[derive(Default)]
 pub(super) struct Classes {
-    /// How many tasks are in the queues, and above them how many are helped.
+    /// The number of tasks in the queues and, in the upper half, the number of requests for help.
     load: AtomicU64,
     max: Injector<TaskId>,
     high: Injector<TaskId>,
@@ -39,20 +39,21 @@ impl Classes {
         }
     }
 
-    /// Whether no task is here. Sequentially consistent with `push`, as `idle` needs it.
+    /// Returns whether no task is queued here. Sequentially consistent with `push`, as `idle`
+    /// requires.
     pub(super) fn is_empty(&self) -> bool {
         self.load.load(Ordering::SeqCst) as u32 == 0
     }
 
-    /// Queues a task that is not of normal priority; says whether it is the only one here.
+    /// Queues a task of other than normal priority. Returns whether it is the only one here.
     pub(super) fn push(&self, task: TaskId, priority: Priority) -> bool {
-        // Before the task: a worker that sees nothing here does not look.
+        // Counted before the task is queued: a worker that sees a count of zero does not look.
         let before = self.load.fetch_add(1, Ordering::SeqCst) as u32;
         self.queue(priority).expect("not normal").push(task);
         before == 0
     }
 
-    /// The task that goes before the normal ones at a worker's turn of this number.
+    /// Returns the task that runs before the normal ones at this turn of a worker.
     pub(super) fn before_normal(&self, turn: u32) -> Option<TaskId> {
         let load = self.load.load(Ordering::Relaxed);
         if load as u32 == 0 {
@@ -61,7 +62,7 @@ impl Classes {
         self.take(before_normal(turn, load >= HELPED))
     }
 
-    /// A task of whatever priority, when there is no normal one.
+    /// Returns a task of any priority, for a worker that has no normal one.
     pub(super) fn any(&self) -> Option<TaskId> {
         if self.is_empty() {
             None
@@ -86,7 +87,7 @@ impl Classes {
     }
 }
 
-/// Which queues go before the normal tasks at a turn of this number.
+/// Returns the queues that go before the normal tasks at this turn.
 fn before_normal(turn: u32, helped: bool) -> &'static [Priority] {
     use Priority::{High, Low, Max};
     match (helped, turn % 4) {
@@ -102,7 +103,7 @@ fn before_normal(turn: u32, helped: bool) -> &'static [Priority] {
 mod tests {
     use super::*;
 
-    /// The order in which the tasks of these priorities come, one a turn; normal ones are 0.
+    /// Returns the order in which tasks of these priorities run, one each turn. Normal tasks are 0.
     fn order(classes: &Classes, tasks: &[(u32, Priority)], turns: u32) -> Vec<u32> {
         for (task, priority) in tasks {
             classes.push(TaskId::of(*task), *priority);
@@ -132,7 +133,7 @@ mod tests {
         classes.begin_help();
         let many = |from: u32, priority| (from..from + 4).map(move |task| (task, priority));
         let tasks: Vec<_> = many(10, Max).chain(many(20, High)).chain(many(30, Low)).collect();
-        // At the last one there is no high one left: the normal ones have that turn, too.
+        // At the last turn no high task is left, so the normal ones have that turn too.
         assert_eq!(order(&classes, &tasks, 8), [0, 30, 20, 10, 0, 31, 21, 11]);
         classes.end_help();
         assert_eq!(order(&classes, &[], 4), [12, 13, 22, 23]);

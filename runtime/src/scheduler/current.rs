@@ -1,8 +1,8 @@
-//! Which worker this thread is, so that what it wakes goes to its own queue.
+//! The worker that the calling thread is, so that a task that it wakes goes to its own queue.
 //!
 //! # Invariants
-//! - **W1** `WORKER` is null, or points to what the caller of `enter` borrows until that
-//!   call comes back, by return or by panic.
+//! - **W1** `WORKER` is null, or points to what the caller of `enter` borrows until that call ends,
+//!   by return or by panic.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
@@ -18,7 +18,7 @@ thread_local! {
     static WORKER: Cell<*const Worker> = const { Cell::new(ptr::null()) };
 }
 
-/// The thread is this worker while `work` runs.
+/// Runs `work` with the thread registered as this worker.
 pub(super) fn enter(worker: &Worker, work: impl FnOnce()) {
     struct Leave;
     impl Drop for Leave {
@@ -36,7 +36,7 @@ fn worker<R>(work: impl FnOnce(&Worker) -> R) -> Option<R> {
     unsafe { WORKER.with(Cell::get).as_ref() }.map(work)
 }
 
-/// Queues a task with this thread's worker, or from outside.
+/// Queues a task with this thread's worker or, on other threads, with the injector.
 pub(crate) fn schedule(scheduler: &Arc<Scheduler>, task: TaskId, priority: Priority) {
     let done = worker(|worker| {
         let own = worker.belongs_to(scheduler);
@@ -50,18 +50,17 @@ pub(crate) fn schedule(scheduler: &Arc<Scheduler>, task: TaskId, priority: Prior
     }
 }
 
-/// Whether this thread's worker has been in the same turn for so long that it should come to
-/// an end.
+/// Returns whether this worker's current turn has lasted so long that it should end.
 pub(crate) fn is_overdue() -> bool {
     worker(Worker::is_overdue).unwrap_or(false)
 }
 
-/// Whether the thread is a worker of this scheduler.
+/// Returns whether the calling thread is a worker of this scheduler.
 pub(crate) fn is_worker_of(scheduler: &Arc<Scheduler>) -> bool {
     worker(|worker| worker.belongs_to(scheduler)).unwrap_or(false)
 }
 
-/// A small number for this thread: a worker's own, or 0.
+/// Returns a small number for this thread: the worker's index, or 0 for other threads.
 pub(crate) fn shard() -> usize {
     worker(Worker::index).unwrap_or(0)
 }

@@ -1,6 +1,6 @@
 //! What the operating system knows about a worker's thread: its CPU time, and whether it waits.
 //!
-//! Only Linux provides this. Elsewhere [`HostThread::cpu_time`] is `None`.
+//! Only Linux provides this. Elsewhere [`HostThread::cpu_time`] returns `None`.
 
 use std::time::Duration;
 
@@ -28,9 +28,9 @@ impl HostThread {
     }
 
     /// Returns whether the thread waits for something other than a processor: a lock, a timer or a
-    /// file. `None` if the system does not say so: without `/proc`, or without a descriptor for it.
+    /// file. `None` if the system does not say: without `/proc`, or if no file descriptor is left.
     pub(super) fn is_blocked(&self) -> Option<bool> {
-        // Opened for each call: a node should not need two file descriptors for each worker.
+        // Opened for each call: otherwise a node would need two file descriptors for each worker.
         let stat = std::fs::read_to_string(format!("/proc/self/task/{}/stat", self.tid));
         state(&stat.ok()?).map(|state| matches!(state, 'S' | 'D'))
     }
@@ -80,7 +80,7 @@ mod tests {
         }
     }
 
-    /// The clock of a thread counts while it computes, and stands still while it waits.
+    /// A thread's clock advances while the thread computes, and stands still while it waits.
     #[test]
     #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
     fn another_thread() {

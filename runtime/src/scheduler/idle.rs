@@ -1,11 +1,11 @@
-//! Which workers sleep, and whom to wake.
+//! Which workers sleep, and which one to wake.
 //!
-//! A worker that is awake and looks for work is *searching*. While one is searching
-//! nobody needs to be woken: it will find whatever is queued, and when it finds
-//! something it wakes the next. Two orders make sure that nothing is left lying about
-//! with all asleep: who queues work looks for sleepers *after* it has queued, and who
-//! goes to sleep looks at the queues once more *after* it has said so. A sequentially
-//! consistent fence between the two steps on both sides makes one of them see the other.
+//! An awake worker that looks for work is *searching*. While a worker is searching, no other needs
+//! to be woken: the searching worker finds whatever is queued, and then wakes the next. Two orders
+//! ensure that no work is left while all workers sleep. A thread that queues work looks for
+//! sleepers *after* it has queued the work. A worker that goes to sleep looks at the queues once
+//! more *after* it has announced its sleep. A sequentially consistent fence between the two steps
+//! on both sides ensures that at least one of them sees the other.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::sync::{AtomicUsize, Mutex, Ordering, fence};
 
 pub(super) struct Idle {
     sleepers: Mutex<Vec<Arc<Seat>>>,
-    /// The length of `sleepers`, to be read without the lock.
+    /// The length of `sleepers`, which can be read without the lock.
     sleeping: AtomicUsize,
     searching: AtomicUsize,
 }
@@ -38,12 +38,12 @@ impl Idle {
         self.searching.load(Ordering::Relaxed)
     }
 
-    /// Whether somebody sleeps and nobody is searching, at a glance.
+    /// Returns whether a worker sleeps and none is searching, at a glance.
     pub(super) fn may_take(&self) -> bool {
         self.searching() == 0 && self.sleeping() > 0
     }
 
-    /// After work was queued: whom to wake for it. The worker counts as searching.
+    /// Returns the worker to wake for work that was just queued. It counts as searching.
     pub(super) fn take_for_work(&self) -> Option<Arc<Seat>> {
         fence(Ordering::SeqCst);
         if !self.may_take() {
@@ -56,17 +56,17 @@ impl Idle {
         Some(seat)
     }
 
-    /// An awake worker begins to search.
+    /// Records that an awake worker begins to search.
     pub(super) fn begin_search(&self) {
         self.searching.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// A worker stops to search; true if it was the last one that did.
+    /// Records that a worker stops searching. Returns whether it was the last one.
     pub(super) fn end_search(&self) -> bool {
         self.searching.fetch_sub(1, Ordering::SeqCst) == 1
     }
 
-    /// A worker is about to sleep; it must look at the queues once more after this.
+    /// Records that a worker is about to sleep. The worker must then look at the queues once more.
     pub(super) fn enter(&self, seat: &Arc<Seat>) {
         let mut sleepers = self.sleepers.lock();
         sleepers.push(seat.clone());
@@ -75,8 +75,8 @@ impl Idle {
         fence(Ordering::SeqCst);
     }
 
-    /// A worker is awake. False if `take_for_work` had taken it, so that it counts as
-    /// searching already.
+    /// Records that a worker is awake. Returns false if `take_for_work` had taken it, so that it
+    /// already counts as searching.
     pub(super) fn leave(&self, seat: &Arc<Seat>) -> bool {
         let mut sleepers = self.sleepers.lock();
         let at = sleepers.iter().position(|sleeper| Arc::ptr_eq(sleeper, seat));

@@ -1,4 +1,4 @@
-//! Models of who is woken, who sleeps, and who is relieved.
+//! Models of waking, sleeping and relieving workers.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,21 +18,21 @@ fn scheduler() -> Arc<Scheduler> {
     Scheduler::new("model", Arc::<ThreadDriver>::default())
 }
 
-/// Counts what is run.
+/// Counts the tasks that ran.
 #[derive(Default)]
 struct Tally {
     /// How often each task ran.
     runs: [Count; 3],
-    /// Told after each.
+    /// The number of runs so far, announced by `came`.
     done: Mutex<usize>,
     came: Condvar,
     clock: AtomicU64,
-    /// What a turn's end is to queue, if the first task has run.
+    /// What the end of a turn queues, if the first task has run.
     at_turn_end: Mutex<Option<(Arc<Scheduler>, TaskId)>>,
 }
 
 impl Tally {
-    /// Waits until so many runs are over.
+    /// Waits until this many runs are over.
     fn wait(&self, runs: usize) {
         let mut done = self.done.lock();
         while *done < runs {
@@ -69,7 +69,7 @@ impl Runner for Tally {
         }
     }
 
-    /// Nobody spins for more than a look.
+    /// Advances by a second for each call, so that a worker spins for one look only.
     fn now(&self) -> Time {
         Time::new(Duration::from_secs(self.clock.fetch_add(1, Relaxed)))
     }
@@ -77,8 +77,8 @@ impl Runner for Tally {
     fn report_stuck(&self, _: &Stuck) {}
 }
 
-/// A worker that sleeps, or is about to, is woken for what is queued; and one that sleeps, or
-/// is about to, when the scheduler stops, ends.
+/// A worker that sleeps, or is about to, is woken for queued work, and ends when the scheduler
+/// stops.
 fn inject_against_sleep(priority: Priority) {
     model(move || {
         let (scheduler, tally) = (scheduler(), Arc::new(Tally::default()));
@@ -100,7 +100,7 @@ fn inject_high_against_sleep() {
     inject_against_sleep(Priority::High);
 }
 
-/// Tasks that two threads queue are each run once.
+/// Tasks that two threads queue each run once.
 #[test]
 fn two_who_inject_against_sleep() {
     model(|| {
@@ -118,7 +118,7 @@ fn two_who_inject_against_sleep() {
     });
 }
 
-/// Two workers, of which only one can wait in the driver: what is queued is run once, by one.
+/// Two workers, of which only one can wait in the driver: a queued task runs once.
 #[test]
 fn inject_against_two_sleepers() {
     model(|| {
@@ -133,7 +133,7 @@ fn inject_against_two_sleepers() {
     });
 }
 
-/// What the end of a worker's last turn queues is run, though the worker was about to sleep.
+/// A task that the end of a worker's last turn queues runs, though the worker was about to sleep.
 #[test]
 fn a_turn_end_that_queues_against_sleep() {
     model(|| {
@@ -149,7 +149,7 @@ fn a_turn_end_that_queues_against_sleep() {
     });
 }
 
-/// Workers that begin, or fall asleep, while the scheduler stops all end.
+/// Workers that start or fall asleep while the scheduler stops all end.
 #[test]
 fn stop_against_sleep() {
     model(|| {
@@ -162,7 +162,7 @@ fn stop_against_sleep() {
     });
 }
 
-/// An unpark reaches whoever parks, wherever that is, and is not lost when it comes first.
+/// An unpark reaches a thread that parks, in the driver or not, and is not lost if it comes first.
 #[test]
 fn unpark_against_park() {
     for in_driver in [false, true] {
@@ -182,8 +182,8 @@ fn unpark_against_park() {
     }
 }
 
-/// Two who unpark, and one that parks twice, in one place after the other: it is woken once at
-/// least, and once more when the other one comes later.
+/// Two threads unpark, and a third parks twice, in different places. It is woken at least once, and
+/// a second time if the second unpark comes later.
 #[test]
 fn two_unparks_against_two_parks() {
     model(|| {
@@ -198,8 +198,8 @@ fn two_unparks_against_two_parks() {
             })
             .collect();
         shared.0.park();
-        // What was done before an unpark is seen after it; so if not all has been, there is
-        // another to come.
+        // The effects of a thread are visible after its unpark. If they are not all there yet,
+        // another unpark will come.
         while shared.2.load(Ordering::Relaxed) < 2 {
             shared.0.park_in(&shared.1, None);
         }
@@ -207,7 +207,7 @@ fn two_unparks_against_two_parks() {
     });
 }
 
-/// A stuck worker that is robbed, and comes back at this moment: each task goes to one.
+/// A stuck worker is robbed while it comes back. Each task goes to one of the two.
 #[test]
 fn rob_against_the_owner() {
     model(|| {
@@ -226,8 +226,7 @@ fn rob_against_the_owner() {
     });
 }
 
-/// A worker for which another was started finds that out, once; and one for which none was
-/// started stays.
+/// A worker learns once that another was started in its place, and otherwise stays.
 #[test]
 fn replace_against_the_end_of_the_task() {
     model(|| {
@@ -250,7 +249,7 @@ fn replace_against_the_end_of_the_task() {
     });
 }
 
-/// The monitor sleeps only while all workers do.
+/// The monitor only sleeps while all workers do.
 #[test]
 fn the_monitor_against_a_worker_that_wakes() {
     model(|| {

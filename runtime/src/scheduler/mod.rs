@@ -1,20 +1,19 @@
-//! The work-stealing scheduler: which worker runs what next, and where it waits.
+//! The work-stealing scheduler: which task a worker runs next, and where the worker waits.
 //!
-//! It knows no processes: a task is a number that a [`Runner`] knows how to run.
+//! It knows no processes: a task is a number that a [`Runner`] can run.
 //!
-//! - Each worker has a queue and, before it, a slot for the task that was woken last: a
-//!   pair of processes that talk to each other stays on one worker, in its cache.
-//! - Work that comes from outside goes to the injector. A worker without work takes
-//!   from the injector, then steals, then waits: one of them in the driver, where
-//!   packets arrive and timers fall due, the others on their own.
-//! - While others are at work, one worker without any looks for some for a short time
-//!   before it sleeps.
+//! - Each worker has a queue and, before it, a slot for the task that was woken last. So two
+//!   processes that talk to each other stay on one worker, in its cache.
+//! - Work from other threads goes to the injector. A worker without work takes from the injector,
+//!   then steals, then waits. One waiting worker is in the driver, where packets arrive and timers
+//!   fall due. The others wait on their own.
+//! - While other workers are busy, one idle worker looks for work for a short time before it
+//!   sleeps.
 //! - Tasks of other than normal priority have queues of their own; see `classes`.
-//! - A monitor thread sees to it that a task that never comes back holds up nobody but
-//!   itself; see `monitor`.
+//! - A monitor thread ensures that a task that never returns delays only itself; see `monitor`.
 //!
-//! Prior art: tokio's multi-thread scheduler, Go's `proc.go`, and their descriptions of
-//! the wake-up protocol in `idle`.
+//! Prior art: tokio's multi-thread scheduler, Go's `proc.go`, and their descriptions of the wake-up
+//! protocol in `idle`.
 
 mod balance;
 mod blocking;
@@ -63,12 +62,12 @@ use stepped::Stepped;
 /// How long `stop` waits for workers that are in the middle of a task.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
-/// What is scheduled, as a number from 1 up, so that it has a spare value.
+/// The number of a task. It starts at 1, so that `Option<TaskId>` is as small.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct TaskId(NonZeroU32);
 
 impl TaskId {
-    /// The task with this index, which is below 2^32 - 1.
+    /// Returns the task with this index, which is below 2^32 - 1.
     pub(crate) fn of(index: u32) -> TaskId {
         TaskId(NonZeroU32::MIN.saturating_add(index))
     }
@@ -78,23 +77,23 @@ impl TaskId {
     }
 }
 
-/// What the scheduler asks of its user. All workers share one. No call panics, but for mistakes of
-/// the runtime and of what the node was built with; see `UNSAFE.md`.
+/// What the scheduler needs from its user. All workers share one runner. A call only panics because
+/// of a bug in the runtime or in a part that the node was built with; see `UNSAFE.md`.
 pub(crate) trait Runner: Send + Sync + 'static {
-    /// A thread of the scheduler: `work` is all that it does.
+    /// Runs `work`, which is all that a thread of the scheduler does.
     fn enter(&self, work: &dyn Fn());
-    /// Runs a task, and records in `origin` where it was made. Returns the priority at which the
-    /// task is to run again, if it is to run again soon.
+    /// Runs a task, and records in `origin` where the task was spawned. Returns a priority if the
+    /// task is to run again soon.
     fn run(&self, task: TaskId, origin: &Origin) -> Option<Priority>;
-    /// Does what is due.
+    /// Does what is due, such as firing timers.
     fn maintain(&self);
-    /// Does what is due, and says how long the driver may wait before something else is.
+    /// Does what is due. Returns how long the driver may wait before something else is due.
     fn before_sleep(&self) -> Option<Duration>;
-    /// The driver has waited.
+    /// Called after the driver has waited.
     fn after_sleep(&self);
-    /// A worker has done its work for now: what it gathered should go out.
+    /// Sends what the worker has gathered. Called when it has no more work for now.
     fn turn_end(&self);
-    /// The monotonic clock.
+    /// Returns the time of the monotonic clock.
     fn now(&self) -> Time;
     /// Reports a task that has held its worker for too long.
     fn report_stuck(&self, stuck: &Stuck);
@@ -104,9 +103,9 @@ pub(crate) struct Scheduler {
     name: String,
     injector: Injector<TaskId>,
     classes: Classes,
-    /// In place of all workers, if there are to be none.
+    /// The queue that takes the place of all workers, if there are none.
     stepped: Option<Stepped>,
-    /// One for each worker that is there now.
+    /// The seats of the current workers.
     seats: RwLock<Vec<Arc<Seat>>>,
     idle: Idle,
     driver: Arc<dyn Driver>,
@@ -114,7 +113,7 @@ pub(crate) struct Scheduler {
     driver_turn: Mutex<()>,
     monitor: Monitor,
     stopping: AtomicBool,
-    /// Workers that were ever started.
+    /// The number of workers that were ever started.
     started: AtomicUsize,
     /// Counts the threads, for `stop`.
     threads: Mutex<usize>,
@@ -122,12 +121,12 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
-    /// A scheduler without workers; `name` goes into the names of its threads.
+    /// Makes a scheduler without workers. `name` becomes part of the names of its threads.
     pub(crate) fn new(name: &str, driver: Arc<dyn Driver>) -> Arc<Scheduler> {
         Arc::new(Scheduler::with(name, driver, None))
     }
 
-    /// A scheduler that never has any: see [`Stepped`].
+    /// Makes a scheduler that never has workers: see [`Stepped`].
     pub(crate) fn stepped(name: &str) -> Arc<Scheduler> {
         let driver = Arc::<ThreadDriver>::default();
         Arc::new(Scheduler::with(name, driver, Some(Stepped::default())))
@@ -151,7 +150,7 @@ impl Scheduler {
         }
     }
 
-    /// What is ready, if somebody else says what runs.
+    /// Returns the queue of ready tasks, if the caller decides what runs next.
     pub(crate) fn by_steps(&self) -> Option<&Stepped> {
         self.stepped.as_ref()
     }
@@ -202,7 +201,7 @@ impl Scheduler {
         self.thread_ended.notify_all();
     }
 
-    /// Queues a task from outside the workers.
+    /// Queues a task from a thread that is not a worker.
     pub(crate) fn inject(&self, task: TaskId, priority: Priority) {
         if let Some(stepped) = &self.stepped {
             return stepped.push(Ready::Task(task));
@@ -214,32 +213,32 @@ impl Scheduler {
         self.wake_one();
     }
 
-    /// Wakes a worker, unless one is looking for work already.
+    /// Wakes a worker, unless one is already searching.
     fn wake_one(&self) {
         if let Some(seat) = self.idle.take_for_work() {
             seat.unpark(&*self.driver);
         }
     }
 
-    /// Wakes a worker for work that this worker does itself if no other one does. It costs no
-    /// fence, so a worker that is just falling asleep may be missed; the monitor finds it.
+    /// Wakes a worker for work that this worker also does itself. It uses no fence, so it may miss
+    /// a worker that is just falling asleep; the monitor finds the work then.
     fn wake_one_for_stealing(&self) {
         if self.idle.may_take() {
             self.wake_one();
         }
     }
 
-    /// Something falls due earlier than was said when the driver was entered.
+    /// Makes the driver return, since something is due earlier than its timeout.
     pub(crate) fn reconsider_timeout(&self) {
         self.driver.unpark();
     }
 
-    /// Whether one worker should wait awake: nobody else does, and others are at work.
+    /// Returns whether a worker should wait awake: no other one does, and some are busy.
     fn is_worth_spinning(&self) -> bool {
         self.idle.searching() == 1 && self.seats.read().len() > self.idle.sleeping() + 1
     }
 
-    /// Whether a worker runs this task.
+    /// Returns whether a worker runs this task.
     pub(crate) fn is_running(&self, task: TaskId) -> bool {
         self.seats.read().iter().any(|seat| seat.runs(task))
     }
@@ -256,8 +255,9 @@ impl Scheduler {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// Ends all threads; true if all came to their end in time. A worker that is in a
-    /// task ends after it. Called from one of the threads, it does not wait for that.
+    /// Ends all threads. Returns whether all of them ended in time. A worker in the middle of a
+    /// task ends after the task. If called from one of these threads, it does not wait for that
+    /// thread.
     pub(crate) fn stop(&self, from_worker: bool) -> bool {
         self.stopping.store(true, Ordering::Release);
         self.monitor.unpark();
@@ -274,14 +274,14 @@ impl Scheduler {
         true
     }
 
-    /// Takes what was queued from outside, in a model that has no workers.
+    /// Takes a task that was queued from outside, in a model without workers.
     #[cfg(all(test, loom))]
     pub(crate) fn take_any(&self) -> Option<TaskId> {
         retry(|| self.injector.steal()).or_else(|| self.classes.any())
     }
 
     fn take_injected(&self, local: &Deque<TaskId>) -> Option<TaskId> {
-        // A look costs less than an attempt, and most find nothing.
+        // Looking costs less than trying, and the queue is usually empty.
         if self.injector.is_empty() {
             return None;
         }
@@ -289,8 +289,8 @@ impl Scheduler {
     }
 }
 
-/// Somebody urgent waits for a task of lower priority: until this is dropped, all priorities
-/// take turns.
+/// A request for help: something urgent waits for a task of lower priority. Until this is dropped,
+/// all priorities take turns.
 pub(crate) struct Help(Arc<Scheduler>);
 
 impl Help {
@@ -306,7 +306,7 @@ impl Drop for Help {
     }
 }
 
-/// Repeats an attempt to steal until it says yes or no.
+/// Repeats an attempt to steal until it succeeds or finds nothing.
 fn retry(mut attempt: impl FnMut() -> Steal<TaskId>) -> Option<TaskId> {
     loop {
         match attempt() {

@@ -1,6 +1,6 @@
 //! The thread that watches the workers.
 //!
-//! A task that computes without a suspension point holds its worker; on a machine with two cores,
+//! A task that computes without a suspension point holds its worker. On a machine with two cores,
 //! two such tasks would keep everything else from running. Every few milliseconds the monitor looks
 //! at what each worker runs, and adds up how long that run has held the worker:
 //!
@@ -10,20 +10,20 @@
 //! | [`STUCK_AFTER`] | the worker is stuck: all tasks in its queue may be stolen, and another worker takes its place |
 //! | [`REPORT_AFTER`] | the task is reported |
 //!
-//! When the task yields, its worker finds that it was replaced, and ends: the number of workers is
-//! as before.
+//! When the task yields, its worker finds that it was replaced and ends. So the number of workers
+//! is as before.
 //!
 //! A task holds its worker while it computes, which the CPU time of the worker's thread shows, and
 //! while it waits in a system call or for a lock. It does not hold its worker while the thread is
-//! runnable but the operating system runs others. Otherwise, on an overloaded host every worker
-//! would seem stuck, and replacing them would only add to the load.
+//! runnable but the operating system runs other threads. Otherwise every worker on an overloaded
+//! host would seem stuck, and replacing them would only add to the load.
 //!
 //! If the system provides no CPU times, a look counts for at most the interval between two looks,
-//! since an overloaded host delays the monitor as well. When the monitor was delayed, a task that
-//! waits is relieved but not reported: the thread that it waits for may be delayed too.
+//! since an overloaded host delays the monitor as well. When the monitor was delayed, a waiting
+//! task is relieved but not reported: the thread that it waits for may be delayed too.
 //!
-//! While some worker is busy and none waits in the driver, the monitor polls it, so that
-//! sockets and timers are served. When all workers sleep, so does the monitor.
+//! While a worker is busy and none waits in the driver, the monitor polls the driver, so that
+//! sockets and timers are served. The monitor sleeps while all workers sleep.
 //!
 //! Prior art: Go's `sysmon`.
 
@@ -54,15 +54,15 @@ const STUCK_AFTER: Duration = Duration::from_millis(8);
 /// A task that has held its worker for this long is reported.
 const REPORT_AFTER: Duration = Duration::from_millis(48);
 
-/// How many times slower a debug build is, roughly. A task may compute that much longer before it
-/// is reported: a process that is fast enough in a release build is not at fault.
+/// Roughly how many times slower a debug build is. A task may compute that much longer before it is
+/// reported, since a process that is fast enough in a release build is not at fault.
 const SLOWNESS: u32 = if cfg!(debug_assertions) { 10 } else { 1 };
 
-/// For how many looks all workers must have slept before the monitor sleeps too. A few needless
-/// looks are cheaper than being woken for each packet.
+/// The monitor sleeps after all workers have slept for this many looks. A few needless looks are
+/// cheaper than being woken for each packet.
 const QUIET_LOOKS: u32 = 20;
 
-/// More workers than this in the place of stuck ones do not help.
+/// More replacements for stuck workers than this do not help.
 const REPLACEMENTS_MAX: usize = 256;
 
 pub(super) struct Monitor {
@@ -91,9 +91,9 @@ impl Default for Monitor {
 }
 
 impl Monitor {
-    /// A worker is awake: it has left the sleepers before.
+    /// Wakes the monitor when a worker wakes. The worker has left the sleepers before.
     pub(super) fn worker_wakes(&self) {
-        // Pairs with the fence in `rest`: one of the two sees the other.
+        // Pairs with the fence in `rest`: at least one of the two threads sees the other.
         fence(Ordering::SeqCst);
         if self.asleep.load(Ordering::Relaxed) {
             self.unpark();
@@ -108,17 +108,17 @@ impl Monitor {
 /// A task that has held its worker for too long.
 pub(crate) struct Stuck {
     pub(crate) task: TaskId,
-    /// Where the task was made, if known.
+    /// Where the task was spawned, if known.
     pub(crate) origin: Option<&'static Location<'static>>,
-    /// How long it has computed.
+    /// How long the task has computed.
     pub(crate) computed: Duration,
-    /// How long it has waited for something other than a processor.
+    /// How long the task has waited for something other than a processor.
     pub(crate) blocked: Duration,
     /// How many reports were left out before this one, if any.
     pub(crate) left_out: Option<u64>,
 }
 
-/// The last look at a run.
+/// The last look at a run of a task.
 struct Sample {
     run: u64,
     at: Time,
@@ -163,7 +163,7 @@ impl Held {
         match computed {
             None => self.computed += look,
             Some(computed) if computed >= look / 2 => self.computed += computed,
-            // Reading the state costs more than reading the clock, and is only needed if the thread
+            // Reading the state costs more than reading the clock. It is only needed if the thread
             // does not compute.
             Some(computed) => match is_blocked() {
                 Some(true) => {
@@ -201,7 +201,7 @@ impl Scheduler {
             } else {
                 parker.park_timeout(LOOK_EVERY);
             }
-            // The next look makes up for one that did not come to its end.
+            // If a look panics, the next one makes up for it.
             contained(|| self.sample(runner, &mut samples));
         }
     }
@@ -259,7 +259,7 @@ impl Scheduler {
         if self.idle.may_take() && self.has_work() {
             self.wake_one();
         }
-        // With a worker asleep in the driver the lock is taken, and all is well.
+        // A worker that sleeps in the driver holds the lock, and no poll is needed.
         if busy && let Some(turn) = self.driver_turn.try_lock() {
             contained(|| {
                 runner.maintain();
@@ -267,8 +267,8 @@ impl Scheduler {
                 runner.turn_end();
             });
             drop(turn);
-            // A worker that went to sleep meanwhile found the turn taken, and waits
-            // elsewhere: somebody has to wait in the driver.
+            // A worker that went to sleep meanwhile found the driver taken and waits elsewhere, but
+            // one worker has to wait in the driver.
             self.wake_one();
         }
     }
@@ -283,7 +283,7 @@ impl Scheduler {
         now: Time,
     ) {
         let origin = seat.origin().get();
-        // The worker has since moved on to another task, so this one is no longer stuck.
+        // The worker has moved on to another task, so it is no longer stuck.
         if seat.running() != Some((run, task)) {
             return;
         }
@@ -292,7 +292,7 @@ impl Scheduler {
         });
     }
 
-    /// Sees to it that the work of a stuck worker is done by others.
+    /// Lets others do the work of a stuck worker.
     fn relieve(self: &Arc<Self>, runner: &Arc<dyn Runner>, seat: &Arc<Seat>, workers: usize) {
         if !seat.is_stuck() {
             seat.mark_stuck();
@@ -303,7 +303,7 @@ impl Scheduler {
             && seat.ask_replacement()
             && let Err(error) = self.start_replacement(runner.clone(), seat.clone())
         {
-            // The next look tries again.
+            // The next look retries.
             seat.unask_replacement();
             self.monitor.refused.line(runner.now(), |left_out| {
                 let why = "no thread can be started to replace a stuck worker";
@@ -334,8 +334,8 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    /// What is held after looks of which each says how much time has passed, how much of it the
-    /// thread has computed, and whether it is blocked then.
+    /// Returns what `Held` adds up to. Each look gives the time that has passed, the part of it
+    /// that the thread has computed, and whether the thread is blocked.
     fn held(looks: impl IntoIterator<Item = (u64, Option<u64>, bool)>) -> Held {
         let mut held = Held::default();
         for (passed, computed, is_blocked) in looks {

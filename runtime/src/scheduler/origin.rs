@@ -1,4 +1,4 @@
-//! Where the task that a worker runs was made, for the monitor's reports.
+//! Where the task that a worker runs was spawned, for the monitor's reports.
 
 use std::panic::Location;
 

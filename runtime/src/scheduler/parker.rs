@@ -10,8 +10,8 @@ const ON_ITS_OWN: u8 = 1;
 const IN_DRIVER: u8 = 2;
 const UNPARKED: u8 = 3;
 
-/// A worker's place to sleep. An unpark that comes while it is awake makes its next
-/// park return at once.
+/// A worker's place to sleep. An unpark while the worker is awake makes its next park return at
+/// once.
 pub(super) struct Parker {
     state: AtomicU8,
     thread: Mutex<ThreadParker>,
@@ -60,7 +60,7 @@ impl Parker {
     }
 }
 
-/// The driver of a node without sockets: it only waits.
+/// The driver of a node without sockets. It only waits.
 pub(crate) struct ThreadDriver {
     thread: Mutex<ThreadParker>,
     unparker: Unparker,

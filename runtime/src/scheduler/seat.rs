@@ -1,4 +1,4 @@
-//! What other threads see of a worker.
+//! The part of a worker that other threads see.
 
 use std::num::NonZeroU32;
 
@@ -9,16 +9,16 @@ use super::parker::Parker;
 use super::{Driver, Origin, TaskId};
 use crate::sync::{AtomicU8, AtomicU32, AtomicU64, Ordering, Stealer};
 
-/// The worker does its work.
+/// The worker works.
 const ACTIVE: u8 = 0;
-/// The monitor found it stuck in a task.
+/// The monitor found the worker stuck in a task.
 const STUCK: u8 = 1;
 /// The worker is stuck, and a thread was requested to replace it.
 const ASKED: u8 = 2;
-/// Another worker has replaced it.
+/// Another worker has replaced this one.
 const REPLACED: u8 = 3;
 
-/// A task or none, as the spare value of a `TaskId` lets it be one word.
+/// A task or none. The niche of `TaskId` lets it be one word.
 struct TaskCell(AtomicU32);
 
 impl TaskCell {
@@ -45,15 +45,16 @@ impl TaskCell {
 
 pub(super) struct Seat {
     pub(super) stealer: Stealer<TaskId>,
-    /// The task that was woken last. The worker's own; only a stuck one is robbed of it.
+    /// The task that was woken last. It belongs to the worker; others only take it from a stuck
+    /// one.
     last_woken: CachePadded<TaskCell>,
-    /// The task that runs now.
+    /// The running task.
     running: TaskCell,
-    /// Where that task was made.
+    /// Where the running task was spawned.
     origin: Origin,
-    /// Counts the tasks that were begun.
+    /// The number of tasks that were begun.
     runs: AtomicU64,
-    /// The number of a run that the monitor has seen for too long.
+    /// The number of a run that has lasted too long.
     overdue: AtomicU64,
     state: AtomicU8,
     parker: Parker,
@@ -92,23 +93,24 @@ impl Seat {
         self.parker.unpark(driver);
     }
 
-    /// The worker remembers the task that was woken last; returns the one that it remembered.
+    /// Remembers the task that was woken last. Returns the task that was remembered before.
     pub(super) fn set_last_woken(&self, task: TaskId) -> Option<TaskId> {
         if self.last_woken.load().is_none() {
-            // Only the worker puts one in, so nobody is in between.
+            // Only the worker stores a task, so none can come in between.
             self.last_woken.store(Some(task));
             return None;
         }
         self.last_woken.swap(Some(task))
     }
 
-    /// Takes the task that was woken last: the worker does, or a robber of a stuck one.
+    /// Takes the task that was woken last. Called by the worker, or by a thief if the worker is
+    /// stuck.
     pub(super) fn take_last_woken(&self) -> Option<TaskId> {
         self.last_woken.load()?;
         self.last_woken.swap(None)
     }
 
-    /// Whether there is something to steal.
+    /// Returns whether there is a task to steal.
     pub(super) fn has_work(&self) -> bool {
         !self.stealer.is_empty() || (self.is_stuck() && self.has_last_woken())
     }
@@ -117,13 +119,13 @@ impl Seat {
         self.last_woken.load().is_some()
     }
 
-    /// The worker begins a task.
+    /// Records that the worker begins a task.
     pub(super) fn begin(&self, task: TaskId) {
         self.runs.store(self.runs.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         self.running.store(Some(task));
     }
 
-    /// The worker has come back from its task. True if it was replaced meanwhile.
+    /// Records that the worker has finished its task. Returns whether it was replaced meanwhile.
     #[must_use]
     pub(super) fn end(&self) -> bool {
         self.running.store(None);
@@ -131,23 +133,23 @@ impl Seat {
             && self.state.swap(ACTIVE, Ordering::AcqRel) == REPLACED
     }
 
-    /// The task that runs now, and the number of its run.
+    /// Returns the running task, and the number of its run.
     pub(super) fn running(&self) -> Option<(u64, TaskId)> {
         let run = self.runs.load(Ordering::Relaxed);
         self.running.load().map(|task| (run, task))
     }
 
-    /// Whether the task that runs now was told to come to an end.
+    /// Returns whether the running task was told to yield.
     pub(super) fn is_overdue(&self) -> bool {
         self.overdue.load(Ordering::Relaxed) == self.runs.load(Ordering::Relaxed)
     }
 
-    /// Tells the task of this run to come to an end, if it is still running.
+    /// Tells the task of this run to yield, if it is still running.
     pub(super) fn mark_overdue(&self, run: u64) {
         self.overdue.store(run, Ordering::Relaxed);
     }
 
-    /// Whether this task runs here now.
+    /// Returns whether this task is running here.
     pub(super) fn runs(&self, task: TaskId) -> bool {
         self.running.load() == Some(task)
     }
@@ -156,13 +158,13 @@ impl Seat {
         self.state.load(Ordering::Acquire) != ACTIVE
     }
 
-    /// The monitor found it stuck.
+    /// Records that the monitor found the worker stuck.
     pub(super) fn mark_stuck(&self) {
         self.state.store(STUCK, Ordering::Release);
     }
 
     /// Marks a stuck worker as about to be replaced. Returns false if a replacement was already
-    /// requested, or the worker has come back.
+    /// requested, or if the worker has come back.
     #[must_use]
     pub(super) fn ask_replacement(&self) -> bool {
         self.change(STUCK, ASKED)
@@ -173,9 +175,9 @@ impl Seat {
         self.change(ASKED, STUCK);
     }
 
-    /// Replaces the worker by the calling thread. Returns false if the worker has come back. A
-    /// worker ends when it comes back only after this call: if it ended earlier, a worker whose
-    /// replacement could not be started would be lost.
+    /// Replaces the worker by the calling thread. Returns false if the worker has come back. Only
+    /// after this call does a worker that comes back end: if it ended earlier and its replacement
+    /// could not be started, a worker would be lost.
     #[must_use]
     pub(super) fn replace(&self) -> bool {
         self.change(ASKED, REPLACED)

@@ -1,4 +1,4 @@
-//! The queue of a scheduler that has no threads: somebody else says what runs next, and when.
+//! The queue of a scheduler without threads. Its user decides what runs next, and when.
 
 use parking_lot::Mutex;
 
@@ -7,12 +7,12 @@ use super::TaskId;
 /// Something that is ready to run.
 pub(crate) enum Ready {
     Task(TaskId),
-    /// A call that blocks.
+    /// A blocking call.
     Call(Box<dyn FnOnce() + Send>),
 }
 
-/// What is ready to run. Its order means nothing: any of it may be next, as it may be with many
-/// workers.
+/// The tasks and calls that are ready. Their order has no meaning: any of them may be next, as with
+/// many workers.
 #[derive(Default)]
 pub(crate) struct Stepped(Mutex<Vec<Ready>>);
 
@@ -25,7 +25,7 @@ impl Stepped {
         self.0.lock().len()
     }
 
-    /// The task at this place, if there is one and it is no call.
+    /// Returns the task at this place. `None` if the place is empty or holds a call.
     pub(crate) fn task_at(&self, place: usize) -> Option<TaskId> {
         match self.0.lock().get(place)? {
             Ready::Task(task) => Some(*task),
@@ -33,7 +33,8 @@ impl Stepped {
         }
     }
 
-    /// Takes out what is at this place, if there is as much; the last takes its place.
+    /// Removes and returns what is at this place, if there is anything. The last entry takes its
+    /// place.
     pub(crate) fn take(&self, place: usize) -> Option<Ready> {
         let mut all = self.0.lock();
         (place < all.len()).then(|| all.swap_remove(place))

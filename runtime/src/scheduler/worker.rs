@@ -1,4 +1,4 @@
-//! One worker thread: finds work, runs it, waits for more.
+//! A worker thread: finds tasks, runs them, and waits for more.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -11,24 +11,24 @@ use crate::contain::contained;
 use crate::priority::Priority;
 use crate::sync::{Deque, Ordering, spin_loop};
 
-/// After this many runs a worker looks at what it would not see while it has work of
-/// its own: injected work, timers, sockets.
+/// After this many runs, a worker looks at what it would not see while it has tasks of its own:
+/// injected tasks, timers and sockets.
 const MAINTAIN_EVERY: u32 = 61;
 
-/// After this many runs what was gathered goes out, though there is more to do.
+/// After this many runs, a busy worker sends what it has gathered.
 const FLUSH_EVERY: u32 = 16;
 
-/// So many times in a row the task that was woken last goes before the queue.
+/// How many times in a row the task that was woken last goes before the queue.
 const LAST_WOKEN_STREAK_MAX: u32 = 16;
 
-/// How long a worker without work looks for some before it sleeps, while others are busy: to
-/// sleep and to be woken again costs about as much.
+/// How long a worker without tasks looks for some before it sleeps, while others are busy. Going to
+/// sleep and being woken costs about as much.
 const SPIN_TIME: Duration = Duration::from_micros(20);
 
-/// How often the processor is told to wait between two looks.
+/// How many spin-loop hints there are between two looks.
 const SPINS_PER_LOOK: u32 = 32;
 
-/// The longest sleep: a clock that was set badly mends itself in this time.
+/// The longest sleep. If the clock was set wrongly, the worker recovers after this time.
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
 
 pub(crate) struct Worker {
@@ -38,11 +38,11 @@ pub(crate) struct Worker {
     streak: Cell<u32>,
     searching: Cell<bool>,
     runs: Cell<u32>,
-    /// The last task had more to do: a worker that has only such may come by injected work, and
-    /// with it those whose timers the monitor has fired, after many long runs only.
+    /// The last task had more to do. A worker that only has such tasks would otherwise check for
+    /// injected tasks, and for those that the monitor's timers wake, only after many long runs.
     gave_way: Cell<bool>,
     index: usize,
-    /// Where to begin to steal; moves on so that no victim is preferred.
+    /// Where the next steal begins. It advances, so that no victim is preferred.
     victim: Cell<usize>,
 }
 
@@ -67,8 +67,8 @@ impl Worker {
         runner.enter(&|| current::enter(&worker, || worker.work_on(runner)));
         worker.hand_over();
         worker.scheduler.seats.write().retain(|seat| !Arc::ptr_eq(seat, &worker.seat));
-        // What its last task has put out would lie there: all others may be asleep. Whatever
-        // panics here, a log subscriber, the thread has its end to announce.
+        // Otherwise the output of the last task would stay here, since all other workers may sleep.
+        // If a log subscriber panics here, the thread must still announce its end.
         contained(|| runner.turn_end());
     }
 
@@ -76,13 +76,13 @@ impl Worker {
         Arc::ptr_eq(&self.scheduler, scheduler)
     }
 
-    /// The number of the worker, from 1.
+    /// Returns the number of the worker, from 1.
     pub(crate) fn index(&self) -> usize {
         self.index
     }
 
-    /// Queues a task from this worker's thread: it will be run next, and what would have
-    /// been goes to the queue, where others may steal it.
+    /// Queues a task from this worker's thread. The task runs next. The task that would have run
+    /// next goes to the queue, from which others may steal it.
     pub(crate) fn schedule(&self, task: TaskId, priority: Priority) {
         if priority != Priority::Normal {
             return self.schedule_in_class(task, priority);
@@ -92,29 +92,29 @@ impl Worker {
         }
     }
 
-    /// Queues a task behind all others of this worker.
+    /// Queues a task after all others of this worker.
     pub(crate) fn schedule_later(&self, task: TaskId) {
         self.queue.push(task);
         self.scheduler.wake_one_for_stealing();
     }
 
-    /// Queues a task of another than normal priority.
+    /// Queues a task of other than normal priority.
     fn schedule_in_class(&self, task: TaskId, priority: Priority) {
         let alone = self.scheduler.classes.push(task, priority);
-        // This worker runs an urgent one next, as it does with the task that was woken last:
-        // a pair that talks to each other stays here.
+        // This worker runs an urgent task next, as it does with the task that was woken last, so
+        // that a pair that talks to each other stays on one worker.
         if !(alone && priority.is_urgent()) {
             self.scheduler.wake_one();
         }
     }
 
-    /// Whether the task that runs now should come to an end.
+    /// Returns whether the running task should yield.
     pub(crate) fn is_overdue(&self) -> bool {
         self.seat.is_overdue()
     }
 
-    /// Works, whatever happens: with a worker gone its processes would wait for ever. A panic here
-    /// is a mistake of the runtime, or of what the node was built with, such as its clock.
+    /// Works, even after a panic: without the worker, its processes would wait forever. A panic
+    /// here is a bug in the runtime, or in a part that the node was built with, such as its clock.
     fn work_on(&self, runner: &dyn Runner) {
         while contained(|| self.work(runner)).is_none() {
             if self.seat.end() {
@@ -142,7 +142,8 @@ impl Worker {
                 }
                 None => {
                     runner.turn_end();
-                    // Who has waited for what went out is queued here, where nobody else looks.
+                    // Processes that waited for this output are queued here, where no other worker
+                    // looks.
                     if !self.has_own_work() && !self.spin(runner) {
                         self.sleep(runner);
                     }
@@ -151,7 +152,7 @@ impl Worker {
         }
     }
 
-    /// Runs a task; true if the worker was replaced meanwhile.
+    /// Runs a task. Returns whether the worker was replaced meanwhile.
     fn run(&self, runner: &dyn Runner, task: TaskId) -> bool {
         self.seat.begin(task);
         let again = runner.run(task, self.seat.origin());
@@ -185,7 +186,7 @@ impl Worker {
         self.queue.pop().or_else(|| self.low_task()).or_else(|| self.search())
     }
 
-    /// A low task, if there is no normal one anywhere: no search for it is needed.
+    /// Returns a low task, if no normal task is ready anywhere, without searching for one.
     fn low_task(&self) -> Option<TaskId> {
         if self.scheduler.classes.is_empty() || self.scheduler.has_normal_work() {
             return None;
@@ -216,20 +217,20 @@ impl Worker {
         })
     }
 
-    /// Takes tasks of another worker that has many more.
+    /// Takes tasks from another worker that has many more.
     fn balance(&self) {
         let seats = self.scheduler.seats.read();
         let victim = self.victim.replace(self.victim.get().wrapping_add(1)) % seats.len();
         let seat = &seats[victim];
         let count = share(self.queue.len(), seat.stealer.len());
         if count > 0 && !Arc::ptr_eq(seat, &self.seat) {
-            // What somebody else takes meanwhile is balanced as well.
+            // A task that another worker takes meanwhile restores the balance as well.
             let _ = seat.stealer.steal_batch_with_limit(&self.queue, count);
         }
     }
 
-    /// The search has found something. The last one to search calls for another, since
-    /// there may be more.
+    /// Ends a successful search. The last worker to stop searching wakes another, since there may
+    /// be more.
     fn stop_search(&self) {
         if self.searching.replace(false) && self.scheduler.idle.end_search() {
             self.scheduler.wake_one();
@@ -244,8 +245,8 @@ impl Worker {
         }
     }
 
-    /// Waits awake for a short time, if it is the only one to do so and work may come from
-    /// busy workers; true if there is some.
+    /// Waits awake for a short time, if no other worker does and busy workers may produce tasks.
+    /// Returns whether there is a task.
     fn spin(&self, runner: &dyn Runner) -> bool {
         if !self.searching.get() || !self.scheduler.is_worth_spinning() {
             return false;
@@ -272,21 +273,21 @@ impl Worker {
         }
         let scheduler = &self.scheduler;
         scheduler.idle.enter(&self.seat);
-        // Wakes up also when a panic ends the sleep.
+        // Ends the sleep even after a panic.
         let asleep = Asleep(self);
         if self.searching.replace(false) {
             scheduler.idle.end_search();
         }
         if scheduler.has_work() || scheduler.is_stopping() {
             drop(asleep);
-            // Who has announced a task may be about to queue it: let it.
+            // A thread that has announced a task may be about to queue it, so let it run.
             spin_loop();
             return;
         }
         match scheduler.driver_turn.try_lock() {
             Some(turn) => {
                 let timeout = runner.before_sleep().map(|timeout| timeout.min(SLEEP_MAX));
-                // Timers that fired have queued their work here.
+                // Timers that fired have queued their tasks here.
                 let timeout = if self.has_own_work() { Some(Duration::ZERO) } else { timeout };
                 self.seat.parker().park_in(&*scheduler.driver, timeout);
                 runner.after_sleep();
@@ -301,12 +302,12 @@ impl Worker {
     }
 
     fn wake_up(&self) {
-        // Taken for work, it counts as searching already.
+        // If this worker was taken for work, it already counts as searching.
         self.searching.set(!self.scheduler.idle.leave(&self.seat));
         self.scheduler.monitor.worker_wakes();
     }
 
-    /// The worker ends: others do what it has queued.
+    /// Moves the tasks of this worker, which ends, to the injector.
     fn hand_over(&self) {
         let last_woken = self.seat.take_last_woken();
         for task in last_woken.into_iter().chain(std::iter::from_fn(|| self.queue.pop())) {

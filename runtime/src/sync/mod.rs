@@ -1,15 +1,15 @@
 //! What threads share: atomics, cells, locks, queues that can be stolen from, parkers and
-//! thread-locals. One of three sets, all with one interface:
+//! thread-locals. There are three sets with the same interface:
 //!
-//! - [`real`]: std's, parking_lot's and crossbeam's; what programs run with.
-//! - [`checked`] with `--cfg loom`: loom's, which tries each order of what threads do, and each
-//!   value that an ordering lets a load see. For one part at a time.
-//! - [`checked`] with `--cfg shuttle`: shuttle's, which tries many orders by chance. For a whole
-//!   node.
+//! - [`real`]: those of std, parking_lot and crossbeam. Programs run with these.
+//! - [`checked`] with `--cfg loom`: those of loom, which tries every order of the threads' steps,
+//!   and every value that an ordering lets a load see. For one part at a time.
+//! - [`checked`] with `--cfg shuttle`: those of shuttle, which tries many random orders. For a
+//!   whole node.
 //!
-//! What is not from here, such as `Arc`, statistics that nothing depends on, and the pool of
-//! blocking calls, is not modelled. A lock that is not from here must not be held while
-//! something from here is used: the threads of a model are one thread of the system.
+//! Other shared objects are not modelled: `Arc`, statistics that nothing depends on, and the pool
+//! of blocking calls. Code that holds a lock from elsewhere must not use this module, since all
+//! threads of a model are one thread of the system.
 
 #[cfg(any(loom, shuttle))]
 mod checked;
@@ -28,7 +28,7 @@ pub(crate) use model::{model, model_with_preemptions};
 
 pub(crate) use std::sync::atomic::Ordering;
 
-/// std's cell behind loom's interface, which is told of each access.
+/// std's cell with loom's interface, which learns of each access.
 #[cfg(not(loom))]
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);

@@ -1,16 +1,16 @@
-//! How models run under loom.
+//! Runs models under loom.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// Tries all that the threads of `check` can do with two preemptions, which is said to find
-/// most of what there is to find; `LOOM_MAX_PREEMPTIONS` sets another number.
+/// Tries everything that the threads of `check` can do with two preemptions, which is said to find
+/// most bugs. `LOOM_MAX_PREEMPTIONS` sets another number.
 pub(crate) fn model(check: impl Fn() + Send + Sync + 'static) {
     model_with_preemptions(2, check);
 }
 
-/// The same, with so many at least.
+/// Runs a model as [`model`] does, with at least this many preemptions.
 #[allow(clippy::disallowed_methods, reason = "how long a model takes is no node's time")]
 pub(crate) fn model_with_preemptions(least: usize, check: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();

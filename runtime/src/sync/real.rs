@@ -1,4 +1,4 @@
-//! The real ones.
+//! The set that programs run with.
 
 pub(crate) use std::hint::spin_loop;
 pub(crate) use std::sync::atomic::{

@@ -1,5 +1,5 @@
-//! A vector that grows by chunks of the same size. To grow it copies nothing, so no push takes
-//! long, and it holds no more memory than it has used.
+//! A vector that grows by chunks of equal size. Growing it copies nothing, so no push takes long,
+//! and it holds no more memory than it has used.
 
 use std::ops::{Index, IndexMut};
 

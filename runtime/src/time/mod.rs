@@ -1,4 +1,4 @@
-//! The timer wheel: data structures that know no clock and no process.
+//! The timer wheel: data structures that use no clock and no process.
 
 mod chunks;
 mod owners;

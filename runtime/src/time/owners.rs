@@ -1,9 +1,8 @@
-//! Whose the entries of a wheel are, so that all of one owner can be found without looking
+//! The owners of a wheel's entries, so that the entries of one owner can be found without looking
 //! at the others.
 //!
-//! An owner's entries hang together in a list. The lists are made of the indices that the
-//! entries have in the wheel, and stand beside it: a wheel whose entries have no owners
-//! pays nothing.
+//! The entries of an owner form a linked list. The lists store the indices of the entries in the
+//! wheel, outside the wheel itself. So a wheel whose entries have no owners pays nothing.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -27,12 +26,12 @@ const FREE: Link = Link { owner: NIL, prev: NIL, next: NIL };
 pub(crate) struct Owners {
     /// The first entry of each owner that has any.
     heads: HashMap<u32, u32, BuildHasherDefault<Spread>>,
-    /// By the entries' indices.
+    /// The links, by the index of the entry.
     links: Chunks<Link>,
 }
 
 impl Owners {
-    /// The entry, which belonged to nobody, belongs to `owner`.
+    /// Gives an entry without an owner to `owner`.
     #[inline(always)]
     pub(crate) fn add(&mut self, index: u32, owner: u32) {
         while self.links.len() <= index {
@@ -45,7 +44,7 @@ impl Owners {
         }
     }
 
-    /// The entry is gone, if it belonged to somebody.
+    /// Removes an entry that is gone, if it had an owner.
     #[inline(always)]
     pub(crate) fn remove(&mut self, index: u32) {
         let Some(link) = self.links.get_mut(index) else { return };
@@ -63,14 +62,14 @@ impl Owners {
         }
     }
 
-    /// An entry of this owner's.
+    /// Returns an entry of this owner.
     pub(crate) fn first(&self, owner: u32) -> Option<u32> {
         self.heads.get(&owner).copied()
     }
 }
 
-/// Spreads small numbers, which nobody chooses to do harm, over a table (D. E. Knuth, "The
-/// Art of Computer Programming", volume 3, 6.4).
+/// Spreads small numbers over a hash table (D. E. Knuth, "The Art of Computer Programming", volume
+/// 3, 6.4). No attacker chooses these numbers.
 #[derive(Debug, Default)]
 struct Spread(u64);
 
@@ -97,7 +96,7 @@ mod tests {
 
     use super::*;
 
-    /// All entries of an owner, which it loses by that.
+    /// Removes and returns all entries of an owner.
     fn take_all(owners: &mut Owners, owner: u32) -> Vec<u32> {
         let mut all = Vec::new();
         while let Some(index) = owners.first(owner) {
@@ -108,7 +107,7 @@ mod tests {
         all
     }
 
-    /// A hash table looks at the lowest and at the highest bits.
+    /// A hash table uses the lowest and the highest bits.
     #[test]
     fn small_numbers_are_spread() {
         let hash = |n: u32| BuildHasherDefault::<Spread>::default().hash_one(n);
@@ -125,13 +124,13 @@ mod tests {
     }
 
     proptest! {
-        /// TIM-7, against a map.
+        /// TIM-7: behaves as a map does.
         #[test]
         fn like_a_map(ops in proptest::collection::vec((0..20_u32, 0..6_u32), 0..80)) {
             let (mut owners, mut model) = (Owners::default(), BTreeMap::new());
             for (index, owner) in ops {
-                // An index that is taken becomes free, and one that is free is taken; owner 0
-                // stands for none.
+                // A used index becomes free, and a free one becomes used. Owner 0 stands for no
+                // owner.
                 if model.remove(&index).is_some() {
                     owners.remove(index);
                 } else {

@@ -1,10 +1,10 @@
 //! A hierarchical timing wheel.
 //!
-//! Time is counted in ticks. Level 0 has a slot for each of the next 64 ticks, level 1
-//! one for each of the next 64 spans of 64 ticks, and so on: a timer stands at the level
-//! of the highest digit, in base 64, in which its due tick differs from the present one,
-//! and moves down a level each time the present reaches its span. Starting and
-//! cancelling touch one list. The lists are made of indices into the entries.
+//! Time is counted in ticks. Level 0 has a slot for each of the next 64 ticks, level 1 one for each
+//! of the next 64 spans of 64 ticks, and so on. A timer is at the level of the highest digit, in
+//! base 64, in which its due tick differs from the current one. It moves down a level each time the
+//! current tick reaches its span. Starting and cancelling a timer touch one list. The lists are
+//! made of indices into the entries.
 //!
 //! Timers of the same tick fire in the order in which they were started: lists grow at their end,
 //! and a timer enters a list directly only when all older timers of its tick are already in that
@@ -21,11 +21,11 @@ const LEVELS: usize = 8;
 /// No entry.
 const NIL: u32 = u32::MAX;
 
-/// The farthest due tick from now. A later one could fall into the present slot of the highest
-/// level, and would be looked for tick by tick.
+/// The farthest due tick from now. A later one could fall into the current slot of the highest
+/// level, and the wheel would search for it tick by tick.
 pub(crate) const TICKS_MAX: u64 = (SLOTS as u64 - 1) << (BITS * (LEVELS as u32 - 1));
 
-/// Identifies a timer of one wheel, also after it has fired.
+/// Identifies a timer of one wheel, even after it has fired.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct Key {
     pub(crate) index: u32,
@@ -34,10 +34,10 @@ pub(crate) struct Key {
 
 #[derive(Debug)]
 struct Entry<T> {
-    /// None in an entry that is free, whose `next` is the next free one.
+    /// `None` in a free entry, whose `next` is the next free one.
     value: Option<T>,
     due: u64,
-    /// Tells the timers that have had this index apart.
+    /// Distinguishes the timers that have had this index.
     serial: u32,
     prev: u32,
     next: u32,
@@ -52,7 +52,7 @@ struct List {
     last: u32,
 }
 
-/// Where an entry stands.
+/// The position of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Place {
     level: usize,
@@ -65,7 +65,7 @@ pub(crate) struct Wheel<T> {
     /// All ticks before this one have been passed.
     now: u64,
     entries: Chunks<Entry<T>>,
-    /// The first entry that is free.
+    /// The first free entry.
     free: u32,
     len: usize,
     lists: [[List; SLOTS]; LEVELS],
@@ -91,14 +91,14 @@ impl<T> Wheel<T> {
         self.len
     }
 
-    /// The key that the next timer will have.
+    /// Returns the key that the next timer will have.
     pub(crate) fn next_key(&self) -> Key {
         let index = if self.free == NIL { self.entries.len() } else { self.free };
         Key { index, serial: self.serial.wrapping_add(1) }
     }
 
-    /// Starts a timer. One that is due before the next tick fires with it. The wheel does not use
-    /// the rank itself.
+    /// Starts a timer. A timer that is due before the next tick fires with the next tick. The wheel
+    /// itself does not use the rank.
     pub(crate) fn insert(&mut self, due: u64, rank: u32, value: T) -> Key {
         let key = self.next_key();
         self.serial = key.serial;
@@ -114,19 +114,19 @@ impl<T> Wheel<T> {
         key
     }
 
-    /// The due tick of a timer that has not fired.
+    /// Returns the due tick of a timer that has not fired.
     pub(crate) fn due(&self, key: Key) -> Option<u64> {
         let entry = self.entries.get(key.index)?;
         (entry.serial == key.serial && entry.value.is_some()).then_some(entry.due)
     }
 
-    /// Takes a timer back: its due tick and its value, if it has not fired.
+    /// Cancels a timer. Returns its due tick and its value, if it has not fired.
     pub(crate) fn cancel(&mut self, key: Key) -> Option<(u64, T)> {
         let due = self.due(key)?;
         Some((due, self.take(key.index)))
     }
 
-    /// Takes out the timer at this index, which has one.
+    /// Removes and returns the timer at this index. There must be one.
     #[inline(always)]
     pub(crate) fn take(&mut self, index: u32) -> T {
         self.unlink(index);
@@ -136,29 +136,30 @@ impl<T> Wheel<T> {
         entry.value.take().expect("there is one at this index")
     }
 
-    /// Takes out all timers.
+    /// Removes and returns all timers.
     pub(crate) fn take_all(&mut self) -> Vec<T> {
         let has_timer = |index: &u32| self.entries[*index].value.is_some();
         let indices: Vec<u32> = (0..self.entries.len()).filter(has_timer).collect();
         indices.into_iter().map(|index| self.take(index)).collect()
     }
 
-    /// The tick before which nothing falls due: that of the next timer, or one at which
+    /// Returns the tick before which nothing is due: the tick of the next timer, or one at which
     /// timers move down a level.
     pub(crate) fn next_tick(&self) -> Option<u64> {
         (0..LEVELS).find(|level| self.occupied[*level] != 0).map(|level| {
             let shift = BITS * level as u32;
             let digit = (self.now >> shift) & (SLOTS as u64 - 1);
-            // At level 0 the present slot itself may be due; above it lies ahead.
+            // At level 0 the current slot itself may be due. At the levels above, only later slots
+            // may be.
             let ahead = self.occupied[level].rotate_right(digit as u32).trailing_zeros();
             let base = (self.now >> shift) + u64::from(ahead);
             (base << shift).max(self.now)
         })
     }
 
-    /// Passes all ticks up to and including `now`. Calls `fire` with the index, the tick, the rank
-    /// and the value of each timer that falls due, in order of the ticks, and within a tick in the
-    /// order in which the timers were started.
+    /// Advances over all ticks up to and including `now`. Calls `fire` with the index, the tick,
+    /// the rank and the value of each timer that falls due, in order of the ticks. Timers of the
+    /// same tick fire in the order in which they were started.
     pub(crate) fn advance(&mut self, now: u64, mut fire: impl FnMut(u32, u64, u32, T)) {
         while let Some(tick) = self.next_tick().filter(|tick| *tick <= now) {
             self.now = tick;
@@ -172,7 +173,7 @@ impl<T> Wheel<T> {
                 fire(index, tick, rank, self.take(index));
             }
             self.now = tick + 1;
-            // The tick after may begin a new span of a higher level.
+            // The next tick may begin a new span of a higher level.
             for level in (1..LEVELS).rev() {
                 self.move_down(level);
             }
@@ -183,7 +184,7 @@ impl<T> Wheel<T> {
         }
     }
 
-    /// Moves the timers of a level's present slot to where they belong now.
+    /// Moves the timers of a level's current slot down.
     fn move_down(&mut self, level: usize) {
         let slot = ((self.now >> (BITS * level as u32)) as usize) & (SLOTS - 1);
         let mut index = self.lists[level][slot].first;
@@ -218,8 +219,8 @@ impl<T> Wheel<T> {
     }
 
     fn unlink(&mut self, index: u32) {
-        // An entry stands where it was put when the present had the same higher digits,
-        // and it is moved whenever they change: so this is where it stands.
+        // The entry was placed when the current tick had the same higher digits, and it is moved
+        // whenever they change. So its place can be computed again.
         let place = self.place(self.entries[index].due);
         self.unlink_from(index, place);
     }
@@ -253,7 +254,7 @@ mod tests {
     }
 
     fn delay() -> impl Strategy<Value = u64> {
-        // Few different ones as well, for ticks with several timers.
+        // Also a few values that repeat, for ticks with several timers.
         let few = prop_oneof![Just(0), Just(5), Just(64), Just(130), Just(4_096), Just(5_000)];
         prop_oneof![
             2 => few,
@@ -274,7 +275,7 @@ mod tests {
     }
 
     proptest! {
-        /// TIM-2, TIM-8 against a sorted list.
+        /// TIM-2, TIM-8: behaves as a sorted list does.
         #[test]
         fn like_a_sorted_list(ops in proptest::collection::vec(op(), 1..80)) {
             let mut wheel = Wheel::new();
@@ -303,7 +304,7 @@ mod tests {
                         wheel.advance(now, |_, _, _, name| fired.push(name));
                         let mut due: Vec<_> =
                             model.extract_if(.., |(due, ..)| *due <= now).collect();
-                        // By tick, then by age.
+                        // By tick, then in the order of starting.
                         due.sort_unstable();
                         let due: Vec<u64> = due.into_iter().map(|(_, name, _)| name).collect();
                         prop_assert_eq!(fired, due);

@@ -1,8 +1,8 @@
-//! Bytes into signals.
+//! Decodes bytes into signals.
 //!
-//! A message's payload is not looked at: its receiver decodes it. An exit reason is decoded here,
-//! since links and monitors act on it. If it does not decode, it is replaced, so that the end of
-//! the process is reported in any case.
+//! A message's payload is not decoded here, but by its receiver. An exit reason is decoded here,
+//! since links and monitors act on it. A reason that can't be decoded is replaced, so that the end
+//! of the process is always reported.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -35,36 +35,36 @@ const SEQUENCE: &str = "the sequence of a message in pieces";
 /// The kind and the sequence of a piece.
 pub(crate) const PIECE_HEAD_BYTES: usize = 2;
 
-/// What one frame says beside events.
+/// The meaning of a frame, besides the events that it emits.
 pub(crate) enum Decoded {
-    /// Nothing: it was one, or a definition.
+    /// Nothing else: the frame was an event or a definition.
     Nothing,
-    /// The payload's bytes come in pieces.
+    /// The head of a message whose payload comes in pieces.
     Large(Box<Large>),
-    /// Some of these bytes.
+    /// A piece of a payload.
     Piece { sequence: u8, at: usize },
 }
 
 /// The head of a message in pieces.
 pub(crate) struct Large {
     pub(crate) sequence: u8,
-    /// How many bytes its payload is.
+    /// The number of bytes in the payload.
     pub(crate) total: usize,
-    /// The nodes that they name.
+    /// The nodes that the payload names.
     pub(crate) nodes: NodeList,
-    /// What it says without them.
+    /// The event without its payload.
     pub(crate) event: Event,
 }
 
-/// Whether a payload's bytes are there.
+/// Whether a payload's bytes are in the frame.
 #[derive(Clone, Copy)]
 enum Bytes<'a> {
     Here,
-    /// They come in pieces; what is known of them is put here.
+    /// They come in pieces. Their nodes and their number are stored here.
     Later(&'a Cell<Later>),
 }
 
-/// Bytes that are to come: the nodes that they name, and how many they are.
+/// The nodes and the number of bytes of a payload that comes later.
 #[derive(Default)]
 struct Later {
     nodes: NodeList,
@@ -94,7 +94,7 @@ impl Decoder {
         }
     }
 
-    /// The sequence of the piece that a frame's body is which begins like this, if it is one.
+    /// Returns the sequence of the piece whose frame body begins like this, if it is a piece.
     pub(crate) fn piece(head: &[u8]) -> Option<u8> {
         match head {
             [PIECE, sequence, ..] => Some(*sequence),
@@ -102,7 +102,7 @@ impl Decoder {
         }
     }
 
-    /// Handles one frame, and hands on the event that it is.
+    /// Handles a frame, and emits its event.
     pub(crate) fn frame(
         &mut self,
         body: &[u8],
@@ -124,7 +124,7 @@ impl Decoder {
         Ok(Decoded::Nothing)
     }
 
-    /// Hands on what is neither a definition nor in pieces.
+    /// Emits the event of a frame that is neither a definition nor in pieces.
     #[inline]
     fn event(
         &mut self,
@@ -141,7 +141,7 @@ impl Decoder {
         self.signal(kind, reader, bytes, events)
     }
 
-    /// The head of a message that comes in pieces: a frame that lacks the bytes of its payload.
+    /// Decodes the head of a message in pieces: a frame without the bytes of its payload.
     fn large(&mut self, mut reader: Reader<'_>) -> Result<Large, ProtocolError> {
         let sequence = reader.u8(SEQUENCE)?;
         let kind = reader.u8("the kind of a message in pieces")?;
@@ -185,7 +185,7 @@ impl Decoder {
         let fingerprint = reader.u64("a fingerprint")?;
         let tag = reader.text("the tag of a message type", TAG_BYTES_MAX)?;
         reader.finish("the definition of a message type")?;
-        // The hash is not sent: a peer can't give one tag the hash of another.
+        // The hash is not sent: a peer can't give a tag the hash of another one.
         let (tag, hash, connection) = (tag.into(), hash_tag(tag), Some(self.connection));
         let wire_type = WireType { tag, hash, fingerprint, connection };
         Ok(self.types.define(number, wire_type.into())?)
@@ -246,7 +246,7 @@ impl Decoder {
         events: &mut impl Events,
     ) -> Result<(), ProtocolError> {
         if kind == MESSAGE {
-            // What most frames are.
+            // The most frequent frame.
             let to = Pid::new(self.local, process(&mut reader)?);
             let message = self.message(&mut reader, bytes)?;
             reader.finish("a signal")?;
@@ -255,7 +255,7 @@ impl Decoder {
         }
         let r = &mut reader;
         let (to, kind_alone) = (kind & (TO_NAME | TO_ALIAS), kind & !(TO_NAME | TO_ALIAS));
-        // The kind is checked before the rest is read as if it were known.
+        // The kind is checked before the rest is read as if the kind were known.
         let is_known = SIGNALS.contains(&kind_alone)
             && to != TO_NAME | TO_ALIAS
             && (to != TO_ALIAS || matches!(kind_alone, MESSAGE | EXIT));
@@ -287,8 +287,8 @@ impl Decoder {
 
     #[inline]
     fn message(&self, r: &mut Reader<'_>, bytes: Bytes<'_>) -> Result<Envelope, ProtocolError> {
-        // It is filled in where it stays: to read at once what was just put together in memory
-        // costs more than all the rest.
+        // The message is completed in place: reading what was just written to memory would cost
+        // more than the rest.
         let sender = process_if_any(r)?;
         Envelope::encoded_with(self.head(r, sender)?, |encoded| {
             let payload = self.payload(r, bytes, &mut encoded.nodes)?;
@@ -366,7 +366,7 @@ impl Decoder {
         Ok(Signal::GroupLeader { leader: self.any_process(r)? })
     }
 
-    /// A process that is only spoken of, and so may be of any node.
+    /// Reads a process that is only mentioned, and so may be on any node.
     fn any_process(&self, reader: &mut Reader<'_>) -> Result<Pid, ProtocolError> {
         let node = *self.nodes.get(reader.var_u32("the number of a node")?)?;
         Ok(Pid::new(node, process(reader)?))
@@ -404,7 +404,7 @@ impl Decoder {
         Ok(encoded)
     }
 
-    /// A value without its payload.
+    /// Reads a value without its payload.
     #[inline]
     fn head(
         &self,
@@ -433,8 +433,8 @@ impl Decoder {
         })
     }
 
-    /// Reads a payload, and appends the nodes that it names. One whose bytes come later is empty
-    /// here, and names none.
+    /// Reads a payload, and appends the nodes that it names. If the bytes come later, the payload
+    /// is empty here and names no nodes.
     #[inline]
     fn payload<'a>(
         &self,
@@ -448,7 +448,7 @@ impl Decoder {
             let length = count as u64;
             return Err(InvalidMessage::TooLong { what, length, max: MESSAGE_NODES_MAX }.into());
         }
-        // A number takes a byte at least: room is made for what is there, at most.
+        // Each number takes at least one byte, so the remaining bytes limit the reserved memory.
         nodes.reserve_exact(count.min(reader.remaining()));
         for _ in 0..count {
             nodes.push(*self.nodes.get(reader.var_u32(what)?)?);
@@ -466,8 +466,8 @@ impl Decoder {
     }
 }
 
-/// Decodes the reason of a signal from this process to this target. If it does not decode, an event
-/// that says so goes ahead of the signal.
+/// Decodes the reason of a signal from this process to this target. If it can't be decoded, an
+/// event that reports this comes before the signal.
 pub(super) fn reason(
     payload: &[u8],
     nodes: &[NodeId],
@@ -483,7 +483,7 @@ pub(super) fn reason(
         let (part, tag, why) = (UndecodablePart::Reason, "".into(), printable(error));
         let lost = Undecodable { part, sender: from, receiver, tag, why };
         events.event(Event::Undecodable(lost.into()));
-        ExitReason::badarg("the exit reason that came from another node does not decode here")
+        ExitReason::badarg("the exit reason from another node could not be decoded")
     })
 }
 

@@ -1,4 +1,4 @@
-//! Signals into bytes: what each frame says, and that it says nothing for others.
+//! Encodes signals as frames, and ensures that no frame speaks for another node.
 
 use fika_runtime::{
     Alias, Envelope, LocalId, MessageType, NodeId, Pid, Priority, Reference, Signal, SpawnError,
@@ -26,7 +26,7 @@ pub(crate) struct Encoder {
 struct Parties {
     local: NodeId,
     peer: NodeId,
-    /// The peer knows that a message may go ahead of others.
+    /// Whether the peer supports priority messages.
     priority: bool,
 }
 
@@ -48,7 +48,7 @@ impl Encoder {
         self.writer.tick();
     }
 
-    /// Writes it whole, or the head of it. A signal has a target.
+    /// Writes the frame, or the head of a message in pieces. A signal has a target.
     pub(crate) fn frame(
         &mut self,
         sender: Option<Pid>,
@@ -73,7 +73,7 @@ impl Encoder {
         self.writer.whole_frame(None, |w| w.message_to(sender, to, &of, payload))
     }
 
-    /// Whether [`frame`](Self::frame) would write it.
+    /// Checks that [`frame`](Self::frame) would write the parcel.
     pub(crate) fn check(
         &mut self,
         sender: Option<Pid>,
@@ -337,7 +337,7 @@ impl Parties {
         let start = w.begin(kind | TO_ALIAS);
         w.put_var(owner);
         w.put_var(reference.serial());
-        // SIG-14: to a peer that knows nothing of it, it is an ordinary one.
+        // SIG-14: for a peer that does not support priority messages, it is an ordinary one.
         w.put_u8((priority && self.priority).into());
         Ok(start)
     }
@@ -370,18 +370,19 @@ impl Parties {
 
 fn put_reference(w: &mut Writer, reference: Reference) {
     w.put_var(reference.serial());
-    // Slots are fewer than 2^32, so there is one more.
+    // There are fewer slots than 2^32, so the sum fits.
     w.put_var(reference.owner().map_or(0, |owner| owner + 1));
 }
 
-/// A priority in the flags of a request to spawn.
+/// Returns the bits of a priority in the flags of a spawn request.
 fn priority(priority: Priority) -> u8 {
     let number = SPAWN_PRIORITIES.iter().position(|known| *known == priority);
     (number.unwrap_or(0) as u8) << SPAWN_PRIORITY_SHIFT
 }
 
 fn spawn_error(error: SpawnError) -> u8 {
-    // An error that this version has no number for is one that the peer does not know.
+    // An error without a number in this version is sent as `notsup`, since the peer may not know
+    // it.
     let known = SPAWN_ERRORS.iter().find(|(known, _)| *known == error);
     known.map_or(SPAWN_NOTSUP, |(_, byte)| *byte)
 }

@@ -1,4 +1,4 @@
-//! What a peer asks of this node, and the receiver of these events.
+//! The requests of a peer to this node, and the trait that receives them.
 
 use fika_runtime::message::NodeList;
 use fika_runtime::{
@@ -7,21 +7,21 @@ use fika_runtime::{
 
 use super::decoder::reason;
 
-/// What a peer asks of this node.
+/// A request of a peer to this node.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A signal for a process or a name of this node.
     Signal {
-        /// Whom it is for.
+        /// The target of the signal.
         target: Target,
         /// The signal.
         signal: Signal,
     },
-    /// A request to spawn, which is much larger than what most events are.
+    /// A request to spawn. Boxed, since it is much larger than most events.
     Spawn(Box<SpawnRequest>),
-    /// The reason of the next signal did not decode, and was replaced.
+    /// The reason of the next signal could not be decoded, and was replaced.
     Undecodable(Box<Undecodable>),
-    /// The peer could not decode a value that this node has sent.
+    /// The peer could not decode a value from this node.
     NotTaken(Box<NotTaken>),
 }
 
@@ -29,21 +29,21 @@ pub(crate) enum Event {
 #[derive(Debug)]
 pub(crate) struct NotTaken {
     pub(crate) lost: Undecodable,
-    /// How many more there were that it has not reported.
+    /// How many further values the peer has not reported.
     pub(crate) more: u64,
 }
 
-/// The receiver of what a peer asks for, in order.
+/// Receives the requests of a peer, in order.
 pub(crate) trait Events {
-    /// A message to a process of this node, which is what most events are. It is not made an
-    /// [`Event`]: that is much larger, and would cost more than all the rest.
+    /// Handles a message to a process of this node, the most frequent event. It is not an
+    /// [`Event`], which is much larger and would cost more than the rest.
     fn message(&mut self, to: Pid, message: Envelope);
 
-    /// Anything else, and messages that have come in pieces.
+    /// Handles any other event, and messages that came in pieces.
     fn event(&mut self, event: Event);
 
-    /// Returns the id of a life of a node that the peer defines a number for. `None` if the peer has
-    /// named too many nodes: that is an error of the peer.
+    /// Returns the id of a life of a node for which the peer defines a number. `None` if the peer
+    /// has named too many nodes, which is an error of the peer.
     fn meet(&mut self, name: &NodeName, creation: Creation) -> Option<NodeId>;
 }
 

@@ -1,5 +1,4 @@
-//! What the frames of an established connection say: signals, requests to spawn, and
-//! definitions of numbers.
+//! The frames of an established connection: signals, spawn requests, and definitions of numbers.
 //!
 //! | frame | then |
 //! |---|---|
@@ -19,22 +18,21 @@
 //! | `GROUP_LEADER` | target, group leader |
 //! | `SPAWN` | flags, the sender's reference, from, group leader, function number, type number, payload |
 //!
-//! A target is a process of the receiver, or with [`TO_NAME`] in the frame's kind the number of a
-//! name, or with [`TO_ALIAS`] an alias of the receiver: its owner's slot, its serial, and whether
-//! it goes ahead of ordinary messages (0, 1). An alias is a target for `MESSAGE`, and for an `EXIT`
-//! that comes by no link. A process is its slot and its generation, a sender is 0, or its slot plus
-//! one and its generation, a group leader the number of its node and its process, a reference its
-//! serial and 0, or the slot of its owner and one more. A payload is the number of nodes that it
-//! names, their numbers, its length (32 bits), and its bytes; a reason is a payload. Whatever is
-//! not said to have a width is a varint.
+//! A target is a process of the receiver. With [`TO_NAME`] in the frame's kind, it is the number of
+//! a name. With [`TO_ALIAS`], it is an alias of the receiver: its owner's slot, its serial number,
+//! and whether it goes ahead of ordinary messages (0, 1). An alias is a target for `MESSAGE`, and
+//! for an `EXIT` that is not sent over a link. A process is its slot and its generation. A sender
+//! is 0, or its slot plus one and its generation. A group leader is the number of its node and its
+//! process. A reference is its serial number and 0, or its serial number and the slot of its owner
+//! plus one. A payload is the number of nodes that it names, their numbers, its length (32 bits),
+//! and its bytes. A reason is a payload. Numbers without a stated width are varints.
 //!
-//! No frame has a place for the node of a `from`, of a new process, or of a reference:
-//! it is the sender's or the receiver's by the kind of frame. So a peer can't speak for
-//! the processes of another node, and a sender that is asked to is refused here, by
-//! [`SendError`]. A group leader and the pids *inside* a payload may be of any node: they are
-//! only spoken of.
+//! No frame has a field for the node of a `from`, of a new process, or of a reference: by the kind
+//! of frame, it is the sender's or the receiver's node. So a peer can't speak for the processes of
+//! another node. If this node is asked to send such a signal, it refuses with a [`SendError`]. A
+//! group leader and the pids *inside* a payload may be of any node, since they are only mentioned.
 //!
-//! Wire constants are in this table and nowhere else; `net/PROTOCOL.md`, "Frames".
+//! Wire constants are in this table and nowhere else; see `net/PROTOCOL.md`, "Frames".
 
 mod decoder;
 mod encoder;
@@ -53,14 +51,14 @@ const DEFINE_NODE: u8 = 0x01;
 const DEFINE_NAME: u8 = 0x02;
 const DEFINE_TYPE: u8 = 0x03;
 
-/// The head of a message that goes in pieces.
+/// The head of a message in pieces.
 const LARGE: u8 = 0x04;
 const PIECE: u8 = 0x05;
 
-/// A value that the receiver of this frame has sent did not decode.
+/// The sender of this frame could not decode a value from its receiver.
 const UNDECODABLE: u8 = 0x06;
 
-/// The parts of which `UNDECODABLE` tells, by number.
+/// The kinds of value that `UNDECODABLE` reports, by number.
 const PARTS: [UndecodablePart; 3] =
     [UndecodablePart::Message, UndecodablePart::Arguments, UndecodablePart::Reason];
 
@@ -80,21 +78,21 @@ const SIGNALS: RangeInclusive<u8> = MESSAGE..=GROUP_LEADER;
 
 const SPAWN: u8 = 0x20;
 
-/// Set in the kind of a signal's frame whose target is a name.
+/// Set in the kind of a signal's frame if its target is a name.
 const TO_NAME: u8 = 0x80;
 
-/// Set in the kind of a signal's frame whose target is an alias.
+/// Set in the kind of a signal's frame if its target is an alias.
 const TO_ALIAS: u8 = 0x40;
 
 const SPAWN_LINK: u8 = 1 << 0;
 const SPAWN_MONITOR: u8 = 1 << 1;
 
-/// Above the flags stands a number for the new process's priority.
+/// The flags are followed by a number for the new process's priority.
 const SPAWN_PRIORITY_SHIFT: u32 = 2;
 const SPAWN_PRIORITIES: [Priority; 4] =
     [Priority::Normal, Priority::Low, Priority::High, Priority::Max];
 
-/// What `SPAWN_REPLY` says in place of an error.
+/// Stands in `SPAWN_REPLY` in place of an error.
 const SPAWNED: u8 = 0;
 const SPAWN_NOTSUP: u8 = 2;
 const SPAWN_ERRORS: [(SpawnError, u8); 4] = [
@@ -104,19 +102,19 @@ const SPAWN_ERRORS: [(SpawnError, u8); 4] = [
     (SpawnError::Badarg, 4),
 ];
 
-/// Why a signal was not put into the output. Effect: the output is unchanged, and the
-/// connection goes on.
+/// Why a signal was not put into the output. Effect: the output is unchanged, and the connection
+/// continues.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SendError {
     /// The value can't leave this node.
     #[error(transparent)]
     Encode(#[from] EncodeError),
 
-    /// It is larger than the limit for messages.
+    /// The payload is larger than the limit for messages.
     #[error("a message of {bytes} bytes is above the limit of {max}; raise it on all nodes")]
     TooLarge { bytes: usize, max: usize },
 
-    /// It names more nodes than one message may.
+    /// The message names more nodes than allowed.
     #[error(
         "a message that names {nodes} nodes is above the limit of {max}; send several messages"
     )]
@@ -126,20 +124,21 @@ pub(crate) enum SendError {
     #[error("{what} of {bytes} bytes is above the limit of {max}")]
     NameTooLong { what: &'static str, bytes: usize, max: usize },
 
-    /// It is for a process or a reference that is not the peer's: of another life of the
-    /// peer, most likely, so that there is no such process any more.
+    /// The target or a reference does not belong to the peer. It most likely belongs to an earlier
+    /// life of the peer, so that the process no longer exists.
     #[error("it belongs to {0:?}, and this connection is not with that node")]
     NotThePeers(NodeId),
 
-    /// It comes from a process or has a reference that is not ours.
+    /// The signal comes from a process of another node, or has a reference of another node.
     #[error("it comes from {0:?}, for which this node can't speak")]
     NotOurs(NodeId),
 
-    /// It is sent by an alias, and is neither a message nor an exit signal without a link.
-    #[error("this signal goes to a process or a name, never to an alias")]
+    /// The target is an alias, but the signal is neither a message nor an exit signal without a
+    /// link.
+    #[error("this signal can't be sent to an alias, only to a process or a name")]
     NotByAlias,
 
-    /// It is of a kind that stays on its node.
+    /// The signal is of a kind that stays on its node.
     #[error("this signal never leaves its node")]
     LocalOnly,
 }

@@ -1,10 +1,9 @@
-//! Frames in the making: the output, and the numbers that stand for names in it.
+//! Writes frames to the output, with numbers in place of names.
 //!
-//! A frame comes after the definitions of the numbers that it uses, and is committed whole or
-//! not at all, with the numbers that it defined. Its payload is encoded already, and stands at
-//! its end.
+//! The definitions of the numbers that a frame uses come before the frame. The frame is committed
+//! with its definitions, or not at all. Its payload is already encoded, and comes last.
 //!
-//! What the frames say, and who may say it, is `encoder`'s.
+//! `encoder` decides what the frames say, and whether they may.
 
 use std::sync::Arc;
 
@@ -25,10 +24,10 @@ pub(super) struct Writer {
     nodes: SendCache<NodeId>,
     names: SendCache<Name>,
     types: TypeCache,
-    /// The numbers of the nodes of the payload; kept for its memory.
+    /// The numbers of the nodes of the payload. Kept to reuse the memory.
     numbers: Vec<u32>,
-    /// The frame is the head of a message that goes in pieces of this sequence, and ends before
-    /// the bytes of its payload.
+    /// Set if the frame is the head of a message in pieces with this sequence, and ends before the
+    /// bytes of its payload.
     large: Option<u8>,
 }
 
@@ -57,7 +56,7 @@ impl Writer {
         self.output.commit();
     }
 
-    /// A piece of a message whose head was written before.
+    /// Writes a piece of a message whose head was written before.
     pub(super) fn piece(&mut self, sequence: u8, body: &Body) {
         let start = self.output.begin(PIECE);
         self.put_u8(sequence);
@@ -65,8 +64,8 @@ impl Writer {
         self.output.commit();
     }
 
-    /// Lets `write` write one frame, which then counts whole or not at all; `large` if it is the
-    /// head of a message that goes in pieces of this sequence.
+    /// Lets `write` write a frame, which then counts as a whole or not at all. `large` is the
+    /// sequence if the frame is the head of a message in pieces.
     #[inline]
     pub(super) fn whole_frame(
         &mut self,
@@ -85,7 +84,7 @@ impl Writer {
         result
     }
 
-    /// Gives up the frame that is being written, with what it defined.
+    /// Gives up the current frame with its definitions.
     fn roll_back(&mut self) {
         self.output.roll_back();
         self.nodes.roll_back();
@@ -93,7 +92,7 @@ impl Writer {
         self.types.roll_back();
     }
 
-    /// The frame of a message to a process, which is what most are.
+    /// Writes the frame of a message to a process, the most frequent one.
     #[inline(always)]
     pub(super) fn message_to(
         &mut self,
@@ -111,7 +110,7 @@ impl Writer {
         self.end_with(start, payload)
     }
 
-    /// Begins the frame, after the definitions that it needs.
+    /// Begins the frame. Its definitions were written before.
     #[inline]
     pub(super) fn begin(&mut self, kind: u8) -> Start {
         let Some(sequence) = self.large else { return self.output.begin(kind) };
@@ -162,7 +161,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Defines the nodes of a payload, ahead of the frame.
+    /// Defines the nodes of a payload before the frame.
     #[inline]
     pub(super) fn define_nodes(&mut self, payload: &Payload) {
         self.numbers.clear();
@@ -187,7 +186,7 @@ impl Writer {
         Ok(())
     }
 
-    /// The number of a name, defined here if it has to be.
+    /// Returns the number of a name. Defines it if needed.
     pub(super) fn name(&mut self, what: &'static str, name: &Name) -> Result<u32, SendError> {
         check_length(what, name.as_str(), NAME_BYTES_MAX)?;
         let number = match self.names.number(name) {
@@ -201,7 +200,7 @@ impl Writer {
         Ok(number)
     }
 
-    /// The number of a node, defined here if it has to be.
+    /// Returns the number of a node. Defines it if needed.
     #[inline]
     pub(super) fn node(&mut self, node: NodeId) -> u32 {
         match self.nodes.number(&node) {
@@ -217,8 +216,8 @@ impl Writer {
         }
     }
 
-    /// The number of a message's type, defined here if it has to be. The message was encoded before,
-    /// so no code of the program runs here.
+    /// Returns the number of a message's type. Defines it if needed. The message was encoded
+    /// before, so no code of the program runs here.
     #[inline]
     pub(super) fn type_of(
         &mut self,
@@ -237,7 +236,7 @@ impl Writer {
         Ok(number)
     }
 
-    /// The number of a wire type, defined here if it has to be.
+    /// Returns the number of a wire type. Defines it if needed.
     pub(super) fn wire_type(&mut self, wire_type: &Arc<WireType>) -> Result<u32, SendError> {
         check_length("the tag of a message type", &wire_type.tag, TAG_BYTES_MAX)?;
         let number = match self.types.number(wire_type) {

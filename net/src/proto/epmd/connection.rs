@@ -1,13 +1,12 @@
-//! A client's connection, as the mapper sees it: bytes in, what to do out.
+//! A client's connection, as the mapper sees it: bytes in, steps out.
 //!
 //! The driver (`io/epmd_server.rs`, or a test) owns the socket. It calls, in this order:
+//! 1. [`ServerConnection::feed`] with the bytes that arrive, in pieces of any size. It performs
+//!    each [`Step`] that is returned, until one that closes.
+//! 2. [`ServerConnection::closed`] when the connection has ended, at either side.
 //!
-//! 1. [`ServerConnection::feed`] with bytes as they arrive, in pieces of any size, and
-//!    performs the [`Step`] that it gets, until one that closes;
-//! 2. [`ServerConnection::closed`] when the connection has ended, whoever ended it.
-//!
-//! One connection carries one request. That is why the buffer needs no care for what
-//! follows a request: bytes beyond it are a reason to close.
+//! A connection carries one request. So the buffer need not handle bytes after the request: they
+//! are a reason to close.
 
 use super::registry::{ClientId, Listing, Registry};
 use super::reply::{encode_found, encode_registered, has_large_creation};
@@ -20,16 +19,16 @@ const LENGTH_BYTES: usize = 2;
 #[derive(Debug)]
 pub(crate) struct ServerConnection {
     client: ClientId,
-    /// Whether the peer is on this host. Others may only look.
+    /// Whether the peer is on this host. Other peers may only query.
     local: bool,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
-    /// What has arrived of the request; it grows with what arrives, up to the limit.
+    /// The bytes of the request so far. The buffer grows with the bytes, up to the limit.
     Reading(Vec<u8>),
-    /// The request was answered, and there is nothing more to say.
+    /// The request was answered, and nothing more is sent.
     Answered,
 }
 
@@ -43,15 +42,15 @@ pub(crate) enum Step {
     Reply(Vec<u8>),
     /// Send the list, piece by piece, and close.
     List(Listing),
-    /// Send this, and keep the connection for as long as the client does.
+    /// Send this, and keep the connection until the client closes it.
     Registered(Vec<u8>),
-    /// Send this, and leave it to the client to close, within the idle limit.
+    /// Send this, and let the client close the connection within the idle limit.
     Refused(Vec<u8>),
     /// Close that client's connection, send this, and close.
     Stopped(ClientId, Vec<u8>),
     /// Send this, close, and end the mapper.
     Killed(Vec<u8>),
-    /// Close without a word.
+    /// Close without a reply.
     Close,
 }
 
@@ -60,14 +59,14 @@ impl ServerConnection {
         ServerConnection { client, local, state: State::Reading(Vec::new()) }
     }
 
-    /// Takes bytes that have arrived.
+    /// Handles bytes that have arrived.
     pub(crate) fn feed(&mut self, bytes: &[u8], registry: &mut Registry) -> Step {
         let State::Reading(buffer) = &mut self.state else {
-            // Nobody has anything to say on a connection that stays open for its end.
+            // A client sends nothing on a connection that stays open only until its end.
             self.closed(registry);
             return Step::Close;
         };
-        // What is over the limit need not be kept to be refused.
+        // Bytes beyond the limit need not be kept.
         buffer.extend(bytes.iter().take(LENGTH_BYTES + REQUEST_BYTES_MAX + 1 - buffer.len()));
         let Some((length, request)) = buffer.split_first_chunk::<LENGTH_BYTES>() else {
             return Step::NeedMore;
@@ -85,7 +84,7 @@ impl ServerConnection {
         step
     }
 
-    /// The connection has ended.
+    /// Handles the end of the connection.
     pub(crate) fn closed(&mut self, registry: &mut Registry) {
         registry.unregister(self.client);
     }
@@ -131,7 +130,7 @@ mod tests {
     use super::super::info::{NodeInfo, PublishedType};
     use super::*;
 
-    /// A mapper without sockets. Clients are numbered as they come.
+    /// A mapper without sockets. Clients are numbered in order.
     struct Mapper {
         registry: Registry,
         clients: usize,
@@ -153,7 +152,8 @@ mod tests {
             (connection, step)
         }
 
-        /// What a request is answered with, all of it; none where it is closed silently.
+        /// Returns the whole reply to a request. `None` if the connection is closed without a
+        /// reply.
         fn reply(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
             let step = self.ask(bytes).1;
             self.bytes(step)
@@ -184,7 +184,7 @@ mod tests {
             self.ask(&Request::Register(info).encode())
         }
 
-        /// Registers, and ends the connection.
+        /// Registers a name, and ends the connection. Returns the creation.
         fn creation(&mut self, name: &str, highest: u16) -> u32 {
             let (mut connection, step) = self.register_version(name, highest);
             let Step::Registered(reply) = step else { panic!("{step:?}") };
@@ -225,13 +225,13 @@ mod tests {
         for highest in [5, 5, 6, 5, 5, 5] {
             expected = expected % 3 + 1;
             let creation = mapper.creation("c", highest);
-            // The 16-bit creation also moves on where it is not told.
+            // The 16-bit creation also advances when the reply does not contain it.
             assert!(highest == 6 || creation == expected, "{creation} {expected}");
             mapper.creation("d", 5);
         }
     }
 
-    /// EPMD-3: creations begin anew without a small or a zero one among the large ones.
+    /// EPMD-3: when the 32-bit creations wrap, they skip zero and the small ones.
     #[test]
     fn creations_wrap() {
         let mut mapper = Mapper::new(false);
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(creations, [u32::MAX, 4, 5]);
     }
 
-    /// EPMD-4: the end of the connection, or any byte on it.
+    /// EPMD-4: a registration ends with the connection, or with any byte on it.
     #[test]
     fn a_registration_lasts_as_long_as_its_connection() {
         let mut mapper = Mapper::new(false);
@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(mapper.reply(b"\0\x01z"), None);
     }
 
-    /// EPMD-8, EPMD-9: newest first, and the dump with what was registered before.
+    /// EPMD-8, EPMD-9: newest first. The dump also has the names that were registered before.
     #[test]
     fn lists() {
         let mut mapper = Mapper::new(false);
@@ -339,7 +339,7 @@ mod tests {
         assert!(matches!(mapper.ask(b"\0\x01k").1, Step::Killed(_)));
     }
 
-    /// A stopped name may be registered anew before its old connection has noticed.
+    /// A stopped name may be registered again before its old connection has noticed.
     #[test]
     fn the_end_of_a_stopped_connection_does_not_harm_the_next_one() {
         let mut mapper = Mapper::new(true);
@@ -389,7 +389,7 @@ mod tests {
     }
 
     proptest! {
-        /// EPMD-18: a request does the same in pieces of any size.
+        /// EPMD-18: a request has the same effect in pieces of any size.
         #[test]
         fn slow_get_port_nr(size in 1_usize..9, name in "[a-c]{1,2}") {
             let mut mapper = Mapper::new(false);
@@ -404,7 +404,7 @@ mod tests {
             prop_assert_eq!(mapper.bytes(last), whole);
         }
 
-        /// Whatever arrives: nothing panics, and the buffer stays within its bound.
+        /// Whatever arrives, nothing panics, and the buffer stays within its limit.
         #[test]
         fn any_bytes(pieces: Vec<Vec<u8>>, length: u16, tag in "[xzndksq]", local: bool) {
             let mut mapper = Mapper::new(true);

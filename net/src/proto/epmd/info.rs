@@ -1,22 +1,22 @@
-//! What a node tells the mapper of itself, and the limits of it.
+//! The information that a node registers with the mapper, and its limits.
 
 use core::net::IpAddr;
 
 use super::wire::Reader;
 
-/// The longest name in characters; a character has at most four bytes.
+/// The longest name in characters. A character has at most four bytes.
 const NAME_CHARS_MAX: usize = 255;
 
-/// The longest name, and the longest extra field, in bytes. It bounds what a mapper
-/// keeps for one registration.
+/// The longest name, and the longest extra field, in bytes. It limits what a mapper keeps for a
+/// registration.
 pub(super) const FIELD_BYTES_MAX: usize = 4 * NAME_CHARS_MAX;
 
-/// The distribution versions that we publish: both that of OTP 23 and later, and the
-/// one before it, as Erlang's own nodes do.
+/// The distribution versions that we publish: that of OTP 23 and later, and the one before it, as
+/// Erlang's own nodes do.
 const HIGHEST_VERSION: u16 = 6;
 const LOWEST_VERSION: u16 = 5;
 
-/// TCP over IPv4 or IPv6: the only protocol that has a number.
+/// TCP over IPv4 or IPv6, the only protocol that has a number.
 const PROTOCOL_TCP: u8 = 0;
 
 /// A node as it is registered: its name (the part before the `@`) and its port.
@@ -33,44 +33,44 @@ pub struct NodeInfo {
     pub(super) extra: Box<[u8]>,
 }
 
-/// The kind of a node. A mapper hands on any number, whether or not it knows it.
+/// The kind of a node. A mapper passes on any number, known or not.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct PublishedType(pub u8);
 
 impl PublishedType {
     /// A node that joins the full mesh.
     pub const NORMAL: PublishedType = PublishedType(77);
-    /// A node that does not.
+    /// A node that does not join the full mesh.
     pub const HIDDEN: PublishedType = PublishedType(72);
 }
 
-/// Why a node cannot be registered under a name.
+/// Why a node can't be registered under a name.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NodeInfoError {
     /// The name is empty.
     #[error("the name is empty")]
     EmptyName,
-    /// It contains the character zero.
+    /// The name contains the character zero.
     #[error("the name contains a zero byte")]
     ZeroInName,
-    /// It contains a control character, such as a line break, which could forge a line in the
+    /// The name contains a control character, such as a line break, which could forge a line in the
     /// mapper's list.
     #[error("the name contains a control character")]
     ControlInName,
-    /// It has more than 255 characters.
+    /// The name has more than 255 characters.
     #[error("the name is longer than {NAME_CHARS_MAX} characters")]
     NameTooLong,
-    /// It is not UTF-8.
+    /// The name is not UTF-8.
     #[error("the name is not UTF-8")]
     NameNotUtf8,
-    /// It has more than 1020 bytes.
+    /// The extra field has more than 1020 bytes.
     #[error("the extra field is longer than {FIELD_BYTES_MAX} bytes")]
     ExtraTooLong,
 }
 
 impl NodeInfo {
-    /// A node of this name, which listens on this port.
+    /// Makes the information of a node with this name that listens on this port.
     pub fn new(alive: &str, port: u16, node_type: PublishedType) -> Result<Self, NodeInfoError> {
         Ok(NodeInfo {
             port,
@@ -83,44 +83,44 @@ impl NodeInfo {
         })
     }
 
-    /// The part before the `@` of the node's name.
+    /// Returns the part of the node's name before the `@`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The port on which the node listens.
+    /// Returns the port on which the node listens.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The kind of the node.
+    /// Returns the kind of the node.
     #[must_use]
     pub fn node_type(&self) -> PublishedType {
         self.node_type
     }
 
-    /// The highest version of Erlang's distribution that it speaks.
+    /// Returns the highest version of Erlang's distribution that the node speaks.
     #[must_use]
     pub fn highest_version(&self) -> u16 {
         self.highest_version
     }
 
-    /// The lowest version of Erlang's distribution that it speaks.
+    /// Returns the lowest version of Erlang's distribution that the node speaks.
     #[must_use]
     pub fn lowest_version(&self) -> u16 {
         self.lowest_version
     }
 
-    /// Further bytes that it was registered with.
+    /// Returns the further bytes with which it was registered.
     #[must_use]
     pub fn extra(&self) -> &[u8] {
         &self.extra
     }
 
-    /// The same fields, in the same order, in the request that registers a node and in
-    /// the reply that tells of it.
+    /// Appends the fields, which have the same order in the request that registers a node and in
+    /// the reply to a look-up.
     pub(super) fn encode(&self, bytes: &mut Vec<u8>) {
         bytes.extend(self.port.to_be_bytes());
         bytes.extend([self.node_type.0, self.protocol]);
@@ -134,7 +134,7 @@ impl NodeInfo {
     }
 }
 
-/// The fields of a node as they stand in a message, before they are checked.
+/// The fields of a node as they are in a message, before they are checked.
 pub(super) struct Fields<'a> {
     port: u16,
     node_type: u8,
@@ -146,7 +146,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// None when the message ends before they do.
+    /// Reads the fields. `None` if the message ends before them.
     pub(super) fn read(reader: &mut Reader<'a>) -> Option<Fields<'a>> {
         Some(Fields {
             port: reader.u16()?,
@@ -176,8 +176,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The zero byte comes before the rest, because it is treated differently: a mapper
-/// closes without a reply, whatever else is wrong with the name.
+/// Checks a name. The zero byte comes first, since a mapper then closes without a reply, whatever
+/// else is wrong with the name.
 pub(super) fn check_name(name: &[u8]) -> Result<&str, NodeInfoError> {
     if name.is_empty() {
         return Err(NodeInfoError::EmptyName);
@@ -195,8 +195,8 @@ pub(super) fn check_name(name: &[u8]) -> Result<&str, NodeInfoError> {
     Ok(name)
 }
 
-/// Whether a peer is on this host: it comes from a loopback address, or from the very
-/// address that it came to.
+/// Returns whether a peer is on this host: its address is a loopback address, or the address that
+/// it connected to.
 pub(crate) fn is_local(peer: IpAddr, own: IpAddr) -> bool {
     let (peer, own) = (peer.to_canonical(), own.to_canonical());
     peer.is_loopback() || peer == own

@@ -8,8 +8,9 @@
 //! | 4 or 16 | the address on which the node listens |
 //!
 //! A node registers at several addresses of its host, and the same mapper may answer at some of
-//! them: then the node itself has taken the name. A mapper also knows nodes of its host that listen
-//! at other addresses: from the mark, nodes of the same host learn where to connect.
+//! them. A node whose name is taken recognizes from the mark that it has taken the name itself. A
+//! mapper also knows nodes of its host that listen at other addresses. From the mark, nodes of the
+//! same host learn where to connect.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -20,10 +21,10 @@ const TAG: &[u8; 4] = b"fika";
 /// The mark of a registration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Mark {
-    /// A random number, by which a node recognizes its own registration. It is no proof of
+    /// A random number, by which a node recognizes its own registration. It does not prove an
     /// identity.
     pub(crate) id: u64,
-    /// The address on which the node listens; it may be unspecified.
+    /// The address on which the node listens. It may be unspecified.
     pub(crate) listens: IpAddr,
 }
 
@@ -37,7 +38,7 @@ impl NodeInfo {
         NodeInfo { extra: [&TAG[..], &mark.id.to_be_bytes(), &ip].concat().into(), ..self }
     }
 
-    /// Returns the mark; `None` if it has none, as for an Erlang node.
+    /// Returns the mark. `None` if there is none, as for an Erlang node.
     pub(crate) fn mark(&self) -> Option<Mark> {
         let (id, ip) = self.extra.strip_prefix(TAG)?.split_first_chunk::<8>()?;
         let four = <[u8; 4]>::try_from(ip).map(|ip| IpAddr::from(Ipv4Addr::from(ip)));

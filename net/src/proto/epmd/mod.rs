@@ -1,8 +1,8 @@
-//! The port mapper's protocol: which port the node of a name listens on.
+//! The port mapper's protocol, which tells the port of the node with a given name.
 //!
-//! It is Erlang's, byte for byte, so that our nodes and an Erlang installation share one
-//! mapper. No sockets and no time here: `io/epmd_client.rs` and `io/epmd_server.rs` have
-//! them. All integers are big-endian. A request is preceded by its length in two bytes.
+//! It is Erlang's, byte for byte, so that our nodes and an Erlang installation share one mapper.
+//! There are no sockets and no time here; `io/epmd_client.rs` and `io/epmd_server.rs` have them.
+//! All integers are big-endian. A request is preceded by its length in two bytes.
 //!
 //! | request | | reply | and then |
 //! |---|---|---|---|
@@ -32,5 +32,5 @@ pub(crate) use reply::{NAMES_BYTES_MAX, Registered, decode_found, decode_registe
 pub use reply::{Names, ReplyError};
 pub(crate) use request::Request;
 
-/// The TCP port of a mapper, unless it is told otherwise.
+/// The default TCP port of a mapper.
 pub const DEFAULT_PORT: u16 = 4369;

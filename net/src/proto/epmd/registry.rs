@@ -1,46 +1,47 @@
-//! What a mapper knows: which names are registered, and which were.
+//! The state of a mapper: the names that are registered, and those that were.
 //!
-//! Pure state. Who may ask for what, and what goes onto a wire, is the connection's
-//! business.
+//! This is pure state. The connection decides who may request what, and what is written to the
+//! wire.
 //!
 //! Invariants:
 //!
-//! 1. A name is registered once, and a client has registered one name at most.
-//! 2. What is kept is bounded by the number of clients, which the server bounds, and by
+//! 1. A name is registered at most once, and a client has registered at most one name.
+//! 2. The memory is bounded by the number of clients, which the server limits, and by
 //!    [`USED_NAMES_MAX`].
-//! 3. Serial numbers rise along `registered` and along `used`, so that a list can be
-//!    told in pieces while they change.
+//! 3. Serial numbers rise along `registered` and along `used`, so that a list can be sent in pieces
+//!    while they change.
 
 use std::collections::VecDeque;
 
 use super::info::NodeInfo;
 use super::reply::has_large_creation;
 
-/// How many names that are no longer registered are remembered, for their 16-bit
-/// creations: as many as Erlang's mapper remembers, at most 1 MiB of names.
+/// How many former names are remembered for their 16-bit creations: as many as in Erlang's mapper,
+/// at most 1 MiB of names.
 const USED_NAMES_MAX: usize = 1000;
 
-/// A list is told in pieces of about this size, so that a client that reads slowly holds
-/// one piece, and not the names of a large cluster.
+/// A list is sent in pieces of about this size, so that a slow client takes the memory of one
+/// piece, and not that of the names of a large cluster.
 const PIECE_BYTES: usize = 16 << 10;
 
 /// Creations below this are of the 16-bit kind.
 const LARGE_CREATION_MIN: u32 = 4;
 
-/// A client's connection, as the server numbers them.
+/// A client's connection, numbered by the server.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct ClientId(pub(crate) usize);
 
 /// The state of a mapper.
 #[derive(Debug)]
 pub(crate) struct Registry {
-    /// The port of the mapper, which it tells with each list.
+    /// The port of the mapper, which each list contains.
     port: u16,
-    /// Whether clients may kill it while names are registered, and unregister others.
+    /// Whether clients may kill the mapper while names are registered, and unregister others.
     relaxed: bool,
-    /// The oldest first.
+    /// The registered names, oldest first.
     registered: Vec<Registered>,
-    /// The one that was unregistered first comes first. No name of `registered`.
+    /// The former names, in the order in which they were unregistered. No name is also in
+    /// `registered`.
     used: VecDeque<Used>,
     /// The 32-bit creation of the latest registration.
     creation: u32,
@@ -53,8 +54,8 @@ struct Registered {
     serial: u64,
     client: ClientId,
     info: NodeInfo,
-    /// 1, 2 or 3: the creation for a node that knows no larger ones. It goes on with
-    /// each registration of the name, whichever kind the node was given.
+    /// 1, 2 or 3: the creation for a node that only knows small ones. It advances with each
+    /// registration of the name, whichever kind of creation the node gets.
     small_creation: u16,
 }
 
@@ -67,31 +68,30 @@ struct Used {
     small_creation: u16,
 }
 
-/// The name is registered already.
+/// The name is already registered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct NameTaken;
 
 impl Registry {
-    /// An empty mapper on this port. Creations go up from `seed`, which should be another
-    /// one each time: a node that registers again must not get the creation that an
-    /// earlier mapper gave it.
+    /// Makes an empty mapper on this port. Creations increase from `seed`, which should differ each
+    /// time: a node that registers again must not get the creation that an earlier mapper gave it.
     pub(crate) fn new(port: u16, relaxed: bool, seed: u32) -> Registry {
         let (registered, used) = (Vec::new(), VecDeque::new());
         Registry { port, relaxed, registered, used, creation: seed, serial: 0 }
     }
 
-    /// Whether it takes commands that harm registered nodes.
+    /// Returns whether the mapper accepts commands that harm registered nodes.
     pub(crate) fn relaxed(&self) -> bool {
         self.relaxed
     }
 
-    /// Whether no name is registered.
+    /// Returns whether no name is registered.
     pub(crate) fn is_empty(&self) -> bool {
         self.registered.is_empty()
     }
 
-    /// Registers a node for as long as its client's connection lives, and gives it a
-    /// creation that the name did not have when it was last registered.
+    /// Registers a node until its client's connection ends. Gives it a creation that differs from
+    /// the one that the name had when it was last registered.
     pub(super) fn register(&mut self, client: ClientId, info: NodeInfo) -> Result<u32, NameTaken> {
         if self.lookup(info.name()).is_some() {
             return Err(NameTaken);
@@ -108,7 +108,7 @@ impl Registry {
         Ok(if large { self.creation } else { u32::from(small_creation) })
     }
 
-    /// Takes away what the client has registered, if it has.
+    /// Removes the client's registration, if there is one.
     pub(crate) fn unregister(&mut self, client: ClientId) {
         let Some(position) = self.registered.iter().position(|r| r.client == client) else {
             return;
@@ -121,12 +121,12 @@ impl Registry {
         self.used.push_back(Used { serial, client, name, port, small_creation });
     }
 
-    /// The node that is registered under a name.
+    /// Returns the node that is registered under a name.
     pub(super) fn lookup(&self, name: &str) -> Option<&NodeInfo> {
         self.client_of(name.as_bytes()).map(|registered| &registered.info)
     }
 
-    /// Takes a name away from its client, which is returned so that it can be closed.
+    /// Unregisters a name. Returns its client, so that the connection can be closed.
     pub(super) fn stop(&mut self, name: &[u8]) -> Option<ClientId> {
         let client = self.client_of(name)?.client;
         self.unregister(client);
@@ -143,7 +143,7 @@ impl Registry {
     }
 }
 
-/// A list that is being told to a client.
+/// A list that is being sent to a client.
 #[derive(Debug)]
 pub(crate) struct Listing {
     kind: Kind,
@@ -156,14 +156,14 @@ enum Kind {
     Dump,
 }
 
-/// What comes next in a list.
+/// The next part of a list.
 #[derive(Debug)]
 enum Next {
     Port,
-    /// Registered names, the newest first, with serial numbers below this one.
+    /// Registered names, newest first, with serial numbers below this one.
     Registered(u64),
-    /// Former names, the one that was unregistered first, with serial numbers above
-    /// this one.
+    /// Former names, in the order in which they were unregistered, with serial numbers above this
+    /// one.
     Used(u64),
     End,
 }
@@ -177,8 +177,8 @@ impl Listing {
         Listing { kind: Kind::Dump, next: Next::Port }
     }
 
-    /// The next piece; none at the end. What is registered between two pieces is left
-    /// out, and so is what is unregistered before its turn.
+    /// Returns the next piece. `None` at the end. A name that is registered between two pieces is
+    /// left out, and so is a name that is unregistered before its turn.
     pub(crate) fn piece(&mut self, registry: &Registry) -> Option<Vec<u8>> {
         let mut piece = Vec::new();
         while piece.len() < PIECE_BYTES && !matches!(self.next, Next::End) {

@@ -1,7 +1,7 @@
-//! What the mapper answers.
+//! The mapper's replies.
 //!
-//! The decoders take what has arrived so far, in pieces of any size, and say when they
-//! need more. Bytes after a reply are nobody's: the mapper closes, or says no more.
+//! The decoders get the bytes that have arrived so far, in pieces of any size, and return `None` if
+//! they need more. Bytes after a reply are ignored: the mapper closes, or sends nothing more.
 
 use fika_runtime::Creation;
 
@@ -13,38 +13,38 @@ use super::wire::{
 /// The longest reply to a look-up: fields of a fixed size, name and extra.
 const FOUND_BYTES_MAX: usize = 2 + 12 + 2 * FIELD_BYTES_MAX;
 
-/// The longest list of names that a client takes: more than 50,000 nodes with ordinary
-/// names, or 4,000 with the longest ones.
+/// The longest list of names that a client accepts: more than 50,000 nodes with ordinary names, or
+/// 4,000 with the longest ones.
 pub(crate) const NAMES_BYTES_MAX: usize = 4 << 20;
 
 /// The mapper's answer to a registration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Registered {
     Ok(Creation),
-    /// The name is taken, or is not to the mapper's liking.
+    /// The name is taken, or the mapper refuses it.
     Refused,
 }
 
-/// Why a mapper's reply is not understood. Connection closed.
+/// Why a mapper's reply is invalid. Connection closed.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplyError {
-    /// It ended too early.
+    /// The reply ended too early.
     #[error("the reply ends before its {0}")]
     Missing(&'static str),
-    /// It begins with another byte than the reply to this request.
-    #[error("the reply begins with {0}, which answers another question")]
+    /// The reply begins with the wrong byte for this request.
+    #[error("the reply begins with {0}, which answers another request")]
     UnknownTag(u8),
-    /// It is longer than any reply.
+    /// The reply is longer than any valid reply.
     #[error("the reply is too long")]
     TooLong,
-    /// It tells of a node that cannot be.
-    #[error("the reply tells of an impossible node: {0}")]
+    /// The reply describes an invalid node.
+    #[error("the reply describes an invalid node: {0}")]
     Node(#[from] NodeInfoError),
 }
 
-/// The reply to a registration. The highest version that the client gave decides how
-/// large its creation is.
+/// Encodes the reply to a registration. The highest version that the client gave decides the size
+/// of its creation.
 pub(super) fn encode_registered(large_creation: bool, creation: Option<u32>) -> Vec<u8> {
     let result = if creation.is_some() { RESULT_OK } else { RESULT_ERROR };
     let creation = creation.unwrap_or(u32::from(CREATION_OF_ERROR)).to_be_bytes();
@@ -55,7 +55,7 @@ pub(super) fn encode_registered(large_creation: bool, creation: Option<u32>) -> 
     }
 }
 
-/// None: more bytes are needed.
+/// Decodes the reply to a registration. `None` if more bytes are needed.
 pub(crate) fn decode_registered(bytes: &[u8]) -> Result<Option<Registered>, ReplyError> {
     let mut reader = Reader(bytes);
     let Some(tag) = reader.u8() else { return Ok(None) };
@@ -73,7 +73,7 @@ pub(crate) fn decode_registered(bytes: &[u8]) -> Result<Option<Registered>, Repl
     }))
 }
 
-/// The reply to a look-up.
+/// Encodes the reply to a look-up.
 pub(super) fn encode_found(info: Option<&NodeInfo>) -> Vec<u8> {
     let Some(info) = info else { return vec![tag::PORT2_RESP, RESULT_ERROR] };
     let mut bytes = vec![tag::PORT2_RESP, RESULT_OK];
@@ -81,7 +81,8 @@ pub(super) fn encode_found(info: Option<&NodeInfo>) -> Vec<u8> {
     bytes
 }
 
-/// The outer None: more bytes are needed. The inner one: there is no such node.
+/// Decodes the reply to a look-up. The outer `None`: more bytes are needed. The inner one: there is
+/// no such node.
 pub(crate) fn decode_found(bytes: &[u8]) -> Result<Option<Option<NodeInfo>>, ReplyError> {
     let mut reader = Reader(bytes);
     match reader.u8() {
@@ -109,26 +110,26 @@ pub struct Names {
 }
 
 impl Names {
-    /// The whole reply: it ends where the connection does.
+    /// Decodes the whole reply, which ends with the connection.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Names, ReplyError> {
         let mut reader = Reader(bytes);
         let port = reader.u32().ok_or(ReplyError::Missing("port"))?;
         Ok(Names { port, text: String::from_utf8_lossy(reader.0).into_owned() })
     }
 
-    /// The port on which the mapper says it listens.
+    /// Returns the port on which the mapper says it listens.
     #[must_use]
     pub fn port(&self) -> u32 {
         self.port
     }
 
-    /// A line for each name, the newest first, as the mapper wrote it.
+    /// Returns the mapper's text: a line for each name, newest first.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Name and port of each node, the newest first. Lines of any other form are left out.
+    /// Returns the name and port of each node, newest first. Skips lines of any other form.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u16)> {
         self.text.lines().filter_map(|line| {
             let (name, port) = line.strip_prefix("name ")?.rsplit_once(" at port ")?;
@@ -137,7 +138,7 @@ impl Names {
     }
 }
 
-/// Whether a registration with this highest version is answered with a 32-bit creation.
+/// Returns whether the reply to a registration with this highest version has a 32-bit creation.
 pub(super) fn has_large_creation(highest_version: u16) -> bool {
     highest_version >= VERSION_OF_LARGE_CREATION
 }
@@ -203,7 +204,7 @@ mod tests {
         let nameless = b"w\0\0\x01\x4d\0\0\x06\0\x05\0\0\0\0";
         assert_eq!(decode_found(nameless), Err(NodeInfoError::EmptyName.into()));
         assert_eq!(decode_found(b"v\0"), Err(ReplyError::UnknownTag(b'v')));
-        // A length that is only claimed does not make the client wait for all of it.
+        // A length that is only claimed does not make the client wait for that many bytes.
         let mut endless = b"w\0\0\x01\x4d\0\0\x06\0\x05\xff\xff".to_vec();
         endless.resize(FOUND_BYTES_MAX - 1, b'q');
         assert_eq!(decode_found(&endless), Ok(None));

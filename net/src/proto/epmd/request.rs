@@ -1,4 +1,4 @@
-//! What a client asks of the mapper.
+//! The requests that a client sends to the mapper.
 
 use super::info::{Fields, NodeInfo, NodeInfoError, check_name};
 use super::wire::{Reader, VERSION_OF_LARGE_CREATION, tag};
@@ -14,22 +14,22 @@ pub(crate) enum Request<'a> {
     Names,
     Dump,
     Kill,
-    /// The name is whatever the client sent: it is only compared.
+    /// The name as the client sent it. It is only compared.
     Stop(&'a [u8]),
 }
 
-/// Why a request is not answered as it hoped.
+/// Why a request fails.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum RequestError {
-    /// It parses, and is over a limit: the registration is refused with a reply, in the
-    /// form that the highest version asks for. Connection stays open.
+    /// The request parses, but exceeds a limit. The registration is refused with a reply, in the
+    /// form that the highest version requires. Connection stays open.
     Refused { large_creation: bool },
-    /// It does not parse, or is a kind that is closed without a reply. Connection closed.
+    /// The request does not parse, or is of a kind that gets no reply. Connection closed.
     Malformed,
 }
 
 impl<'a> Request<'a> {
-    /// The request with its length before it, as it goes onto the wire.
+    /// Encodes the request, preceded by its length.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![0, 0];
         match self {
@@ -49,14 +49,14 @@ impl<'a> Request<'a> {
                 bytes.extend(*name);
             }
         }
-        // A name that is too long to be anybody's is cut off; it is nobody's still.
+        // A name that is too long does not exist. Cut off, it still does not.
         bytes.truncate(2 + REQUEST_BYTES_MAX);
         let length = u16::try_from(bytes.len() - 2).expect("cut off at REQUEST_BYTES_MAX");
         bytes[..2].copy_from_slice(&length.to_be_bytes());
         bytes
     }
 
-    /// Decodes what follows the length.
+    /// Decodes the bytes after the length.
     pub(super) fn decode(request: &'a [u8]) -> Result<Request<'a>, RequestError> {
         let (tag, body) = request.split_first().ok_or(RequestError::Malformed)?;
         match *tag {
@@ -84,7 +84,7 @@ fn decode_register(body: &[u8]) -> Result<Request<'_>, RequestError> {
 }
 
 fn decode_lookup(body: &[u8]) -> Result<Request<'_>, RequestError> {
-    // Some clients send the zero that ends a string in C.
+    // Some clients send the zero byte that ends a C string.
     let name = body.strip_suffix(&[0]).unwrap_or(body);
     check_name(name).map(Request::Lookup).map_err(|_| RequestError::Malformed)
 }
@@ -102,7 +102,7 @@ mod tests {
     use super::super::info::PublishedType;
     use super::*;
 
-    /// EPMD-1, EPMD-7, EPMD-8, EPMD-9, EPMD-10, EPMD-11: what goes onto the wire.
+    /// EPMD-1, EPMD-7, EPMD-8, EPMD-9, EPMD-10, EPMD-11: the bytes of each request.
     #[test]
     fn bytes_of_requests() {
         let info = NodeInfo::new("ab", 0x1234, PublishedType::NORMAL).unwrap();
@@ -122,7 +122,7 @@ mod tests {
         }
     }
 
-    /// EPMD-1: what the mapper does not interpret, and what comes after Extra.
+    /// EPMD-1: fields that the mapper does not interpret, and bytes after Extra.
     #[test]
     fn an_unusual_registration() {
         let bytes = b"x\0\x63\x63\x09\0\x07\0\x06\0\x03hi7\0\x02\0\xffzzzz";
@@ -143,7 +143,7 @@ mod tests {
         bytes
     }
 
-    /// EPMD-6: what is answered with an error, and what with a close.
+    /// EPMD-6: registrations that get an error reply, and those that close the connection.
     #[test]
     fn refused_registrations() {
         let refused = |large_creation| Err(RequestError::Refused { large_creation });

@@ -1,6 +1,6 @@
-//! The numbers of the protocol, and a reader that cannot run over the end.
+//! The numbers of the protocol, and a reader that can't read past the end.
 
-/// First byte of a request. The names are those of the protocol's description.
+/// The first byte of a request. The names are those of the protocol's description.
 pub(super) mod tag {
     pub(crate) const ALIVE2_REQ: u8 = 120;
     pub(crate) const PORT_PLEASE2_REQ: u8 = 122;
@@ -9,9 +9,9 @@ pub(super) mod tag {
     pub(crate) const KILL_REQ: u8 = 107;
     pub(crate) const STOP_REQ: u8 = 115;
 
-    /// The reply to a registration whose highest version is below 6: 16-bit creation.
+    /// The reply to a registration whose highest version is below 6, with a 16-bit creation.
     pub(crate) const ALIVE2_RESP: u8 = 121;
-    /// The reply to a registration from version 6 on: 32-bit creation.
+    /// The reply to a registration from version 6 on, with a 32-bit creation.
     pub(crate) const ALIVE2_X_RESP: u8 = 118;
     pub(crate) const PORT2_RESP: u8 = 119;
 }
@@ -26,7 +26,7 @@ pub(super) const CREATION_OF_ERROR: u8 = 99;
 /// The first version of the distribution protocol with 32-bit creations.
 pub(super) const VERSION_OF_LARGE_CREATION: u16 = 6;
 
-/// What is left of a message.
+/// The rest of a message.
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -42,7 +42,7 @@ impl<'a> Reader<'a> {
         self.array().map(u32::from_be_bytes)
     }
 
-    /// A field that is preceded by its length in two bytes.
+    /// Reads a field that is preceded by its length in two bytes.
     pub(super) fn field(&mut self) -> Option<&'a [u8]> {
         let length = self.u16()?;
         self.take(usize::from(length))

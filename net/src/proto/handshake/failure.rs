@@ -9,11 +9,11 @@ use crate::proto::error::{InvalidMessage, PeerIncompatible, PeerMisbehaved};
 /// `nodeup` nor `nodedown` (HS-8, HS-14).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum HandshakeError {
-    /// What the peer sent does not parse.
+    /// The peer's bytes do not parse.
     #[error("the handshake failed, invalid message: {0}")]
     Invalid(#[from] InvalidMessage),
 
-    /// It parses, and is not allowed.
+    /// The peer's bytes parse, but are not allowed.
     #[error("the handshake failed, the peer misbehaved: {0}")]
     Misbehaved(#[from] PeerMisbehaved),
 
@@ -38,19 +38,19 @@ pub(crate) enum HandshakeError {
         answer: Option<Vec<u8>>,
     },
 
-    /// A name too long for the handshake, ours or the one that is wanted.
+    /// A name is too long for the handshake: ours, or that of the wanted peer.
     #[error("the node name `{0}` is too long to connect with: the limit is {NAME_BYTES_MAX} bytes")]
     NameTooLong(NodeName),
 
-    /// The responder refused. After `nok` its own attempt follows. In its hello it has proved
-    /// nothing yet, so that refusal is worth no more than a connection that closes.
+    /// The responder refused. After `nok` its own attempt follows. The responder's hello proves
+    /// nothing, so a refusal there means no more than a closed connection.
     #[error("the peer refused the connection: {0:?}")]
     Refused(Status),
 }
 
 impl HandshakeError {
-    /// A last frame for the peer, so that it can log the reason as well. To send it
-    /// before the connection is closed is a courtesy.
+    /// Returns a last frame for the peer, so that it can log the reason too. Sending it before
+    /// closing the connection is a courtesy.
     pub(crate) fn answer(&self) -> Option<&[u8]> {
         match self {
             HandshakeError::Incompatible { answer, .. }

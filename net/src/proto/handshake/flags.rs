@@ -1,7 +1,6 @@
-//! What a node can do, as a set of bits that the handshake exchanges.
+//! The features of a node, as a set of bits that the handshake exchanges.
 //!
-//! A bit that we do not know says nothing to us. A bit in [`Flags::MANDATORY`] must be
-//! set by both (HS-10).
+//! Unknown bits are ignored. Both nodes must set the bits in [`Flags::MANDATORY`] (HS-10).
 
 use std::fmt;
 use std::ops::BitOr;
@@ -13,21 +12,21 @@ pub(crate) struct Flags(u64);
 impl Flags {
     pub(crate) const NONE: Flags = Flags(0);
 
-    /// The node takes no part in the mesh or the global name space. Unlike the others
-    /// it holds for a connection if either side sets it.
+    /// The node takes no part in the mesh or the global name space. Unlike the other flags, it
+    /// applies to a connection if either side sets it.
     pub(crate) const HIDDEN: Flags = Flags(1 << 0);
 
-    /// The node answers requests to spawn.
+    /// The node accepts spawn requests.
     pub(crate) const SPAWN: Flags = Flags(1 << 1);
 
-    /// The node knows of messages that go ahead of the ordinary ones (SIG-14).
+    /// The node supports priority messages (SIG-14).
     pub(crate) const PRIORITY: Flags = Flags(1 << 2);
 
-    /// The node has no name, and asks the responder for one; the name that it says has its
-    /// host, and no more.
+    /// The node has no name, and asks the responder for one. The name in its hello only contains
+    /// its host.
     pub(crate) const NAME_ME: Flags = Flags(1 << 3);
 
-    /// What every node of this version can do, and relies on.
+    /// The features that every node of this version has and relies on.
     pub(crate) const MANDATORY: Flags = Flags::SPAWN;
 
     const NAMES: [(Flags, &str); 4] = [
@@ -49,13 +48,13 @@ impl Flags {
         self.0 & other.0 == other.0
     }
 
-    /// The flags of a connection between nodes that say `self` and `peer` (HS-11).
+    /// Returns the flags of a connection between nodes with the flags `self` and `peer` (HS-11).
     pub(crate) fn agree(self, peer: Flags) -> Flags {
         let hidden = (self.0 | peer.0) & Flags::HIDDEN.0;
         Flags(self.0 & peer.0 | hidden)
     }
 
-    /// Those of `wanted` that are not in `self`, if any.
+    /// Returns the flags in `wanted` that are not in `self`, if any.
     pub(crate) fn lacks(self, wanted: Flags) -> Option<Flags> {
         let missing = wanted.0 & !self.0;
         (missing != 0).then_some(Flags(missing))
@@ -95,7 +94,7 @@ impl fmt::Debug for Flags {
 mod tests {
     use super::*;
 
-    /// HS-10, HS-11: unknown bits fall away, hidden holds if either side says so.
+    /// HS-10, HS-11: unknown bits are dropped. A connection is hidden if either side is.
     #[test]
     fn agreeing() {
         let unknown = Flags::from_bits(1 << 63);

@@ -5,17 +5,17 @@ use bytes::{Buf as _, BytesMut};
 use crate::proto::codec::Put as _;
 use crate::proto::error::InvalidMessage;
 
-/// The largest body in bytes. A peer that has proved nothing makes us keep no more; an
+/// The largest body in bytes, and so the most that is kept for a peer that has proved nothing. An
 /// HTTP request or a TLS record begins with a length far above it.
 pub(super) const BODY_BYTES_MAX: usize = 1024;
 
-/// Takes one whole frame's body off the front of what has been received.
+/// Takes the body of one whole frame off the front of the received bytes.
 ///
-/// `None` means that more bytes are needed. What follows the handshake's last frame
-/// stays in the buffer, and belongs to the connection.
+/// `None` means that more bytes are needed. The bytes after the handshake's last frame stay in the
+/// buffer, and belong to the connection.
 ///
 /// # Errors
-/// When the length is 0 or above the limit, as soon as it can be read.
+/// If the length is 0 or above the limit, as soon as it can be read.
 pub(crate) fn frame(received: &mut BytesMut) -> Result<Option<Vec<u8>>, InvalidMessage> {
     let Some(length) = received.first_chunk() else {
         return Ok(None);
@@ -36,7 +36,7 @@ pub(crate) fn frame(received: &mut BytesMut) -> Result<Option<Vec<u8>>, InvalidM
     Ok(Some(body))
 }
 
-/// Puts the length in front of a body of at most [`BODY_BYTES_MAX`] bytes.
+/// Prepends the length to a body of at most [`BODY_BYTES_MAX`] bytes.
 pub(super) fn framed(body: &[u8]) -> Vec<u8> {
     debug_assert!((1..=BODY_BYTES_MAX).contains(&body.len()), "names are checked before");
     let mut frame = Vec::with_capacity(2 + body.len());
@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(received, b"\0\0\0\x01rest"[..], "it belongs to the connection");
     }
 
-    /// HS-14: refused at once, without waiting for what the length promises.
+    /// HS-14: refused at once, without waiting for the claimed length.
     #[test]
     fn lengths_are_limited() {
         assert_eq!(frame(&mut BytesMut::from(&b"\0\0"[..])), Err(InvalidMessage::EmptyFrame));

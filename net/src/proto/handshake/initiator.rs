@@ -9,13 +9,13 @@ use super::versions::Versions;
 use super::{Agreed, Established, Flags, HandshakeError, Identity, NAME_BYTES_MAX, Status};
 use crate::proto::error::{PeerIncompatible, PeerMisbehaved};
 
-/// Has said hello, and waits for the responder's.
+/// The initiator has sent its hello, and waits for the responder's.
 pub(crate) struct AwaitHello {
     hello: HelloI,
     key: Key,
 }
 
-/// Has proved itself, and waits for the responder's proof.
+/// The initiator has proved itself, and waits for the responder's proof.
 pub(crate) struct AwaitProof {
     prover: Prover,
     proof_i: Proof,
@@ -23,11 +23,11 @@ pub(crate) struct AwaitProof {
 }
 
 impl AwaitHello {
-    /// Begins a handshake with `peer`; the frame is to be sent. The nonce is from a
-    /// secure source, and used once.
+    /// Begins a handshake with `peer`. The caller sends the frame. The nonce must come from a
+    /// secure source, and be used once.
     ///
     /// # Errors
-    /// When the two names can't be on one connection; nothing has been sent then.
+    /// If the two names can't be on one connection. Nothing has been sent then.
     pub(crate) fn start(
         identity: Identity,
         peer: NodeName,
@@ -54,10 +54,11 @@ impl AwaitHello {
         Ok((AwaitHello { hello, key: Key::of(secret) }, frame))
     }
 
-    /// Handles the responder's hello, which came over this transport. The frame is to be sent.
+    /// Handles the responder's hello, which came over this transport. The caller sends the returned
+    /// frame.
     ///
     /// # Errors
-    /// When the connection is to be closed.
+    /// If the connection must be closed.
     pub(crate) fn handle(
         self,
         frame: &[u8],
@@ -99,7 +100,8 @@ impl AwaitHello {
     }
 }
 
-/// A name comes if it was asked for, and is one at the host that asked (DIST-4).
+/// Checks that a name is given if it was requested, and only then, and that its host is ours
+/// (DIST-4).
 fn check_given(ours: &HelloI, given: Option<&NodeName>) -> Result<(), HandshakeError> {
     match (ours.flags.contains(Flags::NAME_ME), given) {
         (false, None) => Ok(()),
@@ -113,11 +115,11 @@ fn check_given(ours: &HelloI, given: Option<&NodeName>) -> Result<(), HandshakeE
 }
 
 impl AwaitProof {
-    /// Handles the responder's proof. When it is right the connection is up on this
-    /// side, as it has been on the other since it sent the proof.
+    /// Handles the responder's proof. If it is right, the connection is up on this side. On the
+    /// other side it has been up since the responder sent the proof.
     ///
     /// # Errors
-    /// When the connection is to be closed: also if the responder, which knows the cookie, does not
+    /// If the connection must be closed. Also if the responder, which knows the cookie, does not
     /// want the connection.
     pub(crate) fn handle(self, frame: &[u8]) -> Result<Established, HandshakeError> {
         let AwaitProof { prover, proof_i, agreed } = self;

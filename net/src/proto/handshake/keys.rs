@@ -1,5 +1,5 @@
 //! The handshake's cryptography: a key from the cookie, the two proofs, and the keys of the
-//! connection that comes of them.
+//! resulting connection.
 //!
 //! ```text
 //! K       = HKDF-SHA256(salt = "fika1", ikm = cookie, info = cluster id)
@@ -10,9 +10,9 @@
 //! keys    = HKDF-SHA256(salt = TH, ikm = K, info = "fika1 keys" ‖ cb)
 //! ```
 //!
-//! The labels keep one side's proof from being the other's, the nonces in the hellos
-//! make each transcript new, and everything that was agreed is in them. All that is secret
-//! is wiped when it is dropped, and none of it has a `Debug` that shows it.
+//! The labels keep the proof of one side from being valid for the other. The nonces in the hellos
+//! make each transcript new, and the transcript contains everything that was agreed. All secrets
+//! are wiped when they are dropped, and none has a `Debug` that shows it.
 
 use std::fmt;
 
@@ -37,23 +37,23 @@ const RESPONDER: &[u8] = b"fika1 responder";
 const REFUSAL: &[u8] = b"fika1 refusal";
 const SESSION: &[u8] = b"fika1 keys";
 
-/// What both ends must have in common.
+/// The secret that both ends must share.
 #[derive(Clone, Debug)]
 pub(crate) struct Secret {
     /// The cookie for this peer.
     pub(crate) cookie: Cookie,
-    /// Which cluster it is for: not secret, and empty where nobody has set it. Nodes that
-    /// have the same cookie by mistake, a copied disk image's, are told apart by it.
+    /// The cluster that the secret is for. Not secret, and empty by default. It distinguishes nodes
+    /// that have the same cookie by mistake, for example from a copied disk image.
     pub(crate) cluster_id: String,
 }
 
-/// What carries the bytes.
+/// The security of the transport.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Transport {
-    /// A stream that anybody on its way can read and change.
+    /// A stream that others on its way can read and change.
     Plain,
-    /// An encrypted one, with a value that its two ends have in common and no third party
-    /// can give to another connection: TLS' exporter of RFC 9266, say.
+    /// An encrypted stream, with a value that its two ends share and that no third party can give
+    /// to another connection, for example TLS' exporter of RFC 9266.
     Bound([u8; 32]),
 }
 
@@ -73,7 +73,7 @@ impl Transport {
     }
 }
 
-/// What the cookie is turned into.
+/// The key derived from the cookie.
 pub(super) struct Key(Zeroizing<[u8; KEY_BYTES]>);
 
 impl Key {
@@ -83,7 +83,7 @@ impl Key {
         Key(key)
     }
 
-    /// The proofs for a handshake with these hellos.
+    /// Returns the prover for a handshake with these hellos.
     pub(super) fn bind(self, hello_i: &[u8], hello_r: &[u8], transport: Transport) -> Prover {
         let mut transcript = Sha256::new();
         transcript.update(framed(hello_i));
@@ -94,7 +94,7 @@ impl Key {
     }
 }
 
-/// HKDF of at most 8160 bytes.
+/// Fills `out` by HKDF, with at most 8160 bytes.
 fn expand(salt: &[u8], secret: &[u8], info: &[&[u8]], out: &mut [u8]) {
     let (mut prk, hkdf) = Hkdf::<Sha256>::extract(Some(salt), secret);
     prk.as_mut_slice().zeroize();
@@ -117,7 +117,8 @@ impl Prover {
         self.prove(RESPONDER, proof_i)
     }
 
-    /// What takes the place of the responder's proof if it does not want the connection.
+    /// Returns the proof that takes the place of the responder's if it does not want the
+    /// connection.
     pub(super) fn refusal(&self, proof_i: &Proof, status: u8) -> Proof {
         self.prove(REFUSAL, &[&proof_i[..], &[status]].concat())
     }
@@ -130,8 +131,7 @@ impl Prover {
         mac.finalize().into_bytes().into()
     }
 
-    /// The keys of the connection, for the initiator; the responder has them the other way
-    /// round.
+    /// Returns the keys of the connection, for the initiator. The responder has them reversed.
     pub(super) fn session(&self) -> SessionKeys {
         let mut keys = Zeroizing::new([0; 2 * KEY_BYTES]);
         expand(&self.transcript, &*self.key.0, &[SESSION, &self.binding], &mut *keys);
@@ -143,18 +143,18 @@ impl Prover {
     }
 }
 
-/// The keys of one connection, one for each direction: nobody without the cookie has them,
-/// and no other connection does.
+/// The keys of a connection, one for each direction. No party without the cookie knows them, and
+/// each connection has its own.
 #[derive(Clone)]
 pub(crate) struct SessionKeys {
-    /// For what this end sends.
+    /// For the bytes that this end sends.
     pub(crate) sending: Zeroizing<[u8; KEY_BYTES]>,
-    /// For what the peer sends.
+    /// For the bytes that the peer sends.
     pub(crate) receiving: Zeroizing<[u8; KEY_BYTES]>,
 }
 
 impl SessionKeys {
-    /// The same from the other end.
+    /// Returns the keys as the other end has them.
     pub(super) fn reversed(self) -> SessionKeys {
         SessionKeys { sending: self.receiving, receiving: self.sending }
     }
@@ -175,7 +175,7 @@ impl fmt::Debug for SessionKeys {
     }
 }
 
-/// Whether two proofs are equal, in a time that does not tell where they differ.
+/// Returns whether two proofs are equal, in a time that does not depend on where they differ.
 pub(super) fn matches(ours: &Proof, theirs: &Proof) -> bool {
     ours.ct_eq(theirs).into()
 }
@@ -185,8 +185,8 @@ mod tests {
     use super::*;
     use crate::cookie::Cookie;
 
-    /// Whatever a proof was made of, the other role's of the same is another one: nobody is told
-    /// his own proof as the other's.
+    /// For equal inputs, the two roles make different proofs, so a node's own proof can't be
+    /// returned to it.
     #[test]
     fn each_role_proves_something_else() {
         let secret =
@@ -198,7 +198,8 @@ mod tests {
         assert_eq!(prover.initiator(), prover.prove(INITIATOR, &[]));
         let proof_i = prover.initiator();
         assert_eq!(prover.responder(&proof_i), prover.prove(RESPONDER, &proof_i));
-        // None begins like another, so what follows a label is never taken for a part of it.
+        // No label is a prefix of another, so the bytes after a label are never taken for a part of
+        // it.
         let labels = [INITIATOR, RESPONDER, REFUSAL];
         for (n, label) in labels.iter().enumerate() {
             let others = labels.iter().enumerate().filter(|(other, _)| *other != n);

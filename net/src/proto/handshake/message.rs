@@ -1,8 +1,7 @@
 //! The frames of the handshake as values, and their bytes.
 //!
-//! Only this file knows where each byte stands. A hello ends with room for extensions:
-//! bytes that a later version may fill and this one does not read, though the proofs
-//! cover them.
+//! Only this file knows the layout of the bytes. A hello ends with room for extensions: bytes that
+//! a later version may fill. This version does not read them, but the proofs cover them.
 
 use fika_runtime::{Creation, NodeName};
 
@@ -12,8 +11,8 @@ use super::{Flags, NAME_BYTES_MAX};
 use crate::proto::codec::{Put as _, Reader};
 use crate::proto::error::InvalidMessage;
 
-/// What hello_i begins with. The first byte is none that an Erlang node sends there (`N`
-/// or `n`), and no text at all; the rest shows a transport that changes line ends.
+/// The beginning of hello_i. An Erlang node sends another first byte (`N` or `n`), and no text
+/// begins with this one. The rest detects a transport that changes line ends.
 const MAGIC: [u8; 8] = *b"\xf1fika\r\n\0";
 
 const HELLO_R: u8 = 0xf2;
@@ -21,37 +20,38 @@ const PROOF_I: u8 = 0xf3;
 const PROOF_R: u8 = 0xf4;
 const REFUSAL: u8 = 0xf5;
 
-/// More than the frame can hold: the frame's own limit is the one that counts.
+/// More than the frame can hold, so only the frame's own limit counts.
 const EXTENSIONS_BYTES_MAX: usize = super::frame::BODY_BYTES_MAX;
 
-/// The responder's answer to the initiator's wish (HS-4), by its number on the wire.
+/// The responder's answer to the initiator's request (HS-4), by its number on the wire.
 ///
-/// What depends on the nodes that the responder is connected to, or may be connected to, is said in
-/// a [`Refusal`], to an initiator that has proved itself.
+/// A status that depends on the nodes that the responder is, or may be, connected to is only sent
+/// in a [`Refusal`], to an initiator that has proved itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Status {
-    /// Go on. In hello_r.
+    /// Continue. In hello_r.
     Ok = 0,
     /// Refused: the responder's own attempt is under way, and survives (HS-5). In a refusal.
     Nok = 2,
-    /// Refused: because the nodes do not fit together, in hello_r; by the allow list, in a refusal.
+    /// Refused: in hello_r because the nodes do not fit together, in a refusal because of the allow
+    /// list.
     NotAllowed = 3,
-    /// Refused, in hello_r: no version in common. The version of the hello is the highest that the
+    /// Refused, in hello_r: no version in common. The version in the hello is the highest that the
     /// responder speaks.
     OtherVersion = 5,
-    /// Go on, under the name that comes with it (DIST-4). In hello_r.
+    /// Continue, under the name that comes with it (DIST-4). In hello_r.
     Named = 6,
 }
 
 impl Status {
-    /// What hello_r may say.
+    /// The statuses allowed in hello_r.
     const OF_HELLO: &[Status] =
         &[Status::Ok, Status::NotAllowed, Status::OtherVersion, Status::Named];
 
-    /// What a refusal may say.
+    /// The statuses allowed in a refusal.
     const OF_REFUSAL: &[Status] = &[Status::Nok, Status::NotAllowed];
 
-    /// Whether the handshake ends with it.
+    /// Returns whether the status ends the handshake.
     pub(crate) fn is_refusal(self) -> bool {
         matches!(self, Status::Nok | Status::NotAllowed | Status::OtherVersion)
     }
@@ -76,7 +76,7 @@ pub(super) struct HelloI {
     pub(super) creation: Creation,
     pub(super) nonce: [u8; NONCE_BYTES],
     pub(super) name: NodeName,
-    /// The node that the initiator means to reach.
+    /// The node that the initiator wants to reach.
     pub(super) peer: NodeName,
 }
 
@@ -125,7 +125,7 @@ pub(super) struct HelloR {
     pub(super) nonce: [u8; NONCE_BYTES],
     pub(super) status: Status,
     pub(super) name: NodeName,
-    /// The initiator's name from here on, with [`Status::Named`] and no other.
+    /// The initiator's name from here on. Present only with [`Status::Named`].
     pub(super) given: Option<NodeName>,
 }
 
@@ -168,7 +168,7 @@ impl HelloR {
     }
 }
 
-/// Which side a proof is of: steps 3 and 4.
+/// The side that a proof is from: steps 3 and 4.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Role {
     Initiator,
@@ -204,7 +204,7 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    /// Whether a frame is a refusal, and not a proof.
+    /// Returns whether a frame is a refusal, and not a proof.
     pub(super) fn is(body: &[u8]) -> bool {
         body.first() == Some(&REFUSAL)
     }

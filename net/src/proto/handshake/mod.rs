@@ -9,15 +9,15 @@
 //! | 4 | proof_r | responder | HMAC over 1, 2 and 3 |
 //! | 4 | refusal | responder | in place of proof_r: a status, and an HMAC over it, 1, 2 and 3 |
 //!
-//! Each state is a struct, and handling a frame consumes it, so that no order but this
-//! one can be written. Until its last step a handshake keeps two names and two frames,
-//! and touches no table: a stranger can neither fill the node ids nor learn more than
-//! our name. What depends on the other connections of the responder is said in step 4. Deadlines, the limit on half-open connections and the question which of
-//! two simultaneous connections wins at which moment are the driver's; the answer to
-//! the last one is [`simultaneous`].
+//! Each state is a struct, and handling a frame consumes it, so the code can't handle frames in
+//! another order. Until its last step, a handshake keeps two names and two frames, and changes no
+//! table: a stranger can neither fill the table of node ids nor learn more than our name. A status
+//! that depends on the responder's other connections is only sent in step 4. The driver handles
+//! deadlines and the limit on half-open connections. It also decides when one of two simultaneous
+//! connections wins; [`simultaneous`] decides which.
 //!
-//! Semantics HS-1 to HS-15. Prior art: `dist_util.erl` for the steps, TLS 1.3 and Noise
-//! for the transcript, rustls' `client/tls13.rs` for the form.
+//! Semantics HS-1 to HS-15. Prior art: `dist_util.erl` for the steps, TLS 1.3 and Noise for the
+//! transcript, rustls' `client/tls13.rs` for the form.
 
 mod failure;
 mod flags;
@@ -44,37 +44,37 @@ pub(crate) use simultaneous::{Verdict, simultaneous};
 
 use fika_runtime::{Creation, NodeName};
 
-/// The longest node name in bytes that a handshake carries: two of them fit into a
-/// frame. Domain names and addresses are shorter.
+/// The longest node name in bytes that a handshake carries: two of them fit into a frame. Domain
+/// names and addresses are shorter.
 pub(crate) const NAME_BYTES_MAX: usize = 480;
 
-/// What a node says of itself.
+/// What a node says about itself.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) name: NodeName,
     pub(crate) creation: Creation,
-    /// What is said besides the flags that every node of this version sets.
+    /// The flags in addition to those that every node of this version sets.
     pub(crate) flags: Flags,
 }
 
-/// What both ends know when the handshake is over.
+/// The result of a handshake, which both ends know.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Established {
-    /// The peer's name; it has proved that it knows the cookie.
+    /// The name of the peer, which has proved that it knows the cookie.
     pub(crate) peer: NodeName,
-    /// Which life of the peer it is.
+    /// The peer's creation, which identifies its life.
     pub(crate) creation: Creation,
-    /// What both can do, and [`Flags::HIDDEN`] if either is hidden (HS-11).
+    /// The features of both nodes, and [`Flags::HIDDEN`] if either is hidden (HS-11).
     pub(crate) flags: Flags,
     /// The protocol's version on this connection.
     pub(crate) version: u16,
-    /// Our own name, where we have asked for one (DIST-4).
+    /// Our own name, if we asked for one (DIST-4).
     pub(crate) given: Option<NodeName>,
     /// The keys of this connection, for frames with a MAC.
     pub(crate) keys: SessionKeys,
 }
 
-/// The same but for the keys, while nothing of it is proved.
+/// The result without the keys, while none of it is proved.
 struct Agreed {
     peer: NodeName,
     creation: Creation,

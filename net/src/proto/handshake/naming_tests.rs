@@ -1,4 +1,4 @@
-//! A node that asks its first peer for a name (DIST-4): what comes of all that the two can say.
+//! A node that asks its first peer for a name (DIST-4), with everything that the two can say.
 
 use bytes::BytesMut;
 use fika_runtime::{Creation, NodeName};
@@ -36,10 +36,10 @@ fn greet(hello: &[u8]) -> Greeted {
     responder::AwaitHello::new(identity).handle(hello).unwrap()
 }
 
-/// What an initiator makes of a name, or of none.
+/// Returns the initiator's result for a given name, or for none.
 fn outcome(own: &str, flags: Flags, given: Option<&str>) -> Result<(), HandshakeError> {
     let (state, hello) = start(own, flags);
-    // The responder's end is that of a peer that may ask or not.
+    // A responder that may or may not be asked for a name.
     let (_, asking) = start("undefined@h", Flags::NAME_ME);
     let (greeted, status) = match given {
         Some(given) => (greet(&asking).named(name(given)), Status::Named),
@@ -68,7 +68,8 @@ fn a_name_is_given() {
     assert!(!greet(&start("a@h", Flags::NONE).1).asks_for_name());
 }
 
-/// A name comes where it was asked for, at the host that asked, and nowhere else.
+/// A name is accepted if it was requested and is at the host of the initiator, and otherwise
+/// refused.
 #[test]
 fn names_that_are_not_taken() {
     let misbehaved = |why: PeerMisbehaved| HandshakeError::Misbehaved(why);
@@ -95,8 +96,8 @@ fn names_that_are_not_taken() {
     }
 }
 
-/// HS-14: status 6 without a name, or with what is none, ends the handshake; bytes after the
-/// name are for later versions.
+/// HS-14: status 6 without a name, or with an invalid one, ends the handshake. Bytes after the name
+/// are for later versions.
 #[test]
 fn the_extension_that_has_the_name() {
     let (_, hello) = start("undefined@h", Flags::NAME_ME);
@@ -121,7 +122,7 @@ fn the_extension_that_has_the_name() {
     ));
 }
 
-/// DIST-4: who changes the name on its way is found out by the proofs.
+/// DIST-4: the proofs detect a name that was changed on its way.
 #[test]
 fn the_name_is_proved() {
     let (initiator, hello) = start("undefined@h", Flags::NAME_ME);

@@ -9,31 +9,31 @@ use super::versions::Versions;
 use super::{Agreed, Established, Flags, HandshakeError, Identity, NAME_BYTES_MAX, Status};
 use crate::proto::error::{PeerIncompatible, PeerMisbehaved};
 
-/// Waits for the initiator's hello.
+/// The responder waits for the initiator's hello.
 pub(crate) struct AwaitHello {
     identity: Identity,
 }
 
-/// Has the initiator's hello, and waits for the caller's word: the cookie for this peer is the
-/// caller's to know. Nothing here is proved yet.
+/// The responder has the initiator's hello, and waits for the caller's decision, since only the
+/// caller knows the cookie for this peer. Nothing is proved yet.
 pub(crate) struct Greeted {
     identity: Identity,
-    /// The initiator's hello, as it came.
+    /// The bytes of the initiator's hello.
     hello_i: Vec<u8>,
     agreed: Agreed,
     asks_for_name: bool,
-    /// The name that it gets.
+    /// The name that the initiator is given.
     given: Option<NodeName>,
 }
 
-/// Has answered, and waits for the initiator's proof.
+/// The responder has answered, and waits for the initiator's proof.
 pub(crate) struct AwaitProof {
     prover: Prover,
     agreed: Agreed,
 }
 
-/// Has the initiator's proof, which is right, and waits for the caller's word: the allow list, a
-/// pending attempt of our own and an older connection are the caller's to know.
+/// The responder has the initiator's proof, which is right, and waits for the caller's decision:
+/// only the caller knows the allow list, our own pending attempt and an older connection.
 pub(crate) struct Proved {
     prover: Prover,
     agreed: Agreed,
@@ -48,8 +48,8 @@ impl AwaitHello {
     /// Handles the initiator's hello.
     ///
     /// # Errors
-    /// When the connection is to be closed, after the error's
-    /// [`answer`](HandshakeError::answer) if it has one.
+    /// If the connection must be closed, after the error's [`answer`](HandshakeError::answer) if it
+    /// has one.
     pub(crate) fn handle(self, frame: &[u8]) -> Result<Greeted, HandshakeError> {
         let AwaitHello { identity } = self;
         let theirs = HelloI::decode(frame)?;
@@ -88,18 +88,18 @@ impl AwaitHello {
 }
 
 impl Greeted {
-    /// The name that the initiator claims.
+    /// Returns the name that the initiator claims.
     pub(crate) fn peer(&self) -> &NodeName {
         &self.agreed.peer
     }
 
-    /// Whether the initiator has no name, and asks for one: its name says its host only. It is
-    /// to be [`named`](Greeted::named) then.
+    /// Returns whether the initiator has no name and asks for one. Its name then only contains its
+    /// host, and the caller must call [`named`](Greeted::named).
     pub(crate) fn asks_for_name(&self) -> bool {
         self.asks_for_name
     }
 
-    /// Gives the initiator a name, which it has asked for (DIST-4).
+    /// Gives the initiator the name that it has requested (DIST-4).
     pub(crate) fn named(mut self, name: NodeName) -> Greeted {
         debug_assert!(self.asks_for_name, "others have one");
         self.agreed.peer = name.clone();
@@ -107,9 +107,9 @@ impl Greeted {
         self
     }
 
-    /// Goes on, with a status that is no refusal, over the transport that the hello came by;
-    /// the frame is to be sent. The nonce is from a secure source, and used once. To an
-    /// initiator that was given a name the status is [`Status::Named`].
+    /// Continues with a status that is not a refusal, over the transport that the hello came by.
+    /// The caller sends the returned frame. The nonce must come from a secure source, and be used
+    /// once. For an initiator that was given a name, the status is [`Status::Named`].
     pub(crate) fn accept(
         self,
         status: Status,
@@ -125,8 +125,8 @@ impl Greeted {
         (AwaitProof { prover, agreed }, frame)
     }
 
-    /// Ends the handshake with a status that is a refusal; the frame is to be sent, and
-    /// then the connection closed.
+    /// Ends the handshake with a refusal. The caller sends the returned frame, and then closes the
+    /// connection.
     pub(crate) fn refuse(self, status: Status) -> Vec<u8> {
         debug_assert!(status.is_refusal(), "the initiator would go on");
         hello_r(&self.identity, status, self.agreed.version, [0; NONCE_BYTES], None).1
@@ -137,7 +137,7 @@ impl AwaitProof {
     /// Handles the initiator's proof.
     ///
     /// # Errors
-    /// When the connection is to be closed.
+    /// If the connection must be closed.
     pub(crate) fn handle(self, frame: &[u8]) -> Result<Proved, HandshakeError> {
         let AwaitProof { prover, agreed } = self;
         let proof_i = Role::Initiator.decode(frame)?;
@@ -149,20 +149,21 @@ impl AwaitProof {
 }
 
 impl Proved {
-    /// The initiator's name.
+    /// Returns the initiator's name.
     pub(crate) fn peer(&self) -> &NodeName {
         &self.agreed.peer
     }
 
-    /// Takes the connection, which is up now: the frame is to be sent, and anything may follow it.
-    /// An older connection to the same peer is replaced now, and not before (HS-7).
+    /// Accepts the connection, which is now up. The caller sends the returned frame, and may send
+    /// anything after it. An older connection to the same peer is replaced now, and not before
+    /// (HS-7).
     pub(crate) fn accept(self) -> (Established, Vec<u8>) {
         let answer = framed(&Role::Responder.encode(&self.prover.responder(&self.proof_i)));
         (self.agreed.proved(self.prover.session().reversed()), answer)
     }
 
-    /// Ends the handshake with a status that is a refusal; the frame is to be sent, and then the
-    /// connection closed.
+    /// Ends the handshake with a refusal. The caller sends the returned frame, and then closes the
+    /// connection.
     pub(crate) fn refuse(self, status: Status) -> Vec<u8> {
         let proof = self.prover.refusal(&self.proof_i, status.byte());
         framed(&Refusal { status, proof }.encode())
@@ -185,7 +186,7 @@ fn agree(identity: &Identity, theirs: HelloI) -> Result<Agreed, PeerIncompatible
     })
 }
 
-/// Our hello: its body, which the transcript takes, and the frame.
+/// Returns our hello: its body, which the transcript needs, and the frame.
 fn hello_r(
     identity: &Identity,
     status: Status,

@@ -5,18 +5,19 @@ use fika_runtime::NodeName;
 /// What a node does with a peer's attempt while its own attempt to that peer is pending.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
-    /// Ours survives: refuse the peer's, which then waits for ours, when it has proved itself.
+    /// Ours survives: when the peer has proved itself, refuse its attempt. The peer then waits for
+    /// ours.
     KeepOurs,
-    /// The peer's survives: give up ours, and go on with the peer's.
+    /// The peer's survives: give up ours, and continue with the peer's.
     TakeTheirs,
 }
 
-/// Decides between our pending attempt to `peer` and the attempt that just came from it:
-/// the connection that the node with the greater name opened survives (HS-5).
+/// Decides between our pending attempt to `peer` and the attempt that just came from `peer`: the
+/// connection opened by the node with the greater name survives (HS-5).
 ///
-/// This is the one place that decides. Both nodes ask it, each for the attempt that it
-/// received, and since a name is greater on both sides or on none they agree, whatever
-/// the order in which the attempts arrive. Names are compared byte by byte.
+/// No other place decides this. Both nodes call it, each for the attempt that it received. Both
+/// know which name is greater, so they agree, in whatever order the attempts arrive. Names are
+/// compared byte by byte.
 pub(crate) fn simultaneous(own: &NodeName, peer: &NodeName) -> Verdict {
     if own > peer { Verdict::KeepOurs } else { Verdict::TakeTheirs }
 }

@@ -1,4 +1,4 @@
-//! Both roles against each other, and every attack that the handshake is made to stop.
+//! Tests both roles against each other, and every attack that the handshake is made to stop.
 
 use bytes::BytesMut;
 use proptest::prelude::*;
@@ -25,7 +25,7 @@ fn secret(text: &str) -> Secret {
     Secret { cookie: Cookie::new_weak(text).unwrap(), cluster_id: String::new() }
 }
 
-/// The body of a frame.
+/// Returns the body of a frame.
 fn body(frame: Vec<u8>) -> Vec<u8> {
     let mut received = BytesMut::from(&frame[..]);
     let body = super::frame(&mut received).unwrap().unwrap();
@@ -101,7 +101,7 @@ fn initiator(peer: &str) -> (initiator::AwaitHello, Vec<u8>) {
     (state, body(frame))
 }
 
-/// Runs a handshake to its end, and returns what the two have.
+/// Runs a handshake to its end, and returns the results of both sides.
 fn run_to_the_end(setup: Setup) -> Result<(Established, Established), HandshakeError> {
     let halfway = setup.run_with(|_, _| ())?;
     let (at_b, frame) = halfway.responder.handle(&halfway.proof_i)?.accept();
@@ -132,7 +132,7 @@ fn both_sides_are_established() {
     assert_eq!(format!("{:?}", a.keys), "SessionKeys(..)");
 }
 
-/// HS-11: hidden on one side is hidden on both.
+/// HS-11: if one side is hidden, the connection is.
 #[test]
 fn hidden() {
     let (hidden, none) = (Flags::HIDDEN, Flags::NONE);
@@ -164,8 +164,8 @@ fn refusals() {
     }
 }
 
-/// What depends on who is connected is said by a node that knows the cookie, and to one: it is no
-/// status of a hello, and is proved.
+/// A refusal that depends on the responder's connections is only sent between nodes that know the
+/// cookie. It is not a status of a hello, and it is proved.
 #[test]
 fn a_refusal_after_the_proof_is_proved() {
     for status in [1, 2, 4] {
@@ -190,13 +190,13 @@ fn a_refusal_after_the_proof_is_proved() {
     }
     let longer = [&refusal[..], b"\0"].concat();
     assert!(Setup::default().run().initiator.handle(&longer).is_err());
-    // One of another handshake.
+    // A refusal of another handshake.
     let other = Setup { nonce_i: [0x55; 32], ..Setup::default() }.run();
     let error = other.initiator.handle(&refusal).unwrap_err();
     assert_eq!(error, HandshakeError::BadProof { peer: name("b@h") });
 }
 
-/// HS-8: each side notices by itself.
+/// HS-8: each side detects it by itself.
 #[test]
 fn wrong_cookie() {
     let halfway = Setup { secret_i: secret("another"), ..Setup::default() }.run();
@@ -207,13 +207,13 @@ fn wrong_cookie() {
         "the handshake failed: a@h has another cookie, or is of another cluster"
     );
 
-    // A responder that lets everybody in, without the cookie.
+    // A responder that accepts every proof and does not know the cookie.
     let proof_r = Role::Responder.encode(&[0x33; 32]);
     let error = halfway.initiator.handle(&proof_r).unwrap_err();
     assert_eq!(error, HandshakeError::BadProof { peer: name("b@h") });
 }
 
-/// Two clusters that have the same cookie by mistake.
+/// Two clusters with the same cookie by mistake.
 #[test]
 fn another_cluster() {
     let of = |cluster: &str| Secret {
@@ -225,14 +225,14 @@ fn another_cluster() {
     for (i, r) in [("blue", "green"), ("", "blue"), ("blue", ""), ("blue", "blue ")] {
         assert!(matches!(run(i, r), Err(HandshakeError::BadProof { .. })), "{i:?} {r:?}");
     }
-    // The cookie ends where it ends.
+    // The end of the cookie is unambiguous.
     let a = Secret { cluster_id: "bc".to_owned(), ..secret("a") };
     let ab = Secret { cluster_id: "c".to_owned(), ..secret("ab") };
     assert!(run_to_the_end(Setup { secret_i: a, secret_r: ab, ..Setup::default() }).is_err());
 }
 
-/// Somebody who has an encrypted connection with each end, and one who takes the encryption
-/// away.
+/// A man in the middle that has an encrypted connection with each end, and one that removes the
+/// encryption.
 #[test]
 fn another_channel() {
     let run = |transport_i, transport_r| {
@@ -247,7 +247,7 @@ fn another_channel() {
     }
 }
 
-/// Keys are new in each handshake, and depend on all that was agreed.
+/// Keys are new in each handshake, and depend on everything that was agreed.
 #[test]
 fn session_keys() {
     let run = |setup| run_to_the_end(setup).unwrap().0.keys;
@@ -269,7 +269,7 @@ fn session_keys() {
     assert_eq!(run(Setup::default()), keys[0]);
 }
 
-/// A recorded proof is worth nothing to a node that chooses another nonce.
+/// A recorded proof is useless against a node that chooses another nonce.
 #[test]
 fn replay() {
     let recorded = Setup::default().run();
@@ -281,16 +281,16 @@ fn replay() {
     assert!(fresh.initiator.handle(&body(proof_r)).is_err());
 }
 
-/// A node is not made to prove itself to itself.
+/// A node does not prove itself to itself.
 #[test]
 fn reflection() {
     // Our own hello comes back to our own listener.
     let (state, hello_i) = initiator("b@h");
     let error = responder::AwaitHello::new(identity("a@h")).handle(&hello_i).err().unwrap();
     assert!(matches!(error, HandshakeError::WrongName { .. }));
-    // And to the side that sent it.
+    // It comes back to the side that sent it.
     assert!(state.handle(&hello_i, Transport::Plain).is_err());
-    // Even one that names us twice.
+    // A hello that names us twice.
     let (_, hello_i) = initiator("a@h");
     let error = responder::AwaitHello::new(identity("a@h")).handle(&hello_i).err().unwrap();
     assert_eq!(error, HandshakeError::Misbehaved(PeerMisbehaved::OurName));
@@ -302,16 +302,16 @@ fn reflection() {
     assert_eq!(error, HandshakeError::BadProof { peer: name("b@h") });
 }
 
-/// Two honest nodes with the same cookie, and somebody between them who makes each
-/// believe that it talks to somebody else.
+/// Two honest nodes with the same cookie, and an attacker between them that makes each believe that
+/// it talks to another node.
 #[test]
 fn relay() {
-    // a@h wants b@h, and is led to c@h.
+    // a@h wants b@h, but reaches c@h.
     let (_, hello_i) = initiator("b@h");
     let error = responder::AwaitHello::new(identity("c@h")).handle(&hello_i).err().unwrap();
     assert!(matches!(&error, HandshakeError::WrongName { wanted, found, .. }
         if (wanted, found) == (&name("b@h"), &name("c@h"))));
-    // The one in the middle changes the names in both hellos to those that fit.
+    // The attacker changes the names in both hellos so that they fit.
     let swap = |hello: &mut Vec<u8>| {
         for (from, to) in [(b"\x03x@h", b"\x03b@h"), (b"\x03c@h", b"\x03x@h")] {
             if let Some(at) = hello.windows(4).position(|w| w == from) {
@@ -331,7 +331,7 @@ fn relay() {
     assert!(responder.handle(&body(proof_i)).is_err());
 }
 
-/// Whatever is changed on the way, in either hello, one side refuses.
+/// Whatever bit is changed on the way, in either hello, one side refuses.
 #[test]
 fn no_bit_of_a_hello_can_be_changed() {
     let whole = Setup::default().run();
@@ -369,7 +369,7 @@ fn no_bit_of_a_proof_can_be_changed() {
     }
 }
 
-/// Versions and flags can't be taken away on the way.
+/// Versions and flags can't be removed on the way.
 #[test]
 fn downgrade() {
     let lower = |of, hello: &mut Vec<u8>| {
@@ -404,7 +404,7 @@ fn no_common_version() {
     assert!(error.to_string().ends_with(said), "{error}");
 }
 
-/// The largest frame before authentication, with a hello that has much to say.
+/// The largest frame before authentication, with long names in the hello.
 #[test]
 fn the_largest_frame() {
     let (_, hello_i) = initiator("b@h");
@@ -425,7 +425,7 @@ fn the_largest_frame() {
     assert!(matches!(whole(&extended(1025)), Err(InvalidMessage::TooLong { max: 1024, .. })));
 }
 
-/// A peer of other versions is served in the highest that both know, if there is one.
+/// A peer with other versions is served in the highest common version, if there is one.
 #[test]
 fn version_ranges() {
     for (lowest, highest, served) in
@@ -475,7 +475,7 @@ fn short_and_long_names() {
 
 #[test]
 fn names_at_the_limit() {
-    // 255 characters can have more bytes than a hello has room for.
+    // A name of 255 characters can have more bytes than a hello has room for.
     let fits = name(&format!("{}@h", "ö".repeat(239)));
     assert_eq!(fits.as_str().len(), NAME_BYTES_MAX);
     let other = name(&format!("{}@h", "ä".repeat(239)));
@@ -495,7 +495,7 @@ fn names_at_the_limit() {
     assert_eq!(error.answer(), None, "it would not fit either");
 }
 
-/// HS-9: the responder's answer tells who it is.
+/// HS-9: the responder's answer contains its name.
 #[test]
 fn wrong_name() {
     let (state, hello_i) = initiator("b@h");
@@ -508,7 +508,7 @@ fn wrong_name() {
     );
 }
 
-/// HS-14: no part of a frame is taken for the whole, and nothing may follow it.
+/// HS-14: a part of a frame is never taken for the whole, and nothing may follow the frame.
 #[test]
 fn truncation_and_surplus() {
     let whole = Setup::default().run();
@@ -534,7 +534,7 @@ fn truncation_and_surplus() {
     }
 }
 
-/// A frame of another step is never taken for the one that is due.
+/// A frame of another step is never taken for the expected one.
 #[test]
 fn wrong_role_and_wrong_order() {
     let whole = Setup::default().run();
@@ -559,7 +559,7 @@ fn strangers() {
     }
 }
 
-/// A later version may say more in its hello.
+/// A later version may add to its hello.
 #[test]
 fn extensions_are_skipped_and_proved() {
     let extend = |hello: &mut Vec<u8>| {
@@ -573,7 +573,7 @@ fn extensions_are_skipped_and_proved() {
     extend(&mut hello_r);
     assert!(initiator("b@h").0.handle(&hello_r, Transport::Plain).is_ok());
     let halfway = Setup::default().run_with(|_, hello| extend(hello)).unwrap();
-    assert!(halfway.responder.handle(&halfway.proof_i).is_err(), "they were not sent so");
+    assert!(halfway.responder.handle(&halfway.proof_i).is_err(), "the extensions were not sent");
 }
 
 proptest! {

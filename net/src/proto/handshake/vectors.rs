@@ -1,5 +1,5 @@
-//! The test vectors of `net/testdata/handshake.txt`, which a program made that shares no code
-//! with this one: every byte of a handshake, and the keys that come of it.
+//! The test vectors of `net/testdata/handshake.txt`: every byte of a handshake, and the resulting
+//! keys. A program that shares no code with this one made them.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ fn body(frame: Vec<u8>) -> Vec<u8> {
     super::frame(&mut BytesMut::from(&frame[..])).unwrap().unwrap()
 }
 
-/// One case, by the names of its fields.
+/// A case, as a map from field names to values.
 struct Case(BTreeMap<&'static str, &'static str>);
 
 impl Case {
@@ -62,7 +62,7 @@ impl Case {
         }
     }
 
-    /// The name that the responder gives.
+    /// Returns the name that the responder gives.
     fn given(&self) -> Option<NodeName> {
         Some(self.text("given"))
             .filter(|given| *given != "none")

@@ -1,8 +1,8 @@
-//! Which version of the protocol two nodes speak: the highest that both know.
+//! The version of the protocol that two nodes speak: the highest that both know.
 
 use crate::proto::error::PeerIncompatible;
 
-/// The versions that a node speaks, both ends included.
+/// The versions that a node speaks, including both ends of the range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Versions {
     pub(super) lowest: u16,
@@ -10,16 +10,16 @@ pub(super) struct Versions {
 }
 
 impl Versions {
-    /// What this program speaks. A version counts when the frames after the handshake
-    /// change in a way that the flags can't tell; the handshake's own frames keep their
-    /// layout through all versions.
+    /// The versions that this program speaks. A new version is needed if the frames after the
+    /// handshake change in a way that flags can't express. The handshake's own frames keep their
+    /// layout in all versions.
     pub(super) const OURS: Versions = Versions { lowest: 1, highest: 1 };
 
     pub(super) fn contains(self, version: u16) -> bool {
         (self.lowest..=self.highest).contains(&version)
     }
 
-    /// The highest version in both ranges.
+    /// Returns the highest version in both ranges.
     pub(super) fn agree(self, peer: Versions) -> Result<u16, PeerIncompatible> {
         let version = self.highest.min(peer.highest);
         if self.contains(version) && peer.contains(version) {

@@ -1,6 +1,6 @@
 //! Reads values in the described form.
 //!
-//! A sender also reads its own bytes, to learn whether a value can be read back: see [`Reading`].
+//! A sender also reads its own bytes, to check that a value can be read back: see [`Reading`].
 
 use bytes::Bytes;
 use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer, U8Deserializer};
@@ -15,7 +15,7 @@ use super::{DEPTH_MAX, Kind, NAME_END, NAME_FIRST, NAME_NEW, NAMES_MAX};
 pub(in super::super) enum Reading {
     /// As a receiver.
     Received,
-    /// As a receiver, but by the sender, to learn whether everything is read.
+    /// As a receiver, but by the sender, to check that every part is read.
     Trial,
     /// As a receiver would read the plain form of the same value: fields and variants are
     /// identified by position, and each value must be requested by its own kind.
@@ -32,8 +32,8 @@ pub(in super::super) struct Noticed {
     pub(in super::super) variants_differ: bool,
 }
 
-/// Reads a value that fills `bytes` to the last byte. Not inlined, since it is called in several
-/// places for each type.
+/// Reads a value that fills `bytes` to the last byte. Not inlined, since each type calls it in
+/// several places.
 #[inline(never)]
 pub(in super::super) fn take<'de, T: DeserializeOwned>(
     bytes: &'de [u8],
@@ -217,7 +217,8 @@ impl<'de> Decoder<'de> {
         })
     }
 
-    /// Reads bytes that were written as a sequence of numbers: in the plain form both are the same.
+    /// Reads bytes that were written as a sequence of numbers. The plain form does not distinguish
+    /// the two.
     fn collected(&mut self) -> Result<Option<Vec<u8>>, Refused> {
         let (before, mut bytes) = (self.rest, Vec::new());
         loop {
@@ -433,7 +434,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
     }
 }
 
-/// Whether each part is preceded by its name. If so, it holds the name of the struct, for errors.
+/// Whether each part comes after its name. If so, this holds the name of the struct, for errors.
 #[derive(Clone, Copy)]
 enum Named<'de> {
     No,
@@ -444,7 +445,7 @@ enum Named<'de> {
 struct Parts<'a, 'de> {
     decoder: &'a mut Decoder<'de>,
     named: Named<'de>,
-    /// Parts are identified by position, and exactly as many must be requested as there are.
+    /// Parts are identified by position. The type must request exactly as many as there are.
     as_plain: bool,
     /// The fields that may come next. Empty if the type does not list them.
     fields: &'static [&'static str],

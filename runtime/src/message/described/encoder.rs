@@ -22,7 +22,7 @@ pub(in super::super) struct Written {
     pub(in super::super) skipped: Vec<&'static str>,
 }
 
-/// Appends a value to `out`. Not inlined, since it is called in several places for each type.
+/// Appends a value to `out`. Not inlined, since each type calls it in several places.
 #[inline(never)]
 pub(in super::super) fn append<T: Serialize + ?Sized>(
     value: &T,
@@ -55,10 +55,10 @@ impl<'a> Encoder<'a> {
         // constants, the name is sent twice.
         let known = self.names.iter().position(|other| std::ptr::eq(*other, name));
         if let Some(index) = known {
-            // There are no more than `NAMES_MAX`.
+            // There are at most `NAMES_MAX` names.
             return self.put(&(index as u32 + NAME_FIRST));
         }
-        // Items that are going to be sorted must not refer to each other.
+        // Items that will be sorted must not refer to each other.
         if self.names.len() < NAMES_MAX && !self.out.is_canonical() {
             self.names.push(name);
         }
@@ -73,7 +73,7 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    /// Writes a value, which may be a `Bytes`.
+    /// Writes a value that may be a `Bytes`.
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
         if self.depth == DEPTH_MAX {
             return Err(Refused::DESCRIBED_TOO_DEEP);

@@ -4,7 +4,7 @@
 //! A message has this form if the plain form could not be read back: if a type asks its
 //! deserializer what comes next (`serde_json::Value`, `#[serde(untagged)]`, `#[serde(flatten)]`),
 //! or if a value leaves something out (`#[serde(skip_serializing_if = "..")]`). `form` chooses the
-//! form of a value; the fingerprint of the message says which one it has.
+//! form of a value. The message's fingerprint says which form it has.
 //!
 //! # Format
 //! A value is a [`Kind`], one byte, and the contents for that kind. Numbers, chars and strings are
@@ -21,9 +21,9 @@
 //! | `NewtypeVariant` | its index, a name, a value |
 //! | `TupleVariant`, `StructVariant` | its index, a name, and the contents of a tuple or a struct |
 //!
-//! The first time, a name is the varint `1` and a string. After that, the name with index `n` among
-//! the first [`NAMES_MAX`] names is the varint `n + 2`. A `0`, which is `End`, means that no field
-//! follows. A newtype struct is encoded as its contents.
+//! A name that was not sent before is the varint `1` and a string. After that, the name with index
+//! `n` among the first [`NAMES_MAX`] names is the varint `n + 2`. A `0`, which is `End`, means that
+//! no field follows. A newtype struct is encoded as its contents.
 
 mod decoder;
 mod encoder;
@@ -31,7 +31,7 @@ mod encoder;
 pub(super) use decoder::{Reading, take};
 pub(super) use encoder::{Written, append};
 
-/// How many names are sent only once in a message; further names are spelled out each time.
+/// How many names are sent only once in a message. Further names are spelled out each time.
 const NAMES_MAX: usize = 128;
 
 /// How deep values may be nested. Structs count too, since a recursive type may recurse through any

@@ -1,10 +1,11 @@
 //! The checker's atomics.
 //!
-//! shuttle takes every ordering for a sequentially consistent one. loom knows the single order
-//! of these for fences only, and takes such an access for one that acquires and releases: it
-//! would find mistakes that are none. So there, such an access has a fence before it, as on a
-//! machine that has no better instruction. That is a little more than the language promises, to
-//! accesses that are stores and are followed by weaker loads of something else nothing at all.
+//! shuttle treats every ordering as sequentially consistent. loom supports the single order of
+//! sequentially consistent operations only for fences, and treats such an access as one that
+//! acquires and releases, so it would report false errors. Under loom, each such access therefore
+//! has a fence before it, as on a machine without a better instruction. This promises slightly more
+//! than the language does. It adds nothing to stores that are followed by weaker loads of another
+//! variable.
 
 pub(crate) use super::checker::sync::atomic::fence;
 #[cfg(shuttle)]

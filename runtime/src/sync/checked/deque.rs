@@ -1,8 +1,8 @@
-//! The interface of crossbeam's deques, by simple means: models are of what we do with them,
-//! not of them.
+//! The interface of crossbeam's deques, implemented with a lock. A model checks our use of them,
+//! not the deques.
 //!
-//! Whether one is empty is seen without a lock, so that a model does not get an order from a
-//! look that the real ones do not give.
+//! `is_empty` takes no lock, so that a model gets no ordering from it that the real deques do not
+//! give.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ impl<T> Shared<T> {
         if self.is_empty() { None } else { self.with(|tasks| tasks.pop_front()) }
     }
 
-    /// Takes half of them, and no more than so many.
+    /// Takes half of the entries, but no more than `limit`.
     fn take(&self, limit: usize) -> VecDeque<T> {
         if self.is_empty() {
             return VecDeque::new();
@@ -57,7 +57,7 @@ impl<T> Shared<T> {
         })
     }
 
-    /// Takes one, and half of the others to another queue.
+    /// Takes an entry, and moves half of the others to another queue.
     fn steal_batch_and_pop(&self, to: &Deque<T>) -> Steal<T> {
         let mut taken = self.take(usize::MAX);
         let Some(task) = taken.pop_front() else { return Steal::Empty };

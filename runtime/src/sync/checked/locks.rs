@@ -1,4 +1,4 @@
-//! The checker's locks behind parking_lot's interface: a panic does not poison them.
+//! The checker's locks with parking_lot's interface: a panic does not poison them.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{PoisonError, TryLockError};
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::checker::{sync, thread};
 
-/// A limit of this length or more is for what must not happen, and never passes in a model. A
-/// shorter one passes at once.
+/// A time limit of this length or more guards against something that must not happen, and never
+/// passes in a model. A shorter one passes at once.
 const LIMIT: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub(crate) struct Mutex<T>(sync::Mutex<T>);
 #[derive(Debug)]
 pub(crate) struct MutexGuard<'a, T> {
     lock: &'a sync::Mutex<T>,
-    /// Always there but in the middle of a wait.
+    /// `None` only in the middle of a wait.
     held: Option<sync::MutexGuard<'a, T>>,
 }
 
@@ -76,7 +76,7 @@ impl<T> RwLock<T> {
 #[derive(Debug, Default)]
 pub(crate) struct Condvar(sync::Condvar);
 
-/// Whether a limit has passed.
+/// Whether the time limit has passed.
 #[must_use]
 pub(crate) struct WaitTimeoutResult(bool);
 

@@ -1,5 +1,5 @@
-//! Those of a model checker, which runs the threads of a program one at a time and decides at
-//! each step whose turn it is.
+//! The set of a model checker, which runs the threads of a program one at a time and decides at
+//! each step which thread runs.
 
 mod atomics;
 mod deque;
@@ -21,7 +21,7 @@ pub(crate) use deque::{Deque, Injector, Stealer};
 pub(crate) use locks::{Condvar, Mutex, MutexGuard, RwLock};
 pub(crate) use parker::{Parker, Unparker};
 
-/// Starts a thread that nobody joins.
+/// Starts a detached thread.
 pub(crate) fn spawn_thread(
     name: String,
     main: impl FnOnce() + Send + 'static,
@@ -29,7 +29,7 @@ pub(crate) fn spawn_thread(
     checker::thread::Builder::new().name(name).spawn(main).map(drop)
 }
 
-/// The checker's thread-locals, of which not all know constants.
+/// The checker's thread-locals. Not all checkers support constants.
 macro_rules! thread_local_of {
     ($(static $name:ident: $type:ty = const { $init:expr };)*) => {$(
         #[cfg(loom)]

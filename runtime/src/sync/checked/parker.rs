@@ -34,7 +34,7 @@ impl Parker {
         }
     }
 
-    /// There is no time in a model: it passes at once.
+    /// A model has no time, so the timeout passes at once.
     pub(crate) fn park_timeout(&self, _timeout: Duration) {
         checker::thread::yield_now();
         *self.0.0.is_there.lock() = false;

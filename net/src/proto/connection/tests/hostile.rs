@@ -1,4 +1,4 @@
-//! Bytes that no correct peer sends, and correct ones in any pieces.
+//! Bytes that no correct peer sends, and correct bytes in any pieces.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::proto::error::{InvalidMessage, PeerMisbehaved};
 
-/// A connection to `a@h` that has received this body, after the definitions of name 0
-/// and type 0.
+/// Returns a connection to `a@h` that has received this body, after the definitions of name 0 and
+/// type 0.
 fn received(body: &[u8]) -> Connection {
     let mut at_b = Connection::new(config(b(), a()));
     for body in [&b"\x02\0\x01x"[..], b"\x03\0\0\0\0\0\0\0\0\x01\x01t", body] {
@@ -81,10 +81,10 @@ fn wrong_bodies_end_the_connection() {
         assert_eq!(at_b.poll_event().unwrap_err(), error);
     }
     let error = poll_all(&mut received(b"\x01\x02\0\0\0\x01\x03abc")).unwrap_err().to_string();
-    assert!(error.starts_with("invalid message: `abc` is no node name"), "{error}");
+    assert!(error.starts_with("invalid message: `abc` is not a node name"), "{error}");
 }
 
-/// A reason that does not decode closes nothing: its signal arrives, whole or in pieces, after the
+/// A reason that can't be decoded closes nothing: its signal arrives, whole or in pieces, after the
 /// event that reports it.
 #[test]
 fn a_reason_that_does_not_decode() {
@@ -104,7 +104,8 @@ fn a_reason_that_does_not_decode() {
     }
 }
 
-/// One end reports what it could not decode, and the other end receives it; long texts are refused.
+/// One end reports what it could not decode, and the other end receives the report. Long texts are
+/// refused.
 #[test]
 fn a_report_of_what_did_not_decode() {
     use crate::proto::limits::{TAG_BYTES_MAX, WHY_BYTES_MAX};
@@ -142,11 +143,11 @@ fn a_report_of_what_did_not_decode() {
     }
 }
 
-/// The frame of every signal, cut at every byte and made to look whole, or with a byte
-/// more: never a signal, never a panic.
+/// The frame of every signal, cut at every byte and made to look whole, or with an additional byte,
+/// gives no signal and no panic.
 #[test]
 fn truncated_and_overlong_bodies() {
-    /// An alias where there can be one, else a process.
+    /// Returns an alias where one is allowed, and otherwise a process.
     fn target_of(signal: &Signal) -> Target {
         if by_alias(signal) { to_alias(7, true) } else { Target::Pid(pid(b(), 1)) }
     }
@@ -155,7 +156,7 @@ fn truncated_and_overlong_bodies() {
         let target = target_of(&signal);
         send(&mut at_a, &target, Signal::Message(Envelope::new(pid(node("third@h", 3), 1))));
         at_a.send(&target, copy(&signal)).unwrap();
-        // Everything but the last frame is definitions and the first message.
+        // All frames but the last are definitions and the first message.
         let bytes = at_a.output().to_vec();
         let mut last = 0;
         let mut next = 0;
@@ -175,7 +176,7 @@ fn truncated_and_overlong_bodies() {
         for end in 1..body.len() {
             assert!(outcome(&body[..end]).is_err(), "{signal:?} cut at {end}");
         }
-        // Cut without a change of the length, it waits.
+        // Cut without a change of its length, the frame is incomplete.
         at_b.read_buffer().extend_from_slice(&bytes[..bytes.len() - 1]);
         assert_eq!(poll_all(&mut at_b).unwrap().len(), 1);
         at_b.read_buffer().extend_from_slice(&bytes[bytes.len() - 1..]);
@@ -183,7 +184,7 @@ fn truncated_and_overlong_bodies() {
     }
 }
 
-/// A stream with every kind of frame in it, ticks and a large message included.
+/// A stream with every kind of frame, including ticks and a large message.
 fn stream() -> Vec<u8> {
     let mut at_a = Connection::new(config(a(), b()));
     let mut bytes = Vec::new();
@@ -202,7 +203,7 @@ fn stream() -> Vec<u8> {
     bytes
 }
 
-/// The node that an event speaks for, and the one that it is for.
+/// Returns the node that an event speaks for, and the node that it is for.
 fn parties(event: &Event) -> (BTreeSet<NodeId>, BTreeSet<NodeId>) {
     let (mut from, mut to) = (BTreeSet::new(), BTreeSet::new());
     match event {
@@ -241,7 +242,7 @@ fn parties(event: &Event) -> (BTreeSet<NodeId>, BTreeSet<NodeId>) {
                     from.extend(result.ok().map(Pid::node));
                     to.insert(reference.node());
                 }
-                // It is of any node, and nobody speaks for it.
+                // The leader may be of any node, and the signal does not speak for it.
                 Signal::GroupLeader { .. } => {}
                 Signal::Request(_)
                 | Signal::ConnectionLost { .. }
@@ -253,7 +254,7 @@ fn parties(event: &Event) -> (BTreeSet<NodeId>, BTreeSet<NodeId>) {
 }
 
 proptest! {
-    /// However the stream is cut, it says the same.
+    /// However the stream is cut, its events are equal.
     #[test]
     fn any_split_gives_the_same_events(cuts in proptest::collection::vec(1..700_usize, 1..60)) {
         let bytes = stream();
@@ -277,7 +278,7 @@ proptest! {
         prop_assert_eq!(described(&events), expected);
     }
 
-    /// A peer that has lost its mind speaks for nobody but itself.
+    /// A peer that sends garbage can only speak for itself.
     #[test]
     fn changed_bytes_do_no_harm(changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..12)) {
         let mut bytes = stream();
@@ -299,7 +300,7 @@ proptest! {
     fn any_body_does_no_harm(kind: u8, bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
         let mut at_b = received(&[&[kind], &bytes[..]].concat());
         let first = poll_all(&mut at_b).map(|events| events.len());
-        // A reason that does not decode is an event of its own.
+        // A reason that can't be decoded is a separate event.
         prop_assert!(first.is_err() || matches!(first, Ok(1 | 2)) || kind < 6);
     }
 

@@ -1,4 +1,4 @@
-//! The maxima, on both sides, and the ticks.
+//! The limits, on both sides, and the ticks.
 
 use bytes::Bytes;
 use fika_runtime::NodeName;
@@ -13,7 +13,8 @@ fn limited(message_bytes_max: usize) -> (Connection, Connection) {
     (end(a(), b()), end(b(), a()))
 }
 
-/// The sender refuses what is too large, and the receiver does without waiting for it.
+/// The sender refuses a message that is too large, and the receiver refuses it without waiting for
+/// its bytes.
 #[test]
 fn messages_at_the_limit() {
     let (mut at_a, mut at_b) = limited(10_000);
@@ -45,7 +46,7 @@ fn nodes_in_one_message_at_the_limit() {
     let many = |count: usize, creation: usize| -> Vec<Pid> {
         (0..count).map(|n| pid(node("many@h", (creation + n) as u32), 1)).collect()
     };
-    // Three times over: the numbers run out, and are given again.
+    // Three times, so that the numbers run out and are reassigned.
     for round in 0..3 {
         let pids = many(MESSAGE_NODES_MAX, round * 4000);
         send(&mut at_a, &to_name("x"), message(pids.clone()));
@@ -61,7 +62,7 @@ fn nodes_in_one_message_at_the_limit() {
     assert_eq!((refused, at_a.output_bytes()), (Err(too_many), 0));
 }
 
-/// A receiver that takes only some nodes.
+/// A receiver that accepts only some nodes.
 struct Takes(Vec<NodeId>);
 
 impl Events for Takes {
@@ -104,14 +105,14 @@ fn ticks_keep_a_quiet_connection_up() {
     at_a.queue_tick();
     at_a.queue_tick();
     assert_eq!(at_a.output_bytes(), 4, "one is enough");
-    // From now on nothing arrives at b.
+    // From now on, nothing arrives at b.
     let verdicts: Vec<_> = (0..5).map(|_| at_b.handle_tick()).collect();
     assert_eq!(verdicts[4], Verdict::Dead);
     assert!(!verdicts[..4].contains(&Verdict::Dead));
 }
 
-/// TICK-2: a hidden peer may rely on our ticks alone, so if it is silent, a tick is sent although
-/// something else was written.
+/// TICK-2: a hidden peer may rely on our ticks alone, so if it is silent, a tick is sent even
+/// though other bytes were written.
 #[test]
 fn a_silent_hidden_peer_gets_ticks() {
     for (hidden, verdict) in [(true, Verdict::SendTick), (false, Verdict::Quiet)] {
@@ -123,7 +124,7 @@ fn a_silent_hidden_peer_gets_ticks() {
     }
 }
 
-/// Bytes that have been received count, whether or not they have been looked at.
+/// Received bytes count, even if they were not looked at yet.
 #[test]
 fn half_a_frame_is_a_sign_of_life() {
     let (mut at_a, mut at_b) = pair();

@@ -1,4 +1,4 @@
-//! Two connections that talk to each other, and peers that do not keep to the rules.
+//! Two connections that talk to each other, and peers that break the rules.
 
 mod hostile;
 mod limits;
@@ -20,7 +20,7 @@ use crate::proto::output::Batch;
 use crate::proto::parcel::{Cargo, Parcel, Payload};
 use crate::proto::tick::{TICK, Verdict};
 
-/// Both halves, and the bytes between them and a test.
+/// Both halves of a connection, with the bytes between them and a test.
 struct Connection {
     sending: Sending,
     receiving: Receiving,
@@ -81,7 +81,7 @@ impl Connection {
         })
     }
 
-    /// What is to be written next: one batch at most.
+    /// Takes what is to be written next: one batch at most.
     fn take_batch(&mut self) {
         self.sending.take_output(&mut self.batch, &mut |error| panic!("{error}"));
         while !self.batch.is_empty() {
@@ -94,7 +94,7 @@ impl Connection {
         }
     }
 
-    /// All that waits to be written.
+    /// Returns all bytes that wait to be written.
     fn output(&mut self) -> &[u8] {
         while self.sending.output_bytes() > 0 {
             self.take_batch();
@@ -111,7 +111,7 @@ impl Connection {
     }
 
     fn queue_tick(&mut self) {
-        // A check after which nothing was written calls for one.
+        // A check after which nothing was written requires a tick.
         if self.output().is_empty() {
             self.output.extend(TICK);
         }
@@ -170,7 +170,7 @@ fn pid(node: NodeId, slot: u32) -> Pid {
     Pid::new(node, LocalId { slot, generation: slot ^ 0xffff_0000 })
 }
 
-/// Moves all bytes that wait, and returns them.
+/// Moves all waiting bytes to the other end, and returns them.
 fn carry(from: &mut Connection, to: &mut Connection) -> Vec<u8> {
     let bytes = from.output().to_vec();
     to.read_buffer().extend_from_slice(&bytes);
@@ -203,12 +203,12 @@ fn to_alias(serial: u64, priority: bool) -> Target {
     Target::Alias(Alias { reference: Reference::owned(b(), serial, Some(3)), priority })
 }
 
-/// Whether an alias can be the target.
+/// Returns whether the target can be an alias.
 fn by_alias(signal: &Signal) -> bool {
     matches!(signal, Signal::Message(_) | Signal::Exit { by_link: false, .. })
 }
 
-/// The same signal, its message encoded.
+/// Returns a copy of the signal, with its message encoded.
 fn copy(signal: &Signal) -> Signal {
     match signal {
         Signal::Message(envelope) => {
@@ -237,7 +237,7 @@ fn copy(signal: &Signal) -> Signal {
     }
 }
 
-/// What an event says, with the payload's bytes where there is one.
+/// Describes an event, including the payload's bytes if there are any.
 fn describe(event: &Event) -> String {
     match event {
         Event::Signal { target, signal: Signal::Message(envelope) } => {

@@ -1,4 +1,4 @@
-//! Messages in pieces: what goes out when, and what becomes of pieces that are wrong (BUSY-7,
+//! Messages in pieces: the order of the output, and the handling of invalid pieces (BUSY-7,
 //! BUSY-8).
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ fn from(slot: u32) -> Option<Pid> {
     Some(pid(a(), slot))
 }
 
-/// A message that says whose it is and which one.
+/// A message that contains its sender and its number.
 fn numbered(sender: u32, number: u32, size: usize) -> Signal {
     let mut bytes = vec![sender as u8; size.max(8)];
     bytes[..4].copy_from_slice(&sender.to_be_bytes());
@@ -20,14 +20,14 @@ fn numbered(sender: u32, number: u32, size: usize) -> Signal {
     message(Bytes::from(bytes))
 }
 
-/// Sender, number and length; the rest is checked.
+/// Returns the sender, the number and the length. Checks the rest.
 fn number_of(event: &Event) -> (u32, u32, usize) {
     let Event::Signal { signal: Signal::Message(envelope), .. } = event else {
         panic!("{event:?}")
     };
     let bytes = &envelope.as_encoded().unwrap().bytes;
     let word = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
-    // Compared whole, which a loop in a test would take long for.
+    // Compared as a whole, since a loop would be slow in a test.
     assert!(bytes[8..] == vec![word(0) as u8; bytes.len() - 8], "whole, and nobody else's");
     (word(0), word(4), bytes.len())
 }
@@ -36,8 +36,8 @@ fn to() -> Target {
     Target::Pid(pid(b(), 1))
 }
 
-/// A small message of another sender is behind few pieces of a large one, and so is a second
-/// large one; what the first sender sends after it comes after it.
+/// A small message of another sender comes after few pieces of a large one, and so does a second
+/// large message. What the first sender sends afterwards comes after its large message.
 #[test]
 fn small_ones_are_not_held_up() {
     let (mut at_a, mut at_b) = pair();
@@ -81,10 +81,10 @@ fn small_ones_are_not_held_up() {
     assert_eq!(at(3, 0), 5, "in the next batch");
     assert!(at(4, 0) <= 7, "{}", at(4, 0));
     assert!(at(1, 0) > 20 && at(2, 0) > 20, "they take turns");
-    assert!(at(1, 0) <= at(1, 1) && at(1, 1) <= linked, "what comes after it");
+    assert!(at(1, 0) <= at(1, 1) && at(1, 1) <= linked, "in the order of sending");
 }
 
-/// What is shared of a value is cut anywhere, and arrives in its place.
+/// The shared parts of a value are cut anywhere, and arrive in their place.
 #[test]
 fn shared_parts_are_cut_anywhere() {
     let part = |byte: u8, length: usize| Bytes::from(vec![byte; length]);
@@ -105,7 +105,7 @@ fn shared_parts_are_cut_anywhere() {
     }
 }
 
-/// A reason and the arguments of a function go in pieces, too.
+/// Reasons and the arguments of functions are also sent in pieces.
 #[test]
 fn all_payloads_go_in_pieces() {
     let (mut at_a, mut at_b) = pair();
@@ -132,7 +132,7 @@ fn all_payloads_go_in_pieces() {
     assert_eq!(*request, sent);
 }
 
-/// More senders than may have something under way, of more bytes than may be.
+/// More senders than may have a message in progress, with more bytes than allowed.
 #[test]
 fn the_sender_keeps_to_the_limits() {
     let limits = Limits { message_bytes_max: 3 * PIECE_BYTES_MAX };
@@ -159,7 +159,7 @@ fn the_sender_keeps_to_the_limits() {
     assert_eq!(at_a.sending.output_bytes(), 0);
 }
 
-/// The head of a message of `total` bytes to 1.0, of type 0.
+/// Returns the head of a message of `total` bytes to 1.0, of type 0.
 fn head(sequence: u8, total: u32) -> Vec<u8> {
     let mut body = vec![4, sequence, 0x10, 1, 0, 0, 0, 0];
     body.extend_from_slice(&total.to_be_bytes());
@@ -238,7 +238,7 @@ fn test_vector_of_pieces() {
     );
 }
 
-/// A message's number may be given to another name while it is under way.
+/// A message's number may be given to another name while the message is in progress.
 #[test]
 fn numbers_given_anew_meanwhile_do_not_matter() {
     let (mut at_a, mut at_b) = pair();
@@ -261,7 +261,7 @@ fn numbers_given_anew_meanwhile_do_not_matter() {
     }
 }
 
-/// What is read straight to its place is the same as what is copied there.
+/// Bytes that are read directly into their place equal those that are copied there.
 fn receive_in_steps(bytes: &[u8], steps: &[usize], directly: bool) -> Vec<(u32, u32, usize)> {
     let (_, mut receiving) = config(b(), a()).connection();
     let (mut events, mut rest) = (Vec::new(), bytes);
@@ -287,8 +287,8 @@ fn receive_in_steps(bytes: &[u8], steps: &[usize], directly: bool) -> Vec<(u32, 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Senders with messages of all sizes, sent in any order while the output is taken: each
-    /// sender's arrive in its order, whole, and however the bytes are cut and read.
+    /// Senders send messages of all sizes in any order while the output is taken. Each sender's
+    /// messages arrive whole and in order, however the bytes are cut and read.
     #[test]
     fn interleavings_keep_order(
         sends in proptest::collection::vec((0..6_u32, 0..6_usize, 0..3_usize), 1..25),

@@ -1,4 +1,4 @@
-//! What is sent arrives, and what can't be sent changes nothing.
+//! Signals arrive as they were sent, and a signal that can't be sent changes nothing.
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +13,7 @@ use fika_runtime::{
 use super::*;
 use crate::proto::limits::NAME_NUMBERS_MAX;
 
-/// The same signal with an envelope that compares.
+/// Returns a form of the signal that can be compared.
 fn comparable(signal: &Signal) -> String {
     match signal {
         Signal::Message(envelope) => {
@@ -48,8 +48,8 @@ fn every_signal_crosses() {
     assert_eq!(at_a.send(&to_name("x"), lost), Err(SendError::LocalOnly));
 }
 
-/// ALIAS-11, SIG-14: messages and exit signals cross with an alias for a target; a peer that
-/// knows nothing of priority gets ordinary ones.
+/// ALIAS-11, SIG-14: messages and exit signals cross with an alias as their target. A peer that
+/// does not support priority messages gets ordinary ones.
 #[test]
 fn what_an_alias_may_get_crosses() {
     for knows_priority in [false, true] {
@@ -118,7 +118,7 @@ fn a_message_is_decoded_by_its_receiver() {
     assert_eq!((encoded.from, encoded.decode::<Vec<Pid>>()), (Some(a()), Ok(pids)));
 }
 
-/// A message names its sender, whatever its target is, and whether or not it is sent in pieces.
+/// A message names its sender, whatever its target is, in pieces or not.
 #[test]
 fn a_message_says_its_sender() {
     let local = LocalId { slot: u32::MAX - 1, generation: 7 };
@@ -140,7 +140,7 @@ fn a_message_says_its_sender() {
     }
 }
 
-/// The exact bytes of a few frames, definitions included, as in `PROTOCOL.md`.
+/// The exact bytes of a few frames, including definitions, as in `PROTOCOL.md`.
 #[test]
 fn test_vector() {
     let (mut at_a, _) = pair();
@@ -193,8 +193,8 @@ fn test_vector() {
     assert_eq!(at_a.output(), b"\0\0\0\x0d\x06\0\x06\x06\x02\0\x01t\x03why\x02");
 }
 
-/// More names and types than there are numbers, each several times, in an order that
-/// gives numbers away all the time.
+/// More names and types than there are numbers, each used several times, in an order that reassigns
+/// numbers all the time.
 #[test]
 fn names_are_never_mixed_up() {
     let (mut at_a, mut at_b) = pair();
@@ -232,7 +232,7 @@ fn names_are_never_mixed_up() {
     assert!(matches!(at_b.poll_event(), Ok(None)));
 }
 
-/// Ours is not to speak for others, nor to reach an earlier life of the peer.
+/// This node refuses to speak for others, and to send to an earlier life of the peer.
 #[test]
 fn what_can_not_be_said_is_refused() {
     let (mut at_a, _) = pair();
@@ -302,8 +302,8 @@ fn a_failed_send_changes_nothing() {
     assert_eq!(names.collect::<Vec<_>>(), ["first", "second", "third", "fourth"]);
 }
 
-/// A message by its short way and by that of all signals is the same bytes, and so is what is
-/// left of one that fails.
+/// A message is encoded to equal bytes by its short path and by that of all signals. A failed
+/// message leaves equal state on both paths.
 #[test]
 fn a_message_has_one_form() {
     let [mut short, mut long] = [pair().0, pair().0];
@@ -371,7 +371,7 @@ fn a_panic_in_an_encoder_changes_nothing() {
     assert_eq!(poll_all(&mut at_b).unwrap().len(), 2);
 }
 
-/// An exit reason's number is its place in the enum: a new one goes to the end.
+/// An exit reason's number is its place in the enum, so a new reason goes to the end.
 #[test]
 fn exit_reasons_keep_their_numbers() {
     let term = || Term::new(&7_u8);
