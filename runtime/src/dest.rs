@@ -15,6 +15,23 @@ use crate::reference::Reference;
 /// (`("counter", "b@127.0.0.1")`), or from a [`Reference`] that is an alias. The name can be any
 /// [`ProcessText`], such as a `String` or a [`Name`], and the node any [`NodeText`], such as a
 /// `&str` or a [`NodeName`].
+///
+/// ```
+/// # use fika_runtime::{Dest, Node, alias, register, self_pid, send};
+/// # Node::builder().build().unwrap().block_on(async {
+/// register("counter", self_pid()).unwrap();
+/// send(self_pid(), 1_u64);
+/// send("counter", 1_u64);
+/// send(("counter", "b@127.0.0.1"), 1_u64);
+/// send(alias(), 1_u64);
+///
+/// // A function that sends takes what `send` takes.
+/// fn count<'a>(counter: impl Into<Dest<'a>>) {
+///     send(counter, 1_u64);
+/// }
+/// count("counter");
+/// # });
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub enum Dest<'a> {
     /// A process on any node.

@@ -8,6 +8,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 /// A point on a node's monotonic clock: the time since some fixed start.
+///
+/// ```
+/// # use std::time::Duration;
+/// use fika_runtime::Time;
+///
+/// let start = Time::new(Duration::from_secs(5));
+/// let later = start + Duration::from_millis(300);
+/// assert_eq!(later.since(start), Duration::from_millis(300));
+/// assert_eq!(start.since(later), Duration::ZERO);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 pub struct Time(Duration);
 
@@ -40,6 +50,34 @@ impl std::ops::Add<Duration> for Time {
 }
 
 /// The clock and the random source of a node.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::SystemTime;
+/// use fika_runtime::{Env, Node, SystemEnv, Time};
+///
+/// /// The system's clock, with the same random numbers in each run.
+/// struct Repeatable(SystemEnv);
+///
+/// impl Env for Repeatable {
+///     fn now(&self) -> Time {
+///         self.0.now()
+///     }
+///     fn wall(&self) -> SystemTime {
+///         self.0.wall()
+///     }
+///     fn random(&self) -> u64 {
+///         4
+///     }
+///     fn secure_random(&self, bytes: &mut [u8]) {
+///         self.0.secure_random(bytes);
+///     }
+/// }
+///
+/// let node = Node::builder().env(Arc::new(Repeatable(SystemEnv::new()))).build()?;
+/// # node.stop();
+/// # Ok::<(), fika_runtime::BuildError>(())
+/// ```
 pub trait Env: Send + Sync + 'static {
     /// Returns the time of the monotonic clock.
     fn now(&self) -> Time;
@@ -56,6 +94,14 @@ pub trait Env: Send + Sync + 'static {
 }
 
 /// The clock and the random source of the operating system.
+///
+/// ```
+/// use fika_runtime::{Env, SystemEnv};
+///
+/// let env = SystemEnv::new();
+/// let before = env.now();
+/// assert!(env.now() >= before);
+/// ```
 #[derive(Debug)]
 pub struct SystemEnv {
     start: Instant,

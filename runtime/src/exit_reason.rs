@@ -13,6 +13,20 @@ use crate::signal::SpawnError;
 ///
 /// The vocabulary is closed. A program's own reasons are [`Term`]s. Reasons are cheap to clone, and
 /// mean the same on every node.
+///
+/// ```
+/// # use fika_runtime as fika;
+/// # use fika::{ExitReason, Node, exit, spawn_monitor};
+/// assert_eq!(ExitReason::Noconnection.to_string(), "noconnection");
+/// assert!(ExitReason::Shutdown.is_orderly());
+///
+/// // A reason of the program's own carries any message.
+/// let reason = ExitReason::term("disk full".to_string());
+/// assert_eq!(reason.get::<String>().as_deref(), Some("disk full"));
+/// # Node::builder().build().unwrap().block_on(async {
+/// spawn_monitor(async move { exit(reason) });
+/// # });
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ExitReason {
@@ -54,6 +68,18 @@ pub enum ExitReason {
 impl std::error::Error for ExitReason {}
 
 /// A panic, as an exit reason.
+///
+/// ```
+/// use fika_runtime::ExitReason;
+///
+/// fn place(reason: &ExitReason) -> Option<&str> {
+///     match reason {
+///         ExitReason::Panic(panic) => panic.location.as_deref(),
+///         _ => None,
+///     }
+/// }
+/// # assert_eq!(place(&ExitReason::Normal), None);
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PanicReason {
     /// The panic's message.

@@ -31,6 +31,16 @@ pub struct MailboxLimit {
 /// It applies to messages that can't wait: those of a plain [`send`](crate::send), of a timer and
 /// from another node. [`try_send`](crate::try_send) returns the message and
 /// [`send_wait`](crate::send_wait) waits for room, whatever the limit says.
+///
+/// ```
+/// use fika_runtime::{MailboxLimit, WhenFull};
+///
+/// // Readings of a sensor: the receiver can do without some of them.
+/// let readings = MailboxLimit::messages(100).when_full(WhenFull::DropNewest).log(false);
+/// // Jobs: their senders wait.
+/// let jobs = MailboxLimit::messages(100).when_full(WhenFull::Wait);
+/// # assert_ne!(readings, jobs);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum WhenFull {
     /// The message is dropped, and the receiver ends with reason `killed`, even if it traps exits

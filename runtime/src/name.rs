@@ -9,6 +9,16 @@ use serde::{Deserialize, Serialize};
 use crate::printable::Printable;
 
 /// A registered name. Any string can be registered, except the empty one and `undefined`.
+///
+/// ```
+/// # use fika_runtime::{Name, Node, register, registered, self_pid};
+/// let name = Name::from("counter");
+/// assert_eq!(name.as_str(), "counter");
+/// # Node::builder().build().unwrap().block_on(async {
+/// register(&Name::from("counter"), self_pid()).unwrap();
+/// assert_eq!(registered(), [Name::from("counter")]);
+/// # });
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Name(Arc<str>);
 

@@ -19,6 +19,17 @@ use parking_lot::RwLock;
 use crate::node_name::NodeName;
 
 /// Distinguishes the lives of a node: it changes each time the node starts.
+///
+/// ```
+/// use fika_runtime::{Creation, NodeId, NodeName};
+///
+/// let name: NodeName = "cache@127.0.0.1".parse()?;
+/// let (first, second) = (NodeId::of(&name, Creation(1)), NodeId::of(&name, Creation(2)));
+/// // The same node, in two of its lives.
+/// assert_eq!(first.name(), second.name());
+/// assert_ne!(first, second);
+/// # Ok::<(), fika_runtime::NodeNameError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Creation(pub u32);
 
@@ -26,6 +37,14 @@ pub struct Creation(pub u32);
 ///
 /// Two ids are equal if they mean the same life of the same node. The number has no meaning outside
 /// this OS process. On the wire, a node is its name and creation.
+///
+/// ```
+/// # use fika_runtime::{Node, self_pid};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let node = self_pid().node();
+/// println!("{} in life {:?}", node.name(), node.creation());
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NodeId(NonZeroU32);
 

@@ -29,6 +29,13 @@ const NAME_CHARS_MAX: usize = 255;
 pub struct NodeName(Arc<str>);
 
 /// Why a string is not a valid node name.
+///
+/// ```
+/// use fika_runtime::NodeName;
+///
+/// let error = "no-host".parse::<NodeName>().unwrap_err();
+/// assert!(error.to_string().starts_with("`no-host` is not a node name"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is not a node name: {why}", Printable(name))]
 pub struct NodeNameError {

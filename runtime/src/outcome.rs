@@ -77,6 +77,15 @@ impl<T, E: ProcessError> Outcome for Result<T, E> {
 }
 
 /// An error that a process may return: the error's text becomes the exit reason.
+///
+/// ```
+/// use fika_runtime::{Outcome, ProcessError, spawn};
+///
+/// /// Spawns a process that may fail with any error that a process may return.
+/// fn spawn_fallible<E: ProcessError>(job: impl Future<Output = Result<(), E>> + Send + 'static) {
+///     spawn(job);
+/// }
+/// ```
 pub trait ProcessError {
     /// Returns the exit reason of a process that fails with this error.
     #[doc(hidden)]

@@ -31,6 +31,16 @@ impl LocalId {
 ///
 /// A pid is a plain value of 16 bytes. Any message can contain it, and it means the same process on
 /// every node. After its process has ended, it never means another one.
+///
+/// ```
+/// # use fika_runtime::{Node, Pid, self_pid, send, spawn};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let me: Pid = self_pid();
+/// // A pid is `Copy`, and a message may contain it.
+/// spawn(async move { send(me, (self_pid(), "I am here".to_string())) });
+/// println!("{me} runs on {}", me.node().name());
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pid {
     node: NodeId,

@@ -8,6 +8,14 @@ use serde::{Deserialize, Serialize};
 /// priority `Max` is ready. High and max processes should have little to do, since they can starve
 /// the others. Normal and low processes share: while normal ones are ready, about every eighth turn
 /// goes to a low one, so low processes never starve.
+///
+/// ```
+/// # use fika_runtime::{Node, Priority, SpawnOpts, set_priority, spawn_opt};
+/// # Node::builder().build().unwrap().block_on(async {
+/// spawn_opt(SpawnOpts::new().priority(Priority::Low), async { /* clean up */ });
+/// set_priority(Priority::High);
+/// # });
+/// ```
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
 )]

@@ -10,6 +10,15 @@ use crate::priority::Priority;
 use crate::system_message::Object;
 
 /// An item to ask about a process, for [`process_info`](crate::process_info()).
+///
+/// ```
+/// # use fika_runtime::{InfoItem, Item, Node, process_info, self_pid, spawn};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let worker = spawn(std::future::pending::<()>());
+/// let info = process_info(worker, &[Item::Status, Item::Parent]).await.unwrap();
+/// assert_eq!(info[1], InfoItem::Parent(Some(self_pid())));
+/// # });
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Item {
@@ -60,6 +69,20 @@ pub enum Item {
 }
 
 /// Information about a process.
+///
+/// ```
+/// # use fika_runtime::{InfoItem, Item, Node, process_info, self_pid, spawn};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let worker = spawn(std::future::pending::<()>());
+/// for item in process_info(worker, &[Item::Status, Item::MessageQueueLen]).await.unwrap() {
+///     match item {
+///         InfoItem::Status(status) => println!("it is {status:?}"),
+///         InfoItem::MessageQueueLen(len) => println!("{len} messages wait"),
+///         _ => {}
+///     }
+/// }
+/// # });
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum InfoItem {
@@ -116,6 +139,18 @@ pub enum InfoItem {
 }
 
 /// What a process is doing.
+///
+/// ```
+/// # use fika_runtime::{Node, Status, info, spawn, yield_now};
+/// # Node::builder().workers(1).build().unwrap().block_on(async {
+/// let worker = spawn(std::future::pending::<()>());
+/// match info::status(worker).await {
+///     Some(Status::Waiting) => println!("it waits"),
+///     Some(status) => println!("{status:?}"),
+///     None => println!("it has ended"),
+/// }
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Status {
@@ -133,6 +168,17 @@ pub enum Status {
 
 /// A message in a mailbox, or a value in a dictionary, as others see it: its type, and a copy if
 /// the value can be sent to another node.
+///
+/// ```
+/// # use fika_runtime::{Node, info, self_pid, send, spawn};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let worker = spawn(std::future::pending::<()>());
+/// send(worker, 7_u64);
+/// let messages = info::messages(worker).await.unwrap();
+/// assert_eq!(messages[0].type_name(), "u64");
+/// assert_eq!(messages[0].get::<u64>(), Some(7));
+/// # });
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Snapshot {
     type_name: Box<str>,

@@ -15,6 +15,14 @@ use crate::node_id::NodeId;
 ///
 /// A reference is a plain value of 16 bytes. Any message can contain it, and it is equal on every
 /// node.
+///
+/// ```
+/// # use fika_runtime::{Node, make_ref};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let request = make_ref();
+/// assert_ne!(request, make_ref());
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reference {
     node: NodeId,

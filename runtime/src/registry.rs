@@ -12,6 +12,15 @@ use crate::pid::Pid;
 use crate::sync::RwLock;
 
 /// Why a name could not be registered or unregistered.
+///
+/// ```
+/// # use fika_runtime::{Node, RegisterError, register, self_pid, spawn};
+/// # Node::builder().build().unwrap().block_on(async {
+/// register("counter", self_pid()).unwrap();
+/// let other = spawn(std::future::pending::<()>());
+/// assert_eq!(register("counter", other), Err(RegisterError::Taken));
+/// # });
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegisterError {

@@ -150,6 +150,13 @@ pub struct Alias {
 }
 
 /// Why a process could not be spawned on another node.
+///
+/// ```
+/// use fika_runtime::{ExitReason, SpawnError};
+///
+/// let error = SpawnError::Noconnection;
+/// assert_eq!(ExitReason::from(error), ExitReason::Noconnection);
+/// ```
 #[derive(
     Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error, serde::Serialize, serde::Deserialize,
 )]

@@ -14,6 +14,22 @@ use crate::reference::Reference;
 use crate::signal::SpawnError;
 
 /// A monitored process has ended, or can no longer be observed (Erlang's `DOWN`).
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Down, Node, monitor, spawn};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// let worker = spawn(async {});
+/// let watch = monitor(worker);
+/// receive! {
+///     Down { monitor, object, reason } if monitor == watch => {
+///         assert_eq!(object, worker);
+///         println!("{object} has ended: {reason}");
+///     }
+/// }
+/// # });
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Down {
     /// The monitor, as `monitor` returned it.
@@ -25,6 +41,20 @@ pub struct Down {
 }
 
 /// The target of a monitor.
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Down, Node, Object, monitor, register, spawn};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// register("worker", spawn(async {})).unwrap();
+/// monitor("worker");
+/// receive! {
+///     Down { object: Object::Name(name, node), .. } => println!("{name} on {node} has ended"),
+///     Down { object: Object::Pid(pid), .. } => println!("{pid} has ended"),
+/// }
+/// # });
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Object {
     /// A process.
@@ -51,6 +81,19 @@ impl fmt::Display for Object {
 }
 
 /// An exit signal that the process trapped (Erlang's `EXIT`).
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Exit, ExitReason, Node, spawn_link, trap_exit};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// trap_exit(true);
+/// let child = spawn_link(async {});
+/// receive! {
+///     Exit { from, reason } if from == child => assert_eq!(reason, ExitReason::Normal),
+/// }
+/// # });
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Exit {
     /// The linked process that ended, or the process that called `exit_process`.
@@ -60,6 +103,19 @@ pub struct Exit {
 }
 
 /// A node has been connected (Erlang's `nodeup`).
+///
+/// ```no_run
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Node, NodeDown, NodeUp};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// // After `monitor_nodes(true)`:
+/// receive! {
+///     NodeUp { node, .. } => println!("{node} is connected"),
+///     NodeDown { node, reason, .. } => println!("{node} is lost: {reason}"),
+/// }
+/// # });
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct NodeUp {
     /// The node.
@@ -71,6 +127,16 @@ pub struct NodeUp {
 }
 
 /// The connection to a node was lost, or could not be made (Erlang's `nodedown`).
+///
+/// ```no_run
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Node, NodeDown};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// // After `monitor_node("b@127.0.0.1", true)`:
+/// receive! { NodeDown { node, .. } => println!("{node} is lost") }
+/// # });
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct NodeDown {
     /// The node.
@@ -84,6 +150,14 @@ pub struct NodeDown {
 }
 
 /// Visible nodes form a full mesh. Hidden nodes connect only on request.
+///
+/// ```
+/// use fika_runtime::{NodeType, NodeUp};
+///
+/// fn is_visible(up: &NodeUp) -> bool {
+///     up.node_type == NodeType::Visible
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum NodeType {
@@ -92,6 +166,15 @@ pub enum NodeType {
 }
 
 /// Why a connection ended.
+///
+/// ```
+/// use fika_runtime::NodeDownReason;
+///
+/// fn is_worth_an_alarm(reason: &NodeDownReason) -> bool {
+///     !matches!(reason, NodeDownReason::Disconnect)
+/// }
+/// # assert!(!is_worth_an_alarm(&NodeDownReason::Disconnect));
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum NodeDownReason {
@@ -133,6 +216,20 @@ impl fmt::Display for NodeDownReason {
 /// A process was suspended because it sent over a congested connection (Erlang's `{monitor, Pid,
 /// busy_dist_port, Port}`). Sent to the process that [`system_monitor`](crate::system_monitor())
 /// names.
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use std::time::Duration;
+/// # use fika::{BusyDist, Node, SystemMonitor, self_pid, system_monitor};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// system_monitor(SystemMonitor::new(self_pid()).busy_dist());
+/// receive! {
+///     BusyDist { pid, node, .. } => println!("{pid} waits until it can send to {node}"),
+///     after Duration::ZERO => {}
+/// }
+/// # });
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct BusyDist {
     /// The process.
@@ -144,6 +241,20 @@ pub struct BusyDist {
 }
 
 /// The answer to a request to spawn on another node.
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Node, SpawnOpts, SpawnReply, spawn_request};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// let request = spawn_request(SpawnOpts::new(), async { /* ... */ });
+/// receive! {
+///     SpawnReply { reference, result } if reference == request => {
+///         println!("the new process is {:?}", result);
+///     }
+/// }
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SpawnReply {
     /// The request, and the monitor if one was requested.

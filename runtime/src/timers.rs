@@ -27,6 +27,15 @@ pub(crate) const TIMER_MAX: Duration = Duration::from_secs(100 * 366 * 86_400);
 const _: () = assert!(TIMER_MAX.as_nanos() >> TICK_BITS < TICKS_MAX as u128 / 5 * 4);
 
 /// A timer, as returned by `send_after` and `start_timer`. It is only valid on its node.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_runtime::{Node, TimerRef, cancel_timer, self_pid, send_after};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let timer: TimerRef = send_after(Duration::from_secs(60), self_pid(), 1_u64);
+/// assert!(cancel_timer(timer).is_some());
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct TimerRef {
     node: NodeId,
@@ -45,6 +54,19 @@ impl TimerRef {
 }
 
 /// The message of a timer of `start_timer` (Erlang's `{timeout, Ref, Msg}`).
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use std::time::Duration;
+/// # use fika::{Node, Timeout, self_pid, start_timer};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// let started = start_timer(Duration::from_millis(5), self_pid(), "tea".to_string());
+/// receive! {
+///     Timeout::<String> { timer, message } if timer == started => assert_eq!(message, "tea"),
+/// }
+/// # });
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Timeout<M> {
     /// The timer, as `start_timer` returned it.
@@ -54,6 +76,20 @@ pub struct Timeout<M> {
 }
 
 /// The answer to `cancel_timer_async` (Erlang's `{cancel_timer, Ref, Left}`).
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use std::time::Duration;
+/// # use fika::{CancelTimer, Node, cancel_timer_async, self_pid, send_after};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// let started = send_after(Duration::from_secs(60), self_pid(), 1_u64);
+/// cancel_timer_async(started);
+/// receive! {
+///     CancelTimer { timer, left } if timer == started => println!("{left:?} were left"),
+/// }
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CancelTimer {
     /// The timer.
@@ -63,6 +99,20 @@ pub struct CancelTimer {
 }
 
 /// The answer to `read_timer_async` (Erlang's `{read_timer, Ref, Left}`).
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use std::time::Duration;
+/// # use fika::{Node, ReadTimer, read_timer_async, self_pid, send_after};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// let started = send_after(Duration::from_secs(60), self_pid(), 1_u64);
+/// read_timer_async(started);
+/// receive! {
+///     ReadTimer { timer, left } if timer == started => println!("{left:?} are left"),
+/// }
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ReadTimer {
     /// The timer.

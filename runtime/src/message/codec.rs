@@ -14,6 +14,13 @@ use super::{Buffer, NodeList, WireType, decoder, encode_with_nodes, node_codec};
 use crate::printable::printable;
 
 /// Why a value could not be encoded for another node.
+///
+/// ```
+/// use fika_runtime::{Encoded, Local};
+///
+/// let error = Encoded::new(&Local(std::sync::mpsc::channel::<u64>().0)).unwrap_err();
+/// assert!(error.to_string().contains("cannot be sent to another node"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{type_name}` cannot be sent to another node: {why}")]
 pub struct EncodeError {
@@ -38,6 +45,15 @@ impl EncodeError {
 }
 
 /// Why bytes from another node are not a value of the expected type.
+///
+/// ```
+/// use fika_runtime::Encoded;
+///
+/// let encoded = Encoded::new(&7_u64).unwrap();
+/// assert_eq!(encoded.decode::<u64>().unwrap(), 7);
+/// let error = encoded.decode::<String>().unwrap_err();
+/// assert!(!error.is_malformed());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]
 pub struct DecodeError(Kind);

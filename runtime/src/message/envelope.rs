@@ -222,6 +222,15 @@ impl MessageType {
 }
 
 /// A message of any type, or another signal, in one allocation.
+///
+/// ```
+/// use fika_runtime::Envelope;
+///
+/// let envelope = Envelope::new("hello".to_string());
+/// assert!(envelope.is::<String>());
+/// assert_eq!(envelope.peek::<String>().map(String::as_str), Some("hello"));
+/// assert_eq!(envelope.downcast::<String>().unwrap().body, "hello");
+/// ```
 pub struct Envelope(NonNull<Header>);
 
 // SAFETY: E3: the value inside is `Send`, and only the envelope owns it.

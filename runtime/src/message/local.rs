@@ -8,6 +8,14 @@ use super::{Buffer, DecodeError, EncodeError, Message};
 
 /// Wraps a value that can't leave the node, such as a socket or a channel, so that it can be sent
 /// to processes of this node. Sending it to another node returns an error.
+///
+/// ```
+/// # use fika_runtime::{Local, Node, self_pid, send};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let (sender, receiver) = std::sync::mpsc::channel::<u64>();
+/// send(self_pid(), Local(sender));
+/// # });
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Local<T>(pub T);
 

@@ -231,6 +231,14 @@ impl WireType {
 }
 
 /// An encoded message.
+///
+/// ```
+/// use fika_runtime::Encoded;
+///
+/// let encoded = Encoded::new(&vec![1_u64, 2, 3])?;
+/// assert_eq!(encoded.decode::<Vec<u64>>().unwrap(), [1, 2, 3]);
+/// # Ok::<(), fika_runtime::EncodeError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Encoded {
     /// The node that the message came from. `None` if it was encoded on this node.

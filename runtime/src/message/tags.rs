@@ -32,6 +32,16 @@ impl TagEntry {
 inventory::collect!(TagEntry);
 
 /// Two types that the wire can't tell apart.
+///
+/// ```
+/// use fika_runtime::{BuildError, Node};
+///
+/// match Node::builder().build() {
+///     Ok(node) => println!("{} is up", node.name()),
+///     Err(BuildError::MessageTag(clash)) => eprintln!("two message types have one tag: {clash}"),
+///     Err(error) => eprintln!("{error}"),
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TagClash {
     /// The tags. They are equal, or have the same hash.
