@@ -491,9 +491,9 @@ fn the_largest_messages_in_pieces_of_a_peer() {
     for (frames, why) in [
         (vec![head(0, MAX + 1)], "a message in pieces has a length of 16777217"),
         (vec![head(0, 0)], "a message in pieces has a length of 0"),
-        (vec![head(64, 1)], "64 is no sequence"),
-        (vec![head(0, 2), head(0, 2)], "0 is no sequence"),
-        (vec![piece(0, 1)], "0 is no sequence"),
+        (vec![head(64, 1)], "64 is not a valid sequence"),
+        (vec![head(0, 2), head(0, 2)], "0 is not a valid sequence"),
+        (vec![piece(0, 1)], "0 is not a valid sequence"),
         (vec![head(0, 1), piece(0, 2)], "a piece of a message has a length of 2"),
         (vec![whole(5)], "more than 67108864 bytes of unfinished messages"),
     ] {
