@@ -101,8 +101,8 @@ fn ping_from(node: &TestNode, name: String) -> PingAnswer {
     node.block_on(async move { ping(name).await })
 }
 
-/// Two nodes, with an attacker between them who changes frames in this way. They do not connect,
-/// and connect when the attacker stops.
+/// Two nodes, with an attacker between them that changes frames in this way. They do not connect.
+/// When the attacker stops, they connect.
 fn assert_fails(change: Change) {
     let place = Place::new();
     let b = place.node("b");

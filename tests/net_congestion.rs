@@ -453,8 +453,8 @@ fn replies_to_requests_to_spawn_are_not_lost() {
     });
 }
 
-/// SPAWN-7: the connection is lost while the answer waits for room. The requester is notified, and
-/// so is the child, which exists and is linked.
+/// SPAWN-7: the connection is lost while the answer waits for room. The requester is notified. The
+/// child, which exists and is linked, is notified too.
 #[test]
 fn a_child_whose_answer_is_lost() {
     let World { place, here, there, valve } = World::new();

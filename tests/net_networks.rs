@@ -58,7 +58,7 @@ impl Cluster {
 }
 
 /// TICK-5: a node that hears nothing gives up the connection. The other finally does so too, since
-/// it gets no acknowledgements: its system soon only retransmits. Which node is first is chance.
+/// it gets no acknowledgements: its system soon only retransmits. The order of the two is chance.
 #[test]
 fn one_direction_is_cut() {
     let Some(cluster) = Cluster::new("one_direction_is_cut", 2) else { return };

@@ -62,7 +62,7 @@ async fn echoes(to: Pid) {
     }
 }
 
-/// TICK-1: 100 ± 50 ms and retransmitted packets are no reason to give up a peer.
+/// TICK-1: delays of 100 ± 50 ms and retransmitted packets do not make a node give up a peer.
 #[test]
 fn late_and_lossy() {
     let ticktime = Duration::from_secs(1);

@@ -156,7 +156,7 @@ async fn list_is_right(list: impl Fn() -> Vec<Pid>, until: u64) {
         exit_process(killed, ExitReason::Kill);
         assert!(!is_process_alive(killed).await);
         assert!(!list().contains(&killed), "it is about to end");
-        // If there is no room for one, it ends, and so does this process.
+        // If there is no room for a process, it ends, and this process ends with it.
         receive! { Exit { reason, .. } => exit(reason), after Duration::ZERO => {} }
     }
     for pid in stable.into_iter().chain([suspended]).chain(loops) {

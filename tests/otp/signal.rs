@@ -436,7 +436,7 @@ async fn sends_some_with_priority(to: Pid, alias: Reference, plain: Reference) {
     send(to, ());
 }
 
-/// SIG-14: priority messages keep their order, and so do the others.
+/// SIG-14: priority messages keep their order, and ordinary ones keep theirs.
 #[test]
 fn priority_messages_order() {
     let place = Place::new();

@@ -224,7 +224,7 @@ async fn tc() {
     assert!(matches!(end_of(panics).await, ExitReason::Panic(_)));
 }
 
-/// TIM-8, TMOD-4: many timers, while the workers are busy: none is early, and none is forgotten.
+/// TIM-8, TMOD-4: many timers, while the workers are busy: no timer is early, and all of them fire.
 #[fika::test(workers = 2)]
 async fn timer_perf() {
     const TIMERS: u64 = 2000;
