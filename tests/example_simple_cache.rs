@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use fika::{Env as _, SystemEnv};
 
-/// Nothing here takes a tenth of it.
+/// The limit for waiting. Nothing here takes a tenth of it.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The port of a mapper at an address that nobody else uses.
+/// The port of a mapper, at an address that no other test uses.
 const MAPPER_PORT: &str = "14370";
 
 /// The example, which cargo puts beside the folder of the tests.
@@ -30,12 +30,12 @@ fn example() -> Command {
     assert!(path.exists(), "{} is missing: cargo build --example simple_cache", path.display());
     let mut command = Command::new(path);
     command.env_remove("ERL_EPMD_PORT").env_remove("HOME");
-    // On a busy machine fika warns of processes that keep their worker.
+    // On a busy machine, fika warns about processes that keep their worker.
     command.env("RUST_LOG", "error,simple_cache=warn");
     command
 }
 
-/// A program that runs, and is killed at the end of its test.
+/// A running program, which is killed at the end of its test.
 struct Program {
     child: Child,
     out: Lines,
@@ -50,7 +50,7 @@ impl Program {
         Program { child, out: Lines::of(out), err: Lines::of(err) }
     }
 
-    /// Waits until it and its children have ended: they have its output, too.
+    /// Waits until it and its children, which share its output, have ended.
     fn end(mut self) -> (ExitStatus, String, String) {
         let (out, err) = (self.out.rest(), self.err.rest());
         (self.child.wait().unwrap(), out, err)
@@ -63,13 +63,13 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // One that has ended already is what is wanted.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// What a program prints.
+/// The lines that a program prints.
 struct Lines(Receiver<String>);
 
 impl Lines {
@@ -83,7 +83,7 @@ impl Lines {
         Lines(receiver)
     }
 
-    /// The next line that has this in it.
+    /// Returns the next line that contains this text.
     fn wait_for(&self, text: &str) -> String {
         loop {
             match self.0.recv_timeout(LIMIT) {
@@ -94,7 +94,7 @@ impl Lines {
         }
     }
 
-    /// All lines up to the end.
+    /// Returns all lines up to the end.
     fn rest(&self) -> String {
         let mut rest = String::new();
         loop {
@@ -107,7 +107,7 @@ impl Lines {
     }
 }
 
-/// Nodes that belong together, at an address and with a home of their own.
+/// Nodes of one cluster, with their own address and home directory.
 struct Cluster {
     ip: Ipv4Addr,
     home: PathBuf,
@@ -127,7 +127,7 @@ impl Cluster {
         format!("{alive}@{}", self.ip)
     }
 
-    /// The command for a node, with a port for clients that the system chooses.
+    /// Returns the command for a node, with a port for clients that the system chooses.
     fn serve(&self, arguments: &[&str]) -> Command {
         let mut command = example();
         let any_port = format!("{}:0", self.ip);
@@ -151,7 +151,7 @@ impl Cluster {
         Server { program, tcp }
     }
 
-    /// A node's answer to `nodes`.
+    /// Returns a node's expected answer to `nodes`.
     fn nodes(&self, own: &str, others: &[&str]) -> String {
         let others: String = others.iter().map(|alive| format!(", {}", self.name(alive))).collect();
         format!("{} (this node){others}", self.name(own))
@@ -164,7 +164,7 @@ impl Drop for Cluster {
     }
 }
 
-/// A node that runs.
+/// A running node.
 struct Server {
     program: Program,
     tcp: SocketAddr,
@@ -187,7 +187,7 @@ impl Client {
         self.0.get_mut().write_all(bytes).unwrap();
     }
 
-    /// The next line; an empty text if there is none.
+    /// Returns the next line. Empty at the end.
     fn line(&mut self) -> String {
         let mut line = String::new();
         self.0.read_line(&mut line).unwrap();
@@ -204,7 +204,8 @@ impl Client {
         assert_eq!(self.ask(command), expected, "{command}");
     }
 
-    /// Asks until this is the answer: how far the caches are has no other sign.
+    /// Repeats the command until the answer is as expected. There is no other sign of the caches'
+    /// progress.
     #[track_caller]
     fn wait_for(&mut self, command: &str, expected: &str) {
         let env = SystemEnv::new();
@@ -219,8 +220,8 @@ impl Client {
     }
 }
 
-/// The lines of a demo, in their order; others may be between them, and around a `|` the
-/// order is open.
+/// The lines of a demo, in order. Other lines may come between them, and lines around a `|` may
+/// come in any order.
 const TIMELINE: &[&str] = &[
     "three programs start, each a node",
     "demo  starts a@127.0.0.1 as OS process",
@@ -288,7 +289,7 @@ fn two_demos_at_once() {
     demos.into_iter().for_each(|demo| check_demo(demo.end()));
 }
 
-/// Its nodes have its output, which ends when all of them have ended.
+/// Its nodes share its output, which ends when all of them have ended.
 #[test]
 fn a_demo_that_is_killed_leaves_nobody_behind() {
     let mut demo = Program::start(example());
@@ -304,7 +305,7 @@ fn a_key_that_is_put_on_one_node_is_read_on_all() {
     let servers = [
         cluster.start("a", &[]),
         cluster.start("b", &["a"]),
-        // The other one is found through this one.
+        // This node learns of the third one from the other.
         cluster.start("c", &["b"]),
     ];
     let [mut a, mut b, mut c] = servers.each_ref().map(Server::connect);
@@ -330,7 +331,7 @@ fn a_key_that_is_put_on_one_node_is_read_on_all() {
     a.check("get tea", "not found: tea");
 }
 
-/// Nodes that were apart, and changed the same keys meanwhile, agree when they have met.
+/// Nodes that were apart and changed the same keys agree after they have met.
 #[test]
 fn caches_agree_after_they_meet() {
     let cluster = Cluster::new();
@@ -370,7 +371,7 @@ fn a_node_that_was_killed_gets_its_copy() {
     a.check("nodes", &cluster.nodes("a", &[]));
     a.check("del one", "ok");
     a.check("put three 3", "ok");
-    // It joins nobody: the other one comes back to it.
+    // It joins no node: the other one comes back to it.
     let second = cluster.start("b", &[]);
     let mut b = second.connect();
     b.wait_for("get three", "three = 3");
@@ -407,7 +408,7 @@ fn commands() {
     for command in ["get", "del", "nodes", "quit"] {
         assert!(client.line().starts_with(command));
     }
-    // Many commands at once, and the last one without an end of line.
+    // Many commands at once, the last one without an end of line.
     client.write(b"get key\nget none\nget key");
     client.0.get_mut().shutdown(std::net::Shutdown::Write).unwrap();
     let answers = [client.line(), client.line(), client.line(), client.line()];
@@ -458,7 +459,7 @@ fn errors_are_one_line() {
         assert!(err.starts_with(&format!("error: {expected}")), "{arguments:?}: {err}");
         assert_eq!(err.lines().count(), 1, "{arguments:?}: {err}");
     }
-    // What is wrong by itself is found by the command line.
+    // The command line detects invalid values by itself.
     for (name, expected) in [
         ("a", "`a` is not a node name: it has no `@`"),
         ("a b@c.d", "`a b@c.d` is not a node name: only letters"),

@@ -1,6 +1,6 @@
 //! `receive!` from outside: which message an arm gets, and what an arm's body may do.
 //!
-//! What does not compile is in `ui/`. The mailbox itself is tested beside the runtime.
+//! `ui/` has the code that does not compile. The runtime's unit tests cover the mailbox itself.
 #![deny(warnings)]
 
 use std::time::Duration;
@@ -43,7 +43,7 @@ fn ping(n: u64, text: &str) {
     to_self(Ping { n, text: text.to_owned() });
 }
 
-/// What is left in the mailbox, as texts.
+/// Returns the messages that are left in the mailbox, as strings.
 async fn left() -> Vec<String> {
     let mut left = Vec::new();
     loop {
@@ -58,7 +58,7 @@ async fn left() -> Vec<String> {
     }
 }
 
-/// RECV-1: the mailbox decides before the order of the arms does.
+/// RECV-1: the order of the mailbox decides before the order of the arms.
 #[fika::test]
 async fn the_oldest_message_wins() {
     to_self(Pong(1));
@@ -68,7 +68,7 @@ async fn the_oldest_message_wins() {
     assert_eq!(left().await, ["2"]);
 }
 
-/// RECV-9: `for` leaves out what is older than the reference, and reads it once.
+/// RECV-9: `for` skips messages that are older than the reference, and is evaluated once.
 #[fika::test]
 async fn a_receive_for_a_reference_leaves_out_what_is_older() {
     struct Call {
@@ -90,7 +90,7 @@ async fn a_receive_for_a_reference_leaves_out_what_is_older() {
     receive! { for calls[1].mark, reference: Reference => assert_eq!(reference, calls[1].mark) }
     receive! { for calls[1].mark, _ => panic!("older than it"), after Duration::ZERO => {} }
     assert_eq!(left().await, ["pong 1"]);
-    // Of a reference that another process has made no place is known.
+    // The place of a reference that another process has made is not known.
     to_self(Pong(3));
     let (me, other) = (self_pid(), make_ref());
     spawn(async move { send(me, make_ref()) });
@@ -98,7 +98,7 @@ async fn a_receive_for_a_reference_leaves_out_what_is_older() {
     receive! { for others, Pong(n) => assert_eq!(n, 3) }
 }
 
-/// RECV-2: what no arm takes stays in its place, opened or not.
+/// RECV-2: a message that no arm takes stays in its place, opened or not.
 #[fika::test]
 async fn other_messages_stay_in_their_order() {
     to_self(1_u64);
@@ -351,7 +351,7 @@ async fn a_pattern_has_its_type() {
     assert_eq!(word, 1);
     receive! { Local(Flush) => {} }
 
-    // Variants that are imported, as `use Cmd::*` does.
+    // Variants that are imported, as with `use Cmd::*`.
     to_self(Cmd::Get(2));
     to_self(Cmd::Put { text: "two".to_owned() });
     to_self(Cmd::Flush);
@@ -377,7 +377,7 @@ async fn a_pattern_has_its_type() {
     receive! { Cmd::GREETING => {} }
     receive! { 1_u64..=LIMIT => unreachable!(), n @ LIMIT.. => assert_eq!(n, u64::MAX) }
 
-    // Literals that say their type, and what is made of such parts.
+    // Literals that show their type, and combinations of them.
     to_self(true);
     to_self(());
     to_self(-5_i64);
@@ -398,7 +398,7 @@ async fn a_pattern_has_its_type() {
     assert!(left().await.is_empty());
 }
 
-/// A text arrives as a `String`, and is compared with the literal.
+/// A string arrives as a `String`, and is compared with the literal.
 #[fika::test]
 async fn a_text_is_matched_by_a_literal() {
     for text in ["halt", "stop", "go", "a long one"] {
@@ -412,7 +412,7 @@ async fn a_text_is_matched_by_a_literal() {
     receive! { "a long one": String => {} }
     receive! { "stop" => unreachable!(), other: String => assert_eq!(other, "halt") }
 
-    // Also inside of a pattern.
+    // Also inside a pattern.
     to_self(Cmd::Put { text: "second".to_owned() });
     to_self(Cmd::Put { text: "first".to_owned() });
     to_self((self_pid(), "hello".to_owned()));
@@ -451,7 +451,7 @@ async fn a_match_is_a_receive() {
     assert_eq!(left().await, ["pong 2"]);
 }
 
-/// What the documentation promises of that form.
+/// What the documentation promises about that form.
 #[test]
 fn rustfmt_formats_a_match() {
     use std::io::Write as _;

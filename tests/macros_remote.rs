@@ -21,7 +21,7 @@ pub(crate) async fn swap((a, b): (u64, String), _: bool) -> (String, u64) {
 #[remote]
 async fn nothing() {}
 
-/// A call in the body is the constructor, as it is everywhere.
+/// A call in the body is the constructor, as everywhere.
 #[remote]
 async fn countdown(n: u64) -> u64 {
     match n {
@@ -89,7 +89,7 @@ async fn a_remote_function_runs_where_it_is_awaited() {
     assert_eq!(is_remote(add(1, 1)).await, 2);
 }
 
-/// What the constructor returns is all that `spawn_on` asks for.
+/// `spawn_on` only requires what the constructor returns.
 fn is_remote<F: RemoteFn>(call: F) -> F {
     call
 }

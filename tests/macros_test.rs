@@ -61,7 +61,7 @@ mod simulated {
         let (pid, monitor) = spawn_monitor(async move {
             assert_eq!(random, self_node().env().random());
         });
-        // It has drawn another.
+        // It has drawn another number.
         receive! {
             Down { reason, .. } => assert!(matches!(reason, ExitReason::Panic(_)), "{pid} {reason}"),
         }

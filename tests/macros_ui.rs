@@ -1,7 +1,7 @@
-//! What the macros accept, and what they say about what they do not.
+//! What the macros accept, and what they report about code that they do not accept.
 //!
-//! A file of `ui/pass` compiles under `deny(warnings)` and runs; one of `ui/fail` does not
-//! compile, and the `.stderr` beside it is what the user reads.
+//! A file in `ui/pass` compiles under `deny(warnings)` and runs. A file in `ui/fail` does not
+//! compile, and the `.stderr` beside it is the error that the user reads.
 
 #[test]
 fn macros_say_what_is_wrong() {

@@ -1,6 +1,6 @@
-//! What serde's attributes, and implementations by hand, make of a message to another node: it
-//! arrives as what was sent, or its sender gets an error. Each row of the table in the docs of
-//! `derive(Message)` has a row here.
+//! Messages to another node whose types use serde's attributes or hand-written implementations:
+//! such a message arrives as it was sent, or its sender gets an error. Each row of the table in the
+//! docs of `derive(Message)` has a row here.
 
 #[macro_use]
 mod support;
@@ -15,21 +15,21 @@ use serde::ser::SerializeStruct as _;
 use serde::{Deserializer, Serializer};
 use serde_json::json;
 
-/// In which way a value goes to another node.
+/// How a value is sent to another node.
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Goes {
-    /// As compactly as can be.
+    /// In the plain form.
     Plain,
-    /// With what it is.
+    /// In the described form.
     Described,
-    /// Not at all, and the error has these texts in it.
+    /// Not at all. The error contains these texts.
     Refused(&'static [&'static str]),
 }
 
 use Goes::{Described, Plain, Refused};
 
-/// Sends a value there and back, and checks what became of it. It goes twice, since the first
-/// value of a type is looked at more closely.
+/// Encodes and decodes a value, and checks the result. Does so twice, since the first value of a
+/// type is checked more closely.
 #[track_caller]
 fn check<M: Message + PartialEq + Debug>(value: &M, arrives: &M, goes: Goes) {
     for _ in 0..2 {
@@ -51,8 +51,8 @@ fn check<M: Message + PartialEq + Debug>(value: &M, arrives: &M, goes: Goes) {
     }
 }
 
-/// A row: what it is about, the type, and values with how each goes. `=>` says what arrives, where
-/// that is not what was sent.
+/// A row: its name, the type, and values with how each is sent. `=>` is followed by what arrives,
+/// if that differs.
 macro_rules! row {
     ($tag:literal: [$($item:item)*] $($value:expr $(=> $arrives:expr)?, $goes:expr;)*) => {{
         $(
@@ -146,7 +146,7 @@ impl From<Text> for u8 {
     }
 }
 
-/// A type that goes as another one.
+/// A type that is sent as another one.
 macro_rules! goes_as {
     ($name:ident) => {
         impl From<$name> for Text {
@@ -191,7 +191,7 @@ fn types_that_go_as_others() {
     check(&OnlyFrom(1), &OnlyFrom(1), Refused(&["OnlyFrom", "a u8", "`into` and `from`"]));
 }
 
-/// A type of another crate, of which serde knows nothing.
+/// A type of another crate, which has no serde traits.
 #[derive(PartialEq, Debug)]
 struct Foreign {
     n: u8,
@@ -320,7 +320,7 @@ fn types_that_ask() {
     );
 }
 
-/// What a type by hand writes, and what it reads.
+/// What a hand-written implementation writes, and what it reads.
 macro_rules! by_hand {
     ($name:ident($type:ty) $value:ident $serializer:ident $write:expr, $deserializer:ident $read:expr) => {
         #[derive(PartialEq, Debug, Clone)]
@@ -436,7 +436,7 @@ fn implementations_by_hand() {
 
 by_hand!(Panics(u8) n s s.serialize_u8(*n), d u8::deserialize(d).inspect(|n| assert_eq!(*n, 7)));
 
-/// Arrays that serde has no implementation for.
+/// Arrays for which serde has no implementation.
 #[test]
 fn long_arrays() {
     let numbers = || std::array::from_fn(|n| n as u64 * 1000);
@@ -461,7 +461,7 @@ fn long_arrays() {
         M { a: numbers(), b: Some(1) }, Plain;
         M { a: numbers(), b: None }, Described;
     );
-    // Shorter ones are written as serde writes them.
+    // Shorter arrays are written as serde writes them.
     #[derive(Serialize, Deserialize)]
     struct Short(#[serde(with = "fika::message::array")] [u16; 3]);
     assert_eq!(json!(Short([1, 2, 3])), json!([1, 2, 3]));
@@ -471,7 +471,7 @@ fn long_arrays() {
     assert!(why("[1, 2, 3, 4]").is_some());
 }
 
-/// A local message is not encoded; one to another node is in either form.
+/// A local message is not encoded. A message to another node has either form.
 #[test]
 fn long_arrays_between_nodes() {
     #[derive(Message, Serialize, Deserialize)]
@@ -505,7 +505,7 @@ fn long_arrays_between_nodes() {
     });
 }
 
-/// Calls `exit` when it is read, but for some numbers.
+/// Calls `exit` when it is read, except for some numbers.
 #[derive(Serialize, Clone, Copy, PartialEq, Debug)]
 struct ExitsRead(u8);
 
@@ -541,7 +541,7 @@ async fn end_of(body: impl Future<Output = ()> + Send + 'static) -> ExitReason {
     receive! { Down { monitor: m, reason, .. } if m == monitor => reason }
 }
 
-/// The sender's own code ends the sender, also where the value is written to try it out.
+/// The sender's own code ends the sender, even if the value is only written to try it out.
 #[fika::test]
 async fn a_serialize_that_exits_ends_the_sender() {
     let to = self_pid();
@@ -557,13 +557,13 @@ async fn a_serialize_that_exits_ends_the_sender() {
     assert_eq!([next!(Written), next!(Written)].map(|written| written.0.0), [2, 3]);
 }
 
-/// The runtime reads values for itself: invented ones, and those of a sender. The process that runs
-/// then goes on.
+/// The runtime itself reads invented values, and those of a sender. The running process then
+/// continues.
 #[fika::test]
 async fn a_deserialize_that_exits_in_a_trial_is_an_error() {
     assert_eq!(Encoded::new(&Read(ExitsRead(7))).unwrap().decode(), Ok(Read(ExitsRead(7))));
     sleep(millis(1)).await;
-    // Not one that was tried already: it has another part.
+    // Another variant, which was not tried yet.
     #[derive(Message, Serialize, Deserialize, Debug)]
     enum Other {
         A(ExitsRead),
@@ -573,13 +573,14 @@ async fn a_deserialize_that_exits_in_a_trial_is_an_error() {
         assert!(error.contains("its `Deserialize` calls `exit` at this value"), "{error}");
         sleep(millis(1)).await;
     }
-    // Messages are sent and read on this node as if to another one, but it is the sender that reads.
+    // Messages are sent and read on this node as if to another one, but the sender reads them.
     let error = try_send(self_pid(), Read(ExitsRead(2))).unwrap_err().to_string();
     assert!(error.contains("its `Deserialize` calls `exit` at this value"), "{error}");
     sleep(millis(1)).await;
 }
 
-/// What is in a mailbox is copied for others, which does not end its process.
+/// The values in a mailbox are copied for other processes, which does not end the mailbox's
+/// process.
 #[fika::test(encode_messages = false)]
 async fn a_serialize_that_exits_in_a_copy_is_no_copy() {
     send(self_pid(), Written(ExitsWritten(1)));
@@ -597,8 +598,8 @@ async fn takes(read: Read, to: Pid) {
     receive! { Read(ExitsRead(n)) => send(to, n) }
 }
 
-/// A process that receives a value ends as anywhere else in its code. Where no process reads it, it
-/// is lost.
+/// A process that receives a value ends as anywhere else in its code. If no process reads the
+/// value, it is lost.
 #[test]
 fn a_deserialize_that_exits_between_nodes() {
     let place = support::Place::new();
@@ -620,7 +621,7 @@ fn a_deserialize_that_exits_between_nodes() {
     assert_eq!(there.undecodable_count(), 1);
 }
 
-/// A field of any depth is found in the error.
+/// The error names a field at any depth.
 #[test]
 fn the_place_is_named() {
     #[derive(Serialize, Deserialize, PartialEq, Debug)]
@@ -635,7 +636,7 @@ fn the_place_is_named() {
     );
 }
 
-/// Two nodes: what goes described arrives, among what goes plain, in order.
+/// Two nodes: described messages arrive in order among plain ones.
 #[test]
 fn all_forms_between_nodes() {
     #[derive(Message, Serialize, Deserialize, PartialEq, Debug)]
@@ -683,7 +684,7 @@ fn all_forms_between_nodes() {
             assert_eq!(report, Report { from, to: me, extra: vec![n] });
             assert_eq!(next!(Config).extra, json!({"n": n}));
         }
-        // What can't be read there ends its sender, and the connection stays.
+        // A value that can't be read at the receiver ends its sender, and the connection stays.
         let sender = spawn(async move { send(("echo", name.as_str()), Wrong { a: 1 }) });
         monitor(sender);
         let reason = next!(Down).reason.to_string();
@@ -695,7 +696,7 @@ fn all_forms_between_nodes() {
     });
 }
 
-/// On one node it fails as well, where messages are encoded, and nowhere else.
+/// On one node it fails too if messages are encoded, and not otherwise.
 #[test]
 fn on_one_node() {
     #[derive(Message, Serialize, Deserialize, PartialEq, Debug)]

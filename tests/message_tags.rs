@@ -1,4 +1,4 @@
-//! Two messages of one tag in a program: no node of it gets a name.
+//! Two messages with one tag in a program: none of its nodes gets a name.
 
 use fika::prelude::*;
 
@@ -33,7 +33,7 @@ fn a_node_of_the_program_gets_no_name() {
     }
 }
 
-/// Without a node, the same is found where they are used.
+/// Without a node, the clash is found where the types are used.
 #[test]
 fn neither_is_encoded() {
     let user = fika::Encoded::new(&user::Get(1)).unwrap_err().to_string();

@@ -1,9 +1,9 @@
-//! Nodes on hosts with IPv4 addresses, IPv6 addresses and both: each is found by the nodes that can
-//! reach it, at every address on which it listens, in whichever order the nodes of a host start, and
-//! whoever brings up the port mapper. For real: hosts are network namespaces with an `/etc/hosts`
-//! of their own; see `support::hosts` for what a machine needs for that.
+//! Nodes on hosts with IPv4 addresses, IPv6 addresses and both. Each is found by the nodes that can
+//! reach it, at every address on which it listens, in whichever order the nodes of a host start,
+//! and whichever node starts the port mapper. The hosts are network namespaces with their own
+//! `/etc/hosts`; see `support::hosts` for what a machine needs.
 //!
-//! `tests/sim/addresses.rs` has what chance and time do to it.
+//! `tests/sim/addresses.rs` has the cases that depend on chance and time.
 #![deny(warnings)]
 
 #[macro_use]
@@ -23,10 +23,10 @@ use support::{COOKIE, Clock, TestNode, connect, has_epmd, until};
 /// The port of all mappers.
 const MAPPER: u16 = 4369;
 
-/// Says in the environment that this program is to look for nodes.
+/// Set in the environment of a program that looks for nodes.
 const SEEKER: &str = "FIKA_TEST_SEEKER";
 
-/// What all hosts know of each other. `here` is the host of the nodes, with both families.
+/// The hosts that all hosts know. `here` is the host of the nodes, with both families.
 const NAMES: &str = "\
 127.0.0.1 localhost
 ::1 localhost
@@ -35,7 +35,7 @@ fd00::1 here
 fd00::6 six
 ";
 
-/// An `/etc/gai.conf` by which A records come first.
+/// An `/etc/gai.conf` that puts A records first.
 const IPV4_FIRST: &str = "precedence ::ffff:0:0/96 100";
 
 /// The hosts that look for the nodes of `here`.
@@ -44,7 +44,7 @@ struct World {
     four: FileHost,
     six: FileHost,
     both: FileHost,
-    /// Both addresses, of which the IPv4 address comes first.
+    /// A host with both addresses, which tries the IPv4 address first.
     both_four_first: FileHost,
     _switch: Switch,
 }
@@ -68,8 +68,8 @@ impl World {
         node(alive, "here", listens(alive)).on(&self.here).start()
     }
 
-    /// Each host finds those of these nodes of `here` that it can reach, and no others; the nodes
-    /// of `here` all find each other.
+    /// Checks that each host finds those of these nodes of `here` that it can reach, and no others,
+    /// and that the nodes of `here` all find each other.
     #[track_caller]
     fn expect(&self, nodes: &[&str]) {
         let names: Vec<String> = nodes.iter().map(|alive| format!("{alive}@here")).collect();
@@ -86,14 +86,14 @@ impl World {
             for (alive, took) in nodes.iter().zip(found) {
                 let is_reached = reached_over(alive).chars().any(|over| families.contains(over));
                 assert_eq!(took.is_some(), is_reached, "{alive} from {from}: {took:?}");
-                // No attempt hangs: what is not there is refused.
+                // No attempt hangs: a missing node refuses the connection.
                 assert!(took.is_none_or(|took| took < Duration::from_secs(5)), "{took:?}");
             }
         }
     }
 }
 
-/// The nodes are called by where they listen.
+/// Returns where a node listens, from its name.
 fn listens(alive: &str) -> Option<&'static str> {
     match alive {
         "loopback" => None,
@@ -106,7 +106,7 @@ fn listens(alive: &str) -> Option<&'static str> {
     }
 }
 
-/// The families over which another host reaches a node; L is from its own host only.
+/// Returns the families over which another host reaches a node. `L` means from its own host only.
 fn reached_over(alive: &str) -> &'static str {
     match alive {
         "four" | "all4" => "4L",
@@ -124,7 +124,7 @@ fn node(alive: &str, host: &str, listens: Option<&str>) -> OsNodeBuilder {
     }
 }
 
-/// A program on a host that looks for nodes: this one again, in the test [`seeks`].
+/// A program on a host that looks for nodes: this binary again, in the test [`seeks`].
 struct Seeker {
     from: String,
     program: Child,
@@ -140,7 +140,7 @@ impl Seeker {
         Seeker { from: from.into(), program }
     }
 
-    /// How long it took to connect to each; none for those that are not found.
+    /// Returns how long it took to connect to each node. `None` for a node that was not found.
     fn found(self) -> Vec<Option<Duration>> {
         let output = self.program.wait_with_output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
@@ -152,7 +152,7 @@ impl Seeker {
     }
 }
 
-/// The `main` of a [`Seeker`]; in a run of the tests there is nothing for it to do.
+/// The `main` of a [`Seeker`]. In a normal run of the tests, it does nothing.
 #[test]
 fn seeks() {
     let Ok(name) = std::env::var(SEEKER) else { return };
@@ -171,7 +171,7 @@ fn seeks() {
     });
 }
 
-/// The names that the mapper at an address of `here` knows; none if nobody answers.
+/// Returns the names that the mapper at an address of `here` knows. Empty if no mapper answers.
 fn known(here: &FileHost, ip: &str) -> Vec<String> {
     let names = || -> std::io::Result<String> {
         let mut stream = connect(SocketAddr::new(ip.parse().unwrap(), MAPPER))?;
@@ -197,8 +197,8 @@ fn until_known(world: &World, nodes: &[&str]) {
     }
 }
 
-/// These nodes start on one host, in this order, and are found. Then the first ends, and the second,
-/// and with them the mappers that they have brought up.
+/// Starts these nodes on one host, in this order, and checks that they are found. Then ends the
+/// first and the second node, and so the mappers that they have started.
 #[track_caller]
 fn order(test: &str, order: &[&str]) {
     let Some(world) = World::new(test) else { return };
@@ -231,7 +231,8 @@ fn one_address_first() {
     order("one_address_first", &["six", "four", "all", "loopback"]);
 }
 
-/// Many nodes begin at one moment: each address gets a mapper, and all are known everywhere.
+/// Many nodes start at the same time: each address gets a mapper, and all nodes are known
+/// everywhere.
 #[test]
 fn all_at_once() {
     let Some(world) = World::new("all_at_once") else { return };
@@ -247,7 +248,7 @@ fn all_at_once() {
 struct Epmd(Child);
 
 impl Epmd {
-    /// On these addresses, or on all.
+    /// Starts it on these addresses, or on all.
     fn start(host: &FileHost, addresses: &str) -> Epmd {
         let mut command = Command::new("epmd");
         command.env("ERL_EPMD_ADDRESS", addresses).env_remove("ERL_EPMD_PORT");
@@ -269,8 +270,8 @@ impl Drop for Epmd {
     }
 }
 
-/// Erlang's mapper serves some addresses; nodes bring up one for the others, and for all when it
-/// ends.
+/// Erlang's mapper serves some addresses. Nodes start a mapper for the others, and for all when
+/// Erlang's ends.
 #[track_caller]
 fn beside_erlangs_mapper(test: &str, addresses: &str) {
     let Some(world) = World::new(test) else { return };
@@ -301,7 +302,7 @@ fn erlangs_mapper_on_one_address() {
     beside_erlangs_mapper("erlangs_mapper_on_one_address", "10.0.0.1");
 }
 
-/// Erlang's programs ask the mappers that nodes have brought up.
+/// Erlang's programs query the mappers that nodes have started.
 #[test]
 fn erlang_asks() {
     let test = "erlang_asks";
@@ -324,8 +325,8 @@ fn erlang_asks() {
     assert!(text.starts_with(&format!("{{port,{},", port.unwrap())), "{text}");
 }
 
-/// A host whose nodes listen on loopback has nothing open to the network, and a node on one
-/// address opens that one only.
+/// A host whose nodes listen on loopback has nothing open to the network. A node on one address
+/// only opens that one.
 #[test]
 fn a_mapper_opens_no_more_than_its_node() {
     let Some(world) = World::new("a_mapper_opens_no_more_than_its_node") else { return };
@@ -345,7 +346,7 @@ fn a_mapper_opens_no_more_than_its_node() {
     assert!(!is_open("10.0.0.1") && is_open("fd00::1"));
 }
 
-/// One of two addresses does not answer: whichever is tried first, the other one is soon tried.
+/// One of two addresses does not answer. Whichever is tried first, the other one is soon tried.
 #[test]
 fn an_address_that_does_not_answer() {
     let Some(world) = World::new("an_address_that_does_not_answer") else { return };
@@ -365,7 +366,7 @@ fn an_address_that_does_not_answer() {
     assert!(took(&world.both) < limit);
 }
 
-/// A host has IPv6 only, without even the loopback address of IPv4.
+/// A host with IPv6 only, without even the loopback address of IPv4.
 #[test]
 fn a_host_without_ipv4() {
     let Some(world) = World::new("a_host_without_ipv4") else { return };
@@ -382,7 +383,7 @@ fn a_host_without_ipv4() {
     assert_eq!(found(&world.six, "seeker@six"), [true, true, true]);
 }
 
-/// What can't work is an error, and what may not work is a warning.
+/// A setting that can't work is an error, and one that may not work is a warning.
 #[test]
 fn a_start_says_what_does_not_work() {
     let Some(world) = World::new("a_start_says_what_does_not_work") else { return };
@@ -393,11 +394,11 @@ fn a_start_says_what_does_not_work() {
     let covered = "but it listens on";
     let unserved = "no port mapper answers at 10.0.0.1:4369";
     let errors = [
-        // The name is of an address of this host on which the node does not listen.
+        // The name stands for an address of this host on which the node does not listen.
         (start("a@10.0.0.1", "[fd00::1]:0"), covered),
         (start("a@fd00::1", "0.0.0.0:0"), covered),
         (start("a@127.0.0.1", "10.0.0.1:0"), covered),
-        // Nobody serves the address at which others look.
+        // No mapper serves the address at which others look.
         (start("a@10.0.0.1", "10.0.0.1:0").env("FIKA_TEST_NO_START_EPMD", "1"), unserved),
         (start("a@10.0.0.1", "0.0.0.0:0").env("FIKA_TEST_NO_START_EPMD", "1"), unserved),
         (start("a@here", "10.0.0.9:0"), "this host does not have the address"),
@@ -440,8 +441,8 @@ fn a_start_says_what_does_not_work() {
     }
 }
 
-/// A host has fewer ports than there are connections between its nodes: connections to different
-/// nodes have the same one. So many nodes do not use up the ports, nor make the system search.
+/// A host has fewer ports than there are connections between its nodes. Connections to different
+/// nodes share a port, so many nodes neither use up the ports nor make the system search.
 #[test]
 fn ports_are_used_again() {
     const PORTS: usize = 200;

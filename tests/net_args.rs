@@ -1,5 +1,5 @@
-//! The options of a node on a program's command line (`NodeArgs`): what each of them says, what
-//! is none, and that the node hears of it.
+//! The options of a node on a program's command line (`NodeArgs`): their meaning, invalid values,
+//! and their effect on the node.
 #![deny(warnings)]
 
 #[macro_use]
@@ -27,13 +27,13 @@ struct Cli {
     node: NodeArgs,
 }
 
-/// What a command line says, which has no spaces inside of words.
+/// Parses a command line, which has no spaces inside words.
 fn parse(line: &str) -> Result<NodeArgs, String> {
     let words = ["program"].into_iter().chain(line.split_whitespace());
     Cli::try_parse_from(words).map(|cli| cli.node).map_err(|error| error.to_string())
 }
 
-/// All options there are, as they are written.
+/// Returns all options, as they are written.
 fn options() -> Vec<String> {
     let longs = |arg: &clap::Arg| arg.get_long().map(|long| format!("--{long}"));
     Cli::command().get_arguments().filter_map(longs).collect()
@@ -170,7 +170,7 @@ fn what_is_no_option() {
     }
 }
 
-/// What only the node can find out is an error of `build`, which names it.
+/// An invalid value that only the node can detect is an error of `build`, which names it.
 #[test]
 fn what_the_node_refuses() {
     let place = Place::new();
@@ -199,7 +199,7 @@ fn what_the_node_refuses() {
     }
 }
 
-/// A place's cookie files.
+/// The cookie files of a place.
 struct Cookies(PathBuf);
 
 impl Cookies {
@@ -209,7 +209,7 @@ impl Cookies {
         Cookies(directory)
     }
 
-    /// One with this mode, whose cookie says its name.
+    /// Makes a file with this mode. Its cookie contains its name.
     fn file(&self, name: &str, mode: u32) -> PathBuf {
         let file = self.0.join(name);
         std::fs::write(&file, format!("the cookie of {name}, a long one")).unwrap();
@@ -220,12 +220,12 @@ impl Cookies {
 
 impl Drop for Cookies {
     fn drop(&mut self) {
-        // What is left of it is in nobody's way.
+        // A directory that is left behind does no harm.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
-/// The node of a command line, to which the place and the name are added.
+/// Returns the builder of a node from a command line, with the place and the name added.
 fn builder(place: &Place, alive: &str, line: &str) -> NodeBuilder {
     let (name, port) = (place.name(alive), place.mapper);
     parse(&format!("--name {name} --epmd-port {port} {line}")).unwrap().builder().workers(2)
@@ -251,13 +251,13 @@ fn names() {
     assert!(!nameless.is_distributed());
 }
 
-/// This host's name up to its first dot, as the system's own program says it.
+/// Returns this host's name up to its first dot, from the system's own program.
 fn gethostname() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     name.trim().split('.').next().unwrap().to_owned()
 }
 
-/// Where and whether it listens, and which port mapper it asks.
+/// Where and whether a node listens, and which port mapper it uses.
 #[test]
 fn listening() {
     let place = Place::new();
@@ -274,7 +274,7 @@ fn listening() {
         for name in &names {
             assert_eq!(ping(name).await, PingAnswer::Pong);
         }
-        // Who does not listen is hidden.
+        // A node that does not listen is hidden.
         let connected = nodes_of(NodeKind::Hidden);
         assert_eq!(connected.iter().map(|name| name.to_string()).collect::<Vec<_>>(), names);
     });
@@ -299,7 +299,7 @@ fn hidden() {
     });
 }
 
-/// A cookie for all, and one for a peer.
+/// A cookie for all nodes, and one for a peer.
 #[test]
 fn cookies() {
     let place = Place::new();
@@ -322,7 +322,7 @@ fn cookies() {
     drop((first, second));
 }
 
-/// Who may be connected, and when that is done by itself.
+/// Which nodes may be connected, and when nodes connect by themselves.
 #[test]
 fn connecting() {
     let place = Place::new();
@@ -343,13 +343,13 @@ fn connecting() {
         assert_eq!(connect_node(&name).await, Some(true));
         assert_answers(spawn_on(&name, answerer()).await, 1).await;
     });
-    // What it would have heard of by now, in the order in which it hears.
+    // By now it would have been notified of the others, in order.
     assert!(reaches(&alone, "b"));
     assert_eq!(alone.nodes(), [place.name("b").parse().unwrap()]);
     drop((a, c));
 }
 
-/// Tells the port mapper of a node, for as long as the connection lasts.
+/// Registers a node with the port mapper until the connection ends.
 fn register(place: &Place, alive: &str, port: u16) -> TcpStream {
     let mut request = vec![120];
     request.extend(port.to_be_bytes());
@@ -370,14 +370,14 @@ fn times() {
     let place = Place::new();
     let here =
         node(&place, "here", "--net-ticktime 8 --net-tickintensity 1000 --net-setuptime 0.2");
-    // Takes connections, and says nothing.
+    // Accepts connections, and sends nothing.
     let silent = TcpListener::bind((place.ip, 0)).unwrap();
     let _registered = register(&place, "silent", silent.local_addr().unwrap().port());
     let name = place.name("silent");
     here.block_on(async move {
         assert_eq!(get_net_ticktime().await.unwrap(), NetTicktime::Is(secs(8)));
         let clock = Clock::new();
-        // It is rounded up to as many milliseconds as there are checks.
+        // The ticktime is rounded up to a multiple of the number of checks, in milliseconds.
         set_net_ticktime(millis(8001), Duration::ZERO).await.unwrap();
         while get_net_ticktime().await.unwrap() != NetTicktime::Is(secs(9)) {
             assert!(clock.elapsed() < LIMIT);
@@ -405,7 +405,7 @@ fn sockets() {
     drop(there);
 }
 
-/// What a program sets before is its default, and the command line overrides it.
+/// A setting that the program makes before is a default, and the command line overrides it.
 #[test]
 fn defaults_of_the_program() {
     let node = |line: &str| {
@@ -425,7 +425,7 @@ fn defaults_of_the_program() {
     assert!((90..=128).contains(&limit(&node("--process-limit 100"))));
 }
 
-/// Nodes of two clusters, with one cookie, do not connect.
+/// Nodes of two clusters with the same cookie do not connect.
 #[test]
 fn clusters() {
     let place = Place::new();
@@ -439,7 +439,7 @@ fn clusters() {
     drop(b);
 }
 
-/// What a connection takes, and who is suspended by it.
+/// The sizes of messages and of the output, and which processes a connection suspends.
 #[test]
 fn sizes() {
     let place = Place::new();
@@ -458,7 +458,7 @@ fn sizes() {
     drop(there);
 }
 
-/// Nodes that no other user reaches.
+/// Nodes that no other user can reach.
 #[cfg(unix)]
 #[test]
 fn unix_sockets() {
@@ -474,7 +474,7 @@ fn unix_sockets() {
     std::fs::remove_dir_all(&directory).unwrap();
 }
 
-/// `-h` is a table that fits a terminal; `--help` says more.
+/// `-h` is a table that fits a terminal. `--help` says more.
 #[test]
 fn help_is_readable() {
     let mut command = Cli::command();
@@ -487,7 +487,7 @@ fn help_is_readable() {
         assert!(!argument.is_positional());
     }
     assert!(command.render_long_help().to_string().lines().all(|line| line.len() <= 100));
-    // What is documented of `NodeArgs` is not about the program that has it.
+    // The documentation of `NodeArgs` is not used as that of the program.
     assert!(help.starts_with("Keeps something\n\nUsage:"), "{help}");
     assert!(NodeArgs::command().render_help().to_string().starts_with("Usage:"));
 }

@@ -1,6 +1,6 @@
-//! What somebody without the cookie tries, over real sockets: at either end of a connection, and
-//! in the middle of one between two honest nodes. Each attempt comes to nothing, and disturbs
-//! nobody. (What can be said without sockets is in `net/src/proto/handshake/tests.rs`.)
+//! Attacks without the cookie, over real sockets: at either end of a connection, and in the middle
+//! of a connection between two honest nodes. Each attack fails, and disturbs no other node. (The
+//! attacks that need no sockets are in `net/src/proto/handshake/tests.rs`.)
 
 #[macro_use]
 mod support;
@@ -20,13 +20,13 @@ use support::{
     until, until_closed,
 };
 
-/// The frames of a handshake, by their steps.
+/// The frames of a handshake, by step.
 const HELLO_I: usize = 0;
 const HELLO_R: usize = 1;
 const PROOF_I: usize = 2;
 const PROOF_R: usize = 3;
 
-/// Somebody at an address of his own, to whom a node's connections lead.
+/// An attacker at its own address, to which a node's connections lead.
 struct Middle(TcpListener);
 
 impl Middle {
@@ -34,7 +34,7 @@ impl Middle {
         Middle(TcpListener::bind((place.ip, 0)).unwrap())
     }
 
-    /// A node whose connections to the other one come here. It listens where the port says.
+    /// Starts a node whose connections to `other` lead here. It listens on `port`.
     fn node(&self, place: Place, name: &str, port: u16, other: &str) -> TestNode {
         let here = self.0.local_addr().unwrap().port();
         let entry = |name: &str, port: u16| format!("{}:{port}", place.name(name));
@@ -48,8 +48,8 @@ impl Middle {
         stream
     }
 
-    /// Takes one connection and leads it to this address, with every frame of the handshake
-    /// changed. Returns what was said, when the handshake has ended; what follows is passed on.
+    /// Accepts a connection and relays it to this address, with every frame of the handshake
+    /// changed. Returns the frames when the handshake has ended, and relays everything after it.
     #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
     fn relay(self, to: SocketAddr, change: Change) -> mpsc::Receiver<Vec<Vec<u8>>> {
         let (said, heard) = mpsc::channel();
@@ -85,14 +85,14 @@ impl Middle {
     }
 }
 
-/// What becomes of a frame at this step, with its length.
+/// Changes the frame at this step, including its length.
 type Change = Box<dyn Fn(usize, Vec<u8>) -> Vec<u8> + Send>;
 
 fn pass(_: usize, body: Vec<u8>) -> Vec<u8> {
     framed(&body)
 }
 
-/// A free port at the address.
+/// Returns a free port at the address.
 fn port(place: Place) -> u16 {
     TcpListener::bind((place.ip, 0)).unwrap().local_addr().unwrap().port()
 }
@@ -101,8 +101,8 @@ fn ping_from(node: &TestNode, name: String) -> PingAnswer {
     node.block_on(async move { ping(name).await })
 }
 
-/// Two nodes and somebody in the middle, who changes frames in this way: they do not connect,
-/// and connect when he lets them.
+/// Two nodes, with an attacker between them that changes frames in this way. They do not connect.
+/// When the attacker stops, they connect.
 fn assert_fails(change: Change) {
     let place = Place::new();
     let b = place.node("b");
@@ -119,7 +119,7 @@ fn assert_fails(change: Change) {
     assert_eq!(heard.recv_timeout(LIMIT).unwrap().len(), 4);
 }
 
-/// All that a node said once is said again by somebody else, to each of the two.
+/// All frames of a node are sent again by an attacker, to each of the two nodes.
 #[test]
 #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn replay_of_a_recorded_session() {
@@ -134,7 +134,7 @@ fn replay_of_a_recorded_session() {
     let b_name = place.name("b");
     a.block_on(async move { disconnect_node(&b_name).await });
     until("the connection is gone on both sides", || a.nodes().is_empty() && b.nodes().is_empty());
-    // To the responder: as fast as it can be said, and step by step.
+    // To the responder: as fast as possible, and step by step.
     for at_once in [true, false] {
         let mut peer = Peer::open(place.addr_of("b"));
         peer.write(&framed(&recorded[HELLO_I]));
@@ -159,8 +159,8 @@ fn replay_of_a_recorded_session() {
     assert!(a.nodes().is_empty() && b.nodes().is_empty());
 }
 
-/// A node is asked what it asks, and its own answers are given back to it: at the connection
-/// that it opened, and over another one that is opened to it meanwhile.
+/// An attacker sends a node's own frames back to it: over the connection that the node opened, and
+/// over another one that the attacker opens meanwhile.
 #[test]
 #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn reflection_of_our_own_challenge() {
@@ -175,7 +175,7 @@ fn reflection_of_our_own_challenge() {
         let hello_i = read_framed(&mut stream).unwrap();
         stream.write_all(&framed(&hello_i)).unwrap();
         assert_eq!(until_closed(&mut stream), b"");
-        // The nonce that it chose comes back as ours, and its proof as the other's.
+        // Its nonce comes back as ours, and its proof as the other node's.
         let mut stream = middle.accept();
         let hello_i = read_framed(&mut stream).unwrap();
         let mut hello = hello_r(1, SPAWN, 0, &b_name);
@@ -185,7 +185,7 @@ fn reflection_of_our_own_challenge() {
         proof[0] = 0xf4;
         stream.write_all(&framed(&proof)).unwrap();
         assert_eq!(until_closed(&mut stream), b"");
-        // What it says to us is said to it, as if the other node asked.
+        // Its frames to us are sent to it, as if from the other node.
         let mut stream = middle.accept();
         let hello_i = read_framed(&mut stream).unwrap();
         let mut second = connect(a_addr).unwrap();
@@ -198,7 +198,7 @@ fn reflection_of_our_own_challenge() {
         turned[24..56].copy_from_slice(&hello_i[24..56]);
         let mut second = connect(a_addr).unwrap();
         second.write_all(&framed(&turned)).unwrap();
-        // Its attempt to the other is pending, and it gives it up for ours or does not.
+        // Its attempt to the other node is pending. It may give that up for ours.
         let answer = read_framed(&mut second).unwrap();
         let mut to_initiator = answer.clone();
         to_initiator[48..].copy_from_slice(&hello_r(1, SPAWN, 0, &b_name)[48..]);
@@ -218,8 +218,8 @@ fn reflection_of_our_own_challenge() {
     assert!(a.nodes().is_empty());
 }
 
-/// A node wants one peer and is led to another honest one; also where the names are changed on
-/// their way, so that each sees the one that it expects.
+/// A node wants one peer and is led to another honest one. In another case, the names are changed
+/// on their way, so that each node sees the one that it expects.
 #[test]
 fn relay_between_two_honest_nodes() {
     let place = Place::new();
@@ -249,7 +249,7 @@ fn relay_between_two_honest_nodes() {
     }
 }
 
-/// The one in the middle takes away versions, flags, or that a node is hidden, or adds some.
+/// The attacker removes or adds versions, flags, or the flag of a hidden node.
 #[test]
 fn downgrade() {
     let at = |step: usize, place: usize, bits: u8| -> Change {
@@ -277,8 +277,8 @@ fn downgrade() {
     changes.into_iter().for_each(assert_fails);
 }
 
-/// A stranger who says that he is a node that is connected already: that connection stays, and
-/// nobody hears of him. So with a hello alone, and with a wrong proof.
+/// A stranger claims to be a node that is already connected, with a hello alone, and with a wrong
+/// proof. The existing connection stays, and no process is notified.
 #[test]
 #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn a_peer_that_claims_anothers_name() {
@@ -307,7 +307,7 @@ fn a_peer_that_claims_anothers_name() {
         none!(NodeDown);
     });
     assert_eq!(b.nodes().len(), 1);
-    // And one who is reached in its place.
+    // A stranger that is reached in the node's place.
     let middle = Middle::new(place);
     let lonely = middle.node(place, "lonely", port(place), "b");
     let (b_name, c_name) = (place.name("b"), place.name("c"));
@@ -332,13 +332,13 @@ fn a_peer_that_claims_anothers_name() {
     assert!(lonely.nodes().is_empty());
 }
 
-/// A stranger that says hello gets the same answer, whether or not the node is connected to the peer
-/// of that name, is connecting to it, or allows it, and a wrong proof is answered in the same way. A
-/// peer that knows the cookie is told.
+/// A stranger that sends a hello gets the same answer, whether or not the node is connected to the
+/// peer of that name, is connecting to it, or allows it. A wrong proof is also always answered in
+/// the same way. A peer that knows the cookie is told.
 #[test]
 fn a_stranger_does_not_learn_who_is_connected() {
     let place = Place::new();
-    // The node's own attempts to these come here, and wait.
+    // The node's own attempts to these peers arrive here, and wait.
     let [less, greater] = ["aa", "zz"].map(|name| (name, Middle::new(place)));
     let entry = |name: &str, port: u16| format!("{}:{port}", place.name(name));
     let waits = [&less, &greater].map(|(name, at)| entry(name, at.0.local_addr().unwrap().port()));
@@ -367,7 +367,7 @@ fn a_stranger_does_not_learn_who_is_connected() {
         let (mut peer, mut answer) = ask(name);
         peer.write(&framed(&[&[0xf3][..], &[7; 32]].concat()));
         assert_eq!(peer.until_closed(), b"", "{name}");
-        // The nonce is always another one.
+        // The nonce always differs.
         answer[15..47].fill(0);
         answer
     });
@@ -390,8 +390,8 @@ fn a_stranger_does_not_learn_who_is_connected() {
     drop(attempts);
 }
 
-/// HS-7: a node that has the cookie, and comes again in another life, replaces its older
-/// connection when it has proved itself; the older one's end is told first.
+/// HS-7: a node that has the cookie, and connects again in another life, replaces its older
+/// connection when it has proved itself. The end of the older connection is reported first.
 #[test]
 fn alive_is_answered_by_a_proof() {
     let place = Place::new();
@@ -412,8 +412,7 @@ fn alive_is_answered_by_a_proof() {
     });
 }
 
-/// Each frame is cut off, comes twice, comes in place of another, or is followed by what has no
-/// place there.
+/// Each frame is cut off, sent twice, replaced by another, or followed by extra bytes.
 #[test]
 fn truncated_and_reordered_messages() {
     let cut = |step: usize, keep: usize| -> Change {
@@ -432,11 +431,11 @@ fn truncated_and_reordered_messages() {
             assert_fails(cut(step, keep));
         }
     }
-    // A second hello stands where the proof is due. (After the last proof a connection begins,
-    // and what stands there are its frames.)
+    // A second hello stands where the proof is due. (After the last proof the connection begins,
+    // and its frames follow.)
     assert_fails(twice(HELLO_I));
     assert_fails(twice(HELLO_R));
-    // The order of what one side says is turned round.
+    // The order of one side's frames is reversed.
     let place = Place::new();
     let b = place.node("b");
     let hello = Hello::new(&place.name("peer"), &place.name("b")).body();
@@ -468,7 +467,7 @@ fn a_wrong_role() {
         stranger.write(&framed(&first));
         assert_eq!(stranger.until_closed(), b"");
     }
-    // One that knows the cookie, and proves itself as the responder.
+    // An initiator that knows the cookie, and proves itself as the responder.
     let mut stranger = Peer::open(place.addr_of("b"));
     stranger.write(&framed(&hello_i));
     let hello = stranger.handshake_frame();
@@ -494,7 +493,7 @@ fn a_wrong_role() {
             } else {
                 stream.write_all(&framed(&hello)).unwrap();
                 read_framed(&mut stream).unwrap();
-                // It has the cookie, and says the initiator's proof.
+                // It has the cookie, and sends the initiator's proof.
                 let (proof_i, _) = proofs(COOKIE, &hello_i, &hello);
                 stream.write_all(&framed(&[&[0xf4][..], &proof_i[1..]].concat())).unwrap();
             }
@@ -508,7 +507,7 @@ fn a_wrong_role() {
     assert!(a.nodes().is_empty());
 }
 
-/// A second connection does not ride on the first: it does the whole handshake, or is none.
+/// A second connection does not rely on the first: it must complete the whole handshake.
 #[test]
 fn a_second_connection_proves_itself_too() {
     let place = Place::new();
@@ -529,7 +528,7 @@ fn a_second_connection_proves_itself_too() {
     assert_eq!(first.frame()[0], 3, "what a node says first");
 }
 
-/// Two clusters with the same cookie, by mistake.
+/// Two clusters with the same cookie by mistake.
 #[test]
 fn nodes_of_two_clusters() {
     let place = Place::new();
@@ -546,7 +545,7 @@ fn nodes_of_two_clusters() {
     }
 }
 
-/// Counts the wrong proofs that were looked at.
+/// Counts the wrong proofs that were checked.
 #[derive(Clone, Default)]
 struct Guesses(Arc<AtomicUsize>);
 
@@ -557,16 +556,16 @@ impl NetHandler for Guesses {
     }
 }
 
-/// A connection of another user of this host.
+/// Returns a connection of another user of this host.
 fn stranger(addr: SocketAddr) -> Peer {
     let peer = Peer::open(addr);
     std::os::unix::fs::fchown(&peer.stream, Some(65_534), None).expect("root may give it away");
     peer
 }
 
-/// Guesses at the cookie: however many handshakes run side by side, from whichever of the host's
-/// own addresses, some wrong proofs are looked at, and then four a second. Another address is not
-/// affected, nor are programs of the node's own user, which can read the cookie.
+/// Guesses at the cookie. However many handshakes run at the same time, from whichever of the
+/// host's addresses, some wrong proofs are checked at once, and then four per second. Another
+/// address is not affected, nor are programs of the node's own user, which can read the cookie.
 #[test]
 fn guesses_at_the_cookie_are_limited() {
     if !rustix::process::geteuid().is_root() {
@@ -594,7 +593,7 @@ fn guesses_at_the_cookie_are_limited() {
     let most = 16 + 4 * (clock.elapsed().as_secs() as usize + 1);
     assert!((16..=most).contains(&guesses), "{guesses} of {} guesses", 3 * CROWD);
 
-    // Not even a right one is looked at until there is room: it may be a guess, too.
+    // Even a right proof is not checked until there is room, since it may be a guess too.
     let prove = |mut peer: Peer| {
         peer.write(&framed(&hello));
         let answer = peer.handshake_frame();

@@ -1,5 +1,5 @@
-//! What connects without an explicit request, and what does not where `dist_auto_connect` bars it
-//! (DIST-5, DIST-6).
+//! Operations that connect without an explicit request, and that do not if `dist_auto_connect`
+//! forbids it (DIST-5, DIST-6).
 #![deny(warnings)]
 
 #[macro_use]
@@ -15,7 +15,7 @@ use fika::{
 
 use support::{Clock, LIMIT, Place, TestNode, answerer, assert_answers, down, exit_of, nodedown};
 
-/// A node, and what a process of another node knows there.
+/// A node, and what a process of another node knows about it.
 #[derive(Clone)]
 struct There {
     name: String,
@@ -23,7 +23,7 @@ struct There {
     alias: Reference,
 }
 
-/// Says its alias, and takes all that comes.
+/// Reports its alias, and receives everything.
 #[remote]
 async fn sink(to: Pid) {
     send(to, alias_with(AliasOpts::new().priority()));
@@ -40,7 +40,7 @@ macro_rules! operations {
     };
 }
 
-/// What connects if it may, and else does nothing.
+/// Operations that connect if they may, and otherwise do nothing.
 fn signals() -> Vec<(&'static str, Operation)> {
     operations! {
         "send to a pid": |it| { send(it.pid, 1_u64) }
@@ -63,7 +63,7 @@ fn signals() -> Vec<(&'static str, Operation)> {
     }
 }
 
-/// What says that there is no connection, or needs none.
+/// Operations that report that there is no connection, or need none.
 fn others() -> Vec<(&'static str, Operation)> {
     operations! {
         "ping": |it| { assert_eq!(ping(&it.name).await, PingAnswer::Pang) }
@@ -119,19 +119,18 @@ fn others() -> Vec<(&'static str, Operation)> {
     }
 }
 
-/// A process on the node, which is connected then.
+/// Returns a process on the node, which is then connected.
 async fn known(name: String) -> There {
     let pid = spawn_on(&name, sink(self_pid())).await;
     There { name, pid, alias: next!(Reference) }
 }
 
-/// What each operation does while there is no connection and none may be made.
+/// Checks what each operation does while there is no connection and none may be made.
 async fn none_connects(there: &There) {
     trap_exit(true);
     for (what, operation) in signals().into_iter().chain(others()) {
         operation(there.clone()).await;
-        // net_kernel has heard of the operation before, and a ping waits for an attempt that is
-        // under way.
+        // net_kernel has handled the operation before, and a ping waits for an attempt in progress.
         assert_eq!(ping(&there.name).await, PingAnswer::Pang, "{what}");
         assert_eq!(nodes_of(NodeKind::Connected), [], "{what}");
     }
@@ -140,7 +139,7 @@ async fn none_connects(there: &There) {
     none!(NodeDown);
 }
 
-/// DIST-6: nothing but `connect_node` connects, and then a ping is answered.
+/// DIST-6: only `connect_node` connects. A ping is then answered.
 #[test]
 fn never() {
     let place = Place::new();
@@ -155,7 +154,7 @@ fn never() {
         let there = known(name.clone()).await;
         assert_eq!(disconnect_node(&name).await, Some(true));
         none_connects(&there).await;
-        // A ping beside an explicit request waits for the connection that this one makes.
+        // A ping beside an explicit request waits for the connection that the request makes.
         let asks = name.clone();
         let (_, asked) = spawn_monitor(async move {
             assert_eq!(connect_node(asks).await, Some(true));
@@ -169,7 +168,7 @@ fn never() {
     });
 }
 
-/// DIST-6: a connection that was lost is made again by `connect_node`, or by the peer, only.
+/// DIST-6: only `connect_node` or the peer restores a lost connection.
 #[test]
 fn once() {
     let place = Place::new();
@@ -198,7 +197,7 @@ fn once() {
     });
 }
 
-/// DIST-5: without a bar each operation that needs a connection makes one.
+/// DIST-5: without a restriction, each operation that needs a connection makes one.
 #[test]
 fn always() {
     let place = Place::new();
@@ -228,7 +227,7 @@ fn always() {
     });
 }
 
-/// DIST-6, DIST-11: a mesh connects no nodes that may not connect by themselves. Checked on
+/// DIST-6, DIST-11: a mesh does not connect nodes that may not connect by themselves. Checked on
 /// Erlang/OTP 25, where `global` then reports that it failed to connect.
 #[test]
 fn a_mesh_connects_nobody_that_never_connects() {
@@ -244,7 +243,8 @@ fn a_mesh_connects_nobody_that_never_connects() {
     support::until("both are connected to the one between", || middle.nodes().len() == 2);
     for (node, other) in [(&a, "b"), (&b, "a")] {
         node.block_on(async move {
-            // What the node in the middle has sent before is there: the names of its peers, too.
+            // Everything that the node in the middle has sent before has arrived, including the
+            // names of its peers.
             let answering = spawn_on(place.name("middle"), answerer()).await;
             assert_answers(answering, 1).await;
             assert_eq!(ping(place.name(other)).await, PingAnswer::Pang);
@@ -256,7 +256,7 @@ fn a_mesh_connects_nobody_that_never_connects() {
     }
 }
 
-/// DIST-6, DIST-11: nor a node that was connected once and lost.
+/// DIST-6, DIST-11: nor does it connect a node that was connected once and lost.
 #[test]
 fn a_mesh_connects_nobody_that_was_lost() {
     let place = Place::new();

@@ -1,5 +1,5 @@
-//! What a node makes of bad input: in its settings, from its users, and from the wire. Each
-//! test shows what is said about it, and that nobody else comes to harm.
+//! Bad input to a node: in its settings, from its users, and from the wire. Each test shows the
+//! error, and that nothing else is affected.
 
 #[macro_use]
 mod support;
@@ -46,7 +46,7 @@ fn a_name_without_an_at_sign() {
             assert_eq!(disconnect_node(name).await, Some(false), "{name}");
             assert!(monitor_node(name, true).is_err(), "{name}");
         }
-        // A name that is none ends its user with `badarg`, and nobody else.
+        // An invalid name ends the calling process with `badarg`, and no other.
         for work in [0, 1, 2] {
             let (_, monitor) = spawn_monitor(async move {
                 match work {
@@ -75,11 +75,11 @@ fn a_name_that_is_taken() {
         assert_eq!(ping(place.name("b")).await, PingAnswer::Pong);
     });
     drop(b);
-    // As soon as its holder is gone the name is free.
+    // When its holder has gone, the name is free.
     let _b = place.node("b");
 }
 
-/// DIST-2: whoever tries, and neither comes to harm.
+/// DIST-2: whichever node connects, neither is harmed.
 #[test]
 fn a_short_name_that_meets_a_long_one() {
     let place = Place::on_localhost();
@@ -111,7 +111,7 @@ fn a_wrong_cookie() {
     let friend = place.os("friend").cookie("another cookie than the others").start();
     let here = place.node("here");
     let (a_name, b_name, friend_name) = (a.name.clone(), b.name.clone(), friend.name.clone());
-    // The nodes write nothing of a connection into their logs but its end.
+    // The nodes only log the end of a connection.
     let errors = |log: &str| log.lines().filter(|line| line.contains("ERROR")).count();
     let said = here.block_on(async move {
         let on_a = spawn_on(&a_name, asks_for_connections()).await;
@@ -120,7 +120,7 @@ fn a_wrong_cookie() {
         assert_eq!(ping(&b_name).await, PingAnswer::Pang);
         send(on_a, ask(&b_name));
         let refused = next!(Connected).0;
-        // Both go on with others.
+        // Both continue to work with others.
         assert_answers(on_a, 1).await;
         none!(NodeUp);
         refused
@@ -134,7 +134,7 @@ fn a_wrong_cookie() {
         assert!(next!(Connected).0);
         assert_eq!(ping(place.name("a")).await, PingAnswer::Pang);
     });
-    // One line a side for each attempt: two came to `b`, one left `a` and one came to it.
+    // One line per side for each attempt: two came to `b`, one left `a` and one came to it.
     b.await_log("has another cookie", 2);
     a.await_log("has another cookie", 1);
     a.await_log("has the peer the same cookie?", 1);
@@ -146,14 +146,14 @@ fn a_wrong_cookie() {
     b.kill();
 }
 
-/// Asks for a connection to a node.
+/// A request to connect to a node.
 #[derive(Message, Serialize, Deserialize)]
 struct Connect {
     from: Pid,
     node: String,
 }
 
-/// Whether there is one.
+/// Whether the node is connected.
 #[derive(Message, Serialize, Deserialize, Debug)]
 struct Connected(bool);
 
@@ -187,7 +187,7 @@ fn a_cookie_file_that_others_can_read() {
         assert!(error.to_string().contains(&format!("chmod 600 {}", file.display())), "{error}");
         assert!(!error.to_string().contains("secret"), "{error}");
     }
-    // Nothing of those starts is left, and with the right permissions it starts.
+    // The failed starts leave nothing behind. With the right permissions the node starts.
     assert_eq!(place.names(), []);
     fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
     let a = TestNode::of(with_file().cookie_file(&file));
@@ -212,14 +212,14 @@ fn a_port_in_use() {
     assert_eq!(place.addr_of("a"), addr);
 }
 
-/// The mapper's port is held by something that is no mapper.
+/// The mapper's port is held by a program that is not a mapper.
 #[test]
 #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn a_mapper_port_in_use_by_something_else() {
     let place = Place::new();
     let taken = TcpListener::bind(place.mapper_addr()).unwrap();
     let closing = std::thread::spawn(move || {
-        // It answers no node, and says something that no mapper says.
+        // It answers no node, and sends bytes that no mapper sends.
         let (mut stream, _) = taken.accept().unwrap();
         let _ = stream.read(&mut [0; 256]);
         stream.write_all(b"220 hello\r\n").unwrap();
@@ -234,7 +234,7 @@ fn a_mapper_port_in_use_by_something_else() {
 #[test]
 fn garbage() {
     let place = Place::new();
-    // The first one brings up the mapper.
+    // The first node starts the mapper.
     let target = place.os("target").handshake_time(millis(300)).start();
     let here = place.node("here");
     let (traffic, stop) = traffic(&here, &target.name);
@@ -245,12 +245,12 @@ fn garbage() {
     for addr in [node, place.mapper_addr()] {
         for garbage in [&random[..], HTTP] {
             let mut stream = connect(addr).unwrap();
-            // It may be closed before all is written.
+            // The connection may be closed before everything is written.
             let _ = stream.write_all(garbage);
             assert_eq!(until_closed(&mut stream), b"", "{addr}");
         }
     }
-    // The same bytes after a right beginning.
+    // The same bytes after a valid beginning.
     let mut peer = Peer::open(node);
     peer.write(&framed(&Hello::new(&place.name("peer"), &place.name("target")).body()));
     assert_eq!(peer.handshake_frame()[0], 0xf2);
@@ -270,8 +270,8 @@ fn garbage() {
 
 const HTTP: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n";
 
-/// A connection that sends a byte and waits is closed when the handshake's time is over; so
-/// is one that sends a byte now and then.
+/// A connection that sends a byte and waits is closed when the handshake's time is over. So is one
+/// that sends a byte now and then.
 #[test]
 fn silence() {
     let place = Place::new();
@@ -307,7 +307,7 @@ fn silence() {
     assert_still_there(&here, place, "target");
 }
 
-/// More half-open connections than there may be: one that wants something gets through.
+/// More half-open connections than allowed: a real connection still gets through.
 #[test]
 fn a_crowd_of_silent_connections() {
     let place = Place::new();
@@ -315,17 +315,17 @@ fn a_crowd_of_silent_connections() {
     let node = place.addr_of("target");
     let here = place.node("here");
     let mut crowd: Vec<_> = (0..300).map(|_| connect(node).unwrap()).collect();
-    // Some of them are told of one by one.
+    // Some of them are logged one by one.
     target.await_log("too many handshakes at the same time", 32);
     assert_still_there(&here, place, "target");
-    // The ones that were dropped are random ones of all.
+    // The dropped connections are random ones.
     crowd.iter().for_each(|stream| stream.set_nonblocking(true).unwrap());
     let dropped = crowd.iter_mut().filter_map(|stream| stream.read(&mut [0]).ok()).count();
     assert!((44..=50).contains(&dropped), "{dropped} were dropped");
 }
 
-/// Traffic between two nodes that goes on until it is told to stop. The number of answers
-/// comes at its end, if none was lost.
+/// Traffic between two nodes until it is told to stop. At its end it sends the number of answers,
+/// if none was lost.
 fn traffic(here: &Node, target: &str) -> (mpsc::Receiver<u64>, Arc<AtomicBool>) {
     let (report, reports) = mpsc::channel();
     let (started, starts) = mpsc::channel();
@@ -352,7 +352,7 @@ fn traffic(here: &Node, target: &str) -> (mpsc::Receiver<u64>, Arc<AtomicBool>) 
     (reports, stop)
 }
 
-/// The node can be found and used, by old connections and by new ones.
+/// Checks that the node can be found and used, over old connections and new ones.
 fn assert_still_there(here: &Node, place: Place, alive: &'static str) {
     let ping_it = async move { assert_eq!(ping(place.name(alive)).await, PingAnswer::Pong) };
     here.block_on(ping_it);
@@ -412,7 +412,7 @@ fn an_unknown_remote_function() {
     drop(there);
 }
 
-/// A message whose bytes are what a test wants them to be.
+/// A message with bytes that a test chooses.
 struct Crafted(Vec<u8>);
 
 impl Message for Crafted {
@@ -420,7 +420,7 @@ impl Message for Crafted {
         Ask::tag()
     }
 
-    /// As if it were of another program: in one, two types can't have one tag.
+    /// As if from another program: in one program, two types can't have one tag.
     fn tag_hash() -> u64 {
         2
     }
@@ -442,8 +442,7 @@ impl Message for Crafted {
 #[derive(Message, Serialize, Deserialize)]
 struct NeverReceived(String);
 
-/// A message of a type that the receiver does not know stays in its mailbox, and does no
-/// harm there.
+/// A message of a type that the receiver does not know stays in its mailbox, and does no harm.
 #[test]
 fn a_message_of_an_unknown_type() {
     let place = Place::new();
@@ -459,7 +458,7 @@ fn a_message_of_an_unknown_type() {
         }
         nodeup(&name).await;
         none!(NodeDown);
-        // And in a mailbox that is looked at whatever is in it.
+        // It also arrives in a mailbox whose receiver accepts every message.
         let pid = spawn_on(&name, takes_all()).await;
         send(pid, NeverReceived("x".into()));
         send(pid, Ask { from: self_pid(), n: 0 });
@@ -468,7 +467,7 @@ fn a_message_of_an_unknown_type() {
     assert_eq!(there.logged("ERROR"), 0, "{}", there.log());
 }
 
-/// Takes a message of any type and says what it is to the sender of the next.
+/// Receives a message of any type, and describes it to the sender of the next one.
 #[remote]
 async fn takes_all() {
     let name = receive! { other => other.type_name().to_owned() };
@@ -476,8 +475,8 @@ async fn takes_all() {
     send(from, name);
 }
 
-/// A message with the tag of one that the receiver knows, and another shape, is reported by
-/// its name and dropped; the receiver and the connection go on.
+/// A message with the tag of a known type, but another shape, is reported by name and dropped. The
+/// receiver and the connection continue.
 #[test]
 fn a_message_of_another_shape() {
     let place = Place::new();
@@ -498,8 +497,8 @@ fn a_message_of_another_shape() {
     assert_eq!(there.logged("ERROR"), 1, "{}", there.log());
 }
 
-/// DIST-19: a message whose bytes are no value of its type is dropped with a log entry; it ends
-/// nobody, and no connection.
+/// DIST-19: a message whose bytes are not a value of its type is dropped with a log entry. It ends
+/// no process and no connection.
 #[test]
 fn a_message_that_does_not_decode() {
     let place = Place::new();
@@ -527,7 +526,7 @@ fn a_message_that_does_not_decode() {
     assert_eq!(there.logged("a panic ended a process"), 0, "{}", there.log());
 }
 
-/// LINK-1, PROC-4: the links of a process that panics are told so, on other nodes too.
+/// LINK-1, PROC-4: the links of a process that panics are notified, on other nodes too.
 #[test]
 fn a_panic_with_remote_links() {
     let place = Place::new();
@@ -542,7 +541,7 @@ fn a_panic_with_remote_links() {
         }
         other => panic!("not a panic: {other}"),
     };
-    // Processes of three nodes are linked to it: one of each traps, and one does not.
+    // Processes of three nodes are linked to it. On each node, one traps exits and one does not.
     let mut watched = Vec::new();
     for node in [&here, &third] {
         let (to, from) = mpsc::channel();
@@ -589,7 +588,7 @@ async fn panics_when_told() {
     }
 }
 
-/// The free functions say what they need; nothing is broken by a call without it.
+/// The free functions report what they need. A call without it breaks nothing.
 #[test]
 fn free_functions_outside_of_a_process() {
     let place = Place::new();

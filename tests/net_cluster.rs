@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use fika::prelude::*;
 use fika::{NodeBuilder, NodeDownReason, SpawnError, spawn_on_with};
 
-/// A port for a port mapper of this test's own.
+/// Returns a port for a port mapper of this test.
 fn mapper_port() -> u16 {
     static LAST: AtomicU16 = AtomicU16::new(0);
     loop {

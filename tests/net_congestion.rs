@@ -1,5 +1,5 @@
-//! Connections that are congested: who is held up, who is not, and how it ends (BUSY-1 to
-//! BUSY-4, BUSY-8, BUSY-9). OTP's own cases are in `otp/`.
+//! Congested connections: which processes are suspended, which are not, and how the congestion ends
+//! (BUSY-1 to BUSY-4, BUSY-8, BUSY-9). OTP's own cases are in `otp/`.
 
 #[macro_use]
 mod support;
@@ -9,10 +9,10 @@ use fika::{BusyDist, SendOpts, SystemMonitor, send_with, system_monitor};
 use support::valve::{Stops, Valve};
 use support::{LIMIT, Place, TestNode, answerer, assert_answers, down};
 
-/// No more than goes in one piece, so that it is not overtaken by what others send after it.
+/// Small enough for one piece, so that later messages of others don't overtake it.
 const BYTES: usize = 8 << 10;
 
-/// Takes what comes, and says when so much has come, how many messages that was.
+/// Receives messages until this much has arrived, and reports how many messages there were.
 async fn sink() {
     let mut taken = 0_u64;
     loop {
@@ -26,7 +26,7 @@ async fn sink() {
     }
 }
 
-/// Sends for ever.
+/// Sends forever.
 async fn filler(sink: Pid) {
     for n in 0_u64.. {
         send(sink, (n, vec![7_u8; BYTES]));
@@ -61,8 +61,8 @@ impl World {
     }
 }
 
-/// BUSY-3: nothing is sent where it would suspend, nor where there is no connection; the message
-/// comes back.
+/// BUSY-3: a message is not sent if it would suspend the sender, or if there is no connection. It
+/// is returned.
 #[test]
 fn nosuspend_and_noconnect() {
     let World { place, here, there, valve } = World::new();
@@ -76,7 +76,7 @@ fn nosuspend_and_noconnect() {
         let refused = send_with(("nobody", &*name), 2_u64, noconnect.nosuspend()).unwrap_err();
         assert!(refused.is_noconnect());
         assert!(nodes().is_empty());
-        // It is no condition that there is one.
+        // A connection is not required.
         send_with(taker, (0_u64, Vec::<u8>::new()), SendOpts::new().nosuspend()).unwrap();
         assert_eq!(connect_node(&name).await, Some(true));
         send_with(taker, (1_u64, Vec::<u8>::new()), noconnect).unwrap();
@@ -98,7 +98,7 @@ fn nosuspend_and_noconnect() {
             let refused = send_with(taker, 9_u64, SendOpts::new().nosuspend()).unwrap_err();
             assert!(refused.is_busy());
             send(me, sent);
-            // To others it does not matter.
+            // Sends to other nodes are not affected.
             send_with(me, 5_u8, SendOpts::new().nosuspend().noconnect()).unwrap();
         });
         let sent = next!(u64);
@@ -111,7 +111,7 @@ fn nosuspend_and_noconnect() {
     });
 }
 
-/// BUSY-2, BUSY-4: a suspended sender answers for itself, is killed, and others go on.
+/// BUSY-2, BUSY-4: a suspended sender answers requests and can be killed, and others continue.
 #[test]
 fn a_suspended_sender_is_killed() {
     let World { here, there, valve, .. } = World::new();
@@ -138,7 +138,7 @@ fn a_suspended_sender_is_killed() {
     });
 }
 
-/// BUSY-4: on the loss of the connection it goes on as if sent.
+/// BUSY-4: when the connection is lost, it continues as if the message was sent.
 #[test]
 fn a_suspended_sender_goes_on_when_the_connection_is_lost() {
     let World { place, here, there, valve } = World::new();
@@ -168,8 +168,8 @@ fn a_suspended_sender_goes_on_when_the_connection_is_lost() {
     });
 }
 
-/// BUSY-8: a message that was sent goes out whole, although its sender has ended before its first
-/// piece could, and so does what the sender's links are told behind it.
+/// BUSY-8: a message that was sent is written whole, although its sender ended before its first
+/// piece could be written. So are the signals to the sender's links that come after it.
 #[test]
 fn a_large_message_outlives_its_sender() {
     for case in ["killed", "ended by itself", "panicked"] {
@@ -220,8 +220,7 @@ fn a_large_message_outlives_its_sender() {
     }
 }
 
-/// BUSY-2: who has sent to one congested node and to another one waits for both, and for no
-/// third one.
+/// BUSY-2: a process that has sent to two congested nodes waits for both, and for no third one.
 #[test]
 fn a_sender_waits_for_all_that_it_has_sent_to() {
     let (place, first, second) = (Place::new(), Valve::new(Stops::Reads), Valve::new(Stops::Reads));
@@ -266,7 +265,8 @@ fn a_sender_waits_for_all_that_it_has_sent_to() {
     });
 }
 
-/// BUSY-9: one system monitor, which lives and is of this node; it is not told of itself.
+/// BUSY-9: there is one system monitor. It must be alive and on this node, and is not notified
+/// about itself.
 #[test]
 fn system_monitors() {
     let World { here, there, valve, .. } = World::new();
@@ -288,7 +288,7 @@ fn system_monitors() {
             assert!(matches!(down(refused).await, ExitReason::Badarg(_)));
         }
         assert_eq!(down(end).await, ExitReason::Killed);
-        // One that has ended is none.
+        // A process that has ended can't be the monitor.
         assert_eq!(system_monitor(mine), None);
         send(taker, (0_u64, Vec::<u8>::new()));
         send(taker, me);
@@ -327,7 +327,7 @@ const KINDS: [&str; 10] = [
     "request to spawn",
 ];
 
-/// Says when it is ready, then does this when it is told to, and says when it goes on.
+/// Reports that it is ready, then sends this when told to, and reports when it continues.
 async fn acts(kind: &'static str, far: [Pid; 2], named: (&str, String), alias: Reference, me: Pid) {
     trap_exit(true);
     let [tied, other] = far;
@@ -357,8 +357,8 @@ async fn acts(kind: &'static str, far: [Pid; 2], named: (&str, String), alias: R
     receive! { (): () => {} }
 }
 
-/// BUSY-1: whatever it is that a process sends over a congested connection, it waits for it, and
-/// goes on when there is room.
+/// BUSY-1: whatever a process sends over a congested connection, it waits, and continues when there
+/// is room.
 #[test]
 fn each_kind_of_signal_holds_its_sender_up() {
     let World { place, here, there, valve } = World::new();
@@ -404,7 +404,7 @@ fn each_kind_of_signal_holds_its_sender_up() {
     });
 }
 
-/// Tells that it is there, and how it is told to end.
+/// Reports that it is running, and its exit signals.
 #[remote]
 async fn reports(to: Pid) {
     trap_exit(true);
@@ -412,8 +412,8 @@ async fn reports(to: Pid) {
     receive! { Exit { from, reason } => send(to, (from, reason)) }
 }
 
-/// BUSY-5, SPAWN-6: who is spawned from a node to which there is no room is there at once, and the
-/// answers come when there is room, all of them.
+/// BUSY-5, SPAWN-6: a process that is spawned from a node to which there is no room starts at once.
+/// The answers arrive when there is room, all of them.
 #[test]
 fn replies_to_requests_to_spawn_are_not_lost() {
     const REQUESTS: usize = 100;
@@ -453,8 +453,8 @@ fn replies_to_requests_to_spawn_are_not_lost() {
     });
 }
 
-/// SPAWN-7: the connection is lost while the answer waits for room: who has asked is told so, and
-/// the child, which is there and is linked, as well.
+/// SPAWN-7: the connection is lost while the answer waits for room. The requester is notified. The
+/// child, which exists and is linked, is notified too.
 #[test]
 fn a_child_whose_answer_is_lost() {
     let World { place, here, there, valve } = World::new();
@@ -486,7 +486,7 @@ fn a_child_whose_answer_is_lost() {
     });
 }
 
-/// SPAWN-4, PROC-10: a node that is full says so, and has room again when somebody ends.
+/// SPAWN-4, PROC-10: a full node says so, and has room again when a process ends.
 #[test]
 fn a_node_that_is_full() {
     const PROCESSES: usize = 64;
@@ -512,7 +512,7 @@ fn a_node_that_is_full() {
             let (_, end) = spawn_monitor_on(&name, answerer()).await;
             assert_eq!(down(end).await, ExitReason::SystemLimit);
         }
-        // What has taken in the connection may have been about to end.
+        // The process that accepted the connection may have been about to end.
         assert!(there.process_count() <= processes, "nothing is left of them");
         let (gone, end) = (more[0], monitor(more[0]));
         send(gone, support::EndWith(ExitReason::Normal));
@@ -523,7 +523,7 @@ fn a_node_that_is_full() {
     });
 }
 
-/// BUSY-1: so many bytes wait before senders are held up: by default, and where it is set.
+/// BUSY-1: senders are suspended when this many bytes wait: by default, and with a setting.
 #[test]
 fn where_congestion_begins() {
     for (set, high) in [(None, 1 << 20), (Some((64 << 10, 128 << 10)), 128 << 10)] {
@@ -543,7 +543,7 @@ fn where_congestion_begins() {
             while try_send(taker, (sent as u64, vec![7_u8; BYTES])).is_ok() {
                 sent += 1;
             }
-            // The last one was the one too many.
+            // The last message was the one too many.
             let bytes = sent * BYTES;
             assert!(bytes > high - 2 * BYTES && bytes <= high + BYTES, "{bytes} of {high}");
             valve.open();
@@ -551,7 +551,7 @@ fn where_congestion_begins() {
     }
 }
 
-/// BUSY-2, BUSY-7: the large messages of others hold up nobody who sends small ones.
+/// BUSY-2, BUSY-7: the large messages of others don't suspend a sender of small ones.
 #[test]
 fn large_messages_hold_up_those_who_send_some() {
     let World { here, there, valve, .. } = World::new();
@@ -592,7 +592,7 @@ fn large_messages_hold_up_those_who_send_some() {
         assert_eq!(down(end).await, ExitReason::Normal);
         none!(BusyDist);
         valve.open();
-        // Behind all that was sent before, though not by us.
+        // After everything that was sent before, though not by this process.
         loop {
             send(taker, self_pid());
             let (small, large) = next!((u64, u64));

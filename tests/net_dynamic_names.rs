@@ -15,7 +15,7 @@ use fika::{
 
 use support::{Place, TestNode, answerer, down, exit_of, nodedown, until, until_in_process};
 
-/// A node that is to be named by its first peer.
+/// Starts a node that its first peer will name.
 fn unnamed(place: Place) -> TestNode {
     place.node("undefined")
 }
@@ -61,8 +61,8 @@ async fn spawn_on_answer(peer: &str) -> Result<(), SpawnError> {
     }
 }
 
-/// DIST-4, DIST-15: the name goes with the connection that brought it, and so do all other
-/// connections; links, monitors and subscribers hear of each once.
+/// DIST-4, DIST-15: the name goes with the connection that brought it. All other connections go,
+/// too. Links, monitors and subscribers are notified of each once.
 #[test]
 fn the_name_goes_with_its_connection() {
     let place = Place::new();
@@ -79,7 +79,7 @@ fn the_name_goes_with_its_connection() {
         link(there);
         let monitor = monitor(there);
         fika::monitor_nodes_of(NodeKind::Connected, true);
-        // The second one's end takes nothing but itself.
+        // The end of the second connection affects nothing else.
         assert_eq!(disconnect_node(&b).await, Some(true));
         assert_eq!(nodedown(&b).await.reason, NodeDownReason::Disconnect);
         assert_eq!(down(monitor).await, ExitReason::Noconnection);
@@ -100,14 +100,14 @@ fn the_name_goes_with_its_connection() {
         none!(fika::NodeDown);
         none!(Down);
         none!(Exit);
-        // The next one to name it is the other.
+        // The next node to name it is the other one.
         assert_eq!(connect_node(&b).await, Some(true));
         assert!(!is_nameless() && self_node().name() != own);
     });
     drop(second);
 }
 
-/// DIST-4, DIST-10: what others had of it under the old name reaches nobody under the new one.
+/// DIST-4, DIST-10: pids that others had under the old name reach no process under the new one.
 #[test]
 fn pids_of_the_old_name_reach_nobody() {
     let place = Place::new();
@@ -124,7 +124,7 @@ fn pids_of_the_old_name_reach_nobody() {
         nodedown(own.as_str()).await;
         assert_eq!(connect_node(&peer).await, Some(true));
         send(keeper, 2_u64);
-        // The process itself is the same, and can be told of anew.
+        // The process itself is unchanged, and can be sent its peer again.
         send(keeper, self_pid());
         send(keeper, 3_u64);
         assert_eq!(next!(u64), 3, "the one before has reached nobody");
@@ -153,7 +153,7 @@ fn several_first_connections() {
         node.block_on(async move {
             fika::monitor_nodes(true);
             let me = self_pid();
-            // One that is not there is among them, at each place, the first included.
+            // A missing node is among them, at each position.
             for n in 0..5_u64 {
                 let n = (n + round) % 5;
                 spawn(async move {
@@ -178,7 +178,7 @@ fn several_first_connections() {
     }
 }
 
-/// DIST-4: many nodes that ask one at the same time get names that differ.
+/// DIST-4: many nodes that ask one node at the same time get different names.
 #[test]
 fn many_names_of_one_node() {
     let place = Place::new();
@@ -201,15 +201,16 @@ fn many_names_of_one_node() {
     there.block_on(until_in_process("it has them all", move || {
         nodes_of(NodeKind::Hidden).into_iter().collect::<BTreeSet<_>>() == names
     }));
-    // They reach each other through their pids by way of nobody: none of them listens.
+    // They reach each other through their pids, but no new connections are made: none of them
+    // listens.
     let (one, other) = (nodes[0].name(), nodes[1].clone());
     other.block_on(async move {
         assert_eq!(connect_node(one.as_str()).await, Some(false), "nobody listens there");
     });
 }
 
-/// DIST-1, DIST-4: started and stopped with such a name and with one of its own; without a name
-/// it can be stopped, too.
+/// DIST-1, DIST-4: a node is started and stopped with such a name and with its own. It can also be
+/// stopped without a name.
 #[test]
 fn starts_and_stops() {
     let place = Place::new();
@@ -248,8 +249,8 @@ fn starts_and_stops() {
     drop(there);
 }
 
-/// HS-13, HS-8, DIST-2: who is refused gets no name: by an allow list, by a cookie, and by a
-/// long name on one side and a short one on the other.
+/// HS-13, HS-8, DIST-2: a node that is refused gets no name: because of an allow list, a cookie, or
+/// a long name on one side and a short one on the other.
 #[test]
 fn who_is_refused_gets_no_name() {
     let place = Place::new();
@@ -271,8 +272,8 @@ fn who_is_refused_gets_no_name() {
     unnamed(place).block_on(async move { assert_eq!(connect_node(&peer).await, Some(true)) });
 }
 
-/// DIST-4: the peer closes again and again, at any moment; each time the node ends without a
-/// name, and can have another one.
+/// DIST-4: the peer closes repeatedly, at any moment. Each time the node ends without a name, and
+/// can get another one.
 #[test]
 fn the_peer_closes_again_and_again() {
     let place = Place::new();
@@ -289,7 +290,7 @@ fn the_peer_closes_again_and_again() {
         let peer = place.name("there");
         let mut names = BTreeSet::new();
         for _ in 0..support::times(200, 20_000) {
-            // It may be lost before it was up, and before this hears of it.
+            // The connection may be lost before it was up, and before this process is notified.
             match connect_node(&peer).await {
                 Some(true) => {
                     names.insert(self_node().name());

@@ -1,5 +1,5 @@
-//! Every error of `net/PROTOCOL.md`, over real sockets: what a peer does, what it gets for an
-//! answer, what the node logs, and what becomes of the connection. The node goes on with others.
+//! Every error of `net/PROTOCOL.md`, over real sockets: what the peer does, the answer, the node's
+//! log, and what happens to the connection. The node continues to work with others.
 
 #[macro_use]
 mod support;
@@ -16,7 +16,7 @@ use support::peer::{
 use support::process::OsNode;
 use support::{COOKIE, LIMIT, Place, TestNode, answerer, assert_answers, until_closed};
 
-/// The node logs this as the reason of an error, once more than before.
+/// Waits until the node has logged this reason once more than before.
 struct Logged<'a>(&'a OsNode, Vec<String>);
 
 impl Logged<'_> {
@@ -28,7 +28,7 @@ impl Logged<'_> {
     }
 }
 
-/// A frame of the handshake, with bytes more or less than it should have.
+/// A frame of the handshake with too few or too many bytes.
 fn cut(body: &[u8], keep: usize) -> Vec<u8> {
     framed(&body[..keep])
 }
@@ -37,8 +37,8 @@ fn long(body: &[u8]) -> Vec<u8> {
     framed(&[body, &[0]].concat())
 }
 
-/// Of whom a node that is asked for a connection hears what: the peer's first bytes, the status
-/// and the version that it is answered if it is, and the reason in the log.
+/// What a node reports when a peer asks it for a connection: the peer's first bytes, the status and
+/// the version in the node's answer if there is one, and the reason in the log.
 #[test]
 fn initiators() {
     let place = Place::new();
@@ -51,7 +51,7 @@ fn initiators() {
         hello.body()
     };
     let right = hello(&|_| ());
-    // Where the initiator's name is: after the magic, versions, flags, creation and nonce.
+    // The place of the initiator's name: after the magic, versions, flags, creation and nonce.
     let name_at = 8 + 4 + 8 + 4 + 32;
     let with_name = |name: &[u8]| framed(&[&right[..name_at], name].concat());
     type Case<'a> = (Vec<u8>, Option<(u8, u8)>, &'a str);
@@ -77,7 +77,7 @@ fn initiators() {
         (
             framed(&hello(&|hello| hello.wanted = place.name("other"))),
             Some((3, 0)),
-            "was wanted, and the node there is",
+            "expected node",
         ),
         (framed(&hello(&|hello| hello.name = place.name("there"))), None, "it uses our own name"),
         (framed(&hello(&|hello| hello.flags = 0)), Some((3, 0)), "it lacks the mandatory flags"),
@@ -127,17 +127,17 @@ fn initiators() {
     there.await_log(&nodeup, 1);
 }
 
-/// Connects to a node, and says whether it is.
+/// Connects to a node, and reports whether that succeeded.
 #[remote]
 async fn connects(node: String, to: Pid) {
     send(to, connect_node(&node).await == Some(true));
 }
 
-/// A node `a` of another program, to which the test's own tells whom to connect to.
+/// A node `a` in another program. The test tells it which node to connect to.
 struct Asker {
     a: OsNode,
     here: TestNode,
-    /// Where its connections to `b` come.
+    /// The listener for its connections to `b`.
     at_b: TcpListener,
 }
 
@@ -154,8 +154,8 @@ impl Asker {
         Asker { a, here, at_b }
     }
 
-    /// It asks for a connection, which comes here, with its hello; and gets none. `told` when it
-    /// knows.
+    /// Lets it ask for a connection, which comes here, with its hello, and gets none. `told`
+    /// receives the result.
     fn asks(&self, place: Place) -> (TcpStream, Vec<u8>, mpsc::Receiver<bool>) {
         let (told, tells) = mpsc::channel();
         let (a, b) = (self.a.name.clone(), place.name("b"));
@@ -170,7 +170,7 @@ impl Asker {
     }
 }
 
-/// The same for a node that asks: the peer's answers to its hello and to its proof.
+/// What a node reports when it asks a peer: the peer's answers to its hello and to its proof.
 #[test]
 fn responders() {
     let place = Place::new();
@@ -179,7 +179,7 @@ fn responders() {
     let b = place.name("b");
     let right = hello_r(1, SPAWN, 0, &b);
     let status = |version, status| framed(&hello_r(version, SPAWN, status, &b));
-    // Its extensions begin with a name for the node.
+    // The extensions of the answer begin with a name for the node.
     let named = || {
         let mut hello = hello_r(1, SPAWN, 6, &b);
         hello.pop();
@@ -197,9 +197,9 @@ fn responders() {
         (framed(&[0xf1; 60]), "the next step of the handshake can't be 0xf1"),
         (cut(&right, 2), "the bytes end before the version does"),
         (long(&right), "too many bytes after the responder's hello: 1"),
-        (framed(&hello_r(1, SPAWN, 0, &place.name("c"))), "was wanted, and the node there is"),
+        (framed(&hello_r(1, SPAWN, 0, &place.name("c"))), "expected node"),
         (status(1, 7), "the status can't be 0x07"),
-        // What depends on who is connected is not said before the proof.
+        // A status that depends on the responder's connections is not sent before the proof.
         (status(1, 2), "the status can't be 0x02"),
         (status(1, 4), "the status can't be 0x04"),
         (named(), "it gave a name that was not asked for"),
@@ -249,7 +249,8 @@ fn responders() {
     assert_eq!(asker.a.logged(&format!("nodeup node={b}")), 0, "{}", asker.a.log());
 }
 
-/// A peer that says nothing, or nothing more, or that it will connect itself and does not.
+/// A peer that sends nothing, or nothing more, or announces a connection of its own and does not
+/// make it.
 #[test]
 fn responders_that_let_wait() {
     let place = Place::new();
@@ -272,13 +273,13 @@ fn responders_that_let_wait() {
     }
 }
 
-/// A frame with a payload of these bytes, which names these nodes.
+/// Returns a frame with a payload of these bytes, which names these nodes.
 fn with_payload(head: &[u8], payload: &[u8], nodes: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [head, &[nodes.len() as u8], nodes, &length, payload].concat()
 }
 
-/// What a member says that no node says. Its connection is closed, with the reason in the log.
+/// Frames of a member that no node sends. Its connection is closed, with the reason in the log.
 #[test]
 fn members() {
     let place = Place::new();
@@ -295,10 +296,7 @@ fn members() {
         (frame(b"\x11\x01"), "the bytes end before the generation of a process does"),
         (frame(b"\x11\x01\0\x01\0\0"), "too many bytes after a signal: 1"),
         (frame(b"\x11\x80\0\x01\0\0"), "the slot of a process is not a valid number"),
-        (
-            frame(b"\x11\x80\x80\x80\x80\x10\0\x01\0"),
-            "the slot of a process is not a valid number",
-        ),
+        (frame(b"\x11\x80\x80\x80\x80\x10\0\x01\0"), "the slot of a process is not a valid number"),
         (frame(b"\x02\0\x01\xff"), "a name is not UTF-8"),
         (frame(b"\x02\0\xfd\x07"), "a name has a length of 1021, and the limit is 1020"),
         (
@@ -343,7 +341,7 @@ fn members() {
             "whether an exit by an alias comes by a link can't be 0x01",
         ),
     ];
-    // No more than the log takes at once.
+    // Fewer than the log writes at once.
     for (n, cases) in cases.chunks(30).enumerate() {
         let alive = format!("there{n}");
         let there = place.os(&alive).start();
@@ -359,14 +357,14 @@ fn members() {
             there.await_log(&format!("nodedown node={}", place.name("peer")), log.1.len());
         }
         assert_eq!(there.logged("the connection is closed"), cases.len());
-        // The connection of others was not touched, and another one of the peer is served.
+        // The connections of others were not affected, and the peer can connect again.
         here.block_on(async move { assert_answers(witness, 1).await });
         assert_eq!(there.logged(&format!("nodeup node={}", here.name())), 1);
         goes_on(&mut Peer::connected(addr, &place.name("peer"), &there.name), 1);
     }
 }
 
-/// The peer's process 1.0 monitors one that is not there, and is told so.
+/// The peer's process 1.0 monitors a missing one, and is notified.
 fn goes_on(peer: &mut Peer, reference: u8) {
     peer.write(&frame(&[0x15, 0x7f, 0x7f, 1, 0, reference, 0]));
     loop {
@@ -376,7 +374,7 @@ fn goes_on(peer: &mut Peer, reference: u8) {
     }
 }
 
-/// What a member says of what there is not, or not any more: nothing is closed.
+/// Frames of a member about something that does not exist, or no longer exists: nothing is closed.
 #[test]
 fn what_is_no_error() {
     let place = Place::new();
@@ -404,17 +402,17 @@ fn what_is_no_error() {
         normal(b"\x17\0\0\0\x09\0"),
         b"\x18\0\0\x09\0\x02".to_vec(),
         b"\x19\x7f\x7f\0\x01\0".to_vec(),
-        // Reports of what did not decode here, which nobody has asked for.
+        // Unexpected reports of values that could not be decoded.
         b"\x06\0\x01\0\x01\0\x01t\x03why\0".to_vec(),
         [&b"\x06\x02\xff\xff\xff\xff\x0f\x09\0\0\x02\x1b\n"[..], &[0xff; 9], &[1]].concat(),
-        // The function is not there.
+        // The function does not exist.
         with_payload(b"\x20\x03\x05\0\x01\0\0\x01\0\0\0", b"", &[]),
     ];
     for (n, said) in cases.iter().enumerate() {
         peer.write(&frame(said));
         goes_on(&mut peer, 1 + n as u8);
     }
-    // The reports are told as such, without any raw character.
+    // The reports are logged without raw control characters.
     assert_eq!(there.logged("ERROR"), 2, "{}", there.log());
     assert_eq!(there.logged("does not decode on the node"), 2, "{}", there.log());
     assert!(there.log().contains("error=\\u{1b}\\n"), "{}", there.log());

@@ -1,5 +1,5 @@
-//! At the edge of a resource one operation fails, and the node lives: the system gives no thread,
-//! or no descriptor. Each test is a program of its own, so that nobody else is short of them.
+//! If the system gives no more threads or descriptors, a single operation fails, and the node
+//! survives. Each test is a separate program, so that no other program is affected.
 #![cfg(target_os = "linux")]
 #![deny(warnings)]
 #![allow(clippy::disallowed_methods, reason = "threads beside the nodes")]
@@ -27,7 +27,8 @@ fn names(place: Place) -> Vec<String> {
     names
 }
 
-/// A blocking call ends its process; one that can wait for the thread of another call waits.
+/// A blocking call ends its process if the system gives no thread. If another call has a thread,
+/// the call waits for it.
 #[test]
 fn blocking_calls_without_threads() {
     if !is_alone("blocking_calls_without_threads") {
@@ -70,7 +71,7 @@ fn blocking_calls_without_threads() {
     assert!(node.stop());
 }
 
-/// A call whose thread was refused begins when the system gives threads again, although no other
+/// A call whose thread was refused begins when the system gives threads again, even if no other
 /// call ends or comes.
 #[test]
 fn a_blocking_call_that_waits_for_a_thread() {
@@ -115,8 +116,8 @@ fn a_blocking_call_that_waits_for_a_thread() {
     assert!(node.stop());
 }
 
-/// A process stops its node while the system gives no thread for that: a thread that waits for the
-/// stop does it, or else the thread that is started as soon as the system gives one.
+/// A process stops its node while the system gives no thread for that. A thread that waits for the
+/// stop does it. Otherwise a thread is started as soon as the system gives one.
 #[test]
 fn a_stop_without_threads() {
     if !is_alone("a_stop_without_threads") {
@@ -163,7 +164,7 @@ fn a_stop_without_threads() {
     }
 }
 
-/// A worker that is stuck gets no replacement, and goes on when its process comes back.
+/// A stuck worker gets no replacement, and continues when its process yields.
 #[test]
 fn a_stuck_worker_without_threads() {
     if !is_alone("a_stuck_worker_without_threads") {
@@ -183,7 +184,7 @@ fn a_stuck_worker_without_threads() {
         assert_eq!(value, n);
     }
     drop(limits);
-    // Now it gets one: while this one computes, another process answers.
+    // Now it is replaced: while its process computes, another one answers.
     let (told, tells) = channel();
     node.block_on(async move {
         let other = spawn(async move {
@@ -195,7 +196,7 @@ fn a_stuck_worker_without_threads() {
     assert!(node.stop());
 }
 
-/// What is there goes on; a host can't be looked up for as long as it lasts.
+/// Existing connections continue. Hosts can't be looked up until there are threads again.
 #[test]
 fn nodes_without_threads() {
     if !is_alone("nodes_without_threads") {
@@ -205,7 +206,7 @@ fn nodes_without_threads() {
     let (a, b) = (place.node("a"), place.node("b"));
     let limits = Limits::no_threads();
     assert!(pings(&a, place.name("b")), "connecting needs no thread");
-    // The cookie and the name are right, but the host has to be looked up: it fails alone.
+    // The cookie and the name are right, but the host must be looked up, so only this fails.
     let local = |node: &TestNode| pings(node, "b@localhost.localdomain".into());
     assert!(!local(&a));
     let threads = used().0;
@@ -222,7 +223,7 @@ fn nodes_without_threads() {
     });
 }
 
-/// The mapper of the node, what it registers with, connections in both directions, and look-ups.
+/// The node's mapper, its registration, connections in both directions, and look-ups.
 #[test]
 fn nodes_without_descriptors() {
     if !is_alone("nodes_without_descriptors") {
@@ -236,7 +237,7 @@ fn nodes_without_descriptors() {
     let all = ["before", "node", "other"];
     assert_eq!(names(place), all);
 
-    // Not one: no connection is made.
+    // No descriptor: no connection is made.
     let limits = Limits::descriptors(0);
     assert!(!pings(&node, place.name("other")));
     let looked_up = node
@@ -248,7 +249,7 @@ fn nodes_without_descriptors() {
     assert_eq!(names(place), all);
 }
 
-/// Connects to each address, and says nothing there until it is told to end.
+/// Connects to each address, and sends nothing until it is told to end.
 #[remote]
 async fn knocks(to: Pid, addrs: Vec<String>) {
     let connect = |addr: String| support::connect(addr.parse().unwrap()).unwrap();
@@ -257,7 +258,8 @@ async fn knocks(to: Pid, addrs: Vec<String>) {
     receive! { (): () => {} }
 }
 
-/// Others come while there is no descriptor: to the node, and to its mapper. Later ones are served.
+/// Others connect while there is no descriptor, to the node and to its mapper. Later ones are
+/// served.
 #[test]
 fn others_come_to_a_node_without_descriptors() {
     if !is_alone("others_come_to_a_node_without_descriptors") {
@@ -289,8 +291,8 @@ fn others_come_to_a_node_without_descriptors() {
     registered.stop();
 }
 
-/// The mapper goes while there is no descriptor, and another one is brought up and registered with
-/// when there are some.
+/// The mapper ends while there is no descriptor. Another one is started and used when there are
+/// some.
 #[test]
 fn registered_again_after_a_time_without_descriptors() {
     if !is_alone("registered_again_after_a_time_without_descriptors") {
@@ -303,7 +305,7 @@ fn registered_again_after_a_time_without_descriptors() {
     assert!(pings(&node, place.name("mapper")));
     let limits = Limits::descriptors(0);
     mapper.kill();
-    // The connections to the mapper's program would do for an attempt or two.
+    // The connections to the mapper's program would be enough for an attempt or two.
     let spare = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok());
     let mut taken: Vec<_> = spare.collect();
     let clock = Clock::new();
@@ -321,7 +323,7 @@ fn registered_again_after_a_time_without_descriptors() {
     late.stop();
 }
 
-/// Each stage of a start fails: nothing is left of it, and the name and the port can be had.
+/// Each stage of a start fails. It leaves nothing behind, and the name and the port are free.
 #[test]
 fn a_failed_build_leaves_nothing_behind() {
     if !is_alone("a_failed_build_leaves_nothing_behind") {
@@ -329,7 +331,7 @@ fn a_failed_build_leaves_nothing_behind() {
     }
     let place = Place::new();
     let at_rest = used();
-    // Nothing is left of it; `what` names the stage. All is at rest when it is called.
+    // It leaves nothing behind. `what` names the stage. Everything is idle when this is called.
     let fails = |what: &str, builder: NodeBuilder| {
         let before = used();
         match builder.build() {
@@ -367,12 +369,12 @@ fn a_failed_build_leaves_nothing_behind() {
     fails("a resolver's panic", at("node").resolver(Bad { panics: true }));
     {
         let peer = place.os("node").start();
-        // Also a mapper that such a node has brought up would be one too many.
+        // A mapper that such a node has started would also be left over.
         fails("a name that is taken", at("node"));
         peer.stop();
     }
     until("nothing is left of the other program", || used() == at_rest);
-    // Without threads, and with few descriptors: at each place in which one is needed.
+    // Without threads, and with few descriptors: at each place that needs one.
     let limits = Limits::no_threads();
     fails("the threads", at("node"));
     drop(limits);
@@ -390,7 +392,7 @@ fn a_failed_build_leaves_nothing_behind() {
             break;
         }
     }
-    // All that failed has left the name and the port.
+    // All failed starts have released the name and the port.
     let node = TestNode::of(at("node"));
     assert_eq!(names(place), ["node"]);
     assert!(pings(&place.node("other"), node.name().as_str().into()));

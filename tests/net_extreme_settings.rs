@@ -1,4 +1,4 @@
-//! Every setting of a node at its ends: it is refused by an error that names it, or it works.
+//! Every setting of a node at its extremes: it is refused with an error that names it, or it works.
 #![deny(warnings)]
 
 #[macro_use]
@@ -19,9 +19,9 @@ use Outcome::{Connects, Refused, Starts};
 enum Outcome {
     /// The node starts, and connects to another one.
     Connects,
-    /// It starts, though it may not be quick enough to connect.
+    /// It starts, but may not be fast enough to connect.
     Starts,
-    /// It does not, and the error has this in its text.
+    /// It does not start, and the error contains this text.
     Refused(&'static str),
 }
 
@@ -142,7 +142,7 @@ fn at_the_start() {
     for (what, set, outcome) in CASES {
         check(place, what, set(place.builder("node")), *outcome);
     }
-    // With either end of what waits, both ways.
+    // With either limit of the waiting output, in both directions.
     assert!(pings(&other, place.name("other")));
 }
 
@@ -185,7 +185,7 @@ fn by_node_args() {
     }
 }
 
-/// What is set while the node runs.
+/// Settings that are changed while the node runs.
 #[test]
 fn while_the_node_runs() {
     let place = Place::new();
@@ -206,7 +206,7 @@ fn while_the_node_runs() {
         for bytes in [0, 1, usize::MAX] {
             fika::setopts(place.name("other"), buffers(bytes)).unwrap();
         }
-        // Names under which nobody can be reached.
+        // Names under which no node can be reached.
         let long = format!("{}@{}", "ö".repeat(100), "ö".repeat(140));
         for name in [long.as_str(), "nonode@nohost"] {
             assert_eq!(ping(name).await, fika::Ping::Pang, "{name}");
@@ -222,7 +222,7 @@ fn while_the_node_runs() {
     drop(other);
 }
 
-/// Times of all functions that take one.
+/// The times of all functions that take one.
 #[test]
 fn times_without_an_end() {
     let node = Node::builder().workers(2).build().unwrap();
@@ -236,7 +236,7 @@ fn times_without_an_end() {
                     receive! { (): () => {}, after time => {} }
                 }),
             ];
-            // All of them have begun to wait, with the mailbox of the last one in use.
+            // All of them have begun to wait, and the last one's mailbox is in use.
             for pid in waiting {
                 while fika::process_info(pid, &[fika::Item::Status]).await
                     != Some(vec![fika::InfoItem::Status(Status::Waiting)])
@@ -247,7 +247,7 @@ fn times_without_an_end() {
                 exit_process(pid, ExitReason::Kill);
                 assert_eq!(support::down(end).await, ExitReason::Killed);
             }
-            // What can't be that far away is refused to the one who asks.
+            // A time that is too far away is refused with an error.
             let (_, end) = spawn_monitor(async move {
                 let timer = send_after(time, me, 7_u64);
                 assert!(cancel_timer(timer).is_some());
@@ -260,13 +260,13 @@ fn times_without_an_end() {
                 "{time:?}: {reason}"
             );
         }
-        // Nothing of this keeps others from their timers.
+        // The timers of others are not affected.
         timeout(LIMIT, sleep(millis(1))).await.unwrap();
     });
     assert!(node.stop());
 }
 
-/// In programs of their own, as the environment is that of the whole program.
+/// In separate programs, since the environment is that of the whole program.
 #[test]
 fn the_port_mapper_of_the_environment() {
     let place = Place::new();

@@ -1,5 +1,5 @@
-//! What nodes make of faults: peers that are killed, freeze, or come back as others, mappers
-//! that die, and connections that both sides make at the same time.
+//! Nodes under faults: peers that are killed, freeze, or come back as other nodes, mappers that
+//! die, and connections that both sides make at the same time.
 
 #[macro_use]
 mod support;
@@ -15,12 +15,12 @@ use support::{
     has_epmd, nodedown, nodeup, times, until,
 };
 
-/// The end of a program is known within this time, in half of the cases at least: the machine of
-/// a test has other things to do as well.
+/// In at least half of the cases, the end of a program is known within this time. The machine of a
+/// test also runs other programs.
 const TOLD_MAX: Duration = millis(50);
 
-/// PROC-2, DIST-10, LINK-12, LINK-13, MON-5, MON-16: each life of a node is another one,
-/// and its end is seen at once and once.
+/// PROC-2, DIST-10, LINK-12, LINK-13, MON-5, MON-16: the lives of a node are distinguished, and the
+/// end of each is reported immediately and once.
 #[test]
 fn kill_9_and_restart() {
     let place = Place::new();
@@ -33,7 +33,7 @@ fn kill_9_and_restart() {
         let earlier = lives.clone();
         let (pid, reference) = here.block_on(async move {
             let name = place.name("peer");
-            // Pids of earlier lives: first while there is no connection to this one.
+            // Pids of earlier lives: first while there is no connection to this life.
             if let Some((dead, ..)) = earlier.last() {
                 let reason = down(fika::monitor(*dead)).await;
                 assert_eq!(reason, ExitReason::Noproc, "life {n}");
@@ -50,7 +50,7 @@ fn kill_9_and_restart() {
                 exit_process(*dead, ExitReason::Kill);
                 assert_eq!(down(monitor).await, ExitReason::Noproc);
             }
-            // None of that reached this life's process, which may well have the same place.
+            // None of that reached this life's process, which may well have the same slot.
             assert_answers(pid, n).await;
             none!(Answer);
             // A reference that was made there.
@@ -76,7 +76,7 @@ fn kill_9_and_restart() {
                 let monitor = fika::monitor(pid);
                 assert_answers(pid, 0).await;
                 ready.send(()).unwrap();
-                // The signals of the links and monitors come before the message of the node.
+                // The signals of links and monitors come before the message about the node.
                 let down_of_node = nodedown(&name).await;
                 receive! {
                     Exit { from, reason } => assert_eq!((from, reason), (pid, ExitReason::Noconnection)),
@@ -124,7 +124,7 @@ fn overflow(of: &[u8; 64]) -> u8 {
     overflow(&more).wrapping_add(more[1])
 }
 
-/// A program that ends by a fault of its own is known to its peers as one that is killed.
+/// A program that crashes looks to its peers like one that is killed.
 #[test]
 fn an_abort_or_a_stack_overflow() {
     let place = Place::new();
@@ -161,8 +161,8 @@ async fn spawn_and_take_reference(node: &str) -> Reference {
     next!(Reference)
 }
 
-/// HS-5, HS-6, SIG-8: however two nodes that want each other at the same moment agree, there
-/// is one connection, each is told so once, and what waited for it arrives in order.
+/// HS-5, HS-6, SIG-8: when two nodes connect to each other at the same moment, there is one
+/// connection in the end, each node is notified of it once, and waiting signals arrive in order.
 #[test]
 fn simultaneous_connects() {
     const MESSAGES: u64 = 5;
@@ -184,7 +184,7 @@ fn simultaneous_connects() {
                 }
                 let up = nodeup(&other).await;
                 for n in 0..MESSAGES {
-                    // The next message of the other, in the order in which they were sent.
+                    // The next message of the other process, in the order of sending.
                     let got = next!((u64, u64));
                     assert_eq!(got, (round, n), "a message is lost or late");
                 }
@@ -206,7 +206,7 @@ fn simultaneous_connects() {
     let tell = |n: usize, round| nodes[n].send(controls[n], Local(round)).unwrap();
     both();
     for round in 0..times(300, 10_000) {
-        // Now this one is told first, now that one.
+        // The two are told in alternating order.
         let first = (round % 2) as usize;
         tell(first, Round(round));
         tell(1 - first, Round(round));
@@ -234,7 +234,7 @@ fn a_mesh_of_random_joins() {
     let nodes: Vec<TestNode> = (0..NODES).map(|n| place.node(&format!("n{n}"))).collect();
     let mut told = Vec::new();
     for (n, node) in nodes.iter().enumerate().skip(1) {
-        // Any one that is before it makes one whole of all, and any one besides a race.
+        // Joining any earlier node connects all of them. Joining a second one adds races.
         let random = |below: usize| node.env().random() as usize % below;
         for other in [random(n), random(NODES)] {
             let other = names[other].clone();
@@ -254,7 +254,7 @@ fn a_mesh_of_random_joins() {
         let seen: Vec<String> = node.nodes().iter().map(ToString::to_string).collect();
         assert_eq!(seen.iter().collect::<BTreeSet<_>>(), others);
     }
-    // What one connection too many would show: a node that goes is gone once, for each.
+    // Signs of a superfluous connection: each node that goes is reported once.
     let mut rest = nodes;
     let last = rest.pop().unwrap();
     let gone = names[NODES - 1].clone();
@@ -264,7 +264,7 @@ fn a_mesh_of_random_joins() {
         let (gone, report, ready) = (gone.clone(), report.clone(), ready.clone());
         node.spawn(async move {
             monitor_nodes(true);
-            // Answered after the subscription has been taken in.
+            // Answered after the subscription was accepted.
             assert_eq!(ping(&gone).await, PingAnswer::Pong);
             ready.send(()).unwrap();
             nodedown(&gone).await;
@@ -278,8 +278,8 @@ fn a_mesh_of_random_joins() {
     }
 }
 
-/// DIST-21, DIST-5: a pid that was sent on to a third node means the same process there, and
-/// its first use connects.
+/// DIST-21, DIST-5: a pid that was sent on to a third node means the same process there, and its
+/// first use connects.
 #[test]
 fn a_pid_on_a_third_node() {
     let place = Place::new();
@@ -287,7 +287,7 @@ fn a_pid_on_a_third_node() {
         ["a", "b", "c"].map(|alive| TestNode::of(place.builder(alive).connect_all(false)));
     let owner = b.spawn(answerer()).unwrap();
     a.block_on(async move {
-        // a knows b and c, who do not know each other.
+        // a knows b and c, which do not know each other.
         assert_answers(owner, 1).await;
         let third = spawn_on(place.name("c"), uses_a_pid(self_pid())).await;
         send(third, owner);
@@ -295,7 +295,7 @@ fn a_pid_on_a_third_node() {
         let answer = next!(Answer);
         assert_eq!((answer.from, answer.n), (owner, 7));
         assert_eq!(next!(Vec<NodeName>).len(), 2);
-        // It ends here, and the third one sees the same.
+        // The process ends here, and the third node is notified too.
         send(owner, EndWith(ExitReason::term("the end".to_owned())));
         assert_eq!(next!(ExitReason), ExitReason::term("the end".to_owned()));
     });
@@ -314,14 +314,14 @@ async fn uses_a_pid(reporter: Pid) {
     send(reporter, down(monitor).await);
 }
 
-/// DIST-16, TICK-3, TICK-5: a frozen peer is given up by its ticks, and is another one's
-/// equal when it goes on.
+/// DIST-16, TICK-3, TICK-5: a frozen peer is given up because of its ticks. When it continues, it
+/// can connect again.
 #[test]
 fn a_frozen_peer() {
     let place = Place::new();
     let time = millis(400);
     let peer = place.os("peer").ticktime(time).start();
-    // One of whose log we know.
+    // A node whose log we can read.
     let seer = place.os("seer").ticktime(time).start();
     let here = TestNode::of(place.builder("here").net_ticktime(time));
     let (name, seers) = (peer.name.clone(), seer.name.clone());
@@ -348,20 +348,20 @@ fn a_frozen_peer() {
     let line = "nothing was heard for the whole ticktime";
     seer.await_log(line, 1);
     peer.thaw();
-    // The process lives, and is reached by a new connection.
+    // The process is alive, and is reached over a new connection.
     here.block_on(async move { assert_answers(pid, 3).await });
     peer.await_log("nodedown", 1);
     assert_eq!(seer.logged(line), 1, "{}", seer.log());
 }
 
-/// Says whether its node reaches another one.
+/// Reports whether its node reaches another one.
 #[remote]
 async fn reaches(node: String, to: Pid) {
     send(to, ping(node).await == PingAnswer::Pong);
 }
 
-/// EPMD-17: the node that had brought up the mapper is killed. The others register again,
-/// with one of them, and keep their connections and their creations.
+/// EPMD-17: the node that had started the mapper is killed. The others register again, with the
+/// mapper of one of them, and keep their connections and their creations.
 #[test]
 fn the_mapper_is_killed() {
     let place = Place::new();
@@ -389,7 +389,7 @@ fn the_mapper_is_killed() {
             let names: BTreeSet<String> = place.names().into_iter().map(|(name, _)| name).collect();
             names == BTreeSet::from(["a".to_owned(), "b".to_owned()])
         });
-        // Who starts now finds them, and is found.
+        // A node that starts now finds them, and is found.
         first = place.os("first").start();
         let name = first.name.clone();
         a.block_on(async move {
@@ -407,7 +407,7 @@ fn the_mapper_is_killed() {
 #[derive(Message, Serialize, Deserialize)]
 struct Stop;
 
-/// A mapper of Erlang's, which is killed at the end.
+/// Erlang's mapper, which is killed at the end.
 struct RealMapper(std::process::Child);
 
 impl RealMapper {
@@ -453,11 +453,11 @@ fn nodes_with_the_real_epmd() {
         assert_eq!(ping(place.name("c")).await, PingAnswer::Pang);
     });
     assert!(place.builder("a").build().is_err(), "the name is taken");
-    // Another life of the node has another creation, and its name as soon as it is free.
+    // Another life of the node has another creation, and gets its name as soon as it is free.
     b.kill();
     let b = place.os("b").start();
     a.block_on(async move { assert_eq!(ping(place.name("b")).await, PingAnswer::Pong) });
-    // When it is killed, one of the nodes brings up a mapper in its place.
+    // When the mapper is killed, one of the nodes starts another one.
     drop(mapper);
     until("the nodes know", || {
         a.block_on(async move { ping(place.name("c")).await == PingAnswer::Pang })
@@ -466,8 +466,8 @@ fn nodes_with_the_real_epmd() {
     drop(b);
 }
 
-/// EPMD-17, EPMD-18: Erlang's mapper is killed and started again under nodes that bring up none.
-/// They register again, and keep their creations and connections; who starts then is found.
+/// EPMD-17, EPMD-18: Erlang's mapper is killed and restarted under nodes that start none. They
+/// register again, and keep their creations and connections. A node that starts then is found.
 #[test]
 fn the_real_epmd_is_killed_and_restarted() {
     if !has_epmd("the_real_epmd_is_killed_and_restarted") {
@@ -492,7 +492,7 @@ fn the_real_epmd_is_killed_and_restarted() {
     for n in 0..times(2, 20) {
         drop(mapper);
         assert!(place.ask_mapper(b"n").is_err(), "there is no mapper");
-        // Who is connected needs none; who looks for somebody else is told so.
+        // A connected node needs no mapper. Looking up another node fails.
         a.block_on(async move {
             assert_answers(there, n).await;
             assert_eq!(ping(place.name("c")).await, PingAnswer::Pang);
@@ -508,7 +508,7 @@ fn the_real_epmd_is_killed_and_restarted() {
             for alive in ["a", "b"] {
                 assert_eq!(ping(place.name(alive)).await, PingAnswer::Pong);
             }
-            // The same life of it.
+            // The same life of the node.
             assert_answers(there, n).await;
         });
         drop(c);

@@ -1,4 +1,4 @@
-//! What connects two nodes when it is used first, and what does not (DIST-5, NMON-2).
+//! Functions that connect two nodes on their first use, and functions that do not (DIST-5, NMON-2).
 #![deny(warnings)]
 
 #[macro_use]
@@ -16,7 +16,7 @@ struct Other {
     node: String,
 }
 
-/// Answers, and has an alias that it tells `to`.
+/// Answers, and reports its alias to `to`.
 async fn with_alias(to: Pid) {
     // Links of earlier connections do not end it.
     trap_exit(true);
@@ -24,7 +24,7 @@ async fn with_alias(to: Pid) {
     answerer().await;
 }
 
-/// Until the connection is there, and then that it is a whole one.
+/// Waits until there is a connection, and checks that it works.
 async fn is_connected(other: &Other) {
     let there = [other.node.parse().unwrap()];
     support::until_in_process("it is connected", || nodes() == there).await;
@@ -36,11 +36,11 @@ async fn disconnect(other: &Other) {
     support::until_in_process("it is disconnected", || nodes().is_empty()).await;
 }
 
-/// Two nodes, and what a process of the first knows of the second, to which it is not connected.
+/// Two nodes, and what a process of the first knows about the second, to which it is not connected.
 fn apart<F: Future<Output = ()> + Send>(test: impl FnOnce(Other) -> F + Send + 'static) {
     let place = Place::new();
     let [here, there] = ["here", "there"].map(|alive| {
-        // The other one has no reason to connect.
+        // The second node has no reason to connect.
         TestNode::of(place.builder(alive).connect_all(false))
     });
     let far = there.clone();
@@ -58,7 +58,7 @@ fn apart<F: Future<Output = ()> + Send>(test: impl FnOnce(Other) -> F + Send + '
     drop(there);
 }
 
-/// DIST-5: each of them, at its first use.
+/// DIST-5: each of these functions connects on its first use.
 #[test]
 fn what_connects() {
     apart(|other| async move {
@@ -100,7 +100,7 @@ fn what_connects() {
     });
 }
 
-/// What the first use was for comes about, as if they had been connected.
+/// The operation has its effect, as if the nodes had been connected.
 #[test]
 fn what_the_first_use_does() {
     apart(|other| async move {
@@ -132,7 +132,7 @@ fn what_the_first_use_does() {
     });
 }
 
-/// BUSY-3, NMON-2, DIST-13: what is asked for without one does not make one.
+/// BUSY-3, NMON-2, DIST-13: functions that need no connection don't make one.
 #[test]
 fn what_does_not_connect() {
     apart(|other| async move {
@@ -144,7 +144,7 @@ fn what_does_not_connect() {
         assert_eq!(disconnect_node(node).await, Some(false));
         assert!(connected_nodes().is_empty() && !nodes_of(NodeKind::Known).is_empty());
         assert_ne!(*pid, self_pid());
-        // net_kernel has heard of all of it by now.
+        // net_kernel has handled all of it by now.
         assert_eq!(ping(format!("nobody{}", &node[5..])).await, PingAnswer::Pang);
         assert!(nodes_of(NodeKind::Connected).is_empty());
         none!(NodeDown);

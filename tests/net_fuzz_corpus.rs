@@ -1,4 +1,4 @@
-//! What the fuzzers have come upon, run through the same functions without a fuzzer
+//! Runs the inputs that the fuzzers have found through the fuzz targets, without a fuzzer
 //! (`scripts/fuzz`, `net/src/fuzzing`).
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 use fika_net::fuzzing::{PAYLOAD_HEAP, TARGETS};
 
-/// Runs a target with each input of its corpus, and with each of its beginnings.
+/// Runs a target with each input of its corpus, and with each prefix of the inputs.
 fn replay(name: &str) {
     // The heap is counted: nobody else may use it meanwhile.
     static ALONE: Mutex<()> = Mutex::new(());

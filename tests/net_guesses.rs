@@ -1,5 +1,5 @@
-//! How many guesses at the cookie get an answer, for each address and for each network of IPv6, while
-//! others get in. The addresses are those of a host of the test's own.
+//! How many guesses at the cookie get an answer, per address and per network of IPv6, while other
+//! nodes can connect. The addresses are those of a host that the test makes.
 
 #[macro_use]
 mod support;
@@ -15,14 +15,14 @@ use support::hosts::Switch;
 use support::peer::{Hello, Peer, framed, proofs, read_framed};
 use support::{COOKIE, Clock, LIMIT, TestNode, times};
 
-/// So many guesses are answered at once, and so many a second from then on.
+/// How many guesses are answered at once, and how many per second after that.
 const AT_ONCE: u64 = 16;
 const PER_SECOND: u64 = 4;
 
-/// How many guess at the same time, from each address.
+/// How many guesses are made at the same time, from each address.
 const GUESSERS: usize = 4;
 
-/// Counts the wrong proofs that were looked at, by the address that they came from.
+/// Counts the wrong proofs that were checked, by the address that they came from.
 #[derive(Clone, Default)]
 struct Guesses(Arc<Mutex<BTreeMap<IpAddr, u64>>>);
 
@@ -40,7 +40,7 @@ impl Guesses {
     }
 }
 
-/// A connection from this address, which does not hang for ever.
+/// Connects from this address, with a time limit for reads and writes.
 fn open(from: IpAddr, to: SocketAddr) -> std::io::Result<Peer> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
     socket.bind(&SocketAddr::new(from, 0).into())?;
@@ -50,7 +50,7 @@ fn open(from: IpAddr, to: SocketAddr) -> std::io::Result<Peer> {
     Ok(Peer { stream: socket.into() })
 }
 
-/// One handshake with this cookie; whether it came to its end.
+/// Performs a handshake with this cookie. Returns whether it was completed.
 fn knocks(from: IpAddr, to: SocketAddr, names: [&str; 2], cookie: &str) -> bool {
     let Ok(mut peer) = open(from, to) else { return false };
     let hello = Hello::new(names[0], names[1]).body();
@@ -65,7 +65,7 @@ fn knocks(from: IpAddr, to: SocketAddr, names: [&str; 2], cookie: &str) -> bool 
 fn guesses_in_ten_seconds() {
     let time = secs(times(3, 10));
     let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-    // The node's address, two sources of guesses, and an address of somebody who knows the cookie.
+    // The node's address, two sources of guesses, and the address of a node that knows the cookie.
     type Case = (IpAddr, [Vec<IpAddr>; 2], IpAddr);
     let cases: [Case; 2] = [
         (ip("10.0.0.1"), [vec![ip("10.0.0.2")], vec![ip("10.0.0.3")]], ip("10.0.0.4")),
@@ -103,7 +103,7 @@ fn guesses_in_ten_seconds() {
                         });
                     }
                 }
-                // Others get in meanwhile.
+                // Others can connect meanwhile.
                 let mut members = 0;
                 while clock.elapsed() < time {
                     assert!(knocks(member, to, [known, name], COOKIE), "after {members}");

@@ -17,20 +17,20 @@ use fika::{Creation, NodeId, registered};
 use support::peer::{Hello, framed, read_framed, varint};
 use support::{LIMIT, Place, TestNode, connect, until, until_closed};
 
-/// The handshakes that may be under way.
+/// The maximum number of simultaneous handshakes.
 const MOST: usize = 256;
 
-/// The clients that a port mapper has at a time.
+/// The maximum number of a port mapper's clients.
 const MAPPER_MOST: usize = 4096;
 
-/// What one of them may cost, and all together.
+/// The maximum cost of one of them, and of all together.
 const EACH_BYTES: isize = 4 << 10;
 const ALL_BYTES: isize = 1 << 20;
 
-/// What is not theirs: queues that grow, and what threads keep for themselves.
+/// Memory that is not theirs: growing queues, and what threads keep for themselves.
 const NOISE_BYTES: isize = 64 << 10;
 
-/// The longest hello that there can be.
+/// Returns the longest possible hello.
 fn longest(place: Place, n: usize) -> Vec<u8> {
     let name = format!("stranger{n}{}@{}", "x".repeat(200), place.ip);
     let mut body = Hello::new(&name, &place.name("node")).body();
@@ -41,7 +41,7 @@ fn longest(place: Place, n: usize) -> Vec<u8> {
     body
 }
 
-/// So many connections that have said this.
+/// Makes this many connections that have sent these bytes.
 fn crowd(addr: SocketAddr, count: usize, said: impl Fn(usize) -> Vec<u8>) -> Vec<TcpStream> {
     let connected = |n| {
         let mut stream = connect(addr).unwrap();
@@ -70,7 +70,7 @@ fn heap_before_a_proof() {
         frame[..frame.len() - 1].to_vec()
     };
     let whole = |n| framed(&longest(place, n));
-    // What the first of everything costs is kept.
+    // Memory that is allocated on first use is kept.
     let answered = |streams: &mut Vec<TcpStream>| {
         streams.iter_mut().for_each(|stream| assert!(read_framed(stream).is_some()));
     };
@@ -82,7 +82,7 @@ fn heap_before_a_proof() {
     let before = counting::live();
     let (mut most, all) = (0, ALL_BYTES + NOISE_BYTES);
 
-    // Each has what it said, and no more is kept than it may.
+    // Each connection costs what it sent, and no more is kept than allowed.
     let half = crowd(addr, MOST, almost);
     until("all that they said has been read", || {
         most = most.max(counting::live() - before);
@@ -100,16 +100,16 @@ fn heap_before_a_proof() {
     let grown = counting::live() - before;
     assert!(grown <= EACH_BYTES * count + NOISE_BYTES, "{} bytes each", grown / count);
 
-    // One above the limit: one of them goes, and so with each that comes.
+    // One above the limit: with each that comes, one of them is dropped.
     let more = crowd(addr, MOST, almost);
     until("all but as many as there may be have gone", || {
         assert!(counting::live() - before <= all, "{} bytes", counting::live() - before);
         let closed = |stream: &TcpStream| {
             stream.set_nonblocking(true).unwrap();
-            // Reset, where it had not read all that was said.
+            // Reset, if the node had not read everything.
             !matches!(stream.peek(&mut [0; 1]), Err(error) if error.kind() == WouldBlock)
         };
-        // What was answered has been read, so there is nothing but an end to be seen.
+        // The answer has been read, so only an end can follow.
         greeted.iter().chain(&more).filter(|stream| closed(stream)).count() >= MOST
     });
     until("no more are served", || node.process_count() <= processes);
@@ -124,7 +124,7 @@ fn heap_before_a_proof() {
     assert!(known.0.is_empty() && known.1.iter().all(|name| !name.as_str().contains("stranger")));
 }
 
-/// The whole handshake has one deadline, whatever is said meanwhile.
+/// The whole handshake has one deadline, whatever is sent meanwhile.
 #[test]
 fn the_deadline_holds_for_the_whole_of_it() {
     let _alone = alone();
@@ -148,9 +148,9 @@ fn the_deadline_holds_for_the_whole_of_it() {
     assert!(clock.elapsed() >= millis(200));
 }
 
-/// Floods of connections to the node and to its port mapper, which say something or nothing and
-/// go: those that were dropped for want of room have ended before others are taken in, so there
-/// never are more processes than handshakes and requests that may be under way.
+/// Floods of connections to the node and to its port mapper, which send something or nothing and
+/// close. Dropped connections have ended before others are accepted, so there are never more
+/// processes than handshakes and requests allowed.
 #[test]
 fn floods_make_no_more_processes_than_they_may() {
     let _alone = alone();
@@ -172,16 +172,16 @@ fn floods_make_no_more_processes_than_they_may() {
             }
             most
         });
-        // One that was dropped may be about to end while another begins.
+        // A dropped connection may be about to end while another one begins.
         assert!(most <= processes + at_once + 2, "{most} processes for {at_once} at once");
         until("they have gone", || node.process_count() <= processes);
     }
 }
 
-/// One after the other, without waiting for an answer.
+/// Connects repeatedly, without waiting for an answer.
 fn flood(addr: SocketAddr, said: &[u8]) {
     for _ in 0..1500 {
-        // Where the machine has no port left, a moment later it has.
+        // If the machine has no free port, it soon has one again.
         if let Ok(mut stream) = TcpStream::connect(addr) {
             // It may have been closed already.
             let _ = stream.write_all(said);

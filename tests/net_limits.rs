@@ -1,6 +1,6 @@
-//! The limits between nodes that have proved themselves, each at the limit and one above it. What
-//! is above is refused where it is sent; a peer that sends it all the same is closed. And
-//! mailboxes with a limit, to which other nodes send.
+//! The limits between nodes that have proved themselves, each at the limit and one above it. A
+//! value above the limit is refused at its sender. A peer that sends one anyway is disconnected.
+//! Also mailboxes with a limit, to which other nodes send.
 
 #[macro_use]
 mod support;
@@ -19,7 +19,7 @@ use support::{Place, TestNode, answerer, assert_answers, down, named_answerer};
 #[derive(Message, Serialize, Deserialize)]
 struct Text(String);
 
-/// Says how long each text is.
+/// Reports the length of each text.
 #[remote]
 async fn measures(to: Pid) {
     loop {
@@ -28,8 +28,8 @@ async fn measures(to: Pid) {
     }
 }
 
-/// Sends texts from one node to another, where the largest message is `max` bytes: one that
-/// fits arrives, one that does not ends its sender, and the connection goes on.
+/// Sends texts from one node to another with a limit of `max` bytes. A message that fits arrives.
+/// One that does not fit ends its sender, and the connection continues.
 fn try_around(place: Place, max: Option<usize>, fits: u64, too_long: u64) {
     let node = |alive: &str| {
         let builder = place.builder(alive);
@@ -78,8 +78,8 @@ fn what_is_out_of_its_range_is_refused() {
     }
 }
 
-/// Has a mailbox for three numbers, and waits for a word before it looks into it; then says
-/// what was in it, and waits for another word.
+/// Has a mailbox for three numbers, and waits for a message before it looks into it. Then reports
+/// its contents, and waits for another message.
 #[remote]
 async fn holds_three(to: Pid, when_full: String) {
     trap_exit(true);
@@ -101,8 +101,8 @@ async fn holds_three(to: Pid, when_full: String) {
     }
 }
 
-/// FLAG-3: for what comes from another node it is the receiver's limit that decides; who sends
-/// is told nothing, and does not wait. Links and monitors are not concerned.
+/// FLAG-3: the receiver's limit decides about messages from other nodes. The sender is not
+/// notified, and does not wait. Links and monitors are not affected.
 #[test]
 fn a_full_mailbox_takes_nothing_from_other_nodes() {
     let place = Place::new();
@@ -135,7 +135,7 @@ fn a_full_mailbox_takes_nothing_from_other_nodes() {
     });
 }
 
-/// Two nodes that are connected and stay so, and a process of the first that tries something.
+/// Two nodes that stay connected, and a process of the first that runs a test.
 fn connected<F: Future<Output = ()> + Send + 'static>(
     attempt: impl FnOnce(String, Pid) -> F + Send + 'static,
 ) {
@@ -152,14 +152,14 @@ fn connected<F: Future<Output = ()> + Send + 'static>(
     });
 }
 
-/// The process that does this ends, since what it sends is above a limit.
+/// Checks that the process that does this ends, since it exceeds a limit.
 async fn is_refused(send: impl FnOnce() + Send + 'static, limit: &str) {
     let (_, monitor) = spawn_monitor(async move { send() });
     let ExitReason::Badarg(why) = down(monitor).await else { panic!("it was sent") };
     assert!(why.contains(limit), "{why}");
 }
 
-/// Names of processes have 1020 bytes at most.
+/// Names of processes have at most 1020 bytes.
 #[test]
 fn the_longest_name() {
     connected(|there, _| async move {
@@ -177,7 +177,7 @@ fn the_longest_name() {
     });
 }
 
-/// A message whose tag is so long.
+/// A message with a tag of this length.
 struct WithTag<const BYTES: usize>;
 
 impl<const BYTES: usize> Message for WithTag<BYTES> {
@@ -204,7 +204,7 @@ async fn takes_the_longest_tag(to: Pid) {
     send(to, ());
 }
 
-/// Tags of types have 1024 bytes at most.
+/// Tags of types have at most 1024 bytes.
 #[test]
 fn the_longest_tag() {
     connected(|there, witness| async move {
@@ -216,7 +216,7 @@ fn the_longest_tag() {
     });
 }
 
-/// One inside of the other.
+/// A value nested in another.
 #[derive(Message, Serialize, Deserialize, Debug, PartialEq)]
 #[message(tag = "test::Nested")]
 enum Nested {
@@ -237,7 +237,7 @@ impl Nested {
     }
 }
 
-/// Takes what has limits inside of it, and says how much that was.
+/// Receives values with inner limits, and reports their size.
 #[remote]
 async fn takes_values(to: Pid) {
     register("values", self_pid()).unwrap();
@@ -251,7 +251,7 @@ async fn takes_values(to: Pid) {
     }
 }
 
-/// No more than 64 enums are inside each other, and no list has items without bytes.
+/// At most 64 enums are nested, and no list has items without bytes.
 #[test]
 fn values_that_can_be_sent() {
     connected(|there, witness| async move {
@@ -269,15 +269,15 @@ fn values_that_can_be_sent() {
     });
 }
 
-/// A peer by hand that is connected to a node of another program.
+/// A hand-written peer that is connected to a node in another program.
 struct Stranger {
     place: Place,
     there: OsNode,
     peer: Peer,
 }
 
-/// What a peer's frames for the message are: the definition of its type as number 0, and the
-/// message itself to the name with number 0.
+/// Returns a peer's frames for the message: the definition of its type as number 0, and the message
+/// itself to the name with number 0.
 fn message<M: Message>(bytes: &[u8], nodes: &[u8]) -> Vec<u8> {
     let defined = [&b"\x03\0"[..], &M::fingerprint().to_be_bytes(), &text(&M::tag())].concat();
     let length = u32::try_from(bytes.len()).unwrap().to_be_bytes();
@@ -296,15 +296,15 @@ impl Stranger {
         Peer::connected(place.addr_of("there"), &place.name("peer"), &place.name("there"))
     }
 
-    /// Says it, and the connection goes on.
+    /// Sends frames, and checks that the connection continues.
     fn may(&mut self, said: &[u8]) {
         self.peer.write(said);
-        // A monitor of a process that is not there is answered.
+        // A monitor of a missing process is answered.
         self.peer.write(&frame(b"\x15\x7f\x7f\x01\0\x09\0"));
         while !self.peer.frame().starts_with(b"\x17\x01\0\0\x09\0") {}
     }
 
-    /// Says it, and is closed for this reason. Then it connects again.
+    /// Sends frames, and checks that the connection is closed for this reason. Then connects again.
     #[track_caller]
     fn must_not(&mut self, said: &[u8], why: &str) {
         let before = self.there.logged(why);
@@ -315,8 +315,8 @@ impl Stranger {
     }
 }
 
-/// The same values from a peer that keeps to no limit: each is lost, its receiver goes on, and so
-/// does its connection.
+/// Such values from a peer that ignores the limits: each is lost, and its receiver and the
+/// connection continue.
 #[test]
 fn values_that_must_not_be_sent() {
     let mut stranger = Stranger::new();
@@ -361,13 +361,13 @@ fn values_that_must_not_be_sent() {
     assert_eq!(next(), 2);
 }
 
-/// A definition of a node's life: `of@many` with this creation.
+/// Returns the definition of a node's life: `of@many` with this creation.
 fn define_node(number: u64, creation: u32) -> Vec<u8> {
     let number = varint(number);
     frame(&[&b"\x01"[..], &number, &creation.to_be_bytes(), &text("of@many")].concat())
 }
 
-/// A peer has 8192 numbers for nodes, 2048 for names, and as many for types; none is beyond.
+/// A peer has 8192 numbers for nodes, 2048 for names, and 2048 for types. A higher one is refused.
 #[test]
 fn numbers_of_a_peer() {
     let mut stranger = Stranger::new();
@@ -383,14 +383,14 @@ fn numbers_of_a_peer() {
     for (define, numbers, why) in tables {
         let all: Vec<u8> = numbers.clone().flat_map(define).collect();
         stranger.may(&all);
-        // And again, with other meanings.
+        // The numbers can be defined again.
         stranger.may(&all);
         stranger.must_not(&define(numbers.end), why);
     }
 }
 
-/// The new lives of nodes that peers at one address may mention: as many as 16 MiB hold, at 256
-/// bytes and the name for each. What is known already costs nothing, and a reconnect is no refund.
+/// The new lives of nodes that peers at one address may mention: as many as fit into 16 MiB, at 256
+/// bytes plus the name each. Known ones cost nothing, and a reconnect gives nothing back.
 #[test]
 fn nodes_that_a_peer_mentions() {
     let mut stranger = Stranger::new();
@@ -400,7 +400,7 @@ fn nodes_that_a_peer_mentions() {
     let lives = (16 << 20) / (256 + "of@many".len()) as u32;
     stranger.may(&all(0, lives));
     stranger.may(&define_node(2, 1));
-    // More than time gives back meanwhile.
+    // More than is given back by time meanwhile.
     let more = all(lives, lives + 500);
     let why = "it has named too many nodes that this node did not know";
     stranger.must_not(&more, why);
@@ -408,7 +408,7 @@ fn nodes_that_a_peer_mentions() {
     stranger.must_not(&more, why);
 }
 
-/// Has what a peer has sent to it, and sends it on.
+/// Receives values from a peer, and forwards them.
 #[remote]
 async fn sends_on(starter: Pid) {
     register("values", self_pid()).unwrap();
@@ -420,7 +420,7 @@ async fn sends_on(starter: Pid) {
     send(starter, down(monitor).await);
 }
 
-/// A message names 4096 nodes at most, wherever they are.
+/// A message names at most 4096 nodes, wherever they are.
 #[test]
 fn nodes_in_one_message() {
     let mut stranger = Stranger::new();
@@ -442,7 +442,7 @@ fn nodes_in_one_message() {
     next();
     let nodes: Vec<u8> = (2..2 + 4097).flat_map(|n| define_node(n, n as u32)).collect();
     let name = frame(&[&b"\x02\0"[..], &text("values")].concat());
-    // The pids, each of another node, by its place in the list; then the list.
+    // The pids, each of another node, given by its index in the list; then the list.
     let pids = |count: u64| {
         let pids = (0..count).flat_map(|n| [varint(n), vec![1, 1]].concat());
         let bytes: Vec<u8> = varint(count).into_iter().chain(pids).collect();
@@ -456,19 +456,19 @@ fn nodes_in_one_message() {
     assert_eq!(next(), 4096);
 }
 
-/// A frame from a peer is not larger than the largest piece.
+/// A frame from a peer is at most as large as the largest piece.
 #[test]
 fn the_largest_frame_of_a_peer() {
     let mut stranger = Stranger::new();
     let name = frame(&[&b"\x02\0"[..], &text("nobody")].concat());
-    // Kind, name, sender, type, that it names no nodes, and the payload's length.
+    // Kind, name, sender, type, no nodes, and the payload's length.
     let bytes = 65_538 - 4 - 1 - 4;
     stranger.may(&[name, message::<Vec<u16>>(&vec![1; bytes], b"\0")].concat());
     let why = "a frame has a length of 65539, and the limit is 65538";
     stranger.must_not(&65_539_u32.to_be_bytes(), why);
 }
 
-/// What comes in pieces is no larger than the largest message, and only so much is begun.
+/// A message in pieces is at most as large as the largest message, and their total size is limited.
 #[test]
 fn the_largest_messages_in_pieces_of_a_peer() {
     const MAX: u32 = 16 << 20;
@@ -491,18 +491,18 @@ fn the_largest_messages_in_pieces_of_a_peer() {
     for (frames, why) in [
         (vec![head(0, MAX + 1)], "a message in pieces has a length of 16777217"),
         (vec![head(0, 0)], "a message in pieces has a length of 0"),
-        (vec![head(64, 1)], "64 is no sequence"),
-        (vec![head(0, 2), head(0, 2)], "0 is no sequence"),
-        (vec![piece(0, 1)], "0 is no sequence"),
+        (vec![head(64, 1)], "64 is not a valid sequence"),
+        (vec![head(0, 2), head(0, 2)], "0 is not a valid sequence"),
+        (vec![piece(0, 1)], "0 is not a valid sequence"),
         (vec![head(0, 1), piece(0, 2)], "a piece of a message has a length of 2"),
-        (vec![whole(5)], "more than 67108864 bytes of messages in pieces"),
+        (vec![whole(5)], "more than 67108864 bytes of unfinished messages"),
     ] {
         stranger.must_not(&said(frames), why);
     }
     stranger.may(&said(vec![whole(4)]));
 }
 
-/// Where there is no room for another process, who asks for one from elsewhere is told so.
+/// If a node has no room for another process, a spawn request from another node is told so.
 #[test]
 fn processes_that_others_start() {
     const ROOM: usize = 40;
@@ -533,14 +533,14 @@ fn processes_that_others_start() {
     });
 }
 
-/// Ends with a reason of so many bytes.
+/// Ends with a reason of this many bytes.
 #[remote]
 async fn ends_with_much() {
     let bytes = next!(u64);
     exit(ExitReason::term("x".repeat(bytes as usize)));
 }
 
-/// An end is told in any case, if need be without its reason.
+/// The end of a process is always reported, if necessary without its reason.
 #[test]
 fn a_reason_that_is_too_large() {
     let place = Place::new();
@@ -549,7 +549,7 @@ fn a_reason_that_is_too_large() {
     here.block_on(async move {
         trap_exit(true);
         monitor_nodes(true);
-        // It takes a text for reports along.
+        // The reason includes a text for reports.
         let fits = ExitReason::term("x".repeat(1500));
         for (bytes, told) in [(1500_u64, fits), (5000, ExitReason::SystemLimit)] {
             let pid = spawn_on(place.name("there"), ends_with_much()).await;

@@ -1,5 +1,5 @@
-//! What a peer can have written into a node's log: some lines at once, then one a second, each
-//! with the number of those that were left out before it.
+//! Log lines that a peer can cause: some are written at once, and then one per second, each with
+//! the number of lines that were left out before it.
 
 mod support;
 
@@ -13,10 +13,10 @@ use support::process::OsNode;
 use support::unknown::Unknown;
 use support::{Clock, EndWith, LIMIT, Place, answerer, assert_answers, connect, until_closed};
 
-/// What is logged at once, of each kind.
+/// The number of lines of each kind that are logged at once.
 const AT_ONCE: usize = 32;
 
-/// How often a line is in the log, and how many lines it says were left out.
+/// Returns how often a line is in the log, and how many lines it reports as left out.
 fn logged(node: &OsNode, line: &str) -> (usize, usize) {
     let log = node.log();
     let lines: Vec<&str> = log.lines().filter(|entry| entry.contains(line)).collect();
@@ -27,9 +27,8 @@ fn logged(node: &OsNode, line: &str) -> (usize, usize) {
     (lines.len(), left_out.sum())
 }
 
-/// Causes a line again and again, until it has been caused so many times and one of them says how
-/// many were left out. The two together are how often it was caused. `cause` says how often it
-/// does it.
+/// Causes a line repeatedly, until it was caused this many times and a line reports how many were
+/// left out. Checks that the two add up. `cause` returns how often it caused the line.
 fn flood(node: &OsNode, line: &str, first: usize, mut cause: impl FnMut() -> usize) {
     let clock = Clock::new();
     let mut caused = 0;
@@ -40,11 +39,11 @@ fn flood(node: &OsNode, line: &str, first: usize, mut cause: impl FnMut() -> usi
     let (lines, left_out) = logged(node, line);
     let most = AT_ONCE + clock.elapsed().as_secs() as usize + 1;
     assert!((AT_ONCE..=most).contains(&lines), "{lines} lines");
-    // The last ones may have been left out, or be on their way.
+    // The last ones may have been left out, or not be logged yet.
     assert!((AT_ONCE + 1..=caused).contains(&(lines + left_out)), "{lines} and {left_out}");
 }
 
-/// What they say is refused, or they say nothing in time, or they are too many.
+/// Strangers send something that is refused, or nothing in time, or they are too many.
 #[test]
 fn strangers() {
     let place = Place::new();
@@ -68,7 +67,7 @@ fn strangers() {
     });
 }
 
-/// A name that would forge a line of the log, or that a terminal would obey, is shown with escapes.
+/// A name that would forge a line of the log, or that a terminal would obey, is escaped.
 #[test]
 fn names_that_forge_lines() {
     let place = Place::new();
@@ -88,7 +87,7 @@ fn names_that_forge_lines() {
     assert!(!log.contains(['\u{1b}', '\u{9b}', '\r']), "{log}");
 }
 
-/// A member that asks for what there is not, and sends what can't be taken.
+/// A member requests what does not exist, and sends what can't be accepted.
 #[test]
 fn members() {
     let place = Place::new();
@@ -112,7 +111,7 @@ fn members() {
             Box::pin(async move {
                 let pid = spawn_on(&name, answerer()).await;
                 (0..1000).for_each(|_| send(pid, support::AskOfAnotherShape));
-                // It goes on.
+                // The connection continues.
                 assert_answers(pid, 1).await;
                 send(pid, EndWith(ExitReason::Normal));
                 1000

@@ -1,4 +1,4 @@
-//! Look-ups of nodes that a peer causes by naming them: they take few threads, and hold up neither
+//! Look-ups of nodes that a peer causes by naming them: they use few threads, and delay neither
 //! other look-ups nor the program's own blocking calls.
 #![cfg(target_os = "linux")]
 
@@ -17,7 +17,7 @@ use support::{LIMIT, Place, TestNode, until};
 /// Half of the threads for blocking calls of services.
 const PATIENT_MAX: usize = 8;
 
-/// What calls wait for that do not end by themselves.
+/// A gate that keeps calls waiting.
 #[derive(Default)]
 struct Gate {
     is_open: Mutex<bool>,
@@ -80,9 +80,9 @@ fn lookup_threads() -> usize {
     names.filter(|name| name.as_ref().is_ok_and(|name| name.trim() == "fika lookup")).count()
 }
 
-/// Tells the node of so many others that nobody has heard of.
+/// Tells the node about this many unknown nodes.
 fn names_many(member: &mut Peer, place: Place, count: usize) {
-    // The node's own word of others begins with the type of it.
+    // The node's own message about other nodes begins with its type.
     let definition = loop {
         let said = member.frame();
         if said.starts_with(&[3, 0]) {
@@ -108,12 +108,12 @@ fn a_member_that_names_many_nodes() {
     let own = (place.ip, own.port()).into();
     let mut member = Peer::connected(own, &place.name("member"), &place.name("node"));
     names_many(&mut member, place, 200);
-    // The attempts end when their time is over, and their calls do not.
+    // The attempts end when their time is over, but their calls do not.
     until("many were asked for", || slow.asked.load(Ordering::SeqCst) >= 5 * PATIENT_MAX);
     until("some have begun", || slow.gate.waiting() > 0);
     assert!(slow.gate.waiting() <= PATIENT_MAX, "{} calls", slow.gate.waiting());
     assert!(lookup_threads() <= 2 * PATIENT_MAX, "{} threads", lookup_threads());
-    // The program's own calls, and its look-ups, go on.
+    // The program's own calls and look-ups continue.
     let name = place.name("there");
     node.block_on(async move {
         assert_eq!(timeout(LIMIT, spawn_blocking(|| 7)).await, Ok(7));
@@ -124,7 +124,7 @@ fn a_member_that_names_many_nodes() {
     drop((there, member));
 }
 
-/// The other way around: the program uses all threads that it may have.
+/// The reverse: the program uses all its threads.
 #[test]
 fn a_program_that_blocks() {
     const CALLS: usize = 520;

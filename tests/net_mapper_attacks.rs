@@ -1,5 +1,5 @@
-//! The port mapper under attack: whoever opens many connections to it and says nothing keeps nobody
-//! from looking nodes up, or from registering, and does not use up a node's descriptors.
+//! The port mapper under attack: a client that opens many silent connections keeps no other from
+//! looking nodes up or registering, and does not use up a node's descriptors.
 
 mod support;
 
@@ -14,7 +14,7 @@ use support::{Clock, Place, connect, until_closed};
 const OF_ANOTHER_HOST: usize = 300;
 const OF_THIS_HOST: usize = 4096;
 
-/// The descriptors that a program has by default on most systems.
+/// The default limit of descriptors on most systems.
 const USUAL_FILES: u64 = 1024;
 
 #[track_caller]
@@ -24,7 +24,8 @@ fn assert_finds(place: Place, alive: &str) {
     }
 }
 
-/// One host opens many connections: the others, and the nodes of the mapper's own host, go on.
+/// One host opens many connections. Other hosts, and the nodes of the mapper's own host, are not
+/// affected.
 #[test]
 fn silent_connections_of_another_host() {
     let Some(hosts) = Hosts::new("silent_connections_of_another_host", 3) else { return };
@@ -34,7 +35,7 @@ fn silent_connections_of_another_host() {
     let crowd: Vec<TcpStream> = attacker
         .enter(|| (0..OF_ANOTHER_HOST).map(|_| connect(place.mapper_addr()).unwrap()).collect());
     other.enter(|| assert_finds(place, "node"));
-    // The one that attacks is served as well.
+    // The attacking host is served as well.
     attacker.enter(|| assert_finds(place, "node"));
     let late = own.enter(|| place.os("late").start());
     other.enter(|| assert_finds(place, "late"));
@@ -54,11 +55,16 @@ fn silent_connections_of_this_host() {
     let late = place.node("late");
     assert_finds(place, "late");
     assert_eq!(late.block_on(async move { ping(place.name("there")).await }), PingAnswer::Pong);
-    assert_eq!(there.logged("connections are closed as soon as they come"), 0, "{}", there.log());
+    assert_eq!(
+        there.logged("no file descriptor is left: closing new connections"),
+        0,
+        "{}",
+        there.log()
+    );
     drop(crowd);
 }
 
-/// A client has seconds for its request, and not a minute.
+/// A client has a few seconds for its request, not a minute.
 #[test]
 fn a_request_has_seconds() {
     let place = Place::new();

@@ -12,15 +12,16 @@ use fika::prelude::*;
 use support::peer::{Peer, frame, in_pieces, text, varint};
 use support::{Clock, Place, until};
 
-/// Attempts to connect that a peer's word of other nodes may begin at the same time.
+/// The number of simultaneous connection attempts that a peer's messages about other nodes may
+/// cause.
 const ATTEMPTS_MAX: usize = 8;
 
-/// What a connection may keep of bytes that it has not asked for: what is read at a time, and what
-/// a node has for each connection.
+/// The bytes that a connection may keep without having requested them: what is read at a time, and
+/// the node's state for each connection.
 const EACH_BYTES: isize = 256 << 10;
 
-/// What one may keep that says nothing: its tables, what it is called, and its place in those of
-/// the node.
+/// What the node keeps for a silent connection: its tables, its name, and its entries in the node's
+/// tables.
 const IDLE_BYTES: isize = 8 << 10;
 
 /// The heap is that of the whole program.
@@ -33,14 +34,14 @@ fn member(place: Place, n: usize) -> Peer {
     Peer::connected(place.addr_of("node"), &place.name(&format!("peer{n}")), &place.name("node"))
 }
 
-/// Messages of 16 MiB, and a frame, that never come: no room is made for them.
+/// Messages of 16 MiB, and a frame, that never arrive: no memory is allocated for them.
 #[test]
 fn a_length_costs_nothing() {
     const MEMBERS: usize = 20;
     let _alone = alone();
     let place = Place::new();
     let node = place.node("node");
-    // What the first of everything costs is kept.
+    // Memory that is allocated on first use is kept.
     let first = member(place, 0);
     until("it is up", || node.nodes().len() == 1);
     let before = counting::live();
@@ -58,7 +59,7 @@ fn a_length_costs_nothing() {
     .concat();
     until("they are up", || node.nodes().len() == 1 + MEMBERS);
     members.iter_mut().for_each(|member| member.write(&claim));
-    // What is not there it waits for, as long as the connection lasts.
+    // The node waits for the missing bytes as long as the connection lasts.
     let (clock, mut most) = (Clock::new(), 0);
     while clock.elapsed() < millis(300) {
         most = most.max(counting::live() - before);
@@ -69,16 +70,16 @@ fn a_length_costs_nothing() {
     drop((first, members));
 }
 
-/// A member that tells of a million nodes: some attempts are made to connect with them.
+/// A member mentions a million nodes. The node tries to connect to some of them.
 #[test]
 fn a_million_nodes() {
     let _alone = alone();
     let place = Place::new();
-    // The one with the port mapper, who is asked for each of them.
+    // The node with the port mapper, which is asked for each of them.
     let _mapper = place.os("mapper").start();
     let node = place.node("node");
     let mut member = member(place, 0);
-    // The node's own word of others begins so, with the type of it.
+    // The node's own message about other nodes begins like this, with its type.
     let definition = loop {
         let said = member.frame();
         if said.starts_with(&[3, 0]) {
@@ -104,14 +105,14 @@ fn a_million_nodes() {
         most = most.max(node.process_count());
         node.process_count() <= processes
     });
-    // Each attempt may have a child, and one that has ended may not have gone yet.
+    // Each attempt may have a child, and an ended one may not be gone yet.
     assert!(most <= processes + 3 * ATTEMPTS_MAX, "{most} processes");
     node.block_on(async move { assert_eq!(ping(place.name("node")).await, PingAnswer::Pong) });
     assert_eq!(node.nodes().len(), 1);
 }
 
-/// Nodes that a member invents stay in memory, since pids may refer to them: so many that 16 MiB
-/// hold them, however often the member connects anew, and with whatever name.
+/// Nodes that a member invents stay in memory, since pids may refer to them: as many as fit into 16
+/// MiB, however often the member connects again, and under whatever name.
 #[test]
 fn invented_nodes_on_one_connection_after_the_other() {
     const NODES: u32 = 20_000;
@@ -133,7 +134,7 @@ fn invented_nodes_on_one_connection_after_the_other() {
         };
         let all: Vec<u8> = (0..NODES).flat_map(defined).collect();
         member.write_to_the_end(&all);
-        // A monitor of a process that is not there is answered, by a node that has not closed.
+        // A monitor of a missing process is answered, if the node has not closed the connection.
         member.write_to_the_end(&frame(b"\x15\x7f\x7f\x01\0\x09\0"));
         let is_closed = loop {
             match member.try_frame() {
@@ -152,8 +153,8 @@ fn invented_nodes_on_one_connection_after_the_other() {
     node.block_on(async move { assert_eq!(ping(place.name("node")).await, PingAnswer::Pong) });
 }
 
-/// A member that calls itself by another name each time: each name stays in memory, so it connects
-/// as often as 1 MiB holds them, and about once a second from then on.
+/// A member uses another name each time. Each name stays in memory, so it can connect as often as
+/// their names fit into 1 MiB, and about once a second after that.
 #[test]
 fn a_member_with_many_names() {
     const NAMES: usize = 1700;
@@ -162,17 +163,17 @@ fn a_member_with_many_names() {
     let _node = place.node("node");
     let addr = place.addr_of("node");
     let name = |n: usize| place.name(&format!("{n:0>4}{}", "ö".repeat(215)));
-    // The node says something on a connection that is up.
+    // The node sends something on a connection that is up.
     let is_up = |name: &str| Peer::connected(addr, name, &place.name("node")).try_frame().is_some();
     let ups = (0..NAMES).filter(|n| is_up(&name(*n))).count();
-    // 256 bytes and the name for each, and what time has given back.
+    // 256 bytes plus the name for each, and what is given back by time.
     let most = (1 << 20) / (256 + name(0).len());
     assert!((most..most + 100).contains(&ups), "{ups} and {most}");
     assert!(is_up(&name(0)), "it is known already");
 }
 
-/// A member that has said what it had to say, and is quiet since, is a few tables: buffers are of
-/// those who read and write just now.
+/// A member that is silent after sending costs a few tables. Buffers only belong to connections
+/// that are reading or writing.
 #[test]
 fn an_idle_member_is_small() {
     const MEMBERS: usize = 200;
@@ -184,7 +185,7 @@ fn an_idle_member_is_small() {
         until("they are up", || node.nodes().len() == MEMBERS);
         crowd
     };
-    // What tables have grown to is kept.
+    // Grown tables keep their memory.
     let processes = node.process_count();
     let first = crowd(0);
     drop(first);
@@ -197,8 +198,8 @@ fn an_idle_member_is_small() {
     drop(members);
 }
 
-/// BUSY-8: what has come of messages whose rest never comes goes with the connection, and nobody
-/// gets any of it.
+/// BUSY-8: the parts of unfinished messages are dropped with the connection, and no process
+/// receives them.
 #[test]
 fn half_a_message_goes_with_its_connection() {
     const SEQUENCES: u8 = 4;

@@ -1,5 +1,5 @@
-//! What can be a message and an argument of a `#[remote]` function: all of std that serde knows,
-//! arrays of any length; and messages that stay on their node.
+//! What can be a message and an argument of a `#[remote]` function: all types of std that serde
+//! supports, and arrays of any length. Also messages that stay on their node.
 
 #[macro_use]
 mod support;
@@ -25,13 +25,13 @@ use fika::prelude::*;
 use fika::{Bytes, SendOpts, Snapshot, Tagged, Term, send_with};
 use support::{LIMIT, Place, TestNode, down};
 
-/// A place with two nodes that are connected.
+/// A place with two connected nodes.
 fn nodes() -> (Place, TestNode, TestNode) {
     let place = Place::new();
     (place, place.node("here"), place.node("there"))
 }
 
-/// Sends a value to another node, whose process sends it back as it got it.
+/// Sends a value to another node, whose process returns it as it was received.
 fn round<M: Message + Debug>(place: Place, [here, there]: [&TestNode; 2], value: M, text: &str) {
     let echo = there.spawn(async {
         receive! { (to, ()): (Pid, ()) => {
@@ -60,7 +60,7 @@ fn all_of_std_that_serde_knows() {
     let (place, here, there) = nodes();
     macro_rules! round {
         ($($value:expr;)*) => {$(
-            // Text says of each whether it is the same; a heap is not even comparable.
+            // Each is compared as text, since a heap can't be compared.
             let text = format!("{:?}", $value);
             round(place, [&here, &there], $value, &text);
         )*};
@@ -118,7 +118,7 @@ fn all_of_std_that_serde_knows() {
     }
 }
 
-/// What is in a message need not be messages: it is serde that carries it, or says that it can't.
+/// The fields of a message need not be messages: serde carries them, or returns an error.
 #[test]
 fn what_serde_refuses_is_an_error_at_the_call() {
     let (place, here, there) = nodes();
@@ -137,7 +137,7 @@ fn what_serde_refuses_is_an_error_at_the_call() {
     });
 }
 
-/// A message without serde's traits, by hand.
+/// A hand-written message without serde's traits.
 #[derive(Debug, PartialEq)]
 struct ByHand(u8);
 
@@ -211,7 +211,7 @@ fn arguments_are_messages() {
     drop(there);
 }
 
-/// A message that has what can't leave its node.
+/// A message with a field that can't leave its node.
 #[derive(Message, Debug)]
 #[message(local)]
 struct Job {
@@ -231,7 +231,7 @@ fn job() -> (Job, Receiver<u64>) {
     (Job { answer, shared: Arc::default() }, answers)
 }
 
-/// It is matched as itself, by its fields.
+/// It is matched directly, by its fields.
 #[test]
 fn a_local_message_is_received_as_itself() {
     assert_eq!(Of::<u8, 2>::tag(), "test::of");
@@ -264,13 +264,13 @@ fn a_local_message_is_received_as_itself() {
     node.stop();
 }
 
-/// Takes what a process of its own node gives to it.
+/// Receives what a process of its own node sends.
 #[remote]
 async fn works(job: Job) {
     job.answer.send(1).unwrap();
 }
 
-/// Each way to another node is an error at the call, and nothing is sent.
+/// Each way to another node returns an error at the call, and nothing is sent.
 #[test]
 fn a_local_message_does_not_leave_its_node() {
     let (place, here, there) = nodes();
@@ -301,11 +301,11 @@ fn a_local_message_does_not_leave_its_node() {
             assert!(why.contains("`net_messages::Job` cannot be sent to another node"), "{why}");
             assert!(why.contains("#[message(local)]"), "{why}");
         }
-        // What gives the message back gives it back.
+        // A function that returns the message on error returns it.
         let refused = try_send(taker, job().0).unwrap_err();
         assert!(refused.to_string().contains("#[message(local)]"), "{refused}");
         assert!(send_wait(taker, job().0).await.is_err());
-        // As an argument, and in a reason, which may be seen everywhere.
+        // As an argument, and in a reason, which may be seen on every node.
         let (_, monitor) = spawn_monitor(async move {
             spawn_on(&*there, works(job().0)).await;
         });
@@ -315,7 +315,7 @@ fn a_local_message_does_not_leave_its_node() {
         assert_eq!(answers.recv_timeout(LIMIT), Ok(1));
         let (_, monitor) = spawn_monitor(async { exit(ExitReason::term(job().0)) });
         assert!(matches!(down(monitor).await, ExitReason::Panic(_)));
-        // There is no copy of it to be looked at.
+        // It can't be copied for inspection.
         send(self_pid(), job().0);
         let messages = fika::info::messages(self_pid()).await.unwrap();
         let is_job = |it: &Snapshot| it.type_name().ends_with("Job") && it.get::<Job>().is_none();

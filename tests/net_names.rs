@@ -18,12 +18,12 @@ use support::{
     nodedown, nodeup,
 };
 
-/// A node without a name, that can be given one here.
+/// A node without a name, which can be given one here.
 fn nameless(place: Place) -> TestNode {
     TestNode::of(Node::builder().cookie(COOKIE).epmd_port(place.mapper).workers(2))
 }
 
-/// DIST-1: before and after it has a name, again and again; the node's processes go on.
+/// DIST-1: a node gets and loses its name several times, and its processes continue.
 #[test]
 fn distribution_starts_and_stops() {
     let place = Place::new();
@@ -65,8 +65,8 @@ fn distribution_starts_and_stops() {
     drop(there);
 }
 
-/// DIST-17, EPMD-4: when the stop has returned the mapper has forgotten the name, and the port is
-/// free; so a start that follows has neither to wait nor to fail.
+/// DIST-17, EPMD-4: when the stop has returned, the mapper has forgotten the name, and the port is
+/// free. So a start that follows need not wait, and does not fail.
 #[test]
 fn a_stop_frees_the_name_and_the_port() {
     let place = Place::new();
@@ -84,7 +84,7 @@ fn a_stop_frees_the_name_and_the_port() {
     drop(there);
 }
 
-/// DIST-1, PROC-2: what goes from and to processes that are older than the node's name.
+/// DIST-1, PROC-2: messages from and to processes that are older than the node's name.
 #[test]
 fn pids_from_before_the_name_are_used_by_others() {
     let place = Place::new();
@@ -92,7 +92,7 @@ fn pids_from_before_the_name_are_used_by_others() {
     nameless(place).block_on(async move {
         let worker = spawn(answerer());
         start_distribution(place.name("here")).await.unwrap();
-        // It comes back as the same pid, and means the same process to the other node.
+        // The pid comes back unchanged, and means the same process on the other node.
         let relay = spawn_on(place.name("there"), relays(self_pid(), worker)).await;
         assert_eq!(next!(Pid), worker);
         send(relay, 7_u64);
@@ -106,7 +106,7 @@ fn pids_from_before_the_name_are_used_by_others() {
     drop(there);
 }
 
-/// Says which pid it got, has it answer to whom it came from, then watches it be killed.
+/// Reports the pid that it received, lets the process answer, and then watches it be killed.
 #[remote]
 async fn relays(to: Pid, worker: Pid) {
     send(to, worker);
@@ -117,8 +117,8 @@ async fn relays(to: Pid, worker: Pid) {
     send(to, (worker, down(monitor).await));
 }
 
-/// DIST-10: what other nodes have of an earlier period of a node leads nowhere, though the
-/// processes themselves go on.
+/// DIST-10: pids from an earlier period of a node lead nowhere, though the processes themselves
+/// continue.
 #[test]
 fn pids_of_an_earlier_period_lead_nowhere() {
     let place = Place::new();
@@ -139,7 +139,7 @@ fn pids_of_an_earlier_period_lead_nowhere() {
     drop(there);
 }
 
-/// Keeps a pid, and later tells the process `here` of a node what became of it.
+/// Keeps a pid, and later reports to the process `here` of a node what happened to it.
 #[remote]
 async fn keeps(pid: Pid) {
     register("keeper", self_pid()).unwrap();
@@ -150,7 +150,8 @@ async fn keeps(pid: Pid) {
     send(("here", &*node), (1_u64, reason));
 }
 
-/// DIST-17, NMON-5, NMON-10: all that ends when the distribution is stopped, and who is told.
+/// DIST-17, NMON-5, NMON-10: everything that ends when the distribution is stopped, and which
+/// processes are notified.
 #[test]
 fn what_ends_with_the_name() {
     let place = Place::new();
@@ -187,7 +188,7 @@ fn what_ends_with_the_name() {
         assert!(stop_distribution().await);
         assert_eq!(exit_of(linked).await, ExitReason::Noconnection);
         assert_eq!(down(monitor).await, ExitReason::Noconnection);
-        // Two watches and a subscription; a watch; and last the own name.
+        // Two watches and a subscription; a watch; and finally the own name.
         let mut downs = Vec::new();
         for _ in 0..5 {
             let NodeDown { node, reason, .. } = next!(NodeDown);
@@ -222,7 +223,7 @@ fn monitor_node_needs_a_name() {
     });
 }
 
-/// DIST-3, DIST-1: a start that fails leaves the node as it was, and another one is possible.
+/// DIST-3, DIST-1: a failed start leaves the node as it was, and another start is possible.
 #[test]
 fn a_start_that_fails() {
     let place = Place::new();
@@ -239,7 +240,7 @@ fn a_start_that_fails() {
     node.block_on(async { register("net_kernel", self_pid()).unwrap() });
     node.start_distribution(place.name("free")).unwrap();
     assert_eq!(node.name().as_str(), place.name("free"));
-    // With no cookie, or a wrong setting.
+    // Without a cookie, or with a wrong setting.
     let short = TestNode::of(Node::builder().cookie("").epmd_port(place.mapper));
     let error = short.start_distribution(place.name("short")).unwrap_err();
     assert!(matches!(error, NodeError::Cookie(_)), "{error}");
@@ -249,8 +250,8 @@ fn a_start_that_fails() {
     drop(there);
 }
 
-/// A node whose net_kernel is killed again and again has no name any more in the end, and can get
-/// it back. (Fewer times are in `net_services`.)
+/// A node whose net_kernel is killed repeatedly finally has no name, and can get it back.
+/// (`net_services` kills it fewer times.)
 #[test]
 fn net_kernel_is_killed_too_often() {
     let place = Place::new();
@@ -283,7 +284,7 @@ fn net_kernel_is_killed_too_often() {
     drop(there);
 }
 
-/// Stopping while others connect, ask, watch and send: everybody gets an answer.
+/// The node is stopped while others connect, ask, watch and send. Each of them gets an answer.
 #[test]
 fn stopping_while_much_is_going_on() {
     let place = Place::new();

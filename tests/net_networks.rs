@@ -1,6 +1,6 @@
-//! What nodes make of real networks: packets that are dropped in one direction, between two of
-//! many, between all, or by chance; connections that are reset. Each node is a program of its
-//! own on a host of its own; see `support::hosts` for what a machine needs for that.
+//! Nodes on real networks with faults: packets are dropped in one direction, between two nodes of
+//! many, between all, or by chance, and connections are reset. Each node is a separate program on a
+//! separate host; see `support::hosts` for what a machine needs.
 
 #[macro_use]
 mod support;
@@ -16,13 +16,13 @@ use support::process::OsNode;
 use support::watch::Watch;
 use support::{Clock, TestNode, connect, until};
 
-/// Far above what a busy machine takes away from a node.
+/// Far more than a busy machine delays a node.
 const TICKTIME: Duration = Duration::from_secs(2);
 
-/// How long nodes may take to find each other when the network is whole again.
+/// How long nodes may take to find each other when the network works again.
 const RECONNECT_MAX: Duration = Duration::from_secs(2);
 
-/// Nodes on hosts of their own, all connected, and one more host for the one that watches.
+/// Nodes on separate hosts, all connected, and another host for the watcher.
 struct Cluster {
     watch: Watch,
     nodes: Vec<OsNode>,
@@ -46,7 +46,7 @@ impl Cluster {
         Some(Cluster { watch, nodes, hosts })
     }
 
-    /// The network is whole again: the nodes find each other, soon, and are as they were.
+    /// The network works again: the nodes soon find each other, and are as they were.
     #[track_caller]
     fn heal(&self) {
         self.hosts.heal();
@@ -57,9 +57,8 @@ impl Cluster {
     }
 }
 
-/// TICK-5: who hears nothing gives up. So does the other in the end, who gets no
-/// acknowledgements any more: its system soon sends the same bytes again and nothing new. What
-/// comes first to it, its own time or word of the first one's, is chance.
+/// TICK-5: a node that hears nothing gives up the connection. The other finally does so too, since
+/// it gets no acknowledgements: its system soon only retransmits. The order of the two is chance.
 #[test]
 fn one_direction_is_cut() {
     let Some(cluster) = Cluster::new("one_direction_is_cut", 2) else { return };
@@ -81,7 +80,7 @@ fn one_direction_is_cut() {
     cluster.heal();
 }
 
-/// A link of a mesh is a matter of two.
+/// A fault between two nodes of a mesh does not affect the others.
 #[test]
 fn one_link_of_a_mesh_of_eight_is_cut() {
     let Some(cluster) = Cluster::new("one_link_of_a_mesh_of_eight_is_cut", 8) else { return };
@@ -95,7 +94,7 @@ fn one_link_of_a_mesh_of_eight_is_cut() {
     cluster.heal();
 }
 
-/// Nobody hears anybody, and then all of them.
+/// No node hears another, and then all do.
 #[test]
 fn everything_is_cut_and_healed() {
     const COUNT: usize = 4;
@@ -114,13 +113,13 @@ fn everything_is_cut_and_healed() {
     cluster.heal();
 }
 
-/// What is on the way breaks a connection: both see it, and the next one is as good.
+/// A packet in flight breaks a connection. Both nodes notice, and the next connection works.
 #[test]
 fn connections_are_reset() {
     let Some(cluster) = Cluster::new("connections_are_reset", 2) else { return };
     let watch = &cluster.watch;
     cluster.hosts.both_ways(0, 1, Fault::Reset);
-    // The next tick is answered so.
+    // The next tick is answered with a reset.
     watch.expect(vec![
         watch.saw(0, 1, Some(ConnectionClosed)),
         watch.saw(1, 0, Some(ConnectionClosed)),
@@ -130,21 +129,21 @@ fn connections_are_reset() {
     cluster.heal();
 }
 
-/// TICK-4: a pause that is shorter than half of the ticktime is none, and loses nothing.
+/// TICK-4: a pause that is shorter than half of the ticktime has no effect, and loses nothing.
 #[test]
 fn a_short_pause_is_no_end() {
     let Some(cluster) = Cluster::new("a_short_pause_is_no_end", 2) else { return };
     for _ in 0..2 {
         let pause = TICKTIME.as_millis() as u32 * 2 / 5;
         cluster.hosts.both_ways(0, 1, Fault::CutFor(pause));
-        // It comes when the network has healed by itself.
+        // The message arrives when the network has recovered by itself.
         cluster.watch.talk(0, 1, 100);
     }
     cluster.watch.expect_no_more();
     cluster.watch.expect_well();
 }
 
-/// One packet in twenty is lost, both ways, while many talk.
+/// One packet in twenty is lost in both directions, while many processes talk.
 #[test]
 fn a_lossy_network() {
     let Some(cluster) = Cluster::new("a_lossy_network", 2) else { return };
@@ -160,9 +159,8 @@ fn a_lossy_network() {
     cluster.heal();
 }
 
-/// Another host that opens many connections and says nothing gets no more than 16 handshakes at a
-/// time, and in the end none for a while. What it is connected with already stays, and others are
-/// served as ever.
+/// Another host that opens many silent connections gets at most 16 handshakes at a time, and
+/// finally none for a while. Its existing connections stay, and others are served as before.
 #[test]
 fn a_crowd_from_one_address() {
     let Some(cluster) = Cluster::new("a_crowd_from_one_address", 3) else { return };

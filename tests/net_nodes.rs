@@ -1,4 +1,4 @@
-//! The messages about nodes: what gives none, and in which order they come.
+//! The messages about nodes: when there are none, and their order.
 #![deny(warnings)]
 
 #[macro_use]
@@ -14,7 +14,7 @@ use fika::{NodeDownReason, NodeKind, NodeName, connected_nodes, nodes_of};
 use support::transport::{DAWDLES, Way, Wrapped};
 use support::{LIMIT, Place, TestNode, answerer, assert_answers, nodedown, nodeup};
 
-/// NMON-11, HS-8: attempts that fail, be they for want of a node or of a cookie, at both ends.
+/// NMON-11, HS-8: failed attempts, for lack of a node or of the right cookie, at both ends.
 #[test]
 fn an_attempt_that_fails_is_told_to_nobody() {
     let place = Place::new();
@@ -47,7 +47,7 @@ fn an_attempt_that_fails_is_told_to_nobody() {
     }
 }
 
-/// NMON-12, NMON-8: a node that goes and comes again at once is told of in this order, in every
+/// NMON-12, NMON-8: a node that goes and comes back at once is reported in this order, in every
 /// subscription.
 #[test]
 fn a_node_that_comes_back_quickly() {
@@ -63,7 +63,7 @@ fn a_node_that_comes_back_quickly() {
             report.send(()).unwrap();
             let mut last = 0;
             for _ in 0..rounds {
-                // Whatever comes next is the next in turn.
+                // The next message is the next in order.
                 receive! {
                     NodeUp { connection, .. } => {
                         assert!(connection > last, "a connection of its own");
@@ -83,7 +83,7 @@ fn a_node_that_comes_back_quickly() {
         reports.recv_timeout(LIMIT).unwrap();
     }
     for _ in 0..rounds {
-        // The next one connects while the loss of the last one may not have been noticed.
+        // The next node connects while the loss of the last one may not have been noticed.
         let peer = place.node("peer");
         let own = place.name("here");
         peer.block_on(async move { assert_eq!(ping(own).await, PingAnswer::Pong) });
@@ -93,7 +93,8 @@ fn a_node_that_comes_back_quickly() {
     }
 }
 
-/// TICK-7: who has a much larger time is given up by the other, for whom it is silent too long.
+/// TICK-7: a node with a much larger ticktime is given up by the other node, for which it is silent
+/// too long.
 #[test]
 fn nodes_with_different_ticktimes() {
     let place = Place::new();
@@ -109,11 +110,11 @@ fn nodes_with_different_ticktimes() {
     drop(slow);
 }
 
-/// DIST-13: each kind, and unions of several.
+/// DIST-13: each kind of nodes, and unions of several.
 #[test]
 fn kinds_of_nodes() {
     let place = Place::new();
-    // Nobody connects by way of another.
+    // No node connects because of another.
     let node = |alive| TestNode::of(place.builder(alive).connect_all(false));
     let visible = ["v1", "v2"].map(node);
     let hidden = TestNode::of(place.builder("h").hidden(true));
@@ -142,7 +143,7 @@ fn kinds_of_nodes() {
             assert_eq!(nodes_of(kinds), names(expected), "{kinds:?}");
         }
         assert_eq!(nodes(), names(&["v1", "v2"]));
-        // One that has gone is known, and one that never was there is not.
+        // A node that has gone is known, and one that never existed is not.
         assert_eq!(disconnect_node(place.name("v1")).await, Some(true));
         assert_eq!(ping(place.name("none")).await, PingAnswer::Pang);
         fika_until(|| nodes() == names(&["v2"])).await;
@@ -155,7 +156,7 @@ fn kinds_of_nodes() {
 #[derive(Message, Serialize, Deserialize)]
 struct Refers(Pid, Vec<u8>);
 
-/// Sends the pid of a process on a third node, in a message of so many bytes.
+/// Sends the pid of a process on a third node, in a message of this many bytes.
 #[remote]
 async fn refers(to: Pid, third: String, bytes: usize) {
     send(to, Refers(spawn_on(third, answerer()).await, vec![7; bytes]));
@@ -166,8 +167,8 @@ async fn ends_with_a_pid(third: String) {
     exit(ExitReason::term(spawn_on(third, answerer()).await));
 }
 
-/// DIST-13: a node that something refers to is known, though nobody has connected to it, and
-/// stays so when the connection is lost over which that came.
+/// DIST-13: a node that something refers to is known without a connection to it, and stays known
+/// when the connection is lost over which it was mentioned.
 #[test]
 fn nodes_that_are_referred_to() {
     let place = Place::new();
@@ -204,7 +205,7 @@ async fn fika_until(is_so: impl FnMut() -> bool) {
     support::until_in_process("the list is so", is_so).await;
 }
 
-/// DIST-14: each connection to a node has an id of its own, in lists and in messages.
+/// DIST-14: each connection to a node has its own id, in lists and in messages.
 #[test]
 fn ids_of_connections() {
     let place = Place::new();
@@ -226,9 +227,9 @@ fn ids_of_connections() {
     drop(there);
 }
 
-/// HS-7: who closes a connection and at once makes another one is not told to wait for the first,
-/// of which the peer's net_kernel may not have heard yet. What it hears of an earlier one later
-/// does no harm to the one that has taken its place.
+/// HS-7: a node that closes a connection and immediately makes another need not wait for the first
+/// one, of whose end the peer's net_kernel may not know yet. A later report about the earlier
+/// connection does not affect its successor.
 #[test]
 fn who_disconnects_connects_again_at_once() {
     let place = Place::new();
@@ -252,8 +253,8 @@ fn who_disconnects_connects_again_at_once() {
     drop(there);
 }
 
-/// SIG-13, MON-16, DIST-15: one loss, of which a process hears by a link, a monitor, a watch of the
-/// node and a subscription, once each. The first two come before the last.
+/// SIG-13, MON-16, DIST-15: a process is notified of one loss by a link, a monitor, a watch of the
+/// node and a subscription, once each. The first two come before the others.
 #[test]
 fn what_one_loss_tells() {
     let place = Place::new();
@@ -294,8 +295,8 @@ fn what_one_loss_tells() {
     }
 }
 
-/// NMON-10: what takes in connections has ended, so the node has no name any more; all hear of it,
-/// and it can start again.
+/// NMON-10: the acceptor has ended, so the node has no name any more. All are notified, and the
+/// node can start again.
 #[test]
 fn no_network() {
     let place = Place::new();
@@ -312,7 +313,7 @@ fn no_network() {
         nodeup(&name).await;
         fika::monitor_node(&name, true).unwrap();
         is_deaf.store(true, Ordering::SeqCst);
-        // Somebody knocks.
+        // A node tries to connect.
         let addr = place.addr_of("here");
         drop(std::net::TcpStream::connect(addr));
         for node in [&name, &name, &place.name("here")] {
@@ -329,8 +330,8 @@ fn no_network() {
     drop(there);
 }
 
-/// NMON-10: a transport that takes nothing any more and does not say so is found out by the next
-/// tick, long before the peer misses it.
+/// NMON-10: the next tick detects a transport that silently accepts nothing more, long before the
+/// peer misses anything.
 #[test]
 fn a_tick_that_cannot_be_sent() {
     let place = Place::new();

@@ -1,5 +1,5 @@
 //! A cluster that is too large for its host: it comes together, or stays in parts, without using
-//! all of the host, and without lines of log by the thousand.
+//! the whole host, and without thousands of log lines.
 //!
 //! `FIKA_LONG=1 FIKA_NODES=160 cargo test --release --test net_overload -- --nocapture` prints the
 //! figures for another number of nodes.
@@ -10,7 +10,7 @@ use fika::prelude::*;
 use support::process::{OsNode, allow_files};
 use support::{Clock, Place, TestNode, times};
 
-/// How long the cluster may take to come together before it is judged as it is.
+/// How long the cluster may take to come together before it is judged.
 const SETTLES_WITHIN: Duration = secs(240);
 
 /// Connects its node to another one, and stays.
@@ -21,13 +21,13 @@ async fn joins(node: String) {
     }
 }
 
-/// Says how many nodes its own one is connected to.
+/// Reports how many nodes its own node is connected to.
 #[remote]
 async fn counts(to: Pid) {
     send(to, nodes().len());
 }
 
-/// How many nodes each of these is connected to, of those that answer.
+/// Returns how many nodes each of these is connected to, for those that answer.
 async fn connected(names: &[String]) -> Vec<usize> {
     let me = self_pid();
     for name in names.iter().cloned() {
@@ -40,7 +40,7 @@ async fn connected(names: &[String]) -> Vec<usize> {
     all
 }
 
-/// DIST-11: 250 programs join each other at the same moment, whatever this host is.
+/// DIST-11: 250 programs join each other at the same moment, on any host.
 #[test]
 fn many_nodes_of_one_host() {
     let count = std::env::var("FIKA_NODES").ok().and_then(|count| count.parse().ok());
@@ -49,7 +49,7 @@ fn many_nodes_of_one_host() {
     let place = Place::new();
     let all: Vec<OsNode> = (0..count).map(|n| place.os(&format!("n{n}")).start()).collect();
     let names: Vec<String> = all.iter().map(|node| node.name.clone()).collect();
-    // It sees all, and is seen by none.
+    // It sees all nodes, and none sees it.
     let eye = TestNode::of(place.builder("eye").hidden(true).connect_all(false));
     let cpu_time = || all.iter().map(OsNode::cpu_time).sum::<Duration>();
     let clock = Clock::new();

@@ -9,7 +9,7 @@ use fika::prelude::*;
 
 use support::{Ask, Place, answerer, assert_answers, exit_of, nodedown};
 
-/// Sends what it is told to, and says when it has.
+/// Sends what it is told to, and reports when it has.
 #[remote]
 async fn relay() {
     loop {
@@ -21,7 +21,7 @@ async fn relay() {
     }
 }
 
-/// Whether a message by this alias comes, sent by this process.
+/// Checks whether a message by this alias, sent by this process, arrives.
 async fn comes_by(alias: Reference, relay: Pid, n: u64) -> bool {
     send(relay, (alias, n));
     send(relay, self_pid());
@@ -32,8 +32,8 @@ async fn comes_by(alias: Reference, relay: Pid, n: u64) -> bool {
     }
 }
 
-/// ALIAS-2, ALIAS-4, ALIAS-11, SIG-14: from another node, and from a third one that has heard of
-/// it from there.
+/// ALIAS-2, ALIAS-4, ALIAS-11, SIG-14: from another node, and from a third one that got the alias
+/// from there.
 #[test]
 fn an_alias_works_from_any_node() {
     let place = Place::new();
@@ -49,18 +49,18 @@ fn an_alias_works_from_any_node() {
                 assert!(comes_by(active, relay, n).await && comes_by(active, relay, n).await);
             }
             assert!(comes_by(once, b, n).await && !comes_by(once, c, n).await);
-            // What has been sent and not received is dropped.
+            // Messages that were sent and not received are dropped.
             send(b, (active, n));
             send(b, self_pid());
             sleep(Duration::ZERO).await;
             assert!(unalias(active));
             next!(());
-            // It may have been received before that.
+            // It may have been received before.
             receive! { m: u64 => assert_eq!(m, n), after Duration::ZERO => {} }
             assert!(!comes_by(active, c, n).await);
             none!(u64);
         }
-        // A monitor that is one.
+        // A monitor that is an alias.
         for (relay, n) in [(b, 1), (c, 2)] {
             let opts = MonitorOpts::new().alias(MonitorAlias::ReplyDemonitor);
             let both = monitor_with(relay, opts);
@@ -83,17 +83,17 @@ fn an_alias_works_from_any_node() {
         send(b, self_pid());
         next!(());
         none!(Exit);
-        // What can't leave the node is an error, as for a pid.
+        // A message that can't leave the node is an error, as for a pid.
         let elsewhere = Reference::owned(b.node(), 1, Some(1));
         let end = fika::spawn_monitor(async move { send(elsewhere, Local(())) }).1;
         assert!(matches!(support::down(end).await, ExitReason::Badarg(_)));
-        // One that never was.
+        // An alias that never existed.
         send(elsewhere, 1_u64);
         assert!(comes_by(alias(), b, 3).await);
     });
 }
 
-/// ALIAS-11: it works again after a lost connection, which does nothing to it.
+/// ALIAS-11: an alias works again after a lost connection, which does not affect it.
 #[test]
 fn an_alias_outlives_a_connection() {
     let place = Place::new();
@@ -124,7 +124,7 @@ fn an_alias_outlives_a_connection() {
     drop(there);
 }
 
-/// ALIAS-4, PROC-2: one of an earlier life of its node leads to nobody in the next.
+/// ALIAS-4, PROC-2: an alias of an earlier life of its node leads to no process in the next one.
 #[test]
 fn an_alias_of_an_earlier_life() {
     let place = Place::new();
@@ -135,7 +135,7 @@ fn an_alias_of_an_earlier_life() {
         let past = old.clone();
         let new = here.block_on(async move {
             let relay = spawn_on(place.name("there"), relay()).await;
-            // Each process is where another one was.
+            // Each process has the slot of an earlier one.
             for alias in past {
                 assert_ne!(alias.node(), self_pid().node());
                 assert!(!comes_by(alias, relay, 1).await);
@@ -146,7 +146,7 @@ fn an_alias_of_an_earlier_life() {
         });
         old.push(new);
     }
-    // Nor when there is no such node.
+    // Nor if there is no such node.
     let alive = there.block_on(async move {
         for alias in old {
             send(alias, 1_u64);
@@ -159,7 +159,7 @@ fn an_alias_of_an_earlier_life() {
     there.send(alive, Ask { from: alive, n: 1 }).unwrap();
 }
 
-/// EXIT-18, LINK-5, LINK-6: each connects if need be, and says so where it can't.
+/// EXIT-18, LINK-5, LINK-6: each operation connects if needed, and reports if it can't.
 #[test]
 fn links_and_exit_signals_connect() {
     let place = Place::new();
@@ -167,7 +167,7 @@ fn links_and_exit_signals_connect() {
     let gone = place.node("gone").spawn(answerer()).expect("room for one");
     let targets: Vec<Pid> = (0..2).map(|_| there.spawn(answerer()).unwrap()).collect();
     for (n, target) in targets.into_iter().enumerate() {
-        // Each time it is a node that has no connection.
+        // Each time it is a node without a connection.
         let here = place.node(&format!("here{n}"));
         here.block_on(async move {
             assert_eq!(nodes(), [] as [NodeName; 0]);
@@ -182,7 +182,7 @@ fn links_and_exit_signals_connect() {
                 exit_process(target, ExitReason::Shutdown);
                 assert_eq!(exit_of(target).await, ExitReason::Shutdown);
             }
-            // To nobody: an exit signal is dropped, and a link ends by one.
+            // To a missing process: an exit signal is dropped, and a link gets one.
             for reason in [ExitReason::Normal, ExitReason::Kill] {
                 exit_process(gone, reason);
             }
@@ -245,8 +245,8 @@ fn a_lost_connection_goes_ahead_where_it_is_wanted() {
     });
 }
 
-/// EXIT-18, EXIT-4: an exit signal from outside of any process arrives at a process of another node,
-/// to which the node connects; it comes from a process that is not there.
+/// EXIT-18, EXIT-4: an exit signal from outside a process arrives at a process on another node, to
+/// which the node connects. Its sender is a process that does not exist.
 #[test]
 fn an_exit_signal_from_outside_of_a_process() {
     let place = Place::new();

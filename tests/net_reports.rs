@@ -15,10 +15,11 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// The nodes of the tests, and a process that each sends to: of another node, or one that has ended.
+/// The nodes of the tests, and a process that each sends to: on another node, or one that has
+/// ended.
 static NODES: Mutex<Vec<(Node, Pid)>> = Mutex::new(Vec::new());
 
-/// What was reported, and how often.
+/// The reports, and how often each was made.
 static SEEN: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
 
 fn seen(message: &str) -> usize {
@@ -29,7 +30,7 @@ fn seen(message: &str) -> usize {
 struct Meddler;
 
 thread_local! {
-    /// What it causes itself may be reported, too, and does not go on for ever.
+    /// Its own calls may cause reports too, but not forever.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -79,7 +80,7 @@ impl Subscriber for Meddler {
     }
 }
 
-/// All that can be done from outside of a process, and does not wait.
+/// Makes all calls that are possible outside a process and do not wait.
 fn use_node(node: &Node, peer: Pid) {
     let _ = node.send(peer, "from a subscriber".to_owned());
     let _ = node.send(("nobody", peer.node().name().as_str()), ());
@@ -90,7 +91,7 @@ fn use_node(node: &Node, peer: Pid) {
     let _ = node.whereis("meddled");
     let _ = (node.processes().count(), node.process_count(), node.timer_count(), node.nodes());
     node.exit_process(here, ExitReason::Kill);
-    // For the dead: dropped at once, by this thread.
+    // A message to a dead process is dropped at once, by this thread.
     if peer.node() == node.id() {
         let _ = node.send(peer, Local(Explosive));
     }
@@ -105,7 +106,7 @@ fn listen() {
     ONCE.call_once(|| tracing::subscriber::set_global_default(Meddler).expect("the first"));
 }
 
-/// Runs a test on a thread of its own: one that waits for itself would hang.
+/// Runs a test on a separate thread, since one that waits for itself would hang.
 #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn within_limit(test: impl FnOnce() + Send + 'static) {
     listen();
@@ -120,7 +121,7 @@ fn within_limit(test: impl FnOnce() + Send + 'static) {
     thread.join().unwrap();
 }
 
-/// Its destructor asks for what it can't have.
+/// Its destructor makes a call that fails.
 struct Refused;
 
 impl Drop for Refused {
@@ -173,7 +174,7 @@ fn of_processes() {
             "a call in a destructor was refused",
             "a mailbox is full, and its process is killed",
         ] {
-            // It is made after what it is about.
+            // The report comes after the event.
             until(what, || seen(what) > 0);
         }
         let grows = |of: &str| of.starts_with("a mailbox only grows");
@@ -190,7 +191,7 @@ async fn fails() -> fika::Result {
     Err("it failed")?
 }
 
-/// The subscriber sends over the very connection of which something is reported.
+/// The subscriber sends over the connection that the report is about.
 #[test]
 fn of_connections() {
     const BYTES_MAX: usize = 4096;
@@ -256,7 +257,7 @@ fn of_connections() {
         });
         let replaced = "an exit reason was replaced by system_limit";
         for what in ["nodeup", "a request to spawn was not sent", replaced] {
-            // It is made after what it is about.
+            // The report comes after the event.
             until(what, || seen(what) > 0);
         }
         NODES.lock().unwrap().clear();

@@ -13,7 +13,7 @@ use fika::{
 };
 use support::{Place, TestNode};
 
-/// On the address of a place, all ports are free.
+/// All ports at the address of a place are free.
 const PORT: u16 = 4001;
 
 #[track_caller]
@@ -26,7 +26,7 @@ async fn adder() {
     receive! { (from, a, b): (Pid, u64, u64) => send(from, a + b) }
 }
 
-/// They are connected, and of use to each other.
+/// Checks that they are connected and can be used.
 fn assert_connected(node: &TestNode, peer: &str) {
     let peer: NodeName = peer.parse().unwrap();
     node.block_on(async move {
@@ -42,7 +42,7 @@ fn pings(node: &TestNode, peer: &str) -> PingAnswer {
     node.block_on(async move { ping(peer).await })
 }
 
-/// A table of two nodes, one of which is another program; it is killed, and comes again.
+/// A table of two nodes, one of which is another program. It is killed and restarted.
 #[test]
 fn a_static_table() {
     let place = Place::new();
@@ -60,7 +60,7 @@ fn a_static_table() {
     assert_no_mapper(place);
 }
 
-/// Each node has an address of its own, and all the same port.
+/// Each node has its own address, and all have the same port.
 #[test]
 fn a_fixed_port() {
     let places = [Place::new(), Place::new()];
@@ -72,7 +72,7 @@ fn a_fixed_port() {
     places.into_iter().for_each(assert_no_mapper);
 }
 
-/// What nodes find each other by: they write themselves down.
+/// A directory in which nodes register themselves and find each other.
 #[derive(Clone, Default)]
 struct Board(Arc<Mutex<BTreeMap<NodeName, SocketAddr>>>);
 
@@ -99,7 +99,7 @@ impl Resolver for Board {
 fn a_resolver_of_ones_own() {
     let place = Place::new();
     let board = Board::default();
-    // The names say nothing about where the nodes are.
+    // The names do not say where the nodes are.
     let builder = |name: &str| place.builder_of(name).resolver(board.clone());
     let [a, b, _c] = ["a@x", "b@y", "c@z"].map(|name| TestNode::of(builder(name)));
     assert_connected(&a, "b@y");
@@ -112,7 +112,7 @@ fn a_resolver_of_ones_own() {
     assert_no_mapper(place);
 }
 
-/// What a node was given is given back when it stops.
+/// A node releases the address that it was given when it stops.
 #[test]
 fn nothing_is_kept_after_the_end() {
     let place = Place::new();
@@ -125,7 +125,7 @@ fn nothing_is_kept_after_the_end() {
     support::until("both are gone", || Arc::strong_count(&board.0) == 1);
 }
 
-/// DIST-18: whatever a resolver does, an attempt ends, and the next one has its chance.
+/// DIST-18: whatever a resolver does, an attempt ends, and the next one can succeed.
 #[test]
 fn a_resolver_that_fails() {
     let place = Place::new();
@@ -134,7 +134,7 @@ fn a_resolver_that_fails() {
     let nobody = (place.ip, PORT).into();
     let resolver = resolver_fn(move |node: NodeName| async move {
         match node.alive() {
-            // Nobody has to believe it: the node at this address is another one.
+            // The answer need not be true: the node at this address is another one.
             "b" | "liar" => Ok(Some(NodeAddr::At(at_b))),
             "nobody" => Ok(Some(NodeAddr::At(nobody))),
             "error" => Err("no such service".into()),

@@ -1,5 +1,4 @@
-//! At the edge of a resource one operation fails, and the node lives: a process table that is
-//! full.
+//! If the process table is full, a single operation fails, and the node survives.
 
 #[macro_use]
 mod support;
@@ -11,15 +10,15 @@ use fika::prelude::*;
 use fika_runtime::spawn_service;
 use support::{LIMIT, Place, TestNode, answerer, assert_answers, until};
 
-/// What a process of a node that is full does for the test.
+/// What a process of a full node does for the test.
 enum Do {
     Ping(String, Sender<bool>),
     SpawnOn(String, Sender<Result<Pid, SpawnError>>),
-    /// Takes all room, that of the node's own services too.
+    /// Takes all room, including that of the node's own services.
     TakeAll(Sender<Vec<Pid>>),
 }
 
-/// A process that is there before its node is full.
+/// A process that exists before its node is full.
 struct Agent<'a>(&'a TestNode, Pid);
 
 impl Agent<'_> {
@@ -77,13 +76,13 @@ fn pings(from: &TestNode, name: String) -> bool {
     from.block_on(async move { ping(name).await == fika::Ping::Pong })
 }
 
-/// PROC-10: the program has all processes that it may have, and the node takes and makes
-/// connections, looks nodes up, and is the port mapper of its neighbours.
+/// PROC-10: the program has as many processes as allowed. The node still accepts and makes
+/// connections, looks up nodes, and is the port mapper of its neighbours.
 #[test]
 fn a_full_table() {
     const ROOM: usize = 20;
     let place = Place::new();
-    // It brings up the mapper.
+    // It starts the mapper.
     let full = TestNode::of(place.builder("full").process_limit(ROOM));
     let early = place.node("early");
     let agent = Agent::on(&full);
@@ -97,7 +96,7 @@ fn a_full_table() {
     let names: Vec<_> = place.names().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["late", "early", "full"]);
 
-    // What needs a process of the program fails alone.
+    // Only operations that need a process of the program fail.
     assert_eq!(full.spawn(idle()), None);
     assert_eq!(full.try_block_on(idle()), Err(ExitReason::SystemLimit));
     let name = place.name("full");
@@ -105,7 +104,7 @@ fn a_full_table() {
     assert_eq!(refused, Err(SpawnError::SystemLimit));
     let there = agent.does(|to| Do::SpawnOn(place.name("late"), to)).expect("there is room there");
 
-    // The node can be taken out of its cluster, and back.
+    // The node can leave its cluster and return.
     assert!(full.stop_distribution());
     assert!(!full.is_distributed());
     full.start_distribution(place.name("full")).unwrap();
@@ -121,7 +120,7 @@ fn a_full_table() {
     });
 }
 
-/// Not even the node's own services have room: each of their operations fails, and none of them
+/// Even the node's own services have no room: each of their operations fails, and none of them
 /// ends.
 #[test]
 fn no_room_at_all() {

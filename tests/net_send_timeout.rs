@@ -1,4 +1,4 @@
-//! Sending within a time limit, and the report of a process that is suspended for long.
+//! Sending within a time limit, and the report of a process that is suspended for a long time.
 #![deny(warnings)]
 
 #[macro_use]
@@ -21,7 +21,7 @@ const BYTES: usize = 8 << 10;
 /// Long enough for a wait, short enough for a test.
 const SHORT: Duration = millis(20);
 
-/// Counts what comes, and says so.
+/// Counts the messages that arrive, and reports the count.
 async fn sink() {
     let mut taken = 0_u64;
     loop {
@@ -39,7 +39,8 @@ fn message(n: u64, bytes: usize) -> (u64, Vec<u8>) {
     (n, vec![7; bytes])
 }
 
-/// Sends until the connection has no room; how many messages it took. The last one was given back.
+/// Sends until the connection has no room. Returns the number of messages. The last one was
+/// returned.
 async fn fill(taker: Pid, mut n: u64, bytes: usize) -> u64 {
     loop {
         match send_timeout(taker, message(n, bytes), SHORT).await {
@@ -53,7 +54,7 @@ async fn fill(taker: Pid, mut n: u64, bytes: usize) -> u64 {
     }
 }
 
-/// Sends `n`, and says how often that was polled.
+/// Sends `n`, and reports how often the future was polled.
 async fn polls(taker: Pid, n: u64, bytes: usize, limit: Duration) -> (bool, usize) {
     let polls = AtomicUsize::new(0);
     let mut sends = pin!(send_timeout(taker, message(n, bytes), limit));
@@ -76,10 +77,10 @@ fn a_message_is_sent_in_time_or_given_back() {
             assert_eq!(connect_node(place.name("there")).await, Some(true));
             valve.close();
             let n = fill(taker, 0, bytes).await;
-            // It waits, and does not ask again and again.
+            // It waits, and does not poll repeatedly.
             let (sent, times) = polls(taker, n, bytes, SHORT).await;
             assert!(!sent && times < 10, "{times} polls");
-            // The process goes on meanwhile, and receives.
+            // The process continues meanwhile, and receives.
             send(self_pid(), "open".to_owned());
             let opens = async {
                 receive! { _: String => valve.open() }
@@ -89,7 +90,7 @@ fn a_message_is_sent_in_time_or_given_back() {
             sent.unwrap();
             send(taker, self_pid());
             assert_eq!(next!(u64), n + 1);
-            // Many at once, in any order, of which each is told.
+            // Many at once, in any order. Each is notified.
             valve.close();
             let n = fill(taker, n + 1, bytes).await;
             let mut first = pin!(send_timeout(taker, message(n, bytes), LIMIT));
@@ -108,7 +109,7 @@ fn a_message_is_sent_in_time_or_given_back() {
     }
 }
 
-/// The end of a connection ends the wait, and what is dropped meanwhile is not sent.
+/// The end of a connection ends the wait. A message whose wait is dropped is not sent.
 #[test]
 fn waiting_for_a_connection_ends_with_it() {
     let (place, valve) = (Place::new(), Valve::new(Stops::Writes));
@@ -124,13 +125,13 @@ fn waiting_for_a_connection_ends_with_it() {
         let sends = send_timeout(taker, message(0, BYTES), LIMIT);
         let (sent, lost) = future::zip(sends, disconnect_node(&name)).await;
         assert_eq!(lost, Some(true));
-        // It went over another connection.
+        // It was sent over another connection.
         sent.unwrap();
         valve.open();
     });
 }
 
-/// Of a mailbox on this node.
+/// Waits for room in a mailbox on this node.
 #[fika::test]
 async fn a_full_mailbox_is_waited_for_in_time() {
     let me = self_pid();
@@ -144,7 +145,7 @@ async fn a_full_mailbox_is_waited_for_in_time() {
     });
     next!(());
     let clock = Clock::new();
-    // The limit counts the message that it waits for as well.
+    // The time limit includes the wait for room.
     send_timeout(taker, 1_u64, LIMIT).await.unwrap();
     let refused: TrySendError<u64> = send_timeout(taker, 2_u64, SHORT).await.unwrap_err();
     assert!(refused.is_full() && clock.elapsed() >= SHORT);
@@ -152,14 +153,14 @@ async fn a_full_mailbox_is_waited_for_in_time() {
     assert!(send_timeout(taker, 3_u64, Duration::ZERO).await.unwrap_err().is_full());
     exit_process(taker, ExitReason::Kill);
     assert!(send_timeout(taker, 4_u64, LIMIT).await.unwrap_err().is_noproc());
-    // To itself it would wait in vain.
+    // A process that waits for room in its own mailbox would wait in vain.
     mailbox_limit(MailboxLimit::messages(1).when_full(WhenFull::Wait));
     send_timeout(me, 5_u64, LIMIT).await.unwrap();
     assert!(send_timeout(me, 6_u64, LIMIT).await.unwrap_err().is_full());
     assert_eq!(next!(u64), 5);
 }
 
-/// What is logged.
+/// The log.
 #[derive(Clone, Default)]
 struct Logged(Arc<(Mutex<String>, Condvar)>);
 
@@ -185,7 +186,7 @@ impl Logged {
         let log = self.0.0.lock().unwrap();
         let is_missing = |log: &mut String| !log.contains("is suspended");
         let (log, waited) = self.0.1.wait_timeout_while(log, LIMIT, is_missing).unwrap();
-        // What is reported from now on is still written.
+        // Reports from now on are still written.
         drop(log);
         assert!(!waited.timed_out(), "no report");
     }
@@ -210,7 +211,7 @@ fn a_process_that_is_suspended_for_a_second_is_reported() {
                 yield_now().await;
             }
         };
-        // For a moment only: this one is not reported.
+        // Only for a moment, so this one is not reported.
         valve.close();
         let brief = spawn(fills(300));
         while process_info(brief, &[]).await.is_some() && try_send(taker, 0_u64).is_ok() {

@@ -1,6 +1,6 @@
-//! The processes of the runtime and of the distribution itself: what others can do to each of them,
-//! and what becomes of the node when one of them ends. A member can neither end them nor link to
-//! them. What ends otherwise is restarted, and the node keeps its name.
+//! The processes of the runtime and of the distribution: what others can do to each of them, and
+//! what happens to the node when one of them ends. A member can neither end them nor link to them.
+//! A service that ends otherwise is restarted, and the node keeps its name.
 
 #[macro_use]
 mod support;
@@ -22,7 +22,7 @@ const SERIALS: u64 = 2000;
 struct Busy {
     place: Place,
     node: TestNode,
-    /// Its own processes.
+    /// The node's own processes.
     own: Vec<Pid>,
     /// The peer in the middle of a handshake.
     half_open: Peer,
@@ -41,14 +41,14 @@ impl Busy {
         let mut half_open = Peer::open(place.addr_of("node"));
         half_open.write(&framed(&Hello::new(&place.name("slow"), node.name().as_ref()).body()));
         half_open.handshake_frame();
-        // Those that served what is over have ended.
+        // The processes that served what is over have ended.
         let count = || node.processes().filter(|pid| Some(*pid) != asks).count();
         until("nothing else goes on", || count() == 8);
         let own = node.processes().filter(|pid| Some(*pid) != asks).collect();
         Busy { place, node, own, half_open, _asked: asked }
     }
 
-    /// All of its own processes are there, and others find it.
+    /// Checks that all of its own processes exist, and that others find it.
     fn assert_unharmed(&mut self) {
         for pid in &self.own {
             assert!(self.node.processes().any(|other| other == *pid), "{pid} has ended");
@@ -60,7 +60,7 @@ impl Busy {
     }
 }
 
-/// The node has its name, and can be connected to and connects.
+/// Checks that the node has its name, can be connected to, and can connect.
 #[track_caller]
 fn assert_reachable(place: Place, node: &TestNode) {
     assert!(node.is_distributed() && node.name().as_str() == place.name("node"));
@@ -82,7 +82,7 @@ fn process(pid: Pid) -> Vec<u8> {
 /// The exit reason kill, as a payload.
 const KILL: [u8; 6] = [0, 0, 0, 0, 1, 3];
 
-/// A peer of the tests' own, whose process 5.0 does all that it can to each of the node's own
+/// A hand-written peer, whose process 5.0 does everything that it can to each of the node's own
 /// processes: links, exit signals, group leaders, messages, and the ends of what they monitor.
 #[test]
 fn a_peer_that_attacks_them() {
@@ -118,7 +118,7 @@ fn a_peer_that_attacks_them() {
     busy.assert_unharmed();
 }
 
-/// A real member does the same, and goes away.
+/// A real member does so too, and goes away.
 #[test]
 fn a_member_that_attacks_them() {
     let mut busy = Busy::new();
@@ -140,7 +140,7 @@ fn a_member_that_attacks_them() {
                 let (object, reason) = (Object::Pid(pid), ExitReason::Killed);
                 send(pid, Down { monitor: Reference::new(pid.node(), serial), object, reason });
             }
-            // It has received all of that, and lives.
+            // It has received all of that, and is alive.
             demonitor(monitor);
             none!(Down);
         }
@@ -150,7 +150,7 @@ fn a_member_that_attacks_them() {
     });
     until("it has gone", || busy.node.nodes().is_empty());
     busy.assert_unharmed();
-    // What was sent to them is not kept, but by the process that connects, for some seconds: a
+    // The messages to them are not kept, except by the process that connects, for some seconds: a
     // program's resolver may wait for messages there.
     let own = busy.own.clone();
     busy.node.block_on(async move {
@@ -162,7 +162,7 @@ fn a_member_that_attacks_them() {
     });
 }
 
-/// Only the node of a process tells of its end: another member can't.
+/// Only the node of a process reports its end: another member can't.
 #[test]
 fn a_forged_down() {
     let place = Place::new();
@@ -173,7 +173,7 @@ fn a_forged_down() {
         let local = spawn(answerer());
         let monitors =
             [monitor(remote), monitor(local), monitor(("nobody", &*place.name("other")))];
-        // Nobody has the name.
+        // No process has the name.
         assert_eq!(down(monitors[2]).await, ExitReason::Noproc);
         told.send(()).unwrap();
         receive! { (): () => {} }
@@ -232,7 +232,7 @@ fn they_are_restarted() {
         assert_eq!(survivors.len(), 1, "the root");
         none!(Down);
         none!(NodeDown);
-        // Subscriptions and monitors go on.
+        // Subscriptions and monitors continue.
         nodeup(&place.name("there")).await;
         disconnect_node(place.name("there")).await;
         assert_eq!(down(monitor).await, ExitReason::Noconnection);
@@ -243,8 +243,8 @@ fn they_are_restarted() {
     drop(there);
 }
 
-/// net_kernel is killed while connections are made and used: what was asked for comes about, and
-/// what was sent arrives.
+/// net_kernel is killed while connections are made and used. Requests are completed, and messages
+/// arrive.
 #[test]
 fn net_kernel_is_killed_in_the_middle() {
     const ROUNDS: u64 = 5;
@@ -291,7 +291,7 @@ fn restarts_are_logged() {
     });
     there.await_log("is restarted: the node keeps its name", 1);
     there.await_log("net_kernel", 1);
-    // A member that tries what it may not do stands there, too.
+    // A member's forbidden attempts are logged, too.
     let name = place.name("there");
     let pid = there_net_kernel(&node, name);
     node.block_on(async move { exit_process(pid, ExitReason::Kill) });
@@ -310,7 +310,7 @@ async fn kills_net_kernel() {
 
 #[remote]
 async fn tells_net_kernel(to: Pid) {
-    // It may be the next one that is about to have the name.
+    // It may be the next process, which is about to have the name.
     let clock = support::Clock::new();
     let pid = loop {
         assert!(clock.elapsed() < LIMIT);

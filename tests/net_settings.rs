@@ -1,5 +1,5 @@
-//! What a user sets about the distribution: who may connect and when, ports, the ticktime, and a
-//! handler in front of net_kernel.
+//! A user's settings of the distribution: which nodes may connect and when, ports, the ticktime,
+//! and a handler in front of net_kernel.
 #![deny(warnings)]
 
 #[macro_use]
@@ -42,7 +42,7 @@ fn who_is_allowed() {
     let ip = place.ip.to_string();
     here.block_on(async { allow([ip]).unwrap() });
     assert!(pings(&third, "here"), "by the host");
-    // A list that begins later leaves live connections alone.
+    // A list that is set later does not affect live connections.
     let (name, peer) = (place.name("other"), place.name("third"));
     third.block_on(async move {
         assert_eq!(ping(&name).await, PingAnswer::Pong);
@@ -54,7 +54,7 @@ fn who_is_allowed() {
     });
 }
 
-/// DIST-6: once connected and lost, only on request, or by the peer.
+/// DIST-6: once connected and lost, a node connects only on request, or by the peer.
 #[test]
 fn dist_auto_connect_once() {
     let place = Place::new();
@@ -95,7 +95,7 @@ async fn connects_to(node: String) {
     connect_node(&node).await;
 }
 
-/// DIST-20: the first free port of a range, and an error where none is free.
+/// DIST-20: the first free port of a range, and an error if none is free.
 #[test]
 fn a_range_of_ports() {
     let place = Place::new();
@@ -118,7 +118,8 @@ fn a_range_of_ports() {
     }
 }
 
-/// TICK-8, TICK-9: longer and shorter, while connections stay; the peers change meanwhile.
+/// TICK-8, TICK-9: longer and shorter ticktimes, while connections stay and the peers change
+/// theirs.
 #[test]
 fn the_ticktime_changes() {
     let place = Place::new();
@@ -142,7 +143,7 @@ fn the_ticktime_changes() {
         assert_eq!(set(&here, time, transition), SetTicktime::ChangeInitiated);
         assert_eq!(get(&here), NetTicktime::OngoingChangeTo(rounded));
         assert_eq!(set(&here, 77, 0), SetTicktime::OngoingChangeTo(rounded));
-        // The other one follows at once.
+        // The other node follows at once.
         assert_eq!(set(&there, time, transition), SetTicktime::ChangeInitiated);
         support::until("it has changed", || {
             get(&here) == NetTicktime::Is(rounded) && get(&there) == NetTicktime::Is(rounded)
@@ -221,8 +222,8 @@ async fn other() {
 #[remote(name = "test::panics")]
 async fn panics() {}
 
-/// SPAWN-9, DIST-8, NMON-5: a handler in front of net_kernel sees all of it, changes it, and
-/// refuses it.
+/// SPAWN-9, DIST-8, NMON-5: a handler in front of net_kernel sees everything, and can change and
+/// refuse it.
 #[test]
 fn a_handler_in_front_of_net_kernel() {
     let place = Place::new();
@@ -247,7 +248,7 @@ fn a_handler_in_front_of_net_kernel() {
     is_ready.recv().unwrap();
     let name = own.clone();
     there.block_on(async move {
-        // Passed, changed: another function, another name.
+        // Passed with changes: another function, another name.
         assert_answers(spawn_on(&name, answerer()).await, 1).await;
         assert_answers(spawn_link_on(&name, other()).await, 2).await;
         send(("old", &*name), Ask { from: self_pid(), n: 3 });
@@ -268,7 +269,7 @@ fn a_handler_in_front_of_net_kernel() {
     let stranger = TestNode::of(place.builder("stranger").cookie("another cookie, quite long"));
     let name = own.clone();
     stranger.block_on(async move { assert_eq!(ping(&name).await, PingAnswer::Pang) });
-    // A node that the handler does not want: neither up nor down.
+    // A node that the handler does not want: neither up nor down is reported.
     seen.refuses.lock().unwrap().push("nodeup");
     let name = peer.clone();
     here.block_on(async move { assert_eq!(ping(&name).await, PingAnswer::Pang) });
@@ -295,8 +296,8 @@ fn a_handler_in_front_of_net_kernel() {
     assert!(!has("send there net_kernel"), "nodes among themselves: {log:?}");
 }
 
-/// HS-12: each step of making a connection has the setup time anew: all of them together take
-/// longer here, and none alone. One that takes too long fails.
+/// HS-12: each step of making a connection has its own setup time. Together they take longer than
+/// that here. A single step that takes too long fails.
 #[test]
 #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn each_step_has_the_setup_time() {

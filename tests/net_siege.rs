@@ -1,10 +1,10 @@
-//! Everything that strangers and members can do to a node, at once and for long: a peer of the
-//! tests' own says broken hellos, wrong proofs and broken requests to the mapper by the thousand,
-//! and, with the cookie, frames of every kind, to processes that are there and that are not, with
+//! Everything that strangers and members can do to a node, at once and for a long time. A
+//! hand-written peer sends thousands of broken hellos, wrong proofs and broken requests to the
+//! mapper. With the cookie, it sends frames of every kind, to existing and missing processes, with
 //! forged contents and broken ends. At the end the node has its name and is reachable, nothing has
 //! panicked, and no process is left over.
 //!
-//! Nothing here depends on how fast a program is, so a checker of memory may run it.
+//! Nothing here depends on a program's speed, so a memory checker may run it.
 
 mod support;
 
@@ -18,7 +18,7 @@ use socket2::{Domain, Socket, Type};
 use support::peer::{Hello, frame, framed, proofs, read_framed, text, varint};
 use support::{COOKIE, LIMIT, Place, TestNode, connect, times, until};
 
-/// Broken hellos, and frames of members, that come in all.
+/// The total number of broken hellos, and of members' frames.
 const HELLOS: (u64, u64) = (2_000, 100_000);
 const FRAMES: (u64, u64) = (100_000, 10_000_000);
 
@@ -26,15 +26,15 @@ const FRAMES: (u64, u64) = (100_000, 10_000_000);
 const STRANGERS: u64 = 2;
 const MEMBERS: u64 = 2;
 
-/// A member breaks the rules after so many frames, and comes again.
+/// A member breaks the rules after this many frames, and connects again.
 const FRAMES_EACH: u64 = 5_000;
 
-/// The names under which a member comes.
+/// The names that a member uses.
 const NAMES: u64 = 16;
 
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
-/// Counts the panics of all threads, processes included.
+/// Counts the panics of all threads, including those of processes.
 fn count_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -46,7 +46,7 @@ fn count_panics() {
     });
 }
 
-/// Numbers that are the same in each run (xorshift).
+/// Numbers that are equal in each run (xorshift).
 struct Random(u64);
 
 impl Random {
@@ -85,7 +85,7 @@ impl Random {
     }
 }
 
-/// A connection from one of many addresses, so that no port is used up.
+/// Connects from one of many addresses, so that the ports are not used up.
 fn open(random: &mut Random, to: SocketAddr) -> Option<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).ok()?;
     let from = Ipv4Addr::new(127, 200, random.below(16) as u8, 1 + random.below(16) as u8);
@@ -96,7 +96,7 @@ fn open(random: &mut Random, to: SocketAddr) -> Option<TcpStream> {
     Some(socket.into())
 }
 
-/// Where the attacks go.
+/// The targets of the attacks.
 #[derive(Clone, Copy)]
 struct Target<'a> {
     place: Place,
@@ -106,13 +106,13 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// One that has not the cookie says something broken. Nothing but a refusal comes back.
+    /// A peer without the cookie sends something broken. Only a refusal comes back.
     fn stranger(self, random: &mut Random) {
         let Some(mut stream) = open(random, self.addr) else { return };
         let hello = Hello::new(&self.place.name("stranger"), &self.place.name("node")).body();
         let mut said = framed(&hello);
         match random.below(64) {
-            // A wrong proof. There are few of them, since too many cost others time.
+            // A wrong proof. There are few of them, since too many would affect others.
             0 => {
                 let _ = stream.write_all(&said);
                 let Some(answer) = read_framed(&mut stream) else { return };
@@ -124,14 +124,14 @@ impl Target<'_> {
             _ => random.break_bytes(&mut said),
         }
         let _ = stream.write_all(&said);
-        // The node waits for the rest of what is too short.
+        // If the bytes are too few, the node waits for the rest.
         let _ = stream.shutdown(Shutdown::Write);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         assert!(!answer.windows(3).any(|bytes| bytes == [0, 33, 0xf4]), "it has proved itself");
     }
 
-    /// Somebody says something to the mapper.
+    /// A client sends something to the mapper.
     fn to_mapper(self, random: &mut Random) {
         let Some(mut stream) = open(random, self.place.mapper_addr()) else { return };
         let mut said = match random.below(4) {
@@ -148,8 +148,8 @@ impl Target<'_> {
         let _ = stream.read_to_end(&mut Vec::new());
     }
 
-    /// A connection of a member, if it gets in. It does not while its last one is about to end, or
-    /// while too many wrong proofs come from this host.
+    /// Returns a connection of a member, if it can connect. It can't while its last connection is
+    /// about to end, or while too many wrong proofs come from this host.
     fn connected(self, name: &str) -> Option<TcpStream> {
         let mut stream = connect(self.addr).ok()?;
         let hello = Hello::new(&self.place.name(name), &self.place.name("node")).body();
@@ -160,8 +160,8 @@ impl Target<'_> {
         (read_framed(&mut stream)? == theirs).then_some(stream)
     }
 
-    /// One that has the cookie sends so many frames, and then one that is broken. Says whether it
-    /// got in.
+    /// A peer with the cookie sends this many frames, and then a broken one. Returns whether it
+    /// could connect.
     fn member(self, random: &mut Random, name: &str, frames: u64) -> bool {
         let Some(mut stream) = self.connected(name) else { return false };
         let is_over = Arc::new(AtomicBool::new(false));
@@ -195,7 +195,7 @@ impl Target<'_> {
         true
     }
 
-    /// The body of a frame that keeps to the protocol, and to nothing else.
+    /// Returns the body of a frame that follows the protocol's format, with arbitrary contents.
     fn frame(self, random: &mut Random) -> Vec<u8> {
         let target = match random.below(3) {
             0 => [varint(random.below(1 << 16)), varint(random.below(3))].concat(),
@@ -265,7 +265,8 @@ fn a_node_under_siege() {
             scope.spawn(move || {
                 let mut random = Random(0xfeed + n);
                 while sent.load(Ordering::Relaxed) < frames {
-                    // A greater name than the node's: if the node connects to it, too, its own survives.
+                    // A greater name than the node's: if the node connects to it too, its own
+                    // attempt survives.
                     let name = format!("peer{}", n * NAMES + random.below(NAMES));
                     if target.member(&mut random, &name, FRAMES_EACH) {
                         sent.fetch_add(FRAMES_EACH, Ordering::Relaxed);
@@ -283,7 +284,7 @@ fn a_node_under_siege() {
     let newcomer = place.node("newcomer");
     let ping_from = |node: &TestNode, to: String| node.block_on(async move { ping(to).await });
     // It shares the address with the attackers, whose connections have used up what an address may
-    // make at once.
+    // do at once.
     let is_let_in = || ping_from(&newcomer, place.name("node")) == PingAnswer::Pong;
     until("a newcomer is let in", is_let_in);
     drop(newcomer);

@@ -1,5 +1,5 @@
-//! What nodes make of networks and peers that are slow: bytes that come one by one, or late;
-//! peers that pause; crowds that connect and say next to nothing; no files left.
+//! Nodes with slow networks and peers: bytes that come one by one, or late; peers that pause;
+//! crowds that connect and send almost nothing; no file descriptors left.
 
 #[macro_use]
 mod support;
@@ -28,7 +28,7 @@ fn eye(place: Place) -> TestNode {
     TestNode::of(place.builder("eye").hidden(true))
 }
 
-/// Sends so many questions at once, and takes the answers in their order.
+/// Sends this many questions at once, and receives the answers in order.
 async fn talk(with: Pid, rounds: u64) {
     (0..rounds).for_each(|n| send(with, Ask { from: self_pid(), n }));
     for n in 0..rounds {
@@ -36,7 +36,7 @@ async fn talk(with: Pid, rounds: u64) {
     }
 }
 
-/// The handshake too.
+/// Including the handshake.
 #[test]
 fn byte_by_byte() {
     let place = Place::new();
@@ -62,7 +62,7 @@ async fn echoes(to: Pid) {
     }
 }
 
-/// TICK-1: 100 ± 50 ms and packets that are sent again are no reason to give up.
+/// TICK-1: delays of 100 ± 50 ms and retransmitted packets do not make a node give up a peer.
 #[test]
 fn late_and_lossy() {
     let ticktime = Duration::from_secs(1);
@@ -73,7 +73,7 @@ fn late_and_lossy() {
         monitor_nodes(true);
         let there = spawn_on(place.name("b"), answerer()).await;
         let clock = Clock::new();
-        // Busy, and then with nothing but ticks on the way.
+        // First busy, and then with only ticks in flight.
         while clock.elapsed() < ticktime * 2 {
             talk(there, 100).await;
         }
@@ -84,8 +84,8 @@ fn late_and_lossy() {
     });
 }
 
-/// DIST-16: a peer that is stopped for less than half of the ticktime is nobody's loss; neither
-/// are the others, on its way back.
+/// DIST-16: a peer that is stopped for less than half of the ticktime is not given up, and neither
+/// does it give up the others when it continues.
 #[test]
 fn a_short_freeze() {
     let ticktime = Duration::from_secs(2);
@@ -113,8 +113,9 @@ async fn spins(time: u64) {
     }
 }
 
-/// DIST-16, TICK-1: every worker of a node in a loop that never awaits, for longer than the
-/// ticktime: it goes on ticking, its other processes go on, and nobody gives it up.
+/// DIST-16, TICK-1: every worker of a node runs a loop that never awaits, for longer than the
+/// ticktime. The node continues to send ticks, its other processes continue, and no peer gives it
+/// up.
 #[test]
 fn hard_loops_are_no_silence() {
     let ticktime = Duration::from_secs(1);
@@ -138,8 +139,8 @@ fn hard_loops_are_no_silence() {
     watch.expect_well();
 }
 
-/// Connections that say a byte and wait, thousands of them: they cost little, others are
-/// served meanwhile, and all is as it was when they are gone.
+/// Thousands of connections that send a byte and wait: they cost little, others are served
+/// meanwhile, and everything is as before when they are gone.
 #[test]
 fn a_crowd_of_slow_connections() {
     let crowd = allow_files().saturating_sub(1000).min(5000);
@@ -159,19 +160,19 @@ fn a_crowd_of_slow_connections() {
             }
         }
         until("all but 256 are dropped", || watch.vitals()[0].files < 256 + 40);
-        // Somebody new gets through.
+        // A new node can connect.
         let new = place.node("new");
         new.block_on(async move { assert_eq!(ping(place.name("a")).await, PingAnswer::Pong) });
     });
 }
 
-/// No file is left for another connection: the old ones go on, and new ones are made when there
-/// is room again.
+/// No descriptor is left for another connection: existing connections continue, and new ones are
+/// made when there is room again.
 #[test]
 fn no_files_left() {
     const FILES: u64 = 256;
     let place = Place::new();
-    // The one with the port mapper has files.
+    // The node with the port mapper has descriptors.
     let nodes = [place.os("b").start(), place.os("a").files(FILES).start()];
     let watch = Watch::new(eye(place), nodes.iter().map(|node| node.name.clone()).collect());
     watch.mesh();
@@ -184,8 +185,8 @@ fn no_files_left() {
             .collect();
         assert!((200..FILES as usize).contains(&peers.len()), "{} peers", peers.len());
         watch.talk(0, 1, 100);
-        // Each time it is said once.
-        nodes[1].await_log("connections are closed as soon as they come", times);
+        // Each shortage is logged once.
+        nodes[1].await_log("no file descriptor is left: closing new connections", times);
         let new = place.node("new");
         new.block_on(async move { assert_eq!(ping(place.name("a")).await, PingAnswer::Pang) });
         drop(peers);

@@ -16,10 +16,10 @@ const GROWTH_BYTES: isize = 16 << 20;
 
 const MESSAGE_BYTES: usize = 4 << 10;
 
-/// What each sender sends when it is to stop: enough to see that nothing is lost.
+/// What each sender sends when it must stop: enough to see that nothing is lost.
 const LAST: u64 = u64::MAX;
 
-/// Takes from all senders, in order from each; says how many messages that were.
+/// Receives from all senders, in order from each. Reports the number of messages.
 async fn taker(to: Pid) {
     let mut next = vec![0_u64; SENDERS as usize];
     let (mut ended, mut taken) = (0, 0_u64);
@@ -40,17 +40,17 @@ async fn taker(to: Pid) {
     send(to, taken);
 }
 
-/// The peer does not read for this long: many times the time in which its senders are held up, or
-/// a minute where the environment has `FIKA_LONG`.
+/// How long the peer does not read: many times the time for which its senders are suspended, or a
+/// minute if `FIKA_LONG` is set.
 fn stall() -> Duration {
     secs(support::times(2, 60))
 }
 
-/// Round trips of which the slowest in a hundred counts.
+/// The number of round trips of which the slowest in a hundred counts.
 const WINDOW: usize = 500;
 
-/// So many windows make up a figure at least: their median, since the machine has other things to
-/// do as well.
+/// The least number of windows for a figure, which is their median, since the machine also runs
+/// other programs.
 const WINDOWS: usize = 9;
 
 /// How much slower they may be, and how often that is tried: a node that lets a slow peer disturb
@@ -58,8 +58,8 @@ const WINDOWS: usize = 9;
 const SLOWER_MAX: u32 = 2;
 const ATTEMPTS: usize = 5;
 
-/// The time that half of the round trips with this process take at the most, and 99 of a hundred:
-/// medians of windows, for as long as `goes_on`.
+/// Returns the longest time of the fastest half, and of 99 in a hundred, of the round trips with
+/// this process: medians of windows, for as long as `goes_on`.
 async fn round_trips(with: Pid, mut goes_on: impl FnMut() -> bool) -> [Duration; 2] {
     let mut figures = [50, 99].map(|percent| (WINDOW * percent / 100, Vec::new()));
     while figures[0].1.len() < WINDOWS || goes_on() {
@@ -91,10 +91,10 @@ fn a_peer_that_does_not_read() {
     panic!("round trips with others, without and beside a slow peer: {tried:?}");
 }
 
-/// How long round trips with another peer take, at first and while the slow one is slow.
+/// The duration of round trips with another peer, before the slow one is slow and while it is.
 fn attempt() -> ([Duration; 2], [Duration; 2]) {
     let (place, valve) = (Place::new(), Valve::new(Stops::Reads));
-    // Who does not read hears no ticks, and is not to give up the other for that.
+    // A peer that does not read gets no ticks, and must not give up the node for that.
     let builder = |alive| place.builder(alive).net_ticktime(10 * stall());
     let [here, quick] = ["here", "quick"].map(|alive| TestNode::of(builder(alive)));
     let slow = TestNode::of(valve.on(builder("slow")));
@@ -125,7 +125,7 @@ fn attempt() -> ([Duration; 2], [Duration; 2]) {
             .collect();
         valve.close();
         let before = counting::live();
-        // Until all are held up.
+        // Until all senders are suspended.
         for sender in &senders {
             while info::status(*sender).await != Some(Status::Suspended) {
                 let grown = counting::live() - before;

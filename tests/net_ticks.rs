@@ -1,4 +1,4 @@
-//! Ticks while a node has no time for them.
+//! Ticks while a node is too busy to send them.
 #![deny(warnings)]
 
 #[macro_use]
@@ -14,7 +14,7 @@ use support::{Ask, Place, TestNode, answerer, assert_answers};
 
 const TICKTIME: Duration = Duration::from_millis(1500);
 
-/// Says how many nodes it has seen go.
+/// Reports how many nodes it has seen go.
 #[remote]
 async fn counts_losses(to: Pid) {
     monitor_nodes(true);
@@ -27,7 +27,7 @@ async fn counts_losses(to: Pid) {
     }
 }
 
-/// Sends large messages to and fro.
+/// Sends large messages back and forth.
 #[remote]
 async fn bounces() {
     loop {
@@ -35,9 +35,9 @@ async fn bounces() {
     }
 }
 
-/// TICK-6, TICK-4: with more processes that compute than there are workers, and with more bytes
-/// under way than a connection takes, for several ticktimes: a peer that hears nothing but ticks
-/// keeps the connection, and so does the busy one.
+/// TICK-6, TICK-4: for several ticktimes there are more computing processes than workers, and more
+/// bytes in flight than a connection takes. A peer that hears only ticks keeps the connection. The
+/// busy peer keeps it, too.
 #[test]
 fn ticks_under_load() {
     let place = Place::new();

@@ -1,5 +1,5 @@
-//! A transport of one's own, around another: what a node asks of it is what `Network` says, and
-//! so every byte goes through it, the port mapper's included.
+//! A user's own transport, around another one. The node only relies on what `Network` promises, and
+//! every byte goes through the transport, including those of the port mapper.
 
 mod support;
 
@@ -43,7 +43,7 @@ fn a_cluster_over_a_transport_of_ones_own() {
     let to = peer.clone();
     c.block_on(async move { assert_eq!(ping(to).await, PingAnswer::Pong) });
     support::until("the mesh is full", || a.nodes().len() == 2 && c.nodes().len() == 2);
-    // Who speaks TCP as it is understands nobody here, not even the port mapper.
+    // A peer that speaks plain TCP understands nothing here, not even the port mapper.
     assert!(place.builder("d").build().is_err());
     assert_eq!(a.nodes().len(), 2);
 }

@@ -1,6 +1,6 @@
-//! What a worker's turn has gathered for other nodes goes out, whatever becomes of the worker and
-//! of its turn. All here are idle but for what a test does, and ticks are far away: what is left
-//! lying nobody takes along.
+//! The output that a worker's turn has gathered for other nodes is sent, whatever happens to the
+//! worker and its turn. All nodes are otherwise idle, and ticks are rare, so output that was left
+//! behind would stay unsent.
 
 mod support;
 
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use fika::prelude::*;
 use support::{Place, TestNode, until};
 
-/// Ticks would carry along what was left.
+/// Ticks would carry along any output that was left.
 const TICKTIME: Duration = secs(3600);
 
 fn node(place: Place, alive: &str, workers: usize) -> TestNode {
@@ -22,7 +22,7 @@ fn node(place: Place, alive: &str, workers: usize) -> TestNode {
 #[message(tag = "test::Word")]
 struct Word;
 
-/// A process of this node that waits for a word, and says so by the flag when it has come.
+/// A process of this node that waits for a message, and sets the flag when it has arrived.
 fn listener(node: &Node) -> (Pid, Arc<AtomicBool>) {
     let heard = Arc::<AtomicBool>::default();
     let hears = heard.clone();
@@ -32,7 +32,7 @@ fn listener(node: &Node) -> (Pid, Arc<AtomicBool>) {
     (node.spawn(listens).unwrap(), heard)
 }
 
-/// Keeps the worker until the flag is set.
+/// Keeps the worker busy until the flag is set.
 fn spin_until(flag: &AtomicBool) {
     while !flag.load(Ordering::Acquire) {
         spin_loop();
@@ -44,7 +44,7 @@ fn connect(from: &TestNode, to: &TestNode) {
     from.block_on(async move { assert_eq!(ping(to).await, PingAnswer::Pong) });
 }
 
-/// A process sends, and computes: what it sent does not wait for what it does after that.
+/// A process sends, and then computes: the message does not wait for the computation.
 #[test]
 fn what_is_sent_before_a_long_turn() {
     let place = Place::new();
@@ -59,8 +59,8 @@ fn what_is_sent_before_a_long_turn() {
     until("it has come", || heard.load(Ordering::Acquire));
 }
 
-/// The only worker is stuck, and replaced. When its process is done with its turn, the worker is
-/// not needed any more; what the process has sent in the end goes out none the less.
+/// The only worker is stuck, and replaced. When its process has finished its turn, the worker is
+/// not needed any more. The process's last output is still sent.
 #[test]
 fn the_last_words_of_a_worker_that_was_replaced() {
     let place = Place::new();
@@ -80,7 +80,7 @@ fn the_last_words_of_a_worker_that_was_replaced() {
     }
 }
 
-/// A process of one node sends by another node of the program.
+/// A process of one node sends through another node of the program.
 #[test]
 fn by_the_hand_of_another_node() {
     let place = Place::new();

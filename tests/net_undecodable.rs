@@ -1,5 +1,6 @@
-//! What does not decode is one lost message, and no lost connection: however it was sent, whatever
-//! is wrong with it. Both nodes tell, both count, and a peer that sends nothing else does no harm.
+//! A value that can't be decoded loses one message and no connection, however it was sent and
+//! whatever is wrong with it. Both nodes report and count it, and a peer that sends nothing else
+//! does no harm.
 
 #[macro_use]
 mod support;
@@ -14,7 +15,7 @@ use serde::{Deserializer, de};
 use support::peer::{Peer, frame, text};
 use support::{Place, TestNode, answerer, assert_answers, down, exit_of, until_in_process};
 
-/// Only even numbers are such values: another one can be sent, and is not taken.
+/// Only even numbers are valid values. An odd one can be sent, but is not accepted.
 #[derive(Message, Serialize, Debug, PartialEq, Clone)]
 #[message(tag = "test::Even")]
 struct Even {
@@ -22,7 +23,7 @@ struct Even {
     text: String,
 }
 
-/// A number that its reader panics at.
+/// A number at which its reader panics.
 const PANICS: u64 = 99;
 
 impl<'de> Deserialize<'de> for Even {
@@ -38,7 +39,7 @@ impl<'de> Deserialize<'de> for Even {
 }
 
 /// The first value of a type is tried out at its sender, which refuses one that can't be read back.
-/// After a good one, others of the same shape are sent as they are.
+/// After a good one, others with the same parts are sent unchecked.
 fn try_out() {
     fika::Encoded::new(&even(0)).unwrap();
 }
@@ -51,7 +52,7 @@ fn long(number: u64) -> Even {
     Even { number, text: "x".repeat(100_000) }
 }
 
-/// Sends back what it gets. It has a name and an alias that goes ahead of others.
+/// Returns what it receives. It has a name, and an alias with priority.
 #[remote]
 async fn takes(to: Pid) {
     register("takes", self_pid()).unwrap();
@@ -66,19 +67,19 @@ async fn takes(to: Pid) {
     }
 }
 
-/// The connection to this node, which is the only one.
+/// Returns the connection to this node, which is the only one.
 fn connection_to(name: &str) -> ConnectedNode {
     let found = connected_nodes().into_iter().find(|it| it.node.as_str() == name);
     found.expect("it is connected")
 }
 
-/// A process of the node `near` sends to one of the node `far`, in every way: what is right arrives,
-/// and what is not is lost.
+/// A process of the node `near` sends to one of the node `far`, in every way: valid values arrive,
+/// and invalid ones are lost.
 #[test]
 fn however_it_is_sent() {
     try_out();
     let place = Place::new();
-    // What is not told at once is told at the next check, every two seconds.
+    // A loss that is not reported at once is reported at the next check, every two seconds.
     let far = place.os("far").ticktime(secs(8)).start();
     let near = TestNode::of(place.builder("near").net_ticktime(secs(8)));
     let name = far.name.clone();
@@ -100,7 +101,7 @@ fn however_it_is_sent() {
                     send(("takes", &*name), make(n));
                     send(alias, make(n));
                     send_priority(alias, make(n));
-                    // It may have to wait, behind large ones: then it is not sent.
+                    // It may have to wait behind large ones. It is not sent then.
                     try_send(pid, make(n)).unwrap_or_else(|_| send(pid, make(n)));
                     send_wait(pid, make(n)).await.unwrap();
                     send(pid, Tagged { tag: make(n), message: down() });
@@ -134,7 +135,7 @@ fn however_it_is_sent() {
     assert_eq!(far.logged("a panic ended a process"), 0, "{log}");
 }
 
-/// A program that runs here, and whose log is looked at.
+/// A program that runs here, whose log is read.
 #[remote]
 async fn sends_odd(to: Pid) {
     try_out();
@@ -143,7 +144,7 @@ async fn sends_odd(to: Pid) {
     answerer().await;
 }
 
-/// The node that has sent it tells of it, too, with the process that did.
+/// The node that has sent it reports it too, with the sending process.
 #[test]
 fn its_sender_is_told() {
     let place = Place::new();
@@ -177,7 +178,7 @@ async fn keeps(to: Pid) {
         let asker = next!(Name);
         send(to, ());
         next!(bool);
-        // What came before is in front of this.
+        // Earlier messages come before this one.
         let from = receive! {
             _lost: Even => panic!("it decodes"),
             from: Pid => from,
@@ -189,8 +190,7 @@ async fn keeps(to: Pid) {
 }
 
 /// DIST-14, DIST-19: a message that came over an earlier connection is lost like any other. The
-/// connection that there is now has nothing to do with it: it counts nothing, and no report goes
-/// over it.
+/// current connection counts nothing, and no report is sent over it.
 #[test]
 fn over_an_earlier_connection() {
     try_out();
@@ -204,7 +204,7 @@ fn over_an_earlier_connection() {
         for round in 1..=2_u64 {
             (0..3).for_each(|_| send(keeper, even(1)));
             send(keeper, Name::from(&*here));
-            // They have arrived, and nobody has looked at them.
+            // They have arrived, and no process has looked at them.
             next!(());
             if round == 1 {
                 before.push(connection_to(&there).connection);
@@ -221,21 +221,21 @@ fn over_an_earlier_connection() {
             assert_eq!(here, expected, "counted by the connection {at_far}");
             let there = connection_to(&there);
             assert_eq!(there.connection, connection.connection, "it stays");
-            // What is told at all is told before the answer, but for what is gathered.
+            // Reports are sent before the answer, except those that are gathered.
             assert_eq!(there.undecodable_there, expected);
         }
     });
     assert_eq!(far.undecodable_count(), 6);
 }
 
-/// Never runs with another number than an even one.
+/// Only runs with an even number.
 #[remote]
 async fn runs_with(even: Even, to: Pid) {
     send(to, even.number);
     answerer().await;
 }
 
-/// A request to spawn whose arguments do not decode is answered, however it is made.
+/// A spawn request whose arguments can't be decoded is answered, in whatever way it was made.
 #[test]
 fn arguments() {
     try_out();
@@ -278,14 +278,14 @@ fn arguments() {
     );
 }
 
-/// Ends with a reason that holds a value which is not taken where it is looked at.
+/// Ends with a reason that holds a value that its observer does not accept.
 #[remote]
 async fn ends_with(number: u64) {
     exit(ExitReason::term(even(number)));
 }
 
-/// A program's value in a reason is its own: the reason arrives, and who asks for the value gets
-/// none.
+/// A program's value in a reason is decoded on demand: the reason arrives, and a request for the
+/// value returns none.
 #[test]
 fn a_term_in_a_reason() {
     let place = Place::new();
@@ -301,7 +301,7 @@ fn a_term_in_a_reason() {
             assert_eq!(reason.get::<Even>(), value);
             let linked = spawn_link_on(&far, ends_with(number)).await;
             assert_eq!(exit_of(linked).await, reason);
-            // And in a message.
+            // Also in a message.
             let pid = spawn_on(&far, gives_back()).await;
             send(pid, (self_pid(), reason.clone()));
             assert_eq!(next!(ExitReason), reason);
@@ -317,8 +317,8 @@ async fn gives_back() {
     send(to, reason);
 }
 
-/// A peer by hand that sends nothing but what does not decode, and tells of what does not, as
-/// often as it can: the log and the answers are bounded, the counts are right.
+/// A hand-written peer sends only values that can't be decoded, and reports of such values, as
+/// often as it can. The log and the answers are bounded, and the counts are right.
 #[test]
 fn a_peer_that_sends_nothing_else() {
     const COUNT: u64 = 20_000;
@@ -348,7 +348,7 @@ fn a_peer_that_sends_nothing_else() {
         until_there_is_an_end(&name, COUNT).await;
         assert_eq!(ping(&name).await, PingAnswer::Pong);
     });
-    // It has an end, behind which there is an answer: a monitor of what is not there.
+    // It ends with a request that is answered: a monitor of a missing process.
     peer.write(&frame(b"\x15\x7f\x7f\x01\0\x09\0"));
     let mut told = 0;
     loop {
@@ -370,7 +370,7 @@ fn a_peer_that_sends_nothing_else() {
     assert_eq!(there.logged("nodedown"), 0, "{log}");
 }
 
-/// What the process `takes` has lost becomes so many, and no more.
+/// Waits until the process `takes` has lost exactly this many messages.
 async fn until_there_is_an_end(name: &str, count: u64) {
     loop {
         send(("takes", name), self_pid());

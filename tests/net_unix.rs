@@ -1,5 +1,5 @@
-//! Nodes over Unix sockets: all that they do over TCP, the port mapper included, and nothing
-//! that another host could reach.
+//! Nodes over Unix sockets: they do everything that they do over TCP, including the port mapper,
+//! and no other host can reach them.
 #![cfg(unix)]
 
 mod support;
@@ -11,7 +11,7 @@ use fika::NodeDownReason;
 use fika::prelude::*;
 use support::{Place, TestNode};
 
-/// A directory for sockets, which goes with its test.
+/// A directory for sockets, which is removed at the end of its test.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -33,7 +33,7 @@ async fn sizes() {
     }
 }
 
-/// The peer is another program, which brings up the port mapper, is killed, and comes again.
+/// The peer is another program, which starts the port mapper, is killed, and restarts.
 #[test]
 fn two_programs() {
     let place = Place::new();
@@ -64,7 +64,7 @@ fn two_programs() {
             }
         }
     });
-    // What the old one has left behind is in nobody's way.
+    // The files that the old node has left behind do no harm.
     let _b = place.os("b").unix_sockets(&directory.0).start();
     support::until("it is found again", || {
         let to = peer.clone();

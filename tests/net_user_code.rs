@@ -1,6 +1,6 @@
-//! A program's own code (serde implementations, the functions of `Message`, destructors, transports)
-//! runs while a message goes out or comes in, and may itself use the connection: it never runs
-//! under a lock that it could wait for.
+//! A program's own code (serde implementations, the functions of `Message`, destructors,
+//! transports) runs while a message is sent or received, and may itself use the connection. It
+//! never runs under a lock that it could wait for.
 
 #[macro_use]
 mod support;
@@ -19,7 +19,7 @@ use serde::{Deserializer, Serializer};
 use support::{LIMIT, Place, TestNode};
 
 /// Runs `body` in a process, and fails if it does not end: a process that waits for a lock that its
-/// own thread holds blocks for ever.
+/// own thread holds blocks forever.
 fn within_limit(node: &TestNode, body: impl Future<Output = ()> + Send + 'static) {
     let (done, is_done) = mpsc::channel();
     node.spawn(async move {
@@ -27,13 +27,13 @@ fn within_limit(node: &TestNode, body: impl Future<Output = ()> + Send + 'static
         done.send(()).unwrap();
     });
     if is_done.recv_timeout(LIMIT).is_err() {
-        // Not a panic: the nodes of the test could not stop.
+        // Not a panic, since the nodes of the test could not stop.
         eprintln!("the process does not end");
         std::process::exit(1);
     }
 }
 
-/// Counts the numbers that it gets. Answers a pid with the count.
+/// Counts the numbers that it receives. Answers a pid with the count.
 #[remote]
 async fn counts(to: Pid) {
     register("counts", self_pid()).unwrap();
@@ -49,7 +49,7 @@ async fn counts(to: Pid) {
     }
 }
 
-/// Has `counts` answer with the count.
+/// Asks `counts` for the count.
 async fn count_at(pid: Pid) -> u64 {
     send(pid, self_pid());
     next!(u64)
@@ -99,7 +99,7 @@ impl Message for Drops {
     }
 }
 
-/// However it is sent, and whether there is a connection already.
+/// However it is sent, with an existing connection or without.
 #[test]
 fn a_destructor_sends_to_the_same_node() {
     let place = Place::new();
@@ -118,12 +118,12 @@ fn a_destructor_sends_to_the_same_node() {
             send_wait(("counts", &*far), value(length)).await.unwrap();
             let not_sent = try_send(("counts", &*far), value(length));
             dropped += 5;
-            // A value that is given back is dropped here.
+            // A returned value is dropped here.
             drop(not_sent);
         }
         assert_eq!(count_at(pid).await, dropped);
         disconnect_node(&far).await;
-        // These wait for the connection, in which they are encoded already.
+        // These wait for the connection, and are already encoded.
         for length in [1, 1 << 20] {
             send(("counts", &*far), value(length));
             send(pid, value(length));
@@ -133,11 +133,11 @@ fn a_destructor_sends_to_the_same_node() {
     });
 }
 
-/// What the code of this test's types does; it is set once there is a connection.
+/// What the code of this test's types does. It is set once there is a connection.
 static SAYS: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 static SAID: AtomicUsize = AtomicUsize::new(0);
 
-/// Sends something to the other node, unless this thread does so already.
+/// Sends something to the other node, unless this thread is already doing so.
 fn says() {
     thread_local! {
         static INSIDE: Cell<bool> = const { Cell::new(false) };
@@ -149,7 +149,7 @@ fn says() {
     }
 }
 
-/// All of its code says something.
+/// A type whose code always sends something.
 #[derive(Debug, PartialEq)]
 struct Says(u64);
 
@@ -203,7 +203,7 @@ async fn takes(first: Says, to: Pid) {
     }
 }
 
-/// The code sends over the same connection, at both ends, and makes others.
+/// The code sends over the same connection, at both ends, and makes other connections.
 #[test]
 fn the_code_of_a_message_sends_and_connects() {
     let place = Place::new();
@@ -243,7 +243,7 @@ fn the_code_of_a_message_sends_and_connects() {
     });
 }
 
-/// A list whose items are taken from it by code that uses the node's settings.
+/// A list whose items are produced by code that uses the node's settings.
 #[test]
 fn a_list_of_nodes_that_asks_the_node() {
     let place = Place::new();
@@ -274,7 +274,7 @@ impl AsRef<str> for AsksCookie {
     }
 }
 
-/// A transport that calls a handler as soon as it has it, and before it answers about options.
+/// A transport that calls a handler as soon as it is set, and before it answers about options.
 struct Hasty(fika::Poller);
 
 struct HastySocket(Box<dyn Socket>, Mutex<Option<Arc<dyn Handler>>>);

@@ -1,5 +1,5 @@
-//! Peers of other versions, and those who know more than we do: served or refused as
-//! `net/PROTOCOL.md` says; and a session of each version that there has been, kept byte for byte.
+//! Peers of other versions, and peers with more features than ours: they are served or refused as
+//! `net/PROTOCOL.md` says. Also a session of each past version, kept byte for byte.
 
 #[macro_use]
 mod support;
@@ -16,7 +16,7 @@ use fika::{Env, FixedPort, StaticNodes, SystemEnv, Time};
 use support::peer::{Hello, Peer, SPAWN, frame, framed, hello_r, proofs, read_framed, text};
 use support::{COOKIE, LIMIT, Place, TestNode, until};
 
-/// An initiator that speaks these versions: the version that it gets, or how it is refused.
+/// An initiator that speaks these versions gets a version, or is refused.
 #[test]
 fn initiators_of_other_versions() {
     let place = Place::new();
@@ -37,7 +37,7 @@ fn initiators_of_other_versions() {
         let mut hello = Hello::new(&name, &place.name("there"));
         hello.versions = versions;
         if served {
-            // Its proof covers the whole range: the peer has checked it, too.
+            // Its proof covers the whole range, which the peer has checked too.
             let mut peer = Peer::connected_as(addr, &hello);
             assert!(!peer.frame().is_empty());
             continue;
@@ -45,7 +45,7 @@ fn initiators_of_other_versions() {
         let mut peer = Peer::open(addr);
         peer.write(&framed(&hello.body()));
         let answer = peer.handshake_frame();
-        // Another version, and the highest that there is.
+        // Another version, and the highest possible one.
         assert_eq!((answer[0], answer[47], &answer[1..3]), (0xf2, 5, &[0, 1][..]));
         assert_eq!(peer.until_closed(), b"");
         refused += 1;
@@ -55,8 +55,8 @@ fn initiators_of_other_versions() {
     }
 }
 
-/// A responder of another version, and ones that answer what was not asked: nothing is proved to
-/// them. (What is said about it is in `net/src/proto/handshake/tests.rs`.)
+/// A responder of another version, and responders that answer what was not asked: nothing is proved
+/// to them. (The errors are tested in `net/src/proto/handshake/tests.rs`.)
 #[test]
 #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn responders_of_other_versions() {
@@ -86,12 +86,12 @@ fn responders_of_other_versions() {
     assert!(here.nodes().is_empty());
 }
 
-/// Flags that change what becomes of the connection.
+/// Flags that affect the connection.
 const HIDDEN: u64 = 1;
 const NAME_ME: u64 = 1 << 3;
 
-/// Flags that we do not know change nothing, and can't be taken away or added on the way: the
-/// proofs cover them as they were sent.
+/// Unknown flags change nothing, and can't be removed or added on the way: the proofs cover them as
+/// they were sent.
 #[test]
 fn unknown_flags() {
     let place = Place::new();
@@ -104,7 +104,7 @@ fn unknown_flags() {
         assert!(!peer.frame().is_empty(), "it is served as others are");
         drop(peer);
         until("it has gone", || there.nodes().is_empty());
-        // Its proof is of other flags than it sent.
+        // Its proof is for other flags than it sent.
         let mut peer = Peer::open(addr);
         peer.write(&framed(&hello.body()));
         let answer = peer.handshake_frame();
@@ -116,7 +116,7 @@ fn unknown_flags() {
     }
 }
 
-/// The system's clock, and nothing by chance: all nonces and creations are the same.
+/// The system's clock, and nothing random: all nonces and creations are equal.
 struct NoChance(SystemEnv);
 
 impl Env for NoChance {
@@ -151,7 +151,7 @@ async fn echo() {
     }
 }
 
-/// What a peer says in the session that is kept, piece by piece; each piece is answered.
+/// The peer's bytes in the recorded session, in pieces. Each piece is answered.
 fn pieces(fingerprint: u64) -> Vec<Vec<u8>> {
     let name = |number: u8, name: &str| frame(&[&[2, number][..], &text(name)].concat());
     let ask = [3, 0].into_iter().chain(fingerprint.to_be_bytes()).chain(text("golden::Ask"));
@@ -159,14 +159,14 @@ fn pieces(fingerprint: u64) -> Vec<Vec<u8>> {
     let nothing = frame(&[&[3, 1][..], &[0; 8], &text("nothing")].concat());
     // From the process 5.0 of the peer.
     vec![
-        // A monitor of a name that nobody has.
+        // A monitor of an unused name.
         [name(0, "nobody"), frame(&[0x95, 0, 5, 0, 0xc8, 1, 0])].concat(),
-        // A link to a process that has never been.
+        // A link to a process that never existed.
         frame(&[0x11, 0xff, 0xff, 3, 0, 5, 0]),
-        // A message that is answered, by its name; and another, over the same numbers.
+        // A message that is answered, by its name, and another with the same numbers.
         [name(1, "echo"), ask, frame(&[0x90, 1, 6, 0, 0, 1, 0, 0, 0, 0, 4, 0, 5, 0, 7])].concat(),
         frame(&[0x90, 1, 0, 0, 1, 0, 0, 0, 0, 5, 0, 5, 0, 0xff, 1]),
-        // The same in two pieces, with a tick between.
+        // The message in two pieces, with a tick between.
         [
             frame(&[4, 0, 0x90, 1, 6, 0, 0, 1, 0, 0, 0, 0, 5]),
             frame(&[5, 0, 0, 5]),
@@ -174,7 +174,7 @@ fn pieces(fingerprint: u64) -> Vec<Vec<u8>> {
             frame(&[5, 0, 0, 0x80, 1]),
         ]
         .concat(),
-        // A request to spawn what there is not, after a tick.
+        // A request to spawn an unknown function, after a tick.
         [vec![0; 4], name(2, "golden::none"), nothing]
             .concat()
             .into_iter()
@@ -183,9 +183,9 @@ fn pieces(fingerprint: u64) -> Vec<Vec<u8>> {
     ]
 }
 
-/// Sessions of all versions that there have been are served byte for byte: this one of version
-/// one. With `FIKA_RECORD=1` it is recorded anew, which is right only where the protocol has a
-/// new version, or has not been released.
+/// Sessions of all past versions are served byte for byte: this one is of version one.
+/// `FIKA_RECORD=1` records it again, which is only right if the protocol has a new version, or has
+/// not been released.
 #[test]
 fn a_golden_session() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/version-1.txt");
@@ -198,7 +198,7 @@ fn a_golden_session() {
     let pid = node.spawn(echo()).unwrap();
     node.register("echo", pid).unwrap();
     let mut hello = Hello::new("peer@127.0.0.1", "golden@127.0.0.1");
-    // Hidden, so that nothing is said of other nodes; and it knows of priorities.
+    // Hidden, so that other nodes are not mentioned. It supports priority messages.
     hello.flags = SPAWN | 1 | 4;
     let hello = hello.body();
     let mut peer = Peer::open(addr);
@@ -246,7 +246,7 @@ fn record(peer: &mut Peer, hello: &[u8]) -> String {
         loop {
             let body = peer.frame();
             line('<', &frame(&body));
-            // Definitions go ahead of what they are for.
+            // Definitions come before the frames that need them.
             if body[0] > 3 {
                 break;
             }

@@ -1,5 +1,5 @@
-//! Functions that wait for an answer: they wait side by side and beside a `receive!`, and cost
-//! the same however long the mailbox is.
+//! Functions that wait for an answer: several can wait at once and beside a `receive!`, and their
+//! cost does not depend on the length of the mailbox.
 #![deny(warnings)]
 
 #[macro_use]
@@ -33,11 +33,11 @@ async fn idle() {
 #[remote]
 async fn ready() {}
 
-/// The names of the nodes that a test has, and processes to ask about.
+/// The names of a test's nodes, and processes to ask about.
 #[derive(Clone)]
 struct Others {
     near: String,
-    /// Nobody but `disconnect_node` has to do with it.
+    /// Only `disconnect_node` uses it.
     lone: String,
     nowhere: String,
     pid: Pid,
@@ -60,7 +60,7 @@ impl Others {
         }
     }
 
-    /// Every function of the public interface that waits for an answer, each by its name.
+    /// Every function of the public interface that waits for an answer, by name.
     fn each(&self) -> Vec<(&'static str, Task)> {
         let Others { near, lone, nowhere, pid, bounded } = self.clone();
         let (to, again, other) = (near.clone(), near.clone(), near.clone());
@@ -149,7 +149,7 @@ impl Others {
     }
 }
 
-/// Polls those of its tasks only that were woken, as executors and `FuturesUnordered` do.
+/// Polls only those of its tasks that were woken, as executors and `FuturesUnordered` do.
 struct Tasks(Vec<(&'static str, Option<Task>, Arc<Woken>)>);
 
 #[derive(Default)]
@@ -197,7 +197,7 @@ impl Future for Tasks {
     }
 }
 
-/// All functions that wait, many times over, and one receive beside them.
+/// All functions that wait, many times, and one receive beside them.
 #[test]
 fn all_that_waits_for_an_answer_waits_side_by_side() {
     let place = Place::new();
@@ -243,7 +243,7 @@ fn what_is_given_up_leaves_nothing_behind() {
     let _others = [place.node("b"), place.node("c")];
     place.node("a").block_on(async move {
         let others = Others::make(place).await;
-        // Those that come to be are not to be killed by this.
+        // New processes must not be killed by this.
         for _ in 0..20 {
             let mut all = Tasks::new(others.each());
             std::future::poll_fn(|context| {
@@ -254,7 +254,7 @@ fn what_is_given_up_leaves_nothing_behind() {
             drop(all);
             yield_now().await;
         }
-        // A later answer of each of those who were asked comes after the earlier ones.
+        // A later answer of each asked process comes after the earlier ones.
         for (_, task) in others.each() {
             task.await;
         }
@@ -267,7 +267,7 @@ fn what_is_given_up_leaves_nothing_behind() {
     });
 }
 
-/// RECV-9, for all functions: none looks at the messages that wait.
+/// RECV-9, for all functions: none looks at waiting messages.
 #[test]
 fn what_waits_for_an_answer_costs_the_same_with_a_long_mailbox() {
     const MESSAGES: u64 = 200_000;
@@ -294,7 +294,7 @@ fn what_waits_for_an_answer_costs_the_same_with_a_long_mailbox() {
     });
 }
 
-/// An answer is received behind all that its sender sent before.
+/// An answer is received after everything that its sender sent before.
 #[test]
 fn an_answer_does_not_overtake_what_was_sent_before() {
     let place = Place::new();
@@ -310,7 +310,7 @@ fn an_answer_does_not_overtake_what_was_sent_before() {
             assert_eq!(disconnect_node(place.name("b")).await, Some(true));
             receive! { NodeDown { .. } => {} after LIMIT => panic!("no `NodeDown`") }
         }
-        // What a child sends comes after its pid is known.
+        // A child's message comes after its pid is known.
         let answerer = spawn_on(place.name("b"), answerer()).await;
         assert_eq!(answerer.node().name().as_str(), place.name("b"));
     });

@@ -1,4 +1,4 @@
-//! A program built with `panic = "abort"`: the first panic ends it, and says why.
+//! A program built with `panic = "abort"`: the first panic ends it, and is reported.
 #![deny(warnings)]
 #![cfg(unix)]
 
@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Builds the program of `tests/abort`, and returns its file.
+/// Builds the program of `tests/abort`. Returns its file.
 fn build() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     // This test's file is in `<target>/<profile>/deps`.

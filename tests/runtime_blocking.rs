@@ -1,5 +1,5 @@
-//! Blocking calls: what they and their values do to the threads that run them, and what becomes
-//! of calls that wait.
+//! Blocking calls: what they and their values do to the threads that run them, and what happens to
+//! calls that wait.
 #![deny(warnings)]
 
 #[allow(dead_code, reason = "other test binaries use the rest")]
@@ -16,7 +16,7 @@ use fika::{Network as _, Poller};
 
 use wait::{LIMIT, down};
 
-/// As many calls run at the same time.
+/// The maximum number of simultaneous calls.
 const THREADS: usize = 512;
 
 /// Its destructor panics.
@@ -28,7 +28,7 @@ impl Drop for Bomb {
     }
 }
 
-/// Counts how many of these are gone.
+/// Waits until this many of these are dropped.
 struct Gone(Arc<AtomicUsize>);
 
 impl Drop for Gone {
@@ -44,7 +44,7 @@ async fn works() {
     }
 }
 
-/// Nobody waits for the value any more, so it is dropped on the thread of the call. There are more
+/// Nothing waits for the value any more, so it is dropped on the thread of the call. There are more
 /// calls of each kind than the pool has threads.
 #[fika::test]
 async fn values_and_panics_whose_destructors_panic() {
@@ -61,7 +61,7 @@ async fn values_and_panics_whose_destructors_panic() {
     works().await;
 }
 
-/// A panic is the waiting process's own.
+/// A panic of a call ends the waiting process.
 #[fika::test]
 async fn a_panic_goes_on_in_the_process_that_waits() {
     let (_, monitor) = spawn_monitor(async {
@@ -73,7 +73,7 @@ async fn a_panic_goes_on_in_the_process_that_waits() {
     works().await;
 }
 
-/// Occupies all threads of the pool, until all of the senders are gone.
+/// Occupies all threads of the pool until all senders are dropped.
 async fn occupy() -> Vec<Sender<()>> {
     let begun = Arc::new(AtomicUsize::new(0));
     let occupied = |_| {
@@ -92,7 +92,7 @@ async fn occupy() -> Vec<Sender<()>> {
     all
 }
 
-/// What a call has captured is dropped when the node stops, and that may panic.
+/// The captured values of a call are dropped when the node stops, and may panic.
 #[test]
 fn after_a_stop_no_call_begins() {
     let node = Node::builder().workers(2).build().unwrap();
@@ -115,7 +115,7 @@ fn after_a_stop_no_call_begins() {
     assert_eq!(begun.load(SeqCst), 0);
 }
 
-/// A program that has all its blocking threads busy still finds its peers.
+/// A program whose blocking threads are all busy still finds its peers.
 #[fika::test]
 async fn looking_up_a_host_waits_for_no_call_of_the_program() {
     let occupied = occupy().await;

@@ -1,4 +1,4 @@
-//! What names a process and a node: every function takes the same kinds of texts.
+//! The names of processes and nodes: every function accepts the same types of strings.
 #![deny(warnings)]
 #![allow(noop_method_call, suspicious_double_ref_op, reason = "each kind of text is cloned")]
 
@@ -12,7 +12,7 @@ use fika::{
     set_cookie_for, setopts,
 };
 
-/// Evaluates an expression with each kind of text, and asserts that the value is the same.
+/// Evaluates an expression with each kind of string, and asserts that the values are equal.
 macro_rules! with_each_text {
     ($text:expr, |$name:ident| $value:expr) => {{
         let text: &str = $text;
@@ -29,7 +29,7 @@ macro_rules! with_each_text {
     };
 }
 
-/// With a `Name` as well, which only processes have.
+/// Also with a `Name`, which only processes have.
 macro_rules! with_each_name {
     ($text:expr, |$name:ident| $value:expr) => {{
         let expected = with_each_text!($text, |$name| $value);
@@ -39,7 +39,7 @@ macro_rules! with_each_name {
     }};
 }
 
-/// With a `NodeName` as well, which only nodes have.
+/// Also with a `NodeName`, which only nodes have.
 macro_rules! with_each_node {
     ($text:expr, |$node:ident| $value:expr) => {{
         let expected = with_each_text!($text, |$node| $value);

@@ -1,4 +1,4 @@
-//! Exit signals: what they do to whom.
+//! Exit signals and their effects.
 #![deny(warnings)]
 
 #[allow(dead_code, reason = "other test binaries use the rest")]
@@ -48,7 +48,7 @@ async fn a_normal_exit_signal_is_a_message_to_one_that_traps() {
 async fn kill_from_another_and_from_oneself() {
     trap_exit(true);
     let me = self_pid();
-    // From another, to one that traps: it is not asked.
+    // From another process, to one that traps exits: `kill` can't be trapped.
     let child = spawn_link(async move {
         trap_exit(true);
         send(me, ());
@@ -57,7 +57,8 @@ async fn kill_from_another_and_from_oneself() {
     next::<()>().await;
     exit_process(child, ExitReason::Kill);
     assert_eq!(exit_from(child).await, ExitReason::Killed);
-    // By leaving with it: a reason as any other to those linked, who may trap it.
+    // The process itself exits with `kill`: an ordinary reason for the linked processes, which may
+    // trap it.
     let child = spawn_link(async { exit(ExitReason::Kill) });
     assert_eq!(exit_from(child).await, ExitReason::Kill);
     let (middle, monitor) = spawn_monitor(serve());
@@ -78,13 +79,13 @@ async fn the_flag_at_receipt_decides() {
         let (child, monitor) = spawn_monitor(async move {
             trap_exit(at_sending);
             send(me, ());
-            // It runs until the signal has been sent, and receives it only after that.
+            // It runs until the signal has been sent, and only receives it after that.
             while !*may_go.lock().unwrap() {
                 std::hint::spin_loop();
             }
             trap_exit(at_receipt);
             assert_eq!(exit_from(me).await, text("x"));
-            // What is in the mailbox stays when the flag is cleared.
+            // Messages stay in the mailbox when the flag is cleared.
             send(me, ());
             next::<()>().await;
             trap_exit(false);
@@ -138,8 +139,8 @@ fn until(flag: &AtomicBool) {
     }
 }
 
-/// PROC-7: a process that takes in a fatal signal in the middle of a poll does nothing from its
-/// next suspension point on, not even where another branch of its future could go on.
+/// PROC-7: a process that receives a fatal signal in the middle of a poll does nothing after its
+/// next suspension point, even if another branch of its future could continue.
 #[fika::test(workers = 2)]
 async fn one_that_is_told_to_end_stops_at_its_next_suspension_point() {
     let me = self_pid();
@@ -154,10 +155,10 @@ async fn one_that_is_told_to_end_stops_at_its_next_suspension_point() {
             begins.store(true, Ordering::SeqCst);
             until(&gone);
             match round % 6 {
-                // The signal is taken in by the suspension point itself, ...
+                // The suspension point itself receives the signal, ...
                 0 => drop(timeout(Duration::ZERO, next::<String>()).await),
                 1 => receive! { _: String => {}, after Duration::ZERO => {} },
-                // ... while another branch goes on, ...
+                // ... while another branch continues, ...
                 2 => {
                     let other = async {
                         send(me, "another branch".to_owned());
@@ -181,7 +182,7 @@ async fn one_that_is_told_to_end_stops_at_its_next_suspension_point() {
                 }
             }
             send(me, "it went on".to_owned());
-            // It might be told later.
+            // It might be notified later.
             std::future::pending::<()>().await;
         });
         while !begun.load(Ordering::SeqCst) {

@@ -1,7 +1,7 @@
-//! What fails is seen: by whoever looks at stderr, without any set-up, and by links and watchers.
+//! Failures are visible: on stderr, without any set-up, and to links and watchers.
 //!
-//! What a program prints is looked at from outside: this test binary runs itself again, and the
-//! test `program` is the other's `main`.
+//! The output of a program is observed from outside: this test binary runs itself again, and the
+//! test `program` is the `main` of that run.
 #![deny(warnings)]
 
 #[allow(dead_code, reason = "other test binaries use the rest")]
@@ -21,7 +21,7 @@ use fika::{process_count, spawn_opt_on};
 
 use wait::{down, end_of, next, serve};
 
-/// Says in the environment which program this is to be.
+/// Set in the environment to the program that this run is.
 const PROGRAM: &str = "FIKA_TEST_PROGRAM";
 
 /// Runs one of the programs below.
@@ -33,7 +33,7 @@ fn run(program: &str, set: impl FnOnce(&mut Command)) -> Output {
     command.output().expect("this program can be started again")
 }
 
-/// What one of the programs writes to stderr before it ends well.
+/// Returns what a program writes to stderr before it ends successfully.
 fn stderr_of(program: &str) -> String {
     let output = run(program, |_| ());
     let stderr = String::from_utf8(output.stderr).unwrap();
@@ -48,7 +48,7 @@ fn assert_has(text: &str, parts: &[&str]) {
     }
 }
 
-/// The programs. Without a name, in a run of the tests, there is nothing to do.
+/// The programs. Without a name, in a normal run of the tests, it does nothing.
 #[test]
 fn program() {
     let Ok(program) = std::env::var(PROGRAM) else { return };
@@ -68,7 +68,7 @@ fn program() {
     }
 }
 
-/// A program as the README has it: nothing is set up but the node.
+/// A program as in the README: only the node is set up.
 fn in_node(main: impl Future<Output = ()> + Send + 'static) {
     let node = Node::builder().workers(2).build().unwrap();
     node.block_on(main);
@@ -103,7 +103,7 @@ fn a_panic_is_printed_without_any_set_up() {
     assert_has(&stderr, &["panic: in a blocking call at tests/runtime_failures.rs"]);
 }
 
-/// The first line of this file with this text.
+/// Returns the first line of this file with this text.
 fn line_of(text: &str) -> usize {
     include_str!("runtime_failures.rs").lines().position(|line| line.contains(text)).unwrap() + 1
 }
@@ -149,7 +149,7 @@ fn an_error_is_printed_without_any_set_up() {
     assert_eq!(stderr.matches("ended a process").count(), 1, "{stderr}");
 }
 
-/// PROC-3: however the process was made.
+/// PROC-3: in whatever way the process was made.
 #[fika::test]
 async fn an_error_ends_the_process_and_its_links() {
     let error = ExitReason::Error("no cache: no file: no disk".into());
@@ -176,7 +176,7 @@ async fn an_error_ends_the_process_and_its_links() {
     assert_eq!(down(monitor).await, error);
     let monitor = spawn_request_on(&here, SpawnOpts::new().monitor(), remote_fails());
     assert_eq!(down(monitor).await, error);
-    // What it is linked to goes with it.
+    // The process that it is linked to ends with it.
     let me = self_pid();
     let parent = spawn(async move {
         send(me, spawn_link(serve()));
@@ -187,7 +187,7 @@ async fn an_error_ends_the_process_and_its_links() {
     for reason in reasons {
         assert!(reason == error || reason == ExitReason::Noproc, "{reason}");
     }
-    // A text that panics is a panic of the process.
+    // If making the text panics, it is a panic of the process.
     struct Bomb;
     impl From<Bomb> for Box<dyn Error + Send + Sync> {
         fn from(_: Bomb) -> Self {
@@ -196,7 +196,7 @@ async fn an_error_ends_the_process_and_its_links() {
     }
     let reason = end_of(async { Err::<(), _>(Bomb) }).await;
     assert!(matches!(&reason, ExitReason::Panic(panic) if panic.message == "in a conversion"));
-    // The value of `block_on` is its caller's, an error as well.
+    // The value of `block_on` belongs to its caller, even if it is an error.
     let node = Node::builder().workers(1).build().unwrap();
     let caller = spawn_blocking(move || {
         let value = node.block_on(async { Err::<(), _>("mine") });
@@ -253,7 +253,7 @@ fn a_main_that_fails_is_status_1() {
     assert_has(&stderr, &["fika: ERROR an error ended a process", "reason=error: no cache"]);
 }
 
-/// A test that fails: what its processes print is shown with it.
+/// The output of a failing test includes that of its processes.
 #[fika::test]
 #[ignore = "it is a program"]
 async fn failing_test() {
@@ -283,11 +283,11 @@ fn a_test_shows_what_its_processes_print() {
     }
 }
 
-/// Counts what it sees, and lets the hook before it go on.
+/// Counts the panics, and calls the previous hook.
 fn counting_hook(name: &'static str) {
     let outer = take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        // It is called in the process: it may ask for it.
+        // It is called in the process, so it may query it.
         let pid = catch_unwind(self_pid).map_or("-".into(), |pid| pid.to_string());
         eprintln!("{name}: {} {pid}", info.payload_as_str().unwrap_or("?"));
         outer(info);
@@ -343,7 +343,7 @@ async fn aborts() {
     unreachable!("the program has ended");
 }
 
-/// Also where the program ends at once, which is what `panic = "abort"` does.
+/// Also if the program ends at once, as with `panic = "abort"`.
 #[test]
 fn what_aborts_the_program_is_printed_before() {
     let output = run("abort", |_| ());
@@ -369,7 +369,7 @@ fn error_of(n: usize) -> Result<(), String> {
     Err(format!("error {n}"))
 }
 
-/// How many reports there are, and how many they say were left out.
+/// Returns the number of reports, and how many they report as left out.
 fn reported(stderr: &str) -> (usize, usize) {
     let counts = stderr.lines().filter_map(|line| {
         let count = line.split_once("left_out=")?.1;
@@ -396,7 +396,7 @@ async fn long_message() {
         let text = text.clone();
         async move { panic!("{text}") }
     });
-    // The reason has all of it.
+    // The reason has the full text.
     assert!(matches!(reason.await, ExitReason::Panic(panic) if panic.message == text));
     end_of(async move { Err::<(), _>(text) }).await;
 }
@@ -408,7 +408,7 @@ fn a_long_message_is_cut() {
     assert_has(&stderr, &["... (2097152 bytes)"]);
 }
 
-/// With nobody at the other end of stderr, nothing can be said, and the program goes on.
+/// If nothing reads stderr, nothing can be printed, and the program continues.
 fn closed() {
     in_node(async {
         for n in 0..100 {
@@ -436,7 +436,7 @@ fn grows() {
     let node = Node::builder().workers(2).long_message_queue(1000).build().unwrap();
     node.block_on(async {
         let me = self_pid();
-        // It waits for numbers, and gets texts as well.
+        // It waits for numbers, and also gets texts.
         let forgetful = spawn(async move {
             register("forgetful", self_pid()).unwrap();
             loop {
@@ -448,14 +448,14 @@ fn grows() {
             send(forgetful, n);
             assert_eq!(next::<u64>().await, n);
         }
-        // It receives nothing at all.
+        // It receives nothing.
         let deaf = spawn(std::future::pending::<()>());
         for n in 0..2500_u64 {
             send(deaf, n as u8);
-            // It has taken that in when it answers.
+            // When it answers, it has taken that into its mailbox.
             let _ = fika::info::message_queue_len(deaf).await;
         }
-        // It takes all, however many wait.
+        // It receives everything, however much waits.
         let busy = spawn(async move {
             loop {
                 receive! { n: u32 => if n == 9999 { send(me, ()) } }
@@ -495,7 +495,7 @@ fn a_mailbox_that_only_grows_is_told_of() {
     assert!(warnings(busy).is_empty(), "{stderr}");
 }
 
-/// A future that is polled inside of a `catch_unwind`.
+/// A future that is polled inside a `catch_unwind`.
 async fn caught<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     std::future::poll_fn(|context| {
@@ -505,7 +505,7 @@ async fn caught<F: Future>(future: F) -> Option<F::Output> {
     .await
 }
 
-/// Its destructor leaves the process, and keeps that to itself.
+/// Its destructor calls `exit`, and catches the unwinding.
 struct Swallows;
 
 impl Drop for Swallows {
@@ -514,7 +514,7 @@ impl Drop for Swallows {
     }
 }
 
-/// PROC-4: nothing that a process does after `exit` keeps it.
+/// PROC-4: nothing that a process does after `exit` keeps it alive.
 #[fika::test]
 async fn an_exit_that_is_caught_is_one() {
     type Body = fn(Pid) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -598,7 +598,7 @@ async fn an_exit_that_is_caught_is_one() {
     for (name, body) in cases {
         assert_eq!(end_of(body(me)).await, ExitReason::Timeout, "{name}");
     }
-    // A panic can be caught, as an error can in Erlang, also one of a blocking call, and one that
+    // A panic can be caught, as an error can in Erlang. So can one of a blocking call, and one that
     // the runtime raises.
     let reason = end_of(async move {
         assert!(catch_unwind(|| panic!("caught")).is_err());
@@ -609,7 +609,7 @@ async fn an_exit_that_is_caught_is_one() {
     });
     assert_eq!(reason.await, ExitReason::Normal);
     assert_eq!(next::<u64>().await, 7);
-    // The main process of `block_on`, also if it has a value.
+    // The main process of `block_on`, even if it has a value.
     let value = spawn_blocking(|| {
         let node = Node::builder().workers(1).build().unwrap();
         let value = node.try_block_on(async {

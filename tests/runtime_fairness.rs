@@ -1,7 +1,7 @@
-//! What a process that does not let go, or that floods, leaves to the others: figures.
+//! How much a process that does not yield, or that floods, leaves to the others, in figures.
 //!
-//! The machine of a test has other things to do as well, so a figure is what the best of a few
-//! attempts reaches: a node that is unfair is so each time.
+//! The machine of a test also runs other programs, so a figure is the best of a few attempts. A
+//! node that is unfair is unfair each time.
 #![deny(warnings)]
 
 #[allow(dead_code, reason = "other test binaries use the rest")]
@@ -17,32 +17,32 @@ use fika::{Env, Time};
 
 use wait::{LIMIT, down, next, serve, sync};
 
-/// The longest that one in a hundred waits: the time after which a worker counts as stuck, and
-/// a half.
+/// The longest wait of 99 in a hundred: one and a half times the time after which a worker counts
+/// as stuck.
 const P99_MAX: Duration = millis(15);
 
-/// The same where the machine may be busy with other things: without `FIKA_LONG=1`.
+/// The limit if the machine may also run other programs: without `FIKA_LONG=1`.
 const P99_MAX_BUSY: Duration = secs(1);
 
-/// After this time the process that is stuck is named. A debug build may be ten times slower
-/// before that is somebody's fault.
+/// After this time, a stuck process is reported. A debug build may be ten times slower before it is
+/// reported.
 const REPORT_MAX: Duration = if cfg!(debug_assertions) { millis(700) } else { millis(100) };
 
-/// The same where the machine may be busy with other things: a process is judged by the time for
-/// which it has run.
+/// The limit if the machine may also run other programs: a process is judged by the time that it
+/// has run.
 const REPORT_MAX_BUSY: Duration = secs(5);
 
 const ATTEMPTS: usize = 8;
 
 const ROUNDS: usize = 300;
 
-/// Two that measure would disturb each other.
+/// Two measuring tests would disturb each other.
 fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// A node that stops also when its test fails, so that it does not spoil the next one.
+/// A node that also stops when its test fails, so that it does not affect the next one.
 struct TestNode(Node);
 
 impl TestNode {
@@ -57,22 +57,22 @@ impl Drop for TestNode {
     }
 }
 
-/// The threads of nodes that have no name.
+/// Returns the number of threads of nodes without a name.
 fn threads() -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     let names = tasks.filter_map(|task| {
-        // One that ends meanwhile has none.
+        // A thread that ends meanwhile has no name.
         std::fs::read_to_string(task.ok()?.path().join("comm")).ok()
     });
     names.filter(|name| name.starts_with("nonode")).count()
 }
 
-/// Whether the machine does nothing else.
+/// Returns whether the machine runs nothing else.
 fn has_machine() -> bool {
     std::env::var_os("FIKA_LONG").is_some_and(|value| value == "1")
 }
 
-/// How long round trips take, and how late timers are: the ninety-ninth of a hundred.
+/// Returns how long round trips take, and how late timers are: the 99th of a hundred.
 #[derive(Clone, Copy, Debug)]
 struct Figures {
     trip: Duration,
@@ -119,7 +119,7 @@ async fn measure_until_fair() {
     panic!("in {ATTEMPTS} attempts: {seen:?}");
 }
 
-/// What the nodes log, with the time at which they do.
+/// The nodes' log lines, with their times.
 static LOG: Mutex<Vec<(Duration, String)>> = Mutex::new(Vec::new());
 
 struct Log(Arc<dyn Env>);
@@ -150,11 +150,11 @@ fn keep_log() {
             .with_writer(|| Log(clock()))
             .init();
     });
-    // Of other nodes, whose processes may have the same pids.
+    // Not those of other nodes, whose processes may have equal pids.
     LOG.lock().unwrap().clear();
 }
 
-/// When the node has said that this process is stuck.
+/// Returns when the node reported that this process is stuck.
 fn reported(pid: Pid) -> Option<Time> {
     let of = format!("pid={pid} ");
     let log = LOG.lock().unwrap();
@@ -166,7 +166,7 @@ fn reported(pid: Pid) -> Option<Time> {
 /// Processes that compute until they are told to end.
 struct HardLoops {
     done: Arc<AtomicBool>,
-    /// With the times at which they began.
+    /// Also returns the times at which they began.
     loops: Vec<(Pid, Reference, Time)>,
 }
 
@@ -196,15 +196,15 @@ impl HardLoops {
     }
 }
 
-/// PROC-12: with a process in a hard loop on each worker the others go on, and timers fire; and
-/// when the loops are over, there are as many threads as before.
+/// PROC-12: with a process in a hard loop on each worker, the others continue, and timers fire.
+/// When the loops are over, there are as many threads as before.
 #[test]
 fn hard_loops_on_all_workers_leave_the_rest_its_time() {
     let _alone = alone();
     let node = TestNode::new();
     node.0.block_on(async {
         let echo = spawn(serve());
-        // The workers and the monitor, once all have begun.
+        // The workers and the monitor, once all have started.
         let before = 3;
         let begun = clock().now();
         while threads() != before {
@@ -218,7 +218,7 @@ fn hard_loops_on_all_workers_leave_the_rest_its_time() {
         let begun = clock().now();
         while threads() > before {
             assert!(clock().now().since(begun) < LIMIT, "{} threads, {before} before", threads());
-            // A worker that was replaced ends at the next task that it comes by.
+            // A replaced worker ends when its task yields.
             sync(echo).await;
             sleep(millis(1)).await;
         }
@@ -226,7 +226,7 @@ fn hard_loops_on_all_workers_leave_the_rest_its_time() {
     });
 }
 
-/// PROC-12: the process that is stuck is named soon, each of them, and once.
+/// PROC-12: each stuck process is reported soon, and once.
 #[test]
 fn a_hard_loop_is_named_within_100_ms() {
     let _alone = alone();
@@ -258,15 +258,15 @@ fn a_hard_loop_is_named_within_100_ms() {
     });
 }
 
-/// The line that says that this process is stuck.
+/// Returns the line that reports that this process is stuck.
 fn report_of(pid: Pid) -> Option<String> {
     let of = format!("pid={pid} ");
     let log = LOG.lock().unwrap();
     log.iter().map(|(_, line)| line).find(|line| line.contains(&of)).cloned()
 }
 
-/// A process that waits in a system call holds its worker as one that computes does: others take
-/// over, and the report says where it was spawned.
+/// A process that waits in a system call holds its worker as a computing one does. Other workers
+/// take over, and the report says where it was spawned.
 #[test]
 #[allow(clippy::disallowed_methods, reason = "a process that does what it should not")]
 fn a_blocked_worker_is_relieved_and_reported() {
@@ -305,8 +305,8 @@ fn a_blocked_worker_is_relieved_and_reported() {
     });
 }
 
-/// A thread that the host hardly runs is not stuck, however long its process takes by the clock:
-/// nobody takes its place, and nothing is reported.
+/// A thread that the host hardly runs is not stuck, however long its process takes by the clock. It
+/// is not replaced, and nothing is reported.
 #[cfg(target_os = "linux")]
 #[test]
 #[allow(clippy::disallowed_methods, reason = "a thread that takes the processor")]
@@ -335,7 +335,7 @@ fn a_worker_that_the_host_does_not_run_is_not_stuck() {
         .collect();
     for _ in 0..ATTEMPTS {
         LOG.lock().unwrap().clear();
-        // Of a node before, whose worker was starved as well.
+        // A report of the previous node, whose worker was starved as well.
         let begun = clock().now();
         while threads() > 0 {
             assert!(clock().now().since(begun) < LIMIT, "{} threads", threads());
@@ -365,7 +365,7 @@ fn a_worker_that_the_host_does_not_run_is_not_stuck() {
                 }
             }
         });
-        // What it has computed all the same may be as much as makes a worker stuck.
+        // Even so, it may have computed for as long as makes a worker stuck.
         if seen.0 < millis(6) {
             // The workers and the monitor.
             assert!(seen.1 <= 3 && seen.2.is_none(), "{seen:?}");
@@ -376,14 +376,14 @@ fn a_worker_that_the_host_does_not_run_is_not_stuck() {
     hogs.into_iter().for_each(|hog| hog.join().unwrap());
 }
 
-/// For how long the calling thread has run on a processor.
+/// Returns for how long the calling thread has run on a processor.
 #[cfg(target_os = "linux")]
 fn cpu_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(stat.split_whitespace().next().unwrap().parse().unwrap())
 }
 
-/// Code of a debug build is slow, and no process is blamed for that.
+/// Code of a debug build is slow, and no process is reported for that.
 #[cfg(debug_assertions)]
 #[test]
 fn a_process_that_is_slow_in_a_debug_build_is_not_reported() {
@@ -402,7 +402,7 @@ fn a_process_that_is_slow_in_a_debug_build_is_not_reported() {
     });
 }
 
-/// Many that are stuck at the same time do not fill the log.
+/// Many processes that are stuck at the same time do not fill the log.
 #[test]
 #[allow(clippy::disallowed_methods, reason = "processes that do what they should not")]
 fn reports_are_limited() {
@@ -425,7 +425,7 @@ fn reports_are_limited() {
             assert!(clock().now().since(begun) < LIMIT, "{} of {STUCK}", reported());
             sleep(millis(5)).await;
         }
-        // Long enough for the others; only time does that.
+        // Long enough for the others. Nothing but time can be waited for.
         sleep(millis(300)).await;
         let seconds = clock().now().since(begun).as_secs() as usize;
         assert!(reported() <= 33 + seconds, "{} of {STUCK}", reported());
@@ -436,8 +436,8 @@ fn reports_are_limited() {
     });
 }
 
-/// PROC-12: a process that sends to another all the time, without a suspension point or with
-/// some, starves neither the rest nor the timers.
+/// PROC-12: a process that sends to another all the time, with suspension points or without,
+/// starves neither the other processes nor the timers.
 #[test]
 fn a_flood_leaves_the_rest_its_time() {
     let _alone = alone();
@@ -456,7 +456,7 @@ fn a_flood_leaves_the_rest_its_time() {
             let (_, flood) = spawn_monitor(async move {
                 while !ends.load(Ordering::Relaxed) {
                     let n = sent.load(Ordering::Relaxed);
-                    // No more than memory has room for.
+                    // At most as many as fit into memory.
                     if n < took.load(Ordering::Relaxed) + 100_000 {
                         send(victim, n);
                         sent.store(n + 1, Ordering::Relaxed);
@@ -476,7 +476,7 @@ fn a_flood_leaves_the_rest_its_time() {
     });
 }
 
-/// PROC-12: processes that always have a message of their own starve nobody.
+/// PROC-12: processes that always have a message don't starve the others.
 #[test]
 fn a_flood_of_oneself_leaves_the_rest_its_time() {
     let _alone = alone();

@@ -1,5 +1,5 @@
-//! Code of the program that the runtime calls in the middle of something else: destructors and
-//! wakers. A panic of one of them hurts nobody else, and none of them is left out.
+//! Code of the program that the runtime calls in the middle of other work: destructors and wakers.
+//! A panic in one of them affects nothing else, and each of them is called.
 #![deny(warnings)]
 #![allow(clippy::disallowed_methods, reason = "threads beside the nodes")]
 
@@ -18,7 +18,7 @@ use futures_lite::future;
 
 use wait::{LIMIT, down, next, serve, sync};
 
-/// Counts itself when it is dropped, and panics then.
+/// Counts its drops, and panics then.
 struct Explosive(Arc<AtomicUsize>);
 
 impl Drop for Explosive {
@@ -67,7 +67,7 @@ fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(waker))
 }
 
-/// Waits for an event that others count.
+/// Waits for a number of events that others count.
 async fn until(count: &AtomicUsize, wanted: usize) {
     let begun = self_node().env().now();
     while count.load(SeqCst) < wanted {
@@ -76,11 +76,11 @@ async fn until(count: &AtomicUsize, wanted: usize) {
     }
 }
 
-/// Puts three values somewhere in the running process.
+/// Puts three values into the running process.
 type Put = fn(Values) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// PROC-4, PROC-9: all values of a process are dropped at its end, though each panics, and whoever
-/// watches is told.
+/// PROC-4, PROC-9: all values of a process are dropped at its end, though each panics, and watchers
+/// are notified.
 #[fika::test]
 async fn the_values_of_a_process_are_dropped_one_at_a_time() {
     let places: &[(&str, Put)] = &[
@@ -186,7 +186,8 @@ async fn the_values_of_a_process_are_dropped_one_at_a_time() {
     ];
     let bystander = spawn(serve());
     for (place, put) in places {
-        // By itself, by a signal, and by a panic. A local of its future panics as well.
+        // The process ends by itself, by a signal, and by a panic. A local of its future panics as
+        // well.
         for way in 0..3 {
             let (values, local) = (Values::default(), Values::default());
             let (values_too, local_too, me) = (values.clone(), local.clone(), self_pid());
@@ -218,7 +219,7 @@ async fn the_values_of_a_process_are_dropped_one_at_a_time() {
     }
 }
 
-/// The two tags of a request are dropped, also when nothing comes of it.
+/// Both tags of a request are dropped, even if the request fails.
 #[fika::test(sim)]
 async fn the_tags_of_a_request_are_dropped_one_at_a_time() {
     let values = Values::default();
@@ -229,11 +230,11 @@ async fn the_tags_of_a_request_are_dropped_one_at_a_time() {
     let request = spawn_request_on("nobody@nowhere", opts(), idle());
     assert!(spawn_request_abandon(request));
     assert_eq!(values.load(SeqCst), 2);
-    // Nobody can be reached, and nobody is told so.
+    // No node can be reached, and no process is notified.
     spawn_request_on("nobody@nowhere", opts(), idle());
     sleep(secs(60)).await;
     assert_eq!(values.load(SeqCst), 4);
-    // A process that ends with a request under way.
+    // A process that ends with a request in progress.
     let opts = opts();
     let (_, monitor) = spawn_monitor(async move {
         spawn_request_on("nobody@nowhere", opts, idle());
@@ -247,7 +248,7 @@ async fn idle() {
     serve().await;
 }
 
-/// A node that stops drops all that is left, one thing at a time.
+/// A stopping node drops everything that is left, one value at a time.
 #[test]
 fn a_node_that_stops_drops_one_thing_at_a_time() {
     let values = Values::default();
@@ -267,7 +268,7 @@ fn a_node_that_stops_drops_one_thing_at_a_time() {
     assert_eq!(values.load(SeqCst), 6);
 }
 
-/// TIM-8: a waker that panics keeps no other timer from firing.
+/// TIM-8: a waker that panics does not keep other timers from firing.
 #[fika::test]
 async fn a_waker_that_panics_costs_no_other_timer() {
     let woken = Arc::new(AtomicUsize::new(0));
@@ -293,7 +294,7 @@ async fn a_waker_that_panics_costs_no_other_timer() {
     until(&woken, 100).await;
 }
 
-/// The monitor fires timers while all workers are busy, and goes on doing so.
+/// The monitor fires timers while all workers are busy, and continues to do so.
 #[test]
 fn a_waker_that_panics_does_not_end_the_monitor() {
     let node = Node::builder().workers(1).build().unwrap();
@@ -318,7 +319,8 @@ fn a_waker_that_panics_does_not_end_the_monitor() {
     assert!(node.stop());
 }
 
-/// What is answered, and those that answer, outlive the wakers of those that ask.
+/// Answers, and the processes that give them, are not affected by the wakers of the asking
+/// processes.
 #[fika::test]
 async fn a_waker_that_panics_costs_no_process() {
     let bystander = spawn(serve());
@@ -342,7 +344,7 @@ async fn a_waker_that_panics_costs_no_process() {
         assert!(poll(&mut call, &loud_waker()).is_pending());
         drop(go);
         assert!(call.await);
-        // A process that gives room, and those behind in the line.
+        // A process that makes room, and the senders behind it in the line.
         let (me, (go, waits)) = (self_pid(), mpsc::channel::<()>());
         let (full, watch) = spawn_monitor(async move {
             mailbox_limit(MailboxLimit::messages(1).when_full(WhenFull::Wait));
@@ -382,7 +384,7 @@ async fn a_waker_that_panics_costs_no_process() {
     sync(bystander).await;
 }
 
-/// All that wait for the stop of a node are told, and the stop comes to its end.
+/// Everything that waits for the stop of a node is notified, and the stop is completed.
 #[test]
 fn a_waker_that_panics_does_not_keep_a_node_from_stopping() {
     let node = Node::builder().workers(1).build().unwrap();

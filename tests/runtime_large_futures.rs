@@ -1,4 +1,4 @@
-//! Futures of 1 MiB at each entry of the API, in a build without optimizations, where a function
+//! Futures of 1 MiB at each entry of the API, in a build without optimizations, in which a function
 //! that takes a future by value has it in its stack frame.
 #![deny(warnings)]
 
@@ -35,7 +35,7 @@ async fn next() -> u64 {
     }
 }
 
-/// Sends what comes of it.
+/// Sends the result of the future.
 async fn tells(to: Pid, n: u64) {
     send(to, large(n).await);
 }
@@ -45,7 +45,7 @@ fn the_size() {
     assert!(size_of_val(&large(1)) >= SIZE);
 }
 
-/// From a thread with a stack as large as that of a program's first one.
+/// Runs on a thread with a stack as large as a program's main thread.
 #[test]
 fn from_outside() {
     on_8_mib(|| assert_eq!(node().block_on(large(1)), 2));
@@ -96,8 +96,8 @@ async fn a_test() {
     assert_eq!(black_box(&array)[7], 1);
 }
 
-/// All that spawns, in a process. Each is a function of its own: what a caller passes on by value
-/// is in the caller's own frame, once for each call.
+/// All functions that spawn, in a process. Each call is in a separate function: a value that is
+/// passed on is in the caller's own frame, once for each call.
 #[fika::test]
 async fn from_inside() {
     let me = self_pid();
@@ -144,7 +144,7 @@ fn by_node_spawn(me: Pid) {
     self_node().spawn(tells(me, 15)).unwrap();
 }
 
-/// `#[remote]` functions, here and by request.
+/// `#[remote]` functions, on this node and by request.
 #[fika::test]
 async fn remote_functions() {
     let me = self_pid();
@@ -170,7 +170,7 @@ async fn timers() {
     timer::cancel(every).await.unwrap();
 }
 
-/// What the memory of a process says counts the whole future, wherever it is.
+/// A process's reported memory includes the whole future, wherever it is stored.
 #[fika::test]
 async fn memory() {
     let me = self_pid();
@@ -186,7 +186,7 @@ async fn memory() {
     }
 }
 
-/// On a simulated node, which runs on the thread of the test.
+/// On a simulated node, which runs on the test's thread.
 #[fika::test(sim)]
 async fn a_simulated_test() {
     let mut array = [0_u8; SIZE];

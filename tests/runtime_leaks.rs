@@ -1,6 +1,6 @@
-//! What is gone leaves nothing behind: processes, however they ended, and whole nodes.
+//! Processes, however they ended, and whole nodes leave nothing behind.
 //!
-//! A short form by default; `FIKA_LONG=1` makes it 10^6 panics and 10^7 processes, as
+//! The default run is short. `FIKA_LONG=1` makes it 10^6 panics and 10^7 processes, as
 //! `scripts/verify leaks --long` does.
 #![deny(warnings)]
 #![allow(unsafe_code, reason = "an allocator that counts")]
@@ -28,15 +28,15 @@ fn is_long() -> bool {
     std::env::var_os("FIKA_LONG").is_some_and(|value| value == "1")
 }
 
-/// As many live at the same time, and come and go …
+/// The number of simultaneous processes that come and go …
 const BATCH: usize = 1000;
 
-/// … beside these, which make up a node of some size: its heap is some MiB, and queues that
-/// grow by doubling are little of that.
+/// … and of those that stay, which make the node large: its heap is some MiB, so queues that grow
+/// by doubling are a small part of it.
 const IDLE: usize = 30_000;
 
-/// Runs batches of processes; `child` makes the one of this number, and says by which monitor
-/// its end is seen.
+/// Runs batches of processes. `child` makes the process of this number, and returns the monitor by
+/// which its end is seen.
 async fn churn(count: usize, batch: usize, child: impl Fn(usize) -> Reference) {
     for first in (0..count).step_by(batch) {
         let ends: Vec<_> = (first..count.min(first + batch)).map(&child).collect();
@@ -46,7 +46,7 @@ async fn churn(count: usize, batch: usize, child: impl Fn(usize) -> Reference) {
     }
 }
 
-/// What there is when all is at rest.
+/// What exists when everything is idle.
 #[derive(PartialEq, Eq, Debug)]
 struct Counts {
     processes: usize,
@@ -56,7 +56,7 @@ struct Counts {
 }
 
 async fn counts() -> Counts {
-    // Those that have told of their end are no more, but for the last steps of some.
+    // Processes that have reported their end are gone, except for the last steps of some.
     let begun = self_node().env().now();
     while process_count() > IDLE + 2 {
         assert!(self_node().env().now().since(begun) < LIMIT, "{} processes", process_count());
@@ -75,8 +75,7 @@ async fn counts() -> Counts {
     }
 }
 
-/// Runs the churn until all that grows to its size has grown, then the whole of it, and
-/// compares.
+/// Runs the churn until everything has grown to its size, then completely, and compares.
 fn leaves_nothing(count: usize, child: impl Fn(usize) -> Reference + Send + Sync + 'static) {
     let _alone = alone();
     let node = Node::builder().workers(2).build().unwrap();
@@ -93,7 +92,7 @@ fn leaves_nothing(count: usize, child: impl Fn(usize) -> Reference + Send + Sync
         assert_eq!(counts().await, before);
         let now = counting::live();
         println!("{count} processes in {took:?}: live heap {heap} before, {now} after");
-        // Queues that grow by doubling are more than that of a short run.
+        // Queues that grow by doubling are more than that in a short run.
         let part = if is_long() { 100 } else { 20 };
         assert!((now - heap).abs() <= heap / part, "live heap {heap} before, {now} after");
     });
@@ -127,8 +126,8 @@ fn panics_leave_nothing() {
     });
 }
 
-/// PROC-9: processes of all kinds: with messages that nobody takes, links, monitors, aliases,
-/// names and timers.
+/// PROC-9: processes of all kinds, with unreceived messages, links, monitors, aliases, names and
+/// timers.
 #[test]
 fn processes_leave_nothing() {
     let count = if is_long() { 10_000_000 } else { 100_000 };
@@ -156,19 +155,19 @@ fn processes_leave_nothing() {
     });
 }
 
-/// The threads of nodes that have no name.
+/// Returns the number of threads of nodes without a name.
 fn threads() -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     let names = tasks.filter_map(|task| {
-        // One that ends meanwhile has none.
+        // A thread that ends meanwhile has no name.
         std::fs::read_to_string(task.ok()?.path().join("comm")).ok()
     });
     names.filter(|name| name.starts_with("nonode")).count()
 }
 
 /// A node with 100,000 processes, some of which have links, monitors, names and timers, stops
-/// within a second (a short run is on a machine with other things to do, and may take longer), and leaves neither threads
-/// nor memory.
+/// within a second and leaves neither threads nor memory. (A short run may take longer, since the
+/// machine also runs other programs.)
 #[test]
 fn a_node_stops_soon_and_leaves_nothing() {
     let _alone = alone();
@@ -205,14 +204,15 @@ fn a_node_stops_soon_and_leaves_nothing() {
         println!("stopped in {took:?}");
         assert_eq!(node.process_count(), 0);
         drop(node);
-        // A thread that has done its last thing for the node has still to end.
+        // A thread that has finished its work for the node has yet to end.
         while threads() > 0 {
             assert!(clock.now().since(begun) < LIMIT, "{} threads", threads());
             std::thread::yield_now();
         }
         assert!(took <= limit, "{took:?}");
         let now = counting::live();
-        // The first node makes what is the program's: thread-locals, the table of names.
+        // The first node allocates what belongs to the program: thread-locals and the table of
+        // names.
         if round == 1 {
             heap = now;
         } else if round > 1 {

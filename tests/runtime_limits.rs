@@ -1,4 +1,5 @@
-//! Mailboxes with a limit: what comes in, what becomes of the rest, and who waits.
+//! Mailboxes with a limit: which messages get in, what happens to the others, and which senders
+//! wait.
 #![deny(warnings)]
 
 #[allow(dead_code, reason = "other test binaries use the rest")]
@@ -30,7 +31,7 @@ where
     (spawned.pid, spawned.monitor.expect("it was asked for"))
 }
 
-/// Says to a process that can't be sent anything that it may go on.
+/// Lets a process continue whose mailbox is full.
 #[derive(Clone, Default)]
 struct Go(Arc<(AtomicBool, AtomicUsize)>);
 
@@ -50,7 +51,7 @@ impl Go {
         }
     }
 
-    /// Who waits has had a whole turn.
+    /// A waiting sender has had a whole turn.
     async fn turn(&self) {
         let turns = self.0.1.load(Ordering::SeqCst);
         while self.0.1.load(Ordering::SeqCst) < turns + 2 {
@@ -59,7 +60,7 @@ impl Go {
     }
 }
 
-/// All numbers that are in the mailbox.
+/// Returns all numbers in the mailbox.
 async fn numbers() -> Vec<u64> {
     let mut numbers = Vec::new();
     loop {
@@ -67,7 +68,7 @@ async fn numbers() -> Vec<u64> {
     }
 }
 
-/// FLAG-3: with one message too many the process ends with `killed`, trapping or not.
+/// FLAG-3: with one message too many, the process ends with `killed`, trapping exits or not.
 #[fika::test]
 async fn too_many_messages_kill() {
     for trap in [false, true] {
@@ -89,7 +90,8 @@ async fn too_many_messages_kill() {
     }
 }
 
-/// What can't wait and finds no room is gone, by whatever way it comes; with `Wait`, too.
+/// A message that can't wait and finds no room is dropped, in whatever way it was sent, even with
+/// `Wait`.
 #[fika::test]
 async fn what_finds_no_room_is_dropped() {
     for policy in [WhenFull::DropNewest, WhenFull::Wait] {
@@ -125,7 +127,7 @@ async fn what_finds_no_room_is_dropped() {
     }
 }
 
-/// A message that says when it is gone.
+/// A message that reports when it is dropped.
 struct Counted(Arc<AtomicUsize>);
 
 impl Drop for Counted {
@@ -134,8 +136,8 @@ impl Drop for Counted {
     }
 }
 
-/// The bound holds at every moment, whoever sends by whatever way, on all workers, and however
-/// it is received.
+/// The limit holds at every moment, however messages are sent, on all workers, and however they are
+/// received.
 #[fika::test(workers = 4)]
 async fn the_bound_is_never_exceeded() {
     const BOUND: usize = 20;
@@ -148,7 +150,7 @@ async fn the_bound_is_never_exceeded() {
             send(me, alias());
             let mut round = 0;
             while !stops.is_given() {
-                // It is looked at and put back, and the receive is given up.
+                // A message is looked at and put back, and the receive is given up.
                 receive! { Local(_): Local<Counted> if round < 0 => {}, after Duration::ZERO => {} }
                 receive! {
                     counted: Local<Counted> => drop(counted),
@@ -165,7 +167,8 @@ async fn the_bound_is_never_exceeded() {
                 while !stop.is_given() {
                     n += 1;
                     let others = there.fetch_add(1, Ordering::SeqCst);
-                    // What the receiver has just taken, and what the others have in their hands.
+                    // The message that the receiver has just taken, and those that the senders
+                    // hold.
                     assert!(others < BOUND + 1 + SENDERS, "{others} messages");
                     let message = Local(Counted(there.clone()));
                     match n % 6 {
@@ -193,7 +196,7 @@ async fn the_bound_is_never_exceeded() {
     }
 }
 
-/// Senders get room in the order in which they asked for it.
+/// Senders get room in the order in which they asked.
 #[fika::test]
 async fn senders_wait_in_order() {
     let (me, go) = (self_pid(), Go::default());
@@ -210,7 +213,7 @@ async fn senders_wait_in_order() {
             let mut sent = Box::pin(send_wait(target, n));
             assert!(future::poll_once(&mut sent).await.is_none());
             if n % 10 == 7 {
-                // This one gives up, and its message is not sent; it asks again.
+                // This sender gives up, and its message is not sent. Then it asks again.
                 sent = Box::pin(send_wait(target, 100 + n));
                 assert!(future::poll_once(&mut sent).await.is_none());
             }
@@ -225,7 +228,7 @@ async fn senders_wait_in_order() {
     }
 }
 
-/// Whoever waits for room when the receiver ends is told, and has the message back.
+/// A sender that waits for room when the receiver ends is notified, and gets its message back.
 #[fika::test(workers = 2)]
 async fn the_end_of_the_receiver_ends_the_wait() {
     for round in 0..2000_u64 {
@@ -252,7 +255,7 @@ async fn the_end_of_the_receiver_ends_the_wait() {
     }
 }
 
-/// The slots of processes that have ended with messages on the way serve others, whose bound is
+/// The slots of processes that ended with messages in flight serve other processes, whose limit is
 /// exact.
 #[fika::test(workers = 4)]
 async fn nothing_of_one_bound_is_left_to_the_next() {
@@ -295,8 +298,8 @@ async fn nothing_of_one_bound_is_left_to_the_next() {
     }
 }
 
-/// FLAG-1, FLAG-3, FLAG-4: a process sets its own limit, and what is there already counts, and
-/// keeps its order.
+/// FLAG-1, FLAG-3, FLAG-4: a process sets its own limit. Existing messages count, and keep their
+/// order.
 #[fika::test]
 async fn a_process_limits_itself() {
     let end = end_of(async {
@@ -309,7 +312,7 @@ async fn a_process_limits_itself() {
             assert_eq!(next::<u64>().await, n);
             send(me, 11 + n);
         }
-        // Room came when there were fewer than five.
+        // There was room when there were fewer than five.
         assert_eq!(numbers().await, [6, 7, 8, 9, 16]);
         assert_eq!(mailbox_limit(at_most(2)), dropping(5));
         (0..2_u64).for_each(|n| send(me, n));
@@ -325,7 +328,7 @@ async fn a_process_limits_itself() {
         panic!("it goes on");
     });
     assert_eq!(end.await, ExitReason::Killed);
-    // The last message of its own is one too many.
+    // Its own last message is one too many.
     let end = end_of(async {
         mailbox_limit(at_most(5));
         (0..6_u64).for_each(|n| send(self_pid(), n));
@@ -335,8 +338,8 @@ async fn a_process_limits_itself() {
     assert_eq!(end.await, ExitReason::Killed);
 }
 
-/// What comes of links, monitors, requests and exit signals finds room whatever the limit, and
-/// takes none.
+/// Messages that result from links, monitors, requests and exit signals always find room, and take
+/// none.
 #[fika::test]
 async fn what_was_asked_for_always_comes_in() {
     for policy in [WhenFull::DropNewest, WhenFull::Kill, WhenFull::Wait] {
@@ -399,7 +402,7 @@ async fn who_sends_to_itself_does_not_wait() {
     assert_eq!(end.await, ExitReason::Normal);
 }
 
-/// A limit of nothing is never waited for.
+/// A limit of zero is never waited for.
 #[fika::test]
 async fn where_never_is_room_nobody_waits() {
     let (target, _) = bounded(at_most(0).when_full(WhenFull::Wait), serve());
@@ -409,8 +412,8 @@ async fn where_never_is_room_nobody_waits() {
     assert!(is_process_alive(target).await);
 }
 
-/// A place that is granted to one who does not wait any more is the next one's; a message is
-/// sent once, or not at all.
+/// A place that is granted to a sender that no longer waits goes to the next one. A message is sent
+/// once, or not at all.
 #[fika::test(workers = 3)]
 async fn who_gives_up_loses_no_message_and_no_place() {
     const SENDERS: u64 = 6;
@@ -433,7 +436,7 @@ async fn who_gives_up_loses_no_message_and_no_place() {
     let senders = (0..SENDERS).map(|from| {
         spawn_monitor(async move {
             for n in 1..=MESSAGES {
-                // As often as it takes, each time for a moment only.
+                // As often as needed, each time only for a moment.
                 for round in 0.. {
                     let mut sent = Box::pin(send_wait(target, (from, n)));
                     if let Some(result) = future::poll_once(&mut sent).await {
@@ -455,7 +458,7 @@ async fn who_gives_up_loses_no_message_and_no_place() {
     assert_eq!(down(monitor).await, ExitReason::Normal);
 }
 
-/// Raising the limit lets in those who wait; so does lifting it.
+/// Raising or removing the limit lets waiting senders in.
 #[fika::test]
 async fn a_higher_limit_lets_in_who_waits() {
     let (me, go) = (self_pid(), Go::default());
@@ -492,8 +495,8 @@ async fn a_higher_limit_lets_in_who_waits() {
     assert!(all.into_iter().eq(0..=8));
 }
 
-/// A receive for a reference, and one that is given up, give back what they have taken, and no
-/// more.
+/// A receive for a reference, and a receive that is given up, give back exactly what they have
+/// taken.
 #[fika::test]
 async fn each_receive_gives_back_what_it_takes() {
     let end = end_of(async {
@@ -505,7 +508,7 @@ async fn each_receive_gives_back_what_it_takes() {
             try_send(me, 'x').unwrap();
             try_send(me, reference).unwrap();
             assert!(try_send(me, n).unwrap_err().is_full());
-            // Looked at and put back, again and again.
+            // Looked at and put back, repeatedly.
             receive! { x: char if x == 'y' => unreachable!(), after Duration::ZERO => {} }
             assert!(try_send(me, n).unwrap_err().is_full());
             receive! { for reference, r: Reference if r == reference => {} }
@@ -518,7 +521,7 @@ async fn each_receive_gives_back_what_it_takes() {
     assert_eq!(end.await, ExitReason::Normal);
 }
 
-/// Without a limit, and where there is nobody, it is as `send`, but for the answer.
+/// Without a limit, or without a process, it behaves like `send`, except for the result.
 #[fika::test]
 async fn without_a_limit_there_is_room() {
     let me = self_pid();
@@ -540,7 +543,7 @@ async fn without_a_limit_there_is_room() {
     let refused = try_send(("nobody", "no node"), 7_u64).unwrap_err();
     assert!(!refused.is_noproc() && !refused.is_full());
     assert_eq!(refused.into_message(), Some(7));
-    // Nobody connects to it, and nobody is told.
+    // The node is not connected, and no process is notified.
     try_send(("nobody", "other@127.0.0.1"), 7_u64).unwrap();
     let refused = try_send(("nobody", "other@127.0.0.1"), Local(7_u64)).unwrap_err();
     assert_eq!(refused.into_message(), Some(Local(7)));

@@ -1,4 +1,4 @@
-//! Links: races of `link`, `unlink` and ends, of which each has one outcome.
+//! Links: races of `link`, `unlink` and the ends of processes. Each race has one outcome.
 #![deny(warnings)]
 
 #[allow(dead_code, reason = "other test binaries use the rest")]
@@ -34,14 +34,14 @@ async fn a_link_to_the_dead_is_noproc() {
     let dead = spawn(async {});
     down(monitor(dead)).await;
     let me = self_pid();
-    // One that does not trap ends in the call.
+    // A process that does not trap exits ends in the call.
     let end = end_of(async move {
         link(dead);
         send(me, ());
     });
     assert_eq!(end.await, ExitReason::Noproc);
     assert!(has_none::<()>().await);
-    // One that traps goes on, and gets one message for each attempt.
+    // A process that traps exits continues, and gets one message for each attempt.
     trap_exit(true);
     for _ in 0..3 {
         link(dead);
@@ -50,7 +50,7 @@ async fn a_link_to_the_dead_is_noproc() {
     assert!(has_none::<Exit>().await);
 }
 
-/// The other end confirms an unlink: until then its answer is owed.
+/// The other end confirms an unlink. Until then its answer is outstanding.
 #[fika::test(workers = 1)]
 async fn an_unlink_is_answered() {
     let peer = spawn(puppet());
@@ -62,7 +62,7 @@ async fn an_unlink_is_answered() {
     assert_eq!(info::unanswered(self_pid()).await, Some(0));
 }
 
-/// LINK-2, LINK-3: linking more than once is one link, unlinking what is not linked nothing.
+/// LINK-2, LINK-3: linking several times makes one link, and unlinking without a link does nothing.
 #[fika::test]
 async fn there_is_at_most_one_link() {
     trap_exit(true);
@@ -87,7 +87,7 @@ async fn there_is_at_most_one_link() {
     }
 }
 
-/// LINK-8: what is in the mailbox stays.
+/// LINK-8: messages in the mailbox stay.
 #[fika::test]
 async fn an_exit_that_has_come_survives_unlink() {
     trap_exit(true);
@@ -98,7 +98,7 @@ async fn an_exit_that_has_come_survives_unlink() {
     assert_eq!(exit_from(child).await, text("early"));
 }
 
-/// LINK-9: the peer's end has no effect on the one that has unlinked itself.
+/// LINK-9: the peer's end has no effect on a process that has unlinked itself.
 #[fika::test]
 async fn either_side_may_unlink() {
     for unlinks_here in [true, false] {
@@ -111,12 +111,12 @@ async fn either_side_may_unlink() {
             } else {
                 send(child, (false, me));
             }
-            // Not waited for: the unlink may be on its way.
+            // Not waited for: the unlink may be in flight.
             send(child, text("would be fatal"));
             assert_eq!(down(watch).await, text("would be fatal"));
         }
     }
-    // And the other way about: the unlinked one survives the end of this side.
+    // And the reverse: the unlinked process survives the end of this side.
     let child = spawn(puppet());
     end_of(async move {
         link(child);
@@ -127,7 +127,7 @@ async fn either_side_may_unlink() {
     sync(child).await;
 }
 
-/// LINK-10: a link right after an unlink is one.
+/// LINK-10: a link right after an unlink is effective.
 #[fika::test]
 async fn a_link_right_after_an_unlink_holds() {
     trap_exit(true);
@@ -147,7 +147,7 @@ async fn a_link_right_after_an_unlink_holds() {
     }
 }
 
-/// LINK-10: where both sides link and unlink as they like, they agree in the end.
+/// LINK-10: both sides link and unlink at will, and agree in the end.
 #[fika::test]
 async fn both_sides_agree_after_any_crossing() {
     trap_exit(true);
@@ -169,7 +169,7 @@ async fn both_sides_agree_after_any_crossing() {
             bits >>= 3;
         }
         sync(peer).await;
-        // Acknowledgements have come now, and whatever the peer has sent.
+        // By now acknowledgements have arrived, and whatever the peer has sent.
         sync(peer).await;
         let watch = monitor(peer);
         if round % 2 == 0 {
@@ -188,7 +188,7 @@ async fn both_sides_agree_after_any_crossing() {
     assert!(linked > 0 && unlinked > 0, "{linked} {unlinked}");
 }
 
-/// LINK-11: a link that races with the end has one outcome.
+/// LINK-11: a link that races with the end of a process has one outcome.
 #[fika::test]
 async fn a_link_that_races_with_the_end_has_one_outcome() {
     trap_exit(true);
@@ -216,7 +216,7 @@ async fn a_link_that_races_with_the_end_has_one_outcome() {
     }
     assert!(has_none::<Exit>().await);
     assert!(in_time > 0 && late > 0, "both were seen: {in_time} {late}");
-    // The same for one that does not trap: it ends, with one of the two.
+    // A process that does not trap exits ends, with one of the two reasons.
     for round in 0..2000 {
         let reason = end_of(async move {
             let child = spawn(async { exit(text("true")) });
@@ -258,8 +258,8 @@ async fn spawn_link_misses_no_end() {
     }
 }
 
-/// EXIT-9: `killed` goes through a chain of links at any depth, and `kill` where the chain
-/// begins with it.
+/// EXIT-9: `killed` goes through a chain of links of any length, and `kill` if the chain begins
+/// with it.
 #[fika::test]
 async fn reasons_go_through_chains() {
     trap_exit(true);
@@ -290,7 +290,7 @@ async fn reasons_go_through_chains() {
     }
 }
 
-/// EXIT-14: an exit signal needs no link, and leaves the one that is there.
+/// EXIT-14: an exit signal needs no link, and leaves an existing one.
 #[fika::test]
 async fn an_explicit_exit_signal_leaves_links_alone() {
     trap_exit(true);
@@ -327,7 +327,7 @@ async fn the_signal_of_a_link_that_is_gone_is_dropped() {
     }
 }
 
-/// LINK-8, EXIT-13: a signal that has come, but was not taken in, is dropped by `unlink`.
+/// LINK-8, EXIT-13: `unlink` drops a signal that has arrived but was not handled.
 #[fika::test(workers = 3)]
 async fn unlink_drops_a_signal_that_waits_in_the_queue() {
     for round in 0..100 {
@@ -337,7 +337,7 @@ async fn unlink_drops_a_signal_that_waits_in_the_queue() {
                 next::<()>().await;
                 exit(text("late"));
             });
-            // Another one sees the end. Links are told before those who monitor.
+            // Another process sees the end. Links are notified before monitors.
             let seen = Arc::new(AtomicBool::new(false));
             let sees = seen.clone();
             spawn(async move {
@@ -346,7 +346,7 @@ async fn unlink_drops_a_signal_that_waits_in_the_queue() {
                 down(monitor).await;
                 sees.store(true, Ordering::SeqCst);
             });
-            // Without a suspension, so that nothing is taken in.
+            // Without a suspension point, so that nothing is handled.
             while !seen.load(Ordering::SeqCst) {
                 std::hint::spin_loop();
             }

@@ -1,8 +1,8 @@
-//! Links, monitors, aliases and exit signals of a few processes, against a model that knows
-//! nothing of signals: it says at once what each step does to all of them.
+//! Tests the links, monitors, aliases and exit signals of a few processes against a model without
+//! signals. The model computes at once what each step does to all processes.
 //!
-//! The steps are made one after the other. After each, all processes are asked until what it
-//! has caused has come to its end, and then each must have received what the model says.
+//! The steps are made one after the other. After each step, all processes are asked until its
+//! effects are complete. Then each process must have received what the model says.
 #![deny(warnings)]
 
 #[allow(dead_code, reason = "other test binaries use the rest")]
@@ -16,13 +16,13 @@ use proptest::prelude::*;
 
 use wait::LIMIT;
 
-/// How many processes there are at a time.
+/// The number of simultaneous processes.
 const PLACES: usize = 5;
 
-/// One step. Places and numbers of references are taken modulo what there is.
+/// A step. Places and numbers of references are taken modulo what exists.
 #[derive(Clone, Debug)]
 enum Step {
-    /// A process spawns another, in a place that is free, with a link and a monitor or not.
+    /// A process spawns another in a free place, with or without a link and a monitor.
     Spawn {
         by: usize,
         at: usize,
@@ -58,7 +58,7 @@ enum Step {
         by: usize,
         number: usize,
     },
-    /// By an alias that there is or was, whoever has it.
+    /// By an existing or former alias, of any process.
     Send {
         by: usize,
         number: usize,
@@ -79,7 +79,7 @@ enum Step {
     },
 }
 
-/// What becomes of an alias.
+/// Whether the alias survives its messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Alias {
     Explicit,
@@ -161,13 +161,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A process, by its number: a place has one after the other.
+/// A process, by number. A place has one after the other.
 type Id = usize;
 
-/// A reference, by its number.
+/// A reference, by number.
 type Ref = usize;
 
-/// What a process receives.
+/// A message that a process receives.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Received {
     Exit(Id, Reason),
@@ -176,7 +176,7 @@ enum Received {
     Message(Ref),
 }
 
-/// What a step has as its result.
+/// The result of a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Outcome {
     /// The process has ended.
@@ -201,7 +201,7 @@ struct ModelProcess {
     received: Vec<Received>,
 }
 
-/// All processes there have been, and who made each reference.
+/// All processes so far, and which one made each reference.
 #[derive(Default)]
 struct Model {
     processes: Vec<ModelProcess>,
@@ -224,7 +224,7 @@ impl Model {
         self.references.len() - 1
     }
 
-    /// Makes a step; none if it can't be made.
+    /// Makes a step. Returns `None` if it can't be made.
     fn step(&mut self, step: &Step) -> Option<Outcome> {
         let by = self.places[step.by()];
         if !self.is_alive(by) {
@@ -407,7 +407,7 @@ impl Step {
     }
 }
 
-/// What a process is told to do.
+/// A command for a process.
 enum Order {
     Spawn(SpawnOpts),
     Trap(bool),
@@ -421,11 +421,11 @@ enum Order {
     ExitByAlias(Reference, ExitReason),
     Exit(Pid, ExitReason),
     End(ExitReason),
-    /// Says what it has received since it last said so.
+    /// Report what was received since the last report.
     Report,
 }
 
-/// What it says when it has done it.
+/// The report of a process that has executed a command.
 enum Done {
     Nothing,
     Was(bool),
@@ -434,7 +434,7 @@ enum Done {
     Report(Vec<Raw>),
 }
 
-/// What a process has received, as it is.
+/// A message as a process receives it.
 enum Raw {
     Exit(Exit),
     Down(Down),
@@ -481,10 +481,10 @@ fn obey(order: Order, driver: Pid, received: &mut Vec<Raw>) -> Done {
     Done::Nothing
 }
 
-/// The processes, as they are.
+/// The real processes.
 struct Real {
     pids: Vec<Pid>,
-    /// Of this process, which sees each end.
+    /// The test's process, which sees each end.
     watches: Vec<Reference>,
     ended: Vec<Option<Reason>>,
     references: Vec<Reference>,
@@ -504,7 +504,7 @@ impl Real {
         self.ended.push(None);
     }
 
-    /// Has a process do something; none if it has ended.
+    /// Makes a process execute a command. Returns `None` if it has ended.
     async fn order(&mut self, id: Id, order: Order) -> Option<Done> {
         send(self.pids[id], Local(order));
         let watch = self.watches[id];
@@ -558,8 +558,8 @@ impl Real {
         }
     }
 
-    /// What each process that lives has received, when nothing more is under way: an exit
-    /// signal goes over as many links as there are processes, and not over more.
+    /// Returns what each live process has received, when nothing more is in flight. An exit signal
+    /// crosses at most as many links as there are processes.
     async fn settle(&mut self) -> BTreeMap<Id, Vec<Received>> {
         let mut received: BTreeMap<Id, Vec<Received>> = BTreeMap::new();
         for _ in 0..=PLACES {
@@ -608,7 +608,7 @@ fn monitor_opts(alias: Option<Alias>) -> MonitorOpts {
     }
 }
 
-/// Makes the steps; what differs from the model, if anything does.
+/// Makes the steps. Returns what differs from the model, if anything does.
 async fn run(steps: Vec<Step>) -> Result<(), String> {
     let (mut model, mut real) = (Model::new(), Real::new());
     for (n, step) in steps.iter().enumerate() {
@@ -617,7 +617,7 @@ async fn run(steps: Vec<Step>) -> Result<(), String> {
         let outcome = real.step(&places, step).await;
         let received = real.settle().await;
         let at = format!("step {n}, {step:?}");
-        // One that does not end at once says first that it has done it.
+        // A process that does not end at once first reports that it has executed the command.
         if outcome != expected && expected != Outcome::Ended {
             return Err(format!("{at}: {outcome:?} instead of {expected:?}"));
         }

@@ -32,7 +32,7 @@ async fn a_monitor_by_name_stays_with_its_process() {
     assert!(has_none::<Down>().await);
     exit_process(first, text("first"));
     assert_eq!(down(by_name).await, text("first"));
-    // And it can be taken back when the name has moved on.
+    // It can be removed after the name has moved to another process.
     let third = spawn(serve());
     register("third", third).unwrap();
     let by_name = monitor("third");
@@ -77,7 +77,7 @@ async fn a_down_comes_after_messages_by_pid_and_by_name() {
     }
 }
 
-/// MON-11: what `demonitor` says agrees with what is in the mailbox, in thousands of races.
+/// MON-11: the result of `demonitor` agrees with the mailbox, in thousands of races.
 #[fika::test]
 async fn demonitor_says_whether_a_down_has_come() {
     let (mut active, mut fired) = (0, 0);
@@ -90,7 +90,7 @@ async fn demonitor_says_whether_a_down_has_come() {
         for _ in 0..round % 4 {
             yield_now().await;
         }
-        // What has come, but was not looked at, may still be taken back.
+        // A Down that has arrived, but was not looked at, may still be removed.
         if demonitor(monitor) {
             active += 1;
         } else {
@@ -108,19 +108,19 @@ async fn demonitor_says_whether_a_down_has_come() {
     }
     assert!(has_none::<Down>().await);
     assert!(active > 0, "{active} {fired}");
-    // One that has fired, for sure.
+    // A monitor that has certainly fired.
     let (child, monitor) = spawn_monitor(async {});
     down(fika::monitor(child)).await;
     assert!(!demonitor(monitor));
     assert_eq!(down(monitor).await, ExitReason::Normal);
 }
 
-/// MON-9, MON-11: a Down that has come, but was not taken in, is dropped by `demonitor`.
+/// MON-9, MON-11: `demonitor` drops a Down that has arrived, but was not handled.
 #[fika::test(workers = 3)]
 async fn demonitor_drops_a_down_that_waits_in_the_queue() {
     for round in 0..100 {
         let (child, monitor) = spawn_monitor(async { next::<()>().await });
-        // Another one sees the end, and its monitor was made later.
+        // Another process sees the end, and its monitor was made later.
         let seen = Arc::new(AtomicBool::new(false));
         let sees = seen.clone();
         spawn(async move {
@@ -129,7 +129,7 @@ async fn demonitor_drops_a_down_that_waits_in_the_queue() {
             down(monitor).await;
             sees.store(true, Ordering::SeqCst);
         });
-        // Without a suspension, so that nothing is taken in.
+        // Without a suspension point, so that nothing is handled.
         while !seen.load(Ordering::SeqCst) {
             std::hint::spin_loop();
         }
@@ -141,7 +141,7 @@ async fn demonitor_drops_a_down_that_waits_in_the_queue() {
     }
 }
 
-/// MON-15: the child's true reason, never `noproc`.
+/// MON-15: the child's real reason, never `noproc`.
 #[fika::test]
 async fn spawn_monitor_tells_the_true_reason() {
     for round in 0..10_000_u64 {
@@ -152,14 +152,14 @@ async fn spawn_monitor_tells_the_true_reason() {
     }
 }
 
-/// MON-2, MON-3: kinds of monitors and ends mixed, each gives its own one message.
+/// MON-2, MON-3: mixed kinds of monitors and ends. Each gives its own message, once.
 #[fika::test]
 async fn mixed_monitors_give_one_message_each() {
     let env = self_node().env().clone();
     for round in 0..100_u64 {
         let targets: Vec<_> = (0..20_u64)
             .map(|n| {
-                // Those of the round before may not have ended that nobody watched.
+                // Processes of the round before that were not watched may not have ended.
                 let name = format!("target {round} {n}");
                 let target = spawn(async {
                     receive! { reason: ExitReason => exit(reason) }
@@ -199,7 +199,7 @@ async fn mixed_monitors_give_one_message_each() {
     }
 }
 
-/// MON-8: a monitor of oneself never fires, by pid or by name.
+/// MON-8: a monitor of the process itself never fires, by pid or by name.
 #[fika::test]
 async fn a_monitor_of_oneself_never_fires() {
     let me = self_pid();
@@ -218,7 +218,7 @@ async fn a_monitor_of_oneself_never_fires() {
     assert_eq!(down(monitor).await, ExitReason::Killed);
 }
 
-/// MON-18: ten thousand watchers, and ten thousand monitors of one, each get their message.
+/// MON-18: ten thousand watchers, and ten thousand monitors of one watcher, each get their message.
 #[fika::test]
 async fn ten_thousand_monitors_of_one_target() {
     const WATCHERS: usize = 10_000;
@@ -263,7 +263,7 @@ async fn ten_thousand_monitors_of_one_target() {
     assert!(has_none::<Down>().await);
 }
 
-/// INFO-5: a monitor is listed by what it was made for, and a watcher once for each of its own.
+/// INFO-5: a monitor is listed by its target as given, and a watcher once for each of its monitors.
 #[fika::test]
 async fn monitors_are_listed_as_they_were_made() {
     let (me, node) = (self_pid(), self_node().name());
@@ -277,7 +277,7 @@ async fn monitors_are_listed_as_they_were_made() {
     let listed = || async { info::monitors(me).await.unwrap() };
     assert_eq!(listed().await, [Object::Pid(target), named(), named()]);
     assert_eq!(info::monitored_by(target).await, Some(vec![me; 3]));
-    // A name that is taken away changes nothing, and each is taken back by itself.
+    // Unregistering a name changes nothing, and each monitor is removed separately.
     unregister("target").unwrap();
     assert!(demonitor(by_name));
     assert_eq!(listed().await, [Object::Pid(target), named()]);

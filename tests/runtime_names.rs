@@ -1,4 +1,4 @@
-//! Names: who has one, when it is free, and where messages by name go.
+//! Names: which process has one, when it is free, and where messages to it go.
 #![deny(warnings)]
 
 #[allow(dead_code, reason = "other test binaries use the rest")]
@@ -10,7 +10,7 @@ use fika::{Name, RegisterError, registered};
 
 use wait::{down, end_of, has_none, next, serve, sync};
 
-/// REG-3: any process may take a name away.
+/// REG-3: any process may unregister a name.
 #[fika::test]
 async fn names_are_given_found_and_taken_away() {
     let target = spawn(serve());
@@ -21,7 +21,7 @@ async fn names_are_given_found_and_taken_away() {
     let end = end_of(async { unregister("name").unwrap() });
     assert_eq!(end.await, ExitReason::Normal);
     assert_eq!((whereis("name"), unregister("name")), (None, Err(RegisterError::Unknown)));
-    // The process may have another one now.
+    // The process may now have another name.
     register("other", target).unwrap();
     assert_eq!(self_node().whereis("other"), Some(target));
 }
@@ -42,7 +42,7 @@ async fn each_name_is_listed_once() {
     assert_eq!(registered().len(), 99);
 }
 
-/// REG-5: of many that want a name, one gets it.
+/// REG-5: of many processes that want a name, one gets it.
 #[fika::test(workers = 4)]
 async fn a_race_for_a_name_has_one_winner() {
     let me = self_pid();
@@ -73,7 +73,7 @@ async fn a_race_for_a_name_has_one_winner() {
     }
 }
 
-/// REG-2, REG-8: who has seen the end can give the name away at once.
+/// REG-2, REG-8: a process that has seen the end can register the name at once.
 #[fika::test]
 async fn a_name_is_free_when_the_end_is_seen() {
     trap_exit(true);
@@ -119,7 +119,7 @@ async fn messages_by_name_go_to_who_has_it_then() {
     let name = Name::from("name");
     let text = String::from("name");
     register("name", me).unwrap();
-    // All that can name a destination.
+    // Everything that can name a destination.
     send("name", 1_u64);
     send(&text, 2_u64);
     send(&name, 3_u64);
@@ -132,7 +132,7 @@ async fn messages_by_name_go_to_who_has_it_then() {
     for n in 1..=8 {
         assert_eq!(next::<u64>().await, n);
     }
-    // Resolved at the send: who has the name later gets nothing of it.
+    // Resolved at the send: a process that gets the name later does not receive the message.
     let (first, second) = (spawn(serve()), spawn(serve()));
     unregister("name").unwrap();
     for _ in 0..100 {
@@ -145,7 +145,7 @@ async fn messages_by_name_go_to_who_has_it_then() {
     }
     sync(second).await;
     assert!(has_none::<()>().await);
-    // Nobody has it: an error for a plain name, none for a name on a node.
+    // An unused name: an error for a plain name, no error for a name on a node.
     let end = end_of(async { send("name", ()) });
     assert!(matches!(end.await, ExitReason::Badarg(_)));
     send(("name", &here), ());
@@ -154,7 +154,7 @@ async fn messages_by_name_go_to_who_has_it_then() {
     assert!(matches!(end.await, ExitReason::Badarg(_)));
     let end = end_of(async { send(("name", "other@127.0.0.1"), Local(())) });
     assert!(matches!(end.await, ExitReason::Badarg(_)), "it can't leave the node");
-    // The dead get nothing, and that is no error.
+    // A dead process receives nothing, and that is not an error.
     exit_process(first, ExitReason::Kill);
     down(monitor(first)).await;
     send(first, me);

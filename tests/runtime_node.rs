@@ -1,4 +1,4 @@
-//! A node from outside of its processes, its limit, and its stop.
+//! A node used from outside its processes, its limit, and its stop.
 #![deny(warnings)]
 
 #[allow(dead_code, reason = "other test binaries use the rest")]
@@ -16,7 +16,7 @@ fn text(text: &str) -> ExitReason {
     ExitReason::term(text.to_owned())
 }
 
-/// Waits until there are so many processes.
+/// Waits until there are this many processes.
 async fn settle(count: usize) {
     let begun = self_node().env().now();
     while process_count() != count {
@@ -34,10 +34,10 @@ fn a_full_node_recovers() {
     let outer = node.clone();
     node.block_on(async move {
         for round in 0..100 {
-            // This process, and the one that waits for it, which is the node's own.
+            // This process, and the node's own one that waits for it.
             settle(2).await;
             let children: Vec<_> = (1..FULL - 1).map(|_| spawn_monitor(serve())).collect();
-            // There is room for one, which tries to spawn another.
+            // There is room for one process, which tries to spawn another.
             let end = end_of(async move {
                 match round % 3 {
                     0 => spawn(serve()),
@@ -60,7 +60,7 @@ fn a_full_node_recovers() {
     node.stop();
 }
 
-/// PROC-10: who sees an end finds room, though there was none before.
+/// PROC-10: a process that sees an end finds room, even if there was none before.
 #[test]
 fn who_sees_an_end_finds_room() {
     const FULL: usize = 6;
@@ -77,7 +77,7 @@ fn who_sees_an_end_finds_room() {
         for round in 0..20_000 {
             let (child, monitor) = children.remove(0);
             send(child, ());
-            // Either of the two tells the end.
+            // Either of the two reports the end.
             if round % 2 == 0 {
                 assert_eq!(down(monitor).await, ExitReason::Normal);
                 children.push(spawn_child());
@@ -99,7 +99,7 @@ fn spawn_child() -> (Pid, Reference) {
     (child.pid, child.monitor.unwrap())
 }
 
-/// PROC-10: a node that is far from its limit never says that it has reached it, however many
+/// PROC-10: a node that is far from its limit never reports that it has reached it, however many
 /// workers take slots from each other.
 #[test]
 fn a_node_with_room_is_never_full() {
@@ -153,7 +153,7 @@ fn a_node_with_a_hundred_thousand_processes_stops() {
     assert_eq!(node.spawn(async {}), None);
 }
 
-/// A node stops though its processes make others all the time.
+/// A node stops even though its processes spawn others all the time.
 #[test]
 fn a_node_stops_in_the_middle_of_spawns() {
     for _ in 0..20 {
@@ -197,7 +197,7 @@ fn nodes_of_one_program_are_apart() {
     assert_eq!((a.whereis("name"), b.whereis("name")), (Some(of_a), None));
     b.register("name", of_b).unwrap();
     b.block_on(async move {
-        // A pid of a node that is not connected: nothing comes of it, and nothing else happens.
+        // A pid of a node that is not connected: the operation has no effect.
         exit_process(of_a, ExitReason::Kill);
         send(of_a, self_pid());
         assert_eq!(down(monitor(of_a)).await, ExitReason::Noconnection);
@@ -208,7 +208,7 @@ fn nodes_of_one_program_are_apart() {
     assert!(a.stop());
 }
 
-/// Each function that acts for a process says so where there is none, and what to use.
+/// Each function that acts for a process reports if there is none, and what to use instead.
 #[test]
 fn outside_of_a_process_a_panic_says_what_to_use() {
     let node = Node::builder().workers(1).build().unwrap();

@@ -1,4 +1,4 @@
-//! Panics and destructors: what they end, and whom they can't hurt.
+//! Panics and destructors: what they end, and what they can't harm.
 #![deny(warnings)]
 
 #[allow(dead_code, reason = "other test binaries use the rest")]
@@ -18,7 +18,7 @@ fn text(text: &str) -> ExitReason {
     ExitReason::term(text.to_owned())
 }
 
-/// Runs when it is dropped.
+/// Runs code when it is dropped.
 struct OnDrop<F: FnMut()>(F);
 
 impl<F: FnMut()> Drop for OnDrop<F> {
@@ -27,7 +27,7 @@ impl<F: FnMut()> Drop for OnDrop<F> {
     }
 }
 
-/// What a destructor does in these tests: all that there is to reach others.
+/// What a destructor does in these tests: everything that can reach others.
 #[derive(Clone)]
 struct Meddler {
     test: Pid,
@@ -79,7 +79,7 @@ impl Drop for Meddler {
     }
 }
 
-/// PROC-7: told to end, a process runs nothing but destructors, and these reach nobody.
+/// PROC-7: a process that is told to end only runs destructors, and these reach no other process.
 #[fika::test]
 async fn what_destructors_do_reaches_nobody() {
     let me = self_pid();
@@ -116,7 +116,7 @@ async fn what_destructors_do_reaches_nobody() {
                 exit_process(self_pid(), ExitReason::Kill);
                 send(me, "it went on".to_owned());
             }),
-            // By the end of what it is linked to.
+            // By the end of a linked process.
             _ => spawn_monitor(async move {
                 let _inside = meddler().await;
                 let child = spawn_link(async { exit(ExitReason::Killed) });
@@ -134,7 +134,7 @@ async fn what_destructors_do_reaches_nobody() {
         expected += 1;
         assert_eq!(dropped.load(Ordering::SeqCst), expected, "and the destructor came to its end");
     }
-    // A process that never ran has destructors, too.
+    // A process that never ran also has destructors.
     for _ in 0..300 {
         let (peer, monitor_of_peer) = (spawn(serve()), make_ref());
         let dropped = dropped.clone();
@@ -150,7 +150,7 @@ async fn what_destructors_do_reaches_nobody() {
         expected += 1;
     }
     assert_eq!(dropped.load(Ordering::SeqCst), expected);
-    // What there might be is there by now: timers and threads are not slower than these.
+    // Any effect would have arrived by now: timers and threads are not slower than these.
     send_after(millis(2), me, ());
     next::<()>().await;
     spawn_blocking(|| ()).await;
@@ -159,7 +159,7 @@ async fn what_destructors_do_reaches_nobody() {
     assert_eq!(whereis("from a destructor"), None);
 }
 
-/// PROC-4: whatever a panic carries, it ends one process, and others only by their links.
+/// PROC-4: whatever its payload is, a panic ends one process, and others only by their links.
 #[fika::test]
 async fn a_panic_of_any_kind_ends_one_process() {
     struct Bomb;
@@ -217,13 +217,14 @@ async fn a_panic_of_any_kind_ends_one_process() {
             }
             other => panic!("{expected}: {other}"),
         }
-        // It linked itself in time, or to the dead.
+        // It linked itself in time, or to a dead process.
         let reason = down(watch).await;
         assert!(matches!(reason, ExitReason::Panic(_) | ExitReason::Noproc), "{reason}");
         sync(bystander).await;
     }
 
-    // In a destructor of a process that is told to end: the reason stays, but for an orderly one.
+    // In a destructor of a process that is told to end: the reason stays, unless it is an orderly
+    // one.
     for (reason, seen) in [(ExitReason::Kill, "killed"), (text("x"), "\"x\"")] {
         let me = self_pid();
         let (child, monitor) = spawn_monitor(async move {
@@ -257,14 +258,13 @@ impl Drop for Talkative {
     }
 }
 
-/// PROC-9, PROC-6: messages that nobody receives are dropped where their destructors hurt
-/// nobody.
+/// PROC-9, PROC-6: messages that are never received are dropped where their destructors do no harm.
 #[fika::test(workers = 2)]
 async fn a_mailbox_is_discarded_whatever_its_messages_do() {
     let me = self_pid();
     let node = self_node();
     for n in 0..200_u64 {
-        // In the mailbox, in the queue, behind a fatal signal, and for the dead.
+        // In the mailbox, in the queue, behind a fatal signal, and to a dead process.
         let (child, monitor) = spawn_monitor(async move {
             receive! { (): () => {} }
         });
@@ -289,7 +289,7 @@ async fn a_mailbox_is_discarded_whatever_its_messages_do() {
         send_after(millis(1), me, ());
         next::<()>().await;
     }
-    // All workers are there: they meet, though each is kept busy until they have.
+    // All workers are running: they meet, though each is kept busy until they have.
     let meeting = Arc::new(AtomicUsize::new(0));
     let guests: Vec<_> = (0..2)
         .map(|_| {
@@ -310,7 +310,7 @@ async fn a_mailbox_is_discarded_whatever_its_messages_do() {
     assert_eq!(process_count(), 2, "this process and the one that waits for it");
 }
 
-/// A message whose destructor takes its time.
+/// A message whose destructor takes some time.
 struct Slow(Arc<AtomicUsize>);
 
 impl Drop for Slow {
@@ -323,7 +323,7 @@ impl Drop for Slow {
     }
 }
 
-/// PROC-6, PROC-9: who sees the end finds that messages and locals are gone.
+/// PROC-6, PROC-9: a process that sees the end finds that messages and locals are gone.
 #[fika::test(workers = 3)]
 async fn all_that_it_had_is_gone_when_its_end_is_seen() {
     trap_exit(true);
@@ -331,7 +331,7 @@ async fn all_that_it_had_is_gone_when_its_end_is_seen() {
         let gone = Arc::new(AtomicUsize::new(0));
         let local = Slow(gone.clone());
         let child = spawn_link(async move {
-            // One message is taken in, and stays in the mailbox.
+            // One message is in the mailbox, and stays there.
             receive! { (): () => {} }
             drop(local);
         });
@@ -340,7 +340,7 @@ async fn all_that_it_had_is_gone_when_its_end_is_seen() {
         receive! { Exit { from, .. } if from == child => {}, after LIMIT => panic!("no Exit") }
         assert_eq!(gone.load(Ordering::SeqCst), 2);
 
-        // Whoever asks behind a fatal signal is answered when it has taken effect.
+        // A request behind a fatal signal is answered when the signal has taken effect.
         let (gone, parent) = (Arc::new(AtomicUsize::new(0)), self_pid());
         let local = Slow(gone.clone());
         let child = spawn(async move {
@@ -363,8 +363,8 @@ async fn all_that_it_had_is_gone_when_its_end_is_seen() {
     }
 }
 
-/// PROC-7: a call that a destructor makes while a panic unwinds, and that would end the process,
-/// does not end the program.
+/// PROC-7: a destructor makes a call while a panic unwinds, and the call would end the process.
+/// This does not abort the program.
 #[test]
 fn a_bad_call_while_a_panic_unwinds_is_only_refused() {
     let node = Node::builder().workers(1).process_limit(4).build().unwrap();
@@ -405,14 +405,14 @@ fn a_bad_call_while_a_panic_unwinds_is_only_refused() {
                 });
                 let reason = end.await;
                 match &reason {
-                    // It was fatal, and what comes first decides.
+                    // It was fatal, and the first signal decides.
                     _ if name == "exit_process" => assert_eq!(reason, ExitReason::Killed),
                     _ if name == "link" => assert_eq!(reason, ExitReason::Noconnection),
                     ExitReason::Panic(panic) => assert_eq!(panic.message, "the one that counts"),
                     _ => assert_eq!(reason, text("the one that counts"), "{name}"),
                 }
                 assert_eq!(made.load(Ordering::SeqCst), 1, "{name} came back");
-                // Those that were spawned make room.
+                // The spawned processes make room.
                 while process_count() > 2 {
                     yield_now().await;
                 }

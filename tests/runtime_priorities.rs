@@ -1,4 +1,4 @@
-//! Priorities (FLAG-2, FLAG-6), and who waits for whom in spite of them.
+//! Priorities (FLAG-2, FLAG-6), and waiting across priorities.
 #![deny(warnings)]
 
 #[macro_use]
@@ -21,13 +21,13 @@ fn at(priority: Priority) -> SpawnOpts {
     SpawnOpts::new().priority(priority).monitor()
 }
 
-/// FLAG-2: whoever is ready runs in the order of the priorities.
+/// FLAG-2: ready processes run in the order of their priorities.
 #[fika::test(workers = 1)]
 async fn the_most_urgent_goes_first() {
     set_priority(Priority::Max);
     for _ in 0..200 {
         let order = Arc::new(Mutex::new(Vec::new()));
-        // All of them are queued before this one gives way.
+        // All of them are queued before this process yields.
         let children: Vec<_> = [2, 0, 3, 1, 0, 2, 1, 3]
             .map(|n| {
                 let order = order.clone();
@@ -40,13 +40,13 @@ async fn the_most_urgent_goes_first() {
         }
         let order = order.lock().unwrap();
         assert_eq!(order[..4], [3, 3, 2, 2]);
-        // A low one has its turn now and then, though there are normal ones.
+        // A low process has a turn now and then, though there are normal ones.
         let low_first = order[4..].iter().filter(|n| **n == 0).count();
         assert_eq!(low_first, 2);
     }
 }
 
-/// FLAG-6, FLAG-1: one's own priority, changed while one runs.
+/// FLAG-6, FLAG-1: a process changes its own priority while it runs.
 #[fika::test(workers = 1)]
 async fn a_change_counts_from_the_next_time_on() {
     assert_eq!(set_priority(Priority::High), Priority::Normal);
@@ -100,8 +100,8 @@ async fn low_ones_do_not_starve() {
     }
 }
 
-/// INFO-10: whoever is urgent is answered by one that is not, even where urgent ones that
-/// always want to run would starve it for good.
+/// INFO-10: a process that is not urgent answers an urgent one, even if urgent ones that always
+/// want to run would starve it.
 #[fika::test(workers = 2)]
 async fn urgent_askers_are_answered_beside_urgent_hogs() {
     set_priority(Priority::Max);
@@ -133,8 +133,8 @@ async fn yields_until(done: Arc<AtomicBool>) {
     }
 }
 
-/// Messages between processes of all priorities, on all workers: nothing is lost on the way
-/// through the queues, and nobody is left in one.
+/// Messages between processes of all priorities, on all workers: nothing is lost in the queues, and
+/// no process is left in one.
 #[fika::test(workers = 2)]
 async fn every_priority_is_served() {
     let servers: Vec<_> = ALL.map(|priority| spawn_opt(at(priority), serve()).pid).into();
@@ -172,7 +172,7 @@ fn an_idle_node_wakes_up_for_all() {
     node.stop();
 }
 
-/// INFO-1, PROC-5: a child has its parent's group leader, and one that no process has spawned
+/// INFO-1, PROC-5: a child has its parent's group leader. A process that no process has spawned
 /// leads itself.
 #[fika::test]
 async fn group_leaders_are_inherited() {
@@ -191,7 +191,7 @@ async fn group_leaders_are_inherited() {
         let other = spawn_opt(opts, serve()).pid;
         assert_eq!(info::group_leader(other).await, Some(leader));
     }
-    // It changes nothing for those that are there.
+    // Existing processes are not affected.
     set_group_leader(first, me);
     assert_eq!(info::group_leader(child).await, Some(leader));
     // In order with other signals, though the process waits.
@@ -200,7 +200,7 @@ async fn group_leaders_are_inherited() {
         set_group_leader(new, child);
         assert_eq!(info::group_leader(child).await, Some(new));
     }
-    // The leader need not live.
+    // The leader need not be alive.
     exit_process(leader, ExitReason::Kill);
     assert_eq!(info::group_leader(child).await, Some(leader));
     let node = fika::self_node();
@@ -242,7 +242,7 @@ async fn a_new_process_has_nothing() {
         InfoItem::Label(None),
         InfoItem::DictionaryKey("key".into(), None),
     ];
-    // In a slot that has had others, too.
+    // Also in a slot that has had other processes.
     for _ in 0..100 {
         let child = spawn(serve());
         assert_eq!(process_info(child, &items).await, Some(expected.clone()));
@@ -250,7 +250,7 @@ async fn a_new_process_has_nothing() {
     }
 }
 
-/// Answers with the group leader and the priority of the process that it runs in.
+/// Answers with the group leader and the priority of its process.
 #[remote]
 async fn tells(to: Pid) {
     let priority = info::priority(self_pid()).await.expect("it asks itself");
@@ -258,7 +258,7 @@ async fn tells(to: Pid) {
     serve().await;
 }
 
-/// INFO-1, SPAWN-1: over nodes, too.
+/// INFO-1, SPAWN-1: also between nodes.
 #[test]
 fn a_remote_child_has_the_spawner_s_group_leader() {
     let place = support::Place::new();
@@ -267,7 +267,7 @@ fn a_remote_child_has_the_spawner_s_group_leader() {
     let name = there.name().as_str().to_owned();
     here.block_on(async move {
         let me = self_pid();
-        // One of a third node, which neither of the two is connected to.
+        // A leader on a third node, to which neither of the two is connected.
         for leader in [me, on_third] {
             set_group_leader(leader, me);
             for priority in ALL {

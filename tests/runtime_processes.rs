@@ -13,7 +13,7 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
 use wait::{LIMIT, down, end_of, exit_from, has_none, next, serve, sync};
 
-/// Runs when it is dropped.
+/// Runs code when it is dropped.
 struct OnDrop<F: FnMut()>(F);
 
 impl<F: FnMut()> Drop for OnDrop<F> {
@@ -93,7 +93,7 @@ async fn an_end_takes_monitors_and_messages_with_it() {
     assert!(has_none::<Down>().await);
 }
 
-/// PROC-9, TIM-11: nothing is left of very many processes.
+/// PROC-9, TIM-11: very many processes leave nothing behind.
 #[fika::test]
 async fn a_hundred_thousand_processes_leave_nothing_behind() {
     let node = self_node();
@@ -125,7 +125,7 @@ async fn a_hundred_thousand_processes_leave_nothing_behind() {
     }
 }
 
-/// Values that can't leave the node reach processes of it as they are.
+/// Values that can't leave the node reach its processes unchanged.
 #[fika::test]
 async fn local_values_go_to_processes_of_the_node() {
     let me = self_pid();
@@ -145,7 +145,7 @@ async fn local_values_go_to_processes_of_the_node() {
     assert_eq!(next::<Local<u8>>().await, Local(1));
 }
 
-/// Futures of other crates work in a process, and messages come in between.
+/// Futures of other crates work in a process, and messages arrive in between.
 #[fika::test]
 async fn a_foreign_future_works_in_a_process() {
     let listener = async_net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -172,7 +172,7 @@ async fn a_foreign_future_works_in_a_process() {
     assert_eq!(down(monitor(server)).await, ExitReason::Noproc);
 }
 
-/// A future that another thread wakes, also after its process has ended.
+/// A future that another thread wakes, even after its process has ended.
 #[fika::test]
 #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 async fn wakers_outlive_their_processes() {
@@ -204,7 +204,8 @@ async fn wakers_outlive_their_processes() {
     spawn_blocking(move || thread.join().unwrap()).await;
 }
 
-/// A blocking call holds up nobody, gives its value, and its panic is its process's.
+/// A blocking call delays no other process, returns its value, and its panic belongs to its
+/// process.
 #[fika::test(workers = 1)]
 async fn blocking_calls_run_beside_the_processes() {
     let (all_here, count) = std::sync::mpsc::channel();
@@ -249,7 +250,7 @@ async fn blocking_calls_run_beside_the_processes() {
             other => panic!("{other}"),
         }
     }
-    // Killed while it waits for one: it ends at once, and the call's value goes nowhere.
+    // Killed while it waits for a call: it ends at once, and the call's value is dropped.
     let (finish, finished) = std::sync::mpsc::channel::<()>();
     let (child, monitor) = spawn_monitor(async move {
         send(me, ());

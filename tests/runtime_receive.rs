@@ -1,4 +1,4 @@
-//! Receives from the side of the runtime: none loses a message or a wake-up.
+//! Receives from the runtime's side: none loses a message or a wake-up.
 #![deny(warnings)]
 
 #[allow(dead_code, reason = "other test binaries use the rest")]
@@ -16,7 +16,7 @@ use wait::{LIMIT, down, end_of, has_none, next, serve, sync};
 /// RECV-1, RECV-2.
 #[fika::test]
 async fn what_does_not_match_keeps_its_order() {
-    // More than a process may take in one turn.
+    // More than a process may handle in one turn.
     const MANY: u64 = 5000;
     let me = self_pid();
     for n in 0..MANY {
@@ -35,7 +35,7 @@ async fn what_does_not_match_keeps_its_order() {
     assert!(has_none::<u64>().await);
 }
 
-/// RECV-7, SIG-4, SIG-5: nothing is lost, doubled or out of order, whoever waits.
+/// RECV-7, SIG-4, SIG-5: nothing is lost, duplicated or out of order, whichever process waits.
 #[fika::test(workers = 4)]
 async fn no_wake_up_is_lost() {
     const SENDERS: u64 = 8;
@@ -62,15 +62,15 @@ async fn no_wake_up_is_lost() {
         }
     }
     assert!(has_none::<(u64, u64)>().await);
-    // Both wait by turns.
+    // The two wait in turns.
     let echo = spawn(serve());
     for _ in 0..20_000 {
         sync(echo).await;
     }
 }
 
-/// RECV-7: another branch of the process's future takes in what has come while a receive
-/// waits; the receive sees it.
+/// RECV-7: another branch of the process's future takes in signals while a receive waits. The
+/// receive sees them.
 #[fika::test]
 async fn no_wake_up_is_lost_beside_other_calls() {
     let me = self_pid();
@@ -121,7 +121,7 @@ async fn destructors_make_references() {
     assert_eq!(end.await, ExitReason::Normal);
 }
 
-/// SIG-4: messages from threads that are no workers.
+/// SIG-4: messages from threads that are not workers.
 #[fika::test]
 #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 async fn messages_come_from_any_thread() {
@@ -160,7 +160,7 @@ async fn a_receive_that_is_dropped_loses_nothing() {
             }
         }
     });
-    // It looks for texts and is given up again and again; numbers are taken between.
+    // It looks for texts and is given up repeatedly. Numbers are received in between.
     let mut texts = Vec::new();
     let mut numbers = Vec::new();
     let begun = self_node().env().now();
@@ -190,7 +190,7 @@ async fn a_receive_that_is_dropped_loses_nothing() {
     assert!(has_none::<u64>().await && has_none::<String>().await);
 }
 
-/// RECV-8: with a time limit around it, too.
+/// RECV-8: also with a time limit around it.
 #[fika::test]
 async fn a_limit_around_a_receive_loses_nothing() {
     let me = self_pid();
@@ -217,7 +217,7 @@ async fn a_limit_around_a_receive_loses_nothing() {
     assert_eq!(down(monitor).await, ExitReason::Normal);
 }
 
-/// RECV-10: a message that a waiting receive has refused is not looked at again by it.
+/// RECV-10: a waiting receive does not look again at a message that it has refused.
 #[fika::test]
 async fn each_message_is_matched_once() {
     const MANY: u64 = 2000;
@@ -241,7 +241,7 @@ async fn each_message_is_matched_once() {
     assert_eq!(looks.load(Ordering::Relaxed), 2 * MANY + 1);
 }
 
-/// RECV-4, RECV-6: no limit is early, and messages that do not match change nothing about it.
+/// RECV-4, RECV-6: no time limit is early, and messages that do not match do not change it.
 #[fika::test]
 async fn no_timeout_is_early() {
     let node = self_node();
@@ -269,7 +269,7 @@ async fn no_timeout_is_early() {
     }
 }
 
-/// RECV-4: what is in the mailbox when the time is over is preferred.
+/// RECV-4: if the mailbox has a message when the time is over, the message is preferred.
 #[fika::test]
 async fn a_match_is_preferred_to_a_timeout() {
     for _ in 0..100 {
@@ -277,12 +277,12 @@ async fn a_match_is_preferred_to_a_timeout() {
             receive! { (): () => {}, after millis(1) => exit(ExitReason::Timeout) }
         });
         send(child, ());
-        // It may find message and time at once: this is about time.
+        // It may find the message and the end of the time at once, which is the case to test.
         assert_eq!(down(monitor).await, ExitReason::Normal);
     }
 }
 
-/// One mailbox, one receive: a second one at the same time is a mistake that is named.
+/// One mailbox, one receive: a second simultaneous receive is reported as a mistake.
 #[fika::test]
 async fn two_receives_at_once_are_refused() {
     let (first_line, second_line) = (line!() + 3, line!() + 6);
@@ -306,7 +306,7 @@ async fn two_receives_at_once_are_refused() {
         }
         other => panic!("{other}"),
     }
-    // One after the other is right, also where the first was given up.
+    // One after the other is allowed, even if the first was given up.
     let end = end_of(async {
         let me = self_pid();
         let none = future::or(
@@ -349,7 +349,7 @@ async fn a_receive_of_another_process_is_refused() {
     }
 }
 
-/// SIG-10: what a process sends to itself is there for its next receive.
+/// SIG-10: a message of a process to itself is there for its next receive.
 #[fika::test]
 async fn messages_to_oneself_are_there_at_once() {
     let me = self_pid();

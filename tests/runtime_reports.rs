@@ -1,4 +1,4 @@
-//! What is reported of processes that end (PROC-13).
+//! The reports of processes that end (PROC-13).
 #![deny(warnings)]
 
 #[allow(dead_code, reason = "other test binaries use the rest")]
@@ -12,7 +12,7 @@ use fika::prelude::*;
 
 use wait::{down, end_of, next, serve};
 
-/// All that was logged while the present test ran.
+/// Everything that was logged while the current test ran.
 static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
 struct ToLog;
@@ -28,7 +28,7 @@ impl Write for ToLog {
     }
 }
 
-/// Listens to what is logged, for one test at a time: the nodes of two would give the same pids.
+/// Collects the log for one test at a time: the nodes of two tests would have equal pids.
 fn listen() -> MutexGuard<'static, ()> {
     static LISTENING: Mutex<()> = Mutex::new(());
     static ONCE: Once = Once::new();
@@ -40,7 +40,7 @@ fn listen() -> MutexGuard<'static, ()> {
     listening
 }
 
-/// The reports that mention this process.
+/// Returns the reports that mention this process.
 fn reports_of(pid: Pid) -> Vec<String> {
     let log = String::from_utf8(LOG.lock().unwrap().clone()).unwrap();
     let mention = format!("pid={pid} ");
@@ -144,7 +144,7 @@ fn orderly_and_told_ends_are_not_reported() {
         .await;
         assert!(matches!(panics, ExitReason::Panic(_)));
         assert_eq!(reports, Vec::<String>::new());
-        // A panic in a destructor of a process that ended in order is its own.
+        // A panic in a destructor of a process that ended in an orderly way is reported for itself.
         struct Panics;
         impl Drop for Panics {
             fn drop(&mut self) {

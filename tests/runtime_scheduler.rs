@@ -1,4 +1,4 @@
-//! The scheduler: who runs when others do not let go of their workers.
+//! The scheduler: which processes run while others do not yield.
 #![deny(warnings)]
 
 #[allow(dead_code, reason = "other test binaries use the rest")]
@@ -65,7 +65,7 @@ fn hard_loops_on_all_workers_hold_up_nobody() {
     assert!(node.stop());
 }
 
-/// PROC-12: loops that come up for air now and then, more of them than workers.
+/// PROC-12: loops that yield now and then, more of them than workers.
 #[fika::test(workers = 2)]
 async fn loops_that_yield_rarely_are_relieved() {
     let done = Arc::new(AtomicBool::new(false));
@@ -92,12 +92,12 @@ async fn loops_that_yield_rarely_are_relieved() {
     done.store(true, Ordering::Relaxed);
 }
 
-/// PROC-12: one that has a full mailbox for ever lets others run.
+/// PROC-12: a process whose mailbox is always full lets others run.
 #[fika::test(workers = 1)]
 async fn a_full_mailbox_is_no_monopoly() {
     let me = self_pid();
     let glutton = spawn(async move {
-        // It always has a message: each that it takes it sends again.
+        // It always has a message: it sends again each message that it receives.
         for n in 0..1000_u64 {
             send(self_pid(), n);
         }
@@ -144,7 +144,7 @@ async fn a_talking_pair_is_no_monopoly() {
     assert!(rounds.load(Ordering::Relaxed) > 0);
 }
 
-/// Work that is spread over the workers is all done, whoever it was queued with.
+/// All work that is spread over the workers is done, whichever worker it was queued with.
 #[fika::test(workers = 4)]
 async fn every_process_that_is_ready_runs() {
     for _ in 0..50 {
@@ -173,15 +173,16 @@ fn an_idle_node_wakes_up() {
     for round in 0..2000 {
         node.block_on(async move { sync(echo).await });
         if round % 500 == 0 {
-            // Long enough for the monitor thread to go to sleep: only time does that.
+            // Long enough for the monitor thread to go to sleep. Nothing but time can be waited
+            // for.
             node.block_on(async { sleep(millis(150)).await });
         }
     }
     assert!(node.stop());
 }
 
-/// A future of the process is woken while another one of it receives: it is polled again, even
-/// though the receive has taken in what came.
+/// A future of the process is woken while another one receives. It is polled again, even though the
+/// receive has taken in the signals.
 #[fika::test]
 async fn a_wake_up_in_the_middle_of_a_turn_is_not_lost() {
     let (_, monitor) = spawn_monitor(async {
@@ -203,8 +204,7 @@ async fn a_wake_up_in_the_middle_of_a_turn_is_not_lost() {
     assert_eq!(down(monitor).await, ExitReason::Normal);
 }
 
-/// A message that a call takes in, after the receive of the same process has looked, is not
-/// left lying.
+/// A message that a call takes in, after the receive of the process has looked, is not left behind.
 #[fika::test]
 async fn a_message_taken_in_by_a_call_wakes_the_receive() {
     let peer = spawn(serve());

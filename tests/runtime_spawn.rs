@@ -9,7 +9,7 @@ use fika::prelude::*;
 
 use wait::{down, exit_from, has_none};
 
-/// LINK-7, MON-15: link and monitor are there from the first moment on, and each alone.
+/// LINK-7, MON-15: link and monitor exist from the first moment on, and each works alone.
 #[fika::test]
 async fn options_at_spawn() {
     trap_exit(true);
@@ -31,7 +31,7 @@ async fn options_at_spawn() {
     assert!(has_none::<Exit>().await && has_none::<Down>().await);
 }
 
-/// ALIAS-9: of a request that fails nothing is left, of whatever kind its alias is.
+/// ALIAS-9: a failed request leaves nothing behind, whatever the kind of its alias.
 #[test]
 fn a_request_that_fails_leaves_no_alias() {
     #[remote]

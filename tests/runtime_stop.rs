@@ -1,4 +1,5 @@
-//! The stop of a node: who may ask for it, who is told, and what signals do.
+//! The stop of a node: which code may request it, which processes are notified, and the effect of
+//! signals.
 #![deny(warnings)]
 #![allow(clippy::disallowed_methods, reason = "threads beside the nodes")]
 
@@ -15,7 +16,7 @@ use futures_lite::future;
 
 use wait::{LIMIT, end_of, next, serve, sync};
 
-/// Says so when it is dropped.
+/// Reports its drop.
 struct Dropped(mpsc::Sender<&'static str>, &'static str);
 
 impl Drop for Dropped {
@@ -24,7 +25,7 @@ impl Drop for Dropped {
     }
 }
 
-/// Any thread and any process, once or often.
+/// Any thread and any process may request it, once or often.
 #[test]
 fn all_may_stop_a_node_at_once() {
     for round in 0..20 {
@@ -46,7 +47,7 @@ fn all_may_stop_a_node_at_once() {
                 let node = node.clone();
                 scope.spawn(move || node.stop() && node.stop())
             });
-            // From a process of another node, and from a thread of the node's own.
+            // From a process of another node, and from one of the node's own threads.
             let (of_other, blocking) = (node.clone(), node.clone());
             let by_other = other.spawn(async move { of_other.begin_stop() });
             assert!(by_other.is_some());
@@ -63,7 +64,8 @@ fn all_may_stop_a_node_at_once() {
     }
 }
 
-/// A process that waits for it is told first, and has time; others serve it meanwhile.
+/// A process that waits for the stop is notified first, and has time. Other processes serve it
+/// meanwhile.
 #[test]
 fn who_waits_for_the_stop_ends_in_order() {
     let node = Node::builder().workers(2).build().unwrap();
@@ -75,14 +77,14 @@ fn who_waits_for_the_stop_ends_in_order() {
             let server = spawn(serve());
             match n {
                 0 => self_node().run_until_stopped().await,
-                // Beside other things.
+                // Beside other futures.
                 1 => {
                     let receives = async {
                         receive! { _: i8 => {} }
                     };
                     future::or(self_node().run_until_stopped(), receives).await;
                 }
-                // It has given that up, and nobody waits for it.
+                // It has given up that wait, and nothing waits for it.
                 _ => {
                     let _ = future::poll_once(self_node().run_until_stopped()).await;
                     std::future::pending::<()>().await;
@@ -100,7 +102,7 @@ fn who_waits_for_the_stop_ends_in_order() {
         outside.run_until_stopped().wait();
     });
     tells.recv().unwrap();
-    // They wait before the stop is asked for.
+    // They wait before the stop is requested.
     while node.process_count() < 6 {
         std::thread::yield_now();
     }
@@ -116,7 +118,7 @@ fn who_waits_for_the_stop_ends_in_order() {
     assert!(node.env().now().since(begun) < secs(4), "it waits for nobody else");
 }
 
-/// One that does not end is killed after some time.
+/// A process that does not end is killed after some time.
 #[test]
 fn the_time_to_end_in_order_is_limited() {
     let node = Node::builder().workers(1).build().unwrap();
@@ -137,7 +139,7 @@ fn the_time_to_end_in_order_is_limited() {
     assert!(time >= secs(5) && time < LIMIT, "{time:?}");
 }
 
-/// The last handle outside of its processes stops a node.
+/// Dropping the last handle outside its processes stops a node.
 #[test]
 fn a_node_without_handles_stops() {
     let (sender, drops) = mpsc::channel();
@@ -183,13 +185,14 @@ async fn a_simulated_node_stops_from_inside() {
     });
     yield_now().await;
     sleep(secs(1)).await;
-    // What waits for it goes on; the main process of the test has to return before it is killed.
+    // Whatever waits for it continues. The main process of the test must return before it is
+    // killed.
     assert!(!self_node().stop());
     self_node().begin_stop();
     self_node().run_until_stopped().await;
 }
 
-// What programs do.
+// The programs of the tests below.
 
 #[fika::main]
 async fn waits() {
@@ -235,7 +238,7 @@ async fn stops_itself() {
 
 const PROGRAM: &str = "FIKA_TEST_PROGRAM";
 
-/// This test binary as one of the programs above.
+/// Runs this test binary as one of the programs above.
 #[test]
 fn program() {
     use std::process::{ExitCode, Termination};
@@ -250,7 +253,7 @@ fn program() {
     std::process::exit(i32::from(code != ExitCode::SUCCESS));
 }
 
-/// A program that is killed when the test ends, however it does.
+/// A program that is killed when the test ends, in whatever way.
 struct Program(Child, mpsc::Receiver<String>);
 
 impl Program {
@@ -283,7 +286,7 @@ impl Program {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
-    /// How it ends, and what it says before that.
+    /// Returns how it ends, and what it prints before.
     fn end(mut self) -> (ExitStatus, Vec<String>) {
         let lines = self.1.iter().collect();
         (self.0.wait().unwrap(), lines)
@@ -308,11 +311,11 @@ fn signals_stop_a_program() {
         let (status, lines) = program.end();
         assert_eq!(status.code(), Some(0), "{status}");
         assert!(lines.iter().any(|line| line == "in order"), "{lines:?}");
-        // One that does not ends by the signal.
+        // A program that does not end by the signal.
         let program = Program::start("does not wait");
         program.signal(signal);
         assert_eq!(program.end().0.signal(), Some(number));
-        // The second one ends it at once.
+        // The second signal ends it at once.
         let program = Program::start("never ends");
         program.signal(signal);
         program.until("in order");
@@ -320,7 +323,7 @@ fn signals_stop_a_program() {
         program.signal(signal);
         assert_eq!(program.end().0.signal(), Some(number));
         assert!(fika::Env::now(&begun).since_start() < secs(4), "at once");
-        // Without a handler it is as always.
+        // Without a handler, the signal has its default effect.
         let program = Program::start("ignores signals");
         program.signal(signal);
         let (status, lines) = program.end();

@@ -13,7 +13,7 @@ use fika::{Item, SuspendError, resume_process, suspend_process};
 
 use wait::{down, end_of, has_none, next, serve, sync};
 
-/// Counts its turns, for ever.
+/// Counts its turns, forever.
 fn counter() -> (Pid, Arc<AtomicU64>) {
     let count = Arc::new(AtomicU64::new(0));
     let counted = count.clone();
@@ -26,7 +26,7 @@ fn counter() -> (Pid, Arc<AtomicU64>) {
     (pid, count)
 }
 
-/// It runs no step from when it is suspended until it is resumed, thousands of times.
+/// It makes no step between suspend and resume, thousands of times.
 #[fika::test(workers = 2)]
 async fn a_suspended_process_does_not_run() {
     let (pid, count) = counter();
@@ -45,7 +45,7 @@ async fn a_suspended_process_does_not_run() {
     }
 }
 
-/// A process in the middle of a receive stops there, and what it takes in stays.
+/// A process in the middle of a receive stops there, and keeps the signals that it takes in.
 #[fika::test(workers = 2)]
 async fn a_receive_is_left_where_it_is() {
     let me = self_pid();
@@ -82,7 +82,7 @@ async fn a_receive_is_left_where_it_is() {
     }
 }
 
-/// Suspends count, and each suspender for itself.
+/// Suspends are counted, separately for each suspender.
 #[fika::test(workers = 2)]
 async fn each_suspend_needs_its_resume() {
     let me = self_pid();
@@ -140,7 +140,8 @@ async fn who_can_t_be_suspended() {
     other_node.stop();
 }
 
-/// A suspender's end resumes, however it ends, and though it waits for the process to stop.
+/// The end of a suspender resumes the process, however it ends, even if it was waiting for the
+/// process to stop.
 #[fika::test(workers = 2)]
 async fn a_suspender_s_end_resumes() {
     for round in 0..1000 {
@@ -150,7 +151,7 @@ async fn a_suspender_s_end_resumes() {
                 suspend_process(pid).await.unwrap();
                 suspend_process(pid).await.unwrap();
             } else {
-                // It does not wait until the other one has stopped.
+                // It does not wait until the other process has stopped.
                 let _ = futures_lite::future::poll_once(suspend_process(pid)).await;
             }
             if round % 3 == 0 {
@@ -166,8 +167,8 @@ async fn a_suspender_s_end_resumes() {
     }
 }
 
-/// A suspended process ends by a fatal signal, by its link as by `exit_process`, and those who
-/// wait for it to stop are told that it has ended.
+/// A suspended process ends by a fatal signal, over its link or by `exit_process`. Processes that
+/// wait for it to stop are notified that it has ended.
 #[fika::test(workers = 2)]
 async fn a_suspended_process_can_be_ended() {
     for round in 0..1000 {
@@ -194,7 +195,7 @@ async fn a_suspended_process_can_be_ended() {
     }
 }
 
-/// What wakes a suspended process is not lost: timers, other futures, and its own yields.
+/// Events that wake a suspended process are not lost: timers, other futures, and its own yields.
 #[fika::test(workers = 2)]
 async fn a_wake_up_while_suspended_is_not_lost() {
     for _ in 0..200 {
@@ -205,7 +206,7 @@ async fn a_wake_up_while_suspended_is_not_lost() {
         });
         suspend_process(pid).await.unwrap();
         finish.send(()).unwrap();
-        // The timer may be started, or not: both ways it has to end.
+        // The timer may be started or not. It must end in both cases.
         resume_process(pid).unwrap();
         let again = suspend_process(pid).await;
         sleep(millis(1)).await;
@@ -214,7 +215,7 @@ async fn a_wake_up_while_suspended_is_not_lost() {
         }
         assert_eq!(down(monitor).await, ExitReason::Normal);
     }
-    // One that has never run.
+    // A process that has never run.
     let me = self_pid();
     for _ in 0..200 {
         let pid = spawn(async move { send(me, ()) });
@@ -226,7 +227,7 @@ async fn a_wake_up_while_suspended_is_not_lost() {
     }
 }
 
-/// Priorities and everything else can be asked for; nothing of it lets the process run.
+/// Priorities and all other information can be queried. None of it lets the process run.
 #[fika::test]
 async fn two_that_suspend_each_other_can_be_helped() {
     let suspends = || async {
@@ -261,8 +262,8 @@ async fn nothing_is_left_of_those_that_end() {
     assert!(after < before + 2000, "{before} bytes before, {after} after");
 }
 
-/// One that is suspended in the middle of a turn stops at its next suspension point, also where
-/// it would not have to wait there, and goes on from it.
+/// A process that is suspended in the middle of a turn stops at its next suspension point, even if
+/// it would not have to wait there, and continues from it.
 #[fika::test(workers = 3)]
 async fn it_stops_at_its_next_suspension_point() {
     for round in 0..300 {
@@ -294,7 +295,7 @@ async fn it_stops_at_its_next_suspension_point() {
             yield_now().await;
         }
         let asked = async { go.store(true, Ordering::SeqCst) };
-        // The signal is on its way before the process may go on.
+        // The signal is in flight before the process may continue.
         let (suspended, ()) = futures_lite::future::zip(suspend_process(pid), asked).await;
         assert_eq!(suspended, Ok(()), "round {round}");
         yield_now().await;

@@ -1,4 +1,4 @@
-//! The timer service, where OTP has no case: intervals, what ends them, bad arguments.
+//! The timer service, where OTP has no case: intervals, what ends them, and invalid arguments.
 #![deny(warnings)]
 
 #[allow(dead_code, reason = "other test binaries use the rest")]
@@ -25,7 +25,7 @@ fn with_process(start: impl FnOnce() -> TRef) -> (TRef, Pid) {
     (timer, new[0])
 }
 
-/// Nothing of the timers stays, however they end.
+/// Checks that timers leave nothing behind, however they end.
 async fn is_over(pid: Pid) {
     let reason = down(monitor(pid)).await;
     assert!(
@@ -53,7 +53,7 @@ async fn an_interval_ends_with_its_destination() {
     timer::cancel(timer).await.unwrap();
 }
 
-/// TMOD-4: that one is late does not make the next ones late.
+/// TMOD-4: a late run does not delay the next ones.
 #[fika::test]
 async fn lateness_does_not_add_up() {
     let me = self_pid();
@@ -85,7 +85,7 @@ async fn lateness_does_not_add_up() {
     }
 }
 
-/// TMOD-4: one waits for the run before, the other does not.
+/// TMOD-4: one kind waits for the run before, the other does not.
 #[fika::test]
 async fn runs_follow_or_overlap() {
     let me = self_pid();
@@ -113,7 +113,7 @@ async fn runs_follow_or_overlap() {
     }
 }
 
-/// The timers whose work is for the one who starts them end with it; the others do not.
+/// The timers that work for the process that starts them end with it. The others do not.
 #[fika::test]
 async fn who_starts_a_timer_may_end() {
     let me = self_pid();
@@ -152,7 +152,7 @@ async fn cancelling_others_leaves_an_interval() {
     timer::cancel(interval).await.unwrap();
 }
 
-/// A cancel that nobody waits for leaves no message, and the timer ends all the same.
+/// A cancel whose future is dropped leaves no message, and the timer still ends.
 #[fika::test]
 async fn a_cancel_may_be_dropped() {
     for _ in 0..200 {
@@ -163,7 +163,7 @@ async fn a_cancel_may_be_dropped() {
     }
 }
 
-/// A timer ends when the process whose pid it is for does.
+/// A timer for a pid ends with its process.
 #[fika::test]
 async fn an_exit_for_the_dead_is_over() {
     let target = spawn(serve());
@@ -226,7 +226,7 @@ fn intervals_on_a_node_that_is_full() {
         };
         for _ in 0..5 {
             runs_again().await;
-            // As soon as no run is under way this has the room.
+            // This process gets the room as soon as no run is in progress.
             let opts = || SpawnOpts::new().monitor();
             let (filling, end) = loop {
                 let asked = spawn_request(opts(), async { next::<()>().await });

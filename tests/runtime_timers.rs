@@ -1,4 +1,4 @@
-//! Timers: when they fire, for whom, and what is left of them.
+//! Timers: when they fire, for which process, and how much time is left.
 #![deny(warnings)]
 
 #[allow(dead_code, reason = "other test binaries use the rest")]
@@ -16,7 +16,7 @@ use fika::{
 
 use wait::{LIMIT, down, end_of, has_none, next, serve, sync};
 
-/// TIM-3: the reference tells a late message from a new one.
+/// TIM-3: the reference distinguishes a late message from a new one.
 #[fika::test]
 async fn a_late_timeout_is_told_by_its_reference() {
     for _ in 0..200 {
@@ -28,7 +28,7 @@ async fn a_late_timeout_is_told_by_its_reference() {
             Timeout::<()> { timer, .. } if timer == new => {}
             after LIMIT => panic!("it did not fire"),
         }
-        // A late one may still be on its way only to another process.
+        // A late message may only be in flight to another process.
         if late {
             assert_eq!(next::<Timeout<()>>().await.timer, old);
         }
@@ -45,14 +45,14 @@ async fn a_timer_for_the_dead_is_cancelled() {
     exit_process(target, ExitReason::Kill);
     down(monitor(target)).await;
     assert_eq!((read_timer(timer), cancel_timer(timer)), (None, None));
-    // Started for one that is dead already.
+    // Started for a process that is already dead.
     let timer = start_timer(secs(60), target, ());
     assert_eq!((read_timer(timer), cancel_timer(timer)), (None, None));
     send_after(Duration::ZERO, target, ());
 }
 
-/// TIM-7, PROC-9: a timer and what it holds are gone when the end of the process is seen that
-/// it was to send to, whoever started it, and on whichever worker.
+/// TIM-7, PROC-9: a timer and its value are gone when the end of its receiver is seen, whichever
+/// process started it, and on whichever worker.
 #[fika::test(workers = 3)]
 async fn the_timers_of_a_process_end_with_it() {
     let node = self_node();
@@ -81,7 +81,7 @@ async fn the_timers_of_a_process_end_with_it() {
         }
         assert_eq!(Arc::strong_count(&payload), 1, "round {round}");
     }
-    // Those of others stay.
+    // The timers of others stay.
     let me = self_pid();
     let mine = send_after(secs(3600), me, ());
     exit_process(spawn(serve()), ExitReason::Kill);
@@ -116,7 +116,7 @@ async fn a_timer_that_is_started_while_its_process_ends() {
     }
 }
 
-/// Gives way to others until it is so.
+/// Yields to others until it is so.
 async fn wait_for(is_so: impl Fn() -> bool) {
     let begun = self_node().env().now();
     while !is_so() {
@@ -135,7 +135,7 @@ async fn the_result_of_cancelling_comes_as_a_message() {
     assert_eq!(cancelled, timer);
     assert!(left.is_some_and(|left| left > secs(40) && left <= secs(60) + millis(1)), "{left:?}");
     assert_eq!(read_timer(timer), None);
-    // It has no effect any more.
+    // It no longer has an effect.
     cancel_timer_async(timer);
     assert_eq!(next::<CancelTimer>().await, CancelTimer { timer, left: None });
 
@@ -147,7 +147,7 @@ async fn the_result_of_cancelling_comes_as_a_message() {
     assert_eq!(self_node().timer_count(), 0);
 }
 
-/// TIM-6, TIM-8: at a time of the node's clock; one that is past is now.
+/// TIM-6, TIM-8: at a time of the node's clock. A past time is now.
 #[fika::test]
 async fn an_absolute_time() {
     let node = self_node();
@@ -167,7 +167,7 @@ async fn an_absolute_time() {
     send_at(node.env().now(), "nobody", ());
 }
 
-/// TIM-6: too long a time is an error that says so; one that is just very long is not.
+/// TIM-6: too long a time returns an error that says so. A very long one does not.
 #[fika::test]
 async fn a_time_that_is_absurdly_long() {
     const YEAR: u64 = 366 * 86_400;
@@ -215,7 +215,7 @@ async fn a_name_is_resolved_when_the_timer_fires() {
     }
     seen.sort();
     assert!(seen.into_iter().eq(0..20));
-    // Nobody has it then: the message is dropped, and nothing else happens.
+    // No process has the name then: the message is dropped, and nothing else happens.
     unregister("name").unwrap();
     let timer = send_after(millis(1), "name", 7_u64);
     assert!(read_timer(timer).is_some() || cancel_timer(timer).is_none());
@@ -271,7 +271,7 @@ async fn timers_of_all_processes_fire_in_order() {
         for _ in 0..40 {
             next::<()>().await;
         }
-        // If the last one was started when the first was due, there is no order to expect.
+        // If the last one was started after the first was due, no order is expected.
         let in_time = node.env().now() < first;
         for n in 0..40 {
             let fired = next::<u64>().await;
@@ -301,14 +301,14 @@ async fn a_hundred_thousand_timers_leave_nothing_behind() {
         assert!(cancel_timer(*timer).is_some());
     }
     assert_eq!(node.timer_count(), 0);
-    // Their references are not those of later ones.
+    // Their references differ from those of later timers.
     let later = send_after(secs(60), me, ());
     assert!(timers.iter().all(|timer| read_timer(*timer).is_none()));
     assert!(cancel_timer(later).is_some());
 }
 
-/// TIM-8, RECV-7: no timer is forgotten, though the workers go to sleep and wake up all the
-/// time, and others look after timers meanwhile.
+/// TIM-8, RECV-7: no timer is forgotten, though the workers sleep and wake up all the time, and
+/// other workers fire timers meanwhile.
 #[fika::test(workers = 3)]
 async fn no_timer_is_forgotten() {
     let stop = Arc::new(AtomicBool::new(false));
@@ -331,7 +331,7 @@ async fn no_timer_is_forgotten() {
         let begun = node.env().now();
         receive! { (): () => unreachable!(), after time => {} }
         let late = node.env().now().since(begun) - time;
-        // One that is forgotten is late for ever; a machine that is overloaded is not.
+        // A forgotten timer is late forever. A timer on an overloaded machine is not.
         assert!(late < secs(5), "round {round}: {late:?} late");
     }
     stop.store(true, Ordering::Relaxed);

@@ -32,7 +32,7 @@ impl Drop for Waits {
 /// How a process comes to its end.
 #[derive(Clone, Copy, Debug)]
 enum End {
-    /// The task is waited for by a message that is left in the mailbox.
+    /// A message that is left in the mailbox waits for the task.
     Returns,
     Killed,
     /// In the middle of a receive.
@@ -41,7 +41,8 @@ enum End {
     Panics,
 }
 
-/// The reason with which a process ends that has this task waited for by a destructor, in time.
+/// Returns the reason of a process whose destructor waits for this task, if the process ends in
+/// time.
 async fn end_with(end: End, task: Task) -> ExitReason {
     let (ready, starter) = (make_ref(), self_pid());
     let body = async move {
@@ -80,7 +81,7 @@ fn receive_without_limit() -> Task {
     })
 }
 
-/// All waits that can end with something when nothing comes of them.
+/// All waits that can end with a result when they are cut short.
 fn waits(pid: Pid, full: Pid) -> Vec<(&'static str, Task)> {
     vec![
         ("sleep", long_sleep()),
@@ -144,14 +145,14 @@ async fn destructors_end() {
         }
     }
     assert_ne!(fika::info::status(pid).await, Some(Status::Suspended));
-    // What has no value to end with is left as by a panic.
+    // A wait that has no result for this is left as by a panic.
     for end in [End::Returns, End::Killed, End::KilledInReceive] {
         let call = task(async { spawn_blocking(|| {}).await });
         for (name, task) in [("receive!", receive_without_limit()), ("spawn_blocking", call)] {
             assert_end(end, task, name).await;
         }
     }
-    // What unwinds can't be left, but the call can be made in place.
+    // A wait during unwinding can't be left, but the call can be made in place.
     for end in [End::Exits, End::Panics] {
         let call = task(async { assert_eq!(spawn_blocking(|| 7).await, 7) });
         assert_end(end, call, "spawn_blocking").await;
@@ -174,13 +175,13 @@ async fn a_destructor_of_a_process_that_has_ended_does_not_wait() {
     destructors_end().await;
 }
 
-/// In a simulation nothing else would run meanwhile, and no time would pass.
+/// In a simulation, nothing else would run meanwhile, and no time would pass.
 #[fika::test(sim)]
 async fn nor_does_it_in_a_simulation() {
     destructors_end().await;
 }
 
-/// A call that had begun before is waited for, since it comes to its end.
+/// A call that had begun before is waited for, since it will end.
 #[fika::test(workers = 2)]
 async fn a_destructor_on_the_way_out_waits_for_a_call() {
     for end in [End::Exits, End::Panics] {
@@ -194,8 +195,8 @@ async fn a_destructor_on_the_way_out_waits_for_a_call() {
     }
 }
 
-/// A `receive!` without a limit has nothing to end with, and what unwinds can't be left: the thread
-/// is lost, but the process ends for all others, and the rest of the node goes on.
+/// A `receive!` without a limit has no result for this, and can't be left during unwinding. The
+/// thread is lost, but the process ends for all others, and the rest of the node continues.
 #[test]
 fn the_thread_of_an_endless_receive_is_lost_but_not_its_process() {
     let node = Node::builder().workers(2).build().unwrap();

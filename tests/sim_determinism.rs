@@ -1,5 +1,5 @@
-//! The same seed gives the same run: again in the same program, in another one, and whether its
-//! log is kept or not. With all kinds of traffic, and all kinds of faults.
+//! Equal seeds give equal runs: again in the same program, in another program, and whether the log
+//! is kept or not. With all kinds of traffic, and all kinds of faults.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -16,7 +16,7 @@ struct Number(u64);
 #[derive(Message, Serialize, Deserialize)]
 struct Bulk(String);
 
-/// Answers, and ends soon, in one way or another.
+/// Answers, and ends soon, in some way.
 #[remote(name = "sim_determinism_worker")]
 async fn worker(to: Pid, way: u64) {
     send(to, Number(way));
@@ -29,7 +29,7 @@ async fn worker(to: Pid, way: u64) {
     }
 }
 
-/// Sends, spawns, links, monitors, starts timers and asks, all over the cluster.
+/// Sends, spawns, links, monitors, starts timers and makes requests, all over the cluster.
 async fn restless() {
     trap_exit(true);
     monitor_nodes(true);
@@ -51,12 +51,12 @@ async fn restless() {
             _ => drop(send_after(millis(random / 32 % 3000), self_pid(), Number(step))),
         }
         sleep(millis(random / 64 % 500)).await;
-        // One message more than it caused, and there would be no end of them.
+        // If each message caused one more, there would be no end of them.
         while receive! { other => { drop(other); true } after Duration::ZERO => false } {}
     }
 }
 
-/// The hash of a run of all that.
+/// Returns the hash of a run of all that.
 fn run(seed: u64, keeps_log: bool) -> u64 {
     let mut sim = Sim::on_any_network(seed);
     if keeps_log {
@@ -79,7 +79,7 @@ fn a_seed_gives_the_same_run_again() {
     assert_eq!(different.len(), first.len());
 }
 
-/// What the other test compares, if it is asked for.
+/// Prints what the other test compares, if requested.
 #[test]
 fn hashes() {
     if std::env::var_os("FIKA_TEST_HASHES").is_some() {

@@ -1,4 +1,4 @@
-//! What the faults of a simulation do, one by one.
+//! The effects of each fault of a simulation.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use fika::prelude::*;
 use fika::sim::{Failure, Fault, Faults, Network, Reads, Sim, SimNode};
 
-/// A node that looks for the first one every five seconds.
+/// A node that connects to the first one every five seconds.
 fn seeker(sim: &mut Sim, name: &str) -> SimNode {
     sim.node(name, || async {
         loop {
@@ -17,7 +17,7 @@ fn seeker(sim: &mut Sim, name: &str) -> SimNode {
     })
 }
 
-/// One that does so once.
+/// A node that connects once.
 fn once(sim: &mut Sim, name: &str) -> SimNode {
     sim.node(name, || async {
         connect_node("a@host1").await;
@@ -36,7 +36,7 @@ fn a_stalled_connection_is_noticed_and_another_made() -> Result<(), Failure> {
     sim.run_until(are_connected(a, b), secs(10))?;
     sim.stall(a, b);
     sim.run_until(|sim| sim.nodes_of(b).is_empty(), secs(90))?;
-    // Nothing was mended.
+    // Nothing was repaired.
     sim.run_until(are_connected(a, b), secs(90))
 }
 
@@ -57,13 +57,13 @@ fn who_believes_in_a_half_open_connection_learns_by_sending() -> Result<(), Fail
     let mut sim = Sim::new(1);
     let [a, b] = ["a@host1", "b@host2"].map(|name| once(&mut sim, name));
     sim.run_until(are_connected(a, b), secs(10))?;
-    // What the two tell each other when they connect has arrived.
+    // What the two send each other when they connect has arrived.
     sim.run_for(secs(1));
     sim.half_open(b, a);
     sim.run_for(secs(1));
     sim.check(sim.nodes_of(b).is_empty(), "its own connection is broken")?;
     sim.check(sim.nodes_of(a) == [b], "nobody has told it")?;
-    // Its next tick, which is the one after next where it has just sent something else.
+    // Its next tick. If it has just sent something else, that is the one after next.
     sim.run_until(|sim| sim.nodes_of(a).is_empty(), secs(40))
 }
 
@@ -115,7 +115,7 @@ fn clocks_are_ahead_from_the_start() {
     assert_eq!(before, after);
 }
 
-/// While two nodes connect, either is killed after each single thing that happens.
+/// While two nodes connect, one of them is killed after each single event.
 #[test]
 fn a_crash_falls_between_any_two_turns() -> Result<(), Failure> {
     for steps in 0..250 {
@@ -130,7 +130,7 @@ fn a_crash_falls_between_any_two_turns() -> Result<(), Failure> {
     Ok(())
 }
 
-/// A node that does nothing but listen.
+/// A node that only listens.
 fn idle(sim: &mut Sim, name: &str) -> SimNode {
     sim.node(name, || async {
         register("main", self_pid()).unwrap();
@@ -138,14 +138,14 @@ fn idle(sim: &mut Sim, name: &str) -> SimNode {
     })
 }
 
-/// A pair that is connected, and does not connect again.
+/// Two connected nodes, which do not connect again.
 fn pair(sim: &mut Sim) -> Result<[SimNode; 2], Failure> {
     let nodes = [idle(sim, "a@host1"), once(sim, "b@host2")];
     sim.run_until(are_connected(nodes[0], nodes[1]), secs(10))?;
     Ok(nodes)
 }
 
-/// Counts the messages that come.
+/// Counts the messages that arrive.
 #[derive(Message, Serialize, Deserialize)]
 struct Number(u64);
 
@@ -185,7 +185,7 @@ fn a_cut_in_one_direction_leaves_the_other_open() -> Result<(), Failure> {
     say(&mut sim, b, a);
     sim.run_for(secs(10));
     assert_eq!((at_a.load(Ordering::Relaxed), at_b.load(Ordering::Relaxed)), (1, 0));
-    // It hears nothing for the whole ticktime, and closes; the other hears that.
+    // It hears nothing for the whole ticktime, and closes. The other node hears that.
     sim.run_until(|sim| sim.nodes_of(b).is_empty(), secs(90))?;
     sim.run_until(|sim| sim.nodes_of(a).is_empty(), secs(1))?;
     sim.check(at_b.load(Ordering::Relaxed) == 0, "it got through")
@@ -231,7 +231,7 @@ fn a_node_that_is_started_again_is_another() -> Result<(), Failure> {
     let new = sim.run_on(b, secs(1), async { self_pid() })?;
     assert_eq!(new.node().name(), old.node().name());
     assert_ne!(new.node().creation(), old.node().creation());
-    // Nobody gets what is sent to who has lived there, even if it has the same place.
+    // A message to a process of an earlier life reaches no process, even one in the same slot.
     let again = counter(&mut sim, b);
     let reason = sim.run_on(a, secs(10), async move {
         send(pid, Number(1));
@@ -337,7 +337,7 @@ fn clocks_drift() -> Result<(), Failure> {
     Ok(())
 }
 
-/// How long a megabyte takes.
+/// Returns how long a megabyte takes.
 fn megabyte(change: impl FnOnce(&mut Network)) -> Result<Duration, Failure> {
     let mut sim = Sim::new(1);
     let [a, b] = pair(&mut sim)?;
@@ -372,7 +372,7 @@ fn pieces_of_any_length_make_whole_messages() -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the seed chose is said, so that a person need not run it again to know.
+/// The choices of the seed are printed, so that the run need not be repeated to know them.
 #[test]
 fn a_failure_says_which_faults_there_were() {
     let mut said = BTreeSet::new();
@@ -396,7 +396,7 @@ fn a_failure_says_which_faults_there_were() {
     assert_eq!(said.len(), Fault::ALL.len(), "{said:?}");
 }
 
-/// Each kind of fault strikes, is told in the log, and is undone at the end.
+/// Each kind of fault occurs, is logged, and is undone at the end.
 #[test]
 fn each_kind_strikes_and_is_undone() -> Result<(), Failure> {
     let lines = [
@@ -416,7 +416,7 @@ fn each_kind_strikes_and_is_undone() -> Result<(), Failure> {
     for (kind, line) in lines {
         let mut sim = Sim::new(3);
         sim.keep_log();
-        // Who has lost somebody has to look for him again: the others do not know.
+        // A node that has lost a peer must connect to it again: the others do not know.
         let names = ["a@host1", "b@host2", "c@host3"];
         let nodes = names.map(|name| {
             sim.node(name, move || async move {

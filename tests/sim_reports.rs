@@ -1,11 +1,11 @@
-//! What a simulation says: its log, its failures, and who has kept it waiting.
+//! The reports of a simulation: its log, its failures, and the processes that kept it waiting.
 
 use std::time::Instant;
 
 use fika::prelude::*;
 use fika::sim::{Failure, Sim};
 
-/// Keeps this thread busy, as a call that blocks does.
+/// Keeps this thread busy, like a blocking call.
 #[allow(clippy::disallowed_methods, reason = "it is real time that is to pass")]
 fn block(time: Duration) {
     let start = Instant::now();
@@ -24,7 +24,7 @@ fn a_call_that_blocks_is_reported() -> Result<(), Failure> {
         spawn_blocking(|| block(millis(50))).await;
     });
     sim.run_until(|sim| sim.main_end(a).is_some(), secs(10))?;
-    // On a busy machine others may have been slow, too.
+    // On a busy machine, other processes may have been slow too.
     let slow = sim.blocked().iter().filter(|blocked| blocked.took >= millis(50));
     let (turns, calls): (Vec<_>, Vec<_>) = slow.partition(|blocked| blocked.process.is_some());
     let is_sleeper = |process: &String| process.starts_with("sleeper <");
@@ -49,8 +49,8 @@ fn what_is_real_does_not_change_the_run() {
     assert!(quick == slow && reports > 0);
 }
 
-/// A peer that takes nothing: a send with a limit gives up in time, and a process that a plain send
-/// has suspended is reported after a second, once, by name.
+/// A peer that accepts nothing: a send with a time limit gives up in time. A process that a plain
+/// send has suspended is reported after a second, once, by name.
 #[test]
 fn a_suspended_process_is_reported() {
     let mut sim = Sim::new(3);
@@ -98,7 +98,7 @@ fn a_suspended_process_is_reported() {
     assert!(report.contains("sender"), "{report}");
 }
 
-/// Two nodes of which one goes down; the log is what is of interest.
+/// Two nodes, one of which goes down. The log is what matters.
 fn crash() -> Sim {
     let mut sim = Sim::new(5);
     sim.keep_log();
@@ -136,7 +136,7 @@ fn the_log_is_for_people() {
     for text in wanted {
         assert!(log.contains(text), "no `{text}` in\n{log}");
     }
-    // The columns stand in line.
+    // The columns are aligned.
     let starts: Vec<_> = log.lines().filter(|line| line.ends_with("> runs")).collect();
     assert!(starts.iter().all(|line| line.len() == starts[0].len()), "{starts:#?}");
 }
@@ -152,7 +152,7 @@ fn a_failure_says_where_all_of_it_is() {
     assert!(text.contains(
         "FIKA_SIM_SEED=5 cargo test -p fika --test sim_reports a_failure_says_where_all_of_it_is"
     ));
-    // Where nobody asked for all, there is the end of it.
+    // Without a request for the whole log, its end is printed.
     let mut sim = Sim::new(5);
     sim.node("a@host1", || async {});
     sim.run_for(secs(1));
@@ -166,7 +166,7 @@ async fn from_afar() {
     receive! { (): () => {} }
 }
 
-/// A program among all that fika does by itself.
+/// A program, beside everything that fika does by itself.
 fn busy() -> Sim {
     let mut sim = Sim::new(5);
     let app = || async {
@@ -195,7 +195,7 @@ fn the_program_comes_first_in_a_failure() {
     for wanted in ["== a@host1 starts", "-- nodeup node=b@host2", "visitor <", "<- u64"] {
         assert!(failure.log.iter().any(|line| line.contains(wanted)), "no `{wanted}` in {text}");
     }
-    // Of the runtime, what it reports.
+    // Only the reports of the runtime.
     let of_runtime = ["net_kernel <", "net_sup <", "network :", "Answer<bool>"];
     for line in &failure.log {
         let is_of_runtime = of_runtime.iter().any(|of| line.contains(of));
@@ -204,14 +204,14 @@ fn the_program_comes_first_in_a_failure() {
     assert!(text.contains("FIKA_SIM_RUNTIME=1"), "{text}");
 }
 
-/// Tests that are here to fail do so if this is set.
+/// Set in the environment of tests that must fail.
 const FAIL: &str = "FIKA_SIM_REPORTS_FAIL";
 
 fn is_to_fail() -> bool {
     std::env::var_os(FAIL).is_some()
 }
 
-/// Lets a test of this file fail, in a program of its own, with this variable; what it prints.
+/// Lets a test of this file fail, in a separate program with this variable. Returns its output.
 fn let_fail(test: &str, variable: &str) -> String {
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture"]).env(FAIL, "1").env(variable, "1");
@@ -234,7 +234,7 @@ fn what_the_runtime_did_is_there_on_request() {
     assert!(!text.contains("FIKA_SIM_RUNTIME"), "{text}");
 }
 
-/// `file:line` of the line that is so many lines above.
+/// Returns `file:line` of the line that is this many lines above.
 macro_rules! line_above {
     ($lines:expr) => {
         format!("{}:{}:", file!(), line!() - $lines)

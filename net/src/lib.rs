@@ -34,7 +34,7 @@ pub use kernel::{
     SpawnAsked, allow, get_net_ticktime, getopts, set_cookie, set_cookie_for, set_net_ticktime,
     setopts, setopts_new,
 };
-/// Used by benchmarks and simulations. Not part of the public API: it changes with the protocol.
+/// What benchmarks and simulations reach. Not for use by hand: it changes as the protocol does.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::kernel::Tables;

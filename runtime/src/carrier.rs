@@ -42,7 +42,7 @@ impl RemoteDest {
         }
     }
 
-    /// Returns the destination's node with its creation. `None` for a name, which does not say it.
+    /// Returns the destination's node with its creation. `None` for a name on a node.
     #[must_use]
     pub fn node(&self) -> Option<NodeId> {
         match self {
@@ -147,10 +147,10 @@ pub enum NotCarried {
 /// They never wait. They accept every signal, and report congestion.
 pub trait Carrier: Send + Sync + 'static {
     /// Sends a signal. It may be encoded immediately or later. Everything that one `sender` sends
-    /// stays in order. A signal that says who it is from comes from that process.
+    /// stays in order. A signal with a `from` comes from that process.
     ///
     /// # Errors
-    /// If the signal is known at once to be impossible to encode. Nothing was sent then.
+    /// If it is clear at once that the signal can't be encoded. Nothing was sent then.
     fn send(
         &self,
         sender: Option<Pid>,

@@ -17,13 +17,13 @@ thread_local! {
     static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Records where this thread panics.
+/// Notes where this thread panics.
 pub(crate) fn note_place(place: Option<String>) {
-    // A thread that is about to end has no thread-locals.
+    // Threads that are about to end have no thread-locals.
     let _ = PANICKED_AT.try_with(|at| at.replace(place));
 }
 
-/// Takes the place of the last caught panic.
+/// Takes the place of the panic that was caught last.
 pub(crate) fn take_place() -> Option<String> {
     PANICKED_AT.try_with(RefCell::take).unwrap_or_default()
 }

@@ -134,7 +134,7 @@ pub use process::{Ended, Waiting, contain_call};
 
 #[doc(hidden)]
 pub use observe::{Observed, Observer};
-/// Used by simulators and tests. Not part of the public API: it may change at any time.
+/// Used by simulators and tests. Not part of the public API; it changes with them.
 #[cfg(feature = "observe")]
 #[doc(hidden)]
 pub use process::messages_looked_at;

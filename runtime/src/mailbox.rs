@@ -1,14 +1,13 @@
 //! The private mailbox of a process: messages in order of arrival, a cursor for the current
 //! receive, and marks where references were made.
 //!
-//! Only the process itself uses it. Messages are linked through their envelopes, so the mailbox
-//! allocates nothing, however many messages it has. This file does not know what a receive wants;
-//! see `process::receive`.
+//! Only the process itself uses it. Messages are linked through their envelopes, so adding one
+//! allocates nothing. This file does not know what a receive wants; see `process::receive`.
 //!
 //! A message that contains a reference arrived after that reference was made. So a receive that
 //! waits for a reference may begin at the mark that was set then, however many messages come before
-//! it (RECV-9). If there is no mark any more, or none was needed because the mailbox was empty, the
-//! receive looks at all messages.
+//! it (RECV-9). If there is no mark, the receive looks at all messages. The mark may be gone, or
+//! was never set because the mailbox was empty.
 //!
 //! # Invariants
 //! - **M1** `first` and all envelopes linked from it by `next` are owned by the mailbox. The last

@@ -12,7 +12,7 @@ use crate::pid::Pid;
 use crate::reference::Reference;
 use crate::signal::{Signal, Target};
 
-/// Receives the events of a node, on the thread where they happen.
+/// Is told of what happens on a node, on the thread where it happens.
 pub trait Observer: Send + Sync + 'static {
     /// A process has begun. `parent` is the process that spawned it, possibly on another node, or
     /// `None` if it was spawned from outside a process.
@@ -27,20 +27,19 @@ pub trait Observer: Send + Sync + 'static {
     fn ended(&self, pid: Pid, reason: &ExitReason);
     /// A monitor's `Down` is put into the mailbox of the process that holds the monitor.
     fn down(&self, to: Pid, monitor: Reference);
-    /// A signal is passed to the carrier, on behalf of a process if `by` is given. A call of
-    /// [`sent`](Observer::sent) follows.
+    /// A signal is given to the carrier, by this process if by any; [`sent`](Observer::sent)
+    /// follows.
     fn sends(&self, by: Option<Pid>, to: &RemoteDest, signal: &Signal);
-    /// The carrier has accepted the signal for this connection. `None` if the signal can't be
-    /// encoded.
+    /// The carrier has taken the signal for this connection. `None` if the signal can't be encoded.
     fn sent(&self, over: Option<ConnectionId>);
     /// After a send, this many bytes wait to be written to a connection.
     fn queued(&self, over: ConnectionId, bytes: usize);
     /// A connection is about to go up between these two nodes, as they named themselves to each
     /// other, with their addresses. The local node and address come first.
     fn connected(&self, connection: ConnectionId, nodes: [NodeId; 2], ends: [SocketAddr; 2]);
-    /// A signal has arrived over a connection.
+    /// A signal has come over a connection.
     fn received(&self, over: ConnectionId, to: &Target, signal: &Signal);
-    /// A connection is lost. The processes are notified from now on.
+    /// A connection is no more, which is told from now on.
     fn lost(&self, connection: ConnectionId);
     /// A peer sent something invalid over a connection.
     fn misbehaved(&self, connection: ConnectionId, why: &str);

@@ -1,22 +1,22 @@
-//! Output that many threads add and one thread at a time takes away. No thread waits for another,
-//! and nothing is left behind.
+//! What many threads put out and one at a time takes away: nobody waits for another, and nothing
+//! stays behind.
 //!
-//! A thread that has added something calls `push`, and the work is done. If another thread is
-//! already doing it, that thread makes one more round. The output goes to a transport, which may
-//! have no room. The transport reports when it has room again, and until then no thread tries.
+//! Whoever has put something where the work finds it has the work done. If another thread is at
+//! it, that one goes round once more. What is taken away goes to a transport, which may have no
+//! room; it tells when it has, and until then nobody tries.
 //!
-//! This file does not know what the output is, where it is stored, and what the transport is.
+//! What is put out, where, and what the transport is, it does not know.
 //!
 //! # Invariants
-//! - **O1** `rounds` is zero while no thread is at work. The thread that raises it from zero is at
-//!   work until it makes it zero again. It does that only if no thread has requested a round since
-//!   its last one began. So a round sees everything that was added before the round was requested.
-//! - **O2** `blocked` only changes in a round. A thread that finds it set has added its output
-//!   before the transport reports room, and the round that follows sees that output.
+//! - **O1** `rounds` is zero while nobody is at work. Who makes it more than that is at work
+//!   until he makes it zero again, and does that only if nobody has asked for a round since his
+//!   last one began. So what was put out before it was asked for is seen by a round.
+//! - **O2** `blocked` is changed in a round only. Who finds it set has put his own out before
+//!   the transport tells that there is room, and the round that follows sees it.
 
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 
-/// An outlet; see the head of the file. `T` is the state that the work uses.
+/// See the file's head. `T` is what the work is done with.
 #[derive(Default)]
 pub struct Outlet<T> {
     work: Mutex<T>,
@@ -24,33 +24,32 @@ pub struct Outlet<T> {
     blocked: AtomicBool,
 }
 
-/// The transport's answer in a round.
+/// What the transport has said in a round.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Round {
-    /// The transport has taken everything.
+    /// It has taken all that there was.
     Done,
-    /// The transport has no room, and will report when it has.
+    /// It has no room, and will say when it has.
     Blocked,
 }
 
 impl<T> Outlet<T> {
-    /// Has the output that was just added taken away, now or when there is room.
+    /// Something was put out: it is taken away, now or when there is room.
     pub fn push(&self, round: impl FnMut(&mut T) -> Round) {
         if !self.is_blocked() {
             self.work(round);
         }
     }
 
-    /// Called when the transport may have room again. If nothing has waited for that, there is
-    /// nothing to do: threads that have added output call `push` themselves.
+    /// The transport may have room again. It also says so when nothing has waited for that, and
+    /// then there is nothing to be done: what others have put out they push themselves.
     pub fn has_room(&self, round: impl FnMut(&mut T) -> Round) {
         if self.rounds.load(Ordering::Acquire) > 0 || self.is_blocked() {
             self.work(round);
         }
     }
 
-    /// Takes away what there is room for. If another thread is doing so, that thread makes one more
-    /// round.
+    /// Takes away what there is room for, unless another thread does: that one looks again.
     pub fn work(&self, mut round: impl FnMut(&mut T) -> Round) {
         if self.rounds.fetch_add(1, Ordering::AcqRel) > 0 {
             return;
@@ -71,12 +70,12 @@ impl<T> Outlet<T> {
         }
     }
 
-    /// Returns whether the transport has no room, as far as known.
+    /// Whether the transport has no room, as far as is known.
     pub fn is_blocked(&self) -> bool {
         self.blocked.load(Ordering::Relaxed)
     }
 
-    /// Changes the state that the work uses, between two rounds.
+    /// Changes what the work is done with, between two rounds.
     pub fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
         change(&mut self.work.lock())
     }
@@ -91,7 +90,7 @@ mod loom_tests {
     use super::*;
     use crate::sync::model;
 
-    /// Two threads that add output, and a transport that takes one item at a time.
+    /// Two who put out, and a transport that takes one at a time.
     #[derive(Default)]
     struct Line {
         outlet: Outlet<()>,
@@ -102,7 +101,7 @@ mod loom_tests {
     #[derive(Default)]
     struct Transport {
         room: usize,
-        /// The transport has refused something, and will report when it has room.
+        /// It has refused something, and tells when there is room.
         refused: bool,
         taken: usize,
     }
@@ -130,7 +129,7 @@ mod loom_tests {
             self.outlet.push(|()| self.round());
         }
 
-        /// Makes room. Reports it if something was refused, and otherwise if `by_chance`.
+        /// There is room, which is told if somebody was refused, and by chance otherwise.
         fn gets_room(&self, by_chance: bool) {
             let mut transport = self.transport.lock();
             transport.room += 1;

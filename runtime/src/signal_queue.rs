@@ -282,7 +282,7 @@ mod tests {
         }
         assert!(queue.park());
         let _ = queue.push(Envelope::new(4_u64)).unwrap();
-        assert!(!queue.take().notified, "a signal alone is no notification");
+        assert!(!queue.take().notified, "a signal alone is not a notification");
     }
 
     #[test]

@@ -18,7 +18,7 @@
 //!
 //! 1. The processes that wait for the stop are notified, and have some time to end by themselves.
 //! 2. Connections are closed. No new processes are made, and no blocking calls begin.
-//! 3. All processes are killed. This waits until none is left or the time limit has passed.
+//! 3. All processes are killed. This waits until they have ended or the time limit has passed.
 //! 4. The threads end. A thread whose process never yields is left behind.
 //! 5. The remaining processes are dropped here, and so are the values of timers.
 

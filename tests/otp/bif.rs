@@ -1,4 +1,4 @@
-//! `bif_SUITE`: calls that are about other processes.
+//! `bif_SUITE`: calls that concern other processes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,7 @@ async fn is_process_alive() {
             sync(child).await;
         }
         assert!(fika::is_process_alive(child).await);
-        // One that has no effect.
+        // A signal without effect.
         exit_process(child, ExitReason::Normal);
         assert!(fika::is_process_alive(child).await);
         let reason = if round % 3 == 0 { ExitReason::Kill } else { ExitReason::Shutdown };
@@ -30,14 +30,14 @@ async fn is_process_alive() {
         assert!(!fika::is_process_alive(child).await, "round {round}");
         down(monitor).await;
         assert!(!fika::is_process_alive(child).await);
-        // Its slot has a new one.
+        // Its slot has a new process.
         let next = spawn(serve());
         assert!(fika::is_process_alive(next).await);
         assert!(!fika::is_process_alive(child).await);
         exit_process(next, ExitReason::Kill);
     }
 
-    // One that ends does not live, though its destructors still run.
+    // An ending process is not alive, though its destructors still run.
     struct Waits(Arc<AtomicBool>, Arc<AtomicBool>);
     impl Drop for Waits {
         fn drop(&mut self) {
@@ -71,8 +71,8 @@ async fn is_process_alive() {
     other_node.stop();
 }
 
-/// INFO-1, INFO-10: by processes of each priority, while processes that always want to run
-/// keep all workers busy, and the target is one of those, of each priority.
+/// INFO-1, INFO-10: by processes of each priority, while processes that always want to run keep all
+/// workers busy. The target is one of those, of each priority.
 #[fika::test(workers = 2)]
 async fn group_leader_prio() {
     let busy = || async {

@@ -1,4 +1,4 @@
-//! What the cases about a congested connection share: two nodes, and a valve between them.
+//! Shared code of the cases about a congested connection: two nodes, and a valve between them.
 
 use fika::prelude::*;
 use fika::{BusyDist, SystemMonitor, system_monitor};
@@ -14,8 +14,8 @@ pub(crate) struct Pair {
     pub(crate) valve: Valve,
 }
 
-/// What a filler sends: no more than goes in one piece, so that it is not overtaken by what
-/// others send after it.
+/// The size of a filler's messages: small enough for one piece, so that later messages of others
+/// don't overtake them.
 const FILLING_BYTES: usize = 8 << 10;
 
 impl Pair {
@@ -26,8 +26,8 @@ impl Pair {
         Pair { here, there, place, valve }
     }
 
-    /// Runs it in a process of `here`, which gets what the system monitor gets; `sink` is a
-    /// process of `there` that takes whatever it is sent, and says how much that was.
+    /// Runs it in a process of `here`, which is the system monitor. `sink` is a process of `there`
+    /// that receives everything, and reports how much that was.
     pub(crate) fn run<F: Future<Output = ()> + Send + 'static>(
         &self,
         test: impl FnOnce(Pid, Valve) -> F,
@@ -45,7 +45,7 @@ impl Pair {
     }
 }
 
-/// Takes what fills the connection, and answers how many it has taken.
+/// Receives what fills the connection, and answers with the count.
 async fn sink() {
     let mut taken = 0_u64;
     loop {
@@ -56,8 +56,8 @@ async fn sink() {
     }
 }
 
-/// Starts a process that sends to the sink, and waits until it is suspended. When it goes on and
-/// somebody has asked, it tells how many messages it has sent, and ends.
+/// Starts a process that sends to the sink, and waits until it is suspended. When it continues and
+/// was asked, it reports how many messages it has sent, and ends.
 pub(crate) async fn fill(sink: Pid) -> Pid {
     let filler = spawn(async move {
         let mut sent = 0_u64;
@@ -74,7 +74,7 @@ pub(crate) async fn fill(sink: Pid) -> Pid {
     filler
 }
 
-/// The filler goes on: all that it has sent has come.
+/// Checks that the filler continues, and that everything that it has sent has arrived.
 pub(crate) async fn all_came(filler: Pid, sink: Pid) {
     send(filler, self_pid());
     let sent = next!(u64);
@@ -93,7 +93,7 @@ pub(crate) async fn busy(process: Pid) {
     assert_eq!(info::status(process).await, Some(Status::Suspended));
 }
 
-/// A process of the other node that does what it is told.
+/// A process on the other node that does what it is told.
 #[derive(Message, Serialize, Deserialize, Debug)]
 pub(crate) enum Do {
     Link(Pid),
@@ -104,7 +104,7 @@ pub(crate) enum Do {
     End(ExitReason),
 }
 
-/// Tells `to` all that it gets.
+/// Reports everything that it receives to `to`.
 pub(crate) async fn puppet(to: Pid) {
     trap_exit(true);
     loop {
@@ -123,8 +123,8 @@ pub(crate) async fn puppet(to: Pid) {
     }
 }
 
-/// BUSY-1, LINK-14: whoever does this over a congested connection is suspended; when there is
-/// room it goes on, and then it has had its effect.
+/// BUSY-1, LINK-14: a process that does this over a congested connection is suspended. When there
+/// is room, it continues, and the operation has had its effect.
 pub(crate) fn suspends<F: Future<Output = ()> + Send + 'static>(
     act: impl FnOnce(Pid) + Send + 'static,
     effect: impl FnOnce(Pid, Pid) -> F + Send + 'static,
@@ -138,7 +138,7 @@ pub(crate) fn suspends<F: Future<Output = ()> + Send + 'static>(
         let actor = spawn(async move {
             trap_exit(true);
             act(remote);
-            // It goes on to its next await.
+            // It continues to its next await.
             send(me, "called".to_owned());
             yield_now().await;
             send(me, "goes on".to_owned());
@@ -162,7 +162,7 @@ pub(crate) fn port_monitor() {
         },
         |remote, _| async move { assert_answers(remote, 1).await },
     );
-    // Many at once, with a monitor that is taken back and one that is not.
+    // Many at once, with a monitor that is removed and one that is not.
     let pair = Pair::new();
     let remote = pair.there.spawn(answerer()).unwrap();
     pair.run(move |sink, valve| async move {
@@ -193,8 +193,8 @@ pub(crate) fn port_monitor() {
     });
 }
 
-/// BUSY-5: processes that one of the other node is tied to end at once, and it is told when there
-/// is room, of all of them.
+/// BUSY-5: processes with ties to the other node end at once. When there is room, the other node is
+/// notified of all of them.
 pub(crate) fn ends_are_told(tie: fn(Pid) -> Do) {
     const PROCESSES: usize = 100;
     let pair = Pair::new();
@@ -231,8 +231,8 @@ pub(crate) fn ends_are_told(tie: fn(Pid) -> Do) {
     });
 }
 
-/// `signal::busy_dist_unlink_ack_signal`, LINK-14: who receives an unlink is not suspended for
-/// its acknowledgement, which is not lost.
+/// `signal::busy_dist_unlink_ack_signal`, LINK-14: a process that receives an unlink is not
+/// suspended for its acknowledgement, which is not lost.
 pub(crate) fn unlink_ack() {
     const ROUNDS: u64 = 50;
     let pair = Pair::new();
@@ -246,7 +246,7 @@ pub(crate) fn unlink_ack() {
         valve.close();
         let filler = fill(sink).await;
         for n in 0..ROUNDS {
-            // To its own node's process nothing is congested.
+            // Signals to a process of its own node are never congested.
             there.send(remote, Do::Unlink(unlinked)).unwrap();
             there.send(remote, Do::Link(unlinked)).unwrap();
             assert_answers(unlinked, n).await;
@@ -255,7 +255,7 @@ pub(crate) fn unlink_ack() {
         none!(BusyDist);
         valve.open();
         all_came(filler, sink).await;
-        // All acknowledgements have come before this.
+        // All acknowledgements have arrived before this.
         send(remote, Do::Answer(self_pid(), 2));
         assert_eq!(next!(u64), 2);
         send(unlinked, EndWith(ExitReason::Shutdown));
@@ -263,7 +263,7 @@ pub(crate) fn unlink_ack() {
         send(remote, Do::Answer(self_pid(), 3));
         assert_eq!(next!(u64), 3);
         none!(Exit);
-        // And the link can be made again.
+        // The link can be made again.
         let again = spawn(answerer());
         send(remote, Do::Link(again));
         send(remote, Do::Answer(self_pid(), 4));
@@ -273,11 +273,11 @@ pub(crate) fn unlink_ack() {
     });
 }
 
-/// As large as a message may be, nearly.
+/// Almost the size limit of a message.
 pub(crate) const LARGE_BYTES: usize = 4 << 20;
 
-/// BUSY-7: something large is on its way, of one process to one of the other node; what another
-/// process sends to the same one after it arrives before it.
+/// BUSY-7: a large message of one process to another node is in flight. What another process sends
+/// to the same receiver afterwards arrives before it.
 pub(crate) fn small_comes_first<F: Future<Output = ()> + Send + 'static>(
     large: impl FnOnce(Pid) + Send + 'static,
     comes: impl FnOnce(Pid, Pid) -> F + Send + 'static,

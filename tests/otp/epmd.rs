@@ -1,5 +1,5 @@
-//! `epmd_SUITE`: the port mapper, by hand. Each case is tried with the mapper that a node
-//! brings up, and with Erlang's if that is installed.
+//! `epmd_SUITE`: the port mapper, by hand. Each case is tried with the mapper that a node starts,
+//! and with Erlang's if that is installed.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ use fika_net::{EpmdConfig, EpmdServer, Poller};
 use crate::support::hosts::Hosts;
 use crate::support::{self, Place, TestNode, connect, has_epmd, until, until_closed};
 
-/// A registration by hand: it lasts as long as the connection.
+/// A hand-made registration, which lasts as long as the connection.
 pub(crate) fn register(place: Place, alive: &str, port: u16) -> TcpStream {
     let (stream, result) = try_register(place, alive.as_bytes(), port);
     assert_eq!(result.expect("it is answered")[1], 0, "{alive} is registered");
@@ -33,7 +33,7 @@ fn registration(name: &[u8], port: u16) -> Vec<u8> {
     body
 }
 
-/// The answer, or none if the mapper closed without one.
+/// Returns the answer. `None` if the mapper closed without one.
 fn try_register(place: Place, name: &[u8], port: u16) -> (TcpStream, Option<[u8; 6]>) {
     let mut stream = connect(place.mapper_addr()).unwrap();
     stream.write_all(&request(&registration(name, port))).unwrap();
@@ -47,10 +47,10 @@ fn lookup(place: Place, name: &str) -> Vec<u8> {
     place.ask_mapper(&[b"z", name.as_bytes()].concat()).unwrap()
 }
 
-/// A mapper to be tried.
+/// A mapper to test.
 struct Mapper {
     place: Place,
-    /// Whose name there is besides.
+    /// The name that is registered besides.
     own: usize,
     _node: Option<TestNode>,
     program: Option<Child>,
@@ -87,7 +87,7 @@ fn erlangs(options: &[&str]) -> Mapper {
     Mapper { place, own: 0, _node: None, program }
 }
 
-/// A mapper of ours with settings that a node does not have.
+/// Our mapper with settings that a node does not have.
 fn with_settings(relaxed: bool, idle: Duration) -> Mapper {
     let place = Place::new();
     let poller = Poller::new().unwrap();
@@ -102,7 +102,7 @@ fn with_settings(relaxed: bool, idle: Duration) -> Mapper {
     };
     let server = EpmdServer::bind(&poller, &config).unwrap();
     node.spawn(server.run());
-    // It runs for as long as the program of the tests.
+    // It runs as long as the test program.
     std::mem::forget(node);
     Mapper { place, own: 0, _node: None, program: None }
 }
@@ -117,7 +117,7 @@ fn register_name() {
     }
 }
 
-/// Registers two and takes them away again.
+/// Registers two names and unregisters them.
 fn two_names(test: &str, first: usize) {
     for mapper in mappers(test, &[]) {
         let place = mapper.place;
@@ -224,7 +224,7 @@ fn name_with_null_inside() {
     }
 }
 
-/// EPMD-8: a thousand names, read slowly, one of which has gone before.
+/// EPMD-8: a thousand names are read slowly, and one of them has been unregistered before.
 #[test]
 fn stupid_names_req() {
     const NAMES: usize = 1000;
@@ -254,9 +254,9 @@ fn stupid_names_req() {
     }
 }
 
-/// Sends this and waits for the end that comes after the idle limit, not before.
+/// Sends this and waits for the end, which comes after the idle limit, not before.
 fn idle(test: &str, bytes: &[u8]) {
-    // Erlang's counts whole seconds.
+    // Erlang's mapper counts whole seconds.
     let mut mappers = vec![(with_settings(false, millis(400)), millis(400))];
     if has_epmd(test) {
         mappers.push((erlangs(&["-packet_timeout", "1"]), millis(1)));
@@ -311,7 +311,7 @@ fn too_large() {
     closed("epmd::too_large", &[&length[..], &[0; 4000]].concat());
 }
 
-/// EPMD-6: a name of no bytes.
+/// EPMD-6: an empty name.
 #[test]
 fn alive_req_too_small_1() {
     closed("epmd::alive_req_too_small_1", &request(&registration(b"", 1)));
@@ -374,8 +374,8 @@ fn no_live_killing() {
     }
 }
 
-/// EPMD-12: a name is registered over the loopback of IPv6, with the mapper that a node of that
-/// host brings up, and with Erlang's.
+/// EPMD-12: a name is registered over the loopback address of IPv6, with the mapper that a node of
+/// that host starts, and with Erlang's.
 #[test]
 fn register_name_ipv6() {
     let test = "epmd::register_name_ipv6";
@@ -417,8 +417,8 @@ fn register_over_ipv6(port: u16) {
     assert_eq!(found, [119, 0, 0x12, 0x67]);
 }
 
-/// What mappers of one host answer to this request from another host: that of a node, and
-/// Erlang's, both reached by the host's address.
+/// Returns what the mappers of one host answer to this request from another host: that of a node,
+/// and Erlang's, both reached by the host's address.
 fn from_another_host(test: &str, body: &[u8]) {
     let Some(hosts) = Hosts::new(test, 2) else { return };
     let (host, place) = (hosts.host(0), hosts.host(0).place);
@@ -441,7 +441,7 @@ fn from_another_host(test: &str, body: &[u8]) {
             let mut stream = connect(addr).unwrap();
             stream.write_all(&request(body)).unwrap();
             assert_eq!(until_closed(&mut stream), [0; 0], "closed without an answer");
-            // It goes on, and tells its names to all.
+            // It continues, and lists its names for all.
             let mut stream = connect(addr).unwrap();
             stream.write_all(&request(b"n")).unwrap();
             let mut answer = Vec::new();

@@ -15,7 +15,7 @@ use crate::support::{
     self, Clock, LIMIT, Place, TestNode, answerer, assert_answers, down, nodedown, nodeup,
 };
 
-/// How long it takes until a frozen peer is given up.
+/// Returns how long it takes until a frozen peer is given up.
 fn given_up_after(time: Duration, intensity: u32) -> Duration {
     let place = Place::new();
     let peer = place.os("peer").ticktime(time).intensity(intensity).start();
@@ -27,12 +27,12 @@ fn given_up_after(time: Duration, intensity: u32) -> Duration {
         monitor_nodes(true);
         assert_eq!(ping(place.name("peer")).await, PingAnswer::Pong);
         nodeup(&place.name("peer")).await;
-        // Nothing but ticks, for longer than the whole time: it is not given up.
+        // With only ticks for longer than the whole time, it is not given up.
         receive! {
             NodeDown { reason, .. } => panic!("a lively peer was given up: {reason}"),
             after time * 2 => {}
         }
-        // It is heard of right before it is frozen, however busy the machine is.
+        // It is heard right before it is frozen, however busy the machine is.
         let there = spawn_on(place.name("peer"), answerer()).await;
         assert_answers(there, 1).await;
         ready.send(()).unwrap();
@@ -69,7 +69,7 @@ fn tick_intensity() {
     }
 }
 
-/// Whether a node of this name starts.
+/// Returns whether a node with this name starts.
 fn starts(place: Place, name: &str) -> bool {
     match place.builder_of(name).build() {
         Ok(node) => {
@@ -122,7 +122,7 @@ fn illegal_nodenames() {
     });
 }
 
-/// DIST-7: true for oneself, and it lists nothing new.
+/// DIST-7: true for the own node, which adds nothing to the lists.
 #[test]
 fn connect_node() {
     let place = Place::new();
@@ -174,7 +174,7 @@ fn net_setuptime() {
             let name = place.name("silent");
             let monitor = fika::monitor(("x", &*name));
             assert_eq!(ping(&name).await, PingAnswer::Pang);
-            // Who waits is told as well.
+            // A process that waits is notified as well.
             assert_eq!(down(monitor).await, ExitReason::Noconnection);
             assert_eq!(
                 spawn_on_with(place.name("none"), answerer()).await,
@@ -248,7 +248,7 @@ fn monitor_nodes_node_type() {
         let report = report.clone();
         here.spawn(async move {
             monitor_nodes_of(kind, true);
-            // The subscription is there when this has been answered.
+            // When this has been answered, the subscription exists.
             assert_eq!(ping(place.name("nobody")).await, PingAnswer::Pang);
             report.send((kind, 0, 0)).unwrap();
             let (mut ups, mut downs) = (0, 0);
@@ -284,7 +284,7 @@ fn monitor_nodes_node_type() {
     }
 }
 
-/// SIG-12, MON-16: under load, the nodedown comes after all that came from the node.
+/// SIG-12, MON-16: under load, the nodedown comes after everything that came from the node.
 #[test]
 fn monitor_nodes_otp_6481() {
     let place = Place::new();
@@ -308,7 +308,8 @@ fn monitor_nodes_otp_6481() {
             }
             flowing.send(()).unwrap();
             nodedown(&name).await;
-            // All is there, and nothing follows: the exits, the downs, the flood's beginning.
+            // Everything is there, and nothing follows: the exits, the downs, the beginning of the
+            // flood.
             for monitor in monitors {
                 receive! {
                     Down { monitor: m, reason, .. } if m == monitor =>
@@ -323,7 +324,7 @@ fn monitor_nodes_otp_6481() {
             loop {
                 receive! { _: u64 => {}, after Duration::ZERO => break }
             }
-            // Whatever would come late has come when a new connection has been used.
+            // Anything late has arrived when a new connection has been used.
             done.send(()).unwrap();
             receive! {
                 _: u64 => panic!("a message of the lost connection"),
@@ -391,7 +392,7 @@ fn monitor_nodes_many() {
     here.send(pid.unwrap(), ()).unwrap();
 }
 
-/// HS-14, DIST-2: a name error in a handshake.
+/// HS-14, DIST-2: an invalid name in a handshake.
 #[test]
 fn erl_1424() {
     let place = Place::new();
@@ -401,7 +402,7 @@ fn erl_1424() {
         let mut peer = Peer::open(addr);
         peer.write(&framed(&Hello::new(name, &place.name("there")).body()));
         let answer = peer.until_closed();
-        // A refusal where the name is one, and no proof of anything.
+        // A refusal for a valid name, and a wrong proof.
         assert!(answer.is_empty() || answer[2..5] == [0xf2, 0, 0], "{name}: {answer:?}");
     }
     let mut peer = Peer::open(addr);
@@ -411,7 +412,7 @@ fn erl_1424() {
     Peer::connected(addr, &place.name("peer"), &place.name("there"));
 }
 
-/// DIST-9: the order of places, the permissions, and a file that is made.
+/// DIST-9: the order of the places, the permissions, and a new file.
 #[test]
 fn xdg_cookie() {
     let place = Place::new();
@@ -434,21 +435,21 @@ fn xdg_cookie() {
     };
     let with = |alive: &str, cookie: &str| TestNode::of(place.builder(alive).cookie(cookie));
 
-    // Only the one in the configuration directory is there.
+    // Only the file in the configuration directory exists.
     let (at_home, in_config) = (home.join(".fika.cookie"), config.join("fika/cookie"));
     write(&in_config, "the cookie in the configuration", 0o600);
     let a = node("a").start();
     assert!(connects(&with("x", "the cookie in the configuration"), "a"));
-    // The one at home goes before it.
+    // The file in the home directory goes first.
     write(&at_home, "the cookie at home, which is another", 0o600);
     let b = node("b").start();
     assert!(connects(&with("y", "the cookie at home, which is another"), "b"));
     assert!(!connects(&with("z", "the cookie in the configuration"), "b"));
-    // Not one that others can read, though there would be another.
+    // A file that others can read is refused, even if there is another one.
     write(&at_home, "the cookie at home, which is another", 0o644);
     let log = node("c").try_start().err().expect("it is open to others");
     assert!(log.contains("chmod 600") && !log.contains("which is another"), "{log}");
-    // With none at all one is made, for the owner only, and random.
+    // If there is no file, a random one is made, for the owner only.
     fs::remove_file(&at_home).unwrap();
     fs::remove_file(&in_config).unwrap();
     let d = node("d").start();
@@ -461,7 +462,7 @@ fn xdg_cookie() {
     fs::remove_dir_all(&home).unwrap();
 }
 
-/// Which of these nodes can connect to which, by their cookies.
+/// Returns which of these nodes can connect to which, by their cookies.
 fn who_connects(nodes: &[(&str, &TestNode)], name: impl Fn(&str) -> String) -> Vec<String> {
     let mut pairs = Vec::new();
     for (from, node) in nodes {
@@ -483,8 +484,8 @@ fn who_connects(nodes: &[(&str, &TestNode)], name: impl Fn(&str) -> String) -> V
     pairs
 }
 
-/// DIST-8, HS-3: different defaults, and cookies for single peers, in both directions. A change
-/// leaves live connections alone.
+/// DIST-8, HS-3: different default cookies, and cookies for single peers, in both directions. A
+/// change does not affect live connections.
 #[test]
 fn differing_cookies() {
     let place = Place::new();
@@ -497,7 +498,7 @@ fn differing_cookies() {
     );
     let nodes = [("a", &a), ("b", &b), ("c", &c)];
     assert_eq!(who_connects(&nodes, name), [""; 0], "all differ");
-    // One side alone is not enough, whoever begins.
+    // One side alone is not enough, whichever begins.
     let b_name = name("b");
     a.block_on(async move { fika::set_cookie_for(b_name, "the cookie of node b").unwrap() });
     assert_eq!(who_connects(&nodes, name), ["ab", "ba"], "b takes its own for all");
@@ -507,7 +508,7 @@ fn differing_cookies() {
     let b_name = name("b");
     a.block_on(async move { fika::set_cookie_for(b_name, "the cookie of a and b").unwrap() });
     assert_eq!(who_connects(&nodes, name), ["ab", "ba"]);
-    // The default of c; and for the own node it is the default, too.
+    // The default of c. The cookie for the own node is also the default.
     c.block_on(async { fika::set_cookie("the cookie of node b").unwrap() });
     assert_eq!(who_connects(&nodes, name), ["ab", "ba", "bc", "cb"]);
     let c_name = name("c");
@@ -554,7 +555,7 @@ fn cmdline_setcookie_2() {
     assert!(!connects("x", "the cookie of there", Some("the cookie of this pair")));
     assert!(connects("y", "the cookie of there", None), "it has none of its own");
     assert!(connects("z", "a cookie of z's own", Some("the cookie of there")));
-    // A name that is none is found out before anything starts.
+    // An invalid name is detected before anything starts.
     let bad = place.builder("bad").cookie_for("no name", "the cookie of nobody").build();
     assert!(matches!(bad, Err(fika::NodeError::Name(_))));
     drop(there);
@@ -573,14 +574,14 @@ fn setopts() {
         assert_eq!(ping(&name).await, PingAnswer::Pong);
         let first = fika::getopts(&name).unwrap();
         assert_eq!((first.nodelay, first.keepalive), (Some(true), Some(false)), "the defaults");
-        // Of the live one; what is not said is left alone.
+        // Of the live connection. Options that are not given are unchanged.
         fika::setopts(&name, fika::SocketOptions { keepalive: Some(true), ..again }).unwrap();
         fika::setopts(&name, fika::SocketOptions { nodelay: Some(false), ..again }).unwrap();
         let changed = fika::getopts(&name).unwrap();
         assert_eq!((changed.nodelay, changed.keepalive), (Some(false), Some(true)));
         assert_eq!(changed.recv_buffer, first.recv_buffer);
         assert_answers(spawn_on(&name, answerer()).await, 1).await;
-        // Of new ones; the live one is left alone.
+        // Of new connections. The live one is unchanged.
         let new = fika::SocketOptions { keepalive: Some(true), recv_buffer: Some(20_000), ..again };
         fika::setopts_new(new).unwrap();
         assert_eq!(fika::getopts(&name).unwrap(), changed);
@@ -595,7 +596,7 @@ fn setopts() {
     drop(there);
 }
 
-/// DIST-20: those of the node's settings, on connections that are made and accepted.
+/// DIST-20: the options in a node's settings, on connections that it makes and accepts.
 #[test]
 fn inet_dist_options_options() {
     let place = Place::new();
@@ -658,7 +659,7 @@ fn monitor_nodes_misc() {
     drop((visible, hidden));
 }
 
-/// Says how many bytes each message has, and echoes each small one.
+/// Reports the size of each message, and echoes each small one.
 #[remote(name = "test::measures")]
 async fn measures() {
     loop {
@@ -666,7 +667,7 @@ async fn measures() {
     }
 }
 
-/// All that two programs do with each other over any transport, until the other is killed.
+/// Everything that two programs do with each other over any transport, until one is killed.
 fn smoke(here: TestNode, mut peer: crate::support::process::OsNode, largest: usize) {
     let name = peer.name.clone();
     let (ready, is_ready) = mpsc::channel();

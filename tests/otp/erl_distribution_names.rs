@@ -3,12 +3,12 @@
 
 use fika::{NodeName, NodeType};
 
-/// A node that is to be named by its first peer, with this cookie.
+/// A node that its first peer will name, with this cookie.
 fn unnamed(place: Place, cookie: &str) -> TestNode {
     TestNode::of(place.builder("undefined").cookie(cookie))
 }
 
-/// DIST-4: a name for as long as the connection is there by which it came.
+/// DIST-4: the node has the name as long as the connection that brought it.
 #[test]
 fn dyn_node_name() {
     let place = Place::new();
@@ -44,14 +44,14 @@ fn dyn_node_name() {
     drop(there);
 }
 
-/// Tells a process which hidden nodes this one is connected to.
+/// Reports to a process which hidden nodes this one is connected to.
 #[remote(name = "test::tells_hidden")]
 async fn tells_hidden(to: Pid) {
     send(to, fika::nodes_of(NodeKind::Hidden));
 }
 
-/// DIST-8, DIST-4: a cookie for the peer, given before there is a name, is used for the
-/// connection that brings it and stays when the name goes; and so does the node's own.
+/// DIST-8, DIST-4: a cookie for the peer that is set before there is a name is used for the
+/// connection that brings the name, and stays when the name goes. The node's own cookie does too.
 #[test]
 fn dyn_differing_cookies() {
     const THEIRS: &str = "the cookie of the mother node";
@@ -73,7 +73,7 @@ fn dyn_differing_cookies() {
             assert_eq!(fika::nodes_of(NodeKind::Connected), []);
         }
     });
-    // The same from the node's settings, and as the cookie for all.
+    // From the node's settings, and as the cookie for all.
     let builder = place.builder("undefined").cookie("the cookie of the dynamic node");
     let with_cookie = TestNode::of(builder.cookie_for(&peer, THEIRS));
     for node in [with_cookie, unnamed(place, THEIRS)] {

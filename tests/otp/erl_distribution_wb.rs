@@ -3,15 +3,15 @@
 use crate::support::Place;
 use crate::support::peer::{Hello, Peer, frame, framed, text};
 
-/// HS-1, HS-6: what comes in one piece with the end of the handshake is not lost, and what the
-/// node says right after it arrives.
+/// HS-1, HS-6: bytes that come in one piece with the end of the handshake are not lost, and what
+/// the node sends right after it arrives.
 #[test]
 fn switch_options() {
     let place = Place::new();
     let _there = place.node("there");
     let addr = place.addr_of("there");
-    // A request to spawn a function that there is not, behind the proof: answered at once,
-    // without a further byte from here.
+    // A request to spawn an unknown function, directly after the proof: answered at once, without a
+    // further byte from here.
     let definitions = [
         frame(&[&[2, 0][..], &text("test::no_such_function")].concat()),
         frame(&[&[3, 0][..], &[0; 8], &text("nothing")].concat()),
@@ -21,7 +21,7 @@ fn switch_options() {
     for n in 0..20 {
         let name = place.name(&format!("peer{n}"));
         let mut peer = Peer::connected_and_said(addr, &name, &place.name("there"), &said);
-        // Before it comes what a node says of the others that it knows.
+        // Before it, the node sends the other nodes that it knows.
         while peer.frame() != [0x18, 0, 0, 1, 0, 2] {}
     }
 }

@@ -77,7 +77,7 @@ async fn links() {
         }
     }
 
-    // An end kills a peer that does not trap, but a normal one does not.
+    // An end kills a peer that does not trap exits, unless the end is normal.
     for (reason, dies) in [(ExitReason::Normal, false), (ExitReason::Shutdown, true)] {
         let peer = spawn(serve());
         let watch = monitor(peer);
@@ -94,7 +94,7 @@ async fn links() {
         }
     }
 
-    // A link to oneself is none.
+    // A link to the process itself has no effect.
     link(me);
     unlink(me);
     let end = end_of(async {
@@ -108,7 +108,7 @@ async fn links() {
 /// MON-1, MON-4, MON-6, MON-8, MON-12.
 #[fika::test]
 async fn process_monitors() {
-    // By pid, twice; the target ends and each gives its own.
+    // By pid, twice: when the target ends, each monitor gives its own message.
     let target = spawn(serve());
     let (first, second) = (monitor(target), monitor(target));
     assert_ne!(first, second);
@@ -116,7 +116,7 @@ async fn process_monitors() {
     assert_eq!((down(second).await, down(first).await), (text("x"), text("x")));
     assert_eq!(down(monitor(target)).await, ExitReason::Noproc);
 
-    // The watcher's end is nothing to the target.
+    // The end of the watcher does not affect the target.
     let target = spawn(serve());
     end_of(async move {
         let _ = monitor(target);
@@ -143,7 +143,7 @@ async fn process_monitors() {
     assert_eq!(down(monitor("target")).await, ExitReason::Noproc);
     assert_eq!(down(monitor(("target", here.as_str()))).await, ExitReason::Noproc);
 
-    // Another process has no hold on the monitor, nor has the target.
+    // Neither another process nor the target can remove the monitor.
     let target = spawn(async {
         loop {
             receive! {
@@ -160,12 +160,12 @@ async fn process_monitors() {
     exit_process(target, ExitReason::Kill);
     assert_eq!(down(mine).await, ExitReason::Killed);
 
-    // Of oneself.
+    // Of the process itself.
     let _ = monitor(self_pid());
     assert!(has_none::<Down>().await);
 }
 
-/// LINK-8: after `unlink` and a look into the mailbox nothing comes any more.
+/// LINK-8: after `unlink` and a look into the mailbox, nothing arrives any more.
 #[fika::test]
 async fn otp_5772_link() {
     trap_exit(true);
@@ -176,13 +176,13 @@ async fn otp_5772_link() {
         }
         unlink(child);
         receive! { Exit { from, .. } if from == child => {}, after Duration::ZERO => {} }
-        // The Down comes after whatever else the child has sent.
+        // The Down comes after everything else that the child has sent.
         down(monitor(child)).await;
         assert!(has_none::<Exit>().await, "round {n}");
     }
 }
 
-/// MON-9, MON-10: after `demonitor_flush` nothing comes any more.
+/// MON-9, MON-10: after `demonitor_flush`, nothing arrives any more.
 #[fika::test]
 async fn otp_5772_monitor() {
     for n in 0..10_000 {
@@ -206,16 +206,16 @@ fn dist_links() {
     let on_peer = here.block_on(async move {
         let name = place.name("peer");
         trap_exit(true);
-        // The end there, by a reason and in order.
+        // The remote process ends, with a reason and in an orderly way.
         for reason in [ExitReason::Shutdown, ExitReason::Normal, text("x")] {
             let there = spawn_link_on(&name, answerer()).await;
-            // Twice is as good as once.
+            // Two calls have the effect of one.
             link(there);
             send(there, EndWith(reason.clone()));
             assert_eq!(exit_of(there).await, reason);
             none!(Exit);
         }
-        // The end here, which the other side sees.
+        // This process ends, which the other side sees.
         let there = spawn_on(&name, answerer()).await;
         let of_there = monitor(there);
         spawn(async move {
@@ -282,7 +282,7 @@ fn monitor_nodes() {
         for _ in 0..3 {
             nodedown(&dead).await;
         }
-        // It connects; calls count, and are taken back one by one.
+        // It connects. Calls are counted, and are undone one by one.
         for on in [true, true, false, true, true, false, true] {
             monitor_node(&name, on).unwrap();
         }
@@ -294,7 +294,7 @@ fn monitor_nodes() {
         }
         assert_eq!(ping(&name).await, PingAnswer::Pang);
         none!(NodeDown);
-        // Taken back more often than given: nothing, and no harm.
+        // Undone more often than called: no effect, and no harm.
         monitor_node(&dead, false).unwrap();
         monitor_node(&dead, true).unwrap();
         nodedown(&dead).await;
@@ -322,11 +322,11 @@ fn dist_process_monitors() {
         let there = spawn_on(&name, named_answerer("one".into(), self_pid())).await;
         assert_eq!(next!(Answer).from, there);
         let (by_pid, by_name) = (monitor(there), monitor(("one", &*name)));
-        // One that is taken back gives nothing; another one does not take it back.
+        // A monitor that is removed gives nothing, and does not remove another one.
         let taken_back = monitor(there);
         assert!(demonitor(taken_back));
         spawn(async move { assert!(!demonitor(by_pid)) });
-        // What it said before comes before its end.
+        // Its messages come before its end.
         send(there, Ask { from: self_pid(), n: 7 });
         send(there, EndWith(ExitReason::Shutdown));
         receive! {

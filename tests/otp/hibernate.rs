@@ -1,10 +1,10 @@
-//! `hibernate_SUITE`: waiting with as little memory as can be.
+//! `hibernate_SUITE`: waiting with as little memory as possible.
 
 use fika::prelude::*;
 
 use crate::wait::{LIMIT, down, end_of, exit_from, has_none, next, serve, sync};
 
-/// The bytes of a process that has just been made of this function, and waits.
+/// Returns the memory of a process that was just made from this function, and waits.
 async fn memory_when_new() -> usize {
     let pid = spawn(hibernates_for_ever());
     wait_until_waiting(pid).await;
@@ -34,7 +34,7 @@ async fn wait_until_waiting(pid: Pid) {
     }
 }
 
-/// INFO-2: what the process has is there when it wakes up, each time.
+/// INFO-2: the process's state is there when it wakes up, each time.
 #[fika::test(workers = 2)]
 async fn basic() {
     trap_exit(true);
@@ -45,7 +45,7 @@ async fn basic() {
         register("sleeper", self_pid()).unwrap();
         let watch = monitor("nobody");
         send(self_pid(), "stays".to_owned());
-        // It does not wait with a message there, though nobody takes it.
+        // It does not wait if there is a message, even an unwanted one.
         hibernate().await;
         hibernate().await;
         receive! { _: String => {} }
@@ -79,7 +79,7 @@ async fn basic() {
     assert!(has_none::<Exit>().await);
 }
 
-/// INFO-2: what the process has had, and has no more, takes no memory.
+/// INFO-2: state that the process no longer has takes no memory.
 #[fika::test(workers = 2)]
 async fn min_heap_size() {
     let small = memory_when_new().await;
@@ -119,7 +119,7 @@ async fn min_heap_size() {
     }
 }
 
-/// INFO-2: with nothing to keep it keeps nothing, and wakes up all the same.
+/// INFO-2: a process without state keeps nothing, and still wakes up.
 #[fika::test(workers = 2)]
 async fn no_heap() {
     let small = memory_when_new().await;
@@ -146,7 +146,7 @@ async fn no_heap() {
     assert_eq!(down(watch).await, ExitReason::Shutdown);
 }
 
-/// INFO-2: from hibernation straight into what takes long and is interrupted.
+/// INFO-2: from hibernation directly into a long operation that is interrupted.
 #[fika::test(workers = 2)]
 async fn wake_up_and_bif_trap() {
     let me = self_pid();

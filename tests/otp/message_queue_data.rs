@@ -1,21 +1,21 @@
-//! `message_queue_data_SUITE`: how a mailbox is kept changes nothing of what is in it.
+//! `message_queue_data_SUITE`: how a mailbox is stored does not change its contents.
 //!
-//! OTP keeps messages on the heap of their process or off it; here a mailbox is counted, for
-//! its limit, or is not, and one that hibernates gives back what room it can.
+//! OTP keeps messages on the heap of their process or off it. Here a mailbox is counted, for its
+//! limit, or not, and that of a hibernating process frees the memory that it does not need.
 
 use fika::prelude::*;
 
 use crate::wait::{LIMIT, down, end_of, next};
 
-/// More than ever comes.
+/// More than will ever arrive.
 const COUNTED: MailboxLimit = MailboxLimit::messages(usize::MAX >> 1);
 
-/// The next way to keep the mailbox; says which it was.
+/// Sets the next way to store the mailbox. Returns the previous one.
 pub(crate) fn change(n: u64) -> MailboxLimit {
     mailbox_limit(if n.is_multiple_of(2) { COUNTED } else { MailboxLimit::NONE })
 }
 
-/// All of these numbers come, in order, and nothing else.
+/// Checks that all of these numbers arrive, in order, and nothing else.
 pub(crate) async fn expect(numbers: impl IntoIterator<Item = u64>) {
     for expected in numbers {
         receive! {
@@ -25,7 +25,7 @@ pub(crate) async fn expect(numbers: impl IntoIterator<Item = u64>) {
     }
 }
 
-/// FLAG-4: the way that is asked for at spawn, that of the node, and a change of it.
+/// FLAG-4: the way requested at spawn, that of the node, and a change of it.
 #[test]
 fn basic() {
     let by_default = |limit| async move {

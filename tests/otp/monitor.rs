@@ -83,7 +83,7 @@ async fn case_2a() {
     }
 }
 
-/// MON-17, MON-4: what can't be a target ends the caller, and leaves nothing with it.
+/// MON-17, MON-4: an invalid target ends the caller, and leaves nothing behind.
 #[fika::test]
 async fn mon_e_1() {
     for node in ["no node", "a@b@c", "", "other@127.0.0.1"] {
@@ -93,13 +93,13 @@ async fn mon_e_1() {
         let reason = end.await;
         assert!(matches!(reason, ExitReason::Badarg(_)), "{node}: {reason}");
     }
-    // A name that nobody has is no error, though sending to it is.
+    // An unused name is not an error, though sending to it is.
     assert_eq!(down(monitor("nobody")).await, ExitReason::Noproc);
     let sent = self_node().send("nobody", ());
     assert_eq!(sent, Err(SendError::Unregistered("nobody".into())));
 }
 
-/// MON-9: taking back what was no monitor is no error.
+/// MON-9: removing something that is not a monitor is not an error.
 #[fika::test]
 async fn demon_1() {
     let reference = make_ref();
@@ -124,7 +124,7 @@ async fn demon_2() {
     assert!(has_none::<Down>().await);
 }
 
-/// MON-10: only the right one goes.
+/// MON-10: only the right one is removed.
 #[fika::test]
 async fn demonitor_flush() {
     let target = spawn(serve());
@@ -178,7 +178,7 @@ async fn mon_1() {
     assert!(has_none::<Down>().await);
 }
 
-/// MON-3, MON-4, MON-5, MON-6: as `mon_1`, on another node, and when that goes.
+/// MON-3, MON-4, MON-5, MON-6: as `mon_1`, on another node, and when that node goes.
 #[test]
 fn mon_2() {
     let place = Place::new();
@@ -210,7 +210,7 @@ fn mon_2() {
             assert_eq!(down(monitor(("target", &*name))).await, ExitReason::Noproc);
             assert!(has_none::<Down>().await, "one message for each monitor");
         }
-        // The node goes, and is not there.
+        // The node goes, and is then missing.
         let target = spawn_on(&name, named_answerer("target".into(), self_pid())).await;
         next::<Answer>().await;
         let monitors = [monitor(target), monitor(("target", &*name))];
@@ -226,8 +226,8 @@ fn mon_2() {
     });
 }
 
-/// MON-9, MON-11: the result of `demonitor` and what is in the mailbox agree, whoever wins
-/// the race with the end of a process of another node.
+/// MON-9, MON-11: the result of `demonitor` and the mailbox agree, whichever wins the race with the
+/// end of a process on another node.
 #[test]
 fn remote_remove_monitor() {
     const RACES: usize = 3000;
@@ -262,7 +262,7 @@ fn remote_remove_monitor() {
             if was_active { active += 1 } else { fired += 1 }
         }
         assert!(active > 0 && fired > 0, "{active} were active and {fired} had fired");
-        // What is on its way comes too late for all of them.
+        // Signals that are in flight come too late for all of them.
         send(source, ());
         next::<u64>().await;
         assert!(has_none::<Down>().await);
@@ -288,8 +288,8 @@ async fn source() {
     }
 }
 
-/// MON-2, MON-3: monitors of all kinds, by pid, by name, with options and at spawn, of
-/// processes here and there that end in all ways; each gives its one message.
+/// MON-2, MON-3: monitors of all kinds, by pid, by name, with options and at spawn, of processes on
+/// this node and another that end in all ways. Each gives its message, once.
 #[test]
 fn mixer() {
     let place = Place::new();

@@ -1,4 +1,4 @@
-//! `node_container_SUITE`: pids are never mistaken, and what timers hold is let go.
+//! `node_container_SUITE`: pids are never confused, and what timers hold is released.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -31,8 +31,8 @@ async fn unique_pid() {
     }
 }
 
-/// PROC-2, PROC-10: with very few slots each is used again thousands of times, and a pid of
-/// the dead never means another.
+/// PROC-2, PROC-10: with very few slots, each is reused thousands of times, and a pid of a dead
+/// process never means another one.
 #[test]
 fn pid_wrap() {
     let node = Node::builder().workers(2).process_limit(8).build().unwrap();
@@ -43,7 +43,7 @@ fn pid_wrap() {
             let (pid, monitor) = spawn_monitor(async { serve().await });
             assert!(seen.insert(pid), "{pid} was two processes");
             if n % 100 == 0 {
-                // None of them is this one, whose slot they had.
+                // None of them is this process, whose slot they had.
                 for pid in &dead {
                     exit_process(*pid, ExitReason::Kill);
                     send(pid, self_pid());
@@ -65,8 +65,8 @@ fn pid_wrap() {
     node.stop();
 }
 
-/// TIM-11, PROC-2: what a timer holds is let go when it fires, is cancelled, or has nobody to
-/// go to.
+/// TIM-11, PROC-2: the value of a timer is dropped when the timer fires, is cancelled, or has no
+/// receiver.
 #[fika::test]
 async fn timer_refc() {
     let held = Arc::new(());
@@ -92,7 +92,7 @@ async fn timer_refc() {
         send_after(millis(1), dead, payload());
         send_after(millis(1), "nobody", payload());
     }
-    // A timer of the same time that was started last.
+    // A timer with an equal time that was started last.
     let begun = self_node().env().now();
     while Arc::strong_count(&held) > 1 {
         assert!(self_node().env().now().since(begun) < LIMIT);

@@ -3,11 +3,11 @@
 
 use crate::support::{Place, until_in_process};
 
-/// What a node has, besides this process: its processes, timers and files, the nodes that it is
-/// connected to, and this process's memory.
+/// The resources of a node, besides this process: its processes, timers and files, the nodes that
+/// it is connected to, and this process's memory.
 type Has = Vec<u64>;
 
-/// Links itself to those that it is told of, and says what its node has.
+/// Links itself to the processes that it is told, and reports its node's resources.
 #[remote(name = "test::link_keeper")]
 async fn link_keeper(to: Pid) {
     trap_exit(true);
@@ -30,7 +30,7 @@ async fn has() -> Has {
     counts.map(|count| count as u64).into()
 }
 
-/// The node of this keeper has no more than at first.
+/// Checks that this keeper's node has no more resources than at first.
 async fn until_nothing_is_left(keeper: Pid, first: Has) {
     let begun = self_node().env().now();
     loop {
@@ -43,8 +43,8 @@ async fn until_nothing_is_left(keeper: Pid, first: Has) {
     }
 }
 
-/// LINK-12, LINK-1: however links to processes of another node end, at neither end anything is
-/// left of them.
+/// LINK-12, LINK-1: however links to processes of another node end, they leave nothing behind at
+/// either end.
 #[test]
 fn dist_link_refc() {
     let place = Place::new();
@@ -58,14 +58,14 @@ fn dist_link_refc() {
         send(keeper, ());
         let (first, own): (Has, _) = (next().await, self_node().process_count());
         for round in 0..20 {
-            // The one there ends, ...
+            // The remote process ends, ...
             let theirs = [(); 20].map(|()| link_keeper(me));
             for one in theirs {
                 let child = spawn_link_on(&name, one).await;
                 exit_process(child, ExitReason::Kill);
                 receive! { Exit { from, .. } if from == child => {}, after LIMIT => panic!("no Exit") }
             }
-            // ... or the one here, that was linked by either, ...
+            // ... or the local one, linked by either, ...
             let ours: Vec<_> = (0..20_u64)
                 .map(|n| {
                     let child = spawn_monitor(async move {
@@ -79,7 +79,7 @@ fn dist_link_refc() {
                     child
                 })
                 .collect();
-            // ... or none, ...
+            // ... or neither, ...
             (0..20).for_each(|_| {
                 link(keeper);
                 fika::unlink(keeper);
@@ -115,7 +115,7 @@ fn dist_link_refc() {
     });
 }
 
-/// DIST-18: nothing is left of nodes that have gone, and of such as never were.
+/// DIST-18: nodes that have gone, and nodes that never existed, leave nothing behind.
 #[test]
 fn dist_entry_gc() {
     let place = Place::new();
@@ -131,13 +131,13 @@ fn dist_entry_gc() {
             let make = move || [0, 1, 2].map(|n| place.node(&format!("n{round}x{n}")));
             let others = spawn_blocking(make).await;
             for node in &others {
-                // They are connected by it, with a link and messages both ways.
+                // This connects them, with a link and messages in both directions.
                 let peer = node.spawn(serve()).expect("there is room");
                 send(keeper, peer);
                 let asked = fika::spawn_monitor_on(node.name().as_str(), link_keeper(me)).await;
                 send(keeper, asked.0);
             }
-            // Nobody has these names.
+            // No process has these names.
             for n in 0..20 {
                 let name = place.name(&format!("nobody{round}x{n}"));
                 let asked = fika::spawn_monitor_on(&center, knocks(name, me)).await;
@@ -149,7 +149,7 @@ fn dist_entry_gc() {
     });
 }
 
-/// Tries to reach a node that is not there, in each way.
+/// Tries to reach a missing node in each way.
 #[remote(name = "test::knocks")]
 async fn knocks(node: String, leader: Pid) {
     send(("name", &*node), leader);

@@ -1,7 +1,7 @@
 // The case of `process_SUITE` about flags: a part of `process.rs`, which includes it.
 
-/// FLAG-1: which values a flag takes is for types to say. A process's flags are its own: who is
-/// none can't set any, hears of which function it tried, and changes nothing.
+/// FLAG-1: types determine the values that a flag accepts. A process's flags are its own. Outside a
+/// process, a flag can't be set: the error names the function, and nothing changes.
 #[fika::test]
 async fn process_flag_badarg() {
     const FLAGS: [Item; 4] = [Item::TrapExit, Item::Priority, Item::Label, Item::GroupLeader];
@@ -21,7 +21,7 @@ async fn process_flag_badarg() {
         assert!(why.message.contains(&format!("`{function}`")), "{}", why.message);
     }
     assert_eq!(flags().await, before);
-    // Each tells what it was before, the value that it has included.
+    // Each returns its previous value, including the initial one.
     for _ in 0..2 {
         assert_eq!([trap_exit(true), trap_exit(true), trap_exit(false)], [false, true, true]);
         let [normal, max] = [Priority::Normal, Priority::Max];

@@ -14,7 +14,7 @@ use fika::{
 
 use crate::support::until_in_process;
 
-/// Asks until the process says that it is so.
+/// Polls until the process reports this.
 async fn until_status(pid: Pid, status: Status) {
     let node = self_node();
     let begun = node.env().now();
@@ -28,7 +28,7 @@ async fn until_status(pid: Pid, status: Status) {
     }
 }
 
-/// Polls a future for the first time, which sends what it has to ask.
+/// Polls a future for the first time, which sends its request.
 async fn asked<F: Future>(mut future: Pin<&mut F>) {
     poll_fn(|context| match future.as_mut().poll(context) {
         Poll::Pending => Poll::Ready(()),
@@ -54,7 +54,7 @@ async fn next_forever<M: Message>() -> M {
     receive! { message: M => message }
 }
 
-/// All items that there are.
+/// All items.
 fn all_items() -> Vec<Item> {
     vec![
         Item::RegisteredName,
@@ -80,7 +80,7 @@ fn all_items() -> Vec<Item> {
     ]
 }
 
-/// PROC-12: whoever has spent its turn's work gives way, although it could go on.
+/// PROC-12: a process that has used up its turn's work yields, even if it could continue.
 #[fika::test(workers = 1)]
 async fn bump_reductions() {
     const STEPS: usize = 2000;
@@ -104,7 +104,7 @@ async fn bump_reductions() {
     }
     let turns = turns.lock().unwrap().clone();
     let changes = turns.windows(2).filter(|pair| pair[0] != pair[1]).count();
-    // Each of them would have run through all its steps in a few turns.
+    // Each of them would have made all its steps in a few turns.
     assert!(changes > STEPS, "{changes} changes in {} steps of two", 2 * STEPS);
     let before = info::reductions(self_pid()).await.unwrap();
     fika::bump_reductions(1_000_000);
@@ -132,8 +132,8 @@ async fn otp_4725() {
     }
 }
 
-/// PROC-11: while others come and go, the list has each that lives all the while once, none
-/// that is known to have ended, and none twice. `until` says how many have come and gone.
+/// PROC-11: while processes come and go, the list contains each process that is alive all the time,
+/// once, and none that is known to have ended. `until` says how many have come and gone.
 async fn list_is_right(list: impl Fn() -> Vec<Pid>, until: u64) {
     trap_exit(true);
     let stable: BTreeSet<_> = (0..10).map(|_| spawn_link(idle())).collect();
@@ -142,7 +142,7 @@ async fn list_is_right(list: impl Fn() -> Vec<Pid>, until: u64) {
     let ended = Arc::new(AtomicU64::new(0));
     let loops: Vec<_> = (0..4).map(|_| spawn_link(come_and_go(ended.clone()))).collect();
     while ended.load(Ordering::Relaxed) < until {
-        // One that has never run.
+        // A process that has never run.
         let (fresh, of_fresh) = spawn_monitor(async {});
         let all = list();
         let once: BTreeSet<_> = all.iter().copied().collect();
@@ -156,7 +156,7 @@ async fn list_is_right(list: impl Fn() -> Vec<Pid>, until: u64) {
         exit_process(killed, ExitReason::Kill);
         assert!(!is_process_alive(killed).await);
         assert!(!list().contains(&killed), "it is about to end");
-        // Where there is no room for one, it ends, and so does this.
+        // If there is no room for a process, it ends, and this process ends with it.
         receive! { Exit { reason, .. } => exit(reason), after Duration::ZERO => {} }
     }
     for pid in stable.into_iter().chain([suspended]).chain(loops) {
@@ -165,7 +165,7 @@ async fn list_is_right(list: impl Fn() -> Vec<Pid>, until: u64) {
     }
 }
 
-/// Makes processes that end at once, for ever, and counts them.
+/// Makes processes that end at once, forever, and counts them.
 async fn come_and_go(ended: Arc<AtomicU64>) {
     loop {
         let (spawner, monitor) = spawn_monitor(async {
@@ -204,10 +204,11 @@ fn processes_large_tab() {
 /// PROC-11, PROC-10.
 #[test]
 fn processes_small_tab() {
-    // Two of the test, eleven that stay, four that spawn, and few for those who come and go.
+    // Two of the test, eleven that stay, four that spawn, and little room for those that come and
+    // go.
     let node = Node::builder().workers(2).process_limit(2 + 11 + 4 + 14).build().unwrap();
     node.block_on(async {
-        // Whoever finds no room ends, and is made again.
+        // A process that finds no room ends, and is made again.
         let mut left = 20;
         while left > 0 {
             let reason = end_of(list_is_right(processes, 50)).await;
@@ -216,7 +217,7 @@ fn processes_small_tab() {
             } else {
                 assert_eq!(reason, ExitReason::SystemLimit);
             }
-            // What it leaves ends as well.
+            // Its children end as well.
             until_in_process("there is room", || fika::process_count() <= 2).await;
         }
     });
@@ -233,7 +234,7 @@ fn processes_this_tab() {
         assert!(processes().contains(&net_kernel));
         list_is_right(processes, 500).await;
     });
-    // From outside, too.
+    // Also from outside.
     let net_kernel = node.whereis("net_kernel").unwrap();
     assert!(node.processes().any(|pid| pid == net_kernel));
 }
@@ -242,7 +243,7 @@ fn processes_this_tab() {
 #[fika::test(workers = 2)]
 async fn processes_iter() {
     list_is_right(|| fika::processes_iter().collect(), 500).await;
-    // One that is kept for long, while all but a few change.
+    // A process that lives for a long time, while all but a few change.
     let stable: BTreeSet<_> = (0..300).map(|_| spawn(idle())).collect();
     let mut seen = Vec::new();
     let mut iter = fika::processes_iter();
@@ -279,7 +280,7 @@ async fn otp_7738_waiting() {
     unlink(asker);
     exit_process(asker, ExitReason::Kill);
     until_status(child, Status::Waiting).await;
-    // One that waits for time is not held up by it, nor woken too early.
+    // A process that waits for a time is not delayed by a request, nor woken too early.
     let node = self_node();
     let begun = node.env().now();
     let (sleeper, monitor) = spawn_monitor(async { sleep(millis(50)).await });
@@ -312,8 +313,8 @@ async fn otp_7738_suspended() {
     }
 }
 
-/// One process of this priority asks others of low priority, while processes that always want
-/// to run keep all workers busy.
+/// A process of this priority sends requests to others of low priority, while processes that always
+/// want to run keep all workers busy.
 async fn asked_at(priority: Priority, askers: usize, times: usize) {
     let hogs: Vec<_> = (0..16).map(|_| spawn(busy())).collect();
     let targets: Vec<_> =
@@ -416,7 +417,7 @@ async fn t_process_info() {
     let expected = [
         InfoItem::RegisteredName(Some("t_process_info".into())),
         InfoItem::Status(Status::Running),
-        // The `Down` for nobody is the first one.
+        // The `Down` of the missing process is the first one.
         InfoItem::MessageQueueLen(2),
     ];
     assert_eq!(told[..3], expected);
@@ -545,7 +546,7 @@ fn process_info_other_dist_msg() {
         }
         let there = target.node().name();
         let probe = monitor(("nobody", &there));
-        // The answer comes behind the messages.
+        // The answer comes after the messages.
         assert_eq!(down(probe).await, ExitReason::Noproc);
     });
     let sender = here.id();
@@ -569,7 +570,7 @@ async fn process_info_other_status() {
     resume_process(waiting).unwrap();
     until_status(waiting, Status::Waiting).await;
 
-    // It computes when it is asked, and answers when it comes to a suspension point.
+    // It computes when it is asked, and answers at its next suspension point.
     let (computing, go_on) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let (says, obeys) = (computing.clone(), go_on.clone());
     let computer = spawn(async move {
@@ -586,14 +587,14 @@ async fn process_info_other_status() {
     go_on.store(true, Ordering::SeqCst);
     assert_eq!(status.await, Some(Status::Running));
 
-    // Among others that want to run, one waits for its turn most of the time.
+    // Among others that want to run, a process waits for its turn most of the time.
     let hogs: Vec<_> = (0..20).map(|_| spawn(busy())).collect();
     until_status(hogs[0], Status::Runnable).await;
     assert_eq!(info::status(self_pid()).await, Some(Status::Running));
 }
 
-/// INFO-8, INFO-10: signals that leave a process nothing to do leave it waiting, and its
-/// program is not run for them.
+/// INFO-8, INFO-10: signals that give a process nothing to do leave it waiting, and its program
+/// does not run for them.
 #[fika::test(workers = 2)]
 async fn process_info_status_handled_signal() {
     let polls = Arc::new(AtomicU64::new(0));
@@ -621,7 +622,7 @@ async fn process_info_status_handled_signal() {
         assert!(is_process_alive(child).await);
     }
     assert_eq!(polls.load(Ordering::SeqCst), before);
-    // An exit signal that is trapped is a message, and so is one by a link.
+    // A trapped exit signal is a message, over a link or not.
     assert_eq!(info::message_queue_len(child).await, Some(0));
     link_with(child, fika::LinkOpts::new());
     unlink(child);
@@ -659,7 +660,7 @@ async fn process_info_2_list() {
     assert_eq!(process_info(child, &many).await, Some(vec![InfoItem::TrapExit(false); 10_000]));
 }
 
-/// INFO-10: a ring in which each asks the next one, all at the same time.
+/// INFO-10: a ring in which each process asks the next one, all at the same time.
 #[fika::test(workers = 2)]
 async fn process_info_lock_reschedule2() {
     const RING: usize = 60;
@@ -672,7 +673,7 @@ async fn process_info_lock_reschedule2() {
                     assert!(process_info(next_one, &all_items()).await.is_some());
                 }
                 send(me, ());
-                // Others may not be through.
+                // Others may not be finished.
                 idle().await;
             })
         })
@@ -686,7 +687,7 @@ async fn process_info_lock_reschedule2() {
     ring.iter().for_each(|pid| send(pid, ()));
 }
 
-/// INFO-10: while processes that work come and go.
+/// INFO-10: while working processes come and go.
 #[fika::test(workers = 2)]
 async fn process_info_lock_reschedule3() {
     let target = spawn(serve());
@@ -766,7 +767,7 @@ async fn process_info_reductions() {
         assert!(now > last, "{now} after {last}");
         last = now;
     }
-    // Being asked is no work.
+    // Answering requests is not work.
     until_status(child, Status::Waiting).await;
     let before = info::reductions(child).await;
     assert_eq!(info::reductions(child).await, before);

@@ -8,14 +8,14 @@ use crate::support::peer::{
     Hello, Peer, SPAWN, frame, framed, is_refusal, text as peer_text, varint,
 };
 
-/// A peer that says of itself that it is so, and the node that it is connected to.
+/// A peer with these properties, and the node that it is connected to.
 struct Release {
     place: Place,
     here: TestNode,
     hello: Hello,
 }
 
-/// How a peer answers a request to spawn, after the kind, the target and the reference.
+/// A peer's answer to a spawn request, after the kind, the target and the reference.
 const IS_SPAWNED: [u8; 3] = [0, 5, 9];
 const IS_NOT_SUPPORTED: [u8; 1] = [2];
 
@@ -32,7 +32,7 @@ impl Release {
         Peer::connected_as(self.place.addr_of("here"), &self.hello)
     }
 
-    /// The node does not talk to it, and so it can't be asked.
+    /// The node is not connected to it, so it can't be asked.
     fn assert_refused(&self) {
         let mut peer = Peer::open(self.place.addr_of("here"));
         peer.write(&framed(&self.hello.body()));
@@ -86,7 +86,7 @@ impl Release {
             let id = child.local();
             assert_eq!((id.slot, id.generation), (5, 9));
             assert_eq!(child.node().name().as_str(), self.hello.name);
-            // The monitor and the link count from now on.
+            // From now on, the monitor and the link count.
             let to = [varint(slot), varint(generation)].concat();
             let down = [&[0x17][..], &to, &[1, 5, 9]].concat();
             let down = [down, varint(reference), varint(no_alias)].concat();
@@ -103,8 +103,8 @@ impl Release {
         loses.recv_timeout(LIMIT).expect("nothing more comes");
     }
 
-    /// It asks the node for a process of this function, which takes no arguments; the answer.
-    /// The number is for its definitions.
+    /// The peer asks the node for a process of this function, which takes no arguments. Returns the
+    /// answer. The number is for the peer's definitions.
     fn asks(&self, peer: &mut Peer, number: u8, function: &str) -> Vec<u8> {
         let name = [&[2, number][..], &peer_text(function)].concat();
         let none = only_here().args().unwrap().wire_type;
@@ -122,7 +122,7 @@ impl Release {
     }
 }
 
-/// The numbers that a frame begins with.
+/// Reads the numbers at the beginning of a frame.
 fn numbers<const N: usize>(mut bytes: &[u8]) -> [u64; N] {
     std::array::from_fn(|_| {
         let length = 1 + bytes.iter().position(|byte| *byte < 0x80).expect("it ends");
@@ -136,8 +136,8 @@ fn numbers<const N: usize>(mut bytes: &[u8]) -> [u64; N] {
 #[remote(name = "test::only_here")]
 async fn only_here() {}
 
-/// SPAWN-4, HS-15: with a peer of an older release there is no connection, if it knows no
-/// version of ours or can't spawn; else it says which functions it has not, and is told.
+/// SPAWN-4, HS-15: there is no connection with a peer of an older release that knows no version of
+/// ours or can't spawn. Otherwise it reports the functions that it does not have, and is told ours.
 #[test]
 fn spawn_against_old_node() {
     Release::new((0, 0), SPAWN).assert_refused();
@@ -150,7 +150,7 @@ fn spawn_against_old_node() {
     assert_eq!(old.asks(&mut peer, 1, "test::only_here")[0], 0);
 }
 
-/// SPAWN-4, HS-15: a peer of a newer release may know more versions and flags than we do, as
+/// SPAWN-4, HS-15: a peer of a newer release may know more versions and flags than this node, as
 /// long as it knows ours.
 #[test]
 fn spawn_against_new_node() {

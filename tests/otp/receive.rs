@@ -8,7 +8,7 @@ use fika::send_priority;
 
 use crate::wait::{LIMIT, down, end_of, has_none, next};
 
-/// A server that answers `(from, reference)`; calls may wait until it is told to go on.
+/// A server that answers `(from, reference)`. Calls may wait until it is told to continue.
 async fn server() {
     loop {
         receive! { (from, reference): (Pid, Reference) => send(from, reference) }
@@ -40,8 +40,8 @@ async fn counted_call(server: Pid) -> usize {
     }
 }
 
-/// SIG-14, RECV-7, RECV-10: a message that goes ahead is found by a receive that has passed the
-/// ordinary ones, or is in the middle of them, and none of those is looked at again.
+/// SIG-14, RECV-7, RECV-10: a priority message is found by a receive that has passed the ordinary
+/// messages, or is in the middle of them, and does not look at those again.
 #[fika::test]
 async fn prio_msg_while_in_receive() {
     const ORDINARY: usize = 5_000;
@@ -59,8 +59,8 @@ async fn prio_msg_while_in_receive() {
     });
     for round in 0..20_u64 {
         (0..ORDINARY).for_each(|_| send(me, 0_u64));
-        // It is longer than a turn, so what is asked for here arrives in the middle of it, or
-        // when it waits. One of them is wanted, and not the first.
+        // It is longer than a turn, so the request here arrives in the middle of it, or when it
+        // waits. One of the messages is wanted, and not the first.
         send(tells, (1_u64, round));
         send(tells, (2_u64, 1_u64));
         let mut looks = [0; 3];
@@ -76,17 +76,17 @@ async fn prio_msg_while_in_receive() {
             receive! { m: u64 => assert_eq!(m, n), after LIMIT => panic!("{n} is lost") }
         }
     }
-    // One that waits for nothing else.
+    // A receive that waits for nothing else.
     send(tells, (2_u64, 1_u64));
     assert_eq!(next::<u64>().await, 2);
-    // One that waits for a reference sees what is ahead, however old it is.
+    // A receive that waits for a reference sees the priority messages, however old they are.
     send_priority(urgent, 3_u64);
     let reference = make_ref();
     receive! { for reference, n: u64 => assert_eq!(n, 3), after LIMIT => panic!("it is ahead") }
 }
 
-/// RECV-9, GS-23: with a million messages that might be answers a call looks at none of them,
-/// whether they have been looked at before, have just come, or are still coming.
+/// RECV-9, GS-23: with a million messages that might be answers, a call looks at none of them,
+/// whether they have been looked at before, have just arrived, or are still arriving.
 #[fika::test]
 async fn call_with_huge_message_queue() {
     const HUGE: usize = 1_000_000;
@@ -95,7 +95,7 @@ async fn call_with_huge_message_queue() {
     assert_eq!(counted_call(server).await, 1);
     for n in 0..1000 {
         if n % 10 == 0 {
-            // The oldest go, and with them what the marks may be at.
+            // The oldest are removed, and with them those that marks may point to.
             assert_eq!(next::<Reference>().await, old);
         }
         assert_eq!(counted_call(server).await, 1);
@@ -116,7 +116,7 @@ async fn call_with_huge_message_queue() {
     }
     stop.store(true, Ordering::Relaxed);
     down(monitor(flood)).await;
-    // What comes between the reference and the answer has to be looked at.
+    // Messages between the reference and the answer must be looked at.
     assert!(looks < HUGE, "{looks} looks of 1000 calls");
     assert_eq!(counted_call(server).await, 1);
 }
@@ -134,7 +134,7 @@ async fn receive_opt_exception() {
         };
         let _ = timeout(Duration::ZERO, waits).await;
         answer(request(server)).await;
-        // The answer to the lost one came before the other's.
+        // The answer to the abandoned call came before the other call's.
         receive! { reference: Reference => assert_eq!(reference, lost), after Duration::ZERO => {} }
     }
     assert!(has_none::<Reference>().await);
@@ -155,7 +155,7 @@ async fn multi_recv_opt() {
     answer(first).await;
     assert!(has_none::<Reference>().await);
 
-    // More than have their places remembered, before and behind others' messages.
+    // More references than have marks, before and after others' messages.
     let me = self_pid();
     let (mut requests, mut looks) = (Vec::new(), 0);
     for n in 0..20_u64 {
@@ -171,7 +171,7 @@ async fn multi_recv_opt() {
             after LIMIT => panic!("no answer"),
         }
     }
-    // Eight of them look at no more than was sent later, the others at all.
+    // Eight of them only look at what was sent later, and the others at everything.
     assert_eq!(looks, (0..8).map(|later| 100 * later).sum::<usize>() + 12 * 2000);
     for n in (0..20).flat_map(|n| [n; 100]) {
         assert_eq!(next::<u64>().await, n);
@@ -218,7 +218,7 @@ async fn gh_5235_recv_mark() {
     }
 }
 
-/// RECV-6: the mean error of short times is small, and none is early.
+/// RECV-6: the mean error of short times is small, and no timeout is early.
 #[fika::test]
 async fn t_after() {
     let node = self_node();
@@ -235,7 +235,8 @@ async fn t_after() {
     assert!(late[late.len() / 2] < millis(20), "{late:?}");
 }
 
-/// RECV-4: what does not match neither restarts nor extends the time; what matches ends it.
+/// RECV-4: a message that does not match neither restarts nor extends the time. A matching one ends
+/// it.
 #[fika::test]
 async fn receive_after() {
     let me = self_pid();
@@ -259,7 +260,7 @@ async fn receive_after() {
         let text = receive! { text: String => text, after LIMIT => panic!("a timeout") };
         assert_eq!(text, n.to_string());
     }
-    // It is there already.
+    // It has already arrived.
     send(me, String::from("there"));
     for time in [Duration::ZERO, Duration::from_nanos(1), millis(1)] {
         let text = receive! { text: String => text, after time => panic!("a timeout") };
@@ -267,7 +268,7 @@ async fn receive_after() {
     }
 }
 
-/// RECV-5: very large times are taken, and do not fire.
+/// RECV-5: very large times are accepted, and do not fire.
 #[fika::test]
 async fn receive_after_big() {
     let times = [Duration::MAX, secs(u64::MAX), millis(u64::MAX), secs(1 << 40), secs(1 << 31)];
@@ -289,8 +290,8 @@ async fn receive_after_big() {
     }
 }
 
-/// RECV-5: types leave little to be wrong about a time, and what can't be made one ends the
-/// process at once, as any mistake does.
+/// RECV-5: types prevent most invalid times. A time that can't be represented ends the process at
+/// once, like any mistake.
 #[fika::test]
 async fn receive_after_errors() {
     for bad in [-1.0, -1e-9, f64::NAN, f64::INFINITY, 1e40] {

@@ -1,4 +1,4 @@
-//! `scheduler_SUITE`: who runs how much.
+//! `scheduler_SUITE`: how much each process runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use fika::prelude::*;
 
 use crate::wait::next;
 
-/// PROC-12, FLAG-2: processes that always want to run get about equal shares.
+/// PROC-12, FLAG-2: processes that always want to run get roughly equal shares.
 #[fika::test(workers = 1)]
 async fn equal() {
     let children: Vec<_> = (0..20)
@@ -56,7 +56,8 @@ fn turns(of: &[(Pid, Arc<AtomicU64>)]) -> u64 {
     of.iter().map(|(_, turns)| turns.load(Ordering::Relaxed)).sum()
 }
 
-/// How many turns they have while this process, which goes before them, waits for this time.
+/// Returns how many turns they have while this process, which goes before them, waits for this
+/// time.
 async fn turns_in(time: Duration, of: &[(Pid, Arc<AtomicU64>)]) -> u64 {
     let before = turns(of);
     sleep(time).await;
@@ -71,7 +72,7 @@ fn assert_equal_shares(of: &[(Pid, Arc<AtomicU64>)]) {
     }
 }
 
-/// FLAG-2: normal ones have most of the turns, however many low ones there are, which have
+/// FLAG-2: normal processes have most of the turns, however many low ones there are. Those have
 /// some.
 #[fika::test(workers = 2)]
 async fn many_low() {
@@ -85,7 +86,7 @@ async fn many_low() {
     assert!(of_normal > 3 * of_low, "{of_normal} turns of normal ones, {of_low} of low ones");
 }
 
-/// FLAG-2: one of priority max that waits most of the time goes first when it is woken.
+/// FLAG-2: a process of priority max that waits most of the time goes first when it is woken.
 #[fika::test(workers = 1)]
 async fn equal_with_part_time_max() {
     const WAKE_UPS: u64 = 2000;
@@ -107,19 +108,19 @@ async fn equal_with_part_time_max() {
         late += u64::from(others > 1);
         yield_now().await;
     }
-    // A worker that the operating system holds up for long gets help, and then two run.
+    // A worker that the operating system delays for long is replaced, and then two run.
     assert!(late < WAKE_UPS / 10, "{late} of {WAKE_UPS} times others went first");
     assert_equal_shares(&normal);
 }
 
-/// FLAG-2: busy processes of these priorities may starve those of lower ones, but the node
-/// lives: timers, messages and requests of those that go before them are served. When they are
-/// gone the others go on.
+/// FLAG-2: busy processes of these priorities may starve those of lower ones, but the node stays
+/// alive: timers, messages and requests of processes that go before them are served. When they are
+/// gone, the others continue.
 async fn lives_beside(priorities: &[Priority]) {
     set_priority(Priority::Max);
     let normal = busy(4, Priority::Normal);
     let low = busy(4, Priority::Low);
-    // More than there are workers at any time, with those for workers that are held up.
+    // More than there are workers at any time, including those in place of delayed workers.
     let hogs: Vec<_> = priorities.iter().flat_map(|priority| busy(50, *priority)).collect();
     sleep(millis(5)).await;
     let before = (turns(&normal), turns(&low));

@@ -61,7 +61,7 @@ async fn contended_signal_handling() {
     assert_eq!(down(target_down).await, text("all came"));
 }
 
-/// PROC-12: processes that go in and out of blocking calls are signalled all the while.
+/// PROC-12: processes that repeatedly make blocking calls are signalled all the time.
 #[fika::test]
 async fn dirty_schedule() {
     const EACH: u64 = 300;
@@ -76,7 +76,7 @@ async fn dirty_schedule() {
                     sum += spawn_blocking(move || n).await;
                     receive! { m: u64 => sum += m, after Duration::ZERO => {} }
                 }
-                // What came during the calls is all there.
+                // All signals that arrived during the calls are there.
                 loop {
                     receive! {
                         m: u64 => sum += m,
@@ -110,7 +110,7 @@ async fn dirty_schedule() {
     assert!(has_none::<Exit>().await);
 }
 
-/// MON-14, SIG-1: many senders at the same time, and each one's Down is its last.
+/// MON-14, SIG-1: many senders at the same time, and the Down of each is its last message.
 #[fika::test]
 async fn monitor_order() {
     const SENDERS: usize = 50;
@@ -150,7 +150,7 @@ async fn monitor_order() {
 }
 
 /// MON-14, ALIAS-10, SIG-1: one sender's messages by pid, by name and by alias are in order, and
-/// its end is the last of it, though the monitor is by name.
+/// its end comes last, though the monitor is by name.
 #[fika::test]
 async fn monitor_named_order_local() {
     const EACH: u64 = 100;
@@ -185,7 +185,7 @@ async fn monitor_named_order_local() {
     }
 }
 
-/// ALIAS-7: answers by an alias come while their receiver is in foreign code: the first is
+/// ALIAS-7: answers by an alias arrive while their receiver is in foreign code. The first is
 /// received, and no second one, nor a Down.
 async fn answers_in_foreign_code(sends: fn(Node, Reference)) {
     for round in 0..200 {
@@ -205,7 +205,7 @@ async fn answers_in_foreign_code(sends: fn(Node, Reference)) {
             finished.recv().unwrap();
         });
         let mut call = std::pin::pin!(call);
-        // It is polled once, so that the call is under way.
+        // It is polled once, so that the call is in progress.
         let _ = timeout(Duration::ZERO, call.as_mut()).await;
         if round % 2 == 0 {
             assert_eq!(down(watch).await, text("after the answer"));
@@ -228,7 +228,7 @@ async fn dirty_signal_handling_race() {
     answers_in_foreign_code(|_, _| ()).await;
 }
 
-/// ALIAS-7, PROC-12: from the thread of the foreign code as well.
+/// ALIAS-7, PROC-12: also from the thread of the foreign code.
 #[fika::test]
 async fn dirty_signal_handling_race_dirty_access() {
     answers_in_foreign_code(|node, request| {
@@ -239,7 +239,7 @@ async fn dirty_signal_handling_race_dirty_access() {
     .await;
 }
 
-/// What the next message is.
+/// The kind of the next message.
 #[derive(Debug, PartialEq)]
 enum What {
     Number(u64),
@@ -258,8 +258,8 @@ async fn next_of_all() -> What {
     }
 }
 
-/// The order of what is in the mailbox, which are `count` messages, when `end` has ended
-/// this process and all that comes of it is there.
+/// Returns the order of the `count` messages in the mailbox, when `end` has ended this process and
+/// all effects have arrived.
 async fn order_after(target: Pid, count: usize, end: impl FnOnce()) -> Vec<What> {
     let me = self_pid();
     (0..3_u64).for_each(|n| send(me, n));
@@ -268,7 +268,7 @@ async fn order_after(target: Pid, count: usize, end: impl FnOnce()) -> Vec<What>
         sync_with(target, watch).await;
         send(me, ());
         down(watch).await;
-        // Whoever was linked or had a monitor before this one has been told.
+        // Processes that were linked or had a monitor before this one have been notified.
         send(me, ());
     });
     next::<()>().await;
@@ -282,7 +282,7 @@ async fn order_after(target: Pid, count: usize, end: impl FnOnce()) -> Vec<What>
     order
 }
 
-/// The process has taken in this monitor, or has ended.
+/// Waits until the process has handled this monitor, or has ended.
 async fn sync_with(target: Pid, watch: Reference) {
     send(target, self_pid());
     receive! {
@@ -300,8 +300,8 @@ fn assert_order(order: &[What], what: What, is_ahead: bool) {
     assert_eq!(order, expected);
 }
 
-/// SIG-14: whether the `Exit` of a link goes ahead is what the last call of `link` said, and
-/// holds at the process that called it.
+/// SIG-14: the last call of `link` decides whether the link's `Exit` goes ahead, for the process
+/// that called it.
 #[fika::test]
 async fn priority_messages_link_enable_disable() {
     trap_exit(true);
@@ -353,7 +353,7 @@ async fn priority_messages_link_enable_disable() {
         let child = spawn_opt(SpawnOpts::new().link_with(priority()), serve()).pid;
         let order = order_after(child, 4, || exit_process(child, ExitReason::Kill)).await;
         assert_order(&order, What::Exit, true);
-        // The peer's own wish is no matter of this process's.
+        // The peer's own setting does not affect this process.
         let me = self_pid();
         let peer = spawn(async move {
             link_with(me, LinkOpts::new().priority());
@@ -364,7 +364,7 @@ async fn priority_messages_link_enable_disable() {
         let order = order_after(peer, 4, || exit_process(peer, ExitReason::Kill)).await;
         assert_order(&order, What::Exit, false);
     }
-    // A fatal signal is as fatal.
+    // A fatal signal stays fatal.
     let end = end_of(async {
         let child = spawn_opt(SpawnOpts::new().link_with(LinkOpts::new().priority()), async {
             exit(text("x"))
@@ -398,7 +398,7 @@ async fn priority_messages_monitor_enable_disable() {
         let child = spawn_opt(opts, serve()).pid;
         let order = order_after(child, 4, || exit_process(child, ExitReason::Kill)).await;
         assert_order(&order, What::Down, true);
-        // Several, each as it was asked for; the one that is flushed is gone wherever it is.
+        // Several, each as requested. The flushed one is gone wherever it is.
         let target = spawn(serve());
         let late = monitor(target);
         let early = [monitor_with(target, priority()), monitor_with(target, priority())];
@@ -436,7 +436,7 @@ async fn sends_some_with_priority(to: Pid, alias: Reference, plain: Reference) {
     send(to, ());
 }
 
-/// SIG-14: those that go ahead keep their order, and so do the others.
+/// SIG-14: priority messages keep their order, and ordinary ones keep theirs.
 #[test]
 fn priority_messages_order() {
     let place = Place::new();
@@ -453,7 +453,7 @@ fn priority_messages_order() {
                 for n in (100..110).chain(0..10) {
                     assert_eq!(next_of_all().await, What::Number(n));
                 }
-                // A receive that wants an ordinary one leaves those ahead where they are.
+                // A receive that wants an ordinary message leaves the priority ones in place.
                 for n in [1_u64, 2] {
                     send(me, n);
                     send_priority(urgent, 100 + n);
@@ -481,7 +481,7 @@ fn priority_messages_order() {
                     let reason = text(&format!("ordinary{reason}"));
                     assert_eq!(next::<Exit>().await, Exit { from: me, reason });
                 }
-                // By an alias that has ended there is nothing.
+                // Nothing arrives by an alias that has ended.
                 assert!(unalias(urgent));
                 send_priority(urgent, 1_u64);
                 exit_process_priority(urgent, ExitReason::Kill);
@@ -502,7 +502,7 @@ fn priority_messages_order() {
     drop(there);
 }
 
-/// SIG-14, SIG-8: what is sent while the connection is not there yet goes ahead, too.
+/// SIG-14, SIG-8: priority messages that are sent while there is no connection yet also go ahead.
 #[test]
 fn priority_messages_hopefull_encoding() {
     let place = Place::new();
@@ -538,8 +538,7 @@ fn priority_messages_hopefull_encoding() {
     }
 }
 
-/// SIG-14, HS-11: to a peer that knows nothing of priority, and from it, messages are ordinary
-/// ones.
+/// SIG-14, HS-11: messages to and from a peer that does not support priority are ordinary ones.
 #[test]
 fn priority_messages_old_nodes() {
     const SLOT: u32 = 3;
@@ -547,7 +546,7 @@ fn priority_messages_old_nodes() {
     const ALIAS: u8 = 0x50;
     let place = Place::new();
     let here = place.node("here");
-    // What a peer says that knows of it, and one that does not.
+    // The frames of a peer that supports it, and of one that does not.
     for (n, knows) in [(0, false), (1, true)] {
         let mut hello = Hello::new(&format!("old{n}@{}", place.ip), &place.name("here"));
         hello.flags |= if knows { 4 } else { 0 };
@@ -591,8 +590,8 @@ fn priority_messages_old_nodes() {
     }
 }
 
-/// EXIT-16, SIG-1: for one sender, what was sent before a fatal signal is there when the
-/// signal takes effect, and what was sent after it never is.
+/// EXIT-16, SIG-1: for one sender, everything that was sent before a fatal signal has arrived when
+/// the signal takes effect, and nothing that was sent after it ever arrives.
 #[fika::test]
 async fn xm_sig_order() {
     for round in 0..3000_u64 {
@@ -648,7 +647,7 @@ async fn xm_sig_order() {
     assert_eq!(exit_from(alive).await, ExitReason::Killed);
 }
 
-/// FLAG-4, SIG-4: many send while the receiver changes how its mailbox is kept.
+/// FLAG-4, SIG-4: many processes send while the receiver changes how its mailbox is stored.
 #[fika::test(workers = 2)]
 async fn parallel_signal_enqueue_race_1() {
     const SENDERS: u64 = 8;
@@ -669,7 +668,7 @@ async fn parallel_signal_enqueue_race_1() {
     assert_eq!(down(watch).await, ExitReason::Normal);
 }
 
-/// So many processes send so many numbers each, from 1.
+/// Lets this many processes send this many numbers each, from 1.
 fn flood(target: Pid, senders: u64, each: u64) -> Vec<Reference> {
     let sender = |sender| async move {
         for number in 1..=each {
@@ -682,7 +681,7 @@ fn flood(target: Pid, senders: u64, each: u64) -> Vec<Reference> {
     (0..senders).map(|n| spawn_monitor(sender(n)).1).collect()
 }
 
-/// FLAG-4, PROC-9: the same, and the receiver ends under it.
+/// FLAG-4, PROC-9: meanwhile, the receiver ends.
 #[fika::test(workers = 2)]
 async fn parallel_signal_enqueue_race_2() {
     let before = fika::process_count();
@@ -702,7 +701,7 @@ async fn parallel_signal_enqueue_race_2() {
     assert_eq!(fika::process_count(), before);
 }
 
-/// FLAG-4: a full mailbox is kept in another way, while others ask and signal.
+/// FLAG-4: a full mailbox is stored in another way, while others send requests and signals.
 #[fika::test(workers = 2)]
 async fn move_msgs_off_heap_signal_basic() {
     const MESSAGES: u64 = 20_000;
@@ -727,8 +726,8 @@ async fn move_msgs_off_heap_signal_basic() {
 #[derive(Message, Serialize, Deserialize)]
 struct Turn;
 
-/// Takes the odd ones out of these numbers, then the even ones, and changes all the while how
-/// the mailbox is kept.
+/// Receives the odd ones of these numbers, then the even ones, and changes all the time how the
+/// mailbox is stored.
 async fn take_by_choice(count: u64) {
     for n in (1..count).step_by(2) {
         change(n / 2);
@@ -749,13 +748,13 @@ async fn move_msgs_off_heap_signal_recv() {
     for count in (2..300).step_by(7) {
         let (target, watch) = spawn_monitor(take_by_choice(count));
         (0..count).for_each(|n| send(target, n));
-        // For one that hibernates.
+        // For a process that hibernates.
         send(target, count);
         assert_eq!(down(watch).await, ExitReason::Normal, "{count} messages");
     }
 }
 
-/// FLAG-4, RECV-2: a fatal signal comes in the middle.
+/// FLAG-4, RECV-2: a fatal signal arrives in the middle.
 #[fika::test(workers = 2)]
 async fn move_msgs_off_heap_signal_recv_exit() {
     for count in (2..2000_u64).step_by(7) {

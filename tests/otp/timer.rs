@@ -1,4 +1,4 @@
-//! `timer_SUITE`: things that happen after a time, or again and again.
+//! `timer_SUITE`: actions after a time, once or repeatedly.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -41,7 +41,7 @@ async fn apply_after() {
     assert_eq!(next::<u64>().await, 7);
 }
 
-/// TMOD-1, TIM-10: at once, and after what was sent before.
+/// TMOD-1, TIM-10: at once, and after messages that were sent before.
 #[fika::test]
 async fn send_after1() {
     send(self_pid(), 1_u64);
@@ -63,7 +63,7 @@ async fn send_after2() {
     assert!(now().since(begun) >= millis(20));
 }
 
-/// TMOD-1, TIM-7: a name is whoever has it when the time is over.
+/// TMOD-1, TIM-7: a name means the process that has it when the time is over.
 #[fika::test]
 async fn send_after3() {
     timer::send_after(millis(20), "later", 7_u64).unwrap();
@@ -98,7 +98,7 @@ async fn exit_after2() {
     let (_, monitor) = named("exits").await;
     timer::exit_after(millis(20), "exits", ExitReason::Shutdown).unwrap();
     assert_eq!(down(monitor).await, ExitReason::Shutdown);
-    // Nobody has it any more.
+    // No process has it any more.
     timer::exit_after(Duration::ZERO, "exits", ExitReason::Kill).unwrap();
     let (_, monitor) = spawn_monitor(async move {
         let alias = fika::alias();
@@ -122,14 +122,14 @@ async fn kill_after1() {
     assert_eq!(down(monitor).await, ExitReason::Killed);
 }
 
-/// Takes ticks, none of which is early, and then no more after the timer is cancelled.
+/// Receives ticks, none of which is early, and no more after the timer is cancelled.
 async fn ticks_until_cancelled(begun: fika::Time, every: Duration, timer: timer::TRef) {
     for n in 1..=10_u32 {
         assert_eq!(next::<u64>().await, 7);
         assert!(now().since(begun) >= every * n, "tick {n} is early");
     }
     timer::cancel(timer).await.unwrap();
-    // What was sent before is there by now.
+    // Everything that was sent before has arrived by now.
     while !has_none::<u64>().await {}
     sleep(every * 5).await;
     assert!(has_none::<u64>().await);
@@ -185,7 +185,7 @@ async fn cancel1() {
     timer::cancel(fired).await.expect("that it has fired is no error");
 }
 
-/// TMOD-2: of another node's timers none can be cancelled; what is no timer does not compile.
+/// TMOD-2: another node's timers can't be cancelled. A value that is not a timer does not compile.
 #[fika::test]
 async fn cancel2() {
     let foreign = spawn_blocking(|| {
@@ -207,7 +207,7 @@ async fn cancel2() {
     timer::cancel(own).await.unwrap();
 }
 
-/// RECV-6: how long something took, and what came of it, be it a value or an error.
+/// RECV-6: how long something took, and its result, a value or an error.
 #[fika::test]
 async fn tc() {
     let (time, value) = timer::tc(async {
@@ -224,8 +224,7 @@ async fn tc() {
     assert!(matches!(end_of(panics).await, ExitReason::Panic(_)));
 }
 
-/// TIM-8, TMOD-4: many timers, while the workers have enough to do: none is early, and none
-/// is forgotten.
+/// TIM-8, TMOD-4: many timers, while the workers are busy: no timer is early, and all of them fire.
 #[fika::test(workers = 2)]
 async fn timer_perf() {
     const TIMERS: u64 = 2000;

@@ -1,4 +1,4 @@
-//! `timer_bif_SUITE`: timers that send.
+//! `timer_bif_SUITE`: timers that send messages.
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ async fn send_after_2() {
     for _ in 0..5 {
         let begun = self_node().env().now();
         for n in [5_u64, 1, 4, 2, 6, 3] {
-            // Held up in between, it would start them for other times than these.
+            // If it were delayed in between, it would start them for other times.
             let left = (begun + millis(10 * n)).since(self_node().env().now());
             send_after(left, self_pid(), n);
         }
@@ -79,7 +79,7 @@ async fn cancel_timer_1() {
     assert!(cancel_timer(later).is_some(), "the others took nothing of it");
 }
 
-/// What a process that calls this with each bad destination ends with.
+/// Returns how a process ends that calls this with each bad destination.
 async fn destinations(start: fn(fika::Dest<'_>) -> TimerRef) {
     let other = Node::builder().workers(1).build().unwrap();
     let elsewhere = other.spawn(serve()).expect("room for one");
@@ -91,9 +91,9 @@ async fn destinations(start: fn(fika::Dest<'_>) -> TimerRef) {
         let reason = end_of(async move { start(dest) }).await;
         assert!(matches!(reason, ExitReason::Badarg(_)), "{shown}: {reason}");
     }
-    // The limits of the waits above may just be going away.
+    // The timeouts of the waits above may just be ending.
     assert!(self_node().timer_count() <= before + 1);
-    // A name that nobody has is looked up when the timer fires, and no error then.
+    // An unused name is looked up when the timer fires, and is not an error then.
     let here = self_node().name();
     let reason = end_of(async move {
         let _ = start("nobody".into());
@@ -115,7 +115,7 @@ async fn send_after_e() {
     destinations(|dest| send_after(Duration::ZERO, dest, ())).await;
 }
 
-/// A timer of this time counts down, and can be taken back.
+/// A timer of this time counts down, and can be cancelled.
 async fn counts_down(time: Duration, start: impl Fn(Duration) -> TimerRef) {
     let timer = start(time);
     let left = left_of(timer).expect("it has not fired");
@@ -157,7 +157,7 @@ async fn read_timer_trivial() {
     assert_eq!(left_of(timer), None);
 }
 
-/// TIM-4, TIM-2: any process of the node may ask and take back.
+/// TIM-4, TIM-2: any process of the node may read and cancel a timer.
 #[fika::test]
 async fn read_timer() {
     let time = secs(100);
@@ -179,8 +179,8 @@ async fn read_timer() {
     assert_eq!((left_of(timer), cancel_timer(timer)), (None, None));
 }
 
-/// TIM-4: the answer to an asynchronous question is a message, which comes once, and only to the
-/// process that has asked.
+/// TIM-4: the answer to an asynchronous request is a message, which arrives once, and only at the
+/// requesting process.
 #[fika::test]
 async fn read_timer_async() {
     let timer = send_after(LONG, self_pid(), ());
@@ -194,7 +194,7 @@ async fn read_timer_async() {
         assert!(has_none::<ReadTimer>().await);
     });
     assert_eq!(end.await, ExitReason::Normal);
-    // The timer goes on.
+    // The timer continues.
     assert!(cancel_timer(timer).is_some());
     for gone in [timer, foreign_timer().await] {
         fika::read_timer_async(gone);
@@ -221,7 +221,7 @@ async fn evil_timers() {
             Down { monitor: make_ref(), object: fika::Object::Pid(me), reason: ExitReason::Normal },
         );
         if round % 2 == 0 {
-            // It runs all the time, and looks between.
+            // It runs all the time, and looks in between.
             while has_none::<Down>().await {
                 yield_now().await;
             }
@@ -272,7 +272,7 @@ async fn same_time_yielding_with_cancel_other() {
         (0..MANY).map(|n| start_timer(due.since(node.env().now()), me, n as u64)).collect();
     let to_cancel = timers.clone();
     let (_, monitor) = spawn_monitor(async move {
-        // Begins just before they fall due: this is about time.
+        // Begins just before they are due, which is the case to test.
         sleep(due.since(self_node().env().now()).saturating_sub(millis(1))).await;
         let mut cancelled = Vec::new();
         for (n, timer) in to_cancel.iter().enumerate() {

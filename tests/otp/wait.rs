@@ -2,10 +2,10 @@
 
 use fika::prelude::*;
 
-/// Nothing here takes this long.
+/// The limit. Nothing here takes this long.
 pub(crate) const LIMIT: Duration = secs(20);
 
-/// The reason in the `Down` of this monitor.
+/// Returns the reason in the `Down` of this monitor.
 #[track_caller]
 pub(crate) fn down(monitor: Reference) -> impl Future<Output = ExitReason> {
     let caller = std::panic::Location::caller();
@@ -18,7 +18,7 @@ pub(crate) fn down(monitor: Reference) -> impl Future<Output = ExitReason> {
     }
 }
 
-/// The reason in the `Exit` from this process.
+/// Returns the reason in the `Exit` from this process.
 #[track_caller]
 pub(crate) fn exit_from(pid: Pid) -> impl Future<Output = ExitReason> {
     let caller = std::panic::Location::caller();
@@ -30,7 +30,7 @@ pub(crate) fn exit_from(pid: Pid) -> impl Future<Output = ExitReason> {
     }
 }
 
-/// The next message of this type.
+/// Returns the next message of this type.
 #[track_caller]
 pub(crate) fn next<M: Message>() -> impl Future<Output = M> {
     let caller = std::panic::Location::caller();
@@ -42,7 +42,7 @@ pub(crate) fn next<M: Message>() -> impl Future<Output = M> {
     }
 }
 
-/// How the process that runs this future ends.
+/// Returns how the process that runs this future ends.
 pub(crate) async fn end_of<F>(body: F) -> ExitReason
 where
     F: Future<Output: fika::Outcome> + Send + 'static,
@@ -51,7 +51,7 @@ where
     down(monitor).await
 }
 
-/// The mailbox has no message of this type.
+/// Checks that the mailbox has no message of this type.
 pub(crate) async fn has_none<M: Message>() -> bool {
     receive! {
         _: M => false,
@@ -59,14 +59,14 @@ pub(crate) async fn has_none<M: Message>() -> bool {
     }
 }
 
-/// The process has taken in every signal that this one has sent to it: it must answer
+/// Waits until the process has handled every signal that this one has sent to it. It must answer
 /// messages of type `Pid` with one of type `()`.
 pub(crate) async fn sync(pid: Pid) {
     send(pid, self_pid());
     next::<()>().await;
 }
 
-/// Answers `sync`, for ever.
+/// Answers `sync`, forever.
 pub(crate) async fn serve() {
     loop {
         receive! { from: Pid => send(from, ()) }

@@ -1,5 +1,6 @@
-//! Hosts with several addresses, of both families: a node is found at each at which it listens,
-//! whoever started first on its host, and an address that does not answer costs a moment.
+//! Hosts with several addresses, of both families: a node is found at each address on which it
+//! listens, whichever node started first on its host, and an address that does not answer costs a
+//! moment.
 
 use std::net::IpAddr;
 
@@ -12,7 +13,7 @@ const SEEDS: u64 = if cfg!(debug_assertions) { 20 } else { 1000 };
 /// The next attempt begins after this time (RFC 8305).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// All packets of making a connection take less.
+/// All packets that make a connection take less than this.
 const WAY: Duration = Duration::from_millis(20);
 
 /// A sequence of numbers from a seed.
@@ -40,8 +41,8 @@ fn connects(sim: &mut Sim, from: SimNode, to: &str) -> Result<bool, fika::sim::F
     })
 }
 
-/// The addresses of a host, of which those with a `!` do not answer; where its node listens, if
-/// not on all; and how many attempts begin in vain before the one that succeeds.
+/// The addresses of a host; those with a `!` do not answer. Also where its node listens, if not on
+/// all, and how many attempts fail before the one that succeeds.
 #[test]
 fn addresses_that_do_not_answer() {
     let all = "[::]:0";
@@ -51,11 +52,11 @@ fn addresses_that_do_not_answer() {
         ("10.1.0.2 fd00::2", all, Some(0)),
         ("!fd00::2 10.1.0.2", all, Some(1)),
         ("!10.1.0.2 fd00::2", all, Some(1)),
-        // The families take turns.
+        // The families alternate.
         ("!fd00::2 !fd00::3 !fd00::4 10.1.0.2", all, Some(1)),
         ("!fd00::2 !fd00::3 !10.1.0.2 10.1.0.3", all, Some(3)),
         ("!10.1.0.2 !10.1.0.3 10.1.0.4", all, Some(2)),
-        // A refusal is followed by the next attempt at once.
+        // After a refusal, the next attempt begins at once.
         ("fd00::2 10.1.0.2", "10.1.0.2:0", Some(0)),
         ("10.1.0.2 fd00::2", "[fd00::2]:0", Some(0)),
         ("fd00::2 fd00::3 10.1.0.2 !10.1.0.3", "[fd00::3]:0", Some(0)),
@@ -84,7 +85,7 @@ fn addresses_that_do_not_answer() {
     }
 }
 
-/// A mesh of nodes on hosts with any addresses in any order, of which some do not answer.
+/// A mesh of nodes on hosts with any addresses in any order, some of which do not answer.
 #[test]
 fn a_mesh_over_any_addresses() {
     seeds(0..SEEDS, |seed| {
@@ -128,15 +129,15 @@ fn a_mesh_over_any_addresses() {
     });
 }
 
-/// Nodes of one host that listen on loopback, on one of its addresses, or on all, begin and end in
-/// any order: another host finds each one that listens for it, and each finds all others of
-/// its host.
+/// Nodes of one host that listen on loopback, on one of its addresses, or on all, start and end in
+/// any order. Another host finds each one that listens for it, and each finds all others of its
+/// host.
 #[test]
 fn mappers_of_one_host() {
     seeds(0..SEEDS, |seed| {
         let mut chance = Chance(seed);
         let mut sim = Sim::new(seed);
-        // A node on loopback connects to another host, but only when it is told to.
+        // A node on loopback connects to another host, but only on request.
         sim.configure(|config| config.connect_all = false);
         sim.set_addresses("far", ["10.1.0.1", "fd00::1"].map(|ip| ip.parse().unwrap()));
         let far = sim.node("far@far", std::future::pending::<()>);
@@ -156,7 +157,7 @@ fn mappers_of_one_host() {
             })
             .collect();
         for _ in 0..4 {
-            // Registrations that were lost are tried again every 2 s.
+            // Lost registrations are retried every 2 s.
             sim.run_for(secs(10));
             for (n, node) in nodes.iter().enumerate() {
                 if !sim.is_up(*node) {

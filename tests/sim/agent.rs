@@ -1,5 +1,5 @@
-//! A process that relates itself to others of other nodes in all ways, and knows what it is to
-//! hear of them.
+//! A process that links to, monitors and spawns others on other nodes in all ways, and knows what
+//! it must hear of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,11 +11,11 @@ use crate::target::{
     Child, Enough, LinkBack, Linked, NAMES, Unlink, name, parent, target, watcher,
 };
 
-/// An agent may begin.
+/// Lets an agent begin.
 #[derive(Message, Serialize, Deserialize)]
 pub(crate) struct Begin;
 
-/// It does nothing more, and hears of what it has done.
+/// Tells an agent to do nothing more, and to wait for the reports of what it has done.
 #[derive(Message, Serialize, Deserialize)]
 pub(crate) struct Rest;
 
@@ -26,13 +26,13 @@ pub(crate) struct Agent {
     random: u64,
     known: Vec<Pid>,
     monitors: BTreeMap<Reference, Object>,
-    /// How many ends it is to hear of each.
+    /// The number of ends that it must hear of, for each.
     links: BTreeMap<Pid, usize>,
-    /// Those that have perhaps linked themselves.
+    /// Processes that may have linked themselves.
     maybe: BTreeSet<Pid>,
-    /// Those that were told to unlink themselves: no link with them is made any more.
+    /// Processes that were told to unlink themselves. No further link with them is made.
     apart: BTreeSet<Pid>,
-    /// Requests to spawn, and whether there is to be a monitor.
+    /// Spawn requests, and whether each has a monitor.
     requests: BTreeMap<Reference, bool>,
     /// How often it watches each node.
     watches: BTreeMap<NodeName, usize>,
@@ -56,7 +56,7 @@ impl Agent {
         }
     }
 
-    /// Does something every so often, until it is enough; then it waits for what it is to hear.
+    /// Does something at intervals until it is stopped. Then waits for what it must hear.
     pub(crate) async fn run(mut self, pause: Duration) {
         trap_exit(true);
         loop {
@@ -79,7 +79,7 @@ impl Agent {
         }
     }
 
-    /// Below `n`. The multiplier is Knuth's.
+    /// Returns a number below `n`. The multiplier is Knuth's.
     fn below(&mut self, n: usize) -> usize {
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (self.random >> 33) as usize % n
@@ -89,7 +89,7 @@ impl Agent {
         all[self.below(all.len())].clone()
     }
 
-    /// About as long as a way to another node and back.
+    /// About as long as a round trip to another node.
     fn any_pause(&mut self) -> Duration {
         self.one_of(&[Duration::ZERO, millis(1), millis(30), millis(200)])
     }
@@ -132,14 +132,14 @@ impl Agent {
         }
     }
 
-    /// It may be none that ever was.
+    /// The process may never have existed.
     fn meet(&mut self, pid: Pid) {
         if pid.node().creation().0 != 0 {
             self.known.push(pid);
         }
     }
 
-    /// A monitor may be taken back before its process is there.
+    /// A monitor may be removed before its process exists.
     fn request(&mut self, node: String, child: Child) {
         let request = spawn_request_on(node, SpawnOpts::new().monitor(), target(child));
         let is_kept = self.below(2) == 0;
@@ -188,7 +188,7 @@ impl Agent {
         }
     }
 
-    /// Both ends take the link back, at about the same time.
+    /// Both ends remove the link at about the same time.
     async fn part(&mut self, pid: Pid) {
         if self.links.contains_key(&pid) && self.apart.insert(pid) {
             send(pid, Unlink(self_pid()));
@@ -233,7 +233,7 @@ impl Agent {
         self.monitors.is_empty() && self.links.is_empty() && self.requests.is_empty()
     }
 
-    /// Takes the next message, or nothing for a while; whether it was told that it is enough.
+    /// Receives the next message, or nothing for a while. Returns whether it was stopped.
     async fn next(&mut self, pause: Duration) -> bool {
         receive! {
             Down { monitor, object, reason } => {

@@ -1,5 +1,5 @@
-//! Nodes that connect to each other at the same time have one connection, lose nothing by it,
-//! and come together whatever happens to an attempt.
+//! Nodes that connect to each other at the same time end with one connection, lose nothing, and
+//! come together whatever happens to an attempt.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use fika::sim::{Checks, Failure, Sim, SimNode, seeds};
 /// How many seeds each scenario runs.
 const SEEDS: u64 = if cfg!(debug_assertions) { 10 } else { 1000 };
 
-/// What each process sends to each of the others.
+/// The number of messages from each process to each of the others.
 const NUMBERS: u64 = 20;
 
-/// All begin to send.
+/// Tells all processes to send.
 #[derive(Message, Serialize, Deserialize)]
 #[message(tag = "sim::connect::Begin")]
 struct Begin;
@@ -24,7 +24,7 @@ struct Number {
     n: u64,
 }
 
-/// Takes the numbers of all others, in order and without a gap, and has another name then.
+/// Receives the numbers of all others, in order and without a gap, and then changes its name.
 async fn sink(checks: Checks, others: u64) {
     register("sink", self_pid()).expect("a node has one");
     monitor_nodes(true);
@@ -54,7 +54,7 @@ async fn sink(checks: Checks, others: u64) {
     }
 }
 
-/// A node that sends to all others by their names, which connects, and in an order of its own.
+/// A node that sends to all others by name, which connects, in its own order.
 fn member(sim: &mut Sim, n: usize, count: usize, pause: Duration) -> SimNode {
     let checks = sim.checks();
     sim.node(format!("n{n}@host{n}"), move || {
@@ -88,7 +88,7 @@ fn those_that_connect_at_once_have_one_connection() {
     seeds(0..SEEDS, |seed| {
         let mut sim = Sim::on_any_network(seed);
         if seed.is_multiple_of(3) {
-            // One connection may be made while a single packet of another is under way.
+            // One connection may be made while a single packet of another is in flight.
             sim.change_network(|network| {
                 network.latency = Duration::from_micros(50)..=Duration::from_micros(90);
                 (network.slow, network.slow_latency) = (100, millis(10)..=secs(1));
@@ -100,14 +100,14 @@ fn those_that_connect_at_once_have_one_connection() {
             member(&mut sim, n, count, pauses[(seed as usize / 4 + n * (seed as usize / 16)) % 4]);
         }
         everywhere(&mut sim, "main")?;
-        // What nodes have asked the port mappers is over.
+        // The nodes' requests to the port mappers are over.
         sim.run_for(secs(1));
         let before = sim.connection_count();
         for node in sim.nodes() {
             sim.send(node, "main", Begin);
         }
         everywhere(&mut sim, "full")?;
-        // Attempts that came to nothing are gone by then.
+        // Failed attempts are gone by then.
         sim.run_for(secs(30));
         sim.verdict()?;
         let made = sim.connection_count() - before;
@@ -117,7 +117,7 @@ fn those_that_connect_at_once_have_one_connection() {
     });
 }
 
-/// A node that keeps looking for the other.
+/// A node that keeps connecting to the other.
 fn seeker(sim: &mut Sim, name: &str, other: &'static str, every: Duration) -> SimNode {
     sim.node(name, move || async move {
         register("main", self_pid()).expect("a node has one");
@@ -129,7 +129,7 @@ fn seeker(sim: &mut Sim, name: &str, other: &'static str, every: Duration) -> Si
     })
 }
 
-/// Stops at any moment of what has just begun: between any two things that happen, or at a time.
+/// Stops at any moment of a new attempt: between any two events, or at a time.
 fn any_moment(sim: &mut Sim) {
     let (seed, any) = (sim.seed(), sim.seed().wrapping_mul(7_919));
     match seed / 2 % 4 {
@@ -139,7 +139,7 @@ fn any_moment(sim: &mut Sim) {
     }
 }
 
-/// One of two is frozen at any moment of an attempt, for longer than an attempt may take.
+/// One of two nodes is frozen at any moment of an attempt, for longer than an attempt may take.
 #[test]
 fn a_node_that_is_frozen_in_a_handshake_is_found_again() {
     seeds(0..SEEDS, |seed| {
@@ -160,7 +160,7 @@ fn a_node_that_is_frozen_in_a_handshake_is_found_again() {
     });
 }
 
-/// The connections between two nodes break, again and again, while one of them connects.
+/// The connections between two nodes break repeatedly, while one of them connects.
 #[test]
 fn a_handshake_that_breaks_is_made_again() {
     seeds(0..SEEDS, |seed| {
@@ -178,7 +178,7 @@ fn a_handshake_that_breaks_is_made_again() {
     });
 }
 
-/// A node that looks for all others, and is told of them.
+/// A node that connects to all others, and is notified of them.
 fn watcher(sim: &mut Sim, n: usize, count: usize) -> SimNode {
     sim.node(format!("n{n}@host{n}"), move || async move {
         for other in (0..count).filter(|other| *other != n) {
@@ -196,8 +196,8 @@ fn watcher(sim: &mut Sim, n: usize, count: usize) -> SimNode {
     })
 }
 
-/// The connections of an earlier life, of which the others may still believe that they are there,
-/// do not stand in its way.
+/// Connections of an earlier life, which the others may still believe to be up, do not stand in the
+/// way of a new life.
 #[test]
 fn a_node_that_lives_again_is_found_at_once() {
     let is_meshed = |sim: &Sim| {
@@ -206,14 +206,14 @@ fn a_node_that_lives_again_is_found_at_once() {
     };
     seeds(0..SEEDS, |seed| {
         let mut sim = Sim::on_any_network(seed);
-        // Nobody is found dead by it within this test.
+        // Within this test, no node is given up because of ticks.
         sim.configure(|config| config.ticktime = secs(600));
         let count = 2 + seed as usize % 3;
         let nodes: Vec<_> = (0..count).map(|n| watcher(&mut sim, n, count)).collect();
         sim.run_until(is_meshed, secs(30))?;
         for round in 0..3 {
             let any = (seed as usize / 3) >> (2 * round);
-            // All of two, sometimes.
+            // Sometimes all connections of two nodes.
             let dead = [nodes[any % count], nodes[(any + any / 2 % 2) % count]];
             for node in dead {
                 if (any / 4).is_multiple_of(2) { sim.lose_power(node) } else { sim.crash(node) }
@@ -226,8 +226,8 @@ fn a_node_that_lives_again_is_found_at_once() {
     });
 }
 
-/// HS-7: who closes a connection and at once makes another one is not told to wait for the first,
-/// which the peer may not have seen come, let alone go.
+/// HS-7: a node that closes a connection and immediately makes another need not wait for the first
+/// one, of which the peer may not have seen the beginning, let alone the end.
 #[test]
 fn a_node_that_disconnects_connects_again_at_once() {
     seeds(0..SEEDS, |seed| {

@@ -1,5 +1,5 @@
-//! Thousands of processes with links and monitors over one connection, many of which come to an
-//! end: when it is lost, those that are left hear of it.
+//! Thousands of processes with links and monitors over one connection, many of which end. When the
+//! connection is lost, the remaining ones are notified.
 
 use fika::prelude::*;
 use fika::sim::{Sim, seeds};
@@ -9,7 +9,8 @@ const SEEDS: u64 = if cfg!(debug_assertions) { 2 } else { 50 };
 
 const CROWD: usize = 3_000;
 
-/// Relates itself to the other node, and ends soon, or when it hears of the loss.
+/// Links to and monitors processes of the other node. Ends soon, or when it is notified of the
+/// loss.
 async fn one_of_many(n: usize, any: u64) {
     let sink = monitor(("sink", "b@host2"));
     if !any.is_multiple_of(3) && n < CROWD / 2 {

@@ -1,7 +1,7 @@
 //! Whole clusters by seed: what nodes promise each other, while everything goes wrong.
 //!
-//! `FIKA_SIM_SEEDS=100000 cargo test --release --test sim` runs more seeds, and
-//! `FIKA_SIM_SEED=17` one of them, with its log.
+//! `FIKA_SIM_SEEDS=100000 cargo test --release --test sim` runs more seeds. `FIKA_SIM_SEED=17` runs
+//! one of them, with its log.
 
 mod addresses;
 mod agent;

@@ -11,7 +11,7 @@ fn is_meshed(sim: &Sim) -> bool {
     sim.nodes().all(|node| sim.nodes_of(node).len() == count - 1)
 }
 
-/// A node that keeps looking for these others.
+/// A node that keeps connecting to these others.
 fn member(sim: &mut Sim, n: usize, seeds: Vec<String>) -> SimNode {
     let name = format!("n{n}@host{n}");
     sim.node(&name, move || {
@@ -40,7 +40,7 @@ fn one_of_two(n: usize) -> Vec<String> {
     vec![format!("n{}@host{}", n % 2, n % 2), "n0@host0".to_owned()]
 }
 
-/// Whoever has lost a connection has to make it again, as in OTP: the others do not know.
+/// As in OTP, a node that has lost a connection must make it again: the others do not know.
 fn all_of(count: usize) -> impl Fn(usize) -> Vec<String> {
     move |n| (0..count).filter(|other| *other != n).map(|m| format!("n{m}@host{m}")).collect()
 }

@@ -1,5 +1,5 @@
 //! More names than a connection has numbers for, messages in pieces, and messages that are refused:
-//! what is sent comes to whom it was sent.
+//! each message arrives at its receiver.
 
 use fika::prelude::*;
 use fika::sim::{Sim, seeds};
@@ -8,15 +8,15 @@ use fika::try_send;
 /// How many seeds each scenario runs.
 const SEEDS: u64 = if cfg!(debug_assertions) { 2 } else { 100 };
 
-/// A connection has numbers for 2,048 at a time.
+/// A connection has numbers for 2,048 names at a time.
 const NAMES: usize = 2_500;
 
-/// Every so many of them are somebody's.
+/// One in this many names is registered.
 const TAKEN: usize = 50;
 
 const MESSAGE_BYTES_MAX: usize = 20 << 10;
 
-/// A message with as much goes in pieces: it is tried when it is sent, and begun later.
+/// A message of this size is sent in pieces: it is checked when it is sent, and begun later.
 const LARGE_BYTES: usize = 17 << 10;
 
 #[derive(Message, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ fn each_name_is_the_one_that_was_meant() {
     });
 }
 
-/// Sends to all names, and to those that it has sent to again and again.
+/// Sends to all names, and to those that it has sent to repeatedly.
 async fn sender(mut random: u64) {
     let node = "b@host2";
     let mut below = move |n: usize| {
@@ -79,7 +79,7 @@ async fn sender(mut random: u64) {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (random >> 33) as usize % n
     };
-    // What waits for a connection is refused later.
+    // A message that waits for a connection is refused later.
     while connect_node(node).await != Some(true) {
         sleep(secs(1)).await;
     }

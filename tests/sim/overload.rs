@@ -1,5 +1,5 @@
-//! Large clusters that lose themselves and find each other again: how many attempts that costs,
-//! and how long it takes.
+//! Large clusters that fall apart and come together again: how many attempts that takes, and how
+//! long.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,20 +11,20 @@ use fika::sim::{Failure, Sim, SimNode};
 use fika::{NodeAddr, NodeName, Resolver, Resolving};
 use fika_net::Distribution;
 
-/// How many nodes there are.
+/// The number of nodes.
 const NODES: usize = if cfg!(debug_assertions) { 48 } else { 256 };
 
-/// Attempts of one node at the same time to connect to nodes that peers told of.
+/// The number of simultaneous attempts of one node to connect to nodes that peers mentioned.
 const AT_A_TIME: usize = 8;
 
 const PORT: u16 = 4370;
 
-/// The nodes that each node has looked up, with each attempt once.
+/// The nodes that each node has looked up, once for each attempt.
 #[derive(Clone, Default)]
 struct Attempts(Arc<Mutex<BTreeMap<NodeName, Vec<NodeName>>>>);
 
 impl Attempts {
-    /// Forgets those before. How many there were of the node with the most, and of all.
+    /// Forgets earlier attempts. Returns how many there were of the node with the most, and of all.
     fn take(&self) -> (usize, usize) {
         let all = std::mem::take(&mut *self.0.lock().unwrap());
         let counts = || all.values().map(Vec::len);
@@ -43,7 +43,7 @@ impl Attempts {
     }
 }
 
-/// The resolver of one node: all listen on the same port, each on a host of its own.
+/// The resolver of one node: all nodes listen on the same port, each on its own host.
 struct Counting {
     all: Attempts,
     own: Mutex<Option<NodeName>>,
@@ -70,7 +70,7 @@ fn name(n: usize) -> String {
     format!("n{n}@host{n}")
 }
 
-/// A cluster of which each node but the first connects to one before it, when it starts.
+/// A cluster in which each node but the first connects to an earlier one when it starts.
 fn cluster(seed: u64, count: usize) -> (Sim, Attempts) {
     let mut sim = Sim::new(seed);
     let attempts = Attempts::of(&mut sim);
@@ -90,15 +90,15 @@ fn is_meshed(sim: &Sim) -> bool {
     sim.nodes().all(|node| sim.nodes_of(node).len() == count - 1)
 }
 
-/// The connections that a node is making now.
+/// The connections that a node is currently making.
 fn pending(sim: &Sim, node: SimNode) -> usize {
     let distribution = sim.runtime(node).and_then(Distribution::of);
     let channels = distribution.map(|of| of.channels()).unwrap_or_default();
     channels.iter().filter(|channel| channel.starts_with("not yet")).count()
 }
 
-/// Looks again and again until all are connected. Returns the time that it took, and the most
-/// connections that any node was making at the same time.
+/// Polls until all are connected. Returns the time that it took, and the most connections that any
+/// node was making at the same time.
 fn until_meshed(sim: &mut Sim, limit: Duration) -> Result<(Duration, usize), Failure> {
     let (begun, mut most) = (sim.now(), 0);
     while !is_meshed(sim) {
@@ -110,8 +110,7 @@ fn until_meshed(sim: &mut Sim, limit: Duration) -> Result<(Duration, usize), Fai
     Ok((sim.now() - begun, most))
 }
 
-/// DIST-11: two halves that lost each other, of which one node of one half finds one of the other
-/// again.
+/// DIST-11: two halves have lost each other, and one node of one half finds one of the other again.
 #[test]
 fn two_halves_find_each_other() -> Result<(), Failure> {
     let (mut sim, attempts) = cluster(1, NODES);
@@ -137,16 +136,16 @@ fn two_halves_find_each_other() -> Result<(), Failure> {
         "{NODES} nodes find each other: {took:?}, {each} attempts of a node at most, {all} of \
          all, {most} at a time"
     );
-    // Those that the other half makes at the same time come on top.
+    // The attempts of the other half come on top.
     assert!(most <= 2 * AT_A_TIME + 4, "{most} at a time");
-    // One for each node of the other half, and some that meet one of the other side.
+    // One for each node of the other half, and some that meet an attempt of the other side.
     assert!(each <= NODES / 2 + NODES / 4, "{each} attempts of one node");
     assert!(took < secs(5), "{took:?}");
     sim.finish()
 }
 
-/// Nodes that can't reach each other, and hear of each other again and again: they try less and
-/// less often, and find each other when they can.
+/// Nodes that can't reach each other, and repeatedly hear of each other: they retry less and less
+/// often, and find each other when they can.
 #[test]
 fn word_of_nodes_that_are_not_reached() -> Result<(), Failure> {
     const FAR: usize = 6;
@@ -159,7 +158,7 @@ fn word_of_nodes_that_are_not_reached() -> Result<(), Failure> {
     let is_cut = |sim: &Sim| sim.nodes().all(|node| sim.nodes_of(node).len() == FAR - 1);
     sim.run_until(is_cut, secs(120))?;
     attempts.take();
-    // Each that comes tells both sides of all.
+    // Each node that starts tells both sides about all nodes.
     for n in 0..BRIDGES {
         let bridge = sim.node(name(2 * FAR + n), std::future::pending::<()>);
         sim.run_for(secs(1));
@@ -172,9 +171,9 @@ fn word_of_nodes_that_are_not_reached() -> Result<(), Failure> {
     }
     let (each, all) = attempts.take();
     println!("cut for 200 s: {each} attempts of a node at most, {all} of all");
-    // Some six in this time, and each bridge.
+    // About six in this time, plus each bridge.
     assert!(each <= FAR * 8 + BRIDGES, "{each} attempts of one node");
-    // Somebody who wants one of them does not wait for the next attempt.
+    // An explicit request does not wait for the next attempt.
     sim.mend(left[0], right[0]);
     sim.mend(right[0], left[0]);
     let wanted = sim.name(right[0]).clone();
@@ -187,8 +186,8 @@ fn word_of_nodes_that_are_not_reached() -> Result<(), Failure> {
     sim.finish()
 }
 
-/// EPMD-17: a node whose port mapper stays away looks for it less and less often, and finds it
-/// when it is there again.
+/// EPMD-17: a node whose port mapper is gone looks for it less and less often, and finds it when it
+/// is back.
 #[test]
 fn a_port_mapper_that_stays_away() -> Result<(), Failure> {
     let mut sim = Sim::new(3);
@@ -204,7 +203,7 @@ fn a_port_mapper_that_stays_away() -> Result<(), Failure> {
     sim.crash(first);
     sim.run_for(secs(1200));
     let tries = sim.log().matches("registering with the port mapper again").count();
-    // Some eight until the longest pause, a minute, and two in each minute then.
+    // About eight until the longest pause, a minute, and then two in each minute.
     assert!((20..=80).contains(&tries), "{tries} attempts to register in 20 minutes");
     starts_mapper.store(true, Ordering::Relaxed);
     sim.restart(first);
@@ -214,6 +213,6 @@ fn a_port_mapper_that_stays_away() -> Result<(), Failure> {
     sim.run_on(other, secs(10), async {
         assert_eq!(connect_node("second@host").await, Some(true));
     })?;
-    // The end of a simulation ends the mapper's side of registrations that were made again.
+    // The end of a simulation ends the mapper's side of renewed registrations.
     sim.verdict()
 }

@@ -1,6 +1,5 @@
-//! Links, monitors and remote spawns while everything goes wrong: each monitor gives one `Down`
-//! and each link one `Exit`, unless they were taken back, and then none; and at the end nothing
-//! is left of them.
+//! Links, monitors and remote spawns while everything goes wrong: each monitor gives one `Down` and
+//! each link one `Exit`, or none if it was removed. At the end nothing is left of them.
 
 use fika::prelude::*;
 use fika::sim::{Failure, Fault, Sim, seeds};
@@ -28,7 +27,7 @@ fn member(sim: &mut Sim, n: usize, count: usize, pause: Duration) {
                         let agent = Agent::new(checks.clone(), others.clone(), random);
                         agents.push(spawn(agent.run(pause)));
                     }
-                    // A node that was restarted has no agent.
+                    // A restarted node has no agent.
                     Rest => agents.iter().for_each(|agent| send(*agent, Rest)),
                     Enough => agents.iter().for_each(|agent| send(*agent, Enough)),
                 }
@@ -85,7 +84,7 @@ fn each_monitor_and_link_is_told_of_once() {
         for node in sim.nodes() {
             sim.send(node, "agent", Rest);
         }
-        // A connection that did not outlive the faults is known to be lost by then.
+        // A connection that did not survive the faults is known to be lost by then.
         sim.run_for(ticktime * 2);
         mesh(&mut sim)?;
         sim.rest(secs(120))?;

@@ -1,5 +1,5 @@
-//! The cache of `examples/simple_cache` on several nodes, while everything goes wrong: after it is
-//! over all copies are the same, and have nothing that nobody has put.
+//! The cache of `examples/simple_cache` on several nodes, while everything goes wrong. Afterwards
+//! all copies are equal, and contain only values that were put.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -16,18 +16,18 @@ const SEEDS: u64 = if cfg!(debug_assertions) { 5 } else { 300 };
 
 const KEYS: [&str; 4] = ["a", "b", "c", "d"];
 
-/// Whoever gets it changes no keys any more.
+/// Tells a process to change no more keys.
 #[derive(Message, Serialize, Deserialize)]
 #[message(tag = "sim::simple_cache::Enough")]
 struct Enough;
 
-/// All that was ever put, by its key.
+/// Every value that was ever put, by key.
 type Puts = Arc<Mutex<BTreeSet<(String, String)>>>;
 
 /// A copy: the value of each key.
 type Copied = BTreeMap<&'static str, Option<String>>;
 
-/// Changes keys until it is enough.
+/// Changes keys until it is stopped.
 async fn client(puts: Puts, mut random: u64, pause: Duration) {
     register("client", self_pid()).expect("a node has one");
     let here = self_node().name();
@@ -37,7 +37,7 @@ async fn client(puts: Puts, mut random: u64, pause: Duration) {
         if random >> 60 == 0 {
             cache::del(&here, key).await;
         } else {
-            // No two lives of a node put the same.
+            // No two lives of a node put the same value.
             let value = format!("{random} of {}", self_pid());
             puts.lock().expect("nobody panics with it").insert((key.into(), value.clone()));
             cache::put(&here, key, &value).await;
@@ -66,7 +66,7 @@ fn member(sim: &mut Sim, n: usize, count: usize, puts: &Puts, pause: Duration) {
     });
 }
 
-/// What each node's cache has.
+/// The contents of each node's cache.
 fn copies(sim: &mut Sim) -> Result<Vec<Copied>, Failure> {
     let nodes: Vec<_> = sim.nodes().collect();
     let copies = nodes.into_iter().map(|node| {
@@ -104,8 +104,8 @@ fn copies_agree_after_healing() {
         for node in sim.nodes() {
             sim.send(node, "client", Enough);
         }
-        // What was put last is on its way; and a connection that did not outlive the faults may be
-        // lost only now, and made again.
+        // The last puts are in flight. A connection that did not survive the faults may only be
+        // lost now, and made again.
         sim.run_for(ticktime * 2 + secs(10));
         let copies = copies(&mut sim)?;
         let same = copies.iter().all(|copy| *copy == copies[0]);

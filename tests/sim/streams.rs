@@ -1,6 +1,6 @@
-//! Streams of numbered messages between processes of different nodes, while everything goes
-//! wrong: what arrives is in order, once, between `nodeup` and `nodedown`, and of what was sent
-//! over one connection only the end may be missing.
+//! Streams of numbered messages between processes of different nodes, while everything goes wrong:
+//! messages arrive in order, once, between `nodeup` and `nodedown`. Of the messages sent over one
+//! connection, only the last ones may be missing.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use fika::sim::{Checks, Failure, Fault, Sim, SimNode, seeds};
 /// How many seeds each scenario runs.
 const SEEDS: u64 = if cfg!(debug_assertions) { 5 } else { 300 };
 
-/// A stream's next message, sent by its pid or by its name.
+/// A stream's next message, sent by pid or by name.
 #[derive(Message, Serialize, Deserialize)]
 struct Number {
     from: Pid,
@@ -19,7 +19,7 @@ struct Number {
     padding: String,
 }
 
-/// The sender wants to know how far its stream has come.
+/// Asks how far the sender's stream has come.
 #[derive(Message, Serialize, Deserialize)]
 struct HowFar {
     from: Pid,
@@ -28,15 +28,15 @@ struct HowFar {
 #[derive(Message, Serialize, Deserialize)]
 struct SoFar(u64);
 
-/// Streams go on until this.
+/// Streams continue until this time.
 #[derive(Message, Clone, Serialize, Deserialize)]
 struct Enough;
 
-/// The end of a node's streams, all of which have come where they should.
+/// The end of a node's streams, all of which have arrived.
 #[derive(Message, Serialize, Deserialize)]
 struct AllCame;
 
-/// What a receiver knows of the streams that come to it.
+/// What a receiver knows of its incoming streams.
 #[derive(Default)]
 struct Sink {
     /// The connections that are up.
@@ -93,7 +93,7 @@ async fn sink(checks: Checks) {
     }
 }
 
-/// Sends numbers to a node's sink until it is enough, and then until the last has come.
+/// Sends numbers to a node's sink until it is stopped, and then until the last has arrived.
 async fn stream(peer: String, pause: Duration, padding: usize) {
     let from = self_pid();
     let to = ("sink", peer.as_str());
@@ -164,7 +164,7 @@ fn streams_come_in_order_or_end() {
         let ticktime = [secs(4), secs(16), secs(60)][seed as usize / 36 % 3];
         sim.configure(move |config| {
             config.ticktime = ticktime;
-            // Senders are to be held up, and are seen not to be.
+            // Senders must be suspended, which is counted.
             config.output_high_bytes = 64 << 10;
             config.output_low_bytes = 32 << 10;
             config.message_bytes_max = 64 << 10;
@@ -178,7 +178,7 @@ fn streams_come_in_order_or_end() {
     });
 }
 
-/// After all is whole again, each stream comes to its end.
+/// When everything works again, each stream comes to its end.
 fn come_to_an_end(sim: &mut Sim) -> Result<(), Failure> {
     everywhere(sim, "streams", secs(60))?;
     for node in sim.nodes() {

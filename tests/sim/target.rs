@@ -1,40 +1,41 @@
-//! Those that agents relate themselves to, and others that do so and end soon.
+//! The targets of agents' links and monitors, and processes that link to targets themselves and end
+//! soon.
 
 use fika::prelude::*;
 use fika::{SpawnOpts, spawn_request_on};
 
-/// A target is to link itself to this process, and to say so.
+/// Tells a target to link itself to this process, and to report that.
 #[derive(Message, Serialize, Deserialize)]
 pub(crate) struct LinkBack(pub(crate) Pid);
 
 #[derive(Message, Serialize, Deserialize)]
 pub(crate) struct Linked(pub(crate) Pid);
 
-/// A target is to take its half of a link back.
+/// Tells a target to remove its half of a link.
 #[derive(Message, Serialize, Deserialize)]
 pub(crate) struct Unlink(pub(crate) Pid);
 
-/// Whoever gets it comes to an end.
+/// Ends its receiver.
 #[derive(Message, Serialize, Deserialize)]
 #[message(tag = "sim::target::Enough")]
 pub(crate) struct Enough;
 
-/// How many names targets have.
+/// The number of names for targets.
 pub(crate) const NAMES: usize = 3;
 
 pub(crate) fn name(n: usize) -> String {
     format!("target{n}")
 }
 
-/// What a target is to be.
+/// The properties of a target.
 #[derive(Message, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Child {
     pub(crate) trap: bool,
-    /// The number of the name that it has, if that is free.
+    /// The number of its name, if that is free.
     pub(crate) name: usize,
 }
 
-/// Lives until it is told to end, or is linked to somebody who does.
+/// Lives until it is told to end, or is linked to a process that ends.
 #[remote(name = "sim_agent_target")]
 pub(crate) async fn target(child: Child) {
     trap_exit(child.trap);
@@ -46,16 +47,17 @@ pub(crate) async fn target(child: Child) {
                 send(to, Linked(self_pid()));
             }
             Unlink(from) => unlink(from),
-            // The same to it as the end of a process that does not trap exits, but later.
+            // To it, this has the effect of the end of a process that does not trap exits, but
+            // later.
             Exit { .. } => {}
             Enough => return,
-            // Whoever has asked for it is no more.
+            // The requester no longer exists.
             after secs(300) => return,
         }
     }
 }
 
-/// Asks for a linked child, and ends at about the time when the answer comes.
+/// Spawns a linked child, and ends at about the time when the answer arrives.
 pub(crate) async fn parent(node: String, child: Child, pause: Duration, reason: ExitReason) {
     spawn_request_on(node, SpawnOpts::new().link(), target(child));
     sleep(pause).await;

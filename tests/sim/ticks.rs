@@ -1,4 +1,4 @@
-//! Ticks: whoever lives is not given up, whatever is queued, and whoever is frozen is, in time.
+//! Ticks: a live node is not given up, whatever is queued, and a frozen one is given up in time.
 
 use fika::prelude::*;
 use fika::sim::{Failure, Reads, Sim, SimNode, seeds};
@@ -8,7 +8,7 @@ use fika::{BusyDist, SystemMonitor, system_monitor};
 const SEEDS: u64 = if cfg!(debug_assertions) { 5 } else { 500 };
 
 const TICKTIME: Duration = secs(8);
-/// A check every so often.
+/// The interval between two checks.
 const INTERVAL: Duration = secs(2);
 
 /// What a slow network carries in some seconds.
@@ -16,27 +16,27 @@ const BULK_BYTES: usize = 8 << 10;
 const BULKS: usize = 20;
 const BANDWIDTH: u64 = 20_000;
 
-/// So much may wait before senders are suspended; a network that takes longer than a ticktime for
-/// it, and what its senders send.
+/// The limit above which senders are suspended: a network that takes longer than a ticktime for it,
+/// and what its senders send.
 const OUTPUT_BYTES: usize = 64 << 10;
 const NARROW: u64 = 4_000;
 const SENDERS: usize = 4;
-/// More than a socket takes besides.
+/// More than a socket accepts in addition.
 const SENT_BYTES: usize = 200 << 10;
 
-/// The other's `nodedown` is wrong from now on.
+/// From now on, a `nodedown` of the other node is wrong.
 #[derive(Message, Serialize, Deserialize)]
 struct Steady;
 
 #[derive(Message, Serialize, Deserialize)]
 struct Bulk(String);
 
-/// Two nodes that are connected.
+/// Two connected nodes.
 fn pair(seed: u64) -> Result<(Sim, [SimNode; 2]), Failure> {
     let mut sim = Sim::on_any_network(seed);
     sim.change_network(|network| {
         network.bandwidth = BANDWIDTH;
-        // Single bytes would take their time, and teach nothing here.
+        // Single bytes would take time, and teach nothing here.
         if network.reads == Reads::Bytes {
             network.reads = Reads::Pieces;
         }
@@ -73,7 +73,7 @@ fn pair(seed: u64) -> Result<(Sim, [SimNode; 2]), Failure> {
     Ok((sim, [a, b]))
 }
 
-/// More than the connection carries in a ticktime, to the other.
+/// More than the connection carries in a ticktime, to the other node.
 fn bulk(sim: &mut Sim, from: SimNode, to: SimNode) {
     let to = sim.name(to).clone();
     sim.spawn(from, async move {
@@ -99,7 +99,7 @@ fn whoever_lives_is_not_given_up() {
                 }
                 1 | 2 => bulk(&mut sim, a, b),
                 3 => {
-                    // Less than what must be quiet for a peer to be given up.
+                    // Less than the silence after which a peer is given up.
                     sim.pause(b);
                     sim.run_for(secs(2));
                     sim.resume(b);
@@ -114,7 +114,7 @@ fn whoever_lives_is_not_given_up() {
     });
 }
 
-/// TICK-6: the output is congested for many ticktimes, and neither end gives the other one up.
+/// TICK-6: the output is congested for many ticktimes, and neither end gives up the other.
 #[test]
 fn a_congested_connection_is_kept() {
     seeds(0..SEEDS, |seed| {

@@ -1,11 +1,12 @@
-//! Each scenario, run by two programs: other addresses, and other keys for the hashes of tables.
+//! Each scenario, run by two programs: with other addresses, and other keys for the hashes of
+//! tables.
 
 use std::process::Command;
 
-/// How many seeds of each.
+/// The number of seeds of each.
 const SEEDS: &str = if cfg!(debug_assertions) { "2" } else { "20" };
 
-/// The hash of each simulation, and whose it was.
+/// The hash of each simulation, and which one it was.
 fn traces(threads: &str) -> Vec<String> {
     let program = std::env::current_exe().expect("it runs");
     let output = Command::new(program)

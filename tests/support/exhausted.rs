@@ -1,5 +1,5 @@
-//! Programs to which the system refuses threads or descriptors: this test binary again, as a
-//! program and a user of its own, so that nobody else is short of them.
+//! Programs to which the system refuses threads or descriptors. Each is this test binary again, as
+//! a separate program with a separate user, so that no other program is affected.
 
 use std::os::fd::AsRawFd as _;
 use std::os::unix::process::CommandExt as _;
@@ -7,10 +7,10 @@ use std::process::Command;
 
 use rustix::process::{Resource, Rlimit, getrlimit, getuid, setrlimit};
 
-/// Says in the environment that the program is such a one.
+/// Set in the environment of such a program.
 const INNER: &str = "FIKA_TEST_ALONE";
 
-/// Runs the test with this name again, in a program of its own; true in that program.
+/// Runs the test with this name again, in a separate program. Returns true in that program.
 #[must_use]
 pub(crate) fn is_alone(test: &str) -> bool {
     if std::env::var_os(INNER).is_some() {
@@ -18,7 +18,7 @@ pub(crate) fn is_alone(test: &str) -> bool {
     }
     let mut command = Command::new(std::env::current_exe().expect("this program has a file"));
     command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(INNER, "1");
-    // The superuser is refused nothing.
+    // The system refuses the superuser nothing.
     if getuid().is_root() {
         let user = 60_000 + std::process::id() % 5000;
         command.uid(user).gid(user);
@@ -30,21 +30,21 @@ pub(crate) fn is_alone(test: &str) -> bool {
     false
 }
 
-/// What the system gives this program from now on.
+/// A limit on what the system gives to this program.
 pub(crate) struct Limits {
     resource: Resource,
     before: Rlimit,
 }
 
 impl Limits {
-    /// No further thread.
+    /// Allows no further thread.
     pub(crate) fn no_threads() -> Limits {
         Limits::set(Resource::Nproc, 1)
     }
 
-    /// So many further descriptors.
+    /// Allows this many further descriptors.
     pub(crate) fn descriptors(further: usize) -> Limits {
-        // The limit is above the numbers, of which the lowest free one is given.
+        // The limit applies to descriptor numbers, of which the system gives the lowest free one.
         let mut free = Vec::new();
         while free.len() <= further {
             free.push(std::fs::File::open("/dev/null").expect("there are descriptors"));
@@ -62,16 +62,16 @@ impl Limits {
     }
 }
 
-/// All that it gave before.
+/// Restores the previous limit.
 impl Drop for Limits {
     fn drop(&mut self) {
         setrlimit(self.resource, self.before).expect("it was so before");
     }
 }
 
-/// How many threads, and how many descriptors, this program has.
+/// Returns the number of threads and of descriptors of this program.
 pub(crate) fn used() -> (usize, usize) {
     let count = |folder: &str| std::fs::read_dir(folder).expect("Linux has it").count();
-    // The one by which they are counted is gone again.
+    // The descriptor that was used for counting is closed again.
     (count("/proc/self/task"), count("/proc/self/fd") - 1)
 }

@@ -1,9 +1,9 @@
-//! Hosts of a test's own on a network of their own: a network namespace each, joined by a
-//! bridge, and what can become of the packets between them.
+//! Hosts of a test, on a separate network: network namespaces that are joined by a bridge, and
+//! faults of the packets between them.
 //!
-//! Linux, root, and the programs `unshare`, `nsenter`, `ip` and `nft` are needed. Without them a
-//! test says that it is skipped, and fails where the environment has `FIKA_REQUIRE_NETWORKS`. A
-//! namespace is there as long as a program that does nothing else, and that ends with the test.
+//! This needs Linux, root, and the programs `unshare`, `nsenter`, `ip` and `nft`. Without them a
+//! test reports that it is skipped, or fails if `FIKA_REQUIRE_NETWORKS` is set. A namespace exists
+//! as long as a program that holds it. That program ends with the test.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -15,7 +15,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::{MAPPER_PORT, Place};
 
-/// The tables of a host, as it begins: packets of hosts in the sets are dropped or reset.
+/// The initial tables of a host: packets from hosts in the sets are dropped or reset.
 const TABLE: &str = "
     add table inet faults
     add chain inet faults in { type filter hook input priority 0; }
@@ -27,14 +27,14 @@ const TABLE: &str = "
     add rule inet faults in ip saddr @lossy numgen random mod 100 < 5 drop
 ";
 
-/// What becomes of the packets that come from a host.
+/// What happens to the packets from a host.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
     /// They are dropped.
     Cut,
-    /// The same for so many milliseconds.
+    /// They are dropped for this many milliseconds.
     CutFor(u32),
-    /// A connection that they belong to is reset.
+    /// Their connection is reset.
     Reset,
     /// One in twenty is dropped.
     Lossy,
@@ -46,15 +46,15 @@ pub(crate) struct Hosts {
     hosts: Vec<Host>,
 }
 
-/// One of them.
+/// A host.
 pub(crate) struct Host {
     namespace: Namespace,
-    /// Its address, and its mapper's port.
+    /// The host's address, and its mapper's port.
     pub(crate) place: Place,
 }
 
 impl Hosts {
-    /// So many hosts, if this machine can have them.
+    /// Makes this many hosts, if this machine allows it.
     pub(crate) fn new(test: &str, count: u8) -> Option<Hosts> {
         available(test, Hosts::try_new(count))
     }
@@ -72,7 +72,7 @@ impl Hosts {
         &self.hosts[n]
     }
 
-    /// What comes to `to` from `from` meets a fault.
+    /// Applies a fault to the packets from `from` to `to`.
     pub(crate) fn one_way(&self, from: usize, to: usize, fault: Fault) {
         let (set, timeout) = match fault {
             Fault::Cut => ("cut", String::new()),
@@ -85,13 +85,13 @@ impl Hosts {
         self.hosts[to].namespace.run("nft", "-f -", &rule).expect("the table is there");
     }
 
-    /// What goes between two meets a fault.
+    /// Applies a fault to the packets between two hosts.
     pub(crate) fn both_ways(&self, a: usize, b: usize, fault: Fault) {
         self.one_way(a, b, fault);
         self.one_way(b, a, fault);
     }
 
-    /// All is as it was.
+    /// Ends all faults.
     pub(crate) fn heal(&self) {
         for host in &self.hosts {
             for set in ["cut", "broken", "lossy"] {
@@ -102,11 +102,11 @@ impl Hosts {
     }
 }
 
-/// A host with addresses of its own choice, which programs enter and no thread does: it has
-/// files of its own as well. It is on the network of others.
+/// A host with chosen addresses and its own files. Programs enter it, but no threads. It is on a
+/// network with others.
 pub(crate) struct FileHost(Namespace);
 
-/// A network for such hosts, if this machine can have it.
+/// A network for such hosts, if this machine allows it.
 pub(crate) struct Switch(Namespace);
 
 impl Switch {
@@ -119,8 +119,8 @@ impl Switch {
         available(test, switch)
     }
 
-    /// A host with these addresses. It knows the hosts of `names`, which has the form of
-    /// `/etc/hosts`, and no others; `sorted` has that of `/etc/gai.conf`.
+    /// Makes a host with these addresses. It only knows the hosts in `names`, which has the form of
+    /// `/etc/hosts`. `sorted` has the form of `/etc/gai.conf`.
     pub(crate) fn host(&self, n: usize, ips: &[IpAddr], names: &str, sorted: &str) -> FileHost {
         self.try_host(n, ips, names, sorted).expect("a network can be made, and so can a host")
     }
@@ -157,18 +157,18 @@ impl Switch {
 }
 
 impl FileHost {
-    /// Runs a script of the shell there.
+    /// Runs a shell script on the host.
     pub(crate) fn run(&self, script: &str) -> Result<(), String> {
         self.0.run("sh", "-e", script)
     }
 
-    /// Does this there, but with the files of this host: the programs and the threads that it
-    /// starts stay on that network.
+    /// Runs `job` on the host's network, but with the files of this host. The programs and the
+    /// threads that it starts stay on that network.
     pub(crate) fn enter<T: Send>(&self, job: impl FnOnce() -> T + Send) -> T {
         self.0.enter(job)
     }
 
-    /// Has a program run there, with its arguments and environment.
+    /// Returns the command that runs a program on the host, with its arguments and environment.
     pub(crate) fn enters(&self, command: &Command) -> Command {
         let mut entered = Command::new("nsenter");
         entered.args(self.0.flags()).arg(command.get_program()).args(command.get_args());
@@ -182,7 +182,7 @@ impl FileHost {
     }
 }
 
-/// What was made; without it the test says why it is skipped.
+/// Returns what was made. If it could not be made, prints why the test is skipped.
 fn available<T>(test: &str, made: Result<T, String>) -> Option<T> {
     let why = match made {
         Ok(made) => return Some(made),
@@ -192,7 +192,7 @@ fn available<T>(test: &str, made: Result<T, String>) -> Option<T> {
         std::env::var_os("FIKA_REQUIRE_NETWORKS").is_none(),
         "{test}: no networks can be made, and FIKA_REQUIRE_NETWORKS is set: {why}"
     );
-    // To the real standard error: what a test that passes prints is not shown.
+    // Written to the real standard error: the output of a test that passes is not shown.
     let line = format!("skipped: {test}: no networks can be made: {why}\n");
     let _ = std::io::stderr().write_all(line.as_bytes());
     None
@@ -212,7 +212,7 @@ impl Host {
         Ok(Host { namespace, place: Place { ip, mapper: MAPPER_PORT } })
     }
 
-    /// Does this on the host: the programs and the threads that it starts stay there.
+    /// Runs `job` on the host. The programs and the threads that it starts stay there.
     pub(crate) fn enter<T: Send>(&self, job: impl FnOnce() -> T + Send) -> T {
         self.namespace.enter(job)
     }
@@ -220,9 +220,9 @@ impl Host {
 
 /// A network namespace.
 struct Namespace {
-    /// Has it as its own, and ends when its standard input is closed.
+    /// The program that holds the namespace. It ends when its standard input is closed.
     holder: Child,
-    /// What it has as its own, as `unshare` and `nsenter` call it.
+    /// The kinds of namespaces, with their names for `unshare` and `nsenter`.
     kinds: &'static [&'static str],
 }
 
@@ -238,7 +238,7 @@ impl Namespace {
         let mut holder = command.spawn().map_err(|error| format!("unshare: {error}"))?;
         let stdin = holder.stdin.as_mut().expect("it is piped");
         let mut stdout = BufReader::new(holder.stdout.take().expect("it is piped"));
-        // What comes back has been read in the namespace.
+        // The echo shows that the program runs in the namespace.
         let echoed =
             stdin.write_all(b"there\n").and_then(|()| stdout.read_line(&mut String::new()));
         let namespace = Namespace { holder, kinds };
@@ -256,18 +256,18 @@ impl Namespace {
             move_into_link_name_space(file.as_fd(), kind).expect("it was made by this program");
             job()
         };
-        // The thread that asks stays where it is.
+        // The calling thread stays in its own namespace.
         let result = std::thread::scope(|scope| scope.spawn(entered).join());
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
-    /// How `nsenter` finds it.
+    /// Returns the arguments with which `nsenter` finds the namespace.
     fn flags(&self) -> Vec<String> {
         let target = ["--target".to_owned(), self.holder.id().to_string()];
         target.into_iter().chain(self.kinds.iter().map(|kind| (*kind).to_owned())).collect()
     }
 
-    /// Runs a program there.
+    /// Runs a program in the namespace.
     fn run(&self, program: &str, args: &str, input: &str) -> Result<(), String> {
         let mut command = Command::new("nsenter");
         command.args(self.flags()).arg(program).args(args.split(' '));

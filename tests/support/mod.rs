@@ -1,10 +1,9 @@
-//! What the tests of the network share: an address and a port mapper of a test's own, nodes
-//! in this program, nodes that are other programs, and peers that speak the protocol by hand.
+//! The support code of the network tests: addresses and port mappers for each test, nodes in this
+//! program and in others, and peers that speak the protocol by hand.
 //!
-//! Each test has a loopback address of its own, so tests that run side by side see nothing
-//! of each other. A node of another program is this test binary again, started by
-//! [`process::OsNode`], and runs the same `#[remote]` functions; it is killed when the test
-//! ends, however it ends.
+//! Each test has its own loopback address, so tests that run at the same time don't see each other.
+//! A node in another program is this test binary again, started by [`process::OsNode`], and has the
+//! same `#[remote]` functions. It is killed when the test ends, in whatever way.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 #[cfg(target_os = "linux")]
@@ -29,13 +28,13 @@ use std::time::Duration;
 use fika::prelude::*;
 use fika::{Env as _, NodeBuilder, SystemEnv, Time};
 
-/// No event takes a tenth of it.
+/// The limit for waiting. No event takes a tenth of it.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
-/// The cookie of nodes that were given no other.
+/// The default cookie of nodes.
 pub(crate) const COOKIE: &str = "a cookie for the tests";
 
-/// The port of the mapper of a place with an address of its own.
+/// The port of the mapper of a place with its own address.
 const MAPPER_PORT: u16 = 14_369;
 
 /// Where the nodes of one test are: an address, and a port for their mapper.
@@ -46,7 +45,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// A loopback address that no other test has.
+    /// Returns a loopback address that no other test has.
     pub(crate) fn new() -> Place {
         show_log();
         static LAST: AtomicU32 = AtomicU32::new(0);
@@ -56,7 +55,7 @@ impl Place {
         Place { ip, mapper: MAPPER_PORT }
     }
 
-    /// The address 127.0.0.1, for programs that know no other; the port is nobody else's.
+    /// Returns the address 127.0.0.1 with an unused port, for programs that know no other address.
     pub(crate) fn on_localhost() -> Place {
         // Below the ports that the system gives to connections.
         static LAST: AtomicU32 = AtomicU32::new(0);
@@ -70,7 +69,7 @@ impl Place {
         }
     }
 
-    /// The name of a node here.
+    /// Returns the name of a node at this place.
     pub(crate) fn name(&self, alive: &str) -> String {
         format!("{alive}@{}", self.ip)
     }
@@ -79,18 +78,18 @@ impl Place {
         self.builder_of(&self.name(alive))
     }
 
-    /// A node whose host is spelled in another way.
+    /// Returns the builder of a node whose host is spelled in another way.
     pub(crate) fn builder_of(&self, name: &str) -> NodeBuilder {
         let builder = Node::builder().name(name).cookie(COOKIE).epmd_port(self.mapper).workers(2);
         if self.ip.is_loopback() { builder } else { builder.listen((self.ip, 0).into()) }
     }
 
-    /// A node in this program.
+    /// Starts a node in this program.
     pub(crate) fn node(&self, alive: &str) -> TestNode {
         TestNode::of(self.builder(alive))
     }
 
-    /// A node in a program of its own, to be started.
+    /// Returns the builder of a node in a separate program.
     pub(crate) fn os(&self, alive: &str) -> process::OsNodeBuilder {
         let builder = process::OsNodeBuilder::new(&self.name(alive), self.mapper).cookie(COOKIE);
         if self.ip.is_loopback() { builder } else { builder.listen((self.ip, 0).into()) }
@@ -100,7 +99,7 @@ impl Place {
         (self.ip, self.mapper).into()
     }
 
-    /// Sends the mapper a request, which is given its length, and returns all that it says.
+    /// Sends a request to the mapper, preceded by its length. Returns the whole reply.
     pub(crate) fn ask_mapper(&self, request: &[u8]) -> std::io::Result<Vec<u8>> {
         let mut stream = connect(self.mapper_addr())?;
         let length = u16::try_from(request.len()).expect("a short request");
@@ -110,7 +109,7 @@ impl Place {
         Ok(answer)
     }
 
-    /// The names that the mapper knows, with their ports, the newest first.
+    /// Returns the names that the mapper knows, with their ports, newest first.
     pub(crate) fn names(&self) -> Vec<(String, u16)> {
         let Ok(answer) = self.ask_mapper(b"n") else { return Vec::new() };
         let text = String::from_utf8(answer[4..].to_vec()).expect("names are text");
@@ -121,7 +120,7 @@ impl Place {
         text.lines().map(|line| entry(line).expect("a name and a port")).collect()
     }
 
-    /// Where a node listens, by what the mapper says.
+    /// Returns the address on which a node listens, according to the mapper.
     pub(crate) fn addr_of(&self, alive: &str) -> SocketAddr {
         let names = self.names();
         let found = names.iter().find(|(name, _)| name == alive);
@@ -129,16 +128,16 @@ impl Place {
     }
 }
 
-/// Shows what the nodes of this program log, if the environment has `FIKA_TEST_LOG`.
+/// Shows the log of the nodes in this program, if `FIKA_TEST_LOG` is set.
 fn show_log() {
     if std::env::var_os("FIKA_TEST_LOG").is_some() {
         let log = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG);
-        // Another test of the program may have done it.
+        // Another test of the program may have set it.
         let _ = log.with_ansi(false).with_writer(std::io::stderr).try_init();
     }
 }
 
-/// A connection whose reads and writes do not hang for ever.
+/// Connects. Reads and writes on the connection have a time limit.
 pub(crate) fn connect(addr: SocketAddr) -> std::io::Result<TcpStream> {
     let stream = TcpStream::connect(addr)?;
     stream.set_read_timeout(Some(LIMIT))?;
@@ -146,14 +145,14 @@ pub(crate) fn connect(addr: SocketAddr) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Waits until the other end has closed; what came before that is returned.
+/// Waits until the other end has closed. Returns the bytes that came before.
 pub(crate) fn until_closed(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     match stream.read_to_end(&mut bytes) {
         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
             panic!("the connection was not closed; it said {bytes:?}")
         }
-        // Closed in order, or reset since not all was read.
+        // Closed in order, or reset because not everything was read.
         Ok(_) | Err(_) => bytes,
     }
 }
@@ -195,7 +194,7 @@ impl Clock {
     }
 }
 
-/// Asks again and again until the answer is true.
+/// Polls until the result is true.
 #[track_caller]
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let clock = Clock::new();
@@ -205,7 +204,7 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// The same inside of a process, which lets others run meanwhile.
+/// Polls until the result is true, inside of a process. Other processes run meanwhile.
 pub(crate) async fn until_in_process(what: &str, mut is_so: impl FnMut() -> bool) {
     let clock = Clock::new();
     while !is_so() {
@@ -214,13 +213,13 @@ pub(crate) async fn until_in_process(what: &str, mut is_so: impl FnMut() -> bool
     }
 }
 
-/// How often something is done: more often where the environment has `FIKA_LONG=1`.
+/// Returns the number of repetitions: `long` if `FIKA_LONG=1` is set.
 pub(crate) fn times(short: u64, long: u64) -> u64 {
     if std::env::var_os("FIKA_LONG").is_some_and(|value| value == "1") { long } else { short }
 }
 
-/// Whether a program of Erlang is there. If not, the test says so, and fails where the
-/// environment demands Erlang.
+/// Returns whether a program of Erlang is installed. If not, prints a note, or fails if
+/// `FIKA_REQUIRE_ERLANG` is set.
 pub(crate) fn has_erlang(test: &str, program: &str, argument: &str) -> bool {
     let there = Command::new(program).arg(argument).output().is_ok();
     if !there {
@@ -228,14 +227,14 @@ pub(crate) fn has_erlang(test: &str, program: &str, argument: &str) -> bool {
             std::env::var_os("FIKA_REQUIRE_ERLANG").is_none(),
             "{test}: {program} is not installed, and FIKA_REQUIRE_ERLANG is set"
         );
-        // To the real standard error: what a test that passes prints is not shown.
+        // Written to the real standard error: the output of a test that passes is not shown.
         let line = format!("skipped: {test}: {program} is not installed\n");
         let _ = std::io::stderr().write_all(line.as_bytes());
     }
     there
 }
 
-/// Whether Erlang's port mapper is there.
+/// Returns whether Erlang's port mapper is installed.
 pub(crate) fn has_epmd(test: &str) -> bool {
     has_erlang(test, "epmd", "-help")
 }
@@ -262,7 +261,7 @@ macro_rules! none {
     };
 }
 
-/// Waits for this node's `nodeup`, past those of others.
+/// Waits for this node's `nodeup`, and skips those of others.
 pub(crate) async fn nodeup(name: &str) -> NodeUp {
     receive! {
         NodeUp { node, node_type, connection } if node.as_str() == name => NodeUp { node, node_type, connection },
@@ -270,7 +269,7 @@ pub(crate) async fn nodeup(name: &str) -> NodeUp {
     }
 }
 
-/// Waits for this node's `nodedown`, past those of others.
+/// Waits for this node's `nodedown`, and skips those of others.
 pub(crate) async fn nodedown(name: &str) -> NodeDown {
     receive! {
         NodeDown { node, node_type, connection, reason } if node.as_str() == name => NodeDown { node, node_type, connection, reason },
@@ -294,7 +293,7 @@ pub(crate) async fn exit_of(pid: Pid) -> ExitReason {
     }
 }
 
-/// Something to be answered: the answer is the number, from the process that was asked.
+/// A question. The answer contains the number and the process that was asked.
 #[derive(Message, Serialize, Deserialize, Debug)]
 #[message(tag = "test::Ask")]
 pub(crate) struct Ask {
@@ -302,8 +301,8 @@ pub(crate) struct Ask {
     pub(crate) n: u64,
 }
 
-/// What a program of another version has under the name of [`Ask`]. In one program two types can't
-/// have one tag, so this one pretends to have another hash.
+/// The type that a program of another version has under the name of [`Ask`]. In one program two
+/// types can't have one tag, so this type pretends to have another hash.
 pub(crate) struct AskOfAnotherShape;
 
 impl Message for AskOfAnotherShape {
@@ -341,7 +340,7 @@ pub(crate) struct Answer {
 #[message(tag = "test::EndWith")]
 pub(crate) struct EndWith(pub(crate) ExitReason);
 
-/// Answers until it is told to end.
+/// Answers questions until it is told to end.
 #[remote(name = "test::answerer")]
 pub(crate) async fn answerer() {
     loop {
@@ -352,7 +351,7 @@ pub(crate) async fn answerer() {
     }
 }
 
-/// The same, registered. It says when it has its name.
+/// Answers questions under a registered name, and reports when it has the name.
 #[remote(name = "test::named_answerer")]
 pub(crate) async fn named_answerer(name: String, starter: Pid) {
     register(name.as_str(), self_pid()).expect("the name is free");
@@ -360,7 +359,7 @@ pub(crate) async fn named_answerer(name: String, starter: Pid) {
     answerer().await;
 }
 
-/// Asks a process, and asserts that it answers.
+/// Checks that a process answers a question.
 pub(crate) async fn assert_answers(pid: Pid, n: u64) {
     send(pid, Ask { from: self_pid(), n });
     receive! {

@@ -1,5 +1,5 @@
-//! A peer that speaks the protocol by hand, as `net/PROTOCOL.md` has it, so that a test can
-//! say what no node says. It shares no code with the nodes.
+//! A peer that speaks the protocol by hand, according to `net/PROTOCOL.md`, so that a test can send
+//! what no node sends. It shares no code with the nodes.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ pub(crate) const SPAWN: u64 = 2;
 
 const MAGIC: &[u8] = b"\xf1fika\r\n\0";
 
-/// What a peer says of itself.
+/// The contents of a peer's hello.
 pub(crate) struct Hello {
     pub(crate) magic: Vec<u8>,
     pub(crate) versions: (u16, u16),
@@ -27,7 +27,7 @@ pub(crate) struct Hello {
 }
 
 impl Hello {
-    /// What a node says.
+    /// Returns the hello that a node would send.
     pub(crate) fn new(name: &str, wanted: &str) -> Hello {
         Hello {
             magic: MAGIC.into(),
@@ -53,7 +53,7 @@ impl Hello {
     }
 }
 
-/// A number as the protocol writes it.
+/// Encodes a varint.
 pub(crate) fn varint(mut number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     while number >= 0x80 {
@@ -68,13 +68,13 @@ pub(crate) fn text(text: &str) -> Vec<u8> {
     [varint(text.len() as u64), text.as_bytes().to_vec()].concat()
 }
 
-/// The handshake's frame around a body.
+/// Returns the handshake's frame around a body.
 pub(crate) fn framed(body: &[u8]) -> Vec<u8> {
     [&u16::try_from(body.len()).expect("a short body").to_be_bytes()[..], body].concat()
 }
 
-/// A signal that goes in pieces: what its frame has ahead of a payload that names no nodes, and
-/// that payload.
+/// Returns the frames of a signal in pieces: `signal` is the part of its frame before a payload
+/// that names no nodes, and `payload` is that payload.
 pub(crate) fn in_pieces(signal: &[u8], payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let head = frame(&[&[0x04, 0][..], signal, &[0], &length].concat());
@@ -82,13 +82,13 @@ pub(crate) fn in_pieces(signal: &[u8], payload: &[u8]) -> Vec<u8> {
     [head].into_iter().chain(pieces).flatten().collect()
 }
 
-/// The frame around a body, after the handshake.
+/// Returns the frame around a body, after the handshake.
 pub(crate) fn frame(body: &[u8]) -> Vec<u8> {
     [&u32::try_from(body.len()).expect("a short body").to_be_bytes()[..], body].concat()
 }
 
-/// Whether a node refuses the peer by this, its version and its status in a hello: one of its own
-/// version where that is the reason.
+/// Returns whether a node's hello refuses the peer with the expected version and status. If
+/// versions are the reason, the version is the node's own.
 pub(crate) fn is_refusal(answer: &[u8]) -> bool {
     let version_and_status = (&answer[2..5], answer[49]);
     [(&[0xf2, 0, 0][..], 3), (&[0xf2, 0, 1][..], 5)].contains(&version_and_status)
@@ -114,7 +114,8 @@ fn transcript(hello_i: &[u8], hello_r: &[u8]) -> [u8; 32] {
     transcript.finalize().into()
 }
 
-/// The frame of a responder that knows the cookie and refuses the connection by this status.
+/// Returns the frame of a responder that knows the cookie and refuses the connection with this
+/// status.
 pub(crate) fn refusal(cookie: &str, hello_i: &[u8], hello_r: &[u8], status: u8) -> Vec<u8> {
     let (proof_i, _) = proofs(cookie, hello_i, hello_r);
     let transcript = transcript(hello_i, hello_r);
@@ -122,7 +123,7 @@ pub(crate) fn refusal(cookie: &str, hello_i: &[u8], hello_r: &[u8], status: u8) 
     [&[0xf5, status][..], &hmac(&key(cookie), &parts)].concat()
 }
 
-/// The frames with the proofs of the initiator and of the responder.
+/// Returns the frames with the proofs of the initiator and of the responder.
 pub(crate) fn proofs(cookie: &str, hello_i: &[u8], hello_r: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let transcript = transcript(hello_i, hello_r);
     let (key, binding) = (key(cookie), [0; 32]);
@@ -131,7 +132,7 @@ pub(crate) fn proofs(cookie: &str, hello_i: &[u8], hello_r: &[u8]) -> (Vec<u8>, 
     ([&[0xf3][..], &proof_i].concat(), [&[0xf4][..], &proof_r].concat())
 }
 
-/// The hello of a responder with this version, status and name.
+/// Returns the hello of a responder with this version, status and name.
 pub(crate) fn hello_r(version: u16, flags: u64, status: u8, name: &str) -> Vec<u8> {
     let mut body = vec![0xf2];
     body.extend(version.to_be_bytes());
@@ -144,7 +145,7 @@ pub(crate) fn hello_r(version: u16, flags: u64, status: u8, name: &str) -> Vec<u
     body
 }
 
-/// The next frame of a handshake; none where the connection ends.
+/// Reads the next frame of a handshake. Returns `None` if the connection ends.
 pub(crate) fn read_framed(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut length = [0; 2];
     stream.read_exact(&mut length).ok()?;
@@ -159,17 +160,17 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Connects, and says nothing yet.
+    /// Connects, and sends nothing yet.
     pub(crate) fn open(addr: SocketAddr) -> Peer {
         Peer { stream: connect(addr).expect("the node listens") }
     }
 
-    /// The same as [`connected`](Peer::connected), if the node lets it.
+    /// Connects as [`connected`](Peer::connected) does, if the node allows it.
     pub(crate) fn try_connected(addr: SocketAddr, name: &str, wanted: &str) -> Option<Peer> {
         let mut peer = Peer { stream: connect(addr).ok()? };
         let hello = Hello::new(name, wanted).body();
         peer.stream.write_all(&framed(&hello)).ok()?;
-        // One that is not wanted is closed.
+        // If the node does not want the peer, it closes the connection.
         if peer.stream.peek(&mut [0]).ok()? == 0 {
             return None;
         }
@@ -177,20 +178,20 @@ impl Peer {
         Some(peer)
     }
 
-    /// Takes in a node's connection, as a peer with these flags and this name.
+    /// Accepts a node's connection, as a peer with these flags and this name.
     pub(crate) fn accepted(listener: &TcpListener, flags: u64, name: &str) -> Peer {
         Peer::accepted_slowly(listener, flags, name, [Duration::ZERO; 2])
     }
 
-    /// The same, with a pause before each of the two answers. The node may not wait for the
-    /// second one.
+    /// Accepts a node's connection, with a pause before each of the two answers. The node may not
+    /// wait for the second one.
     pub(crate) fn accepted_slowly(
         listener: &TcpListener,
         flags: u64,
         name: &str,
         pauses: [Duration; 2],
     ) -> Peer {
-        // Nobody ever says anything on it.
+        // Nothing is ever sent over this channel.
         let (_silent, nothing) = std::sync::mpsc::channel::<()>();
         let pause = |time| assert!(nothing.recv_timeout(time).is_err());
         let (stream, _) = listener.accept().expect("a node connects");
@@ -206,12 +207,12 @@ impl Peer {
         peer
     }
 
-    /// Connects as a node does; the name is `alive@host` of this peer.
+    /// Connects as a node does. `name` is the `alive@host` of this peer.
     pub(crate) fn connected(addr: SocketAddr, name: &str, wanted: &str) -> Peer {
         Peer::connected_and_said(addr, name, wanted, &[])
     }
 
-    /// The same, and says something in one write with its proof.
+    /// Connects, and sends further bytes in one write with the proof.
     pub(crate) fn connected_and_said(
         addr: SocketAddr,
         name: &str,
@@ -221,7 +222,7 @@ impl Peer {
         Peer::connected_as_and_said(addr, &Hello::new(name, wanted), said)
     }
 
-    /// The same, as this one.
+    /// Connects with this hello.
     pub(crate) fn connected_as(addr: SocketAddr, hello: &Hello) -> Peer {
         Peer::connected_as_and_said(addr, hello, &[])
     }
@@ -234,7 +235,7 @@ impl Peer {
         peer
     }
 
-    /// The rest of the handshake, after this hello.
+    /// Completes the handshake after this hello.
     fn prove(&mut self, hello: &[u8], said: &[u8]) {
         let answer = self.handshake_frame();
         assert_eq!(answer[0], 0xf2, "the second frame is a hello");
@@ -247,12 +248,12 @@ impl Peer {
         self.stream.write_all(bytes).expect("the node reads");
     }
 
-    /// The same to a node that may close before it has read all.
+    /// Writes to a node that may close before it has read everything.
     pub(crate) fn write_to_the_end(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
     }
 
-    /// The next frame of the handshake.
+    /// Reads the next frame of the handshake.
     pub(crate) fn handshake_frame(&mut self) -> Vec<u8> {
         let mut length = [0; 2];
         self.stream.read_exact(&mut length).expect("the node answers");
@@ -261,7 +262,7 @@ impl Peer {
         body
     }
 
-    /// The next frame after the handshake that is no tick.
+    /// Reads the next frame after the handshake, and skips ticks.
     pub(crate) fn frame(&mut self) -> Vec<u8> {
         let clock = Clock::new();
         loop {
@@ -276,7 +277,7 @@ impl Peer {
         }
     }
 
-    /// The next frame after the handshake; none where the connection ends.
+    /// Reads the next frame after the handshake. Returns `None` if the connection ends.
     pub(crate) fn try_frame(&mut self) -> Option<Vec<u8>> {
         let mut length = [0; 4];
         self.stream.read_exact(&mut length).ok()?;

@@ -1,6 +1,6 @@
-//! Nodes that are programs of their own: this test binary again, with its name and settings
-//! in the environment. The test `node_process` below is its `main`, and does nothing in a
-//! run of the tests.
+//! Nodes in separate programs: this test binary again, with the name and settings in its
+//! environment. The test `node_process` below is its `main`, and does nothing in a normal run of
+//! the tests.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::SocketAddr;
@@ -14,13 +14,13 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, se
 use super::LIMIT;
 use super::transport::{Way, Wrapped};
 
-/// Says in the environment that the program is a node, and its name.
+/// Set in the environment of a node's program, to its name.
 const NAME: &str = "FIKA_TEST_NODE";
 
-/// The line that tells the test that the node is up.
+/// The line that reports to the test that the node is up.
 const READY: &str = "node: ready";
 
-/// A node that is to be started.
+/// A node that has not been started.
 pub(crate) struct OsNodeBuilder {
     name: String,
     command: Command,
@@ -71,22 +71,22 @@ impl OsNodeBuilder {
         self.env("FIKA_TEST_SETUP_TIME", &time.as_millis().to_string())
     }
 
-    /// Where it listens, if not on loopback.
+    /// Sets the address on which it listens, if not on loopback.
     pub(crate) fn listen(self, addr: SocketAddr) -> OsNodeBuilder {
         self.env("FIKA_TEST_LISTEN", &addr.to_string())
     }
 
-    /// With so many open files at most.
+    /// Limits its open files.
     pub(crate) fn files(self, files: u64) -> OsNodeBuilder {
         self.env("FIKA_TEST_FILES", &files.to_string())
     }
 
-    /// Over Unix sockets in this directory.
+    /// Uses Unix sockets in this directory.
     pub(crate) fn unix_sockets(self, directory: &std::path::Path) -> OsNodeBuilder {
         self.env("FIKA_TEST_UNIX_SOCKETS", directory.to_str().expect("a path that is text"))
     }
 
-    /// Without a port mapper, and with this table of nodes.
+    /// Uses this table of nodes, and no port mapper.
     pub(crate) fn nodes(self, nodes: &[String]) -> OsNodeBuilder {
         self.env("FIKA_TEST_NODES", &nodes.join(" "))
     }
@@ -95,7 +95,7 @@ impl OsNodeBuilder {
         self.env("FIKA_TEST_HIDDEN", "1")
     }
 
-    /// On this host.
+    /// Runs it on this host.
     pub(crate) fn on(mut self, host: &super::hosts::FileHost) -> OsNodeBuilder {
         self.command = host.enters(&self.command);
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -108,7 +108,7 @@ impl OsNodeBuilder {
         self.try_start().unwrap_or_else(|log| panic!("the node did not start:\n{log}"))
     }
 
-    /// The same. A node that does not start gives what it wrote.
+    /// Starts it. Returns its log if it does not start.
     #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
     pub(crate) fn try_start(mut self) -> Result<OsNode, String> {
         let mut child = self.command.spawn().expect("this program can be started again");
@@ -123,13 +123,13 @@ impl OsNodeBuilder {
                 return Err(node.into_log());
             }
         }
-        // What the program writes from here on is nobody's concern, but must not fill a pipe.
+        // The program's further output is ignored, but must not fill a pipe.
         std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
         Ok(node)
     }
 }
 
-/// A node that is a program of its own. It is killed when this is dropped.
+/// A node in a separate program. It is killed when this is dropped.
 pub(crate) struct OsNode {
     pub(crate) name: String,
     child: Child,
@@ -138,33 +138,34 @@ pub(crate) struct OsNode {
 }
 
 impl OsNode {
-    /// Ends it by SIGKILL.
+    /// Kills it with SIGKILL.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         self.child.wait().expect("it is our child");
     }
 
-    /// Ends it in order, and waits for that.
+    /// Stops it in order, and waits for that.
     pub(crate) fn stop(mut self) {
         drop(self.stdin.take());
         assert!(self.child.wait().expect("it is our child").success(), "{}", self.log());
     }
 
-    /// Freezes it by SIGSTOP.
+    /// Freezes it with SIGSTOP.
     pub(crate) fn freeze(&self) {
         self.signal(Signal::STOP);
     }
 
-    /// Lets it go on after [`freeze`](OsNode::freeze).
+    /// Continues it after [`freeze`](OsNode::freeze).
     pub(crate) fn thaw(&self) {
         self.signal(Signal::CONT);
     }
 
-    /// For how long it has run on a processor so far, by the system's ticks.
+    /// Returns the CPU time that it has used so far, in the system's ticks.
     pub(crate) fn cpu_time(&self) -> Duration {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
         let stat = stat.expect("it is there");
-        // Behind the name in brackets; the user's and the system's time are the 14th and 15th.
+        // The fields after the name in parentheses. The user's and the system's time are the 14th
+        // and 15th.
         let (_, fields) = stat.rsplit_once(')').expect("a name in brackets");
         let ticks = fields.split_whitespace().skip(11).take(2);
         let ticks: u64 = ticks.map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
@@ -175,17 +176,17 @@ impl OsNode {
         kill_process(Pid::from_child(&self.child), signal).expect("it is there");
     }
 
-    /// What it has written to its standard error so far: its log.
+    /// Returns what it has written to its standard error so far: its log.
     pub(crate) fn log(&self) -> String {
         self.log.text.lock().expect("nobody panics with it").0.clone()
     }
 
-    /// How often this stands in its log.
+    /// Returns how often this text is in its log.
     pub(crate) fn logged(&self, text: &str) -> usize {
         self.log().matches(text).count()
     }
 
-    /// Waits until this stands in its log so many times.
+    /// Waits until this text is in its log this many times.
     #[track_caller]
     pub(crate) fn await_log(&self, text: &str, times: usize) {
         let is_there = |log: &str| log.matches(text).count() >= times;
@@ -211,7 +212,7 @@ impl Drop for OsNode {
     }
 }
 
-/// What a program writes, as it comes.
+/// The output of a program.
 struct Log {
     /// The text, and whether it has ended.
     text: std::sync::Mutex<(String, bool)>,
@@ -252,15 +253,14 @@ impl Log {
     }
 }
 
-/// Lets this program have as many open files as it may; how many these are.
+/// Raises this program's limit of open files as far as allowed. Returns the limit.
 pub(crate) fn allow_files() -> u64 {
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("it is allowed");
     maximum.unwrap_or(u64::MAX)
 }
 
-/// The `main` of a node that is a program of its own; in a run of the tests there is nothing
-/// for it to do.
+/// The `main` of a node in a separate program. In a normal run of the tests, it does nothing.
 #[test]
 fn node_process() {
     let Ok(name) = std::env::var(NAME) else { return };
@@ -322,7 +322,7 @@ fn node_process() {
     match builder.build() {
         Ok(node) => {
             println!("{READY}");
-            // The test ends it by closing this, and so does the test's own end.
+            // The test closes this to stop the node. The end of the test closes it too.
             let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
             node.stop();
             std::process::exit(0);

@@ -1,6 +1,6 @@
-//! A relay between two nodes, which carries what is said in a manner of its own: byte by byte,
-//! or late and now and then much later, as a network does that loses packets. Nothing is lost
-//! for good and nothing is reordered, as TCP sees to that.
+//! A relay between two nodes, which carries bytes in its own manner: byte by byte, or late and
+//! sometimes much later, like a network that loses packets. As with TCP, nothing is lost for good
+//! and nothing is reordered.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -14,14 +14,14 @@ use super::Clock;
 /// How bytes are carried.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Manner {
-    /// Each in a packet of its own.
+    /// Each byte in a separate packet.
     ByteByByte,
-    /// After 100 ± 50 ms; one packet in twenty after 300 ms more, as when it is sent again.
+    /// After 100 ± 50 ms. One packet in twenty comes 300 ms later, like a retransmitted one.
     LateAndLossy,
 }
 
-/// Carries connections to `to` in this manner; where it listens is returned. It goes on until
-/// the program ends.
+/// Carries connections to `to` in this manner, until the program ends. Returns the address on which
+/// it listens.
 #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 pub(crate) fn relay(ip: IpAddr, to: SocketAddr, manner: Manner) -> SocketAddr {
     let listener = TcpListener::bind((ip, 0)).expect("there is a free port");

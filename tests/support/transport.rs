@@ -1,5 +1,5 @@
-//! A transport of the tests' own, around another: every byte goes through it, the port mapper's
-//! included.
+//! A transport of the tests, around another one. Every byte goes through it, including those of the
+//! port mapper.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
@@ -9,26 +9,26 @@ use std::time::Duration;
 
 use fika::{Handler, HostIps, Listener, Network, Socket};
 
-/// What it does to the bytes.
+/// What the transport does to the bytes.
 #[derive(Clone)]
 pub(crate) enum Way {
-    /// Takes and gives few of them at a time, and changes each on its way.
+    /// Accepts and returns few bytes at a time, and changes each on its way.
     Scrambled,
-    /// Leaves them alone, until it is given a reason to break.
+    /// Changes nothing, until it is given a reason to break.
     Breaking(Arc<Mutex<Option<String>>>),
-    /// Leaves them alone, and panics when it is asked for a connection once this is true.
+    /// Changes nothing, but panics when it is asked for a connection once this is true.
     Deaf(Arc<AtomicBool>),
-    /// Leaves them alone, and takes none any more once this is true; it does not tell of that.
+    /// Changes nothing, but accepts no bytes once this is true, and does not report it.
     Mute(Arc<AtomicBool>),
-    /// Leaves them alone; who has written the last frame of a handshake does not get on for a
-    /// moment, as happens to threads. That counts them: every other moment is a long one.
+    /// Changes nothing, but delays a thread that has written the last frame of a handshake. The
+    /// number counts these delays: every other one is long.
     Dawdling(Arc<AtomicUsize>),
 }
 
 /// The other transport, one of its listeners, or one of its sockets.
 pub(crate) struct Wrapped<T>(pub(crate) T, pub(crate) Way);
 
-/// Far more than the peer needs to answer, to close, and to come again.
+/// Far more than the peer needs to answer, to close, and to connect again.
 pub(crate) const DAWDLES: [Duration; 2] = [Duration::from_millis(150), Duration::from_millis(30)];
 
 /// The kind of a handshake's last frame.
@@ -36,7 +36,7 @@ const PROOF_R: u8 = 0xf4;
 
 const KEY: u8 = 0x5a;
 
-/// Few enough for a frame's head to come in pieces.
+/// Few enough that a frame's head comes in pieces.
 const READ_BYTES: usize = 3;
 const WRITE_BYTES: usize = 1000;
 

@@ -1,4 +1,4 @@
-//! A request to spawn what there is not.
+//! A request to spawn a function that does not exist.
 
 use std::future::{Ready, ready};
 

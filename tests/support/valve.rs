@@ -1,5 +1,5 @@
-//! A network that can be stopped: while its valve is closed a node's sockets neither take nor
-//! give bytes, as if the way to all its peers were full. Nothing is lost by that.
+//! A network that can be stopped: while its valve is closed, a node's sockets neither accept nor
+//! return bytes, as if the paths to all its peers were full. Nothing is lost by that.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use fika::{Handler, HostIps, Listener, Network, NodeBuilder, Poller, Socket};
 
-/// Which direction it stops.
+/// The directions that it stops.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stops {
     Reads,
@@ -25,7 +25,7 @@ struct Shared {
     sockets: Mutex<Vec<Weak<Told>>>,
 }
 
-/// Who is told of a socket.
+/// The handler of a socket.
 #[derive(Default)]
 struct Told(Mutex<Option<Arc<dyn Handler>>>);
 
@@ -35,7 +35,7 @@ impl Valve {
         Valve(Arc::new(Shared { stops, closed, sockets }))
     }
 
-    /// The node has this valve.
+    /// Gives the valve to a node.
     pub(crate) fn on(&self, builder: NodeBuilder) -> NodeBuilder {
         let valve = self.clone();
         builder.network(move |poller| Ok(Valved { poller, valve }))

@@ -1,5 +1,5 @@
-//! A hidden node of the test that is told what the nodes of other programs see of each other,
-//! and asks them how they are.
+//! A hidden node of the test that learns what the nodes of other programs see of each other, and
+//! asks them how they are.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -10,13 +10,13 @@ use fika::prelude::*;
 
 use super::{Answer, Ask, Clock, EndWith, LIMIT, TestNode, answerer, down, until};
 
-/// By how many KiB the memory of a node may have grown after a fault: what the allocator keeps of
-/// a few connections that came and went.
+/// How many KiB a node's memory may grow after a fault: what the allocator keeps of a few
+/// connections.
 const GROWTH_MAX: u64 = 1 << 10;
 
-/// What was used for hundreds of connections at a time the allocator keeps as well, for each of
-/// the threads that happened to serve them. When they come again it is used again, so memory stops
-/// growing, after no more rounds than these.
+/// The allocator also keeps the memory of hundreds of simultaneous connections, for each thread
+/// that served them. Later connections use it again, so memory stops growing after this many rounds
+/// at most.
 const ROUNDS: usize = 6;
 
 /// What a node has seen of another one.
@@ -25,19 +25,19 @@ const ROUNDS: usize = 6;
 pub(crate) struct Seen {
     pub(crate) by: NodeName,
     pub(crate) node: NodeName,
-    /// Why it went, if it did.
+    /// Why the connection ended, if it did.
     pub(crate) down: Option<NodeDownReason>,
 }
 
-/// How a node is: what must come back to where it was.
+/// The state of a node, which must return to what it was.
 #[derive(Message, Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
 #[message(tag = "test::Vitals")]
 pub(crate) struct Vitals {
     pub(crate) nodes: usize,
     pub(crate) processes: usize,
     pub(crate) files: usize,
-    /// Memory in use, in KiB: of its own, since pages of the program are read in as they are
-    /// run for the first time.
+    /// The memory in use, in KiB. Only its own memory counts, since pages of the program are read
+    /// when they first run.
     pub(crate) memory: u64,
 }
 
@@ -54,12 +54,12 @@ struct Reach(Vec<NodeName>);
 #[message(tag = "test::Reached")]
 struct Reached(bool);
 
-/// Talks to a process on this node: so many questions at once, whose answers come in order.
+/// Talks to a process on this node: this many questions at once, whose answers come in order.
 #[derive(Message, Serialize, Deserialize)]
 #[message(tag = "test::Talk")]
 struct Talk(NodeName, u64);
 
-/// Tells `to` what its node sees.
+/// Reports to `to` what its node sees.
 #[remote(name = "test::watcher")]
 async fn watcher(to: Pid) {
     monitor_nodes(true);
@@ -106,7 +106,7 @@ fn vitals() -> Vitals {
     }
 }
 
-/// What comes from a watcher.
+/// A report of a watcher.
 enum Report {
     Seen(Seen),
     Vitals(Vitals),
@@ -128,9 +128,9 @@ pub(crate) struct Watch {
     eye: TestNode,
     watchers: Vec<Pid>,
     reports: mpsc::Receiver<Report>,
-    /// What has been seen and not been asked for.
+    /// Reports that have arrived and were not requested yet.
     seen: RefCell<VecDeque<Seen>>,
-    /// How the nodes were when all was well.
+    /// The state of the nodes when everything was well.
     well: RefCell<Vec<Vitals>>,
 }
 
@@ -160,17 +160,17 @@ impl Watch {
         });
         let watch =
             Watch { eye, watchers, reports, seen: RefCell::default(), well: RefCell::default() };
-        // They watch from here on.
+        // From here on, they watch.
         watch.vitals();
         watch
     }
 
-    /// The name of a node.
+    /// Returns the name of a node.
     pub(crate) fn name(&self, node: usize) -> NodeName {
         self.watchers[node].node().name()
     }
 
-    /// The next thing that any of them sees.
+    /// Returns the next thing that any of the nodes sees.
     #[track_caller]
     pub(crate) fn next(&self) -> Seen {
         if let Some(seen) = self.seen.borrow_mut().pop_front() {
@@ -183,7 +183,7 @@ impl Watch {
         }
     }
 
-    /// The next things that they see, in any order, are these.
+    /// Checks that the next things that they see, in any order, are these.
     #[track_caller]
     pub(crate) fn expect(&self, mut wanted: Vec<Seen>) {
         while !wanted.is_empty() {
@@ -193,38 +193,38 @@ impl Watch {
         }
     }
 
-    /// Nothing more has been seen by now.
+    /// Checks that they have seen nothing more so far.
     #[track_caller]
     pub(crate) fn expect_no_more(&self) {
         self.vitals();
         assert_eq!(*self.seen.borrow(), []);
     }
 
-    /// That a node saw another one go, or come.
+    /// Returns the report that a node saw another one go or come.
     pub(crate) fn saw(&self, by: usize, node: usize, down: Option<NodeDownReason>) -> Seen {
         Seen { by: self.name(by), node: self.name(node), down }
     }
 
-    /// How the nodes are.
+    /// Returns the state of all nodes.
     #[track_caller]
     pub(crate) fn vitals(&self) -> Vec<Vitals> {
         self.watchers.iter().map(|pid| self.ask(*pid, AskVitals, Report::vitals)).collect()
     }
 
-    /// Whether a node reaches these others.
+    /// Returns whether a node reaches these others.
     #[track_caller]
     pub(crate) fn reaches(&self, by: usize, nodes: &[usize]) -> bool {
         let names = nodes.iter().map(|node| self.name(*node)).collect();
         self.ask(self.watchers[by], Reach(names), Report::reached)
     }
 
-    /// Processes of two nodes talk.
+    /// Lets processes of two nodes talk.
     #[track_caller]
     pub(crate) fn talk(&self, by: usize, with: usize, rounds: u64) {
         self.ask(self.watchers[by], Talk(self.name(with), rounds), Report::reached);
     }
 
-    /// They know all of each other; how they are now is how they are to be again.
+    /// Connects all nodes, and records their state as the one to return to.
     #[track_caller]
     pub(crate) fn mesh(&self) {
         self.join();
@@ -232,8 +232,8 @@ impl Watch {
         self.seen.borrow_mut().clear();
     }
 
-    /// Does it again and again, until the nodes need no more memory for it than they had the last
-    /// time; all else is as it was each time. It is told which time it is.
+    /// Repeats `fault`, with the number of the round, until the nodes need no more memory for it
+    /// than in the round before. Everything else must return to its state each time.
     #[track_caller]
     pub(crate) fn expect_well_after(&self, fault: impl Fn(usize)) {
         for round in 1..=ROUNDS {
@@ -250,7 +250,7 @@ impl Watch {
         panic!("memory grows each time: {:#?}", self.well.borrow());
     }
 
-    /// All try to reach all others.
+    /// Lets all nodes connect to all others.
     #[track_caller]
     fn join(&self) {
         let count = self.watchers.len();
@@ -261,12 +261,13 @@ impl Watch {
         until("the mesh is full", || self.vitals().iter().all(|vitals| vitals.nodes == count - 1));
     }
 
-    /// The nodes find each other again, and all is as it was before the fault.
+    /// Connects the nodes again, and checks that they return to their state before the fault.
     #[track_caller]
     pub(crate) fn expect_well(&self) {
         self.join();
         let well = self.well.borrow();
-        // A process that has taken in a connection may have been about to end when it was well.
+        // When the state was recorded, a process that had accepted a connection may have been about
+        // to end.
         let is_well = |now: &Vitals, well: &Vitals| {
             now.processes <= well.processes
                 && now.files <= well.files
@@ -283,7 +284,7 @@ impl Watch {
         self.seen.borrow_mut().clear();
     }
 
-    /// Asks a watcher, and keeps what is seen meanwhile.
+    /// Asks a watcher, and keeps the reports that arrive meanwhile.
     #[track_caller]
     fn ask<T>(&self, watcher: Pid, what: impl Message, answer: impl Fn(Report) -> Option<T>) -> T {
         self.eye.send(watcher, what).expect("the node is up");

@@ -29,7 +29,7 @@ fn events(pieces: &[&[u8]]) -> Vec<String> {
         }
         let kept = receiving.kept_bytes();
         let most = FRAME_BYTES_MAX + 4 + limits().partial_bytes_max();
-        assert!(kept <= most, "{kept} bytes are more than may be under way");
+        assert!(kept <= most, "{kept} bytes exceed the limit of unfinished messages");
     }
     said
 }

@@ -1,8 +1,8 @@
 //! The targets of the fuzzer. Each is a function that takes any bytes, and panics if something that
 //! must always hold does not.
 //!
-//! `net/fuzz` has the programs and the corpus. `tests/net_fuzz_corpus.rs` runs the corpus through
-//! these functions, which do not depend on a fuzzer.
+//! `net/fuzz` has the programs and the corpus, which `tests/net_fuzz_corpus.rs` runs through the
+//! same functions. They know no fuzzer.
 //!
 //! | target | the bytes are | what must hold |
 //! |---|---|---|

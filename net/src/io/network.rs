@@ -24,11 +24,11 @@ pub type HostIps<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Se
 ///
 /// # No call waits
 ///
-/// The methods of [`Socket`] and [`Listener`] never wait, nor do those of this trait, except for
-/// the future of [`host_ips`](Network::host_ips). If something can't be done now, they return
-/// [`WouldBlock`](io::ErrorKind::WouldBlock), and the [`Handler`] is called when it may be
-/// possible. [`Interrupted`](io::ErrorKind::Interrupted) is retried at once. Any other error is
-/// final for a socket. For a listener it is not: accepting is retried after a pause.
+/// No method of [`Socket`] or [`Listener`], and of this trait only the future of
+/// [`host_ips`](Network::host_ips), waits for anything. What can't be done now is
+/// [`WouldBlock`](io::ErrorKind::WouldBlock), and a [`Handler`] is told when it may be done.
+/// [`Interrupted`](io::ErrorKind::Interrupted) is tried again at once. Any other error is
+/// final for a socket; for a listener it is not, and accepting is tried again after a pause.
 ///
 /// # Readiness
 ///
@@ -214,7 +214,7 @@ pub trait Socket: Send + Sync + 'static {
     /// Sets the handler, in place of the previous one, which is dropped. A call of the previous one
     /// may still be running. A socket has no handler at first.
     ///
-    /// The network keeps the handler alive, even if the handler owns this socket.
+    /// The network keeps the handler alive, also one that owns this socket.
     fn set_handler(&self, handler: Arc<dyn Handler>);
 
     /// Removes the handler for good: it is not called any more, and no other can be set. Dropping

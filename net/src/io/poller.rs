@@ -1,9 +1,9 @@
 //! The place where an idle worker waits for sockets: a mio poll, and the table of handlers. `wait`
 //! implements the waiting.
 //!
-//! The poller reads and writes nothing itself, keeps no time, and knows no protocol. A source is
-//! registered and given a [`Handler`]. `park` waits, and calls the handlers of the sources whose
-//! state has changed.
+//! It reads and writes nothing itself, keeps no time, and knows no protocol. A source is
+//! registered and given a [`Handler`]; `park` waits, and calls the handlers of the sources
+//! that something has happened to.
 //!
 //! Readiness is edge-triggered: an event says that something has changed, and is not repeated while
 //! it stays so. A handler that is told that a source is readable must read until `WouldBlock`, or
@@ -105,9 +105,10 @@ impl Poller {
         Ok(registration)
     }
 
-    /// Sets the handler, in place of the current one. It may be called on another thread before
-    /// this function returns. Earlier events are not repeated to it, so the caller tries once. Does
-    /// nothing if the registration is gone.
+    /// Has `handler` told in place of the present handler, if there is one: on another
+    /// thread, this may already be before the function returns. What has happened before is
+    /// not repeated to the new one: whoever set it tries once. Does nothing when the
+    /// registration is gone.
     pub(super) fn set_handler(&self, registration: Registration, handler: Arc<dyn Handler>) {
         let mut sources = self.shared.sources.lock();
         let old = sources.entry(registration.0).map(|e| e.handler.replace(handler));

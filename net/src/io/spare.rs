@@ -84,7 +84,7 @@ impl Spare {
         state.socket = open().ok();
         drop(state);
         if is_first {
-            report!(error, %addr, %error, "connections are closed as soon as they come");
+            report!(error, %addr, %error, "no file descriptor is left: closing new connections");
         }
         result
     }

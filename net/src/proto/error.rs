@@ -87,7 +87,7 @@ pub(crate) enum PeerMisbehaved {
 
     /// The peer has more unfinished messages than allowed. Effect: connection closed, before
     /// anything of the new message is kept.
-    #[error("it has more than {0} bytes of messages in pieces under way")]
+    #[error("it has more than {0} bytes of unfinished messages in pieces")]
     TooManyPartial(usize),
 
     /// The peer named more lives of nodes than any cluster has. Effect: connection closed.
@@ -113,7 +113,7 @@ pub(crate) enum PeerIncompatible {
     MissingFlags(Flags),
 
     /// We have no name, and the peer did not give us one (DIST-4). Effect: connection closed.
-    #[error("it gives no names, and this node has none")]
+    #[error("it does not give names, and this node has none")]
     GivesNoName,
 
     /// One node has a short name and the other a long one (DIST-2). Effect: connection closed.

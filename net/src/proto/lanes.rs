@@ -1,8 +1,8 @@
 //! Sends large messages in pieces, and keeps the frames that wait behind them.
 //!
 //! A sender with a large message in progress has a *lane*. Everything that it sends afterwards
-//! waits there, in order. So messages stay in order for each pair of processes, whoever the
-//! receivers are. Other senders are not delayed. The lanes take turns, one piece each.
+//! waits there, in order. So messages stay in order for each pair of processes. Other senders are
+//! not delayed. The lanes take turns, one piece each.
 //!
 //! The number of messages in progress and their total size are limited, since the receiver keeps
 //! the pieces that have arrived. Further lanes wait in line.

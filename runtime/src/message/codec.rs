@@ -60,7 +60,7 @@ pub struct DecodeError(Kind);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum Kind {
-    #[error("a message of type `{got}` was taken for a `{wanted}`")]
+    #[error("expected a message of type `{wanted}`, got `{got}`")]
     OtherType { got: String, wanted: String },
     #[error(
         "the sender's `{tag}` has another shape than ours; run the same version on both nodes, \

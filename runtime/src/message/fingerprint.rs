@@ -329,7 +329,8 @@ impl Tracer<'_> {
         if (fresh || cost.is_none()) && failures < FAILURES_MAX {
             seen.again.push_back((variant, failures + usize::from(failed)));
         }
-        // Inside the enum itself, unread variants are no reason to read the enclosing parts again.
+        // Inside the enum itself, unread variants don't require the enclosing parts to be read
+        // again.
         let is_left = seen.next < variants || !seen.again.is_empty();
         self.state.fresh |= seen.active == 0 && is_left;
     }

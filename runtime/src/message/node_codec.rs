@@ -120,7 +120,7 @@ pub(crate) fn note_panic(at: Option<&Location<'_>>) -> bool {
     decodes
 }
 
-/// Takes the place of the last panic out of the thread's state.
+/// Returns where the last panic happened, and forgets it.
 pub(super) fn panicked_at() -> Option<String> {
     PANICKED_AT.take()
 }

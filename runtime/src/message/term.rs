@@ -12,7 +12,7 @@ use crate::printable::Printable;
 /// is stored encoded, with its `Debug` text for reports.
 ///
 /// Two terms are equal if their types, including all names of fields, and their values are equal.
-/// The items of a `HashMap`, a `HashSet` or a `BinaryHeap` have no order, `-0.0` equals `0.0`, and
+/// The items of a `HashMap`, a `HashSet` or a `BinaryHeap` have no order, `-0.0` becomes `0.0`, and
 /// a NaN equals a NaN with the same bits. A hand-written `Serialize` of a map or a set decides the
 /// order of its items: two values are only equal if it writes them in the same order.
 ///

@@ -27,7 +27,7 @@ const STEP: Duration = Duration::from_micros(5);
 
 /// Runs `root` as the first process of a node, many times with each kind of scheduler. The node has
 /// `workers` workers and its monitor.
-#[allow(clippy::disallowed_methods, reason = "how long a model takes is no node's time")]
+#[allow(clippy::disallowed_methods, reason = "measures a model, not a node")]
 fn check<F>(workers: usize, root: impl Fn() -> F + Send + Sync + 'static)
 where
     F: Future<Output = ()> + Send + 'static,

@@ -1,6 +1,6 @@
 //! Threads for blocking calls: one for each call, up to a limit.
 //!
-//! If the system refuses a thread while the pool has others, no call is lost: a thread of the pool
+//! If the system refuses a thread while the pool has others, no call is lost. A thread of the pool
 //! takes the call when it has finished its own, and retries to start the missing thread. The node
 //! retries too, after some time ([`BlockingPool::retry`]), since the other call may never end. The
 //! call is only returned to its caller if the pool has no thread at all.

@@ -11,7 +11,7 @@ pub(crate) fn model(check: impl Fn() + Send + Sync + 'static) {
 }
 
 /// Runs a model as [`model`] does, with at least this many preemptions.
-#[allow(clippy::disallowed_methods, reason = "how long a model takes is no node's time")]
+#[allow(clippy::disallowed_methods, reason = "measures a model, not a node")]
 pub(crate) fn model_with_preemptions(least: usize, check: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(builder.preemption_bound.unwrap_or(0).max(least));

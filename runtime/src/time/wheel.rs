@@ -6,9 +6,9 @@
 //! current tick reaches its span. Starting and cancelling a timer touch one list. The lists are
 //! made of indices into the entries.
 //!
-//! Timers of the same tick fire in the order in which they were started: lists grow at their end,
-//! and a timer enters a list directly only when all older timers of its tick are already in that
-//! list.
+//! Timers of the same tick fire in the order in which they were started. This holds because lists
+//! grow at their end, and a timer only enters a list directly when all older timers of its tick are
+//! already in that list.
 //!
 //! Prior art: Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", 1987.
 

@@ -1,4 +1,4 @@
-//! Settings of the wrong type, and command lines that are none.
+//! Settings of the wrong type, and invalid command lines.
 mod number {
     #[fika::main(workers = "4")]
     async fn main() {}

@@ -1,4 +1,4 @@
-//! Bounds that are missing, and type parameters that the pattern leaves out.
+//! Missing bounds, and type parameters that the pattern leaves out.
 use fika::prelude::*;
 
 #[derive(Message, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! What the compiler has to say about a binding it says once, where the user wrote it.
+//! The compiler reports a problem with a binding once, where the user wrote it.
 #![deny(warnings)]
 
 use fika::prelude::*;

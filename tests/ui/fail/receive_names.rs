@@ -1,4 +1,4 @@
-//! Names that do not exist are never bindings, and one that is nearly right is proposed.
+//! Names that do not exist are never bindings, and a similar name is suggested.
 use fika::prelude::*;
 
 #[derive(Message, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! What a beginner writes.
+//! Mistakes of a beginner.
 use fika::prelude::*;
 
 #[derive(Message, Serialize, Deserialize)]

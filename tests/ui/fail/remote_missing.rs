@@ -1,4 +1,4 @@
-//! What can't be spawned on another node.
+//! Calls that can't be spawned on another node.
 use fika::prelude::*;
 
 async fn plain(_n: u64) {}

@@ -1,4 +1,4 @@
-//! What types with unsafe code behind them lend ends with them, and what they take is not borrowed.
+//! Borrows from types with unsafe code end with those types, and such types store no borrows.
 
 use fika::message::Encoded;
 use fika::{Envelope, Node};

@@ -1,4 +1,4 @@
-//! Types with unsafe code behind them are sent and shared only where their contents may be.
+//! Types with unsafe code are only `Send` and `Sync` if their contents are.
 
 use std::cell::Cell;
 use std::rc::Rc;

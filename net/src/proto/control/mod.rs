@@ -126,11 +126,11 @@ pub(crate) enum SendError {
 
     /// The target or a reference does not belong to the peer. It most likely belongs to an earlier
     /// life of the peer, so that the process no longer exists.
-    #[error("it belongs to {0:?}, and this connection is not with that node")]
+    #[error("it belongs to {0:?}, but this connection is with another node")]
     NotThePeers(NodeId),
 
     /// The signal comes from a process of another node, or has a reference of another node.
-    #[error("it comes from {0:?}, for which this node can't speak")]
+    #[error("it comes from {0:?}, and this node can't speak for that node")]
     NotOurs(NodeId),
 
     /// The target is an alias, but the signal is neither a message nor an exit signal without a

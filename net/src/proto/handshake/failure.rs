@@ -30,7 +30,7 @@ pub(crate) enum HandshakeError {
     BadProof { peer: NodeName },
 
     /// The peer has another name than the initiator wanted (HS-9).
-    #[error("the handshake failed: `{wanted}` was wanted, and the node there is `{found}`")]
+    #[error("the handshake failed: expected node `{wanted}`, found `{found}`")]
     WrongName {
         wanted: NodeName,
         found: NodeName,

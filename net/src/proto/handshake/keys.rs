@@ -1,5 +1,5 @@
 //! The handshake's cryptography: a key from the cookie, the two proofs, and the keys of the
-//! resulting connection.
+//! connection that comes of them.
 //!
 //! ```text
 //! K       = HKDF-SHA256(salt = "fika1", ikm = cookie, info = cluster id)
@@ -10,9 +10,9 @@
 //! keys    = HKDF-SHA256(salt = TH, ikm = K, info = "fika1 keys" ‖ cb)
 //! ```
 //!
-//! The labels keep the proof of one side from being valid for the other. The nonces in the hellos
-//! make each transcript new, and the transcript contains everything that was agreed. All secrets
-//! are wiped when they are dropped, and none has a `Debug` that shows it.
+//! The labels keep one side's proof from being the other's, the nonces in the hellos
+//! make each transcript new, and everything that was agreed is in them. All that is secret
+//! is wiped when it is dropped, and none of it has a `Debug` that shows it.
 
 use std::fmt;
 
@@ -131,7 +131,8 @@ impl Prover {
         mac.finalize().into_bytes().into()
     }
 
-    /// Returns the keys of the connection, for the initiator. The responder has them reversed.
+    /// The keys of the connection, for the initiator; the responder has them the other way
+    /// round.
     pub(super) fn session(&self) -> SessionKeys {
         let mut keys = Zeroizing::new([0; 2 * KEY_BYTES]);
         expand(&self.transcript, &*self.key.0, &[SESSION, &self.binding], &mut *keys);
@@ -143,18 +144,18 @@ impl Prover {
     }
 }
 
-/// The keys of a connection, one for each direction. No party without the cookie knows them, and
-/// each connection has its own.
+/// The keys of one connection, one for each direction: nobody without the cookie has them,
+/// and no other connection does.
 #[derive(Clone)]
 pub(crate) struct SessionKeys {
-    /// For the bytes that this end sends.
+    /// For what this end sends.
     pub(crate) sending: Zeroizing<[u8; KEY_BYTES]>,
-    /// For the bytes that the peer sends.
+    /// For what the peer sends.
     pub(crate) receiving: Zeroizing<[u8; KEY_BYTES]>,
 }
 
 impl SessionKeys {
-    /// Returns the keys as the other end has them.
+    /// The same from the other end.
     pub(super) fn reversed(self) -> SessionKeys {
         SessionKeys { sending: self.receiving, receiving: self.sending }
     }

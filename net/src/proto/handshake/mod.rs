@@ -74,7 +74,7 @@ pub(crate) struct Established {
     pub(crate) keys: SessionKeys,
 }
 
-/// The result without the keys, while none of it is proved.
+/// The same but for the keys, while nothing of it is proved.
 struct Agreed {
     peer: NodeName,
     creation: Creation,

@@ -247,7 +247,7 @@ fn another_channel() {
     }
 }
 
-/// Keys are new in each handshake, and depend on everything that was agreed.
+/// Keys are new in each handshake, and depend on all that was agreed.
 #[test]
 fn session_keys() {
     let run = |setup| run_to_the_end(setup).unwrap().0.keys;
@@ -269,7 +269,7 @@ fn session_keys() {
     assert_eq!(run(Setup::default()), keys[0]);
 }
 
-/// A recorded proof is useless against a node that chooses another nonce.
+/// A recorded proof is worth nothing to a node that chooses another nonce.
 #[test]
 fn replay() {
     let recorded = Setup::default().run();
@@ -502,10 +502,7 @@ fn wrong_name() {
     let error = responder::AwaitHello::new(identity("c@h")).handle(&hello_i).err().unwrap();
     let answer = body(error.answer().unwrap().to_vec());
     let error = state.handle(&answer, Transport::Plain).err().unwrap();
-    assert_eq!(
-        error.to_string(),
-        "the handshake failed: `b@h` was wanted, and the node there is `c@h`"
-    );
+    assert_eq!(error.to_string(), "the handshake failed: expected node `b@h`, found `c@h`");
 }
 
 /// HS-14: a part of a frame is never taken for the whole, and nothing may follow the frame.

@@ -36,8 +36,9 @@ fn to() -> Target {
     Target::Pid(pid(b(), 1))
 }
 
-/// A small message of another sender comes after few pieces of a large one, and so does a second
-/// large message. What the first sender sends afterwards comes after its large message.
+/// A small message of another sender comes after few pieces of a large one. A second large message
+/// also comes after few pieces. A message that the first sender sends afterwards comes after its
+/// large message.
 #[test]
 fn small_ones_are_not_held_up() {
     let (mut at_a, mut at_b) = pair();
