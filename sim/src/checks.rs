@@ -1,11 +1,11 @@
 //! Checks that hold in every simulation, by observing the nodes, and checks that the processes of a
 //! scenario make themselves.
 //!
-//! On every node, a process starts once and ends once; a monitor gives one `Down`; a request to spawn
-//! gets one answer. No signal from an earlier life of a node comes after a signal from a later life.
-//! `nodeup` and `nodedown` alternate. No signal arrives over a connection whose loss was reported.
-//! `order` checks what nodes send to each other, and `census` checks what is left when
-//! all nodes are idle.
+//! On every node, a process starts once and ends once; a monitor gives one `Down`; a request to
+//! spawn gets one answer. No signal from an earlier life of a node comes after a signal from a
+//! later life. `nodeup` and `nodedown` alternate. No signal arrives over a connection whose loss
+//! was reported. `order` checks what nodes send to each other, and `census` checks what is left
+//! when all nodes are idle.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;

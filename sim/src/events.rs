@@ -63,7 +63,8 @@ struct Listener {
 impl Listener {
     fn log(&self, event: &Event<'_>) {
         let speaker = self.speaker.0.lock().clone();
-        // Formatted before the log is locked, since the `Debug` of a value may report events itself.
+        // Formatted before the log is locked, since the `Debug` of a value may report events
+        // itself.
         let mut fields = Fields::default();
         event.record(&mut fields);
         self.log.report(|line| {

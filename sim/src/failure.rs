@@ -17,7 +17,8 @@ pub struct Failure {
     pub seed: u64,
     /// The simulated time of the failure.
     pub at: Duration,
-    /// The simulation's [`trace_hash`](Sim::trace_hash). A run with another hash was a different run.
+    /// The simulation's [`trace_hash`](Sim::trace_hash). A run with another hash was a different
+    /// run.
     pub trace_hash: u64,
     /// The reason for the failure.
     pub why: String,
@@ -122,8 +123,8 @@ impl Sim {
         }
     }
 
-    /// Prints the seed when a panic unwinds through the simulation, unless a failure has just printed
-    /// it.
+    /// Prints the seed when a panic unwinds through the simulation, unless a failure has just
+    /// printed it.
     pub(crate) fn tell_of_panic(&self) {
         if std::thread::panicking() && self.told.load(Ordering::Relaxed) != self.trace_hash() {
             eprintln!("{}", self.failure("a panic, see above"));

@@ -120,8 +120,8 @@ impl Sim {
         self.undo_all();
     }
 
-    /// Lets `time` pass with faults of some of these kinds. The seed chooses the kinds, and the report
-    /// of a failure names them.
+    /// Lets `time` pass with faults of some of these kinds. The seed chooses the kinds, and the
+    /// report of a failure names them.
     pub fn run_with_some_faults(&mut self, time: Duration, kinds: &[Fault]) {
         let faults = Faults::some_of(kinds, &mut self.random);
         self.add_options(&format!("{faults:?}"));

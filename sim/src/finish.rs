@@ -12,9 +12,9 @@ use crate::network::{Network, Reads};
 use crate::node::Life;
 use crate::sim::Sim;
 
-/// The limit for waiting until nothing is left. A node that was cut off notices within a ticktime. A
-/// socket without an answer times out after two minutes. Attempts to connect to a missing node that
-/// peers know end after up to eight minutes.
+/// The limit for waiting until nothing is left. A node that was cut off notices within a ticktime.
+/// A socket without an answer times out after two minutes. Attempts to connect to a missing node
+/// that peers know end after up to eight minutes.
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// The time between two checks.
@@ -28,12 +28,14 @@ const DISCONNECTING: Duration = Duration::from_secs(10);
 const TICKS: usize = 2;
 
 impl Sim {
-    /// Ends the simulation and checks that nothing is left over. Kills every process that the programs
-    /// have spawned, repairs the network, and resumes paused nodes; nodes that are down stay down.
+    /// Ends the simulation and checks that nothing is left over. Kills every process that the
+    /// programs have spawned, repairs the network, and resumes paused nodes; nodes that are down
+    /// stay down.
     ///
     /// Then it waits until
     ///
-    /// - both ends of each connection agree that it exists, and everything sent over it has arrived;
+    /// - both ends of each connection agree that it exists, and everything sent over it has
+    ///   arrived;
     /// - each node is back to the processes, names, timers, links, monitors, subscriptions and
     ///   requests that it had before its program began, and makes no attempts to connect;
     /// - no connection is left after all nodes have disconnected.

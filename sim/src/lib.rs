@@ -2,9 +2,9 @@
 //! clock and a simulated network that can lose, delay and cut. A seed decides everything random.
 //!
 //! The nodes are real: the same processes, signals, timers, `net_kernel`, port mapper and protocol.
-//! Only what lies below them is simulated: the clock, the random source, the scheduler's choices, and
-//! the sockets. So a test of a cluster can wait for an hour in a few milliseconds, and a seed gives
-//! the same run each time.
+//! Only what lies below them is simulated: the clock, the random source, the scheduler's choices,
+//! and the sockets. So a test of a cluster can wait for an hour in a few milliseconds, and a seed
+//! gives the same run each time.
 //!
 //! ```
 //! use std::time::Duration;
@@ -40,8 +40,8 @@
 //! and the real time of a run is that of its turns: a few microseconds for each.
 //!
 //! Time passes only in `run_for`, `run_steps`, `run_until`, `eventually`, `run_on`, `run_main`,
-//! `run_with_faults`, `census`, `settle`, `rest` and `finish`. Everything that a scenario does to the
-//! cluster between these calls happens at one moment, between two turns.
+//! `run_with_faults`, `census`, `settle`, `rest` and `finish`. Everything that a scenario does to
+//! the cluster between these calls happens at one moment, between two turns.
 //!
 //! # What is simulated
 //!
@@ -58,8 +58,8 @@
 //! path delays packets. A node notices only by its own timeout, as with an unplugged cable.
 //!
 //! # How large a cluster may be
-//! Measured with `examples/sim_scale.rs`, in a release build, on a virtual machine with two cores, of
-//! which a simulation uses one:
+//! Measured with `examples/sim_scale.rs`, in a release build, on a virtual machine with two cores,
+//! of which a simulation uses one:
 //!
 //! | cluster | real time until all are connected | real time for one more minute, with ticks | memory |
 //! |---|---|---|---|
@@ -67,24 +67,25 @@
 //! | 1,000 nodes with about ten connections each | 1.2 s (5 s simulated) | 0.6 s | 0.2 GiB |
 //!
 //! A connection with its two ends takes about 24 KiB, and a node about 50 KiB. [`Sim::run_until`]
-//! evaluates its condition after each step. If a condition looks at all nodes, that takes longer than
-//! the step itself. So in a large cluster, test the condition now and then, between calls of
+//! evaluates its condition after each step. If a condition looks at all nodes, that takes longer
+//! than the step itself. So in a large cluster, test the condition now and then, between calls of
 //! [`Sim::run_for`].
 //!
 //! # What is not simulated
-//! Threads, files and sockets of the program's own, and the operating system's clock and random source
-//! work, but give different results in each run. So a simulated program must follow these rules:
+//! Threads, files and sockets of the program's own, and the operating system's clock and random
+//! source work, but give different results in each run. So a simulated program must follow these
+//! rules:
 //!
-//! - It asks its node for time and randomness (`self_node().env()`, `sleep`, `receive!` with `after`),
-//!   not `Instant::now` or a random generator with its own seed.
-//! - It decides nothing by the order of a `HashMap`, whose hash has a random key. A `BTreeMap` has the
-//!   same order each time.
+//! - It asks its node for time and randomness (`self_node().env()`, `sleep`, `receive!` with
+//!   `after`), not `Instant::now` or a random generator with its own seed.
+//! - It decides nothing by the order of a `HashMap`, whose hash has a random key. A `BTreeMap` has
+//!   the same order each time.
 //! - It makes no call that waits for something outside of the simulation. A turn that takes longer
 //!   than half a second is reported with the name of its process ([`Sim::blocked`]). Calls of
 //!   `spawn_blocking` run one at a time, between turns.
-//! - It keeps nothing in statics that another run would find. State that survives a crash of a node,
-//!   such as its disk, belongs to the scenario: an `Arc` that the closure given to [`Sim::node`] passes
-//!   to each life.
+//! - It keeps nothing in statics that another run would find. State that survives a crash of a
+//!   node, such as its disk, belongs to the scenario: an `Arc` that the closure given to
+//!   [`Sim::node`] passes to each life.
 //!
 //! # What is checked
 //! Every simulation observes its nodes and checks the following. The first violation fails the next
@@ -102,23 +103,23 @@
 //!
 //! [`Sim::finish`] ends a simulation and finds what is left over: connections of which only one end
 //! exists, signals that have not arrived, links and monitors that one end does not know, and unused
-//! entries in the tables of a node. `#[fika::test(sim)]` calls it by itself. A scenario adds its own
-//! checks with [`Sim::checks`].
+//! entries in the tables of a node. `#[fika::test(sim)]` calls it by itself. A scenario adds its
+//! own checks with [`Sim::checks`].
 //!
 //! # Seeds, failures and logs
 //! [`seeds`] runs a scenario for many seeds, and panics with the [`Failure`] of the first one that
-//! fails; [`first_failure`] returns that failure. A failure has the seed, the last lines of the log,
-//! the quality of the network, and a command that runs the seed again. `FIKA_SIM_SEEDS=1000` runs 1000
-//! seeds.
+//! fails; [`first_failure`] returns that failure. A failure has the seed, the last lines of the
+//! log, the quality of the network, and a command that runs the seed again. `FIKA_SIM_SEEDS=1000`
+//! runs 1000 seeds.
 //!
 //! The command sets `FIKA_SIM_SEED`. Then only this seed is run, and the whole log is written to
 //! cargo's `target/sim`, to a file named after the program and the test. The command enables only
-//! default features: add those that your test needs. A simulation that ends by a panic, such as that
-//! of an `assert!`, prints the same.
+//! default features: add those that your test needs. A simulation that ends by a panic, such as
+//! that of an `assert!`, prints the same.
 //!
-//! A failure also has the simulation's [`trace_hash`](Sim::trace_hash). If the next run has the same
-//! hash, it was the same run. With `FIKA_SIM_TRACE=1` every simulation prints its hash, so that
-//! programs can be compared.
+//! A failure also has the simulation's [`trace_hash`](Sim::trace_hash). If the next run has the
+//! same hash, it was the same run. With `FIKA_SIM_TRACE=1` every simulation prints its hash, so
+//! that programs can be compared.
 //!
 //! A line of the log has the time in seconds, the node or host, the process with its name if it
 //! has one, and the event:
@@ -138,12 +139,12 @@
 //! | `--` | the program or fika reports something through `tracing` at `INFO` or above, such as `nodeup` and `nodedown` |
 //! | `runs` | the process has a turn; only in the whole log |
 //!
-//! The report of a failure shows the lines of the program and of the cluster. The lines of fika's own
-//! processes (`net_kernel` and its children, the port mapper, sockets) are only in the whole log,
-//! unless `FIKA_SIM_RUNTIME=1` is set.
+//! The report of a failure shows the lines of the program and of the cluster. The lines of fika's
+//! own processes (`net_kernel` and its children, the port mapper, sockets) are only in the whole
+//! log, unless `FIKA_SIM_RUNTIME=1` is set.
 //!
-//! A seed gives the same run only as long as neither fika nor the program changes. A change that draws
-//! one more random number gives another run.
+//! A seed gives the same run only as long as neither fika nor the program changes. A change that
+//! draws one more random number gives another run.
 
 #![forbid(unsafe_code)]
 

@@ -8,8 +8,8 @@ use crate::node::{Life, World};
 use crate::sim::{Sim, SimNode};
 
 impl Sim {
-    /// Kills a node, as `kill -9` does: its host closes its connections. Does nothing while the node
-    /// is down.
+    /// Kills a node, as `kill -9` does: its host closes its connections. Does nothing while the
+    /// node is down.
     pub fn crash(&mut self, node: SimNode) {
         if let Some(life) = self.take_life(node, "crashes") {
             life.end(&self.wires);
@@ -94,8 +94,8 @@ impl Sim {
         self.set_clocks(node, &format!("jumps by {by:?}"), |wrong| wrong.ahead += by);
     }
 
-    /// Sets the node's wall clock, forward or back, as a user may do. Timers and the monotonic clock
-    /// are not affected.
+    /// Sets the node's wall clock, forward or back, as a user may do. Timers and the monotonic
+    /// clock are not affected.
     pub fn set_wall_clock(&mut self, node: SimNode, to: SystemTime) {
         let now = self.clock.now();
         let since = to.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

@@ -37,8 +37,8 @@ impl Sim {
     /// ```
     ///
     /// # Errors
-    /// If the main process does not return in time, panics, or is made to exit, or if the node can't
-    /// start.
+    /// If the main process does not return in time, panics, or is made to exit, or if the node
+    /// can't start.
     ///
     /// # Panics
     /// If the name is invalid or already taken.

@@ -127,8 +127,8 @@ impl Member {
             config.epmd_port = fika_net::DEFAULT_PORT;
             config.listen = Some((listen, 0).into());
             configure.iter().for_each(|configure| configure(&mut config));
-            // A message is accepted whole, and each process may have a turn before it learns that the
-            // connection is busy.
+            // A message is accepted whole, and each process may have a turn before it learns that
+            // the connection is busy.
             let high = config.output_high_bytes + config.message_bytes_max;
             bounds.set_queued_bytes_max(high + TURNS_BYTES_MAX);
             Ok(config)

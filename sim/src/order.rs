@@ -1,11 +1,11 @@
 //! Checks the signals that nodes send each other. The signals of each pair of processes arrive in
-//! order and once. They arrive at the life of the node that they were sent to, and not after the loss
-//! of the connection was reported.
+//! order and once. They arrive at the life of the node that they were sent to, and not after the
+//! loss of the connection was reported.
 //!
-//! A message on the wire does not name its sender. So an arriving signal is matched with the signals
-//! in flight on the same connection: with the first one that is equal and has no earlier signal of
-//! the same pair before it. If none matches, a signal was overtaken, arrived twice, or was changed
-//! on the way.
+//! A message on the wire does not name its sender. So an arriving signal is matched with the
+//! signals in flight on the same connection: with the first one that is equal and has no earlier
+//! signal of the same pair before it. If none matches, a signal was overtaken, arrived twice, or
+//! was changed on the way.
 
 use fika_runtime::{
     ConnectionId, Encoded, Envelope, NodeId, NodeName, Pid, RemoteDest, Signal, Target,
@@ -140,8 +140,8 @@ impl Order {
         Some(format!("{} of {:?} has overtaken an earlier {}", said(), late.by, first.what.kind))
     }
 
-    /// Returns what is wrong when all nodes are idle: a connection with only one end up, or a signal
-    /// that was sent and has not arrived.
+    /// Returns what is wrong when all nodes are idle: a connection with only one end up, or a
+    /// signal that was sent and has not arrived.
     pub(crate) fn left(&self, is_alive: impl Fn(NodeId) -> bool) -> Option<String> {
         let up = self.ways.iter().filter(|(end, way)| !way.is_lost && is_alive(end.0));
         let up = up.filter_map(|(end, way)| Some((end, way, way.other?)));

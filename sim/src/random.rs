@@ -45,8 +45,8 @@ impl Random {
         Duration::from_nanos(from + ((u128::from(self.next()) * u128::from(span)) >> 64) as u64)
     }
 
-    /// Returns a time within the range whose logarithm is about uniform: most times are short, and some
-    /// are very long.
+    /// Returns a time within the range whose logarithm is about uniform: most times are short, and
+    /// some are very long.
     pub(crate) fn log_within(&mut self, range: &RangeInclusive<Duration>) -> Duration {
         let (from, to) = (range.start().as_nanos().max(1), range.end().as_nanos());
         let doublings = (to / from).max(1).ilog2() as usize;

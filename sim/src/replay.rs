@@ -72,8 +72,8 @@ fn quoted(arg: &str) -> String {
     format!("'{}'", arg.replace('\'', r"'\''"))
 }
 
-/// Writes a log to cargo's target folder, or to the folder for temporary files, and returns its path.
-/// Each test has its own files.
+/// Writes a log to cargo's target folder, or to the folder for temporary files, and returns its
+/// path. Each test has its own files.
 pub(crate) fn write(log: &str, seed: u64) -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?;
     // Cargo marks its folder with this file.

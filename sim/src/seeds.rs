@@ -24,8 +24,8 @@ pub fn seeds(range: std::ops::Range<u64>, run: impl Fn(u64) -> Result<(), Failur
     }
 }
 
-/// Runs a scenario with each of these seeds, as [`seeds`] does, and returns the failure of the first
-/// seed that fails.
+/// Runs a scenario with each of these seeds, as [`seeds`] does, and returns the failure of the
+/// first seed that fails.
 ///
 /// # Panics
 /// If the scenario panics, in which case its simulation prints the seed, or if one of the variables

@@ -68,8 +68,8 @@ impl Sim {
         Sim::on(seed, Network::default())
     }
 
-    /// Creates a simulation with a network of any quality, and with clocks that may differ. The seed
-    /// decides, and the report of a failure includes the choice.
+    /// Creates a simulation with a network of any quality, and with clocks that may differ. The
+    /// seed decides, and the report of a failure includes the choice.
     #[must_use]
     pub fn on_any_network(seed: u64) -> Sim {
         let mut random = Random::new(seed).fork();
@@ -132,7 +132,8 @@ impl Sim {
         self.log.hash()
     }
 
-    /// Returns the log, one event per line: time, node, process, event. Empty unless the log is kept.
+    /// Returns the log, one event per line: time, node, process, event. Empty unless the log is
+    /// kept.
     #[must_use]
     pub fn log(&self) -> String {
         self.log.text()
@@ -149,21 +150,22 @@ impl Sim {
     }
 
     /// Sets whether messages between processes of one node are encoded and decoded, too, for nodes
-    /// that start or restart from now on. The default is true. Then a message that could not be sent to
-    /// another node is an error at its sender.
+    /// that start or restart from now on. The default is true. Then a message that could not be
+    /// sent to another node is an error at its sender.
     pub fn set_encode_messages(&mut self, on: bool) {
         self.encode_messages = on;
     }
 
-    /// Puts the clocks of nodes that are added from now on ahead of the simulation's clock. The seed
-    /// chooses a time up to `up_to` for each node, which stays the same in all of the node's lives.
+    /// Puts the clocks of nodes that are added from now on ahead of the simulation's clock. The
+    /// seed chooses a time up to `up_to` for each node, which stays the same in all of the node's
+    /// lives.
     pub fn set_clock_skew(&mut self, up_to: Duration) {
         self.skew = up_to;
     }
 
     /// Makes the clocks of nodes that are added from now on too fast or too slow, by up to
-    /// `up_to_ppm` parts per million (most machines stay below 100). The seed chooses the drift of each
-    /// node, which stays the same in all of the node's lives.
+    /// `up_to_ppm` parts per million (most machines stay below 100). The seed chooses the drift of
+    /// each node, which stays the same in all of the node's lives.
     ///
     /// # Panics
     /// If `up_to_ppm` is above 500,000.
@@ -238,7 +240,8 @@ impl Sim {
         &self.members[node.0].name
     }
 
-    /// Returns the node itself, for calls from outside of its processes; `None` while the node is down.
+    /// Returns the node itself, for calls from outside of its processes; `None` while the node is
+    /// down.
     #[must_use]
     pub fn runtime(&self, node: SimNode) -> Option<&Node> {
         self.members[node.0].life.as_ref().map(|life| &life.node)
@@ -250,8 +253,8 @@ impl Sim {
         self.members[node.0].life.is_some()
     }
 
-    /// Returns the visible nodes that the node is connected to (its `nodes()`), in order. Empty while
-    /// the node is down.
+    /// Returns the visible nodes that the node is connected to (its `nodes()`), in order. Empty
+    /// while the node is down.
     #[must_use]
     pub fn nodes_of(&self, node: SimNode) -> Vec<SimNode> {
         let Some(life) = &self.members[node.0].life else { return Vec::new() };

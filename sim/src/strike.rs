@@ -22,8 +22,8 @@ impl Sim {
         self.members[node.0].life.as_ref().is_some_and(Life::has_started)
     }
 
-    /// Returns two random nodes of different hosts, if there are any. Traffic within a host does not go
-    /// over the network, so faults of the network do not affect it.
+    /// Returns two random nodes of different hosts, if there are any. Traffic within a host does
+    /// not go over the network, so faults of the network do not affect it.
     fn any_two_hosts(&mut self) -> Option<(SimNode, SimNode)> {
         let node = self.any_node();
         let elsewhere = |other: &SimNode| self.host(*other) != self.host(node);

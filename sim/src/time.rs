@@ -17,8 +17,8 @@ impl Sim {
         self.clock.advance_to(until);
     }
 
-    /// Runs `count` steps. Each step is one turn of a process or one move of the clock, so a scenario
-    /// can stop between any two of them. Runs fewer steps if nothing is left to happen.
+    /// Runs `count` steps. Each step is one turn of a process or one move of the clock, so a
+    /// scenario can stop between any two of them. Runs fewer steps if nothing is left to happen.
     pub fn run_steps(&mut self, count: usize) {
         for _ in 0..count {
             if !self.advance(u64::MAX) {

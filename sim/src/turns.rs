@@ -1,5 +1,5 @@
-//! Decides what happens next: which node runs, which socket handler is called, and how far the clock
-//! moves.
+//! Decides what happens next: which node runs, which socket handler is called, and how far the
+//! clock moves.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -83,8 +83,8 @@ impl Sim {
         true
     }
 
-    /// Lets the busy nodes handle their socket events, since no process can run; returns whether there
-    /// were any.
+    /// Lets the busy nodes handle their socket events, since no process can run; returns whether
+    /// there were any.
     fn tell_busy(&mut self) -> bool {
         let busy: Vec<_> = self.busy.iter().copied().collect();
         busy.into_iter().filter(|number| self.tell_missed(*number)).count() > 0

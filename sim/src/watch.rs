@@ -88,7 +88,8 @@ impl Watch {
         self.main.lock().1.clone()
     }
 
-    /// Returns the name of a process for the log: its registered name, if it has one, and its number.
+    /// Returns the name of a process for the log: its registered name, if it has one, and its
+    /// number.
     pub(crate) fn called(&self, pid: Pid) -> String {
         let local = pid.local();
         let place = (local.slot, local.generation);

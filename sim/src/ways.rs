@@ -7,8 +7,8 @@ use crate::network::{HostId, Network};
 use crate::sim::{Sim, SimNode};
 
 impl Sim {
-    /// Cuts all paths between the hosts of the nodes in `these` and the hosts of the nodes in `those`, in
-    /// both directions. No node is told, and packets in flight wait.
+    /// Cuts all paths between the hosts of the nodes in `these` and the hosts of the nodes in
+    /// `those`, in both directions. No node is told, and packets in flight wait.
     pub fn partition(
         &mut self,
         these: impl IntoIterator<Item = SimNode>,
@@ -52,8 +52,8 @@ impl Sim {
         self.wires.lock().hosts.darken(ip);
     }
 
-    /// Opens the path from one node's host to the other's again, and lets stalled connections between
-    /// them go on.
+    /// Opens the path from one node's host to the other's again, and lets stalled connections
+    /// between them go on.
     pub fn mend(&mut self, from: SimNode, to: SimNode) {
         let [a, b] = [from, to].map(|node| &self.members[node.0]);
         self.log.note(&format!("mended from {} to {}", a.name, b.name));
@@ -101,17 +101,17 @@ impl Sim {
     }
 
     /// Makes the first node's host forget its connections with the second's, while the second host
-    /// still has them. When the second host sends something, it gets a reset. If the way back is cut as
-    /// well, it never learns of the loss.
+    /// still has them. When the second host sends something, it gets a reset. If the way back is
+    /// cut as well, it never learns of the loss.
     pub fn half_open(&mut self, broken: SimNode, other: SimNode) {
         self.note_between("half open, and broken at the first:", broken, other);
         let (broken, other) = (self.host(broken), self.host(other));
         self.wires.lock().half_open(broken, other);
     }
 
-    /// Fills the backlog of the listeners on the node's host, so that they accept no connections from
-    /// other hosts. A peer that connects retries several times, and fails after two minutes. Existing
-    /// connections go on. [`Sim::heal`] and [`Sim::drain_backlog`] undo this.
+    /// Fills the backlog of the listeners on the node's host, so that they accept no connections
+    /// from other hosts. A peer that connects retries several times, and fails after two minutes.
+    /// Existing connections go on. [`Sim::heal`] and [`Sim::drain_backlog`] undo this.
     pub fn fill_backlog(&mut self, node: SimNode) {
         self.log.note(&format!("the backlog of {} is full", self.name(node)));
         let host = self.host(node);

@@ -117,8 +117,8 @@ impl State {
         }
     }
 
-    /// Breaks one host's ends of its connections with another host. The other host learns of it when it
-    /// sends something.
+    /// Breaks one host's ends of its connections with another host. The other host learns of it
+    /// when it sends something.
     pub(crate) fn half_open(&mut self, broken: HostId, other: HostId) {
         for (id, side) in self.open_ends(broken, other) {
             self.breaks(id, side, ErrorKind::ConnectionReset);

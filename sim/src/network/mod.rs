@@ -1,8 +1,8 @@
 //! The simulated network: hosts, the paths between them, and packets in flight.
 //!
-//! The network calls no handlers. It collects the calls, and the simulation makes them. The model is
-//! TCP as a program sees it: bytes arrive in order, once, or the connection breaks. On a cut path
-//! packets wait, and the sender's host retransmits them.
+//! The network calls no handlers. It collects the calls, and the simulation makes them. The model
+//! is TCP as a program sees it: bytes arrive in order, once, or the connection breaks. On a cut
+//! path packets wait, and the sender's host retransmits them.
 
 mod connecting;
 mod connection;

@@ -22,8 +22,9 @@ pub struct Network {
     /// The time that a packet takes from host to host, in one direction. Each time within the range
     /// is equally likely.
     pub latency: RangeInclusive<Duration>,
-    /// How many packets of a thousand between hosts take `slow_latency` instead, as in a queue that is
-    /// full now and then. A connection keeps its order, so packets behind a slow one wait for it.
+    /// How many packets of a thousand between hosts take `slow_latency` instead, as in a queue that
+    /// is full now and then. A connection keeps its order, so packets behind a slow one wait for
+    /// it.
     pub slow: u32,
     /// The time that slow packets take. Its logarithm is uniform: a time between 10 and 20 ms is as
     /// likely as one between 20 and 40 ms.

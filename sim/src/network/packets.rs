@@ -61,8 +61,8 @@ impl State {
             || self.hosts.is_off(from)
             || end.is_stalled;
         if unheard && !is_reset {
-            // The packet is not acknowledged, so the host retransmits it. The simulation does so when the
-            // path is mended.
+            // The packet is not acknowledged, so the host retransmits it. The simulation does so
+            // when the path is mended.
             end.is_held = true;
             return self.note(id, side, "does not get through to");
         }
