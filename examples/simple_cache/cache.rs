@@ -102,7 +102,7 @@ struct SendAll {
 #[derive(Message, Serialize, Deserialize)]
 struct Started;
 
-/// What a node knows of a key. The order of the fields decides which of two entries is greater.
+/// The state of a key on a node. The order of the fields decides which of two entries is greater.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Entry {
     counter: u64,

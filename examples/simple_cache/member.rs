@@ -1,4 +1,4 @@
-//! What makes a node a member of the cluster: a name, a cookie, and a node to join.
+//! Makes a node a member of the cluster: gives it a name, a cookie, and nodes to join.
 
 use fika::prelude::*;
 use fika::{NodeDownReason, NodeNameError};
