@@ -1,5 +1,5 @@
-//! fairness: a round trip every millisecond, beside a loop on every core. A hard loop never
-//! awaits; a cooperative one does after every slice.
+//! fairness: a round trip every millisecond, next to a loop on every core. A hard loop never
+//! awaits; a cooperative loop awaits after every slice.
 
 use std::thread::available_parallelism;
 

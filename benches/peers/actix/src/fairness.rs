@@ -1,4 +1,4 @@
-//! fairness: a round trip every millisecond, beside a loop on every arbiter.
+//! fairness: a round trip every millisecond, next to a loop on every arbiter.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A round trip every millisecond, beside a loop on every core.
+//! A round trip every millisecond, next to a loop on every core.
 
 use std::thread::available_parallelism;
 use std::time::Duration;
