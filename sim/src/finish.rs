@@ -124,7 +124,7 @@ impl Sim {
         }
         lives().find_map(|life| {
             let what = left_of_life(life, census)?;
-            Some(format!("there is on {} {what}", life.node.name()))
+            Some(format!("{} still has {what}", life.node.name()))
         })
     }
 
@@ -151,5 +151,5 @@ fn left_of_life(life: &Life, census: &Census) -> Option<String> {
         || tables.by_name != tables.by_id;
     let others_left = messages + unanswered + orphans > 0 || *timers > own.timers.max(TICKS);
     let left = tables_left || others_left || !names.iter().all(is_own);
-    census.with_others(&own.processes).or_else(|| left.then(|| format!("something: {count:?}")))
+    census.with_others(&own.processes).or_else(|| left.then(|| format!("something left: {count:?}")))
 }

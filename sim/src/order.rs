@@ -88,7 +88,7 @@ impl Order {
         let way = self.ways.entry(other).or_default();
         way.other = Some(end);
         let is_right = way.own == Some(peer);
-        (!is_right).then(|| format!("connected to {peer:?}, and {:?} is there", way.own))
+        (!is_right).then(|| format!("connected to {peer:?}, but the peer is {:?}", way.own))
     }
 
     pub(crate) fn lost(&mut self, end: End) {

@@ -223,8 +223,7 @@ impl Observer for Watch {
 
     fn queued(&self, over: ConnectionId, bytes: usize) {
         let (number, max) = (over.0, self.queued_bytes_max.load(Ordering::Relaxed));
-        let what =
-            || format!("the bytes that wait on connection {number} are {bytes}, of at most {max}");
+        let what = || format!("{bytes} bytes wait on connection {number}, and {max} are allowed");
         self.is_right((bytes > max).then(what));
     }
 
@@ -245,7 +244,7 @@ impl Observer for Watch {
 
     fn misbehaved(&self, connection: ConnectionId, why: &str) {
         let number = connection.0;
-        self.is_right(Some(format!("what comes over connection {number} is wrong: {why}")));
+        self.is_right(Some(format!("a node rejects the bytes of connection {number}: {why}")));
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) async fn cooperative(p: Params) {
 }
 
 async fn beside(p: &Params, start_loop: impl Fn()) {
-    watchdog(p.get("starved_s"), "starved: no progress beside loops on all cores");
+    watchdog(p.get("starved_s"), "starved: no progress next to loops on all cores");
     let (done, mut all) = unbounded_channel();
     let asker = start(Asker { echo: start(Echo), left: 0, done });
     tell(&asker, Go(100));
