@@ -32,7 +32,7 @@ impl Handler<Ping> for Echo {
     }
 }
 
-/// A ping that no actor sends.
+/// A ping that the workload sends.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Hello(pub(crate) Done);

@@ -37,7 +37,7 @@ impl Message<Ping> for Echo {
     }
 }
 
-/// A ping that no actor sends.
+/// A ping that the workload sends.
 pub(crate) struct Hello(pub(crate) Done);
 
 impl Message<Hello> for Echo {

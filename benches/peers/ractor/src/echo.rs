@@ -31,7 +31,7 @@ pub(crate) struct Echo;
 
 pub(crate) enum Ping {
     Of(ActorRef<Pong>),
-    /// A ping that no actor sends.
+    /// A ping that the workload sends.
     Hello(Done),
 }
 
