@@ -52,7 +52,7 @@
 //! | randomness | `Env::random` and `Env::secure_random`, both of which are predictable in a simulation |
 //! | hosts | the part of a node's name after the `@`; nodes with the same host share its port mapper, its power and its network path |
 //! | the network | latency, bandwidth, loss, split reads and writes, and the bytes in flight: [`Network`] |
-//! | faults | crash, loss of power, pause, partition, a path cut in one direction, reset, a stalled or half-open connection, a full backlog, a clock that jumps: each is a method of [`Sim`], and [`Sim::run_with_faults`] causes them at random |
+//! | faults | crash, loss of power, pause, partition, a path cut in one direction, reset, a stalled or half-open connection, a full backlog, a clock that jumps. Each is a method of [`Sim`], and [`Sim::run_with_faults`] causes them at random |
 //!
 //! The network behaves as TCP does: bytes arrive in order, once, or the connection breaks. A cut
 //! path delays packets. A node notices only by its own timeout, as with an unplugged cable.
@@ -102,9 +102,9 @@
 //! | queues | the output that waits on a connection stays below its limit |
 //!
 //! [`Sim::finish`] ends a simulation and finds what is left over: connections of which only one end
-//! exists, signals that have not arrived, links and monitors that one end does not know, and unused
-//! entries in the tables of a node. `#[fika::test(sim)]` calls it by itself. A scenario adds its
-//! own checks with [`Sim::checks`].
+//! exists, signals that have not arrived, and relations that one end does not know. It also finds
+//! unused entries in the tables of a node. `#[fika::test(sim)]` calls it by itself. A scenario adds
+//! its own checks with [`Sim::checks`].
 //!
 //! # Seeds, failures and logs
 //! [`seeds`] runs a scenario for many seeds, and panics with the [`Failure`] of the first one that
