@@ -151,5 +151,7 @@ fn left_of_life(life: &Life, census: &Census) -> Option<String> {
         || tables.by_name != tables.by_id;
     let others_left = messages + unanswered + orphans > 0 || *timers > own.timers.max(TICKS);
     let left = tables_left || others_left || !names.iter().all(is_own);
-    census.with_others(&own.processes).or_else(|| left.then(|| format!("something left: {count:?}")))
+    census
+        .with_others(&own.processes)
+        .or_else(|| left.then(|| format!("something left: {count:?}")))
 }
