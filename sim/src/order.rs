@@ -107,7 +107,10 @@ impl Order {
         let said = || format!("{} to {to:?} over connection {}", what.kind, end.1.0);
         let way = self.ways.get(&end);
         if way.is_some_and(|way| way.is_lost) {
-            return Some(format!("{} arrives after the loss of it was reported", said()));
+            return Some(format!(
+                "{} arrives after the loss of the connection was reported",
+                said()
+            ));
         }
         let (own, other) = way.map_or((None, None), |way| (way.own, way.other));
         let Some(other) = other.and_then(|other| self.ways.get_mut(&other)) else {
@@ -148,7 +151,10 @@ impl Order {
         up.into_iter().find_map(|((life, connection), way, other)| {
             let (name, number) = (life.name(), connection.0);
             if self.is_lost(other) || !is_alive(other.0) {
-                return Some(format!("connection {number} of {name} to {:?} is up", other.0));
+                return Some(format!(
+                    "connection {number} of {name} to {:?} is up at one end only",
+                    other.0
+                ));
             }
             let own = self.ways.get(&other).and_then(|way| way.own);
             // Signals to a process of an earlier life are not sent.
