@@ -1,18 +1,18 @@
-//! Finds a bug by simulation: a replicated counter that forgets something.
+//! Finds a bug by simulation, in a replicated counter that loses votes.
 //!
 //! ```sh
 //! cargo run --features sim --example sim_partition
 //! ```
 //!
-//! Each of three nodes has a process `votes` that counts what its own clients bring, and tells
-//! the others. What it knows is one number for each node, and the sum of all is the result; so
-//! nodes that have lost each other go on counting, and agree again later.
+//! Each of three nodes has a process `votes` that counts the votes of its own clients and tells the
+//! other nodes its count. It keeps one count per node, and the result is their sum. So nodes that
+//! have lost each other go on counting, and agree again later.
 //!
-//! The buggy one tells the others only when something changes. What it says while a node is not
-//! there to hear it, that node never learns. The fixed one watches the nodes, and when one comes
-//! up tells it all it knows.
+//! The buggy version tells the others only when its count changes. A node that can't be reached at
+//! that moment never learns of the change. The fixed version watches the nodes, and tells a node
+//! all counts when that node comes up.
 //!
-//! `-- --buggy` and `-- --fixed` run one of the two.
+//! `-- --buggy` and `-- --fixed` run only one of the versions.
 
 use std::collections::BTreeMap;
 
@@ -25,14 +25,14 @@ const NODES: [&str; 3] = ["a@host1", "b@host2", "c@host3"];
 #[derive(Message, Serialize, Deserialize)]
 struct Vote;
 
-/// A node has counted so many.
+/// The number of votes that a node has counted.
 #[derive(Message, Serialize, Deserialize)]
 struct Counted {
     node: String,
     votes: u64,
 }
 
-/// Somebody wants to know the result.
+/// A request for the result.
 #[derive(Message, Serialize, Deserialize)]
 struct Ask {
     from: Pid,
@@ -41,7 +41,7 @@ struct Ask {
 #[derive(Message, Serialize, Deserialize)]
 struct Answer(u64);
 
-/// The application, which knows nothing of the simulation.
+/// The application, which does not know that it is simulated.
 async fn votes(is_fixed: bool) {
     register("votes", self_pid()).expect("nobody else has the name");
     if is_fixed {
@@ -64,7 +64,7 @@ async fn votes(is_fixed: bool) {
                 *known = votes.max(*known);
             }
             Ask { from } => send(from, Answer(counts.values().sum())),
-            // Only the fixed one has asked to be told.
+            // Only the fixed version has subscribed.
             NodeUp { node: newcomer, .. } => {
                 for (node, votes) in &counts {
                     let (node, votes) = (node.clone(), *votes);
@@ -84,8 +84,8 @@ async fn keep_looking_for_others() {
     }
 }
 
-/// Votes come in while the network breaks now and then. Once it is whole again, all nodes are
-/// to say the same.
+/// Votes come in while the network breaks now and then. When it is whole again, all nodes must
+/// have the same result.
 fn scenario(seed: u64, is_fixed: bool) -> Result<(), Failure> {
     let mut sim = Sim::new(seed);
     let nodes = NODES.map(|name| sim.node(name, move || votes(is_fixed)));
@@ -100,7 +100,7 @@ fn scenario(seed: u64, is_fixed: bool) -> Result<(), Failure> {
         sim.send(nodes[round % 3], "votes", Vote);
         sim.run_with_faults(secs(20), &faults);
     }
-    // Time to find each other again, and to say what is to be said.
+    // Time for the nodes to find each other again, and to exchange their counts.
     sim.run_for(secs(30));
 
     let results = nodes.map(|node| {
@@ -119,14 +119,14 @@ fn main() {
     let only = std::env::args().nth(1);
     let is_asked_for = |which: &str| only.as_deref().is_none_or(|only| only == which);
     if is_asked_for("--buggy") {
-        println!("The buggy one:\n");
+        println!("The buggy version:\n");
         match first_failure(0..1000, |seed| scenario(seed, false)) {
             Some(failure) => println!("{failure}\n"),
             None => println!("no seed fails\n"),
         }
     }
     if is_asked_for("--fixed") {
-        println!("The fixed one:\n");
+        println!("The fixed version:\n");
         match first_failure(0..200, |seed| scenario(seed, true)) {
             Some(failure) => println!("{failure}"),
             None => println!("it passes with every seed"),

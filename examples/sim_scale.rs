@@ -1,12 +1,12 @@
-//! How large a simulation may be: a mesh of 256 nodes, and 1,000 nodes of which each knows a
-//! few. Prints the time and the memory that they take.
+//! Shows how large a simulation may be: a mesh of 256 nodes, and 1,000 nodes each of which is
+//! connected to about ten others. Prints the time and the memory that they take.
 //!
 //! ```sh
 //! cargo run --release --features sim --example sim_scale
 //! ```
 //!
-//! `-- mesh 64` and `-- sparse 500` run one of the two with so many nodes. Memory is the
-//! program's largest so far, as Linux tells it.
+//! `-- mesh 64` and `-- sparse 500` run only one of the two, with this many nodes. The memory is
+//! the program's peak so far, as reported by Linux.
 
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ fn name(n: usize) -> String {
     format!("n{n}@host{n}")
 }
 
-/// Each node connects to one of those before it, and hears of the rest.
+/// Each node connects to one of the nodes before it, and hears of the rest.
 fn mesh(count: usize) {
     let mut sim = Sim::new(1);
     for n in 0..count {
@@ -28,7 +28,7 @@ fn mesh(count: usize) {
     });
 }
 
-/// Each node connects to five, and to nobody that these know.
+/// Each node connects to five others, and to none of the nodes that those know.
 fn sparse(count: usize) {
     let mut sim = Sim::new(1);
     sim.configure(|config| config.connect_all = false);
@@ -36,12 +36,12 @@ fn sparse(count: usize) {
     for n in 0..count {
         add(&mut sim, n, far.iter().map(|far| (n + far) % count).collect());
     }
-    run(sim, &format!("{count} nodes, each connected to some ten"), move |sim, node| {
+    run(sim, &format!("{count} nodes, each connected to about ten"), move |sim, node| {
         sim.nodes_of(node).len() >= far.len()
     });
 }
 
-/// A node that keeps up its connections to these.
+/// Adds a node that keeps up its connections to the nodes in `to`.
 fn add(sim: &mut Sim, n: usize, to: Vec<usize>) {
     sim.node(name(n), move || {
         let to = to.clone();
@@ -56,17 +56,17 @@ fn add(sim: &mut Sim, n: usize, to: Vec<usize>) {
     });
 }
 
-#[allow(clippy::disallowed_methods, reason = "it is the real time that is of interest")]
+#[allow(clippy::disallowed_methods, reason = "this example measures real time")]
 fn run(mut sim: Sim, what: &str, is_there: impl Fn(&Sim, SimNode) -> bool) {
     let start = Instant::now();
-    // To look at all nodes after each step would take longer than the steps.
+    // Looking at all nodes after each step would take longer than the steps.
     while !sim.nodes().all(|node| is_there(&sim, node)) {
-        assert!(sim.now() < secs(600), "{what}: not there after {:?}", sim.now());
+        assert!(sim.now() < secs(600), "{what}: not connected after {:?}", sim.now());
         sim.run_for(millis(100));
     }
     let (up, at) = (start.elapsed(), sim.now());
     println!("{what}");
-    println!("  all connected: {:.1} s for {at:.1?} of theirs", up.as_secs_f64());
+    println!("  all connected: {:.1} s of real time, {at:.1?} simulated", up.as_secs_f64());
     let start = Instant::now();
     sim.run_for(secs(60));
     println!("  a minute of ticks: {:.1} s", start.elapsed().as_secs_f64());

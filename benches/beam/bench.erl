@@ -1,10 +1,10 @@
-%% The BEAM's side of the workloads: runs one of them once, and prints its figures.
+%% The BEAM's side of the workloads: runs a workload once, and prints its figures.
 %%
 %%     erl -noshell -run bench main local.pingpong n=1000000
 %%
-%% The crate fika-bench-kit says what the lines are that it prints. Each workload does the same
-%% work as fika's of the same name; bench_local has those on one node, bench_remote those
-%% between nodes.
+%% The crate fika-bench-kit describes the lines that it prints. Each workload does the same work as
+%% fika's workload of that name. The module bench_local has the workloads on one node, bench_remote
+%% those between nodes.
 -module(bench).
 -export([main/1]).
 -export([metric/2, cannot_metric/2, latency/2, failed/1, hung/1]).
@@ -29,7 +29,7 @@ params(Words) ->
 
 param([Name, Number]) -> {list_to_atom(Name), list_to_integer(Number)}.
 
-%% ---------------------------------------------------------------- what is printed
+%% ---------------------------------------------------------------- output
 
 metric(Name, Value) ->
     io:format("{\"metric\":\"~s\",\"value\":~s}~n", [Name, number(Value)]).
@@ -54,7 +54,7 @@ number(Value) -> float_to_list(Value, [{decimals, 6}, compact]).
 
 now_ns() -> erlang:monotonic_time(nanosecond).
 
-%% How many nanoseconds a call takes.
+%% Returns how many nanoseconds a call takes.
 timed(F) ->
     T0 = now_ns(),
     F(),
@@ -64,24 +64,25 @@ ns_each(Ns, N) -> Ns / N.
 per_s(Ns, N) -> N * 1.0e9 / Ns.
 ms(Ns) -> Ns / 1.0e6.
 
-%% Waits for this message, so many times.
+%% Waits for this message N times.
 wait(_, 0) -> ok;
 wait(Message, N) -> receive Message -> wait(Message, N - 1) end.
 
-%% Waits for one message of each, whose first elements are these.
+%% Waits for one message for each key, and returns the values.
 all(Tag, Keys) -> [receive {Tag, Key, Value} -> {Key, Value} end || Key <- Keys].
 
-%% ---------------------------------------------------------------- what the kernel says
+%% ---------------------------------------------------------------- kernel statistics
 
 rss() -> memory("self", "status", "VmRSS") * 1024.
 
-%% A size in KiB.
+%% Returns a size in KiB.
 memory(Pid, File, Field) ->
     {ok, Text} = file:read_file("/proc/" ++ Pid ++ "/" ++ File),
     {match, [KiB]} = re:run(Text, "\n" ++ Field ++ ":\\s+(\\d+)", [{capture, [1], list}]),
     list_to_integer(KiB).
 
-%% CPU time of these OS processes so far; the kernel counts in hundredths.
+%% Returns the CPU time that these OS processes have used. The kernel counts in hundredths of a
+%% second.
 cpu_s(Pids) -> lists:sum([cpu_s_of(Pid) || Pid <- Pids]).
 
 cpu_s_of(Pid) ->

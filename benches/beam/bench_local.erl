@@ -171,7 +171,7 @@ run(["registry"], #{n := N}) ->
 
 %% ---------------------------------------------------------------- fairness
 
-%% Every process gives way after so many calls, so there is no difference.
+%% The BEAM preempts every process, so hard and cooperative loops are the same.
 run(["fairness", _], #{rounds := Rounds}) ->
     Echo = spawn(fun echo/0),
     ping_times(Echo, 100),
@@ -198,7 +198,7 @@ spawn_batches(N, Batch) ->
      || _ <- lists:seq(1, N div Batch)],
     ok.
 
-%% How long it takes to spawn them; the other figures are printed.
+%% Returns how long it takes to spawn the processes, and prints the other figures.
 idle(#{n := N, settle_ms := Settle}, Function) ->
     garbage_collect(),
     Before = bench:rss(),

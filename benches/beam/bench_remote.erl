@@ -1,4 +1,4 @@
-%% Workloads between nodes. fika-bench has started the others.
+%% Workloads between nodes. fika-bench starts the other nodes.
 -module(bench_remote).
 -export([run/2]).
 -export([sink/1, say/1, watch_mesh/2]).
@@ -107,7 +107,8 @@ workload(["headofline"], #{size := Size, ms := Ms, settle_ms := Settle}) ->
 
 workload(["nodedown", How], #{settle_ms := Settle, wait_s := Wait}) ->
     Signal = case How of "kill" -> "-9"; "stop" -> "-STOP" end,
-    %% A shell that is there already, whose `kill` is its own: nothing has to be started.
+    %% Uses a shell that already runs, and its built-in `kill`, so that no program has to be
+    %% started.
     Shell = open_port({spawn, "sh"}, []),
     Pid = os_pid(?B),
     net_kernel:monitor_nodes(true),
@@ -129,7 +130,7 @@ connect(Node) ->
 
 os_pid(Node) -> rpc:call(Node, os, getpid, []).
 
-%% Time on the wall, and CPU time of both nodes.
+%% Returns wall time, and CPU time of both nodes.
 measured(F) ->
     Pids = [os:getpid(), os_pid(?B)],
     Before = bench:cpu_s(Pids),
@@ -150,7 +151,7 @@ round_trips_until(Echo, End, Times) ->
             round_trips_until(Echo, End, [Ns | Times])
     end.
 
-%% Acknowledges every so many messages.
+%% Acknowledges every AckEvery messages.
 sink(AckEvery) -> sink(AckEvery, AckEvery).
 
 sink(AckEvery, 1) -> receive {data, From, _} -> From ! ack, sink(AckEvery, AckEvery) end;
@@ -186,7 +187,7 @@ spawn_one_by_one(N) ->
 
 %% ---------------------------------------------------------------- mesh
 
-%% This node is a hidden one, which is not counted.
+%% This node is hidden, so it does not count.
 mesh(#{nodes := N, wait_s := Wait, settle_ms := Settle}) ->
     Nodes = [list_to_atom("n" ++ integer_to_list(I) ++ "@127.0.0.1") || I <- lists:seq(0, N - 1)],
     [connect(Node) || Node <- Nodes],
@@ -217,7 +218,7 @@ mesh_wait(Missing, Disconnects, Wait) ->
     after Wait -> {part, length(Missing)}
     end.
 
-%% Watches how its node becomes one of many, and tells Home.
+%% Watches how its node becomes part of the mesh, and reports to Home.
 watch_mesh(Home, Others) ->
     net_kernel:monitor_nodes(true),
     Home ! {ready, self(), ok},

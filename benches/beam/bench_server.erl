@@ -1,4 +1,4 @@
-%% The gen_server that is called.
+%% The gen_server that the workload calls.
 -module(bench_server).
 -behaviour(gen_server).
 -export([init/1, handle_call/3, handle_cast/2]).

@@ -1,5 +1,5 @@
-//! What the single operations of a process cost. Each is timed inside of a process, in turns
-//! between which what the operation leaves behind is cleared away, untimed.
+//! The cost of single operations of processes. Each operation is timed inside a process, in
+//! batches. Between batches, the garbage that the operations leave is removed without being timed.
 
 use std::hint::black_box;
 
@@ -7,25 +7,25 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use fika::prelude::*;
 use fika_bench_kit::Clock;
 
-/// So many operations a turn.
+/// The operations in a batch.
 const TURN: u64 = 1000;
 
 #[derive(Message, Serialize, Deserialize)]
 struct Item(u64);
 
-/// A turn is over.
+/// A batch has ended.
 #[derive(Message, Serialize, Deserialize)]
 struct Over(Pid);
 
 #[derive(Message, Serialize, Deserialize)]
 struct Done;
 
-/// The sizes of the turns for so many operations.
+/// Returns the sizes of the batches for this many operations.
 fn turns(operations: u64) -> impl Iterator<Item = u64> + Send {
     (0..operations).step_by(TURN as usize).map(move |begin| TURN.min(operations - begin))
 }
 
-/// Measures an operation by a function that does it so many times, in a process, and says how
+/// Measures an operation. `work` does the operation this many times in a process, and returns how
 /// long that took.
 fn measure<F>(c: &mut Criterion, name: &str, work: impl Fn(u64) -> F)
 where
@@ -94,7 +94,7 @@ async fn round_trips(operations: u64) -> Duration {
     time
 }
 
-/// The call only: the process runs, and ends, meanwhile or later.
+/// Measures only the call. The process runs and ends at the same time or later.
 async fn spawns(operations: u64) -> Duration {
     let (me, mut time) = (self_pid(), Duration::ZERO);
     for n in turns(operations) {
@@ -110,7 +110,7 @@ async fn spawns(operations: u64) -> Duration {
     time
 }
 
-/// A process's slot, by its pid, among a thousand.
+/// Looks up a process's slot by its pid, among a thousand processes.
 async fn look_ups(operations: u64) -> Duration {
     let node = self_node();
     let pids: Vec<Pid> = (0..TURN).map(|_| spawn(take())).collect();
@@ -137,7 +137,7 @@ async fn whereis_calls(operations: u64) -> Duration {
     time
 }
 
-/// Starts and cancels timers, a turn of each; which of both counts?
+/// Starts and cancels a batch of timers; `starts` says which of the two is measured.
 async fn timers(operations: u64, starts: bool) -> Duration {
     let (me, mut time) = (self_pid(), Duration::ZERO);
     for n in turns(operations) {
@@ -152,7 +152,7 @@ async fn timers(operations: u64, starts: bool) -> Duration {
     time
 }
 
-/// As short as figures within a few hundredths allow.
+/// A short run, which still gives figures within a few percent.
 fn short() -> Criterion {
     Criterion::default().warm_up_time(millis(500)).measurement_time(secs(2))
 }

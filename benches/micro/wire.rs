@@ -1,5 +1,5 @@
-//! What the protocol costs without a socket: a message into a frame, and a frame into a
-//! message that can be looked at.
+//! The cost of the protocol without a socket: encoding a message into a frame, and decoding a frame
+//! into a message.
 
 use std::hint::black_box;
 
@@ -10,7 +10,7 @@ use fika::{Creation, Encoded, NodeId};
 use fika_net::__private::Loopback;
 use fika_runtime::{LocalId, Signal};
 
-/// So many frames at a time, as between nodes that are busy.
+/// The frames per batch, as between busy nodes.
 const BATCH: u64 = 100;
 
 #[derive(Clone, Message, Serialize, Deserialize)]
@@ -38,8 +38,8 @@ fn frames(c: &mut Criterion) {
     frame(c, "64_kib", &data(64 << 10));
 }
 
-/// A message in a frame, there and back. Its type and its nodes have been sent before, and go
-/// by number.
+/// Encodes and decodes a message in a frame. The numbers of its type and its nodes have been
+/// defined before.
 fn frame<M: Message + Clone>(c: &mut Criterion, name: &str, message: &M) {
     let signal = || Signal::Message(Envelope::new(message.clone()));
     let mut wire = Loopback::default();
@@ -65,14 +65,14 @@ fn frame<M: Message + Clone>(c: &mut Criterion, name: &str, message: &M) {
     });
 }
 
-/// Of a type with parameters.
+/// A type with parameters.
 #[derive(Clone, Message, Serialize, Deserialize)]
 struct Pair<A, B> {
     from: A,
     n: B,
 }
 
-/// What it leaves out makes it say what it is.
+/// A field that may be left out makes this type use the described form.
 #[derive(Clone, Message, Serialize, Deserialize)]
 struct Sparse {
     from: Pid,
@@ -81,14 +81,14 @@ struct Sparse {
     more: Option<u64>,
 }
 
-/// Its type asks what comes next.
+/// An untagged type, whose `Deserialize` asks for the kind of the next value.
 #[derive(Clone, Message, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Untagged {
     Ping { from: Pid, n: u64 },
 }
 
-/// The part of it that is the message's own: what `serde` makes of it.
+/// Measures serde's part: encoding and decoding the message itself.
 fn messages(c: &mut Criterion) {
     let Ping { from, n } = ping();
     message(c, "ping", &ping());
@@ -109,7 +109,7 @@ fn message<M: Message>(c: &mut Criterion, name: &str, message: &M) {
     });
 }
 
-/// As short as figures within a few hundredths allow.
+/// A short run, which still gives figures within a few percent.
 fn short() -> Criterion {
     Criterion::default().warm_up_time(millis(500)).measurement_time(secs(2))
 }

@@ -1,5 +1,5 @@
-//! The BEAM's side: the Erlang sources beside this package, and the virtual machines that
-//! run them. They have a port mapper of their own, so that nothing is left behind.
+//! Runs workloads on the BEAM: compiles the Erlang sources in this package, and starts the virtual
+//! machines with a port mapper of their own, so that nothing is left behind.
 
 use std::fs;
 use std::net::TcpStream;
@@ -11,10 +11,10 @@ use fika_bench_kit::{Params, block_ms, failed, free_port};
 
 use crate::system::{made, output, sources};
 
-/// As many processes as a fika node may have.
+/// The process limit of a fika node.
 const PROCESSES: &str = "1048576";
 
-/// Compiles the sources, where they are newer than what was compiled.
+/// Compiles the sources that are newer than their compiled files.
 pub(crate) fn compile() -> Result<(), String> {
     let to = compiled();
     fs::create_dir_all(&to).map_err(|error| format!("{}: {error}", to.display()))?;
@@ -29,14 +29,14 @@ pub(crate) fn compile() -> Result<(), String> {
     Err(format!("erlc: {}", String::from_utf8_lossy(&made.stdout).trim()))
 }
 
-/// The versions of OTP and of its virtual machine.
+/// Returns the versions of OTP and of its virtual machine.
 pub(crate) fn version() -> String {
     let ask = "io:format(\"OTP ~s, erts ~s, ~s\", [erlang:system_info(otp_release), \
                erlang:system_info(version), erlang:system_info(emu_flavor)]), halt().";
     output("erl", &["-noshell", "-eval", ask])
 }
 
-/// Runs a workload: a local one in place of this OS process, a remote one beside the other
+/// Runs a workload: a local one in place of this OS process, a remote one together with the other
 /// nodes that it needs.
 pub(crate) fn run(workload: &str, params: &Params) {
     let mut words = vec![workload.to_owned()];
@@ -58,8 +58,8 @@ pub(crate) fn run(workload: &str, params: &Params) {
     first.stdin(Stdio::null()).args(hidden);
     let ended = first.args(["-run", "bench", "main"]).args(words).status();
     others.iter_mut().chain([&mut mapper]).for_each(|child| {
-        // One that has ended already is what is wanted. Their CPU time counts when they
-        // have been waited for.
+        // An error means that the process has already ended. The kernel counts CPU time of children
+        // only when they have been waited for.
         let _ = child.kill();
         let _ = child.wait();
     });

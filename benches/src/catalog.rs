@@ -1,8 +1,8 @@
-//! The list of workloads: every row of the design's list of aims whose feature there is, and
-//! those whose feature is to come, which say so.
+//! The list of workloads. It includes workloads for features that fika does not have yet, which
+//! say so when they run.
 //!
-//! It is long because it is data. Sizes are such that no system needs more than a few
-//! seconds; a quick run checks that all of it works, and its figures are rough.
+//! The file is long because it is data. Sizes are chosen so that every system needs at most a few
+//! seconds. A quick run only checks that everything works, and its figures are rough.
 
 use crate::system::System::{Hydra, Kameo, Ractor};
 use crate::workload::Better::{Higher, Lower};
@@ -12,7 +12,7 @@ use crate::workload::{Measure, Param, Workload};
 pub(crate) const WORKLOADS: &[Workload] = &[
     Workload {
         name: "local.spawn",
-        about: "spawn processes that send one message and end, in batches of 1,000 that are \
+        about: "spawn processes that send one message and end, in batches of 1,000; each batch is \
                 waited for",
         params: &[("n", 400_000, 100_000), ("batch", 1000, 1000)],
         slow: &[(Kameo, 4)],
@@ -21,8 +21,8 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "local.idle",
-        about: "spawn processes that wait for a message, look at the memory that each takes, \
-                then send one to each and get an answer of each",
+        about: "spawn processes that wait for a message, measure the memory of each, then send \
+                each a message and wait for all answers",
         params: &[("n", 500_000, 100_000), ("settle_ms", 500, 300)],
         slow: &[(Ractor, 5), (Kameo, 5)],
         measures: &[
@@ -34,7 +34,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "local.idle.hibernated",
-        about: "the same with processes that hibernate",
+        about: "as local.idle, with processes that hibernate",
         params: &[("n", 500_000, 100_000), ("settle_ms", 500, 300)],
         measures: &[Value("bytes_per_process", Lower), Value("wake_all_ns_each", Lower)],
         ..ALIKE
@@ -76,8 +76,8 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "local.selective",
-        about: "a call while 10,000 other messages wait in the mailbox (or none); the answer is \
-                found by a reference made for the call, or by its tag",
+        about: "a call while 10,000 other messages or none wait in the mailbox; the caller finds \
+                the answer by a reference made for the call, or by its tag",
         params: &[("n", 1000, 200), ("queue", 10_000, 10_000)],
         measures: &[Value("us_empty", Lower), Value("us_by_ref", Lower), Value("us_by_tag", Lower)],
         ..ALIKE
@@ -98,7 +98,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "local.timers.start_cancel",
-        about: "start a million timers, cancel them; start and cancel one after the other",
+        about: "start a million timers and then cancel them; start and cancel timers one at a time",
         params: &[("n", 1_000_000, 200_000), ("patience_s", 10, 4)],
         measures: &[
             Value("ns_per_start", Lower),
@@ -109,22 +109,23 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "local.timers.fire",
-        about: "100,000 timers that fall due within a second: how late their messages are",
+        about: "100,000 timers are due within a second: how late their messages arrive",
         params: &[("n", 100_000, 20_000), ("lead_ms", 1000, 500), ("over_ms", 1000, 1000)],
         measures: &[Latency("late")],
         ..ALIKE
     },
     Workload {
         name: "local.links",
-        about: "a process with 100,000 linked children is killed; until the end of each is known",
+        about: "kill a process with 100,000 linked children, and wait until the end of each is \
+                known",
         params: &[("n", 100_000, 20_000), ("settle_ms", 200, 200)],
         measures: &[Value("ms_until_all_died", Lower)],
         ..ALIKE
     },
     Workload {
         name: "local.monitors",
-        about: "a process with 100,000 monitors on it is killed; until each DOWN is there, all \
-                at one watcher or one at each of many",
+        about: "kill a process with 100,000 monitors, and wait for all DOWNs; one watcher has all \
+                monitors, or each of many watchers has one",
         params: &[("n", 100_000, 20_000), ("settle_ms", 200, 200)],
         measures: &[
             Value("ns_per_monitor", Lower),
@@ -135,22 +136,24 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "local.supervisor.1000",
-        about: "start 1,000 children, kill them all; until the last has been restarted",
+        about: "start 1,000 children, kill all of them, and wait until the last one has been \
+                restarted",
         params: &[("children", 1000, 1000)],
         measures: SUPERVISOR,
         ..ALIKE
     },
     Workload {
         name: "local.supervisor.10000",
-        about: "the same with 10,000 children",
+        about: "start 10,000 children, kill all of them, and wait until the last one has been \
+                restarted",
         params: &[("children", 10_000, 10_000)],
         measures: SUPERVISOR,
         ..ALIKE
     },
     Workload {
         name: "local.registry",
-        about: "what a send costs its sender, by pid and by registered name, and a look-up of a \
-                name",
+        about: "the cost of a send for its sender, by pid and by registered name, and of looking \
+                up a name",
         params: &[("n", 1_000_000, 200_000)],
         measures: &[
             Value("ns_per_send_by_pid", Lower),
@@ -161,15 +164,16 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "local.fairness.hard",
-        about: "a sleep of 1 ms and a round trip, again and again, beside one loop a core that \
-                never gives way",
+        about: "sleeps of 1 ms, each followed by a round trip, next to one loop per core that \
+                never yields",
         params: &[("rounds", 300, 100), ("starved_s", 8, 2)],
         measures: FAIRNESS,
         ..ALIKE
     },
     Workload {
         name: "local.fairness.cooperative",
-        about: "the same beside loops that give way every 10 µs",
+        about: "sleeps of 1 ms, each followed by a round trip, next to one loop per core that \
+                yields every 10 µs",
         params: &[("rounds", 1000, 300), ("starved_s", 20, 10), ("slice_us", 10, 10)],
         measures: FAIRNESS,
         ..ALIKE
@@ -193,7 +197,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     Workload {
         name: "remote.oneway.1_sender",
         about: "messages of 64 bytes in one direction; the receiver acknowledges every 1,000, and \
-                the sender has at most 10,000 under way",
+                the sender has at most 10,000 in flight",
         params: &[
             ("senders", 1, 1),
             ("each", 600_000, 60_000),
@@ -208,7 +212,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "remote.oneway.10_senders",
-        about: "the same by 10 senders to 10 receivers",
+        about: "as with one sender, but from 10 senders to 10 receivers",
         params: &[
             ("senders", 10, 10),
             ("each", 60_000, 6000),
@@ -223,7 +227,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "remote.bulk.64_kib",
-        about: "the same with messages of 64 KiB, 64 under way",
+        about: "as remote.oneway, with messages of 64 KiB and at most 64 in flight",
         params: &[
             ("senders", 1, 1),
             ("each", 16_384, 2048),
@@ -238,7 +242,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "remote.bulk.1_mib",
-        about: "the same with messages of 1 MiB, 16 under way",
+        about: "as remote.oneway, with messages of 1 MiB and at most 16 in flight",
         params: &[
             ("senders", 1, 1),
             ("each", 1024, 128),
@@ -253,7 +257,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "remote.bulk.64_mib",
-        about: "the same with messages of 64 MiB, 2 under way",
+        about: "as remote.oneway, with messages of 64 MiB and at most 2 in flight",
         params: &[
             ("senders", 1, 1),
             ("each", 16, 4),
@@ -275,7 +279,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "remote.rpc.64_callers",
-        about: "the same by 64 callers",
+        about: "calls of a function on another node by 64 callers",
         params: &[("callers", 64, 64), ("each", 500, 100), TICKTIME],
         measures: CALLS,
         ..ALIKE
@@ -289,14 +293,14 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "remote.spawn.one_by_one",
-        about: "the same, each after the message of the one before",
+        about: "spawn processes on another node that send one message back, one at a time",
         params: &[("n", 10_000, 2000), ("batch", 1, 1), TICKTIME],
         measures: SPAWNS,
         ..ALIKE
     },
     Workload {
         name: "remote.headofline",
-        about: "a round trip every millisecond beside messages of 64 MiB that go the same way",
+        about: "a round trip every millisecond next to messages of 64 MiB in the same direction",
         params: &[
             ("size", 64 << 20, 64 << 20),
             ("ms", 3000, 1500),
@@ -308,22 +312,23 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "remote.nodedown.kill",
-        about: "the other node is killed (kill -9); until its loss is told",
+        about: "kill the other node (kill -9), and wait until its loss is reported",
         params: &[("settle_ms", 300, 300), ("wait_s", 10, 10), TICKTIME],
         measures: &[Value("ms_until_nodedown", Lower)],
         ..ALIKE
     },
     Workload {
         name: "remote.nodedown.stop",
-        about: "the other node is frozen (SIGSTOP), with a ticktime of 4 s; until its loss is told",
+        about: "freeze the other node (SIGSTOP), with a ticktime of 4 s, and wait until its loss \
+                is reported",
         params: &[("settle_ms", 300, 300), ("wait_s", 10, 6), ("ticktime_s", 4, 4)],
         measures: &[Value("ms_until_nodedown", Lower)],
         ..ALIKE
     },
     Workload {
         name: "remote.mesh",
-        about: "30 nodes of which each connects to the first; until all see all others, and what \
-                memory a node takes then",
+        about: "30 nodes, each of which connects to the first: the time until all see all others, \
+                and the memory of a node then",
         params: &[("nodes", 30, 30), ("wait_s", 20, 8), ("settle_ms", 500, 500), TICKTIME],
         measures: &[
             Value("ms_to_full_mesh", Lower),
@@ -342,15 +347,15 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "floor.queue",
-        about: "push to and pop from a channel, on one thread and between two",
+        about: "push to and pop from a channel, on one thread and between two threads",
         params: &[("n", 5_000_000, 1_000_000)],
         measures: &[Value("ns_per_push_and_pop", Lower), Value("thread_to_thread_per_s", Higher)],
         ..ALIKE
     },
     Workload {
         name: "floor.wake",
-        about: "wake another thread and be woken by it: by futex, by park and unpark, and without \
-                sleep, by a spin on two cores",
+        about: "two threads wake each other: by futex, by park and unpark, and by spinning on two \
+                cores",
         params: &[("n", 30_000, 10_000)],
         measures: &[
             Value("ns_per_futex_round_trip", Lower),
@@ -361,13 +366,13 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     },
 ];
 
-/// What most have in common.
+/// The common values of most workloads.
 const ALIKE: Workload =
     Workload { name: "", about: "", params: &[], amount: "n", slow: &[], measures: &[] };
 
 const ONE_WAY: Workload = Workload { amount: "each", ..ALIKE };
 
-/// Long enough that no tick disturbs.
+/// Long enough that no tick disturbs a run.
 const TICKTIME: Param = ("ticktime_s", 60, 60);
 
 const CALLS: &[Measure] = &[Value("calls_per_s", Higher)];

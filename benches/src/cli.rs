@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::system::System;
 
-/// Benchmarks of fika, beside other systems that do the same work.
+/// Benchmarks of fika and of other systems that do the same work
 #[derive(Parser, Debug)]
 #[command(version)]
 pub(crate) struct Cli {
@@ -16,48 +16,49 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Measure what happens on one node
+    /// Measure workloads on one node
     Local(MeasureArgs),
-    /// Measure what happens between nodes, each an OS process of its own
+    /// Measure workloads between nodes, each of which is an OS process
     Remote(MeasureArgs),
     /// Measure both
     All(MeasureArgs),
-    /// Measure how fika's costs grow with the work, and what a second worker brings
+    /// Measure how fika's costs grow with the work, and the gain of a second worker
     Scale(ScaleArgs),
-    /// Say what workloads there are
+    /// List the workloads
     List,
-    /// Build the programs of these systems, and measure nothing
+    /// Build the programs of these systems without measuring
     Prepare {
         /// The systems
         #[arg(value_delimiter = ',')]
         systems: Vec<System>,
     },
-    /// Show a report that was written with --json, in other forms
+    /// Show a report that was written with --json in other forms
     Report {
         /// The report
         file: PathBuf,
         #[command(flatten)]
         output: OutputArgs,
     },
-    /// Do one workload of fika's own once, and print its figures
+    /// Run one workload of fika once, and print its figures
     #[command(hide = true)]
     Run {
         workload: String,
         params: Vec<String>,
-        /// So many workers; as many as there are cores if not given
+        /// The number of workers; by default, the number of cores
         #[arg(long)]
         workers: Option<usize>,
     },
-    /// Be one of the nodes of a remote workload
+    /// Run one of the nodes of a remote workload
     #[command(hide = true)]
     Node { name: String, params: Vec<String> },
-    /// Do one workload of the BEAM's once
+    /// Run one workload of the BEAM once
     #[command(hide = true)]
     Beam { workload: String, params: Vec<String> },
-    /// Touch a lot of memory
+    /// Touch this much memory
     #[command(hide = true)]
     Warm { bytes: usize },
-    /// Run a program until it or standard input ends, and kill then all that it has started
+    /// Run a program until it ends or standard input is closed, and then kill all that it has
+    /// started
     #[command(hide = true)]
     Leashed {
         program: String,
@@ -68,12 +69,12 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct MeasureArgs {
-    /// Only these workloads, as `pingpong`, `bulk` or `bulk.1_mib`
+    /// Only these workloads, such as `pingpong`, `bulk` or `bulk.1_mib`
     pub(crate) workloads: Vec<String>,
     /// The systems to compare fika with
     #[arg(long, value_delimiter = ',', value_name = "SYSTEMS")]
     pub(crate) against: Vec<System>,
-    /// Leave fika itself out
+    /// Do not run fika itself
     #[arg(long)]
     pub(crate) without_fika: bool,
     #[command(flatten)]
@@ -84,8 +85,8 @@ pub(crate) struct MeasureArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct ScaleArgs {
-    /// Only these curves, as `processes`; `workers` are all workloads on one node with one
-    /// worker and with two
+    /// Only these curves, such as `processes`; `workers` stands for all workloads on one node, with
+    /// one worker and with two
     pub(crate) curves: Vec<String>,
     #[command(flatten)]
     pub(crate) rounds: RoundsArgs,
@@ -95,11 +96,10 @@ pub(crate) struct ScaleArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct RoundsArgs {
-    /// How many rounds, in each of which everything is done once [default: 5, or 1 of a quick
-    /// run]
+    /// The number of rounds, each of which runs everything once [default: 5, or 1 in a quick run]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) runs: Option<u64>,
-    /// Do little of everything, to see that it works
+    /// Do little of everything, to see whether it works
     #[arg(long)]
     pub(crate) quick: bool,
 }
@@ -112,16 +112,16 @@ impl RoundsArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct OutputArgs {
-    /// Write the report as JSON
+    /// Write the report as JSON to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Write it into a Markdown file, between its marks
+    /// Write the report into a Markdown file, between its marks
     #[arg(long, value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
     /// Draw charts (SVG) into this folder
     #[arg(long, value_name = "FOLDER")]
     pub(crate) charts: Option<PathBuf>,
-    /// Say what changed since an earlier report (JSON) by more than the noise
+    /// Show what has changed since an earlier report (JSON) by more than the noise
     #[arg(long, value_name = "OLD")]
     pub(crate) compare: Option<PathBuf>,
 }

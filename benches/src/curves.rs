@@ -1,5 +1,5 @@
-//! The curves of scale: workloads of fika's own at several sizes, each with one worker and
-//! with more. What an operation costs is to stay what it is as more of them are done.
+//! The curves of scale: workloads of fika at several sizes, with one worker and with more. The cost
+//! of an operation should stay constant as the number of operations grows.
 
 use crate::catalog::WORKLOADS;
 use crate::rounds::Try;
@@ -8,29 +8,29 @@ use crate::workload::Better::Lower;
 use crate::workload::Measure::Value;
 use crate::workload::{Point, Workload};
 
-/// What stands for all workloads on one node, beside the names of the curves.
+/// The name that stands for all workloads on one node, besides the names of the curves.
 const ALL_LOCAL: &str = "workers";
 
-/// How many workers the node has: what does another bring?
+/// The numbers of workers.
 pub(crate) const WORKERS: [u64; 2] = [1, 2];
 
-/// What any run takes.
+/// The memory of any run.
 const BASE_BYTES: u64 = 128 << 20;
-/// No workload of fika's takes more at its usual size.
+/// The most memory that a workload of fika takes at its usual size.
 const LOCAL_BYTES: u64 = 512 << 20;
 
-/// A quick run does only so many of the sizes, the smallest.
+/// A quick run does only this many of the sizes, the smallest ones.
 const QUICK_SIZES: usize = 2;
 
 /// A workload at several sizes.
 #[derive(Debug)]
 pub(crate) struct Curve {
     pub(crate) workload: Workload,
-    /// What there is many of.
+    /// The things that are counted, such as processes or timers.
     pub(crate) of: &'static str,
-    /// How many, from few to many.
+    /// The sizes, in ascending order.
     sizes: &'static [u64],
-    /// What each takes at most, besides what any run takes.
+    /// The most memory of each thing, in addition to the memory of any run.
     bytes_each: u64,
 }
 
@@ -38,8 +38,8 @@ pub(crate) const CURVES: &[Curve] = &[
     Curve {
         workload: Workload {
             name: "scale.processes",
-            about: "spawn processes that wait for a message, look at the memory that each takes, \
-                    then send one to each and get an answer of each",
+            about: "spawn processes that wait for a message, measure the memory of each, then \
+                    send each a message and wait for all answers",
             params: &[("process_limit", 6_000_000, 6_000_000)],
             measures: &[
                 Value("ns_per_spawn", Lower),
@@ -55,8 +55,8 @@ pub(crate) const CURVES: &[Curve] = &[
     Curve {
         workload: Workload {
             name: "scale.monitors",
-            about: "monitors on one process, which is killed; until each DOWN is there, all at \
-                    one watcher or one at each of many",
+            about: "kill a process with monitors, and wait for all DOWNs; one watcher has all \
+                    monitors, or each of many watchers has one",
             measures: &[
                 Value("ns_per_monitor", Lower),
                 Value("ns_per_down_one_watcher", Lower),
@@ -71,7 +71,8 @@ pub(crate) const CURVES: &[Curve] = &[
     Curve {
         workload: Workload {
             name: "scale.links",
-            about: "spawn linked children, then kill their parent; until the end of each is known",
+            about: "spawn linked children, kill their parent, and wait until the end of each is \
+                    known",
             measures: &[Value("ns_per_spawn_link", Lower), Value("ns_per_child", Lower)],
             ..ALIKE
         },
@@ -82,9 +83,9 @@ pub(crate) const CURVES: &[Curve] = &[
     Curve {
         workload: Workload {
             name: "scale.mailbox",
-            about: "send messages to a process that leaves them in its mailbox; with all of them \
-                    there, it calls another whose answer it finds by a reference; then it \
-                    receives them in their order",
+            about: "send messages to a process that leaves them in its mailbox; the process then \
+                    calls another process and finds the answer by a reference, and finally \
+                    receives the messages in order",
             params: &[("calls", 20_000, 2000)],
             measures: &[
                 Value("ns_per_send", Lower),
@@ -101,7 +102,7 @@ pub(crate) const CURVES: &[Curve] = &[
     Curve {
         workload: Workload {
             name: "scale.timers",
-            about: "start timers, cancel them; start and cancel one after the other",
+            about: "start timers and then cancel them; start and cancel timers one at a time",
             measures: &[
                 Value("ns_per_start", Lower),
                 Value("ns_per_cancel", Lower),
@@ -116,8 +117,8 @@ pub(crate) const CURVES: &[Curve] = &[
     Curve {
         workload: Workload {
             name: "scale.name",
-            about: "processes send to one, as fast as they can, 2 million messages in all: by its \
-                    registered name, or by its pid",
+            about: "processes send 2 million messages in total to one process, as fast as they \
+                    can, by its registered name or by its pid",
             params: &[("total", 2_000_000, 200_000)],
             measures: &[
                 Value("ns_per_message_by_name", Lower),
@@ -132,7 +133,7 @@ pub(crate) const CURVES: &[Curve] = &[
     Curve {
         workload: Workload {
             name: "scale.stop",
-            about: "stop a node on which so many processes wait; until its threads have ended",
+            about: "stop a node with waiting processes, and wait until its threads have ended",
             measures: &[Value("ms_until_stopped", Lower), Value("ns_per_process", Lower)],
             ..ALIKE
         },
@@ -146,12 +147,13 @@ const ALIKE: Workload =
     Workload { name: "", about: "", params: &[], amount: "n", slow: &[], measures: &[] };
 
 impl Curve {
-    /// The curve of this workload.
+    /// Returns the curve of this workload.
     pub(crate) fn of_workload(name: &str) -> Option<&'static Curve> {
         CURVES.iter().find(|curve| curve.workload.name == name)
     }
 
-    /// Its points: each size with each number of workers, one right after the other.
+    /// Returns the points of the curve: each size with each number of workers, directly after each
+    /// other.
     pub(crate) fn points(&self, quick: bool) -> Vec<Point> {
         let sizes = if quick { QUICK_SIZES.min(self.sizes.len()) } else { self.sizes.len() };
         let of_size = |size: &u64| {
@@ -162,8 +164,8 @@ impl Curve {
     }
 }
 
-/// What is run for the curves that are named; for all, and all that happens on one node, where
-/// none is.
+/// Returns the runs for the named curves. Without names, returns those of all curves and of all
+/// workloads on one node.
 pub(crate) fn tries(names: &[String], quick: bool) -> Result<Vec<Try>, String> {
     let is_curve = |name: &String| CURVES.iter().any(|curve| curve.workload.is_named(name));
     if let Some(unknown) = names.iter().find(|name| *name != ALL_LOCAL && !is_curve(name)) {
@@ -188,7 +190,7 @@ pub(crate) fn tries(names: &[String], quick: bool) -> Result<Vec<Try>, String> {
     Ok(tries)
 }
 
-/// A workload at its usual size, with each number of workers.
+/// Returns a workload at its usual size, with each number of workers.
 fn with_workers(workload: &'static Workload) -> [Try; WORKERS.len()] {
     let point = |workers| Point { size: None, workers: Some(workers) };
     WORKERS.map(|workers| Try {

@@ -1,9 +1,10 @@
-//! A small program between this one and what it starts, [`command`], with two purposes:
+//! A small program, [`command`], between this program and a program that it starts. It has two
+//! purposes:
 //!
-//! - It holds what it starts on a leash, its standard input: when that is closed, since this
-//!   program has ended in whatever way, the whole process group is killed.
-//! - It is small. The kernel counts the peak memory of a program from before it became that
-//!   program, so one that was started by a large one would seem to be as large.
+//! - It keeps what it starts on a leash, which is its standard input. When this program ends for
+//!   any reason, standard input is closed, and the whole process group is killed.
+//! - It is small. The kernel's count of a program's peak memory includes the memory of the program
+//!   that started it. So a program that a large program starts would seem to be as large.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Output, Stdio, exit};
@@ -14,7 +15,8 @@ use serde_json::json;
 use crate::system::this_program;
 use crate::usage;
 
-/// What runs `inner` on a leash. Its last line says what `inner` used; see [`crate::line`].
+/// Returns a command that runs `inner` on a leash. Its last line says what `inner` has used; see
+/// [`crate::line`].
 pub(crate) fn command(inner: &Command) -> Command {
     let mut leashed = this_program("leashed");
     leashed.arg(inner.get_program()).args(inner.get_args());
@@ -24,21 +26,21 @@ pub(crate) fn command(inner: &Command) -> Command {
     leashed
 }
 
-/// Starts a [`command`]; what is returned holds the leash.
+/// Starts a [`command`]. The returned child holds the leash.
 pub(crate) fn start(command: &mut Command) -> std::io::Result<Child> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.process_group(0).spawn()
 }
 
-/// Runs `inner` to its end, or to that of this program.
+/// Runs `inner` until it or this program ends.
 pub(crate) fn output(inner: &Command) -> std::io::Result<Output> {
     let mut child = start(&mut command(inner))?;
-    // Open until the output has ended.
+    // Keeps standard input open until the output has ended.
     let _leash = child.stdin.take();
     child.wait_with_output()
 }
 
-/// The other end of the leash.
+/// Runs the small program.
 pub(crate) fn run(program: &str, args: &[String]) -> Result<(), String> {
     end_group_with_stdin();
     let mut command = Command::new(program);

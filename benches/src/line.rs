@@ -1,4 +1,4 @@
-//! The lines that a program prints, read. `fika-bench-kit` says what they are.
+//! Parses the lines that a program prints. `fika-bench-kit` describes them.
 
 use hdrhistogram::Histogram;
 use serde::Deserialize;
@@ -30,7 +30,8 @@ pub(crate) enum Line {
     Hung {
         hung: String,
     },
-    /// The last: what the kernel counted, and how the program ended, if not well.
+    /// The last line: the resources that the kernel has counted, and how the program ended, if it
+    /// failed.
     Used {
         cpu_s: f64,
         peak_mib: f64,
@@ -44,7 +45,7 @@ impl Line {
     }
 }
 
-/// The percentiles of single times, as figures.
+/// Returns the percentiles of single times, as figures.
 pub(crate) fn percentiles(name: &str, ns: &[u64]) -> Vec<(String, f64)> {
     let mut histogram = Histogram::<u64>::new(3).expect("three digits can be had");
     ns.iter().for_each(|ns| histogram.record(*ns).expect("it grows by itself"));

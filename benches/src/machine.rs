@@ -1,4 +1,4 @@
-//! What the benchmarks run on.
+//! Describes the machine that runs the benchmarks.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 
 use crate::system::output;
 
-/// The machine, as far as figures depend on it.
+/// Returns the properties of the machine on which figures depend.
 pub(crate) fn machine() -> BTreeMap<String, String> {
     let cores = available_parallelism().map_or(0, usize::from);
     let facts = [
@@ -19,7 +19,7 @@ pub(crate) fn machine() -> BTreeMap<String, String> {
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// The compiler: all Rust systems are built by the same one, with the same profile.
+/// Returns the compiler. All Rust systems are built with the same compiler and profile.
 pub(crate) fn rustc() -> String {
     format!("{}, release, thin LTO, one codegen unit", output("rustc", &["--version"]))
 }
@@ -30,7 +30,7 @@ fn memory() -> String {
     kib.map_or("unknown".into(), |kib| format!("{:.0} GiB", kib / 1_048_576.0))
 }
 
-/// The first value of a name in a file of `name: value` or `name=value` lines.
+/// Returns the first value of a name in a file with lines `name: value` or `name=value`.
 fn field(file: &str, name: &str) -> String {
     let text = fs::read_to_string(file).unwrap_or_default();
     let value = text.lines().find_map(|line| {

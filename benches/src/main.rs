@@ -1,5 +1,5 @@
-//! Benchmarks that tell the truth: fika beside the BEAM, other actor systems in Rust, and
-//! what the machine itself gives.
+//! Benchmarks that compare fika with the BEAM, with other actor systems in Rust, and with what the
+//! machine itself can do.
 //!
 //! ```sh
 //! cargo run --release -p fika-bench -- local
@@ -8,14 +8,18 @@
 //! cargo run --release -p fika-bench -- scale processes mailbox
 //! ```
 //!
-//! This program drives: it starts, for each run, an OS process that does one workload on one
-//! system and prints its figures (`fika-bench-kit` says how), and collects them in rounds. For
-//! fika that is this program again, for the BEAM the Erlang sources in `beam/`, for the others
-//! the programs in `peers/`, a workspace of their own that is built when it is asked for.
+//! For each run, this program starts an OS process that does one workload on one system and prints
+//! its figures (see `fika-bench-kit`). It collects the figures in rounds. For fika, the OS process
+//! is this program again. For the BEAM, it runs the Erlang sources in `beam/`. For the others, it
+//! is a program in `peers/`, a workspace of their own that is built when it is needed.
 //!
-//! Where to read on: `catalog` is the list of workloads, `curves` those that are done at
-//! several sizes, `fika/` what fika does for each,
-//! `rounds` and `runner` how it is measured, `report/` how it is shown.
+//! | module | what |
+//! |---|---|
+//! | `catalog` | the list of workloads |
+//! | `curves` | the workloads that run at several sizes |
+//! | `fika/` | fika's side of each workload |
+//! | `rounds`, `runner` | how workloads are measured |
+//! | `report/` | how figures are shown |
 
 mod beam;
 mod catalog;
@@ -125,7 +129,7 @@ fn report_on(
     output: &OutputArgs,
 ) -> Result<(), String> {
     if cfg!(debug_assertions) {
-        return Err("figures of a debug build say nothing: use cargo run --release".into());
+        return Err("figures of a debug build mean nothing: use `cargo run --release`".into());
     }
     prepare(systems)?;
     let versions = versions(systems);
@@ -150,7 +154,7 @@ fn prepare(systems: &[System]) -> Result<(), String> {
     })
 }
 
-/// The workloads of these groups that are named; all of them where none is.
+/// Returns the named workloads of these groups, or all of them if none is named.
 fn chosen(names: &[String], groups: &[&str]) -> Result<Vec<&'static Workload>, String> {
     let in_groups = || {
         let all = catalog::WORKLOADS.iter();
@@ -170,8 +174,8 @@ fn versions(systems: &[System]) -> BTreeMap<String, String> {
 }
 
 fn show(report: &Report, output: &OutputArgs) -> Result<(), String> {
-    // First, so that it is kept if something goes wrong with the rest. An earlier report may
-    // be overwritten by it.
+    // Read first, since the new report may overwrite it. Then the new report is written, before
+    // anything else can fail.
     let earlier = output.compare.as_deref().map(report::read).transpose()?;
     if let Some(file) = &output.json {
         report::write(report, file)?;

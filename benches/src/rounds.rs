@@ -1,5 +1,5 @@
-//! The rounds: in each, everything runs once, what is to be compared one right after the
-//! other, so that a machine that gets slower or faster does so for all.
+//! The rounds. Each round runs everything once. Systems that are compared run directly after each
+//! other, so that a change of the machine's speed affects all of them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,21 +16,21 @@ use crate::system::System;
 use crate::warm;
 use crate::workload::{Metric, Point, Workload};
 
-/// No run takes so long unless it hangs.
+/// A run that takes longer hangs.
 const RUN_LIMIT: Duration = Duration::from_secs(40);
 const QUICK_RUN_LIMIT: Duration = Duration::from_secs(12);
 
-/// What runs once in each round: a workload at a point on a system.
+/// A run that each round does once: a workload at a point on a system.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Try {
     pub(crate) workload: &'static Workload,
     pub(crate) point: Point,
     pub(crate) system: System,
-    /// So much memory is made ready before it.
+    /// The memory that is made ready before the run.
     pub(crate) memory_bytes: u64,
 }
 
-/// Runs all of them, in so many rounds.
+/// Does all runs, in this many rounds.
 pub(crate) fn measure(tries: &[Try], rounds: u64, quick: bool) -> Vec<Row> {
     let limit = if quick { QUICK_RUN_LIMIT } else { RUN_LIMIT };
     let mut tallies: Vec<Tally> = tries.iter().map(|_| Tally::default()).collect();
@@ -79,15 +79,15 @@ fn progress(length: u64) -> ProgressBar {
     bar
 }
 
-/// The runs of one [`Try`].
+/// The results of one [`Try`].
 #[derive(Default, Debug)]
 struct Tally {
     figures: BTreeMap<String, Vec<f64>>,
-    /// Why a figure can't be had.
+    /// Why a figure can't be provided.
     without: BTreeMap<String, String>,
     runs: usize,
     failures: Vec<String>,
-    /// It is of no use to run it again.
+    /// Why it is not run again.
     ended: Option<String>,
 }
 

@@ -1,12 +1,11 @@
-//! One run: a program in an OS process of its own, with a limit of time, measured from
-//! outside.
+//! One run: a program in an OS process of its own, with a time limit, measured from outside.
 //!
-//! 1. It is started on a leash, in a process group of its own, so that all that it starts can
-//!    be ended with it.
-//! 2. Two threads read what it prints, until the last that holds its output has ended.
-//! 3. The end of the group's leader is awaited without being collected, so that its number
-//!    stays its own while whatever is left of the group is killed.
-//! 4. It is collected.
+//! 1. The program starts on a leash, in a process group of its own. So everything that it starts
+//!    can be ended with it.
+//! 2. Two threads read its output until the last process that holds the output has ended.
+//! 3. This program waits until the group's leader ends, without reaping it. So the leader's number
+//!    stays taken while the rest of the group is killed.
+//! 4. The leader is reaped.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command};
@@ -20,24 +19,24 @@ use crate::leash;
 use crate::line::{Line, percentiles};
 use crate::workload::{CPU, PEAK};
 
-/// Of what a program prints besides figures, so much is kept: its last words.
+/// How many bytes are kept of the output that is not figures.
 const LAST_WORDS_BYTES_MAX: usize = 300;
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) enum Run {
-    /// Figures, or why there are none, by the metric's name.
+    /// The figures by the metric's name, or why a figure is missing.
     Done(Vec<(String, Result<f64, String>)>),
     /// The system has nothing that does this workload. It is not run again.
     Cannot(String),
-    /// It did not work this time.
+    /// The run failed.
     Failed(String),
-    /// It hung. It is not run again.
+    /// The run hung. It is not run again.
     Hung(String),
 }
 
 impl Run {
-    /// What a line of progress adds.
+    /// Returns the text that a line of progress adds for this result.
     pub(crate) fn sign(&self) -> &'static str {
         match self {
             Run::Done(_) => "",
@@ -51,7 +50,7 @@ impl Run {
 /// Runs a program that does a workload once.
 pub(crate) fn run(program: &Command, limit: Duration) -> Run {
     let mut command = leash::command(program);
-    // Its last words are to be what went wrong.
+    // The last words should name the error, and not be a backtrace.
     run_leashed(command.env("RUST_BACKTRACE", "0"), limit)
 }
 
@@ -72,8 +71,8 @@ fn run_leashed(command: &mut Command, limit: Duration) -> Run {
     conclude(out.lines, &last, in_time, limit)
 }
 
-/// Waits for the end of the group's leader, or ends it, and then whatever is left. Whether it
-/// ended by itself.
+/// Waits for the group's leader to end, or kills it at the time limit, and then kills the rest of
+/// the group. Returns whether the leader ended by itself.
 #[allow(clippy::disallowed_methods, reason = "a thread of the benchmark")]
 fn await_end(child: &mut Child, limit: Duration) -> bool {
     let pid = Pid::from_child(child);
@@ -83,7 +82,8 @@ fn await_end(child: &mut Child, limit: Duration) -> bool {
         let _ = ended.send(waitid(WaitId::Pid(pid), options).is_ok());
     });
     let in_time = end.recv_timeout(limit) != Err(RecvTimeoutError::Timeout);
-    // The leader has not been collected, so the group is still its own. None may be left.
+    // The leader has not been reaped, so the group's number is still its own. An error means
+    // that no process is left.
     let _ = kill_process_group(pid, Signal::KILL);
     let _ = waiter.join();
     let _ = child.wait();
@@ -93,7 +93,7 @@ fn await_end(child: &mut Child, limit: Duration) -> bool {
 #[derive(Default)]
 struct Said {
     lines: Vec<Line>,
-    /// What was no line of ours.
+    /// The last lines that are not figures.
     last_words: String,
 }
 
@@ -109,7 +109,7 @@ fn read(from: impl Read) -> Said {
     said
 }
 
-/// What Rust adds to every panic says nothing about this one.
+/// Returns whether Rust adds this text to every panic.
 fn is_note(text: &str) -> bool {
     text.starts_with("note: run with `RUST_BACKTRACE")
 }
@@ -157,7 +157,7 @@ fn conclude(lines: Vec<Line>, last_words: &str, in_time: bool, limit: Duration) 
 mod tests {
     use super::*;
 
-    /// Runs a script as what is on the leash, and says itself what it used.
+    /// Runs a script that plays the part of the leash, and prints what it used.
     fn shell(script: &str, limit_ms: u64) -> Run {
         run_leashed(Command::new("sh").args(["-c", script]), Duration::from_millis(limit_ms))
     }
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn one_that_hangs_is_ended_with_all_that_it_started() {
-        // The reader of the output would wait for the second of them.
+        // The `sleep` in the background holds the output.
         let run = shell("echo here; sleep 1000 & sleep 1000", 300);
         assert!(matches!(&run, Run::Hung(why) if why == "no end after 0 s: here"), "{run:?}");
     }

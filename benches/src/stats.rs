@@ -1,8 +1,8 @@
-//! What many runs of the same come to.
+//! Summarizes the figures of several runs.
 
 use serde::{Deserialize, Serialize};
 
-/// The figures of several runs, and their middle, least and greatest.
+/// The figures of several runs: median, minimum and maximum.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Figures {
     pub(crate) median: f64,
@@ -12,7 +12,7 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// None of no runs.
+    /// Returns the summary of these runs; `None` if there are no runs.
     pub(crate) fn of(runs: &[f64]) -> Option<Figures> {
         let runs: Vec<f64> = runs.iter().copied().map(rounded).collect();
         let mut sorted = runs.clone();
@@ -27,8 +27,8 @@ impl Figures {
         Some(Figures { median, min, max, runs })
     }
 
-    /// Whether the two differ by more than chance: their ranges do not overlap, and their
-    /// medians are more than a twentieth apart.
+    /// Returns whether the difference is larger than the noise: the ranges do not overlap, and the
+    /// medians differ by more than 5 %.
     pub(crate) fn differs(&self, other: &Figures) -> bool {
         const NOISE: f64 = 0.05;
         let apart = self.max < other.min || other.max < self.min;
@@ -36,7 +36,7 @@ impl Figures {
     }
 }
 
-/// Six digits: more than any clock gives.
+/// Rounds to six digits, which is more than any clock provides.
 fn rounded(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return value;
@@ -84,7 +84,7 @@ mod tests {
             (&[90.0, 91.0, 92.0], true),
             // The ranges overlap.
             (&[103.0, 112.0, 114.0], false),
-            // They do not, but it is within a twentieth.
+            // The ranges do not overlap, but the medians differ by less than 5 %.
             (&[104.5, 105.0, 106.0], false),
             (&[102.0], false),
         ];

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{beam, leash};
 
-/// How workloads between nodes begin.
+/// The prefix of workloads between nodes.
 const REMOTE: &str = "remote.";
 
 /// A system.
@@ -32,7 +32,7 @@ pub(crate) enum System {
     Actix,
     /// hydra
     Hydra,
-    /// What the machine itself gives: allocation, queues, futexes, raw TCP
+    /// The machine itself: allocation, queues, futexes, raw TCP
     Floor,
 }
 
@@ -61,7 +61,7 @@ impl System {
         }
     }
 
-    /// Makes its program, where it is not made yet.
+    /// Builds the system's programs, if necessary.
     pub(crate) fn prepare(self) -> Result<(), String> {
         match self {
             System::Fika => Ok(()),
@@ -70,7 +70,7 @@ impl System {
         }
     }
 
-    /// The command that runs a workload once.
+    /// Returns the command that runs a workload once.
     pub(crate) fn command(self, workload: &str, params: &Params) -> Command {
         let mut command = match self {
             System::Fika => this_program("run"),
@@ -81,7 +81,7 @@ impl System {
         command
     }
 
-    /// Its version, as far as it can be told.
+    /// Returns the system's version, as far as it is known.
     pub(crate) fn version(self) -> String {
         match self {
             System::Fika => format!("{}, commit {}", env!("CARGO_PKG_VERSION"), commit()),
@@ -91,15 +91,15 @@ impl System {
         }
     }
 
-    /// The packages of its programs. Where remote actors are a feature that makes local ones
-    /// slower, there is another for what is between nodes.
+    /// Returns the packages of the system's programs. If remote actors are a feature that makes
+    /// local ones slower, the workloads between nodes have a package of their own.
     fn packages(self) -> Vec<&'static str> {
         let mut packages = vec![self.package_of("local"), self.package_of(REMOTE)];
         packages.dedup();
         packages
     }
 
-    /// The package that has a workload; the program has the same name.
+    /// Returns the package that has a workload. The program has the name of the package.
     fn package_of(self, workload: &str) -> &'static str {
         match (self, workload.starts_with(REMOTE)) {
             (System::Ractor, true) => "ractor-cluster-peer",
@@ -114,7 +114,7 @@ impl System {
     }
 }
 
-/// Builds a package of `peers`: by itself, so that it has no features but its own.
+/// Builds a package of `peers` by itself, so that only its own features are enabled.
 fn build(package: &str) -> Result<(), String> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut build = Command::new(cargo);
@@ -123,7 +123,7 @@ fn build(package: &str) -> Result<(), String> {
         .arg("--target-dir")
         .arg(peers_target())
         .current_dir(sources().join("peers"));
-    let built = leash::output(&build).map_err(|error| format!("it can't be built: {error}"))?;
+    let built = leash::output(&build).map_err(|error| format!("can't run the build: {error}"))?;
     if built.status.success() {
         return Ok(());
     }
@@ -138,12 +138,12 @@ impl fmt::Display for System {
     }
 }
 
-/// This package's folder.
+/// Returns this package's folder.
 pub(crate) fn sources() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Where the other systems' programs are put: beside this one.
+/// Returns the folder of the other systems' programs, next to this program.
 pub(crate) fn made() -> PathBuf {
     let program = env::current_exe().expect("a program knows its file");
     let target = program.parent().and_then(Path::parent).expect("it is in target/release");
@@ -167,7 +167,7 @@ fn commit() -> String {
     format!("{}{mark}", git(&["rev-parse", "--short=10", "HEAD"]))
 }
 
-/// What a program prints; empty if it can't be had.
+/// Returns the output of a program; empty if the program can't be run.
 pub(crate) fn output(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).stderr(Stdio::null()).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
@@ -178,7 +178,7 @@ fn lock_file() -> String {
     fs::read_to_string(sources().join("peers/Cargo.lock")).unwrap_or_default()
 }
 
-/// The version of a package in the text of a `Cargo.lock`.
+/// Returns the version of a package, from the text of a `Cargo.lock`.
 fn locked_version(lock: &str, package: &str) -> Option<String> {
     let at = lock.find(&format!("\nname = \"{package}\"\n"))?;
     let line = lock[at..].lines().find_map(|line| line.strip_prefix("version = \""))?;

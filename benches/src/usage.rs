@@ -1,26 +1,27 @@
-//! The end of a child, with what the kernel counted for it and for all that it waited for.
+//! Waits for a child, and returns the resources that the kernel has counted for the child and for
+//! all children that it has waited for.
 //!
-//! The one file of the benchmarks with unsafe code: the standard library waits for a child,
-//! and forgets what it used.
+//! This is the only file of the benchmarks with unsafe code. The standard library waits for a child
+//! without returning what the child has used.
 #![allow(unsafe_code)]
 
 use std::io;
 use std::process::Child;
 use std::time::Duration;
 
-/// What a child and its own children used.
+/// The resources that a child and its own children have used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
     pub(crate) cpu: Duration,
-    /// The largest of them. The kernel counts the memory of the program that started the
-    /// child as well, so no less than that can be seen.
+    /// The peak memory of the largest of these processes. The kernel also counts the memory of the
+    /// program that started the child, so the figure is never smaller than that.
     pub(crate) peak_bytes: u64,
-    /// As wait(2) encodes it.
+    /// The status, as wait(2) encodes it.
     status: i32,
 }
 
 impl Usage {
-    /// How it ended, if not well.
+    /// Returns how the child failed, if it did.
     pub(crate) fn failure(&self) -> Option<String> {
         if libc::WIFSIGNALED(self.status) {
             return Some(format!("killed by signal {}", libc::WTERMSIG(self.status)));
@@ -31,13 +32,14 @@ impl Usage {
         }
     }
 
-    /// What to end with after it: the same, if it has ended by itself.
+    /// Returns the exit code of the child, if it ended by itself.
     pub(crate) fn exit_code(&self) -> i32 {
         if libc::WIFEXITED(self.status) { libc::WEXITSTATUS(self.status) } else { 1 }
     }
 }
 
-/// Waits for the end of `child`. Nobody else may: its number would be another's then.
+/// Waits for the end of `child`. Nothing else may wait for it, or another process could get its
+/// number.
 pub(crate) fn wait(child: &Child) -> io::Result<Usage> {
     let pid = i32::try_from(child.id()).expect("the kernel's numbers fit");
     let mut status = 0;

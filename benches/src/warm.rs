@@ -1,8 +1,8 @@
-//! Memory that is ready before a run.
+//! Makes memory ready before a run.
 //!
-//! A virtual machine gives memory that it does not use back to its host, and has to be given it
-//! anew, page by page, by whoever touches it next: that takes many times as long as to clear
-//! the page. So a program of its own touches more memory than any run needs, and ends.
+//! A virtual machine returns unused memory to its host. The next program that touches this memory
+//! has to get it from the host page by page, which takes many times as long as clearing a page. So
+//! before a run, a separate program touches more memory than the run needs, and ends.
 
 use std::hint::black_box;
 
@@ -10,11 +10,11 @@ use crate::leash;
 use crate::system::this_program;
 use crate::workload::Workload;
 
-/// A million processes of the BEAM take less.
+/// More than a million processes of the BEAM take.
 const LOCAL_BYTES: u64 = 1536 << 20;
 const QUICK_LOCAL_BYTES: u64 = 256 << 20;
 
-/// What a workload may need.
+/// Returns the memory that a workload may need.
 pub(crate) fn bytes_for(workload: &Workload, quick: bool) -> u64 {
     match (workload.is_local(), quick) {
         (true, false) => LOCAL_BYTES,
@@ -23,15 +23,15 @@ pub(crate) fn bytes_for(workload: &Workload, quick: bool) -> u64 {
     }
 }
 
-/// Has so much memory made ready.
+/// Makes this much memory ready.
 pub(crate) fn memory(bytes: u64) {
     if bytes > 0 {
-        // Without it the run is slower, and no less right.
+        // If this fails, the run is slower but still valid.
         let _ = leash::output(this_program("warm").arg(bytes.to_string()));
     }
 }
 
-/// The program that does it.
+/// Touches the memory, in the separate program.
 pub(crate) fn run(bytes: usize) {
     black_box(vec![1_u8; bytes]);
 }

@@ -1,5 +1,4 @@
-//! What a workload is: its name, its size, and what is measured of it. The list of all is
-//! in `catalog`.
+//! Workloads: their names, sizes and measures. `catalog` has the list.
 
 use std::fmt;
 
@@ -8,37 +7,37 @@ use serde::{Deserialize, Serialize};
 
 use crate::system::System;
 
-/// A workload, in one of its variants: what one OS process runs once.
+/// A workload in one of its variants, which one OS process runs once.
 #[derive(Debug)]
 pub(crate) struct Workload {
-    /// Its group, its name and, where there are several, its variant: `remote.bulk.1_mib`.
+    /// Its group, its name and, if there are several, its variant: `remote.bulk.1_mib`.
     pub(crate) name: &'static str,
-    /// What it does.
+    /// A description of the work.
     pub(crate) about: &'static str,
     /// Its parameters.
     pub(crate) params: &'static [Param],
-    /// The parameter that says how much is done.
+    /// The parameter that sets how much is done.
     pub(crate) amount: &'static str,
-    /// Those that are so slow that they do only one of so many parts; what is measured is per
+    /// Slow systems, with a divisor: they do only one such part of the work. The measures are per
     /// operation.
     pub(crate) slow: &'static [(System, u64)],
-    /// What the programs print.
+    /// The measures that the programs print.
     pub(crate) measures: &'static [Measure],
 }
 
 /// A parameter: its name, its value, and its value in a quick run.
 pub(crate) type Param = (&'static str, u64, u64);
 
-/// What a program prints of a workload.
+/// A measure that a program prints.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Measure {
     /// A figure.
     Value(&'static str, Better),
-    /// Many times, of which percentiles are made.
+    /// Many single times, from which percentiles are computed.
     Latency(&'static str),
 }
 
-/// Which of two figures is the better one.
+/// Says which of two figures is better.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Better {
@@ -54,8 +53,8 @@ pub(crate) struct Metric {
     pub(crate) better: Better,
 }
 
-/// What is varied of a workload, besides the system: how much is done, and by how many workers
-/// of fika's. Of most, nothing is.
+/// The size and the number of fika's workers, for runs that vary them. Both are `None` for most
+/// runs.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Point {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,7 +64,7 @@ pub(crate) struct Point {
 }
 
 impl fmt::Display for Point {
-    /// As words to put behind a workload's name.
+    /// Formats the point as a suffix of the workload's name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, number) in [("size", self.size), ("workers", self.workers)] {
             if let Some(number) = number {
@@ -76,23 +75,22 @@ impl fmt::Display for Point {
     }
 }
 
-/// The percentiles that are made of single times.
+/// The percentiles that are computed from single times.
 pub(crate) const PERCENTILES: [(&str, f64); 4] =
     [("p50", 0.5), ("p99", 0.99), ("p99_9", 0.999), ("max", 1.0)];
 
-/// CPU time of the whole run, from outside.
+/// CPU time of the whole run, measured from outside.
 pub(crate) const CPU: &str = "cpu_s";
-/// The largest resident memory of any OS process of the run, from outside.
+/// The largest resident memory of any OS process of the run, measured from outside.
 pub(crate) const PEAK: &str = "peak_mib";
 
-/// What is common to all programs of the floor, which do not do a workload but show what the
-/// machine gives for it.
+/// The prefix of the floor's workloads, which show what the machine itself can do.
 const GROUP_FLOOR: &str = "floor.";
-/// What is common to all that happens on one node.
+/// The prefix of workloads on one node.
 const GROUP_LOCAL: &str = "local.";
 
 impl Workload {
-    /// The parameters for a system at a point; how many workers there are is not one of them.
+    /// Returns the parameters for a system at a point. The number of workers is not a parameter.
     pub(crate) fn params(&self, system: System, point: Point, quick: bool) -> Params {
         let mut params = Params::default();
         for (name, full, small) in self.params {
@@ -107,17 +105,20 @@ impl Workload {
         params
     }
 
-    /// Who does less of it, as a sentence.
+    /// Returns a sentence that names the systems that do less of the work.
     pub(crate) fn exceptions(&self) -> Option<String> {
-        let parts =
-            self.slow.iter().map(|(system, parts)| format!("{system} does 1/{parts} of it"));
+        let parts = self.slow.iter().map(|(system, parts)| format!("{system} 1/{parts}"));
         let parts: Vec<String> = parts.collect();
-        let who = parts.join(", ");
-        (!parts.is_empty())
-            .then(|| format!("As it is slow, {who}; CPU time and memory are of that."))
+        (!parts.is_empty()).then(|| {
+            format!(
+                "Slow systems do only a part of the work, and their CPU time and memory are for \
+                 that part: {}.",
+                parts.join(", ")
+            )
+        })
     }
 
-    /// All figures of it: what the programs print, and what is measured from outside.
+    /// Returns all figures: those that the programs print, and those measured from outside.
     pub(crate) fn metrics(&self) -> Vec<Metric> {
         let mut metrics = Vec::new();
         for measure in self.measures {
@@ -134,18 +135,18 @@ impl Workload {
         metrics
     }
 
-    /// Whether it is about one node.
+    /// Returns whether the workload runs on one node.
     pub(crate) fn is_local(&self) -> bool {
         self.name.starts_with(GROUP_LOCAL)
     }
 
-    /// Whether it is run on this system at all.
+    /// Returns whether the workload runs on this system.
     pub(crate) fn concerns(&self, system: System) -> bool {
         !self.name.starts_with(GROUP_FLOOR) || system == System::Floor
     }
 
-    /// Whether `filter` names it, as `pingpong` and `remote.pingpong` do, or as `bulk` names
-    /// all of that kind.
+    /// Returns whether `filter` names the workload, as `pingpong` and `remote.pingpong` do, or
+    /// names its group, as `bulk` does.
     pub(crate) fn is_named(&self, filter: &str) -> bool {
         let below = |name: &str| {
             name.strip_prefix(filter).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -154,7 +155,7 @@ impl Workload {
     }
 }
 
-/// The name of a figure that is made of single times.
+/// Returns the name of a figure that is computed from single times.
 pub(crate) fn latency_metric(name: &str, percentile: &str) -> String {
     format!("{name}_{percentile}_us")
 }
@@ -179,7 +180,10 @@ mod tests {
         assert_eq!(params(System::Kameo, true), "each=12 window=16");
         assert_eq!(
             BULK.exceptions().as_deref(),
-            Some("As it is slow, kameo does 1/8 of it; CPU time and memory are of that.")
+            Some(
+                "Slow systems do only a part of the work, and their CPU time and memory are for \
+                 that part: kameo 1/8."
+            )
         );
     }
 

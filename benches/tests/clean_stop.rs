@@ -1,4 +1,4 @@
-//! Nothing of the benchmarks outlives what started it.
+//! Checks that no process of a benchmark outlives the program that started it.
 
 use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
@@ -22,8 +22,8 @@ fn await_word(child: &mut Child, word: &str) {
     assert_eq!(String::from_utf8(read).unwrap(), word);
 }
 
-/// Waits until nobody holds the child's output any more: it and all that it started have
-/// ended.
+/// Waits until no process holds the child's output. Then the child and all processes that it has
+/// started have ended.
 #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn await_end_of_all(child: &mut Child) {
     let mut out = child.stdout.take().unwrap();
@@ -33,7 +33,8 @@ fn await_end_of_all(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// As the leader of a group, so that it is not this test that ends with it.
+/// Starts a script as the leader of a process group, so that this test is not killed with the
+/// group.
 fn leashed(script: &str) -> Child {
     start(Command::new(PROGRAM).args(["leashed", "sh", "-c", script]).process_group(0))
 }
@@ -69,7 +70,7 @@ fn a_leashed_program_says_how_it_ended_and_what_it_used() {
 
 #[test]
 fn a_node_ends_with_the_one_that_started_it() {
-    // Its standard input is open, so that it does not end with that.
+    // The node's standard input stays open, so that closing it does not end the node.
     let node = format!("FIKA_BENCH_PARENT=$$ {} <&3", node());
     let script = format!("exec 3<&0; {node} & echo up; wait; sleep 1000");
     let mut child = start(Command::new("sh").args(["-c", &script]));

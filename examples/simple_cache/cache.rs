@@ -1,48 +1,49 @@
-//! The cache: one process a node, registered as `cache`, that holds all keys.
+//! The cache: one process per node, registered as `cache`, that holds all keys.
 //!
-//! A change is made in the cache of one node, which sends it to those of all nodes that are
-//! connected. Whoever takes it in passes it on in the same way, once. When two nodes connect,
-//! each sends the other all that it has. What the caches say to each other and to their users:
+//! A change is made in the cache of one node, which sends it to the caches of all connected nodes.
+//! A cache that accepts a change passes it on in the same way, once. When two nodes connect, each
+//! sends the other all of its entries. These are the messages between caches, and between a cache
+//! and its users:
 //!
-//! | message | from | what follows |
+//! | message | from | effect |
 //! |---|---|---|
-//! | `Get`, `Put`, `Del` | anybody, on any node | an `Answer`: the value that the key has, or had |
-//! | `Watch` | anybody | a [`Changed`] for each key, now and whenever its value changes |
-//! | `Update` | another cache | the key gets this entry, if that is the greater one, and all are sent it |
+//! | `Get`, `Put`, `Del` | any process, on any node | an `Answer` with the key's value, or its old value |
+//! | `Watch` | any process | a [`Changed`] for each key, now and whenever its value changes |
+//! | `Update` | another cache | if this entry is greater, the key gets it, and all nodes are sent it |
 //! | `SendAll` | a cache that starts | an `Update` for each key |
 //!
-//! # Which entry is the greater one
-//! The one with the higher counter; then the one of the node whose name comes later in the
-//! alphabet; then the one with the greater value. A node counts on from the highest counter
-//! that it has seen (a Lamport clock), so a change is greater than all that its node knew
-//! of. A key that is deleted keeps an entry without a value: it wins over older values that
-//! are still on their way. The greatest of a set does not depend on the order in which it
-//! is looked at, so all nodes that have seen the same entries have the same cache, also
-//! after they were cut off from each other and changed the same key.
+//! # Which entry is greater
+//! An entry with a higher counter is greater. If the counters are equal, the node name that is
+//! later in the alphabet decides, and then the greater value. A node continues from the highest
+//! counter that it has seen (a Lamport clock). So a change is greater than everything that its node
+//! knew of. A deleted key keeps an entry without a value, which wins over older values that are
+//! still in flight. The greatest entry does not depend on the order of arrival. So all nodes that
+//! have seen the same entries have the same cache, even if they changed the same key while they
+//! were cut off from each other.
 //!
-//! # Why all copies are the same in the end
-//! Of two nodes that are connected, either has sent the other what it had when they connected
-//! and all that it has taken in since. So neither lacks what the other has, however it came
-//! there: copies agree as soon as all nodes are connected and nothing is under way any more.
-//! It would be cheaper if nodes did not pass on what they are sent: a change would be one
-//! message a node, and not one from each to each. But a node may die when one of the others
-//! has its last change and the next has not, and those two, who are connected all the time,
-//! would differ for good.
+//! # Why all copies become equal
+//! Two connected nodes have sent each other everything that they had when they connected, and
+//! everything that they have accepted since. So neither lacks an entry of the other, whatever its
+//! origin: the copies are equal as soon as all nodes are connected and no message is in flight.
+//!
+//! If nodes did not pass on what they receive, a change would cost one message per node, instead of
+//! one from each node to each other. But a node may die after one of the others has received its
+//! last change, and before the next one has. These two nodes stay connected, and would differ
+//! forever.
 //!
 //! # What it does not do
-//! - A `put` is answered before the other nodes have it, and the last writer wins: one of two
-//!   changes that were made at the same time is lost. So are changes that a node made just
-//!   before it died. It is a cache, not a database.
-//! - Nothing is written to a disk, nothing expires, deleted keys are never forgotten, and
-//!   there is no limit to the size.
-//! - Hidden nodes are not told of changes: the cache of one is its own.
+//! - A `put` is answered before the other nodes have it, and the last writer wins. If two changes
+//!   are made at the same time, one of them is lost. Changes that a node makes just before it dies
+//!   may be lost, too. It is a cache, not a database.
+//! - It writes nothing to disk, never expires or forgets a key, and has no size limit.
+//! - Hidden nodes are not told of changes: each has a cache of its own.
 
 use std::collections::BTreeMap;
 
 use fika::Dest;
 use fika::prelude::*;
 
-/// The name that the cache is registered under on its node.
+/// The name under which the cache is registered on its node.
 const NAME: &str = "cache";
 
 #[derive(Message, Serialize, Deserialize)]
@@ -67,7 +68,7 @@ struct Del {
     key: String,
 }
 
-/// The value that a key has, or had before it was put or deleted.
+/// The value of a key, or its value before it was put or deleted.
 #[derive(Message, Serialize, Deserialize)]
 struct Answer {
     reference: Reference,
@@ -79,7 +80,7 @@ struct Watch {
     from: Pid,
 }
 
-/// The value of a key has changed; none if it was deleted.
+/// The new value of a key; `None` if the key was deleted.
 #[derive(Message, Serialize, Deserialize)]
 pub(crate) struct Changed {
     pub(crate) key: String,
@@ -97,17 +98,17 @@ struct SendAll {
     to: Pid,
 }
 
-/// The cache takes requests, and hears of nodes.
+/// The cache accepts requests, and is told of nodes that come and go.
 #[derive(Message, Serialize, Deserialize)]
 struct Started;
 
-/// What a node knows of a key. The order of the fields is what decides between two entries.
+/// The state of a key on a node. The order of the fields decides which of two entries is greater.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Entry {
     counter: u64,
-    /// Where the change was made.
+    /// The node that made the change.
     node: NodeName,
-    /// None if the key was deleted.
+    /// `None` if the key was deleted.
     value: Option<String>,
 }
 
@@ -117,30 +118,30 @@ pub(crate) async fn start_link() -> Pid {
     receive! { Started => cache }
 }
 
-/// The value of a key, in the cache of this or another node.
+/// Returns the value of a key in the cache of this or another node.
 pub(crate) async fn get(node: impl AsRef<str>, key: &str) -> Option<String> {
     call(node.as_ref(), |from, reference| Get { from, reference, key: key.into() }).await
 }
 
-/// Gives a key a value, and returns the one that it had.
+/// Sets the value of a key, and returns its old value.
 pub(crate) async fn put(node: impl AsRef<str>, key: &str, value: &str) -> Option<String> {
     let (key, value) = (key.into(), value.into());
     call(node.as_ref(), |from, reference| Put { from, reference, key, value }).await
 }
 
-/// Deletes a key, and returns the value that it had.
+/// Deletes a key, and returns its old value.
 pub(crate) async fn del(node: impl AsRef<str>, key: &str) -> Option<String> {
     call(node.as_ref(), |from, reference| Del { from, reference, key: key.into() }).await
 }
 
-/// Sends the caller a [`Changed`] for each key that this node's cache has, and then whenever
-/// the value of a key changes.
+/// Sends the caller a [`Changed`] for each key in this node's cache, now and whenever the value of
+/// a key changes.
 pub(crate) fn watch() {
     send(NAME, Watch { from: self_pid() });
 }
 
-/// Sends a request and waits for its answer. The reference of the request is that of a
-/// monitor: if there is no cache, or no such node, or it is lost meanwhile, the caller ends.
+/// Sends a request and waits for its answer. The reference of the request is that of a monitor. If
+/// the node or its cache does not exist, or is lost before it answers, the caller ends.
 async fn call<M: Message>(node: &str, request: impl FnOnce(Pid, Reference) -> M) -> Option<String> {
     let asked = monitor((NAME, node));
     send((NAME, node), request(self_pid(), asked));
@@ -153,8 +154,8 @@ async fn call<M: Message>(node: &str, request: impl FnOnce(Pid, Reference) -> M)
     }
 }
 
-/// The process. It has its name before it asks who is connected, so no copy is missed: a
-/// node that is connected by then is asked for its own, and a later one sends it unasked.
+/// Runs the cache. It registers its name before it asks which nodes are connected, so it misses no
+/// copy: it asks the nodes that are connected by then, and later nodes send their copies unasked.
 async fn run(parent: Pid) {
     register(NAME, self_pid()).expect("a node has one cache");
     monitor_nodes(true);
@@ -173,12 +174,12 @@ struct Cache {
     entries: BTreeMap<String, Entry>,
     /// The highest counter of all entries.
     counter: u64,
-    /// Who is told of changes, by the monitor that tells of his end.
+    /// The processes that are told of changes, by the monitors on them.
     watchers: BTreeMap<Reference, Pid>,
 }
 
 impl Cache {
-    /// Takes the next message.
+    /// Handles the next message.
     async fn next(&mut self) {
         receive! {
             Get { from, reference, key } => {
@@ -202,7 +203,8 @@ impl Cache {
             Down { monitor, .. } => {
                 self.watchers.remove(&monitor);
             }
-            // What a lost node had put stays; and nobody else is to fill the mailbox.
+            // A `NodeDown` needs no action: the node's entries stay. Other messages are dropped, so
+            // that they do not fill the mailbox.
             _ => {}
         }
     }
@@ -219,7 +221,7 @@ impl Cache {
         old
     }
 
-    /// Takes an entry in, if it is greater than the one that is there, and passes it on.
+    /// Accepts an entry if it is greater than the current one, and passes it on.
     fn merge(&mut self, key: String, entry: Entry) {
         self.counter = self.counter.max(entry.counter);
         let known = self.entries.get(&key);
@@ -235,7 +237,7 @@ impl Cache {
         self.entries.insert(key, entry);
     }
 
-    /// Sends a copy of the whole cache: one small message a key, however large it is.
+    /// Sends a copy of the whole cache, with one small message per key.
     fn send_all<'a>(&self, to: impl Into<Dest<'a>>) {
         let to = to.into();
         for (key, entry) in &self.entries {

@@ -1,7 +1,7 @@
 //! A process for one TCP client: reads commands, and asks the cache of its node.
 //!
-//! One line is one command, and one line is its answer (`help` has more). Any future runs
-//! in a fika process; the sockets are those of async-net.
+//! Each line is a command and gets a line as its answer (`help` prints more). Any future runs in a
+//! fika process; the sockets here are those of async-net.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use futures_lite::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 use crate::cache;
 
-/// The longest line in bytes: a client can't make the node remember more without end.
+/// The longest line in bytes. Without a limit, a client could fill the node's memory.
 const LINE_BYTES_MAX: usize = 64 << 10;
 
 const HELP: &str = "\
@@ -30,9 +30,9 @@ enum Command<'a> {
     Quit,
 }
 
-/// Serves a client until he quits, or goes.
+/// Serves a client until it quits or disconnects.
 pub(crate) async fn run(stream: TcpStream) {
-    // When the connection breaks, there is nobody left to tell.
+    // An error means that the connection has broken, so the client can't be told.
     let _ = converse(stream).await;
 }
 
@@ -61,7 +61,7 @@ async fn converse(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// The command that a line holds, if it is not empty.
+/// Returns the command in a line; `None` for an empty line.
 fn parse(line: &[u8]) -> Result<Option<Command<'_>>, &'static str> {
     let line = str::from_utf8(line).map_err(|_| "error: that is not UTF-8")?.trim();
     let (command, rest) = split(line);
@@ -79,7 +79,7 @@ fn parse(line: &[u8]) -> Result<Option<Command<'_>>, &'static str> {
     }))
 }
 
-/// The first word, and what comes after it.
+/// Splits a text into its first word and the rest.
 fn split(text: &str) -> (&str, &str) {
     let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     (word, rest.trim_start())

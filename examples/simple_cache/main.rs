@@ -10,9 +10,9 @@
 //! nc 127.0.0.1 7001                                     # then type: help
 //! ```
 //!
-//! Read `cache` first: it is the program, and the rest shows it. `member` is what makes a
-//! node one of the cluster; `serve` and `client` let people at the cache; `demo` drives
-//! three nodes and kills one.
+//! Read `cache` first: it is the program, and the rest shows it. `member` makes a node a member of
+//! the cluster. `serve` and `client` give people access to the cache. `demo` drives three nodes and
+//! kills one of them.
 
 mod cache;
 mod client;
@@ -28,8 +28,8 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 /// A cache on several machines: a key that is put on one node is read on all.
 ///
-/// Without a command it shows what fika does: it starts three nodes, puts and gets, kills
-/// one of them with kill -9, and brings it back.
+/// Without a command, it shows what fika does: it starts three nodes, puts and gets keys, kills
+/// one of the nodes with kill -9, and starts it again.
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
@@ -40,7 +40,7 @@ struct Cli {
 enum Command {
     /// Run one node of the cache, until it is killed
     Serve(serve::ServeArgs),
-    /// Be one of the demo's nodes
+    /// Run one of the demo's nodes
     #[command(hide = true)]
     Child(member::MemberArgs),
 }
@@ -68,7 +68,7 @@ fn log_to_stderr() {
         .with_env_filter(filter.from_env_lossy())
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
-        // When nobody reads them any more, the node goes on.
+        // If standard error is closed, the node goes on.
         .log_internal_errors(false)
         .init();
 }

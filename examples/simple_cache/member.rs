@@ -1,9 +1,9 @@
-//! What makes a node a member of the cluster: a name, a cookie, and somebody to join.
+//! Makes a node a member of the cluster: gives it a name, a cookie, and nodes to join.
 
 use fika::prelude::*;
 use fika::{NodeDownReason, NodeNameError};
 
-/// A node that does not answer is tried again after this time.
+/// The time after which a node that does not answer is tried again.
 const JOIN_AGAIN: Duration = secs(1);
 
 /// The options of a member.
@@ -12,13 +12,13 @@ pub(crate) struct MemberArgs {
     #[command(flatten)]
     node: fika::NodeArgs,
 
-    /// A node to connect to, and through it to all that it knows; may be given several times
+    /// A node to connect to, and through it to all nodes that it knows; may be given several times
     #[arg(long = "join", value_name = "NODE", help_heading = "Node options")]
     join: Vec<String>,
 }
 
 impl MemberArgs {
-    /// The settings of the node.
+    /// Returns the settings of the node.
     pub(crate) fn builder(&self) -> fika::Result<fika::NodeBuilder> {
         if self.node.name.is_none() && self.node.sname.is_none() {
             let why = "the node has no name; give it one with --name alive@host or --sname alive";
@@ -27,18 +27,18 @@ impl MemberArgs {
         Ok(self.node.builder())
     }
 
-    /// Whom to join.
+    /// Returns the nodes to join.
     pub(crate) fn join(&self) -> Result<Vec<NodeName>, NodeNameError> {
         self.join.iter().map(|node| node.parse()).collect()
     }
 }
 
-/// Connects to a node, and again whenever the connection is lost.
+/// Connects to a node, and connects again whenever the connection is lost.
 #[remote]
 pub(crate) async fn join(node: NodeName) {
     let mut warned = false;
     loop {
-        // This connects if need be. One `NodeDown` follows: at once if it can't.
+        // Connects if necessary. One `NodeDown` follows: at once if connecting fails.
         monitor_node(&node, true).expect("a member has a name");
         receive! {
             NodeDown { reason: NodeDownReason::ConnectionSetupFailed, .. } => {

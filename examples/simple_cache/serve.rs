@@ -1,7 +1,7 @@
 //! `simple_cache serve`: one node of the cache, and a TCP port for people.
 //!
-//! The port asks nobody who he is, so leave it on loopback unless all who can reach it may
-//! use the cache.
+//! The port has no authentication. Leave it on loopback unless everybody who can reach it may use
+//! the cache.
 
 use std::net::SocketAddr;
 
@@ -11,13 +11,13 @@ use fika::prelude::*;
 use crate::member::{self, MemberArgs};
 use crate::{cache, client};
 
-/// When the system has no room for another connection, accepting pauses for this long.
+/// How long accepting pauses when the system has no room for another connection.
 const ACCEPT_PAUSE: Duration = millis(100);
 
 /// The options of `serve`.
 #[derive(clap::Args)]
 pub(crate) struct ServeArgs {
-    /// Where to listen for clients; port 0 takes any that is free
+    /// The address on which to listen for clients; port 0 takes any free port
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:7000")]
     tcp: SocketAddr,
 
@@ -25,7 +25,7 @@ pub(crate) struct ServeArgs {
     member: MemberArgs,
 }
 
-/// Runs the node for as long as nothing goes wrong.
+/// Runs the node until something fails.
 pub(crate) fn run(args: ServeArgs) -> fika::Result {
     let join = args.member.join()?;
     let node = args.member.builder()?.build()?;
@@ -34,8 +34,8 @@ pub(crate) fn run(args: ServeArgs) -> fika::Result {
     ended.unwrap_or_else(|reason| Err(format!("the main process ended: {reason}").into()))
 }
 
-/// The main process. All others that the node needs are linked to it: if one of them fails,
-/// so does the program.
+/// The main process. All other processes that the node needs are linked to it. If one of them
+/// fails, the program fails, too.
 async fn serve(tcp: SocketAddr, join: Vec<NodeName>) -> fika::Result {
     let cannot = |error| format!("can't listen for clients on {tcp}: {error}");
     let listener = TcpListener::bind(tcp).await.map_err(cannot)?;
@@ -49,7 +49,8 @@ async fn serve(tcp: SocketAddr, join: Vec<NodeName>) -> fika::Result {
     accept(listener).await
 }
 
-/// One process for each client, linked to nobody: what goes wrong in it is its own.
+/// Spawns a process for each client. It is not linked, so that its failure affects no other
+/// process.
 async fn accept(listener: TcpListener) -> ! {
     loop {
         match listener.accept().await {
@@ -64,7 +65,7 @@ async fn accept(listener: TcpListener) -> ! {
     }
 }
 
-/// Prints who comes and goes.
+/// Prints which nodes come and go.
 async fn tell_of_nodes() {
     monitor_nodes(true);
     loop {

@@ -1,9 +1,8 @@
 //! The macros of fika: `receive!`, `derive(Message)`, `#[remote]`, `#[main]`, `#[test]`.
 //!
-//! Users reach them through the crate `fika`, and every path that they emit starts with
-//! `::fika::`, so that nothing needs to be imported where they are used. This crate does
-//! not know the runtime: what it emits is a thin layer over `fika::__private`, and all
-//! that can be a function there is one.
+//! Users reach them through the crate `fika`. Every path in the emitted code starts with
+//! `::fika::`, so users need not import anything. This crate does not depend on the runtime. The
+//! emitted code is a thin layer over `fika::__private`, and calls functions there wherever it can.
 #![forbid(unsafe_code)]
 
 mod main_fn;
@@ -67,16 +66,16 @@ use proc_macro::TokenStream;
 /// `text: String if text == NAME`.
 ///
 /// # Order
-/// As in Erlang, the order of the messages comes first: the oldest message that matches any arm is
-/// taken. If it matches several arms, the first of these runs. Messages that no arm takes stay in
-/// the mailbox. A guard sees the bindings by reference, as in a `match`, and it can't wait, return
-/// or bind.
+/// As in Erlang, the order of the messages comes first: the receive takes the oldest message that
+/// matches any arm. If the message matches several arms, the first of these runs. Messages that no
+/// arm takes stay in the mailbox. A guard sees the bindings by reference, as in a `match`, and it
+/// can't wait, return or bind.
 ///
 /// # Answers
 /// `for REFERENCE,` before the arms says that every arm waits for a message that contains this
-/// reference. Such a message can't be older than the reference. So older messages are not looked
-/// at, and an answer is found at once, however many they are. (Erlang's compiler recognizes this
-/// case by itself.)
+/// reference. Such a message can't be older than the reference. So the receive skips older
+/// messages, and finds the answer at once, however many older messages there are. (Erlang's
+/// compiler recognizes this case by itself.)
 ///
 /// ```ignore
 /// let call = monitor(server);
@@ -90,9 +89,9 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// The process remembers the place in its mailbox for the last eight references that it has made by
-/// `make_ref`, `monitor` and similar functions. With any other reference, all messages are looked
-/// at. Leave `for` out if an arm takes messages that do not contain the reference: the arm would
-/// miss those that are older than the reference.
+/// `make_ref`, `monitor` and similar functions. With any other reference, the receive looks at all
+/// messages. Leave `for` out if an arm takes messages that do not contain the reference: the arm
+/// would miss messages that are older than the reference.
 ///
 /// # Formatting
 /// rustfmt formats the arguments of a macro only if they are expressions. The arms of
@@ -113,18 +112,18 @@ use proc_macro::TokenStream;
 ///
 /// # Timeout
 /// `after DURATION => EXPRESSION` comes last. The time runs from the start of the receive, and
-/// messages that no arm takes do not extend it. With a duration of zero, the mailbox is looked
-/// through once. An arm that begins with the word `after` is always this one; a message type in a
-/// module named `after` is written `self::after::Ping`.
+/// messages that no arm takes do not extend it. With a duration of zero, the receive looks through
+/// the mailbox once. An arm that begins with the word `after` is always the timeout. Write a
+/// message type in a module named `after` as `self::after::Ping`.
 ///
 /// # Cancellation
 /// A message stays in the mailbox until an arm has taken it, so dropping a future that waits here
-/// loses no message. A message from another node that does not decode as the type that it claims to
-/// be is reported and dropped.
+/// loses no message. A message from another node that does not decode as its declared type is
+/// reported and dropped.
 ///
 /// In a destructor of a process that has ended, or that a panic or an `exit` unwinds, the receive
 /// looks through the mailbox once and does not wait: `after` runs at once. Without `after`, it
-/// unwinds; if something unwinds already, the process ends there, and its thread is lost.
+/// unwinds. If the process unwinds already, it ends there, and its thread is lost.
 ///
 /// # Errors
 /// A pattern that fits more than one type, an arm that can't be reached, and an `after` that
@@ -153,10 +152,10 @@ pub fn receive(input: TokenStream) -> TokenStream {
 /// struct Order<T> { id: u64, what: T }
 /// ```
 ///
-/// A message type that is `local` needs neither of serde's traits. Its values never leave their node, so it
-/// may contain sockets, channels and functions. `receive!` takes it by its own type. Sending it to
-/// another node ends the sender with `badarg`, as for a `Local`. It can't be a `Term`. Its type
-/// parameters need not be messages.
+/// A message type that is `local` needs neither of serde's traits. Its values never leave their
+/// node, so it may contain sockets, channels and functions. `receive!` takes it by its own type.
+/// Sending it to another node ends the sender with `badarg`, as for a `Local`. It can't be a
+/// `Term`. Its type parameters need not be messages.
 ///
 /// ```ignore
 /// #[derive(Message)]
@@ -166,32 +165,34 @@ pub fn receive(input: TokenStream) -> TokenStream {
 ///
 /// On the wire a message is identified by its tag: the name of the package and of the type, or the
 /// tag that is given. The module is not part of the tag, so two types with the same name in one
-/// package need explicit tags: if two types in a program have the same tag, none of its nodes can
-/// have a name. (Cargo builds the doctests of a package as one program: mark an example with a named
-/// node as `standalone_crate`.)
-/// The tag of a generic type includes the tags of its type parameters, which must be messages.
-/// Two generic types with the same tag are an error when the second one is sent or received. Erlang
-/// has no equivalent, since its terms describe themselves.
+/// package need explicit tags. If two types in a program have the same tag, none of its nodes can
+/// have a name. (Cargo builds the doctests of a package as one program: mark an example with a
+/// named node as `standalone_crate`.) The tag of a generic type includes the tags of its type
+/// parameters, which must be messages. Two generic types with the same tag are an error when the
+/// second one is sent or received. Erlang has no equivalent, since its terms describe themselves.
 ///
 /// # On another node
 /// A message arrives as it was sent, or its sender gets an error that names the type, the field and
 /// the fix. The first time a type is sent to another node, fika checks that it can be read back:
 /// with invented values, and with the value that is sent. A later value is checked too if it has a
-/// variant, or a number of fields, that no value had before. Three cases escape the check: a
-/// hand-written `Serialize` that writes a different kind of value from time to time, a
-/// `Deserialize` that refuses some values of its type, and a variant that was not seen before but
-/// shares its bit with another one, since what was seen is remembered in 64 bits. A test on one node
-/// finds the first two cases if it sends such values, since [`#[fika::test]`](macro@test) encodes and
-/// decodes messages.
+/// variant, or a number of fields, that no value had before. Three cases escape the check:
+///
+/// - a hand-written `Serialize` that writes a different kind of value from time to time;
+/// - a `Deserialize` that refuses some values of its type;
+/// - a new variant that shares a bit with a variant seen before, since 64 bits record the variants.
+///
+/// A test on one node finds the first two cases if it sends such values, since
+/// [`#[fika::test]`](macro@test) encodes and decodes messages.
 ///
 /// A message is encoded in one of two forms. The *plain* form is postcard's: it has no names and no
 /// kinds, and a small number takes one byte. It works for what serde derives without attributes,
 /// and for most attributes. The *described* form carries the kind of each value and the names of
-/// its fields, so that a type that asks what comes next can read it. fika chooses the form for each
-/// message as a whole; there is nothing to configure. The described form costs one byte for each
-/// value and each field, one or two for each struct, and each name once: ten structs of two numbers
-/// take 101 bytes instead of 21. Encoding takes three to eight times as long (0.5 to 1.5 µs for a
-/// pid and a number, instead of 0.2 µs), and decoding three to five times. Both forms share a large
+/// its fields, so that a type whose `Deserialize` asks for the kind of the next value can read it.
+/// Fika chooses the form for each message as a whole. There is nothing to configure. The described
+/// form costs one byte for each value and each field, one or two for each struct, and each name
+/// once: ten structs of two numbers take 101 bytes instead of 21. Encoding takes three to eight
+/// times as long (0.5 to 1.5 µs for a pid and a number, instead of 0.2 µs), and decoding three to
+/// five times. Both forms share a large
 /// [`Bytes`].
 ///
 /// | serde attribute | form |
@@ -239,8 +240,8 @@ pub fn receive(input: TokenStream) -> TokenStream {
 /// [`Bytes`]: https://docs.rs/bytes/latest/bytes/struct.Bytes.html
 ///
 /// # Errors
-/// A type that borrows, and a union, do not compile. Nor does a type without `Serialize` and
-/// `Deserialize`, unless it is `local`.
+/// A type that borrows does not compile, and neither does a union. A type without `Serialize` and
+/// `Deserialize` does not compile unless it is `local`.
 #[proc_macro_derive(Message, attributes(message))]
 pub fn derive_message(input: TokenStream) -> TokenStream {
     message::derive(input.into()).unwrap_or_else(|error| error.to_compile_error()).into()
@@ -263,13 +264,13 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// ```
 ///
 /// Calling the function does not run it: the call returns a value that holds the arguments, like
-/// Erlang's `{Module, Function, Args}`. `spawn` runs it on this node, `spawn_on` sends it to another
-/// node by name, and `.await` runs it in the process that awaits it. This also holds inside the
-/// function's own body, so a process can spawn another process of its own function. To await itself,
-/// the function needs a box, as any `async fn` does: `Box::pin(f(n).into_future()).await`.
+/// Erlang's `{Module, Function, Args}`. `spawn` runs it on this node, `spawn_on` sends it to
+/// another node by name, and `.await` runs it in the process that awaits it. This also holds inside
+/// the function's own body, so a process can spawn another process of its own function. To await
+/// itself, the function needs a box, as any `async fn` does: `Box::pin(f(n).into_future()).await`.
 ///
-/// Other attributes of the function are kept: those that describe it, such as doc comments, apply to
-/// the function that is called, and all others to the `async fn`.
+/// Other attributes of the function are kept: those that describe it, such as doc comments, apply
+/// to the function that is called, and all others to the `async fn`.
 ///
 /// The name on the wire consists of the names of the package and the function, unless a name is
 /// given. When a node starts, it checks that no two functions of the program have the same name. A
@@ -345,8 +346,9 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// If the `NodeArgs` is elsewhere, such as in a subcommand, write where: `args = cli.command.node()`.
-/// A program that uses the options for other nodes only writes `args = NodeArgs::default()`.
+/// If the `NodeArgs` is elsewhere, such as in a subcommand, write where:
+/// `args = cli.command.node()`. A program that uses the options for other nodes only writes
+/// `args = NodeArgs::default()`.
 ///
 /// If the command line is wrong, or asks for help, the program prints that and ends before the
 /// node starts.
@@ -370,9 +372,9 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// # Errors
-/// An unknown setting, a setting that is given twice, a `main` that is not `async`, a `main` with
-/// more than one argument, and the setting `args` without a value for an argument that is not a
-/// `NodeArgs` do not compile.
+/// The following do not compile: an unknown setting, a setting that is given twice, a `main` that
+/// is not `async`, a `main` with more than one argument, and `args` without a value if the type of
+/// the argument is not `NodeArgs`.
 ///
 /// [`NodeBuilder`]: https://docs.rs/fika/latest/fika/struct.NodeBuilder.html
 /// [`NodeArgs`]: https://docs.rs/fika/latest/fika/struct.NodeArgs.html
@@ -395,8 +397,8 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// `#[should_panic]`, `#[ignore]` and other attributes are kept, and the test may return what any
-/// test may return. Each test has its own node, so tests run in parallel. The Erlang equivalent is a
-/// test case of Common Test.
+/// test may return. Each test has its own node, so tests run in parallel. The Erlang equivalent is
+/// a test case of Common Test.
 ///
 /// Messages between processes of the node are encoded and decoded, so that a message that can't be
 /// sent to another node already fails in a test on one node. `encode_messages = false` turns this
@@ -406,9 +408,10 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// them if the test fails.
 ///
 /// # In a simulation
-/// With fika's feature `sim`, `#[fika::test(sim)]` runs the test as the main process of a
-/// simulated node. Time passes only while all processes wait, so a test of a timeout of an hour takes
-/// microseconds. A seed decides which process runs next, so a test that has failed once fails again:
+/// With fika's feature `sim`, `#[fika::test(sim)]` runs the test as the main process of a simulated
+/// node. Time passes only while all processes wait, so a test of a timeout of an hour takes
+/// microseconds. A seed decides which process runs next, so a test that has failed once fails
+/// again:
 ///
 /// ```ignore
 /// use fika::prelude::*;
@@ -426,9 +429,9 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `seeds = 100` | the seeds 0 to 99, until one fails |
 /// | `limit = secs(5)` | how long the test may take, in its own time; without it, a day |
 ///
-/// The environment variable `FIKA_SIM_SEED` sets the seed instead, and `FIKA_SIM_SEEDS` the number of
-/// seeds. A test that fails prints its seed, and the command that runs it again. To test clusters and
-/// faults, write a plain `#[test]` with a `fika::sim::Sim`.
+/// The environment variable `FIKA_SIM_SEED` sets the seed instead, and `FIKA_SIM_SEEDS` the number
+/// of seeds. A test that fails prints its seed, and the command that runs it again. To test
+/// clusters and faults, write a plain `#[test]` with a `fika::sim::Sim`.
 ///
 /// # Errors
 /// Those of `#[fika::main]`, and a second `#[test]` on the same function. A simulated test takes

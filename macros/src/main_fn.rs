@@ -1,12 +1,12 @@
 //! `#[fika::main]` and `#[fika::test]`: an `async fn` that runs as a process of a new node.
 //!
-//! Each setting becomes a call of the node's builder, so its documentation is there. This file only
-//! knows the names of the settings, to report an unknown one. A test compares these names with the
-//! methods of the builder.
+//! Each setting becomes a call of a method of the node's builder, which documents it. This file
+//! knows only the names of the settings, to report an unknown one. A test compares these names with
+//! the methods of the builder.
 //!
 //! If `main` has an argument, it receives the parsed command line. The command line is parsed
-//! before the settings are evaluated, so that they can use it. Whether the argument's type has the
-//! options of a node is known only to the type, so `parse_args_of_main` returns these options too.
+//! before the settings are evaluated, so that they can use it. This macro can't see whether the
+//! argument's type has the options of a node. So `parse_args_of_main` returns these options, too.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -63,7 +63,7 @@ const SETTINGS: &[&str] = &[
 /// Settings that may be repeated, each time for another node.
 const REPEATED: &[&str] = &["cookie_for", "cookie_file_for", "allow"];
 
-/// `#[fika::main]`.
+/// Expands `#[fika::main]`.
 pub(crate) fn main(args: TokenStream, item: TokenStream) -> TokenStream {
     let expanded = syn::parse2(item).and_then(|item: ItemFn| {
         check(&item, "main")?;
@@ -78,7 +78,7 @@ pub(crate) fn main(args: TokenStream, item: TokenStream) -> TokenStream {
             let parse = parse_args(ty);
             quote!(let (#name, #options) = #parse;)
         });
-        // A result that a program can't end with is the user's type's fault.
+        // If a program can't return this type, the error belongs to the user's type.
         let at = match &sig.output {
             ReturnType::Default => Span::mixed_site(),
             ReturnType::Type(_, ty) => ty.span(),
@@ -96,14 +96,14 @@ pub(crate) fn main(args: TokenStream, item: TokenStream) -> TokenStream {
             }
         })
     });
-    // The program needs a `main` all the same, or the compiler would ask for one.
+    // Without a `main`, the compiler would report a second error.
     expanded.unwrap_or_else(|error| {
         let error = error.to_compile_error();
         quote!(#error fn main() {})
     })
 }
 
-/// `#[fika::test]`.
+/// Expands `#[fika::test]`.
 pub(crate) fn test(args: TokenStream, item: TokenStream) -> TokenStream {
     if sim_test::is_meant(&args) {
         return sim_test::test(args, item);
@@ -114,7 +114,7 @@ pub(crate) fn test(args: TokenStream, item: TokenStream) -> TokenStream {
         let ItemFn { attrs, vis, sig, block } = &item;
         let (name, output) = (&sig.ident, &sig.output);
         let run = run("run_test", &builder, quote!(#name()));
-        // Named in full: a user may have imported this very macro as `test`.
+        // A full path, since a user may have imported this macro as `test`.
         Ok(quote! {
             #[::core::prelude::v1::test]
             #[allow(clippy::unused_async)]
@@ -163,14 +163,15 @@ pub(crate) fn check(item: &ItemFn, kind: &str) -> Result<()> {
     if sig.asyncness.is_none() {
         return error(
             &sig.fn_token,
-            format!("it runs as a process: write `async fn {}`", sig.ident),
+            format!("the function runs as a process: write `async fn {}`", sig.ident),
         );
     }
     if !sig.generics.params.is_empty() || sig.generics.where_clause.is_some() {
         return error(
             &sig.generics,
             format!(
-                "a {kind} function has no caller that could choose types: leave the generics out"
+                "a {kind} function can't be generic, since no caller chooses its types: leave the \
+                 generics out"
             ),
         );
     }
@@ -188,7 +189,7 @@ pub(crate) fn check(item: &ItemFn, kind: &str) -> Result<()> {
     let doubled = item.attrs.iter().find(|attr| attr.path().is_ident("test"));
     match doubled {
         Some(attr) if kind == "test" => {
-            error(attr, "`#[fika::test]` is all that a test needs: leave `#[test]` out".to_owned())
+            error(attr, "`#[fika::test]` already makes this a test: leave `#[test]` out".to_owned())
         }
         _ => Ok(()),
     }
@@ -203,7 +204,7 @@ struct Setting {
 impl Parse for Setting {
     fn parse(input: ParseStream<'_>) -> Result<Setting> {
         if !input.peek(Ident::peek_any) {
-            return Err(input.error("a setting has a name, as in `name = \"a@127.0.0.1\"`"));
+            return Err(input.error("a setting needs a name, as in `name = \"a@127.0.0.1\"`"));
         }
         let key = Ident::parse_any(input)?;
         let is_args = key == "args";
@@ -253,11 +254,11 @@ fn distance(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
-/// The variables that have the command line.
+/// The names of the variables that hold the command line.
 struct Cli<'a> {
     /// The argument of `main`.
     name: &'a Ident,
-    /// The options of a node that the argument's type has.
+    /// The options of a node in the argument's type.
     options: &'a Ident,
 }
 
@@ -278,7 +279,7 @@ fn builder(args: TokenStream, cli: Option<Option<Cli<'_>>>) -> Result<TokenStrea
         seen.push(key.to_string());
         match value {
             _ if key == "args" => from_args = Some((key, value)),
-            // A method with two arguments.
+            // The method has two arguments.
             Some(Expr::Tuple(values)) => {
                 let values = &values.elems;
                 builder.extend(quote!(.#key(#values)));

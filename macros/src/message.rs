@@ -1,8 +1,8 @@
 //! `derive(Message)`: the tag, its hash, the fingerprint, and postcard for the value.
 //!
-//! It does not look at the fields: what they need is up to serde, and the runtime computes the
-//! fingerprint of their shape with serde's `Deserialize`. A `local` message needs no serde, since
-//! it is never encoded.
+//! The macro does not look at the fields. serde decides what they need, and the runtime computes
+//! the fingerprint of their shape with serde's `Deserialize`. A `local` message needs no serde,
+//! since it is never encoded.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -21,8 +21,8 @@ pub(crate) fn derive(input: TokenStream) -> Result<TokenStream> {
     }
     let generics = with_bounds(input.generics);
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
-    // All that needs serde's derives goes through one function, and carries the span of the
-    // type's name: where they are missing, the compiler then says one thing, once.
+    // All code that needs serde's derives goes through one function, with the span of the type's
+    // name. If the derives are missing, the compiler then reports that only once.
     let codec = quote_spanned! {name.span()=> __codec::<Self>() };
     // A generic type is registered when it is first used.
     let (constant, entry) = if generics.params.is_empty() {
@@ -75,16 +75,17 @@ pub(crate) fn derive(input: TokenStream) -> Result<TokenStream> {
     })
 }
 
-/// Refuses what can't be a message, whatever is derived beside it.
+/// Refuses a type that can't be a message, whatever else it derives.
 fn check(input: &DeriveInput) -> Result<()> {
     if let Data::Union(data) = &input.data {
-        let text = "a union does not say what it holds, so it can't be a message: use an enum";
+        let text = "a union can't be a message, since it does not record which field it holds: \
+                    use an enum";
         return Err(Error::new(data.union_token.span, text));
     }
     match input.generics.lifetimes().next() {
         Some(lifetime) => Err(Error::new_spanned(
             lifetime,
-            "a message owns its data, since it leaves its sender: \
+            "a message must own its data, since it leaves its sender: \
              use `String` for `&str`, `Vec<T>` for `&[T]`, `T` for `&T`",
         )),
         None => Ok(()),
@@ -113,10 +114,10 @@ fn settings(input: &DeriveInput) -> Result<Settings> {
             }
             let given: LitStr = meta.value()?.parse()?;
             if given.value().is_empty() {
-                return Err(Error::new_spanned(given, "a tag is not empty"));
+                return Err(Error::new_spanned(given, "a tag must not be empty"));
             }
             if settings.tag.replace(quote!(#given)).is_some() {
-                return Err(meta.error("a message has one tag"));
+                return Err(meta.error("the tag is set twice: leave one out"));
             }
             Ok(())
         })?;
@@ -171,7 +172,7 @@ fn local(input: &DeriveInput, tag: &TokenStream) -> TokenStream {
     }
 }
 
-/// A message that is made of others needs of them what it has itself.
+/// Adds the bounds of a message to each type parameter.
 fn with_bounds(mut generics: Generics) -> Generics {
     for param in generics.type_params_mut() {
         param.bounds.push(parse_quote!(::fika::Part));
@@ -179,7 +180,8 @@ fn with_bounds(mut generics: Generics) -> Generics {
     generics
 }
 
-/// The methods about the type, where they are computed once, or by the compiler.
+/// Emits the methods that describe the type. The compiler computes their results, or they are
+/// computed once.
 fn constant_methods(codec: &TokenStream) -> TokenStream {
     quote! {
         fn tag() -> ::std::borrow::Cow<'static, str> {
@@ -197,8 +199,8 @@ fn constant_methods(codec: &TokenStream) -> TokenStream {
     }
 }
 
-/// The methods about the type, where it differs with its parameters: a static would be
-/// shared by all of them.
+/// Emits the methods that describe a generic type. All instances of a generic type would share a
+/// static, so these methods use none.
 fn generic_methods(generics: &Generics, codec: &TokenStream) -> TokenStream {
     let parts = generics.params.iter().filter_map(|param| match param {
         GenericParam::Type(param) => {

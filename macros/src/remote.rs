@@ -1,10 +1,10 @@
-//! `#[remote]`: a function becomes the constructor of a value that can run it, here or on
-//! another node, and is entered under a stable name into the table that is made at link
+//! `#[remote]` turns a function into the constructor of a value that can run it, on this node or on
+//! another. It also registers the function under a stable name, in a table that is built at link
 //! time.
 //!
-//! Everything that it emits stands inside the constructor's own body: nothing is added to
-//! the user's module, associated functions work as free ones do, and a call of the
-//! function in its body means the constructor, as it does everywhere else.
+//! All emitted code is inside the constructor's body. So nothing is added to the user's module,
+//! associated functions work like free ones, and a call of the function in its own body is a call
+//! of the constructor, as everywhere else.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
@@ -18,7 +18,7 @@ use syn::{
 use crate::name::package_and;
 use crate::spell::spell;
 
-/// The most arguments that a remote function may have. They travel as one tuple.
+/// The most arguments that a remote function may have. They are sent as one tuple.
 const ARGS_MAX: usize = 12;
 
 pub(crate) fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -28,14 +28,14 @@ pub(crate) fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
         check(&item)?;
         Ok(expand(item, settings))
     });
-    // The function stays as it was written, so that its callers cause no further errors.
+    // Keeps the function as written, so that its callers cause no further errors.
     expanded.unwrap_or_else(|error| {
         let error = error.to_compile_error();
         quote!(#error #item)
     })
 }
 
-/// Nothing, or `name = "stable::name"`.
+/// The settings: nothing, or `name = "stable::name"`.
 struct Settings {
     name: Option<LitStr>,
 }
@@ -45,8 +45,7 @@ impl Parse for Settings {
         if input.is_empty() {
             return Ok(Settings { name: None });
         }
-        let known =
-            "the only setting is a name that stays: `#[remote(name = \"crate::function\")]`";
+        let known = "the only setting is a stable name: `#[remote(name = \"crate::function\")]`";
         let key: Ident = input.parse().map_err(|error| Error::new(error.span(), known))?;
         if key != "name" {
             return Err(Error::new(key.span(), known));
@@ -54,19 +53,19 @@ impl Parse for Settings {
         input.parse::<Token![=]>()?;
         let name: LitStr = input.parse()?;
         if name.value().is_empty() {
-            return Err(Error::new(name.span(), "a function's name is not empty"));
+            return Err(Error::new(name.span(), "the name of a function must not be empty"));
         }
         input.parse::<Option<Token![,]>>()?;
         if input.is_empty() { Ok(Settings { name: Some(name) }) } else { Err(input.error(known)) }
     }
 }
 
-/// Refuses a function without a body, that is, a method of a trait.
+/// Refuses a function without a body, which is a method of a trait.
 fn check_is_free(item: &TokenStream) -> Result<()> {
     match item.clone().into_iter().last() {
         Some(TokenTree::Punct(end)) if end.as_char() == ';' => Err(Error::new(
             end.span(),
-            "other nodes find a function by its name, which a function of a trait does not have: \
+            "a function of a trait has no name by which other nodes can find it: \
              write a free `async fn` with a body",
         )),
         _ => Ok(()),
@@ -76,18 +75,18 @@ fn check_is_free(item: &TokenStream) -> Result<()> {
 fn check(item: &ItemFn) -> Result<()> {
     let sig = &item.sig;
     if sig.asyncness.is_none() {
-        let text = format!("it runs as a process: write `async fn {}`", sig.ident);
+        let text = format!("the function runs as a process: write `async fn {}`", sig.ident);
         return Err(Error::new(sig.fn_token.span, text));
     }
     let qualifier = (sig.constness.map(|token| token.span))
         .or(sig.unsafety.map(|token| token.span))
         .or(sig.abi.as_ref().map(|abi| abi.extern_token.span));
     if let Some(span) = qualifier {
-        return Err(Error::new(span, "a remote function is a plain `async fn`"));
+        return Err(Error::new(span, "a remote function must be a plain `async fn`"));
     }
     if !sig.generics.params.is_empty() || sig.generics.where_clause.is_some() {
-        let text = "a node that is asked to run this knows its name only, and no types or \
-                    lifetimes: write one function for each type";
+        let text = "a remote function can't be generic, since other nodes know only its name: \
+                    write one function for each type";
         return Err(Error::new_spanned(&sig.generics, text));
     }
     if let ReturnType::Type(_, output) = &sig.output
@@ -117,17 +116,21 @@ fn check_arg(arg: &FnArg) -> Result<()> {
                         Type::Path(path) if path.path.is_ident("str") => "String".to_owned(),
                         other => spell(other),
                     };
-                    format!("the arguments travel: take `{owned}` instead of `{}`", spell(ty))
+                    format!(
+                        "the arguments are sent to another node: take `{owned}` instead of \
+                         `{}`",
+                        spell(ty)
+                    )
                 }
                 Type::Path(path)
                     if path.path.segments.first().is_some_and(|s| s.ident == "Self") =>
                 {
-                    "other nodes start this as a free function: write the type's name instead of \
+                    "other nodes call this as a free function: write the type's name instead of \
                      `Self`"
                         .to_owned()
                 }
-                Type::ImplTrait(_) => "the arguments travel, so their types are known: \
-                                       write the type instead of `impl ..`"
+                Type::ImplTrait(_) => "the types of the arguments must be known: write the type \
+                                       instead of `impl ..`"
                     .to_owned(),
                 _ => return visit::visit_type(self, ty),
             };
@@ -138,7 +141,8 @@ fn check_arg(arg: &FnArg) -> Result<()> {
     match arg {
         FnArg::Receiver(receiver) => Err(Error::new_spanned(
             receiver,
-            "the arguments travel, and `self` stays: take what the function needs of it by value",
+            "`self` can't be sent to another node: take the values that the function needs as \
+             arguments",
         )),
         FnArg::Typed(PatType { ty, .. }) => {
             let mut refused = Refused(None);
@@ -159,8 +163,8 @@ fn expand(item: ItemFn, settings: Settings) -> TokenStream {
     };
     let (names, types): (Vec<_>, Vec<_>) = args(&sig).into_iter().unzip();
     let inner = inner(&sig, &inner_attrs, &block);
-    // Arguments that can't travel and a future that can't move between threads are the
-    // function's own fault, so that is where the compiler should point.
+    // Arguments that can't be sent, and a future that can't move between threads, are errors of
+    // the function. So the compiler should report them there.
     let at_name = name.span().resolved_at(Span::mixed_site());
     let result = quote_spanned!(at_name=> impl ::fika::RemoteFn<Output = #output_type>);
     let values: Vec<_> =
@@ -181,7 +185,8 @@ fn expand(item: ItemFn, settings: Settings) -> TokenStream {
     };
     quote_spanned! {Span::mixed_site()=>
         #(#outer_attrs)*
-        // Other nodes reach it by its name, and `async` is not the user's choice.
+        // Other nodes call the function by its name, so it may be unused here. The macro, not the
+        // user, removes `async`.
         #[allow(dead_code, clippy::unused_async)]
         #vis fn #name(#(#names: #types),*) -> #result {
             #inner
@@ -203,7 +208,7 @@ fn expand(item: ItemFn, settings: Settings) -> TokenStream {
     }
 }
 
-/// The function as the user wrote it, under a name that the body does not know.
+/// Returns the function as the user wrote it, under a name that the body can't use.
 fn inner(sig: &Signature, attrs: &[Attribute], block: &Block) -> TokenStream {
     let inputs = &sig.inputs;
     let output = &sig.output;
@@ -214,7 +219,8 @@ fn inner(sig: &Signature, attrs: &[Attribute], block: &Block) -> TokenStream {
     }
 }
 
-/// The arguments of the constructor: with the user's names where these are only names.
+/// Returns the arguments of the constructor. They keep the user's names if their patterns are plain
+/// names.
 fn args(sig: &Signature) -> Vec<(Ident, Type)> {
     let typed = sig.inputs.iter().filter_map(|arg| match arg {
         FnArg::Typed(typed) => Some(typed),
@@ -232,8 +238,8 @@ fn args(sig: &Signature) -> Vec<(Ident, Type)> {
         .collect()
 }
 
-/// Whether the attribute is about the function as others see it; one that changes or
-/// measures its body goes with the body.
+/// Returns whether the attribute describes the function to its callers. All other attributes, such
+/// as those that change or measure the body, stay with the body.
 fn describes(attr: &Attribute) -> bool {
     const DESCRIBE: [&str; 10] = [
         "doc",

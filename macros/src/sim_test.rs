@@ -1,7 +1,7 @@
 //! `#[fika::test(sim)]`: a test that runs on a simulated node.
 //!
-//! Whether the feature is there only the crate `fika` knows, so what is emitted goes through a
-//! macro of its own, which says so where it is not.
+//! Only the crate `fika` knows whether its feature `sim` is enabled. So the emitted code calls a
+//! macro of that crate, which reports a missing feature.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
@@ -12,10 +12,10 @@ use syn::{Error, Expr, ItemFn, Result, ReturnType, Token};
 
 use crate::main_fn::check;
 
-/// What can be set.
+/// The settings of a simulated test.
 const SETTINGS: [&str; 3] = ["sim", "seeds", "limit"];
 
-/// Whether a test with these settings is a simulated one.
+/// Returns whether these are the settings of a simulated test.
 pub(crate) fn is_meant(args: &TokenStream) -> bool {
     let mut is_start = true;
     args.clone().into_iter().any(|token| {
@@ -53,11 +53,11 @@ pub(crate) fn test(args: TokenStream, item: TokenStream) -> TokenStream {
     expanded.unwrap_or_else(|error| error.to_compile_error())
 }
 
-/// Which seeds, and how long each may take.
+/// The seeds, and the time limit of each run.
 struct Settings {
-    /// A range.
+    /// The seeds, as a range.
     seeds: TokenStream,
-    /// An `Option` of a duration.
+    /// The limit, as an `Option` of a duration.
     limit: TokenStream,
 }
 
@@ -74,7 +74,7 @@ impl Parse for Settings {
         let value_of = |key: &str| all.iter().find(|setting| setting.key == key)?.value.as_ref();
         let seeds = match (value_of("sim"), value_of("seeds")) {
             (Some(seed), Some(_)) => {
-                let text = "`sim = ..` is one seed, and `seeds = ..` are many: leave one out";
+                let text = "`sim = ..` sets one seed, and `seeds = ..` sets several: leave one out";
                 return Err(Error::new_spanned(seed, text));
             }
             (None, Some(count)) => quote!(0..#count),

@@ -1,7 +1,7 @@
-//! Tokens as a person would write them, for the text of an error.
+//! Prints tokens as a person would write them, for error messages.
 //!
-//! The compiler knows the source only token by token, and prints a blank between most of
-//! them. This is enough for types and patterns, and is not meant for whole programs.
+//! The compiler prints a space between most tokens. This printer handles types and patterns, and is
+//! not meant for whole programs.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;

@@ -1,26 +1,26 @@
-//! Calls that block: a simulated process that makes one holds up all of the simulation.
+//! Reports blocking calls. A simulated process that makes one holds up the whole simulation.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::sim::{Sim, SimNode};
 
-/// A step that takes longer on the real clock has probably waited for something.
+/// A turn that takes longer than this on the real clock has probably waited for something.
 const LIMIT: Duration = Duration::from_millis(500);
-/// Of more than these nobody wants to hear.
+/// The number of reports that are kept. More would not help.
 const REPORTS_MAX: usize = 20;
 
 /// A turn that took long on the real clock.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Blocked {
-    /// Where it was.
+    /// The node whose process had the turn.
     pub node: SimNode,
     /// The node's name.
     pub name: String,
-    /// The process's name and number; none if it was a call of `spawn_blocking`, which may well
-    /// block, but holds up the simulation all the same.
+    /// The process's name and number. `None` for a call of `spawn_blocking`, which may block, but
+    /// still holds up the simulation.
     pub process: Option<String>,
-    /// How long it took, in real time.
+    /// The time that the turn took, in real time.
     pub took: Duration,
 }
 
@@ -63,15 +63,15 @@ impl Blocking {
 }
 
 impl Sim {
-    /// How long a turn may take on the real clock before it is reported as one that blocks:
-    /// half a second, unless set. What is reported has no part in the run or in its hash.
+    /// Sets how long a turn may take on the real clock before it is reported as blocking. The
+    /// default is half a second. Reports do not affect the run or its hash.
     pub fn set_blocking_limit(&mut self, limit: Duration) {
         self.blocking.limit = limit;
     }
 
-    /// The turns that took longer than that, the first 20 of them. They are in the log, in
-    /// failures, and reported as warnings by `tracing`, too. A turn that never ends is not
-    /// among them, since the simulation has no other thread that could see it.
+    /// Returns the first 20 turns that exceeded the blocking limit. They are also in the log and in
+    /// failures, and `tracing` reports them as warnings. A turn that never ends is not included,
+    /// since the simulation has no other thread that could notice it.
     #[must_use]
     pub fn blocked(&self) -> &[Blocked] {
         self.blocking.all()

@@ -1,5 +1,6 @@
-//! What there is on the nodes when all is quiet, to be the same before and after: nothing is
-//! left over, and what one end of a relation has the other has as well.
+//! Counts the processes, timers, relations and connections on all nodes when they are idle. Tests
+//! compare the counts from before and after, to find leaks. Both ends of each link and monitor must
+//! know of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
@@ -20,11 +21,11 @@ use crate::sim::Sim;
 /// How long a node may take to count.
 const COUNTING: Duration = Duration::from_secs(10);
 
-/// How often it is looked whether all is quiet.
+/// The time between two checks whether all nodes are idle.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// What there is, on the nodes that are up. Two of them are equal if they have as much of
-/// everything: which processes there are does not matter.
+/// The number of processes, timers, relations and connections on the nodes that are up. Two
+/// values are equal if all counts are equal; the identity of the processes does not matter.
 #[derive(Clone, Debug, Default)]
 pub struct Census {
     pub(crate) nodes: BTreeMap<NodeName, Count>,
@@ -32,7 +33,7 @@ pub struct Census {
     relations: BTreeMap<Pid, Relations>,
 }
 
-/// What there is on one node.
+/// The counts of one node.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Count {
     pub(crate) processes: usize,
@@ -42,16 +43,16 @@ pub(crate) struct Count {
     pub(crate) monitors: usize,
     pub(crate) watchers: usize,
     pub(crate) messages: usize,
-    /// Unlinks and requests to spawn that have no answer.
+    /// Unlinks and requests to spawn without an answer.
     pub(crate) unanswered: usize,
     /// Ended processes that are still owed an answer.
     pub(crate) orphans: usize,
-    /// The nodes that it is connected to.
+    /// The number of nodes that the node is connected to.
     pub(crate) peers: usize,
     pub(crate) tables: Tables,
 }
 
-/// What a process of the node finds out.
+/// The result of a count, as a process of the node finds it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Found {
     pub(crate) names: Vec<Name>,
@@ -64,7 +65,7 @@ pub(crate) struct Found {
 #[derive(Clone, Debug, Default)]
 struct Relations {
     links: BTreeSet<Pid>,
-    /// Each as often as it is monitored.
+    /// The monitored processes, each once per monitor.
     monitors: Vec<Pid>,
     named_monitors: usize,
     watchers: Vec<Pid>,
@@ -84,7 +85,7 @@ impl fmt::Display for Census {
 }
 
 impl Census {
-    /// A relation of one of these processes with any other.
+    /// Returns a description of a relation between one of these processes and any other process.
     pub(crate) fn with_others(&self, own: &BTreeSet<Pid>) -> Option<String> {
         own.iter().find_map(|pid| {
             let of = self.relations.get(pid)?;
@@ -94,20 +95,20 @@ impl Census {
         })
     }
 
-    /// A relation of which one end does not know; none if all are known to both.
+    /// Returns a description of the relations that only one end knows of; `None` if there are none.
     pub(crate) fn one_sided(&self) -> Option<String> {
         let lacks = |pid: &Pid, has: &dyn Fn(&Relations) -> bool| match self.relations.get(pid) {
             Some(relations) => !has(relations),
-            // It has ended, or its node is down.
+            // The process has ended, or its node is down.
             None => true,
         };
         for (pid, of) in &self.relations {
             let mut wrong = String::new();
             for peer in of.links.iter().filter(|peer| lacks(peer, &|at| at.links.contains(pid))) {
-                let _ = write!(wrong, "{pid} is linked to {peer}, which is not to it; ");
+                let _ = write!(wrong, "{pid} is linked to {peer}, but {peer} has no such link; ");
             }
             for peer in of.monitors.iter().filter(|at| lacks(at, &|at| at.watchers.contains(pid))) {
-                let _ = write!(wrong, "{pid} monitors {peer}, which does not know; ");
+                let _ = write!(wrong, "{pid} monitors {peer}, but {peer} does not know; ");
             }
             for peer in &of.watchers {
                 let held = |at: &Relations| {
@@ -116,7 +117,8 @@ impl Census {
                     monitors + at.named_monitors >= watched
                 };
                 if lacks(peer, &held) {
-                    let _ = write!(wrong, "{pid} is monitored by {peer}, which does not know; ");
+                    let _ =
+                        write!(wrong, "{pid} is monitored by {peer}, but {peer} does not know; ");
                 }
             }
             if !wrong.is_empty() {
@@ -128,10 +130,11 @@ impl Census {
 }
 
 impl Sim {
-    /// Counts what there is, on all nodes that are up. Some time passes.
+    /// Counts the processes, timers, relations and connections on all nodes that are up. Some
+    /// simulated time passes.
     ///
     /// # Errors
-    /// When a node that is not paused does not answer.
+    /// If a node that is not paused does not answer.
     #[track_caller]
     pub fn census(&mut self) -> Result<Census, Failure> {
         let (mut census, location) = (Census::default(), Location::caller());
@@ -145,14 +148,14 @@ impl Sim {
                 )
             })?;
             let Some(life) = &self.members[node.0].life else { continue };
-            // Those that were there all the time.
+            // Only monitors that exist for the whole count.
             let after = life.monitors();
             for (pid, of) in &found.relations {
                 let [before, after] = [&before, &after].map(|of| of.get(pid));
                 let (Some(before), Some(after)) = (before, after) else { continue };
                 let lost =
                     before.intersection(after).count() > of.monitors.len() + of.named_monitors;
-                self.checks.hold(!lost, || format!("a monitor of {pid} is gone without a Down"));
+                self.checks.hold(!lost, || format!("a monitor of {pid} ended without a Down"));
             }
             let count = Count::of(&life.node, self.nodes_of(node).len(), &found);
             census.nodes.insert(self.name(node).clone(), count);
@@ -162,11 +165,11 @@ impl Sim {
         Ok(census)
     }
 
-    /// Lets time pass until there is what there was at this census, and both ends of each
-    /// relation know of it.
+    /// Lets time pass until all counts are as they were in `as_at`, and both ends of each relation
+    /// know of it.
     ///
     /// # Errors
-    /// When that is not so in time, or something was violated; see [`Checks`](crate::Checks).
+    /// If the time limit passes first, or a check fails; see [`Checks`](crate::Checks).
     #[track_caller]
     pub fn settle(&mut self, as_at: &Census, limit: Duration) -> Result<(), Failure> {
         self.count_until(limit, |now| {
@@ -179,9 +182,9 @@ impl Sim {
         })
     }
 
-    /// Lets time pass until both ends of each link and monitor know of it, links that were taken
-    /// back are gone at both, and each request to spawn is answered. So it must be some time
-    /// after nobody does anything any more.
+    /// Lets time pass until both ends of each link and monitor know of it, both ends of each
+    /// removed link have forgotten it, and each request to spawn has its answer. Call this when the
+    /// program no longer makes or removes relations.
     ///
     /// # Errors
     /// As [`Sim::settle`].
@@ -197,7 +200,7 @@ impl Sim {
         })
     }
 
-    /// Lets time pass until nothing is wrong with what there is.
+    /// Lets time pass until `wrong` finds nothing wrong with the counts.
     #[track_caller]
     fn count_until(
         &mut self,
@@ -236,7 +239,7 @@ impl Count {
     }
 }
 
-/// Looks at the running process's node.
+/// Counts on the node of the running process.
 pub(crate) async fn count(net: Arc<Distribution>) -> Found {
     let mut names = registered();
     names.sort_unstable();
@@ -252,7 +255,7 @@ pub(crate) async fn count(net: Arc<Distribution>) -> Found {
                     for object in objects {
                         match object {
                             Object::Pid(pid) => relations.monitors.push(pid),
-                            // A name's owner is not known here.
+                            // The owner of a name is not known here.
                             Object::Name(..) => relations.named_monitors += 1,
                         }
                     }

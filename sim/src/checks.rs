@@ -1,11 +1,11 @@
-//! What must never happen, in any simulation: looked for by watching the nodes, and by what
-//! the processes of a scenario say themselves.
+//! Checks that hold in every simulation, by observing the nodes, and checks that the processes of a
+//! scenario make themselves.
 //!
-//! Watched, on every node: a process begins once and ends once; a monitor is told of one end; a
-//! request to spawn is answered once; no signal comes from an earlier life of a node after one
-//! from a later life; `nodeup` and `nodedown` come in turn, and nothing comes of a connection
-//! whose end was told. What was sent from node to node is `order`'s to follow, and what is to be
-//! so when all is quiet is `census`'s to say.
+//! On every node, a process starts once and ends once; a monitor gives one `Down`; a request to
+//! spawn gets one answer. No signal from an earlier life of a node comes after a signal from a
+//! later life. `nodeup` and `nodedown` alternate. No signal arrives over a connection whose loss
+//! was reported. `order` checks what nodes send to each other, and `census` checks what is left
+//! when all nodes are idle.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -23,26 +23,26 @@ use crate::log::Log;
 use crate::order::Order;
 use crate::sim::Sim;
 
-/// Where violations go. All clones are the same.
+/// Records violations. All clones record to the same simulation.
 ///
-/// A scenario's processes may have one, to say what they have found: a simulation in which
-/// something was violated fails at its next [`run_until`](crate::Sim::run_until) or
+/// A process of a scenario may hold a clone, to report what it has found. A simulation with a
+/// violation fails at its next [`run_until`](crate::Sim::run_until) or
 /// [`verdict`](crate::Sim::verdict).
 #[derive(Clone)]
 pub struct Checks {
     clock: Arc<Clock>,
     log: Arc<Log>,
     first: Arc<Mutex<Option<Violation>>>,
-    /// What is under way between the nodes.
+    /// Signals in flight between the nodes.
     pub(crate) order: Arc<Mutex<Order>>,
 }
 
-/// The first thing that should not have been.
+/// The first violation.
 #[derive(Clone)]
 pub(crate) struct Violation {
     pub(crate) what: String,
     pub(crate) at: Duration,
-    /// The last that had happened by then.
+    /// The last lines of the log at the time of the violation.
     pub(crate) log: Vec<String>,
 }
 
@@ -51,7 +51,7 @@ impl Checks {
         Checks { clock, log, first: Arc::default(), order: Arc::default() }
     }
 
-    /// Something has happened that must not. The first of them is kept.
+    /// Records a violation. Only the first one is kept.
     pub fn violated(&self, what: impl Into<String>) {
         let mut first = self.first.lock();
         if first.is_none() {
@@ -61,7 +61,7 @@ impl Checks {
         }
     }
 
-    /// Something must be so.
+    /// Records a violation if `is_so` is false.
     pub fn hold(&self, is_so: bool, otherwise: impl FnOnce() -> String) {
         if !is_so {
             self.violated(otherwise());
@@ -78,16 +78,16 @@ impl Checks {
 }
 
 impl Sim {
-    /// Where violations go, for the processes of a scenario.
+    /// Returns the checks of this simulation, for the processes of a scenario.
     #[must_use]
     pub fn checks(&self) -> Checks {
         self.checks.clone()
     }
 
-    /// Whether nothing was violated so far.
+    /// Returns an error if any check has failed so far.
     ///
     /// # Errors
-    /// With the first violation.
+    /// The first violation.
     #[track_caller]
     pub fn verdict(&self) -> Result<(), Failure> {
         match self.checks.first() {
@@ -97,36 +97,37 @@ impl Sim {
     }
 }
 
-/// What was seen of one life of a node.
+/// The observed history of one life of a node.
 #[derive(Default)]
 pub(crate) struct Seen {
     alive: HashSet<Pid>,
-    /// Monitors whose end has been told, by a signal and by a message.
+    /// Monitors that have ended, by a signal and by a message.
     downs: HashSet<(Pid, Reference)>,
     told: HashSet<(Pid, Reference)>,
     /// Requests to spawn that have been answered.
     answered: HashSet<(Pid, Reference)>,
-    /// Monitors that were made, not taken back, and not told of.
+    /// Monitors that are active: neither removed nor ended.
     pub(crate) monitors: BTreeMap<Pid, HashSet<Reference>>,
-    /// What each process was told of a node last: its connection, and whether it is up.
+    /// The last `nodeup` or `nodedown` of each node that each process got: the connection, and
+    /// whether the node is up.
     nodes: BTreeMap<(Pid, NodeName), (u64, bool)>,
-    /// The life of each other node that was heard of last, and all before.
+    /// The lives of each other node that this node has heard of, the latest last.
     lives: BTreeMap<NodeName, Vec<Creation>>,
 }
 
 impl Seen {
     pub(crate) fn started(&mut self, pid: Pid, checks: &Checks) {
         let new = self.alive.insert(pid);
-        checks.hold(new, || format!("{pid} begins twice"));
+        checks.hold(new, || format!("{pid} started twice"));
     }
 
     pub(crate) fn ended(&mut self, pid: Pid, checks: &Checks) {
         let was = self.alive.remove(&pid);
-        checks.hold(was, || format!("{pid} ends, and was not there"));
+        checks.hold(was, || format!("{pid} ended, but never started"));
         self.monitors.remove(&pid);
     }
 
-    /// A process has sent a signal, to whatever node.
+    /// Notes that a process has sent a signal to any node.
     pub(crate) fn sends(&mut self, signal: &Signal) {
         match signal {
             Signal::Monitor { from, reference } => {
@@ -146,37 +147,37 @@ impl Seen {
         }
     }
 
-    /// A `Down` is put into a mailbox.
+    /// Notes that a `Down` is put into a mailbox.
     pub(crate) fn down(&mut self, to: Pid, monitor: Reference, checks: &Checks) {
         let new = self.told.insert((to, monitor));
-        checks.hold(new, || format!("{to} has a second Down of {monitor:?}"));
+        checks.hold(new, || format!("{to} got a second Down of {monitor:?}"));
         self.forget(to, monitor);
     }
 
     pub(crate) fn message(&mut self, to: Pid, message: &Envelope, checks: &Checks) {
         if let Some(NodeUp { node, connection, .. }) = message.peek() {
             let last = self.nodes.insert((to, node.clone()), (*connection, true));
-            // It may have asked for it more than once.
+            // A process that has subscribed several times gets several messages.
             let in_turn = last.is_none_or(|(last, is_up)| last == *connection || !is_up);
-            checks.hold(in_turn, || format!("{to} has a second nodeup of {node}: {last:?}"));
+            checks.hold(in_turn, || format!("{to} got a second nodeup of {node}: {last:?}"));
         } else if let Some(NodeDown { node, connection, .. }) = message.peek() {
             let last = self.nodes.insert((to, node.clone()), (*connection, false));
             let in_turn = last.is_none_or(|(last, is_up)| last == *connection || !is_up);
-            checks.hold(in_turn, || format!("{to} has a nodedown of {node}, and {last:?} is up"));
+            checks.hold(in_turn, || format!("{to} got a nodedown of {node}, but {last:?} is up"));
             let end = (to.node(), ConnectionId(*connection));
             let is_lost = *connection == 0 || checks.order.lock().is_lost(end);
-            checks.hold(is_lost, || format!("{to} has a nodedown of {node}, which is not lost"));
+            checks.hold(is_lost, || format!("{to} got a nodedown of {node}, which is not lost"));
         }
     }
 
     pub(crate) fn signal(&mut self, to: Pid, signal: &Signal, checks: &Checks) {
         if let Signal::Down { reference, .. } = signal {
             let new = self.downs.insert((to, *reference));
-            checks.hold(new, || format!("{to} is told twice of the end of {reference:?}"));
+            checks.hold(new, || format!("{to} was told twice of the end of {reference:?}"));
         }
         if let Signal::SpawnReply { reference, .. } = signal {
             let new = self.answered.insert((to, *reference));
-            checks.hold(new, || format!("{to} has a second answer to {reference:?}"));
+            checks.hold(new, || format!("{to} got a second answer to {reference:?}"));
         }
         if sender(signal).is_some_and(|from| from.node() == to.node()) {
             self.sends(signal);
@@ -196,13 +197,13 @@ impl Seen {
             return;
         }
         let is_over = lives.contains(&creation);
-        checks.hold(!is_over, || format!("{to} is sent by an earlier life: {signal:?}"));
+        checks.hold(!is_over, || format!("{to} got a signal from an earlier life: {signal:?}"));
         lives.push(creation);
     }
 }
 
-/// Who has sent a signal; none where it may have been made on the receiver's own node, which
-/// answers for processes that are no more.
+/// Returns the sender of a signal. `None` if the receiver's own node may have made the signal, on
+/// behalf of a process that has ended.
 fn sender(signal: &Signal) -> Option<Pid> {
     match signal {
         Signal::Link { from } | Signal::Unlink { from, .. } => Some(*from),
@@ -224,7 +225,7 @@ mod tests {
         Pid::new(node, LocalId { slot: 1, generation: 1 })
     }
 
-    /// The first of these signals that must not be.
+    /// Returns the index of the first signal that violates a check.
     fn wrong(signals: impl IntoIterator<Item = Signal>) -> Option<usize> {
         let sim = Sim::new(0);
         let (checks, mut seen) = (sim.checks(), Seen::default());

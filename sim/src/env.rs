@@ -1,4 +1,4 @@
-//! What a simulated node knows of time and chance.
+//! The clocks and random numbers of a simulated node.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::random::Random;
 
-/// The first moment of every simulation: 2026-01-01.
+/// The wall time at which every simulation starts: 2026-01-01.
 const EPOCH: Duration = Duration::from_secs(1_767_225_600);
 
 /// The time since the simulation began, in nanoseconds. All nodes share it.
@@ -21,32 +21,32 @@ impl Clock {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Never back.
+    /// Moves the clock forward to `time`, never back.
     pub(crate) fn advance_to(&self, time: u64) {
         self.0.fetch_max(time, Ordering::Relaxed);
     }
 }
 
-/// How wrong a node's clocks are, in all of its lives.
+/// The errors of a node's clocks, in all of its lives.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Wrong {
-    /// What both clocks are ahead of the simulation's.
+    /// How far both clocks are ahead of the simulation's.
     pub(crate) ahead: Duration,
-    /// What they gain in a million, or lose.
+    /// Parts per million by which the clocks are too fast, or too slow if negative.
     pub(crate) drift_ppm: i32,
-    /// What somebody has added to the wall clock, in nanoseconds.
+    /// Nanoseconds that were added to the wall clock.
     pub(crate) wall_ns: i64,
 }
 
 impl Wrong {
-    /// What a node's clock shows when the simulation's shows this.
+    /// Returns the time of the node's clock when the simulation's clock is at `now`.
     fn time(self, now: u64) -> Duration {
         let gained = i128::from(now) * i128::from(self.drift_ppm) / 1_000_000;
         let shown = i128::from(now) + gained;
         Duration::from_nanos(u64::try_from(shown).unwrap_or(0)) + self.ahead
     }
 
-    /// How long it takes until the node's clock has gone on by this.
+    /// Returns the simulated time until the node's clock has advanced by `by`.
     pub(crate) fn until(self, by: Duration) -> u64 {
         let pace = u128::try_from(1_000_000 + i64::from(self.drift_ppm)).unwrap_or(1).max(1);
         let time = (by.as_nanos() * 1_000_000).div_ceil(pace);
@@ -87,7 +87,7 @@ impl NodeEnv {
         *self.wrong.lock() = wrong;
     }
 
-    /// How long it takes until the node's clock has gone on by this.
+    /// Returns the simulated time until the node's clock has advanced by `by`.
     pub(crate) fn until(&self, by: Duration) -> u64 {
         self.wrong.lock().until(by)
     }

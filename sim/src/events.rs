@@ -1,6 +1,6 @@
-//! What nodes and programs report by `tracing` while they run in a simulation: lines of its log.
+//! Adds what nodes and programs report through `tracing` to the log of the simulation.
 //!
-//! Reports have no part in the run: they may name what is real, such as how long something took.
+//! Reports do not affect the run, so they may contain real values, such as how long something took.
 //! The program's own subscriber gets them, too.
 
 use std::fmt::{self, Write as _};
@@ -17,16 +17,16 @@ use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 use crate::log::Log;
 use crate::watch::Watch;
 
-/// What is less than this goes to the others only.
+/// Events below this level go only to the program's own subscriber.
 const LEVEL: Level = Level::INFO;
 
-/// The way from `tracing` to the log.
+/// Passes events from `tracing` to the log.
 pub(crate) struct Events {
     speaker: Arc<Speaker>,
     dispatch: Dispatch,
 }
 
-/// What runs: a process of a node, or other work of the node.
+/// The source of events: a process of a node, or other work of the node.
 #[derive(Default)]
 struct Speaker(Mutex<Option<(Arc<Watch>, Option<Pid>)>>);
 
@@ -39,31 +39,32 @@ impl Events {
         Events { speaker, dispatch }
     }
 
-    /// What this thread reports goes to the log as well, as long as the guard is there.
+    /// Adds the events of this thread to the log while the guard is alive.
     pub(crate) fn listen(&self) -> DefaultGuard {
         dispatcher::set_default(&self.dispatch)
     }
 
-    /// What is reported from now on comes from there.
+    /// Sets the source of the events that follow.
     pub(crate) fn come_from(&self, watch: &Arc<Watch>, pid: Option<Pid>) {
         *self.speaker.0.lock() = Some((watch.clone(), pid));
     }
 }
 
-/// The subscriber of a simulation.
+/// The `tracing` subscriber of a simulation.
 struct Listener {
     log: Arc<Log>,
     speaker: Arc<Speaker>,
-    /// Where reports go without it.
+    /// The subscriber that would get the events otherwise.
     outer: Dispatch,
-    /// What any of the two may want.
+    /// The most verbose level that either subscriber wants.
     most: LevelFilter,
 }
 
 impl Listener {
     fn log(&self, event: &Event<'_>) {
         let speaker = self.speaker.0.lock().clone();
-        // Formatted before the log is locked, since a value's own code may report something, too.
+        // Formatted before the log is locked, since the `Debug` of a value may report events
+        // itself.
         let mut fields = Fields::default();
         event.record(&mut fields);
         self.log.report(|line| {
@@ -103,7 +104,7 @@ impl Visit for Fields {
 
 impl Subscriber for Listener {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Spans are the others' only, who give them their ids.
+        // Spans go only to the other subscriber, which assigns their ids.
         (metadata.is_event() && *metadata.level() <= LEVEL) || self.outer.enabled(metadata)
     }
 

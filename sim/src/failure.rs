@@ -11,26 +11,27 @@ use crate::node::Member;
 use crate::replay::{replay, test, write};
 use crate::sim::Sim;
 
-/// Why a simulation failed, when, and how to see it again.
+/// Why a simulation failed, when, and how to run it again.
 pub struct Failure {
     /// The seed of the simulation.
     pub seed: u64,
-    /// When it was, in simulated time.
+    /// The simulated time of the failure.
     pub at: Duration,
-    /// The simulation's [`trace_hash`](Sim::trace_hash): a run with another one was another run.
+    /// The simulation's [`trace_hash`](Sim::trace_hash). A run with another hash was a different
+    /// run.
     pub trace_hash: u64,
-    /// What went wrong.
+    /// The reason for the failure.
     pub why: String,
-    /// Where it went wrong, as `file:line:column`: the place of the program's panic, or else the
-    /// place in the scenario that found the failure.
+    /// The location of the failure, as `file:line:column`: the place where the program panicked, or
+    /// else the place in the scenario that found the failure.
     pub location: Box<str>,
-    /// What the seed led to: the network's quality and the faults. It also says whether fika's own
-    /// processes are left out of the log.
+    /// The quality of the network and the faults, as the seed decided. Also says whether the log
+    /// leaves out fika's own processes.
     pub options: Box<str>,
-    /// The last events, a line each: time, node, process, what. Events of fika's own processes,
+    /// The last events, one per line: time, node, process, event. Events of fika's own processes,
     /// such as `net_kernel`, are included only if `FIKA_SIM_RUNTIME` is set.
     pub log: Box<[String]>,
-    /// Where all that happened is written, if the simulation kept its log.
+    /// The file with the whole log, if the simulation kept its log.
     pub file: Option<Box<Path>>,
 }
 
@@ -51,7 +52,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// As it is displayed: a test that returns it prints this.
+/// The same text as `Display`: a test that returns an error prints its `Debug`.
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\n{self}")
@@ -99,22 +100,22 @@ impl Sim {
         }
     }
 
-    /// An error unless this is so.
+    /// Returns an error if `is_so` is false.
     ///
     /// # Errors
-    /// When it is not.
+    /// If `is_so` is false, with the text `otherwise`.
     #[track_caller]
     pub fn check(&self, is_so: bool, otherwise: &str) -> Result<(), Failure> {
         if is_so { Ok(()) } else { Err(self.failure(otherwise)) }
     }
 
-    /// Adds to the options what the seed, or the scenario, has led to, for the report of a failure.
+    /// Adds what the seed or the scenario has decided to the report of a failure.
     pub(crate) fn add_options(&mut self, more: &str) {
         self.options.push_str("\n  ");
         self.options.push_str(more);
     }
 
-    /// For who compares runs: what `FIKA_SIM_TRACE` asks for.
+    /// Prints the trace hash if `FIKA_SIM_TRACE` is set, so that runs can be compared.
     pub(crate) fn tell_trace(&self) {
         if std::env::var_os("FIKA_SIM_TRACE").is_some() {
             let test = test().map_or(String::new(), |test| format!(" of {test}"));
@@ -122,10 +123,11 @@ impl Sim {
         }
     }
 
-    /// A panic goes by: its seed is to be known as well, unless a failure has just said it.
+    /// Prints the seed when a panic unwinds through the simulation, unless a failure has just
+    /// printed it.
     pub(crate) fn tell_of_panic(&self) {
         if std::thread::panicking() && self.told.load(Ordering::Relaxed) != self.trace_hash() {
-            eprintln!("{}", self.failure("a panic, which is told above"));
+            eprintln!("{}", self.failure("a panic, see above"));
         }
     }
 }

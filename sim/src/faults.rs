@@ -1,4 +1,4 @@
-//! Faults by chance: which there may be, and when they happen.
+//! Random faults: which kinds there are, and when they happen.
 
 use std::time::Duration;
 
@@ -12,30 +12,30 @@ use crate::strike::Cure;
 pub enum Fault {
     /// A node is killed, and restarted some time later.
     Crash,
-    /// A host loses its power, and has it again some time later.
+    /// A host loses power, and gets it back some time later.
     PowerLoss,
-    /// A node is paused, for less than half of the ticktime or for longer than all of it.
+    /// A node is paused, either for less than half of the ticktime or for more than all of it.
     Pause,
-    /// The nodes fall into two halves that hear nothing of each other.
+    /// The network splits the nodes into two halves that can't reach each other.
     Partition,
-    /// One link between two hosts carries nothing, in both directions or in one.
+    /// A link between two hosts carries nothing, in one direction or both.
     Link,
     /// The connections between two hosts are reset.
     Reset,
-    /// The connections that there are between two hosts carry nothing for a while.
+    /// The existing connections between two hosts carry nothing for a while.
     Stall,
-    /// One host's connections to another break, of which the other is not told.
+    /// One host's connections to another break, and the other host does not learn of it.
     HalfOpen,
-    /// A host's listeners take no connections for a while.
+    /// A host's listeners accept no connections for a while.
     Backlog,
     /// A node's clocks jump ahead, or its wall clock is set back.
     ClockJump,
-    /// The network changes: latency, bandwidth, how reads and writes are cut.
+    /// The network changes: latency, bandwidth, and how reads and writes are split.
     Weather,
 }
 
 impl Fault {
-    /// All kinds.
+    /// All kinds of faults.
     pub const ALL: [Fault; 11] = [
         Fault::Crash,
         Fault::PowerLoss,
@@ -51,19 +51,19 @@ impl Fault {
     ];
 }
 
-/// Which faults there are, and how often.
+/// The kinds of faults of a run, and how often they happen.
 #[derive(Clone, Debug)]
 pub struct Faults {
-    /// The kinds.
+    /// The kinds of faults.
     pub kinds: Vec<Fault>,
-    /// The mean time between two of them.
+    /// The mean time between two faults.
     pub every: Duration,
-    /// The longest time that one lasts.
+    /// The longest duration of a fault.
     pub lasting: Duration,
 }
 
 impl Faults {
-    /// Faults of these kinds.
+    /// Faults of these kinds, with default times.
     #[must_use]
     pub fn of(kinds: &[Fault]) -> Faults {
         Faults {
@@ -73,7 +73,7 @@ impl Faults {
         }
     }
 
-    /// Some of these kinds, and how often, by chance.
+    /// Chooses some of these kinds, and how often they happen, at random.
     fn some_of(kinds: &[Fault], random: &mut Random) -> Faults {
         let mut some: Vec<Fault> = kinds.iter().filter(|_| random.in_1000(500)).copied().collect();
         if some.is_empty() {
@@ -89,11 +89,11 @@ impl Faults {
 }
 
 impl Sim {
-    /// Lets this much time pass with faults, and undoes them all at the end: paused nodes go
-    /// on, dead ones are restarted, the network is whole and good.
+    /// Lets `time` pass with random faults, and then undoes all of them: resumes paused nodes,
+    /// restarts dead ones, and repairs the network.
     ///
     /// # Panics
-    /// When there are no kinds of faults.
+    /// If `faults` has no kinds.
     pub fn run_with_faults(&mut self, time: Duration, faults: &Faults) {
         let until = self.now() + time;
         let mut cures: Vec<(Duration, Cure)> = Vec::new();
@@ -120,8 +120,8 @@ impl Sim {
         self.undo_all();
     }
 
-    /// The same with faults of some of these kinds, by chance; what was chosen is in the
-    /// failure of a simulation that fails.
+    /// Lets `time` pass with faults of some of these kinds. The seed chooses the kinds, and the
+    /// report of a failure names them.
     pub fn run_with_some_faults(&mut self, time: Duration, kinds: &[Fault]) {
         let faults = Faults::some_of(kinds, &mut self.random);
         self.add_options(&format!("{faults:?}"));

@@ -1,4 +1,5 @@
-//! The end of a simulation: the programs end, all is quiet, and nothing is left of what they did.
+//! The end of a simulation: ends the programs, waits until all nodes are idle, and checks that
+//! nothing is left over.
 
 use std::time::Duration;
 
@@ -11,32 +12,38 @@ use crate::network::{Network, Reads};
 use crate::node::Life;
 use crate::sim::Sim;
 
-/// How long it may take until nothing is left: a node that was cut off learns of it within a
-/// ticktime, a socket that gets no answer times out after two minutes, and attempts to connect to a
-/// missing node that peers know end after up to eight.
+/// The limit for waiting until nothing is left. A node that was cut off notices within a ticktime.
+/// A socket without an answer times out after two minutes. Attempts to connect to a missing node
+/// that peers know end after up to eight minutes.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// How often to look.
+/// The time between two checks.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// How long a node may take to disconnect the others.
+/// How long a node may take to disconnect from the others.
 const DISCONNECTING: Duration = Duration::from_secs(10);
 
-/// Timers that may start after the program: net_kernel's, and the mapper's look for new addresses
-/// on a node that listens on all of them.
+/// Timers that may start after the program has: one of net_kernel, and one with which a node that
+/// listens on all addresses looks for new ones.
 const TICKS: usize = 2;
 
 impl Sim {
-    /// Ends the simulation. All that the programs have spawned is killed, the network is mended,
-    /// and paused nodes go on; nodes that are down stay so. Then nothing may be left: both ends
-    /// of a connection agree that it is there; what was sent over it has come; no process, name,
-    /// timer, link, monitor, watch, subscription or request is there that was not when the
-    /// program began, and no attempt to connect. When all have disconnected, no connection is.
+    /// Ends the simulation and checks that nothing is left over. Kills every process that the
+    /// programs have spawned, repairs the network, and resumes paused nodes; nodes that are down
+    /// stay down.
     ///
-    /// Each scenario should end with this; `#[fika::test(sim)]` calls it by itself.
+    /// Then it waits until
+    ///
+    /// - both ends of each connection agree that it exists, and everything sent over it has
+    ///   arrived;
+    /// - each node is back to the processes, names, timers, links, monitors, subscriptions and
+    ///   requests that it had before its program began, and makes no attempts to connect;
+    /// - no connection is left after all nodes have disconnected.
+    ///
+    /// Each scenario should end with this call; `#[fika::test(sim)]` makes it itself.
     ///
     /// # Errors
-    /// If something is left, or a check has failed before; see [`Checks`](crate::Checks).
+    /// If something is left over, or a check has failed before; see [`Checks`](crate::Checks).
     #[track_caller]
     pub fn finish(mut self) -> Result<(), Failure> {
         self.verdict()?;
@@ -52,29 +59,30 @@ impl Sim {
         self.empty(|sim, census| {
             let connected = |of: &&Count| of.tables.by_name + of.tables.by_id > 0;
             let left = census.nodes.values().find(connected);
-            left.map(|of| format!("all have disconnected, and there is {of:?}"))
+            left.map(|of| format!("after all nodes have disconnected, {of:?} is left"))
                 .or_else(|| sim.left_of(census))
         })
     }
 
-    /// Lets time pass until nothing is left.
+    /// Lets time pass until `left` finds nothing.
     #[track_caller]
     fn empty(&mut self, left: impl Fn(&Sim, &Census) -> Option<String>) -> Result<(), Failure> {
         let until = self.now() + LIMIT;
         loop {
             self.run_for(LOOK_AGAIN);
-            // A child that was asked for from another node may have come meanwhile.
+            // A process that another node has asked for may have been spawned meanwhile.
             self.end_programs();
             let census = self.census()?;
             self.verdict()?;
             let Some(left) = left(self, &census) else { return Ok(()) };
             if self.now() >= until {
-                return Err(self.failure(&format!("at the end {left}")));
+                return Err(self.failure(&format!("at the end, {left}")));
             }
         }
     }
 
-    /// Kills what is not the nodes' own. A node whose program has not begun is killed as a whole.
+    /// Kills all processes except the nodes' own. A node whose program has not begun is killed as a
+    /// whole.
     fn end_programs(&mut self) {
         for node in self.nodes() {
             let Some(life) = &self.members[node.0].life else { continue };
@@ -103,24 +111,24 @@ impl Sim {
         Ok(())
     }
 
-    /// What is there that should not be.
+    /// Returns a description of what is left over.
     fn left_of(&self, census: &Census) -> Option<String> {
         let lives = || self.members.iter().filter_map(|member| member.life.as_ref());
         let is_alive = |id: NodeId| lives().any(|life| life.node.id() == id);
         if let Some(left) = census.one_sided().or_else(|| self.checks.order.lock().left(is_alive)) {
             return Some(left);
         }
-        // Each has one to its port mapper.
+        // Each node has a connection to its port mapper.
         if census.connections > lives().count() + self.wires_of(census) {
             return Some(format!("connections are left: {}", census.connections));
         }
         lives().find_map(|life| {
             let what = left_of_life(life, census)?;
-            Some(format!("there is on {} {what}", life.node.name()))
+            Some(format!("{} still has {what}", life.node.name()))
         })
     }
 
-    /// How many connections the nodes have with each other.
+    /// Returns the number of connections between nodes.
     fn wires_of(&self, census: &Census) -> usize {
         census.nodes.values().map(|count| count.tables.by_id).sum::<usize>().div_ceil(2)
     }
@@ -143,5 +151,7 @@ fn left_of_life(life: &Life, census: &Census) -> Option<String> {
         || tables.by_name != tables.by_id;
     let others_left = messages + unanswered + orphans > 0 || *timers > own.timers.max(TICKS);
     let left = tables_left || others_left || !names.iter().all(is_own);
-    census.with_others(&own.processes).or_else(|| left.then(|| format!("something: {count:?}")))
+    census
+        .with_others(&own.processes)
+        .or_else(|| left.then(|| format!("something left: {count:?}")))
 }

@@ -1,11 +1,10 @@
-//! Clusters of fika in a box: many nodes in one thread, on a clock that only the simulation
-//! moves, on a network that loses, delays and cuts, and with a seed that decides what else is
-//! left to chance.
+//! Deterministic simulation of fika clusters, for tests: many nodes in one thread, on a simulated
+//! clock and a simulated network that can lose, delay and cut. A seed decides everything random.
 //!
-//! The nodes are the real ones: the same processes, signals, timers, `net_kernel`, port mapper and
-//! protocol. Only what is below them is simulated: the clock, the random source, the scheduler's
-//! choice, and the sockets. So a test of a cluster can wait for an hour in some milliseconds, and a
-//! seed gives the same run each time.
+//! The nodes are real: the same processes, signals, timers, `net_kernel`, port mapper and protocol.
+//! Only what lies below them is simulated: the clock, the random source, the scheduler's choices,
+//! and the sockets. So a test of a cluster can wait for an hour in a few milliseconds, and a seed
+//! gives the same run each time.
 //!
 //! ```
 //! use std::time::Duration;
@@ -14,7 +13,7 @@
 //!
 //! # fn main() -> Result<(), Failure> {
 //! let app = || async {
-//!     // A node's main process: it knows nothing of the simulation.
+//!     // The main process of a node. It does not know that it is simulated.
 //!     fika_net::connect_node("a@host1").await;
 //!     std::future::pending::<()>().await;
 //! };
@@ -29,99 +28,101 @@
 //! sim.crash(b);
 //! sim.restart(b);
 //! sim.run_until(|sim| sim.nodes_of(a).contains(&b), Duration::from_secs(30))?;
-//! // All is quiet, and nothing is left.
+//! // Checks that nothing is left over.
 //! sim.finish()
 //! # }
 //! ```
 //!
 //! # Time
-//! All times are of the simulation's own clock, which begins at 0 with each [`Sim`], and at
-//! 2026-01-01 as wall time. A turn of a process takes up to 4 µs of it, however much it computes;
-//! where no process can run, the clock moves to what happens next. So waiting costs nothing, and
-//! the real time of a run is that of its turns: some microseconds for each.
+//! All times are on the simulation's own clock. It starts at 0 with each [`Sim`], and at 2026-01-01
+//! as wall time. A turn of a process takes up to 4 µs on this clock, however much the process
+//! computes. When no process can run, the clock moves to the next event. So waiting costs nothing,
+//! and the real time of a run is that of its turns: a few microseconds for each.
 //!
-//! Time passes in `run_for`, `run_until`, `eventually`, `run_on`, `run_main` and
-//! `run_with_faults`, and only there; what is done to the cluster between them happens at one
-//! moment, between two turns.
+//! Time passes only in `run_for`, `run_steps`, `run_until`, `eventually`, `run_on`, `run_main`,
+//! `run_with_faults`, `census`, `settle`, `rest` and `finish`. Everything that a scenario does to
+//! the cluster between these calls happens at one moment, between two turns.
 //!
 //! # What is simulated
 //!
 //! | | |
 //! |---|---|
-//! | scheduling | which node has the next turn, and which of its ready processes; a node's processes do not run at the same time, and priorities do not matter |
-//! | clocks | `Env::now` and `Env::wall` of each node; wrong after [`Sim::set_clock_skew`], [`Sim::set_clock_drift`], [`Sim::jump_clock`] and [`Sim::set_wall_clock`] |
-//! | chance | `Env::random` and `Env::secure_random`, which in a simulation is as predictable as the other |
-//! | hosts | whatever stands behind the `@`; nodes with the same host share its port mapper, its power and its way to others |
-//! | the network | latency, bandwidth, loss, reads and writes in pieces, and how much may be on its way: [`Network`] |
-//! | faults | crash, loss of power, pause, partition, cut in one direction, reset, a connection that stalls or is open at one end only, a full backlog, a clock that jumps: one by one as methods of [`Sim`], or by chance with [`Sim::run_with_faults`] |
+//! | scheduling | the simulation chooses the node that has the next turn, and one of its ready processes; a node's processes never run at the same time, and priorities do not matter |
+//! | clocks | `Env::now` and `Env::wall` of each node; [`Sim::set_clock_skew`], [`Sim::set_clock_drift`], [`Sim::jump_clock`] and [`Sim::set_wall_clock`] make them wrong |
+//! | randomness | `Env::random` and `Env::secure_random`, both of which are predictable in a simulation |
+//! | hosts | the part of a node's name after the `@`; nodes with the same host share its port mapper, its power and its network path |
+//! | the network | latency, bandwidth, loss, split reads and writes, and the bytes in flight: [`Network`] |
+//! | faults | crash, loss of power, pause, partition, a path cut in one direction, reset, a stalled or half-open connection, a full backlog, a clock that jumps. Each is a method of [`Sim`], and [`Sim::run_with_faults`] causes them at random |
 //!
-//! The network carries what TCP carries: bytes in order, once, or the connection breaks. A cut
-//! delays packets; a node notices only by its own timeout, as with a pulled cable.
+//! The network behaves as TCP does: bytes arrive in order, once, or the connection breaks. A cut
+//! path delays packets. A node notices only by its own timeout, as with an unplugged cable.
 //!
-//! # How large it may be
-//! `examples/sim_scale.rs`, in release and on two cores of a virtual machine, of which a simulation
-//! uses one:
+//! # How large a cluster may be
+//! Measured with `examples/sim_scale.rs`, in a release build, on a virtual machine with two cores,
+//! of which a simulation uses one:
 //!
-//! | | until all are connected | a minute more, with ticks | memory |
+//! | cluster | real time until all are connected | real time for one more minute, with ticks | memory |
 //! |---|---|---|---|
-//! | 256 nodes in a full mesh (32,640 connections) | 16 s for 6 s of theirs | 2.1 s | 0.8 GiB |
-//! | 1,000 nodes, some ten connections each | 1.2 s for 5 s of theirs | 0.6 s | 0.2 GiB |
+//! | 256 nodes in a full mesh (32,640 connections) | 16 s (6 s simulated) | 2.1 s | 0.8 GiB |
+//! | 1,000 nodes with about ten connections each | 1.2 s (5 s simulated) | 0.6 s | 0.2 GiB |
 //!
-//! Memory is some 24 KiB for a connection with its two ends, and 50 KiB for a node. A condition of
-//! [`Sim::run_until`] is asked after each single thing that happens: one that looks at all nodes
-//! takes longer than they do, so in a large cluster ask now and then, between calls of
+//! A connection with its two ends takes about 24 KiB, and a node about 50 KiB. [`Sim::run_until`]
+//! evaluates its condition after each step. If a condition looks at all nodes, that takes longer
+//! than the step itself. So in a large cluster, test the condition now and then, between calls of
 //! [`Sim::run_for`].
 //!
-//! # What is not
-//! Threads of one's own, files, sockets of one's own, and calls of the operating system's clock
-//! and random source: they work, and are different the next time. So a program that is to be
-//! simulated
+//! # What is not simulated
+//! Threads, files and sockets of the program's own, and the operating system's clock and random
+//! source work, but give different results in each run. So a simulated program must follow these
+//! rules:
 //!
-//! - asks its node for time and chance (`self_node().env()`, `sleep`, `receive!` with `after`), not
-//!   `Instant::now` or a random generator with a seed of its own;
-//! - decides nothing by the order of a `HashMap`, whose hash has a random key: a `BTreeMap` has the
-//!   same order each time;
-//! - makes no call that waits for something outside. One that takes longer than half a second is
-//!   reported with the name of its process ([`Sim::blocked`]). Calls of `spawn_blocking` are made
-//!   one at a time, between the turns;
-//! - keeps nothing in statics that another run would find. What a node is to keep over a crash,
-//!   such as its disk, belongs to the scenario: an `Arc` that the closure given to [`Sim::node`]
-//!   hands to each life.
+//! - It asks its node for time and randomness (`self_node().env()`, `sleep`, `receive!` with
+//!   `after`), not `Instant::now` or a random generator with its own seed.
+//! - It decides nothing by the order of a `HashMap`, whose hash has a random key. A `BTreeMap` has
+//!   the same order each time.
+//! - It makes no call that waits for something outside of the simulation. A turn that takes longer
+//!   than half a second is reported with the name of its process ([`Sim::blocked`]). Calls of
+//!   `spawn_blocking` run one at a time, between turns.
+//! - It keeps nothing in statics that another run would find. State that survives a crash of a
+//!   node, such as its disk, belongs to the scenario: an `Arc` that the closure given to
+//!   [`Sim::node`] passes to each life.
 //!
 //! # What is checked
-//! In every simulation, by watching the nodes; the first violation fails the next `run_until`,
-//! `settle`, `verdict` or `finish`:
+//! Every simulation observes its nodes and checks the following. The first violation fails the next
+//! `run_until`, `settle`, `verdict` or `finish`:
 //!
 //! | | |
 //! |---|---|
-//! | order | what one process sends another one of another node arrives in order, once, as it was sent |
-//! | connections | nothing comes over a connection after its loss was told; `nodeup` and `nodedown` alternate; both ends mean the same life of each other; no node finds another one's bytes wrong |
-//! | lives | nothing comes to another life of a node than the one that was meant, nor from an earlier one |
-//! | processes | one begins once and ends once |
-//! | monitors | each gives one `Down` at most, and none is gone without one |
-//! | requests to spawn | each has one answer at most |
-//! | queues | what waits on a connection stays under its bound |
+//! | order | signals from one process to another process on another node arrive in order, once, and unchanged |
+//! | connections | no signal arrives over a connection after its loss was reported; `nodeup` and `nodedown` alternate; both ends agree on each other's life; no node rejects the bytes of another |
+//! | lives | no signal reaches another life of a node than the one it was sent to, and none comes from an earlier life |
+//! | processes | a process starts once and ends once |
+//! | monitors | a monitor gives at most one `Down`, and does not end without one |
+//! | requests to spawn | a request gets at most one answer |
+//! | queues | the output that waits on a connection stays below its limit |
 //!
-//! [`Sim::finish`] ends a simulation, and finds what is left: connections that one end only has,
-//! what was sent and has not come, links and monitors of which one end does not know, and what
-//! stands in the tables of a node where nobody needs it. The simulations of `#[fika::test(sim)]`
-//! end so by themselves. A scenario adds its own checks with [`Sim::checks`].
+//! [`Sim::finish`] ends a simulation and finds what is left over: connections of which only one end
+//! exists, signals that have not arrived, and relations that one end does not know. It also finds
+//! unused entries in the tables of a node. `#[fika::test(sim)]` calls it by itself. A scenario adds
+//! its own checks with [`Sim::checks`].
 //!
 //! # Seeds, failures and logs
-//! [`seeds`] runs a scenario for many seeds, and panics with the [`Failure`] of the first that
-//! fails; [`first_failure`] gives it back. A failure has the seed, the last lines of the log, what
-//! the network was like, and a command that runs the seed again. That command sets `FIKA_SIM_SEED`,
-//! with which only this seed is run, and the whole log is kept and written to cargo's `target/sim`,
-//! in a file with the names of the program and the test. A simulation that ends by a panic, such as
-//! that of an `assert!`, prints the same. `FIKA_SIM_SEEDS=1000` runs 1000 seeds.
+//! [`seeds`] runs a scenario for many seeds, and panics with the [`Failure`] of the first one that
+//! fails; [`first_failure`] returns that failure. A failure has the seed, the last lines of the
+//! log, the quality of the network, and a command that runs the seed again. `FIKA_SIM_SEEDS=1000`
+//! runs 1000 seeds.
 //!
-//! A failure also has the simulation's [`trace_hash`](Sim::trace_hash): if it is the same the next
-//! time, the run was the same. With `FIKA_SIM_TRACE=1` every simulation prints its own, to be
-//! compared between programs. The command has no features but the default ones: add those that your
-//! test needs.
+//! The command sets `FIKA_SIM_SEED`. Then only this seed is run, and the whole log is written to
+//! cargo's `target/sim`, to a file named after the program and the test. The command enables only
+//! default features: add those that your test needs. A simulation that ends by a panic, such as
+//! that of an `assert!`, prints the same.
+//!
+//! A failure also has the simulation's [`trace_hash`](Sim::trace_hash). If the next run has the
+//! same hash, it was the same run. With `FIKA_SIM_TRACE=1` every simulation prints its hash, so
+//! that programs can be compared.
 //!
 //! A line of the log has the time in seconds, the node or host, the process with its name if it
-//! has one, and what happened:
+//! has one, and the event:
 //!
 //! ```text
 //!      0.001310  host2         network :32770        is connected to host1:32768
@@ -131,17 +132,20 @@
 //!      5.000413  a@host1       votes <0.0>           runs
 //! ```
 //!
-//! `<-` is a message, by its type, or another signal that goes into the process's queue; `==` is
-//! what the scenario or a fault does to the cluster; `--` is what the program or fika reports by
-//! `tracing`, at `INFO` or above, such as `nodeup` and `nodedown`. Turns (`runs`) are in the whole
-//! log only.
+//! | mark | event |
+//! |---|---|
+//! | `<-` | a message, shown by its type, or another signal enters the process's queue |
+//! | `==` | the scenario or a fault does something to the cluster |
+//! | `--` | the program or fika reports something through `tracing` at `INFO` or above, such as `nodeup` and `nodedown` |
+//! | `runs` | the process has a turn; only in the whole log |
 //!
-//! The report of a failure shows the lines of the program, and what was done to the cluster. The
-//! lines of fika's own processes (`net_kernel`, its children and its answers, the port mapper,
-//! sockets) are in the whole log; with `FIKA_SIM_RUNTIME=1` the report shows them, too.
+//! The report of a failure shows the lines of the program and of the cluster. The lines of fika's
+//! own processes (`net_kernel` and its children, the port mapper, sockets) are only in the whole
+//! log, unless `FIKA_SIM_RUNTIME=1` is set.
 //!
-//! A seed means the same run as long as neither fika nor the program changes: any change that
-//! draws one number more makes it another run.
+//! A seed gives the same run only as long as neither fika nor the program changes. A change that
+//! draws one more random number gives another run.
+
 #![forbid(unsafe_code)]
 
 mod blocked;

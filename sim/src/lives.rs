@@ -1,4 +1,4 @@
-//! What is done to nodes: they die and live again, stand still, and have the wrong time.
+//! Faults of nodes: crashes and restarts, pauses, and wrong clocks.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,15 +8,15 @@ use crate::node::{Life, World};
 use crate::sim::{Sim, SimNode};
 
 impl Sim {
-    /// Kills a node, as `kill -9` does: its host closes its connections. Does nothing while it
-    /// is down.
+    /// Kills a node, as `kill -9` does: its host closes its connections. Does nothing while the
+    /// node is down.
     pub fn crash(&mut self, node: SimNode) {
         if let Some(life) = self.take_life(node, "crashes") {
             life.end(&self.wires);
         }
     }
 
-    /// The node's host loses its power: nobody is told, and all nodes on it are gone.
+    /// Cuts the power of the node's host. All nodes on the host are gone, and no peer is told.
     pub fn lose_power(&mut self, node: SimNode) {
         let host = self.members[node.0].host;
         self.wires.lock().lose_power(host);
@@ -44,7 +44,7 @@ impl Sim {
     /// Starts a node that is down, with a new creation.
     ///
     /// # Panics
-    /// When a `#[remote]` function is there twice.
+    /// If two `#[remote]` functions have the same name.
     pub fn restart(&mut self, node: SimNode) {
         let member = &mut self.members[node.0];
         if member.life.is_some() {
@@ -70,33 +70,32 @@ impl Sim {
         self.touch(node.0);
     }
 
-    /// The node does nothing any more, and its host keeps its connections, as after `SIGSTOP`.
-    /// Its clock goes on.
+    /// Pauses a node, as `SIGSTOP` does. Its host keeps its connections, and its clocks go on.
     pub fn pause(&mut self, node: SimNode) {
         self.log.note(&format!("{} is paused", self.members[node.0].name));
         self.members[node.0].is_paused = self.is_up(node);
         self.touch(node.0);
     }
 
-    /// A paused node goes on.
+    /// Resumes a paused node.
     pub fn resume(&mut self, node: SimNode) {
         let member = &mut self.members[node.0];
         if !std::mem::take(&mut member.is_paused) {
             return;
         }
         self.log.note(&format!("{} goes on", member.name));
-        // What happens first, its timers or what its sockets have for it, is chance.
+        // Whether its timers or its sockets come first is random.
         self.busy.insert(node.0);
         self.touch(node.0);
     }
 
-    /// The node's clocks jump ahead, as after a sleep of its machine.
+    /// Moves the node's clocks ahead, as after its machine has slept.
     pub fn jump_clock(&mut self, node: SimNode, by: Duration) {
         self.set_clocks(node, &format!("jumps by {by:?}"), |wrong| wrong.ahead += by);
     }
 
-    /// The node's wall clock shows this time now, be it before or after: as when somebody sets
-    /// it. Its timers and the other clock know nothing of it.
+    /// Sets the node's wall clock, forward or back, as a user may do. Timers and the monotonic
+    /// clock are not affected.
     pub fn set_wall_clock(&mut self, node: SimNode, to: SystemTime) {
         let now = self.clock.now();
         let since = to.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

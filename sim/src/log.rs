@@ -1,5 +1,4 @@
-//! What has happened, in order: a hash of all of it, and the lines that a person reads where
-//! they are asked for.
+//! The log of a simulation: a hash of all events in order, and, on request, a line for each.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
@@ -11,16 +10,16 @@ use parking_lot::Mutex;
 
 use crate::env::Clock;
 
-/// How many lines are kept for the report of a failure.
+/// The number of lines kept for the report of a failure.
 const LAST: usize = 60;
-/// A line is cut here.
+/// The longest line, in characters. Longer lines are cut off.
 const WIDTH: usize = 180;
 
 /// The environment variable that includes the lines of fika's own processes in the report of a
 /// failure.
 pub(crate) const SHOW_RUNTIME: &str = "FIKA_SIM_RUNTIME";
 
-/// What a line is about.
+/// The subject of a line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Of {
     /// The simulated program, or the cluster.
@@ -49,7 +48,7 @@ struct State {
     is_shortened: bool,
     /// All lines; `None` if the log is not kept.
     lines: Option<Vec<String>>,
-    /// How wide the column of the nodes is.
+    /// The width of the column of the nodes.
     node_width: usize,
 }
 
@@ -86,7 +85,7 @@ impl Log {
         self.state.lock().hash.finish()
     }
 
-    /// From now on, all lines are kept.
+    /// Keeps all lines from now on.
     pub(crate) fn keep(&self) {
         self.state.lock().lines.get_or_insert_default();
     }
@@ -95,7 +94,7 @@ impl Log {
         self.state.lock().lines.is_some()
     }
 
-    /// All lines.
+    /// Returns all lines.
     pub(crate) fn text(&self) -> String {
         let state = self.state.lock();
         state.lines.iter().flatten().fold(String::new(), |text, line| text + line + "\n")
@@ -111,13 +110,13 @@ impl Log {
         self.state.lock().recent.iter().cloned().collect()
     }
 
-    /// The columns are to have room for this node.
+    /// Makes the column of the nodes wide enough for this node.
     pub(crate) fn make_room_for(&self, node: &str) {
         let mut state = self.state.lock();
         state.node_width = state.node_width.max(node.len()).max(NODE_WIDTH);
     }
 
-    /// Something has happened: `facts` decide the hash, `line` is for people.
+    /// Adds an event: `facts` go into the hash, `line` is for people.
     pub(crate) fn add(&self, of: Of, facts: &[u64], name: &str, line: impl FnOnce(&mut Line<'_>)) {
         let mut state = self.state.lock();
         state.hash.write_u64(self.clock.now());
@@ -128,7 +127,7 @@ impl Log {
         self.say(&mut state, of, line);
     }
 
-    /// A process has a turn: of interest to those who want to read everything.
+    /// Adds the turn of a process, which only the whole log shows.
     pub(crate) fn add_turn(&self, facts: &[u64], line: impl FnOnce(&mut Line<'_>)) {
         let mut state = self.state.lock();
         state.hash.write_u64(self.clock.now());
@@ -141,12 +140,12 @@ impl Log {
         }
     }
 
-    /// Something that is done to the cluster.
+    /// Adds something that was done to the cluster.
     pub(crate) fn note(&self, what: &str) {
         self.add(Of::Program, &[], what, |line| line.text.extend(["== ", what]));
     }
 
-    /// Something that has no part in what happens, and may be different the next time.
+    /// Adds a line that does not go into the hash, since it may differ in the next run.
     pub(crate) fn report(&self, line: impl FnOnce(&mut Line<'_>)) {
         self.say(&mut self.state.lock(), Of::Program, line);
     }
@@ -190,14 +189,14 @@ impl Log {
     }
 }
 
-/// A line that is being written: time, node, process, what.
+/// A line that is being written: time, node, process, event.
 pub(crate) struct Line<'a> {
     pub(crate) text: &'a mut String,
     node_width: usize,
 }
 
 impl Line<'_> {
-    /// The columns before what has happened.
+    /// Writes the columns before the event.
     pub(crate) fn of(&mut self, node: &str, who: fmt::Arguments<'_>) {
         let width = self.node_width;
         let _ = write!(self.text, "{node:<width$}  ");
@@ -210,7 +209,7 @@ impl Line<'_> {
     }
 }
 
-/// How wide the column of the nodes is at least: those to come may have longer names.
+/// The smallest width of the column of the nodes: nodes that are added later may have longer names.
 const NODE_WIDTH: usize = 12;
-/// How wide the column of the processes is.
+/// The width of the column of the processes.
 const WHO_WIDTH: usize = 20;

@@ -1,4 +1,4 @@
-//! The main process of a node, and what becomes of it.
+//! The main process of a node, and its result.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use crate::failure::Failure;
 use crate::sim::{Sim, SimNode};
 
 impl Sim {
-    /// How the node's main process, which runs its `app`, has ended in this life; none while it
-    /// has not, or the node is down.
+    /// Returns how the node's main process, which runs its `app`, has ended in this life; `None`
+    /// while it runs or the node is down.
     #[must_use]
     pub fn main_end(&self, node: SimNode) -> Option<ExitReason> {
         self.members[node.0].life.as_ref()?.main_end()
     }
 
-    /// Starts a node, and lets time pass until its main process has returned; gives its value.
+    /// Starts a node, lets time pass until its main process has returned, and returns its value.
     ///
     /// ```
     /// use std::time::Duration;
@@ -37,8 +37,8 @@ impl Sim {
     /// ```
     ///
     /// # Errors
-    /// When it has not returned in time, has panicked or was made to exit, or the node could not
-    /// start.
+    /// If the main process does not return in time, panics, or is made to exit, or if the node
+    /// can't start.
     ///
     /// # Panics
     /// If the name is invalid or already taken.

@@ -1,6 +1,6 @@
-//! What has happened to the sockets of a node that is paused, or busy with its processes.
+//! Socket events that a node has not handled yet, since it is paused or busy with its processes.
 //!
-//! It is told once of each, and then of all at once, as by `epoll`.
+//! Several events of one socket become one, as with `epoll`.
 
 use std::sync::Arc;
 

@@ -26,11 +26,11 @@ pub(crate) type App = Arc<dyn Fn() -> Main + Send + Sync>;
 type Main = Pin<Box<dyn Future<Output = Result<(), ExitReason>> + Send>>;
 pub(crate) type Configure = Arc<dyn Fn(&mut Config) + Send + Sync>;
 
-/// What the processes of a node send in one turn each, when they do not look whether there is
-/// room.
+/// The most bytes that the processes of a node send in one turn each without checking whether the
+/// connection has room.
 const TURNS_BYTES_MAX: usize = 1 << 20;
 
-/// What it is, whether it lives or not.
+/// A node, whether it is up or down.
 pub(crate) struct Member {
     pub(crate) name: NodeName,
     pub(crate) host: HostId,
@@ -39,19 +39,19 @@ pub(crate) struct Member {
     pub(crate) lives: u32,
     pub(crate) life: Option<Life>,
     pub(crate) is_paused: bool,
-    /// What has happened to its sockets, and it has not been told: it was paused, or is busy.
+    /// Socket events that the node has not handled yet, since it was paused or is busy.
     pub(crate) missed: Missed,
     /// Why its last life never began.
     pub(crate) failure: Option<StartError>,
-    /// How wrong its clocks are, in this life and the next.
+    /// The errors of its clocks, in this life and the next ones.
     pub(crate) wrong: Wrong,
-    /// It is in the simulation's list of those that have something to run.
+    /// Whether the simulation's list of nodes with something to run contains it.
     pub(crate) is_listed: bool,
     /// When its next timers are due, on the simulation's clock.
     pub(crate) due: Option<u64>,
 }
 
-/// What it is while it lives.
+/// The state of a node that is up.
 pub(crate) struct Life {
     pub(crate) id: LifeId,
     pub(crate) node: Node,
@@ -60,15 +60,15 @@ pub(crate) struct Life {
     watch: Arc<Watch>,
     events: Arc<Events>,
     stepper: Stepper,
-    /// What there was of its own before `app` began.
+    /// Fika's own processes and timers, before `app` began.
     own: Arc<OnceLock<Own>>,
     /// Why its distribution did not start.
     failure: Arc<Mutex<Option<StartError>>>,
-    /// It may have gathered something for other nodes.
+    /// Whether it may have gathered output for other nodes.
     has_gathered: bool,
 }
 
-/// What a node has of its own.
+/// The processes, timers and names that belong to a node itself.
 pub(crate) struct Own {
     pub(crate) processes: BTreeSet<Pid>,
     pub(crate) names: Vec<Name>,
@@ -76,7 +76,7 @@ pub(crate) struct Own {
 }
 
 impl Own {
-    /// The running process, which is none of them, asks for its node.
+    /// Counts on behalf of the running process, and leaves that process out.
     fn count(node: &Node) -> Own {
         let mut names = registered();
         names.sort_unstable();
@@ -85,7 +85,7 @@ impl Own {
     }
 }
 
-/// What all lives need.
+/// The parts of the simulation that all lives of all nodes use.
 pub(crate) struct World<'a> {
     pub(crate) clock: &'a Arc<Clock>,
     pub(crate) wires: &'a Arc<Wires>,
@@ -97,7 +97,7 @@ pub(crate) struct World<'a> {
 }
 
 impl Member {
-    /// Begins its next life.
+    /// Starts the next life of the node.
     pub(crate) fn start(
         &mut self,
         number: usize,
@@ -123,11 +123,12 @@ impl Member {
         };
         let net = Distribution::new(&node, network, move || {
             let mut config = Config::new(cookie.clone());
-            // Not what this machine's environment says.
+            // The environment of this machine must not matter.
             config.epmd_port = fika_net::DEFAULT_PORT;
             config.listen = Some((listen, 0).into());
             configure.iter().for_each(|configure| configure(&mut config));
-            // A message is taken whole, and each process may have a turn before it hears of it.
+            // A message is accepted whole, and each process may have a turn before it learns that
+            // the connection is busy.
             let high = config.output_high_bytes + config.message_bytes_max;
             bounds.set_queued_bytes_max(high + TURNS_BYTES_MAX);
             Ok(config)
@@ -168,7 +169,7 @@ impl Member {
 }
 
 impl Life {
-    /// Runs one of the things that are ready; whose turn it was, if it was a process's.
+    /// Runs one ready process or task at random; returns the process, if it was one.
     pub(crate) fn step(&mut self, random: &mut Random) -> Option<Pid> {
         let place = random.below(self.stepper.ready().max(1));
         let next = self.stepper.next(place);
@@ -191,23 +192,23 @@ impl Life {
         self.has_gathered = true;
     }
 
-    /// Fires the timers that are due; when the next are.
+    /// Fires the timers that are due; returns when the next ones are.
     pub(crate) fn fire_timers(&mut self, now: u64) -> Option<u64> {
         self.events.come_from(&self.watch, None);
         self.stepper.fire_timers().map(|left| now + self.env.until(left))
     }
 
-    /// How the main process has ended, if it has.
+    /// Returns how the main process has ended, if it has.
     pub(crate) fn main_end(&self) -> Option<ExitReason> {
         self.watch.main_end()
     }
 
-    /// What a person calls one of its processes.
+    /// Returns the name of a process for the log.
     pub(crate) fn called(&self, pid: Pid) -> String {
         self.watch.called(pid)
     }
 
-    /// The names of its processes.
+    /// Returns the names of its processes.
     pub(crate) fn names(&self) -> Vec<String> {
         self.watch.names()
     }
@@ -223,12 +224,12 @@ impl Life {
         self.own().is_some()
     }
 
-    /// What it had before `app` began; none if that has not begun.
+    /// Returns what the node had before `app` began; `None` if `app` has not begun.
     pub(crate) fn own(&self) -> Option<&Own> {
         self.own.get()
     }
 
-    /// The monitors that each process must have.
+    /// Returns the monitors that each process must have.
     pub(crate) fn monitors(&self) -> BTreeMap<Pid, HashSet<Reference>> {
         self.watch.monitors()
     }
@@ -237,7 +238,7 @@ impl Life {
         self.failure.lock().take()
     }
 
-    /// Ends it as `kill -9` does.
+    /// Ends the node, as `kill -9` does.
     pub(crate) fn end(self, wires: &Wires) {
         let handlers = wires.lock().kill(self.id);
         drop(handlers);

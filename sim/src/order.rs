@@ -1,11 +1,11 @@
-//! What nodes send each other, from the moment when it is sent to the moment when it comes: in
-//! order for each pair of processes, once, to the life of the node that it was meant for, and
-//! not after the connection's loss was told.
+//! Checks the signals that nodes send each other. The signals of each pair of processes arrive in
+//! order and once. They arrive at the life of the node that they were sent to, and not after the
+//! loss of the connection was reported.
 //!
-//! A message on the wire does not say who has sent it. So what comes is looked for among what
-//! was sent over the same connection and has not come: the first that is equal and has nothing
-//! of the same pair before it. If there is none, something was overtaken, came twice, or was
-//! changed on its way.
+//! A message on the wire does not name its sender. So an arriving signal is matched with the
+//! signals in flight on the same connection: with the first one that is equal and has no earlier
+//! signal of the same pair before it. If none matches, a signal was overtaken, arrived twice, or
+//! was changed on the way.
 
 use fika_runtime::{
     ConnectionId, Encoded, Envelope, NodeId, NodeName, Pid, RemoteDest, Signal, Target,
@@ -17,39 +17,39 @@ use std::net::SocketAddr;
 use crate::log::Fnv;
 use crate::watch::kind;
 
-/// One end of a connection: a life of a node, and its number for the connection.
+/// One end of a connection: a life of a node, and that node's number for the connection.
 type End = (NodeId, ConnectionId);
 
-/// A connection, as both of its ends know it: who they are, and their addresses.
+/// A connection, as both of its ends know it: their names and addresses.
 type Wire = [(NodeName, SocketAddr); 2];
 
-/// All that is under way between the nodes of a simulation.
+/// All signals in flight between the nodes of a simulation.
 #[derive(Default)]
 pub(crate) struct Order {
     ways: BTreeMap<End, Way>,
-    /// The end that came up first, of those whose other has not.
+    /// The ends of connections whose other end is not up yet.
     half: BTreeMap<Wire, End>,
 }
 
-/// What one end sends, and what it knows.
+/// The state of one end: the signals that it has sent, and its peer.
 #[derive(Default)]
 struct Way {
     under_way: VecDeque<Sent>,
     other: Option<End>,
-    /// What it has called itself.
+    /// The id under which this end has introduced itself.
     own: Option<NodeId>,
-    /// Its loss was told at this end.
+    /// The loss of the connection was reported at this end.
     is_lost: bool,
 }
 
-/// Something that was given to the carrier.
+/// A signal that was given to the carrier.
 pub(crate) struct Sent {
     by: Option<Pid>,
     to: RemoteDest,
     what: What,
 }
 
-/// What tells two signals apart.
+/// The parts of a signal by which it is recognized.
 #[derive(PartialEq, Eq)]
 struct What {
     kind: String,
@@ -70,7 +70,7 @@ impl Order {
         self.ways.get(&end).is_some_and(|way| way.is_lost)
     }
 
-    /// An end is up; what is wrong with it.
+    /// Notes that an end is up; returns what is wrong with it.
     pub(crate) fn connected(
         &mut self,
         end: End,
@@ -88,30 +88,33 @@ impl Order {
         let way = self.ways.entry(other).or_default();
         way.other = Some(end);
         let is_right = way.own == Some(peer);
-        (!is_right).then(|| format!("connected to {peer:?}, and {:?} is there", way.own))
+        (!is_right).then(|| format!("connected to {peer:?}, but the peer is {:?}", way.own))
     }
 
     pub(crate) fn lost(&mut self, end: End) {
         let way = self.ways.entry(end).or_default();
         way.is_lost = true;
-        // What it has written may still come at the other end; it hears nothing itself.
+        // The peer may still receive what this end has written. This end receives nothing more.
         let other = way.other;
         if let Some(way) = other.and_then(|other| self.ways.get_mut(&other)) {
             way.under_way.clear();
         }
     }
 
-    /// Something has come to this end; what is wrong with it.
+    /// Notes that a signal has arrived at this end; returns what is wrong with it.
     pub(crate) fn received(&mut self, end: End, to: &Target, signal: &Signal) -> Option<String> {
         let what = What::of(signal);
         let said = || format!("{} to {to:?} over connection {}", what.kind, end.1.0);
         let way = self.ways.get(&end);
         if way.is_some_and(|way| way.is_lost) {
-            return Some(format!("{} comes after the loss of it was told", said()));
+            return Some(format!(
+                "{} arrives after the loss of the connection was reported",
+                said()
+            ));
         }
         let (own, other) = way.map_or((None, None), |way| (way.own, way.other));
         let Some(other) = other.and_then(|other| self.ways.get_mut(&other)) else {
-            return Some(format!("{} comes, and nobody is at its other end", said()));
+            return Some(format!("{} arrives, but its other end is not up", said()));
         };
         let queue = &mut other.under_way;
         let is_it = |sent: &Sent| is_same(&sent.to, to) && sent.what == what;
@@ -126,7 +129,7 @@ impl Order {
         if next.and_then(|place| queue.remove(place)).is_some() {
             return None;
         }
-        // What net_kernel tells another one does not go by the carrier.
+        // Messages between two net_kernels do not go through the carrier.
         if matches!(to, Target::Name(name) if name.as_str() == "net_kernel") {
             return None;
         }
@@ -134,28 +137,31 @@ impl Order {
             return Some(format!("{} is for an earlier life: {:?}", said(), earlier.to));
         }
         let Some(late) = queue.iter().find(|sent| is_it(sent)) else {
-            return Some(format!("{} comes a second time, or was never sent", said()));
+            return Some(format!("{} arrives a second time, or was never sent", said()));
         };
         let first = queue.iter().find(|before| same_pair(before, late)).unwrap_or(late);
         Some(format!("{} of {:?} has overtaken an earlier {}", said(), late.by, first.what.kind))
     }
 
-    /// When all is quiet: a connection of which one end is up and the other is not, or something
-    /// that was sent and has not come.
+    /// Returns what is wrong when all nodes are idle: a connection with only one end up, or a
+    /// signal that was sent and has not arrived.
     pub(crate) fn left(&self, is_alive: impl Fn(NodeId) -> bool) -> Option<String> {
         let up = self.ways.iter().filter(|(end, way)| !way.is_lost && is_alive(end.0));
         let up = up.filter_map(|(end, way)| Some((end, way, way.other?)));
         up.into_iter().find_map(|((life, connection), way, other)| {
             let (name, number) = (life.name(), connection.0);
             if self.is_lost(other) || !is_alive(other.0) {
-                return Some(format!("connection {number} of {name} to {:?} is up", other.0));
+                return Some(format!(
+                    "connection {number} of {name} to {:?} is up at one end only",
+                    other.0
+                ));
             }
             let own = self.ways.get(&other).and_then(|way| way.own);
-            // To a process of an earlier life nothing is sent.
+            // Signals to a process of an earlier life are not sent.
             let is_due = |sent: &&Sent| sent.to.node().is_none_or(|node| Some(node) == own);
             let sent = way.under_way.iter().find(is_due)?;
             let (kind, by, to) = (&sent.what.kind, sent.by, &sent.to);
-            Some(format!("{kind} of {by:?} to {to:?} over connection {number} has not come"))
+            Some(format!("{kind} of {by:?} to {to:?} over connection {number} has not arrived"))
         })
     }
 }
@@ -166,7 +172,7 @@ impl Sent {
     }
 }
 
-/// Who has sent a signal, where it says so.
+/// Returns the sender of a signal, if the signal names one.
 fn sender(signal: &Signal) -> Option<Pid> {
     match signal {
         Signal::Link { from }
@@ -181,7 +187,7 @@ fn sender(signal: &Signal) -> Option<Pid> {
     }
 }
 
-/// Whether what came to one is what was sent to the other, be it to another life.
+/// Returns whether `came` is the target `sent`, in this life of the receiver or another.
 fn is_same(sent: &RemoteDest, came: &Target) -> bool {
     match (sent, came) {
         (RemoteDest::Pid(sent), Target::Pid(came)) => sent.local() == came.local(),
@@ -201,7 +207,7 @@ impl What {
                 hash_message(message, &mut hash);
                 message.wire_type().tag.to_string()
             }
-            // A reason may be written in two ways.
+            // A reason has several encodings.
             Signal::Exit { by_link, .. } => {
                 hash.write_u8((*by_link).into());
                 kind(signal).to_owned()
@@ -224,7 +230,7 @@ impl What {
 }
 
 fn hash_message(message: &Envelope, hash: &mut Fnv) {
-    // One that can't be encoded is not sent.
+    // A message that can't be encoded is not sent.
     let Ok(Encoded { nodes, bytes, .. }) = message.to_encoded() else { return };
     for node in nodes {
         hash.write(node.name().as_str().as_bytes());

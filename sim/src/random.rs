@@ -1,8 +1,7 @@
-//! A seeded sequence, which is the same for ever.
+//! A seeded random sequence that never changes between versions.
 //!
-//! SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014).
-//! It is our own so that a seed that is noted today means the same run with other versions of
-//! all dependencies.
+//! SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014),
+//! implemented here so that a seed gives the same run with any version of the dependencies.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -25,17 +24,17 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A sequence of its own, so that how much one part draws does not change the others.
+    /// Returns a sequence of its own, so that the draws of one part do not affect other parts.
     pub(crate) fn fork(&mut self) -> Random {
         Random(self.next())
     }
 
-    /// Below `n`, which is not 0.
+    /// Returns a number below `n`, which is not 0.
     pub(crate) fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.next()) * n as u128) >> 64) as usize
     }
 
-    /// True so many times in a thousand.
+    /// Returns true with a probability of `times` in a thousand.
     pub(crate) fn in_1000(&mut self, times: u32) -> bool {
         self.below(1000) < times as usize
     }
@@ -46,8 +45,8 @@ impl Random {
         Duration::from_nanos(from + ((u128::from(self.next()) * u128::from(span)) >> 64) as u64)
     }
 
-    /// Within the range, and as likely between any time and twice that time as between others:
-    /// most are short, and some are very long.
+    /// Returns a time within the range whose logarithm is about uniform: most times are short, and
+    /// some are very long.
     pub(crate) fn log_within(&mut self, range: &RangeInclusive<Duration>) -> Duration {
         let (from, to) = (range.start().as_nanos().max(1), range.end().as_nanos());
         let doublings = (to / from).max(1).ilog2() as usize;
@@ -56,7 +55,7 @@ impl Random {
         self.within(&(ns(from)..=ns((2 * from - 1).min(to).max(from))))
     }
 
-    /// One of these, of which there is at least one.
+    /// Returns a random element of `these`, which must not be empty.
     pub(crate) fn one_of<T: Clone>(&mut self, these: &[T]) -> T {
         these[self.below(these.len())].clone()
     }
@@ -86,7 +85,7 @@ mod tests {
         let range = Duration::from_micros(1)..=Duration::from_millis(1);
         let all: Vec<_> = (0..9000).map(|_| random.log_within(&range)).collect();
         assert!(all.iter().all(|time| range.contains(time)));
-        // From 1 to 1000 there are nine doublings, and a bit.
+        // From 1 to 1000 there are about ten doublings.
         let short = all.iter().filter(|time| **time < 2 * *range.start()).count();
         let long = all.iter().filter(|time| 4 * **time > *range.end()).count();
         assert!((800..1200).contains(&short) && (1600..2400).contains(&long), "{short} {long}");

@@ -1,13 +1,13 @@
-//! How a run is seen again: the command, and the file with the log.
+//! How to run a seed again: the command, and the file with the log.
 //!
-//! What test it is, is known by the name of the thread that libtest runs it in.
+//! libtest names each thread after the test that it runs, which gives the test's name.
 
 use std::path::{Path, PathBuf};
 
-/// The command that runs a seed again, with its log.
+/// Returns the command that runs a seed again, with its log.
 ///
-/// It names no more than it has to, and builds what it names: so it is of use after a change,
-/// too. What is no test is run as this program was.
+/// For a test, the command builds only the package and target of the test, so it also works after a
+/// change of the code. Any other program is run as it was started.
 pub(crate) fn replay(seed: u64) -> String {
     let what = match test() {
         Some(test) => {
@@ -24,14 +24,14 @@ pub(crate) fn replay(seed: u64) -> String {
     format!("FIKA_SIM_SEED={seed} {what}")
 }
 
-/// The name of the test that runs, if it is one.
+/// Returns the name of the running test; `None` if this thread runs none.
 pub(crate) fn test() -> Option<String> {
     let thread = std::thread::current();
     thread.name().filter(|name| *name != "main").map(str::to_owned)
 }
 
-/// How to tell cargo which of a package's programs this one is, so that it builds no other. The
-/// file's name is its name, with a hash.
+/// Returns cargo's options for this program, so that cargo builds no other program of the package.
+/// The file name is the program's name and a hash.
 fn target(program: &Path, package: &Path) -> Option<String> {
     let name = stem(program);
     let tests = package.join("tests");
@@ -43,7 +43,7 @@ fn target(program: &Path, package: &Path) -> Option<String> {
     is_lib.then(|| " --lib".to_owned())
 }
 
-/// How to tell cargo the profile, which is a folder's name.
+/// Returns cargo's option for the profile, which is the name of a folder.
 fn profile(program: &Path) -> String {
     let folder = program.ancestors().nth(2).and_then(|folder| folder.file_name()?.to_str());
     match folder {
@@ -53,7 +53,7 @@ fn profile(program: &Path) -> String {
     }
 }
 
-/// A program's name, without cargo's hash.
+/// Returns a program's name without cargo's hash.
 fn stem(program: &Path) -> String {
     let stem = program.file_stem().unwrap_or_default().to_string_lossy();
     let is_hash = |end: &str| end.len() == 16 && end.bytes().all(|b| b.is_ascii_hexdigit());
@@ -63,7 +63,7 @@ fn stem(program: &Path) -> String {
     }
 }
 
-/// As a shell takes it.
+/// Quotes an argument for a shell.
 fn quoted(arg: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
     if !arg.is_empty() && arg.chars().all(is_plain) {
@@ -72,11 +72,11 @@ fn quoted(arg: &str) -> String {
     format!("'{}'", arg.replace('\'', r"'\''"))
 }
 
-/// Writes a log into cargo's target folder, or where else there is room; where it is. Each test
-/// has files of its own.
+/// Writes a log to cargo's target folder, or to the folder for temporary files, and returns its
+/// path. Each test has its own files.
 pub(crate) fn write(log: &str, seed: u64) -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?;
-    // Cargo marks its folder with this.
+    // Cargo marks its folder with this file.
     let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
     let folder = target.map_or_else(std::env::temp_dir, Path::to_owned).join("sim");
     std::fs::create_dir_all(&folder).ok()?;

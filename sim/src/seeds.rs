@@ -1,9 +1,9 @@
-//! One scenario, many seeds.
+//! Runs one scenario with many seeds.
 
 use crate::failure::Failure;
 
-/// Runs a scenario for each of these seeds, or for the one that `FIKA_SIM_SEED` names, with
-/// its log. `FIKA_SIM_SEEDS` sets how many there are.
+/// Runs a scenario with each of these seeds. If `FIKA_SIM_SEED` is set, it runs only that seed,
+/// with its log. `FIKA_SIM_SEEDS` sets the number of seeds.
 ///
 /// ```no_run
 /// # use std::time::Duration;
@@ -24,18 +24,19 @@ pub fn seeds(range: std::ops::Range<u64>, run: impl Fn(u64) -> Result<(), Failur
     }
 }
 
-/// The same, for those who want to go on with the failure: that of the first seed that fails.
+/// Runs a scenario with each of these seeds, as [`seeds`] does, and returns the failure of the
+/// first seed that fails.
 ///
 /// # Panics
-/// When a scenario does; its simulation tells the seed, too. When one of the variables is no
-/// number.
+/// If the scenario panics, in which case its simulation prints the seed, or if one of the variables
+/// is not a number.
 pub fn first_failure(
     range: std::ops::Range<u64>,
     run: impl Fn(u64) -> Result<(), Failure>,
 ) -> Option<Failure> {
     let number = |name: &str| {
         let text = std::env::var(name).ok()?;
-        Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+        Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
     };
     let mut range = match (number("FIKA_SIM_SEED"), number("FIKA_SIM_SEEDS")) {
         (Some(seed), _) => return run(seed).err(),

@@ -1,4 +1,4 @@
-//! The simulation: its parts, its nodes, and what can be asked of them.
+//! The simulation: its parts, its nodes, and its state.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use crate::network::{Network, Wires};
 use crate::node::Member;
 use crate::random::Random;
 
-/// What nodes call their secret, unless told otherwise.
+/// The cookie of all nodes, unless a scenario sets another.
 const COOKIE: &str = "the cookie of a simulated cluster";
 
-/// A cluster in a box.
+/// A simulated cluster.
 ///
-/// All of it happens on the calling thread, when one of the methods that let time pass is
-/// called. The same seed and the same calls give the same run, to the last signal.
+/// Everything runs on the calling thread, inside the methods that let time pass. A seed and a
+/// sequence of calls always give the same run, down to the last signal.
 pub struct Sim {
     pub(crate) seed: u64,
     pub(crate) random: Random,
@@ -35,41 +35,41 @@ pub struct Sim {
     pub(crate) checks: Checks,
     pub(crate) members: Vec<Member>,
     pub(crate) by_name: BTreeMap<NodeName, usize>,
-    /// Numbers of those that have something to run, in no order.
+    /// The nodes that have something to run, in no particular order.
     pub(crate) ready: Vec<usize>,
-    /// When the timers of those are due that have any and are not paused.
+    /// The due times of timers, of all nodes that have timers and are not paused.
     pub(crate) dues: BTreeSet<(u64, usize)>,
-    /// Those that may have gathered something for other nodes.
+    /// The nodes that may have gathered output for other nodes.
     pub(crate) gathered: BTreeSet<usize>,
-    /// Those that have not been told all that has happened to their sockets.
+    /// The nodes with socket events that they have not handled yet.
     pub(crate) busy: BTreeSet<usize>,
     pub(crate) blocking: Blocking,
     /// How far the clocks of new nodes may be ahead.
     skew: Duration,
-    /// What they may gain or lose in a million.
+    /// How many parts per million they may be fast or slow.
     drift_ppm: u32,
     pub(crate) options: String,
     pub(crate) cookie: String,
     configure: Vec<crate::node::Configure>,
     pub(crate) encode_messages: bool,
-    /// The hash of when a failure was made last.
+    /// The trace hash at the last failure.
     pub(crate) told: AtomicU64,
 }
 
-/// A node of a simulation, in whichever of its lives.
+/// A node of a simulation, in all of its lives.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SimNode(pub(crate) usize);
 
 impl Sim {
-    /// A simulation with a good network and no faults but those that it is told of. The log is
-    /// kept if `FIKA_SIM_SEED` is set.
+    /// Creates a simulation with a good network, and no faults except those that the scenario
+    /// causes. The log is kept if `FIKA_SIM_SEED` is set.
     #[must_use]
     pub fn new(seed: u64) -> Sim {
         Sim::on(seed, Network::default())
     }
 
-    /// The same on a network of any quality, and with clocks that differ or do not; the seed
-    /// decides, and a failure says what it was.
+    /// Creates a simulation with a network of any quality, and with clocks that may differ. The
+    /// seed decides, and the report of a failure includes the choice.
     #[must_use]
     pub fn on_any_network(seed: u64) -> Sim {
         let mut random = Random::new(seed).fork();
@@ -114,62 +114,63 @@ impl Sim {
         }
     }
 
-    /// The seed.
+    /// Returns the seed.
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// The time since the simulation began.
+    /// Returns the time since the simulation began.
     #[must_use]
     pub fn now(&self) -> Duration {
         Duration::from_nanos(self.clock.now())
     }
 
-    /// A hash of all that has happened: two runs with the same hash were the same.
+    /// Returns a hash of everything that has happened. Two runs with the same hash were the same.
     #[must_use]
     pub fn trace_hash(&self) -> u64 {
         self.log.hash()
     }
 
-    /// All that has happened, a line each: time, node, process, what. Empty unless the log is
+    /// Returns the log, one event per line: time, node, process, event. Empty unless the log is
     /// kept.
     #[must_use]
     pub fn log(&self) -> String {
         self.log.text()
     }
 
-    /// From now on the log is kept.
+    /// Keeps the log from now on.
     pub fn keep_log(&mut self) {
         self.log.keep();
     }
 
-    /// Sets how the nodes that are made from now on are configured.
+    /// Sets how nodes that are added from now on are configured.
     pub fn configure(&mut self, configure: impl Fn(&mut Config) + Send + Sync + 'static) {
         self.configure.push(Arc::new(configure));
     }
 
     /// Sets whether messages between processes of one node are encoded and decoded, too, for nodes
-    /// that start or restart from now on; true if not set. Then a message that could not be sent to
-    /// another node is an error at its sender.
+    /// that start or restart from now on. The default is true. Then a message that could not be
+    /// sent to another node is an error at its sender.
     pub fn set_encode_messages(&mut self, on: bool) {
         self.encode_messages = on;
     }
 
-    /// From now on, the clocks of a node that is made are ahead of the simulation's by any time
-    /// up to this, which the seed decides, and stay so through all of its lives.
+    /// Puts the clocks of nodes that are added from now on ahead of the simulation's clock. The
+    /// seed chooses a time up to `up_to` for each node, which stays the same in all of the node's
+    /// lives.
     pub fn set_clock_skew(&mut self, up_to: Duration) {
         self.skew = up_to;
     }
 
-    /// From now on, the clocks of a node that is made are too fast or too slow, by up to so many
-    /// parts of a million: those of most machines by 100 at the most. The seed decides, and it
-    /// stays so through all of its lives.
+    /// Makes the clocks of nodes that are added from now on too fast or too slow, by up to
+    /// `up_to_ppm` parts per million (most machines stay below 100). The seed chooses the drift of
+    /// each node, which stays the same in all of the node's lives.
     ///
     /// # Panics
-    /// When it is more than 500,000.
+    /// If `up_to_ppm` is above 500,000.
     pub fn set_clock_drift(&mut self, up_to_ppm: u32) {
-        assert!(up_to_ppm <= 500_000, "a clock goes wrong by half at the most");
+        assert!(up_to_ppm <= 500_000, "a clock drifts by 500,000 ppm at most");
         self.drift_ppm = up_to_ppm;
     }
 
@@ -185,9 +186,9 @@ impl Sim {
         wrong
     }
 
-    /// Starts a node, whose distribution has begun when `app` runs as its first process. It
-    /// runs again each time the node is restarted. An `Err` that it returns is the process's exit
-    /// reason; see [`main_end`](Sim::main_end).
+    /// Adds a node and starts it. `app` is its first process, which runs when the distribution has
+    /// started, and runs again each time the node is restarted. An `Err` that it returns is the
+    /// process's exit reason; see [`main_end`](Sim::main_end).
     ///
     /// # Panics
     /// If the name is invalid or already taken.
@@ -203,7 +204,7 @@ impl Sim {
         let name: NodeName = name.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
         let number = self.members.len();
         let taken = self.by_name.insert(name.clone(), number);
-        assert!(taken.is_none(), "there is a node {name}");
+        assert!(taken.is_none(), "the name {name} is already taken");
         let wrong = self.wrong_clocks();
         let host = self.wires.lock().hosts.named(name.host());
         self.members.push(Member {
@@ -228,31 +229,32 @@ impl Sim {
         node
     }
 
-    /// All nodes.
+    /// Returns all nodes.
     pub fn nodes(&self) -> impl Iterator<Item = SimNode> + use<> {
         (0..self.members.len()).map(SimNode)
     }
 
-    /// The node's name.
+    /// Returns the node's name.
     #[must_use]
     pub fn name(&self, node: SimNode) -> &NodeName {
         &self.members[node.0].name
     }
 
-    /// The node itself, for what can be asked of it from outside; none while it is down.
+    /// Returns the node itself, for calls from outside of its processes; `None` while the node is
+    /// down.
     #[must_use]
     pub fn runtime(&self, node: SimNode) -> Option<&Node> {
         self.members[node.0].life.as_ref().map(|life| &life.node)
     }
 
-    /// Whether it has not crashed.
+    /// Returns whether the node is up.
     #[must_use]
     pub fn is_up(&self, node: SimNode) -> bool {
         self.members[node.0].life.is_some()
     }
 
-    /// The visible nodes that it is connected to (its `nodes()`), in order; none while it is
-    /// down.
+    /// Returns the visible nodes that the node is connected to (its `nodes()`), in order. Empty
+    /// while the node is down.
     #[must_use]
     pub fn nodes_of(&self, node: SimNode) -> Vec<SimNode> {
         let Some(life) = &self.members[node.0].life else { return Vec::new() };
@@ -263,7 +265,7 @@ impl Sim {
         nodes
     }
 
-    /// Spawns a process; none while the node is down.
+    /// Spawns a process on a node; `None` while the node is down.
     pub fn spawn<F>(&mut self, node: SimNode, future: F) -> Option<Pid>
     where
         F: Future<Output: Outcome> + Send + 'static,
@@ -273,7 +275,7 @@ impl Sim {
         pid
     }
 
-    /// Sends a message to a process of a node, from outside; does nothing while it is down.
+    /// Sends a message to a process of a node, from outside. Does nothing while the node is down.
     pub fn send<'a, M: Message>(&mut self, node: SimNode, to: impl Into<Dest<'a>>, message: M) {
         if let Some(runtime) = self.runtime(node) {
             let _ = runtime.send(to, message);

@@ -1,15 +1,15 @@
-//! What each node has and thinks, for whoever reads why something did not come about.
+//! Describes the state of each node, for the report of a condition that was not met.
 
 use std::fmt::Write as _;
 
 use crate::node::Member;
 use crate::sim::Sim;
 
-/// Names and connections of a node that are told at most.
+/// The most names and connections shown per node.
 const AT_MOST: usize = 20;
 
 impl Sim {
-    /// A line for each node.
+    /// Returns a line for each node.
     pub(crate) fn states(&self) -> String {
         self.members.iter().fold(String::new(), |mut all, member| {
             let _ = write!(all, "\n  {} {}", member.name, state(member));

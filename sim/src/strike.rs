@@ -1,4 +1,4 @@
-//! What each kind of fault does to a cluster, and what undoes it. Where it strikes is chance.
+//! Carries out each kind of fault, at a random place, and undoes it.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::network::Network;
 use crate::node::Life;
 use crate::sim::{Sim, SimNode};
 
-/// What undoes a fault.
+/// An action that undoes a fault.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cure {
     Restart(SimNode),
@@ -22,8 +22,8 @@ impl Sim {
         self.members[node.0].life.as_ref().is_some_and(Life::has_started)
     }
 
-    /// Two nodes of different hosts, if there are any: what a host says to itself is over no
-    /// network, and no fault of one touches it.
+    /// Returns two random nodes of different hosts, if there are any. Traffic within a host does
+    /// not go over the network, so faults of the network do not affect it.
     fn any_two_hosts(&mut self) -> Option<(SimNode, SimNode)> {
         let node = self.any_node();
         let elsewhere = |other: &SimNode| self.host(*other) != self.host(node);
@@ -36,7 +36,7 @@ impl Sim {
         self.random.one_of(&nodes)
     }
 
-    /// Lets a fault happen; says what undoes it.
+    /// Causes a fault, and returns the actions that undo it.
     pub(crate) fn strike(&mut self, kind: Fault) -> Vec<Cure> {
         let node = self.any_node();
         match kind {
@@ -50,7 +50,7 @@ impl Sim {
                 let here = self.nodes().filter(|other| self.host(*other) == host);
                 here.map(Cure::Restart).collect()
             }
-            // One that is still starting would give that up, and nobody would start it again.
+            // A node that is starting would give up, and nothing would start it again.
             Fault::Pause | Fault::ClockJump if !self.has_started(node) => Vec::new(),
             Fault::Pause => {
                 self.pause(node);

@@ -1,4 +1,4 @@
-//! Letting time pass, until it is enough.
+//! The methods that let time pass.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +17,8 @@ impl Sim {
         self.clock.advance_to(until);
     }
 
-    /// Lets so many single things happen, each a turn of a process or a move of the clock, to
-    /// stop between any two of them. Fewer if nothing would ever happen again.
+    /// Runs `count` steps. Each step is one turn of a process or one move of the clock, so a
+    /// scenario can stop between any two of them. Runs fewer steps if nothing is left to happen.
     pub fn run_steps(&mut self, count: usize) {
         for _ in 0..count {
             if !self.advance(u64::MAX) {
@@ -27,10 +27,10 @@ impl Sim {
         }
     }
 
-    /// Lets time pass until this is so.
+    /// Lets time pass until the condition holds.
     ///
     /// # Errors
-    /// When it is not so in time, or something was violated; see [`Checks`](crate::Checks).
+    /// If the time limit passes first, or a check fails; see [`Checks`](crate::Checks).
     #[track_caller]
     pub fn run_until(
         &mut self,
@@ -43,10 +43,10 @@ impl Sim {
             return Ok(());
         }
         let states = self.states();
-        Err(self.failure(&format!("what was waited for was not so within {limit:?}{states}")))
+        Err(self.failure(&format!("the condition was not met within {limit:?}{states}")))
     }
 
-    /// Lets time pass until this is so, or that much has passed; whether it is so.
+    /// Lets time pass until the condition holds or the time limit passes; returns whether it holds.
     #[must_use]
     pub fn eventually(&mut self, limit: Duration, mut is_so: impl FnMut(&Sim) -> bool) -> bool {
         let until = self.clock.now() + limit.as_nanos() as u64;
@@ -61,10 +61,10 @@ impl Sim {
         }
     }
 
-    /// Runs a future as a process of a node, and lets time pass until it is ready.
+    /// Runs a future as a process of a node, and lets time pass until the future is ready.
     ///
     /// # Errors
-    /// When it is not ready in time, the node is down, or the process ended.
+    /// If the future is not ready in time, the node is down, or the process ends.
     #[track_caller]
     pub fn run_on<F>(
         &mut self,

@@ -1,4 +1,5 @@
-//! What happens next: whose turn it is, who is told of something, and where the clock moves to.
+//! Decides what happens next: which node runs, which socket handler is called, and how far the
+//! clock moves.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,18 +9,17 @@ use fika_runtime::report;
 use crate::blocked::Blocked;
 use crate::sim::{Sim, SimNode};
 
-/// How long a turn of a process takes, in nanoseconds: up to this.
+/// The longest time that a turn of a process takes, in nanoseconds.
 const TURN_NS: usize = 4_000;
 
-/// A node that has something to run does not look at its sockets at once, so often of a thousand
-/// times,
+/// The probability, in a thousand, that a node with something to run handles a socket event later.
 const PUT_OFF: u32 = 200;
 
-/// and so often it does after a turn.
+/// The probability, in a thousand, that such a node handles its socket events after a turn.
 const LOOKS_UP: u32 = 300;
 
 impl Sim {
-    /// Does the next thing, if it happens before that time; false if nothing does.
+    /// Does the next thing if it happens before `until`; returns whether it did.
     pub(crate) fn advance(&mut self, until: u64) -> bool {
         let _listens = self.events.listen();
         self.wires.arrive();
@@ -45,7 +45,7 @@ impl Sim {
         timers.into_iter().chain(self.wires.next_due()).min()
     }
 
-    /// Tells the handlers of what has happened to their sockets.
+    /// Calls the handlers of sockets on which something has happened.
     fn tell(&mut self) {
         let mut told: VecDeque<_> = self.wires.take_told();
         while let Some(tell) = told.pop_front() {
@@ -67,7 +67,7 @@ impl Sim {
         }
     }
 
-    /// Tells a node what has happened to its sockets meanwhile; false if it is paused.
+    /// Calls a node's handlers for the events that it has not handled yet; false if it is paused.
     fn tell_missed(&mut self, number: usize) -> bool {
         let member = &mut self.members[number];
         if member.is_paused {
@@ -83,7 +83,8 @@ impl Sim {
         true
     }
 
-    /// Whoever was busy has nothing else to do now; whether there was anybody.
+    /// Lets the busy nodes handle their socket events, since no process can run; returns whether
+    /// there were any.
     fn tell_busy(&mut self) -> bool {
         let busy: Vec<_> = self.busy.iter().copied().collect();
         busy.into_iter().filter(|number| self.tell_missed(*number)).count() > 0
@@ -98,7 +99,7 @@ impl Sim {
         }
     }
 
-    /// One node runs one thing, if any has any.
+    /// Runs one process or task of one node, if any is ready.
     fn step(&mut self) -> bool {
         while !self.ready.is_empty() {
             let place = self.random.below(self.ready.len());
@@ -141,7 +142,7 @@ impl Sim {
         self.blocking.add(blocked);
     }
 
-    /// What was gathered goes out; whether there was any that may have woken somebody.
+    /// Sends all gathered output; returns whether there was any, which may have woken a process.
     fn flush_all(&mut self) -> bool {
         let gathered = std::mem::take(&mut self.gathered);
         let mut any = false;
@@ -158,7 +159,7 @@ impl Sim {
         any
     }
 
-    /// Something was done with a node: what it has to do next may have changed.
+    /// Updates the lists of the simulation after a node's state has changed.
     pub(crate) fn touch(&mut self, number: usize) {
         let now = self.clock.now();
         let member = &mut self.members[number];
@@ -180,10 +181,10 @@ impl Sim {
     }
 }
 
-/// The real clock, for what waits on it by mistake.
+/// The real clock, to detect calls that block.
 struct RealClock(std::time::Instant);
 
-#[allow(clippy::disallowed_methods, reason = "what is looked for is real time that passes")]
+#[allow(clippy::disallowed_methods, reason = "detects calls that take real time")]
 impl RealClock {
     fn start() -> RealClock {
         RealClock(std::time::Instant::now())

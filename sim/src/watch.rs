@@ -16,24 +16,24 @@ use crate::checks::{Checks, Seen};
 use crate::log::{Line, Log, Of};
 use crate::order::Sent;
 
-/// Watches one life of a node.
+/// Observes one life of a node.
 pub(crate) struct Watch {
     log: Arc<Log>,
-    /// Its number in the simulation.
+    /// The node's number in the simulation.
     node: u64,
     name: String,
     life: NodeId,
     checks: Checks,
     seen: Mutex<Seen>,
-    /// So many bytes may wait on one connection.
+    /// The most bytes that may wait on one connection.
     queued_bytes_max: AtomicUsize,
-    /// What is being given to the carrier.
+    /// The signal that is being given to the carrier.
     sending: Mutex<Option<Sent>>,
-    /// The names that its processes have.
+    /// The names of the node's processes.
     names: Mutex<BTreeMap<(u32, u32), String>>,
     /// Fika's own processes.
     own: Mutex<Own>,
-    /// The process whose end is of interest, and how it has ended.
+    /// The main process, and how it has ended.
     main: Mutex<(Option<Pid>, Option<ExitReason>)>,
 }
 
@@ -64,7 +64,7 @@ impl Watch {
         }
     }
 
-    /// This is the main process.
+    /// Sets the main process.
     pub(crate) fn set_main(&self, pid: Option<Pid>) {
         self.main.lock().0 = pid;
     }
@@ -83,12 +83,13 @@ impl Watch {
         }
     }
 
-    /// How the main process has ended, if it has.
+    /// Returns how the main process has ended, if it has.
     pub(crate) fn main_end(&self) -> Option<ExitReason> {
         self.main.lock().1.clone()
     }
 
-    /// What a person calls a process: its name, if it has one, and its number.
+    /// Returns the name of a process for the log: its registered name, if it has one, and its
+    /// number.
     pub(crate) fn called(&self, pid: Pid) -> String {
         let local = pid.local();
         let place = (local.slot, local.generation);
@@ -99,17 +100,17 @@ impl Watch {
         }
     }
 
-    /// The names of those that have one.
+    /// Returns all registered names.
     pub(crate) fn names(&self) -> Vec<String> {
         self.names.lock().values().cloned().collect()
     }
 
-    /// No more bytes may wait on one connection.
+    /// Sets the most bytes that may wait on one connection.
     pub(crate) fn set_queued_bytes_max(&self, max: usize) {
         self.queued_bytes_max.store(max, Ordering::Relaxed);
     }
 
-    /// The monitors that each process must have.
+    /// Returns the monitors that each process must have.
     pub(crate) fn monitors(&self) -> BTreeMap<Pid, HashSet<Reference>> {
         self.seen.lock().monitors.clone()
     }
@@ -120,7 +121,7 @@ impl Watch {
         }
     }
 
-    /// The node, and the process if it is one's.
+    /// Writes the columns of the node and, if there is one, the process.
     pub(crate) fn begin_line(&self, line: &mut Line<'_>, pid: Option<Pid>) {
         line.of(&self.name, format_args!("{}", pid.map_or(String::new(), |pid| self.called(pid))));
     }
@@ -141,7 +142,7 @@ impl Watch {
         });
     }
 
-    /// A process has a turn.
+    /// Notes that a process has a turn.
     pub(crate) fn turn(&self, pid: Pid) {
         self.log.add_turn(&self.facts(0, pid), |line| {
             self.begin_line(line, Some(pid));
@@ -222,8 +223,7 @@ impl Observer for Watch {
 
     fn queued(&self, over: ConnectionId, bytes: usize) {
         let (number, max) = (over.0, self.queued_bytes_max.load(Ordering::Relaxed));
-        let what =
-            || format!("the bytes that wait on connection {number} are {bytes}, of at most {max}");
+        let what = || format!("{bytes} bytes wait on connection {number}, and {max} are allowed");
         self.is_right((bytes > max).then(what));
     }
 
@@ -244,11 +244,11 @@ impl Observer for Watch {
 
     fn misbehaved(&self, connection: ConnectionId, why: &str) {
         let number = connection.0;
-        self.is_right(Some(format!("what comes over connection {number} is wrong: {why}")));
+        self.is_right(Some(format!("a node rejects the bytes of connection {number}: {why}")));
     }
 }
 
-/// A type's name without the modules that its parts are in.
+/// Returns a type's name without the module paths of its parts.
 fn short(type_name: &str) -> String {
     let mut short = String::new();
     let mut word = String::new();

@@ -1,5 +1,5 @@
-//! What is done to the network: ways that are cut, connections that break or stand still, listeners
-//! that accept no connection.
+//! Faults of the network: cut paths, connections that break or stall, and listeners that accept no
+//! connections.
 
 use std::net::IpAddr;
 
@@ -7,8 +7,8 @@ use crate::network::{HostId, Network};
 use crate::sim::{Sim, SimNode};
 
 impl Sim {
-    /// Nothing gets from the hosts of these nodes to the hosts of those, nor back. Nobody is
-    /// told; what is on its way waits.
+    /// Cuts all paths between the hosts of the nodes in `these` and the hosts of the nodes in
+    /// `those`, in both directions. No node is told, and packets in flight wait.
     pub fn partition(
         &mut self,
         these: impl IntoIterator<Item = SimNode>,
@@ -23,7 +23,7 @@ impl Sim {
         }
     }
 
-    /// Cuts the way from one node's host to the other's; the way back stays open.
+    /// Cuts the path from one node's host to the other's. The way back stays open.
     pub fn cut(&mut self, from: SimNode, to: SimNode) {
         let [a, b] = [from, to].map(|node| &self.members[node.0]);
         self.log.note(&format!("cut from {} to {}", a.name, b.name));
@@ -52,7 +52,7 @@ impl Sim {
         self.wires.lock().hosts.darken(ip);
     }
 
-    /// Opens the way from one node's host to the other's again, and lets stalled connections
+    /// Opens the path from one node's host to the other's again, and lets stalled connections
     /// between them go on.
     pub fn mend(&mut self, from: SimNode, to: SimNode) {
         let [a, b] = [from, to].map(|node| &self.members[node.0]);
@@ -63,8 +63,8 @@ impl Sim {
         state.send_held();
     }
 
-    /// Mends the network: all ways are open again, also to addresses that were darkened, stalled
-    /// connections go on, and backlogs have room.
+    /// Repairs the network: opens all paths, also to addresses that were darkened, lets stalled
+    /// connections go on, and drains full backlogs.
     pub fn heal(&mut self) {
         self.log.note("all is mended");
         let mut state = self.wires.lock();
@@ -73,14 +73,14 @@ impl Sim {
         state.send_held();
     }
 
-    /// Breaks the connections between two nodes' hosts; both ends see a reset.
+    /// Breaks the connections between two nodes' hosts. Both ends see a reset.
     pub fn reset(&mut self, a: SimNode, b: SimNode) {
         let [a, b] = [a, b].map(|node| &self.members[node.0]);
         self.log.note(&format!("reset between {} and {}", a.name, b.name));
         self.wires.lock().reset_between(a.host, b.host);
     }
 
-    /// Changes what the network is like.
+    /// Changes the quality of the network.
     pub fn change_network(&mut self, change: impl FnOnce(&mut Network)) {
         let mut state = self.wires.lock();
         let before = format!("{:?}", state.options);
@@ -93,7 +93,7 @@ impl Sim {
     }
 
     /// Stalls the existing connections between two nodes' hosts, as when a firewall has forgotten
-    /// them; new connections work. [`Sim::mend`] and [`Sim::heal`] let them go on.
+    /// them. New connections work. [`Sim::mend`] and [`Sim::heal`] let stalled ones go on.
     pub fn stall(&mut self, a: SimNode, b: SimNode) {
         self.note_between("stalled between", a, b);
         let (a, b) = (self.host(a), self.host(b));
@@ -101,17 +101,17 @@ impl Sim {
     }
 
     /// Makes the first node's host forget its connections with the second's, while the second host
-    /// still has them: when it sends something, it gets a reset. If the way back is cut as well, it
-    /// never learns of the loss.
+    /// still has them. When the second host sends something, it gets a reset. If the way back is
+    /// cut as well, it never learns of the loss.
     pub fn half_open(&mut self, broken: SimNode, other: SimNode) {
         self.note_between("half open, and broken at the first:", broken, other);
         let (broken, other) = (self.host(broken), self.host(other));
         self.wires.lock().half_open(broken, other);
     }
 
-    /// Fills the backlog of the listeners on the node's host, so they accept no connections from
-    /// other hosts: a peer that connects retries some times, and fails after two minutes. Existing
-    /// connections go on. [`Sim::heal`] and [`Sim::drain_backlog`] undo this.
+    /// Fills the backlog of the listeners on the node's host, so that they accept no connections
+    /// from other hosts. A peer that connects retries several times, and fails after two minutes.
+    /// Existing connections go on. [`Sim::heal`] and [`Sim::drain_backlog`] undo this.
     pub fn fill_backlog(&mut self, node: SimNode) {
         self.log.note(&format!("the backlog of {} is full", self.name(node)));
         let host = self.host(node);

@@ -1,5 +1,5 @@
-//! What all programs that run a workload have in common, fika's own and the other systems'
-//! alike: how they read their parameters, measure, and print their figures.
+//! The common part of all programs that run a workload, those of fika and those of the other
+//! systems: reading parameters, measuring, and printing figures.
 //!
 //! A program runs one workload once and ends:
 //!
@@ -7,18 +7,18 @@
 //! PROGRAM local.pingpong n=1000000
 //! ```
 //!
-//! It prints JSON, one object a line:
+//! It prints JSON, one object per line:
 //!
-//! | line | means |
+//! | line | meaning |
 //! |---|---|
 //! | `{"metric": "ns_per_hop", "value": 58.1}` | a figure |
-//! | `{"latency": "round_trip", "ns": [..]}` | every single time; percentiles are made of them elsewhere |
-//! | `{"metric": "us_by_ref", "cannot": ".."}` | this figure can't be had of this system |
+//! | `{"latency": "round_trip", "ns": [..]}` | all single times, from which fika-bench computes percentiles |
+//! | `{"metric": "us_by_ref", "cannot": ".."}` | this system can't provide this figure |
 //! | `{"cannot": ".."}` | the system has nothing that does this workload |
-//! | `{"failed": ".."}` | it has, and it did not work |
-//! | `{"hung": ".."}` | it has, and would do so for ever: it is not run again |
+//! | `{"failed": ".."}` | the system can do the workload, but this run failed |
+//! | `{"hung": ".."}` | this run hung, and others would, too: it is not run again |
 //!
-//! CPU time and peak memory of the whole are measured from outside, by whoever started it.
+//! fika-bench measures the CPU time and peak memory of the whole program from outside.
 
 #![forbid(unsafe_code)]
 
@@ -40,7 +40,7 @@ pub use spin::{spin_for, watchdog};
 pub use stopwatch::{Elapsed, Stopwatch};
 pub use usage::{pss_bytes, rss_bytes, rss_bytes_of};
 
-/// The allocator of all Rust programs here, the other systems' as well as fika's own: message
-/// passing allocates on one thread what another frees, which the C library's is slow at.
+/// The allocator of all Rust programs here, those of fika and of the other systems. With message
+/// passing, one thread allocates what another frees, which is slow with the C library's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

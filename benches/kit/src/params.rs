@@ -3,29 +3,29 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Numbers by name, as `n=1000 each=5` on the command line.
+/// Numbers by name, written `n=1000 each=5` on the command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Params(BTreeMap<String, u64>);
 
 impl Params {
-    /// Reads `name=number` words.
+    /// Reads words of the form `name=number`.
     ///
     /// # Errors
-    /// With the first word that is none.
+    /// With the first invalid word.
     pub fn parse<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> Result<Params, String> {
         let pairs = words.into_iter().map(|word| {
             let word = word.as_ref();
             let (name, number) = word.split_once('=').ok_or_else(|| format!("no `=` in {word}"))?;
-            let number = number.parse().map_err(|_| format!("no number in {word}"))?;
+            let number = number.parse().map_err(|_| format!("not a number: {word}"))?;
             Ok((name.to_owned(), number))
         });
         pairs.collect::<Result<_, String>>().map(Params)
     }
 
-    /// The workload and the parameters that this program was started with.
+    /// Returns the workload and the parameters that this program was started with.
     ///
     /// # Panics
-    /// When they are none: only another program of the benchmark writes them.
+    /// If they are invalid: only fika-bench writes them.
     #[must_use]
     pub fn of_this_program() -> (String, Params) {
         let mut args = std::env::args().skip(1);
@@ -33,16 +33,16 @@ impl Params {
         (workload, Params::parse(args).expect("the others are parameters"))
     }
 
-    /// The number of this name.
+    /// Returns the number with this name.
     ///
     /// # Panics
-    /// When there is none: the workload and the table of workloads disagree.
+    /// If it is missing, which means that the workload and the table of workloads disagree.
     #[must_use]
     pub fn get(&self, name: &str) -> u64 {
         self.0.get(name).copied().unwrap_or_else(|| panic!("no parameter {name}"))
     }
 
-    /// The number of this name, as a size.
+    /// Returns the number with this name, as a size.
     ///
     /// # Panics
     /// As [`get`](Params::get).
@@ -77,6 +77,6 @@ mod tests {
         assert_eq!((params.get("n"), params.size("each")), (5, 10));
         assert_eq!(Params::parse(params.to_string().split(' ')), Ok(params));
         assert_eq!(Params::parse(["n"]), Err("no `=` in n".to_owned()));
-        assert_eq!(Params::parse(["n=x"]), Err("no number in n=x".to_owned()));
+        assert_eq!(Params::parse(["n=x"]), Err("not a number: n=x".to_owned()));
     }
 }

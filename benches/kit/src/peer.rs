@@ -1,4 +1,4 @@
-//! The other OS process of a remote workload: this program again.
+//! The other OS process of a remote workload, which runs the same program.
 
 use std::fs;
 use std::net::TcpListener;
@@ -9,11 +9,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::clock::block_ms;
 use crate::life::tie;
 
-/// The state of a socket that listens, in the kernel's table.
+/// The state of a listening socket in the kernel's table.
 const LISTEN: &str = "0A";
 
-/// Another OS process of the workload, killed when this is dropped. Its standard input is
-/// open for as long.
+/// Another OS process of the workload. Dropping this kills the process. Its standard input stays
+/// open until then.
 #[derive(Debug)]
 pub struct Peer(Child);
 
@@ -21,7 +21,7 @@ impl Peer {
     /// Starts this program again, with these arguments.
     ///
     /// # Panics
-    /// When the operating system gives no process.
+    /// If the operating system can't start a process.
     #[must_use]
     pub fn start<S: AsRef<str>>(args: impl IntoIterator<Item = S>) -> Peer {
         let program = std::env::current_exe().expect("a program knows its file");
@@ -44,18 +44,18 @@ impl Peer {
         peer
     }
 
-    /// The operating system's number of it.
+    /// Returns the process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.0.id()
     }
 
-    /// Kills it, as `kill -9` does.
+    /// Kills the process, as `kill -9` does.
     pub fn kill(&self) {
         self.signal(Signal::KILL);
     }
 
-    /// Freezes it, as `kill -STOP` does.
+    /// Freezes the process, as `kill -STOP` does.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
     }
@@ -68,13 +68,13 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // One that has ended already is what is wanted.
+        // An error means that the process has already ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Blocks until somebody listens on this port, without connecting to it.
+/// Blocks until a socket listens on this port, without connecting to it.
 fn until_listening(port: u16) {
     let address = format!(":{port:04X} ");
     let listens = |line: &str| {
@@ -87,10 +87,10 @@ fn until_listening(port: u16) {
     }
 }
 
-/// A port on which nobody listens.
+/// Returns a port on which no socket listens.
 ///
 /// # Panics
-/// When the machine has none left.
+/// If the machine has no free port.
 #[must_use]
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");

@@ -1,11 +1,11 @@
-//! Work that never gives way, and what ends a program that it has stopped.
+//! Work that never yields, and a watchdog for programs that such work has stopped.
 
 use std::time::Duration;
 
 use crate::clock::{Clock, block_ms};
 use crate::report::hung;
 
-/// Computes for so long, and does not give way.
+/// Computes for this long without yielding.
 pub fn spin_for(time: Duration) {
     let clock = Clock::start();
     let mut x = 1_u64;
@@ -16,8 +16,8 @@ pub fn spin_for(time: Duration) {
     }
 }
 
-/// Ends the program as one that hangs if it still runs after this time: its scheduler may be one
-/// that hard loops have stopped.
+/// Ends the program as hung if it still runs after this time. Hard loops may have stopped its
+/// scheduler.
 #[allow(clippy::disallowed_methods, reason = "a thread of the benchmark")]
 pub fn watchdog(seconds: u64, why: &'static str) {
     std::thread::spawn(move || {

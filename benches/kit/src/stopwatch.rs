@@ -1,11 +1,11 @@
-//! Wall and CPU time of a stretch of work.
+//! Measures wall time and CPU time.
 
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::usage::{cpu, cpu_of};
 
-/// Measures from its start to its stop.
+/// Measures the time from its start to its stop.
 #[derive(Debug)]
 pub struct Stopwatch {
     clock: Clock,
@@ -13,12 +13,12 @@ pub struct Stopwatch {
     peers: Vec<u32>,
 }
 
-/// What a stretch of work took.
+/// The time between start and stop.
 #[derive(Clone, Copy, Debug)]
 pub struct Elapsed {
-    /// Time on the wall.
+    /// Wall time.
     pub wall: Duration,
-    /// CPU time, of all OS processes that were named.
+    /// CPU time of all OS processes that were named.
     pub cpu: Duration,
 }
 
@@ -29,7 +29,7 @@ impl Stopwatch {
         Stopwatch::start_with(&[])
     }
 
-    /// Starts; the CPU time is this OS process's and that of these others.
+    /// Starts. The CPU time includes this OS process and `peers`.
     #[must_use]
     pub fn start_with(peers: &[u32]) -> Stopwatch {
         let peers = peers.to_vec();
@@ -50,25 +50,25 @@ fn total(peers: &[u32]) -> Duration {
 }
 
 impl Elapsed {
-    /// Nanoseconds for each of `n`.
+    /// Returns nanoseconds per operation, of `n` operations.
     #[must_use]
     pub fn ns_each(self, n: u64) -> f64 {
         self.wall.as_secs_f64() * 1e9 / n as f64
     }
 
-    /// How many of `n` in a second.
+    /// Returns operations per second, of `n` operations.
     #[must_use]
     pub fn per_s(self, n: u64) -> f64 {
         n as f64 / self.wall.as_secs_f64()
     }
 
-    /// Milliseconds for all.
+    /// Returns the wall time in milliseconds.
     #[must_use]
     pub fn ms(self) -> f64 {
         self.wall.as_secs_f64() * 1e3
     }
 
-    /// Microseconds of CPU time for each of `n`.
+    /// Returns microseconds of CPU time per operation, of `n` operations.
     #[must_use]
     pub fn cpu_us_each(self, n: u64) -> f64 {
         self.cpu.as_secs_f64() * 1e6 / n as f64

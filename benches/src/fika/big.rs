@@ -1,11 +1,11 @@
-//! big: everybody pings everybody, and answers everybody, in rounds.
+//! big: every process pings all others and answers all others, in rounds.
 
 use fika::prelude::*;
 use fika_bench_kit::{Params, Stopwatch, metric};
 
 use super::echo::{Done, Ping, Pong, all_done};
 
-/// All of them.
+/// All processes.
 #[derive(Message, Serialize, Deserialize)]
 struct Members(Vec<Pid>);
 

@@ -1,4 +1,4 @@
-//! The process that answers, and the one that asks: most workloads are made of these.
+//! The processes that most workloads consist of: one answers pings, the other sends them.
 
 use fika::prelude::*;
 
@@ -8,7 +8,7 @@ pub(super) struct Ping(pub(super) Pid);
 #[derive(Message, Serialize, Deserialize)]
 pub(super) struct Pong;
 
-/// Begin: everybody has been spawned.
+/// The signal to begin, sent when all processes have been spawned.
 #[derive(Message, Serialize, Deserialize)]
 pub(super) struct Go;
 
@@ -24,13 +24,13 @@ pub(super) async fn echo() {
     }
 }
 
-/// Waits for a message that does not come.
+/// Waits for a message that never comes.
 #[remote]
 pub(super) async fn wait_forever() {
     receive! { Go => {} }
 }
 
-/// One round trip after the other.
+/// Makes one round trip after another.
 pub(super) async fn ping_times(to: Pid, n: u64) {
     let me = self_pid();
     for _ in 0..n {
@@ -39,7 +39,7 @@ pub(super) async fn ping_times(to: Pid, n: u64) {
     }
 }
 
-/// Waits until so many have done their work.
+/// Waits until this many processes have done their work.
 pub(super) async fn all_done(n: u64) {
     for _ in 0..n {
         receive! { Done => {} }

@@ -1,5 +1,5 @@
-//! fairness: a round trip every millisecond, beside a loop on every core. A hard loop never
-//! awaits; a cooperative one does after every slice.
+//! fairness: a round trip every millisecond, next to a loop on every core. A hard loop never
+//! awaits; a cooperative loop awaits after every slice.
 
 use std::thread::available_parallelism;
 
@@ -29,7 +29,7 @@ pub(super) async fn run_cooperative(p: Params) {
 }
 
 async fn beside(p: &Params, start_loop: impl Fn()) {
-    watchdog(p.get("starved_s"), "starved: no progress beside loops on all cores");
+    watchdog(p.get("starved_s"), "starved: no progress next to loops on all cores");
     let echo = spawn(echo());
     ping_times(echo, 100).await;
     let cores = available_parallelism().map_or(1, usize::from);

@@ -10,7 +10,7 @@ const NAME: &str = "target";
 #[derive(Message, Serialize, Deserialize)]
 struct Item(u64);
 
-/// How the senders know whom to send to.
+/// How the senders address the receiver.
 #[derive(Clone, Copy)]
 enum By {
     Pid,
@@ -57,7 +57,7 @@ async fn fan_in(senders: u64, each: u64, by: By) -> Elapsed {
     senders.into_iter().for_each(|sender| send(sender, Go));
     all_done(1).await;
     let elapsed = watch.stop();
-    // It may be gone with its process.
+    // An error means that the name has already gone with its process.
     let _ = unregister(NAME);
     elapsed
 }

@@ -1,12 +1,13 @@
-//! idle: many processes that wait; what each takes, and how fast all of them can be woken
-//! and heard of.
+//! idle: many waiting processes: the memory of each, and the time to wake all of them and get their
+//! answers.
 
 use fika::prelude::*;
 use fika_bench_kit::{Params, Stopwatch, metric, rss_bytes};
 
 use super::echo::{Ping, Pong, echo};
 
-/// So many show the way first, so that few processes are not charged for it.
+/// Processes that are spawned before measuring, so that one-time costs do not count for few
+/// processes.
 const FIRST: u64 = 100;
 
 pub(super) async fn run_scale(p: Params) {
@@ -22,7 +23,7 @@ pub(super) async fn run(p: Params) {
     let watch = Stopwatch::start();
     pids.extend((0..n).map(|_| spawn(echo())));
     metric("ns_per_spawn", watch.stop().ns_each(n));
-    // Until each has run up to its `receive!`.
+    // Until each process waits in its `receive!`.
     sleep(millis(p.get("settle_ms"))).await;
     metric("bytes_per_process", (rss_bytes() - before) / n as f64);
 

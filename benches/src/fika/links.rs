@@ -21,7 +21,7 @@ pub(super) async fn run_scale(p: Params) {
     metric("ns_per_child", died.ns_each(n));
 }
 
-/// How long the children's births took, and their deaths.
+/// Returns how long it took to spawn the children, and until all of them had died.
 async fn family(n: u64, settle: Duration) -> (Elapsed, Elapsed) {
     let me = self_pid();
     let watch = Stopwatch::start();

@@ -1,4 +1,4 @@
-//! mailbox: messages that wait in it, what each costs, and what they cost a call.
+//! mailbox: messages that wait in a mailbox: the cost of each, and their effect on a call.
 
 use fika::prelude::*;
 use fika_bench_kit::{Params, Stopwatch, metric, rss_bytes};
@@ -6,10 +6,10 @@ use fika_bench_kit::{Params, Stopwatch, metric, rss_bytes};
 use super::echo::{Done, Go, all_done};
 use super::selective::{Junk, calls, serve};
 
-/// After so many sends the sender gives way, so that the receiver can look at them.
+/// After this many sends the sender yields, so that the receiver can look at the messages.
 const TURN: u64 = 1000;
 
-/// So many show the way first, so that few messages are not charged for it.
+/// Messages that are sent before measuring, so that one-time costs do not count for few messages.
 const FIRST: u64 = 100;
 
 pub(super) async fn run(p: Params) {

@@ -1,7 +1,7 @@
-//! fika's side of the workloads. Each is a file, and runs in an OS process of its own.
+//! fika's side of the workloads. Each workload is a file, and runs in an OS process of its own.
 //!
-//! All systems do the same work under the same name; where an interpretation is needed, the
-//! comment here is the one that holds.
+//! All systems do the same work under the same name. If a workload can be understood in several
+//! ways, the comment in its file here decides.
 
 mod big;
 mod echo;
@@ -65,12 +65,12 @@ pub(crate) fn run(workload: &str, params: &Params, workers: Option<usize>) {
         }
         _ => cannot("not there yet"),
     }
-    // Memory is the operating system's to take back; to free a million processes one by one
-    // is not part of the work.
+    // Freeing a million processes one by one is not part of the work. The operating system takes
+    // the memory back.
     std::process::exit(0);
 }
 
-/// The settings of a node: the defaults, but for what is given.
+/// Returns the settings of a node: the defaults, and the parameters of the workload.
 fn builder(workload: &str, p: &Params, workers: Option<usize>) -> NodeBuilder {
     let mut builder = Node::builder();
     if let Some(workers) = workers {
@@ -82,7 +82,7 @@ fn builder(workload: &str, p: &Params, workers: Option<usize>) -> NodeBuilder {
     builder
 }
 
-/// With a time in which so many processes come to rest.
+/// Adds the time in which this many processes come to rest.
 fn with_rest(mut p: Params) -> Params {
     p.set("settle_ms", 200 + p.get("n") / 2000);
     p

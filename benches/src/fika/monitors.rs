@@ -1,4 +1,5 @@
-//! monitors: a process with many monitors on it ends; all of one watcher, or one of many.
+//! monitors: a process with many monitors ends. One watcher has all monitors, or each of many
+//! watchers has one.
 
 use fika::prelude::*;
 use fika_bench_kit::{Elapsed, Params, Stopwatch, metric};
@@ -24,7 +25,7 @@ pub(super) async fn run_scale(p: Params) {
     metric("ns_per_down_many_watchers", downs.ns_each(n));
 }
 
-/// How long it took to make the monitors, and until each had told.
+/// Returns how long it took to make the monitors, and until each had sent its DOWN.
 async fn one_watcher(n: u64, settle: Duration) -> (Elapsed, Elapsed) {
     let target = spawn(wait_forever());
     let watch = Stopwatch::start();

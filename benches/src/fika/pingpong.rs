@@ -1,4 +1,4 @@
-//! pingpong: one pair of processes. pairs: a thousand of them at once.
+//! pingpong: one pair of processes. pairs: a thousand pairs at once.
 
 use fika::prelude::*;
 use fika_bench_kit::{Params, Stopwatch, metric};

@@ -1,4 +1,4 @@
-//! registry: what a send costs its sender, by pid and by name, and a look-up of a name.
+//! registry: the cost of a send for its sender, by pid and by name, and of looking up a name.
 
 use std::hint::black_box;
 
@@ -8,7 +8,7 @@ use fika_bench_kit::{Params, Stopwatch, metric};
 
 use super::echo::{Done, Go, all_done, wait_forever};
 
-/// After so many sends the sender gives way, as the BEAM makes it do.
+/// After this many sends the sender yields, as the BEAM makes it do.
 const TURN: u64 = 1000;
 
 pub(super) async fn run(p: Params) {

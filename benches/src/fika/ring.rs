@@ -8,7 +8,7 @@ use super::echo::{Done, all_done};
 #[derive(Message, Serialize, Deserialize)]
 struct Next(Pid);
 
-/// How many hops are left.
+/// The number of hops that are left.
 #[derive(Message, Serialize, Deserialize)]
 struct Token(u64);
 

@@ -1,4 +1,4 @@
-//! selective: a call while many other messages wait. The answer is found by a reference
+//! selective: a call while many other messages wait. The caller finds the answer by a reference
 //! made for the call, or by its tag.
 
 use fika::Reference;
@@ -48,7 +48,7 @@ pub(super) async fn serve() {
     }
 }
 
-/// Calls whose answers are found by a reference or by their tag.
+/// Makes calls, and finds their answers by a reference or by their tag.
 pub(super) async fn calls(server: Pid, n: u64, by_ref: bool) {
     let me = self_pid();
     for _ in 0..n {

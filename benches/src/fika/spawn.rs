@@ -1,4 +1,4 @@
-//! spawn: a process that sends one message and ends, in batches that are waited for.
+//! spawn: processes that send one message and end, in batches. Each batch is waited for.
 
 use fika::prelude::*;
 use fika_bench_kit::{Params, Stopwatch, metric};

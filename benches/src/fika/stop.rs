@@ -1,4 +1,4 @@
-//! stop: a node ends, and with it all that wait on it.
+//! stop: a node with many waiting processes stops.
 
 use fika::Node;
 use fika::prelude::*;
@@ -18,7 +18,7 @@ pub(super) fn run(node: &Node, p: Params) {
     let all_ended = node.stop();
     let elapsed = watch.stop();
     if !all_ended {
-        return failed("not all had ended in time");
+        return failed("some processes had not ended in time");
     }
     metric("ms_until_stopped", elapsed.ms());
     metric("ns_per_process", elapsed.ns_each(n));

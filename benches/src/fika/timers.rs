@@ -1,5 +1,5 @@
-//! timers: to start and cancel them while a million are live, and how late they fire when
-//! a hundred thousand fall due within a second.
+//! timers: starting and canceling timers while a million are active, and how late they fire when
+//! a hundred thousand are due within a second.
 
 use std::hint::black_box;
 
@@ -9,7 +9,7 @@ use fika_bench_kit::{Clock, Params, Stopwatch, latency, metric};
 #[derive(Message, Serialize, Deserialize)]
 struct Tick;
 
-/// When it was to fire, on the workload's clock.
+/// The time at which the timer should fire, on the workload's clock.
 #[derive(Message, Serialize, Deserialize)]
 struct Due(u64);
 

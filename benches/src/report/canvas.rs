@@ -1,4 +1,4 @@
-//! What charts of all kinds are drawn with: one paper, one ink, one kind of scale.
+//! The common parts of all charts: paper, ink and scales.
 
 use std::fs;
 use std::path::Path;
@@ -12,14 +12,14 @@ use crate::stats::Figures;
 pub(super) const WIDTH: i32 = 760;
 pub(super) const MARGIN: i32 = 16;
 const TITLE_HEIGHT: i32 = 34;
-/// Where panels begin, below the title.
+/// The top of the panels, below the title.
 pub(super) const PANELS_TOP: i32 = TITLE_HEIGHT + MARGIN / 2;
 
 pub(super) const INK: RGBColor = RGBColor(34, 34, 34);
 pub(super) const FAINT: RGBColor = RGBColor(120, 120, 120);
 pub(super) const GRID: RGBColor = RGBColor(222, 222, 222);
 
-// Okabe and Ito's colours, which nearly everybody can tell apart.
+// The colours of Okabe and Ito, which nearly everybody can tell apart.
 pub(super) const VERMILLION: RGBColor = RGBColor(213, 94, 0);
 pub(super) const BLUE: RGBColor = RGBColor(0, 114, 178);
 pub(super) const GREEN: RGBColor = RGBColor(0, 158, 115);
@@ -32,7 +32,7 @@ pub(super) const GREY: RGBColor = RGBColor(150, 150, 150);
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 pub(super) type Drawn = Result<(), String>;
 
-/// A chart with its title, `panels_height` high below it.
+/// Returns a chart with its title and, below it, panels of this height.
 pub(super) fn svg(
     title: &str,
     panels_height: i32,
@@ -51,7 +51,7 @@ pub(super) fn svg(
     Ok(svg)
 }
 
-/// Puts a chart into its file.
+/// Writes a chart to its file.
 pub(super) fn write(folder: &Path, chart: &str, svg: &str) -> Result<(), String> {
     let file = folder.join(file_name(chart));
     let written = fs::create_dir_all(folder).and_then(|()| fs::write(&file, svg));
@@ -62,7 +62,7 @@ pub(super) fn file_name(chart: &str) -> String {
     format!("{chart}.svg")
 }
 
-/// Writes a text whose left end, middle or right end is `at`.
+/// Draws a text whose left end, middle or right end is at `at`.
 pub(super) fn text(
     area: &Area<'_>,
     text: &str,
@@ -84,8 +84,8 @@ pub(super) fn told(error: impl std::fmt::Display) -> String {
     format!("a chart can't be drawn: {error}")
 }
 
-/// Where figures are: from zero on, unless they are more than a decade apart; then by their
-/// logarithms, from a power of ten on.
+/// A scale. It starts at zero, unless the figures differ by more than a factor of ten: then it is
+/// logarithmic and starts at a power of ten.
 pub(super) struct Scale {
     pub(super) is_log: bool,
     from: f64,
@@ -94,7 +94,7 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// One on which all of these are.
+    /// Returns a scale that contains all of these figures.
     pub(super) fn of<'a>(
         figures: impl Iterator<Item = &'a Figures> + Clone,
         pixels: (i32, i32),
@@ -102,17 +102,17 @@ impl Scale {
         let least = figures.clone().map(|figures| figures.min).fold(f64::INFINITY, f64::min);
         let most = figures.map(|figures| figures.max).fold(0.0, f64::max);
         let is_log = least > 0.0 && least.is_finite() && most / least > 10.0;
-        // So that the smallest bar is one.
+        // Leaves some length for the smallest bar.
         let from = if is_log { 10_f64.powf((least / 1.5).log10().floor()) } else { 0.0 };
         Scale { is_log, from, to: if most > from { most } else { from + 1.0 }, pixels }
     }
 
-    /// A logarithmic one, between two positive ends.
+    /// Returns a logarithmic scale between two positive ends.
     pub(super) fn log(from: f64, to: f64, pixels: (i32, i32)) -> Scale {
         Scale { is_log: true, from, to: if to > from { to } else { from * 10.0 }, pixels }
     }
 
-    /// The pixel of a value.
+    /// Returns the pixel of a value.
     pub(super) fn at(&self, value: f64) -> i32 {
         let part = if self.is_log {
             (value / self.from).log10() / (self.to / self.from).log10()
@@ -123,7 +123,7 @@ impl Scale {
         first + (part.clamp(0.0, 1.0) * f64::from(last - first)).round() as i32
     }
 
-    /// The powers of ten, or zero.
+    /// Returns the marks of the scale: powers of ten, or zero.
     pub(super) fn marks(&self) -> Vec<f64> {
         if !self.is_log {
             return vec![self.from];
@@ -132,7 +132,7 @@ impl Scale {
         powers.take_while(|mark| *mark <= self.to).collect()
     }
 
-    /// Some round values all along it.
+    /// Returns round values along the scale.
     pub(super) fn ticks(&self) -> Vec<f64> {
         if self.is_log {
             let all = self.marks();
@@ -145,7 +145,7 @@ impl Scale {
     }
 }
 
-/// The next of 1, 2, 5, 10, 20, 50 and so on.
+/// Returns the smallest of 1, 2, 5, 10, 20, 50 and so on that is at least `least`.
 fn round_step(least: f64) -> f64 {
     let power = 10_f64.powf(least.log10().floor());
     let parts = [1.0, 2.0, 5.0, 10.0];

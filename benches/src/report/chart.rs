@@ -1,8 +1,8 @@
-//! The report as bar charts: one SVG a workload, in it a panel a figure, in it a bar a system.
+//! The report as bar charts: one SVG per workload, with a panel per figure and a bar per system.
 //!
-//! A bar starts at zero, unless the figures of a panel are more than a decade apart: then the
-//! scale is logarithmic, says so, and starts at a power of ten. The thin line on a bar goes
-//! from the least to the greatest of the runs.
+//! A bar starts at zero, unless the figures of a panel differ by more than a factor of ten. Then
+//! the scale is logarithmic, is labelled so, and starts at a power of ten. The thin line on a bar
+//! shows the range of the runs.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ const BAR_HEIGHT: i32 = 16;
 const BAR_STEP: i32 = 22;
 const PANEL_HEAD: i32 = 26;
 const PANEL_GAP: i32 = 18;
-/// So much of why there is no figure fits into a line.
+/// The longest reason for a missing figure that fits into a line.
 const REASON_CHARS_MAX: usize = 88;
 
 /// One figure of all systems.
@@ -37,7 +37,7 @@ pub(crate) fn draw(report: &Report, folder: &Path) -> Result<(), String> {
         .try_for_each(|name| canvas::write(folder, &name, &chart(&name, &panels(report, &name))?))
 }
 
-/// The names of the charts: workloads without their variants.
+/// Returns the names of the charts: workloads without their variants.
 pub(super) fn charts(report: &Report) -> Vec<String> {
     let mut names: Vec<String> =
         report.workloads().iter().map(|(workload, _)| base(workload).to_owned()).collect();
@@ -45,7 +45,7 @@ pub(super) fn charts(report: &Report) -> Vec<String> {
     names
 }
 
-/// A workload without its variant: `remote.bulk` of `remote.bulk.1_mib`.
+/// Returns a workload without its variant: `remote.bulk` for `remote.bulk.1_mib`.
 pub(super) fn base(workload: &str) -> &str {
     workload.match_indices('.').nth(1).map_or(workload, |(at, _)| &workload[..at])
 }
@@ -72,7 +72,8 @@ fn panels<'a>(report: &'a Report, chart: &str) -> Vec<Panel<'a>> {
     panels
 }
 
-/// The tails and what is measured from outside are in the table.
+/// Returns whether the charts show this metric. The tails of latencies, and metrics that are
+/// measured from outside, are only in the tables.
 pub(super) fn is_charted(metric: &str) -> bool {
     !matches!(metric, CPU | PEAK) && !metric.ends_with("_p99_9_us") && !metric.ends_with("_max_us")
 }
@@ -129,7 +130,7 @@ fn shortened(text: &str) -> String {
     text.chars().take(REASON_CHARS_MAX - 1).chain(['…']).collect()
 }
 
-/// fika's colour is the strongest.
+/// Returns a system's colour. fika's is the strongest.
 fn colour(system: System) -> RGBColor {
     match system {
         System::Fika => canvas::VERMILLION,
@@ -143,7 +144,7 @@ fn colour(system: System) -> RGBColor {
     }
 }
 
-/// Where on the width of a panel a figure is.
+/// Returns the scale of a panel.
 fn scale(rows: &[&Row]) -> Scale {
     Scale::of(rows.iter().filter_map(|row| row.cell.figures()), (BAR_LEFT, BAR_RIGHT))
 }

@@ -1,10 +1,11 @@
-//! What changed since an earlier report, by more than the noise.
+//! Finds the figures that have changed since an earlier report by more than the noise.
 
 use super::number::{number, ratio, words};
 use super::{Report, Row};
 use crate::workload::Better;
 
-/// A text of what changed, better or worse, and of what there is only in one of them.
+/// Returns a text with the figures that are better or worse, and those that only one of the reports
+/// has.
 pub(crate) fn compare(new: &Report, old: &Report) -> String {
     let mut text = format!("Compared with {} ({}):\n", old.date, versions(old));
     if new.quick != old.quick {

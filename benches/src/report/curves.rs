@@ -1,7 +1,7 @@
-//! How costs grow with the work, and what a second worker brings, as tables.
+//! Tables that show how costs grow with the work, and the gain of a second worker.
 //!
-//! A curve's table has a column a size, and a row for each figure and number of workers, so
-//! that a row is read as the curve is.
+//! A curve's table has a column for each size, and a row for each figure and number of workers. So
+//! a row shows a curve.
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell as TableCell, CellAlignment, Table};
@@ -13,7 +13,7 @@ use super::{Report, Row};
 use crate::curves::{Curve, WORKERS};
 use crate::workload::{Better, Point};
 
-/// A table with what is told above and below it.
+/// A table with the texts above and below it.
 pub(super) struct Grid {
     pub(super) title: String,
     pub(super) about: String,
@@ -23,7 +23,7 @@ pub(super) struct Grid {
     pub(super) notes: Notes,
 }
 
-/// A table a curve, and one for what was done at its usual size.
+/// Returns a table for each curve, and one for the workloads at their usual size.
 pub(super) fn grids(report: &Report) -> Vec<Grid> {
     let mut grids: Vec<Grid> = curves(report)
         .into_iter()
@@ -33,7 +33,7 @@ pub(super) fn grids(report: &Report) -> Vec<Grid> {
     grids
 }
 
-/// The tables, for the terminal.
+/// Returns the tables for the terminal.
 pub(super) fn text(report: &Report) -> String {
     let grids = grids(report);
     let tables = grids.iter().map(|grid| {
@@ -51,7 +51,7 @@ pub(super) fn text(report: &Report) -> String {
     format!("{}{}", head_lines(report), tables.collect::<String>())
 }
 
-/// The names and figures of the curves that were measured.
+/// Returns the curves that were measured, with the names of their figures.
 pub(super) fn curves(report: &Report) -> Vec<(&str, Vec<&str>)> {
     let is_curve = |(name, _): &(&str, Vec<&str>)| {
         report.rows.iter().any(|row| row.workload == *name && row.point.size.is_some())
@@ -65,7 +65,7 @@ fn charted(report: &Report) -> Vec<(&str, Vec<&str>)> {
     all
 }
 
-/// The sizes of a curve.
+/// Returns the sizes of a curve.
 pub(super) fn sizes(report: &Report, curve: &str) -> Vec<u64> {
     let rows = report.rows.iter().filter(|row| row.workload == curve);
     let mut sizes: Vec<u64> = rows.filter_map(|row| row.point.size).collect();
@@ -74,7 +74,7 @@ pub(super) fn sizes(report: &Report, curve: &str) -> Vec<u64> {
     sizes
 }
 
-/// What there is many of in a curve.
+/// Returns the things that a curve counts.
 pub(super) fn many(curve: &str) -> &'static str {
     Curve::of_workload(curve).map_or("size", |curve| curve.of)
 }
@@ -134,8 +134,8 @@ fn of_workers(report: &Report) -> Option<Grid> {
         .chain(WORKERS.map(of_workers_named))
         .chain(["better by".to_owned()]);
     (!rows.is_empty()).then(|| Grid {
-        title: "What a second worker brings".to_owned(),
-        about: "All that there is on one node, at its usual size; less than 1: worse".to_owned(),
+        title: "Gain of a second worker".to_owned(),
+        about: "All workloads on one node, at their usual size. Less than 1 is worse".to_owned(),
         has_chart: false,
         head: head.collect(),
         rows,
@@ -150,7 +150,7 @@ fn cell(row: Option<&Row>, notes: &mut Notes) -> String {
     format!("{figures} {mark}").trim().to_owned()
 }
 
-/// How many times better the second is.
+/// Returns how many times better the second figure is than the first.
 fn better_by(first: Option<&Row>, second: Option<&Row>) -> Option<f64> {
     let (first, second) = (first?, second?);
     let (a, b) = (first.cell.figures()?.median, second.cell.figures()?.median);

@@ -1,18 +1,18 @@
-//! The report as JSON: what other programs read, and what a later run is compared with.
+//! The report as JSON, for other programs and for comparison with later runs.
 
 use std::fs;
 use std::path::Path;
 
 use super::Report;
 
-/// Writes it to a file, a row a line. The folder is made if it is missing.
+/// Writes the report to a file, one row per line. Creates the folder if it is missing.
 pub(crate) fn write(report: &Report, file: &Path) -> Result<(), String> {
     let folder = file.parent().unwrap_or(Path::new(""));
     let written = fs::create_dir_all(folder).and_then(|()| fs::write(file, text(report)));
     written.map_err(|error| format!("{}: {error}", file.display()))
 }
 
-/// Reads one that was written.
+/// Reads a report.
 pub(crate) fn read(file: &Path) -> Result<Report, String> {
     let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))

@@ -1,9 +1,8 @@
-//! Curves as line charts: one SVG a curve, in it a panel a unit, in it a line for each figure
-//! and number of workers.
+//! Curves as line charts: one SVG per curve, with a panel per unit and a line for each figure and
+//! number of workers.
 //!
-//! The sizes go by their logarithm. A line that is flat says that an operation costs what it
-//! did when there were few. The thin upright line at a point goes from the least to the
-//! greatest of the runs.
+//! The sizes are on a logarithmic scale. A flat line means that the cost of an operation does not
+//! depend on the size. The thin vertical line at a point shows the range of the runs.
 
 use std::path::Path;
 
@@ -25,19 +24,19 @@ const PLOT_HEIGHT: i32 = 190;
 const PANEL_HEAD: i32 = 30;
 const PANEL_GAP: i32 = 44;
 const PANEL_HEIGHT: i32 = PANEL_HEAD + PLOT_HEIGHT + PANEL_GAP;
-/// Names of lines are at least so far apart.
+/// The smallest distance between the names of lines.
 const NAME_STEP: i32 = 16;
 const DASH: i32 = 5;
 
 const COLOURS: [RGBColor; 4] = [canvas::VERMILLION, canvas::BLUE, canvas::GREEN, canvas::PURPLE];
 
-/// The figures of one unit.
+/// The figures with one unit.
 struct Panel<'a> {
     unit: &'static str,
     lines: Vec<Line<'a>>,
 }
 
-/// A figure with a number of workers, at all sizes that it was had of.
+/// A figure for a number of workers, at all measured sizes.
 struct Line<'a> {
     metric: &'a str,
     workers: u64,
@@ -83,14 +82,14 @@ fn panels<'a>(report: &'a Report, name: &str, metrics: &[&'a str]) -> Vec<Panel<
     panels
 }
 
-/// The unit of a figure, which is a part of its name.
+/// Returns the unit of a figure, which is part of its name.
 fn unit(metric: &str) -> &'static str {
     let units = [("ns", "ns"), ("us", "µs"), ("ms", "ms"), ("bytes", "bytes")];
     let found = units.into_iter().find(|(unit, _)| metric.split('_').any(|part| part == *unit));
     found.map_or("", |(_, unit)| unit)
 }
 
-/// Says how many workers which kind of line stands for.
+/// Draws the key: the style of line for each number of workers.
 fn draw_key(area: &Area<'_>, top: i32) -> Drawn {
     let mut left = MARGIN;
     for workers in WORKERS {
@@ -140,7 +139,7 @@ fn draw_curve(area: &Area<'_>, line: &Line<'_>, x: &Scale, y: &Scale) -> Drawn {
         .try_for_each(|point| area.draw(&Circle::new(point, 3, line.colour.filled())).map_err(told))
 }
 
-/// Dashed for a single worker.
+/// Draws a line, dashed for a single worker.
 fn draw_line(area: &Area<'_>, points: &[(i32, i32)], workers: u64, colour: RGBColor) -> Drawn {
     let points = points.to_vec();
     let style = colour.stroke_width(2);
@@ -151,7 +150,7 @@ fn draw_line(area: &Area<'_>, points: &[(i32, i32)], workers: u64, colour: RGBCo
     }
 }
 
-/// Names each figure where its lines end.
+/// Writes the name of each figure where its lines end.
 fn draw_names(area: &Area<'_>, panel: &Panel<'_>, y: &Scale) -> Drawn {
     let mut names: Vec<(i32, &Line<'_>)> = Vec::new();
     for lines in panel.lines.chunks(WORKERS.len()) {
@@ -169,7 +168,7 @@ fn draw_names(area: &Area<'_>, panel: &Panel<'_>, y: &Scale) -> Drawn {
     Ok(())
 }
 
-/// Moves sorted heights as far apart as names need, about their middle.
+/// Moves sorted heights apart, about their middle, so that their names do not overlap.
 fn apart(mut heights: Vec<i32>) -> Vec<i32> {
     let before = heights.iter().sum::<i32>();
     for i in 1..heights.len() {

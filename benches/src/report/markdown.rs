@@ -1,4 +1,4 @@
-//! The report as a part of a Markdown file. What is written by hand around it stays.
+//! The report as a part of a Markdown file. Text around that part is kept.
 
 use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
@@ -13,7 +13,7 @@ use super::{Report, Row};
 use crate::catalog::WORKLOADS;
 use crate::system::System;
 
-/// What is written is between these.
+/// The marks around the generated part.
 struct Marks {
     begin: &'static str,
     end: &'static str,
@@ -28,8 +28,8 @@ const SCALE: Marks = Marks {
     end: "<!-- scale: end -->",
 };
 
-/// Writes the part between the report's two marks of `file`, or a file of its own. The charts
-/// are in `charts`, if there are any.
+/// Writes the part of `file` between the report's two marks, or a new file. `charts` is the folder
+/// of the charts, if there are any.
 pub(crate) fn write_markdown(
     report: &Report,
     file: &Path,
@@ -51,7 +51,7 @@ pub(crate) fn write_markdown(
     fs::write(file, new.map_err(|why| format!("{}: {why}", file.display()))?).map_err(told)
 }
 
-/// `text` with `figures` between the marks; a text without marks gets them at its end.
+/// Returns `text` with `figures` between the marks. A text without marks gets the part at its end.
 fn replaced(text: &str, marks: &Marks, figures: &str) -> Result<String, String> {
     let Marks { begin, end } = marks;
     let part = format!("{begin}\n\n{}\n\n{end}", figures.trim());
@@ -65,7 +65,8 @@ fn replaced(text: &str, marks: &Marks, figures: &str) -> Result<String, String> 
     }
 }
 
-/// The way from a folder to another, both as seen from here.
+/// Returns the relative path from one folder to another. Both paths are relative to the current
+/// folder.
 fn relative(to: &Path, from: &Path) -> PathBuf {
     let (to, from) = (parts(to), parts(from));
     let same = to.iter().zip(&from).take_while(|(a, b)| a == b).count();
@@ -88,10 +89,10 @@ fn figures(report: &Report, charts_in: Option<&Path>) -> String {
     text
 }
 
-/// The curves, and what several workers bring.
+/// Returns the curves, and the gain of several workers.
 fn scale(report: &Report, charts_in: Option<&Path>) -> String {
     let mut text = head(report);
-    text += "\nMedian (least – greatest).\n";
+    text += "\nMedian (minimum – maximum).\n";
     for grid in grids(report) {
         let _ = write!(text, "\n### {}\n\n{}.\n", grid.title, grid.about);
         if grid.has_chart {
@@ -125,14 +126,14 @@ fn head(report: &Report) -> String {
     text
 }
 
-/// The first figure of each workload: fika's, and how many times better it is.
+/// Returns the first figure of each workload: fika's, and how many times better it is.
 fn overview(report: &Report) -> String {
     let systems = report.systems();
     let others: Vec<System> =
         systems.into_iter().filter(|system| *system != System::Fika).collect();
     let mut text = String::from(
-        "\n## At a glance\n\nfika's figure, and how many times better it \
-                                 is than the others (less than 1: worse).\n\n",
+        "\n## At a glance\n\nfika's figure, and how many times better it is than each other \
+         system (less than 1 is worse).\n\n",
     );
     text += &row_of(
         ["workload", "figure", "fika"]
@@ -150,9 +151,9 @@ fn overview(report: &Report) -> String {
             .map(|system| report.ratio(workload, metric, *system).map_or(String::new(), ratio));
         text += &row_of([workload.to_owned(), words(metric), figure].into_iter().chain(times));
     }
-    text + "\n## Workload by workload\n\nMedian (least – greatest); **n ×**: fika is n times better. \
-            CPU time and peak memory are those of the whole run, start and warm-up included, \
-            of all its OS processes and of the largest of them.\n"
+    text + "\n## Workload by workload\n\nMedian (minimum – maximum). **n ×** means that fika is n \
+            times better. CPU time and peak memory include the start and the warm-up of a run: \
+            the CPU time of all its OS processes, and the peak memory of the largest one.\n"
 }
 
 fn abouts(report: &Report, chart: &str) -> String {

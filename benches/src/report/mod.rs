@@ -1,4 +1,4 @@
-//! What was measured, and the forms in which it is shown.
+//! The measured figures, and the forms in which they are shown.
 
 mod canvas;
 mod chart;
@@ -23,26 +23,26 @@ use crate::stats::Figures;
 use crate::system::System;
 use crate::workload::{Better, Point};
 
-/// The report as tables for the terminal.
+/// Returns the report as tables for the terminal.
 pub(crate) fn text(report: &Report) -> String {
     if report.is_of_scale() { curves::text(report) } else { table::table(report) }
 }
 
-/// Draws its charts into a folder.
+/// Draws the charts into a folder.
 pub(crate) fn draw(report: &Report, folder: &Path) -> Result<(), String> {
     if report.is_of_scale() { lines::draw(report, folder) } else { chart::draw(report, folder) }
 }
 
-/// All that was measured in one go.
+/// The results of one call of the program.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
-    /// What it ran on.
+    /// The machine.
     pub(crate) machine: BTreeMap<String, String>,
-    /// What was compared.
+    /// The versions of the systems.
     pub(crate) versions: BTreeMap<String, String>,
-    /// When, in UTC.
+    /// The date and time, in UTC.
     pub(crate) date: String,
-    /// Quick runs do less work, and can't be compared with full ones.
+    /// Whether the run was quick. Quick runs do less work, and can't be compared with full ones.
     pub(crate) quick: bool,
     pub(crate) rows: Vec<Row>,
 }
@@ -60,14 +60,14 @@ pub(crate) struct Row {
     pub(crate) better: Better,
 }
 
-/// A figure, or why there is none.
+/// A figure, or why it is missing.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Cell {
     Figures {
         #[serde(flatten)]
         figures: Figures,
-        /// Some of the runs did not work.
+        /// How many runs failed, and why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         failures: Option<String>,
     },
@@ -84,7 +84,7 @@ impl Cell {
         }
     }
 
-    /// What a reader must be told of it.
+    /// Returns a note that must be shown with the figure.
     pub(crate) fn note(&self) -> Option<String> {
         match self {
             Cell::Figures { failures, .. } => {
@@ -96,13 +96,13 @@ impl Cell {
 }
 
 impl Report {
-    /// The systems of it, in their usual order.
+    /// Returns the systems in the report, in their usual order.
     pub(crate) fn systems(&self) -> Vec<System> {
         let has = |system: &System| self.rows.iter().any(|row| row.system == *system);
         System::ALL.into_iter().filter(has).collect()
     }
 
-    /// The workloads, each with its metrics, in the order of their rows.
+    /// Returns the workloads, each with its metrics, in the order of their rows.
     pub(crate) fn workloads(&self) -> Vec<(&str, Vec<&str>)> {
         let mut found: Vec<(&str, Vec<&str>)> = Vec::new();
         for row in &self.rows {
@@ -119,26 +119,26 @@ impl Report {
         found
     }
 
-    /// The row of a metric on a system.
+    /// Returns the row of a metric on a system.
     pub(crate) fn row(&self, workload: &str, metric: &str, system: System) -> Option<&Row> {
         self.rows
             .iter()
             .find(|row| row.system == system && row.workload == workload && row.metric == metric)
     }
 
-    /// Whether it is about how costs grow, and what workers bring.
+    /// Returns whether the report has curves of scale.
     pub(crate) fn is_of_scale(&self) -> bool {
         self.rows.iter().any(|row| row.point != Point::default())
     }
 
-    /// The row of fika's at a point.
+    /// Returns fika's row at a point.
     pub(crate) fn at(&self, workload: &str, metric: &str, point: Point) -> Option<&Row> {
         self.rows
             .iter()
             .find(|row| row.point == point && row.workload == workload && row.metric == metric)
     }
 
-    /// The same figure as in another report.
+    /// Returns this report's row for the same figure as `other`.
     pub(crate) fn same_figure(&self, other: &Row) -> Option<&Row> {
         self.rows.iter().find(|row| {
             row.system == other.system
@@ -148,7 +148,7 @@ impl Report {
         })
     }
 
-    /// How many times better fika is than `system` by this metric.
+    /// Returns how many times better fika is than `system` by this metric.
     pub(crate) fn ratio(&self, workload: &str, metric: &str, system: System) -> Option<f64> {
         let median = |system| {
             let row = self.row(workload, metric, system)?;
@@ -165,7 +165,7 @@ impl Report {
 
 #[cfg(test)]
 mod testing {
-    //! A small report.
+    //! A small report for tests.
 
     use super::*;
     use crate::curves::WORKERS;
@@ -185,7 +185,7 @@ mod testing {
         Row { cell: Cell::Error { error: why.into() }, ..row(metric, system, &[1.0]) }
     }
 
-    /// The rows of a figure at these sizes, with each number of workers.
+    /// Returns the rows of a figure at these sizes, with each number of workers.
     pub(super) fn curve(workload: &str, metric: &str, figures: &[(u64, f64)]) -> Vec<Row> {
         let at = |(size, figure): &(u64, f64)| {
             WORKERS.map(|workers| Row {

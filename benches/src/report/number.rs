@@ -1,8 +1,8 @@
-//! Numbers as people read them.
+//! Numbers in readable form.
 
 use crate::stats::Figures;
 
-/// About three digits that matter, and groups of three.
+/// Returns a number with about three significant digits, in groups of three.
 pub(crate) fn number(value: f64) -> String {
     let size = value.abs();
     if size >= 1e6 {
@@ -42,7 +42,7 @@ fn grouped(value: i64) -> String {
     if value < 0 { format!("-{text}") } else { text }
 }
 
-/// The middle of several runs, with their ends.
+/// Returns the median of several runs with its range.
 pub(crate) fn with_range(figures: &Figures) -> String {
     let median = number(figures.median);
     if figures.runs.len() == 1 {
@@ -51,7 +51,7 @@ pub(crate) fn with_range(figures: &Figures) -> String {
     format!("{median} ({} – {})", number(figures.min), number(figures.max))
 }
 
-/// How many times better.
+/// Returns a ratio as text.
 pub(crate) fn ratio(ratio: f64) -> String {
     if ratio >= 99.5 {
         format!("{} ×", grouped(ratio.round() as i64))
@@ -64,7 +64,7 @@ pub(crate) fn ratio(ratio: f64) -> String {
     }
 }
 
-/// A metric's name as words.
+/// Returns a metric's name as words.
 pub(crate) fn words(metric: &str) -> String {
     metric.replace("p99_9", "p99.9").replace('_', " ")
 }

@@ -1,4 +1,4 @@
-//! The report as a table on the terminal.
+//! The report as a table for the terminal.
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell as TableCell, CellAlignment, Table};
@@ -7,8 +7,8 @@ use super::number::{number, ratio, words};
 use super::{Report, Row};
 use crate::system::System;
 
-/// The table, with a head that says what it was measured on, and below it why cells are
-/// empty.
+/// Returns the table, with a head that describes the machine, and with notes below that say why
+/// cells are empty.
 pub(crate) fn table(report: &Report) -> String {
     let systems = report.systems();
     let mut notes = Notes::default();
@@ -34,12 +34,12 @@ pub(crate) fn table(report: &Report) -> String {
     format!("{head}`n ×`: fika is n times better.\n\n{table}\n{}", notes.lines())
 }
 
-/// What it was measured on, a line each.
+/// Returns the lines that describe the machine and the versions.
 pub(super) fn head_lines(report: &Report) -> String {
     let pairs = report.machine.iter().chain(&report.versions);
     let lines = pairs.map(|(name, value)| format!("{name:>8}  {value}\n")).collect::<String>();
     let quick = if report.quick { "  a quick run: the figures are rough\n" } else { "" };
-    format!("{:>8}  {}\n{lines}{quick}\nMedian, and least to greatest.\n", "date", report.date)
+    format!("{:>8}  {}\n{lines}{quick}\nMedian, minimum and maximum.\n", "date", report.date)
 }
 
 fn cell(row: Option<&Row>, times: Option<f64>, notes: &mut Notes) -> String {
@@ -58,12 +58,12 @@ fn cell(row: Option<&Row>, times: Option<f64>, notes: &mut Notes) -> String {
     format!("{mark}{}{times}{range}", number(figures.median))
 }
 
-/// What is told below a table, each text once.
+/// The notes below a table, without duplicates.
 #[derive(Default, Debug)]
 pub(super) struct Notes(Vec<String>);
 
 impl Notes {
-    /// The mark of a note, in brackets.
+    /// Returns the mark of a note, in brackets.
     pub(super) fn mark(&mut self, note: String) -> String {
         let at = self.0.iter().position(|known| *known == note).unwrap_or_else(|| {
             self.0.push(note);

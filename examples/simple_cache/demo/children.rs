@@ -1,8 +1,8 @@
 //! The demo's nodes as OS processes: this program again, with the hidden command `child`.
 //!
-//! A child's standard input is its leash. The first line is the cookie, which so is in no
-//! file and in no list of processes; its end is the sign to quit. The system closes it when
-//! the demo ends in any way, by Ctrl-C or kill -9, too.
+//! A child's standard input is its leash. The first line is the cookie, so the cookie is not in any
+//! file or list of processes. When standard input is closed, the child ends. The operating system
+//! closes it when the demo ends for any reason, including Ctrl-C and kill -9.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -13,10 +13,10 @@ use fika::prelude::*;
 use crate::cache;
 use crate::member::{self, MemberArgs};
 
-/// The children that have been started, by the names of their nodes. They are killed when
-/// this is dropped.
+/// The children that have been started, by the names of their nodes. They are killed when this is
+/// dropped.
 pub(crate) struct Children {
-    /// Whom they join, so that the demo sees them come.
+    /// The node that the children join, so that the demo sees them come.
     join: &'static str,
     mapper: u16,
     cookie: String,
@@ -33,12 +33,12 @@ impl Children {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["child", "--name", node, "--join", self.join]);
         command.args(["--epmd-port", &self.mapper.to_string()]).stdin(Stdio::piped());
-        // It may take a while, for which no other process is to wait.
+        // Starting a process may take a while, and must not block the others.
         let mut child = spawn_blocking(move || command.spawn()).await?;
         let (id, leash) = (child.id(), child.stdin.as_mut());
         let told = leash.map_or(Ok(()), |leash| writeln!(leash, "{}", self.cookie));
         if let Some(mut earlier) = self.running.insert(node, child) {
-            // It has been killed; so that the system forgets it.
+            // Has been killed. The operating system keeps its id until it is waited for.
             earlier.wait()?;
         }
         told.map(|()| id)
@@ -52,13 +52,13 @@ impl Children {
 
 impl Drop for Children {
     fn drop(&mut self) {
-        // One that has ended already is what is wanted.
+        // An error means that the child has already ended.
         self.running.values_mut().for_each(|child| drop(child.kill()));
         self.running.values_mut().for_each(|child| drop(child.wait()));
     }
 }
 
-/// What a child does: it is a node of the cache, until its standard input ends.
+/// Runs a node of the cache until standard input is closed.
 pub(crate) fn run_child(args: &MemberArgs) -> fika::Result {
     let join = args.join()?;
     let mut cookie = String::new();

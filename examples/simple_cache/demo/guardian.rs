@@ -1,10 +1,10 @@
-//! A process that spawns another one on another node, and watches over it.
+//! A process that spawns another process on another node, and watches it.
 
 use fika::prelude::*;
 
 use super::witness::{Event, tell};
 
-/// A greeting, which is sent back to whom it is from.
+/// A greeting, which is sent back to its sender.
 #[derive(Message, Serialize, Deserialize)]
 pub(crate) struct Hello {
     pub(crate) from: Pid,
@@ -19,8 +19,8 @@ pub(crate) async fn echo() {
     }
 }
 
-/// Spawns an echo on a node, links to it and monitors it, and tells the demo of its end:
-/// the link gives an `Exit`, since this process traps exits, and the monitor a `Down`.
+/// Spawns an echo on a node, links to it and monitors it, and tells the demo of its end. The link
+/// gives an `Exit`, since this process traps exits, and the monitor gives a `Down`.
 #[remote]
 pub(crate) async fn guard(node: NodeName, demo: Pid) {
     trap_exit(true);

@@ -1,10 +1,9 @@
 //! The demo: drives three nodes, and prints what happens as a timeline.
 //!
-//! It is a node itself, a hidden one, so the others do not count it among theirs. It starts
-//! them as programs of their own (`children`), puts a `witness` on each by `spawn_on`, and
-//! talks to their caches as any process does. It waits for nothing but messages: each line
-//! is printed when its message comes. A step that takes too long ends the demo with an
-//! error, and the nodes end with the demo, however it ends.
+//! The demo is a hidden node, so the others do not count it. It starts them as separate programs
+//! (`children`), spawns a `witness` on each with `spawn_on`, and talks to their caches as any
+//! process does. It only waits for messages: each line is printed when its message arrives. A step
+//! that takes too long ends the demo with an error. The nodes end with the demo, however it ends.
 
 mod children;
 mod guardian;
@@ -33,11 +32,11 @@ const A: &str = "a@127.0.0.1";
 const B: &str = "b@127.0.0.1";
 const C: &str = "c@127.0.0.1";
 
-/// No step takes a tenth of it, nor does the wait for one event.
+/// The limits for a step and for one event. Both take less than a tenth of that.
 const STEP_TIME: Duration = secs(30);
 const EVENT_TIME: Duration = secs(10);
 
-/// A free port may be taken by somebody else before it is used: then another one is.
+/// How many ports to try, since another program may take a free port before the demo uses it.
 const PORT_TRIES: u32 = 5;
 
 /// Runs the demo.
@@ -56,8 +55,8 @@ fn random_cookie() -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Starts the demo's node, which brings up a port mapper for all. Should the mapper be that
-/// of another demo, the name is taken there.
+/// Starts the demo's node, which starts a port mapper for all nodes. If the mapper belongs to
+/// another demo, the node's name is already taken there.
 fn start_node(cookie: &str) -> fika::Result<(Node, u16)> {
     let mut tries = 1;
     loop {
@@ -70,7 +69,7 @@ fn start_node(cookie: &str) -> fika::Result<(Node, u16)> {
     }
 }
 
-/// The steps of the demo, in the order in which they are told.
+/// The steps of the demo, in order.
 struct Demo {
     timeline: Timeline,
     children: Children,
@@ -78,7 +77,7 @@ struct Demo {
 
 impl Demo {
     async fn run(mut self) -> fika::Result {
-        // To a hidden node all others are hidden, too.
+        // All nodes are hidden to a hidden node.
         monitor_nodes_of(NodeKind::Hidden, true);
         self.timeline.title();
         let first = step("three programs start, each a node", self.start()).await?;
@@ -110,14 +109,14 @@ impl Demo {
         Ok(())
     }
 
-    /// Puts a witness on a node. Its pid says which life of the node it is.
+    /// Spawns a witness on a node. Its pid shows the node's creation.
     async fn attach(&self, node: &str) -> fika::Result<Creation> {
         let witness = spawn_on_with(node, witness(self_pid())).await?;
         self.expect([(node, Event::Attached(witness))]).await?;
         Ok(witness.node().creation())
     }
 
-    /// B and C join A, and so each other.
+    /// B and C join A, and so find each other.
     async fn meet(&self) -> fika::Result {
         for node in [B, C] {
             self.join(node, A).await?;
@@ -145,7 +144,7 @@ impl Demo {
         self.get(C, "milk", None).await
     }
 
-    /// Puts a key on a node, and waits until all of these have it.
+    /// Puts a key on a node, and waits until all nodes in `on` have it.
     async fn put(&self, node: &str, key: &str, value: &str, on: &[&'static str]) -> fika::Result {
         self.timeline.say(node, format_args!("put {key} {value}"));
         cache::put(node, key, value).await;
@@ -162,7 +161,7 @@ impl Demo {
         Ok(())
     }
 
-    /// A process on A spawns one on C, links to it and monitors it.
+    /// A process on A spawns a process on C, links to it and monitors it.
     async fn spawn_across(&self) -> fika::Result<Pid> {
         spawn_on_with(A, guard(C.parse()?, self_pid())).await?;
         let echo = receive! {
@@ -188,7 +187,7 @@ impl Demo {
         }
     }
 
-    /// Kills C. What A and B hear of it is told with the time since the kill; then they go on.
+    /// Kills C. Prints the reaction of A and B with the time since the kill. Then both go on.
     async fn kill(&mut self, echo: Pid) -> fika::Result {
         self.timeline.say(DEMO, format_args!("kill -9 of {C}"));
         self.timeline.measure_from_now();
@@ -224,7 +223,8 @@ impl Demo {
         self.get(C, "milk", None).await
     }
 
-    /// A message to a pid of C's earlier life goes nowhere, and a monitor says so.
+    /// Shows that a message to a pid of C's earlier life is lost, and that a monitor reports
+    /// `noproc`.
     async fn old_pid(&self, old: Pid) -> fika::Result {
         let new = spawn_on_with(C, echo()).await?;
         self.timeline.say(DEMO, format_args!("spawn_on gave {new:?}, a pid of its new life"));
@@ -242,7 +242,7 @@ impl Demo {
         Ok(())
     }
 
-    /// Waits until all of this has happened, and prints what happens as it comes.
+    /// Waits until all of these events have happened, and prints events as they arrive.
     async fn expect<'a>(&self, events: impl IntoIterator<Item = (&'a str, Event)>) -> fika::Result {
         let mut missing: Vec<(&str, Event)> = events.into_iter().collect();
         while !missing.is_empty() {
@@ -262,11 +262,11 @@ impl Demo {
     }
 }
 
-/// Takes one step, within a limited time.
+/// Runs one step, with a time limit.
 async fn step<T>(what: &str, work: impl Future<Output = fika::Result<T>>) -> fika::Result<T> {
     println!("\n{what}");
     let done = timeout(STEP_TIME, work).await;
-    let done = done.unwrap_or_else(|_| Err(format!("it takes longer than {STEP_TIME:?}").into()));
+    let done = done.unwrap_or_else(|_| Err(format!("takes longer than {STEP_TIME:?}").into()));
     done.map_err(|why| format!("step `{what}`: {why}").into())
 }
 

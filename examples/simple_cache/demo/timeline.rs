@@ -1,20 +1,20 @@
-//! What is printed: a line for each event, with its time, its node, and what happened.
+//! Prints a line for each event: its time, its node, and what happened.
 
 use std::fmt::Display;
 
 use fika::Time;
 use fika::prelude::*;
 
-/// Prints events as they come. The time is that at which the demo hears of them, in
-/// milliseconds since its start.
+/// Prints events as they arrive. The time is when the demo learns of an event, in milliseconds
+/// since the demo's start.
 #[derive(Default)]
 pub(crate) struct Timeline {
-    /// The time passed since this point is added to each line.
+    /// If set, each line also shows the time since this moment.
     measured_from: Option<Time>,
 }
 
 impl Timeline {
-    /// Prints what the columns are.
+    /// Prints the titles of the columns.
     pub(crate) fn title(&self) {
         println!("{:>9}  {:<5} what happened", "ms", "node");
     }

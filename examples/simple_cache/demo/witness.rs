@@ -7,23 +7,23 @@ use fika::prelude::*;
 
 use crate::cache::{self, Changed};
 
-/// Something has happened on a node.
+/// An event on a node.
 #[derive(Message, Serialize, Deserialize)]
 pub(crate) struct Seen {
     pub(crate) node: NodeName,
     pub(crate) event: Event,
 }
 
-/// What has happened.
+/// An event.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) enum Event {
-    /// This witness looks on.
+    /// The witness has started.
     Attached(Pid),
     NodeUp(NodeName),
     NodeDown(NodeName, NodeDownReason),
-    /// The cache has another value for this key, or none any more.
+    /// The cache has a new value for this key; `None` if it was deleted.
     Changed(String, Option<String>),
-    /// This process, on another node, is linked and monitored.
+    /// The guardian is linked to this process on another node, and monitors it.
     Guards(Pid),
     Exit(Pid, ExitReason),
     Down(Pid, ExitReason),
@@ -47,12 +47,12 @@ impl fmt::Display for Event {
     }
 }
 
-/// Tells the demo something about this node.
+/// Tells the demo of an event on this node.
 pub(crate) fn tell(demo: Pid, event: Event) {
     send(demo, Seen { node: self_node().name(), event });
 }
 
-/// Tells the demo who comes and goes, and what the cache has.
+/// Tells the demo which nodes come and go, and how the cache changes.
 #[remote]
 pub(crate) async fn witness(demo: Pid) {
     monitor_nodes(true);

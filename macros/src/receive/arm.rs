@@ -17,9 +17,9 @@ use syn::{Attribute, Error, Expr, Ident, Pat, Result, Token, Type, parse_quote};
 use super::guard;
 use super::pattern::{self, Binding, Takes};
 
-/// All of a `receive!`.
+/// The input of a `receive!`.
 pub(super) struct Receive {
-    /// Only what came after this reference was made is looked at.
+    /// The reference after `for`: only messages that came after it was made are looked at.
     pub(super) since: Option<Expr>,
     pub(super) arms: Vec<Arm>,
     pub(super) after: Option<After>,
@@ -27,7 +27,7 @@ pub(super) struct Receive {
 
 /// An arm that takes messages.
 pub(super) struct Arm {
-    /// Lint levels, for the body.
+    /// Lint attributes, which apply to the body.
     pub(super) attrs: Vec<Attribute>,
     /// The pattern, without any `mut`.
     pub(super) pat: Pat,
@@ -37,7 +37,7 @@ pub(super) struct Arm {
     pub(super) body: Expr,
 }
 
-/// The arm of the timeout.
+/// The timeout arm.
 pub(super) struct After {
     pub(super) attrs: Vec<Attribute>,
     pub(super) duration: Expr,
@@ -65,7 +65,7 @@ impl Receive {
     fn parse_arms(since: Option<Expr>, input: ParseStream<'_>) -> Result<Receive> {
         let mut receive = Receive { since, arms: Vec::new(), after: None };
         let mut errors = Errors(None);
-        // The arm that leaves nothing for those that follow it, if there is one.
+        // Whether an earlier arm takes every message, so that no arm can follow.
         let mut takes_all = false;
         if input.is_empty() {
             let text = "nothing to receive: write `PATTERN => EXPRESSION`, or \
@@ -78,7 +78,7 @@ impl Receive {
             if at_after(input) {
                 let after = input.call(Ident::parse_any)?;
                 if receive.after.is_some() {
-                    errors.add(Error::new(after.span(), "a `receive!` has one timeout"));
+                    errors.add(Error::new(after.span(), "a `receive!` can have only one timeout"));
                 }
                 receive.after = Some(After::parse(attrs, &after, input)?);
                 continue;
@@ -93,7 +93,7 @@ impl Receive {
             let (pat, ty) = parse_pattern(input)?;
             if let Some(after) = parse_after_guard(&pat, input) {
                 if receive.after.is_some() {
-                    errors.add(Error::new(pat.span(), "a `receive!` has one timeout"));
+                    errors.add(Error::new(pat.span(), "a `receive!` can have only one timeout"));
                 }
                 let (duration, body) = (after?, parse_body(input)?);
                 receive.after = Some(After { attrs, duration, body });
@@ -117,7 +117,7 @@ impl Receive {
     }
 }
 
-/// The errors of all arms, as one.
+/// Collects the errors of all arms into one.
 struct Errors(Option<Error>);
 
 impl Errors {
@@ -133,7 +133,7 @@ impl Errors {
     }
 }
 
-/// An attribute stands on the arm's body only, which an arm that is configured away has not.
+/// Refuses a `cfg` on an arm. Attributes are emitted on the arm's body, which can't be removed.
 fn check_attrs(attrs: &[Attribute]) -> Result<()> {
     match attrs.iter().find(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr"))
     {
@@ -145,7 +145,7 @@ fn check_attrs(attrs: &[Attribute]) -> Result<()> {
     }
 }
 
-/// `for REFERENCE,` before the arms.
+/// Parses `for REFERENCE,` before the arms.
 fn parse_since(input: ParseStream<'_>) -> Result<Option<Expr>> {
     if input.parse::<Option<Token![for]>>()?.is_none() {
         return Ok(None);
@@ -160,7 +160,7 @@ fn parse_scrutinee(input: ParseStream<'_>) -> Result<Option<Expr>> {
     input.parse::<Token![match]>()?;
     let scrutinee = input.call(Expr::parse_without_eager_brace)?;
     let text = "`receive!` matches the messages of the mailbox: write `match _ { .. }`, or \
-                `match since(REFERENCE) { .. }` for those that came after a reference was made";
+                `match since(REFERENCE) { .. }` for messages that came after a reference was made";
     match scrutinee {
         Expr::Infer(_) => Ok(None),
         Expr::Call(call) if is_name(&call.func, "since") && call.args.len() == 1 => {
@@ -194,12 +194,12 @@ fn is_name(function: &Expr, name: &str) -> bool {
     matches!(function, Expr::Path(path) if path.path.is_ident(name))
 }
 
-/// `after` begins the timeout wherever it begins an arm.
+/// Returns whether the arm begins with `after`, which makes it the timeout.
 fn at_after(input: ParseStream<'_>) -> bool {
     input.fork().call(Ident::parse_any).is_ok_and(|ident| ident == "after")
 }
 
-/// `PATTERN [: TYPE]`.
+/// Parses `PATTERN [: TYPE]`.
 fn parse_pattern(input: ParseStream<'_>) -> Result<(Pat, Option<Type>)> {
     let pat = Pat::parse_multi_with_leading_vert(input)?;
     match input.parse::<Option<Token![:]>>()? {
@@ -208,7 +208,7 @@ fn parse_pattern(input: ParseStream<'_>) -> Result<(Pat, Option<Type>)> {
     }
 }
 
-/// `=> EXPR`, and the comma where a `match` needs one.
+/// Parses `=> EXPR`, and the comma where a `match` needs one.
 fn parse_body(input: ParseStream<'_>) -> Result<Expr> {
     if input.is_empty() {
         let text = "the last arm has no body: write `=> EXPRESSION` after it";
@@ -220,7 +220,7 @@ fn parse_body(input: ParseStream<'_>) -> Result<Expr> {
         );
     }
     if !input.peek(Token![=>]) {
-        return Err(input.error("expected `=>` and what to do with the message"));
+        return Err(input.error("expected `=>` and an expression that handles the message"));
     }
     input.parse::<Token![=>]>()?;
     if input.is_empty() {
@@ -253,7 +253,8 @@ fn needs_comma(body: &Expr) -> bool {
 }
 
 impl Arm {
-    /// The rest of an arm: a syntax error is the outer one, any other the inner one.
+    /// Parses the rest of an arm. A syntax error is returned as the outer error, any other as the
+    /// inner one.
     fn parse(
         attrs: Vec<Attribute>,
         mut pat: Pat,
@@ -345,8 +346,8 @@ mod tests {
             ("#[cfg(test)] Stop => 1", Err("can't be configured away")),
             ("Stop => 1; Pong(n) => 2", Err("arms end with `,`")),
             ("Tagged<u64> { n } => 1", Err("follow `::`")),
-            ("Stop -> 1", Err("expected `=>` and what to do")),
-            ("timeout secs(1) => 1", Err("expected `=>` and what to do")),
+            ("Stop -> 1", Err("expected `=>` and an expression")),
+            ("timeout secs(1) => 1", Err("expected `=>` and an expression")),
             ("Stop", Err("the last arm has no body")),
             ("Stop =>", Err("an expression after `=>`")),
             ("Stop => 1, after secs(1)", Err("the last arm has no body")),

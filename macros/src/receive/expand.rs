@@ -1,4 +1,4 @@
-//! The loop that `receive!` becomes.
+//! Emits the loop of a `receive!`.
 //!
 //! An arm's body has to run in the user's own function and outside the loop, so that its `return`,
 //! `?`, `break` and `.await` keep their meaning. So the loop ends with an enum that has a variant
@@ -8,12 +8,12 @@
 //! infers it from the patterns.
 //!
 //! # Invariants
-//! - **X1** No future but that of `next` is awaited, and nothing but the `Receive` lives
-//!   meanwhile: the emitted code is `Send` where the messages are.
-//! - **X2** A message that was taken out is either in the variant that ends the loop, or
-//!   given back by `keep` before the next is looked at.
-//! - **X3** A binding is carried under the user's own name and span, and used once in the
-//!   loop: the compiler says what it has to say about it where the body sees it.
+//! - **X1** The emitted code awaits only the future of `next`, and only the `Receive` is alive
+//!   meanwhile. So the emitted code is `Send` if the messages are.
+//! - **X2** A message that was taken out is either in the variant that ends the loop, or is put
+//!   back by `keep` before the next message is looked at.
+//! - **X3** A binding keeps the user's name and span, and is used once in the loop. So the compiler
+//!   reports a problem with it where the body uses it.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote_spanned};
@@ -23,7 +23,7 @@ use syn::spanned::Spanned as _;
 use super::arm::{Arm, Receive};
 use super::pattern::{Binding, Takes};
 
-/// Emitted tokens: their local names are invisible to the user's code, and the user's to them.
+/// Emits tokens whose local names are invisible to the user's code, and the other way around.
 macro_rules! emit {
     ($($tokens:tt)*) => { quote_spanned!(Span::mixed_site()=> $($tokens)*) };
 }
@@ -69,7 +69,7 @@ pub(super) fn expand(receive: &Receive) -> TokenStream {
     }
 }
 
-/// The enum that carries the bindings, with a field for each of them.
+/// Returns the enum that holds the bindings, with a field for each of them.
 fn arm_enum(arms: &[Carried<'_>], after: bool) -> TokenStream {
     let mut params = Vec::new();
     let mut variants = Vec::new();
@@ -159,8 +159,7 @@ fn span(takes: &Takes) -> Span {
     }
 }
 
-/// Offers the message to each arm in turn; arms of one type that follow each other open it
-/// once.
+/// Offers the message to each arm in turn. Consecutive arms of one type open the message once.
 fn take(types: &Types<'_>, arms: &[Carried<'_>]) -> TokenStream {
     let mut steps = TokenStream::new();
     for run in arms.chunk_by(|a, b| a.arm.takes.key() == b.arm.takes.key()) {
@@ -198,7 +197,7 @@ fn take(types: &Types<'_>, arms: &[Carried<'_>]) -> TokenStream {
     steps
 }
 
-/// An arm, with its place among the others.
+/// An arm, with its index.
 struct Carried<'a> {
     i: usize,
     arm: &'a Arm,
@@ -209,7 +208,7 @@ impl Carried<'_> {
         format_ident!("A{}", self.i, span = Span::mixed_site())
     }
 
-    /// The arm inside the loop: it takes the message, and ends the loop.
+    /// Returns the arm inside the loop, which takes the message and ends the loop.
     fn case(&self) -> TokenStream {
         let variant = self.variant();
         let Arm { pat, guard, bindings, .. } = self.arm;
@@ -222,13 +221,13 @@ impl Carried<'_> {
         emit!(#pat #(if #guard)* => break __FikaArm::#variant { #(#fields),* },)
     }
 
-    /// The arm outside the loop: it has the bindings, and runs the body.
+    /// Returns the arm after the loop, which has the bindings and runs the body.
     fn body(&self) -> TokenStream {
         let variant = self.variant();
         let Arm { attrs, guard, bindings, body, .. } = self.arm;
         let fields = bindings.iter().enumerate().map(|(i, binding)| {
             let Binding { ident, mutability, shorthand } = binding;
-            // X3, but for this: a name that only the guard reads is not unused.
+            // An exception to X3: a name that only the guard reads must not be reported as unused.
             let allow = guard
                 .as_ref()
                 .filter(|guard| mentions(guard, ident))
@@ -244,8 +243,8 @@ impl Carried<'_> {
     }
 }
 
-/// The field that carries the binding. One that is named like a field of the message keeps
-/// its name, so that what the compiler proposes about it fits the user's pattern.
+/// Returns the field that holds the binding. A binding named like a field of the message keeps its
+/// name, so that the compiler's suggestions fit the user's pattern.
 fn field(i: usize, binding: &Binding) -> Ident {
     if binding.shorthand {
         binding.ident.clone()
@@ -254,7 +253,7 @@ fn field(i: usize, binding: &Binding) -> Ident {
     }
 }
 
-/// Whether the name stands in the expression, be it in a text that is formatted.
+/// Returns whether the name occurs in the expression, including in format strings.
 fn mentions(expr: &Expr, name: &Ident) -> bool {
     fn among(tokens: TokenStream, name: &str) -> bool {
         tokens.into_iter().any(|token| match token {

@@ -1,9 +1,9 @@
-//! What the guard of an arm may do: look.
+//! Checks that the guard of an arm only looks at the message.
 //!
-//! While a guard runs, its message is out of the mailbox. If it waited, a dropped receive
-//! would lose the message, and so would a jump out of it; both are refused here, since the
-//! compiler would let them pass. A `let` in a guard is refused, too: what it binds can't
-//! leave the loop in which messages are looked at.
+//! While a guard runs, its message is not in the mailbox. If the guard waited, dropping the receive
+//! would lose the message; a jump out of the guard would lose it, too. The compiler would accept
+//! both, so this file refuses them. It also refuses a `let` in a guard, since its bindings can't
+//! leave the loop that looks at the messages.
 
 use proc_macro2::Span;
 use syn::spanned::Spanned;
@@ -13,7 +13,7 @@ use syn::{
     ExprLoop, ExprReturn, ExprTry, ExprWhile, Item, Result,
 };
 
-/// Refuses a guard that does more than look.
+/// Refuses a guard that waits, jumps or binds.
 pub(super) fn check(guard: &Expr) -> Result<()> {
     if let Some(span) = binding(guard) {
         return Err(Error::new(span, "a guard of `receive!` can't bind: match in the arm itself"));
@@ -22,14 +22,14 @@ pub(super) fn check(guard: &Expr) -> Result<()> {
     jumps.visit_expr(guard);
     jumps.found.map_or(Ok(()), |(span, what)| {
         let text = format!(
-            "a guard can't {what}: it only says whether the arm takes the message, \
-             which is out of the mailbox meanwhile"
+            "a guard can't {what}: it only decides whether the arm takes the message, which is \
+             not in the mailbox while the guard runs"
         );
         Err(Error::new(span, text))
     })
 }
 
-/// A `let` that is a condition of the guard itself.
+/// Returns the span of a `let` that is a condition of the guard itself.
 fn binding(guard: &Expr) -> Option<Span> {
     match guard {
         Expr::Let(condition) => Some(condition.let_token.span),
@@ -42,7 +42,7 @@ fn binding(guard: &Expr) -> Option<Span> {
 }
 
 struct Jumps {
-    /// How many loops of the guard's own we are in: a `break` there stays there.
+    /// The depth of loops inside the guard. A `break` in such a loop does not leave the guard.
     loops: usize,
     found: Option<(Span, &'static str)>,
 }
@@ -97,7 +97,7 @@ impl<'ast> Visit<'ast> for Jumps {
         self.in_loop(|jumps| visit::visit_expr_for_loop(jumps, expr));
     }
 
-    // These have bodies of their own, and what is in them does not jump out of the guard.
+    // These have bodies of their own. A jump in them does not leave the guard.
     fn visit_expr_async(&mut self, _: &'ast ExprAsync) {}
     fn visit_expr_closure(&mut self, _: &'ast ExprClosure) {}
     fn visit_item(&mut self, _: &'ast Item) {}

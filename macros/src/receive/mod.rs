@@ -1,10 +1,9 @@
 //! `receive!`: a selective receive that reads like a `match`.
 //!
-//! The arms are read in [`arm`], the messages that each of them takes and the names that
-//! it binds come from its pattern in [`pattern`], its guard is checked in [`guard`], and
-//! [`expand`] writes the loop. The mailbox, the save point and the timer are the runtime's
-//! business: what is emitted asks for the next message of a wanted type, until an arm
-//! takes one.
+//! [`arm`] parses the arms. [`pattern`] finds out which messages each arm takes and which names it
+//! binds. [`guard`] checks the guards. [`expand`] emits the loop. The runtime is responsible for
+//! the mailbox, the save point and the timer. The emitted code asks it for the next message of a
+//! wanted type, until an arm takes one.
 
 mod arm;
 mod expand;
@@ -13,7 +12,7 @@ mod pattern;
 
 use proc_macro2::TokenStream;
 
-/// The expansion of `receive! { input }`.
+/// Expands `receive! { input }`.
 pub(crate) fn receive(input: TokenStream) -> syn::Result<TokenStream> {
     Ok(expand::expand(&syn::parse2(input)?))
 }

@@ -1,5 +1,4 @@
-//! What a pattern says about its arm: the type of the messages that it takes, and the
-//! names that it binds.
+//! Finds out from an arm's pattern which type of messages the arm takes, and which names it binds.
 //!
 //! A macro sees names, not types. If a pattern has only one type (`Ping { from, n }`,
 //! `Cmd::Get(n)`, a constant, `Local(Cmd::Get(n))`, `true`), the compiler infers the type when it
@@ -25,14 +24,13 @@ use crate::spell::spell;
 /// The messages that an arm takes.
 #[derive(Clone)]
 pub(super) enum Takes {
-    /// Those of one type.
+    /// Messages of one type.
     Type(Box<Type>),
     /// Messages of the pattern's own type. `key` is the type as far as the pattern spells it out:
     /// patterns with the same key have the same type. `span` is where errors about the type are
     /// reported.
-    /// it: patterns with the same key have the same type. Errors about the type are at `span`.
     Pattern { key: String, span: Span },
-    /// All of them; the pattern gets the envelope.
+    /// All messages. The pattern gets the envelope.
     Any,
 }
 
@@ -51,9 +49,9 @@ impl Takes {
 /// A name that an arm binds.
 pub(super) struct Binding {
     pub(super) ident: Ident,
-    /// The user's `mut`. It belongs to the name that the arm's body sees, and to no other.
+    /// The user's `mut`, which applies only to the name that the arm's body sees.
     pub(super) mutability: Option<Token![mut]>,
-    /// Whether it stands for a field of its own name, as in `Ping { from }`.
+    /// Whether the binding is the shorthand for a field of that name, as in `Ping { from }`.
     pub(super) shorthand: bool,
 }
 
@@ -90,7 +88,7 @@ pub(super) fn is_text(pat: &Pat) -> bool {
 }
 
 /// Replaces each string literal in the pattern by a binding, and returns the guard that compares
-/// the bindings with the literals. A message holds a `String`, which no literal matches.
+/// the bindings with the literals. A message holds a `String`, which a literal can't match.
 pub(super) fn take_texts(pat: &mut Pat) -> Option<Expr> {
     struct Texts(Vec<Expr>);
 
@@ -133,7 +131,7 @@ pub(super) fn check_slice(pat: &Pat, ty: &Type) -> Result<()> {
     }
 }
 
-/// The messages that an arm takes whose pattern has no type beside it.
+/// Returns which messages an arm takes whose pattern has no type after it.
 pub(super) fn takes(pat: &Pat) -> Result<Takes> {
     match pat {
         Pat::Wild(_) => Ok(Takes::Any),
@@ -276,7 +274,7 @@ fn is_upper(ident: &Ident) -> bool {
     ident.unraw().to_string().starts_with(char::is_uppercase)
 }
 
-/// Whether a lone name binds: an upper-case one is a unit struct or a constant.
+/// Returns whether a single name is a binding. An upper-case name is a unit struct or a constant.
 fn is_binding(pat: &PatIdent) -> bool {
     pat.subpat.is_some()
         || pat.by_ref.is_some()
@@ -284,7 +282,7 @@ fn is_binding(pat: &PatIdent) -> bool {
         || !is_upper(&pat.ident)
 }
 
-/// The error for a pattern that may be of many types, with an example of what to write.
+/// Returns the error for a pattern that fits several types, with an example of what to write.
 fn no_type(pat: &Pat) -> Error {
     let text = match pat {
         Pat::Ident(PatIdent { subpat: Some((_, pat)), .. }) => return no_type(pat),
@@ -382,8 +380,8 @@ pub(super) fn name_constants(pat: &mut Pat) {
     Constants.visit_pat_mut(pat);
 }
 
-/// The names that the pattern binds, each once, in their order. The pattern loses every
-/// `mut`: it is used where the names are only handed on.
+/// Returns the names that the pattern binds, in order and without duplicates. Removes every `mut`
+/// from the pattern, since the loop only passes the bindings on.
 pub(super) fn bindings(pat: &mut Pat) -> Result<Vec<Binding>> {
     let mut bindings = Bindings { found: Vec::new(), error: None };
     bindings.visit_pat_mut(pat);
@@ -406,7 +404,7 @@ impl Bindings {
         }
         let mutability = pat.mutability.take();
         match self.found.iter_mut().find(|binding| binding.ident == pat.ident) {
-            // Another case of an or-pattern.
+            // Another case of an or-pattern binds the same name.
             Some(binding) => binding.mutability = binding.mutability.or(mutability),
             None => self.found.push(Binding { ident: pat.ident.clone(), mutability, shorthand }),
         }
@@ -416,7 +414,8 @@ impl Bindings {
 impl VisitMut for Bindings {
     fn visit_field_pat_mut(&mut self, field: &mut FieldPat) {
         match &mut *field.pat {
-            // `Ping { n }` binds `n`, however it is spelled: no constant is called like a field.
+            // `Ping { n }` binds `n`, whatever its case: a field can't have the name of a constant
+            // here.
             Pat::Ident(pat) if field.colon_token.is_none() => self.bind(pat, true),
             _ => visit_mut::visit_field_pat_mut(self, field),
         }

@@ -1,4 +1,4 @@
-//! How connections come to be: who listens, who knocks, and what becomes of it.
+//! How connections are made: listeners, attempts to connect, and their results.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Result};
@@ -12,9 +12,11 @@ use super::connection::{Connection, End, Stage};
 use super::hosts::HostId;
 use super::wires::{Arrival, LifeId, Listening, State, Tell};
 
-/// How a host tries again to send the first packet of a connection; the time doubles with each
-/// try, and it is given up after so many.
+/// The time after which a host sends the first packet of a connection again. It doubles with each
+/// try.
 const KNOCK_AGAIN: Duration = Duration::from_secs(1);
+
+/// The number of times that the first packet is sent before connecting fails.
 const KNOCKS_MAX: u32 = 7;
 
 impl State {
@@ -27,7 +29,7 @@ impl State {
         };
         let local = SocketAddr::new(ip, self.hosts.next_port(from));
         let near = End::new(life, from, local, addr);
-        // Whose it is, is known when somebody accepts.
+        // The owner is known when a program accepts the connection.
         let mut far = End::new(life, to, addr, local);
         far.is_dropped = true;
         self.last_id += 1;
@@ -110,7 +112,7 @@ impl State {
             return;
         }
         if near.is_dropped {
-            // Its host knows of no such connection any more.
+            // The host has no such connection any more.
             return self.send_reset(id, 0);
         }
         self.note(id, 0, if refused { "is refused by" } else { "is connected to" });
@@ -161,7 +163,7 @@ impl State {
         }
     }
 
-    /// The listener is no more, and neither are those that wait in it.
+    /// Closes a listener, and the connections that wait to be accepted.
     pub(super) fn unlisten(&mut self, host: HostId, addr: SocketAddr) -> Option<Arc<dyn Handler>> {
         let listening = self.listeners.remove(&(host, addr))?;
         for id in listening.waiting {
@@ -171,7 +173,7 @@ impl State {
     }
 }
 
-/// Returns the address that stands for all addresses of this one's family.
+/// Returns the address that stands for all addresses of the family of `ip`.
 fn unspecified(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),

@@ -1,4 +1,4 @@
-//! One connection: two ends, and what is on its way between them.
+//! One connection: its two ends, and the packets between them.
 
 use std::collections::VecDeque;
 use std::io::{Error, ErrorKind, Result};
@@ -10,31 +10,31 @@ use fika_net::Handler;
 use super::hosts::HostId;
 use super::wires::LifeId;
 
-/// One of the two ends: 0 is the one that has connected.
+/// One of the two ends: 0 is the end that has connected.
 pub(super) type Side = usize;
 
-/// What is on its way to the other end.
+/// A packet on its way to the other end.
 #[derive(Debug)]
 pub(super) enum Packet {
     Bytes(Vec<u8>),
     /// No bytes will follow.
     End,
-    /// The connection is no more.
+    /// The connection was reset.
     Reset,
 }
 
-/// How far an end has come.
+/// The state of an end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stage {
     Connecting,
     Open,
-    /// It could not be made, or has broken, which the program has not been told.
+    /// Connecting has failed, or the connection has broken, and the program has not been told.
     Failed(ErrorKind),
-    /// The same, and it has.
+    /// The connection has failed or broken, and the program has been told.
     Told,
 }
 
-/// One end, as its host's system keeps it.
+/// One end, as its host keeps it.
 pub(super) struct End {
     pub(super) life: LifeId,
     pub(super) host: HostId,
@@ -42,28 +42,28 @@ pub(super) struct End {
     pub(super) peer: SocketAddr,
     pub(super) stage: Stage,
     pub(super) handler: Option<Arc<dyn Handler>>,
-    /// What has arrived, and was not read.
+    /// Bytes that have arrived and were not read.
     pub(super) inbox: VecDeque<u8>,
-    /// All that the peer has written has arrived.
+    /// Everything that the peer has written has arrived.
     pub(super) is_at_end: bool,
     pub(super) has_shut_reading: bool,
     pub(super) has_shut_writing: bool,
-    /// Its program has let go of it, or is no more.
+    /// The program has dropped this end, or has ended.
     pub(super) is_dropped: bool,
-    /// Its host has lost power since: nobody knows of it.
+    /// The host has lost power since, and no longer knows this end.
     pub(super) is_forgotten: bool,
-    /// On the way to the other end, with the times of arrival.
+    /// Packets on the way to the other end, with their times of arrival.
     pub(super) out: VecDeque<(u64, Packet)>,
-    /// Bytes on their way or in the other's inbox.
+    /// Bytes that are on their way or in the other end's inbox.
     pub(super) unread: usize,
-    /// When the way is free for the next packet.
+    /// When the path is free for the next packet.
     pub(super) free_at: u64,
     pub(super) last_arrival: u64,
-    /// What is next waits until the way is mended.
+    /// The next packet waits until the path is mended.
     pub(super) is_held: bool,
-    /// Nothing of it gets through, though the way may be open.
+    /// Nothing from this end gets through, even if the path is open.
     pub(super) is_stalled: bool,
-    /// A write was told to wait.
+    /// A write returned `WouldBlock`.
     pub(super) waits_to_write: bool,
 }
 
@@ -92,7 +92,7 @@ impl End {
         }
     }
 
-    /// Whether the connection is made.
+    /// Returns whether the connection is established.
     pub(super) fn connected(&mut self) -> Result<()> {
         match self.stage {
             Stage::Connecting => Err(ErrorKind::WouldBlock.into()),
@@ -109,7 +109,7 @@ impl End {
         }
     }
 
-    /// Takes up to `most` bytes of what has arrived.
+    /// Takes up to `most` bytes of those that have arrived.
     pub(super) fn read(&mut self, buf: &mut [u8], most: usize) -> Result<usize> {
         match self.stage {
             Stage::Connecting => return Err(ErrorKind::WouldBlock.into()),
@@ -128,7 +128,7 @@ impl End {
         Ok(n)
     }
 
-    /// How much may be written now, of what is allowed to be unread.
+    /// Returns how many bytes may be written now, if `window` bytes may be unread.
     pub(super) fn room(&mut self, window: usize) -> Result<usize> {
         match self.stage {
             Stage::Connecting => return Err(ErrorKind::WouldBlock.into()),
@@ -148,7 +148,7 @@ impl End {
         }
     }
 
-    /// It is no more: what it has sent and not got is lost.
+    /// Breaks this end. Bytes that it has sent and not received are lost.
     pub(super) fn breaks(&mut self, why: ErrorKind) {
         if matches!(self.stage, Stage::Connecting | Stage::Open) {
             self.stage = Stage::Failed(why);
@@ -169,7 +169,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Nobody has anything to do with it any more.
+    /// Returns whether no program or host uses the connection any more.
     pub(super) fn is_over(&self) -> bool {
         self.ends.iter().all(|end| end.is_dropped && (end.out.is_empty() || end.is_forgotten))
     }

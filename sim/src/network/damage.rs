@@ -1,4 +1,4 @@
-//! What is done to connections and listeners, mostly without a word to anybody.
+//! Faults of connections and listeners, most of which no program is told of.
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -12,7 +12,7 @@ use super::packets::RETRY;
 use super::wires::{Arrival, LifeId, State, Tell};
 
 impl State {
-    /// A program is killed: its system closes what it had.
+    /// Closes everything that a killed program had, as its operating system does.
     pub(crate) fn kill(&mut self, life: LifeId) -> Vec<Arc<dyn Handler>> {
         let listening: Vec<_> =
             self.listeners.iter().filter(|(_, of)| of.life == life).map(|(key, _)| *key).collect();
@@ -29,7 +29,7 @@ impl State {
         handlers
     }
 
-    /// A host loses its power: nobody is told.
+    /// Cuts the power of a host. No peer is told.
     pub(crate) fn lose_power(&mut self, host: HostId) {
         self.hosts.set_off(host, true);
         for (id, side) in self.ends_of(|end| end.host == host) {
@@ -69,7 +69,7 @@ impl State {
         ids.len()
     }
 
-    /// Ways have been mended: what waited is sent again, each after its host's pause.
+    /// Sends the packets that waited for a mended path, each after its host's pause.
     pub(crate) fn send_held(&mut self) {
         for (id, side) in self.ends_of(|end| end.is_held) {
             let [to, from] = [1 - side, side].map(|of| self.connections[&id].ends[of].host);
@@ -90,13 +90,12 @@ impl State {
         }
     }
 
-    /// How many connections there are that some program has an end of.
+    /// Returns the number of connections of which a program has an end.
     pub(crate) fn connection_count(&self) -> usize {
         self.connections.values().filter(|of| of.ends.iter().any(|end| !end.is_dropped)).count()
     }
 
-    /// Nothing gets through on the connections that there are between two hosts; others may be
-    /// made, and work.
+    /// Stalls the existing connections between two hosts. New connections work.
     pub(crate) fn stall(&mut self, a: HostId, b: HostId) {
         for (id, side) in self.open_ends(a, b).into_iter().chain(self.open_ends(b, a)) {
             if let Some(end) = self.end(id, side) {
@@ -105,7 +104,7 @@ impl State {
         }
     }
 
-    /// The connections between two hosts, or between all where none are named, go on.
+    /// Lets stalled connections go on: those between two hosts, or all.
     pub(crate) fn unstall(&mut self, between: Option<[HostId; 2]>) {
         let is_meant = |here, there| {
             between.is_none_or(|[a, b]| [here, there] == [a, b] || [here, there] == [b, a])
@@ -118,15 +117,15 @@ impl State {
         }
     }
 
-    /// One host's ends of its connections with another break; the other is not told, and learns
-    /// of it when it sends something.
+    /// Breaks one host's ends of its connections with another host. The other host learns of it
+    /// when it sends something.
     pub(crate) fn half_open(&mut self, broken: HostId, other: HostId) {
         for (id, side) in self.open_ends(broken, other) {
             self.breaks(id, side, ErrorKind::ConnectionReset);
         }
     }
 
-    /// The ends at one host of its open connections with another.
+    /// Returns the ends at host `here` of its open connections with host `there`.
     fn open_ends(&self, here: HostId, there: HostId) -> Vec<(u64, Side)> {
         let sides = self.connections().flat_map(|(id, of)| [(id, 0, of), (id, 1, of)]);
         let is_meant = |(_, side, of): &(u64, Side, &super::connection::Connection)| {

@@ -1,13 +1,13 @@
-//! The hosts, their addresses, and which ways between them carry nothing.
+//! The hosts, their addresses, and the paths between them that are cut.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-/// A machine, by its place in the list.
+/// A host, by its index in the list.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct HostId(pub(crate) usize);
 
-/// Ports that a host gives to connections.
+/// The first port that a host gives to connections.
 const FIRST_PORT: u16 = 32_768;
 
 #[derive(Debug)]
@@ -16,23 +16,23 @@ struct Host {
     /// Its addresses, in the order in which a look-up of its name returns them.
     ips: Vec<IpAddr>,
     next_port: u16,
-    /// It has no power.
+    /// Whether the host has no power.
     is_off: bool,
-    /// Its listeners accept no connection from another host.
+    /// Whether its listeners accept no connections from other hosts.
     is_full: bool,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Hosts {
     all: Vec<Host>,
-    /// From one to another.
+    /// Pairs of hosts: packets from the first to the second do not arrive.
     cut: BTreeSet<(HostId, HostId)>,
-    /// Addresses to which nothing arrives.
+    /// Addresses at which nothing arrives.
     dark: BTreeSet<IpAddr>,
 }
 
 impl Hosts {
-    /// The host of this name, which is new if there was none.
+    /// Returns the host with this name. Adds the host if it does not exist.
     pub(crate) fn named(&mut self, name: &str) -> HostId {
         if let Some(found) = self.find(name) {
             return found;
@@ -49,7 +49,7 @@ impl Hosts {
     }
 
     pub(crate) fn set_ips(&mut self, host: HostId, ips: Vec<IpAddr>) {
-        assert!(!ips.is_empty(), "a host has an address");
+        assert!(!ips.is_empty(), "a host needs at least one address");
         for ip in &ips {
             let has = self.all.iter().position(|host| host.ips.contains(ip));
             assert!(has.is_none_or(|has| has == host.0), "another host has the address {ip}");
@@ -95,7 +95,7 @@ impl Hosts {
         self.dark.insert(ip);
     }
 
-    /// A port for a connection, or for a listener that wants any.
+    /// Returns a port for a connection, or for a listener that asks for any port.
     pub(crate) fn next_port(&mut self, host: HostId) -> u16 {
         let next = &mut self.all[host.0].next_port;
         let port = *next;
@@ -119,7 +119,7 @@ impl Hosts {
         self.all[host.0].is_full
     }
 
-    /// From now on, nothing gets from one to the other.
+    /// Cuts the path from one host to another.
     pub(crate) fn cut(&mut self, from: HostId, to: HostId) {
         if from != to {
             self.cut.insert((from, to));

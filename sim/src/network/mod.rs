@@ -1,8 +1,8 @@
-//! The simulated network: hosts, the ways between them, and what is on its way.
+//! The simulated network: hosts, the paths between them, and packets in flight.
 //!
-//! It runs nothing: handlers that are to be told are collected, and the simulation tells them.
-//! The model is TCP as a program sees it: what is sent arrives in order, once, or the connection
-//! breaks; a cut way delays, and the sender's host tries again.
+//! The network calls no handlers. It collects the calls, and the simulation makes them. The model
+//! is TCP as a program sees it: bytes arrive in order, once, or the connection breaks. On a cut
+//! path packets wait, and the sender's host retransmits them.
 
 mod connecting;
 mod connection;

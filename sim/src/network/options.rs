@@ -1,45 +1,45 @@
-//! How good the network is.
+//! The quality of the network.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::random::Random;
 
-/// How a program's reads cut what has arrived into pieces.
+/// How reads split the bytes that have arrived.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reads {
-    /// All that is there, as much as the reader takes.
+    /// A read returns all that has arrived, up to the size of its buffer.
     Whole,
-    /// Pieces of any length.
+    /// A read returns a piece of random length.
     Pieces,
-    /// Single bytes.
+    /// A read returns a single byte.
     Bytes,
 }
 
-/// What the network is like. It can be changed while a simulation runs.
+/// The quality of the network. It can be changed while a simulation runs.
 #[derive(Clone, Debug)]
 pub struct Network {
-    /// The time that a packet takes from host to host, in one direction: each within the range
-    /// is as likely as the others.
+    /// The time that a packet takes from host to host, in one direction. Each time within the range
+    /// is equally likely.
     pub latency: RangeInclusive<Duration>,
-    /// Of a thousand packets between hosts, so many take another time than that: the tail of
-    /// the distribution, as of a queue that is full now and then. What a connection carries
-    /// stays in order, so those behind a slow one wait for it.
+    /// How many packets of a thousand between hosts take `slow_latency` instead, as in a queue that
+    /// is full now and then. A connection keeps its order, so packets behind a slow one wait for
+    /// it.
     pub slow: u32,
-    /// The time that those take. Its logarithm is uniform: one between 10 and 20 ms is as likely
-    /// as one between 20 and 40.
+    /// The time that slow packets take. Its logarithm is uniform: a time between 10 and 20 ms is as
+    /// likely as one between 20 and 40 ms.
     pub slow_latency: RangeInclusive<Duration>,
     /// The time that a packet takes between two programs of a host.
     pub local_latency: RangeInclusive<Duration>,
-    /// Bytes that each connection can carry a second, in each direction.
+    /// Bytes that each connection can carry per second, in each direction.
     pub bandwidth: u64,
-    /// Bytes that a connection takes that its reader has not read; then writes wait.
+    /// Bytes that a connection takes before its reader has read them. Then writes wait.
     pub window: usize,
-    /// How reads cut what has arrived.
+    /// How reads split the bytes that have arrived.
     pub reads: Reads,
-    /// How many of a thousand writes take a part of what they are given.
+    /// How many writes of a thousand take only a part of their bytes.
     pub short_writes: u32,
-    /// Of a thousand packets, so many are lost on their first way, and come later.
+    /// How many packets of a thousand are lost, and arrive later, when they are retransmitted.
     pub lost: u32,
 }
 
@@ -61,7 +61,7 @@ impl Default for Network {
 }
 
 impl Network {
-    /// A network of any quality.
+    /// Returns a network of random quality.
     pub(crate) fn any(random: &mut Random) -> Network {
         let ms = Duration::from_millis;
         let latency = random.one_of(&[

@@ -1,4 +1,4 @@
-//! What a connection carries: packets under way, and what programs do with its ends.
+//! Packets in flight, and the operations of programs on the ends of a connection.
 
 use std::io::{ErrorKind, Result};
 use std::net::Shutdown;
@@ -11,15 +11,16 @@ use super::connection::{Connection, End, Packet, Side, Stage};
 use super::options::Reads;
 use super::wires::{Arrival, State};
 
-/// How long a host waits before it sends again what was lost.
+/// The time after which a host retransmits a lost packet.
 pub(super) const RETRY: Duration = Duration::from_millis(200);
 
-/// What is written arrives in pieces that take no longer than this, but for the smallest.
+/// A large write is split into pieces. At this rate they use the whole bandwidth, unless a piece is
+/// as small as a segment.
 const PIECES_A_SECOND: u64 = 20;
-/// What a packet carries at most, on Ethernet.
+/// The most bytes in a packet, on Ethernet.
 const SEGMENT_BYTES: usize = 1448;
 
-/// On its way.
+/// Packets in flight.
 impl State {
     fn send(&mut self, id: u64, side: Side, packet: Packet) {
         let Some(connection) = self.connections.get(&id) else { return };
@@ -49,7 +50,7 @@ impl State {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let (from, to) = (connection.ends[side].host, connection.ends[1 - side].host);
         let end = &mut connection.ends[side];
-        // It may have been sent by a connection that has broken since.
+        // The connection that sent the packet may have broken since.
         let Some((time, _)) = end.out.front() else { return };
         if *time > self.now || end.is_held {
             return;
@@ -60,8 +61,8 @@ impl State {
             || self.hosts.is_off(from)
             || end.is_stalled;
         if unheard && !is_reset {
-            // Without acknowledgement it is sent again; the simulation does that once the way
-            // is mended.
+            // The packet is not acknowledged, so the host retransmits it. The simulation does so
+            // when the path is mended.
             end.is_held = true;
             return self.note(id, side, "does not get through to");
         }
@@ -84,7 +85,7 @@ impl State {
                 self.note(id, side, "is reset by");
                 return self.breaks(id, side, ErrorKind::ConnectionReset);
             }
-            // Nobody reads it.
+            // No program reads the bytes.
             Packet::Bytes(_) if end.is_dropped || end.is_forgotten || end.is_broken() => {
                 return self.send_reset(id, side);
             }
@@ -111,14 +112,14 @@ impl State {
         self.send(id, side, Packet::Reset);
     }
 
-    /// This end is no more.
+    /// Breaks this end.
     pub(super) fn breaks(&mut self, id: u64, side: Side, why: ErrorKind) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         connection.ends[side].breaks(why);
         self.tell(id, side, true, true);
     }
 
-    /// Both ends learn that the connection is no more: this one at once.
+    /// Resets the connection: this end learns of it at once, the other when the packet arrives.
     pub(super) fn reset(&mut self, id: u64, side: Side) {
         self.breaks(id, side, ErrorKind::ConnectionReset);
         self.send_reset(id, side);
@@ -131,7 +132,7 @@ impl State {
     }
 }
 
-/// What programs do with their ends.
+/// The operations of programs on their ends.
 impl State {
     pub(super) fn end(&mut self, id: u64, side: Side) -> Option<&mut End> {
         self.connections.get_mut(&id).map(|connection| &mut connection.ends[side])
@@ -167,7 +168,7 @@ impl State {
         if let Some(end) = self.end(id, side) {
             end.unread += n;
         }
-        // A slow network does not keep back the first byte until the last one is there.
+        // On a slow network, the first byte must not wait until the last one has been sent.
         let piece = (self.options.bandwidth / PIECES_A_SECOND) as usize;
         for piece in bytes[..n].chunks(piece.max(SEGMENT_BYTES)) {
             self.send(id, side, Packet::Bytes(piece.to_vec()));
@@ -191,14 +192,14 @@ impl State {
         Ok(())
     }
 
-    /// The program lets go of it.
+    /// Drops the program's end.
     pub(super) fn drop_end(&mut self, id: u64, side: Side) -> Option<Arc<dyn Handler>> {
         let end = self.end(id, side)?;
         let handler = end.handler.take();
         if std::mem::replace(&mut end.is_dropped, true) {
             return handler;
         }
-        // A host that has lost its power says nothing, now or later.
+        // A host that has lost power sends nothing, now or later.
         let is_open = end.stage == Stage::Open && !end.is_forgotten;
         let (has_unread, says_end) = (!end.inbox.is_empty(), !end.has_shut_writing);
         if is_open && has_unread {

@@ -98,7 +98,7 @@ impl Socket for SimSocket {
             Some(end) => end.handler.replace(handler),
             None => Some(handler),
         };
-        // It may own a socket, whose drop comes back to this lock.
+        // A handler may own a socket, and dropping that socket takes this lock.
         drop(state);
         drop(old);
     }

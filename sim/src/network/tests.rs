@@ -1,4 +1,4 @@
-//! What programs see of the network, read by read and write by write.
+//! Tests what programs see of the network, read by read and write by write.
 
 use std::io::{ErrorKind, Result};
 use std::net::SocketAddr;
@@ -30,7 +30,7 @@ fn ms(n: u64) -> Duration {
 }
 
 impl World {
-    /// Two hosts; one of them listens.
+    /// Two hosts, of which the second listens.
     fn new(options: Network) -> World {
         World::with_backlog(options, 16)
     }
@@ -52,7 +52,7 @@ impl World {
         network(&self.wires, 0).connect(addr).unwrap()
     }
 
-    /// Both ends of a new connection.
+    /// Makes a connection and returns both ends.
     fn pair(&self) -> [Box<dyn Socket>; 2] {
         let near = self.connect();
         self.pass(ms(10_000));
@@ -79,13 +79,13 @@ fn network(wires: &Arc<Wires>, host: usize) -> LifeNetwork {
     LifeNetwork { wires: wires.clone(), life, host: HostId(host) }
 }
 
-/// What one read gives.
+/// Returns the result of one read.
 fn read(socket: &dyn Socket) -> Result<Vec<u8>> {
     let mut buf = [0; 4096];
     socket.try_read(&mut buf).map(|n| buf[..n].to_vec())
 }
 
-/// What the reads give, until there is nothing.
+/// Reads until nothing is left.
 fn reads(socket: &dyn Socket) -> Vec<Vec<u8>> {
     std::iter::from_fn(|| read(socket).ok()).collect()
 }
@@ -164,7 +164,7 @@ fn a_slow_connection_takes_its_time_and_keeps_none_back() {
     assert_eq!(got + reads(&*far).concat().len(), 20_000);
 }
 
-/// The times in milliseconds that single packets take.
+/// Returns the times in milliseconds that single packets take.
 fn times(options: Network) -> Vec<u64> {
     let world = World::new(options);
     let [near, far] = world.pair();
@@ -254,7 +254,7 @@ fn a_full_backlog_makes_others_try_again() {
     let _accepted = world.listener.try_accept().unwrap();
     world.pass(ms(50));
     assert_eq!(made(&all), 2);
-    // One that has no room is not told so: it knocks again a second later.
+    // A host without room does not answer. The peer tries again a second later.
     world.pass(ms(1_000));
     assert_eq!(made(&all), 3);
 }
@@ -268,7 +268,7 @@ fn whoever_is_never_taken_gives_up() {
     assert_eq!(kind(near.connected()), ErrorKind::WouldBlock);
     world.pass(ms(70_000));
     assert_eq!(kind(near.connected()), ErrorKind::TimedOut);
-    // Within the host it is not so.
+    // Within the host, packets are not lost.
     let local = network(&world.wires, 1).connect(addr()).unwrap();
     world.pass(ms(10));
     local.connected().unwrap();
@@ -287,7 +287,7 @@ fn a_host_that_loses_its_power_says_nothing_even_when_it_has_it_again() {
     drop(state);
     world.pass(ms(60_000));
     assert_eq!(kind(read(&*near)), ErrorKind::WouldBlock);
-    // It knows of no such connection.
+    // Its host has no such connection any more.
     near.try_write(b"hello?").unwrap();
     world.pass(ms(2_000));
     assert_eq!(kind(read(&*near)), ErrorKind::ConnectionReset);

@@ -1,4 +1,4 @@
-//! What is between the programs: connections, listeners, and packets under way.
+//! The state between the programs: connections, listeners, and packets in flight.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -23,7 +23,7 @@ pub(crate) struct LifeId {
     pub(crate) life: u32,
 }
 
-/// A handler that is to be told.
+/// A handler to be called.
 pub(crate) struct Tell {
     pub(crate) life: LifeId,
     pub(crate) handler: Arc<dyn Handler>,
@@ -31,16 +31,16 @@ pub(crate) struct Tell {
     pub(crate) writable: bool,
 }
 
-/// What happens at a time.
+/// An event at some time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Arrival {
-    /// The first packet of a connection reaches the host that it goes to.
+    /// The first packet of a connection reaches the host that it is sent to.
     Knock(u64),
-    /// The answer to it comes back: the connection is made, or refused.
+    /// The answer to the first packet comes back: the connection is accepted or refused.
     Answer { connection: u64, refused: bool },
-    /// The next packet of this end reaches the other.
+    /// The next packet of this end reaches the other end.
     Packet(u64, Side),
-    /// There is room for a write.
+    /// The connection has room for a write.
     Room(u64, Side),
 }
 
@@ -63,11 +63,11 @@ pub(crate) struct State {
     pub(super) told: VecDeque<Tell>,
 }
 
-/// A listener, as its host's system keeps it.
+/// A listener, as its host keeps it.
 pub(super) struct Listening {
     pub(super) life: LifeId,
     pub(super) backlog: usize,
-    /// Connections that nobody has accepted yet.
+    /// Connections that no program has accepted yet.
     pub(super) waiting: VecDeque<u64>,
     pub(super) handler: Option<Arc<dyn Handler>>,
 }
@@ -101,12 +101,12 @@ impl Wires {
         state
     }
 
-    /// When the next thing happens.
+    /// Returns the time of the next event.
     pub(crate) fn next_due(&self) -> Option<u64> {
         self.state.lock().due.peek().map(|Reverse((time, ..))| *time)
     }
 
-    /// Lets everything happen whose time has come.
+    /// Handles all events that are due.
     pub(crate) fn arrive(&self) {
         let mut state = self.lock();
         while let Some(Reverse((time, _, arrival))) = state.due.peek().copied()
@@ -117,7 +117,7 @@ impl Wires {
         }
     }
 
-    /// The handlers that are to be told, in order.
+    /// Takes the handlers to be called, in order.
     pub(crate) fn take_told(&self) -> VecDeque<Tell> {
         std::mem::take(&mut self.state.lock().told)
     }
@@ -149,7 +149,7 @@ impl State {
         }
     }
 
-    /// Something worth a line has happened to a connection, as this end sees it.
+    /// Logs an event of a connection, as this end sees it.
     pub(super) fn note(&self, id: u64, side: Side, what: &str) {
         let Some(connection) = self.connections.get(&id) else { return };
         let [here, there] = [side, 1 - side].map(|side| &connection.ends[side]);

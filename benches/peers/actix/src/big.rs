@@ -1,4 +1,4 @@
-//! big: everybody pings everybody, and answers everybody, in rounds.
+//! big: every actor pings all others and answers all others, in rounds.
 
 use std::sync::Arc;
 

@@ -1,19 +1,19 @@
-//! The actor that answers, and the one that asks.
+//! The actors that most workloads consist of: one answers pings, the other sends them.
 
 use actix::prelude::*;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-/// Tells the workload that something has been done.
+/// Tells the workload that an actor has done its work.
 pub(crate) type Done = UnboundedSender<()>;
 
-/// Waits until so many have been done.
+/// Waits until this many actors have done their work.
 pub(crate) async fn all_done(done: &mut UnboundedReceiver<()>, n: u64) {
     for _ in 0..n {
         done.recv().await;
     }
 }
 
-/// Answers.
+/// Answers pings.
 pub(crate) struct Echo;
 
 impl Actor for Echo {
@@ -32,7 +32,7 @@ impl Handler<Ping> for Echo {
     }
 }
 
-/// A ping of no actor.
+/// A ping that the workload sends.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Hello(pub(crate) Done);
@@ -45,7 +45,7 @@ impl Handler<Hello> for Echo {
     }
 }
 
-/// Asks so many times.
+/// Sends a number of pings.
 pub(crate) struct Asker {
     pub(crate) echo: Addr<Echo>,
     pub(crate) left: u64,
@@ -60,7 +60,7 @@ impl Actor for Asker {
 #[rtype(result = "()")]
 pub(crate) struct Pong;
 
-/// Begin with so many.
+/// The signal to send this many pings.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Go(pub(crate) u64);

@@ -1,4 +1,4 @@
-//! fairness: a round trip every millisecond, beside a loop on every arbiter.
+//! fairness: a round trip every millisecond, next to a loop on every arbiter.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(crate) async fn run_cooperative(p: Params) {
 }
 
 async fn beside(p: &Params, start_loop: impl Fn(&Arbiter) -> bool) {
-    watchdog(p.get("starved_s"), "starved: no progress beside loops on all cores");
+    watchdog(p.get("starved_s"), "starved: no progress next to loops on all cores");
     let arbiters = arbiters();
     let (done, mut all) = unbounded_channel();
     let arbiter = arbiters[0].handle();

@@ -1,4 +1,4 @@
-//! idle: many actors that wait.
+//! idle: many waiting actors.
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
-//! actix: actors on arbiters, which are threads, one a core. An actor stays on its arbiter, so
-//! a pair that talks is put on one, and many pairs are spread over all.
+//! actix: actors on arbiters. An arbiter is a thread, and there is one per core. An actor stays on
+//! its arbiter. So a pair that exchanges messages is on one arbiter, and many pairs are spread over
+//! all.
 //!
-//! Each workload does the same work as fika's of the same name.
+//! Each workload does the same work as fika's workload of that name.
 
 mod big;
 mod call;
@@ -23,7 +24,7 @@ fn main() {
     die_with_parent();
     let (workload, p) = Params::of_this_program();
     System::new().block_on(run(workload, p));
-    // To free what is left is not part of the work.
+    // Freeing what is left is not part of the work.
     std::process::exit(0);
 }
 
@@ -54,7 +55,7 @@ async fn run(workload: String, p: Params) {
     }
 }
 
-/// An arbiter a core.
+/// Starts an arbiter per core.
 fn arbiters() -> Vec<Arbiter> {
     (0..cores()).map(|_| Arbiter::new()).collect()
 }

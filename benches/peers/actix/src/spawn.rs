@@ -1,4 +1,4 @@
-//! spawn: an actor that tells when it starts, and stops.
+//! spawn: an actor that sends a message when it starts, and then stops.
 
 use actix::prelude::*;
 use fika_bench_kit::{Params, Stopwatch, metric};

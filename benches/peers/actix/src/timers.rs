@@ -17,7 +17,7 @@ impl Actor for Owner {
     type Context = Context<Self>;
 }
 
-/// When it was to fire, on the owner's clock.
+/// The time at which the timer should fire, on the owner's clock.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Due(u64);
@@ -34,7 +34,7 @@ impl Handler<Due> for Owner {
     }
 }
 
-/// Runs with the owner's context, where timers are.
+/// Runs with the context of the actor that owns the timers.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Run(Params);
@@ -88,10 +88,10 @@ fn owner(n: u64) -> (Addr<Owner>, oneshot::Receiver<()>) {
     (owner.start(), fired)
 }
 
-/// `cancel_future` takes note of what is to be cancelled. When the actor runs next, it looks
-/// for each of those among all.
+/// Calling `cancel_future` only notes which timer to cancel. When the actor runs next, it searches
+/// all timers for each of these.
 pub(crate) async fn run_start_cancel(p: Params) {
-    let why = "each that was cancelled is looked for among all: no end for so many";
+    let why = "cancelling searches all timers for each cancelled one: it does not end for so many";
     watchdog(p.get("patience_s"), why);
     let (owner, _) = owner(p.get("n"));
     let _ = owner.send(Run(p)).await;

@@ -1,4 +1,4 @@
-//! The queue operations of a workload, and nothing else.
+//! Only the queue operations of each workload.
 
 use std::hint::black_box;
 use std::thread;
@@ -6,7 +6,7 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use fika_bench_kit::{Params, Stopwatch, metric, rss_bytes};
 
-/// What a small process takes.
+/// The memory of a small process.
 type Block = [u8; 256];
 
 pub(crate) fn spawn(p: &Params) {
@@ -33,7 +33,7 @@ pub(crate) fn idle(p: &Params) {
     metric("wake_all_ns_each", watch.stop().ns_each(n));
 }
 
-/// A push and a pop.
+/// Does one push and one pop.
 fn hop(to: &Sender<u64>, from: &Receiver<u64>, message: u64) {
     let _ = to.send(message);
     let _ = black_box(from.recv());
@@ -59,7 +59,7 @@ pub(crate) fn thread_to_thread(n: u64) {
     });
 }
 
-/// So many hops on every core, in equal parts.
+/// Does this many hops in total, in equal parts on every core.
 fn hops_on_all_cores(n: u64) {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {

@@ -36,8 +36,8 @@ pub(crate) fn wake(p: &Params) {
     metric("ns_per_spin_round_trip", round_trips(spins, |_, _| spin_loop(), |_, _| ()));
 }
 
-/// Two threads wake each other in turn, by a word for each. `wait` is called while the word
-/// has the value given; `wake` after it has got another.
+/// Two threads wake each other in turn, with one word for each. `wait` is called while the word
+/// has the given value, and `wake` after the word has changed.
 fn round_trips(
     n: u32,
     wait: impl Fn(&AtomicU32, u32) + Sync,

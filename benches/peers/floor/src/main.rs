@@ -1,13 +1,14 @@
-//! What the machine itself gives, without any system: for a workload of processes the
-//! operations on queues that it can't do without, for one between nodes raw TCP on loopback.
+//! The operations of the machine itself, without any system. For workloads of processes these are the
+//! queue operations that no system can avoid. For workloads between nodes it is raw TCP on
+//! loopback.
 //!
 //! | workload | what is done |
 //! |---|---|
-//! | spawn | allocate and free as much as a small process takes |
-//! | idle | allocate that; wake: push to a queue and pop, for the message and for the answer |
-//! | pingpong, pairs, ring, call, big | a push and a pop for each message, on one thread a core |
+//! | spawn | allocate and free the memory of a small process |
+//! | idle | allocate that memory; to wake it, push to a queue and pop, for the message and the answer |
+//! | pingpong, pairs, ring, call, big | a push and a pop for each message, on one thread per core |
 //! | fanin | one thread sends to another through a channel |
-//! | remote | the same bytes over TCP between two OS processes, all that is ready in one write |
+//! | remote | the same bytes over TCP between two OS processes; all that is ready goes out in one write |
 
 mod local;
 mod machine;

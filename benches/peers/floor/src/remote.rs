@@ -1,4 +1,4 @@
-//! The bytes of a workload over TCP between two OS processes.
+//! Sends the bytes of a workload over TCP between two OS processes.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -10,13 +10,13 @@ use fika_bench_kit::{Clock, Params, Stopwatch, block_ms, latency, metric};
 
 use crate::tcp::{ECHO, SINK, Server};
 
-/// What a small message takes.
+/// The size of a small message on the wire.
 const MESSAGE_BYTES: usize = 64;
 
-/// The most that is written at once.
+/// The most bytes in one write.
 const WRITE_BYTES_MAX: usize = 1 << 20;
 
-/// So many messages there and back: all in one write.
+/// Sends a batch of messages in one write, and reads it back.
 fn round_trip(stream: &mut TcpStream, buffer: &mut [u8]) {
     stream.write_all(buffer).expect("the other process is there");
     stream.read_exact(buffer).expect("the other process is there");
@@ -93,7 +93,7 @@ pub(crate) fn oneway(p: &Params) {
     metric("cpu_us_per_message", elapsed.cpu_us_each(n));
 }
 
-/// Round trips on one connection, beside a second one that is full.
+/// Makes round trips on one connection, next to a second one that is full.
 pub(crate) fn headofline(p: &Params) {
     let server = Server::start();
     let (mut small, mut bulk) = (server.connect(ECHO), server.connect(SINK));
@@ -118,7 +118,7 @@ pub(crate) fn headofline(p: &Params) {
         let bytes = moved.load(Ordering::Relaxed) - before;
         latency("round_trip", &times);
         metric("bulk_mb_per_s", bytes as f64 / all.elapsed().as_secs_f64() / 1e6);
-        // The writer ends with the connection.
+        // The writer ends when the connection breaks.
         server.peer.kill();
     });
 }
@@ -130,7 +130,7 @@ pub(crate) fn nodedown(p: &Params) {
     block_ms(p.get("settle_ms"));
     let clock = Clock::start();
     server.peer.kill();
-    // The end of what comes, or an error: either tells it.
+    // The end of the stream and an error both mean that the other process has ended.
     let _ = stream.read(&mut [0]);
     metric("ms_until_nodedown", clock.ns() as f64 / 1e6);
 }

@@ -1,5 +1,4 @@
-//! The other OS process: it listens, and each connection says with its first byte what it
-//! is for.
+//! The other OS process. It listens, and the first byte of each connection says what to do.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,9 +6,9 @@ use std::thread;
 
 use fika_bench_kit::{Params, Peer, free_port};
 
-/// What comes is sent back, all that is there in one write.
+/// Sends back what arrives; all that is there goes out in one write.
 pub(crate) const ECHO: u8 = b'e';
-/// What comes is read, and its count sent back at the end.
+/// Reads all that arrives, and sends the number of bytes back at the end.
 pub(crate) const SINK: u8 = b's';
 
 const BUFFER_BYTES: usize = 1 << 20;
@@ -40,7 +39,7 @@ fn connection(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// The other process, and where it listens.
+/// The other process, and the port on which it listens.
 pub(crate) struct Server {
     pub(crate) peer: Peer,
     port: u16,

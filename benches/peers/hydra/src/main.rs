@@ -1,6 +1,6 @@
-//! hydra: Erlang-like processes on tokio, with a worker a core.
+//! hydra: Erlang-like processes on tokio, with a worker per core.
 //!
-//! Each workload does the same work as fika's of the same name.
+//! Each workload does the same work as fika's workload of that name.
 
 mod fairness;
 mod local;
@@ -17,18 +17,18 @@ use tokio::sync::oneshot;
 async fn main() {
     die_with_parent();
     let (workload, p) = Params::of_this_program();
-    // On the main thread, whose end it does not outlive.
+    // Started on the main thread, since the other node ends with the thread that started it.
     let server = workload.starts_with("remote.").then(|| remote::Server::start());
     let (done, ended) = oneshot::channel();
     Process::spawn(async move {
         run(&workload, p, server).await;
         let _ = done.send(());
     });
-    // It died, and has said why.
+    // The process died, and has printed why.
     if ended.await.is_err() {
         std::process::exit(1);
     }
-    // To free what is left is not part of the work.
+    // Freeing what is left is not part of the work.
     std::process::exit(0);
 }
 

@@ -1,5 +1,5 @@
-//! What the processes say to each other. A process that gets a message of another type ends,
-//! so there is one type for all.
+//! The messages of all processes. A process that gets a message of another type ends, so there is
+//! one type for all messages.
 
 use bytes::Bytes;
 use hydra::{Message, Pid, Process, Reference};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Say {
     Ping(Pid),
     Pong,
-    /// Begin: everybody has been spawned.
+    /// The signal to begin, sent when all processes have been spawned.
     Go,
     Done,
     Next(Pid),
@@ -18,15 +18,15 @@ pub(crate) enum Say {
     Members(Vec<Pid>),
     Call(Pid, Reference),
     Answer(Reference),
-    /// When a timer was to fire.
+    /// The time at which a timer should fire.
     Due(u64),
     Data(Pid, Bytes),
     Ack,
-    /// Ask a node for so many processes that answer.
+    /// Asks a node to spawn this many processes that answer pings.
     Echoes(Pid, u64),
-    /// Ask a node for a process that acknowledges every so many messages.
+    /// Asks a node to spawn a process that acknowledges messages in batches of this size.
     Sink(Pid, u64),
-    /// Ask a node for a process that says `Done`.
+    /// Asks a node to spawn a process that sends `Done`.
     SayDone(Pid),
 }
 
@@ -38,14 +38,14 @@ pub(crate) async fn hear() -> Say {
     }
 }
 
-/// Waits for so many messages, whatever they say.
+/// Waits for this many messages of any kind.
 pub(crate) async fn hear_times(n: u64) {
     for _ in 0..n {
         hear().await;
     }
 }
 
-/// Answers.
+/// Answers pings.
 pub(crate) async fn echo() {
     loop {
         match hear().await {

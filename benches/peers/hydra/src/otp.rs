@@ -70,7 +70,7 @@ pub(crate) async fn monitors(p: Params) {
     metric("ms_many_watchers", watch.stop().ms());
 }
 
-/// After so many sends the sender gives way, as the BEAM makes it do.
+/// After this many sends the sender yields, as the BEAM makes it do.
 const TURN: u64 = 1000;
 
 pub(crate) async fn registry(p: Params) {

@@ -1,5 +1,5 @@
-//! Two nodes. A process can't be spawned on another node, so the other has a process that
-//! spawns what it is asked for.
+//! Two nodes. hydra can't spawn a process on another node. So the other node has a process that
+//! spawns processes on request.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use hydra::{Message, Node, NodeOptions, Pid, Process, SystemMessage};
 
 use crate::message::{Say, echo, hear, hear_times, ping_times};
 
-/// An answer that has not come by then does not come.
+/// An answer that takes longer than this is lost.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// The other node, an OS process.
@@ -51,7 +51,7 @@ impl Server {
         }
     }
 
-    /// Waits until the other node is there, and warms the connection up.
+    /// Waits until the other node runs, and warms up the connection.
     async fn connect(&self) {
         start_node("client", free_port());
         Node::connect(self.node.clone());
@@ -61,7 +61,7 @@ impl Server {
                 break;
             }
         }
-        // Of the earlier pings some may have arrived as well.
+        // Some of the earlier pings may have arrived, too.
         while Process::timeout(PATIENCE, hear()).await.is_ok() {}
         ping_times(self.echoes(1).await[0], 500).await;
     }
@@ -78,7 +78,7 @@ fn start_node(name: &str, port: u16) {
     Node::set_cookie("fika-bench");
 }
 
-/// The other node, until it is killed.
+/// Runs the other node until it is killed.
 pub(crate) async fn serve(p: Params) {
     start_node("server", u16::try_from(p.get("port")).expect("a port"));
     Process::register(Process::current(), "root").expect("nobody has the name");
@@ -102,7 +102,7 @@ pub(crate) async fn serve(p: Params) {
 
 pub(crate) async fn run(workload: &str, p: Params, server: Server) {
     match workload {
-        "remote.mesh" => return cannot("connects no nodes but those that it is told to"),
+        "remote.mesh" => return cannot("connects only the nodes that it is told to connect"),
         "remote.rpc.1_caller" | "remote.rpc.64_callers" => return cannot("has no rpc"),
         _ => server.connect().await,
     }
@@ -154,7 +154,7 @@ async fn pairs(p: Params, server: Server) {
     metric("cpu_us_per_round_trip", elapsed.cpu_us_each(pairs * each));
 }
 
-/// Acknowledges every so many messages.
+/// Acknowledges every `ack_every` messages.
 async fn sink(ack_every: u64) {
     let mut n = 0;
     loop {
@@ -260,8 +260,10 @@ async fn nodedown(p: Params, server: Server, end: fn(&Peer)) {
     };
     match Process::timeout(Duration::from_secs(p.get("wait_s")), told).await {
         Ok(()) => metric("ms_until_nodedown", clock.ns() as f64 / 1e6),
-        Err(_) => {
-            not_noticed(p.get("wait_s"), "the timeout is 45 s, and its setter sets another one")
-        }
+        Err(_) => not_noticed(
+            p.get("wait_s"),
+            "the timeout is 45 s, and its setter changes another \
+                               timeout",
+        ),
     }
 }

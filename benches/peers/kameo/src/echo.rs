@@ -1,12 +1,12 @@
-//! The actor that answers, and the one that asks.
+//! The actors that most workloads consist of: one answers pings, the other sends them.
 
 use kameo::prelude::*;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-/// Tells the workload that something has been done.
+/// Tells the workload that an actor has done its work.
 pub(crate) type Done = UnboundedSender<()>;
 
-/// Waits until so many have been done.
+/// Waits until this many actors have done their work.
 pub(crate) async fn all_done(done: &mut UnboundedReceiver<()>, n: u64) {
     for _ in 0..n {
         done.recv().await;
@@ -18,12 +18,12 @@ pub(crate) fn start<A: Actor<Args = A>>(actor: A) -> ActorRef<A> {
     A::spawn_with_mailbox(actor, mailbox::unbounded())
 }
 
-/// Sends, and does not wait. To an actor that has ended, it sends nothing.
+/// Sends without waiting. Does nothing if the actor has ended.
 pub(crate) fn tell<A: Message<M>, M: Send + 'static>(to: &ActorRef<A>, message: M) {
     let _ = to.tell(message).try_send();
 }
 
-/// Answers.
+/// Answers pings.
 #[derive(Actor)]
 pub(crate) struct Echo;
 
@@ -37,7 +37,7 @@ impl Message<Ping> for Echo {
     }
 }
 
-/// A ping of no actor.
+/// A ping that the workload sends.
 pub(crate) struct Hello(pub(crate) Done);
 
 impl Message<Hello> for Echo {
@@ -48,7 +48,7 @@ impl Message<Hello> for Echo {
     }
 }
 
-/// Asks so many times.
+/// Sends a number of pings.
 #[derive(Actor)]
 pub(crate) struct Asker {
     pub(crate) echo: ActorRef<Echo>,
@@ -58,7 +58,7 @@ pub(crate) struct Asker {
 
 pub(crate) struct Pong;
 
-/// Begin with so many.
+/// The signal to send this many pings.
 pub(crate) struct Go(pub(crate) u64);
 
 impl Message<Go> for Asker {

@@ -1,4 +1,4 @@
-//! A round trip every millisecond, beside a loop on every core.
+//! A round trip every millisecond, next to a loop on every core.
 
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub(crate) async fn cooperative(p: Params) {
 }
 
 async fn beside(p: &Params, start_loop: impl Fn()) {
-    watchdog(p.get("starved_s"), "starved: no progress beside loops on all cores");
+    watchdog(p.get("starved_s"), "starved: no progress next to loops on all cores");
     let (done, mut all) = unbounded_channel();
     let asker = start(Asker { echo: start(Echo), left: 0, done });
     tell(&asker, Go(100));

@@ -1,7 +1,7 @@
-//! kameo: actors on tokio, with a worker a core; unbounded mailboxes. What is between nodes is
-//! in `kameo_remote`.
+//! kameo: actors on tokio, with a worker per core and unbounded mailboxes. The workloads between
+//! nodes are in `kameo_remote`.
 //!
-//! Each workload does the same work as fika's of the same name.
+//! Each workload does the same work as fika's workload of that name.
 
 mod echo;
 mod fairness;
@@ -16,13 +16,13 @@ use fika_bench_kit::{Params, cannot, die_with_parent};
 async fn main() {
     die_with_parent();
     let (workload, p) = Params::of_this_program();
-    // In a task of its own, so that it runs on a worker as all others do.
+    // In a task, so that this code runs on a worker as all other tasks do.
     let run = tokio::spawn(async move { run(&workload, p).await });
-    // It panicked, and has said why.
+    // The task panicked, and has printed why.
     if run.await.is_err() {
         std::process::exit(1);
     }
-    // To free what is left is not part of the work.
+    // Freeing what is left is not part of the work.
     std::process::exit(0);
 }
 

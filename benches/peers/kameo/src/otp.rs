@@ -62,10 +62,10 @@ pub(crate) async fn supervisor(p: Params) {
     metric("restart_all_ms", watch.stop().ms());
 }
 
-/// After so many sends the sender gives way, as the BEAM makes it do.
+/// After this many sends the sender yields, as the BEAM makes it do.
 const TURN: u64 = 1000;
 
-/// A name is looked up, and what is found is sent to.
+/// Looks up a name for each send.
 pub(crate) async fn registry(p: Params) {
     let n = p.get("n");
     let (done, mut all) = unbounded_channel();

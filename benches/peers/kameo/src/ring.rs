@@ -1,4 +1,4 @@
-//! ring: one token goes around. big: everybody pings everybody.
+//! ring: one token goes around. big: every actor pings all others.
 
 use std::sync::Arc;
 

@@ -16,7 +16,7 @@ struct Owner {
     done: Option<oneshot::Sender<()>>,
 }
 
-/// When it was to fire, on the owner's clock.
+/// The time at which the timer should fire, on the owner's clock.
 struct Due(u64);
 
 impl Message<Due> for Owner {

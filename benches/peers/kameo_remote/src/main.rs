@@ -1,6 +1,6 @@
-//! kameo with its feature `remote`, which is libp2p.
+//! kameo with its feature `remote`, which uses libp2p.
 //!
-//! Each workload does the same work as fika's of the same name.
+//! Each workload does the same work as fika's workload of that name.
 
 mod remote;
 mod swarm;
@@ -11,15 +11,15 @@ use fika_bench_kit::{Params, cannot, die_with_parent};
 async fn main() {
     die_with_parent();
     let (workload, p) = Params::of_this_program();
-    // On the main thread, whose end it does not outlive.
+    // Started on the main thread, since the other node ends with the thread that started it.
     let server = remote::Server::start_for(&workload, &p);
-    // In a task of its own, so that it runs on a worker as all others do.
+    // In a task, so that this code runs on a worker as all other tasks do.
     let run = tokio::spawn(async move { run(&workload, p, server).await });
-    // It panicked, and has said why.
+    // The task panicked, and has printed why.
     if run.await.is_err() {
         std::process::exit(1);
     }
-    // To free what is left is not part of the work.
+    // Freeing what is left is not part of the work.
     std::process::exit(0);
 }
 

@@ -1,9 +1,9 @@
 //! Two nodes. A remote actor is found by its name, so the other node has as many registered
 //! actors as the workload needs.
 //!
-//! Each message is a stream of its own, and has an answer, whether it is asked for or not. Here
-//! it is, by `send_ack`: a message that is sent without is lost without a word when there are
-//! too many streams. So what is under way is counted by messages, and not by every so many.
+//! Each message is a stream of its own and has an answer, even if the sender does not ask for it.
+//! Here the sender asks for it, by `send_ack`: other messages are lost silently when there are too
+//! many streams. So the window counts messages that are not answered, instead of batches.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::swarm;
 
-/// Answers, and takes what it is sent.
+/// Answers pings, and accepts data.
 #[derive(Actor, RemoteActor)]
 pub(crate) struct RemoteEcho;
 
@@ -56,7 +56,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// None for workloads that need none, or that kameo has nothing for.
+    /// Starts the other node. `None` for workloads that need no other node, or that kameo can't do.
     pub(crate) fn start_for(workload: &str, p: &Params) -> Option<Server> {
         let echoes = match workload {
             "remote.pairs" => p.get("pairs"),
@@ -91,7 +91,7 @@ impl Server {
     }
 }
 
-/// The other node, until it is killed.
+/// Runs the other node until it is killed.
 pub(crate) async fn serve(p: Params) {
     let _losses = swarm::start(u16::try_from(p.get("port")).expect("a port"), None);
     let mut echoes = Vec::new();
@@ -176,7 +176,7 @@ async fn oneway(p: Params, echoes: Vec<Echo>, server: &Server) {
     metric("cpu_us_per_message", elapsed.cpu_us_each(n));
 }
 
-/// Sends, with a window of them under way.
+/// Sends messages, with a window of them in flight.
 async fn feed(echo: Echo, p: Params) -> Result<(), RemoteSendError> {
     let data = Data(vec![7; p.size("size")]);
     let mut under_way = FuturesUnordered::new();
@@ -228,6 +228,6 @@ async fn nodedown(p: Params, mut losses: UnboundedReceiver<()>, end: impl FnOnce
     let limit = Duration::from_secs(p.get("wait_s"));
     match tokio::time::timeout(limit, losses.recv()).await {
         Ok(_) => metric("ms_until_nodedown", clock.ns() as f64 / 1e6),
-        Err(_) => not_noticed(p.get("wait_s"), "a frozen peer is not looked for"),
+        Err(_) => not_noticed(p.get("wait_s"), "frozen peers are not detected"),
     }
 }

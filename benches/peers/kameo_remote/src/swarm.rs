@@ -1,4 +1,4 @@
-//! The peer-to-peer network that remote actors are reached over.
+//! The peer-to-peer network of remote actors.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, SwarmBuilder, identity, plaintext, tcp, yamux};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-/// Larger than any message of a workload. The default is 1 MiB, above which messages are lost.
+/// Larger than any message of a workload. The default is 1 MiB; larger messages are lost.
 const MESSAGE_BYTES_MAX: u64 = 65 << 20;
 
-/// More than there are messages under way, each of which is a stream. The default is 100, above
-/// which messages are refused.
+/// More than the messages in flight, each of which is a stream. The default is 100; above it,
+/// messages are refused.
 const STREAMS_MAX: usize = 200_000;
 
 #[derive(NetworkBehaviour)]
@@ -21,8 +21,8 @@ struct Behaviour {
     kameo: remote::Behaviour,
 }
 
-/// Listens, and dials another if one is given; what is returned tells of each connection that
-/// was lost.
+/// Listens, and dials another peer if one is given. The returned channel reports each lost
+/// connection.
 pub(crate) fn start(listen: u16, dial: Option<u16>) -> UnboundedReceiver<()> {
     let messaging = remote::messaging::Config::default()
         .with_request_size_maximum(MESSAGE_BYTES_MAX)
@@ -53,7 +53,7 @@ pub(crate) fn start(listen: u16, dial: Option<u16>) -> UnboundedReceiver<()> {
                 }
                 SwarmEvent::ConnectionClosed { .. } => drop(lost.send(())),
                 SwarmEvent::OutgoingConnectionError { .. } => {
-                    // It is not there yet.
+                    // The other node does not listen yet.
                     tokio::time::sleep(Duration::from_millis(10)).await;
                     let _ = dial.map(|port| swarm.dial(address(port)));
                 }
@@ -64,7 +64,7 @@ pub(crate) fn start(listen: u16, dial: Option<u16>) -> UnboundedReceiver<()> {
     losses
 }
 
-/// As the traffic of the others is, too.
+/// Unencrypted, as the traffic of the other systems.
 fn unencrypted(key: &identity::Keypair) -> Result<plaintext::Config, Infallible> {
     Ok(plaintext::Config::new(key))
 }

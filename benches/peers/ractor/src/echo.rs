@@ -1,15 +1,15 @@
-//! The actor that answers, and the one that asks.
+//! The actors that most workloads consist of: one answers pings, the other sends them.
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, Message};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-/// Tells the workload that something has been done.
+/// Tells the workload that an actor has done its work.
 pub(crate) type Done = UnboundedSender<()>;
 
-/// What a handler returns.
+/// The result of a handler.
 pub(crate) type Handled<T = ()> = Result<T, ActorProcessingErr>;
 
-/// Waits until so many have been done.
+/// Waits until this many actors have done their work.
 pub(crate) async fn all_done(done: &mut UnboundedReceiver<()>, n: u64) {
     for _ in 0..n {
         done.recv().await;
@@ -21,17 +21,17 @@ pub(crate) async fn start<A: Actor>(actor: A, arguments: A::Arguments) -> ActorR
     Actor::spawn(None, actor, arguments).await.expect("it starts").0
 }
 
-/// Sends. To an actor that has ended, it sends nothing.
+/// Sends. Does nothing if the actor has ended.
 pub(crate) fn tell<M: Message>(to: &ActorRef<M>, message: M) {
     let _ = to.cast(message);
 }
 
-/// Answers.
+/// Answers pings.
 pub(crate) struct Echo;
 
 pub(crate) enum Ping {
     Of(ActorRef<Pong>),
-    /// Of no actor.
+    /// A ping that the workload sends.
     Hello(Done),
 }
 
@@ -53,7 +53,7 @@ impl Actor for Echo {
     }
 }
 
-/// Asks so many times.
+/// Sends a number of pings.
 pub(crate) struct Asker;
 
 pub(crate) struct Asking {
@@ -63,7 +63,7 @@ pub(crate) struct Asking {
 }
 
 pub(crate) enum Pong {
-    /// Begin with so many.
+    /// The signal to send this many pings.
     Go(u64),
     Back,
 }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::echo::{Asker, Asking, Done, Echo, Handled, Ping, Pong, all_done, start, tell};
 
-/// Tells that it has started, and ends.
+/// Sends a message when it starts, and then ends.
 struct Once;
 
 struct Nothing;
@@ -88,7 +88,7 @@ async fn rounds(pairs: u64, each: u64) -> Stopwatch {
     watch
 }
 
-/// Counts what it is sent, and answers calls.
+/// Counts the messages that it receives, and answers calls.
 pub(crate) struct Counter;
 
 pub(crate) struct Counting {

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use crate::echo::{Done, Echo, Handled, all_done, start, tell};
 use crate::local::{Count, Counter, Counting};
 
-/// Hears of the end of those that it watches.
+/// Is told when an actor that it watches ends.
 struct Watcher;
 
 struct Nothing;
@@ -41,7 +41,7 @@ impl Actor for Watcher {
     }
 }
 
-/// A supervisor with many children is killed.
+/// Kills a supervisor with many children.
 pub(crate) async fn links(p: Params) {
     let (done, _) = unbounded_channel();
     let parent = start(Watcher, done).await;
@@ -59,7 +59,7 @@ pub(crate) async fn links(p: Params) {
     metric("ms_until_all_died", watch.stop().ms());
 }
 
-/// An actor monitors another at most once, so there are only many watchers.
+/// An actor can have only one monitor on another actor, so this measures many watchers only.
 pub(crate) async fn monitors(p: Params) {
     let n = p.get("n");
     fika_bench_kit::cannot_metric("ms_one_watcher", "an actor has at most one monitor on another");
@@ -79,10 +79,10 @@ pub(crate) async fn monitors(p: Params) {
     metric("ms_many_watchers", watch.stop().ms());
 }
 
-/// After so many sends the sender gives way, as the BEAM makes it do.
+/// After this many sends the sender yields, as the BEAM makes it do.
 const TURN: u64 = 1000;
 
-/// A name is looked up, and what is found is sent to.
+/// Looks up a name for each send.
 pub(crate) async fn registry(p: Params) {
     let n = p.get("n");
     let (done, mut all) = unbounded_channel();

@@ -17,7 +17,7 @@ struct Owned {
     done: Option<oneshot::Sender<()>>,
 }
 
-/// When it was to fire, on the owner's clock.
+/// The time at which the timer should fire, on the owner's clock.
 struct Due(u64);
 
 impl Actor for Owner {

@@ -1,4 +1,4 @@
-//! A node of a cluster, and the OS processes that are others.
+//! A node of a cluster, and the OS processes of the other nodes.
 
 use fika_bench_kit::{Params, Peer, epoch_ms, free_port};
 use ractor::{Actor, ActorRef};
@@ -8,20 +8,21 @@ use ractor_cluster::{NodeServer, NodeServerMessage};
 /// Larger than any message of a workload.
 const FRAME_BYTES_MAX: u64 = 512 << 20;
 
-/// Nodes of a mesh begin to connect so long after the first has been started.
+/// The time from the start of the first node of a mesh until all nodes begin to connect.
 const MESH_BEGIN_MS: u64 = 3000;
 
-/// The other nodes, OS processes.
+/// The other nodes, which are OS processes.
 pub(crate) struct Others {
     pub(crate) peers: Vec<Peer>,
-    /// The first's.
+    /// The port of the first node.
     pub(crate) port: u16,
-    /// Where a mesh is told that a node is complete.
+    /// The socket on which the nodes of a mesh report that they see all others.
     pub(crate) home: Option<std::net::UdpSocket>,
 }
 
 impl Others {
-    /// None for workloads that need none, or that ractor has nothing for.
+    /// Starts the other nodes. `None` for workloads that need no other node, or that ractor can't
+    /// do.
     pub(crate) fn start_for(workload: &str, p: &Params) -> Option<Others> {
         let echoes = match workload {
             "remote.mesh" => return Some(Others::start_mesh(p)),

@@ -1,5 +1,5 @@
-//! mesh: each node connects to the first, and finds the others by it. The nodes begin at the
-//! same time, and tell by a packet when they see all others.
+//! mesh: each node connects to the first, and finds the others through it. The nodes begin at the
+//! same time, and report by a packet when they see all others.
 
 use std::collections::BTreeSet;
 use std::net::UdpSocket;
@@ -13,7 +13,7 @@ use ractor_cluster::{NodeEventSubscription, NodeServerMessage, client_connect};
 
 use crate::cluster::{Others, start_node};
 
-/// A node looks at its sessions so often: there is no event for a mesh.
+/// How often a node looks at its sessions, since there is no event for a complete mesh.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 struct Disconnects(Arc<AtomicU64>);
@@ -28,7 +28,7 @@ impl NodeEventSubscription for Disconnects {
     }
 }
 
-/// One of the nodes, until it is killed.
+/// Runs one of the nodes until it is killed.
 pub(crate) async fn serve(p: Params) {
     let port = |name| u16::try_from(p.get(name)).expect("a port");
     let mode = NodeConnectionMode::Transitive;
@@ -75,7 +75,8 @@ pub(crate) async fn run(p: Params, others: Others) {
     metric("pss_mib_per_node", mean(pss_bytes));
 }
 
-/// After how many milliseconds each node was complete, and how many connections it had lost.
+/// Returns, for each node, the milliseconds until it saw all others, and the connections that it
+/// had lost.
 fn told_by(home: &UdpSocket, nodes: usize) -> Vec<(u64, u64)> {
     let mut told = Vec::new();
     let mut buffer = [0; 64];

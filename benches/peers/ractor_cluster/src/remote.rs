@@ -16,7 +16,7 @@ use crate::cluster::{Others, start_node};
 
 const GROUP: &str = "echoes";
 
-/// Answers.
+/// Answers pings.
 struct RemoteEcho;
 
 #[derive(RactorClusterMessage)]
@@ -50,7 +50,7 @@ impl Actor for RemoteEcho {
     }
 }
 
-/// The other node, until it is killed.
+/// Runs the other node until it is killed.
 pub(crate) async fn serve(p: Params) {
     let port = u16::try_from(p.get("port")).expect("a port");
     let _node = start_node("server", port, NodeConnectionMode::Isolated).await;
@@ -82,7 +82,7 @@ pub(crate) async fn run(workload: &str, p: Params, others: Others) {
     }
 }
 
-/// Waits until so many remote actors are known.
+/// Waits until this many remote actors are known.
 async fn find(n: usize) -> Vec<ActorRef<Say>> {
     loop {
         let members = pg::get_members(&GROUP.to_owned()).into_iter();
@@ -141,8 +141,8 @@ async fn oneway(p: Params, echoes: Vec<ActorRef<Say>>, others: Others) {
     metric("cpu_us_per_message", elapsed.cpu_us_each(n));
 }
 
-/// Sends, and after so many a ping: its answer comes after all that was sent before it, and
-/// stands for the acknowledgement.
+/// Sends messages in batches, each followed by a ping. The answer to a ping comes after everything
+/// that was sent before the ping, so it acknowledges the batch.
 async fn feed(echo: ActorRef<Say>, p: Params) {
     let (ack_every, window) = (p.get("ack_every"), p.size("window") / p.size("ack_every"));
     let data = vec![7; p.size("size")];
@@ -199,7 +199,7 @@ async fn headofline(p: Params, echo: ActorRef<Say>) {
     metric("bulk_mb_per_s", bytes as f64 / all.elapsed().as_secs_f64() / 1e6);
 }
 
-/// Hears of sessions that are lost.
+/// Is told of lost sessions.
 struct Losses(UnboundedSender<()>);
 
 impl NodeEventSubscription for Losses {
@@ -223,6 +223,6 @@ async fn nodedown(p: Params, node: ActorRef<NodeServerMessage>, end: impl FnOnce
     let limit = Duration::from_secs(p.get("wait_s"));
     match tokio::time::timeout(limit, losses.recv()).await {
         Ok(_) => metric("ms_until_nodedown", clock.ns() as f64 / 1e6),
-        Err(_) => not_noticed(p.get("wait_s"), "a frozen peer is not looked for"),
+        Err(_) => not_noticed(p.get("wait_s"), "frozen peers are not detected"),
     }
 }

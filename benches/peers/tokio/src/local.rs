@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 type To<M> = mpsc::UnboundedSender<M>;
 type Mailbox<M> = mpsc::UnboundedReceiver<M>;
 
-/// Where the answer goes.
+/// The channel for the answer.
 pub(crate) type Ping = To<()>;
 
 /// Answers every ping.
@@ -50,7 +50,7 @@ async fn spawn_batches(n: u64, batch: u64) {
     for _ in 0..n / batch {
         for _ in 0..batch {
             let home = me.clone();
-            // A process has a mailbox, whether it is used or not.
+            // A process has a mailbox even if it is not used.
             let (_to, own) = mpsc::unbounded_channel::<u64>();
             tokio::spawn(async move {
                 let _own = own;
@@ -173,7 +173,7 @@ pub(crate) async fn fanin(p: Params) {
     metric("messages_per_s", watch.stop().per_s(senders * each));
 }
 
-/// What the members of `big` send each other.
+/// The messages of `big`.
 enum Big {
     Ping(To<Big>),
     Pong,

@@ -1,7 +1,7 @@
-//! Plain tokio: a "process" is a task that owns the receiver of an unbounded channel; whoever has
-//! a sender can send to it. The runtime is the one with a worker a core.
+//! Plain tokio. A "process" is a task that owns the receiver of an unbounded channel; other tasks
+//! hold senders. The runtime has a worker per core.
 //!
-//! Each workload does the same work as fika's of the same name.
+//! Each workload does the same work as fika's workload of that name.
 
 mod fairness;
 mod local;
@@ -14,13 +14,13 @@ fn main() {
     let (workload, p) = Params::of_this_program();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.expect("the operating system gives threads");
-    // In a task of its own, so that it runs on a worker as all others do.
+    // In a task, so that this code runs on a worker as all other tasks do.
     let run = runtime.spawn(async move { run(&workload, p).await });
-    // It panicked, and has said why.
+    // The task panicked, and has printed why.
     if runtime.block_on(run).is_err() {
         std::process::exit(1);
     }
-    // To free what is left is not part of the work.
+    // Freeing what is left is not part of the work.
     std::process::exit(0);
 }
 

@@ -1,5 +1,5 @@
-//! headofline: round trips every millisecond beside 64 MiB messages that go the same way,
-//! and how much of those goes through meanwhile.
+//! headofline: a round trip every millisecond next to 64 MiB messages in the same direction, and
+//! the throughput of these messages.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

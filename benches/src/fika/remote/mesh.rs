@@ -1,5 +1,5 @@
-//! mesh: thirty nodes, of which each connects to the first; how long until all see all, and
-//! what a node's memory is then.
+//! mesh: thirty nodes, each of which connects to the first. Measures how long it takes until all
+//! see all others, and the memory of a node then.
 
 use std::collections::BTreeSet;
 
@@ -14,14 +14,15 @@ struct Ready;
 #[derive(Message, Serialize, Deserialize)]
 struct Join(String);
 
-/// This node sees all others; so many connections were lost on the way.
+/// This node sees all others. It has lost `disconnects` connections before.
 #[derive(Message, Serialize, Deserialize)]
 struct Full {
     node: NodeName,
     disconnects: u64,
 }
 
-/// Watches how its node becomes one of many, and tells `home`, a node that is not counted.
+/// Watches how its node becomes part of the mesh, and reports to `home`, a node that does not
+/// count.
 #[remote]
 async fn watch_mesh(home: Pid, others: u64) {
     monitor_nodes(true);

@@ -1,5 +1,4 @@
-//! Workloads between nodes. Each node is an OS process: this program again, which is told
-//! its name and runs what it is asked to.
+//! Workloads between nodes. Each node is an OS process that runs this program with the node's name.
 
 mod headofline;
 mod mesh;
@@ -14,13 +13,13 @@ use fika_bench_kit::{Params, Peer, cannot, failed, free_port, until_stdin_ends};
 
 use super::echo::{echo, ping_times};
 
-/// The other node's name, where there is one.
+/// The other node's name, in workloads with two nodes.
 const B: &str = "b@127.0.0.1";
 
 /// Larger than any message of a workload.
 const MESSAGE_BYTES_MAX: usize = 65 << 20;
 
-/// Runs a remote workload in this OS process, as node `a`, with others beside it.
+/// Runs a remote workload in this OS process, as node `a`, together with the other nodes.
 pub(super) fn run(workload: &str, params: &Params) {
     let mut p = params.clone();
     p.set("mapper", u64::from(free_port()));
@@ -41,7 +40,7 @@ pub(super) fn run(workload: &str, params: &Params) {
     std::process::exit(0);
 }
 
-/// What this program does as one of the other nodes, until its standard input ends.
+/// Runs one of the other nodes until standard input is closed.
 pub(crate) fn run_node(name: &str, params: &Params) -> Result<(), NodeError> {
     let node = builder(name, params).build()?;
     until_stdin_ends();
@@ -56,8 +55,8 @@ fn builder(name: &str, params: &Params) -> NodeBuilder {
     builder.net_ticktime(secs(params.get("ticktime_s")))
 }
 
-/// Starts another node as an OS process. It must be done on the program's main thread: it
-/// is killed when the thread that started it ends.
+/// Starts another node as an OS process. Call this on the program's main thread: the node is killed
+/// when the thread that started it ends.
 fn start_node(name: &str, params: &Params) -> Peer {
     Peer::start(["node".to_owned(), name.to_owned()].into_iter().chain(words(params)))
 }
@@ -66,19 +65,19 @@ fn words(params: &Params) -> Vec<String> {
     params.to_string().split(' ').map(str::to_owned).collect()
 }
 
-/// Runs `workload` as a process on node `a`, with node `b` beside it and connected.
+/// Runs `workload` as a process on node `a`, connected to node `b`.
 fn with_peer<F>(p: Params, workload: impl FnOnce(Params, Peer) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    // First, so that the port mapper is here and outlives the other node.
+    // Node `a` starts first, so that the port mapper runs in this OS process and outlives node `b`.
     let node = match builder("a@127.0.0.1", &p).build() {
         Ok(node) => node,
         Err(error) => return failed(&format!("no node: {error}")),
     };
     let peer = start_node(B, &p);
     let workload = workload(p, peer);
-    // What the workload spawns is linked to it, so the failure of any is known here.
+    // The processes of the workload are linked to it, so a failure of any of them is seen here.
     let ended = node.try_block_on(async {
         connect(B).await;
         workload.await;
@@ -88,7 +87,7 @@ where
     }
 }
 
-/// Waits until the node is there, and warms the connection up.
+/// Connects to the node and warms up the connection.
 async fn connect(node: &str) {
     while ping(node).await != PingAnswer::Pong {
         sleep(millis(5)).await;

@@ -1,5 +1,4 @@
-//! nodedown: how long until the loss of a node is told, when it is killed and when it is
-//! frozen.
+//! nodedown: how long until the loss of a killed or frozen node is reported.
 
 use fika::prelude::*;
 use fika_bench_kit::{Clock, Params, Peer, failed, metric};
@@ -11,7 +10,7 @@ pub(super) async fn run_kill(p: Params, peer: Peer) {
     until_nodedown(p, || peer.kill()).await;
 }
 
-/// It is noticed by the ticks that do not come: after the ticktime, give or take a tick.
+/// The loss is noticed by missing ticks: after the ticktime, plus or minus one tick.
 pub(super) async fn run_stop(p: Params, peer: Peer) {
     until_nodedown(p, || peer.freeze()).await;
 }
@@ -20,7 +19,7 @@ async fn until_nodedown(p: Params, end: impl FnOnce()) {
     let echo = spawn_on(B, echo()).await;
     ping_times(echo, 100).await;
     monitor_nodes(true);
-    // The first ticks.
+    // Lets the first ticks pass.
     sleep(millis(p.get("settle_ms"))).await;
     let clock = Clock::start();
     end();

@@ -1,5 +1,5 @@
-//! oneway: messages in one direction; the receiver acknowledges every so many of them, and
-//! a sender has no more than a window of them under way. bulk is the same with large ones.
+//! oneway: messages in one direction. The receiver acknowledges them in batches, and a sender has
+//! at most a window of messages in flight. bulk does this with large messages.
 
 use bytes::Bytes;
 use fika::prelude::*;
@@ -34,7 +34,7 @@ pub(super) async fn run(p: Params, peer: Peer) {
     metric("cpu_us_per_message", elapsed.cpu_us_each(n));
 }
 
-/// Acknowledges every so many messages.
+/// Acknowledges every `ack_every` messages.
 #[remote]
 pub(super) async fn sink(ack_every: u64) {
     loop {
@@ -48,7 +48,7 @@ pub(super) async fn sink(ack_every: u64) {
     }
 }
 
-/// Sends until all has been sent and acknowledged. `each` and the window are multiples of
+/// Sends until everything has been sent and acknowledged. `each` and the window are multiples of
 /// `ack_every`.
 async fn feed(p: Params, sink: Pid, home: Pid) {
     let (each, ack_every) = (p.get("each"), p.get("ack_every"));
@@ -72,7 +72,7 @@ async fn feed(p: Params, sink: Pid, home: Pid) {
     send(home, Done);
 }
 
-/// Sends without end, two messages at a time under way, and reports what was acknowledged.
+/// Sends forever, with two messages in flight, and reports the acknowledged bytes.
 pub(super) async fn feed_forever(sink: Pid, data: Bytes, acked: impl Fn(u64)) {
     let from = self_pid();
     send(sink, Data { from, data: data.clone() });

@@ -1,4 +1,4 @@
-//! remote pingpong: the times of single round trips. remote pairs: a hundred pairs at once.
+//! pingpong: the times of single round trips between nodes. pairs: a hundred pairs at once.
 
 use fika::prelude::*;
 use fika_bench_kit::{Clock, Params, Peer, Stopwatch, latency, metric};

@@ -1,5 +1,5 @@
-//! spawn: processes on another node, each of which sends one message back: many requests
-//! at a time, or one after the other.
+//! spawn: processes on another node, each of which sends one message back. Many requests are in
+//! flight, or one at a time.
 
 use fika::prelude::*;
 use fika_bench_kit::{Params, Peer, Stopwatch, metric};
@@ -12,7 +12,7 @@ async fn say(to: Pid) {
     send(to, Done);
 }
 
-/// A spawn on another node is awaited, so each of those under way has a process here.
+/// The caller waits for each spawn, so each request in flight needs a process here.
 pub(super) async fn run_in_flight(p: Params, _peer: Peer) {
     let (n, batch) = (p.get("n"), p.get("batch"));
     let me = self_pid();
