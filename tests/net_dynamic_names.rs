@@ -79,7 +79,7 @@ fn the_name_goes_with_its_connection() {
         link(there);
         let monitor = monitor(there);
         fika::monitor_nodes_of(NodeKind::Connected, true);
-        // The end of the second connection affects nothing else.
+        // The second one's end takes nothing but itself.
         assert_eq!(disconnect_node(&b).await, Some(true));
         assert_eq!(nodedown(&b).await.reason, NodeDownReason::Disconnect);
         assert_eq!(down(monitor).await, ExitReason::Noconnection);

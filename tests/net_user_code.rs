@@ -274,7 +274,7 @@ impl AsRef<str> for AsksCookie {
     }
 }
 
-/// A transport that calls a handler as soon as it is set, and before it answers about options.
+/// A transport that calls a handler as soon as it has it, and before it answers about options.
 struct Hasty(fika::Poller);
 
 struct HastySocket(Box<dyn Socket>, Mutex<Option<Arc<dyn Handler>>>);

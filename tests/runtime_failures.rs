@@ -452,7 +452,7 @@ fn grows() {
         let deaf = spawn(std::future::pending::<()>());
         for n in 0..2500_u64 {
             send(deaf, n as u8);
-            // When it answers, it has taken that into its mailbox.
+            // It has taken that in when it answers.
             let _ = fika::info::message_queue_len(deaf).await;
         }
         // It receives everything, however much waits.

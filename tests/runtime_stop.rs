@@ -323,7 +323,7 @@ fn signals_stop_a_program() {
         program.signal(signal);
         assert_eq!(program.end().0.signal(), Some(number));
         assert!(fika::Env::now(&begun).since_start() < secs(4), "at once");
-        // Without a handler, the signal has its default effect.
+        // Without a handler it is as always.
         let program = Program::start("ignores signals");
         program.signal(signal);
         let (status, lines) = program.end();

@@ -145,7 +145,7 @@ async fn destructors_end() {
         }
     }
     assert_ne!(fika::info::status(pid).await, Some(Status::Suspended));
-    // A wait that has no result for this is left as by a panic.
+    // What has no value to end with is left as by a panic.
     for end in [End::Returns, End::Killed, End::KilledInReceive] {
         let call = task(async { spawn_blocking(|| {}).await });
         for (name, task) in [("receive!", receive_without_limit()), ("spawn_blocking", call)] {

@@ -202,6 +202,6 @@ pub trait Carrier: Send + Sync + 'static {
     /// ended meanwhile, even if there is a later connection to the same node.
     fn undecodable(&self, node: NodeId, connection: ConnectionId, lost: &Undecodable);
 
-    /// Returns the carrier itself, for the functions of its own crate.
+    /// The carrier itself, for the functions of its own crate.
     fn as_any(&self) -> &dyn Any;
 }

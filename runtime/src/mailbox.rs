@@ -97,7 +97,6 @@ impl Mailbox {
         self.first.addr()
     }
 
-    /// Appends a message.
     pub(crate) fn push(&mut self, message: Envelope) {
         let node = message.into_raw().as_ptr();
         // SAFETY: M1: we own `last` and, from now on, the new node.
@@ -282,7 +281,6 @@ impl Mailbox {
 }
 
 impl Mailbox {
-    /// Takes out all messages.
     pub(crate) fn take_all(&mut self) -> Chain {
         let first = std::mem::replace(&mut self.first, ptr::null_mut());
         (self.last, self.before) = (ptr::null_mut(), ptr::null_mut());

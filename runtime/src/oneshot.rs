@@ -69,13 +69,11 @@ impl<T> Oneshot<T> {
 pub struct Answer<T>(Option<Oneshot<Option<T>>>);
 
 impl<T> Answer<T> {
-    /// Makes the two ends.
     pub(crate) fn new() -> (Answer<T>, Oneshot<Option<T>>) {
         let wait = Oneshot::default();
         (Answer(Some(wait.clone())), wait)
     }
 
-    /// Returns whether nothing waits for the answer.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.0.as_ref().is_none_or(Oneshot::is_abandoned)
     }

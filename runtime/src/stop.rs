@@ -99,7 +99,6 @@ impl Stop {
         self.ends.load(Ordering::SeqCst)
     }
 
-    /// Returns whether a stop was requested.
     pub(crate) fn is_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }
@@ -140,7 +139,6 @@ impl Stop {
         pids
     }
 
-    /// Marks the node as stopped.
     pub(crate) fn finish(&self, all_ended: bool) {
         self.state.lock().all_ended = all_ended;
         self.go_to(Phase::Over);
@@ -227,7 +225,7 @@ impl Inner {
             return self.begin_stop_by_steps();
         }
         if let Err(error) = self.start_stopping(self.env.now()) {
-            report!(error, %error, "no thread can be started to stop the node; retrying");
+            report!(error, %error, "no thread can be started to stop a node: it is tried again");
             self.thread_is_missing();
         }
     }

@@ -336,7 +336,6 @@ impl<A> Timers<A> {
         self.asleep_until.store(0, Ordering::SeqCst);
     }
 
-    /// Returns the number of timers.
     pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().wheel.len()).sum()
     }

@@ -22,7 +22,7 @@ async fn is_process_alive() {
             sync(child).await;
         }
         assert!(fika::is_process_alive(child).await);
-        // A signal without effect.
+        // One that has no effect.
         exit_process(child, ExitReason::Normal);
         assert!(fika::is_process_alive(child).await);
         let reason = if round % 3 == 0 { ExitReason::Kill } else { ExitReason::Shutdown };
@@ -30,7 +30,7 @@ async fn is_process_alive() {
         assert!(!fika::is_process_alive(child).await, "round {round}");
         down(monitor).await;
         assert!(!fika::is_process_alive(child).await);
-        // Its slot has a new process.
+        // Its slot has a new one.
         let next = spawn(serve());
         assert!(fika::is_process_alive(next).await);
         assert!(!fika::is_process_alive(child).await);

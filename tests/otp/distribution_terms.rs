@@ -116,7 +116,7 @@ fn system_limit() {
         none!(Exit);
         none!(Down);
 
-        // An exit signal: the end is reported without its reason.
+        // An exit signal: the end is told, and not its reason.
         fika::exit_process(pid, ExitReason::term(huge));
         assert_eq!(down(monitor).await, ExitReason::SystemLimit);
         assert_eq!(exit_of(pid).await, ExitReason::SystemLimit);

@@ -508,7 +508,7 @@ fn differing_cookies() {
     let b_name = name("b");
     a.block_on(async move { fika::set_cookie_for(b_name, "the cookie of a and b").unwrap() });
     assert_eq!(who_connects(&nodes, name), ["ab", "ba"]);
-    // The default of c. The cookie for the own node is also the default.
+    // The default of c; and for the own node it is the default, too.
     c.block_on(async { fika::set_cookie("the cookie of node b").unwrap() });
     assert_eq!(who_connects(&nodes, name), ["ab", "ba", "bc", "cb"]);
     let c_name = name("c");
@@ -574,14 +574,14 @@ fn setopts() {
         assert_eq!(ping(&name).await, PingAnswer::Pong);
         let first = fika::getopts(&name).unwrap();
         assert_eq!((first.nodelay, first.keepalive), (Some(true), Some(false)), "the defaults");
-        // Of the live connection. Options that are not given are unchanged.
+        // Of the live one; what is not said is left alone.
         fika::setopts(&name, fika::SocketOptions { keepalive: Some(true), ..again }).unwrap();
         fika::setopts(&name, fika::SocketOptions { nodelay: Some(false), ..again }).unwrap();
         let changed = fika::getopts(&name).unwrap();
         assert_eq!((changed.nodelay, changed.keepalive), (Some(false), Some(true)));
         assert_eq!(changed.recv_buffer, first.recv_buffer);
         assert_answers(spawn_on(&name, answerer()).await, 1).await;
-        // Of new connections. The live one is unchanged.
+        // Of new ones; the live one is left alone.
         let new = fika::SocketOptions { keepalive: Some(true), recv_buffer: Some(20_000), ..again };
         fika::setopts_new(new).unwrap();
         assert_eq!(fika::getopts(&name).unwrap(), changed);

@@ -217,7 +217,7 @@ fn processes_small_tab() {
             } else {
                 assert_eq!(reason, ExitReason::SystemLimit);
             }
-            // Its children end as well.
+            // What it leaves ends as well.
             until_in_process("there is room", || fika::process_count() <= 2).await;
         }
     });
@@ -243,7 +243,7 @@ fn processes_this_tab() {
 #[fika::test(workers = 2)]
 async fn processes_iter() {
     list_is_right(|| fika::processes_iter().collect(), 500).await;
-    // A process that lives for a long time, while all but a few change.
+    // One that is kept for long, while all but a few change.
     let stable: BTreeSet<_> = (0..300).map(|_| spawn(idle())).collect();
     let mut seen = Vec::new();
     let mut iter = fika::processes_iter();

@@ -122,7 +122,7 @@ async fn kill_after1() {
     assert_eq!(down(monitor).await, ExitReason::Killed);
 }
 
-/// Receives ticks, none of which is early, and no more after the timer is cancelled.
+/// Takes ticks, none of which is early, and then no more after the timer is cancelled.
 async fn ticks_until_cancelled(begun: fika::Time, every: Duration, timer: timer::TRef) {
     for n in 1..=10_u32 {
         assert_eq!(next::<u64>().await, 7);

@@ -79,7 +79,7 @@ async fn cancel_timer_1() {
     assert!(cancel_timer(later).is_some(), "the others took nothing of it");
 }
 
-/// Returns how a process ends that calls this with each bad destination.
+/// What a process that calls this with each bad destination ends with.
 async fn destinations(start: fn(fika::Dest<'_>) -> TimerRef) {
     let other = Node::builder().workers(1).build().unwrap();
     let elsewhere = other.spawn(serve()).expect("room for one");

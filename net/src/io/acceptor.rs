@@ -32,7 +32,6 @@ impl Acceptor {
         Ok(Acceptor { listener, readiness })
     }
 
-    /// Returns the address on which it listens.
     pub(crate) fn local_addr(&self) -> SocketAddr {
         self.listener.local_addr()
     }
@@ -63,7 +62,6 @@ impl Acceptors {
         self.listeners[0].local_addr()
     }
 
-    /// Returns the next connection.
     #[cfg(test)]
     pub(crate) async fn accept(&mut self) -> io::Result<Stream> {
         poll_fn(|cx| self.poll_accept(cx)).await

@@ -25,7 +25,6 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// Connects.
     pub(crate) async fn connect(network: &dyn Network, addr: SocketAddr) -> io::Result<Stream> {
         let stream = Stream::new(network.connect(addr)?);
         stream.readiness.io(Direction::Write, || stream.socket.connected()).await?;
@@ -55,7 +54,6 @@ impl Stream {
         self.readiness.io(Direction::Read, read).await
     }
 
-    /// Writes all of `bytes`.
     pub(crate) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             match self.readiness.io(Direction::Write, || self.try_write(bytes)).await? {
@@ -106,12 +104,10 @@ impl Stream {
         self.socket.release_handler();
     }
 
-    /// Sets options of the socket.
     pub(crate) fn set_options(&self, options: &SocketOptions) -> io::Result<()> {
         self.socket.set_options(options)
     }
 
-    /// Returns the options of the socket.
     pub(crate) fn options(&self) -> io::Result<SocketOptions> {
         self.socket.options()
     }

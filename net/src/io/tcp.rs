@@ -44,8 +44,7 @@ impl Network for Poller {
                 let ips: Vec<IpAddr> = addrs.map(|addr| addr.ip()).collect();
                 if ips.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(ips) }
             });
-            let no_thread =
-                |reason| io::Error::other(format!("no thread can be started: {reason}"));
+            let no_thread = |reason| io::Error::other(format!("there is no thread: {reason}"));
             found.await.unwrap_or_else(|reason| Err(no_thread(reason)))
         })
     }

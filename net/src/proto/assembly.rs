@@ -112,7 +112,6 @@ impl Assembly {
         self.partial.iter().flatten().map(|partial| partial.bytes.capacity()).sum()
     }
 
-    /// Drops all pieces.
     pub(super) fn clear(&mut self) {
         self.partial = Vec::new();
         (self.bytes, self.ahead) = (0, 0);

@@ -129,7 +129,6 @@ impl<K: Clone + Eq + Hash> SendCache<K> {
         Number::New(slot as u32)
     }
 
-    /// Returns the current definition of a number.
     fn definition(&self, number: u32) -> u64 {
         self.slots[number as usize].definition
     }

@@ -51,7 +51,6 @@ impl Open {
         Open { sequence, total, rest: parts.into(), rest_bytes: total }
     }
 
-    /// Takes the next piece.
     fn take(&mut self) -> Vec<Bytes> {
         let mut room = PIECE_BYTES_MAX;
         let mut piece = Vec::with_capacity(self.rest.len().min(2));

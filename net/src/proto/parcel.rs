@@ -242,7 +242,6 @@ impl Parcel {
         self.payload.is_large()
     }
 
-    /// Returns the thing that was to be sent.
     pub(crate) fn into_cargo(self) -> Cargo {
         self.cargo
     }

@@ -72,7 +72,6 @@ impl Congested for Wire {
 }
 
 impl Wire {
-    /// Writes all output.
     fn write(&self, node: &Node) {
         let mut output = self.0.lock();
         output.messages = 0;

@@ -137,7 +137,6 @@ impl Shared {
         (self.threads_max / 2).saturating_sub(state.patient_running)
     }
 
-    /// Takes the next job.
     fn next(&self, state: &mut State) -> Option<(Job, Urgency)> {
         if let Some(job) = state.queue.pop_front() {
             return Some((job, Urgency::Prompt));

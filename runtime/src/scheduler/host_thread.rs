@@ -12,7 +12,6 @@ pub(super) struct HostThread {
 
 #[cfg(all(target_os = "linux", not(miri)))]
 impl HostThread {
-    /// Returns the calling thread.
     pub(super) fn current() -> HostThread {
         HostThread { tid: nix::unistd::gettid() }
     }

@@ -155,7 +155,6 @@ impl Scheduler {
         self.stepped.as_ref()
     }
 
-    /// Starts the workers and the monitor.
     pub(crate) fn start(
         self: &Arc<Self>,
         workers: usize,
@@ -238,7 +237,6 @@ impl Scheduler {
         self.idle.searching() == 1 && self.seats.read().len() > self.idle.sleeping() + 1
     }
 
-    /// Returns whether a worker runs this task.
     pub(crate) fn is_running(&self, task: TaskId) -> bool {
         self.seats.read().iter().any(|seat| seat.runs(task))
     }

@@ -62,7 +62,6 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    /// Makes a seat for the calling thread.
     pub(super) fn new(stealer: Stealer<TaskId>) -> Seat {
         Seat {
             stealer,
@@ -149,7 +148,6 @@ impl Seat {
         self.overdue.store(run, Ordering::Relaxed);
     }
 
-    /// Returns whether this task is running here.
     pub(super) fn runs(&self, task: TaskId) -> bool {
         self.running.load() == Some(task)
     }

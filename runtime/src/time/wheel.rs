@@ -136,7 +136,6 @@ impl<T> Wheel<T> {
         entry.value.take().expect("there is one at this index")
     }
 
-    /// Removes and returns all timers.
     pub(crate) fn take_all(&mut self) -> Vec<T> {
         let has_timer = |index: &u32| self.entries[*index].value.is_some();
         let indices: Vec<u32> = (0..self.entries.len()).filter(has_timer).collect();

@@ -85,7 +85,6 @@ impl Registry {
         self.relaxed
     }
 
-    /// Returns whether no name is registered.
     pub(crate) fn is_empty(&self) -> bool {
         self.registered.is_empty()
     }

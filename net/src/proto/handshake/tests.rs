@@ -25,7 +25,6 @@ fn secret(text: &str) -> Secret {
     Secret { cookie: Cookie::new_weak(text).unwrap(), cluster_id: String::new() }
 }
 
-/// Returns the body of a frame.
 fn body(frame: Vec<u8>) -> Vec<u8> {
     let mut received = BytesMut::from(&frame[..]);
     let body = super::frame(&mut received).unwrap().unwrap();

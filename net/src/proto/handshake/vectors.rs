@@ -62,7 +62,6 @@ impl Case {
         }
     }
 
-    /// Returns the name that the responder gives.
     fn given(&self) -> Option<NodeName> {
         Some(self.text("given"))
             .filter(|given| *given != "none")

@@ -21,7 +21,6 @@ pub(crate) use deque::{Deque, Injector, Stealer};
 pub(crate) use locks::{Condvar, Mutex, MutexGuard, RwLock};
 pub(crate) use parker::{Parker, Unparker};
 
-/// Starts a detached thread.
 pub(crate) fn spawn_thread(
     name: String,
     main: impl FnOnce() + Send + 'static,
