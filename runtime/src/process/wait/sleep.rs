@@ -1,0 +1,243 @@
+//! Futures of the runtime's own: waiting for time, and blocking calls.
+//!
+//! They work in a process together with any other future; none needs the mailbox.
+
+use std::future::{Future, poll_fn};
+use std::panic::resume_unwind;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::context;
+use crate::env::Time;
+use crate::exit_reason::ExitReason;
+use crate::node::Node;
+use crate::oneshot::{Answer, Oneshot};
+use crate::priority::Priority;
+use crate::process::core::Running;
+use crate::process::core::{gives_way, is_in_destructor, leave_destructor, stops};
+use crate::process::deliver::Action;
+use crate::process::failure::__rust_begin_short_backtrace;
+use crate::process::life::{catch, contain, raise};
+use crate::scheduler::Urgency;
+use crate::timers::TimerRef;
+
+/// Waits for at least this time (Erlang's `timer:sleep/1`). Messages stay in the mailbox. In a
+/// destructor of a process that ends or unwinds, it does not wait.
+///
+/// # Panics
+/// Outside of a process.
+#[track_caller]
+pub fn sleep(time: Duration) -> Sleep {
+    context::process("sleep", |me| Sleep {
+        node: me.node.handle(),
+        at: me.node.env.now() + time,
+        started: None,
+        timer: None,
+    })
+}
+
+/// The future of [`sleep`].
+#[derive(Debug)]
+#[must_use = "nothing waits unless this is awaited"]
+pub struct Sleep {
+    node: Node,
+    at: Time,
+    /// When it was polled first: timers that are due at one time fire in the order of their starts.
+    started: Option<Time>,
+    timer: Option<TimerRef>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.stop();
+        if is_in_destructor() {
+            return Poll::Ready(());
+        }
+        let inner = self.node.inner();
+        let now = inner.env.now();
+        if now >= self.at {
+            return if gives_way(context) { Poll::Pending } else { Poll::Ready(()) };
+        }
+        let waker = context.waker().clone();
+        let started = self.started.unwrap_or(now);
+        let timer = inner.start_timer_at(started, self.at, |_| Action::WakeTask(waker));
+        (self.started, self.timer) = (Some(started), Some(timer));
+        Poll::Pending
+    }
+}
+
+impl Sleep {
+    fn stop(&mut self) {
+        if let Some(timer) = self.timer.take() {
+            let inner = self.node.inner();
+            inner.cancel_timer(timer);
+        }
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The time was over before the future was ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("timeout: the future was not ready in time")]
+pub struct Elapsed;
+
+/// Waits for a future, but not longer than this.
+///
+/// # Errors
+/// [`Elapsed`] when the time is over; the future is dropped then.
+///
+/// # Panics
+/// Outside of a process.
+pub async fn timeout<F: Future>(time: Duration, future: F) -> Result<F::Output, Elapsed> {
+    let mut sleep = sleep(time);
+    let mut future = pin!(future);
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(value) => Poll::Ready(Ok(value)),
+        Poll::Pending => Pin::new(&mut sleep).poll(context).map(|()| Err(Elapsed)),
+    })
+    .await
+}
+
+/// Which pool of threads runs a blocking call.
+#[derive(Clone, Copy)]
+pub(crate) enum Blocking {
+    /// The program's own calls.
+    OfProgram,
+    /// Those of the node's services. One that nobody waits for any more does not begin.
+    OfService(Urgency),
+}
+
+impl Blocking {
+    /// Returns the pool for a call of this process.
+    fn of(me: Running<'_>) -> Blocking {
+        match me.control.slot.vitals.priority() {
+            _ if !me.node.table.is_reserved(me.control.slot) => Blocking::OfProgram,
+            Priority::Low => Blocking::OfService(Urgency::Patient),
+            _ => Blocking::OfService(Urgency::Prompt),
+        }
+    }
+}
+
+/// Runs a blocking call on a thread for such calls. A panic of the call continues in the process
+/// that waits. In a destructor during a panic or an `exit`, the call is made in place.
+///
+/// At most 512 calls run at the same time; others wait. If the system refuses a thread, the call
+/// waits until a thread can be started, which is tried ten times a second, or until another call
+/// ends. If no other call is running, the process that waits ends with `system_limit`. When the node
+/// stops, calls that have not begun are dropped.
+///
+/// Calls in the methods of a resolver have threads of their own: see the `Resolver` trait.
+///
+/// # Panics
+/// Outside of a process.
+#[track_caller]
+pub fn spawn_blocking<T, F>(call: F) -> SpawnBlocking<T>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    context::process("spawn_blocking", |me| SpawnBlocking::begin(me, Blocking::of(me), call))
+}
+
+/// Runs a network look-up on a thread, separately from the program's own blocking calls. A panic of
+/// the call continues in the process that waits.
+///
+/// # Errors
+/// If the system refuses a thread.
+///
+/// # Panics
+/// Outside of a process.
+#[doc(hidden)]
+pub async fn run_lookup<T, F>(call: F) -> Result<T, ExitReason>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    let begun = context::process("run_lookup", |me| {
+        let kind = match Blocking::of(me) {
+            Blocking::OfProgram => Blocking::OfService(Urgency::Prompt),
+            kind @ Blocking::OfService(_) => kind,
+        };
+        SpawnBlocking::begin(me, kind, call)
+    });
+    poll_fn(|context| begun.poll_result(context)).await
+}
+
+/// The future of [`spawn_blocking`]. The call runs even if the future is not awaited.
+#[derive(Debug)]
+#[must_use = "await it for the result; `drop` it to let the call go on by itself"]
+pub struct SpawnBlocking<T>(Oneshot<Option<Result<T, ExitReason>>>);
+
+impl<T: Send + 'static> SpawnBlocking<T> {
+    fn begin(
+        me: Running<'_>,
+        kind: Blocking,
+        call: impl FnOnce() -> T + Send + 'static,
+    ) -> SpawnBlocking<T> {
+        let (answer, result) = Answer::new();
+        let call = move || catch(|| __rust_begin_short_backtrace(call));
+        if me.control.ending.get() {
+            // PROC-7: no call is made.
+        } else if std::thread::panicking() {
+            // A destructor can neither wait for a thread nor be left.
+            answer.give(call());
+        } else {
+            // The process may have ended by then, and then the value is dropped here.
+            let is_optional = matches!(kind, Blocking::OfService(_));
+            let call = Box::new(move || {
+                if is_optional && answer.is_abandoned() {
+                    return contain(|| drop(call));
+                }
+                contain(move || answer.give(call()));
+            });
+            if me.node.run_blocking(kind, call).is_err() {
+                result.set(Some(Err(ExitReason::SystemLimit)));
+            }
+        }
+        SpawnBlocking(result)
+    }
+}
+
+impl<T> SpawnBlocking<T> {
+    fn poll_result(&self, context: &mut Context<'_>) -> Poll<Result<T, ExitReason>> {
+        if stops(context) {
+            return Poll::Pending;
+        }
+        match self.0.poll(context) {
+            Poll::Ready(Some(result)) => Poll::Ready(result),
+            // The call was not begun: the process ends (PROC-7), or the node stops.
+            Poll::Ready(None) if is_in_destructor() => leave_destructor("spawn_blocking"),
+            Poll::Pending if waits_in_vain() => leave_destructor("spawn_blocking"),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// Returns whether a destructor that waits for a call should be left: by unwinding if that is
+/// possible, and if it is not, only in a simulation, whose calls are made between turns.
+fn waits_in_vain() -> bool {
+    let by_steps = || context::try_node(|node| node.scheduler.by_steps().is_some());
+    is_in_destructor() && (!std::thread::panicking() || by_steps() == Some(true))
+}
+
+impl<T> Future for SpawnBlocking<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        match self.poll_result(context) {
+            Poll::Ready(Ok(value)) => Poll::Ready(value),
+            // This is not the call's own error: a call can't end with an exit reason.
+            Poll::Ready(Err(ExitReason::SystemLimit)) => raise(ExitReason::SystemLimit),
+            Poll::Ready(Err(reason)) => resume_unwind(Box::new(reason)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
