@@ -4,7 +4,6 @@
 //! implements the transport beneath `fika-net`; a node without distribution has
 //! [`NoCarrier`].
 
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -202,7 +201,4 @@ pub trait Carrier: Send + Sync + 'static {
     /// carrier limits how often it does so. If the connection has ended meanwhile, it does nothing:
     /// a later connection to the same node is another matter.
     fn undecodable(&self, node: NodeId, connection: ConnectionId, lost: &Undecodable);
-
-    /// The carrier itself, for the functions of its own crate.
-    fn as_any(&self) -> &dyn Any;
 }

@@ -1,6 +1,5 @@
 //! A node that lives, and a peer that says what it wants.
 
-use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
@@ -161,8 +160,4 @@ impl Carrier for Nowhere {
     fn flush(&self) {}
 
     fn undecodable(&self, _: NodeId, _: ConnectionId, _: &Undecodable) {}
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
 }

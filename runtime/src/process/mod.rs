@@ -1,4 +1,28 @@
-//! Processes: what one is, how it runs, what signals do to it, and how it ends.
+//! Processes: what a process is, how it runs, what signals do to it, how it ends, and the functions
+//! that act for it.
+//!
+//! | folder | what | uses, besides the folders above it in this table |
+//! |---|---|---|
+//! | `failure` | panics, and the ways in which a process leaves its code | nothing |
+//! | `core` | the state of one process, with its operations; sends nothing | |
+//! | `deliver` | from a destination to a queue, or to the carrier; what timers do | |
+//! | `signals` | what a signal does to its receiver | |
+//! | `life` | a turn, the end, and what is checked in between | |
+//! | `wait` | futures that wait without the mailbox | |
+//! | `receive` | selective receive | |
+//! | `relations` | functions: links, monitors, aliases | |
+//! | `spawn` | functions: starting processes, here and on other nodes | |
+//! | `send` | functions: messages, exit signals, timers that send | |
+//! | `inspect` | functions: looking at other processes | |
+//! | `api` | functions: what a process asks or sets of itself and of its node | |
+//!
+//! A folder imports from folders above it only, and files of a folder do not import each other in
+//! a circle. What belongs to several folders is a method of one of three types, and needs no import:
+//!
+//! - [`Control`], the state of a process: its methods are in `core`.
+//! - [`Running`], a process with its node: its methods are in `core::control`, and the steps that
+//!   signals, a start and an end consist of are in `deliver`, `signals`, `life` and `spawn::start`.
+//! - `node::Inner`, the node: the methods that deliver are in `deliver`.
 
 mod api;
 mod core;
@@ -14,33 +38,33 @@ mod spawn;
 mod wait;
 
 pub use self::api::{
-    acting_node, async_dist, exit, exit_process, group_leader, hibernate, make_ref, process_count,
-    register, registered, self_node, self_pid, send, set_group_leader, set_priority, trap_exit,
+    acting_node, async_dist, exit, group_leader, hibernate, mailbox_limit, make_ref, process_count,
+    register, registered, self_node, self_pid, set_group_leader, set_priority, trap_exit,
     unregister, whereis,
 };
-pub use self::core::relations::ReplyOn;
+pub use self::core::relations::{LinkOpts, ReplyOn};
 pub(crate) use self::core::{Body, Control, NewProcess, Running};
 pub use self::core::{bump_reductions, dictionary, is_in_destructor, set_label, yield_now};
-pub(crate) use self::deliver::{Action, Orphans};
-pub use self::deliver::{SendError, mailbox_limit};
-pub(crate) use self::failure::install_panic_hook;
+pub(crate) use self::deliver::{Action, Orphans, undecodable};
+pub use self::deliver::{SendError, SystemMonitor, system_monitor};
+pub use self::failure::contain_call;
+pub(crate) use self::failure::{catch, contain, drop_each, install_panic_hook};
 pub use self::inspect::{
-    Processes, SuspendError, SystemMonitor, info, is_process_alive, process_info, processes,
-    processes_iter, resume_process, suspend_process, system_monitor,
+    Ended, Processes, SuspendError, info, is_process_alive, process_info, processes,
+    processes_iter, resume_process, suspend_process,
 };
-pub use self::life::contain_call;
-pub(crate) use self::life::{catch, contain, drop_each, end, run};
+pub(crate) use self::life::{end, run};
 #[cfg(feature = "observe")]
 pub use self::receive::messages_looked_at;
 pub use self::receive::{Next, Opened, Receive, Wanted, is_wanted, open_wanted, wanted};
 pub use self::relations::{
-    AliasOpts, LinkOpts, MonitorAlias, MonitorOpts, alias, alias_with, demonitor, demonitor_flush,
-    link, link_with, monitor, monitor_with, unalias, unlink,
+    AliasOpts, MonitorAlias, MonitorOpts, alias, alias_with, demonitor, demonitor_flush, link,
+    link_with, monitor, monitor_with, unalias, unlink,
 };
 pub use self::send::{
     ExitDest, SendOpts, TrySendError, cancel_timer, cancel_timer_async, cancel_timer_no_info,
-    exit_process_priority, read_timer, read_timer_async, send_after, send_at, send_priority,
-    send_timeout, send_wait, send_with, start_timer, start_timer_at, try_send,
+    exit_process, exit_process_priority, read_timer, read_timer_async, send, send_after, send_at,
+    send_priority, send_timeout, send_wait, send_with, start_timer, start_timer_at, try_send,
 };
 pub use self::spawn::{
     RequestOpts, SpawnOpts, Spawned, spawn, spawn_link, spawn_link_on, spawn_monitor,
@@ -50,5 +74,5 @@ pub use self::spawn::{
 pub(crate) use self::spawn::{Service, Start, start};
 pub(crate) use self::wait::Blocking;
 pub use self::wait::{
-    Elapsed, Ended, Sleep, SpawnBlocking, Waiting, run_lookup, sleep, spawn_blocking, timeout,
+    Elapsed, Sleep, SpawnBlocking, Waiting, run_lookup, sleep, spawn_blocking, timeout,
 };

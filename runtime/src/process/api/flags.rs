@@ -1,11 +1,12 @@
-//! What a process sets about itself.
+//! Flags that a process sets for itself.
 
 use crate::context;
 use crate::priority::Priority;
 
-/// Says whether the running process goes on where it sends over a congested connection, and is
-/// not suspended until there is room; returns what was so before (Erlang's
-/// `process_flag(async_dist, Flag)`). What it sends then is queued without limit, in its order.
+/// Sets whether the running process goes on when it sends over a congested connection, instead of
+/// being suspended until there is room. Returns the previous value (Erlang's
+/// `process_flag(async_dist, Flag)`). What the process sends meanwhile is queued without limit, in
+/// order.
 ///
 /// It is false in a new process, unless its node has another default or it was spawned with
 /// [`SpawnOpts::async_dist`](crate::SpawnOpts::async_dist).
@@ -21,9 +22,9 @@ pub fn async_dist(on: bool) -> bool {
     })
 }
 
-/// Sets the running process's priority; returns what it was before (Erlang's
-/// `process_flag(priority, Level)`). It counts from the next time on that the process is
-/// queued. A new process has [`Priority::Normal`], unless it was spawned with
+/// Sets the running process's priority, and returns the previous one (Erlang's
+/// `process_flag(priority, Level)`). It applies from the next time that the process is queued. A
+/// new process has [`Priority::Normal`], unless it was spawned with
 /// [`SpawnOpts::priority`](crate::SpawnOpts::priority).
 ///
 /// # Panics

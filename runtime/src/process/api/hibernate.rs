@@ -1,4 +1,4 @@
-//! Waiting with as little memory as can be.
+//! Waiting with as little memory as possible.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -6,12 +6,11 @@ use std::task::Poll;
 use crate::context;
 use crate::process::core::{Control, gives_way};
 
-/// Waits until the mailbox is not empty, and lets the process keep as little as it can
-/// meanwhile (Erlang's `erlang:hibernate/3`). Ready at once if there is a message, which stays
-/// in the mailbox.
+/// Waits until the mailbox is not empty, with as little memory as possible (Erlang's
+/// `erlang:hibernate/3`). Ready at once if there is a message, which stays in the mailbox.
 ///
-/// What the program itself keeps, in its variables, it must shrink itself before. The runtime
-/// lets go of its own room for links, monitors and the like that are no more.
+/// The runtime frees its own unused room, such as that of former links and monitors. The variables
+/// of the program stay as they are: shrink them before.
 ///
 /// ```
 /// # use fika_runtime::{Node, hibernate, self_pid, send, spawn};
@@ -34,11 +33,11 @@ pub async fn hibernate() {
             if me.control.is_in_destructor() {
                 Poll::Ready(())
             } else if me.control.stops() {
-                me.wakes_with_signals(context);
+                me.control.wakes_with_signals(context);
                 Poll::Pending
             } else if me.control.message_count() == 0 {
                 me.control.slot.vitals.set_hibernating(true);
-                me.wakes_with_signals(context);
+                me.control.wakes_with_signals(context);
                 Poll::Pending
             } else if gives_way(context) {
                 Poll::Pending
@@ -51,7 +50,8 @@ pub async fn hibernate() {
 }
 
 impl Control {
-    /// The turn is over, and the process hibernates: lets go of what is empty.
+    /// Frees the parts that are empty, at the end of a turn in which the process began to
+    /// hibernate.
     pub(in crate::process) fn shrink(&mut self) {
         self.slot.vitals.set_hibernating(false);
         self.mailbox.get_mut().shrink();

@@ -1,44 +1,41 @@
-//! How much a process may do in one turn before others have theirs.
+//! How much a process may do in one turn.
 //!
-//! A turn has a number of *reductions*: each message that is taken costs one, so does each
-//! other suspension point of this crate that does not have to wait, and a program can spend
-//! more by [`bump_reductions`]. Besides, the monitor thread ends a turn that takes long; see
-//! `scheduler::monitor`. Both are looked at where the process can be suspended. A future of
-//! another crate that is always ready can't be interrupted; the monitor thread then sees to it
-//! that others go on elsewhere.
+//! A turn has a number of *reductions*. Each message that is taken costs one, and so does each
+//! other suspension point of this crate that does not have to wait. A program can spend more by
+//! [`bump_reductions`]. The monitor thread also ends a turn that takes long; see
+//! `scheduler::monitor`. Both are checked at suspension points of this crate. A future of another
+//! crate that is always ready can't be interrupted; other processes then go on elsewhere, which the
+//! monitor thread arranges.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use super::control::Control;
 use crate::context;
-use crate::exit_reason::ExitReason;
-use crate::process::life::{end_in_destructor, raise};
-use crate::report;
 use crate::scheduler::is_overdue;
 
 /// The reductions of a turn.
 const TURN_REDUCTIONS: u32 = 256;
 
 impl Control {
-    /// A turn begins.
+    /// Begins a turn.
     pub(in crate::process) fn begin_turn(&self) {
         self.used.set(0);
     }
 
-    /// A turn ends: what it has used is added to the sum, and one for the poll itself.
+    /// Ends a turn: adds what it has used to the sum, and one for the poll itself.
     pub(in crate::process) fn end_turn(&self) {
         self.slot.vitals.add_reductions(u64::from(self.used.get()) + 1);
     }
 
-    /// The turn is to end at the next suspension point: the process ends, or is suspended.
+    /// Makes the turn end at the next suspension point, since the process ends or is suspended.
     pub(in crate::process) fn cut_turn(&self) {
         self.used.set(self.used.get().max(TURN_REDUCTIONS));
     }
 
-    /// Takes one from the budget; false if the turn should end first.
+    /// Spends one reduction. Returns false if the turn should end first.
     #[inline]
-    pub(in crate::process) fn spend(&self) -> bool {
+    pub(super) fn spend(&self) -> bool {
         let used = self.used.get();
         if used >= TURN_REDUCTIONS || is_overdue() {
             return false;
@@ -47,7 +44,7 @@ impl Control {
         true
     }
 
-    /// At a suspension point that could be passed: true if the turn should end first.
+    /// Returns whether the turn should end before the process passes this suspension point.
     #[inline]
     pub(in crate::process) fn gives_way(&self) -> bool {
         !self.spend() && self.gives_way_now()
@@ -62,14 +59,14 @@ impl Control {
         ends
     }
 
-    /// All that the process has used.
+    /// Returns all reductions that the process has spent.
     pub(in crate::process) fn reductions(&self) -> u64 {
         self.slot.vitals.reductions() + u64::from(self.used.get())
     }
 }
 
-/// At a suspension point of the running process that could go on: whether the turn is over, so
-/// that it must wait to be polled again.
+/// Returns whether the turn of the running process is over, at a suspension point that it could
+/// pass. It is polled again in its next turn.
 pub(in crate::process) fn gives_way(context: &Context<'_>) -> bool {
     // Outside of a process there is no turn.
     let gives_way = context::try_process(|me| me.control.gives_way()).unwrap_or(false);
@@ -79,8 +76,8 @@ pub(in crate::process) fn gives_way(context: &Context<'_>) -> bool {
     gives_way
 }
 
-/// At a suspension point that was waited at: whether the running process can't go on. Whatever
-/// it has waited for, it is polled again if it may go on after all.
+/// Returns whether the running process can't go on after it has waited, since it ends or is
+/// suspended. It is polled again when it may go on.
 pub(in crate::process) fn stops(context: &Context<'_>) -> bool {
     let stops = context::try_process(|me| me.control.stops()).unwrap_or(false);
     if stops {
@@ -89,30 +86,13 @@ pub(in crate::process) fn stops(context: &Context<'_>) -> bool {
     stops
 }
 
-/// Returns whether a destructor of the running process runs: it does not wait, since its process
-/// can't be suspended there, takes no signals between turns, and in a simulation nothing else would
+/// Returns whether a destructor of the running process runs. A destructor does not wait: its
+/// process can't be suspended there and takes no signals, and in a simulation nothing else would
 /// run meanwhile.
 #[doc(hidden)]
 #[must_use]
 pub fn is_in_destructor() -> bool {
     context::try_process(|me| me.control.is_in_destructor()).unwrap_or(false)
-}
-
-/// Leaves a destructor that waits for something that can no longer happen, by unwinding. During a
-/// panic this would abort the OS process, so the process ends there, and its thread is lost. A node
-/// without threads, in a simulation, has none to lose: there the OS process aborts.
-pub(in crate::process) fn leave_destructor(function: &str) -> ! {
-    const WHY: &str = "a destructor waits, but its process is ending: don't wait \
-                       in destructors, or only with a time limit";
-    let why = || ExitReason::badarg(format_args!("`{function}`: {WHY}"));
-    context::try_process(|me| {
-        if std::thread::panicking() && me.node.scheduler.by_steps().is_none() {
-            let pid = me.pid();
-            report!(error, %pid, function, "{WHY}; the thread that runs it is lost");
-            end_in_destructor(me, why());
-        }
-    });
-    raise(why())
 }
 
 /// Lets other processes run first (Erlang's `yield/0`).
@@ -128,12 +108,12 @@ pub async fn yield_now() {
     .await;
 }
 
-/// Spends so many reductions of the running process's turn, as if it had taken so many
-/// messages (Erlang's `erlang:bump_reductions/1`).
+/// Spends reductions of the running process's turn, as if it had taken as many messages (Erlang's
+/// `erlang:bump_reductions/1`).
 ///
-/// A turn has 256. When they are used up the process gives way at the next suspension point of
-/// this crate, such as `receive!` or [`sleep`](crate::sleep), although it could go on. For work
-/// that is more than a message usually makes, and for loops; to give way at once, use
+/// A turn has 256. When they are used up, the process gives way at the next suspension point of
+/// this crate, such as `receive!` or [`sleep`](crate::sleep), although it could go on. Use it for
+/// loops, and for a message that takes much more work than others. To give way at once, use
 /// [`yield_now`].
 ///
 /// # Panics

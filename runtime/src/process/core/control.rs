@@ -165,13 +165,13 @@ impl<F: Future<Output: Outcome> + Send> Body for Process<F> {
 pub(crate) struct Control {
     pub(in crate::process) pid: Pid,
     pub(in crate::process) slot: SlotRef,
-    /// Who spawned it, if a process did.
+    /// The process that spawned it, if a process did.
     pub(in crate::process) parent: Option<Pid>,
     /// Where it was spawned.
     pub(in crate::process) site: Site,
     pub(in crate::process) mailbox: RefCell<Mailbox>,
-    /// What most processes never have; see there.
-    pub(in crate::process) rare: RareCell,
+    /// The parts that most processes never have.
+    pub(super) rare: RareCell,
     /// The reason of the first fatal signal, or of an `exit`: the process ends at its next
     /// suspension point.
     doom: Cell<Option<ExitReason>>,
@@ -184,12 +184,12 @@ pub(crate) struct Control {
     left: Cell<bool>,
     /// Something has come that may let the process go on: it is to be polled in this turn.
     pub(in crate::process) works: Cell<bool>,
-    /// The process ends, and what its destructors do has no effect on others.
-    pub(in crate::process) ending: Cell<bool>,
+    /// The process ends, and what its destructors do has no effect on others (PROC-7).
+    ending: Cell<bool>,
     /// The process has ended and is being dropped: any code of the process that runs now is a
     /// destructor.
     pub(in crate::process) dropped: Cell<bool>,
-    /// Tasks inside the process's future wait for its signals; see `receive`.
+    /// Tasks inside the process's future wait for its signals; see `tasks`.
     pub(in crate::process) has_tasks: Cell<bool>,
     /// Its mailbox has a limit, or has had one; see `bounded`.
     pub(in crate::process) bounded: Cell<bool>,
@@ -227,17 +227,18 @@ impl Control {
         }
     }
 
-    /// How signals to this process are addressed, but for those by an alias.
+    /// Returns the address of signals to this process, except signals by an alias.
     pub(in crate::process) fn address(&self) -> Address {
         Address::pid(self.pid.local().generation)
     }
 
-    /// It ends at its next suspension.
+    /// Returns whether a fatal signal was received: the process ends at its next suspension point.
     pub(in crate::process) fn is_doomed(&self) -> bool {
         self.slot.vitals.is_exiting()
     }
 
-    /// The first fatal signal decides the reason.
+    /// Makes the process end with this reason, unless an earlier fatal signal has decided the
+    /// reason.
     pub(in crate::process) fn doom(&self, reason: ExitReason) {
         if !self.is_doomed() {
             self.slot.vitals.set_exiting();
@@ -294,9 +295,9 @@ impl Control {
         self.doom.take()
     }
 
-    /// Whether the running process can't go on at a suspension point, since it ends or is
-    /// suspended. If it ends, what other branches of its future do in the rest of the poll
-    /// reaches nobody (PROC-7).
+    /// Returns whether the running process can't go on at a suspension point, since it ends or is
+    /// suspended. If it ends, what other branches of its future do in the rest of the poll has no
+    /// effect on others (PROC-7).
     #[inline]
     pub(in crate::process) fn stops(&self) -> bool {
         (self.ends() || self.slot.vitals.is_suspended()) && self.stops_now()
@@ -311,21 +312,40 @@ impl Control {
         !self.is_in_destructor()
     }
 
+    /// Returns whether the process ends, so that what it does has no effect on others (PROC-7).
+    /// Functions that act for the running process use [`Running::unless_ending`].
+    #[inline]
+    pub(in crate::process) fn is_ending(&self) -> bool {
+        self.ending.get()
+    }
+
+    /// From now on, what the process does has no effect on others.
+    pub(in crate::process) fn set_ending(&self) {
+        self.ending.set(true);
+    }
+
     /// Returns whether the running code is a destructor of a process that ends.
     pub(in crate::process) fn is_in_destructor(&self) -> bool {
         self.dropped.get() || std::thread::panicking()
     }
 }
 
-/// A process that runs, on its node: what the free functions act for.
+/// A process that runs, with its node. The free functions act for it.
 #[derive(Clone, Copy)]
 pub(crate) struct Running<'a> {
     pub(crate) control: &'a Control,
     pub(crate) node: &'a Inner,
 }
 
-impl Running<'_> {
+impl<'a> Running<'a> {
     pub(crate) fn pid(self) -> Pid {
         self.control.pid
+    }
+
+    /// The guard of all that has an effect on others: `None` if the process ends. Its destructors
+    /// still run, and reach nobody (PROC-7).
+    #[inline]
+    pub(crate) fn unless_ending(self) -> Option<Running<'a>> {
+        (!self.control.is_ending()).then_some(self)
     }
 }

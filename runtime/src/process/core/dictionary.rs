@@ -1,20 +1,17 @@
-//! The dictionary of a process: values under names, for what would be a burden to hand through
-//! every call, such as the number of the request that is served.
+//! The dictionary of a process: values under names. It is for values that would be a burden to pass
+//! through every call, such as the number of the request that is served.
 //!
-//! A value is of any type that can be a message, so that others can be shown a copy of it; one
-//! that can't be copied is wrapped in [`Local`](crate::Local). Only the process itself can
-//! change its dictionary, which ends with it.
+//! A value can have any message type, so that `process_info` can show a copy of it. Wrap a value
+//! that can't be copied in [`Local`](crate::Local). Only the process itself can change its
+//! dictionary, which ends with the process.
 //!
-//! Use it as Erlang's is to be used: seldom. What a function needs should be among its
-//! arguments.
+//! Use it seldom, like Erlang's: a function should get what it needs as arguments.
 
 use std::collections::BTreeMap;
 
-use super::control::Running;
 use crate::context;
 use crate::message::{Envelope, Message};
 use crate::name::Name;
-use crate::process::inspect::snapshot;
 use crate::process_info::Snapshot;
 
 /// Keys and values, in the order of the keys.
@@ -27,22 +24,26 @@ impl Dictionary {
     }
 
     pub(in crate::process) fn snapshots(&self) -> Vec<(Name, Snapshot)> {
-        self.0.iter().map(|(key, value)| (key.clone(), snapshot(value))).collect()
+        self.0.iter().map(|(key, value)| (key.clone(), Snapshot::of(value))).collect()
     }
 
     pub(in crate::process) fn snapshot(&self, key: &Name) -> Option<Snapshot> {
-        self.0.get(key).map(snapshot)
+        self.0.get(key).map(Snapshot::of)
     }
 
-    /// The bytes of the entries, about.
+    pub(super) fn into_values(self) -> impl Iterator<Item = Envelope> {
+        self.0.into_values()
+    }
+
+    /// Returns about how many bytes the entries take.
     pub(in crate::process) fn memory(&self) -> usize {
         let entry = size_of::<(Name, Envelope)>();
         self.0.values().map(|value| entry + value.memory()).sum()
     }
 }
 
-/// Puts a value into the running process's dictionary (Erlang's `put/2`); returns the one that
-/// it replaces, if that is of the same type.
+/// Puts a value into the running process's dictionary (Erlang's `put/2`). Returns the value that it
+/// replaces, if that has the same type.
 ///
 /// ```
 /// # use fika_runtime::{Node, dictionary};
@@ -65,8 +66,8 @@ pub fn put<T: Message>(key: impl Into<Name>, value: T) -> Option<T> {
     })
 }
 
-/// A copy of a value of the running process's dictionary (Erlang's `get/1`); none if there is
-/// nothing under this key, or something of another type.
+/// Returns a copy of a value of the running process's dictionary (Erlang's `get/1`). `None` if the
+/// key has no value, or a value of another type.
 ///
 /// # Panics
 /// Outside of a process.
@@ -79,8 +80,8 @@ pub fn get<T: Message + Clone>(key: &str) -> Option<T> {
     })
 }
 
-/// Takes a value out of the running process's dictionary (Erlang's `erase/1`). None if there is
-/// nothing under this key; what is there under another type stays.
+/// Takes a value out of the running process's dictionary (Erlang's `erase/1`). `None` if the key
+/// has no value. A value of another type stays, and the result is `None`.
 ///
 /// # Panics
 /// Outside of a process.
@@ -95,7 +96,7 @@ pub fn erase<T: Message>(key: &str) -> Option<T> {
     })
 }
 
-/// The keys of the running process's dictionary, in their order (Erlang's `get_keys/0`).
+/// Returns the keys of the running process's dictionary, in order (Erlang's `get_keys/0`).
 ///
 /// # Panics
 /// Outside of a process.
@@ -111,12 +112,4 @@ pub fn keys() -> Vec<Name> {
 
 fn value_of<T: Message>(value: Envelope) -> Option<T> {
     value.downcast::<T>().ok().map(|node| node.body)
-}
-
-impl Running<'_> {
-    /// The process ends: takes its dictionary out, to be dropped while it is still there.
-    pub(in crate::process) fn take_dictionary(self) -> impl Iterator<Item = Envelope> {
-        let dictionary = self.control.extras_if_any().map(|extras| extras.dictionary.take());
-        dictionary.into_iter().flat_map(|dictionary| dictionary.0.into_values())
-    }
 }

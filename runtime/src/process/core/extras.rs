@@ -1,31 +1,29 @@
-//! The rarely used parts of a process: a label, a dictionary, which processes have suspended it,
-//! which signals came too late, the connections that it waits for, and how many messages did not
-//! decode.
+//! The rarest parts of a process: its label, its dictionary, suspensions, signals that came too
+//! late, congested connections, tasks, and the count of messages that did not decode.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::control::Control;
 use super::dictionary::Dictionary;
 use super::growth::Growth;
-use crate::process::deliver::{HeldUp, WaitsForRoom};
-use crate::process::inspect::Suspensions;
+use super::held_up::{HeldUp, WaitsForRoom};
+use super::suspensions::Suspensions;
 use crate::signal::Signal;
 
 /// The parts. See [`Rare`](super::rare::Rare), which holds them behind a pointer of their own.
 #[derive(Default)]
 pub(in crate::process) struct Extras {
-    /// What the process calls itself.
+    /// The name that the process has given itself, for logs and `process_info`.
     pub(in crate::process) label: RefCell<Option<Arc<str>>>,
     pub(in crate::process) dictionary: RefCell<Dictionary>,
     /// The last look at a long mailbox.
     pub(in crate::process) growth: Growth,
     pub(in crate::process) suspensions: RefCell<Suspensions>,
-    /// Links and monitors that came behind a fatal signal, to be answered when the process has
+    /// Links and monitors that came after a fatal signal. They are answered when the process has
     /// ended.
     pub(in crate::process) late: RefCell<Vec<Signal>>,
-    /// The congested connections that it has sent over.
+    /// The congested connections that suspend it.
     pub(in crate::process) held_up: RefCell<HeldUp>,
     /// Tasks inside the process's future that wait for room in connections.
     pub(in crate::process) waits_for_room: RefCell<Vec<WaitsForRoom>>,
@@ -36,7 +34,7 @@ pub(in crate::process) struct Extras {
 }
 
 impl Extras {
-    /// Whether there is nothing to keep.
+    /// Returns whether all parts are empty.
     pub(in crate::process) fn is_empty(&self) -> bool {
         self.label.borrow().is_none()
             && self.dictionary.borrow().is_empty()
@@ -46,25 +44,5 @@ impl Extras {
             && self.waits_for_room.borrow().is_empty()
             && self.tasks.borrow().is_empty()
             && self.undecodable.get() == 0
-    }
-}
-
-impl Control {
-    /// The parts, which are made if they are not there.
-    pub(in crate::process) fn extras(&self) -> &Extras {
-        self.rare().extras.get_or_init(Box::default)
-    }
-
-    /// The process ends: takes out the wakers of tasks inside its future.
-    pub(in crate::process) fn take_wakers(&self) -> Vec<Waker> {
-        let Some(extras) = self.extras_if_any() else { return Vec::new() };
-        let mut wakers = extras.tasks.take();
-        wakers.extend(extras.waits_for_room.take().into_iter().map(|waits| waits.task));
-        wakers
-    }
-
-    /// Returns the parts, if they were ever used.
-    pub(in crate::process) fn extras_if_any(&self) -> Option<&Extras> {
-        self.rare_if_any()?.extras.get().map(|extras| &**extras)
     }
 }

@@ -1,87 +1,12 @@
-//! Detects mailboxes that only grow, such as those of processes without a `receive!` for some
-//! message type.
-//!
-//! A warning is logged when the mailbox reaches the node's threshold, and again each time its
-//! length has doubled, in two cases: the process waits in a receive that takes none of the
-//! messages, or it keeps running without taking any, so the oldest message is still the same as at
-//! half the length. A process that is merely slower than its senders causes no warning.
-//!
-//! The mailbox knows its length, so the check is one comparison when a receive begins to wait, and
-//! one in each turn.
+//! What `life::growth` remembers of a long mailbox.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
-
-use super::control::Running;
-use crate::report;
-use crate::report::Cut;
-
-/// How many of the oldest messages are examined to find the most frequent type.
-const LOOKED_AT: usize = 10_000;
 
 /// The last look at a long mailbox.
 #[derive(Default)]
 pub(in crate::process) struct Growth {
     /// The length at which to look again.
-    again_at: Cell<usize>,
+    pub(in crate::process) again_at: Cell<usize>,
     /// The oldest message at the last look.
-    oldest: Cell<usize>,
-}
-
-impl Running<'_> {
-    /// Checks the mailbox's length. `wants_none` says that a receive waits and takes none of the
-    /// messages.
-    #[inline]
-    pub(in crate::process) fn check_growth(self, wants_none: bool) {
-        let messages = self.control.mailbox.borrow().len();
-        // A turn takes its first look at half the threshold, to know later whether a message was
-        // taken.
-        let threshold = self.node.long_message_queue;
-        if messages >= if wants_none { threshold } else { threshold / 2 } {
-            self.is_long(messages, wants_none);
-        }
-    }
-
-    #[cold]
-    fn is_long(self, messages: usize, wants_none: bool) {
-        let growth = &self.control.extras().growth;
-        // The length is below half of what it was: the mailbox has shrunk, so start anew.
-        let has_shrunk = messages < growth.again_at.get() / 4;
-        if messages < growth.again_at.get() && !has_shrunk {
-            return;
-        }
-        let oldest = self.control.mailbox.borrow().oldest_address();
-        let stays = growth.oldest.replace(oldest) == oldest;
-        growth.again_at.set(messages.saturating_mul(2));
-        if messages >= self.node.long_message_queue && (wants_none || stays) {
-            self.node.long_queues.line(self.node.env.now(), |left_out| {
-                self.report_growth(messages, left_out);
-            });
-        }
-    }
-
-    fn report_growth(self, messages: usize, left_out: Option<u64>) {
-        let mut types: BTreeMap<String, usize> = BTreeMap::new();
-        let mut looked_at = 0;
-        self.control.mailbox.borrow().each(|message| {
-            if looked_at < LOOKED_AT {
-                looked_at += 1;
-                match types.get_mut(message.type_name()) {
-                    Some(of) => *of += 1,
-                    None => drop(types.insert(message.type_name().to_owned(), 1)),
-                }
-            }
-        });
-        let Some((most, of)) = types.into_iter().max_by_key(|(_, of)| *of) else { return };
-        let (pid, spawned) = (self.pid(), self.control.site);
-        let name = self.node.registry.name_of(pid);
-        let name = name.as_ref().map(crate::name::Name::as_str);
-        let label = self.control.label();
-        let label = label.as_deref().map(Cut).map(tracing::field::display);
-        report!(
-            warn, %pid, name, label, messages, ?most, %spawned, left_out,
-            "a mailbox only grows: {of} of its oldest {looked_at} messages are of type {most:?}. Is \
-             there a `receive!` that takes them?"
-        );
-    }
+    pub(in crate::process) oldest: Cell<usize>,
 }

@@ -1,13 +1,13 @@
-//! What a process calls itself, for those who look at it.
+//! The label of a process: a text for logs and `process_info`.
 
 use std::sync::Arc;
 
 use super::control::Control;
 use crate::context;
 
-/// Says what the running process is, for [`process_info`](crate::process_info()) and for the
-/// report of its crash (Erlang's `proc_lib:set_label/1`). Unlike a registered name it need not
-/// be the only one of its kind.
+/// Gives the running process a label, which [`process_info`](crate::process_info()) and the report
+/// of its crash show (Erlang's `proc_lib:set_label/1`). Unlike a registered name, it need not be
+/// unique.
 ///
 /// ```
 /// # use fika_runtime::{Node, info, self_pid, set_label};

@@ -1,23 +1,22 @@
-//! How many bytes the runtime has for a process.
+//! How many bytes the runtime uses for a process.
 
-use super::control::{Running, SlotRef};
+use super::control::{Control, SlotRef};
 use super::extras::Extras;
 use super::rare::Rare;
 
-impl Running<'_> {
-    /// Its slot, its control block and state, what is behind pointers of the runtime, and its
-    /// mailbox. What the program's own values have on the heap is not known here.
-    pub(in crate::process) fn memory(self) -> usize {
-        let control = self.control;
-        let rare = control.rare_if_any().map_or(0, |_| size_of::<Rare>());
-        let extras = control.extras_if_any().map_or(0, |extras| {
+impl Control {
+    /// Returns the bytes of the slot, the control block and its parts, the future, and the mailbox.
+    /// What the program's own values have on the heap is not included.
+    pub(in crate::process) fn memory(&self) -> usize {
+        let rare = self.rare_if_any().map_or(0, |_| size_of::<Rare>());
+        let extras = self.extras_if_any().map_or(0, |extras| {
             size_of::<Extras>()
                 + extras.label.borrow().as_ref().map_or(0, |label| label.len())
                 + extras.dictionary.borrow().memory()
         });
-        let relations = control.view(|relations| relations.memory());
+        let relations = self.view(|relations| relations.memory());
         let mut messages = 0;
-        control.each_message(|message| messages += message.memory());
-        SlotRef::BYTES + control.size as usize + rare + extras + relations + messages
+        self.each_message(|message| messages += message.memory());
+        SlotRef::BYTES + self.size as usize + rare + extras + relations + messages
     }
 }

@@ -1,8 +1,8 @@
-//! The messages of a process: the ordinary ones, and those that come ahead of them.
+//! The messages of a process: ordinary messages, and messages ahead of them.
 //!
-//! Each kind has a mailbox of its own, with a cursor of its own, so that a message that is
-//! put ahead of others is looked at once, and the others are not looked at again. The second
-//! mailbox is there only in a process that has had such a message.
+//! Each kind has a mailbox of its own, with a cursor of its own. So a message that is put ahead is
+//! looked at once, and the ordinary messages are not looked at again. Only a process that has had a
+//! message ahead has the second mailbox.
 
 use super::control::Control;
 use crate::message::{Chain, Envelope, Stamp};
@@ -14,7 +14,7 @@ impl Control {
         self.mailbox.borrow_mut().push(message);
     }
 
-    /// Appends a message with a stamp, which says where to.
+    /// Appends a message with a stamp, which says whether it goes ahead.
     pub(in crate::process) fn put_stamped(&self, mut message: Envelope, stamp: Stamp) {
         message.set_word(stamp);
         if stamp.has_priority() {
@@ -31,7 +31,7 @@ impl Control {
         ahead + self.mailbox.borrow().looked_at()
     }
 
-    /// Looks at all messages, in the order in which a receive does.
+    /// Calls `look` with each message, in the order of a receive.
     pub(in crate::process) fn each_message(&self, mut look: impl FnMut(&Envelope)) {
         if let Some(rare) = self.rare.get() {
             rare.ahead.borrow().each(&mut look);
@@ -39,7 +39,7 @@ impl Control {
         self.mailbox.borrow().each(look);
     }
 
-    /// Counts all messages that are not; says how many that were.
+    /// Marks all messages as counted. Returns how many were not.
     pub(in crate::process) fn count_messages(&self) -> usize {
         let mut counted = 0;
         let mut count = |message: &mut Envelope| counted += usize::from(message.count());
@@ -50,7 +50,7 @@ impl Control {
         counted
     }
 
-    /// How many messages there are.
+    /// Returns the number of messages.
     pub(in crate::process) fn message_count(&self) -> usize {
         let ahead = self.rare.get().map_or(0, |rare| rare.ahead.borrow().len());
         ahead + self.mailbox.borrow().len()
@@ -64,7 +64,8 @@ impl Control {
         }
     }
 
-    /// Moves the cursors over messages that are not wanted, and takes the first that is.
+    /// Moves the cursors over messages that are not wanted, and takes the first message that is
+    /// wanted.
     pub(in crate::process) fn take_next(
         &self,
         wanted: impl Fn(&Envelope) -> bool,
@@ -79,7 +80,7 @@ impl Control {
         self.mailbox.borrow_mut().take_next(wanted)
     }
 
-    /// Puts a message that `take_next` took back to its place, and the cursor behind it.
+    /// Puts a message that `take_next` took back in its place, and moves the cursor behind it.
     pub(in crate::process) fn put_back(&self, message: Envelope) {
         if message.word().stamp().has_priority() {
             self.rare().ahead.borrow_mut().put_back(message);
@@ -88,7 +89,7 @@ impl Control {
         }
     }
 
-    /// Puts a message that `take_next` took back to its place, and leaves the cursor there.
+    /// Puts a message that `take_next` took back in its place, and leaves the cursor at it.
     pub(in crate::process) fn return_to_cursor(&self, message: Envelope) {
         if message.word().stamp().has_priority() {
             self.rare().ahead.borrow_mut().return_to_cursor(message);
@@ -102,14 +103,14 @@ impl Control {
         self.mailbox.borrow_mut().mark(reference);
     }
 
-    /// Sets the cursor to where this reference was made. The messages ahead, of which there
-    /// are few, are looked at from the oldest.
+    /// Sets the cursor to where this reference was made. The few messages ahead are looked at from
+    /// the oldest.
     pub(in crate::process) fn seek(&self, reference: Reference) {
         self.mailbox.borrow_mut().seek(reference);
     }
 
-    /// Takes out the oldest message that is meant of those that came after this reference
-    /// was made, wherever the cursors are.
+    /// Takes out the oldest message that `meant` selects, among the messages that came after this
+    /// reference was made. The position of the cursors does not matter.
     pub(in crate::process) fn remove_since(
         &self,
         reference: Reference,

@@ -1,52 +1,47 @@
 //! Bounded mailboxes: what becomes of a message that finds no room, and how its receiver
 //! gives room back.
 //!
-//! A process without a limit has nothing of this, and who sends to it does no more than look
-//! at a mark in its slot. See `room` for who counts what.
+//! A process without a limit keeps no count, and its senders only look at a mark in its slot.
+//! `room` says who counts what.
 
 use std::sync::atomic::Ordering;
 
-use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::mailbox_limit::{MailboxLimit, WhenFull};
 use crate::message::{Address, Envelope};
 use crate::node::Inner;
 use crate::pid::{LocalId, Pid};
 use crate::process::core::{Control, Running, SlotRef};
-use crate::process::life::contain;
+use crate::process::failure::contain;
 use crate::report;
 use crate::room::Take;
 use crate::signal::Signal;
 use crate::table;
 
-/// Sets the limit of the running process's mailbox; returns what was so before. (The place of
-/// Erlang's `process_flag(max_heap_size, Max)`.)
-///
-/// What is in the mailbox already counts. If it is more than the limit allows and the limit
-/// says [`WhenFull::Kill`], the process ends with `killed` at its next suspension point;
-/// otherwise nothing comes in before there is room again. A message that is just being sent
-/// while the process sets its first limit may come in without being counted.
-///
-/// ```
-/// # use fika_runtime::{MailboxLimit, Node, mailbox_limit};
-/// # Node::builder().build().unwrap().block_on(async {
-/// let before = mailbox_limit(MailboxLimit::messages(1000));
-/// assert_eq!(before, MailboxLimit::NONE);
-/// # });
-/// ```
-///
-/// # Panics
-/// Outside of a process.
-#[track_caller]
-pub fn mailbox_limit(limit: MailboxLimit) -> MailboxLimit {
-    context::process("mailbox_limit", |me| me.limit_mailbox(limit))
+/// Gives a process that the caller is making this limit in place of the node's.
+#[cold]
+pub(in crate::process) fn bound_new(node: &Inner, pid: Pid, limit: MailboxLimit) {
+    if let Some(slot) = node.table.get(pid.local()) {
+        slot.with_body(|body| body.control().begin_bounded(limit));
+    }
+}
+
+/// Puts a message into the queue of a process of this node that has asked the runtime for
+/// the message. There is always room for it.
+pub(in crate::process) fn deliver_asked(node: &Inner, to: Pid, mut message: Envelope) {
+    message.set_word(Address::pid(to.local().generation));
+    let slot = node.table.get(to.local());
+    let pushed = slot.map(|slot| slot.queue.push(message).map(|wake| slot.wake(wake)));
+    if let Some(Err(message)) = pushed {
+        contain(|| drop(message));
+    }
 }
 
 impl Inner {
-    /// Puts a signal into the queue of a process whose mailbox may be bounded. A message for
-    /// which there is no room is gone.
+    /// Puts a signal into the queue of a process whose mailbox may be bounded. A message without
+    /// room is dropped.
     #[cold]
-    pub(in crate::process) fn push_bounded(
+    pub(super) fn push_bounded(
         &self,
         slot: SlotRef,
         mut envelope: Envelope,
@@ -67,27 +62,8 @@ impl Inner {
         slot.queue.push(envelope).map(|wake| slot.wake(wake))
     }
 
-    /// A process that is being made, by the caller, has this limit in place of the node's.
-    #[cold]
-    pub(in crate::process) fn bound_new(&self, pid: Pid, limit: MailboxLimit) {
-        if let Some(slot) = self.table.get(pid.local()) {
-            slot.with_body(|body| body.control().begin_bounded(limit));
-        }
-    }
-
-    /// Puts a message into the queue of a process of this node that has asked the runtime for
-    /// it: there is always room for it.
-    pub(in crate::process) fn deliver_asked(&self, to: Pid, mut message: Envelope) {
-        message.set_word(Address::pid(to.local().generation));
-        let slot = self.table.get(to.local());
-        let pushed = slot.map(|slot| slot.queue.push(message).map(|wake| slot.wake(wake)));
-        if let Some(Err(message)) = pushed {
-            contain(|| drop(message));
-        }
-    }
-
-    /// A message finds no room in the mailbox of the process of this generation, and can't
-    /// wait.
+    /// Handles a message that finds no room in the mailbox of the process of this generation, and
+    /// can't wait.
     fn refuse_message(&self, slot: SlotRef, generation: u32) {
         // Once is enough: more of them would fill the queue.
         let Some(limit) = slot.room().and_then(|room| room.first_refused(generation)) else {
@@ -103,7 +79,7 @@ impl Inner {
         }
     }
 
-    /// The process in this slot has ended, and its queue is closed.
+    /// Closes the room of a process that has ended, once its queue is closed.
     pub(in crate::process) fn room_ends(&self, slot: SlotRef) {
         if let Some(room) = slot.room() {
             room.close(self.references.load(Ordering::Relaxed));
@@ -131,7 +107,7 @@ fn log(pid: Pid, limit: MailboxLimit) {
 }
 
 impl Control {
-    /// The process is being made, or runs, and has this limit.
+    /// Sets the limit of a process that runs, or is being made. Returns the limit before.
     #[cold]
     pub(in crate::process) fn begin_bounded(&self, limit: MailboxLimit) -> MailboxLimit {
         self.bounded.set(true);
@@ -147,24 +123,7 @@ impl Control {
 }
 
 impl Running<'_> {
-    fn limit_mailbox(self, limit: MailboxLimit) -> MailboxLimit {
-        let control = self.control;
-        // Nobody looks into the room of one that ends.
-        if control.ending.get() || (limit.is_none() && !control.bounded.get()) {
-            return MailboxLimit::NONE;
-        }
-        // Who sends from now on counts; what has come before is counted here.
-        let before = control.begin_bounded(limit);
-        self.take_signals_aside();
-        let room = control.slot.room_or_make();
-        let fits = room.take_anyway(control.count_messages());
-        if !fits && limit.when_full == WhenFull::Kill {
-            control.doom(ExitReason::Killed);
-        }
-        before
-    }
-
-    /// A message that may be counted turns out to be none for the mailbox.
+    /// Gives back the room of a message that does not go to the mailbox after all.
     pub(in crate::process) fn uncount(self, message: &Envelope) {
         if message.word().is_counted()
             && let Some(room) = self.control.slot.room()
@@ -173,7 +132,7 @@ impl Running<'_> {
         }
     }
 
-    /// A receive has taken this message, and may put it back.
+    /// Notes that a receive has taken this message, and may put it back.
     pub(in crate::process) fn took(self, message: &Envelope) {
         self.settle();
         if message.word().is_counted() {
@@ -181,14 +140,14 @@ impl Running<'_> {
         }
     }
 
-    /// A receive puts the message back that it has taken last.
+    /// Notes that a receive puts back the message that it took last.
     pub(in crate::process) fn keeps(self, message: &Envelope) {
         if message.word().is_counted() {
             self.control.owes.set(false);
         }
     }
 
-    /// The message that was taken last is not put back any more.
+    /// Gives back the room of the message that was taken last: it is not put back any more.
     pub(in crate::process) fn settle(self) {
         if self.control.owes.get() {
             self.give_back();

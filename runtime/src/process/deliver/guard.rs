@@ -1,5 +1,5 @@
-//! What others can do to a service of the node: a process of the runtime's or of the network
-//! layer's own, without which the node would lose its name or its connections.
+//! Protects the services of a node: processes of the runtime and of the network layer, without
+//! which the node would lose its name or its connections.
 //!
 //! | | a process of another node | a process of this node |
 //! |---|---|---|
@@ -14,14 +14,14 @@
 use crate::node::Inner;
 use crate::pid::Pid;
 use crate::process::core::Running;
-use crate::process::life::contain;
+use crate::process::failure::contain;
 use crate::report;
 use crate::signal::Signal;
 use crate::table::{DEAF, ROOT, SERVICE};
 
 impl Inner {
-    /// Whether a signal of another node is refused, because of the process that it is for.
-    pub(in crate::process) fn is_guarded(&self, to: Pid, signal: &Signal) -> bool {
+    /// Returns whether a signal of another node is refused, because its receiver is a service.
+    pub(super) fn is_guarded(&self, to: Pid, signal: &Signal) -> bool {
         let marks = match signal {
             Signal::Link { .. }
             | Signal::Exit { by_link: false, .. }
@@ -41,7 +41,7 @@ impl Inner {
             Signal::Message(_) => ("a message", None),
             _ => ("an answer", None),
         };
-        self.guarded.line(self.env.now(), |left_out| {
+        self.logs.guarded.line(self.env.now(), |left_out| {
             let from = from.map(tracing::field::display);
             report!(
                 warn, %to, from, what, left_out,
@@ -56,7 +56,7 @@ impl Inner {
 }
 
 impl Running<'_> {
-    /// Whether nothing but the end of the node ends this process.
+    /// Returns whether only the end of the node ends this process.
     pub(in crate::process) fn is_root(self) -> bool {
         self.control.slot.has_mark(ROOT) && !self.node.is_stopping()
     }

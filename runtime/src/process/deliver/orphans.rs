@@ -1,9 +1,9 @@
-//! The answers that processes were owed when they ended.
+//! Answers that come after their process has ended.
 //!
-//! A process may end before its request to spawn a linked child on another node is answered.
-//! The child, if there is one, then gets the exit signal that the link would have given it
-//! (SPAWN-7). The reason is kept here until the answer comes, or the connection is lost,
-//! which the child's node sees for itself.
+//! A process may end before its request to spawn a linked child on another node is answered. If
+//! there is a child, it then gets the exit signal that the link would have given it (SPAWN-7). The
+//! exit reason is kept here until the answer comes, or the connection is lost, which the child's
+//! node sees as well.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::reference::Reference;
 use crate::signal::Signal;
 use crate::sync::Mutex;
 
-/// By the process that is no more.
+/// Children that may come, by their parents, which have ended.
 #[derive(Default)]
 pub(crate) struct Orphans(Mutex<BTreeMap<Pid, Vec<Orphan>>>);
 
@@ -55,7 +55,7 @@ impl Inner {
     }
 
     /// The answer to a request of a process that has ended: there is this child, or none.
-    pub(in crate::process) fn orphaned(&self, parent: Pid, request: Reference, child: Option<Pid>) {
+    pub(super) fn orphaned(&self, parent: Pid, request: Reference, child: Option<Pid>) {
         let mut all = self.orphans.0.lock();
         let Some(orphans) = all.get_mut(&parent) else { return };
         let found = orphans.iter().position(|orphan| orphan.request == request);
@@ -70,7 +70,7 @@ impl Inner {
     }
 
     /// A connection is lost over which a process that has ended had requests.
-    pub(in crate::process) fn orphans_lost(&self, parent: Pid, connection: ConnectionId) {
+    pub(super) fn orphans_lost(&self, parent: Pid, connection: ConnectionId) {
         let mut all = self.orphans.0.lock();
         if let Some(orphans) = all.get_mut(&parent) {
             orphans.retain(|orphan| orphan.connection != connection);

@@ -12,6 +12,9 @@ use crate::node::Inner;
 use crate::node_name::NodeName;
 use crate::pid::Pid;
 use crate::priority::Priority;
+use crate::process::core::SlotRef;
+use crate::process::core::relations::LOCAL;
+use crate::process::failure::contain;
 use crate::reference::Reference;
 use crate::report;
 use crate::report::Cut;
@@ -19,10 +22,6 @@ use crate::scheduler::is_worker_of;
 use crate::signal::{Alias, Signal, Target};
 use crate::signal_queue::Wake;
 use crate::table;
-
-use crate::process::core::SlotRef;
-use crate::process::core::relations::LOCAL;
-use crate::process::life::contain;
 
 /// Why a message could not even be sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,7 +49,7 @@ pub(in crate::process) enum Found {
     /// An alias, of this node or another.
     Alias(Reference),
     Remote(RemoteDest),
-    /// A name that nobody has, on this node.
+    /// A name of this node that no process has.
     Nobody,
 }
 
@@ -89,7 +88,7 @@ impl Inner {
             _ => None,
         };
         match here {
-            Some(pid) if !self.encode_messages => {
+            Some(pid) if !self.settings.encode_messages => {
                 self.deliver_envelope(pid, message);
                 Ok(())
             }
@@ -104,7 +103,7 @@ impl Inner {
         &self,
         message: Envelope,
     ) -> Result<Envelope, EncodeError> {
-        if self.encode_messages { message.through_codec() } else { Ok(message) }
+        if self.settings.encode_messages { message.through_codec() } else { Ok(message) }
     }
 
     /// Sends a message to a process of another node.
@@ -136,7 +135,7 @@ impl Inner {
     }
 
     /// Sends a message that is not encoded where its receiver is a process of this node.
-    pub(in crate::process) fn send_as_it_is(
+    pub(super) fn send_as_it_is(
         &self,
         dest: &Dest<'_>,
         message: Envelope,
@@ -178,7 +177,7 @@ impl Inner {
         self.send_alias(alias, Signal::Message(Envelope::new(message)))
     }
 
-    /// Sends a signal that is no message by an alias.
+    /// Sends a signal other than a message by an alias.
     pub(in crate::process) fn signal_alias(&self, alias: Alias, signal: Signal) {
         if let Err(error) = self.send_alias(alias, signal) {
             self.signal_not_sent(&error);
@@ -203,14 +202,14 @@ impl Inner {
         Ok(())
     }
 
-    /// Sends a signal to a process, wherever it is; says over which connection.
+    /// Sends a signal to a process of any node. Returns the connection that it went over.
     pub(in crate::process) fn signal(&self, to: Pid, signal: Signal) -> ConnectionId {
         let waits = !signal.is_of_the_runtime();
         self.signal_as(to, signal, waits)
     }
 
-    /// Sends a signal to a process, wherever it is. If there is no room and `waits` is set, the
-    /// running process waits.
+    /// Sends a signal to a process of any node. If there is no room and `waits` is set, the running
+    /// process waits.
     pub(in crate::process) fn signal_as(
         &self,
         to: Pid,
@@ -245,7 +244,7 @@ impl Inner {
     }
 
     fn signal_not_sent(&self, error: &dyn Display) {
-        self.signals_refused.line(self.env.now(), |left_out| {
+        self.logs.signals_refused.line(self.env.now(), |left_out| {
             report!(error, error = %Cut(error), left_out, "a signal to another node was not sent");
         });
     }
@@ -318,7 +317,7 @@ impl Inner {
 
     /// Outside of the node's workers nobody's turn ends that would flush. Those of another node,
     /// in the same program, flush their own.
-    pub(in crate::process) fn flush_outside(&self) {
+    pub(super) fn flush_outside(&self) {
         if !is_worker_of(&self.scheduler)
             && self.scheduler.by_steps().is_none()
             && let Some(carrier) = self.carrier.get()
@@ -327,8 +326,8 @@ impl Inner {
         }
     }
 
-    /// There is no carrier: whoever waits for an answer is told that there is no
-    /// connection.
+    /// Handles a signal to another node if there is no carrier: a process that waits for an answer
+    /// is told that the connection is lost.
     fn not_carried(&self, signal: &Signal) {
         if let Signal::Link { from } | Signal::Monitor { from, .. } = signal {
             let connection = Inner::NEVER_CONNECTED;
@@ -376,8 +375,9 @@ impl Inner {
         }
     }
 
-    /// The same, for a turn of this priority at least. Says which slot it went to and whether
-    /// that was queued for it; none if there is no such process.
+    /// Puts a signal into the queue of a process of this node, which gets a turn of at least this
+    /// priority for it. Returns its slot and whether that was queued. `None` if there is no such
+    /// process.
     pub(in crate::process) fn deliver_at(
         &self,
         to: Pid,
@@ -392,9 +392,9 @@ impl Inner {
         Some((slot, wake))
     }
 
-    /// Puts a signal into the queue of the process that an alias of this node leads to. It
-    /// is that process which knows whether the alias is active.
-    pub(in crate::process) fn deliver_to_alias(&self, alias: Alias, signal: Signal) {
+    /// Puts a signal into the queue of the process that an alias of this node leads to. Only that
+    /// process knows whether the alias is active.
+    pub(super) fn deliver_to_alias(&self, alias: Alias, signal: Signal) {
         let Alias { reference, priority } = alias;
         let slot = reference.owner().and_then(|owner| self.table.get_any(owner));
         let (Some(slot), Some(address)) = (slot, Address::alias(reference.serial(), priority))
@@ -417,7 +417,7 @@ impl Inner {
         }
     }
 
-    /// Takes in a signal that came from another node; says whom it is for.
+    /// Takes in a signal of another node. Returns the process that it is for.
     pub(crate) fn receive(&self, target: &Target, signal: Signal) -> Option<Pid> {
         let pid = match target {
             Target::Pid(pid) => Some(*pid),
@@ -435,7 +435,7 @@ impl Inner {
         pid
     }
 
-    /// A signal to a process that has ended: whoever waits for an answer gets it.
+    /// Handles a signal to a process that has ended: a process that waits for an answer gets one.
     pub(in crate::process) fn undeliverable(&self, to: Pid, signal: Signal) {
         match signal {
             Signal::Link { from } => {

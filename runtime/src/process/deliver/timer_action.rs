@@ -1,4 +1,4 @@
-//! What the timers of a node do when they fall due.
+//! The actions of timers, and starting, cancelling and firing them.
 
 use std::task::Waker;
 use std::time::Duration;
@@ -6,29 +6,29 @@ use std::time::Duration;
 use crate::dest::Dest;
 use crate::env::Time;
 use crate::message::Envelope;
-use crate::node::Inner;
+use crate::node::{Inner, retry_threads};
 use crate::pid::Pid;
 use crate::process::core::SlotRef;
-use crate::process::life::{contain, contain_call, drop_each};
+use crate::process::failure::{contain, contain_call, drop_each};
 use crate::request::{Kind, Request};
 use crate::scheduler::shard;
 use crate::signal::Signal;
 use crate::table;
 use crate::timers::TimerRef;
 
-/// What happens when a timer falls due.
+/// The action of a timer that is due.
 pub(crate) enum Action {
-    /// The message goes to a process of this node.
+    /// Sends the message to a process of this node.
     Send(Pid, Envelope),
-    /// The message goes to whoever has the name then.
+    /// Sends the message to the process that has the name then.
     SendByName(Box<Dest<'static>>, Envelope),
-    /// The process is polled again.
+    /// Makes the process be polled again.
     Wake(SlotRef),
     /// Makes the process report that it is suspended, if it still is.
     ReportHeldUp(Pid),
-    /// A future that waits for it is polled again.
+    /// Wakes a task that waits for the timer.
     WakeTask(Waker),
-    /// The node tries again to start threads that the system has refused.
+    /// Retries to start threads that the system has refused.
     RetryThreads,
 }
 
@@ -42,7 +42,7 @@ impl Inner {
         self.start_owned(now, due, None, action)
     }
 
-    /// Starts a timer that sends to a process of this node, and that ends with it (TIM-7).
+    /// Starts a timer that sends to a process of this node, and that ends with the process (TIM-7).
     pub(in crate::process) fn start_send(
         &self,
         now: Time,
@@ -52,10 +52,10 @@ impl Inner {
     ) -> TimerRef {
         let id = to.local();
         let slot = self.table.get(id);
-        // Before the timer is there: a process that ends later takes it back.
+        // Before the timer is there: a process that ends later cancels it.
         let owner = slot.map(|slot| slot.mark(table::TIMED)).map(|()| id.slot);
         let timer = self.start_owned(now, due, owner, |timer| Action::Send(to, message(timer)));
-        // One that has ended before does not.
+        // A process that has ended before does not.
         if !slot.is_some_and(|slot| slot.is_open_for(id.generation)) {
             self.cancel_timer(timer);
         }
@@ -93,8 +93,7 @@ impl Inner {
         self.timers.read(timer, self.env.now())
     }
 
-    /// The process in this slot has ended, and its queue is closed: what timers were to send to
-    /// it goes with it.
+    /// Drops the timers that were to send to a process that has ended, once its queue is closed.
     pub(in crate::process) fn timers_end(&self, slot: u32) {
         drop_each(self.timers.cancel_owned(slot));
     }
@@ -122,11 +121,11 @@ impl Inner {
                 self.deliver(pid, Signal::Request(Request(Kind::ReportHeldUp)));
             }
             Action::WakeTask(waker) => waker.wake(),
-            Action::RetryThreads => self.retry_threads(),
+            Action::RetryThreads => retry_threads(self),
         }
     }
 
-    /// The node ends: drops what its timers hold.
+    /// Drops the actions of all timers, at the end of the node.
     pub(crate) fn drop_timers(&self) {
         drop_each(self.timers.take_all());
     }

@@ -96,7 +96,7 @@ pub(in crate::process) fn __rust_begin_short_backtrace<R>(call: impl FnOnce() ->
 }
 
 /// The payload with which a process raises an error of its own.
-pub(in crate::process) struct Raised(pub(in crate::process) ExitReason);
+pub(super) struct Raised(pub(in crate::process) ExitReason);
 
 /// Converts a panic's payload to an exit reason.
 pub(in crate::process) fn reason_of(payload: Box<dyn Any + Send>) -> ExitReason {

@@ -37,48 +37,48 @@ macro_rules! one_item {
 }
 
 one_item! {
-    /// The name that it is registered under. The inner `None` if it has no name.
+    /// Returns the registered name of the process. The inner `None` if it has no name.
     registered_name: RegisteredName -> Option<Name>;
-    /// What it is doing.
+    /// Returns what the process is doing.
     status: Status -> Status;
-    /// How many messages its mailbox has, those that the running process has sent before
-    /// among them.
+    /// Returns how many messages its mailbox has, including all that the running process has sent
+    /// before.
     message_queue_len: MessageQueueLen -> usize;
-    /// The messages in its mailbox, oldest first.
+    /// Returns the messages in its mailbox, oldest first.
     messages: Messages -> Vec<Snapshot>;
-    /// The processes that it is linked to.
+    /// Returns the processes that it is linked to.
     links: Links -> Vec<Pid>;
-    /// What it monitors.
+    /// Returns the processes and names that it monitors.
     monitors: Monitors -> Vec<Object>;
-    /// The processes that monitor it, once for each of their monitors.
+    /// Returns the processes that monitor it, once for each monitor.
     monitored_by: MonitoredBy -> Vec<Pid>;
-    /// Whether it gets exit signals as messages.
+    /// Returns whether it gets exit signals as messages.
     trap_exit: TrapExit -> bool;
-    /// Its priority.
+    /// Returns its priority.
     priority: Priority -> Priority;
-    /// Its group leader.
+    /// Returns its group leader.
     group_leader: GroupLeader -> Pid;
-    /// The process that spawned it. The inner `None` if no process did.
+    /// Returns the process that spawned it. The inner `None` if no process did.
     parent: Parent -> Option<Pid>;
-    /// What it calls itself, if it does.
+    /// Returns its label. The inner `None` if it has none.
     label: Label -> Option<Arc<str>>;
-    /// Its dictionary, in the order of the keys.
+    /// Returns its dictionary, in the order of the keys.
     dictionary: Dictionary -> Vec<(Name, Snapshot)>;
-    /// How many bytes the runtime has for it; see [`InfoItem::Memory`].
+    /// Returns how many bytes the runtime uses for it; see [`InfoItem::Memory`].
     memory: Memory -> usize;
-    /// How much it has worked; see [`InfoItem::Reductions`].
+    /// Returns how much it has worked; see [`InfoItem::Reductions`].
     reductions: Reductions -> u64;
-    /// Where it was spawned.
+    /// Returns where it was spawned.
     initial_call: InitialCall -> &'static Location<'static>;
-    /// Where it waits; see [`InfoItem::CurrentFunction`].
+    /// Returns where it waits; see [`InfoItem::CurrentFunction`].
     current_function: CurrentFunction -> Option<&'static Location<'static>>;
-    /// Whether it goes on where it sends over a congested connection.
+    /// Returns whether it goes on when it sends over a congested connection.
     async_dist: AsyncDist -> bool;
-    /// How many answers it is owed; see [`InfoItem::Unanswered`].
+    /// Returns how many of its requests have no answer yet; see [`InfoItem::Unanswered`].
     unanswered: Unanswered -> usize;
-    /// How many messages of other nodes the process lost; see [`InfoItem::Undecodable`].
+    /// Returns how many messages of other nodes it lost; see [`InfoItem::Undecodable`].
     undecodable: Undecodable -> u64;
-    /// The processes that have suspended it.
+    /// Returns the processes that have suspended it.
     suspended_by: SuspendedBy -> Vec<Pid>;
 }
 

@@ -1,15 +1,13 @@
-//! The functions that look at other processes.
+//! The functions that look at other processes, suspend them, or wait for their end.
 
+mod ask;
+mod ended;
 pub mod info;
 mod process_info;
 mod processes;
-mod snapshot;
 mod suspend;
-mod system_monitor;
 
-pub use process_info::{is_process_alive, process_info};
-pub use processes::{Processes, processes, processes_iter};
-pub(in crate::process) use snapshot::snapshot;
-pub(in crate::process) use suspend::Suspensions;
-pub use suspend::{SuspendError, resume_process, suspend_process};
-pub use system_monitor::{SystemMonitor, system_monitor};
+pub use self::ended::Ended;
+pub use self::process_info::{is_process_alive, process_info};
+pub use self::processes::{Processes, processes, processes_iter};
+pub use self::suspend::{SuspendError, resume_process, suspend_process};

@@ -1,12 +1,12 @@
-//! The processes of a node, all of them.
+//! All processes of a node.
 
 use crate::context;
 use crate::node::Node;
 use crate::pid::Pid;
 
-/// All processes of this node that live (Erlang's `processes/0`): those that have never run and
-/// suspended ones, too, and none that has received a fatal signal. A process that begins or
-/// ends meanwhile may be among them or not; all others are, once each.
+/// Returns all processes of this node that live (Erlang's `processes/0`), including processes that
+/// have never run, and suspended ones. A process that has received a fatal signal does not live. A
+/// process that begins or ends during the call may be missing; all others are returned once.
 ///
 /// # Panics
 /// Outside of a process.
@@ -16,9 +16,9 @@ pub fn processes() -> Vec<Pid> {
     context::process("processes", |me| Processes::of(me.node.handle()).collect())
 }
 
-/// As [`processes`], one at a time and without a list of all (Erlang's
-/// `erlang:processes_iterator/0`). It can be kept while other things are done, and gives each
-/// process that lives from its begin to its end once, whichever come and go.
+/// Returns an iterator over the processes of this node, which makes no list of them all (Erlang's
+/// `erlang:processes_iterator/0`). The iterator can be kept for any time. It returns each process
+/// once that lives from the start of the iteration to its end. See [`processes`].
 ///
 /// # Panics
 /// Outside of a process.

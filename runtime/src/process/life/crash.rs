@@ -12,7 +12,7 @@ use crate::report;
 use crate::report::Cut;
 
 /// What is said besides the reason. Taken while the process still has its name.
-pub(in crate::process) struct Crash<'a> {
+pub(super) struct Crash<'a> {
     me: Running<'a>,
     name: Option<Name>,
     label: Option<Arc<str>>,
@@ -25,7 +25,7 @@ impl<'a> Crash<'a> {
 
     pub(in crate::process) fn report(&self, reason: &ExitReason) {
         let Running { control, node } = self.me;
-        node.crashes.line(node.env.now(), |left_out| {
+        node.logs.crashes.line(node.env.now(), |left_out| {
             let (pid, spawned) = (control.pid, control.site);
             let name = self.name.as_ref().map(Name::as_str);
             let label = self.label.as_deref().map(Cut).map(tracing::field::display);

@@ -2,48 +2,43 @@
 //!
 //! 1. Its future is dropped, and then its other values, one at a time: messages, tags of monitors,
 //!    the dictionary. What the destructors do has no effect on others.
-//! 2. Its requests that nobody has answered are noted for those who answer.
-//! 3. Its queue is closed, its name is taken away, and so are the timers that were to send to
-//!    it; who waits for room in its mailbox is told.
-//! 4. What came behind a fatal signal, or was still in the queue, is answered as for a dead
-//!    process.
-//! 5. Its slot is free for another process: whoever sees the end finds room (PROC-10).
-//! 6. The processes that it monitored are told that nobody watches any more, and those that
+//! 2. Its unanswered requests are noted, for when their answers come.
+//! 3. Its queue is closed, its name is unregistered, and timers that were to send to it are
+//!    cancelled. Senders that wait for room in its mailbox are told.
+//! 4. Signals that came after a fatal signal, or were still in the queue, are answered as for a
+//!    dead process.
+//! 5. Its slot is freed, so a process that sees the end finds room for another one (PROC-10).
+//! 6. The processes that it monitored are told that the monitors are gone, and the processes that
 //!    it has suspended go on.
-//! 7. Its links get their exit signals and its watchers their downs.
-//! 8. An end that is a mistake is reported.
+//! 7. Its links get exit signals, and the processes that monitor it get `Down`s.
+//! 8. An end by an error is reported.
 //!
 //! Prior art: `erts_do_exit_process`.
-
-use std::panic::resume_unwind;
 
 use super::crash::Crash;
 use crate::contain::catch_payload;
 use crate::context;
 use crate::exit_reason::ExitReason;
-use crate::message::node_codec::tries_out;
 use crate::node::Inner;
 use crate::process::core::relations::Ending;
 use crate::process::core::{Running, SlotRef};
-use crate::process::failure::{Raised, reason_of};
-use crate::report;
-use crate::report::Cut;
+use crate::process::failure::{contain, drop_each, reason_of};
 use crate::scheduler::shard;
 use crate::signal::Signal;
 use crate::sync::Parker;
 use crate::table;
 
-/// How often what the destructors of a process's values have left is dropped. What there is then
-/// goes with the process.
+/// How many rounds of values are dropped one at a time, since destructors may leave new values in
+/// the process. The rest is dropped with the process.
 const ROUNDS_MAX: usize = 8;
 
-/// Ends the process in this slot, which the caller owns, with the reason in its `doom`.
+/// Ends the process in this slot, which the caller owns. Its `doom` has the reason.
 pub(crate) fn end(node: &Inner, slot: SlotRef) {
     let Some(mut body) = slot.take_body() else { return };
     let control = body.as_mut().control();
     control.doom(ExitReason::Killed);
     let reason = control.take_doom().expect("it is doomed, and ends once");
-    control.ending.set(true);
+    control.set_ending();
     control.dropped.set(true);
     let pid = control.pid;
 
@@ -120,7 +115,7 @@ pub(in crate::process) fn end_in_destructor(me: Running<'_>, why: ExitReason) ->
         control.crashes.set(true);
         why
     });
-    control.ending.set(true);
+    control.set_ending();
     control.dropped.set(true);
     let crash = control.crashes.get().then(|| Crash::of(me));
     close(me, control.slot, &reason);
@@ -135,7 +130,7 @@ pub(in crate::process) fn end_in_destructor(me: Running<'_>, why: ExitReason) ->
     }
 }
 
-/// Tells those who are concerned.
+/// Steps 6 and 7: tells the processes that are concerned.
 #[inline(always)]
 fn tell(me: Running<'_>, reason: &ExitReason) {
     let Running { control, node } = me;
@@ -166,82 +161,11 @@ impl Running<'_> {
             drop_each(messages.inspect(|_| dropped += 1));
             let tags = self.control.relations_if_any().map(|mut relations| relations.take_tags());
             drop(tags);
-            drop_each(self.take_dictionary().inspect(|_| dropped += 1));
+            drop_each(self.control.take_dictionary().inspect(|_| dropped += 1));
             drop_each(self.control.take_wakers().into_iter().inspect(|_| dropped += 1));
             if dropped == 0 {
                 break;
             }
         }
-    }
-}
-
-/// Runs a piece of a process; a panic is an exit reason.
-pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, ExitReason> {
-    catch_payload(work).map_err(reason_of)
-}
-
-/// Runs code that may drop the program's values, such as messages. A panic of a destructor, which
-/// can't be attributed to a process here, is caught and reported.
-pub(crate) fn contain(work: impl FnOnce()) {
-    contain_call("a destructor", work);
-}
-
-/// Drops values of the program one at a time. Two destructors that panic in one drop would end the
-/// program.
-pub(crate) fn drop_each<T>(values: impl IntoIterator<Item = T>) {
-    values.into_iter().for_each(|value| contain(|| drop(value)));
-}
-
-/// Calls code of the program on a thread of the runtime. A panic, which can't be attributed to a
-/// process here, is caught and reported; `what` names the code.
-#[doc(hidden)]
-pub fn contain_call(what: &str, work: impl FnOnce()) {
-    let Err(reason) = catch(work) else { return };
-    let tell = |left_out: Option<u64>| {
-        report!(error, reason = %Cut(&reason), left_out, "{what} panicked");
-    };
-    // This may be a thread of the program, without a node.
-    let told = context::try_node(|node| node.panics.line(node.env.now(), tell));
-    told.unwrap_or_else(|| tell(None));
-}
-
-/// Ends the running process with this reason, for what it has asked for, which is an error. A
-/// destructor that runs on the way out can't leave again, which would end the OS process: there
-/// it is only reported, and the caller does nothing.
-pub(in crate::process) fn refuse(reason: ExitReason) {
-    if std::thread::panicking() {
-        return context::process("refuse", |me| {
-            me.node.panics.line(me.node.env.now(), |left_out| {
-                let (pid, reason) = (me.pid(), Cut(&reason));
-                report!(error, %pid, %reason, left_out, "a call in a destructor was refused");
-            });
-        });
-    }
-    raise(reason);
-}
-
-/// Ends the running process for an error of its own: it was given what it can't take, or there
-/// is no room. That is reported, as a panic is.
-pub(in crate::process) fn raise(reason: ExitReason) -> ! {
-    tell_of_abort(&reason);
-    resume_unwind(Box::new(Raised(reason)))
-}
-
-/// Unwinds the running process with this reason. A process that catches the unwinding still ends
-/// with this reason, at its next suspension point, unless the runtime runs its code for itself.
-pub(in crate::process) fn leave(reason: ExitReason) -> ! {
-    if !tries_out() {
-        context::try_process(|me| me.control.leave(reason.clone()));
-    }
-    tell_of_abort(&reason);
-    resume_unwind(Box::new(reason))
-}
-
-/// Explains, before a process unwinds in a program built with `panic = "abort"`, why the program
-/// ends.
-fn tell_of_abort(reason: &ExitReason) {
-    if cfg!(panic = "abort") {
-        let aborts = "the program ends with it, since its profile has `panic = \"abort\"`";
-        eprintln!("fika: a process ends with reason {}: {aborts}", Cut(reason));
     }
 }

@@ -1,10 +1,12 @@
 //! The turns of a process, and its end.
 
 mod crash;
+mod destructor;
 mod exit;
+mod growth;
 mod run;
 
-pub use exit::contain_call;
-pub(crate) use exit::{catch, contain, drop_each, end};
-pub(in crate::process) use exit::{end_in_destructor, leave, raise, refuse};
-pub(crate) use run::run;
+pub(in crate::process) use self::destructor::leave_destructor;
+pub(crate) use self::exit::end;
+pub(in crate::process) use self::growth::check_growth;
+pub(crate) use self::run::run;

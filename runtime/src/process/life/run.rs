@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::Context;
 
 use super::exit::end;
+use super::growth::check_growth;
 use crate::contain::catch_payload;
 use crate::context;
 use crate::node::Inner;
@@ -13,7 +14,7 @@ use crate::process::failure::reason_of;
 use crate::scheduler::Origin;
 
 enum Turn {
-    /// It waits for something.
+    /// The process waits for something.
     Waits,
     /// The process has ended; its reason is recorded.
     Ends,
@@ -56,7 +57,7 @@ fn try_turn(node: &Inner, slot: SlotRef, origin: &Origin, mut body: Pin<&mut dyn
     control.works.set(taken.notified || slot.vitals.reductions() == 0);
     let me = Running { control, node };
     me.handle_all(taken.signals);
-    me.check_growth(false);
+    check_growth(me, false);
     if control.is_doomed() {
         return Turn::Ends;
     }
@@ -79,7 +80,7 @@ fn try_turn(node: &Inner, slot: SlotRef, origin: &Origin, mut body: Pin<&mut dyn
     Turn::Waits
 }
 
-/// A turn is over, and few processes have more to do about that.
+/// Does what few processes have to do at the end of a turn.
 fn stop_or_shrink(slot: SlotRef, body: Pin<&mut dyn Body>) {
     if slot.vitals.is_suspended() {
         body.control().tell_suspenders();

@@ -9,18 +9,17 @@
 
 use std::future::poll_fn;
 use std::panic::Location;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
-use crate::contain::wake;
 use crate::context;
 use crate::env::Time;
 use crate::message::{DecodeError, Encoded, Envelope, Message, Node};
 use crate::pid::Pid;
 use crate::printable::printable;
-use crate::process::core::leave_destructor;
-use crate::process::core::{Control, Running};
-use crate::process::deliver::Action;
+use crate::process::core::Running;
+use crate::process::deliver::{Action, undecodable};
+use crate::process::life::{check_growth, leave_destructor};
 use crate::reference::Reference;
 use crate::timers::TimerRef;
 use crate::undecodable::{Undecodable, UndecodablePart};
@@ -29,8 +28,8 @@ use crate::undecodable::{Undecodable, UndecodablePart};
 #[derive(Debug)]
 #[must_use = "a receive takes nothing unless it is asked for the next message"]
 pub struct Receive {
-    /// Whose mailbox it looks at ([`LocalId::word`](crate::LocalId::word)): it must be polled
-    /// in that process.
+    /// The process whose mailbox it looks at ([`LocalId::word`](crate::LocalId::word)). It must be
+    /// polled in that process.
     owner: u64,
     after: After,
 }
@@ -42,12 +41,12 @@ enum After {
     Started(TimerRef, Time),
 }
 
-/// What a receive comes back with.
+/// The result of looking for the next message.
 #[derive(Debug)]
 pub enum Next {
-    /// A message that may be wanted. It goes back by [`Receive::keep`] if it is not.
+    /// A message that may be wanted. If it is not, [`Receive::keep`] puts it back.
     Message(Envelope),
-    /// The time is over.
+    /// The time limit has passed.
     Timeout,
 }
 
@@ -73,8 +72,7 @@ impl Receive {
         Receive::start(After::Never)
     }
 
-    /// Begins a receive that gives up after this time. With zero it looks at the mailbox
-    /// once.
+    /// Begins a receive with a time limit. With zero it looks at the mailbox once.
     ///
     /// # Panics
     /// As [`begin`](Receive::begin).
@@ -102,7 +100,7 @@ impl Receive {
         Receive { owner, after }
     }
 
-    /// Looks at those messages only that came after this reference was made (RECV-9).
+    /// Looks only at messages that came after this reference was made (RECV-9).
     ///
     /// # Panics
     /// Outside of the process.
@@ -111,13 +109,13 @@ impl Receive {
         self
     }
 
-    /// The next message that `wanted` says may be wanted, oldest first.
+    /// Waits for the next message that `wanted` selects, oldest first.
     pub async fn next(&mut self, wanted: impl Fn(&Envelope) -> bool) -> Next {
         poll_fn(|context| {
             context::process("receive!", |me| {
                 let next = self.poll_next(me, &wanted);
                 if next.is_pending() {
-                    me.wakes_with_signals(context);
+                    me.control.wakes_with_signals(context);
                 }
                 next
             })
@@ -153,7 +151,7 @@ impl Receive {
                 return self.end_in_destructor();
             }
             if !more {
-                me.check_growth(true);
+                check_growth(me, true);
                 return self.poll_timeout(me);
             }
         }
@@ -204,13 +202,13 @@ impl Receive {
         match encoded.decode::<M>() {
             Ok(value) => Opened::Is(Node::message(value, message.word().stamp())),
             Err(error) => {
-                context::process("receive!", |me| me.lose(encoded, &error));
+                context::process("receive!", |me| lose(me, encoded, &error));
                 Opened::Gone
             }
         }
     }
 
-    /// Puts back a message that nobody wanted; the receive goes on behind it.
+    /// Puts back a message that no pattern takes. The receive goes on behind it.
     pub fn keep(&mut self, message: Envelope) {
         context::process("receive!", |me| {
             me.keeps(&message);
@@ -238,30 +236,6 @@ impl Drop for Receive {
     }
 }
 
-impl Running<'_> {
-    /// Wakes the task that is being polled when a signal arrives. The process itself is polled then
-    /// anyway. But if the process's future polls several tasks, as a `FuturesUnordered` does, it
-    /// has to learn which task to poll.
-    #[inline]
-    pub(in crate::process) fn wakes_with_signals(self, context: &Context<'_>) {
-        // Not `will_wake`, which compares the tables of functions as well: the compiler may make
-        // several copies of a table.
-        if context.waker().data() != self.control.slot.waker().data() {
-            self.adds_task(context);
-        }
-    }
-
-    #[cold]
-    fn adds_task(self, context: &Context<'_>) {
-        let waker = context.waker().clone();
-        let tasks = &mut *self.control.extras().tasks.borrow_mut();
-        if !tasks.iter().any(|task| task.will_wake(context.waker())) {
-            tasks.push(waker);
-        }
-        self.control.has_tasks.set(true);
-    }
-}
-
 /// Returns how many messages of its mailbox the running process has looked at, counting every look.
 ///
 /// # Panics
@@ -273,54 +247,21 @@ pub fn messages_looked_at() -> u64 {
     context::process("messages_looked_at", |me| me.control.looked_at())
 }
 
-impl Control {
-    /// Wakes the tasks that wait for signals, before the process is polled.
-    #[cold]
-    pub(in crate::process) fn wake_tasks(&self) {
-        self.has_tasks.set(false);
-        let tasks = self.extras().tasks.take();
-        tasks.into_iter().for_each(wake);
-    }
-}
-
-impl Running<'_> {
-    /// Makes a reference, and marks its place in the mailbox: a receive that waits for it
-    /// need not look at what is there already.
-    pub(in crate::process) fn make_ref(self) -> Reference {
-        let reference = self.node.make_ref();
-        self.mark(reference);
-        reference
-    }
-
-    /// Makes a reference that leads to this process, and marks its place in the mailbox.
-    pub(in crate::process) fn make_alias_ref(self) -> Reference {
-        let reference = self.node.make_alias_ref(self.pid().local().slot);
-        self.mark(reference);
-        reference
-    }
-
-    /// Counts and reports a message of another node that did not decode and was dropped.
-    fn lose(self, encoded: &Encoded, error: &DecodeError) {
-        let count = &self.control.extras().undecodable;
-        count.set(count.get() + 1);
-        let Encoded { from, sender, wire_type, .. } = encoded;
-        self.node.undecodable(
-            *from,
-            wire_type.connection,
-            &Undecodable {
-                part: UndecodablePart::Message,
-                sender: from.zip(*sender).map(|(node, local)| Pid::new(node, local)),
-                receiver: Some(self.pid()),
-                tag: wire_type.tag.clone(),
-                why: printable(error),
-            },
-        );
-    }
-
-    fn mark(self, reference: Reference) {
-        if !self.control.ending.get() {
-            self.take_signals_aside();
-        }
-        self.control.mark(reference);
-    }
+/// Counts and reports a message of another node that did not decode and was dropped.
+fn lose(me: Running<'_>, encoded: &Encoded, error: &DecodeError) {
+    let count = &me.control.extras().undecodable;
+    count.set(count.get() + 1);
+    let Encoded { from, sender, wire_type, .. } = encoded;
+    undecodable(
+        me.node,
+        *from,
+        wire_type.connection,
+        &Undecodable {
+            part: UndecodablePart::Message,
+            sender: from.zip(*sender).map(|(node, local)| Pid::new(node, local)),
+            receiver: Some(me.pid()),
+            tag: wire_type.tag.clone(),
+            why: printable(error),
+        },
+    );
 }

@@ -1,8 +1,9 @@
-//! Aliases: references that are destinations for as long as their maker wants.
+//! Aliases: references to which others can send, for as long as the process that made them wants.
 
 use crate::context;
 use crate::process::core::Running;
 use crate::process::core::relations::{Active, Ends};
+use crate::process::receive::make_marked_alias_ref;
 use crate::reference::Reference;
 
 /// Options of an alias, for [`alias_with`].
@@ -14,18 +15,18 @@ pub struct AliasOpts {
 }
 
 impl AliasOpts {
-    /// An alias that ends by [`unalias`] only (Erlang's `explicit_unalias`).
+    /// Returns the options of an alias that ends by [`unalias`] only (Erlang's `explicit_unalias`).
     pub fn new() -> AliasOpts {
         AliasOpts::default()
     }
 
-    /// It ends with the first message that is received by it (Erlang's `reply`).
+    /// Makes the alias end with the first message that is received by it (Erlang's `reply`).
     pub fn reply(mut self) -> Self {
         self.reply = true;
         self
     }
 
-    /// Messages may be sent by it ahead of the ordinary ones (Erlang's `priority`); see
+    /// Allows messages by the alias ahead of ordinary messages (Erlang's `priority`). See
     /// [`send_priority`](crate::send_priority).
     pub fn priority(mut self) -> Self {
         self.priority = true;
@@ -33,12 +34,12 @@ impl AliasOpts {
     }
 }
 
-/// Makes an alias of the running process: a reference to which others can send, from any
-/// node, until [`unalias`] (Erlang's `alias/0`).
+/// Makes an alias of the running process: a reference to which others can send, from any node,
+/// until [`unalias`] is called (Erlang's `alias/0`).
 ///
-/// Whether an alias is active is decided when its owner receives the message, not when it is
-/// sent: what is on its way when the alias ends is dropped, and so is a message to an alias of
-/// a process that has ended.
+/// The alias has to be active when its owner receives the message, not when the message is sent. A
+/// message that is in flight when the alias ends is dropped. So is a message to an alias of a
+/// process that has ended.
 ///
 /// ```
 /// # use fika_runtime::{Node, alias, send, spawn, unalias};
@@ -58,7 +59,7 @@ pub fn alias() -> Reference {
     alias_of("alias", AliasOpts::new())
 }
 
-/// As [`alias`], with options (Erlang's `alias/1`).
+/// Makes an alias with options (Erlang's `alias/1`). See [`alias`].
 ///
 /// # Panics
 /// Outside of a process.
@@ -72,12 +73,13 @@ pub fn alias_with(opts: AliasOpts) -> Reference {
 fn alias_of(function: &str, opts: AliasOpts) -> Reference {
     let ends = if opts.reply { Ends::WithReply } else { Ends::Never };
     let priority = opts.priority;
-    context::process(function, |me| me.make_alias(Active { ends, priority }))
+    context::process(function, |me| make_alias(me, Active { ends, priority }))
 }
 
-/// Ends an alias of the running process (Erlang's `unalias/1`). Messages by it that are in
-/// the mailbox stay; those that have not been received are dropped. True if it was active;
-/// only its owner can end it. A monitor whose reference it was stays.
+/// Ends an alias of the running process, and returns whether it was active (Erlang's `unalias/1`).
+/// Messages by the alias that are in the mailbox stay, and messages that come later are dropped.
+/// Only the owner of an alias can end it. If the alias is the reference of a monitor, the monitor
+/// stays.
 ///
 /// # Panics
 /// Outside of a process.
@@ -90,10 +92,9 @@ pub fn unalias(alias: Reference) -> bool {
     })
 }
 
-impl Running<'_> {
-    pub(in crate::process) fn make_alias(self, alias: Active) -> Reference {
-        let reference = self.make_alias_ref();
-        self.control.relations().aliases.add(reference.serial(), alias);
-        reference
-    }
+/// Makes an alias of the process, which is active from now on.
+pub(super) fn make_alias(me: Running<'_>, alias: Active) -> Reference {
+    let reference = make_marked_alias_ref(me);
+    me.control.relations().aliases.add(reference.serial(), alias);
+    reference
 }

@@ -3,67 +3,44 @@
 use crate::context;
 use crate::pid::Pid;
 use crate::process::core::Running;
-use crate::process::core::relations::Unlink;
+use crate::process::core::relations::{LinkOpts, Unlink};
 use crate::signal::Signal;
 
-/// Options of a link, for [`link_with`] and for a process that is spawned with one.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-#[must_use = "options do nothing by themselves"]
-pub struct LinkOpts {
-    pub(in crate::process) priority: bool,
-}
-
-impl LinkOpts {
-    /// An ordinary link.
-    pub fn new() -> LinkOpts {
-        LinkOpts::default()
-    }
-
-    /// An [`Exit`](crate::Exit) that comes by the link is put ahead of the ordinary messages
-    /// (Erlang's `priority`), at the process that asks for it and not at its peer. See
-    /// [`send_priority`](crate::send_priority) for when that is of use.
-    pub fn priority(mut self) -> Self {
-        self.priority = true;
-        self
-    }
-}
-
-/// Links the running process and `peer`: the end of either signals the other (Erlang's
-/// `link/1`). Linking twice, or to oneself, does nothing.
+/// Links the running process and `peer`: when one of them ends, the other gets an exit signal
+/// (Erlang's `link/1`). A second link to the same process, or a link to the process itself, does
+/// nothing.
 ///
-/// A link to a process of this node that has ended ends the calling process with `noproc`,
-/// or gives it the message [`Exit`](crate::Exit) if it traps exits. On another node the
-/// same comes as an exit signal; if the node can't be reached, with `noconnection`. A process of
-/// the runtime or of the distribution, such as `net_kernel`, answers other nodes with `noproc`.
+/// If `peer` is a process of this node that has ended, the calling process ends with `noproc`, or
+/// gets the message [`Exit`](crate::Exit) if it traps exits. If `peer` was on another node, the
+/// exit signal comes from there, with `noconnection` if the node can't be reached. A process of the
+/// runtime or of the distribution, such as `net_kernel`, answers other nodes with `noproc`.
 ///
 /// # Panics
 /// Outside of a process.
 #[track_caller]
 pub fn link(peer: Pid) {
-    context::process("link", |me| me.link(peer, LinkOpts::new()));
+    context::process("link", |me| link_as(me, peer, LinkOpts::new()));
 }
 
-/// As [`link`], with options (Erlang's `link/2`). On a link that is there already they replace
-/// those that it had, as `link` without any does.
+/// Links the running process and `peer` with options (Erlang's `link/2`). If they are linked
+/// already, the options of the link are replaced. See [`link`].
 ///
 /// # Panics
 /// Outside of a process.
 #[track_caller]
 pub fn link_with(peer: Pid, opts: LinkOpts) {
-    context::process("link_with", |me| me.link(peer, opts));
+    context::process("link_with", |me| link_as(me, peer, opts));
 }
 
-/// Removes the link to `peer`, if there is one (Erlang's `unlink/1`). From then on no exit
-/// signal by that link has an effect; an [`Exit`](crate::Exit) that is in the mailbox stays.
+/// Removes the link to `peer`, if there is one (Erlang's `unlink/1`). Exit signals by that link
+/// have no effect from then on. An [`Exit`](crate::Exit) that is in the mailbox stays.
 ///
 /// # Panics
 /// Outside of a process.
 #[track_caller]
 pub fn unlink(peer: Pid) {
     context::process("unlink", |me| {
-        if me.control.ending.get() {
-            return;
-        }
+        let Some(me) = me.unless_ending() else { return };
         let unlink = me.control.relations_if_any().and_then(|mut of| of.unlink(peer));
         if let Some(Unlink(id)) = unlink {
             me.node.signal(peer, Signal::Unlink { from: me.pid(), id });
@@ -71,17 +48,13 @@ pub fn unlink(peer: Pid) {
     });
 }
 
-impl Running<'_> {
-    fn link(self, peer: Pid, opts: LinkOpts) {
-        if peer == self.pid() || self.control.ending.get() {
-            return;
-        }
-        if !self.control.relations().link(peer, opts.priority) {
-            return;
-        }
-        let connection = self.node.signal(peer, Signal::Link { from: self.pid() });
-        self.control.relations().linked_over(peer, connection);
-        // A dead process of this node answers at once, and its answer takes effect here.
-        self.take_signals_in_call();
+fn link_as(me: Running<'_>, peer: Pid, opts: LinkOpts) {
+    let Some(me) = me.unless_ending().filter(|me| peer != me.pid()) else { return };
+    if !me.control.relations().link(peer, opts.priority) {
+        return;
     }
+    let connection = me.node.signal(peer, Signal::Link { from: me.pid() });
+    me.control.relations().linked_over(peer, connection);
+    // A dead process of this node answers at once, and its answer takes effect here.
+    me.take_signals_in_call();
 }

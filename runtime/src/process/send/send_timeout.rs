@@ -5,16 +5,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::try_send::{Refused, TrySendError};
+use super::offer::{Refused, offer, send_when_there_is_room};
+use super::try_send::TrySendError;
 use crate::carrier::Busy;
 use crate::context;
 use crate::dest::Dest;
 use crate::env::Time;
 use crate::message::{Envelope, Message};
 use crate::node::Node;
-use crate::process::core::{gives_way, is_in_destructor, stops};
-use crate::process::deliver::WaitsForRoom;
-use crate::process::life::drop_each;
+use crate::process::core::{WaitsForRoom, gives_way, is_in_destructor, stops};
+use crate::process::failure::drop_each;
 use crate::process::wait::timeout;
 
 /// Sends a message as soon as there is room for it, and gives up after this time.
@@ -71,18 +71,15 @@ async fn send_until(
 ) -> Result<(), Refused> {
     loop {
         let offered = context::process("send_timeout", |me| {
-            // PROC-7.
-            if me.control.ending.get() {
-                return Ok(());
-            }
-            me.node.offer(dest, message).map_err(|refused| (me.pid().local().slot, refused))
+            let Some(me) = me.unless_ending() else { return Ok(()) };
+            offer(me.node, dest, message).map_err(|refused| (me.pid().local().slot, refused))
         });
         let left = until.since(node.inner().env.now());
         match offered {
             Ok(()) => return Ok(()),
             // A process that waits for room in its own mailbox would wait in vain.
             Err((own, Refused::Full(place, back))) if place.slot != own && !left.is_zero() => {
-                return node.send_when_there_is_room(place, back, Some(left)).await;
+                return send_when_there_is_room(node, place, back, Some(left)).await;
             }
             Err((_, Refused::Busy(back, busy))) if !left.is_zero() => {
                 if timeout(left, HasRoom { busy: &busy, key: None }).await.is_err() {

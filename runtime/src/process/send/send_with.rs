@@ -1,14 +1,15 @@
-//! Sending on conditions.
+//! Sending a message on conditions.
 
-use super::try_send::{Refused, TrySendError};
+use super::offer::{Refused, send_if};
+use super::try_send::TrySendError;
 use crate::carrier::Conditions;
 use crate::context;
 use crate::dest::Dest;
 use crate::exit_reason::ExitReason;
 use crate::message::{Envelope, Message};
-use crate::process::life::refuse;
+use crate::process::failure::refuse;
 
-/// On what conditions [`send_with`] sends (the options of Erlang's `erlang:send/3`).
+/// The conditions on which [`send_with`] sends (the options of Erlang's `erlang:send/3`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[must_use = "options do nothing by themselves"]
 pub struct SendOpts {
@@ -16,31 +17,31 @@ pub struct SendOpts {
 }
 
 impl SendOpts {
-    /// None: as [`send`](crate::send).
+    /// Returns options without a condition.
     pub fn new() -> SendOpts {
         SendOpts::default()
     }
 
-    /// Not where the running process would be suspended, since the connection is congested. The
-    /// message is not sent then, and the error [is busy](TrySendError::is_busy). Has no effect in
-    /// a process with [`async_dist`](crate::async_dist()).
+    /// Does not send if the connection is congested, so that the running process would be
+    /// suspended. The error [is busy](TrySendError::is_busy). Has no effect in a process with
+    /// [`async_dist`](crate::async_dist()).
     pub fn nosuspend(mut self) -> Self {
         self.conditions.nosuspend = true;
         self
     }
 
-    /// Not where there is neither a connection nor one under way. The message is not sent then,
-    /// none is made, and the error [says so](TrySendError::is_noconnect).
+    /// Does not send if there is no connection, not even one that is being made, and makes no
+    /// connection. The error [is noconnect](TrySendError::is_noconnect).
     pub fn noconnect(mut self) -> Self {
         self.conditions.noconnect = true;
         self
     }
 }
 
-/// Sends a message on conditions (Erlang's `erlang:send/3`). They are about the way to another
-/// node: a message to a process of this one is sent as by [`send`](crate::send).
+/// Sends a message on conditions (Erlang's `erlang:send/3`). These are about the connection to
+/// another node: a message to a process of this node is sent as by [`send`](crate::send).
 ///
-/// See also [`try_send`](crate::try_send), which asks as well whether a mailbox of this node has
+/// See also [`try_send`](crate::try_send), which also checks whether a mailbox of this node has
 /// room.
 ///
 /// ```
@@ -52,7 +53,7 @@ impl SendOpts {
 /// ```
 ///
 /// # Errors
-/// When a condition does not hold; the error gives the message back.
+/// If a condition does not hold. The error has the message.
 ///
 /// # Panics
 /// As [`send`](crate::send).
@@ -63,10 +64,8 @@ pub fn send_with<'a, M: Message>(
     opts: SendOpts,
 ) -> Result<(), TrySendError<M>> {
     context::process("send_with", |me| {
-        if me.control.ending.get() {
-            return Ok(());
-        }
-        let sent = me.node.send_if(&dest.into(), Envelope::new(message), opts.conditions);
+        let Some(me) = me.unless_ending() else { return Ok(()) };
+        let sent = send_if(me.node, &dest.into(), Envelope::new(message), opts.conditions);
         if let Err(Refused::Send(error, _)) = sent {
             refuse(ExitReason::badarg(error));
             return Ok(());

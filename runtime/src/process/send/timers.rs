@@ -1,6 +1,6 @@
-//! Timers that send: to start, to ask, to take back.
+//! Timers that send a message: starting, reading and cancelling them.
 //!
-//! What they do when they fall due is in `timer_action`.
+//! `deliver::timer_action` is what happens when they fall due.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use crate::env::Time;
 use crate::exit_reason::ExitReason;
 use crate::message::{Envelope, Message};
 use crate::process::core::Running;
-use crate::process::deliver::Action;
-use crate::process::life::refuse;
+use crate::process::deliver::{Action, deliver_asked};
+use crate::process::failure::refuse;
 use crate::timers::{CancelTimer, ReadTimer, TIMER_MAX, Timeout, TimerRef};
 
 /// Sends a message after this time (Erlang's `erlang:send_after/3`).
 ///
-/// The timer goes on when the calling process ends, and ends with the process whose pid is the
-/// destination. A name is looked up when the time is over; if nobody has it then, the message
-/// is dropped.
+/// The timer goes on when the calling process ends. If the destination is a pid, it ends with that
+/// process. A name is looked up when the time is over; if it is not registered then, the message is
+/// dropped.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -40,24 +40,25 @@ pub fn send_after<'a, M: Message>(
     message: M,
 ) -> TimerRef {
     context::process("send_after", |me| {
-        me.start_send(|_| time, dest.into(), |_| Envelope::new(message))
+        start_send(me, |_| time, dest.into(), |_| Envelope::new(message))
     })
 }
 
-/// As [`send_after`], at this time of the node's own clock (Erlang's `erlang:send_after/4` with
-/// `{abs, true}`). A time that is past is now.
+/// Sends a message like [`send_after`], at this time of the node's own clock (Erlang's
+/// `erlang:send_after/4` with `{abs, true}`). If the time has passed, it is sent at once.
 ///
 /// # Panics
 /// As [`send_after`].
 #[track_caller]
 pub fn send_at<'a, M: Message>(time: Time, dest: impl Into<Dest<'a>>, message: M) -> TimerRef {
     context::process("send_at", |me| {
-        me.start_send(|now| time.since(now), dest.into(), |_| Envelope::new(message))
+        start_send(me, |now| time.since(now), dest.into(), |_| Envelope::new(message))
     })
 }
 
-/// As [`send_after`], and the message is a [`Timeout`] with the timer's own reference, which
-/// tells a late one from a new one (Erlang's `erlang:start_timer/3`).
+/// Sends a [`Timeout`] with this message and the timer's reference after this time (Erlang's
+/// `erlang:start_timer/3`). The reference tells a late timeout from a new one. Otherwise like
+/// [`send_after`].
 ///
 /// # Panics
 /// As [`send_after`].
@@ -69,12 +70,12 @@ pub fn start_timer<'a, M: Message>(
 ) -> TimerRef {
     context::process("start_timer", |me| {
         let message = |timer| Envelope::new(Timeout { timer, message });
-        me.start_send(|_| time, dest.into(), message)
+        start_send(me, |_| time, dest.into(), message)
     })
 }
 
-/// As [`start_timer`], at this time of the node's own clock (Erlang's `erlang:start_timer/4`
-/// with `{abs, true}`). A time that is past is now.
+/// Sends a [`Timeout`] like [`start_timer`], at this time of the node's own clock (Erlang's
+/// `erlang:start_timer/4` with `{abs, true}`). If the time has passed, it is sent at once.
 ///
 /// # Panics
 /// As [`send_after`].
@@ -86,13 +87,13 @@ pub fn start_timer_at<'a, M: Message>(
 ) -> TimerRef {
     context::process("start_timer_at", |me| {
         let message = |timer| Envelope::new(Timeout { timer, message });
-        me.start_send(|now| time.since(now), dest.into(), message)
+        start_send(me, |now| time.since(now), dest.into(), message)
     })
 }
 
-/// Takes a timer back (Erlang's `erlang:cancel_timer/1`). The time that was left, or none
-/// if it had fired, was cancelled, or is not of this node; its message may be in the
-/// mailbox then.
+/// Cancels a timer, and returns the time that it had left (Erlang's `erlang:cancel_timer/1`).
+/// `None` if the timer had fired, was cancelled before, or is not of this node. Its message may be
+/// in the mailbox then.
 ///
 /// # Panics
 /// Outside of a process.
@@ -101,7 +102,7 @@ pub fn cancel_timer(timer: TimerRef) -> Option<Duration> {
     context::process("cancel_timer", |me| me.node.cancel_timer(timer))
 }
 
-/// Takes a timer back; what [`cancel_timer`] would return comes as a message [`CancelTimer`]
+/// Cancels a timer. The value that [`cancel_timer`] would return comes as a message [`CancelTimer`]
 /// (Erlang's `erlang:cancel_timer/2` with `{async, true}`).
 ///
 /// # Panics
@@ -111,12 +112,11 @@ pub fn cancel_timer_async(timer: TimerRef) {
     context::process("cancel_timer_async", |me| {
         let left = me.node.cancel_timer(timer);
         let message = Envelope::new(CancelTimer { timer, left });
-        me.node.deliver_asked(me.pid(), message);
+        deliver_asked(me.node, me.pid(), message);
     });
 }
 
-/// Takes a timer back, and tells nothing of it (Erlang's `erlang:cancel_timer/2` with
-/// `{info, false}`).
+/// Cancels a timer, without a result (Erlang's `erlang:cancel_timer/2` with `{info, false}`).
 ///
 /// # Panics
 /// Outside of a process.
@@ -159,50 +159,50 @@ pub fn read_timer(timer: TimerRef) -> Option<Duration> {
 pub fn read_timer_async(timer: TimerRef) {
     context::process("read_timer_async", |me| {
         let left = me.node.read_timer(timer);
-        me.node.deliver_asked(me.pid(), Envelope::new(ReadTimer { timer, left }));
+        deliver_asked(me.node, me.pid(), Envelope::new(ReadTimer { timer, left }));
     });
 }
 
-impl Running<'_> {
-    fn start_send(
-        self,
-        time: impl FnOnce(Time) -> Duration,
-        dest: Dest<'_>,
-        message: impl FnOnce(TimerRef) -> Envelope,
-    ) -> TimerRef {
-        // A process that ends starts none (PROC-7).
-        if self.control.ending.get() {
-            return self.node.timers.none();
-        }
-        let now = self.node.env.now();
-        let time = time(now);
-        if let Err(why) = self.check_timer(time, &dest) {
-            refuse(why);
-            return self.node.timers.none();
-        }
-        match dest {
-            Dest::Pid(pid) => self.node.start_send(now, now + time, pid, message),
-            dest => {
-                let dest = Box::new(dest.into_owned());
-                let action = |timer| Action::SendByName(dest, message(timer));
-                self.node.start_timer_at(now, now + time, action)
-            }
-        }
-    }
+impl TimerRef {
+    /// The longest time of a timer: 100 years.
+    pub const TIME_MAX: Duration = TIMER_MAX;
+}
 
-    fn check_timer(self, time: Duration, dest: &Dest<'_>) -> Result<(), ExitReason> {
-        let here = match dest {
-            Dest::Pid(pid) => pid.node() == self.node.id,
-            Dest::Alias(alias) => alias.node() == self.node.id,
-            Dest::Name(_) => true,
-            Dest::NameAt(_, node) => self.node.is_called(node),
-        };
-        if !here {
-            return Err(ExitReason::badarg("a timer sends to a process of its own node only"));
-        }
-        if time > TIMER_MAX {
-            return Err(ExitReason::badarg(format_args!("a timer of {time:?}: over 100 years")));
-        }
-        Ok(())
+fn start_send(
+    me: Running<'_>,
+    time: impl FnOnce(Time) -> Duration,
+    dest: Dest<'_>,
+    message: impl FnOnce(TimerRef) -> Envelope,
+) -> TimerRef {
+    let Some(me) = me.unless_ending() else { return me.node.timers.none() };
+    let now = me.node.env.now();
+    let time = time(now);
+    if let Err(why) = check_timer(me, time, &dest) {
+        refuse(why);
+        return me.node.timers.none();
     }
+    match dest {
+        Dest::Pid(pid) => me.node.start_send(now, now + time, pid, message),
+        dest => {
+            let dest = Box::new(dest.into_owned());
+            let action = |timer| Action::SendByName(dest, message(timer));
+            me.node.start_timer_at(now, now + time, action)
+        }
+    }
+}
+
+fn check_timer(me: Running<'_>, time: Duration, dest: &Dest<'_>) -> Result<(), ExitReason> {
+    let here = match dest {
+        Dest::Pid(pid) => pid.node() == me.node.id,
+        Dest::Alias(alias) => alias.node() == me.node.id,
+        Dest::Name(_) => true,
+        Dest::NameAt(_, node) => me.node.is_called(node),
+    };
+    if !here {
+        return Err(ExitReason::badarg("a timer sends to a process of its own node only"));
+    }
+    if time > TIMER_MAX {
+        return Err(ExitReason::badarg(format_args!("a timer of {time:?}: over 100 years")));
+    }
+    Ok(())
 }

@@ -1,7 +1,7 @@
-//! What a signal does to the process that receives it.
+//! The effect of each signal on the process that receives it.
 //!
-//! The process does this itself, when it runs, in the order in which the signals came:
-//! messages go to its mailbox on the way.
+//! The process handles its signals itself, when it runs, in the order in which they came. Messages
+//! go to its mailbox on the way.
 
 use crate::carrier::ConnectionId;
 use crate::exit_reason::ExitReason;
@@ -9,18 +9,17 @@ use crate::message::{By, Chain, Envelope, Stamp};
 use crate::node_id::NodeId;
 use crate::pid::Pid;
 use crate::process::core::Running;
-use crate::process::core::relations::Tag;
-use crate::process::core::relations::{Asked, Spawning};
-use crate::process::core::relations::{ByAlias, Delivery, LOCAL, Lost, Monitor};
-use crate::process::life::contain;
-use crate::process::relations::LinkOpts;
+use crate::process::core::relations::{
+    Asked, ByAlias, Delivery, LOCAL, LinkOpts, Lost, Monitor, Spawning, Tag,
+};
+use crate::process::failure::contain;
 use crate::reference::Reference;
 use crate::signal::{Signal, SpawnError};
 use crate::system_message::{Down, Exit, Object, SpawnReply};
 
-/// How an exit signal came.
+/// The way by which an exit signal came.
 #[derive(Clone, Copy, Default)]
-pub(in crate::process) struct Way {
+pub(super) struct Way {
     /// By a link, which was active.
     pub(in crate::process) by_link: bool,
     /// Once trapped, it goes ahead of the ordinary messages.
@@ -28,7 +27,7 @@ pub(in crate::process) struct Way {
 }
 
 impl Running<'_> {
-    /// Takes in what has come; true if there were messages among it.
+    /// Takes in the signals that have come. Returns whether there were messages among them.
     pub(in crate::process) fn take_signals(self) -> bool {
         let Some(signals) = self.control.slot.queue.take_signals() else { return false };
         let before = self.control.message_count();
@@ -36,7 +35,7 @@ impl Running<'_> {
         self.control.message_count() > before
     }
 
-    /// Takes in what has come, in the middle of something else. A receive that waits
+    /// Takes in the signals that have come, in the middle of something else. A receive that waits
     /// meanwhile, in another branch of the process's future, looks again.
     pub(in crate::process) fn take_signals_aside(self) {
         if self.take_signals() && self.control.receiving.get().is_some() {
@@ -56,7 +55,7 @@ impl Running<'_> {
         }
     }
 
-    /// Messages are most of what comes: they go on as they are.
+    /// Handles a signal to the process itself. Most signals are messages, which go on as they are.
     fn handle_envelope(self, envelope: Envelope) {
         if envelope.is_message() && !self.control.is_doomed() {
             self.control.works.set(true);
@@ -66,7 +65,7 @@ impl Running<'_> {
         }
     }
 
-    /// A signal that was not sent by this process's pid or name.
+    /// Handles a signal that was sent by an alias, or to an earlier process of this slot.
     fn handle_other(self, envelope: Envelope) {
         match envelope.word().address().by() {
             By::Alias { serial, priority } => {
@@ -113,8 +112,8 @@ impl Running<'_> {
         }
     }
 
-    /// EXIT-16: nothing after a fatal signal has an effect, but to be answered. An answer that
-    /// says that there is no such process waits until that is so (PROC-6).
+    /// Handles a signal after a fatal one, which has no effect, but may need an answer (EXIT-16).
+    /// The answer that there is no such process waits until the process has ended (PROC-6).
     fn handle_late(self, signal: Signal) {
         match signal {
             Signal::Link { .. } | Signal::Monitor { .. } => {
@@ -124,7 +123,7 @@ impl Running<'_> {
         }
     }
 
-    /// ALIAS-2: it counts if the alias is active now.
+    /// Handles a signal by an alias, if the alias is active now (ALIAS-2).
     fn handle_by_alias(self, serial: u64, priority: bool, signal: Signal) {
         if self.control.is_doomed() {
             return self.node.nobody(signal);
@@ -159,7 +158,7 @@ impl Running<'_> {
         }
     }
 
-    /// The reference of this process's own alias.
+    /// Returns the reference of this process's own alias.
     fn alias(self, serial: u64) -> Reference {
         Reference::owned(self.node.id, serial, Some(self.pid().local().slot))
     }
@@ -176,8 +175,8 @@ impl Running<'_> {
         }
     }
 
-    /// An exit signal that counts.
-    pub(in crate::process) fn exit_signal(self, from: Pid, reason: ExitReason, way: Way) {
+    /// Handles an exit signal that has an effect.
+    pub(super) fn exit_signal(self, from: Pid, reason: ExitReason, way: Way) {
         let Way { by_link, priority } = way;
         if self.is_root() {
             return;
@@ -192,7 +191,7 @@ impl Running<'_> {
         }
     }
 
-    /// Another node can tell of its own processes only.
+    /// Handles a `Down`. Another node can report the end of its own processes only.
     fn handle_down(self, from: Option<Pid>, reference: Reference, reason: ExitReason) {
         let from = from.map(Pid::node).filter(|node| *node != self.node.id);
         let relations = self.control.relations_if_any();
@@ -205,7 +204,7 @@ impl Running<'_> {
         }
     }
 
-    /// What a monitor held has ended.
+    /// Delivers the `Down` of a monitor whose process has ended.
     fn put_down(self, monitor: Reference, held: Monitor, reason: ExitReason) {
         let Monitor { object, delivery: Delivery { tag, priority }, .. } = held;
         self.node.observed.tell(|observer| observer.down(self.pid(), monitor));
@@ -221,7 +220,7 @@ impl Running<'_> {
         }
     }
 
-    /// A request to spawn has its answer: the relations are there now, and it is told.
+    /// Handles the answer to a request to spawn: records the relations, and delivers the answer.
     pub(in crate::process) fn spawn_answered(
         self,
         reference: Reference,
@@ -258,7 +257,7 @@ impl Running<'_> {
         }
     }
 
-    /// A child that never was is said to have ended.
+    /// Reports the end of a child that was never spawned to its link and monitor.
     fn never_spawned(
         self,
         reference: Reference,

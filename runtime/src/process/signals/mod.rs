@@ -1,6 +1,9 @@
-//! What signals do to the process that receives them.
+//! What signals do to the process that receives them. The process runs this code itself.
 
 mod handle;
+mod in_call;
 mod request;
+mod suspended;
+mod told;
 
-pub(in crate::process) use request::Asked;
+pub(in crate::process) use self::told::info;

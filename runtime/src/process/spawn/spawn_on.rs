@@ -2,16 +2,16 @@
 
 use std::panic::Location;
 
-use super::spawn_opt::{SpawnOpts, Spawned};
+use super::spawn_opt::{SpawnOpts, Spawned, spawn_reference, spawn_with};
+use super::spawn_request::{abandon, request_there};
 use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::node_id::{Creation, NodeId};
 use crate::node_name::NodeName;
 use crate::pid::Pid;
 use crate::process::core::NewProcess;
-use crate::process::core::relations::Spawning;
-use crate::process::core::relations::Tag;
-use crate::process::life::raise;
+use crate::process::core::relations::{Spawning, Tag};
+use crate::process::failure::raise;
 use crate::process::wait::Waiting;
 use crate::reference::Reference;
 use crate::remote::RemoteFn;
@@ -19,22 +19,23 @@ use crate::signal::SpawnError;
 
 /// Spawns a process on a node (Erlang's `spawn/2`).
 ///
-/// The function must be marked `#[remote]`; its arguments travel. Connects first if need
-/// be, which is why this has to be awaited: the pid that the new process will have is not
-/// known before the node has answered. On the own node it is as [`spawn`](crate::spawn).
+/// The function must be marked `#[remote]`, and its arguments are sent to the node. If there is no
+/// connection, one is made first. This has to be awaited, since the pid of the new process is not
+/// known before the node has answered. On the process's own node it does what
+/// [`spawn`](crate::spawn) does.
 ///
-/// When the node can't be reached, or has no such function, the pid returned is one of a
-/// process that never existed; to learn why, use [`spawn_on_with`].
+/// If the node can't be reached, or has no such function, the result is the pid of a process that
+/// never existed. To learn why, use [`spawn_on_with`].
 ///
 /// # Panics
-/// Outside of a process, and when `node` is no node name (`badarg`).
+/// Outside of a process. If `node` is not a node name, the calling process ends with `badarg`.
 pub async fn spawn_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -> Pid {
     spawn_opt_on(node, SpawnOpts::new(), function).await.pid
 }
 
-/// As [`spawn_on`], with a link (Erlang's `spawn_link/2`). When there is no such process
-/// the running one gets an exit signal: `noconnection`, or the reason of the
-/// [`SpawnError`].
+/// Spawns a process on a node with a link (Erlang's `spawn_link/2`). If that fails, the running
+/// process gets an exit signal: `noconnection`, or the reason of the [`SpawnError`]. See
+/// [`spawn_on`].
 ///
 /// # Panics
 /// As [`spawn_on`].
@@ -42,8 +43,8 @@ pub async fn spawn_link_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -> P
     spawn_opt_on(node, SpawnOpts::new().link(), function).await.pid
 }
 
-/// As [`spawn_on`], with a monitor (Erlang's `spawn_monitor/2`). When there is no such
-/// process a `Down` says why.
+/// Spawns a process on a node with a monitor (Erlang's `spawn_monitor/2`). If that fails, a `Down`
+/// says why. See [`spawn_on`].
 ///
 /// # Panics
 /// As [`spawn_on`].
@@ -52,8 +53,8 @@ pub async fn spawn_monitor_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -
     (spawned.pid, spawned.monitor.expect("it was asked for"))
 }
 
-/// As [`spawn_on`], with options (Erlang's `spawn_opt/3`). When there is no such process a
-/// link gives an exit signal, and a monitor a `Down`.
+/// Spawns a process on a node with options (Erlang's `spawn_opt/3`). If that fails, a link gives an
+/// exit signal, and a monitor a `Down`. See [`spawn_on`].
 ///
 /// # Panics
 /// As [`spawn_on`].
@@ -67,11 +68,11 @@ pub async fn spawn_opt_on<F: RemoteFn>(
     Spawned { pid, monitor: monitored.then_some(reference) }
 }
 
-/// As [`spawn_on`], and says why when there is no process.
+/// Spawns a process on a node, or returns why that failed. See [`spawn_on`].
 ///
 /// # Errors
-/// [`SpawnError::Noconnection`] when the node can't be reached or is lost before it
-/// answers, [`SpawnError::Notsup`] when it has no such function.
+/// [`SpawnError::Noconnection`] if the node can't be reached, or is lost before it answers.
+/// [`SpawnError::Notsup`] if it has no such function.
 ///
 /// # Panics
 /// As [`spawn_on`].
@@ -83,8 +84,8 @@ pub async fn spawn_on_with<F: RemoteFn>(
     error.map_or(Ok(pid), Err)
 }
 
-/// Asks a node for a process, and waits for the answer. Where there is no process, the pid is
-/// of one that never was; `as_ended`: links and monitors are told that it has ended.
+/// Requests a process on a node, and waits for the answer. If that fails, the pid is that of a
+/// process that never existed. If `as_ended` is set, its link and its monitor report its end.
 async fn request<F: RemoteFn>(
     node: &str,
     opts: SpawnOpts,
@@ -94,7 +95,7 @@ async fn request<F: RemoteFn>(
     let (answer, waiting) = Waiting::new();
     let (reference, asked) = context::process("spawn_on", |me| {
         let monitored = opts.monitor.is_some();
-        let reference = if monitored { me.spawn_reference(&opts) } else { me.node.make_ref() };
+        let reference = if monitored { spawn_reference(me, &opts) } else { me.node.make_ref() };
         let node = match node.parse::<NodeName>() {
             Ok(node) => node,
             Err(error) => raise(ExitReason::badarg(error)),
@@ -102,7 +103,7 @@ async fn request<F: RemoteFn>(
         let never = Pid::nobody(NodeId::of(&node, Creation(0)));
         let (there, opts) = if me.node.is_called(node.as_str()) {
             let site = Location::caller();
-            match me.spawn_with(reference, site, opts, NewProcess::of()(function), |_| ()) {
+            match spawn_with(me, reference, site, opts, NewProcess::of()(function), |_| ()) {
                 Ok(child) => return (reference, Ok(child)),
                 Err(failed) => (Err(failed.error), failed.opts),
             }
@@ -114,7 +115,7 @@ async fn request<F: RemoteFn>(
         spawning.never = as_ended.then_some(never);
         spawning.reply_tag = Some(Tag::spawned(answer));
         match there {
-            Ok(function) => me.request_there(&node, reference, spawning, priority, &function),
+            Ok(function) => request_there(me, &node, reference, spawning, priority, &function),
             Err(error) => me.spawn_answered(reference, spawning, Err(error)),
         }
         (reference, Err(never))
@@ -130,7 +131,7 @@ async fn request<F: RemoteFn>(
     (reference, result.unwrap_or(never), result.err())
 }
 
-/// A request whose answer is awaited. Nobody waits any more when it is dropped.
+/// A request whose answer is awaited. Dropping it abandons the request.
 struct Pending(Option<Reference>);
 
 impl Drop for Pending {
@@ -138,8 +139,8 @@ impl Drop for Pending {
         let Some(request) = self.0 else { return };
         context::try_process(|me| {
             // SPAWN-7: a process that ends has a reason of its own for the child.
-            if !std::thread::panicking() && !me.control.ending.get() {
-                me.abandon(request);
+            if let Some(me) = me.unless_ending().filter(|_| !std::thread::panicking()) {
+                abandon(me, request);
             }
         });
     }

@@ -4,21 +4,19 @@ use std::panic::Location;
 
 use super::start::{Start, start};
 use crate::context;
-use crate::exit_reason::ExitReason;
 use crate::mailbox_limit::MailboxLimit;
 use crate::outcome::Outcome;
 use crate::pid::Pid;
 use crate::priority::Priority;
-use crate::process::core::relations::LOCAL;
+use crate::process::core::relations::{LOCAL, LinkOpts};
 use crate::process::core::{NewProcess, Running};
-use crate::process::life::refuse;
-use crate::process::relations::LinkOpts;
-use crate::process::relations::MonitorOpts;
+use crate::process::deliver::bound_new;
+use crate::process::relations::{MonitorOpts, monitor_reference};
 use crate::reference::Reference;
 use crate::signal::SpawnError;
 
-/// What a new process is to have, for [`spawn_opt`], [`spawn_request`](crate::spawn_request)
-/// and the same on other nodes.
+/// The options of a new process, for [`spawn_opt`], [`spawn_request`](crate::spawn_request) and
+/// their counterparts for other nodes.
 #[derive(Debug, Default)]
 #[must_use = "options do nothing by themselves"]
 pub struct SpawnOpts {
@@ -29,24 +27,24 @@ pub struct SpawnOpts {
     pub(in crate::process) async_dist: Option<bool>,
 }
 
-/// What [`spawn_opt`] has made.
+/// The process that [`spawn_opt`] has spawned, and its monitor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Spawned {
     /// The new process.
     pub pid: Pid,
-    /// The running process's monitor of it, if one was asked for.
+    /// The running process's monitor of it, if the options have one.
     pub monitor: Option<Reference>,
 }
 
 crate::outcome::ignored!(Spawned);
 
 impl SpawnOpts {
-    /// A process without anything.
+    /// Returns the options of a process without links and monitors.
     pub fn new() -> SpawnOpts {
         SpawnOpts::default()
     }
 
-    /// It is linked to the process that spawns it.
+    /// Links it to the process that spawns it.
     pub fn link(self) -> Self {
         self.link_with(LinkOpts::new())
     }
@@ -57,7 +55,7 @@ impl SpawnOpts {
         self
     }
 
-    /// The process that spawns it monitors it.
+    /// Monitors it from the process that spawns it.
     pub fn monitor(self) -> Self {
         self.monitor_with(MonitorOpts::new())
     }
@@ -68,30 +66,30 @@ impl SpawnOpts {
         self
     }
 
-    /// It has this priority, in place of the normal one.
+    /// Gives it this priority, instead of the normal one.
     pub fn priority(mut self, priority: Priority) -> Self {
         self.priority = priority;
         self
     }
 
-    /// Its mailbox has this limit, in place of the node's. A process on another node has that
-    /// node's.
+    /// Gives its mailbox this limit, instead of the node's. A process on another node has the limit
+    /// of that node.
     pub fn mailbox_limit(mut self, limit: MailboxLimit) -> Self {
         self.mailbox_limit = Some(limit);
         self
     }
 
-    /// Whether it goes on where its sends find a connection congested, in place of what the
-    /// node has set; see [`async_dist`](crate::async_dist()). A process on another node has what
-    /// that node has set.
+    /// Sets whether it goes on when it sends over a congested connection, instead of the node's
+    /// setting. See [`async_dist`](crate::async_dist()). A process on another node has the setting
+    /// of that node.
     pub fn async_dist(mut self, async_dist: bool) -> Self {
         self.async_dist = Some(async_dist);
         self
     }
 }
 
-/// Spawns a process with options (Erlang's `spawn_opt/2`). Links and monitors are made
-/// together with the process: no end of it, however early, is missed.
+/// Spawns a process with options (Erlang's `spawn_opt/2`). Links and monitors are made together
+/// with the process, so its end is never missed, however early it is.
 ///
 /// ```
 /// # use fika_runtime::{Node, SpawnOpts, spawn_opt};
@@ -102,8 +100,8 @@ impl SpawnOpts {
 /// ```
 ///
 /// # Panics
-/// Outside of a process. When the node has as many processes as it may have, the calling
-/// process ends with `system_limit`.
+/// Outside of a process. If the node has reached its process limit, the calling process ends with
+/// `system_limit`.
 #[track_caller]
 pub fn spawn_opt<F>(opts: SpawnOpts, future: F) -> Spawned
 where
@@ -112,71 +110,62 @@ where
 {
     let (site, new) = (Location::caller(), NewProcess::of()(future));
     context::process("spawn_opt", |me| {
-        let monitor = opts.monitor.as_ref().map(|monitor| me.monitor_reference(monitor.alias));
+        let monitor = opts.monitor.as_ref().map(|monitor| monitor_reference(me, monitor.alias));
         let reference = monitor.unwrap_or_else(|| me.node.make_ref());
-        let pid = me.spawn_with(reference, site, opts, new, |_| ());
-        let pid = pid.unwrap_or_else(|_| {
-            if !me.control.ending.get() {
-                refuse(ExitReason::SystemLimit);
-            }
-            me.no_child()
-        });
+        let pid = spawn_with(me, reference, site, opts, new, |_| ());
+        let pid = pid.unwrap_or_else(|_| me.no_room());
         Spawned { pid, monitor }
     })
 }
 
-/// There is no process.
-pub(in crate::process) struct Failed {
+/// The options of a process that could not be spawned, and why.
+pub(super) struct Failed {
     pub(in crate::process) error: SpawnError,
     pub(in crate::process) opts: SpawnOpts,
 }
 
-impl Running<'_> {
-    /// A reference for a process to be: the request's, and the monitor's if there is to be one.
-    pub(in crate::process) fn spawn_reference(self, opts: &SpawnOpts) -> Reference {
-        self.monitor_reference(opts.monitor.as_ref().and_then(|monitor| monitor.alias))
-    }
+/// Makes the reference of a request to spawn, which is also the reference of its monitor.
+pub(super) fn spawn_reference(me: Running<'_>, opts: &SpawnOpts) -> Reference {
+    monitor_reference(me, opts.monitor.as_ref().and_then(|monitor| monitor.alias))
+}
 
-    /// Spawns a process here. `before` is called with its pid before it can run.
-    pub(in crate::process) fn spawn_with(
-        self,
-        reference: Reference,
-        site: &'static Location<'static>,
-        opts: SpawnOpts,
-        new: NewProcess,
-        before: impl FnOnce(Pid),
-    ) -> Result<Pid, Failed> {
-        let parent = self.pid();
-        let start_ = Start {
-            link: opts.link.map(|_| parent),
-            watcher: opts.monitor.as_ref().map(|_| (reference, parent)),
-            priority: opts.priority,
-            ..Start::child(self, site)
-        };
-        // PROC-7.
-        let room = !self.control.ending.get();
-        let before = |pid: Pid| {
-            if let Some(limit) = opts.mailbox_limit {
-                self.node.bound_new(pid, limit);
-            }
-            if let (Some(on), Some(slot)) = (opts.async_dist, self.node.table.get(pid.local())) {
-                slot.vitals.set_async_dist(on);
-            }
-            before(pid);
-        };
-        let child = room.then(|| start(self.node, start_, new, before)).flatten();
-        let Some(child) = child else {
-            // An alias is useless if its process was never spawned, whatever was to deactivate it.
-            self.control.relations().aliases.remove(reference.serial());
-            return Err(Failed { error: SpawnError::SystemLimit, opts });
-        };
-        if let Some(link) = opts.link {
-            self.control.relations().linked_child(child, LOCAL, link.priority);
+/// Spawns a process here. `before` is called with its pid before it can run.
+pub(super) fn spawn_with(
+    me: Running<'_>,
+    reference: Reference,
+    site: &'static Location<'static>,
+    opts: SpawnOpts,
+    new: NewProcess,
+    before: impl FnOnce(Pid),
+) -> Result<Pid, Failed> {
+    let parent = me.pid();
+    let start_ = Start {
+        link: opts.link.map(|_| parent),
+        watcher: opts.monitor.as_ref().map(|_| (reference, parent)),
+        priority: opts.priority,
+        ..Start::child(me, site)
+    };
+    let before = |pid: Pid| {
+        if let Some(limit) = opts.mailbox_limit {
+            bound_new(me.node, pid, limit);
         }
-        if let Some(monitor) = opts.monitor {
-            let mut relations = self.control.relations();
-            relations.add_child_monitor(reference, child, LOCAL, monitor.delivery);
+        if let (Some(on), Some(slot)) = (opts.async_dist, me.node.table.get(pid.local())) {
+            slot.vitals.set_async_dist(on);
         }
-        Ok(child)
+        before(pid);
+    };
+    let child = me.unless_ending().and_then(|me| start(me.node, start_, new, before));
+    let Some(child) = child else {
+        // An alias is useless if its process was never spawned, whatever was to deactivate it.
+        me.control.relations().aliases.remove(reference.serial());
+        return Err(Failed { error: SpawnError::SystemLimit, opts });
+    };
+    if let Some(link) = opts.link {
+        me.control.relations().linked_child(child, LOCAL, link.priority);
     }
+    if let Some(monitor) = opts.monitor {
+        let mut relations = me.control.relations();
+        relations.add_child_monitor(reference, child, LOCAL, monitor.delivery);
+    }
+    Ok(child)
 }

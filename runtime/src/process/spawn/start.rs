@@ -10,12 +10,14 @@ use crate::pid::Pid;
 use crate::priority::Priority;
 use crate::process::core::relations::{Delivery, LOCAL};
 use crate::process::core::{NewProcess, Running, Site};
-use crate::process::life::{contain, refuse};
+use crate::process::deliver::bound_new;
+use crate::process::failure::{contain, refuse};
+use crate::process::receive::make_marked_ref;
 use crate::reference::Reference;
 use crate::scheduler::shard;
 use crate::table;
 
-/// What a new process has besides its future.
+/// The properties of a new process, besides its future.
 pub(crate) struct Start {
     pub(crate) parent: Option<Pid>,
     pub(crate) site: Site,
@@ -30,8 +32,8 @@ pub(crate) struct Start {
     pub(crate) service: Option<Service>,
 }
 
-/// What others can do to a service of the node. Processes of other nodes can monitor it, and can
-/// neither link to it nor send it an exit signal that counts.
+/// A service of the node. Processes of other nodes can monitor it. They can neither link to it nor
+/// end it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Service {
     /// It takes no messages from other nodes.
@@ -53,7 +55,7 @@ impl Service {
 }
 
 impl Start {
-    /// A process without anything.
+    /// Returns the properties of a process without links and monitors.
     pub(crate) fn new(parent: Option<Pid>, site: &'static Location<'static>) -> Start {
         let (priority, group_leader) = (Priority::Normal, None);
         let (link, watcher, service) = (None, None, None);
@@ -96,7 +98,7 @@ pub(crate) fn start(
     };
     let pid = Pid::new(node.id, slot.id());
     slot.vitals.begin(start.priority, start.group_leader.unwrap_or(pid));
-    if node.async_dist {
+    if node.settings.async_dist {
         slot.vitals.set_async_dist(true);
     }
     let mut body = new.begin(slot, pid, start.parent, start.site);
@@ -111,8 +113,9 @@ pub(crate) fn start(
         slot.mark(service.marks());
     }
     // The node's default mailbox limit is only for the program's processes.
-    if let Some(limit) = node.mailbox_limit.as_deref().filter(|_| start.service.is_none()) {
-        node.bound_new(pid, *limit);
+    let limit = node.settings.mailbox_limit;
+    if !limit.is_none() && start.service.is_none() {
+        bound_new(node, pid, limit);
     }
     before(pid);
     node.observed.tell(|observer| observer.started(pid, start.parent));
@@ -124,7 +127,7 @@ pub(crate) fn start(
 impl Running<'_> {
     /// Starts a child. `None` if the node has no room, or the process ends (PROC-7).
     fn start_child(self, start_: Start, new: NewProcess) -> Option<Pid> {
-        if self.control.ending.get() {
+        if self.control.is_ending() {
             return None;
         }
         start(self.node, start_, new, |_| ())
@@ -142,7 +145,7 @@ impl Running<'_> {
         new: NewProcess,
         delivery: Delivery,
     ) -> Option<(Pid, Reference)> {
-        let (parent, reference) = (self.pid(), self.make_ref());
+        let (parent, reference) = (self.pid(), make_marked_ref(self));
         let child =
             self.start_child(Start { watcher: Some((reference, parent)), ..start_ }, new)?;
         self.control.relations().add_child_monitor(reference, child, LOCAL, delivery);
@@ -150,15 +153,15 @@ impl Running<'_> {
     }
 
     /// Ends the process with `system_limit`, unless it already ends.
-    fn no_room(self) -> Pid {
-        if !self.control.ending.get() {
+    pub(super) fn no_room(self) -> Pid {
+        if !self.control.is_ending() {
             refuse(ExitReason::SystemLimit);
         }
         self.no_child()
     }
 
     /// The pid of a child that could not be.
-    pub(in crate::process) fn no_child(self) -> Pid {
+    pub(super) fn no_child(self) -> Pid {
         Pid::nobody(self.node.id)
     }
 }
@@ -271,6 +274,6 @@ where
     let (site, new) = (Location::caller(), NewProcess::of()(future));
     context::process("spawn_monitor", |me| {
         let started = me.start_monitored(Start::child(me, site), new);
-        started.unwrap_or_else(|| (me.no_room(), me.make_ref()))
+        started.unwrap_or_else(|| (me.no_room(), make_marked_ref(me)))
     })
 }

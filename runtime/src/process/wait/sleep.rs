@@ -1,25 +1,19 @@
-//! Futures of the runtime's own: waiting for time, and blocking calls.
+//! Waiting for time: `sleep` and `timeout`.
 //!
-//! They work in a process together with any other future; none needs the mailbox.
+//! These futures work beside any other future of the process, and leave its mailbox alone.
 
+use std::fmt;
 use std::future::{Future, poll_fn};
-use std::panic::resume_unwind;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::context;
 use crate::env::Time;
-use crate::exit_reason::ExitReason;
 use crate::node::Node;
-use crate::oneshot::{Answer, Oneshot};
-use crate::priority::Priority;
-use crate::process::core::Running;
-use crate::process::core::{gives_way, is_in_destructor, leave_destructor, stops};
+use crate::process::core::{SlotRef, gives_way, is_in_destructor};
 use crate::process::deliver::Action;
-use crate::process::failure::__rust_begin_short_backtrace;
-use crate::process::life::{catch, contain, raise};
-use crate::scheduler::Urgency;
+use crate::process::failure::contain;
 use crate::timers::TimerRef;
 
 /// Waits for at least this time (Erlang's `timer:sleep/1`). Messages stay in the mailbox. In a
@@ -43,37 +37,86 @@ pub fn sleep(time: Duration) -> Sleep {
 pub struct Sleep {
     node: Node,
     at: Time,
-    /// When it was polled first: timers that are due at one time fire in the order of their starts.
+    /// When it was first polled: timers that are due at one time fire in the order of their starts.
     started: Option<Time>,
-    timer: Option<TimerRef>,
+    /// The timer, which runs from the first poll to the last one, unless another task polls.
+    timer: Option<(TimerRef, Wakes)>,
+}
+
+/// What a timer wakes.
+enum Wakes {
+    /// The process that polls.
+    Process(SlotRef),
+    /// A task inside the process's future, or of another executor.
+    Task(Waker),
+}
+
+impl Wakes {
+    /// Returns what wakes the task that is being polled.
+    fn of(context: &Context<'_>) -> Wakes {
+        let process = context::try_process(|me| {
+            me.control.is_own_waker(context.waker()).then_some(me.control.slot)
+        });
+        match process.flatten() {
+            Some(slot) => Wakes::Process(slot),
+            None => Wakes::Task(context.waker().clone()),
+        }
+    }
+
+    fn is_of(&self, context: &Context<'_>) -> bool {
+        match self {
+            Wakes::Process(slot) => slot.waker().data() == context.waker().data(),
+            Wakes::Task(task) => task.will_wake(context.waker()),
+        }
+    }
+
+    fn action(&self) -> Action {
+        match self {
+            Wakes::Process(slot) => Action::Wake(*slot),
+            Wakes::Task(task) => Action::WakeTask(task.clone()),
+        }
+    }
+}
+
+impl fmt::Debug for Wakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Wakes::Process(_) => "Process",
+            Wakes::Task(_) => "Task",
+        })
+    }
 }
 
 impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        self.stop();
         if is_in_destructor() {
+            self.stop();
             return Poll::Ready(());
         }
-        let inner = self.node.inner();
-        let now = inner.env.now();
+        let now = self.node.inner().env.now();
         if now >= self.at {
+            self.stop();
             return if gives_way(context) { Poll::Pending } else { Poll::Ready(()) };
         }
-        let waker = context.waker().clone();
-        let started = self.started.unwrap_or(now);
-        let timer = inner.start_timer_at(started, self.at, |_| Action::WakeTask(waker));
-        (self.started, self.timer) = (Some(started), Some(timer));
+        if !self.timer.as_ref().is_some_and(|(_, wakes)| wakes.is_of(context)) {
+            self.stop();
+            let (wakes, started) = (Wakes::of(context), *self.started.get_or_insert(now));
+            let inner = self.node.inner();
+            let timer = inner.start_timer_at(started, self.at, |_| wakes.action());
+            self.timer = Some((timer, wakes));
+        }
         Poll::Pending
     }
 }
 
 impl Sleep {
     fn stop(&mut self) {
-        if let Some(timer) = self.timer.take() {
-            let inner = self.node.inner();
-            inner.cancel_timer(timer);
+        if let Some((timer, wakes)) = self.timer.take() {
+            self.node.inner().cancel_timer(timer);
+            // A waker of another executor.
+            contain(|| drop(wakes));
         }
     }
 }
@@ -89,10 +132,10 @@ impl Drop for Sleep {
 #[error("timeout: the future was not ready in time")]
 pub struct Elapsed;
 
-/// Waits for a future, but not longer than this.
+/// Waits for a future, at most for this time.
 ///
 /// # Errors
-/// [`Elapsed`] when the time is over; the future is dropped then.
+/// [`Elapsed`] if the time is over first. The future is dropped.
 ///
 /// # Panics
 /// Outside of a process.
@@ -106,138 +149,36 @@ pub async fn timeout<F: Future>(time: Duration, future: F) -> Result<F::Output, 
     .await
 }
 
-/// Which pool of threads runs a blocking call.
-#[derive(Clone, Copy)]
-pub(crate) enum Blocking {
-    /// The program's own calls.
-    OfProgram,
-    /// Those of the node's services. One that nobody waits for any more does not begin.
-    OfService(Urgency),
-}
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
 
-impl Blocking {
-    /// Returns the pool for a call of this process.
-    fn of(me: Running<'_>) -> Blocking {
-        match me.control.slot.vitals.priority() {
-            _ if !me.node.table.is_reserved(me.control.slot) => Blocking::OfProgram,
-            Priority::Low => Blocking::OfService(Urgency::Patient),
-            _ => Blocking::OfService(Urgency::Prompt),
-        }
+    /// Polls a `sleep` with a waker, and returns its timer.
+    fn timer_of(sleep: &mut Pin<Box<Sleep>>, task: &Waker) -> Option<TimerRef> {
+        assert!(sleep.as_mut().poll(&mut Context::from_waker(task)).is_pending());
+        sleep.timer.as_ref().map(|(timer, _)| *timer)
     }
-}
 
-/// Runs a blocking call on a thread for such calls. A panic of the call continues in the process
-/// that waits. In a destructor during a panic or an `exit`, the call is made in place.
-///
-/// At most 512 calls run at the same time; others wait. If the system refuses a thread, the call
-/// waits until a thread can be started, which is tried ten times a second, or until another call
-/// ends. If no other call is running, the process that waits ends with `system_limit`. When the node
-/// stops, calls that have not begun are dropped.
-///
-/// Calls in the methods of a resolver have threads of their own: see the `Resolver` trait.
-///
-/// # Panics
-/// Outside of a process.
-#[track_caller]
-pub fn spawn_blocking<T, F>(call: F) -> SpawnBlocking<T>
-where
-    T: Send + 'static,
-    F: FnOnce() -> T + Send + 'static,
-{
-    context::process("spawn_blocking", |me| SpawnBlocking::begin(me, Blocking::of(me), call))
-}
-
-/// Runs a network look-up on a thread, separately from the program's own blocking calls. A panic of
-/// the call continues in the process that waits.
-///
-/// # Errors
-/// If the system refuses a thread.
-///
-/// # Panics
-/// Outside of a process.
-#[doc(hidden)]
-pub async fn run_lookup<T, F>(call: F) -> Result<T, ExitReason>
-where
-    T: Send + 'static,
-    F: FnOnce() -> T + Send + 'static,
-{
-    let begun = context::process("run_lookup", |me| {
-        let kind = match Blocking::of(me) {
-            Blocking::OfProgram => Blocking::OfService(Urgency::Prompt),
-            kind @ Blocking::OfService(_) => kind,
-        };
-        SpawnBlocking::begin(me, kind, call)
-    });
-    poll_fn(|context| begun.poll_result(context)).await
-}
-
-/// The future of [`spawn_blocking`]. The call runs even if the future is not awaited.
-#[derive(Debug)]
-#[must_use = "await it for the result; `drop` it to let the call go on by itself"]
-pub struct SpawnBlocking<T>(Oneshot<Option<Result<T, ExitReason>>>);
-
-impl<T: Send + 'static> SpawnBlocking<T> {
-    fn begin(
-        me: Running<'_>,
-        kind: Blocking,
-        call: impl FnOnce() -> T + Send + 'static,
-    ) -> SpawnBlocking<T> {
-        let (answer, result) = Answer::new();
-        let call = move || catch(|| __rust_begin_short_backtrace(call));
-        if me.control.ending.get() {
-            // PROC-7: no call is made.
-        } else if std::thread::panicking() {
-            // A destructor can neither wait for a thread nor be left.
-            answer.give(call());
-        } else {
-            // The process may have ended by then, and then the value is dropped here.
-            let is_optional = matches!(kind, Blocking::OfService(_));
-            let call = Box::new(move || {
-                if is_optional && answer.is_abandoned() {
-                    return contain(|| drop(call));
-                }
-                contain(move || answer.give(call()));
-            });
-            if me.node.run_blocking(kind, call).is_err() {
-                result.set(Some(Err(ExitReason::SystemLimit)));
+    #[test]
+    fn a_sleep_starts_one_timer_however_often_it_is_polled() {
+        let node = Node::builder().workers(1).build().unwrap();
+        let counts = node.clone();
+        node.block_on(async move {
+            let mut sleep = Box::pin(sleep(Duration::from_secs(60)));
+            let own = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
+            let before = counts.timer_count();
+            let first = timer_of(&mut sleep, &own);
+            for _ in 0..100 {
+                // Each poll has another clone of the waker.
+                assert_eq!(timer_of(&mut sleep, &own.clone()), first);
             }
-        }
-        SpawnBlocking(result)
-    }
-}
-
-impl<T> SpawnBlocking<T> {
-    fn poll_result(&self, context: &mut Context<'_>) -> Poll<Result<T, ExitReason>> {
-        if stops(context) {
-            return Poll::Pending;
-        }
-        match self.0.poll(context) {
-            Poll::Ready(Some(result)) => Poll::Ready(result),
-            // The call was not begun: the process ends (PROC-7), or the node stops.
-            Poll::Ready(None) if is_in_destructor() => leave_destructor("spawn_blocking"),
-            Poll::Pending if waits_in_vain() => leave_destructor("spawn_blocking"),
-            Poll::Ready(None) | Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-/// Returns whether a destructor that waits for a call should be left: by unwinding if that is
-/// possible, and if it is not, only in a simulation, whose calls are made between turns.
-fn waits_in_vain() -> bool {
-    let by_steps = || context::try_node(|node| node.scheduler.by_steps().is_some());
-    is_in_destructor() && (!std::thread::panicking() || by_steps() == Some(true))
-}
-
-impl<T> Future for SpawnBlocking<T> {
-    type Output = T;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        match self.poll_result(context) {
-            Poll::Ready(Ok(value)) => Poll::Ready(value),
-            // This is not the call's own error: a call can't end with an exit reason.
-            Poll::Ready(Err(ExitReason::SystemLimit)) => raise(ExitReason::SystemLimit),
-            Poll::Ready(Err(reason)) => resume_unwind(Box::new(reason)),
-            Poll::Pending => Poll::Pending,
-        }
+            assert_eq!(counts.timer_count(), before + 1);
+            // Another task: its timer replaces the first one. (`Waker::noop` need not equal itself.)
+            assert_ne!(timer_of(&mut sleep, Waker::noop()), first);
+            assert_eq!(counts.timer_count(), before + 1);
+            drop(sleep);
+            assert_eq!(counts.timer_count(), before);
+        });
+        node.stop();
     }
 }

@@ -1,11 +1,11 @@
 //! The active aliases of one process.
 //!
-//! Whether an alias is active is decided here, when a message by it is received. When one
-//! ends together with a monitor, `relations` says.
+//! An alias has to be active when a message by it is received. `table` ends aliases together with
+//! their monitors.
 
 use crate::few_map::FewMap;
 
-/// When an alias ends, apart from `unalias`.
+/// When an alias ends, besides `unalias`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::process) enum Ends {
     /// By `unalias` only.
@@ -32,7 +32,7 @@ impl Ends {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::process) struct Active {
     pub(in crate::process) ends: Ends,
-    /// Messages may be sent by it ahead of ordinary ones.
+    /// Messages may be sent by it ahead of ordinary messages.
     pub(in crate::process) priority: bool,
 }
 
@@ -49,7 +49,7 @@ impl Aliases {
         self.0.is_empty()
     }
 
-    /// The bytes of the entries, about.
+    /// Returns about how many bytes the entries take.
     pub(in crate::process) fn memory(&self) -> usize {
         self.0.memory()
     }
@@ -58,7 +58,7 @@ impl Aliases {
         self.0.shrink();
     }
 
-    /// True if there was one.
+    /// Removes an alias. Returns whether it was active.
     pub(in crate::process) fn remove(&mut self, serial: u64) -> bool {
         self.0.remove(&serial).is_some()
     }
@@ -67,7 +67,7 @@ impl Aliases {
         self.0.get(&serial).copied()
     }
 
-    /// A message by this alias: what the alias was, if it was active.
+    /// Handles a message by this alias. Returns the alias, if it was active.
     pub(in crate::process) fn received(&mut self, serial: u64) -> Option<Active> {
         let alias = self.get(serial)?;
         if alias.ends.with_reply() {
@@ -76,7 +76,7 @@ impl Aliases {
         Some(alias)
     }
 
-    /// The monitor with this serial has ended.
+    /// Ends the alias of a monitor that has ended, if the alias is to end with it.
     pub(in crate::process) fn monitor_ended(&mut self, serial: u64) {
         if self.get(serial).is_some_and(|alias| alias.ends.with_monitor()) {
             self.0.remove(&serial);

@@ -1,12 +1,12 @@
 //! A request to spawn on another node that has not been answered, as its maker keeps it.
 
-use super::table::{Delivery, LOCAL};
+use super::delivery::{Delivery, LOCAL};
+use super::link_opts::LinkOpts;
 use super::tag::Tag;
 use crate::carrier::ConnectionId;
 use crate::pid::Pid;
-use crate::process::relations::LinkOpts;
 
-/// Which answers to a request to spawn arrive as messages (Erlang's `{reply, Option}`).
+/// The answers to a request to spawn that arrive as messages (Erlang's `{reply, Option}`).
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum ReplyOn {
     /// Each answer.
@@ -14,31 +14,32 @@ pub enum ReplyOn {
     Any,
     /// None.
     Nothing,
-    /// That there is a process.
+    /// The answer that there is a process.
     Success,
-    /// That there is none.
+    /// The answer that there is no process.
     Error,
 }
 
-/// What was asked for.
+/// A request to spawn that has not been answered.
 pub(in crate::process) struct Spawning {
     pub(in crate::process) connection: ConnectionId,
     pub(in crate::process) link: Option<LinkOpts>,
     pub(in crate::process) monitor: Asked,
     pub(in crate::process) reply: ReplyOn,
     pub(in crate::process) reply_tag: Option<Tag>,
-    /// A process that never was. If there is an error, this one is said to have ended.
+    /// A pid that no process has. If the answer is an error, links and monitors report the end of
+    /// this process.
     pub(in crate::process) never: Option<Pid>,
     abandoned: bool,
 }
 
-/// A monitor that was asked for.
+/// Whether a request asks for a monitor.
 pub(in crate::process) enum Asked {
-    /// It was not.
+    /// It does not.
     No,
-    /// The `Down` is to arrive so.
+    /// It does, and the `Down` arrives like this.
     Yes(Delivery),
-    /// It was, and has been taken back since.
+    /// It did, and the monitor was taken back since.
     TakenBack,
 }
 
@@ -54,7 +55,7 @@ impl ReplyOn {
 }
 
 impl Spawning {
-    /// A request whose answers all arrive, not sent yet.
+    /// Returns a request that was not sent yet, all of whose answers arrive as messages.
     pub(in crate::process) fn new(link: Option<LinkOpts>, monitor: Option<Delivery>) -> Spawning {
         Spawning {
             connection: LOCAL,
@@ -75,7 +76,7 @@ impl Spawning {
         self.abandoned
     }
 
-    /// Takes the monitor back. Gives its tag, or none if there was to be no monitor.
+    /// Takes the monitor back, and returns its tag. `None` if the request asks for no monitor.
     pub(in crate::process) fn demonitor(&mut self) -> Option<Option<Tag>> {
         match &mut self.monitor {
             Asked::Yes(delivery) => {
@@ -87,8 +88,8 @@ impl Spawning {
         }
     }
 
-    /// SPAWN-8: nothing of the answer is to be noticed, but that a linked child ends. Gives
-    /// the tags.
+    /// Abandons the request (SPAWN-8): its answer has no effect, except that a linked child ends.
+    /// Returns the tags.
     pub(in crate::process) fn abandon(&mut self) -> [Option<Tag>; 2] {
         self.abandoned = true;
         self.never = None;
@@ -96,7 +97,7 @@ impl Spawning {
         [self.demonitor().flatten(), self.reply_tag.take()]
     }
 
-    /// The process ends.
+    /// Takes the tags out of a process that ends.
     pub(in crate::process) fn take_tags(&mut self) -> [Option<Tag>; 2] {
         [self.demonitor().flatten(), self.reply_tag.take()]
     }

@@ -1,8 +1,9 @@
-//! The links, monitors, aliases and requests of one process, as that process sees them.
+//! The links, monitors, aliases and spawn requests of one process, as that process sees them.
 //!
-//! Nothing is sent from here: each change says what has to be sent.
+//! Nothing here sends a signal: each change returns what has to be sent.
 
 use super::alias_table::{Active, Aliases, Ends};
+use super::delivery::{Delivery, LOCAL};
 use super::pending_spawn::Spawning;
 use super::tag::Tag;
 use crate::carrier::ConnectionId;
@@ -11,9 +12,6 @@ use crate::node_id::NodeId;
 use crate::pid::Pid;
 use crate::reference::Reference;
 use crate::system_message::Object;
-
-/// The connection of a relation to a process of this node, or of one that the peer made.
-pub(in crate::process) const LOCAL: ConnectionId = ConnectionId(0);
 
 /// Links, monitors, and requests under way. Ordered, so that a simulated run repeats.
 #[derive(Default)]
@@ -49,27 +47,19 @@ pub(in crate::process) struct Monitor {
     pub(in crate::process) delivery: Delivery,
 }
 
-/// How the `Down` of a monitor is to arrive.
-#[derive(Default, Debug)]
-pub(in crate::process) struct Delivery {
-    pub(in crate::process) tag: Option<Tag>,
-    /// Ahead of the ordinary messages.
-    pub(in crate::process) priority: bool,
-}
-
-/// What a lost connection took with it.
+/// The relations that went over a lost connection.
 #[derive(Default)]
 pub(in crate::process) struct Lost {
-    /// With whether their exit signals have priority.
+    /// The peers, and whether their exit signals have priority.
     pub(in crate::process) links: Vec<(Pid, bool)>,
     pub(in crate::process) monitors: Vec<(Reference, Monitor)>,
     pub(in crate::process) spawns: Vec<(Reference, Spawning)>,
 }
 
-/// What `unlink` has to send.
+/// The number of the `Unlink` that has to be sent.
 pub(in crate::process) struct Unlink(pub(in crate::process) u64);
 
-/// What a message by an alias has to do with it.
+/// The effect of a message that was received by an alias.
 pub(in crate::process) struct ByAlias {
     /// The message goes ahead of the ordinary ones if its sender wants that.
     pub(in crate::process) priority: bool,
@@ -80,7 +70,7 @@ pub(in crate::process) struct ByAlias {
 }
 
 impl Relations {
-    /// This process links itself. True if the peer must be told.
+    /// Links this process to a peer. Returns whether the peer has to be told.
     #[must_use]
     pub(in crate::process) fn link(&mut self, peer: Pid, priority: bool) -> bool {
         match self.links.get_mut(&peer) {
@@ -96,20 +86,20 @@ impl Relations {
         }
     }
 
-    /// The link to `peer` was sent over this connection.
+    /// Records the connection that the link to `peer` was sent over.
     pub(in crate::process) fn linked_over(&mut self, peer: Pid, connection: ConnectionId) {
         if let Some(link) = self.links.get_mut(&peer) {
             link.connection = connection;
         }
     }
 
-    /// The peer has linked itself. A link that crosses our unlink stays unlinked.
+    /// Records a link that the peer has made. A link that crosses our unlink stays unlinked.
     pub(in crate::process) fn linked(&mut self, peer: Pid) {
         let link = Link { connection: LOCAL, unlinking: None, priority: false };
         self.links.insert_if_absent(peer, link);
     }
 
-    /// A child was spawned with a link, over this connection.
+    /// Records the link to a child that was spawned over this connection.
     pub(in crate::process) fn linked_child(
         &mut self,
         child: Pid,
@@ -127,15 +117,15 @@ impl Relations {
         Some(Unlink(self.unlinks))
     }
 
-    /// The peer has unlinked itself. An unlink of ours that crosses it still waits for its
-    /// acknowledgement.
+    /// Removes a link that the peer has removed. An unlink of ours that crosses the peer's still
+    /// waits for its acknowledgement.
     pub(in crate::process) fn unlinked(&mut self, peer: Pid) {
         if self.links.get(&peer).is_some_and(|link| link.unlinking.is_none()) {
             self.links.remove(&peer);
         }
     }
 
-    /// The peer has acknowledged an unlink.
+    /// Removes a link whose unlink the peer has acknowledged.
     pub(in crate::process) fn unlink_acknowledged(&mut self, peer: Pid, id: u64) {
         if self.links.get(&peer).is_some_and(|link| link.unlinking == Some(id)) {
             self.links.remove(&peer);
@@ -154,7 +144,7 @@ impl Relations {
         self.monitors.insert(reference, monitor);
     }
 
-    /// A child was spawned with a monitor, over this connection.
+    /// Records the monitor of a child that was spawned over this connection.
     pub(in crate::process) fn add_child_monitor(
         &mut self,
         reference: Reference,
@@ -173,7 +163,7 @@ impl Relations {
         Some(monitor)
     }
 
-    /// Whether this is a monitor of a process of this node, or of a name on it.
+    /// Returns whether this is a monitor of a process of this node, or of a name on it.
     pub(in crate::process) fn is_monitor_of(&self, reference: Reference, node: NodeId) -> bool {
         self.monitors.get(&reference).is_some_and(|monitor| match &monitor.object {
             Object::Pid(pid) => pid.node() == node,
@@ -195,14 +185,14 @@ impl Relations {
         self.watchers.insert(reference, watcher);
     }
 
-    /// Only the owner of a monitor removes it.
+    /// Removes a monitor of this process, if the process that asks for this holds it.
     pub(in crate::process) fn remove_watcher(&mut self, reference: Reference, watcher: Pid) {
         if self.watchers.get(&reference) == Some(&watcher) {
             self.watchers.remove(&reference);
         }
     }
 
-    /// A message by the alias that is this reference; none if the alias is not active.
+    /// Handles a message by the alias with this reference. `None` if the alias is not active.
     pub(in crate::process) fn received_by_alias(
         &mut self,
         reference: Reference,
@@ -220,7 +210,7 @@ impl Relations {
         self.spawns.insert(reference, spawning);
     }
 
-    /// A request that has not been answered, and was not abandoned.
+    /// Returns a request that has not been answered, and was not abandoned.
     pub(in crate::process) fn pending_spawn(
         &mut self,
         reference: Reference,
@@ -232,7 +222,7 @@ impl Relations {
         self.spawns.remove(&reference)
     }
 
-    /// A connection is gone: removes what went over it.
+    /// Removes the relations that went over a lost connection, and returns them.
     ///
     /// A relation that the peer made has no connection noted. It was made before the loss
     /// was queued, so it went over the lost connection or an earlier one.
@@ -258,19 +248,20 @@ impl Relations {
         lost
     }
 
-    /// The process ends: the tags, which are values of its own.
+    /// Takes the tags, which are values of the program, out of a process that ends.
     pub(in crate::process) fn take_tags(&mut self) -> Vec<Tag> {
         let of_monitors = self.monitors.values_mut().map(|monitor| monitor.delivery.tag.take());
         let of_spawns = self.spawns.values_mut().flat_map(Spawning::take_tags);
         of_monitors.chain(of_spawns).flatten().collect()
     }
 
-    /// The process ends: the requests that nobody answers any more.
+    /// Takes the unanswered requests out of a process that ends.
     pub(in crate::process) fn take_spawns(&mut self) -> FewMap<Reference, Spawning> {
         std::mem::take(&mut self.spawns)
     }
 
-    /// The process ends: whom to tell, and what to take back.
+    /// Takes the rest out of a process that ends: the processes to tell, and the monitors to take
+    /// back.
     pub(in crate::process) fn end(&mut self) -> Ending {
         let Relations { links, monitors, watchers, .. } = std::mem::take(self);
         let active = links.into_iter().filter(|(_, link)| link.unlinking.is_none());
@@ -282,7 +273,7 @@ impl Relations {
     }
 }
 
-/// What is left to do about the relations of a process that ends.
+/// The relations of a process that ends: the processes to tell, and the monitors to take back.
 #[derive(Default)]
 pub(in crate::process) struct Ending {
     pub(in crate::process) links: Vec<Pid>,

@@ -6,7 +6,7 @@ use crate::exit_reason::ExitReason;
 use crate::message::{Envelope, Message, Tagged};
 use crate::oneshot::Answer;
 use crate::pid::Pid;
-use crate::process::life::contain;
+use crate::process::failure::contain;
 use crate::signal::SpawnError;
 use crate::system_message::{Down, SpawnReply};
 

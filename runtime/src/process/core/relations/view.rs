@@ -1,33 +1,33 @@
-//! What the relations of a process look like to others, and what they take.
+//! What `process_info` shows of the relations of a process, and the memory that they take.
 
 use super::table::Relations;
 use crate::pid::Pid;
 use crate::system_message::Object;
 
 impl Relations {
-    /// The other ends of the links that count.
+    /// Returns the other ends of the active links.
     pub(in crate::process) fn links(&self) -> Vec<Pid> {
         let active = self.links.iter().filter(|(_, link)| link.unlinking.is_none());
         active.map(|(peer, _)| *peer).collect()
     }
 
-    /// What the process monitors, in the order in which it began to.
+    /// Returns what the process monitors, oldest monitor first.
     pub(in crate::process) fn monitors(&self) -> Vec<Object> {
         self.monitors.iter().map(|(_, monitor)| monitor.object.clone()).collect()
     }
 
-    /// Who monitors the process, once for each monitor.
+    /// Returns the processes that monitor this one, once for each monitor.
     pub(in crate::process) fn watchers(&self) -> Vec<Pid> {
         self.watchers.iter().map(|(_, watcher)| *watcher).collect()
     }
 
-    /// How many unlinks and requests to spawn have no answer yet.
+    /// Returns how many unlinks and requests to spawn have no answer yet.
     pub(in crate::process) fn unanswered(&self) -> usize {
         let unlinking = self.links.iter().filter(|(_, link)| link.unlinking.is_some());
         unlinking.count() + self.spawns.iter().count()
     }
 
-    /// The bytes of the entries, about.
+    /// Returns about how many bytes the entries take.
     pub(in crate::process) fn memory(&self) -> usize {
         self.links.memory()
             + self.monitors.memory()
@@ -44,7 +44,7 @@ impl Relations {
             && self.spawns.is_empty()
     }
 
-    /// Lets go of room that is not needed now.
+    /// Frees room that is not needed now.
     pub(in crate::process) fn shrink(&mut self) {
         self.links.shrink();
         self.monitors.shrink();

@@ -1,4 +1,4 @@
-//! Who is told of what is wrong with the node as a whole.
+//! The system monitor: the process that is told of what is wrong with the node as a whole.
 
 use crate::carrier::{Congested, ConnectionId};
 use crate::context;
@@ -6,11 +6,11 @@ use crate::exit_reason::ExitReason;
 use crate::message::Envelope;
 use crate::node::Inner;
 use crate::pid::Pid;
-use crate::process::life::refuse;
+use crate::process::failure::refuse;
 use crate::signal::Signal;
 use crate::system_message::BusyDist;
 
-/// Who is told, and of what; see [`system_monitor`].
+/// The process that is told, and of what. See [`system_monitor`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use = "it is set by `system_monitor`"]
 pub struct SystemMonitor {
@@ -19,28 +19,28 @@ pub struct SystemMonitor {
 }
 
 impl SystemMonitor {
-    /// This process is told, of nothing as yet.
+    /// Names the process that is told. The other methods say of what.
     pub fn new(pid: Pid) -> SystemMonitor {
         SystemMonitor { pid, busy_dist: false }
     }
 
-    /// It gets a [`BusyDist`] for each process that is suspended by congestion (Erlang's
+    /// Sends it a [`BusyDist`] for each process that is suspended by congestion (Erlang's
     /// `busy_dist_port`).
     pub fn busy_dist(mut self) -> Self {
         self.busy_dist = true;
         self
     }
 
-    /// Who is told.
+    /// Returns the process that is told.
     #[must_use]
     pub fn pid(&self) -> Pid {
         self.pid
     }
 }
 
-/// Says who is told of what is wrong with this node, or that nobody is; returns what was so
-/// before (Erlang's `erlang:system_monitor/1,2`). A node has one system monitor. When it ends
-/// there is none. It is not told of itself.
+/// Sets the system monitor of this node, or removes it, and returns the system monitor before
+/// (Erlang's `erlang:system_monitor/1,2`). A node has one, until its process ends. It is not told of
+/// itself.
 ///
 /// ```
 /// # use fika_runtime::{Node, SystemMonitor, self_pid, system_monitor};
@@ -58,11 +58,8 @@ impl SystemMonitor {
 pub fn system_monitor(monitor: impl Into<Option<SystemMonitor>>) -> Option<SystemMonitor> {
     context::process("system_monitor", |me| {
         let monitor = monitor.into();
-        let before = me.node.present_monitor();
-        // PROC-7.
-        if me.control.ending.get() {
-            return before;
-        }
+        let before = present_monitor(me.node);
+        let Some(me) = me.unless_ending() else { return before };
         if let Some(SystemMonitor { pid, .. }) = monitor
             && (pid.node() != me.node.id || !me.node.is_alive(pid))
         {
@@ -74,24 +71,22 @@ pub fn system_monitor(monitor: impl Into<Option<SystemMonitor>>) -> Option<Syste
     })
 }
 
-impl Inner {
-    /// The one that is there and lives.
-    fn present_monitor(&self) -> Option<SystemMonitor> {
-        let monitor = *self.system_monitor.lock();
-        monitor.filter(|monitor| self.is_alive(monitor.pid))
-    }
+/// Returns the system monitor, if there is one and it lives.
+fn present_monitor(node: &Inner) -> Option<SystemMonitor> {
+    let monitor = *node.system_monitor.lock();
+    monitor.filter(|monitor| node.is_alive(monitor.pid))
+}
 
-    /// A process is suspended by congestion (BUSY-9).
-    pub(in crate::process) fn tell_busy_dist(
-        &self,
-        pid: Pid,
-        ConnectionId(connection): ConnectionId,
-        congested: &dyn Congested,
-    ) {
-        let Some(monitor) = self.present_monitor() else { return };
-        if monitor.busy_dist && monitor.pid != pid {
-            let told = BusyDist { pid, node: congested.node(), connection };
-            self.deliver(monitor.pid, Signal::Message(Envelope::new(told)));
-        }
+/// Tells the system monitor that a process is suspended by congestion (BUSY-9).
+pub(super) fn tell_busy_dist(
+    node: &Inner,
+    pid: Pid,
+    ConnectionId(connection): ConnectionId,
+    congested: &dyn Congested,
+) {
+    let Some(monitor) = present_monitor(node) else { return };
+    if monitor.busy_dist && monitor.pid != pid {
+        let told = BusyDist { pid, node: congested.node(), connection };
+        node.deliver(monitor.pid, Signal::Message(Envelope::new(told)));
     }
 }
