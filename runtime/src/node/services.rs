@@ -364,14 +364,16 @@ mod tests {
         let (node, stepper) = node.build_stepped().unwrap();
         node.begin_stop();
         let begun = clock.now();
-        while lines(&log).last().is_none_or(|line| line != "a has stopped") {
+        let mut seen = lines(&log);
+        while !seen.iter().any(|line| line == "a has stopped") {
             while stepper.ready() > 0 {
                 stepper.step(0);
             }
-            if let Some(left) = stepper.fire_timers() {
-                clock.forward(left);
-            }
+            seen.extend(lines(&log));
+            let Some(left) = stepper.fire_timers() else { break };
+            clock.forward(left);
         }
+        assert_eq!(seen, ["a starts", "b starts", "b stops", "a stops", "a has stopped"]);
         let took = clock.now().since(begun);
         assert!((SERVICE_STOP..SERVICE_STOP * 2).contains(&took), "{took:?}");
         drop(stepper);
