@@ -24,7 +24,7 @@ const SERVICE_STOP: Duration = Duration::from_secs(5);
 /// How long to wait before looking again whether the services have stopped.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// What a service does as it stops; see [`NodeService::stop`].
+/// The future that stops a service. See [`NodeService::stop`].
 pub type StopService = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Something that starts with a node and stops with it.
@@ -216,7 +216,7 @@ mod tests {
 
     type Log = Arc<Mutex<Vec<String>>>;
 
-    /// What a service of these tests does.
+    /// The behaviour of a service of these tests.
     #[derive(Clone, Copy, PartialEq)]
     enum Does {
         Well,

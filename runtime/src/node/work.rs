@@ -1,4 +1,4 @@
-//! What the scheduler runs: the turns of a node's processes, and the node's upkeep between them.
+//! The node as its scheduler sees it: the turns of its processes, and its upkeep between them.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a process keeps besides its future: one allocation holds both, unless the future is
+//! The control block of a process. One allocation holds it and the future, unless the future is
 //! large.
 //!
 //! Everything here is the process's own. Others reach it by signals only, so the cells

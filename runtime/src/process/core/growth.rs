@@ -1,4 +1,4 @@
-//! What `life::growth` remembers of a long mailbox.
+//! The state in which `life::growth` remembers a long mailbox.
 
 use std::cell::Cell;
 

@@ -6,7 +6,7 @@ use super::rare::Rare;
 
 impl Control {
     /// Returns the bytes of the slot, the control block and its parts, the future, and the mailbox.
-    /// What the program's own values have on the heap is not included.
+    /// The heap that the program's own values use is not included.
     pub(in crate::process) fn memory(&self) -> usize {
         let rare = self.rare_if_any().map_or(0, |_| size_of::<Rare>());
         let extras = self.extras_if_any().map_or(0, |extras| {

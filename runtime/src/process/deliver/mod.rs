@@ -1,5 +1,5 @@
-//! From a destination to the queue of a process, or to the carrier; and what stands in between:
-//! full mailboxes, congested connections, processes of the runtime that do not take everything, and
+//! Delivery, from a destination to the queue of a process or to the carrier. It includes full
+//! mailboxes, congested connections, processes of the runtime that do not take everything, and
 //! receivers that have ended.
 
 mod bounded;

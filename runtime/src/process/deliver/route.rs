@@ -229,8 +229,8 @@ impl Inner {
         self.signal(to, signal);
     }
 
-    /// Sends a signal that is no message to another node. If the running process has sent it,
-    /// it waits where there is no room.
+    /// Sends a signal other than a message to another node. If the running process has sent it and
+    /// there is no room, that process waits if `waits` is set.
     pub(in crate::process) fn carry(
         &self,
         to: RemoteDest,

@@ -25,7 +25,7 @@ pub(crate) fn drop_each<T>(values: impl IntoIterator<Item = T>) {
 }
 
 /// Calls code of the program on a thread of the runtime. A panic, which can't be attributed to a
-/// process here, is caught and reported; `what` names the code.
+/// process here, is caught and reported. `what` names the code.
 #[doc(hidden)]
 pub fn contain_call(what: &str, work: impl FnOnce()) {
     let Err(reason) = catch(work) else { return };

@@ -1,4 +1,4 @@
-//! What becomes of panics, and the ways in which a process leaves its code.
+//! Panics: how they are printed and contained; and the ways in which a process leaves its code.
 
 mod contain;
 mod leave;

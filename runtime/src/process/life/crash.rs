@@ -11,7 +11,7 @@ use crate::process::core::Running;
 use crate::report;
 use crate::report::Cut;
 
-/// What is said besides the reason. Taken while the process still has its name.
+/// The facts of a report besides the reason. Taken while the process still has its name.
 pub(super) struct Crash<'a> {
     me: Running<'a>,
     name: Option<Name>,

@@ -1,7 +1,7 @@
 //! How a process ends.
 //!
 //! 1. Its future is dropped, and then its other values, one at a time: messages, tags of monitors,
-//!    the dictionary. What the destructors do has no effect on others.
+//!    the dictionary. Their destructors have no effect on others.
 //! 2. Its unanswered requests are noted, for when their answers come.
 //! 3. Its queue is closed, its name is unregistered, and timers that were to send to it are
 //!    cancelled. Senders that wait for room in its mailbox are told.

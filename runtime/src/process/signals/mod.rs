@@ -1,4 +1,4 @@
-//! What signals do to the process that receives them. The process runs this code itself.
+//! The effect of signals on the process that receives them. The process runs this code itself.
 
 mod handle;
 mod in_call;

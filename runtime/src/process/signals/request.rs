@@ -1,4 +1,4 @@
-//! What a process does with a request of another process, such as `process_info`.
+//! Serving the requests of other processes, such as `process_info`.
 
 use super::suspended::{resume, suspend};
 use super::told::info;

@@ -1,4 +1,5 @@
-//! What a process does when another process suspends or resumes it, and what it tells as it ends.
+//! Serving a suspension: a process that another one suspends or resumes, and that tells others of
+//! its end.
 
 use crate::oneshot::Answer;
 use crate::pid::Pid;

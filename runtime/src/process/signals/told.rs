@@ -1,4 +1,4 @@
-//! What a process tells about itself.
+//! Answering `process_info`: the facts that a process tells about itself.
 
 use crate::process::core::Running;
 use crate::process_info::{InfoItem, Item, Snapshot, Status};

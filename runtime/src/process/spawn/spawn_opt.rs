@@ -156,7 +156,7 @@ pub(super) fn spawn_with(
     };
     let child = me.unless_ending().and_then(|me| start(me.node, start_, new, before));
     let Some(child) = child else {
-        // An alias is useless if its process was never spawned, whatever was to deactivate it.
+        // An alias is useless if its process was never spawned, so it ends here.
         me.control.relations().aliases.remove(reference.serial());
         return Err(Failed { error: SpawnError::SystemLimit, opts });
     };

@@ -43,7 +43,7 @@ pub struct Sleep {
     timer: Option<(TimerRef, Wakes)>,
 }
 
-/// What a timer wakes.
+/// The receiver of a timer's wake-up.
 enum Wakes {
     /// The process that polls.
     Process(SlotRef),
@@ -52,7 +52,7 @@ enum Wakes {
 }
 
 impl Wakes {
-    /// Returns what wakes the task that is being polled.
+    /// Returns the receiver that is being polled.
     fn of(context: &Context<'_>) -> Wakes {
         let process = context::try_process(|me| {
             me.control.is_own_waker(context.waker()).then_some(me.control.slot)

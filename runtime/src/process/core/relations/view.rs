@@ -1,4 +1,4 @@
-//! What `process_info` shows of the relations of a process, and the memory that they take.
+//! The relations of a process as `process_info` shows them, and the memory that they take.
 
 use super::table::Relations;
 use crate::pid::Pid;
