@@ -196,20 +196,20 @@ mod tests {
         struct Last(Log);
         struct Held(Log);
         macro_rules! notes {
-            ($($type:ident $note:literal $then:expr;)*) => {$(
+            ($($type:ident $note:literal $($then:expr)?;)*) => {$(
                 impl Drop for $type {
                     fn drop(&mut self) {
                         self.0.lock().unwrap().push($note);
-                        $then;
+                        $($then;)?
                     }
                 }
             )*};
         }
         notes! {
-            First "first" ();
+            First "first";
             Loud "loud" std::panic::resume_unwind(Box::new("a destructor"));
-            Last "last" ();
-            Held "process" ();
+            Last "last";
+            Held "process";
         }
         let log = Log::default();
         let node = node();

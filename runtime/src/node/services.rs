@@ -370,8 +370,11 @@ mod tests {
                 stepper.step(0);
             }
             seen.extend(lines(&log));
-            let Some(left) = stepper.fire_timers() else { break };
-            clock.forward(left);
+            match stepper.fire_timers() {
+                Some(left) => clock.forward(left),
+                None if stepper.ready() > 0 => {}
+                None => break,
+            }
         }
         assert_eq!(seen, ["a starts", "b starts", "b stops", "a stops", "a has stopped"]);
         let took = clock.now().since(begun);
