@@ -46,7 +46,7 @@ pub fn acting_node(function: &str) -> Node {
 #[must_use]
 #[track_caller]
 pub fn make_ref() -> Reference {
-    context::process("make_ref", |me| make_marked_ref(me))
+    context::process("make_ref", make_marked_ref)
 }
 
 /// Ends the running process with this reason (Erlang's `exit/1`).
