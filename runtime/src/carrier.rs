@@ -3,7 +3,6 @@
 //! The runtime knows no network. `fika-net` implements [`Carrier`]. The simulator implements the
 //! transport below `fika-net`. A node without distribution has [`NoCarrier`].
 
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -201,7 +200,4 @@ pub trait Carrier: Send + Sync + 'static {
     /// dropped. The carrier limits how often it does so. It does nothing if the connection has
     /// ended meanwhile, even if there is a later connection to the same node.
     fn undecodable(&self, node: NodeId, connection: ConnectionId, lost: &Undecodable);
-
-    /// The carrier itself, for the functions of its own crate.
-    fn as_any(&self) -> &dyn Any;
 }

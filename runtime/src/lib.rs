@@ -70,7 +70,7 @@ pub use message::{
     WireType,
 };
 pub use name::Name;
-pub use node::{BuildError, Node, NodeBuilder, WeakNode};
+pub use node::{BuildError, Node, NodeBuilder, NodeService, StopService, WeakNode};
 pub use node_id::{Creation, NodeId};
 pub use node_name::{NodeName, NodeNameError};
 pub use otp::timer;

@@ -3,7 +3,8 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::message::{Encoded, Message};
+use crate::message::node_codec::try_out;
+use crate::message::{Encoded, Envelope, Message};
 use crate::name::Name;
 use crate::pid::Pid;
 use crate::priority::Priority;
@@ -186,8 +187,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    pub(crate) fn new(type_name: &str, copy: Option<Encoded>) -> Snapshot {
-        Snapshot { type_name: type_name.into(), copy }
+    /// Returns a message or a value as others may see it. What encodes it is the program's: if that
+    /// panics or calls `exit`, there is no copy.
+    pub(crate) fn of(envelope: &Envelope) -> Snapshot {
+        let copy = try_out(|| envelope.to_encoded().ok()).unwrap_or(None);
+        Snapshot { type_name: envelope.type_name().into(), copy }
     }
 
     /// Returns the value's type: its Rust name, or its tag if it came from another node and was not

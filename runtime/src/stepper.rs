@@ -106,7 +106,7 @@ impl Drop for Stepper {
 }
 
 #[cfg(all(test, not(any(loom, shuttle))))]
-mod tests {
+pub(crate) mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::SystemTime;
 
@@ -116,7 +116,13 @@ mod tests {
 
     /// A clock that the test moves.
     #[derive(Default)]
-    struct Clock(AtomicU64);
+    pub(crate) struct Clock(AtomicU64);
+
+    impl Clock {
+        pub(crate) fn forward(&self, time: Duration) {
+            self.0.fetch_add(u64::try_from(time.as_nanos()).unwrap(), Ordering::Relaxed);
+        }
+    }
 
     impl Env for Clock {
         fn now(&self) -> Time {

@@ -17,6 +17,7 @@
 //! process is being polled: `stop` begins the stop, and dropping the `Stepper` drops the rest.
 //!
 //! 1. The processes that wait for the stop are notified, and have some time to end by themselves.
+//!    Then the services of the node are stopped, the last one first.
 //! 2. Connections are closed. No new processes are made, and no blocking calls begin.
 //! 3. All processes are killed. This waits until they have ended or the time limit has passed.
 //! 4. The threads end. A thread whose process never yields is left behind.
@@ -35,7 +36,7 @@ use crate::contain::wake;
 use crate::context;
 use crate::env::Time;
 use crate::exit_reason::ExitReason;
-use crate::node::{Inner, Node};
+use crate::node::{Inner, Node, stop_services, stop_services_here, thread_is_missing};
 use crate::pid::Pid;
 use crate::process::{self, Ended, NewProcess, Start};
 use crate::report;
@@ -181,6 +182,12 @@ impl Stop {
         !self.changed.wait_for(state, limit).timed_out()
     }
 
+    /// Returns how many futures wait for the stop.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.state.lock().waiting.len()
+    }
+
     /// Signals that a process has ended and its slot is free.
     pub(crate) fn process_ended(&self) {
         if self.asked.load(Ordering::Relaxed) {
@@ -226,7 +233,7 @@ impl Inner {
         }
         if let Err(error) = self.start_stopping(self.env.now()) {
             report!(error, %error, "no thread can be started to stop a node: it is tried again");
-            self.thread_is_missing();
+            thread_is_missing(self);
         }
     }
 
@@ -280,6 +287,7 @@ impl Inner {
                 }
             };
             let _ = process::timeout(STOP_GRACE, all).await;
+            stop_services_here(node.clone()).await;
             node.inner().close();
             node.inner().kill_all();
         };
@@ -311,6 +319,7 @@ impl Inner {
                 self.stop.wait_for_end(&mut state, KILL_AGAIN);
             }
             drop(state);
+            stop_services(self);
             // 2.
             self.close();
             self.stop_now()
@@ -336,7 +345,7 @@ impl Inner {
     /// stop, or owns the steps of a node without threads, and has entered the node.
     pub(crate) fn stop_now(&self) -> bool {
         self.stop.go_to(Phase::Ends);
-        process::drop_each(self.blocking.stop().chain(self.lookups.stop()));
+        process::drop_each(self.threads.stop());
         // 3.
         let mut state = self.stop.lock();
         self.kill_all();
@@ -350,7 +359,7 @@ impl Inner {
             }
         }
         drop(state);
-        if let Some(left_out) = self.crashes.take_left_out() {
+        if let Some(left_out) = self.logs.crashes.take_left_out() {
             report!(error, left_out, "more processes ended by an error than were reported");
         }
         // 4.

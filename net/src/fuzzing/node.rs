@@ -1,6 +1,5 @@
 //! A running node, and a peer that sends anything.
 
-use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
@@ -162,8 +161,4 @@ impl Carrier for Nowhere {
     fn flush(&self) {}
 
     fn undecodable(&self, _: NodeId, _: ConnectionId, _: &Undecodable) {}
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
 }

@@ -6,7 +6,6 @@
 //!
 //! Prior art: `net_kernel:start/2` and `stop/0`; `erts_set_this_node` in `dist.c`.
 
-use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -106,14 +105,14 @@ impl Distribution {
             this: this.clone(),
         });
         node.set_carrier(distribution.clone());
+        node.extension_or_init(|| distribution.clone());
         distribution
     }
 
     /// The distribution of a node, if it can have one.
     #[must_use]
     pub fn of(node: &Node) -> Option<Arc<Distribution>> {
-        let carrier = node.carrier()?.as_any().downcast_ref::<Distribution>();
-        carrier.and_then(|distribution| distribution.this.upgrade())
+        node.extension::<Arc<Distribution>>().cloned()
     }
 
     /// A creation for a node that starts: one that no earlier life of it had. Those up to
@@ -496,10 +495,6 @@ impl Carrier for Distribution {
         if let Some(channel) = channel {
             channel.tell_undecodable(lost, self.env.now());
         }
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
     }
 }
 

@@ -1,7 +1,6 @@
 //! A process sends over a congested connection while another thread makes room in it, or over a
 //! lost connection. The process continues, whatever comes first.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use loom::thread;
@@ -51,10 +50,6 @@ impl Carrier for Wire {
     fn flush(&self) {}
 
     fn undecodable(&self, _: NodeId, _: ConnectionId, _: &Undecodable) {}
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
 }
 
 impl Congested for Wire {

@@ -24,7 +24,6 @@ use std::time::Duration;
 use fika_macros::receive;
 
 use crate::report;
-use crate::timers::TIMER_MAX;
 use crate::{
     Dest, Down, Ended, ExitReason, Message, Outcome, Pid, Reference, SpawnOpts, SpawnReply, Time,
     TimerRef, cancel_timer, exit_process, monitor, self_node, self_pid, spawn, spawn_request,
@@ -281,7 +280,11 @@ pub async fn tc<F: IntoFuture>(future: F) -> (Duration, F::Output) {
 const OTHER_NODE: TimerError = TimerError("the process is on another node: start the timer there");
 
 fn check_time(time: Duration) -> Result<(), TimerError> {
-    if time > TIMER_MAX { Err(TimerError("the time is longer than 100 years")) } else { Ok(()) }
+    if time > TimerRef::TIME_MAX {
+        Err(TimerError("the time is longer than 100 years"))
+    } else {
+        Ok(())
+    }
 }
 
 fn check_interval(interval: Duration) -> Result<(), TimerError> {

@@ -1,104 +1,78 @@
-//! Processes: what one is, how it runs, what signals do to it, and how it ends.
+//! Processes: what a process is, how it runs, what signals do to it, how it ends, and the functions
+//! that act for it.
+//!
+//! | folder | what | uses, besides the folders above it in this table |
+//! |---|---|---|
+//! | `failure` | panics, and the ways in which a process leaves its code | nothing |
+//! | `core` | the state of one process, with its operations; sends nothing | |
+//! | `deliver` | from a destination to a queue, or to the carrier; what timers do | |
+//! | `signals` | what a signal does to its receiver | |
+//! | `life` | a turn, the end, and what is checked in between | |
+//! | `wait` | futures that wait without the mailbox | |
+//! | `receive` | selective receive | |
+//! | `relations` | functions: links, monitors, aliases | |
+//! | `spawn` | functions: starting processes, here and on other nodes | |
+//! | `send` | functions: messages, exit signals, timers that send | |
+//! | `inspect` | functions: looking at other processes | |
+//! | `api` | functions: what a process asks or sets of itself and of its node | |
+//!
+//! A folder imports from folders above it only, and files of a folder do not import each other in
+//! a circle. Steps that several folders share are methods of one of three types, and need no import:
+//!
+//! - [`Control`], the state of a process: its methods are in `core`.
+//! - [`Running`], a process with its node: its methods are in `core::control`, and the steps that
+//!   signals, a start and an end consist of are in `deliver`, `signals`, `life` and `spawn::start`.
+//! - `node::Inner`, the node: the methods that deliver are in `deliver`.
 
-mod alias;
-mod aliases;
-mod answer;
 mod api;
-mod bounded;
-mod budget;
-mod congestion;
-mod control;
-mod crash;
-pub mod dictionary;
-mod exit;
-mod extras;
-mod flags;
-mod group_leader;
-mod growth;
-mod guard;
-mod handle;
-mod hibernate;
-pub mod info;
-mod label;
-mod link;
-mod memory;
-mod messages;
-mod monitor;
-mod orphans;
-mod panic;
-mod priority;
-mod process_info;
-mod processes;
-mod rare;
+mod core;
+mod deliver;
+mod failure;
+mod inspect;
+mod life;
 mod receive;
 mod relations;
-mod request;
-mod route;
-mod run;
-mod send_timeout;
-mod send_with;
-mod snapshot;
+mod send;
+mod signals;
 mod spawn;
-mod spawn_on;
-mod spawn_opt;
-mod spawn_request;
-mod spawning;
-mod suspend;
-mod system_monitor;
-mod tag;
-mod timer_action;
-mod timers;
-mod try_send;
-mod undecodable;
 mod wait;
-mod wanted;
 
-pub use alias::{AliasOpts, alias, alias_with, unalias};
-pub use answer::{Ended, Waiting};
-pub use api::{
-    acting_node, exit, exit_process, make_ref, process_count, register, registered, self_node,
-    self_pid, send, trap_exit, unregister, whereis,
+pub use self::api::{
+    acting_node, async_dist, exit, group_leader, hibernate, mailbox_limit, make_ref, process_count,
+    register, registered, self_node, self_pid, set_group_leader, set_priority, trap_exit,
+    unregister, whereis,
 };
-pub use bounded::mailbox_limit;
-pub use budget::{bump_reductions, is_in_destructor, yield_now};
-pub use flags::{async_dist, set_priority};
-pub use group_leader::{group_leader, set_group_leader};
-pub use hibernate::hibernate;
-pub use label::set_label;
-pub use link::{LinkOpts, link, link_with, unlink};
-pub use monitor::{MonitorAlias, MonitorOpts, demonitor, demonitor_flush, monitor, monitor_with};
-pub use priority::{ExitDest, exit_process_priority, send_priority};
-pub use process_info::{is_process_alive, process_info};
-pub use processes::{Processes, processes, processes_iter};
+pub use self::core::relations::{LinkOpts, ReplyOn};
+pub(crate) use self::core::{Body, Control, NewProcess, Running};
+pub use self::core::{bump_reductions, dictionary, is_in_destructor, set_label, yield_now};
+pub(crate) use self::deliver::{Action, Orphans, undecodable};
+pub use self::deliver::{SendError, SystemMonitor, system_monitor};
+pub use self::failure::contain_call;
+pub(crate) use self::failure::{catch, contain, drop_each, install_panic_hook};
+pub use self::inspect::{
+    Ended, Processes, SuspendError, info, is_process_alive, process_info, processes,
+    processes_iter, resume_process, suspend_process,
+};
+pub(crate) use self::life::{end, run};
 #[cfg(feature = "observe")]
-pub use receive::messages_looked_at;
-pub use receive::{Next, Opened, Receive};
-pub use send_timeout::send_timeout;
-pub use send_with::{SendOpts, send_with};
-pub use spawn::{
-    spawn, spawn_link, spawn_monitor, spawn_open_service, spawn_open_service_monitor, spawn_service,
+pub use self::receive::messages_looked_at;
+pub use self::receive::{Next, Opened, Receive, Wanted, is_wanted, open_wanted, wanted};
+pub use self::relations::{
+    AliasOpts, MonitorAlias, MonitorOpts, alias, alias_with, demonitor, demonitor_flush, link,
+    link_with, monitor, monitor_with, unalias, unlink,
 };
-pub use spawn_on::{spawn_link_on, spawn_monitor_on, spawn_on, spawn_on_with, spawn_opt_on};
-pub use spawn_opt::{SpawnOpts, Spawned, spawn_opt};
-pub use spawn_request::{RequestOpts, spawn_request, spawn_request_abandon, spawn_request_on};
-pub use spawning::ReplyOn;
-pub use suspend::{SuspendError, resume_process, suspend_process};
-pub use system_monitor::{SystemMonitor, system_monitor};
-pub use timers::{
-    cancel_timer, cancel_timer_async, cancel_timer_no_info, read_timer, read_timer_async,
-    send_after, send_at, start_timer, start_timer_at,
+pub use self::send::{
+    ExitDest, SendOpts, TrySendError, cancel_timer, cancel_timer_async, cancel_timer_no_info,
+    exit_process, exit_process_priority, read_timer, read_timer_async, send, send_after, send_at,
+    send_priority, send_timeout, send_wait, send_with, start_timer, start_timer_at, try_send,
 };
-pub use try_send::{TrySendError, send_wait, try_send};
-pub use wait::{Elapsed, Sleep, SpawnBlocking, run_lookup, sleep, spawn_blocking, timeout};
-pub use wanted::{Wanted, is_wanted, open_wanted, wanted};
-
-pub(crate) use control::{Body, Control, NewProcess, Running};
-pub use exit::contain_call;
-pub(crate) use exit::{catch, contain, drop_each, end};
-pub(crate) use orphans::Orphans;
-pub(crate) use panic::install_panic_hook;
-pub use route::SendError;
-pub(crate) use run::run;
-pub(crate) use spawn::{Service, Start, start};
-pub(crate) use timer_action::Action;
-pub(crate) use wait::Blocking;
+pub use self::spawn::{
+    RequestOpts, SpawnOpts, Spawned, spawn, spawn_link, spawn_link_on, spawn_monitor,
+    spawn_monitor_on, spawn_on, spawn_on_with, spawn_open_service, spawn_open_service_monitor,
+    spawn_opt, spawn_opt_on, spawn_request, spawn_request_abandon, spawn_request_on, spawn_service,
+};
+pub(crate) use self::spawn::{Service, Start, start};
+pub(crate) use self::wait::Blocking;
+pub use self::wait::{
+    Elapsed, Sleep, SpawnBlocking, Waiting, run_lookup, sleep, spawn_blocking, timeout,
+};

@@ -1,0 +1,64 @@
+//! Requests of other nodes to spawn a `#[remote]` function on this node.
+
+use std::panic::Location;
+
+use super::Inner;
+use crate::carrier::SpawnRequest;
+use crate::context;
+use crate::pid::Pid;
+use crate::printable::printable;
+use crate::process::{self, NewProcess, Start};
+use crate::report;
+use crate::signal::{Signal, SpawnError};
+use crate::undecodable::{Undecodable, UndecodablePart};
+
+/// Spawns the process and answers the request. `None` if there is no process.
+pub(super) fn receive_spawn(node: &Inner, request: SpawnRequest) -> Option<Pid> {
+    let SpawnRequest { reference, from, group_leader, function, args, .. } = request;
+    let reply = |result| {
+        node.signal_out(from, Signal::SpawnReply { reference, result });
+    };
+    let Some(make) = node.functions.get(function.as_str()) else {
+        node.logs.spawns_refused.line(node.env.now(), |left_out| {
+            report!(
+                warn, function = printable(&function), %from, left_out,
+                "asked to spawn a function that this node has not"
+            );
+        });
+        reply(Err(SpawnError::Notsup));
+        return None;
+    };
+    // The types of the arguments are the program's, and so is the code that decodes them. It runs for
+    // no process: the process that runs here may be net_kernel, which an `exit` must not end.
+    let made = context::enter_node(node, || {
+        process::catch(|| {
+            make(&args).map_err(|error| match error.is_malformed() {
+                true => (SpawnError::Badarg, printable(error)),
+                false => (SpawnError::Notsup, printable(error)),
+            })
+        })
+    });
+    let future = match made.unwrap_or_else(|panic| Err((SpawnError::Badarg, printable(panic)))) {
+        Ok(future) => future,
+        Err((answer, why)) => {
+            let (part, tag) = (UndecodablePart::Arguments, function.as_str().into());
+            let lost = Undecodable { part, sender: Some(from), receiver: None, tag, why };
+            process::undecodable(node, Some(from.node()), args.wire_type.connection, &lost);
+            reply(Err(answer));
+            return None;
+        }
+    };
+    let start = Start {
+        link: request.link.then_some(from),
+        watcher: request.monitor.then_some((reference, from)),
+        priority: request.priority,
+        group_leader: Some(group_leader),
+        ..Start::new(Some(from), Location::caller())
+    };
+    // SPAWN-6: the answer goes out before the child can send anything.
+    let started = process::start(node, start, NewProcess::of()(future), |pid| reply(Ok(pid)));
+    if started.is_none() {
+        reply(Err(SpawnError::SystemLimit));
+    }
+    started
+}

@@ -1,0 +1,89 @@
+//! The running process: its pid, its node, its exits.
+
+use crate::context;
+use crate::exit_reason::ExitReason;
+use crate::node::Node;
+use crate::pid::Pid;
+use crate::process::failure::leave;
+use crate::process::receive::make_marked_ref;
+use crate::reference::Reference;
+
+/// Returns the running process's own pid (Erlang's `self/0`).
+///
+/// # Panics
+/// Outside of a process.
+#[must_use]
+#[track_caller]
+pub fn self_pid() -> Pid {
+    context::process("self_pid", |me| me.pid())
+}
+
+/// Returns the node of the running process. [`Node::name`] is its name (Erlang's `node/0`).
+///
+/// # Panics
+/// Outside of a process.
+#[must_use]
+#[track_caller]
+pub fn self_node() -> Node {
+    context::process("self_node", |me| me.node.handle())
+}
+
+/// Returns the node for which a function of another crate acts. The panic outside of a process
+/// names that function.
+#[doc(hidden)]
+#[must_use]
+#[track_caller]
+pub fn acting_node(function: &str) -> Node {
+    context::process(function, |me| me.node.handle())
+}
+
+/// Makes a reference that differs from every other (Erlang's `make_ref/0`).
+///
+/// A `receive!` that begins with `for reference,` looks only at messages that came after this.
+///
+/// # Panics
+/// Outside of a process.
+#[must_use]
+#[track_caller]
+pub fn make_ref() -> Reference {
+    context::process("make_ref", make_marked_ref)
+}
+
+/// Ends the running process with this reason (Erlang's `exit/1`).
+///
+/// # Panics
+/// Always, since this is how it leaves the process: it unwinds, and destructors run. Outside of a
+/// process it panics with a message. As in any panic, if a destructor panics during the unwinding,
+/// the OS process aborts.
+///
+/// In the `Serialize` or `Deserialize` of a message, it ends the process that sends or receives the
+/// message. Where the runtime runs such code for itself, to try a value out or to copy a message for
+/// [`process_info`](crate::process_info), the process goes on: the value is refused, or not copied.
+///
+/// `catch_unwind` does not keep the process alive: a process that catches the unwinding still ends
+/// with this reason, at its next suspension point or when its future is ready.
+#[track_caller]
+pub fn exit(reason: ExitReason) -> ! {
+    context::process("exit", |_| ());
+    leave(reason)
+}
+
+/// Sets whether the running process gets exit signals as messages, and returns the previous value
+/// (Erlang's `process_flag(trap_exit, Flag)`).
+///
+/// # Panics
+/// Outside of a process.
+#[track_caller]
+pub fn trap_exit(trap: bool) -> bool {
+    context::process("trap_exit", |me| me.control.trap_exit.replace(trap))
+}
+
+/// Returns how many processes this node has.
+///
+/// # Panics
+/// Outside of a process.
+#[must_use]
+#[track_caller]
+pub fn process_count() -> usize {
+    context::process("process_count", |me| me.node.table.len())
+}

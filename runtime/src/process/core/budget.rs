@@ -1,0 +1,127 @@
+//! How much a process may do in one turn.
+//!
+//! A turn has a number of *reductions*. Each message that is taken costs one, and so does each
+//! other suspension point of this crate that does not have to wait. A program can spend more by
+//! [`bump_reductions`]. The monitor thread also ends a turn that takes long; see
+//! `scheduler::monitor`. Both are checked at suspension points of this crate. A future of another
+//! crate that is always ready can't be interrupted; other processes then go on elsewhere, which the
+//! monitor thread arranges.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use super::control::Control;
+use crate::context;
+use crate::scheduler::is_overdue;
+
+/// The reductions of a turn.
+const TURN_REDUCTIONS: u32 = 256;
+
+impl Control {
+    /// Begins a turn.
+    pub(in crate::process) fn begin_turn(&self) {
+        self.used.set(0);
+    }
+
+    /// Ends a turn: adds what it has used to the sum, and one for the poll itself.
+    pub(in crate::process) fn end_turn(&self) {
+        self.slot.vitals.add_reductions(u64::from(self.used.get()) + 1);
+    }
+
+    /// Makes the turn end at the next suspension point, since the process ends or is suspended.
+    pub(in crate::process) fn cut_turn(&self) {
+        self.used.set(self.used.get().max(TURN_REDUCTIONS));
+    }
+
+    /// Spends one reduction. Returns false if the turn should end first.
+    #[inline]
+    pub(super) fn spend(&self) -> bool {
+        let used = self.used.get();
+        if used >= TURN_REDUCTIONS || is_overdue() {
+            return false;
+        }
+        self.used.set(used + 1);
+        true
+    }
+
+    /// Returns whether the turn should end before the process passes this suspension point.
+    #[inline]
+    pub(in crate::process) fn gives_way(&self) -> bool {
+        !self.spend() && self.gives_way_now()
+    }
+
+    #[cold]
+    fn gives_way_now(&self) -> bool {
+        let ends = !self.is_in_destructor();
+        if ends {
+            self.stops();
+        }
+        ends
+    }
+
+    /// Returns all reductions that the process has spent.
+    pub(in crate::process) fn reductions(&self) -> u64 {
+        self.slot.vitals.reductions() + u64::from(self.used.get())
+    }
+}
+
+/// Returns whether the turn of the running process is over, at a suspension point that it could
+/// pass. It is polled again in its next turn.
+pub(in crate::process) fn gives_way(context: &Context<'_>) -> bool {
+    // Outside of a process there is no turn.
+    let gives_way = context::try_process(|me| me.control.gives_way()).unwrap_or(false);
+    if gives_way {
+        context.waker().wake_by_ref();
+    }
+    gives_way
+}
+
+/// Returns whether the running process can't go on after it has waited, since it ends or is
+/// suspended. It is polled again when it may go on.
+pub(in crate::process) fn stops(context: &Context<'_>) -> bool {
+    let stops = context::try_process(|me| me.control.stops()).unwrap_or(false);
+    if stops {
+        context.waker().wake_by_ref();
+    }
+    stops
+}
+
+/// Returns whether a destructor of the running process runs. A destructor does not wait: its
+/// process can't be suspended there and takes no signals, and in a simulation nothing else would
+/// run meanwhile.
+#[doc(hidden)]
+#[must_use]
+pub fn is_in_destructor() -> bool {
+    context::try_process(|me| me.control.is_in_destructor()).unwrap_or(false)
+}
+
+/// Lets other processes run first (Erlang's `yield/0`).
+pub async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return if stops(context) { Poll::Pending } else { Poll::Ready(()) };
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Spends reductions of the running process's turn, as if it had taken as many messages (Erlang's
+/// `erlang:bump_reductions/1`).
+///
+/// A turn has 256. When they are used up, the process gives way at the next suspension point of
+/// this crate, such as `receive!` or [`sleep`](crate::sleep), although it could go on. Use it for
+/// loops, and for a message that takes much more work than others. To give way at once, use
+/// [`yield_now`].
+///
+/// # Panics
+/// Outside of a process.
+#[track_caller]
+pub fn bump_reductions(reductions: u32) {
+    context::process("bump_reductions", |me| {
+        let used = &me.control.used;
+        used.set(used.get().saturating_add(reductions));
+    });
+}

@@ -1,0 +1,48 @@
+//! The rarest parts of a process: its label, its dictionary, suspensions, signals that came too
+//! late, congested connections, tasks, and the count of messages that did not decode.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::dictionary::Dictionary;
+use super::growth::Growth;
+use super::held_up::{HeldUp, WaitsForRoom};
+use super::suspensions::Suspensions;
+use crate::signal::Signal;
+
+/// The parts. See [`Rare`](super::rare::Rare), which holds them behind a pointer of their own.
+#[derive(Default)]
+pub(in crate::process) struct Extras {
+    /// The name that the process has given itself, for logs and `process_info`.
+    pub(in crate::process) label: RefCell<Option<Arc<str>>>,
+    pub(in crate::process) dictionary: RefCell<Dictionary>,
+    /// The last look at a long mailbox.
+    pub(in crate::process) growth: Growth,
+    pub(in crate::process) suspensions: RefCell<Suspensions>,
+    /// Links and monitors that came after a fatal signal. They are answered when the process has
+    /// ended.
+    pub(in crate::process) late: RefCell<Vec<Signal>>,
+    /// The congested connections that suspend it.
+    pub(in crate::process) held_up: RefCell<HeldUp>,
+    /// Tasks inside the process's future that wait for room in connections.
+    pub(in crate::process) waits_for_room: RefCell<Vec<WaitsForRoom>>,
+    /// Tasks inside the process's future to be polled when a signal arrives.
+    pub(in crate::process) tasks: RefCell<Vec<Waker>>,
+    /// The number of messages of other nodes that did not decode.
+    pub(in crate::process) undecodable: Cell<u64>,
+}
+
+impl Extras {
+    /// Returns whether all parts are empty.
+    pub(in crate::process) fn is_empty(&self) -> bool {
+        self.label.borrow().is_none()
+            && self.dictionary.borrow().is_empty()
+            && self.suspensions.borrow().is_empty()
+            && self.late.borrow().is_empty()
+            && self.held_up.borrow().is_empty()
+            && self.waits_for_room.borrow().is_empty()
+            && self.tasks.borrow().is_empty()
+            && self.undecodable.get() == 0
+    }
+}

@@ -1,0 +1,27 @@
+//! The state of one process, with its operations.
+//!
+//! Nothing here sends a signal. The control block (`control`) has what every process has. Few
+//! processes have the rest, which is in an allocation of its own (`rare`), and still fewer have the
+//! `extras` in it. `parts` is the way from the control block to these.
+
+mod budget;
+mod control;
+pub mod dictionary;
+mod extras;
+mod growth;
+mod held_up;
+mod label;
+mod memory;
+mod messages;
+mod parts;
+mod rare;
+pub(in crate::process) mod relations;
+mod suspensions;
+mod tasks;
+
+pub use self::budget::{bump_reductions, is_in_destructor, yield_now};
+pub(in crate::process) use self::budget::{gives_way, stops};
+pub(crate) use self::control::{Body, Control, NewProcess, Running};
+pub(in crate::process) use self::control::{Site, SlotRef};
+pub(in crate::process) use self::held_up::WaitsForRoom;
+pub use self::label::set_label;

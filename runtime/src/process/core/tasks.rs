@@ -1,0 +1,44 @@
+//! Tasks inside a process's future that wait for signals.
+
+use std::task::{Context, Waker};
+
+use super::control::Control;
+use crate::contain::wake;
+
+impl Control {
+    /// Wakes the task that is being polled when a signal arrives. The process itself is polled then
+    /// anyway. But if the process's future polls several tasks, as a `FuturesUnordered` does, it
+    /// has to learn which task to poll.
+    #[inline]
+    pub(in crate::process) fn wakes_with_signals(&self, context: &Context<'_>) {
+        if !self.is_own_waker(context.waker()) {
+            self.adds_task(context);
+        }
+    }
+
+    /// Returns whether this waker is the process's own, and not that of a task inside its future.
+    #[inline]
+    pub(in crate::process) fn is_own_waker(&self, waker: &Waker) -> bool {
+        // Not `will_wake`, which compares the tables of functions as well: the compiler may make
+        // several copies of a table.
+        waker.data() == self.slot.waker().data()
+    }
+
+    #[cold]
+    fn adds_task(&self, context: &Context<'_>) {
+        let waker = context.waker().clone();
+        let tasks = &mut *self.extras().tasks.borrow_mut();
+        if !tasks.iter().any(|task| task.will_wake(context.waker())) {
+            tasks.push(waker);
+        }
+        self.has_tasks.set(true);
+    }
+
+    /// Wakes the tasks that wait for signals, before the process is polled.
+    #[cold]
+    pub(in crate::process) fn wake_tasks(&self) {
+        self.has_tasks.set(false);
+        let tasks = self.extras().tasks.take();
+        tasks.into_iter().for_each(wake);
+    }
+}

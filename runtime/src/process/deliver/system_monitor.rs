@@ -1,0 +1,92 @@
+//! The system monitor: the process that is told of what is wrong with the node as a whole.
+
+use crate::carrier::{Congested, ConnectionId};
+use crate::context;
+use crate::exit_reason::ExitReason;
+use crate::message::Envelope;
+use crate::node::Inner;
+use crate::pid::Pid;
+use crate::process::failure::refuse;
+use crate::signal::Signal;
+use crate::system_message::BusyDist;
+
+/// The process that is told, and of what. See [`system_monitor`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use = "it is set by `system_monitor`"]
+pub struct SystemMonitor {
+    pid: Pid,
+    busy_dist: bool,
+}
+
+impl SystemMonitor {
+    /// Names the process that is told. The other methods say of what.
+    pub fn new(pid: Pid) -> SystemMonitor {
+        SystemMonitor { pid, busy_dist: false }
+    }
+
+    /// Sends it a [`BusyDist`] for each process that is suspended by congestion (Erlang's
+    /// `busy_dist_port`).
+    pub fn busy_dist(mut self) -> Self {
+        self.busy_dist = true;
+        self
+    }
+
+    /// Returns the process that is told.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+}
+
+/// Sets the system monitor of this node, or removes it, and returns the system monitor before
+/// (Erlang's `erlang:system_monitor/1,2`). A node has one, until its process ends. It is not told of
+/// itself.
+///
+/// ```
+/// # use fika_runtime::{Node, SystemMonitor, self_pid, system_monitor};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let before = system_monitor(SystemMonitor::new(self_pid()).busy_dist());
+/// assert_eq!(before, None);
+/// // receive! { BusyDist { pid, node, .. } => println!("{pid} waits for {node}") }
+/// # });
+/// ```
+///
+/// # Panics
+/// Outside of a process. A process of another node, or one that has ended, ends the calling
+/// process with `badarg`.
+#[track_caller]
+pub fn system_monitor(monitor: impl Into<Option<SystemMonitor>>) -> Option<SystemMonitor> {
+    context::process("system_monitor", |me| {
+        let monitor = monitor.into();
+        let before = present_monitor(me.node);
+        let Some(me) = me.unless_ending() else { return before };
+        if let Some(SystemMonitor { pid, .. }) = monitor
+            && (pid.node() != me.node.id || !me.node.is_alive(pid))
+        {
+            refuse(ExitReason::badarg(format_args!("system_monitor: no process {pid} is here")));
+            return before;
+        }
+        *me.node.system_monitor.lock() = monitor;
+        before
+    })
+}
+
+/// Returns the system monitor, if there is one and it lives.
+fn present_monitor(node: &Inner) -> Option<SystemMonitor> {
+    let monitor = *node.system_monitor.lock();
+    monitor.filter(|monitor| node.is_alive(monitor.pid))
+}
+
+/// Tells the system monitor that a process is suspended by congestion (BUSY-9).
+pub(super) fn tell_busy_dist(
+    node: &Inner,
+    pid: Pid,
+    ConnectionId(connection): ConnectionId,
+    congested: &dyn Congested,
+) {
+    let Some(monitor) = present_monitor(node) else { return };
+    if monitor.busy_dist && monitor.pid != pid {
+        let told = BusyDist { pid, node: congested.node(), connection };
+        node.deliver(monitor.pid, Signal::Message(Envelope::new(told)));
+    }
+}

@@ -1,0 +1,101 @@
+//! Waiting for the end of a process, outside of the mailbox.
+
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::context;
+use crate::exit_reason::ExitReason;
+use crate::outcome::Outcome;
+use crate::pid::Pid;
+use crate::process::core::NewProcess;
+use crate::process::core::relations::Tag;
+use crate::process::relations::{MonitorOpts, end_monitor, monitor_by};
+use crate::process::spawn::{Service, SpawnOpts, Start, spawn_opt};
+use crate::process::wait::Waiting;
+use crate::reference::Reference;
+
+/// Waits for the end of a process, with a monitor whose `Down` does not go to the mailbox. Dropping
+/// it removes the monitor.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct Ended {
+    monitor: Reference,
+    reason: Waiting<ExitReason>,
+}
+
+impl Ended {
+    /// Starts monitoring a process.
+    ///
+    /// # Panics
+    /// Outside of a process.
+    #[track_caller]
+    pub fn of(pid: Pid) -> Ended {
+        let (opts, reason) = Ended::opts();
+        let monitor = context::process("Ended::of", |me| {
+            let monitor = me.node.make_ref();
+            monitor_by(me, monitor, pid.into(), opts);
+            monitor
+        });
+        Ended { monitor, reason }
+    }
+
+    /// Spawns a process and monitors it from its start.
+    ///
+    /// # Panics
+    /// As [`spawn`](crate::spawn).
+    #[track_caller]
+    pub fn spawn<F>(future: F) -> (Pid, Ended)
+    where
+        F: IntoFuture<Output: Outcome>,
+        F::IntoFuture: Send + 'static,
+    {
+        let (monitor, reason) = Ended::opts();
+        let spawned = spawn_opt(SpawnOpts::new().monitor_with(monitor), future);
+        (spawned.pid, Ended { monitor: spawned.monitor.expect("it was asked for"), reason })
+    }
+
+    /// Spawns a service like [`spawn_service`](crate::spawn_service) that processes of this node
+    /// can't end or link to either, and monitors it from its start.
+    ///
+    /// # Panics
+    /// Outside of a process.
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn spawn_root_service<F>(future: F) -> Option<(Pid, Ended)>
+    where
+        F: IntoFuture<Output: Outcome>,
+        F::IntoFuture: Send + 'static,
+    {
+        let (site, new) = (Location::caller(), NewProcess::of()(future));
+        let (opts, reason) = Ended::opts();
+        let (pid, monitor) = context::process("Ended::spawn_root_service", |me| {
+            let start = Start { service: Some(Service::Root), ..Start::child(me, site) };
+            me.start_monitored_with(start, new, opts.delivery)
+        })?;
+        Some((pid, Ended { monitor, reason }))
+    }
+
+    fn opts() -> (MonitorOpts, Waiting<ExitReason>) {
+        let (answer, reason) = Waiting::new();
+        let mut opts = MonitorOpts::new();
+        opts.delivery.tag = Some(Tag::ended(answer));
+        (opts, reason)
+    }
+}
+
+impl Future for Ended {
+    type Output = ExitReason;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<ExitReason> {
+        let reason = Pin::new(&mut self.reason).poll(context);
+        reason.map(|reason| reason.unwrap_or(ExitReason::Noproc))
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        context::try_process(|me| end_monitor(me, self.monitor));
+    }
+}

@@ -1,0 +1,130 @@
+//! Asking about processes: `process_info` and `is_process_alive`.
+//!
+//! A process answers itself, when it takes in its signals. So the answer is one consistent view,
+//! and includes the effect of all signals that the caller sent before.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use super::ask::{Asking, ask};
+use crate::context;
+use crate::exit_reason::ExitReason;
+use crate::pid::Pid;
+use crate::process::core::{Running, gives_way};
+use crate::process::failure::refuse;
+use crate::process::signals::info;
+use crate::process_info::{InfoItem, Item};
+use crate::request::Kind;
+
+/// Returns items about a process of this node, in the requested order, as a view of one moment
+/// (Erlang's `process_info/2`). An item may be requested more than once. `None` if the process has
+/// ended, or is about to.
+///
+/// The process itself answers, as soon as it waits or comes to a suspension point. Its mailbox does
+/// not change, and it also answers while it is suspended. All that the running process has sent to
+/// it before has had its effect. A question about the running process is answered at once. A process
+/// that computes without coming to a suspension point does not answer: use
+/// [`timeout`](crate::timeout()) to limit the wait.
+///
+/// For one item see the functions of [`info`](crate::info).
+///
+/// ```
+/// # use fika_runtime::{InfoItem, Item, Node, Status, process_info, spawn};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let pid = spawn(std::future::pending::<()>());
+/// let told = process_info(pid, &[Item::TrapExit, Item::MessageQueueLen]).await;
+/// let expected = vec![InfoItem::TrapExit(false), InfoItem::MessageQueueLen(0)];
+/// assert_eq!(told, Some(expected));
+/// # });
+/// ```
+///
+/// # Panics
+/// Outside of a process. A pid of another node ends the calling process with `badarg`.
+pub async fn process_info(pid: Pid, items: &[Item]) -> Option<Vec<InfoItem>> {
+    let asked = context::process("process_info", |me| {
+        if pid == me.pid() {
+            return Whom::Oneself;
+        }
+        // A process that ends is not waited for: its destructors may take long.
+        let ended = || me.node.table.is_known_alive(pid.local()) == Some(false);
+        if !is_local(me, pid, "process_info") || ended() {
+            return Whom::Nobody;
+        }
+        let seen_running = items.contains(&Item::Status) && me.node.is_running(pid);
+        let items = items.into();
+        Whom::Other(ask(me, pid, |answer| Kind::Info { items, seen_running, answer }))
+    });
+    match asked {
+        Whom::Other(asked) => asked.answer().await,
+        Whom::Oneself => Some(ask_oneself(|me| info(me, items, true)).await),
+        Whom::Nobody => None,
+    }
+}
+
+/// Returns whether a process of this node lives (Erlang's `is_process_alive/1`). A process that has
+/// received a fatal signal does not, even if its destructors still run. So the answer after
+/// [`exit_process`](crate::exit_process), with a reason that ends the process, is false.
+///
+/// It waits only if the process has signals that it has not taken in yet; see
+/// [`process_info`].
+///
+/// # Panics
+/// As [`process_info`].
+pub async fn is_process_alive(pid: Pid) -> bool {
+    let asked = context::process("is_process_alive", |me| {
+        if pid == me.pid() {
+            return Ok(Whom::Oneself);
+        }
+        if !is_local(me, pid, "is_process_alive") {
+            return Ok(Whom::Nobody);
+        }
+        match me.node.table.is_known_alive(pid.local()) {
+            Some(alive) => Err(alive),
+            None => Ok(Whom::Other(ask(me, pid, Kind::IsAlive))),
+        }
+    });
+    match asked {
+        Ok(Whom::Other(asked)) => asked.answer().await.is_some(),
+        Ok(Whom::Oneself) => ask_oneself(|_| true).await,
+        Ok(Whom::Nobody) => false,
+        Err(known) => known,
+    }
+}
+
+/// The process that was asked.
+enum Whom<T> {
+    Other(Asking<T>),
+    Oneself,
+    /// The process ends, or has ended. Or it is of another node, and the running process is in a
+    /// destructor, where it can't raise `badarg`.
+    Nobody,
+}
+
+/// Asks the running process itself, after it has taken in what it has sent to itself. Does not
+/// return if that includes a fatal signal.
+async fn ask_oneself<T>(ask: impl Fn(Running<'_>) -> T) -> T {
+    poll_fn(|context| {
+        if gives_way(context) {
+            return Poll::Pending;
+        }
+        context::process("process_info", |me| {
+            me.take_signals_in_call();
+            if me.control.stops() {
+                me.control.wakes_with_signals(context);
+                Poll::Pending
+            } else {
+                Poll::Ready(ask(me))
+            }
+        })
+    })
+    .await
+}
+
+/// Returns whether the process is of this node. If not, the running process ends with `badarg`.
+fn is_local(me: Running<'_>, pid: Pid, function: &str) -> bool {
+    let is_local = pid.node() == me.node.id;
+    if !is_local {
+        refuse(ExitReason::badarg(format_args!("{function}: {pid} is not of this node")));
+    }
+    is_local
+}

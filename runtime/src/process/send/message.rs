@@ -1,0 +1,59 @@
+//! Sending a message: behind the messages that are there, or ahead of them.
+
+use crate::context;
+use crate::dest::Dest;
+use crate::exit_reason::ExitReason;
+use crate::message::Message;
+use crate::process::failure::refuse;
+
+/// Sends a message (Erlang's `!`).
+///
+/// It never waits. A message to a process that has ended, to an alias that is not active, or to a
+/// name that is not registered on the node it names, is dropped. A message to another node connects
+/// first if there is no connection, and is lost only with the connection.
+///
+/// # Panics
+/// Outside of a process. Ends the calling process with `badarg` if a plain name is not registered
+/// on this node, if the name of a node is invalid, or if the value can't leave this node and is
+/// sent to another one.
+#[track_caller]
+pub fn send<'a, M: Message>(dest: impl Into<Dest<'a>>, message: M) {
+    context::process("send", |me| {
+        let Some(me) = me.unless_ending() else { return };
+        if let Err(error) = me.node.send(dest.into(), message) {
+            refuse(ExitReason::badarg(error));
+        }
+    });
+}
+
+/// Sends a message ahead of the ordinary ones (Erlang's `erlang:send/3` with `priority`).
+///
+/// The receiver must have allowed it: the destination is one of its active aliases that was made
+/// with [`AliasOpts::priority`](crate::AliasOpts::priority). The message goes before all ordinary
+/// messages in the mailbox, and behind earlier messages with priority. To any other destination,
+/// this does what [`send`](crate::send) does.
+///
+/// It is meant for the few messages that must be seen in spite of a long mailbox. Such a message
+/// overtakes messages that the same sender has sent before.
+///
+/// ```
+/// # use fika_runtime::{AliasOpts, Node, alias_with, send, send_priority, self_pid};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let urgent = alias_with(AliasOpts::new().priority());
+/// send(self_pid(), 1_u64);
+/// send_priority(urgent, 2_u64);
+/// // receive! { n: u64 => assert_eq!(n, 2) }
+/// # });
+/// ```
+///
+/// # Panics
+/// As [`send`](crate::send).
+#[track_caller]
+pub fn send_priority<'a, M: Message>(dest: impl Into<Dest<'a>>, message: M) {
+    context::process("send_priority", |me| {
+        let Some(me) = me.unless_ending() else { return };
+        if let Err(error) = me.node.send_priority(dest.into(), message) {
+            refuse(ExitReason::badarg(error));
+        }
+    });
+}

@@ -1,0 +1,147 @@
+//! Spawning on another node: the request, and waiting for its answer.
+
+use std::panic::Location;
+
+use super::spawn_opt::{SpawnOpts, Spawned, spawn_reference, spawn_with};
+use super::spawn_request::{abandon, request_there};
+use crate::context;
+use crate::exit_reason::ExitReason;
+use crate::node_id::{Creation, NodeId};
+use crate::node_name::NodeName;
+use crate::pid::Pid;
+use crate::process::core::NewProcess;
+use crate::process::core::relations::{Spawning, Tag};
+use crate::process::failure::raise;
+use crate::process::wait::Waiting;
+use crate::reference::Reference;
+use crate::remote::RemoteFn;
+use crate::signal::SpawnError;
+
+/// Spawns a process on a node (Erlang's `spawn/2`).
+///
+/// The function must be marked `#[remote]`, and its arguments are sent to the node. If there is no
+/// connection, one is made first. This has to be awaited, since the pid of the new process is not
+/// known before the node has answered. On the process's own node it does what
+/// [`spawn`](crate::spawn) does.
+///
+/// If the node can't be reached, or has no such function, the result is the pid of a process that
+/// never existed. To learn why, use [`spawn_on_with`].
+///
+/// # Panics
+/// Outside of a process. If `node` is not a node name, the calling process ends with `badarg`.
+pub async fn spawn_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -> Pid {
+    spawn_opt_on(node, SpawnOpts::new(), function).await.pid
+}
+
+/// Spawns a process on a node with a link (Erlang's `spawn_link/2`). If that fails, the running
+/// process gets an exit signal: `noconnection`, or the reason of the [`SpawnError`]. See
+/// [`spawn_on`].
+///
+/// # Panics
+/// As [`spawn_on`].
+pub async fn spawn_link_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -> Pid {
+    spawn_opt_on(node, SpawnOpts::new().link(), function).await.pid
+}
+
+/// Spawns a process on a node with a monitor (Erlang's `spawn_monitor/2`). If that fails, a `Down`
+/// says why. See [`spawn_on`].
+///
+/// # Panics
+/// As [`spawn_on`].
+pub async fn spawn_monitor_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -> (Pid, Reference) {
+    let spawned = spawn_opt_on(node, SpawnOpts::new().monitor(), function).await;
+    (spawned.pid, spawned.monitor.expect("it was asked for"))
+}
+
+/// Spawns a process on a node with options (Erlang's `spawn_opt/3`). If that fails, a link gives an
+/// exit signal, and a monitor a `Down`. See [`spawn_on`].
+///
+/// # Panics
+/// As [`spawn_on`].
+pub async fn spawn_opt_on<F: RemoteFn>(
+    node: impl AsRef<str>,
+    opts: SpawnOpts,
+    function: F,
+) -> Spawned {
+    let monitored = opts.monitor.is_some();
+    let (reference, pid, _) = request(node.as_ref(), opts, function, true).await;
+    Spawned { pid, monitor: monitored.then_some(reference) }
+}
+
+/// Spawns a process on a node, or returns why that failed. See [`spawn_on`].
+///
+/// # Errors
+/// [`SpawnError::Noconnection`] if the node can't be reached, or is lost before it answers.
+/// [`SpawnError::Notsup`] if it has no such function.
+///
+/// # Panics
+/// As [`spawn_on`].
+pub async fn spawn_on_with<F: RemoteFn>(
+    node: impl AsRef<str>,
+    function: F,
+) -> Result<Pid, SpawnError> {
+    let (_, pid, error) = request(node.as_ref(), SpawnOpts::new(), function, false).await;
+    error.map_or(Ok(pid), Err)
+}
+
+/// Requests a process on a node, and waits for the answer. If that fails, the pid is that of a
+/// process that never existed. If `as_ended` is set, its link and its monitor report its end.
+async fn request<F: RemoteFn>(
+    node: &str,
+    opts: SpawnOpts,
+    function: F,
+    as_ended: bool,
+) -> (Reference, Pid, Option<SpawnError>) {
+    let (answer, waiting) = Waiting::new();
+    let (reference, asked) = context::process("spawn_on", |me| {
+        let monitored = opts.monitor.is_some();
+        let reference = if monitored { spawn_reference(me, &opts) } else { me.node.make_ref() };
+        let node = match node.parse::<NodeName>() {
+            Ok(node) => node,
+            Err(error) => raise(ExitReason::badarg(error)),
+        };
+        let never = Pid::nobody(NodeId::of(&node, Creation(0)));
+        let (there, opts) = if me.node.is_called(node.as_str()) {
+            let site = Location::caller();
+            match spawn_with(me, reference, site, opts, NewProcess::of()(function), |_| ()) {
+                Ok(child) => return (reference, Ok(child)),
+                Err(failed) => (Err(failed.error), failed.opts),
+            }
+        } else {
+            (Ok(function), opts)
+        };
+        let priority = opts.priority;
+        let mut spawning = Spawning::new(opts.link, opts.monitor.map(|opts| opts.delivery));
+        spawning.never = as_ended.then_some(never);
+        spawning.reply_tag = Some(Tag::spawned(answer));
+        match there {
+            Ok(function) => request_there(me, &node, reference, spawning, priority, &function),
+            Err(error) => me.spawn_answered(reference, spawning, Err(error)),
+        }
+        (reference, Err(never))
+    });
+    let never = match asked {
+        Ok(child) => return (reference, child, None),
+        Err(never) => never,
+    };
+    let mut pending = Pending(Some(reference));
+    // A process that ends sends no request.
+    let result = waiting.await.unwrap_or(Err(SpawnError::Noconnection));
+    pending.0 = None;
+    (reference, result.unwrap_or(never), result.err())
+}
+
+/// A request whose answer is awaited. Dropping it abandons the request.
+struct Pending(Option<Reference>);
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let Some(request) = self.0 else { return };
+        context::try_process(|me| {
+            // SPAWN-7: a process that ends has a reason of its own for the child.
+            if let Some(me) = me.unless_ending().filter(|_| !std::thread::panicking()) {
+                abandon(me, request);
+            }
+        });
+    }
+}

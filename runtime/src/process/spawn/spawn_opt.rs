@@ -1,0 +1,171 @@
+//! Spawning with options.
+
+use std::panic::Location;
+
+use super::start::{Start, start};
+use crate::context;
+use crate::mailbox_limit::MailboxLimit;
+use crate::outcome::Outcome;
+use crate::pid::Pid;
+use crate::priority::Priority;
+use crate::process::core::relations::{LOCAL, LinkOpts};
+use crate::process::core::{NewProcess, Running};
+use crate::process::deliver::bound_new;
+use crate::process::relations::{MonitorOpts, monitor_reference};
+use crate::reference::Reference;
+use crate::signal::SpawnError;
+
+/// The options of a new process, for [`spawn_opt`], [`spawn_request`](crate::spawn_request) and
+/// their counterparts for other nodes.
+#[derive(Debug, Default)]
+#[must_use = "options do nothing by themselves"]
+pub struct SpawnOpts {
+    pub(in crate::process) link: Option<LinkOpts>,
+    pub(in crate::process) monitor: Option<MonitorOpts>,
+    pub(in crate::process) priority: Priority,
+    pub(in crate::process) mailbox_limit: Option<MailboxLimit>,
+    pub(in crate::process) async_dist: Option<bool>,
+}
+
+/// The process that [`spawn_opt`] has spawned, and its monitor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Spawned {
+    /// The new process.
+    pub pid: Pid,
+    /// The running process's monitor of it, if the options have one.
+    pub monitor: Option<Reference>,
+}
+
+crate::outcome::ignored!(Spawned);
+
+impl SpawnOpts {
+    /// Returns the options of a process without links and monitors.
+    pub fn new() -> SpawnOpts {
+        SpawnOpts::default()
+    }
+
+    /// Links it to the process that spawns it.
+    pub fn link(self) -> Self {
+        self.link_with(LinkOpts::new())
+    }
+
+    /// Links it to the process that spawns it, with options.
+    pub fn link_with(mut self, opts: LinkOpts) -> Self {
+        self.link = Some(opts);
+        self
+    }
+
+    /// Monitors it from the process that spawns it.
+    pub fn monitor(self) -> Self {
+        self.monitor_with(MonitorOpts::new())
+    }
+
+    /// Monitors it from the process that spawns it, with options.
+    pub fn monitor_with(mut self, opts: MonitorOpts) -> Self {
+        self.monitor = Some(opts);
+        self
+    }
+
+    /// Gives it this priority, instead of the normal one.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Gives its mailbox this limit, instead of the node's. A process on another node has the limit
+    /// of that node.
+    pub fn mailbox_limit(mut self, limit: MailboxLimit) -> Self {
+        self.mailbox_limit = Some(limit);
+        self
+    }
+
+    /// Sets whether it goes on when it sends over a congested connection, instead of the node's
+    /// setting. See [`async_dist`](crate::async_dist()). A process on another node has the setting
+    /// of that node.
+    pub fn async_dist(mut self, async_dist: bool) -> Self {
+        self.async_dist = Some(async_dist);
+        self
+    }
+}
+
+/// Spawns a process with options (Erlang's `spawn_opt/2`). Links and monitors are made together
+/// with the process, so its end is never missed, however early it is.
+///
+/// ```
+/// # use fika_runtime::{Node, SpawnOpts, spawn_opt};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let child = spawn_opt(SpawnOpts::new().link().monitor(), async { /* ... */ });
+/// println!("{} is watched by {:?}", child.pid, child.monitor);
+/// # });
+/// ```
+///
+/// # Panics
+/// Outside of a process. If the node has reached its process limit, the calling process ends with
+/// `system_limit`.
+#[track_caller]
+pub fn spawn_opt<F>(opts: SpawnOpts, future: F) -> Spawned
+where
+    F: IntoFuture<Output: Outcome>,
+    F::IntoFuture: Send + 'static,
+{
+    let (site, new) = (Location::caller(), NewProcess::of()(future));
+    context::process("spawn_opt", |me| {
+        let monitor = opts.monitor.as_ref().map(|monitor| monitor_reference(me, monitor.alias));
+        let reference = monitor.unwrap_or_else(|| me.node.make_ref());
+        let pid = spawn_with(me, reference, site, opts, new, |_| ());
+        let pid = pid.unwrap_or_else(|_| me.no_room());
+        Spawned { pid, monitor }
+    })
+}
+
+/// The options of a process that could not be spawned, and why.
+pub(super) struct Failed {
+    pub(in crate::process) error: SpawnError,
+    pub(in crate::process) opts: SpawnOpts,
+}
+
+/// Makes the reference of a request to spawn, which is also the reference of its monitor.
+pub(super) fn spawn_reference(me: Running<'_>, opts: &SpawnOpts) -> Reference {
+    monitor_reference(me, opts.monitor.as_ref().and_then(|monitor| monitor.alias))
+}
+
+/// Spawns a process here. `before` is called with its pid before it can run.
+pub(super) fn spawn_with(
+    me: Running<'_>,
+    reference: Reference,
+    site: &'static Location<'static>,
+    opts: SpawnOpts,
+    new: NewProcess,
+    before: impl FnOnce(Pid),
+) -> Result<Pid, Failed> {
+    let parent = me.pid();
+    let start_ = Start {
+        link: opts.link.map(|_| parent),
+        watcher: opts.monitor.as_ref().map(|_| (reference, parent)),
+        priority: opts.priority,
+        ..Start::child(me, site)
+    };
+    let before = |pid: Pid| {
+        if let Some(limit) = opts.mailbox_limit {
+            bound_new(me.node, pid, limit);
+        }
+        if let (Some(on), Some(slot)) = (opts.async_dist, me.node.table.get(pid.local())) {
+            slot.vitals.set_async_dist(on);
+        }
+        before(pid);
+    };
+    let child = me.unless_ending().and_then(|me| start(me.node, start_, new, before));
+    let Some(child) = child else {
+        // An alias is useless if its process was never spawned, so it ends here.
+        me.control.relations().aliases.remove(reference.serial());
+        return Err(Failed { error: SpawnError::SystemLimit, opts });
+    };
+    if let Some(link) = opts.link {
+        me.control.relations().linked_child(child, LOCAL, link.priority);
+    }
+    if let Some(monitor) = opts.monitor {
+        let mut relations = me.control.relations();
+        relations.add_child_monitor(reference, child, LOCAL, monitor.delivery);
+    }
+    Ok(child)
+}

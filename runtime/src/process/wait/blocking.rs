@@ -1,0 +1,152 @@
+//! Blocking calls, on threads of their own.
+
+use std::future::{Future, poll_fn};
+use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::context;
+use crate::exit_reason::ExitReason;
+use crate::node::run_blocking;
+use crate::oneshot::{Answer, Oneshot};
+use crate::priority::Priority;
+use crate::process::core::{Running, is_in_destructor, stops};
+use crate::process::failure::{__rust_begin_short_backtrace, catch, contain, raise};
+use crate::process::life::leave_destructor;
+use crate::scheduler::Urgency;
+
+/// The pool of threads that runs a blocking call.
+#[derive(Clone, Copy)]
+pub(crate) enum Blocking {
+    /// The program's own calls.
+    OfProgram,
+    /// Calls of the node's services. A call that no process waits for any more does not begin.
+    OfService(Urgency),
+}
+
+impl Blocking {
+    /// Returns the pool for a call of this process.
+    fn of(me: Running<'_>) -> Blocking {
+        match me.control.slot.vitals.priority() {
+            _ if !me.node.table.is_reserved(me.control.slot) => Blocking::OfProgram,
+            Priority::Low => Blocking::OfService(Urgency::Patient),
+            _ => Blocking::OfService(Urgency::Prompt),
+        }
+    }
+}
+
+/// Runs a blocking call on a thread for such calls. A panic of the call continues in the process
+/// that waits. In a destructor during a panic or an `exit`, the call is made in place.
+///
+/// At most 512 calls run at the same time; others wait. If the system refuses a thread, the call
+/// waits until a thread can be started, which is tried ten times a second, or until another call
+/// ends. If no other call is running, the process that waits ends with `system_limit`. When the node
+/// stops, calls that have not begun are dropped.
+///
+/// Calls in the methods of a resolver have threads of their own: see the `Resolver` trait.
+///
+/// # Panics
+/// Outside of a process.
+#[track_caller]
+pub fn spawn_blocking<T, F>(call: F) -> SpawnBlocking<T>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    context::process("spawn_blocking", |me| SpawnBlocking::begin(me, Blocking::of(me), call))
+}
+
+/// Runs a network look-up on a thread, separately from the program's own blocking calls. A panic of
+/// the call continues in the process that waits.
+///
+/// # Errors
+/// If the system refuses a thread.
+///
+/// # Panics
+/// Outside of a process.
+#[doc(hidden)]
+pub async fn run_lookup<T, F>(call: F) -> Result<T, ExitReason>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    let begun = context::process("run_lookup", |me| {
+        let kind = match Blocking::of(me) {
+            Blocking::OfProgram => Blocking::OfService(Urgency::Prompt),
+            kind @ Blocking::OfService(_) => kind,
+        };
+        SpawnBlocking::begin(me, kind, call)
+    });
+    poll_fn(|context| begun.poll_result(context)).await
+}
+
+/// The future of [`spawn_blocking`]. The call runs even if the future is not awaited.
+#[derive(Debug)]
+#[must_use = "await it for the result; `drop` it to let the call go on by itself"]
+pub struct SpawnBlocking<T>(Oneshot<Option<Result<T, ExitReason>>>);
+
+impl<T: Send + 'static> SpawnBlocking<T> {
+    fn begin(
+        me: Running<'_>,
+        kind: Blocking,
+        call: impl FnOnce() -> T + Send + 'static,
+    ) -> SpawnBlocking<T> {
+        let (answer, result) = Answer::new();
+        let call = move || catch(|| __rust_begin_short_backtrace(call));
+        if me.control.is_ending() {
+            // PROC-7: no call is made.
+        } else if std::thread::panicking() {
+            // A destructor can neither wait for a thread nor be left.
+            answer.give(call());
+        } else {
+            // The process may have ended by then, and then the value is dropped here.
+            let is_optional = matches!(kind, Blocking::OfService(_));
+            let call = Box::new(move || {
+                if is_optional && answer.is_abandoned() {
+                    return contain(|| drop(call));
+                }
+                contain(move || answer.give(call()));
+            });
+            if run_blocking(me.node, kind, call).is_err() {
+                result.set(Some(Err(ExitReason::SystemLimit)));
+            }
+        }
+        SpawnBlocking(result)
+    }
+}
+
+impl<T> SpawnBlocking<T> {
+    fn poll_result(&self, context: &mut Context<'_>) -> Poll<Result<T, ExitReason>> {
+        if stops(context) {
+            return Poll::Pending;
+        }
+        match self.0.poll(context) {
+            Poll::Ready(Some(result)) => Poll::Ready(result),
+            // The call was not begun: the process ends (PROC-7), or the node stops.
+            Poll::Ready(None) if is_in_destructor() => leave_destructor("spawn_blocking"),
+            Poll::Pending if waits_in_vain() => leave_destructor("spawn_blocking"),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// Returns whether a destructor that waits for a call should be left: by unwinding if that is
+/// possible, and if it is not, only in a simulation, whose calls are made between turns.
+fn waits_in_vain() -> bool {
+    let by_steps = || context::try_node(|node| node.scheduler.by_steps().is_some());
+    is_in_destructor() && (!std::thread::panicking() || by_steps() == Some(true))
+}
+
+impl<T> Future for SpawnBlocking<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        match self.poll_result(context) {
+            Poll::Ready(Ok(value)) => Poll::Ready(value),
+            // This is not the call's own error: a call can't end with an exit reason.
+            Poll::Ready(Err(ExitReason::SystemLimit)) => raise(ExitReason::SystemLimit),
+            Poll::Ready(Err(reason)) => resume_unwind(Box::new(reason)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Futures that wait for something other than a message, beside any other future of the process.
+
+mod blocking;
+mod sleep;
+mod waiting;
+
+pub(crate) use self::blocking::Blocking;
+pub use self::blocking::{SpawnBlocking, run_lookup, spawn_blocking};
+pub use self::sleep::{Elapsed, Sleep, sleep, timeout};
+pub use self::waiting::Waiting;
