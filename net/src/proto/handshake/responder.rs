@@ -90,7 +90,7 @@ impl AwaitHello {
 impl Greeted {
     /// The name that the initiator claims.
     pub(crate) fn peer(&self) -> &NodeName {
-        &self.agreed.peer
+        &self.agreed.0.peer
     }
 
     /// Whether the initiator has no name, and asks for one: its name says its host only. It is
@@ -102,7 +102,7 @@ impl Greeted {
     /// Gives the initiator a name, which it has asked for (DIST-4).
     pub(crate) fn named(mut self, name: NodeName) -> Greeted {
         debug_assert!(self.asks_for_name, "others have one");
-        self.agreed.peer = name.clone();
+        self.agreed.0.peer = name.clone();
         self.given = Some(name);
         self
     }
@@ -120,7 +120,7 @@ impl Greeted {
         debug_assert!(!status.is_refusal(), "the initiator would go no further");
         let Greeted { identity, hello_i, agreed, given, .. } = self;
         debug_assert_eq!(status == Status::Named, given.is_some(), "the two go together");
-        let (body, frame) = hello_r(&identity, status, agreed.version, nonce, given);
+        let (body, frame) = hello_r(&identity, status, agreed.0.version, nonce, given);
         let prover = Key::of(secret).bind(&hello_i, &body, transport);
         (AwaitProof { prover, agreed }, frame)
     }
@@ -129,7 +129,7 @@ impl Greeted {
     /// then the connection closed.
     pub(crate) fn refuse(self, status: Status) -> Vec<u8> {
         debug_assert!(status.is_refusal(), "the initiator would go on");
-        hello_r(&self.identity, status, self.agreed.version, [0; NONCE_BYTES], None).1
+        hello_r(&self.identity, status, self.agreed.0.version, [0; NONCE_BYTES], None).1
     }
 }
 
@@ -142,7 +142,7 @@ impl AwaitProof {
         let AwaitProof { prover, agreed } = self;
         let proof_i = Role::Initiator.decode(frame)?;
         if !matches(&prover.initiator(), &proof_i) {
-            return Err(HandshakeError::BadProof { peer: agreed.peer });
+            return Err(HandshakeError::BadProof { peer: agreed.0.peer });
         }
         Ok(Proved { prover, agreed, proof_i })
     }
@@ -151,14 +151,14 @@ impl AwaitProof {
 impl Proved {
     /// The initiator's name.
     pub(crate) fn peer(&self) -> &NodeName {
-        &self.agreed.peer
+        &self.agreed.0.peer
     }
 
     /// Takes the connection, which is up now: the frame is to be sent, and anything may follow it.
     /// An older connection to the same peer is replaced now, and not before (HS-7).
     pub(crate) fn accept(self) -> (Established, Vec<u8>) {
         let answer = framed(&Role::Responder.encode(&self.prover.responder(&self.proof_i)));
-        (self.agreed.proved(self.prover.session().reversed()), answer)
+        (self.agreed.proved(), answer)
     }
 
     /// Ends the handshake with a status that is a refusal; the frame is to be sent, and then the
@@ -176,13 +176,13 @@ fn agree(identity: &Identity, theirs: HelloI) -> Result<Agreed, PeerIncompatible
     if let Some(missing) = theirs.flags.lacks(Flags::MANDATORY) {
         return Err(PeerIncompatible::MissingFlags(missing));
     }
-    Ok(Agreed {
+    Ok(Agreed(Established {
         version: Versions::OURS.agree(theirs.versions)?,
         flags: identity.flags.agree(theirs.flags),
         peer: theirs.name,
         creation: theirs.creation,
         given: None,
-    })
+    }))
 }
 
 /// Our hello: its body, which the transcript takes, and the frame.
