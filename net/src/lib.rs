@@ -31,8 +31,8 @@ pub use dist::{
 #[cfg(unix)]
 pub use io::UnixSockets;
 pub use io::{
-    EpmdBindError, EpmdClient, EpmdConfig, EpmdError, EpmdRegistration, EpmdServer, Handler,
-    HostIps, Listener, Network, Poller, Socket, SocketOptions,
+    EpmdBindError, EpmdClient, EpmdConfig, EpmdError, EpmdRegistration, EpmdServer, HostIps,
+    Listener, Network, Poller, Socket, SocketHandler, SocketOptions,
 };
 /// What benchmarks and simulations reach. Not for use by hand: it changes as the protocol does.
 #[doc(hidden)]

@@ -14,6 +14,7 @@ mod control;
 mod discovery;
 mod link;
 mod setup;
+mod start_error;
 mod state;
 
 pub use api::{
@@ -22,11 +23,12 @@ pub use api::{
     monitor_nodes, monitor_nodes_of, nodes, nodes_of, ping, set_cookie, set_cookie_for,
     set_net_ticktime, setopts, setopts_new, start_distribution, stop_distribution,
 };
-pub use control::{NetTicktime, SetTicktime, StartError};
+pub use control::{NetTicktime, SetTicktime};
 pub use discovery::{
     FixedPort, NodeAddr, ResolveError, Resolver, Resolving, StaticNodes, StaticNodesError,
     resolver_fn,
 };
+pub use start_error::StartError;
 pub use state::{
     AutoConnect, BadCookie, Config, Decision, Distribution, NetHandler, SentToName, SpawnAsked,
 };

@@ -35,7 +35,7 @@ impl Distribution {
             0 => format!("to {}", channel.peer()),
             bytes => format!("to {} (bytes that wait: {bytes})", channel.peer()),
         };
-        self.table.all().iter().map(tell).collect()
+        self.base.connections.all().iter().map(tell).collect()
     }
 
     /// Counts. To be awaited in a process of the node.
@@ -45,15 +45,15 @@ impl Distribution {
             Some(net) => net.ask(Command::Attempts).await.unwrap_or_default(),
             None => (0, 0),
         };
-        let [by_name, by_id] = self.table.counts();
-        let channels = self.table.all();
+        let [by_name, by_id] = self.base.connections.counts();
+        let channels = self.base.connections.all();
         Tables {
             by_name,
             by_id,
             pending: channels.iter().filter(|channel| channel.is_pending()).count(),
             attempts,
             candidates,
-            subscriptions: self.subscriptions.lock().count(),
+            subscriptions: self.base.subscriptions.lock().count(),
             output_bytes: channels.iter().map(|channel| channel.output_bytes()).sum(),
         }
     }

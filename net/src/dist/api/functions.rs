@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use fika_runtime::{ExitReason, Ignored, NodeName, acting_node, exit, self_pid};
+use fika_runtime::{ExitReason, Ignored, NodeName, Pid, acting_node, exit, self_pid};
 
 use super::nodes::NodeKind;
-use crate::dist::control::{Command, Request, StartError};
+use crate::dist::control::{Command, Request};
+use crate::dist::start_error::StartError;
 use crate::dist::state::{Distribution, Net, Wanted};
 
 /// The answer to a [`ping`].
@@ -155,9 +156,20 @@ pub fn monitor_node(node: impl AsRef<str>, on: bool) -> Result<(), MonitorNodeEr
     let node: NodeName = node.as_ref().parse()?;
     let net = net("monitor_node").ok_or(MonitorNodeError::NotAlive)?;
     if node != *net.name() {
-        net.watch(self_pid(), node, on);
+        watch(&net, self_pid(), node, on);
     }
     Ok(())
+}
+
+fn watch(net: &Net, pid: Pid, node: NodeName, on: bool) {
+    if on {
+        net.base.subscriptions.lock().ask(pid, &node);
+    }
+    net.tell_net_kernel(Command::MonitorNode { pid, node: node.clone(), on });
+    // net_kernel may end before it hears of this.
+    if let Some(reason) = net.ended().filter(|_| on) {
+        net.base.tell_node_watchers(node, reason);
+    }
 }
 
 /// Why a node can't be watched.
@@ -222,8 +234,18 @@ pub fn monitor_nodes_of(kind: NodeKind, on: bool) {
     let pid = self_pid();
     if on {
         // At once: whatever is not in `nodes()` after this call is told.
-        distribution.subscribe(pid, wanted);
+        subscribe(&distribution, pid, wanted);
     } else {
-        distribution.subscriptions.lock().unsubscribe(pid, wanted);
+        distribution.base.subscriptions.lock().unsubscribe(pid, wanted);
+    }
+}
+
+fn subscribe(distribution: &Distribution, pid: Pid, wanted: Wanted) {
+    let base = &distribution.base;
+    base.subscriptions.lock().subscribe(pid, wanted);
+    match (distribution.current(), base.node()) {
+        (Some(net), _) => net.tell_net_kernel(Command::Subscribed(pid)),
+        (None, Some(node)) => base.subscriptions.lock().prune(|pid| node.is_alive(pid)),
+        (None, None) => {}
     }
 }

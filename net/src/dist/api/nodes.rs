@@ -82,7 +82,7 @@ fn list(node: &Node, kinds: &[NodeKind]) -> Vec<NodeName> {
         if is_asked(NodeKind::Known) {
             found.extend(distribution.known());
         }
-        for channel in distribution.table.all() {
+        for channel in distribution.base.connections.all() {
             let node_type = channel.node_type();
             if node_type.is_some_and(|it| kinds.iter().any(|kind| kind.covers(it))) {
                 found.insert(channel.peer().clone());
@@ -120,10 +120,10 @@ pub fn connected_nodes() -> Vec<ConnectedNode> {
     let Some(distribution) = Distribution::of(&acting_node("connected_nodes")) else {
         return Vec::new();
     };
-    let channels = distribution.table.all();
+    let channels = distribution.base.connections.all();
     let up = channels.iter().filter_map(|channel| {
         let (node, connection) = (channel.peer().clone(), channel.id().0);
-        let (undecodable_here, undecodable_there) = channel.undecodable.counts();
+        let (undecodable_here, undecodable_there) = channel.undecoded();
         channel.node_type().map(|node_type| ConnectedNode {
             node,
             node_type,
@@ -139,14 +139,14 @@ impl Distribution {
     /// The nodes of this kind, or of any of several kinds.
     #[must_use]
     pub fn nodes_of(&self, kinds: impl AsRef<[NodeKind]>) -> Vec<NodeName> {
-        self.node().map(|node| list(&node, kinds.as_ref())).unwrap_or_default()
+        self.base.node().map(|node| list(&node, kinds.as_ref())).unwrap_or_default()
     }
 
     /// The nodes that this one is or was connected to, or is about to be, and those that its peers
     /// have named.
     fn known(&self) -> BTreeSet<NodeName> {
-        let mut known = self.known.names();
-        known.extend(self.table.all().iter().map(|channel| channel.peer().clone()));
+        let mut known = self.base.known.names();
+        known.extend(self.base.connections.all().iter().map(|channel| channel.peer().clone()));
         known
     }
 }

@@ -1,25 +1,27 @@
-//! The registered process `net_kernel`: decides about connections, and tells of them.
+//! The registered process `net_kernel`: decides which connections are made, and reports nodes that
+//! come and go. It carries no bytes: channels read and write on their own.
 //!
 //! The first process that sends to a node makes the channel. Everything else in a connection's life
 //! is decided here, one step after the other:
 //!
 //! | message | from | what follows |
 //! |---|---|---|
-//! | `Connect` | the first use of a node | an attempt (`setup`) |
-//! | `Prove` | the attempt, before its proof | whether no peer's attempt has taken the channel |
-//! | `Hello` | a peer's attempt, unproved | a note of what was there before it; nothing is kept |
-//! | `Claim` | the same, proved | a channel, or none if another connection survives |
-//! | `Up` | either, at its end | `nodeup`, then the first signal, then the mesh |
-//! | `SetupFailed`, `ClaimFailed` | either | the end of the channel, unless the other goes on |
+//! | `Notice::Connect` | the first use of a node | an attempt (`setup::connect`) |
+//! | `Attempt::Prove` | our attempt, before its proof | the answer whether a peer's attempt has taken the channel |
+//! | `Attempt::Hello` | a peer's attempt, before its proof | the answer whether there is a connection; nothing is kept |
+//! | `Attempt::Claim` | a peer's attempt, after its proof | a channel, or a refusal if another connection survives |
+//! | `Attempt::Up` | an attempt, at its end | `nodeup`, then the first signal, then the mesh |
+//! | `Attempt::SetupFailed`, `ClaimFailed` | an attempt | the end of the channel, unless another attempt goes on |
 //! | `Mesh` | a peer that is up | attempts, a few at a time: see `candidates` |
-//! | `Lost` | a channel's end | `nodedown` |
-//! | `TakeOver` | net_sup, after a restart | attempts start again; what was not told is told |
+//! | `Notice::Lost` | a channel's end | `nodedown` |
+//! | `Command::TakeOver` | net_sup, after a restart | attempts start again, and missed messages are sent |
+//! | other `Command`s | functions of the program | see `command` |
 //!
-//! A peer that has not proved itself leaves nothing in here, and is not told what is here. What a lost connection means
-//! to links and monitors is done by their processes, which the channel tells before it
-//! tells this one: so their signals come before `nodedown` (MON-16).
+//! A peer that has not proved itself leaves nothing here, and learns nothing of what is here. The
+//! channel tells processes with links and monitors of its loss before it tells net_kernel, so their
+//! signals come before `nodedown` (MON-16).
 //!
-//! All that it is told comes as a `Local`, which no other node can send, but for `Mesh`.
+//! All messages but `Mesh` come as a `Local`, which no other node can send.
 //!
 //! Prior art: `net_kernel.erl`, `dist_util.erl`.
 
@@ -28,133 +30,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fika_runtime::{
-    Carrier, ConnectionId, Down, Envelope, Exit, ExitReason, Local, MonitorOpts, NodeDownReason,
-    NodeName, NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Tagged, Time, TimerRef,
-    cancel_timer, exit, exit_process, monitor_with, report, self_pid, send_after,
-    spawn_open_service, trap_exit, yield_now,
+    ConnectionId, Down, Envelope, Exit, ExitReason, Local, MonitorOpts, NodeDownReason, NodeName,
+    NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Tagged, Time, TimerRef, cancel_timer, exit,
+    exit_process, monitor_with, report, self_pid, send_after, spawn_open_service, trap_exit,
 };
 
+use parking_lot::Mutex;
+
 use super::candidates::Candidates;
-use super::ticktime::{NetTicktime, SetTicktime, Ticktime};
+use super::command::{Command, Mesh, Request};
+use super::ticktime::{SetTicktime, Ticktime};
 use crate::dist::link::{Channel, Queued};
-use crate::dist::setup::{Framed, setup};
-use crate::dist::state::{Caller, Heard, Mesh, Net, not_connected};
-use crate::io::Handler as _;
+use crate::dist::setup::{Attempt, Claimed, Framed, Handshaken, SetupFailure, connect};
+use crate::dist::state::{Caller, Heard, Net, Notice, not_connected};
 use crate::proto::connection;
-use crate::proto::handshake::{Established, Flags, Verdict, simultaneous};
+use crate::proto::handshake::{Flags, Verdict, simultaneous};
 use crate::proto::parcel::Parcel;
-
-/// What net_kernel is told, by processes of this node.
-pub(crate) enum Command {
-    Connect(Arc<Channel>),
-    /// Our attempt is about to prove itself; the answer says whether it is still wanted.
-    Prove {
-        channel: Arc<Channel>,
-        caller: Caller<bool>,
-    },
-    /// The answer says whether there is a connection to the peer, or is about to be.
-    Hello {
-        peer: NodeName,
-        caller: Caller<bool>,
-    },
-    Claim {
-        peer: NodeName,
-        /// The answer to `Hello`.
-        replaces: bool,
-        caller: Caller<Claimed>,
-    },
-    Up {
-        channel: Arc<Channel>,
-        handshaken: Handshaken,
-        /// The process whose attempt it is.
-        by: Pid,
-    },
-    SetupFailed {
-        channel: Arc<Channel>,
-        failure: SetupFailure,
-    },
-    /// The attempt of this process came to nothing, be it before it heard of its claim.
-    ClaimFailed {
-        peer: NodeName,
-        by: Pid,
-    },
-    Lost {
-        channel: Arc<Channel>,
-        was_up: bool,
-        reason: NodeDownReason,
-    },
-    /// A user asks for a connection; the answer says whether there is one.
-    ConnectNode {
-        node: NodeName,
-        request: Request,
-        caller: Caller<bool>,
-    },
-    /// The answer says whether there was one.
-    DisconnectNode {
-        node: NodeName,
-        caller: Caller<bool>,
-    },
-    MonitorNode {
-        pid: Pid,
-        node: NodeName,
-        on: bool,
-    },
-    SetTicktime {
-        time: Duration,
-        transition: Duration,
-        caller: Caller<SetTicktime>,
-    },
-    Ticktime {
-        caller: Caller<NetTicktime>,
-    },
-    /// The process has subscribed, and is to be forgotten when it ends.
-    Subscribed(Pid),
-    /// The same for all who subscribed before the node had its name.
-    Named,
-    /// An earlier net_kernel has ended.
-    TakeOver,
-    /// Answered with the number of attempts, and of candidates.
-    Attempts(Caller<(usize, usize)>),
-}
-
-/// How a user asks for a connection (DIST-6).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Request {
-    /// Whatever `dist_auto_connect` says.
-    Explicit,
-    /// As far as `dist_auto_connect` allows it.
-    Automatic,
-}
-
-/// How an attempt of ours has failed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum SetupFailure {
-    /// The peer refused it in favour of its own attempt.
-    Nok,
-    /// One of the nodes refuses the other, or can't talk to it. A retry would fail in the same way.
-    Final,
-    /// The peer was not reached, or did not answer in time.
-    Other,
-}
-
-/// What becomes of the connection of a peer that has proved itself.
-pub(crate) enum Claimed {
-    /// It is the one for this channel.
-    Yes(Arc<Channel>),
-    /// It is not wanted: the peer has another one, or will have.
-    Superfluous,
-    /// This node's own list does not have the peer (HS-13).
-    NotAllowed,
-    /// Our own attempt survives (HS-5). The peer is to keep what waits for its connection until
-    /// ours is there.
-    OursSurvives,
-}
-
-/// A connection whose handshake is over.
-pub(crate) struct Handshaken {
-    pub(crate) established: Established,
-    pub(crate) framed: Framed,
-}
 
 /// What a timer of net_kernel is for.
 enum Due {
@@ -173,47 +64,35 @@ enum Due {
 /// The tag of the monitors of subscribers.
 struct Subscriber;
 
-/// What a net_kernel leaves to the next one.
-pub(crate) struct Legacy {
+/// What a net_kernel leaves to the next one of the same period.
+#[derive(Clone, Default)]
+pub(crate) struct Legacy(Arc<Mutex<Option<Left>>>);
+
+struct Left {
     candidates: Candidates,
     ticktime: Ticktime,
 }
 
-/// There is more for a channel to do than one turn has room for.
-pub(crate) enum More {
-    Read(Arc<Channel>),
-    Write(Arc<Channel>),
-}
-
-impl More {
-    fn go_on(self) {
-        match self {
-            More::Read(channel) => channel.ready(true, false),
-            More::Write(channel) => channel.write(),
-        }
-    }
-}
-
-/// What is done to make a channel.
+/// The attempts to bring one channel up.
 #[derive(Default)]
-struct Attempt {
-    /// Our own attempt.
+struct Making {
+    /// The process of our own attempt.
     setup: Option<Pid>,
-    /// The process whose attempt, a peer's and proved, has taken it.
+    /// The process of the peer's attempt that has proved itself and taken the channel.
     claimed: Option<Pid>,
-    /// It begins when another one has given this node its name, or has failed.
+    /// Our attempt begins when another one has given this node its name, or has failed.
     waits_for_name: bool,
-    /// The processes that wait to be told.
+    /// The processes that wait for the connection.
     callers: Vec<Caller<bool>>,
 }
 
-impl Attempt {
-    /// Whether our own attempt is under way.
+impl Making {
+    /// Returns whether our own attempt is under way.
     fn is_ours(&self) -> bool {
         self.setup.is_some()
     }
 
-    /// Whether it is the attempt of this process.
+    /// Returns whether this process makes the attempt that counts.
     fn is_by(&self, process: Pid) -> bool {
         self.claimed.or(self.setup) == Some(process)
     }
@@ -221,7 +100,8 @@ impl Attempt {
 
 struct Kernel {
     net: Arc<Net>,
-    attempts: BTreeMap<ConnectionId, Attempt>,
+    legacy: Legacy,
+    attempts: BTreeMap<ConnectionId, Making>,
     candidates: Candidates,
     /// When the next attempt to connect to a candidate is due, and its timer.
     next_try: Option<(Time, Timer)>,
@@ -238,20 +118,21 @@ type Timer = (u64, TimerRef);
 impl Drop for Kernel {
     fn drop(&mut self) {
         let candidates = std::mem::take(&mut self.candidates);
-        *self.net.legacy.lock() = Some(Legacy { candidates, ticktime: self.ticktime });
+        *self.legacy.0.lock() = Some(Left { candidates, ticktime: self.ticktime });
     }
 }
 
-pub(crate) async fn net_kernel(net: Arc<Net>) {
-    // The processes that make and take connections are linked to it, so that they end with it.
+pub(crate) async fn net_kernel(net: Arc<Net>, legacy: Legacy) {
+    // The processes that make and accept connections are linked to net_kernel, so they end with it.
     trap_exit(true);
-    let legacy = net.legacy.lock().take();
-    let Legacy { candidates, ticktime } = legacy.unwrap_or_else(|| Legacy {
+    let left = legacy.0.lock().take();
+    let Left { candidates, ticktime } = left.unwrap_or_else(|| Left {
         candidates: Candidates::default(),
         ticktime: Ticktime::new(net.config.ticktime, net.config.intensity),
     });
     let mut kernel = Kernel {
         net,
+        legacy,
         attempts: BTreeMap::new(),
         candidates,
         next_try: None,
@@ -262,18 +143,14 @@ pub(crate) async fn net_kernel(net: Arc<Net>) {
     kernel.start_check();
     loop {
         fika_macros::receive! {
+            Local(notice): Local<Notice> => kernel.notice(notice),
+            Local(attempt): Local<Attempt> => kernel.attempt(attempt),
             Local(command): Local<Command> => kernel.command(command),
             Mesh { nodes } => kernel.mesh(nodes),
             Local(due): Local<Due> => kernel.due(due),
-            Local(more): Local<More> => {
-                // What the last turn was answered with does not wait for the next one.
-                Carrier::flush(&**kernel.net);
-                yield_now().await;
-                more.go_on();
-            }
             Tagged { tag: Local(Subscriber), message: Down { object, .. } }: Tagged<Local<Subscriber>, Down> => {
                 if let Object::Pid(pid) = object {
-                    kernel.net.subscriptions.lock().forget(pid);
+                    kernel.net.base.subscriptions.lock().forget(pid);
                 }
             }
             Exit { .. } => {}
@@ -339,19 +216,29 @@ impl Kernel {
         }
     }
 
-    fn command(&mut self, command: Command) {
-        match command {
-            Command::Connect(channel) => self.connect(&channel),
-            Command::Prove { channel, caller } => caller.answer(self.prove(&channel)),
-            Command::Hello { peer, caller } => caller.answer(self.is_known(&peer)),
-            Command::Claim { peer, replaces, caller } => {
+    fn notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Connect(channel) => self.connect(&channel),
+            Notice::Lost { channel, was_up, reason } => self.lost(&channel, was_up, reason),
+        }
+    }
+
+    fn attempt(&mut self, attempt: Attempt) {
+        match attempt {
+            Attempt::Prove { channel, caller } => caller.answer(self.prove(&channel)),
+            Attempt::Hello { peer, caller } => caller.answer(self.is_known(&peer)),
+            Attempt::Claim { peer, replaces, caller } => {
                 let claimed = self.claim(&peer, replaces, caller.pid());
                 caller.answer(claimed);
             }
-            Command::Up { channel, handshaken, by } => self.go_up(&channel, handshaken, by),
-            Command::SetupFailed { channel, failure } => self.setup_failed(channel, failure),
-            Command::ClaimFailed { peer, by } => self.claim_failed(&peer, by),
-            Command::Lost { channel, was_up, reason } => self.lost(&channel, was_up, reason),
+            Attempt::Up { channel, handshaken, by } => self.go_up(&channel, handshaken, by),
+            Attempt::SetupFailed { channel, failure } => self.setup_failed(channel, failure),
+            Attempt::ClaimFailed { peer, by } => self.claim_failed(&peer, by),
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
             Command::ConnectNode { node, request, caller } => {
                 self.connect_node(&node, request, caller);
             }
@@ -371,7 +258,7 @@ impl Kernel {
     }
 
     fn monitor_subscribers(&mut self) {
-        let subscribers = self.net.subscriptions.lock().unmonitored();
+        let subscribers = self.net.base.subscriptions.lock().unmonitored();
         subscribers.into_iter().for_each(|pid| self.monitor(pid));
     }
 
@@ -381,17 +268,17 @@ impl Kernel {
         self.monitor_subscribers();
         self.ticktime.end_transition();
         self.start_check();
-        let asked = self.net.subscriptions.lock().asked();
+        let asked = self.net.base.subscriptions.lock().asked();
         asked.into_iter().for_each(|(pid, node)| self.monitor_node(pid, node, true));
         for channel in self.net.told.channels() {
             if channel.is_down() {
                 self.net.tell_down(channel.peer(), NodeDownReason::ConnectionClosed);
             } else {
-                // It may have had more to read, or to write.
+                // An earlier net_kernel may have ended before it did this.
                 channel.activate();
             }
         }
-        for channel in self.net.table.all() {
+        for channel in self.net.base.connections.all() {
             let told = self.net.told.channel(channel.peer());
             if channel.is_pending() {
                 self.connect(&channel);
@@ -399,10 +286,10 @@ impl Kernel {
                 channel.lose(NodeDownReason::ConnectionSetupFailed);
             }
         }
-        let (now, table) = (self.net.env.now(), &self.net.table);
-        let watched = self.net.subscriptions.lock().watched();
+        let (now, table) = (self.net.base.env.now(), &self.net.base.connections);
+        let watched = self.net.base.subscriptions.lock().watched();
         for node in watched.into_iter().filter(|node| table.get(node).is_none()) {
-            self.net.tell_node_watchers(node, NodeDownReason::ConnectionSetupFailed);
+            self.net.base.tell_node_watchers(node, NodeDownReason::ConnectionSetupFailed);
         }
         self.candidates.lost_sight(now, |node| table.get(node).is_some());
         self.try_candidates();
@@ -413,7 +300,7 @@ impl Kernel {
             return channel.lose(reason);
         }
         // The first peer to answer gives the name, under which the others are connected to then.
-        let waits = self.net.is_nameless() && self.attempts.values().any(Attempt::is_ours);
+        let waits = self.net.is_nameless() && self.attempts.values().any(Making::is_ours);
         let attempt = self.attempts.entry(channel.id()).or_default();
         attempt.waits_for_name = waits;
         if waits {
@@ -423,9 +310,9 @@ impl Kernel {
         if attempt.setup.is_none() && attempt.claimed.is_none() && channel.is_pending() {
             let is_patient = self.candidates.is_under_way(channel.peer());
             attempt.setup =
-                spawn_open_service(setup(self.net.clone(), channel.clone(), is_patient));
+                spawn_open_service(connect(self.net.clone(), channel.clone(), is_patient));
             if attempt.setup.is_none() {
-                self.net.logs.no_process.line(self.net.env.now(), |left_out| {
+                self.net.logs.no_process.line(self.net.base.env.now(), |left_out| {
                     report!(
                         warn, node = %channel.peer(), left_out,
                         "not connected: there is no room for a process that connects"
@@ -438,7 +325,7 @@ impl Kernel {
 
     /// Makes the attempts that have waited for the one that was to give this node its name.
     fn connect_waiting(&mut self) {
-        for channel in self.net.table.all() {
+        for channel in self.net.base.connections.all() {
             let attempt = self.attempts.get(&channel.id());
             if attempt.is_some_and(|attempt| attempt.waits_for_name) {
                 self.connect(&channel);
@@ -458,7 +345,7 @@ impl Kernel {
     /// attempt of this peer may have proved itself a moment ago. A peer makes one attempt at a
     /// time, so it has given that one up, or has closed it already.
     fn is_known(&self, peer: &NodeName) -> bool {
-        let Some(channel) = self.net.table.get(peer) else { return false };
+        let Some(channel) = self.net.base.connections.get(peer) else { return false };
         let attempt = self.attempts.get(&channel.id());
         !channel.is_pending() || attempt.is_some_and(|attempt| attempt.claimed.is_some())
     }
@@ -468,7 +355,7 @@ impl Kernel {
         if !self.net.permits(peer) {
             return Claimed::NotAllowed;
         }
-        if let Some(channel) = self.net.table.get(peer) {
+        if let Some(channel) = self.net.base.connections.get(peer) {
             if !channel.is_pending() {
                 // HS-7: a connection is replaced if it was there when the peer said hello. Else
                 // the peer has lost a race, and has or will have that connection.
@@ -513,8 +400,8 @@ impl Kernel {
         let (hidden, peer) = (established.hidden(), channel.peer().clone());
         let Framed { stream, received } = framed;
         let (life, from) = ((&peer, established.creation), stream.peer_addr().ip());
-        let Some(peer_id) = self.net.meet(life, Heard::Itself, from) else {
-            self.net.logs.too_many.line(self.net.env.now(), |left_out| {
+        let Some(peer_id) = self.net.base.meet(life, Heard::Itself, from) else {
+            self.net.logs.too_many.line(self.net.base.env.now(), |left_out| {
                 report!(
                     warn, node = %peer, %from, left_out,
                     "not connected: too many nodes that are new have connected from this address"
@@ -524,7 +411,7 @@ impl Kernel {
         };
         let halves = connection::Config {
             id: channel.id(),
-            local: self.net.id,
+            local: self.net.base.id,
             peer: peer_id,
             hidden,
             priority: established.flags.contains(Flags::PRIORITY),
@@ -539,7 +426,7 @@ impl Kernel {
         let node_type = if hidden { NodeType::Hidden } else { NodeType::Visible };
         let up = NodeUp { node: peer.clone(), node_type, connection: channel.id().0 };
         let Some(up) = self.net.admit_up(up) else {
-            self.net.logs.unwanted.line(self.net.env.now(), |left_out| {
+            self.net.logs.unwanted.line(self.net.base.env.now(), |left_out| {
                 report!(info, node = %peer, left_out, "the node's handler does not want it");
             });
             self.candidates.forget(&peer);
@@ -554,7 +441,7 @@ impl Kernel {
         let Some(node) = channel.go_up(halves.connection(), &received, stream, hidden) else {
             return;
         };
-        self.net.table.goes_up(node, channel);
+        self.net.base.connections.goes_up(node, channel);
         self.net.unbar(&peer);
         self.net.tell_up(channel, node_type, &up);
         self.candidates.forget(&peer);
@@ -570,7 +457,7 @@ impl Kernel {
             // A channel that went down a moment ago takes nothing, and a list of names is
             // always encoded.
             let mesh = Signal::Message(Envelope::new(Mesh { nodes }));
-            if let Ok(parcel) = Parcel::signal(mesh, channel.limits(), &mut None) {
+            if let Ok(parcel) = Parcel::signal(mesh, &channel.shared().limits, &mut None) {
                 let sender = Some(self_pid());
                 let _ = channel.send(Queued { sender, to: Some(net_kernel), parcel }, false);
             }
@@ -584,12 +471,12 @@ impl Kernel {
         if !self.net.config.connect_all || self.net.config.hidden {
             return;
         }
-        let now = self.net.env.now();
+        let now = self.net.base.env.now();
         for node in nodes {
             if self.candidates.is_full() {
                 break;
             }
-            let is_new = node != *self.net.name() && self.net.table.get(&node).is_none();
+            let is_new = node != *self.net.name() && self.net.base.connections.get(&node).is_none();
             if is_new && self.net.permits(&node) && self.net.may_auto_connect(&node) {
                 self.candidates.add(node, now);
             }
@@ -602,7 +489,7 @@ impl Kernel {
         if self.net.is_stopping() {
             return;
         }
-        while let Some(node) = self.candidates.next(&*self.net.env) {
+        while let Some(node) = self.candidates.next(&*self.net.base.env) {
             // If a process wants the node as well, there is an attempt already.
             let (channel, is_new) = self.net.reserve(&node);
             if is_new {
@@ -617,7 +504,7 @@ impl Kernel {
                 cancel_timer(timer);
             }
             self.next_try = due.map(|at| {
-                let pause = at.since(self.net.env.now());
+                let pause = at.since(self.net.base.env.now());
                 (at, self.start_timer(pause, Due::TryCandidates))
             });
         }
@@ -649,7 +536,7 @@ impl Kernel {
     }
 
     fn claim_failed(&self, peer: &NodeName, by: Pid) {
-        let Some(channel) = self.net.table.get(peer) else { return };
+        let Some(channel) = self.net.base.connections.get(peer) else { return };
         let attempt = self.attempts.get(&channel.id());
         if channel.is_pending() && attempt.is_some_and(|attempt| attempt.claimed == Some(by)) {
             channel.lose(NodeDownReason::ConnectionSetupFailed);
@@ -668,7 +555,7 @@ impl Kernel {
             Some(up) if Arc::ptr_eq(&up, channel) => self.net.tell_down(peer, reason),
             // Told before its successor went up.
             Some(_) => {}
-            None if !was_up => self.net.tell_watchers(&not_connected(peer.clone(), reason)),
+            None if !was_up => self.net.base.tell_watchers(&not_connected(peer.clone(), reason)),
             None => {}
         }
         if self.net.is_named_by(channel.id()) {
@@ -679,7 +566,7 @@ impl Kernel {
             self.connect_waiting();
         }
         if !was_up {
-            self.candidates.failed(channel.peer(), &*self.net.env);
+            self.candidates.failed(channel.peer(), &*self.net.base.env);
         }
         self.try_candidates();
     }
@@ -690,7 +577,7 @@ impl Kernel {
         }
         // A pending connection, which someone else has asked for, will do.
         let may_connect = request == Request::Explicit || self.net.may_auto_connect(node);
-        if !may_connect && self.net.table.get(node).is_none() {
+        if !may_connect && self.net.base.connections.get(node).is_none() {
             return caller.answer(false);
         }
         let (channel, _) = self.net.reserve(node);
@@ -709,21 +596,21 @@ impl Kernel {
 
     fn monitor_node(&mut self, pid: Pid, node: NodeName, on: bool) {
         if !on {
-            return self.net.subscriptions.lock().unwatch(pid, &node);
+            return self.net.base.subscriptions.lock().unwatch(pid, &node);
         }
         self.monitor(pid);
-        if !self.net.subscriptions.lock().watch(pid, &node) {
+        if !self.net.base.subscriptions.lock().watch(pid, &node) {
             return;
         }
         if self.net.auto_connect(&node).is_none() {
             let reason = self.net.ended().unwrap_or(NodeDownReason::ConnectionSetupFailed);
-            self.net.tell_watchers(&not_connected(node, reason));
+            self.net.base.tell_watchers(&not_connected(node, reason));
         }
     }
 
     /// Hears of the end of a process that has subscribed.
     fn monitor(&mut self, pid: Pid) {
-        let mut subscriptions = self.net.subscriptions.lock();
+        let mut subscriptions = self.net.base.subscriptions.lock();
         if subscriptions.needs_monitor(pid) {
             let opts = MonitorOpts::new().tag(Local(Subscriber));
             subscriptions.monitored(pid, monitor_with(pid, opts));

@@ -43,124 +43,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fika_runtime::{
-    Down, Ended, ExitReason, Local, NodeDownReason, NodeName, NodeNameError, Pid, Reference,
-    TagClash, Time, check_tags, exit_process, monitor, register, report,
-    spawn_open_service_monitor, spawn_service,
+    Down, Ended, ExitReason, Local, NodeDownReason, NodeName, Pid, Reference, Time, check_tags,
+    exit_process, monitor, register, report, spawn_open_service_monitor, spawn_service,
 };
 
-use super::net_kernel::{Command, net_kernel};
-use crate::cookie::CookieError;
-use crate::dist::discovery::ResolveError;
+use super::command::Command;
+use super::net_kernel::{Legacy, net_kernel};
 use crate::dist::discovery::{mapper, reachable};
-use crate::dist::setup::Entrance;
-use crate::dist::setup::accept;
-use crate::dist::state::{Caller, Distribution, Net, Phase, ask, not_connected};
-use crate::io::{Acceptors, EpmdBindError, EpmdError};
+use crate::dist::setup::{Entrance, accept};
+use crate::dist::start_error::StartError;
+use crate::dist::state::{Base, Caller, Distribution, Net, Started, ask, not_connected};
+use crate::io::Acceptors;
 use crate::proto::handshake::NAME_BYTES_MAX;
-
-/// Why the distribution of a node could not start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The distribution has started already, under this name.
-    #[error("already started: the node is distributed as `{0}`")]
-    AlreadyStarted(NodeName),
-    /// The name is invalid.
-    #[error(transparent)]
-    Name(#[from] NodeNameError),
-    /// There is no valid cookie.
-    #[error(transparent)]
-    Cookie(#[from] CookieError),
-    /// It can't listen.
-    #[error("can't listen on {addr}: {error}{}", hint(error))]
-    Listen {
-        /// Where it was to listen.
-        addr: SocketAddr,
-        /// What the operating system says.
-        error: io::Error,
-    },
-    /// The host in the node's name is an address of this host on which the node does not listen, so
-    /// no other node could find it.
-    #[error(
-        "the node's name says that it is at {host}, but it listens on {listens}: listen on {host}, \
-         or on all addresses, or give the node the name of the address on which it listens"
-    )]
-    NotCovered {
-        /// The host of its name.
-        host: IpAddr,
-        /// The address on which the node listens.
-        listens: SocketAddr,
-    },
-    /// All ports that it may listen on are taken.
-    #[error("can't listen on {ip}: all ports from {} to {} are taken; free one, or allow more", ports.start(), ports.end())]
-    NoPort {
-        /// Where it was to listen.
-        ip: IpAddr,
-        /// On one of these.
-        ports: RangeInclusive<u16>,
-    },
-    /// Another node of this host has the name.
-    #[error(
-        "the name `{0}` is taken: another node of this host is registered under it; stop that node, or choose another name"
-    )]
-    NameTaken(NodeName),
-    /// The port mapper is of no use.
-    #[error(transparent)]
-    Epmd(EpmdError),
-    /// There is no port mapper, and none could be brought up.
-    #[error("no port mapper answers, and none could be brought up: {0}")]
-    Mapper(EpmdBindError),
-    /// The resolver could not make the node known.
-    #[error("the node could not be made known: {0}")]
-    Resolver(ResolveError),
-    /// A setting is out of its range.
-    #[error("{0}")]
-    Setting(&'static str),
-    /// An environment variable has an invalid value.
-    #[error("the environment variable {name} is `{value}`: {why}")]
-    Environment {
-        /// The variable.
-        name: &'static str,
-        /// Its value.
-        value: String,
-        /// What to write.
-        why: &'static str,
-    },
-    /// The name can't be used for a node that others connect to.
-    #[error("a node can't have the name `{name}`: {why}")]
-    UnusableName {
-        /// The name.
-        name: NodeName,
-        /// What is wrong with it.
-        why: &'static str,
-    },
-    /// A process of the program has the name of the one that decides about connections.
-    #[error("a process is registered as `net_kernel`, which the node needs: give it another name")]
-    Registered,
-    /// The node was made without what a distribution needs.
-    #[error("the node has no network")]
-    NoNetwork,
-    /// Two message types have the same tag.
-    #[error(transparent)]
-    MessageTag(#[from] TagClash),
-    /// A process that it needs ended, or could not be started.
-    #[error("the distribution could not be started: {0}")]
-    Ended(ExitReason),
-}
-
-fn hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "; choose another port, or none to have one chosen",
-        io::ErrorKind::AddrNotAvailable => "; this host does not have the address",
-        _ => "",
-    }
-}
 
 /// The error if there is no room for another process.
 const NO_ROOM: StartError = StartError::Ended(ExitReason::SystemLimit);
 
-/// So many restarts within this time are too many: the mistake that ends a process would end it
-/// again and again.
+/// More restarts within this time are too many: the mistake that ends a process would end it again
+/// and again.
 const RESTARTS_MAX: usize = 10;
 const RESTARTS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -198,11 +98,11 @@ impl Distribution {
     pub async fn start(&self, name: NodeName) -> Result<(), StartError> {
         check_name(&name)?;
         check_tags()?;
-        let period = Period::begin(self.handle(), name)?;
+        let supervisor = Supervisor::begin(self.handle(), name)?;
         let (caller, started) = Caller::new();
-        let service = Ended::spawn_root_service(net_sup(period, caller));
+        let service = Ended::spawn_root_service(net_sup(supervisor, caller));
         let (net_sup, ended) = service.ok_or(StartError::Ended(ExitReason::SystemLimit))?;
-        if let Phase::On { net_sup: known, .. } = &mut *self.phase.lock() {
+        if let Started::Yes { net_sup: known, .. } = &mut *self.started.lock() {
             *known = Some(net_sup);
         }
         match started.await {
@@ -214,30 +114,34 @@ impl Distribution {
     /// Takes the node's name away; false if it has none. To be awaited in a process of the
     /// node.
     pub async fn stop(&self) -> bool {
-        let Phase::On { net_sup: Some(net_sup), .. } = *self.phase.lock() else { return false };
+        let Started::Yes { net_sup: Some(net_sup), .. } = *self.started.lock() else {
+            return false;
+        };
         // It may be ended by another at this moment, which is as good.
         ask(net_sup, Stop).await.unwrap_or(true)
     }
 }
 
-async fn net_sup(mut period: Period, caller: Caller<Result<(), StartError>>) {
-    if let Err(error) = period.start().await {
-        period.end_in_order().await;
+async fn net_sup(mut supervisor: Supervisor, caller: Caller<Result<(), StartError>>) {
+    if let Err(error) = supervisor.start().await {
+        supervisor.end_in_order().await;
         return caller.answer(Err(error));
     }
     caller.answer(Ok(()));
-    let stop = period.until_stop().await;
-    period.end_in_order().await;
+    let stop = supervisor.until_stop().await;
+    supervisor.end_in_order().await;
     if let Some(caller) = stop {
         caller.answer(true);
     }
 }
 
-/// The time from a start to its end, however that comes about.
-struct Period {
+/// What net_sup knows, from a start to its end, however that comes about.
+struct Supervisor {
     distribution: Arc<Distribution>,
     name: NodeName,
     net: Option<Arc<Net>>,
+    /// What a net_kernel leaves to the one that replaces it.
+    legacy: Legacy,
     /// The processes that are restarted, by their monitors; net_kernel, with which the others end,
     /// is the first of them.
     processes: Vec<(Child, Pid, Reference)>,
@@ -249,23 +153,24 @@ struct Period {
     restarts: Vec<Time>,
     /// Connections are made and accepted. The node has its name, or gets it from its first peer.
     is_current: bool,
-    /// What those are told who hear of its end.
+    /// The reason in the `NodeDown`s at the end.
     reason: NodeDownReason,
     has_ended: bool,
 }
 
-impl Period {
-    fn begin(distribution: Arc<Distribution>, name: NodeName) -> Result<Period, StartError> {
-        let mut phase = distribution.phase.lock();
-        if let Phase::On { name, .. } = &*phase {
+impl Supervisor {
+    fn begin(distribution: Arc<Distribution>, name: NodeName) -> Result<Supervisor, StartError> {
+        let mut started = distribution.started.lock();
+        if let Started::Yes { name, .. } = &*started {
             return Err(StartError::AlreadyStarted(name.clone()));
         }
-        *phase = Phase::On { name: name.clone(), net_sup: None };
-        drop(phase);
-        Ok(Period {
+        *started = Started::Yes { name: name.clone(), net_sup: None };
+        drop(started);
+        Ok(Supervisor {
             distribution,
             name,
             net: None,
+            legacy: Legacy::default(),
             processes: Vec::new(),
             entrance: None,
             kept: None,
@@ -276,13 +181,17 @@ impl Period {
         })
     }
 
+    fn base(&self) -> &Arc<Base> {
+        &self.distribution.base
+    }
+
     async fn start(&mut self) -> Result<(), StartError> {
         let config = (self.distribution.configure)()?;
         config.check()?;
-        let net = Net::new(&self.distribution, self.name.clone(), config.for_name(&self.name));
+        let net = Net::new(self.base().clone(), self.name.clone(), config.for_name(&self.name));
         let listener = listen(&net)?;
         let listens = listener.as_ref().map(Acceptors::local_addr);
-        listens.map_or(Ok(()), |listens| reachable::check(&net, listens))?;
+        listens.map_or(Ok(()), |listens| reachable::check(&net.site, listens))?;
         let started = self.start_net_kernel(&net);
         self.net = Some(net.clone());
         started?;
@@ -290,11 +199,15 @@ impl Period {
             // Nobody is to find it.
             (None, _) => {}
             (Some(listens), None) => {
-                self.kept = Some(mapper::register(&net, listens).await?);
+                self.kept = Some(mapper::register(&net.site, listens).await?);
                 self.start_child(Child::Keeper, &net)?;
                 if !listens.ip().is_loopback() && net.name().host().parse::<IpAddr>().is_err() {
                     // It only warns, so a node that has no room for the process starts without it.
-                    let _ = spawn_service(reachable::check_host(net.clone(), listens));
+                    let _ = spawn_service(reachable::check_host(
+                        net.site.clone(),
+                        net.net_kernel(),
+                        listens,
+                    ));
                 }
             }
             (Some(listens), Some(resolver)) => {
@@ -302,11 +215,11 @@ impl Period {
             }
         }
         if !net.is_nameless() {
-            self.distribution.set_name(net.name(), net.creation);
+            self.base().set_name(net.name(), net.creation);
         }
         self.distribution.set_current(Some(net.clone()));
         self.is_current = true;
-        net.command(Command::Named);
+        net.tell_net_kernel(Command::Named);
         self.entrance = listener.map(Entrance::new);
         self.start_child(Child::Acceptor, &net)?;
         if !net.is_nameless() {
@@ -316,7 +229,7 @@ impl Period {
     }
 
     fn start_net_kernel(&mut self, net: &Arc<Net>) -> Result<(), StartError> {
-        let started = spawn_open_service_monitor(net_kernel(net.clone()));
+        let started = spawn_open_service_monitor(net_kernel(net.clone(), self.legacy.clone()));
         let (pid, ended) = started.ok_or(NO_ROOM)?;
         net.set_net_kernel(pid);
         self.processes.push((Child::NetKernel, pid, ended));
@@ -326,20 +239,21 @@ impl Period {
         })
     }
 
-    /// Starts a process that ends with net_kernel, if this period has such a one.
+    /// Starts a process that ends with net_kernel, if the node needs it.
     fn start_child(&mut self, child: Child, net: &Arc<Net>) -> Result<(), StartError> {
         let pid = match (child, &self.entrance, &self.kept) {
             (Child::Acceptor, Some(entrance), _) => {
-                spawn_service(accept::accept(net.clone(), entrance.clone())).ok_or(NO_ROOM)?
+                spawn_service(accept(net.clone(), entrance.clone())).ok_or(NO_ROOM)?
             }
-            (Child::Keeper, _, Some(kept)) => kept.start(net)?,
+            (Child::Keeper, _, Some(kept)) => kept.start(net.net_kernel())?,
             _ => return Ok(()),
         };
         self.processes.push((child, pid, monitor(pid)));
         Ok(())
     }
 
-    /// Waits for the request to stop; none if what it needs has ended and can't be restarted.
+    /// Waits for the request to stop. `None` if a process that the node needs has ended and can't
+    /// be restarted.
     async fn until_stop(&mut self) -> Option<Caller<bool>> {
         loop {
             let processes = &self.processes;
@@ -377,7 +291,7 @@ impl Period {
         }
     }
 
-    /// Starts a process again that has ended, and all others if that was net_kernel. Returns the
+    /// Restarts a process that has ended, and all others if that was net_kernel. Returns the
     /// process that ended first, and why.
     async fn restart(
         &mut self,
@@ -386,7 +300,7 @@ impl Period {
         mut why: ExitReason,
     ) -> (Child, ExitReason, Result<(), String>) {
         // What ends with net_kernel may be known to have ended before net_kernel is.
-        let has_net_kernel = net.node().is_some_and(|node| node.is_alive(net.net_kernel()));
+        let has_net_kernel = net.base.node().is_some_and(|node| node.is_alive(net.net_kernel()));
         if !has_net_kernel {
             let rest = std::mem::take(&mut self.processes);
             // By their links, unless net_kernel has ended with `normal`.
@@ -400,7 +314,7 @@ impl Period {
                 }
             }
         }
-        let now = net.env.now();
+        let now = net.base.env.now();
         self.restarts.retain(|at| now.since(*at) < RESTARTS_WITHIN);
         if self.restarts.len() >= RESTARTS_MAX {
             let within = RESTARTS_WITHIN.as_secs();
@@ -417,25 +331,26 @@ impl Period {
 
     /// Starts all processes again.
     fn start_all(&mut self, net: &Arc<Net>) -> Result<(), StartError> {
-        self.distribution.subscriptions.lock().forget_monitors();
+        self.base().subscriptions.lock().forget_monitors();
         self.start_net_kernel(net)?;
-        net.command(Command::TakeOver);
+        net.tell_net_kernel(Command::TakeOver);
         self.start_child(Child::Keeper, net)?;
         self.start_child(Child::Acceptor, net)
     }
 
-    /// The connection is lost by which the node came to its name. It gets another one from the
-    /// next peer that it connects to.
+    /// Goes on after the connection that named the node is lost. The node gets another name from
+    /// the next peer to which it connects.
     async fn go_on_nameless(&mut self) -> Result<(), StartError> {
         let Some(net) = self.net.clone() else { return Err(StartError::NoNetwork) };
         self.end_processes(&net).await;
         let next = net.nameless_again();
+        self.legacy = Legacy::default();
         self.start_net_kernel(&next)?;
         self.hand_over(Some(next));
         Ok(())
     }
 
-    /// Ends all that makes and takes connections, and waits until it has ended.
+    /// Ends the processes that make and accept connections, and waits until they have ended.
     async fn end_processes(&mut self, net: &Net) {
         net.close(&self.reason);
         net.kill_net_kernel();
@@ -444,11 +359,11 @@ impl Period {
         }
     }
 
-    /// Ends it, and waits until nothing is left of it.
+    /// Ends the distribution, and waits until nothing is left of it.
     async fn end_in_order(mut self) {
         if let Some(net) = self.net.clone() {
             self.end_processes(&net).await;
-            mapper::unregister(&net).await;
+            mapper::unregister(&net.site).await;
             if self.is_current
                 && net.config.listens
                 && let Some(resolver) = &net.config.resolver
@@ -460,14 +375,13 @@ impl Period {
         self.end();
     }
 
-    /// Ends it, without waiting.
+    /// Ends the distribution, without waiting.
     fn end(&mut self) {
         if std::mem::replace(&mut self.has_ended, true) {
             return;
         }
-        // When the node itself ends nobody is left to be told.
-        if self.distribution.node().is_none_or(|node| node.is_stopping()) {
-            // The two know each other: neither is to keep the other in memory.
+        // When the node itself ends, no process is left to be told.
+        if self.base().node().is_none_or(|node| node.is_stopping()) {
             return self.distribution.set_current(None);
         }
         if let Some(net) = &self.net {
@@ -475,32 +389,33 @@ impl Period {
             net.kill_net_kernel();
         }
         self.hand_over(None);
-        *self.distribution.phase.lock() = Phase::Off;
+        *self.distribution.started.lock() = Started::No;
     }
 
-    /// Takes the node's name away, if it has one, and tells of that; `next` is there then for who
-    /// hears of it.
+    /// Takes the node's name away, if it has one, and tells subscribers. They find `next` in place
+    /// of the period that has ended.
     fn hand_over(&mut self, next: Option<Arc<Net>>) {
         let Some(net) = std::mem::replace(&mut self.net, next.clone()) else { return };
         let reason = self.reason.clone();
         if self.is_current {
-            self.distribution.drop_name(next.clone());
+            net.drop_name();
+            self.distribution.set_current(next.clone());
         }
         net.tell_all_down(&reason);
-        self.distribution.tell_all_watchers(&reason);
-        self.distribution.subscriptions.lock().forget_monitors();
+        self.base().tell_all_watchers(&reason);
+        self.base().subscriptions.lock().forget_monitors();
         if self.is_current && !net.is_nameless() {
-            self.distribution.tell_nodedown(&not_connected(net.name().clone(), reason));
+            self.base().tell_nodedown(&not_connected(net.name().clone(), reason));
         }
         if let Some(next) = next {
-            next.command(Command::Named);
+            next.tell_net_kernel(Command::Named);
         }
     }
 }
 
-/// A user's resolver may panic, and any process may be killed. The node must not seem to have
-/// a name then for which nothing is done.
-impl Drop for Period {
+/// The program's resolver may panic, and any process may be killed. The node must not keep a name
+/// then for which nothing is done.
+impl Drop for Supervisor {
     fn drop(&mut self) {
         if self.is_current
             && !self.has_ended
@@ -524,12 +439,12 @@ fn check_name(name: &NodeName) -> Result<(), StartError> {
     Err(StartError::UnusableName { name: name.clone(), why })
 }
 
-/// Listens where the settings say; none if the node does not listen.
+/// Listens where the settings say. `None` if the node does not listen.
 fn listen(net: &Net) -> Result<Option<Acceptors>, StartError> {
     if !net.config.listens {
         return Ok(None);
     }
-    let mut addr = net.config.listen.unwrap_or(SocketAddr::new(net.loopback(), 0));
+    let mut addr = net.config.listen.unwrap_or(SocketAddr::new(net.site.loopback(), 0));
     if addr.port() == 0
         && let Some(resolver) = &net.config.resolver
     {
@@ -537,7 +452,8 @@ fn listen(net: &Net) -> Result<Option<Acceptors>, StartError> {
     }
     let listener = match (&net.config.listen_ports, addr.port()) {
         (Some(ports), 0) => listen_on_one(net, addr.ip(), ports.clone())?,
-        _ => reachable::listen(net, addr).map_err(|error| StartError::Listen { addr, error })?,
+        _ => reachable::listen(&net.site, addr)
+            .map_err(|error| StartError::Listen { addr, error })?,
     };
     Ok(Some(listener))
 }
@@ -550,7 +466,7 @@ fn listen_on_one(
 ) -> Result<Acceptors, StartError> {
     for port in ports.clone() {
         let addr = SocketAddr::new(ip, port);
-        match reachable::listen(net, addr) {
+        match reachable::listen(&net.site, addr) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
             result => return result.map_err(|error| StartError::Listen { addr, error }),
         }

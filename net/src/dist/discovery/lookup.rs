@@ -8,9 +8,17 @@ use fika_runtime::{NodeName, timeout};
 
 use super::race;
 use super::resolver::NodeAddr;
-use crate::dist::setup::Failure;
-use crate::dist::state::Net;
+use super::site::Site;
 use crate::io::{EpmdClient, Stream};
+
+/// Why a node was not reached.
+#[derive(Debug)]
+pub(crate) enum NotReached {
+    /// The text says why.
+    Unreachable(String),
+    /// It took longer than the setup time.
+    TooSlow,
+}
 
 /// A way in which a node may be reached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,10 +38,10 @@ impl Way {
     }
 }
 
-impl Net {
+impl Site {
     /// Finds the ways in which a node may be reached, in the order in which to try them.
-    pub(crate) async fn ways(&self, node: &NodeName) -> Result<Vec<Way>, Failure> {
-        let ways: Vec<Way> = match &self.config.resolver {
+    pub(crate) async fn ways(&self, node: &NodeName) -> Result<Vec<Way>, NotReached> {
+        let ways: Vec<Way> = match &self.resolver {
             None => self.host_ips(node.host()).await?.into_iter().map(Way::Mapper).collect(),
             Some(resolver) => match resolver.resolve(node).await {
                 Ok(Some(NodeAddr::At(addr))) => vec![Way::Addr(addr)],
@@ -43,11 +51,13 @@ impl Net {
                     ips.map(|ip| Way::Addr(SocketAddr::new(ip, port))).collect()
                 }
                 Ok(None) => Vec::new(),
-                Err(error) => return Err(Failure::Unreachable(format!("the resolver: {error}"))),
+                Err(error) => {
+                    return Err(NotReached::Unreachable(format!("the resolver: {error}")));
+                }
             },
         };
         if ways.is_empty() {
-            return Err(Failure::Unreachable("the resolver knows no such node".into()));
+            return Err(NotReached::Unreachable("the resolver knows no such node".into()));
         }
         // On the node's own host, the most likely address comes first.
         if self.is_here(node.host()) {
@@ -58,8 +68,12 @@ impl Net {
 
     /// Connects to a node in one of these ways. Looking the node up and connecting may each take
     /// the setup time (HS-12).
-    pub(crate) async fn reach(&self, node: &NodeName, ways: Vec<Way>) -> Result<Stream, Failure> {
-        let time = self.config.setup_time;
+    pub(crate) async fn reach(
+        &self,
+        node: &NodeName,
+        ways: Vec<Way>,
+    ) -> Result<Stream, NotReached> {
+        let time = self.setup_time;
         let is_found = AtomicBool::new(false);
         let attempts = ways.into_iter().map(|way| self.attempt(node, way, &is_found));
         let mut race = pin!(race::first(attempts));
@@ -67,8 +81,8 @@ impl Net {
         if result.is_err() && is_found.load(Ordering::Relaxed) {
             result = timeout(time, race).await;
         }
-        let result = result.map_err(|_| Failure::TooSlow)?;
-        result.map_err(|errors| Failure::Unreachable(errors.join("; ")))
+        let result = result.map_err(|_| NotReached::TooSlow)?;
+        result.map_err(|errors| NotReached::Unreachable(errors.join("; ")))
     }
 
     async fn attempt(
@@ -90,7 +104,7 @@ impl Net {
     }
 
     async fn ask_mapper(&self, node: &NodeName, ip: IpAddr) -> Result<SocketAddr, String> {
-        let mapper = SocketAddr::new(ip, self.config.epmd_port);
+        let mapper = SocketAddr::new(ip, self.epmd_port);
         let found = EpmdClient::new(self.network.clone(), mapper).lookup(node.alive()).await;
         let Some(info) = found.map_err(|error| error.to_string())? else {
             return Err(format!("the port mapper at {mapper} knows no node `{}`", node.alive()));
@@ -103,10 +117,10 @@ impl Net {
 
     /// Returns whether `host` is the host in this node's own name.
     fn is_here(&self, host: &str) -> bool {
-        host == self.name().host()
+        host == self.name.host()
     }
 
-    async fn host_ips(&self, host: &str) -> Result<Vec<IpAddr>, Failure> {
+    async fn host_ips(&self, host: &str) -> Result<Vec<IpAddr>, NotReached> {
         let literal: Option<IpAddr> = host.parse().ok();
         if self.is_here(host) {
             return Ok(self.ips_here(literal));
@@ -115,13 +129,13 @@ impl Net {
             return Ok(vec![ip]);
         }
         let found = self.network.host_ips(host).await;
-        found.map_err(|error| Failure::Unreachable(format!("the host `{host}`: {error}")))
+        found.map_err(|error| NotReached::Unreachable(format!("the host `{host}`: {error}")))
     }
 
     /// Returns the addresses at which the nodes of this host may be found: the one in their names,
     /// the one on which this node listens, and loopback, on which nodes listen by default.
     fn ips_here(&self, literal: Option<IpAddr>) -> Vec<IpAddr> {
-        let listens = self.config.listen.map(|listen| reachable(listen.ip()));
+        let listens = self.listen.map(|listen| reachable(listen.ip()));
         let loopback = self.loopback();
         // A host may lack the loopback address of IPv4.
         let six = Some(Ipv6Addr::LOCALHOST.into()).filter(|_| literal != Some(loopback));

@@ -30,8 +30,8 @@ use parking_lot::Mutex;
 
 use super::backoff::Backoff;
 use super::reachable::{covers, everywhere};
-use crate::dist::control::StartError;
-use crate::dist::state::Net;
+use super::site::Site;
+use crate::dist::start_error::StartError;
 use crate::io::{EpmdClient, EpmdConfig, EpmdError, EpmdRegistration, EpmdServer, is_exhausted};
 use crate::proto::epmd::{Mark, NodeInfo, PublishedType};
 
@@ -63,8 +63,8 @@ pub(crate) struct Kept(Arc<Mutex<Option<Places>>>);
 
 impl Kept {
     /// Starts the process that keeps the node registered.
-    pub(crate) fn start(&self, net: &Net) -> Result<Pid, StartError> {
-        spawn_service(keep(net.net_kernel(), self.clone())).ok_or(NO_ROOM)
+    pub(crate) fn start(&self, net_kernel: Pid) -> Result<Pid, StartError> {
+        spawn_service(keep(net_kernel, self.clone())).ok_or(NO_ROOM)
     }
 }
 
@@ -79,9 +79,9 @@ impl Drop for InUse {
 }
 
 /// Registers the node. From then on a process has to keep it registered.
-pub(crate) async fn register(net: &Arc<Net>, listens: SocketAddr) -> Result<Kept, StartError> {
-    let (net, since) = (net.clone(), net.env.now());
-    let mut places = Places { net, listens, all: Vec::new(), failures: 0, since };
+pub(crate) async fn register(site: &Arc<Site>, listens: SocketAddr) -> Result<Kept, StartError> {
+    let (site, since) = (site.clone(), site.env.now());
+    let mut places = Places { site, listens, all: Vec::new(), failures: 0, since };
     places.look();
     places.register_first().await?;
     let kept = Kept::default();
@@ -93,11 +93,11 @@ pub(crate) async fn register(net: &Arc<Net>, listens: SocketAddr) -> Result<Kept
 const NO_ROOM: StartError = StartError::Ended(ExitReason::SystemLimit);
 
 /// Ends the registrations of a node after its [`keep`] process has ended.
-pub(crate) async fn unregister(net: &Net) {
-    let registrations = std::mem::take(&mut *net.registrations.lock());
+pub(crate) async fn unregister(site: &Site) {
+    let registrations = std::mem::take(&mut *site.registrations.lock());
     for registration in registrations {
         if timeout(FORGETS_WITHIN, registration.end()).await.is_err() {
-            report!(warn, node = %net.name(), "the port mapper has not confirmed that it forgets the node");
+            report!(warn, node = %site.name, "the port mapper has not confirmed that it forgets the node");
         }
     }
 }
@@ -125,7 +125,7 @@ async fn keep(net_kernel: Pid, kept: Kept) {
 
 /// The addresses at which the node has to be known.
 pub(crate) struct Places {
-    net: Arc<Net>,
+    site: Arc<Site>,
     /// Where the node listens.
     listens: SocketAddr,
     all: Vec<Place>,
@@ -193,13 +193,13 @@ impl Places {
     /// Returns the addresses at which other nodes may look, loopback first.
     fn wanted(&self) -> Vec<IpAddr> {
         let listens = self.listens.ip();
-        let mut wanted = vec![self.net.loopback()];
+        let mut wanted = vec![self.site.loopback()];
         if listens.is_ipv6() {
             wanted.push(Ipv6Addr::LOCALHOST.into());
         }
         if !listens.is_unspecified() {
             wanted.push(listens);
-        } else if let Some(own) = self.net.own_ips() {
+        } else if let Some(own) = self.site.own_ips() {
             wanted.extend(own.into_iter().filter(|ip| covers(listens, *ip)));
         } else {
             wanted.extend(self.all.iter().map(|place| place.ip));
@@ -218,7 +218,7 @@ impl Places {
 
     /// Notes that a registration was lost, and returns how long to wait before the retry.
     fn pause_after_loss(&mut self) -> Duration {
-        if self.net.env.now().since(self.since) >= LASTED {
+        if self.site.env.now().since(self.since) >= LASTED {
             self.failures = 0;
         }
         self.failures = self.failures.saturating_add(1);
@@ -226,7 +226,7 @@ impl Places {
     }
 
     fn pause(&self) -> Duration {
-        REGISTER_AGAIN.pause(self.failures, self.net.env.random())
+        REGISTER_AGAIN.pause(self.failures, self.site.env.random())
     }
 
     /// Returns whether the node is unknown at an address at which it has to be known.
@@ -238,8 +238,8 @@ impl Places {
     /// Returns whether the node has to be known at this address. If a node listens on all
     /// addresses, other nodes may use only some of them.
     fn is_needed(&self, ip: IpAddr) -> bool {
-        let is_named = self.net.name().host().parse() == Ok(ip);
-        is_named || ip == self.net.loopback() || ip == self.listens.ip()
+        let is_named = self.site.name.host().parse() == Ok(ip);
+        is_named || ip == self.site.loopback() || ip == self.listens.ip()
     }
 
     async fn register_first(&mut self) -> Result<(), StartError> {
@@ -269,7 +269,7 @@ impl Places {
     async fn register_again(&mut self) {
         let is_lacking = self.is_lacking();
         if is_lacking {
-            report!(info, node = %self.net.name(), "registering with the port mapper again");
+            report!(info, node = %self.site.name, "registering with the port mapper again");
         }
         let mut failures = Vec::new();
         for n in 0..self.all.len() {
@@ -281,7 +281,7 @@ impl Places {
         }
         self.report(&failures);
         if is_lacking {
-            self.since = self.net.env.now();
+            self.since = self.site.env.now();
         }
         if self.is_lacking() {
             self.failures = self.failures.saturating_add(1);
@@ -290,19 +290,18 @@ impl Places {
 
     /// Makes the node known at one address.
     async fn register_at(&mut self, n: usize) -> Result<(), StartError> {
-        let net = &self.net;
-        let node_type =
-            if net.config.hidden { PublishedType::HIDDEN } else { PublishedType::NORMAL };
-        let mark = Mark { id: net.env.random(), listens: self.listens.ip() };
-        let info = NodeInfo::new(net.name().alive(), self.listens.port(), node_type)
+        let site = &self.site;
+        let node_type = if site.hidden { PublishedType::HIDDEN } else { PublishedType::NORMAL };
+        let mark = Mark { id: site.env.random(), listens: self.listens.ip() };
+        let info = NodeInfo::new(site.name.alive(), self.listens.port(), node_type)
             .expect("a node's name keeps to what a mapper takes")
             .with_mark(mark);
-        let mapper = SocketAddr::new(self.all[n].ip, net.config.epmd_port);
-        let client = EpmdClient::new(net.network.clone(), mapper);
+        let mapper = SocketAddr::new(self.all[n].ip, site.epmd_port);
+        let client = EpmdClient::new(site.network.clone(), mapper);
         let mut result = ask(mapper, client.register(&info)).await;
         // If this node had no descriptor left for asking, there may be a mapper.
         if let Err(EpmdError::Unreachable { error, .. }) = &result
-            && net.config.start_epmd
+            && site.start_epmd
             && !is_exhausted(error)
         {
             self.bring_up()?;
@@ -311,9 +310,9 @@ impl Places {
         let state = match result {
             Ok(registration) => State::Registered(mark.id, Arc::new(registration)),
             Err(EpmdError::NameTaken { .. }) => {
-                match ask(mapper, client.lookup(net.name().alive())).await {
+                match ask(mapper, client.lookup(site.name.alive())).await {
                     Ok(Some(found)) if self.is_own(&found) => State::Known,
-                    _ => return Err(StartError::NameTaken(net.name().clone())),
+                    _ => return Err(StartError::NameTaken(site.name.clone())),
                 }
             }
             Err(error) => return Err(StartError::Epmd(error)),
@@ -343,7 +342,7 @@ impl Places {
     /// Stores the registrations for [`unregister`], which ends them.
     fn publish(&self) {
         let held = self.registrations().map(|(_, registration)| registration.clone()).collect();
-        let before = std::mem::replace(&mut *self.net.registrations.lock(), held);
+        let before = std::mem::replace(&mut *self.site.registrations.lock(), held);
         // Not under the lock: the sockets may be those of a transport of the program.
         drop(before);
     }
@@ -362,7 +361,7 @@ impl Places {
             })
             .await
         };
-        let (node, address) = (self.net.name(), self.all[lost].ip);
+        let (node, address) = (&self.site.name, self.all[lost].ip);
         report!(warn, %node, %address, "the port mapper is gone; registering again");
         self.all[lost].state = State::Unknown;
         self.doubt();
@@ -376,7 +375,7 @@ impl Places {
         let why: Vec<String> = of_note.map(|(_, error)| error.to_string()).collect();
         if !why.is_empty() {
             report!(
-                warn, node = %self.net.name(), why = why.join("; "),
+                warn, node = %self.site.name, why = why.join("; "),
                 "the node is not registered at some of its addresses: nodes that look for it there \
                  do not find it"
             );
@@ -405,22 +404,22 @@ impl Places {
     /// Starts a mapper in this node, on those of its addresses that have none. If another node does
     /// so at the same moment, that mapper is used.
     fn bring_up(&self) -> Result<(), StartError> {
-        let net = &self.net;
+        let site = &self.site;
         let mut addrs = everywhere(self.listens.ip());
         // All of them are listed, since another mapper may have taken some: then listening on all
         // at once fails.
         addrs.extend(self.all.iter().map(|place| place.ip));
         let config = EpmdConfig {
-            port: net.config.epmd_port,
+            port: site.epmd_port,
             addrs,
             relaxed: false,
             idle: EpmdConfig::IDLE,
-            creation_seed: net.env.random() as u32,
+            creation_seed: site.env.random() as u32,
         };
-        let server = EpmdServer::bind_free(&*net.network, &config).map_err(StartError::Mapper)?;
+        let server = EpmdServer::bind_free(&*site.network, &config).map_err(StartError::Mapper)?;
         if let Some(server) = server {
             spawn_service(server.run()).ok_or(NO_ROOM)?;
-            report!(info, node = %net.name(), port = config.port, "brought up a port mapper");
+            report!(info, node = %site.name, port = config.port, "brought up a port mapper");
         }
         Ok(())
     }

@@ -7,10 +7,10 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use fika_runtime::{link, report, timeout};
+use fika_runtime::{Pid, link, report, timeout};
 
-use crate::dist::control::StartError;
-use crate::dist::state::Net;
+use super::site::Site;
+use crate::dist::start_error::StartError;
 use crate::io::{Acceptor, Acceptors};
 
 /// The backlog of connections that wait to be accepted.
@@ -35,8 +35,8 @@ pub(crate) fn everywhere(listens: IpAddr) -> Vec<IpAddr> {
 }
 
 /// Listens on one address, or on all. A host may lack one of the families.
-pub(crate) fn listen(net: &Net, addr: SocketAddr) -> io::Result<Acceptors> {
-    let on = |ip, port| Acceptor::listen(&*net.network, SocketAddr::new(ip, port), BACKLOG);
+pub(crate) fn listen(site: &Site, addr: SocketAddr) -> io::Result<Acceptors> {
+    let on = |ip, port| Acceptor::listen(&*site.network, SocketAddr::new(ip, port), BACKLOG);
     let [six, four] = everywhere(addr.ip())[..] else {
         return Ok(vec![on(addr.ip(), addr.port())?].into());
     };
@@ -62,23 +62,10 @@ fn is_taken(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
 }
 
-impl Net {
-    /// Returns the addresses of this host, without loopback; `None` if they are not known.
-    pub(crate) fn own_ips(&self) -> Option<Vec<IpAddr>> {
-        match self.network.own_ips() {
-            Ok(ips) => Some(ips).filter(|ips| !ips.is_empty()),
-            Err(error) => {
-                tracing::debug!(%error, "the addresses of this host are not known");
-                None
-            }
-        }
-    }
-}
-
 /// Refuses a node that can't be found under its name, and warns if it may not be found.
-pub(crate) fn check(net: &Net, listens: SocketAddr) -> Result<(), StartError> {
-    let Ok(host) = net.name().host().parse::<IpAddr>() else { return Ok(()) };
-    let (node, own) = (net.name(), net.own_ips());
+pub(crate) fn check(site: &Site, listens: SocketAddr) -> Result<(), StartError> {
+    let Ok(host) = site.name.host().parse::<IpAddr>() else { return Ok(()) };
+    let (node, own) = (&site.name, site.own_ips());
     let is_own = host.is_loopback() || own.as_ref().is_some_and(|own| own.contains(&host));
     if covers(listens.ip(), host) {
         if let Some(own) = own.filter(|_| !is_own) {
@@ -93,7 +80,7 @@ pub(crate) fn check(net: &Net, listens: SocketAddr) -> Result<(), StartError> {
             warn, %node, listen = %listens,
             "the node listens on loopback only: set an address to listen on"
         );
-    } else if is_own && net.config.resolver.is_none() {
+    } else if is_own && site.resolver.is_none() {
         return Err(StartError::NotCovered { host, listens });
     } else {
         report!(
@@ -106,10 +93,10 @@ pub(crate) fn check(net: &Net, listens: SocketAddr) -> Result<(), StartError> {
 }
 
 /// Warns if the host in the node's name, looked up here, does not lead to the node.
-pub(crate) async fn check_host(net: Arc<Net>, listens: SocketAddr) {
-    link(net.net_kernel());
-    let (node, host) = (net.name(), net.name().host());
-    let found = timeout(net.config.setup_time, net.network.host_ips(host)).await;
+pub(crate) async fn check_host(site: Arc<Site>, net_kernel: Pid, listens: SocketAddr) {
+    link(net_kernel);
+    let (node, host) = (&site.name, site.name.host());
+    let found = timeout(site.setup_time, site.network.host_ips(host)).await;
     let found = found.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     let ips = match found {
         // Many systems resolve their own name to loopback; other hosts get another address.
@@ -124,7 +111,7 @@ pub(crate) async fn check_host(net: Arc<Net>, listens: SocketAddr) {
             return;
         }
     };
-    let own = net.own_ips();
+    let own = site.own_ips();
     let is_here = |ip: &&IpAddr| own.as_ref().is_none_or(|own| own.contains(ip));
     if !ips.iter().filter(is_here).any(|ip| covers(listens.ip(), *ip)) {
         report!(

@@ -1,125 +1,122 @@
 //! One connection to a node, from the first signal that wants to go there to its end.
 //!
-//! While it is pending, signals wait in it in their order. When it is up, senders put what they
-//! have encoded into its output under its lock, and whatever a worker's turn has gathered goes
-//! out in one write (`writing`); the worker that waits for the socket reads and routes
-//! (`reading`). When it is down it stays so: the next signal to that node makes another one.
+//! While the channel is pending, signals wait in it in their order. When it is up, senders put what
+//! they have encoded into its output under its lock, and the output of a worker's turn goes out in
+//! one write (`writing`); the worker that waits for the socket reads and routes (`reading`). When
+//! the channel is down it stays so: the next signal to that node makes another channel.
 //!
-//! It notes which local processes have links, monitors or requests over it, and tells them
-//! of the loss; what they make of it is theirs. Which channel a node has is `table`'s to
-//! know, and what its coming and going means is `net_kernel`'s.
+//! The channel notes which local processes have links, monitors or requests over it, and tells them
+//! of the loss; what the loss means is up to them. It knows its node only as its [`Owner`], which
+//! decides which channel a node has, and what its end means.
 //!
 //! # Invariants
-//! 1. No signal is delivered, nothing is reported and no code of the program or of its transport
-//!    runs while `state` is locked, since all of these may use this channel. So a message is
+//! 1. While `state` is locked, no signal is delivered, nothing is reported, and no code of the
+//!    program or of its transport runs, since all of these may use this channel. So a message is
 //!    encoded before, with its type, and its value is dropped afterwards.
-//! 2. `reading` is held from the read to the last delivery of what was read, so signals
-//!    arrive in order, and a loss is told of after all of them.
+//! 2. `reading` is held from the read to the last delivery of what was read, so signals arrive in
+//!    order, and the loss of the connection is told after all of them.
 //! 3. `writing` is held from when a batch is taken until it is written, so bytes go out in order.
 //!    Its holder may lock `state`, never the other way around.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::io;
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use fika_runtime::{
-    Busy, Carried, Congested, ConnectionId, EncodeError, Envelope, ExitReason, Node,
-    NodeDownReason, NodeId, NodeName, NodeType, Observed, Outlet, Pid, RemoteDest, Signal,
-    SpawnError, SpawnRequest, Target, report,
+    Busy, Carried, Congested, ConnectionId, Creation, EncodeError, Envelope, Node, NodeDownReason,
+    NodeId, NodeName, NodeType, Outlet, Pid, RemoteDest, Signal, Target, report,
 };
 use parking_lot::{Mutex, MutexGuard};
 
 use super::congestion::{Congestion, OutputBytes, Way};
-use super::reading::Reading;
+use super::phase::{Phase, Queued, State, Up};
+use super::reader::Reader;
+use super::refused::{answer_stale, not_spawned, refused_message, refused_signal};
+use super::shared::Shared;
 use super::undecoded::Undecoded;
-use super::writing::Writing;
-use crate::dist::state::{Config, Net, NetHandler, Unsent};
-use crate::io::{Handler, SocketOptions, Stream};
-use crate::proto::connection::{Receiving, Refused, Sending};
+use super::unsent::Unsent;
+use super::writer::Writer;
+use crate::io::{SocketHandler, SocketOptions, Stream};
+use crate::proto::connection::{Event, Receiving, Sending};
 use crate::proto::control::SendError;
-use crate::proto::limits::Limits;
 use crate::proto::parcel::{Cargo, Parcel, Payload};
 use crate::proto::tick::Verdict;
 
-/// The set of watchers is searched for the dead when it has grown to this and doubled.
-const WATCHERS_KEPT: usize = 1024;
+/// The node that a channel belongs to, as far as the channel knows it.
+///
+/// A channel calls these methods while its `state` is not locked.
+pub(crate) trait Owner: Send + Sync + 'static {
+    /// Returns the node, unless it has ended.
+    fn node(&self) -> Option<Node>;
+
+    /// Returns the process that decides about connections, if there is one.
+    fn net_kernel(&self) -> Option<Pid>;
+
+    /// Returns the node's own name and creation, as its peers know it.
+    fn own_id(&self) -> NodeId;
+
+    /// Has [`Channel::flush`] called at the end of the turn.
+    fn note_output(&self, channel: Arc<Channel>);
+
+    /// Sends what the turn has put into the output of any channel.
+    fn flush(&self);
+
+    /// Returns the id of a life of a node that the peer at this address has named. `None` if peers
+    /// at the address have named too many.
+    fn meet(&self, life: (&NodeName, Creation), from: IpAddr) -> Option<NodeId>;
+
+    /// Asks the program's handler about something that has come from `peer`. Called only if
+    /// [`Shared::has_handler`] is set.
+    fn admit(&self, peer: &NodeName, event: Event) -> Admitted;
+
+    /// Called when a channel has ended, after its watchers were told. `node` is the node at the
+    /// other end, if the channel was up.
+    fn lost(&self, channel: &Arc<Channel>, node: Option<NodeId>, reason: NodeDownReason);
+}
+
+/// The decision of the program's handler.
+pub(crate) enum Admitted {
+    /// The event goes on.
+    Yes(Event),
+    /// The event is dropped.
+    No,
+    /// The event is dropped, and this process of the peer gets an answer.
+    Answered(Pid, Signal),
+}
 
 pub(crate) struct Channel {
     id: ConnectionId,
-    pub(crate) peer: NodeName,
-    pub(crate) net: Weak<Net>,
-    pub(crate) this: Weak<Channel>,
-    limits: Limits,
-    pub(crate) state: Mutex<State>,
-    /// What is read with, while the channel is up; see invariant 2.
-    pub(crate) reading: Mutex<Option<Reading>>,
-    /// The bytes that it has received.
-    pub(crate) received: AtomicU64,
+    peer: NodeName,
+    shared: Arc<Shared>,
+    owner: Weak<dyn Owner>,
+    this: Weak<Channel>,
+    pub(super) state: Mutex<State>,
+    /// The reader, while the channel is up; see invariant 2.
+    pub(super) reading: Outlet<Option<Reader>>,
+    /// The network may have reported the end of the connection, which a read has to find.
+    pub(super) may_have_ended: AtomicBool,
+    /// A thread ends the channel, so no other one reads any further.
+    pub(super) is_ending: AtomicBool,
+    /// The number of bytes received.
+    pub(super) received: AtomicU64,
     /// What is being written; see invariant 3.
-    pub(crate) writing: Outlet<Writing>,
-    /// It is in the node's list of channels with output that nobody has begun to write.
-    pub(crate) noted: AtomicBool,
+    pub(super) writing: Outlet<Writer>,
+    /// The channel is in its owner's list of channels with output that no thread has begun to
+    /// write.
+    pub(super) noted: AtomicBool,
     /// The transport has refused to take anything, and not for want of room.
-    pub(crate) broken: AtomicBool,
-    /// A user's word in what comes in.
-    pub(crate) handler: Option<Arc<dyn NetHandler>>,
-    pub(crate) observed: Observed,
-    /// Counts of values that did not decode, on either side.
-    pub(crate) undecodable: Undecoded,
+    pub(super) broken: AtomicBool,
+    /// Counts of values that did not decode, at either end.
+    pub(super) undecoded: Undecoded,
 }
 
-pub(crate) struct State {
-    pub(crate) phase: Phase,
-    pub(crate) congestion: Congestion,
-    watchers: Watchers,
-}
-
-pub(crate) enum Phase {
-    Pending(Pending),
-    Up(Box<Up>),
-    Down,
-}
-
-/// What was sent waits, in order.
-#[derive(Default)]
-pub(crate) struct Pending {
-    queue: Vec<Queued>,
-    bytes: usize,
-}
-
-/// Something to be sent. A signal has a destination.
-pub(crate) struct Queued {
-    /// The process that sends it, if one does.
-    pub(crate) sender: Option<Pid>,
-    pub(crate) to: Option<RemoteDest>,
-    pub(crate) parcel: Parcel,
-}
-
-pub(crate) struct Up {
-    node: NodeId,
-    hidden: bool,
-    pub(crate) sending: Sending,
-    stream: Arc<Stream>,
-    /// Ends that are told when the connection is not congested any more (BUSY-5): a reason
-    /// that many share is there once, as long as it is not encoded.
-    deferred: VecDeque<(RemoteDest, Signal)>,
-}
-
-/// Local processes with links, monitors or requests over a connection, and some that had.
-#[derive(Default)]
-struct Watchers {
-    pids: BTreeSet<Pid>,
-    /// How many were left when the dead were last thrown out.
-    kept: usize,
-}
-
-/// What became of something that was to be sent.
+/// The result of a send.
 pub(crate) enum Sent {
     /// It is queued.
     Yes {
-        /// More waits than is good.
+        /// More waits than the high mark.
         congested: bool,
     },
     /// It is not sent: this way is congested already.
@@ -133,39 +130,40 @@ pub(crate) enum Sent {
 /// Something was put into the output.
 #[derive(Clone, Copy)]
 pub(crate) struct Put {
-    /// What waits there now: [`Channel::has_output`] is to be told, if it
-    /// [cares](Channel::is_to_know).
+    /// The output now: the caller calls [`Channel::has_output`] if the channel
+    /// [is to know](Channel::is_to_know).
     pub(crate) bytes: OutputBytes,
-    /// That is more than is good.
+    /// More waits than the high mark.
     pub(crate) congested: bool,
 }
+
+/// What is left of a channel that has ended. It is dropped when `reading` is unlocked, since some
+/// of the destructors are code of the program and of its transport.
+pub(super) type Lost = (Option<Reader>, Phase);
 
 impl Channel {
     pub(crate) fn new(
         id: ConnectionId,
         peer: NodeName,
-        net: Weak<Net>,
-        config: &Config,
-        observed: Observed,
+        shared: Arc<Shared>,
+        owner: Weak<dyn Owner>,
     ) -> Arc<Channel> {
-        let congestion = Congestion::new(config.output_high_bytes, config.output_low_bytes);
-        let phase = Phase::Pending(Pending::default());
-        let state = State { phase, congestion, watchers: Watchers::default() };
+        let congestion = Congestion::new(shared.output_high_bytes, shared.output_low_bytes);
         Arc::new_cyclic(|this| Channel {
             id,
             peer,
-            net,
+            shared,
+            owner,
             this: this.clone(),
-            limits: config.limits(),
-            state: Mutex::new(state),
-            reading: Mutex::default(),
+            state: Mutex::new(State::new(congestion)),
+            reading: Outlet::default(),
+            may_have_ended: AtomicBool::new(false),
+            is_ending: AtomicBool::new(false),
             received: AtomicU64::new(0),
             writing: Outlet::default(),
             noted: AtomicBool::new(false),
             broken: AtomicBool::new(false),
-            handler: config.handler.clone(),
-            observed,
-            undecodable: Undecoded::default(),
+            undecoded: Undecoded::default(),
         })
     }
 
@@ -175,6 +173,23 @@ impl Channel {
 
     pub(crate) fn peer(&self) -> &NodeName {
         &self.peer
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(super) fn owner(&self) -> Option<Arc<dyn Owner>> {
+        self.owner.upgrade()
+    }
+
+    pub(super) fn this(&self) -> Option<Arc<Channel>> {
+        self.this.upgrade()
+    }
+
+    /// Returns how many values did not decode here, and at the peer.
+    pub(crate) fn undecoded(&self) -> (u64, u64) {
+        self.undecoded.counts()
     }
 
     pub(crate) fn is_pending(&self) -> bool {
@@ -198,56 +213,49 @@ impl Channel {
         Busy { connection: self.id, congested }
     }
 
-    /// The type of the node at the other end, while the channel is up.
+    /// Returns the type of the node at the other end, while the channel is up.
     pub(crate) fn node_type(&self) -> Option<NodeType> {
-        match &self.state.lock().phase {
-            Phase::Up(up) => Some(up.node_type()),
-            Phase::Pending(_) | Phase::Down => None,
-        }
+        self.state.lock().up().map(Up::node_type)
     }
 
     /// Returns the node at the other end, while the channel is up.
     pub(crate) fn peer_id(&self) -> Option<NodeId> {
-        match &self.state.lock().phase {
-            Phase::Up(up) => Some(up.node),
-            Phase::Pending(_) | Phase::Down => None,
-        }
+        self.state.lock().up().map(|up| up.node)
     }
 
     /// Returns the stream, while the channel is up.
     fn stream(&self) -> Option<Arc<Stream>> {
-        match &self.state.lock().phase {
-            Phase::Up(up) => Some(up.stream.clone()),
-            Phase::Pending(_) | Phase::Down => None,
-        }
+        self.state.lock().up().map(|up| up.stream.clone())
     }
 
-    /// How many bytes wait to be written.
+    /// Returns how many bytes wait to be written.
     pub(crate) fn output_bytes(&self) -> usize {
         self.state.lock().output_bytes().all
     }
 
-    /// What became of something that was sent over it.
+    /// Returns what the runtime is told of something that was sent over this channel.
     #[inline]
     pub(crate) fn carried(self: &Arc<Self>, congested: bool) -> Carried {
         let congested = congested.then(|| self.clone() as Arc<dyn Congested>);
         Carried { connection: self.id, congested }
     }
 
-    /// The end of a process is told later, if the connection is congested.
+    /// Keeps the end of a process, to tell it later, if the connection is congested. Returns the
+    /// signal otherwise.
     pub(crate) fn defer(&self, to: &RemoteDest, signal: Signal) -> Option<Signal> {
         let mut state = self.state.lock();
         let congested = state.is_congested(Way::Small);
         match &mut state.phase {
-            Phase::Up(up) if up.is_for(to) && (congested || !up.deferred.is_empty()) => {
-                up.deferred.push_back((to.clone(), signal));
+            Phase::Up(up) if up.is_for(to) && (congested || up.has_deferred()) => {
+                up.defer(to.clone(), signal);
                 None
             }
             _ => Some(signal),
         }
     }
 
-    /// Sends it, or has it wait. `nosuspend`: not if more waits than is good.
+    /// Sends something, or keeps it until the channel is up. With `nosuspend`, nothing is sent if
+    /// the way is congested.
     pub(crate) fn send(&self, mut queued: Queued, nosuspend: bool) -> Result<Sent, EncodeError> {
         // Dropped after the lock is released.
         let value = queued.parcel.take_value();
@@ -261,12 +269,11 @@ impl Channel {
             return Ok(Sent::Busy(back(queued, value), way));
         }
         if let Some(watcher) = queued.watcher() {
-            state.watch(watcher, &self.net);
+            state.watch(watcher, || self.node());
         }
         match &mut state.phase {
             Phase::Pending(pending) => {
-                pending.bytes += queued.parcel.size();
-                pending.queue.push(queued);
+                pending.push(queued);
                 Ok(Sent::Yes { congested: state.is_congested(way) })
             }
             Phase::Down => Ok(Sent::Gone(back(queued, value))),
@@ -291,7 +298,7 @@ impl Channel {
             Cargo::Spawn(request) => {
                 let mut unsent = Unsent::default();
                 let (pid, answer) = not_spawned(&why, &request, &mut unsent);
-                unsent.report(self);
+                self.report(unsent);
                 self.deliver(&Target::Pid(pid), answer);
                 Ok(())
             }
@@ -309,7 +316,7 @@ impl Channel {
         message: &Envelope,
         payload: &Payload,
     ) -> Result<Option<Put>, SendError> {
-        payload.check(&self.limits)?;
+        payload.check(&self.shared.limits)?;
         let mut state = self.state.lock();
         let Phase::Up(up) = &mut state.phase else { return Ok(None) };
         let is_put = up.node == to.node()
@@ -318,7 +325,7 @@ impl Channel {
         Ok(is_put.then(|| self.put(Way::Small, state)))
     }
 
-    /// Something was put into the output; true if more waits now than is good.
+    /// Something was put into the output. Returns whether more waits now than the high mark.
     fn sent(&self, way: Way, state: MutexGuard<'_, State>) -> bool {
         let Put { bytes, congested } = self.put(way, state);
         self.has_output(bytes);
@@ -327,13 +334,14 @@ impl Channel {
 
     fn put(&self, way: Way, mut state: MutexGuard<'_, State>) -> Put {
         let bytes = state.output_bytes();
-        self.observed.tell(|observer| observer.queued(self.id, bytes.all));
+        self.shared.observed.tell(|observer| observer.queued(self.id, bytes.all));
         Put { bytes, congested: state.is_congested(way) }
     }
 
-    /// The handshake is over: what has waited goes out. Nothing is read before
-    /// [`activate`](Channel::activate). False if the channel is not pending any more.
-    /// `early`: what the peer has sent together with its handshake.
+    /// Brings the channel up after the handshake, and sends what has waited. Nothing is read before
+    /// [`activate`](Channel::activate). `early` is what the peer has sent together with its
+    /// handshake. Returns the node at the other end; `None` if the channel was not pending any
+    /// more.
     pub(crate) fn go_up(
         &self,
         (sending, receiving): (Sending, Receiving),
@@ -341,43 +349,40 @@ impl Channel {
         stream: Stream,
         hidden: bool,
     ) -> Option<NodeId> {
-        let stream = Arc::new(stream);
+        let (stream, node) = (Arc::new(stream), sending.peer());
         let ends = stream.local_addr().map(|local| [local, stream.peer_addr()]);
-        let mut reading = self.reading.lock();
-        let writing = Writing::new(stream.clone());
-        self.writing.change(|before| *before = writing);
-        let mut state = self.state.lock();
-        let Phase::Pending(pending) = &mut state.phase else { return None };
-        let queue = std::mem::take(&mut pending.queue);
-        *reading = Some(Reading::new(receiving, stream.clone(), early));
-        let node = sending.peer();
-        if let Ok(ends) = ends {
-            self.observed.tell(|observer| {
-                if let Some(net) = self.net.upgrade() {
-                    let own = NodeId::of(net.name(), net.creation);
-                    observer.connected(self.id, [own, node], ends);
-                }
-            });
-        }
-        let deferred = VecDeque::new();
-        let mut up = Box::new(Up { node, hidden, sending, stream, deferred });
+        let writer = Writer::new(stream.clone());
+        self.writing.change(|before| *before = writer);
         let (mut stale, mut refused) = (Vec::new(), Vec::new());
-        for queued in queue {
-            match queued.to {
-                Some(to) if !up.is_for(&to) => stale.push((to, queued.parcel)),
-                _ => refused.extend(up.send(queued).err()),
+        self.reading.change(|reader| {
+            let mut state = self.state.lock();
+            let queue = state.take_pending()?;
+            *reader = Some(Reader::new(receiving, stream.clone(), early));
+            if let Ok(ends) = ends {
+                self.shared.observed.tell(|observer| {
+                    if let Some(owner) = self.owner() {
+                        observer.connected(self.id, [owner.own_id(), node], ends);
+                    }
+                });
             }
-        }
-        state.phase = Phase::Up(up);
-        drop(reading);
-        self.sent(Way::Small, state);
+            let mut up = Up::new(sending, stream, hidden);
+            for queued in queue {
+                match queued.to {
+                    Some(to) if !up.is_for(&to) => stale.push((to, queued.parcel)),
+                    _ => refused.extend(up.send(queued).err()),
+                }
+            }
+            state.phase = Phase::Up(up);
+            Some(())
+        })?;
+        self.sent(Way::Small, self.state.lock());
         let mut unsent = Unsent::default();
         for refused in refused {
             if let Err(error) = self.refused(*refused) {
                 unsent.add("a signal was not sent", error);
             }
         }
-        unsent.report(self);
+        self.report(unsent);
         for (to, parcel) in stale {
             if let Some((to, answer)) = answer_stale(&to, parcel.into_cargo()) {
                 self.deliver(&Target::Pid(to), answer);
@@ -386,7 +391,7 @@ impl Channel {
         Some(node)
     }
 
-    /// From now on the driver reads, and what has come meanwhile is taken in.
+    /// Has the network call this channel from now on, and takes in what has come meanwhile.
     pub(crate) fn activate(self: &Arc<Self>) {
         if let Some(stream) = self.stream() {
             stream.set_handler(self.clone());
@@ -394,31 +399,29 @@ impl Channel {
         self.ready(true, true);
     }
 
-    /// Ends the channel: watchers are told, then net_kernel. Does nothing when it is down.
+    /// Ends the channel: tells its watchers, then its owner. Does nothing if the channel is down.
     pub(crate) fn lose(self: &Arc<Self>, reason: NodeDownReason) {
-        // After all that was read has been delivered.
-        let mut reading = self.reading.lock();
-        let left = self.lose_read(&mut reading, reason);
-        drop(reading);
+        self.is_ending.store(true, Ordering::Release);
+        // After everything that was read has been delivered.
+        let left = self.reading.change(|reader| self.lose_read(reader, reason));
         drop(left);
     }
 
-    /// Returns what is left of the channel: the caller drops it when `reading` is unlocked, since
-    /// the destructors are partly those of the program and of its transport.
+    /// Ends the channel, by the thread that has the reader.
     #[must_use]
-    pub(crate) fn lose_read(
+    pub(super) fn lose_read(
         self: &Arc<Self>,
-        reading: &mut Option<Reading>,
+        reader: &mut Option<Reader>,
         reason: NodeDownReason,
-    ) -> (Option<Reading>, Phase) {
-        let reading = reading.take();
+    ) -> Lost {
+        let reader = reader.take();
         let mut state = self.state.lock();
         let phase = std::mem::replace(&mut state.phase, Phase::Down);
-        let watchers = std::mem::take(&mut state.watchers);
+        let watchers = state.take_watchers();
         let held_up = state.congestion.end();
         drop(state);
         let node = match &phase {
-            Phase::Down => return (reading, phase),
+            Phase::Down => return (reader, phase),
             Phase::Pending(_) => None,
             Phase::Up(up) => {
                 up.stream.release_handler();
@@ -427,18 +430,18 @@ impl Channel {
                 Some(up.node)
             }
         };
-        self.observed.tell(|observer| observer.lost(self.id));
+        self.shared.observed.tell(|observer| observer.lost(self.id));
         // The thread that writes drops what is left.
         self.write();
-        for pid in watchers.pids {
+        for pid in watchers {
             let signal = Signal::ConnectionLost { node, connection: self.id };
             self.deliver(&Target::Pid(pid), signal);
         }
         self.go_on(held_up);
-        if let Some(net) = self.net.upgrade() {
-            net.lost(self, node, reason);
+        if let Some(owner) = self.owner() {
+            owner.lost(self, node, reason);
         }
-        (reading, phase)
+        (reader, phase)
     }
 
     /// Sends a tick if nothing else is about to go out.
@@ -449,48 +452,67 @@ impl Channel {
         self.write();
     }
 
-    /// Sets options of the socket; none if the channel is not up.
+    /// Sets options of the socket. `None` if the channel is not up.
     pub(crate) fn set_options(&self, options: &SocketOptions) -> Option<io::Result<()>> {
         self.stream().map(|stream| stream.set_options(options))
     }
 
-    /// The options of the socket; none if the channel is not up.
+    /// Returns the options of the socket. `None` if the channel is not up.
     pub(crate) fn options(&self) -> Option<io::Result<SocketOptions>> {
         self.stream().map(|stream| stream.options())
     }
 
-    /// One check of the ticks.
+    /// Checks whether the peer is alive, and whether it needs a tick.
     pub(crate) fn check(self: &Arc<Self>) {
-        // After a stall of our own the peer's bytes are waiting to be read: they count.
-        let is_more_there = self.read(false);
+        // After a stall of this node, bytes of the peer are waiting to be read: they count.
+        self.read(false);
+        let is_more_there = self.reading.is_busy();
         self.tell_untold();
         let mut state = self.state.lock();
         let Phase::Up(up) = &mut state.phase else { return };
         let verdict = up.sending.handle_tick(self.received.load(Ordering::Relaxed));
         drop(state);
-        if verdict == Verdict::Dead {
+        if verdict == Verdict::Dead && !is_more_there {
             report!(error, node = %self.peer, "nothing was heard for the whole ticktime");
             return self.lose(NodeDownReason::NetTickTimeout);
         }
         if verdict == Verdict::SendTick {
             self.write();
         }
-        // A connection that the peer has closed is broken as well: that is found out by reading.
+        // A connection that the peer has closed is broken, too: reading finds that out.
         if self.broken.load(Ordering::Relaxed) && !is_more_there {
             report!(error, node = %self.peer, "no tick can be sent");
             self.lose(NodeDownReason::SendNetTickFailed);
         }
     }
 
-    /// There is room again for these.
-    pub(crate) fn go_on(&self, held_up: BTreeSet<Pid>) {
+    /// Tells processes that there is room again.
+    pub(super) fn go_on(&self, held_up: BTreeSet<Pid>) {
         for pid in held_up {
             self.deliver(&Target::Pid(pid), Signal::ConnectionRoom { connection: self.id });
         }
     }
 
-    pub(crate) fn watch(&self, pid: Pid) {
-        self.state.lock().watch(pid, &self.net);
+    /// Notes a process that is to be told of the loss.
+    pub(super) fn watch(&self, pid: Pid) {
+        self.state.lock().watch(pid, || self.node());
+    }
+
+    /// Sends a signal without a sender to a process of the peer.
+    pub(super) fn answer(&self, to: Pid, signal: Signal) {
+        let mut unsent = Unsent::default();
+        let what = "an answer was not sent";
+        match Parcel::signal(signal, &self.shared.limits, &mut None) {
+            Ok(parcel) => {
+                let queued = Queued { sender: None, to: Some(RemoteDest::Pid(to)), parcel };
+                // If the channel is down, the process has been told of that.
+                if let Err(error) = self.send(queued, false) {
+                    unsent.add(what, error);
+                }
+            }
+            Err((why, signal)) => unsent.add(what, refused_signal(why, &signal)),
+        }
+        self.report(unsent);
     }
 
     fn deliver(&self, to: &Target, signal: Signal) {
@@ -499,18 +521,19 @@ impl Channel {
         }
     }
 
-    pub(crate) fn node(&self) -> Option<Node> {
-        self.net.upgrade()?.node()
+    /// Reports what could not be sent.
+    pub(crate) fn report(&self, unsent: Unsent) {
+        unsent.report(&self.shared, &self.peer);
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
-        &self.limits
+    pub(super) fn node(&self) -> Option<Node> {
+        self.owner()?.node()
     }
 }
 
-impl Handler for Channel {
+impl SocketHandler for Channel {
     fn ready(&self, readable: bool, writable: bool) {
-        let Some(this) = self.this.upgrade() else { return };
+        let Some(this) = self.this() else { return };
         if readable {
             this.read(false);
         }
@@ -520,7 +543,7 @@ impl Handler for Channel {
     }
 
     fn ready_and_open(&self, readable: bool, writable: bool) {
-        let Some(this) = self.this.upgrade() else { return };
+        let Some(this) = self.this() else { return };
         if readable {
             this.read(true);
         }
@@ -556,143 +579,5 @@ impl Congested for CongestedWay {
 
     fn wait(&self, pid: Pid) -> bool {
         self.channel.state.lock().congestion.wait(self.way, pid)
-    }
-}
-
-impl Queued {
-    /// Returns the process to tell if the connection is lost.
-    fn watcher(&self) -> Option<Pid> {
-        match self.parcel.cargo() {
-            Cargo::Spawn(request) => Some(request.from),
-            Cargo::Signal(Signal::Link { from } | Signal::Monitor { from, .. }) => Some(*from),
-            Cargo::Signal(_) | Cargo::Message(_) => None,
-        }
-    }
-}
-
-impl Up {
-    fn node_type(&self) -> NodeType {
-        if self.hidden { NodeType::Hidden } else { NodeType::Visible }
-    }
-
-    /// Whether a destination on this node's name is on this life of it.
-    fn is_for(&self, to: &RemoteDest) -> bool {
-        match to {
-            RemoteDest::Name(..) => true,
-            _ => to.node() == Some(self.node),
-        }
-    }
-
-    pub(crate) fn output_bytes(&self) -> OutputBytes {
-        let (small, all) = (self.sending.small_output_bytes(), self.sending.output_bytes());
-        OutputBytes { small, all }
-    }
-
-    fn send(&mut self, queued: Queued) -> Result<(), Refused> {
-        let Queued { sender, to, parcel } = queued;
-        self.sending.send(sender, to.as_ref().map(RemoteDest::target), parcel)
-    }
-
-    /// Tells ends that have waited, as many as there is room for.
-    pub(crate) fn send_deferred(
-        &mut self,
-        limits: &Limits,
-        congestion: &Congestion,
-        unsent: &mut Unsent,
-    ) {
-        while congestion.has_room(self.output_bytes())
-            && let Some((to, signal)) = self.deferred.pop_front()
-        {
-            let mut replaced = None;
-            let parcel = Parcel::signal(signal, limits, &mut replaced);
-            unsent.add_replaced(replaced);
-            let sent = parcel.map_err(|(why, _)| why).and_then(|parcel| {
-                let (sender, target) = (parcel.from(), Some(to.target()));
-                self.sending.send(sender, target, parcel).map_err(|refused| refused.0)
-            });
-            if let Err(error) = sent {
-                unsent.add("the end of a process could not be told", error);
-            }
-        }
-    }
-}
-
-impl State {
-    pub(crate) fn output_bytes(&self) -> OutputBytes {
-        match &self.phase {
-            Phase::Up(up) => up.output_bytes(),
-            Phase::Pending(Pending { bytes, .. }) => OutputBytes { small: *bytes, all: *bytes },
-            Phase::Down => OutputBytes::default(),
-        }
-    }
-
-    /// What a sender waits for who sends something, or has.
-    fn way(&self, sender: Option<Pid>, is_large: bool) -> Way {
-        match &self.phase {
-            Phase::Up(up) if is_large || up.sending.has_large(sender) => Way::Large,
-            _ => Way::Small,
-        }
-    }
-
-    fn is_congested(&mut self, way: Way) -> bool {
-        let bytes = self.output_bytes();
-        self.congestion.is_congested(way, bytes)
-    }
-
-    /// Notes a process that is to be told of the loss.
-    fn watch(&mut self, pid: Pid, net: &Weak<Net>) {
-        let watchers = &mut self.watchers;
-        watchers.pids.insert(pid);
-        if watchers.pids.len() >= WATCHERS_KEPT.max(2 * watchers.kept)
-            && let Some(node) = net.upgrade().and_then(|net| net.node())
-        {
-            watchers.pids.retain(|pid| node.is_told_of_loss(*pid));
-            watchers.kept = watchers.pids.len();
-        }
-    }
-}
-
-/// What the caller is told of a signal that can't be sent.
-pub(crate) fn refused_signal(why: SendError, signal: &Signal) -> EncodeError {
-    match (why, signal) {
-        (SendError::Encode(error), _) => error,
-        (why, Signal::Message(message)) => refused_message(why, message.type_name()),
-        (why, _) => EncodeError::refused("signal", why.to_string()),
-    }
-}
-
-/// The same of a message.
-pub(crate) fn refused_message(why: SendError, type_name: &str) -> EncodeError {
-    match why {
-        SendError::Encode(error) => error,
-        why => EncodeError::refused(type_name, why.to_string()),
-    }
-}
-
-/// The answer to a request to spawn that can't be sent.
-pub(crate) fn not_spawned(
-    why: &SendError,
-    request: &SpawnRequest,
-    unsent: &mut Unsent,
-) -> (Pid, Signal) {
-    let error = format_args!("{}: {why}", request.function);
-    unsent.add("a request to spawn was not sent", error);
-    let result = Err(SpawnError::SystemLimit);
-    (request.from, Signal::SpawnReply { reference: request.reference, result })
-}
-
-/// What answers a signal to a process of an earlier life of its node: there is no such
-/// process any more.
-pub(crate) fn answer_stale(to: &RemoteDest, cargo: Cargo) -> Option<(Pid, Signal)> {
-    let RemoteDest::Pid(dead) = *to else { return None };
-    let Cargo::Signal(signal) = cargo else { return None };
-    let reason = ExitReason::Noproc;
-    match signal {
-        Signal::Link { from } => Some((from, Signal::Exit { from: dead, reason, by_link: true })),
-        Signal::Monitor { from, reference } => {
-            Some((from, Signal::Down { from: Some(dead), reference, reason }))
-        }
-        Signal::Unlink { from, id } => Some((from, Signal::UnlinkAck { from: dead, id })),
-        _ => None,
     }
 }

@@ -1,14 +1,14 @@
-//! When a connection has more output than is good, and who waits until there is less.
+//! When a connection is congested, and which processes wait until it is not.
 //!
-//! Above the high mark it is congested, until what waits has sunk to the low one. Whoever
-//! sends meanwhile is told so, and may ask to be told when it is over. All who wait are told
-//! at once: each of them was held up with one turn's output at most, and whoever sends next
-//! finds it congested again.
+//! A connection is congested when the bytes that wait rise above the high mark, and until they have
+//! sunk to the low mark. A process that sends meanwhile learns so, and may ask to be told when the
+//! congestion ends. All processes that wait are told at once: each of them was suspended with one
+//! turn's output at most, and those that send next may find the connection congested again.
 //!
-//! Small messages go between the pieces of large ones, and who sends some is not held up by the
-//! large ones of others: for him only that counts which goes out ahead of these.
+//! Small messages go between the pieces of large ones. So the large messages of other processes do
+//! not suspend a process that sends small ones: only what goes out ahead of these counts for it.
 //!
-//! It knows neither channels nor locks: whoever has one asks, with the bytes that wait.
+//! Nothing here knows channels or locks: a channel passes in the bytes that wait.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -18,7 +18,7 @@ use fika_runtime::Pid;
 /// Senders are held up above this: about 8 ms of a link of 1 Gbit/s.
 pub(crate) const OUTPUT_HIGH_BYTES: usize = 1 << 20;
 
-/// They go on below this: half of it keeps the link busy while they get going.
+/// Senders go on below this: half of the high mark keeps the link busy until they send again.
 pub(crate) const OUTPUT_LOW_BYTES: usize = OUTPUT_HIGH_BYTES / 2;
 
 /// What can be set: from one piece of a large message to what a node may spend on one peer
@@ -28,7 +28,7 @@ pub(crate) const OUTPUT_BYTES: RangeInclusive<usize> = 64 << 10..=1 << 30;
 /// Which output a sender waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Way {
-    /// That which goes out ahead of large messages: a small message of somebody who has none.
+    /// The output that goes out ahead of large messages, for a process that has sent no large one.
     Small,
     /// All of it.
     Large,
@@ -53,19 +53,20 @@ impl Congestion {
         }
     }
 
-    /// After something was put into the output, or before it is.
+    /// Returns whether a way is congested, with this output.
     pub(crate) fn is_congested(&mut self, way: Way, output: OutputBytes) -> bool {
         self.small.rises(output.small);
         self.all.rises(output.all);
         self.of(way).reached
     }
 
-    /// Whether more may be put into the output before it is too much.
+    /// Returns whether more may be put into the output.
     pub(crate) fn has_room(&self, output: OutputBytes) -> bool {
         output.small <= self.small.high_bytes
     }
 
-    /// A process waits; false if it need not.
+    /// Notes a process that waits. Returns false if the way is not congested, so there is nothing
+    /// to wait for.
     pub(crate) fn wait(&mut self, way: Way, pid: Pid) -> bool {
         let mark = self.of(way);
         if mark.reached {
@@ -74,7 +75,7 @@ impl Congestion {
         mark.reached
     }
 
-    /// After some of the output has been written: who goes on.
+    /// Returns the processes that may go on after some of the output was written.
     #[must_use]
     pub(crate) fn written(&mut self, output: OutputBytes) -> BTreeSet<Pid> {
         let mut on = self.small.sinks(output.small);
@@ -82,7 +83,7 @@ impl Congestion {
         on
     }
 
-    /// The connection is no more: all go on.
+    /// Returns all processes that wait, as the connection has ended.
     #[must_use]
     pub(crate) fn end(&mut self) -> BTreeSet<Pid> {
         self.written(OutputBytes::default())
@@ -97,7 +98,7 @@ pub(crate) struct OutputBytes {
     pub(crate) all: usize,
 }
 
-/// How high it has risen, and who waits until it has sunk.
+/// Whether the high mark was reached, and the processes that wait for the low one.
 #[derive(Debug)]
 struct Mark {
     high_bytes: usize,

@@ -1,9 +1,10 @@
-//! Takes in the connections of others: one process accepts, and one does each handshake.
+//! Accepts the connections of other nodes: one process accepts, and one does each handshake.
 //!
-//! A peer that has not proved itself costs a process and a frame, has a limited time, and
-//! is one of a limited number. At the limit a random one of them is dropped, so that who
-//! opens many and stays silent shuts nobody out; the next one is taken in when that one has ended.
-//! How often an address may begin is limited, too (`accept_rate`).
+//! A peer that has not proved itself costs a process and a frame, has a limited time, and is one of
+//! a limited number. At the limit a random one of these peers is dropped, so a program that opens
+//! many connections and stays silent does not keep others out. The next connection is served when
+//! the process of the dropped one has ended. How often an address may begin is limited, too
+//! (`accept_rate`).
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -19,9 +20,9 @@ use fika_runtime::{
 use parking_lot::Mutex;
 
 use super::accept_rate::AcceptRate;
+use super::attempt::{Attempt, Claimed, Handshaken};
 use super::framed::{Failure, Framed};
-use crate::dist::control::{Claimed, Command, Handshaken};
-use crate::dist::state::{BadCookie, Decision, Net, ask_linked, decide};
+use crate::dist::state::{BadCookie, Decision, Net, ask_linked};
 use crate::io::{Acceptors, Stream, source_of};
 use crate::proto::handshake::responder::{AwaitHello, AwaitProof, Greeted, Proved};
 use crate::proto::handshake::{HandshakeError, Status};
@@ -29,8 +30,8 @@ use crate::proto::handshake::{HandshakeError, Status};
 /// Handshakes under way, from all addresses.
 const HALF_OPEN_MAX: usize = 256;
 
-/// Handshakes under way from one address. This host's nodes are not counted so: many of
-/// them may start at once.
+/// Handshakes under way from one address. The nodes of this host are not limited in this way, since
+/// many of them may start at once.
 const HALF_OPEN_PER_ADDRESS_MAX: usize = 16;
 
 /// After an error of the system, accepting pauses for this long instead of spinning.
@@ -52,7 +53,7 @@ struct HalfOpen(Arc<Mutex<BTreeMap<u64, Handshake>>>, Arc<Mutex<AcceptRate>>);
 
 struct Handshake {
     ip: IpAddr,
-    /// The process that does it; known a moment after it is there.
+    /// The process that does the handshake, known a moment after it was spawned.
     pid: Option<Pid>,
 }
 
@@ -74,7 +75,7 @@ pub(crate) async fn accept(net: Arc<Net>, entrance: Arc<Entrance>) {
                 let ip = stream.peer_addr().ip();
                 // Otherwise it is closed at once, which costs less than anything that it could ask
                 // for.
-                let admitted = half_open.1.lock().admits(ip, net.env.now());
+                let admitted = half_open.1.lock().admits(ip, net.base.env.now());
                 half_open.tell_emptied(&net);
                 if admitted {
                     half_open.make_room(&net, ip).await;
@@ -83,7 +84,7 @@ pub(crate) async fn accept(net: Arc<Net>, entrance: Arc<Entrance>) {
                     match spawn_service(serve(net.clone(), listed, stream)) {
                         Some(pid) => half_open.found(accepted, pid),
                         // This connection is closed; there may be room for the next one.
-                        None => net.logs.no_process.line(net.env.now(), |left_out| {
+                        None => net.logs.no_process.line(net.base.env.now(), |left_out| {
                             report!(
                                 warn, %ip, left_out,
                                 "a connection is closed: there is no room for a process to serve it"
@@ -95,7 +96,7 @@ pub(crate) async fn accept(net: Arc<Net>, entrance: Arc<Entrance>) {
                 yield_now().await;
             }
             Err(error) => {
-                net.logs.not_accepted.line(net.env.now(), |left_out| {
+                net.logs.not_accepted.line(net.base.env.now(), |left_out| {
                     report!(warn, %error, left_out, "a connection could not be accepted");
                 });
                 sleep(ACCEPT_PAUSE).await;
@@ -109,7 +110,7 @@ impl HalfOpen {
     fn tell_emptied(&self, net: &Net) {
         let emptied = self.1.lock().take_emptied();
         let Some(from) = emptied else { return };
-        net.logs.pushy.line(net.env.now(), |left_out| {
+        net.logs.pushy.line(net.base.env.now(), |left_out| {
             report!(
                 warn, %from, left_out,
                 "too many connections or wrong cookies: more are closed at once"
@@ -125,7 +126,7 @@ impl HalfOpen {
         responder: AwaitProof,
         proof: &[u8],
     ) -> Result<Proved, Failure> {
-        let (from, now) = (stream.peer_addr().ip(), net.env.now());
+        let (from, now) = (stream.peer_addr().ip(), net.base.env.now());
         let is_paid = self.1.lock().may_prove(from, now);
         self.tell_emptied(net);
         if !is_paid && !stream.is_of_this_user() {
@@ -154,7 +155,7 @@ impl HalfOpen {
     /// were dropped and have not run yet would be as much of a burden as those under way.
     async fn make_room(&self, net: &Net, from: IpAddr) {
         let Some(victim) = self.choose(net, from) else { return };
-        net.logs.crowded.line(net.env.now(), |left_out| {
+        net.logs.crowded.line(net.base.env.now(), |left_out| {
             report!(warn, %from, left_out, "too many handshakes at the same time: one is dropped");
         });
         let ended = monitor(victim);
@@ -162,19 +163,19 @@ impl HalfOpen {
         fika_macros::receive! { Down { monitor, .. } if monitor == ended => {} }
     }
 
-    /// A random one of those of which one has to go, if one has to.
+    /// Chooses a random handshake to drop, if one has to be dropped.
     fn choose(&self, net: &Net, from: IpAddr) -> Option<Pid> {
         let mut all = self.0.lock();
         let candidates = crowd(&all, from);
         if candidates.is_empty() {
             return None;
         }
-        all.remove(&candidates[net.env.random() as usize % candidates.len()])?.pid
+        all.remove(&candidates[net.base.env.random() as usize % candidates.len()])?.pid
     }
 }
 
-/// Those of which one has to go before another from this address is taken in. A /64 network of IPv6
-/// counts as one address.
+/// Returns the handshakes of which one has to be dropped before another from this address begins. A
+/// /64 network of IPv6 counts as one address.
 fn crowd(all: &BTreeMap<u64, Handshake>, from: IpAddr) -> Vec<u64> {
     let source = source_of(from);
     let same = all.iter().filter(|(_, handshake)| source_of(handshake.ip) == source);
@@ -188,7 +189,7 @@ fn crowd(all: &BTreeMap<u64, Handshake>, from: IpAddr) -> Vec<u64> {
     }
 }
 
-/// Takes the handshake off the list, however its process ends.
+/// Removes the handshake from the list, however its process ends.
 struct Listed(HalfOpen, u64);
 
 impl Drop for Listed {
@@ -206,13 +207,13 @@ async fn serve(net: Arc<Net>, listed: Listed, stream: Stream) {
         Ok(Ok(())) => {}
         Ok(Err(Failure::Handshake(error))) => {
             if net.tells_of(&error, from) {
-                net.logs.refused.line(net.env.now(), |left_out| {
+                net.logs.refused.line(net.base.env.now(), |left_out| {
                     report!(error, %from, %error, left_out, "a connection was refused");
                 });
             }
         }
         Ok(Err(failure)) => tracing::debug!(%from, %failure, "a connection was not made"),
-        Err(_) => net.logs.slow.line(net.env.now(), |left_out| {
+        Err(_) => net.logs.slow.line(net.base.env.now(), |left_out| {
             let why = "a connection was refused: its handshake took too long";
             report!(warn, %from, left_out, "{why}");
         }),
@@ -220,22 +221,22 @@ async fn serve(net: Arc<Net>, listed: Listed, stream: Stream) {
 }
 
 impl Net {
-    /// Whether an error of a handshake is to be logged: of a bad cookie the user's handler
-    /// decides that.
+    /// Returns whether an error of a handshake is to be logged. For a bad cookie, the program's
+    /// handler decides.
     fn tells_of(&self, error: &HandshakeError, from: SocketAddr) -> bool {
         match (&self.config.handler, error) {
             (Some(handler), HandshakeError::BadProof { peer }) => {
                 let attempt = BadCookie { claimed: peer.clone(), from };
-                decide(self, || handler.bad_cookie(attempt)) != Decision::Refuse
+                self.decide(|| handler.bad_cookie(attempt)) != Decision::Refuse
             }
             _ => true,
         }
     }
 }
 
-/// The claim of this attempt to a channel, until it is brought up. It is given up with the
-/// attempt, however and whenever that ends: it may be dropped for want of room, and its time may
-/// be over while net_kernel's answer is on its way.
+/// The claim of this attempt to a channel, until the channel is brought up. The claim is given up
+/// when the attempt ends in any way: the process may be dropped to make room, and its time may be
+/// over while net_kernel's answer is on its way.
 struct Claim<'a> {
     net: &'a Net,
     peer: Option<NodeName>,
@@ -245,7 +246,7 @@ struct Claim<'a> {
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
         if let Some(peer) = self.peer.take() {
-            self.net.command(Command::ClaimFailed { peer, by: self.by });
+            self.net.tell_net_kernel(Attempt::ClaimFailed { peer, by: self.by });
         }
     }
 }
@@ -260,7 +261,7 @@ async fn respond(net: &Net, listed: Listed, stream: Stream) -> Result<(), Failur
     let greeted = name(net, &framed, greeted).await?;
     let (peer, is_named) = (greeted.peer().clone(), greeted.asks_for_name());
     let replaces: bool =
-        ask_linked(net.net_kernel(), |caller| Command::Hello { peer: peer.clone(), caller }).await;
+        ask_linked(net.net_kernel(), |caller| Attempt::Hello { peer: peer.clone(), caller }).await;
     if is_named && replaces {
         // Another node has come by the name at this moment.
         return refuse(&framed, greeted, Status::NotAllowed).await;
@@ -296,7 +297,7 @@ async fn claim(
     }
     let mut claim = Claim { net, peer: Some(peer.clone()), by: self_pid() };
     let answer =
-        ask_linked(net.net_kernel(), |caller| Command::Claim { peer, replaces, caller }).await;
+        ask_linked(net.net_kernel(), |caller| Attempt::Claim { peer, replaces, caller }).await;
     let channel = match answer {
         Claimed::Yes(channel) => channel,
         Claimed::Superfluous => return Err(Failure::Superfluous),
@@ -307,7 +308,7 @@ async fn claim(
     framed.write(&frame).await?;
     claim.peer = None;
     let handshaken = Handshaken { established, framed };
-    net.command(Command::Up { channel, handshaken, by: self_pid() });
+    net.tell_net_kernel(Attempt::Up { channel, handshaken, by: self_pid() });
     Ok(())
 }
 

@@ -4,30 +4,30 @@ use std::sync::Arc;
 
 use fika_runtime::{Pid, Priority, link, report, self_pid, set_priority, timeout};
 
+use super::attempt::{Attempt, Handshaken, SetupFailure};
 use super::framed::{Failure, Framed};
-use crate::dist::control::{Command, Handshaken, SetupFailure};
 use crate::dist::link::Channel;
 use crate::dist::state::{Net, ask_linked};
 use crate::proto::handshake::initiator::AwaitHello;
 use crate::proto::handshake::{HandshakeError, Status};
 
-/// Tells of an attempt that comes to no end of its own: a user's resolver may panic, and any
-/// process may be killed. Otherwise what waits for the connection would wait for ever. The
-/// net_kernel that started the attempt is told, and none that was started later.
+/// Reports an attempt that does not come to its own end: the program's resolver may panic, and any
+/// process may be killed. Otherwise what waits for the connection would wait forever. The report
+/// goes to the net_kernel that started the attempt, and not to one that was started later.
 struct Unfinished(Option<(Arc<Net>, Arc<Channel>)>, Pid);
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if let Some((net, channel)) = self.0.take() {
             let failure = SetupFailure::Other;
-            net.tell_local(self.1, Command::SetupFailed { channel, failure });
+            net.base.tell_local(self.1, Attempt::SetupFailed { channel, failure });
         }
     }
 }
 
 /// Connects the channel. An attempt whose process is killed before it runs fails like any other.
 /// `is_patient`: only a peer has named the node, and no process waits for it.
-pub(crate) fn setup(
+pub(crate) fn connect(
     net: Arc<Net>,
     channel: Arc<Channel>,
     is_patient: bool,
@@ -40,7 +40,7 @@ async fn run(net: Arc<Net>, channel: Arc<Channel>, is_patient: bool, mut unfinis
     let net_kernel = unfinished.1;
     link(net_kernel);
     let node = channel.peer().clone();
-    let attempt = connect(&net, &channel, is_patient).await;
+    let attempt = handshake(&net, &channel, is_patient).await;
     unfinished.0 = None;
     let outcome = match &attempt {
         Err(Failure::Handshake(HandshakeError::Refused(Status::Nok))) => SetupFailure::Nok,
@@ -50,24 +50,24 @@ async fn run(net: Arc<Net>, channel: Arc<Channel>, is_patient: bool, mut unfinis
     match attempt {
         Ok(handshaken) => {
             let by = self_pid();
-            return net.tell_local(net_kernel, Command::Up { channel, handshaken, by });
+            return net.base.tell_local(net_kernel, Attempt::Up { channel, handshaken, by });
         }
         Err(_) if outcome == SetupFailure::Nok => tracing::debug!(%node, "the peer connects"),
         Err(Failure::Handshake(error)) => report!(error, %node, %error, "not connected"),
         // With a wrong cookie the peer is the one that notices, and closes.
-        Err(Failure::Io(error)) => net.logs.not_connected.line(net.env.now(), |left_out| {
+        Err(Failure::Io(error)) => net.logs.not_connected.line(net.base.env.now(), |left_out| {
             let why = "not connected; has the peer the same cookie?";
             report!(error, %node, %error, left_out, "{why}");
         }),
-        Err(Failure::TooSlow) => net.logs.not_connected.line(net.env.now(), |left_out| {
+        Err(Failure::TooSlow) => net.logs.not_connected.line(net.base.env.now(), |left_out| {
             report!(warn, %node, left_out, "not connected: the setup time is over");
         }),
         Err(failure) => tracing::debug!(%node, %failure, "not connected"),
     }
-    net.tell_local(net_kernel, Command::SetupFailed { channel, failure: outcome });
+    net.base.tell_local(net_kernel, Attempt::SetupFailed { channel, failure: outcome });
 }
 
-async fn connect(
+async fn handshake(
     net: &Net,
     channel: &Arc<Channel>,
     is_patient: bool,
@@ -83,10 +83,10 @@ async fn connect(
     if is_patient {
         set_priority(Priority::Low);
     }
-    let ways = step(net, net.ways(peer)).await;
+    let ways = step(net, async { Ok(net.site.ways(peer).await?) }).await;
     set_priority(Priority::Normal);
     let ways = ways?;
-    let stream = net.reach(peer, ways).await?;
+    let stream = net.site.reach(peer, ways).await?;
     net.set_up_socket(&stream);
     let mut framed = Framed::new(stream);
     let answer = step(net, framed.ask(&frame)).await?;
@@ -94,7 +94,7 @@ async fn connect(
     // The peer's own connection may have come about while it answered: then it must not
     // take this one for a new life of this end.
     let wanted =
-        ask_linked(net.net_kernel(), |caller| Command::Prove { channel: channel.clone(), caller });
+        ask_linked(net.net_kernel(), |caller| Attempt::Prove { channel: channel.clone(), caller });
     if !wanted.await {
         return Err(Failure::Superfluous);
     }

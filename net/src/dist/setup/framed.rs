@@ -4,6 +4,7 @@ use std::io;
 
 use bytes::BytesMut;
 
+use crate::dist::discovery::NotReached;
 use crate::io::Stream;
 use crate::proto::handshake::{HandshakeError, Status, Transport, frame};
 
@@ -26,7 +27,7 @@ pub(crate) enum Failure {
     /// The peer refused; after `nok` its own attempt follows.
     #[error("the peer refused the connection: {0:?}")]
     Refused(Status),
-    /// This node's own list does not have it (HS-13).
+    /// The peer is not in this node's own list (HS-13).
     #[error("it is not in this node's list of those that are allowed")]
     NotAllowed,
     /// Another connection to the peer has come about meanwhile.
@@ -40,17 +41,26 @@ pub(crate) enum Failure {
     TooSlow,
 }
 
+impl From<NotReached> for Failure {
+    fn from(why: NotReached) -> Failure {
+        match why {
+            NotReached::Unreachable(why) => Failure::Unreachable(why),
+            NotReached::TooSlow => Failure::TooSlow,
+        }
+    }
+}
+
 impl Framed {
     pub(crate) fn new(stream: Stream) -> Framed {
         Framed { stream, received: BytesMut::new() }
     }
 
-    /// What the proofs bind the connection to.
+    /// Returns what the proofs bind the connection to.
     pub(crate) fn transport(&self) -> Transport {
         self.stream.channel_binding().map_or(Transport::Plain, Transport::Bound)
     }
 
-    /// The next frame's body.
+    /// Reads the body of the next frame.
     pub(crate) async fn read(&mut self) -> Result<Vec<u8>, Failure> {
         loop {
             if let Some(body) = frame(&mut self.received).map_err(HandshakeError::from)? {
@@ -76,8 +86,8 @@ impl Framed {
         self.read().await
     }
 
-    /// Whether the peer has closed the stream already. It is asked while the peer has
-    /// nothing to say.
+    /// Returns whether the peer has closed the stream already. Called while the peer has nothing to
+    /// say.
     pub(crate) fn is_closed(&mut self) -> bool {
         let mut buffer = [0; 512];
         match self.stream.try_read(&mut buffer) {
@@ -91,7 +101,8 @@ impl Framed {
         }
     }
 
-    /// Tells the peer of an error that it should know of, before the connection is closed.
+    /// Tells the peer about an error, if there is an answer for it, before the connection is
+    /// closed.
     pub(crate) async fn courtesy<T>(
         &self,
         result: Result<T, HandshakeError>,

@@ -1,12 +1,10 @@
-//! Questions to the processes of this folder, and their answers.
+//! Questions to the processes of the distribution, and their answers.
 //!
 //! An answer goes to the function that waits for it, not through the mailbox. So a process may run
 //! any number of these functions side by side, and beside a `receive!`, whatever the length of its
 //! mailbox.
 
-use fika_runtime::{Answer, Local, NodeName, Pid, Waiting, self_pid, send};
-
-use crate::dist::control::Command;
+use fika_runtime::{Answer, Local, Pid, Waiting, self_pid, send};
 
 /// A process that waits for an answer. If this is dropped, the process learns that there is none.
 pub(crate) struct Caller<T> {
@@ -41,21 +39,13 @@ pub(crate) async fn ask<T: Send + 'static, Q: Send + 'static>(
 }
 
 /// Asks net_kernel in a process that is linked to it, and waits for its answer.
-pub(crate) async fn ask_linked<T: Send + 'static>(
+pub(crate) async fn ask_linked<T: Send + 'static, Q: Send + 'static>(
     net_kernel: Pid,
-    question: impl FnOnce(Caller<T>) -> Command,
+    question: impl FnOnce(Caller<T>) -> Q,
 ) -> T {
     match ask(net_kernel, question).await {
         Some(answer) => answer,
         // net_kernel has ended, and this process ends by the link.
         None => std::future::pending().await,
     }
-}
-
-/// The list of nodes that two nodes tell each other of when they connect, so that a full
-/// mesh comes about.
-#[derive(serde::Serialize, serde::Deserialize, fika_macros::Message)]
-#[message(tag = "fika::Mesh")]
-pub(crate) struct Mesh {
-    pub(crate) nodes: Vec<NodeName>,
 }

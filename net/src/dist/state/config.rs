@@ -10,9 +10,9 @@ use fika_runtime::NodeName;
 
 use super::handler::NetHandler;
 use crate::cookie::Cookie;
-use crate::dist::control::StartError;
 use crate::dist::discovery::Resolver;
 use crate::dist::link::{OUTPUT_BYTES, OUTPUT_HIGH_BYTES, OUTPUT_LOW_BYTES};
+use crate::dist::start_error::StartError;
 use crate::io::SocketOptions;
 use crate::proto::limits::Limits;
 

@@ -9,22 +9,22 @@ use parking_lot::RwLock;
 use crate::dist::link::Channel;
 
 #[derive(Default)]
-pub(crate) struct Table {
-    /// Pending and up. One that is down may still stand here until the next use.
+pub(crate) struct Connections {
+    /// Channels that are pending or up. One that is down may stay here until the next use.
     by_name: RwLock<BTreeMap<NodeName, Arc<Channel>>>,
-    /// The ones that are up: what a send looks at.
-    /// By the id's number, as ids themselves are compared by their names.
+    /// Channels that are up, which a send looks at. The key is the number of the node's id, as ids
+    /// themselves are compared by their names.
     by_id: RwLock<BTreeMap<u32, Arc<Channel>>>,
 }
 
-impl Table {
-    /// The channel to this life of a node, if it is up.
+impl Connections {
+    /// Returns the channel to this life of a node, if it is up.
     pub(crate) fn up(&self, node: NodeId) -> Option<Arc<Channel>> {
         self.with_up(node, Arc::clone)
     }
 
-    /// Works with the channel to this life of a node, if it is up, and holds the table meanwhile:
-    /// that costs less than to have the channel for oneself.
+    /// Works with the channel to this life of a node, if it is up. The table is locked meanwhile,
+    /// which costs less than to clone the channel.
     #[inline]
     pub(crate) fn with_up<R>(
         &self,
@@ -34,12 +34,13 @@ impl Table {
         self.by_id.read().get(&node.number()).map(work)
     }
 
-    /// The channel to this node, pending or up.
+    /// Returns the channel to this node, pending or up.
     pub(crate) fn get(&self, node: &NodeName) -> Option<Arc<Channel>> {
         self.by_name.read().get(node).filter(|channel| !channel.is_down()).cloned()
     }
 
-    /// The same; one that `make` makes if there is none. The flag says that it is new.
+    /// Returns the channel to this node. If there is none, adds the one that `make` returns; the
+    /// flag says that the channel is new.
     pub(crate) fn get_or_make(
         &self,
         node: &NodeName,
@@ -76,12 +77,12 @@ impl Table {
         }
     }
 
-    /// How many are in each of the two tables.
+    /// Returns the number of entries in each of the two tables.
     pub(crate) fn counts(&self) -> [usize; 2] {
         [self.by_name.read().len(), self.by_id.read().len()]
     }
 
-    /// All channels, pending ones included.
+    /// Returns all channels, pending ones included.
     pub(crate) fn all(&self) -> Vec<Arc<Channel>> {
         self.by_name.read().values().cloned().collect()
     }

@@ -1,12 +1,10 @@
-//! What a handshake with a peer is proved with: one cookie for all, and others for some.
+//! The cookies that prove handshakes: one for all peers, and others for some.
 
 use std::collections::BTreeMap;
 
 use fika_runtime::NodeName;
 
-use super::net::Net;
 use crate::cookie::Cookie;
-use crate::proto::handshake::Secret;
 
 /// The node's cookies. A change is for the handshakes to come: connections stay (DIST-8).
 #[derive(Clone)]
@@ -30,16 +28,8 @@ impl Cookies {
         self.of_peers.insert(peer, cookie);
     }
 
-    fn with(&self, peer: &NodeName) -> &Cookie {
+    /// Returns the cookie that is shared with a peer.
+    pub(crate) fn with(&self, peer: &NodeName) -> &Cookie {
         self.of_peers.get(peer).unwrap_or(&self.default)
-    }
-}
-
-impl Net {
-    /// The secret that is shared with this peer, be it the one that we want to reach or the
-    /// one that the initiator of a connection says it is.
-    pub(crate) fn secret(&self, peer: &NodeName) -> Secret {
-        let cookie = self.cookies.read().with(peer).clone();
-        Secret { cookie, cluster_id: self.config.cluster_id.clone() }
     }
 }

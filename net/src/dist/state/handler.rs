@@ -1,7 +1,6 @@
-//! A user's word in what net_kernel does: see [`NetHandler`].
+//! The program's own handler for decisions about connections: see [`NetHandler`].
 //!
-//! A node without one pays nothing for it: each place looks at one field that is none, and
-//! signals to pids do not even come by here.
+//! A node without a handler pays one test of a field for it. Messages to pids are not asked about.
 //!
 //! Prior art: `net_kernel` is a gen_server that one can replace; here one stands in front of it.
 
@@ -9,11 +8,11 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use fika_runtime::{
-    Carrier as _, Envelope, Name, NodeDown, NodeName, NodeUp, Pid, Priority, RemoteDest, Signal,
-    SpawnError, SpawnRequest, Target, contained, report,
+    Env, Envelope, LogRate, Name, NodeDown, NodeName, NodeUp, Pid, Priority, Signal, SpawnError,
+    SpawnRequest, Target, contained, report,
 };
 
-use super::net::Net;
+use crate::dist::link::Admitted;
 use crate::proto::connection::Event;
 
 /// What a [`NetHandler`] decides.
@@ -169,9 +168,13 @@ pub struct BadCookie {
 }
 
 /// Asks a handler, and takes a panic for a refusal.
-pub(crate) fn decide<T>(net: &Net, decide: impl FnOnce() -> Decision<T>) -> Decision<T> {
+pub(crate) fn decide<T>(
+    panics: &LogRate,
+    env: &dyn Env,
+    decide: impl FnOnce() -> Decision<T>,
+) -> Decision<T> {
     contained(decide).unwrap_or_else(|| {
-        net.logs.handler.line(net.env.now(), |left_out| {
+        panics.line(env.now(), |left_out| {
             let what = "the node's handler has panicked: what it was asked about is refused";
             report!(error, left_out, "{what}");
         });
@@ -179,24 +182,21 @@ pub(crate) fn decide<T>(net: &Net, decide: impl FnOnce() -> Decision<T>) -> Deci
     })
 }
 
-/// What becomes of an event from this peer; none if it is refused.
+/// Asks a handler about an event from this peer.
 pub(crate) fn admit(
     handler: &dyn NetHandler,
-    net: &Net,
+    (panics, env): (&LogRate, &dyn Env),
     peer: &NodeName,
     event: Event,
-) -> Option<Event> {
+) -> Admitted {
     match event {
         Event::Spawn(request) => {
             let (from, reference) = (request.from, request.reference);
-            match decide(net, || handler.spawn(SpawnAsked(*request))) {
-                Decision::Pass(SpawnAsked(request)) => Some(Event::Spawn(request.into())),
+            match decide(panics, env, || handler.spawn(SpawnAsked(*request))) {
+                Decision::Pass(SpawnAsked(request)) => Admitted::Yes(Event::Spawn(request.into())),
                 Decision::Refuse => {
                     let result = Err(SpawnError::Notsup);
-                    let answer = Signal::SpawnReply { reference, result };
-                    // It has nothing that could not be encoded.
-                    let _ = net.send(None, RemoteDest::Pid(from), answer);
-                    None
+                    Admitted::Answered(from, Signal::SpawnReply { reference, result })
                 }
             }
         }
@@ -204,14 +204,14 @@ pub(crate) fn admit(
             if to.as_str() != "net_kernel" =>
         {
             let sent = SentToName { from: peer.clone(), to, message };
-            match decide(net, || handler.send_to_name(sent)) {
-                Decision::Pass(SentToName { to, message, .. }) => Some(Event::Signal {
+            match decide(panics, env, || handler.send_to_name(sent)) {
+                Decision::Pass(SentToName { to, message, .. }) => Admitted::Yes(Event::Signal {
                     target: Target::Name(to),
                     signal: Signal::Message(message),
                 }),
-                Decision::Refuse => None,
+                Decision::Refuse => Admitted::No,
             }
         }
-        event => Some(event),
+        event => Admitted::Yes(event),
     }
 }

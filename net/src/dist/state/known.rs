@@ -1,14 +1,15 @@
 //! The nodes that this one has heard of, and how many more its peers may add.
 //!
-//! The id and the name of a node are never freed: a pid is a plain value, so it is not known whether
-//! one with the id is left. A peer can name any number of nodes, and call itself by any number of
-//! names, on one connection after the other. So each life of a node that is new here is paid for by
-//! the address that it was heard from, with the memory that it takes. What is known already costs
-//! nothing. The payment is not refunded at the end of the connection.
+//! The id and the name of a node are never freed: a pid is a plain value, so it is not known
+//! whether one with the id is left. A peer can name any number of nodes, and call itself by any
+//! number of names, on one connection after the other. So each life of a node that is new here is
+//! paid for by the address that it was heard from, with the memory that it takes. What is known
+//! already costs nothing. The payment is not refunded at the end of the connection.
 //!
 //! Each source has two purses, so that a peer that names many nodes does not keep the other nodes
 //! of its host from connecting. The purses refill slowly: a cluster whose nodes start anew all the
-//! time can run for years. A source is what it is for the [limits of connections](crate::dist::setup).
+//! time can run for years. A source is what it is for the [limits of
+//! connections](crate::dist::setup).
 //!
 //! Everything else that a peer can make permanent is a part of what is counted here: the list of
 //! [`nodes_of`](crate::nodes_of), and the nodes that are not connected a second time.
@@ -20,7 +21,6 @@ use std::time::Duration;
 use fika_runtime::{Creation, NodeId, NodeName, Time};
 use parking_lot::Mutex;
 
-use super::distribution::Distribution;
 use crate::io::source_of;
 
 /// The memory of one life of a node besides its name, in all tables, at the most.
@@ -123,7 +123,9 @@ impl State {
 }
 
 impl Known {
-    fn meet(
+    /// Returns the id of a life of a node. `None` if it is new, and too many were heard of from
+    /// this address.
+    pub(crate) fn meet(
         &self,
         (name, creation): (&NodeName, Creation),
         heard: Heard,
@@ -153,19 +155,6 @@ impl Known {
     /// The names of all nodes that it has heard of.
     pub(crate) fn names(&self) -> BTreeSet<NodeName> {
         self.0.lock().names.clone()
-    }
-}
-
-impl Distribution {
-    /// Returns the id of this life of a node. `None` if it is new, and too many were heard of from
-    /// this address.
-    pub(crate) fn meet(
-        &self,
-        life: (&NodeName, Creation),
-        heard: Heard,
-        from: IpAddr,
-    ) -> Option<NodeId> {
-        self.known.meet(life, heard, from, self.env.now())
     }
 }
 

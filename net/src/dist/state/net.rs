@@ -1,95 +1,122 @@
-//! One period of a node's distribution, from its start to its stop: the node's name, and all
-//! that goes with it.
+//! One period of a node's distribution, from its start to its stop: the node's name and everything
+//! that goes with it. It is the [`Owner`] of the period's channels.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
-use std::ops::Deref;
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use fika_runtime::{
-    ConnectionId, Creation, ExitReason, NodeDownReason, NodeId, NodeName, Pid, is_in_destructor,
-    report, sleep,
+    ConnectionId, Creation, ExitReason, Node, NodeDownReason, NodeId, NodeName, Pid,
+    is_in_destructor, report, sleep,
 };
 
 use parking_lot::{Mutex, RwLock};
 
-use super::admission::Allowed;
+use super::allowed::Allowed;
 use super::ask::{Caller, ask};
+use super::base::Base;
 use super::config::Config;
 use super::cookies::Cookies;
-use super::distribution::Distribution;
+use super::handler::{Decision, admit, decide};
+use super::known::Heard;
 use super::logs::Logs;
 use super::told::Told;
-use crate::dist::control::{Command, Legacy, More};
-use crate::dist::link::Channel;
-use crate::io::{EpmdRegistration, SocketOptions, Stream};
-use crate::proto::handshake::{Flags, Identity, NAME_BYTES_MAX};
+use crate::dist::discovery::Site;
+use crate::dist::link::{Admitted, Channel, LinkLogs, Owner, Shared};
+use crate::io::{SocketOptions, Stream};
+use crate::proto::connection::Event;
+use crate::proto::handshake::{Flags, Identity, NAME_BYTES_MAX, Secret};
 
-/// How often a process that asks net_kernel looks whether that has been restarted, which takes
+/// How often a process that asks net_kernel checks whether net_kernel was restarted, which takes
 /// less than a millisecond.
 const RESTART_PAUSE: Duration = Duration::from_millis(1);
 
+/// What a [`Net`] tells net_kernel.
+pub(crate) enum Notice {
+    /// A channel was made, and is to be connected.
+    Connect(Arc<Channel>),
+    /// A channel has ended, and its watchers know.
+    Lost { channel: Arc<Channel>, was_up: bool, reason: NodeDownReason },
+}
+
 /// The distribution of a node under one name.
 pub(crate) struct Net {
-    distribution: Arc<Distribution>,
+    pub(crate) base: Arc<Base>,
+    /// What finding other nodes needs.
+    pub(crate) site: Arc<Site>,
     pub(crate) config: Config,
-    /// The name with which it was started: `undefined@host` if a peer is to give it one.
+    /// The name with which the period was started: `undefined@host` if a peer is to give it one.
     asked: NodeName,
-    /// The name that its first peer has given it, and the connection that it is lost with.
+    /// The name that the first peer has given, and the connection with which the name is lost.
     given: OnceLock<(NodeName, ConnectionId)>,
     pub(crate) creation: Creation,
     pub(crate) cookies: RwLock<Cookies>,
     pub(crate) allowed: RwLock<Allowed>,
     pub(crate) socket_options: RwLock<SocketOptions>,
-    /// The nodes that were connected, and are not connected by themselves again.
+    /// The nodes that were connected, and are not connected automatically again.
     pub(crate) barred: Mutex<BTreeSet<NodeName>>,
     /// The nodes of which subscribers have been told that they are up.
     pub(crate) told: Told,
     pub(crate) logs: Logs,
-    /// The registrations with the port mappers of this host, while they last.
-    pub(crate) registrations: Mutex<Vec<Arc<EpmdRegistration>>>,
     net_kernel: RwLock<Option<Pid>>,
-    /// What net_kernel has left to the one that takes its place.
-    pub(crate) legacy: Mutex<Option<Legacy>>,
-    /// Why it stops, if it has begun to: connections are neither made nor taken any more.
+    /// Held while the node's name is given or taken away.
+    naming: Mutex<()>,
+    /// Why the period stops, once it does: connections are neither made nor accepted any more.
     ended: OnceLock<NodeDownReason>,
+    /// What the channels of this period share.
+    shared: Arc<Shared>,
     this: Weak<Net>,
 }
 
-impl Deref for Net {
-    type Target = Distribution;
-
-    fn deref(&self) -> &Distribution {
-        &self.distribution
-    }
-}
-
 impl Net {
-    pub(crate) fn new(distribution: &Distribution, asked: NodeName, config: Config) -> Arc<Net> {
+    pub(crate) fn new(base: Arc<Base>, asked: NodeName, config: Config) -> Arc<Net> {
         let mut allowed = Allowed::default();
         allowed.add(config.allow.iter().cloned());
         let cookies = Cookies::new(config.cookie.clone(), config.cookies.clone());
         let options = config.socket_options;
-        Net::with_settings(distribution, asked, config, (cookies, allowed, options))
+        Net::with_settings(base, asked, config, (cookies, allowed, options))
     }
 
-    /// The same node without a name again, with the settings that it has now.
+    /// Makes the next period of a node whose first peer names it, with the present settings.
     pub(crate) fn nameless_again(&self) -> Arc<Net> {
         let cookies = self.cookies.read().clone();
         let settings = (cookies, self.allowed.read().clone(), *self.socket_options.read());
-        Net::with_settings(&self.distribution, self.asked.clone(), self.config.clone(), settings)
+        Net::with_settings(self.base.clone(), self.asked.clone(), self.config.clone(), settings)
     }
 
     fn with_settings(
-        distribution: &Distribution,
+        base: Arc<Base>,
         asked: NodeName,
         config: Config,
         (cookies, allowed, socket_options): (Cookies, Allowed, SocketOptions),
     ) -> Arc<Net> {
+        let shared = Arc::new(Shared {
+            limits: config.limits(),
+            output_high_bytes: config.output_high_bytes,
+            output_low_bytes: config.output_low_bytes,
+            has_handler: config.handler.is_some(),
+            env: base.env.clone(),
+            observed: base.observed.clone(),
+            buffers: base.buffers.clone(),
+            logs: LinkLogs::default(),
+        });
+        let site = Arc::new(Site {
+            network: base.network.clone(),
+            env: base.env.clone(),
+            name: asked.clone(),
+            hidden: config.hidden,
+            listen: config.listen,
+            epmd_port: config.epmd_port,
+            start_epmd: config.start_epmd,
+            resolver: config.resolver.clone(),
+            setup_time: config.setup_time,
+            registrations: Mutex::default(),
+        });
         Arc::new_cyclic(|this| Net {
-            creation: distribution.creation(&asked),
-            distribution: distribution.handle(),
+            creation: base.creation(&asked),
+            site,
+            base,
             cookies: RwLock::new(cookies),
             allowed: RwLock::new(allowed),
             socket_options: RwLock::new(socket_options),
@@ -99,20 +126,21 @@ impl Net {
             given: OnceLock::new(),
             told: Told::default(),
             logs: Logs::default(),
-            registrations: Mutex::default(),
             net_kernel: RwLock::default(),
-            legacy: Mutex::default(),
+            naming: Mutex::default(),
             ended: OnceLock::new(),
+            shared,
             this: this.clone(),
         })
     }
 
-    /// Writes what is left, and closes all connections. Nobody makes one after it.
+    /// Writes what is left, and closes all connections. No connection is made afterwards.
     pub(crate) fn close(&self, reason: &NodeDownReason) {
-        // What was the first reason stays it.
+        // The first reason stays.
         let _ = self.ended.set(reason.clone());
-        fika_runtime::Carrier::flush(&*self.distribution);
-        for channel in self.table.all() {
+        self.base.flush();
+        for channel in self.base.connections.all() {
+            channel.write_last();
             channel.lose(reason.clone());
         }
     }
@@ -121,39 +149,50 @@ impl Net {
         self.ended.get().is_some()
     }
 
-    /// Why all connections are closed, if they are.
+    /// Returns why all connections are closed, if they are.
     pub(crate) fn ended(&self) -> Option<NodeDownReason> {
         self.ended.get().cloned()
     }
 
-    /// The node's name, or `undefined@host` while it has none and may get one.
+    /// Returns the node's name, or `undefined@host` while it has none and may get one.
     pub(crate) fn name(&self) -> &NodeName {
         self.given.get().map_or(&self.asked, |(name, _)| name)
     }
 
-    /// Whether its first peer is to give it one (DIST-4).
+    /// Returns whether the first peer is to name the node (DIST-4).
     pub(crate) fn is_nameless(&self) -> bool {
         self.name().is_undefined()
     }
 
-    /// Has the name that the peer of this connection gives; false if the distribution has
+    /// Takes the name that the peer of this connection gives. Returns false if the distribution has
     /// ended.
     pub(crate) fn take_name(&self, name: NodeName, connection: ConnectionId) -> bool {
-        let is_taken = self.distribution.take_name(self, &name);
-        is_taken && self.given.set((name, connection)).is_ok()
+        let _naming = self.naming.lock();
+        if self.is_stopping() {
+            return false;
+        }
+        self.base.set_name(&name, self.creation);
+        self.given.set((name, connection)).is_ok()
     }
 
-    /// Whether its name is from the peer of this connection.
+    /// Takes the node's name away. No peer can give it one any more, since this period is
+    /// stopping.
+    pub(crate) fn drop_name(&self) {
+        let _naming = self.naming.lock();
+        self.base.set_name(&NodeName::nonode(), Creation(0));
+    }
+
+    /// Returns whether the peer of this connection has named the node.
     pub(crate) fn is_named_by(&self, connection: ConnectionId) -> bool {
         self.given.get().is_some_and(|(_, by)| *by == connection)
     }
 
-    /// A name for a node at this host that asks for one: one that no node has (DIST-4).
+    /// Returns a new name for a node at this host that asks for one (DIST-4).
     pub(crate) fn new_name(&self, host: &str) -> Option<NodeName> {
         loop {
-            // Nobody has to remember it: it is none of 2^64 that was there before.
-            let name: NodeName = format!("{:016x}@{host}", self.env.random()).parse().ok()?;
-            if self.table.get(&name).is_none() {
+            // Of 2^64 names, one that was used before comes again with negligible chance.
+            let name: NodeName = format!("{:016x}@{host}", self.base.env.random()).parse().ok()?;
+            if self.base.connections.get(&name).is_none() {
                 return Some(name).filter(|name| name.as_str().len() <= NAME_BYTES_MAX);
             }
         }
@@ -168,46 +207,46 @@ impl Net {
 
     pub(crate) fn nonce(&self) -> [u8; 32] {
         let mut nonce = [0; 32];
-        self.env.secure_random(&mut nonce);
+        self.base.env.secure_random(&mut nonce);
         nonce
     }
 
-    /// Where to listen, and where to find the nodes of this host: the node's own address
-    /// if that is a loopback one.
-    pub(crate) fn loopback(&self) -> IpAddr {
-        let own = self.name().host().parse().ok().filter(IpAddr::is_loopback);
-        own.unwrap_or(Ipv4Addr::LOCALHOST.into())
+    /// Returns the secret that is shared with a peer: the one that this node wants to reach, or the
+    /// one that the initiator of a connection says it is.
+    pub(crate) fn secret(&self, peer: &NodeName) -> Secret {
+        let cookie = self.cookies.read().with(peer).clone();
+        Secret { cookie, cluster_id: self.config.cluster_id.clone() }
     }
 
     pub(crate) fn set_net_kernel(&self, pid: Pid) {
         *self.net_kernel.write() = Some(pid);
     }
 
-    /// The process net_kernel; another one if it has been restarted.
+    /// Returns the process net_kernel. After a restart, that is another one.
     pub(crate) fn net_kernel(&self) -> Pid {
         self.net_kernel.read().expect("set before anything can ask for a connection")
     }
 
     /// Ends net_kernel, if it was started.
     pub(crate) fn kill_net_kernel(&self) {
-        if let (Some(net_kernel), Some(node)) = (*self.net_kernel.read(), self.node()) {
+        if let (Some(net_kernel), Some(node)) = (*self.net_kernel.read(), self.base.node()) {
             node.exit_process(net_kernel, ExitReason::Kill);
         }
     }
 
-    /// Tells net_kernel.
-    pub(crate) fn command(&self, command: Command) {
+    /// Sends a message to net_kernel.
+    pub(crate) fn tell_net_kernel<M: Send + 'static>(&self, message: M) {
         let net_kernel = *self.net_kernel.read();
         if let Some(net_kernel) = net_kernel {
-            self.tell_local(net_kernel, command);
+            self.base.tell_local(net_kernel, message);
         }
     }
 
-    /// Asks net_kernel. If net_kernel ends first, its successor is asked. `None` if the distribution
-    /// has ended, and in a destructor, which does not wait.
-    pub(crate) async fn ask<T: Send + 'static>(
+    /// Asks net_kernel. If net_kernel ends first, its successor is asked. `None` if the
+    /// distribution has ended, and in a destructor, which does not wait.
+    pub(crate) async fn ask<T: Send + 'static, Q: Send + 'static>(
         &self,
-        question: impl Fn(Caller<T>) -> Command,
+        question: impl Fn(Caller<T>) -> Q,
     ) -> Option<T> {
         loop {
             let net_kernel = self.net_kernel();
@@ -223,15 +262,12 @@ impl Net {
         }
     }
 
-    /// Others have their turn before it goes on.
-    pub(crate) fn more(&self, more: More) {
-        let net_kernel = *self.net_kernel.read();
-        if let Some(net_kernel) = net_kernel {
-            self.tell_local(net_kernel, more);
-        }
+    /// Asks the program's handler, and takes a panic for a refusal.
+    pub(crate) fn decide<T>(&self, ask: impl FnOnce() -> Decision<T>) -> Decision<T> {
+        decide(&self.logs.handler, &*self.base.env, ask)
     }
 
-    /// Sets what is to be set on the sockets of connections.
+    /// Sets the options of the socket of a new connection.
     pub(crate) fn set_up_socket(&self, stream: &Stream) {
         let options = *self.socket_options.read();
         if !options.is_empty()
@@ -241,60 +277,79 @@ impl Net {
         }
     }
 
-    /// A process watches a node, or takes one of its watches back.
-    pub(crate) fn watch(&self, pid: Pid, node: NodeName, on: bool) {
-        if on {
-            self.subscriptions.lock().ask(pid, &node);
-        }
-        self.command(Command::MonitorNode { pid, node: node.clone(), on });
-        // net_kernel may end without having heard of it.
-        if let Some(reason) = self.ended().filter(|_| on) {
-            self.tell_node_watchers(node, reason);
-        }
-    }
-
     fn new_channel(&self, peer: &NodeName) -> Arc<Channel> {
-        let (id, this) = (self.new_connection(), self.this.clone());
-        Channel::new(id, peer.clone(), this, &self.config, self.observed.clone())
+        let id = self.base.new_connection();
+        Channel::new(id, peer.clone(), self.shared.clone(), self.this.clone())
     }
 
     /// Returns the channel to a node. If there is none, adds a pending one, which the caller has to
     /// set up; the flag says that the channel is new.
     pub(crate) fn reserve(&self, peer: &NodeName) -> (Arc<Channel>, bool) {
-        let (channel, is_new) = self.table.get_or_make(peer, || self.new_channel(peer));
+        let (channel, is_new) = self.base.connections.get_or_make(peer, || self.new_channel(peer));
         self.lose_if_stopping(&channel);
         (channel, is_new)
     }
 
-    /// The channel to a node; if there is none, one that is set up.
+    /// Returns the channel to a node. If there is none, adds one and has it set up.
     pub(crate) fn connect(&self, peer: &NodeName) -> Arc<Channel> {
-        let (channel, new) = self.table.get_or_make(peer, || self.new_channel(peer));
+        let (channel, new) = self.base.connections.get_or_make(peer, || self.new_channel(peer));
         if new {
-            self.command(Command::Connect(channel.clone()));
+            self.tell_net_kernel(Notice::Connect(channel.clone()));
             self.lose_if_stopping(&channel);
         }
         channel
     }
 
-    /// Whoever stops the distribution closes the channels that it finds in the table; one that
-    /// comes after that is closed here.
+    /// Closes a channel that was added after the distribution was stopped: [`close`](Net::close)
+    /// has not found it.
     fn lose_if_stopping(&self, channel: &Arc<Channel>) {
         if let Some(reason) = self.ended() {
             channel.lose(reason);
         }
     }
+}
 
-    /// A channel went down, which was up if there is a node; its watchers have been told.
-    pub(crate) fn lost(
-        &self,
-        channel: &Arc<Channel>,
-        node: Option<NodeId>,
-        reason: NodeDownReason,
-    ) {
+impl Owner for Net {
+    fn node(&self) -> Option<Node> {
+        self.base.node()
+    }
+
+    fn net_kernel(&self) -> Option<Pid> {
+        *self.net_kernel.read()
+    }
+
+    fn own_id(&self) -> NodeId {
+        NodeId::of(self.name(), self.creation)
+    }
+
+    fn note_output(&self, channel: Arc<Channel>) {
+        self.base.note_output(channel);
+    }
+
+    fn flush(&self) {
+        self.base.flush();
+    }
+
+    fn meet(&self, life: (&NodeName, Creation), from: IpAddr) -> Option<NodeId> {
+        self.base.meet(life, Heard::Mentioned, from)
+    }
+
+    fn admit(&self, peer: &NodeName, event: Event) -> Admitted {
+        match &self.config.handler {
+            None => Admitted::Yes(event),
+            Some(handler) => admit(&**handler, (&self.logs.handler, &*self.base.env), peer, event),
+        }
+    }
+
+    fn lost(&self, channel: &Arc<Channel>, node: Option<NodeId>, reason: NodeDownReason) {
         if node.is_some() {
             self.bar(channel.peer());
         }
-        self.table.goes_down(node, channel);
-        self.command(Command::Lost { channel: channel.clone(), was_up: node.is_some(), reason });
+        self.base.connections.goes_down(node, channel);
+        self.tell_net_kernel(Notice::Lost {
+            channel: channel.clone(),
+            was_up: node.is_some(),
+            reason,
+        });
     }
 }
