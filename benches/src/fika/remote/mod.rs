@@ -1,6 +1,7 @@
 //! Workloads between nodes. Each node is an OS process: this program again, which is told
 //! its name and runs what it is asked to.
 
+mod beside_bulk;
 mod headofline;
 mod mesh;
 mod nodedown;
@@ -32,6 +33,7 @@ pub(super) fn run(workload: &str, params: &Params) {
         "remote.headofline" => with_peer(p, headofline::run),
         "remote.nodedown.kill" => with_peer(p, nodedown::run_kill),
         "remote.nodedown.stop" => with_peer(p, nodedown::run_stop),
+        "remote.connect_beside_bulk" => beside_bulk::run(p),
         "remote.mesh" => mesh::run(p),
         _ if workload.starts_with("remote.oneway.") => with_peer(p, oneway::run),
         _ if workload.starts_with("remote.bulk.") => with_peer(p, oneway::run),
