@@ -85,7 +85,7 @@ pub use fika_net::{
 // The traits of a transport between nodes, for transports other than TCP and Unix sockets.
 #[cfg(unix)]
 pub use fika_net::UnixSockets;
-pub use fika_net::{Handler, HostIps, Listener, Network, Poller, Socket};
+pub use fika_net::{HostIps, Listener, Network, Poller, Socket, SocketHandler};
 pub use fika_runtime::{
     BuildError, Bytes, Creation, DecodeError, Dest, Down, Elapsed, EncodeError, Encoded, Env,
     Envelope, Exit, ExitReason, Ignored, Local, Message, Name, NodeDown, NodeDownReason, NodeId,

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fika::prelude::*;
-use support::{Place, TestNode, until};
+use fika::{Bytes, suspend_process};
+use support::{LIMIT, Place, TestNode, until};
 
 /// Ticks would carry along any output that was left.
 const TICKTIME: Duration = secs(3600);
@@ -92,4 +93,52 @@ fn by_the_hand_of_another_node() {
         c.spawn(async move { by.send(to, Word).unwrap() });
         until("it has come", || heard.load(Ordering::Acquire));
     }
+}
+
+#[derive(Message, Serialize, Deserialize)]
+#[message(tag = "test::Large")]
+struct Large {
+    from: Pid,
+    data: Bytes,
+}
+
+/// Several turns' worth of reading and writing.
+const LARGE_BYTES: usize = 3 << 20;
+const ROUNDS: usize = 30;
+
+/// Keeps net_kernel from running for as long as the calling process lives.
+async fn without_net_kernel() {
+    suspend_process(whereis("net_kernel").unwrap()).await.unwrap();
+}
+
+/// Connections carry their bytes without net_kernel, however busy they are: here, the process
+/// net_kernel of neither node runs.
+#[test]
+fn busy_connections_do_without_net_kernel() {
+    let place = Place::new();
+    let (a, b) = (node(place, "a", 2), node(place, "b", 2));
+    connect(&a, &b);
+    let receiver = async {
+        without_net_kernel().await;
+        loop {
+            receive! {
+                Large { from, data } => {
+                    assert_eq!(data.len(), LARGE_BYTES);
+                    send(from, Word);
+                }
+            }
+        }
+    };
+    let to = b.spawn(receiver).unwrap();
+    a.block_on(async move {
+        without_net_kernel().await;
+        let data = Bytes::from(vec![7; LARGE_BYTES]);
+        for round in 0..ROUNDS {
+            send(to, Large { from: self_pid(), data: data.clone() });
+            receive! {
+                Word => {}
+                after LIMIT => panic!("nothing has come back in round {round}"),
+            }
+        }
+    });
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use fika::message::Buffer;
 use fika::prelude::*;
 use fika::{
-    Bytes, DecodeError, EncodeError, Handler, HostIps, Listener, Network, Node, Socket, alias,
+    Bytes, DecodeError, EncodeError, HostIps, Listener, Network, Node, Socket, SocketHandler, alias,
 };
 use serde::{Deserializer, Serializer};
 use support::{LIMIT, Place, TestNode};
@@ -277,7 +277,7 @@ impl AsRef<str> for AsksCookie {
 /// A transport that calls a handler as soon as it has it, and before it answers about options.
 struct Hasty(fika::Poller);
 
-struct HastySocket(Box<dyn Socket>, Mutex<Option<Arc<dyn Handler>>>);
+struct HastySocket(Box<dyn Socket>, Mutex<Option<Arc<dyn SocketHandler>>>);
 
 struct HastyListener(Box<dyn Listener>);
 
@@ -321,7 +321,7 @@ impl Listener for HastyListener {
         self.0.try_accept().map(HastySocket::of)
     }
 
-    fn set_handler(&self, handler: Arc<dyn Handler>) {
+    fn set_handler(&self, handler: Arc<dyn SocketHandler>) {
         self.0.set_handler(handler);
     }
 }
@@ -362,7 +362,7 @@ impl Socket for HastySocket {
         self.0.options()
     }
 
-    fn set_handler(&self, handler: Arc<dyn Handler>) {
+    fn set_handler(&self, handler: Arc<dyn SocketHandler>) {
         self.0.set_handler(handler.clone());
         *self.1.lock().unwrap() = Some(handler);
         self.calls();

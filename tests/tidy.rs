@@ -43,8 +43,8 @@ const RUNTIME_LAYERS: &[&[&str]] = &[
     &["models"],
 ];
 
-/// Those of net: values, protocol, sockets, kernel.
-const NET_LAYERS: &[&[&str]] = &[&["cookie"], &["proto"], &["io"], &["kernel"], &["fuzzing"]];
+/// Those of net: values, protocol, sockets, distribution.
+const NET_LAYERS: &[&[&str]] = &[&["cookie"], &["proto"], &["io"], &["dist"], &["fuzzing"]];
 
 /// The files that may hold unsafe code; `UNSAFE.md` says why each must.
 const UNSAFE_FILES: &[&str] = &[

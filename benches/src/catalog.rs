@@ -311,6 +311,23 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         ..ALIKE
     },
     Workload {
+        name: "remote.connect_beside_bulk",
+        about: "connect to a third node while two others send messages of 1 MiB to this one",
+        params: &[
+            ("connects", 200, 30),
+            ("size", 1 << 20, 1 << 20),
+            ("settle_ms", 500, 500),
+            TICKTIME,
+        ],
+        measures: &[
+            Latency("idle_connect"),
+            Latency("connect"),
+            Value("times_idle", Lower),
+            Value("bulk_mb_per_s", Higher),
+        ],
+        ..ALIKE
+    },
+    Workload {
         name: "remote.nodedown.kill",
         about: "kill the other node (kill -9), and wait until its loss is reported",
         params: &[("settle_ms", 300, 300), ("wait_s", 10, 10), TICKTIME],

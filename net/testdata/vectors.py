@@ -64,7 +64,6 @@ def show(case, cookie="the same secret on both", cluster_id="", binding=None, st
     proof_i = mac(key, b"fika1 initiator", th, cb)
     proof_r = mac(key, b"fika1 responder", th, proof_i, cb)
     refusal = mac(key, b"fika1 refusal", th, proof_i, b"\2", cb)
-    keys = hkdf(th, key, b"fika1 keys" + cb, 64)
     fields = dict(
         case=case, cookie=cookie, cluster_id=cluster_id, initiator=initiator,
         responder=responder, creation_i=creation_i, creation_r=creation_r, flags_i=flags_i,
@@ -72,8 +71,7 @@ def show(case, cookie="the same secret on both", cluster_id="", binding=None, st
         nonce_i=nonce_i.hex(), nonce_r=nonce_r.hex(), hello_i=hello_i.hex(),
         hello_r=hello_r.hex(), key=key.hex(), transcript=th.hex(),
         proof_i="f3" + proof_i.hex(), proof_r="f4" + proof_r.hex(),
-        refusal="f502" + refusal.hex(),
-        initiator_sends_with=keys[:32].hex(), responder_sends_with=keys[32:].hex())
+        refusal="f502" + refusal.hex())
     for name, value in fields.items():
         print(f"{name}: {value}".rstrip())
     print()

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fika_net::{Handler, Listener, Network, Poller, Socket};
+use fika_net::{Listener, Network, Poller, Socket, SocketHandler};
 use fika_runtime::Driver;
 
 /// A network, and the driver that calls its handlers.
@@ -57,7 +57,7 @@ struct Told {
     writable: AtomicBool,
 }
 
-impl Handler for Told {
+impl SocketHandler for Told {
     fn ready(&self, readable: bool, writable: bool) {
         self.readable.fetch_or(readable, Ordering::SeqCst);
         self.writable.fetch_or(writable, Ordering::SeqCst);
@@ -335,7 +335,7 @@ fn handlers_come_and_go() {
 #[test]
 fn a_handler_that_owns_its_socket_is_let_go_of() {
     struct Owner(Box<dyn Socket>, End);
-    impl Handler for Owner {
+    impl SocketHandler for Owner {
         fn ready(&self, _: bool, _: bool) {}
     }
     for world in worlds() {

@@ -62,6 +62,12 @@ impl RemoteDest {
     }
 }
 
+impl From<Pid> for RemoteDest {
+    fn from(pid: Pid) -> RemoteDest {
+        RemoteDest::Pid(pid)
+    }
+}
+
 /// A request to run a `#[remote]` function in a new process.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SpawnRequest {

@@ -75,7 +75,7 @@ pub use node_id::{Creation, NodeId};
 pub use node_name::{NodeName, NodeNameError};
 pub use otp::timer;
 pub use outcome::{Ignored, Outcome, ProcessError};
-pub use outlet::{Outlet, Round};
+pub use outlet::{Outlet, Round, Turn};
 pub use pid::{LocalId, Pid};
 pub use printable::{Printable, printable};
 pub use priority::Priority;
@@ -133,7 +133,7 @@ pub use oneshot::Answer;
 pub use process::{Ended, Waiting, contain_call};
 
 #[doc(hidden)]
-pub use observe::{Observed, Observer};
+pub use observe::{Observed, Observer, SignalRef};
 /// Used by simulators and tests. Not part of the public API; it changes with them.
 #[cfg(feature = "observe")]
 #[doc(hidden)]

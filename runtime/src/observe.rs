@@ -12,6 +12,31 @@ use crate::pid::Pid;
 use crate::reference::Reference;
 use crate::signal::{Signal, Target};
 
+/// A signal that an observer sees: a message in its envelope, or another signal. Either form of a
+/// message, in an envelope or in a [`Signal`], gives this without being changed into the other.
+#[derive(Clone, Copy, Debug)]
+pub enum SignalRef<'a> {
+    /// A message.
+    Message(&'a Envelope),
+    /// Any other signal.
+    Other(&'a Signal),
+}
+
+impl<'a> From<&'a Envelope> for SignalRef<'a> {
+    fn from(message: &'a Envelope) -> SignalRef<'a> {
+        SignalRef::Message(message)
+    }
+}
+
+impl<'a> From<&'a Signal> for SignalRef<'a> {
+    fn from(signal: &'a Signal) -> SignalRef<'a> {
+        match signal {
+            Signal::Message(message) => SignalRef::Message(message),
+            other => SignalRef::Other(other),
+        }
+    }
+}
+
 /// Is told of what happens on a node, on the thread where it happens.
 pub trait Observer: Send + Sync + 'static {
     /// A process has begun. `parent` is the process that spawned it, possibly on another node, or
@@ -29,7 +54,7 @@ pub trait Observer: Send + Sync + 'static {
     fn down(&self, to: Pid, monitor: Reference);
     /// A signal is given to the carrier, by this process if by any; [`sent`](Observer::sent)
     /// follows.
-    fn sends(&self, by: Option<Pid>, to: &RemoteDest, signal: &Signal);
+    fn sends(&self, by: Option<Pid>, to: &RemoteDest, signal: SignalRef<'_>);
     /// The carrier has taken the signal for this connection. `None` if the signal can't be encoded.
     fn sent(&self, over: Option<ConnectionId>);
     /// After a send, this many bytes wait to be written to a connection.
@@ -38,7 +63,7 @@ pub trait Observer: Send + Sync + 'static {
     /// other, with their addresses. The local node and address come first.
     fn connected(&self, connection: ConnectionId, nodes: [NodeId; 2], ends: [SocketAddr; 2]);
     /// A signal has come over a connection.
-    fn received(&self, over: ConnectionId, to: &Target, signal: &Signal);
+    fn received(&self, over: ConnectionId, to: &Target, signal: SignalRef<'_>);
     /// A connection is no more, which is told from now on.
     fn lost(&self, connection: ConnectionId);
     /// A peer sent something invalid over a connection.

@@ -1,22 +1,33 @@
-//! What many threads put out and one at a time takes away: nobody waits for another, and nothing
-//! stays behind.
+//! Work that many threads cause and one thread at a time does, such as the reads or the writes of a
+//! connection.
 //!
-//! Whoever has put something where the work finds it has the work done. If another thread is at
-//! it, that one goes round once more. What is taken away goes to a transport, which may have no
-//! room; it tells when it has, and until then nobody tries.
+//! A thread with something to be done asks for a round. If no thread is at work, it does the work
+//! itself; otherwise the thread that is at work does one more round. So no thread waits for
+//! another, and nothing is left undone.
 //!
-//! What is put out, where, and what the transport is, it does not know.
+//! A transport may have no room ([`Round::Blocked`]): then no thread tries again before the
+//! transport reports room. A thread that has worked for long enough may stop and keep the turn
+//! ([`Turn::Kept`]): its caller arranges that [`go_on`](Outlet::go_on) is called later, on any
+//! thread, so that others have their turn meanwhile.
+//!
+//! The outlet knows neither the work nor the transport.
 //!
 //! # Invariants
-//! - **O1** `rounds` is zero while nobody is at work. Who makes it more than that is at work
-//!   until he makes it zero again, and does that only if nobody has asked for a round since his
-//!   last one began. So what was put out before it was asked for is seen by a round.
-//! - **O2** `blocked` is changed in a round only. Who finds it set has put his own out before
-//!   the transport tells that there is room, and the round that follows sees it.
+//! - **O1** `rounds` is zero while no thread has the turn. The thread that raises it from zero has
+//!   the turn until it sets `rounds` to zero again. It does that only if no other thread has asked
+//!   for a round since its own last one began. So a round sees everything that was there before the
+//!   round was asked for.
+//! - **O2** `blocked` changes only in a round. A thread that finds it set has made its work visible
+//!   before the transport reports room, and the round after that report sees the work.
+//! - **O3** A turn that is kept leaves `rounds` above zero. So until `go_on` is called, no other
+//!   thread works and no second turn can be kept.
 
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 
-/// See the file's head. `T` is what the work is done with.
+/// A thread that other threads keep asking for one more round gives way after this many.
+const ROUNDS_IN_A_ROW: usize = if cfg!(loom) { 2 } else { 8 };
+
+/// See the head of this file. `T` is what the work is done with.
 #[derive(Default)]
 pub struct Outlet<T> {
     work: Mutex<T>,
@@ -24,60 +35,159 @@ pub struct Outlet<T> {
     blocked: AtomicBool,
 }
 
-/// What the transport has said in a round.
+/// The result of a round.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Round {
-    /// It has taken all that there was.
+    /// Everything was done.
     Done,
-    /// It has no room, and will say when it has.
+    /// The transport has no room, and will report when it has.
     Blocked,
+    /// There is more to do, and others should have their turn first.
+    More,
+}
+
+/// Whether a thread still has the turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use = "the caller of a turn that is kept has to arrange a call of `go_on`"]
+pub enum Turn {
+    /// The turn is over, or another thread has it.
+    Over,
+    /// The turn is kept, and nothing is done before [`Outlet::go_on`] is called.
+    Kept,
 }
 
 impl<T> Outlet<T> {
-    /// Something was put out: it is taken away, now or when there is room.
-    pub fn push(&self, round: impl FnMut(&mut T) -> Round) {
-        if !self.is_blocked() {
-            self.work(round);
-        }
+    /// Does a round for something new, unless the transport has no room.
+    pub fn push(&self, round: impl FnMut(&mut T) -> Round) -> Turn {
+        if self.is_blocked() { Turn::Over } else { self.work(round) }
     }
 
-    /// The transport may have room again. It also says so when nothing has waited for that, and
-    /// then there is nothing to be done: what others have put out they push themselves.
-    pub fn has_room(&self, round: impl FnMut(&mut T) -> Round) {
+    /// Does a round after the transport has reported room. The transport may report it when no
+    /// thread has waited for it; then there is nothing to do, since threads with something new push
+    /// it themselves.
+    pub fn has_room(&self, round: impl FnMut(&mut T) -> Round) -> Turn {
         if self.rounds.load(Ordering::Acquire) > 0 || self.is_blocked() {
-            self.work(round);
+            self.work(round)
+        } else {
+            Turn::Over
         }
     }
 
-    /// Takes away what there is room for, unless another thread does: that one looks again.
-    pub fn work(&self, mut round: impl FnMut(&mut T) -> Round) {
+    /// Does a round. If another thread has the turn, that thread does it.
+    pub fn work(&self, round: impl FnMut(&mut T) -> Round) -> Turn {
         if self.rounds.fetch_add(1, Ordering::AcqRel) > 0 {
-            return;
+            return Turn::Over;
         }
-        let mut asked = 1;
-        loop {
+        self.turn(1, round)
+    }
+
+    /// Goes on with a turn that was kept.
+    pub fn go_on(&self, round: impl FnMut(&mut T) -> Round) -> Turn {
+        self.turn(self.rounds.load(Ordering::Acquire), round)
+    }
+
+    /// Does rounds until no other is asked for. The caller has the turn, and `asked` is the number
+    /// of rounds that were asked for.
+    fn turn(&self, mut asked: usize, mut round: impl FnMut(&mut T) -> Round) -> Turn {
+        let unwound = Unwound(&self.rounds);
+        for _ in 0..ROUNDS_IN_A_ROW {
             let mut work = self.work.lock();
             self.blocked.store(false, Ordering::Relaxed);
-            if round(&mut work) == Round::Blocked {
+            let result = round(&mut work);
+            if result == Round::Blocked {
                 self.blocked.store(true, Ordering::Relaxed);
             }
             drop(work);
+            if result == Round::More {
+                break;
+            }
             let left = self.rounds.compare_exchange(asked, 0, Ordering::AcqRel, Ordering::Acquire);
             match left {
-                Ok(_) => return,
+                Ok(_) => {
+                    std::mem::forget(unwound);
+                    return Turn::Over;
+                }
                 Err(more) => asked = more,
             }
         }
+        std::mem::forget(unwound);
+        Turn::Kept
     }
 
-    /// Whether the transport has no room, as far as is known.
+    /// Returns whether the transport has no room, as far as is known.
     pub fn is_blocked(&self) -> bool {
         self.blocked.load(Ordering::Relaxed)
     }
 
-    /// Changes what the work is done with, between two rounds.
+    /// Returns whether some thread has the turn, be it that the turn is kept.
+    pub fn is_busy(&self) -> bool {
+        self.rounds.load(Ordering::Acquire) > 0
+    }
+
+    /// Changes what the work is done with, between two rounds. This waits for a round under way.
     pub fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
         change(&mut self.work.lock())
+    }
+}
+
+/// Ends a turn whose round has panicked, so that the next event begins a new one.
+struct Unwound<'a>(&'a AtomicUsize);
+
+impl Drop for Unwound<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Release);
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    /// O3: as long as a turn is kept, events only ask for a round, which the turn then does.
+    #[test]
+    fn a_kept_turn_is_the_only_one() {
+        let outlet = Outlet::<Vec<u32>>::default();
+        let round = |n, result| {
+            move |done: &mut Vec<u32>| {
+                done.push(n);
+                result
+            }
+        };
+        assert_eq!(outlet.work(round(1, Round::More)), Turn::Kept);
+        assert_eq!(outlet.work(round(2, Round::Done)), Turn::Over);
+        assert_eq!(outlet.has_room(round(3, Round::Done)), Turn::Over);
+        assert_eq!(outlet.go_on(round(4, Round::More)), Turn::Kept);
+        assert_eq!(outlet.go_on(round(5, Round::Done)), Turn::Over);
+        assert_eq!(outlet.work(round(6, Round::Done)), Turn::Over);
+        assert_eq!(outlet.change(std::mem::take), [1, 4, 5, 6]);
+    }
+
+    #[test]
+    fn a_thread_that_is_asked_again_and_again_gives_way() {
+        let outlet = Outlet::<usize>::default();
+        let again = |rounds: &mut usize| {
+            *rounds += 1;
+            assert_eq!(outlet.work(|_| Round::Done), Turn::Over, "this thread has the turn");
+            Round::Done
+        };
+        assert_eq!(outlet.work(again), Turn::Kept);
+        assert_eq!(outlet.change(|rounds| *rounds), ROUNDS_IN_A_ROW);
+        assert_eq!(outlet.go_on(|_| Round::Done), Turn::Over);
+    }
+
+    #[test]
+    fn a_panic_ends_the_turn() {
+        let outlet = Outlet::<()>::default();
+        let panics = std::panic::AssertUnwindSafe(|| {
+            let _ = outlet.work(|()| std::panic::resume_unwind(Box::new("a round")));
+        });
+        assert!(std::panic::catch_unwind(panics).is_err());
+        let mut is_done = false;
+        let turn = outlet.work(|()| {
+            is_done = true;
+            Round::Done
+        });
+        assert!(turn == Turn::Over && is_done);
     }
 }
 
@@ -90,18 +200,20 @@ mod loom_tests {
     use super::*;
     use crate::sync::model;
 
-    /// Two who put out, and a transport that takes one at a time.
+    /// Two threads that put something out, and a transport that takes one at a time.
     #[derive(Default)]
     struct Line {
         outlet: Outlet<()>,
         waiting: Mutex<usize>,
         transport: Mutex<Transport>,
+        /// Turns that are kept, and that any thread may go on with.
+        kept: AtomicUsize,
     }
 
     #[derive(Default)]
     struct Transport {
         room: usize,
-        /// It has refused something, and tells when there is room.
+        /// It has refused something, and reports when there is room.
         refused: bool,
         taken: usize,
     }
@@ -126,17 +238,30 @@ mod loom_tests {
 
         fn put(&self) {
             *self.waiting.lock() += 1;
-            self.outlet.push(|()| self.round());
+            self.ends(self.outlet.push(|()| self.round()));
         }
 
-        /// There is room, which is told if somebody was refused, and by chance otherwise.
+        /// There is room. The transport reports it if it has refused something, and by chance
+        /// otherwise.
         fn gets_room(&self, by_chance: bool) {
             let mut transport = self.transport.lock();
             transport.room += 1;
             let told = std::mem::take(&mut transport.refused) || by_chance;
             drop(transport);
             if told {
-                self.outlet.has_room(|()| self.round());
+                self.ends(self.outlet.has_room(|()| self.round()));
+            }
+        }
+
+        fn ends(&self, turn: Turn) {
+            if turn == Turn::Kept {
+                assert_eq!(self.kept.fetch_add(1, Ordering::AcqRel), 0, "O3");
+            }
+        }
+
+        fn go_on(&self) {
+            while self.kept.swap(0, Ordering::AcqRel) > 0 {
+                self.ends(self.outlet.go_on(|()| self.round()));
             }
         }
     }
@@ -156,6 +281,7 @@ mod loom_tests {
             line.put();
             other.join().unwrap();
             network.join().unwrap();
+            line.go_on();
             assert_eq!((*line.waiting.lock(), line.transport.lock().taken), (0, 2));
         });
     }
@@ -174,5 +300,62 @@ mod loom_tests {
     #[test]
     fn all_goes_out_though_room_is_told_too_often() {
         all_goes_out(1, true);
+    }
+
+    /// A socket that two threads are told of, and that is read one piece a turn. The turns go on in
+    /// one of the two threads, as in a process that either of two workers runs.
+    #[derive(Default)]
+    struct Socket {
+        /// The pieces that were read, in order.
+        outlet: Outlet<Vec<usize>>,
+        /// The number of pieces that have come.
+        there: AtomicUsize,
+        kept: AtomicUsize,
+    }
+
+    impl Socket {
+        fn round(&self, read: &mut Vec<usize>) -> Round {
+            if read.len() == self.there.load(Ordering::Acquire) {
+                return Round::Done;
+            }
+            read.push(read.len());
+            Round::More
+        }
+
+        fn arrives(&self) {
+            self.there.fetch_add(1, Ordering::AcqRel);
+            self.ends(self.outlet.work(|read| self.round(read)));
+        }
+
+        fn ends(&self, turn: Turn) {
+            if turn == Turn::Kept {
+                assert_eq!(self.kept.fetch_add(1, Ordering::AcqRel), 0, "O3: two turns are kept");
+            }
+        }
+
+        fn go_on(&self) {
+            while self.kept.swap(0, Ordering::AcqRel) > 0 {
+                self.ends(self.outlet.go_on(|read| self.round(read)));
+            }
+        }
+    }
+
+    #[test]
+    fn everything_is_read_by_one_turn_at_a_time() {
+        model(|| {
+            let socket = Arc::new(Socket::default());
+            let other = {
+                let socket = socket.clone();
+                thread::spawn(move || {
+                    socket.arrives();
+                    socket.go_on();
+                })
+            };
+            socket.arrives();
+            socket.go_on();
+            other.join().unwrap();
+            socket.go_on();
+            assert_eq!(socket.outlet.change(std::mem::take), [0, 1]);
+        });
     }
 }

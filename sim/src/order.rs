@@ -8,7 +8,7 @@
 //! was changed on the way.
 
 use fika_runtime::{
-    ConnectionId, Encoded, Envelope, NodeId, NodeName, Pid, RemoteDest, Signal, Target,
+    ConnectionId, Encoded, Envelope, NodeId, NodeName, Pid, RemoteDest, Signal, SignalRef, Target,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::Hasher;
@@ -102,7 +102,12 @@ impl Order {
     }
 
     /// Notes that a signal has arrived at this end; returns what is wrong with it.
-    pub(crate) fn received(&mut self, end: End, to: &Target, signal: &Signal) -> Option<String> {
+    pub(crate) fn received(
+        &mut self,
+        end: End,
+        to: &Target,
+        signal: SignalRef<'_>,
+    ) -> Option<String> {
         let what = What::of(signal);
         let said = || format!("{} to {to:?} over connection {}", what.kind, end.1.0);
         let way = self.ways.get(&end);
@@ -167,13 +172,14 @@ impl Order {
 }
 
 impl Sent {
-    pub(crate) fn new(by: Option<Pid>, to: &RemoteDest, signal: &Signal) -> Sent {
+    pub(crate) fn new(by: Option<Pid>, to: &RemoteDest, signal: SignalRef<'_>) -> Sent {
         Sent { by: sender(signal).or(by), to: to.clone(), what: What::of(signal) }
     }
 }
 
 /// Returns the sender of a signal, if the signal names one.
-fn sender(signal: &Signal) -> Option<Pid> {
+fn sender(signal: SignalRef<'_>) -> Option<Pid> {
+    let SignalRef::Other(signal) = signal else { return None };
     match signal {
         Signal::Link { from }
         | Signal::Unlink { from, .. }
@@ -200,24 +206,20 @@ fn is_same(sent: &RemoteDest, came: &Target) -> bool {
 }
 
 impl What {
-    fn of(signal: &Signal) -> What {
+    fn of(signal: SignalRef<'_>) -> What {
         let mut hash = Fnv::default();
         let kind = match signal {
-            Signal::Message(message) => {
+            SignalRef::Message(message) => {
                 hash_message(message, &mut hash);
                 message.wire_type().tag.to_string()
             }
-            // A reason has several encodings.
-            Signal::Exit { by_link, .. } => {
-                hash.write_u8((*by_link).into());
-                kind(signal).to_owned()
-            }
-            Signal::Down { reference, .. } => {
-                hash.write_u64(reference.serial());
-                kind(signal).to_owned()
-            }
-            other => {
-                hash.write(format!("{other:?}").as_bytes());
+            SignalRef::Other(signal) => {
+                match signal {
+                    // A reason has several encodings.
+                    Signal::Exit { by_link, .. } => hash.write_u8((*by_link).into()),
+                    Signal::Down { reference, .. } => hash.write_u64(reference.serial()),
+                    other => hash.write(format!("{other:?}").as_bytes()),
+                }
                 kind(signal).to_owned()
             }
         };

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fika_runtime::{
     ConnectionId, Envelope, ExitReason, NodeId, Observer, Pid, Reference, RemoteDest, Signal,
-    Target,
+    SignalRef, Target,
 };
 use parking_lot::Mutex;
 
@@ -210,8 +210,10 @@ impl Observer for Watch {
         self.seen.lock().down(to, monitor, &self.checks);
     }
 
-    fn sends(&self, by: Option<Pid>, to: &RemoteDest, signal: &Signal) {
-        self.seen.lock().sends(signal);
+    fn sends(&self, by: Option<Pid>, to: &RemoteDest, signal: SignalRef<'_>) {
+        if let SignalRef::Other(signal) = signal {
+            self.seen.lock().sends(signal);
+        }
         *self.sending.lock() = Some(Sent::new(by, to, signal));
     }
 
@@ -233,7 +235,7 @@ impl Observer for Watch {
         self.is_right(wrong);
     }
 
-    fn received(&self, over: ConnectionId, to: &Target, signal: &Signal) {
+    fn received(&self, over: ConnectionId, to: &Target, signal: SignalRef<'_>) {
         let wrong = self.checks.order.lock().received((self.life, over), to, signal);
         self.is_right(wrong);
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fika::{Handler, HostIps, Listener, Network, Socket};
+use fika::{HostIps, Listener, Network, Socket, SocketHandler};
 
 /// What the transport does to the bytes.
 #[derive(Clone)]
@@ -66,7 +66,7 @@ impl Listener for Wrapped<Box<dyn Listener>> {
         Ok(Box::new(Wrapped(self.0.try_accept()?, self.1.clone())))
     }
 
-    fn set_handler(&self, handler: Arc<dyn Handler>) {
+    fn set_handler(&self, handler: Arc<dyn SocketHandler>) {
         self.0.set_handler(handler);
     }
 }
@@ -127,7 +127,7 @@ impl Socket for Wrapped<Box<dyn Socket>> {
     }
 
     /// Tells more than has happened, as is allowed.
-    fn set_handler(&self, handler: Arc<dyn Handler>) {
+    fn set_handler(&self, handler: Arc<dyn SocketHandler>) {
         self.0.set_handler(Arc::new(Eager(handler)));
     }
 
@@ -136,9 +136,9 @@ impl Socket for Wrapped<Box<dyn Socket>> {
     }
 }
 
-struct Eager(Arc<dyn Handler>);
+struct Eager(Arc<dyn SocketHandler>);
 
-impl Handler for Eager {
+impl SocketHandler for Eager {
     fn ready(&self, readable: bool, writable: bool) {
         self.0.ready(readable, writable);
         self.0.ready(true, true);

@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use fika::{Handler, HostIps, Listener, Network, NodeBuilder, Poller, Socket};
+use fika::{HostIps, Listener, Network, NodeBuilder, Poller, Socket, SocketHandler};
 
 /// The directions that it stops.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ struct Shared {
 
 /// The handler of a socket.
 #[derive(Default)]
-struct Told(Mutex<Option<Arc<dyn Handler>>>);
+struct Told(Mutex<Option<Arc<dyn SocketHandler>>>);
 
 impl Valve {
     pub(crate) fn new(stops: Stops) -> Valve {
@@ -95,7 +95,7 @@ impl Listener for ValvedListener {
         Ok(ValvedSocket::boxed(self.listener.try_accept()?, &self.valve))
     }
 
-    fn set_handler(&self, handler: Arc<dyn Handler>) {
+    fn set_handler(&self, handler: Arc<dyn SocketHandler>) {
         self.listener.set_handler(handler);
     }
 }
@@ -145,7 +145,7 @@ impl Socket for ValvedSocket {
         self.socket.local_addr()
     }
 
-    fn set_handler(&self, handler: Arc<dyn Handler>) {
+    fn set_handler(&self, handler: Arc<dyn SocketHandler>) {
         *self.told.0.lock().unwrap() = Some(handler.clone());
         self.socket.set_handler(handler);
     }

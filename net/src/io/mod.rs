@@ -23,7 +23,7 @@ mod wait;
 pub(crate) use acceptor::{Acceptor, Acceptors};
 pub use epmd_client::{EpmdClient, EpmdError, EpmdRegistration};
 pub use epmd_server::{EpmdBindError, EpmdConfig, EpmdServer};
-pub use network::{Handler, HostIps, Listener, Network, Socket};
+pub use network::{HostIps, Listener, Network, Socket, SocketHandler};
 pub use poller::Poller;
 pub use socket_options::SocketOptions;
 pub(crate) use source::source_of;

@@ -26,7 +26,7 @@ pub type HostIps<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Se
 ///
 /// No method of [`Socket`] or [`Listener`], and of this trait only the future of
 /// [`host_ips`](Network::host_ips), waits for anything. What can't be done now is
-/// [`WouldBlock`](io::ErrorKind::WouldBlock), and a [`Handler`] is told when it may be done.
+/// [`WouldBlock`](io::ErrorKind::WouldBlock), and a [`SocketHandler`] is told when it may be done.
 /// [`Interrupted`](io::ErrorKind::Interrupted) is tried again at once. Any other error is
 /// final for a socket; for a listener it is not, and accepting is tried again after a pause.
 ///
@@ -215,7 +215,7 @@ pub trait Socket: Send + Sync + 'static {
     /// may still be running. A socket has no handler at first.
     ///
     /// The network keeps the handler alive, also one that owns this socket.
-    fn set_handler(&self, handler: Arc<dyn Handler>);
+    fn set_handler(&self, handler: Arc<dyn SocketHandler>);
 
     /// Removes the handler for good: it is not called any more, and no other can be set. Dropping
     /// the socket does so too.
@@ -234,11 +234,11 @@ pub trait Listener: Send + Sync + 'static {
     fn try_accept(&self) -> io::Result<Box<dyn Socket>>;
 
     /// Sets the handler, as [`Socket::set_handler`] does. The handler does not own the listener.
-    fn set_handler(&self, handler: Arc<dyn Handler>);
+    fn set_handler(&self, handler: Arc<dyn SocketHandler>);
 }
 
 /// A handler is called when a socket becomes ready.
-pub trait Handler: Send + Sync + 'static {
+pub trait SocketHandler: Send + Sync + 'static {
     /// Called when something has changed. An error or a hang-up counts as both, so that the next
     /// try returns the error.
     ///
@@ -246,7 +246,7 @@ pub trait Handler: Send + Sync + 'static {
     /// return soon, and must neither block nor park.
     fn ready(&self, readable: bool, writable: bool);
 
-    /// Called in place of [`ready`](Handler::ready) by a network that knows more: the peer has
+    /// Called in place of [`ready`](SocketHandler::ready) by a network that knows more: the peer has
     /// neither ended nor reset the connection, and a [`try_read`](Socket::try_read) that returns
     /// less than it has room for has read everything. Anything that comes after that is reported
     /// again, including an end.

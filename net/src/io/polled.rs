@@ -7,7 +7,7 @@ use std::sync::Arc;
 use mio::Interest;
 use mio::event::Source;
 
-use super::network::Handler;
+use super::network::SocketHandler;
 use super::poller::{Poller, Registration};
 
 pub(super) struct Polled<S: Source> {
@@ -26,7 +26,7 @@ impl<S: Source> Polled<S> {
         &self.poller
     }
 
-    pub(super) fn set_handler(&self, handler: Arc<dyn Handler>) {
+    pub(super) fn set_handler(&self, handler: Arc<dyn SocketHandler>) {
         self.poller.set_handler(self.registration, handler);
     }
 

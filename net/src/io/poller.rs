@@ -2,7 +2,7 @@
 //! implements the waiting.
 //!
 //! It reads and writes nothing itself, keeps no time, and knows no protocol. A source is
-//! registered and given a [`Handler`]; `park` waits, and calls the handlers of the sources
+//! registered and given a [`SocketHandler`]; `park` waits, and calls the handlers of the sources
 //! that something has happened to.
 //!
 //! Readiness is edge-triggered: an event says that something has changed, and is not repeated while
@@ -32,7 +32,7 @@ use mio::{Interest, Registry, Token, Waker};
 use parking_lot::Mutex;
 use slab::Slab;
 
-use super::network::Handler;
+use super::network::SocketHandler;
 use super::wait::{self, Event, Wait};
 
 /// The lower half of a token is a slot, the upper half its generation.
@@ -70,7 +70,7 @@ struct Entry {
     /// The whole token, which is compared with that of an event.
     token: Token,
     /// `None` until a handler is set.
-    handler: Option<Arc<dyn Handler>>,
+    handler: Option<Arc<dyn SocketHandler>>,
 }
 
 /// A source's place in the poller, from [`Poller::register`].
@@ -109,7 +109,7 @@ impl Poller {
     /// thread, this may already be before the function returns. What has happened before is
     /// not repeated to the new one: whoever set it tries once. Does nothing when the
     /// registration is gone.
-    pub(super) fn set_handler(&self, registration: Registration, handler: Arc<dyn Handler>) {
+    pub(super) fn set_handler(&self, registration: Registration, handler: Arc<dyn SocketHandler>) {
         let mut sources = self.shared.sources.lock();
         let old = sources.entry(registration.0).map(|e| e.handler.replace(handler));
         // An old handler may own a socket, and dropping the socket takes this lock.
@@ -215,7 +215,7 @@ mod tests {
         writable: AtomicUsize,
     }
 
-    impl Handler for Count {
+    impl SocketHandler for Count {
         fn ready(&self, readable: bool, writable: bool) {
             self.readable.fetch_add(usize::from(readable), Ordering::SeqCst);
             self.writable.fetch_add(usize::from(writable), Ordering::SeqCst);
@@ -231,7 +231,7 @@ mod tests {
     fn register(
         poller: &Poller,
         source: &mut impl Source,
-        handler: Arc<dyn Handler>,
+        handler: Arc<dyn SocketHandler>,
     ) -> Registration {
         let registration = poller.register(source, Interest::READABLE).unwrap();
         poller.set_handler(registration, handler);
@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn a_handler_that_panics_costs_no_other_event() {
         struct Panics(AtomicUsize);
-        impl Handler for Panics {
+        impl SocketHandler for Panics {
             fn ready(&self, _: bool, _: bool) {
                 self.0.fetch_add(1, Ordering::SeqCst);
                 std::panic::resume_unwind(Box::new("a handler"));
@@ -320,7 +320,8 @@ mod tests {
         let count = Arc::new(Count::default());
         let mut sources = [(); 4].map(|()| pending_listener());
         for (source, n) in sources.iter_mut().zip(0..) {
-            let handler: Arc<dyn Handler> = if n % 2 == 0 { panics.clone() } else { count.clone() };
+            let handler: Arc<dyn SocketHandler> =
+                if n % 2 == 0 { panics.clone() } else { count.clone() };
             register(&poller, &mut source.0, handler);
         }
         poller.park(None);
@@ -337,7 +338,7 @@ mod tests {
             poller: Poller,
             plan: Arc<Plan>,
         }
-        impl Handler for Replace {
+        impl SocketHandler for Replace {
             fn ready(&self, _: bool, _: bool) {
                 let (registrations, fresh) = self.plan.lock().take().expect("called only once");
                 let old = registrations[1 - self.me];

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use fika_runtime::wake;
 use parking_lot::Mutex;
 
-use super::network::Handler;
+use super::network::SocketHandler;
 
 /// A handler that wakes futures.
 #[derive(Default)]
@@ -83,7 +83,7 @@ impl Readiness {
     }
 }
 
-impl Handler for Readiness {
+impl SocketHandler for Readiness {
     fn ready(&self, readable: bool, writable: bool) {
         for (ready, side) in [(readable, &self.read), (writable, &self.write)] {
             if !ready {

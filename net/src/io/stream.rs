@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use super::network::{Handler, Network, Socket};
+use super::network::{Network, Socket, SocketHandler};
 use super::readiness::{Direction, Readiness};
 use super::socket_options::SocketOptions;
 
@@ -95,7 +95,7 @@ impl Stream {
     ///
     /// The network keeps the handler alive, even if the handler owns this stream, until
     /// [`release_handler`](Stream::release_handler) or the stream's end.
-    pub(crate) fn set_handler(&self, handler: Arc<dyn Handler>) {
+    pub(crate) fn set_handler(&self, handler: Arc<dyn SocketHandler>) {
         self.socket.set_handler(handler);
     }
 
@@ -218,7 +218,7 @@ mod tests {
         ends: AtomicUsize,
     }
 
-    impl Handler for Direct {
+    impl SocketHandler for Direct {
         fn ready(&self, _: bool, _: bool) {
             let mut buf = [0; 4];
             loop {

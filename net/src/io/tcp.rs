@@ -8,7 +8,7 @@ use fika_runtime::run_lookup;
 use mio::Interest;
 use socket2::SockRef;
 
-use super::network::{Handler, HostIps, Listener, Network, Socket};
+use super::network::{HostIps, Listener, Network, Socket, SocketHandler};
 use super::polled::Polled;
 use super::poller::Poller;
 use super::socket_options::SocketOptions;
@@ -135,7 +135,7 @@ impl Socket for TcpSocket {
         SocketOptions::of(SockRef::from(&*self.socket))
     }
 
-    fn set_handler(&self, handler: Arc<dyn Handler>) {
+    fn set_handler(&self, handler: Arc<dyn SocketHandler>) {
         self.socket.set_handler(handler);
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use mio::Interest;
 use socket2::{Domain, Protocol, SockRef, Type};
 
-use super::network::{Handler, Listener, Socket};
+use super::network::{Listener, Socket, SocketHandler};
 use super::polled::Polled;
 use super::poller::Poller;
 use super::spare::Spare;
@@ -55,7 +55,7 @@ impl Listener for TcpListener {
         Ok(TcpSocket::register(self.socket.poller(), socket, peer_addr)?)
     }
 
-    fn set_handler(&self, handler: Arc<dyn Handler>) {
+    fn set_handler(&self, handler: Arc<dyn SocketHandler>) {
         self.socket.set_handler(handler);
     }
 }

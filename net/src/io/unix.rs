@@ -23,7 +23,7 @@ use std::sync::Arc;
 use mio::Interest;
 use rustix::fs::OFlags;
 
-use super::network::{Handler, HostIps, Listener, Network, Socket};
+use super::network::{HostIps, Listener, Network, Socket, SocketHandler};
 use super::polled::Polled;
 use super::poller::Poller;
 use super::spare::{Spare, descriptors_max};
@@ -246,7 +246,7 @@ impl Socket for UnixSocket {
         true
     }
 
-    fn set_handler(&self, handler: Arc<dyn Handler>) {
+    fn set_handler(&self, handler: Arc<dyn SocketHandler>) {
         self.socket.set_handler(handler);
     }
 
@@ -275,7 +275,7 @@ impl Listener for UnixListener {
         Ok(UnixSocket::register(self.socket.poller(), socket, HERE, self.local_addr)?)
     }
 
-    fn set_handler(&self, handler: Arc<dyn Handler>) {
+    fn set_handler(&self, handler: Arc<dyn SocketHandler>) {
         self.socket.set_handler(handler);
     }
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fika_net::Handler;
+use fika_net::SocketHandler;
 
 use super::connection::{Connection, End, Stage};
 use super::hosts::HostId;
@@ -157,14 +157,23 @@ impl State {
         id.ok_or_else(|| ErrorKind::WouldBlock.into())
     }
 
-    pub(super) fn set_listener(&mut self, host: HostId, addr: SocketAddr, to: Arc<dyn Handler>) {
+    pub(super) fn set_listener(
+        &mut self,
+        host: HostId,
+        addr: SocketAddr,
+        to: Arc<dyn SocketHandler>,
+    ) {
         if let Some(listening) = self.listeners.get_mut(&(host, addr)) {
             listening.handler = Some(to);
         }
     }
 
     /// Closes a listener, and the connections that wait to be accepted.
-    pub(super) fn unlisten(&mut self, host: HostId, addr: SocketAddr) -> Option<Arc<dyn Handler>> {
+    pub(super) fn unlisten(
+        &mut self,
+        host: HostId,
+        addr: SocketAddr,
+    ) -> Option<Arc<dyn SocketHandler>> {
         let listening = self.listeners.remove(&(host, addr))?;
         for id in listening.waiting {
             self.reset(id, 1);

@@ -5,7 +5,7 @@ use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use fika_net::Handler;
+use fika_net::SocketHandler;
 
 use super::hosts::HostId;
 use super::wires::LifeId;
@@ -41,7 +41,7 @@ pub(super) struct End {
     pub(super) local: SocketAddr,
     pub(super) peer: SocketAddr,
     pub(super) stage: Stage,
-    pub(super) handler: Option<Arc<dyn Handler>>,
+    pub(super) handler: Option<Arc<dyn SocketHandler>>,
     /// Bytes that have arrived and were not read.
     pub(super) inbox: VecDeque<u8>,
     /// Everything that the peer has written has arrived.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use fika_net::Handler;
+use fika_net::SocketHandler;
 
 use super::connection::{Connection, End, Side, Stage};
 use super::hosts::HostId;
@@ -13,7 +13,7 @@ use super::wires::{Arrival, LifeId, State, Tell};
 
 impl State {
     /// Closes everything that a killed program had, as its operating system does.
-    pub(crate) fn kill(&mut self, life: LifeId) -> Vec<Arc<dyn Handler>> {
+    pub(crate) fn kill(&mut self, life: LifeId) -> Vec<Arc<dyn SocketHandler>> {
         let listening: Vec<_> =
             self.listeners.iter().filter(|(_, of)| of.life == life).map(|(key, _)| *key).collect();
         let of_listeners =

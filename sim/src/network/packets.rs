@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fika_net::Handler;
+use fika_net::SocketHandler;
 
 use super::connection::{Connection, End, Packet, Side, Stage};
 use super::options::Reads;
@@ -193,7 +193,7 @@ impl State {
     }
 
     /// Drops the program's end.
-    pub(super) fn drop_end(&mut self, id: u64, side: Side) -> Option<Arc<dyn Handler>> {
+    pub(super) fn drop_end(&mut self, id: u64, side: Side) -> Option<Arc<dyn SocketHandler>> {
         let end = self.end(id, side)?;
         let handler = end.handler.take();
         if std::mem::replace(&mut end.is_dropped, true) {

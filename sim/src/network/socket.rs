@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Result};
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::Arc;
 
-use fika_net::{Handler, HostIps, Listener, Network, Socket};
+use fika_net::{HostIps, Listener, Network, Socket, SocketHandler};
 
 use super::connection::Side;
 use super::hosts::HostId;
@@ -91,7 +91,7 @@ impl Socket for SimSocket {
         Ok(self.local)
     }
 
-    fn set_handler(&self, handler: Arc<dyn Handler>) {
+    fn set_handler(&self, handler: Arc<dyn SocketHandler>) {
         let mut state = self.wires.lock();
         let end = state.end(self.connection, self.side).filter(|end| !end.is_dropped);
         let old = match end {
@@ -128,7 +128,7 @@ impl Listener for SimListener {
         socket(&self.wires, id, 1)
     }
 
-    fn set_handler(&self, handler: Arc<dyn Handler>) {
+    fn set_handler(&self, handler: Arc<dyn SocketHandler>) {
         self.wires.lock().set_listener(self.host, self.addr, handler);
     }
 }

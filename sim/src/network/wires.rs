@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use fika_net::Handler;
+use fika_net::SocketHandler;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::connection::{Connection, Side};
@@ -26,7 +26,7 @@ pub(crate) struct LifeId {
 /// A handler to be called.
 pub(crate) struct Tell {
     pub(crate) life: LifeId,
-    pub(crate) handler: Arc<dyn Handler>,
+    pub(crate) handler: Arc<dyn SocketHandler>,
     pub(crate) readable: bool,
     pub(crate) writable: bool,
 }
@@ -69,7 +69,7 @@ pub(super) struct Listening {
     pub(super) backlog: usize,
     /// Connections that no program has accepted yet.
     pub(super) waiting: VecDeque<u64>,
-    pub(super) handler: Option<Arc<dyn Handler>>,
+    pub(super) handler: Option<Arc<dyn SocketHandler>>,
 }
 
 impl Wires {

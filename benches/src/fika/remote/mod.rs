@@ -1,5 +1,6 @@
 //! Workloads between nodes. Each node is an OS process that runs this program with the node's name.
 
+mod beside_bulk;
 mod headofline;
 mod mesh;
 mod nodedown;
@@ -31,6 +32,7 @@ pub(super) fn run(workload: &str, params: &Params) {
         "remote.headofline" => with_peer(p, headofline::run),
         "remote.nodedown.kill" => with_peer(p, nodedown::run_kill),
         "remote.nodedown.stop" => with_peer(p, nodedown::run_stop),
+        "remote.connect_beside_bulk" => beside_bulk::run(p),
         "remote.mesh" => mesh::run(p),
         _ if workload.starts_with("remote.oneway.") => with_peer(p, oneway::run),
         _ if workload.starts_with("remote.bulk.") => with_peer(p, oneway::run),

@@ -88,13 +88,13 @@ impl AwaitHello {
         check_given(&ours, theirs.given.as_ref())?;
         let prover = key.bind(&ours.encode(), frame, transport);
         let proof_i = prover.initiator();
-        let agreed = Agreed {
+        let agreed = Agreed(Established {
             peer: theirs.name,
             creation: theirs.creation,
             flags: ours.flags.agree(theirs.flags),
             version: theirs.version,
             given: theirs.given,
-        };
+        });
         let answer = framed(&Role::Initiator.encode(&proof_i));
         Ok((AwaitProof { prover, proof_i, agreed }, answer))
     }
@@ -127,13 +127,13 @@ impl AwaitProof {
             let Refusal { status, proof } = Refusal::decode(frame)?;
             return Err(match matches(&prover.refusal(&proof_i, status.byte()), &proof) {
                 true => HandshakeError::Refused(status),
-                false => HandshakeError::BadProof { peer: agreed.peer },
+                false => HandshakeError::BadProof { peer: agreed.0.peer },
             });
         }
         let proof_r = Role::Responder.decode(frame)?;
         if !matches(&prover.responder(&proof_i), &proof_r) {
-            return Err(HandshakeError::BadProof { peer: agreed.peer });
+            return Err(HandshakeError::BadProof { peer: agreed.0.peer });
         }
-        Ok(agreed.proved(prover.session()))
+        Ok(agreed.proved())
     }
 }

@@ -1,5 +1,4 @@
-//! The handshake's cryptography: a key from the cookie, the two proofs, and the keys of the
-//! connection that comes of them.
+//! The handshake's cryptography: a key from the cookie, and the two proofs.
 //!
 //! ```text
 //! K       = HKDF-SHA256(salt = "fika1", ikm = cookie, info = cluster id)
@@ -7,14 +6,11 @@
 //! proof_i = HMAC-SHA256(K, "fika1 initiator" ‖ TH ‖ cb)
 //! proof_r = HMAC-SHA256(K, "fika1 responder" ‖ TH ‖ proof_i ‖ cb)
 //! refusal = HMAC-SHA256(K, "fika1 refusal" ‖ TH ‖ proof_i ‖ status ‖ cb)
-//! keys    = HKDF-SHA256(salt = TH, ikm = K, info = "fika1 keys" ‖ cb)
 //! ```
 //!
 //! The labels keep one side's proof from being the other's, the nonces in the hellos
 //! make each transcript new, and everything that was agreed is in them. All that is secret
 //! is wiped when it is dropped, and none of it has a `Debug` that shows it.
-
-use std::fmt;
 
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -35,7 +31,6 @@ const SALT: &[u8] = b"fika1";
 const INITIATOR: &[u8] = b"fika1 initiator";
 const RESPONDER: &[u8] = b"fika1 responder";
 const REFUSAL: &[u8] = b"fika1 refusal";
-const SESSION: &[u8] = b"fika1 keys";
 
 /// The secret that both ends must share.
 #[derive(Clone, Debug)]
@@ -130,50 +125,6 @@ impl Prover {
         }
         mac.finalize().into_bytes().into()
     }
-
-    /// The keys of the connection, for the initiator; the responder has them the other way
-    /// round.
-    pub(super) fn session(&self) -> SessionKeys {
-        let mut keys = Zeroizing::new([0; 2 * KEY_BYTES]);
-        expand(&self.transcript, &*self.key.0, &[SESSION, &self.binding], &mut *keys);
-        let mut session =
-            SessionKeys { sending: Zeroizing::default(), receiving: Zeroizing::default() };
-        session.sending.copy_from_slice(&keys[..KEY_BYTES]);
-        session.receiving.copy_from_slice(&keys[KEY_BYTES..]);
-        session
-    }
-}
-
-/// The keys of one connection, one for each direction: nobody without the cookie has them,
-/// and no other connection does.
-#[derive(Clone)]
-pub(crate) struct SessionKeys {
-    /// For what this end sends.
-    pub(crate) sending: Zeroizing<[u8; KEY_BYTES]>,
-    /// For what the peer sends.
-    pub(crate) receiving: Zeroizing<[u8; KEY_BYTES]>,
-}
-
-impl SessionKeys {
-    /// The same from the other end.
-    pub(super) fn reversed(self) -> SessionKeys {
-        SessionKeys { sending: self.receiving, receiving: self.sending }
-    }
-}
-
-impl PartialEq for SessionKeys {
-    fn eq(&self, other: &SessionKeys) -> bool {
-        let same = self.sending.ct_eq(&*other.sending) & self.receiving.ct_eq(&*other.receiving);
-        same.into()
-    }
-}
-
-impl Eq for SessionKeys {}
-
-impl fmt::Debug for SessionKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionKeys(..)")
-    }
 }
 
 /// Returns whether two proofs are equal, in a time that does not depend on where they differ.
@@ -205,19 +156,6 @@ mod tests {
         for (n, label) in labels.iter().enumerate() {
             let others = labels.iter().enumerate().filter(|(other, _)| *other != n);
             assert!(others.into_iter().all(|(_, other)| !other.starts_with(label)));
-        }
-    }
-
-    #[test]
-    fn session_keys_are_equal_in_both_directions() {
-        let keys = |sending: u8, receiving: u8| SessionKeys {
-            sending: Zeroizing::new([sending; KEY_BYTES]),
-            receiving: Zeroizing::new([receiving; KEY_BYTES]),
-        };
-        assert_eq!(keys(1, 2), keys(1, 2));
-        assert_eq!(keys(1, 2), keys(2, 1).reversed());
-        for other in [keys(1, 3), keys(3, 2), keys(2, 1), keys(3, 4)] {
-            assert_ne!(keys(1, 2), other);
         }
     }
 }

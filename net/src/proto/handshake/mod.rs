@@ -38,7 +38,7 @@ mod versions;
 pub(crate) use failure::HandshakeError;
 pub(crate) use flags::Flags;
 pub(crate) use frame::frame;
-pub(crate) use keys::{Secret, SessionKeys, Transport};
+pub(crate) use keys::{Secret, Transport};
 pub(crate) use message::Status;
 pub(crate) use simultaneous::{Verdict, simultaneous};
 
@@ -70,23 +70,14 @@ pub(crate) struct Established {
     pub(crate) version: u16,
     /// Our own name, if we asked for one (DIST-4).
     pub(crate) given: Option<NodeName>,
-    /// The keys of this connection, for frames with a MAC.
-    pub(crate) keys: SessionKeys,
 }
 
-/// The same but for the keys, while nothing of it is proved.
-struct Agreed {
-    peer: NodeName,
-    creation: Creation,
-    flags: Flags,
-    version: u16,
-    given: Option<NodeName>,
-}
+/// What both ends have agreed on, and neither has proved yet.
+struct Agreed(Established);
 
 impl Agreed {
-    fn proved(self, keys: SessionKeys) -> Established {
-        let Agreed { peer, creation, flags, version, given } = self;
-        Established { peer, creation, flags, version, given, keys }
+    fn proved(self) -> Established {
+        self.0
     }
 }
 

@@ -90,7 +90,7 @@ impl AwaitHello {
 impl Greeted {
     /// Returns the name that the initiator claims.
     pub(crate) fn peer(&self) -> &NodeName {
-        &self.agreed.peer
+        &self.agreed.0.peer
     }
 
     /// Returns whether the initiator has no name and asks for one. Its name then only contains its
@@ -102,7 +102,7 @@ impl Greeted {
     /// Gives the initiator the name that it has requested (DIST-4).
     pub(crate) fn named(mut self, name: NodeName) -> Greeted {
         debug_assert!(self.asks_for_name, "others have one");
-        self.agreed.peer = name.clone();
+        self.agreed.0.peer = name.clone();
         self.given = Some(name);
         self
     }
@@ -120,7 +120,7 @@ impl Greeted {
         debug_assert!(!status.is_refusal(), "the initiator would go no further");
         let Greeted { identity, hello_i, agreed, given, .. } = self;
         debug_assert_eq!(status == Status::Named, given.is_some(), "the two go together");
-        let (body, frame) = hello_r(&identity, status, agreed.version, nonce, given);
+        let (body, frame) = hello_r(&identity, status, agreed.0.version, nonce, given);
         let prover = Key::of(secret).bind(&hello_i, &body, transport);
         (AwaitProof { prover, agreed }, frame)
     }
@@ -129,7 +129,7 @@ impl Greeted {
     /// connection.
     pub(crate) fn refuse(self, status: Status) -> Vec<u8> {
         debug_assert!(status.is_refusal(), "the initiator would go on");
-        hello_r(&self.identity, status, self.agreed.version, [0; NONCE_BYTES], None).1
+        hello_r(&self.identity, status, self.agreed.0.version, [0; NONCE_BYTES], None).1
     }
 }
 
@@ -142,7 +142,7 @@ impl AwaitProof {
         let AwaitProof { prover, agreed } = self;
         let proof_i = Role::Initiator.decode(frame)?;
         if !matches(&prover.initiator(), &proof_i) {
-            return Err(HandshakeError::BadProof { peer: agreed.peer });
+            return Err(HandshakeError::BadProof { peer: agreed.0.peer });
         }
         Ok(Proved { prover, agreed, proof_i })
     }
@@ -151,7 +151,7 @@ impl AwaitProof {
 impl Proved {
     /// Returns the initiator's name.
     pub(crate) fn peer(&self) -> &NodeName {
-        &self.agreed.peer
+        &self.agreed.0.peer
     }
 
     /// Accepts the connection, which is now up. The caller sends the returned frame, and may send
@@ -159,7 +159,7 @@ impl Proved {
     /// (HS-7).
     pub(crate) fn accept(self) -> (Established, Vec<u8>) {
         let answer = framed(&Role::Responder.encode(&self.prover.responder(&self.proof_i)));
-        (self.agreed.proved(self.prover.session().reversed()), answer)
+        (self.agreed.proved(), answer)
     }
 
     /// Ends the handshake with a refusal. The caller sends the returned frame, and then closes the
@@ -177,13 +177,13 @@ fn agree(identity: &Identity, theirs: HelloI) -> Result<Agreed, PeerIncompatible
     if let Some(missing) = theirs.flags.lacks(Flags::MANDATORY) {
         return Err(PeerIncompatible::MissingFlags(missing));
     }
-    Ok(Agreed {
+    Ok(Agreed(Established {
         version: Versions::OURS.agree(theirs.versions)?,
         flags: identity.flags.agree(theirs.flags),
         peer: theirs.name,
         creation: theirs.creation,
         given: None,
-    })
+    }))
 }
 
 /// Returns our hello: its body, which the transcript needs, and the frame.

@@ -128,7 +128,7 @@ impl Control {
 
     /// Returns whether the process may have values of the program besides its future.
     #[inline]
-    pub(super) fn has_values(&self) -> bool {
+    pub(in crate::process) fn has_values(&self) -> bool {
         self.rare.get().is_some() || self.mailbox.borrow().len() > 0
     }
 

@@ -10,6 +10,7 @@ use crate::message::{Address, EncodeError, Envelope, Message};
 use crate::name::Name;
 use crate::node::Inner;
 use crate::node_name::NodeName;
+use crate::observe::SignalRef;
 use crate::pid::Pid;
 use crate::priority::Priority;
 use crate::process::core::SlotRef;
@@ -110,14 +111,9 @@ impl Inner {
     fn send_away(&self, to: Pid, message: Envelope) -> Result<(), SendError> {
         message.check_sendable()?;
         let Some(carrier) = self.carrier.get() else { return Ok(()) };
-        let sender = running_process();
-        let message = Signal::Message(message);
-        self.observed.tell(|observer| observer.sends(sender, &RemoteDest::Pid(to), &message));
-        let carried = carrier.send_message(sender, to, Envelope::signal(message));
-        self.observed.tell(|observer| {
-            observer.sent(carried.as_ref().ok().map(|carried| carried.connection));
-        });
-        self.sent(&carried?, true);
+        self.send_out(to, message, true, |sender, to, message| {
+            carrier.send_message(sender, to, message)
+        })?;
         Ok(())
     }
 
@@ -259,38 +255,37 @@ impl Inner {
             self.not_carried(&signal);
             return Ok(Inner::NEVER_CONNECTED);
         };
-        let sender = running_process();
-        let carry = |to, signal| carrier.send(sender, to, signal);
-        let carried = self.watched(to, signal, carry)?;
-        self.sent(&carried, waits);
-        Ok(carried.connection)
+        self.send_out(to, signal, waits, |sender, to, signal| carrier.send(sender, to, signal))
     }
 
-    /// The carrier has taken something. Where there is no room, the running process waits if it
-    /// is to.
+    /// Gives a message or another signal of the running process to the carrier: the one way out of
+    /// the node. If the connection has no room and `waits` is set, the running process waits.
     #[inline]
-    fn sent(&self, carried: &Carried, waits: bool) {
-        self.flush_outside();
-        if let Some(congested) = carried.congested.as_ref().filter(|_| waits) {
-            self.hold_up(carried.connection, congested);
-        }
-    }
-
-    /// Whoever watches the node sees what is given to the carrier.
-    fn watched<E>(
+    fn send_out<D, S, E>(
         &self,
-        to: RemoteDest,
-        signal: Signal,
-        carry: impl FnOnce(RemoteDest, Signal) -> Result<Carried, E>,
-    ) -> Result<Carried, E> {
+        to: D,
+        signal: S,
+        waits: bool,
+        carry: impl FnOnce(Option<Pid>, D, S) -> Result<Carried, E>,
+    ) -> Result<ConnectionId, E>
+    where
+        D: Clone + Into<RemoteDest>,
+        for<'a> &'a S: Into<SignalRef<'a>>,
+    {
+        let sender = running_process();
         self.observed.tell(|observer| {
-            observer.sends(running_process(), &to, &signal);
+            observer.sends(sender, &to.clone().into(), (&signal).into());
         });
-        let carried = carry(to, signal);
+        let carried = carry(sender, to, signal);
         self.observed.tell(|observer| {
             observer.sent(carried.as_ref().ok().map(|carried| carried.connection));
         });
-        carried
+        let Carried { connection, congested } = carried?;
+        self.flush_outside();
+        if let Some(congested) = congested.filter(|_| waits) {
+            self.hold_up(connection, &congested);
+        }
+        Ok(connection)
     }
 
     /// Sends a message to another node on conditions.
@@ -308,10 +303,10 @@ impl Inner {
         let waits = !conditions.nosuspend;
         let nosuspend = conditions.nosuspend && self.may_be_held_up();
         let conditions = Conditions { nosuspend, ..conditions };
-        let sender = running_process();
-        let carry = |to, message| carrier.send_if(sender, to, message, conditions);
-        // With `nosuspend` the one after it is refused.
-        self.sent(&self.watched(to, message, carry)?, waits);
+        // With `nosuspend`, the next message is refused instead.
+        self.send_out(to, message, waits, |sender, to, message| {
+            carrier.send_if(sender, to, message, conditions)
+        })?;
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::panic::Location;
 
 use crate::context;
 use crate::exit_reason::ExitReason;
-use crate::node::Inner;
+use crate::node::{Inner, Node};
 use crate::outcome::Outcome;
 use crate::pid::Pid;
 use crate::priority::Priority;
@@ -60,6 +60,11 @@ impl Start {
         let (priority, group_leader) = (Priority::Normal, None);
         let (link, watcher, service) = (None, None, None);
         Start { parent, site, link, watcher, priority, group_leader, service }
+    }
+
+    /// A service of the node that no process of the node can end.
+    pub(crate) fn root_service(parent: Option<Pid>, site: &'static Location<'static>) -> Start {
+        Start { service: Some(Service::Root), ..Start::new(parent, site) }
     }
 
     /// A child of the running process. PROC-5: all that it inherits is the group leader.
@@ -122,6 +127,29 @@ pub(crate) fn start(
     slot.queue.open();
     slot.schedule(start.priority);
     Some(pid)
+}
+
+impl Node {
+    /// Spawns a service of the node from outside a process. It does not count towards the process
+    /// limit, and no process can end it, link to it, or send it messages from another node. `None` if
+    /// the node has no room even for this, or stops. Observers see `parent` as the parent.
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn spawn_root_service<F>(&self, parent: Option<Pid>, future: F) -> Option<Pid>
+    where
+        F: IntoFuture<Output: Outcome>,
+        F::IntoFuture: Send + 'static,
+    {
+        let begin = Start::root_service(parent, Location::caller());
+        start(self.inner(), begin, NewProcess::of()(future), |_| ())
+    }
+
+    /// Runs `work` as the handler of a socket runs: on this node, and outside of the process that
+    /// calls it.
+    #[doc(hidden)]
+    pub fn outside_process<R>(&self, work: impl FnOnce() -> R) -> R {
+        context::enter_node(self.inner(), work)
+    }
 }
 
 impl Running<'_> {

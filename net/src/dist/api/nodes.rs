@@ -1,0 +1,152 @@
+//! Which nodes there are, as far as this one knows.
+//!
+//! Prior art: `erlang:nodes/0,1,2`.
+
+use std::collections::BTreeSet;
+
+use fika_runtime::{Node, NodeName, NodeType, acting_node};
+
+use crate::dist::state::Distribution;
+
+/// Which nodes are meant (the argument of Erlang's `nodes/1`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum NodeKind {
+    /// Visible nodes that are connected.
+    Visible,
+    /// Hidden nodes that are connected.
+    Hidden,
+    /// Both.
+    Connected,
+    /// This node.
+    This,
+    /// All of these, and those that this node has to do with in another way: it was connected to
+    /// them, or is about to be, or something that a peer has sent refers to them.
+    Known,
+}
+
+/// One kind stands for the list of it alone.
+impl AsRef<[NodeKind]> for NodeKind {
+    fn as_ref(&self) -> &[NodeKind] {
+        std::slice::from_ref(self)
+    }
+}
+
+impl NodeKind {
+    fn covers(self, node_type: NodeType) -> bool {
+        match self {
+            NodeKind::Visible => node_type == NodeType::Visible,
+            NodeKind::Hidden => node_type == NodeType::Hidden,
+            NodeKind::Connected | NodeKind::Known => true,
+            NodeKind::This => false,
+        }
+    }
+}
+
+/// The visible nodes that are connected (Erlang's `nodes/0`).
+///
+/// # Panics
+/// Outside of a process.
+#[must_use]
+#[track_caller]
+pub fn nodes() -> Vec<NodeName> {
+    nodes_of(NodeKind::Visible)
+}
+
+/// The nodes of this kind, or of any of several kinds, each once and in the order of their names
+/// (Erlang's `nodes/1`).
+///
+/// ```
+/// # use fika_net::{nodes_of, NodeKind};
+/// # fn example() {
+/// let hidden = nodes_of(NodeKind::Hidden);
+/// let with_this_one = nodes_of([NodeKind::Visible, NodeKind::This]);
+/// # }
+/// ```
+///
+/// # Panics
+/// Outside of a process.
+#[must_use]
+#[track_caller]
+pub fn nodes_of(kinds: impl AsRef<[NodeKind]>) -> Vec<NodeName> {
+    list(&acting_node("nodes"), kinds.as_ref())
+}
+
+fn list(node: &Node, kinds: &[NodeKind]) -> Vec<NodeName> {
+    let is_asked = |kind| kinds.contains(&kind);
+    let mut found = BTreeSet::new();
+    if is_asked(NodeKind::This) || is_asked(NodeKind::Known) {
+        found.insert(node.name());
+    }
+    if let Some(distribution) = Distribution::of(node) {
+        if is_asked(NodeKind::Known) {
+            found.extend(distribution.known());
+        }
+        for channel in distribution.base.connections.all() {
+            let node_type = channel.node_type();
+            if node_type.is_some_and(|it| kinds.iter().any(|kind| kind.covers(it))) {
+                found.insert(channel.peer().clone());
+            }
+        }
+    }
+    found.into_iter().collect()
+}
+
+/// A node that is connected, and how.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConnectedNode {
+    /// The node.
+    pub node: NodeName,
+    /// Whether it is a visible one.
+    pub node_type: NodeType,
+    /// Tells this connection from earlier and later ones to the same node.
+    pub connection: u64,
+    /// The number of messages, exit reasons and arguments of `#[remote]` functions that came over
+    /// this connection and did not decode here.
+    pub undecodable_here: u64,
+    /// The number of those that this node has sent and that did not decode there, as far as that
+    /// node has reported. It may report many together, at a check of the ticks.
+    pub undecodable_there: u64,
+}
+
+/// The nodes that are connected, visible and hidden ones, each with its type and its connection
+/// (Erlang's `nodes/2`).
+///
+/// # Panics
+/// Outside of a process.
+#[must_use]
+#[track_caller]
+pub fn connected_nodes() -> Vec<ConnectedNode> {
+    let Some(distribution) = Distribution::of(&acting_node("connected_nodes")) else {
+        return Vec::new();
+    };
+    let channels = distribution.base.connections.all();
+    let up = channels.iter().filter_map(|channel| {
+        let (node, connection) = (channel.peer().clone(), channel.id().0);
+        let (undecodable_here, undecodable_there) = channel.undecoded();
+        channel.node_type().map(|node_type| ConnectedNode {
+            node,
+            node_type,
+            connection,
+            undecodable_here,
+            undecodable_there,
+        })
+    });
+    up.collect()
+}
+
+impl Distribution {
+    /// The nodes of this kind, or of any of several kinds.
+    #[must_use]
+    pub fn nodes_of(&self, kinds: impl AsRef<[NodeKind]>) -> Vec<NodeName> {
+        self.base.node().map(|node| list(&node, kinds.as_ref())).unwrap_or_default()
+    }
+
+    /// The nodes that this one is or was connected to, or is about to be, and those that its peers
+    /// have named.
+    fn known(&self) -> BTreeSet<NodeName> {
+        let mut known = self.base.known.names();
+        known.extend(self.base.connections.all().iter().map(|channel| channel.peer().clone()));
+        known
+    }
+}

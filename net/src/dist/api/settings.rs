@@ -1,0 +1,202 @@
+//! What users change about the distribution while it runs. The free functions act for the node
+//! of the running process.
+
+use std::io;
+use std::time::Duration;
+
+use fika_runtime::{NodeName, NodeNameError};
+
+use super::functions::net;
+use crate::cookie::{Cookie, CookieError};
+use crate::dist::control::{Command, NetTicktime, SetTicktime};
+use crate::dist::link::Channel;
+use crate::dist::state::TIMES;
+use crate::io::SocketOptions;
+
+/// Why a setting was not changed, or is not known.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingError {
+    /// This node has no name, and so no connections.
+    #[error("notalive: this node is not distributed: give it a name first")]
+    NotAlive,
+    /// The text is no node name.
+    #[error(transparent)]
+    NodeName(#[from] NodeNameError),
+    /// The text is no cookie.
+    #[error(transparent)]
+    Cookie(#[from] CookieError),
+    /// There is no connection to this node.
+    #[error("noconnection: there is no connection to `{0}`")]
+    NotConnected(NodeName),
+    /// The value is out of range.
+    #[error("{0}")]
+    Range(&'static str),
+    /// The operating system does not take the option, or the network has no such thing.
+    #[error("the socket's options: {0}")]
+    Socket(io::Error),
+}
+
+/// Sets the cookie of this node, for all peers that have none of their own (Erlang's
+/// `erlang:set_cookie/1`). Live connections stay; handshakes from now on are proved with it. It
+/// holds until the distribution stops.
+///
+/// # Errors
+/// When this node is not distributed, or the text is empty or can be guessed.
+///
+/// # Panics
+/// Outside of a process.
+#[track_caller]
+pub fn set_cookie(cookie: impl AsRef<str>) -> Result<(), SettingError> {
+    let net = net("set_cookie").ok_or(SettingError::NotAlive)?;
+    // The caller's code runs before the lock is taken.
+    let cookie = Cookie::new(cookie.as_ref())?;
+    net.cookies.write().set(cookie);
+    Ok(())
+}
+
+/// Sets the cookie for one peer, in both directions (Erlang's `erlang:set_cookie/2`): this node
+/// proves itself to that peer with it, and demands it of that peer. For the own node it is as
+/// [`set_cookie`].
+///
+/// ```no_run
+/// # use fika_net::{SettingError, set_cookie_for};
+/// # fn example() -> Result<(), SettingError> {
+/// // A node of another cluster, of which only this one knows the cookie.
+/// set_cookie_for("gateway@10.0.0.7", "the cookie of the other cluster")?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// As for [`set_cookie`], and when the first text is no node name.
+///
+/// # Panics
+/// Outside of a process.
+#[track_caller]
+pub fn set_cookie_for(node: impl AsRef<str>, cookie: impl AsRef<str>) -> Result<(), SettingError> {
+    let net = net("set_cookie_for").ok_or(SettingError::NotAlive)?;
+    let node: NodeName = node.as_ref().parse()?;
+    let cookie = Cookie::new(cookie.as_ref())?;
+    let mut cookies = net.cookies.write();
+    if node == *net.name() {
+        cookies.set(cookie)
+    } else {
+        cookies.set_for(node, cookie)
+    }
+    Ok(())
+}
+
+/// Adds to the list of nodes that may be connected, in both directions (Erlang's
+/// `net_kernel:allow/1`). Without a list, all may; the first call begins one. An entry is a
+/// node's name, a host, or the part of a name before the `@`. Live connections stay.
+///
+/// # Errors
+/// When this node is not distributed.
+///
+/// # Panics
+/// Outside of a process.
+#[track_caller]
+pub fn allow<T: AsRef<str>>(nodes: impl IntoIterator<Item = T>) -> Result<(), SettingError> {
+    let net = net("allow").ok_or(SettingError::NotAlive)?;
+    // The caller's code runs before the lock is taken.
+    let nodes: Vec<_> = nodes.into_iter().map(|node| node.as_ref().to_owned()).collect();
+    net.allowed.write().add(nodes);
+    Ok(())
+}
+
+/// Changes the time after which the connection to a silent peer is closed (Erlang's
+/// `net_kernel:set_net_ticktime/2`). A time that the tick intensity does not divide is rounded up,
+/// in milliseconds.
+///
+/// All nodes of a cluster have to have the same time. No connection is lost if all of them are
+/// told within the transition, for which ticks go out at the faster of the two rates; OTP's
+/// default for it is 60 s.
+///
+/// # Errors
+/// If this node is not distributed, if the time is not from 1 ms to 365 days, or if the transition
+/// is longer than 365 days.
+///
+/// # Panics
+/// Outside of a process.
+pub async fn set_net_ticktime(
+    time: Duration,
+    transition: Duration,
+) -> Result<SetTicktime, SettingError> {
+    let net = net("set_net_ticktime").ok_or(SettingError::NotAlive)?;
+    if !TIMES.contains(&time) {
+        return Err(SettingError::Range("the ticktime must be from 1 ms to 365 days"));
+    }
+    if transition > *TIMES.end() {
+        return Err(SettingError::Range("the transition must not be longer than 365 days"));
+    }
+    let set = |caller| Command::SetTicktime { time, transition, caller };
+    net.ask(set).await.ok_or(SettingError::NotAlive)
+}
+
+/// Returns the time after which the connection to a silent peer is closed (Erlang's
+/// `net_kernel:get_net_ticktime/0`).
+///
+/// # Errors
+/// When this node is not distributed.
+///
+/// # Panics
+/// Outside of a process.
+pub async fn get_net_ticktime() -> Result<NetTicktime, SettingError> {
+    let net = net("get_net_ticktime").ok_or(SettingError::NotAlive)?;
+    net.ask(|caller| Command::Ticktime { caller }).await.ok_or(SettingError::NotAlive)
+}
+
+/// Sets options on the socket of a live connection (Erlang's `net_kernel:setopts/2`).
+///
+/// # Errors
+/// When this node is not distributed, that one is not connected, or the system does not take
+/// the options; those that came before the one at fault are set then.
+///
+/// # Panics
+/// Outside of a process.
+#[track_caller]
+pub fn setopts(node: impl AsRef<str>, options: SocketOptions) -> Result<(), SettingError> {
+    with_connection("setopts", node.as_ref(), |channel| channel.set_options(&options))
+}
+
+/// The options of the socket of a live connection (Erlang's `net_kernel:getopts/2`).
+///
+/// # Errors
+/// When this node is not distributed, that one is not connected, or the network has no such
+/// options.
+///
+/// # Panics
+/// Outside of a process.
+#[track_caller]
+pub fn getopts(node: impl AsRef<str>) -> Result<SocketOptions, SettingError> {
+    with_connection("getopts", node.as_ref(), Channel::options)
+}
+
+/// Sets the options of the sockets of connections to come, made or accepted (Erlang's
+/// `net_kernel:setopts/2` for `new`). What is set here replaces what was set before, also by the
+/// node's builder.
+///
+/// # Errors
+/// When this node is not distributed.
+///
+/// # Panics
+/// Outside of a process.
+#[track_caller]
+pub fn setopts_new(options: SocketOptions) -> Result<(), SettingError> {
+    let net = net("setopts_new").ok_or(SettingError::NotAlive)?;
+    *net.socket_options.write() = options;
+    Ok(())
+}
+
+#[track_caller]
+fn with_connection<T>(
+    function: &str,
+    node: &str,
+    work: impl FnOnce(&Channel) -> Option<io::Result<T>>,
+) -> Result<T, SettingError> {
+    let net = net(function).ok_or(SettingError::NotAlive)?;
+    let node: NodeName = node.parse()?;
+    let done = net.told.channel(&node).and_then(|channel| work(&channel));
+    done.ok_or(SettingError::NotConnected(node))?.map_err(SettingError::Socket)
+}

@@ -1,0 +1,59 @@
+//! Nodes that come and go, from their `nodeup` to their `nodedown`, as far as the program's handler
+//! lets them be told.
+
+use std::sync::Arc;
+
+use fika_runtime::{NodeDown, NodeDownReason, NodeName, NodeType, NodeUp};
+
+use crate::dist::link::Channel;
+use crate::dist::state::{Decision, Net};
+
+impl Net {
+    /// Returns what is to be told of a node that comes. `None` if the program's handler refuses it.
+    pub(crate) fn admit_up(&self, up: NodeUp) -> Option<NodeUp> {
+        let Some(handler) = &self.config.handler else { return Some(up) };
+        match self.decide(|| handler.nodeup(up)) {
+            Decision::Pass(up) => Some(up),
+            Decision::Refuse => None,
+        }
+    }
+
+    /// Tells that the node has a name.
+    pub(crate) fn tell_own_name(&self) {
+        let (node, node_type) = (self.name().clone(), NodeType::Visible);
+        self.base.tell_nodeup(&NodeUp { node, node_type, connection: 0 });
+    }
+
+    /// Tells that a node is up.
+    pub(crate) fn tell_up(&self, channel: &Arc<Channel>, node_type: NodeType, up: &NodeUp) {
+        self.told.insert(channel.clone(), node_type);
+        self.base.tell_nodeup(up);
+    }
+
+    /// Tells of a node that goes, unless the program's handler refuses it.
+    fn tell_gone(&self, down: NodeDown) {
+        let told = match &self.config.handler {
+            None => Decision::Pass(down.clone()),
+            Some(handler) => self.decide(|| handler.nodedown(down.clone())),
+        };
+        if let Decision::Pass(told) = told {
+            self.base.tell_nodedown(&told);
+        }
+        self.base.tell_watchers(&down);
+    }
+
+    /// Tells that a node is down, if it was told that it is up.
+    pub(crate) fn tell_down(&self, node: &NodeName, reason: NodeDownReason) {
+        let Some((channel, node_type)) = self.told.remove(node) else { return };
+        let connection = channel.id().0;
+        self.tell_gone(NodeDown { node: node.clone(), node_type, connection, reason });
+    }
+
+    /// Tells that all nodes are down.
+    pub(crate) fn tell_all_down(&self, reason: &NodeDownReason) {
+        for (node, (channel, node_type)) in self.told.take_all() {
+            let connection = channel.id().0;
+            self.tell_gone(NodeDown { node, node_type, connection, reason: reason.clone() });
+        }
+    }
+}

@@ -1,0 +1,619 @@
+//! The registered process `net_kernel`: decides which connections are made, and reports nodes that
+//! come and go. It carries no bytes: channels read and write on their own.
+//!
+//! The first process that sends to a node makes the channel. Everything else in a connection's life
+//! is decided here, one step after the other:
+//!
+//! | message | from | what follows |
+//! |---|---|---|
+//! | `Notice::Connect` | the first use of a node | an attempt (`setup::connect`) |
+//! | `Attempt::Prove` | our attempt, before its proof | the answer whether a peer's attempt has taken the channel |
+//! | `Attempt::Hello` | a peer's attempt, before its proof | the answer whether there is a connection; nothing is kept |
+//! | `Attempt::Claim` | a peer's attempt, after its proof | a channel, or a refusal if another connection survives |
+//! | `Attempt::Up` | an attempt, at its end | `nodeup`, then the first signal, then the mesh |
+//! | `Attempt::SetupFailed`, `ClaimFailed` | an attempt | the end of the channel, unless another attempt goes on |
+//! | `Mesh` | a peer that is up | attempts, a few at a time: see `candidates` |
+//! | `Notice::Lost` | a channel's end | `nodedown` |
+//! | `Command::TakeOver` | net_sup, after a restart | attempts start again, and missed messages are sent |
+//! | other `Command`s | functions of the program | see `command` |
+//!
+//! A peer that has not proved itself leaves nothing here, and learns nothing of what is here. The
+//! channel tells processes with links and monitors of its loss before it tells net_kernel, so their
+//! signals come before `nodedown` (MON-16).
+//!
+//! All messages but `Mesh` come as a `Local`, which no other node can send.
+//!
+//! Prior art: `net_kernel.erl`, `dist_util.erl`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fika_runtime::{
+    ConnectionId, Down, Envelope, Exit, ExitReason, Local, MonitorOpts, NodeDownReason, NodeName,
+    NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Tagged, Time, TimerRef, cancel_timer, exit,
+    exit_process, monitor_with, report, self_pid, send_after, spawn_open_service, trap_exit,
+};
+
+use parking_lot::Mutex;
+
+use super::candidates::Candidates;
+use super::command::{Command, Mesh, Request};
+use super::ticktime::{SetTicktime, Ticktime};
+use crate::dist::link::{Channel, Queued};
+use crate::dist::setup::{Attempt, Claimed, Framed, Handshaken, SetupFailure, connect};
+use crate::dist::state::{Caller, Heard, Net, Notice, not_connected};
+use crate::proto::connection;
+use crate::proto::handshake::{Flags, Verdict, simultaneous};
+use crate::proto::parcel::Parcel;
+
+/// What a timer of net_kernel is for.
+enum Due {
+    /// One check of the ticks, with the number of its timer.
+    Check(u64),
+    /// A tick to each peer, besides the checks.
+    ExtraTick,
+    /// The change of the ticktime is over.
+    TransitionEnd,
+    /// A peer that said it would connect has had its time.
+    GiveUp(Arc<Channel>),
+    /// Another attempt to connect to a candidate, with the number of its timer.
+    TryCandidates(u64),
+}
+
+/// The tag of the monitors of subscribers.
+struct Subscriber;
+
+/// What a net_kernel leaves to the next one of the same period.
+#[derive(Clone, Default)]
+pub(crate) struct Legacy(Arc<Mutex<Option<Left>>>);
+
+struct Left {
+    candidates: Candidates,
+    ticktime: Ticktime,
+}
+
+/// The attempts to bring one channel up.
+#[derive(Default)]
+struct Making {
+    /// The process of our own attempt.
+    setup: Option<Pid>,
+    /// The process of the peer's attempt that has proved itself and taken the channel.
+    claimed: Option<Pid>,
+    /// Our attempt begins when another one has given this node its name, or has failed.
+    waits_for_name: bool,
+    /// The processes that wait for the connection.
+    callers: Vec<Caller<bool>>,
+}
+
+impl Making {
+    /// Returns whether our own attempt is under way.
+    fn is_ours(&self) -> bool {
+        self.setup.is_some()
+    }
+
+    /// Returns whether this process makes the attempt that counts.
+    fn is_by(&self, process: Pid) -> bool {
+        self.claimed.or(self.setup) == Some(process)
+    }
+}
+
+struct Kernel {
+    net: Arc<Net>,
+    legacy: Legacy,
+    attempts: BTreeMap<ConnectionId, Making>,
+    candidates: Candidates,
+    /// When the next attempt to connect to a candidate is due, and its timer.
+    next_try: Option<(Time, Timer)>,
+    ticktime: Ticktime,
+    /// The timer of the next check.
+    next_check: Option<Timer>,
+    /// How many timers have had a number.
+    timers: u64,
+}
+
+/// A timer whose number tells its own message from one of an earlier timer.
+type Timer = (u64, TimerRef);
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        let candidates = std::mem::take(&mut self.candidates);
+        *self.legacy.0.lock() = Some(Left { candidates, ticktime: self.ticktime });
+    }
+}
+
+pub(crate) async fn net_kernel(net: Arc<Net>, legacy: Legacy) {
+    // The processes that make and accept connections are linked to net_kernel, so they end with it.
+    trap_exit(true);
+    let left = legacy.0.lock().take();
+    let Left { candidates, ticktime } = left.unwrap_or_else(|| Left {
+        candidates: Candidates::default(),
+        ticktime: Ticktime::new(net.config.ticktime, net.config.intensity),
+    });
+    let mut kernel = Kernel {
+        net,
+        legacy,
+        attempts: BTreeMap::new(),
+        candidates,
+        next_try: None,
+        ticktime,
+        next_check: None,
+        timers: 0,
+    };
+    kernel.start_check();
+    loop {
+        fika_macros::receive! {
+            Local(notice): Local<Notice> => kernel.notice(notice),
+            Local(attempt): Local<Attempt> => kernel.attempt(attempt),
+            Local(command): Local<Command> => kernel.command(command),
+            Mesh { nodes } => kernel.mesh(nodes),
+            Local(due): Local<Due> => kernel.due(due),
+            Tagged { tag: Local(Subscriber), message: Down { object, .. } }: Tagged<Local<Subscriber>, Down> => {
+                if let Object::Pid(pid) = object {
+                    kernel.net.base.subscriptions.lock().forget(pid);
+                }
+            }
+            Exit { .. } => {}
+            other => tracing::debug!(?other, "net_kernel got a message that is not for it"),
+        }
+    }
+}
+
+impl Kernel {
+    /// Starts a timer with a number.
+    fn start_timer(&mut self, time: Duration, due: fn(u64) -> Due) -> Timer {
+        self.timers += 1;
+        (self.timers, send_after(time, self_pid(), Local(due(self.timers))))
+    }
+
+    fn due(&mut self, due: Due) {
+        let is_next = |timer: Option<Timer>, number| timer.is_some_and(|(next, _)| next == number);
+        match due {
+            Due::Check(number) if is_next(self.next_check, number) => {
+                self.start_check();
+                self.net.told.channels().iter().for_each(Channel::check);
+            }
+            Due::TryCandidates(number)
+                if is_next(self.next_try.map(|(_, timer)| timer), number) =>
+            {
+                self.next_try = None;
+                self.try_candidates();
+            }
+            // Of a timer that another one had replaced when it fired.
+            Due::Check(_) | Due::TryCandidates(_) => {}
+            Due::ExtraTick => self.extra_tick(),
+            Due::TransitionEnd => {
+                self.ticktime.end_transition();
+                self.start_check();
+            }
+            Due::GiveUp(channel) => self.give_up(&channel),
+        }
+    }
+
+    fn start_check(&mut self) {
+        if let Some((_, timer)) = self.next_check.take() {
+            cancel_timer(timer);
+        }
+        self.next_check = Some(self.start_timer(self.ticktime.interval(), Due::Check));
+    }
+
+    fn set_ticktime(&mut self, time: Duration, transition: Duration) -> SetTicktime {
+        let set = self.ticktime.set(time);
+        if set == SetTicktime::ChangeInitiated {
+            send_after(transition, self_pid(), Local(Due::TransitionEnd));
+            self.start_check();
+            self.extra_tick();
+        }
+        set
+    }
+
+    /// While a change of the ticktime is under way, peers that do not know of it yet must not
+    /// give this node up.
+    fn extra_tick(&self) {
+        if let Some(pause) = self.ticktime.extra() {
+            send_after(pause, self_pid(), Local(Due::ExtraTick));
+            self.net.told.channels().iter().for_each(|channel| channel.tick());
+        }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Connect(channel) => self.connect(&channel),
+            Notice::Lost { channel, was_up, reason } => self.lost(&channel, was_up, reason),
+        }
+    }
+
+    fn attempt(&mut self, attempt: Attempt) {
+        match attempt {
+            Attempt::Prove { channel, caller } => caller.answer(self.prove(&channel)),
+            Attempt::Hello { peer, caller } => caller.answer(self.is_known(&peer)),
+            Attempt::Claim { peer, replaces, caller } => {
+                let claimed = self.claim(&peer, replaces, caller.pid());
+                caller.answer(claimed);
+            }
+            Attempt::Up { channel, handshaken, by } => self.go_up(&channel, handshaken, by),
+            Attempt::SetupFailed { channel, failure } => self.setup_failed(channel, failure),
+            Attempt::ClaimFailed { peer, by } => self.claim_failed(&peer, by),
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::ConnectNode { node, request, caller } => {
+                self.connect_node(&node, request, caller);
+            }
+            Command::DisconnectNode { node, caller } => caller.answer(self.disconnect_node(&node)),
+            Command::MonitorNode { pid, node, on } => self.monitor_node(pid, node, on),
+            Command::SetTicktime { time, transition, caller } => {
+                caller.answer(self.set_ticktime(time, transition));
+            }
+            Command::Ticktime { caller } => caller.answer(self.ticktime.get()),
+            Command::Subscribed(pid) => self.monitor(pid),
+            Command::Attempts(caller) => {
+                caller.answer((self.attempts.len(), self.candidates.len()));
+            }
+            Command::Named => self.monitor_subscribers(),
+            Command::TakeOver => self.take_over(),
+        }
+    }
+
+    fn monitor_subscribers(&mut self) {
+        let subscribers = self.net.base.subscriptions.lock().unmonitored();
+        subscribers.into_iter().for_each(|pid| self.monitor(pid));
+    }
+
+    /// Goes on where an earlier net_kernel has ended. The processes that made connections have
+    /// ended with it, and what it was told last has been lost.
+    fn take_over(&mut self) {
+        self.monitor_subscribers();
+        self.ticktime.end_transition();
+        self.start_check();
+        let asked = self.net.base.subscriptions.lock().asked();
+        asked.into_iter().for_each(|(pid, node)| self.monitor_node(pid, node, true));
+        for channel in self.net.told.channels() {
+            if channel.is_down() {
+                self.net.tell_down(channel.peer(), NodeDownReason::ConnectionClosed);
+            } else {
+                // An earlier net_kernel may have ended before it did this.
+                channel.activate();
+            }
+        }
+        for channel in self.net.base.connections.all() {
+            let told = self.net.told.channel(channel.peer());
+            if channel.is_pending() {
+                self.connect(&channel);
+            } else if told.is_none_or(|told| !Arc::ptr_eq(&told, &channel)) {
+                channel.lose(NodeDownReason::ConnectionSetupFailed);
+            }
+        }
+        let (now, table) = (self.net.base.env.now(), &self.net.base.connections);
+        let watched = self.net.base.subscriptions.lock().watched();
+        for node in watched.into_iter().filter(|node| table.get(node).is_none()) {
+            self.net.base.tell_node_watchers(node, NodeDownReason::ConnectionSetupFailed);
+        }
+        self.candidates.lost_sight(now, |node| table.get(node).is_some());
+        self.try_candidates();
+    }
+
+    fn connect(&mut self, channel: &Arc<Channel>) {
+        if let Some(reason) = self.net.ended() {
+            return channel.lose(reason);
+        }
+        // The first peer to answer gives the name, under which the others are connected to then.
+        let waits = self.net.is_nameless() && self.attempts.values().any(Making::is_ours);
+        let attempt = self.attempts.entry(channel.id()).or_default();
+        attempt.waits_for_name = waits;
+        if waits {
+            return;
+        }
+        // A peer's attempt may have taken it before this message came.
+        if attempt.setup.is_none() && attempt.claimed.is_none() && channel.is_pending() {
+            let is_patient = self.candidates.is_under_way(channel.peer());
+            attempt.setup =
+                spawn_open_service(connect(self.net.clone(), channel.clone(), is_patient));
+            if attempt.setup.is_none() {
+                self.net.logs.no_process.line(self.net.base.env.now(), |left_out| {
+                    report!(
+                        warn, node = %channel.peer(), left_out,
+                        "not connected: there is no room for a process that connects"
+                    );
+                });
+                channel.lose(NodeDownReason::ConnectionSetupFailed);
+            }
+        }
+    }
+
+    /// Makes the attempts that have waited for the one that was to give this node its name.
+    fn connect_waiting(&mut self) {
+        for channel in self.net.base.connections.all() {
+            let attempt = self.attempts.get(&channel.id());
+            if attempt.is_some_and(|attempt| attempt.waits_for_name) {
+                self.connect(&channel);
+            }
+        }
+    }
+
+    /// Whether our attempt goes on. Asked here and not of the channel, which stays pending
+    /// for a moment after a peer's attempt has taken it: the peer, which may be up already,
+    /// would take our proof for that of a new life of this node.
+    fn prove(&self, channel: &Arc<Channel>) -> bool {
+        let attempt = self.attempts.get(&channel.id());
+        channel.is_pending() && attempt.is_some_and(|attempt| attempt.claimed.is_none())
+    }
+
+    /// Whether there is a connection to a peer whose hello has come, or is about to be: another
+    /// attempt of this peer may have proved itself a moment ago. A peer makes one attempt at a
+    /// time, so it has given that one up, or has closed it already.
+    fn is_known(&self, peer: &NodeName) -> bool {
+        let Some(channel) = self.net.base.connections.get(peer) else { return false };
+        let attempt = self.attempts.get(&channel.id());
+        !channel.is_pending() || attempt.is_some_and(|attempt| attempt.claimed.is_some())
+    }
+
+    /// A peer has proved itself: what becomes of its connection.
+    fn claim(&mut self, peer: &NodeName, replaces: bool, by: Pid) -> Claimed {
+        if !self.net.permits(peer) {
+            return Claimed::NotAllowed;
+        }
+        if let Some(channel) = self.net.base.connections.get(peer) {
+            if !channel.is_pending() {
+                // HS-7: a connection is replaced if it was there when the peer said hello. Else
+                // the peer has lost a race, and has or will have that connection.
+                if !replaces {
+                    return Claimed::Superfluous;
+                }
+                channel.lose(NodeDownReason::ConnectionClosed);
+            } else if let Some(attempt) = self.attempts.get(&channel.id()) {
+                // The same holds for one that is about to be there.
+                if attempt.claimed.is_some() && !replaces {
+                    return Claimed::Superfluous;
+                }
+                if attempt.setup.is_some()
+                    && simultaneous(self.net.name(), peer) == Verdict::KeepOurs
+                {
+                    return Claimed::OursSurvives;
+                }
+            }
+        }
+        let (channel, _) = self.net.reserve(peer);
+        let attempt = self.attempts.entry(channel.id()).or_default();
+        let before = [attempt.setup.take(), attempt.claimed.replace(by)];
+        for process in before.into_iter().flatten() {
+            exit_process(process, ExitReason::Kill);
+        }
+        Claimed::Yes(channel)
+    }
+
+    fn go_up(&mut self, channel: &Arc<Channel>, handshaken: Handshaken, by: Pid) {
+        if let Some(reason) = self.net.ended() {
+            return channel.lose(reason);
+        }
+        // A later attempt may have taken the channel, and be up already.
+        if self.attempts.get(&channel.id()).is_none_or(|attempt| !attempt.is_by(by)) {
+            return;
+        }
+        let Handshaken { mut established, mut framed } = handshaken;
+        // Closed while the command was on its way: nobody is at the other end.
+        if framed.is_closed() {
+            return channel.lose(NodeDownReason::ConnectionSetupFailed);
+        }
+        let (hidden, peer) = (established.hidden(), channel.peer().clone());
+        let Framed { stream, received } = framed;
+        let (life, from) = ((&peer, established.creation), stream.peer_addr().ip());
+        let Some(peer_id) = self.net.base.meet(life, Heard::Itself, from) else {
+            self.net.logs.too_many.line(self.net.base.env.now(), |left_out| {
+                report!(
+                    warn, node = %peer, %from, left_out,
+                    "not connected: too many nodes that are new have connected from this address"
+                );
+            });
+            return channel.lose(NodeDownReason::ConnectionSetupFailed);
+        };
+        let halves = connection::Config {
+            id: channel.id(),
+            local: self.net.base.id,
+            peer: peer_id,
+            hidden,
+            priority: established.flags.contains(Flags::PRIORITY),
+            intensity: self.net.config.intensity,
+            limits: self.net.config.limits(),
+        };
+        // An older connection whose loss has not been told yet: `nodedown` comes first.
+        if let Some(older) = self.net.told.channel(&peer) {
+            older.lose(NodeDownReason::ConnectionClosed);
+            self.net.tell_down(&peer, NodeDownReason::ConnectionClosed);
+        }
+        let node_type = if hidden { NodeType::Hidden } else { NodeType::Visible };
+        let up = NodeUp { node: peer.clone(), node_type, connection: channel.id().0 };
+        let Some(up) = self.net.admit_up(up) else {
+            self.net.logs.unwanted.line(self.net.base.env.now(), |left_out| {
+                report!(info, node = %peer, left_out, "the node's handler does not want it");
+            });
+            self.candidates.forget(&peer);
+            return channel.lose(NodeDownReason::Disconnect);
+        };
+        if let Some(given) = established.given.take()
+            && self.net.take_name(given, channel.id())
+        {
+            self.net.tell_own_name();
+            self.connect_waiting();
+        }
+        let Some(node) = channel.go_up(halves.connection(), &received, stream, hidden) else {
+            return;
+        };
+        self.net.base.connections.goes_up(node, channel);
+        self.net.unbar(&peer);
+        self.net.tell_up(channel, node_type, &up);
+        self.candidates.forget(&peer);
+        let attempt = self.attempts.remove(&channel.id()).unwrap_or_default();
+        attempt.callers.into_iter().for_each(|caller| caller.answer(true));
+        // Over this connection and no other: the peer may have closed it already, and to tell
+        // it of nodes is no reason to connect to it again.
+        if node_type == NodeType::Visible && self.net.config.connect_all && !self.net.config.hidden
+        {
+            let mut nodes = self.net.told.visible();
+            nodes.retain(|node| *node != peer);
+            let net_kernel = RemoteDest::Name("net_kernel".into(), peer);
+            // A channel that went down a moment ago takes nothing, and a list of names is
+            // always encoded.
+            let mesh = Signal::Message(Envelope::new(Mesh { nodes }));
+            if let Ok(parcel) = Parcel::signal(mesh, &channel.shared().limits, &mut None) {
+                let sender = Some(self_pid());
+                let _ = channel.send(Queued { sender, to: Some(net_kernel), parcel }, false);
+            }
+        }
+        channel.activate();
+        self.try_candidates();
+    }
+
+    /// A peer's nodes are ours as well.
+    fn mesh(&mut self, nodes: Vec<NodeName>) {
+        if !self.net.config.connect_all || self.net.config.hidden {
+            return;
+        }
+        let now = self.net.base.env.now();
+        for node in nodes {
+            if self.candidates.is_full() {
+                break;
+            }
+            let is_new = node != *self.net.name() && self.net.base.connections.get(&node).is_none();
+            if is_new && self.net.permits(&node) && self.net.may_auto_connect(&node) {
+                self.candidates.add(node, now);
+            }
+        }
+        self.try_candidates();
+    }
+
+    /// Starts the attempts to connect to candidates that are due.
+    fn try_candidates(&mut self) {
+        if self.net.is_stopping() {
+            return;
+        }
+        while let Some(node) = self.candidates.next(&*self.net.base.env) {
+            // If a process wants the node as well, there is an attempt already.
+            let (channel, is_new) = self.net.reserve(&node);
+            if is_new {
+                self.connect(&channel);
+            } else if !channel.is_pending() {
+                self.candidates.forget(&node);
+            }
+        }
+        let due = self.candidates.next_due();
+        if due != self.next_try.map(|(at, _)| at) {
+            if let Some((_, (_, timer))) = self.next_try.take() {
+                cancel_timer(timer);
+            }
+            self.next_try = due.map(|at| {
+                let pause = at.since(self.net.base.env.now());
+                (at, self.start_timer(pause, Due::TryCandidates))
+            });
+        }
+    }
+
+    fn setup_failed(&mut self, channel: Arc<Channel>, failure: SetupFailure) {
+        let Some(attempt) = self.attempts.get_mut(&channel.id()) else { return };
+        attempt.setup = None;
+        if attempt.claimed.is_some() || !channel.is_pending() {
+            return;
+        }
+        if failure == SetupFailure::Nok {
+            // The peer's own connection is on its way.
+            let time = self.net.config.setup_time;
+            send_after(time, self_pid(), Local(Due::GiveUp(channel)));
+            return;
+        }
+        if failure == SetupFailure::Final {
+            self.candidates.forget(channel.peer());
+        }
+        channel.lose(NodeDownReason::ConnectionSetupFailed);
+    }
+
+    fn give_up(&self, channel: &Arc<Channel>) {
+        if channel.is_pending() {
+            report!(warn, node = %channel.peer(), "not connected: the peer said it would, and did not");
+            channel.lose(NodeDownReason::ConnectionSetupFailed);
+        }
+    }
+
+    fn claim_failed(&self, peer: &NodeName, by: Pid) {
+        let Some(channel) = self.net.base.connections.get(peer) else { return };
+        let attempt = self.attempts.get(&channel.id());
+        if channel.is_pending() && attempt.is_some_and(|attempt| attempt.claimed == Some(by)) {
+            channel.lose(NodeDownReason::ConnectionSetupFailed);
+        }
+    }
+
+    /// A channel has ended, and its watchers know.
+    fn lost(&mut self, channel: &Arc<Channel>, was_up: bool, reason: NodeDownReason) {
+        let peer = channel.peer();
+        let attempt = self.attempts.remove(&channel.id()).unwrap_or_default();
+        attempt.callers.into_iter().for_each(|caller| caller.answer(false));
+        if let Some(setup) = attempt.setup {
+            exit_process(setup, ExitReason::Kill);
+        }
+        match self.net.told.channel(peer) {
+            Some(up) if Arc::ptr_eq(&up, channel) => self.net.tell_down(peer, reason),
+            // Told before its successor went up.
+            Some(_) => {}
+            None if !was_up => self.net.base.tell_watchers(&not_connected(peer.clone(), reason)),
+            None => {}
+        }
+        if self.net.is_named_by(channel.id()) {
+            // The name goes with the connection that it came by: see `net_sup`.
+            exit(ExitReason::Shutdown);
+        }
+        if self.net.is_nameless() {
+            self.connect_waiting();
+        }
+        if !was_up {
+            self.candidates.failed(channel.peer(), &*self.net.base.env);
+        }
+        self.try_candidates();
+    }
+
+    fn connect_node(&mut self, node: &NodeName, request: Request, caller: Caller<bool>) {
+        if self.net.told.channel(node).is_some() {
+            return caller.answer(true);
+        }
+        // A pending connection, which someone else has asked for, will do.
+        let may_connect = request == Request::Explicit || self.net.may_auto_connect(node);
+        if !may_connect && self.net.base.connections.get(node).is_none() {
+            return caller.answer(false);
+        }
+        let (channel, _) = self.net.reserve(node);
+        self.attempts.entry(channel.id()).or_default().callers.push(caller);
+        self.connect(&channel);
+    }
+
+    fn disconnect_node(&mut self, node: &NodeName) -> bool {
+        self.candidates.forget(node);
+        let up = self.net.told.channel(node);
+        if let Some(channel) = &up {
+            channel.lose(NodeDownReason::Disconnect);
+        }
+        up.is_some()
+    }
+
+    fn monitor_node(&mut self, pid: Pid, node: NodeName, on: bool) {
+        if !on {
+            return self.net.base.subscriptions.lock().unwatch(pid, &node);
+        }
+        self.monitor(pid);
+        if !self.net.base.subscriptions.lock().watch(pid, &node) {
+            return;
+        }
+        if self.net.auto_connect(&node).is_none() {
+            let reason = self.net.ended().unwrap_or(NodeDownReason::ConnectionSetupFailed);
+            self.net.base.tell_watchers(&not_connected(node, reason));
+        }
+    }
+
+    /// Hears of the end of a process that has subscribed.
+    fn monitor(&mut self, pid: Pid) {
+        let mut subscriptions = self.net.base.subscriptions.lock();
+        if subscriptions.needs_monitor(pid) {
+            let opts = MonitorOpts::new().tag(Local(Subscriber));
+            subscriptions.monitored(pid, monitor_with(pid, opts));
+        }
+    }
+}

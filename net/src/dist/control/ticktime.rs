@@ -1,0 +1,137 @@
+//! How often connections are looked at, and how that changes while the node runs (TICK-8).
+//!
+//! Peers that do not know of the change yet must not give this node up, so ticks go out
+//! besides, for a transition, at the faster of the two rates: when the time gets longer, the
+//! slower checks start at once; when it gets shorter, the faster ones start at the end of the
+//! transition. Nothing here keeps time: net_kernel starts the timers that this says.
+//!
+//! Prior art: `net_kernel:set_net_ticktime/2`.
+
+use std::time::Duration;
+
+/// The ticktime of a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NetTicktime {
+    /// This, since no change is under way.
+    Is(Duration),
+    /// A change to this is under way.
+    OngoingChangeTo(Duration),
+}
+
+/// What came of setting the ticktime.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SetTicktime {
+    /// It was this already.
+    Unchanged,
+    /// The transition to it has begun.
+    ChangeInitiated,
+    /// A change to this was under way already: nothing was changed.
+    OngoingChangeTo(Duration),
+}
+
+/// The ticktime, and the change that is under way.
+#[derive(Clone, Copy)]
+pub(crate) struct Ticktime {
+    time: Duration,
+    intensity: u32,
+    change: Option<Change>,
+}
+
+#[derive(Clone, Copy)]
+struct Change {
+    to: Duration,
+    /// How often ticks go out besides.
+    extra: Duration,
+}
+
+impl Ticktime {
+    pub(crate) fn new(time: Duration, intensity: u32) -> Ticktime {
+        Ticktime { time: rounded(time, intensity), intensity, change: None }
+    }
+
+    /// The time between two checks.
+    pub(crate) fn interval(&self) -> Duration {
+        self.time / self.intensity
+    }
+
+    /// The time between two ticks that go out besides, while a change is under way.
+    pub(crate) fn extra(&self) -> Option<Duration> {
+        self.change.map(|change| change.extra)
+    }
+
+    pub(crate) fn get(&self) -> NetTicktime {
+        match self.change {
+            Some(change) => NetTicktime::OngoingChangeTo(change.to),
+            None => NetTicktime::Is(self.time),
+        }
+    }
+
+    /// Begins a change. The interval may be another one afterwards.
+    pub(crate) fn set(&mut self, time: Duration) -> SetTicktime {
+        if let Some(change) = self.change {
+            return SetTicktime::OngoingChangeTo(change.to);
+        }
+        let to = rounded(time, self.intensity);
+        if to == self.time {
+            return SetTicktime::Unchanged;
+        }
+        self.change = Some(Change { to, extra: self.time.min(to) / self.intensity });
+        self.time = self.time.max(to);
+        SetTicktime::ChangeInitiated
+    }
+
+    /// The transition is over. The interval may be another one afterwards.
+    pub(crate) fn end_transition(&mut self) {
+        if let Some(change) = self.change.take() {
+            self.time = change.to;
+        }
+    }
+}
+
+/// The next longer time that is so many whole milliseconds.
+fn rounded(time: Duration, intensity: u32) -> Duration {
+    let interval = time.as_nanos().div_ceil(1_000_000 * u128::from(intensity)).max(1);
+    Duration::from_millis(u64::try_from(interval).unwrap_or(u64::MAX / 2000)) * intensity
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// TICK-8, TICK-9.
+    #[test]
+    fn changes() {
+        let mut ticktime = Ticktime::new(ms(60_000), 4);
+        assert_eq!((ticktime.interval(), ticktime.extra()), (ms(15_000), None));
+        assert_eq!(ticktime.set(ms(60_000)), SetTicktime::Unchanged);
+        assert_eq!(ticktime.get(), NetTicktime::Is(ms(60_000)));
+        // Longer: at once.
+        assert_eq!(ticktime.set(ms(80_000)), SetTicktime::ChangeInitiated);
+        assert_eq!((ticktime.interval(), ticktime.extra()), (ms(20_000), Some(ms(15_000))));
+        assert_eq!(ticktime.get(), NetTicktime::OngoingChangeTo(ms(80_000)));
+        assert_eq!(ticktime.set(ms(8)), SetTicktime::OngoingChangeTo(ms(80_000)));
+        ticktime.end_transition();
+        assert_eq!((ticktime.interval(), ticktime.extra()), (ms(20_000), None));
+        // Shorter: in the end.
+        assert_eq!(ticktime.set(ms(40_000)), SetTicktime::ChangeInitiated);
+        assert_eq!((ticktime.interval(), ticktime.extra()), (ms(20_000), Some(ms(10_000))));
+        ticktime.end_transition();
+        assert_eq!((ticktime.interval(), ticktime.extra()), (ms(10_000), None));
+        assert_eq!(ticktime.get(), NetTicktime::Is(ms(40_000)));
+    }
+
+    /// TICK-8: up to what the intensity divides, in milliseconds.
+    #[test]
+    fn rounding() {
+        let cases =
+            [(1000, 4, 1000), (1001, 4, 1004), (1, 4, 4), (0, 4, 4), (7, 24, 24), (25, 24, 48)];
+        for (time, intensity, expected) in cases {
+            assert_eq!(Ticktime::new(ms(time), intensity).get(), NetTicktime::Is(ms(expected)));
+        }
+        assert_eq!(rounded(Duration::from_micros(4_001), 4), ms(8));
+    }
+}

@@ -1,0 +1,583 @@
+//! One connection to a node, from the first signal that wants to go there to its end.
+//!
+//! While the channel is pending, signals wait in it in their order. When it is up, senders put what
+//! they have encoded into its output under its lock, and the output of a worker's turn goes out in
+//! one write (`writing`); the worker that waits for the socket reads and routes (`reading`). When
+//! the channel is down it stays so: the next signal to that node makes another channel.
+//!
+//! The channel notes which local processes have links, monitors or requests over it, and tells them
+//! of the loss; what the loss means is up to them. It knows its node only as its [`Owner`], which
+//! decides which channel a node has, and what its end means.
+//!
+//! # Invariants
+//! 1. While `state` is locked, no signal is delivered, nothing is reported, and no code of the
+//!    program or of its transport runs, since all of these may use this channel. So a message is
+//!    encoded before, with its type, and its value is dropped afterwards.
+//! 2. `reading` is held from the read to the last delivery of what was read, so signals arrive in
+//!    order, and the loss of the connection is told after all of them.
+//! 3. `writing` is held from when a batch is taken until it is written, so bytes go out in order.
+//!    Its holder may lock `state`, never the other way around.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{IpAddr, Shutdown};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use fika_runtime::{
+    Busy, Carried, Congested, ConnectionId, Creation, EncodeError, Envelope, Node, NodeDownReason,
+    NodeId, NodeName, NodeType, Outlet, Pid, RemoteDest, Signal, Target, report,
+};
+use parking_lot::{Mutex, MutexGuard};
+
+use super::congestion::{Congestion, OutputBytes, Way};
+use super::phase::{Phase, Queued, State, Up};
+use super::reader::Reader;
+use super::refused::{answer_stale, not_spawned, refused_message, refused_signal};
+use super::shared::Shared;
+use super::undecoded::Undecoded;
+use super::unsent::Unsent;
+use super::writer::Writer;
+use crate::io::{SocketHandler, SocketOptions, Stream};
+use crate::proto::connection::{Event, Receiving, Sending};
+use crate::proto::control::SendError;
+use crate::proto::parcel::{Cargo, Parcel, Payload};
+use crate::proto::tick::Verdict;
+
+/// The node that a channel belongs to, as far as the channel knows it.
+///
+/// A channel calls these methods while its `state` is not locked.
+pub(crate) trait Owner: Send + Sync + 'static {
+    /// Returns the node, unless it has ended.
+    fn node(&self) -> Option<Node>;
+
+    /// Returns the process that decides about connections, if there is one.
+    fn net_kernel(&self) -> Option<Pid>;
+
+    /// Returns the node's own name and creation, as its peers know it.
+    fn own_id(&self) -> NodeId;
+
+    /// Has [`Channel::flush`] called at the end of the turn.
+    fn note_output(&self, channel: Arc<Channel>);
+
+    /// Sends what the turn has put into the output of any channel.
+    fn flush(&self);
+
+    /// Returns the id of a life of a node that the peer at this address has named. `None` if peers
+    /// at the address have named too many.
+    fn meet(&self, life: (&NodeName, Creation), from: IpAddr) -> Option<NodeId>;
+
+    /// Asks the program's handler about something that has come from `peer`. Called only if
+    /// [`Shared::has_handler`] is set.
+    fn admit(&self, peer: &NodeName, event: Event) -> Admitted;
+
+    /// Called when a channel has ended, after its watchers were told. `node` is the node at the
+    /// other end, if the channel was up.
+    fn lost(&self, channel: &Arc<Channel>, node: Option<NodeId>, reason: NodeDownReason);
+}
+
+/// The decision of the program's handler.
+pub(crate) enum Admitted {
+    /// The event goes on.
+    Yes(Event),
+    /// The event is dropped.
+    No,
+    /// The event is dropped, and this process of the peer gets an answer.
+    Answered(Pid, Signal),
+}
+
+pub(crate) struct Channel {
+    id: ConnectionId,
+    peer: NodeName,
+    shared: Arc<Shared>,
+    owner: Weak<dyn Owner>,
+    this: Weak<Channel>,
+    pub(super) state: Mutex<State>,
+    /// The reader, while the channel is up; see invariant 2.
+    pub(super) reading: Outlet<Option<Reader>>,
+    /// The network may have reported the end of the connection, which a read has to find.
+    pub(super) may_have_ended: AtomicBool,
+    /// A thread ends the channel, so no other one reads any further.
+    pub(super) is_ending: AtomicBool,
+    /// The number of bytes received.
+    pub(super) received: AtomicU64,
+    /// What is being written; see invariant 3.
+    pub(super) writing: Outlet<Writer>,
+    /// The channel is in its owner's list of channels with output that no thread has begun to
+    /// write.
+    pub(super) noted: AtomicBool,
+    /// The transport has refused to take anything, and not for want of room.
+    pub(super) broken: AtomicBool,
+    /// Counts of values that did not decode, at either end.
+    pub(super) undecoded: Undecoded,
+}
+
+/// The result of a send.
+pub(crate) enum Sent {
+    /// It is queued.
+    Yes {
+        /// More waits than the high mark.
+        congested: bool,
+    },
+    /// It is not sent: this way is congested already.
+    Busy(Box<Queued>, Way),
+    /// It is for an earlier life of the node.
+    Stale(Box<Queued>),
+    /// The channel is down.
+    Gone(Box<Queued>),
+}
+
+/// Something was put into the output.
+#[derive(Clone, Copy)]
+pub(crate) struct Put {
+    /// The output now: the caller calls [`Channel::has_output`] if the channel
+    /// [is to know](Channel::is_to_know).
+    pub(crate) bytes: OutputBytes,
+    /// More waits than the high mark.
+    pub(crate) congested: bool,
+}
+
+/// What is left of a channel that has ended. It is dropped when `reading` is unlocked, since some
+/// of the destructors are code of the program and of its transport.
+pub(super) type Lost = (Option<Reader>, Phase);
+
+impl Channel {
+    pub(crate) fn new(
+        id: ConnectionId,
+        peer: NodeName,
+        shared: Arc<Shared>,
+        owner: Weak<dyn Owner>,
+    ) -> Arc<Channel> {
+        let congestion = Congestion::new(shared.output_high_bytes, shared.output_low_bytes);
+        Arc::new_cyclic(|this| Channel {
+            id,
+            peer,
+            shared,
+            owner,
+            this: this.clone(),
+            state: Mutex::new(State::new(congestion)),
+            reading: Outlet::default(),
+            may_have_ended: AtomicBool::new(false),
+            is_ending: AtomicBool::new(false),
+            received: AtomicU64::new(0),
+            writing: Outlet::default(),
+            noted: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
+            undecoded: Undecoded::default(),
+        })
+    }
+
+    pub(crate) fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    pub(crate) fn peer(&self) -> &NodeName {
+        &self.peer
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(super) fn owner(&self) -> Option<Arc<dyn Owner>> {
+        self.owner.upgrade()
+    }
+
+    pub(super) fn this(&self) -> Option<Arc<Channel>> {
+        self.this.upgrade()
+    }
+
+    /// Returns how many values did not decode here, and at the peer.
+    pub(crate) fn undecoded(&self) -> (u64, u64) {
+        self.undecoded.counts()
+    }
+
+    pub(crate) fn is_pending(&self) -> bool {
+        matches!(self.state.lock().phase, Phase::Pending(_))
+    }
+
+    pub(crate) fn is_down(&self) -> bool {
+        matches!(self.state.lock().phase, Phase::Down)
+    }
+
+    /// Returns the way that a small message of this sender would take, if it is congested.
+    pub(crate) fn congested_way(&self, sender: Option<Pid>) -> Option<Way> {
+        let mut state = self.state.lock();
+        let way = state.way(sender, false);
+        state.is_congested(way).then_some(way)
+    }
+
+    /// Returns the error for a send that this congested way refuses.
+    pub(crate) fn busy(self: &Arc<Self>, way: Way) -> Busy {
+        let congested = Arc::new(CongestedWay { channel: self.clone(), way });
+        Busy { connection: self.id, congested }
+    }
+
+    /// Returns the type of the node at the other end, while the channel is up.
+    pub(crate) fn node_type(&self) -> Option<NodeType> {
+        self.state.lock().up().map(Up::node_type)
+    }
+
+    /// Returns the node at the other end, while the channel is up.
+    pub(crate) fn peer_id(&self) -> Option<NodeId> {
+        self.state.lock().up().map(|up| up.node)
+    }
+
+    /// Returns the stream, while the channel is up.
+    fn stream(&self) -> Option<Arc<Stream>> {
+        self.state.lock().up().map(|up| up.stream.clone())
+    }
+
+    /// Returns how many bytes wait to be written.
+    pub(crate) fn output_bytes(&self) -> usize {
+        self.state.lock().output_bytes().all
+    }
+
+    /// Returns what the runtime is told of something that was sent over this channel.
+    #[inline]
+    pub(crate) fn carried(self: &Arc<Self>, congested: bool) -> Carried {
+        let congested = congested.then(|| self.clone() as Arc<dyn Congested>);
+        Carried { connection: self.id, congested }
+    }
+
+    /// Keeps the end of a process, to tell it later, if the connection is congested. Returns the
+    /// signal otherwise.
+    pub(crate) fn defer(&self, to: &RemoteDest, signal: Signal) -> Option<Signal> {
+        let mut state = self.state.lock();
+        let congested = state.is_congested(Way::Small);
+        match &mut state.phase {
+            Phase::Up(up) if up.is_for(to) && (congested || up.has_deferred()) => {
+                up.defer(to.clone(), signal);
+                None
+            }
+            _ => Some(signal),
+        }
+    }
+
+    /// Sends something, or keeps it until the channel is up. With `nosuspend`, nothing is sent if
+    /// the way is congested.
+    pub(crate) fn send(&self, mut queued: Queued, nosuspend: bool) -> Result<Sent, EncodeError> {
+        // Dropped after the lock is released.
+        let value = queued.parcel.take_value();
+        let back = |mut queued: Queued, value| {
+            queued.parcel.put_back(value);
+            Box::new(queued)
+        };
+        let mut state = self.state.lock();
+        let way = state.way(queued.sender, queued.parcel.is_large());
+        if nosuspend && state.is_congested(way) {
+            return Ok(Sent::Busy(back(queued, value), way));
+        }
+        if let Some(watcher) = queued.watcher() {
+            state.watch(watcher, || self.node());
+        }
+        match &mut state.phase {
+            Phase::Pending(pending) => {
+                pending.push(queued);
+                Ok(Sent::Yes { congested: state.is_congested(way) })
+            }
+            Phase::Down => Ok(Sent::Gone(back(queued, value))),
+            Phase::Up(up) if !queued.to.as_ref().is_none_or(|to| up.is_for(to)) => {
+                Ok(Sent::Stale(back(queued, value)))
+            }
+            Phase::Up(up) => {
+                let refused = up.send(queued).err();
+                let congested = self.sent(way, state);
+                refused.map_or(Ok(()), |refused| self.refused(*refused))?;
+                Ok(Sent::Yes { congested })
+            }
+        }
+    }
+
+    /// Handles something that can't be sent. A request to spawn is answered; for anything else the
+    /// caller gets the error.
+    fn refused(&self, (why, parcel): (SendError, Parcel)) -> Result<(), EncodeError> {
+        match parcel.into_cargo() {
+            Cargo::Signal(signal) => Err(refused_signal(why, &signal)),
+            Cargo::Message(of) => Err(refused_message(why, of.name())),
+            Cargo::Spawn(request) => {
+                let mut unsent = Unsent::default();
+                let (pid, answer) = not_spawned(&why, &request, &mut unsent);
+                self.report(unsent);
+                self.deliver(&Target::Pid(pid), answer);
+                Ok(())
+            }
+        }
+    }
+
+    /// Puts a message to a process of the node at the other end into the output. None if it does
+    /// not go out at once, and is to be sent in another way.
+    ///
+    /// Nothing is written here, since the caller holds the table; see [`Put`].
+    pub(crate) fn put_message(
+        &self,
+        sender: Option<Pid>,
+        to: Pid,
+        message: &Envelope,
+        payload: &Payload,
+    ) -> Result<Option<Put>, SendError> {
+        payload.check(&self.shared.limits)?;
+        let mut state = self.state.lock();
+        let Phase::Up(up) = &mut state.phase else { return Ok(None) };
+        let is_put = up.node == to.node()
+            && up.sending.send_message(sender, to.local(), message, payload)?;
+        // Only what is small goes out at once.
+        Ok(is_put.then(|| self.put(Way::Small, state)))
+    }
+
+    /// Something was put into the output. Returns whether more waits now than the high mark.
+    fn sent(&self, way: Way, state: MutexGuard<'_, State>) -> bool {
+        let Put { bytes, congested } = self.put(way, state);
+        self.has_output(bytes);
+        congested
+    }
+
+    fn put(&self, way: Way, mut state: MutexGuard<'_, State>) -> Put {
+        let bytes = state.output_bytes();
+        self.shared.observed.tell(|observer| observer.queued(self.id, bytes.all));
+        Put { bytes, congested: state.is_congested(way) }
+    }
+
+    /// Brings the channel up after the handshake, and sends what has waited. Nothing is read before
+    /// [`activate`](Channel::activate). `early` is what the peer has sent together with its
+    /// handshake. Returns the node at the other end; `None` if the channel was not pending any
+    /// more.
+    pub(crate) fn go_up(
+        &self,
+        (sending, receiving): (Sending, Receiving),
+        early: &[u8],
+        stream: Stream,
+        hidden: bool,
+    ) -> Option<NodeId> {
+        let (stream, node) = (Arc::new(stream), sending.peer());
+        let ends = stream.local_addr().map(|local| [local, stream.peer_addr()]);
+        let writer = Writer::new(stream.clone());
+        self.writing.change(|before| *before = writer);
+        let (mut stale, mut refused) = (Vec::new(), Vec::new());
+        self.reading.change(|reader| {
+            let mut state = self.state.lock();
+            let queue = state.take_pending()?;
+            *reader = Some(Reader::new(receiving, stream.clone(), early));
+            if let Ok(ends) = ends {
+                self.shared.observed.tell(|observer| {
+                    if let Some(owner) = self.owner() {
+                        observer.connected(self.id, [owner.own_id(), node], ends);
+                    }
+                });
+            }
+            let mut up = Up::new(sending, stream, hidden);
+            for queued in queue {
+                match queued.to {
+                    Some(to) if !up.is_for(&to) => stale.push((to, queued.parcel)),
+                    _ => refused.extend(up.send(queued).err()),
+                }
+            }
+            state.phase = Phase::Up(up);
+            Some(())
+        })?;
+        self.sent(Way::Small, self.state.lock());
+        let mut unsent = Unsent::default();
+        for refused in refused {
+            if let Err(error) = self.refused(*refused) {
+                unsent.add("a signal was not sent", error);
+            }
+        }
+        self.report(unsent);
+        for (to, parcel) in stale {
+            if let Some((to, answer)) = answer_stale(&to, parcel.into_cargo()) {
+                self.deliver(&Target::Pid(to), answer);
+            }
+        }
+        Some(node)
+    }
+
+    /// Has the network call this channel from now on, and takes in what has come meanwhile.
+    pub(crate) fn activate(self: &Arc<Self>) {
+        if let Some(stream) = self.stream() {
+            stream.set_handler(self.clone());
+        }
+        self.ready(true, true);
+    }
+
+    /// Ends the channel: tells its watchers, then its owner. Does nothing if the channel is down.
+    pub(crate) fn lose(self: &Arc<Self>, reason: NodeDownReason) {
+        self.is_ending.store(true, Ordering::Release);
+        // After everything that was read has been delivered.
+        let left = self.reading.change(|reader| self.lose_read(reader, reason));
+        drop(left);
+    }
+
+    /// Ends the channel, by the thread that has the reader.
+    #[must_use]
+    pub(super) fn lose_read(
+        self: &Arc<Self>,
+        reader: &mut Option<Reader>,
+        reason: NodeDownReason,
+    ) -> Lost {
+        let reader = reader.take();
+        let mut state = self.state.lock();
+        let phase = std::mem::replace(&mut state.phase, Phase::Down);
+        let watchers = state.take_watchers();
+        let held_up = state.congestion.end();
+        drop(state);
+        let node = match &phase {
+            Phase::Down => return (reader, phase),
+            Phase::Pending(_) => None,
+            Phase::Up(up) => {
+                up.stream.release_handler();
+                // The peer may have closed it already.
+                let _ = up.stream.shutdown(Shutdown::Both);
+                Some(up.node)
+            }
+        };
+        self.shared.observed.tell(|observer| observer.lost(self.id));
+        // The thread that writes drops what is left.
+        self.write();
+        for pid in watchers {
+            let signal = Signal::ConnectionLost { node, connection: self.id };
+            self.deliver(&Target::Pid(pid), signal);
+        }
+        self.go_on(held_up);
+        if let Some(owner) = self.owner() {
+            owner.lost(self, node, reason);
+        }
+        (reader, phase)
+    }
+
+    /// Sends a tick if nothing else is about to go out.
+    pub(crate) fn tick(&self) {
+        if let Phase::Up(up) = &mut self.state.lock().phase {
+            up.sending.queue_tick();
+        }
+        self.write();
+    }
+
+    /// Sets options of the socket. `None` if the channel is not up.
+    pub(crate) fn set_options(&self, options: &SocketOptions) -> Option<io::Result<()>> {
+        self.stream().map(|stream| stream.set_options(options))
+    }
+
+    /// Returns the options of the socket. `None` if the channel is not up.
+    pub(crate) fn options(&self) -> Option<io::Result<SocketOptions>> {
+        self.stream().map(|stream| stream.options())
+    }
+
+    /// Checks whether the peer is alive, and whether it needs a tick.
+    pub(crate) fn check(self: &Arc<Self>) {
+        // After a stall of this node, bytes of the peer are waiting to be read: they count.
+        self.read(false);
+        let is_more_there = self.reading.is_busy();
+        self.tell_untold();
+        let mut state = self.state.lock();
+        let Phase::Up(up) = &mut state.phase else { return };
+        let verdict = up.sending.handle_tick(self.received.load(Ordering::Relaxed));
+        drop(state);
+        if verdict == Verdict::Dead && !is_more_there {
+            report!(error, node = %self.peer, "nothing was heard for the whole ticktime");
+            return self.lose(NodeDownReason::NetTickTimeout);
+        }
+        if verdict == Verdict::SendTick {
+            self.write();
+        }
+        // A connection that the peer has closed is broken, too: reading finds that out.
+        if self.broken.load(Ordering::Relaxed) && !is_more_there {
+            report!(error, node = %self.peer, "no tick can be sent");
+            self.lose(NodeDownReason::SendNetTickFailed);
+        }
+    }
+
+    /// Tells processes that there is room again.
+    pub(super) fn go_on(&self, held_up: BTreeSet<Pid>) {
+        for pid in held_up {
+            self.deliver(&Target::Pid(pid), Signal::ConnectionRoom { connection: self.id });
+        }
+    }
+
+    /// Notes a process that is to be told of the loss.
+    pub(super) fn watch(&self, pid: Pid) {
+        self.state.lock().watch(pid, || self.node());
+    }
+
+    /// Sends a signal without a sender to a process of the peer.
+    pub(super) fn answer(&self, to: Pid, signal: Signal) {
+        let mut unsent = Unsent::default();
+        let what = "an answer was not sent";
+        match Parcel::signal(signal, &self.shared.limits, &mut None) {
+            Ok(parcel) => {
+                let queued = Queued { sender: None, to: Some(RemoteDest::Pid(to)), parcel };
+                // If the channel is down, the process has been told of that.
+                if let Err(error) = self.send(queued, false) {
+                    unsent.add(what, error);
+                }
+            }
+            Err((why, signal)) => unsent.add(what, refused_signal(why, &signal)),
+        }
+        self.report(unsent);
+    }
+
+    fn deliver(&self, to: &Target, signal: Signal) {
+        if let Some(node) = self.node() {
+            node.receive(to, signal);
+        }
+    }
+
+    /// Reports what could not be sent.
+    pub(crate) fn report(&self, unsent: Unsent) {
+        unsent.report(&self.shared, &self.peer);
+    }
+
+    pub(super) fn node(&self) -> Option<Node> {
+        self.owner()?.node()
+    }
+}
+
+impl SocketHandler for Channel {
+    fn ready(&self, readable: bool, writable: bool) {
+        let Some(this) = self.this() else { return };
+        if readable {
+            this.read(false);
+        }
+        if writable {
+            this.write();
+        }
+    }
+
+    fn ready_and_open(&self, readable: bool, writable: bool) {
+        let Some(this) = self.this() else { return };
+        if readable {
+            this.read(true);
+        }
+        // One packet usually reports both: only what has waited for room is written.
+        if writable {
+            this.has_room();
+        }
+    }
+}
+
+impl Congested for Channel {
+    fn node(&self) -> NodeName {
+        self.peer.clone()
+    }
+
+    fn wait(&self, pid: Pid) -> bool {
+        let mut state = self.state.lock();
+        let way = state.way(Some(pid), false);
+        state.congestion.wait(way, pid)
+    }
+}
+
+/// One way of a channel, to wait for.
+struct CongestedWay {
+    channel: Arc<Channel>,
+    way: Way,
+}
+
+impl Congested for CongestedWay {
+    fn node(&self) -> NodeName {
+        self.channel.peer.clone()
+    }
+
+    fn wait(&self, pid: Pid) -> bool {
+        self.channel.state.lock().congestion.wait(self.way, pid)
+    }
+}

@@ -1,0 +1,174 @@
+//! How a channel reads: one thread at a time, and no thread waits for it.
+//!
+//! The thread that the socket's event wakes reads into a buffer, decodes and delivers. If another
+//! thread is reading, that thread reads once more. A connection with a lot to read goes on in a
+//! process of its own (`rest`), so that neither other connections nor other processes wait.
+//!
+//! Only [`Channel::lose`] waits for a read under way, which it cuts short.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use fika_runtime::{
+    Creation, Envelope, Node, NodeDownReason, NodeId, NodeName, Pid, Round, Signal, SignalRef,
+    Target, Turn, report,
+};
+
+use super::channel::{Admitted, Channel, Lost, Owner};
+use super::reader::{Read, Reader};
+use super::rest::Job;
+use crate::proto::connection::{Event, Events};
+
+/// After so many reads in a row, others have their turn. Together they are a fraction of a
+/// millisecond, for which another connection may have to wait.
+const READS_IN_A_ROW: usize = 4;
+
+/// Routes what has come to the processes that it is for: the one way into the node.
+struct Router<'a> {
+    channel: &'a Channel,
+    /// The address of the peer.
+    from: IpAddr,
+    owner: &'a dyn Owner,
+    node: &'a Node,
+}
+
+impl Events for Router<'_> {
+    #[inline]
+    fn message(&mut self, to: Pid, message: Envelope) {
+        // A handler is not asked about messages to a pid.
+        self.channel.shared().observed.tell(|observer| {
+            observer.received(self.channel.id(), &Target::Pid(to), (&message).into());
+        });
+        self.node.receive_message(to, message);
+    }
+
+    fn event(&mut self, event: Event) {
+        self.channel.shared().observed.tell(|observer| {
+            if let Event::Signal { target, signal } = &event {
+                observer.received(self.channel.id(), target, SignalRef::from(signal));
+            }
+        });
+        // Most nodes have no handler, and this is all that it costs them.
+        let event = if self.channel.shared().has_handler {
+            match self.owner.admit(self.channel.peer(), event) {
+                Admitted::Yes(event) => event,
+                Admitted::No => return,
+                Admitted::Answered(to, answer) => return self.channel.answer(to, answer),
+            }
+        } else {
+            event
+        };
+        self.route(event);
+    }
+
+    fn meet(&mut self, name: &NodeName, creation: Creation) -> Option<NodeId> {
+        self.owner.meet((name, creation), self.from)
+    }
+}
+
+impl Router<'_> {
+    fn route(&self, event: Event) {
+        let watcher = match event {
+            Event::Signal { target, mut signal } => {
+                // No process had the name that was monitored: the receiver is to know which node
+                // says so.
+                if let Signal::Down { from: from @ None, .. } = &mut signal {
+                    *from = self.channel.peer_id().map(Pid::nobody);
+                }
+                let watches = matches!(signal, Signal::Link { .. } | Signal::Monitor { .. });
+                self.node.receive(&target, signal).filter(|_| watches)
+            }
+            Event::Spawn(request) => {
+                let watches = request.link || request.monitor;
+                self.node.receive_spawn(*request).filter(|_| watches)
+            }
+            Event::Undecodable(lost) => {
+                if let Some(peer) = self.channel.peer_id() {
+                    self.node.undecodable(peer, self.channel.id(), &lost);
+                }
+                None
+            }
+            Event::NotTaken(told) => {
+                self.channel.not_taken(&told);
+                None
+            }
+        };
+        if let Some(watcher) = watcher {
+            self.channel.watch(watcher);
+        }
+    }
+}
+
+impl Channel {
+    /// Reads what is there and delivers it. If another thread is reading, that thread reads once
+    /// more. `is_open`: the network has reported that something is there and that the connection
+    /// has not ended.
+    pub(super) fn read(self: &Arc<Self>, is_open: bool) {
+        if !is_open {
+            // Whichever thread reads has to read to the end.
+            self.may_have_ended.store(true, Ordering::Release);
+        }
+        // What is left of a channel that has ended is dropped after the reader is unlocked.
+        let mut left = None;
+        let turn = self.reading.work(|reader| self.read_some(reader, &mut left));
+        self.rests(turn, Job::Read);
+    }
+
+    /// Goes on with a turn that was kept.
+    pub(super) fn go_on_reading(self: &Arc<Self>) -> Turn {
+        let mut left = None;
+        self.reading.go_on(|reader| self.read_some(reader, &mut left))
+    }
+
+    fn read_some(self: &Arc<Self>, reader: &mut Option<Reader>, left: &mut Option<Lost>) -> Round {
+        let Some(owner) = self.owner() else { return Round::Done };
+        let Some(node) = owner.node() else { return Round::Done };
+        let Some(from) = reader.as_ref().map(Reader::from) else { return Round::Done };
+        let is_open = !self.may_have_ended.swap(false, Ordering::AcqRel);
+        let buffers = &self.shared().buffers;
+        let mut buffer = buffers.take();
+        let mut router = Router { channel: self, from, owner: &*owner, node: &node };
+        let mut then = Read::More;
+        for _ in 0..READS_IN_A_ROW {
+            // A thread that ends the channel waits for this one.
+            let is_ending = self.is_ending.load(Ordering::Acquire);
+            let Some(open) = reader.as_mut().filter(|_| !is_ending) else {
+                then = Read::Wait;
+                break;
+            };
+            let read = open.read(&mut buffer, &mut router, is_open);
+            self.received.store(open.bytes(), Ordering::Relaxed);
+            then = read.unwrap_or_else(|error| {
+                self.log_misbehaved(&error);
+                Read::End(NodeDownReason::ConnectionClosed)
+            });
+            if !matches!(then, Read::More) {
+                break;
+            }
+        }
+        buffers.give_back(buffer);
+        match then {
+            Read::Wait => Round::Done,
+            Read::End(reason) => {
+                *left = Some(self.lose_read(reader, reason));
+                Round::Done
+            }
+            Read::More => {
+                if !is_open {
+                    self.may_have_ended.store(true, Ordering::Release);
+                }
+                Round::More
+            }
+        }
+    }
+
+    /// The peer has broken the rules: its connection is about to be closed.
+    fn log_misbehaved(&self, error: &str) {
+        let shared = self.shared();
+        shared.logs.misbehaved.line(shared.env.now(), |left_out| {
+            report!(error, node = %self.peer(), %error, left_out, "the connection is closed");
+        });
+        shared.observed.tell(|observer| observer.misbehaved(self.id(), error));
+    }
+}

@@ -1,0 +1,35 @@
+//! What all channels of a node share.
+
+use std::sync::Arc;
+
+use fika_runtime::{Env, LogRate, Observed};
+
+use super::reader::Buffers;
+use crate::proto::limits::Limits;
+
+/// See the head of this file.
+pub(crate) struct Shared {
+    pub(crate) limits: Limits,
+    /// A connection is congested above this many bytes of output, until it has at most
+    /// `output_low_bytes`.
+    pub(crate) output_high_bytes: usize,
+    pub(crate) output_low_bytes: usize,
+    /// The node has a handler of the program, which is asked about what comes in.
+    pub(crate) has_handler: bool,
+    pub(crate) env: Arc<dyn Env>,
+    pub(crate) observed: Observed,
+    /// The buffers into which all channels read.
+    pub(crate) buffers: Arc<Buffers>,
+    pub(crate) logs: Logs,
+}
+
+/// The lines of the log that a connected peer can cause at will, each kind with a rate of its own.
+#[derive(Default)]
+pub(crate) struct Logs {
+    /// The peer broke the rules, and its connection is closed.
+    pub(crate) misbehaved: LogRate,
+    /// The peer could not decode what this node has sent.
+    pub(crate) not_taken: LogRate,
+    /// A signal could not be sent.
+    pub(crate) unsent: LogRate,
+}

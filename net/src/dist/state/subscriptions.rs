@@ -1,0 +1,220 @@
+//! Who is told of nodes that come and go. Nothing is sent from here.
+
+use std::collections::BTreeMap;
+
+use fika_runtime::{NodeName, NodeType, Pid, Reference};
+
+/// Which nodes a subscription is about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) enum Wanted {
+    Visible,
+    Hidden,
+    All,
+}
+
+impl Wanted {
+    fn covers(self, node_type: NodeType) -> bool {
+        match self {
+            Wanted::All => true,
+            Wanted::Visible => node_type == NodeType::Visible,
+            Wanted::Hidden => node_type == NodeType::Hidden,
+        }
+    }
+}
+
+/// The list of subscribers is searched for the dead when it has grown to this and doubled,
+/// while nobody hears of their ends.
+const SUBSCRIBERS_KEPT: usize = 64;
+
+/// Subscriptions to all nodes, and watches of single ones.
+#[derive(Default)]
+pub(crate) struct Subscriptions {
+    /// How often each process has subscribed with each option (NMON-9).
+    all: BTreeMap<(Pid, Wanted), usize>,
+    /// How many keys `all` had when it was last searched for the dead.
+    kept: usize,
+    /// How often each process watches each node (NMON-2).
+    single: BTreeMap<NodeName, BTreeMap<Pid, usize>>,
+    /// How often each process has asked to watch each node, and net_kernel has not heard of it.
+    asked: BTreeMap<NodeName, BTreeMap<Pid, usize>>,
+    /// The monitor of each process that is in one of the two.
+    monitors: BTreeMap<Pid, Reference>,
+}
+
+impl Subscriptions {
+    pub(crate) fn subscribe(&mut self, pid: Pid, wanted: Wanted) {
+        *self.all.entry((pid, wanted)).or_default() += 1;
+    }
+
+    pub(crate) fn unsubscribe(&mut self, pid: Pid, wanted: Wanted) {
+        self.all.remove(&(pid, wanted));
+    }
+
+    /// Throws out the subscribers that have ended, every now and then.
+    pub(crate) fn prune(&mut self, is_alive: impl Fn(Pid) -> bool) {
+        if self.all.len() >= SUBSCRIBERS_KEPT.max(2 * self.kept) {
+            self.all.retain(|(pid, _), _| is_alive(*pid));
+            self.kept = self.all.len();
+        }
+    }
+
+    /// A process is about to ask net_kernel for a watch.
+    pub(crate) fn ask(&mut self, pid: Pid, node: &NodeName) {
+        *self.asked.entry(node.clone()).or_default().entry(pid).or_default() += 1;
+    }
+
+    /// The watch that was asked for; nothing if who asked has been told that it is too late.
+    pub(crate) fn watch(&mut self, pid: Pid, node: &NodeName) -> bool {
+        let is_asked = take_one(&mut self.asked, pid, node);
+        if is_asked {
+            *self.single.entry(node.clone()).or_default().entry(pid).or_default() += 1;
+        }
+        is_asked
+    }
+
+    /// The watches that were asked for, and of which net_kernel has not heard.
+    pub(crate) fn asked(&self) -> Vec<(Pid, NodeName)> {
+        let each = |(node, pids): (&NodeName, &BTreeMap<Pid, usize>)| {
+            let pids = repeated(pids.clone());
+            pids.map(|pid| (pid, node.clone())).collect::<Vec<_>>()
+        };
+        self.asked.iter().flat_map(each).collect()
+    }
+
+    /// Takes one watch away.
+    pub(crate) fn unwatch(&mut self, pid: Pid, node: &NodeName) {
+        take_one(&mut self.single, pid, node);
+    }
+
+    /// Whether the process is to be monitored, and is not yet.
+    pub(crate) fn needs_monitor(&self, pid: Pid) -> bool {
+        !self.monitors.contains_key(&pid)
+    }
+
+    pub(crate) fn monitored(&mut self, pid: Pid, monitor: Reference) {
+        self.monitors.insert(pid, monitor);
+    }
+
+    /// Nobody hears of the ends of processes any more.
+    pub(crate) fn forget_monitors(&mut self) {
+        self.monitors.clear();
+    }
+
+    /// Those that have subscribed and are not monitored.
+    pub(crate) fn unmonitored(&self) -> Vec<Pid> {
+        let watchers = self.single.values().flat_map(BTreeMap::keys);
+        let mut pids: Vec<Pid> =
+            self.all.keys().map(|(pid, _)| pid).chain(watchers).copied().collect();
+        pids.sort_unstable();
+        pids.dedup();
+        pids.retain(|pid| self.needs_monitor(*pid));
+        pids
+    }
+
+    /// The nodes that are watched, or are to be.
+    pub(crate) fn watched(&self) -> Vec<NodeName> {
+        self.single.keys().chain(self.asked.keys()).cloned().collect()
+    }
+
+    /// Whom to tell that a node is not connected and will not be, those included of whom
+    /// net_kernel has not heard.
+    pub(crate) fn take_all_watchers(&mut self, node: &NodeName) -> Vec<Pid> {
+        let watches = [self.single.remove(node), self.asked.remove(node)];
+        watches.into_iter().flatten().flat_map(repeated).collect()
+    }
+
+    /// How many entries there are.
+    pub(crate) fn count(&self) -> usize {
+        self.all.len() + self.single.len() + self.asked.len() + self.monitors.len()
+    }
+
+    /// A process has ended.
+    pub(crate) fn forget(&mut self, ended: Pid) {
+        self.monitors.remove(&ended);
+        self.all.retain(|(pid, _), _| *pid != ended);
+        for watches in [&mut self.single, &mut self.asked] {
+            watches.retain(|_, pids| {
+                pids.remove(&ended);
+                !pids.is_empty()
+            });
+        }
+    }
+
+    /// Whom to tell that a node of this type came or went, once for each message.
+    pub(crate) fn subscribers(&self, node_type: NodeType) -> Vec<Pid> {
+        let all = self.all.iter().filter(|((_, wanted), _)| wanted.covers(node_type));
+        all.flat_map(|((pid, _), count)| std::iter::repeat_n(*pid, *count)).collect()
+    }
+
+    /// Whom to tell that a node is not connected; they watch it no longer (NMON-3).
+    pub(crate) fn take_watchers(&mut self, node: &NodeName) -> Vec<Pid> {
+        self.single.remove(node).into_iter().flat_map(repeated).collect()
+    }
+}
+
+fn repeated(watches: BTreeMap<Pid, usize>) -> impl Iterator<Item = Pid> {
+    watches.into_iter().flat_map(|(pid, count)| std::iter::repeat_n(pid, count))
+}
+
+/// Takes one of a process's watches of a node away; false if there is none.
+fn take_one(
+    watches: &mut BTreeMap<NodeName, BTreeMap<Pid, usize>>,
+    pid: Pid,
+    node: &NodeName,
+) -> bool {
+    let Some(pids) = watches.get_mut(node) else { return false };
+    let Some(count) = pids.get_mut(&pid) else { return false };
+    *count -= 1;
+    if *count == 0 {
+        pids.remove(&pid);
+    }
+    if pids.is_empty() {
+        watches.remove(node);
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fika_runtime::{LocalId, NodeId};
+
+    fn pid(slot: u32) -> Pid {
+        Pid::new(NodeId::nameless(), LocalId { slot, generation: 0 })
+    }
+
+    /// NMON-2, NMON-3.
+    #[test]
+    fn watches_count() {
+        let (mut subscriptions, watcher) = (Subscriptions::default(), pid(1));
+        let node: NodeName = "a@b".parse().unwrap();
+        for _ in 0..3 {
+            subscriptions.ask(watcher, &node);
+            assert!(subscriptions.watch(watcher, &node));
+        }
+        subscriptions.unwatch(watcher, &node);
+        assert_eq!(subscriptions.take_watchers(&node), [watcher; 2]);
+        assert!(subscriptions.take_watchers(&node).is_empty());
+        subscriptions.unwatch(watcher, &node);
+        // One of which net_kernel has not heard when the distribution stops.
+        subscriptions.ask(watcher, &node);
+        assert!(subscriptions.take_watchers(&node).is_empty());
+        assert_eq!(subscriptions.take_all_watchers(&node), [watcher]);
+        assert!(!subscriptions.watch(watcher, &node), "it has been told");
+    }
+
+    /// NMON-7, NMON-9.
+    #[test]
+    fn subscriptions_add_up_and_go_at_once() {
+        let (mut subscriptions, one) = (Subscriptions::default(), pid(1));
+        subscriptions.subscribe(one, Wanted::Visible);
+        subscriptions.subscribe(one, Wanted::Visible);
+        subscriptions.subscribe(one, Wanted::All);
+        assert_eq!(subscriptions.subscribers(NodeType::Visible).len(), 3);
+        assert_eq!(subscriptions.subscribers(NodeType::Hidden).len(), 1);
+        subscriptions.unsubscribe(one, Wanted::Visible);
+        assert_eq!(subscriptions.subscribers(NodeType::Visible).len(), 1);
+        subscriptions.forget(one);
+        assert!(subscriptions.subscribers(NodeType::Visible).is_empty());
+    }
+}
