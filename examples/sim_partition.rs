@@ -1,7 +1,7 @@
 //! Finds a bug by simulation: a replicated counter that forgets something.
 //!
 //! ```sh
-//! cargo run --features sim --example sim_partition
+//! cargo run --features sim --bin sim_partition
 //! ```
 //!
 //! Each of three nodes has a process `votes` that counts what its own clients bring, and tells

@@ -2,7 +2,7 @@
 //! few. Prints the time and the memory that they take.
 //!
 //! ```sh
-//! cargo run --release --features sim --example sim_scale
+//! cargo run --release --features sim --bin sim_scale
 //! ```
 //!
 //! `-- mesh 64` and `-- sparse 500` run one of the two with so many nodes. Memory is the

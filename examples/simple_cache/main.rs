@@ -1,10 +1,10 @@
 //! A cache on several machines: a key that is put on one node is read on all.
 //!
 //! ```sh
-//! cargo run --release --example simple_cache            # see it happen, in a few seconds
+//! cargo run --release --bin simple_cache                # see it happen, in a few seconds
 //!
-//! cargo build --release --example simple_cache          # try it yourself
-//! cd target/release/examples
+//! cargo build --release --bin simple_cache              # try it yourself
+//! cd target/release
 //! ./simple_cache serve --name a@127.0.0.1 --tcp 127.0.0.1:7001
 //! ./simple_cache serve --name b@127.0.0.1 --tcp 127.0.0.1:7002 --join a@127.0.0.1
 //! nc 127.0.0.1 7001                                     # then type: help

@@ -1,8 +1,5 @@
 //! The example `simple_cache` from outside: its demo, and its nodes as OS processes that are
 //! spoken to over TCP.
-//!
-//! `cargo test` builds the example first. `cargo test --test example_simple_cache` does not,
-//! and runs the one that is there.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -22,13 +19,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// The port of a mapper at an address that nobody else uses.
 const MAPPER_PORT: &str = "14370";
 
-/// The example, which cargo puts beside the folder of the tests.
+/// The example, which cargo builds for this test.
 fn example() -> Command {
-    let test = std::env::current_exe().expect("a test knows its own path");
-    let target = test.ancestors().nth(2).expect("it is in target/PROFILE/deps");
-    let path = target.join("examples/simple_cache");
-    assert!(path.exists(), "{} is missing: cargo build --example simple_cache", path.display());
-    let mut command = Command::new(path);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_simple_cache"));
     command.env_remove("ERL_EPMD_PORT").env_remove("HOME");
     // On a busy machine fika warns of processes that keep their worker.
     command.env("RUST_LOG", "error,simple_cache=warn");
