@@ -1,5 +1,6 @@
-// Cases of `distribution_SUITE` about what is in messages: a part of `distribution.rs`, which
-// includes it.
+//! Cases of `distribution_SUITE` about the contents of messages.
+
+use super::super::*;
 
 use fika::{InfoItem, Item, Reference, process_info};
 
@@ -83,8 +84,10 @@ async fn until_there<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut
 fn system_limit() {
     const MAX: usize = 64 << 10;
     let place = Place::new();
-    let (there, here) =
-        (place.builder("there").message_bytes_max(MAX), place.builder("here").message_bytes_max(MAX));
+    let (there, here) = (
+        place.builder("there").message_bytes_max(MAX),
+        place.builder("here").message_bytes_max(MAX),
+    );
     let (_there, here) = (TestNode::of(there), TestNode::of(here));
     here.block_on(async move {
         trap_exit(true);
@@ -140,7 +143,8 @@ struct Hopeful {
 
 impl Hopeful {
     fn new(other: Pid, reference: Reference, bytes: usize) -> Hopeful {
-        let entry = |n: i64| (format!("ключ {n}"), (-n, n as f64 / 7.0, vec![n as u16; n as usize]));
+        let entry =
+            |n: i64| (format!("ключ {n}"), (-n, n as f64 / 7.0, vec![n as u16; n as usize]));
         Hopeful {
             round: 0,
             pids: vec![other, self_pid(), other],

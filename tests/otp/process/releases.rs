@@ -1,5 +1,7 @@
-// Cases of `process_SUITE` about spawning with nodes of other releases: a part of `process.rs`,
-// which includes it. The other node is a peer that speaks by hand.
+//! Cases of `process_SUITE` about spawning with nodes of other releases. The other node is a peer that
+//! speaks by hand.
+
+use super::super::*;
 
 use fika::RemoteFn as _;
 

@@ -1,4 +1,8 @@
-// The case of `process_SUITE` about flags: a part of `process.rs`, which includes it.
+//! The case of `process_SUITE` about flags.
+
+use super::super::*;
+
+use fika::{Item, Priority, process_info, set_group_leader};
 
 /// FLAG-1: which values a flag takes is for types to say. A process's flags are its own: who is
 /// none can't set any, hears of which function it tried, and changes nothing.

@@ -1,5 +1,12 @@
 //! `erl_distribution_SUITE`: names, cookies, ticks, and the messages about nodes.
 
+// The path of a case ends with its suite and its name: so the inner module has the name of the suite.
+#[path = "."]
+mod names {
+    #[path = "names.rs"]
+    mod erl_distribution;
+}
+
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
@@ -782,5 +789,3 @@ fn monitor_nodes_errors() {
     });
     drop(there);
 }
-
-include!("erl_distribution_names.rs");

@@ -1,5 +1,6 @@
-// Cases of `process_SUITE` about what can be known of processes: a part of `process.rs`, which
-// includes it.
+//! Cases of `process_SUITE` about what can be known of processes.
+
+use super::super::*;
 
 use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};

@@ -1,5 +1,6 @@
-// Cases of `node_container_SUITE` about other nodes: a part of `node_container.rs`, which
-// includes it.
+//! Cases of `node_container_SUITE` about several nodes.
+
+use super::super::*;
 
 use crate::support::{Place, until_in_process};
 

@@ -1,5 +1,12 @@
 //! `node_container_SUITE`: pids are never mistaken, and what timers hold is let go.
 
+// The path of a case ends with its suite and its name: so the inner module has the name of the suite.
+#[path = "."]
+mod dist {
+    #[path = "dist.rs"]
+    mod node_container;
+}
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -100,6 +107,3 @@ async fn timer_refc() {
     }
     assert_eq!(end_of(async {}).await, ExitReason::Normal);
 }
-
-// What is left of other nodes; the cases are of this suite, too.
-include!("node_container_dist.rs");

@@ -1,5 +1,6 @@
-// Cases of `distribution_SUITE` about nodes that get their name while they run: a part of
-// `distribution.rs`, which includes it.
+//! Cases of `distribution_SUITE` about nodes that get their name while they run.
+
+use super::super::*;
 
 use crate::support::until_in_process;
 

@@ -1,5 +1,6 @@
-// Cases of `erl_distribution_SUITE` about nodes that get their name from their first peer: a
-// part of `erl_distribution.rs`, which includes it.
+//! Cases of `erl_distribution_SUITE` about nodes that get their name from their first peer.
+
+use super::super::*;
 
 use fika::{NodeName, NodeType};
 
