@@ -223,14 +223,12 @@ fn a_large_message_outlives_its_sender() {
 /// third one.
 #[test]
 fn a_sender_waits_for_all_that_it_has_sent_to() {
-    let (place, first, second) = (Place::new(), Valve::new(Stops::Reads), Valve::new(Stops::Reads));
-    let here = place.node("here");
-    let there = [
-        first.on(place.builder("there1")),
-        second.on(place.builder("there2")),
-        place.builder("there3"),
-    ];
-    let there = there.map(TestNode::of);
+    let valve = Valve::new(Stops::Writes);
+    let here = TestNode::of(valve.on(Place::new().builder("here")));
+    // Each has an address of its own, to which the valve can be closed.
+    let places = [Place::new(), Place::new(), Place::new()];
+    let [first, second, _] = places.map(|place| place.ip);
+    let there = places.map(|place| place.node("there"));
     let takers = there.each_ref().map(|node| node.spawn(sink()).unwrap());
     here.block_on(async move {
         watch().await;
@@ -241,8 +239,8 @@ fn a_sender_waits_for_all_that_it_has_sent_to() {
         for taker in takers {
             asks(taker).await;
         }
-        first.close();
-        second.close();
+        valve.close_to(first);
+        valve.close_to(second);
         for taker in &takers[..2] {
             busy(spawn(filler(*taker))).await;
         }
@@ -256,11 +254,11 @@ fn a_sender_waits_for_all_that_it_has_sent_to() {
         busy(sender).await;
         busy(sender).await;
         asks(takers[2]).await;
-        first.open();
+        valve.open_to(first);
         let taken = asks(takers[0]).await;
         while asks(takers[0]).await < taken + 100 {}
         assert_eq!(info::status(sender).await, Some(Status::Suspended));
-        second.open();
+        valve.open_to(second);
         assert_eq!(next!(u64), 1);
     });
 }
