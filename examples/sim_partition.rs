@@ -1,7 +1,7 @@
 //! Finds a bug by simulation, in a replicated counter that loses votes.
 //!
 //! ```sh
-//! cargo run --features sim --example sim_partition
+//! cargo run --features sim --bin sim_partition
 //! ```
 //!
 //! Each of three nodes has a process `votes` that counts the votes of its own clients and tells the

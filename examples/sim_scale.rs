@@ -2,7 +2,7 @@
 //! connected to about ten others. Prints the time and the memory that they take.
 //!
 //! ```sh
-//! cargo run --release --features sim --example sim_scale
+//! cargo run --release --features sim --bin sim_scale
 //! ```
 //!
 //! `-- mesh 64` and `-- sparse 500` run only one of the two, with this many nodes. The memory is

@@ -5,7 +5,7 @@
 #![deny(warnings)]
 
 #[allow(dead_code, reason = "other test binaries use the rest")]
-#[path = "otp/wait.rs"]
+#[path = "support/wait.rs"]
 mod wait;
 
 use std::io::Write;

@@ -1,10 +1,10 @@
 //! A cache on several machines: a key that is put on one node is read on all.
 //!
 //! ```sh
-//! cargo run --release --example simple_cache            # see it happen, in a few seconds
+//! cargo run --release --bin simple_cache                # see it happen, in a few seconds
 //!
-//! cargo build --release --example simple_cache          # try it yourself
-//! cd target/release/examples
+//! cargo build --release --bin simple_cache              # try it yourself
+//! cd target/release
 //! ./simple_cache serve --name a@127.0.0.1 --tcp 127.0.0.1:7001
 //! ./simple_cache serve --name b@127.0.0.1 --tcp 127.0.0.1:7002 --join a@127.0.0.1
 //! nc 127.0.0.1 7001                                     # then type: help
@@ -24,7 +24,9 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// A cache on several machines: a key that is put on one node is read on all.
 ///
@@ -63,12 +65,12 @@ fn main() -> ExitCode {
 
 /// Shows the warnings and errors of fika; `RUST_LOG=info` shows more.
 fn log_to_stderr() {
-    let filter = EnvFilter::builder().with_default_directive(LevelFilter::WARN.into());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter.from_env_lossy())
+    let named = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let filter = named.unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN));
+    let log = tracing_subscriber::fmt::layer()
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
         // If standard error is closed, the node goes on.
-        .log_internal_errors(false)
-        .init();
+        .log_internal_errors(false);
+    tracing_subscriber::registry().with(filter).with(log).init();
 }

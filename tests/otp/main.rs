@@ -5,6 +5,8 @@
 #[macro_use]
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/wait.rs"]
+mod wait;
 
 mod bif;
 mod busy;
@@ -23,4 +25,3 @@ mod scheduler;
 mod signal;
 mod timer;
 mod timer_bif;
-mod wait;

@@ -37,6 +37,10 @@ pub(crate) const COOKIE: &str = "a cookie for the tests";
 /// The port of the mapper of a place with its own address.
 const MAPPER_PORT: u16 = 14_369;
 
+/// How many blocks of addresses a test binary has, and how many addresses a block has.
+const BLOCKS: u32 = 4;
+const HOSTS: u32 = 254;
+
 /// Where the nodes of one test are: an address, and a port for their mapper.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
@@ -49,9 +53,12 @@ impl Place {
     pub(crate) fn new() -> Place {
         show_log();
         static LAST: AtomicU32 = AtomicU32::new(0);
-        let (pid, n) = (std::process::id(), LAST.fetch_add(1, Ordering::Relaxed));
-        assert!(n < 254, "more places than addresses");
-        let ip = Ipv4Addr::new(127, (1 + pid / 256 % 254) as u8, pid as u8, 1 + n as u8);
+        let n = LAST.fetch_add(1, Ordering::Relaxed);
+        assert!(n < BLOCKS * HOSTS, "this test binary has more places than addresses");
+        // A program has some blocks of 254 addresses to itself.
+        let block = std::process::id().wrapping_mul(BLOCKS) + n / HOSTS;
+        let [.., high, low] = block.to_be_bytes();
+        let ip = Ipv4Addr::new(127, 1 + high % 254, low, (1 + n % HOSTS) as u8);
         Place { ip, mapper: MAPPER_PORT }
     }
 

@@ -1,8 +1,9 @@
 //! A network that can be stopped: while its valve is closed, a node's sockets neither accept nor
 //! return bytes, as if the paths to all its peers were full. Nothing is lost by that.
 
+use std::collections::BTreeSet;
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
@@ -22,6 +23,8 @@ pub(crate) struct Valve(Arc<Shared>);
 struct Shared {
     stops: Stops,
     closed: AtomicBool,
+    /// The addresses of the peers to which alone it is closed.
+    closed_to: Mutex<BTreeSet<IpAddr>>,
     sockets: Mutex<Vec<Weak<Told>>>,
 }
 
@@ -31,8 +34,12 @@ struct Told(Mutex<Option<Arc<dyn SocketHandler>>>);
 
 impl Valve {
     pub(crate) fn new(stops: Stops) -> Valve {
-        let (closed, sockets) = (AtomicBool::new(false), Mutex::default());
-        Valve(Arc::new(Shared { stops, closed, sockets }))
+        Valve(Arc::new(Shared {
+            stops,
+            closed: AtomicBool::new(false),
+            closed_to: Mutex::default(),
+            sockets: Mutex::default(),
+        }))
     }
 
     /// Gives the valve to a node.
@@ -45,8 +52,23 @@ impl Valve {
         self.0.closed.store(true, Ordering::SeqCst);
     }
 
+    /// Closes it for the connections with the peers at this address.
+    pub(crate) fn close_to(&self, peer: impl Into<IpAddr>) {
+        self.0.closed_to.lock().unwrap().insert(peer.into());
+    }
+
+    /// Opens it after [`close_to`](Valve::close_to).
+    pub(crate) fn open_to(&self, peer: impl Into<IpAddr>) {
+        self.0.closed_to.lock().unwrap().remove(&peer.into());
+        self.tell_all();
+    }
+
     pub(crate) fn open(&self) {
         self.0.closed.store(false, Ordering::SeqCst);
+        self.tell_all();
+    }
+
+    fn tell_all(&self) {
         let sockets: Vec<_> = self.0.sockets.lock().unwrap().iter().map(Weak::clone).collect();
         for told in sockets.iter().filter_map(Weak::upgrade) {
             let handler = told.0.lock().unwrap().clone();
@@ -56,8 +78,10 @@ impl Valve {
         }
     }
 
-    fn stops(&self, what: Stops) -> bool {
-        self.0.stops == what && self.0.closed.load(Ordering::SeqCst)
+    fn stops(&self, what: Stops, peer: SocketAddr) -> bool {
+        self.0.stops == what
+            && (self.0.closed.load(Ordering::SeqCst)
+                || self.0.closed_to.lock().unwrap().contains(&peer.ip()))
     }
 }
 
@@ -120,14 +144,14 @@ impl Socket for ValvedSocket {
     }
 
     fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.valve.stops(Stops::Reads) {
+        if self.valve.stops(Stops::Reads, self.socket.peer_addr()) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         self.socket.try_read(buf)
     }
 
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        if self.valve.stops(Stops::Writes) {
+        if self.valve.stops(Stops::Writes, self.socket.peer_addr()) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         self.socket.try_write(bytes)

@@ -1,7 +1,7 @@
 //! The targets of the fuzzer. Each is a function that takes any bytes, and panics if something that
 //! must always hold does not.
 //!
-//! `net/fuzz` has the programs and the corpus, which `tests/net_fuzz_corpus.rs` runs through the
+//! `net/fuzz` has the programs and the corpus, which `tests/alone/fuzz_corpus.rs` runs through the
 //! same functions. They know no fuzzer.
 //!
 //! | target | the bytes are | what must hold |

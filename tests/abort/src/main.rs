@@ -1,5 +1,5 @@
 //! A program whose profile has `panic = "abort"`: it fails in the way that its argument names.
-//! `tests/runtime_abort.rs` builds and runs it.
+//! `tests/runtime/abort.rs` builds and runs it.
 
 use fika_runtime::{ExitReason, Node, exit, send, spawn, spawn_blocking};
 

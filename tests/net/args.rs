@@ -1,0 +1,506 @@
+//! The options of a node on a program's command line (`NodeArgs`): their meaning, invalid values,
+//! and their effect on the node.
+#![deny(warnings)]
+
+use crate::support;
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{CommandFactory as _, Parser};
+use fika::prelude::*;
+use fika::{
+    AutoConnect, NetTicktime, NodeArgs, NodeBuilder, NodeError, NodeKind, get_net_ticktime,
+    getopts, nodes_of, set_net_ticktime,
+};
+
+use support::{COOKIE, Clock, LIMIT, Place, TestNode, answerer, assert_answers};
+
+/// Keeps something
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+/// Parses a command line, which has no spaces inside words.
+fn parse(line: &str) -> Result<NodeArgs, String> {
+    let words = ["program"].into_iter().chain(line.split_whitespace());
+    Cli::try_parse_from(words).map(|cli| cli.node).map_err(|error| error.to_string())
+}
+
+/// Returns all options, as they are written.
+fn options() -> Vec<String> {
+    let longs = |arg: &clap::Arg| arg.get_long().map(|long| format!("--{long}"));
+    Cli::command().get_arguments().filter_map(longs).collect()
+}
+
+/// No option is left out.
+fn assert_all<'a>(lines: impl Iterator<Item = &'a str> + Clone) {
+    for option in options() {
+        let has_it = |line: &str| line.split([' ', '=']).any(|word| word == option);
+        assert!(lines.clone().any(has_it), "no case for {option}");
+    }
+}
+
+#[test]
+fn what_options_say() {
+    type Case = (&'static str, fn(&NodeArgs) -> bool);
+    let cases: [Case; 39] = [
+        ("--name a@127.0.0.1", |args| args.name.as_deref() == Some("a@127.0.0.1")),
+        ("--sname a", |args| args.sname.as_deref() == Some("a")),
+        ("--cookie-file /some/file", |args| args.cookie_file == Some("/some/file".into())),
+        ("--hidden", |args| args.hidden),
+        ("--listen 10.0.0.1:7", |args| args.listen == Some(([10, 0, 0, 1], 7).into())),
+        ("--listen [::1]:7", |args| args.listen == Some("[::1]:7".parse().unwrap())),
+        ("--listen-ports 9100-9105", |args| args.listen_ports == Some(9100..=9105)),
+        ("--listen-ports 1-65535", |args| args.listen_ports == Some(1..=65535)),
+        ("--listen-ports 7-7", |args| args.listen_ports == Some(7..=7)),
+        ("--no-listen", |args| args.no_listen),
+        ("--no-start-epmd", |args| args.no_start_epmd),
+        ("--cookie-file-for a@h=/a=b --cookie-file-for b@h=c", |args| {
+            let of = |node: &str, file: &str| (node.parse().unwrap(), PathBuf::from(file));
+            args.cookie_file_for == [of("a@h", "/a=b"), of("b@h", "c")]
+        }),
+        ("--allow a@h --allow h --allow b", |args| args.allow == ["a@h", "h", "b"]),
+        ("--dist-auto-connect always", |args| args.dist_auto_connect == Some(AutoConnect::Always)),
+        ("--dist-auto-connect once", |args| args.dist_auto_connect == Some(AutoConnect::Once)),
+        ("--dist-auto-connect never", |args| args.dist_auto_connect == Some(AutoConnect::Never)),
+        ("--no-connect-all", |args| args.no_connect_all),
+        ("--net-ticktime 0.5", |args| args.net_ticktime == Some(millis(500))),
+        ("--net-tickintensity 4", |args| args.net_tickintensity == Some(4)),
+        ("--net-tickintensity 1000", |args| args.net_tickintensity == Some(1000)),
+        ("--net-setuptime 12", |args| args.net_setuptime == Some(secs(12))),
+        ("--no-nodelay", |args| args.no_nodelay),
+        ("--keepalive", |args| args.keepalive),
+        ("--send-buffer 30000", |args| args.send_buffer == Some(30_000)),
+        ("--recv-buffer 20000", |args| args.recv_buffer == Some(20_000)),
+        ("--mailbox-limit 1", |args| args.mailbox_limit == Some(1)),
+        ("--epmd-port 65535", |args| args.epmd_port == Some(65535)),
+        ("--allow-weak-cookie", |args| args.allow_weak_cookie),
+        ("--cluster-id blue", |args| args.cluster_id.as_deref() == Some("blue")),
+        ("--unix-sockets /run/x", |args| args.unix_sockets == Some("/run/x".into())),
+        ("--handshake-time 1.5", |args| args.handshake_time == Some(millis(1500))),
+        ("--message-bytes-max 4096", |args| args.message_bytes_max == Some(4096)),
+        ("--message-bytes-max 2GiB", |args| args.message_bytes_max == Some(2 << 30)),
+        ("--output-bytes 64KiB-1MiB", |args| args.output_bytes == Some((64 << 10, 1 << 20))),
+        ("--output-bytes 1B-1B", |args| args.output_bytes == Some((1, 1))),
+        ("--async-dist", |args| args.async_dist),
+        ("--workers 3", |args| args.workers.is_some_and(|workers| workers.get() == 3)),
+        ("--process-limit 1000", |args| args.process_limit == Some(1000)),
+        ("--long-message-queue 50", |args| args.long_message_queue == Some(50)),
+    ];
+    assert_all(cases.iter().map(|(line, _)| *line));
+    for (line, says) in cases {
+        assert!(says(&parse(line).unwrap()), "{line}");
+        assert!(!says(&parse("").unwrap()), "{line} is no default");
+    }
+}
+
+#[test]
+fn what_is_no_option() {
+    let cases = [
+        ("--name", "value is required"),
+        ("--name a@h.example --sname a", "cannot be used with"),
+        ("--name a", "`a`"),
+        ("--name a@h", "the host of a long name has a dot or is an address"),
+        ("--name a@b@127.0.0.1", "`a@b@127.0.0.1`"),
+        ("--sname", "value is required"),
+        ("--sname a@h.example", "the host of a short name has no dot and is no address"),
+        ("--sname a@::1", "the host of a short name has no dot and is no address"),
+        ("--sname a.b", "`a.b@localhost`"),
+        ("--cookie-file", "value is required"),
+        ("--hidden=yes", "unexpected value 'yes'"),
+        ("--listen 10.0.0.1", "invalid socket address"),
+        ("--listen localhost:1", "invalid socket address"),
+        ("--listen-ports 9100", "write the lowest and the highest port, like 9100-9105"),
+        ("--listen-ports 1-65536", "write the lowest and the highest port"),
+        ("--listen-ports 0-5", "port 0 stands for any port"),
+        ("--listen-ports 9-8", "the lowest port is above the highest"),
+        ("--no-listen --listen 10.0.0.1:7", "cannot be used with"),
+        ("--no-listen --listen-ports 1-2", "cannot be used with"),
+        ("--no-start-epmd=1", "unexpected value"),
+        ("--cookie-file-for a@h", "write alive@host=FILE"),
+        ("--cookie-file-for a@h=", "there is no file"),
+        ("--cookie-file-for a=file", "`a`"),
+        ("--allow", "value is required"),
+        ("--dist-auto-connect Never", "it is one of always, once, never"),
+        ("--no-connect-all=1", "unexpected value"),
+        ("--net-ticktime 0", "write seconds, like 60 or 0.5"),
+        ("--net-ticktime=-1", "write seconds"),
+        ("--net-ticktime NaN", "write seconds"),
+        ("--net-ticktime inf", "write seconds"),
+        ("--net-ticktime 60s", "write seconds"),
+        ("--net-tickintensity 3", "3 is not in 4..=1000"),
+        ("--net-tickintensity 1001", "1001 is not in 4..=1000"),
+        ("--net-setuptime 1e99", "write seconds"),
+        ("--no-nodelay=1", "unexpected value"),
+        ("--keepalive=1", "unexpected value"),
+        ("--send-buffer=-1", "write a number of bytes"),
+        ("--recv-buffer 1K", "write a number of bytes, like 4096, 64KiB, 16MiB or 1GiB"),
+        ("--allow-weak-cookie=1", "unexpected value"),
+        ("--cluster-id", "value is required"),
+        ("--unix-sockets", "value is required"),
+        ("--unix-sockets /run/x --listen 10.0.0.1:7", "cannot be used with"),
+        ("--handshake-time 0", "write seconds"),
+        ("--message-bytes-max MiB", "write a number of bytes"),
+        ("--message-bytes-max 99999999999GiB", "write a number of bytes"),
+        ("--message-bytes-max ö", "write a number of bytes"),
+        ("--output-bytes 1MiB", "write both limits, like 512KiB-1MiB"),
+        ("--output-bytes 2MiB-1MiB", "the lower limit is above the upper one"),
+        ("--output-bytes 1-x", "write a number of bytes"),
+        ("--async-dist=1", "unexpected value"),
+        ("--workers 0", "number would be zero"),
+        ("--workers many", "invalid digit"),
+        ("--process-limit x", "invalid digit"),
+        ("--long-message-queue x", "invalid digit"),
+        ("--mailbox-limit many", "invalid digit"),
+        ("--epmd-port 65536", "65536 is not in 0..=65535"),
+        ("--no-such-option", "unexpected argument"),
+    ];
+    assert_all(cases.iter().map(|(line, _)| *line));
+    for (line, why) in cases {
+        let error = parse(line).expect_err(line);
+        let option = line.split([' ', '=']).next().unwrap();
+        assert!(error.contains(why) && error.contains(option), "{line}: {error}");
+    }
+}
+
+/// An invalid value that only the node can detect is an error of `build`, which names it.
+#[test]
+fn what_the_node_refuses() {
+    let place = Place::new();
+    let file = Cookies::new(&place).file("readable", 0o644);
+    let (name, port) = (place.name("n"), place.mapper);
+    let taken = TcpListener::bind((place.ip, 0)).unwrap();
+    let taken = taken.local_addr().unwrap();
+    let cases = [
+        (format!("--name {name} --cookie-file /no/such/file"), "/no/such/file"),
+        (format!("--name {name} --cookie-file {}", file.display()), "readable"),
+        (format!("--name {name} --cookie-file-for a@h={}", file.display()), "readable"),
+        (format!("--name {name} --listen {taken}"), "in use"),
+        (format!("--name {name} --no-start-epmd --epmd-port {port}"), "port mapper"),
+    ];
+    for (line, why) in cases {
+        let args = parse(&line).unwrap();
+        let mut builder = args.builder();
+        if args.cookie_file.is_none() {
+            builder = builder.cookie(COOKIE);
+        }
+        if args.epmd_port.is_none() {
+            builder = builder.epmd_port(port);
+        }
+        let error = builder.build().expect_err(&line).to_string();
+        assert!(error.contains(why), "{line}: {error}");
+    }
+}
+
+/// The cookie files of a place.
+struct Cookies(PathBuf);
+
+impl Cookies {
+    fn new(place: &Place) -> Cookies {
+        let directory = std::env::temp_dir().join(format!("fika-args-{}", place.ip));
+        std::fs::create_dir_all(&directory).unwrap();
+        Cookies(directory)
+    }
+
+    /// Makes a file with this mode. Its cookie contains its name.
+    fn file(&self, name: &str, mode: u32) -> PathBuf {
+        let file = self.0.join(name);
+        std::fs::write(&file, format!("the cookie of {name}, a long one")).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        file
+    }
+}
+
+impl Drop for Cookies {
+    fn drop(&mut self) {
+        // A directory that is left behind does no harm.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Returns the builder of a node from a command line, with the place and the name added.
+fn builder(place: &Place, alive: &str, line: &str) -> NodeBuilder {
+    let (name, port) = (place.name(alive), place.mapper);
+    parse(&format!("--name {name} --epmd-port {port} {line}")).unwrap().builder().workers(2)
+}
+
+fn node(place: &Place, alive: &str, line: &str) -> TestNode {
+    TestNode::of(builder(place, alive, line).cookie(COOKIE))
+}
+
+#[test]
+fn names() {
+    let place = Place::on_localhost();
+    let port = place.mapper;
+    let start = |line: &str| {
+        let args = parse(&format!("{line} --epmd-port {port}")).unwrap();
+        TestNode::of(args.builder().cookie(COOKIE))
+    };
+    assert_eq!(start("--name long@127.0.0.1").name().as_str(), "long@127.0.0.1");
+    assert_eq!(start("--sname short@localhost").name().as_str(), "short@localhost");
+    let host = gethostname();
+    assert_eq!(start("--sname short").name().as_str(), format!("short@{host}"));
+    let nameless = start("");
+    assert!(!nameless.is_distributed());
+}
+
+/// Returns this host's name up to its first dot, from the system's own program.
+fn gethostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    name.trim().split('.').next().unwrap().to_owned()
+}
+
+/// Where and whether a node listens, and which port mapper it uses.
+#[test]
+fn listening() {
+    let place = Place::new();
+    let free = TcpListener::bind((place.ip, 0)).unwrap().local_addr().unwrap();
+    let there = node(&place, "there", &format!("--listen {free}"));
+    assert_eq!(place.addr_of("there"), free);
+    let range = node(&place, "range", "--listen-ports 23100-23101");
+    assert!((23_100..=23_101).contains(&place.addr_of("range").port()));
+    let quiet = node(&place, "quiet", "--no-listen");
+    assert!(place.names().iter().all(|(name, _)| name != "quiet"));
+    let mut names = [place.name("there"), place.name("range")];
+    names.sort();
+    quiet.block_on(async move {
+        for name in &names {
+            assert_eq!(ping(name).await, PingAnswer::Pong);
+        }
+        // A node that does not listen is hidden.
+        let connected = nodes_of(NodeKind::Hidden);
+        assert_eq!(connected.iter().map(|name| name.to_string()).collect::<Vec<_>>(), names);
+    });
+    drop((there, range));
+    let other = Place { mapper: place.mapper + 1, ..place };
+    let line = format!("--no-start-epmd --name {}", other.name("there"));
+    let error = parse(&format!("{line} --epmd-port {}", other.mapper)).unwrap().builder();
+    let error = error.cookie(COOKIE).build().unwrap_err();
+    assert!(matches!(error, NodeError::Start(_)), "{error}");
+}
+
+#[test]
+fn hidden() {
+    let place = Place::new();
+    let (here, there) = (node(&place, "here", "--hidden"), node(&place, "there", ""));
+    let (name, own) = (place.name("there"), place.name("here"));
+    here.block_on(async move { assert_eq!(ping(name).await, PingAnswer::Pong) });
+    there.block_on(async move {
+        support::until_in_process("it is connected", || !nodes_of(NodeKind::Connected).is_empty())
+            .await;
+        assert_eq!(nodes_of(NodeKind::Hidden), [own.parse().unwrap()]);
+    });
+}
+
+/// A cookie for all nodes, and one for a peer.
+#[test]
+fn cookies() {
+    let place = Place::new();
+    let cookies = Cookies::new(&place);
+    let file = |name| cookies.file(name, 0o600);
+    let (most, one) = (file("most"), file("one"));
+    let of = |alive: &str, file: &Path, more: &str| {
+        TestNode::of(builder(&place, alive, &format!("--cookie-file {} {more}", file.display())))
+    };
+    let (first, second) = (of("first", &most, ""), of("second", &one, ""));
+    let for_second = format!("--cookie-file-for {}={}", place.name("second"), one.display());
+    let here = of("here", &most, &for_second);
+    let stranger = of("stranger", &most, "");
+    let pings = |node: &TestNode, alive: &str| {
+        let name = place.name(alive);
+        node.block_on(async move { ping(name).await == PingAnswer::Pong })
+    };
+    assert!(pings(&here, "first") && pings(&here, "second"));
+    assert!(pings(&stranger, "first") && !pings(&stranger, "second"));
+    drop((first, second));
+}
+
+/// Which nodes may be connected, and when nodes connect by themselves.
+#[test]
+fn connecting() {
+    let place = Place::new();
+    let [a, b, c] = ["a", "b", "c"].map(|alive| node(&place, alive, ""));
+    let reaches = |node: &TestNode, alive: &str| {
+        let name = place.name(alive);
+        node.block_on(async move { ping(name).await == PingAnswer::Pong })
+    };
+    let choosy = node(&place, "choosy", "--allow a --no-connect-all");
+    assert!(reaches(&choosy, "a") && !reaches(&choosy, "b") && !reaches(&b, "choosy"));
+    let alone = node(&place, "alone", "--no-connect-all");
+    assert!(reaches(&b, "c") && reaches(&alone, "b"));
+    let shy = node(&place, "shy", "--dist-auto-connect never --no-connect-all");
+    let name = place.name("c");
+    shy.block_on(async move {
+        let (_, refused) = spawn_monitor_on(&name, answerer()).await;
+        assert_eq!(support::down(refused).await, ExitReason::Noconnection);
+        assert_eq!(connect_node(&name).await, Some(true));
+        assert_answers(spawn_on(&name, answerer()).await, 1).await;
+    });
+    // By now it would have been notified of the others, in order.
+    assert!(reaches(&alone, "b"));
+    assert_eq!(alone.nodes(), [place.name("b").parse().unwrap()]);
+    drop((a, c));
+}
+
+/// Registers a node with the port mapper until the connection ends.
+fn register(place: &Place, alive: &str, port: u16) -> TcpStream {
+    let mut request = vec![120];
+    request.extend(port.to_be_bytes());
+    request.extend([77, 0, 0, 6, 0, 5, 0, alive.len() as u8]);
+    request.extend(alive.bytes());
+    request.extend([0, 0]);
+    let mut mapper = support::connect(place.mapper_addr()).unwrap();
+    let length = (request.len() as u16).to_be_bytes();
+    mapper.write_all(&[&length[..], &request].concat()).unwrap();
+    let mut answer = [0; 2];
+    mapper.read_exact(&mut answer).unwrap();
+    assert_eq!(answer[1], 0, "it is registered");
+    mapper
+}
+
+#[test]
+fn times() {
+    let place = Place::new();
+    let here =
+        node(&place, "here", "--net-ticktime 8 --net-tickintensity 1000 --net-setuptime 0.2");
+    // Accepts connections, and sends nothing.
+    let silent = TcpListener::bind((place.ip, 0)).unwrap();
+    let _registered = register(&place, "silent", silent.local_addr().unwrap().port());
+    let name = place.name("silent");
+    here.block_on(async move {
+        assert_eq!(get_net_ticktime().await.unwrap(), NetTicktime::Is(secs(8)));
+        let clock = Clock::new();
+        // The ticktime is rounded up to a multiple of the number of checks, in milliseconds.
+        set_net_ticktime(millis(8001), Duration::ZERO).await.unwrap();
+        while get_net_ticktime().await.unwrap() != NetTicktime::Is(secs(9)) {
+            assert!(clock.elapsed() < LIMIT);
+        }
+        let clock = Clock::new();
+        assert_eq!(ping(name).await, PingAnswer::Pang);
+        let took = clock.elapsed();
+        assert!(took >= millis(200) && took < secs(5), "{took:?}");
+    });
+}
+
+#[test]
+fn sockets() {
+    let place = Place::new();
+    let there = node(&place, "there", "");
+    let line = "--no-nodelay --keepalive --send-buffer 30000 --recv-buffer 20000";
+    let name = place.name("there");
+    node(&place, "here", line).block_on(async move {
+        assert_eq!(ping(&name).await, PingAnswer::Pong);
+        let set = getopts(&name).unwrap();
+        assert_eq!((set.nodelay, set.keepalive), (Some(false), Some(true)));
+        assert!((30_000..=60_000).contains(&set.send_buffer.unwrap()), "{set:?}");
+        assert!((20_000..=40_000).contains(&set.recv_buffer.unwrap()), "{set:?}");
+    });
+    drop(there);
+}
+
+/// A setting that the program makes before is a default, and the command line overrides it.
+#[test]
+fn defaults_of_the_program() {
+    let node = |line: &str| {
+        let builder = fika::Node::builder().workers(3).process_limit(1000);
+        TestNode::of(parse(line).unwrap().apply(builder))
+    };
+    let limit = |node: &TestNode| {
+        node.block_on(async {
+            let mut count = 0;
+            while self_node().spawn(std::future::pending::<()>()).is_some() {
+                count += 1;
+            }
+            count
+        })
+    };
+    assert!((900..=1024).contains(&limit(&node(""))));
+    assert!((90..=128).contains(&limit(&node("--process-limit 100"))));
+}
+
+/// Nodes of two clusters with the same cookie do not connect.
+#[test]
+fn clusters() {
+    let place = Place::new();
+    let [a, b] = ["a", "b"].map(|alive| node(&place, alive, "--cluster-id blue"));
+    let c = node(&place, "c", "--cluster-id red");
+    let reaches = |node: &TestNode, alive: &str| {
+        let name = place.name(alive);
+        node.block_on(async move { ping(name).await == PingAnswer::Pong })
+    };
+    assert!(reaches(&a, "b") && !reaches(&a, "c") && !reaches(&c, "b"));
+    drop(b);
+}
+
+/// The sizes of messages and of the output, and which processes a connection suspends.
+#[test]
+fn sizes() {
+    let place = Place::new();
+    let line = "--message-bytes-max 8KiB --output-bytes 64KiB-128KiB --async-dist";
+    let (here, there) = (node(&place, "here", line), node(&place, "there", line));
+    let name = place.name("there");
+    here.block_on(async move {
+        let there = spawn_on(&name, answerer()).await;
+        assert_answers(there, 1).await;
+        assert!(fika::async_dist(true), "it was on");
+        let (_, ends) = spawn_monitor(async move { send(there, vec![0_u8; 9 << 10]) });
+        let reason = support::down(ends).await.to_string();
+        assert!(reason.contains("8192"), "{reason}");
+        assert_answers(there, 2).await;
+    });
+    drop(there);
+}
+
+/// Nodes that no other user can reach.
+#[cfg(unix)]
+#[test]
+fn unix_sockets() {
+    let directory = std::env::temp_dir().join(format!("fika-args-unix-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let start = |name: &str| {
+        let line = format!("--name {name}@127.0.0.1 --unix-sockets {}", directory.display());
+        TestNode::of(parse(&line).unwrap().builder().cookie(COOKIE))
+    };
+    let (here, there) = (start("here"), start("there"));
+    here.block_on(async { assert_eq!(ping("there@127.0.0.1").await, PingAnswer::Pong) });
+    drop((here, there));
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// `-h` is a table that fits a terminal. `--help` says more.
+#[test]
+fn help_is_readable() {
+    let mut command = Cli::command();
+    let help = command.render_help().to_string();
+    assert!(help.contains("Node options:"), "{help}");
+    assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+    for argument in command.get_arguments().filter(|argument| argument.get_id() != "help") {
+        let text = argument.get_help().expect("it has a text").to_string();
+        assert!(text.starts_with(char::is_uppercase) && !text.ends_with('.'), "{text}");
+        assert!(!argument.is_positional());
+    }
+    assert!(command.render_long_help().to_string().lines().all(|line| line.len() <= 100));
+    // The documentation of `NodeArgs` is not used as that of the program.
+    assert!(help.starts_with("Keeps something\n\nUsage:"), "{help}");
+    assert!(NodeArgs::command().render_help().to_string().starts_with("Usage:"));
+}
+
+#[test]
+fn mailboxes() {
+    let place = Place::new();
+    node(&place, "here", "--mailbox-limit 3").block_on(async {
+        let (pid, end) = spawn_monitor(async {
+            receive! { (): () => {} }
+        });
+        for n in 0..4_u64 {
+            send(pid, n);
+        }
+        assert_eq!(support::down(end).await, ExitReason::Killed);
+    });
+}

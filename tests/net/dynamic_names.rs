@@ -1,0 +1,305 @@
+//! A node that gets its name from the first node that it connects to (DIST-4).
+#![deny(warnings)]
+
+use crate::support;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use fika::prelude::*;
+use fika::{
+    NodeDownReason, NodeKind, NodeName, SpawnError, StartError, is_alive, nodes_of,
+    start_distribution, stop_distribution,
+};
+
+use support::{Place, TestNode, answerer, down, exit_of, nodedown, until, until_in_process};
+
+/// Starts a node that its first peer will name.
+fn unnamed(place: Place) -> TestNode {
+    place.node("undefined")
+}
+
+fn is_nameless() -> bool {
+    self_node().name() == NodeName::nonode()
+}
+
+/// DIST-4: until it is connected it has no name, and nothing connects it by itself.
+#[test]
+fn nothing_but_a_request_connects_it() {
+    let place = Place::new();
+    let there = place.node("there");
+    unnamed(place).block_on(async move {
+        let peer = place.name("there");
+        for _ in 0..3 {
+            assert!(is_nameless() && is_alive());
+            send(("net_kernel", &*peer), ());
+            assert_eq!(spawn_on_answer(&peer).await, Err(SpawnError::Noconnection));
+            assert_eq!(disconnect_node(&peer).await, Some(false));
+            assert_eq!(nodes_of(NodeKind::Connected), []);
+            assert_eq!(connect_node(place.name("nobody")).await, Some(false));
+            assert!(is_nameless(), "nobody gave it a name");
+        }
+        assert_eq!(ping(&peer).await, PingAnswer::Pang);
+        assert!(is_nameless(), "a ping is no request");
+        assert_eq!(connect_node(&peer).await, Some(true));
+        assert!(!is_nameless());
+        assert_eq!(ping(&peer).await, PingAnswer::Pong);
+        let own = self_node().name();
+        assert_eq!(ping(own.as_str()).await, PingAnswer::Pong, "of itself");
+        assert_eq!(nodes(), [], "it is hidden");
+        assert_eq!(spawn_on_answer(&peer).await, Ok(()));
+    });
+    assert_eq!(there.nodes(), [], "and to the peer, too");
+}
+
+async fn spawn_on_answer(peer: &str) -> Result<(), SpawnError> {
+    let request = fika::spawn_request_on(peer, fika::RequestOpts::default(), answerer());
+    receive! {
+        fika::SpawnReply { reference, result } if reference == request => result.map(|_| ()),
+        after support::LIMIT => panic!("no answer"),
+    }
+}
+
+/// DIST-4, DIST-15: the name goes with the connection that brought it. All other connections go,
+/// too. Links, monitors and subscribers are notified of each once.
+#[test]
+fn the_name_goes_with_its_connection() {
+    let place = Place::new();
+    let _mapper = place.node("mapper");
+    let mut first = place.os("first").start();
+    let second = place.os("second").start();
+    unnamed(place).block_on(async move {
+        trap_exit(true);
+        let (a, b) = (place.name("first"), place.name("second"));
+        assert_eq!(connect_node(&a).await, Some(true));
+        assert_eq!(connect_node(&b).await, Some(true));
+        let own = self_node().name();
+        let there = spawn_on(&b, answerer()).await;
+        link(there);
+        let monitor = monitor(there);
+        fika::monitor_nodes_of(NodeKind::Connected, true);
+        // The second one's end takes nothing but itself.
+        assert_eq!(disconnect_node(&b).await, Some(true));
+        assert_eq!(nodedown(&b).await.reason, NodeDownReason::Disconnect);
+        assert_eq!(down(monitor).await, ExitReason::Noconnection);
+        assert_eq!(exit_of(there).await, ExitReason::Noconnection);
+        assert_eq!(self_node().name(), own);
+
+        assert_eq!(connect_node(&b).await, Some(true));
+        let there = spawn_on(&b, answerer()).await;
+        link(there);
+        let monitor = fika::monitor(there);
+        first.kill();
+        assert_eq!(nodedown(&a).await.reason, NodeDownReason::ConnectionClosed);
+        assert_eq!(down(monitor).await, ExitReason::Noconnection);
+        assert_eq!(exit_of(there).await, ExitReason::Noconnection);
+        assert_eq!(nodedown(&b).await.reason, NodeDownReason::NetKernelTerminated);
+        assert_eq!(nodedown(own.as_str()).await.reason, NodeDownReason::NetKernelTerminated);
+        assert!(is_nameless());
+        none!(fika::NodeDown);
+        none!(Down);
+        none!(Exit);
+        // The next node to name it is the other one.
+        assert_eq!(connect_node(&b).await, Some(true));
+        assert!(!is_nameless() && self_node().name() != own);
+    });
+    drop(second);
+}
+
+/// DIST-4, DIST-10: pids that others had under the old name reach no process under the new one.
+#[test]
+fn pids_of_the_old_name_reach_nobody() {
+    let place = Place::new();
+    let there = place.os("there").start();
+    unnamed(place).block_on(async move {
+        let peer = place.name("there");
+        fika::monitor_nodes(true);
+        assert_eq!(connect_node(&peer).await, Some(true));
+        let keeper = spawn_on(&peer, keeps(self_pid())).await;
+        send(keeper, 1_u64);
+        assert_eq!(next!(u64), 1);
+        let own = self_node().name();
+        assert_eq!(disconnect_node(&peer).await, Some(true));
+        nodedown(own.as_str()).await;
+        assert_eq!(connect_node(&peer).await, Some(true));
+        send(keeper, 2_u64);
+        // The process itself is unchanged, and can be sent its peer again.
+        send(keeper, self_pid());
+        send(keeper, 3_u64);
+        assert_eq!(next!(u64), 3, "the one before has reached nobody");
+    });
+    drop(there);
+}
+
+/// Sends all numbers on to the process that it was told of last.
+#[remote(name = "test::dynamic_names::keeps")]
+async fn keeps(mut to: Pid) {
+    loop {
+        receive! {
+            pid: Pid => to = pid,
+            n: u64 => send(to, n),
+        }
+    }
+}
+
+/// DIST-4: several connections at once: one of them brings the name, and all are made under it.
+#[test]
+fn several_first_connections() {
+    let place = Place::new();
+    let peers: Vec<TestNode> = (0..4).map(|n| place.node(&format!("n{n}"))).collect();
+    let node = unnamed(place);
+    for round in 0..10 {
+        node.block_on(async move {
+            fika::monitor_nodes(true);
+            let me = self_pid();
+            // A missing node is among them, at each position.
+            for n in 0..5_u64 {
+                let n = (n + round) % 5;
+                spawn(async move {
+                    let peer = place.name(&format!("n{n}"));
+                    send(me, (n, connect_node(&peer).await));
+                });
+            }
+            for _ in 0..5 {
+                let (n, is_there) = next!((u64, Option<bool>));
+                assert_eq!(is_there, Some(n < 4), "{n}");
+            }
+            let own = self_node().name();
+            assert!(!is_nameless());
+            assert_eq!(nodes_of(NodeKind::Hidden).len(), 4, "{round}");
+            assert!(stop_distribution().await);
+            nodedown(own.as_str()).await;
+            start_distribution(place.name("undefined")).await.unwrap();
+        });
+    }
+    for peer in &peers {
+        until("it is gone", || peer.block_on(async { nodes_of(NodeKind::Connected).is_empty() }));
+    }
+}
+
+/// DIST-4: many nodes that ask one node at the same time get different names.
+#[test]
+fn many_names_of_one_node() {
+    let place = Place::new();
+    let there = place.node("there");
+    let nodes: Vec<TestNode> = (0..12).map(|_| unnamed(place)).collect();
+    let names: BTreeSet<NodeName> = std::thread::scope(|scope| {
+        let asks = nodes.iter().map(|node| {
+            scope.spawn(|| {
+                let peer = place.name("there");
+                node.block_on(async move {
+                    assert_eq!(connect_node(&peer).await, Some(true));
+                    self_node().name()
+                })
+            })
+        });
+        let asks: Vec<_> = asks.collect();
+        asks.into_iter().map(|ask| ask.join().unwrap()).collect()
+    });
+    assert_eq!(names.len(), 12);
+    there.block_on(until_in_process("it has them all", move || {
+        nodes_of(NodeKind::Hidden).into_iter().collect::<BTreeSet<_>>() == names
+    }));
+    // They reach each other through their pids, but no new connections are made: none of them
+    // listens.
+    let (one, other) = (nodes[0].name(), nodes[1].clone());
+    other.block_on(async move {
+        assert_eq!(connect_node(one.as_str()).await, Some(false), "nobody listens there");
+    });
+}
+
+/// DIST-1, DIST-4: a node is started and stopped with such a name and with its own. It can also be
+/// stopped without a name.
+#[test]
+fn starts_and_stops() {
+    let place = Place::new();
+    let there = place.node("there");
+    let node = TestNode::of(Node::builder().cookie(support::COOKIE).epmd_port(place.mapper));
+    node.block_on(async move {
+        let (undefined, peer) = (place.name("undefined"), place.name("there"));
+        fika::monitor_nodes_of(NodeKind::Connected, true);
+        for round in 0..10 {
+            start_distribution(&undefined).await.unwrap();
+            let twice = start_distribution(place.name("here")).await;
+            assert!(matches!(twice, Err(StartError::AlreadyStarted(_))), "{twice:?}");
+            none!(fika::NodeUp);
+            if round % 2 == 0 {
+                assert_eq!(connect_node(&peer).await, Some(true));
+                let own = self_node().name();
+                assert!(stop_distribution().await);
+                assert_eq!(next!(fika::NodeUp).node, own);
+                assert_eq!(next!(fika::NodeUp).node.as_str(), peer);
+                assert_eq!(next!(fika::NodeDown).node.as_str(), peer);
+                assert_eq!(next!(fika::NodeDown).node, own);
+            } else {
+                assert!(stop_distribution().await);
+            }
+            none!(fika::NodeDown);
+            assert!(is_nameless() && !is_alive());
+            assert_eq!(connect_node(&peer).await, None, "ignored");
+
+            start_distribution(place.name("here")).await.unwrap();
+            assert_eq!(self_node().name().as_str(), place.name("here"));
+            assert_eq!(next!(fika::NodeUp).node.as_str(), place.name("here"));
+            assert!(stop_distribution().await);
+            assert_eq!(next!(fika::NodeDown).node.as_str(), place.name("here"));
+        }
+    });
+    drop(there);
+}
+
+/// HS-13, HS-8, DIST-2: a node that is refused gets no name: because of an allow list, a cookie, or
+/// a long name on one side and a short one on the other.
+#[test]
+fn who_is_refused_gets_no_name() {
+    let place = Place::new();
+    let there = TestNode::of(place.builder("there").allow(["10.9.8.7"]));
+    let peer = place.name("there");
+    let refused = |builder: fika::NodeBuilder| {
+        let peer = peer.clone();
+        TestNode::of(builder).block_on(async move {
+            assert_eq!(connect_node(&peer).await, Some(false));
+            assert!(is_nameless());
+        });
+    };
+    refused(place.builder("undefined"));
+    let ip = place.ip.to_string();
+    there.block_on(async move { fika::allow([ip]).unwrap() });
+    refused(place.builder("undefined").cookie("another cookie, not theirs"));
+    refused(place.builder_of("undefined@short"));
+    let peer = peer.clone();
+    unnamed(place).block_on(async move { assert_eq!(connect_node(&peer).await, Some(true)) });
+}
+
+/// DIST-4: the peer closes repeatedly, at any moment. Each time the node ends without a name, and
+/// can get another one.
+#[test]
+fn the_peer_closes_again_and_again() {
+    let place = Place::new();
+    let there = place.node("there");
+    there.spawn(async move {
+        loop {
+            for node in nodes_of(NodeKind::Connected) {
+                disconnect_node(node.as_str()).await;
+            }
+            sleep(Duration::from_micros(200)).await;
+        }
+    });
+    unnamed(place).block_on(async move {
+        let peer = place.name("there");
+        let mut names = BTreeSet::new();
+        for _ in 0..support::times(200, 20_000) {
+            // The connection may be lost before it was up, and before this process is notified.
+            match connect_node(&peer).await {
+                Some(true) => {
+                    names.insert(self_node().name());
+                }
+                Some(false) => {}
+                None => panic!("it is alive all the time"),
+            }
+            until_in_process("the name is lost", is_nameless).await;
+        }
+        names.remove(&NodeName::nonode());
+        assert!(names.len() > 10, "{}", names.len());
+    });
+}

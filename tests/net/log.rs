@@ -1,0 +1,129 @@
+//! Log lines that a peer can cause: some are written at once, and then one per second, each with
+//! the number of lines that were left out before it.
+
+use crate::support;
+
+use std::io::Write as _;
+use std::pin::Pin;
+
+use fika::prelude::*;
+use fika::{SpawnError, spawn_on_with};
+use support::peer::{Hello, Peer, frame, framed};
+use support::process::OsNode;
+use support::unknown::Unknown;
+use support::{Clock, EndWith, LIMIT, Place, answerer, assert_answers, connect, until_closed};
+
+/// The number of lines of each kind that are logged at once.
+const AT_ONCE: usize = 32;
+
+/// Returns how often a line is in the log, and how many lines it reports as left out.
+fn logged(node: &OsNode, line: &str) -> (usize, usize) {
+    let log = node.log();
+    let lines: Vec<&str> = log.lines().filter(|entry| entry.contains(line)).collect();
+    let left_out = lines.iter().filter_map(|entry| {
+        let count = entry.split_once("left_out=")?.1.split(' ').next()?;
+        Some(count.parse::<usize>().expect("a number"))
+    });
+    (lines.len(), left_out.sum())
+}
+
+/// Causes a line repeatedly, until it was caused this many times and a line reports how many were
+/// left out. Checks that the two add up. `cause` returns how often it caused the line.
+fn flood(node: &OsNode, line: &str, first: usize, mut cause: impl FnMut() -> usize) {
+    let clock = Clock::new();
+    let mut caused = 0;
+    while caused < first || logged(node, line).1 == 0 {
+        assert!(clock.elapsed() < LIMIT, "no line says how many were left out:\n{}", node.log());
+        caused += cause();
+    }
+    let (lines, left_out) = logged(node, line);
+    let most = AT_ONCE + clock.elapsed().as_secs() as usize + 1;
+    assert!((AT_ONCE..=most).contains(&lines), "{lines} lines");
+    // The last ones may have been left out, or not be logged yet.
+    assert!((AT_ONCE + 1..=caused).contains(&(lines + left_out)), "{lines} and {left_out}");
+}
+
+/// Strangers send something that is refused, or nothing in time, or they are too many.
+#[test]
+fn strangers() {
+    let place = Place::new();
+    let there = place.os("there").handshake_time(millis(500)).start();
+    let addr = place.addr_of("there");
+    flood(&there, "it does not speak fika's protocol", 400, || {
+        let mut stream = connect(addr).unwrap();
+        stream.write_all(b"\0\x08garbage!").unwrap();
+        assert_eq!(until_closed(&mut stream), b"");
+        1
+    });
+    flood(&there, "its handshake took too long", 100, || {
+        let mut crowd: Vec<_> = (0..100).map(|_| connect(addr).unwrap()).collect();
+        crowd.iter_mut().for_each(|stream| assert_eq!(until_closed(stream), b""));
+        crowd.len()
+    });
+    let mut crowd: Vec<_> = (0..256).map(|_| connect(addr).unwrap()).collect();
+    flood(&there, "too many handshakes at the same time", 100, || {
+        crowd.push(connect(addr).unwrap());
+        1
+    });
+}
+
+/// A name that would forge a line of the log, or that a terminal would obey, is escaped.
+#[test]
+fn names_that_forge_lines() {
+    let place = Place::new();
+    let there = place.os("there").start();
+    let forged = "a\n2026-01-01T00:00:00Z ERROR all is lost\r\u{1b}[2J\u{9b}31m@b";
+    let mut stream = connect(place.addr_of("there")).unwrap();
+    stream.write_all(&framed(&Hello::new(forged, &there.name).body())).unwrap();
+    assert_eq!(until_closed(&mut stream), b"");
+    let clock = Clock::new();
+    while logged(&there, "is not a node name").0 == 0 {
+        assert!(clock.elapsed() < LIMIT, "{}", there.log());
+        std::thread::yield_now();
+    }
+    let log = there.log();
+    assert!(log.contains("a\\n2026-01-01T00:00:00Z ERROR all is lost\\r\\u{1b}[2J"), "{log}");
+    assert!(!log.lines().any(|line| line.starts_with("2026-01-01T00:00:00Z ERROR")), "{log}");
+    assert!(!log.contains(['\u{1b}', '\u{9b}', '\r']), "{log}");
+}
+
+/// A member requests what does not exist, and sends what can't be accepted.
+#[test]
+fn members() {
+    let place = Place::new();
+    let there = place.os("there").start();
+    let name = there.name.clone();
+    let here = place.node("here");
+    let ask = |what: fn(String) -> BoxFuture<usize>| {
+        let name = name.clone();
+        here.block_on(async move { what(name).await })
+    };
+    flood(&there, "asked to spawn a function that this node has not", 400, || {
+        ask(|name| {
+            Box::pin(async move {
+                assert_eq!(spawn_on_with(&name, Unknown).await, Err(SpawnError::Notsup));
+                1
+            })
+        })
+    });
+    flood(&there, "a message from another node was dropped", 1000, || {
+        ask(|name| {
+            Box::pin(async move {
+                let pid = spawn_on(&name, answerer()).await;
+                (0..1000).for_each(|_| send(pid, support::AskOfAnotherShape));
+                // The connection continues.
+                assert_answers(pid, 1).await;
+                send(pid, EndWith(ExitReason::Normal));
+                1000
+            })
+        })
+    });
+    flood(&there, "the connection is closed", 50, || {
+        let mut peer = Peer::connected(place.addr_of("there"), &place.name("peer"), &name);
+        peer.write(&frame(b"\x7f"));
+        peer.until_closed();
+        1
+    });
+}
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -1,0 +1,329 @@
+//! The processes of the runtime and of the distribution: what others can do to each of them, and
+//! what happens to the node when one of them ends. A member can neither end them nor link to them.
+//! A service that ends otherwise is restarted, and the node keeps its name.
+
+use crate::support;
+
+use std::net::{TcpListener, TcpStream};
+
+use fika::Object;
+use fika::prelude::*;
+use support::peer::{Hello, Peer, frame, framed, text, varint};
+use support::{
+    LIMIT, Place, TestNode, answerer, assert_answers, down, exit_of, nodedown, nodeup, until,
+};
+
+/// More references than a node has made by the time of a test.
+const SERIALS: u64 = 2000;
+
+/// A node with one of each of its own processes: it has the port mapper, a peer is in the middle of
+/// a handshake, and it is connecting to another node.
+struct Busy {
+    place: Place,
+    node: TestNode,
+    /// The node's own processes.
+    own: Vec<Pid>,
+    /// The peer in the middle of a handshake.
+    half_open: Peer,
+    /// The node waits for an answer of this mapper.
+    _asked: TcpStream,
+}
+
+impl Busy {
+    fn new() -> Busy {
+        let (place, elsewhere) = (Place::new(), Place::new());
+        let builder = place.builder("node").handshake_time(2 * LIMIT).net_setuptime(2 * LIMIT);
+        let node = TestNode::of(builder);
+        let mapper = TcpListener::bind(elsewhere.mapper_addr()).unwrap();
+        let asks = node.spawn(async move { ping(elsewhere.name("nobody")).await });
+        let (asked, _) = mapper.accept().unwrap();
+        let mut half_open = Peer::open(place.addr_of("node"));
+        half_open.write(&framed(&Hello::new(&place.name("slow"), node.name().as_ref()).body()));
+        half_open.handshake_frame();
+        // The processes that served what is over have ended.
+        let count = || node.processes().filter(|pid| Some(*pid) != asks).count();
+        until("nothing else goes on", || count() == 8);
+        let own = node.processes().filter(|pid| Some(*pid) != asks).collect();
+        Busy { place, node, own, half_open, _asked: asked }
+    }
+
+    /// Checks that all of its own processes exist, and that others find it.
+    fn assert_unharmed(&mut self) {
+        for pid in &self.own {
+            assert!(self.node.processes().any(|other| other == *pid), "{pid} has ended");
+        }
+        assert_reachable(self.place, &self.node);
+        self.half_open.stream.set_nonblocking(true).unwrap();
+        let read = std::io::Read::read(&mut self.half_open.stream, &mut [0]);
+        assert_eq!(read.unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "it is still served");
+    }
+}
+
+/// Checks that the node has its name, can be connected to, and can connect.
+#[track_caller]
+fn assert_reachable(place: Place, node: &TestNode) {
+    assert!(node.is_distributed() && node.name().as_str() == place.name("node"));
+    let nodes = node.nodes();
+    let newcomer = place.node("newcomer");
+    assert_eq!(ping_from(&newcomer, place.name("node")), PingAnswer::Pong);
+    drop(newcomer);
+    let newcomer = place.node("newcomer2");
+    assert_eq!(ping_from(node, place.name("newcomer2")), PingAnswer::Pong);
+    drop(newcomer);
+    until("they have gone", || node.nodes() == nodes);
+}
+
+fn process(pid: Pid) -> Vec<u8> {
+    let local = pid.local();
+    [varint(local.slot.into()), varint(local.generation.into())].concat()
+}
+
+/// The exit reason kill, as a payload.
+const KILL: [u8; 6] = [0, 0, 0, 0, 1, 3];
+
+/// A hand-written peer, whose process 5.0 does everything that it can to each of the node's own
+/// processes: links, exit signals, group leaders, messages, and the ends of what they monitor.
+#[test]
+fn a_peer_that_attacks_them() {
+    let mut busy = Busy::new();
+    let addr = busy.place.addr_of("node");
+    let mut peer = Peer::connected(addr, &busy.place.name("peer"), &busy.place.name("node"));
+    let own: &[u8] = &[5, 0];
+    let mut said = frame(&[&[3, 0][..], &[0; 8], &text("t")].concat());
+    for pid in &busy.own {
+        let target = &process(*pid)[..];
+        let frames = [
+            [&[0x11], target, own].concat(),
+            [&[0x14], target, own, &[0], &KILL].concat(),
+            [&[0x14], target, own, &[1], &KILL].concat(),
+            // To be its group leader.
+            [&[0x19], target, &[0], own].concat(),
+            [&[0x10], target, &[0, 0], &[0, 0, 0, 0, 0]].concat(),
+        ];
+        frames.iter().for_each(|body| said.extend(frame(body)));
+        for serial in 0..SERIALS {
+            said.extend(frame(&[&[0x17], target, &[0], &varint(serial)[..], &[0], &KILL].concat()));
+        }
+    }
+    peer.write(&said);
+    // Each link is answered as if there were no such process.
+    let mut refused = 0;
+    while refused < busy.own.len() {
+        let body = peer.frame();
+        refused += usize::from(body[0] == 0x14);
+    }
+    drop(peer);
+    until("it has gone", || busy.node.nodes().is_empty());
+    busy.assert_unharmed();
+}
+
+/// A real member does so too, and goes away.
+#[test]
+fn a_member_that_attacks_them() {
+    let mut busy = Busy::new();
+    let (place, own) = (busy.place, busy.own.clone());
+    let name = place.name("node");
+    let member = place.node("member");
+    member.block_on(async move {
+        trap_exit(true);
+        assert_eq!(ping(&name).await, PingAnswer::Pong);
+        for pid in own {
+            let monitor = monitor(pid);
+            link(pid);
+            assert_eq!(exit_of(pid).await, ExitReason::Noproc);
+            for reason in [ExitReason::Kill, ExitReason::Shutdown, ExitReason::Normal] {
+                exit_process(pid, reason);
+            }
+            fika::set_group_leader(self_pid(), pid);
+            for serial in 0..SERIALS {
+                let (object, reason) = (Object::Pid(pid), ExitReason::Killed);
+                send(pid, Down { monitor: Reference::new(pid.node(), serial), object, reason });
+            }
+            // It has received all of that, and is alive.
+            demonitor(monitor);
+            none!(Down);
+        }
+        let last = monitor(("net_kernel", &*name));
+        disconnect_node(&name).await;
+        assert_eq!(down(last).await, ExitReason::Noconnection);
+    });
+    until("it has gone", || busy.node.nodes().is_empty());
+    busy.assert_unharmed();
+    // The messages to them are not kept, except by the process that connects, for some seconds: a
+    // program's resolver may wait for messages there.
+    let own = busy.own.clone();
+    busy.node.block_on(async move {
+        let mut keep = 0;
+        for pid in own {
+            keep += usize::from(fika::info::message_queue_len(pid).await != Some(0));
+        }
+        assert!(keep <= 1, "{keep} processes keep messages");
+    });
+}
+
+/// Only the node of a process reports its end: another member can't.
+#[test]
+fn a_forged_down() {
+    let place = Place::new();
+    let (node, other) = (place.node("node"), place.node("other"));
+    let (told, tells) = std::sync::mpsc::channel();
+    let watcher = node.spawn(async move {
+        let remote = spawn_on(place.name("other"), answerer()).await;
+        let local = spawn(answerer());
+        let monitors =
+            [monitor(remote), monitor(local), monitor(("nobody", &*place.name("other")))];
+        // No process has the name.
+        assert_eq!(down(monitors[2]).await, ExitReason::Noproc);
+        told.send(()).unwrap();
+        receive! { (): () => {} }
+        assert_answers(remote, 1).await;
+        none!(Down);
+        for (pid, monitor) in [(remote, monitors[0]), (local, monitors[1])] {
+            send(pid, support::EndWith(ExitReason::Shutdown));
+            assert_eq!(down(monitor).await, ExitReason::Shutdown);
+        }
+        told.send(()).unwrap();
+    });
+    let watcher = watcher.unwrap();
+    tells.recv_timeout(LIMIT).unwrap();
+    let mut peer = Peer::connected(place.addr_of("node"), &place.name("peer"), &place.name("node"));
+    let target = &process(watcher)[..];
+    for serial in 0..SERIALS {
+        for from in [&[0][..], &[1, 5, 0]] {
+            let serial = &varint(serial)[..];
+            peer.write(&frame(&[&[0x17], target, from, serial, &[0], &KILL].concat()));
+        }
+    }
+    drop(peer);
+    until("it has gone", || node.nodes().len() == 1);
+    node.send(watcher, ()).unwrap();
+    tells.recv_timeout(LIMIT).expect("the watcher is told of the real ends only");
+    drop(other);
+}
+
+/// Each of the node's own processes is killed by the program: the name and the connections stay,
+/// and others find the node as before. Nothing ends the one at the root.
+#[test]
+fn they_are_restarted() {
+    let place = Place::new();
+    let node = place.node("node");
+    let there = place.node("there");
+    let before: Vec<Pid> = node.processes().collect();
+    node.block_on(async move {
+        monitor_nodes(true);
+        let remote = spawn_on(place.name("there"), answerer()).await;
+        let monitor = monitor(remote);
+        link(remote);
+        trap_exit(true);
+        let mut survivors = Vec::new();
+        for pid in before {
+            link(pid);
+            exit_process(pid, ExitReason::Kill);
+            // Some have ended with net_kernel, and one refuses links.
+            if exit_of(pid).await == ExitReason::Noproc && is_process_alive(pid).await {
+                survivors.push(pid);
+            }
+            assert_answers(remote, 1).await;
+            // It has answered this before if it was to end.
+            assert_eq!(ping(place.name("there")).await, PingAnswer::Pong);
+            assert!(fika::is_alive());
+        }
+        assert_eq!(survivors.len(), 1, "the root");
+        none!(Down);
+        none!(NodeDown);
+        // Subscriptions and monitors continue.
+        nodeup(&place.name("there")).await;
+        disconnect_node(place.name("there")).await;
+        assert_eq!(down(monitor).await, ExitReason::Noconnection);
+        nodedown(&place.name("there")).await;
+    });
+    until("it is registered", || place.names().iter().any(|(name, _)| name == "node"));
+    assert_reachable(place, &node);
+    drop(there);
+}
+
+/// net_kernel is killed while connections are made and used. Requests are completed, and messages
+/// arrive.
+#[test]
+fn net_kernel_is_killed_in_the_middle() {
+    const ROUNDS: u64 = 5;
+    let place = Place::new();
+    let node = place.node("node");
+    let names: Vec<String> = (0..ROUNDS).map(|n| format!("there{n}")).collect();
+    let _there: Vec<TestNode> = names.iter().map(|name| place.node(name)).collect();
+    node.block_on(async move {
+        for (n, name) in (0..).zip(&names) {
+            let name = place.name(name);
+            let me = self_pid();
+            // A watch, a message to a name, and a request, none of which net_kernel may have seen.
+            fika::monitor_node(&name, true).unwrap();
+            let asks = {
+                let name = name.clone();
+                spawn(async move { send(me, (ping(&name).await == PingAnswer::Pong, 0_u8)) })
+            };
+            let net_kernel = whereis("net_kernel").unwrap();
+            let ended = monitor(net_kernel);
+            exit_process(net_kernel, ExitReason::Kill);
+            assert_eq!(down(ended).await, ExitReason::Killed);
+            receive! {
+                (pong, 0): (bool, u8) => assert!(pong, "{name}"),
+                after LIMIT => panic!("{asks} got no answer"),
+            }
+            assert_answers(spawn_on(&name, answerer()).await, n).await;
+            assert_ne!(whereis("net_kernel"), Some(net_kernel));
+            none!(NodeDown);
+            disconnect_node(&name).await;
+            assert_eq!(nodedown(&name).await.node.as_str(), name);
+        }
+    });
+}
+
+/// The log says what has ended, and that it was restarted.
+#[test]
+fn restarts_are_logged() {
+    let place = Place::new();
+    let there = place.os("there").start();
+    let node = place.node("node");
+    let name = place.name("there");
+    node.block_on(async move {
+        spawn_on(&name, kills_net_kernel()).await;
+    });
+    there.await_log("is restarted: the node keeps its name", 1);
+    there.await_log("net_kernel", 1);
+    // A member's forbidden attempts are logged, too.
+    let name = place.name("there");
+    let pid = there_net_kernel(&node, name);
+    node.block_on(async move { exit_process(pid, ExitReason::Kill) });
+    there.await_log("may not do this to a process of the runtime", 1);
+    assert_eq!(ping_from(&node, place.name("there")), PingAnswer::Pong);
+}
+
+fn ping_from(node: &TestNode, name: String) -> PingAnswer {
+    node.block_on(async move { ping(name).await })
+}
+
+#[remote]
+async fn kills_net_kernel() {
+    exit_process(whereis("net_kernel").unwrap(), ExitReason::Kill);
+}
+
+#[remote]
+async fn tells_net_kernel(to: Pid) {
+    // It may be the next process, which is about to have the name.
+    let clock = support::Clock::new();
+    let pid = loop {
+        assert!(clock.elapsed() < LIMIT);
+        if let Some(pid) = whereis("net_kernel") {
+            break pid;
+        }
+        yield_now().await;
+    };
+    send(to, pid);
+}
+
+fn there_net_kernel(node: &TestNode, name: String) -> Pid {
+    node.block_on(async move {
+        spawn_on(&name, tells_net_kernel(self_pid())).await;
+        next!(Pid)
+    })
+}

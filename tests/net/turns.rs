@@ -1,0 +1,144 @@
+//! The output that a worker's turn has gathered for other nodes is sent, whatever happens to the
+//! worker and its turn. All nodes are otherwise idle, and ticks are rare, so output that was left
+//! behind would stay unsent.
+
+use crate::support;
+
+use std::hint::spin_loop;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use fika::prelude::*;
+use fika::{Bytes, suspend_process};
+use support::{LIMIT, Place, TestNode, until};
+
+/// Ticks would carry along any output that was left.
+const TICKTIME: Duration = secs(3600);
+
+fn node(place: Place, alive: &str, workers: usize) -> TestNode {
+    TestNode::of(place.builder(alive).net_ticktime(TICKTIME).workers(workers))
+}
+
+#[derive(Message, Serialize, Deserialize)]
+#[message(tag = "test::Word")]
+struct Word;
+
+/// A process of this node that waits for a message, and sets the flag when it has arrived.
+fn listener(node: &Node) -> (Pid, Arc<AtomicBool>) {
+    let heard = Arc::<AtomicBool>::default();
+    let hears = heard.clone();
+    let listens = async move {
+        receive! { Word => hears.store(true, Ordering::Release) }
+    };
+    (node.spawn(listens).unwrap(), heard)
+}
+
+/// Keeps the worker busy until the flag is set.
+fn spin_until(flag: &AtomicBool) {
+    while !flag.load(Ordering::Acquire) {
+        spin_loop();
+    }
+}
+
+fn connect(from: &TestNode, to: &TestNode) {
+    let to = to.name();
+    from.block_on(async move { assert_eq!(ping(to).await, PingAnswer::Pong) });
+}
+
+/// A process sends, and then computes: the message does not wait for the computation.
+#[test]
+fn what_is_sent_before_a_long_turn() {
+    let place = Place::new();
+    let (a, b) = (node(place, "a", 2), node(place, "b", 2));
+    connect(&a, &b);
+    let (to, heard) = listener(&b);
+    let sent = heard.clone();
+    a.spawn(async move {
+        send(to, Word);
+        spin_until(&sent);
+    });
+    until("it has come", || heard.load(Ordering::Acquire));
+}
+
+/// The only worker is stuck, and replaced. When its process has finished its turn, the worker is
+/// not needed any more. The process's last output is still sent.
+#[test]
+fn the_last_words_of_a_worker_that_was_replaced() {
+    let place = Place::new();
+    let (a, b) = (node(place, "a", 1), node(place, "b", 2));
+    connect(&a, &b);
+    for _ in 0..20 {
+        let (to, heard) = listener(&b);
+        a.spawn(async move {
+            let replaced = Arc::<AtomicBool>::default();
+            let another = replaced.clone();
+            // Another worker runs it, since this one does not.
+            spawn(async move { another.store(true, Ordering::Release) });
+            spin_until(&replaced);
+            send(to, Word);
+        });
+        until("it has come", || heard.load(Ordering::Acquire));
+    }
+}
+
+/// A process of one node sends through another node of the program.
+#[test]
+fn by_the_hand_of_another_node() {
+    let place = Place::new();
+    let (a, b, c) = (node(place, "a", 2), node(place, "b", 2), node(place, "c", 2));
+    connect(&a, &b);
+    for _ in 0..20 {
+        let (to, heard) = listener(&b);
+        let by = (*a).clone();
+        c.spawn(async move { by.send(to, Word).unwrap() });
+        until("it has come", || heard.load(Ordering::Acquire));
+    }
+}
+
+#[derive(Message, Serialize, Deserialize)]
+#[message(tag = "test::Large")]
+struct Large {
+    from: Pid,
+    data: Bytes,
+}
+
+/// Several turns' worth of reading and writing.
+const LARGE_BYTES: usize = 3 << 20;
+const ROUNDS: usize = 30;
+
+/// Keeps net_kernel from running for as long as the calling process lives.
+async fn without_net_kernel() {
+    suspend_process(whereis("net_kernel").unwrap()).await.unwrap();
+}
+
+/// Connections carry their bytes without net_kernel, however busy they are: here, the process
+/// net_kernel of neither node runs.
+#[test]
+fn busy_connections_do_without_net_kernel() {
+    let place = Place::new();
+    let (a, b) = (node(place, "a", 2), node(place, "b", 2));
+    connect(&a, &b);
+    let receiver = async {
+        without_net_kernel().await;
+        loop {
+            receive! {
+                Large { from, data } => {
+                    assert_eq!(data.len(), LARGE_BYTES);
+                    send(from, Word);
+                }
+            }
+        }
+    };
+    let to = b.spawn(receiver).unwrap();
+    a.block_on(async move {
+        without_net_kernel().await;
+        let data = Bytes::from(vec![7; LARGE_BYTES]);
+        for round in 0..ROUNDS {
+            send(to, Large { from: self_pid(), data: data.clone() });
+            receive! {
+                Word => {}
+                after LIMIT => panic!("nothing has come back in round {round}"),
+            }
+        }
+    });
+}

@@ -1,0 +1,406 @@
+//! A value that can't be decoded loses one message and no connection, however it was sent and
+//! whatever is wrong with it. Both nodes report and count it, and a peer that sends nothing else
+//! does no harm.
+
+use crate::support;
+
+use fika::prelude::*;
+use fika::sim::{Failure, Sim};
+use fika::{
+    ConnectedNode, Name, SpawnError, SpawnOpts, Tagged, connected_nodes, send_priority,
+    spawn_on_with,
+};
+use serde::{Deserializer, de};
+use support::peer::{Peer, frame, text};
+use support::{Place, TestNode, answerer, assert_answers, down, exit_of, until_in_process};
+
+/// Only even numbers are valid values. An odd one can be sent, but is not accepted.
+#[derive(Message, Serialize, Debug, PartialEq, Clone)]
+#[message(tag = "test::Even")]
+struct Even {
+    number: u64,
+    text: String,
+}
+
+/// A number at which its reader panics.
+const PANICS: u64 = 99;
+
+impl<'de> Deserialize<'de> for Even {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Even, D::Error> {
+        let (number, text) = <(u64, String)>::deserialize(deserializer)?;
+        assert!(number != PANICS, "a reader that\npanics");
+        if number.is_multiple_of(2) {
+            return Ok(Even { number, text });
+        }
+        let found = de::Unexpected::Other(&text);
+        Err(de::Error::invalid_value(found, &"an \x1b[31meven number"))
+    }
+}
+
+/// The first value of a type is tried out at its sender, which refuses one that can't be read back.
+/// After a good one, others with the same parts are sent unchecked.
+fn try_out() {
+    fika::Encoded::new(&even(0)).unwrap();
+}
+
+fn even(number: u64) -> Even {
+    Even { number, text: String::new() }
+}
+
+fn long(number: u64) -> Even {
+    Even { number, text: "x".repeat(100_000) }
+}
+
+/// Returns what it receives. It has a name, and an alias with priority.
+#[remote]
+async fn takes(to: Pid) {
+    register("takes", self_pid()).unwrap();
+    let alias = fika::alias_with(AliasOpts::new().priority());
+    send(to, (self_pid(), alias));
+    loop {
+        receive! {
+            even: Even => send(to, even.number),
+            Tagged { tag, .. }: Tagged<Even, Down> => send(to, Even::clone(&tag).number),
+            from: Pid => send(from, fika::info::undecodable(self_pid()).await.unwrap()),
+        }
+    }
+}
+
+/// Returns the connection to this node, which is the only one.
+fn connection_to(name: &str) -> ConnectedNode {
+    let found = connected_nodes().into_iter().find(|it| it.node.as_str() == name);
+    found.expect("it is connected")
+}
+
+/// A process of the node `near` sends to one of the node `far`, in every way: valid values arrive,
+/// and invalid ones are lost.
+#[test]
+fn however_it_is_sent() {
+    try_out();
+    let place = Place::new();
+    // A loss that is not reported at once is reported at the next check, every two seconds.
+    let far = place.os("far").ticktime(secs(8)).start();
+    let near = TestNode::of(place.builder("near").net_ticktime(secs(8)));
+    let name = far.name.clone();
+    let lost = near.block_on(async move {
+        monitor_nodes(true);
+        spawn_on(&name, takes(self_pid())).await;
+        let (pid, alias) = next!((Pid, Reference));
+        support::nodeup(&name).await;
+        let down = || Down {
+            monitor: make_ref(),
+            object: fika::Object::Pid(pid),
+            reason: ExitReason::Normal,
+        };
+        let mut lost = 0;
+        for make in [even, long] {
+            for bad in [1, 7, PANICS] {
+                for n in [bad, 4] {
+                    send(pid, make(n));
+                    send(("takes", &*name), make(n));
+                    send(alias, make(n));
+                    send_priority(alias, make(n));
+                    // It may have to wait behind large ones. It is not sent then.
+                    try_send(pid, make(n)).unwrap_or_else(|_| send(pid, make(n)));
+                    send_wait(pid, make(n)).await.unwrap();
+                    send(pid, Tagged { tag: make(n), message: down() });
+                }
+                lost += 7;
+                for _ in 0..7 {
+                    assert_eq!(next!(u64), 4);
+                }
+            }
+        }
+        send(pid, self_pid());
+        assert_eq!(next!(u64), lost, "the process has counted");
+        until_in_process("this node is told", || connection_to(&name).undecodable_there == lost)
+            .await;
+        assert_eq!(connection_to(&name).undecodable_here, 0);
+        none!(NodeDown);
+        lost
+    });
+    assert_eq!(near.undecodable_count(), 0);
+    assert_eq!(lost, 42);
+    // Type, sender, receiver and cause.
+    far.await_log("a message from another node was dropped", 32);
+    let log = far.log();
+    let line = log.lines().find(|line| line.contains("was dropped")).unwrap();
+    for part in ["pid=<", "sender=<", "@far@", "tag=test::Even", "an \\u{1b}[31meven number"] {
+        let part = part.replace("@far@", &format!("node={}", near.name()));
+        assert!(line.contains(&part), "{part}: {line}");
+    }
+    assert!(log.contains("its `Deserialize` panicked at tests/net/undecodable.rs:"), "{log}");
+    assert!(log.lines().all(|line| line.len() < 2000), "no value of a peer is printed");
+    assert_eq!(far.logged("a panic ended a process"), 0, "{log}");
+}
+
+/// A program that runs here, whose log is read.
+#[remote]
+async fn sends_odd(to: Pid) {
+    try_out();
+    (0..100).for_each(|_| send(to, even(1)));
+    send(to, even(2));
+    answerer().await;
+}
+
+/// The node that has sent it reports it too, with the sending process.
+#[test]
+fn its_sender_is_told() {
+    let place = Place::new();
+    let near = place.os("near").start();
+    let far = place.node("far");
+    let name = near.name.clone();
+    let sender = far.block_on(async move {
+        let sender = spawn_on(&name, sends_odd(self_pid())).await;
+        assert_eq!(next!(Even), even(2));
+        assert_eq!(fika::info::undecodable(self_pid()).await, Some(100));
+        assert_eq!(connection_to(&name).undecodable_here, 100);
+        sender
+    });
+    assert_eq!(far.undecodable_count(), 100);
+    near.await_log("a message does not decode on the node that it was sent to", 32);
+    let log = near.log();
+    let line = log.lines().find(|line| line.contains("does not decode")).unwrap();
+    let parts = ["tag=test::Even", "even number", &format!("node={}", far.name()), "pid=<"];
+    for part in parts.into_iter().chain([&*format!("sender={sender}")]) {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert!(near.logged("does not decode") <= 34, "no more than 32 at once, and one a second");
+}
+
+/// Keeps what it gets until it is asked, and answers with its count of lost messages, and with the
+/// connection to the node that asks and the count of that.
+#[remote(name = "test::undecodable::keeps")]
+async fn keeps(to: Pid) {
+    send(to, self_pid());
+    loop {
+        let asker = next!(Name);
+        send(to, ());
+        next!(bool);
+        // Earlier messages come before this one.
+        let from = receive! {
+            _lost: Even => panic!("it decodes"),
+            from: Pid => from,
+        };
+        let count = fika::info::undecodable(self_pid()).await.unwrap();
+        let connection = connection_to(asker.as_str());
+        send(from, (count, connection.connection, connection.undecodable_here));
+    }
+}
+
+/// DIST-14, DIST-19: a message that came over an earlier connection is lost like any other. The
+/// current connection counts nothing, and no report is sent over it.
+#[test]
+fn over_an_earlier_connection() {
+    try_out();
+    let place = Place::new();
+    let (near, far) = (place.node("near"), place.node("far"));
+    let (here, there) = (near.name().to_string(), far.name().to_string());
+    near.block_on(async move {
+        spawn_on(&there, keeps(self_pid())).await;
+        let keeper = next!(Pid);
+        let mut before = Vec::new();
+        for round in 1..=2_u64 {
+            (0..3).for_each(|_| send(keeper, even(1)));
+            send(keeper, Name::from(&*here));
+            // They have arrived, and no process has looked at them.
+            next!(());
+            if round == 1 {
+                before.push(connection_to(&there).connection);
+                assert_eq!(disconnect_node(&there).await, Some(true));
+                assert_eq!(ping(&there).await, PingAnswer::Pong);
+            }
+            let connection = connection_to(&there);
+            assert!(!before.contains(&connection.connection), "each has another id");
+            send(keeper, true);
+            send(keeper, self_pid());
+            let (count, at_far, here) = next!((u64, u64, u64));
+            assert_eq!(count, 3 * round, "all are lost");
+            let expected = if round == 1 { 0 } else { 3 };
+            assert_eq!(here, expected, "counted by the connection {at_far}");
+            let there = connection_to(&there);
+            assert_eq!(there.connection, connection.connection, "it stays");
+            // Reports are sent before the answer, except those that are gathered.
+            assert_eq!(there.undecodable_there, expected);
+        }
+    });
+    assert_eq!(far.undecodable_count(), 6);
+}
+
+/// Only runs with an even number.
+#[remote]
+async fn runs_with(even: Even, to: Pid) {
+    send(to, even.number);
+    answerer().await;
+}
+
+/// A spawn request whose arguments can't be decoded is answered, in whatever way it was made.
+#[test]
+fn arguments() {
+    try_out();
+    let place = Place::new();
+    let far = place.os("far").start();
+    let near = place.node("near");
+    let name = far.name.clone();
+    near.block_on(async move {
+        monitor_nodes(true);
+        trap_exit(true);
+        for make in [even, long] {
+            for bad in [1, PANICS] {
+                let call = || runs_with(make(bad), self_pid());
+                assert_eq!(spawn_on_with(&name, call()).await, Err(SpawnError::Badarg));
+                let (_, monitor) = spawn_monitor_on(&name, call()).await;
+                assert!(matches!(down(monitor).await, ExitReason::Badarg(_)));
+                let none = spawn_link_on(&name, call()).await;
+                assert!(matches!(exit_of(none).await, ExitReason::Badarg(_)));
+                let request = spawn_request_on(&name, SpawnOpts::new(), call());
+                let SpawnReply { reference, result } = next!(SpawnReply);
+                assert_eq!((reference, result), (request, Err(SpawnError::Badarg)));
+            }
+            let pid = spawn_on(&name, runs_with(make(4), self_pid())).await;
+            assert_eq!(next!(u64), 4);
+            assert_answers(pid, 1).await;
+        }
+        support::nodeup(&name).await;
+        none!(NodeDown);
+        until_in_process("this node is told", || connection_to(&name).undecodable_there == 16)
+            .await;
+    });
+    far.await_log("asked to spawn with other arguments", 16);
+    assert!(far.log().contains("function=fika::runs_with"), "{}", far.log());
+    assert_eq!(far.logged("a panic ended a process"), 0, "{}", far.log());
+    assert_eq!(
+        far.logged("thread 'far"),
+        0,
+        "what a peer causes is only in the log: {}",
+        far.log()
+    );
+}
+
+/// Ends with a reason that holds a value that its observer does not accept.
+#[remote]
+async fn ends_with(number: u64) {
+    exit(ExitReason::term(even(number)));
+}
+
+/// A program's value in a reason is decoded on demand: the reason arrives, and a request for the
+/// value returns none.
+#[test]
+fn a_term_in_a_reason() {
+    let place = Place::new();
+    let (near, _far) = (place.node("near"), place.node("far"));
+    near.block_on(async move {
+        let far = place.name("far");
+        monitor_nodes(true);
+        trap_exit(true);
+        for (number, value) in [(2, Some(even(2))), (1, None), (PANICS, None)] {
+            let (_, monitor) = spawn_monitor_on(&far, ends_with(number)).await;
+            let reason = down(monitor).await;
+            assert!(matches!(reason, ExitReason::Term(_)), "{reason:?}");
+            assert_eq!(reason.get::<Even>(), value);
+            let linked = spawn_link_on(&far, ends_with(number)).await;
+            assert_eq!(exit_of(linked).await, reason);
+            // Also in a message.
+            let pid = spawn_on(&far, gives_back()).await;
+            send(pid, (self_pid(), reason.clone()));
+            assert_eq!(next!(ExitReason), reason);
+        }
+        support::nodeup(&far).await;
+        none!(NodeDown);
+    });
+}
+
+#[remote]
+async fn gives_back() {
+    let (to, reason) = next!((Pid, ExitReason));
+    send(to, reason);
+}
+
+/// A hand-written peer sends only values that can't be decoded, and reports of such values, as
+/// often as it can. The log and the answers are bounded, and the counts are right.
+#[test]
+fn a_peer_that_sends_nothing_else() {
+    const COUNT: u64 = 20_000;
+    let place = Place::new();
+    let there = place.os("there").start();
+    let here = place.node("here");
+    let name = there.name.clone();
+    here.block_on(async move {
+        spawn_on(&name, takes(self_pid())).await;
+        next!((Pid, Reference));
+    });
+    let addr = place.addr_of("there");
+    let mut peer = Peer::connected(addr, &place.name("peer"), &there.name);
+    let fingerprint = Even::fingerprint().to_be_bytes();
+    let define_name = frame(&[&[2, 0][..], &text("takes")].concat());
+    let define_type = frame(&[&[3, 0][..], &fingerprint, &text("test::Even")].concat());
+    peer.write(&[define_name, define_type].concat());
+    // From its process 5.6.
+    let bad = frame(&[0x90, 0, 6, 6, 0, 0, 0, 0, 0, 2, 1, 0]);
+    let report = frame(&[&b"\x06\0\x09\0\x09\0"[..], &text("\x1b[2J"), &text("\n"), &[9]].concat());
+    for _ in 0..COUNT / 100 {
+        peer.write(&bad.repeat(100));
+        peer.write(&report.repeat(100));
+    }
+    let name = there.name.clone();
+    here.block_on(async move {
+        until_there_is_an_end(&name, COUNT).await;
+        assert_eq!(ping(&name).await, PingAnswer::Pong);
+    });
+    // It ends with a request that is answered: a monitor of a missing process.
+    peer.write(&frame(b"\x15\x7f\x7f\x01\0\x09\0"));
+    let mut told = 0;
+    loop {
+        let body = peer.frame();
+        match body[0] {
+            6 => {
+                assert_eq!(body[..4], [6, 0, 6, 6], "whose it was");
+                told += 1;
+            }
+            0x17 => break,
+            _ => {}
+        }
+    }
+    let log = there.log();
+    assert!((32..=64).contains(&told), "{told}");
+    assert!((32..=64).contains(&there.logged("a message from another node was dropped")), "{log}");
+    assert!((32..=64).contains(&there.logged("does not decode on the node")), "{log}");
+    assert_eq!(there.logged("\x1b[2J"), 0, "{log}");
+    assert_eq!(there.logged("nodedown"), 0, "{log}");
+}
+
+/// Waits until the process `takes` has lost exactly this many messages.
+async fn until_there_is_an_end(name: &str, count: u64) {
+    loop {
+        send(("takes", name), self_pid());
+        match next!(u64) {
+            lost if lost == count => return,
+            lost => assert!(lost < count, "{lost}"),
+        }
+    }
+}
+
+/// A simulated node loses such messages in the same way.
+#[test]
+fn in_a_simulation() -> Result<(), Failure> {
+    try_out();
+    let mut sim = Sim::new(7);
+    sim.node("far@host1", || async {
+        register("takes", self_pid()).unwrap();
+        let even = next!(Even);
+        assert_eq!((even.number, fika::info::undecodable(self_pid()).await), (2, Some(3)));
+        assert_eq!(connection_to("near@host2").undecodable_here, 3);
+        std::future::pending::<()>().await;
+    });
+    let near = sim.node("near@host2", || async {
+        sleep(secs(1)).await;
+        for number in [1, 3, PANICS, 2] {
+            send(("takes", "far@host1"), even(number));
+        }
+        sleep(secs(1)).await;
+        assert_eq!(connection_to("far@host1").undecodable_there, 3);
+    });
+    sim.run_until(|sim| sim.main_end(near).is_some(), secs(10))?;
+    assert_eq!(sim.main_end(near), Some(ExitReason::Normal));
+    Ok(())
+}

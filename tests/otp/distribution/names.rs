@@ -1,0 +1,109 @@
+//! Cases of `distribution_SUITE` about nodes that get their name while they run.
+
+use super::super::*;
+
+use crate::support::until_in_process;
+
+/// A node without a name.
+fn nameless(place: Place) -> TestNode {
+    TestNode::of(Node::builder().cookie(support::COOKIE).epmd_port(place.mapper).workers(2))
+}
+
+/// The name with which a node here asks its first peer for a name.
+fn undefined(place: Place) -> String {
+    place.name("undefined")
+}
+
+/// DIST-1, DIST-4, NMON-4: a process that finds that the node is alive can use other nodes at once.
+#[test]
+fn is_alive() {
+    let place = Place::new();
+    let there = place.os("there").start();
+    nameless(place).block_on(async move {
+        let (name, me) = (place.name("there"), self_pid());
+        for asked in [place.name("here"), undefined(place)] {
+            let peer = name.clone();
+            assert!(!fika::is_alive());
+            let refused = fika::monitor_node(&peer, true);
+            assert!(matches!(refused, Err(fika::MonitorNodeError::NotAlive)), "{refused:?}");
+            spawn(async move {
+                until_in_process("it is alive", fika::is_alive).await;
+                let is_dynamic = self_node().name() == fika::NodeName::nonode();
+                fika::monitor_node(&peer, true).expect("it is alive");
+                send(me, is_dynamic || nodedown_or_up(&peer).await);
+            });
+            // It polls before the name exists.
+            yield_now().await;
+            fika::start_distribution(&asked).await.unwrap();
+            assert!(next!(bool), "{asked}");
+            if asked == undefined(place) {
+                assert_eq!(self_node().name(), fika::NodeName::nonode());
+                assert_eq!(fika::nodes_of(fika::NodeKind::Connected), []);
+                assert_eq!(connect_node(&name).await, Some(true));
+                assert_ne!(self_node().name(), fika::NodeName::nonode());
+                assert!(fika::is_alive());
+            }
+            assert!(fika::stop_distribution().await);
+        }
+        assert!(!fika::is_alive());
+    });
+    drop(there);
+}
+
+/// Waits until the node is connected. Returns false if it is reported down.
+async fn nodedown_or_up(name: &str) -> bool {
+    until_in_process("it is connected", || nodes().iter().any(|node| node.as_str() == name)).await;
+    receive! {
+        _: fika::NodeDown => false,
+        after Duration::ZERO => true,
+    }
+}
+
+/// DIST-4, NMON-1: watching a node without a name yet fails. It works as usual once there is a
+/// connection.
+#[test]
+fn dyn_node_name_monitor_node() {
+    let place = Place::new();
+    let there = place.os("there").start();
+    nameless(place).block_on(async move {
+        let peer = place.name("there");
+        fika::start_distribution(undefined(place)).await.unwrap();
+        fika::monitor_node(&peer, true).unwrap();
+        assert_eq!(nodedown(&peer).await.reason, fika::NodeDownReason::ConnectionSetupFailed);
+        assert_eq!(connect_node(&peer).await, Some(true));
+        fika::monitor_node(&peer, true).unwrap();
+        assert_answers(spawn_on(&peer, answerer()).await, 1).await;
+        none!(fika::NodeDown);
+        drop(there);
+        assert_eq!(nodedown(&peer).await.reason, fika::NodeDownReason::ConnectionClosed);
+        none!(fika::NodeDown);
+    });
+}
+
+/// DIST-4, MON-17: a monitor of another node's process is `badarg` before, gives `noconnection`
+/// while the own name is not known yet, and works afterwards.
+#[test]
+fn dyn_node_name_monitor() {
+    let place = Place::new();
+    let there = place.os("there").start();
+    nameless(place).block_on(async move {
+        let peer = place.name("there");
+        let name = peer.clone();
+        let (_, monitor) = spawn_monitor(async move {
+            let _ = fika::monitor(("net_kernel", &*name));
+        });
+        assert!(matches!(down(monitor).await, ExitReason::Badarg(_)));
+
+        fika::start_distribution(undefined(place)).await.unwrap();
+        let in_vain = fika::monitor(("net_kernel", &*peer));
+        assert_eq!(down(in_vain).await, ExitReason::Noconnection);
+        assert_eq!(connect_node(&peer).await, Some(true));
+        let monitor = fika::monitor(("net_kernel", &*peer));
+        assert_eq!(fika::nodes_of(fika::NodeKind::Hidden), [peer.parse().unwrap()]);
+        assert_answers(spawn_on(&peer, answerer()).await, 1).await;
+        none!(Down);
+        assert_eq!(disconnect_node(&peer).await, Some(true));
+        assert_eq!(down(monitor).await, ExitReason::Noconnection);
+    });
+    drop(there);
+}

@@ -1,0 +1,85 @@
+//! Cases of `erl_distribution_SUITE` about nodes that get their name from their first peer.
+
+use super::super::*;
+
+use fika::{NodeName, NodeType};
+
+/// A node that its first peer will name, with this cookie.
+fn unnamed(place: Place, cookie: &str) -> TestNode {
+    TestNode::of(place.builder("undefined").cookie(cookie))
+}
+
+/// DIST-4: the node has the name as long as the connection that brought it.
+#[test]
+fn dyn_node_name() {
+    let place = Place::new();
+    let there = place.os("there").start();
+    unnamed(place, support::COOKIE).block_on(async move {
+        let peer = place.name("there");
+        let mut names = std::collections::BTreeSet::new();
+        for _ in 0..20 {
+            assert_eq!(self_node().name(), NodeName::nonode());
+            assert_eq!(fika::nodes_of(NodeKind::Connected), []);
+            fika::monitor_nodes_of(NodeKind::Connected, true);
+            assert_eq!(fika::connect_node(&peer).await, Some(true));
+            let own = self_node().name();
+            assert_eq!((own.host(), fika::is_alive()), (&*place.ip.to_string(), true));
+            assert!(names.insert(own.clone()), "{own} again");
+            assert_eq!(fika::nodes_of(NodeKind::Hidden), [peer.parse().unwrap()]);
+            let up: [fika::NodeUp; 2] = [next!(fika::NodeUp), next!(fika::NodeUp)];
+            assert_eq!((&up[0].node, up[0].node_type), (&own, NodeType::Visible));
+            assert_eq!((up[1].node.as_str(), up[1].node_type), (&*peer, NodeType::Hidden));
+            spawn_on(&peer, tells_hidden(self_pid())).await;
+            assert_eq!(next!(Vec<NodeName>), std::slice::from_ref(&own), "as the peer has it");
+
+            assert_eq!(disconnect_node(&peer).await, Some(true));
+            assert_eq!(nodedown(&peer).await.reason, fika::NodeDownReason::Disconnect);
+            let reason = nodedown(own.as_str()).await.reason;
+            assert_eq!(reason, fika::NodeDownReason::NetKernelTerminated);
+            assert!(fika::is_alive(), "it may get another one");
+            fika::monitor_nodes_of(NodeKind::Connected, false);
+            none!(fika::NodeUp);
+            none!(fika::NodeDown);
+        }
+    });
+    drop(there);
+}
+
+/// Reports to a process which hidden nodes this one is connected to.
+#[remote(name = "test::tells_hidden")]
+async fn tells_hidden(to: Pid) {
+    send(to, fika::nodes_of(NodeKind::Hidden));
+}
+
+/// DIST-8, DIST-4: a cookie for the peer that is set before there is a name is used for the
+/// connection that brings the name, and stays when the name goes. The node's own cookie does too.
+#[test]
+fn dyn_differing_cookies() {
+    const THEIRS: &str = "the cookie of the mother node";
+    let place = Place::new();
+    let there = place.os("there").cookie(THEIRS).start();
+    let peer = place.name("there");
+    let name = peer.clone();
+    unnamed(place, "the cookie of the dynamic node").block_on(async move {
+        assert_eq!(fika::connect_node(&name).await, Some(false), "it has another one");
+        assert_eq!(self_node().name(), NodeName::nonode());
+        fika::set_cookie_for(&name, THEIRS).unwrap();
+        fika::monitor_nodes(true);
+        for _ in 0..3 {
+            assert_eq!(fika::connect_node(&name).await, Some(true));
+            assert_answers(spawn_on(&name, answerer()).await, 1).await;
+            let own = self_node().name();
+            assert_eq!(disconnect_node(&name).await, Some(true));
+            nodedown(own.as_str()).await;
+            assert_eq!(fika::nodes_of(NodeKind::Connected), []);
+        }
+    });
+    // From the node's settings, and as the cookie for all.
+    let builder = place.builder("undefined").cookie("the cookie of the dynamic node");
+    let with_cookie = TestNode::of(builder.cookie_for(&peer, THEIRS));
+    for node in [with_cookie, unnamed(place, THEIRS)] {
+        let name = peer.clone();
+        node.block_on(async move { assert_eq!(fika::connect_node(&name).await, Some(true)) });
+    }
+    drop(there);
+}

@@ -1,0 +1,173 @@
+//! The scheduler: which processes run while others do not yield.
+#![deny(warnings)]
+
+use crate::wait;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use fika::prelude::*;
+
+use wait::{down, next, serve, sync};
+
+/// PROC-12: loops that yield now and then, more of them than workers.
+#[fika::test(workers = 2)]
+async fn loops_that_yield_rarely_are_relieved() {
+    let done = Arc::new(AtomicBool::new(false));
+    for _ in 0..4 {
+        let done = done.clone();
+        spawn(async move {
+            while !done.load(Ordering::Relaxed) {
+                let until = self_node().env().now() + millis(15);
+                while self_node().env().now() < until {
+                    std::hint::spin_loop();
+                }
+                yield_now().await;
+            }
+        });
+    }
+    let echo = spawn(serve());
+    let node = self_node();
+    let begun = node.env().now();
+    for _ in 0..20 {
+        sync(echo).await;
+    }
+    let took = node.env().now().since(begun);
+    assert!(took < secs(10), "{took:?} for twenty round trips");
+    done.store(true, Ordering::Relaxed);
+}
+
+/// PROC-12: a process whose mailbox is always full lets others run.
+#[fika::test(workers = 1)]
+async fn a_full_mailbox_is_no_monopoly() {
+    let me = self_pid();
+    let glutton = spawn(async move {
+        // It always has a message: it sends again each message that it receives.
+        for n in 0..1000_u64 {
+            send(self_pid(), n);
+        }
+        let mut taken = 0_u64;
+        loop {
+            receive! {
+                n: u64 => {
+                    taken += 1;
+                    send(self_pid(), n);
+                }
+                (): () => break,
+            }
+        }
+        send(me, taken);
+    });
+    let echo = spawn(serve());
+    for _ in 0..100 {
+        sync(echo).await;
+    }
+    send(glutton, ());
+    let taken: u64 = next().await;
+    assert!(taken > 0);
+}
+
+/// PROC-12: a pair that talks all the time does not starve the others of its worker.
+#[fika::test(workers = 1)]
+async fn a_talking_pair_is_no_monopoly() {
+    let rounds = Arc::new(AtomicU64::new(0));
+    let peer = spawn(serve());
+    let counted = rounds.clone();
+    let talker = spawn(async move {
+        loop {
+            sync(peer).await;
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let echo = spawn(serve());
+    for _ in 0..200 {
+        sync(echo).await;
+        sleep(Duration::ZERO).await;
+    }
+    exit_process(talker, ExitReason::Kill);
+    down(monitor(talker)).await;
+    assert!(rounds.load(Ordering::Relaxed) > 0);
+}
+
+/// All work that is spread over the workers is done, whichever worker it was queued with.
+#[fika::test(workers = 4)]
+async fn every_process_that_is_ready_runs() {
+    for _ in 0..50 {
+        let me = self_pid();
+        for _ in 0..20 {
+            spawn(async move {
+                for _ in 0..20 {
+                    spawn(async move {
+                        yield_now().await;
+                        send(me, ());
+                    });
+                }
+            });
+        }
+        for _ in 0..400 {
+            next::<()>().await;
+        }
+    }
+}
+
+/// A node that was idle wakes up for work from outside, each time.
+#[test]
+fn an_idle_node_wakes_up() {
+    let node = Node::builder().workers(3).build().unwrap();
+    let echo = node.spawn(serve()).expect("room for one");
+    for round in 0..2000 {
+        node.block_on(async move { sync(echo).await });
+        if round % 500 == 0 {
+            // Long enough for the monitor thread to go to sleep. Nothing but time can be waited
+            // for.
+            node.block_on(async { sleep(millis(150)).await });
+        }
+    }
+    assert!(node.stop());
+}
+
+/// A future of the process is woken while another one receives. It is polled again, even though the
+/// receive has taken in the signals.
+#[fika::test]
+async fn a_wake_up_in_the_middle_of_a_turn_is_not_lost() {
+    let (_, monitor) = spawn_monitor(async {
+        let mut receive = std::pin::pin!(async {
+            receive! { n: u64 => n }
+        });
+        let mut polled = false;
+        std::future::poll_fn(|context| {
+            if std::mem::replace(&mut polled, true) {
+                return std::task::Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            send(self_pid(), "for nobody".to_owned());
+            assert!(receive.as_mut().poll(context).is_pending());
+            std::task::Poll::Pending
+        })
+        .await;
+    });
+    assert_eq!(down(monitor).await, ExitReason::Normal);
+}
+
+/// A message that a call takes in, after the receive of the process has looked, is not left behind.
+#[fika::test]
+async fn a_message_taken_in_by_a_call_wakes_the_receive() {
+    let peer = spawn(serve());
+    let (_, monitor) = spawn_monitor(async move {
+        let mut receive = std::pin::pin!(async {
+            receive! { n: u64 => n }
+        });
+        let mut linked = false;
+        let n = std::future::poll_fn(|context| {
+            let n = receive.as_mut().poll(context);
+            if !std::mem::replace(&mut linked, true) {
+                send(self_pid(), 7_u64);
+                link(peer);
+            }
+            n
+        })
+        .await;
+        assert_eq!(n, 7);
+    });
+    assert_eq!(down(monitor).await, ExitReason::Normal);
+}

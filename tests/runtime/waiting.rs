@@ -1,0 +1,237 @@
+//! Waiting in a destructor of a process that has ended, or that a panic or an `exit` unwinds: the
+//! process ends.
+#![deny(warnings)]
+
+use crate::wait;
+
+use std::pin::Pin;
+
+use fika::prelude::*;
+use fika::{Item, suspend_process};
+use futures_lite::future;
+
+use wait::{LIMIT, end_of, next, serve};
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+fn task(future: impl Future<Output = ()> + Send + 'static) -> Task {
+    Box::pin(future)
+}
+
+/// Waits for its task when it is dropped.
+struct Waits(Option<Task>);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        future::block_on(self.0.take().expect("it is dropped once"));
+    }
+}
+
+/// How a process comes to its end.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// A message that is left in the mailbox waits for the task.
+    Returns,
+    Killed,
+    /// In the middle of a receive.
+    KilledInReceive,
+    Exits,
+    Panics,
+}
+
+/// Returns the reason of a process whose destructor waits for this task, if the process ends in
+/// time.
+async fn end_with(end: End, task: Task) -> ExitReason {
+    let (ready, starter) = (make_ref(), self_pid());
+    let body = async move {
+        let waits = Waits(Some(task));
+        send(starter, ready);
+        match end {
+            End::Returns => return send(self_pid(), Local(waits)),
+            End::Killed => std::future::pending::<()>().await,
+            End::KilledInReceive => receive! { _: i8 => {} },
+            End::Exits => exit(ExitReason::Shutdown),
+            End::Panics => panic!("as it is told to"),
+        }
+        drop(waits);
+    };
+    let (pid, monitor) = spawn_monitor(body);
+    assert_eq!(next::<Reference>().await, ready);
+    if let End::Killed | End::KilledInReceive = end {
+        exit_process(pid, ExitReason::Kill);
+    }
+    wait::down(monitor).await
+}
+
+fn long_sleep() -> Task {
+    task(sleep(secs(3600)))
+}
+
+fn receive_with_limit() -> Task {
+    task(async {
+        receive! { _: i8 => panic!("there is none"), after secs(3600) => {} }
+    })
+}
+
+fn receive_without_limit() -> Task {
+    task(async {
+        receive! { _: i8 => {} }
+    })
+}
+
+/// All waits that can end with a result when they are cut short.
+fn waits(pid: Pid, full: Pid) -> Vec<(&'static str, Task)> {
+    vec![
+        ("sleep", long_sleep()),
+        ("receive! with a limit", receive_with_limit()),
+        ("timeout", {
+            task(async {
+                assert!(timeout(secs(3600), std::future::pending::<()>()).await.is_err());
+            })
+        }),
+        ("yield_now", task(yield_now())),
+        ("run_until_stopped", task(self_node().run_until_stopped())),
+        ("send_timeout", {
+            task(async move { drop(send_timeout(full, 1_u64, secs(3600)).await) })
+        }),
+        ("info::links", task(async move { drop(fika::info::links(pid).await) })),
+        ("hibernate", task(fika::hibernate())),
+        ("send_wait", task(async move { drop(send_wait(full, 1_u64).await) })),
+        ("process_info", task(async move { drop(process_info(pid, &[Item::Status]).await) })),
+        (
+            "is_process_alive",
+            task(async move {
+                let _ = is_process_alive(pid).await;
+            }),
+        ),
+        (
+            "suspend_process",
+            task(async move {
+                let _ = suspend_process(pid).await;
+            }),
+        ),
+        ("ping", task(async { assert_eq!(ping("b@127.0.0.1").await, PingAnswer::Pang) })),
+        ("timer::cancel", {
+            task(async {
+                let timer = timer::apply_after(secs(3600), async {});
+                if let Ok(timer) = timer {
+                    let _ = timer::cancel(timer).await;
+                }
+            })
+        }),
+    ]
+}
+
+/// Returns a process whose mailbox is full, and stays so.
+async fn full() -> Pid {
+    let me = self_pid();
+    let pid = spawn(async move {
+        mailbox_limit(MailboxLimit::messages(1).when_full(WhenFull::Wait));
+        send(me, ());
+        std::future::pending::<()>().await;
+    });
+    next::<()>().await;
+    send(pid, 1_u64);
+    pid
+}
+
+async fn destructors_end() {
+    let (pid, full) = (spawn(serve()), full().await);
+    for end in [End::Returns, End::Killed, End::KilledInReceive, End::Exits, End::Panics] {
+        for (name, task) in waits(pid, full) {
+            assert_end(end, task, name).await;
+        }
+    }
+    assert_ne!(fika::info::status(pid).await, Some(Status::Suspended));
+    // What has no value to end with is left as by a panic.
+    for end in [End::Returns, End::Killed, End::KilledInReceive] {
+        let call = task(async { spawn_blocking(|| {}).await });
+        for (name, task) in [("receive!", receive_without_limit()), ("spawn_blocking", call)] {
+            assert_end(end, task, name).await;
+        }
+    }
+    // A wait during unwinding can't be left, but the call can be made in place.
+    for end in [End::Exits, End::Panics] {
+        let call = task(async { assert_eq!(spawn_blocking(|| 7).await, 7) });
+        assert_end(end, call, "spawn_blocking").await;
+    }
+}
+
+async fn assert_end(end: End, task: Task, name: &str) {
+    let expected = match end {
+        End::Returns => "normal",
+        End::Killed | End::KilledInReceive => "killed",
+        End::Exits => "shutdown",
+        End::Panics => "panic: as it is told to at tests/runtime/waiting.rs",
+    };
+    let reason = end_with(end, task).await.to_string();
+    assert!(reason.starts_with(expected), "{name}, {end:?}: {reason}");
+}
+
+#[fika::test(workers = 2)]
+async fn a_destructor_of_a_process_that_has_ended_does_not_wait() {
+    destructors_end().await;
+}
+
+/// In a simulation, nothing else would run meanwhile, and no time would pass.
+#[fika::test(sim)]
+async fn nor_does_it_in_a_simulation() {
+    destructors_end().await;
+}
+
+/// A call that had begun before is waited for, since it will end.
+#[fika::test(workers = 2)]
+async fn a_destructor_on_the_way_out_waits_for_a_call() {
+    for end in [End::Exits, End::Panics] {
+        let (told, tells) = std::sync::mpsc::channel();
+        let call = spawn_blocking(move || tells.recv());
+        let told = task(async move {
+            told.send(7).unwrap();
+            assert_eq!(call.await, Ok(7));
+        });
+        assert_end(end, told, "a call").await;
+    }
+}
+
+/// A `receive!` without a limit has no result for this, and can't be left during unwinding. The
+/// thread is lost, but the process ends for all others, and the rest of the node continues.
+#[test]
+fn the_thread_of_an_endless_receive_is_lost_but_not_its_process() {
+    let node = Node::builder().workers(2).build().unwrap();
+    node.block_on(async {
+        for (end, reason) in [(End::Exits, "shutdown"), (End::Panics, "badarg: `receive!`: a des")]
+        {
+            let (started, starter) = (make_ref(), self_pid());
+            let body = async move {
+                trap_exit(true);
+                register("waits", self_pid()).unwrap();
+                let _waits = Waits(Some(receive_without_limit()));
+                send(starter, started);
+                receive! { (): () => {} }
+                match end {
+                    End::Exits => exit(ExitReason::Shutdown),
+                    _ => panic!("as it is told to"),
+                }
+            };
+            let (pid, ends) = spawn_monitor(body);
+            assert_eq!(next::<Reference>().await, started);
+            send(pid, ());
+            let down = wait::down(ends).await.to_string();
+            assert!(down.starts_with(reason), "{down}");
+            assert_eq!(whereis("waits"), None);
+            assert!(!is_process_alive(pid).await);
+            assert_eq!(wait::down(monitor(pid)).await, ExitReason::Noproc);
+        }
+    });
+}
+
+/// The budget of the turn is used up, and nobody gives it another one.
+#[fika::test(workers = 3)]
+async fn a_destructor_on_the_way_out_needs_no_budget() {
+    let end = end_of(async {
+        let _waits = Waits(Some(task(sleep(millis(1)))));
+        fika::bump_reductions(10_000);
+        exit(ExitReason::Shutdown)
+    });
+    assert_eq!(timeout(LIMIT, end).await, Ok(ExitReason::Shutdown));
+}

@@ -1,0 +1,47 @@
+//! The rules of this project that no compiler checks: which code may use which, where unsafe code may be,
+//! what the protocol must not name, and how files look. `ARCHITECTURE.md` gives the reasons.
+//!
+//! `tables` has what changes: layers, exceptions, lists. All violations are reported at once, with file,
+//! line and what to do. Each rule is itself tested on small sources that break it.
+
+mod arrows;
+mod bans;
+mod graph;
+mod house;
+mod shape;
+mod tables;
+
+use std::path::Path;
+
+use house::{House, Violation};
+use tables::{BANS, CIRCLES, CRATES, LAYERS, OWN_BINARIES, SOURCES, UNSAFE_FILES};
+
+#[test]
+fn the_project_follows_its_rules() {
+    let mut others: Vec<String> = CRATES.iter().map(arrows::manifest_of).collect();
+    others.push("UNSAFE.md".to_owned());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let house = House::read(root, &[SOURCES, &["tests"]].concat(), &others);
+
+    let mut found = arrows::check_crates(&house, CRATES);
+    for sources in SOURCES {
+        let arrows = graph::arrows(&house, sources);
+        for layers in LAYERS.iter().filter(|(folder, _)| folder.starts_with(sources)) {
+            found.extend(arrows::check_layers(&house, &arrows, layers));
+        }
+        found.extend(arrows::check_circles(&house, sources, &arrows, CIRCLES));
+        found.extend(shape::check_heads_and_sizes(&house, sources));
+        found.extend(shape::check_must_use(&house, sources));
+    }
+    found.extend(BANS.iter().flat_map(|ban| bans::check_ban(&house, ban)));
+    found.extend(shape::check_unsafe(&house, SOURCES, UNSAFE_FILES));
+    found.extend(shape::check_settings(&house));
+    found.extend(shape::check_tests(&house, OWN_BINARIES));
+
+    let lines = found.iter().map(|one| {
+        let Violation { file, line, what, remedy } = one;
+        format!("\n{file}:{line}: {what}\n    to do: {remedy}")
+    });
+    let lines: Vec<String> = lines.collect();
+    assert!(lines.is_empty(), "{} violations:{}", lines.len(), lines.concat());
+}

@@ -1,0 +1,341 @@
+//! How files look: their heads and sizes, unsafe code, types that must be used, the settings of a node,
+//! and the folders of tests.
+
+use std::collections::BTreeSet;
+
+use syn::{Attribute, FnArg, ImplItem, Item, ReturnType, Type};
+
+use crate::graph::unreached;
+use crate::house::{File, House, Violation, attributes, is_test};
+use crate::tables::{CODE_LINES_MAX, NO_OPTIONS};
+
+fn violation(file: &str, line: usize, what: String, remedy: &str) -> Violation {
+    Violation { file: file.to_owned(), line, what, remedy: remedy.to_owned() }
+}
+
+/// Every file begins with a head comment and is of a size that can be read.
+pub(crate) fn check_heads_and_sizes(house: &House, folder: &str) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (name, file) in house.under(folder) {
+        if !file.text.starts_with("//!") {
+            let remedy = "say in its first line what it is, with `//!`";
+            found.push(violation(name, 1, "the file has no head comment".to_owned(), remedy));
+        }
+        let lines = file.code().into_iter().filter(|(_, line)| !line.trim().is_empty());
+        let lines: Vec<usize> = lines.map(|(n, _)| n).collect();
+        if let Some(line) = lines.get(CODE_LINES_MAX) {
+            let what =
+                format!("the file has {} lines of code, more than {CODE_LINES_MAX}", lines.len());
+            found.push(violation(name, *line, what, "split it"));
+        }
+    }
+    found
+}
+
+/// Unsafe code is in the listed files only, and in all of them; `UNSAFE.md` names the same files.
+pub(crate) fn check_unsafe(house: &House, folders: &[&str], listed: &[&str]) -> Vec<Violation> {
+    let document = &house.others["UNSAFE.md"];
+    let mut found = Vec::new();
+    let mut left: BTreeSet<&str> = listed.iter().copied().collect();
+    for (name, file) in folders.iter().flat_map(|folder| house.under(folder)) {
+        let line = file.code().into_iter().find(|(_, line)| line.contains("allow(unsafe_code)"));
+        let is_listed = left.remove(name);
+        if let (Some((line, _)), false) = (line, is_listed) {
+            let remedy =
+                "write it without, or list it in UNSAFE_FILES and UNSAFE.md with the reason";
+            found.push(violation(
+                name,
+                line,
+                "unsafe code in a file that is not listed".into(),
+                remedy,
+            ));
+        } else if line.is_none() && is_listed {
+            let what = "the file is listed, and has no unsafe code".to_owned();
+            found.push(violation(name, 1, what, "remove it from UNSAFE_FILES and UNSAFE.md"));
+        }
+        if is_listed != document.contains(&format!("`{name}`")) {
+            let what = "UNSAFE_FILES and UNSAFE.md differ in this file".to_owned();
+            found.push(violation(name, 1, what, "name it in both or in neither"));
+        }
+    }
+    for name in left {
+        let what = format!("there is no {name}");
+        found.push(violation("tests/tidy/tables.rs", 1, what, "remove it from UNSAFE_FILES"));
+    }
+    found
+}
+
+/// Futures and builders are `#[must_use]`: `sleep(..);` waits for nothing. (The compiler knows by itself
+/// of `async fn` and of `impl Future`.)
+pub(crate) fn check_must_use(house: &House, folder: &str) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (name, file) in house.under(folder) {
+        let mut items = Vec::new();
+        all_items(&file.syntax.items, &mut items);
+        let types = items.iter().filter_map(|item| match item {
+            Item::Impl(block) if is_future(block) || is_builder(block) => named(&block.self_ty),
+            _ => None,
+        });
+        for used in types.collect::<BTreeSet<_>>() {
+            let defined = items.iter().find_map(|item| match item {
+                Item::Struct(item) if item.ident == used => Some((&item.ident, &item.attrs)),
+                Item::Enum(item) if item.ident == used => Some((&item.ident, &item.attrs)),
+                _ => None,
+            });
+            let in_macro = || has_in_macro(file, &used);
+            let (line, is_so) = match defined {
+                Some((ident, attrs)) => (ident.span().start().line, has(attrs, "must_use")),
+                None => (1, in_macro()),
+            };
+            if !is_so {
+                let what = format!("`{used}` is a future or a builder, and is not `#[must_use]`");
+                found.push(violation(name, line, what, "say there what happens without a use"));
+            }
+        }
+    }
+    found
+}
+
+/// All items, those of modules included, but for those of tests.
+fn all_items<'a>(items: &'a [Item], into: &mut Vec<&'a Item>) {
+    for item in items.iter().filter(|item| !is_test(attributes(item))) {
+        into.push(item);
+        if let Item::Mod(module) = item {
+            module.content.iter().for_each(|(_, items)| all_items(items, into));
+        }
+    }
+}
+
+fn is_future(block: &syn::ItemImpl) -> bool {
+    let is_named =
+        |path: &syn::Path| path.segments.last().is_some_and(|last| last.ident == "Future");
+    block.trait_.as_ref().is_some_and(|(_, path, _)| is_named(path))
+}
+
+/// Whether a public method takes the value with an argument, and gives it back.
+fn is_builder(block: &syn::ItemImpl) -> bool {
+    block.trait_.is_none()
+        && block.items.iter().any(|item| {
+            let ImplItem::Fn(function) = item else { return false };
+            let inputs = &function.sig.inputs;
+            let takes = matches!(inputs.first(), Some(FnArg::Receiver(it))
+                if it.reference.is_none() && it.mutability.is_some());
+            let gives = matches!(&function.sig.output, ReturnType::Type(_, ty)
+                if named(ty).is_some_and(|name| name == "Self"));
+            matches!(function.vis, syn::Visibility::Public(_)) && takes && gives && inputs.len() > 1
+        })
+}
+
+fn named(ty: &Type) -> Option<String> {
+    let Type::Path(path) = ty else { return None };
+    Some(path.path.segments.last()?.ident.to_string())
+}
+
+fn has(attributes: &[Attribute], name: &str) -> bool {
+    attributes.iter().any(|attribute| attribute.path().is_ident(name))
+}
+
+/// Whether a type that a macro such as `pin_project!` defines has the attribute.
+fn has_in_macro(file: &File, name: &str) -> bool {
+    let text = &file.text;
+    let Some(at) = text.find(&format!("struct {name}")) else { return false };
+    let start = text[..at].rfind("\n}\n").unwrap_or(0);
+    text[start..at].contains("#[must_use")
+}
+
+/// `#[fika::main]` takes each setting of `NodeBuilder`, and so does a command line that can.
+pub(crate) fn check_settings(house: &House) -> Vec<Violation> {
+    let settings = settings_of_the_builder(&house.rust["src/node.rs"]);
+    let mut found = Vec::new();
+    let main = "macros/src/main_fn.rs";
+    let text = &house.rust[main].text;
+    let start = text.find("const SETTINGS").expect("the list of settings");
+    let length = text[start..].find("];").expect("the end of the list");
+    let line = text[..start].lines().count() + 1;
+    let listed: Vec<&str> = text[start..start + length].split('"').skip(1).step_by(2).collect();
+    if listed != settings {
+        let what = format!("`#[fika::main]` takes {listed:?}, and `NodeBuilder` has {settings:?}");
+        found.push(violation(main, line, what, "list the settings of src/node.rs in their order"));
+    }
+    let args = "src/args.rs";
+    let code: String = house.rust[args].code().into_iter().map(|(_, line)| line).collect();
+    for setting in settings {
+        let has = code.contains(&format!(".{setting}("));
+        if has == NO_OPTIONS.contains(&&*setting) {
+            let what = format!("`{setting}` has {} option", if has { "an" } else { "no" });
+            found.push(violation(
+                args,
+                1,
+                what,
+                "add an option to `NodeArgs`, or list it in NO_OPTIONS",
+            ));
+        }
+    }
+    found
+}
+
+/// The methods of the node's builder by which it is set.
+fn settings_of_the_builder(file: &File) -> Vec<String> {
+    let blocks = file.syntax.items.iter().filter_map(|item| match item {
+        Item::Impl(block) if block.trait_.is_none() => Some(block),
+        _ => None,
+    });
+    let of_builder = blocks.filter(|block| named(&block.self_ty).as_deref() == Some("NodeBuilder"));
+    let functions = of_builder.flat_map(|block| &block.items).filter_map(|item| match item {
+        ImplItem::Fn(function) if matches!(function.vis, syn::Visibility::Public(_)) => {
+            Some(function.sig.ident.to_string())
+        }
+        _ => None,
+    });
+    functions.filter(|name| name != "build").collect()
+}
+
+/// Each file in a folder of tests is a module of its binary, or its tests would not run; and each binary
+/// of one file has a reason to be one.
+pub(crate) fn check_tests(house: &House, reasons: &[(&str, &str)]) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let mut folders = BTreeSet::new();
+    let mut singles = BTreeSet::new();
+    for (name, _) in house.under("tests") {
+        match name.split('/').collect::<Vec<_>>()[..] {
+            [_, folder, "main.rs"] => drop(folders.insert(folder)),
+            [_, file] => drop(singles.insert(file.trim_end_matches(".rs"))),
+            _ => {}
+        }
+    }
+    for folder in folders {
+        let folder = format!("tests/{folder}");
+        let main = format!("{folder}/main.rs");
+        for file in unreached(house, &folder, &main) {
+            let what = format!("the file is no module of {main}, so its tests do not run");
+            found.push(violation(&file, 1, what, "add `mod` with its name there"));
+        }
+    }
+    for single in &singles {
+        if !reasons.iter().any(|(name, _)| name == single) {
+            let what = "the file is a test binary of its own, which takes time to link".to_owned();
+            let remedy = "move it into the folder of its area, or give the reason in OWN_BINARIES";
+            found.push(violation(&format!("tests/{single}.rs"), 1, what, remedy));
+        }
+    }
+    for (name, _) in reasons.iter().filter(|(name, _)| !singles.contains(name)) {
+        let what = format!("there is no tests/{name}.rs");
+        found.push(violation("tests/tidy/tables.rs", 1, what, "remove it from OWN_BINARIES"));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn house(files: &[(&str, &str)]) -> House {
+        let mut house = House::default();
+        files.iter().for_each(|(name, text)| house.add(name, text));
+        house
+    }
+
+    fn lines(found: Vec<Violation>) -> Vec<String> {
+        found.iter().map(|one| format!("{}:{}: {}", one.file, one.line, one.what)).collect()
+    }
+
+    #[test]
+    fn a_file_has_no_head_or_is_too_long() {
+        let long = format!("//! A head.\n{}", "const _: () = ();\n".repeat(CODE_LINES_MAX));
+        let longer =
+            format!("{long}#[cfg(test)]\nmod tests {{}}\n\n// Why.\nconst LAST: () = ();\n");
+        let house =
+            house(&[("a/ok.rs", &long), ("a/long.rs", &longer), ("a/head.rs", "// No head.\n")]);
+        let last = CODE_LINES_MAX + 6;
+        let found = lines(check_heads_and_sizes(&house, "a"));
+        let long = format!("a/long.rs:{last}: the file has 601 lines of code, more than 600");
+        assert_eq!(found, ["a/head.rs:1: the file has no head comment", &*long]);
+    }
+
+    #[test]
+    fn unsafe_code_is_not_where_it_is_listed() {
+        let allows = "#![allow(unsafe_code)]\n";
+        let house = house(&[
+            ("UNSAFE.md", "`a/listed.rs` `a/safe.rs` `a/documented.rs`"),
+            ("a/listed.rs", allows),
+            ("a/safe.rs", "// #![allow(unsafe_code)]\n"),
+            ("a/unlisted.rs", "mod m {\n#![allow(unsafe_code)]\n}"),
+            ("a/documented.rs", ""),
+        ]);
+        let found = check_unsafe(&house, &["a"], &["a/listed.rs", "a/safe.rs", "a/gone.rs"]);
+        let expected = [
+            "a/documented.rs:1: UNSAFE_FILES and UNSAFE.md differ in this file",
+            "a/safe.rs:1: the file is listed, and has no unsafe code",
+            "a/unlisted.rs:2: unsafe code in a file that is not listed",
+            "tests/tidy/tables.rs:1: there is no a/gone.rs",
+        ];
+        assert_eq!(lines(found), expected);
+    }
+
+    #[test]
+    fn a_future_or_a_builder_need_not_be_used() {
+        let text = "
+            struct Wait;
+            impl std::future::Future for Wait {}
+            #[must_use = \"why\"]
+            struct Used;
+            impl Future for Used {}
+            pub struct Opts;
+            impl Opts { pub fn with(mut self, n: u8) -> Self { self } }
+            struct Plain;
+            impl Plain { pub fn get(self) -> Self { self } fn own(mut self, n: u8) -> Self { self } }
+            pin_project! {
+                #[must_use]
+                struct Pinned { x: u8 }
+            }
+            impl Future for Pinned {}
+            #[cfg(test)]
+            mod tests { struct T; impl Future for T {} }
+        ";
+        let found = lines(check_must_use(&house(&[("a/x.rs", text)]), "a"));
+        let what = "is a future or a builder, and is not `#[must_use]`";
+        assert_eq!(found, [format!("a/x.rs:7: `Opts` {what}"), format!("a/x.rs:2: `Wait` {what}")]);
+    }
+
+    #[test]
+    fn a_setting_is_missing_somewhere() {
+        let found = |main: &str, args: &str| {
+            let builder = "impl NodeBuilder { pub fn name(self) {} pub fn cookie(self) {} \
+                           pub fn build(self) {} fn own(&self) {} }\nimpl Clone for NodeBuilder {}";
+            let main = format!("const SETTINGS: &[&str] = &[{main}];");
+            let args = format!("fn f() {{ b.{args}(x); }}");
+            let files = [
+                ("src/node.rs", builder),
+                ("macros/src/main_fn.rs", &*main),
+                ("src/args.rs", &*args),
+            ];
+            lines(check_settings(&house(&files)))
+        };
+        assert_eq!(found("\"name\", \"cookie\"", "name"), [""; 0]);
+        assert!(found("\"name\"", "name")[0].contains("`#[fika::main]` takes [\"name\"]"));
+        let no_option = "src/args.rs:1: `name` has no option";
+        let option = "src/args.rs:1: `cookie` has an option";
+        assert_eq!(found("\"name\", \"cookie\"", "cookie"), [no_option, option]);
+    }
+
+    #[test]
+    fn a_test_does_not_run_or_is_a_binary_for_no_reason() {
+        let house = house(&[
+            ("tests/net/main.rs", "#[path = \"../support/mod.rs\"]\nmod support;\nmod a;\nmod d;"),
+            ("tests/net/a.rs", ""),
+            ("tests/net/b.rs", ""),
+            ("tests/net/d/mod.rs", "mod e;"),
+            ("tests/net/d/e.rs", ""),
+            ("tests/support/mod.rs", ""),
+            ("tests/c.rs", ""),
+            ("tests/listed.rs", ""),
+        ]);
+        let found = lines(check_tests(&house, &[("listed", "why"), ("gone", "why")]));
+        let expected = [
+            "tests/net/b.rs:1: the file is no module of tests/net/main.rs, so its tests do not run",
+            "tests/c.rs:1: the file is a test binary of its own, which takes time to link",
+            "tests/tidy/tables.rs:1: there is no tests/gone.rs",
+        ];
+        assert_eq!(found, expected);
+    }
+}
