@@ -22,7 +22,7 @@ use crate::proto::connection::{Event, Events};
 
 /// After so many reads in a row, others have their turn. Together they are a fraction of a
 /// millisecond, for which another connection may have to wait.
-const READS_IN_A_ROW: usize = 4;
+const READS_IN_A_ROW: usize = 16;
 
 /// Routes what has come to the processes that it is for: the one way into the node.
 struct Router<'a> {
