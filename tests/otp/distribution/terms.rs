@@ -4,8 +4,7 @@ use super::super::*;
 
 use fika::{InfoItem, Item, Reference, process_info};
 
-/// Returns the types and numbers of messages in a process's mailbox, and whether each can be
-/// decoded.
+/// The types and numbers of messages in a process's mailbox, and whether each can be decoded.
 async fn mailbox(pid: Pid) -> Vec<(String, bool)> {
     let told = process_info(pid, &[Item::Messages]).await.expect("it lives");
     let InfoItem::Messages(messages) = &told[0] else { panic!("{told:?}") };
@@ -13,8 +12,8 @@ async fn mailbox(pid: Pid) -> Vec<(String, bool)> {
     messages.iter().map(|message| (message.type_name().to_owned(), is_ask(message))).collect()
 }
 
-/// DIST-19, INFO-10: an information request finds a message that can't be decoded, and does no
-/// harm. The receive loses the message.
+/// DIST-19, INFO-10: an information request finds a message that can't be decoded, and does
+/// nobody harm. It is the receive that loses it.
 #[test]
 fn bad_dist_ext_process_info() {
     let place = Place::new();
@@ -34,7 +33,7 @@ fn bad_dist_ext_process_info() {
     let define_name = frame(&[&[2, 0][..], &text("victim")].concat());
     let fingerprint = <Ask as fika::Message>::fingerprint().to_be_bytes();
     let define_type = frame(&[&[3, 0][..], &fingerprint, &text("test::Ask")].concat());
-    // A process of a node that the message does not list.
+    // A process of a node that the message does not name.
     let bad = frame(&[0x90, 0, 0, 0, 0, 0, 0, 0, 4, 9, 1, 1, 1]);
     peer.write(&[define_name, define_type, bad].concat());
     here.block_on(async move {
@@ -51,14 +50,14 @@ fn bad_dist_ext_process_info() {
         }
         none!(NodeDown);
         send(victim, ());
-        // The message behind the bad one is answered, and no process has died.
+        // The one behind the bad one is answered, and nobody has died.
         assert_answers(victim, 7).await;
         assert!(is_up(), "it is one message that is lost, and no connection");
         none!(NodeDown);
         assert_eq!(mailbox(victim).await, []);
         assert_eq!(fika::info::undecodable(victim).await, Some(1));
     });
-    // The peer is told the part, no sender, the receiver, the tag, and the reason.
+    // The peer is told: which part it was, from nobody, to whom, its tag, and why.
     let said = loop {
         let body = peer.frame();
         if body[0] == 6 {
@@ -70,7 +69,7 @@ fn bad_dist_ext_process_info() {
     assert!(said.contains("test::Ask") && said.contains("does not list"), "{said}");
 }
 
-/// Polls until the answer is true.
+/// Asks again and again until the answer is true.
 async fn until_there<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
     let clock = support::Clock::new();
     while !is_so().await {
@@ -79,8 +78,8 @@ async fn until_there<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut
     }
 }
 
-/// BUSY-7, PROC-10: a value that is too large for a message is an error of its sender, or an end is
-/// reported without its reason. Links, monitors, mailboxes and the connection are unchanged.
+/// BUSY-7, PROC-10: what is too large for a message is an error of who sends it, or tells the end
+/// without its reason; links, monitors, mailboxes and the connection are as they were.
 #[test]
 fn system_limit() {
     const MAX: usize = 64 << 10;
@@ -112,7 +111,7 @@ fn system_limit() {
         }
         assert_answers(pid, 1).await;
 
-        // A spawn request.
+        // A request to spawn.
         let asked = spawn_on_with(&name, named_answerer(huge.clone(), self_pid())).await;
         assert_eq!(asked.err(), Some(SpawnError::SystemLimit));
         assert_answers(pid, 2).await;
@@ -130,7 +129,8 @@ fn system_limit() {
 
 type Numbers = (i64, f64, Vec<u16>);
 
-/// Everything that a message may contain: millions of bytes, other nodes, and nested values.
+/// All that a message may have: bytes by the million, nodes of others, and things inside of
+/// others.
 #[derive(Message, Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
 #[message(tag = "test::Hopeful")]
 struct Hopeful {
@@ -155,7 +155,7 @@ impl Hopeful {
     }
 }
 
-/// Forwards data to its destination.
+/// Sends data on to where it is to go.
 #[remote(name = "test::bounces")]
 async fn bounces() {
     loop {
@@ -163,8 +163,8 @@ async fn bounces() {
     }
 }
 
-/// Makes data, sends it to a process, and has it returned: over a connection that is not made yet,
-/// and over an existing one.
+/// Makes data, shows it to a process, and has it bounced there: over a connection that is still to
+/// come, and over one that is there.
 #[remote(name = "test::hopeful_proxy")]
 async fn hopeful_proxy(tester: Pid, reference: Reference, bouncer: Pid) {
     let data = Hopeful::new(tester, reference, 6 << 20);
@@ -176,8 +176,8 @@ async fn hopeful_proxy(tester: Pid, reference: Reference, bouncer: Pid) {
     send(bouncer, (tester, Hopeful { round: 2, ..data }));
 }
 
-/// SIG-8, HS-11: messages that are sent before the other node is known arrive as later ones do,
-/// over a connection by a third node, and whatever the peer's features are.
+/// SIG-8, HS-11: what is sent before the other node is known arrives as it would have later, over
+/// a connection by a third node, and whatever the peer is able to do.
 #[test]
 fn hopeful_data_encoding() {
     let place = Place::new();
@@ -199,7 +199,7 @@ fn hopeful_data_encoding() {
     }
 }
 
-/// A peer with these flags gets equal messages before and after the connection is up.
+/// A peer with these flags gets the same message before and after the connection is up.
 fn same_to_a_peer(flags: u64) {
     let place = Place::new();
     let listener = std::net::TcpListener::bind((place.ip, 0)).unwrap();
