@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use fika::{Env as _, SystemEnv};
+use fika::node::{Env as _, SystemEnv};
 
 /// Nothing here takes a tenth of it.
 const LIMIT: Duration = Duration::from_secs(60);

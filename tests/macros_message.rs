@@ -1,7 +1,7 @@
 //! `derive(Message)` from outside: tags, hashes, fingerprints and the way there and back.
 #![deny(warnings)]
 
-use fika::Encoded;
+use fika::message::Encoded;
 use fika::prelude::*;
 use serde::{Deserialize, Serialize};
 

@@ -7,10 +7,19 @@ mod support;
 
 use std::pin::Pin;
 
+use fika::message::{
+    AliasOpts, Reference, SendOpts, alias_with, send_priority, send_timeout, send_wait, send_with,
+    try_send,
+};
+use fika::net::{
+    AutoConnect, NodeKind, Ping as PingAnswer, disconnect_node, monitor_node, nodes_of, ping,
+};
 use fika::prelude::*;
-use fika::{
-    AutoConnect, NodeKind, RequestOpts, SendOpts, SpawnError, exit_process_priority, group_leader,
-    nodes_of, send_priority, send_with, set_group_leader, spawn_on_with,
+use fika::process::{
+    MonitorAlias, MonitorOpts, RequestOpts, SpawnError, SpawnOpts, SpawnReply, demonitor_flush,
+    exit_process_priority, group_leader, monitor_with, set_group_leader, spawn_link_on,
+    spawn_monitor_on, spawn_on_with, spawn_opt_on, spawn_request_abandon, spawn_request_on, unlink,
+    yield_now,
 };
 
 use support::{Clock, LIMIT, Place, TestNode, answerer, assert_answers, down, exit_of, nodedown};

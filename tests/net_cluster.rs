@@ -3,8 +3,10 @@
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use fika::net::{NodeDownReason, Ping as PingAnswer, disconnect_node, monitor_nodes, ping};
+use fika::node::NodeBuilder;
 use fika::prelude::*;
-use fika::{NodeBuilder, NodeDownReason, SpawnError, spawn_on_with};
+use fika::process::{SpawnError, spawn_on_with};
 
 /// A port for a port mapper of this test's own.
 fn mapper_port() -> u16 {
@@ -68,7 +70,7 @@ fn two_nodes_talk() {
         let there = spawn_on("b@127.0.0.1", echo()).await;
         trap_exit(true);
         link(there);
-        let down = fika::monitor(there);
+        let down = fika::process::monitor(there);
         assert_eq!(disconnect_node("b@127.0.0.1").await, Some(true));
         receive! { Exit { from, reason } => assert_eq!((from, reason), (there, ExitReason::Noconnection)) }
         receive! { Down { monitor, reason, .. } => assert_eq!((monitor, reason), (down, ExitReason::Noconnection)) }

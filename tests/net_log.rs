@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::pin::Pin;
 
 use fika::prelude::*;
-use fika::{SpawnError, spawn_on_with};
+use fika::process::{SpawnError, spawn_on_with};
 use support::peer::{Hello, Peer, frame, framed};
 use support::process::OsNode;
 use support::unknown::Unknown;

@@ -8,6 +8,7 @@ mod support;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use fika::net::{Ping as PingAnswer, ping};
 use fika::prelude::*;
 use support::peer::{Peer, frame, in_pieces, text, varint};
 use support::{Clock, Place, until};

@@ -7,8 +7,13 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, Once, PoisonError, mpsc};
 
+use fika::inspect::process_count;
+use fika::message::{Local, MailboxLimit};
+use fika::net::{SystemMonitor, system_monitor};
 use fika::prelude::*;
-use fika::{SystemMonitor, process_count, spawn_on_with, system_monitor};
+use fika::process::{
+    SpawnOpts, spawn_blocking, spawn_monitor_on, spawn_on_with, spawn_opt, yield_now,
+};
 use support::valve::{Stops, Valve};
 use support::{LIMIT, Place, TestNode, down, until};
 use tracing::field::{Field, Visit};
@@ -162,7 +167,7 @@ fn of_processes() {
             });
             for n in 0..300_u64 {
                 send(deaf, n);
-                fika::info::message_queue_len(deaf).await;
+                fika::inspect::info::message_queue_len(deaf).await;
             }
             assert!(process_count() > 2);
         });
@@ -243,10 +248,10 @@ fn of_connections() {
                 }
             });
             receive! {
-                fika::BusyDist { pid, .. } if pid == filler => {}
+                fika::net::BusyDist { pid, .. } if pid == filler => {}
                 after LIMIT => panic!("it was not suspended"),
             }
-            let monitor = fika::monitor(linked);
+            let monitor = fika::process::monitor(linked);
             send(linked, ());
             down(monitor).await;
             exit_process(filler, ExitReason::Kill);

@@ -6,8 +6,10 @@ mod support;
 
 use std::sync::mpsc::{Sender, channel};
 
-use fika::SpawnError;
+use fika::message::Local;
+use fika::net::ping;
 use fika::prelude::*;
+use fika::process::SpawnError;
 use fika_runtime::spawn_service;
 use support::{LIMIT, Place, TestNode, answerer, assert_answers, until};
 
@@ -28,10 +30,10 @@ impl Agent<'_> {
             loop {
                 match next_job().await {
                     Do::Ping(name, to) => {
-                        let _ = to.send(ping(name).await == fika::Ping::Pong);
+                        let _ = to.send(ping(name).await == fika::net::Ping::Pong);
                     }
                     Do::SpawnOn(name, to) => {
-                        let _ = to.send(fika::spawn_on_with(name, answerer()).await);
+                        let _ = to.send(fika::process::spawn_on_with(name, answerer()).await);
                     }
                     Do::TakeAll(to) => {
                         let all = std::iter::from_fn(|| spawn_service(idle()));
@@ -69,12 +71,12 @@ fn fill(node: &TestNode) -> Vec<Pid> {
 fn end_all(node: &TestNode, pids: Vec<Pid>) {
     for pid in pids {
         node.exit_process(pid, ExitReason::Kill);
-        until("it has ended", || !node.is_alive(pid));
+        until("it has ended", || !node.is_process_alive(pid));
     }
 }
 
 fn pings(from: &TestNode, name: String) -> bool {
-    from.block_on(async move { ping(name).await == fika::Ping::Pong })
+    from.block_on(async move { ping(name).await == fika::net::Ping::Pong })
 }
 
 /// PROC-10: the program has all processes that it may have, and the node takes and makes
@@ -101,7 +103,8 @@ fn a_full_table() {
     assert_eq!(full.spawn(idle()), None);
     assert_eq!(full.try_block_on(idle()), Err(ExitReason::SystemLimit));
     let name = place.name("full");
-    let refused = late.block_on(async move { fika::spawn_on_with(name, answerer()).await });
+    let refused =
+        late.block_on(async move { fika::process::spawn_on_with(name, answerer()).await });
     assert_eq!(refused, Err(SpawnError::SystemLimit));
     let there = agent.does(|to| Do::SpawnOn(place.name("late"), to)).expect("there is room there");
 
@@ -116,7 +119,8 @@ fn a_full_table() {
     full.block_on(async move { assert_answers(there, 3).await });
     let name = place.name("full");
     late.block_on(async move {
-        let pid = fika::spawn_on_with(name, answerer()).await.expect("there is room again");
+        let pid =
+            fika::process::spawn_on_with(name, answerer()).await.expect("there is room again");
         assert_answers(pid, 4).await;
     });
 }

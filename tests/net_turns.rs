@@ -8,6 +8,7 @@ use std::hint::spin_loop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use fika::net::{Ping as PingAnswer, ping};
 use fika::prelude::*;
 use support::{Place, TestNode, until};
 

@@ -10,11 +10,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use fika::prelude::*;
-use fika::{
-    Item, TrySendError, get_net_ticktime, resume_process, send_wait, set_net_ticktime,
-    spawn_on_with, start_distribution, stop_distribution, suspend_process,
+use fika::inspect::{Item, info, is_process_alive, process_info, resume_process, suspend_process};
+use fika::message::{MailboxLimit, TrySendError, mailbox_limit, send_wait};
+use fika::net::{
+    Ping as PingAnswer, disconnect_node, get_net_ticktime, monitor_nodes, ping, set_net_ticktime,
+    start_distribution, stop_distribution,
 };
+use fika::prelude::*;
+use fika::process::{
+    SpawnOpts, spawn_blocking, spawn_monitor_on, spawn_on_with, spawn_opt_on, yield_now,
+};
+use fika::timer;
 use fika_runtime::messages_looked_at;
 
 use support::{LIMIT, Place, answerer};

@@ -262,47 +262,6 @@ fn files_say_what_they_are_and_stay_small() {
     }
 }
 
-/// The methods of the node's builder by which it is set.
-fn settings_of_the_builder() -> Vec<String> {
-    let text = fs::read_to_string(root().join("src/node.rs")).unwrap();
-    let start = text.find("impl NodeBuilder {").unwrap();
-    let text = &text[start..start + text[start..].find("\n}").unwrap()];
-    let methods = text.split("    pub fn ").skip(1);
-    let names = methods.map(|rest| rest[..rest.find(['(', '<']).unwrap()].to_owned());
-    names.filter(|name| name != "build").collect()
-}
-
-#[test]
-fn main_takes_every_setting_of_the_builder() {
-    let text = fs::read_to_string(root().join("macros/src/main_fn.rs")).unwrap();
-    let start = text.find("const SETTINGS").unwrap();
-    let text = &text[start..start + text[start..].find("];").unwrap()];
-    let listed: Vec<&str> = text.split('"').skip(1).step_by(2).collect();
-    assert_eq!(listed, settings_of_the_builder(), "macros/src/main_fn.rs, src/node.rs");
-}
-
-/// Settings that no command line has: secrets that `ps` would show, code, and what a program or a
-/// test decides for itself.
-const NO_OPTIONS: &[&str] = &[
-    "cookie",
-    "cookie_for",
-    "env",
-    "net_handler",
-    "resolver",
-    "network",
-    "encode_messages",
-    "stop_on_signals",
-];
-
-#[test]
-fn a_command_line_has_every_setting_that_it_can() {
-    let code = code(&root().join("src/args.rs"));
-    for setting in settings_of_the_builder() {
-        let has = code.contains(&format!(".{setting}("));
-        assert_eq!(has, !NO_OPTIONS.contains(&&*setting), "`{setting}` in src/args.rs");
-    }
-}
-
 /// Without a subscriber, what the runtime reports goes to stderr: by the macro `report!`.
 #[test]
 fn reports_are_made_by_one_macro() {

@@ -39,8 +39,11 @@
 
 use std::collections::BTreeMap;
 
-use fika::Dest;
+use fika::message::{Dest, Reference};
+use fika::net::monitor_nodes;
+use fika::node::NodeName;
 use fika::prelude::*;
+use fika::process::demonitor_flush;
 
 /// The name that the cache is registered under on its node.
 const NAME: &str = "cache";

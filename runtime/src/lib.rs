@@ -145,23 +145,26 @@ pub use stepper::{Step, Stepper};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::Bytes;
+    pub use crate::Reference;
+    pub use crate::RemoteFn;
     pub use crate::message::{
-        Args, Buffer, TagEntry, decode_postcard_shared, encode_postcard, fingerprint_of,
-        generic_tag, generic_tag_hash, hash_tag, stays_here,
+        Args, Buffer, DecodeError, EncodeError, Encoded, Envelope, Message, Part, TagEntry,
+        decode_postcard_shared, encode_postcard, fingerprint_of, generic_tag, generic_tag_hash,
+        hash_tag, stays_here,
     };
     pub use crate::process::{Next, Opened, Receive, Wanted, is_wanted, open_wanted, wanted};
     pub use crate::remote::{BoxFuture, Remote, RemoteEntry, ended};
     pub use crate::report::report;
     pub use inventory;
-    pub use serde::Serialize;
     pub use serde::de::DeserializeOwned;
+    pub use serde::{self, Serialize};
     pub use tracing::{self, Level};
 
     /// What a message needs of serde.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` can't be encoded",
         label = "serde's two traits are missing",
-        note = "write `#[derive(Message, Serialize, Deserialize)]` on it, and on a field that is an \
+        note = "write `#[fika::message]` on it in place of the derives, and on a field that is an \
                 array of more than 32 elements `#[serde(with = \"fika::message::array\")]`"
     )]
     pub trait SerdeMessage: Serialize + DeserializeOwned {}

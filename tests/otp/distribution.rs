@@ -5,8 +5,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use fika::inspect::info;
+use fika::message::{Reference, make_ref, try_send};
+use fika::net::{
+    AutoConnect, BusyDist, Ping as PingAnswer, async_dist, disconnect_node, monitor_node,
+    monitor_nodes,
+};
+use fika::node::NodeName;
 use fika::prelude::*;
-use fika::{AutoConnect, BusyDist, Name, SpawnError, async_dist, spawn_on_with};
+use fika::process::{
+    Name, SpawnError, SpawnOpts, spawn_link_on, spawn_monitor_on, spawn_on_with, spawn_opt, unlink,
+    yield_now,
+};
 
 use crate::busy;
 use crate::support::peer::{Hello, Peer, SPAWN, frame, framed, is_refusal, text, varint};
@@ -29,7 +39,7 @@ fn ping() {
             (place.name("here"), PingAnswer::Pong),
         ] {
             for _ in 0..TIMES {
-                assert_eq!(fika::ping(&name).await, answer, "{name}");
+                assert_eq!(fika::net::ping(&name).await, answer, "{name}");
             }
         }
         assert_eq!(nodes().len(), 1);
@@ -207,7 +217,7 @@ fn link_to_dead() {
     let here = place.node("here");
     here.block_on(async move {
         let pid = spawn_on(place.name("there"), answerer()).await;
-        let monitor = fika::monitor(pid);
+        let monitor = fika::process::monitor(pid);
         send(pid, EndWith(ExitReason::Normal));
         assert_eq!(down(monitor).await, ExitReason::Normal);
         trap_exit(true);
@@ -292,8 +302,8 @@ async fn all_fail(name: &str, dead: Pid) {
     assert_eq!(exit_of(none).await, ExitReason::Noconnection);
     let (_, monitor) = spawn_monitor_on(name, answerer()).await;
     assert_eq!(down(monitor).await, ExitReason::Noconnection);
-    assert_eq!(down(fika::monitor(dead)).await, ExitReason::Noconnection);
-    assert_eq!(down(fika::monitor(("x", name))).await, ExitReason::Noconnection);
+    assert_eq!(down(fika::process::monitor(dead)).await, ExitReason::Noconnection);
+    assert_eq!(down(fika::process::monitor(("x", name))).await, ExitReason::Noconnection);
     link(dead);
     assert_eq!(exit_of(dead).await, ExitReason::Noconnection);
     send(("x", name), 1_u64);
@@ -367,8 +377,8 @@ fn dist_auto_connect_never() {
         assert_eq!(connect_node(&name).await, Some(true));
         assert_answers(answering, 1).await;
         assert_eq!(disconnect_node(&name).await, Some(true));
-        assert_eq!(down(fika::monitor(answering)).await, ExitReason::Noconnection);
-        assert_eq!(fika::ping(&name).await, PingAnswer::Pang);
+        assert_eq!(down(fika::process::monitor(answering)).await, ExitReason::Noconnection);
+        assert_eq!(fika::net::ping(&name).await, PingAnswer::Pang);
         assert!(nodes().is_empty());
     });
     // The other direction: it lets others connect to it. What is used before the end of the
@@ -873,7 +883,7 @@ fn message_latency_large_message() {
 #[test]
 fn message_latency_large_link_exit() {
     busy::small_comes_first(
-        |_| fika::exit(large_reason()),
+        |_| fika::process::exit(large_reason()),
         |_, sender| async move {
             let exit = next!(Exit);
             assert_eq!((exit.from, exit.reason), (sender, large_reason()));
@@ -904,7 +914,7 @@ fn start_epmd_false() {
     let here = place.node("here");
     let there = start("there").start();
     let name = place.name("there");
-    here.block_on(async move { assert_eq!(fika::ping(name).await, PingAnswer::Pong) });
+    here.block_on(async move { assert_eq!(fika::net::ping(name).await, PingAnswer::Pong) });
     drop(there);
 }
 
@@ -915,19 +925,19 @@ fn no_epmd() {
     let place = Place::new();
     let table = [format!("{}:4711", place.name("there"))];
     let there = place.os("there").nodes(&table).start();
-    let nodes = fika::StaticNodes::new(&table).unwrap();
+    let nodes = fika::net::discovery::StaticNodes::new(&table).unwrap();
     let here = TestNode::of(place.builder("here").dist_listen(false).resolver(nodes));
     here.block_on(async move {
         let name = place.name("there");
         let remote = spawn_on(&name, answerer()).await;
         support::assert_answers(remote, 1).await;
         assert_eq!(
-            fika::nodes_of(fika::NodeKind::Hidden).len(),
+            fika::net::nodes_of(fika::net::NodeKind::Hidden).len(),
             1,
             "who does not listen is hidden"
         );
         // It is reached over the connection that it has made.
-        let monitor = fika::monitor(remote);
+        let monitor = fika::process::monitor(remote);
         exit_process(remote, ExitReason::Kill);
         assert_eq!(support::down(monitor).await, ExitReason::Killed);
     });
@@ -937,11 +947,11 @@ fn no_epmd() {
     let other = place.node("other");
     let here = TestNode::of(place.builder("here").dist_listen(false));
     let name = place.name("other");
-    here.block_on(async move { assert_eq!(fika::ping(name).await, PingAnswer::Pong) });
+    here.block_on(async move { assert_eq!(fika::net::ping(name).await, PingAnswer::Pong) });
     assert_eq!(place.names().len(), 1);
     let name = place.name("here");
     TestNode::of(place.builder("third")).block_on(async move {
-        assert_eq!(fika::ping(name).await, PingAnswer::Pang, "nobody finds it");
+        assert_eq!(fika::net::ping(name).await, PingAnswer::Pang, "nobody finds it");
     });
     drop((there, other));
 }
@@ -954,7 +964,7 @@ struct Counted {
 }
 
 impl Counted {
-    fn called(&self, what: &str, node: &fika::NodeName) {
+    fn called(&self, what: &str, node: &fika::node::NodeName) {
         self.calls.lock().unwrap().push(format!("{what} {}", node.alive()));
     }
 }
@@ -962,23 +972,26 @@ impl Counted {
 /// The same resolver, for several nodes.
 struct Shared(Arc<Counted>);
 
-impl fika::Resolver for Shared {
-    fn listen_port(&self, own: &fika::NodeName) -> u16 {
+impl fika::net::discovery::Resolver for Shared {
+    fn listen_port(&self, own: &fika::node::NodeName) -> u16 {
         self.0.called("listen_port", own);
         0
     }
 
     fn register<'a>(
         &'a self,
-        own: &'a fika::NodeName,
+        own: &'a fika::node::NodeName,
         listens: std::net::SocketAddr,
-    ) -> fika::Resolving<'a, ()> {
+    ) -> fika::net::discovery::Resolving<'a, ()> {
         self.0.called("register", own);
         self.0.nodes.lock().unwrap().insert(own.to_string(), listens);
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn unregister<'a>(&'a self, own: &'a fika::NodeName) -> fika::Resolving<'a, ()> {
+    fn unregister<'a>(
+        &'a self,
+        own: &'a fika::node::NodeName,
+    ) -> fika::net::discovery::Resolving<'a, ()> {
         self.0.called("unregister", own);
         self.0.nodes.lock().unwrap().remove(own.as_str());
         Box::pin(std::future::ready(Ok(())))
@@ -986,8 +999,8 @@ impl fika::Resolver for Shared {
 
     fn resolve<'a>(
         &'a self,
-        node: &'a fika::NodeName,
-    ) -> fika::Resolving<'a, Option<fika::NodeAddr>> {
+        node: &'a fika::node::NodeName,
+    ) -> fika::net::discovery::Resolving<'a, Option<fika::net::discovery::NodeAddr>> {
         self.0.called("resolve", node);
         let found = self.0.nodes.lock().unwrap().get(node.as_str()).copied();
         Box::pin(std::future::ready(Ok(found.map(Into::into))))
@@ -1003,13 +1016,13 @@ fn epmd_module() {
     let (here, there) = (node("here"), node("there"));
     let name = place.name("there");
     here.block_on(async move {
-        assert_eq!(fika::ping(name).await, PingAnswer::Pong);
+        assert_eq!(fika::net::ping(name).await, PingAnswer::Pong);
     });
     assert!(there.stop_distribution());
     let name = place.name("there");
     here.block_on(async move {
         support::until_in_process("it is gone", || nodes().is_empty()).await;
-        assert_eq!(fika::ping(name).await, PingAnswer::Pang);
+        assert_eq!(fika::net::ping(name).await, PingAnswer::Pang);
     });
     let calls = counted.calls.lock().unwrap().clone();
     let expected = [
@@ -1035,7 +1048,8 @@ fn creation_selection() {
         let mut builder = Node::builder().cookie(support::COOKIE).epmd_port(place.mapper);
         let mut there = place.os("there");
         if !with_mapper {
-            builder = builder.resolver(fika::StaticNodes::new(&table[..1]).unwrap());
+            builder =
+                builder.resolver(fika::net::discovery::StaticNodes::new(&table[..1]).unwrap());
             there = there.nodes(&[table[0].clone(), format!("{}:4713", place.name("there"))]);
         }
         // With the mapper the peer is there from the start, else it is told where to look.
@@ -1047,7 +1061,7 @@ fn creation_selection() {
         for _ in 0..20 {
             let (name, peer) = (name.clone(), peer.clone());
             let creation = node.block_on(async move {
-                fika::start_distribution(&name).await.unwrap();
+                fika::net::start_distribution(&name).await.unwrap();
                 let creation = match with_mapper {
                     true => {
                         spawn_on(&peer, tells_creation(self_pid())).await;
@@ -1055,7 +1069,7 @@ fn creation_selection() {
                     }
                     false => self_pid().node().creation().0,
                 };
-                fika::stop_distribution().await;
+                fika::net::stop_distribution().await;
                 creation
             });
             assert!(creation > 3, "those are left to old mappers");

@@ -3,7 +3,10 @@
 //! OTP keeps messages on the heap of their process or off it; here a mailbox is counted, for
 //! its limit, or is not, and one that hibernates gives back what room it can.
 
+use fika::inspect::info;
+use fika::message::{MailboxLimit, mailbox_limit};
 use fika::prelude::*;
+use fika::process::{SpawnOpts, spawn_opt};
 
 use crate::wait::{LIMIT, down, end_of, next};
 

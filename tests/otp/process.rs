@@ -1,11 +1,20 @@
 //! `process_SUITE`: how processes begin and end.
 
+use fika::process::{MonitorAlias, demonitor_flush};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use fika::message::{
+    AliasOpts, Local, MailboxLimit, Reference, Tagged, alias, alias_with, mailbox_limit, make_ref,
+    unalias,
+};
 use fika::prelude::*;
-use fika::{Object, RegisterError, RequestOpts, SpawnError, registered};
+use fika::process::{
+    MonitorOpts, Object, RegisterError, ReplyOn, RequestOpts, SpawnError, SpawnOpts, SpawnReply,
+    monitor_with, registered, spawn_link_on, spawn_monitor_on, spawn_opt, spawn_opt_on,
+    spawn_request, spawn_request_abandon, spawn_request_on, yield_now,
+};
 
 use crate::support::Place;
 use crate::wait::{LIMIT, down, end_of, exit_from, has_none, next, serve, sync};
@@ -467,13 +476,13 @@ impl IntoFuture for Unknown {
     }
 }
 
-impl fika::RemoteFn for Unknown {
+impl fika::process::RemoteFn for Unknown {
     fn name(&self) -> &'static str {
         "test::no_such_function"
     }
 
-    fn args(&self) -> Result<fika::Encoded, fika::EncodeError> {
-        fika::Encoded::new(&())
+    fn args(&self) -> Result<fika::message::Encoded, fika::message::EncodeError> {
+        fika::message::Encoded::new(&())
     }
 }
 

@@ -1,7 +1,7 @@
 // Cases of `process_SUITE` about spawning with nodes of other releases: a part of `process.rs`,
 // which includes it. The other node is a peer that speaks by hand.
 
-use fika::RemoteFn as _;
+use fika::process::RemoteFn as _;
 
 use crate::support::TestNode;
 use crate::support::peer::{

@@ -1,7 +1,8 @@
 //! Those that agents relate themselves to, and others that do so and end soon.
 
+use fika::net::{monitor_node, monitor_nodes};
 use fika::prelude::*;
-use fika::{SpawnOpts, spawn_request_on};
+use fika::process::{SpawnOpts, spawn_request_on, unlink};
 
 /// A target is to link itself to this process, and to say so.
 #[derive(Message, Serialize, Deserialize)]

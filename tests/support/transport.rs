@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fika::{Handler, HostIps, Listener, Network, Socket};
+use fika::net::transport::{Handler, HostIps, Listener, Network, Socket};
 
 /// What it does to the bytes.
 #[derive(Clone)]

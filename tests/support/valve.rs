@@ -6,7 +6,8 @@ use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use fika::{Handler, HostIps, Listener, Network, NodeBuilder, Poller, Socket};
+use fika::net::transport::{Handler, HostIps, Listener, Network, Poller, Socket};
+use fika::node::NodeBuilder;
 
 /// Which direction it stops.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! A process that spawns another one on another node, and watches over it.
 
+use fika::message::Reference;
+use fika::node::NodeName;
 use fika::prelude::*;
 
 use super::witness::{Event, tell};

@@ -14,11 +14,11 @@ mod witness;
 use std::future::Future;
 use std::net::TcpListener;
 
+use fika::message::make_ref;
+use fika::net::{NodeDownReason, NodeKind, monitor_nodes_of};
+use fika::node::{Creation, Env as _, NodeError, SystemEnv};
 use fika::prelude::*;
-use fika::{
-    Creation, Env as _, NodeDownReason, NodeError, NodeKind, SystemEnv, monitor_nodes_of,
-    spawn_on_with,
-};
+use fika::process::{spawn_blocking, spawn_on_with};
 
 use crate::{cache, member};
 use children::Children;

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use fika::Time;
+use fika::node::Time;
 use fika::prelude::*;
 
 /// Prints events as they come. The time is that at which the demo hears of them, in

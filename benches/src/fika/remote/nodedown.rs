@@ -1,6 +1,7 @@
 //! nodedown: how long until the loss of a node is told, when it is killed and when it is
 //! frozen.
 
+use fika::net::monitor_nodes;
 use fika::prelude::*;
 use fika_bench_kit::{Clock, Params, Peer, failed, metric};
 
