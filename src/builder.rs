@@ -128,8 +128,10 @@ impl NodeBuilder {
     /// neither uses nor starts a port mapper (OTP's `-start_epmd false` with `-epmd_module`).
     ///
     /// ```no_run
-    /// use fika::prelude::*;
     /// use fika::net::discovery::{FixedPort, StaticNodes, resolver_fn};
+    /// use fika::node::NodeName;
+    /// use fika::prelude::*;
+    /// use fika::process::spawn_blocking;
     ///
     /// // A table.
     /// let nodes = StaticNodes::new(["a@10.0.0.1:4001", "b@10.0.0.2:4001"])?;

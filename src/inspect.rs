@@ -17,7 +17,7 @@
 //!     send(idle, 1_u64);
 //!     while info::label(idle).await.flatten().is_none() {}
 //!     assert_eq!(info::message_queue_len(idle).await, Some(1));
-//!     assert!(is_process_alive(idle));
+//!     assert!(is_process_alive(idle).await);
 //!     assert!(process_count() >= 2);
 //! }
 //! ```

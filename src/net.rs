@@ -11,7 +11,7 @@
 //! #[fika::main(name = "a@127.0.0.1")]
 //! async fn main() {
 //!     fika::net::monitor_nodes(true);
-//!     if !connect_node("b@127.0.0.1").await {
+//!     if connect_node("b@127.0.0.1").await != Some(true) {
 //!         println!("b does not answer");
 //!     }
 //!     loop {
@@ -41,7 +41,7 @@
 //! # Congested connections
 //!
 //! A process that sends to a node faster than the connection can carry is suspended.
-//! [`system_monitor`] (fn@system_monitor) reports this, [`async_dist`](fn@async_dist) turns it off
+//! [`system_monitor`](fn@system_monitor) reports this, [`async_dist`](fn@async_dist) turns it off
 //! for a process, and the chapter [`back_pressure`](crate::guide::back_pressure) has the
 //! alternatives.
 

@@ -24,7 +24,9 @@
 //!     });
 //!     send(worker, 1000_u64);
 //!     receive! {
-//!         Down { monitor: m, reason, .. } if m == monitor => assert!(reason.is_panic()),
+//!         Down { monitor: m, reason, .. } if m == monitor => {
+//!             assert!(matches!(reason, ExitReason::Panic(_)))
+//!         },
 //!     }
 //! }
 //! ```
@@ -53,7 +55,7 @@ pub use fika_runtime::{
     demonitor_flush, dictionary, exit, exit_process, exit_process_priority, group_leader,
     hibernate, link, link_with, monitor, monitor_with, register, registered, self_pid,
     set_group_leader, set_priority, spawn, spawn_blocking, spawn_link, spawn_link_on,
-    spawn_monitor, spawn_monitor_on, spawn_on, spawn_on_with, spawn_opt, spawn_opt_on,
-    spawn_request, spawn_request_abandon, spawn_request_on, trap_exit, unlink, unregister, whereis,
+    spawn_monitor, spawn_monitor_on, spawn_on, spawn_opt, spawn_opt_on, spawn_request,
+    spawn_request_abandon, spawn_request_on, trap_exit, try_spawn_on, unlink, unregister, whereis,
     yield_now,
 };

@@ -614,8 +614,7 @@ fn a_deserialize_that_exits_between_nodes() {
             assert_eq!(support::down(monitor).await, reason);
         }
         assert_eq!(next!(u8), 8);
-        let asked =
-            fika::process::spawn_on_with(&name, takes(Read(ExitsRead(1)), self_pid())).await;
+        let asked = fika::process::try_spawn_on(&name, takes(Read(ExitsRead(1)), self_pid())).await;
         assert_eq!(asked, Err(fika::process::SpawnError::Badarg));
         assert_eq!(nodes().len(), 1);
     });

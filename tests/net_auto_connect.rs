@@ -18,7 +18,7 @@ use fika::prelude::*;
 use fika::process::{
     MonitorAlias, MonitorOpts, RequestOpts, SpawnError, SpawnOpts, SpawnReply, demonitor_flush,
     exit_process_priority, group_leader, monitor_with, set_group_leader, spawn_link_on,
-    spawn_monitor_on, spawn_on_with, spawn_opt_on, spawn_request_abandon, spawn_request_on, unlink,
+    spawn_monitor_on, spawn_opt_on, spawn_request_abandon, spawn_request_on, try_spawn_on, unlink,
     yield_now,
 };
 
@@ -93,8 +93,8 @@ fn others() -> Vec<(&'static str, Operation)> {
         }
         "demonitor": |it| { demonitor_flush(monitor(it.pid)); }
         "spawn_on": |it| { spawn_on(&it.name, answerer()).await; }
-        "spawn_on_with": |it| {
-            let spawned = spawn_on_with(&it.name, answerer()).await;
+        "try_spawn_on": |it| {
+            let spawned = try_spawn_on(&it.name, answerer()).await;
             assert_eq!(spawned, Err(SpawnError::Noconnection));
         }
         "spawn_link_on": |it| {

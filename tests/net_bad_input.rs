@@ -20,7 +20,7 @@ use fika::net::{
 };
 use fika::node::NodeError;
 use fika::prelude::*;
-use fika::process::{RemoteFn, SpawnError, spawn_link_on, spawn_monitor_on, spawn_on_with, unlink};
+use fika::process::{RemoteFn, SpawnError, spawn_link_on, spawn_monitor_on, try_spawn_on, unlink};
 use support::peer::{Hello, Peer, framed};
 use support::unknown::Unknown;
 use support::{
@@ -399,8 +399,8 @@ fn an_unknown_remote_function() {
         let name = place.name("there");
         monitor_nodes(true);
         trap_exit(true);
-        assert_eq!(spawn_on_with(&name, Unknown).await, Err(SpawnError::Notsup));
-        assert_eq!(spawn_on_with(&name, OtherArguments).await, Err(SpawnError::Notsup));
+        assert_eq!(try_spawn_on(&name, Unknown).await, Err(SpawnError::Notsup));
+        assert_eq!(try_spawn_on(&name, OtherArguments).await, Err(SpawnError::Notsup));
         let (_, monitor) = spawn_monitor_on(&name, Unknown).await;
         assert_eq!(down(monitor).await, ExitReason::Notsup);
         let none = spawn_link_on(&name, Unknown).await;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use fika::net::{NodeDownReason, Ping as PingAnswer, disconnect_node, monitor_nodes, ping};
 use fika::node::NodeBuilder;
 use fika::prelude::*;
-use fika::process::{SpawnError, spawn_on_with};
+use fika::process::{SpawnError, try_spawn_on};
 
 /// A port for a port mapper of this test's own.
 fn mapper_port() -> u16 {
@@ -66,7 +66,7 @@ fn two_nodes_talk() {
             Down { monitor: m, reason, .. } => assert_eq!((m, reason), (monitor, ExitReason::Normal)),
             after secs(5) => panic!("no DOWN"),
         }
-        assert_eq!(spawn_on_with("c@127.0.0.1", echo()).await, Err(SpawnError::Noconnection));
+        assert_eq!(try_spawn_on("c@127.0.0.1", echo()).await, Err(SpawnError::Noconnection));
         let there = spawn_on("b@127.0.0.1", echo()).await;
         trap_exit(true);
         link(there);

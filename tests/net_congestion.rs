@@ -509,7 +509,7 @@ fn a_node_that_is_full() {
         let processes = there.process_count();
         for _ in 0..10 {
             assert_eq!(
-                fika::process::spawn_on_with(&name, answerer()).await,
+                fika::process::try_spawn_on(&name, answerer()).await,
                 Err(fika::process::SpawnError::SystemLimit)
             );
             let none = spawn_link_on(&name, answerer()).await;

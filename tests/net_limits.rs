@@ -14,7 +14,7 @@ use fika::message::{
 use fika::net::{StartError, monitor_nodes};
 use fika::node::NodeError;
 use fika::prelude::*;
-use fika::process::{SpawnError, spawn_monitor_on, spawn_on_with};
+use fika::process::{SpawnError, spawn_monitor_on, try_spawn_on};
 use support::peer::{Peer, frame, text, varint};
 use support::process::OsNode;
 use support::{Place, TestNode, answerer, assert_answers, down, named_answerer};
@@ -516,7 +516,7 @@ fn processes_that_others_start() {
         let name = place.name("there");
         let mut pids = Vec::new();
         let error = loop {
-            match spawn_on_with(&name, answerer()).await {
+            match try_spawn_on(&name, answerer()).await {
                 Ok(pid) => pids.push(pid),
                 Err(error) => break error,
             }
@@ -531,7 +531,7 @@ fn processes_that_others_start() {
         let end = fika::process::monitor(pids[0]);
         exit_process(pids[0], ExitReason::Kill);
         assert_eq!(down(end).await, ExitReason::Killed);
-        let pid = spawn_on_with(&name, answerer()).await.expect("there is room again");
+        let pid = try_spawn_on(&name, answerer()).await.expect("there is room again");
         assert_answers(pid, 0).await;
     });
 }

@@ -12,7 +12,7 @@ use fika::message::{Local, MailboxLimit};
 use fika::net::{SystemMonitor, system_monitor};
 use fika::prelude::*;
 use fika::process::{
-    SpawnOpts, spawn_blocking, spawn_monitor_on, spawn_on_with, spawn_opt, yield_now,
+    SpawnOpts, spawn_blocking, spawn_monitor_on, spawn_opt, try_spawn_on, yield_now,
 };
 use support::valve::{Stops, Valve};
 use support::{LIMIT, Place, TestNode, down, until};
@@ -222,12 +222,12 @@ fn of_connections() {
             system_monitor(SystemMonitor::new(self_pid()).busy_dist());
             // A request that can't be sent, before there is a connection, and after.
             let too_large = || takes(vec![0; 2 * BYTES_MAX]);
-            assert!(spawn_on_with(&peer, too_large()).await.is_err());
+            assert!(try_spawn_on(&peer, too_large()).await.is_err());
             connect_node(&peer).await;
             // The error of a function there is the reason here.
             let (_, monitor) = spawn_monitor_on(&peer, fails()).await;
             assert_eq!(down(monitor).await, ExitReason::Error("it failed".into()));
-            assert!(spawn_on_with(&peer, too_large()).await.is_err());
+            assert!(try_spawn_on(&peer, too_large()).await.is_err());
             // An end whose reason can't be sent, and that waits for room.
             let reason = ExitReason::term("x".repeat(2 * BYTES_MAX));
             let me = self_pid();

@@ -33,7 +33,7 @@ impl Agent<'_> {
                         let _ = to.send(ping(name).await == fika::net::Ping::Pong);
                     }
                     Do::SpawnOn(name, to) => {
-                        let _ = to.send(fika::process::spawn_on_with(name, answerer()).await);
+                        let _ = to.send(fika::process::try_spawn_on(name, answerer()).await);
                     }
                     Do::TakeAll(to) => {
                         let all = std::iter::from_fn(|| spawn_service(idle()));
@@ -103,8 +103,7 @@ fn a_full_table() {
     assert_eq!(full.spawn(idle()), None);
     assert_eq!(full.try_block_on(idle()), Err(ExitReason::SystemLimit));
     let name = place.name("full");
-    let refused =
-        late.block_on(async move { fika::process::spawn_on_with(name, answerer()).await });
+    let refused = late.block_on(async move { fika::process::try_spawn_on(name, answerer()).await });
     assert_eq!(refused, Err(SpawnError::SystemLimit));
     let there = agent.does(|to| Do::SpawnOn(place.name("late"), to)).expect("there is room there");
 
@@ -119,8 +118,7 @@ fn a_full_table() {
     full.block_on(async move { assert_answers(there, 3).await });
     let name = place.name("full");
     late.block_on(async move {
-        let pid =
-            fika::process::spawn_on_with(name, answerer()).await.expect("there is room again");
+        let pid = fika::process::try_spawn_on(name, answerer()).await.expect("there is room again");
         assert_answers(pid, 4).await;
     });
 }

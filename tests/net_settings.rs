@@ -15,7 +15,7 @@ use fika::net::{
 };
 use fika::node::{NodeError, NodeName};
 use fika::prelude::*;
-use fika::process::{SpawnError, spawn_link_on, spawn_on_with};
+use fika::process::{SpawnError, spawn_link_on, try_spawn_on};
 
 use support::peer::Peer;
 use support::{Ask, Place, TestNode, answerer, assert_answers, nodedown, nodeup};
@@ -64,18 +64,18 @@ fn dist_auto_connect_once() {
     let here = TestNode::of(place.builder("here").dist_auto_connect(AutoConnect::Once));
     here.block_on(async move {
         let (name, own) = (place.name("there"), place.name("here"));
-        let tries = async || spawn_on_with(&name, answerer()).await.is_ok();
+        let tries = async || try_spawn_on(&name, answerer()).await.is_ok();
         assert!(tries().await, "the first time by itself");
         assert_eq!(disconnect_node(&name).await, Some(true));
         for _ in 0..3 {
             assert!(!tries().await, "not the second time");
         }
         assert_eq!(
-            spawn_on_with(place.name("missing"), answerer()).await,
+            try_spawn_on(place.name("missing"), answerer()).await,
             Err(SpawnError::Noconnection)
         );
         assert_eq!(
-            spawn_on_with(place.name("missing"), answerer()).await,
+            try_spawn_on(place.name("missing"), answerer()).await,
             Err(SpawnError::Noconnection)
         );
         assert_eq!(connect_node(&name).await, Some(true), "on request");
@@ -254,16 +254,16 @@ fn a_handler_in_front_of_net_kernel() {
         assert_answers(spawn_link_on(&name, other()).await, 2).await;
         send(("old", &*name), Ask { from: self_pid(), n: 3 });
         assert_eq!(next!(support::Answer).n, 3);
-        assert_eq!(spawn_on_with(&name, panics()).await, Err(SpawnError::Notsup));
+        assert_eq!(try_spawn_on(&name, panics()).await, Err(SpawnError::Notsup));
     });
     // Refused.
     seen.refuses.lock().unwrap().extend(["spawn", "send", "bad_cookie"]);
     let name = own.clone();
     there.block_on(async move {
-        assert_eq!(spawn_on_with(&name, answerer()).await, Err(SpawnError::Notsup));
+        assert_eq!(try_spawn_on(&name, answerer()).await, Err(SpawnError::Notsup));
         send(("new", &*name), ());
         // It has been dropped when something else has come back over the connection.
-        assert_eq!(spawn_on_with(&name, answerer()).await, Err(SpawnError::Notsup));
+        assert_eq!(try_spawn_on(&name, answerer()).await, Err(SpawnError::Notsup));
         disconnect_node(&name).await;
     });
     support::until("it is gone", || here.nodes().is_empty());

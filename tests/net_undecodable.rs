@@ -10,8 +10,8 @@ use fika::net::{
 };
 use fika::prelude::*;
 use fika::process::{
-    Name, SpawnError, SpawnOpts, SpawnReply, spawn_link_on, spawn_monitor_on, spawn_on_with,
-    spawn_request_on,
+    Name, SpawnError, SpawnOpts, SpawnReply, spawn_link_on, spawn_monitor_on, spawn_request_on,
+    try_spawn_on,
 };
 use fika::sim::{Failure, Sim};
 use serde::{Deserializer, de};
@@ -253,7 +253,7 @@ fn arguments() {
         for make in [even, long] {
             for bad in [1, PANICS] {
                 let call = || runs_with(make(bad), self_pid());
-                assert_eq!(spawn_on_with(&name, call()).await, Err(SpawnError::Badarg));
+                assert_eq!(try_spawn_on(&name, call()).await, Err(SpawnError::Badarg));
                 let (_, monitor) = spawn_monitor_on(&name, call()).await;
                 assert!(matches!(down(monitor).await, ExitReason::Badarg(_)));
                 let none = spawn_link_on(&name, call()).await;

@@ -18,7 +18,7 @@ use fika::net::{
 };
 use fika::prelude::*;
 use fika::process::{
-    SpawnOpts, spawn_blocking, spawn_monitor_on, spawn_on_with, spawn_opt_on, yield_now,
+    SpawnOpts, spawn_blocking, spawn_monitor_on, spawn_opt_on, try_spawn_on, yield_now,
 };
 use fika::timer;
 use fika_runtime::messages_looked_at;
@@ -92,14 +92,14 @@ impl Others {
                     let _ = spawn_on(&near, ready()).await;
                 }),
             ),
-            ("spawn_on_with", {
+            ("try_spawn_on", {
                 task(async move {
-                    assert!(spawn_on_with(&other, ready()).await.is_ok());
+                    assert!(try_spawn_on(&other, ready()).await.is_ok());
                 })
             }),
-            ("spawn_on_with nobody", {
+            ("try_spawn_on nobody", {
                 task(async move {
-                    assert!(spawn_on_with(&nowhere, ready()).await.is_err());
+                    assert!(try_spawn_on(&nowhere, ready()).await.is_err());
                 })
             }),
             ("spawn_monitor_on", {

@@ -53,7 +53,7 @@ fn at(tokens: TokenStream, span: Span) -> TokenStream {
         // `$crate` keeps its span, which says what crate it is.
         TokenTree::Ident(ident) if ident == "$crate" => TokenTree::Ident(ident),
         mut token => {
-            token.set_span(span.located_at(span));
+            token.set_span(span);
             token
         }
     });

@@ -89,8 +89,8 @@ pub use process::{
     demonitor_flush, exit, exit_process, is_in_destructor, link, make_ref, monitor, process_count,
     read_timer, register, registered, run_lookup, self_node, self_pid, send, send_after, sleep,
     spawn, spawn_blocking, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on,
-    spawn_on_with, spawn_open_service, spawn_open_service_monitor, spawn_service, start_timer,
-    timeout, trap_exit, unlink, unregister, whereis, yield_now,
+    spawn_open_service, spawn_open_service_monitor, spawn_service, start_timer, timeout, trap_exit,
+    try_spawn_on, unlink, unregister, whereis, yield_now,
 };
 pub use process::{
     Processes, SuspendError, bump_reductions, group_leader, hibernate, is_process_alive,

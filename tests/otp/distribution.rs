@@ -14,7 +14,7 @@ use fika::net::{
 use fika::node::NodeName;
 use fika::prelude::*;
 use fika::process::{
-    Name, SpawnError, SpawnOpts, spawn_link_on, spawn_monitor_on, spawn_on_with, spawn_opt, unlink,
+    Name, SpawnError, SpawnOpts, spawn_link_on, spawn_monitor_on, spawn_opt, try_spawn_on, unlink,
     yield_now,
 };
 
@@ -295,7 +295,7 @@ fn nil_roundtrip() {
 /// What each operation does that needs a connection that can't be.
 async fn all_fail(name: &str, dead: Pid) {
     trap_exit(true);
-    assert_eq!(spawn_on_with(name, answerer()).await, Err(SpawnError::Noconnection));
+    assert_eq!(try_spawn_on(name, answerer()).await, Err(SpawnError::Noconnection));
     let none = spawn_on(name, answerer()).await;
     assert_eq!(none.node().name().as_str(), name);
     let none = spawn_link_on(name, answerer()).await;

@@ -109,7 +109,7 @@ fn system_limit() {
         assert_answers(pid, 1).await;
 
         // A request to spawn.
-        let asked = spawn_on_with(&name, named_answerer(huge.clone(), self_pid())).await;
+        let asked = try_spawn_on(&name, named_answerer(huge.clone(), self_pid())).await;
         assert_eq!(asked.err(), Some(SpawnError::SystemLimit));
         assert_answers(pid, 2).await;
         none!(Exit);

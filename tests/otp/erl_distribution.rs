@@ -12,7 +12,7 @@ use fika::net::{
 };
 use fika::node::NodeName;
 use fika::prelude::*;
-use fika::process::{SpawnError, spawn_link_on, spawn_on_with, yield_now};
+use fika::process::{SpawnError, spawn_link_on, try_spawn_on, yield_now};
 
 use crate::support::peer::{Hello, Peer, framed};
 use crate::support::transport::{Way, Wrapped};
@@ -182,7 +182,7 @@ fn net_setuptime() {
             // Who waits is told as well.
             assert_eq!(down(monitor).await, ExitReason::Noconnection);
             assert_eq!(
-                spawn_on_with(place.name("none"), answerer()).await,
+                try_spawn_on(place.name("none"), answerer()).await,
                 Err(SpawnError::Noconnection)
             );
         });

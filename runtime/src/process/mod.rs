@@ -78,7 +78,7 @@ pub use send_with::{SendOpts, send_with};
 pub use spawn::{
     spawn, spawn_link, spawn_monitor, spawn_open_service, spawn_open_service_monitor, spawn_service,
 };
-pub use spawn_on::{spawn_link_on, spawn_monitor_on, spawn_on, spawn_on_with, spawn_opt_on};
+pub use spawn_on::{spawn_link_on, spawn_monitor_on, spawn_on, spawn_opt_on, try_spawn_on};
 pub use spawn_opt::{SpawnOpts, Spawned, spawn_opt};
 pub use spawn_request::{RequestOpts, spawn_request, spawn_request_abandon, spawn_request_on};
 pub use spawning::ReplyOn;

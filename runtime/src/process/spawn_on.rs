@@ -24,7 +24,7 @@ use crate::signal::SpawnError;
 /// known before the node has answered. On the own node it is as [`spawn`](crate::spawn).
 ///
 /// When the node can't be reached, or has no such function, the pid returned is one of a
-/// process that never existed; to learn why, use [`spawn_on_with`].
+/// process that never existed; to learn why, use [`try_spawn_on`].
 ///
 /// # Panics
 /// Outside of a process, and when `node` is no node name (`badarg`).
@@ -67,7 +67,7 @@ pub async fn spawn_opt_on<F: RemoteFn>(
     Spawned { pid, monitor: monitored.then_some(reference) }
 }
 
-/// As [`spawn_on`], and says why when there is no process.
+/// Spawns a process on a node like [`spawn_on`], but returns an error if there is no process.
 ///
 /// # Errors
 /// [`SpawnError::Noconnection`] when the node can't be reached or is lost before it
@@ -75,7 +75,7 @@ pub async fn spawn_opt_on<F: RemoteFn>(
 ///
 /// # Panics
 /// As [`spawn_on`].
-pub async fn spawn_on_with<F: RemoteFn>(
+pub async fn try_spawn_on<F: RemoteFn>(
     node: impl AsRef<str>,
     function: F,
 ) -> Result<Pid, SpawnError> {
