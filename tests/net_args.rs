@@ -161,7 +161,7 @@ fn what_is_no_option() {
         ("--output-bytes 2MiB-1MiB", "the lower limit is above the upper one"),
         ("--output-bytes 1-x", "write a number of bytes"),
         ("--async-dist=1", "write true or false"),
-        ("--workers -1", "unexpected argument"),
+        ("--workers=-1", "write a whole number"),
         ("--workers many", "write a whole number"),
         ("--process-limit x", "write a whole number"),
         ("--long-message-queue x", "write a whole number"),
