@@ -16,6 +16,7 @@
 
 use std::collections::BTreeMap;
 
+use fika::net::monitor_nodes;
 use fika::prelude::*;
 use fika::sim::{Failure, Fault, Faults, Sim, first_failure};
 

@@ -7,9 +7,9 @@
 //! ```
 //! use fika::prelude::*;
 //!
-//! #[derive(Message, Serialize, Deserialize)]
+//! #[message]
 //! struct Ping { from: Pid, n: u64 }
-//! #[derive(Message, Serialize, Deserialize)]
+//! #[message]
 //! struct Pong(u64);
 //!
 //! async fn ponger() {
@@ -23,18 +23,56 @@
 //!
 //! #[fika::main]
 //! async fn main() {
-//!     let (ponger, monitor) = spawn_monitor(ponger());
+//!     let (ponger, _) = spawn_monitor(ponger());
 //!     send(ponger, Ping { from: self_pid(), n: 1 });
 //!     receive! {
 //!         Pong(n) => assert_eq!(n, 2),
 //!         Down { reason, .. } => panic!("it ended: {reason}"),
 //!     }
-//!     demonitor_flush(monitor);
 //! }
 //! ```
 //!
-//! # When something fails
+//! # Where to start
 //!
+//! Most programs begin with `use fika::prelude::*;`. The modules have everything else, and each one
+//! begins with an introduction:
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`prelude`] | the names that most programs need |
+//! | [`process`] | starting processes; links, monitors, exit reasons, registered names |
+//! | [`message`](mod@message) | what can be sent; sending; destinations; limits of mailboxes |
+//! | [`time`] | sleeping, time limits, messages that arrive later |
+//! | [`timer`] | work that is done later, or again and again |
+//! | [`node`] | a node, its settings, its name |
+//! | [`net`] | other nodes: connecting to them, watching them, finding them |
+//! | [`inspect`] | looking at running processes |
+//! | [`guide`] | chapters on topics that concern more than one function |
+//! | `sim` | whole clusters in a test (feature `sim`) |
+//!
+//! The macros are here, at the root: [`#[fika::main]`](macro@main) and
+//! [`#[fika::test]`](macro@test) run a function as a process, [`receive!`] takes a message,
+//! [`#[fika::message]`](macro@message) makes a type a message, and
+//! [`#[fika::remote]`](macro@remote) lets other nodes spawn a function.
+//!
+//! # Inside and outside a process
+//!
+//! Free functions such as [`spawn`](process::spawn), [`send`](message::send) and
+//! [`link`](process::link) act for the process that calls them, and panic outside of one. A thread
+//! that is not a process uses the methods of [`Node`], which lists them.
+//!
+//! # Names
+//!
+//! The ending of a function's name says how it differs from the function without it:
+//!
+//! | ending | meaning | example |
+//! |---|---|---|
+//! | `_with` | takes options | [`send_with`](message::send_with) |
+//! | `_on` | names the node on which it acts | [`spawn_on`](process::spawn_on) |
+//! | `_link`, `_monitor` | links or monitors the new process | [`spawn_link`](process::spawn_link) |
+//! | `try_` (in front) | returns a `Result` where the other one panics, suspends the process or does not tell | [`try_send`](message::try_send) |
+//!
+//! # When something fails
 //! A process that panics, or whose future returns an `Err`, ends with an [`ExitReason`] that says
 //! so, and takes its links with it. The panic is printed on stderr by Rust's panic hook, or by the
 //! one that the program has set, and `RUST_BACKTRACE=1` adds a backtrace. A report of the process's
@@ -47,130 +85,87 @@
 //!
 //! All of this needs panics that unwind, which is Rust's default. With `panic = "abort"` in the
 //! program's profile, the first panic of any process is printed and ends the program with all of
-//! its nodes, and so does [`exit`], since it unwinds. Links and monitors within the program receive
-//! nothing. Other nodes lose the connection.
+//! its nodes, and so does [`exit`](process::exit), since it unwinds. Links and monitors within the
+//! program receive nothing. Other nodes lose the connection.
 //!
-//! Free functions such as [`spawn`], [`send`] and [`link`] act for the process that runs; outside
-//! of one, [`Node`] has methods of the same names. See [`prelude`] for what most programs need, and
-//! [`guide`] for senders that are faster than their receivers.
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `clap` | `node::NodeArgs`: the settings of a node as options of a program's command line |
+//! | `toml` | `node::Config::from_toml`: the settings of a node from a file |
+//! | `sim` | `sim`: simulated clusters for tests |
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod guide;
+pub mod inspect;
+pub mod message;
+pub mod net;
+pub mod node;
+pub mod process;
+pub mod time;
+pub mod timer;
 
 #[cfg(feature = "clap")]
 mod args;
-pub mod guide;
-mod node;
+mod builder;
+mod config;
 mod run;
 mod signals;
 #[cfg(feature = "sim")]
 mod sim_test;
 
-pub use fika_macros::{Message, main, receive, remote, test};
-pub use fika_net::{
-    AutoConnect, ConnectedNode, Cookie, CookieError, MonitorNodeError, NodeKind, Ping, StartError,
-    connect_node, connected_nodes, disconnect_node, is_alive, monitor_node, monitor_nodes,
-    monitor_nodes_of, nodes, nodes_of, ping, start_distribution, stop_distribution,
-};
-// Settings of the distribution that can change while it runs, and a handler for its decisions.
-pub use fika_net::{
-    BadCookie, Decision, NetHandler, NetTicktime, SentToName, SetTicktime, SettingError,
-    SocketOptions, SpawnAsked, allow, get_net_ticktime, getopts, set_cookie, set_cookie_for,
-    set_net_ticktime, setopts, setopts_new,
-};
-// How nodes find each other without a port mapper.
-pub use fika_net::{
-    FixedPort, NodeAddr, ResolveError, Resolver, Resolving, StaticNodes, StaticNodesError,
-    resolver_fn,
-};
-// The traits of a transport between nodes, for transports other than TCP and Unix sockets.
-#[cfg(unix)]
-pub use fika_net::UnixSockets;
-pub use fika_net::{HostIps, Listener, Network, Poller, Socket, SocketHandler};
-pub use fika_runtime::{
-    BuildError, Bytes, Creation, DecodeError, Dest, Down, Elapsed, EncodeError, Encoded, Env,
-    Envelope, Exit, ExitReason, Ignored, Local, Message, Name, NodeDown, NodeDownReason, NodeId,
-    NodeName, NodeNameError, NodeText, NodeType, NodeUp, Object, Outcome, PanicReason, Part, Pid,
-    ProcessError, ProcessText, Reference, RegisterError, RemoteFn, SendError, Sleep, SpawnBlocking,
-    SpawnError, SystemEnv, TagClash, Term, Time, Timeout, TimerRef, cancel_timer, demonitor,
-    demonitor_flush, exit, exit_process, link, make_ref, message, monitor, process_count,
-    read_timer, register, registered, self_pid, send, send_after, sleep, spawn, spawn_blocking,
-    spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on, spawn_on_with,
-    start_timer, timeout, trap_exit, unlink, unregister, whereis, yield_now,
-};
-// Mailboxes with a limit.
-pub use fika_runtime::{MailboxLimit, TrySendError, WhenFull, mailbox_limit, send_wait, try_send};
-// Connections that are congested.
-pub use fika_runtime::{
-    BusyDist, SendOpts, SystemMonitor, async_dist, send_timeout, send_with, system_monitor,
-};
-// More about timers.
-pub use fika_runtime::timer;
-pub use fika_runtime::{
-    CancelTimer, ReadTimer, cancel_timer_async, cancel_timer_no_info, read_timer_async, send_at,
-    start_timer_at,
-};
-// Spawning with options, aliases, and what goes with them.
-pub use fika_runtime::{
-    AliasOpts, ExitDest, LinkOpts, MonitorAlias, MonitorOpts, ReplyOn, RequestOpts, SpawnOpts,
-    SpawnReply, Spawned, Tagged, alias, alias_with, exit_process_priority, link_with, monitor_with,
-    send_priority, spawn_opt, spawn_opt_on, spawn_request, spawn_request_abandon, spawn_request_on,
-    unalias,
-};
-// What is known of processes, and what they are given.
-pub use fika_runtime::{
-    InfoItem, Item, Priority, Processes, Snapshot, Status, SuspendError, bump_reductions,
-    dictionary, group_leader, hibernate, info, is_process_alive, process_info, processes,
-    processes_iter, resume_process, set_group_leader, set_label, set_priority, suspend_process,
-};
+pub use fika_macros::{main, message, receive, remote, test};
 
-#[cfg(feature = "clap")]
-pub use args::NodeArgs;
-pub use node::{Node, NodeBuilder, NodeError, self_node};
+#[doc(no_inline)]
+pub use message::Message;
+#[doc(no_inline)]
+pub use node::Node;
+#[doc(no_inline)]
+pub use process::{ExitReason, Pid};
 
 /// Simulated clusters for tests: see [`Sim`](sim::Sim).
 #[cfg(feature = "sim")]
 pub use fika_sim as sim;
 
 /// The return type of a `main` that uses `?` on any error.
+///
+/// ```
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let n: u64 = "7".parse()?;
+///     assert_eq!(n, 7);
+///     Ok(())
+/// }
+/// ```
 pub type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
-/// What most programs need: `use fika::prelude::*;`.
+/// The names that most programs need: `use fika::prelude::*;`.
+///
+/// ```
+/// use fika::prelude::*;
+///
+/// #[fika::main]
+/// async fn main() {
+///     let parent = self_pid();
+///     spawn_link(async move { send(parent, "hello".to_owned()) });
+///     receive! { text: String => assert_eq!(text, "hello"), after secs(5) => panic!("nothing came") }
+/// }
+/// ```
 pub mod prelude {
-    pub use crate::timer;
-    pub use crate::{
-        AliasOpts, MonitorAlias, MonitorOpts, ReplyOn, SpawnOpts, SpawnReply, Tagged, alias,
-        alias_with, monitor_with, spawn_opt, spawn_opt_on, spawn_request, spawn_request_abandon,
-        spawn_request_on, unalias,
+    pub use crate::message::{Message, send};
+    pub use crate::net::{NodeDown, NodeUp, connect_node, nodes};
+    pub use crate::node::{Node, self_node};
+    pub use crate::process::{
+        Down, Exit, ExitReason, Pid, demonitor, exit, exit_process, link, monitor, register,
+        self_pid, spawn, spawn_link, spawn_monitor, spawn_on, trap_exit, whereis,
     };
-    pub use crate::{
-        Down, Envelope, Exit, ExitReason, Local, Message, Node, NodeDown, NodeName, NodeUp, Pid,
-        Ping as PingAnswer, Reference, Timeout, cancel_timer, connect_node, demonitor,
-        demonitor_flush, disconnect_node, exit, exit_process, link, make_ref, monitor,
-        monitor_node, monitor_nodes, nodes, ping, receive, register, remote, self_node, self_pid,
-        send, send_after, sleep, spawn, spawn_blocking, spawn_link, spawn_link_on, spawn_monitor,
-        spawn_monitor_on, spawn_on, start_timer, timeout, trap_exit, unlink, unregister, whereis,
-        yield_now,
-    };
-    pub use crate::{MailboxLimit, WhenFull, mailbox_limit, send_timeout, send_wait, try_send};
-    pub use crate::{
-        Priority, Status, dictionary, hibernate, info, is_process_alive, process_info, processes,
-        set_label, set_priority,
-    };
-    pub use crate::{millis, secs};
+    pub use crate::time::{millis, secs, send_after, sleep, timeout};
+    pub use fika_macros::{message, receive, remote};
     pub use serde::{Deserialize, Serialize};
     pub use std::time::Duration;
-}
-
-/// Returns a duration of this many seconds.
-#[must_use]
-pub const fn secs(seconds: u64) -> std::time::Duration {
-    std::time::Duration::from_secs(seconds)
-}
-
-/// Returns a duration of this many milliseconds.
-#[must_use]
-pub const fn millis(milliseconds: u64) -> std::time::Duration {
-    std::time::Duration::from_millis(milliseconds)
 }
 
 /// What the expansions of the macros use. Not for programs: it may change at any time.
@@ -233,7 +228,7 @@ pub mod __private {
 
     /// Without the feature `clap`, the error of `__parse_args` is to be the only one.
     #[cfg(not(feature = "clap"))]
-    pub fn apply_args<T>(_: &T, builder: crate::NodeBuilder) -> crate::NodeBuilder {
+    pub fn apply_args<T>(_: &T, builder: crate::node::NodeBuilder) -> crate::node::NodeBuilder {
         builder
     }
 

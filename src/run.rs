@@ -18,15 +18,15 @@ pub fn run_main<F>(builder: NodeBuilder, main: impl FnOnce() -> F + Send + 'stat
 where
     F: Future<Output: Outcome<Value: Termination + Send>> + Send + 'static,
 {
-    let ignore_signals = builder.ignore_signals;
+    let stops = builder.config.stop_on_signals.unwrap_or(true);
     let node = match builder.build() {
         Ok(node) => node,
         Err(error) => return fail(format_args!("the node could not be started: {error}")),
     };
-    let signals = (!ignore_signals).then(|| Signals::stop(&node));
+    let signals = stops.then(|| Signals::stop(&node));
     let value = Arc::new(Mutex::new(None));
     let to = value.clone();
-    let reason = node.run(async move {
+    let reason = node.__runtime().run(async move {
         let (value, end) = match on_heap(main).await.into_result() {
             Ok(value) => (Ok(value), Ok(())),
             Err(reason) => (Err(reason.clone()), Err(reason)),
@@ -34,7 +34,7 @@ where
         *to.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
         end
     });
-    let was_stopped = node.is_asked_to_stop();
+    let was_stopped = node.__runtime().is_asked_to_stop();
     node.stop();
     let value = value.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (value, reason) {

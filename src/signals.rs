@@ -23,7 +23,7 @@ impl Signals {
         use signal_hook::consts::{SIGINT, SIGTERM};
 
         let first = Arc::<AtomicI32>::default();
-        let (received, node) = (first.clone(), node.downgrade());
+        let (received, node) = (first.clone(), node.__runtime().downgrade());
         let (told, watches) = std::sync::mpsc::channel();
         let watch = move || {
             // Registered in this thread, so no signal is caught while no thread waits for it.

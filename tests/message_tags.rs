@@ -36,7 +36,7 @@ fn a_node_of_the_program_gets_no_name() {
 /// Without a node, the clash is found where the types are used.
 #[test]
 fn neither_is_encoded() {
-    let user = fika::Encoded::new(&user::Get(1)).unwrap_err().to_string();
-    let order = fika::Encoded::new(&order::Get(1)).unwrap_err().to_string();
+    let user = fika::message::Encoded::new(&user::Get(1)).unwrap_err().to_string();
+    let order = fika::message::Encoded::new(&order::Get(1)).unwrap_err().to_string();
     assert!(user.contains("user::Get") && order.contains("order::Get"), "{user} {order}");
 }

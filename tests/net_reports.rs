@@ -7,8 +7,13 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, Once, PoisonError, mpsc};
 
+use fika::inspect::process_count;
+use fika::message::{Local, MailboxLimit};
+use fika::net::{SystemMonitor, system_monitor};
 use fika::prelude::*;
-use fika::{SystemMonitor, process_count, spawn_on_with, system_monitor};
+use fika::process::{
+    SpawnOpts, spawn_blocking, spawn_monitor_on, spawn_opt, try_spawn_on, yield_now,
+};
 use support::valve::{Stops, Valve};
 use support::{LIMIT, Place, TestNode, down, until};
 use tracing::field::{Field, Visit};
@@ -163,7 +168,7 @@ fn of_processes() {
             });
             for n in 0..300_u64 {
                 send(deaf, n);
-                fika::info::message_queue_len(deaf).await;
+                fika::inspect::info::message_queue_len(deaf).await;
             }
             assert!(process_count() > 2);
         });
@@ -218,12 +223,12 @@ fn of_connections() {
             system_monitor(SystemMonitor::new(self_pid()).busy_dist());
             // A request that can't be sent, before there is a connection, and after.
             let too_large = || takes(vec![0; 2 * BYTES_MAX]);
-            assert!(spawn_on_with(&peer, too_large()).await.is_err());
+            assert!(try_spawn_on(&peer, too_large()).await.is_err());
             connect_node(&peer).await;
             // The error of a function there is the reason here.
             let (_, monitor) = spawn_monitor_on(&peer, fails()).await;
             assert_eq!(down(monitor).await, ExitReason::Error("it failed".into()));
-            assert!(spawn_on_with(&peer, too_large()).await.is_err());
+            assert!(try_spawn_on(&peer, too_large()).await.is_err());
             // An end whose reason can't be sent, and that waits for room.
             let reason = ExitReason::term("x".repeat(2 * BYTES_MAX));
             let me = self_pid();
@@ -244,10 +249,10 @@ fn of_connections() {
                 }
             });
             receive! {
-                fika::BusyDist { pid, .. } if pid == filler => {}
+                fika::net::BusyDist { pid, .. } if pid == filler => {}
                 after LIMIT => panic!("it was not suspended"),
             }
-            let monitor = fika::monitor(linked);
+            let monitor = fika::process::monitor(linked);
             send(linked, ());
             down(monitor).await;
             exit_process(filler, ExitReason::Kill);

@@ -12,8 +12,10 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once};
 
+use fika::message::{Local, Reference};
+use fika::node::{Env, Time};
 use fika::prelude::*;
-use fika::{Env, Time};
+use fika::process::yield_now;
 
 use wait::{LIMIT, down, next, serve, sync};
 
@@ -138,7 +140,7 @@ impl Write for Log {
 
 fn clock() -> Arc<dyn Env> {
     static CLOCK: Mutex<Option<Arc<dyn Env>>> = Mutex::new(None);
-    CLOCK.lock().unwrap().get_or_insert_with(|| Arc::new(fika::SystemEnv::new())).clone()
+    CLOCK.lock().unwrap().get_or_insert_with(|| Arc::new(fika::node::SystemEnv::new())).clone()
 }
 
 fn keep_log() {

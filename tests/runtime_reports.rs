@@ -8,6 +8,7 @@ mod wait;
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
+use fika::inspect::set_label;
 use fika::prelude::*;
 
 use wait::{down, end_of, next, serve};
@@ -51,7 +52,7 @@ fn reports_of(pid: Pid) -> Vec<String> {
 
 /// Runs this as a process, on a node with one worker. Returns how it ended, and what was reported.
 async fn reported(
-    body: impl Future<Output: fika::Outcome> + Send + 'static,
+    body: impl Future<Output: fika::process::Outcome> + Send + 'static,
 ) -> (ExitReason, Vec<String>) {
     let (pid, monitor) = spawn_monitor(body);
     let reason = down(monitor).await;

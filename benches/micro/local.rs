@@ -5,6 +5,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use fika::prelude::*;
+use fika::process::unregister;
+use fika::time::cancel_timer;
 use fika_bench_kit::Clock;
 
 /// The operations in a batch.
@@ -118,7 +120,7 @@ async fn look_ups(operations: u64) -> Duration {
     for n in turns(operations) {
         let clock = Clock::start();
         for pid in &pids[..n as usize] {
-            black_box(node.is_alive(*black_box(pid)));
+            black_box(node.is_process_alive(*black_box(pid)));
         }
         time += clock.elapsed();
     }

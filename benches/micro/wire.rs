@@ -5,8 +5,9 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use fika::message::{Encoded, Envelope};
+use fika::node::{Creation, NodeId};
 use fika::prelude::*;
-use fika::{Creation, Encoded, NodeId};
 use fika_net::__private::Loopback;
 use fika_runtime::{LocalId, Signal};
 

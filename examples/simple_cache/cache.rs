@@ -40,8 +40,11 @@
 
 use std::collections::BTreeMap;
 
-use fika::Dest;
+use fika::message::{Dest, Reference};
+use fika::net::monitor_nodes;
+use fika::node::NodeName;
 use fika::prelude::*;
+use fika::process::demonitor_flush;
 
 /// The name under which the cache is registered on its node.
 const NAME: &str = "cache";

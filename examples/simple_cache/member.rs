@@ -1,7 +1,8 @@
 //! Makes a node a member of the cluster: gives it a name, a cookie, and nodes to join.
 
+use fika::net::{NodeDownReason, monitor_node};
+use fika::node::{NodeName, NodeNameError};
 use fika::prelude::*;
-use fika::{NodeDownReason, NodeNameError};
 
 /// The time after which a node that does not answer is tried again.
 const JOIN_AGAIN: Duration = secs(1);
@@ -10,7 +11,7 @@ const JOIN_AGAIN: Duration = secs(1);
 #[derive(clap::Args)]
 pub(crate) struct MemberArgs {
     #[command(flatten)]
-    node: fika::NodeArgs,
+    node: fika::node::NodeArgs,
 
     /// A node to connect to, and through it to all nodes that it knows; may be given several times
     #[arg(long = "join", value_name = "NODE", help_heading = "Node options")]
@@ -19,8 +20,8 @@ pub(crate) struct MemberArgs {
 
 impl MemberArgs {
     /// Returns the settings of the node.
-    pub(crate) fn builder(&self) -> fika::Result<fika::NodeBuilder> {
-        if self.node.name.is_none() && self.node.sname.is_none() {
+    pub(crate) fn builder(&self) -> fika::Result<fika::node::NodeBuilder> {
+        if self.node.config().name.is_none() {
             let why = "the node has no name; give it one with --name alive@host or --sname alive";
             return Err(why.into());
         }

@@ -6,6 +6,8 @@
 use std::net::SocketAddr;
 
 use async_net::TcpListener;
+use fika::net::monitor_nodes;
+use fika::node::NodeName;
 use fika::prelude::*;
 
 use crate::member::{self, MemberArgs};

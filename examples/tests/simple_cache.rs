@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use fika::{Env as _, SystemEnv};
+use fika::node::{Env as _, SystemEnv};
 
 /// The limit for waiting. Nothing here takes a tenth of it.
 const LIMIT: Duration = Duration::from_secs(60);

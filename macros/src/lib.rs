@@ -1,12 +1,15 @@
-//! The macros of fika: `receive!`, `derive(Message)`, `#[remote]`, `#[main]`, `#[test]`.
+//! The macros of fika: `receive!`, `#[message]`, `derive(Message)`, `#[remote]`, `#[main]`, `#[test]`.
 //!
-//! Users reach them through the crate `fika`. Every path in the emitted code starts with
-//! `::fika::`, so users need not import anything. This crate does not depend on the runtime. The
-//! emitted code is a thin layer over `fika::__private`, and calls functions there wherever it can.
+//! Users reach them through the crate `fika`. Every path in the emitted code starts with the name that
+//! the dependency has in the user's crate, so users need not import anything. This crate does not
+//! depend on the runtime. The emitted code is a thin layer over `fika::__private`, and calls functions
+//! there wherever it can.
 #![forbid(unsafe_code)]
 
+mod fika_path;
 mod main_fn;
 mod message;
+mod message_attr;
 mod name;
 mod receive;
 mod remote;
@@ -125,6 +128,10 @@ use proc_macro::TokenStream;
 /// looks through the mailbox once and does not wait: `after` runs at once. Without `after`, it
 /// unwinds. If the process unwinds already, it ends there, and its thread is lost.
 ///
+/// # The path of fika
+/// `crate = "shop::fika",` before everything else names the path of fika, for macros of other crates
+/// that expand to a `receive!`; otherwise it is found by `Cargo.toml`.
+///
 /// # Errors
 /// A pattern that fits more than one type, an arm that can't be reached, and an `after` that
 /// isn't the last arm do not compile, nor does a type that is not a `Message`.
@@ -132,14 +139,57 @@ use proc_macro::TokenStream;
 /// # Panics
 /// Outside a process, and while another `receive!` of the same process waits.
 ///
-/// [`Envelope`]: https://docs.rs/fika/latest/fika/struct.Envelope.html
+/// [`Envelope`]: https://docs.rs/fika/latest/fika/message/struct.Envelope.html
 #[proc_macro]
 pub fn receive(input: TokenStream) -> TokenStream {
     receive::receive(input.into()).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
 /// Makes a struct or an enum a message: a value that can be sent to any process, on this node and
-/// on others. Derive serde's two traits as well.
+/// on others.
+///
+/// ```ignore
+/// use fika::prelude::*;
+///
+/// #[message]
+/// struct Ping { from: Pid, n: u64 }
+///
+/// #[message(tag = "shop::order")]           // stays when the type or the crate is renamed
+/// #[derive(Clone, Debug)]
+/// struct Order<T> { id: u64, what: T }
+///
+/// #[message(local)]                         // never leaves its node, so it may hold anything
+/// struct Job { answer: std::sync::mpsc::Sender<u64> }
+/// ```
+///
+/// The attribute stands for `#[derive(Message, Serialize, Deserialize)]`, with the serde that fika
+/// uses, so the crate of the type does not need serde. With `local` it stands for `#[derive(Message)]`.
+/// See [`derive(Message)`](derive@Message) for what a message may hold, for its name on the wire, and for
+/// the serde attributes that it may have.
+///
+/// # Settings
+/// | setting | |
+/// |---|---|
+/// | `tag = "shop::order"` | the name of the type on the wire, in place of the names of the package and the type |
+/// | `local` | values of the type stay on their node; serde is not needed |
+/// | `crate = "shop::fika"` | the path of fika, for macros of other crates that emit this attribute; otherwise it is found by `Cargo.toml` |
+///
+/// # Errors
+/// A type that also derives `Message`, `Serialize` or `Deserialize`, an item that is not a struct or an
+/// enum, and everything that [`derive(Message)`](derive@Message) refuses do not compile.
+#[proc_macro_attribute]
+pub fn message(args: TokenStream, item: TokenStream) -> TokenStream {
+    // The item stays, so that its uses cause no further errors.
+    let expanded = message_attr::message(args.into(), item.clone().into());
+    expanded.map(TokenStream::from).unwrap_or_else(|error| {
+        let mut tokens = TokenStream::from(error.to_compile_error());
+        tokens.extend(item);
+        tokens
+    })
+}
+
+/// Derives `Message`, for types that derive serde's two traits themselves.
+/// [`#[fika::message]`](macro@message) does all of this at once.
 ///
 /// ```ignore
 /// use fika::prelude::*;
@@ -285,6 +335,10 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 ///
 /// References, generic functions, methods with a receiver, functions that are not `async`, and more
 /// than 12 arguments do not compile.
+///
+/// # The path of fika
+/// `#[remote(crate = "shop::fika")]` names the path of fika, for macros of other crates that emit this
+/// attribute; otherwise it is found by `Cargo.toml`.
 #[proc_macro_attribute]
 pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
     remote::remote(args.into(), item.into()).into()
@@ -307,9 +361,12 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// Each setting calls the method of that name on the node's builder, [`NodeBuilder`], with the
 /// expression as its argument. A method with two arguments is written as `output_bytes(low, high)`.
-/// All methods except `build` are available, and they are called in the order written. Without a
-/// name the node is not distributed. The Erlang equivalent is
-/// `erl -name a@127.0.0.1 -setcookie .. -s main`.
+/// The methods are called in the order written; only a setting in parentheses may be repeated, such as
+/// `cookie_for("b@127.0.0.1", "..")`. Without a name the node is not distributed. The Erlang equivalent
+/// is `erl -name a@127.0.0.1 -setcookie .. -s main`.
+///
+/// `crate = "shop::fika"` is the path of fika, for macros of other crates that emit this attribute;
+/// otherwise it is found by `Cargo.toml`.
 ///
 /// # Command line
 /// With fika's feature `clap`, `args` takes the node's settings from the program's command line.
@@ -336,7 +393,7 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 ///     #[arg(long, default_value_t = 60)]
 ///     keep: u64,
 ///     #[command(flatten)]
-///     node: fika::NodeArgs,
+///     node: fika::node::NodeArgs,
 /// }
 ///
 /// #[fika::main(workers = 4)]
@@ -376,8 +433,8 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// is not `async`, a `main` with more than one argument, and `args` without a value if the type of
 /// the argument is not `NodeArgs`.
 ///
-/// [`NodeBuilder`]: https://docs.rs/fika/latest/fika/struct.NodeBuilder.html
-/// [`NodeArgs`]: https://docs.rs/fika/latest/fika/struct.NodeArgs.html
+/// [`NodeBuilder`]: https://docs.rs/fika/latest/fika/node/struct.NodeBuilder.html
+/// [`NodeArgs`]: https://docs.rs/fika/latest/fika/node/struct.NodeArgs.html
 #[proc_macro_attribute]
 pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
     main_fn::main(args.into(), item.into()).into()
@@ -428,6 +485,7 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `sim = 17` | this seed |
 /// | `seeds = 100` | the seeds 0 to 99, until one fails |
 /// | `limit = secs(5)` | how long the test may take, in its own time; without it, a day |
+/// | `crate = "shop::fika"` | the path of fika, as for `#[fika::main]` |
 ///
 /// The environment variable `FIKA_SIM_SEED` sets the seed instead, and `FIKA_SIM_SEEDS` the number
 /// of seeds. A test that fails prints its seed, and the command that runs it again. To test

@@ -4,10 +4,11 @@
 //! the fingerprint of their shape with serde's `Deserialize`. A `local` message needs no serde,
 //! since it is never encoded.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::{Data, DeriveInput, Error, GenericParam, Generics, LitStr, Result, parse_quote};
+use syn::{Data, DeriveInput, Error, GenericParam, Generics, LitStr, Path, Result, parse_quote};
 
+use crate::fika_path::{Fika, path_of};
 use crate::name::package_and;
 
 pub(crate) fn derive(input: TokenStream) -> Result<TokenStream> {
@@ -15,11 +16,13 @@ pub(crate) fn derive(input: TokenStream) -> Result<TokenStream> {
     check(&input)?;
     let name = &input.ident;
     let settings = settings(&input)?;
+    let fika = Fika::or_found(settings.fika);
     let tag = settings.tag.unwrap_or_else(|| package_and(name));
     if settings.local {
-        return Ok(local(&input, &tag));
+        return Ok(local(&input, &tag, &fika));
     }
-    let generics = with_bounds(input.generics);
+    let fika = fika.at(Span::call_site());
+    let generics = with_bounds(input.generics, &fika);
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     // All code that needs serde's derives goes through one function, with the span of the type's
     // name. If the derives are missing, the compiler then reports that only once.
@@ -27,15 +30,15 @@ pub(crate) fn derive(input: TokenStream) -> Result<TokenStream> {
     // A generic type is registered when it is first used.
     let (constant, entry) = if generics.params.is_empty() {
         (
-            constant_methods(&codec),
+            constant_methods(&codec, &fika),
             quote! {
-                ::fika::__private::inventory::submit! {
-                    ::fika::__private::TagEntry::new::<#name>(__TAG)
+                #fika::__private::inventory::submit! {
+                    #fika::__private::TagEntry::new::<#name>(__TAG)
                 }
             },
         )
     } else {
-        (generic_methods(&generics, &codec), TokenStream::new())
+        (generic_methods(&generics, &codec, &fika), TokenStream::new())
     };
     Ok(quote! {
         #[allow(deprecated, clippy::type_complexity)]
@@ -44,30 +47,30 @@ pub(crate) fn derive(input: TokenStream) -> Result<TokenStream> {
 
             #entry
 
-            fn __codec<T: ::fika::__private::SerdeMessage>() -> (
-                fn(&T, &mut ::fika::__private::Buffer) -> ::core::result::Result<(), ::fika::EncodeError>,
-                fn(&::fika::__private::Bytes) -> ::core::result::Result<T, ::fika::DecodeError>,
+            fn __codec<T: #fika::__private::SerdeMessage>() -> (
+                fn(&T, &mut #fika::__private::Buffer) -> ::core::result::Result<(), #fika::__private::EncodeError>,
+                fn(&#fika::__private::Bytes) -> ::core::result::Result<T, #fika::__private::DecodeError>,
                 fn() -> u64,
             ) {
                 (
-                    ::fika::__private::encode_postcard::<T>,
-                    ::fika::__private::decode_postcard_shared::<T>,
-                    ::fika::__private::fingerprint_of::<T>,
+                    #fika::__private::encode_postcard::<T>,
+                    #fika::__private::decode_postcard_shared::<T>,
+                    #fika::__private::fingerprint_of::<T>,
                 )
             }
 
             #[automatically_derived]
-            impl #impl_generics ::fika::Message for #name #type_generics #where_clause {
+            impl #impl_generics #fika::__private::Message for #name #type_generics #where_clause {
                 #constant
 
                 fn encode(
                     &self,
-                    out: &mut ::fika::__private::Buffer,
-                ) -> ::core::result::Result<(), ::fika::EncodeError> {
+                    out: &mut #fika::__private::Buffer,
+                ) -> ::core::result::Result<(), #fika::__private::EncodeError> {
                     #codec.0(self, out)
                 }
 
-                fn decode(bytes: &::fika::__private::Bytes) -> ::core::result::Result<Self, ::fika::DecodeError> {
+                fn decode(bytes: &#fika::__private::Bytes) -> ::core::result::Result<Self, #fika::__private::DecodeError> {
                     #codec.1(bytes)
                 }
             }
@@ -99,6 +102,8 @@ struct Settings {
     tag: Option<TokenStream>,
     /// `local`
     local: bool,
+    /// `crate = ".."`
+    fika: Option<Path>,
 }
 
 fn settings(input: &DeriveInput) -> Result<Settings> {
@@ -109,8 +114,14 @@ fn settings(input: &DeriveInput) -> Result<Settings> {
                 settings.local = true;
                 return Ok(());
             }
+            if meta.path.is_ident("crate") {
+                settings.fika = Some(path_of(&meta.value()?.parse()?)?);
+                return Ok(());
+            }
             if !meta.path.is_ident("tag") {
-                return Err(meta.error("the settings of a message are `tag = \"..\"` and `local`"));
+                return Err(meta.error(
+                    "the settings of a message are `tag = \"..\"`, `local` and `crate = \"..\"`",
+                ));
             }
             let given: LitStr = meta.value()?.parse()?;
             if given.value().is_empty() {
@@ -126,7 +137,8 @@ fn settings(input: &DeriveInput) -> Result<Settings> {
 }
 
 /// Implements `Message` for a type whose values never leave their node.
-fn local(input: &DeriveInput, tag: &TokenStream) -> TokenStream {
+fn local(input: &DeriveInput, tag: &TokenStream, fika: &Fika) -> TokenStream {
+    let fika = fika.at(Span::call_site());
     let name = &input.ident;
     let mut generics = input.generics.clone();
     for param in generics.type_params_mut() {
@@ -137,34 +149,34 @@ fn local(input: &DeriveInput, tag: &TokenStream) -> TokenStream {
     quote! {
         #[automatically_derived]
         #[allow(deprecated, clippy::type_complexity)]
-        impl #impl_generics ::fika::Message for #name #type_generics #where_clause {
+        impl #impl_generics #fika::__private::Message for #name #type_generics #where_clause {
             fn tag() -> ::std::borrow::Cow<'static, str> {
                 ::std::borrow::Cow::Borrowed(#tag)
             }
 
             fn tag_hash() -> u64 {
-                const { ::fika::__private::hash_tag(#tag) }
+                const { #fika::__private::hash_tag(#tag) }
             }
 
             fn fingerprint() -> u64 {
                 0
             }
 
-            fn check_sendable() -> ::core::result::Result<(), ::fika::EncodeError> {
-                ::core::result::Result::Err(::fika::__private::stays_here::<Self>())
+            fn check_sendable() -> ::core::result::Result<(), #fika::__private::EncodeError> {
+                ::core::result::Result::Err(#fika::__private::stays_here::<Self>())
             }
 
             fn encode(
                 &self,
-                _: &mut ::fika::__private::Buffer,
-            ) -> ::core::result::Result<(), ::fika::EncodeError> {
+                _: &mut #fika::__private::Buffer,
+            ) -> ::core::result::Result<(), #fika::__private::EncodeError> {
                 Self::check_sendable()
             }
 
             fn decode(
-                _: &::fika::__private::Bytes,
-            ) -> ::core::result::Result<Self, ::fika::DecodeError> {
-                ::core::result::Result::Err(::fika::DecodeError::malformed::<Self>(
+                _: &#fika::__private::Bytes,
+            ) -> ::core::result::Result<Self, #fika::__private::DecodeError> {
+                ::core::result::Result::Err(#fika::__private::DecodeError::malformed::<Self>(
                     "messages that are `#[message(local)]` never cross the wire",
                 ))
             }
@@ -173,23 +185,23 @@ fn local(input: &DeriveInput, tag: &TokenStream) -> TokenStream {
 }
 
 /// Adds the bounds of a message to each type parameter.
-fn with_bounds(mut generics: Generics) -> Generics {
+fn with_bounds(mut generics: Generics, fika: &TokenStream) -> Generics {
     for param in generics.type_params_mut() {
-        param.bounds.push(parse_quote!(::fika::Part));
+        param.bounds.push(parse_quote!(#fika::__private::Part));
     }
     generics
 }
 
 /// Emits the methods that describe the type. The compiler computes their results, or they are
 /// computed once.
-fn constant_methods(codec: &TokenStream) -> TokenStream {
+fn constant_methods(codec: &TokenStream, fika: &TokenStream) -> TokenStream {
     quote! {
         fn tag() -> ::std::borrow::Cow<'static, str> {
             ::std::borrow::Cow::Borrowed(__TAG)
         }
 
         fn tag_hash() -> u64 {
-            const { ::fika::__private::hash_tag(__TAG) }
+            const { #fika::__private::hash_tag(__TAG) }
         }
 
         fn fingerprint() -> u64 {
@@ -201,11 +213,11 @@ fn constant_methods(codec: &TokenStream) -> TokenStream {
 
 /// Emits the methods that describe a generic type. All instances of a generic type would share a
 /// static, so these methods use none.
-fn generic_methods(generics: &Generics, codec: &TokenStream) -> TokenStream {
+fn generic_methods(generics: &Generics, codec: &TokenStream, fika: &TokenStream) -> TokenStream {
     let parts = generics.params.iter().filter_map(|param| match param {
         GenericParam::Type(param) => {
             let ident = &param.ident;
-            Some(quote!(<#ident as ::fika::Message>::tag()))
+            Some(quote!(<#ident as #fika::__private::Message>::tag()))
         }
         GenericParam::Const(param) => {
             let ident = &param.ident;
@@ -218,11 +230,11 @@ fn generic_methods(generics: &Generics, codec: &TokenStream) -> TokenStream {
     let tag = quote!([__TAG, "<", &[#(#parts),*].join(","), ">"].concat());
     quote! {
         fn tag() -> ::std::borrow::Cow<'static, str> {
-            ::std::borrow::Cow::Borrowed(::fika::__private::generic_tag::<Self>(|| #tag))
+            ::std::borrow::Cow::Borrowed(#fika::__private::generic_tag::<Self>(|| #tag))
         }
 
         fn tag_hash() -> u64 {
-            ::fika::__private::generic_tag_hash::<Self>(|| #tag)
+            #fika::__private::generic_tag_hash::<Self>(|| #tag)
         }
 
         fn fingerprint() -> u64 {

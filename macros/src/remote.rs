@@ -8,13 +8,15 @@
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::visit::{self, Visit};
 use syn::{
-    Attribute, Block, Error, FnArg, ItemFn, LitStr, Pat, PatType, Result, ReturnType, Signature,
-    Token, Type,
+    Attribute, Block, Error, FnArg, ItemFn, LitStr, Pat, PatType, Path, Result, ReturnType,
+    Signature, Token, Type,
 };
 
+use crate::fika_path::{self, Fika};
 use crate::name::package_and;
 use crate::spell::spell;
 
@@ -35,28 +37,38 @@ pub(crate) fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
     })
 }
 
-/// The settings: nothing, or `name = "stable::name"`.
+/// The settings, both optional: `name = "stable::name"` and `crate = "shop::fika"`.
+#[derive(Default)]
 struct Settings {
     name: Option<LitStr>,
+    fika: Option<Path>,
 }
 
 impl Parse for Settings {
     fn parse(input: ParseStream<'_>) -> Result<Settings> {
-        if input.is_empty() {
-            return Ok(Settings { name: None });
+        let known = "the settings are a name that stays, `#[remote(name = \"crate::function\")]`, and \
+                     the path of fika, `crate = \"..\"`";
+        let mut settings = Settings::default();
+        while !input.is_empty() {
+            let key = input.call(Ident::parse_any);
+            let key = key.map_err(|error| Error::new(error.span(), known))?;
+            if key == "crate" && settings.fika.is_none() {
+                settings.fika = Some(fika_path::parse_value(input)?);
+            } else if key == "name" && settings.name.is_none() {
+                input.parse::<Token![=]>()?;
+                let name: LitStr = input.parse()?;
+                if name.value().is_empty() {
+                    return Err(Error::new(name.span(), "a function's name is not empty"));
+                }
+                settings.name = Some(name);
+            } else {
+                return Err(Error::new(key.span(), known));
+            }
+            if !input.is_empty() && input.parse::<Token![,]>().is_err() {
+                return Err(input.error(known));
+            }
         }
-        let known = "the only setting is a stable name: `#[remote(name = \"crate::function\")]`";
-        let key: Ident = input.parse().map_err(|error| Error::new(error.span(), known))?;
-        if key != "name" {
-            return Err(Error::new(key.span(), known));
-        }
-        input.parse::<Token![=]>()?;
-        let name: LitStr = input.parse()?;
-        if name.value().is_empty() {
-            return Err(Error::new(name.span(), "the name of a function must not be empty"));
-        }
-        input.parse::<Option<Token![,]>>()?;
-        if input.is_empty() { Ok(Settings { name: Some(name) }) } else { Err(input.error(known)) }
+        Ok(settings)
     }
 }
 
@@ -166,23 +178,26 @@ fn expand(item: ItemFn, settings: Settings) -> TokenStream {
     // Arguments that can't be sent, and a future that can't move between threads, are errors of
     // the function. So the compiler should report them there.
     let at_name = name.span().resolved_at(Span::mixed_site());
-    let result = quote_spanned!(at_name=> impl ::fika::RemoteFn<Output = #output_type>);
+    let found = Fika::or_found(settings.fika);
+    let fika = found.at(at_name);
+    let result = quote_spanned!(at_name=> impl #fika::__private::RemoteFn<Output = #output_type>);
     let values: Vec<_> =
         (0..names.len()).map(|i| format_ident!("arg{i}", span = at_name)).collect();
     let tuple = quote_spanned!(at_name=> (#(#types,)*));
     let start = quote_spanned! {at_name=>
-        let (#(#values,)*) = <#tuple as ::fika::__private::Args>::decoded(__args)?;
+        let (#(#values,)*) = <#tuple as #fika::__private::Args>::decoded(__args)?;
         ::core::result::Result::Ok(::std::boxed::Box::pin(async move {
-            ::fika::__private::ended(__fika_run(#(#values),*).await)
+            #fika::__private::ended(__fika_run(#(#values),*).await)
         }))
     };
     let constructed = quote_spanned! {at_name=>
-        ::fika::__private::Remote::new(
+        #fika::__private::Remote::new(
             __FIKA_NAME,
             (#(#names,)*),
             |(#(#values,)*): #tuple| __fika_run(#(#values),*),
         )
     };
+    let fika = found.at(Span::mixed_site());
     quote_spanned! {Span::mixed_site()=>
         #(#outer_attrs)*
         // Other nodes call the function by its name, so it may be unused here. The macro, not the
@@ -194,13 +209,13 @@ fn expand(item: ItemFn, settings: Settings) -> TokenStream {
             const __FIKA_NAME: &str = #remote_name;
 
             fn __fika_start(
-                __args: &::fika::Encoded,
-            ) -> ::core::result::Result<::fika::__private::BoxFuture, ::fika::DecodeError> {
+                __args: &#fika::__private::Encoded,
+            ) -> ::core::result::Result<#fika::__private::BoxFuture, #fika::__private::DecodeError> {
                 #start
             }
 
-            ::fika::__private::inventory::submit! {
-                ::fika::__private::RemoteEntry::new(__FIKA_NAME, __fika_start)
+            #fika::__private::inventory::submit! {
+                #fika::__private::RemoteEntry::new(__FIKA_NAME, __fika_start)
             }
 
             #constructed

@@ -5,15 +5,17 @@
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
+use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Error, Expr, ItemFn, Result, ReturnType, Token};
 
+use crate::fika_path::{self, Fika};
 use crate::main_fn::check;
 
 /// The settings of a simulated test.
-const SETTINGS: [&str; 3] = ["sim", "seeds", "limit"];
+const SETTINGS: [&str; 4] = ["sim", "seeds", "limit", "crate"];
 
 /// Returns whether these are the settings of a simulated test.
 pub(crate) fn is_meant(args: &TokenStream) -> bool {
@@ -30,7 +32,7 @@ pub(crate) fn is_meant(args: &TokenStream) -> bool {
 pub(crate) fn test(args: TokenStream, item: TokenStream) -> TokenStream {
     let expanded = syn::parse2(item).and_then(|item: ItemFn| {
         check(&item, "test")?;
-        let Settings { seeds, limit } = syn::parse2(args)?;
+        let Settings { seeds, limit, fika } = syn::parse2(args)?;
         let ItemFn { attrs, vis, sig, block } = &item;
         let name = &sig.ident;
         // An error about an unsupported return type belongs to the user's type. A panic reports the
@@ -39,7 +41,8 @@ pub(crate) fn test(args: TokenStream, item: TokenStream) -> TokenStream {
             ReturnType::Default => name.span(),
             ReturnType::Type(_, ty) => ty.span(),
         };
-        let run = quote_spanned!(at=> ::fika::__private::sim_test!(#seeds, #limit, #name));
+        let fika = fika.at(at);
+        let run = quote_spanned!(at=> #fika::__private::sim_test!(#seeds, #limit, #name));
         Ok(quote! {
             #[::core::prelude::v1::test]
             #[allow(clippy::unused_async)]
@@ -59,6 +62,7 @@ struct Settings {
     seeds: TokenStream,
     /// The limit, as an `Option` of a duration.
     limit: TokenStream,
+    fika: Fika,
 }
 
 impl Parse for Settings {
@@ -85,7 +89,11 @@ impl Parse for Settings {
             Some(limit) => quote!(::core::option::Option::Some(#limit)),
             None => quote!(::core::option::Option::None),
         };
-        Ok(Settings { seeds, limit })
+        let fika = match all.iter().find(|setting| setting.key == "crate") {
+            Some(Setting { key, value }) => Some(fika_path::path_in(key, value.as_ref())?),
+            None => None,
+        };
+        Ok(Settings { seeds, limit, fika: Fika::or_found(fika) })
     }
 }
 
@@ -97,7 +105,7 @@ struct Setting {
 
 impl Parse for Setting {
     fn parse(input: ParseStream<'_>) -> Result<Setting> {
-        let key: Ident = input.parse()?;
+        let key = Ident::parse_any(input)?;
         if !SETTINGS.iter().any(|known| key == known) {
             let known = SETTINGS.join("`, `");
             let text = format!("the settings of a simulated test are `{known}`");

@@ -89,8 +89,8 @@ pub use process::{
     demonitor_flush, exit, exit_process, is_in_destructor, link, make_ref, monitor, process_count,
     read_timer, register, registered, run_lookup, self_node, self_pid, send, send_after, sleep,
     spawn, spawn_blocking, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on,
-    spawn_on_with, spawn_open_service, spawn_open_service_monitor, spawn_service, start_timer,
-    timeout, trap_exit, unlink, unregister, whereis, yield_now,
+    spawn_open_service, spawn_open_service_monitor, spawn_service, start_timer, timeout, trap_exit,
+    try_spawn_on, unlink, unregister, whereis, yield_now,
 };
 pub use process::{
     Processes, SuspendError, bump_reductions, group_leader, hibernate, is_process_alive,
@@ -145,23 +145,26 @@ pub use stepper::{Step, Stepper};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::Bytes;
+    pub use crate::Reference;
+    pub use crate::RemoteFn;
     pub use crate::message::{
-        Args, Buffer, TagEntry, decode_postcard_shared, encode_postcard, fingerprint_of,
-        generic_tag, generic_tag_hash, hash_tag, stays_here,
+        Args, Buffer, DecodeError, EncodeError, Encoded, Envelope, Message, Part, TagEntry,
+        decode_postcard_shared, encode_postcard, fingerprint_of, generic_tag, generic_tag_hash,
+        hash_tag, stays_here,
     };
     pub use crate::process::{Next, Opened, Receive, Wanted, is_wanted, open_wanted, wanted};
     pub use crate::remote::{BoxFuture, Remote, RemoteEntry, ended};
     pub use crate::report::report;
     pub use inventory;
-    pub use serde::Serialize;
     pub use serde::de::DeserializeOwned;
+    pub use serde::{self, Serialize};
     pub use tracing::{self, Level};
 
     /// The serde traits that a message needs.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` can't be encoded",
         label = "serde's two traits are missing",
-        note = "write `#[derive(Message, Serialize, Deserialize)]` on it, and on a field that is an \
+        note = "write `#[fika::message]` on it in place of the derives, and on a field that is an \
                 array of more than 32 elements `#[serde(with = \"fika::message::array\")]`"
     )]
     pub trait SerdeMessage: Serialize + DeserializeOwned {}

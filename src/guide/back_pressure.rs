@@ -1,41 +1,43 @@
 //! Back-pressure: what happens if a sender is faster than its receiver.
 //!
-//! [`send`](crate::send) never fails and never waits. So a sender can be faster than its receiver,
-//! and something has to give. What happens depends on the node on which the receiver lives.
+//! [`send`](crate::message::send) never fails and never waits. So a sender can be faster than its
+//! receiver, and something has to give. What happens depends on the node on which the receiver
+//! lives.
 //!
 //! # The receiver is on another node
 //!
 //! Each connection has a buffer for its output. If it holds more than 1 MiB (see
-//! [`output_bytes`](crate::NodeBuilder::output_bytes)), the connection is *busy*, and **each
+//! [`output_bytes`](crate::node::NodeBuilder::output_bytes)), the connection is *busy*, and **each
 //! process that sends over it is suspended** at its next `.await` of a function of this crate,
 //! until half of the buffer has been written. This is Erlang's `busy_dist_port`. It keeps memory
 //! bounded without any code of yours, and usually lasts for milliseconds.
 //!
 //! It can hurt. A peer that is frozen, or whose network is cut silently, reads nothing, and its
-//! connection is closed after [`net_ticktime`](crate::NodeBuilder::net_ticktime), 60 seconds or
-//! somewhat more. A server that sends to this peer is suspended all this time, and serves nobody,
-//! not even processes of its own node. After one second the node logs a warning that names the
-//! process and the peer; [`system_monitor`](crate::system_monitor()) tells a process of each
-//! suspension at once.
+//! connection is closed after [`net_ticktime`](crate::node::NodeBuilder::net_ticktime), 60 seconds
+//! or somewhat more. A server that sends to this peer is suspended all this time, and serves
+//! nobody, not even processes of its own node. After one second the node logs a warning that names
+//! the process and the peer; [`system_monitor`](crate::net::system_monitor()) tells a process of
+//! each suspension at once.
 //!
 //! So a process that serves many others should not send much data to other nodes by plain `send`.
 //! There are five alternatives:
 //!
 //! | way | a busy connection | use it for |
 //! |---|---|---|
-//! | [`try_send`](crate::try_send) | returns the message at once | messages that can be dropped: samples, hints, caches |
-//! | [`send_with`](crate::send_with) with [`nosuspend`](crate::SendOpts::nosuspend) | returns the message at once; ignores mailbox limits | messages that can be dropped |
-//! | [`send_timeout`](crate::send_timeout) | returns the message after a time limit | messages that should arrive if the peer is well |
+//! | [`try_send`](crate::message::try_send) | returns the message at once | messages that can be dropped: samples, hints, caches |
+//! | [`send_with`](crate::message::send_with) with [`nosuspend`](crate::message::SendOpts::nosuspend) | returns the message at once; ignores mailbox limits | messages that can be dropped |
+//! | [`send_timeout`](crate::message::send_timeout) | returns the message after a time limit | messages that should arrive if the peer is well |
 //! | a process for each peer | suspends that process only | streams and replicas |
-//! | [`async_dist`](crate::async_dist()) | buffers the message without a bound | few, small messages that must not wait |
+//! | [`async_dist`](crate::net::async_dist()) | buffers the message without a bound | few, small messages that must not wait |
 //!
 //! ## Leave the message out
 //!
-//! [`try_send`](crate::try_send) never suspends the process. It returns the message in an error if
-//! [`send`](crate::send) would suspend it:
+//! [`try_send`](crate::message::try_send) never suspends the process. It returns the message in an
+//! error if [`send`](crate::message::send) would suspend it:
 //!
 //! ```
 //! use fika::prelude::*;
+//! use fika::message::try_send;
 //!
 //! fn publish(sample: u64, subscribers: &[Pid]) -> usize {
 //!     let mut left_out = 0;
@@ -58,12 +60,13 @@
 //!
 //! ## Wait, but not for ever
 //!
-//! [`send_timeout`](crate::send_timeout) waits for room in one connection, for a limited time. Only
-//! the future waits, so several can wait side by side, and one frozen peer costs at most the limit.
-//! `Err` means that the message was not sent; the error contains it.
+//! [`send_timeout`](crate::message::send_timeout) waits for room in one connection, for a limited
+//! time. Only the future waits, so several can wait side by side, and one frozen peer costs at most
+//! the limit. `Err` means that the message was not sent; the error contains it.
 //!
 //! ```
 //! use fika::prelude::*;
+//! use fika::message::send_timeout;
 //!
 //! /// Returns the replicas that have not taken the update.
 //! async fn replicate(update: Vec<u8>, replicas: Vec<Pid>) -> Vec<Pid> {
@@ -86,10 +89,12 @@
 //!
 //! A process that only sends to one peer may be suspended without harm. The server passes the
 //! messages to it, which is a send within the node, and goes on. A
-//! [`MailboxLimit`](crate::MailboxLimit) bounds the backlog, and tells the server when it is full:
+//! [`MailboxLimit`](crate::message::MailboxLimit) bounds the backlog, and tells the server when it
+//! is full:
 //!
 //! ```
 //! use fika::prelude::*;
+//! use fika::message::{MailboxLimit, WhenFull, mailbox_limit, try_send};
 //!
 //! /// Passes updates on to a replica.
 //! async fn feed(replica: Pid) {
@@ -115,7 +120,7 @@
 //!
 //! ## Do not wait at all
 //!
-//! After [`async_dist(true)`](crate::async_dist()) the process is never suspended, and what it
+//! After [`async_dist(true)`](crate::net::async_dist()) the process is never suspended, and what it
 //! sends is buffered without a bound. Use it for processes that send few and small messages and
 //! must not wait, such as a supervisor. It is Erlang's process flag `async_dist`.
 //!
@@ -124,15 +129,16 @@
 //!
 //! #[fika::main]
 //! async fn main() {
-//!     assert!(!fika::async_dist(true), "it was off before");
+//!     assert!(!fika::net::async_dist(true), "it was off before");
 //!     send(self_pid(), "it is well".to_owned());
 //! }
 //! ```
 //!
 //! # The receiver is on this node
 //!
-//! A mailbox without a limit takes every message. With a [`MailboxLimit`](crate::MailboxLimit), its
-//! owner decides what happens when it is full: the owner is killed, the message is dropped, or the
-//! sender has to wait. A sender finds out with [`try_send`](crate::try_send), and waits with
-//! [`send_wait`](crate::send_wait) or [`send_timeout`](crate::send_timeout). A sender that waits
-//! for the answer to each request before it sends the next one needs none of this.
+//! A mailbox without a limit takes every message. With a
+//! [`MailboxLimit`](crate::message::MailboxLimit), its owner decides what happens when it is full:
+//! the owner is killed, the message is dropped, or the sender has to wait. A sender finds out with
+//! [`try_send`](crate::message::try_send), and waits with [`send_wait`](crate::message::send_wait)
+//! or [`send_timeout`](crate::message::send_timeout). A sender that waits for the answer to each
+//! request before it sends the next one needs none of this.

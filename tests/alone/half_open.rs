@@ -9,8 +9,9 @@ use std::io::ErrorKind::WouldBlock;
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 
+use fika::node::{Creation, NodeId};
 use fika::prelude::*;
-use fika::{Creation, NodeId, registered};
+use fika::process::registered;
 use support::peer::{Hello, framed, read_framed, varint};
 use support::{LIMIT, Place, TestNode, connect, until, until_closed};
 

@@ -8,8 +8,11 @@ use crate::alone;
 use crate::counting;
 use crate::wait;
 
+use fika::inspect::process_count;
+use fika::message::{Reference, alias};
+use fika::node::{Env as _, SystemEnv};
 use fika::prelude::*;
-use fika::{Env as _, SystemEnv, process_count, registered};
+use fika::process::{registered, yield_now};
 
 use wait::{LIMIT, down, next, serve};
 
@@ -51,9 +54,10 @@ async fn counts() -> Counts {
         assert!(self_node().env().now().since(begun) < LIMIT, "{} processes", process_count());
         yield_now().await;
     }
-    let info = fika::process_info(self_pid(), &[fika::Item::MessageQueueLen]).await;
+    let info =
+        fika::inspect::process_info(self_pid(), &[fika::inspect::Item::MessageQueueLen]).await;
     let messages = match info.as_deref() {
-        Some([fika::InfoItem::MessageQueueLen(length)]) => *length,
+        Some([fika::inspect::InfoItem::MessageQueueLen(length)]) => *length,
         other => panic!("{other:?}"),
     };
     Counts {
@@ -135,7 +139,7 @@ fn processes_leave_nothing() {
                 3 => drop(alias()),
                 4 => drop(register(format!("child {n}"), self_pid())),
                 5 => drop(send_after(secs(60), self_pid(), n)),
-                6 => drop(fika::dictionary::put("key", n)),
+                6 => drop(fika::process::dictionary::put("key", n)),
                 _ => yield_now().await,
             }
         });

@@ -9,8 +9,11 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
+use fika::net::discovery::{NodeAddr, Resolver, Resolving};
+use fika::net::{Ping as PingAnswer, ping};
+use fika::node::NodeName;
 use fika::prelude::*;
-use fika::{NodeAddr, Resolver, Resolving};
+use fika::process::spawn_blocking;
 use support::peer::{Peer, frame, in_pieces, text, varint};
 use support::{LIMIT, Place, TestNode, until};
 

@@ -5,6 +5,7 @@ use crate::alone;
 use crate::counting;
 use crate::support;
 
+use fika::net::{Ping as PingAnswer, ping};
 use fika::prelude::*;
 use support::peer::{Peer, frame, in_pieces, text, varint};
 use support::{Clock, Place, until};

@@ -14,6 +14,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Once};
 
+use fika::net::{Ping as PingAnswer, ping};
 use fika::prelude::*;
 use socket2::{Domain, Socket, Type};
 use support::peer::{Hello, frame, framed, proofs, read_framed, text, varint};

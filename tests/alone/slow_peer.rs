@@ -4,7 +4,9 @@ use crate::alone;
 use crate::counting;
 use crate::support;
 
+use fika::inspect::{Status, info};
 use fika::prelude::*;
+use fika::process::{spawn_monitor_on, yield_now};
 use support::valve::{Stops, Valve};
 use support::{Clock, LIMIT, Place, TestNode, answerer, assert_answers};
 

@@ -8,5 +8,6 @@ mod message;
 mod message_serde;
 mod receive;
 mod remote;
+mod renamed;
 mod test_macro;
 mod ui;

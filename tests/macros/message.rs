@@ -1,7 +1,7 @@
 //! `derive(Message)` from outside: tags, hashes, fingerprints and round trips.
 #![deny(warnings)]
 
-use fika::Encoded;
+use fika::message::Encoded;
 use fika::prelude::*;
 use serde::{Deserialize, Serialize};
 

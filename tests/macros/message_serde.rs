@@ -7,8 +7,9 @@ use crate::support;
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 
-use fika::Encoded;
+use fika::message::{Encoded, Local, alias, send_wait, try_send};
 use fika::prelude::*;
+use fika::process::spawn_monitor_on;
 use serde::de::{self, SeqAccess, Visitor};
 use serde::ser::SerializeStruct as _;
 use serde::{Deserializer, Serializer};
@@ -314,7 +315,7 @@ fn types_that_ask() {
         M::A, Described;
         M::B(vec![None, Some((1, value.clone()))]), Described;
     );
-    row!("a large binary beside it": [struct M { large: fika::Bytes, extra: serde_json::Value }]
+    row!("a large binary beside it": [struct M { large: fika::message::Bytes, extra: serde_json::Value }]
         M { large: vec![7; 100_000].into(), extra: value.clone() }, Described;
     );
 }
@@ -584,7 +585,7 @@ async fn a_deserialize_that_exits_in_a_trial_is_an_error() {
 async fn a_serialize_that_exits_in_a_copy_is_no_copy() {
     send(self_pid(), Written(ExitsWritten(1)));
     send(self_pid(), Written(ExitsWritten(2)));
-    let copies = fika::info::messages(self_pid()).await.unwrap();
+    let copies = fika::inspect::info::messages(self_pid()).await.unwrap();
     let copies: Vec<_> = copies.iter().map(|copy| copy.get::<Written>().is_some()).collect();
     assert_eq!(copies, [false, true]);
     sleep(millis(1)).await;
@@ -613,8 +614,8 @@ fn a_deserialize_that_exits_between_nodes() {
             assert_eq!(support::down(monitor).await, reason);
         }
         assert_eq!(next!(u8), 8);
-        let asked = fika::spawn_on_with(&name, takes(Read(ExitsRead(1)), self_pid())).await;
-        assert_eq!(asked, Err(fika::SpawnError::Badarg));
+        let asked = fika::process::try_spawn_on(&name, takes(Read(ExitsRead(1)), self_pid())).await;
+        assert_eq!(asked, Err(fika::process::SpawnError::Badarg));
         assert_eq!(nodes().len(), 1);
     });
     assert_eq!(there.undecodable_count(), 1);

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use fika::message::{Envelope, Local, Reference, make_ref};
 use fika::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

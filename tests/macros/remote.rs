@@ -3,8 +3,8 @@
 #![forbid(unsafe_code)]
 
 use fika::__private::Args as _;
-use fika::RemoteFn;
 use fika::prelude::*;
+use fika::process::RemoteFn;
 
 /// Adds.
 #[remote]

@@ -45,6 +45,7 @@ mod imported {
 /// Simulated tests.
 mod simulated {
     use fika::prelude::*;
+    use fika::process::demonitor_flush;
 
     #[fika::test(sim)]
     async fn an_hour_is_short() {

@@ -9,8 +9,12 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
+use fika::net::discovery::StaticNodes;
+use fika::net::{
+    BadCookie, Decision, NetHandler, Ping as PingAnswer, disconnect_node, monitor_nodes, ping,
+};
 use fika::prelude::*;
-use fika::{BadCookie, Decision, NetHandler, StaticNodes};
+use fika::process::spawn_blocking;
 use support::peer::{
     Hello, Peer, SPAWN, frame, framed, hello_r, proofs, read_framed, refusal, text,
 };

@@ -6,10 +6,19 @@ use crate::support;
 
 use std::pin::Pin;
 
+use fika::message::{
+    AliasOpts, Reference, SendOpts, alias_with, send_priority, send_timeout, send_wait, send_with,
+    try_send,
+};
+use fika::net::{
+    AutoConnect, NodeKind, Ping as PingAnswer, disconnect_node, monitor_node, nodes_of, ping,
+};
 use fika::prelude::*;
-use fika::{
-    AutoConnect, NodeKind, RequestOpts, SendOpts, SpawnError, exit_process_priority, group_leader,
-    nodes_of, send_priority, send_with, set_group_leader, spawn_on_with,
+use fika::process::{
+    MonitorAlias, MonitorOpts, RequestOpts, SpawnError, SpawnOpts, SpawnReply, demonitor_flush,
+    exit_process_priority, group_leader, monitor_with, set_group_leader, spawn_link_on,
+    spawn_monitor_on, spawn_opt_on, spawn_request_abandon, spawn_request_on, try_spawn_on, unlink,
+    yield_now,
 };
 
 use support::{Clock, LIMIT, Place, TestNode, answerer, assert_answers, down, exit_of, nodedown};
@@ -83,8 +92,8 @@ fn others() -> Vec<(&'static str, Operation)> {
         }
         "demonitor": |it| { demonitor_flush(monitor(it.pid)); }
         "spawn_on": |it| { spawn_on(&it.name, answerer()).await; }
-        "spawn_on_with": |it| {
-            let spawned = spawn_on_with(&it.name, answerer()).await;
+        "try_spawn_on": |it| {
+            let spawned = try_spawn_on(&it.name, answerer()).await;
             assert_eq!(spawned, Err(SpawnError::Noconnection));
         }
         "spawn_link_on": |it| {

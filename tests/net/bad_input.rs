@@ -13,12 +13,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
-use fika::message::Buffer;
-use fika::prelude::*;
-use fika::{
-    Bytes, CookieError, DecodeError, EncodeError, Encoded, NodeError, RemoteFn, SpawnError,
-    StartError, spawn_on_with,
+use fika::message::{Buffer, Bytes, DecodeError, EncodeError, Encoded};
+use fika::net::{
+    CookieError, Ping as PingAnswer, StartError, disconnect_node, monitor_node, monitor_nodes, ping,
 };
+use fika::node::NodeError;
+use fika::prelude::*;
+use fika::process::{RemoteFn, SpawnError, spawn_link_on, spawn_monitor_on, try_spawn_on, unlink};
 use support::peer::{Hello, Peer, framed};
 use support::unknown::Unknown;
 use support::{
@@ -50,7 +51,7 @@ fn a_name_without_an_at_sign() {
             let (_, monitor) = spawn_monitor(async move {
                 match work {
                     0 => send(("x", "b@c@d"), ()),
-                    1 => drop(fika::monitor(("x", "b"))),
+                    1 => drop(fika::process::monitor(("x", "b"))),
                     _ => drop(spawn_on("b", answerer()).await),
                 }
             });
@@ -92,7 +93,10 @@ fn a_short_name_that_meets_a_long_one() {
         node.block_on(async move {
             monitor_nodes(true);
             assert_eq!(ping(&other).await, PingAnswer::Pang);
-            assert_eq!(down(fika::monitor(("x", &*other))).await, ExitReason::Noconnection);
+            assert_eq!(
+                down(fika::process::monitor(("x", &*other))).await,
+                ExitReason::Noconnection
+            );
             none!(NodeUp);
             assert_eq!(ping(&friend).await, PingAnswer::Pong);
             monitor_nodes(false);
@@ -394,8 +398,8 @@ fn an_unknown_remote_function() {
         let name = place.name("there");
         monitor_nodes(true);
         trap_exit(true);
-        assert_eq!(spawn_on_with(&name, Unknown).await, Err(SpawnError::Notsup));
-        assert_eq!(spawn_on_with(&name, OtherArguments).await, Err(SpawnError::Notsup));
+        assert_eq!(try_spawn_on(&name, Unknown).await, Err(SpawnError::Notsup));
+        assert_eq!(try_spawn_on(&name, OtherArguments).await, Err(SpawnError::Notsup));
         let (_, monitor) = spawn_monitor_on(&name, Unknown).await;
         assert_eq!(down(monitor).await, ExitReason::Notsup);
         let none = spawn_link_on(&name, Unknown).await;
@@ -403,7 +407,7 @@ fn an_unknown_remote_function() {
         // A pid of a process that never existed.
         let none = spawn_on(&name, Unknown).await;
         assert_eq!(none.node().name().as_str(), name);
-        assert_eq!(down(fika::monitor(none)).await, ExitReason::Noproc);
+        assert_eq!(down(fika::process::monitor(none)).await, ExitReason::Noproc);
         assert_answers(spawn_on(&name, answerer()).await, 1).await;
         nodeup(&name).await;
         none!(NodeDown);
@@ -508,7 +512,7 @@ fn a_message_that_does_not_decode() {
         let name = place.name("there");
         let pid = spawn_on(&name, answerer()).await;
         nodeup(&name).await;
-        let monitor = fika::monitor(pid);
+        let monitor = fika::process::monitor(pid);
         // Nothing; too little; too much; a pid of a node that is not listed.
         let mut n = 0;
         for bytes in [&[][..], &[0, 1], &[0, 1, 1, 1, 0], &[9, 1, 1, 1], &[0xff; 40]] {
@@ -602,7 +606,7 @@ fn free_functions_outside_of_a_process() {
         ("spawn", Box::new(|| _ = spawn(async {}))),
         ("link", Box::new(move || link(pid))),
         ("unlink", Box::new(move || unlink(pid))),
-        ("monitor", Box::new(move || _ = fika::monitor(pid))),
+        ("monitor", Box::new(move || _ = fika::process::monitor(pid))),
         ("exit_process", Box::new(move || exit_process(pid, ExitReason::Kill))),
         ("register", Box::new(move || _ = register("x", pid))),
         ("nodes", Box::new(|| _ = nodes())),

@@ -3,8 +3,10 @@
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use fika::net::{NodeDownReason, Ping as PingAnswer, disconnect_node, monitor_nodes, ping};
+use fika::node::NodeBuilder;
 use fika::prelude::*;
-use fika::{NodeBuilder, NodeDownReason, SpawnError, spawn_on_with};
+use fika::process::{SpawnError, try_spawn_on};
 
 /// Returns a port for a port mapper of this test.
 fn mapper_port() -> u16 {
@@ -65,11 +67,11 @@ fn two_nodes_talk() {
             Down { monitor: m, reason, .. } => assert_eq!((m, reason), (monitor, ExitReason::Normal)),
             after secs(5) => panic!("no DOWN"),
         }
-        assert_eq!(spawn_on_with("c@127.0.0.1", echo()).await, Err(SpawnError::Noconnection));
+        assert_eq!(try_spawn_on("c@127.0.0.1", echo()).await, Err(SpawnError::Noconnection));
         let there = spawn_on("b@127.0.0.1", echo()).await;
         trap_exit(true);
         link(there);
-        let down = fika::monitor(there);
+        let down = fika::process::monitor(there);
         assert_eq!(disconnect_node("b@127.0.0.1").await, Some(true));
         receive! { Exit { from, reason } => assert_eq!((from, reason), (there, ExitReason::Noconnection)) }
         receive! { Down { monitor, reason, .. } => assert_eq!((monitor, reason), (down, ExitReason::Noconnection)) }

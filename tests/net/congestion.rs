@@ -3,8 +3,13 @@
 
 use crate::support;
 
+use fika::inspect::{Status, info, is_process_alive};
+use fika::message::{Reference, SendOpts, alias, send_with, try_send};
+use fika::net::{BusyDist, SystemMonitor, disconnect_node, system_monitor};
 use fika::prelude::*;
-use fika::{BusyDist, SendOpts, SystemMonitor, send_with, system_monitor};
+use fika::process::{
+    SpawnOpts, SpawnReply, spawn_link_on, spawn_monitor_on, spawn_request_on, unlink, yield_now,
+};
 use support::valve::{Stops, Valve};
 use support::{LIMIT, Place, TestNode, answerer, assert_answers, down};
 
@@ -180,7 +185,7 @@ fn a_large_message_outlives_its_sender() {
             send(from, ());
             for _ in 0..2 {
                 let come = receive! {
-                    message: fika::Bytes => Err(message),
+                    message: fika::message::Bytes => Err(message),
                     Exit { reason, .. } => Ok(reason),
                     after LIMIT => panic!("nothing came"),
                 };
@@ -189,7 +194,7 @@ fn a_large_message_outlives_its_sender() {
         });
         let taker = taker.unwrap();
         let large: Vec<u8> = (0..4_u32 << 20).map(|n| (n % 251) as u8).collect();
-        let message = fika::Bytes::from(large.clone());
+        let message = fika::message::Bytes::from(large.clone());
         let reason = here.block_on(async move {
             watch().await;
             let closes = valve.clone();
@@ -343,7 +348,7 @@ async fn acts(kind: &'static str, far: [Pid; 2], named: (&str, String), alias: R
         "unlink" => unlink(tied),
         "monitor" => drop(monitor(other)),
         "demonitor" => assert!(demonitor(watch)),
-        "group leader" => fika::set_group_leader(self_pid(), other),
+        "group leader" => fika::process::set_group_leader(self_pid(), other),
         "request to spawn" => {
             spawn_request_on(&named.1, SpawnOpts::new(), answerer());
         }
@@ -479,7 +484,7 @@ fn a_child_whose_answer_is_lost() {
         assert_eq!(disconnect_node(&name).await, Some(true));
         assert_eq!(next!((Pid, ExitReason)), (parent.unwrap(), ExitReason::Noconnection));
         let result = tells.recv_timeout(LIMIT).unwrap();
-        assert_eq!(result, Err(fika::SpawnError::Noconnection));
+        assert_eq!(result, Err(fika::process::SpawnError::Noconnection));
     });
 }
 
@@ -501,8 +506,8 @@ fn a_node_that_is_full() {
         let processes = there.process_count();
         for _ in 0..10 {
             assert_eq!(
-                fika::spawn_on_with(&name, answerer()).await,
-                Err(fika::SpawnError::SystemLimit)
+                fika::process::try_spawn_on(&name, answerer()).await,
+                Err(fika::process::SpawnError::SystemLimit)
             );
             let none = spawn_link_on(&name, answerer()).await;
             assert_eq!(support::exit_of(none).await, ExitReason::SystemLimit);
@@ -558,14 +563,14 @@ fn large_messages_hold_up_those_who_send_some() {
             loop {
                 receive! {
                     _: String => small += 1,
-                    bytes: fika::Bytes => large += bytes.len() as u64,
+                    bytes: fika::message::Bytes => large += bytes.len() as u64,
                     from: Pid => send(from, (small, large)),
                 }
             }
         })
         .unwrap();
     here.block_on(async move {
-        let large = || fika::Bytes::from(vec![7_u8; 4 << 20]);
+        let large = || fika::message::Bytes::from(vec![7_u8; 4 << 20]);
         let small = || "small".to_owned();
         watch().await;
         send(taker, self_pid());

@@ -6,11 +6,13 @@ use crate::support;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use fika::prelude::*;
-use fika::{
-    NodeDownReason, NodeKind, NodeName, SpawnError, StartError, is_alive, nodes_of,
-    start_distribution, stop_distribution,
+use fika::net::{
+    NodeDownReason, NodeKind, Ping as PingAnswer, StartError, disconnect_node, is_alive, nodes_of,
+    ping, start_distribution, stop_distribution,
 };
+use fika::node::NodeName;
+use fika::prelude::*;
+use fika::process::SpawnError;
 
 use support::{Place, TestNode, answerer, down, exit_of, nodedown, until, until_in_process};
 
@@ -53,9 +55,10 @@ fn nothing_but_a_request_connects_it() {
 }
 
 async fn spawn_on_answer(peer: &str) -> Result<(), SpawnError> {
-    let request = fika::spawn_request_on(peer, fika::RequestOpts::default(), answerer());
+    let request =
+        fika::process::spawn_request_on(peer, fika::process::RequestOpts::default(), answerer());
     receive! {
-        fika::SpawnReply { reference, result } if reference == request => result.map(|_| ()),
+        fika::process::SpawnReply { reference, result } if reference == request => result.map(|_| ()),
         after support::LIMIT => panic!("no answer"),
     }
 }
@@ -77,7 +80,7 @@ fn the_name_goes_with_its_connection() {
         let there = spawn_on(&b, answerer()).await;
         link(there);
         let monitor = monitor(there);
-        fika::monitor_nodes_of(NodeKind::Connected, true);
+        fika::net::monitor_nodes_of(NodeKind::Connected, true);
         // The second one's end takes nothing but itself.
         assert_eq!(disconnect_node(&b).await, Some(true));
         assert_eq!(nodedown(&b).await.reason, NodeDownReason::Disconnect);
@@ -88,7 +91,7 @@ fn the_name_goes_with_its_connection() {
         assert_eq!(connect_node(&b).await, Some(true));
         let there = spawn_on(&b, answerer()).await;
         link(there);
-        let monitor = fika::monitor(there);
+        let monitor = fika::process::monitor(there);
         first.kill();
         assert_eq!(nodedown(&a).await.reason, NodeDownReason::ConnectionClosed);
         assert_eq!(down(monitor).await, ExitReason::Noconnection);
@@ -96,7 +99,7 @@ fn the_name_goes_with_its_connection() {
         assert_eq!(nodedown(&b).await.reason, NodeDownReason::NetKernelTerminated);
         assert_eq!(nodedown(own.as_str()).await.reason, NodeDownReason::NetKernelTerminated);
         assert!(is_nameless());
-        none!(fika::NodeDown);
+        none!(fika::net::NodeDown);
         none!(Down);
         none!(Exit);
         // The next node to name it is the other one.
@@ -113,7 +116,7 @@ fn pids_of_the_old_name_reach_nobody() {
     let there = place.os("there").start();
     unnamed(place).block_on(async move {
         let peer = place.name("there");
-        fika::monitor_nodes(true);
+        fika::net::monitor_nodes(true);
         assert_eq!(connect_node(&peer).await, Some(true));
         let keeper = spawn_on(&peer, keeps(self_pid())).await;
         send(keeper, 1_u64);
@@ -150,7 +153,7 @@ fn several_first_connections() {
     let node = unnamed(place);
     for round in 0..10 {
         node.block_on(async move {
-            fika::monitor_nodes(true);
+            fika::net::monitor_nodes(true);
             let me = self_pid();
             // A missing node is among them, at each position.
             for n in 0..5_u64 {
@@ -217,32 +220,32 @@ fn starts_and_stops() {
     let node = TestNode::of(Node::builder().cookie(support::COOKIE).epmd_port(place.mapper));
     node.block_on(async move {
         let (undefined, peer) = (place.name("undefined"), place.name("there"));
-        fika::monitor_nodes_of(NodeKind::Connected, true);
+        fika::net::monitor_nodes_of(NodeKind::Connected, true);
         for round in 0..10 {
             start_distribution(&undefined).await.unwrap();
             let twice = start_distribution(place.name("here")).await;
             assert!(matches!(twice, Err(StartError::AlreadyStarted(_))), "{twice:?}");
-            none!(fika::NodeUp);
+            none!(fika::net::NodeUp);
             if round % 2 == 0 {
                 assert_eq!(connect_node(&peer).await, Some(true));
                 let own = self_node().name();
                 assert!(stop_distribution().await);
-                assert_eq!(next!(fika::NodeUp).node, own);
-                assert_eq!(next!(fika::NodeUp).node.as_str(), peer);
-                assert_eq!(next!(fika::NodeDown).node.as_str(), peer);
-                assert_eq!(next!(fika::NodeDown).node, own);
+                assert_eq!(next!(fika::net::NodeUp).node, own);
+                assert_eq!(next!(fika::net::NodeUp).node.as_str(), peer);
+                assert_eq!(next!(fika::net::NodeDown).node.as_str(), peer);
+                assert_eq!(next!(fika::net::NodeDown).node, own);
             } else {
                 assert!(stop_distribution().await);
             }
-            none!(fika::NodeDown);
+            none!(fika::net::NodeDown);
             assert!(is_nameless() && !is_alive());
             assert_eq!(connect_node(&peer).await, None, "ignored");
 
             start_distribution(place.name("here")).await.unwrap();
             assert_eq!(self_node().name().as_str(), place.name("here"));
-            assert_eq!(next!(fika::NodeUp).node.as_str(), place.name("here"));
+            assert_eq!(next!(fika::net::NodeUp).node.as_str(), place.name("here"));
             assert!(stop_distribution().await);
-            assert_eq!(next!(fika::NodeDown).node.as_str(), place.name("here"));
+            assert_eq!(next!(fika::net::NodeDown).node.as_str(), place.name("here"));
         }
     });
     drop(there);
@@ -255,7 +258,7 @@ fn who_is_refused_gets_no_name() {
     let place = Place::new();
     let there = TestNode::of(place.builder("there").allow(["10.9.8.7"]));
     let peer = place.name("there");
-    let refused = |builder: fika::NodeBuilder| {
+    let refused = |builder: fika::node::NodeBuilder| {
         let peer = peer.clone();
         TestNode::of(builder).block_on(async move {
             assert_eq!(connect_node(&peer).await, Some(false));
@@ -264,7 +267,7 @@ fn who_is_refused_gets_no_name() {
     };
     refused(place.builder("undefined"));
     let ip = place.ip.to_string();
-    there.block_on(async move { fika::allow([ip]).unwrap() });
+    there.block_on(async move { fika::net::allow([ip]).unwrap() });
     refused(place.builder("undefined").cookie("another cookie, not theirs"));
     refused(place.builder_of("undefined@short"));
     let peer = peer.clone();

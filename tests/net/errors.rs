@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
 
-use fika::StaticNodes;
+use fika::net::discovery::StaticNodes;
 use fika::prelude::*;
 use support::peer::{
     Hello, Peer, SPAWN, frame, framed, hello_r, proofs, read_framed, refusal, text, varint,

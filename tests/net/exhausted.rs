@@ -11,13 +11,16 @@ use std::sync::mpsc::channel;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use fika::net::discovery::{NodeAddr, Resolver, Resolving};
+use fika::net::ping;
+use fika::node::{NodeBuilder, NodeError, NodeName};
 use fika::prelude::*;
-use fika::{NodeAddr, NodeBuilder, NodeError, Resolver, Resolving};
+use fika::process::{spawn_blocking, yield_now};
 use support::exhausted::{Limits, is_alone, used};
 use support::{COOKIE, Clock, LIMIT, Place, TestNode, until};
 
 fn pings(from: &TestNode, name: String) -> bool {
-    from.block_on(async move { ping(name).await == fika::Ping::Pong })
+    from.block_on(async move { ping(name).await == fika::net::Ping::Pong })
 }
 
 fn names(place: Place) -> Vec<String> {
@@ -216,8 +219,8 @@ fn nodes_without_threads() {
     let c = place.node("c");
     assert!(pings(&c, place.name("a")) && pings(&b, place.name("c")));
     a.block_on(async {
-        let network = fika::Poller::new().unwrap();
-        let found = fika::Network::host_ips(&network, "localhost").await;
+        let network = fika::net::transport::Poller::new().unwrap();
+        let found = fika::net::transport::Network::host_ips(&network, "localhost").await;
         assert!(found.unwrap()[0].is_loopback(), "hosts are looked up again");
     });
 }
@@ -354,7 +357,7 @@ fn a_failed_build_leaves_nothing_behind() {
     fails("the limit", at("node").process_limit(0));
     fails(
         "the network",
-        at("node").network(|_| Err::<fika::Poller, _>(std::io::Error::other("no"))),
+        at("node").network(|_| Err::<fika::net::transport::Poller, _>(std::io::Error::other("no"))),
     );
     fails("the cookie", at("node").cookie("short"));
     fails("a setting", at("node").net_ticktime(Duration::MAX));

@@ -6,10 +6,13 @@ use crate::support;
 use std::time::Duration;
 
 use clap::Parser as _;
+use fika::inspect::Status;
+use fika::message::MailboxLimit;
+use fika::net::{SettingError, SocketOptions, ping, set_net_ticktime, start_distribution};
+use fika::node::{NodeArgs, NodeBuilder};
 use fika::prelude::*;
-use fika::{
-    NodeArgs, NodeBuilder, SettingError, SocketOptions, set_net_ticktime, start_distribution,
-};
+use fika::process::yield_now;
+use fika::time::cancel_timer;
 use support::{COOKIE, LIMIT, Place, TestNode};
 
 use Outcome::{Connects, Refused, Starts};
@@ -112,7 +115,7 @@ const fn buffers(bytes: usize) -> SocketOptions {
 }
 
 fn pings(from: &TestNode, name: String) -> bool {
-    from.block_on(async move { ping(name).await == fika::Ping::Pong })
+    from.block_on(async move { ping(name).await == fika::net::Ping::Pong })
 }
 
 fn check(place: Place, what: &str, builder: NodeBuilder, outcome: Outcome) {
@@ -124,7 +127,7 @@ fn check(place: Place, what: &str, builder: NodeBuilder, outcome: Outcome) {
             assert!(node.is_distributed(), "{what}");
             if let Connects = outcome {
                 let name = place.name("other");
-                let pong = node.block_on(async move { ping(name).await == fika::Ping::Pong });
+                let pong = node.block_on(async move { ping(name).await == fika::net::Ping::Pong });
                 assert!(pong, "{what}");
             }
             assert!(node.stop(), "{what}");
@@ -201,16 +204,16 @@ fn while_the_node_runs() {
             assert!(matches!(error, SettingError::Range(_)), "{time:?}, {transition:?}: {error}");
         }
         set_net_ticktime(365 * DAY, 365 * DAY).await.unwrap();
-        assert_eq!(ping(place.name("other")).await, fika::Ping::Pong);
+        assert_eq!(ping(place.name("other")).await, fika::net::Ping::Pong);
         for bytes in [0, 1, usize::MAX] {
-            fika::setopts(place.name("other"), buffers(bytes)).unwrap();
+            fika::net::setopts(place.name("other"), buffers(bytes)).unwrap();
         }
         // Names under which no node can be reached.
         let long = format!("{}@{}", "ö".repeat(100), "ö".repeat(140));
         for name in [long.as_str(), "nonode@nohost"] {
-            assert_eq!(ping(name).await, fika::Ping::Pang, "{name}");
+            assert_eq!(ping(name).await, fika::net::Ping::Pang, "{name}");
         }
-        assert_eq!(ping(place.name("other")).await, fika::Ping::Pong, "net_kernel lives");
+        assert_eq!(ping(place.name("other")).await, fika::net::Ping::Pong, "net_kernel lives");
     });
     let nameless = Node::builder().build().unwrap();
     nameless.block_on(async {
@@ -237,8 +240,8 @@ fn times_without_an_end() {
             ];
             // All of them have begun to wait, and the last one's mailbox is in use.
             for pid in waiting {
-                while fika::process_info(pid, &[fika::Item::Status]).await
-                    != Some(vec![fika::InfoItem::Status(Status::Waiting)])
+                while fika::inspect::process_info(pid, &[fika::inspect::Item::Status]).await
+                    != Some(vec![fika::inspect::InfoItem::Status(Status::Waiting)])
                 {
                     yield_now().await;
                 }

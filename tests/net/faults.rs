@@ -7,8 +7,12 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::mpsc;
 
+use fika::message::{Local, Reference, make_ref};
+use fika::net::{
+    NodeDownReason, Ping as PingAnswer, disconnect_node, monitor_node, monitor_nodes, ping,
+};
+use fika::node::{Creation, NodeName};
 use fika::prelude::*;
-use fika::{Creation, NodeDownReason};
 use support::{
     Answer, Ask, EndWith, LIMIT, Place, TestNode, answerer, assert_answers, down, exit_of,
     has_epmd, nodedown, nodeup, times, until,
@@ -34,7 +38,7 @@ fn kill_9_and_restart() {
             let name = place.name("peer");
             // Pids of earlier lives: first while there is no connection to this life.
             if let Some((dead, ..)) = earlier.last() {
-                let reason = down(fika::monitor(*dead)).await;
+                let reason = down(fika::process::monitor(*dead)).await;
                 assert_eq!(reason, ExitReason::Noproc, "life {n}");
             }
             let pid = spawn_on(&name, answerer()).await;
@@ -43,7 +47,7 @@ fn kill_9_and_restart() {
                 trap_exit(true);
                 link(*dead);
                 assert_eq!(exit_of(*dead).await, ExitReason::Noproc);
-                let monitor = fika::monitor(*dead);
+                let monitor = fika::process::monitor(*dead);
                 send(*dead, Ask { from: self_pid(), n });
                 send(*dead, EndWith(ExitReason::Normal));
                 exit_process(*dead, ExitReason::Kill);
@@ -72,7 +76,7 @@ fn kill_9_and_restart() {
                 monitor_nodes(true);
                 trap_exit(true);
                 link(pid);
-                let monitor = fika::monitor(pid);
+                let monitor = fika::process::monitor(pid);
                 assert_answers(pid, 0).await;
                 ready.send(()).unwrap();
                 // The signals of links and monitors come before the message about the node.
@@ -99,7 +103,7 @@ fn kill_9_and_restart() {
         }
         took.push(clock.elapsed());
         here.block_on(async move {
-            assert_eq!(down(fika::monitor(pid)).await, ExitReason::Noconnection);
+            assert_eq!(down(fika::process::monitor(pid)).await, ExitReason::Noconnection);
         });
     }
     until("nothing is left of all of them", || here.process_count() <= processes);
@@ -134,7 +138,7 @@ fn an_abort_or_a_stack_overflow() {
         let told = here.block_on(async move {
             let name = place.name("peer");
             let pid = spawn_on(&name, ends_all(n % 2 == 0)).await;
-            let monitor = fika::monitor(pid);
+            let monitor = fika::process::monitor(pid);
             monitor_nodes(true);
             let clock = support::Clock::new();
             send(pid, n);
@@ -304,7 +308,7 @@ fn a_pid_on_a_third_node() {
 #[remote]
 async fn uses_a_pid(reporter: Pid) {
     let owner = next!(Pid);
-    let monitor = fika::monitor(owner);
+    let monitor = fika::process::monitor(owner);
     send(owner, Ask { from: self_pid(), n: 7 });
     let answer = next!(Answer);
     send(reporter, owner);
@@ -335,7 +339,7 @@ fn a_frozen_peer() {
     let (gone, is_gone) = mpsc::channel();
     here.spawn(async move {
         monitor_nodes(true);
-        let monitor = fika::monitor(pid);
+        let monitor = fika::process::monitor(pid);
         assert_answers(pid, 2).await;
         ready.send(()).unwrap();
         gone.send((down(monitor).await, nodedown(&place.name("peer")).await.reason)).unwrap();

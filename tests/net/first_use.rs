@@ -3,8 +3,12 @@
 
 use crate::support;
 
+use fika::message::{Reference, SendOpts, alias, make_ref, send_with, try_send};
+use fika::net::{
+    NodeKind, Ping as PingAnswer, connected_nodes, disconnect_node, monitor_node, nodes_of, ping,
+};
 use fika::prelude::*;
-use fika::{NodeKind, SendOpts, connected_nodes, nodes_of, send_with, set_group_leader};
+use fika::process::{SpawnOpts, set_group_leader, spawn_monitor_on, spawn_request_on, unlink};
 
 use support::{Ask, Place, TestNode, answerer, assert_answers, down, named_answerer};
 

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
+use fika::net::{BadCookie, Decision, NetHandler};
 use fika::prelude::*;
-use fika::{BadCookie, Decision, NetHandler};
 use socket2::{Domain, Socket, Type};
 use support::hosts::Switch;
 use support::peer::{Hello, Peer, framed, proofs, read_framed};

@@ -6,11 +6,14 @@ use crate::support;
 
 use std::borrow::Cow;
 
-use fika::message::Buffer;
-use fika::prelude::*;
-use fika::{
-    Bytes, DecodeError, EncodeError, NodeError, SpawnError, StartError, alias, spawn_on_with,
+use fika::message::{
+    Buffer, Bytes, DecodeError, EncodeError, MailboxLimit, Reference, WhenFull, alias,
+    mailbox_limit, send_wait, try_send,
 };
+use fika::net::{StartError, monitor_nodes};
+use fika::node::NodeError;
+use fika::prelude::*;
+use fika::process::{SpawnError, spawn_monitor_on, try_spawn_on};
 use support::peer::{Peer, frame, text, varint};
 use support::process::OsNode;
 use support::{Place, TestNode, answerer, assert_answers, down, named_answerer};
@@ -167,7 +170,7 @@ fn the_longest_name() {
         let pid = next!(support::Answer).from;
         send((&*longest, &*there), support::Ask { from: self_pid(), n: 1 });
         assert_eq!(next!(support::Answer), support::Answer { from: pid, n: 1 });
-        let monitor = fika::monitor((&*longest, &*there));
+        let monitor = fika::process::monitor((&*longest, &*there));
         let too_long = format!("{longest}x");
         let send_it = move || send((&*too_long, &*there), ());
         is_refused(send_it, "a name of 1021 bytes is above the limit of 1020").await;
@@ -512,7 +515,7 @@ fn processes_that_others_start() {
         let name = place.name("there");
         let mut pids = Vec::new();
         let error = loop {
-            match spawn_on_with(&name, answerer()).await {
+            match try_spawn_on(&name, answerer()).await {
                 Ok(pid) => pids.push(pid),
                 Err(error) => break error,
             }
@@ -524,10 +527,10 @@ fn processes_that_others_start() {
         for (n, pid) in pids.iter().enumerate() {
             assert_answers(*pid, n as u64).await;
         }
-        let end = fika::monitor(pids[0]);
+        let end = fika::process::monitor(pids[0]);
         exit_process(pids[0], ExitReason::Kill);
         assert_eq!(down(end).await, ExitReason::Killed);
-        let pid = spawn_on_with(&name, answerer()).await.expect("there is room again");
+        let pid = try_spawn_on(&name, answerer()).await.expect("there is room again");
         assert_answers(pid, 0).await;
     });
 }
@@ -553,7 +556,7 @@ fn a_reason_that_is_too_large() {
         for (bytes, told) in [(1500_u64, fits), (5000, ExitReason::SystemLimit)] {
             let pid = spawn_on(place.name("there"), ends_with_much()).await;
             link(pid);
-            let monitor = fika::monitor(pid);
+            let monitor = fika::process::monitor(pid);
             send(pid, bytes);
             assert_eq!(down(monitor).await, told);
             assert_eq!(support::exit_of(pid).await, told);

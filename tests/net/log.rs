@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::pin::Pin;
 
 use fika::prelude::*;
-use fika::{SpawnError, spawn_on_with};
+use fika::process::{SpawnError, try_spawn_on};
 use support::peer::{Hello, Peer, frame, framed};
 use support::process::OsNode;
 use support::unknown::Unknown;
@@ -101,7 +101,7 @@ fn members() {
     flood(&there, "asked to spawn a function that this node has not", 400, || {
         ask(|name| {
             Box::pin(async move {
-                assert_eq!(spawn_on_with(&name, Unknown).await, Err(SpawnError::Notsup));
+                assert_eq!(try_spawn_on(&name, Unknown).await, Err(SpawnError::Notsup));
                 1
             })
         })

@@ -10,6 +10,7 @@ mod attacks;
 mod auto_connect;
 mod bad_input;
 mod cluster;
+mod config;
 mod congestion;
 mod dynamic_names;
 mod errors;

@@ -5,6 +5,7 @@ use crate::support;
 
 use std::net::TcpStream;
 
+use fika::net::{Ping as PingAnswer, ping};
 use fika::prelude::*;
 use support::hosts::Hosts;
 use support::process::allow_files;

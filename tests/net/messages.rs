@@ -20,8 +20,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
+use fika::inspect::Snapshot;
+use fika::message::{Bytes, Reference, SendOpts, Tagged, Term, send_wait, send_with, try_send};
+use fika::net::{Ping as PingAnswer, ping};
 use fika::prelude::*;
-use fika::{Bytes, SendOpts, Snapshot, Tagged, Term, send_with};
 use support::{LIMIT, Place, TestNode, down};
 
 /// A place with two connected nodes.
@@ -149,12 +151,12 @@ impl Message for ByHand {
         7
     }
 
-    fn encode(&self, out: &mut fika::message::Buffer) -> Result<(), fika::EncodeError> {
+    fn encode(&self, out: &mut fika::message::Buffer) -> Result<(), fika::message::EncodeError> {
         out.put_u8(self.0);
         Ok(())
     }
 
-    fn decode(bytes: &Bytes) -> Result<ByHand, fika::DecodeError> {
+    fn decode(bytes: &Bytes) -> Result<ByHand, fika::message::DecodeError> {
         Ok(ByHand(bytes[0]))
     }
 }
@@ -274,7 +276,7 @@ async fn works(job: Job) {
 fn a_local_message_does_not_leave_its_node() {
     let (place, here, there) = nodes();
     let taker = there.spawn(async {
-        let alias = fika::alias();
+        let alias = fika::message::alias();
         receive! { to: Pid => send(to, alias) }
         receive! { _: Job => unreachable!("it came from another node"), (): () => {} }
     });
@@ -289,7 +291,7 @@ fn a_local_message_does_not_leave_its_node() {
             |taker, _, _| send(taker, job().0),
             |_, _, there| send(("taker", &*there), job().0),
             |_, alias, _| send(alias, job().0),
-            |_, alias, _| fika::send_priority(alias, job().0),
+            |_, alias, _| fika::message::send_priority(alias, job().0),
             |taker, _, _| drop(send_with(taker, job().0, SendOpts::new())),
             |taker, _, _| send(taker, Tagged { tag: job().0, message: 7_u64 }),
         ];
@@ -316,10 +318,10 @@ fn a_local_message_does_not_leave_its_node() {
         assert!(matches!(down(monitor).await, ExitReason::Panic(_)));
         // It can't be copied for inspection.
         send(self_pid(), job().0);
-        let messages = fika::info::messages(self_pid()).await.unwrap();
+        let messages = fika::inspect::info::messages(self_pid()).await.unwrap();
         let is_job = |it: &Snapshot| it.type_name().ends_with("Job") && it.get::<Job>().is_none();
         assert!(messages.iter().any(is_job), "{messages:?}");
-        let monitor = fika::monitor(taker);
+        let monitor = fika::process::monitor(taker);
         send(taker, ());
         assert_eq!(down(monitor).await, ExitReason::Normal);
     });

@@ -6,11 +6,14 @@ use crate::support;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use fika::prelude::*;
-use fika::{
-    MonitorNodeError, NodeDownReason, NodeError, NodeKind, NodeType, StartError, is_alive,
-    nodes_of, start_distribution, stop_distribution,
+use fika::net::{
+    MonitorNodeError, NodeDownReason, NodeKind, NodeType, Ping as PingAnswer, StartError,
+    disconnect_node, is_alive, monitor_nodes, nodes_of, ping, start_distribution,
+    stop_distribution,
 };
+use fika::node::NodeError;
+use fika::prelude::*;
+use fika::process::{spawn_link_on, yield_now};
 
 use support::{
     COOKIE, LIMIT, Place, TestNode, answerer, assert_answers, down, exit_of, named_answerer,
@@ -111,7 +114,7 @@ async fn relays(to: Pid, worker: Pid) {
     send(to, worker);
     send(worker, support::Ask { from: to, n: next!(u64) });
     next!(u64);
-    let monitor = fika::monitor(worker);
+    let monitor = fika::process::monitor(worker);
     exit_process(worker, ExitReason::Kill);
     send(to, (worker, down(monitor).await));
 }
@@ -145,7 +148,7 @@ async fn keeps(pid: Pid) {
     let ask = next!(support::Ask);
     send(ask.from, support::Answer { from: self_pid(), n: ask.n });
     let node = next!(String);
-    let reason = down(fika::monitor(pid)).await;
+    let reason = down(fika::process::monitor(pid)).await;
     send(("here", &*node), (1_u64, reason));
 }
 
@@ -176,13 +179,13 @@ fn what_ends_with_the_name() {
         assert_eq!(nodeup(&name).await.node_type, NodeType::Visible, "the own name");
         assert_eq!(connect_node(&hidden).await, Some(true));
         let linked = spawn_link_on(&peer, answerer()).await;
-        let monitor = fika::monitor(linked);
-        let watched = fika::monitor(("nobody", &*hidden));
+        let monitor = fika::process::monitor(linked);
+        let watched = fika::process::monitor(("nobody", &*hidden));
         assert_eq!(down(watched).await, ExitReason::Noproc);
         for _ in 0..2 {
-            fika::monitor_node(&peer, true).unwrap();
+            fika::net::monitor_node(&peer, true).unwrap();
         }
-        fika::monitor_node(&hidden, true).unwrap();
+        fika::net::monitor_node(&hidden, true).unwrap();
         nodeup(&peer).await;
         assert!(stop_distribution().await);
         assert_eq!(exit_of(linked).await, ExitReason::Noconnection);
@@ -211,11 +214,15 @@ fn monitor_node_needs_a_name() {
     nameless(place).block_on(async move {
         let name = place.name("here");
         for on in [true, false] {
-            assert_eq!(fika::monitor_node(&name, on), Err(MonitorNodeError::NotAlive));
+            assert_eq!(fika::net::monitor_node(&name, on), Err(MonitorNodeError::NotAlive));
         }
         start_distribution(&name).await.unwrap();
         for on in [true, true, false] {
-            assert_eq!(fika::monitor_node(&name, on), Ok(()), "of the own node it does nothing");
+            assert_eq!(
+                fika::net::monitor_node(&name, on),
+                Ok(()),
+                "of the own node it does nothing"
+            );
         }
         stop_distribution().await;
         none!(NodeDown);
@@ -262,7 +269,7 @@ fn net_kernel_is_killed_too_often() {
             assert_eq!(ping(&peer).await, PingAnswer::Pong);
             let remote = spawn_on(&peer, named_answerer("remote".into(), self_pid())).await;
             next!(support::Answer);
-            let monitor = fika::monitor(remote);
+            let monitor = fika::process::monitor(remote);
             while is_alive() {
                 if let Some(net_kernel) = whereis("net_kernel") {
                     exit_process(net_kernel, ExitReason::Kill);
@@ -276,7 +283,7 @@ fn net_kernel_is_killed_too_often() {
             assert!(!is_alive());
             start_distribution(&name).await.unwrap();
             send(("remote", &*peer), support::EndWith(ExitReason::Normal));
-            let gone = down(fika::monitor(("remote", &*peer))).await;
+            let gone = down(fika::process::monitor(("remote", &*peer))).await;
             assert!(matches!(gone, ExitReason::Normal | ExitReason::Noproc), "{gone}");
         }
     });
@@ -295,12 +302,16 @@ fn stopping_while_much_is_going_on() {
             let mut askers = Vec::new();
             for n in 0..12 {
                 let (peer, missing) = (peer.clone(), place.name(&format!("missing{n}")));
-                askers.push(fika::spawn_monitor(async move {
+                askers.push(fika::process::spawn_monitor(async move {
                     match n % 4 {
                         0 => drop(connect_node(&peer).await),
                         1 => drop(connect_node(&missing).await),
-                        2 => drop(down(fika::monitor(spawn_on(&peer, answerer()).await)).await),
-                        _ if fika::monitor_node(&missing, true).is_ok() => drop(next!(NodeDown)),
+                        2 => drop(
+                            down(fika::process::monitor(spawn_on(&peer, answerer()).await)).await,
+                        ),
+                        _ if fika::net::monitor_node(&missing, true).is_ok() => {
+                            drop(next!(NodeDown))
+                        }
                         _ => {}
                     }
                 }));

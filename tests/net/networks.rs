@@ -8,8 +8,8 @@ use std::io::Read as _;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use fika::NodeDownReason::{ConnectionClosed, NetTickTimeout};
-use fika::prelude::{PingAnswer, ping};
+use fika::net::NodeDownReason::{ConnectionClosed, NetTickTimeout};
+use fika::net::{Ping as PingAnswer, ping};
 use support::hosts::{Fault, Hosts};
 use support::process::OsNode;
 use support::watch::Watch;

@@ -7,8 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use fika::net::{
+    NodeDownReason, NodeKind, Ping as PingAnswer, connected_nodes, disconnect_node, monitor_nodes,
+    nodes_of, ping,
+};
+use fika::node::NodeName;
 use fika::prelude::*;
-use fika::{NodeDownReason, NodeKind, NodeName, connected_nodes, nodes_of};
+use fika::process::spawn_monitor_on;
 
 use support::transport::{DAWDLES, Way, Wrapped};
 use support::{LIMIT, Place, TestNode, answerer, assert_answers, nodedown, nodeup};
@@ -23,7 +28,7 @@ fn an_attempt_that_fails_is_told_to_nobody() {
     let quiet = |node: &TestNode| {
         let report = report.clone();
         let pid = node.spawn(async move {
-            fika::monitor_nodes_of(NodeKind::Connected, true);
+            fika::net::monitor_nodes_of(NodeKind::Connected, true);
             report.send(()).unwrap();
             next!(());
             none!(NodeUp);
@@ -269,7 +274,7 @@ fn what_one_loss_tells() {
             assert_answers(pid, 1).await;
             link(pid);
             monitor(pid);
-            fika::monitor_node(&name, true).unwrap();
+            fika::net::monitor_node(&name, true).unwrap();
             monitor_nodes(true);
             ready.send(()).unwrap();
             let mut order = String::new();
@@ -310,7 +315,7 @@ fn no_network() {
         let pid = spawn_on(&name, answerer()).await;
         let monitor = monitor(pid);
         nodeup(&name).await;
-        fika::monitor_node(&name, true).unwrap();
+        fika::net::monitor_node(&name, true).unwrap();
         is_deaf.store(true, Ordering::SeqCst);
         // A node tries to connect.
         let addr = place.addr_of("here");
@@ -320,10 +325,10 @@ fn no_network() {
         }
         assert_eq!(support::down(monitor).await, ExitReason::Noconnection);
         none!(NodeDown);
-        assert!(!fika::is_alive());
+        assert!(!fika::net::is_alive());
         is_deaf.store(false, Ordering::SeqCst);
         support::until_in_process("it has ended", || whereis("net_kernel").is_none()).await;
-        fika::start_distribution(place.name("here")).await.unwrap();
+        fika::net::start_distribution(place.name("here")).await.unwrap();
         assert_answers(spawn_on(&name, answerer()).await, 1).await;
     });
     drop(there);

@@ -3,8 +3,11 @@
 
 use crate::support;
 
-use fika::exit_process_priority;
+use fika::message::{AliasOpts, Local, Reference, Tagged, alias, alias_with, unalias};
+use fika::net::{disconnect_node, monitor_nodes};
+use fika::node::NodeName;
 use fika::prelude::*;
+use fika::process::{MonitorAlias, MonitorOpts, exit_process_priority, monitor_with, unlink};
 
 use support::{Ask, Place, answerer, assert_answers, exit_of, nodedown};
 
@@ -84,7 +87,7 @@ fn an_alias_works_from_any_node() {
         none!(Exit);
         // A message that can't leave the node is an error, as for a pid.
         let elsewhere = Reference::owned(b.node(), 1, Some(1));
-        let end = fika::spawn_monitor(async move { send(elsewhere, Local(())) }).1;
+        let end = fika::process::spawn_monitor(async move { send(elsewhere, Local(())) }).1;
         assert!(matches!(support::down(end).await, ExitReason::Badarg(_)));
         // An alias that never existed.
         send(elsewhere, 1_u64);
@@ -211,7 +214,7 @@ fn a_lost_connection_goes_ahead_where_it_is_wanted() {
         let (plain, urgent) =
             (spawn_on(&name, answerer()).await, spawn_on(&name, answerer()).await);
         link(plain);
-        fika::link_with(urgent, fika::LinkOpts::new().priority());
+        fika::process::link_with(urgent, fika::process::LinkOpts::new().priority());
         let late = monitor(plain);
         let early = monitor_with(plain, MonitorOpts::new().priority().tag(7_u64));
         assert_answers(plain, 1).await;

@@ -7,10 +7,10 @@ use std::future::pending;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use fika::net::discovery::{FixedPort, NodeAddr, Resolver, Resolving, StaticNodes, resolver_fn};
+use fika::net::{Ping as PingAnswer, StartError, ping};
+use fika::node::{NodeError, NodeName};
 use fika::prelude::*;
-use fika::{
-    FixedPort, NodeAddr, NodeError, Resolver, Resolving, StartError, StaticNodes, resolver_fn,
-};
 use support::{Place, TestNode};
 
 /// All ports at the address of a place are free.

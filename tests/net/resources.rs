@@ -4,8 +4,10 @@ use crate::support;
 
 use std::sync::mpsc::{Sender, channel};
 
-use fika::SpawnError;
+use fika::message::Local;
+use fika::net::ping;
 use fika::prelude::*;
+use fika::process::SpawnError;
 use fika_runtime::spawn_service;
 use support::{LIMIT, Place, TestNode, answerer, assert_answers, until};
 
@@ -26,10 +28,10 @@ impl Agent<'_> {
             loop {
                 match next_job().await {
                     Do::Ping(name, to) => {
-                        let _ = to.send(ping(name).await == fika::Ping::Pong);
+                        let _ = to.send(ping(name).await == fika::net::Ping::Pong);
                     }
                     Do::SpawnOn(name, to) => {
-                        let _ = to.send(fika::spawn_on_with(name, answerer()).await);
+                        let _ = to.send(fika::process::try_spawn_on(name, answerer()).await);
                     }
                     Do::TakeAll(to) => {
                         let all = std::iter::from_fn(|| spawn_service(idle()));
@@ -67,12 +69,12 @@ fn fill(node: &TestNode) -> Vec<Pid> {
 fn end_all(node: &TestNode, pids: Vec<Pid>) {
     for pid in pids {
         node.exit_process(pid, ExitReason::Kill);
-        until("it has ended", || !node.is_alive(pid));
+        until("it has ended", || !node.is_process_alive(pid));
     }
 }
 
 fn pings(from: &TestNode, name: String) -> bool {
-    from.block_on(async move { ping(name).await == fika::Ping::Pong })
+    from.block_on(async move { ping(name).await == fika::net::Ping::Pong })
 }
 
 /// PROC-10: the program has as many processes as allowed. The node still accepts and makes
@@ -99,7 +101,7 @@ fn a_full_table() {
     assert_eq!(full.spawn(idle()), None);
     assert_eq!(full.try_block_on(idle()), Err(ExitReason::SystemLimit));
     let name = place.name("full");
-    let refused = late.block_on(async move { fika::spawn_on_with(name, answerer()).await });
+    let refused = late.block_on(async move { fika::process::try_spawn_on(name, answerer()).await });
     assert_eq!(refused, Err(SpawnError::SystemLimit));
     let there = agent.does(|to| Do::SpawnOn(place.name("late"), to)).expect("there is room there");
 
@@ -114,7 +116,7 @@ fn a_full_table() {
     full.block_on(async move { assert_answers(there, 3).await });
     let name = place.name("full");
     late.block_on(async move {
-        let pid = fika::spawn_on_with(name, answerer()).await.expect("there is room again");
+        let pid = fika::process::try_spawn_on(name, answerer()).await.expect("there is room again");
         assert_answers(pid, 4).await;
     });
 }

@@ -9,8 +9,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::Poll;
 
+use fika::inspect::{is_process_alive, process_info};
+use fika::message::{MailboxLimit, TrySendError, WhenFull, mailbox_limit, send_timeout, try_send};
+use fika::net::disconnect_node;
 use fika::prelude::*;
-use fika::{TrySendError, send_timeout};
+use fika::process::{spawn_blocking, yield_now};
 use futures_lite::future;
 use support::valve::{Stops, Valve};
 use support::{Clock, LIMIT, Place, TestNode};

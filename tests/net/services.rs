@@ -6,8 +6,11 @@ use crate::support;
 
 use std::net::{TcpListener, TcpStream};
 
-use fika::Object;
+use fika::inspect::is_process_alive;
+use fika::message::Reference;
+use fika::net::{Ping as PingAnswer, disconnect_node, monitor_nodes, ping};
 use fika::prelude::*;
+use fika::process::{Object, yield_now};
 use support::peer::{Hello, Peer, frame, framed, text, varint};
 use support::{
     LIMIT, Place, TestNode, answerer, assert_answers, down, exit_of, nodedown, nodeup, until,
@@ -134,7 +137,7 @@ fn a_member_that_attacks_them() {
             for reason in [ExitReason::Kill, ExitReason::Shutdown, ExitReason::Normal] {
                 exit_process(pid, reason);
             }
-            fika::set_group_leader(self_pid(), pid);
+            fika::process::set_group_leader(self_pid(), pid);
             for serial in 0..SERIALS {
                 let (object, reason) = (Object::Pid(pid), ExitReason::Killed);
                 send(pid, Down { monitor: Reference::new(pid.node(), serial), object, reason });
@@ -155,7 +158,7 @@ fn a_member_that_attacks_them() {
     busy.node.block_on(async move {
         let mut keep = 0;
         for pid in own {
-            keep += usize::from(fika::info::message_queue_len(pid).await != Some(0));
+            keep += usize::from(fika::inspect::info::message_queue_len(pid).await != Some(0));
         }
         assert!(keep <= 1, "{keep} processes keep messages");
     });
@@ -226,7 +229,7 @@ fn they_are_restarted() {
             assert_answers(remote, 1).await;
             // It has answered this before if it was to end.
             assert_eq!(ping(place.name("there")).await, PingAnswer::Pong);
-            assert!(fika::is_alive());
+            assert!(fika::net::is_alive());
         }
         assert_eq!(survivors.len(), 1, "the root");
         none!(Down);
@@ -256,7 +259,7 @@ fn net_kernel_is_killed_in_the_middle() {
             let name = place.name(name);
             let me = self_pid();
             // A watch, a message to a name, and a request, none of which net_kernel may have seen.
-            fika::monitor_node(&name, true).unwrap();
+            fika::net::monitor_node(&name, true).unwrap();
             let asks = {
                 let name = name.clone();
                 spawn(async move { send(me, (ping(&name).await == PingAnswer::Pong, 0_u8)) })

@@ -7,12 +7,14 @@ use crate::support;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fika::prelude::*;
-use fika::{
-    AutoConnect, BadCookie, Decision, NetHandler, NetTicktime, NodeDownReason, NodeError,
-    SentToName, SetTicktime, SpawnAsked, SpawnError, StartError, allow, get_net_ticktime,
-    set_net_ticktime, spawn_on_with,
+use fika::net::{
+    AutoConnect, BadCookie, Decision, NetHandler, NetTicktime, NodeDownReason, Ping as PingAnswer,
+    SentToName, SetTicktime, SpawnAsked, StartError, allow, disconnect_node, get_net_ticktime,
+    monitor_nodes, ping, set_net_ticktime,
 };
+use fika::node::{NodeError, NodeName};
+use fika::prelude::*;
+use fika::process::{SpawnError, spawn_link_on, try_spawn_on};
 
 use support::peer::Peer;
 use support::{Ask, Place, TestNode, answerer, assert_answers, nodedown, nodeup};
@@ -61,18 +63,18 @@ fn dist_auto_connect_once() {
     let here = TestNode::of(place.builder("here").dist_auto_connect(AutoConnect::Once));
     here.block_on(async move {
         let (name, own) = (place.name("there"), place.name("here"));
-        let tries = async || spawn_on_with(&name, answerer()).await.is_ok();
+        let tries = async || try_spawn_on(&name, answerer()).await.is_ok();
         assert!(tries().await, "the first time by itself");
         assert_eq!(disconnect_node(&name).await, Some(true));
         for _ in 0..3 {
             assert!(!tries().await, "not the second time");
         }
         assert_eq!(
-            spawn_on_with(place.name("missing"), answerer()).await,
+            try_spawn_on(place.name("missing"), answerer()).await,
             Err(SpawnError::Noconnection)
         );
         assert_eq!(
-            spawn_on_with(place.name("missing"), answerer()).await,
+            try_spawn_on(place.name("missing"), answerer()).await,
             Err(SpawnError::Noconnection)
         );
         assert_eq!(connect_node(&name).await, Some(true), "on request");
@@ -89,7 +91,7 @@ fn dist_auto_connect_once() {
 /// Connects when its own node has lost the connection.
 #[remote]
 async fn connects_to(node: String) {
-    fika::monitor_node(&node, true).unwrap();
+    fika::net::monitor_node(&node, true).unwrap();
     receive! { NodeDown { .. } => {} }
     connect_node(&node).await;
 }
@@ -150,10 +152,10 @@ fn the_ticktime_changes() {
     }
     let watcher = watcher.unwrap();
     here.block_on(async move {
-        let monitor = fika::monitor(watcher);
+        let monitor = fika::process::monitor(watcher);
         send(watcher, ());
         assert_eq!(support::down(monitor).await, ExitReason::Normal);
-        fika::stop_distribution().await;
+        fika::net::stop_distribution().await;
         assert!(get_net_ticktime().await.is_err());
     });
 }
@@ -252,16 +254,16 @@ fn a_handler_in_front_of_net_kernel() {
         assert_answers(spawn_link_on(&name, other()).await, 2).await;
         send(("old", &*name), Ask { from: self_pid(), n: 3 });
         assert_eq!(next!(support::Answer).n, 3);
-        assert_eq!(spawn_on_with(&name, panics()).await, Err(SpawnError::Notsup));
+        assert_eq!(try_spawn_on(&name, panics()).await, Err(SpawnError::Notsup));
     });
     // Refused.
     seen.refuses.lock().unwrap().extend(["spawn", "send", "bad_cookie"]);
     let name = own.clone();
     there.block_on(async move {
-        assert_eq!(spawn_on_with(&name, answerer()).await, Err(SpawnError::Notsup));
+        assert_eq!(try_spawn_on(&name, answerer()).await, Err(SpawnError::Notsup));
         send(("new", &*name), ());
         // It has been dropped when something else has come back over the connection.
-        assert_eq!(spawn_on_with(&name, answerer()).await, Err(SpawnError::Notsup));
+        assert_eq!(try_spawn_on(&name, answerer()).await, Err(SpawnError::Notsup));
         disconnect_node(&name).await;
     });
     support::until("it is gone", || here.nodes().is_empty());
@@ -275,7 +277,7 @@ fn a_handler_in_front_of_net_kernel() {
     assert!(here.nodes().is_empty());
     let watcher = watcher.unwrap();
     here.block_on(async move {
-        let monitor = fika::monitor(watcher);
+        let monitor = fika::process::monitor(watcher);
         send(watcher, ());
         assert_eq!(support::down(monitor).await, ExitReason::Normal);
     });
@@ -308,7 +310,8 @@ fn each_step_has_the_setup_time() {
         sleep(TIME * 2 / 3).await;
         Ok(Some(addr.into()))
     };
-    let builder = place.builder("here").net_setuptime(TIME).resolver(fika::resolver_fn(find));
+    let builder =
+        place.builder("here").net_setuptime(TIME).resolver(fika::net::discovery::resolver_fn(find));
     let here = TestNode::of(builder);
     for (pauses, expected) in [([TIME * 2 / 3; 2], true), ([TIME / 2, TIME * 2], false)] {
         let (listener, answered) = (listener.try_clone().unwrap(), name.clone());

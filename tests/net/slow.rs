@@ -7,8 +7,9 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::Duration;
 
+use fika::net::discovery::{NodeAddr, resolver_fn};
+use fika::net::{Ping as PingAnswer, monitor_nodes, ping};
 use fika::prelude::*;
-use fika::{NodeAddr, resolver_fn};
 use support::peer::Peer;
 use support::process::allow_files;
 use support::relay::{Manner, relay};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use fika::net::monitor_nodes;
 use fika::prelude::*;
 
 use support::{Ask, Place, TestNode, answerer, assert_answers};

@@ -3,8 +3,10 @@
 
 use crate::support;
 
+use fika::net::transport::Poller;
+use fika::net::{Ping as PingAnswer, ping};
+use fika::node::{NodeBuilder, NodeName};
 use fika::prelude::*;
-use fika::{NodeBuilder, Poller};
 use support::transport::{Way, Wrapped};
 use support::{Place, TestNode};
 

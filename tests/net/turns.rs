@@ -8,8 +8,10 @@ use std::hint::spin_loop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use fika::inspect::suspend_process;
+use fika::message::Bytes;
+use fika::net::{Ping as PingAnswer, ping};
 use fika::prelude::*;
-use fika::{Bytes, suspend_process};
 use support::{LIMIT, Place, TestNode, until};
 
 /// Ticks would carry along any output that was left.

@@ -4,12 +4,16 @@
 
 use crate::support;
 
-use fika::prelude::*;
-use fika::sim::{Failure, Sim};
-use fika::{
-    ConnectedNode, Name, SpawnError, SpawnOpts, Tagged, connected_nodes, send_priority,
-    spawn_on_with,
+use fika::message::{AliasOpts, Reference, Tagged, make_ref, send_priority, send_wait, try_send};
+use fika::net::{
+    ConnectedNode, Ping as PingAnswer, connected_nodes, disconnect_node, monitor_nodes, ping,
 };
+use fika::prelude::*;
+use fika::process::{
+    Name, SpawnError, SpawnOpts, SpawnReply, spawn_link_on, spawn_monitor_on, spawn_request_on,
+    try_spawn_on,
+};
+use fika::sim::{Failure, Sim};
 use serde::{Deserializer, de};
 use support::peer::{Peer, frame, text};
 use support::{Place, TestNode, answerer, assert_answers, down, exit_of, until_in_process};
@@ -40,7 +44,7 @@ impl<'de> Deserialize<'de> for Even {
 /// The first value of a type is tried out at its sender, which refuses one that can't be read back.
 /// After a good one, others with the same parts are sent unchecked.
 fn try_out() {
-    fika::Encoded::new(&even(0)).unwrap();
+    fika::message::Encoded::new(&even(0)).unwrap();
 }
 
 fn even(number: u64) -> Even {
@@ -55,13 +59,13 @@ fn long(number: u64) -> Even {
 #[remote]
 async fn takes(to: Pid) {
     register("takes", self_pid()).unwrap();
-    let alias = fika::alias_with(AliasOpts::new().priority());
+    let alias = fika::message::alias_with(AliasOpts::new().priority());
     send(to, (self_pid(), alias));
     loop {
         receive! {
             even: Even => send(to, even.number),
             Tagged { tag, .. }: Tagged<Even, Down> => send(to, Even::clone(&tag).number),
-            from: Pid => send(from, fika::info::undecodable(self_pid()).await.unwrap()),
+            from: Pid => send(from, fika::inspect::info::undecodable(self_pid()).await.unwrap()),
         }
     }
 }
@@ -89,7 +93,7 @@ fn however_it_is_sent() {
         support::nodeup(&name).await;
         let down = || Down {
             monitor: make_ref(),
-            object: fika::Object::Pid(pid),
+            object: fika::process::Object::Pid(pid),
             reason: ExitReason::Normal,
         };
         let mut lost = 0;
@@ -153,7 +157,7 @@ fn its_sender_is_told() {
     let sender = far.block_on(async move {
         let sender = spawn_on(&name, sends_odd(self_pid())).await;
         assert_eq!(next!(Even), even(2));
-        assert_eq!(fika::info::undecodable(self_pid()).await, Some(100));
+        assert_eq!(fika::inspect::info::undecodable(self_pid()).await, Some(100));
         assert_eq!(connection_to(&name).undecodable_here, 100);
         sender
     });
@@ -182,7 +186,7 @@ async fn keeps(to: Pid) {
             _lost: Even => panic!("it decodes"),
             from: Pid => from,
         };
-        let count = fika::info::undecodable(self_pid()).await.unwrap();
+        let count = fika::inspect::info::undecodable(self_pid()).await.unwrap();
         let connection = connection_to(asker.as_str());
         send(from, (count, connection.connection, connection.undecodable_here));
     }
@@ -248,7 +252,7 @@ fn arguments() {
         for make in [even, long] {
             for bad in [1, PANICS] {
                 let call = || runs_with(make(bad), self_pid());
-                assert_eq!(spawn_on_with(&name, call()).await, Err(SpawnError::Badarg));
+                assert_eq!(try_spawn_on(&name, call()).await, Err(SpawnError::Badarg));
                 let (_, monitor) = spawn_monitor_on(&name, call()).await;
                 assert!(matches!(down(monitor).await, ExitReason::Badarg(_)));
                 let none = spawn_link_on(&name, call()).await;
@@ -388,7 +392,7 @@ fn in_a_simulation() -> Result<(), Failure> {
     sim.node("far@host1", || async {
         register("takes", self_pid()).unwrap();
         let even = next!(Even);
-        assert_eq!((even.number, fika::info::undecodable(self_pid()).await), (2, Some(3)));
+        assert_eq!((even.number, fika::inspect::info::undecodable(self_pid()).await), (2, Some(3)));
         assert_eq!(connection_to("near@host2").undecodable_here, 3);
         std::future::pending::<()>().await;
     });

@@ -7,7 +7,8 @@ use crate::support;
 use std::net::TcpStream;
 use std::path::PathBuf;
 
-use fika::NodeDownReason;
+use fika::net::{NodeDownReason, Ping as PingAnswer, monitor_node, ping};
+use fika::node::NodeName;
 use fika::prelude::*;
 use support::{Place, TestNode};
 
@@ -76,5 +77,5 @@ fn two_programs() {
 fn a_directory_that_can_not_be() {
     let file = std::env::current_exe().unwrap();
     let error = Place::new().builder("a").unix_sockets(file).build().unwrap_err();
-    assert!(matches!(error, fika::NodeError::Poller(_)), "{error:?}");
+    assert!(matches!(error, fika::node::NodeError::Poller(_)), "{error:?}");
 }

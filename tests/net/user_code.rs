@@ -9,11 +9,13 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
-use fika::message::Buffer;
-use fika::prelude::*;
-use fika::{
-    Bytes, DecodeError, EncodeError, HostIps, Listener, Network, Node, Socket, SocketHandler, alias,
+use fika::Node;
+use fika::message::{
+    Buffer, Bytes, DecodeError, EncodeError, Reference, alias, send_wait, try_send,
 };
+use fika::net::transport::{HostIps, Listener, Network, Socket, SocketHandler};
+use fika::net::{Ping as PingAnswer, disconnect_node, ping};
+use fika::prelude::*;
 use serde::{Deserializer, Serializer};
 use support::{LIMIT, Place, TestNode};
 
@@ -252,14 +254,14 @@ fn a_list_of_nodes_that_asks_the_node() {
         struct Asks(String);
         impl AsRef<str> for Asks {
             fn as_ref(&self) -> &str {
-                fika::allow([&self.0]).unwrap();
-                fika::set_cookie(support::COOKIE).unwrap();
+                fika::net::allow([&self.0]).unwrap();
+                fika::net::set_cookie(support::COOKIE).unwrap();
                 &self.0
             }
         }
-        fika::allow([Asks(own)]).unwrap();
-        fika::set_cookie(AsksCookie).unwrap();
-        fika::allow([&far]).unwrap();
+        fika::net::allow([Asks(own)]).unwrap();
+        fika::net::set_cookie(AsksCookie).unwrap();
+        fika::net::allow([&far]).unwrap();
         assert_eq!(ping(&far).await, PingAnswer::Pong);
     });
 }
@@ -268,13 +270,13 @@ struct AsksCookie;
 
 impl AsRef<str> for AsksCookie {
     fn as_ref(&self) -> &str {
-        fika::set_cookie(support::COOKIE).unwrap();
+        fika::net::set_cookie(support::COOKIE).unwrap();
         support::COOKIE
     }
 }
 
 /// A transport that calls a handler as soon as it has it, and before it answers about options.
-struct Hasty(fika::Poller);
+struct Hasty(fika::net::transport::Poller);
 
 struct HastySocket(Box<dyn Socket>, Mutex<Option<Arc<dyn SocketHandler>>>);
 
@@ -351,12 +353,12 @@ impl Socket for HastySocket {
         self.0.local_addr()
     }
 
-    fn set_options(&self, options: &fika::SocketOptions) -> std::io::Result<()> {
+    fn set_options(&self, options: &fika::net::SocketOptions) -> std::io::Result<()> {
         self.calls();
         self.0.set_options(options)
     }
 
-    fn options(&self) -> std::io::Result<fika::SocketOptions> {
+    fn options(&self) -> std::io::Result<fika::net::SocketOptions> {
         self.calls();
         self.0.options()
     }
@@ -382,8 +384,8 @@ fn a_transport_calls_its_handler_at_once() {
     within_limit(&near, async move {
         let pid = spawn_on(&far, counts(self_pid())).await;
         next!((Pid, Reference));
-        let options = fika::getopts(&*far).unwrap();
-        fika::setopts(&*far, options).unwrap();
+        let options = fika::net::getopts(&*far).unwrap();
+        fika::net::setopts(&*far, options).unwrap();
         send(pid, 1_u64);
         assert_eq!(count_at(pid).await, 1);
     });

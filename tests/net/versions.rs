@@ -10,8 +10,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use fika::net::discovery::{FixedPort, StaticNodes};
+use fika::net::{Ping as PingAnswer, ping};
+use fika::node::{Env, SystemEnv, Time};
 use fika::prelude::*;
-use fika::{Env, FixedPort, StaticNodes, SystemEnv, Time};
 use support::peer::{Hello, Peer, SPAWN, frame, framed, hello_r, proofs, read_framed, text};
 use support::{COOKIE, LIMIT, Place, TestNode, until};
 

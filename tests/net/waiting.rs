@@ -9,11 +9,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use fika::prelude::*;
-use fika::{
-    Item, TrySendError, get_net_ticktime, resume_process, send_wait, set_net_ticktime,
-    spawn_on_with, start_distribution, stop_distribution, suspend_process,
+use fika::inspect::{Item, info, is_process_alive, process_info, resume_process, suspend_process};
+use fika::message::{MailboxLimit, TrySendError, mailbox_limit, send_wait};
+use fika::net::{
+    Ping as PingAnswer, disconnect_node, get_net_ticktime, monitor_nodes, ping, set_net_ticktime,
+    start_distribution, stop_distribution,
 };
+use fika::prelude::*;
+use fika::process::{
+    SpawnOpts, spawn_blocking, spawn_monitor_on, spawn_opt_on, try_spawn_on, yield_now,
+};
+use fika::timer;
 use fika_runtime::messages_looked_at;
 
 use support::{LIMIT, Place, answerer};
@@ -85,14 +91,14 @@ impl Others {
                     let _ = spawn_on(&near, ready()).await;
                 }),
             ),
-            ("spawn_on_with", {
+            ("try_spawn_on", {
                 task(async move {
-                    assert!(spawn_on_with(&other, ready()).await.is_ok());
+                    assert!(try_spawn_on(&other, ready()).await.is_ok());
                 })
             }),
-            ("spawn_on_with nobody", {
+            ("try_spawn_on nobody", {
                 task(async move {
-                    assert!(spawn_on_with(&nowhere, ready()).await.is_err());
+                    assert!(try_spawn_on(&nowhere, ready()).await.is_err());
                 })
             }),
             ("spawn_monitor_on", {

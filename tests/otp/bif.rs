@@ -1,10 +1,12 @@
 //! `bif_SUITE`: calls that concern other processes.
 
+use fika::inspect::processes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use fika::inspect::info;
 use fika::prelude::*;
-use fika::{group_leader, set_group_leader};
+use fika::process::{Priority, SpawnOpts, group_leader, set_group_leader, spawn_opt, yield_now};
 
 use crate::support::until_in_process;
 use crate::wait::{down, end_of, serve, sync};
@@ -12,7 +14,7 @@ use crate::wait::{down, end_of, serve, sync};
 /// PROC-8, SIG-9.
 #[fika::test(workers = 2)]
 async fn is_process_alive() {
-    assert!(fika::is_process_alive(self_pid()).await);
+    assert!(fika::inspect::is_process_alive(self_pid()).await);
     for round in 0..3000 {
         let (child, monitor) = spawn_monitor(async move {
             trap_exit(round % 3 == 0);
@@ -21,19 +23,19 @@ async fn is_process_alive() {
         if round % 2 == 0 {
             sync(child).await;
         }
-        assert!(fika::is_process_alive(child).await);
+        assert!(fika::inspect::is_process_alive(child).await);
         // One that has no effect.
         exit_process(child, ExitReason::Normal);
-        assert!(fika::is_process_alive(child).await);
+        assert!(fika::inspect::is_process_alive(child).await);
         let reason = if round % 3 == 0 { ExitReason::Kill } else { ExitReason::Shutdown };
         exit_process(child, reason);
-        assert!(!fika::is_process_alive(child).await, "round {round}");
+        assert!(!fika::inspect::is_process_alive(child).await, "round {round}");
         down(monitor).await;
-        assert!(!fika::is_process_alive(child).await);
+        assert!(!fika::inspect::is_process_alive(child).await);
         // Its slot has a new one.
         let next = spawn(serve());
-        assert!(fika::is_process_alive(next).await);
-        assert!(!fika::is_process_alive(child).await);
+        assert!(fika::inspect::is_process_alive(next).await);
+        assert!(!fika::inspect::is_process_alive(child).await);
         exit_process(next, ExitReason::Kill);
     }
 
@@ -55,7 +57,7 @@ async fn is_process_alive() {
     });
     exit_process(child, ExitReason::Kill);
     until_in_process("it ends", || ends.load(Ordering::SeqCst)).await;
-    assert!(!fika::is_process_alive(child).await);
+    assert!(!fika::inspect::is_process_alive(child).await);
     assert!(!processes().contains(&child));
     assert_eq!(info::status(child).await, None, "it answers no more");
     may_end.store(true, Ordering::SeqCst);
@@ -64,7 +66,7 @@ async fn is_process_alive() {
     let other_node = Node::builder().workers(1).build().unwrap();
     let elsewhere = other_node.spawn(serve()).expect("room for one");
     let reason = end_of(async move {
-        let _ = fika::is_process_alive(elsewhere).await;
+        let _ = fika::inspect::is_process_alive(elsewhere).await;
     })
     .await;
     assert!(matches!(reason, ExitReason::Badarg(_)), "{reason}");

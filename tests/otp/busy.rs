@@ -1,7 +1,9 @@
 //! Shared code of the cases about a congested connection: two nodes, and a valve between them.
 
+use fika::inspect::{Status, info};
+use fika::net::{BusyDist, SystemMonitor, system_monitor};
 use fika::prelude::*;
-use fika::{BusyDist, SystemMonitor, system_monitor};
+use fika::process::{unlink, yield_now};
 
 use crate::support::valve::{Stops, Valve};
 use crate::support::{EndWith, LIMIT, Place, TestNode, answerer, assert_answers, down};

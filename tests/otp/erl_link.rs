@@ -2,7 +2,10 @@
 
 use std::sync::mpsc;
 
+use fika::message::Reference;
+use fika::net::{Ping as PingAnswer, monitor_node, ping};
 use fika::prelude::*;
+use fika::process::{demonitor_flush, spawn_link_on, unlink, yield_now};
 
 use crate::busy;
 use crate::wait::{down, end_of, exit_from, has_none, next, serve, sync};
@@ -133,7 +136,7 @@ async fn process_monitors() {
     exit_process(target, ExitReason::Kill);
     for monitor in [by_name, by_name_and_node] {
         receive! {
-            Down { monitor: m, object: fika::Object::Name(name, node), reason } if m == monitor => {
+            Down { monitor: m, object: fika::process::Object::Name(name, node), reason } if m == monitor => {
                 assert_eq!((name.as_str(), &node), ("target", &here));
                 assert_eq!(reason, ExitReason::Killed);
             }
@@ -191,7 +194,7 @@ async fn otp_5772_monitor() {
             yield_now().await;
         }
         demonitor_flush(monitor);
-        down(fika::monitor(child)).await;
+        down(fika::process::monitor(child)).await;
         assert!(has_none::<Down>().await, "round {n}");
     }
 }

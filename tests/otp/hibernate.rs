@@ -1,6 +1,9 @@
 //! `hibernate_SUITE`: waiting with as little memory as possible.
 
+use fika::inspect::{Status, info, set_label};
+use fika::message::{Local, Reference};
 use fika::prelude::*;
+use fika::process::{dictionary, hibernate, spawn_blocking, unlink, yield_now};
 
 use crate::wait::{LIMIT, down, end_of, exit_from, has_none, next, serve, sync};
 
@@ -162,7 +165,7 @@ async fn wake_up_and_bif_trap() {
                 0 => assert_eq!(spawn_blocking(move || round).await, round),
                 1 => {
                     for _ in 0..2000 {
-                        fika::bump_reductions(100);
+                        fika::inspect::bump_reductions(100);
                         receive! { (): () => {}, after Duration::ZERO => {} }
                     }
                 }

@@ -3,7 +3,10 @@
 //! OTP keeps messages on the heap of their process or off it. Here a mailbox is counted, for its
 //! limit, or not, and that of a hibernating process frees the memory that it does not need.
 
+use fika::inspect::info;
+use fika::message::{MailboxLimit, mailbox_limit};
 use fika::prelude::*;
+use fika::process::{SpawnOpts, spawn_opt};
 
 use crate::wait::{LIMIT, down, end_of, next};
 

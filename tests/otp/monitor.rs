@@ -1,7 +1,8 @@
 //! `monitor_SUITE`: monitors between processes of one node and of two.
 
+use fika::message::{Reference, SendError, make_ref};
 use fika::prelude::*;
-use fika::{Object, SendError};
+use fika::process::{MonitorAlias, MonitorOpts, Object, SpawnOpts, monitor_with, spawn_opt_on};
 
 use crate::support::{Answer, EndWith, Place, assert_answers, named_answerer};
 use crate::wait::{LIMIT, down, end_of, has_none, next, serve, sync};
@@ -47,7 +48,7 @@ async fn case_1a() {
         });
         assert_eq!(down(monitor).await, text("watched says so"));
         let watched: Pid = next().await;
-        let reason = down(fika::monitor(watched)).await;
+        let reason = down(fika::process::monitor(watched)).await;
         assert!([text("then I"), ExitReason::Noproc].contains(&reason), "{reason}");
     }
 }
@@ -59,7 +60,7 @@ async fn case_2() {
         let watched = spawn(async {
             let monitor: Reference = next().await;
             assert!(!demonitor(monitor));
-            assert!(!fika::demonitor_flush(monitor));
+            assert!(!fika::process::demonitor_flush(monitor));
             exit(text("x"));
         });
         let monitor = monitor(watched);
@@ -75,7 +76,7 @@ async fn case_2a() {
         let (watched, monitor) = spawn_monitor(async {
             let monitor: Reference = next().await;
             assert!(!demonitor(monitor));
-            assert!(!fika::demonitor_flush(monitor));
+            assert!(!fika::process::demonitor_flush(monitor));
             exit(text("x"));
         });
         send(watched, monitor);
@@ -105,7 +106,7 @@ async fn demon_1() {
     let reference = make_ref();
     for _ in 0..2 {
         assert!(!demonitor(reference));
-        assert!(!fika::demonitor_flush(reference));
+        assert!(!fika::process::demonitor_flush(reference));
     }
 }
 
@@ -117,8 +118,8 @@ async fn demon_2() {
     assert!(demonitor(monitor));
     assert!(!demonitor(monitor));
     exit_process(target, ExitReason::Kill);
-    down(fika::monitor(target)).await;
-    let of_myself = fika::monitor(self_pid());
+    down(fika::process::monitor(target)).await;
+    let of_myself = fika::process::monitor(self_pid());
     demonitor(of_myself);
     demonitor(of_myself);
     assert!(has_none::<Down>().await);
@@ -133,8 +134,8 @@ async fn demonitor_flush() {
     // The last monitor's Down comes after all others.
     down(monitor(target)).await;
     send(self_pid(), "other".to_owned());
-    assert!(!fika::demonitor_flush(monitors[2]));
-    assert!(!fika::demonitor_flush(monitors[2]));
+    assert!(!fika::process::demonitor_flush(monitors[2]));
+    assert!(!fika::process::demonitor_flush(monitors[2]));
     for n in [0, 1, 3, 4] {
         receive! { Down { monitor, .. } => assert_eq!(monitor, monitors[n]) }
     }
@@ -253,7 +254,7 @@ fn remote_remove_monitor() {
             }
             let flush = n % 2 == 0;
             let was_active =
-                if flush { fika::demonitor_flush(monitor) } else { demonitor(monitor) };
+                if flush { fika::process::demonitor_flush(monitor) } else { demonitor(monitor) };
             let has_down = receive! {
                 Down { monitor: m, .. } if m == monitor => true,
                 after Duration::ZERO => false,
@@ -320,7 +321,7 @@ fn mixer() {
                 };
                 match random(6) {
                     0 => assert!(demonitor(watch)),
-                    1 => assert!(fika::demonitor_flush(watch)),
+                    1 => assert!(fika::process::demonitor_flush(watch)),
                     _ => assert!(expected.insert(watch, (reason.clone(), *target)).is_none()),
                 }
             }
@@ -365,7 +366,7 @@ async fn ends_with_text(of: String) {
 async fn large_exit() {
     let large = || ExitReason::term((0..100_000_u64).rev().collect::<Vec<_>>());
     let (child, monitor) = spawn_monitor(async move { exit(large()) });
-    let more: Vec<_> = (0..5).map(|_| fika::monitor(child)).collect();
+    let more: Vec<_> = (0..5).map(|_| fika::process::monitor(child)).collect();
     assert_eq!(down(monitor).await, large());
     for monitor in more {
         let reason = down(monitor).await;

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use fika::message::{AliasOpts, Reference, alias_with, make_ref, send_priority};
 use fika::prelude::*;
-use fika::send_priority;
+use fika::process::yield_now;
+use fika::time::cancel_timer;
 
 use crate::wait::{LIMIT, down, end_of, has_none, next};
 

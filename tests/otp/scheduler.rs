@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fika::prelude::*;
+use fika::process::{Priority, SpawnOpts, set_priority, spawn_opt, yield_now};
 
 use crate::wait::next;
 
@@ -128,7 +129,7 @@ async fn lives_beside(priorities: &[Priority]) {
     let starved = turns(&normal) + turns(&low) - before.0 - before.1;
     assert!(of_hogs > 20 * (starved + 1), "{of_hogs} turns of urgent ones, {starved} of others");
     for (pid, _) in hogs.iter().chain(&normal).chain(&low) {
-        assert!(fika::is_process_alive(*pid).await);
+        assert!(fika::inspect::is_process_alive(*pid).await);
     }
     let urgent = spawn_opt(SpawnOpts::new().priority(Priority::Max), crate::wait::serve()).pid;
     for _ in 0..100 {

@@ -1,9 +1,15 @@
 //! `signal_SUITE`: the order of signals, and signals to a process that is in foreign code.
 
+use fika::process::demonitor_flush;
 use std::sync::mpsc;
 
+use fika::inspect::info;
+use fika::message::{AliasOpts, Local, Reference, alias, alias_with, send_priority, unalias};
 use fika::prelude::*;
-use fika::{LinkOpts, exit_process_priority, link_with, send_priority};
+use fika::process::{
+    LinkOpts, MonitorAlias, MonitorOpts, SpawnOpts, exit_process_priority, hibernate, link_with,
+    monitor_with, spawn_blocking, spawn_opt, unlink, yield_now,
+};
 
 use crate::busy;
 use crate::message_queue_data::{change, expect};
@@ -139,7 +145,7 @@ async fn monitor_order() {
                     assert_eq!(*next, n);
                     *next += 1;
                 }
-                Down { object: fika::Object::Pid(child), .. } => {
+                Down { object: fika::process::Object::Pid(child), .. } => {
                     assert_eq!(expected[&child], EACH, "the Down overtook messages");
                     left -= 1;
                 }
@@ -552,7 +558,10 @@ fn priority_messages_old_nodes() {
         hello.flags |= if knows { 4 } else { 0 };
         let peer_name = hello.name.clone();
         let mut peer = Peer::connected_as(place.addr_of("here"), &hello);
-        let node = fika::NodeId::of(&peer_name.parse().unwrap(), fika::Creation(hello.creation));
+        let node = fika::node::NodeId::of(
+            &peer_name.parse().unwrap(),
+            fika::node::Creation(hello.creation),
+        );
         let theirs = Reference::owned(node, SERIAL, Some(SLOT));
         let (told, tells) = mpsc::channel();
         let (report, reports) = mpsc::channel();
@@ -684,7 +693,7 @@ fn flood(target: Pid, senders: u64, each: u64) -> Vec<Reference> {
 /// FLAG-4, PROC-9: meanwhile, the receiver ends.
 #[fika::test(workers = 2)]
 async fn parallel_signal_enqueue_race_2() {
-    let before = fika::process_count();
+    let before = fika::inspect::process_count();
     for round in 0..100 {
         let (target, watch) = spawn_monitor(async move {
             for n in 0..round * 5 {
@@ -698,7 +707,7 @@ async fn parallel_signal_enqueue_race_2() {
             assert_eq!(down(sender).await, ExitReason::Normal);
         }
     }
-    assert_eq!(fika::process_count(), before);
+    assert_eq!(fika::inspect::process_count(), before);
 }
 
 /// FLAG-4: a full mailbox is stored in another way, while others send requests and signals.

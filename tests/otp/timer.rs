@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use fika::message::Reference;
 use fika::prelude::*;
+use fika::process::{spawn_blocking, yield_now};
 use fika::timer::{self, TimerError};
 
 use crate::wait::{LIMIT, down, end_of, has_none, next, serve};
 
 const LONG: Duration = secs(3600);
 
-fn now() -> fika::Time {
+fn now() -> fika::node::Time {
     self_node().env().now()
 }
 
@@ -101,7 +103,7 @@ async fn exit_after2() {
     // No process has it any more.
     timer::exit_after(Duration::ZERO, "exits", ExitReason::Kill).unwrap();
     let (_, monitor) = spawn_monitor(async move {
-        let alias = fika::alias();
+        let alias = fika::message::alias();
         timer::exit_after(millis(1), alias, ExitReason::Shutdown).unwrap();
         serve().await;
     });
@@ -123,7 +125,7 @@ async fn kill_after1() {
 }
 
 /// Takes ticks, none of which is early, and then no more after the timer is cancelled.
-async fn ticks_until_cancelled(begun: fika::Time, every: Duration, timer: timer::TRef) {
+async fn ticks_until_cancelled(begun: fika::node::Time, every: Duration, timer: timer::TRef) {
     for n in 1..=10_u32 {
         assert_eq!(next::<u64>().await, 7);
         assert!(now().since(begun) >= every * n, "tick {n} is early");

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use fika::message::{Local, Reference, make_ref};
 use fika::prelude::*;
-use fika::{ReadTimer, TimerRef, read_timer as left_of};
+use fika::process::{spawn_blocking, yield_now};
+use fika::time::{ReadTimer, Timeout, TimerRef, cancel_timer, read_timer as left_of, start_timer};
 
 use crate::wait::{LIMIT, down, end_of, has_none, next, serve};
 
@@ -80,11 +82,11 @@ async fn cancel_timer_1() {
 }
 
 /// What a process that calls this with each bad destination ends with.
-async fn destinations(start: fn(fika::Dest<'_>) -> TimerRef) {
+async fn destinations(start: fn(fika::message::Dest<'_>) -> TimerRef) {
     let other = Node::builder().workers(1).build().unwrap();
     let elsewhere = other.spawn(serve()).expect("room for one");
     let before = self_node().timer_count();
-    let bad: [fika::Dest<'static>; 3] =
+    let bad: [fika::message::Dest<'static>; 3] =
         [elsewhere.into(), ("name", "other@127.0.0.1").into(), ("name", "no node").into()];
     for dest in bad {
         let shown = dest.to_string();
@@ -184,12 +186,12 @@ async fn read_timer() {
 #[fika::test]
 async fn read_timer_async() {
     let timer = send_after(LONG, self_pid(), ());
-    fika::read_timer_async(timer);
+    fika::time::read_timer_async(timer);
     let ReadTimer { timer: asked, left } = next().await;
     assert_eq!(asked, timer);
     assert!(left.is_some_and(|left| left > LONG - LIMIT && left <= LONG + millis(1)), "{left:?}");
     let end = end_of(async move {
-        fika::read_timer_async(timer);
+        fika::time::read_timer_async(timer);
         assert!(next::<ReadTimer>().await.left <= left);
         assert!(has_none::<ReadTimer>().await);
     });
@@ -197,7 +199,7 @@ async fn read_timer_async() {
     // The timer continues.
     assert!(cancel_timer(timer).is_some());
     for gone in [timer, foreign_timer().await] {
-        fika::read_timer_async(gone);
+        fika::time::read_timer_async(gone);
         assert_eq!(next::<ReadTimer>().await, ReadTimer { timer: gone, left: None });
     }
     assert!(has_none::<ReadTimer>().await && has_none::<()>().await);
@@ -218,7 +220,11 @@ async fn evil_timers() {
         send_after(
             millis(1),
             me,
-            Down { monitor: make_ref(), object: fika::Object::Pid(me), reason: ExitReason::Normal },
+            Down {
+                monitor: make_ref(),
+                object: fika::process::Object::Pid(me),
+                reason: ExitReason::Normal,
+            },
         );
         if round % 2 == 0 {
             // It runs all the time, and looks in between.
@@ -276,7 +282,7 @@ async fn same_time_yielding_with_cancel_other() {
         sleep(due.since(self_node().env().now()).saturating_sub(millis(1))).await;
         let mut cancelled = Vec::new();
         for (n, timer) in to_cancel.iter().enumerate() {
-            if fika::cancel_timer(*timer).is_some() {
+            if fika::time::cancel_timer(*timer).is_some() {
                 assert_eq!(left_of(*timer), None);
                 cancelled.push(n as u64);
             }

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Sender, channel};
 
+use fika::net::transport::{Network as _, Poller};
 use fika::prelude::*;
-use fika::{Network as _, Poller};
+use fika::process::{spawn_blocking, yield_now};
 
 use wait::{LIMIT, down};
 

@@ -6,11 +6,17 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use fika::prelude::*;
-use fika::{
-    Dest, MonitorNodeError, Name, Node, SocketOptions, StaticNodes, getopts, send_priority,
-    set_cookie_for, setopts,
+use fika::Node;
+use fika::message::{Dest, send_priority, try_send};
+use fika::net::discovery::StaticNodes;
+use fika::net::{
+    MonitorNodeError, Ping as PingAnswer, SocketOptions, disconnect_node, getopts, monitor_node,
+    ping, set_cookie_for, setopts,
 };
+use fika::node::NodeName;
+use fika::prelude::*;
+use fika::process::{Name, demonitor_flush, spawn_monitor_on, unregister};
+use fika::time::cancel_timer;
 
 /// Evaluates an expression with each kind of string, and asserts that the values are equal.
 macro_rules! with_each_text {
@@ -112,7 +118,7 @@ async fn nodes_by_name() {
     assert_eq!(with_each_node!(node, |node| connect_node(node).await), None);
     assert_eq!(with_each_node!(node, |node| disconnect_node(node).await), None);
     with_each_node!(node, |node| set_cookie_for(node, "a long enough cookie").is_err());
-    with_each_node!(node, |node| fika::allow([node]).is_err());
+    with_each_node!(node, |node| fika::net::allow([node]).is_err());
     with_each_node!(node, |node| getopts(node).is_err());
     with_each_node!(node, |node| setopts(node, SocketOptions::default()).is_err());
     with_each_node!(node, |node| {

@@ -6,7 +6,9 @@ use crate::wait;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use fika::message::make_ref;
 use fika::prelude::*;
+use fika::process::{spawn_blocking, yield_now};
 
 use wait::{LIMIT, down, exit_from, has_none, next, serve, sync};
 

@@ -14,8 +14,13 @@ use std::process::{Command, ExitCode, Output, Termination};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
+use fika::inspect::{process_count, set_label};
+use fika::message::Reference;
 use fika::prelude::*;
-use fika::{process_count, spawn_opt_on};
+use fika::process::{
+    SpawnOpts, spawn_blocking, spawn_link_on, spawn_opt, spawn_opt_on, spawn_request,
+    spawn_request_on, yield_now,
+};
 
 use wait::{down, end_of, next, serve};
 
@@ -206,7 +211,7 @@ async fn an_error_ends_the_process_and_its_links() {
 }
 
 fn monitor_of(pid: Pid) -> Reference {
-    fika::monitor(pid)
+    fika::process::monitor(pid)
 }
 
 /// A program whose main process fails ends with an error line and status 1.
@@ -454,7 +459,7 @@ fn grows() {
         for n in 0..2500_u64 {
             send(deaf, n as u8);
             // It has taken that in when it answers.
-            let _ = fika::info::message_queue_len(deaf).await;
+            let _ = fika::inspect::info::message_queue_len(deaf).await;
         }
         // It receives everything, however much waits.
         let busy = spawn(async move {

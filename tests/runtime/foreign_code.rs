@@ -10,8 +10,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 
+use fika::inspect::process_info;
+use fika::message::{
+    AliasOpts, Local, MailboxLimit, WhenFull, alias, alias_with, mailbox_limit, send_priority,
+    send_wait, unalias,
+};
+use fika::node::{Env as _, SystemEnv};
 use fika::prelude::*;
-use fika::{Env as _, SystemEnv, send_priority};
+use fika::process::{
+    MonitorOpts, ReplyOn, SpawnOpts, dictionary, spawn_blocking, spawn_request_abandon,
+    spawn_request_on, yield_now,
+};
 use futures_lite::future;
 
 use wait::{LIMIT, down, next, serve, sync};
@@ -93,7 +102,7 @@ async fn the_values_of_a_process_are_dropped_one_at_a_time() {
             Box::pin(async move {
                 let other = spawn(serve());
                 for _ in 0..3 {
-                    fika::monitor_with(other, MonitorOpts::new().tag(value(&values)));
+                    fika::process::monitor_with(other, MonitorOpts::new().tag(value(&values)));
                 }
             })
         }),
@@ -102,7 +111,7 @@ async fn the_values_of_a_process_are_dropped_one_at_a_time() {
                 for _ in 0..3 {
                     send(self_pid(), value(&values));
                 }
-                process_info(self_pid(), &[fika::Item::MessageQueueLen]).await;
+                process_info(self_pid(), &[fika::inspect::Item::MessageQueueLen]).await;
             })
         }),
         ("messages ahead of others", |values| {
@@ -204,7 +213,7 @@ async fn the_values_of_a_process_are_dropped_one_at_a_time() {
                 link(child);
                 next::<Exit>().await;
             });
-            let watch = fika::monitor(linked);
+            let watch = fika::process::monitor(linked);
             next::<()>().await;
             exit_process(child, ExitReason::Kill);
             let reason = down(monitor).await;
@@ -324,14 +333,14 @@ async fn a_waker_that_panics_costs_no_process() {
     let bystander = spawn(serve());
     for _ in 0..3 {
         // A process that answers.
-        let mut info = Box::pin(process_info(bystander, &[fika::Item::MessageQueueLen]));
+        let mut info = Box::pin(process_info(bystander, &[fika::inspect::Item::MessageQueueLen]));
         // Another worker may have answered by then.
         let answered = poll(&mut info, &loud_waker());
         sync(bystander).await;
         assert!(answered.is_ready() || info.await.is_some());
         // The end of a process.
         let (child, monitor) = spawn_monitor(async { next::<()>().await });
-        let mut suspends = Box::pin(fika::suspend_process(child));
+        let mut suspends = Box::pin(fika::inspect::suspend_process(child));
         let _ = poll(&mut suspends, &loud_waker());
         exit_process(child, ExitReason::Kill);
         assert_eq!(down(monitor).await, ExitReason::Killed);

@@ -6,7 +6,9 @@ use std::hint::black_box;
 use std::ops::Add;
 use std::time::Duration;
 
+use fika::message::Reference;
 use fika::prelude::*;
+use fika::process::{ReplyOn, SpawnOpts, spawn_opt, spawn_request, yield_now};
 use fika::timer;
 
 const SIZE: usize = 1 << 20;
@@ -72,7 +74,7 @@ async fn main_of_a_program() -> u64Termination {
 #[allow(non_camel_case_types)]
 struct u64Termination(u64);
 
-impl fika::Ignored for u64Termination {}
+impl fika::process::Ignored for u64Termination {}
 
 impl std::process::Termination for u64Termination {
     fn report(self) -> std::process::ExitCode {
@@ -179,9 +181,9 @@ async fn memory() {
         receive! { (): () => {} }
     });
     assert_eq!(next().await, 41);
-    let info = fika::process_info(child, &[fika::Item::Memory]).await;
+    let info = fika::inspect::process_info(child, &[fika::inspect::Item::Memory]).await;
     match info.as_deref() {
-        Some([fika::InfoItem::Memory(bytes)]) => assert!(*bytes >= SIZE, "{bytes}"),
+        Some([fika::inspect::InfoItem::Memory(bytes)]) => assert!(*bytes >= SIZE, "{bytes}"),
         other => panic!("{other:?}"),
     }
 }

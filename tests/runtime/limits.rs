@@ -7,8 +7,13 @@ use crate::wait;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use fika::inspect::is_process_alive;
+use fika::message::{
+    Local, MailboxLimit, Reference, WhenFull, alias, mailbox_limit, make_ref, send_wait, try_send,
+};
 use fika::prelude::*;
-use fika::{CancelTimer, cancel_timer_async};
+use fika::process::{SpawnOpts, SpawnReply, spawn_opt, spawn_request, yield_now};
+use fika::time::{CancelTimer, cancel_timer_async};
 use futures_lite::future;
 
 use wait::{LIMIT, down, end_of, exit_from, has_none, next, serve};
@@ -111,7 +116,7 @@ async fn what_finds_no_room_is_dropped() {
             }
         }
         for dest in [target.into(), "full".into(), alias.into()] {
-            let dest: fika::Dest<'_> = dest;
+            let dest: fika::message::Dest<'_> = dest;
             assert!(try_send(dest, 1001_u64).unwrap_err().is_full());
         }
         send_after(Duration::ZERO, target, 1002_u64);
@@ -387,7 +392,7 @@ async fn who_sends_to_itself_does_not_wait() {
         for n in 0..2_u64 {
             send_wait(me, n).await.unwrap();
         }
-        let dests: [fika::Dest<'_>; 3] = [me.into(), own.into(), "itself".into()];
+        let dests: [fika::message::Dest<'_>; 3] = [me.into(), own.into(), "itself".into()];
         for dest in dests {
             let refused = send_wait(dest, 2_u64).await.unwrap_err();
             assert!(refused.is_full() && refused.into_message() == Some(2));
@@ -531,7 +536,8 @@ async fn without_a_limit_there_is_room() {
     let (dead, monitor) = spawn_monitor(async {});
     down(monitor).await;
     let here = self_node().name();
-    let nobody: [fika::Dest<'_>; 3] = [dead.into(), "nobody".into(), ("nobody", &here).into()];
+    let nobody: [fika::message::Dest<'_>; 3] =
+        [dead.into(), "nobody".into(), ("nobody", &here).into()];
     for dest in nobody {
         let refused = try_send(dest.clone(), 7_u64).unwrap_err();
         assert!(refused.is_noproc(), "{dest}");

@@ -6,7 +6,9 @@ use crate::wait;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use fika::inspect::info;
 use fika::prelude::*;
+use fika::process::{unlink, yield_now};
 
 use wait::{down, end_of, exit_from, has_none, next, serve, sync};
 

@@ -9,7 +9,9 @@ use crate::wait;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fika::message::{AliasOpts, Local, Reference, alias_with, unalias};
 use fika::prelude::*;
+use fika::process::{MonitorAlias, MonitorOpts, SpawnOpts, monitor_with, spawn_opt, unlink};
 use proptest::prelude::*;
 
 use wait::LIMIT;

@@ -7,8 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fika::Object;
+use fika::inspect::info;
+use fika::message::Reference;
 use fika::prelude::*;
+use fika::process::{Object, demonitor_flush, unregister, yield_now};
 
 use wait::{LIMIT, down, end_of, has_none, next, serve, sync};
 
@@ -100,7 +102,7 @@ async fn demonitor_says_whether_a_down_has_come() {
         }
         assert!(!demonitor(monitor));
         if round % 8 == 0 {
-            down(fika::monitor(child)).await;
+            down(fika::process::monitor(child)).await;
             assert!(has_none::<Down>().await);
         }
     }
@@ -108,7 +110,7 @@ async fn demonitor_says_whether_a_down_has_come() {
     assert!(active > 0, "{active} {fired}");
     // A monitor that has certainly fired.
     let (child, monitor) = spawn_monitor(async {});
-    down(fika::monitor(child)).await;
+    down(fika::process::monitor(child)).await;
     assert!(!demonitor(monitor));
     assert_eq!(down(monitor).await, ExitReason::Normal);
 }
@@ -122,7 +124,7 @@ async fn demonitor_drops_a_down_that_waits_in_the_queue() {
         let seen = Arc::new(AtomicBool::new(false));
         let sees = seen.clone();
         spawn(async move {
-            let monitor = fika::monitor(child);
+            let monitor = fika::process::monitor(child);
             send(child, ());
             down(monitor).await;
             sees.store(true, Ordering::SeqCst);
@@ -134,7 +136,7 @@ async fn demonitor_drops_a_down_that_waits_in_the_queue() {
         let active = if round % 2 == 0 { demonitor(monitor) } else { demonitor_flush(monitor) };
         assert!(active, "it had not fired as far as this process could see");
         yield_now().await;
-        assert_eq!(down(fika::monitor(child)).await, ExitReason::Noproc);
+        assert_eq!(down(fika::process::monitor(child)).await, ExitReason::Noproc);
         assert!(has_none::<Down>().await);
     }
 }
@@ -204,7 +206,7 @@ async fn a_monitor_of_oneself_never_fires() {
     let (child, monitor) = spawn_monitor(async move {
         register("myself", self_pid()).unwrap();
         let _ = monitor(self_pid());
-        let _ = fika::monitor("myself");
+        let _ = fika::process::monitor("myself");
         unregister("myself").unwrap();
         assert!(has_none::<Down>().await);
         send(me, ());

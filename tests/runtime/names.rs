@@ -3,8 +3,9 @@
 
 use crate::wait;
 
+use fika::message::Local;
 use fika::prelude::*;
-use fika::{Name, RegisterError, registered};
+use fika::process::{Name, RegisterError, registered, unregister};
 
 use wait::{down, end_of, has_none, next, serve, sync};
 

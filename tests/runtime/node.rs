@@ -5,8 +5,14 @@ use crate::wait;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use fika::inspect::process_count;
+use fika::message::{Reference, make_ref};
 use fika::prelude::*;
-use fika::{process_count, read_timer, registered};
+use fika::process::{
+    SpawnOpts, demonitor_flush, registered, spawn_blocking, spawn_opt, unlink, unregister,
+    yield_now,
+};
+use fika::time::{cancel_timer, read_timer, start_timer};
 
 use wait::{LIMIT, down, end_of, exit_from, next, serve, sync};
 

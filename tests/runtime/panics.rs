@@ -7,8 +7,14 @@ use std::panic::panic_any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use fika::inspect::process_count;
+use fika::message::{AliasOpts, Local, Reference, alias, alias_with, make_ref, send_priority};
 use fika::prelude::*;
-use fika::{process_count, send_priority};
+use fika::process::{
+    SpawnOpts, spawn_blocking, spawn_opt, spawn_request, spawn_request_on, unlink, unregister,
+    yield_now,
+};
+use fika::time::start_timer;
 
 use wait::{LIMIT, down, end_of, has_none, next, serve, sync};
 
@@ -47,7 +53,7 @@ impl Drop for Meddler {
         send("nobody has this name", ());
         exit_process(test, text("from a destructor"));
         exit_process(alias, text("from a destructor"));
-        fika::exit_process_priority(alias, text("from a destructor"));
+        fika::process::exit_process_priority(alias, text("from a destructor"));
         link(test);
         // The peer's half of the link stays, and it gets its exit signal.
         unlink(peer);
@@ -70,7 +76,7 @@ impl Drop for Meddler {
             start_timer(Duration::ZERO, test, "from its timer".to_owned()),
             send_after(Duration::ZERO, ("name", "no node name"), ()),
         ];
-        assert!(timers.iter().all(|timer| fika::read_timer(*timer).is_none()));
+        assert!(timers.iter().all(|timer| fika::time::read_timer(*timer).is_none()));
         assert!(register("from a destructor", test).is_err());
         assert!(unregister("test").is_err());
         self.dropped.fetch_add(1, Ordering::SeqCst);
@@ -208,7 +214,7 @@ async fn a_panic_of_any_kind_ends_one_process() {
             link(child);
             serve().await;
         });
-        let watch = fika::monitor(linked);
+        let watch = fika::process::monitor(linked);
         match down(monitor).await {
             ExitReason::Panic(panic) => {
                 assert!(panic.message.starts_with(expected), "{expected}: {}", panic.message);

@@ -7,8 +7,12 @@ use crate::wait;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use fika::inspect::{info, is_process_alive, process_info, set_label};
 use fika::prelude::*;
-use fika::{group_leader, set_group_leader};
+use fika::process::{
+    Priority, SpawnOpts, dictionary, group_leader, set_group_leader, set_priority, spawn_opt,
+    yield_now,
+};
 
 use wait::{down, next, serve, sync};
 
@@ -200,7 +204,7 @@ async fn group_leaders_are_inherited() {
     // The leader need not be alive.
     exit_process(leader, ExitReason::Kill);
     assert_eq!(info::group_leader(child).await, Some(leader));
-    let node = fika::self_node();
+    let node = fika::node::self_node();
     let on_its_own = node.spawn(serve()).expect("room");
     assert_eq!(info::group_leader(on_its_own).await, Some(on_its_own));
 }
@@ -216,7 +220,7 @@ async fn a_new_process_has_nothing() {
     link(spawn(serve()));
     monitor(spawn(serve()));
     send(self_pid(), ());
-    use fika::{InfoItem, Item};
+    use fika::inspect::{InfoItem, Item};
     let items = [
         Item::TrapExit,
         Item::Priority,
@@ -269,7 +273,7 @@ fn a_remote_child_has_the_spawner_s_group_leader() {
             set_group_leader(leader, me);
             for priority in ALL {
                 let opts = SpawnOpts::new().priority(priority);
-                let child = fika::spawn_opt_on(&name, opts, tells(me)).await.pid;
+                let child = fika::process::spawn_opt_on(&name, opts, tells(me)).await.pid;
                 assert_eq!(next::<(Pid, u64)>().await, (leader, priority as u64));
                 exit_process(child, ExitReason::Kill);
             }

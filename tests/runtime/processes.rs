@@ -5,8 +5,10 @@ use crate::wait;
 
 use std::sync::Arc;
 
+use fika::inspect::process_count;
+use fika::message::Local;
 use fika::prelude::*;
-use fika::process_count;
+use fika::process::{spawn_blocking, yield_now};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
 use wait::{LIMIT, down, end_of, exit_from, has_none, next, serve, sync};
@@ -79,7 +81,7 @@ async fn an_end_takes_monitors_and_messages_with_it() {
     for _ in 0..100 {
         let message = Local(held.clone());
         let (watcher, monitor) = spawn_monitor(async move {
-            let _ = fika::monitor(target);
+            let _ = fika::process::monitor(target);
             sync(target).await;
         });
         send(watcher, message);

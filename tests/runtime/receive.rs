@@ -3,10 +3,13 @@
 
 use crate::wait;
 
+use fika::process::demonitor_flush;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use fika::message::{Local, make_ref};
 use fika::prelude::*;
+use fika::process::{spawn_blocking, yield_now};
 use futures_lite::future;
 
 use wait::{LIMIT, down, end_of, has_none, next, serve, sync};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use fika::prelude::*;
+use fika::process::yield_now;
 
 use wait::{down, next, serve, sync};
 

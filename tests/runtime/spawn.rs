@@ -3,7 +3,12 @@
 
 use crate::wait;
 
+use fika::message::unalias;
 use fika::prelude::*;
+use fika::process::{
+    MonitorAlias, MonitorOpts, SpawnOpts, SpawnReply, spawn_opt, spawn_opt_on, spawn_request,
+    spawn_request_on,
+};
 
 use wait::{down, exit_from, has_none};
 

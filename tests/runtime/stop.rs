@@ -9,7 +9,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
+use fika::inspect::process_info;
 use fika::prelude::*;
+use fika::process::{spawn_blocking, yield_now};
 use futures_lite::future;
 
 use wait::{LIMIT, end_of, next, serve, sync};
@@ -129,7 +131,7 @@ fn the_time_to_end_in_order_is_limited() {
         std::future::pending::<()>().await;
     });
     node.block_on(async move {
-        while process_info(pid.unwrap(), &[fika::Item::Reductions]).await.is_none() {}
+        while process_info(pid.unwrap(), &[fika::inspect::Item::Reductions]).await.is_none() {}
         yield_now().await;
     });
     assert!(node.stop() && ready.load(Ordering::SeqCst));
@@ -317,10 +319,10 @@ fn signals_stop_a_program() {
         let program = Program::start("never ends");
         program.signal(signal);
         program.until("in order");
-        let begun = fika::SystemEnv::new();
+        let begun = fika::node::SystemEnv::new();
         program.signal(signal);
         assert_eq!(program.end().0.signal(), Some(number));
-        assert!(fika::Env::now(&begun).since_start() < secs(4), "at once");
+        assert!(fika::node::Env::now(&begun).since_start() < secs(4), "at once");
         // Without a handler it is as always.
         let program = Program::start("ignores signals");
         program.signal(signal);

@@ -3,11 +3,16 @@
 
 use crate::wait;
 
+use fika::inspect::is_process_alive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use fika::inspect::{
+    Item, Status, SuspendError, info, process_info, resume_process, suspend_process,
+};
+use fika::message::make_ref;
 use fika::prelude::*;
-use fika::{Item, SuspendError, resume_process, suspend_process};
+use fika::process::{spawn_blocking, yield_now};
 
 use wait::{down, end_of, has_none, next, serve, sync};
 

@@ -5,9 +5,12 @@ use crate::wait;
 
 use std::collections::BTreeSet;
 
+use fika::inspect::{is_process_alive, processes, resume_process, suspend_process};
+use fika::message::Local;
 use fika::prelude::*;
+use fika::process::{SpawnOpts, SpawnReply, spawn_blocking, spawn_request, yield_now};
+use fika::time::{TimerRef, cancel_timer};
 use fika::timer::{self, TRef};
-use fika::{TimerRef, resume_process, suspend_process};
 
 use wait::{LIMIT, down, has_none, next, serve};
 
@@ -192,7 +195,7 @@ async fn bad_arguments_are_refused() {
         timer::send_interval(Duration::ZERO, me, ()),
         timer::send_interval(LONG, foreign, ()),
         timer::send_interval(LONG, "nobody", ()),
-        timer::send_interval(LONG, fika::alias(), ()),
+        timer::send_interval(LONG, fika::message::alias(), ()),
         timer::apply_interval(Duration::ZERO, nothing),
         timer::apply_interval(long, nothing),
         timer::apply_repeatedly(Duration::ZERO, nothing),

@@ -6,10 +6,12 @@ use crate::wait;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use fika::message::Local;
 use fika::prelude::*;
-use fika::{
-    CancelTimer, TimerRef, cancel_timer_async, cancel_timer_no_info, read_timer, send_at,
-    start_timer_at,
+use fika::process::{unregister, yield_now};
+use fika::time::{
+    CancelTimer, Timeout, TimerRef, cancel_timer, cancel_timer_async, cancel_timer_no_info,
+    read_timer, send_at, start_timer, start_timer_at,
 };
 
 use wait::{LIMIT, down, end_of, has_none, next, serve, sync};
@@ -158,7 +160,7 @@ async fn an_absolute_time() {
     assert!(node.env().now() >= due);
     assert_eq!(next::<u64>().await, 2);
     assert!(node.env().now() >= due + millis(20));
-    for past in [fika::Time::default(), node.env().now()] {
+    for past in [fika::node::Time::default(), node.env().now()] {
         send_at(past, me, 3_u64);
         assert_eq!(next::<u64>().await, 3);
     }

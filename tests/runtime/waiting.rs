@@ -6,8 +6,14 @@ use crate::wait;
 
 use std::pin::Pin;
 
+use fika::inspect::{Item, Status, is_process_alive, process_info, suspend_process};
+use fika::message::{
+    Local, MailboxLimit, Reference, WhenFull, mailbox_limit, make_ref, send_timeout, send_wait,
+};
+use fika::net::{Ping as PingAnswer, ping};
 use fika::prelude::*;
-use fika::{Item, suspend_process};
+use fika::process::{spawn_blocking, yield_now};
+use fika::timer;
 use futures_lite::future;
 
 use wait::{LIMIT, end_of, next, serve};
@@ -94,8 +100,8 @@ fn waits(pid: Pid, full: Pid) -> Vec<(&'static str, Task)> {
         ("send_timeout", {
             task(async move { drop(send_timeout(full, 1_u64, secs(3600)).await) })
         }),
-        ("info::links", task(async move { drop(fika::info::links(pid).await) })),
-        ("hibernate", task(fika::hibernate())),
+        ("info::links", task(async move { drop(fika::inspect::info::links(pid).await) })),
+        ("hibernate", task(fika::process::hibernate())),
         ("send_wait", task(async move { drop(send_wait(full, 1_u64).await) })),
         ("process_info", task(async move { drop(process_info(pid, &[Item::Status]).await) })),
         (
@@ -142,7 +148,7 @@ async fn destructors_end() {
             assert_end(end, task, name).await;
         }
     }
-    assert_ne!(fika::info::status(pid).await, Some(Status::Suspended));
+    assert_ne!(fika::inspect::info::status(pid).await, Some(Status::Suspended));
     // What has no value to end with is left as by a panic.
     for end in [End::Returns, End::Killed, End::KilledInReceive] {
         let call = task(async { spawn_blocking(|| {}).await });
@@ -230,7 +236,7 @@ fn the_thread_of_an_endless_receive_is_lost_but_not_its_process() {
 async fn a_destructor_on_the_way_out_needs_no_budget() {
     let end = end_of(async {
         let _waits = Waits(Some(task(sleep(millis(1)))));
-        fika::bump_reductions(10_000);
+        fika::inspect::bump_reductions(10_000);
         exit(ExitReason::Shutdown)
     });
     assert_eq!(timeout(LIMIT, end).await, Ok(ExitReason::Shutdown));

@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use fika::net::disconnect_node;
 use fika::prelude::*;
 use fika::sim::{Sim, SimNode, seeds};
 

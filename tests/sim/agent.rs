@@ -1,11 +1,18 @@
 //! A process that links to, monitors and spawns others on other nodes in all ways, and knows what
 //! it must hear of them.
 
+use fika::process::unlink;
 use std::collections::{BTreeMap, BTreeSet};
 
+use fika::message::Reference;
+use fika::net::monitor_node;
+use fika::node::NodeName;
 use fika::prelude::*;
+use fika::process::{
+    Object, SpawnOpts, SpawnReply, demonitor_flush, spawn_link_on, spawn_monitor_on,
+    spawn_request_on,
+};
 use fika::sim::Checks;
-use fika::{Object, SpawnOpts, SpawnReply, spawn_request_on};
 
 use crate::target::{
     Child, Enough, LinkBack, Linked, NAMES, Unlink, name, parent, target, watcher,

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use fika::net::{disconnect_node, monitor_nodes};
 use fika::prelude::*;
+use fika::process::unregister;
 use fika::sim::{Checks, Failure, Sim, SimNode, seeds};
 
 /// How many seeds each scenario runs.

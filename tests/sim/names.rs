@@ -1,9 +1,9 @@
 //! More names than a connection has numbers for, messages in pieces, and messages that are refused:
 //! each message arrives at its receiver.
 
+use fika::message::try_send;
 use fika::prelude::*;
 use fika::sim::{Sim, seeds};
-use fika::try_send;
 
 /// How many seeds each scenario runs.
 const SEEDS: u64 = if cfg!(debug_assertions) { 2 } else { 100 };

@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use fika::net::discovery::{NodeAddr, Resolver, Resolving};
+use fika::node::NodeName;
 use fika::prelude::*;
 use fika::sim::{Failure, Sim, SimNode};
-use fika::{NodeAddr, NodeName, Resolver, Resolving};
 use fika_net::Distribution;
 
 /// The number of nodes.

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use fika::NodeType;
+use fika::net::{NodeType, monitor_nodes};
+use fika::node::NodeName;
 use fika::prelude::*;
 use fika::sim::{Checks, Failure, Fault, Sim, SimNode, seeds};
 

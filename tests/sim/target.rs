@@ -1,8 +1,9 @@
 //! The targets of agents' links and monitors, and processes that link to targets themselves and end
 //! soon.
 
+use fika::net::{monitor_node, monitor_nodes};
 use fika::prelude::*;
-use fika::{SpawnOpts, spawn_request_on};
+use fika::process::{SpawnOpts, spawn_request_on, unlink};
 
 /// Tells a target to link itself to this process, and to report that.
 #[derive(Message, Serialize, Deserialize)]

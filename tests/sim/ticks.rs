@@ -1,8 +1,8 @@
 //! Ticks: a live node is not given up, whatever is queued, and a frozen one is given up in time.
 
+use fika::net::{BusyDist, SystemMonitor, monitor_nodes, system_monitor};
 use fika::prelude::*;
 use fika::sim::{Failure, Reads, Sim, SimNode, seeds};
-use fika::{BusyDist, SystemMonitor, system_monitor};
 
 /// How many seeds each scenario runs.
 const SEEDS: u64 = if cfg!(debug_assertions) { 5 } else { 500 };

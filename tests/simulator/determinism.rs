@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
+use fika::net::monitor_nodes;
 use fika::prelude::*;
+use fika::process::{spawn_blocking, spawn_link_on, spawn_monitor_on};
 use fika::sim::{Fault, Sim};
 
 const SEEDS: std::ops::Range<u64> = 0..8;

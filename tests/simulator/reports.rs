@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
+use fika::message::send_timeout;
+use fika::net::monitor_nodes;
 use fika::prelude::*;
+use fika::process::{spawn_blocking, yield_now};
 use fika::sim::{Failure, Sim};
 
 /// Keeps this thread busy, like a blocking call.

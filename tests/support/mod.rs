@@ -25,8 +25,10 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use fika::message::Reference;
+use fika::node::{Env as _, NodeBuilder, SystemEnv, Time};
 use fika::prelude::*;
-use fika::{Env as _, NodeBuilder, SystemEnv, Time};
+use fika::process::yield_now;
 
 /// The limit for waiting. No event takes a tenth of it.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
@@ -325,11 +327,11 @@ impl Message for AskOfAnotherShape {
         1
     }
 
-    fn encode(&self, _: &mut fika::__private::Buffer) -> Result<(), fika::EncodeError> {
+    fn encode(&self, _: &mut fika::__private::Buffer) -> Result<(), fika::message::EncodeError> {
         Ok(())
     }
 
-    fn decode(_: &fika::Bytes) -> Result<Self, fika::DecodeError> {
+    fn decode(_: &fika::message::Bytes) -> Result<Self, fika::message::DecodeError> {
         Ok(AskOfAnotherShape)
     }
 }

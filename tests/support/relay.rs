@@ -7,7 +7,7 @@ use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use fika::{Env as _, SystemEnv};
+use fika::node::{Env as _, SystemEnv};
 
 use super::Clock;
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fika::{HostIps, Listener, Network, Socket, SocketHandler};
+use fika::net::transport::{HostIps, Listener, Network, Socket, SocketHandler};
 
 /// What the transport does to the bytes.
 #[derive(Clone)]

@@ -2,7 +2,8 @@
 
 use std::future::{Ready, ready};
 
-use fika::{EncodeError, Encoded, RemoteFn};
+use fika::message::{EncodeError, Encoded};
+use fika::process::RemoteFn;
 
 /// A call of a function that no program has.
 pub(crate) struct Unknown;

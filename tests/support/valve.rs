@@ -7,7 +7,8 @@ use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use fika::{HostIps, Listener, Network, NodeBuilder, Poller, Socket, SocketHandler};
+use fika::net::transport::{HostIps, Listener, Network, Poller, Socket, SocketHandler};
+use fika::node::NodeBuilder;
 
 /// The directions that it stops.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Waiting for an event, with a limit after which the test has failed.
 
+use fika::message::Reference;
 use fika::prelude::*;
 
 /// The limit. Nothing here takes this long.
@@ -45,7 +46,7 @@ pub(crate) fn next<M: Message>() -> impl Future<Output = M> {
 /// Returns how the process that runs this future ends.
 pub(crate) async fn end_of<F>(body: F) -> ExitReason
 where
-    F: Future<Output: fika::Outcome> + Send + 'static,
+    F: Future<Output: fika::process::Outcome> + Send + 'static,
 {
     let (_, monitor) = spawn_monitor(body);
     down(monitor).await

@@ -5,7 +5,8 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::mpsc;
 
-use fika::NodeDownReason;
+use fika::net::{NodeDownReason, Ping as PingAnswer, monitor_nodes, ping};
+use fika::node::NodeName;
 use fika::prelude::*;
 
 use super::{Answer, Ask, Clock, EndWith, LIMIT, TestNode, answerer, down, until};
@@ -90,7 +91,7 @@ async fn talk(node: &NodeName, rounds: u64) {
     for n in 0..rounds {
         assert_eq!(crate::next!(Answer).n, n);
     }
-    let monitor = fika::monitor(with);
+    let monitor = fika::process::monitor(with);
     send(with, EndWith(ExitReason::Normal));
     down(monitor).await;
 }
@@ -100,7 +101,7 @@ fn vitals() -> Vitals {
     let memory = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.strip_suffix("kB"));
     Vitals {
         nodes: nodes().len(),
-        processes: fika::process_count(),
+        processes: fika::inspect::process_count(),
         files: std::fs::read_dir("/proc/self/fd").expect("this is Linux").count(),
         memory: memory.expect("it uses memory").trim().parse().expect("a number"),
     }

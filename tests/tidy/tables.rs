@@ -94,14 +94,7 @@ pub(crate) const LAYERS: &[Layers] = &[
     ("net/src", &[&["cookie"], &["proto"], &["io"], &["dist"], &["fuzzing"]]),
     (
         "net/src/dist",
-        &[
-            &["start_error"],
-            &["discovery", "link"],
-            &["state"],
-            &["setup"],
-            &["control"],
-            &["api"],
-        ],
+        &[&["start_error"], &["discovery", "link"], &["state"], &["setup"], &["control"], &["api"]],
     ),
     (
         "net/src/proto",

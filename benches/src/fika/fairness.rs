@@ -4,6 +4,7 @@
 use std::thread::available_parallelism;
 
 use fika::prelude::*;
+use fika::process::yield_now;
 use fika_bench_kit::{Clock, Params, latency, spin_for, watchdog};
 
 use super::echo::{echo, ping_times};

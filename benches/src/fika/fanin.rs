@@ -1,6 +1,7 @@
 //! fanin: many processes send to one, as fast as they can.
 
 use fika::prelude::*;
+use fika::process::unregister;
 use fika_bench_kit::{Elapsed, Params, Stopwatch, metric};
 
 use super::echo::{Done, Go, all_done};

@@ -1,6 +1,7 @@
 //! mailbox: messages that wait in a mailbox: the cost of each, and their effect on a call.
 
 use fika::prelude::*;
+use fika::process::yield_now;
 use fika_bench_kit::{Params, Stopwatch, metric, rss_bytes};
 
 use super::echo::{Done, Go, all_done};

@@ -20,7 +20,8 @@ mod spawn;
 mod stop;
 mod timers;
 
-use fika::{Node, NodeBuilder};
+use fika::Node;
+use fika::node::NodeBuilder;
 use fika_bench_kit::{Params, cannot, failed};
 
 pub(crate) use remote::run_node;

@@ -2,8 +2,9 @@
 
 use std::hint::black_box;
 
-use fika::Dest;
+use fika::message::Dest;
 use fika::prelude::*;
+use fika::process::yield_now;
 use fika_bench_kit::{Params, Stopwatch, metric};
 
 use super::echo::{Done, Go, all_done, wait_forever};

@@ -1,7 +1,7 @@
 //! selective: a call while many other messages wait. The caller finds the answer by a reference
 //! made for the call, or by its tag.
 
-use fika::Reference;
+use fika::message::{Reference, make_ref};
 use fika::prelude::*;
 use fika_bench_kit::{Params, Stopwatch, metric};
 

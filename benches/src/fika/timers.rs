@@ -4,6 +4,7 @@
 use std::hint::black_box;
 
 use fika::prelude::*;
+use fika::time::cancel_timer;
 use fika_bench_kit::{Clock, Params, Stopwatch, latency, metric};
 
 #[derive(Message, Serialize, Deserialize)]

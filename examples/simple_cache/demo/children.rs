@@ -9,6 +9,7 @@ use std::io::{self, Write as _};
 use std::process::{Child, Command, Stdio};
 
 use fika::prelude::*;
+use fika::process::spawn_blocking;
 
 use crate::cache;
 use crate::member::{self, MemberArgs};

@@ -1,5 +1,7 @@
 //! A process that spawns another process on another node, and watches it.
 
+use fika::message::Reference;
+use fika::node::NodeName;
 use fika::prelude::*;
 
 use super::witness::{Event, tell};

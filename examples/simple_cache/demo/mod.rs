@@ -13,11 +13,11 @@ mod witness;
 use std::future::Future;
 use std::net::TcpListener;
 
+use fika::message::make_ref;
+use fika::net::{NodeDownReason, NodeKind, monitor_nodes_of};
+use fika::node::{Creation, Env as _, NodeError, SystemEnv};
 use fika::prelude::*;
-use fika::{
-    Creation, Env as _, NodeDownReason, NodeError, NodeKind, SystemEnv, monitor_nodes_of,
-    spawn_on_with,
-};
+use fika::process::{spawn_blocking, try_spawn_on};
 
 use crate::{cache, member};
 use children::Children;
@@ -111,7 +111,7 @@ impl Demo {
 
     /// Spawns a witness on a node. Its pid shows the node's creation.
     async fn attach(&self, node: &str) -> fika::Result<Creation> {
-        let witness = spawn_on_with(node, witness(self_pid())).await?;
+        let witness = try_spawn_on(node, witness(self_pid())).await?;
         self.expect([(node, Event::Attached(witness))]).await?;
         Ok(witness.node().creation())
     }
@@ -127,7 +127,7 @@ impl Demo {
 
     async fn join(&self, node: &str, other: &str) -> fika::Result {
         self.timeline.say(node, format_args!("is told to join {other}, and nobody else"));
-        spawn_on_with(node, member::join(other.parse()?)).await?;
+        try_spawn_on(node, member::join(other.parse()?)).await?;
         Ok(())
     }
 
@@ -163,7 +163,7 @@ impl Demo {
 
     /// A process on A spawns a process on C, links to it and monitors it.
     async fn spawn_across(&self) -> fika::Result<Pid> {
-        spawn_on_with(A, guard(C.parse()?, self_pid())).await?;
+        try_spawn_on(A, guard(C.parse()?, self_pid())).await?;
         let echo = receive! {
             Seen { event: Event::Guards(pid), .. } => pid,
             after EVENT_TIME => return Err("no process was spawned".into()),
@@ -226,7 +226,7 @@ impl Demo {
     /// Shows that a message to a pid of C's earlier life is lost, and that a monitor reports
     /// `noproc`.
     async fn old_pid(&self, old: Pid) -> fika::Result {
-        let new = spawn_on_with(C, echo()).await?;
+        let new = try_spawn_on(C, echo()).await?;
         self.timeline.say(DEMO, format_args!("spawn_on gave {new:?}, a pid of its new life"));
         send(old, Hello { from: self_pid(), reference: make_ref() });
         self.timeline.say(DEMO, format_args!("sends hello to {old:?}, a pid of its old life"));

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use fika::Time;
+use fika::node::Time;
 use fika::prelude::*;
 
 /// Prints events as they arrive. The time is when the demo learns of an event, in milliseconds

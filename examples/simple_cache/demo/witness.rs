@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use fika::NodeDownReason;
+use fika::net::{NodeDownReason, monitor_nodes};
+use fika::node::NodeName;
 use fika::prelude::*;
 
 use crate::cache::{self, Changed};

@@ -12,13 +12,15 @@ use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative as _;
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, Expr, Ident, Pat, Result, Token, Type, parse_quote};
+use syn::{Attribute, Error, Expr, Ident, Pat, Path, Result, Token, Type, parse_quote};
 
 use super::guard;
 use super::pattern::{self, Binding, Takes};
+use crate::fika_path::{self, Fika};
 
 /// The input of a `receive!`.
 pub(super) struct Receive {
+    pub(super) fika: Fika,
     /// The reference after `for`: only messages that came after it was made are looked at.
     pub(super) since: Option<Expr>,
     pub(super) arms: Vec<Arm>,
@@ -46,9 +48,10 @@ pub(super) struct After {
 
 impl Parse for Receive {
     fn parse(input: ParseStream<'_>) -> Result<Receive> {
+        let fika = Fika::or_found(parse_fika(input)?);
         if !input.peek(Token![match]) {
             let since = parse_since(input)?;
-            return Receive::parse_arms(since, input);
+            return Receive::parse_arms(fika, since, input);
         }
         let since = parse_scrutinee(input)?;
         let arms;
@@ -57,13 +60,13 @@ impl Parse for Receive {
         if !input.is_empty() {
             return Err(input.error("`match` must be the only argument: it holds the arms"));
         }
-        Receive::parse_arms(since, &arms)
+        Receive::parse_arms(fika, since, &arms)
     }
 }
 
 impl Receive {
-    fn parse_arms(since: Option<Expr>, input: ParseStream<'_>) -> Result<Receive> {
-        let mut receive = Receive { since, arms: Vec::new(), after: None };
+    fn parse_arms(fika: Fika, since: Option<Expr>, input: ParseStream<'_>) -> Result<Receive> {
+        let mut receive = Receive { fika, since, arms: Vec::new(), after: None };
         let mut errors = Errors(None);
         // Whether an earlier arm takes every message, so that no arm can follow.
         let mut takes_all = false;
@@ -143,6 +146,17 @@ fn check_attrs(attrs: &[Attribute]) -> Result<()> {
         }
         None => Ok(()),
     }
+}
+
+/// Parses `crate = "..",` before everything else. A pattern may begin with `crate::`.
+fn parse_fika(input: ParseStream<'_>) -> Result<Option<Path>> {
+    if !(input.peek(Token![crate]) && input.peek2(Token![=]) && !input.peek2(Token![=>])) {
+        return Ok(None);
+    }
+    input.parse::<Token![crate]>()?;
+    let path = fika_path::parse_value(input)?;
+    input.parse::<Token![,]>()?;
+    Ok(Some(path))
 }
 
 /// Parses `for REFERENCE,` before the arms.

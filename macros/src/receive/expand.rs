@@ -22,6 +22,7 @@ use syn::spanned::Spanned as _;
 
 use super::arm::{Arm, Receive};
 use super::pattern::{Binding, Takes};
+use crate::fika_path::Fika;
 
 /// Emits tokens whose local names are invisible to the user's code, and the other way around.
 macro_rules! emit {
@@ -29,12 +30,14 @@ macro_rules! emit {
 }
 
 pub(super) fn expand(receive: &Receive) -> TokenStream {
-    let Receive { since, arms, after } = receive;
+    let Receive { fika: found, since, arms, after } = receive;
+    let fika = found.at(Span::mixed_site());
     let arms: Vec<Carried<'_>> =
         arms.iter().enumerate().map(|(i, arm)| Carried { i, arm }).collect();
     let arm_enum = arm_enum(&arms, after.is_some());
     let types = Types::new(&arms);
-    let (wanted, test, take) = (types.declarations(), types.test(&arms), take(&types, &arms));
+    let (wanted, test, take) =
+        (types.declarations(found), types.test(&arms, found), take(&types, &arms, found));
     let mut bodies: TokenStream = arms.iter().map(Carried::body).collect();
     let mut begin = emit!(begin());
     let mut timeout = emit!({});
@@ -46,7 +49,7 @@ pub(super) fn expand(receive: &Receive) -> TokenStream {
         timeout = emit!(break __FikaArm::After);
     }
     if let Some(since) = since {
-        reference = emit!(let __since: ::fika::Reference = #since;);
+        reference = emit!(let __since: #fika::__private::Reference = #since;);
         begin.extend(emit!(.since(__since)));
     }
     emit! {
@@ -56,11 +59,11 @@ pub(super) fn expand(receive: &Receive) -> TokenStream {
             let __arm = {
                 #reference
                 #wanted
-                let mut __receive = ::fika::__private::Receive::#begin;
+                let mut __receive = #fika::__private::Receive::#begin;
                 loop {
                     match __receive.next(#test).await {
-                        ::fika::__private::Next::Message(__message) => { #take }
-                        ::fika::__private::Next::Timeout => #timeout,
+                        #fika::__private::Next::Message(__message) => { #take }
+                        #fika::__private::Next::Timeout => #timeout,
                     }
                 }
             };
@@ -116,7 +119,7 @@ impl<'a> Types<'a> {
     }
 
     /// Declares a `Wanted` for each type.
-    fn declarations(&self) -> TokenStream {
+    fn declarations(&self, fika: &Fika) -> TokenStream {
         let declarations = self.0.iter().map(|(_, takes)| {
             let (name, span) = (self.wanted(takes[0]), span(takes[0]));
             let ty = takes.iter().find_map(|takes| match takes {
@@ -124,28 +127,31 @@ impl<'a> Types<'a> {
                 _ => None,
             });
             let ty = ty.map(|ty| quote_spanned!(span=> ::<#ty>));
-            let new = quote_spanned!(span=> ::fika::__private::wanted #ty());
+            let fika = fika.at(span);
+            let new = quote_spanned!(span=> #fika::__private::wanted #ty());
             emit!(let #name = #new;)
         });
         declarations.collect()
     }
 
     /// Returns the test that the mailbox applies to each message without removing it.
-    fn test(&self, arms: &[Carried<'_>]) -> TokenStream {
+    fn test(&self, arms: &[Carried<'_>], found: &Fika) -> TokenStream {
+        let fika = found.at(Span::mixed_site());
         if arms.iter().any(|arm| matches!(arm.arm.takes, Takes::Any)) {
-            return emit!(|_: &::fika::Envelope| true);
+            return emit!(|_: &#fika::__private::Envelope| true);
         }
         if self.0.is_empty() {
-            return emit!(|_: &::fika::Envelope| false);
+            return emit!(|_: &#fika::__private::Envelope| false);
         }
         // All tests share one span, so that the compiler reports a type that is not a message only
         // once.
         let tests = self.0.iter().map(|(_, takes)| {
             let (name, span) = (self.wanted(takes[0]), span(takes[0]));
             let message = emit!(__message);
-            quote_spanned!(span=> ::fika::__private::is_wanted(#name, #message))
+            let fika = found.at(span);
+            quote_spanned!(span=> #fika::__private::is_wanted(#name, #message))
         });
-        emit!(move |__message: &::fika::Envelope| #(#tests)||*)
+        emit!(move |__message: &#fika::__private::Envelope| #(#tests)||*)
     }
 }
 
@@ -160,7 +166,8 @@ fn span(takes: &Takes) -> Span {
 }
 
 /// Offers the message to each arm in turn. Consecutive arms of one type open the message once.
-fn take(types: &Types<'_>, arms: &[Carried<'_>]) -> TokenStream {
+fn take(types: &Types<'_>, arms: &[Carried<'_>], found: &Fika) -> TokenStream {
+    let fika = found.at(Span::mixed_site());
     let mut steps = TokenStream::new();
     for run in arms.chunk_by(|a, b| a.arm.takes.key() == b.arm.takes.key()) {
         let cases: TokenStream = run.iter().map(Carried::case).collect();
@@ -178,16 +185,17 @@ fn take(types: &Types<'_>, arms: &[Carried<'_>]) -> TokenStream {
             takes => {
                 let (wanted, span) = (types.wanted(takes), span(takes));
                 let message = emit!(&mut __receive, __message);
-                let open = quote_spanned!(span=> ::fika::__private::open_wanted(#wanted, #message));
+                let at = found.at(span);
+                let open = quote_spanned!(span=> #at::__private::open_wanted(#wanted, #message));
                 steps.extend(emit! {
                     let __message = match #open {
-                        ::fika::__private::Opened::Is(__node) => match __node.body {
+                        #fika::__private::Opened::Is(__node) => match __node.body {
                             #cases
                             #[allow(unreachable_patterns)]
-                            _ => ::fika::Envelope::from(__node),
+                            _ => #fika::__private::Envelope::from(__node),
                         },
-                        ::fika::__private::Opened::Other(__message) => __message,
-                        ::fika::__private::Opened::Gone => continue,
+                        #fika::__private::Opened::Other(__message) => __message,
+                        #fika::__private::Opened::Gone => continue,
                     };
                 });
             }

@@ -137,8 +137,7 @@ macro_rules! composed {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a message",
     label = "this cannot be sent to a process",
-    note = "write `#[derive(Message, Serialize, Deserialize)]` on it; a type parameter needs the \
-            bound `fika::Part`",
+    note = "write `#[fika::message]` on it; a type parameter needs the bound `fika::message::Part`",
     note = "a message owns its data: send `String` for `&str`, `Vec<T>` for `&[T]`, `Arc<T>` for \
             `Rc<T>`, and what is in a `Cell`, a `RefCell` or a `Mutex`"
 )]

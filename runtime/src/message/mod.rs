@@ -109,8 +109,8 @@ use crate::printable::printable;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a message",
     label = "this cannot be sent to a process",
-    note = "write `#[derive(Message, Serialize, Deserialize)]` on it; or, for processes of this node \
-            only, `#[derive(Message)]` and `#[message(local)]`, or wrap it in `Local(..)`",
+    note = "write `#[fika::message]` on its type, or `#[fika::message(local)]` if it stays on this \
+            node; wrap a value of another crate in `Local(..)`",
     note = "a message owns its data: send `String` for `&str`, `Vec<T>` for `&[T]`, `Arc<T>` for \
             `Rc<T>`, and what is in a `Cell`, a `RefCell` or a `Mutex`"
 )]

@@ -68,8 +68,9 @@ pub use self::send::{
 };
 pub use self::spawn::{
     RequestOpts, SpawnOpts, Spawned, spawn, spawn_link, spawn_link_on, spawn_monitor,
-    spawn_monitor_on, spawn_on, spawn_on_with, spawn_open_service, spawn_open_service_monitor,
-    spawn_opt, spawn_opt_on, spawn_request, spawn_request_abandon, spawn_request_on, spawn_service,
+    spawn_monitor_on, spawn_on, spawn_open_service, spawn_open_service_monitor, spawn_opt,
+    spawn_opt_on, spawn_request, spawn_request_abandon, spawn_request_on, spawn_service,
+    try_spawn_on,
 };
 pub(crate) use self::spawn::{Service, Start, start};
 pub(crate) use self::wait::Blocking;

@@ -1,6 +1,8 @@
 //! Cases of `distribution_SUITE` about many and large messages.
 
 use super::super::*;
+use fika::net::disconnect_node;
+use fika::process::{unlink, yield_now};
 
 fn bulk(count: u64, size: usize) {
     let place = Place::new();

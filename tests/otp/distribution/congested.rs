@@ -1,6 +1,9 @@
 //! Cases of `distribution_SUITE` about busy connections.
 
 use super::super::*;
+use fika::inspect::info;
+use fika::message::try_send;
+use fika::process::{SpawnOpts, spawn_opt, yield_now};
 
 /// BUSY-1, LINK-14.
 #[test]
@@ -92,7 +95,7 @@ fn message_latency_large_message() {
 #[test]
 fn message_latency_large_link_exit() {
     busy::small_comes_first(
-        |_| fika::exit(large_reason()),
+        |_| fika::process::exit(large_reason()),
         |_, sender| async move {
             let exit = next!(Exit);
             assert_eq!((exit.from, exit.reason), (sender, large_reason()));

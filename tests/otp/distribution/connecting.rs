@@ -1,6 +1,8 @@
 //! Cases of `distribution_SUITE` about nodes that can, or cannot, be connected to.
 
 use super::super::*;
+use fika::net::{Ping as PingAnswer, disconnect_node, monitor_node, monitor_nodes};
+use fika::process::{spawn_link_on, spawn_monitor_on, unlink};
 
 /// DIST-7, DIST-18: a missing node, a present one and the own one, many times each.
 #[test]
@@ -16,7 +18,7 @@ fn ping() {
             (place.name("here"), PingAnswer::Pong),
         ] {
             for _ in 0..TIMES {
-                assert_eq!(fika::ping(&name).await, answer, "{name}");
+                assert_eq!(fika::net::ping(&name).await, answer, "{name}");
             }
         }
         assert_eq!(nodes().len(), 1);
@@ -32,7 +34,7 @@ fn link_to_dead() {
     let here = place.node("here");
     here.block_on(async move {
         let pid = spawn_on(place.name("there"), answerer()).await;
-        let monitor = fika::monitor(pid);
+        let monitor = fika::process::monitor(pid);
         send(pid, EndWith(ExitReason::Normal));
         assert_eq!(down(monitor).await, ExitReason::Normal);
         trap_exit(true);
@@ -55,15 +57,15 @@ fn link_to_dead() {
 /// What each operation does that needs a connection that can't be.
 async fn all_fail(name: &str, dead: Pid) {
     trap_exit(true);
-    assert_eq!(spawn_on_with(name, answerer()).await, Err(SpawnError::Noconnection));
+    assert_eq!(try_spawn_on(name, answerer()).await, Err(SpawnError::Noconnection));
     let none = spawn_on(name, answerer()).await;
     assert_eq!(none.node().name().as_str(), name);
     let none = spawn_link_on(name, answerer()).await;
     assert_eq!(exit_of(none).await, ExitReason::Noconnection);
     let (_, monitor) = spawn_monitor_on(name, answerer()).await;
     assert_eq!(down(monitor).await, ExitReason::Noconnection);
-    assert_eq!(down(fika::monitor(dead)).await, ExitReason::Noconnection);
-    assert_eq!(down(fika::monitor(("x", name))).await, ExitReason::Noconnection);
+    assert_eq!(down(fika::process::monitor(dead)).await, ExitReason::Noconnection);
+    assert_eq!(down(fika::process::monitor(("x", name))).await, ExitReason::Noconnection);
     link(dead);
     assert_eq!(exit_of(dead).await, ExitReason::Noconnection);
     send(("x", name), 1_u64);
@@ -137,8 +139,8 @@ fn dist_auto_connect_never() {
         assert_eq!(connect_node(&name).await, Some(true));
         assert_answers(answering, 1).await;
         assert_eq!(disconnect_node(&name).await, Some(true));
-        assert_eq!(down(fika::monitor(answering)).await, ExitReason::Noconnection);
-        assert_eq!(fika::ping(&name).await, PingAnswer::Pang);
+        assert_eq!(down(fika::process::monitor(answering)).await, ExitReason::Noconnection);
+        assert_eq!(fika::net::ping(&name).await, PingAnswer::Pang);
         assert!(nodes().is_empty());
     });
     // The other direction: it lets others connect to it. What is used before the end of the

@@ -1,6 +1,7 @@
 //! Cases of `distribution_SUITE` about port mappers, resolvers and creations.
 
 use super::super::*;
+use fika::net::Ping as PingAnswer;
 
 /// EPMD-19: a node that brings up no port mapper needs one that is there.
 #[test]
@@ -13,7 +14,7 @@ fn start_epmd_false() {
     let here = place.node("here");
     let there = start("there").start();
     let name = place.name("there");
-    here.block_on(async move { assert_eq!(fika::ping(name).await, PingAnswer::Pong) });
+    here.block_on(async move { assert_eq!(fika::net::ping(name).await, PingAnswer::Pong) });
     drop(there);
 }
 
@@ -24,19 +25,19 @@ fn no_epmd() {
     let place = Place::new();
     let table = [format!("{}:4711", place.name("there"))];
     let there = place.os("there").nodes(&table).start();
-    let nodes = fika::StaticNodes::new(&table).unwrap();
+    let nodes = fika::net::discovery::StaticNodes::new(&table).unwrap();
     let here = TestNode::of(place.builder("here").dist_listen(false).resolver(nodes));
     here.block_on(async move {
         let name = place.name("there");
         let remote = spawn_on(&name, answerer()).await;
         support::assert_answers(remote, 1).await;
         assert_eq!(
-            fika::nodes_of(fika::NodeKind::Hidden).len(),
+            fika::net::nodes_of(fika::net::NodeKind::Hidden).len(),
             1,
             "who does not listen is hidden"
         );
         // It is reached over the connection that it has made.
-        let monitor = fika::monitor(remote);
+        let monitor = fika::process::monitor(remote);
         exit_process(remote, ExitReason::Kill);
         assert_eq!(support::down(monitor).await, ExitReason::Killed);
     });
@@ -46,11 +47,11 @@ fn no_epmd() {
     let other = place.node("other");
     let here = TestNode::of(place.builder("here").dist_listen(false));
     let name = place.name("other");
-    here.block_on(async move { assert_eq!(fika::ping(name).await, PingAnswer::Pong) });
+    here.block_on(async move { assert_eq!(fika::net::ping(name).await, PingAnswer::Pong) });
     assert_eq!(place.names().len(), 1);
     let name = place.name("here");
     TestNode::of(place.builder("third")).block_on(async move {
-        assert_eq!(fika::ping(name).await, PingAnswer::Pang, "nobody finds it");
+        assert_eq!(fika::net::ping(name).await, PingAnswer::Pang, "nobody finds it");
     });
     drop((there, other));
 }
@@ -63,7 +64,7 @@ struct Counted {
 }
 
 impl Counted {
-    fn called(&self, what: &str, node: &fika::NodeName) {
+    fn called(&self, what: &str, node: &fika::node::NodeName) {
         self.calls.lock().unwrap().push(format!("{what} {}", node.alive()));
     }
 }
@@ -71,23 +72,26 @@ impl Counted {
 /// The same resolver, for several nodes.
 struct Shared(Arc<Counted>);
 
-impl fika::Resolver for Shared {
-    fn listen_port(&self, own: &fika::NodeName) -> u16 {
+impl fika::net::discovery::Resolver for Shared {
+    fn listen_port(&self, own: &fika::node::NodeName) -> u16 {
         self.0.called("listen_port", own);
         0
     }
 
     fn register<'a>(
         &'a self,
-        own: &'a fika::NodeName,
+        own: &'a fika::node::NodeName,
         listens: std::net::SocketAddr,
-    ) -> fika::Resolving<'a, ()> {
+    ) -> fika::net::discovery::Resolving<'a, ()> {
         self.0.called("register", own);
         self.0.nodes.lock().unwrap().insert(own.to_string(), listens);
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn unregister<'a>(&'a self, own: &'a fika::NodeName) -> fika::Resolving<'a, ()> {
+    fn unregister<'a>(
+        &'a self,
+        own: &'a fika::node::NodeName,
+    ) -> fika::net::discovery::Resolving<'a, ()> {
         self.0.called("unregister", own);
         self.0.nodes.lock().unwrap().remove(own.as_str());
         Box::pin(std::future::ready(Ok(())))
@@ -95,8 +99,8 @@ impl fika::Resolver for Shared {
 
     fn resolve<'a>(
         &'a self,
-        node: &'a fika::NodeName,
-    ) -> fika::Resolving<'a, Option<fika::NodeAddr>> {
+        node: &'a fika::node::NodeName,
+    ) -> fika::net::discovery::Resolving<'a, Option<fika::net::discovery::NodeAddr>> {
         self.0.called("resolve", node);
         let found = self.0.nodes.lock().unwrap().get(node.as_str()).copied();
         Box::pin(std::future::ready(Ok(found.map(Into::into))))
@@ -112,13 +116,13 @@ fn epmd_module() {
     let (here, there) = (node("here"), node("there"));
     let name = place.name("there");
     here.block_on(async move {
-        assert_eq!(fika::ping(name).await, PingAnswer::Pong);
+        assert_eq!(fika::net::ping(name).await, PingAnswer::Pong);
     });
     assert!(there.stop_distribution());
     let name = place.name("there");
     here.block_on(async move {
         support::until_in_process("it is gone", || nodes().is_empty()).await;
-        assert_eq!(fika::ping(name).await, PingAnswer::Pang);
+        assert_eq!(fika::net::ping(name).await, PingAnswer::Pang);
     });
     let calls = counted.calls.lock().unwrap().clone();
     let expected = [
@@ -144,7 +148,8 @@ fn creation_selection() {
         let mut builder = Node::builder().cookie(support::COOKIE).epmd_port(place.mapper);
         let mut there = place.os("there");
         if !with_mapper {
-            builder = builder.resolver(fika::StaticNodes::new(&table[..1]).unwrap());
+            builder =
+                builder.resolver(fika::net::discovery::StaticNodes::new(&table[..1]).unwrap());
             there = there.nodes(&[table[0].clone(), format!("{}:4713", place.name("there"))]);
         }
         // With the mapper the peer is there from the start, else it is told where to look.
@@ -156,7 +161,7 @@ fn creation_selection() {
         for _ in 0..20 {
             let (name, peer) = (name.clone(), peer.clone());
             let creation = node.block_on(async move {
-                fika::start_distribution(&name).await.unwrap();
+                fika::net::start_distribution(&name).await.unwrap();
                 let creation = match with_mapper {
                     true => {
                         spawn_on(&peer, tells_creation(self_pid())).await;
@@ -164,7 +169,7 @@ fn creation_selection() {
                     }
                     false => self_pid().node().creation().0,
                 };
-                fika::stop_distribution().await;
+                fika::net::stop_distribution().await;
                 creation
             });
             assert!(creation > 3, "those are left to old mappers");

@@ -1,6 +1,7 @@
 //! Cases of `distribution_SUITE` about malformed frames and handshakes.
 
 use super::super::*;
+use fika::net::monitor_nodes;
 
 /// What a test sends after a handshake, and the name of the case.
 type Bad = (&'static str, Vec<u8>);

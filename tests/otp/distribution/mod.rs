@@ -49,8 +49,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use fika::message::{Reference, make_ref};
+use fika::net::{AutoConnect, BusyDist, async_dist};
+use fika::node::NodeName;
 use fika::prelude::*;
-use fika::{AutoConnect, BusyDist, Name, SpawnError, async_dist, spawn_on_with};
+use fika::process::{Name, SpawnError, try_spawn_on};
 
 use crate::busy;
 use crate::support::peer::{Hello, Peer, SPAWN, frame, framed, is_refusal, text, varint};

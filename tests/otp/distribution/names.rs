@@ -1,6 +1,8 @@
 //! Cases of `distribution_SUITE` about nodes that get their name while they run.
 
 use super::super::*;
+use fika::net::disconnect_node;
+use fika::process::yield_now;
 
 use crate::support::until_in_process;
 
@@ -23,29 +25,29 @@ fn is_alive() {
         let (name, me) = (place.name("there"), self_pid());
         for asked in [place.name("here"), undefined(place)] {
             let peer = name.clone();
-            assert!(!fika::is_alive());
-            let refused = fika::monitor_node(&peer, true);
-            assert!(matches!(refused, Err(fika::MonitorNodeError::NotAlive)), "{refused:?}");
+            assert!(!fika::net::is_alive());
+            let refused = fika::net::monitor_node(&peer, true);
+            assert!(matches!(refused, Err(fika::net::MonitorNodeError::NotAlive)), "{refused:?}");
             spawn(async move {
-                until_in_process("it is alive", fika::is_alive).await;
-                let is_dynamic = self_node().name() == fika::NodeName::nonode();
-                fika::monitor_node(&peer, true).expect("it is alive");
+                until_in_process("it is alive", fika::net::is_alive).await;
+                let is_dynamic = self_node().name() == fika::node::NodeName::nonode();
+                fika::net::monitor_node(&peer, true).expect("it is alive");
                 send(me, is_dynamic || nodedown_or_up(&peer).await);
             });
             // It polls before the name exists.
             yield_now().await;
-            fika::start_distribution(&asked).await.unwrap();
+            fika::net::start_distribution(&asked).await.unwrap();
             assert!(next!(bool), "{asked}");
             if asked == undefined(place) {
-                assert_eq!(self_node().name(), fika::NodeName::nonode());
-                assert_eq!(fika::nodes_of(fika::NodeKind::Connected), []);
+                assert_eq!(self_node().name(), fika::node::NodeName::nonode());
+                assert_eq!(fika::net::nodes_of(fika::net::NodeKind::Connected), []);
                 assert_eq!(connect_node(&name).await, Some(true));
-                assert_ne!(self_node().name(), fika::NodeName::nonode());
-                assert!(fika::is_alive());
+                assert_ne!(self_node().name(), fika::node::NodeName::nonode());
+                assert!(fika::net::is_alive());
             }
-            assert!(fika::stop_distribution().await);
+            assert!(fika::net::stop_distribution().await);
         }
-        assert!(!fika::is_alive());
+        assert!(!fika::net::is_alive());
     });
     drop(there);
 }
@@ -54,7 +56,7 @@ fn is_alive() {
 async fn nodedown_or_up(name: &str) -> bool {
     until_in_process("it is connected", || nodes().iter().any(|node| node.as_str() == name)).await;
     receive! {
-        _: fika::NodeDown => false,
+        _: fika::net::NodeDown => false,
         after Duration::ZERO => true,
     }
 }
@@ -67,16 +69,16 @@ fn dyn_node_name_monitor_node() {
     let there = place.os("there").start();
     nameless(place).block_on(async move {
         let peer = place.name("there");
-        fika::start_distribution(undefined(place)).await.unwrap();
-        fika::monitor_node(&peer, true).unwrap();
-        assert_eq!(nodedown(&peer).await.reason, fika::NodeDownReason::ConnectionSetupFailed);
+        fika::net::start_distribution(undefined(place)).await.unwrap();
+        fika::net::monitor_node(&peer, true).unwrap();
+        assert_eq!(nodedown(&peer).await.reason, fika::net::NodeDownReason::ConnectionSetupFailed);
         assert_eq!(connect_node(&peer).await, Some(true));
-        fika::monitor_node(&peer, true).unwrap();
+        fika::net::monitor_node(&peer, true).unwrap();
         assert_answers(spawn_on(&peer, answerer()).await, 1).await;
-        none!(fika::NodeDown);
+        none!(fika::net::NodeDown);
         drop(there);
-        assert_eq!(nodedown(&peer).await.reason, fika::NodeDownReason::ConnectionClosed);
-        none!(fika::NodeDown);
+        assert_eq!(nodedown(&peer).await.reason, fika::net::NodeDownReason::ConnectionClosed);
+        none!(fika::net::NodeDown);
     });
 }
 
@@ -90,16 +92,16 @@ fn dyn_node_name_monitor() {
         let peer = place.name("there");
         let name = peer.clone();
         let (_, monitor) = spawn_monitor(async move {
-            let _ = fika::monitor(("net_kernel", &*name));
+            let _ = fika::process::monitor(("net_kernel", &*name));
         });
         assert!(matches!(down(monitor).await, ExitReason::Badarg(_)));
 
-        fika::start_distribution(undefined(place)).await.unwrap();
-        let in_vain = fika::monitor(("net_kernel", &*peer));
+        fika::net::start_distribution(undefined(place)).await.unwrap();
+        let in_vain = fika::process::monitor(("net_kernel", &*peer));
         assert_eq!(down(in_vain).await, ExitReason::Noconnection);
         assert_eq!(connect_node(&peer).await, Some(true));
-        let monitor = fika::monitor(("net_kernel", &*peer));
-        assert_eq!(fika::nodes_of(fika::NodeKind::Hidden), [peer.parse().unwrap()]);
+        let monitor = fika::process::monitor(("net_kernel", &*peer));
+        assert_eq!(fika::net::nodes_of(fika::net::NodeKind::Hidden), [peer.parse().unwrap()]);
         assert_answers(spawn_on(&peer, answerer()).await, 1).await;
         none!(Down);
         assert_eq!(disconnect_node(&peer).await, Some(true));

@@ -1,14 +1,16 @@
 //! Cases of `distribution_SUITE` about the contents of messages.
 
 use super::super::*;
+use fika::net::monitor_nodes;
+use fika::process::yield_now;
 
-use fika::{InfoItem, Item, Reference, process_info};
+use fika::inspect::{InfoItem, Item, process_info};
 
 /// The types and numbers of messages in a process's mailbox, and whether each can be decoded.
 async fn mailbox(pid: Pid) -> Vec<(String, bool)> {
     let told = process_info(pid, &[Item::Messages]).await.expect("it lives");
     let InfoItem::Messages(messages) = &told[0] else { panic!("{told:?}") };
-    let is_ask = |message: &fika::Snapshot| message.get::<Ask>().is_some();
+    let is_ask = |message: &fika::inspect::Snapshot| message.get::<Ask>().is_some();
     messages.iter().map(|message| (message.type_name().to_owned(), is_ask(message))).collect()
 }
 
@@ -55,7 +57,7 @@ fn bad_dist_ext_process_info() {
         assert!(is_up(), "it is one message that is lost, and no connection");
         none!(NodeDown);
         assert_eq!(mailbox(victim).await, []);
-        assert_eq!(fika::info::undecodable(victim).await, Some(1));
+        assert_eq!(fika::inspect::info::undecodable(victim).await, Some(1));
     });
     // The peer is told: which part it was, from nobody, to whom, its tag, and why.
     let said = loop {
@@ -96,7 +98,7 @@ fn system_limit() {
         assert_eq!(next!(Answer).from, pid);
         monitor_nodes(true);
         link(pid);
-        let monitor = fika::monitor(pid);
+        let monitor = fika::process::monitor(pid);
         let huge = "x".repeat(MAX);
 
         // A message, by pid and by name.
@@ -112,14 +114,14 @@ fn system_limit() {
         assert_answers(pid, 1).await;
 
         // A request to spawn.
-        let asked = spawn_on_with(&name, named_answerer(huge.clone(), self_pid())).await;
+        let asked = try_spawn_on(&name, named_answerer(huge.clone(), self_pid())).await;
         assert_eq!(asked.err(), Some(SpawnError::SystemLimit));
         assert_answers(pid, 2).await;
         none!(Exit);
         none!(Down);
 
         // An exit signal: the end is told, and not its reason.
-        fika::exit_process(pid, ExitReason::term(huge));
+        fika::process::exit_process(pid, ExitReason::term(huge));
         assert_eq!(down(monitor).await, ExitReason::SystemLimit);
         assert_eq!(exit_of(pid).await, ExitReason::SystemLimit);
         none!(NodeDown);
@@ -148,7 +150,7 @@ impl Hopeful {
         Hopeful {
             round: 0,
             pids: vec![other, self_pid(), other],
-            references: vec![reference, fika::make_ref()],
+            references: vec![reference, fika::message::make_ref()],
             nested: (0..16).map(|n| (n % 3 > 0).then(|| (0..n).map(entry).collect())).collect(),
             huge: (0..bytes).map(|n| (n % 251) as u8).collect(),
         }
@@ -169,7 +171,7 @@ async fn bounces() {
 async fn hopeful_proxy(tester: Pid, reference: Reference, bouncer: Pid) {
     let data = Hopeful::new(tester, reference, 6 << 20);
     send(tester, data.clone());
-    assert_eq!(fika::nodes_of(fika::NodeKind::Hidden), [], "it is still to come");
+    assert_eq!(fika::net::nodes_of(fika::net::NodeKind::Hidden), [], "it is still to come");
     send(bouncer, (tester, Hopeful { round: 1, ..data.clone() }));
     send(bouncer, (self_pid(), Hopeful::new(tester, reference, 0)));
     next!(Hopeful);
@@ -185,7 +187,7 @@ fn hopeful_data_encoding() {
     place.node("here").block_on(async move {
         let bouncer = spawn_on(place.name("bouncer"), bounces()).await;
         let me = self_pid();
-        spawn_on(place.name("proxy"), hopeful_proxy(me, fika::make_ref(), bouncer)).await;
+        spawn_on(place.name("proxy"), hopeful_proxy(me, fika::message::make_ref(), bouncer)).await;
         let data = next!(Hopeful);
         for round in [1, 2] {
             let bounced = next!(Hopeful);
@@ -204,11 +206,11 @@ fn same_to_a_peer(flags: u64) {
     let place = Place::new();
     let listener = std::net::TcpListener::bind((place.ip, 0)).unwrap();
     let (port, name) = (listener.local_addr().unwrap().port(), place.name("peer"));
-    let table = fika::StaticNodes::new([format!("{name}:{port}")]).unwrap();
+    let table = fika::net::discovery::StaticNodes::new([format!("{name}:{port}")]).unwrap();
     let here = TestNode::of(place.builder("here").resolver(table));
     let to = name.clone();
     here.spawn(async move {
-        let data = Hopeful::new(self_pid(), fika::make_ref(), 3000);
+        let data = Hopeful::new(self_pid(), fika::message::make_ref(), 3000);
         monitor_nodes(true);
         send(("anybody", &*to), data.clone());
         next!(NodeUp);

@@ -13,8 +13,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use fika::net::{
+    NodeDownReason, NodeKind, Ping as PingAnswer, disconnect_node, monitor_nodes, monitor_nodes_of,
+    ping,
+};
+use fika::node::NodeName;
 use fika::prelude::*;
-use fika::{NodeDownReason, NodeKind, SpawnError, monitor_nodes_of, spawn_on_with};
+use fika::process::{SpawnError, spawn_link_on, try_spawn_on, yield_now};
 
 use crate::support::peer::{Hello, Peer, framed};
 use crate::support::transport::{Way, Wrapped};
@@ -85,7 +90,7 @@ fn starts(place: Place, name: &str) -> bool {
             true
         }
         Err(error) => {
-            assert!(matches!(error, fika::NodeError::Name(_)), "{name}: {error}");
+            assert!(matches!(error, fika::node::NodeError::Name(_)), "{name}: {error}");
             false
         }
     }
@@ -122,7 +127,7 @@ fn illegal_nodenames() {
     place.node("here").block_on(async move {
         let own = place.name("here");
         for name in ["a@b@c", "nohost", "@", "a b@c", &format!("{own}@x"), ""] {
-            assert_eq!(fika::connect_node(name).await, Some(false), "{name}");
+            assert_eq!(fika::net::connect_node(name).await, Some(false), "{name}");
             assert_eq!(ping(name).await, PingAnswer::Pang, "{name}");
         }
         assert!(nodes().is_empty());
@@ -136,16 +141,16 @@ fn connect_node() {
     let there = place.node("there");
     place.node("here").block_on(async move {
         for connected in [0, 1] {
-            assert_eq!(fika::connect_node(place.name("here")).await, Some(true));
-            assert_eq!(fika::nodes_of(NodeKind::Connected).len(), connected);
-            assert_eq!(fika::nodes_of(NodeKind::This).len(), 1);
-            assert_eq!(fika::connect_node(place.name("there")).await, Some(true));
+            assert_eq!(fika::net::connect_node(place.name("here")).await, Some(true));
+            assert_eq!(fika::net::nodes_of(NodeKind::Connected).len(), connected);
+            assert_eq!(fika::net::nodes_of(NodeKind::This).len(), 1);
+            assert_eq!(fika::net::connect_node(place.name("there")).await, Some(true));
             assert_eq!(nodes().len(), 1);
         }
     });
     // Not distributed: neither true nor false.
     let nameless = TestNode::of(Node::builder());
-    nameless.block_on(async move { assert_eq!(fika::connect_node("a@b").await, None) });
+    nameless.block_on(async move { assert_eq!(fika::net::connect_node("a@b").await, None) });
     drop(there);
 }
 
@@ -179,12 +184,12 @@ fn net_setuptime() {
         let clock = Clock::new();
         here.block_on(async move {
             let name = place.name("silent");
-            let monitor = fika::monitor(("x", &*name));
+            let monitor = fika::process::monitor(("x", &*name));
             assert_eq!(ping(&name).await, PingAnswer::Pang);
             // A process that waits is notified as well.
             assert_eq!(down(monitor).await, ExitReason::Noconnection);
             assert_eq!(
-                spawn_on_with(place.name("none"), answerer()).await,
+                try_spawn_on(place.name("none"), answerer()).await,
                 Err(SpawnError::Noconnection)
             );
         });
@@ -279,9 +284,9 @@ fn monitor_nodes_node_type() {
     here.block_on(async move {
         assert_eq!(ping(place.name("hidden")).await, PingAnswer::Pong);
         assert_eq!(nodes(), []);
-        assert_eq!(fika::nodes_of(NodeKind::Hidden).len(), 1);
+        assert_eq!(fika::net::nodes_of(NodeKind::Hidden).len(), 1);
         assert_eq!(ping(place.name("visible")).await, PingAnswer::Pong);
-        assert_eq!(fika::nodes_of(NodeKind::Connected).len(), 2);
+        assert_eq!(fika::net::nodes_of(NodeKind::Connected).len(), 2);
     });
     drop((visible, hidden));
     for _ in 0..3 {
@@ -307,7 +312,7 @@ fn monitor_nodes_otp_6481() {
             let mut monitors = Vec::new();
             for _ in 0..20 {
                 let pid = spawn_link_on(&name, floods(self_pid())).await;
-                monitors.push(fika::monitor(pid));
+                monitors.push(fika::process::monitor(pid));
             }
             nodeup(&name).await;
             for _ in 0..200 {
@@ -507,31 +512,31 @@ fn differing_cookies() {
     assert_eq!(who_connects(&nodes, name), [""; 0], "all differ");
     // One side alone is not enough, whichever begins.
     let b_name = name("b");
-    a.block_on(async move { fika::set_cookie_for(b_name, "the cookie of node b").unwrap() });
+    a.block_on(async move { fika::net::set_cookie_for(b_name, "the cookie of node b").unwrap() });
     assert_eq!(who_connects(&nodes, name), ["ab", "ba"], "b takes its own for all");
     let a_name = name("a");
-    b.block_on(async move { fika::set_cookie_for(a_name, "the cookie of a and b").unwrap() });
+    b.block_on(async move { fika::net::set_cookie_for(a_name, "the cookie of a and b").unwrap() });
     assert_eq!(who_connects(&nodes, name), [""; 0]);
     let b_name = name("b");
-    a.block_on(async move { fika::set_cookie_for(b_name, "the cookie of a and b").unwrap() });
+    a.block_on(async move { fika::net::set_cookie_for(b_name, "the cookie of a and b").unwrap() });
     assert_eq!(who_connects(&nodes, name), ["ab", "ba"]);
     // The default of c; and for the own node it is the default, too.
-    c.block_on(async { fika::set_cookie("the cookie of node b").unwrap() });
+    c.block_on(async { fika::net::set_cookie("the cookie of node b").unwrap() });
     assert_eq!(who_connects(&nodes, name), ["ab", "ba", "bc", "cb"]);
     let c_name = name("c");
-    c.block_on(async move { fika::set_cookie_for(c_name, "the cookie of node a").unwrap() });
+    c.block_on(async move { fika::net::set_cookie_for(c_name, "the cookie of node a").unwrap() });
     assert_eq!(who_connects(&nodes, name), ["ab", "ac", "ba", "ca"]);
     // A live connection stays.
     let (a_name, c_name) = (name("a"), name("c"));
     a.block_on(async move {
         assert_eq!(ping(&c_name).await, PingAnswer::Pong);
-        fika::set_cookie("a third cookie, quite another").unwrap();
+        fika::net::set_cookie("a third cookie, quite another").unwrap();
         let there = spawn_on(&c_name, answerer()).await;
         assert_answers(there, 1).await;
         assert_eq!(disconnect_node(&c_name).await, Some(true));
         assert_eq!(ping(&c_name).await, PingAnswer::Pang);
-        assert!(fika::set_cookie("short").is_err() && fika::set_cookie("").is_err());
-        assert!(fika::set_cookie_for("no name", "the cookie of node c").is_err());
+        assert!(fika::net::set_cookie("short").is_err() && fika::net::set_cookie("").is_err());
+        assert!(fika::net::set_cookie_for("no name", "the cookie of node c").is_err());
         let _ = a_name;
     });
 }
@@ -564,7 +569,7 @@ fn cmdline_setcookie_2() {
     assert!(connects("z", "a cookie of z's own", Some("the cookie of there")));
     // An invalid name is detected before anything starts.
     let bad = place.builder("bad").cookie_for("no name", "the cookie of nobody").build();
-    assert!(matches!(bad, Err(fika::NodeError::Name(_))));
+    assert!(matches!(bad, Err(fika::node::NodeError::Name(_))));
     drop(there);
 }
 
@@ -574,27 +579,30 @@ fn setopts() {
     let place = Place::new();
     let there = place.os("there").start();
     place.node("here").block_on(async move {
-        let (name, again) = (place.name("there"), fika::SocketOptions::default());
-        let unknown = fika::getopts(&name).unwrap_err();
-        assert!(matches!(unknown, fika::SettingError::NotConnected(_)), "{unknown}");
-        assert!(fika::setopts("no name", again).is_err());
+        let (name, again) = (place.name("there"), fika::net::SocketOptions::default());
+        let unknown = fika::net::getopts(&name).unwrap_err();
+        assert!(matches!(unknown, fika::net::SettingError::NotConnected(_)), "{unknown}");
+        assert!(fika::net::setopts("no name", again).is_err());
         assert_eq!(ping(&name).await, PingAnswer::Pong);
-        let first = fika::getopts(&name).unwrap();
+        let first = fika::net::getopts(&name).unwrap();
         assert_eq!((first.nodelay, first.keepalive), (Some(true), Some(false)), "the defaults");
         // Of the live one; what is not said is left alone.
-        fika::setopts(&name, fika::SocketOptions { keepalive: Some(true), ..again }).unwrap();
-        fika::setopts(&name, fika::SocketOptions { nodelay: Some(false), ..again }).unwrap();
-        let changed = fika::getopts(&name).unwrap();
+        fika::net::setopts(&name, fika::net::SocketOptions { keepalive: Some(true), ..again })
+            .unwrap();
+        fika::net::setopts(&name, fika::net::SocketOptions { nodelay: Some(false), ..again })
+            .unwrap();
+        let changed = fika::net::getopts(&name).unwrap();
         assert_eq!((changed.nodelay, changed.keepalive), (Some(false), Some(true)));
         assert_eq!(changed.recv_buffer, first.recv_buffer);
         assert_answers(spawn_on(&name, answerer()).await, 1).await;
         // Of new ones; the live one is left alone.
-        let new = fika::SocketOptions { keepalive: Some(true), recv_buffer: Some(20_000), ..again };
-        fika::setopts_new(new).unwrap();
-        assert_eq!(fika::getopts(&name).unwrap(), changed);
+        let new =
+            fika::net::SocketOptions { keepalive: Some(true), recv_buffer: Some(20_000), ..again };
+        fika::net::setopts_new(new).unwrap();
+        assert_eq!(fika::net::getopts(&name).unwrap(), changed);
         assert_eq!(disconnect_node(&name).await, Some(true));
         assert_eq!(ping(&name).await, PingAnswer::Pong);
-        let second = fika::getopts(&name).unwrap();
+        let second = fika::net::getopts(&name).unwrap();
         assert_eq!((second.nodelay, second.keepalive), (Some(true), Some(true)));
         let bytes = second.recv_buffer.unwrap();
         assert!((20_000..=40_000).contains(&bytes), "{bytes}: Linux doubles it");
@@ -607,7 +615,7 @@ fn setopts() {
 #[test]
 fn inet_dist_options_options() {
     let place = Place::new();
-    let options = fika::SocketOptions {
+    let options = fika::net::SocketOptions {
         nodelay: Some(false),
         keepalive: Some(true),
         send_buffer: Some(30_000),
@@ -617,7 +625,7 @@ fn inet_dist_options_options() {
     let here = TestNode::of(place.builder("here").socket_options(options));
     let check = |name: String| async move {
         assert_eq!(ping(&name).await, PingAnswer::Pong);
-        let set = fika::getopts(&name).unwrap();
+        let set = fika::net::getopts(&name).unwrap();
         assert_eq!((set.nodelay, set.keepalive), (Some(false), Some(true)));
         assert!((30_000..=60_000).contains(&set.send_buffer.unwrap()), "{set:?}");
         assert!((20_000..=40_000).contains(&set.recv_buffer.unwrap()), "{set:?}");
@@ -642,14 +650,14 @@ fn monitor_nodes_misc() {
         let mut ids = std::collections::BTreeSet::new();
         for _ in 0..3 {
             for (alive, node_type) in
-                [("visible", fika::NodeType::Visible), ("hidden", fika::NodeType::Hidden)]
+                [("visible", fika::net::NodeType::Visible), ("hidden", fika::net::NodeType::Hidden)]
             {
                 let name = place.name(alive);
                 assert_eq!(ping(&name).await, PingAnswer::Pong);
                 let up = nodeup(&name).await;
                 assert_eq!(up.node_type, node_type);
                 assert!(ids.insert(up.connection), "each connection has an id of its own");
-                let known = fika::connected_nodes();
+                let known = fika::net::connected_nodes();
                 let known = known.iter().find(|known| known.node.as_str() == name).unwrap();
                 assert_eq!((known.node_type, known.connection), (node_type, up.connection));
                 disconnect_node(&name).await;
@@ -658,7 +666,7 @@ fn monitor_nodes_misc() {
                 assert_eq!(down.reason, NodeDownReason::Disconnect);
             }
         }
-        assert_eq!(fika::connected_nodes(), []);
+        assert_eq!(fika::net::connected_nodes(), []);
         monitor_nodes_of(NodeKind::Connected, false);
         assert_eq!(ping(place.name("visible")).await, PingAnswer::Pong);
         none!(NodeUp);
@@ -688,7 +696,7 @@ fn smoke(here: TestNode, mut peer: crate::support::process::OsNode, largest: usi
             send(there, (self_pid(), vec![7_u8; size]));
             assert_eq!(next!(u64), size as u64);
         }
-        let monitor = fika::monitor(there);
+        let monitor = fika::process::monitor(there);
         let other = spawn_on(&name, answerer()).await;
         assert_answers(other, 1).await;
         ready.send(()).unwrap();
@@ -731,17 +739,18 @@ fn dist_ctrl_proc_reject() {
     let here = place.node("here");
     let addr = place.addr_of("here");
     let cases = [
-        (MUST, fika::NodeType::Visible),
-        (MUST | 1 << 2, fika::NodeType::Visible),
-        (MUST | 1, fika::NodeType::Hidden),
-        (MUST | 1 << 40 | 1 << 63, fika::NodeType::Visible),
+        (MUST, fika::net::NodeType::Visible),
+        (MUST | 1 << 2, fika::net::NodeType::Visible),
+        (MUST | 1, fika::net::NodeType::Hidden),
+        (MUST | 1 << 40 | 1 << 63, fika::net::NodeType::Visible),
     ];
     for (n, (flags, node_type)) in cases.into_iter().enumerate() {
         let name = place.name(&format!("peer{n}"));
         let hello = Hello { flags, ..Hello::new(&name, &place.name("here")) };
         let peer = Peer::connected_as(addr, &hello);
         here.block_on(async move {
-            let is_up = || fika::connected_nodes().into_iter().find(|it| it.node.as_str() == name);
+            let is_up =
+                || fika::net::connected_nodes().into_iter().find(|it| it.node.as_str() == name);
             support::until_in_process("it is up", || is_up().is_some()).await;
             assert_eq!(is_up().unwrap().node_type, node_type, "{flags:#x}");
         });
@@ -779,14 +788,14 @@ fn monitor_nodes_errors() {
     place.node("here").block_on(async move {
         monitor_nodes(true);
         for on in [true, false] {
-            let (_, monitor) = fika::spawn_monitor(async move {
+            let (_, monitor) = fika::process::spawn_monitor(async move {
                 monitor_nodes_of(NodeKind::This, on);
             });
             assert!(matches!(down(monitor).await, ExitReason::Badarg(_)));
         }
         assert_eq!(ping(place.name("there")).await, PingAnswer::Pong);
         nodeup(&place.name("there")).await;
-        assert!(fika::monitor_node("no name", true).is_err());
+        assert!(fika::net::monitor_node("no name", true).is_err());
     });
     drop(there);
 }

@@ -2,7 +2,7 @@
 
 use super::super::*;
 
-use fika::{NodeName, NodeType};
+use fika::net::NodeType;
 
 /// A node that its first peer will name, with this cookie.
 fn unnamed(place: Place, cookie: &str) -> TestNode {
@@ -19,27 +19,27 @@ fn dyn_node_name() {
         let mut names = std::collections::BTreeSet::new();
         for _ in 0..20 {
             assert_eq!(self_node().name(), NodeName::nonode());
-            assert_eq!(fika::nodes_of(NodeKind::Connected), []);
-            fika::monitor_nodes_of(NodeKind::Connected, true);
-            assert_eq!(fika::connect_node(&peer).await, Some(true));
+            assert_eq!(fika::net::nodes_of(NodeKind::Connected), []);
+            fika::net::monitor_nodes_of(NodeKind::Connected, true);
+            assert_eq!(fika::net::connect_node(&peer).await, Some(true));
             let own = self_node().name();
-            assert_eq!((own.host(), fika::is_alive()), (&*place.ip.to_string(), true));
+            assert_eq!((own.host(), fika::net::is_alive()), (&*place.ip.to_string(), true));
             assert!(names.insert(own.clone()), "{own} again");
-            assert_eq!(fika::nodes_of(NodeKind::Hidden), [peer.parse().unwrap()]);
-            let up: [fika::NodeUp; 2] = [next!(fika::NodeUp), next!(fika::NodeUp)];
+            assert_eq!(fika::net::nodes_of(NodeKind::Hidden), [peer.parse().unwrap()]);
+            let up: [fika::net::NodeUp; 2] = [next!(fika::net::NodeUp), next!(fika::net::NodeUp)];
             assert_eq!((&up[0].node, up[0].node_type), (&own, NodeType::Visible));
             assert_eq!((up[1].node.as_str(), up[1].node_type), (&*peer, NodeType::Hidden));
             spawn_on(&peer, tells_hidden(self_pid())).await;
             assert_eq!(next!(Vec<NodeName>), std::slice::from_ref(&own), "as the peer has it");
 
             assert_eq!(disconnect_node(&peer).await, Some(true));
-            assert_eq!(nodedown(&peer).await.reason, fika::NodeDownReason::Disconnect);
+            assert_eq!(nodedown(&peer).await.reason, fika::net::NodeDownReason::Disconnect);
             let reason = nodedown(own.as_str()).await.reason;
-            assert_eq!(reason, fika::NodeDownReason::NetKernelTerminated);
-            assert!(fika::is_alive(), "it may get another one");
-            fika::monitor_nodes_of(NodeKind::Connected, false);
-            none!(fika::NodeUp);
-            none!(fika::NodeDown);
+            assert_eq!(reason, fika::net::NodeDownReason::NetKernelTerminated);
+            assert!(fika::net::is_alive(), "it may get another one");
+            fika::net::monitor_nodes_of(NodeKind::Connected, false);
+            none!(fika::net::NodeUp);
+            none!(fika::net::NodeDown);
         }
     });
     drop(there);
@@ -48,7 +48,7 @@ fn dyn_node_name() {
 /// Reports to a process which hidden nodes this one is connected to.
 #[remote(name = "test::tells_hidden")]
 async fn tells_hidden(to: Pid) {
-    send(to, fika::nodes_of(NodeKind::Hidden));
+    send(to, fika::net::nodes_of(NodeKind::Hidden));
 }
 
 /// DIST-8, DIST-4: a cookie for the peer that is set before there is a name is used for the
@@ -61,17 +61,17 @@ fn dyn_differing_cookies() {
     let peer = place.name("there");
     let name = peer.clone();
     unnamed(place, "the cookie of the dynamic node").block_on(async move {
-        assert_eq!(fika::connect_node(&name).await, Some(false), "it has another one");
+        assert_eq!(fika::net::connect_node(&name).await, Some(false), "it has another one");
         assert_eq!(self_node().name(), NodeName::nonode());
-        fika::set_cookie_for(&name, THEIRS).unwrap();
-        fika::monitor_nodes(true);
+        fika::net::set_cookie_for(&name, THEIRS).unwrap();
+        fika::net::monitor_nodes(true);
         for _ in 0..3 {
-            assert_eq!(fika::connect_node(&name).await, Some(true));
+            assert_eq!(fika::net::connect_node(&name).await, Some(true));
             assert_answers(spawn_on(&name, answerer()).await, 1).await;
             let own = self_node().name();
             assert_eq!(disconnect_node(&name).await, Some(true));
             nodedown(own.as_str()).await;
-            assert_eq!(fika::nodes_of(NodeKind::Connected), []);
+            assert_eq!(fika::net::nodes_of(NodeKind::Connected), []);
         }
     });
     // From the node's settings, and as the cookie for all.
@@ -79,7 +79,7 @@ fn dyn_differing_cookies() {
     let with_cookie = TestNode::of(builder.cookie_for(&peer, THEIRS));
     for node in [with_cookie, unnamed(place, THEIRS)] {
         let name = peer.clone();
-        node.block_on(async move { assert_eq!(fika::connect_node(&name).await, Some(true)) });
+        node.block_on(async move { assert_eq!(fika::net::connect_node(&name).await, Some(true)) });
     }
     drop(there);
 }

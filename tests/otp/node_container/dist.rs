@@ -3,6 +3,8 @@
 use super::super::*;
 
 use crate::support::{Place, until_in_process};
+use fika::inspect::info;
+use fika::process::{hibernate, spawn_blocking, spawn_link_on};
 
 /// The resources of a node, besides this process: its processes, timers and files, the nodes that
 /// it is connected to, and this process's memory.
@@ -55,7 +57,7 @@ fn dist_link_refc() {
     here.block_on(async move {
         trap_exit(true);
         let me = self_pid();
-        let keeper = fika::spawn_on(&name, link_keeper(me)).await;
+        let keeper = fika::process::spawn_on(&name, link_keeper(me)).await;
         send(keeper, ());
         let (first, own): (Has, _) = (next().await, self_node().process_count());
         for round in 0..20 {
@@ -83,7 +85,7 @@ fn dist_link_refc() {
             // ... or neither, ...
             (0..20).for_each(|_| {
                 link(keeper);
-                fika::unlink(keeper);
+                fika::process::unlink(keeper);
             });
             for _ in 0..20 {
                 next::<u64>().await;
@@ -94,7 +96,7 @@ fn dist_link_refc() {
             if round % 5 == 4 {
                 // ... or the connection.
                 link(keeper);
-                assert_eq!(fika::disconnect_node(&name).await, Some(true));
+                assert_eq!(fika::net::disconnect_node(&name).await, Some(true));
                 receive! {
                     Exit { from, reason } if from == keeper =>
                         assert_eq!(reason, ExitReason::Noconnection),
@@ -125,7 +127,7 @@ fn dist_entry_gc() {
     let center = place.name("center");
     here.block_on(async move {
         let me = self_pid();
-        let keeper = fika::spawn_on(&center, link_keeper(me)).await;
+        let keeper = fika::process::spawn_on(&center, link_keeper(me)).await;
         send(keeper, ());
         let first: Has = next().await;
         for round in 0..4 {
@@ -135,13 +137,14 @@ fn dist_entry_gc() {
                 // This connects them, with a link and messages in both directions.
                 let peer = node.spawn(serve()).expect("there is room");
                 send(keeper, peer);
-                let asked = fika::spawn_monitor_on(node.name().as_str(), link_keeper(me)).await;
+                let asked =
+                    fika::process::spawn_monitor_on(node.name().as_str(), link_keeper(me)).await;
                 send(keeper, asked.0);
             }
             // No process has these names.
             for n in 0..20 {
                 let name = place.name(&format!("nobody{round}x{n}"));
-                let asked = fika::spawn_monitor_on(&center, knocks(name, me)).await;
+                let asked = fika::process::spawn_monitor_on(&center, knocks(name, me)).await;
                 assert_eq!(down(asked.1).await, ExitReason::Normal);
             }
             spawn_blocking(|| drop(others)).await;
@@ -154,9 +157,9 @@ fn dist_entry_gc() {
 #[remote(name = "test::knocks")]
 async fn knocks(node: String, leader: Pid) {
     send(("name", &*node), leader);
-    let by_name = fika::monitor(("name", &*node));
+    let by_name = fika::process::monitor(("name", &*node));
     assert_eq!(down(by_name).await, ExitReason::Noconnection);
-    let (never, monitor) = fika::spawn_monitor_on(&node, link_keeper(leader)).await;
+    let (never, monitor) = fika::process::spawn_monitor_on(&node, link_keeper(leader)).await;
     assert_eq!(down(monitor).await, ExitReason::Noconnection);
     exit_process(never, ExitReason::Kill);
 }

@@ -10,7 +10,10 @@ mod dist {
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use fika::message::Local;
 use fika::prelude::*;
+use fika::process::yield_now;
+use fika::time::{Timeout, cancel_timer, start_timer};
 
 use crate::wait::{LIMIT, down, end_of, next, serve};
 
@@ -58,7 +61,7 @@ fn pid_wrap() {
                 crate::wait::sync(pid).await;
                 let old = dead.last().copied().unwrap_or(pid);
                 if old != pid {
-                    assert_eq!(down(fika::monitor(old)).await, ExitReason::Noproc);
+                    assert_eq!(down(fika::process::monitor(old)).await, ExitReason::Noproc);
                 }
             }
             exit_process(pid, ExitReason::Kill);

@@ -1,6 +1,10 @@
 //! Cases of `process_SUITE` about aliases and tags.
 
 use super::super::*;
+use fika::message::{AliasOpts, Local, alias, alias_with, make_ref, unalias};
+use fika::process::{
+    MonitorAlias, MonitorOpts, SpawnOpts, demonitor_flush, monitor_with, spawn_opt, spawn_request,
+};
 
 /// Sends what it is told to, and says when it has.
 async fn sender() {

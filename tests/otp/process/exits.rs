@@ -1,6 +1,8 @@
 //! Cases of `process_SUITE` about how processes end.
 
 use super::super::*;
+use fika::message::Local;
+use fika::process::yield_now;
 
 /// A reason that no buffer of fixed size holds.
 fn huge() -> ExitReason {

@@ -1,8 +1,10 @@
 //! The case of `process_SUITE` about flags.
 
 use super::super::*;
+use fika::process::spawn_blocking;
 
-use fika::{Item, Priority, process_info, set_group_leader};
+use fika::inspect::{Item, process_info};
+use fika::process::{Priority, set_group_leader};
 
 /// FLAG-1: types determine the values that a flag accepts. A process's flags are its own. Outside a
 /// process, a flag can't be set: the error names the function, and nothing changes.
@@ -14,10 +16,10 @@ async fn process_flag_badarg() {
     type Set = Box<dyn Fn() + Send>;
     let cases: [(&str, Set); 5] = [
         ("trap_exit", Box::new(|| _ = trap_exit(true))),
-        ("set_priority", Box::new(|| _ = fika::set_priority(Priority::Low))),
-        ("set_label", Box::new(|| fika::set_label("none"))),
+        ("set_priority", Box::new(|| _ = fika::process::set_priority(Priority::Low))),
+        ("set_label", Box::new(|| fika::inspect::set_label("none"))),
         ("set_group_leader", Box::new(move || set_group_leader(leader, leader))),
-        ("bump_reductions", Box::new(|| fika::bump_reductions(1))),
+        ("bump_reductions", Box::new(|| fika::inspect::bump_reductions(1))),
     ];
     for (function, set) in cases {
         let outside = async move { spawn_blocking(set).await };
@@ -29,7 +31,7 @@ async fn process_flag_badarg() {
     for _ in 0..2 {
         assert_eq!([trap_exit(true), trap_exit(true), trap_exit(false)], [false, true, true]);
         let [normal, max] = [Priority::Normal, Priority::Max];
-        let set = [max, max, normal].map(fika::set_priority);
+        let set = [max, max, normal].map(fika::process::set_priority);
         assert_eq!(set, [normal, max, max]);
     }
     assert_eq!(flags().await, before);

@@ -1,17 +1,19 @@
 //! Cases of `process_SUITE` about what can be known of processes.
 
 use super::super::*;
+use fika::message::{Local, make_ref};
+use fika::process::{SpawnOpts, spawn_opt, yield_now};
 
+use fika::inspect::{info, is_process_alive, process_info, processes, set_label};
+use fika::process::{dictionary, hibernate, spawn_blocking, unlink};
 use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::atomic::AtomicU64;
 use std::task::Poll;
 
-use fika::{
-    InfoItem, Item, Priority, Status, group_leader, link_with, resume_process, set_group_leader,
-    suspend_process,
-};
+use fika::inspect::{InfoItem, Item, Status, resume_process, suspend_process};
+use fika::process::{Priority, group_leader, link_with, set_group_leader};
 
 use crate::support::until_in_process;
 
@@ -92,7 +94,7 @@ async fn bump_reductions() {
             next::<()>().await;
             for _ in 0..STEPS {
                 turns.lock().unwrap().push(n);
-                fika::bump_reductions(1000);
+                fika::inspect::bump_reductions(1000);
                 receive! { (): () => {}, after Duration::ZERO => {} }
             }
         })
@@ -108,7 +110,7 @@ async fn bump_reductions() {
     // Each of them would have made all its steps in a few turns.
     assert!(changes > STEPS, "{changes} changes in {} steps of two", 2 * STEPS);
     let before = info::reductions(self_pid()).await.unwrap();
-    fika::bump_reductions(1_000_000);
+    fika::inspect::bump_reductions(1_000_000);
     assert!(info::reductions(self_pid()).await.unwrap() >= before + 1_000_000);
 }
 
@@ -219,7 +221,7 @@ fn processes_small_tab() {
                 assert_eq!(reason, ExitReason::SystemLimit);
             }
             // What it leaves ends as well.
-            until_in_process("there is room", || fika::process_count() <= 2).await;
+            until_in_process("there is room", || fika::inspect::process_count() <= 2).await;
         }
     });
     node.stop();
@@ -243,11 +245,11 @@ fn processes_this_tab() {
 /// PROC-11.
 #[fika::test(workers = 2)]
 async fn processes_iter() {
-    list_is_right(|| fika::processes_iter().collect(), 500).await;
+    list_is_right(|| fika::inspect::processes_iter().collect(), 500).await;
     // One that is kept for long, while all but a few change.
     let stable: BTreeSet<_> = (0..300).map(|_| spawn(idle())).collect();
     let mut seen = Vec::new();
-    let mut iter = fika::processes_iter();
+    let mut iter = fika::inspect::processes_iter();
     for pid in &mut iter {
         seen.push(pid);
         let (_, monitor) = spawn_monitor(async {});
@@ -625,7 +627,7 @@ async fn process_info_status_handled_signal() {
     assert_eq!(polls.load(Ordering::SeqCst), before);
     // A trapped exit signal is a message, over a link or not.
     assert_eq!(info::message_queue_len(child).await, Some(0));
-    link_with(child, fika::LinkOpts::new());
+    link_with(child, fika::process::LinkOpts::new());
     unlink(child);
 }
 

@@ -43,8 +43,9 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use fika::message::{Reference, Tagged};
 use fika::prelude::*;
-use fika::{Object, RegisterError, RequestOpts, SpawnError, registered};
+use fika::process::{Object, RegisterError, RequestOpts, SpawnError, SpawnReply, registered};
 
 use crate::support::Place;
 use crate::wait::{LIMIT, down, end_of, exit_from, has_none, next, serve, sync};
@@ -72,13 +73,13 @@ impl IntoFuture for Unknown {
     }
 }
 
-impl fika::RemoteFn for Unknown {
+impl fika::process::RemoteFn for Unknown {
     fn name(&self) -> &'static str {
         "test::no_such_function"
     }
 
-    fn args(&self) -> Result<fika::Encoded, fika::EncodeError> {
-        fika::Encoded::new(&())
+    fn args(&self) -> Result<fika::message::Encoded, fika::message::EncodeError> {
+        fika::message::Encoded::new(&())
     }
 }
 

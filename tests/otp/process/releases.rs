@@ -2,8 +2,9 @@
 //! speaks by hand.
 
 use super::super::*;
+use fika::process::{Priority, SpawnOpts, spawn_request_on};
 
-use fika::RemoteFn as _;
+use fika::process::RemoteFn as _;
 
 use crate::support::TestNode;
 use crate::support::peer::{

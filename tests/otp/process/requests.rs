@@ -1,6 +1,11 @@
 //! Cases of `process_SUITE` about requests to spawn.
 
 use super::super::*;
+use fika::message::{make_ref, unalias};
+use fika::process::{
+    MonitorAlias, MonitorOpts, ReplyOn, SpawnOpts, spawn_link_on, spawn_monitor_on, spawn_opt_on,
+    spawn_request, spawn_request_abandon, spawn_request_on,
+};
 
 /// Says who it is to this process, and ends when it is told to, or as those do that it is
 /// linked to.

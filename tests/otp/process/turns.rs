@@ -1,6 +1,8 @@
 //! Cases of `process_SUITE` about turns, names and limits.
 
 use super::super::*;
+use fika::message::{Local, MailboxLimit, mailbox_limit};
+use fika::process::{SpawnOpts, spawn_opt, yield_now};
 
 /// The turns of two processes that yield after each step, on this many workers.
 async fn turns_of_two(steps: usize) -> Vec<u8> {

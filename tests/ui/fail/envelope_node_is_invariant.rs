@@ -1,8 +1,7 @@
 //! A message that was opened keeps its type. As a supertype it could be given another value, which
 //! would then be put back under the vtable of the first type.
 
-use fika::Local;
-use fika::message::Node;
+use fika::message::{Local, Node};
 
 type General = Local<for<'a> fn(&'a str)>;
 type Special = Local<fn(&'static str)>;

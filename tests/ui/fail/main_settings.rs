@@ -18,7 +18,7 @@ mod twice {
 
 mod args_twice {
     #[fika::main(args = cli, args)]
-    async fn main(cli: fika::NodeArgs) {}
+    async fn main(cli: fika::node::NodeArgs) {}
 }
 
 mod no_name {

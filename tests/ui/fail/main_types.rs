@@ -18,7 +18,7 @@ mod not_the_options {
     #[derive(clap::Parser)]
     struct Cli {
         #[command(flatten)]
-        node: fika::NodeArgs,
+        node: fika::node::NodeArgs,
     }
 
     #[fika::main(args)]

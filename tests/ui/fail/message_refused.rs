@@ -2,6 +2,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use fika::prelude::*;
+use fika::message::Local;
 
 fn sends(to: Pid) {
     send(to, Rc::new(7_u64));

@@ -1,6 +1,10 @@
 #![deny(warnings)]
 
 use fika::prelude::*;
+use fika::inspect::{is_process_alive, process_info};
+use fika::message::{AliasOpts, send_wait};
+use fika::net::{disconnect_node, ping};
+use fika::process::{MonitorOpts, SpawnOpts, hibernate, spawn_blocking, yield_now};
 
 #[remote]
 async fn work() {}
@@ -24,7 +28,7 @@ async fn forgets() {
     SpawnOpts::new().link();
     AliasOpts::new().reply();
     MonitorOpts::new();
-    fika::processes_iter();
+    fika::inspect::processes_iter();
 }
 
 #[fika::main]

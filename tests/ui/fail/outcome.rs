@@ -1,4 +1,5 @@
 use fika::prelude::*;
+use fika::process::{SpawnOpts, spawn_opt};
 
 struct Mine;
 

@@ -1,4 +1,5 @@
 use fika::prelude::*;
+use fika::message::Reference;
 
 async fn a_number() -> u64 {
     receive! { for 5, n: u64 => n }

@@ -1,5 +1,6 @@
 //! Calls that can't be spawned on another node.
 use fika::prelude::*;
+use fika::process::spawn_link_on;
 
 async fn plain(_n: u64) {}
 

@@ -1,8 +1,10 @@
 //! What is not a message, and what is not a destination.
 use std::rc::Rc;
 
-use fika::Name;
+use fika::process::Name;
 use fika::prelude::*;
+use fika::message::Local;
+use fika::node::NodeName;
 
 struct Plain(u64);
 

@@ -1,7 +1,7 @@
 //! Borrows from types with unsafe code end with those types, and such types store no borrows.
 
-use fika::message::Encoded;
-use fika::{Envelope, Node};
+use fika::message::{Encoded, Envelope};
+use fika::Node;
 
 fn a_message_is_not_used_behind_its_envelope() {
     let envelope = Envelope::new(String::from("text"));
@@ -25,7 +25,7 @@ fn a_process_borrows_nothing(node: &Node) {
 
 fn a_call_borrows_nothing() {
     let text = String::from("text");
-    drop(fika::spawn_blocking(|| println!("{text}")));
+    drop(fika::process::spawn_blocking(|| println!("{text}")));
 }
 
 fn main() {}

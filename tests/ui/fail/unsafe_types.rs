@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use fika::message::Node;
-use fika::{Envelope, Local, SpawnBlocking};
+use fika::message::{Envelope, Local, Node};
+use fika::process::SpawnBlocking;
 
 fn send<T: Send>() {}
 fn share<T: Sync>() {}
@@ -27,7 +27,7 @@ fn the_value_of_a_call_is_sent() {
 
 fn a_process_is_sent() {
     let own = Rc::new(());
-    fika::spawn(async move { drop(own) });
+    fika::process::spawn(async move { drop(own) });
 }
 
 fn main() {}

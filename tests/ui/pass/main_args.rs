@@ -4,50 +4,50 @@
 use std::env;
 use std::process::{Command, ExitCode, Termination};
 
-use fika::MailboxLimit;
+use fika::message::MailboxLimit;
 
 /// Checks the limit of the running process's mailbox, which is that of the node.
-fn assert_limit(messages: usize) {
-    assert_eq!(fika::mailbox_limit(MailboxLimit::NONE), MailboxLimit::messages(messages));
+fn assert_limit(limit: MailboxLimit) {
+    assert_eq!(fika::message::mailbox_limit(MailboxLimit::NONE), limit);
 }
 
 /// The program's options, and those of the node.
 #[derive(clap::Parser)]
 struct Cli {
     #[command(flatten)]
-    node: fika::NodeArgs,
+    node: fika::node::NodeArgs,
 }
 
 mod flattened {
-    #[fika::main(mailbox_limit = fika::MailboxLimit::messages(9))]
+    #[fika::main(mailbox_limit = fika::message::MailboxLimit::messages(9))]
     pub async fn main(cli: super::Cli) {
-        super::assert_limit(cli.node.mailbox_limit.unwrap_or(9));
+        super::assert_limit(cli.node.config.mailbox_limit.unwrap_or(fika::message::MailboxLimit::messages(9)));
     }
 }
 
 mod its_place_is_given {
     #[fika::main(args = cli.node)]
     pub async fn main(cli: super::Cli) {
-        super::assert_limit(cli.node.mailbox_limit.expect("it was given"));
+        super::assert_limit(cli.node.config.mailbox_limit.expect("it was given"));
     }
 }
 
 mod not_for_this_node {
-    #[fika::main(args = fika::NodeArgs::default(), mailbox_limit = fika::MailboxLimit::messages(7))]
+    #[fika::main(args = fika::node::NodeArgs::default(), mailbox_limit = fika::message::MailboxLimit::messages(7))]
     pub async fn main(cli: super::Cli) {
-        super::assert_limit(7);
-        assert!(cli.node.mailbox_limit.is_some());
+        super::assert_limit(fika::message::MailboxLimit::messages(7));
+        assert!(cli.node.config.mailbox_limit.is_some());
     }
 }
 
 mod in_a_subcommand {
     #[derive(clap::Parser)]
     pub enum Cli {
-        Serve(fika::NodeArgs),
+        Serve(fika::node::NodeArgs),
     }
 
     impl Cli {
-        fn node(&self) -> &fika::NodeArgs {
+        fn node(&self) -> &fika::node::NodeArgs {
             let Cli::Serve(node) = self;
             node
         }
@@ -55,30 +55,30 @@ mod in_a_subcommand {
 
     #[fika::main(args = cli.node())]
     pub async fn main(cli: Cli) {
-        super::assert_limit(cli.node().mailbox_limit.expect("it was given"));
+        super::assert_limit(cli.node().config.mailbox_limit.expect("it was given"));
     }
 }
 
 mod nothing_else {
-    use fika::NodeArgs as Options;
+    use fika::node::NodeArgs as Options;
 
     #[fika::main]
     pub async fn main(options: Options) {
-        super::assert_limit(options.mailbox_limit.expect("it was given"));
+        super::assert_limit(options.config.mailbox_limit.expect("it was given"));
     }
 }
 
 mod nothing_else_and_the_setting {
     #[fika::main(args)]
-    pub async fn main(options: fika::NodeArgs) {
-        super::assert_limit(options.mailbox_limit.expect("it was given"));
+    pub async fn main(options: fika::node::NodeArgs) {
+        super::assert_limit(options.config.mailbox_limit.expect("it was given"));
     }
 }
 
 mod no_argument {
     #[fika::main(args)]
     pub async fn main() {
-        super::assert_limit(2);
+        super::assert_limit(fika::message::MailboxLimit::messages(2));
     }
 }
 
@@ -92,7 +92,7 @@ mod no_options {
     #[fika::main]
     pub async fn main(cli: Cli) {
         assert_eq!(cli.mailbox_limit, 2);
-        assert_eq!(fika::mailbox_limit(fika::MailboxLimit::NONE), fika::MailboxLimit::NONE);
+        assert_eq!(fika::message::mailbox_limit(fika::message::MailboxLimit::NONE), fika::message::MailboxLimit::NONE);
     }
 }
 

@@ -10,20 +10,20 @@ struct Cli {
     #[arg(long, default_value_t = 100)]
     processes: usize,
     #[command(flatten)]
-    node: fika::NodeArgs,
+    node: fika::node::NodeArgs,
 }
 
 mod only_the_node {
     #[fika::main(args, workers = 2)]
     pub(crate) async fn main() {
-        assert!(!fika::self_node().is_distributed());
+        assert!(!fika::node::self_node().is_distributed());
     }
 }
 
 mod options_as_the_argument {
     #[fika::main(args)]
-    pub(crate) async fn main(options: fika::NodeArgs) {
-        assert!(options.name.is_none());
+    pub(crate) async fn main(options: fika::node::NodeArgs) {
+        assert!(options.config().name.is_none());
     }
 }
 

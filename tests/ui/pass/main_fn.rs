@@ -5,7 +5,7 @@
 #[fika::main(workers = 2)]
 async fn main() -> Result<(), std::num::ParseIntError> {
     let n: u64 = "7".parse()?;
-    fika::send(fika::self_pid(), n);
+    fika::message::send(fika::process::self_pid(), n);
     let n = fika::receive! { n: u64 => n };
     assert_eq!(n, 7);
     Ok(())

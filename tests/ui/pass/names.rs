@@ -71,10 +71,10 @@ pub mod shadows {
 
 #[fika::main]
 async fn main() {
-    fika::send(fika::self_pid(), shadows::Ping { __message: 2, __node: 1, r#type: 1, A0: 1 });
+    fika::message::send(fika::process::self_pid(), shadows::Ping { __message: 2, __node: 1, r#type: 1, A0: 1 });
     let found = shadows::receive(1).await;
     assert_eq!(found, 7);
-    fika::send(fika::self_pid(), shadows::Ping { __message: 2, __node: 1, r#type: 1, A0: 9 });
+    fika::message::send(fika::process::self_pid(), shadows::Ping { __message: 2, __node: 1, r#type: 1, A0: 9 });
     assert_eq!(shadows::receive_in_a_macro().await, 9);
     assert_eq!(shadows::remote(1, 2).await, 3);
 }

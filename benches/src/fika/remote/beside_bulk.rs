@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use fika::net::disconnect_node;
 use fika::prelude::*;
 use fika_bench_kit::{Clock, Params, Peer, failed, latency, metric};
 

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use fika::net::{Ping as PingAnswer, monitor_nodes, ping};
+use fika::node::NodeName;
 use fika::prelude::*;
 use fika_bench_kit::{Params, Peer, Stopwatch, failed, metric, pss_bytes, rss_bytes_of};
 

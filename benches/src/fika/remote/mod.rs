@@ -8,8 +8,9 @@ mod oneway;
 mod pingpong;
 mod spawn;
 
+use fika::net::{Ping as PingAnswer, ping};
+use fika::node::{NodeBuilder, NodeError};
 use fika::prelude::*;
-use fika::{NodeBuilder, NodeError};
 use fika_bench_kit::{Params, Peer, cannot, failed, free_port, until_stdin_ends};
 
 use super::echo::{echo, ping_times};
@@ -94,6 +95,6 @@ async fn connect(node: &str) {
     while ping(node).await != PingAnswer::Pong {
         sleep(millis(5)).await;
     }
-    let echo = fika::spawn_on(node, echo()).await;
+    let echo = fika::process::spawn_on(node, echo()).await;
     ping_times(echo, 500).await;
 }

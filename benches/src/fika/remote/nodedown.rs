@@ -1,5 +1,6 @@
 //! nodedown: how long until the loss of a killed or frozen node is reported.
 
+use fika::net::monitor_nodes;
 use fika::prelude::*;
 use fika_bench_kit::{Clock, Params, Peer, failed, metric};
 

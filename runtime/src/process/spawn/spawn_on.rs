@@ -25,7 +25,7 @@ use crate::signal::SpawnError;
 /// [`spawn`](crate::spawn) does.
 ///
 /// If the node can't be reached, or has no such function, the result is the pid of a process that
-/// never existed. To learn why, use [`spawn_on_with`].
+/// never existed. To learn why, use [`try_spawn_on`].
 ///
 /// # Panics
 /// Outside of a process. If `node` is not a node name, the calling process ends with `badarg`.
@@ -76,7 +76,7 @@ pub async fn spawn_opt_on<F: RemoteFn>(
 ///
 /// # Panics
 /// As [`spawn_on`].
-pub async fn spawn_on_with<F: RemoteFn>(
+pub async fn try_spawn_on<F: RemoteFn>(
     node: impl AsRef<str>,
     function: F,
 ) -> Result<Pid, SpawnError> {

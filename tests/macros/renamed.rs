@@ -1,0 +1,112 @@
+//! The macros in packages that give fika another name, and in one that has it by way of another package.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Names fika `actors`, and has no serde.
+const SHOP: &str = r#"
+pub use actors;
+use actors::prelude::*;
+
+#[message(tag = "shop::order")]
+pub struct Order<T> { pub from: Pid, pub what: T }
+
+#[message(local)]
+pub struct Job(pub std::sync::mpsc::Sender<u64>);
+
+#[derive(Message)]
+#[message(local)]
+pub struct Derived;
+
+#[actors::remote]
+pub async fn price(of: String) -> u64 {
+    of.len() as u64
+}
+
+pub async fn serve() {
+    receive! {
+        Order::<String> { from, what } => send(from, price(what).await),
+        Job(answer) => answer.send(1).unwrap(),
+        Derived => {},
+        after secs(1) => {},
+    }
+}
+
+#[actors::test]
+async fn a_test() {}
+
+#[actors::test(sim)]
+async fn a_simulated_test() {}
+"#;
+
+/// Knows `shop` only.
+const APP: &str = r#"
+use shop::actors::prelude::*;
+
+#[message(crate = "shop::actors")]
+enum Ask { Price(String), Stop }
+
+#[message(local, crate = "shop::actors")]
+struct Job(std::sync::mpsc::Sender<u64>);
+
+#[derive(Message)]
+#[message(local, crate = "shop::actors")]
+struct Derived;
+
+#[remote(crate = "shop::actors", name = "app::answer")]
+async fn answer(to: Pid) {
+    receive! {
+        crate = "shop::actors",
+        Ask::Price(what) => send(to, what.len() as u64),
+        Ask::Stop => {},
+        Job(_) => {},
+        Derived => {},
+        after secs(1) => {},
+    }
+}
+
+#[shop::actors::main(crate = "shop::actors", workers = 1)]
+async fn main() {
+    let answer = spawn(answer(self_pid()));
+    send(answer, Ask::Price("tea".to_owned()));
+    receive!(crate = "shop::actors", match _ { As::<u64>(n) => assert_eq!(n, 3) });
+    send(answer, Ask::Stop);
+}
+
+#[shop::actors::test(crate = "shop::actors")]
+async fn a_test() {}
+
+#[shop::actors::test(sim, crate = "shop::actors")]
+async fn a_simulated_test() {}
+"#;
+
+#[test]
+fn fika_may_have_another_name() {
+    let fika = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("renamed");
+    let write = |file: &str, text: &str| {
+        let file = root.join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    };
+    let package = |name: &str| format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n\n");
+    write("Cargo.toml", "[workspace]\nmembers = [\"shop\", \"app\"]\nresolver = \"3\"\n");
+    let renamed =
+        format!("actors = {{ package = \"fika\", path = {fika:?}, features = [\"sim\"] }}");
+    write("shop/Cargo.toml", &format!("{}[dependencies]\n{renamed}\n", package("shop")));
+    write("shop/src/lib.rs", SHOP);
+    let shop = "[dependencies]\nshop.path = \"../shop\"\n";
+    write("app/Cargo.toml", &format!("{}{shop}", package("app")));
+    write("app/src/main.rs", APP);
+    // The versions that are there already.
+    fs::copy(fika.join("Cargo.lock"), root.join("Cargo.lock")).unwrap();
+    let check = Command::new(env!("CARGO"))
+        .args(["check", "--offline", "--quiet", "--workspace", "--all-targets"])
+        .current_dir(&root)
+        // With what the tests of compile errors have built.
+        .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("../tests/target"))
+        .output()
+        .unwrap();
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+}
