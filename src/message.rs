@@ -57,7 +57,7 @@
 //! [`back_pressure`](crate::guide::back_pressure) says which one to use.
 
 pub use fika_runtime::message::{
-    Buffer, array, decode_postcard, decode_postcard_shared, encode_postcard, fingerprint_of,
+    Buffer, Letter, array, decode_postcard, decode_postcard_shared, encode_postcard, fingerprint_of,
 };
 pub use fika_runtime::{
     AliasOpts, Bytes, DecodeError, Dest, EncodeError, Encoded, Envelope, Local, MailboxLimit,

@@ -166,6 +166,9 @@ impl Parse for Setting {
             return Err(input.error("a setting needs a name, as in `name = \"a@127.0.0.1\"`"));
         }
         let key = Ident::parse_any(input)?;
+        if key != "crate" && syn::parse_str::<Ident>(&key.to_string()).is_err() {
+            return Err(Error::new(key.span(), format!("`{key}` is a keyword, and not a setting")));
+        }
         if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
             return Ok(Setting { key, value: Some(input.parse()?) });

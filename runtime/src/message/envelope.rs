@@ -6,14 +6,12 @@
 //!
 //! # Invariants
 //! - **E1** A `NonNull<Header>` of an [`Envelope`] or of a [`Chain`] came from `Box::into_raw` of a
-//!   `Box<Node<T>>`. Only that object owns it, and its `vtable` is `VTable::of::<T>()`.
-//! - **E2** `Node<T>` is `repr(C)` with the header first, so a pointer to either is a pointer to
+//!   `Box<Letter<T>>`. Only that object owns it, and its `vtable` is `VTable::of::<T>()`.
+//! - **E2** `Letter<T>` is `repr(C)` with the header first, so a pointer to either is a pointer to
 //!   the other.
 //! - **E3** `T: Send`, so an envelope may be moved to another thread.
-//! - **E4** The nodes of a [`Chain`] are linked by `next`, which is null in the last one.
-//! - **E5** `Node<T>` is invariant in `T`. Otherwise it could be coerced to a supertype, with the
-//!   vtable of the first type, and a value of the supertype could then replace the original.
-//! - **E5** `Node<T>` is invariant in `T`. Otherwise it could be coerced to a supertype, with the
+//! - **E4** The letters of a [`Chain`] are linked by `next`, which is null in the last one.
+//! - **E5** `Letter<T>` is invariant in `T`. Otherwise it could be coerced to a supertype, with the
 //!   vtable of the first type, and a value of the supertype could then replace the original.
 #![allow(unsafe_code)]
 
@@ -41,16 +39,16 @@ pub(crate) struct Header {
 /// A value with the header that makes it an envelope.
 #[derive(Debug)]
 #[repr(C)]
-pub struct Node<T> {
+pub struct Letter<T> {
     header: Header,
-    /// E5. Without it `Box<Node<fn(&str)>>` would coerce to `Box<Node<fn(&'static str)>>`.
+    /// E5. Without it `Box<Letter<fn(&str)>>` would coerce to `Box<Letter<fn(&'static str)>>`.
     invariant: PhantomData<fn(T) -> T>,
     /// The value.
     pub body: T,
 }
 
-// SAFETY: E3; the header's pointer is null, or owned by the chain that the node is in.
-unsafe impl<T: Send> Send for Node<T> {}
+// SAFETY: E3; the header's pointer is null, or owned by the chain that the letter is in.
+unsafe impl<T: Send> Send for Letter<T> {}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
@@ -67,9 +65,9 @@ struct VTable {
     kind: Kind,
     type_id: TypeId,
     type_name: fn() -> &'static str,
-    /// The size of the whole node, in bytes.
+    /// The size of the whole letter, in bytes.
     size: usize,
-    /// Drops the whole node.
+    /// Drops the whole letter.
     drop: unsafe fn(NonNull<Header>),
     /// Encodes the value.
     encode: unsafe fn(NonNull<Header>, &mut Buffer) -> Result<(), EncodeError>,
@@ -80,13 +78,13 @@ struct VTable {
     check_sendable: fn() -> Result<(), EncodeError>,
 }
 
-/// Drops the node, which holds a `T`.
+/// Drops the letter, which holds a `T`.
 ///
 /// # Safety
 /// E1 holds for `header` with this `T`, and the pointer is not used again.
 unsafe fn drop_node<T>(header: NonNull<Header>) {
     // SAFETY: E1 and E2.
-    drop(unsafe { Box::from_raw(header.cast::<Node<T>>().as_ptr()) });
+    drop(unsafe { Box::from_raw(header.cast::<Letter<T>>().as_ptr()) });
 }
 
 /// Encodes the value, which is an `M`.
@@ -99,7 +97,7 @@ unsafe fn encode_node<M: Message>(
 ) -> Result<(), EncodeError> {
     super::check_tag::<M>()?;
     // SAFETY: E1 and E2; the caller's borrow of the envelope covers ours.
-    unsafe { header.cast::<Node<M>>().as_ref() }.body.encode(out)
+    unsafe { header.cast::<Letter<M>>().as_ref() }.body.encode(out)
 }
 
 /// Encodes the value, which is an `M`, and decodes the result.
@@ -108,7 +106,7 @@ unsafe fn encode_node<M: Message>(
 /// E1 holds for `header` with this `M`.
 unsafe fn node_through_codec<M: Message>(header: NonNull<Header>) -> Result<Envelope, EncodeError> {
     // SAFETY: E1 and E2; the caller's borrow of the envelope covers ours.
-    let encoded = Encoded::new(&unsafe { header.cast::<Node<M>>().as_ref() }.body)?;
+    let encoded = Encoded::new(&unsafe { header.cast::<Letter<M>>().as_ref() }.body)?;
     // The receiver would decode the value, so an `exit` in its `Deserialize` does not end the
     // sender.
     let exits = || DecodeError::malformed::<M>("its `Deserialize` calls `exit` at this value");
@@ -136,7 +134,7 @@ impl<M: Message> HasVTable for Typed<M> {
         kind: Kind::Message,
         type_id: TypeId::of::<M>(),
         type_name: std::any::type_name::<M>,
-        size: size_of::<Node<M>>(),
+        size: size_of::<Letter<M>>(),
         drop: drop_node::<M>,
         encode: encode_node::<M>,
         through_codec: node_through_codec::<M>,
@@ -153,7 +151,7 @@ static SIGNAL: VTable = VTable {
     kind: Kind::Signal,
     type_id: TypeId::of::<Signal>(),
     type_name: std::any::type_name::<Signal>,
-    size: size_of::<Node<Signal>>(),
+    size: size_of::<Letter<Signal>>(),
     drop: drop_node::<Signal>,
     encode: encode_none,
     through_codec: none_through_codec,
@@ -165,7 +163,7 @@ static ENCODED: VTable = VTable {
     kind: Kind::Encoded,
     type_id: TypeId::of::<Encoded>(),
     type_name: std::any::type_name::<Encoded>,
-    size: size_of::<Node<Encoded>>(),
+    size: size_of::<Letter<Encoded>>(),
     drop: drop_node::<Encoded>,
     encode: encode_none,
     through_codec: none_through_codec,
@@ -173,19 +171,19 @@ static ENCODED: VTable = VTable {
     check_sendable: || Ok(()),
 };
 
-impl<T> Node<T> {
+impl<T> Letter<T> {
     #[inline]
-    fn boxed(body: T, vtable: &'static VTable) -> Box<Node<T>> {
+    fn boxed(body: T, vtable: &'static VTable) -> Box<Letter<T>> {
         let header = Header { vtable, next: ptr::null_mut(), word: Word::default() };
-        Box::new(Node { header, invariant: PhantomData, body })
+        Box::new(Letter { header, invariant: PhantomData, body })
     }
 }
 
-impl<M: Message> Node<M> {
-    /// Makes a node from a message and its stamp.
+impl<M: Message> Letter<M> {
+    /// Makes a letter from a message and its stamp.
     #[inline]
-    pub(crate) fn message(message: M, stamp: Stamp) -> Box<Node<M>> {
-        let mut node = Node::boxed(message, Typed::<M>::VTABLE);
+    pub(crate) fn message(message: M, stamp: Stamp) -> Box<Letter<M>> {
+        let mut node = Letter::boxed(message, Typed::<M>::VTABLE);
         node.header.word = stamp.into();
         node
     }
@@ -239,14 +237,14 @@ unsafe impl Send for Envelope {}
 impl Envelope {
     /// Puts a message into an envelope.
     pub fn new<M: Message>(message: M) -> Envelope {
-        Node::boxed(message, Typed::<M>::VTABLE).into()
+        Letter::boxed(message, Typed::<M>::VTABLE).into()
     }
 
     /// Puts a message from another node into an envelope, still encoded.
     #[must_use]
     #[inline]
     pub fn encoded(encoded: Encoded) -> Envelope {
-        Node::boxed(encoded, &ENCODED).into()
+        Letter::boxed(encoded, &ENCODED).into()
     }
 
     /// Puts a message from another node into an envelope. `fill` completes it there.
@@ -259,7 +257,7 @@ impl Envelope {
         encoded: Encoded,
         fill: impl FnOnce(&mut Encoded) -> Result<(), E>,
     ) -> Result<Envelope, E> {
-        let mut node = Node::boxed(encoded, &ENCODED);
+        let mut node = Letter::boxed(encoded, &ENCODED);
         fill(&mut node.body)?;
         Ok(node.into())
     }
@@ -268,7 +266,7 @@ impl Envelope {
     pub(crate) fn signal(signal: Signal) -> Envelope {
         match signal {
             Signal::Message(envelope) => envelope,
-            other => Node::boxed(other, &SIGNAL).into(),
+            other => Letter::boxed(other, &SIGNAL).into(),
         }
     }
 
@@ -282,7 +280,7 @@ impl Envelope {
             return Signal::Message(self);
         }
         // SAFETY: the kind says that E1 holds with `Signal`.
-        unsafe { self.into_node::<Signal>() }.body
+        unsafe { self.into_letter::<Signal>() }.body
     }
 
     /// Returns whether the message is an `M`, or came from another node with the tag of `M`. A
@@ -300,15 +298,15 @@ impl Envelope {
         }
     }
 
-    /// Returns the node that holds the message, if it is an `M` of this node.
+    /// Returns the letter that holds the message, if it is an `M` of this node.
     ///
     /// # Errors
     /// Returns the envelope if it holds something else.
-    pub fn downcast<M: Message>(self) -> Result<Box<Node<M>>, Envelope> {
+    pub fn downcast<M: Message>(self) -> Result<Box<Letter<M>>, Envelope> {
         let vtable = self.vtable();
         if vtable.kind == Kind::Message && vtable.type_id == TypeId::of::<M>() {
             // SAFETY: the type's identity says that E1 holds with `M`.
-            Ok(unsafe { self.into_node::<M>() })
+            Ok(unsafe { self.into_letter::<M>() })
         } else {
             Err(self)
         }
@@ -319,7 +317,7 @@ impl Envelope {
     pub fn as_encoded(&self) -> Option<&Encoded> {
         // SAFETY: the kind says that E1 holds with `Encoded`.
         (self.vtable().kind == Kind::Encoded)
-            .then(|| unsafe { &self.0.cast::<Node<Encoded>>().as_ref().body })
+            .then(|| unsafe { &self.0.cast::<Letter<Encoded>>().as_ref().body })
     }
 
     /// Returns the encoded message so that it can be completed, if it came from another node and
@@ -329,7 +327,7 @@ impl Envelope {
     pub fn as_encoded_mut(&mut self) -> Option<&mut Encoded> {
         // SAFETY: the kind says that E1 holds with `Encoded`, and `&mut`.
         (self.vtable().kind == Kind::Encoded)
-            .then(|| unsafe { &mut self.0.cast::<Node<Encoded>>().as_mut().body })
+            .then(|| unsafe { &mut self.0.cast::<Letter<Encoded>>().as_mut().body })
     }
 
     /// Returns the Rust name of the message's type, or its tag if the message is still encoded.
@@ -400,13 +398,13 @@ impl Envelope {
         unsafe { self.0.as_ref().vtable }
     }
 
-    /// Takes the node out of the envelope.
+    /// Takes the letter out of the envelope.
     ///
     /// # Safety
     /// E1 holds with this `T`.
-    unsafe fn into_node<T>(self) -> Box<Node<T>> {
+    unsafe fn into_letter<T>(self) -> Box<Letter<T>> {
         // SAFETY: E1 and E2.
-        unsafe { Box::from_raw(self.into_raw().cast::<Node<T>>().as_ptr()) }
+        unsafe { Box::from_raw(self.into_raw().cast::<Letter<T>>().as_ptr()) }
     }
 
     /// Returns how the signal was sent, while it is in flight, or what it is, once it is in a
@@ -439,7 +437,7 @@ impl Envelope {
         let vtable = self.vtable();
         let is = vtable.kind == Kind::Message && vtable.type_id == TypeId::of::<M>();
         // SAFETY: the type's identity says that E1 holds with `M`.
-        is.then(|| unsafe { &self.0.cast::<Node<M>>().as_ref().body })
+        is.then(|| unsafe { &self.0.cast::<Letter<M>>().as_ref().body })
     }
 
     /// Passes the ownership to the holder of the returned pointer.
@@ -458,9 +456,9 @@ impl Envelope {
     }
 }
 
-impl<T> From<Box<Node<T>>> for Envelope {
-    fn from(node: Box<Node<T>>) -> Envelope {
-        // E1: the node has the vtable of `T`, since only `Node::boxed` makes nodes, and E5 prevents
+impl<T> From<Box<Letter<T>>> for Envelope {
+    fn from(node: Box<Letter<T>>) -> Envelope {
+        // E1: the letter has the vtable of `T`, since only `Letter::boxed` makes letters, and E5 prevents
         // a change of `T`.
         Envelope(NonNull::from(Box::leak(node)).cast())
     }
@@ -494,7 +492,7 @@ impl Chain {
         Chain(head)
     }
 
-    /// Makes a chain of a stack of nodes, given by their addresses. `top` is the node that was
+    /// Makes a chain of a stack of letters, given by their addresses. `top` is the letter that was
     /// pushed last. It becomes the last node of the chain.
     ///
     /// # Safety
@@ -504,8 +502,8 @@ impl Chain {
         let mut from: *mut Header = ptr::with_exposed_provenance_mut(top);
         let mut to = ptr::null_mut();
         while !from.is_null() {
-            // SAFETY: the caller promises that we own the node. The pointer keeps the provenance of
-            // the whole node; one made from a reference to its header would not.
+            // SAFETY: the caller promises that we own the letter. The pointer keeps the provenance of
+            // the whole letter; one made from a reference to its header would not.
             let next = unsafe { ptr::replace(&raw mut (*from).next, to) };
             to = from;
             from = ptr::with_exposed_provenance_mut(next.addr());
@@ -519,7 +517,7 @@ impl Iterator for Chain {
 
     fn next(&mut self) -> Option<Envelope> {
         let mut header = NonNull::new(self.0)?;
-        // SAFETY: E1 and E4: we own the node. Once unlinked, it is an envelope of its own.
+        // SAFETY: E1 and E4: we own the letter. Once unlinked, it is an envelope of its own.
         unsafe {
             self.0 = std::mem::replace(&mut header.as_mut().next, ptr::null_mut());
             Some(Envelope::from_raw(header))

@@ -36,7 +36,7 @@ pub use codec::{
     DecodeError, EncodeError, decode_postcard, decode_postcard_shared, encode_message,
     encode_postcard,
 };
-pub use envelope::{Envelope, MessageType, Node};
+pub use envelope::{Envelope, Letter, MessageType};
 pub use fingerprint::fingerprint_of;
 pub use foreign::Part;
 pub use known::{composed_fingerprint, generic_tag, generic_tag_hash};

@@ -30,9 +30,4 @@ union Either {
     b: f64,
 }
 
-#[message]
-struct Socket {
-    socket: std::net::TcpStream,
-}
-
 fn main() {}

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use fika::message::{Envelope, Local, Node};
+use fika::message::{Envelope, Letter, Local};
 use fika::process::SpawnBlocking;
 
 fn send<T: Send>() {}
@@ -15,9 +15,9 @@ fn an_envelope_is_not_shared() {
 }
 
 fn an_opened_message_is_sent_and_shared_as_its_value() {
-    send::<Node<Local<Cell<u8>>>>();
-    send::<Node<Local<Rc<()>>>>();
-    share::<Node<Local<Cell<u8>>>>();
+    send::<Letter<Local<Cell<u8>>>>();
+    send::<Letter<Local<Rc<()>>>>();
+    share::<Letter<Local<Cell<u8>>>>();
 }
 
 fn the_value_of_a_call_is_sent() {

@@ -39,12 +39,12 @@ mod with_the_prelude {
 
     #[derive(Message)]
     #[message(local)]
-    pub(crate) struct Local(pub(crate) Box<dyn Fn() -> u64 + Send>);
+    pub(crate) struct Task(pub(crate) Box<dyn Fn() -> u64 + Send>);
 }
 
 use fika::prelude::*;
 use nothing_is_imported::{Job, Order, Ping, Unit};
-use with_the_prelude::{Derived, Local, Renamed};
+use with_the_prelude::{Derived, Renamed, Task};
 
 #[fika::main(encode_messages = true)]
 async fn main() {
@@ -63,8 +63,8 @@ async fn main() {
     receive! { Renamed { the_number } => assert_eq!(the_number, 9) }
     send(me, Unit);
     send(me, Derived);
-    send(me, Local(Box::new(|| 1)));
+    send(me, Task(Box::new(|| 1)));
     receive! { Unit => {} }
     receive! { Derived => {} }
-    receive! { Local(f) => assert_eq!(f(), 1) }
+    receive! { Task(f) => assert_eq!(f(), 1) }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::context;
 use crate::env::Time;
-use crate::message::{DecodeError, Encoded, Envelope, Message, Node};
+use crate::message::{DecodeError, Encoded, Envelope, Letter, Message};
 use crate::pid::Pid;
 use crate::printable::printable;
 use crate::process::core::Running;
@@ -54,7 +54,7 @@ pub enum Next {
 #[derive(Debug)]
 pub enum Opened<M> {
     /// It is one.
-    Is(Box<Node<M>>),
+    Is(Box<Letter<M>>),
     /// It is something else.
     Other(Envelope),
     /// It came from another node with the tag of `M`, but did not decode. That was reported, and
@@ -200,7 +200,7 @@ impl Receive {
             };
         };
         match encoded.decode::<M>() {
-            Ok(value) => Opened::Is(Node::message(value, message.word().stamp())),
+            Ok(value) => Opened::Is(Letter::message(value, message.word().stamp())),
             Err(error) => {
                 context::process("receive!", |me| lose(me, encoded, &error));
                 Opened::Gone
