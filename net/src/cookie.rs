@@ -43,6 +43,13 @@ const WEAK_BELOW_BYTES: usize = 16;
 pub struct Cookie(Zeroizing<Vec<u8>>);
 
 /// Why there is no valid cookie.
+///
+/// ```
+/// use fika_net::{Cookie, CookieError};
+///
+/// assert!(matches!(Cookie::new("short"), Err(CookieError::Weak)));
+/// assert!(Cookie::new("long enough to be a secret").is_ok());
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CookieError {

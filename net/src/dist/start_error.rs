@@ -11,6 +11,17 @@ use crate::cookie::CookieError;
 use crate::io::{EpmdBindError, EpmdError};
 
 /// Why the distribution of a node could not start.
+///
+/// ```
+/// # use fika_net::{StartError, start_distribution};
+/// # async fn example() {
+/// match start_distribution("a@127.0.0.1").await {
+///     Ok(()) => println!("other nodes reach this node as a@127.0.0.1"),
+///     Err(StartError::AlreadyStarted(name)) => println!("this node is {name}"),
+///     Err(error) => eprintln!("{error}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {

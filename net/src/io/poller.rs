@@ -43,6 +43,15 @@ const SLOT_MASK: usize = (1 << SLOT_BITS) - 1;
 const WAKER: Token = Token(usize::MAX);
 
 /// The poller of a node, which is also the network over TCP. A clone is the same poller.
+///
+/// ```
+/// use fika_net::Poller;
+///
+/// // The TCP transport that nodes use by default.
+/// let poller = Poller::new()?;
+/// # let _ = poller;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Poller {
     shared: Arc<Shared>,

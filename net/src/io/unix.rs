@@ -41,6 +41,15 @@ const HERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// Besides the cookie, the directory protects the nodes: it must belong to this user or to root,
 /// and other users must not be able to write to it. Only the owner can access the sockets (mode
 /// 0600).
+///
+/// ```
+/// use fika_net::{Poller, UnixSockets};
+///
+/// let directory = std::env::temp_dir().join("fika-nodes-of-an-example");
+/// let network = UnixSockets::new(&Poller::new()?, directory)?;
+/// # let _ = network;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct UnixSockets {
     poller: Poller,

@@ -12,12 +12,17 @@ use super::{Buffer, DecodeError, EncodeError, Message, hash_bytes, hash_tag};
 /// `{reply_tag, Tag}`).
 ///
 /// ```
-/// # use fika_runtime as fika;
+/// # extern crate fika_runtime as fika;
 /// # use fika::{Down, MonitorOpts, Node, Tagged, monitor_with, spawn};
+/// # use fika_macros::receive;
 /// # Node::builder().build().unwrap().block_on(async {
 /// let worker = spawn(async {});
 /// monitor_with(worker, MonitorOpts::new().tag(7_u64));
-/// // receive! { Tagged::<u64, Down> { tag: worker_number, message: down } => ... }
+/// receive! {
+///     Tagged::<u64, Down> { tag: worker, message: Down { reason, .. } } => {
+///         println!("worker {worker} has ended: {reason}");
+///     }
+/// }
 /// # });
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -52,6 +52,16 @@ pub struct TimerError(&'static str);
 /// A name is looked up when the time is over. If no process has the name then, the message is
 /// dropped. If a pid is given, the timer ends with its process.
 ///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_runtime::{Node, self_pid, timer};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let timer = timer::send_after(Duration::from_secs(60), self_pid(), 7_u64)?;
+/// timer::cancel(timer)?;
+/// # Ok::<(), timer::TimerError>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// If the destination is on another node, or the time is longer than 100 years.
 ///

@@ -10,6 +10,16 @@ use crate::dist::start_error::StartError;
 use crate::dist::state::{Distribution, Net, Wanted};
 
 /// The answer to a [`ping`].
+///
+/// ```
+/// # use fika_net::{Ping, ping};
+/// # async fn example() {
+/// match ping("b@127.0.0.1").await {
+///     Ping::Pong => println!("b is connected"),
+///     Ping::Pang => println!("b can't be reached"),
+/// }
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Ping {
     /// The node is connected.
@@ -74,6 +84,14 @@ pub async fn start_distribution(name: impl AsRef<str>) -> Result<(), StartError>
 /// same name again. The node's own pids go on to reach their processes; of a node that was built
 /// with a name, they also go on to say that name when they are printed.
 ///
+/// ```
+/// # use fika_net::{is_alive, stop_distribution};
+/// # async fn example() {
+/// stop_distribution().await;
+/// assert!(!is_alive());
+/// # }
+/// ```
+///
 /// # Panics
 /// Outside of a process. There, `Node::stop_distribution` does the same.
 pub async fn stop_distribution() -> bool {
@@ -85,6 +103,15 @@ pub async fn stop_distribution() -> bool {
 
 /// Whether the running process's node has a name, or gets one from the first node that it
 /// connects to, and so can be connected (Erlang's `is_alive/0`).
+///
+/// ```
+/// # use fika_net::is_alive;
+/// # async fn example() {
+/// if !is_alive() {
+///     eprintln!("this node has no name: other nodes can't reach it");
+/// }
+/// # }
+/// ```
 ///
 /// # Panics
 /// Outside of a process.
@@ -101,6 +128,15 @@ pub fn is_alive() -> bool {
 /// [`AutoConnect::Once`](crate::AutoConnect::Once), a ping makes no connection and answers
 /// [`Ping::Pang`]. Use [`connect_node`] to connect there.
 ///
+/// ```
+/// # use fika_net::{Ping, ping};
+/// # async fn example() {
+/// if ping("b@127.0.0.1").await == Ping::Pang {
+///     eprintln!("b can't be reached");
+/// }
+/// # }
+/// ```
+///
 /// # Panics
 /// Outside of a process.
 pub async fn ping(node: impl AsRef<str>) -> Ping {
@@ -114,6 +150,17 @@ pub async fn ping(node: impl AsRef<str>) -> Ping {
 /// `net_kernel:connect_node/1`). `None` if this node is not distributed, and false for an invalid
 /// node name. This is the one function that connects whatever
 /// [`AutoConnect`](crate::AutoConnect) says.
+///
+/// ```
+/// # use fika_net::connect_node;
+/// # async fn example() {
+/// match connect_node("b@127.0.0.1").await {
+///     Some(true) => println!("connected"),
+///     Some(false) => eprintln!("b can't be reached"),
+///     None => eprintln!("this node has no name"),
+/// }
+/// # }
+/// ```
 ///
 /// # Panics
 /// Outside of a process.
@@ -134,6 +181,14 @@ async fn connected(net: Option<Arc<Net>>, node: &str, request: Request) -> Optio
 /// Closes the connection to a node, and says whether there was one; none if this node is
 /// not distributed (Erlang's `disconnect_node/1`).
 ///
+/// ```
+/// # use fika_net::disconnect_node;
+/// # async fn example() {
+/// let was_connected = disconnect_node("b@127.0.0.1").await == Some(true);
+/// # let _ = was_connected;
+/// # }
+/// ```
+///
 /// # Panics
 /// Outside of a process.
 pub async fn disconnect_node(node: impl AsRef<str>) -> Option<bool> {
@@ -145,6 +200,18 @@ pub async fn disconnect_node(node: impl AsRef<str>) -> Option<bool> {
 /// Watches a node: one [`NodeDown`](fika_runtime::NodeDown) for each call with `true` comes
 /// when its connection is lost, or at once if there is none and none can be made; `false`
 /// takes one such call back (Erlang's `monitor_node/2`). Watching the own node does nothing.
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::NodeDown;
+/// # use fika_macros::receive;
+/// # use fika_net::{MonitorNodeError, monitor_node};
+/// # async fn example() -> Result<(), MonitorNodeError> {
+/// monitor_node("b@127.0.0.1", true)?;
+/// receive! { NodeDown { node, reason, .. } => println!("{node} is lost: {reason}") }
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// When this node is not distributed, or the text is no node name.
@@ -173,6 +240,17 @@ fn watch(net: &Net, pid: Pid, node: NodeName, on: bool) {
 }
 
 /// Why a node can't be watched.
+///
+/// ```
+/// # use fika_net::{MonitorNodeError, monitor_node};
+/// # fn example() {
+/// match monitor_node("b@127.0.0.1", true) {
+///     Ok(()) => {}
+///     Err(MonitorNodeError::NotAlive) => eprintln!("this node has no name"),
+///     Err(error) => eprintln!("{error}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MonitorNodeError {
@@ -188,6 +266,22 @@ pub enum MonitorNodeError {
 /// [`NodeDown`](fika_runtime::NodeDown) of visible nodes, or ends all its subscriptions to
 /// them (Erlang's `net_kernel:monitor_nodes/1`). Subscriptions add up: two of them give two
 /// messages.
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{NodeDown, NodeUp};
+/// # use fika_macros::receive;
+/// # use fika_net::monitor_nodes;
+/// # async fn example() {
+/// monitor_nodes(true);
+/// loop {
+///     receive! {
+///         NodeUp { node, .. } => println!("{node} is connected"),
+///         NodeDown { node, reason, .. } => println!("{node} is lost: {reason}"),
+///     }
+/// }
+/// # }
+/// ```
 ///
 /// # Panics
 /// Outside of a process.
@@ -208,13 +302,16 @@ pub fn monitor_nodes(on: bool) {
 /// names the fields that it needs, as in `NodeUp { node, .. }`, and a further field costs nothing.
 ///
 /// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{NodeDown, NodeUp};
+/// # use fika_macros::receive;
 /// # use fika_net::{monitor_nodes_of, NodeKind};
 /// # async fn example() {
 /// monitor_nodes_of(NodeKind::Connected, true);
-/// // receive! {
-/// //     NodeUp { node, .. } => println!("{node} is up"),
-/// //     NodeDown { node, reason, .. } => println!("{node} is down: {reason}"),
-/// // }
+/// receive! {
+///     NodeUp { node, .. } => println!("{node} is up"),
+///     NodeDown { node, reason, .. } => println!("{node} is down: {reason}"),
+/// }
 /// # }
 /// ```
 ///

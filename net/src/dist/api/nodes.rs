@@ -9,6 +9,15 @@ use fika_runtime::{Node, NodeName, NodeType, acting_node};
 use crate::dist::state::Distribution;
 
 /// Which nodes are meant (the argument of Erlang's `nodes/1`).
+///
+/// ```
+/// # use fika_net::{NodeKind, nodes_of};
+/// # fn example() {
+/// let others = nodes_of(NodeKind::Connected);
+/// let all = nodes_of([NodeKind::This, NodeKind::Connected]);
+/// assert_eq!(all.len(), others.len() + 1);
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum NodeKind {
@@ -44,6 +53,16 @@ impl NodeKind {
 }
 
 /// The visible nodes that are connected (Erlang's `nodes/0`).
+///
+/// ```
+/// # use fika_net::nodes;
+/// # use fika_runtime::send;
+/// # fn example() {
+/// for node in nodes() {
+///     send(("logger", &node), "hello".to_string());
+/// }
+/// # }
+/// ```
 ///
 /// # Panics
 /// Outside of a process.
@@ -93,6 +112,15 @@ fn list(node: &Node, kinds: &[NodeKind]) -> Vec<NodeName> {
 }
 
 /// A node that is connected, and how.
+///
+/// ```
+/// # use fika_net::connected_nodes;
+/// # fn example() {
+/// for connected in connected_nodes() {
+///     println!("{} by connection {}", connected.node, connected.connection);
+/// }
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConnectedNode {
     /// The node.
@@ -111,6 +139,14 @@ pub struct ConnectedNode {
 
 /// The nodes that are connected, visible and hidden ones, each with its type and its connection
 /// (Erlang's `nodes/2`).
+///
+/// ```
+/// # use fika_net::connected_nodes;
+/// # fn example() {
+/// let lost: u64 = connected_nodes().iter().map(|connected| connected.undecodable_here).sum();
+/// println!("{lost} messages could not be decoded");
+/// # }
+/// ```
 ///
 /// # Panics
 /// Outside of a process.

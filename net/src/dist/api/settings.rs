@@ -14,6 +14,17 @@ use crate::dist::state::TIMES;
 use crate::io::SocketOptions;
 
 /// Why a setting was not changed, or is not known.
+///
+/// ```
+/// # use fika_net::{SettingError, set_cookie};
+/// # fn example() {
+/// match set_cookie("a much better secret, of many bytes") {
+///     Ok(()) => {}
+///     Err(SettingError::NotAlive) => eprintln!("this node has no name"),
+///     Err(error) => eprintln!("{error}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingError {
@@ -40,6 +51,14 @@ pub enum SettingError {
 /// Sets the cookie of this node, for all peers that have none of their own (Erlang's
 /// `erlang:set_cookie/1`). Live connections stay; handshakes from now on are proved with it. It
 /// holds until the distribution stops.
+///
+/// ```
+/// # use fika_net::{SettingError, set_cookie};
+/// # fn example() -> Result<(), SettingError> {
+/// set_cookie("a much better secret, of many bytes")?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// When this node is not distributed, or the text is empty or can be guessed.
@@ -91,6 +110,15 @@ pub fn set_cookie_for(node: impl AsRef<str>, cookie: impl AsRef<str>) -> Result<
 /// `net_kernel:allow/1`). Without a list, all may; the first call begins one. An entry is a
 /// node's name, a host, or the part of a name before the `@`. Live connections stay.
 ///
+/// ```
+/// # use fika_net::{SettingError, allow};
+/// # fn example() -> Result<(), SettingError> {
+/// // From now on, only these nodes may connect.
+/// allow(["a@127.0.0.1", "b@127.0.0.1"])?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// When this node is not distributed.
 ///
@@ -112,6 +140,16 @@ pub fn allow<T: AsRef<str>>(nodes: impl IntoIterator<Item = T>) -> Result<(), Se
 /// All nodes of a cluster have to have the same time. No connection is lost if all of them are
 /// told within the transition, for which ticks go out at the faster of the two rates; OTP's
 /// default for it is 60 s.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_net::{SettingError, set_net_ticktime};
+/// # async fn example() -> Result<(), SettingError> {
+/// // All nodes are told within this transition. Change the others in the same time.
+/// set_net_ticktime(Duration::from_secs(20), Duration::from_secs(60)).await?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// If this node is not distributed, if the time is not from 1 ms to 365 days, or if the transition
@@ -137,6 +175,17 @@ pub async fn set_net_ticktime(
 /// Returns the time after which the connection to a silent peer is closed (Erlang's
 /// `net_kernel:get_net_ticktime/0`).
 ///
+/// ```
+/// # use fika_net::{NetTicktime, get_net_ticktime};
+/// # async fn example() -> Result<(), fika_net::SettingError> {
+/// match get_net_ticktime().await? {
+///     NetTicktime::Is(time) => println!("{time:?}"),
+///     NetTicktime::OngoingChangeTo(time) => println!("changing to {time:?}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// When this node is not distributed.
 ///
@@ -148,6 +197,14 @@ pub async fn get_net_ticktime() -> Result<NetTicktime, SettingError> {
 }
 
 /// Sets options on the socket of a live connection (Erlang's `net_kernel:setopts/2`).
+///
+/// ```
+/// # use fika_net::{SocketOptions, setopts};
+/// # fn example() -> Result<(), fika_net::SettingError> {
+/// setopts("b@127.0.0.1", SocketOptions { nodelay: Some(true), ..SocketOptions::default() })?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// When this node is not distributed, that one is not connected, or the system does not take
@@ -161,6 +218,14 @@ pub fn setopts(node: impl AsRef<str>, options: SocketOptions) -> Result<(), Sett
 }
 
 /// The options of the socket of a live connection (Erlang's `net_kernel:getopts/2`).
+///
+/// ```
+/// # use fika_net::getopts;
+/// # fn example() -> Result<(), fika_net::SettingError> {
+/// println!("{:?} bytes are buffered to send", getopts("b@127.0.0.1")?.send_buffer);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// When this node is not distributed, that one is not connected, or the network has no such
@@ -176,6 +241,15 @@ pub fn getopts(node: impl AsRef<str>) -> Result<SocketOptions, SettingError> {
 /// Sets the options of the sockets of connections to come, made or accepted (Erlang's
 /// `net_kernel:setopts/2` for `new`). What is set here replaces what was set before, also by the
 /// node's builder.
+///
+/// ```
+/// # use fika_net::{SocketOptions, setopts_new};
+/// # fn example() -> Result<(), fika_net::SettingError> {
+/// // For the connections to come.
+/// setopts_new(SocketOptions { keepalive: Some(true), ..SocketOptions::default() })?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// When this node is not distributed.

@@ -10,6 +10,18 @@
 use std::time::Duration;
 
 /// The ticktime of a node.
+///
+/// ```
+/// # use std::time::Duration;
+/// use fika_net::NetTicktime;
+///
+/// fn ticktime(setting: NetTicktime) -> Duration {
+///     match setting {
+///         NetTicktime::Is(time) | NetTicktime::OngoingChangeTo(time) => time,
+///     }
+/// }
+/// # assert_eq!(ticktime(NetTicktime::Is(Duration::ZERO)), Duration::ZERO);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NetTicktime {
     /// This, since no change is under way.
@@ -19,6 +31,18 @@ pub enum NetTicktime {
 }
 
 /// What came of setting the ticktime.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_net::{SetTicktime, SettingError, set_net_ticktime};
+/// # async fn example() -> Result<(), SettingError> {
+/// let (time, transition) = (Duration::from_secs(20), Duration::from_secs(60));
+/// if let SetTicktime::OngoingChangeTo(other) = set_net_ticktime(time, transition).await? {
+///     println!("an earlier change, to {other:?}, has not ended");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SetTicktime {
     /// It was this already.

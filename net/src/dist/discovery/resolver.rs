@@ -18,6 +18,20 @@ pub type ResolveError = Box<dyn error::Error + Send + Sync>;
 pub type Resolving<'a, T> = Pin<Box<dyn Future<Output = Result<T, ResolveError>> + Send + 'a>>;
 
 /// Where a node listens.
+///
+/// ```
+/// use fika_net::{NodeAddr, resolver_fn};
+///
+/// // Each node listens on a port of its own, on the host of its name.
+/// let resolver = resolver_fn(|node| async move {
+///     Ok(match node.alive() {
+///         "a" => Some(NodeAddr::Port(4001)),
+///         "b" => Some(NodeAddr::At("10.0.0.2:4001".parse()?)),
+///         _ => None,
+///     })
+/// });
+/// # let _ = resolver;
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum NodeAddr {
     /// On this port of the host that its name says. All addresses of the host are tried.
@@ -62,6 +76,25 @@ impl From<Vec<SocketAddr>> for NodeAddr {
 /// Their blocking calls have 16 threads of their own, so they hold up none of the program's calls,
 /// nor the other way around. A peer can cause such calls, by naming nodes; those have half of the
 /// threads. A call that has not begun when its method is given up does not begin.
+///
+/// ```
+/// use std::future::ready;
+/// use fika_net::{NodeAddr, Resolver, Resolving};
+/// use fika_runtime::NodeName;
+///
+/// /// Each node listens on port 4001 of the host in its name.
+/// struct SamePort;
+///
+/// impl Resolver for SamePort {
+///     fn listen_port(&self, _: &NodeName) -> u16 {
+///         4001
+///     }
+///
+///     fn resolve<'a>(&'a self, _: &'a NodeName) -> Resolving<'a, Option<NodeAddr>> {
+///         Box::pin(ready(Ok(Some(NodeAddr::Port(4001)))))
+///     }
+/// }
+/// ```
 pub trait Resolver: Send + Sync + 'static {
     /// Returns the port on which this node should listen if its settings don't say; 0, for any
     /// port, if not implemented (OTP's `listen_port_please/2`).
@@ -136,6 +169,14 @@ where
 
 /// All nodes listen on this port, each on a host or an address of its own (OTP's
 /// `-erl_epmd_port`).
+///
+/// ```
+/// use fika_net::{FixedPort, Resolver};
+///
+/// let resolver = FixedPort(4001);
+/// assert_eq!(resolver.listen_port(&"a@10.0.0.1".parse()?), 4001);
+/// # Ok::<(), fika_runtime::NodeNameError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FixedPort(pub u16);
 
@@ -165,6 +206,13 @@ impl Resolver for FixedPort {
 pub struct StaticNodes(BTreeMap<NodeName, NodeAddr>);
 
 /// What is wrong with a table of nodes.
+///
+/// ```
+/// use fika_net::{StaticNodes, StaticNodesError};
+///
+/// let error = StaticNodes::new(["cache@10.0.0.1"]).unwrap_err();
+/// assert!(matches!(error, StaticNodesError::Port(_)));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StaticNodesError {

@@ -28,6 +28,12 @@ pub(crate) const TIMES: RangeInclusive<Duration> =
 /// [`ping`](crate::ping), or a mesh that the node's peers are in, makes it only as far as this
 /// setting allows, and otherwise goes on as if the other node could not be reached. A connection
 /// that exists is used by all. Peers may connect to this node in any case.
+///
+/// ```
+/// use fika_net::AutoConnect;
+///
+/// assert_eq!(AutoConnect::default(), AutoConnect::Always);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub enum AutoConnect {

@@ -16,6 +16,20 @@ use crate::dist::link::Admitted;
 use crate::proto::connection::Event;
 
 /// What a [`NetHandler`] decides.
+///
+/// ```
+/// use fika_net::{Decision, NetHandler};
+/// use fika_runtime::NodeUp;
+///
+/// /// Keeps the nodes of another team out of sight.
+/// struct OwnNodes;
+///
+/// impl NetHandler for OwnNodes {
+///     fn nodeup(&self, up: NodeUp) -> Decision<NodeUp> {
+///         if up.node.alive().starts_with("our_") { Decision::Pass(up) } else { Decision::Refuse }
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Decision<T> {
     /// It goes on, be it as it came or changed.
@@ -98,6 +112,19 @@ impl fmt::Debug for dyn NetHandler {
 }
 
 /// A peer's request for a process.
+///
+/// ```
+/// use fika_net::{Decision, NetHandler, SpawnAsked};
+///
+/// /// Lets other nodes spawn one function only.
+/// struct Workers;
+///
+/// impl NetHandler for Workers {
+///     fn spawn(&self, asked: SpawnAsked) -> Decision<SpawnAsked> {
+///         if asked.function().as_str() == "shop::worker" { Decision::Pass(asked) } else { Decision::Refuse }
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct SpawnAsked(SpawnRequest);
 
@@ -148,6 +175,19 @@ impl SpawnAsked {
 }
 
 /// A message of a peer's process to a name of this node.
+///
+/// ```
+/// use fika_net::{Decision, NetHandler, SentToName};
+///
+/// /// Lets other nodes send to the service `shop` only.
+/// struct Shop;
+///
+/// impl NetHandler for Shop {
+///     fn send_to_name(&self, sent: SentToName) -> Decision<SentToName> {
+///         if sent.to.as_str() == "shop" { Decision::Pass(sent) } else { Decision::Refuse }
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct SentToName {
     /// The node that it came from.
@@ -159,6 +199,20 @@ pub struct SentToName {
 }
 
 /// An attempt to connect by a program that does not know the cookie.
+///
+/// ```
+/// use fika_net::{BadCookie, Decision, NetHandler};
+///
+/// struct Alarm;
+///
+/// impl NetHandler for Alarm {
+///     fn bad_cookie(&self, attempt: BadCookie) -> Decision<BadCookie> {
+///         eprintln!("{} at {} does not know the cookie", attempt.claimed, attempt.from);
+///         // Reported, so it need not be logged.
+///         Decision::Refuse
+///     }
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BadCookie {
     /// The node that it said it was, which it has not proved.

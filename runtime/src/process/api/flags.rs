@@ -11,6 +11,15 @@ use crate::priority::Priority;
 /// It is false in a new process, unless its node has another default or it was spawned with
 /// [`SpawnOpts::async_dist`](crate::SpawnOpts::async_dist).
 ///
+/// ```
+/// # use fika_runtime::{Node, async_dist};
+/// # Node::builder().build().unwrap().block_on(async {
+/// // This process must never wait for a slow node.
+/// let before = async_dist(true);
+/// assert!(!before);
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside of a process.
 #[track_caller]
@@ -26,6 +35,14 @@ pub fn async_dist(on: bool) -> bool {
 /// `process_flag(priority, Level)`). It applies from the next time that the process is queued. A
 /// new process has [`Priority::Normal`], unless it was spawned with
 /// [`SpawnOpts::priority`](crate::SpawnOpts::priority).
+///
+/// ```
+/// # use fika_runtime::{Node, Priority, set_priority};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let before = set_priority(Priority::Low);
+/// assert_eq!(before, Priority::Normal);
+/// # });
+/// ```
 ///
 /// # Panics
 /// Outside of a process.

@@ -9,6 +9,13 @@ use crate::signal::Signal;
 
 /// Returns the running process's group leader (Erlang's `group_leader/0`).
 ///
+/// ```
+/// # use fika_runtime::{Node, group_leader, self_pid};
+/// # Node::builder().build().unwrap().block_on(async {
+/// println!("{} leads {}", group_leader(), self_pid());
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside of a process.
 #[must_use]
@@ -21,6 +28,14 @@ pub fn group_leader() -> Pid {
 /// change takes effect in order with the other signals of the caller to `pid`, also on another
 /// node. If the process has ended, or can't be reached, nothing happens. Processes that `pid` has
 /// spawned before keep their group leader.
+///
+/// ```
+/// # use fika_runtime::{Node, group_leader, self_pid, set_group_leader};
+/// # Node::builder().build().unwrap().block_on(async {
+/// set_group_leader(self_pid(), self_pid());
+/// assert_eq!(group_leader(), self_pid());
+/// # });
+/// ```
 ///
 /// # Panics
 /// Outside of a process.

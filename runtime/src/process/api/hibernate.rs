@@ -13,12 +13,16 @@ use crate::process::core::{Control, gives_way};
 /// of the program stay as they are: shrink them before.
 ///
 /// ```
-/// # use fika_runtime::{Node, hibernate, self_pid, send, spawn};
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Node, hibernate, self_pid, send};
+/// # use fika_macros::receive;
 /// # Node::builder().build().unwrap().block_on(async {
 /// # send(self_pid(), 1_u64);
 /// loop {
 ///     hibernate().await;
-///     // receive! { .. }
+///     receive! {
+///         n: u64 => println!("{n}"),
+///     }
 /// #   break;
 /// }
 /// # });

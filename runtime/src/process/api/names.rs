@@ -7,6 +7,18 @@ use crate::registry::RegisterError;
 
 /// Gives a process of this node a name (Erlang's `register/2`).
 ///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Node, register, self_pid, send};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// register("logger", self_pid())?;
+/// send("logger", "hello".to_string());
+/// receive! { "hello" => {} }
+/// # Ok::<(), fika::RegisterError>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// If the name is invalid or already taken, or if the process already has a name, has ended, or is
 /// of another node.
@@ -23,6 +35,16 @@ pub fn register(name: impl Into<Name>, pid: Pid) -> Result<(), RegisterError> {
 
 /// Unregisters a name, whichever process has it (Erlang's `unregister/1`).
 ///
+/// ```
+/// # use fika_runtime::{Node, register, self_pid, unregister, whereis};
+/// # Node::builder().build().unwrap().block_on(async {
+/// register("logger", self_pid())?;
+/// unregister("logger")?;
+/// assert_eq!(whereis("logger"), None);
+/// # Ok::<(), fika_runtime::RegisterError>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// If no process has the name.
 ///
@@ -38,6 +60,16 @@ pub fn unregister(name: impl AsRef<str>) -> Result<(), RegisterError> {
 
 /// Returns the process that has this name on this node (Erlang's `whereis/1`).
 ///
+/// ```
+/// # use fika_runtime::{Node, register, self_pid, whereis};
+/// # Node::builder().build().unwrap().block_on(async {
+/// assert_eq!(whereis("logger"), None);
+/// register("logger", self_pid())?;
+/// assert_eq!(whereis("logger"), Some(self_pid()));
+/// # Ok::<(), fika_runtime::RegisterError>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Panics
 /// Outside of a process.
 #[must_use]
@@ -47,6 +79,15 @@ pub fn whereis(name: impl AsRef<str>) -> Option<Pid> {
 }
 
 /// Returns all names of this node (Erlang's `registered/0`).
+///
+/// ```
+/// # use fika_runtime::{Node, register, registered, self_pid};
+/// # Node::builder().build().unwrap().block_on(async {
+/// register("logger", self_pid())?;
+/// assert!(registered().iter().any(|name| name.as_str() == "logger"));
+/// # Ok::<(), fika_runtime::RegisterError>(())
+/// # }).unwrap();
+/// ```
 ///
 /// # Panics
 /// Outside of a process.

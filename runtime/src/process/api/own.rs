@@ -10,6 +10,14 @@ use crate::reference::Reference;
 
 /// Returns the running process's own pid (Erlang's `self/0`).
 ///
+/// ```
+/// # use fika_runtime::{Node, self_pid, send, spawn};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let parent = self_pid();
+/// spawn(async move { send(parent, (self_pid(), "started".to_string())) });
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside of a process.
 #[must_use]
@@ -19,6 +27,15 @@ pub fn self_pid() -> Pid {
 }
 
 /// Returns the node of the running process. [`Node::name`] is its name (Erlang's `node/0`).
+///
+/// ```
+/// # use fika_runtime::{Node, self_node};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let node = self_node();
+/// // Outside a process, the node's own methods do what the free functions do.
+/// std::thread::spawn(move || node.send("logger", "hello".to_string()));
+/// # });
+/// ```
 ///
 /// # Panics
 /// Outside of a process.
@@ -41,6 +58,14 @@ pub fn acting_node(function: &str) -> Node {
 ///
 /// A `receive!` that begins with `for reference,` looks only at messages that came after this.
 ///
+/// ```
+/// # use fika_runtime::{Node, make_ref};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let (first, second) = (make_ref(), make_ref());
+/// assert_ne!(first, second);
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside of a process.
 #[must_use]
@@ -50,6 +75,16 @@ pub fn make_ref() -> Reference {
 }
 
 /// Ends the running process with this reason (Erlang's `exit/1`).
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Down, ExitReason, Node, exit, spawn_monitor};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// spawn_monitor(async { exit(ExitReason::Shutdown) });
+/// receive! { Down { reason, .. } => assert_eq!(reason, ExitReason::Shutdown) }
+/// # });
+/// ```
 ///
 /// # Panics
 /// Always, since this is how it leaves the process: it unwinds, and destructors run. Outside of a
@@ -71,6 +106,22 @@ pub fn exit(reason: ExitReason) -> ! {
 /// Sets whether the running process gets exit signals as messages, and returns the previous value
 /// (Erlang's `process_flag(trap_exit, Flag)`).
 ///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Exit, ExitReason, Node, exit, spawn_link, trap_exit};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// trap_exit(true);
+/// let child = spawn_link(async { exit(ExitReason::Timeout) });
+/// receive! {
+///     Exit { from, reason } => {
+///         assert_eq!(from, child);
+///         assert_eq!(reason, ExitReason::Timeout);
+///     }
+/// }
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside of a process.
 #[track_caller]
@@ -79,6 +130,15 @@ pub fn trap_exit(trap: bool) -> bool {
 }
 
 /// Returns how many processes this node has.
+///
+/// ```
+/// # use fika_runtime::{Node, process_count, spawn};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let before = process_count();
+/// spawn(std::future::pending::<()>());
+/// assert_eq!(process_count(), before + 1);
+/// # });
+/// ```
 ///
 /// # Panics
 /// Outside of a process.

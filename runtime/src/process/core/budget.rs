@@ -96,6 +96,19 @@ pub fn is_in_destructor() -> bool {
 }
 
 /// Lets other processes run first (Erlang's `yield/0`).
+///
+/// ```
+/// # use fika_runtime::{Node, yield_now};
+/// # Node::builder().build().unwrap().block_on(async {
+/// # let lines: [&str; 0] = [];
+/// for (n, line) in lines.iter().enumerate() {
+///     // ... work that does not wait for anything ...
+///     if n % 1_000 == 0 {
+///         yield_now().await;
+///     }
+/// }
+/// # });
+/// ```
 pub async fn yield_now() {
     let mut yielded = false;
     poll_fn(|context| {
@@ -115,6 +128,17 @@ pub async fn yield_now() {
 /// this crate, such as `receive!` or [`sleep`](crate::sleep), although it could go on. Use it for
 /// loops, and for a message that takes much more work than others. To give way at once, use
 /// [`yield_now`].
+///
+/// ```
+/// # use fika_runtime::{Node, bump_reductions};
+/// # Node::builder().build().unwrap().block_on(async {
+/// # let picture = vec![0_u8; 1 << 20];
+/// // Work outside of fika that is worth about as much as these messages.
+/// let sum: u64 = picture.iter().map(|byte| u64::from(*byte)).sum();
+/// bump_reductions(500);
+/// # assert_eq!(sum, 0);
+/// # });
+/// ```
 ///
 /// # Panics
 /// Outside of a process.

@@ -25,6 +25,17 @@ use crate::signal_queue::Wake;
 use crate::table;
 
 /// Why a message could not even be sent.
+///
+/// ```
+/// # use fika_runtime::{Node, SendError};
+/// let node = Node::builder().build()?;
+/// match node.send("nobody", 1_u64) {
+///     Ok(()) => {}
+///     Err(error) => eprintln!("{error}"),
+/// }
+/// # node.stop();
+/// # Ok::<(), fika_runtime::BuildError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {

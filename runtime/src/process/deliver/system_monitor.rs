@@ -11,6 +11,14 @@ use crate::signal::Signal;
 use crate::system_message::BusyDist;
 
 /// The process that is told, and of what. See [`system_monitor`].
+///
+/// ```
+/// # use fika_runtime::{Node, SystemMonitor, self_pid, system_monitor};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let monitor = SystemMonitor::new(self_pid()).busy_dist();
+/// system_monitor(monitor);
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use = "it is set by `system_monitor`"]
 pub struct SystemMonitor {
@@ -43,11 +51,17 @@ impl SystemMonitor {
 /// itself.
 ///
 /// ```
-/// # use fika_runtime::{Node, SystemMonitor, self_pid, system_monitor};
+/// # extern crate fika_runtime as fika;
+/// # use std::time::Duration;
+/// # use fika::{BusyDist, Node, SystemMonitor, self_pid, system_monitor};
+/// # use fika_macros::receive;
 /// # Node::builder().build().unwrap().block_on(async {
 /// let before = system_monitor(SystemMonitor::new(self_pid()).busy_dist());
 /// assert_eq!(before, None);
-/// // receive! { BusyDist { pid, node, .. } => println!("{pid} waits for {node}") }
+/// receive! {
+///     BusyDist { pid, node, .. } => println!("{pid} waits for {node}"),
+///     after Duration::ZERO => {}
+/// }
 /// # });
 /// ```
 ///

@@ -68,6 +68,13 @@ pub async fn process_info(pid: Pid, items: &[Item]) -> Option<Vec<InfoItem>> {
 /// It waits only if the process has signals that it has not taken in yet; see
 /// [`process_info`].
 ///
+/// ```
+/// # use fika_runtime::{Node, is_process_alive, self_pid};
+/// # Node::builder().build().unwrap().block_on(async {
+/// assert!(is_process_alive(self_pid()).await);
+/// # });
+/// ```
+///
 /// # Panics
 /// As [`process_info`].
 pub async fn is_process_alive(pid: Pid) -> bool {

@@ -8,6 +8,13 @@ use crate::pid::Pid;
 /// have never run, and suspended ones. A process that has received a fatal signal does not live. A
 /// process that begins or ends during the call may be missing; all others are returned once.
 ///
+/// ```
+/// # use fika_runtime::{Node, processes, self_pid};
+/// # Node::builder().build().unwrap().block_on(async {
+/// assert!(processes().contains(&self_pid()));
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside of a process.
 #[must_use]
@@ -19,6 +26,14 @@ pub fn processes() -> Vec<Pid> {
 /// Returns an iterator over the processes of this node, which makes no list of them all (Erlang's
 /// `erlang:processes_iterator/0`). The iterator can be kept for any time. It returns each process
 /// once that lives from the start of the iteration to its end. See [`processes`].
+///
+/// ```
+/// # use fika_runtime::{Node, processes_iter};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let first_ten: Vec<_> = processes_iter().take(10).collect();
+/// assert!(!first_ten.is_empty());
+/// # });
+/// ```
 ///
 /// # Panics
 /// Outside of a process.

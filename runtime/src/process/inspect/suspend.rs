@@ -19,6 +19,15 @@ use crate::request::{Kind, Request};
 use crate::signal::Signal;
 
 /// Why a process was not suspended, or not resumed.
+///
+/// ```
+/// # use fika_runtime::{Node, self_pid, suspend_process};
+/// # Node::builder().build().unwrap().block_on(async {
+/// // A process can't suspend itself.
+/// let error = suspend_process(self_pid()).await.unwrap_err();
+/// println!("{error}");
+/// # });
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SuspendError {
@@ -44,6 +53,17 @@ pub enum SuspendError {
 ///
 /// Meant for debugging. Two processes that suspend each other stop each other for good.
 ///
+/// ```
+/// # use fika_runtime::{Node, resume_process, spawn, suspend_process};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let worker = spawn(std::future::pending::<()>());
+/// suspend_process(worker).await?;
+/// // It does not run until this.
+/// resume_process(worker)?;
+/// # Ok::<(), fika_runtime::SuspendError>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// If the process has ended, is not of this node, or is the running process.
 ///
@@ -59,6 +79,16 @@ pub async fn suspend_process(pid: Pid) -> Result<(), SuspendError> {
 }
 
 /// Takes back one [`suspend_process`] of the running process (Erlang's `erlang:resume_process/1`).
+///
+/// ```
+/// # use fika_runtime::{Node, resume_process, spawn, suspend_process};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let worker = spawn(std::future::pending::<()>());
+/// suspend_process(worker).await?;
+/// resume_process(worker)?;
+/// # Ok::<(), fika_runtime::SuspendError>(())
+/// # }).unwrap();
+/// ```
 ///
 /// # Errors
 /// If the running process has not suspended this process, or has resumed it as many times; and if

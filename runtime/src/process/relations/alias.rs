@@ -7,6 +7,15 @@ use crate::process::receive::make_marked_alias_ref;
 use crate::reference::Reference;
 
 /// Options of an alias, for [`alias_with`].
+///
+/// ```
+/// # use fika_runtime::{AliasOpts, Node, alias_with};
+/// # Node::builder().build().unwrap().block_on(async {
+/// // An address that works for one message.
+/// let once = alias_with(AliasOpts::new().reply());
+/// # let _ = once;
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[must_use = "options do nothing by themselves"]
 pub struct AliasOpts {
@@ -42,11 +51,17 @@ impl AliasOpts {
 /// process that has ended.
 ///
 /// ```
-/// # use fika_runtime::{Node, alias, send, spawn, unalias};
+/// # extern crate fika_runtime as fika;
+/// # use std::time::Duration;
+/// # use fika::{Node, alias, send, spawn, unalias};
+/// # use fika_macros::receive;
 /// # Node::builder().build().unwrap().block_on(async {
 /// let answer_to = alias();
 /// spawn(async move { send(answer_to, "the answer".to_owned()) });
-/// // receive! { text: String => ..., after secs(1) => ... }
+/// receive! {
+///     text: String => println!("{text}"),
+///     after Duration::from_secs(1) => println!("no answer"),
+/// }
 /// unalias(answer_to); // an answer that comes later does not arrive
 /// # });
 /// ```
@@ -60,6 +75,22 @@ pub fn alias() -> Reference {
 }
 
 /// Makes an alias with options (Erlang's `alias/1`). See [`alias`].
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{AliasOpts, Node, alias_with, send};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// let once = alias_with(AliasOpts::new().reply());
+/// send(once, 1_u64);
+/// send(once, 2_u64);
+/// receive! { n: u64 => assert_eq!(n, 1) }
+/// receive! {
+///     n: u64 => panic!("{n} came by an alias that is used up"),
+///     after std::time::Duration::ZERO => {}
+/// }
+/// # });
+/// ```
 ///
 /// # Panics
 /// Outside of a process.
@@ -80,6 +111,16 @@ fn alias_of(function: &str, opts: AliasOpts) -> Reference {
 /// Messages by the alias that are in the mailbox stay, and messages that come later are dropped.
 /// Only the owner of an alias can end it. If the alias is the reference of a monitor, the monitor
 /// stays.
+///
+/// ```
+/// # use fika_runtime::{Node, alias, send, unalias};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let address = alias();
+/// assert!(unalias(address));
+/// // Dropped.
+/// send(address, 1_u64);
+/// # });
+/// ```
 ///
 /// # Panics
 /// Outside of a process.

@@ -15,6 +15,18 @@ use crate::signal::Signal;
 /// exit signal comes from there, with `noconnection` if the node can't be reached. A process of the
 /// runtime or of the distribution, such as `net_kernel`, answers other nodes with `noproc`.
 ///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Exit, Node, link, spawn, trap_exit};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// trap_exit(true);
+/// let worker = spawn(async {});
+/// link(worker);
+/// receive! { Exit { from, .. } => assert_eq!(from, worker) }
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside of a process.
 #[track_caller]
@@ -25,6 +37,14 @@ pub fn link(peer: Pid) {
 /// Links the running process and `peer` with options (Erlang's `link/2`). If they are linked
 /// already, the options of the link are replaced. See [`link`].
 ///
+/// ```
+/// # use fika_runtime::{LinkOpts, Node, link_with, spawn};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let worker = spawn(std::future::pending::<()>());
+/// link_with(worker, LinkOpts::new().priority());
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside of a process.
 #[track_caller]
@@ -34,6 +54,15 @@ pub fn link_with(peer: Pid, opts: LinkOpts) {
 
 /// Removes the link to `peer`, if there is one (Erlang's `unlink/1`). Exit signals by that link
 /// have no effect from then on. An [`Exit`](crate::Exit) that is in the mailbox stays.
+///
+/// ```
+/// # use fika_runtime::{Node, spawn_link, unlink};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let worker = spawn_link(std::future::pending::<()>());
+/// // The two no longer end together.
+/// unlink(worker);
+/// # });
+/// ```
 ///
 /// # Panics
 /// Outside of a process.

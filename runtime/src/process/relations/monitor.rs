@@ -18,6 +18,18 @@ use crate::signal::Signal;
 use crate::system_message::Object;
 
 /// Options of a monitor, for [`monitor_with`] and for a process that is spawned with one.
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Down, MonitorOpts, Node, Tagged, monitor_with, spawn};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// let worker = spawn(async {});
+/// // The `Down` arrives in a `Tagged` with this value.
+/// monitor_with(worker, MonitorOpts::new().tag("worker 1".to_string()));
+/// receive! { Tagged::<String, Down> { tag, .. } => assert_eq!(tag, "worker 1") }
+/// # });
+/// ```
 #[derive(Debug, Default)]
 #[must_use = "options do nothing by themselves"]
 pub struct MonitorOpts {
@@ -27,6 +39,16 @@ pub struct MonitorOpts {
 
 /// When the alias of a monitor ends (Erlang's `{alias, Mode}`). The monitor's reference is the
 /// alias.
+///
+/// ```
+/// # use fika_runtime::{MonitorAlias, MonitorOpts, Node, monitor_with, self_pid, send, spawn};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let server = spawn(std::future::pending::<()>());
+/// // An address for one answer: it is useless after the answer, or after the server's end.
+/// let request = monitor_with(server, MonitorOpts::new().alias(MonitorAlias::ReplyDemonitor));
+/// send(server, (request, "a question".to_string()));
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum MonitorAlias {
     /// By [`unalias`](crate::unalias) only. It outlives the monitor.
@@ -83,6 +105,18 @@ impl From<MonitorAlias> for Ends {
 /// process, the `Down` comes at once with `noproc`. If its node can't be reached, or the connection
 /// is lost, the `Down` comes with `noconnection`.
 ///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Down, ExitReason, Node, monitor, spawn};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// let watch = monitor(spawn(async {}));
+/// receive! {
+///     Down { monitor, reason, .. } if monitor == watch => println!("it has ended: {reason}"),
+/// }
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside of a process. Ends the calling process with `badarg` if the name of a node is invalid,
 /// if the target is a name on another node and this node has no name, or if the target is an alias.
@@ -120,6 +154,14 @@ pub fn monitor_with<'a>(target: impl Into<Dest<'a>>, opts: MonitorOpts) -> Refer
 /// it is added to the mailbox any more. If the monitor has fired before, its `Down` may be in the
 /// mailbox.
 ///
+/// ```
+/// # use fika_runtime::{Node, demonitor, monitor, spawn};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let watch = monitor(spawn(std::future::pending::<()>()));
+/// demonitor(watch);
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside of a process.
 #[track_caller]
@@ -129,6 +171,15 @@ pub fn demonitor(monitor: Reference) -> bool {
 
 /// Takes a monitor back like [`demonitor`], and takes its `Down` out of the mailbox (Erlang's
 /// `demonitor(Ref, [flush, info])`).
+///
+/// ```
+/// # use fika_runtime::{Node, demonitor_flush, monitor, spawn};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let watch = monitor(spawn(async {}));
+/// // After this, the mailbox has no `Down` of this monitor, even if the process has ended.
+/// demonitor_flush(watch);
+/// # });
+/// ```
 ///
 /// # Panics
 /// Outside of a process.

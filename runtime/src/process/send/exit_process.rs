@@ -8,6 +8,18 @@ use crate::reference::Reference;
 use crate::signal::{Alias, Signal};
 
 /// The receiver of an exit signal: a process, by its pid or by one of its aliases. Never a name.
+///
+/// ```
+/// # use fika_runtime::{ExitReason, Node, alias, exit_process, spawn};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let worker = spawn(std::future::pending::<()>());
+/// exit_process(worker, ExitReason::Shutdown);
+/// // An alias works, too, while it is active.
+/// # let address = alias();
+/// # fika_runtime::unalias(address);
+/// exit_process(address, ExitReason::Shutdown);
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ExitDest {
     /// A process.
@@ -51,6 +63,17 @@ impl From<&Reference> for ExitDest {
 ///
 /// The process is named by its pid or by one of its aliases, never by a registered name.
 ///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Down, ExitReason, Node, exit_process, spawn_monitor};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// let (worker, _) = spawn_monitor(std::future::pending::<()>());
+/// exit_process(worker, ExitReason::Kill);
+/// receive! { Down { reason, .. } => assert_eq!(reason, ExitReason::Killed) }
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside of a process.
 #[track_caller]
@@ -63,6 +86,14 @@ pub fn exit_process(dest: impl Into<ExitDest>, reason: ExitReason) {
 /// before them, if the destination is one of its active aliases that was made with
 /// [`AliasOpts::priority`](crate::AliasOpts::priority). To any other destination, this does what
 /// `exit_process` does.
+///
+/// ```
+/// # use fika_runtime::{ExitReason, Node, exit_process_priority, spawn};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let worker = spawn(std::future::pending::<()>());
+/// exit_process_priority(worker, ExitReason::Shutdown);
+/// # });
+/// ```
 ///
 /// # Panics
 /// Outside of a process.

@@ -12,6 +12,19 @@ use crate::process::failure::refuse;
 /// name that is not registered on the node it names, is dropped. A message to another node connects
 /// first if there is no connection, and is lost only with the connection.
 ///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Node, self_pid, send};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// send(self_pid(), 7_u64);
+/// receive! { n: u64 => assert_eq!(n, 7) }
+/// // The process that is registered as `counter` on another node. If there is none, the message is
+/// // dropped.
+/// send(("counter", "b@127.0.0.1"), 1_u64);
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside of a process. Ends the calling process with `badarg` if a plain name is not registered
 /// on this node, if the name of a node is invalid, or if the value can't leave this node and is
@@ -37,12 +50,14 @@ pub fn send<'a, M: Message>(dest: impl Into<Dest<'a>>, message: M) {
 /// overtakes messages that the same sender has sent before.
 ///
 /// ```
-/// # use fika_runtime::{AliasOpts, Node, alias_with, send, send_priority, self_pid};
+/// # extern crate fika_runtime as fika;
+/// # use fika::{AliasOpts, Node, alias_with, send, send_priority, self_pid};
+/// # use fika_macros::receive;
 /// # Node::builder().build().unwrap().block_on(async {
 /// let urgent = alias_with(AliasOpts::new().priority());
 /// send(self_pid(), 1_u64);
 /// send_priority(urgent, 2_u64);
-/// // receive! { n: u64 => assert_eq!(n, 2) }
+/// receive! { n: u64 => assert_eq!(n, 2) }
 /// # });
 /// ```
 ///

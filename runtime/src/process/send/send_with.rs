@@ -10,6 +10,15 @@ use crate::message::{Envelope, Message};
 use crate::process::failure::refuse;
 
 /// The conditions on which [`send_with`] sends (the options of Erlang's `erlang:send/3`).
+///
+/// ```
+/// # use fika_runtime::{Node, SendOpts, self_pid, send_with};
+/// # Node::builder().build().unwrap().block_on(async {
+/// // Neither waits for a congested connection nor makes one.
+/// let sent = send_with(self_pid(), 1_u64, SendOpts::new().nosuspend().noconnect());
+/// assert!(sent.is_ok());
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[must_use = "options do nothing by themselves"]
 pub struct SendOpts {

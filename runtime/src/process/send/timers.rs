@@ -47,6 +47,15 @@ pub fn send_after<'a, M: Message>(
 /// Sends a message like [`send_after`], at this time of the node's own clock (Erlang's
 /// `erlang:send_after/4` with `{abs, true}`). If the time has passed, it is sent at once.
 ///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_runtime::{Node, self_node, self_pid, send_at};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let at = self_node().env().now() + Duration::from_millis(100);
+/// send_at(at, self_pid(), "it is time".to_string());
+/// # });
+/// ```
+///
 /// # Panics
 /// As [`send_after`].
 #[track_caller]
@@ -59,6 +68,17 @@ pub fn send_at<'a, M: Message>(time: Time, dest: impl Into<Dest<'a>>, message: M
 /// Sends a [`Timeout`] with this message and the timer's reference after this time (Erlang's
 /// `erlang:start_timer/3`). The reference tells a late timeout from a new one. Otherwise like
 /// [`send_after`].
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use std::time::Duration;
+/// # use fika::{Node, Timeout, self_pid, start_timer};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// let started = start_timer(Duration::from_millis(5), self_pid(), 7_u64);
+/// receive! { Timeout::<u64> { timer, .. } => assert_eq!(timer, started) }
+/// # });
+/// ```
 ///
 /// # Panics
 /// As [`send_after`].
@@ -76,6 +96,16 @@ pub fn start_timer<'a, M: Message>(
 
 /// Sends a [`Timeout`] like [`start_timer`], at this time of the node's own clock (Erlang's
 /// `erlang:start_timer/4` with `{abs, true}`). If the time has passed, it is sent at once.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_runtime::{Node, self_node, self_pid, start_timer_at};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let at = self_node().env().now() + Duration::from_millis(100);
+/// let timer = start_timer_at(at, self_pid(), 7_u64);
+/// # let _ = timer;
+/// # });
+/// ```
 ///
 /// # Panics
 /// As [`send_after`].
@@ -95,6 +125,18 @@ pub fn start_timer_at<'a, M: Message>(
 /// `None` if the timer had fired, was cancelled before, or is not of this node. Its message may be
 /// in the mailbox then.
 ///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_runtime::{Node, cancel_timer, self_pid, send_after};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let timer = send_after(Duration::from_secs(60), self_pid(), 7_u64);
+/// let left = cancel_timer(timer);
+/// assert!(left.is_some_and(|left| left <= Duration::from_secs(60)));
+/// // It is gone.
+/// assert_eq!(cancel_timer(timer), None);
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside of a process.
 #[track_caller]
@@ -104,6 +146,18 @@ pub fn cancel_timer(timer: TimerRef) -> Option<Duration> {
 
 /// Cancels a timer. The value that [`cancel_timer`] would return comes as a message [`CancelTimer`]
 /// (Erlang's `erlang:cancel_timer/2` with `{async, true}`).
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use std::time::Duration;
+/// # use fika::{CancelTimer, Node, cancel_timer_async, self_pid, send_after};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// let started = send_after(Duration::from_secs(60), self_pid(), 7_u64);
+/// cancel_timer_async(started);
+/// receive! { CancelTimer { timer, left } if timer == started => assert!(left.is_some()) }
+/// # });
+/// ```
 ///
 /// # Panics
 /// Outside of a process.
@@ -117,6 +171,15 @@ pub fn cancel_timer_async(timer: TimerRef) {
 }
 
 /// Cancels a timer, without a result (Erlang's `erlang:cancel_timer/2` with `{info, false}`).
+///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_runtime::{Node, cancel_timer_no_info, self_pid, send_after};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let timer = send_after(Duration::from_secs(60), self_pid(), 7_u64);
+/// cancel_timer_no_info(timer);
+/// # });
+/// ```
 ///
 /// # Panics
 /// Outside of a process.
@@ -142,14 +205,16 @@ pub fn read_timer(timer: TimerRef) -> Option<Duration> {
 /// comes as a message [`ReadTimer`] (Erlang's `erlang:read_timer/2` with `{async, true}`).
 ///
 /// ```
+/// # extern crate fika_runtime as fika;
 /// # use std::time::Duration;
-/// # use fika_runtime::{Node, read_timer_async, self_pid, start_timer};
+/// # use fika::{Node, ReadTimer, read_timer_async, self_pid, start_timer};
+/// # use fika_macros::receive;
 /// # Node::builder().build().unwrap().block_on(async {
 /// let timer = start_timer(Duration::from_secs(5), self_pid(), ());
 /// read_timer_async(timer);
-/// // receive! {
-/// //     ReadTimer { timer: asked, left } if asked == timer => println!("{left:?} are left"),
-/// // }
+/// receive! {
+///     ReadTimer { timer: asked, left } if asked == timer => println!("{left:?} are left"),
+/// }
 /// # });
 /// ```
 ///

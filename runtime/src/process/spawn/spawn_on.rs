@@ -27,6 +27,23 @@ use crate::signal::SpawnError;
 /// If the node can't be reached, or has no such function, the result is the pid of a process that
 /// never existed. To learn why, use [`try_spawn_on`].
 ///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Node, Pid, send, spawn_on};
+/// # use fika_macros::remote;
+/// #[remote]
+/// async fn greeter(to: Pid) {
+///     send(to, "hello".to_string());
+/// }
+///
+/// # Node::builder().build().unwrap().block_on(async {
+/// # let node = fika::self_node().name();
+/// let me = fika::self_pid();
+/// let pid = spawn_on(&node, greeter(me)).await;
+/// println!("{pid} runs on {node}");
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside of a process. If `node` is not a node name, the calling process ends with `badarg`.
 pub async fn spawn_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -> Pid {
@@ -37,6 +54,20 @@ pub async fn spawn_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -> Pid {
 /// process gets an exit signal: `noconnection`, or the reason of the [`SpawnError`]. See
 /// [`spawn_on`].
 ///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Node, Pid, send, spawn_link_on};
+/// # use fika_macros::remote;
+/// #[remote]
+/// async fn worker() { /* ... */ }
+///
+/// # Node::builder().build().unwrap().block_on(async {
+/// # let node = fika::self_node().name();
+/// // If the node is lost, the calling process receives an exit signal with `noconnection`.
+/// let pid = spawn_link_on(&node, worker()).await;
+/// # });
+/// ```
+///
 /// # Panics
 /// As [`spawn_on`].
 pub async fn spawn_link_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -> Pid {
@@ -45,6 +76,20 @@ pub async fn spawn_link_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -> P
 
 /// Spawns a process on a node with a monitor (Erlang's `spawn_monitor/2`). If that fails, a `Down`
 /// says why. See [`spawn_on`].
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Down, Node, spawn_monitor_on};
+/// # use fika_macros::{receive, remote};
+/// #[remote]
+/// async fn worker() { /* ... */ }
+///
+/// # Node::builder().build().unwrap().block_on(async {
+/// # let node = fika::self_node().name();
+/// let (pid, watch) = spawn_monitor_on(&node, worker()).await;
+/// receive! { Down { monitor, reason, .. } if monitor == watch => println!("{pid}: {reason}") }
+/// # });
+/// ```
 ///
 /// # Panics
 /// As [`spawn_on`].
@@ -55,6 +100,21 @@ pub async fn spawn_monitor_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -
 
 /// Spawns a process on a node with options (Erlang's `spawn_opt/3`). If that fails, a link gives an
 /// exit signal, and a monitor a `Down`. See [`spawn_on`].
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Node, Priority, SpawnOpts, spawn_opt_on};
+/// # use fika_macros::remote;
+/// #[remote]
+/// async fn worker() { /* ... */ }
+///
+/// # Node::builder().build().unwrap().block_on(async {
+/// # let node = fika::self_node().name();
+/// let opts = SpawnOpts::new().monitor().priority(Priority::Low);
+/// let spawned = spawn_opt_on(&node, opts, worker()).await;
+/// println!("{} is watched by {:?}", spawned.pid, spawned.monitor);
+/// # });
+/// ```
 ///
 /// # Panics
 /// As [`spawn_on`].

@@ -17,6 +17,14 @@ use crate::signal::SpawnError;
 
 /// The options of a new process, for [`spawn_opt`], [`spawn_request`](crate::spawn_request) and
 /// their counterparts for other nodes.
+///
+/// ```
+/// # use fika_runtime::{Node, Priority, SpawnOpts, spawn_opt};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let opts = SpawnOpts::new().link().monitor().priority(Priority::High);
+/// spawn_opt(opts, async { /* ... */ });
+/// # });
+/// ```
 #[derive(Debug, Default)]
 #[must_use = "options do nothing by themselves"]
 pub struct SpawnOpts {
@@ -28,6 +36,15 @@ pub struct SpawnOpts {
 }
 
 /// The process that [`spawn_opt`] has spawned, and its monitor.
+///
+/// ```
+/// # use fika_runtime::{Node, SpawnOpts, Spawned, spawn_opt};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let Spawned { pid, monitor } = spawn_opt(SpawnOpts::new().monitor(), async { /* ... */ });
+/// assert!(monitor.is_some());
+/// # let _ = pid;
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Spawned {
     /// The new process.

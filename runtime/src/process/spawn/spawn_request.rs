@@ -22,6 +22,15 @@ use crate::system_message::SpawnReply;
 
 /// The options of a request to spawn: those of the process, and how the answer arrives. Made from
 /// [`SpawnOpts`], by [`SpawnOpts::reply`], [`SpawnOpts::reply_tag`], or `into`.
+///
+/// ```
+/// # use fika_runtime::{Node, ReplyOn, RequestOpts, SpawnOpts, spawn_request};
+/// # Node::builder().build().unwrap().block_on(async {
+/// // Only a failure is answered.
+/// let opts: RequestOpts = SpawnOpts::new().link().reply(ReplyOn::Error);
+/// spawn_request(opts, async { /* ... */ });
+/// # });
+/// ```
 #[derive(Debug, Default)]
 #[must_use = "options do nothing by themselves"]
 pub struct RequestOpts {
@@ -69,16 +78,17 @@ impl SpawnOpts {
 /// If the options have a monitor, the reference is the monitor's, too.
 ///
 /// ```
-/// # use fika_runtime as fika;
+/// # extern crate fika_runtime as fika;
 /// # use fika::{Node, SpawnOpts, SpawnReply, spawn_request};
+/// # use fika_macros::receive;
 /// # Node::builder().build().unwrap().block_on(async {
 /// let request = spawn_request(SpawnOpts::new().link(), async { /* ... */ });
-/// // receive! {
-/// //     SpawnReply { reference, result } if reference == request => match result {
-/// //         Ok(pid) => ...,
-/// //         Err(error) => ...,
-/// //     }
-/// // }
+/// receive! {
+///     SpawnReply { reference, result } if reference == request => match result {
+///         Ok(pid) => println!("{pid} has started"),
+///         Err(error) => println!("{error}"),
+///     }
+/// }
 /// # });
 /// ```
 ///
@@ -105,6 +115,25 @@ where
 /// Links and monitors are made when the answer is received. If the running process ends before
 /// that, a child with a link gets an exit signal with its reason. If the node can't be reached, or
 /// is lost before it answers, the answer is `noconnection`.
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Node, SpawnOpts, SpawnReply, spawn_request_on};
+/// # use fika_macros::{receive, remote};
+/// #[remote]
+/// async fn worker() { /* ... */ }
+///
+/// # Node::builder().build().unwrap().block_on(async {
+/// # let node = fika::self_node().name();
+/// let request = spawn_request_on(&node, SpawnOpts::new(), worker());
+/// receive! {
+///     SpawnReply { reference, result } if reference == request => match result {
+///         Ok(pid) => println!("{pid} runs on {node}"),
+///         Err(error) => println!("{error}"),
+///     }
+/// }
+/// # });
+/// ```
 ///
 /// # Panics
 /// Outside of a process. If `node` is not a node name, or the arguments can't be sent to another
@@ -143,6 +172,16 @@ pub fn spawn_request_on<F: RemoteFn>(
 /// (Erlang's `spawn_request_abandon/1`). If so, no answer comes, and there will be no link and no
 /// monitor. If the process is spawned nevertheless, and the request asked for a link, it gets an
 /// exit signal with reason `abandoned`. Otherwise nothing changes.
+///
+/// ```
+/// # use fika_runtime::{Node, SpawnOpts, spawn_request, spawn_request_abandon};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let request = spawn_request(SpawnOpts::new(), async { /* ... */ });
+/// // False if the answer has come already.
+/// let was_open = spawn_request_abandon(request);
+/// # let _ = was_open;
+/// # });
+/// ```
 ///
 /// # Panics
 /// Outside of a process.

@@ -270,6 +270,17 @@ where
 /// Spawns a process that is linked to the running one (Erlang's `spawn_link/1`). No end of
 /// the child, however early, is missed.
 ///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Exit, Node, spawn_link, trap_exit};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// trap_exit(true);
+/// let child = spawn_link(async { panic!("a mistake") });
+/// receive! { Exit { from, reason } => println!("{from} has ended: {reason}") }
+/// # });
+/// ```
+///
 /// # Panics
 /// As [`spawn`].
 #[track_caller]
@@ -290,6 +301,21 @@ where
 
 /// Spawns a process that the running one monitors (Erlang's `spawn_monitor/1`). The child's
 /// true reason is always reported.
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Down, ExitReason, Node, spawn_monitor};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// let (child, watch) = spawn_monitor(async { /* ... */ });
+/// receive! {
+///     Down { monitor, object, reason } if monitor == watch => {
+///         assert_eq!(object, child);
+///         assert_eq!(reason, ExitReason::Normal);
+///     }
+/// }
+/// # });
+/// ```
 ///
 /// # Panics
 /// As [`spawn`].

@@ -19,6 +19,14 @@ use crate::timers::TimerRef;
 /// Waits for at least this time (Erlang's `timer:sleep/1`). Messages stay in the mailbox. In a
 /// destructor of a process that ends or unwinds, it does not wait.
 ///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_runtime::{Node, sleep};
+/// # Node::builder().build().unwrap().block_on(async {
+/// sleep(Duration::from_millis(5)).await;
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside of a process.
 #[track_caller]
@@ -128,11 +136,31 @@ impl Drop for Sleep {
 }
 
 /// The time was over before the future was ready.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_runtime::{Elapsed, Node, timeout};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let never = std::future::pending::<()>();
+/// assert_eq!(timeout(Duration::from_millis(5), never).await, Err(Elapsed));
+/// # });
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("timeout: the future was not ready in time")]
 pub struct Elapsed;
 
 /// Waits for a future, at most for this time.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_runtime::{Node, timeout};
+/// # Node::builder().build().unwrap().block_on(async {
+/// match timeout(Duration::from_secs(5), async { 7 }).await {
+///     Ok(n) => println!("{n}"),
+///     Err(_) => println!("it took too long"),
+/// }
+/// # });
+/// ```
 ///
 /// # Errors
 /// [`Elapsed`] if the time is over first. The future is dropped.

@@ -1,6 +1,15 @@
 //! The options of a link.
 
 /// Options of a link, for [`link_with`](crate::link_with) and for a process that is spawned with one.
+///
+/// ```
+/// # use fika_runtime::{LinkOpts, Node, link_with, spawn};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let worker = spawn(std::future::pending::<()>());
+/// // The worker's exit signal goes ahead of ordinary messages.
+/// link_with(worker, LinkOpts::new().priority());
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[must_use = "options do nothing by themselves"]
 pub struct LinkOpts {

@@ -7,6 +7,13 @@ use crate::carrier::ConnectionId;
 use crate::pid::Pid;
 
 /// The answers to a request to spawn that arrive as messages (Erlang's `{reply, Option}`).
+///
+/// ```
+/// # use fika_runtime::{Node, ReplyOn, SpawnOpts, spawn_request};
+/// # Node::builder().build().unwrap().block_on(async {
+/// spawn_request(SpawnOpts::new().reply(ReplyOn::Nothing), async { /* ... */ });
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum ReplyOn {
     /// Each answer.
