@@ -297,7 +297,7 @@ impl Channel {
             Cargo::Message(of) => Err(refused_message(why, of.name())),
             Cargo::Spawn(request) => {
                 let mut unsent = Unsent::default();
-                let (pid, answer) = not_spawned(&why, &request, &mut unsent);
+                let (pid, answer) = not_spawned(self.id, &why, &request, &mut unsent);
                 self.report(unsent);
                 self.deliver(&Target::Pid(pid), answer);
                 Ok(())
