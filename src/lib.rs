@@ -50,6 +50,11 @@
 //! its nodes, and so does [`exit`], since it unwinds. Links and monitors within the program receive
 //! nothing. Other nodes lose the connection.
 //!
+//! Three things end the program even where panics unwind, as in any Rust program: an allocation that
+//! the operating system refuses, a stack overflow, and a destructor that panics while another panic
+//! unwinds. So memory should be bounded: see [`NodeBuilder::process_limit`],
+//! [`NodeBuilder::message_bytes_max`] and [`mailbox_limit`].
+//!
 //! Free functions such as [`spawn`], [`send`] and [`link`] act for the process that runs; outside
 //! of one, [`Node`] has methods of the same names. See [`prelude`] for what most programs need, and
 //! [`guide`] for senders that are faster than their receivers.
