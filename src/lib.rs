@@ -55,6 +55,10 @@
 //! unwinds. So memory should be bounded: see [`NodeBuilder::process_limit`],
 //! [`NodeBuilder::message_bytes_max`] and [`mailbox_limit`].
 //!
+//! A destructor should not wait without a time limit. If it does so while a panic or [`exit`]
+//! unwinds its process, the process ends, but the thread that runs the destructor is lost. A program
+//! that has lost 64 threads in this way aborts at the next one.
+//!
 //! Free functions such as [`spawn`], [`send`] and [`link`] act for the process that runs; outside
 //! of one, [`Node`] has methods of the same names. See [`prelude`] for what most programs need, and
 //! [`guide`] for senders that are faster than their receivers.
