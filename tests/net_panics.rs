@@ -60,7 +60,7 @@ fn a_transport_that_panics_closes_its_connection() {
         let panics = Arc::new(AtomicBool::new(false));
         let way = Way::Panicking(method, panics.clone());
         let builder = place.builder("a").network(|poller| Ok(Wrapped(poller, way)));
-        let (a, b) = (TestNode::of(builder), place.node("b"));
+        let (a, _b) = (TestNode::of(builder), place.node("b"));
         let peer = place.name("b");
         a.block_on(async move {
             monitor_nodes(true);
@@ -87,7 +87,6 @@ fn a_transport_that_panics_closes_its_connection() {
         });
         let closed = "a panic while reading or writing: the connection is closed";
         assert_eq!(reported(&["ERROR", closed, &place.name("b")]), 1, "{method}");
-        drop(b);
     }
 }
 
@@ -219,9 +218,7 @@ impl<'de> Deserialize<'de> for Exits {
 }
 
 #[remote]
-async fn takes(exits: Exits) {
-    drop(exits);
-}
+async fn takes(_exits: Exits) {}
 
 /// net_kernel handles a request to spawn that arrives together with the end of the handshake. An `exit`
 /// in the code of its arguments does not end net_kernel.
@@ -240,7 +237,7 @@ fn arguments_that_exit_in_net_kernel() {
         spawn_request_on(asked, SpawnOpts::new(), takes(Exits(7)));
     });
     let mut request = Vec::new();
-    while !request.last().is_some_and(|body: &Vec<u8>| body[0] == 0x20) {
+    while request.last().is_none_or(|body: &Vec<u8>| body[0] != 0x20) {
         request.push(peer.frame());
     }
     let said: Vec<u8> = request.iter().flat_map(|body| frame(body)).collect();
