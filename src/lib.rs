@@ -88,6 +88,16 @@
 //! its nodes, and so does [`exit`](process::exit), since it unwinds. Links and monitors within the
 //! program receive nothing. Other nodes lose the connection.
 //!
+//! Three things end the program even where panics unwind, as in any Rust program: an allocation that
+//! the operating system refuses, a stack overflow, and a destructor that panics while another panic
+//! unwinds. So memory should be bounded: see [`process_limit`](node::NodeBuilder::process_limit),
+//! [`message_bytes_max`](node::NodeBuilder::message_bytes_max) and
+//! [`mailbox_limit`](message::mailbox_limit).
+//!
+//! A destructor should not wait without a time limit. If it does so while a panic or
+//! [`exit`](process::exit) unwinds its process, the process ends, but the thread that runs the
+//! destructor is lost. A program that has lost 64 threads in this way aborts at the next one.
+//!
 //! # Features
 //!
 //! | feature | what it adds |

@@ -12,20 +12,23 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
+use crate::exit_reason::ExitReason;
+
 thread_local! {
-    /// Where this thread last panicked. Set by the panic hook, and taken when the panic is caught.
-    static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// Why this thread last began to unwind. Set by the panic hook and by functions that unwind
+    /// without it, and taken when the unwinding is caught.
+    static UNWINDS: RefCell<Option<ExitReason>> = const { RefCell::new(None) };
 }
 
-/// Notes where this thread panics.
-pub(crate) fn note_place(place: Option<String>) {
+/// Notes why this thread begins to unwind.
+pub(crate) fn note_unwinding(why: ExitReason) {
     // Threads that are about to end have no thread-locals.
-    let _ = PANICKED_AT.try_with(|at| at.replace(place));
+    let _ = UNWINDS.try_with(|last| last.replace(Some(why)));
 }
 
-/// Takes the place of the panic that was caught last.
-pub(crate) fn take_place() -> Option<String> {
-    PANICKED_AT.try_with(RefCell::take).unwrap_or_default()
+/// Takes the reason why this thread last began to unwind.
+pub(crate) fn take_unwinding() -> Option<ExitReason> {
+    UNWINDS.try_with(RefCell::take).unwrap_or_default()
 }
 
 /// Calls `work`, and returns its panic unchanged.
@@ -58,7 +61,7 @@ pub(crate) fn drop_payload(payload: Box<dyn Any + Send>) {
         left = catch_payload(|| drop(payload)).err();
     }
     std::mem::forget(left);
-    take_place();
+    take_unwinding();
 }
 
 #[cfg(all(test, not(any(loom, shuttle))))]
@@ -116,9 +119,9 @@ mod tests {
     }
 
     #[test]
-    fn the_place_of_a_contained_panic_is_forgotten() {
-        note_place(Some("here".into()));
+    fn the_reason_of_a_contained_panic_is_forgotten() {
+        note_unwinding(ExitReason::Shutdown);
         contained(|| resume_unwind(Box::new("x")));
-        assert_eq!(take_place(), None);
+        assert_eq!(take_unwinding(), None);
     }
 }

@@ -70,6 +70,9 @@ pub enum Signal {
     },
     /// The answer to a request to spawn a process on another node.
     SpawnReply {
+        /// The connection over which the answer arrived. It must be the connection that the request
+        /// was sent over. `None` in an answer that is to be sent: it is not encoded.
+        connection: Option<ConnectionId>,
         /// The request.
         reference: Reference,
         /// The new process, or the reason why it was not spawned.

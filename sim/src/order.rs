@@ -218,6 +218,10 @@ impl What {
                     // A reason has several encodings.
                     Signal::Exit { by_link, .. } => hash.write_u8((*by_link).into()),
                     Signal::Down { reference, .. } => hash.write_u64(reference.serial()),
+                    // Only the receiver knows the connection.
+                    Signal::SpawnReply { reference, result, .. } => {
+                        hash.write(format!("{reference:?} {result:?}").as_bytes());
+                    }
                     other => hash.write(format!("{other:?}").as_bytes()),
                 }
                 kind(signal).to_owned()

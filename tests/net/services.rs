@@ -10,7 +10,8 @@ use fika::inspect::is_process_alive;
 use fika::message::Reference;
 use fika::net::{Ping as PingAnswer, disconnect_node, monitor_nodes, ping};
 use fika::prelude::*;
-use fika::process::{Object, yield_now};
+use fika::process::{Object, SpawnError, spawn_request_on, yield_now};
+use fika::process::{SpawnOpts, SpawnReply};
 use support::peer::{Hello, Peer, frame, framed, text, varint};
 use support::{
     LIMIT, Place, TestNode, answerer, assert_answers, down, exit_of, nodedown, nodeup, until,
@@ -197,11 +198,87 @@ fn a_forged_down() {
             peer.write(&frame(&[&[0x17], target, from, serial, &[0], &KILL].concat()));
         }
     }
-    drop(peer);
+    hang_up(peer);
     until("it has gone", || node.nodes().len() == 1);
     node.send(watcher, ()).unwrap();
     tells.recv_timeout(LIMIT).expect("the watcher is told of the real ends only");
     drop(other);
+}
+
+/// Ends a peer's connection when the node has read all of it. A drop could reset the connection, and
+/// with it what the node has not read.
+fn hang_up(mut peer: Peer) {
+    peer.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    peer.until_closed();
+}
+
+/// Takes the next frame of this kind from a peer's connection, without the kind.
+fn frame_of(peer: &mut Peer, kind: u8) -> Vec<u8> {
+    loop {
+        let body = peer.frame();
+        if body[0] == kind {
+            return body[1..].to_vec();
+        }
+    }
+}
+
+/// Takes the next request to spawn from a peer's connection, and returns its reference.
+fn asked_to_spawn(peer: &mut Peer) -> Vec<u8> {
+    let request = frame_of(peer, 0x20);
+    let length = 1 + request[1..].iter().position(|byte| *byte < 0x80).unwrap();
+    assert_eq!(request[length + 1], 0, "the reference leads to no process");
+    request[1..=length + 1].to_vec()
+}
+
+/// SPAWN-6, SPAWN-7: only the node that was asked to spawn a process answers, also where the
+/// process that asked has ended.
+#[test]
+fn a_forged_spawn_reply() {
+    const SPAWNED: &[u8] = &[0, 5, 0];
+    const NOTSUP: &[u8] = &[2];
+    const SYSTEM_LIMIT: &[u8] = &[3];
+    let place = Place::new();
+    let node = place.node("node");
+    let addr = place.addr_of("node");
+    let peer = |name: &str| Peer::connected(addr, &place.name(name), &place.name("node"));
+    let (mut asked, mut forger) = (peer("asked"), peer("forger"));
+    until("they are up", || node.nodes().len() == 2);
+
+    let parent = node.spawn(async move {
+        spawn_request_on(place.name("asked"), SpawnOpts::new().link(), answerer());
+    });
+    let parent = parent.unwrap();
+    let mut requests = vec![(parent, asked_to_spawn(&mut asked))];
+    until("it has ended", || node.processes().all(|pid| pid != parent));
+
+    let (answered, answers) = std::sync::mpsc::channel();
+    let waiter = node.spawn(async move {
+        for _ in 0..2 {
+            spawn_request_on(place.name("asked"), SpawnOpts::new(), answerer());
+        }
+        for _ in 0..2 {
+            answered.send(next!(SpawnReply).result).unwrap();
+        }
+    });
+    requests.extend([(); 2].map(|()| (waiter.unwrap(), asked_to_spawn(&mut asked))));
+
+    let reply = |(to, reference): &(Pid, Vec<u8>), result: &[u8]| {
+        frame(&[&[0x18], &process(*to)[..], reference, result].concat())
+    };
+    for request in &requests {
+        forger.write(&reply(request, NOTSUP));
+        forger.write(&reply(request, SPAWNED));
+    }
+    hang_up(forger);
+    until("it has gone", || node.nodes().len() == 1);
+    for (request, result) in requests.iter().zip([SPAWNED, SYSTEM_LIMIT, SPAWNED]) {
+        asked.write(&reply(request, result));
+    }
+    let result = || answers.recv_timeout(LIMIT).unwrap();
+    assert_eq!(result(), Err(SpawnError::SystemLimit));
+    assert_eq!(result().unwrap().node().name().as_str(), place.name("asked"));
+    let exit = frame_of(&mut asked, 0x14);
+    assert_eq!(exit[..2], [5, 0], "the child that was to be linked ends");
 }
 
 /// Each of the node's own processes is killed by the program: the name and the connections stay,

@@ -67,6 +67,7 @@ fn program() {
         "closed" => closed(),
         "grows" => grows(),
         "main" => main_fails(),
+        "lost threads" => in_node(lost_threads()),
         other => panic!("there is no program {other}"),
     }
 }
@@ -435,6 +436,39 @@ fn the_program_goes_on_where_stderr_is_closed() {
     let output = command.output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && stdout.contains("it goes on"), "{stdout}");
+}
+
+/// Waits for a message when it is dropped.
+struct Receives;
+
+impl Drop for Receives {
+    fn drop(&mut self) {
+        futures_lite::future::block_on(async {
+            receive! { (): () => {} }
+        });
+    }
+}
+
+/// Processes that end, each with its thread, until the program ends.
+async fn lost_threads() {
+    for n in 0_u64.. {
+        let end = end_of(async {
+            let _receives = Receives;
+            exit(ExitReason::Shutdown)
+        });
+        assert_eq!(end.await, ExitReason::Shutdown);
+        eprintln!("lost: {}", n + 1);
+    }
+}
+
+/// A node that loses one thread after the other does not hang in the end.
+#[test]
+fn too_many_lost_threads_end_the_program() {
+    let output = run("lost threads", |_| ());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code().is_none(), "{}: {stderr}", output.status);
+    assert_has(&stderr, &["lost: 64\n", "has lost 64 threads", "it aborts"]);
+    assert!(!stderr.contains("lost: 66"), "{stderr}");
 }
 
 /// A mailbox with a message type that nobody takes, and one that is only used.

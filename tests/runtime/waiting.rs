@@ -205,7 +205,8 @@ async fn a_destructor_on_the_way_out_waits_for_a_call() {
 fn the_thread_of_an_endless_receive_is_lost_but_not_its_process() {
     let node = Node::builder().workers(2).build().unwrap();
     node.block_on(async {
-        for (end, reason) in [(End::Exits, "shutdown"), (End::Panics, "badarg: `receive!`: a des")]
+        for (end, reason) in
+            [(End::Exits, "shutdown"), (End::Panics, "panic: as it is told to at ")]
         {
             let (started, starter) = (make_ref(), self_pid());
             let body = async move {
@@ -229,6 +230,53 @@ fn the_thread_of_an_endless_receive_is_lost_but_not_its_process() {
             assert_eq!(wait::down(monitor(pid)).await, ExitReason::Noproc);
         }
     });
+}
+
+/// Panics when it is dropped.
+struct Panics;
+
+impl Drop for Panics {
+    fn drop(&mut self) {
+        panic!("a destructor");
+    }
+}
+
+/// A process has ended, one of its destructors panics, and another one waits: the first reason
+/// counts, unless it was orderly. Then it is the panic.
+#[test]
+fn the_reason_outlives_the_thread_of_a_destructor_that_waits() {
+    type Values = Option<(Panics, Waits)>;
+    let values = || Some((Panics, Waits(Some(receive_without_limit()))));
+    let local = || (values(), None::<Local<Values>>);
+    let message = || (None, Some(Local(values())));
+    let panicked = "panic: a destructor at ";
+    let cases = [
+        (local(), ExitReason::Kill, "killed"),
+        (local(), ExitReason::Shutdown, panicked),
+        (message(), ExitReason::Kill, "killed"),
+    ];
+    let node = Node::builder().workers(2).build().unwrap();
+    node.block_on(async {
+        for ((local, message), reason, expected) in cases {
+            let (pid, ends) = spawn_monitor(async move {
+                let _local = local;
+                receive! { (): () => {} }
+            });
+            message.into_iter().for_each(|message| send(pid, message));
+            until_looked_at(pid).await;
+            exit_process(pid, reason);
+            let down = wait::down(ends).await.to_string();
+            assert!(down.starts_with(expected), "{down}");
+            assert_eq!(wait::down(monitor(pid)).await, ExitReason::Noproc);
+        }
+    });
+}
+
+/// Waits until a process waits for a message.
+async fn until_looked_at(pid: Pid) {
+    while fika::inspect::info::status(pid).await != Some(Status::Waiting) {
+        yield_now().await;
+    }
 }
 
 /// The budget of the turn is used up, and nobody gives it another one.

@@ -18,11 +18,21 @@ pub(crate) enum Way {
     Breaking(Arc<Mutex<Option<String>>>),
     /// Changes nothing, but panics when it is asked for a connection once this is true.
     Deaf(Arc<AtomicBool>),
+    /// Changes nothing, but panics in the named method once this is true.
+    Panicking(&'static str, Arc<AtomicBool>),
     /// Changes nothing, but accepts no bytes once this is true, and does not report it.
     Mute(Arc<AtomicBool>),
     /// Changes nothing, but delays a thread that has written the last frame of a handshake. The
     /// number counts these delays: every other one is long.
     Dawdling(Arc<AtomicUsize>),
+}
+
+impl Way {
+    fn may_panic(&self, method: &str) {
+        if let Way::Panicking(panics, now) = self {
+            assert!(*panics != method || !now.load(Ordering::SeqCst), "{method} of a transport");
+        }
+    }
 }
 
 /// The other transport, one of its listeners, or one of its sockets.
@@ -77,6 +87,7 @@ impl Socket for Wrapped<Box<dyn Socket>> {
     }
 
     fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.1.may_panic("try_read");
         match &self.1 {
             Way::Scrambled => {
                 let most = buf.len().min(READ_BYTES);
@@ -88,11 +99,12 @@ impl Socket for Wrapped<Box<dyn Socket>> {
                 Some(reason) => Err(io::Error::other(reason.clone())),
                 None => self.0.try_read(buf),
             },
-            Way::Deaf(_) | Way::Mute(_) | Way::Dawdling(_) => self.0.try_read(buf),
+            _ => self.0.try_read(buf),
         }
     }
 
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.1.may_panic("try_write");
         match &self.1 {
             Way::Scrambled => {
                 let most = bytes.len().min(WRITE_BYTES);
@@ -110,7 +122,7 @@ impl Socket for Wrapped<Box<dyn Socket>> {
             Way::Mute(is_mute) if is_mute.load(Ordering::SeqCst) => {
                 Err(io::ErrorKind::BrokenPipe.into())
             }
-            Way::Breaking(_) | Way::Deaf(_) | Way::Mute(_) => self.0.try_write(bytes),
+            _ => self.0.try_write(bytes),
         }
     }
 

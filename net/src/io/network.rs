@@ -120,6 +120,8 @@ pub trait Network: Send + Sync + 'static {
 
 /// One end of a connection that is established or being made. Dropping it closes it in both
 /// directions; [`Network`] says what the other end sees.
+///
+/// A panic in a read or a write closes a connection between nodes, and is reported.
 pub trait Socket: Send + Sync + 'static {
     /// Returns `Ok` if the connection is established. An accepted socket always is.
     ///

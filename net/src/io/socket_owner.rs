@@ -2,21 +2,32 @@
 //! `/proc/net` of Linux. On other systems the user is not known.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
-/// How many bytes of the table are read: some 25,000 connections. Sockets after that are not found.
-const TABLE_BYTES_MAX: u64 = 4 << 20;
 
 /// Returns whether the socket at `peer`, which is connected to `here`, is on this host and belongs
 /// to the user of this program or to root.
+///
+/// This reads the table up to that socket, so it takes longer the more connections the host has.
 pub(super) fn is_this_user(peer: SocketAddr, here: SocketAddr) -> bool {
     let us = rustix::process::geteuid().as_raw();
-    let owner = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().find_map(|table| {
-        let table = BufReader::new(File::open(table).ok()?.take(TABLE_BYTES_MAX));
-        table.lines().map_while(Result::ok).find_map(|line| owner_in(&line, peer, here))
-    });
+    let owner = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .into_iter()
+        .find_map(|table| owner_in_table(BufReader::new(File::open(table).ok()?), peer, here));
     owner.is_some_and(|owner| owner == us || owner == 0)
+}
+
+/// Returns the owner of the socket at `local` that is connected to `remote`. Only one line of the
+/// table is in memory at a time.
+fn owner_in_table(mut table: impl BufRead, local: SocketAddr, remote: SocketAddr) -> Option<u32> {
+    let mut line = String::new();
+    while table.read_line(&mut line).ok()? > 0 {
+        if let Some(owner) = owner_in(&line, local, remote) {
+            return Some(owner);
+        }
+        line.clear();
+    }
+    None
 }
 
 /// Returns the owner of the socket at `local` that is connected to `remote`, if this line of the
@@ -74,6 +85,26 @@ mod tests {
         for broken in ["", "  sl  local_address rem_address", "1: 01:2 3", "1: 0100007F:9C40"] {
             assert_eq!(owner_in(broken, local, remote), None, "{broken}");
         }
+    }
+
+    /// The socket is the last one in a table of 15 MB.
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn one_of_very_many_connections() {
+        use std::io::Read;
+        let rest =
+            "01 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0000000000000000";
+        let other =
+            format!("   1: 0100007F:9C41 0201007F:1111 {rest} 20 4 30 10 -1                 \n");
+        let ours = format!("   1: 0100007F:9C40 0201007F:1111 {rest}\n");
+        let others = other.repeat(1000);
+        let mut table: Box<dyn Read> = Box::new(ours.as_bytes());
+        for _ in 0..100 {
+            table = Box::new(others.as_bytes().chain(table));
+        }
+        let (local, remote) =
+            ("127.0.0.1:40000".parse().unwrap(), "127.0.1.2:4369".parse().unwrap());
+        assert_eq!(owner_in_table(BufReader::new(table), local, remote), Some(1000));
     }
 
     #[test]

@@ -44,8 +44,8 @@ impl Network for Poller {
                 let ips: Vec<IpAddr> = addrs.map(|addr| addr.ip()).collect();
                 if ips.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(ips) }
             });
-            let no_thread = |reason| io::Error::other(format!("there is no thread: {reason}"));
-            found.await.unwrap_or_else(|reason| Err(no_thread(reason)))
+            let not_run = |reason| io::Error::other(format!("the look-up was not run: {reason}"));
+            found.await.unwrap_or_else(|reason| Err(not_run(reason)))
         })
     }
 

@@ -16,7 +16,7 @@ use crate::undecodable::{Undecodable, UndecodablePart};
 pub(super) fn receive_spawn(node: &Inner, request: SpawnRequest) -> Option<Pid> {
     let SpawnRequest { reference, from, group_leader, function, args, .. } = request;
     let reply = |result| {
-        node.signal_out(from, Signal::SpawnReply { reference, result });
+        node.signal_out(from, Signal::SpawnReply { connection: None, reference, result });
     };
     let Some(make) = node.functions.get(function.as_str()) else {
         node.logs.spawns_refused.line(node.env.now(), |left_out| {

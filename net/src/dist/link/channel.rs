@@ -16,7 +16,7 @@
 //! 2. `reading` is held from the read to the last delivery of what was read, so signals arrive in
 //!    order, and the loss of the connection is told after all of them.
 //! 3. `writing` is held from when a batch is taken until it is written, so bytes go out in order.
-//!    Its holder may lock `state`, never the other way around.
+//!    Its holder may lock `state` or read, never the other way around.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -26,7 +26,7 @@ use std::sync::{Arc, Weak};
 
 use fika_runtime::{
     Busy, Carried, Congested, ConnectionId, Creation, EncodeError, Envelope, Node, NodeDownReason,
-    NodeId, NodeName, NodeType, Outlet, Pid, RemoteDest, Signal, Target, report,
+    NodeId, NodeName, NodeType, Outlet, Pid, RemoteDest, Signal, Target, contained, report,
 };
 use parking_lot::{Mutex, MutexGuard};
 
@@ -108,6 +108,8 @@ pub(crate) struct Channel {
     pub(super) noted: AtomicBool,
     /// The transport has refused to take anything, and not for want of room.
     pub(super) broken: AtomicBool,
+    /// A write has panicked. The next read ends the channel.
+    pub(super) panicked: AtomicBool,
     /// Counts of values that did not decode, at either end.
     pub(super) undecoded: Undecoded,
 }
@@ -163,6 +165,7 @@ impl Channel {
             writing: Outlet::default(),
             noted: AtomicBool::new(false),
             broken: AtomicBool::new(false),
+            panicked: AtomicBool::new(false),
             undecoded: Undecoded::default(),
         })
     }
@@ -297,7 +300,7 @@ impl Channel {
             Cargo::Message(of) => Err(refused_message(why, of.name())),
             Cargo::Spawn(request) => {
                 let mut unsent = Unsent::default();
-                let (pid, answer) = not_spawned(&why, &request, &mut unsent);
+                let (pid, answer) = not_spawned(self.id, &why, &request, &mut unsent);
                 self.report(unsent);
                 self.deliver(&Target::Pid(pid), answer);
                 Ok(())
@@ -424,9 +427,10 @@ impl Channel {
             Phase::Down => return (reader, phase),
             Phase::Pending(_) => None,
             Phase::Up(up) => {
-                up.stream.release_handler();
+                // Even if the transport panics, everybody is told of the loss.
+                contained(|| up.stream.release_handler());
                 // The peer may have closed it already.
-                let _ = up.stream.shutdown(Shutdown::Both);
+                contained(|| up.stream.shutdown(Shutdown::Both));
                 Some(up.node)
             }
         };

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 
 use fika_runtime::{
     Creation, Envelope, Node, NodeDownReason, NodeId, NodeName, Pid, Round, Signal, SignalRef,
-    Target, Turn, report,
+    Target, Turn, contained, report,
 };
 
 use super::channel::{Admitted, Channel, Lost, Owner};
@@ -23,6 +23,9 @@ use crate::proto::connection::{Event, Events};
 /// After so many reads in a row, others have their turn. Together they are a fraction of a
 /// millisecond, for which another connection may have to wait.
 const READS_IN_A_ROW: usize = 16;
+
+/// Why a channel ends after a panic.
+const PANICKED: &str = "a panic while reading or writing";
 
 /// Routes what has come to the processes that it is for: the one way into the node.
 struct Router<'a> {
@@ -137,12 +140,20 @@ impl Channel {
                 then = Read::Wait;
                 break;
             };
-            let read = open.read(&mut buffer, &mut router, is_open);
+            if self.panicked.load(Ordering::Acquire) {
+                then = self.ends_by_panic();
+                break;
+            }
+            let read = contained(|| open.read(&mut buffer, &mut router, is_open));
             self.received.store(open.bytes(), Ordering::Relaxed);
-            then = read.unwrap_or_else(|error| {
-                self.log_misbehaved(&error);
-                Read::End(NodeDownReason::ConnectionClosed)
-            });
+            then = match read {
+                Some(Ok(then)) => then,
+                Some(Err(error)) => {
+                    self.log_misbehaved(&error);
+                    Read::End(NodeDownReason::ConnectionClosed)
+                }
+                None => self.ends_by_panic(),
+            };
             if !matches!(then, Read::More) {
                 break;
             }
@@ -161,6 +172,16 @@ impl Channel {
                 Round::More
             }
         }
+    }
+
+    /// A read or a write has panicked, most likely in a transport of the program. Nobody would go
+    /// on where it stopped, so the connection is closed.
+    fn ends_by_panic(&self) -> Read {
+        let shared = self.shared();
+        shared.logs.panicked.line(shared.env.now(), |left_out| {
+            report!(error, node = %self.peer(), left_out, "{PANICKED}: the connection is closed");
+        });
+        Read::End(NodeDownReason::Other(PANICKED.into()))
     }
 
     /// The peer has broken the rules: its connection is about to be closed.

@@ -1,6 +1,8 @@
 //! The answers to what can't be sent.
 
-use fika_runtime::{EncodeError, ExitReason, Pid, RemoteDest, Signal, SpawnError, SpawnRequest};
+use fika_runtime::{
+    ConnectionId, EncodeError, ExitReason, Pid, RemoteDest, Signal, SpawnError, SpawnRequest,
+};
 
 use super::unsent::Unsent;
 use crate::proto::control::SendError;
@@ -25,6 +27,7 @@ pub(crate) fn refused_message(why: SendError, type_name: &str) -> EncodeError {
 
 /// Returns the answer to a request to spawn that can't be sent, and the process that gets it.
 pub(crate) fn not_spawned(
+    connection: ConnectionId,
     why: &SendError,
     request: &SpawnRequest,
     unsent: &mut Unsent,
@@ -32,7 +35,8 @@ pub(crate) fn not_spawned(
     let error = format_args!("{}: {why}", request.function);
     unsent.add("a request to spawn was not sent", error);
     let result = Err(SpawnError::SystemLimit);
-    (request.from, Signal::SpawnReply { reference: request.reference, result })
+    let (connection, reference) = (Some(connection), request.reference);
+    (request.from, Signal::SpawnReply { connection, reference, result })
 }
 
 /// Returns the answer to a signal to a process of an earlier life of its node, which has ended with

@@ -28,6 +28,8 @@ pub(crate) struct Shared {
 pub(crate) struct Logs {
     /// The peer broke the rules, and its connection is closed.
     pub(crate) misbehaved: LogRate,
+    /// The program's transport panicked, or what a read or a write calls.
+    pub(crate) panicked: LogRate,
     /// The peer could not decode what this node has sent.
     pub(crate) not_taken: LogRate,
     /// A signal could not be sent.

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
-use fika_runtime::{Pid, Round, Turn};
+use fika_runtime::{Pid, Round, Turn, contained};
 
 use super::channel::Channel;
 use super::congestion::OutputBytes;
@@ -85,10 +85,28 @@ impl Channel {
 
     fn write_some(&self, writer: &mut Writer) -> Round {
         let (mut held_up, mut unsent) = (BTreeSet::new(), Unsent::default());
-        let round = self.write_batches(writer, &mut held_up, &mut unsent);
+        let round = contained(|| self.write_batches(writer, &mut held_up, &mut unsent));
         self.go_on(held_up);
         self.report(unsent);
-        round
+        round.unwrap_or_else(|| {
+            self.write_panicked(writer);
+            Round::Done
+        })
+    }
+
+    /// Ends the channel after a write that panicked, by a read: a thread that reads already, which
+    /// may be this one, would otherwise be waited for.
+    #[cold]
+    fn write_panicked(&self, writer: &mut Writer) {
+        // Part of the batch may have been written.
+        contained(|| *writer = Writer::default());
+        self.panicked.store(true, Ordering::Release);
+        // A thread that already ends the channel may be this one, too.
+        if !self.is_ending.load(Ordering::Acquire)
+            && let Some(this) = self.this()
+        {
+            this.read(false);
+        }
     }
 
     /// Writes until nothing is left, there is no room, or others should have their turn. Adds the

@@ -248,7 +248,7 @@ impl Carrier for Distribution {
                 Ok(parcel) => parcel,
                 Err((why, request)) => {
                     let mut unsent = Unsent::default();
-                    let (pid, answer) = not_spawned(&why, &request, &mut unsent);
+                    let (pid, answer) = not_spawned(channel.id(), &why, &request, &mut unsent);
                     channel.report(unsent);
                     self.deliver(Target::Pid(pid), answer);
                     return channel.carried(false);

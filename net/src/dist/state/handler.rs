@@ -250,7 +250,9 @@ pub(crate) fn admit(
                 Decision::Pass(SpawnAsked(request)) => Admitted::Yes(Event::Spawn(request.into())),
                 Decision::Refuse => {
                     let result = Err(SpawnError::Notsup);
-                    Admitted::Answered(from, Signal::SpawnReply { reference, result })
+                    let connection = None;
+                    let answer = Signal::SpawnReply { connection, reference, result };
+                    Admitted::Answered(from, answer)
                 }
             }
         }

@@ -359,7 +359,7 @@ impl Decoder {
             SPAWNED => Ok(self.their_process(r)?),
             value => Err(spawn_error(value).ok_or(InvalidMessage::UnknownValue { what, value })?),
         };
-        Ok(Signal::SpawnReply { reference, result })
+        Ok(Signal::SpawnReply { connection: Some(self.connection), reference, result })
     }
 
     fn group_leader(&mut self, r: &mut Reader<'_>) -> Result<Signal, ProtocolError> {

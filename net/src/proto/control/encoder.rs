@@ -146,7 +146,7 @@ impl Parties {
             Signal::Down { from, reference, .. } => {
                 self.down(w, target, *from, *reference, payload)
             }
-            Signal::SpawnReply { reference, result } => {
+            Signal::SpawnReply { reference, result, .. } => {
                 self.spawn_reply(w, target, *reference, *result)
             }
             Signal::GroupLeader { leader } => self.group_leader(w, target, *leader),

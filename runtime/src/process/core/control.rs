@@ -295,9 +295,30 @@ impl Control {
         }
     }
 
-    /// Takes the reason of the first fatal signal, once.
+    /// Handles the panic of a destructor of a process that has ended. The panic becomes the reason
+    /// if the process had no other error.
+    #[cold]
+    pub(in crate::process) fn destructor_panicked(&self, panic: ExitReason) {
+        let reason = match self.doom.take() {
+            Some(reason) if !reason.is_orderly() => reason,
+            _ => {
+                self.crashes.set(true);
+                panic
+            }
+        };
+        self.doom.set(Some(reason));
+    }
+
+    /// Takes the reason of the end out, once.
     pub(in crate::process) fn take_doom(&self) -> Option<ExitReason> {
         self.doom.take()
+    }
+
+    /// Returns the reason of the end, if it is decided and was not taken.
+    pub(in crate::process) fn reason(&self) -> Option<ExitReason> {
+        let reason = self.doom.take();
+        self.doom.set(reason.clone());
+        reason
     }
 
     /// Returns whether the running process can't go on at a suspension point, since it ends or is

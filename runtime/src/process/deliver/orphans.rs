@@ -54,11 +54,19 @@ impl Inner {
         }
     }
 
-    /// The answer to a request of a process that has ended: there is this child, or none.
-    pub(super) fn orphaned(&self, parent: Pid, request: Reference, child: Option<Pid>) {
+    /// Handles the answer to a request of a process that has ended: there is this child, or none.
+    /// The answer must have come over the connection of the request.
+    pub(super) fn orphaned(
+        &self,
+        parent: Pid,
+        connection: ConnectionId,
+        request: Reference,
+        child: Option<Pid>,
+    ) {
         let mut all = self.orphans.0.lock();
         let Some(orphans) = all.get_mut(&parent) else { return };
-        let found = orphans.iter().position(|orphan| orphan.request == request);
+        let is_asked = |of: &Orphan| of.request == request && of.connection == connection;
+        let found = orphans.iter().position(is_asked);
         let orphan = found.map(|at| orphans.swap_remove(at));
         if orphans.is_empty() {
             all.remove(&parent);

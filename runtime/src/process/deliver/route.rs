@@ -451,7 +451,9 @@ impl Inner {
             Signal::Unlink { from, id } => {
                 self.signal(from, Signal::UnlinkAck { from: to, id });
             }
-            Signal::SpawnReply { reference, result } => self.orphaned(to, reference, result.ok()),
+            Signal::SpawnReply { connection: Some(connection), reference, result } => {
+                self.orphaned(to, connection, reference, result.ok());
+            }
             Signal::ConnectionLost { connection, .. } => self.orphans_lost(to, connection),
             other => self.nobody(other),
         }

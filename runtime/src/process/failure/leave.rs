@@ -3,6 +3,7 @@
 use std::panic::resume_unwind;
 
 use super::panic::Raised;
+use crate::contain::note_unwinding;
 use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::message::node_codec::tries_out;
@@ -27,7 +28,7 @@ pub(in crate::process) fn refuse(reason: ExitReason) {
 /// Ends the running process for an error of its own, such as `badarg` or `system_limit`. The error
 /// is reported like a panic.
 pub(in crate::process) fn raise(reason: ExitReason) -> ! {
-    tell_of_abort(&reason);
+    begin_unwinding(&reason);
     resume_unwind(Box::new(Raised(reason)))
 }
 
@@ -37,13 +38,14 @@ pub(in crate::process) fn leave(reason: ExitReason) -> ! {
     if !tries_out() {
         context::try_process(|me| me.control.leave(reason.clone()));
     }
-    tell_of_abort(&reason);
+    begin_unwinding(&reason);
     resume_unwind(Box::new(reason))
 }
 
-/// Explains, before a process unwinds in a program built with `panic = "abort"`, why the program
-/// ends.
-fn tell_of_abort(reason: &ExitReason) {
+/// Notes why the process is about to unwind. In a program built with `panic = "abort"`, this
+/// explains why the program ends.
+fn begin_unwinding(reason: &ExitReason) {
+    note_unwinding(reason.clone());
     if cfg!(panic = "abort") {
         let aborts = "the program ends with it, since its profile has `panic = \"abort\"`";
         eprintln!("fika: a process ends with reason {}: {aborts}", Cut(reason));

@@ -14,7 +14,7 @@ use std::panic::PanicHookInfo;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use crate::contain::{drop_payload, note_place, take_place};
+use crate::contain::{drop_payload, note_unwinding, take_unwinding};
 use crate::context;
 use crate::env::{Env, SystemEnv};
 use crate::exit_reason::{ExitReason, PanicReason};
@@ -33,6 +33,9 @@ const PANIC_EACH: Duration = Duration::from_millis(250);
 /// A longer panic message is cut off after this many bytes. Rust's own hook prints all of it.
 const PANIC_BYTES_MAX: usize = 8 * 1024;
 
+/// The message of a panic whose payload is not a text.
+const NO_TEXT: &str = "a panic with a payload that is no text";
+
 /// Installs the hook once, in front of the existing one: a program has only one hook. It records
 /// where a process panics, for the exit reason, and then calls the existing hook.
 pub(crate) fn install_panic_hook() {
@@ -50,7 +53,9 @@ pub(crate) fn install_panic_hook() {
             if context::try_node(|_| ()).is_none() && !is_blocking_thread() {
                 return outer(info);
             }
-            note_place(info.location().map(ToString::to_string));
+            let message = info.payload_as_str().unwrap_or(NO_TEXT).to_owned();
+            let location = info.location().map(ToString::to_string);
+            note_unwinding(ExitReason::Panic(Arc::new(PanicReason { message, location })));
             if ends_the_program(info) {
                 return outer(info);
             }
@@ -100,7 +105,10 @@ pub(super) struct Raised(pub(in crate::process) ExitReason);
 
 /// Converts a panic's payload to an exit reason.
 pub(in crate::process) fn reason_of(payload: Box<dyn Any + Send>) -> ExitReason {
-    let location = take_place();
+    let location = match take_unwinding() {
+        Some(ExitReason::Panic(panic)) => panic.location.clone(),
+        _ => None,
+    };
     let payload = match payload.downcast::<ExitReason>() {
         Ok(reason) => return *reason,
         Err(payload) => payload,
@@ -114,7 +122,7 @@ pub(in crate::process) fn reason_of(payload: Box<dyn Any + Send>) -> ExitReason 
     } else if let Some(text) = payload.downcast_ref::<String>() {
         text.clone()
     } else {
-        "a panic with a payload that is no text".to_owned()
+        NO_TEXT.to_owned()
     };
     drop_payload(payload);
     ExitReason::Panic(Arc::new(PanicReason { message, location }))

@@ -15,14 +15,17 @@
 //!
 //! Prior art: `erts_do_exit_process`.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::crash::Crash;
-use crate::contain::catch_payload;
+use crate::contain::{catch_payload, take_unwinding};
 use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::node::Inner;
 use crate::process::core::relations::Ending;
 use crate::process::core::{Running, SlotRef};
 use crate::process::failure::{contain, drop_each, reason_of};
+use crate::report;
 use crate::scheduler::shard;
 use crate::signal::Signal;
 use crate::sync::Parker;
@@ -37,7 +40,6 @@ pub(crate) fn end(node: &Inner, slot: SlotRef) {
     let Some(mut body) = slot.take_body() else { return };
     let control = body.as_mut().control();
     control.doom(ExitReason::Killed);
-    let reason = control.take_doom().expect("it is doomed, and ends once");
     control.set_ending();
     control.dropped.set(true);
     let pid = control.pid;
@@ -45,21 +47,18 @@ pub(crate) fn end(node: &Inner, slot: SlotRef) {
     // 1. A panic in a destructor is part of the end of a process that had no other.
     let dropped = catch_payload(|| body.as_mut().drop_future());
     let control = body.as_mut().control();
-    let dropped = dropped.map_err(|payload| context::enter_process(control, || reason_of(payload)));
-    let reason = match dropped {
-        Err(panic) if reason.is_orderly() => {
-            control.crashes.set(true);
-            panic
-        }
-        _ => reason,
-    };
+    if let Err(payload) = dropped {
+        context::enter_process(control, || control.destructor_panicked(reason_of(payload)));
+    }
 
     // PROC-6: nobody who sees the end finds anything of its messages.
     let me = Running { control, node };
     context::enter_process(control, || me.drop_values());
     let crash = control.crashes.get().then(|| Crash::of(me));
 
-    close(me, slot, &reason);
+    close(me, slot);
+    // None of the process's destructors can need it from here on.
+    let reason = control.take_doom().expect("it is doomed, and ends once");
 
     // 5. Nobody but a new process uses the slot from here on.
     node.table.release(slot, shard());
@@ -75,12 +74,14 @@ pub(crate) fn end(node: &Inner, slot: SlotRef) {
 
 /// Steps 2 to 4.
 #[inline(always)]
-fn close(me: Running<'_>, slot: SlotRef, reason: &ExitReason) {
+fn close(me: Running<'_>, slot: SlotRef) {
     let Running { control, node } = me;
     let pid = control.pid;
     // 2.
-    if let Some(spawns) = control.relations_if_any().map(|mut relations| relations.take_spawns()) {
-        node.leave_requests(pid, spawns, reason);
+    let spawns = control.relations_if_any().map(|mut relations| relations.take_spawns());
+    if let Some(spawns) = spawns.filter(|spawns| !spawns.is_empty()) {
+        let reason = control.reason().expect("it is doomed");
+        node.leave_requests(pid, spawns, &reason);
     }
 
     // 3.
@@ -106,27 +107,51 @@ fn close(me: Running<'_>, slot: SlotRef, reason: &ExitReason) {
 /// Ends the running process for all others, while one of its destructors waits for something that
 /// can no longer happen and a panic unwinds. Such a destructor can neither return nor be left: its
 /// thread is lost, and with it the process's slot and memory.
+///
+/// The reason is that of the panic, unless the process already ended for another error.
 #[cold]
 pub(in crate::process) fn end_in_destructor(me: Running<'_>, why: ExitReason) -> ! {
     let Running { control, node } = me;
-    control.ends();
-    let reason = control.take_doom().unwrap_or_else(|| {
-        control.slot.vitals.set_exiting();
-        control.crashes.set(true);
-        why
-    });
+    let unwinds = take_unwinding().unwrap_or(why);
+    if !control.ends() {
+        control.crash(unwinds);
+    } else if control.dropped.get() {
+        control.destructor_panicked(unwinds);
+    }
     control.set_ending();
     control.dropped.set(true);
     let crash = control.crashes.get().then(|| Crash::of(me));
-    close(me, control.slot, &reason);
+    // The destructor may be that of a message that was left in the closed queue.
+    if !control.slot.queue.is_closed() {
+        close(me, control.slot);
+    }
+    let reason = control.take_doom().expect("it is doomed");
     tell(me, &reason);
     if let Some(crash) = crash {
         crash.report(&reason);
     }
     node.stop.process_ended();
+    lose_thread();
     let parker = Parker::new();
     loop {
         parker.park();
+    }
+}
+
+/// How many threads a program may lose to destructors that wait.
+const LOST_THREADS_MAX: usize = 64;
+
+/// Counts a thread that is lost. A node that loses one after the other would hang in the end, so
+/// the program aborts when it loses more than [`LOST_THREADS_MAX`].
+fn lose_thread() {
+    static LOST: AtomicUsize = AtomicUsize::new(0);
+    if LOST.fetch_add(1, Ordering::Relaxed) == LOST_THREADS_MAX {
+        report!(
+            error,
+            "this program has lost {LOST_THREADS_MAX} threads to destructors that wait during a \
+             panic, and now another one: it aborts"
+        );
+        std::process::abort();
     }
 }
 

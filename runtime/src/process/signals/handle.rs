@@ -104,7 +104,9 @@ impl Running<'_> {
             Signal::Monitor { from, reference } => relations().add_watcher(reference, from),
             Signal::Demonitor { from, reference } => relations().remove_watcher(reference, from),
             Signal::Down { from, reference, reason } => self.handle_down(from, reference, reason),
-            Signal::SpawnReply { reference, result } => self.handle_spawn_reply(reference, result),
+            Signal::SpawnReply { connection, reference, result } => {
+                self.handle_spawn_reply(connection, reference, result);
+            }
             Signal::GroupLeader { leader } => self.control.slot.vitals.set_group_leader(leader),
             Signal::Request(request) => self.handle_request(request),
             Signal::ConnectionLost { node, connection } => self.handle_loss(node, connection),
@@ -213,8 +215,16 @@ impl Running<'_> {
         }
     }
 
-    fn handle_spawn_reply(self, reference: Reference, result: Result<Pid, SpawnError>) {
-        let spawning = self.control.relations().take_spawn(reference);
+    /// Handles the answer to a request to spawn. It must have come over the connection that the
+    /// request was sent over: another node may have guessed the reference.
+    fn handle_spawn_reply(
+        self,
+        connection: Option<ConnectionId>,
+        reference: Reference,
+        result: Result<Pid, SpawnError>,
+    ) {
+        let relations = self.control.relations_if_any();
+        let spawning = relations.and_then(|mut of| of.take_spawn(reference, connection?));
         if let Some(spawning) = spawning {
             self.spawn_answered(reference, spawning, result);
         }

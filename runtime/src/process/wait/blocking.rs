@@ -56,11 +56,10 @@ where
     context::process("spawn_blocking", |me| SpawnBlocking::begin(me, Blocking::of(me), call))
 }
 
-/// Runs a network look-up on a thread, separately from the program's own blocking calls. A panic of
-/// the call continues in the process that waits.
+/// Runs a network look-up on a thread, separately from the program's own blocking calls.
 ///
 /// # Errors
-/// If the system refuses a thread.
+/// `system_limit` if the system refuses a thread. If the call panics, the panic as an exit reason.
 ///
 /// # Panics
 /// Outside of a process.

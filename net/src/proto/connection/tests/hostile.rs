@@ -238,7 +238,7 @@ fn parties(event: &Event) -> (BTreeSet<NodeId>, BTreeSet<NodeId>) {
                     from.extend(pid.map(Pid::node));
                     to.insert(reference.node());
                 }
-                Signal::SpawnReply { reference, result } => {
+                Signal::SpawnReply { reference, result, .. } => {
                     from.extend(result.ok().map(Pid::node));
                     to.insert(reference.node());
                 }

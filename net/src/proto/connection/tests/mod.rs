@@ -229,8 +229,8 @@ fn copy(signal: &Signal) -> Signal {
         Signal::Down { from, reference, reason } => {
             Signal::Down { from: *from, reference: *reference, reason: reason.clone() }
         }
-        Signal::SpawnReply { reference, result } => {
-            Signal::SpawnReply { reference: *reference, result: *result }
+        Signal::SpawnReply { connection, reference, result } => {
+            Signal::SpawnReply { connection: *connection, reference: *reference, result: *result }
         }
         Signal::GroupLeader { leader } => Signal::GroupLeader { leader: *leader },
         other => panic!("{other:?} never crosses"),
@@ -256,6 +256,7 @@ fn every_signal() -> Vec<Signal> {
     let (from, reference, theirs) =
         (pid(a(), 3), Reference::new(a(), 1 << 40), Reference::owned(b(), 9, Some(u32::MAX - 1)));
     let reason = || ExitReason::term((pid(node("third@h", 3), 5), String::from("why")));
+    let connection = Some(config(a(), b()).id);
     let mut signals = vec![
         message(String::from("text")),
         message(pid(node("third@h", 3), 5)),
@@ -267,14 +268,14 @@ fn every_signal() -> Vec<Signal> {
         Signal::Demonitor { from, reference: Reference::owned(a(), u64::MAX, Some(0)) },
         Signal::Down { from: None, reference: theirs, reason: ExitReason::Noproc },
         Signal::Down { from: Some(from), reference: theirs, reason: reason() },
-        Signal::SpawnReply { reference: theirs, result: Ok(from) },
+        Signal::SpawnReply { connection, reference: theirs, result: Ok(from) },
         Signal::GroupLeader { leader: from },
         Signal::GroupLeader { leader: pid(node("fourth@h", 4), 6) },
     ];
     let errors =
         [SpawnError::Noconnection, SpawnError::Notsup, SpawnError::SystemLimit, SpawnError::Badarg];
     for error in errors {
-        signals.push(Signal::SpawnReply { reference: theirs, result: Err(error) });
+        signals.push(Signal::SpawnReply { connection, reference: theirs, result: Err(error) });
     }
     let reasons =
         [ExitReason::Normal, ExitReason::Kill, ExitReason::Badarg("bad".into()), reason()];

@@ -248,14 +248,15 @@ fn what_can_not_be_said_is_refused() {
         Signal::Demonitor { from, reference: ours },
         Signal::Monitor { from: pid(a(), 1), reference: Reference::new(third, 1) },
         Signal::Down { from: Some(from), reference: theirs, reason: reason.clone() },
-        Signal::SpawnReply { reference: theirs, result: Ok(from) },
+        Signal::SpawnReply { connection: None, reference: theirs, result: Ok(from) },
     ];
     for signal in forged {
         assert_eq!(at_a.send(&to, signal), Err(SendError::NotOurs(third)));
     }
+    let (connection, result) = (None, Ok(pid(a(), 1)));
     let astray = [
         Signal::Down { from: None, reference: Reference::new(earlier, 1), reason },
-        Signal::SpawnReply { reference: Reference::new(earlier, 1), result: Ok(pid(a(), 1)) },
+        Signal::SpawnReply { connection, reference: Reference::new(earlier, 1), result },
     ];
     for signal in astray {
         assert_eq!(at_a.send(&to, signal), Err(SendError::NotThePeers(earlier)));

@@ -218,7 +218,13 @@ impl Relations {
         self.spawns.get_mut(&reference).filter(|spawning| !spawning.is_abandoned())
     }
 
-    pub(in crate::process) fn take_spawn(&mut self, reference: Reference) -> Option<Spawning> {
+    /// Removes a request that was sent over this connection, to handle its answer.
+    pub(in crate::process) fn take_spawn(
+        &mut self,
+        reference: Reference,
+        connection: ConnectionId,
+    ) -> Option<Spawning> {
+        self.spawns.get_mut(&reference).filter(|spawning| spawning.connection == connection)?;
         self.spawns.remove(&reference)
     }
 
@@ -468,8 +474,9 @@ mod tests {
         }
         relations.pending_spawn(reference(1)).expect("it is pending").abandon();
         assert!(relations.pending_spawn(reference(1)).is_none(), "it was abandoned");
-        assert!(relations.take_spawn(reference(1)).is_some_and(|it| it.is_abandoned()));
-        assert!(relations.take_spawn(reference(1)).is_none());
+        assert!(relations.take_spawn(reference(1), OVER).is_none(), "it was sent elsewhere");
+        assert!(relations.take_spawn(reference(1), LOCAL).is_some_and(|it| it.is_abandoned()));
+        assert!(relations.take_spawn(reference(1), LOCAL).is_none());
         let _ = (relations.link(peer(), false), relations.unlink(peer()));
         assert_eq!(relations.unanswered(), 3);
         relations.add_monitor(reference(9), monitor(None, LOCAL));
