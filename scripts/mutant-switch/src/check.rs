@@ -57,7 +57,9 @@ pub fn compile(
     let mut unknown = String::new();
     for line in String::from_utf8(output.stdout)?.lines() {
         let line: Line = serde_json::from_str(line)?;
-        let Some(message) = line.message.filter(|message| message.level == "error") else { continue };
+        let Some(message) = line.message.filter(|message| message.level == "error") else {
+            continue;
+        };
         let keys = culprits(&message, written);
         if keys.is_empty() && !message.spans.is_empty() {
             unknown += message.rendered.as_deref().unwrap_or_default();

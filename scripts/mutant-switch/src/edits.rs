@@ -54,9 +54,8 @@ pub fn rewrite(source: &str, mutants: &[&Mutant]) -> Result<Rewritten, Box<dyn E
     if mutants.is_empty() {
         return Ok(Rewritten { text: source.into(), ..Rewritten::default() });
     }
-    let lines: Vec<usize> = std::iter::once(0)
-        .chain(source.match_indices('\n').map(|(at, _)| at + 1))
-        .collect();
+    let lines: Vec<usize> =
+        std::iter::once(0).chain(source.match_indices('\n').map(|(at, _)| at + 1)).collect();
     let offset = |place: &Place| {
         let line = lines[place.line - 1];
         let characters = source[line..].char_indices().nth(place.column - 1);
@@ -168,9 +167,9 @@ impl<'a> Visit<'a> for Finder<'_> {
         } else {
             let left = &self.source[range(&node.left)];
             let right = &self.source[range(&node.right)];
-            let mutated = mutants.iter().map(|mutant| {
-                (*mutant, format!("({left}) {} ({right})", mutant.replacement))
-            });
+            let mutated = mutants
+                .iter()
+                .map(|mutant| (*mutant, format!("({left}) {} ({right})", mutant.replacement)));
             self.choose(range(node), mutated.collect());
         }
         visit::visit_expr_binary(self, node);
@@ -185,9 +184,11 @@ impl<'a> Visit<'a> for Finder<'_> {
     }
 
     fn visit_expr_match(&mut self, node: &'a ExprMatch) {
-        self.catch_all.push(node.arms.iter().any(|arm| {
-            arm.guard.is_none() && matches!(arm.pat, Pat::Wild(_) | Pat::Ident(_))
-        }));
+        self.catch_all.push(
+            node.arms
+                .iter()
+                .any(|arm| arm.guard.is_none() && matches!(arm.pat, Pat::Wild(_) | Pat::Ident(_))),
+        );
         visit::visit_expr_match(self, node);
         self.catch_all.pop();
     }

@@ -60,8 +60,11 @@ impl Mutant {
 /// The mutants of `list` that `keys` names.
 pub fn read(list: &Path, keys: &Path) -> Result<Vec<Mutant>, Box<dyn Error>> {
     let keys = fs::read_to_string(keys)?;
-    let keys: HashMap<&str, &str> =
-        keys.lines().filter_map(|line| line.split_once('\t')).map(|(key, name)| (name, key)).collect();
+    let keys: HashMap<&str, &str> = keys
+        .lines()
+        .filter_map(|line| line.split_once('\t'))
+        .map(|(key, name)| (name, key))
+        .collect();
     let all: Vec<Mutant> = serde_json::from_str(&fs::read_to_string(list)?)?;
     let known = all.into_iter().filter_map(|mutant| {
         let key = keys.get(mutant.name.as_str())?.to_string();
