@@ -81,6 +81,26 @@ impl<T> Outlet<T> {
     }
 }
 
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    /// A second worker does not wait for the first, which goes round once more instead.
+    #[test]
+    fn one_at_a_time_is_at_work() {
+        let outlet = Outlet::<()>::default();
+        let mut rounds = 0;
+        outlet.work(|()| {
+            rounds += 1;
+            if rounds == 1 {
+                outlet.push(|()| unreachable!("there is a worker"));
+            }
+            Round::Done
+        });
+        assert_eq!(rounds, 2);
+    }
+}
+
 #[cfg(all(test, loom))]
 mod loom_tests {
     use std::sync::Arc;
