@@ -115,6 +115,14 @@ mod tests {
         assert_eq!(logged(&rate, 1, 900_000), (0, 0), "a clock that goes back allows no line");
     }
 
+    /// Time that brings more lines than were used counts no further than to the limit.
+    #[test]
+    fn what_was_not_used_is_not_added() {
+        let rate = LogRate::default();
+        assert_eq!(logged(&rate, 12, 0), (12, 0));
+        assert_eq!(logged(&rate, 100, 20_000), (32, 0));
+    }
+
     /// An hour with a thousand lines a second.
     #[test]
     fn none_is_lost_from_the_count() {

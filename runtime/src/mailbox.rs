@@ -473,6 +473,59 @@ mod tests {
         mailbox.push(Envelope::new(3_u64));
         assert!(mailbox.take_next(wanted).is_none());
         assert_eq!(looks.get(), 4, "RECV-10: each message is looked at once");
+        #[cfg(feature = "observe")]
+        assert_eq!(mailbox.looked_at(), 4);
         assert_eq!(drain(&mut mailbox), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_returned_message_is_the_next_one() {
+        let mut mailbox = Mailbox::new();
+        (0..3_u64).for_each(|n| mailbox.push(Envelope::new(n)));
+        mailbox.take_next(|m| m.peek::<u64>() == Some(&9));
+        mailbox.rewind();
+        let second = mailbox.take_next(|m| m.peek::<u64>() == Some(&1)).expect("it was pushed");
+        mailbox.return_to_cursor(second);
+        assert_eq!(mailbox.take_next(|_| true).map(number), Some(1));
+        assert_eq!(drain(&mut mailbox), [0, 2]);
+    }
+
+    #[test]
+    fn all_messages_are_shown() {
+        let mut mailbox = Mailbox::new();
+        (0..3_u64).for_each(|n| mailbox.push(Envelope::new(n)));
+        let (mut seen, mut seen_mut) = (Vec::new(), Vec::new());
+        mailbox.each(|m| seen.extend(m.peek::<u64>()));
+        mailbox.each_mut(|m| seen_mut.extend(m.peek::<u64>()));
+        assert_eq!((seen, seen_mut), (vec![0, 1, 2], vec![0, 1, 2]));
+        assert_eq!(drain(&mut mailbox), [0, 1, 2]);
+    }
+
+    #[test]
+    fn the_oldest_message_is_known_by_its_address() {
+        let mut mailbox = Mailbox::new();
+        assert_eq!(mailbox.oldest_address(), 0);
+        let message = Envelope::new(0_u64);
+        let address = message.address().addr();
+        mailbox.push(message);
+        mailbox.push(Envelope::new(1_u64));
+        assert_eq!(mailbox.oldest_address(), address);
+        let _oldest = mailbox.take_next(|_| true);
+        assert_ne!(mailbox.oldest_address(), address);
+    }
+
+    /// Marks are for the messages behind which they stand.
+    #[test]
+    fn only_an_empty_mailbox_gives_up_its_marks() {
+        let mut mailbox = Mailbox::new();
+        mailbox.push(Envelope::new(0_u64));
+        mailbox.mark(reference(1));
+        mailbox.push(Envelope::new(1_u64));
+        mailbox.shrink();
+        mailbox.seek(reference(1));
+        assert_eq!(mailbox.take_next(|_| true).map(number), Some(1));
+        drain(&mut mailbox);
+        mailbox.shrink();
+        assert!(mailbox.marks.is_none());
     }
 }

@@ -572,6 +572,25 @@ mod tests {
         drop(waker);
     }
 
+    #[test]
+    fn marks_and_room_are_for_one_slot_and_one_process() {
+        let table = table(3);
+        let slot = table.allocate(0).expect("room for one");
+        let generation = slot.id().generation;
+        slot.queue.open();
+        assert!(slot.is_open_for(generation) && !slot.is_open_for(generation + 1));
+        assert!(slot.room().is_none());
+        let made = std::ptr::from_ref(slot.room_or_make());
+        assert_eq!(slot.room().map(std::ptr::from_ref), Some(made));
+        slot.mark(NAMED | BOUNDED);
+        assert!(slot.is_bounded() && slot.has_mark(NAMED) && !slot.has_mark(TIMED));
+        let (rest, marks) = slot.close();
+        drop(rest);
+        assert_eq!(marks, NAMED | BOUNDED);
+        assert!(!slot.has_mark(u8::MAX) && !slot.is_open_for(generation));
+        table.release(slot, 0);
+    }
+
     /// Services and the program's processes don't take each other's slots, except that services
     /// that need more than the reserve get some of the program's.
     #[test]

@@ -374,6 +374,28 @@ mod tests {
         assert_eq!(timers.len(), 0);
     }
 
+    #[test]
+    fn a_time_is_rounded_up_to_a_tick() {
+        let just = Duration::from_nanos(1);
+        assert_eq!(tick_from(time_of(7)), 7);
+        assert_eq!(tick_from(time_of(7) + just), 8);
+        assert_eq!(tick_from(Time::new(Duration::from_nanos(nanos(time_of(8)) - 1))), 8);
+    }
+
+    /// The node ends: whatever the shard, and with or without an owner.
+    #[test]
+    fn all_timers_are_taken_back() {
+        let timers = Timers::new(NodeId::nameless(), 2);
+        for (shard, owner, n) in [(0, None, 1), (0, Some(3), 2), (1, None, 3), (1, Some(3), 4)] {
+            timers.start(shard, at_ms(0), at_ms(n), owner, |_| n);
+        }
+        let mut all = timers.take_all();
+        all.sort_unstable();
+        assert_eq!(all, [1, 2, 3, 4]);
+        assert_eq!((timers.len(), timers.take_all()), (0, vec![]));
+        assert!(timers.cancel_owned(3).is_empty());
+    }
+
     /// TIM-7: all timers of an owner that have not fired are cancelled together.
     #[test]
     fn the_timers_of_an_owner_go_together() {

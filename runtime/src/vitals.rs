@@ -133,3 +133,39 @@ impl Vitals {
         self.leader_node.store(leader.node().to_bits(), Relaxed);
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    /// They share one number.
+    #[test]
+    fn the_priority_and_the_flags_are_independent() {
+        let vitals = Vitals::none();
+        let flags = || {
+            [
+                vitals.is_exiting(),
+                vitals.is_suspended(),
+                vitals.is_hibernating(),
+                vitals.is_async_dist(),
+            ]
+        };
+        assert_eq!((vitals.priority(), flags()), (Priority::Normal, [false; 4]));
+        vitals.set_suspended(true);
+        assert_eq!(flags(), [false, true, false, false]);
+        vitals.set_async_dist(true);
+        vitals.set_hibernating(true);
+        vitals.set_exiting();
+        assert_eq!(flags(), [true; 4]);
+        for priority in Priority::ALL {
+            vitals.set_priority(priority);
+            assert_eq!((vitals.priority(), flags()), (priority, [true; 4]));
+        }
+        vitals.set_suspended(false);
+        vitals.set_held_up(true);
+        assert_eq!(flags(), [true; 4]);
+        vitals.set_held_up(false);
+        vitals.set_async_dist(false);
+        assert_eq!((vitals.priority(), flags()), (Priority::Max, [true, false, true, false]));
+    }
+}

@@ -169,4 +169,24 @@ mod tests {
         assert!(Stamp::NONE.with_priority(true).has_priority());
         assert!(!Stamp::NONE.is_down(0) && !Stamp::NONE.with_priority(false).has_priority());
     }
+
+    /// A message has one place in a bounded mailbox, and the end of what was monitored has none.
+    #[test]
+    fn what_is_counted() {
+        for address in [Address::pid(7), Address::alias(9, true).unwrap()] {
+            let mut word = Word::from(address);
+            assert!(!word.is_counted() && word.count() && word.is_counted() && !word.count());
+        }
+        let mut down = Word::from(Stamp::down(5));
+        assert!(!down.count() && !down.is_counted());
+    }
+
+    #[test]
+    fn a_word_is_marked_and_unmarked() {
+        let mut word = Word::from(Stamp::down(5));
+        word.set_marked(true);
+        assert!(word.is_marked() && word.stamp().is_down(5));
+        word.set_marked(false);
+        assert!(!word.is_marked() && word.stamp().is_down(5));
+    }
 }

@@ -120,6 +120,8 @@ mod tests {
         assert!(<(u64, String, [u8; 101])>::decoded(&encoded).is_err());
         assert_eq!(<()>::decoded(&().encoded().unwrap()), Ok(()));
         assert!((1_u8, Local(())).encoded().is_err());
+        let others = (1_u64, 2_u64).encoded().unwrap();
+        assert!(<(u32, u32)>::decoded(&others).is_err(), "the bytes alone would do");
     }
 
     #[test]

@@ -212,6 +212,7 @@ mod tests {
         let mut buffer = Buffer::new();
         assert!(buffer.is_empty());
         buffer.put_bytes(&bytes);
+        assert!(!buffer.is_empty());
         assert_eq!(buffer.into_bytes().as_ptr(), bytes.as_ptr());
 
         let mut buffer = Buffer::new();

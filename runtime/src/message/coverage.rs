@@ -42,3 +42,23 @@ impl Coverage {
         self.0 & !other.0 == 0
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_been_added_is_within() {
+        let nothing = Coverage::default();
+        let mut one = nothing;
+        one.fields("Point", 2);
+        let mut both = one;
+        both.variant("Circle", 1);
+        let chain = [nothing, one, both];
+        for (n, less) in chain.iter().enumerate() {
+            for (m, more) in chain.iter().enumerate() {
+                assert_eq!(less.is_within(*more), n <= m, "{n} {m}");
+            }
+        }
+    }
+}

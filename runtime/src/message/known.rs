@@ -189,3 +189,24 @@ pub fn composed_fingerprint<M: Message>(make: impl FnOnce() -> u64) -> u64 {
     let made = make();
     *known.fingerprint.get_or_init(|| made)
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_plain_if_it_was_tried_and_nothing_speaks_against_it() {
+        let state = State::default();
+        assert!(!state.is_plain());
+        state.add(State::TRIED);
+        assert!(state.is_plain());
+        state.add(State::UNIQUE);
+        assert!(state.is_plain());
+        for flag in [State::DESCRIBES, State::DOUBTFUL] {
+            let state = State::default();
+            state.add(State::TRIED);
+            state.add(flag);
+            assert!(!state.is_plain());
+        }
+    }
+}

@@ -126,6 +126,12 @@ mod tests {
         Duration::from_millis(ms)
     }
 
+    #[test]
+    fn no_time_is_too_long() {
+        let long = rounded(Duration::MAX, 4);
+        assert_eq!(long, Duration::from_millis(u64::MAX / 2000) * 4);
+    }
+
     /// TICK-8, TICK-9.
     #[test]
     fn changes() {

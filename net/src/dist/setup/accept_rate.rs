@@ -207,6 +207,18 @@ mod tests {
         assert_eq!(guesses(&mut rate, ip(2), at(0)), 16, "no more than a full purse");
     }
 
+    /// A source is reported once, and again after both purses were full.
+    #[test]
+    fn refusals_are_reported_once() {
+        let (mut rate, from) = (AcceptRate::default(), source_of(ip(1)));
+        admitted(&mut rate, ip(1), at(0));
+        assert_eq!(rate.take_emptied(), Some(from));
+        admitted(&mut rate, ip(1), at(1000));
+        assert_eq!(rate.take_emptied(), None);
+        admitted(&mut rate, ip(1), at(1_000_000));
+        assert_eq!(rate.take_emptied(), Some(from));
+    }
+
     /// The addresses that one host may use share a purse.
     #[test]
     fn sources() {

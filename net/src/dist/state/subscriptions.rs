@@ -203,6 +203,19 @@ mod tests {
         assert!(!subscriptions.watch(watcher, &node), "it has been told");
     }
 
+    #[test]
+    fn every_entry_counts() {
+        let (mut subscriptions, one) = (Subscriptions::default(), pid(1));
+        let node: NodeName = "a@b".parse().unwrap();
+        subscriptions.subscribe(one, Wanted::All);
+        subscriptions.subscribe(one, Wanted::Visible);
+        assert_eq!(subscriptions.count(), 2);
+        subscriptions.ask(one, &node);
+        assert_eq!(subscriptions.count(), 3);
+        assert!(subscriptions.watch(one, &node));
+        assert_eq!(subscriptions.count(), 3);
+    }
+
     /// NMON-7, NMON-9.
     #[test]
     fn subscriptions_add_up_and_go_at_once() {

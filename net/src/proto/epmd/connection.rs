@@ -231,6 +231,18 @@ mod tests {
         }
     }
 
+    /// A mapper with another seed begins with another 16-bit creation, too.
+    #[test]
+    fn small_creations_follow_the_seed() {
+        let mut creations = [6, 7, 8].map(|seed| {
+            let mut mapper = Mapper::new(false);
+            mapper.registry = Registry::new(4369, false, seed);
+            mapper.creation("a", 5)
+        });
+        creations.sort_unstable();
+        assert_eq!(creations, [1, 2, 3]);
+    }
+
     /// EPMD-3: when the 32-bit creations wrap, they skip zero and the small ones.
     #[test]
     fn creations_wrap() {

@@ -113,3 +113,18 @@ pub fn keys() -> Vec<Name> {
 fn value_of<T: Message>(value: Envelope) -> Option<T> {
     value.downcast::<T>().ok().map(|node| node.body)
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_memory_is_that_of_its_entries() {
+        let mut dictionary = Dictionary::default();
+        assert!(dictionary.is_empty());
+        assert_eq!(dictionary.memory(), 0);
+        dictionary.0.insert("key".into(), Envelope::new([0_u64; 100]));
+        assert!(!dictionary.is_empty());
+        assert!(dictionary.memory() >= 800);
+    }
+}

@@ -46,3 +46,23 @@ impl Extras {
             && self.undecodable.get() == 0
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    /// A process that hibernates gives them up only if there is nothing in them.
+    #[test]
+    fn any_part_is_something_to_keep() {
+        assert!(Extras::default().is_empty());
+        let extras = Extras::default();
+        extras.label.replace(Some("a".into()));
+        assert!(!extras.is_empty());
+        let extras = Extras::default();
+        extras.tasks.borrow_mut().push(Waker::noop().clone());
+        assert!(!extras.is_empty());
+        let extras = Extras::default();
+        extras.undecodable.set(1);
+        assert!(!extras.is_empty());
+    }
+}

@@ -545,6 +545,22 @@ mod tests {
         }
     }
 
+    /// No other node can say that what a monitor watches has ended.
+    #[test]
+    fn a_monitor_watches_one_node() {
+        let mut relations = Relations::default();
+        let [node, other] =
+            ["a@h", "b@h"].map(|name| NodeId::of(&name.parse().unwrap(), Creation(1)));
+        let object = Object::Name("name".into(), node.name());
+        relations.add_monitor(reference(1), Monitor { object, ..monitor(None, LOCAL) });
+        assert!(relations.is_monitor_of(reference(1), node));
+        assert!(!relations.is_monitor_of(reference(1), other));
+        relations.add_monitor(reference(2), monitor(Some(on(7, 5)), LOCAL));
+        assert!(relations.is_monitor_of(reference(2), on(7, 5).node()));
+        assert!(!relations.is_monitor_of(reference(2), on(8, 5).node()));
+        assert!(!relations.is_monitor_of(reference(3), node));
+    }
+
     /// Each kind of relation counts, alone and with the others.
     #[test]
     fn what_relations_take() {
