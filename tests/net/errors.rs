@@ -259,7 +259,7 @@ fn responders_that_let_wait() {
     for (answers, why) in [
         (0, "not connected: the setup time is over"),
         (1, "not connected: the setup time is over"),
-        (2, "not connected: the peer said it would, and did not"),
+        (2, "not connected: the peer announced its own connection, but did not make it"),
     ] {
         let (mut stream, hello_i, connected) = asker.asks(place);
         let refusal = refusal(COOKIE, &hello_i, &hello, 2);
