@@ -20,9 +20,9 @@ pub enum NodeKind {
     Connected,
     /// This node.
     This,
-    /// This node, all nodes that are connected, and all other nodes that this node has heard of: it
-    /// was connected to them, it is connecting to them, or a value that a peer has sent refers to
-    /// them.
+    /// This node, all connected nodes, and all other nodes that this node has heard of. It has
+    /// heard of a node if it was or is being connected to it, or if a value from a peer refers to
+    /// it.
     Known,
 }
 
