@@ -103,7 +103,7 @@ pub enum StartError {
 
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "; choose another port, or none to have one chosen",
+        io::ErrorKind::AddrInUse => "; choose another port, or port 0 to let the system choose one",
         io::ErrorKind::AddrNotAvailable => "; this host does not have the address",
         _ => "",
     }

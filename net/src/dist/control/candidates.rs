@@ -8,7 +8,7 @@
 //! heals, or starts on a host that is too small for it.
 //!
 //! A node that a process sends to, or asks for, is connected at once and is not in this list. If an
-//! attempt for this list is under way, the process waits for that attempt.
+//! attempt for this list is in flight, the process waits for that attempt.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -92,7 +92,7 @@ impl Making {
         self.setup.is_some()
     }
 
-    /// Returns whether this process makes the attempt that is to bring the channel up.
+    /// Returns whether this process makes the attempt that will bring the channel up.
     fn is_by(&self, process: Pid) -> bool {
         self.claimed.or(self.setup) == Some(process)
     }

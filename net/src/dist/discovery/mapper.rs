@@ -185,8 +185,8 @@ impl Places {
         self.publish();
     }
 
-    /// Marks the addresses at which the node has no registration of its own as unknown, so that the
-    /// node asks there again.
+    /// Marks the addresses without a registration of their own as unknown, so that the node asks
+    /// there again.
     fn doubt(&mut self) {
         for place in &mut self.all {
             if let State::Known | State::Missing = place.state {
@@ -300,7 +300,7 @@ impl Places {
         let node_type = if site.hidden { PublishedType::HIDDEN } else { PublishedType::NORMAL };
         let mark = Mark { id: site.env.random(), listens: self.listens.ip() };
         let info = NodeInfo::new(site.name.alive(), self.listens.port(), node_type)
-            .expect("a node's name keeps to what a mapper takes")
+            .expect("a node's name is valid for a port mapper")
             .with_mark(mark);
         let mapper = SocketAddr::new(self.all[n].ip, site.epmd_port);
         let client = EpmdClient::new(site.network.clone(), mapper);

@@ -154,10 +154,10 @@ mod tests {
     #[test]
     fn the_first_that_succeeds() {
         assert_eq!(race(&[]), (Err(vec![]), vec![]));
-        assert_eq!(race(&[(0, true), (0, true)]), (Ok(0), vec![0]), "the second never begins");
+        assert_eq!(race(&[(0, true), (0, true)]), (Ok(0), vec![0]), "the second never starts");
         assert_eq!(race(&[(0, false), (0, true)]), (Ok(1), vec![0, 1]));
         assert_eq!(race(&[(0, false), (1, false)]), (Err(vec![0, 1]), vec![0, 1]));
-        assert_eq!(race(&[(60_000, true), (0, true)]), (Ok(1), vec![0, 1]), "it goes on beside it");
+        assert_eq!(race(&[(60_000, true), (0, true)]), (Ok(1), vec![0, 1]), "the first continues");
         assert_eq!(race(&[(600, false), (5, false)]), (Err(vec![1, 0]), vec![0, 1]));
     }
 }

@@ -12,8 +12,9 @@
 //!
 //! # Invariants
 //! 1. While `state` is locked, no signal is delivered, nothing is reported, and no code of the
-//!    program or of its transport runs, since all of these may use this channel. So a message is
-//!    encoded before the lock is taken, and its value is dropped after the lock is released.
+//!    program or of its transport runs, since all of these may use this channel. So a message and
+//!    its type are encoded before the lock is taken, and the value is dropped after the lock is
+//!    released.
 //! 2. `reading` is held from a read until everything from that read is delivered. So signals arrive
 //!    in order, and the loss of the connection is reported after all of them.
 //! 3. `writing` is held from taking a batch until the batch is written, so bytes go out in order. A
@@ -493,7 +494,7 @@ impl Channel {
         }
     }
 
-    /// Tells suspended processes that there is room again.
+    /// Notifies suspended processes that there is room again.
     pub(super) fn go_on(&self, held_up: BTreeSet<Pid>) {
         for pid in held_up {
             self.deliver(&Target::Pid(pid), Signal::ConnectionRoom { connection: self.id });

@@ -349,19 +349,19 @@ mod tests {
         crowd(&half_open.0.lock(), from.parse().unwrap()).len()
     }
 
-    /// At each limit, and one below it.
+    /// Checks each limit, and one handshake below it.
     #[test]
     fn handshakes_under_way() {
         let (near, far) = ("127.0.0.1".parse().unwrap(), "10.0.0.1".parse().unwrap());
         let half_open = HalfOpen::default();
         let mut listed = list(&half_open, vec![far; HALF_OPEN_PER_ADDRESS_MAX]);
-        assert_eq!(crowd_of(&half_open, "10.0.0.1"), 16, "one of its own goes");
+        assert_eq!(crowd_of(&half_open, "10.0.0.1"), 16, "a handshake of this address is dropped");
         assert_eq!(crowd_of(&half_open, "10.0.0.2"), 0, "others are let in");
         listed.pop();
         assert_eq!(crowd_of(&half_open, "10.0.0.1"), 0, "one below the limit");
         drop(listed);
         let mut listed = list(&half_open, vec![near; HALF_OPEN_MAX]);
-        assert_eq!(crowd_of(&half_open, "127.0.0.1"), 256, "one of all goes");
+        assert_eq!(crowd_of(&half_open, "127.0.0.1"), 256, "a handshake of any address is dropped");
         assert_eq!(crowd_of(&half_open, "10.0.0.1"), 256);
         listed.pop();
         assert_eq!(crowd_of(&half_open, "127.0.0.1"), 0);

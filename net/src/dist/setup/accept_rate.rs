@@ -168,15 +168,15 @@ mod tests {
         (0..2000).take_while(|_| rate.may_prove(from, now)).count()
     }
 
-    /// At the limit and one above, and with time.
+    /// Checks the purse at its limit and one above it, and after some time.
     #[test]
     fn connections() {
         let mut rate = AcceptRate::default();
         assert_eq!(admitted(&mut rate, ip(1), at(0)), 256);
-        assert_eq!(admitted(&mut rate, ip(2), at(0)), 256, "each has its own");
+        assert_eq!(admitted(&mut rate, ip(2), at(0)), 256, "each address has its own limit");
         assert_eq!(admitted(&mut rate, ip(1), at(15)), 0);
         assert_eq!(admitted(&mut rate, ip(1), at(1000)), 64);
-        assert_eq!(admitted(&mut rate, ip(1), at(1_000_000)), 256, "it holds no more");
+        assert_eq!(admitted(&mut rate, ip(1), at(1_000_000)), 256, "the purse is full");
         assert_eq!(admitted(&mut rate, "127.0.0.1".parse().unwrap(), at(0)), 2000);
         assert_eq!(guesses(&mut rate, ip(2), at(0)), 16, "connections cost no proofs");
     }
@@ -229,7 +229,8 @@ mod tests {
         }
     }
 
-    /// Many addresses do not exceed the limit, and a source that guesses is not forgotten.
+    /// The table of sources stays within its limit, and a source with wrong proofs is not
+    /// forgotten.
     #[test]
     fn addresses() {
         let mut rate = AcceptRate::default();
@@ -239,7 +240,7 @@ mod tests {
             assert!(rate.sources.len() <= SOURCES_MAX);
         }
         assert!(!rate.may_prove(ip(0), at(0)), "it is not forgotten");
-        // With time all are.
+        // After some time all sources are forgotten.
         assert!(rate.admits(ip(9999), at(60_000)));
         assert_eq!(rate.sources.len(), 1);
     }

@@ -181,7 +181,7 @@ mod tests {
 
     const EACH: u64 = LIFE_BYTES + 15;
 
-    /// At the limit and one above, with time, and for each source and kind.
+    /// Checks each purse at its limit and one above it, after some time, and for several sources.
     #[test]
     fn new_lives_are_paid_for_once() {
         let known = Known::default();
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(met(&known, "a", Heard::Mentioned, ip(1), at(0), many), all, "these are known");
         assert_eq!(met(&known, "b", Heard::Mentioned, ip(1), at(0), 10), 0);
         assert_eq!(met(&known, "b", Heard::Mentioned, ip(2), at(0), 10), 10);
-        assert_eq!(met(&known, "b", Heard::Mentioned, ip(1), at(0), 10), 10, "from anybody");
+        assert_eq!(met(&known, "b", Heard::Mentioned, ip(1), at(0), 10), 10, "no new lives");
         let own = usize::try_from(PEERS.at_once / EACH).unwrap();
         assert_eq!(met(&known, "c", Heard::Itself, ip(1), at(0), many), own);
         assert_eq!(met(&known, "d", Heard::Itself, ip(1), at(0), 10), 0);

@@ -228,7 +228,7 @@ impl Net {
 
     /// Returns the pid of net_kernel. A restart changes the pid.
     pub(crate) fn net_kernel(&self) -> Pid {
-        self.net_kernel.read().expect("set before anything can ask for a connection")
+        self.net_kernel.read().expect("net_kernel is set before a connection can be asked for")
     }
 
     /// Ends net_kernel, if it was started.

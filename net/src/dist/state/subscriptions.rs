@@ -205,7 +205,7 @@ mod tests {
         subscriptions.ask(watcher, &node);
         assert!(subscriptions.take_watchers(&node).is_empty());
         assert_eq!(subscriptions.take_all_watchers(&node), [watcher]);
-        assert!(!subscriptions.watch(watcher, &node), "it has been told");
+        assert!(!subscriptions.watch(watcher, &node), "the watcher was notified");
     }
 
     /// NMON-7, NMON-9.
