@@ -151,8 +151,8 @@ pub async fn disconnect_node(node: impl AsRef<str>) -> Option<bool> {
 /// Watches a node, or stops watching it (Erlang's `monitor_node/2`).
 ///
 /// For each call with `true`, the running process gets one [`NodeDown`](fika_runtime::NodeDown)
-/// when the connection to the node is lost. If the node is not connected and connecting fails, the
-/// `NodeDown` comes when the attempt has failed. A call with `false` takes one call with `true`
+/// when the connection to the node is lost. If the node is not connected and can't be connected,
+/// the `NodeDown` comes as soon as this is known. A call with `false` takes one call with `true`
 /// back. Watching this node itself does nothing.
 ///
 /// # Errors

@@ -40,7 +40,7 @@ pub enum Decision<T> {
 ///
 /// use fika_net::{BadCookie, Decision, NetHandler, SpawnAsked};
 ///
-/// /// Allows only functions of the module `jobs` to be spawned, and remembers addresses with a wrong cookie.
+/// /// Allows only functions of the module `jobs`, and keeps the addresses with a wrong cookie.
 /// #[derive(Default)]
 /// struct Guard {
 ///     knocked: Mutex<BTreeSet<IpAddr>>,
