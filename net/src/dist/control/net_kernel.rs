@@ -579,7 +579,8 @@ impl Kernel {
         if self.net.told.channel(node).is_some() {
             return caller.answer(true);
         }
-        // If the connection is pending already, since another process needs it, the caller waits for it.
+        // If the connection is pending already, since another process needs it, the caller waits
+        // for it.
         let may_connect = request == Request::Explicit || self.net.may_auto_connect(node);
         if !may_connect && self.net.base.connections.get(node).is_none() {
             return caller.answer(false);
