@@ -1,14 +1,14 @@
-//! An allocator that counts: for the fuzz target `payload`, and for tests of what a peer can
-//! make a node allocate.
+//! An allocator that counts, for the fuzz target `payload` and for tests of the memory that a peer
+//! can make a node allocate.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 
 struct Counting;
 
-/// What is allocated, by all threads.
+/// The number of bytes that all threads have allocated and not freed.
 static LIVE: AtomicIsize = AtomicIsize::new(0);
-/// The most that was since it was set.
+/// The maximum of `LIVE` since the last reset.
 static PEAK: AtomicIsize = AtomicIsize::new(0);
 
 fn grown(bytes: usize) {
@@ -16,7 +16,7 @@ fn grown(bytes: usize) {
     PEAK.fetch_max(live, Relaxed);
 }
 
-// SAFETY: the system's allocator does it all.
+// SAFETY: every call is passed on to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grown(layout.size());
@@ -34,13 +34,13 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static HEAP: Counting = Counting;
 
-/// What is allocated now.
+/// Returns the number of bytes that are allocated now.
 #[allow(dead_code, reason = "not all who count need it")]
 pub(crate) fn live() -> isize {
     LIVE.load(Relaxed)
 }
 
-/// How much more was allocated while `work` ran than before it, at the most.
+/// Returns the maximum number of bytes allocated while `work` runs, beyond those allocated before.
 #[allow(dead_code, reason = "not all who count need it")]
 pub(crate) fn peak_of(work: impl FnOnce()) -> usize {
     let before = LIVE.load(Relaxed);

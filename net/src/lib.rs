@@ -34,7 +34,8 @@ pub use io::{
     EpmdBindError, EpmdClient, EpmdConfig, EpmdError, EpmdRegistration, EpmdServer, HostIps,
     Listener, Network, Poller, Socket, SocketHandler, SocketOptions,
 };
-/// What benchmarks and simulations reach. Not for use by hand: it changes as the protocol does.
+/// Internals for benchmarks and simulations. Not for other use: they change together with the
+/// protocol.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::dist::Tables;

@@ -324,7 +324,7 @@ fn handlers_come_and_go() {
         let read = world.until(&second.readable, || server.socket.try_read(&mut buf)).unwrap();
         assert_eq!(&buf[..read], b"late");
         server.socket.release_handler();
-        assert_eq!(Arc::strong_count(&second), 1, "and so is the last one");
+        assert_eq!(Arc::strong_count(&second), 1, "the last handler was dropped, too");
         server.socket.set_handler(second.clone());
         assert_eq!(Arc::strong_count(&second), 1, "for good");
         drop((client, server));

@@ -140,7 +140,7 @@ fn a_wrong_cookie() {
     // One line per side for each attempt: two came to `b`, one left `a` and one came to it.
     b.await_log("has another cookie", 2);
     a.await_log("has another cookie", 1);
-    a.await_log("has the peer the same cookie?", 1);
+    a.await_log("does the peer have the same cookie?", 1);
     assert_eq!(errors(&a.log()), 2, "{}", a.log());
     assert_eq!(errors(&b.log()), 2, "{}", b.log());
     for log in [a.log(), b.log()] {

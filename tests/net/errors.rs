@@ -187,7 +187,7 @@ fn responders() {
         framed(&hello)
     };
     let cases: Vec<(Vec<u8>, &str)> = vec![
-        (Vec::new(), "has the peer the same cookie?"),
+        (Vec::new(), "does the peer have the same cookie?"),
         (b"\0\0".to_vec(), "invalid message: an empty frame"),
         (
             1025_u16.to_be_bytes().to_vec(),
@@ -210,7 +210,7 @@ fn responders() {
     let no_proof = cases.len();
     let proof = |change: fn(&[u8]) -> Vec<u8>| change;
     let wrong_proofs = [
-        (proof(|_| Vec::new()), "has the peer the same cookie?"),
+        (proof(|_| Vec::new()), "does the peer have the same cookie?"),
         (
             proof(|_| framed(&[&[0xf4][..], &[7; 32]].concat())),
             "has another cookie, or is of another",
@@ -259,7 +259,7 @@ fn responders_that_let_wait() {
     for (answers, why) in [
         (0, "not connected: the setup time is over"),
         (1, "not connected: the setup time is over"),
-        (2, "not connected: the peer said it would, and did not"),
+        (2, "not connected: the peer announced its own connection, but did not make it"),
     ] {
         let (mut stream, hello_i, connected) = asker.asks(place);
         let refusal = refusal(COOKIE, &hello_i, &hello, 2);

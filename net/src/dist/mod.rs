@@ -1,11 +1,11 @@
-//! Nodes and their connections. A folder may use those below it:
+//! Nodes and their connections. Each folder may use only the folders below it in this table:
 //!
-//! | folder | what |
+//! | folder | contents |
 //! |---|---|
 //! | `api` | the functions that users call |
 //! | `control` | the processes that decide about connections |
 //! | `setup` | making connections, up to the end of the handshake |
-//! | `state` | what all of these share |
+//! | `state` | the state that all of these folders share |
 //! | `discovery` | how nodes find each other |
 //! | `link` | one connection: reading, writing, congestion |
 

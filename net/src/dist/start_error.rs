@@ -25,41 +25,41 @@ use crate::io::{EpmdBindError, EpmdError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The distribution has started already, under this name.
+    /// The distribution is already running under this name.
     #[error("already started: the node is distributed as `{0}`")]
     AlreadyStarted(NodeName),
     /// The name is invalid.
     #[error(transparent)]
     Name(#[from] NodeNameError),
-    /// There is no valid cookie.
+    /// The cookie is missing or invalid.
     #[error(transparent)]
     Cookie(#[from] CookieError),
-    /// It can't listen.
+    /// The node can't listen on its address.
     #[error("can't listen on {addr}: {error}{}", hint(error))]
     Listen {
-        /// Where it was to listen.
+        /// The address on which the node tried to listen.
         addr: SocketAddr,
-        /// What the operating system says.
+        /// The error of the operating system.
         error: io::Error,
     },
-    /// The host in the node's name is an address of this host on which the node does not listen, so
-    /// no other node could find it.
+    /// The host in the node's name is an address of this host, but the node does not listen on that
+    /// address. No other node could find it.
     #[error(
         "the node's name says that it is at {host}, but it listens on {listens}: listen on {host}, \
          or on all addresses, or give the node the name of the address on which it listens"
     )]
     NotCovered {
-        /// The host of its name.
+        /// The host in the node's name.
         host: IpAddr,
         /// The address on which the node listens.
         listens: SocketAddr,
     },
-    /// All ports that it may listen on are taken.
+    /// All ports that the node may listen on are taken.
     #[error("can't listen on {ip}: all ports from {} to {} are taken; free one, or allow more", ports.start(), ports.end())]
     NoPort {
-        /// Where it was to listen.
+        /// The IP address on which the node tried to listen.
         ip: IpAddr,
-        /// On one of these.
+        /// The ports that the node may listen on.
         ports: RangeInclusive<u16>,
     },
     /// Another node of this host has the name.
@@ -67,11 +67,11 @@ pub enum StartError {
         "the name `{0}` is taken: another node of this host is registered under it; stop that node, or choose another name"
     )]
     NameTaken(NodeName),
-    /// The port mapper is of no use.
+    /// A request to the port mapper failed.
     #[error(transparent)]
     Epmd(EpmdError),
-    /// There is no port mapper, and none could be brought up.
-    #[error("no port mapper answers, and none could be brought up: {0}")]
+    /// There is no port mapper, and the node could not start one.
+    #[error("no port mapper answers, and the node could not start one: {0}")]
     Mapper(EpmdBindError),
     /// The resolver could not make the node known.
     #[error("the node could not be made known: {0}")]
@@ -82,38 +82,39 @@ pub enum StartError {
     /// An environment variable has an invalid value.
     #[error("the environment variable {name} is `{value}`: {why}")]
     Environment {
-        /// The variable.
+        /// The name of the variable.
         name: &'static str,
-        /// Its value.
+        /// The value of the variable.
         value: String,
-        /// What to write.
+        /// The valid values.
         why: &'static str,
     },
-    /// The name can't be used for a node that others connect to.
+    /// The name is valid, but a node that others connect to can't have it.
     #[error("a node can't have the name `{name}`: {why}")]
     UnusableName {
         /// The name.
         name: NodeName,
-        /// What is wrong with it.
+        /// The reason why a node can't have the name.
         why: &'static str,
     },
-    /// A process of the program has the name of the one that decides about connections.
+    /// A process of the program is registered as `net_kernel`, the name of the process that decides
+    /// about connections.
     #[error("a process is registered as `net_kernel`, which the node needs: give it another name")]
     Registered,
-    /// The node was made without what a distribution needs.
+    /// The node was built without a network.
     #[error("the node has no network")]
     NoNetwork,
     /// Two message types have the same tag.
     #[error(transparent)]
     MessageTag(#[from] TagClash),
-    /// A process that it needs ended, or could not be started.
+    /// A process that the distribution needs has ended, or could not be started.
     #[error("the distribution could not be started: {0}")]
     Ended(ExitReason),
 }
 
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "; choose another port, or none to have one chosen",
+        io::ErrorKind::AddrInUse => "; choose another port, or port 0 to let the system choose one",
         io::ErrorKind::AddrNotAvailable => "; this host does not have the address",
         _ => "",
     }

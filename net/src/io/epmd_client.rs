@@ -91,7 +91,7 @@ pub enum EpmdError {
     BadReply {
         /// The mapper's address.
         mapper: SocketAddr,
-        /// What is wrong with the reply.
+        /// The error in the reply.
         error: ReplyError,
     },
 }

@@ -162,7 +162,7 @@ struct Client {
     shared: Arc<Mutex<Shared>>,
 }
 
-/// What the accepting process waits for.
+/// The next event of the accepting process.
 enum Next {
     Killed,
     Client(io::Result<Stream>),

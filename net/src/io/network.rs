@@ -25,10 +25,11 @@ pub type HostIps<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Se
 /// # No call waits
 ///
 /// No method of [`Socket`] or [`Listener`], and of this trait only the future of
-/// [`host_ips`](Network::host_ips), waits for anything. What can't be done now is
-/// [`WouldBlock`](io::ErrorKind::WouldBlock), and a [`SocketHandler`] is told when it may be done.
-/// [`Interrupted`](io::ErrorKind::Interrupted) is tried again at once. Any other error is
-/// final for a socket; for a listener it is not, and accepting is tried again after a pause.
+/// [`host_ips`](Network::host_ips), waits for anything. If an operation can't be done now, the
+/// method returns [`WouldBlock`](io::ErrorKind::WouldBlock). The [`SocketHandler`] is called when
+/// the operation may be possible. After [`Interrupted`](io::ErrorKind::Interrupted), the caller
+/// retries at once. Any other error is final for a socket. It is not final for a listener: the
+/// caller accepts again after a pause.
 ///
 /// # Readiness
 ///

@@ -114,10 +114,9 @@ impl Poller {
         Ok(registration)
     }
 
-    /// Has `handler` told in place of the present handler, if there is one: on another
-    /// thread, this may already be before the function returns. What has happened before is
-    /// not repeated to the new one: whoever set it tries once. Does nothing when the
-    /// registration is gone.
+    /// Sets the handler, and replaces the present one. Another thread may call the new handler
+    /// before this function returns. Earlier events are not repeated to the new handler, so the
+    /// caller has to try each operation once. Does nothing if the registration no longer exists.
     pub(super) fn set_handler(&self, registration: Registration, handler: Arc<dyn SocketHandler>) {
         let mut sources = self.shared.sources.lock();
         let old = sources.entry(registration.0).map(|e| e.handler.replace(handler));

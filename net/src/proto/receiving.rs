@@ -4,7 +4,7 @@
 //! beginning of an incomplete frame is kept here. The pieces of a large message are read directly
 //! into its own buffer.
 //!
-//! Whatever a peer sends can end its connection, and nothing else.
+//! Bad input from a peer ends its connection, and has no other effect.
 
 use super::assembly::Assembly;
 use super::connection::Config;
@@ -30,7 +30,7 @@ pub(crate) struct Receiving {
     trickles: bool,
     /// The total number of bytes received.
     bytes: u64,
-    /// What ended the connection.
+    /// The error that ended the connection.
     failed: Option<ProtocolError>,
 }
 

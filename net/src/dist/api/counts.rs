@@ -1,4 +1,4 @@
-//! How much a node keeps for its connections, for those who look for what is left over.
+//! Counts of the state that a node keeps for its connections, for tests that look for leaks.
 
 use std::sync::Arc;
 
@@ -6,28 +6,28 @@ use crate::dist::control::Command;
 use crate::dist::link::Channel;
 use crate::dist::state::Distribution;
 
-/// How many entries each table has.
+/// The number of entries in each table of the distribution.
 #[doc(hidden)]
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Tables {
-    /// Channels by the name of their node, pending ones included.
+    /// Channels by the name of their node, including pending ones.
     pub by_name: usize,
-    /// Channels that are up, by the life of their node.
+    /// Channels that are up, by the id of their node.
     pub by_id: usize,
-    /// Channels that are being made.
+    /// Channels that are not connected yet.
     pub pending: usize,
-    /// What net_kernel keeps to make them.
+    /// Entries of net_kernel for attempts to connect.
     pub attempts: usize,
-    /// Nodes that peers know and that net_kernel is to connect to.
+    /// Nodes that peers have named and to which net_kernel will connect.
     pub candidates: usize,
-    /// Processes that are told of nodes, nodes that are watched, and monitors of both.
+    /// Subscriptions of processes, nodes that are watched, and monitors of these processes.
     pub subscriptions: usize,
-    /// Bytes that wait to be written, for all nodes together.
+    /// Bytes that wait to be written to all nodes together.
     pub output_bytes: usize,
 }
 
 impl Distribution {
-    /// What it has to each node, for those who look for why two are not connected.
+    /// Describes the channel to each node. Use it to find out why two nodes are not connected.
     #[doc(hidden)]
     pub fn channels(&self) -> Vec<String> {
         let tell = |channel: &Arc<Channel>| match channel.output_bytes() {
@@ -38,7 +38,7 @@ impl Distribution {
         self.base.connections.all().iter().map(tell).collect()
     }
 
-    /// Counts. To be awaited in a process of the node.
+    /// Counts the entries. Await this in a process of the node.
     #[doc(hidden)]
     pub async fn tables(&self) -> Tables {
         let (attempts, candidates) = match self.current() {

@@ -1,4 +1,4 @@
-//! What users call about nodes: the free functions act for the node of the running process.
+//! Free functions about nodes and connections. They act for the node of the running process.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::dist::control::{Command, Request};
 use crate::dist::start_error::StartError;
 use crate::dist::state::{Distribution, Net, Wanted};
 
-/// The answer to a [`ping`].
+/// The result of a [`ping`].
 ///
 /// ```
 /// # use fika_net::{Ping, ping};
@@ -24,33 +24,36 @@ use crate::dist::state::{Distribution, Net, Wanted};
 pub enum Ping {
     /// The node is connected.
     Pong,
-    /// The node is not connected: it was not reached, it has another cookie, or
-    /// [`AutoConnect`](crate::AutoConnect) bars the connection.
+    /// The node is not connected. It was not reached, it has another cookie, or
+    /// [`AutoConnect`](crate::AutoConnect) does not allow the connection.
     Pang,
 }
 
 impl Ignored for Ping {}
 
-/// The distribution of the running process's node, while it has a name.
+/// Returns the distribution of the running process's node, or `None` if the node is not
+/// distributed.
 #[track_caller]
 pub(crate) fn net(function: &str) -> Option<Arc<Net>> {
     Distribution::of(&acting_node(function))?.current()
 }
 
-/// Gives the running process's node a name, under which other nodes reach it from now on
-/// (Erlang's `net_kernel:start/2`). The settings are those of the node's builder; without a
-/// cookie there, the cookie file is read again.
+/// Gives the running process's node a name, under which other nodes can reach it (Erlang's
+/// `net_kernel:start/2`). The settings are those of the node's builder. If the builder has no
+/// cookie, the cookie file is read again.
 ///
-/// The node's processes, their pids and registered names stay as they are. Subscribers of
-/// [`monitor_nodes`] get a `NodeUp` of the own name.
+/// The node's processes, their pids and registered names do not change. Subscribers of
+/// [`monitor_nodes`] get a `NodeUp` with this node's own name.
 ///
 /// # A name from the first peer
-/// With `undefined@host` the node becomes the client of another node for some time, and needs no
-/// name of its own (Erlang's `net_kernel:start(undefined, ..)`). It is `nonode@nohost` until its
-/// first [`connect_node`], which gives it a name that no other node has, at this host; so the host
-/// decides whether it is a short or a long one. When this first connection is lost, so is the name,
-/// together with all other connections; the next `connect_node` gets another one. Such a node does
-/// not listen, is hidden, and connects only when asked. The peer needs no settings for it.
+/// With `undefined@host` the node gets its name from the first node to which it connects (Erlang's
+/// `net_kernel:start(undefined, ..)`). Until its first [`connect_node`] it is `nonode@nohost`. The
+/// peer then gives it a unique name at this host. So the host decides whether the name is short or
+/// long. When this first connection is lost, the node loses the name and all other connections. The
+/// next `connect_node` gives it another name.
+///
+/// Such a node does not listen, is hidden, and connects only when asked. The peer needs no settings
+/// for it.
 ///
 /// ```
 /// # use fika_net::{connect_node, nodes_of, start_distribution, NodeKind};
@@ -64,8 +67,8 @@ pub(crate) fn net(function: &str) -> Option<Arc<Net>> {
 /// ```
 ///
 /// # Errors
-/// If the node has a name already ([`StartError::AlreadyStarted`]), if the name is invalid or
-/// another node has it, and for all other reasons for which a node can't be built.
+/// If the node has a name already ([`StartError::AlreadyStarted`]), if the name is invalid, or if
+/// another node has it. [`StartError`] lists all other reasons.
 ///
 /// # Panics
 /// Outside of a process. There, `Node::start_distribution` does the same.
@@ -75,14 +78,17 @@ pub async fn start_distribution(name: impl AsRef<str>) -> Result<(), StartError>
     distribution.ok_or(StartError::NoNetwork)?.start(name).await
 }
 
-/// Takes the name of the running process's node away: it is `nonode@nohost` again, and may be
-/// given another name, or the same (Erlang's `net_kernel:stop/0`). False if it has none.
+/// Takes the name of the running process's node away (Erlang's `net_kernel:stop/0`). The node is
+/// `nonode@nohost` again, and can be started again under any name. Returns false if the node has no
+/// name.
 ///
-/// All connections are closed. Links, monitors, and requests over them end with `noconnection`;
-/// subscribers of [`monitor_nodes`] get a `NodeDown` of each node and of the own name, with reason
-/// `net_kernel_terminated`. Pids that other nodes have of this one are stale, also when it gets the
-/// same name again. The node's own pids go on to reach their processes; of a node that was built
-/// with a name, they also go on to say that name when they are printed.
+/// All connections are closed. Links, monitors and requests over them end with `noconnection`.
+/// Subscribers of [`monitor_nodes`] get a `NodeDown` for each node and for this node's own name,
+/// with the reason `net_kernel_terminated`.
+///
+/// Pids of this node that other nodes hold become stale, even if the node gets the same name again.
+/// On this node, pids still reach their processes. If the node was built with a name, its pids are
+/// still printed with that name.
 ///
 /// ```
 /// # use fika_net::{is_alive, stop_distribution};
@@ -101,8 +107,8 @@ pub async fn stop_distribution() -> bool {
     }
 }
 
-/// Whether the running process's node has a name, or gets one from the first node that it
-/// connects to, and so can be connected (Erlang's `is_alive/0`).
+/// Returns whether the running process's node is distributed (Erlang's `is_alive/0`). A node is
+/// distributed if it has a name, or if the first node to which it connects will give it one.
 ///
 /// ```
 /// # use fika_net::is_alive;
@@ -121,11 +127,11 @@ pub fn is_alive() -> bool {
     Distribution::of(&acting_node("is_alive")).is_some_and(|it| it.is_started())
 }
 
-/// Returns whether a node is connected, after connecting to it as a send would (Erlang's
+/// Connects to a node as a send would, and returns whether it is connected then (Erlang's
 /// `net_adm:ping/1`). A node is always connected to itself.
 ///
 /// Under [`AutoConnect::Never`](crate::AutoConnect::Never), and after a lost connection under
-/// [`AutoConnect::Once`](crate::AutoConnect::Once), a ping makes no connection and answers
+/// [`AutoConnect::Once`](crate::AutoConnect::Once), a ping makes no connection and returns
 /// [`Ping::Pang`]. Use [`connect_node`] to connect there.
 ///
 /// ```
@@ -147,9 +153,9 @@ pub async fn ping(node: impl AsRef<str>) -> Ping {
 }
 
 /// Connects to a node, and returns whether it is connected then (Erlang's
-/// `net_kernel:connect_node/1`). `None` if this node is not distributed, and false for an invalid
-/// node name. This is the one function that connects whatever
-/// [`AutoConnect`](crate::AutoConnect) says.
+/// `net_kernel:connect_node/1`). Returns `None` if this node is not distributed, and `Some(false)`
+/// for an invalid node name. This is the only function that connects under all settings of
+/// [`AutoConnect`](crate::AutoConnect).
 ///
 /// ```
 /// # use fika_net::connect_node;
@@ -168,7 +174,7 @@ pub async fn connect_node(node: impl AsRef<str>) -> Option<bool> {
     connected(net("connect_node"), node.as_ref(), Request::Explicit).await
 }
 
-/// Returns whether a node is connected, after the attempt to connect to it that was asked for.
+/// Connects to a node if the request allows it, and returns whether the node is connected then.
 async fn connected(net: Option<Arc<Net>>, node: &str, request: Request) -> Option<bool> {
     let net = net?;
     let Ok(node) = node.parse::<NodeName>() else { return Some(false) };
@@ -178,8 +184,8 @@ async fn connected(net: Option<Arc<Net>>, node: &str, request: Request) -> Optio
     net.ask(|caller| Command::ConnectNode { node: node.clone(), request, caller }).await
 }
 
-/// Closes the connection to a node, and says whether there was one; none if this node is
-/// not distributed (Erlang's `disconnect_node/1`).
+/// Closes the connection to a node (Erlang's `disconnect_node/1`). Returns whether the node was
+/// connected, or `None` if this node is not distributed.
 ///
 /// ```
 /// # use fika_net::disconnect_node;
@@ -197,9 +203,12 @@ pub async fn disconnect_node(node: impl AsRef<str>) -> Option<bool> {
     net.ask(|caller| Command::DisconnectNode { node: node.clone(), caller }).await
 }
 
-/// Watches a node: one [`NodeDown`](fika_runtime::NodeDown) for each call with `true` comes
-/// when its connection is lost, or at once if there is none and none can be made; `false`
-/// takes one such call back (Erlang's `monitor_node/2`). Watching the own node does nothing.
+/// Watches a node, or stops watching it (Erlang's `monitor_node/2`).
+///
+/// For each call with `true`, the running process gets one [`NodeDown`](fika_runtime::NodeDown)
+/// when the connection to the node is lost. If the node is not connected and can't be connected,
+/// the `NodeDown` comes as soon as this is known. A call with `false` takes one call with `true`
+/// back. Watching this node itself does nothing.
 ///
 /// ```
 /// # extern crate fika_runtime as fika;
@@ -214,7 +223,7 @@ pub async fn disconnect_node(node: impl AsRef<str>) -> Option<bool> {
 /// ```
 ///
 /// # Errors
-/// When this node is not distributed, or the text is no node name.
+/// If this node is not distributed, or the node name is invalid.
 ///
 /// # Panics
 /// Outside of a process.
@@ -233,13 +242,13 @@ fn watch(net: &Net, pid: Pid, node: NodeName, on: bool) {
         net.base.subscriptions.lock().ask(pid, &node);
     }
     net.tell_net_kernel(Command::MonitorNode { pid, node: node.clone(), on });
-    // net_kernel may end before it hears of this.
+    // net_kernel may end before it gets the message.
     if let Some(reason) = net.ended().filter(|_| on) {
         net.base.tell_node_watchers(node, reason);
     }
 }
 
-/// Why a node can't be watched.
+/// The error of [`monitor_node`].
 ///
 /// ```
 /// # use fika_net::{MonitorNodeError, monitor_node};
@@ -254,18 +263,18 @@ fn watch(net: &Net, pid: Pid, node: NodeName, on: bool) {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MonitorNodeError {
-    /// This node has no name, and so no connections.
+    /// This node has no name, so it has no connections.
     #[error("notalive: this node is not distributed: give it a name first")]
     NotAlive,
-    /// The text is no node name.
+    /// The node name is invalid.
     #[error(transparent)]
     NodeName(#[from] fika_runtime::NodeNameError),
 }
 
-/// Subscribes the running process to [`NodeUp`](fika_runtime::NodeUp) and
-/// [`NodeDown`](fika_runtime::NodeDown) of visible nodes, or ends all its subscriptions to
-/// them (Erlang's `net_kernel:monitor_nodes/1`). Subscriptions add up: two of them give two
-/// messages.
+/// Subscribes the running process to the [`NodeUp`](fika_runtime::NodeUp) and
+/// [`NodeDown`](fika_runtime::NodeDown) messages of visible nodes, or ends all its subscriptions to
+/// them (Erlang's `net_kernel:monitor_nodes/1`). Subscriptions add up: a process with two
+/// subscriptions gets each message twice.
 ///
 /// ```
 /// # extern crate fika_runtime as fika;
@@ -290,16 +299,16 @@ pub fn monitor_nodes(on: bool) {
     monitor_nodes_of(NodeKind::Visible, on);
 }
 
-/// Subscribes the running process to [`NodeUp`](fika_runtime::NodeUp) and
-/// [`NodeDown`](fika_runtime::NodeDown) of nodes of this kind, or ends its subscriptions to them
-/// (Erlang's `net_kernel:monitor_nodes/2` with the option `node_type`). The kind is
+/// Subscribes the running process to the [`NodeUp`](fika_runtime::NodeUp) and
+/// [`NodeDown`](fika_runtime::NodeDown) messages of nodes of this kind, or ends its subscriptions
+/// to them (Erlang's `net_kernel:monitor_nodes/2` with the option `node_type`). The kind is
 /// [`NodeKind::Visible`], [`NodeKind::Hidden`], or [`NodeKind::Connected`] for both.
 ///
 /// Erlang's other options, `connection_id` and `nodedown_reason`, and the choice between a list and
-/// a map, have no counterpart. They exist since a third element makes another message of a tuple,
-/// which receivers that were written before do not match. The messages here are structs that
-/// always carry all of it: the node's type, the connection, and the reason of its end. A pattern
-/// names the fields that it needs, as in `NodeUp { node, .. }`, and a further field costs nothing.
+/// a map, have no counterpart. In Erlang, the messages are tuples, and existing receivers would not
+/// match a tuple with a further element. The messages here are structs that always have all fields:
+/// the node's type, the connection, and the reason for its end. A pattern names only the fields
+/// that it needs, as in `NodeUp { node, .. }`.
 ///
 /// ```
 /// # extern crate fika_runtime as fika;
@@ -316,7 +325,7 @@ pub fn monitor_nodes(on: bool) {
 /// ```
 ///
 /// # Panics
-/// Outside of a process. The calling process ends with `badarg` for other kinds.
+/// Outside of a process. With any other kind, the calling process ends with `badarg`.
 #[track_caller]
 pub fn monitor_nodes_of(kind: NodeKind, on: bool) {
     let wanted = match kind {
@@ -330,7 +339,8 @@ pub fn monitor_nodes_of(kind: NodeKind, on: bool) {
     let Some(distribution) = Distribution::of(&acting_node("monitor_nodes")) else { return };
     let pid = self_pid();
     if on {
-        // At once: whatever is not in `nodes()` after this call is told.
+        // Subscribed at once, so that the process gets a `NodeUp` for every node that comes up
+        // after this call.
         subscribe(&distribution, pid, wanted);
     } else {
         distribution.base.subscriptions.lock().unsubscribe(pid, wanted);

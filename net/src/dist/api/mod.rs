@@ -1,4 +1,4 @@
-//! The functions that users call, for the node of the running process.
+//! The public functions of the distribution. They act for the node of the running process.
 
 mod counts;
 mod functions;

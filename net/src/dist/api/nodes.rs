@@ -1,4 +1,4 @@
-//! Which nodes there are, as far as this one knows.
+//! Functions that list the nodes that this node knows.
 //!
 //! Prior art: `erlang:nodes/0,1,2`.
 
@@ -8,7 +8,7 @@ use fika_runtime::{Node, NodeName, NodeType, acting_node};
 
 use crate::dist::state::Distribution;
 
-/// Which nodes are meant (the argument of Erlang's `nodes/1`).
+/// Selects the nodes to list (the argument of Erlang's `nodes/1`).
 ///
 /// ```
 /// # use fika_net::{NodeKind, nodes_of};
@@ -25,16 +25,17 @@ pub enum NodeKind {
     Visible,
     /// Hidden nodes that are connected.
     Hidden,
-    /// Both.
+    /// All nodes that are connected.
     Connected,
     /// This node.
     This,
-    /// All of these, and those that this node has to do with in another way: it was connected to
-    /// them, or is about to be, or something that a peer has sent refers to them.
+    /// This node, all connected nodes, and all other nodes that this node has heard of. It has
+    /// heard of a node if it was or is being connected to it, or if a value from a peer refers to
+    /// it.
     Known,
 }
 
-/// One kind stands for the list of it alone.
+/// Converts a kind to a list with this kind only.
 impl AsRef<[NodeKind]> for NodeKind {
     fn as_ref(&self) -> &[NodeKind] {
         std::slice::from_ref(self)
@@ -52,7 +53,7 @@ impl NodeKind {
     }
 }
 
-/// The visible nodes that are connected (Erlang's `nodes/0`).
+/// Returns the names of the visible nodes that are connected (Erlang's `nodes/0`).
 ///
 /// ```
 /// # use fika_net::nodes;
@@ -72,8 +73,8 @@ pub fn nodes() -> Vec<NodeName> {
     nodes_of(NodeKind::Visible)
 }
 
-/// The nodes of this kind, or of any of several kinds, each once and in the order of their names
-/// (Erlang's `nodes/1`).
+/// Returns the names of the nodes of one kind, or of any of several kinds, sorted and without
+/// duplicates (Erlang's `nodes/1`).
 ///
 /// ```
 /// # use fika_net::{nodes_of, NodeKind};
@@ -111,7 +112,7 @@ fn list(node: &Node, kinds: &[NodeKind]) -> Vec<NodeName> {
     found.into_iter().collect()
 }
 
-/// A node that is connected, and how.
+/// A connected node, with details of its connection.
 ///
 /// ```
 /// # use fika_net::connected_nodes;
@@ -123,22 +124,24 @@ fn list(node: &Node, kinds: &[NodeKind]) -> Vec<NodeName> {
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConnectedNode {
-    /// The node.
+    /// The name of the node.
     pub node: NodeName,
-    /// Whether it is a visible one.
+    /// Whether the node is visible or hidden.
     pub node_type: NodeType,
-    /// Tells this connection from earlier and later ones to the same node.
+    /// The number of this connection, which differs from those of earlier and later connections to
+    /// this node.
     pub connection: u64,
-    /// The number of messages, exit reasons and arguments of `#[remote]` functions that came over
-    /// this connection and did not decode here.
+    /// The number of messages, exit reasons and arguments of `#[remote]` functions that arrived
+    /// over this connection and could not be decoded here.
     pub undecodable_here: u64,
-    /// The number of those that this node has sent and that did not decode there, as far as that
-    /// node has reported. It may report many together, at a check of the ticks.
+    /// The number of messages, exit reasons and arguments from this node that the peer could not
+    /// decode, as far as the peer has reported it. The peer may report many of them together, when
+    /// it checks the ticks.
     pub undecodable_there: u64,
 }
 
-/// The nodes that are connected, visible and hidden ones, each with its type and its connection
-/// (Erlang's `nodes/2`).
+/// Returns all connected nodes, visible and hidden, each with its type and its connection (Erlang's
+/// `nodes/2`).
 ///
 /// ```
 /// # use fika_net::connected_nodes;
@@ -172,14 +175,14 @@ pub fn connected_nodes() -> Vec<ConnectedNode> {
 }
 
 impl Distribution {
-    /// The nodes of this kind, or of any of several kinds.
+    /// Returns the names of the nodes of one kind, or of any of several kinds.
     #[must_use]
     pub fn nodes_of(&self, kinds: impl AsRef<[NodeKind]>) -> Vec<NodeName> {
         self.base.node().map(|node| list(&node, kinds.as_ref())).unwrap_or_default()
     }
 
-    /// The nodes that this one is or was connected to, or is about to be, and those that its peers
-    /// have named.
+    /// Returns the names of the nodes to which this node is or was connected or is connecting, and
+    /// of the nodes that its peers have named.
     fn known(&self) -> BTreeSet<NodeName> {
         let mut known = self.base.known.names();
         known.extend(self.base.connections.all().iter().map(|channel| channel.peer().clone()));

@@ -1,4 +1,4 @@
-//! What users change about the distribution while it runs. The free functions act for the node
+//! Free functions that change the settings of the distribution while it runs. They act for the node
 //! of the running process.
 
 use std::io;
@@ -13,7 +13,7 @@ use crate::dist::link::Channel;
 use crate::dist::state::TIMES;
 use crate::io::SocketOptions;
 
-/// Why a setting was not changed, or is not known.
+/// The error of a function that reads or changes a setting.
 ///
 /// ```
 /// # use fika_net::{SettingError, set_cookie};
@@ -28,29 +28,29 @@ use crate::io::SocketOptions;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingError {
-    /// This node has no name, and so no connections.
+    /// This node has no name, so it has no connections.
     #[error("notalive: this node is not distributed: give it a name first")]
     NotAlive,
-    /// The text is no node name.
+    /// The node name is invalid.
     #[error(transparent)]
     NodeName(#[from] NodeNameError),
-    /// The text is no cookie.
+    /// The cookie is invalid.
     #[error(transparent)]
     Cookie(#[from] CookieError),
-    /// There is no connection to this node.
+    /// The node with this name is not connected.
     #[error("noconnection: there is no connection to `{0}`")]
     NotConnected(NodeName),
     /// The value is out of range.
     #[error("{0}")]
     Range(&'static str),
-    /// The operating system does not take the option, or the network has no such thing.
-    #[error("the socket's options: {0}")]
+    /// The operating system refused the option, or the network has no such option.
+    #[error("can't get or set the socket's options: {0}")]
     Socket(io::Error),
 }
 
-/// Sets the cookie of this node, for all peers that have none of their own (Erlang's
-/// `erlang:set_cookie/1`). Live connections stay; handshakes from now on are proved with it. It
-/// holds until the distribution stops.
+/// Sets the cookie of this node for all peers that have no cookie of their own (Erlang's
+/// `erlang:set_cookie/1`). Existing connections stay open; new handshakes use the new cookie. The
+/// change lasts until the distribution stops.
 ///
 /// ```
 /// # use fika_net::{SettingError, set_cookie};
@@ -61,7 +61,7 @@ pub enum SettingError {
 /// ```
 ///
 /// # Errors
-/// When this node is not distributed, or the text is empty or can be guessed.
+/// If this node is not distributed, or the cookie is empty or easy to guess.
 ///
 /// # Panics
 /// Outside of a process.
@@ -75,20 +75,21 @@ pub fn set_cookie(cookie: impl AsRef<str>) -> Result<(), SettingError> {
 }
 
 /// Sets the cookie for one peer, in both directions (Erlang's `erlang:set_cookie/2`): this node
-/// proves itself to that peer with it, and demands it of that peer. For the own node it is as
-/// [`set_cookie`].
+/// proves itself to that peer with this cookie, and the peer must prove itself with it. With this
+/// node's own name, does what [`set_cookie`] does.
 ///
 /// ```no_run
 /// # use fika_net::{SettingError, set_cookie_for};
 /// # fn example() -> Result<(), SettingError> {
-/// // A node of another cluster, of which only this one knows the cookie.
+/// // A node of another cluster. Only this node knows the cookie of that cluster.
 /// set_cookie_for("gateway@10.0.0.7", "the cookie of the other cluster")?;
 /// # Ok(())
 /// # }
 /// ```
 ///
 /// # Errors
-/// As for [`set_cookie`], and when the first text is no node name.
+/// If this node is not distributed, the node name is invalid, or the cookie is empty or easy to
+/// guess.
 ///
 /// # Panics
 /// Outside of a process.
@@ -106,9 +107,10 @@ pub fn set_cookie_for(node: impl AsRef<str>, cookie: impl AsRef<str>) -> Result<
     Ok(())
 }
 
-/// Adds to the list of nodes that may be connected, in both directions (Erlang's
-/// `net_kernel:allow/1`). Without a list, all may; the first call begins one. An entry is a
-/// node's name, a host, or the part of a name before the `@`. Live connections stay.
+/// Adds nodes to the list of allowed nodes (Erlang's `net_kernel:allow/1`). This node connects only
+/// to allowed nodes, and accepts connections only from them. While the list is empty, all nodes are
+/// allowed. An entry is a node's name, a host, or the part of a name before the `@`. Existing
+/// connections stay open.
 ///
 /// ```
 /// # use fika_net::{SettingError, allow};
@@ -120,7 +122,7 @@ pub fn set_cookie_for(node: impl AsRef<str>, cookie: impl AsRef<str>) -> Result<
 /// ```
 ///
 /// # Errors
-/// When this node is not distributed.
+/// If this node is not distributed.
 ///
 /// # Panics
 /// Outside of a process.
@@ -134,12 +136,12 @@ pub fn allow<T: AsRef<str>>(nodes: impl IntoIterator<Item = T>) -> Result<(), Se
 }
 
 /// Changes the time after which the connection to a silent peer is closed (Erlang's
-/// `net_kernel:set_net_ticktime/2`). A time that the tick intensity does not divide is rounded up,
-/// in milliseconds.
+/// `net_kernel:set_net_ticktime/2`). The time is rounded up to a whole number of milliseconds that
+/// is a multiple of the tick intensity.
 ///
-/// All nodes of a cluster have to have the same time. No connection is lost if all of them are
-/// told within the transition, for which ticks go out at the faster of the two rates; OTP's
-/// default for it is 60 s.
+/// All nodes of a cluster must have the same time. During the transition, this node sends ticks at
+/// the faster of the two rates. So no connection is lost if the time is changed on all nodes within
+/// the transition. OTP's default for the transition is 60 s.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -187,7 +189,7 @@ pub async fn set_net_ticktime(
 /// ```
 ///
 /// # Errors
-/// When this node is not distributed.
+/// If this node is not distributed.
 ///
 /// # Panics
 /// Outside of a process.
@@ -207,8 +209,8 @@ pub async fn get_net_ticktime() -> Result<NetTicktime, SettingError> {
 /// ```
 ///
 /// # Errors
-/// When this node is not distributed, that one is not connected, or the system does not take
-/// the options; those that came before the one at fault are set then.
+/// If this node is not distributed, the other node is not connected, or the operating system
+/// refuses an option. In that case, the options before the refused option have been set.
 ///
 /// # Panics
 /// Outside of a process.
@@ -217,7 +219,7 @@ pub fn setopts(node: impl AsRef<str>, options: SocketOptions) -> Result<(), Sett
     with_connection("setopts", node.as_ref(), |channel| channel.set_options(&options))
 }
 
-/// The options of the socket of a live connection (Erlang's `net_kernel:getopts/2`).
+/// Returns the options of the socket of a live connection (Erlang's `net_kernel:getopts/2`).
 ///
 /// ```
 /// # use fika_net::getopts;
@@ -228,7 +230,7 @@ pub fn setopts(node: impl AsRef<str>, options: SocketOptions) -> Result<(), Sett
 /// ```
 ///
 /// # Errors
-/// When this node is not distributed, that one is not connected, or the network has no such
+/// If this node is not distributed, the other node is not connected, or the network has no such
 /// options.
 ///
 /// # Panics
@@ -238,9 +240,9 @@ pub fn getopts(node: impl AsRef<str>) -> Result<SocketOptions, SettingError> {
     with_connection("getopts", node.as_ref(), Channel::options)
 }
 
-/// Sets the options of the sockets of connections to come, made or accepted (Erlang's
-/// `net_kernel:setopts/2` for `new`). What is set here replaces what was set before, also by the
-/// node's builder.
+/// Sets the options of the sockets of new connections, made or accepted (Erlang's
+/// `net_kernel:setopts/2` for `new`). These options replace all options from earlier calls and from
+/// the node's builder.
 ///
 /// ```
 /// # use fika_net::{SocketOptions, setopts_new};
@@ -252,7 +254,7 @@ pub fn getopts(node: impl AsRef<str>) -> Result<SocketOptions, SettingError> {
 /// ```
 ///
 /// # Errors
-/// When this node is not distributed.
+/// If this node is not distributed.
 ///
 /// # Panics
 /// Outside of a process.

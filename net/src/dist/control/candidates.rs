@@ -3,12 +3,12 @@
 //! Each visible node connects to all nodes that its peers know (DIST-11). No process waits for
 //! these connections, so they are made slowly: at most [`AT_A_TIME`] attempts run at the same time.
 //! The order is random, so that not all nodes begin with the same one. A failed attempt is retried
-//! after a growing pause, at most [`TRIES_MAX`] times in all. Hearing of a node again makes its
-//! attempts neither sooner nor more frequent. So the load stays bounded when a large cluster heals,
-//! or starts on a host that is too small for it.
+//! after a growing pause, at most [`TRIES_MAX`] times in all. If a peer names a node again, its
+//! attempts become neither sooner nor more frequent. So the load stays bounded when a large cluster
+//! heals, or starts on a host that is too small for it.
 //!
 //! A node that a process sends to, or asks for, is connected at once and is not in this list. If an
-//! attempt for this list is under way, the process waits for that attempt.
+//! attempt for this list is in flight, the process waits for that attempt.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,8 +21,8 @@ use crate::dist::discovery::Backoff;
 /// would only compete, since all nodes of a cluster may be connecting at that moment.
 const AT_A_TIME: usize = 8;
 
-/// The most nodes in the list, since a faulty member could name millions. Further ones are ignored;
-/// they are connected when a process needs them.
+/// The maximum number of nodes in the list, since a faulty member could name millions. Further
+/// nodes are ignored; they are connected when a process needs them.
 const NODES_MAX: usize = 1024;
 
 /// A node is removed from the list after this many failures, which take some minutes. It may still
@@ -61,13 +61,13 @@ impl Candidates {
         self.0.len() >= NODES_MAX
     }
 
-    /// Returns whether the attempt to connect to this node is made for this list.
+    /// Returns whether an attempt to connect to this node is in flight for this list.
     pub(crate) fn is_under_way(&self, node: &NodeName) -> bool {
         self.0.get(node).is_some_and(|it| it.stage == Stage::UnderWay)
     }
 
-    /// Makes the attempts due whose end this list has not learned: those to nodes that are not
-    /// `under_way`.
+    /// Makes attempts due again if they ended without a call of `forget` or `failed`. These are the
+    /// attempts to nodes for which `under_way` returns false.
     pub(crate) fn lost_sight(&mut self, now: Time, under_way: impl Fn(&NodeName) -> bool) {
         for (node, candidate) in &mut self.0 {
             if candidate.stage == Stage::UnderWay && !under_way(node) {
@@ -136,7 +136,7 @@ mod tests {
 
     use super::*;
 
-    /// A clock that the test sets, and a fixed sequence of random numbers.
+    /// An environment with a clock that the test sets, and a fixed sequence of random numbers.
     #[derive(Default)]
     struct TestEnv {
         millis: AtomicU64,
@@ -201,7 +201,8 @@ mod tests {
         assert_eq!(seen, 100);
     }
 
-    /// A node that fails is tried less and less often, whatever peers say, and then given up.
+    /// A node that fails is tried less and less often, even if peers name it again, and is then
+    /// removed.
     #[test]
     fn failures() {
         let env = TestEnv::default();
@@ -219,12 +220,12 @@ mod tests {
         assert_eq!(tries, TRIES_MAX);
         let minutes = times.last().unwrap().as_secs_f64() / 60.0;
         assert!((1.0..7.0).contains(&minutes), "{times:?}");
-        // A node that is named again starts anew.
+        // If a peer names the node again, it is a new candidate.
         candidates.add(node(0), env.now());
         assert_eq!(all_next(&mut candidates, &env), [node(0)]);
     }
 
-    /// An attempt that a process has asked for does not count as a failure here.
+    /// The failure of an attempt that was not made for this list does not count here.
     #[test]
     fn the_attempt_of_somebody_else() {
         let env = TestEnv::default();

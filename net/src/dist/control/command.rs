@@ -1,4 +1,4 @@
-//! What functions of the program and other processes tell net_kernel.
+//! The messages of this node's functions and processes to net_kernel.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use fika_runtime::{NodeName, Pid};
 use super::ticktime::{NetTicktime, SetTicktime};
 use crate::dist::state::Caller;
 
-/// What net_kernel is told by processes of this node.
+/// A message of a process of this node to net_kernel.
 pub(crate) enum Command {
-    /// A user asks for a connection; the answer says whether there is one.
+    /// Connect to a node. The answer is whether the node is connected.
     ConnectNode {
         node: NodeName,
         request: Request,
         caller: Caller<bool>,
     },
-    /// A user ends a connection; the answer says whether there was one.
+    /// Close the connection to a node. The answer is whether the node was connected.
     DisconnectNode {
         node: NodeName,
         caller: Caller<bool>,
     },
-    /// A process watches a node, or takes one of its watches back.
+    /// Add or remove one watch of a process for a node.
     MonitorNode {
         pid: Pid,
         node: NodeName,
@@ -34,27 +34,27 @@ pub(crate) enum Command {
     Ticktime {
         caller: Caller<NetTicktime>,
     },
-    /// The process has subscribed, and is to be forgotten when it ends.
+    /// Monitor a process that has subscribed, to remove its subscriptions when it ends.
     Subscribed(Pid),
-    /// The node has its name: the same for all processes that subscribed before.
+    /// The node has its name. Monitor all processes that subscribed before.
     Named,
-    /// An earlier net_kernel has ended.
+    /// Continue the work of a net_kernel that has ended.
     TakeOver,
-    /// Answered with the number of attempts, and of candidates.
+    /// Answer with the number of attempts and the number of candidates.
     Attempts(Caller<(usize, usize)>),
 }
 
-/// How a user asks for a connection (DIST-6).
+/// How the program asks for a connection (DIST-6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Request {
-    /// Whatever `dist_auto_connect` says.
+    /// Connect under all settings of `dist_auto_connect`.
     Explicit,
-    /// As far as `dist_auto_connect` allows it.
+    /// Connect only if `dist_auto_connect` allows it.
     Automatic,
 }
 
-/// The nodes that a node is connected to, which two nodes tell each other when they connect. So all
-/// nodes of a cluster connect to each other.
+/// The visible nodes that a node is connected to. When two nodes connect, each sends this list to
+/// the other. So all nodes of a cluster connect to each other.
 #[derive(serde::Serialize, serde::Deserialize, fika_macros::Message)]
 #[message(tag = "fika::Mesh")]
 pub(crate) struct Mesh {

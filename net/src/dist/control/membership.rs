@@ -1,5 +1,5 @@
-//! Nodes that come and go, from their `nodeup` to their `nodedown`, as far as the program's handler
-//! lets them be told.
+//! Sends `nodeup` and `nodedown` when nodes connect and disconnect, if the program's handler does
+//! not refuse it.
 
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ use crate::dist::link::Channel;
 use crate::dist::state::{Decision, Net};
 
 impl Net {
-    /// Returns what is to be told of a node that comes. `None` if the program's handler refuses it.
+    /// Asks the program's handler about a node that connects. Returns the `NodeUp` to send, or
+    /// `None` if the handler refuses the node.
     pub(crate) fn admit_up(&self, up: NodeUp) -> Option<NodeUp> {
         let Some(handler) = &self.config.handler else { return Some(up) };
         match self.decide(|| handler.nodeup(up)) {
@@ -18,19 +19,20 @@ impl Net {
         }
     }
 
-    /// Tells that the node has a name.
+    /// Sends the `NodeUp` of this node's own name.
     pub(crate) fn tell_own_name(&self) {
         let (node, node_type) = (self.name().clone(), NodeType::Visible);
         self.base.tell_nodeup(&NodeUp { node, node_type, connection: 0 });
     }
 
-    /// Tells that a node is up.
+    /// Notes that a node is up, and sends its `NodeUp`.
     pub(crate) fn tell_up(&self, channel: &Arc<Channel>, node_type: NodeType, up: &NodeUp) {
         self.told.insert(channel.clone(), node_type);
         self.base.tell_nodeup(up);
     }
 
-    /// Tells of a node that goes, unless the program's handler refuses it.
+    /// Sends a `NodeDown` to subscribers, unless the program's handler refuses it, and to watchers
+    /// of the node.
     fn tell_gone(&self, down: NodeDown) {
         let told = match &self.config.handler {
             None => Decision::Pass(down.clone()),
@@ -42,14 +44,14 @@ impl Net {
         self.base.tell_watchers(&down);
     }
 
-    /// Tells that a node is down, if it was told that it is up.
+    /// Sends the `NodeDown` of a node if its `NodeUp` was sent.
     pub(crate) fn tell_down(&self, node: &NodeName, reason: NodeDownReason) {
         let Some((channel, node_type)) = self.told.remove(node) else { return };
         let connection = channel.id().0;
         self.tell_gone(NodeDown { node: node.clone(), node_type, connection, reason });
     }
 
-    /// Tells that all nodes are down.
+    /// Sends the `NodeDown` of all nodes that are up.
     pub(crate) fn tell_all_down(&self, reason: &NodeDownReason) {
         for (node, (channel, node_type)) in self.told.take_all() {
             let connection = channel.id().0;

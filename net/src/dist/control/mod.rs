@@ -1,11 +1,12 @@
-//! The processes that decide: which connections are made and end, and who is told of it.
+//! The processes that decide which connections are made and closed, and which processes are
+//! notified.
 //!
 //! - `net_kernel` decides about connections and sends `nodeup` and `nodedown`.
 //! - `net_sup` starts and stops the distribution, and restarts its processes.
-//! - `command` is what functions of the program tell net_kernel; `membership` tells subscribers of
-//!   nodes that come and go.
-//! - `candidates` says when to connect to nodes that peers know.
-//! - `ticktime` says how often connections are checked.
+//! - `command` has the messages of other processes to net_kernel. `membership` notifies subscribers
+//!   when nodes connect and disconnect.
+//! - `candidates` decides when to connect to nodes that peers know.
+//! - `ticktime` decides how often connections are checked.
 
 mod candidates;
 mod command;

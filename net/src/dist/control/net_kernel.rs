@@ -1,27 +1,27 @@
-//! The registered process `net_kernel`: decides which connections are made, and reports nodes that
-//! come and go. It carries no bytes: channels read and write on their own.
+//! The registered process `net_kernel` decides which connections are made, and reports when nodes
+//! connect and disconnect. It carries no bytes: channels read and write on their own.
 //!
-//! The first process that sends to a node makes the channel. Everything else in a connection's life
-//! is decided here, one step after the other:
+//! The first process that sends to a node makes the channel. net_kernel makes all other decisions
+//! about a connection, one after the other:
 //!
-//! | message | from | what follows |
+//! | message | from | result |
 //! |---|---|---|
 //! | `Notice::Connect` | the first use of a node | an attempt (`setup::connect`) |
-//! | `Attempt::Prove` | our attempt, before its proof | the answer whether a peer's attempt has taken the channel |
-//! | `Attempt::Hello` | a peer's attempt, before its proof | the answer whether there is a connection; nothing is kept |
+//! | `Attempt::Prove` | our attempt, before its proof | the answer is whether our attempt should go on: not if a peer's attempt has taken the channel |
+//! | `Attempt::Hello` | a peer's attempt, before its proof | the answer is whether there is a connection; nothing is kept |
 //! | `Attempt::Claim` | a peer's attempt, after its proof | a channel, or a refusal if another connection survives |
 //! | `Attempt::Up` | an attempt, at its end | `nodeup`, then the first signal, then the mesh |
-//! | `Attempt::SetupFailed`, `ClaimFailed` | an attempt | the end of the channel, unless another attempt goes on |
-//! | `Mesh` | a peer that is up | attempts, a few at a time: see `candidates` |
+//! | `Attempt::SetupFailed`, `ClaimFailed` | an attempt | the end of the channel, unless another attempt is in progress |
+//! | `Mesh` | a peer that is up | attempts to connect, a few at a time: see `candidates` |
 //! | `Notice::Lost` | a channel's end | `nodedown` |
-//! | `Command::TakeOver` | net_sup, after a restart | attempts start again, and missed messages are sent |
+//! | `Command::TakeOver` | net_sup, after a restart | attempts start again, and missed `nodedown` messages are sent |
 //! | other `Command`s | functions of the program | see `command` |
 //!
-//! A peer that has not proved itself leaves nothing here, and learns nothing of what is here. The
-//! channel tells processes with links and monitors of its loss before it tells net_kernel, so their
-//! signals come before `nodedown` (MON-16).
+//! net_kernel keeps nothing for a peer that has not proved itself, and reveals nothing to such a
+//! peer. A channel notifies processes with links and monitors of its loss before it notifies
+//! net_kernel, so their signals come before `nodedown` (MON-16).
 //!
-//! All messages but `Mesh` come as a `Local`, which no other node can send.
+//! All messages except `Mesh` come as a `Local`, which no other node can send.
 //!
 //! Prior art: `net_kernel.erl`, `dist_util.erl`.
 
@@ -47,24 +47,24 @@ use crate::proto::connection;
 use crate::proto::handshake::{Flags, Verdict, simultaneous};
 use crate::proto::parcel::Parcel;
 
-/// What a timer of net_kernel is for.
+/// The purpose of a timer of net_kernel.
 enum Due {
-    /// One check of the ticks, with the number of its timer.
+    /// Check the connections. The number is that of the timer.
     Check(u64),
-    /// A tick to each peer, besides the checks.
+    /// Send an extra tick to each peer.
     ExtraTick,
-    /// The change of the ticktime is over.
+    /// End the change of the ticktime.
     TransitionEnd,
-    /// A peer that said it would connect has had its time.
+    /// Give up a peer that announced its own connection and has not made it in time.
     GiveUp(Arc<Channel>),
-    /// Another attempt to connect to a candidate, with the number of its timer.
+    /// Try the candidates that are due. The number is that of the timer.
     TryCandidates(u64),
 }
 
 /// The tag of the monitors of subscribers.
 struct Subscriber;
 
-/// What a net_kernel leaves to the next one of the same period.
+/// The state that a net_kernel leaves for its successor in the same period.
 #[derive(Clone, Default)]
 pub(crate) struct Legacy(Arc<Mutex<Option<Left>>>);
 
@@ -73,26 +73,26 @@ struct Left {
     ticktime: Ticktime,
 }
 
-/// The attempts to bring one channel up.
+/// The attempts to connect one channel.
 #[derive(Default)]
 struct Making {
     /// The process of our own attempt.
     setup: Option<Pid>,
     /// The process of the peer's attempt that has proved itself and taken the channel.
     claimed: Option<Pid>,
-    /// Our attempt begins when another one has given this node its name, or has failed.
+    /// Our attempt waits until another attempt has given this node its name, or has failed.
     waits_for_name: bool,
     /// The processes that wait for the connection.
     callers: Vec<Caller<bool>>,
 }
 
 impl Making {
-    /// Returns whether our own attempt is under way.
+    /// Returns whether our own attempt is in progress.
     fn is_ours(&self) -> bool {
         self.setup.is_some()
     }
 
-    /// Returns whether this process makes the attempt that counts.
+    /// Returns whether this process makes the attempt that will bring the channel up.
     fn is_by(&self, process: Pid) -> bool {
         self.claimed.or(self.setup) == Some(process)
     }
@@ -108,11 +108,11 @@ struct Kernel {
     ticktime: Ticktime,
     /// The timer of the next check.
     next_check: Option<Timer>,
-    /// How many timers have had a number.
+    /// The number of timers that have been numbered so far.
     timers: u64,
 }
 
-/// A timer whose number tells its own message from one of an earlier timer.
+/// A timer and its number, which distinguishes its message from those of earlier timers.
 type Timer = (u64, TimerRef);
 
 impl Drop for Kernel {
@@ -179,7 +179,7 @@ impl Kernel {
                 self.next_try = None;
                 self.try_candidates();
             }
-            // Of a timer that another one had replaced when it fired.
+            // The message of a timer that has been replaced.
             Due::Check(_) | Due::TryCandidates(_) => {}
             Due::ExtraTick => self.extra_tick(),
             Due::TransitionEnd => {
@@ -207,8 +207,8 @@ impl Kernel {
         set
     }
 
-    /// While a change of the ticktime is under way, peers that do not know of it yet must not
-    /// give this node up.
+    /// Sends an extra tick while a change of the ticktime is in progress. Peers that do not know of
+    /// the change yet must not give this node up.
     fn extra_tick(&self) {
         if let Some(pause) = self.ticktime.extra() {
             send_after(pause, self_pid(), Local(Due::ExtraTick));
@@ -262,8 +262,8 @@ impl Kernel {
         subscribers.into_iter().for_each(|pid| self.monitor(pid));
     }
 
-    /// Goes on where an earlier net_kernel has ended. The processes that made connections have
-    /// ended with it, and what it was told last has been lost.
+    /// Continues the work of an earlier net_kernel. The processes that made connections have ended
+    /// with it, and the messages in its mailbox are lost.
     fn take_over(&mut self) {
         self.monitor_subscribers();
         self.ticktime.end_transition();
@@ -274,7 +274,7 @@ impl Kernel {
             if channel.is_down() {
                 self.net.tell_down(channel.peer(), NodeDownReason::ConnectionClosed);
             } else {
-                // An earlier net_kernel may have ended before it did this.
+                // The earlier net_kernel may have ended before it activated the channel.
                 channel.activate();
             }
         }
@@ -299,14 +299,15 @@ impl Kernel {
         if let Some(reason) = self.net.ended() {
             return channel.lose(reason);
         }
-        // The first peer to answer gives the name, under which the others are connected to then.
+        // The first peer that answers names this node. Connections to all other peers wait for that
+        // name.
         let waits = self.net.is_nameless() && self.attempts.values().any(Making::is_ours);
         let attempt = self.attempts.entry(channel.id()).or_default();
         attempt.waits_for_name = waits;
         if waits {
             return;
         }
-        // A peer's attempt may have taken it before this message came.
+        // A peer's attempt may have taken the channel before this message arrived.
         if attempt.setup.is_none() && attempt.claimed.is_none() && channel.is_pending() {
             let is_patient = self.candidates.is_under_way(channel.peer());
             attempt.setup =
@@ -315,7 +316,7 @@ impl Kernel {
                 self.net.logs.no_process.line(self.net.base.env.now(), |left_out| {
                     report!(
                         warn, node = %channel.peer(), left_out,
-                        "not connected: there is no room for a process that connects"
+                        "not connected: the node has no room for a process that connects"
                     );
                 });
                 channel.lose(NodeDownReason::ConnectionSetupFailed);
@@ -323,7 +324,7 @@ impl Kernel {
         }
     }
 
-    /// Makes the attempts that have waited for the one that was to give this node its name.
+    /// Starts the attempts that have waited for this node's name.
     fn connect_waiting(&mut self) {
         for channel in self.net.base.connections.all() {
             let attempt = self.attempts.get(&channel.id());
@@ -333,38 +334,41 @@ impl Kernel {
         }
     }
 
-    /// Whether our attempt goes on. Asked here and not of the channel, which stays pending
-    /// for a moment after a peer's attempt has taken it: the peer, which may be up already,
-    /// would take our proof for that of a new life of this node.
+    /// Returns whether our attempt should go on.
+    ///
+    /// net_kernel decides this, not the channel, since a channel stays pending for a moment after a
+    /// peer's attempt has taken it. The peer's end may be up already. The peer would then mistake
+    /// our proof for the proof of a new life of this node.
     fn prove(&self, channel: &Arc<Channel>) -> bool {
         let attempt = self.attempts.get(&channel.id());
         channel.is_pending() && attempt.is_some_and(|attempt| attempt.claimed.is_none())
     }
 
-    /// Whether there is a connection to a peer whose hello has come, or is about to be: another
-    /// attempt of this peer may have proved itself a moment ago. A peer makes one attempt at a
-    /// time, so it has given that one up, or has closed it already.
+    /// Returns whether a peer that has sent a hello is connected already, or about to be connected
+    /// by an earlier attempt that has proved itself. A peer makes one attempt at a time, so it has
+    /// given up or closed that earlier connection.
     fn is_known(&self, peer: &NodeName) -> bool {
         let Some(channel) = self.net.base.connections.get(peer) else { return false };
         let attempt = self.attempts.get(&channel.id());
         !channel.is_pending() || attempt.is_some_and(|attempt| attempt.claimed.is_some())
     }
 
-    /// A peer has proved itself: what becomes of its connection.
+    /// Decides about the connection of a peer that has proved itself.
     fn claim(&mut self, peer: &NodeName, replaces: bool, by: Pid) -> Claimed {
         if !self.net.permits(peer) {
             return Claimed::NotAllowed;
         }
         if let Some(channel) = self.net.base.connections.get(peer) {
             if !channel.is_pending() {
-                // HS-7: a connection is replaced if it was there when the peer said hello. Else
-                // the peer has lost a race, and has or will have that connection.
+                // HS-7: a connection is replaced if it existed when the peer sent its hello.
+                // Otherwise this attempt has lost a race, and the peer has that connection or will
+                // have it.
                 if !replaces {
                     return Claimed::Superfluous;
                 }
                 channel.lose(NodeDownReason::ConnectionClosed);
             } else if let Some(attempt) = self.attempts.get(&channel.id()) {
-                // The same holds for one that is about to be there.
+                // This also applies to a connection that is about to be up.
                 if attempt.claimed.is_some() && !replaces {
                     return Claimed::Superfluous;
                 }
@@ -388,12 +392,12 @@ impl Kernel {
         if let Some(reason) = self.net.ended() {
             return channel.lose(reason);
         }
-        // A later attempt may have taken the channel, and be up already.
+        // A later attempt may have taken the channel, and may be up already.
         if self.attempts.get(&channel.id()).is_none_or(|attempt| !attempt.is_by(by)) {
             return;
         }
         let Handshaken { mut established, mut framed } = handshaken;
-        // Closed while the command was on its way: nobody is at the other end.
+        // The peer has closed the connection while this message was on its way.
         if framed.is_closed() {
             return channel.lose(NodeDownReason::ConnectionSetupFailed);
         }
@@ -404,7 +408,7 @@ impl Kernel {
             self.net.logs.too_many.line(self.net.base.env.now(), |left_out| {
                 report!(
                     warn, node = %peer, %from, left_out,
-                    "not connected: too many nodes that are new have connected from this address"
+                    "not connected: too many new nodes have connected from this address"
                 );
             });
             return channel.lose(NodeDownReason::ConnectionSetupFailed);
@@ -418,7 +422,7 @@ impl Kernel {
             intensity: self.net.config.intensity,
             limits: self.net.config.limits(),
         };
-        // An older connection whose loss has not been told yet: `nodedown` comes first.
+        // The loss of an older connection may not be reported yet. Its `nodedown` comes first.
         if let Some(older) = self.net.told.channel(&peer) {
             older.lose(NodeDownReason::ConnectionClosed);
             self.net.tell_down(&peer, NodeDownReason::ConnectionClosed);
@@ -427,7 +431,7 @@ impl Kernel {
         let up = NodeUp { node: peer.clone(), node_type, connection: channel.id().0 };
         let Some(up) = self.net.admit_up(up) else {
             self.net.logs.unwanted.line(self.net.base.env.now(), |left_out| {
-                report!(info, node = %peer, left_out, "the node's handler does not want it");
+                report!(info, node = %peer, left_out, "not connected: the node's handler refused the node");
             });
             self.candidates.forget(&peer);
             return channel.lose(NodeDownReason::Disconnect);
@@ -447,15 +451,15 @@ impl Kernel {
         self.candidates.forget(&peer);
         let attempt = self.attempts.remove(&channel.id()).unwrap_or_default();
         attempt.callers.into_iter().for_each(|caller| caller.answer(true));
-        // Over this connection and no other: the peer may have closed it already, and to tell
-        // it of nodes is no reason to connect to it again.
+        // The list is sent only over this connection. If the peer has closed it already, the list
+        // is not a reason to connect again.
         if node_type == NodeType::Visible && self.net.config.connect_all && !self.net.config.hidden
         {
             let mut nodes = self.net.told.visible();
             nodes.retain(|node| *node != peer);
             let net_kernel = RemoteDest::Name("net_kernel".into(), peer);
-            // A channel that went down a moment ago takes nothing, and a list of names is
-            // always encoded.
+            // A channel that has just gone down drops the list. Encoding a list of names never
+            // fails.
             let mesh = Signal::Message(Envelope::new(Mesh { nodes }));
             if let Ok(parcel) = Parcel::signal(mesh, &channel.shared().limits, &mut None) {
                 let sender = Some(self_pid());
@@ -466,7 +470,7 @@ impl Kernel {
         self.try_candidates();
     }
 
-    /// A peer's nodes are ours as well.
+    /// Adds the nodes of a peer to the candidates.
     fn mesh(&mut self, nodes: Vec<NodeName>) {
         if !self.net.config.connect_all || self.net.config.hidden {
             return;
@@ -490,7 +494,7 @@ impl Kernel {
             return;
         }
         while let Some(node) = self.candidates.next(&*self.net.base.env) {
-            // If a process wants the node as well, there is an attempt already.
+            // If a process also needs this node, an attempt is in progress already.
             let (channel, is_new) = self.net.reserve(&node);
             if is_new {
                 self.connect(&channel);
@@ -530,7 +534,7 @@ impl Kernel {
 
     fn give_up(&self, channel: &Arc<Channel>) {
         if channel.is_pending() {
-            report!(warn, node = %channel.peer(), "not connected: the peer said it would, and did not");
+            report!(warn, node = %channel.peer(), "not connected: the peer announced its own connection, but did not make it");
             channel.lose(NodeDownReason::ConnectionSetupFailed);
         }
     }
@@ -543,7 +547,7 @@ impl Kernel {
         }
     }
 
-    /// A channel has ended, and its watchers know.
+    /// Handles the end of a channel. The channel has already notified its watchers.
     fn lost(&mut self, channel: &Arc<Channel>, was_up: bool, reason: NodeDownReason) {
         let peer = channel.peer();
         let attempt = self.attempts.remove(&channel.id()).unwrap_or_default();
@@ -553,13 +557,13 @@ impl Kernel {
         }
         match self.net.told.channel(peer) {
             Some(up) if Arc::ptr_eq(&up, channel) => self.net.tell_down(peer, reason),
-            // Told before its successor went up.
+            // The `nodedown` was sent before the successor of this channel went up.
             Some(_) => {}
             None if !was_up => self.net.base.tell_watchers(&not_connected(peer.clone(), reason)),
             None => {}
         }
         if self.net.is_named_by(channel.id()) {
-            // The name goes with the connection that it came by: see `net_sup`.
+            // The node loses its name with the connection that gave it the name: see `net_sup`.
             exit(ExitReason::Shutdown);
         }
         if self.net.is_nameless() {
@@ -575,7 +579,8 @@ impl Kernel {
         if self.net.told.channel(node).is_some() {
             return caller.answer(true);
         }
-        // A pending connection, which someone else has asked for, will do.
+        // If the connection is pending already, since another process needs it, the caller waits
+        // for it.
         let may_connect = request == Request::Explicit || self.net.may_auto_connect(node);
         if !may_connect && self.net.base.connections.get(node).is_none() {
             return caller.answer(false);
@@ -608,7 +613,7 @@ impl Kernel {
         }
     }
 
-    /// Hears of the end of a process that has subscribed.
+    /// Monitors a process that has subscribed, unless it is monitored already.
     fn monitor(&mut self, pid: Pid) {
         let mut subscriptions = self.net.base.subscriptions.lock();
         if subscriptions.needs_monitor(pid) {

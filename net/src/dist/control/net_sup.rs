@@ -1,38 +1,40 @@
-//! Starts and ends the distribution of a node, by a process that stays for as long as the node
-//! has its name.
+//! Starts and ends the distribution of a node. The process net_sup runs as long as the node has its
+//! name.
 //!
 //! Starting:
 //!
-//! 1. The settings are asked for and checked, and the node listens.
+//! 1. net_sup gets and checks the settings, and the node starts to listen.
 //! 2. net_kernel starts.
-//! 3. The node registers with the port mapper, or with what stands in its place.
-//! 4. The node has its name; connections are made and accepted. Subscribers get `nodeup` of
-//!    the own name.
+//! 3. The node registers with the port mapper, or with the program's resolver.
+//! 4. The node has its name, and makes and accepts connections. Subscribers get the `nodeup` of the
+//!    node's own name.
 //!
-//! A node that its first peer names (DIST-4) does not listen or register, so there is no step 3;
-//! step 4 comes with the connection to that peer, in net_kernel. When this connection is lost,
-//! net_kernel ends, and the distribution ends as below and starts again with the same settings.
+//! A node that gets its name from its first peer (DIST-4) does not listen or register, so there is
+//! no step 3. net_kernel does step 4 when the connection to that peer is up. When this connection
+//! is lost, net_kernel ends. The distribution then ends as below, and starts again with the same
+//! settings.
 //!
-//! A process of the distribution that ends by a mistake, or is killed, is restarted:
+//! A process of the distribution that crashes or is killed is restarted:
 //!
-//! | ends | then |
+//! | process that ends | result |
 //! |---|---|
-//! | net_kernel | the others of this table end with it, by their links, and all are restarted; the name, connections and subscriptions stay, and attempts to connect begin again |
+//! | net_kernel | its links end the other processes of this table, and all are restarted; the name, connections and subscriptions stay, and attempts to connect begin again |
 //! | the process that accepts connections | it is restarted; the port stays open |
 //! | the process that keeps the node registered | it is restarted; the registrations stay |
-//! | a process that makes or takes one connection | that attempt has failed |
+//! | a process that makes or accepts one connection | that attempt has failed |
 //! | the port mapper | the registrations are lost: see `mapper` |
 //!
-//! After too many restarts the distribution ends. net_sup itself takes exit signals and links of
-//! nobody. What other nodes can do to these processes is in `process::guard` of the runtime.
+//! After too many restarts the distribution ends. net_sup itself accepts no exit signals or links.
+//! `process::guard` of the runtime decides what other nodes can do to these processes.
 //!
 //! Ending, on request, or when a process can't be restarted:
 //!
-//! 1. What waits is written, and all connections are closed; links and monitors are told.
-//! 2. net_kernel ends, and with it, by their links, all processes that make and take
-//!    connections, and the one that keeps the node registered.
+//! 1. All connections write their waiting output and are closed. Processes with links and monitors
+//!    are notified.
+//! 2. net_kernel ends. Its links end all processes that make and accept connections, and the
+//!    process that keeps the node registered.
 //! 3. The node is `nonode@nohost`.
-//! 4. Subscribers get `nodedown` of each peer, then of the own name.
+//! 4. Subscribers get the `nodedown` of each peer, then of the node's own name.
 //!
 //! Prior art: `erl_distribution.erl` (`net_sup`), `net_kernel:terminate/2`.
 
@@ -56,15 +58,15 @@ use crate::dist::state::{Base, Caller, Distribution, Net, Started, ask, not_conn
 use crate::io::Acceptors;
 use crate::proto::handshake::NAME_BYTES_MAX;
 
-/// The error if there is no room for another process.
+/// The error when the node has reached its limit of processes.
 const NO_ROOM: StartError = StartError::Ended(ExitReason::SystemLimit);
 
-/// More restarts within this time are too many: the mistake that ends a process would end it again
-/// and again.
+/// The distribution ends if more than `RESTARTS_MAX` restarts are needed within this time. A bug
+/// that ends a process may end it again and again.
 const RESTARTS_MAX: usize = 10;
 const RESTARTS_WITHIN: Duration = Duration::from_secs(10);
 
-/// A process that is restarted.
+/// A process that net_sup restarts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Child {
     NetKernel,
@@ -84,17 +86,17 @@ impl Child {
     }
 }
 
-/// The distribution is to end.
+/// A request to end the distribution.
 struct Stop(Caller<bool>);
 
 impl Distribution {
-    /// Gives the node this name, under which others reach it from now on. To be awaited in a
-    /// process of the node.
+    /// Starts the distribution under this name, under which other nodes can then reach the node.
+    /// Await this in a process of the node.
     ///
     /// # Errors
-    /// If the node has a name already; if no other node could reach it under this name; if a
-    /// setting is invalid; if it can't listen; if the port mapper refuses the name; or if two
-    /// message types of the program have the same tag.
+    /// If the node has a name already, if no other node could reach it under this name, or if a
+    /// setting is invalid. Also if the node can't listen, if the port mapper refuses the name, or
+    /// if two message types of the program have the same tag.
     pub async fn start(&self, name: NodeName) -> Result<(), StartError> {
         check_name(&name)?;
         check_tags()?;
@@ -111,13 +113,13 @@ impl Distribution {
         }
     }
 
-    /// Takes the node's name away; false if it has none. To be awaited in a process of the
-    /// node.
+    /// Takes the node's name away. Returns false if the node has none. Await this in a process of
+    /// the node.
     pub async fn stop(&self) -> bool {
         let Started::Yes { net_sup: Some(net_sup), .. } = *self.started.lock() else {
             return false;
         };
-        // It may be ended by another at this moment, which is as good.
+        // If another process ends the distribution at this moment, the result is true, too.
         ask(net_sup, Stop).await.unwrap_or(true)
     }
 }
@@ -135,25 +137,26 @@ async fn net_sup(mut supervisor: Supervisor, caller: Caller<Result<(), StartErro
     }
 }
 
-/// What net_sup knows, from a start to its end, however that comes about.
+/// The state of net_sup. Its destructor ends the distribution, even if net_sup panics or is killed.
 struct Supervisor {
     distribution: Arc<Distribution>,
     name: NodeName,
     net: Option<Arc<Net>>,
-    /// What a net_kernel leaves to the one that replaces it.
+    /// The state that a net_kernel leaves for its successor.
     legacy: Legacy,
-    /// The processes that are restarted, by their monitors; net_kernel, with which the others end,
-    /// is the first of them.
+    /// The processes that are restarted, each with its monitor. net_kernel is the first; the others
+    /// end with it.
     processes: Vec<(Child, Pid, Reference)>,
-    /// Where connections come in, if they do.
+    /// The listener for connections, if the node listens.
     entrance: Option<Arc<Entrance>>,
-    /// What is registered with port mappers, if they are used.
+    /// The registrations with port mappers, if the node uses port mappers.
     kept: Option<mapper::Kept>,
-    /// When processes were restarted, the latest at the end.
+    /// The times of recent restarts, the latest at the end.
     restarts: Vec<Time>,
-    /// Connections are made and accepted. The node has its name, or gets it from its first peer.
+    /// Whether connections are made and accepted. The node then has its name, or will get it from
+    /// its first peer.
     is_current: bool,
-    /// The reason in the `NodeDown`s at the end.
+    /// The reason in the `NodeDown` messages when the distribution ends.
     reason: NodeDownReason,
     has_ended: bool,
 }
@@ -196,13 +199,14 @@ impl Supervisor {
         self.net = Some(net.clone());
         started?;
         match (listens, &net.config.resolver) {
-            // Nobody is to find it.
+            // No other node needs to find this node.
             (None, _) => {}
             (Some(listens), None) => {
                 self.kept = Some(mapper::register(&net.site, listens).await?);
                 self.start_child(Child::Keeper, &net)?;
                 if !listens.ip().is_loopback() && net.name().host().parse::<IpAddr>().is_err() {
-                    // It only warns, so a node that has no room for the process starts without it.
+                    // The process only logs warnings, so the node starts without it if it has
+                    // reached its limit of processes.
                     let _ = spawn_service(reachable::check_host(
                         net.site.clone(),
                         net.net_kernel(),
@@ -239,7 +243,7 @@ impl Supervisor {
         })
     }
 
-    /// Starts a process that ends with net_kernel, if the node needs it.
+    /// Starts a process that is linked to net_kernel, if the node needs that process.
     fn start_child(&mut self, child: Child, net: &Arc<Net>) -> Result<(), StartError> {
         let pid = match (child, &self.entrance, &self.kept) {
             (Child::Acceptor, Some(entrance), _) => {
@@ -271,9 +275,9 @@ impl Supervisor {
             if is_lost {
                 match self.go_on_nameless().await {
                     Ok(()) => continue,
-                    // Its connections are closed: there is nothing to restart.
+                    // All connections are closed already, so there is nothing to restart.
                     Err(error) => {
-                        report!(error, node = %self.name, %error, "the connection is lost that named the node, and it can't wait for another one: the distribution ends");
+                        report!(error, node = %self.name, %error, "the connection that named the node is lost, and the node can't wait for another one: the distribution ends");
                         return None;
                     }
                 }
@@ -291,19 +295,19 @@ impl Supervisor {
         }
     }
 
-    /// Restarts a process that has ended, and all others if that was net_kernel. Returns the
-    /// process that ended first, and why.
+    /// Restarts a process that has ended. If net_kernel has ended, restarts all processes. Returns
+    /// the process that ended first, the reason, and the result of the restart.
     async fn restart(
         &mut self,
         net: &Arc<Net>,
         mut child: Child,
         mut why: ExitReason,
     ) -> (Child, ExitReason, Result<(), String>) {
-        // What ends with net_kernel may be known to have ended before net_kernel is.
+        // A process that ended because of its link to net_kernel may be reported before net_kernel.
         let has_net_kernel = net.base.node().is_some_and(|node| node.is_alive(net.net_kernel()));
         if !has_net_kernel {
             let rest = std::mem::take(&mut self.processes);
-            // By their links, unless net_kernel has ended with `normal`.
+            // Links have ended these processes already, unless net_kernel has ended with `normal`.
             rest.iter().for_each(|(_, pid, _)| exit_process(*pid, ExitReason::Kill));
             for (other, _, process) in rest {
                 let reason = fika_macros::receive! {
@@ -338,8 +342,8 @@ impl Supervisor {
         self.start_child(Child::Acceptor, net)
     }
 
-    /// Goes on after the connection that named the node is lost. The node gets another name from
-    /// the next peer to which it connects.
+    /// Continues after the connection that named the node is lost. The next peer to which the node
+    /// connects gives it another name.
     async fn go_on_nameless(&mut self) -> Result<(), StartError> {
         let Some(net) = self.net.clone() else { return Err(StartError::NoNetwork) };
         self.end_processes(&net).await;
@@ -380,7 +384,7 @@ impl Supervisor {
         if std::mem::replace(&mut self.has_ended, true) {
             return;
         }
-        // When the node itself ends, no process is left to be told.
+        // When the node itself ends, no process is left to notify.
         if self.base().node().is_none_or(|node| node.is_stopping()) {
             return self.distribution.set_current(None);
         }
@@ -392,8 +396,8 @@ impl Supervisor {
         *self.distribution.started.lock() = Started::No;
     }
 
-    /// Takes the node's name away, if it has one, and tells subscribers. They find `next` in place
-    /// of the period that has ended.
+    /// Takes the node's name away, if it has one, and notifies subscribers. When they are notified,
+    /// `next` is already the current period.
     fn hand_over(&mut self, next: Option<Arc<Net>>) {
         let Some(net) = std::mem::replace(&mut self.net, next.clone()) else { return };
         let reason = self.reason.clone();
@@ -413,8 +417,8 @@ impl Supervisor {
     }
 }
 
-/// The program's resolver may panic, and any process may be killed. The node must not keep a name
-/// then for which nothing is done.
+/// Ends the distribution if net_sup has not done it: the program's resolver may panic, and any
+/// process may be killed. The node must not keep a name when no process serves it.
 impl Drop for Supervisor {
     fn drop(&mut self) {
         if self.is_current
@@ -427,19 +431,19 @@ impl Drop for Supervisor {
     }
 }
 
-/// Refuses a valid name that a node can't have.
+/// Returns an error for a valid name that a node can't have.
 fn check_name(name: &NodeName) -> Result<(), StartError> {
     let why = if *name == NodeName::nonode() {
-        "it stands for a node that has no name"
+        "this name stands for a node without a name"
     } else if name.as_str().len() > NAME_BYTES_MAX {
-        "it is longer than 480 bytes, and so no node could connect to it"
+        "the name is longer than 480 bytes, so no node could connect to it"
     } else {
         return Ok(());
     };
     Err(StartError::UnusableName { name: name.clone(), why })
 }
 
-/// Listens where the settings say. `None` if the node does not listen.
+/// Listens on the address in the settings. Returns `None` if the node does not listen.
 fn listen(net: &Net) -> Result<Option<Acceptors>, StartError> {
     if !net.config.listens {
         return Ok(None);

@@ -1,9 +1,9 @@
-//! How often connections are looked at, and how that changes while the node runs (TICK-8).
+//! The interval at which connections are checked, and how it changes while the node runs (TICK-8).
 //!
-//! Peers that do not know of the change yet must not give this node up, so ticks go out
-//! besides, for a transition, at the faster of the two rates: when the time gets longer, the
-//! slower checks start at once; when it gets shorter, the faster ones start at the end of the
-//! transition. Nothing here keeps time: net_kernel starts the timers that this says.
+//! Peers that do not know of the change yet must not give this node up. So the node sends extra
+//! ticks during a transition, at the faster of the two rates. When the time gets longer, the slower
+//! checks start at once. When it gets shorter, the faster checks start at the end of the
+//! transition. Nothing here keeps time: net_kernel starts the timers.
 //!
 //! Prior art: `net_kernel:set_net_ticktime/2`.
 
@@ -24,13 +24,13 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NetTicktime {
-    /// This, since no change is under way.
+    /// The ticktime. No change is in progress.
     Is(Duration),
-    /// A change to this is under way.
+    /// A change to this ticktime is in progress.
     OngoingChangeTo(Duration),
 }
 
-/// What came of setting the ticktime.
+/// The result of setting the ticktime.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -45,15 +45,15 @@ pub enum NetTicktime {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SetTicktime {
-    /// It was this already.
+    /// The ticktime had this value already.
     Unchanged,
-    /// The transition to it has begun.
+    /// The transition to the new ticktime has begun.
     ChangeInitiated,
-    /// A change to this was under way already: nothing was changed.
+    /// Another change, to this ticktime, is in progress. Nothing was changed.
     OngoingChangeTo(Duration),
 }
 
-/// The ticktime, and the change that is under way.
+/// The ticktime, and the change that is in progress.
 #[derive(Clone, Copy)]
 pub(crate) struct Ticktime {
     time: Duration,
@@ -64,7 +64,7 @@ pub(crate) struct Ticktime {
 #[derive(Clone, Copy)]
 struct Change {
     to: Duration,
-    /// How often ticks go out besides.
+    /// The interval between extra ticks.
     extra: Duration,
 }
 
@@ -73,12 +73,12 @@ impl Ticktime {
         Ticktime { time: rounded(time, intensity), intensity, change: None }
     }
 
-    /// The time between two checks.
+    /// Returns the time between two checks.
     pub(crate) fn interval(&self) -> Duration {
         self.time / self.intensity
     }
 
-    /// The time between two ticks that go out besides, while a change is under way.
+    /// Returns the time between two extra ticks while a change is in progress.
     pub(crate) fn extra(&self) -> Option<Duration> {
         self.change.map(|change| change.extra)
     }
@@ -90,7 +90,7 @@ impl Ticktime {
         }
     }
 
-    /// Begins a change. The interval may be another one afterwards.
+    /// Begins a change. This may change the interval.
     pub(crate) fn set(&mut self, time: Duration) -> SetTicktime {
         if let Some(change) = self.change {
             return SetTicktime::OngoingChangeTo(change.to);
@@ -104,7 +104,7 @@ impl Ticktime {
         SetTicktime::ChangeInitiated
     }
 
-    /// The transition is over. The interval may be another one afterwards.
+    /// Ends the transition. This may change the interval.
     pub(crate) fn end_transition(&mut self) {
         if let Some(change) = self.change.take() {
             self.time = change.to;
@@ -112,7 +112,7 @@ impl Ticktime {
     }
 }
 
-/// The next longer time that is so many whole milliseconds.
+/// Rounds a time up to a multiple of `intensity` milliseconds.
 fn rounded(time: Duration, intensity: u32) -> Duration {
     let interval = time.as_nanos().div_ceil(1_000_000 * u128::from(intensity)).max(1);
     Duration::from_millis(u64::try_from(interval).unwrap_or(u64::MAX / 2000)) * intensity
@@ -139,14 +139,14 @@ mod tests {
         assert_eq!((ticktime.interval(), ticktime.extra()), (ms(15_000), None));
         assert_eq!(ticktime.set(ms(60_000)), SetTicktime::Unchanged);
         assert_eq!(ticktime.get(), NetTicktime::Is(ms(60_000)));
-        // Longer: at once.
+        // A longer time applies at once.
         assert_eq!(ticktime.set(ms(80_000)), SetTicktime::ChangeInitiated);
         assert_eq!((ticktime.interval(), ticktime.extra()), (ms(20_000), Some(ms(15_000))));
         assert_eq!(ticktime.get(), NetTicktime::OngoingChangeTo(ms(80_000)));
         assert_eq!(ticktime.set(ms(8)), SetTicktime::OngoingChangeTo(ms(80_000)));
         ticktime.end_transition();
         assert_eq!((ticktime.interval(), ticktime.extra()), (ms(20_000), None));
-        // Shorter: in the end.
+        // A shorter time applies at the end of the transition.
         assert_eq!(ticktime.set(ms(40_000)), SetTicktime::ChangeInitiated);
         assert_eq!((ticktime.interval(), ticktime.extra()), (ms(20_000), Some(ms(10_000))));
         ticktime.end_transition();
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(ticktime.get(), NetTicktime::Is(ms(40_000)));
     }
 
-    /// TICK-8: up to what the intensity divides, in milliseconds.
+    /// TICK-8: times are rounded up to milliseconds that the intensity divides.
     #[test]
     fn rounding() {
         let cases =

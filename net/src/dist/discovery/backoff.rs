@@ -1,8 +1,8 @@
-//! The pauses before retries that nobody waits for.
+//! The pauses before retries that no process waits for.
 //!
 //! Exponential back-off with full jitter: each failure doubles the longest pause, and the pause is
-//! random up to that. So nodes that fail together do not retry together, and their load falls
-//! quickly.
+//! a random time up to the longest pause. So nodes that fail together do not retry together, and
+//! their load falls quickly.
 //!
 //! Prior art: Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 
@@ -17,8 +17,8 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Returns the pause after `failures` failures in a row, at least one, chosen by 64 random
-    /// bits.
+    /// Returns the pause after `failures` failures in a row. `failures` is at least 1; `random` is
+    /// 64 random bits.
     pub(crate) fn pause(&self, failures: u32, random: u64) -> Duration {
         let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
         let most = self.first.saturating_mul(doubled).min(self.longest);

@@ -1,4 +1,4 @@
-//! Connects to a node by its name: looks up the addresses of its host, and tries all of them.
+//! Connects to a node by its name: looks up the addresses of its host, and tries them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
@@ -11,21 +11,21 @@ use super::resolver::NodeAddr;
 use super::site::Site;
 use crate::io::{EpmdClient, Stream};
 
-/// Why a node was not reached.
+/// The reason why a node was not reached.
 #[derive(Debug)]
 pub(crate) enum NotReached {
     /// The text says why.
     Unreachable(String),
-    /// It took longer than the setup time.
+    /// The attempt took longer than the setup time.
     TooSlow,
 }
 
 /// A way in which a node may be reached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Way {
-    /// At this address, on the port that its port mapper knows.
+    /// Connect to this address, on the port that the port mapper there returns.
     Mapper(IpAddr),
-    /// At this address.
+    /// Connect to this address.
     Addr(SocketAddr),
 }
 
@@ -59,15 +59,15 @@ impl Site {
         if ways.is_empty() {
             return Err(NotReached::Unreachable("the resolver knows no such node".into()));
         }
-        // On the node's own host, the most likely address comes first.
+        // The addresses of this host are in order already: the most likely one is first.
         if self.is_here(node.host()) {
             return Ok(ways);
         }
         Ok(race::interleave(ways, Way::is_ipv4))
     }
 
-    /// Connects to a node in one of these ways. Looking the node up and connecting may each take
-    /// the setup time (HS-12).
+    /// Connects to a node in one of these ways. The look-up and the connection may each take the
+    /// setup time (HS-12).
     pub(crate) async fn reach(
         &self,
         node: &NodeName,
@@ -100,7 +100,9 @@ impl Site {
             }
         };
         let stream = Stream::connect(&*self.network, addr).await;
-        stream.map_err(|error| format!("nobody listens at {addr}, where it is registered: {error}"))
+        stream.map_err(|error| {
+            format!("can't connect to {addr}, where the node is registered: {error}")
+        })
     }
 
     async fn ask_mapper(&self, node: &NodeName, ip: IpAddr) -> Result<SocketAddr, String> {
@@ -109,7 +111,7 @@ impl Site {
         let Some(info) = found.map_err(|error| error.to_string())? else {
             return Err(format!("the port mapper at {mapper} knows no node `{}`", node.alive()));
         };
-        // The mapper of this host knows all nodes here, whatever address they listen on.
+        // The mapper of this host knows all nodes here, on all addresses.
         let listens = info.mark().map(|mark| mark.listens).filter(|ip| !ip.is_unspecified());
         let ip = listens.filter(|_| self.is_here(node.host())).unwrap_or(ip);
         Ok(SocketAddr::new(ip, info.port()))
@@ -132,8 +134,8 @@ impl Site {
         found.map_err(|error| NotReached::Unreachable(format!("the host `{host}`: {error}")))
     }
 
-    /// Returns the addresses at which the nodes of this host may be found: the one in their names,
-    /// the one on which this node listens, and loopback, on which nodes listen by default.
+    /// Returns the addresses at which nodes of this host may listen: the address in their names,
+    /// the address on which this node listens, and loopback, which is the default.
     fn ips_here(&self, literal: Option<IpAddr>) -> Vec<IpAddr> {
         let listens = self.listen.map(|listen| reachable(listen.ip()));
         let loopback = self.loopback();

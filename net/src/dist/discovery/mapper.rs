@@ -1,21 +1,23 @@
-//! Keeps the node known to the port mappers of its host, and brings one up where none answers.
+//! Keeps the node registered with the port mappers of its host, and starts a port mapper where none
+//! answers.
 //!
 //! Other nodes ask the mapper at the address to which they will connect. So the node registers at
-//! each address on which it listens, and at the loopback address, where the nodes of this host and
-//! `epmd -names` look. A mapper may serve several of these addresses, so the node asks at each:
+//! each address on which it listens. It also registers at the loopback address, where the nodes of
+//! this host and `epmd -names` look. A mapper may serve several of these addresses, so the node
+//! asks at each:
 //!
-//! | at an address | then |
+//! | at an address | the result |
 //! |---|---|
 //! | a mapper takes the name | registered |
-//! | the name is taken, by an entry with the mark of one of this node's registrations | the mapper knows the node already, from another address |
+//! | the name is taken, by an entry with the mark of one of this node's registrations | the mapper knows the node already, since the node has registered at another address |
 //! | the name is taken by another entry | the node can't have the name |
-//! | nobody answers | the node starts a mapper, on those of its addresses that have none |
+//! | no mapper answers | the node starts a mapper on all of its addresses that have none |
 //!
-//! So the order in which nodes start does not matter, nor which of them serves which address, nor
-//! whether a mapper is Erlang's. A mapper serves only addresses on which its node listens, and
-//! loopback: a node on loopback opens nothing to the network, and the first node on another address
-//! starts a mapper there. When a mapper ends, each node that it knew goes over its addresses again,
-//! and the first one starts a new mapper.
+//! So nodes may start in any order, any of them may serve an address, and a mapper may be Erlang's.
+//! A mapper serves only loopback and the addresses on which its node listens. So a node on loopback
+//! opens no port to the network, and the first node on another address starts a mapper there. When
+//! a mapper ends, each node that it knew registers at its addresses again, and the first of these
+//! nodes starts a new mapper.
 
 use std::future::poll_fn;
 use std::io;
@@ -35,29 +37,31 @@ use crate::dist::start_error::StartError;
 use crate::io::{EpmdClient, EpmdConfig, EpmdError, EpmdRegistration, EpmdServer, is_exhausted};
 use crate::proto::epmd::{Mark, NodeInfo, PublishedType};
 
-/// The longest time for one answer of the mapper (EPMD-18).
+/// The maximum time to wait for an answer of the mapper (EPMD-18).
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
-/// The pauses before a lost registration is retried (EPMD-17). All nodes of a host lose theirs at
-/// the same moment, so there is a pause before the first attempt, too.
+/// The pauses before the node registers again after it has lost a registration (EPMD-17). All nodes
+/// of a host lose their registrations at the same moment, so there is also a pause before the first
+/// attempt.
 const REGISTER_AGAIN: Backoff =
     Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(60) };
 
 /// After a registration that has lasted this long, the pauses start from the shortest again.
 const LASTED: Duration = REGISTER_AGAIN.longest;
 
-/// How often a node that listens on all addresses looks for new addresses of its host.
+/// The interval at which a node that listens on all addresses looks for new addresses of its host.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// A first registration is retried after short pauses: a name is free only when the mapper has
-/// noticed that its last holder is gone, and a mapper may end while it is asked.
+/// A first registration is retried after short pauses. A name is not free before the mapper has
+/// noticed that the last node of this name is gone, and a mapper may end before it answers.
 const FIRST_TRIES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// A mapper that is there says at once that it forgets a name.
+/// The maximum time to wait until a mapper confirms that a name is unregistered. A running mapper
+/// confirms it at once.
 const FORGETS_WITHIN: Duration = Duration::from_secs(1);
 
-/// What the process that keeps the node registered knows, for as long as there is no such process.
+/// The state of the process that keeps the node registered, while that process does not run.
 #[derive(Clone, Default)]
 pub(crate) struct Kept(Arc<Mutex<Option<Places>>>);
 
@@ -68,8 +72,8 @@ impl Kept {
     }
 }
 
-/// The places while that process has them. They are given back however it ends, so that the next
-/// one goes on with the registrations.
+/// The places while the process has them. When the process ends in any way, they go back to
+/// [`Kept`], so that the next process keeps the registrations.
 struct InUse(Option<Places>, Kept);
 
 impl Drop for InUse {
@@ -78,7 +82,7 @@ impl Drop for InUse {
     }
 }
 
-/// Registers the node. From then on a process has to keep it registered.
+/// Registers the node. The caller then has to start the process that keeps it registered.
 pub(crate) async fn register(site: &Arc<Site>, listens: SocketAddr) -> Result<Kept, StartError> {
     let (site, since) = (site.clone(), site.env.now());
     let mut places = Places { site, listens, all: Vec::new(), failures: 0, since };
@@ -89,7 +93,7 @@ pub(crate) async fn register(site: &Arc<Site>, listens: SocketAddr) -> Result<Ke
     Ok(kept)
 }
 
-/// The error if there is no room for another process.
+/// The error when the node has reached its limit of processes.
 const NO_ROOM: StartError = StartError::Ended(ExitReason::SystemLimit);
 
 /// Ends the registrations of a node after its [`keep`] process has ended.
@@ -97,7 +101,7 @@ pub(crate) async fn unregister(site: &Site) {
     let registrations = std::mem::take(&mut *site.registrations.lock());
     for registration in registrations {
         if timeout(FORGETS_WITHIN, registration.end()).await.is_err() {
-            report!(warn, node = %site.name, "the port mapper has not confirmed that it forgets the node");
+            report!(warn, node = %site.name, "the port mapper has not confirmed that the node is unregistered");
         }
     }
 }
@@ -123,24 +127,24 @@ async fn keep(net_kernel: Pid, kept: Kept) {
     }
 }
 
-/// The addresses at which the node has to be known.
+/// The addresses at which the node registers.
 pub(crate) struct Places {
     site: Arc<Site>,
-    /// Where the node listens.
+    /// The address on which the node listens.
     listens: SocketAddr,
     all: Vec<Place>,
-    /// Losses and failed attempts since the last registration that lasted.
+    /// The number of losses and failed attempts since the last registration that lasted.
     failures: u32,
-    /// The time since which the node is known wherever it has to be.
+    /// The time since which the node is known at all addresses at which it has to be known.
     since: Time,
 }
 
 struct Place {
     ip: IpAddr,
     state: State,
-    /// The node is known here, or was.
+    /// Whether the mapper at this address knows the node, or has known it.
     was_known: bool,
-    /// It has been logged that the node is not known here.
+    /// Whether the log already says that the node is not known at this address.
     is_reported: bool,
 }
 
@@ -148,9 +152,9 @@ enum State {
     Unknown,
     /// The host does not have this loopback address.
     Missing,
-    /// The mapper here knows the node already, from another address.
+    /// The mapper here knows the node already, since the node has registered at another address.
     Known,
-    /// The node has registered here, with this number in its mark.
+    /// The node has registered here. The number is the id in its mark.
     Registered(u64, Arc<EpmdRegistration>),
 }
 
@@ -181,7 +185,8 @@ impl Places {
         self.publish();
     }
 
-    /// Makes the node ask again at the addresses where another registration made it known.
+    /// Marks the addresses without a registration of their own as unknown, so that the node asks
+    /// there again.
     fn doubt(&mut self) {
         for place in &mut self.all {
             if let State::Known | State::Missing = place.state {
@@ -190,7 +195,7 @@ impl Places {
         }
     }
 
-    /// Returns the addresses at which other nodes may look, loopback first.
+    /// Returns the addresses at which other nodes may look up this node, loopback first.
     fn wanted(&self) -> Vec<IpAddr> {
         let listens = self.listens.ip();
         let mut wanted = vec![self.site.loopback()];
@@ -207,7 +212,8 @@ impl Places {
         wanted
     }
 
-    /// Returns when to look again if no registration is lost; `None` for never.
+    /// Returns the time until the next look if no registration is lost. `None` if no look is
+    /// needed.
     fn next_look(&self) -> Option<Duration> {
         if self.is_lacking() {
             Some(self.pause())
@@ -216,7 +222,7 @@ impl Places {
         }
     }
 
-    /// Notes that a registration was lost, and returns how long to wait before the retry.
+    /// Counts the loss of a registration, and returns the pause before the retry.
     fn pause_after_loss(&mut self) -> Duration {
         if self.site.env.now().since(self.since) >= LASTED {
             self.failures = 0;
@@ -235,8 +241,8 @@ impl Places {
         self.all.iter().any(|place| place.is_unknown() && is_wanted(place))
     }
 
-    /// Returns whether the node has to be known at this address. If a node listens on all
-    /// addresses, other nodes may use only some of them.
+    /// Returns whether the node has to be known at this address. A node that listens on all
+    /// addresses need not be known at each of them, since other nodes may use only some.
     fn is_needed(&self, ip: IpAddr) -> bool {
         let is_named = self.site.name.host().parse() == Ok(ip);
         is_named || ip == self.site.loopback() || ip == self.listens.ip()
@@ -294,12 +300,13 @@ impl Places {
         let node_type = if site.hidden { PublishedType::HIDDEN } else { PublishedType::NORMAL };
         let mark = Mark { id: site.env.random(), listens: self.listens.ip() };
         let info = NodeInfo::new(site.name.alive(), self.listens.port(), node_type)
-            .expect("a node's name keeps to what a mapper takes")
+            .expect("a node's name is valid for a port mapper")
             .with_mark(mark);
         let mapper = SocketAddr::new(self.all[n].ip, site.epmd_port);
         let client = EpmdClient::new(site.network.clone(), mapper);
         let mut result = ask(mapper, client.register(&info)).await;
-        // If this node had no descriptor left for asking, there may be a mapper.
+        // If the request failed because this node has no file descriptor left, a mapper may be
+        // running.
         if let Err(EpmdError::Unreachable { error, .. }) = &result
             && site.start_epmd
             && !is_exhausted(error)
@@ -329,8 +336,8 @@ impl Places {
         })
     }
 
-    /// Returns whether a mapper's entry is one of this node's current registrations. An entry of an
-    /// ended registration does not count: the mapper is about to remove it.
+    /// Returns whether a mapper's entry belongs to a current registration of this node. The entry
+    /// of an ended registration does not count, since the mapper is about to remove it.
     fn is_own(&self, found: &NodeInfo) -> bool {
         let is_of = |place: &Place| match (&place.state, found.mark()) {
             (State::Registered(id, _), Some(mark)) => *id == mark.id,
@@ -343,7 +350,8 @@ impl Places {
     fn publish(&self) {
         let held = self.registrations().map(|(_, registration)| registration.clone()).collect();
         let before = std::mem::replace(&mut *self.site.registrations.lock(), held);
-        // Not under the lock: the sockets may be those of a transport of the program.
+        // Dropped after the lock is released, since the sockets may belong to a transport of the
+        // program.
         drop(before);
     }
 
@@ -362,12 +370,12 @@ impl Places {
             .await
         };
         let (node, address) = (&self.site.name, self.all[lost].ip);
-        report!(warn, %node, %address, "the port mapper is gone; registering again");
+        report!(warn, %node, %address, "the connection to the port mapper is lost; registering again");
         self.all[lost].state = State::Unknown;
         self.doubt();
     }
 
-    /// Logs once that the node is not known at some addresses.
+    /// Logs the addresses at which the node could not be registered, each address once.
     fn report(&mut self, failures: &[(usize, StartError)]) {
         let of_note = failures.iter().filter(|(n, error)| {
             !self.all[*n].is_reported && !self.is_missing(self.all[*n].ip, error)
@@ -388,7 +396,8 @@ impl Places {
         }
     }
 
-    /// Returns whether the host lacks this address: it need not have both loopback addresses.
+    /// Returns whether the host lacks this loopback address. A host need not have the loopback
+    /// addresses of both families.
     fn is_missing(&self, ip: IpAddr, error: &StartError) -> bool {
         use io::ErrorKind::{AddrNotAvailable, HostUnreachable, NetworkUnreachable};
         let error = match error {
@@ -401,13 +410,13 @@ impl Places {
         is_missing && ip.is_loopback() && ip != self.listens.ip()
     }
 
-    /// Starts a mapper in this node, on those of its addresses that have none. If another node does
-    /// so at the same moment, that mapper is used.
+    /// Starts a mapper in this node, on all of its addresses that have none. If another node starts
+    /// a mapper at the same moment, this node uses that mapper.
     fn bring_up(&self) -> Result<(), StartError> {
         let site = &self.site;
         let mut addrs = everywhere(self.listens.ip());
-        // All of them are listed, since another mapper may have taken some: then listening on all
-        // at once fails.
+        // The single addresses are listed, too. If another mapper has taken some of them, listening
+        // on all addresses at once fails.
         addrs.extend(self.all.iter().map(|place| place.ip));
         let config = EpmdConfig {
             port: site.epmd_port,
@@ -419,13 +428,13 @@ impl Places {
         let server = EpmdServer::bind_free(&*site.network, &config).map_err(StartError::Mapper)?;
         if let Some(server) = server {
             spawn_service(server.run()).ok_or(NO_ROOM)?;
-            report!(info, node = %site.name, port = config.port, "brought up a port mapper");
+            report!(info, node = %site.name, port = config.port, "started a port mapper");
         }
         Ok(())
     }
 }
 
-/// Returns whether an error is likely to be gone after a short pause.
+/// Returns whether a retry after a short pause is likely to succeed.
 fn is_passing(error: &StartError) -> bool {
     match error {
         StartError::NameTaken(_) => true,

@@ -1,11 +1,11 @@
-//! How nodes find each other, and are found.
+//! How nodes find each other.
 //!
-//! - `mapper` keeps the node registered with port mappers; a `resolver` replaces them.
-//! - `lookup` finds the addresses of another node and connects to one of them, in the order that
-//!   `race` says.
-//! - `reachable` checks where the node listens, and whether its name leads there.
-//! - `site` is what all of these need to know of the node.
-//! - `backoff` is the pause before a retry.
+//! - `mapper` keeps the node registered with port mappers. A `resolver` replaces the port mappers.
+//! - `lookup` finds the addresses of another node and connects to one of them. `race` tries several
+//!   addresses at once.
+//! - `reachable` opens the node's listeners, and checks whether the node's name leads to them.
+//! - `site` has the facts about the node that all of these modules need.
+//! - `backoff` computes the pause before a retry.
 
 mod backoff;
 mod lookup;

@@ -1,8 +1,8 @@
 //! Tries several ways to connect, and takes the first that succeeds.
 //!
-//! Attempts start in order, each a short delay after the previous one, or as soon as one fails. So
-//! a first address that does not answer costs a quarter of a second, not a whole timeout. There is
-//! no time limit here: the caller sets one.
+//! Attempts start in order. Each one starts a short delay after the previous one, or as soon as an
+//! attempt fails. So a first address that does not answer costs a quarter of a second, not a whole
+//! timeout. This module sets no time limit: the caller sets one.
 //!
 //! Prior art: Happy Eyeballs version 2 (RFC 8305). Its sections on asking for A and AAAA records
 //! do not apply, since the system's resolver answers with both, sorted by RFC 6724.
@@ -18,8 +18,9 @@ use fika_runtime::{Sleep, sleep};
 /// (`Connection Attempt Delay`, RFC 8305, section 5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// The most addresses of one host that are tried, so that a look-up with thousands of results does
-/// not open thousands of sockets. In 7 s at most 28 attempts start by delay alone.
+/// The maximum number of addresses that are tried for one host, so that a look-up with thousands of
+/// results does not open thousands of sockets. If no attempt fails, at most 28 attempts start
+/// within 7 s.
 const WAYS_MAX: usize = 32;
 
 /// Returns the result of the first attempt that succeeds, or all errors in the order in which the
@@ -65,8 +66,8 @@ where
     .await
 }
 
-/// Sorts the ways into the order in which they are tried: the families take turns, starting with
-/// that of the first way, and the order within a family is kept (RFC 8305, section 4). Removes
+/// Sorts the ways into the order in which they are tried. IPv4 and IPv6 take turns, starting with
+/// the family of the first way. The order within a family is kept (RFC 8305, section 4). Removes
 /// duplicates.
 pub(crate) fn interleave<T: PartialEq>(ways: Vec<T>, is_ipv4: impl Fn(&T) -> bool) -> Vec<T> {
     let Some(first) = ways.first().map(&is_ipv4) else { return ways };
@@ -123,8 +124,8 @@ mod tests {
         assert_eq!(interleave(many, |way| way.starts_with('4')).len(), WAYS_MAX);
     }
 
-    /// Runs attempts that end after these milliseconds, with success or not. Returns the one that
-    /// won, those that failed, and those that started.
+    /// Runs attempts that succeed or fail after these milliseconds. Returns the attempt that won or
+    /// the attempts that failed, and the attempts that started.
     fn race(attempts: &[(u64, bool)]) -> (Result<usize, Vec<usize>>, Vec<usize>) {
         let node = Node::builder().workers(1).build().unwrap();
         let attempts = attempts.to_vec();
@@ -153,10 +154,10 @@ mod tests {
     #[test]
     fn the_first_that_succeeds() {
         assert_eq!(race(&[]), (Err(vec![]), vec![]));
-        assert_eq!(race(&[(0, true), (0, true)]), (Ok(0), vec![0]), "the second never begins");
+        assert_eq!(race(&[(0, true), (0, true)]), (Ok(0), vec![0]), "the second never starts");
         assert_eq!(race(&[(0, false), (0, true)]), (Ok(1), vec![0, 1]));
         assert_eq!(race(&[(0, false), (1, false)]), (Err(vec![0, 1]), vec![0, 1]));
-        assert_eq!(race(&[(60_000, true), (0, true)]), (Ok(1), vec![0, 1]), "it goes on beside it");
+        assert_eq!(race(&[(60_000, true), (0, true)]), (Ok(1), vec![0, 1]), "the first continues");
         assert_eq!(race(&[(600, false), (5, false)]), (Err(vec![1, 0]), vec![0, 1]));
     }
 }

@@ -1,7 +1,8 @@
-//! Where a node listens, and whether other nodes can find it by the host in its name.
+//! Opens the listeners of a node, and checks whether other nodes can find it by the host in its
+//! name.
 //!
-//! `[::]` stands for all addresses of both families, as for most programs. The network takes it for
-//! IPv6 only, so there are two listeners on the same port.
+//! `[::]` stands for all addresses of both families, as in most programs. The network uses it for
+//! IPv6 only, so the node opens two listeners on the same port.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,10 +14,10 @@ use super::site::Site;
 use crate::dist::start_error::StartError;
 use crate::io::{Acceptor, Acceptors};
 
-/// The backlog of connections that wait to be accepted.
+/// The maximum number of connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// How often another port is tried if the port that the system chose for IPv6 is taken for IPv4.
+/// The number of other ports to try if the port that the system chose for IPv6 is taken for IPv4.
 const PORT_TRIES: u32 = 16;
 
 /// Returns whether a node that listens at `listens` can be reached at `ip`.
@@ -24,7 +25,8 @@ pub(crate) fn covers(listens: IpAddr, ip: IpAddr) -> bool {
     listens == ip || (listens.is_unspecified() && (listens.is_ipv6() || ip.is_ipv4()))
 }
 
-/// Returns the addresses on which to listen if `listens` stands for all; none if it is one address.
+/// Returns the addresses on which to listen if `listens` stands for all addresses. Returns an empty
+/// list if `listens` is a single address.
 pub(crate) fn everywhere(listens: IpAddr) -> Vec<IpAddr> {
     let (six, four) = (Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into());
     match listens {
@@ -34,7 +36,8 @@ pub(crate) fn everywhere(listens: IpAddr) -> Vec<IpAddr> {
     }
 }
 
-/// Listens on one address, or on all. A host may lack one of the families.
+/// Listens on one address, or on all addresses. If the host lacks one of the families, listens on
+/// the other one.
 pub(crate) fn listen(site: &Site, addr: SocketAddr) -> io::Result<Acceptors> {
     let on = |ip, port| Acceptor::listen(&*site.network, SocketAddr::new(ip, port), BACKLOG);
     let [six, four] = everywhere(addr.ip())[..] else {
@@ -62,7 +65,8 @@ fn is_taken(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
 }
 
-/// Refuses a node that can't be found under its name, and warns if it may not be found.
+/// Returns an error if no other node can find this node under its name. Logs a warning if other
+/// nodes may not find it.
 pub(crate) fn check(site: &Site, listens: SocketAddr) -> Result<(), StartError> {
     let Ok(host) = site.name.host().parse::<IpAddr>() else { return Ok(()) };
     let (node, own) = (&site.name, site.own_ips());
@@ -92,7 +96,8 @@ pub(crate) fn check(site: &Site, listens: SocketAddr) -> Result<(), StartError> 
     Ok(())
 }
 
-/// Warns if the host in the node's name, looked up here, does not lead to the node.
+/// Looks up the host in the node's name on this host, and logs a warning if the result does not
+/// lead to the node.
 pub(crate) async fn check_host(site: Arc<Site>, net_kernel: Pid, listens: SocketAddr) {
     link(net_kernel);
     let (node, host) = (&site.name, site.name.host());

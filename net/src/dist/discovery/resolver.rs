@@ -1,5 +1,5 @@
-//! How nodes find each other where it is not the port mapper that tells: a table, one port for
-//! all, or whatever a user's program asks.
+//! How nodes find each other without a port mapper: by a table, by one port for all nodes, or by a
+//! resolver of the program.
 //!
 //! Prior art: `erl_epmd.erl` as a callback module (`-epmd_module`), `-erl_epmd_port`.
 
@@ -11,13 +11,14 @@ use std::{error, fmt};
 
 use fika_runtime::{NodeName, NodeNameError};
 
-/// Why a node could not be made known, or be looked up: any error.
+/// The error of a [`Resolver`] that could not register or look up a node. Any error type converts
+/// into it.
 pub type ResolveError = Box<dyn error::Error + Send + Sync>;
 
-/// A future that a [`Resolver`] gives.
+/// The future that the methods of a [`Resolver`] return.
 pub type Resolving<'a, T> = Pin<Box<dyn Future<Output = Result<T, ResolveError>> + Send + 'a>>;
 
-/// Where a node listens.
+/// The address or port on which a node listens.
 ///
 /// ```
 /// use fika_net::{NodeAddr, resolver_fn};
@@ -34,13 +35,13 @@ pub type Resolving<'a, T> = Pin<Box<dyn Future<Output = Result<T, ResolveError>>
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum NodeAddr {
-    /// On this port of the host that its name says. All addresses of the host are tried.
+    /// This port on the host in the node's name. All addresses of the host are tried.
     Port(u16),
-    /// On this address, whatever its name says.
+    /// This address. The host in the node's name is ignored.
     At(SocketAddr),
-    /// On one of these addresses, for a host that has several. They are tried as in RFC 8305: IPv4
-    /// and IPv6 take turns, and an attempt begins 250 ms after the previous one, or when that has
-    /// failed. Empty if there is no such node.
+    /// One of these addresses, for a host that has several. They are tried as in RFC 8305: IPv4 and
+    /// IPv6 take turns, and an attempt begins 250 ms after the previous one, or as soon as an
+    /// attempt fails. An empty list means that there is no such node.
     OneOf(Vec<SocketAddr>),
 }
 
@@ -62,20 +63,22 @@ impl From<Vec<SocketAddr>> for NodeAddr {
     }
 }
 
-/// How nodes find each other without a port mapper (OTP's `-epmd_module`): [`StaticNodes`],
-/// [`FixedPort`], [`resolver_fn`], or an implementation of one's own, for DNS, Consul or
-/// Kubernetes.
+/// Finds nodes without a port mapper (OTP's `-epmd_module`).
+///
+/// Use [`StaticNodes`], [`FixedPort`] or [`resolver_fn`], or implement this trait, for example for
+/// DNS, Consul or Kubernetes.
 ///
 /// The result is not trusted: the node at the address has to prove that it has the name and the
-/// cookie. But nothing checks that names are unique, as the port mapper does.
+/// cookie. A port mapper also checks that names are unique; with a resolver, nothing checks this.
 ///
 /// The methods are called in processes of the node, so they can send, wait and use
-/// [`spawn_blocking`](fika_runtime::spawn_blocking). If a method panics, or takes longer than the
-/// time for making a connection, nothing is found.
+/// [`spawn_blocking`](fika_runtime::spawn_blocking). If [`resolve`](Resolver::resolve) panics, or
+/// takes longer than the setup time of a connection, the attempt to connect fails.
 ///
-/// Their blocking calls have 16 threads of their own, so they hold up none of the program's calls,
-/// nor the other way around. A peer can cause such calls, by naming nodes; those have half of the
-/// threads. A call that has not begun when its method is given up does not begin.
+/// Blocking calls of these methods run on 16 threads of their own. So these calls and the program's
+/// blocking calls do not delay each other. A peer can cause such calls by naming nodes; these calls
+/// get at most half of the threads. If a method is cancelled, its calls that have not begun never
+/// begin.
 ///
 /// ```
 /// use std::future::ready;
@@ -96,32 +99,34 @@ impl From<Vec<SocketAddr>> for NodeAddr {
 /// }
 /// ```
 pub trait Resolver: Send + Sync + 'static {
-    /// Returns the port on which this node should listen if its settings don't say; 0, for any
-    /// port, if not implemented (OTP's `listen_port_please/2`).
+    /// Returns the port on which this node should listen if its settings name no port (OTP's
+    /// `listen_port_please/2`). The default implementation returns 0, which stands for any port.
     fn listen_port(&self, own: &NodeName) -> u16 {
         let _ = own;
         0
     }
 
-    /// Makes the node known to others. Called once, before the node has its name; an error keeps it
-    /// from starting. Does nothing if not implemented (OTP's `register_node/3`).
+    /// Makes the node known to others (OTP's `register_node/3`). Called once, before the node gets
+    /// its name. If it returns an error, the distribution does not start. The default
+    /// implementation does nothing.
     ///
-    /// The address is the one on which the node listens; it may be unspecified. To keep the node
-    /// known, spawn a process here that ends with the node, or by
+    /// `listens` is the address on which the node listens; its IP address may be unspecified. To
+    /// keep the node known, spawn a process here, and end it in
     /// [`unregister`](Resolver::unregister).
     fn register<'a>(&'a self, own: &'a NodeName, listens: SocketAddr) -> Resolving<'a, ()> {
         let _ = (own, listens);
         Box::pin(ready(Ok(())))
     }
 
-    /// Called when the node gives up its name and goes on without one, but not when the node itself
-    /// ends. Does nothing if not implemented.
+    /// Called when the node gives up its name and continues without one. Not called when the node
+    /// itself ends. The default implementation does nothing.
     fn unregister<'a>(&'a self, own: &'a NodeName) -> Resolving<'a, ()> {
         let _ = own;
         Box::pin(ready(Ok(())))
     }
 
-    /// Returns where a node listens; `None` if there is no such node (OTP's `address_please/3`).
+    /// Returns the address on which a node listens, or `None` if there is no such node (OTP's
+    /// `address_please/3`).
     fn resolve<'a>(&'a self, node: &'a NodeName) -> Resolving<'a, Option<NodeAddr>>;
 }
 
@@ -131,7 +136,7 @@ impl fmt::Debug for dyn Resolver {
     }
 }
 
-/// A resolver that asks a function where a node listens.
+/// Returns a resolver that calls a function to look up a node.
 ///
 /// ```
 /// use fika_net::{NodeAddr, resolver_fn};
@@ -167,7 +172,7 @@ where
     }
 }
 
-/// All nodes listen on this port, each on a host or an address of its own (OTP's
+/// A resolver for nodes that all listen on the same port, each on its own host or address (OTP's
 /// `-erl_epmd_port`).
 ///
 /// ```
@@ -190,14 +195,14 @@ impl Resolver for FixedPort {
     }
 }
 
-/// A table of all nodes that there are. A node that finds itself in it listens on the port
-/// that it finds.
+/// A resolver with a table of all nodes. A node whose own name is in the table listens on the port
+/// in the table.
 ///
 /// ```
 /// use fika_net::StaticNodes;
 ///
 /// let nodes = StaticNodes::new(["a@10.0.0.1:4001", "a@10.0.0.2:4001", "b@10.0.0.2:4002"])?;
-/// // One whose name does not say where it is.
+/// // A node whose name does not contain its address.
 /// let nodes = nodes.with("c@cluster.local".parse()?, "10.0.0.3:4001".parse::<std::net::SocketAddr>()?);
 /// # let _ = nodes;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -205,7 +210,7 @@ impl Resolver for FixedPort {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct StaticNodes(BTreeMap<NodeName, NodeAddr>);
 
-/// What is wrong with a table of nodes.
+/// An error in a table of nodes.
 ///
 /// ```
 /// use fika_net::{StaticNodes, StaticNodesError};
@@ -216,10 +221,10 @@ pub struct StaticNodes(BTreeMap<NodeName, NodeAddr>);
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StaticNodesError {
-    /// There is no port at its end.
+    /// An entry has no valid port at its end.
     #[error("`{0}` has no port; write alive@host:port, like cache@10.0.0.1:4001")]
     Port(String),
-    /// What is before the port is no name.
+    /// The text before the port is an invalid node name.
     #[error(transparent)]
     Name(#[from] NodeNameError),
     /// Two entries have the same name.
@@ -228,10 +233,10 @@ pub enum StaticNodesError {
 }
 
 impl StaticNodes {
-    /// A table of nodes, each written as `alive@host:port`.
+    /// Makes a table of nodes. Each entry is written as `alive@host:port`.
     ///
     /// # Errors
-    /// When one of them is not of this form, or two have the same name.
+    /// If an entry does not have this form, or if two entries have the same name.
     pub fn new<T: AsRef<str>>(
         nodes: impl IntoIterator<Item = T>,
     ) -> Result<StaticNodes, StaticNodesError> {
@@ -245,7 +250,7 @@ impl StaticNodes {
         Ok(StaticNodes(table))
     }
 
-    /// The table with one more node, or with another address for it.
+    /// Adds a node to the table, or replaces its address.
     #[must_use]
     pub fn with(mut self, node: NodeName, addr: impl Into<NodeAddr>) -> StaticNodes {
         self.0.insert(node, addr.into());
@@ -253,7 +258,7 @@ impl StaticNodes {
     }
 }
 
-/// An IPv6 address has colons, too: the port is behind the last one.
+/// Splits an entry at its last colon, since an IPv6 address contains colons, too.
 fn parse(text: &str) -> Result<(NodeName, u16), StaticNodesError> {
     let port = text.rsplit_once(':').and_then(|(name, port)| Some((name, port.parse().ok()?)));
     match port {

@@ -1,22 +1,24 @@
-//! One connection to a node, from the first signal that wants to go there to its end.
+//! One connection to a node, from the first signal to that node to the end of the connection.
 //!
-//! While the channel is pending, signals wait in it in their order. When it is up, senders put what
-//! they have encoded into its output under its lock, and the output of a worker's turn goes out in
-//! one write (`writing`); the worker that waits for the socket reads and routes (`reading`). When
-//! the channel is down it stays so: the next signal to that node makes another channel.
+//! While the channel is pending, it queues signals in their order. When it is up, senders append
+//! encoded signals to its output under its lock. The output of a worker's turn is sent with one
+//! write (`writing`). The worker that waits for the socket reads and routes (`reading`). A channel
+//! that is down stays down: the next signal to that node makes another channel.
 //!
-//! The channel notes which local processes have links, monitors or requests over it, and tells them
-//! of the loss; what the loss means is up to them. It knows its node only as its [`Owner`], which
-//! decides which channel a node has, and what its end means.
+//! The channel keeps a list of the local processes with links, monitors or requests over it, and
+//! notifies them when the connection is lost. The processes themselves decide what the loss means.
+//! The channel knows its node only as its [`Owner`]. The owner decides which channel a node has,
+//! and what the end of a channel means.
 //!
 //! # Invariants
 //! 1. While `state` is locked, no signal is delivered, nothing is reported, and no code of the
-//!    program or of its transport runs, since all of these may use this channel. So a message is
-//!    encoded before, with its type, and its value is dropped afterwards.
-//! 2. `reading` is held from the read to the last delivery of what was read, so signals arrive in
-//!    order, and the loss of the connection is told after all of them.
-//! 3. `writing` is held from when a batch is taken until it is written, so bytes go out in order.
-//!    Its holder may lock `state` or read, never the other way around.
+//!    program or of its transport runs, since all of these may use this channel. So a message and
+//!    its type are encoded before the lock is taken, and the value is dropped after the lock is
+//!    released.
+//! 2. `reading` is held from a read until everything from that read is delivered. So signals arrive
+//!    in order, and the loss of the connection is reported after all of them.
+//! 3. `writing` is held from taking a batch until the batch is written, so bytes go out in order. A
+//!    thread that holds `writing` may lock `state` or read. The other order is not allowed.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -44,9 +46,9 @@ use crate::proto::control::SendError;
 use crate::proto::parcel::{Cargo, Parcel, Payload};
 use crate::proto::tick::Verdict;
 
-/// The node that a channel belongs to, as far as the channel knows it.
+/// The interface of a channel to the node that it belongs to.
 ///
-/// A channel calls these methods while its `state` is not locked.
+/// A channel never calls these methods while its `state` is locked.
 pub(crate) trait Owner: Send + Sync + 'static {
     /// Returns the node, unless it has ended.
     fn node(&self) -> Option<Node>;
@@ -57,32 +59,32 @@ pub(crate) trait Owner: Send + Sync + 'static {
     /// Returns the node's own name and creation, as its peers know it.
     fn own_id(&self) -> NodeId;
 
-    /// Has [`Channel::flush`] called at the end of the turn.
+    /// Arranges a call of [`Channel::flush`] at the end of the turn.
     fn note_output(&self, channel: Arc<Channel>);
 
-    /// Sends what the turn has put into the output of any channel.
+    /// Writes the output that the turn has added to any channel.
     fn flush(&self);
 
-    /// Returns the id of a life of a node that the peer at this address has named. `None` if peers
-    /// at the address have named too many.
+    /// Returns the id of a life of a node that the peer at this address has named. Returns `None`
+    /// if peers at the address have named too many nodes.
     fn meet(&self, life: (&NodeName, Creation), from: IpAddr) -> Option<NodeId>;
 
-    /// Asks the program's handler about something that has come from `peer`. Called only if
+    /// Asks the program's handler about an event from `peer`. Called only if
     /// [`Shared::has_handler`] is set.
     fn admit(&self, peer: &NodeName, event: Event) -> Admitted;
 
-    /// Called when a channel has ended, after its watchers were told. `node` is the node at the
+    /// Called when a channel has ended, after its watchers were notified. `node` is the node at the
     /// other end, if the channel was up.
     fn lost(&self, channel: &Arc<Channel>, node: Option<NodeId>, reason: NodeDownReason);
 }
 
 /// The decision of the program's handler.
 pub(crate) enum Admitted {
-    /// The event goes on.
+    /// The event is delivered.
     Yes(Event),
     /// The event is dropped.
     No,
-    /// The event is dropped, and this process of the peer gets an answer.
+    /// The event is dropped, and this process of the peer gets this answer.
     Answered(Pid, Signal),
 }
 
@@ -95,52 +97,53 @@ pub(crate) struct Channel {
     pub(super) state: Mutex<State>,
     /// The reader, while the channel is up; see invariant 2.
     pub(super) reading: Outlet<Option<Reader>>,
-    /// The network may have reported the end of the connection, which a read has to find.
+    /// The network may have reported the end of the connection, so a read has to go on until it
+    /// finds the end.
     pub(super) may_have_ended: AtomicBool,
-    /// A thread ends the channel, so no other one reads any further.
+    /// A thread is ending the channel, so other threads stop reading.
     pub(super) is_ending: AtomicBool,
     /// The number of bytes received.
     pub(super) received: AtomicU64,
-    /// What is being written; see invariant 3.
+    /// The output that is being written; see invariant 3.
     pub(super) writing: Outlet<Writer>,
-    /// The channel is in its owner's list of channels with output that no thread has begun to
-    /// write.
+    /// Whether the channel is in its owner's list of channels with output that no thread has begun
+    /// to write.
     pub(super) noted: AtomicBool,
-    /// The transport has refused to take anything, and not for want of room.
+    /// Whether a write has failed with an error other than lack of room.
     pub(super) broken: AtomicBool,
     /// A write has panicked. The next read ends the channel.
     pub(super) panicked: AtomicBool,
-    /// Counts of values that did not decode, at either end.
+    /// Counts of values that either end could not decode.
     pub(super) undecoded: Undecoded,
 }
 
 /// The result of a send.
 pub(crate) enum Sent {
-    /// It is queued.
+    /// The signal is queued.
     Yes {
-        /// More waits than the high mark.
+        /// Whether the way is congested now.
         congested: bool,
     },
-    /// It is not sent: this way is congested already.
+    /// The signal is not sent, since this way is congested already.
     Busy(Box<Queued>, Way),
-    /// It is for an earlier life of the node.
+    /// The signal is for an earlier life of the node.
     Stale(Box<Queued>),
     /// The channel is down.
     Gone(Box<Queued>),
 }
 
-/// Something was put into the output.
+/// The state of the output after something was added.
 #[derive(Clone, Copy)]
 pub(crate) struct Put {
-    /// The output now: the caller calls [`Channel::has_output`] if the channel
-    /// [is to know](Channel::is_to_know).
+    /// The size of the output. The caller has to call [`Channel::has_output`] if
+    /// [`Channel::is_to_know`] returns true.
     pub(crate) bytes: OutputBytes,
-    /// More waits than the high mark.
+    /// Whether the way is congested now.
     pub(crate) congested: bool,
 }
 
-/// What is left of a channel that has ended. It is dropped when `reading` is unlocked, since some
-/// of the destructors are code of the program and of its transport.
+/// The remains of a channel that has ended. They are dropped after `reading` is unlocked, since
+/// some of their destructors are code of the program and of its transport.
 pub(super) type Lost = (Option<Reader>, Phase);
 
 impl Channel {
@@ -190,7 +193,7 @@ impl Channel {
         self.this.upgrade()
     }
 
-    /// Returns how many values did not decode here, and at the peer.
+    /// Returns the number of values that could not be decoded here, and at the peer.
     pub(crate) fn undecoded(&self) -> (u64, u64) {
         self.undecoded.counts()
     }
@@ -203,14 +206,14 @@ impl Channel {
         matches!(self.state.lock().phase, Phase::Down)
     }
 
-    /// Returns the way that a small message of this sender would take, if it is congested.
+    /// Returns the way that a small message of this sender would take, if that way is congested.
     pub(crate) fn congested_way(&self, sender: Option<Pid>) -> Option<Way> {
         let mut state = self.state.lock();
         let way = state.way(sender, false);
         state.is_congested(way).then_some(way)
     }
 
-    /// Returns the error for a send that this congested way refuses.
+    /// Returns the error for a send that was refused because this way is congested.
     pub(crate) fn busy(self: &Arc<Self>, way: Way) -> Busy {
         let congested = Arc::new(CongestedWay { channel: self.clone(), way });
         Busy { connection: self.id, congested }
@@ -236,15 +239,15 @@ impl Channel {
         self.state.lock().output_bytes().all
     }
 
-    /// Returns what the runtime is told of something that was sent over this channel.
+    /// Returns the result for the runtime of a send over this channel.
     #[inline]
     pub(crate) fn carried(self: &Arc<Self>, congested: bool) -> Carried {
         let congested = congested.then(|| self.clone() as Arc<dyn Congested>);
         Carried { connection: self.id, congested }
     }
 
-    /// Keeps the end of a process, to tell it later, if the connection is congested. Returns the
-    /// signal otherwise.
+    /// Keeps the signal of the end of a process and sends it later, if the connection is congested.
+    /// Returns the signal if the connection is not congested.
     pub(crate) fn defer(&self, to: &RemoteDest, signal: Signal) -> Option<Signal> {
         let mut state = self.state.lock();
         let congested = state.is_congested(Way::Small);
@@ -257,8 +260,8 @@ impl Channel {
         }
     }
 
-    /// Sends something, or keeps it until the channel is up. With `nosuspend`, nothing is sent if
-    /// the way is congested.
+    /// Sends a signal, or queues it until the channel is up. With `nosuspend`, sends nothing if the
+    /// way is congested.
     pub(crate) fn send(&self, mut queued: Queued, nosuspend: bool) -> Result<Sent, EncodeError> {
         // Dropped after the lock is released.
         let value = queued.parcel.take_value();
@@ -292,8 +295,8 @@ impl Channel {
         }
     }
 
-    /// Handles something that can't be sent. A request to spawn is answered; for anything else the
-    /// caller gets the error.
+    /// Handles a parcel that can't be sent. A request to spawn gets an answer. For anything else,
+    /// returns the error.
     fn refused(&self, (why, parcel): (SendError, Parcel)) -> Result<(), EncodeError> {
         match parcel.into_cargo() {
             Cargo::Signal(signal) => Err(refused_signal(why, &signal)),
@@ -308,10 +311,10 @@ impl Channel {
         }
     }
 
-    /// Puts a message to a process of the node at the other end into the output. None if it does
-    /// not go out at once, and is to be sent in another way.
+    /// Puts a message to a process of the node at the other end into the output. Returns `None` if
+    /// the message can't go out at once. The caller then has to use [`send`](Channel::send).
     ///
-    /// Nothing is written here, since the caller holds the table; see [`Put`].
+    /// Writes nothing to the socket, since the caller holds the table of connections; see [`Put`].
     pub(crate) fn put_message(
         &self,
         sender: Option<Pid>,
@@ -324,11 +327,11 @@ impl Channel {
         let Phase::Up(up) = &mut state.phase else { return Ok(None) };
         let is_put = up.node == to.node()
             && up.sending.send_message(sender, to.local(), message, payload)?;
-        // Only what is small goes out at once.
+        // Only small messages go out at once.
         Ok(is_put.then(|| self.put(Way::Small, state)))
     }
 
-    /// Something was put into the output. Returns whether more waits now than the high mark.
+    /// Called after something was put into the output. Returns whether the way is congested now.
     fn sent(&self, way: Way, state: MutexGuard<'_, State>) -> bool {
         let Put { bytes, congested } = self.put(way, state);
         self.has_output(bytes);
@@ -341,10 +344,10 @@ impl Channel {
         Put { bytes, congested: state.is_congested(way) }
     }
 
-    /// Brings the channel up after the handshake, and sends what has waited. Nothing is read before
-    /// [`activate`](Channel::activate). `early` is what the peer has sent together with its
-    /// handshake. Returns the node at the other end; `None` if the channel was not pending any
-    /// more.
+    /// Brings the channel up after the handshake, and sends the signals that have waited. Nothing
+    /// is read before [`activate`](Channel::activate). `early` has the bytes that the peer has sent
+    /// together with its handshake. Returns the node at the other end, or `None` if the channel was
+    /// not pending any more.
     pub(crate) fn go_up(
         &self,
         (sending, receiving): (Sending, Receiving),
@@ -394,7 +397,8 @@ impl Channel {
         Some(node)
     }
 
-    /// Has the network call this channel from now on, and takes in what has come meanwhile.
+    /// Registers this channel as the handler of its socket, and reads the bytes that have already
+    /// arrived.
     pub(crate) fn activate(self: &Arc<Self>) {
         if let Some(stream) = self.stream() {
             stream.set_handler(self.clone());
@@ -402,15 +406,16 @@ impl Channel {
         self.ready(true, true);
     }
 
-    /// Ends the channel: tells its watchers, then its owner. Does nothing if the channel is down.
+    /// Ends the channel: notifies its watchers, then its owner. Does nothing if the channel is
+    /// down.
     pub(crate) fn lose(self: &Arc<Self>, reason: NodeDownReason) {
         self.is_ending.store(true, Ordering::Release);
-        // After everything that was read has been delivered.
+        // Waits until everything that was read has been delivered.
         let left = self.reading.change(|reader| self.lose_read(reader, reason));
         drop(left);
     }
 
-    /// Ends the channel, by the thread that has the reader.
+    /// Ends the channel. Called by the thread that holds `reading`.
     #[must_use]
     pub(super) fn lose_read(
         self: &Arc<Self>,
@@ -435,7 +440,7 @@ impl Channel {
             }
         };
         self.shared.observed.tell(|observer| observer.lost(self.id));
-        // The thread that writes drops what is left.
+        // The thread that writes drops the rest of the output.
         self.write();
         for pid in watchers {
             let signal = Signal::ConnectionLost { node, connection: self.id };
@@ -448,7 +453,7 @@ impl Channel {
         (reader, phase)
     }
 
-    /// Sends a tick if nothing else is about to go out.
+    /// Sends a tick, unless other output is waiting.
     pub(crate) fn tick(&self) {
         if let Phase::Up(up) = &mut self.state.lock().phase {
             up.sending.queue_tick();
@@ -456,19 +461,20 @@ impl Channel {
         self.write();
     }
 
-    /// Sets options of the socket. `None` if the channel is not up.
+    /// Sets options of the socket. Returns `None` if the channel is not up.
     pub(crate) fn set_options(&self, options: &SocketOptions) -> Option<io::Result<()>> {
         self.stream().map(|stream| stream.set_options(options))
     }
 
-    /// Returns the options of the socket. `None` if the channel is not up.
+    /// Returns the options of the socket, or `None` if the channel is not up.
     pub(crate) fn options(&self) -> Option<io::Result<SocketOptions>> {
         self.stream().map(|stream| stream.options())
     }
 
     /// Checks whether the peer is alive, and whether it needs a tick.
     pub(crate) fn check(self: &Arc<Self>) {
-        // After a stall of this node, bytes of the peer are waiting to be read: they count.
+        // If this node has stalled, bytes of the peer may wait to be read. They show that the peer
+        // is alive.
         self.read(false);
         let is_more_there = self.reading.is_busy();
         self.tell_untold();
@@ -483,21 +489,22 @@ impl Channel {
         if verdict == Verdict::SendTick {
             self.write();
         }
-        // A connection that the peer has closed is broken, too: reading finds that out.
+        // A write also fails if the peer has closed the connection. In that case, reading finds the
+        // end first.
         if self.broken.load(Ordering::Relaxed) && !is_more_there {
             report!(error, node = %self.peer, "no tick can be sent");
             self.lose(NodeDownReason::SendNetTickFailed);
         }
     }
 
-    /// Tells processes that there is room again.
+    /// Notifies suspended processes that there is room again.
     pub(super) fn go_on(&self, held_up: BTreeSet<Pid>) {
         for pid in held_up {
             self.deliver(&Target::Pid(pid), Signal::ConnectionRoom { connection: self.id });
         }
     }
 
-    /// Notes a process that is to be told of the loss.
+    /// Adds a process to notify when the connection is lost.
     pub(super) fn watch(&self, pid: Pid) {
         self.state.lock().watch(pid, || self.node());
     }
@@ -509,7 +516,7 @@ impl Channel {
         match Parcel::signal(signal, &self.shared.limits, &mut None) {
             Ok(parcel) => {
                 let queued = Queued { sender: None, to: Some(RemoteDest::Pid(to)), parcel };
-                // If the channel is down, the process has been told of that.
+                // If the channel is down, the process has already been notified.
                 if let Err(error) = self.send(queued, false) {
                     unsent.add(what, error);
                 }
@@ -525,7 +532,7 @@ impl Channel {
         }
     }
 
-    /// Reports what could not be sent.
+    /// Reports signals that could not be sent.
     pub(crate) fn report(&self, unsent: Unsent) {
         unsent.report(&self.shared, &self.peer);
     }
@@ -551,7 +558,8 @@ impl SocketHandler for Channel {
         if readable {
             this.read(true);
         }
-        // One packet usually reports both: only what has waited for room is written.
+        // The network usually reports `writable` with every packet. So this only continues a write
+        // that waited for room.
         if writable {
             this.has_room();
         }
@@ -570,7 +578,7 @@ impl Congested for Channel {
     }
 }
 
-/// One way of a channel, to wait for.
+/// One way of a channel on which a process can wait for room.
 struct CongestedWay {
     channel: Arc<Channel>,
     way: Way,

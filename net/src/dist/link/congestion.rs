@@ -1,12 +1,14 @@
-//! When a connection is congested, and which processes wait until it is not.
+//! Decides when a connection is congested, and keeps the processes that wait until it is not.
 //!
-//! A connection is congested when the bytes that wait rise above the high mark, and until they have
-//! sunk to the low mark. A process that sends meanwhile learns so, and may ask to be told when the
-//! congestion ends. All processes that wait are told at once: each of them was suspended with one
-//! turn's output at most, and those that send next may find the connection congested again.
+//! A connection becomes congested when its waiting bytes rise above the high mark, and stays
+//! congested until they have fallen to the low mark. A process that sends in this time learns that
+//! the connection is congested, and may ask for a signal when the congestion ends. All waiting
+//! processes get the signal at the same time. Each of them was suspended with at most one turn's
+//! output, and the connection may become congested again when they send.
 //!
-//! Small messages go between the pieces of large ones. So the large messages of other processes do
-//! not suspend a process that sends small ones: only what goes out ahead of these counts for it.
+//! Small messages go out between the pieces of large ones. So a process that sends only small
+//! messages is not suspended by the large messages of other processes. For this process, only the
+//! output that goes out ahead of large messages counts.
 //!
 //! Nothing here knows channels or locks: a channel passes in the bytes that wait.
 
@@ -15,22 +17,24 @@ use std::ops::RangeInclusive;
 
 use fika_runtime::Pid;
 
-/// Senders are held up above this: about 8 ms of a link of 1 Gbit/s.
+/// The default high mark. Senders are suspended above this: about 8 ms on a link of 1 Gbit/s.
 pub(crate) const OUTPUT_HIGH_BYTES: usize = 1 << 20;
 
-/// Senders go on below this: half of the high mark keeps the link busy until they send again.
+/// The default low mark. Suspended senders continue at this mark: half of the high mark keeps the
+/// link busy until they send again.
 pub(crate) const OUTPUT_LOW_BYTES: usize = OUTPUT_HIGH_BYTES / 2;
 
-/// What can be set: from one piece of a large message to what a node may spend on one peer
-/// that does not read.
+/// The valid high marks: from one piece of a large message to the memory that a node may spend on
+/// one peer that does not read.
 pub(crate) const OUTPUT_BYTES: RangeInclusive<usize> = 64 << 10..=1 << 30;
 
-/// Which output a sender waits for.
+/// The part of the output that a sender waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Way {
-    /// The output that goes out ahead of large messages, for a process that has sent no large one.
+    /// The output that goes out ahead of large messages. This is the way of a process without large
+    /// messages in the output.
     Small,
-    /// All of it.
+    /// All output.
     Large,
 }
 
@@ -53,7 +57,7 @@ impl Congestion {
         }
     }
 
-    /// Returns whether a way is congested, with this output.
+    /// Returns whether a way is congested with this much output.
     pub(crate) fn is_congested(&mut self, way: Way, output: OutputBytes) -> bool {
         self.small.rises(output.small);
         self.all.rises(output.all);
@@ -65,8 +69,8 @@ impl Congestion {
         output.small <= self.small.high_bytes
     }
 
-    /// Notes a process that waits. Returns false if the way is not congested, so there is nothing
-    /// to wait for.
+    /// Adds a process that waits. Returns false if the way is not congested, so the process need
+    /// not wait.
     pub(crate) fn wait(&mut self, way: Way, pid: Pid) -> bool {
         let mark = self.of(way);
         if mark.reached {
@@ -75,7 +79,7 @@ impl Congestion {
         mark.reached
     }
 
-    /// Returns the processes that may go on after some of the output was written.
+    /// Returns the processes that may continue after some of the output was written.
     #[must_use]
     pub(crate) fn written(&mut self, output: OutputBytes) -> BTreeSet<Pid> {
         let mut on = self.small.sinks(output.small);
@@ -83,17 +87,17 @@ impl Congestion {
         on
     }
 
-    /// Returns all processes that wait, as the connection has ended.
+    /// Returns all processes that wait. Called when the connection has ended.
     #[must_use]
     pub(crate) fn end(&mut self) -> BTreeSet<Pid> {
         self.written(OutputBytes::default())
     }
 }
 
-/// What waits to be written.
+/// The number of bytes that wait to be written.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct OutputBytes {
-    /// Without the large messages, and what waits behind them.
+    /// The bytes without large messages, and without the signals that wait behind large messages.
     pub(crate) small: usize,
     pub(crate) all: usize,
 }
@@ -165,7 +169,7 @@ mod tests {
         assert!(!of.wait(Way::Small, pid(4)));
         assert!(of.is_congested(Way::Small, small(101)) && of.wait(Way::Small, pid(4)));
         assert_eq!(of.end(), BTreeSet::from([pid(4)]));
-        assert!(!of.wait(Way::Small, pid(5)), "nobody waits for one that is no more");
+        assert!(!of.wait(Way::Small, pid(5)), "the connection has ended");
     }
 
     #[test]

@@ -1,12 +1,13 @@
-//! A connection to another node, once there is something to send to it: one [`Channel`] for each.
+//! The connections to other nodes: one [`Channel`] for each node to which something is sent.
 //!
-//! - `channel` is the connection from the first signal to its end. It knows its node as its
-//!   [`Owner`]; [`Shared`] is what all channels of the node share.
-//! - `phase` is what a channel keeps under its lock; `congestion` says when senders have to wait.
-//! - `reading` and `writing` say when a channel reads and writes, and `rest` how a busy one goes
-//!   on; `reader` and `writer` are its two halves of the socket.
-//! - `undecoded` and `reporting` are about values that did not decode at either end.
-//! - `refused` and `unsent` are about what could not be sent.
+//! - `channel` is the connection from the first signal to its end. It knows its node only as its
+//!   [`Owner`]. [`Shared`] is the state that all channels of the node share.
+//! - `phase` is the state that a channel keeps under its lock. `congestion` decides when senders
+//!   have to wait.
+//! - `reading` and `writing` decide when a channel reads and writes. `rest` continues the work of a
+//!   busy channel. `reader` and `writer` are the two halves of the socket.
+//! - `undecoded` and `reporting` count and report values that either end could not decode.
+//! - `refused` and `unsent` answer and report signals that could not be sent.
 
 mod channel;
 mod congestion;

@@ -1,5 +1,5 @@
-//! What a channel keeps under its lock: the phase that its connection is in, what waits to be sent,
-//! and the processes to tell of the loss.
+//! The state that a channel keeps under its lock: the phase of its connection, the signals that
+//! wait to be sent, and the processes to notify of the loss.
 //!
 //! Nothing here sends, delivers or reports: the channel does that after it has released the lock.
 
@@ -31,16 +31,16 @@ pub(crate) enum Phase {
     Down,
 }
 
-/// What waits, in order, for the connection to be up.
+/// The signals that wait for the connection to be up, in order.
 #[derive(Default)]
 pub(crate) struct Pending {
     queue: Vec<Queued>,
     bytes: usize,
 }
 
-/// Something to be sent. A signal has a destination.
+/// A parcel to send, with its sender. `to` is set for signals, and not for requests to spawn.
 pub(crate) struct Queued {
-    /// The process that sends it, if one does.
+    /// The process that sends the parcel, if a process does.
     pub(crate) sender: Option<Pid>,
     pub(crate) to: Option<RemoteDest>,
     pub(crate) parcel: Parcel,
@@ -51,16 +51,17 @@ pub(crate) struct Up {
     hidden: bool,
     pub(crate) sending: Sending,
     pub(crate) stream: Arc<Stream>,
-    /// Ends of processes that are told when the connection is not congested any more (BUSY-5). They
-    /// are not encoded before, so an exit reason that many share is kept once.
+    /// The signals of ended processes that are sent when the connection is not congested any more
+    /// (BUSY-5). They are encoded only then, so an exit reason that many signals share is kept
+    /// once.
     deferred: VecDeque<(RemoteDest, Signal)>,
 }
 
-/// Local processes with links, monitors or requests over the connection, and some that had.
+/// Local processes that have, or have had, links, monitors or requests over the connection.
 #[derive(Default)]
 struct Watchers {
     pids: BTreeSet<Pid>,
-    /// How many were left after the last search for processes that have ended.
+    /// The number of processes that were left after the last search.
     kept: usize,
 }
 
@@ -78,7 +79,8 @@ impl State {
         }
     }
 
-    /// Takes what has waited for the connection. `None` if the channel is not pending.
+    /// Takes the signals that have waited for the connection. Returns `None` if the channel is not
+    /// pending.
     pub(crate) fn take_pending(&mut self) -> Option<Vec<Queued>> {
         match &mut self.phase {
             Phase::Pending(pending) => Some(std::mem::take(&mut pending.queue)),
@@ -94,7 +96,7 @@ impl State {
         }
     }
 
-    /// Returns the way on whose room a sender depends that sends something, or has sent it.
+    /// Returns the way whose congestion suspends a sender that sends, or has sent, something.
     pub(crate) fn way(&self, sender: Option<Pid>, is_large: bool) -> Way {
         match &self.phase {
             Phase::Up(up) if is_large || up.sending.has_large(sender) => Way::Large,
@@ -107,7 +109,7 @@ impl State {
         self.congestion.is_congested(way, bytes)
     }
 
-    /// Notes a process that is to be told of the loss of the connection.
+    /// Adds a process to notify when the connection is lost.
     pub(crate) fn watch(&mut self, pid: Pid, node: impl FnOnce() -> Option<Node>) {
         let watchers = &mut self.watchers;
         watchers.pids.insert(pid);
@@ -132,7 +134,7 @@ impl Pending {
 }
 
 impl Queued {
-    /// Returns the process to tell if the connection is lost.
+    /// Returns the process to notify if the connection is lost.
     pub(crate) fn watcher(&self) -> Option<Pid> {
         match self.parcel.cargo() {
             Cargo::Spawn(request) => Some(request.from),
@@ -152,7 +154,8 @@ impl Up {
         if self.hidden { NodeType::Hidden } else { NodeType::Visible }
     }
 
-    /// Returns whether a destination on a node of this name is on this life of the node.
+    /// Returns whether this destination belongs to this life of the node. Its node has the name of
+    /// this one.
     pub(crate) fn is_for(&self, to: &RemoteDest) -> bool {
         match to {
             RemoteDest::Name(..) => true,
@@ -170,7 +173,7 @@ impl Up {
         self.sending.send(sender, to.as_ref().map(RemoteDest::target), parcel)
     }
 
-    /// Returns whether the end of a process has to wait because earlier ones do.
+    /// Returns whether signals of ended processes are waiting. Later ones must then wait, too.
     pub(crate) fn has_deferred(&self) -> bool {
         !self.deferred.is_empty()
     }
@@ -179,7 +182,7 @@ impl Up {
         self.deferred.push_back((to, signal));
     }
 
-    /// Sends the ends that have waited, as many as there is room for.
+    /// Sends deferred signals of ended processes while there is room.
     pub(crate) fn send_deferred(
         &mut self,
         limits: &Limits,
@@ -197,7 +200,7 @@ impl Up {
                 self.sending.send(sender, target, parcel).map_err(|refused| refused.0)
             });
             if let Err(error) = sent {
-                unsent.add("the end of a process could not be told", error);
+                unsent.add("the signal of the end of a process could not be sent", error);
             }
         }
     }

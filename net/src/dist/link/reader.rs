@@ -10,21 +10,22 @@ use parking_lot::Mutex;
 use crate::io::Stream;
 use crate::proto::connection::{Events, Receiving};
 
-/// The bytes that one system call reads.
+/// The maximum number of bytes that one system call reads.
 const READ_BYTES: usize = 64 << 10;
 
-/// The bytes read behind a piece of a large message that goes to its final place: enough for the
-/// head of the next piece, which then has a place, too. More would be copied there.
+/// The number of bytes to read behind a piece of a large message that is read directly into its
+/// final place. This is enough for the head of the next piece. Reading more would mean copying
+/// more, since the next piece can then be read directly, too.
 const BEHIND_BYTES: usize = 4 << 10;
 
-/// The number of buffers that are kept. More threads than this seldom read at the same time.
+/// The maximum number of buffers that are kept. More threads seldom read at the same time.
 const BUFFERS_KEPT: usize = 4;
 
 pub(crate) struct Reader {
     receiving: Receiving,
     stream: Arc<Stream>,
     from: IpAddr,
-    /// What the peer has sent together with its handshake.
+    /// The bytes that the peer has sent together with its handshake.
     early: Vec<u8>,
 }
 
@@ -72,11 +73,11 @@ impl Reader {
         self.receiving.bytes()
     }
 
-    /// Reads once, and gives what has come to `events`. If `is_open` is set, a read that does not
-    /// fill its buffer has read everything.
+    /// Reads once, and passes the decoded events to `events`. If `is_open` is set, a read that does
+    /// not fill its buffer has read everything.
     ///
     /// # Errors
-    /// If the peer has broken the rules; the text says how.
+    /// If the peer has broken the protocol. The text says how.
     pub(crate) fn read(
         &mut self,
         bytes: &mut [u8],
@@ -121,8 +122,8 @@ impl Reader {
     }
 }
 
-/// Returns the reason for the loss of a connection that is broken. The peer could have caused an
-/// error of the operating system, while a transport of the program may have a reason of its own.
+/// Returns the reason for the loss of a broken connection. An error of the operating system means
+/// that the connection was closed. A transport of the program may give its own reason.
 fn closed_by(error: &io::Error) -> NodeDownReason {
     match error.get_ref() {
         None => NodeDownReason::ConnectionClosed,

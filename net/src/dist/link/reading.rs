@@ -1,10 +1,10 @@
-//! How a channel reads: one thread at a time, and no thread waits for it.
+//! How a channel reads: one thread at a time, and no other thread waits for it.
 //!
 //! The thread that the socket's event wakes reads into a buffer, decodes and delivers. If another
-//! thread is reading, that thread reads once more. A connection with a lot to read goes on in a
-//! process of its own (`rest`), so that neither other connections nor other processes wait.
+//! thread is already reading, that thread reads once more. A connection with a lot to read
+//! continues in its own process (`rest`), so that other connections and processes need not wait.
 //!
-//! Only [`Channel::lose`] waits for a read under way, which it cuts short.
+//! Only [`Channel::lose`] waits for a read in progress, and makes it stop early.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,14 +20,15 @@ use super::reader::{Read, Reader};
 use super::rest::Job;
 use crate::proto::connection::{Event, Events};
 
-/// After so many reads in a row, others have their turn. Together they are a fraction of a
-/// millisecond, for which another connection may have to wait.
+/// The maximum number of reads in a row before other connections get a turn. Together these reads
+/// take a fraction of a millisecond.
 const READS_IN_A_ROW: usize = 16;
 
 /// Why a channel ends after a panic.
 const PANICKED: &str = "a panic while reading or writing";
 
-/// Routes what has come to the processes that it is for: the one way into the node.
+/// Routes everything that arrives over a channel to its processes. There is no other way into the
+/// node.
 struct Router<'a> {
     channel: &'a Channel,
     /// The address of the peer.
@@ -52,7 +53,7 @@ impl Events for Router<'_> {
                 observer.received(self.channel.id(), target, SignalRef::from(signal));
             }
         });
-        // Most nodes have no handler, and this is all that it costs them.
+        // For nodes without a handler, which are most nodes, this test is the only cost.
         let event = if self.channel.shared().has_handler {
             match self.owner.admit(self.channel.peer(), event) {
                 Admitted::Yes(event) => event,
@@ -74,8 +75,8 @@ impl Router<'_> {
     fn route(&self, event: Event) {
         let watcher = match event {
             Event::Signal { target, mut signal } => {
-                // No process had the name that was monitored: the receiver is to know which node
-                // says so.
+                // No process was registered under the monitored name. The receiver has to know
+                // which node reports this.
                 if let Signal::Down { from: from @ None, .. } = &mut signal {
                     *from = self.channel.peer_id().map(Pid::nobody);
                 }
@@ -104,21 +105,21 @@ impl Router<'_> {
 }
 
 impl Channel {
-    /// Reads what is there and delivers it. If another thread is reading, that thread reads once
-    /// more. `is_open`: the network has reported that something is there and that the connection
-    /// has not ended.
+    /// Reads and delivers everything that has arrived. If another thread is reading, that thread
+    /// reads once more. `is_open` is set if the network has reported that there is something to
+    /// read and that the connection has not ended.
     pub(super) fn read(self: &Arc<Self>, is_open: bool) {
         if !is_open {
-            // Whichever thread reads has to read to the end.
+            // The thread that reads has to read until it finds the end.
             self.may_have_ended.store(true, Ordering::Release);
         }
-        // What is left of a channel that has ended is dropped after the reader is unlocked.
+        // The remains of a channel that has ended are dropped after the reader is unlocked.
         let mut left = None;
         let turn = self.reading.work(|reader| self.read_some(reader, &mut left));
         self.rests(turn, Job::Read);
     }
 
-    /// Goes on with a turn that was kept.
+    /// Continues a turn that was kept.
     pub(super) fn go_on_reading(self: &Arc<Self>) -> Turn {
         let mut left = None;
         self.reading.go_on(|reader| self.read_some(reader, &mut left))
@@ -134,7 +135,7 @@ impl Channel {
         let mut router = Router { channel: self, from, owner: &*owner, node: &node };
         let mut then = Read::More;
         for _ in 0..READS_IN_A_ROW {
-            // A thread that ends the channel waits for this one.
+            // A thread that ends the channel waits for this thread.
             let is_ending = self.is_ending.load(Ordering::Acquire);
             let Some(open) = reader.as_mut().filter(|_| !is_ending) else {
                 then = Read::Wait;
@@ -174,8 +175,8 @@ impl Channel {
         }
     }
 
-    /// A read or a write has panicked, most likely in a transport of the program. Nobody would go
-    /// on where it stopped, so the connection is closed.
+    /// A read or a write has panicked, most likely in a transport of the program. No thread would
+    /// continue where it stopped, so the connection is closed.
     fn ends_by_panic(&self) -> Read {
         let shared = self.shared();
         shared.logs.panicked.line(shared.env.now(), |left_out| {
@@ -184,7 +185,7 @@ impl Channel {
         Read::End(NodeDownReason::Other(PANICKED.into()))
     }
 
-    /// The peer has broken the rules: its connection is about to be closed.
+    /// Logs that the peer has broken the protocol. Its connection is about to be closed.
     fn log_misbehaved(&self, error: &str) {
         let shared = self.shared();
         shared.logs.misbehaved.line(shared.env.now(), |left_out| {

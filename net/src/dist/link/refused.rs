@@ -1,4 +1,4 @@
-//! The answers to what can't be sent.
+//! The answers to signals that can't be sent.
 
 use fika_runtime::{
     ConnectionId, EncodeError, ExitReason, Pid, RemoteDest, Signal, SpawnError, SpawnRequest,
@@ -39,8 +39,8 @@ pub(crate) fn not_spawned(
     (request.from, Signal::SpawnReply { connection, reference, result })
 }
 
-/// Returns the answer to a signal to a process of an earlier life of its node, which has ended with
-/// that life, and the process that gets the answer.
+/// Returns the answer to a signal to a process of an earlier life of its node, and the process that
+/// gets the answer. The receiver has ended with that life.
 pub(crate) fn answer_stale(to: &RemoteDest, cargo: Cargo) -> Option<(Pid, Signal)> {
     let RemoteDest::Pid(dead) = *to else { return None };
     let Cargo::Signal(signal) = cargo else { return None };

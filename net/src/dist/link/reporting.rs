@@ -1,4 +1,4 @@
-//! How the two ends of a connection report values to each other that did not decode.
+//! Reports values that could not be decoded to the other end of a connection.
 
 use fika_runtime::{Time, Undecodable, printable, report};
 
@@ -7,15 +7,15 @@ use super::phase::Phase;
 use crate::proto::connection::NotTaken;
 
 impl Channel {
-    /// Counts a value of the peer that did not decode, and tells the peer, at a limited rate. The
-    /// count of values that were left out goes with a later report, or at the next check of the
-    /// ticks.
+    /// Counts a value of the peer that could not be decoded, and reports it to the peer at a
+    /// limited rate. The number of values that were left out is part of a later report, or is sent
+    /// at the next check of the ticks.
     pub(crate) fn tell_undecodable(&self, lost: &Undecodable, now: Time) {
         self.undecoded.count_here(lost);
         self.undecoded.told.line(now, |_| self.tell_untold());
     }
 
-    /// Tells the peer of values that did not decode, unless the connection is congested.
+    /// Reports values that could not be decoded to the peer, unless the connection is congested.
     pub(crate) fn tell_untold(&self) {
         let mut untold = self.undecoded.untold.lock();
         if untold.count == 0 {
@@ -32,7 +32,7 @@ impl Channel {
         drop(state);
         match sent {
             Ok(()) => self.has_output(bytes),
-            // The texts are cut to their limits before, so this should not happen.
+            // The texts have been cut to their limits, so this should not happen.
             Err(error) => report!(error, node = %self.peer(), %error, "a report was not sent"),
         }
     }

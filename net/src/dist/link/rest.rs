@@ -1,7 +1,7 @@
-//! How a busy connection goes on reading or writing: in a process of its own.
+//! Continues reading or writing on a busy connection, in its own process.
 //!
-//! The scheduler runs these processes as all others, on any worker. So two busy connections are
-//! served at the same time, and processes and other connections have their turns between. The
+//! The scheduler runs these processes like all others, on any worker. So two busy connections are
+//! served at the same time, and other processes and connections get their turns in between. The
 //! process ends when the connection is not busy any more.
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use fika_runtime::{Turn, yield_now};
 
 use super::channel::Channel;
 
-/// What a turn is kept for.
+/// The work of a turn that is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Job {
     Read,
@@ -25,7 +25,7 @@ struct Rest {
 }
 
 impl Channel {
-    /// Has a process go on with a turn that is kept.
+    /// Starts a process that continues a turn that is kept.
     pub(super) fn rests(&self, turn: Turn, job: Job) {
         if turn == Turn::Over {
             return;
@@ -33,7 +33,7 @@ impl Channel {
         let (Some(owner), Some(channel)) = (self.owner(), self.this()) else { return };
         let Some(node) = owner.node() else { return };
         let rest = Rest { channel, job, turn };
-        // Without room for a process, the drop of `rest` does everything now.
+        // If the process can't start, dropping `rest` does all of the work now.
         let _ = node.spawn_root_service(owner.net_kernel(), rest.run());
     }
 }
@@ -41,7 +41,7 @@ impl Channel {
 impl Rest {
     async fn run(mut self) {
         while self.turn == Turn::Kept {
-            // The answers to what the last turn has read do not wait for the next turn.
+            // Answers to signals from the last turn are written before the next turn.
             if let Some(owner) = self.channel.owner() {
                 owner.flush();
             }
@@ -50,10 +50,10 @@ impl Rest {
         }
     }
 
-    /// Has one turn, as the handler of a socket would: what is read may run code of the program,
-    /// which must not take this process for its own.
+    /// Runs one turn outside of the process, as the handler of a socket does. Delivery may run code
+    /// of the program, and that code must not see this process as the running process.
     fn go_on(&mut self) {
-        // The outlet ends a turn that panics.
+        // If the turn panics, the outlet has ended it.
         self.turn = Turn::Over;
         let Some(node) = self.channel.node().filter(|node| !node.is_stopping()) else { return };
         self.turn = node.outside_process(|| match self.job {

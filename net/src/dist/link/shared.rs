@@ -1,4 +1,4 @@
-//! What all channels of a node share.
+//! The state that all channels of a node share.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub(crate) struct Shared {
     /// `output_low_bytes`.
     pub(crate) output_high_bytes: usize,
     pub(crate) output_low_bytes: usize,
-    /// The node has a handler of the program, which is asked about what comes in.
+    /// Whether the program has set a handler. The handler is asked about incoming events.
     pub(crate) has_handler: bool,
     pub(crate) env: Arc<dyn Env>,
     pub(crate) observed: Observed,
@@ -23,14 +23,14 @@ pub(crate) struct Shared {
     pub(crate) logs: Logs,
 }
 
-/// The lines of the log that a connected peer can cause at will, each kind with a rate of its own.
+/// The rates of the log lines that a connected peer can cause at will. Each kind has its own rate.
 #[derive(Default)]
 pub(crate) struct Logs {
-    /// The peer broke the rules, and its connection is closed.
+    /// The peer broke the protocol, and its connection is closed.
     pub(crate) misbehaved: LogRate,
-    /// The program's transport panicked, or what a read or a write calls.
+    /// The program's transport panicked, or code that a read or a write calls.
     pub(crate) panicked: LogRate,
-    /// The peer could not decode what this node has sent.
+    /// The peer could not decode a value that this node has sent.
     pub(crate) not_taken: LogRate,
     /// A signal could not be sent.
     pub(crate) unsent: LogRate,

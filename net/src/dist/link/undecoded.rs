@@ -1,4 +1,4 @@
-//! Counts of the values that did not decode at either end of a connection.
+//! Counts of the values that either end of a connection could not decode.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -10,12 +10,12 @@ use parking_lot::Mutex;
 pub(crate) struct Undecoded {
     here: AtomicU64,
     there: AtomicU64,
-    /// Limits how often the peer is told, since it may send any number of such values.
+    /// Limits the rate of reports to the peer, since it may send any number of such values.
     pub(crate) told: LogRate,
     pub(crate) untold: Mutex<Untold>,
 }
 
-/// The values of which the peer has not been told yet.
+/// The values that have not been reported to the peer yet.
 #[derive(Default)]
 pub(crate) struct Untold {
     pub(crate) count: u64,
@@ -23,12 +23,12 @@ pub(crate) struct Untold {
 }
 
 impl Undecoded {
-    /// Returns how many values did not decode here, and at the peer.
+    /// Returns the number of values that could not be decoded here, and at the peer.
     pub(crate) fn counts(&self) -> (u64, u64) {
         (self.here.load(Relaxed), self.there.load(Relaxed))
     }
 
-    /// Counts a value of the peer that did not decode here.
+    /// Counts a value of the peer that could not be decoded here.
     pub(crate) fn count_here(&self, lost: &Undecodable) {
         self.here.fetch_add(1, Relaxed);
         let mut untold = self.untold.lock();
@@ -36,7 +36,7 @@ impl Undecoded {
         untold.last = Some(lost.clone());
     }
 
-    /// Counts values of this node that did not decode at the peer: one, and so many more.
+    /// Counts values of this node that the peer could not decode: one, and `more` further ones.
     pub(crate) fn count_there(&self, more: u64) {
         let _ = self.there.fetch_update(Relaxed, Relaxed, |count| {
             Some(count.saturating_add(1).saturating_add(more))

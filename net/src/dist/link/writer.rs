@@ -6,10 +6,11 @@ use std::sync::Arc;
 use crate::io::Stream;
 use crate::proto::output::Batch;
 
-/// The segments in one system call.
+/// The maximum number of segments in one system call.
 const SLICES: usize = 32;
 
-/// What is being written. There is no stream before the connection is up, nor after it has ended.
+/// The batch that is being written, and the stream. The stream is `None` before the connection is
+/// up and after it has ended.
 #[derive(Default)]
 pub(crate) struct Writer {
     pub(crate) batch: Batch,
@@ -18,11 +19,11 @@ pub(crate) struct Writer {
 
 /// The result of a write.
 pub(crate) enum Written {
-    /// So many bytes were taken.
+    /// The transport has taken this many bytes.
     Bytes(usize),
-    /// The transport has no room, and will report when it has.
+    /// The transport has no room. It will report when it has room again.
     NoRoom,
-    /// The transport takes nothing any more.
+    /// The transport is broken, and accepts no more bytes.
     Broken,
 }
 

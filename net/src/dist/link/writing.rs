@@ -1,9 +1,9 @@
-//! How a channel writes: one thread at a time, and no thread waits for it.
+//! How a channel writes: one thread at a time, and no other thread waits for it.
 //!
-//! A sender's output is written at the end of its turn, or at once if there is much. If another
-//! thread is writing, that thread writes the new output, too. So the lock of the channel's state is
-//! never held during a system call, and a sender never waits for the system call of another one. A
-//! connection with a lot to write goes on in a process of its own (`rest`).
+//! A sender's output is written at the end of its turn, or at once if there is much of it. If
+//! another thread is already writing, that thread also writes the new output. So the lock of the
+//! channel's state is never held during a system call, and a sender never waits for the system call
+//! of another thread. A connection with a lot to write continues in its own process (`rest`).
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -18,19 +18,19 @@ use super::unsent::Unsent;
 use super::writer::{Writer, Written};
 use crate::proto::limits::{BATCH_PIECES, PIECE_BYTES_MAX};
 
-/// This much output goes out at once, and not only at the end of the turn: it still is in the
+/// Output of this size is written at once, not at the end of the turn, since it is still in the
 /// processor's cache.
 const EAGER_BYTES: usize = 128 << 10;
 
-/// This much output of large messages goes out at once. These are not in the cache, so the fewer
-/// system calls the better.
+/// Output of this size is written at once if it includes large messages. Large messages are not in
+/// the cache, so this limit is higher, for fewer system calls.
 const EAGER_LARGE_BYTES: usize = BATCH_PIECES * PIECE_BYTES_MAX;
 
-/// After so many batches in a row, others have their turn.
+/// The maximum number of batches in a row before other connections get a turn.
 const BATCHES_IN_A_ROW: usize = 4;
 
 impl Channel {
-    /// Returns whether [`has_output`](Self::has_output) has anything to do.
+    /// Returns whether the caller has to call [`has_output`](Self::has_output).
     pub(crate) fn is_to_know(&self, bytes: OutputBytes) -> bool {
         self.is_eager(bytes) || !self.noted.load(Ordering::Relaxed)
     }
@@ -39,8 +39,8 @@ impl Channel {
         (small >= EAGER_BYTES || all >= EAGER_LARGE_BYTES) && !self.writing.is_blocked()
     }
 
-    /// Called when the output has grown to so many bytes: it goes out at the end of the turn at the
-    /// latest.
+    /// Called when the output has grown to this many bytes. It is written at the end of the turn at
+    /// the latest.
     pub(crate) fn has_output(&self, bytes: OutputBytes) {
         if self.is_eager(bytes) {
             return self.write();
@@ -60,25 +60,25 @@ impl Channel {
         self.rests(turn, Job::Write);
     }
 
-    /// Writes what has waited for the transport to have room, as it may have now.
+    /// Continues a write that has waited for room, since the transport may have room now.
     pub(crate) fn has_room(&self) {
         let turn = self.writing.has_room(|writer| self.write_some(writer));
         self.rests(turn, Job::Write);
     }
 
-    /// Writes what there is room for. If another thread is writing, that thread does it.
+    /// Writes as much as there is room for. If another thread is writing, that thread does it.
     pub(crate) fn write(&self) {
         let turn = self.writing.work(|writer| self.write_some(writer));
         self.rests(turn, Job::Write);
     }
 
-    /// Writes what there is room for, since the channel is about to end. This waits for a thread
-    /// that is writing.
+    /// Writes as much as there is room for. Called before the channel ends. Waits for a thread that
+    /// is writing.
     pub(crate) fn write_last(&self) {
         let _ = self.writing.change(|writer| self.write_some(writer));
     }
 
-    /// Goes on with a turn that was kept.
+    /// Continues a turn that was kept.
     pub(super) fn go_on_writing(&self) -> Turn {
         self.writing.go_on(|writer| self.write_some(writer))
     }
@@ -109,8 +109,9 @@ impl Channel {
         }
     }
 
-    /// Writes until nothing is left, there is no room, or others should have their turn. Adds the
-    /// processes that may send again to `held_up`, and what could not be sent to `unsent`.
+    /// Writes until no output is left, there is no room, or other connections should get a turn.
+    /// Adds the processes that may send again to `held_up`, and the signals that could not be sent
+    /// to `unsent`.
     fn write_batches(
         &self,
         writer: &mut Writer,
@@ -136,7 +137,7 @@ impl Channel {
                 batches += 1;
                 up.send_deferred(&self.shared().limits, congestion, unsent);
                 up.sending.take_output(&mut writer.batch, &mut |error| {
-                    unsent.add("something that waited could not be sent", error);
+                    unsent.add("a signal that waited could not be sent", error);
                 });
             }
             drop(state);

@@ -1,10 +1,11 @@
-//! Accepts the connections of other nodes: one process accepts, and one does each handshake.
+//! Accepts the connections of other nodes. One process accepts, and each handshake has its own
+//! process.
 //!
-//! A peer that has not proved itself costs a process and a frame, has a limited time, and is one of
-//! a limited number. At the limit a random one of these peers is dropped, so a program that opens
-//! many connections and stays silent does not keep others out. The next connection is served when
-//! the process of the dropped one has ended. How often an address may begin is limited, too
-//! (`accept_rate`).
+//! A peer that has not proved itself costs a process and a frame. Both its time and the number of
+//! such peers are limited. At the limit, a random one of these peers is dropped. So a program that
+//! opens many connections and stays silent does not keep other nodes out. The next connection is
+//! served when the process of the dropped one has ended. Each address may begin only a limited
+//! number of handshakes in a time (`accept_rate`).
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -27,27 +28,28 @@ use crate::io::{Acceptors, Stream, source_of};
 use crate::proto::handshake::responder::{AwaitHello, AwaitProof, Greeted, Proved};
 use crate::proto::handshake::{HandshakeError, Status};
 
-/// Handshakes under way, from all addresses.
+/// The maximum number of handshakes in progress, from all addresses.
 const HALF_OPEN_MAX: usize = 256;
 
-/// Handshakes under way from one address. The nodes of this host are not limited in this way, since
-/// many of them may start at once.
+/// The maximum number of handshakes in progress from one address. The nodes of this host are not
+/// limited in this way, since many of them may start at once.
 const HALF_OPEN_PER_ADDRESS_MAX: usize = 16;
 
-/// After an error of the system, accepting pauses for this long instead of spinning.
+/// The pause before the next accept after an error of the operating system, so that accepting does
+/// not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Where connections come in. It outlives the process that accepts them, so that a restart of
-/// that process neither closes the port nor resets a limit.
+/// The listener and its limits. They outlive the process that accepts connections, so that a
+/// restart of that process neither closes the port nor resets a limit.
 pub(crate) struct Entrance {
     listener: Mutex<Acceptors>,
     half_open: HalfOpen,
-    /// How many connections have been accepted.
+    /// The number of connections that have been accepted.
     accepted: AtomicU64,
 }
 
-/// The handshakes under way of peers that have not proved themselves, and how often addresses may
-/// begin one.
+/// The handshakes in progress of peers that have not proved themselves, and the rates at which
+/// addresses may begin new ones.
 #[derive(Clone, Default)]
 struct HalfOpen(Arc<Mutex<BTreeMap<u64, Handshake>>>, Arc<Mutex<AcceptRate>>);
 
@@ -73,17 +75,18 @@ pub(crate) async fn accept(net: Arc<Net>, entrance: Arc<Entrance>) {
             Ok(stream) => {
                 let accepted = entrance.accepted.fetch_add(1, Ordering::Relaxed);
                 let ip = stream.peer_addr().ip();
-                // Otherwise it is closed at once, which costs less than anything that it could ask
-                // for.
+                // A connection that is not admitted is closed at once. This costs less than any
+                // request of the peer.
                 let admitted = half_open.1.lock().admits(ip, net.base.env.now());
                 half_open.tell_emptied(&net);
                 if admitted {
                     half_open.make_room(&net, ip).await;
-                    // It is listed before it runs: many may be accepted before one does.
+                    // The handshake is listed before its process runs, since many connections may
+                    // be accepted before one of their processes runs.
                     let listed = half_open.list(accepted, ip);
                     match spawn_service(serve(net.clone(), listed, stream)) {
                         Some(pid) => half_open.found(accepted, pid),
-                        // This connection is closed; there may be room for the next one.
+                        // This connection is closed. There may be room for the next one.
                         None => net.logs.no_process.line(net.base.env.now(), |left_out| {
                             report!(
                                 warn, %ip, left_out,
@@ -92,7 +95,7 @@ pub(crate) async fn accept(net: Arc<Net>, entrance: Arc<Entrance>) {
                         }),
                     }
                 }
-                // While connections pour in, there is no other point at which others run.
+                // While connections arrive without a pause, other processes run only here.
                 yield_now().await;
             }
             Err(error) => {
@@ -113,12 +116,12 @@ impl HalfOpen {
         net.logs.pushy.line(net.base.env.now(), |left_out| {
             report!(
                 warn, %from, left_out,
-                "too many connections or wrong cookies: more are closed at once"
+                "too many connections or wrong cookies: further connections are closed at once"
             );
         });
     }
 
-    /// Looks at a peer's proof, if its address has not sent too many wrong ones.
+    /// Checks a peer's proof, unless too many wrong proofs have come from its address.
     fn prove(
         &self,
         net: &Net,
@@ -145,14 +148,14 @@ impl HalfOpen {
     }
 
     fn found(&self, number: u64, pid: Pid) {
-        // It may have ended already.
+        // The handshake may have ended already.
         if let Some(handshake) = self.0.lock().get_mut(&number) {
             handshake.pid = Some(pid);
         }
     }
 
-    /// At a limit, drops a random handshake, and waits until its process has ended: many that
-    /// were dropped and have not run yet would be as much of a burden as those under way.
+    /// Drops a random handshake if a limit is reached, and waits until its process has ended.
+    /// Without this wait, many processes that are killed and have not ended could pile up.
     async fn make_room(&self, net: &Net, from: IpAddr) {
         let Some(victim) = self.choose(net, from) else { return };
         net.logs.crowded.line(net.base.env.now(), |left_out| {
@@ -174,8 +177,8 @@ impl HalfOpen {
     }
 }
 
-/// Returns the handshakes of which one has to be dropped before another from this address begins. A
-/// /64 network of IPv6 counts as one address.
+/// Returns the candidates to drop before another handshake from this address begins. The list is
+/// empty if no limit is reached. A /64 network of IPv6 counts as one address.
 fn crowd(all: &BTreeMap<u64, Handshake>, from: IpAddr) -> Vec<u64> {
     let source = source_of(from);
     let same = all.iter().filter(|(_, handshake)| source_of(handshake.ip) == source);
@@ -189,7 +192,7 @@ fn crowd(all: &BTreeMap<u64, Handshake>, from: IpAddr) -> Vec<u64> {
     }
 }
 
-/// Removes the handshake from the list, however its process ends.
+/// Removes the handshake from the list when its process ends in any way.
 struct Listed(HalfOpen, u64);
 
 impl Drop for Listed {
@@ -201,7 +204,7 @@ impl Drop for Listed {
 async fn serve(net: Arc<Net>, listed: Listed, stream: Stream) {
     link(net.net_kernel());
     let from = stream.peer_addr();
-    // In a box: a future that is handed on by value takes its place twice and more.
+    // Boxed, since a future that is moved by value takes its space several times.
     let handshake = Box::pin(respond(&net, listed, stream));
     match timeout(net.config.handshake_time, handshake).await {
         Ok(Ok(())) => {}
@@ -221,8 +224,8 @@ async fn serve(net: Arc<Net>, listed: Listed, stream: Stream) {
 }
 
 impl Net {
-    /// Returns whether an error of a handshake is to be logged. For a bad cookie, the program's
-    /// handler decides.
+    /// Returns whether to log an error of a handshake. For a bad cookie, the program's handler
+    /// decides.
     fn tells_of(&self, error: &HandshakeError, from: SocketAddr) -> bool {
         match (&self.config.handler, error) {
             (Some(handler), HandshakeError::BadProof { peer }) => {
@@ -234,9 +237,9 @@ impl Net {
     }
 }
 
-/// The claim of this attempt to a channel, until the channel is brought up. The claim is given up
-/// when the attempt ends in any way: the process may be dropped to make room, and its time may be
-/// over while net_kernel's answer is on its way.
+/// The claim of this attempt to a channel, until the channel goes up. Dropping it tells net_kernel
+/// that the attempt has failed. This also happens if the process is killed, or if its time is over
+/// while net_kernel's answer is on its way.
 struct Claim<'a> {
     net: &'a Net,
     peer: Option<NodeName>,
@@ -263,10 +266,11 @@ async fn respond(net: &Net, listed: Listed, stream: Stream) -> Result<(), Failur
     let replaces: bool =
         ask_linked(net.net_kernel(), |caller| Attempt::Hello { peer: peer.clone(), caller }).await;
     if is_named && replaces {
-        // Another node has come by the name at this moment.
+        // Another node has got this name in the meantime.
         return refuse(&framed, greeted, Status::NotAllowed).await;
     }
-    // A stranger gets the same answer, whichever nodes are connected or allowed.
+    // A peer that has not proved itself gets an answer that does not reveal which nodes are
+    // connected or allowed.
     let status = if is_named { Status::Named } else { Status::Ok };
     let (proof, frame) =
         greeted.accept(status, &net.secret(&peer), framed.transport(), net.nonce());
@@ -276,9 +280,9 @@ async fn respond(net: &Net, listed: Listed, stream: Stream) -> Result<(), Failur
         let proof_i = framed.read().await?;
         listed.0.prove(net, &framed.stream, proof, &proof_i)?
     };
-    // It is no stranger any more, and is not dropped in favour of one.
+    // The peer has proved itself, so it is not dropped to make room for another handshake any more.
     drop(listed);
-    // In a box: a peer that has not proved itself holds no room for what comes after.
+    // Boxed, so that a peer that has not proved itself takes no memory for the next step.
     Box::pin(claim(net, framed, replaces, proved)).await
 }
 
@@ -290,8 +294,8 @@ async fn claim(
     proved: Proved,
 ) -> Result<(), Failure> {
     let peer = proved.peer().clone();
-    // The peer may have given up this attempt while we were slow, and another connection may
-    // have come and gone since: this one would be a connection to nobody.
+    // If this node was slow, the peer may have given up this attempt, and another connection may
+    // have come and gone. Then this connection has no peer any more.
     if framed.is_closed() {
         return Err(Failure::Superfluous);
     }
@@ -312,7 +316,7 @@ async fn claim(
     Ok(())
 }
 
-/// Gives a name to a peer that asks for one (DIST-4).
+/// Gives the peer a name if it asks for one (DIST-4).
 async fn name(net: &Net, framed: &Framed, greeted: Greeted) -> Result<Greeted, Failure> {
     if !greeted.asks_for_name() {
         return Ok(greeted);
@@ -345,25 +349,25 @@ mod tests {
         crowd(&half_open.0.lock(), from.parse().unwrap()).len()
     }
 
-    /// At each limit, and one below it.
+    /// Checks each limit, and one handshake below it.
     #[test]
     fn handshakes_under_way() {
         let (near, far) = ("127.0.0.1".parse().unwrap(), "10.0.0.1".parse().unwrap());
         let half_open = HalfOpen::default();
         let mut listed = list(&half_open, vec![far; HALF_OPEN_PER_ADDRESS_MAX]);
-        assert_eq!(crowd_of(&half_open, "10.0.0.1"), 16, "one of its own goes");
+        assert_eq!(crowd_of(&half_open, "10.0.0.1"), 16, "a handshake of this address is dropped");
         assert_eq!(crowd_of(&half_open, "10.0.0.2"), 0, "others are let in");
         listed.pop();
         assert_eq!(crowd_of(&half_open, "10.0.0.1"), 0, "one below the limit");
         drop(listed);
         let mut listed = list(&half_open, vec![near; HALF_OPEN_MAX]);
-        assert_eq!(crowd_of(&half_open, "127.0.0.1"), 256, "one of all goes");
+        assert_eq!(crowd_of(&half_open, "127.0.0.1"), 256, "a handshake of any address is dropped");
         assert_eq!(crowd_of(&half_open, "10.0.0.1"), 256);
         listed.pop();
         assert_eq!(crowd_of(&half_open, "127.0.0.1"), 0);
         drop(listed);
         assert!(half_open.0.lock().is_empty());
-        // A network of IPv6 is one address.
+        // A /64 network of IPv6 counts as one address.
         let ip = |n: usize| format!("2001:db8:0:1::{n:x}").parse().unwrap();
         let _listed = list(&half_open, (0..HALF_OPEN_PER_ADDRESS_MAX).map(ip));
         assert_eq!(crowd_of(&half_open, "2001:db8:0:1:ffff::"), 16);

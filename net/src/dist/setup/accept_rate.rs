@@ -1,10 +1,10 @@
 //! Limits how often an address may begin a handshake, and how often it may try to prove itself. So
-//! a peer can't try cookies by the thousand, keep a node busy, or fill its log.
+//! a peer can't try thousands of cookies, keep a node busy, or fill its log.
 //!
 //! Each source has two token buckets ("purses"), one for connections and one for proofs. A proof is
-//! paid for before it is checked, and a right one is refunded; so the limit holds for any number of
-//! concurrent handshakes. A source is an IPv4 address, or a /64 network of IPv6, which is what one
-//! host is commonly given.
+//! paid for before it is checked, and a right proof is refunded. So the limit holds for any number
+//! of concurrent handshakes. A source is an IPv4 address, or a /64 network of IPv6, which is the
+//! usual assignment for one host.
 //!
 //! All loopback addresses are one source, since a program may choose among them. Its connections
 //! are free, because all nodes of the host may start at once. Its proofs are not, because another
@@ -19,10 +19,12 @@ use fika_runtime::Time;
 
 use crate::io::source_of;
 
-/// Connections: more at once than one host has nodes, all of which connect when it starts.
+/// Connections. One host seldom has more nodes than `at_once`, and all of them may connect when the
+/// host starts.
 const CONNECTIONS: Income = Income { at_once: 256, per_second: 64 };
 
-/// Wrong proofs: enough for a mistake in a configuration, and too slow to guess a short cookie.
+/// Wrong proofs. The limit allows for a mistake in a configuration, and is too low to guess a short
+/// cookie.
 const GUESSES: Income = Income { at_once: 16, per_second: 4 };
 
 /// The number of sources that are remembered. Above that, the source with the fullest purses is
@@ -32,7 +34,7 @@ const SOURCES_MAX: usize = 1024;
 #[derive(Default)]
 pub(crate) struct AcceptRate {
     sources: BTreeMap<IpAddr, Source>,
-    /// A source that was refused since this was last taken, and is to be reported.
+    /// A source that was refused, and has not been reported yet.
     emptied: Option<IpAddr>,
 }
 
@@ -53,7 +55,7 @@ struct Source {
 #[derive(Clone, Copy)]
 struct Purse {
     holds: u32,
-    /// The time up to which its income is counted.
+    /// The time up to which the income of the purse is counted.
     at: Time,
 }
 
@@ -109,8 +111,8 @@ impl AcceptRate {
         }
     }
 
-    /// Takes the source that is to be reported because it was refused. A source is reported once
-    /// until both of its purses are full again.
+    /// Takes the refused source to report, if there is one. After that, a source is not reported
+    /// again until both of its purses have been full.
     pub(crate) fn take_emptied(&mut self) -> Option<IpAddr> {
         self.emptied.take()
     }
@@ -166,15 +168,15 @@ mod tests {
         (0..2000).take_while(|_| rate.may_prove(from, now)).count()
     }
 
-    /// At the limit and one above, and with time.
+    /// Checks the purse at its limit and one above it, and after some time.
     #[test]
     fn connections() {
         let mut rate = AcceptRate::default();
         assert_eq!(admitted(&mut rate, ip(1), at(0)), 256);
-        assert_eq!(admitted(&mut rate, ip(2), at(0)), 256, "each has its own");
+        assert_eq!(admitted(&mut rate, ip(2), at(0)), 256, "each address has its own limit");
         assert_eq!(admitted(&mut rate, ip(1), at(15)), 0);
         assert_eq!(admitted(&mut rate, ip(1), at(1000)), 64);
-        assert_eq!(admitted(&mut rate, ip(1), at(1_000_000)), 256, "it holds no more");
+        assert_eq!(admitted(&mut rate, ip(1), at(1_000_000)), 256, "the purse is full");
         assert_eq!(admitted(&mut rate, "127.0.0.1".parse().unwrap(), at(0)), 2000);
         assert_eq!(guesses(&mut rate, ip(2), at(0)), 16, "connections cost no proofs");
     }
@@ -239,7 +241,8 @@ mod tests {
         }
     }
 
-    /// Many addresses do not exceed the limit, and a source that guesses is not forgotten.
+    /// The table of sources stays within its limit, and a source with wrong proofs is not
+    /// forgotten.
     #[test]
     fn addresses() {
         let mut rate = AcceptRate::default();
@@ -249,7 +252,7 @@ mod tests {
             assert!(rate.sources.len() <= SOURCES_MAX);
         }
         assert!(!rate.may_prove(ip(0), at(0)), "it is not forgotten");
-        // With time all are.
+        // After some time all sources are forgotten.
         assert!(rate.admits(ip(9999), at(60_000)));
         assert_eq!(rate.sources.len(), 1);
     }

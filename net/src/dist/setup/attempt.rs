@@ -1,4 +1,4 @@
-//! What an attempt to make a connection tells net_kernel, and what it is told.
+//! The messages between an attempt to make a connection and net_kernel.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use crate::dist::link::Channel;
 use crate::dist::state::Caller;
 use crate::proto::handshake::Established;
 
-/// A message of an attempt, of this node or of a peer, to net_kernel.
+/// A message to net_kernel from an attempt of this node or of a peer.
 pub(crate) enum Attempt {
-    /// Our attempt is about to prove itself; the answer says whether it is still wanted.
+    /// Our attempt is about to prove itself. The answer is whether the attempt is still wanted.
     Prove { channel: Arc<Channel>, caller: Caller<bool> },
-    /// A peer has said hello. The answer says whether there is a connection to the peer, or is
-    /// about to be.
+    /// A peer has sent a hello. The answer is whether the peer is connected, or about to be
+    /// connected.
     Hello { peer: NodeName, caller: Caller<bool> },
     /// A peer has proved itself.
     Claim {
@@ -27,36 +27,37 @@ pub(crate) enum Attempt {
     Up {
         channel: Arc<Channel>,
         handshaken: Handshaken,
-        /// The process whose attempt it is.
+        /// The process that made the attempt.
         by: Pid,
     },
     /// Our attempt has failed.
     SetupFailed { channel: Arc<Channel>, failure: SetupFailure },
-    /// The peer's attempt in this process has failed, possibly before the answer to its claim.
+    /// The peer's attempt that this process served has failed, possibly before the answer to its
+    /// claim.
     ClaimFailed { peer: NodeName, by: Pid },
 }
 
-/// How an attempt of ours has failed.
+/// The reason why an attempt of this node has failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum SetupFailure {
-    /// The peer refused it in favour of its own attempt.
+    /// The peer refused our attempt in favour of its own.
     Nok,
-    /// One of the nodes refuses the other, or can't talk to it. A retry would fail in the same way.
+    /// One of the nodes refuses the other, or the nodes are incompatible. A retry would also fail.
     Final,
     /// The peer was not reached, or did not answer in time.
     Other,
 }
 
-/// What becomes of the connection of a peer that has proved itself.
+/// The decision about the connection of a peer that has proved itself.
 pub(crate) enum Claimed {
-    /// It is the one for this channel.
+    /// The connection becomes the connection of this channel.
     Yes(Arc<Channel>),
-    /// It is not wanted: the peer has another one, or will have.
+    /// The connection is not wanted: the peer has another connection, or will have one.
     Superfluous,
-    /// This node's own list does not have the peer (HS-13).
+    /// The peer is not in this node's list of allowed nodes (HS-13).
     NotAllowed,
-    /// Our own attempt survives (HS-5). The peer is to keep what waits for its connection until
-    /// ours is there.
+    /// Our own attempt survives (HS-5). The peer keeps its waiting signals until our connection is
+    /// up.
     OursSurvives,
 }
 

@@ -1,4 +1,4 @@
-//! Makes a connection to a node: one process for each attempt.
+//! Makes a connection to a node. Each attempt has its own process.
 
 use std::sync::Arc;
 
@@ -11,9 +11,10 @@ use crate::dist::state::{Net, ask_linked};
 use crate::proto::handshake::initiator::AwaitHello;
 use crate::proto::handshake::{HandshakeError, Status};
 
-/// Reports an attempt that does not come to its own end: the program's resolver may panic, and any
-/// process may be killed. Otherwise what waits for the connection would wait forever. The report
-/// goes to the net_kernel that started the attempt, and not to one that was started later.
+/// Reports an attempt that ends without a result: the program's resolver may panic, and any process
+/// may be killed. Without this report, signals and processes would wait for the connection forever.
+/// The report goes to the net_kernel that started the attempt, not to a net_kernel that was started
+/// later.
 struct Unfinished(Option<(Arc<Net>, Arc<Channel>)>, Pid);
 
 impl Drop for Unfinished {
@@ -25,8 +26,8 @@ impl Drop for Unfinished {
     }
 }
 
-/// Connects the channel. An attempt whose process is killed before it runs fails like any other.
-/// `is_patient`: only a peer has named the node, and no process waits for it.
+/// Connects the channel. If the process is killed before it runs, the attempt fails like any other.
+/// `is_patient` is set if only a peer has named the node, so no process waits for the connection.
 pub(crate) fn connect(
     net: Arc<Net>,
     channel: Arc<Channel>,
@@ -54,9 +55,9 @@ async fn run(net: Arc<Net>, channel: Arc<Channel>, is_patient: bool, mut unfinis
         }
         Err(_) if outcome == SetupFailure::Nok => tracing::debug!(%node, "the peer connects"),
         Err(Failure::Handshake(error)) => report!(error, %node, %error, "not connected"),
-        // With a wrong cookie the peer is the one that notices, and closes.
+        // If the cookies differ, the peer notices it first and closes the connection.
         Err(Failure::Io(error)) => net.logs.not_connected.line(net.base.env.now(), |left_out| {
-            let why = "not connected; has the peer the same cookie?";
+            let why = "not connected; does the peer have the same cookie?";
             report!(error, %node, %error, left_out, "{why}");
         }),
         Err(Failure::TooSlow) => net.logs.not_connected.line(net.base.env.now(), |left_out| {
@@ -78,8 +79,8 @@ async fn handshake(
     }
     let (hello, frame) =
         AwaitHello::start(net.identity(), peer.clone(), &net.secret(peer), net.nonce())?;
-    // Names that a peer makes up, or that nobody answers for, hold up no other look-up: at low
-    // priority they have a part of the threads only.
+    // Look-ups at low priority get only a part of the threads. So names that a peer makes up do not
+    // delay other look-ups.
     if is_patient {
         set_priority(Priority::Low);
     }
@@ -91,8 +92,8 @@ async fn handshake(
     let mut framed = Framed::new(stream);
     let answer = step(net, framed.ask(&frame)).await?;
     let (proof, frame) = hello.handle(&answer, framed.transport())?;
-    // The peer's own connection may have come about while it answered: then it must not
-    // take this one for a new life of this end.
+    // The peer may have made its own connection while it answered. It must not mistake this
+    // connection for a new life of this node.
     let wanted =
         ask_linked(net.net_kernel(), |caller| Attempt::Prove { channel: channel.clone(), caller });
     if !wanted.await {
@@ -103,7 +104,7 @@ async fn handshake(
     Ok(Handshaken { established, framed })
 }
 
-/// Each step has the setup time anew (HS-12).
+/// Runs a step of the setup. Each step may take the setup time (HS-12).
 async fn step<T>(net: &Net, step: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     timeout(net.config.setup_time, step).await.unwrap_or(Err(Failure::TooSlow))
 }

@@ -1,4 +1,4 @@
-//! The frames of a handshake over a stream.
+//! Reads and writes the frames of a handshake over a stream.
 
 use std::io;
 
@@ -8,14 +8,14 @@ use crate::dist::discovery::NotReached;
 use crate::io::Stream;
 use crate::proto::handshake::{HandshakeError, Status, Transport, frame};
 
-/// A stream on which a handshake is under way.
+/// A stream on which a handshake is in progress.
 pub(crate) struct Framed {
     pub(crate) stream: Stream,
-    /// What has been read and not used.
+    /// Bytes that have been read and not used yet.
     pub(crate) received: BytesMut,
 }
 
-/// Why there is no connection.
+/// The reason why a connection was not made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("{0}")]
@@ -24,20 +24,20 @@ pub(crate) enum Failure {
     Io(#[from] io::Error),
     #[error("{0}")]
     Unreachable(String),
-    /// The peer refused; after `nok` its own attempt follows.
-    #[error("the peer refused the connection: {0:?}")]
+    /// This node refused the connection. After `nok`, the peer waits for this node's own attempt.
+    #[error("this node refused the connection: {0:?}")]
     Refused(Status),
-    /// The peer is not in this node's own list (HS-13).
-    #[error("it is not in this node's list of those that are allowed")]
+    /// The peer is not in this node's list of allowed nodes (HS-13).
+    #[error("the peer is not in this node's list of allowed nodes")]
     NotAllowed,
-    /// Another connection to the peer has come about meanwhile.
+    /// Another connection to the peer was made meanwhile.
     #[error("another connection was made meanwhile")]
     Superfluous,
-    /// Wrong proofs came from its address, and the limit of them is reached.
-    #[error("too many wrong proofs came from its address")]
+    /// The peer's address has reached its limit of wrong proofs.
+    #[error("too many wrong proofs came from the peer's address")]
     TooManyGuesses,
     /// A step took longer than the setup time.
-    #[error("it takes too long")]
+    #[error("the attempt took too long")]
     TooSlow,
 }
 
@@ -55,7 +55,7 @@ impl Framed {
         Framed { stream, received: BytesMut::new() }
     }
 
-    /// Returns what the proofs bind the connection to.
+    /// Returns the transport to which the proofs bind the connection.
     pub(crate) fn transport(&self) -> Transport {
         self.stream.channel_binding().map_or(Transport::Plain, Transport::Bound)
     }
@@ -65,7 +65,7 @@ impl Framed {
         loop {
             if let Some(body) = frame(&mut self.received).map_err(HandshakeError::from)? {
                 if self.received.is_empty() {
-                    // Nothing is kept for a peer that has not proved itself.
+                    // Free the buffer: a peer that has not proved itself must not cost memory.
                     self.received = BytesMut::new();
                 }
                 return Ok(body);
@@ -80,14 +80,14 @@ impl Framed {
         Ok(self.stream.write_all(frame).await?)
     }
 
-    /// Writes a frame, and reads the one that answers it.
+    /// Writes a frame, and reads the answer.
     pub(crate) async fn ask(&mut self, frame: &[u8]) -> Result<Vec<u8>, Failure> {
         self.write(frame).await?;
         self.read().await
     }
 
-    /// Returns whether the peer has closed the stream already. Called while the peer has nothing to
-    /// say.
+    /// Returns whether the peer has closed the stream already. Call this only while the peer has
+    /// nothing to send.
     pub(crate) fn is_closed(&mut self) -> bool {
         let mut buffer = [0; 512];
         match self.stream.try_read(&mut buffer) {
@@ -101,8 +101,7 @@ impl Framed {
         }
     }
 
-    /// Tells the peer about an error, if there is an answer for it, before the connection is
-    /// closed.
+    /// Sends the answer for an error to the peer, if there is one, before the connection is closed.
     pub(crate) async fn courtesy<T>(
         &self,
         result: Result<T, HandshakeError>,

@@ -1,8 +1,9 @@
-//! How connections are made, each in a process of its own, up to the end of the handshake.
+//! Makes connections, each in its own process, up to the end of the handshake.
 //!
 //! - `connect` makes a connection to another node.
-//! - `accept` accepts the connections of others; `accept_rate` limits how often an address may try.
-//! - `attempt` is what these tell net_kernel, and what it answers.
+//! - `accept` accepts the connections of other nodes. `accept_rate` limits how often an address may
+//!   try.
+//! - `attempt` has the messages of these processes to net_kernel, and its answers.
 //! - `framed` reads and writes the frames of a handshake.
 
 mod accept;

@@ -1,4 +1,4 @@
-//! With whom this node may be connected, and with whom it connects by itself.
+//! The rules for which nodes may be connected, and which nodes are connected automatically.
 
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ impl Net {
         self.allowed.read().permits(node)
     }
 
-    /// Returns the channel to a node, and makes it if a connection may be made automatically.
+    /// Returns the channel to a node. If there is none, makes one if the node may be connected
+    /// automatically.
     pub(crate) fn auto_connect(&self, peer: &NodeName) -> Option<Arc<Channel>> {
         if self.is_stopping() {
             return None;
@@ -21,7 +22,7 @@ impl Net {
         if self.config.auto_connect == AutoConnect::Always {
             return Some(self.connect(peer));
         }
-        // In this order: a node is barred before its lost channel leaves the table.
+        // The order matters: a node is barred before its lost channel leaves the table.
         let channel = self.base.connections.get(peer);
         channel.or_else(|| self.may_auto_connect(peer).then(|| self.connect(peer)))
     }
@@ -35,14 +36,16 @@ impl Net {
         }
     }
 
-    /// A node that was connected is not connected by itself a second time.
+    /// Notes that a node was connected. Under [`AutoConnect::Once`], it is not connected
+    /// automatically again.
     pub(crate) fn bar(&self, peer: &NodeName) {
         if self.config.auto_connect == AutoConnect::Once {
             self.barred.lock().insert(peer.clone());
         }
     }
 
-    /// It has been connected on request, or by itself.
+    /// Notes that a node is up, after a request or a connection of the peer. The node is barred
+    /// again when this connection is lost.
     pub(crate) fn unbar(&self, peer: &NodeName) {
         if self.config.auto_connect == AutoConnect::Once {
             self.barred.lock().remove(peer);

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use fika_runtime::NodeName;
 
-/// The nodes that may be connected, in both directions (HS-13); all, if there is no entry.
+/// The nodes that may be connected, in both directions (HS-13). If there is no entry, all nodes may
+/// be connected.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Allowed(BTreeSet<String>);
 
 impl Allowed {
-    /// An entry is a node's name, a host, or the part of a name before the `@`.
+    /// Adds entries. An entry is a node's name, a host, or the part of a name before the `@`.
     pub(crate) fn add(&mut self, entries: impl IntoIterator<Item = String>) {
         self.0.extend(entries);
     }

@@ -1,19 +1,20 @@
-//! Questions to the processes of the distribution, and their answers.
+//! Sends questions to the processes of the distribution, and waits for the answers.
 //!
-//! An answer goes to the function that waits for it, not through the mailbox. So a process may run
-//! any number of these functions side by side, and beside a `receive!`, whatever the length of its
-//! mailbox.
+//! An answer goes directly to the function that waits for it, not through the mailbox. So a process
+//! may run any number of these functions and a `receive!` concurrently, and a long mailbox does not
+//! slow them down.
 
 use fika_runtime::{Answer, Local, Pid, Waiting, self_pid, send};
 
-/// A process that waits for an answer. If this is dropped, the process learns that there is none.
+/// A process that waits for an answer. If the `Caller` is dropped, the process learns that there is
+/// no answer.
 pub(crate) struct Caller<T> {
     pid: Pid,
     answer: Answer<T>,
 }
 
 impl<T> Caller<T> {
-    /// The running process, for one answer.
+    /// Makes a caller for one answer to the running process.
     pub(crate) fn new() -> (Caller<T>, Waiting<T>) {
         let (answer, waiting) = Waiting::new();
         (Caller { pid: self_pid(), answer }, waiting)

@@ -1,7 +1,8 @@
-//! What a node has for being one of many, whether it has a name just now or not.
+//! The state of a node's distribution that does not depend on whether the node has a name at the
+//! moment.
 //!
-//! A node may get a name and lose it again while it runs, any number of times. Its processes and
-//! their pids stay the same; what other nodes know of them ends with the name.
+//! A running node may get a name and lose it again any number of times. Its processes and their
+//! pids stay the same. The pids that other nodes hold become stale when the node loses its name.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,29 +19,29 @@ use super::subscriptions::Subscriptions;
 use crate::dist::link::{Buffers, Channel};
 use crate::io::Network;
 
-/// The number of creations of earlier lives that are not used again. A node that peers name has a
-/// new life with each such peer, so they are limited; the chance that an older one comes again is
-/// negligible.
+/// The number of past creations that are remembered, so that they are not used again. It is
+/// limited, since a node that peers name has a new life with each such peer. The chance that a
+/// random creation equals an older one is negligible.
 const CREATIONS_KEPT: usize = 256;
 
 /// See the head of this file.
 pub(crate) struct Base {
-    /// The id in the node's own pids, whatever its name is.
+    /// The id in the node's own pids. It does not change with the name.
     pub(crate) id: NodeId,
     pub(crate) network: Arc<dyn Network>,
     pub(crate) env: Arc<dyn Env>,
     pub(crate) connections: Connections,
-    /// The processes that are told of nodes that come and go.
+    /// The processes that are notified when nodes connect and disconnect.
     pub(crate) subscriptions: Mutex<Subscriptions>,
     /// The nodes that this node was connected to, or has heard of.
     pub(crate) known: Known,
     pub(crate) observed: Observed,
     /// The buffers into which channels read.
     pub(crate) buffers: Arc<Buffers>,
-    /// The creations that the node has had, the last one at the end.
+    /// The creations that the node has used, the latest at the end.
     creations: Mutex<Vec<Creation>>,
     node: WeakNode,
-    /// The number of connection ids that were given out.
+    /// The number of connection ids that have been handed out.
     last_connection: AtomicU64,
     /// Channels with output, and whether there are any.
     output: Mutex<Vec<Arc<Channel>>>,
@@ -70,8 +71,9 @@ impl Base {
         self.node.upgrade()
     }
 
-    /// Returns the creation under a name: that of the node's id if the id was made for the name and
-    /// was not used yet, and otherwise one that the node never had.
+    /// Returns the creation to use under a name. This is the creation of the node's id if the id
+    /// was made for this name and no creation was used yet. Otherwise it is a creation that the
+    /// node has not used before.
     pub(crate) fn creation(&self, name: &NodeName) -> Creation {
         let mut used = self.creations.lock();
         let own = Some(self.id).filter(|id| used.is_empty() && id.name() == *name);
@@ -92,7 +94,7 @@ impl Base {
         }
     }
 
-    /// Sends to a process of this node, from within a process or not.
+    /// Sends a message to a process of this node. May be called outside of a process.
     pub(crate) fn tell(&self, pid: Pid, message: impl Message) {
         if let Some(node) = self.node() {
             // Nothing is encoded, so this can't fail.
@@ -109,13 +111,13 @@ impl Base {
         ConnectionId(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    /// Has the channel flushed at the end of the turn.
+    /// Arranges that the channel is flushed at the end of the turn.
     pub(crate) fn note_output(&self, channel: Arc<Channel>) {
         self.output.lock().push(channel);
         self.has_output.store(true, Ordering::Release);
     }
 
-    /// Sends what the turn has put into the output of any channel.
+    /// Writes the output that the turn has added to any channel.
     pub(crate) fn flush(&self) {
         if self.has_output.load(Ordering::Acquire) && self.has_output.swap(false, Ordering::AcqRel)
         {
@@ -126,8 +128,8 @@ impl Base {
         }
     }
 
-    /// Returns the id of a life of a node. `None` if it is new, and too many were heard of from
-    /// this address.
+    /// Returns the id of a life of a node. Returns `None` if the life is new and its address has
+    /// reached its limit.
     pub(crate) fn meet(
         &self,
         life: (&NodeName, Creation),
@@ -138,7 +140,8 @@ impl Base {
     }
 }
 
-/// Returns a random creation for a node that starts. Those up to 3 are left to old port mappers.
+/// Returns a random creation for a node that starts. The creations up to 3 are reserved for old
+/// port mappers.
 pub(crate) fn fresh_creation(env: &dyn Env) -> Creation {
     let mut bytes = [0; 4];
     loop {

@@ -1,4 +1,4 @@
-//! How signals of this node's processes leave for other nodes: [`Distribution`] as the node's
+//! Sends signals of this node's processes to other nodes: [`Distribution`] as the node's
 //! [`Carrier`].
 
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use crate::dist::link::{
 use crate::proto::parcel::{Cargo, Parcel, Payload};
 
 impl Distribution {
-    /// Sends over a channel, and over another channel if that one has gone down meanwhile. With
-    /// `nosuspend`, nothing is sent if the sender would have to wait.
+    /// Sends over a channel. If the channel has gone down, sends over another one. With
+    /// `nosuspend`, sends nothing if the sender would have to wait.
     fn send_over(
         &self,
         mut up: Option<Arc<Channel>>,
@@ -64,12 +64,13 @@ impl Distribution {
         }
     }
 
-    /// Returns the channel to the life of a node that a destination names, if it is up.
+    /// Returns the channel to the life of a node in a destination, if the channel is up.
     fn up(&self, to: &RemoteDest) -> Option<Arc<Channel>> {
         to.node().and_then(|node| self.base.connections.up(node))
     }
 
-    /// Handles something for which there is no connection, and none is made.
+    /// Handles a signal for a node that is not connected and may not be connected automatically. A
+    /// process that needs an answer is notified that the connection is lost.
     fn barred(&self, cargo: &Cargo) -> Carried {
         let connection = self.base.new_connection();
         match cargo {
@@ -98,8 +99,8 @@ impl Distribution {
         }
     }
 
-    /// Handles a signal to what has this node's name and not its id: it is of an earlier life,
-    /// or a pid of this one that was written down as text and read back.
+    /// Handles a signal whose destination has this node's name but not its id. The destination is
+    /// of an earlier life, or it is a pid of this life that was parsed from a text.
     fn send_home(&self, net: &Net, to: &RemoteDest, cargo: Cargo) -> Carried {
         let carried = Carried { connection: self.base.new_connection(), congested: None };
         let Cargo::Signal(signal) = cargo else { return carried };
@@ -114,7 +115,7 @@ impl Distribution {
     }
 }
 
-/// A signal, encoded or not.
+/// A signal that may be encoded already.
 enum Ready {
     Signal(Signal),
     Parcel(Parcel),
@@ -142,7 +143,7 @@ impl Ready {
     }
 }
 
-/// Returns why a signal that was sent without conditions was not sent.
+/// Returns the error of a send without conditions.
 fn encode_error(not_carried: NotCarried) -> EncodeError {
     match not_carried {
         NotCarried::Encode(error) => error,
@@ -184,8 +185,8 @@ impl Carrier for Distribution {
         to: Pid,
         message: Envelope,
     ) -> Result<Carried, EncodeError> {
-        // It is encoded before the table is held. What fails, and what there is no connection for,
-        // goes the long way.
+        // The message is encoded before the table is locked. If encoding fails, or there is no
+        // connection, `send` handles the message.
         let Ok(payload) = Payload::message(&message) else {
             return self.send(sender, RemoteDest::Pid(to), Signal::Message(message));
         };
@@ -221,7 +222,7 @@ impl Carrier for Distribution {
         let channel = self.up(&to).or_else(|| self.base.connections.get(&to.node_name()));
         match &channel {
             None if noconnect => return Err(NotCarried::Noconnect(signal)),
-            // Before anything is encoded; asked again when it is.
+            // Checked before anything is encoded, and again after that.
             Some(channel) if nosuspend => {
                 if let Some(way) = channel.congested_way(sender) {
                     return Err(NotCarried::Nosuspend(signal, channel.busy(way)));
@@ -266,7 +267,7 @@ impl Carrier for Distribution {
         self.base.flush();
     }
 
-    /// Peers see `connection_closed`.
+    /// Closes all connections. Peers see `connection_closed`.
     fn halt(&self) {
         if let Some(net) = self.current() {
             net.close(&NodeDownReason::NetKernelTerminated);

@@ -16,18 +16,18 @@ use crate::dist::start_error::StartError;
 use crate::io::SocketOptions;
 use crate::proto::limits::Limits;
 
-/// The times that can be set: at least one tick of the timers, and far below the longest time of a
-/// timer, since some are multiplied.
+/// The valid times for settings. The minimum is one tick of the timers. The maximum is far below
+/// the longest time of a timer, since some times are multiplied.
 pub(crate) const TIMES: RangeInclusive<Duration> =
     Duration::from_millis(1)..=Duration::from_secs(365 * 24 * 60 * 60);
 
-/// When a node connects to another one without an explicit
+/// Decides when a node connects to another node without an explicit
 /// [`connect_node`](crate::connect_node) (OTP's `dist_auto_connect`).
 ///
-/// Everything else that needs a connection, such as a send, a link, a monitor, a spawn, a
-/// [`ping`](crate::ping), or a mesh that the node's peers are in, makes it only as far as this
-/// setting allows, and otherwise goes on as if the other node could not be reached. A connection
-/// that exists is used by all. Peers may connect to this node in any case.
+/// The setting applies to everything else that needs a connection: a send, a link, a monitor, a
+/// spawn, a [`ping`](crate::ping), or a node that a peer knows. If the setting does not allow the
+/// connection, these behave as if the other node could not be reached. An existing connection is
+/// always used. Peers may connect to this node under all settings.
 ///
 /// ```
 /// use fika_net::AutoConnect;
@@ -37,13 +37,13 @@ pub(crate) const TIMES: RangeInclusive<Duration> =
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub enum AutoConnect {
-    /// On the first use of another node.
+    /// Connect on the first use of another node.
     #[default]
     Always,
-    /// On the first use of another node, until that connection is lost. After that, an explicit
-    /// `connect_node`, or a connection that the peer makes, starts this again.
+    /// Connect on the first use of another node. After that connection is lost, only an explicit
+    /// `connect_node` or the peer itself connects the two nodes again.
     Once,
-    /// Only by an explicit `connect_node`.
+    /// Connect only on an explicit `connect_node`.
     Never,
 }
 
@@ -54,48 +54,54 @@ pub struct Config {
     pub cookie: Cookie,
     /// The cookies for single peers, in both directions.
     pub cookies: BTreeMap<NodeName, Cookie>,
-    /// The nodes that may be connected, by name, host, or the part before the `@`; all if empty.
+    /// The nodes that may be connected, by name, host, or the part before the `@`. If the list is
+    /// empty, all nodes may be connected.
     pub allow: Vec<String>,
-    /// The cluster of the node; nodes of different clusters do not connect, even with the same
-    /// cookie. It is not secret.
+    /// The id of the node's cluster. Nodes of different clusters do not connect, even if they have
+    /// the same cookie. The id is not secret.
     pub cluster_id: String,
     /// A hidden node connects only when asked, and is not in the `nodes()` of its peers.
     pub hidden: bool,
-    /// Where to listen; the loopback address of the node's host, and any port, if not set.
+    /// The address on which to listen. If not set, the node listens on the loopback address of its
+    /// host, on any port.
     pub listen: Option<SocketAddr>,
-    /// The ports of which one is listened on, where `listen` names none.
+    /// The ports to try if `listen` names no port. The node listens on the first free one.
     pub listen_ports: Option<RangeInclusive<u16>>,
-    /// Whether it listens at all. A node that does not is hidden, and is known to no port mapper.
+    /// Whether the node listens. A node that does not listen is hidden, and is not registered with
+    /// port mappers.
     pub listens: bool,
     /// Whether the node starts a port mapper if none answers.
     pub start_epmd: bool,
     /// The options of the sockets of connections.
     pub socket_options: SocketOptions,
-    /// A handler that takes part in decisions of net_kernel.
+    /// The handler that may change or refuse decisions of net_kernel.
     pub handler: Option<Arc<dyn NetHandler>>,
-    /// The port of the port mapper, on this host and on others. It is 0, which is refused, if
-    /// `ERL_EPMD_PORT` is invalid and no port was set.
+    /// The port of the port mapper, on this host and on others. If no port was set and
+    /// `ERL_EPMD_PORT` is invalid, the port is 0, and the distribution does not start.
     pub epmd_port: u16,
-    /// How nodes find each other; by the port mapper if not set.
+    /// The resolver that finds other nodes. If not set, the port mapper finds them.
     pub resolver: Option<Arc<dyn Resolver>>,
     /// Whether visible nodes connect to all nodes that their peers know.
     pub connect_all: bool,
-    /// When connections are made automatically.
+    /// Whether connections are made automatically.
     pub auto_connect: AutoConnect,
-    /// How long a peer may be silent before its connection is closed (OTP's `net_ticktime`).
+    /// The time after which the connection to a silent peer is closed (OTP's `net_ticktime`).
     pub ticktime: Duration,
-    /// How often the peer is checked in this time, from 4 to 1000.
+    /// The number of checks of the peer in the ticktime, from 4 to 1000 (OTP's
+    /// `net_tickintensity`).
     pub intensity: u32,
-    /// The largest message, in bytes; the same on all nodes.
+    /// The maximum size of a message, in bytes. Must be the same on all nodes.
     pub message_bytes_max: usize,
-    /// Processes that send to a node are suspended while more bytes than this wait to go there.
+    /// Processes that send to a node are suspended if more bytes than this wait to be sent to that
+    /// node.
     pub output_high_bytes: usize,
-    /// Suspended processes go on when at most this many bytes wait.
+    /// Suspended processes continue when at most this many bytes wait to be sent.
     pub output_low_bytes: usize,
-    /// The longest time for each step of making a connection: finding the node, reaching it, and
-    /// each of its two answers (OTP's `net_setuptime`).
+    /// The maximum time for each step of making a connection: looking the node up, connecting to
+    /// it, and each of its two answers (OTP's `net_setuptime`).
     pub setup_time: Duration,
-    /// The longest time for a peer's handshake, from the connection to its proof.
+    /// The maximum time for the handshake of a peer that connects to this node, from the connection
+    /// to its proof.
     pub handshake_time: Duration,
 }
 
@@ -104,7 +110,7 @@ impl Config {
         Limits { message_bytes_max: self.message_bytes_max }
     }
 
-    /// OTP's defaults.
+    /// Returns the default settings, with this cookie. The defaults are those of OTP.
     #[must_use]
     pub fn new(cookie: Cookie) -> Config {
         Config {
@@ -133,7 +139,7 @@ impl Config {
         }
     }
 
-    /// Refuses settings that are out of range.
+    /// Returns an error if a setting is out of range.
     pub(crate) fn check(&self) -> Result<(), StartError> {
         let (low, high) = (self.output_low_bytes, self.output_high_bytes);
         let ports = self.listen_ports.as_ref();
@@ -169,8 +175,9 @@ impl Config {
         Ok(())
     }
 
-    /// What follows from the others, and from the name: a node that does not listen is hidden,
-    /// and one whose first peer names it is the client of that.
+    /// Adjusts settings that depend on others and on the name. A node that does not listen is
+    /// hidden. A node that gets its name from its first peer is hidden, does not listen, and does
+    /// not connect automatically.
     pub(crate) fn for_name(self, name: &NodeName) -> Config {
         if name.is_undefined() {
             let auto_connect = AutoConnect::Never;
@@ -180,7 +187,7 @@ impl Config {
     }
 }
 
-/// The port mapper's usual port, or the one that the environment names.
+/// Returns the port of the port mapper: the one in `ERL_EPMD_PORT`, or the default port.
 fn named_epmd_port() -> Result<u16, StartError> {
     let name = "ERL_EPMD_PORT";
     let Some(value) = std::env::var_os(name) else { return Ok(crate::proto::epmd::DEFAULT_PORT) };

@@ -1,4 +1,4 @@
-//! Which connection a node has: by its name, and by the id of the life that is up.
+//! The table of connections: by the name of the node, and by the id of its life.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use crate::dist::link::Channel;
 
 #[derive(Default)]
 pub(crate) struct Connections {
-    /// Channels that are pending or up. One that is down may stay here until the next use.
+    /// Channels that are pending or up. A channel that is down may stay here until the next use.
     by_name: RwLock<BTreeMap<NodeName, Arc<Channel>>>,
-    /// Channels that are up, which a send looks at. The key is the number of the node's id, as ids
+    /// Channels that are up. A send looks here. The key is the number of the node's id, since ids
     /// themselves are compared by their names.
     by_id: RwLock<BTreeMap<u32, Arc<Channel>>>,
 }
@@ -23,8 +23,8 @@ impl Connections {
         self.with_up(node, Arc::clone)
     }
 
-    /// Works with the channel to this life of a node, if it is up. The table is locked meanwhile,
-    /// which costs less than to clone the channel.
+    /// Calls `work` with the channel to this life of a node, if it is up. The table is locked
+    /// during the call, which costs less than cloning the channel.
     #[inline]
     pub(crate) fn with_up<R>(
         &self,
@@ -39,8 +39,8 @@ impl Connections {
         self.by_name.read().get(node).filter(|channel| !channel.is_down()).cloned()
     }
 
-    /// Returns the channel to this node. If there is none, adds the one that `make` returns; the
-    /// flag says that the channel is new.
+    /// Returns the channel to this node. If there is none, adds the channel that `make` returns.
+    /// The flag is true if the channel is new.
     pub(crate) fn get_or_make(
         &self,
         node: &NodeName,

@@ -1,4 +1,4 @@
-//! The cookies that prove handshakes: one for all peers, and others for some.
+//! The cookies for the proofs of handshakes: a default for all peers, and cookies for single peers.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,8 @@ use fika_runtime::NodeName;
 
 use crate::cookie::Cookie;
 
-/// The node's cookies. A change is for the handshakes to come: connections stay (DIST-8).
+/// The node's cookies. A change affects only new handshakes: existing connections stay open
+/// (DIST-8).
 #[derive(Clone)]
 pub(crate) struct Cookies {
     default: Cookie,
@@ -18,7 +19,7 @@ impl Cookies {
         Cookies { default, of_peers }
     }
 
-    /// Sets the cookie for all that have none of their own.
+    /// Sets the cookie for all peers that have no cookie of their own.
     pub(crate) fn set(&mut self, cookie: Cookie) {
         self.default = cookie;
     }

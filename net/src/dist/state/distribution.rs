@@ -1,5 +1,5 @@
-//! A node's distribution: its carrier, whether the node has a name or not. A [`Net`] is one period
-//! with a name.
+//! A node's distribution. It is the node's carrier even while the node has no name. A [`Net`] is
+//! one period with a name.
 //!
 //! Prior art: `net_kernel:start/2` and `stop/0`; `erts_set_this_node` in `dist.c`.
 
@@ -14,10 +14,10 @@ use super::net::Net;
 use crate::cookie::CookieError;
 use crate::io::Network;
 
-/// Returns the settings, each time the distribution starts.
+/// Returns the settings. Called each time the distribution starts.
 pub(crate) type Configure = Box<dyn Fn() -> Result<Config, CookieError> + Send + Sync>;
 
-/// A node's distribution, which is started and stopped.
+/// A node's distribution, which can be started and stopped.
 pub struct Distribution {
     pub(crate) base: Arc<Base>,
     pub(crate) configure: Configure,
@@ -32,14 +32,14 @@ pub struct Distribution {
 pub(crate) enum Started {
     /// The node is `nonode@nohost`.
     No,
-    /// The node has been told to start under this name, or has it. `net_sup` is the process that
-    /// does that and will end it, once there is one.
+    /// The distribution starts or has started under this name. `net_sup` is the process that starts
+    /// and ends it, `None` until it is spawned.
     Yes { name: NodeName, net_sup: Option<Pid> },
 }
 
 impl Distribution {
-    /// Makes the distribution of this node over a network, and the node's carrier of it. It is not
-    /// started. `configure` returns the settings each time the distribution starts.
+    /// Makes the distribution of this node over a network, and sets it as the node's carrier. Does
+    /// not start it. `configure` returns the settings each time the distribution starts.
     pub fn new(
         node: &Node,
         network: Arc<dyn Network>,
@@ -57,20 +57,20 @@ impl Distribution {
         distribution
     }
 
-    /// Returns the distribution of a node, if the node can have one.
+    /// Returns the distribution of a node, or `None` if the node was built without one.
     #[must_use]
     pub fn of(node: &Node) -> Option<Arc<Distribution>> {
         node.extension::<Arc<Distribution>>().cloned()
     }
 
-    /// Returns a random creation for a node that starts. Those up to 3 are left to old port
-    /// mappers.
+    /// Returns a random creation for a node that starts. The creations up to 3 are reserved for old
+    /// port mappers.
     #[must_use]
     pub fn fresh_creation(env: &dyn Env) -> Creation {
         fresh_creation(env)
     }
 
-    /// Returns whether the node has a name, or gets one from its first peer (Erlang's
+    /// Returns whether the node has a name, or will get one from its first peer (Erlang's
     /// `is_alive/0`).
     #[must_use]
     pub fn is_started(&self) -> bool {

@@ -1,8 +1,10 @@
-//! The program's own handler for decisions about connections: see [`NetHandler`].
+//! The program's handler for decisions about connections: see [`NetHandler`].
 //!
-//! A node without a handler pays one test of a field for it. Messages to pids are not asked about.
+//! For a node without a handler, the only cost is the test of a field. The handler is not asked
+//! about messages to pids.
 //!
-//! Prior art: `net_kernel` is a gen_server that one can replace; here one stands in front of it.
+//! Prior art: in OTP, a program can replace the gen_server `net_kernel`. Here, a handler stands in
+//! front of it.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -15,7 +17,7 @@ use fika_runtime::{
 use crate::dist::link::Admitted;
 use crate::proto::connection::Event;
 
-/// What a [`NetHandler`] decides.
+/// The decision of a [`NetHandler`].
 ///
 /// ```
 /// use fika_net::{Decision, NetHandler};
@@ -32,18 +34,18 @@ use crate::proto::connection::Event;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Decision<T> {
-    /// It goes on, be it as it came or changed.
+    /// Continue with this value, which the handler may have changed.
     Pass(T),
-    /// It does not.
+    /// Refuse it.
     Refuse,
 }
 
-/// Stands in front of net_kernel: sees what it is about to do, and may let that pass, change it
-/// or refuse it. All methods let everything pass if they are not implemented.
+/// A handler that stands in front of net_kernel: it sees each decision, and may pass, change or
+/// refuse it. The default implementations pass everything.
 ///
-/// `spawn` and `send_to_name` are called where packets arrive, on a worker that runs processes
-/// as soon as they return: they should be done soon and must not block, and the free functions
-/// that act for a running process can't be used in them. One that panics refuses.
+/// `spawn` and `send_to_name` are called while incoming packets are handled, on a worker that also
+/// runs processes. So they should return soon and must not block, and they can't use the free
+/// functions that act for a running process. A method that panics refuses.
 ///
 /// ```no_run
 /// use std::collections::BTreeSet;
@@ -52,7 +54,7 @@ pub enum Decision<T> {
 ///
 /// use fika_net::{BadCookie, Decision, NetHandler, SpawnAsked};
 ///
-/// /// Has only functions of the module `jobs` be spawned, and remembers who knocks.
+/// /// Allows only functions of the module `jobs`, and keeps the addresses with a wrong cookie.
 /// #[derive(Default)]
 /// struct Guard {
 ///     knocked: Mutex<BTreeSet<IpAddr>>,
@@ -73,33 +75,34 @@ pub enum Decision<T> {
 /// }
 /// ```
 pub trait NetHandler: Send + Sync + 'static {
-    /// A node has proved itself, and its connection is about to be up. A change affects what
-    /// subscribers of `monitor_nodes` are told. If refused, the connection is closed, and no
-    /// `nodeup` is sent.
+    /// Called when a node has proved itself, before its connection is up. A change of the `NodeUp`
+    /// affects the message to subscribers of `monitor_nodes`. If refused, the connection is closed,
+    /// and no `NodeUp` is sent.
     fn nodeup(&self, up: NodeUp) -> Decision<NodeUp> {
         Decision::Pass(up)
     }
 
-    /// A connection is lost. A change affects what subscribers of `monitor_nodes` are told; if
-    /// refused, they are told nothing. Links, monitors and `monitor_node` are not affected.
+    /// Called when a connection is lost. A change of the `NodeDown` affects the message to
+    /// subscribers of `monitor_nodes`. If refused, they get no message. Links, monitors and
+    /// `monitor_node` are not affected.
     fn nodedown(&self, down: NodeDown) -> Decision<NodeDown> {
         Decision::Pass(down)
     }
 
-    /// A peer asks for a process. If refused, the answer is `notsup`, as for a function that this
-    /// node does not have.
+    /// Called when a peer asks this node to spawn a process. If refused, the answer is `notsup`, as
+    /// for a function that this node does not have.
     fn spawn(&self, asked: SpawnAsked) -> Decision<SpawnAsked> {
         Decision::Pass(asked)
     }
 
-    /// A process of a peer sends a message to a registered name other than `net_kernel`. If
-    /// refused, the message is dropped, as for a name that is not registered.
+    /// Called when a process of a peer sends a message to a registered name other than
+    /// `net_kernel`. If refused, the message is dropped, as for a name that is not registered.
     fn send_to_name(&self, sent: SentToName) -> Decision<SentToName> {
         Decision::Pass(sent)
     }
 
-    /// A program that does not know the cookie has tried to connect. The connection is refused in
-    /// any case, and logged unless the handler refuses it.
+    /// Called when a program that does not know the cookie has tried to connect. The connection is
+    /// always refused. The attempt is logged unless the handler refuses it.
     fn bad_cookie(&self, attempt: BadCookie) -> Decision<BadCookie> {
         Decision::Pass(attempt)
     }
@@ -111,7 +114,7 @@ impl fmt::Debug for dyn NetHandler {
     }
 }
 
-/// A peer's request for a process.
+/// A peer's request to spawn a process.
 ///
 /// ```
 /// use fika_net::{Decision, NetHandler, SpawnAsked};
@@ -129,44 +132,44 @@ impl fmt::Debug for dyn NetHandler {
 pub struct SpawnAsked(SpawnRequest);
 
 impl SpawnAsked {
-    /// The process that asks.
+    /// Returns the process that asks.
     #[must_use]
     pub fn from(&self) -> Pid {
         self.0.from
     }
 
-    /// The name of the `#[remote]` function.
+    /// Returns the name of the `#[remote]` function.
     #[must_use]
     pub fn function(&self) -> &Name {
         &self.0.function
     }
 
-    /// Whether the new process is linked to who asks.
+    /// Returns whether the new process is linked to the process that asks.
     #[must_use]
     pub fn is_linked(&self) -> bool {
         self.0.link
     }
 
-    /// Whether who asks monitors it.
+    /// Returns whether the process that asks monitors the new process.
     #[must_use]
     pub fn is_monitored(&self) -> bool {
         self.0.monitor
     }
 
-    /// The priority of the new process.
+    /// Returns the priority of the new process.
     #[must_use]
     pub fn priority(&self) -> Priority {
         self.0.priority
     }
 
-    /// The same for another function, which takes the same arguments.
+    /// Replaces the function. The new function must take the same arguments.
     #[must_use]
     pub fn with_function(mut self, function: impl Into<Name>) -> SpawnAsked {
         self.0.function = function.into();
         self
     }
 
-    /// The same with another priority.
+    /// Replaces the priority.
     #[must_use]
     pub fn with_priority(mut self, priority: Priority) -> SpawnAsked {
         self.0.priority = priority;
@@ -174,7 +177,7 @@ impl SpawnAsked {
     }
 }
 
-/// A message of a peer's process to a name of this node.
+/// A message from a process of a peer to a registered name of this node.
 ///
 /// ```
 /// use fika_net::{Decision, NetHandler, SentToName};
@@ -190,15 +193,15 @@ impl SpawnAsked {
 /// ```
 #[derive(Debug)]
 pub struct SentToName {
-    /// The node that it came from.
+    /// The node that sent the message.
     pub from: NodeName,
-    /// The name.
+    /// The registered name.
     pub to: Name,
-    /// The message, which nobody has decoded. [`Envelope::new`] makes another one.
+    /// The message, which is not decoded yet. Use [`Envelope::new`] to replace it.
     pub message: Envelope,
 }
 
-/// An attempt to connect by a program that does not know the cookie.
+/// An attempt of a program without the right cookie to connect.
 ///
 /// ```
 /// use fika_net::{BadCookie, Decision, NetHandler};
@@ -215,13 +218,13 @@ pub struct SentToName {
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BadCookie {
-    /// The node that it said it was, which it has not proved.
+    /// The node name that the program claimed and has not proved.
     pub claimed: NodeName,
-    /// Where it came from.
+    /// The address from which the program connected.
     pub from: SocketAddr,
 }
 
-/// Asks a handler, and takes a panic for a refusal.
+/// Asks a handler. A panic counts as a refusal.
 pub(crate) fn decide<T>(
     panics: &LogRate,
     env: &dyn Env,
@@ -229,7 +232,7 @@ pub(crate) fn decide<T>(
 ) -> Decision<T> {
     contained(decide).unwrap_or_else(|| {
         panics.line(env.now(), |left_out| {
-            let what = "the node's handler has panicked: what it was asked about is refused";
+            let what = "the node's handler has panicked, which counts as a refusal";
             report!(error, left_out, "{what}");
         });
         Decision::Refuse

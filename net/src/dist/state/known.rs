@@ -1,18 +1,18 @@
-//! The nodes that this one has heard of, and how many more its peers may add.
+//! The nodes that this node has heard of, and a limit on how many more its peers may add.
 //!
-//! The id and the name of a node are never freed: a pid is a plain value, so it is not known
-//! whether one with the id is left. A peer can name any number of nodes, and call itself by any
-//! number of names, on one connection after the other. So each life of a node that is new here is
-//! paid for by the address that it was heard from, with the memory that it takes. What is known
-//! already costs nothing. The payment is not refunded at the end of the connection.
+//! The id and the name of a node are never freed: a pid is a plain value, so the runtime can't know
+//! whether a pid with the id still exists. A peer can name any number of nodes. It can also connect
+//! again and again, each time under another name. So each new life of a node is charged to the
+//! address from which this node heard of it, at the price of its memory. A life that is known
+//! already costs nothing. The charge is not refunded when the connection ends.
 //!
 //! Each source has two purses, so that a peer that names many nodes does not keep the other nodes
-//! of its host from connecting. The purses refill slowly: a cluster whose nodes start anew all the
-//! time can run for years. A source is what it is for the [limits of
+//! of its host from connecting. The purses refill slowly. This is enough for a cluster whose nodes
+//! restart all the time to run for years. A source is defined as for the [limits of
 //! connections](crate::dist::setup).
 //!
-//! Everything else that a peer can make permanent is a part of what is counted here: the list of
-//! [`nodes_of`](crate::nodes_of), and the nodes that are not connected a second time.
+//! The charge includes everything else that a peer can make permanent: an entry in the list of
+//! [`nodes_of`](crate::nodes_of), and an entry in the list of nodes that are not connected again.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
@@ -23,17 +23,18 @@ use parking_lot::Mutex;
 
 use crate::io::source_of;
 
-/// The memory of one life of a node besides its name, in all tables, at the most.
+/// The maximum memory of one life of a node in all tables, in bytes, without its name.
 const LIFE_BYTES: u64 = 256;
 
-/// The nodes of one source themselves: some thousand starts at once, and about one a second.
+/// The purse for nodes that connect from one source: some thousand starts at once, and about one a
+/// second.
 const PEERS: Income = Income { at_once: 1 << 20, per_second: 256 };
 
-/// The nodes that peers at one source name: some 60,000 at once, and 10,000 a day.
+/// The purse for nodes that peers at one source name: some 60,000 at once, and 10,000 a day.
 const MENTIONED: Income = Income { at_once: 16 << 20, per_second: 32 };
 
-/// Above this number, sources with full purses are forgotten. The others have paid for more memory
-/// than their purses take.
+/// Above this number of sources, sources with full purses are forgotten. The other sources have
+/// paid for more memory than their purses take.
 const SOURCES_KEPT: usize = 256;
 
 /// The capacity of a purse in bytes, and its refill rate.
@@ -42,7 +43,7 @@ struct Income {
     per_second: u64,
 }
 
-/// How this node has heard of a life of a node.
+/// The way in which this node has heard of a life of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Heard {
     /// The node has proved itself.
@@ -57,8 +58,8 @@ pub(crate) struct Known(Mutex<State>);
 #[derive(Default)]
 struct State {
     names: BTreeSet<NodeName>,
-    /// The lives that were paid for. Not all lives that have an id: other nodes of this program
-    /// have their own peers.
+    /// The lives that were paid for. Other lives may have ids, too, since other nodes of this
+    /// program have their own peers.
     lives: HashSet<NodeId>,
     sources: BTreeMap<IpAddr, Source>,
 }
@@ -70,7 +71,7 @@ struct Source {
 
 struct Purse {
     bytes: u64,
-    /// The time up to which the income is counted.
+    /// The time up to which the income of the purse is counted.
     at: Time,
 }
 
@@ -147,12 +148,12 @@ impl Known {
         }
         let life = NodeId::of(name, creation);
         state.lives.insert(life);
-        // That of the id, which is in memory already.
+        // Stores the name of the id, which is in memory already.
         state.names.insert(life.name());
         Some(life)
     }
 
-    /// The names of all nodes that it has heard of.
+    /// Returns the names of all nodes that this node has heard of.
     pub(crate) fn names(&self) -> BTreeSet<NodeName> {
         self.0.lock().names.clone()
     }
@@ -170,7 +171,8 @@ mod tests {
         IpAddr::from((0x0a00_0000 + n).to_be_bytes())
     }
 
-    /// How many of so many new lives are taken, of names of 16 bytes that only this test has.
+    /// Returns how many of `lives` new lives are accepted. The names have 15 bytes, and no other
+    /// test uses them.
     fn met(known: &Known, of: &str, heard: Heard, from: IpAddr, now: Time, lives: u32) -> usize {
         let name: NodeName = format!("{of:0>9}@known").parse().unwrap();
         let met = |life: &u32| known.meet((&name, Creation(*life)), heard, from, now).is_some();
@@ -179,7 +181,7 @@ mod tests {
 
     const EACH: u64 = LIFE_BYTES + 15;
 
-    /// At the limit and one above, with time, and for each source and kind.
+    /// Checks each purse at its limit and one above it, after some time, and for several sources.
     #[test]
     fn new_lives_are_paid_for_once() {
         let known = Known::default();
@@ -189,7 +191,7 @@ mod tests {
         assert_eq!(met(&known, "a", Heard::Mentioned, ip(1), at(0), many), all, "these are known");
         assert_eq!(met(&known, "b", Heard::Mentioned, ip(1), at(0), 10), 0);
         assert_eq!(met(&known, "b", Heard::Mentioned, ip(2), at(0), 10), 10);
-        assert_eq!(met(&known, "b", Heard::Mentioned, ip(1), at(0), 10), 10, "from anybody");
+        assert_eq!(met(&known, "b", Heard::Mentioned, ip(1), at(0), 10), 10, "no new lives");
         let own = usize::try_from(PEERS.at_once / EACH).unwrap();
         assert_eq!(met(&known, "c", Heard::Itself, ip(1), at(0), many), own);
         assert_eq!(met(&known, "d", Heard::Itself, ip(1), at(0), 10), 0);
@@ -203,7 +205,7 @@ mod tests {
         assert_eq!(known.names().len(), 6 - 1, "`d` was never known");
     }
 
-    /// Another node of this program may know them all.
+    /// Each node pays for itself, even if another node of this program knows the lives already.
     #[test]
     fn each_node_counts_for_itself() {
         let (one, other) = (Known::default(), Known::default());
@@ -219,7 +221,7 @@ mod tests {
         let known = Known::default();
         let name: NodeName = "h@known".parse().unwrap();
         for n in 0..2000 {
-            // One minute pays for what each has named.
+            // One minute of income pays for the life that each source adds.
             let now = at(60 * u64::from(n));
             assert!(known.meet((&name, Creation(n)), Heard::Itself, ip(n), now).is_some());
             assert!(known.0.lock().sources.len() <= SOURCES_KEPT);

@@ -1,30 +1,30 @@
-//! The lines of the log that a peer can cause at will by connecting, each kind with a rate of its
-//! own. Those of a connection that is up are in `link::shared`.
+//! The rates of the log lines that a peer can cause at will by connecting. Each kind has its own
+//! rate. The rates for a connection that is up are in `link::shared`.
 //!
-//! That a node came or went is not among them: what is told of members is told in full.
+//! The lines about nodes that connect and disconnect have no limit: all of them are logged.
 
 use fika_runtime::LogRate;
 
 #[derive(Default)]
 pub(crate) struct Logs {
-    /// A handshake was dropped to make room for another.
+    /// A handshake was dropped to make room for another one.
     pub(crate) crowded: LogRate,
-    /// A handshake came to a bad end.
+    /// A handshake failed.
     pub(crate) refused: LogRate,
     /// A handshake took too long.
     pub(crate) slow: LogRate,
     /// The peer did not answer an attempt of ours in time, or closed the connection.
     pub(crate) not_connected: LogRate,
-    /// The system gave no connection.
+    /// The operating system could not accept a connection.
     pub(crate) not_accepted: LogRate,
-    /// There was no room for a process that makes or takes a connection.
+    /// There was no room for a process that makes or accepts a connection.
     pub(crate) no_process: LogRate,
-    /// The node's handler did not want a member.
+    /// The node's handler refused a node.
     pub(crate) unwanted: LogRate,
-    /// The node's handler panicked at what a peer did.
+    /// The node's handler panicked.
     pub(crate) handler: LogRate,
     /// An address makes too many connections, or sends too many wrong proofs.
     pub(crate) pushy: LogRate,
-    /// Too many nodes that are new have connected from an address.
+    /// Too many new nodes have connected from an address.
     pub(crate) too_many: LogRate,
 }

@@ -1,12 +1,12 @@
-//! What the processes and functions of a node's distribution share.
+//! The state that the processes and functions of a node's distribution share.
 //!
 //! - [`Distribution`] is the node's distribution, started or not, and its `carrier`. [`Net`] is one
 //!   period with a name, with its settings (`config`, `cookies`, `allowed`) and rules
-//!   (`admission`). [`Base`] is what outlives the periods.
+//!   (`admission`). [`Base`] is the state that outlives the periods.
 //! - `connections` has the channel to each node, and `known` the nodes that this one has heard of.
-//! - `subscriptions` and `told` say which process is told of which node; `telling` sends the
-//!   messages.
-//! - `handler` calls the program's own handler; `logs` limits what a peer can cause to be logged.
+//! - `subscriptions` and `told` record which processes are notified of which nodes. `telling` sends
+//!   the messages.
+//! - `handler` calls the program's own handler. `logs` limits the log lines that a peer can cause.
 //! - `ask` sends a question to a process and waits for the answer.
 
 mod admission;

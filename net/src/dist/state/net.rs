@@ -28,43 +28,46 @@ use crate::io::{SocketOptions, Stream};
 use crate::proto::connection::Event;
 use crate::proto::handshake::{Flags, Identity, NAME_BYTES_MAX, Secret};
 
-/// How often a process that asks net_kernel checks whether net_kernel was restarted, which takes
-/// less than a millisecond.
+/// The pause between two checks of an asking process whether net_kernel was restarted. A restart
+/// takes less than a millisecond.
 const RESTART_PAUSE: Duration = Duration::from_millis(1);
 
-/// What a [`Net`] tells net_kernel.
+/// A message of a [`Net`] to net_kernel.
 pub(crate) enum Notice {
-    /// A channel was made, and is to be connected.
+    /// A channel was made. net_kernel has to connect it.
     Connect(Arc<Channel>),
-    /// A channel has ended, and its watchers know.
+    /// A channel has ended. Its watchers have been notified.
     Lost { channel: Arc<Channel>, was_up: bool, reason: NodeDownReason },
 }
 
 /// The distribution of a node under one name.
 pub(crate) struct Net {
     pub(crate) base: Arc<Base>,
-    /// What finding other nodes needs.
+    /// The facts about this node that discovery needs.
     pub(crate) site: Arc<Site>,
     pub(crate) config: Config,
-    /// The name with which the period was started: `undefined@host` if a peer is to give it one.
+    /// The name with which the period was started. `undefined@host` if the first peer will name the
+    /// node.
     asked: NodeName,
-    /// The name that the first peer has given, and the connection with which the name is lost.
+    /// The name that the first peer has given, and its connection. The name is lost with that
+    /// connection.
     given: OnceLock<(NodeName, ConnectionId)>,
     pub(crate) creation: Creation,
     pub(crate) cookies: RwLock<Cookies>,
     pub(crate) allowed: RwLock<Allowed>,
     pub(crate) socket_options: RwLock<SocketOptions>,
-    /// The nodes that were connected, and are not connected automatically again.
+    /// The nodes that were connected, and are not connected automatically any more.
     pub(crate) barred: Mutex<BTreeSet<NodeName>>,
-    /// The nodes of which subscribers have been told that they are up.
+    /// The nodes whose `nodeup` has been sent to subscribers.
     pub(crate) told: Told,
     pub(crate) logs: Logs,
     net_kernel: RwLock<Option<Pid>>,
     /// Held while the node's name is given or taken away.
     naming: Mutex<()>,
-    /// Why the period stops, once it does: connections are neither made nor accepted any more.
+    /// The reason why the period has ended, once it has. After that, no connections are made or
+    /// accepted.
     ended: OnceLock<NodeDownReason>,
-    /// What the channels of this period share.
+    /// The state that the channels of this period share.
     shared: Arc<Shared>,
     this: Weak<Net>,
 }
@@ -78,7 +81,8 @@ impl Net {
         Net::with_settings(base, asked, config, (cookies, allowed, options))
     }
 
-    /// Makes the next period of a node whose first peer names it, with the present settings.
+    /// Makes the next period of a node that gets its name from its first peer, with the current
+    /// settings.
     pub(crate) fn nameless_again(&self) -> Arc<Net> {
         let cookies = self.cookies.read().clone();
         let settings = (cookies, self.allowed.read().clone(), *self.socket_options.read());
@@ -134,7 +138,7 @@ impl Net {
         })
     }
 
-    /// Writes what is left, and closes all connections. No connection is made afterwards.
+    /// Writes the remaining output, and closes all connections. No connection is made afterwards.
     pub(crate) fn close(&self, reason: &NodeDownReason) {
         // The first reason stays.
         let _ = self.ended.set(reason.clone());
@@ -149,23 +153,23 @@ impl Net {
         self.ended.get().is_some()
     }
 
-    /// Returns why all connections are closed, if they are.
+    /// Returns the reason why all connections were closed, or `None` while the period lasts.
     pub(crate) fn ended(&self) -> Option<NodeDownReason> {
         self.ended.get().cloned()
     }
 
-    /// Returns the node's name, or `undefined@host` while it has none and may get one.
+    /// Returns the node's name, or `undefined@host` while it waits for a name from its first peer.
     pub(crate) fn name(&self) -> &NodeName {
         self.given.get().map_or(&self.asked, |(name, _)| name)
     }
 
-    /// Returns whether the first peer is to name the node (DIST-4).
+    /// Returns whether the node waits for a name from its first peer (DIST-4).
     pub(crate) fn is_nameless(&self) -> bool {
         self.name().is_undefined()
     }
 
-    /// Takes the name that the peer of this connection gives. Returns false if the distribution has
-    /// ended.
+    /// Sets the name that the peer of this connection has given. Returns false if the distribution
+    /// has ended.
     pub(crate) fn take_name(&self, name: NodeName, connection: ConnectionId) -> bool {
         let _naming = self.naming.lock();
         if self.is_stopping() {
@@ -175,22 +179,22 @@ impl Net {
         self.given.set((name, connection)).is_ok()
     }
 
-    /// Takes the node's name away. No peer can give it one any more, since this period is
+    /// Takes the node's name away. No peer can give it a name any more, since this period is
     /// stopping.
     pub(crate) fn drop_name(&self) {
         let _naming = self.naming.lock();
         self.base.set_name(&NodeName::nonode(), Creation(0));
     }
 
-    /// Returns whether the peer of this connection has named the node.
+    /// Returns whether the peer of this connection has given the node its name.
     pub(crate) fn is_named_by(&self, connection: ConnectionId) -> bool {
         self.given.get().is_some_and(|(_, by)| *by == connection)
     }
 
-    /// Returns a new name for a node at this host that asks for one (DIST-4).
+    /// Returns a new name at this host for a node that asks for a name (DIST-4).
     pub(crate) fn new_name(&self, host: &str) -> Option<NodeName> {
         loop {
-            // Of 2^64 names, one that was used before comes again with negligible chance.
+            // The chance that one of 2^64 names was used before is negligible.
             let name: NodeName = format!("{:016x}@{host}", self.base.env.random()).parse().ok()?;
             if self.base.connections.get(&name).is_none() {
                 return Some(name).filter(|name| name.as_str().len() <= NAME_BYTES_MAX);
@@ -211,8 +215,8 @@ impl Net {
         nonce
     }
 
-    /// Returns the secret that is shared with a peer: the one that this node wants to reach, or the
-    /// one that the initiator of a connection says it is.
+    /// Returns the secret that this node shares with a peer. The name of the peer may not be proved
+    /// yet: it is the name that this node wants to reach, or the name in the hello of an initiator.
     pub(crate) fn secret(&self, peer: &NodeName) -> Secret {
         let cookie = self.cookies.read().with(peer).clone();
         Secret { cookie, cluster_id: self.config.cluster_id.clone() }
@@ -222,9 +226,9 @@ impl Net {
         *self.net_kernel.write() = Some(pid);
     }
 
-    /// Returns the process net_kernel. After a restart, that is another one.
+    /// Returns the pid of net_kernel. A restart changes the pid.
     pub(crate) fn net_kernel(&self) -> Pid {
-        self.net_kernel.read().expect("set before anything can ask for a connection")
+        self.net_kernel.read().expect("net_kernel is set before a connection can be asked for")
     }
 
     /// Ends net_kernel, if it was started.
@@ -242,8 +246,9 @@ impl Net {
         }
     }
 
-    /// Asks net_kernel. If net_kernel ends first, its successor is asked. `None` if the
-    /// distribution has ended, and in a destructor, which does not wait.
+    /// Asks net_kernel, and waits for its answer. If net_kernel ends first, asks its successor.
+    /// Returns `None` if the distribution has ended. Also returns `None` in a destructor, which
+    /// must not wait.
     pub(crate) async fn ask<T: Send + 'static, Q: Send + 'static>(
         &self,
         question: impl Fn(Caller<T>) -> Q,
@@ -262,7 +267,7 @@ impl Net {
         }
     }
 
-    /// Asks the program's handler, and takes a panic for a refusal.
+    /// Asks the program's handler. A panic counts as a refusal.
     pub(crate) fn decide<T>(&self, ask: impl FnOnce() -> Decision<T>) -> Decision<T> {
         decide(&self.logs.handler, &*self.base.env, ask)
     }
@@ -282,15 +287,15 @@ impl Net {
         Channel::new(id, peer.clone(), self.shared.clone(), self.this.clone())
     }
 
-    /// Returns the channel to a node. If there is none, adds a pending one, which the caller has to
-    /// set up; the flag says that the channel is new.
+    /// Returns the channel to a node. If there is none, adds a pending channel, which the caller
+    /// has to connect. The flag is true if the channel is new.
     pub(crate) fn reserve(&self, peer: &NodeName) -> (Arc<Channel>, bool) {
         let (channel, is_new) = self.base.connections.get_or_make(peer, || self.new_channel(peer));
         self.lose_if_stopping(&channel);
         (channel, is_new)
     }
 
-    /// Returns the channel to a node. If there is none, adds one and has it set up.
+    /// Returns the channel to a node. If there is none, adds one and asks net_kernel to connect it.
     pub(crate) fn connect(&self, peer: &NodeName) -> Arc<Channel> {
         let (channel, new) = self.base.connections.get_or_make(peer, || self.new_channel(peer));
         if new {
@@ -300,8 +305,8 @@ impl Net {
         channel
     }
 
-    /// Closes a channel that was added after the distribution was stopped: [`close`](Net::close)
-    /// has not found it.
+    /// Closes a channel that was added after the distribution was stopped, since
+    /// [`close`](Net::close) has missed it.
     fn lose_if_stopping(&self, channel: &Arc<Channel>) {
         if let Some(reason) = self.ended() {
             channel.lose(reason);

@@ -1,10 +1,10 @@
-//! Who is told of nodes that come and go. Nothing is sent from here.
+//! The processes to notify when nodes connect and disconnect. This module sends nothing.
 
 use std::collections::BTreeMap;
 
 use fika_runtime::{NodeName, NodeType, Pid, Reference};
 
-/// Which nodes a subscription is about.
+/// The type of the nodes that a subscription covers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) enum Wanted {
     Visible,
@@ -22,22 +22,24 @@ impl Wanted {
     }
 }
 
-/// The list of subscribers is searched for the dead when it has grown to this and doubled,
-/// while nobody hears of their ends.
+/// While the distribution is stopped, net_kernel does not monitor subscribers. The list is then
+/// searched for ended processes when it has this many entries and has doubled since the last
+/// search.
 const SUBSCRIBERS_KEPT: usize = 64;
 
-/// Subscriptions to all nodes, and watches of single ones.
+/// Subscriptions to all nodes, and watches of single nodes.
 #[derive(Default)]
 pub(crate) struct Subscriptions {
-    /// How often each process has subscribed with each option (NMON-9).
+    /// The number of subscriptions of each process with each option (NMON-9).
     all: BTreeMap<(Pid, Wanted), usize>,
-    /// How many keys `all` had when it was last searched for the dead.
+    /// The number of entries in `all` after the last search for ended processes.
     kept: usize,
-    /// How often each process watches each node (NMON-2).
+    /// The number of watches of each process for each node (NMON-2).
     single: BTreeMap<NodeName, BTreeMap<Pid, usize>>,
-    /// How often each process has asked to watch each node, and net_kernel has not heard of it.
+    /// The number of watches that each process has asked for and that net_kernel has not handled
+    /// yet.
     asked: BTreeMap<NodeName, BTreeMap<Pid, usize>>,
-    /// The monitor of each process that is in one of the two.
+    /// The monitor of each process that has a subscription or a watch.
     monitors: BTreeMap<Pid, Reference>,
 }
 
@@ -50,7 +52,7 @@ impl Subscriptions {
         self.all.remove(&(pid, wanted));
     }
 
-    /// Throws out the subscribers that have ended, every now and then.
+    /// Removes the subscribers that have ended, if the list has doubled since the last search.
     pub(crate) fn prune(&mut self, is_alive: impl Fn(Pid) -> bool) {
         if self.all.len() >= SUBSCRIBERS_KEPT.max(2 * self.kept) {
             self.all.retain(|(pid, _), _| is_alive(*pid));
@@ -58,12 +60,13 @@ impl Subscriptions {
         }
     }
 
-    /// A process is about to ask net_kernel for a watch.
+    /// Notes that a process is about to ask net_kernel for a watch.
     pub(crate) fn ask(&mut self, pid: Pid, node: &NodeName) {
         *self.asked.entry(node.clone()).or_default().entry(pid).or_default() += 1;
     }
 
-    /// The watch that was asked for; nothing if who asked has been told that it is too late.
+    /// Adds a watch that was asked for. Returns false if the process has already been notified that
+    /// no connection will be made.
     pub(crate) fn watch(&mut self, pid: Pid, node: &NodeName) -> bool {
         let is_asked = take_one(&mut self.asked, pid, node);
         if is_asked {
@@ -72,7 +75,7 @@ impl Subscriptions {
         is_asked
     }
 
-    /// The watches that were asked for, and of which net_kernel has not heard.
+    /// Returns the watches that were asked for and that net_kernel has not handled yet.
     pub(crate) fn asked(&self) -> Vec<(Pid, NodeName)> {
         let each = |(node, pids): (&NodeName, &BTreeMap<Pid, usize>)| {
             let pids = repeated(pids.clone());
@@ -81,12 +84,12 @@ impl Subscriptions {
         self.asked.iter().flat_map(each).collect()
     }
 
-    /// Takes one watch away.
+    /// Removes one watch.
     pub(crate) fn unwatch(&mut self, pid: Pid, node: &NodeName) {
         take_one(&mut self.single, pid, node);
     }
 
-    /// Whether the process is to be monitored, and is not yet.
+    /// Returns whether the process is not monitored yet.
     pub(crate) fn needs_monitor(&self, pid: Pid) -> bool {
         !self.monitors.contains_key(&pid)
     }
@@ -95,12 +98,12 @@ impl Subscriptions {
         self.monitors.insert(pid, monitor);
     }
 
-    /// Nobody hears of the ends of processes any more.
+    /// Forgets all monitors, since net_kernel has ended.
     pub(crate) fn forget_monitors(&mut self) {
         self.monitors.clear();
     }
 
-    /// Those that have subscribed and are not monitored.
+    /// Returns the processes that have a subscription or a watch and are not monitored.
     pub(crate) fn unmonitored(&self) -> Vec<Pid> {
         let watchers = self.single.values().flat_map(BTreeMap::keys);
         let mut pids: Vec<Pid> =
@@ -111,24 +114,24 @@ impl Subscriptions {
         pids
     }
 
-    /// The nodes that are watched, or are to be.
+    /// Returns the nodes that are watched, or for which a watch was asked.
     pub(crate) fn watched(&self) -> Vec<NodeName> {
         self.single.keys().chain(self.asked.keys()).cloned().collect()
     }
 
-    /// Whom to tell that a node is not connected and will not be, those included of whom
-    /// net_kernel has not heard.
+    /// Takes the processes to notify that a node is not connected and will not be. This includes
+    /// processes whose watch net_kernel has not handled yet.
     pub(crate) fn take_all_watchers(&mut self, node: &NodeName) -> Vec<Pid> {
         let watches = [self.single.remove(node), self.asked.remove(node)];
         watches.into_iter().flatten().flat_map(repeated).collect()
     }
 
-    /// How many entries there are.
+    /// Returns the number of entries in all tables.
     pub(crate) fn count(&self) -> usize {
         self.all.len() + self.single.len() + self.asked.len() + self.monitors.len()
     }
 
-    /// A process has ended.
+    /// Removes a process that has ended.
     pub(crate) fn forget(&mut self, ended: Pid) {
         self.monitors.remove(&ended);
         self.all.retain(|(pid, _), _| *pid != ended);
@@ -140,13 +143,15 @@ impl Subscriptions {
         }
     }
 
-    /// Whom to tell that a node of this type came or went, once for each message.
+    /// Returns the processes to notify that a node of this type has connected or disconnected, once
+    /// for each message.
     pub(crate) fn subscribers(&self, node_type: NodeType) -> Vec<Pid> {
         let all = self.all.iter().filter(|((_, wanted), _)| wanted.covers(node_type));
         all.flat_map(|((pid, _), count)| std::iter::repeat_n(*pid, *count)).collect()
     }
 
-    /// Whom to tell that a node is not connected; they watch it no longer (NMON-3).
+    /// Takes the processes that watch a node, to notify them that it is not connected. Their
+    /// watches end (NMON-3).
     pub(crate) fn take_watchers(&mut self, node: &NodeName) -> Vec<Pid> {
         self.single.remove(node).into_iter().flat_map(repeated).collect()
     }
@@ -156,7 +161,7 @@ fn repeated(watches: BTreeMap<Pid, usize>) -> impl Iterator<Item = Pid> {
     watches.into_iter().flat_map(|(pid, count)| std::iter::repeat_n(pid, count))
 }
 
-/// Takes one of a process's watches of a node away; false if there is none.
+/// Removes one of a process's watches of a node. Returns false if there is none.
 fn take_one(
     watches: &mut BTreeMap<NodeName, BTreeMap<Pid, usize>>,
     pid: Pid,
@@ -196,11 +201,11 @@ mod tests {
         assert_eq!(subscriptions.take_watchers(&node), [watcher; 2]);
         assert!(subscriptions.take_watchers(&node).is_empty());
         subscriptions.unwatch(watcher, &node);
-        // One of which net_kernel has not heard when the distribution stops.
+        // A watch that net_kernel has not handled when the distribution stops.
         subscriptions.ask(watcher, &node);
         assert!(subscriptions.take_watchers(&node).is_empty());
         assert_eq!(subscriptions.take_all_watchers(&node), [watcher]);
-        assert!(!subscriptions.watch(watcher, &node), "it has been told");
+        assert!(!subscriptions.watch(watcher, &node), "the watcher was notified");
     }
 
     #[test]

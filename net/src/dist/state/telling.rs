@@ -1,11 +1,11 @@
-//! Tells processes of nodes that come and go.
+//! Notifies processes when nodes connect and disconnect.
 
 use fika_runtime::{NodeDown, NodeDownReason, NodeName, NodeType, NodeUp, report};
 
 use super::base::Base;
 
 impl Base {
-    /// Tells subscribers that a node is up.
+    /// Sends a `NodeUp` to subscribers.
     pub(crate) fn tell_nodeup(&self, up: &NodeUp) {
         report!(info, node = %up.node, "nodeup");
         let subscribers = self.subscriptions.lock().subscribers(up.node_type);
@@ -14,7 +14,7 @@ impl Base {
         }
     }
 
-    /// Tells subscribers that a node is down.
+    /// Sends a `NodeDown` to subscribers.
     pub(crate) fn tell_nodedown(&self, down: &NodeDown) {
         report!(info, node = %down.node, reason = %down.reason, "nodedown");
         let subscribers = self.subscriptions.lock().subscribers(down.node_type);
@@ -23,7 +23,7 @@ impl Base {
         }
     }
 
-    /// Tells the processes that watch this node alone.
+    /// Sends a `NodeDown` to the processes that watch this node.
     pub(crate) fn tell_watchers(&self, down: &NodeDown) {
         let watchers = self.subscriptions.lock().take_watchers(&down.node);
         for watcher in watchers {
@@ -31,14 +31,15 @@ impl Base {
         }
     }
 
-    /// Tells the processes that watch any node, since there will be no connection.
+    /// Sends a `NodeDown` to all processes that watch a node, or have asked for a watch. Called
+    /// when no further connections are made.
     pub(crate) fn tell_all_watchers(&self, reason: &NodeDownReason) {
         let nodes = self.subscriptions.lock().watched();
         nodes.into_iter().for_each(|node| self.tell_node_watchers(node, reason.clone()));
     }
 
-    /// Tells the processes that watch this node, or are about to, since there will be no
-    /// connection.
+    /// Sends a `NodeDown` to the processes that watch this node, or have asked for a watch. Called
+    /// when no connection to it will be made.
     pub(crate) fn tell_node_watchers(&self, node: NodeName, reason: NodeDownReason) {
         let watchers = self.subscriptions.lock().take_all_watchers(&node);
         let down = not_connected(node, reason);

@@ -1,7 +1,7 @@
-//! The nodes that subscribers have been told of.
+//! The nodes whose `nodeup` has been sent to subscribers.
 //!
 //! For each node, `nodeup` and `nodedown` alternate (NMON-8). Both net_kernel and the process that
-//! stops the distribution tell subscribers, so this is not kept in net_kernel.
+//! stops the distribution notify subscribers, so this state is not in net_kernel.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use crate::dist::link::Channel;
 
-/// The nodes whose `nodeup` has been told, and whose `nodedown` has not.
+/// The nodes whose `nodeup` has been sent, and whose `nodedown` has not.
 #[derive(Default)]
 pub(crate) struct Told(Mutex<BTreeMap<NodeName, (Arc<Channel>, NodeType)>>);
 

@@ -32,7 +32,7 @@ enum State {
     Answered,
 }
 
-/// What the driver does next.
+/// The next step for the driver.
 #[derive(Debug)]
 #[must_use]
 pub(crate) enum Step {
@@ -416,7 +416,7 @@ mod tests {
             prop_assert_eq!(mapper.bytes(last), whole);
         }
 
-        /// Whatever arrives, nothing panics, and the buffer stays within its limit.
+        /// No input causes a panic, and the buffer stays within its limit.
         #[test]
         fn any_bytes(pieces: Vec<Vec<u8>>, length: u16, tag in "[xzndksq]", local: bool) {
             let mut mapper = Mapper::new(true);

@@ -176,8 +176,8 @@ impl Listing {
         Listing { kind: Kind::Dump, next: Next::Port }
     }
 
-    /// Returns the next piece. `None` at the end. A name that is registered between two pieces is
-    /// left out, and so is a name that is unregistered before its turn.
+    /// Returns the next piece, or `None` at the end. Leaves out names that are registered between
+    /// two pieces, and names that are unregistered before their turn.
     pub(crate) fn piece(&mut self, registry: &Registry) -> Option<Vec<u8>> {
         let mut piece = Vec::new();
         while piece.len() < PIECE_BYTES && !matches!(self.next, Next::End) {

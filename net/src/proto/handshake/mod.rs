@@ -48,7 +48,7 @@ use fika_runtime::{Creation, NodeName};
 /// names and addresses are shorter.
 pub(crate) const NAME_BYTES_MAX: usize = 480;
 
-/// What a node says about itself.
+/// The facts that a node states about itself.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) name: NodeName,
@@ -72,7 +72,7 @@ pub(crate) struct Established {
     pub(crate) given: Option<NodeName>,
 }
 
-/// What both ends have agreed on, and neither has proved yet.
+/// The result that both ends have agreed on, and that neither end has proved yet.
 struct Agreed(Established);
 
 impl Agreed {

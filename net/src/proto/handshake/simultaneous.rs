@@ -1,8 +1,8 @@
-//! Which of two connections survives when two nodes connect to each other at once.
+//! Decides which of two connections survives when two nodes connect to each other at the same time.
 
 use fika_runtime::NodeName;
 
-/// What a node does with a peer's attempt while its own attempt to that peer is pending.
+/// The decision of a node about a peer's attempt while its own attempt to that peer is pending.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
     /// Ours survives: when the peer has proved itself, refuse its attempt. The peer then waits for

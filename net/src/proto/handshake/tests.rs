@@ -304,7 +304,7 @@ fn relay() {
     assert!(responder.handle(&body(proof_i)).is_err());
 }
 
-/// Whatever bit is changed on the way, in either hello, one side refuses.
+/// If any bit of either hello is changed on the way, one side refuses.
 #[test]
 fn no_bit_of_a_hello_can_be_changed() {
     let whole = Setup::default().run();
