@@ -692,7 +692,7 @@ async fn process_info_lock_reschedule2() {
     ring.iter().for_each(|pid| send(pid, ()));
 }
 
-/// INFO-10: processes that come and go inspect a process, and are answered.
+/// INFO-10: requests are answered while busy processes come and go.
 #[fika::test(workers = 2)]
 async fn process_info_lock_reschedule3() {
     let target = spawn(serve());

@@ -35,7 +35,7 @@ impl Release {
         Peer::connected_as(self.place.addr_of("here"), &self.hello)
     }
 
-    /// Checks that the node refuses the peer, so that it can't spawn there.
+    /// Checks that the node refuses the peer, and can't spawn on it.
     fn assert_refused(&self) {
         let mut peer = Peer::open(self.place.addr_of("here"));
         peer.write(&framed(&self.hello.body()));
