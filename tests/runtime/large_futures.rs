@@ -37,7 +37,7 @@ async fn next() -> u64 {
     }
 }
 
-/// Sends the result of the future.
+/// Sends the result of the future to this process.
 async fn tells(to: Pid, n: u64) {
     send(to, large(n).await);
 }
@@ -89,7 +89,7 @@ fn main_and_its_arguments() {
     assert_eq!(main_of_a_program().report(), std::process::ExitCode::SUCCESS);
 }
 
-/// The test itself is such a future.
+/// The test itself is a large future.
 #[fika::test]
 async fn a_test() {
     let mut array = [0_u8; SIZE];
@@ -146,7 +146,7 @@ fn by_node_spawn(me: Pid) {
     self_node().spawn(tells(me, 15)).unwrap();
 }
 
-/// `#[remote]` functions, on this node and by request.
+/// `#[remote]` functions may be large futures, on this node and by request.
 #[fika::test]
 async fn remote_functions() {
     let me = self_pid();
@@ -158,7 +158,7 @@ async fn remote_functions() {
     assert_eq!(next().await, 23);
 }
 
-/// The timer service.
+/// The timer service accepts large futures.
 #[fika::test]
 async fn timers() {
     let me = self_pid();
@@ -188,7 +188,7 @@ async fn memory() {
     }
 }
 
-/// On a simulated node, which runs on the test's thread.
+/// A simulated node, which runs on the test's thread, accepts large futures.
 #[fika::test(sim)]
 async fn a_simulated_test() {
     let mut array = [0_u8; SIZE];
