@@ -197,7 +197,7 @@ fn until_known(world: &World, nodes: &[&str]) {
 }
 
 /// Starts these nodes on one host, in this order, and checks that they are found. Then ends the
-/// first and the second node, and so the mappers that they have started.
+/// first and the second node, which also ends the mappers that they have started.
 #[track_caller]
 fn order(test: &str, order: &[&str]) {
     let Some(world) = World::new(test) else { return };
@@ -269,8 +269,8 @@ impl Drop for Epmd {
     }
 }
 
-/// Erlang's mapper serves some addresses. Nodes start a mapper for the others, and for all when
-/// Erlang's ends.
+/// Erlang's mapper serves some addresses. Nodes start a mapper for the other addresses, and for all
+/// of them when Erlang's mapper ends.
 #[track_caller]
 fn beside_erlangs_mapper(test: &str, addresses: &str) {
     let Some(world) = World::new(test) else { return };
@@ -345,7 +345,8 @@ fn a_mapper_opens_no_more_than_its_node() {
     assert!(!is_open("10.0.0.1") && is_open("fd00::1"));
 }
 
-/// One of two addresses does not answer. Whichever is tried first, the other one is soon tried.
+/// One of two addresses does not answer. Whichever address is tried first, the other one is tried
+/// soon.
 #[test]
 fn an_address_that_does_not_answer() {
     let Some(world) = World::new("an_address_that_does_not_answer") else { return };
@@ -397,7 +398,7 @@ fn a_start_says_what_does_not_work() {
         (start("a@10.0.0.1", "[fd00::1]:0"), covered),
         (start("a@fd00::1", "0.0.0.0:0"), covered),
         (start("a@127.0.0.1", "10.0.0.1:0"), covered),
-        // No mapper serves the address at which others look.
+        // No mapper serves the address at which other nodes look.
         (start("a@10.0.0.1", "10.0.0.1:0").env("FIKA_TEST_NO_START_EPMD", "1"), unserved),
         (start("a@10.0.0.1", "0.0.0.0:0").env("FIKA_TEST_NO_START_EPMD", "1"), unserved),
         (start("a@here", "10.0.0.9:0"), "this host does not have the address"),

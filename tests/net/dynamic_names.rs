@@ -81,7 +81,7 @@ fn the_name_goes_with_its_connection() {
         link(there);
         let monitor = monitor(there);
         fika::net::monitor_nodes_of(NodeKind::Connected, true);
-        // The second one's end takes nothing but itself.
+        // The end of the second connection ends nothing else.
         assert_eq!(disconnect_node(&b).await, Some(true));
         assert_eq!(nodedown(&b).await.reason, NodeDownReason::Disconnect);
         assert_eq!(down(monitor).await, ExitReason::Noconnection);
@@ -102,7 +102,7 @@ fn the_name_goes_with_its_connection() {
         none!(fika::net::NodeDown);
         none!(Down);
         none!(Exit);
-        // The next node to name it is the other one.
+        // The next node that names it is the other one.
         assert_eq!(connect_node(&b).await, Some(true));
         assert!(!is_nameless() && self_node().name() != own);
     });
@@ -134,7 +134,7 @@ fn pids_of_the_old_name_reach_nobody() {
     drop(there);
 }
 
-/// Sends all numbers on to the process that it was told of last.
+/// Forwards all numbers to the process whose pid it received last.
 #[remote(name = "test::dynamic_names::keeps")]
 async fn keeps(mut to: Pid) {
     loop {
@@ -145,7 +145,8 @@ async fn keeps(mut to: Pid) {
     }
 }
 
-/// DIST-4: several connections at once: one of them brings the name, and all are made under it.
+/// DIST-4: of several simultaneous attempts, one brings the name, and all connections are made
+/// under it.
 #[test]
 fn several_first_connections() {
     let place = Place::new();
@@ -203,8 +204,8 @@ fn many_names_of_one_node() {
     there.block_on(until_in_process("it has them all", move || {
         nodes_of(NodeKind::Hidden).into_iter().collect::<BTreeSet<_>>() == names
     }));
-    // They reach each other through their pids, but no new connections are made: none of them
-    // listens.
+    // The nodes reach each other through their pids. No new connections are made, because none of
+    // the nodes listens.
     let (one, other) = (nodes[0].name(), nodes[1].clone());
     other.block_on(async move {
         assert_eq!(connect_node(one.as_str()).await, Some(false), "nobody listens there");
@@ -251,8 +252,8 @@ fn starts_and_stops() {
     drop(there);
 }
 
-/// HS-13, HS-8, DIST-2: a node that is refused gets no name: because of an allow list, a cookie, or
-/// a long name on one side and a short one on the other.
+/// HS-13, HS-8, DIST-2: a node that is refused gets no name. The reason is an allow list, a cookie,
+/// or a long name on one side and a short one on the other.
 #[test]
 fn who_is_refused_gets_no_name() {
     let place = Place::new();

@@ -25,7 +25,7 @@ fn assert_finds(place: Place, alive: &str) {
     }
 }
 
-/// One host opens many connections. Other hosts, and the nodes of the mapper's own host, are not
+/// One host opens many connections. Other hosts, and nodes on the mapper's own host, are not
 /// affected.
 #[test]
 fn silent_connections_of_another_host() {

@@ -11,7 +11,7 @@ use fika::process::SpawnError;
 use fika_runtime::spawn_service;
 use support::{LIMIT, Place, TestNode, answerer, assert_answers, until};
 
-/// What a process of a full node does for the test.
+/// Orders for a process of a full node.
 enum Do {
     Ping(String, Sender<bool>),
     SpawnOn(String, Sender<Result<Pid, SpawnError>>),
@@ -121,8 +121,8 @@ fn a_full_table() {
     });
 }
 
-/// Even the node's own services have no room: each of their operations fails, and none of them
-/// ends.
+/// Even the node's own services find no room: each of their operations fails, and the services
+/// continue.
 #[test]
 fn no_room_at_all() {
     let place = Place::new();

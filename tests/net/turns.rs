@@ -74,7 +74,7 @@ fn the_last_words_of_a_worker_that_was_replaced() {
         a.spawn(async move {
             let replaced = Arc::<AtomicBool>::default();
             let another = replaced.clone();
-            // Another worker runs it, since this one does not.
+            // Another worker runs this process, since this worker does not.
             spawn(async move { another.store(true, Ordering::Release) });
             spin_until(&replaced);
             send(to, Word);
@@ -83,7 +83,7 @@ fn the_last_words_of_a_worker_that_was_replaced() {
     }
 }
 
-/// A process of one node sends through another node of the program.
+/// A process of one node may send through another node of the program.
 #[test]
 fn by_the_hand_of_another_node() {
     let place = Place::new();
@@ -104,7 +104,7 @@ struct Large {
     data: Bytes,
 }
 
-/// Several turns' worth of reading and writing.
+/// Enough bytes for several turns of reading and writing.
 const LARGE_BYTES: usize = 3 << 20;
 const ROUNDS: usize = 30;
 
@@ -113,8 +113,8 @@ async fn without_net_kernel() {
     suspend_process(whereis("net_kernel").unwrap()).await.unwrap();
 }
 
-/// Connections carry their bytes without net_kernel, however busy they are: here, the process
-/// net_kernel of neither node runs.
+/// Connections carry their bytes without net_kernel, however busy they are. In this test,
+/// net_kernel runs on neither node.
 #[test]
 fn busy_connections_do_without_net_kernel() {
     let place = Place::new();
