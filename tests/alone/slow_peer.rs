@@ -17,7 +17,7 @@ const GROWTH_BYTES: isize = 16 << 20;
 
 const MESSAGE_BYTES: usize = 4 << 10;
 
-/// What each sender sends when it must stop: enough to see that nothing is lost.
+/// Each sender sends this number last, so that the test sees that no message is lost.
 const LAST: u64 = u64::MAX;
 
 /// Receives from all senders, in order from each. Reports the number of messages.
@@ -127,7 +127,7 @@ fn attempt() -> ([Duration; 2], [Duration; 2]) {
             .collect();
         valve.close();
         let before = counting::live();
-        // Until all senders are suspended.
+        // Wait until all senders are suspended.
         for sender in &senders {
             while info::status(*sender).await != Some(Status::Suspended) {
                 let grown = counting::live() - before;

@@ -494,7 +494,7 @@ fn help_is_readable() {
         assert!(!argument.is_positional());
     }
     assert!(command.render_long_help().to_string().lines().all(|line| line.len() <= 100));
-    // The documentation of `NodeArgs` is not used as that of the program.
+    // The documentation of `NodeArgs` does not become the documentation of the program.
     assert!(help.starts_with("Keeps something\n\nUsage:"), "{help}");
     assert!(NodeArgs::command().render_help().to_string().starts_with("Usage:"));
 }

@@ -319,7 +319,7 @@ fn a_crowd_of_silent_connections() {
     let node = place.addr_of("target");
     let here = place.node("here");
     let mut crowd: Vec<_> = (0..300).map(|_| connect(node).unwrap()).collect();
-    // Some of them are logged one by one.
+    // The node logs some of the dropped connections one by one.
     target.await_log("too many handshakes at the same time", 32);
     assert_still_there(&here, place, "target");
     // The dropped connections are random ones.

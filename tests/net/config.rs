@@ -71,7 +71,7 @@ fn a_file_has_all_settings() {
     assert_eq!(config.cookie_file_for, [("c@127.0.0.1".into(), "/etc/c.cookie".into())]);
 }
 
-/// Each error names the line and shows what is wrong there.
+/// Each error names the line and shows the mistake there.
 #[test]
 fn errors_of_a_file_name_the_place() {
     let cases = [

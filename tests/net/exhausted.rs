@@ -372,7 +372,7 @@ fn a_failed_build_leaves_nothing_behind() {
     fails("a resolver's panic", at("node").resolver(Bad { panics: true }));
     {
         let peer = place.os("node").start();
-        // A mapper that such a node has started would also be left over.
+        // A mapper that the node has started would also be left over.
         fails("a name that is taken", at("node"));
         peer.stop();
     }

@@ -211,7 +211,7 @@ fn simultaneous_connects() {
     let tell = |n: usize, round| nodes[n].send(controls[n], Local(round)).unwrap();
     both();
     for round in 0..times(300, 10_000) {
-        // The two are told in alternating order.
+        // The two nodes are asked in alternating order.
         let first = (round % 2) as usize;
         tell(first, Round(round));
         tell(1 - first, Round(round));

@@ -61,7 +61,7 @@ fn all_of_std_that_serde_knows() {
     let (place, here, there) = nodes();
     macro_rules! round {
         ($($value:expr;)*) => {$(
-            // Each is compared as text, since a heap can't be compared.
+            // The values are compared as text, since a heap can't be compared.
             let text = format!("{:?}", $value);
             round(place, [&here, &there], $value, &text);
         )*};

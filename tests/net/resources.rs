@@ -15,7 +15,7 @@ use support::{LIMIT, Place, TestNode, answerer, assert_answers, until};
 enum Do {
     Ping(String, Sender<bool>),
     SpawnOn(String, Sender<Result<Pid, SpawnError>>),
-    /// Takes all room, including that of the node's own services.
+    /// Takes all room, including the room of the node's own services.
     TakeAll(Sender<Vec<Pid>>),
 }
 
@@ -83,7 +83,7 @@ fn pings(from: &TestNode, name: String) -> bool {
 fn a_full_table() {
     const ROOM: usize = 20;
     let place = Place::new();
-    // It starts the mapper.
+    // This node starts the mapper.
     let full = TestNode::of(place.builder("full").process_limit(ROOM));
     let early = place.node("early");
     let agent = Agent::on(&full);

@@ -384,7 +384,7 @@ async fn until_there_is_an_end(name: &str, count: u64) {
     }
 }
 
-/// A simulated node loses such messages in the same way.
+/// A simulated node also loses messages that can't be decoded, and counts them.
 #[test]
 fn in_a_simulation() -> Result<(), Failure> {
     try_out();

@@ -154,7 +154,7 @@ impl Others {
     }
 }
 
-/// Polls only those of its tasks that were woken, as executors and `FuturesUnordered` do.
+/// Polls only tasks that were woken, as executors and `FuturesUnordered` do.
 struct Tasks(Vec<(&'static str, Option<Task>, Arc<Woken>)>);
 
 #[derive(Default)]

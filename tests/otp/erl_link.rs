@@ -113,7 +113,7 @@ async fn links() {
 /// process that made it.
 #[fika::test]
 async fn process_monitors() {
-    // By pid, twice: when the target ends, each monitor gives its own message.
+    // Two monitors by pid: when the target ends, each monitor gives its own message.
     let target = spawn(serve());
     let (first, second) = (monitor(target), monitor(target));
     assert_ne!(first, second);
@@ -130,7 +130,7 @@ async fn process_monitors() {
     .await;
     sync(target).await;
 
-    // By name: the object is the name and the node.
+    // The monitor is by name, so the object is the name and the node.
     register("target", target).unwrap();
     let here = self_node().name();
     let by_name = monitor("target");

@@ -234,7 +234,7 @@ async fn dirty_signal_handling_race() {
     answers_in_foreign_code(|_, _| ()).await;
 }
 
-/// ALIAS-7, PROC-12: answers from the thread of the foreign code itself are no different.
+/// ALIAS-7, PROC-12: the first answer counts if the thread of the foreign code sends answers, too.
 #[fika::test]
 async fn dirty_signal_handling_race_dirty_access() {
     answers_in_foreign_code(|node, request| {

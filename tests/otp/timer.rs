@@ -226,7 +226,7 @@ async fn tc() {
     assert!(matches!(end_of(panics).await, ExitReason::Panic(_)));
 }
 
-/// TIM-8, TMOD-4: while the workers are busy, all of many timers fire, and none is early.
+/// TIM-8, TMOD-4: while the workers are busy, all of many timers fire, and no timer is early.
 #[fika::test(workers = 2)]
 async fn timer_perf() {
     const TIMERS: u64 = 2000;

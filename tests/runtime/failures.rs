@@ -617,7 +617,7 @@ async fn an_exit_that_is_caught_is_one() {
     });
     assert_eq!(reason.await, ExitReason::Normal);
     assert_eq!(next::<u64>().await, 7);
-    // The main process of `block_on` is no exception, even if it has a value.
+    // `exit` also ends the main process of `block_on`, even if its future returns a value.
     let value = spawn_blocking(|| {
         let node = Node::builder().workers(1).build().unwrap();
         let value = node.try_block_on(async {

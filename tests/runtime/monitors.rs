@@ -32,7 +32,7 @@ async fn a_monitor_by_name_stays_with_its_process() {
     assert!(has_none::<Down>().await);
     exit_process(first, text("first"));
     assert_eq!(down(by_name).await, text("first"));
-    // It can be removed after the name has moved to another process.
+    // The monitor can be removed after the name has moved to another process.
     let third = spawn(serve());
     register("third", third).unwrap();
     let by_name = monitor("third");

@@ -331,8 +331,7 @@ impl Drop for Slow {
     }
 }
 
-/// PROC-6, PROC-9: when a process sees another one's end, the messages and locals of that one are
-/// gone.
+/// PROC-6, PROC-9: when the end of a process is seen, its messages and locals are gone.
 #[fika::test(workers = 3)]
 async fn all_that_it_had_is_gone_when_its_end_is_seen() {
     trap_exit(true);

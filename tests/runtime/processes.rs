@@ -1,4 +1,4 @@
-//! Processes: how they begin, what they are given, and what else they can wait for.
+//! Processes: how they begin, what they inherit, and which futures they can wait for.
 #![deny(warnings)]
 
 use crate::wait;

@@ -287,7 +287,7 @@ impl Program {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
-    /// Returns how it ends, and what it prints before.
+    /// Waits for the program's end. Returns its status and the lines that it has printed.
     fn end(mut self) -> (ExitStatus, Vec<String>) {
         let lines = self.1.iter().collect();
         (self.0.wait().unwrap(), lines)

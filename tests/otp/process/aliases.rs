@@ -245,7 +245,7 @@ async fn monitor_tag() {
     assert_eq!(Arc::strong_count(&local), 1, "the tag goes with the monitor");
     assert!(has_none::<Tagged<String, Down>>().await);
 
-    // The request has a tag, and so does its monitor.
+    // The request and its monitor each have a tag.
     let opts = SpawnOpts::new().monitor_with(monitored()).reply_tag(5_u64);
     let request = spawn_request(opts, async { exit(text("z")) });
     let (tag, reply) = tagged::<u64, SpawnReply>().await;
