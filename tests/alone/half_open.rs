@@ -21,7 +21,7 @@ const MOST: usize = 256;
 /// The maximum number of a port mapper's clients.
 const MAPPER_MOST: usize = 4096;
 
-/// The maximum cost of one of them, and of all together.
+/// The maximum cost of one connection, and of all together.
 const EACH_BYTES: isize = 4 << 10;
 const ALL_BYTES: isize = 1 << 20;
 

@@ -42,7 +42,7 @@ async fn connected(names: &[String]) -> Vec<usize> {
     all
 }
 
-/// DIST-11: 250 programs join each other at the same moment, on any host.
+/// DIST-11: 250 programs can join each other at the same moment, on any host.
 #[test]
 fn many_nodes_of_one_host() {
     let _alone = alone();

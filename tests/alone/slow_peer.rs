@@ -54,8 +54,8 @@ const WINDOW: usize = 500;
 /// other programs.
 const WINDOWS: usize = 9;
 
-/// How much slower they may be, and how often that is tried: a node that lets a slow peer disturb
-/// others does it each time.
+/// How much slower the round trips may be, and how often the test tries: a node that lets a slow
+/// peer disturb others does so each time.
 const SLOWER_MAX: u32 = 2;
 const ATTEMPTS: usize = 5;
 
@@ -93,7 +93,8 @@ fn a_peer_that_does_not_read() {
     panic!("round trips with others, without and beside a slow peer: {tried:?}");
 }
 
-/// The duration of round trips with another peer, before the slow one is slow and while it is.
+/// Returns how long round trips take with another peer, before the slow peer is slow and while it
+/// is.
 fn attempt() -> ([Duration; 2], [Duration; 2]) {
     let (place, valve) = (Place::new(), Valve::new(Stops::Reads));
     // A peer that does not read gets no ticks, and must not give up the node for that.

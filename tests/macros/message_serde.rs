@@ -51,8 +51,8 @@ fn check<M: Message + PartialEq + Debug>(value: &M, arrives: &M, goes: Goes) {
     }
 }
 
-/// A row: its name, the type, and values with how each is sent. `=>` is followed by what arrives,
-/// if that differs.
+/// A row: its name, the type, and the values, each with the form in which it is sent. The value
+/// after `=>` is the one that arrives, if it differs.
 macro_rules! row {
     ($tag:literal: [$($item:item)*] $($value:expr $(=> $arrives:expr)?, $goes:expr;)*) => {{
         $(
@@ -146,7 +146,7 @@ impl From<Text> for u8 {
     }
 }
 
-/// A type that is sent as another one.
+/// Implements the conversions of a type that is sent as a `Text`.
 macro_rules! goes_as {
     ($name:ident) => {
         impl From<$name> for Text {
@@ -599,8 +599,8 @@ async fn takes(read: Read, to: Pid) {
     receive! { Read(ExitsRead(n)) => send(to, n) }
 }
 
-/// A process that receives a value ends as anywhere else in its code. If no process reads the
-/// value, it is lost.
+/// A process that receives a value whose code calls `exit` ends. If no process reads the value, it
+/// is lost.
 #[test]
 fn a_deserialize_that_exits_between_nodes() {
     let place = support::Place::new();

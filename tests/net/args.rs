@@ -305,7 +305,7 @@ fn hidden() {
     });
 }
 
-/// A cookie for all nodes, and one for a peer.
+/// The options set a cookie for all nodes, and a cookie for one peer.
 #[test]
 fn cookies() {
     let place = Place::new();
@@ -465,7 +465,7 @@ fn sizes() {
     drop(there);
 }
 
-/// Nodes whose sockets no other user can reach.
+/// The options make nodes whose sockets no other user can reach.
 #[cfg(unix)]
 #[test]
 fn unix_sockets() {

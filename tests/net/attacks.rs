@@ -104,7 +104,7 @@ fn ping_from(node: &TestNode, name: String) -> PingAnswer {
     node.block_on(async move { ping(name).await })
 }
 
-/// Two nodes, with an attacker between them that changes frames in this way. They do not connect.
+/// Checks that two nodes do not connect while an attacker between them changes frames in this way.
 /// When the attacker stops, they connect.
 fn assert_fails(change: Change) {
     let place = Place::new();
@@ -223,8 +223,8 @@ fn reflection_of_our_own_challenge() {
     assert!(a.nodes().is_empty());
 }
 
-/// A node wants one peer and is led to another honest one. In another case, the names are changed
-/// on their way, so that each node sees the one that it expects.
+/// A node that wants one peer and is led to another honest one does not connect. This holds even if
+/// the names are changed on their way, so that each node sees the name that it expects.
 #[test]
 fn relay_between_two_honest_nodes() {
     let place = Place::new();
@@ -254,7 +254,7 @@ fn relay_between_two_honest_nodes() {
     }
 }
 
-/// The attacker removes or adds versions, flags, or the flag of a hidden node.
+/// An attacker that removes or adds versions, flags, or the flag of a hidden node is detected.
 #[test]
 fn downgrade() {
     let at = |step: usize, place: usize, bits: u8| -> Change {
@@ -265,7 +265,7 @@ fn downgrade() {
             framed(&body)
         })
     };
-    // The highest version 1 + 256 and the lowest 0; priority; hidden; an unknown flag.
+    // A highest version of 1 + 256, a lowest version of 0, priority, hidden, and an unknown flag.
     let changes = [
         at(HELLO_I, 10, 1),
         at(HELLO_I, 9, 1),
@@ -338,8 +338,8 @@ fn a_peer_that_claims_anothers_name() {
 }
 
 /// A stranger that sends a hello gets the same answer, whether or not the node is connected to the
-/// peer of that name, is connecting to it, or allows it. A wrong proof is also always answered in
-/// the same way. A peer that knows the cookie is told.
+/// peer of that name, is connecting to it, or allows it. The answer to a wrong proof is always the
+/// same, too. Only a peer that knows the cookie learns the difference.
 #[test]
 fn a_stranger_does_not_learn_who_is_connected() {
     let place = Place::new();
@@ -417,7 +417,8 @@ fn alive_is_answered_by_a_proof() {
     });
 }
 
-/// Each frame is cut off, sent twice, replaced by another, or followed by extra bytes.
+/// A handshake fails if a frame is cut off, sent twice, replaced by another, or followed by extra
+/// bytes.
 #[test]
 fn truncated_and_reordered_messages() {
     let cut = |step: usize, keep: usize| -> Change {
@@ -561,16 +562,17 @@ impl NetHandler for Guesses {
     }
 }
 
-/// Returns a connection of another user of this host.
+/// Opens a connection as another user of this host.
 fn stranger(addr: SocketAddr) -> Peer {
     let peer = Peer::open(addr);
     std::os::unix::fs::fchown(&peer.stream, Some(65_534), None).expect("root may give it away");
     peer
 }
 
-/// Guesses at the cookie. However many handshakes run at the same time, from whichever of the
-/// host's addresses, some wrong proofs are checked at once, and then four per second. Another
-/// address is not affected, nor are programs of the node's own user, which can read the cookie.
+/// The node limits guesses at the cookie. It checks some wrong proofs at once, and then four per
+/// second, however many handshakes run at the same time, and from any of the host's addresses.
+/// Other addresses are not affected, and neither are programs of the node's own user, which can
+/// read the cookie.
 #[test]
 fn guesses_at_the_cookie_are_limited() {
     if !rustix::process::geteuid().is_root() {

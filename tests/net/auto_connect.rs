@@ -147,7 +147,7 @@ async fn none_connects(there: &There) {
     none!(NodeDown);
 }
 
-/// DIST-6: only `connect_node` connects. A ping is then answered.
+/// DIST-6: only `connect_node` connects, and a ping is answered after that.
 #[test]
 fn never() {
     let place = Place::new();

@@ -157,7 +157,7 @@ struct Connect {
     node: String,
 }
 
-/// Whether the node is connected.
+/// Reports whether the node is connected.
 #[derive(Message, Serialize, Deserialize, Debug)]
 struct Connected(bool);
 
@@ -216,7 +216,7 @@ fn a_port_in_use() {
     assert_eq!(place.addr_of("a"), addr);
 }
 
-/// The mapper's port is held by a program that is not a mapper.
+/// A node does not start if a program that is not a mapper holds the mapper's port.
 #[test]
 #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn a_mapper_port_in_use_by_something_else() {
@@ -311,7 +311,7 @@ fn silence() {
     assert_still_there(&here, place, "target");
 }
 
-/// More half-open connections than allowed: a real connection still gets through.
+/// A real connection gets through, although there are more half-open connections than allowed.
 #[test]
 fn a_crowd_of_silent_connections() {
     let place = Place::new();
@@ -514,8 +514,7 @@ fn a_message_that_does_not_decode() {
         let pid = spawn_on(&name, answerer()).await;
         nodeup(&name).await;
         let monitor = fika::process::monitor(pid);
-        // The bytes are none, too few, too many, and a pid of a node that the message does not
-        // list.
+        // No bytes, too few, too many, and a pid of a node that the message does not list.
         let mut n = 0;
         for bytes in [&[][..], &[0, 1], &[0, 1, 1, 1, 0], &[9, 1, 1, 1], &[0xff; 40]] {
             send(pid, Crafted(bytes.into()));

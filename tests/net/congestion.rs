@@ -30,7 +30,7 @@ async fn sink() {
     }
 }
 
-/// Sends forever.
+/// Sends messages forever.
 async fn filler(sink: Pid) {
     for n in 0_u64.. {
         send(sink, (n, vec![7_u8; BYTES]));
@@ -406,7 +406,7 @@ fn each_kind_of_signal_holds_its_sender_up() {
     });
 }
 
-/// Reports that it is running, and its exit signals.
+/// Reports that it is running, and later its exit signals.
 #[remote]
 async fn reports(to: Pid) {
     trap_exit(true);
@@ -455,8 +455,8 @@ fn replies_to_requests_to_spawn_are_not_lost() {
     });
 }
 
-/// SPAWN-7: the connection is lost while the answer waits for room. The requester is notified. The
-/// child, which exists and is linked, is notified too.
+/// SPAWN-7: if the connection is lost while the answer waits for room, the requester is notified.
+/// So is the child, which exists and is linked.
 #[test]
 fn a_child_whose_answer_is_lost() {
     let World { place, here, there, valve } = World::new();
@@ -488,7 +488,8 @@ fn a_child_whose_answer_is_lost() {
     });
 }
 
-/// SPAWN-4, PROC-10: a full node says so, and has room again when a process ends.
+/// PROC-10, SPAWN-4: a full node answers a request with an error, and has room again when a process
+/// ends.
 #[test]
 fn a_node_that_is_full() {
     const PROCESSES: usize = 64;
@@ -553,7 +554,7 @@ fn where_congestion_begins() {
     }
 }
 
-/// BUSY-2, BUSY-7: the large messages of others don't suspend a sender of small ones.
+/// BUSY-2, BUSY-7: large messages of other processes don't suspend a sender of small ones.
 #[test]
 fn large_messages_hold_up_those_who_send_some() {
     let World { here, there, valve, .. } = World::new();

@@ -25,7 +25,8 @@ fn is_nameless() -> bool {
     self_node().name() == NodeName::nonode()
 }
 
-/// DIST-4: until it is connected it has no name, and nothing connects it by itself.
+/// DIST-4: a node without a name stays unconnected until it connects explicitly, and has no name
+/// until then.
 #[test]
 fn nothing_but_a_request_connects_it() {
     let place = Place::new();
@@ -63,8 +64,8 @@ async fn spawn_on_answer(peer: &str) -> Result<(), SpawnError> {
     }
 }
 
-/// DIST-4, DIST-15: the name goes with the connection that brought it. All other connections go,
-/// too. Links, monitors and subscribers are notified of each once.
+/// DIST-4, DIST-15: the name goes with the connection that brought it, and so do all other
+/// connections. Links, monitors and subscribers are notified of each loss once.
 #[test]
 fn the_name_goes_with_its_connection() {
     let place = Place::new();
@@ -109,7 +110,7 @@ fn the_name_goes_with_its_connection() {
     drop(second);
 }
 
-/// DIST-4, DIST-10: pids that others had under the old name reach no process under the new one.
+/// DIST-4, DIST-10: a pid from the time of the old name reaches no process under the new one.
 #[test]
 fn pids_of_the_old_name_reach_nobody() {
     let place = Place::new();
@@ -275,7 +276,7 @@ fn who_is_refused_gets_no_name() {
     unnamed(place).block_on(async move { assert_eq!(connect_node(&peer).await, Some(true)) });
 }
 
-/// DIST-4: the peer closes repeatedly, at any moment. Each time the node ends without a name, and
+/// DIST-4: a node whose peer closes repeatedly, at any moment, ends without a name each time, and
 /// can get another one.
 #[test]
 fn the_peer_closes_again_and_again() {

@@ -118,8 +118,8 @@ fn a_blocking_call_that_waits_for_a_thread() {
     assert!(node.stop());
 }
 
-/// A process stops its node while the system gives no thread for that. A thread that waits for the
-/// stop does it. Otherwise a thread is started as soon as the system gives one.
+/// A process can stop its node while the system gives no thread for that. A thread that waits for
+/// the stop does the work. Otherwise a thread is started as soon as the system gives one.
 #[test]
 fn a_stop_without_threads() {
     if !is_alone("exhausted::a_stop_without_threads") {
@@ -198,7 +198,8 @@ fn a_stuck_worker_without_threads() {
     assert!(node.stop());
 }
 
-/// Existing connections continue. Hosts can't be looked up until there are threads again.
+/// Without threads, existing connections continue. Hosts can't be looked up until there are threads
+/// again.
 #[test]
 fn nodes_without_threads() {
     if !is_alone("exhausted::nodes_without_threads") {

@@ -22,8 +22,8 @@ use support::{
 /// test also runs other programs.
 const TOLD_MAX: Duration = millis(50);
 
-/// PROC-2, DIST-10, LINK-12, LINK-13, MON-5, MON-16: the lives of a node are distinguished, and the
-/// end of each is reported immediately and once.
+/// PROC-2, DIST-10, LINK-12, LINK-13, MON-5, MON-16: each life of a node is distinct, and its end
+/// is reported immediately and once.
 #[test]
 fn kill_9_and_restart() {
     let place = Place::new();
@@ -365,8 +365,8 @@ async fn reaches(node: String, to: Pid) {
     send(to, ping(node).await == PingAnswer::Pong);
 }
 
-/// EPMD-17: the node that had started the mapper is killed. The others register again, with the
-/// mapper of one of them, and keep their connections and their creations.
+/// EPMD-17: when the node that had started the mapper is killed, the others register again, with
+/// the mapper of one of them. They keep their connections and their creations.
 #[test]
 fn the_mapper_is_killed() {
     let place = Place::new();
@@ -471,8 +471,8 @@ fn nodes_with_the_real_epmd() {
     drop(b);
 }
 
-/// EPMD-17, EPMD-18: Erlang's mapper is killed and restarted under nodes that start none. They
-/// register again, and keep their creations and connections. A node that starts then is found.
+/// EPMD-17, EPMD-18: nodes that start no mapper register again when Erlang's mapper is killed and
+/// restarted. They keep their creations and connections, and a node that starts then is found.
 #[test]
 fn the_real_epmd_is_killed_and_restarted() {
     if !has_epmd("the_real_epmd_is_killed_and_restarted") {

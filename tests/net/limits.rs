@@ -30,8 +30,8 @@ async fn measures(to: Pid) {
     }
 }
 
-/// Sends texts from one node to another with a limit of `max` bytes. A message that fits arrives.
-/// One that does not fit ends its sender, and the connection continues.
+/// Sends texts from one node to another with a limit of `max` bytes. A text that fits arrives. A
+/// text that does not fit ends its sender, and the connection continues.
 fn try_around(place: Place, max: Option<usize>, fits: u64, too_long: u64) {
     let node = |alive: &str| {
         let builder = place.builder(alive);
@@ -368,7 +368,8 @@ fn define_node(number: u64, creation: u32) -> Vec<u8> {
     frame(&[&b"\x01"[..], &number, &creation.to_be_bytes(), &text("of@many")].concat())
 }
 
-/// A peer has 8192 numbers for nodes, 2048 for names, and 2048 for types. A higher one is refused.
+/// A peer has 8192 numbers for nodes, 2048 for names, and 2048 for types. A higher number is
+/// refused.
 #[test]
 fn numbers_of_a_peer() {
     let mut stranger = Stranger::new();

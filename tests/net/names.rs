@@ -67,8 +67,8 @@ fn distribution_starts_and_stops() {
     drop(there);
 }
 
-/// DIST-17, EPMD-4: when the stop has returned, the mapper has forgotten the name, and the port is
-/// free. So a start that follows need not wait, and does not fail.
+/// DIST-17, EPMD-4: when a stop has returned, the mapper has forgotten the name, and the port is
+/// free. So a later start need not wait, and does not fail.
 #[test]
 fn a_stop_frees_the_name_and_the_port() {
     let place = Place::new();
@@ -290,7 +290,7 @@ fn net_kernel_is_killed_too_often() {
     drop(there);
 }
 
-/// The node is stopped while others connect, ask, watch and send. Each of them gets an answer.
+/// If the node is stopped while others connect, ask, watch and send, each of them gets an answer.
 #[test]
 fn stopping_while_much_is_going_on() {
     let place = Place::new();

@@ -114,7 +114,8 @@ fn everything_is_cut_and_healed() {
     cluster.heal();
 }
 
-/// A packet in flight breaks a connection. Both nodes notice, and the next connection works.
+/// A connection that a packet in flight breaks is noticed by both nodes, and the next connection
+/// works.
 #[test]
 fn connections_are_reset() {
     let Some(cluster) = Cluster::new("connections_are_reset", 2) else { return };
@@ -144,7 +145,7 @@ fn a_short_pause_is_no_end() {
     cluster.watch.expect_well();
 }
 
-/// One packet in twenty is lost in both directions, while many processes talk.
+/// Many processes can talk while one packet in twenty is lost in both directions.
 #[test]
 fn a_lossy_network() {
     let Some(cluster) = Cluster::new("a_lossy_network", 2) else { return };

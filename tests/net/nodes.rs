@@ -300,8 +300,8 @@ fn what_one_loss_tells() {
     }
 }
 
-/// NMON-10: the acceptor has ended, so the node has no name any more. All are notified, and the
-/// node can start again.
+/// NMON-10: if the acceptor ends, the node loses its name. All processes are notified, and the node
+/// can start again.
 #[test]
 fn no_network() {
     let place = Place::new();

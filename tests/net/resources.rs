@@ -77,7 +77,7 @@ fn pings(from: &TestNode, name: String) -> bool {
     from.block_on(async move { ping(name).await == fika::net::Ping::Pong })
 }
 
-/// PROC-10: the program has as many processes as allowed. The node still accepts and makes
+/// PROC-10: when the program has as many processes as allowed, the node still accepts and makes
 /// connections, looks up nodes, and is the port mapper of its neighbours.
 #[test]
 fn a_full_table() {

@@ -16,11 +16,11 @@ use support::{
     LIMIT, Place, TestNode, answerer, assert_answers, down, exit_of, nodedown, nodeup, until,
 };
 
-/// More references than a node has made by the time of a test.
+/// More references than a node has made when a test ends.
 const SERIALS: u64 = 2000;
 
-/// A node with one of each of its own processes: it has the port mapper, a peer is in the middle of
-/// a handshake, and it is connecting to another node.
+/// A node that has each kind of its own processes: it has the port mapper, a peer is in the middle
+/// of a handshake, and it is connecting to another node.
 struct Busy {
     place: Place,
     node: TestNode,
@@ -84,8 +84,8 @@ fn process(pid: Pid) -> Vec<u8> {
 /// The exit reason `kill`, as a payload.
 const KILL: [u8; 6] = [0, 0, 0, 0, 1, 3];
 
-/// A hand-written peer, whose process 5.0 does everything that it can to each of the node's own
-/// processes: links, exit signals, group leaders, messages, and the ends of what they monitor.
+/// A hand-written peer can't harm the node's own processes. Its process 5.0 tries everything:
+/// links, exit signals, group leaders, messages, and the ends of processes that they monitor.
 #[test]
 fn a_peer_that_attacks_them() {
     let mut busy = Busy::new();
@@ -204,8 +204,8 @@ fn a_forged_down() {
     drop(other);
 }
 
-/// Each of the node's own processes is killed by the program: the name and the connections stay,
-/// and others find the node as before. Nothing ends the one at the root.
+/// The program may kill each of the node's own processes: the name and the connections stay, and
+/// others find the node as before. Nothing ends the process at the root.
 #[test]
 fn they_are_restarted() {
     let place = Place::new();
@@ -245,8 +245,8 @@ fn they_are_restarted() {
     drop(there);
 }
 
-/// net_kernel is killed while connections are made and used. Requests are completed, and messages
-/// arrive.
+/// Requests are completed and messages arrive, even if net_kernel is killed while connections are
+/// made and used.
 #[test]
 fn net_kernel_is_killed_in_the_middle() {
     const ROUNDS: u64 = 5;

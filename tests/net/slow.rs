@@ -84,8 +84,8 @@ fn late_and_lossy() {
     });
 }
 
-/// DIST-16: a peer that is stopped for less than half of the ticktime is not given up, and neither
-/// does it give up the others when it continues.
+/// DIST-16: a peer that is stopped for less than half of the ticktime is not given up. It does not
+/// give up the others either when it continues.
 #[test]
 fn a_short_freeze() {
     let ticktime = Duration::from_secs(2);
@@ -113,9 +113,8 @@ async fn spins(time: u64) {
     }
 }
 
-/// DIST-16, TICK-1: every worker of a node runs a loop that never awaits, for longer than the
-/// ticktime. The node continues to send ticks, its other processes continue, and no peer gives it
-/// up.
+/// DIST-16, TICK-1: a node whose workers all run loops that never await, for longer than the
+/// ticktime, continues to send ticks. Its other processes continue, and no peer gives it up.
 #[test]
 fn hard_loops_are_no_silence() {
     let ticktime = Duration::from_secs(1);
@@ -166,8 +165,8 @@ fn a_crowd_of_slow_connections() {
     });
 }
 
-/// No descriptor is left for another connection: existing connections continue, and new ones are
-/// made when there is room again.
+/// If no descriptor is left for another connection, existing connections continue. New connections
+/// are made when there is room again.
 #[test]
 fn no_files_left() {
     const FILES: u64 = 256;

@@ -47,7 +47,7 @@ fn connect(from: &TestNode, to: &TestNode) {
     from.block_on(async move { assert_eq!(ping(to).await, PingAnswer::Pong) });
 }
 
-/// A process sends, and then computes: the message does not wait for the computation.
+/// A message does not wait for the computation that its sender makes afterwards.
 #[test]
 fn what_is_sent_before_a_long_turn() {
     let place = Place::new();
@@ -62,8 +62,8 @@ fn what_is_sent_before_a_long_turn() {
     until("it has come", || heard.load(Ordering::Acquire));
 }
 
-/// The only worker is stuck, and replaced. When its process has finished its turn, the worker is
-/// not needed any more. The process's last output is still sent.
+/// The last output of a process is sent even if its worker, the only one, was stuck and replaced,
+/// and is not needed any more.
 #[test]
 fn the_last_words_of_a_worker_that_was_replaced() {
     let place = Place::new();

@@ -76,8 +76,8 @@ fn connection_to(name: &str) -> ConnectedNode {
     found.expect("it is connected")
 }
 
-/// A process of the node `near` sends to one of the node `far`, in every way: valid values arrive,
-/// and invalid ones are lost.
+/// A process of the node `near` sends to a process of the node `far`, in every way: valid values
+/// arrive, and invalid values are lost.
 #[test]
 fn however_it_is_sent() {
     try_out();
@@ -287,8 +287,8 @@ async fn ends_with(number: u64) {
     exit(ExitReason::term(even(number)));
 }
 
-/// A program's value in a reason is decoded on demand: the reason arrives, and a request for the
-/// value returns none.
+/// A program's value in a reason is decoded on demand: the reason arrives, and a request for an
+/// invalid value returns `None`.
 #[test]
 fn a_term_in_a_reason() {
     let place = Place::new();

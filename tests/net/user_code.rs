@@ -204,7 +204,7 @@ async fn takes(first: Says, to: Pid) {
     }
 }
 
-/// The code sends over the same connection, at both ends, and makes other connections.
+/// A value's code may send over the same connection, at both ends, and make other connections.
 #[test]
 fn the_code_of_a_message_sends_and_connects() {
     let place = Place::new();
@@ -244,7 +244,7 @@ fn the_code_of_a_message_sends_and_connects() {
     });
 }
 
-/// A list whose items are produced by code that uses the node's settings.
+/// A list's items may come from code that uses the node's settings.
 #[test]
 fn a_list_of_nodes_that_asks_the_node() {
     let place = Place::new();

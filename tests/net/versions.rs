@@ -56,8 +56,8 @@ fn initiators_of_other_versions() {
     }
 }
 
-/// A responder of another version, and responders that answer what was not asked: nothing is proved
-/// to them. (The errors are tested in `net/src/proto/handshake/tests.rs`.)
+/// A node proves nothing to a responder of another version, or to a responder that answers with an
+/// unexpected version or status. (The errors are tested in `net/src/proto/handshake/tests.rs`.)
 #[test]
 #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn responders_of_other_versions() {
@@ -91,8 +91,8 @@ fn responders_of_other_versions() {
 const HIDDEN: u64 = 1;
 const NAME_ME: u64 = 1 << 3;
 
-/// Unknown flags change nothing, and can't be removed or added on the way: the proofs cover them as
-/// they were sent.
+/// Unknown flags change nothing, and nobody can remove or add them on the way, because the proofs
+/// cover them as they were sent.
 #[test]
 fn unknown_flags() {
     let place = Place::new();
@@ -117,7 +117,7 @@ fn unknown_flags() {
     }
 }
 
-/// The system's clock, and nothing random: all nonces and creations are equal.
+/// The system's clock without randomness: all nonces and creations are equal.
 struct NoChance(SystemEnv);
 
 impl Env for NoChance {
