@@ -64,8 +64,8 @@ async fn spawn_on_answer(peer: &str) -> Result<(), SpawnError> {
     }
 }
 
-/// DIST-4, DIST-15: the name goes with the connection that brought it, and so do all other
-/// connections. Links, monitors and subscribers are notified of each loss once.
+/// DIST-4, DIST-15: the name and all other connections go with the connection that brought the
+/// name. Links, monitors and subscribers are notified of each loss once.
 #[test]
 fn the_name_goes_with_its_connection() {
     let place = Place::new();

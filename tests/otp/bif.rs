@@ -73,8 +73,8 @@ async fn is_process_alive() {
     other_node.stop();
 }
 
-/// INFO-1, INFO-10: processes of each priority inspect a target while busy processes keep all
-/// workers occupied. The target is one of the busy processes, of each priority.
+/// INFO-1, INFO-10: a process of any priority can set and read the group leader of a busy process
+/// of any priority, while busy processes keep all workers occupied.
 #[fika::test(workers = 2)]
 async fn group_leader_prio() {
     let busy = || async {

@@ -196,8 +196,8 @@ pub(crate) fn port_monitor() {
     });
 }
 
-/// BUSY-5: processes with ties to the other node end at once. When there is room, the other node is
-/// notified of all of them.
+/// BUSY-5: if processes with ties to the other node end over a congested connection, they end at
+/// once. The other node is notified of all of them when there is room.
 pub(crate) fn ends_are_told(tie: fn(Pid) -> Do) {
     const PROCESSES: usize = 100;
     let pair = Pair::new();

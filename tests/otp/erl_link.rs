@@ -314,7 +314,7 @@ fn monitor_nodes() {
     is_done.recv_timeout(LIMIT).unwrap();
 }
 
-/// MON-5, MON-6, MON-14: monitors of processes of another node, by pid and by name.
+/// MON-5, MON-6, MON-14: monitors of another node's processes work by pid and by name.
 #[test]
 fn dist_process_monitors() {
     use crate::support::{

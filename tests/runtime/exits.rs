@@ -50,7 +50,7 @@ async fn a_normal_exit_signal_is_a_message_to_one_that_traps() {
 async fn kill_from_another_and_from_oneself() {
     trap_exit(true);
     let me = self_pid();
-    // From another process, to one that traps exits: `kill` can't be trapped.
+    // Another process sends `kill` to one that traps exits: `kill` can't be trapped.
     let child = spawn_link(async move {
         trap_exit(true);
         send(me, ());

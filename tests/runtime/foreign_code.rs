@@ -301,7 +301,7 @@ async fn a_waker_that_panics_costs_no_other_timer() {
     until(&woken, 100).await;
 }
 
-/// The monitor fires timers while all workers are busy, and continues to do so.
+/// The monitor fires timers while all workers are busy, and continues after a waker has panicked.
 #[test]
 fn a_waker_that_panics_does_not_end_the_monitor() {
     let node = Node::builder().workers(1).build().unwrap();

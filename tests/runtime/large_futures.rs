@@ -98,8 +98,9 @@ async fn a_test() {
     assert_eq!(black_box(&array)[7], 1);
 }
 
-/// All functions that spawn, in a process. Each call is in a separate function: a value that is
-/// passed on is in the caller's own frame, once for each call.
+/// Every function that spawns accepts a large future in a process. Each call is in a separate
+/// function, because a value that is passed on needs room in the caller's own frame, once for each
+/// call.
 #[fika::test]
 async fn from_inside() {
     let me = self_pid();

@@ -381,7 +381,7 @@ async fn what_was_asked_for_always_comes_in() {
     }
 }
 
-/// A process that sends to itself is told that there is no room, and does not wait for itself.
+/// A process that sends to itself gets an error if there is no room, and does not wait for itself.
 #[fika::test]
 async fn who_sends_to_itself_does_not_wait() {
     let end = end_of(async {

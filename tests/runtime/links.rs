@@ -50,7 +50,7 @@ async fn a_link_to_the_dead_is_noproc() {
     assert!(has_none::<Exit>().await);
 }
 
-/// The other end confirms an unlink. Until then its answer is outstanding.
+/// The other end of a link confirms an unlink. The unlink is outstanding until then.
 #[fika::test(workers = 1)]
 async fn an_unlink_is_answered() {
     let peer = spawn(puppet());

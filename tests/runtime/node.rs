@@ -281,7 +281,7 @@ fn outside_of_a_process_a_panic_says_what_to_use() {
     node.stop();
 }
 
-/// `block_on` in a process would wait for itself.
+/// `block_on` panics in a process, because the process would wait for itself.
 #[fika::test]
 async fn block_on_in_a_process_is_refused() {
     let node = self_node();

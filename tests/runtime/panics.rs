@@ -371,8 +371,8 @@ async fn all_that_it_had_is_gone_when_its_end_is_seen() {
     }
 }
 
-/// PROC-7: a destructor makes a call while a panic unwinds, and the call would end the process.
-/// This does not abort the program.
+/// PROC-7: a destructor that runs while a panic unwinds may make a call that would end the process.
+/// The program does not abort.
 #[test]
 fn a_bad_call_while_a_panic_unwinds_is_only_refused() {
     let node = Node::builder().workers(1).process_limit(4).build().unwrap();

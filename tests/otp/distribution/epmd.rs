@@ -36,7 +36,7 @@ fn no_epmd() {
             1,
             "who does not listen is hidden"
         );
-        // Its peer reaches it over the connection that it has made.
+        // The peer reaches the node over the connection that the node has made.
         let monitor = fika::process::monitor(remote);
         exit_process(remote, ExitReason::Kill);
         assert_eq!(support::down(monitor).await, ExitReason::Killed);

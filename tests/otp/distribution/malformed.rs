@@ -130,7 +130,7 @@ fn bad_dist_ext_control() {
     let mut peer = Peer::connected(addr, &place.name("peer"), &place.name("there"));
     peer.write(&frame(&[&[2, 0][..], &text("trapping")].concat()));
     let cases: [&[u8]; 8] = [
-        // Of an unknown kind, empty, cut off, and with trailing bytes.
+        // The reasons: of an unknown kind, empty, cut off, and with trailing bytes.
         &[99],
         &[],
         &[7 + 1],

@@ -6,8 +6,8 @@ use crate::support::{Place, until_in_process};
 use fika::inspect::info;
 use fika::process::{hibernate, spawn_blocking, spawn_link_on};
 
-/// The resources of a node, except for the processes of the test: its processes, timers and files,
-/// the nodes that it is connected to, and this process's memory.
+/// The resources of a node and of a process on it: the node's processes, timers, files and
+/// connected nodes, and the memory of the process.
 type Has = Vec<u64>;
 
 /// Links itself to the processes that it receives, and reports its node's resources.

@@ -160,7 +160,7 @@ async fn monitor_alias() {
             assert_eq!(down(both).await, ExitReason::Killed);
         }
     }
-    // A monitor of a dead process, and a monitor of the process itself.
+    // The monitors are of a dead process, and of the process itself.
     let (dead, watch) = spawn_monitor(async {});
     down(watch).await;
     for (alias, outlives) in [(ExplicitUnalias, true), (Demonitor, false), (ReplyDemonitor, false)]
@@ -171,7 +171,7 @@ async fn monitor_alias() {
         let both = monitor_with(self_pid(), MonitorOpts::new().alias(alias));
         assert!(says(both, 2).await);
 
-        // A monitor that is made at spawn.
+        // The monitor is made at spawn.
         let opts = SpawnOpts::new().monitor_with(MonitorOpts::new().alias(alias));
         let both = spawn_opt(opts, async {}).monitor.unwrap();
         assert_eq!(down(both).await, ExitReason::Normal);

@@ -74,7 +74,7 @@ async fn requests_are_answered(node: &str) {
         }
     }
 
-    // With a link, with a monitor, with both, and with neither.
+    // Requests with a link, with a monitor, with both, and with neither.
     for n in 0..8 {
         let (has_link, has_monitor, fails) = (n & 1 != 0, n & 2 != 0, n & 4 != 0 && is_remote);
         let opts = if has_link { plain().link() } else { plain() };
