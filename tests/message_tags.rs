@@ -1,4 +1,4 @@
-//! Two messages with one tag in a program: none of its nodes gets a name.
+//! If two messages of a program have one tag, none of its nodes gets a name.
 
 use fika::prelude::*;
 
@@ -33,7 +33,7 @@ fn a_node_of_the_program_gets_no_name() {
     }
 }
 
-/// Without a node, the clash is found where the types are used.
+/// The clash is found where the types are used, without a node as well.
 #[test]
 fn neither_is_encoded() {
     let user = fika::message::Encoded::new(&user::Get(1)).unwrap_err().to_string();

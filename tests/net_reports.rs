@@ -20,8 +20,8 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// The nodes of the tests, and a process that each sends to: on another node, or one that has
-/// ended.
+/// The nodes of the tests, each with a process that it sends to. The process is on another node, or
+/// has ended.
 static NODES: Mutex<Vec<(Node, Pid)>> = Mutex::new(Vec::new());
 
 /// The reports, and how often each was made.
@@ -35,7 +35,7 @@ fn seen(message: &str) -> usize {
 struct Meddler;
 
 thread_local! {
-    /// Its own calls may cause reports too, but not forever.
+    /// The meddler's own calls may cause reports too, but not forever.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -111,7 +111,7 @@ fn listen() {
     ONCE.call_once(|| tracing::subscriber::set_global_default(Meddler).expect("the first"));
 }
 
-/// Runs a test on a separate thread, since one that waits for itself would hang.
+/// Runs a test on a separate thread, since a test that waits for itself would hang.
 #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn within_limit(test: impl FnOnce() + Send + 'static) {
     listen();
@@ -126,7 +126,7 @@ fn within_limit(test: impl FnOnce() + Send + 'static) {
     thread.join().unwrap();
 }
 
-/// Its destructor makes a call that fails.
+/// A value whose destructor makes a call that fails.
 struct Refused;
 
 impl Drop for Refused {
@@ -221,15 +221,15 @@ fn of_connections() {
         let peer = place.name("there");
         here.block_on(async move {
             system_monitor(SystemMonitor::new(self_pid()).busy_dist());
-            // A request that can't be sent, before there is a connection, and after.
+            // The request can't be sent, before there is a connection and after.
             let too_large = || takes(vec![0; 2 * BYTES_MAX]);
             assert!(try_spawn_on(&peer, too_large()).await.is_err());
             connect_node(&peer).await;
-            // The error of a function there is the reason here.
+            // The error of the function on the other node is the reason here.
             let (_, monitor) = spawn_monitor_on(&peer, fails()).await;
             assert_eq!(down(monitor).await, ExitReason::Error("it failed".into()));
             assert!(try_spawn_on(&peer, too_large()).await.is_err());
-            // An end whose reason can't be sent, and that waits for room.
+            // The reason of this end can't be sent, and waits for room.
             let reason = ExitReason::term("x".repeat(2 * BYTES_MAX));
             let me = self_pid();
             let linked = spawn(async move {

@@ -74,7 +74,7 @@ fn has_machine() -> bool {
     std::env::var_os("FIKA_LONG").is_some_and(|value| value == "1")
 }
 
-/// Returns how long round trips take, and how late timers are: the 99th of a hundred.
+/// The length of round trips, and how late timers are: in each case the 99th of a hundred.
 #[derive(Clone, Copy, Debug)]
 struct Figures {
     trip: Duration,
@@ -152,7 +152,7 @@ fn keep_log() {
             .with_writer(|| Log(clock()))
             .init();
     });
-    // Not those of other nodes, whose processes may have equal pids.
+    // The log is cleared of lines of other nodes, whose processes may have equal pids.
     LOG.lock().unwrap().clear();
 }
 
@@ -168,7 +168,7 @@ fn reported(pid: Pid) -> Option<Time> {
 /// Processes that compute until they are told to end.
 struct HardLoops {
     done: Arc<AtomicBool>,
-    /// Also returns the times at which they began.
+    /// Each process, its monitor, and the time at which its loop began.
     loops: Vec<(Pid, Reference, Time)>,
 }
 
@@ -206,7 +206,7 @@ fn hard_loops_on_all_workers_leave_the_rest_its_time() {
     let node = TestNode::new();
     node.0.block_on(async {
         let echo = spawn(serve());
-        // The workers and the monitor, once all have started.
+        // The threads are the workers and the monitor, once all have started.
         let before = 3;
         let begun = clock().now();
         while threads() != before {
@@ -282,7 +282,7 @@ fn a_blocked_worker_is_relieved_and_reported() {
         let blocked: Vec<_> = (0..2)
             .map(|_| {
                 let released = released.clone();
-                // One waits for the channel, the other for the lock.
+                // One process waits for the channel, the other for the lock.
                 let waits = async move { _ = released.lock().unwrap().recv_timeout(LIMIT) };
                 let line = line!() + 1;
                 (spawn_monitor(waits), line)
@@ -308,7 +308,7 @@ fn a_blocked_worker_is_relieved_and_reported() {
 }
 
 /// A thread that the host hardly runs is not stuck, however long its process takes by the clock. It
-/// is not replaced, and nothing is reported.
+/// is not replaced or reported.
 #[cfg(target_os = "linux")]
 #[test]
 #[allow(clippy::disallowed_methods, reason = "a thread that takes the processor")]
@@ -337,7 +337,7 @@ fn a_worker_that_the_host_does_not_run_is_not_stuck() {
         .collect();
     for _ in 0..ATTEMPTS {
         LOG.lock().unwrap().clear();
-        // A report of the previous node, whose worker was starved as well.
+        // The previous node, whose worker was starved as well, may still report.
         let begun = clock().now();
         while threads() > 0 {
             assert!(clock().now().since(begun) < LIMIT, "{} threads", threads());
@@ -367,9 +367,9 @@ fn a_worker_that_the_host_does_not_run_is_not_stuck() {
                 }
             }
         });
-        // Even so, it may have computed for as long as makes a worker stuck.
+        // The process may still have computed for long enough to make a worker stuck.
         if seen.0 < millis(6) {
-            // The workers and the monitor.
+            // The threads are the workers and the monitor.
             assert!(seen.1 <= 3 && seen.2.is_none(), "{seen:?}");
             break;
         }
@@ -427,7 +427,7 @@ fn reports_are_limited() {
             assert!(clock().now().since(begun) < LIMIT, "{} of {STUCK}", reported());
             sleep(millis(5)).await;
         }
-        // Long enough for the others. Nothing but time can be waited for.
+        // The pause is long enough for the other processes. No event tells that they are stuck.
         sleep(millis(300)).await;
         let seconds = clock().now().since(begun).as_secs() as usize;
         assert!(reported() <= 33 + seconds, "{} of {STUCK}", reported());
@@ -458,7 +458,7 @@ fn a_flood_leaves_the_rest_its_time() {
             let (_, flood) = spawn_monitor(async move {
                 while !ends.load(Ordering::Relaxed) {
                     let n = sent.load(Ordering::Relaxed);
-                    // At most as many as fit into memory.
+                    // The flood is limited to the messages that fit into memory.
                     if n < took.load(Ordering::Relaxed) + 100_000 {
                         send(victim, n);
                         sent.store(n + 1, Ordering::Relaxed);

@@ -45,12 +45,13 @@ fn listen() -> MutexGuard<'static, ()> {
 fn reports_of(pid: Pid) -> Vec<String> {
     let log = String::from_utf8(LOG.lock().unwrap().clone()).unwrap();
     let mention = format!("pid={pid} ");
-    // The first backtrace takes long, which is reported as well.
+    // The first backtrace takes long, and a report of that is not meant.
     let is_meant = |line: &&str| line.contains(&mention) && !line.contains("kept its worker");
     log.lines().filter(is_meant).map(str::to_owned).collect()
 }
 
-/// Runs this as a process, on a node with one worker. Returns how it ended, and what was reported.
+/// Runs `body` as a process, on a node with one worker. Returns its reason, and the reports about
+/// it.
 async fn reported(
     body: impl Future<Output: fika::process::Outcome> + Send + 'static,
 ) -> (ExitReason, Vec<String>) {
@@ -83,7 +84,7 @@ fn errors_are_reported_once_and_ends_are_not() {
         ] {
             assert!(reports[0].contains(part), "no `{part}` in: {}", reports[0]);
         }
-        // Errors that a call raises.
+        // A call raises these errors.
         let (reason, reports) = reported(async { send("nobody has this name", ()) }).await;
         assert!(matches!(reason, ExitReason::Badarg(_)));
         assert_eq!(reports.len(), 1);
@@ -137,7 +138,7 @@ fn orderly_and_told_ends_are_not_reported() {
         }
         let (ended, reports) = reported(async { Err::<(), _>(ExitReason::Shutdown) }).await;
         assert_eq!((ended, reports), (ExitReason::Shutdown, vec![]));
-        // By the panic of another process, through a link.
+        // The process ends by the panic of another process, through a link.
         let (panics, reports) = reported(async {
             spawn_link(async { panic!("of the child") });
             serve().await;

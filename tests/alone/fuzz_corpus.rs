@@ -12,7 +12,7 @@ use fika_net::fuzzing::{PAYLOAD_HEAP, TARGETS};
 
 /// Runs a target with each input of its corpus, and with each prefix of the inputs.
 fn replay(name: &str) {
-    // The heap is counted: nobody else may use it meanwhile.
+    // The heap is counted, so no other test may use it meanwhile.
     let _alone = alone();
     let (_, target) = TARGETS.into_iter().find(|(found, _)| *found == name).expect("it is one");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("net/fuzz/corpus").join(name);

@@ -1,5 +1,5 @@
-//! What a node keeps for peers that have proved nothing: a little heap, no name, no entry in any
-//! table.
+//! The cost of peers that have proved nothing: a node keeps a little heap for each of them, no
+//! name, and no entry in any table.
 
 use crate::alone;
 use crate::counting;
@@ -21,11 +21,11 @@ const MOST: usize = 256;
 /// The maximum number of a port mapper's clients.
 const MAPPER_MOST: usize = 4096;
 
-/// The maximum cost of one of them, and of all together.
+/// The maximum cost of one connection, and of all together.
 const EACH_BYTES: isize = 4 << 10;
 const ALL_BYTES: isize = 1 << 20;
 
-/// Memory that is not theirs: growing queues, and what threads keep for themselves.
+/// Memory for other purposes: growing queues, and what threads keep for themselves.
 const NOISE_BYTES: isize = 64 << 10;
 
 /// Returns the longest possible hello.
@@ -49,7 +49,8 @@ fn crowd(addr: SocketAddr, count: usize, said: impl Fn(usize) -> Vec<u8>) -> Vec
     (0..count).map(connected).collect()
 }
 
-/// The hellos are there but for a byte, or all there and answered; beside them others come.
+/// Peers that have sent a hello without its last byte, or a whole hello that was answered, cost
+/// little, although further peers come.
 #[test]
 fn heap_before_a_proof() {
     let _alone = alone();
@@ -74,7 +75,7 @@ fn heap_before_a_proof() {
     let before = counting::live();
     let (mut most, all) = (0, ALL_BYTES + NOISE_BYTES);
 
-    // Each connection costs what it sent, and no more is kept than allowed.
+    // Each connection costs as much as it has sent, and the node keeps no more than allowed.
     let half = crowd(addr, MOST, almost);
     until("all that they said has been read", || {
         most = most.max(counting::live() - before);
@@ -92,13 +93,13 @@ fn heap_before_a_proof() {
     let grown = counting::live() - before;
     assert!(grown <= EACH_BYTES * count + NOISE_BYTES, "{} bytes each", grown / count);
 
-    // One above the limit: with each that comes, one of them is dropped.
+    // The node is one above its limit: for each connection that comes, it drops one.
     let more = crowd(addr, MOST, almost);
     until("all but as many as there may be have gone", || {
         assert!(counting::live() - before <= all, "{} bytes", counting::live() - before);
         let closed = |stream: &TcpStream| {
             stream.set_nonblocking(true).unwrap();
-            // Reset, if the node had not read everything.
+            // The connection is reset if the node had not read everything.
             !matches!(stream.peek(&mut [0; 1]), Err(error) if error.kind() == WouldBlock)
         };
         // The answer has been read, so only an end can follow.
@@ -109,14 +110,14 @@ fn heap_before_a_proof() {
     until("they have gone", || node.process_count() <= processes - MOST);
     until("what they cost is free again", || counting::live() - before <= NOISE_BYTES);
 
-    // Their names are in no table.
+    // The peers' names are in no table.
     let after_all = NodeId::of(&"after@all".parse().unwrap(), Creation(1));
     assert_eq!(after_all.number(), before_all.number() + 1);
     let known = node.block_on(async { (nodes(), registered()) });
     assert!(known.0.is_empty() && known.1.iter().all(|name| !name.as_str().contains("stranger")));
 }
 
-/// The whole handshake has one deadline, whatever is sent meanwhile.
+/// The whole handshake has one deadline, whatever the peer sends meanwhile.
 #[test]
 fn the_deadline_holds_for_the_whole_of_it() {
     let _alone = alone();
@@ -140,9 +141,9 @@ fn the_deadline_holds_for_the_whole_of_it() {
     assert!(clock.elapsed() >= millis(200));
 }
 
-/// Floods of connections to the node and to its port mapper, which send something or nothing and
-/// close. Dropped connections have ended before others are accepted, so there are never more
-/// processes than handshakes and requests allowed.
+/// The node and its port mapper are flooded with connections that send something or nothing and
+/// close. The node ends dropped connections before it accepts others, so it never has more
+/// processes than the allowed handshakes and requests.
 #[test]
 fn floods_make_no_more_processes_than_they_may() {
     let _alone = alone();
@@ -175,7 +176,7 @@ fn flood(addr: SocketAddr, said: &[u8]) {
     for _ in 0..1500 {
         // If the machine has no free port, it soon has one again.
         if let Ok(mut stream) = TcpStream::connect(addr) {
-            // It may have been closed already.
+            // The node may have closed the connection already.
             let _ = stream.write_all(said);
         }
     }

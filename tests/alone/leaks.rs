@@ -27,8 +27,8 @@ const BATCH: usize = 1000;
 /// by doubling are a small part of it.
 const IDLE: usize = 30_000;
 
-/// Runs batches of processes. `child` makes the process of this number, and returns the monitor by
-/// which its end is seen.
+/// Runs batches of processes. `child` makes the process of this number, and returns a monitor of
+/// it.
 async fn churn(count: usize, batch: usize, child: impl Fn(usize) -> Reference) {
     for first in (0..count).step_by(batch) {
         let ends: Vec<_> = (first..count.min(first + batch)).map(&child).collect();
@@ -38,7 +38,7 @@ async fn churn(count: usize, batch: usize, child: impl Fn(usize) -> Reference) {
     }
 }
 
-/// What exists when everything is idle.
+/// The contents of an idle node.
 #[derive(PartialEq, Eq, Debug)]
 struct Counts {
     processes: usize,
@@ -68,7 +68,8 @@ async fn counts() -> Counts {
     }
 }
 
-/// Runs the churn until everything has grown to its size, then completely, and compares.
+/// Runs a part of the churn until everything has grown to its size. Then runs it completely, and
+/// compares.
 fn leaves_nothing(count: usize, child: impl Fn(usize) -> Reference + Send + Sync + 'static) {
     let _alone = alone();
     let node = Node::builder().workers(2).build().unwrap();
@@ -85,7 +86,7 @@ fn leaves_nothing(count: usize, child: impl Fn(usize) -> Reference + Send + Sync
         assert_eq!(counts().await, before);
         let now = counting::live();
         println!("{count} processes in {took:?}: live heap {heap} before, {now} after");
-        // Queues that grow by doubling are more than that in a short run.
+        // In a short run, queues that grow by doubling are more than a hundredth.
         let part = if is_long() { 100 } else { 20 };
         assert!((now - heap).abs() <= heap / part, "live heap {heap} before, {now} after");
     });
@@ -101,8 +102,8 @@ impl Drop for Explosive {
     }
 }
 
-/// PROC-4, PROC-9: a third each panics in the body, in a destructor, and with a payload whose
-/// destructor panics.
+/// PROC-4, PROC-9: panics leave nothing behind. A third of the processes each panic in the body, in
+/// a destructor, and with a payload whose destructor panics.
 #[test]
 fn panics_leave_nothing() {
     let count = if is_long() { 1_000_000 } else { 30_000 };
@@ -119,8 +120,8 @@ fn panics_leave_nothing() {
     });
 }
 
-/// PROC-9: processes of all kinds, with unreceived messages, links, monitors, aliases, names and
-/// timers.
+/// PROC-9: processes of all kinds leave nothing behind: unreceived messages, links, monitors,
+/// aliases, names and timers.
 #[test]
 fn processes_leave_nothing() {
     let count = if is_long() { 10_000_000 } else { 100_000 };
@@ -197,15 +198,15 @@ fn a_node_stops_soon_and_leaves_nothing() {
         println!("stopped in {took:?}");
         assert_eq!(node.process_count(), 0);
         drop(node);
-        // A thread that has finished its work for the node has yet to end.
+        // A thread that has finished its work for the node may not have ended yet.
         while threads() > 0 {
             assert!(clock.now().since(begun) < LIMIT, "{} threads", threads());
             std::thread::yield_now();
         }
         assert!(took <= limit, "{took:?}");
         let now = counting::live();
-        // The first node allocates what belongs to the program: thread-locals and the table of
-        // names.
+        // The first node allocates memory that belongs to the program: thread-locals and the table
+        // of names.
         if round == 1 {
             heap = now;
         } else if round > 1 {

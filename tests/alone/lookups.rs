@@ -48,8 +48,8 @@ impl Gate {
     }
 }
 
-/// A resolver that looks up nodes with blocking calls. Those for names that begin with `invented`
-/// wait for the gate.
+/// A resolver that looks up nodes with blocking calls. The calls for names that begin with
+/// `invented` wait for the gate.
 #[derive(Clone, Default)]
 struct Slow {
     gate: Arc<Gate>,
@@ -128,7 +128,7 @@ fn a_member_that_names_many_nodes() {
     drop((there, member));
 }
 
-/// The reverse: the program uses all its threads.
+/// The reverse: the program uses all its threads, and the node still looks up nodes.
 #[test]
 fn a_program_that_blocks() {
     let _alone = alone();

@@ -1,4 +1,4 @@
-//! Tests that measure or count what belongs to the whole operating system process: its heap, its
+//! Tests that measure or count properties of the whole operating system process: its heap, its
 //! threads, its panics. They run one at a time, whatever the number of test threads, and share the
 //! allocator that counts.
 #![allow(unsafe_code, reason = "an allocator that counts")]

@@ -1,5 +1,5 @@
-//! What a member that has lost its mind can cost a node: it has proved that it knows the cookie,
-//! and may not cost more for that than what it sends.
+//! The cost of a broken or malicious member. It has proved that it knows the cookie, and still must
+//! not cost a node more than what it sends.
 
 use crate::alone;
 use crate::counting;
@@ -18,15 +18,16 @@ const ATTEMPTS_MAX: usize = 8;
 /// the node's state for each connection.
 const EACH_BYTES: isize = 256 << 10;
 
-/// What the node keeps for a silent connection: its tables, its name, and its entries in the node's
-/// tables.
+/// The memory that the node keeps for a silent connection: its tables, its name, and its entries in
+/// the node's tables.
 const IDLE_BYTES: isize = 8 << 10;
 
 fn member(place: Place, n: usize) -> Peer {
     Peer::connected(place.addr_of("node"), &place.name(&format!("peer{n}")), &place.name("node"))
 }
 
-/// Messages of 16 MiB, and a frame, that never arrive: no memory is allocated for them.
+/// The node allocates no memory for messages of 16 MiB, and for a frame, that are announced and
+/// never arrive.
 #[test]
 fn a_length_costs_nothing() {
     const MEMBERS: usize = 20;
@@ -67,7 +68,7 @@ fn a_length_costs_nothing() {
 fn a_million_nodes() {
     let _alone = alone();
     let place = Place::new();
-    // The node with the port mapper, which is asked for each of them.
+    // Another node has the port mapper, which is asked for each mentioned node.
     let _mapper = place.os("mapper").start();
     let node = place.node("node");
     let mut member = member(place, 0);
@@ -97,14 +98,14 @@ fn a_million_nodes() {
         most = most.max(node.process_count());
         node.process_count() <= processes
     });
-    // Each attempt may have a child, and an ended one may not be gone yet.
+    // Each attempt may have a child, and a child that has ended may not be gone yet.
     assert!(most <= processes + 3 * ATTEMPTS_MAX, "{most} processes");
     node.block_on(async move { assert_eq!(ping(place.name("node")).await, PingAnswer::Pong) });
     assert_eq!(node.nodes().len(), 1);
 }
 
-/// Nodes that a member invents stay in memory, since pids may refer to them: as many as fit into 16
-/// MiB, however often the member connects again, and under whatever name.
+/// Nodes that a member invents stay in memory, since pids may refer to them. Their total is limited
+/// to 16 MiB, however often the member connects again, and under any name.
 #[test]
 fn invented_nodes_on_one_connection_after_the_other() {
     const NODES: u32 = 20_000;
@@ -145,8 +146,8 @@ fn invented_nodes_on_one_connection_after_the_other() {
     node.block_on(async move { assert_eq!(ping(place.name("node")).await, PingAnswer::Pong) });
 }
 
-/// A member uses another name each time. Each name stays in memory, so it can connect as often as
-/// their names fit into 1 MiB, and about once a second after that.
+/// A member uses another name each time. Each name stays in memory, so the member can connect until
+/// its names need 1 MiB, and about once a second after that.
 #[test]
 fn a_member_with_many_names() {
     const NAMES: usize = 1700;
@@ -158,14 +159,14 @@ fn a_member_with_many_names() {
     // The node sends something on a connection that is up.
     let is_up = |name: &str| Peer::connected(addr, name, &place.name("node")).try_frame().is_some();
     let ups = (0..NAMES).filter(|n| is_up(&name(*n))).count();
-    // 256 bytes plus the name for each, and what is given back by time.
+    // Each name needs 256 bytes and its length. Some room is given back by time.
     let most = (1 << 20) / (256 + name(0).len());
     assert!((most..most + 100).contains(&ups), "{ups} and {most}");
     assert!(is_up(&name(0)), "it is known already");
 }
 
-/// A member that is silent after sending costs a few tables. Buffers only belong to connections
-/// that are reading or writing.
+/// A member that is silent after sending costs only a few tables. Buffers belong only to
+/// connections that read or write.
 #[test]
 fn an_idle_member_is_small() {
     const MEMBERS: usize = 200;

@@ -1,5 +1,5 @@
-//! A cluster that is too large for its host: it comes together, or stays in parts, without using
-//! the whole host, and without thousands of log lines.
+//! A cluster that is too large for its host comes together, or stays in parts. It does not use the
+//! whole host, and does not write thousands of log lines.
 //!
 //! `FIKA_LONG=1 FIKA_NODES=160 cargo test --release --test alone overload -- --nocapture` prints the
 //! figures for another number of nodes.
@@ -28,7 +28,8 @@ async fn counts(to: Pid) {
     send(to, nodes().len());
 }
 
-/// Returns how many nodes each of these is connected to, for those that answer.
+/// Returns how many nodes each of the named nodes is connected to. Nodes that do not answer are
+/// left out.
 async fn connected(names: &[String]) -> Vec<usize> {
     let me = self_pid();
     for name in names.iter().cloned() {
@@ -41,7 +42,7 @@ async fn connected(names: &[String]) -> Vec<usize> {
     all
 }
 
-/// DIST-11: 250 programs join each other at the same moment, on any host.
+/// DIST-11: 250 programs can join each other at the same moment, on any host.
 #[test]
 fn many_nodes_of_one_host() {
     let _alone = alone();
@@ -51,7 +52,7 @@ fn many_nodes_of_one_host() {
     let place = Place::new();
     let all: Vec<OsNode> = (0..count).map(|n| place.os(&format!("n{n}")).start()).collect();
     let names: Vec<String> = all.iter().map(|node| node.name.clone()).collect();
-    // It sees all nodes, and none sees it.
+    // This node sees all nodes, and none of them sees it.
     let eye = TestNode::of(place.builder("eye").hidden(true).connect_all(false));
     let cpu_time = || all.iter().map(OsNode::cpu_time).sum::<Duration>();
     let clock = Clock::new();

@@ -114,7 +114,7 @@ impl Target<'_> {
         let hello = Hello::new(&self.place.name("stranger"), &self.place.name("node")).body();
         let mut said = framed(&hello);
         match random.below(64) {
-            // A wrong proof. There are few of them, since too many would affect others.
+            // A wrong proof. Few are sent, since too many would affect others.
             0 => {
                 let _ = stream.write_all(&said);
                 let Some(answer) = read_framed(&mut stream) else { return };
@@ -268,8 +268,8 @@ fn a_node_under_siege() {
             scope.spawn(move || {
                 let mut random = Random(0xfeed + n);
                 while sent.load(Ordering::Relaxed) < frames {
-                    // A greater name than the node's: if the node connects to it too, its own
-                    // attempt survives.
+                    // The name is greater than the node's, so if the node connects to it too, its
+                    // own attempt survives.
                     let name = format!("peer{}", n * NAMES + random.below(NAMES));
                     if target.member(&mut random, &name, FRAMES_EACH) {
                         sent.fetch_add(FRAMES_EACH, Ordering::Relaxed);

@@ -17,7 +17,7 @@ const GROWTH_BYTES: isize = 16 << 20;
 
 const MESSAGE_BYTES: usize = 4 << 10;
 
-/// What each sender sends when it must stop: enough to see that nothing is lost.
+/// Each sender sends this number last, so that the test sees that no message is lost.
 const LAST: u64 = u64::MAX;
 
 /// Receives from all senders, in order from each. Reports the number of messages.
@@ -54,8 +54,8 @@ const WINDOW: usize = 500;
 /// other programs.
 const WINDOWS: usize = 9;
 
-/// How much slower they may be, and how often that is tried: a node that lets a slow peer disturb
-/// others does it each time.
+/// How much slower the round trips may be, and how often the test tries: a node that lets a slow
+/// peer disturb others does so each time.
 const SLOWER_MAX: u32 = 2;
 const ATTEMPTS: usize = 5;
 
@@ -93,7 +93,8 @@ fn a_peer_that_does_not_read() {
     panic!("round trips with others, without and beside a slow peer: {tried:?}");
 }
 
-/// The duration of round trips with another peer, before the slow one is slow and while it is.
+/// Returns how long round trips take with another peer, before the slow peer is slow and while it
+/// is.
 fn attempt() -> ([Duration; 2], [Duration; 2]) {
     let (place, valve) = (Place::new(), Valve::new(Stops::Reads));
     // A peer that does not read gets no ticks, and must not give up the node for that.
@@ -127,7 +128,7 @@ fn attempt() -> ([Duration; 2], [Duration; 2]) {
             .collect();
         valve.close();
         let before = counting::live();
-        // Until all senders are suspended.
+        // Wait until all senders are suspended.
         for sender in &senders {
             while info::status(*sender).await != Some(Status::Suspended) {
                 let grown = counting::live() - before;

@@ -1,4 +1,5 @@
-//! What the macros and derives accept, what they expand to, and what they say about the rest.
+//! The macros and derives: the code that they accept, their expansion, and their errors for other
+//! code.
 
 #[macro_use]
 #[path = "../support/mod.rs"]

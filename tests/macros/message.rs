@@ -32,7 +32,7 @@ struct Sized<const N: usize>;
 #[derive(Message, Serialize, Deserialize)]
 struct r#type;
 
-/// Names that the derive's generated code must not confuse with std's.
+/// The derive's generated code must not confuse these names with those of std.
 #[derive(Message, Serialize, Deserialize)]
 enum Result<T, Vec> {
     Ok(T),
@@ -100,7 +100,7 @@ fn a_message_comes_back_as_it_was() {
 
     let list = Encoded::new(&Listed::<u8> { items: vec![1, 2] }).expect("it is plain data");
     assert_eq!(list.decode::<Listed>().map(|list| list.items), Ok(vec![1, 2]));
-    // A peer could claim any number of items without bytes.
+    // A peer could claim any number of items that have no bytes.
     assert!(Encoded::new(&Listed { items: vec![Renamed] }).is_err());
     assert_eq!(inner::Ping { n: 1 }.n, 1);
 }

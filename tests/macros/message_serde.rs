@@ -18,11 +18,11 @@ use serde_json::json;
 /// How a value is sent to another node.
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Goes {
-    /// In the plain form.
+    /// The value is sent in the plain form.
     Plain,
-    /// In the described form.
+    /// The value is sent in the described form.
     Described,
-    /// Not at all. The error contains these texts.
+    /// The value is not sent. The error contains these texts.
     Refused(&'static [&'static str]),
 }
 
@@ -51,8 +51,8 @@ fn check<M: Message + PartialEq + Debug>(value: &M, arrives: &M, goes: Goes) {
     }
 }
 
-/// A row: its name, the type, and values with how each is sent. `=>` is followed by what arrives,
-/// if that differs.
+/// A row: its name, the type, and the values, each with the form in which it is sent. The value
+/// after `=>` is the one that arrives, if it differs.
 macro_rules! row {
     ($tag:literal: [$($item:item)*] $($value:expr $(=> $arrives:expr)?, $goes:expr;)*) => {{
         $(
@@ -146,7 +146,7 @@ impl From<Text> for u8 {
     }
 }
 
-/// A type that is sent as another one.
+/// Implements the conversions of a type that is sent as a `Text`.
 macro_rules! goes_as {
     ($name:ident) => {
         impl From<$name> for Text {
@@ -320,7 +320,7 @@ fn types_that_ask() {
     );
 }
 
-/// What a hand-written implementation writes, and what it reads.
+/// Implements serde's traits by hand: the value that is written, and the value that is read.
 macro_rules! by_hand {
     ($name:ident($type:ty) $value:ident $serializer:ident $write:expr, $deserializer:ident $read:expr) => {
         #[derive(PartialEq, Debug, Clone)]
@@ -372,7 +372,7 @@ by_hand!(Even(u8) n s s.serialize_u8(*n), d u8::deserialize(d).and_then(|n| {
     if n % 2 == 0 { Ok(n) } else { Err(de::Error::custom("it is odd")) }
 }));
 
-/// The first value says what the second is.
+/// The first value determines the type of the second.
 #[derive(PartialEq, Debug, Clone)]
 enum Depends {
     Text(String),
@@ -436,7 +436,7 @@ fn implementations_by_hand() {
 
 by_hand!(Panics(u8) n s s.serialize_u8(*n), d u8::deserialize(d).inspect(|n| assert_eq!(*n, 7)));
 
-/// Arrays for which serde has no implementation.
+/// serde has no implementation for these arrays, and a message may contain them.
 #[test]
 fn long_arrays() {
     let numbers = || std::array::from_fn(|n| n as u64 * 1000);
@@ -461,7 +461,7 @@ fn long_arrays() {
         M { a: numbers(), b: Some(1) }, Plain;
         M { a: numbers(), b: None }, Described;
     );
-    // Shorter arrays are written as serde writes them.
+    // Shorter arrays are written in serde's own form.
     #[derive(Serialize, Deserialize)]
     struct Short(#[serde(with = "fika::message::array")] [u16; 3]);
     assert_eq!(json!(Short([1, 2, 3])), json!([1, 2, 3]));
@@ -505,7 +505,7 @@ fn long_arrays_between_nodes() {
     });
 }
 
-/// Calls `exit` when it is read, except for some numbers.
+/// Calls `exit` when it is read, unless it is one of some numbers.
 #[derive(Serialize, Clone, Copy, PartialEq, Debug)]
 struct ExitsRead(u8);
 
@@ -557,7 +557,7 @@ async fn a_serialize_that_exits_ends_the_sender() {
     assert_eq!([next!(Written), next!(Written)].map(|written| written.0.0), [2, 3]);
 }
 
-/// The runtime itself reads invented values, and those of a sender. The running process then
+/// The runtime itself reads invented values, and the values of a sender. The running process then
 /// continues.
 #[fika::test]
 async fn a_deserialize_that_exits_in_a_trial_is_an_error() {
@@ -573,7 +573,8 @@ async fn a_deserialize_that_exits_in_a_trial_is_an_error() {
         assert!(error.contains("its `Deserialize` calls `exit` at this value"), "{error}");
         sleep(millis(1)).await;
     }
-    // Messages are sent and read on this node as if to another one, but the sender reads them.
+    // Messages on this node are written and read as if they went to another node, but the sender
+    // reads them.
     let error = try_send(self_pid(), Read(ExitsRead(2))).unwrap_err().to_string();
     assert!(error.contains("its `Deserialize` calls `exit` at this value"), "{error}");
     sleep(millis(1)).await;
@@ -598,8 +599,8 @@ async fn takes(read: Read, to: Pid) {
     receive! { Read(ExitsRead(n)) => send(to, n) }
 }
 
-/// A process that receives a value ends as anywhere else in its code. If no process reads the
-/// value, it is lost.
+/// A process that receives a value whose code calls `exit` ends. If no process reads the value, it
+/// is lost.
 #[test]
 fn a_deserialize_that_exits_between_nodes() {
     let place = support::Place::new();
@@ -621,7 +622,7 @@ fn a_deserialize_that_exits_between_nodes() {
     assert_eq!(there.undecodable_count(), 1);
 }
 
-/// The error names a field at any depth.
+/// The error names the field, at any depth.
 #[test]
 fn the_place_is_named() {
     #[derive(Serialize, Deserialize, PartialEq, Debug)]
@@ -636,7 +637,7 @@ fn the_place_is_named() {
     );
 }
 
-/// Two nodes: described messages arrive in order among plain ones.
+/// Between two nodes, described messages arrive in order among plain ones.
 #[test]
 fn all_forms_between_nodes() {
     #[derive(Message, Serialize, Deserialize, PartialEq, Debug)]
@@ -696,7 +697,7 @@ fn all_forms_between_nodes() {
     });
 }
 
-/// On one node it fails too if messages are encoded, and not otherwise.
+/// On one node, such a value fails if messages are encoded, and not otherwise.
 #[test]
 fn on_one_node() {
     #[derive(Message, Serialize, Deserialize, PartialEq, Debug)]

@@ -92,7 +92,7 @@ async fn a_receive_for_a_reference_leaves_out_what_is_older() {
     receive! { for calls[1].mark, reference: Reference => assert_eq!(reference, calls[1].mark) }
     receive! { for calls[1].mark, _ => panic!("older than it"), after Duration::ZERO => {} }
     assert_eq!(left().await, ["pong 1"]);
-    // The place of a reference that another process has made is not known.
+    // The receive does not know the place of a reference that another process has made.
     to_self(Pong(3));
     let (me, other) = (self_pid(), make_ref());
     spawn(async move { send(me, make_ref()) });
@@ -114,7 +114,7 @@ async fn other_messages_stay_in_their_order() {
     assert_eq!(left().await, ["1", "1a", "stop", "3c", "4"]);
 }
 
-/// RECV-3.
+/// RECV-3: with a time of zero, a receive looks at the mailbox once.
 #[fika::test]
 async fn a_timeout_of_zero_looks_once() {
     ping(1, "a");
@@ -353,7 +353,7 @@ async fn a_pattern_has_its_type() {
     assert_eq!(word, 1);
     receive! { Local(Flush) => {} }
 
-    // Variants that are imported, as with `use Cmd::*`.
+    // The pattern names variants that are imported, as with `use Cmd::*`.
     to_self(Cmd::Get(2));
     to_self(Cmd::Put { text: "two".to_owned() });
     to_self(Cmd::Flush);
@@ -370,7 +370,7 @@ async fn a_pattern_has_its_type() {
     let either = receive! { Get(_) | Flush => true, Put { .. } => false };
     assert!(either);
 
-    // Constants, of a module and of a type.
+    // The pattern names constants, of a module and of a type.
     to_self(LIMIT);
     to_self(Cmd::GREETING);
     to_self(u64::MAX);
@@ -379,7 +379,7 @@ async fn a_pattern_has_its_type() {
     receive! { Cmd::GREETING => {} }
     receive! { 1_u64..=LIMIT => unreachable!(), n @ LIMIT.. => assert_eq!(n, u64::MAX) }
 
-    // Literals that show their type, and combinations of them.
+    // The pattern has literals that show their type, and combinations of them.
     to_self(true);
     to_self(());
     to_self(-5_i64);
@@ -393,7 +393,7 @@ async fn a_pattern_has_its_type() {
     receive! { (Get(n), false) => assert_eq!(n, 3) }
     receive! { Some(Get(n)) => assert_eq!(n, 4) }
 
-    // Type parameters that the pattern leaves out.
+    // The pattern leaves out type parameters.
     to_self(Tagged { value: 5_u64 });
     let value: u64 = receive! { Tagged { value } => value };
     assert_eq!(value, 5);
@@ -414,7 +414,7 @@ async fn a_text_is_matched_by_a_literal() {
     receive! { "a long one": String => {} }
     receive! { "stop" => unreachable!(), other: String => assert_eq!(other, "halt") }
 
-    // Also inside a pattern.
+    // A literal inside of a pattern works, too.
     to_self(Cmd::Put { text: "second".to_owned() });
     to_self(Cmd::Put { text: "first".to_owned() });
     to_self((self_pid(), "hello".to_owned()));
@@ -424,7 +424,7 @@ async fn a_text_is_matched_by_a_literal() {
     receive! { Cmd::Put { text: "first" } => {} }
 }
 
-/// The form that rustfmt formats has the same arms.
+/// The form that rustfmt can format has the same arms.
 #[fika::test]
 async fn a_match_is_a_receive() {
     ping(7, "seven");
@@ -453,7 +453,7 @@ async fn a_match_is_a_receive() {
     assert_eq!(left().await, ["pong 2"]);
 }
 
-/// What the documentation promises about that form.
+/// The promises of the documentation about that form hold.
 #[test]
 fn rustfmt_formats_a_match() {
     use std::io::Write as _;

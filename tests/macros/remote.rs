@@ -6,7 +6,7 @@ use fika::__private::Args as _;
 use fika::prelude::*;
 use fika::process::RemoteFn;
 
-/// Adds.
+/// Adds two numbers.
 #[remote]
 async fn add(a: u64, mut b: u64) -> u64 {
     b += a;
@@ -21,7 +21,7 @@ pub(crate) async fn swap((a, b): (u64, String), _: bool) -> (String, u64) {
 #[remote]
 async fn nothing() {}
 
-/// A call in the body is the constructor, as everywhere.
+/// A call of the function in its own body is the constructor, as everywhere else.
 #[remote]
 async fn countdown(n: u64) -> u64 {
     match n {
@@ -89,7 +89,7 @@ async fn a_remote_function_runs_where_it_is_awaited() {
     assert_eq!(is_remote(add(1, 1)).await, 2);
 }
 
-/// `spawn_on` only requires what the constructor returns.
+/// Accepts everything that `spawn_on` accepts: the return type of a constructor.
 fn is_remote<F: RemoteFn>(call: F) -> F {
     call
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Names fika `actors`, and has no serde.
+/// A package that names fika `actors`, and has no serde.
 const SHOP: &str = r#"
 pub use actors;
 use actors::prelude::*;
@@ -40,7 +40,7 @@ async fn a_test() {}
 async fn a_simulated_test() {}
 "#;
 
-/// Knows `shop` only.
+/// A package that only knows `shop`.
 const APP: &str = r#"
 use shop::actors::prelude::*;
 
@@ -99,12 +99,12 @@ fn fika_may_have_another_name() {
     let shop = "[dependencies]\nshop.path = \"../shop\"\n";
     write("app/Cargo.toml", &format!("{}{shop}", package("app")));
     write("app/src/main.rs", APP);
-    // The versions that are there already.
+    // The package uses the versions of the workspace.
     fs::copy(fika.join("Cargo.lock"), root.join("Cargo.lock")).unwrap();
     let check = Command::new(env!("CARGO"))
         .args(["check", "--offline", "--quiet", "--workspace", "--all-targets"])
         .current_dir(&root)
-        // With what the tests of compile errors have built.
+        // The package uses the crates that the tests of compile errors have built.
         .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("../tests/target"))
         .output()
         .unwrap();

@@ -1,4 +1,4 @@
-//! `#[fika::test]`: attributes, settings, and what a test may return.
+//! `#[fika::test]`: attributes, settings, and the return values of a test.
 #![deny(warnings)]
 
 use fika::prelude::*;
@@ -62,7 +62,7 @@ mod simulated {
         let (pid, monitor) = spawn_monitor(async move {
             assert_eq!(random, self_node().env().random());
         });
-        // It has drawn another number.
+        // The other process has drawn another number.
         receive! {
             Down { reason, .. } => assert!(matches!(reason, ExitReason::Panic(_)), "{pid} {reason}"),
         }

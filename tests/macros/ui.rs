@@ -1,4 +1,4 @@
-//! What the macros accept, and what they report about code that they do not accept.
+//! The code that the macros accept, and their errors for code that they do not accept.
 //!
 //! A file in `ui/pass` compiles under `deny(warnings)` and runs. A file in `ui/fail` does not
 //! compile, and the `.stderr` beside it is the error that the user reads.

@@ -22,7 +22,7 @@ use support::{COOKIE, Clock, TestNode, connect, has_epmd, until};
 /// The port of all mappers.
 const MAPPER: u16 = 4369;
 
-/// Set in the environment of a program that looks for nodes.
+/// The environment variable that marks a program that looks for nodes.
 const SEEKER: &str = "FIKA_TEST_SEEKER";
 
 /// The hosts that all hosts know. `here` is the host of the nodes, with both families.
@@ -67,8 +67,8 @@ impl World {
         node(alive, "here", listens(alive)).on(&self.here).start()
     }
 
-    /// Checks that each host finds those of these nodes of `here` that it can reach, and no others,
-    /// and that the nodes of `here` all find each other.
+    /// Checks which of these nodes of `here` each host finds: exactly the nodes that it can reach.
+    /// The nodes of `here` must all find each other.
     #[track_caller]
     fn expect(&self, nodes: &[&str]) {
         let names: Vec<String> = nodes.iter().map(|alive| format!("{alive}@here")).collect();
@@ -197,7 +197,7 @@ fn until_known(world: &World, nodes: &[&str]) {
 }
 
 /// Starts these nodes on one host, in this order, and checks that they are found. Then ends the
-/// first and the second node, and so the mappers that they have started.
+/// first and the second node, which also ends the mappers that they have started.
 #[track_caller]
 fn order(test: &str, order: &[&str]) {
     let Some(world) = World::new(test) else { return };
@@ -247,7 +247,7 @@ fn all_at_once() {
 struct Epmd(Child);
 
 impl Epmd {
-    /// Starts it on these addresses, or on all.
+    /// Starts Erlang's mapper on these addresses, or on all.
     fn start(host: &FileHost, addresses: &str) -> Epmd {
         let mut command = Command::new("epmd");
         command.env("ERL_EPMD_ADDRESS", addresses).env_remove("ERL_EPMD_PORT");
@@ -269,8 +269,8 @@ impl Drop for Epmd {
     }
 }
 
-/// Erlang's mapper serves some addresses. Nodes start a mapper for the others, and for all when
-/// Erlang's ends.
+/// Erlang's mapper serves some addresses. Nodes start a mapper for the other addresses, and for all
+/// of them when Erlang's mapper ends.
 #[track_caller]
 fn beside_erlangs_mapper(test: &str, addresses: &str) {
     let Some(world) = World::new(test) else { return };
@@ -325,7 +325,7 @@ fn erlang_asks() {
 }
 
 /// A host whose nodes listen on loopback has nothing open to the network. A node on one address
-/// only opens that one.
+/// opens only that address.
 #[test]
 fn a_mapper_opens_no_more_than_its_node() {
     let Some(world) = World::new("a_mapper_opens_no_more_than_its_node") else { return };
@@ -345,7 +345,8 @@ fn a_mapper_opens_no_more_than_its_node() {
     assert!(!is_open("10.0.0.1") && is_open("fd00::1"));
 }
 
-/// One of two addresses does not answer. Whichever is tried first, the other one is soon tried.
+/// One of two addresses does not answer. Whichever address is tried first, the other one is tried
+/// soon.
 #[test]
 fn an_address_that_does_not_answer() {
     let Some(world) = World::new("an_address_that_does_not_answer") else { return };
@@ -365,7 +366,7 @@ fn an_address_that_does_not_answer() {
     assert!(took(&world.both) < limit);
 }
 
-/// A host with IPv6 only, without even the loopback address of IPv4.
+/// Nodes work on a host with IPv6 only, without even the loopback address of IPv4.
 #[test]
 fn a_host_without_ipv4() {
     let Some(world) = World::new("a_host_without_ipv4") else { return };
@@ -382,7 +383,7 @@ fn a_host_without_ipv4() {
     assert_eq!(found(&world.six, "seeker@six"), [true, true, true]);
 }
 
-/// A setting that can't work is an error, and one that may not work is a warning.
+/// A setting that can't work is an error. A setting that may not work is a warning.
 #[test]
 fn a_start_says_what_does_not_work() {
     let Some(world) = World::new("a_start_says_what_does_not_work") else { return };
@@ -393,11 +394,12 @@ fn a_start_says_what_does_not_work() {
     let covered = "but it listens on";
     let unserved = "no port mapper answers at 10.0.0.1:4369";
     let errors = [
-        // The name stands for an address of this host on which the node does not listen.
+        // The name stands for an address of this host, and the node does not listen on that
+        // address.
         (start("a@10.0.0.1", "[fd00::1]:0"), covered),
         (start("a@fd00::1", "0.0.0.0:0"), covered),
         (start("a@127.0.0.1", "10.0.0.1:0"), covered),
-        // No mapper serves the address at which others look.
+        // No mapper serves the address at which other nodes look.
         (start("a@10.0.0.1", "10.0.0.1:0").env("FIKA_TEST_NO_START_EPMD", "1"), unserved),
         (start("a@10.0.0.1", "0.0.0.0:0").env("FIKA_TEST_NO_START_EPMD", "1"), unserved),
         (start("a@here", "10.0.0.9:0"), "this host does not have the address"),

@@ -41,7 +41,7 @@ fn options() -> Vec<String> {
     Cli::command().get_arguments().filter_map(longs).collect()
 }
 
-/// No option is left out.
+/// Checks that the lines contain every option.
 fn assert_all<'a>(lines: impl Iterator<Item = &'a str> + Clone) {
     for option in options() {
         let has_it = |line: &str| line.split([' ', '=']).any(|word| word == option);
@@ -263,7 +263,7 @@ fn gethostname() -> String {
     name.trim().split('.').next().unwrap().to_owned()
 }
 
-/// Where and whether a node listens, and which port mapper it uses.
+/// The options decide where a node listens and which port mapper it uses.
 #[test]
 fn listening() {
     let place = Place::new();
@@ -305,7 +305,7 @@ fn hidden() {
     });
 }
 
-/// A cookie for all nodes, and one for a peer.
+/// The options set a cookie for all nodes, and a cookie for one peer.
 #[test]
 fn cookies() {
     let place = Place::new();
@@ -328,7 +328,7 @@ fn cookies() {
     drop((first, second));
 }
 
-/// Which nodes may be connected, and when nodes connect by themselves.
+/// The options decide which nodes may be connected, and when nodes connect by themselves.
 #[test]
 fn connecting() {
     let place = Place::new();
@@ -349,7 +349,7 @@ fn connecting() {
         assert_eq!(connect_node(&name).await, Some(true));
         assert_answers(spawn_on(&name, answerer()).await, 1).await;
     });
-    // By now it would have been notified of the others, in order.
+    // By now it would have been notified of the other nodes, in order.
     assert!(reaches(&alone, "b"));
     assert_eq!(alone.nodes(), [place.name("b").parse().unwrap()]);
     drop((a, c));
@@ -376,7 +376,7 @@ fn times() {
     let place = Place::new();
     let here =
         node(&place, "here", "--net-ticktime 8 --net-tickintensity 1000 --net-setuptime 0.2");
-    // Accepts connections, and sends nothing.
+    // This listener accepts connections, and sends nothing.
     let silent = TcpListener::bind((place.ip, 0)).unwrap();
     let _registered = register(&place, "silent", silent.local_addr().unwrap().port());
     let name = place.name("silent");
@@ -445,7 +445,8 @@ fn clusters() {
     drop(b);
 }
 
-/// The sizes of messages and of the output, and which processes a connection suspends.
+/// The options set the sizes of messages and of the output, and decide which processes a connection
+/// suspends.
 #[test]
 fn sizes() {
     let place = Place::new();
@@ -464,7 +465,7 @@ fn sizes() {
     drop(there);
 }
 
-/// Nodes that no other user can reach.
+/// The options make nodes whose sockets no other user can reach.
 #[cfg(unix)]
 #[test]
 fn unix_sockets() {
@@ -493,7 +494,7 @@ fn help_is_readable() {
         assert!(!argument.is_positional());
     }
     assert!(command.render_long_help().to_string().lines().all(|line| line.len() <= 100));
-    // The documentation of `NodeArgs` is not used as that of the program.
+    // The documentation of `NodeArgs` does not become the documentation of the program.
     assert!(help.starts_with("Keeps something\n\nUsage:"), "{help}");
     assert!(NodeArgs::command().render_help().to_string().starts_with("Usage:"));
 }

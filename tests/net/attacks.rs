@@ -104,7 +104,7 @@ fn ping_from(node: &TestNode, name: String) -> PingAnswer {
     node.block_on(async move { ping(name).await })
 }
 
-/// Two nodes, with an attacker between them that changes frames in this way. They do not connect.
+/// Checks that two nodes do not connect while an attacker between them changes frames in this way.
 /// When the attacker stops, they connect.
 fn assert_fails(change: Change) {
     let place = Place::new();
@@ -115,14 +115,15 @@ fn assert_fails(change: Change) {
     let heard = middle.relay(place.addr_of("b"), change);
     assert_eq!(ping_from(&a, place.name("b")), PingAnswer::Pang);
     heard.recv_timeout(LIMIT).unwrap();
-    // The responder may have said its last word, and not have heard yet that it was not taken.
+    // The responder may have sent its last frame without knowing yet that the initiator has refused
+    // it.
     until("there is no connection", || a.nodes().is_empty() && b.nodes().is_empty());
     let heard = again.relay(place.addr_of("b"), Box::new(pass));
     assert_eq!(ping_from(&a, place.name("b")), PingAnswer::Pong);
     assert_eq!(heard.recv_timeout(LIMIT).unwrap().len(), 4);
 }
 
-/// All frames of a node are sent again by an attacker, to each of the two nodes.
+/// An attacker sends all frames of a node again, to each of the two nodes.
 #[test]
 #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn replay_of_a_recorded_session() {
@@ -137,7 +138,7 @@ fn replay_of_a_recorded_session() {
     let b_name = place.name("b");
     a.block_on(async move { disconnect_node(&b_name).await });
     until("the connection is gone on both sides", || a.nodes().is_empty() && b.nodes().is_empty());
-    // To the responder: as fast as possible, and step by step.
+    // The frames go to the responder, as fast as possible, and step by step.
     for at_once in [true, false] {
         let mut peer = Peer::open(place.addr_of("b"));
         peer.write(&framed(&recorded[HELLO_I]));
@@ -148,7 +149,7 @@ fn replay_of_a_recorded_session() {
         let rest = peer.until_closed();
         assert!(!rest.windows(32).any(|bytes| bytes == &recorded[PROOF_R][1..]));
     }
-    // To the initiator.
+    // The frames go to the initiator.
     let replayed = std::thread::spawn(move || {
         let mut stream = again.accept();
         assert_ne!(read_framed(&mut stream).unwrap(), recorded[HELLO_I], "its nonce is new");
@@ -173,12 +174,12 @@ fn reflection_of_our_own_challenge() {
     let (a_name, b_name) = (place.name("a"), place.name("b"));
     let a_addr = SocketAddr::from((place.ip, own));
     let attacker = std::thread::spawn(move || {
-        // Its own frames come back.
+        // The node's own frames come back.
         let mut stream = middle.accept();
         let hello_i = read_framed(&mut stream).unwrap();
         stream.write_all(&framed(&hello_i)).unwrap();
         assert_eq!(until_closed(&mut stream), b"");
-        // Its nonce comes back as ours, and its proof as the other node's.
+        // The node's nonce comes back as the attacker's, and its proof as the other node's.
         let mut stream = middle.accept();
         let hello_i = read_framed(&mut stream).unwrap();
         let mut hello = hello_r(1, SPAWN, 0, &b_name);
@@ -188,7 +189,7 @@ fn reflection_of_our_own_challenge() {
         proof[0] = 0xf4;
         stream.write_all(&framed(&proof)).unwrap();
         assert_eq!(until_closed(&mut stream), b"");
-        // Its frames to us are sent to it, as if from the other node.
+        // The attacker sends the node's frames back to it, as if they came from the other node.
         let mut stream = middle.accept();
         let hello_i = read_framed(&mut stream).unwrap();
         let mut second = connect(a_addr).unwrap();
@@ -201,7 +202,8 @@ fn reflection_of_our_own_challenge() {
         turned[24..56].copy_from_slice(&hello_i[24..56]);
         let mut second = connect(a_addr).unwrap();
         second.write_all(&framed(&turned)).unwrap();
-        // Its attempt to the other node is pending. It may give that up for ours.
+        // The node's attempt to connect to the other node is pending. The node may give it up for
+        // the attacker's connection.
         let answer = read_framed(&mut second).unwrap();
         let mut to_initiator = answer.clone();
         to_initiator[48..].copy_from_slice(&hello_r(1, SPAWN, 0, &b_name)[48..]);
@@ -221,8 +223,8 @@ fn reflection_of_our_own_challenge() {
     assert!(a.nodes().is_empty());
 }
 
-/// A node wants one peer and is led to another honest one. In another case, the names are changed
-/// on their way, so that each node sees the one that it expects.
+/// A node that wants one peer and is led to another honest one does not connect. This holds even if
+/// the names are changed on their way, so that each node sees the name that it expects.
 #[test]
 fn relay_between_two_honest_nodes() {
     let place = Place::new();
@@ -252,7 +254,7 @@ fn relay_between_two_honest_nodes() {
     }
 }
 
-/// The attacker removes or adds versions, flags, or the flag of a hidden node.
+/// An attacker that removes or adds versions, flags, or the flag of a hidden node is detected.
 #[test]
 fn downgrade() {
     let at = |step: usize, place: usize, bits: u8| -> Change {
@@ -263,7 +265,7 @@ fn downgrade() {
             framed(&body)
         })
     };
-    // The highest version 1 + 256 and the lowest 0; priority; hidden; an unknown flag.
+    // A highest version of 1 + 256, a lowest version of 0, priority, hidden, and an unknown flag.
     let changes = [
         at(HELLO_I, 10, 1),
         at(HELLO_I, 9, 1),
@@ -273,7 +275,7 @@ fn downgrade() {
         at(HELLO_R, 10, 4),
         at(HELLO_R, 10, 1),
         at(HELLO_R, 2, 1),
-        // The status, and a creation.
+        // The status, and the creation.
         at(HELLO_R, 47, 4),
         at(HELLO_R, 14, 1),
     ];
@@ -310,7 +312,7 @@ fn a_peer_that_claims_anothers_name() {
         none!(NodeDown);
     });
     assert_eq!(b.nodes().len(), 1);
-    // A stranger that is reached in the node's place.
+    // The node reaches a stranger in place of the other node.
     let middle = Middle::new(place);
     let lonely = middle.node(place, "lonely", port(place), "b");
     let (b_name, c_name) = (place.name("b"), place.name("c"));
@@ -336,8 +338,8 @@ fn a_peer_that_claims_anothers_name() {
 }
 
 /// A stranger that sends a hello gets the same answer, whether or not the node is connected to the
-/// peer of that name, is connecting to it, or allows it. A wrong proof is also always answered in
-/// the same way. A peer that knows the cookie is told.
+/// peer of that name, is connecting to it, or allows it. The answer to a wrong proof is always the
+/// same, too. Only a peer that knows the cookie learns the difference.
 #[test]
 fn a_stranger_does_not_learn_who_is_connected() {
     let place = Place::new();
@@ -375,7 +377,7 @@ fn a_stranger_does_not_learn_who_is_connected() {
         answer
     });
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:02x?}");
-    // HS-5, HS-13: the same peers with the cookie.
+    // HS-5, HS-13: peers of these names that know the cookie.
     for (name, status) in [("aa", Some(2)), ("zz", None), ("unknown", None), ("barred", Some(3))] {
         let (mut peer, answer) = ask(name);
         let (proof_i, proof_r) = proofs(COOKIE, &hello(name), &answer);
@@ -415,7 +417,8 @@ fn alive_is_answered_by_a_proof() {
     });
 }
 
-/// Each frame is cut off, sent twice, replaced by another, or followed by extra bytes.
+/// A handshake fails if a frame is cut off, sent twice, replaced by another, or followed by extra
+/// bytes.
 #[test]
 fn truncated_and_reordered_messages() {
     let cut = |step: usize, keep: usize| -> Change {
@@ -456,7 +459,7 @@ fn truncated_and_reordered_messages() {
     assert!(b.nodes().is_empty());
 }
 
-/// Frames of the other role, at every step.
+/// A frame of the other role fails at every step.
 #[test]
 #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn a_wrong_role() {
@@ -464,13 +467,13 @@ fn a_wrong_role() {
     let b = place.node("b");
     let (peer, b_name) = (place.name("peer"), place.name("b"));
     let hello_i = Hello::new(&peer, &b_name).body();
-    // An initiator that begins as a responder does.
+    // This initiator begins as a responder does.
     for first in [hello_r(1, SPAWN, 0, &peer), vec![0xf3; 33], vec![0xf4; 33]] {
         let mut stranger = Peer::open(place.addr_of("b"));
         stranger.write(&framed(&first));
         assert_eq!(stranger.until_closed(), b"");
     }
-    // An initiator that knows the cookie, and proves itself as the responder.
+    // This initiator knows the cookie, and proves itself as the responder.
     let mut stranger = Peer::open(place.addr_of("b"));
     stranger.write(&framed(&hello_i));
     let hello = stranger.handshake_frame();
@@ -483,7 +486,7 @@ fn a_wrong_role() {
     stranger.write(&framed(&[&[0xf4][..], &proof_i[1..]].concat()));
     assert_eq!(stranger.until_closed(), b"");
     assert!(b.nodes().is_empty());
-    // A responder that answers as an initiator.
+    // This responder answers as an initiator.
     let middle = Middle::new(place);
     let a = middle.node(place, "a", port(place), "b");
     let attacker = std::thread::spawn(move || {
@@ -496,7 +499,7 @@ fn a_wrong_role() {
             } else {
                 stream.write_all(&framed(&hello)).unwrap();
                 read_framed(&mut stream).unwrap();
-                // It has the cookie, and sends the initiator's proof.
+                // It knows the cookie, and sends the initiator's proof.
                 let (proof_i, _) = proofs(COOKIE, &hello_i, &hello);
                 stream.write_all(&framed(&[&[0xf4][..], &proof_i[1..]].concat())).unwrap();
             }
@@ -531,7 +534,7 @@ fn a_second_connection_proves_itself_too() {
     assert_eq!(first.frame()[0], 3, "what a node says first");
 }
 
-/// Two clusters with the same cookie by mistake.
+/// Two clusters that have one cookie by mistake do not connect.
 #[test]
 fn nodes_of_two_clusters() {
     let place = Place::new();
@@ -559,16 +562,17 @@ impl NetHandler for Guesses {
     }
 }
 
-/// Returns a connection of another user of this host.
+/// Opens a connection as another user of this host.
 fn stranger(addr: SocketAddr) -> Peer {
     let peer = Peer::open(addr);
     std::os::unix::fs::fchown(&peer.stream, Some(65_534), None).expect("root may give it away");
     peer
 }
 
-/// Guesses at the cookie. However many handshakes run at the same time, from whichever of the
-/// host's addresses, some wrong proofs are checked at once, and then four per second. Another
-/// address is not affected, nor are programs of the node's own user, which can read the cookie.
+/// The node limits guesses at the cookie. It checks some wrong proofs at once, and then four per
+/// second, however many handshakes run at the same time, and from any of the host's addresses.
+/// Other addresses are not affected, and neither are programs of the node's own user, which can
+/// read the cookie.
 #[test]
 fn guesses_at_the_cookie_are_limited() {
     if !rustix::process::geteuid().is_root() {

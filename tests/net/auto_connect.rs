@@ -23,7 +23,7 @@ use fika::process::{
 
 use support::{Clock, LIMIT, Place, TestNode, answerer, assert_answers, down, exit_of, nodedown};
 
-/// A node, and what a process of another node knows about it.
+/// A node, and what a process of another node knows about it: a pid, an alias and others.
 #[derive(Clone)]
 struct There {
     name: String,
@@ -127,7 +127,7 @@ fn others() -> Vec<(&'static str, Operation)> {
     }
 }
 
-/// Returns a process on the node, which is then connected.
+/// Connects to the node, and returns a process on it.
 async fn known(name: String) -> There {
     let pid = spawn_on(&name, sink(self_pid())).await;
     There { name, pid, alias: next!(Reference) }
@@ -147,7 +147,7 @@ async fn none_connects(there: &There) {
     none!(NodeDown);
 }
 
-/// DIST-6: only `connect_node` connects. A ping is then answered.
+/// DIST-6: only `connect_node` connects, and a ping is answered after that.
 #[test]
 fn never() {
     let place = Place::new();
@@ -264,7 +264,7 @@ fn a_mesh_connects_nobody_that_never_connects() {
     }
 }
 
-/// DIST-6, DIST-11: nor does it connect a node that was connected once and lost.
+/// DIST-6, DIST-11: a mesh does not connect a node that was connected once and lost, either.
 #[test]
 fn a_mesh_connects_nobody_that_was_lost() {
     let place = Place::new();

@@ -27,7 +27,7 @@ use support::{
     until, until_closed,
 };
 
-/// DIST-2.
+/// DIST-2: an invalid name is refused at the start of a node and at each use.
 #[test]
 fn a_name_without_an_at_sign() {
     let place = Place::new();
@@ -61,7 +61,7 @@ fn a_name_without_an_at_sign() {
     });
 }
 
-/// DIST-3.
+/// DIST-3: a name that another node has is refused at the start.
 #[test]
 fn a_name_that_is_taken() {
     let place = Place::new();
@@ -75,11 +75,12 @@ fn a_name_that_is_taken() {
         assert_eq!(ping(place.name("b")).await, PingAnswer::Pong);
     });
     drop(b);
-    // When its holder has gone, the name is free.
+    // When the node that has the name has stopped, the name is free.
     let _b = place.node("b");
 }
 
-/// DIST-2: whichever node connects, neither is harmed.
+/// DIST-2: a node with a short name and a node with a long name refuse each other, whichever
+/// connects, and come to no harm.
 #[test]
 fn a_short_name_that_meets_a_long_one() {
     let place = Place::on_localhost();
@@ -105,7 +106,7 @@ fn a_short_name_that_meets_a_long_one() {
     drop((short2, long2));
 }
 
-/// DIST-8, HS-8.
+/// DIST-8, HS-8: nodes with different cookies do not connect.
 #[test]
 fn a_wrong_cookie() {
     let place = Place::new();
@@ -129,7 +130,7 @@ fn a_wrong_cookie() {
         refused
     });
     assert!(!said);
-    // The other pair still talks, with its own cookie.
+    // This other pair still talks, with a cookie of its own.
     let other = TestNode::of(place.builder("other").cookie("another cookie than the others"));
     other.block_on(async move {
         let on_friend = spawn_on(&friend_name, asks_for_connections()).await;
@@ -156,7 +157,7 @@ struct Connect {
     node: String,
 }
 
-/// Whether the node is connected.
+/// Reports whether the node is connected.
 #[derive(Message, Serialize, Deserialize, Debug)]
 struct Connected(bool);
 
@@ -173,7 +174,7 @@ async fn asks_for_connections() {
     }
 }
 
-/// DIST-9.
+/// DIST-9: a node does not start with a cookie file that others can read or write.
 #[test]
 fn a_cookie_file_that_others_can_read() {
     let place = Place::new();
@@ -215,7 +216,7 @@ fn a_port_in_use() {
     assert_eq!(place.addr_of("a"), addr);
 }
 
-/// The mapper's port is held by a program that is not a mapper.
+/// A node does not start if a program that is not a mapper holds the mapper's port.
 #[test]
 #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn a_mapper_port_in_use_by_something_else() {
@@ -233,7 +234,7 @@ fn a_mapper_port_in_use_by_something_else() {
     closing.join().unwrap();
 }
 
-/// HS-14, EPMD-13: garbage at both ports, while others talk.
+/// HS-14, EPMD-13: garbage at both ports harms nobody.
 #[test]
 fn garbage() {
     let place = Place::new();
@@ -253,7 +254,7 @@ fn garbage() {
             assert_eq!(until_closed(&mut stream), b"", "{addr}");
         }
     }
-    // The same bytes after a valid beginning.
+    // These bytes follow a valid beginning.
     let mut peer = Peer::open(node);
     peer.write(&framed(&Hello::new(&place.name("peer"), &place.name("target")).body()));
     assert_eq!(peer.handshake_frame()[0], 0xf2);
@@ -310,7 +311,7 @@ fn silence() {
     assert_still_there(&here, place, "target");
 }
 
-/// More half-open connections than allowed: a real connection still gets through.
+/// A real connection gets through, although there are more half-open connections than allowed.
 #[test]
 fn a_crowd_of_silent_connections() {
     let place = Place::new();
@@ -318,7 +319,7 @@ fn a_crowd_of_silent_connections() {
     let node = place.addr_of("target");
     let here = place.node("here");
     let mut crowd: Vec<_> = (0..300).map(|_| connect(node).unwrap()).collect();
-    // Some of them are logged one by one.
+    // The node logs some of the dropped connections one by one.
     target.await_log("too many handshakes at the same time", 32);
     assert_still_there(&here, place, "target");
     // The dropped connections are random ones.
@@ -327,8 +328,8 @@ fn a_crowd_of_silent_connections() {
     assert!((44..=50).contains(&dropped), "{dropped} were dropped");
 }
 
-/// Traffic between two nodes until it is told to stop. At its end it sends the number of answers,
-/// if none was lost.
+/// Makes traffic between two nodes until it is stopped. At the end it sends the number of answers,
+/// if no answer was lost.
 fn traffic(here: &Node, target: &str) -> (mpsc::Receiver<u64>, Arc<AtomicBool>) {
     let (report, reports) = mpsc::channel();
     let (started, starts) = mpsc::channel();
@@ -388,7 +389,7 @@ impl RemoteFn for OtherArguments {
     }
 }
 
-/// SPAWN-4, SPAWN-9.
+/// SPAWN-4, SPAWN-9: a request with an unknown function or with wrong arguments gets an error.
 #[test]
 fn an_unknown_remote_function() {
     let place = Place::new();
@@ -404,7 +405,7 @@ fn an_unknown_remote_function() {
         assert_eq!(down(monitor).await, ExitReason::Notsup);
         let none = spawn_link_on(&name, Unknown).await;
         assert_eq!(exit_of(none).await, ExitReason::Notsup);
-        // A pid of a process that never existed.
+        // This pid belongs to a process that never existed.
         let none = spawn_on(&name, Unknown).await;
         assert_eq!(none.node().name().as_str(), name);
         assert_eq!(down(fika::process::monitor(none)).await, ExitReason::Noproc);
@@ -423,7 +424,7 @@ impl Message for Crafted {
         Ask::tag()
     }
 
-    /// As if from another program: in one program, two types can't have one tag.
+    /// Pretends to come from another program: in one program, two types can't have one tag.
     fn tag_hash() -> u64 {
         2
     }
@@ -513,7 +514,7 @@ fn a_message_that_does_not_decode() {
         let pid = spawn_on(&name, answerer()).await;
         nodeup(&name).await;
         let monitor = fika::process::monitor(pid);
-        // Nothing; too little; too much; a pid of a node that is not listed.
+        // No bytes, too few, too many, and a pid of a node that the message does not list.
         let mut n = 0;
         for bytes in [&[][..], &[0, 1], &[0, 1, 1, 1, 0], &[9, 1, 1, 1], &[0xff; 40]] {
             send(pid, Crafted(bytes.into()));
@@ -544,7 +545,8 @@ fn a_panic_with_remote_links() {
         }
         other => panic!("not a panic: {other}"),
     };
-    // Processes of three nodes are linked to it. On each node, one traps exits and one does not.
+    // Processes of three nodes are linked to it. On each node, one process traps exits and one does
+    // not.
     let mut watched = Vec::new();
     for node in [&here, &third] {
         let (to, from) = mpsc::channel();
@@ -591,7 +593,7 @@ async fn panics_when_told() {
     }
 }
 
-/// The free functions report what they need. A call without it breaks nothing.
+/// The free functions report what they need, and do nothing without it.
 #[test]
 fn free_functions_outside_of_a_process() {
     let place = Place::new();

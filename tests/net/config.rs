@@ -47,7 +47,7 @@ fn a_file_has_all_settings() {
         "c@127.0.0.1" = "/etc/c.cookie"
     "#;
     let config = Config::from_toml(text).unwrap();
-    // An unknown key is an error that lists all of them, so none is missing in the text above.
+    // The error for an unknown key lists all keys, so the text above is complete.
     let error = Config::from_toml("none = 1").unwrap_err().to_string();
     let (_, known) = error.split_once("expected one of ").unwrap();
     for name in known.split('`').skip(1).step_by(2) {
@@ -71,7 +71,7 @@ fn a_file_has_all_settings() {
     assert_eq!(config.cookie_file_for, [("c@127.0.0.1".into(), "/etc/c.cookie".into())]);
 }
 
-/// Each error names the line and shows what is wrong there.
+/// Each error names the line and shows the mistake there.
 #[test]
 fn errors_of_a_file_name_the_place() {
     let cases = [
@@ -118,7 +118,8 @@ fn errors_of_a_file_name_the_file() {
     }
 }
 
-/// What is set replaces, what is not set leaves the other, and lists are added to.
+/// A value that is set replaces the previous one, a value that is not set leaves it, and lists are
+/// extended.
 #[test]
 fn settings_are_applied_in_turn() {
     let defaults = Config::from_toml("process_limit = 4096\nworkers = 1\nallow = ['a']").unwrap();

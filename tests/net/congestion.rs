@@ -13,7 +13,7 @@ use fika::process::{
 use support::valve::{Stops, Valve};
 use support::{LIMIT, Place, TestNode, answerer, assert_answers, down};
 
-/// Small enough for one piece, so that later messages of others don't overtake it.
+/// Small enough for one piece, so that later messages of other senders don't overtake it.
 const BYTES: usize = 8 << 10;
 
 /// Receives messages until this much has arrived, and reports how many messages there were.
@@ -30,7 +30,7 @@ async fn sink() {
     }
 }
 
-/// Sends forever.
+/// Sends messages forever.
 async fn filler(sink: Pid) {
     for n in 0_u64.. {
         send(sink, (n, vec![7_u8; BYTES]));
@@ -102,7 +102,7 @@ fn nosuspend_and_noconnect() {
             let refused = send_with(taker, 9_u64, SendOpts::new().nosuspend()).unwrap_err();
             assert!(refused.is_busy());
             send(me, sent);
-            // Sends to other nodes are not affected.
+            // A send on this node is not affected.
             send_with(me, 5_u8, SendOpts::new().nosuspend().noconnect()).unwrap();
         });
         let sent = next!(u64);
@@ -142,7 +142,7 @@ fn a_suspended_sender_is_killed() {
     });
 }
 
-/// BUSY-4: when the connection is lost, it continues as if the message was sent.
+/// BUSY-4: when the connection is lost, a suspended sender continues as if its message was sent.
 #[test]
 fn a_suspended_sender_goes_on_when_the_connection_is_lost() {
     let World { place, here, there, valve } = World::new();
@@ -224,12 +224,12 @@ fn a_large_message_outlives_its_sender() {
     }
 }
 
-/// BUSY-2: a process that has sent to two congested nodes waits for both, and for no third one.
+/// BUSY-2: a process that has sent to two congested nodes waits for both, and for no third node.
 #[test]
 fn a_sender_waits_for_all_that_it_has_sent_to() {
     let valve = Valve::new(Stops::Writes);
     let here = TestNode::of(valve.on(Place::new().builder("here")));
-    // Each has an address of its own, to which the valve can be closed.
+    // Each node has an address of its own, to which the valve can be closed.
     let places = [Place::new(), Place::new(), Place::new()];
     let [first, second, _] = places.map(|place| place.ip);
     let there = places.map(|place| place.node("there"));
@@ -315,7 +315,7 @@ async fn valve_opens_when_suspended(who: Pid, valve: Valve) {
     valve.open();
 }
 
-/// What a process sends in [`each_kind_of_signal_holds_its_sender_up`].
+/// The kinds of signals in [`each_kind_of_signal_holds_its_sender_up`].
 const KINDS: [&str; 10] = [
     "message",
     "message to a name",
@@ -329,7 +329,7 @@ const KINDS: [&str; 10] = [
     "request to spawn",
 ];
 
-/// Reports that it is ready, then sends this when told to, and reports when it continues.
+/// Reports that it is ready, sends a signal of this kind on request, and reports when it continues.
 async fn acts(kind: &'static str, far: [Pid; 2], named: (&str, String), alias: Reference, me: Pid) {
     trap_exit(true);
     let [tied, other] = far;
@@ -359,8 +359,8 @@ async fn acts(kind: &'static str, far: [Pid; 2], named: (&str, String), alias: R
     receive! { (): () => {} }
 }
 
-/// BUSY-1: whatever a process sends over a congested connection, it waits, and continues when there
-/// is room.
+/// BUSY-1: a process that sends any signal over a congested connection waits, and continues when
+/// there is room.
 #[test]
 fn each_kind_of_signal_holds_its_sender_up() {
     let World { place, here, there, valve } = World::new();
@@ -406,7 +406,7 @@ fn each_kind_of_signal_holds_its_sender_up() {
     });
 }
 
-/// Reports that it is running, and its exit signals.
+/// Reports that it is running, and later its exit signals.
 #[remote]
 async fn reports(to: Pid) {
     trap_exit(true);
@@ -415,7 +415,7 @@ async fn reports(to: Pid) {
 }
 
 /// BUSY-5, SPAWN-6: a process that is spawned from a node to which there is no room starts at once.
-/// The answers arrive when there is room, all of them.
+/// All answers arrive when there is room.
 #[test]
 fn replies_to_requests_to_spawn_are_not_lost() {
     const REQUESTS: usize = 100;
@@ -455,8 +455,8 @@ fn replies_to_requests_to_spawn_are_not_lost() {
     });
 }
 
-/// SPAWN-7: the connection is lost while the answer waits for room. The requester is notified. The
-/// child, which exists and is linked, is notified too.
+/// SPAWN-7: if the connection is lost while the answer waits for room, the requester is notified.
+/// So is the child, which exists and is linked.
 #[test]
 fn a_child_whose_answer_is_lost() {
     let World { place, here, there, valve } = World::new();
@@ -488,7 +488,8 @@ fn a_child_whose_answer_is_lost() {
     });
 }
 
-/// SPAWN-4, PROC-10: a full node says so, and has room again when a process ends.
+/// PROC-10, SPAWN-4: a full node answers a request with an error, and has room again when a process
+/// ends.
 #[test]
 fn a_node_that_is_full() {
     const PROCESSES: usize = 64;
@@ -525,7 +526,7 @@ fn a_node_that_is_full() {
     });
 }
 
-/// BUSY-1: senders are suspended when this many bytes wait: by default, and with a setting.
+/// BUSY-1: senders are suspended when this many bytes wait, by default and with a setting.
 #[test]
 fn where_congestion_begins() {
     for (set, high) in [(None, 1 << 20), (Some((64 << 10, 128 << 10)), 128 << 10)] {
@@ -545,7 +546,7 @@ fn where_congestion_begins() {
             while try_send(taker, (sent as u64, vec![7_u8; BYTES])).is_ok() {
                 sent += 1;
             }
-            // The last message was the one too many.
+            // The last message exceeded the limit.
             let bytes = sent * BYTES;
             assert!(bytes > high - 2 * BYTES && bytes <= high + BYTES, "{bytes} of {high}");
             valve.open();
@@ -553,7 +554,7 @@ fn where_congestion_begins() {
     }
 }
 
-/// BUSY-2, BUSY-7: the large messages of others don't suspend a sender of small ones.
+/// BUSY-2, BUSY-7: large messages of other processes don't suspend a sender of small ones.
 #[test]
 fn large_messages_hold_up_those_who_send_some() {
     let World { here, there, valve, .. } = World::new();
@@ -594,7 +595,7 @@ fn large_messages_hold_up_those_who_send_some() {
         assert_eq!(down(end).await, ExitReason::Normal);
         none!(BusyDist);
         valve.open();
-        // After everything that was sent before, though not by this process.
+        // This comes after everything that was sent before, though not by this process.
         loop {
             send(taker, self_pid());
             let (small, large) = next!((u64, u64));

@@ -25,7 +25,8 @@ fn is_nameless() -> bool {
     self_node().name() == NodeName::nonode()
 }
 
-/// DIST-4: until it is connected it has no name, and nothing connects it by itself.
+/// DIST-4: a node without a name stays unconnected until it connects explicitly, and has no name
+/// until then.
 #[test]
 fn nothing_but_a_request_connects_it() {
     let place = Place::new();
@@ -63,8 +64,8 @@ async fn spawn_on_answer(peer: &str) -> Result<(), SpawnError> {
     }
 }
 
-/// DIST-4, DIST-15: the name goes with the connection that brought it. All other connections go,
-/// too. Links, monitors and subscribers are notified of each once.
+/// DIST-4, DIST-15: the name and all other connections go with the connection that brought the
+/// name. Links, monitors and subscribers are notified of each loss once.
 #[test]
 fn the_name_goes_with_its_connection() {
     let place = Place::new();
@@ -81,7 +82,7 @@ fn the_name_goes_with_its_connection() {
         link(there);
         let monitor = monitor(there);
         fika::net::monitor_nodes_of(NodeKind::Connected, true);
-        // The second one's end takes nothing but itself.
+        // The end of the second connection ends nothing else.
         assert_eq!(disconnect_node(&b).await, Some(true));
         assert_eq!(nodedown(&b).await.reason, NodeDownReason::Disconnect);
         assert_eq!(down(monitor).await, ExitReason::Noconnection);
@@ -102,14 +103,14 @@ fn the_name_goes_with_its_connection() {
         none!(fika::net::NodeDown);
         none!(Down);
         none!(Exit);
-        // The next node to name it is the other one.
+        // The next node that names it is the other one.
         assert_eq!(connect_node(&b).await, Some(true));
         assert!(!is_nameless() && self_node().name() != own);
     });
     drop(second);
 }
 
-/// DIST-4, DIST-10: pids that others had under the old name reach no process under the new one.
+/// DIST-4, DIST-10: a pid from the time of the old name reaches no process under the new one.
 #[test]
 fn pids_of_the_old_name_reach_nobody() {
     let place = Place::new();
@@ -134,7 +135,7 @@ fn pids_of_the_old_name_reach_nobody() {
     drop(there);
 }
 
-/// Sends all numbers on to the process that it was told of last.
+/// Forwards all numbers to the process whose pid it received last.
 #[remote(name = "test::dynamic_names::keeps")]
 async fn keeps(mut to: Pid) {
     loop {
@@ -145,7 +146,8 @@ async fn keeps(mut to: Pid) {
     }
 }
 
-/// DIST-4: several connections at once: one of them brings the name, and all are made under it.
+/// DIST-4: of several simultaneous attempts, one brings the name, and all connections are made
+/// under it.
 #[test]
 fn several_first_connections() {
     let place = Place::new();
@@ -203,8 +205,8 @@ fn many_names_of_one_node() {
     there.block_on(until_in_process("it has them all", move || {
         nodes_of(NodeKind::Hidden).into_iter().collect::<BTreeSet<_>>() == names
     }));
-    // They reach each other through their pids, but no new connections are made: none of them
-    // listens.
+    // The nodes reach each other through their pids. No new connections are made, because none of
+    // the nodes listens.
     let (one, other) = (nodes[0].name(), nodes[1].clone());
     other.block_on(async move {
         assert_eq!(connect_node(one.as_str()).await, Some(false), "nobody listens there");
@@ -251,8 +253,8 @@ fn starts_and_stops() {
     drop(there);
 }
 
-/// HS-13, HS-8, DIST-2: a node that is refused gets no name: because of an allow list, a cookie, or
-/// a long name on one side and a short one on the other.
+/// HS-13, HS-8, DIST-2: a node that is refused gets no name. The reason is an allow list, a cookie,
+/// or a long name on one side and a short one on the other.
 #[test]
 fn who_is_refused_gets_no_name() {
     let place = Place::new();
@@ -274,7 +276,7 @@ fn who_is_refused_gets_no_name() {
     unnamed(place).block_on(async move { assert_eq!(connect_node(&peer).await, Some(true)) });
 }
 
-/// DIST-4: the peer closes repeatedly, at any moment. Each time the node ends without a name, and
+/// DIST-4: a node whose peer closes repeatedly, at any moment, ends without a name each time, and
 /// can get another one.
 #[test]
 fn the_peer_closes_again_and_again() {

@@ -1,5 +1,5 @@
-//! Every error of `net/PROTOCOL.md`, over real sockets: what the peer does, the answer, the node's
-//! log, and what happens to the connection. The node continues to work with others.
+//! Every error of `net/PROTOCOL.md`, over real sockets: the peer's bytes, the answer, the node's
+//! log, and the end of the connection. The node continues to work with others.
 
 use crate::support;
 
@@ -36,8 +36,9 @@ fn long(body: &[u8]) -> Vec<u8> {
     framed(&[body, &[0]].concat())
 }
 
-/// What a node reports when a peer asks it for a connection: the peer's first bytes, the status and
-/// the version in the node's answer if there is one, and the reason in the log.
+/// A node reports each error of a peer that asks it for a connection. A case has the peer's first
+/// bytes, the status and the version in the node's answer if there is one, and the reason in the
+/// log.
 #[test]
 fn initiators() {
     let place = Place::new();
@@ -153,8 +154,8 @@ impl Asker {
         Asker { a, here, at_b }
     }
 
-    /// Lets it ask for a connection, which comes here, with its hello, and gets none. `told`
-    /// receives the result.
+    /// Makes the node ask for a connection, which the test accepts. Returns the connection and the
+    /// node's hello. The node gets no answer, and `told` receives the result.
     fn asks(&self, place: Place) -> (TcpStream, Vec<u8>, mpsc::Receiver<bool>) {
         let (told, tells) = mpsc::channel();
         let (a, b) = (self.a.name.clone(), place.name("b"));
@@ -169,7 +170,7 @@ impl Asker {
     }
 }
 
-/// What a node reports when it asks a peer: the peer's answers to its hello and to its proof.
+/// A node reports each error of a peer that it asks: in the answer to its hello, and to its proof.
 #[test]
 fn responders() {
     let place = Place::new();
@@ -248,8 +249,8 @@ fn responders() {
     assert_eq!(asker.a.logged(&format!("nodeup node={b}")), 0, "{}", asker.a.log());
 }
 
-/// A peer that sends nothing, or nothing more, or announces a connection of its own and does not
-/// make it.
+/// A node reports a peer that sends nothing, stops sending, or announces a connection of its own
+/// and does not make it.
 #[test]
 fn responders_that_let_wait() {
     let place = Place::new();
@@ -278,7 +279,7 @@ fn with_payload(head: &[u8], payload: &[u8], nodes: &[u8]) -> Vec<u8> {
     [head, &[nodes.len() as u8], nodes, &length, payload].concat()
 }
 
-/// Frames of a member that no node sends. Its connection is closed, with the reason in the log.
+/// A frame of a member that no node sends closes its connection, with the reason in the log.
 #[test]
 fn members() {
     let place = Place::new();
@@ -340,7 +341,7 @@ fn members() {
             "whether an exit by an alias comes by a link can't be 0x01",
         ),
     ];
-    // Fewer than the log writes at once.
+    // The chunk has fewer cases than lines that the log writes at once.
     for (n, cases) in cases.chunks(30).enumerate() {
         let alive = format!("there{n}");
         let there = place.os(&alive).start();
@@ -373,7 +374,8 @@ fn goes_on(peer: &mut Peer, reference: u8) {
     }
 }
 
-/// Frames of a member about something that does not exist, or no longer exists: nothing is closed.
+/// A frame of a member about something that does not exist, or no longer exists, does not close its
+/// connection.
 #[test]
 fn what_is_no_error() {
     let place = Place::new();

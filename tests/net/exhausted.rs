@@ -118,8 +118,8 @@ fn a_blocking_call_that_waits_for_a_thread() {
     assert!(node.stop());
 }
 
-/// A process stops its node while the system gives no thread for that. A thread that waits for the
-/// stop does it. Otherwise a thread is started as soon as the system gives one.
+/// A process can stop its node while the system gives no thread for that. A thread that waits for
+/// the stop does the work. Otherwise a thread is started as soon as the system gives one.
 #[test]
 fn a_stop_without_threads() {
     if !is_alone("exhausted::a_stop_without_threads") {
@@ -175,7 +175,7 @@ fn a_stuck_worker_without_threads() {
     let node = Node::builder().workers(1).build().unwrap();
     let limits = Limits::no_threads();
     for n in 0..3 {
-        // Long enough for many looks of the monitor.
+        // The time is long enough for many checks of the monitor.
         let value = node.block_on(async move {
             let clock = Clock::new();
             while clock.elapsed() < millis(100) {}
@@ -186,7 +186,7 @@ fn a_stuck_worker_without_threads() {
         assert_eq!(value, n);
     }
     drop(limits);
-    // Now it is replaced: while its process computes, another one answers.
+    // Now the worker is replaced: while its process computes, another process answers.
     let (told, tells) = channel();
     node.block_on(async move {
         let other = spawn(async move {
@@ -198,7 +198,8 @@ fn a_stuck_worker_without_threads() {
     assert!(node.stop());
 }
 
-/// Existing connections continue. Hosts can't be looked up until there are threads again.
+/// Without threads, existing connections continue. Hosts can't be looked up until there are threads
+/// again.
 #[test]
 fn nodes_without_threads() {
     if !is_alone("exhausted::nodes_without_threads") {
@@ -225,21 +226,22 @@ fn nodes_without_threads() {
     });
 }
 
-/// The node's mapper, its registration, connections in both directions, and look-ups.
+/// The node's mapper, its registration, connections in both directions, and look-ups survive a lack
+/// of descriptors.
 #[test]
 fn nodes_without_descriptors() {
     if !is_alone("exhausted::nodes_without_descriptors") {
         return;
     }
     let place = Place::new();
-    // It has the mapper.
+    // This node has the mapper.
     let node = place.node("node");
     let (_before, _other) = (place.os("before").start(), place.os("other").start());
     assert!(pings(&node, place.name("before")));
     let all = ["before", "node", "other"];
     assert_eq!(names(place), all);
 
-    // No descriptor: no connection is made.
+    // Without a descriptor, no connection is made.
     let limits = Limits::descriptors(0);
     assert!(!pings(&node, place.name("other")));
     let looked_up = node
@@ -260,8 +262,8 @@ async fn knocks(to: Pid, addrs: Vec<String>) {
     receive! { (): () => {} }
 }
 
-/// Others connect while there is no descriptor, to the node and to its mapper. Later ones are
-/// served.
+/// Other nodes connect to the node and to its mapper while there is no descriptor. Later
+/// connections are served.
 #[test]
 fn others_come_to_a_node_without_descriptors() {
     if !is_alone("exhausted::others_come_to_a_node_without_descriptors") {
@@ -293,8 +295,8 @@ fn others_come_to_a_node_without_descriptors() {
     registered.stop();
 }
 
-/// The mapper ends while there is no descriptor. Another one is started and used when there are
-/// some.
+/// The mapper ends while there is no descriptor. Another mapper is started and used when there are
+/// descriptors again.
 #[test]
 fn registered_again_after_a_time_without_descriptors() {
     if !is_alone("exhausted::registered_again_after_a_time_without_descriptors") {
@@ -311,7 +313,7 @@ fn registered_again_after_a_time_without_descriptors() {
     let spare = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok());
     let mut taken: Vec<_> = spare.collect();
     let clock = Clock::new();
-    // Longer than the pause between two attempts.
+    // The wait is longer than the pause between two attempts.
     while clock.elapsed() < secs(3) {
         taken.extend(std::fs::File::open("/dev/null"));
         std::thread::yield_now();
@@ -325,7 +327,7 @@ fn registered_again_after_a_time_without_descriptors() {
     late.stop();
 }
 
-/// Each stage of a start fails. It leaves nothing behind, and the name and the port are free.
+/// A start that fails at any stage leaves nothing behind, and its name and port are free.
 #[test]
 fn a_failed_build_leaves_nothing_behind() {
     if !is_alone("exhausted::a_failed_build_leaves_nothing_behind") {
@@ -333,7 +335,7 @@ fn a_failed_build_leaves_nothing_behind() {
     }
     let place = Place::new();
     let at_rest = used();
-    // It leaves nothing behind. `what` names the stage. Everything is idle when this is called.
+    // Checks a failed start. `what` names the stage. Everything is idle when this is called.
     let fails = |what: &str, builder: NodeBuilder| {
         let before = used();
         match builder.build() {
@@ -371,12 +373,12 @@ fn a_failed_build_leaves_nothing_behind() {
     fails("a resolver's panic", at("node").resolver(Bad { panics: true }));
     {
         let peer = place.os("node").start();
-        // A mapper that such a node has started would also be left over.
+        // A mapper that the node has started would also be left over.
         fails("a name that is taken", at("node"));
         peer.stop();
     }
     until("nothing is left of the other program", || used() == at_rest);
-    // Without threads, and with few descriptors: at each place that needs one.
+    // The start fails without threads, and with few descriptors at each place that needs one.
     let limits = Limits::no_threads();
     fails("the threads", at("node"));
     drop(limits);

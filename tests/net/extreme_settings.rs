@@ -21,9 +21,9 @@ use Outcome::{Connects, Refused, Starts};
 enum Outcome {
     /// The node starts, and connects to another one.
     Connects,
-    /// It starts, but may not be fast enough to connect.
+    /// The node starts, but may not be fast enough to connect.
     Starts,
-    /// It does not start, and the error contains this text.
+    /// The node does not start, and the error contains this text.
     Refused(&'static str),
 }
 
@@ -144,7 +144,7 @@ fn at_the_start() {
     for (what, set, outcome) in CASES {
         check(place, what, set(place.builder("node")), *outcome);
     }
-    // With either limit of the waiting output, in both directions.
+    // The test uses either limit of the waiting output, in both directions.
     assert!(pings(&other, place.name("other")));
 }
 
@@ -187,7 +187,7 @@ fn by_node_args() {
     }
 }
 
-/// Settings that are changed while the node runs.
+/// Extreme settings are refused, or work, when they are changed while the node runs.
 #[test]
 fn while_the_node_runs() {
     let place = Place::new();
@@ -208,7 +208,7 @@ fn while_the_node_runs() {
         for bytes in [0, 1, usize::MAX] {
             fika::net::setopts(place.name("other"), buffers(bytes)).unwrap();
         }
-        // Names under which no node can be reached.
+        // No node can be reached under these names.
         let long = format!("{}@{}", "ö".repeat(100), "ö".repeat(140));
         for name in [long.as_str(), "nonode@nohost"] {
             assert_eq!(ping(name).await, fika::net::Ping::Pang, "{name}");
@@ -224,7 +224,7 @@ fn while_the_node_runs() {
     drop(other);
 }
 
-/// The times of all functions that take one.
+/// Every function that takes a time accepts extreme times.
 #[test]
 fn times_without_an_end() {
     let node = Node::builder().workers(2).build().unwrap();
@@ -238,7 +238,7 @@ fn times_without_an_end() {
                     receive! { (): () => {}, after time => {} }
                 }),
             ];
-            // All of them have begun to wait, and the last one's mailbox is in use.
+            // All processes have begun to wait, and the mailbox of the last one is in use.
             for pid in waiting {
                 while fika::inspect::process_info(pid, &[fika::inspect::Item::Status]).await
                     != Some(vec![fika::inspect::InfoItem::Status(Status::Waiting)])
@@ -268,7 +268,7 @@ fn times_without_an_end() {
     assert!(node.stop());
 }
 
-/// In separate programs, since the environment is that of the whole program.
+/// Each value is read in a separate program, since the environment belongs to the whole program.
 #[test]
 fn the_port_mapper_of_the_environment() {
     let place = Place::new();

@@ -22,8 +22,8 @@ use support::{
 /// test also runs other programs.
 const TOLD_MAX: Duration = millis(50);
 
-/// PROC-2, DIST-10, LINK-12, LINK-13, MON-5, MON-16: the lives of a node are distinguished, and the
-/// end of each is reported immediately and once.
+/// PROC-2, DIST-10, LINK-12, LINK-13, MON-5, MON-16: each life of a node is distinct, and its end
+/// is reported immediately and once.
 #[test]
 fn kill_9_and_restart() {
     let place = Place::new();
@@ -36,7 +36,8 @@ fn kill_9_and_restart() {
         let earlier = lives.clone();
         let (pid, reference) = here.block_on(async move {
             let name = place.name("peer");
-            // Pids of earlier lives: first while there is no connection to this life.
+            // The pids come from earlier lives. They are first used while there is no connection to
+            // this life.
             if let Some((dead, ..)) = earlier.last() {
                 let reason = down(fika::process::monitor(*dead)).await;
                 assert_eq!(reason, ExitReason::Noproc, "life {n}");
@@ -53,10 +54,11 @@ fn kill_9_and_restart() {
                 exit_process(*dead, ExitReason::Kill);
                 assert_eq!(down(monitor).await, ExitReason::Noproc);
             }
-            // None of that reached this life's process, which may well have the same slot.
+            // None of these signals reached this life's process, which may have the slot of an
+            // earlier one.
             assert_answers(pid, n).await;
             none!(Answer);
-            // A reference that was made there.
+            // The reference was made on the other node.
             (pid, spawn_and_take_reference(&name).await)
         });
         assert!(
@@ -66,7 +68,7 @@ fn kill_9_and_restart() {
         );
         lives.push((pid, reference, pid.node().creation()));
 
-        // Two processes watch it die.
+        // Two processes watch the node die.
         let (ready, is_ready) = mpsc::channel();
         let (told, tells) = mpsc::channel();
         for _ in 0..2 {
@@ -111,7 +113,7 @@ fn kill_9_and_restart() {
     assert!(took[took.len() / 2] <= TOLD_MAX, "{took:?}");
 }
 
-/// Ends its program: by an abort, or by a stack that overflows.
+/// Ends its program by an abort, or by a stack that overflows.
 #[remote]
 async fn ends_all(by_abort: bool) {
     next!(u64);
@@ -127,7 +129,7 @@ fn overflow(of: &[u8; 64]) -> u8 {
     overflow(&more).wrapping_add(more[1])
 }
 
-/// A program that crashes looks to its peers like one that is killed.
+/// A program that crashes looks to its peers like a program that is killed.
 #[test]
 fn an_abort_or_a_stack_overflow() {
     let place = Place::new();
@@ -209,7 +211,7 @@ fn simultaneous_connects() {
     let tell = |n: usize, round| nodes[n].send(controls[n], Local(round)).unwrap();
     both();
     for round in 0..times(300, 10_000) {
-        // The two are told in alternating order.
+        // The two nodes are asked in alternating order.
         let first = (round % 2) as usize;
         tell(first, Round(round));
         tell(1 - first, Round(round));
@@ -257,7 +259,7 @@ fn a_mesh_of_random_joins() {
         let seen: Vec<String> = node.nodes().iter().map(ToString::to_string).collect();
         assert_eq!(seen.iter().collect::<BTreeSet<_>>(), others);
     }
-    // Signs of a superfluous connection: each node that goes is reported once.
+    // A superfluous connection would show: each node that stops is reported once.
     let mut rest = nodes;
     let last = rest.pop().unwrap();
     let gone = names[NODES - 1].clone();
@@ -267,7 +269,7 @@ fn a_mesh_of_random_joins() {
         let (gone, report, ready) = (gone.clone(), report.clone(), ready.clone());
         node.spawn(async move {
             monitor_nodes(true);
-            // Answered after the subscription was accepted.
+            // The ping is answered after the subscription was accepted.
             assert_eq!(ping(&gone).await, PingAnswer::Pong);
             ready.send(()).unwrap();
             nodedown(&gone).await;
@@ -298,7 +300,7 @@ fn a_pid_on_a_third_node() {
         let answer = next!(Answer);
         assert_eq!((answer.from, answer.n), (owner, 7));
         assert_eq!(next!(Vec<NodeName>).len(), 2);
-        // The process ends here, and the third node is notified too.
+        // The process ends on this node, and the third node is notified, too.
         send(owner, EndWith(ExitReason::term("the end".to_owned())));
         assert_eq!(next!(ExitReason), ExitReason::term("the end".to_owned()));
     });
@@ -324,7 +326,7 @@ fn a_frozen_peer() {
     let place = Place::new();
     let time = millis(400);
     let peer = place.os("peer").ticktime(time).start();
-    // A node whose log we can read.
+    // The test can read the log of this node.
     let seer = place.os("seer").ticktime(time).start();
     let here = TestNode::of(place.builder("here").net_ticktime(time));
     let (name, seers) = (peer.name.clone(), seer.name.clone());
@@ -363,8 +365,8 @@ async fn reaches(node: String, to: Pid) {
     send(to, ping(node).await == PingAnswer::Pong);
 }
 
-/// EPMD-17: the node that had started the mapper is killed. The others register again, with the
-/// mapper of one of them, and keep their connections and their creations.
+/// EPMD-17: when the node that had started the mapper is killed, the others register again, with
+/// the mapper of one of them. They keep their connections and their creations.
 #[test]
 fn the_mapper_is_killed() {
     let place = Place::new();
@@ -436,7 +438,7 @@ fn epmd_names(place: Place) -> String {
     String::from_utf8(names.expect("it was there a moment ago").stdout).expect("it is text")
 }
 
-/// EPMD-18: our nodes and Erlang's mapper.
+/// EPMD-18: our nodes work with Erlang's mapper.
 #[test]
 fn nodes_with_the_real_epmd() {
     if !has_epmd("nodes_with_the_real_epmd") {
@@ -469,8 +471,8 @@ fn nodes_with_the_real_epmd() {
     drop(b);
 }
 
-/// EPMD-17, EPMD-18: Erlang's mapper is killed and restarted under nodes that start none. They
-/// register again, and keep their creations and connections. A node that starts then is found.
+/// EPMD-17, EPMD-18: nodes that start no mapper register again when Erlang's mapper is killed and
+/// restarted. They keep their creations and connections, and a node that starts then is found.
 #[test]
 fn the_real_epmd_is_killed_and_restarted() {
     if !has_epmd("the_real_epmd_is_killed_and_restarted") {
@@ -495,7 +497,7 @@ fn the_real_epmd_is_killed_and_restarted() {
     for n in 0..times(2, 20) {
         drop(mapper);
         assert!(place.ask_mapper(b"n").is_err(), "there is no mapper");
-        // A connected node needs no mapper. Looking up another node fails.
+        // A connected node needs no mapper. Without one, looking up another node fails.
         a.block_on(async move {
             assert_answers(there, n).await;
             assert_eq!(ping(place.name("c")).await, PingAnswer::Pang);
@@ -511,7 +513,7 @@ fn the_real_epmd_is_killed_and_restarted() {
             for alive in ["a", "b"] {
                 assert_eq!(ping(place.name(alive)).await, PingAnswer::Pong);
             }
-            // The same life of the node.
+            // The node is in the same life.
             assert_answers(there, n).await;
         });
         drop(c);
@@ -521,7 +523,7 @@ fn the_real_epmd_is_killed_and_restarted() {
     assert!(!stopped.recv_timeout(LIMIT).unwrap(), "the connection was not touched");
 }
 
-/// EPMD-18, EPMD-16: Erlang's program and the mapper of one of our nodes.
+/// EPMD-16, EPMD-18: Erlang's program reads the names of the mapper of one of our nodes.
 #[test]
 fn the_real_epmd_lists_our_nodes() {
     if !has_epmd("the_real_epmd_lists_our_nodes") {

@@ -94,7 +94,7 @@ fn what_connects() {
         ];
         for (what, first_use) in uses {
             first_use();
-            // Before anything else is used.
+            // The node is not used before this.
             let there = [node.parse().unwrap()];
             support::until_in_process(what, || nodes() == there).await;
             is_connected(&other).await;
@@ -147,7 +147,7 @@ fn what_does_not_connect() {
         assert_eq!(disconnect_node(node).await, Some(false));
         assert!(connected_nodes().is_empty() && !nodes_of(NodeKind::Known).is_empty());
         assert_ne!(*pid, self_pid());
-        // net_kernel has handled all of it by now.
+        // By now, net_kernel has handled all of these operations.
         assert_eq!(ping(format!("nobody{}", &node[5..])).await, PingAnswer::Pang);
         assert!(nodes_of(NodeKind::Connected).is_empty());
         none!(NodeDown);

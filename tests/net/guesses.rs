@@ -64,7 +64,8 @@ fn knocks(from: IpAddr, to: SocketAddr, names: [&str; 2], cookie: &str) -> bool 
 fn guesses_in_ten_seconds() {
     let time = secs(times(3, 10));
     let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-    // The node's address, two sources of guesses, and the address of a node that knows the cookie.
+    // The node's address, two groups of addresses that guess, and the address of a node that knows
+    // the cookie.
     type Case = (IpAddr, [Vec<IpAddr>; 2], IpAddr);
     let cases: [Case; 2] = [
         (ip("10.0.0.1"), [vec![ip("10.0.0.2")], vec![ip("10.0.0.3")]], ip("10.0.0.4")),

@@ -1,6 +1,6 @@
 //! The limits between nodes that have proved themselves, each at the limit and one above it. A
 //! value above the limit is refused at its sender. A peer that sends one anyway is disconnected.
-//! Also mailboxes with a limit, to which other nodes send.
+//! Other cases have a mailbox with a limit, to which other nodes send.
 
 use crate::support;
 
@@ -30,8 +30,8 @@ async fn measures(to: Pid) {
     }
 }
 
-/// Sends texts from one node to another with a limit of `max` bytes. A message that fits arrives.
-/// One that does not fit ends its sender, and the connection continues.
+/// Sends texts from one node to another with a limit of `max` bytes. A text that fits arrives. A
+/// text that does not fit ends its sender, and the connection continues.
 fn try_around(place: Place, max: Option<usize>, fits: u64, too_long: u64) {
     let node = |alive: &str| {
         let builder = place.builder(alive);
@@ -80,8 +80,8 @@ fn what_is_out_of_its_range_is_refused() {
     }
 }
 
-/// Has a mailbox for three numbers, and waits for a message before it looks into it. Then reports
-/// its contents, and waits for another message.
+/// Has a mailbox for three numbers, and waits for a message before it looks into the mailbox. Then
+/// reports its contents, and waits for another message.
 #[remote]
 async fn holds_three(to: Pid, when_full: String) {
     trap_exit(true);
@@ -154,7 +154,7 @@ fn connected<F: Future<Output = ()> + Send + 'static>(
     });
 }
 
-/// Checks that the process that does this ends, since it exceeds a limit.
+/// Checks that `send` ends its process, since it exceeds a limit.
 async fn is_refused(send: impl FnOnce() + Send + 'static, limit: &str) {
     let (_, monitor) = spawn_monitor(async move { send() });
     let ExitReason::Badarg(why) = down(monitor).await else { panic!("it was sent") };
@@ -317,8 +317,7 @@ impl Stranger {
     }
 }
 
-/// Such values from a peer that ignores the limits: each is lost, and its receiver and the
-/// connection continue.
+/// A value above a limit that comes from a peer is lost. Its receiver and the connection continue.
 #[test]
 fn values_that_must_not_be_sent() {
     let mut stranger = Stranger::new();
@@ -369,7 +368,8 @@ fn define_node(number: u64, creation: u32) -> Vec<u8> {
     frame(&[&b"\x01"[..], &number, &creation.to_be_bytes(), &text("of@many")].concat())
 }
 
-/// A peer has 8192 numbers for nodes, 2048 for names, and 2048 for types. A higher one is refused.
+/// A peer has 8192 numbers for nodes, 2048 for names, and 2048 for types. A higher number is
+/// refused.
 #[test]
 fn numbers_of_a_peer() {
     let mut stranger = Stranger::new();
@@ -391,8 +391,8 @@ fn numbers_of_a_peer() {
     }
 }
 
-/// The new lives of nodes that peers at one address may mention: as many as fit into 16 MiB, at 256
-/// bytes plus the name each. Known ones cost nothing, and a reconnect gives nothing back.
+/// A peer address may mention new lives of nodes until they need 16 MiB, at 256 bytes plus the name
+/// each. Known lives cost nothing, and a reconnect gives nothing back.
 #[test]
 fn nodes_that_a_peer_mentions() {
     let mut stranger = Stranger::new();
@@ -402,7 +402,7 @@ fn nodes_that_a_peer_mentions() {
     let lives = (16 << 20) / (256 + "of@many".len()) as u32;
     stranger.may(&all(0, lives));
     stranger.may(&define_node(2, 1));
-    // More than is given back by time meanwhile.
+    // This is more than the time that passes meanwhile gives back.
     let more = all(lives, lives + 500);
     let why = "it has named too many nodes that this node did not know";
     stranger.must_not(&more, why);
@@ -422,7 +422,7 @@ async fn sends_on(starter: Pid) {
     send(starter, down(monitor).await);
 }
 
-/// A message names at most 4096 nodes, wherever they are.
+/// A message names at most 4096 nodes, wherever they are in it.
 #[test]
 fn nodes_in_one_message() {
     let mut stranger = Stranger::new();
@@ -444,7 +444,8 @@ fn nodes_in_one_message() {
     next();
     let nodes: Vec<u8> = (2..2 + 4097).flat_map(|n| define_node(n, n as u32)).collect();
     let name = frame(&[&b"\x02\0"[..], &text("values")].concat());
-    // The pids, each of another node, given by its index in the list; then the list.
+    // The message has the pids, each of another node, given by its index in the list, and then the
+    // list.
     let pids = |count: u64| {
         let pids = (0..count).flat_map(|n| [varint(n), vec![1, 1]].concat());
         let bytes: Vec<u8> = varint(count).into_iter().chain(pids).collect();
@@ -504,7 +505,8 @@ fn the_largest_messages_in_pieces_of_a_peer() {
     stranger.may(&said(vec![whole(4)]));
 }
 
-/// If a node has no room for another process, a spawn request from another node is told so.
+/// If a node has no room for another process, a spawn request from another node gets an error that
+/// says so.
 #[test]
 fn processes_that_others_start() {
     const ROOM: usize = 40;

@@ -39,11 +39,12 @@ fn flood(node: &OsNode, line: &str, first: usize, mut cause: impl FnMut() -> usi
     let (lines, left_out) = logged(node, line);
     let most = AT_ONCE + clock.elapsed().as_secs() as usize + 1;
     assert!((AT_ONCE..=most).contains(&lines), "{lines} lines");
-    // The last ones may have been left out, or not be logged yet.
+    // The last lines may have been left out, or not be logged yet.
     assert!((AT_ONCE + 1..=caused).contains(&(lines + left_out)), "{lines} and {left_out}");
 }
 
-/// Strangers send something that is refused, or nothing in time, or they are too many.
+/// A node limits its log lines about strangers that send something invalid or nothing, or are too
+/// many.
 #[test]
 fn strangers() {
     let place = Place::new();
@@ -87,7 +88,8 @@ fn names_that_forge_lines() {
     assert!(!log.contains(['\u{1b}', '\u{9b}', '\r']), "{log}");
 }
 
-/// A member requests what does not exist, and sends what can't be accepted.
+/// A node limits its log lines about a member that asks for missing things, and sends values that
+/// can't be accepted.
 #[test]
 fn members() {
     let place = Place::new();

@@ -1,4 +1,4 @@
-//! What nodes do with each other, seen from outside: one module for each topic.
+//! The behaviour of several nodes together, seen from outside: one module for each topic.
 
 #[macro_use]
 #[path = "../support/mod.rs"]

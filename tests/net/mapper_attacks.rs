@@ -25,7 +25,7 @@ fn assert_finds(place: Place, alive: &str) {
     }
 }
 
-/// One host opens many connections. Other hosts, and the nodes of the mapper's own host, are not
+/// One host opens many connections. Other hosts, and nodes on the mapper's own host, are not
 /// affected.
 #[test]
 fn silent_connections_of_another_host() {
@@ -45,7 +45,7 @@ fn silent_connections_of_another_host() {
     node.stop();
 }
 
-/// A program on this host opens more connections than the node's program may have descriptors.
+/// A program on this host may open more connections than the node's program may have descriptors.
 #[test]
 fn silent_connections_of_this_host() {
     let count = OF_THIS_HOST.min(allow_files().saturating_sub(1000) as usize);

@@ -1,5 +1,5 @@
-//! What can be a message and an argument of a `#[remote]` function: all types of std that serde
-//! supports, and arrays of any length. Also messages that stay on their node.
+//! The types of messages and of arguments of a `#[remote]` function: all types of std that serde
+//! supports, arrays of any length, and messages that stay on their node.
 
 use crate::support;
 
@@ -61,7 +61,7 @@ fn all_of_std_that_serde_knows() {
     let (place, here, there) = nodes();
     macro_rules! round {
         ($($value:expr;)*) => {$(
-            // Each is compared as text, since a heap can't be compared.
+            // The values are compared as text, since a heap can't be compared.
             let text = format!("{:?}", $value);
             round(place, [&here, &there], $value, &text);
         )*};
@@ -232,7 +232,7 @@ fn job() -> (Job, Receiver<u64>) {
     (Job { answer, shared: Arc::default() }, answers)
 }
 
-/// It is matched directly, by its fields.
+/// The message is matched directly, by its fields.
 #[test]
 fn a_local_message_is_received_as_itself() {
     assert_eq!(Of::<u8, 2>::tag(), "test::of");
@@ -265,7 +265,7 @@ fn a_local_message_is_received_as_itself() {
     node.stop();
 }
 
-/// Receives what a process of its own node sends.
+/// Receives the messages of a process of its own node.
 #[remote]
 async fn works(job: Job) {
     job.answer.send(1).unwrap();
@@ -302,11 +302,11 @@ fn a_local_message_does_not_leave_its_node() {
             assert!(why.contains("`net::messages::Job` cannot be sent to another node"), "{why}");
             assert!(why.contains("#[message(local)]"), "{why}");
         }
-        // A function that returns the message on error returns it.
+        // A function that gives the message back on error does so.
         let refused = try_send(taker, job().0).unwrap_err();
         assert!(refused.to_string().contains("#[message(local)]"), "{refused}");
         assert!(send_wait(taker, job().0).await.is_err());
-        // As an argument, and in a reason, which may be seen on every node.
+        // The message is refused as an argument, and in a reason, which may be seen on every node.
         let (_, monitor) = spawn_monitor(async move {
             spawn_on(&*there, works(job().0)).await;
         });
@@ -316,7 +316,7 @@ fn a_local_message_does_not_leave_its_node() {
         assert_eq!(answers.recv_timeout(LIMIT), Ok(1));
         let (_, monitor) = spawn_monitor(async { exit(ExitReason::term(job().0)) });
         assert!(matches!(down(monitor).await, ExitReason::Panic(_)));
-        // It can't be copied for inspection.
+        // The message can't be copied for inspection.
         send(self_pid(), job().0);
         let messages = fika::inspect::info::messages(self_pid()).await.unwrap();
         let is_job = |it: &Snapshot| it.type_name().ends_with("Job") && it.get::<Job>().is_none();

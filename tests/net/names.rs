@@ -67,8 +67,8 @@ fn distribution_starts_and_stops() {
     drop(there);
 }
 
-/// DIST-17, EPMD-4: when the stop has returned, the mapper has forgotten the name, and the port is
-/// free. So a start that follows need not wait, and does not fail.
+/// DIST-17, EPMD-4: when a stop has returned, the mapper has forgotten the name, and the port is
+/// free. So a later start need not wait, and does not fail.
 #[test]
 fn a_stop_frees_the_name_and_the_port() {
     let place = Place::new();
@@ -86,7 +86,7 @@ fn a_stop_frees_the_name_and_the_port() {
     drop(there);
 }
 
-/// DIST-1, PROC-2: messages from and to processes that are older than the node's name.
+/// DIST-1, PROC-2: processes that are older than the node's name send and receive messages.
 #[test]
 fn pids_from_before_the_name_are_used_by_others() {
     let place = Place::new();
@@ -100,7 +100,7 @@ fn pids_from_before_the_name_are_used_by_others() {
         send(relay, 7_u64);
         let answer = next!(support::Answer);
         assert_eq!((answer.from, answer.n), (worker, 7));
-        // Links and monitors, made by the other node.
+        // The other node makes links and monitors.
         send(relay, 0_u64);
         let (pid, reason) = next!((Pid, ExitReason));
         assert_eq!((pid, reason), (worker, ExitReason::Killed));
@@ -152,8 +152,8 @@ async fn keeps(pid: Pid) {
     send(("here", &*node), (1_u64, reason));
 }
 
-/// DIST-17, NMON-5, NMON-10: everything that ends when the distribution is stopped, and which
-/// processes are notified.
+/// DIST-17, NMON-5, NMON-10: when the distribution is stopped, links, monitors and watches end, and
+/// their processes are notified.
 #[test]
 fn what_ends_with_the_name() {
     let place = Place::new();
@@ -190,7 +190,7 @@ fn what_ends_with_the_name() {
         assert!(stop_distribution().await);
         assert_eq!(exit_of(linked).await, ExitReason::Noconnection);
         assert_eq!(down(monitor).await, ExitReason::Noconnection);
-        // Two watches and a subscription; a watch; and finally the own name.
+        // Two watches and a subscription of one node, a watch of another, and finally the own name.
         let mut downs = Vec::new();
         for _ in 0..5 {
             let NodeDown { node, reason, .. } = next!(NodeDown);
@@ -207,7 +207,7 @@ fn what_ends_with_the_name() {
     tells.recv_timeout(LIMIT).unwrap();
 }
 
-/// NMON-4.
+/// NMON-4: `monitor_node` fails as long as the node has no name.
 #[test]
 fn monitor_node_needs_a_name() {
     let place = Place::new();
@@ -246,7 +246,7 @@ fn a_start_that_fails() {
     node.block_on(async { register("net_kernel", self_pid()).unwrap() });
     node.start_distribution(place.name("free")).unwrap();
     assert_eq!(node.name().as_str(), place.name("free"));
-    // Without a cookie, or with a wrong setting.
+    // The start fails without a cookie, or with a wrong setting.
     let short = TestNode::of(Node::builder().cookie("").epmd_port(place.mapper));
     let error = short.start_distribution(place.name("short")).unwrap_err();
     assert!(matches!(error, NodeError::Cookie(_)), "{error}");
@@ -290,7 +290,7 @@ fn net_kernel_is_killed_too_often() {
     drop(there);
 }
 
-/// The node is stopped while others connect, ask, watch and send. Each of them gets an answer.
+/// If the node is stopped while others connect, ask, watch and send, each of them gets an answer.
 #[test]
 fn stopping_while_much_is_going_on() {
     let place = Place::new();

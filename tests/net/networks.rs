@@ -45,7 +45,8 @@ impl Cluster {
         Some(Cluster { watch, nodes, hosts })
     }
 
-    /// The network works again: the nodes soon find each other, and are as they were.
+    /// The network works again: the nodes soon find each other, and return to their state before
+    /// the fault.
     #[track_caller]
     fn heal(&self) {
         self.hosts.heal();
@@ -56,8 +57,9 @@ impl Cluster {
     }
 }
 
-/// TICK-5: a node that hears nothing gives up the connection. The other finally does so too, since
-/// it gets no acknowledgements: its system soon only retransmits. The order of the two is chance.
+/// TICK-5: a node that hears nothing gives up the connection. The other node finally gives it up,
+/// too, since it gets no acknowledgements and its system only retransmits. Either node may be the
+/// first.
 #[test]
 fn one_direction_is_cut() {
     let Some(cluster) = Cluster::new("one_direction_is_cut", 2) else { return };
@@ -93,7 +95,7 @@ fn one_link_of_a_mesh_of_eight_is_cut() {
     cluster.heal();
 }
 
-/// No node hears another, and then all do.
+/// All nodes lose each other, and find each other again.
 #[test]
 fn everything_is_cut_and_healed() {
     const COUNT: usize = 4;
@@ -112,7 +114,8 @@ fn everything_is_cut_and_healed() {
     cluster.heal();
 }
 
-/// A packet in flight breaks a connection. Both nodes notice, and the next connection works.
+/// A connection that a packet in flight breaks is noticed by both nodes, and the next connection
+/// works.
 #[test]
 fn connections_are_reset() {
     let Some(cluster) = Cluster::new("connections_are_reset", 2) else { return };
@@ -135,14 +138,14 @@ fn a_short_pause_is_no_end() {
     for _ in 0..2 {
         let pause = TICKTIME.as_millis() as u32 * 2 / 5;
         cluster.hosts.both_ways(0, 1, Fault::CutFor(pause));
-        // The message arrives when the network has recovered by itself.
+        // The message arrives when the network has recovered without help.
         cluster.watch.talk(0, 1, 100);
     }
     cluster.watch.expect_no_more();
     cluster.watch.expect_well();
 }
 
-/// One packet in twenty is lost in both directions, while many processes talk.
+/// Many processes can talk while one packet in twenty is lost in both directions.
 #[test]
 fn a_lossy_network() {
     let Some(cluster) = Cluster::new("a_lossy_network", 2) else { return };

@@ -1,4 +1,4 @@
-//! The messages about nodes: when there are none, and their order.
+//! The messages about nodes: when there are no messages, and in which order the others come.
 #![deny(warnings)]
 
 use crate::support;
@@ -18,7 +18,8 @@ use fika::process::spawn_monitor_on;
 use support::transport::{DAWDLES, Way, Wrapped};
 use support::{LIMIT, Place, TestNode, answerer, assert_answers, nodedown, nodeup};
 
-/// NMON-11, HS-8: failed attempts, for lack of a node or of the right cookie, at both ends.
+/// NMON-11, HS-8: a failed attempt gives no message at either end, whether the node or the right
+/// cookie is missing.
 #[test]
 fn an_attempt_that_fails_is_told_to_nobody() {
     let place = Place::new();
@@ -51,8 +52,8 @@ fn an_attempt_that_fails_is_told_to_nobody() {
     }
 }
 
-/// NMON-12, NMON-8: a node that goes and comes back at once is reported in this order, in every
-/// subscription.
+/// NMON-8, NMON-12: every subscription reports a node that goes and comes back at once in this
+/// order.
 #[test]
 fn a_node_that_comes_back_quickly() {
     let place = Place::new();
@@ -67,7 +68,7 @@ fn a_node_that_comes_back_quickly() {
             report.send(()).unwrap();
             let mut last = 0;
             for _ in 0..rounds {
-                // The next message is the next in order.
+                // The next message is the next one in the order.
                 receive! {
                     NodeUp { connection, .. } => {
                         assert!(connection > last, "a connection of its own");
@@ -87,7 +88,7 @@ fn a_node_that_comes_back_quickly() {
         reports.recv_timeout(LIMIT).unwrap();
     }
     for _ in 0..rounds {
-        // The next node connects while the loss of the last one may not have been noticed.
+        // The next node connects, perhaps before the loss of the last one was noticed.
         let peer = place.node("peer");
         let own = place.name("here");
         peer.block_on(async move { assert_eq!(ping(own).await, PingAnswer::Pong) });
@@ -97,8 +98,8 @@ fn a_node_that_comes_back_quickly() {
     }
 }
 
-/// TICK-7: a node with a much larger ticktime is given up by the other node, for which it is silent
-/// too long.
+/// TICK-7: a node with a much larger ticktime is given up by the other node, because it is silent
+/// for too long.
 #[test]
 fn nodes_with_different_ticktimes() {
     let place = Place::new();
@@ -114,7 +115,7 @@ fn nodes_with_different_ticktimes() {
     drop(slow);
 }
 
-/// DIST-13: each kind of nodes, and unions of several.
+/// DIST-13: `nodes_of` returns each kind of nodes, and unions of several kinds.
 #[test]
 fn kinds_of_nodes() {
     let place = Place::new();
@@ -191,7 +192,7 @@ fn nodes_that_are_referred_to() {
             (there.parse().unwrap(), &*place.name("v1"))
         );
         known(&["here", "there", "v1"]);
-        // In pieces.
+        // The message comes in pieces.
         spawn_on(&there, refers(self_pid(), place.name("v2"), 300 << 10)).await;
         next!(Refers);
         known(&["here", "there", "v1", "v2"]);
@@ -231,9 +232,9 @@ fn ids_of_connections() {
     drop(there);
 }
 
-/// HS-7: a node that closes a connection and immediately makes another need not wait for the first
-/// one, of whose end the peer's net_kernel may not know yet. A later report about the earlier
-/// connection does not affect its successor.
+/// HS-7: a node that closes a connection can make another at once. It does not wait for the first
+/// one, whose end the peer's net_kernel may not know yet. A later report about the first connection
+/// does not affect the second one.
 #[test]
 fn who_disconnects_connects_again_at_once() {
     let place = Place::new();
@@ -299,8 +300,8 @@ fn what_one_loss_tells() {
     }
 }
 
-/// NMON-10: the acceptor has ended, so the node has no name any more. All are notified, and the
-/// node can start again.
+/// NMON-10: if the acceptor ends, the node loses its name. All processes are notified, and the node
+/// can start again.
 #[test]
 fn no_network() {
     let place = Place::new();

@@ -11,7 +11,7 @@ use fika::process::{MonitorAlias, MonitorOpts, exit_process_priority, monitor_wi
 
 use support::{Ask, Place, answerer, assert_answers, exit_of, nodedown};
 
-/// Sends what it is told to, and reports when it has.
+/// Sends each message on request, and reports when it has.
 #[remote]
 async fn relay() {
     loop {
@@ -34,8 +34,8 @@ async fn comes_by(alias: Reference, relay: Pid, n: u64) -> bool {
     }
 }
 
-/// ALIAS-2, ALIAS-4, ALIAS-11, SIG-14: from another node, and from a third one that got the alias
-/// from there.
+/// ALIAS-2, ALIAS-4, ALIAS-11, SIG-14: an alias works from another node, and from a third node that
+/// got it from there.
 #[test]
 fn an_alias_works_from_any_node() {
     let place = Place::new();
@@ -57,12 +57,12 @@ fn an_alias_works_from_any_node() {
             sleep(Duration::ZERO).await;
             assert!(unalias(active));
             next!(());
-            // It may have been received before.
+            // The message may have been received before.
             receive! { m: u64 => assert_eq!(m, n), after Duration::ZERO => {} }
             assert!(!comes_by(active, c, n).await);
             none!(u64);
         }
-        // A monitor that is an alias.
+        // The alias belongs to a monitor.
         for (relay, n) in [(b, 1), (c, 2)] {
             let opts = MonitorOpts::new().alias(MonitorAlias::ReplyDemonitor);
             let both = monitor_with(relay, opts);
@@ -89,7 +89,7 @@ fn an_alias_works_from_any_node() {
         let elsewhere = Reference::owned(b.node(), 1, Some(1));
         let end = fika::process::spawn_monitor(async move { send(elsewhere, Local(())) }).1;
         assert!(matches!(support::down(end).await, ExitReason::Badarg(_)));
-        // An alias that never existed.
+        // This alias never existed.
         send(elsewhere, 1_u64);
         assert!(comes_by(alias(), b, 3).await);
     });
@@ -148,7 +148,7 @@ fn an_alias_of_an_earlier_life() {
         });
         old.push(new);
     }
-    // Nor if there is no such node.
+    // A message by an alias of a node that does not exist arrives nowhere, either.
     let alive = there.block_on(async move {
         for alias in old {
             send(alias, 1_u64);
@@ -169,7 +169,7 @@ fn links_and_exit_signals_connect() {
     let gone = place.node("gone").spawn(answerer()).expect("room for one");
     let targets: Vec<Pid> = (0..2).map(|_| there.spawn(answerer()).unwrap()).collect();
     for (n, target) in targets.into_iter().enumerate() {
-        // Each time it is a node without a connection.
+        // Each round has a new node without a connection.
         let here = place.node(&format!("here{n}"));
         here.block_on(async move {
             assert_eq!(nodes(), [] as [NodeName; 0]);
@@ -184,7 +184,8 @@ fn links_and_exit_signals_connect() {
                 exit_process(target, ExitReason::Shutdown);
                 assert_eq!(exit_of(target).await, ExitReason::Shutdown);
             }
-            // To a missing process: an exit signal is dropped, and a link gets one.
+            // The process is missing: an exit signal to it is dropped, and a link to it gives an
+            // exit.
             for reason in [ExitReason::Normal, ExitReason::Kill] {
                 exit_process(gone, reason);
             }
@@ -202,7 +203,7 @@ fn links_and_exit_signals_connect() {
     drop(there);
 }
 
-/// EXIT-15, LINK-12: links and monitors with priority over a connection that is lost.
+/// EXIT-15, LINK-12: links and monitors with priority fire when their connection is lost.
 #[test]
 fn a_lost_connection_goes_ahead_where_it_is_wanted() {
     let place = Place::new();

@@ -1,4 +1,4 @@
-//! EPMD-19: nodes without a port mapper.
+//! EPMD-19: nodes that find each other without a port mapper.
 
 use crate::support;
 
@@ -42,7 +42,7 @@ fn pings(node: &TestNode, peer: &str) -> PingAnswer {
     node.block_on(async move { ping(peer).await })
 }
 
-/// A table of two nodes, one of which is another program. It is killed and restarted.
+/// A table finds two nodes, one of which is another program that is killed and restarted.
 #[test]
 fn a_static_table() {
     let place = Place::new();
@@ -88,7 +88,7 @@ impl Resolver for Board {
 
     fn resolve<'a>(&'a self, node: &'a NodeName) -> Resolving<'a, Option<NodeAddr>> {
         Box::pin(async move {
-            // It may wait.
+            // A resolver may wait.
             sleep(millis(1)).await;
             Ok(self.0.lock().unwrap().get(node).copied().map(NodeAddr::At))
         })
@@ -99,7 +99,7 @@ impl Resolver for Board {
 fn a_resolver_of_ones_own() {
     let place = Place::new();
     let board = Board::default();
-    // The names do not say where the nodes are.
+    // The names do not contain the addresses of the nodes.
     let builder = |name: &str| place.builder_of(name).resolver(board.clone());
     let [a, b, _c] = ["a@x", "b@y", "c@z"].map(|name| TestNode::of(builder(name)));
     assert_connected(&a, "b@y");
@@ -134,7 +134,7 @@ fn a_resolver_that_fails() {
     let nobody = (place.ip, PORT).into();
     let resolver = resolver_fn(move |node: NodeName| async move {
         match node.alive() {
-            // The answer need not be true: the node at this address is another one.
+            // The answer may be false: the node at this address is another one.
             "b" | "liar" => Ok(Some(NodeAddr::At(at_b))),
             "nobody" => Ok(Some(NodeAddr::At(nobody))),
             "error" => Err("no such service".into()),

@@ -11,11 +11,11 @@ use fika::process::SpawnError;
 use fika_runtime::spawn_service;
 use support::{LIMIT, Place, TestNode, answerer, assert_answers, until};
 
-/// What a process of a full node does for the test.
+/// Orders for a process of a full node.
 enum Do {
     Ping(String, Sender<bool>),
     SpawnOn(String, Sender<Result<Pid, SpawnError>>),
-    /// Takes all room, including that of the node's own services.
+    /// Takes all room, including the room of the node's own services.
     TakeAll(Sender<Vec<Pid>>),
 }
 
@@ -77,13 +77,13 @@ fn pings(from: &TestNode, name: String) -> bool {
     from.block_on(async move { ping(name).await == fika::net::Ping::Pong })
 }
 
-/// PROC-10: the program has as many processes as allowed. The node still accepts and makes
+/// PROC-10: when the program has as many processes as allowed, the node still accepts and makes
 /// connections, looks up nodes, and is the port mapper of its neighbours.
 #[test]
 fn a_full_table() {
     const ROOM: usize = 20;
     let place = Place::new();
-    // It starts the mapper.
+    // This node starts the mapper.
     let full = TestNode::of(place.builder("full").process_limit(ROOM));
     let early = place.node("early");
     let agent = Agent::on(&full);
@@ -121,8 +121,8 @@ fn a_full_table() {
     });
 }
 
-/// Even the node's own services have no room: each of their operations fails, and none of them
-/// ends.
+/// Even the node's own services find no room: each of their operations fails, and the services
+/// continue.
 #[test]
 fn no_room_at_all() {
     let place = Place::new();

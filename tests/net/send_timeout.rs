@@ -79,7 +79,7 @@ fn a_message_is_sent_in_time_or_given_back() {
             assert_eq!(connect_node(place.name("there")).await, Some(true));
             valve.close();
             let n = fill(taker, 0, bytes).await;
-            // It waits, and does not poll repeatedly.
+            // The sender waits, and does not poll repeatedly.
             let (sent, times) = polls(taker, n, bytes, SHORT).await;
             assert!(!sent && times < 10, "{times} polls");
             // The process continues meanwhile, and receives.
@@ -92,7 +92,7 @@ fn a_message_is_sent_in_time_or_given_back() {
             sent.unwrap();
             send(taker, self_pid());
             assert_eq!(next!(u64), n + 1);
-            // Many at once, in any order. Each is notified.
+            // Many senders wait at once, in any order, and each is notified.
             valve.close();
             let n = fill(taker, n + 1, bytes).await;
             let mut first = pin!(send_timeout(taker, message(n, bytes), LIMIT));
@@ -127,13 +127,13 @@ fn waiting_for_a_connection_ends_with_it() {
         let sends = send_timeout(taker, message(0, BYTES), LIMIT);
         let (sent, lost) = future::zip(sends, disconnect_node(&name)).await;
         assert_eq!(lost, Some(true));
-        // It was sent over another connection.
+        // The message was sent over another connection.
         sent.unwrap();
         valve.open();
     });
 }
 
-/// Waits for room in a mailbox on this node.
+/// `send_timeout` waits for room in a mailbox on this node.
 #[fika::test]
 async fn a_full_mailbox_is_waited_for_in_time() {
     let me = self_pid();
@@ -188,7 +188,7 @@ impl Logged {
         let log = self.0.0.lock().unwrap();
         let is_missing = |log: &mut String| !log.contains("is suspended");
         let (log, waited) = self.0.1.wait_timeout_while(log, LIMIT, is_missing).unwrap();
-        // Reports from now on are still written.
+        // Reports are written from now on.
         drop(log);
         assert!(!waited.timed_out(), "no report");
     }
@@ -213,7 +213,7 @@ fn a_process_that_is_suspended_for_a_second_is_reported() {
                 yield_now().await;
             }
         };
-        // Only for a moment, so this one is not reported.
+        // This sender waits only for a moment, so it is not reported.
         valve.close();
         let brief = spawn(fills(300));
         while process_info(brief, &[]).await.is_some() && try_send(taker, 0_u64).is_ok() {

@@ -1,6 +1,6 @@
-//! The processes of the runtime and of the distribution: what others can do to each of them, and
-//! what happens to the node when one of them ends. A member can neither end them nor link to them.
-//! A service that ends otherwise is restarted, and the node keeps its name.
+//! The processes of the runtime and of the distribution: what other processes can do to each of
+//! them, and what happens to the node when one of them ends. A member can neither end them nor link
+//! to them. A service that ends in another way is restarted, and the node keeps its name.
 
 use crate::support;
 
@@ -17,11 +17,11 @@ use support::{
     LIMIT, Place, TestNode, answerer, assert_answers, down, exit_of, nodedown, nodeup, until,
 };
 
-/// More references than a node has made by the time of a test.
+/// More references than a node has made when a test ends.
 const SERIALS: u64 = 2000;
 
-/// A node with one of each of its own processes: it has the port mapper, a peer is in the middle of
-/// a handshake, and it is connecting to another node.
+/// A node that has each kind of its own processes: it has the port mapper, a peer is in the middle
+/// of a handshake, and it is connecting to another node.
 struct Busy {
     place: Place,
     node: TestNode,
@@ -44,14 +44,14 @@ impl Busy {
         let mut half_open = Peer::open(place.addr_of("node"));
         half_open.write(&framed(&Hello::new(&place.name("slow"), node.name().as_ref()).body()));
         half_open.handshake_frame();
-        // The processes that served what is over have ended.
+        // The processes that served finished work have ended.
         let count = || node.processes().filter(|pid| Some(*pid) != asks).count();
         until("nothing else goes on", || count() == 8);
         let own = node.processes().filter(|pid| Some(*pid) != asks).collect();
         Busy { place, node, own, half_open, _asked: asked }
     }
 
-    /// Checks that all of its own processes exist, and that others find it.
+    /// Checks that all of the node's own processes exist, and that other nodes find it.
     fn assert_unharmed(&mut self) {
         for pid in &self.own {
             assert!(self.node.processes().any(|other| other == *pid), "{pid} has ended");
@@ -82,11 +82,11 @@ fn process(pid: Pid) -> Vec<u8> {
     [varint(local.slot.into()), varint(local.generation.into())].concat()
 }
 
-/// The exit reason kill, as a payload.
+/// The exit reason `kill`, as a payload.
 const KILL: [u8; 6] = [0, 0, 0, 0, 1, 3];
 
-/// A hand-written peer, whose process 5.0 does everything that it can to each of the node's own
-/// processes: links, exit signals, group leaders, messages, and the ends of what they monitor.
+/// A hand-written peer can't harm the node's own processes. Its process 5.0 tries everything:
+/// links, exit signals, group leaders, messages, and the ends of processes that they monitor.
 #[test]
 fn a_peer_that_attacks_them() {
     let mut busy = Busy::new();
@@ -100,7 +100,7 @@ fn a_peer_that_attacks_them() {
             [&[0x11], target, own].concat(),
             [&[0x14], target, own, &[0], &KILL].concat(),
             [&[0x14], target, own, &[1], &KILL].concat(),
-            // To be its group leader.
+            // This frame makes the peer's process the group leader.
             [&[0x19], target, &[0], own].concat(),
             [&[0x10], target, &[0, 0], &[0, 0, 0, 0, 0]].concat(),
         ];
@@ -121,7 +121,7 @@ fn a_peer_that_attacks_them() {
     busy.assert_unharmed();
 }
 
-/// A real member does so too, and goes away.
+/// A real member acts in these ways too, and goes away.
 #[test]
 fn a_member_that_attacks_them() {
     let mut busy = Busy::new();
@@ -143,7 +143,7 @@ fn a_member_that_attacks_them() {
                 let (object, reason) = (Object::Pid(pid), ExitReason::Killed);
                 send(pid, Down { monitor: Reference::new(pid.node(), serial), object, reason });
             }
-            // It has received all of that, and is alive.
+            // The process has received all of these signals, and is alive.
             demonitor(monitor);
             none!(Down);
         }
@@ -153,8 +153,8 @@ fn a_member_that_attacks_them() {
     });
     until("it has gone", || busy.node.nodes().is_empty());
     busy.assert_unharmed();
-    // The messages to them are not kept, except by the process that connects, for some seconds: a
-    // program's resolver may wait for messages there.
+    // Only the process that connects keeps messages to it, for some seconds, because a program's
+    // resolver may wait for messages there. The other processes keep none.
     let own = busy.own.clone();
     busy.node.block_on(async move {
         let mut keep = 0;
@@ -281,8 +281,8 @@ fn a_forged_spawn_reply() {
     assert_eq!(exit[..2], [5, 0], "the child that was to be linked ends");
 }
 
-/// Each of the node's own processes is killed by the program: the name and the connections stay,
-/// and others find the node as before. Nothing ends the one at the root.
+/// The program may kill each of the node's own processes: the name and the connections stay, and
+/// others find the node as before. Nothing ends the process at the root.
 #[test]
 fn they_are_restarted() {
     let place = Place::new();
@@ -299,12 +299,12 @@ fn they_are_restarted() {
         for pid in before {
             link(pid);
             exit_process(pid, ExitReason::Kill);
-            // Some have ended with net_kernel, and one refuses links.
+            // Some processes have ended with net_kernel, and one refuses links.
             if exit_of(pid).await == ExitReason::Noproc && is_process_alive(pid).await {
                 survivors.push(pid);
             }
             assert_answers(remote, 1).await;
-            // It has answered this before if it was to end.
+            // A process that was to end has done so before this answer.
             assert_eq!(ping(place.name("there")).await, PingAnswer::Pong);
             assert!(fika::net::is_alive());
         }
@@ -322,8 +322,8 @@ fn they_are_restarted() {
     drop(there);
 }
 
-/// net_kernel is killed while connections are made and used. Requests are completed, and messages
-/// arrive.
+/// Requests are completed and messages arrive, even if net_kernel is killed while connections are
+/// made and used.
 #[test]
 fn net_kernel_is_killed_in_the_middle() {
     const ROUNDS: u64 = 5;
@@ -335,7 +335,8 @@ fn net_kernel_is_killed_in_the_middle() {
         for (n, name) in (0..).zip(&names) {
             let name = place.name(name);
             let me = self_pid();
-            // A watch, a message to a name, and a request, none of which net_kernel may have seen.
+            // The process makes a watch, sends a message to a name and makes a request. net_kernel
+            // may not have seen any of them.
             fika::net::monitor_node(&name, true).unwrap();
             let asks = {
                 let name = name.clone();
@@ -358,7 +359,7 @@ fn net_kernel_is_killed_in_the_middle() {
     });
 }
 
-/// The log says what has ended, and that it was restarted.
+/// The log says which service has ended, and that it was restarted.
 #[test]
 fn restarts_are_logged() {
     let place = Place::new();
@@ -389,7 +390,7 @@ async fn kills_net_kernel() {
 
 #[remote]
 async fn tells_net_kernel(to: Pid) {
-    // It may be the next process, which is about to have the name.
+    // The pid may be of the next process, which is about to get the name.
     let clock = support::Clock::new();
     let pid = loop {
         assert!(clock.elapsed() < LIMIT);

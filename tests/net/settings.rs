@@ -19,7 +19,8 @@ use fika::process::{SpawnError, spawn_link_on, try_spawn_on};
 use support::peer::Peer;
 use support::{Ask, Place, TestNode, answerer, assert_answers, nodedown, nodeup};
 
-/// HS-13: in both directions, by name, host and name part; live connections stay.
+/// HS-13: an allow list works in both directions, by name, host and name part. Live connections
+/// stay.
 #[test]
 fn who_is_allowed() {
     let place = Place::new();
@@ -55,7 +56,7 @@ fn who_is_allowed() {
     });
 }
 
-/// DIST-6: once connected and lost, a node connects only on request, or by the peer.
+/// DIST-6: a node that was connected once and lost connects again only on request, or by the peer.
 #[test]
 fn dist_auto_connect_once() {
     let place = Place::new();
@@ -96,7 +97,7 @@ async fn connects_to(node: String) {
     connect_node(&node).await;
 }
 
-/// DIST-20: the first free port of a range, and an error if none is free.
+/// DIST-20: a node listens on the first free port of a range, and fails to start if none is free.
 #[test]
 fn a_range_of_ports() {
     let place = Place::new();
@@ -119,8 +120,8 @@ fn a_range_of_ports() {
     }
 }
 
-/// TICK-8, TICK-9: longer and shorter ticktimes, while connections stay and the peers change
-/// theirs.
+/// TICK-8, TICK-9: the ticktime can be made longer and shorter. Connections stay, and the peers
+/// change their ticktime as well.
 #[test]
 fn the_ticktime_changes() {
     let place = Place::new();
@@ -160,7 +161,7 @@ fn the_ticktime_changes() {
     });
 }
 
-/// What a handler has seen, and what it refuses.
+/// The calls that a handler has seen, and the operations that it refuses.
 #[derive(Default)]
 struct Seen {
     log: Mutex<Vec<String>>,
@@ -249,20 +250,20 @@ fn a_handler_in_front_of_net_kernel() {
     is_ready.recv().unwrap();
     let name = own.clone();
     there.block_on(async move {
-        // Passed with changes: another function, another name.
+        // The handler passes these on with changes: another function, another name.
         assert_answers(spawn_on(&name, answerer()).await, 1).await;
         assert_answers(spawn_link_on(&name, other()).await, 2).await;
         send(("old", &*name), Ask { from: self_pid(), n: 3 });
         assert_eq!(next!(support::Answer).n, 3);
         assert_eq!(try_spawn_on(&name, panics()).await, Err(SpawnError::Notsup));
     });
-    // Refused.
+    // The handler refuses these operations.
     seen.refuses.lock().unwrap().extend(["spawn", "send", "bad_cookie"]);
     let name = own.clone();
     there.block_on(async move {
         assert_eq!(try_spawn_on(&name, answerer()).await, Err(SpawnError::Notsup));
         send(("new", &*name), ());
-        // It has been dropped when something else has come back over the connection.
+        // When something later has come back over the connection, the message has been dropped.
         assert_eq!(try_spawn_on(&name, answerer()).await, Err(SpawnError::Notsup));
         disconnect_node(&name).await;
     });
@@ -270,7 +271,7 @@ fn a_handler_in_front_of_net_kernel() {
     let stranger = TestNode::of(place.builder("stranger").cookie("another cookie, quite long"));
     let name = own.clone();
     stranger.block_on(async move { assert_eq!(ping(&name).await, PingAnswer::Pang) });
-    // A node that the handler does not want: neither up nor down is reported.
+    // The handler does not want this node, so the node is reported neither up nor down.
     seen.refuses.lock().unwrap().push("nodeup");
     let name = peer.clone();
     here.block_on(async move { assert_eq!(ping(&name).await, PingAnswer::Pang) });

@@ -36,7 +36,7 @@ async fn talk(with: Pid, rounds: u64) {
     }
 }
 
-/// Including the handshake.
+/// A connection carries bytes that come one by one, during the handshake as well.
 #[test]
 fn byte_by_byte() {
     let place = Place::new();
@@ -73,7 +73,7 @@ fn late_and_lossy() {
         monitor_nodes(true);
         let there = spawn_on(place.name("b"), answerer()).await;
         let clock = Clock::new();
-        // First busy, and then with only ticks in flight.
+        // The nodes are busy at first, and then have only ticks in flight.
         while clock.elapsed() < ticktime * 2 {
             talk(there, 100).await;
         }
@@ -84,8 +84,8 @@ fn late_and_lossy() {
     });
 }
 
-/// DIST-16: a peer that is stopped for less than half of the ticktime is not given up, and neither
-/// does it give up the others when it continues.
+/// DIST-16: a peer that is stopped for less than half of the ticktime is not given up. It does not
+/// give up the others either when it continues.
 #[test]
 fn a_short_freeze() {
     let ticktime = Duration::from_secs(2);
@@ -104,7 +104,7 @@ fn a_short_freeze() {
     watch.expect_well();
 }
 
-/// Keeps its worker until the time is over.
+/// Keeps its worker busy until the time is over.
 #[remote]
 async fn spins(time: u64) {
     let clock = Clock::new();
@@ -113,9 +113,8 @@ async fn spins(time: u64) {
     }
 }
 
-/// DIST-16, TICK-1: every worker of a node runs a loop that never awaits, for longer than the
-/// ticktime. The node continues to send ticks, its other processes continue, and no peer gives it
-/// up.
+/// DIST-16, TICK-1: a node whose workers all run loops that never await, for longer than the
+/// ticktime, continues to send ticks. Its other processes continue, and no peer gives it up.
 #[test]
 fn hard_loops_are_no_silence() {
     let ticktime = Duration::from_secs(1);
@@ -139,8 +138,8 @@ fn hard_loops_are_no_silence() {
     watch.expect_well();
 }
 
-/// Thousands of connections that send a byte and wait: they cost little, others are served
-/// meanwhile, and everything is as before when they are gone.
+/// Thousands of connections that send a byte and wait cost little, and others are served meanwhile.
+/// Everything is as before when they are gone.
 #[test]
 fn a_crowd_of_slow_connections() {
     let crowd = allow_files().saturating_sub(1000).min(5000);
@@ -166,20 +165,20 @@ fn a_crowd_of_slow_connections() {
     });
 }
 
-/// No descriptor is left for another connection: existing connections continue, and new ones are
-/// made when there is room again.
+/// If no descriptor is left for another connection, existing connections continue. New connections
+/// are made when there is room again.
 #[test]
 fn no_files_left() {
     const FILES: u64 = 256;
     let place = Place::new();
-    // The node with the port mapper has descriptors.
+    // The node with the port mapper has enough descriptors.
     let nodes = [place.os("b").start(), place.os("a").files(FILES).start()];
     let watch = Watch::new(eye(place), nodes.iter().map(|node| node.name.clone()).collect());
     watch.mesh();
     let addr = place.addr_of("a");
     let name = place.name("a");
     watch.expect_well_after(|times| {
-        // Peers that have proved themselves, until one is not answered.
+        // Peers that have proved themselves connect until one is not answered.
         let peers: Vec<Peer> = (0..FILES)
             .map_while(|n| Peer::try_connected(addr, &place.name(&format!("peer{n}")), &name))
             .collect();

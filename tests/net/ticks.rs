@@ -35,9 +35,9 @@ async fn bounces() {
     }
 }
 
-/// TICK-6, TICK-4: for several ticktimes there are more computing processes than workers, and more
-/// bytes in flight than a connection takes. A peer that hears only ticks keeps the connection. The
-/// busy peer keeps it, too.
+/// TICK-4, TICK-6: a peer that hears only ticks keeps the connection, although for several
+/// ticktimes there are more computing processes than workers, and more bytes in flight than a
+/// connection takes. The busy peer keeps the connection, too.
 #[test]
 fn ticks_under_load() {
     let place = Place::new();

@@ -47,7 +47,7 @@ fn connect(from: &TestNode, to: &TestNode) {
     from.block_on(async move { assert_eq!(ping(to).await, PingAnswer::Pong) });
 }
 
-/// A process sends, and then computes: the message does not wait for the computation.
+/// A message does not wait for the computation that its sender makes afterwards.
 #[test]
 fn what_is_sent_before_a_long_turn() {
     let place = Place::new();
@@ -62,8 +62,8 @@ fn what_is_sent_before_a_long_turn() {
     until("it has come", || heard.load(Ordering::Acquire));
 }
 
-/// The only worker is stuck, and replaced. When its process has finished its turn, the worker is
-/// not needed any more. The process's last output is still sent.
+/// The last output of a process is sent even if its worker, the only one, was stuck and replaced,
+/// and is not needed any more.
 #[test]
 fn the_last_words_of_a_worker_that_was_replaced() {
     let place = Place::new();
@@ -74,7 +74,7 @@ fn the_last_words_of_a_worker_that_was_replaced() {
         a.spawn(async move {
             let replaced = Arc::<AtomicBool>::default();
             let another = replaced.clone();
-            // Another worker runs it, since this one does not.
+            // Another worker runs this process, since this worker does not.
             spawn(async move { another.store(true, Ordering::Release) });
             spin_until(&replaced);
             send(to, Word);
@@ -83,7 +83,7 @@ fn the_last_words_of_a_worker_that_was_replaced() {
     }
 }
 
-/// A process of one node sends through another node of the program.
+/// A process of one node may send through another node of the program.
 #[test]
 fn by_the_hand_of_another_node() {
     let place = Place::new();
@@ -104,7 +104,7 @@ struct Large {
     data: Bytes,
 }
 
-/// Several turns' worth of reading and writing.
+/// Enough bytes for several turns of reading and writing.
 const LARGE_BYTES: usize = 3 << 20;
 const ROUNDS: usize = 30;
 
@@ -113,8 +113,8 @@ async fn without_net_kernel() {
     suspend_process(whereis("net_kernel").unwrap()).await.unwrap();
 }
 
-/// Connections carry their bytes without net_kernel, however busy they are: here, the process
-/// net_kernel of neither node runs.
+/// Connections carry their bytes without net_kernel, however busy they are. In this test,
+/// net_kernel runs on neither node.
 #[test]
 fn busy_connections_do_without_net_kernel() {
     let place = Place::new();

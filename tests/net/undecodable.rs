@@ -41,8 +41,8 @@ impl<'de> Deserialize<'de> for Even {
     }
 }
 
-/// The first value of a type is tried out at its sender, which refuses one that can't be read back.
-/// After a good one, others with the same parts are sent unchecked.
+/// Tries out a type. The sender of its first value refuses a value that can't be read back. After a
+/// valid value, it sends further values with the same parts unchecked.
 fn try_out() {
     fika::message::Encoded::new(&even(0)).unwrap();
 }
@@ -55,7 +55,7 @@ fn long(number: u64) -> Even {
     Even { number, text: "x".repeat(100_000) }
 }
 
-/// Returns what it receives. It has a name, and an alias with priority.
+/// Sends back each value that it receives. It has a name, and an alias with priority.
 #[remote]
 async fn takes(to: Pid) {
     register("takes", self_pid()).unwrap();
@@ -76,8 +76,8 @@ fn connection_to(name: &str) -> ConnectedNode {
     found.expect("it is connected")
 }
 
-/// A process of the node `near` sends to one of the node `far`, in every way: valid values arrive,
-/// and invalid ones are lost.
+/// A process of the node `near` sends to a process of the node `far`, in every way: valid values
+/// arrive, and invalid values are lost.
 #[test]
 fn however_it_is_sent() {
     try_out();
@@ -104,7 +104,7 @@ fn however_it_is_sent() {
                     send(("takes", &*name), make(n));
                     send(alias, make(n));
                     send_priority(alias, make(n));
-                    // It may have to wait behind large ones. It is not sent then.
+                    // A message that would wait behind large ones is not sent by `try_send`.
                     try_send(pid, make(n)).unwrap_or_else(|_| send(pid, make(n)));
                     send_wait(pid, make(n)).await.unwrap();
                     send(pid, Tagged { tag: make(n), message: down() });
@@ -125,7 +125,7 @@ fn however_it_is_sent() {
     });
     assert_eq!(near.undecodable_count(), 0);
     assert_eq!(lost, 42);
-    // Type, sender, receiver and cause.
+    // The log names the type, the sender, the receiver and the cause.
     far.await_log("a message from another node was dropped", 32);
     let log = far.log();
     let line = log.lines().find(|line| line.contains("was dropped")).unwrap();
@@ -138,7 +138,7 @@ fn however_it_is_sent() {
     assert_eq!(far.logged("a panic ended a process"), 0, "{log}");
 }
 
-/// A program that runs here, whose log is read.
+/// A program that runs on this node, whose log is read.
 #[remote]
 async fn sends_odd(to: Pid) {
     try_out();
@@ -147,7 +147,7 @@ async fn sends_odd(to: Pid) {
     answerer().await;
 }
 
-/// The node that has sent it reports it too, with the sending process.
+/// The node that has sent the value reports the loss too, with the sending process.
 #[test]
 fn its_sender_is_told() {
     let place = Place::new();
@@ -172,8 +172,8 @@ fn its_sender_is_told() {
     assert!(near.logged("does not decode") <= 34, "no more than 32 at once, and one a second");
 }
 
-/// Keeps what it gets until it is asked, and answers with its count of lost messages, and with the
-/// connection to the node that asks and the count of that.
+/// Keeps its messages until it is asked. Answers with its count of lost messages, with the
+/// connection to the asking node, and with the connection's count.
 #[remote(name = "test::undecodable::keeps")]
 async fn keeps(to: Pid) {
     send(to, self_pid());
@@ -181,7 +181,7 @@ async fn keeps(to: Pid) {
         let asker = next!(Name);
         send(to, ());
         next!(bool);
-        // Earlier messages come before this one.
+        // Earlier messages come before this question.
         let from = receive! {
             _lost: Even => panic!("it decodes"),
             from: Pid => from,
@@ -207,7 +207,7 @@ fn over_an_earlier_connection() {
         for round in 1..=2_u64 {
             (0..3).for_each(|_| send(keeper, even(1)));
             send(keeper, Name::from(&*here));
-            // They have arrived, and no process has looked at them.
+            // The messages have arrived, and no process has looked at them.
             next!(());
             if round == 1 {
                 before.push(connection_to(&there).connection);
@@ -224,21 +224,21 @@ fn over_an_earlier_connection() {
             assert_eq!(here, expected, "counted by the connection {at_far}");
             let there = connection_to(&there);
             assert_eq!(there.connection, connection.connection, "it stays");
-            // Reports are sent before the answer, except those that are gathered.
+            // Reports are sent before the answer, unless they are gathered.
             assert_eq!(there.undecodable_there, expected);
         }
     });
     assert_eq!(far.undecodable_count(), 6);
 }
 
-/// Only runs with an even number.
+/// Runs only with an even number.
 #[remote]
 async fn runs_with(even: Even, to: Pid) {
     send(to, even.number);
     answerer().await;
 }
 
-/// A spawn request whose arguments can't be decoded is answered, in whatever way it was made.
+/// A spawn request whose arguments can't be decoded is answered, however it was made.
 #[test]
 fn arguments() {
     try_out();
@@ -287,8 +287,8 @@ async fn ends_with(number: u64) {
     exit(ExitReason::term(even(number)));
 }
 
-/// A program's value in a reason is decoded on demand: the reason arrives, and a request for the
-/// value returns none.
+/// A program's value in a reason is decoded on demand: the reason arrives, and a request for an
+/// invalid value returns `None`.
 #[test]
 fn a_term_in_a_reason() {
     let place = Place::new();
@@ -304,7 +304,7 @@ fn a_term_in_a_reason() {
             assert_eq!(reason.get::<Even>(), value);
             let linked = spawn_link_on(&far, ends_with(number)).await;
             assert_eq!(exit_of(linked).await, reason);
-            // Also in a message.
+            // The reason may also be part of a message.
             let pid = spawn_on(&far, gives_back()).await;
             send(pid, (self_pid(), reason.clone()));
             assert_eq!(next!(ExitReason), reason);
@@ -339,7 +339,7 @@ fn a_peer_that_sends_nothing_else() {
     let define_name = frame(&[&[2, 0][..], &text("takes")].concat());
     let define_type = frame(&[&[3, 0][..], &fingerprint, &text("test::Even")].concat());
     peer.write(&[define_name, define_type].concat());
-    // From its process 5.6.
+    // The frame comes from the peer's process 5.6.
     let bad = frame(&[0x90, 0, 6, 6, 0, 0, 0, 0, 0, 2, 1, 0]);
     let report = frame(&[&b"\x06\0\x09\0\x09\0"[..], &text("\x1b[2J"), &text("\n"), &[9]].concat());
     for _ in 0..COUNT / 100 {
@@ -351,7 +351,7 @@ fn a_peer_that_sends_nothing_else() {
         until_there_is_an_end(&name, COUNT).await;
         assert_eq!(ping(&name).await, PingAnswer::Pong);
     });
-    // It ends with a request that is answered: a monitor of a missing process.
+    // The last frame is a request that is answered: a monitor of a missing process.
     peer.write(&frame(b"\x15\x7f\x7f\x01\0\x09\0"));
     let mut told = 0;
     loop {
@@ -384,7 +384,7 @@ async fn until_there_is_an_end(name: &str, count: u64) {
     }
 }
 
-/// A simulated node loses such messages in the same way.
+/// A simulated node also loses messages that can't be decoded, and counts them.
 #[test]
 fn in_a_simulation() -> Result<(), Failure> {
     try_out();

@@ -34,7 +34,7 @@ async fn sizes() {
     }
 }
 
-/// The peer is another program, which starts the port mapper, is killed, and restarts.
+/// A node works with another program that starts the port mapper, is killed, and restarts.
 #[test]
 fn two_programs() {
     let place = Place::new();

@@ -28,7 +28,7 @@ fn within_limit(node: &TestNode, body: impl Future<Output = ()> + Send + 'static
         done.send(()).unwrap();
     });
     if is_done.recv_timeout(LIMIT).is_err() {
-        // Not a panic, since the nodes of the test could not stop.
+        // A panic would not help here, since the nodes of the test could not stop.
         eprintln!("the process does not end");
         std::process::exit(1);
     }
@@ -100,7 +100,7 @@ impl Message for Drops {
     }
 }
 
-/// However it is sent, with an existing connection or without.
+/// A value's code may send, however the value is sent, with an existing connection or without.
 #[test]
 fn a_destructor_sends_to_the_same_node() {
     let place = Place::new();
@@ -119,12 +119,12 @@ fn a_destructor_sends_to_the_same_node() {
             send_wait(("counts", &*far), value(length)).await.unwrap();
             let not_sent = try_send(("counts", &*far), value(length));
             dropped += 5;
-            // A returned value is dropped here.
+            // The destructor of a returned value runs here.
             drop(not_sent);
         }
         assert_eq!(count_at(pid).await, dropped);
         disconnect_node(&far).await;
-        // These wait for the connection, and are already encoded.
+        // These messages wait for the connection, and are already encoded.
         for length in [1, 1 << 20] {
             send(("counts", &*far), value(length));
             send(pid, value(length));
@@ -134,7 +134,7 @@ fn a_destructor_sends_to_the_same_node() {
     });
 }
 
-/// What the code of this test's types does. It is set once there is a connection.
+/// The code of this test's types calls this function. It is set once there is a connection.
 static SAYS: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 static SAID: AtomicUsize = AtomicUsize::new(0);
 
@@ -190,7 +190,7 @@ impl Message for Says {
     }
 }
 
-/// Takes one in its arguments, and others.
+/// Takes a value whose code sends, among other arguments.
 #[remote(name = "test::user_code::takes")]
 async fn takes(first: Says, to: Pid) {
     send(to, first.0);
@@ -204,7 +204,7 @@ async fn takes(first: Says, to: Pid) {
     }
 }
 
-/// The code sends over the same connection, at both ends, and makes other connections.
+/// A value's code may send over the same connection, at both ends, and make other connections.
 #[test]
 fn the_code_of_a_message_sends_and_connects() {
     let place = Place::new();
@@ -244,7 +244,7 @@ fn the_code_of_a_message_sends_and_connects() {
     });
 }
 
-/// A list whose items are produced by code that uses the node's settings.
+/// A list's items may come from code that uses the node's settings.
 #[test]
 fn a_list_of_nodes_that_asks_the_node() {
     let place = Place::new();

@@ -17,7 +17,7 @@ use fika::prelude::*;
 use support::peer::{Hello, Peer, SPAWN, frame, framed, hello_r, proofs, read_framed, text};
 use support::{COOKIE, LIMIT, Place, TestNode, until};
 
-/// An initiator that speaks these versions gets a version, or is refused.
+/// An initiator that speaks these versions gets a common version, or is refused.
 #[test]
 fn initiators_of_other_versions() {
     let place = Place::new();
@@ -38,7 +38,7 @@ fn initiators_of_other_versions() {
         let mut hello = Hello::new(&name, &place.name("there"));
         hello.versions = versions;
         if served {
-            // Its proof covers the whole range, which the peer has checked too.
+            // The node's proof covers the whole range, and the peer has checked that.
             let mut peer = Peer::connected_as(addr, &hello);
             assert!(!peer.frame().is_empty());
             continue;
@@ -46,7 +46,7 @@ fn initiators_of_other_versions() {
         let mut peer = Peer::open(addr);
         peer.write(&framed(&hello.body()));
         let answer = peer.handshake_frame();
-        // Another version, and the highest possible one.
+        // The initiator speaks another version, or the highest possible one.
         assert_eq!((answer[0], answer[47], &answer[1..3]), (0xf2, 5, &[0, 1][..]));
         assert_eq!(peer.until_closed(), b"");
         refused += 1;
@@ -56,8 +56,8 @@ fn initiators_of_other_versions() {
     }
 }
 
-/// A responder of another version, and responders that answer what was not asked: nothing is proved
-/// to them. (The errors are tested in `net/src/proto/handshake/tests.rs`.)
+/// A node proves nothing to a responder of another version, or to a responder that answers with an
+/// unexpected version or status. (The errors are tested in `net/src/proto/handshake/tests.rs`.)
 #[test]
 #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn responders_of_other_versions() {
@@ -91,8 +91,8 @@ fn responders_of_other_versions() {
 const HIDDEN: u64 = 1;
 const NAME_ME: u64 = 1 << 3;
 
-/// Unknown flags change nothing, and can't be removed or added on the way: the proofs cover them as
-/// they were sent.
+/// Unknown flags change nothing, and nobody can remove or add them on the way, because the proofs
+/// cover them as they were sent.
 #[test]
 fn unknown_flags() {
     let place = Place::new();
@@ -105,7 +105,7 @@ fn unknown_flags() {
         assert!(!peer.frame().is_empty(), "it is served as others are");
         drop(peer);
         until("it has gone", || there.nodes().is_empty());
-        // Its proof is for other flags than it sent.
+        // The peer's proof covers other flags than it sent.
         let mut peer = Peer::open(addr);
         peer.write(&framed(&hello.body()));
         let answer = peer.handshake_frame();
@@ -117,7 +117,7 @@ fn unknown_flags() {
     }
 }
 
-/// The system's clock, and nothing random: all nonces and creations are equal.
+/// The system's clock without randomness: all nonces and creations are equal.
 struct NoChance(SystemEnv);
 
 impl Env for NoChance {
@@ -158,13 +158,13 @@ fn pieces(fingerprint: u64) -> Vec<Vec<u8>> {
     let ask = [3, 0].into_iter().chain(fingerprint.to_be_bytes()).chain(text("golden::Ask"));
     let ask = frame(&ask.collect::<Vec<_>>());
     let nothing = frame(&[&[3, 1][..], &[0; 8], &text("nothing")].concat());
-    // From the process 5.0 of the peer.
+    // The frames come from the peer's process 5.0.
     vec![
         // A monitor of an unused name.
         [name(0, "nobody"), frame(&[0x95, 0, 5, 0, 0xc8, 1, 0])].concat(),
         // A link to a process that never existed.
         frame(&[0x11, 0xff, 0xff, 3, 0, 5, 0]),
-        // A message that is answered, by its name, and another with the same numbers.
+        // A message by name that is answered, and another that uses its numbers again.
         [name(1, "echo"), ask, frame(&[0x90, 1, 6, 0, 0, 1, 0, 0, 0, 0, 4, 0, 5, 0, 7])].concat(),
         frame(&[0x90, 1, 0, 0, 1, 0, 0, 0, 0, 5, 0, 5, 0, 0xff, 1]),
         // The message in two pieces, with a tick between.
@@ -184,7 +184,7 @@ fn pieces(fingerprint: u64) -> Vec<Vec<u8>> {
     ]
 }
 
-/// Sessions of all past versions are served byte for byte: this one is of version one.
+/// The sessions of all past versions are served byte for byte. This session is of version one.
 /// `FIKA_RECORD=1` records it again, which is only right if the protocol has a new version, or has
 /// not been released.
 #[test]
@@ -199,7 +199,8 @@ fn a_golden_session() {
     let pid = node.spawn(echo()).unwrap();
     node.register("echo", pid).unwrap();
     let mut hello = Hello::new("peer@127.0.0.1", "golden@127.0.0.1");
-    // Hidden, so that other nodes are not mentioned. It supports priority messages.
+    // The peer is hidden, so that the node does not mention other nodes. It supports priority
+    // messages.
     hello.flags = SPAWN | 1 | 4;
     let hello = hello.body();
     let mut peer = Peer::open(addr);

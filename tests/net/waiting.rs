@@ -154,7 +154,7 @@ impl Others {
     }
 }
 
-/// Polls only those of its tasks that were woken, as executors and `FuturesUnordered` do.
+/// Polls only tasks that were woken, as executors and `FuturesUnordered` do.
 struct Tasks(Vec<(&'static str, Option<Task>, Arc<Woken>)>);
 
 #[derive(Default)]
@@ -233,7 +233,7 @@ fn all_that_waits_for_an_answer_waits_side_by_side() {
             let in_time = timeout(LIMIT, &mut all).await;
             assert!(in_time.is_ok(), "{:?} wait still", all.left());
         }
-        // They leave nothing in the mailbox.
+        // The waits leave nothing in the mailbox.
         receive! {
             other => panic!("{other:?} is left"),
             after Duration::ZERO => {}
@@ -248,7 +248,7 @@ fn what_is_given_up_leaves_nothing_behind() {
     let _others = [place.node("b"), place.node("c")];
     place.node("a").block_on(async move {
         let others = Others::make(place).await;
-        // New processes must not be killed by this.
+        // New processes must survive this.
         for _ in 0..20 {
             let mut all = Tasks::new(others.each());
             std::future::poll_fn(|context| {
@@ -272,7 +272,7 @@ fn what_is_given_up_leaves_nothing_behind() {
     });
 }
 
-/// RECV-9, for all functions: none looks at waiting messages.
+/// RECV-9: no function that waits for an answer looks at waiting messages.
 #[test]
 fn what_waits_for_an_answer_costs_the_same_with_a_long_mailbox() {
     const MESSAGES: u64 = 200_000;
@@ -289,11 +289,11 @@ fn what_waits_for_an_answer_costs_the_same_with_a_long_mailbox() {
             let looked_at = messages_looked_at() - before;
             assert_eq!(looked_at, 0, "`{name}` looked at {looked_at} messages");
         }
-        // This one takes the name away, and all connections.
+        // This function takes the name away, and ends all connections.
         let before = messages_looked_at();
         assert!(stop_distribution().await);
         assert_eq!(messages_looked_at(), before, "`stop_distribution`");
-        // The count counts.
+        // The count of messages that were looked at is right.
         receive! { (): () => {}, after Duration::ZERO => {} }
         assert!(messages_looked_at() >= before + MESSAGES);
     });

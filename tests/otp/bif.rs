@@ -11,7 +11,7 @@ use fika::process::{Priority, SpawnOpts, group_leader, set_group_leader, spawn_o
 use crate::support::until_in_process;
 use crate::wait::{down, end_of, serve, sync};
 
-/// PROC-8, SIG-9.
+/// PROC-8, SIG-9: after a fatal exit signal, `is_process_alive` by the same sender is false.
 #[fika::test(workers = 2)]
 async fn is_process_alive() {
     assert!(fika::inspect::is_process_alive(self_pid()).await);
@@ -24,7 +24,7 @@ async fn is_process_alive() {
             sync(child).await;
         }
         assert!(fika::inspect::is_process_alive(child).await);
-        // One that has no effect.
+        // This signal has no effect.
         exit_process(child, ExitReason::Normal);
         assert!(fika::inspect::is_process_alive(child).await);
         let reason = if round % 3 == 0 { ExitReason::Kill } else { ExitReason::Shutdown };
@@ -32,7 +32,7 @@ async fn is_process_alive() {
         assert!(!fika::inspect::is_process_alive(child).await, "round {round}");
         down(monitor).await;
         assert!(!fika::inspect::is_process_alive(child).await);
-        // Its slot has a new one.
+        // A new process takes the child's slot.
         let next = spawn(serve());
         assert!(fika::inspect::is_process_alive(next).await);
         assert!(!fika::inspect::is_process_alive(child).await);
@@ -73,8 +73,8 @@ async fn is_process_alive() {
     other_node.stop();
 }
 
-/// INFO-1, INFO-10: by processes of each priority, while processes that always want to run keep all
-/// workers busy. The target is one of those, of each priority.
+/// INFO-1, INFO-10: a process of any priority can set and read the group leader of a busy process
+/// of any priority, while busy processes keep all workers occupied.
 #[fika::test(workers = 2)]
 async fn group_leader_prio() {
     let busy = || async {

@@ -8,7 +8,7 @@ use fika::process::{unlink, yield_now};
 use crate::support::valve::{Stops, Valve};
 use crate::support::{EndWith, LIMIT, Place, TestNode, answerer, assert_answers, down};
 
-/// A node that reads all the time, and one whose output can be stopped.
+/// A node that reads all the time, and a node whose output can be stopped.
 pub(crate) struct Pair {
     pub(crate) here: TestNode,
     pub(crate) there: TestNode,
@@ -16,8 +16,8 @@ pub(crate) struct Pair {
     pub(crate) valve: Valve,
 }
 
-/// The size of a filler's messages: small enough for one piece, so that later messages of others
-/// don't overtake them.
+/// The size of a filler's messages. A message fits into one piece, so that later messages of other
+/// senders don't overtake it.
 const FILLING_BYTES: usize = 8 << 10;
 
 impl Pair {
@@ -28,8 +28,8 @@ impl Pair {
         Pair { here, there, place, valve }
     }
 
-    /// Runs it in a process of `here`, which is the system monitor. `sink` is a process of `there`
-    /// that receives everything, and reports how much that was.
+    /// Runs `test` in a process of `here` that is the system monitor. `sink` is a process of
+    /// `there` that receives everything and reports how much it has received.
     pub(crate) fn run<F: Future<Output = ()> + Send + 'static>(
         &self,
         test: impl FnOnce(Pid, Valve) -> F,
@@ -47,7 +47,7 @@ impl Pair {
     }
 }
 
-/// Receives what fills the connection, and answers with the count.
+/// Receives the messages that fill the connection, and answers with their count.
 async fn sink() {
     let mut taken = 0_u64;
     loop {
@@ -58,8 +58,8 @@ async fn sink() {
     }
 }
 
-/// Starts a process that sends to the sink, and waits until it is suspended. When it continues and
-/// was asked, it reports how many messages it has sent, and ends.
+/// Starts a process that sends to the sink, and waits until it is suspended. After it continues, it
+/// reports on request how many messages it has sent, and ends.
 pub(crate) async fn fill(sink: Pid) -> Pid {
     let filler = spawn(async move {
         let mut sent = 0_u64;
@@ -95,7 +95,7 @@ pub(crate) async fn busy(process: Pid) {
     assert_eq!(info::status(process).await, Some(Status::Suspended));
 }
 
-/// A process on the other node that does what it is told.
+/// Orders for a process on the other node.
 #[derive(Message, Serialize, Deserialize, Debug)]
 pub(crate) enum Do {
     Link(Pid),
@@ -125,8 +125,8 @@ pub(crate) async fn puppet(to: Pid) {
     }
 }
 
-/// BUSY-1, LINK-14: a process that does this over a congested connection is suspended. When there
-/// is room, it continues, and the operation has had its effect.
+/// BUSY-1, LINK-14: a process that calls `act` over a congested connection is suspended. It
+/// continues when there is room, and the operation has had its effect.
 pub(crate) fn suspends<F: Future<Output = ()> + Send + 'static>(
     act: impl FnOnce(Pid) + Send + 'static,
     effect: impl FnOnce(Pid, Pid) -> F + Send + 'static,
@@ -140,7 +140,7 @@ pub(crate) fn suspends<F: Future<Output = ()> + Send + 'static>(
         let actor = spawn(async move {
             trap_exit(true);
             act(remote);
-            // It continues to its next await.
+            // The process continues to its next await.
             send(me, "called".to_owned());
             yield_now().await;
             send(me, "goes on".to_owned());
@@ -156,7 +156,8 @@ pub(crate) fn suspends<F: Future<Output = ()> + Send + 'static>(
     });
 }
 
-/// `erl_link::busy_dist_port_monitor`, BUSY-1, BUSY-5.
+/// `erl_link::busy_dist_port_monitor`, BUSY-1, BUSY-5: a process that monitors over a congested
+/// connection is suspended. Later, every monitor that was not removed fires.
 pub(crate) fn port_monitor() {
     suspends(
         |remote| {
@@ -164,7 +165,7 @@ pub(crate) fn port_monitor() {
         },
         |remote, _| async move { assert_answers(remote, 1).await },
     );
-    // Many at once, with a monitor that is removed and one that is not.
+    // Many watchers at once: each has a monitor that it removes and a monitor that it keeps.
     let pair = Pair::new();
     let remote = pair.there.spawn(answerer()).unwrap();
     pair.run(move |sink, valve| async move {
@@ -195,8 +196,8 @@ pub(crate) fn port_monitor() {
     });
 }
 
-/// BUSY-5: processes with ties to the other node end at once. When there is room, the other node is
-/// notified of all of them.
+/// BUSY-5: if processes with ties to the other node end over a congested connection, they end at
+/// once. The other node is notified of all of them when there is room.
 pub(crate) fn ends_are_told(tie: fn(Pid) -> Do) {
     const PROCESSES: usize = 100;
     let pair = Pair::new();
@@ -257,7 +258,7 @@ pub(crate) fn unlink_ack() {
         none!(BusyDist);
         valve.open();
         all_came(filler, sink).await;
-        // All acknowledgements have arrived before this.
+        // All acknowledgements have arrived before this message.
         send(remote, Do::Answer(self_pid(), 2));
         assert_eq!(next!(u64), 2);
         send(unlinked, EndWith(ExitReason::Shutdown));
@@ -265,7 +266,7 @@ pub(crate) fn unlink_ack() {
         send(remote, Do::Answer(self_pid(), 3));
         assert_eq!(next!(u64), 3);
         none!(Exit);
-        // The link can be made again.
+        // The two processes can be linked again.
         let again = spawn(answerer());
         send(remote, Do::Link(again));
         send(remote, Do::Answer(self_pid(), 4));
@@ -278,8 +279,8 @@ pub(crate) fn unlink_ack() {
 /// Almost the size limit of a message.
 pub(crate) const LARGE_BYTES: usize = 4 << 20;
 
-/// BUSY-7: a large message of one process to another node is in flight. What another process sends
-/// to the same receiver afterwards arrives before it.
+/// BUSY-7: while a large message of a process is in flight to another node, a later small message
+/// of another process to the same receiver arrives first.
 pub(crate) fn small_comes_first<F: Future<Output = ()> + Send + 'static>(
     large: impl FnOnce(Pid) + Send + 'static,
     comes: impl FnOnce(Pid, Pid) -> F + Send + 'static,

@@ -1,5 +1,5 @@
-//! `epmd_SUITE`: the port mapper, by hand. Each case is tried with the mapper that a node starts,
-//! and with Erlang's if that is installed.
+//! `epmd_SUITE`: the port mapper, tested byte by byte. Each case runs with the mapper that a node
+//! starts, and with Erlang's mapper if it is installed.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ use fika_net::{EpmdConfig, EpmdServer, Poller};
 use crate::support::hosts::Hosts;
 use crate::support::{self, Place, TestNode, connect, has_epmd, until, until_closed};
 
-/// A hand-made registration, which lasts as long as the connection.
+/// Registers a name by hand. The registration lasts as long as the connection.
 pub(crate) fn register(place: Place, alive: &str, port: u16) -> TcpStream {
     let (stream, result) = try_register(place, alive.as_bytes(), port);
     assert_eq!(result.expect("it is answered")[1], 0, "{alive} is registered");
@@ -33,7 +33,7 @@ fn registration(name: &[u8], port: u16) -> Vec<u8> {
     body
 }
 
-/// Returns the answer. `None` if the mapper closed without one.
+/// Returns the answer, or `None` if the mapper closed the connection without an answer.
 fn try_register(place: Place, name: &[u8], port: u16) -> (TcpStream, Option<[u8; 6]>) {
     let mut stream = connect(place.mapper_addr()).unwrap();
     stream.write_all(&request(&registration(name, port))).unwrap();
@@ -50,7 +50,7 @@ fn lookup(place: Place, name: &str) -> Vec<u8> {
 /// A mapper to test.
 struct Mapper {
     place: Place,
-    /// The name that is registered besides.
+    /// How many names the mapper's own node has registered.
     own: usize,
     _node: Option<TestNode>,
     program: Option<Child>,
@@ -65,7 +65,7 @@ impl Drop for Mapper {
     }
 }
 
-/// The mapper of a node, and Erlang's with these options.
+/// Returns the mapper of a node, and Erlang's mapper, started with these options.
 fn mappers(test: &str, options: &[&str]) -> Vec<Mapper> {
     let place = Place::new();
     let node = place.node("node");
@@ -87,7 +87,7 @@ fn erlangs(options: &[&str]) -> Mapper {
     Mapper { place, own: 0, _node: None, program }
 }
 
-/// Our mapper with settings that a node does not have.
+/// Returns our mapper with settings that no node gives it.
 fn with_settings(relaxed: bool, idle: Duration) -> Mapper {
     let place = Place::new();
     let poller = Poller::new().unwrap();
@@ -102,12 +102,12 @@ fn with_settings(relaxed: bool, idle: Duration) -> Mapper {
     };
     let server = EpmdServer::bind(&poller, &config).unwrap();
     node.spawn(server.run());
-    // It runs as long as the test program.
+    // The mapper runs as long as the test program.
     std::mem::forget(node);
     Mapper { place, own: 0, _node: None, program: None }
 }
 
-/// EPMD-1, EPMD-2.
+/// EPMD-1, EPMD-2: a registered name is confirmed and listed with its port.
 #[test]
 fn register_name() {
     for mapper in mappers("epmd::register_name", &[]) {
@@ -117,7 +117,7 @@ fn register_name() {
     }
 }
 
-/// Registers two names and unregisters them.
+/// Registers two names, then unregisters them one after the other.
 fn two_names(test: &str, first: usize) {
     for mapper in mappers(test, &[]) {
         let place = mapper.place;
@@ -137,19 +137,19 @@ fn two_names(test: &str, first: usize) {
     }
 }
 
-/// EPMD-4.
+/// EPMD-4: a registration ends with its connection. The first one ends first.
 #[test]
 fn register_names_1() {
     two_names("epmd::register_names_1", 0);
 }
 
-/// EPMD-4.
+/// EPMD-4: a registration ends with its connection. The second one ends first.
 #[test]
 fn register_names_2() {
     two_names("epmd::register_names_2", 1);
 }
 
-/// EPMD-5.
+/// EPMD-5: registering a live name is an error, and the old registration stays.
 #[test]
 fn register_duplicate_name() {
     for mapper in mappers("epmd::register_duplicate_name", &[]) {
@@ -160,7 +160,7 @@ fn register_duplicate_name() {
     }
 }
 
-/// EPMD-6, EPMD-7.
+/// EPMD-6, EPMD-7: a name in UTF-8 is registered and found.
 #[test]
 fn unicode_name() {
     for mapper in mappers("epmd::unicode_name", &[]) {
@@ -172,7 +172,7 @@ fn unicode_name() {
     }
 }
 
-/// EPMD-7.
+/// EPMD-7: a lookup returns the port of a registered name, and an error for an unknown name.
 #[test]
 fn get_port_nr() {
     for mapper in mappers("epmd::get_port_nr", &[]) {
@@ -182,7 +182,7 @@ fn get_port_nr() {
     }
 }
 
-/// EPMD-7, EPMD-14.
+/// EPMD-7, EPMD-14: a lookup that arrives byte by byte is answered, and delays no other.
 #[test]
 fn slow_get_port_nr() {
     for mapper in mappers("epmd::slow_get_port_nr", &[]) {
@@ -191,14 +191,14 @@ fn slow_get_port_nr() {
         stream.set_nodelay(true).unwrap();
         for byte in request(b"zfoo") {
             stream.write_all(&[byte]).unwrap();
-            // Others are served between any two bytes.
+            // The mapper serves other clients between any two bytes.
             assert_eq!(lookup(mapper.place, "bar"), [119, 1]);
         }
         assert_eq!(until_closed(&mut stream)[..4], [119, 0, 0x12, 0x67]);
     }
 }
 
-/// EPMD-11.
+/// EPMD-11: a relaxed mapper unregisters a name on request, and reports an unknown name.
 #[test]
 fn unregister_others_name_1() {
     let mut mappers = vec![with_settings(true, secs(60))];
@@ -215,7 +215,7 @@ fn unregister_others_name_1() {
     }
 }
 
-/// EPMD-6.
+/// EPMD-6: a name with a zero byte is refused without an answer.
 #[test]
 fn name_with_null_inside() {
     for mapper in mappers("epmd::name_with_null_inside", &[]) {
@@ -224,7 +224,8 @@ fn name_with_null_inside() {
     }
 }
 
-/// EPMD-8: a thousand names are read slowly, and one of them has been unregistered before.
+/// EPMD-8: a client that reads slowly receives a thousand names, without the name that was
+/// unregistered before.
 #[test]
 fn stupid_names_req() {
     const NAMES: usize = 1000;
@@ -254,7 +255,7 @@ fn stupid_names_req() {
     }
 }
 
-/// Sends this and waits for the end, which comes after the idle limit, not before.
+/// Sends these bytes and waits for the close, which comes after the idle limit and not before.
 fn idle(test: &str, bytes: &[u8]) {
     // Erlang's mapper counts whole seconds.
     let mut mappers = vec![(with_settings(false, millis(400)), millis(400))];
@@ -270,25 +271,25 @@ fn idle(test: &str, bytes: &[u8]) {
     }
 }
 
-/// EPMD-14.
+/// EPMD-14: a connection without a request is closed after the idle limit.
 #[test]
 fn no_data() {
     idle("epmd::no_data", b"");
 }
 
-/// EPMD-14.
+/// EPMD-14: a connection with half a length is closed after the idle limit.
 #[test]
 fn one_byte() {
     idle("epmd::one_byte", b"\0");
 }
 
-/// EPMD-14.
+/// EPMD-14: a connection with part of a request is closed after the idle limit.
 #[test]
 fn partial_packet() {
     idle("epmd::partial_packet", b"\0\x10xabc");
 }
 
-/// Sends this, and is closed without an answer, long before the idle limit.
+/// Sends these bytes. The mapper closes without an answer, long before the idle limit.
 fn closed(test: &str, bytes: &[u8]) {
     for mapper in mappers(test, &[]) {
         let mut stream = connect(mapper.place.mapper_addr()).unwrap();
@@ -298,32 +299,32 @@ fn closed(test: &str, bytes: &[u8]) {
     }
 }
 
-/// EPMD-13.
+/// EPMD-13: a request of length zero is closed without an answer.
 #[test]
 fn zero_length() {
     closed("epmd::zero_length", &[0, 0, 0, 0, 0, 0, 0]);
 }
 
-/// EPMD-13.
+/// EPMD-13: a request above the maximum length is closed without an answer.
 #[test]
 fn too_large() {
     let length = 63_000_u16.to_be_bytes();
     closed("epmd::too_large", &[&length[..], &[0; 4000]].concat());
 }
 
-/// EPMD-6: an empty name.
+/// EPMD-6: a registration with an empty name is closed without an answer.
 #[test]
 fn alive_req_too_small_1() {
     closed("epmd::alive_req_too_small_1", &request(&registration(b"", 1)));
 }
 
-/// EPMD-13: cut off before the name.
+/// EPMD-13: a registration that is cut off before the name is closed without an answer.
 #[test]
 fn alive_req_too_small_2() {
     closed("epmd::alive_req_too_small_2", &request(&registration(b"foo", 1)[..11]));
 }
 
-/// EPMD-7.
+/// EPMD-7: a lookup of a name without extra data returns a length of zero for it.
 #[test]
 fn returns_valid_empty_extra() {
     for mapper in mappers("epmd::returns_valid_empty_extra", &[]) {
@@ -335,7 +336,7 @@ fn returns_valid_empty_extra() {
     }
 }
 
-/// EPMD-16: Erlang's program, and the mapper of one of our nodes.
+/// EPMD-16: Erlang's program lists the names of a mapper that one of our nodes has started.
 #[test]
 fn names_stdout() {
     if !has_epmd("epmd::names_stdout") {
@@ -354,7 +355,8 @@ fn names_stdout() {
     drop(node);
 }
 
-/// EPMD-10, EPMD-11.
+/// EPMD-10, EPMD-11: a mapper that is not relaxed can't be ended while a name is registered, and
+/// unregisters no name on request.
 #[test]
 fn no_live_killing() {
     let mut mappers = vec![with_settings(false, secs(60))];
@@ -374,8 +376,8 @@ fn no_live_killing() {
     }
 }
 
-/// EPMD-12: a name is registered over the loopback address of IPv6, with the mapper that a node of
-/// that host starts, and with Erlang's.
+/// EPMD-12: a name can be registered over the loopback address of IPv6, with the mapper that a node
+/// of that host starts and with Erlang's mapper.
 #[test]
 fn register_name_ipv6() {
     let test = "epmd::register_name_ipv6";
@@ -417,8 +419,8 @@ fn register_over_ipv6(port: u16) {
     assert_eq!(found, [119, 0, 0x12, 0x67]);
 }
 
-/// Returns what the mappers of one host answer to this request from another host: that of a node,
-/// and Erlang's, both reached by the host's address.
+/// Returns the answers of one host's mappers to a request from another host. The mappers are a
+/// node's and Erlang's, both reached by the host's address.
 fn from_another_host(test: &str, body: &[u8]) {
     let Some(hosts) = Hosts::new(test, 2) else { return };
     let (host, place) = (hosts.host(0), hosts.host(0).place);
@@ -441,7 +443,7 @@ fn from_another_host(test: &str, body: &[u8]) {
             let mut stream = connect(addr).unwrap();
             stream.write_all(&request(body)).unwrap();
             assert_eq!(until_closed(&mut stream), [0; 0], "closed without an answer");
-            // It continues, and lists its names for all.
+            // The mapper continues, and lists its names for all hosts.
             let mut stream = connect(addr).unwrap();
             stream.write_all(&request(b"n")).unwrap();
             let mut answer = Vec::new();
@@ -453,13 +455,13 @@ fn from_another_host(test: &str, body: &[u8]) {
     drop(erlangs);
 }
 
-/// EPMD-12.
+/// EPMD-12: a mapper refuses a registration from another host.
 #[test]
 fn no_nonlocal_register() {
     from_another_host("epmd::no_nonlocal_register", &registration(b"foo", 4711));
 }
 
-/// EPMD-12.
+/// EPMD-12: a mapper refuses to be ended from another host.
 #[test]
 fn no_nonlocal_kill() {
     from_another_host("epmd::no_nonlocal_kill", b"k");

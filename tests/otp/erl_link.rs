@@ -14,13 +14,14 @@ fn text(text: &str) -> ExitReason {
     ExitReason::term(text.to_owned())
 }
 
-/// LINK-1, LINK-2, LINK-3, LINK-7.
+/// LINK-1, LINK-2, LINK-3, LINK-7: the end of either linked process signals the other one once, and
+/// an unlink by either side removes the link.
 #[fika::test]
 async fn links() {
     trap_exit(true);
     let me = self_pid();
 
-    // The child's end, and the parent's.
+    // The child ends, then the parent.
     for reason in [ExitReason::Normal, ExitReason::Shutdown, text("x"), ExitReason::Kill] {
         let ends = reason.clone();
         let child = spawn_link(async { exit(ends) });
@@ -43,7 +44,7 @@ async fn links() {
         assert_eq!(next::<ExitReason>().await, reason);
     }
 
-    // Linked by either side and by both, and unlinked by either.
+    // One side or both have linked, and either side unlinks.
     for linkers in 1..4 {
         for unlinked_here in [None, Some(true), Some(false)] {
             let peer = spawn(async move {
@@ -80,7 +81,7 @@ async fn links() {
         }
     }
 
-    // An end kills a peer that does not trap exits, unless the end is normal.
+    // The end of a process kills a peer that does not trap exits, unless the end is normal.
     for (reason, dies) in [(ExitReason::Normal, false), (ExitReason::Shutdown, true)] {
         let peer = spawn(serve());
         let watch = monitor(peer);
@@ -108,10 +109,11 @@ async fn links() {
     assert!(has_none::<Exit>().await);
 }
 
-/// MON-1, MON-4, MON-6, MON-8, MON-12.
+/// MON-1, MON-4, MON-6, MON-8, MON-12: a monitor is one-way, by pid or by name, and belongs to the
+/// process that made it.
 #[fika::test]
 async fn process_monitors() {
-    // By pid, twice: when the target ends, each monitor gives its own message.
+    // Two monitors by pid: when the target ends, each monitor gives its own message.
     let target = spawn(serve());
     let (first, second) = (monitor(target), monitor(target));
     assert_ne!(first, second);
@@ -128,7 +130,7 @@ async fn process_monitors() {
     .await;
     sync(target).await;
 
-    // By name: the object is the name and the node.
+    // The monitor is by name, so the object is the name and the node.
     register("target", target).unwrap();
     let here = self_node().name();
     let by_name = monitor("target");
@@ -163,12 +165,12 @@ async fn process_monitors() {
     exit_process(target, ExitReason::Kill);
     assert_eq!(down(mine).await, ExitReason::Killed);
 
-    // Of the process itself.
+    // A process's monitor of itself never fires.
     let _ = monitor(self_pid());
     assert!(has_none::<Down>().await);
 }
 
-/// LINK-8: after `unlink` and a look into the mailbox, nothing arrives any more.
+/// LINK-8: after `unlink` and a look into the mailbox, no `Exit` arrives any more.
 #[fika::test]
 async fn otp_5772_link() {
     trap_exit(true);
@@ -179,13 +181,13 @@ async fn otp_5772_link() {
         }
         unlink(child);
         receive! { Exit { from, .. } if from == child => {}, after Duration::ZERO => {} }
-        // The Down comes after everything else that the child has sent.
+        // The Down comes after everything else from the child.
         down(monitor(child)).await;
         assert!(has_none::<Exit>().await, "round {n}");
     }
 }
 
-/// MON-9, MON-10: after `demonitor_flush`, nothing arrives any more.
+/// MON-9, MON-10: after `demonitor_flush`, no `Down` arrives any more.
 #[fika::test]
 async fn otp_5772_monitor() {
     for n in 0..10_000 {
@@ -199,7 +201,7 @@ async fn otp_5772_monitor() {
     }
 }
 
-/// LINK-1, LINK-2, LINK-12: links between nodes, from either side, and the end of the node.
+/// LINK-1, LINK-2, LINK-12: links between nodes work from either side, and fire when the node ends.
 #[test]
 fn dist_links() {
     use crate::support::{EndWith, LIMIT, Place, answerer, assert_answers, down, exit_of};
@@ -209,16 +211,16 @@ fn dist_links() {
     let on_peer = here.block_on(async move {
         let name = place.name("peer");
         trap_exit(true);
-        // The remote process ends, with a reason and in an orderly way.
+        // The remote process ends, with several reasons.
         for reason in [ExitReason::Shutdown, ExitReason::Normal, text("x")] {
             let there = spawn_link_on(&name, answerer()).await;
-            // Two calls have the effect of one.
+            // Two calls of `link` have the effect of one call.
             link(there);
             send(there, EndWith(reason.clone()));
             assert_eq!(exit_of(there).await, reason);
             none!(Exit);
         }
-        // This process ends, which the other side sees.
+        // The local process ends, and the remote process sees it.
         let there = spawn_on(&name, answerer()).await;
         let of_there = monitor(there);
         spawn(async move {
@@ -227,14 +229,14 @@ fn dist_links() {
             exit(ExitReason::Shutdown);
         });
         assert_eq!(down(of_there).await, ExitReason::Shutdown);
-        // Unlinked, each ends alone.
+        // After an unlink, each process ends alone.
         let there = spawn_link_on(&name, answerer()).await;
         unlink(there);
         let of_there = monitor(there);
         exit_process(there, ExitReason::Kill);
         assert_eq!(down(of_there).await, ExitReason::Killed);
         none!(Exit);
-        // And linked again right after.
+        // Processes that are unlinked can be linked again at once.
         let there = spawn_link_on(&name, answerer()).await;
         for _ in 0..10 {
             unlink(there);
@@ -267,7 +269,8 @@ fn dist_links() {
     });
 }
 
-/// NMON-1, NMON-2, NMON-3.
+/// NMON-1, NMON-2, NMON-3: each call of `monitor_node` gives one message, and each undo takes one
+/// message away.
 #[test]
 fn monitor_nodes() {
     use crate::support::{LIMIT, Place, nodedown};
@@ -278,14 +281,14 @@ fn monitor_nodes() {
     let (done, is_done) = mpsc::channel();
     here.spawn(async move {
         let (name, dead) = (place.name("peer"), place.name("dead"));
-        // A dead node, one message for each call.
+        // A dead node gives one message for each call.
         for _ in 0..3 {
             monitor_node(&dead, true).unwrap();
         }
         for _ in 0..3 {
             nodedown(&dead).await;
         }
-        // It connects. Calls are counted, and are undone one by one.
+        // The first call connects. The node counts the calls, and undoes them one by one.
         for on in [true, true, false, true, true, false, true] {
             monitor_node(&name, on).unwrap();
         }
@@ -297,11 +300,11 @@ fn monitor_nodes() {
         }
         assert_eq!(ping(&name).await, PingAnswer::Pang);
         none!(NodeDown);
-        // Undone more often than called: no effect, and no harm.
+        // More undos than calls have no effect and do no harm.
         monitor_node(&dead, false).unwrap();
         monitor_node(&dead, true).unwrap();
         nodedown(&dead).await;
-        // The own node is never lost.
+        // The node itself is never lost.
         monitor_node(place.name("here"), true).unwrap();
         none!(NodeDown);
         done.send(()).unwrap();
@@ -311,7 +314,7 @@ fn monitor_nodes() {
     is_done.recv_timeout(LIMIT).unwrap();
 }
 
-/// MON-5, MON-6, MON-14: monitors of processes of another node, by pid and by name.
+/// MON-5, MON-6, MON-14: monitors of another node's processes work by pid and by name.
 #[test]
 fn dist_process_monitors() {
     use crate::support::{
@@ -325,11 +328,11 @@ fn dist_process_monitors() {
         let there = spawn_on(&name, named_answerer("one".into(), self_pid())).await;
         assert_eq!(next!(Answer).from, there);
         let (by_pid, by_name) = (monitor(there), monitor(("one", &*name)));
-        // A monitor that is removed gives nothing, and does not remove another one.
+        // A monitor that is removed gives no message, and does not remove another monitor.
         let taken_back = monitor(there);
         assert!(demonitor(taken_back));
         spawn(async move { assert!(!demonitor(by_pid)) });
-        // Its messages come before its end.
+        // The target's messages come before its end.
         send(there, Ask { from: self_pid(), n: 7 });
         send(there, EndWith(ExitReason::Shutdown));
         receive! {
@@ -355,7 +358,7 @@ fn dist_process_monitors() {
         for monitor in monitors {
             told.send(down(monitor).await).unwrap();
         }
-        // And after the loss.
+        // Monitors that are made after the loss fire as well.
         for monitor in [monitor(there), monitor(("two", &*place.name("peer")))] {
             told.send(down(monitor).await).unwrap();
         }
@@ -368,7 +371,8 @@ fn dist_process_monitors() {
     }
 }
 
-/// BUSY-1, BUSY-5, LINK-14.
+/// BUSY-1, BUSY-5, LINK-14: a process that monitors over a congested connection is suspended, and
+/// no monitor is lost.
 #[test]
 fn busy_dist_port_monitor() {
     busy::port_monitor();

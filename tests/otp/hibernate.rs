@@ -1,4 +1,4 @@
-//! `hibernate_SUITE`: waiting with as little memory as possible.
+//! `hibernate_SUITE`: a hibernating process uses as little memory as possible.
 
 use fika::inspect::{Status, info, set_label};
 use fika::message::{Local, Reference};
@@ -7,14 +7,14 @@ use fika::process::{dictionary, hibernate, spawn_blocking, unlink, yield_now};
 
 use crate::wait::{LIMIT, down, end_of, exit_from, has_none, next, serve, sync};
 
-/// Returns the memory of a process that was just made from this function, and waits.
+/// Returns the memory of a new process that runs `hibernates_for_ever` and waits.
 async fn memory_when_new() -> usize {
     let pid = spawn(hibernates_for_ever());
     wait_until_waiting(pid).await;
     info::memory(pid).await.expect("it lives")
 }
 
-/// Serves requests, and hibernates in between. Does what it is told before.
+/// Hibernates, and serves a request after each time that it wakes up.
 async fn hibernates_for_ever() {
     loop {
         hibernate().await;
@@ -37,7 +37,7 @@ async fn wait_until_waiting(pid: Pid) {
     }
 }
 
-/// INFO-2: the process's state is there when it wakes up, each time.
+/// INFO-2: the process's state is there each time it wakes up.
 #[fika::test(workers = 2)]
 async fn basic() {
     trap_exit(true);
@@ -48,7 +48,7 @@ async fn basic() {
         register("sleeper", self_pid()).unwrap();
         let watch = monitor("nobody");
         send(self_pid(), "stays".to_owned());
-        // It does not wait if there is a message, even an unwanted one.
+        // `hibernate` does not wait if there is a message, even an unwanted one.
         hibernate().await;
         hibernate().await;
         receive! { _: String => {} }
@@ -113,7 +113,7 @@ async fn min_heap_size() {
         }),
     );
     sync(child).await;
-    // The acknowledgements of the unlinks.
+    // The acknowledgements of the unlinks may still be on their way.
     let begun = self_node().env().now();
     while info::memory(child).await.unwrap() > small {
         let now = info::memory(child).await;
@@ -122,7 +122,7 @@ async fn min_heap_size() {
     }
 }
 
-/// INFO-2: a process without state keeps nothing, and still wakes up.
+/// INFO-2: a process without state keeps no memory, and still wakes up.
 #[fika::test(workers = 2)]
 async fn no_heap() {
     let small = memory_when_new().await;
@@ -142,14 +142,14 @@ async fn no_heap() {
             assert_eq!(down(watch).await, ExitReason::term(n));
         }
     }
-    // It is ended while it hibernates.
+    // A hibernating process can be ended.
     let (child, watch) = spawn_monitor(hibernates_for_ever());
     wait_until_waiting(child).await;
     exit_process(child, ExitReason::Shutdown);
     assert_eq!(down(watch).await, ExitReason::Shutdown);
 }
 
-/// INFO-2: from hibernation directly into a long operation that is interrupted.
+/// INFO-2: a process that wakes up can go directly into a long operation that is interrupted.
 #[fika::test(workers = 2)]
 async fn wake_up_and_bif_trap() {
     let me = self_pid();

@@ -1,5 +1,5 @@
-//! Cases of OTP's own suites, one module a suite. A test's path is the case's name, and its
-//! doc line names the statements of the specification that it checks.
+//! Cases of OTP's own suites, one module for each suite. A test's path is the case's name. Its doc
+//! line names the statements of the specification that it checks.
 #![deny(warnings)]
 
 #[macro_use]

@@ -1,7 +1,8 @@
 //! `message_queue_data_SUITE`: how a mailbox is stored does not change its contents.
 //!
-//! OTP keeps messages on the heap of their process or off it. Here a mailbox is counted, for its
-//! limit, or not, and that of a hibernating process frees the memory that it does not need.
+//! OTP keeps messages on the heap of their process or off it. Here, a mailbox counts its messages
+//! if it has a limit, and does not count them otherwise. A hibernating process frees the memory
+//! that its mailbox does not need.
 
 use fika::inspect::info;
 use fika::message::{MailboxLimit, mailbox_limit};
@@ -10,15 +11,15 @@ use fika::process::{SpawnOpts, spawn_opt};
 
 use crate::wait::{LIMIT, down, end_of, next};
 
-/// More than will ever arrive.
+/// A limit that no mailbox reaches.
 const COUNTED: MailboxLimit = MailboxLimit::messages(usize::MAX >> 1);
 
-/// Sets the next way to store the mailbox. Returns the previous one.
+/// Switches to the next way to store the mailbox, by the number. Returns the previous one.
 pub(crate) fn change(n: u64) -> MailboxLimit {
     mailbox_limit(if n.is_multiple_of(2) { COUNTED } else { MailboxLimit::NONE })
 }
 
-/// Checks that all of these numbers arrive, in order, and nothing else.
+/// Checks that exactly these numbers arrive, in this order.
 pub(crate) async fn expect(numbers: impl IntoIterator<Item = u64>) {
     for expected in numbers {
         receive! {
@@ -28,7 +29,8 @@ pub(crate) async fn expect(numbers: impl IntoIterator<Item = u64>) {
     }
 }
 
-/// FLAG-4: the way requested at spawn, that of the node, and a change of it.
+/// FLAG-4: a process stores its mailbox as its spawn options say, else as its node says, and can
+/// change it.
 #[test]
 fn basic() {
     let by_default = |limit| async move {
@@ -49,7 +51,7 @@ fn basic() {
     node.stop();
 }
 
-/// FLAG-4, INFO-6: changed back and forth, with messages before, between and after.
+/// FLAG-4, INFO-6: a mailbox keeps its messages while its storage changes back and forth.
 #[fika::test(workers = 2)]
 async fn process_info_messages() {
     const ROUNDS: u64 = 50;

@@ -11,7 +11,7 @@ fn text(text: &str) -> ExitReason {
     ExitReason::term(text.to_owned())
 }
 
-/// MON-3, PROC-9: the watched process ends its watcher, and then itself.
+/// MON-3, PROC-9: a watched process can end its watcher, and then itself.
 #[fika::test]
 async fn case_1() {
     for _ in 0..1000 {
@@ -32,7 +32,7 @@ async fn case_1() {
     }
 }
 
-/// MON-15: as `case_1`, with the monitor that the child was spawned with.
+/// MON-15: a process that is watched from its spawn can end its watcher, and then itself.
 #[fika::test]
 async fn case_1a() {
     let me = self_pid();
@@ -53,7 +53,7 @@ async fn case_1a() {
     }
 }
 
-/// MON-12.
+/// MON-12: a `demonitor` by the target does not remove its watcher's monitor.
 #[fika::test]
 async fn case_2() {
     for _ in 0..1000 {
@@ -69,7 +69,7 @@ async fn case_2() {
     }
 }
 
-/// MON-12, MON-15.
+/// MON-12, MON-15: a `demonitor` by a child does not remove the monitor of its spawn.
 #[fika::test]
 async fn case_2a() {
     for _ in 0..1000 {
@@ -94,7 +94,7 @@ async fn mon_e_1() {
         let reason = end.await;
         assert!(matches!(reason, ExitReason::Badarg(_)), "{node}: {reason}");
     }
-    // An unused name is not an error, though sending to it is.
+    // A monitor of an unused name is not an error, though sending to the name is.
     assert_eq!(down(monitor("nobody")).await, ExitReason::Noproc);
     let sent = self_node().send("nobody", ());
     assert_eq!(sent, Err(SendError::Unregistered("nobody".into())));
@@ -110,7 +110,7 @@ async fn demon_1() {
     }
 }
 
-/// MON-8, MON-9.
+/// MON-8, MON-9: `demonitor` can be repeated, and removes a monitor of the process itself.
 #[fika::test]
 async fn demon_2() {
     let target = spawn(serve());
@@ -125,13 +125,13 @@ async fn demon_2() {
     assert!(has_none::<Down>().await);
 }
 
-/// MON-10: only the right one is removed.
+/// MON-10: `demonitor_flush` removes the Down of its own monitor only.
 #[fika::test]
 async fn demonitor_flush() {
     let target = spawn(serve());
     let monitors: Vec<_> = (0..5).map(|_| monitor(target)).collect();
     exit_process(target, ExitReason::Kill);
-    // The last monitor's Down comes after all others.
+    // The last monitor's Down comes after all other Downs.
     down(monitor(target)).await;
     send(self_pid(), "other".to_owned());
     assert!(!fika::process::demonitor_flush(monitors[2]));
@@ -143,7 +143,7 @@ async fn demonitor_flush() {
     assert_eq!(next::<String>().await, "other");
 }
 
-/// MON-3, MON-4, MON-6.
+/// MON-3, MON-4, MON-6: monitors by pid and by name give the target's reason, then `noproc`.
 #[fika::test]
 async fn mon_1() {
     for reason in [ExitReason::Normal, ExitReason::Shutdown, text("x"), ExitReason::Timeout] {
@@ -179,7 +179,8 @@ async fn mon_1() {
     assert!(has_none::<Down>().await);
 }
 
-/// MON-3, MON-4, MON-5, MON-6: as `mon_1`, on another node, and when that node goes.
+/// MON-3, MON-4, MON-5, MON-6: monitors of another node's processes give the target's reason, then
+/// `noproc`, and `noconnection` when the node is lost.
 #[test]
 fn mon_2() {
     let place = Place::new();
@@ -211,7 +212,7 @@ fn mon_2() {
             assert_eq!(down(monitor(("target", &*name))).await, ExitReason::Noproc);
             assert!(has_none::<Down>().await, "one message for each monitor");
         }
-        // The node goes, and is then missing.
+        // The node is lost, and then missing.
         let target = spawn_on(&name, named_answerer("target".into(), self_pid())).await;
         next::<Answer>().await;
         let monitors = [monitor(target), monitor(("target", &*name))];
@@ -227,8 +228,8 @@ fn mon_2() {
     });
 }
 
-/// MON-9, MON-11: the result of `demonitor` and the mailbox agree, whichever wins the race with the
-/// end of a process on another node.
+/// MON-9, MON-11: the result of `demonitor` and the mailbox agree, whether the `demonitor` or the
+/// end of the remote process wins the race.
 #[test]
 fn remote_remove_monitor() {
     const RACES: usize = 3000;
@@ -237,7 +238,7 @@ fn remote_remove_monitor() {
     let here = place.node("here");
     here.block_on(async move {
         let name = place.name("there");
-        // Makes processes, and ends them when it is told to.
+        // The source makes processes and ends them on request.
         let source = spawn_on(&name, source()).await;
         let mut random = self_node().env().random();
         let (mut active, mut fired) = (0, 0);
@@ -247,7 +248,7 @@ fn remote_remove_monitor() {
             let monitor = monitor(target);
             exit_process(target, ExitReason::Kill);
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            // Up to some round trips.
+            // Wait for up to some round trips.
             for _ in 0..random >> 61 {
                 send(source, ());
                 next::<u64>().await;
@@ -263,7 +264,7 @@ fn remote_remove_monitor() {
             if was_active { active += 1 } else { fired += 1 }
         }
         assert!(active > 0 && fired > 0, "{active} were active and {fired} had fired");
-        // Signals that are in flight come too late for all of them.
+        // Signals that are still in flight come too late for all monitors.
         send(source, ());
         next::<u64>().await;
         assert!(has_none::<Down>().await);
@@ -289,8 +290,8 @@ async fn source() {
     }
 }
 
-/// MON-2, MON-3: monitors of all kinds, by pid, by name, with options and at spawn, of processes on
-/// this node and another that end in all ways. Each gives its message, once.
+/// MON-2, MON-3: each monitor gives exactly one message. It may be by pid, by name, with options or
+/// at spawn, and its target may be on this node or another and end in any way.
 #[test]
 fn mixer() {
     let place = Place::new();
@@ -302,7 +303,7 @@ fn mixer() {
         let env = self_node().env().clone();
         let random = |below: u64| env.random() % below;
         for round in 0..30_u64 {
-            // Targets, with their reasons.
+            // The targets, each with its reason.
             let mut targets = Vec::new();
             for n in 0..6_u64 {
                 let (node, name) = (&nodes[n as usize % 2], format!("target {n}"));
@@ -361,7 +362,7 @@ async fn ends_with_text(of: String) {
     exit(text(&of));
 }
 
-/// EXIT-15.
+/// EXIT-15: a large reason arrives unchanged at several monitors.
 #[fika::test]
 async fn large_exit() {
     let large = || ExitReason::term((0..100_000_u64).rev().collect::<Vec<_>>());

@@ -10,7 +10,7 @@ use fika::time::cancel_timer;
 
 use crate::wait::{LIMIT, down, end_of, has_none, next};
 
-/// A server that answers `(from, reference)`. Calls may wait until it is told to continue.
+/// A server that answers each `(from, reference)` with the reference.
 async fn server() {
     loop {
         receive! { (from, reference): (Pid, Reference) => send(from, reference) }
@@ -31,7 +31,7 @@ async fn answer(to: Reference) {
     }
 }
 
-/// A call that counts how many messages of the answer's type it looks at.
+/// Makes a call, and counts how many messages of the answer's type it looks at.
 async fn counted_call(server: Pid) -> usize {
     let mut looks = 0;
     let reference = request(server);
@@ -42,8 +42,8 @@ async fn counted_call(server: Pid) -> usize {
     }
 }
 
-/// SIG-14, RECV-7, RECV-10: a priority message is found by a receive that has passed the ordinary
-/// messages, or is in the middle of them, and does not look at those again.
+/// SIG-14, RECV-7, RECV-10: a receive that is past the ordinary messages, or in the middle of them,
+/// finds a priority message, and does not look at the ordinary messages again.
 #[fika::test]
 async fn prio_msg_while_in_receive() {
     const ORDINARY: usize = 5_000;
@@ -61,8 +61,8 @@ async fn prio_msg_while_in_receive() {
     });
     for round in 0..20_u64 {
         (0..ORDINARY).for_each(|_| send(me, 0_u64));
-        // It is longer than a turn, so the request here arrives in the middle of it, or when it
-        // waits. One of the messages is wanted, and not the first.
+        // The receive takes longer than a turn, so the request arrives in the middle of it or while
+        // it waits. The receive wants one of the messages, and not the first.
         send(tells, (1_u64, round));
         send(tells, (2_u64, 1_u64));
         let mut looks = [0; 3];
@@ -73,22 +73,22 @@ async fn prio_msg_while_in_receive() {
         assert_eq!(looks[2], 1);
         assert!(looks[0] <= ORDINARY, "ordinary ones were looked at twice: {looks:?}");
         assert!(looks[1] <= round as usize, "those ahead were looked at twice: {looks:?}");
-        // Those that were left there come first.
+        // The messages that the receive left in the mailbox come first.
         for n in (0..round).map(|_| 1).chain((0..ORDINARY).map(|_| 0)) {
             receive! { m: u64 => assert_eq!(m, n), after LIMIT => panic!("{n} is lost") }
         }
     }
-    // A receive that waits for nothing else.
+    // This receive waits for nothing else.
     send(tells, (2_u64, 1_u64));
     assert_eq!(next::<u64>().await, 2);
-    // A receive that waits for a reference sees the priority messages, however old they are.
+    // A receive that waits for a reference sees priority messages of any age.
     send_priority(urgent, 3_u64);
     let reference = make_ref();
     receive! { for reference, n: u64 => assert_eq!(n, 3), after LIMIT => panic!("it is ahead") }
 }
 
-/// RECV-9, GS-23: with a million messages that might be answers, a call looks at none of them,
-/// whether they have been looked at before, have just arrived, or are still arriving.
+/// RECV-9, GS-23: with a million messages that might be answers, a call looks at none of them. They
+/// may have been looked at before, have just arrived, or still be arriving.
 #[fika::test]
 async fn call_with_huge_message_queue() {
     const HUGE: usize = 1_000_000;
@@ -97,7 +97,7 @@ async fn call_with_huge_message_queue() {
     assert_eq!(counted_call(server).await, 1);
     for n in 0..1000 {
         if n % 10 == 0 {
-            // The oldest are removed, and with them those that marks may point to.
+            // The oldest messages are removed, and with them the messages that marks may point to.
             assert_eq!(next::<Reference>().await, old);
         }
         assert_eq!(counted_call(server).await, 1);
@@ -129,7 +129,7 @@ async fn receive_opt_exception() {
     let server = spawn(server());
     for _ in 0..1000 {
         let lost = request(server);
-        // The receive is dropped before it has an answer, or with one.
+        // The receive is dropped before it has an answer, or with an answer.
         let waits = async {
             yield_now().await;
             answer(lost).await;
@@ -142,7 +142,7 @@ async fn receive_opt_exception() {
     assert!(has_none::<Reference>().await);
 }
 
-/// RECV-9.
+/// RECV-9: several calls in progress are answered in any order.
 #[fika::test]
 async fn multi_recv_opt() {
     let server = spawn(server());
@@ -157,7 +157,7 @@ async fn multi_recv_opt() {
     answer(first).await;
     assert!(has_none::<Reference>().await);
 
-    // More references than have marks, before and after others' messages.
+    // There are more references than marks, before and after messages of others.
     let me = self_pid();
     let (mut requests, mut looks) = (Vec::new(), 0);
     for n in 0..20_u64 {
@@ -173,7 +173,7 @@ async fn multi_recv_opt() {
             after LIMIT => panic!("no answer"),
         }
     }
-    // Eight of them only look at what was sent later, and the others at everything.
+    // Eight references look only at what was sent after them. The others look at everything.
     assert_eq!(looks, (0..8).map(|later| 100 * later).sum::<usize>() + 12 * 2000);
     for n in (0..20).flat_map(|n| [n; 100]) {
         assert_eq!(next::<u64>().await, n);
@@ -237,8 +237,8 @@ async fn t_after() {
     assert!(late[late.len() / 2] < millis(20), "{late:?}");
 }
 
-/// RECV-4: a message that does not match neither restarts nor extends the time. A matching one ends
-/// it.
+/// RECV-4: a message that does not match neither restarts nor extends the time. A message that
+/// matches ends it.
 #[fika::test]
 async fn receive_after() {
     let me = self_pid();
@@ -262,7 +262,7 @@ async fn receive_after() {
         let text = receive! { text: String => text, after LIMIT => panic!("a timeout") };
         assert_eq!(text, n.to_string());
     }
-    // It has already arrived.
+    // The message has already arrived.
     send(me, String::from("there"));
     for time in [Duration::ZERO, Duration::from_nanos(1), millis(1)] {
         let text = receive! { text: String => text, after time => panic!("a timeout") };
@@ -293,7 +293,7 @@ async fn receive_after_big() {
 }
 
 /// RECV-5: types prevent most invalid times. A time that can't be represented ends the process at
-/// once, like any mistake.
+/// once, as any panic does.
 #[fika::test]
 async fn receive_after_errors() {
     for bad in [-1.0, -1e-9, f64::NAN, f64::INFINITY, 1e40] {
@@ -307,7 +307,7 @@ async fn receive_after_errors() {
     }
 }
 
-/// RECV-3.
+/// RECV-3: with a time of zero in a variable, a receive looks at the whole mailbox once.
 #[fika::test]
 async fn receive_var_zero() {
     let zero = secs(0);
@@ -327,7 +327,7 @@ async fn receive_var_zero() {
     assert!(has_none::<u64>().await);
 }
 
-/// RECV-3, RECV-1.
+/// RECV-3, RECV-1: with a time of zero, a receive finds a message behind any number of others.
 #[fika::test]
 async fn receive_zero() {
     for others in [0, 1, 10, 1000] {
@@ -346,7 +346,7 @@ async fn receive_zero() {
     assert!(nothing);
 }
 
-/// RECV-5: times around 2^32 ms.
+/// RECV-5: times around 2^32 ms are accepted, and do not fire.
 #[fika::test]
 async fn receive_after_32bit() {
     let base = 1_u64 << 32;

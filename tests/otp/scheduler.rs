@@ -1,4 +1,4 @@
-//! `scheduler_SUITE`: how much each process runs.
+//! `scheduler_SUITE`: how much time each process gets.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +23,7 @@ async fn equal() {
             })
         })
         .collect();
-    // Time is what is shared here.
+    // The processes share time, so the test lets some time pass.
     sleep(millis(300)).await;
     for child in &children {
         send(child, self_pid());
@@ -37,7 +37,7 @@ async fn equal() {
     assert!(shares.iter().all(is_fair), "mean {mean}: {shares:?}");
 }
 
-/// Processes of this priority that always want to run, and count their turns.
+/// Starts processes of this priority that always want to run, and count their turns.
 fn busy(count: usize, priority: Priority) -> Vec<(Pid, Arc<AtomicU64>)> {
     let one = |_| {
         let turns = Arc::new(AtomicU64::new(0));
@@ -57,8 +57,8 @@ fn turns(of: &[(Pid, Arc<AtomicU64>)]) -> u64 {
     of.iter().map(|(_, turns)| turns.load(Ordering::Relaxed)).sum()
 }
 
-/// Returns how many turns they have while this process, which goes before them, waits for this
-/// time.
+/// Returns how many turns these processes have within this time. This process has a higher priority
+/// and waits meanwhile.
 async fn turns_in(time: Duration, of: &[(Pid, Arc<AtomicU64>)]) -> u64 {
     let before = turns(of);
     sleep(time).await;
@@ -73,8 +73,8 @@ fn assert_equal_shares(of: &[(Pid, Arc<AtomicU64>)]) {
     }
 }
 
-/// FLAG-2: normal processes have most of the turns, however many low ones there are. Those have
-/// some.
+/// FLAG-2: normal processes have most of the turns, however many low processes there are. The low
+/// processes have some.
 #[fika::test(workers = 2)]
 async fn many_low() {
     set_priority(Priority::Max);
@@ -87,7 +87,7 @@ async fn many_low() {
     assert!(of_normal > 3 * of_low, "{of_normal} turns of normal ones, {of_low} of low ones");
 }
 
-/// FLAG-2: a process of priority max that waits most of the time goes first when it is woken.
+/// FLAG-2: a process of priority max that waits most of the time runs first when it is woken.
 #[fika::test(workers = 1)]
 async fn equal_with_part_time_max() {
     const WAKE_UPS: u64 = 2000;
@@ -98,7 +98,7 @@ async fn equal_with_part_time_max() {
     let counts = count.clone();
     let part_time = spawn_opt(SpawnOpts::new().priority(Priority::Max), async move {
         for _ in 0..WAKE_UPS {
-            // The turns of the others since it was woken.
+            // The turns of the other processes since this one was woken.
             receive! { before: u64 => send(me, counts() - before) }
         }
     });
@@ -109,19 +109,19 @@ async fn equal_with_part_time_max() {
         late += u64::from(others > 1);
         yield_now().await;
     }
-    // A worker that the operating system delays for long is replaced, and then two run.
+    // A worker that the operating system delays for long is replaced, and then two workers run.
     assert!(late < WAKE_UPS / 10, "{late} of {WAKE_UPS} times others went first");
     assert_equal_shares(&normal);
 }
 
-/// FLAG-2: busy processes of these priorities may starve those of lower ones, but the node stays
-/// alive: timers, messages and requests of processes that go before them are served. When they are
-/// gone, the others continue.
+/// FLAG-2: busy processes of these priorities may starve processes of lower ones, but the node
+/// stays alive: it serves timers, messages and requests of processes of higher priority. The
+/// starved processes continue when the busy ones are gone.
 async fn lives_beside(priorities: &[Priority]) {
     set_priority(Priority::Max);
     let normal = busy(4, Priority::Normal);
     let low = busy(4, Priority::Low);
-    // More than there are workers at any time, including those in place of delayed workers.
+    // There are more hogs than workers at any time, including replacements of delayed workers.
     let hogs: Vec<_> = priorities.iter().flat_map(|priority| busy(50, *priority)).collect();
     sleep(millis(5)).await;
     let before = (turns(&normal), turns(&low));
@@ -146,13 +146,13 @@ async fn lives_beside(priorities: &[Priority]) {
     }
 }
 
-/// FLAG-2.
+/// FLAG-2: a node lives beside busy processes of priority high.
 #[fika::test(workers = 2)]
 async fn equal_with_high() {
     lives_beside(&[Priority::High]).await;
 }
 
-/// FLAG-2.
+/// FLAG-2: a node lives beside busy processes of priorities high and max.
 #[fika::test(workers = 2)]
 async fn equal_with_high_max() {
     lives_beside(&[Priority::High, Priority::Max]).await;

@@ -21,7 +21,7 @@ fn text(text: &str) -> ExitReason {
     ExitReason::term(text.to_owned())
 }
 
-/// PROC-12: all kinds of signals while the receiver waits for a blocking call.
+/// PROC-12: a receiver that waits for a blocking call handles all kinds of signals.
 #[fika::test]
 async fn contended_signal_handling() {
     const SENDERS: u64 = 8;
@@ -67,7 +67,7 @@ async fn contended_signal_handling() {
     assert_eq!(down(target_down).await, text("all came"));
 }
 
-/// PROC-12: processes that repeatedly make blocking calls are signalled all the time.
+/// PROC-12: processes that repeatedly make blocking calls handle signals all the time.
 #[fika::test]
 async fn dirty_schedule() {
     const EACH: u64 = 300;
@@ -82,7 +82,7 @@ async fn dirty_schedule() {
                     sum += spawn_blocking(move || n).await;
                     receive! { m: u64 => sum += m, after Duration::ZERO => {} }
                 }
-                // All signals that arrived during the calls are there.
+                // All signals that arrived during the calls are in the mailbox.
                 loop {
                     receive! {
                         m: u64 => sum += m,
@@ -116,7 +116,7 @@ async fn dirty_schedule() {
     assert!(has_none::<Exit>().await);
 }
 
-/// MON-14, SIG-1: many senders at the same time, and the Down of each is its last message.
+/// MON-14, SIG-1: with many senders at the same time, the Down of each is its last message.
 #[fika::test]
 async fn monitor_order() {
     const SENDERS: usize = 50;
@@ -155,8 +155,8 @@ async fn monitor_order() {
     }
 }
 
-/// MON-14, ALIAS-10, SIG-1: one sender's messages by pid, by name and by alias are in order, and
-/// its end comes last, though the monitor is by name.
+/// MON-14, ALIAS-10, SIG-1: one sender's messages by pid, by name and by alias keep their order.
+/// Its Down comes last, though the monitor is by name.
 #[fika::test]
 async fn monitor_named_order_local() {
     const EACH: u64 = 100;
@@ -191,8 +191,8 @@ async fn monitor_named_order_local() {
     }
 }
 
-/// ALIAS-7: answers by an alias arrive while their receiver is in foreign code. The first is
-/// received, and no second one, nor a Down.
+/// ALIAS-7: answers by an alias arrive while their receiver is in foreign code. The receiver gets
+/// the first one, no second one, and no Down.
 async fn answers_in_foreign_code(sends: fn(Node, Reference)) {
     for round in 0..200 {
         let (finish, finished) = mpsc::channel::<()>();
@@ -211,7 +211,7 @@ async fn answers_in_foreign_code(sends: fn(Node, Reference)) {
             finished.recv().unwrap();
         });
         let mut call = std::pin::pin!(call);
-        // It is polled once, so that the call is in progress.
+        // One poll puts the call in progress.
         let _ = timeout(Duration::ZERO, call.as_mut()).await;
         if round % 2 == 0 {
             assert_eq!(down(watch).await, text("after the answer"));
@@ -228,13 +228,13 @@ async fn answers_in_foreign_code(sends: fn(Node, Reference)) {
     }
 }
 
-/// ALIAS-7, PROC-12.
+/// ALIAS-7, PROC-12: an answer to a process in foreign code ends its alias and monitor.
 #[fika::test]
 async fn dirty_signal_handling_race() {
     answers_in_foreign_code(|_, _| ()).await;
 }
 
-/// ALIAS-7, PROC-12: also from the thread of the foreign code.
+/// ALIAS-7, PROC-12: the first answer counts if the thread of the foreign code sends answers, too.
 #[fika::test]
 async fn dirty_signal_handling_race_dirty_access() {
     answers_in_foreign_code(|node, request| {
@@ -264,7 +264,7 @@ async fn next_of_all() -> What {
     }
 }
 
-/// Returns the order of the `count` messages in the mailbox, when `end` has ended this process and
+/// Returns the order of the `count` messages in the mailbox, after `end` has ended the target and
 /// all effects have arrived.
 async fn order_after(target: Pid, count: usize, end: impl FnOnce()) -> Vec<What> {
     let me = self_pid();
@@ -274,7 +274,7 @@ async fn order_after(target: Pid, count: usize, end: impl FnOnce()) -> Vec<What>
         sync_with(target, watch).await;
         send(me, ());
         down(watch).await;
-        // Processes that were linked or had a monitor before this one have been notified.
+        // Processes with an earlier link or monitor have been notified before.
         send(me, ());
     });
     next::<()>().await;
@@ -288,7 +288,7 @@ async fn order_after(target: Pid, count: usize, end: impl FnOnce()) -> Vec<What>
     order
 }
 
-/// Waits until the process has handled this monitor, or has ended.
+/// Waits until the target has handled this monitor, or has ended.
 async fn sync_with(target: Pid, watch: Reference) {
     send(target, self_pid());
     receive! {
@@ -298,7 +298,7 @@ async fn sync_with(target: Pid, watch: Reference) {
     }
 }
 
-/// SIG-14: `order` is that of the numbers 0, 1 and 2, with this before or after them.
+/// SIG-14: checks that `order` is the numbers 0, 1 and 2, with `what` before or after them.
 #[track_caller]
 fn assert_order(order: &[What], what: What, is_ahead: bool) {
     let mut expected: Vec<_> = (0..3).map(What::Number).collect();
@@ -355,7 +355,7 @@ async fn priority_messages_link_enable_disable() {
             let order = order_after(peer, 4, || exit_process(peer, ExitReason::Kill)).await;
             assert_order(&order, What::Exit, is_ahead);
         }
-        // At spawn.
+        // A child is linked with priority at its spawn.
         let child = spawn_opt(SpawnOpts::new().link_with(priority()), serve()).pid;
         let order = order_after(child, 4, || exit_process(child, ExitReason::Kill)).await;
         assert_order(&order, What::Exit, true);
@@ -382,7 +382,7 @@ async fn priority_messages_link_enable_disable() {
     assert!([text("x"), ExitReason::Noproc].contains(&reason), "{reason}");
 }
 
-/// SIG-14.
+/// SIG-14: a monitor's option decides whether its `Down` goes ahead.
 #[fika::test]
 async fn priority_messages_monitor_enable_disable() {
     let priority = || MonitorOpts::new().priority();
@@ -404,7 +404,8 @@ async fn priority_messages_monitor_enable_disable() {
         let child = spawn_opt(opts, serve()).pid;
         let order = order_after(child, 4, || exit_process(child, ExitReason::Kill)).await;
         assert_order(&order, What::Down, true);
-        // Several, each as requested. The flushed one is gone wherever it is.
+        // Each of several monitors follows its own option. The flushed Down is gone wherever it
+        // was.
         let target = spawn(serve());
         let late = monitor(target);
         let early = [monitor_with(target, priority()), monitor_with(target, priority())];
@@ -425,14 +426,15 @@ async fn priority_messages_monitor_enable_disable() {
     }
 }
 
-/// Sends numbers: those below 100 as ordinary messages, the others with priority.
+/// Sends numbers from 100 up, which go ahead, and numbers below 100, which arrive as ordinary
+/// messages.
 #[remote(name = "test::sends_some_with_priority")]
 async fn sends_some_with_priority(to: Pid, alias: Reference, plain: Reference) {
     for n in 0..10_u64 {
         send_priority(alias, 100 + n);
         match n % 5 {
             0 => send(to, n),
-            // Neither of them is allowed to go ahead.
+            // Neither the pid nor the plain alias allows a message to go ahead.
             1 => send_priority(to, n),
             2 => send_priority(plain, n),
             3 => send(alias, n),
@@ -468,7 +470,7 @@ fn priority_messages_order() {
                 for n in [101, 102, 2] {
                     assert_eq!(next_of_all().await, What::Number(n));
                 }
-                // Exit signals.
+                // The order of exit signals is checked as well.
                 send(me, 1_u64);
                 exit_process(me, text("ordinary"));
                 exit_process(urgent, text("ordinary, by the alias"));
@@ -495,7 +497,7 @@ fn priority_messages_order() {
                 assert!(has_none::<u64>().await && has_none::<Exit>().await);
             }
         }
-        // For the first message only.
+        // This alias lasts for its first message only.
         let once = alias_with(AliasOpts::new().reply().priority());
         send(self_pid(), 1_u64);
         send_priority(once, 2_u64);
@@ -552,7 +554,7 @@ fn priority_messages_old_nodes() {
     const ALIAS: u8 = 0x50;
     let place = Place::new();
     let here = place.node("here");
-    // The frames of a peer that supports it, and of one that does not.
+    // The first peer does not support priority, and the second one does.
     for (n, knows) in [(0, false), (1, true)] {
         let mut hello = Hello::new(&format!("old{n}@{}", place.ip), &place.name("here"));
         hello.flags |= if knows { 4 } else { 0 };
@@ -568,7 +570,7 @@ fn priority_messages_old_nodes() {
         here.spawn(async move {
             send_priority(theirs, 7_u64);
             let ours = alias_with(AliasOpts::new().priority());
-            // Before the peer can answer.
+            // These messages are sent before the peer can answer.
             send(self_pid(), 1_u64);
             told.send(ours).unwrap();
             next::<()>().await;
@@ -581,7 +583,7 @@ fn priority_messages_old_nodes() {
             }
         };
         assert_eq!(frame[1..4], [SLOT as u8, SERIAL as u8, knows.into()]);
-        // It answers by our alias.
+        // The peer answers by this node's alias.
         let ours = tells.recv_timeout(LIMIT).unwrap();
         let to = [varint(ours.owner().unwrap().into()), varint(ours.serial())].concat();
         let define = |number: u8, tag: &str| {
@@ -599,8 +601,8 @@ fn priority_messages_old_nodes() {
     }
 }
 
-/// EXIT-16, SIG-1: for one sender, everything that was sent before a fatal signal has arrived when
-/// the signal takes effect, and nothing that was sent after it ever arrives.
+/// EXIT-16, SIG-1: everything that a sender sent before a fatal signal has arrived when the signal
+/// takes effect. Nothing that it sent afterwards ever arrives.
 #[fika::test]
 async fn xm_sig_order() {
     for round in 0..3000_u64 {
@@ -633,7 +635,7 @@ async fn xm_sig_order() {
         exit_process(target, text("x"));
         send(target, u64::MAX);
         assert_eq!(down(watch).await, text("x"), "round {round}");
-        // A message that was before the signal may have been processed, in order.
+        // The target may have processed messages that came before the signal, in their order.
         let mut last = None;
         loop {
             receive! {
@@ -677,7 +679,7 @@ async fn parallel_signal_enqueue_race_1() {
     assert_eq!(down(watch).await, ExitReason::Normal);
 }
 
-/// Lets this many processes send this many numbers each, from 1.
+/// Starts this many processes, which send this many numbers each, from 1.
 fn flood(target: Pid, senders: u64, each: u64) -> Vec<Reference> {
     let sender = |sender| async move {
         for number in 1..=each {
@@ -690,7 +692,7 @@ fn flood(target: Pid, senders: u64, each: u64) -> Vec<Reference> {
     (0..senders).map(|n| spawn_monitor(sender(n)).1).collect()
 }
 
-/// FLAG-4, PROC-9: meanwhile, the receiver ends.
+/// FLAG-4, PROC-9: many processes send while the receiver ends.
 #[fika::test(workers = 2)]
 async fn parallel_signal_enqueue_race_2() {
     let before = fika::inspect::process_count();
@@ -710,7 +712,7 @@ async fn parallel_signal_enqueue_race_2() {
     assert_eq!(fika::inspect::process_count(), before);
 }
 
-/// FLAG-4: a full mailbox is stored in another way, while others send requests and signals.
+/// FLAG-4: a full mailbox changes its storage while others send requests and signals.
 #[fika::test(workers = 2)]
 async fn move_msgs_off_heap_signal_basic() {
     const MESSAGES: u64 = 20_000;
@@ -735,8 +737,8 @@ async fn move_msgs_off_heap_signal_basic() {
 #[derive(Message, Serialize, Deserialize)]
 struct Turn;
 
-/// Receives the odd ones of these numbers, then the even ones, and changes all the time how the
-/// mailbox is stored.
+/// Receives the odd numbers below `count`, then the even ones, and keeps changing how the mailbox
+/// is stored.
 async fn take_by_choice(count: u64) {
     for n in (1..count).step_by(2) {
         change(n / 2);
@@ -751,19 +753,19 @@ async fn take_by_choice(count: u64) {
     expect((0..count).step_by(2)).await;
 }
 
-/// FLAG-4, RECV-2.
+/// FLAG-4, RECV-2: selective receives find all messages while the mailbox's storage changes.
 #[fika::test(workers = 2)]
 async fn move_msgs_off_heap_signal_recv() {
     for count in (2..300).step_by(7) {
         let (target, watch) = spawn_monitor(take_by_choice(count));
         (0..count).for_each(|n| send(target, n));
-        // For a process that hibernates.
+        // This message is for a process that hibernates.
         send(target, count);
         assert_eq!(down(watch).await, ExitReason::Normal, "{count} messages");
     }
 }
 
-/// FLAG-4, RECV-2: a fatal signal arrives in the middle.
+/// FLAG-4, RECV-2: a fatal signal arrives while the mailbox's storage changes.
 #[fika::test(workers = 2)]
 async fn move_msgs_off_heap_signal_recv_exit() {
     for count in (2..2000_u64).step_by(7) {
@@ -776,19 +778,19 @@ async fn move_msgs_off_heap_signal_recv_exit() {
     }
 }
 
-/// BUSY-5.
+/// BUSY-5: link exits are not lost through a congested connection.
 #[test]
 fn busy_dist_exit_signal() {
     busy::ends_are_told(busy::Do::Link);
 }
 
-/// BUSY-5.
+/// BUSY-5: Downs are not lost through a congested connection.
 #[test]
 fn busy_dist_down_signal() {
     busy::ends_are_told(busy::Do::Monitor);
 }
 
-/// BUSY-5, LINK-14.
+/// BUSY-5, LINK-14: acknowledgements of unlinks are not lost through a congested connection.
 #[test]
 fn busy_dist_unlink_ack_signal() {
     busy::unlink_ack();

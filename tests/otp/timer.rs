@@ -16,7 +16,7 @@ fn now() -> fika::node::Time {
     self_node().env().now()
 }
 
-/// A process that has a name when this is ready.
+/// Starts a process and waits until it has this name.
 async fn named(name: &'static str) -> (Pid, Reference) {
     let me = self_pid();
     let child = spawn_monitor(async move {
@@ -28,14 +28,14 @@ async fn named(name: &'static str) -> (Pid, Reference) {
     child
 }
 
-/// TMOD-1.
+/// TMOD-1: `apply_after` runs its future in a new process, after the time.
 #[fika::test]
 async fn apply_after() {
     let (me, begun) = (self_pid(), now());
     timer::apply_after(millis(20), async move { send(me, self_pid()) }).unwrap();
     assert!(next::<Pid>().await != me, "it runs in a process of its own");
     assert!(now().since(begun) >= millis(20));
-    // Of a process that has ended since.
+    // The action runs although the process that started it has ended.
     let starter = async move {
         timer::apply_after(millis(1), async move { send(me, 7_u64) }).unwrap();
     };
@@ -43,7 +43,7 @@ async fn apply_after() {
     assert_eq!(next::<u64>().await, 7);
 }
 
-/// TMOD-1, TIM-10: at once, and after messages that were sent before.
+/// TMOD-1, TIM-10: a timer of zero fires at once, and its message comes after earlier messages.
 #[fika::test]
 async fn send_after1() {
     send(self_pid(), 1_u64);
@@ -54,7 +54,7 @@ async fn send_after1() {
     assert_eq!(next::<u64>().await, 3);
 }
 
-/// TMOD-1.
+/// TMOD-1: `send_after` sends to a pid after the time.
 #[fika::test]
 async fn send_after2() {
     let begun = now();
@@ -65,7 +65,7 @@ async fn send_after2() {
     assert!(now().since(begun) >= millis(20));
 }
 
-/// TMOD-1, TIM-7: a name means the process that has it when the time is over.
+/// TMOD-1, TIM-7: the name of a timer's target is looked up when the timer fires.
 #[fika::test]
 async fn send_after3() {
     timer::send_after(millis(20), "later", 7_u64).unwrap();
@@ -78,7 +78,7 @@ async fn send_after3() {
     assert_eq!(next::<u64>().await, 10);
 }
 
-/// TMOD-1.
+/// TMOD-1: `exit_after` sends its reason to a pid after the time.
 #[fika::test]
 async fn exit_after1() {
     let (begun, reason) = (now(), ExitReason::term("foo".to_owned()));
@@ -94,13 +94,13 @@ async fn exit_after1() {
     assert_eq!(down(monitor).await, ExitReason::Normal);
 }
 
-/// TMOD-1.
+/// TMOD-1: `exit_after` sends its reason to a name or an alias after the time.
 #[fika::test]
 async fn exit_after2() {
     let (_, monitor) = named("exits").await;
     timer::exit_after(millis(20), "exits", ExitReason::Shutdown).unwrap();
     assert_eq!(down(monitor).await, ExitReason::Shutdown);
-    // No process has it any more.
+    // No process has the name any more.
     timer::exit_after(Duration::ZERO, "exits", ExitReason::Kill).unwrap();
     let (_, monitor) = spawn_monitor(async move {
         let alias = fika::message::alias();
@@ -110,7 +110,7 @@ async fn exit_after2() {
     assert_eq!(down(monitor).await, ExitReason::Shutdown);
 }
 
-/// TMOD-1, EXIT-7.
+/// TMOD-1, EXIT-7: `kill_after` kills a process that traps exits, by pid or by name.
 #[fika::test]
 async fn kill_after1() {
     let (target, monitor) = spawn_monitor(async {
@@ -124,20 +124,20 @@ async fn kill_after1() {
     assert_eq!(down(monitor).await, ExitReason::Killed);
 }
 
-/// Takes ticks, none of which is early, and then no more after the timer is cancelled.
+/// Receives ten ticks, none of them early, then cancels the timer, and receives no more.
 async fn ticks_until_cancelled(begun: fika::node::Time, every: Duration, timer: timer::TRef) {
     for n in 1..=10_u32 {
         assert_eq!(next::<u64>().await, 7);
         assert!(now().since(begun) >= every * n, "tick {n} is early");
     }
     timer::cancel(timer).await.unwrap();
-    // Everything that was sent before has arrived by now.
+    // Everything that was sent before the cancel has arrived by now.
     while !has_none::<u64>().await {}
     sleep(every * 5).await;
     assert!(has_none::<u64>().await);
 }
 
-/// TMOD-1, TMOD-2.
+/// TMOD-1, TMOD-2: `send_interval` sends to a pid until it is cancelled.
 #[fika::test]
 async fn send_interval1() {
     let begun = now();
@@ -145,7 +145,7 @@ async fn send_interval1() {
     ticks_until_cancelled(begun, millis(5), timer).await;
 }
 
-/// TMOD-1.
+/// TMOD-1: `send_interval` sends to a name until it is cancelled.
 #[fika::test]
 async fn send_interval3() {
     register("ticks", self_pid()).unwrap();
@@ -154,7 +154,7 @@ async fn send_interval3() {
     ticks_until_cancelled(begun, millis(5), timer).await;
 }
 
-/// TMOD-2.
+/// TMOD-2: a cancelled timer of any kind does nothing, and can be cancelled again.
 #[fika::test]
 async fn cancel1() {
     let me = self_pid();
@@ -209,7 +209,7 @@ async fn cancel2() {
     timer::cancel(own).await.unwrap();
 }
 
-/// RECV-6: how long something took, and its result, a value or an error.
+/// RECV-6: `tc` returns how long a future took, and its result, a value or an error.
 #[fika::test]
 async fn tc() {
     let (time, value) = timer::tc(async {
@@ -226,7 +226,7 @@ async fn tc() {
     assert!(matches!(end_of(panics).await, ExitReason::Panic(_)));
 }
 
-/// TIM-8, TMOD-4: many timers, while the workers are busy: no timer is early, and all of them fire.
+/// TIM-8, TMOD-4: while the workers are busy, all of many timers fire, and no timer is early.
 #[fika::test(workers = 2)]
 async fn timer_perf() {
     const TIMERS: u64 = 2000;

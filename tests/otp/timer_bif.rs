@@ -11,7 +11,7 @@ use crate::wait::{LIMIT, down, end_of, has_none, next, serve};
 
 const LONG: Duration = secs(3600);
 
-/// A timer of another node, which this one does not know.
+/// Returns a timer of another node, which this node does not know.
 async fn foreign_timer() -> TimerRef {
     spawn_blocking(|| {
         let node = Node::builder().workers(1).build().unwrap();
@@ -22,7 +22,8 @@ async fn foreign_timer() -> TimerRef {
     .await
 }
 
-/// TIM-1, TIM-2, TIM-4.
+/// TIM-1, TIM-2, TIM-4: `start_timer` delivers a `Timeout` with the returned reference, or nothing
+/// if the timer is cancelled.
 #[fika::test]
 async fn start_timer_1() {
     let begun = self_node().env().now();
@@ -40,7 +41,7 @@ async fn start_timer_1() {
     assert!(has_none::<Timeout<u64>>().await);
 }
 
-/// TIM-1.
+/// TIM-1: `send_after` delivers the message itself, and not before the time.
 #[fika::test]
 async fn send_after_1() {
     for time in [Duration::ZERO, millis(1), millis(20)] {
@@ -57,7 +58,7 @@ async fn send_after_2() {
     for _ in 0..5 {
         let begun = self_node().env().now();
         for n in [5_u64, 1, 4, 2, 6, 3] {
-            // If it were delayed in between, it would start them for other times.
+            // After a delay in between, the rest are still due at their own times.
             let left = (begun + millis(10 * n)).since(self_node().env().now());
             send_after(left, self_pid(), n);
         }
@@ -69,7 +70,7 @@ async fn send_after_2() {
     }
 }
 
-/// TIM-2.
+/// TIM-2: cancelling a timer again, or another node's timer, returns `None` and changes nothing.
 #[fika::test]
 async fn cancel_timer_1() {
     let timer = send_after(LONG, self_pid(), ());
@@ -81,7 +82,7 @@ async fn cancel_timer_1() {
     assert!(cancel_timer(later).is_some(), "the others took nothing of it");
 }
 
-/// What a process that calls this with each bad destination ends with.
+/// Checks that each bad destination ends the process that starts a timer for it.
 async fn destinations(start: fn(fika::message::Dest<'_>) -> TimerRef) {
     let other = Node::builder().workers(1).build().unwrap();
     let elsewhere = other.spawn(serve()).expect("room for one");
@@ -93,7 +94,7 @@ async fn destinations(start: fn(fika::message::Dest<'_>) -> TimerRef) {
         let reason = end_of(async move { start(dest) }).await;
         assert!(matches!(reason, ExitReason::Badarg(_)), "{shown}: {reason}");
     }
-    // The timeouts of the waits above may just be ending.
+    // The timeouts of the waits above may still be ending.
     assert!(self_node().timer_count() <= before + 1);
     // An unused name is looked up when the timer fires, and is not an error then.
     let here = self_node().name();
@@ -105,19 +106,19 @@ async fn destinations(start: fn(fika::message::Dest<'_>) -> TimerRef) {
     other.stop();
 }
 
-/// TIM-6.
+/// TIM-6: `start_timer` to an invalid destination is `badarg`.
 #[fika::test]
 async fn start_timer_e() {
     destinations(|dest| start_timer(Duration::ZERO, dest, ())).await;
 }
 
-/// TIM-6.
+/// TIM-6: `send_after` to an invalid destination is `badarg`.
 #[fika::test]
 async fn send_after_e() {
     destinations(|dest| send_after(Duration::ZERO, dest, ())).await;
 }
 
-/// A timer of this time counts down, and can be cancelled.
+/// Checks that a timer of this time counts down, and can be cancelled.
 async fn counts_down(time: Duration, start: impl Fn(Duration) -> TimerRef) {
     let timer = start(time);
     let left = left_of(timer).expect("it has not fired");
@@ -132,7 +133,7 @@ async fn counts_down(time: Duration, start: impl Fn(Duration) -> TimerRef) {
 
 const BIG: [u64; 6] = [(1 << 31) - 1, 1 << 31, (1 << 31) + 1, (1 << 32) - 1, 1 << 32, 1 << 36];
 
-/// TIM-12.
+/// TIM-12: `start_timer` counts down times of 2^31 ms and more.
 #[fika::test]
 async fn start_timer_big() {
     for ms in BIG {
@@ -141,7 +142,7 @@ async fn start_timer_big() {
     assert!(has_none::<Timeout<()>>().await);
 }
 
-/// TIM-12.
+/// TIM-12: `send_after` counts down times of 2^31 ms and more.
 #[fika::test]
 async fn send_after_big() {
     for ms in BIG {
@@ -150,7 +151,7 @@ async fn send_after_big() {
     assert!(has_none::<()>().await);
 }
 
-/// TIM-4.
+/// TIM-4: reading a timer that has fired, or another node's timer, returns `None`.
 #[fika::test]
 async fn read_timer_trivial() {
     assert_eq!(left_of(foreign_timer().await), None);
@@ -205,7 +206,7 @@ async fn read_timer_async() {
     assert!(has_none::<ReadTimer>().await && has_none::<()>().await);
 }
 
-/// TIM-1: payloads of all kinds, to a receiver that waits and to one that runs.
+/// TIM-1: payloads of all kinds arrive at a receiver that waits and at one that runs.
 #[fika::test]
 async fn evil_timers() {
     let shared = Arc::new(());
@@ -227,7 +228,7 @@ async fn evil_timers() {
             },
         );
         if round % 2 == 0 {
-            // It runs all the time, and looks in between.
+            // The receiver runs all the time, and looks into its mailbox in between.
             while has_none::<Down>().await {
                 yield_now().await;
             }
@@ -245,7 +246,8 @@ async fn evil_timers() {
 
 const MANY: usize = 20_000;
 
-/// TIM-8, PROC-12: all fire, once each, and others run meanwhile.
+/// TIM-8, PROC-12: timers that are due at the same time all fire, once each, and other processes
+/// run meanwhile.
 #[fika::test]
 async fn same_time_yielding() {
     let node = self_node();
@@ -268,7 +270,7 @@ async fn same_time_yielding() {
     assert!(has_none::<u64>().await);
 }
 
-/// TIM-2, TIM-4: each is either cancelled or delivered, never both and never neither.
+/// TIM-2, TIM-4: each timer is either cancelled or delivered, never both and never neither.
 #[fika::test]
 async fn same_time_yielding_with_cancel_other() {
     let node = self_node();
@@ -278,7 +280,7 @@ async fn same_time_yielding_with_cancel_other() {
         (0..MANY).map(|n| start_timer(due.since(node.env().now()), me, n as u64)).collect();
     let to_cancel = timers.clone();
     let (_, monitor) = spawn_monitor(async move {
-        // Begins just before they are due, which is the case to test.
+        // The cancelling begins just before the timers are due, which is the case to test.
         sleep(due.since(self_node().env().now()).saturating_sub(millis(1))).await;
         let mut cancelled = Vec::new();
         for (n, timer) in to_cancel.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Blocking calls: what they and their values do to the threads that run them, and what happens to
+//! Blocking calls: how they and their values affect the threads that run them, and what happens to
 //! calls that wait.
 #![deny(warnings)]
 
@@ -18,7 +18,7 @@ use wait::{LIMIT, down};
 /// The maximum number of simultaneous calls.
 const THREADS: usize = 512;
 
-/// Its destructor panics.
+/// A value whose destructor panics.
 struct Bomb;
 
 impl Drop for Bomb {
@@ -43,8 +43,8 @@ async fn works() {
     }
 }
 
-/// Nothing waits for the value any more, so it is dropped on the thread of the call. There are more
-/// calls of each kind than the pool has threads.
+/// The call's thread drops a value that nothing waits for any more. There are more calls of each
+/// kind than the pool has threads.
 #[fika::test]
 async fn values_and_panics_whose_destructors_panic() {
     for n in 0..6 * THREADS {

@@ -35,7 +35,7 @@ macro_rules! with_each_text {
     };
 }
 
-/// Also with a `Name`, which only processes have.
+/// Does so with each kind of string, and with a `Name`, which only processes have.
 macro_rules! with_each_name {
     ($text:expr, |$name:ident| $value:expr) => {{
         let expected = with_each_text!($text, |$name| $value);
@@ -45,7 +45,7 @@ macro_rules! with_each_name {
     }};
 }
 
-/// Also with a `NodeName`, which only nodes have.
+/// Does so with each kind of string, and with a `NodeName`, which only nodes have.
 macro_rules! with_each_node {
     ($text:expr, |$node:ident| $value:expr) => {{
         let expected = with_each_text!($text, |$node| $value);
@@ -139,7 +139,7 @@ async fn nodes_by_name() {
 
 #[test]
 fn a_node_that_starts_late() {
-    // No port mapper is at this port, and none is started.
+    // No port mapper listens at this port, and the node starts none.
     let builder = Node::builder().cookie("a long enough cookie").epmd_port(1).start_epmd(false);
     let node = builder.build().expect("it needs nothing");
     with_each_node!("late@127.0.0.1", |name| node.start_distribution(name).is_err());

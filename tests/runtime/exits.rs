@@ -16,7 +16,7 @@ fn text(text: &str) -> ExitReason {
     ExitReason::term(text.to_owned())
 }
 
-/// EXIT-1.
+/// EXIT-1: an exit signal to a dead process does nothing.
 #[fika::test]
 async fn an_exit_signal_to_the_dead_does_nothing() {
     let dead = spawn(async {});
@@ -28,7 +28,8 @@ async fn an_exit_signal_to_the_dead_does_nothing() {
     sync(alive).await;
 }
 
-/// EXIT-4, EXIT-10.
+/// EXIT-4, EXIT-10: a process that traps exits gets an exit signal with the reason normal as a
+/// message.
 #[fika::test]
 async fn a_normal_exit_signal_is_a_message_to_one_that_traps() {
     let me = self_pid();
@@ -43,12 +44,13 @@ async fn a_normal_exit_signal_is_a_message_to_one_that_traps() {
     assert_eq!(next::<(Pid, ExitReason)>().await, (me, ExitReason::Normal));
 }
 
-/// EXIT-7, EXIT-8.
+/// EXIT-7, EXIT-8: the signal `kill` can't be trapped, and a process that exits with `kill` by
+/// itself gives its links an ordinary reason.
 #[fika::test]
 async fn kill_from_another_and_from_oneself() {
     trap_exit(true);
     let me = self_pid();
-    // From another process, to one that traps exits: `kill` can't be trapped.
+    // Another process sends `kill` to one that traps exits: `kill` can't be trapped.
     let child = spawn_link(async move {
         trap_exit(true);
         send(me, ());
@@ -69,7 +71,7 @@ async fn kill_from_another_and_from_oneself() {
     assert_eq!(down(monitor).await, ExitReason::Kill);
 }
 
-/// EXIT-11: the flag counts when the signal is received.
+/// EXIT-11: the flag at the time of receipt decides.
 #[fika::test]
 async fn the_flag_at_receipt_decides() {
     let me = self_pid();
@@ -79,7 +81,7 @@ async fn the_flag_at_receipt_decides() {
         let (child, monitor) = spawn_monitor(async move {
             trap_exit(at_sending);
             send(me, ());
-            // It runs until the signal has been sent, and only receives it after that.
+            // The process runs until the signal has been sent, and only receives it after that.
             while !*may_go.lock().unwrap() {
                 std::hint::spin_loop();
             }
@@ -105,7 +107,8 @@ async fn the_flag_at_receipt_decides() {
     }
 }
 
-/// EXIT-17, TIM-11.
+/// EXIT-17, TIM-11: a process that is killed while it waits neither times out nor leaves its timer
+/// behind.
 #[fika::test]
 async fn one_killed_in_a_wait_neither_times_out_nor_leaves_its_timer() {
     let (node, me) = (self_node(), self_pid());
@@ -132,7 +135,7 @@ async fn one_killed_in_a_wait_neither_times_out_nor_leaves_its_timer() {
     }
 }
 
-/// Waits, without a suspension point, until this is so.
+/// Waits for the flag, without a suspension point.
 fn until(flag: &AtomicBool) {
     while !flag.load(Ordering::SeqCst) {
         std::hint::spin_loop();
@@ -182,7 +185,7 @@ async fn one_that_is_told_to_end_stops_at_its_next_suspension_point() {
                 }
             }
             send(me, "it went on".to_owned());
-            // It might be notified later.
+            // Without the await, the process might be notified later.
             std::future::pending::<()>().await;
         });
         while !begun.load(Ordering::SeqCst) {
@@ -196,7 +199,7 @@ async fn one_that_is_told_to_end_stops_at_its_next_suspension_point() {
             after Duration::ZERO => {}
         }
     }
-    // What a child might send.
+    // By now, any message of a child would have arrived.
     sleep(millis(2)).await;
     assert!(has_none::<String>().await);
 }

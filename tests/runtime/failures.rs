@@ -24,7 +24,7 @@ use fika::process::{
 
 use wait::{down, end_of, next, serve};
 
-/// Set in the environment to the program that this run is.
+/// The environment variable with the name of the program that this run is.
 const PROGRAM: &str = "FIKA_TEST_PROGRAM";
 
 /// Runs one of the programs below.
@@ -51,7 +51,8 @@ fn assert_has(text: &str, parts: &[&str]) {
     }
 }
 
-/// The programs. Without a name, in a normal run of the tests, it does nothing.
+/// Runs the program of this name. In a normal run of the tests, there is no name, and it does
+/// nothing.
 #[test]
 fn program() {
     let Ok(program) = std::env::var(PROGRAM) else { return };
@@ -153,7 +154,7 @@ fn an_error_is_printed_without_any_set_up() {
     assert_eq!(stderr.matches("ended a process").count(), 1, "{stderr}");
 }
 
-/// PROC-3: in whatever way the process was made.
+/// PROC-3: an error ends a process, however the process was made, and its links.
 #[fika::test]
 async fn an_error_ends_the_process_and_its_links() {
     let error = ExitReason::Error("no cache: no file: no disk".into());
@@ -257,7 +258,7 @@ fn a_main_that_fails_is_status_1() {
     assert_has(&stderr, &["fika: ERROR an error ended a process", "reason=error: no cache"]);
 }
 
-/// The output of a failing test includes that of its processes.
+/// The output of a failing test includes the output of its processes.
 #[fika::test]
 #[ignore = "it is a program"]
 async fn failing_test() {
@@ -347,7 +348,7 @@ async fn aborts() {
     unreachable!("the program has ended");
 }
 
-/// Also if the program ends at once, as with `panic = "abort"`.
+/// A report is printed even if the program ends at once, as with `panic = "abort"`.
 #[test]
 fn what_aborts_the_program_is_printed_before() {
     let output = run("abort", |_| ());
@@ -358,7 +359,7 @@ fn what_aborts_the_program_is_printed_before() {
 
 const STORM: usize = 20_000;
 
-/// Very many processes that fail.
+/// Runs very many processes that fail.
 async fn storm(fails: fn(usize) -> Result<(), String>) {
     for n in 0..STORM {
         end_of(async move { fails(n) }).await;
@@ -471,12 +472,13 @@ fn too_many_lost_threads_end_the_program() {
     assert!(!stderr.contains("lost: 66"), "{stderr}");
 }
 
-/// A mailbox with a message type that nobody takes, and one that is only used.
+/// A process whose mailbox grows is reported with the type of most of its messages. A process that
+/// receives its messages is not.
 fn grows() {
     let node = Node::builder().workers(2).long_message_queue(1000).build().unwrap();
     node.block_on(async {
         let me = self_pid();
-        // It waits for numbers, and also gets texts.
+        // This process waits for numbers, and also gets texts.
         let forgetful = spawn(async move {
             register("forgetful", self_pid()).unwrap();
             loop {
@@ -488,14 +490,14 @@ fn grows() {
             send(forgetful, n);
             assert_eq!(next::<u64>().await, n);
         }
-        // It receives nothing.
+        // This process receives nothing.
         let deaf = spawn(std::future::pending::<()>());
         for n in 0..2500_u64 {
             send(deaf, n as u8);
-            // It has taken that in when it answers.
+            // When the process answers, it has taken in the message.
             let _ = fika::inspect::info::message_queue_len(deaf).await;
         }
-        // It receives everything, however much waits.
+        // This process receives everything, however much waits.
         let busy = spawn(async move {
             loop {
                 receive! { n: u32 => if n == 9999 { send(me, ()) } }
@@ -522,7 +524,7 @@ fn a_mailbox_that_only_grows_is_told_of() {
         lines.filter(|line| line.starts_with(of) && line.contains(&of_pid)).collect()
     };
     let told = warnings(forgetful);
-    // At 1000 and 2000.
+    // The reports come at 1000 and 2000 messages.
     assert_eq!(told.len(), 2, "{stderr}");
     let most = "of type \"alloc::string::String\"";
     assert_has(
@@ -535,7 +537,7 @@ fn a_mailbox_that_only_grows_is_told_of() {
     assert!(warnings(busy).is_empty(), "{stderr}");
 }
 
-/// A future that is polled inside a `catch_unwind`.
+/// Polls a future inside a `catch_unwind`.
 async fn caught<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     std::future::poll_fn(|context| {
@@ -545,7 +547,7 @@ async fn caught<F: Future>(future: F) -> Option<F::Output> {
     .await
 }
 
-/// Its destructor calls `exit`, and catches the unwinding.
+/// A value whose destructor calls `exit`, and catches the unwinding.
 struct Swallows;
 
 impl Drop for Swallows {
@@ -638,8 +640,8 @@ async fn an_exit_that_is_caught_is_one() {
     for (name, body) in cases {
         assert_eq!(end_of(body(me)).await, ExitReason::Timeout, "{name}");
     }
-    // A panic can be caught, as an error can in Erlang. So can one of a blocking call, and one that
-    // the runtime raises.
+    // A panic can be caught, as an error can in Erlang. So can the panic of a blocking call, and a
+    // panic that the runtime raises.
     let reason = end_of(async move {
         assert!(catch_unwind(|| panic!("caught")).is_err());
         assert_eq!(caught(async { spawn_blocking(|| panic!("caught")).await }).await, None::<()>);
@@ -649,7 +651,7 @@ async fn an_exit_that_is_caught_is_one() {
     });
     assert_eq!(reason.await, ExitReason::Normal);
     assert_eq!(next::<u64>().await, 7);
-    // The main process of `block_on`, even if it has a value.
+    // `exit` also ends the main process of `block_on`, even if its future returns a value.
     let value = spawn_blocking(|| {
         let node = Node::builder().workers(1).build().unwrap();
         let value = node.try_block_on(async {

@@ -1,5 +1,5 @@
 //! Code of the program that the runtime calls in the middle of other work: destructors and wakers.
-//! A panic in one of them affects nothing else, and each of them is called.
+//! Each of them is called, and its panic affects nothing else.
 #![deny(warnings)]
 #![allow(clippy::disallowed_methods, reason = "threads beside the nodes")]
 
@@ -25,7 +25,7 @@ use futures_lite::future;
 
 use wait::{LIMIT, down, next, serve, sync};
 
-/// Counts its drops, and panics then.
+/// Counts its drop, and panics.
 struct Explosive(Arc<AtomicUsize>);
 
 impl Drop for Explosive {
@@ -45,7 +45,7 @@ fn count(of: &AtomicUsize) {
     of.fetch_add(1, SeqCst);
 }
 
-/// A waker that does something, and may hold a value.
+/// A waker that calls a function, and may hold a value.
 struct Wakes<F: Fn() + Send + Sync> {
     wake: F,
     _value: Option<Explosive>,
@@ -74,7 +74,7 @@ fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(waker))
 }
 
-/// Waits for a number of events that others count.
+/// Waits until other code has counted this many events.
 async fn until(count: &AtomicUsize, wanted: usize) {
     let begun = self_node().env().now();
     while count.load(SeqCst) < wanted {
@@ -301,7 +301,7 @@ async fn a_waker_that_panics_costs_no_other_timer() {
     until(&woken, 100).await;
 }
 
-/// The monitor fires timers while all workers are busy, and continues to do so.
+/// The monitor fires timers while all workers are busy, and continues after a waker has panicked.
 #[test]
 fn a_waker_that_panics_does_not_end_the_monitor() {
     let node = Node::builder().workers(1).build().unwrap();
@@ -326,32 +326,32 @@ fn a_waker_that_panics_does_not_end_the_monitor() {
     assert!(node.stop());
 }
 
-/// Answers, and the processes that give them, are not affected by the wakers of the asking
-/// processes.
+/// The wakers of asking processes affect neither the answers nor the processes that give them.
 #[fika::test]
 async fn a_waker_that_panics_costs_no_process() {
     let bystander = spawn(serve());
     for _ in 0..3 {
-        // A process that answers.
+        // The waker is called by a process that answers.
         let mut info = Box::pin(process_info(bystander, &[fika::inspect::Item::MessageQueueLen]));
         // Another worker may have answered by then.
         let answered = poll(&mut info, &loud_waker());
         sync(bystander).await;
         assert!(answered.is_ready() || info.await.is_some());
-        // The end of a process.
+        // The waker is called at the end of a process.
         let (child, monitor) = spawn_monitor(async { next::<()>().await });
         let mut suspends = Box::pin(fika::inspect::suspend_process(child));
         let _ = poll(&mut suspends, &loud_waker());
         exit_process(child, ExitReason::Kill);
         assert_eq!(down(monitor).await, ExitReason::Killed);
         drop(suspends);
-        // A thread of a blocking call.
+        // The waker is called by a thread of a blocking call.
         let (go, waits) = mpsc::channel::<()>();
         let mut call = spawn_blocking(move || waits.recv().is_err());
         assert!(poll(&mut call, &loud_waker()).is_pending());
         drop(go);
         assert!(call.await);
-        // A process that makes room, and the senders behind it in the line.
+        // The waker is called by a process that makes room, which also serves the senders behind it
+        // in the line.
         let (me, (go, waits)) = (self_pid(), mpsc::channel::<()>());
         let (full, watch) = spawn_monitor(async move {
             mailbox_limit(MailboxLimit::messages(1).when_full(WhenFull::Wait));
@@ -375,7 +375,7 @@ async fn a_waker_that_panics_costs_no_process() {
         }
         next::<()>().await;
         assert_eq!(down(watch).await, ExitReason::Normal);
-        // A task of a process that has a message.
+        // The waker is a task of a process that gets a message.
         let (child, monitor) = spawn_monitor(async move {
             let mut receives = Box::pin(async {
                 receive! { (): () => {} }
@@ -422,7 +422,7 @@ fn foreign_code_may_stop_the_node_that_calls_it() {
             self.stop();
         }
     }
-    // On the monitor.
+    // The code runs on the monitor.
     let node = Node::builder().workers(1).build().unwrap();
     let (sender, results) = mpsc::channel();
     let (stops, busy) = (Stops(node.clone(), sender.clone()), Arc::new(AtomicBool::new(true)));
@@ -438,7 +438,7 @@ fn foreign_code_may_stop_the_node_that_calls_it() {
     assert_eq!(results.recv_timeout(LIMIT), Ok((false, true)));
     busy.store(false, SeqCst);
     node.run_until_stopped().wait();
-    // On the thread that stops the node.
+    // The code runs on the thread that stops the node.
     let node = Node::builder().workers(1).build().unwrap();
     let stops = Stops(node.clone(), sender);
     node.block_on(async move {

@@ -37,7 +37,7 @@ async fn next() -> u64 {
     }
 }
 
-/// Sends the result of the future.
+/// Sends the result of the future to this process.
 async fn tells(to: Pid, n: u64) {
     send(to, large(n).await);
 }
@@ -89,7 +89,7 @@ fn main_and_its_arguments() {
     assert_eq!(main_of_a_program().report(), std::process::ExitCode::SUCCESS);
 }
 
-/// The test itself is such a future.
+/// The test itself is a large future.
 #[fika::test]
 async fn a_test() {
     let mut array = [0_u8; SIZE];
@@ -98,8 +98,9 @@ async fn a_test() {
     assert_eq!(black_box(&array)[7], 1);
 }
 
-/// All functions that spawn, in a process. Each call is in a separate function: a value that is
-/// passed on is in the caller's own frame, once for each call.
+/// Every function that spawns accepts a large future in a process. Each call is in a separate
+/// function, because a value that is passed on needs room in the caller's own frame, once for each
+/// call.
 #[fika::test]
 async fn from_inside() {
     let me = self_pid();
@@ -146,7 +147,7 @@ fn by_node_spawn(me: Pid) {
     self_node().spawn(tells(me, 15)).unwrap();
 }
 
-/// `#[remote]` functions, on this node and by request.
+/// `#[remote]` functions may be large futures, on this node and by request.
 #[fika::test]
 async fn remote_functions() {
     let me = self_pid();
@@ -158,7 +159,7 @@ async fn remote_functions() {
     assert_eq!(next().await, 23);
 }
 
-/// The timer service.
+/// The timer service accepts large futures.
 #[fika::test]
 async fn timers() {
     let me = self_pid();
@@ -188,7 +189,7 @@ async fn memory() {
     }
 }
 
-/// On a simulated node, which runs on the test's thread.
+/// A simulated node, which runs on the test's thread, accepts large futures.
 #[fika::test(sim)]
 async fn a_simulated_test() {
     let mut array = [0_u8; SIZE];

@@ -54,7 +54,7 @@ impl Go {
         }
     }
 
-    /// A waiting sender has had a whole turn.
+    /// Waits until a waiting sender has had a whole turn.
     async fn turn(&self) {
         let turns = self.0.1.load(Ordering::SeqCst);
         while self.0.1.load(Ordering::SeqCst) < turns + 2 {
@@ -93,8 +93,7 @@ async fn too_many_messages_kill() {
     }
 }
 
-/// A message that can't wait and finds no room is dropped, in whatever way it was sent, even with
-/// `Wait`.
+/// A message that can't wait and finds no room is dropped, however it was sent, even with `Wait`.
 #[fika::test]
 async fn what_finds_no_room_is_dropped() {
     for policy in [WhenFull::DropNewest, WhenFull::Wait] {
@@ -170,8 +169,8 @@ async fn the_bound_is_never_exceeded() {
                 while !stop.is_given() {
                     n += 1;
                     let others = there.fetch_add(1, Ordering::SeqCst);
-                    // The message that the receiver has just taken, and those that the senders
-                    // hold.
+                    // The others are the message that the receiver has just taken, and the messages
+                    // that the senders hold.
                     assert!(others < BOUND + 1 + SENDERS, "{others} messages");
                     let message = Local(Counted(there.clone()));
                     match n % 6 {
@@ -258,7 +257,7 @@ async fn the_end_of_the_receiver_ends_the_wait() {
     }
 }
 
-/// The slots of processes that ended with messages in flight serve other processes, whose limit is
+/// The slots of processes that ended with messages in flight serve new processes, whose limits are
 /// exact.
 #[fika::test(workers = 4)]
 async fn nothing_of_one_bound_is_left_to_the_next() {
@@ -293,7 +292,7 @@ async fn nothing_of_one_bound_is_left_to_the_next() {
             assert_eq!(down(sender).await, ExitReason::Normal);
         }
     }
-    // One of these is in each slot that was used.
+    // Each slot that was used has one of these processes.
     let targets: Vec<_> = (0..100).map(|_| bounded(dropping(10), serve())).collect();
     for (target, _) in &targets {
         let taken = (0..20_u64).filter(|n| try_send(target, *n).is_ok()).count();
@@ -342,7 +341,7 @@ async fn a_process_limits_itself() {
 }
 
 /// Messages that result from links, monitors, requests and exit signals always find room, and take
-/// none.
+/// no room.
 #[fika::test]
 async fn what_was_asked_for_always_comes_in() {
     for policy in [WhenFull::DropNewest, WhenFull::Kill, WhenFull::Wait] {
@@ -382,7 +381,7 @@ async fn what_was_asked_for_always_comes_in() {
     }
 }
 
-/// A process that sends to itself is told that there is no room, and does not wait for itself.
+/// A process that sends to itself gets an error if there is no room, and does not wait for itself.
 #[fika::test]
 async fn who_sends_to_itself_does_not_wait() {
     let end = end_of(async {
@@ -405,7 +404,7 @@ async fn who_sends_to_itself_does_not_wait() {
     assert_eq!(end.await, ExitReason::Normal);
 }
 
-/// A limit of zero is never waited for.
+/// A sender never waits for room in a mailbox whose limit is zero.
 #[fika::test]
 async fn where_never_is_room_nobody_waits() {
     let (target, _) = bounded(at_most(0).when_full(WhenFull::Wait), serve());
@@ -415,7 +414,7 @@ async fn where_never_is_room_nobody_waits() {
     assert!(is_process_alive(target).await);
 }
 
-/// A place that is granted to a sender that no longer waits goes to the next one. A message is sent
+/// A place that is granted to a sender that has given up goes to the next sender. A message is sent
 /// once, or not at all.
 #[fika::test(workers = 3)]
 async fn who_gives_up_loses_no_message_and_no_place() {
@@ -439,7 +438,7 @@ async fn who_gives_up_loses_no_message_and_no_place() {
     let senders = (0..SENDERS).map(|from| {
         spawn_monitor(async move {
             for n in 1..=MESSAGES {
-                // As often as needed, each time only for a moment.
+                // The sender tries as often as needed, each time only for a moment.
                 for round in 0.. {
                     let mut sent = Box::pin(send_wait(target, (from, n)));
                     if let Some(result) = future::poll_once(&mut sent).await {
@@ -511,7 +510,7 @@ async fn each_receive_gives_back_what_it_takes() {
             try_send(me, 'x').unwrap();
             try_send(me, reference).unwrap();
             assert!(try_send(me, n).unwrap_err().is_full());
-            // Looked at and put back, repeatedly.
+            // The message is looked at and put back, repeatedly.
             receive! { x: char if x == 'y' => unreachable!(), after Duration::ZERO => {} }
             assert!(try_send(me, n).unwrap_err().is_full());
             receive! { for reference, r: Reference if r == reference => {} }
@@ -524,7 +523,7 @@ async fn each_receive_gives_back_what_it_takes() {
     assert_eq!(end.await, ExitReason::Normal);
 }
 
-/// Without a limit, or without a process, it behaves like `send`, except for the result.
+/// Without a limit, or without a process, `try_send` behaves like `send`, except for its result.
 #[fika::test]
 async fn without_a_limit_there_is_room() {
     let me = self_pid();

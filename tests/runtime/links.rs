@@ -16,7 +16,7 @@ fn text(text: &str) -> ExitReason {
     ExitReason::term(text.to_owned())
 }
 
-/// Does what it is told, and answers `sync`.
+/// A process that links and unlinks on request, and answers `sync`.
 async fn puppet() {
     loop {
         receive! {
@@ -28,7 +28,7 @@ async fn puppet() {
     }
 }
 
-/// LINK-4.
+/// LINK-4: a link to a dead process gives `noproc`.
 #[fika::test]
 async fn a_link_to_the_dead_is_noproc() {
     let dead = spawn(async {});
@@ -50,7 +50,7 @@ async fn a_link_to_the_dead_is_noproc() {
     assert!(has_none::<Exit>().await);
 }
 
-/// The other end confirms an unlink. Until then its answer is outstanding.
+/// The other end of a link confirms an unlink. The unlink is outstanding until then.
 #[fika::test(workers = 1)]
 async fn an_unlink_is_answered() {
     let peer = spawn(puppet());
@@ -87,7 +87,7 @@ async fn there_is_at_most_one_link() {
     }
 }
 
-/// LINK-8: messages in the mailbox stay.
+/// LINK-8: an `Exit` in the mailbox stays after `unlink`.
 #[fika::test]
 async fn an_exit_that_has_come_survives_unlink() {
     trap_exit(true);
@@ -111,12 +111,12 @@ async fn either_side_may_unlink() {
             } else {
                 send(child, (false, me));
             }
-            // Not waited for: the unlink may be in flight.
+            // The test does not wait for the unlink, which may still be in flight.
             send(child, text("would be fatal"));
             assert_eq!(down(watch).await, text("would be fatal"));
         }
     }
-    // And the reverse: the unlinked process survives the end of this side.
+    // The reverse holds, too: the unlinked process survives the end of this side.
     let child = spawn(puppet());
     end_of(async move {
         link(child);
@@ -169,7 +169,7 @@ async fn both_sides_agree_after_any_crossing() {
             bits >>= 3;
         }
         sync(peer).await;
-        // By now acknowledgements have arrived, and whatever the peer has sent.
+        // By now, the acknowledgements and all messages of the peer have arrived.
         sync(peer).await;
         let watch = monitor(peer);
         if round % 2 == 0 {
@@ -178,7 +178,7 @@ async fn both_sides_agree_after_any_crossing() {
             let told = !has_none::<Exit>().await;
             if told { linked += 1 } else { unlinked += 1 }
         } else {
-            // Seen from the other side: does it end with this one?
+            // The other side shows it, too: it ends with this side only if the link exists.
             exit_process(peer, ExitReason::Kill);
             down(watch).await;
             let _ = has_none::<Exit>().await;
@@ -244,7 +244,7 @@ async fn spawn_link_misses_no_end() {
         let expected = if round % 2 == 0 { ExitReason::term(round) } else { ExitReason::Normal };
         assert_eq!(exit_from(child).await, expected);
     }
-    // Nor an end of the parent.
+    // A child misses no end of its parent.
     for _ in 0..1000 {
         let me = self_pid();
         let parent = spawn(async move {
@@ -258,8 +258,8 @@ async fn spawn_link_misses_no_end() {
     }
 }
 
-/// EXIT-9: `killed` goes through a chain of links of any length, and `kill` if the chain begins
-/// with it.
+/// EXIT-9: the reason `killed` goes through a chain of links of any length. So does `kill`, if the
+/// chain begins with it.
 #[fika::test]
 async fn reasons_go_through_chains() {
     trap_exit(true);
@@ -346,7 +346,7 @@ async fn unlink_drops_a_signal_that_waits_in_the_queue() {
                 down(monitor).await;
                 sees.store(true, Ordering::SeqCst);
             });
-            // Without a suspension point, so that nothing is handled.
+            // This loop has no suspension point, so that nothing is handled.
             while !seen.load(Ordering::SeqCst) {
                 std::hint::spin_loop();
             }

@@ -1,4 +1,4 @@
-//! What processes of one node do, seen from outside: one module for each topic.
+//! The behaviour of a node's processes, seen from outside: one module for each topic.
 
 #[macro_use]
 #[path = "../support/mod.rs"]

@@ -2,7 +2,7 @@
 //! signals. The model computes at once what each step does to all processes.
 //!
 //! The steps are made one after the other. After each step, all processes are asked until its
-//! effects are complete. Then each process must have received what the model says.
+//! effects are complete. Then each process must have received the messages of the model.
 #![deny(warnings)]
 
 use crate::wait;
@@ -58,7 +58,7 @@ enum Step {
         by: usize,
         number: usize,
     },
-    /// By an existing or former alias, of any process.
+    /// Sends by an existing or former alias, of any process.
     Send {
         by: usize,
         number: usize,
@@ -161,10 +161,10 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A process, by number. A place has one after the other.
+/// The number of a process. A place has one process after another.
 type Id = usize;
 
-/// A reference, by number.
+/// The number of a reference.
 type Ref = usize;
 
 /// A message that a process receives.
@@ -172,7 +172,7 @@ type Ref = usize;
 enum Received {
     Exit(Id, Reason),
     Down(Ref, Reason),
-    /// By this alias.
+    /// A message by this alias.
     Message(Ref),
 }
 
@@ -183,9 +183,9 @@ enum Outcome {
     Ended,
     Nothing,
     Was(bool),
-    /// A new reference.
+    /// The step made a reference.
     Made,
-    /// A new process, and a new reference if there is a monitor.
+    /// The step made a process, and a reference if there is a monitor.
     Spawned {
         monitor: bool,
     },
@@ -642,8 +642,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
     /// LINK-1, LINK-2, LINK-3, LINK-4, LINK-8, LINK-9, LINK-10, MON-1, MON-2, MON-3, MON-4, MON-8,
-    /// MON-9, MON-11, MON-12, ALIAS-1, ALIAS-3, ALIAS-4, ALIAS-5, ALIAS-6, ALIAS-7, ALIAS-8, EXIT-1,
-    /// EXIT-2, EXIT-3, EXIT-4, EXIT-5, EXIT-7, EXIT-8, EXIT-9, EXIT-10, EXIT-11, EXIT-14.
+    /// MON-9, MON-11, MON-12, ALIAS-1, ALIAS-3, ALIAS-4, ALIAS-5, ALIAS-6, ALIAS-7, ALIAS-8,
+    /// EXIT-1, EXIT-2, EXIT-3, EXIT-4, EXIT-5, EXIT-7, EXIT-8, EXIT-9, EXIT-10, EXIT-11, EXIT-14.
+    ///
+    /// After any steps, each process has received the messages of the model.
     #[test]
     fn as_the_model_says(steps in proptest::collection::vec(step(), 1..60)) {
         let node = Node::builder().workers(2).build().unwrap();

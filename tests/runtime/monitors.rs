@@ -32,7 +32,7 @@ async fn a_monitor_by_name_stays_with_its_process() {
     assert!(has_none::<Down>().await);
     exit_process(first, text("first"));
     assert_eq!(down(by_name).await, text("first"));
-    // It can be removed after the name has moved to another process.
+    // The monitor can be removed after the name has moved to another process.
     let third = spawn(serve());
     register("third", third).unwrap();
     let by_name = monitor("third");
@@ -108,7 +108,7 @@ async fn demonitor_says_whether_a_down_has_come() {
     }
     assert!(has_none::<Down>().await);
     assert!(active > 0, "{active} {fired}");
-    // A monitor that has certainly fired.
+    // This monitor has certainly fired.
     let (child, monitor) = spawn_monitor(async {});
     down(fika::process::monitor(child)).await;
     assert!(!demonitor(monitor));
@@ -129,7 +129,7 @@ async fn demonitor_drops_a_down_that_waits_in_the_queue() {
             down(monitor).await;
             sees.store(true, Ordering::SeqCst);
         });
-        // Without a suspension point, so that nothing is handled.
+        // This loop has no suspension point, so that nothing is handled.
         while !seen.load(Ordering::SeqCst) {
             std::hint::spin_loop();
         }
@@ -141,7 +141,7 @@ async fn demonitor_drops_a_down_that_waits_in_the_queue() {
     }
 }
 
-/// MON-15: the child's real reason, never `noproc`.
+/// MON-15: `spawn_monitor` gives the child's real reason, never `noproc`.
 #[fika::test]
 async fn spawn_monitor_tells_the_true_reason() {
     for round in 0..10_000_u64 {
@@ -152,14 +152,14 @@ async fn spawn_monitor_tells_the_true_reason() {
     }
 }
 
-/// MON-2, MON-3: mixed kinds of monitors and ends. Each gives its own message, once.
+/// MON-2, MON-3: each of many different monitors gives its own message, once.
 #[fika::test]
 async fn mixed_monitors_give_one_message_each() {
     let env = self_node().env().clone();
     for round in 0..100_u64 {
         let targets: Vec<_> = (0..20_u64)
             .map(|n| {
-                // Processes of the round before that were not watched may not have ended.
+                // Unwatched processes of the previous round may still be ending.
                 let name = format!("target {round} {n}");
                 let target = spawn(async {
                     receive! { reason: ExitReason => exit(reason) }
@@ -218,7 +218,8 @@ async fn a_monitor_of_oneself_never_fires() {
     assert_eq!(down(monitor).await, ExitReason::Killed);
 }
 
-/// MON-18: ten thousand watchers, and ten thousand monitors of one watcher, each get their message.
+/// MON-18: each of ten thousand watchers, and each of ten thousand monitors of one watcher, gets
+/// its message.
 #[fika::test]
 async fn ten_thousand_monitors_of_one_target() {
     const WATCHERS: usize = 10_000;
@@ -263,7 +264,8 @@ async fn ten_thousand_monitors_of_one_target() {
     assert!(has_none::<Down>().await);
 }
 
-/// INFO-5: a monitor is listed by its target as given, and a watcher once for each of its monitors.
+/// INFO-5: a monitor is listed by the target that it was made with. A watcher is listed once for
+/// each of its monitors.
 #[fika::test]
 async fn monitors_are_listed_as_they_were_made() {
     let (me, node) = (self_pid(), self_node().name());

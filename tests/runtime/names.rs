@@ -1,4 +1,4 @@
-//! Names: which process has one, when it is free, and where messages to it go.
+//! Names: which process has a name, when a name is free, and where messages to it go.
 #![deny(warnings)]
 
 use crate::wait;
@@ -25,7 +25,7 @@ async fn names_are_given_found_and_taken_away() {
     assert_eq!(self_node().whereis("other"), Some(target));
 }
 
-/// REG-4.
+/// REG-4: each registered name is listed once.
 #[fika::test]
 async fn each_name_is_listed_once() {
     let mut expected: Vec<_> = (0..100).map(|n| Name::from(format!("name {n}"))).collect();
@@ -110,7 +110,7 @@ async fn the_dead_have_no_names() {
     }
 }
 
-/// REG-6, REG-8, SIG-6, SIG-7: where messages by name go.
+/// REG-6, REG-8, SIG-6, SIG-7: a message by name goes to the process that has the name at the send.
 #[fika::test]
 async fn messages_by_name_go_to_who_has_it_then() {
     let me = self_pid();
@@ -118,7 +118,7 @@ async fn messages_by_name_go_to_who_has_it_then() {
     let name = Name::from("name");
     let text = String::from("name");
     register("name", me).unwrap();
-    // Everything that can name a destination.
+    // Every type that can name a destination works.
     send("name", 1_u64);
     send(&text, 2_u64);
     send(&name, 3_u64);
@@ -131,7 +131,8 @@ async fn messages_by_name_go_to_who_has_it_then() {
     for n in 1..=8 {
         assert_eq!(next::<u64>().await, n);
     }
-    // Resolved at the send: a process that gets the name later does not receive the message.
+    // The name is resolved at the send: a process that gets the name later does not receive the
+    // message.
     let (first, second) = (spawn(serve()), spawn(serve()));
     unregister("name").unwrap();
     for _ in 0..100 {
@@ -144,7 +145,7 @@ async fn messages_by_name_go_to_who_has_it_then() {
     }
     sync(second).await;
     assert!(has_none::<()>().await);
-    // An unused name: an error for a plain name, no error for a name on a node.
+    // A send to an unused name is an error for a plain name, and no error for a name on a node.
     let end = end_of(async { send("name", ()) });
     assert!(matches!(end.await, ExitReason::Badarg(_)));
     send(("name", &here), ());
@@ -153,7 +154,7 @@ async fn messages_by_name_go_to_who_has_it_then() {
     assert!(matches!(end.await, ExitReason::Badarg(_)));
     let end = end_of(async { send(("name", "other@127.0.0.1"), Local(())) });
     assert!(matches!(end.await, ExitReason::Badarg(_)), "it can't leave the node");
-    // A dead process receives nothing, and that is not an error.
+    // A send to a dead process has no effect, and is not an error.
     exit_process(first, ExitReason::Kill);
     down(monitor(first)).await;
     send(first, me);
@@ -161,7 +162,7 @@ async fn messages_by_name_go_to_who_has_it_then() {
     assert!(has_none::<()>().await);
 }
 
-/// REG-7.
+/// REG-7: unregistering a name changes nothing else.
 #[fika::test]
 async fn a_name_taken_away_changes_nothing_else() {
     trap_exit(true);

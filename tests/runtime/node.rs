@@ -30,7 +30,7 @@ async fn settle(count: usize) {
     }
 }
 
-/// PROC-10.
+/// PROC-10: a full node spawns again when there is room.
 #[test]
 fn a_full_node_recovers() {
     const FULL: usize = 50;
@@ -38,7 +38,7 @@ fn a_full_node_recovers() {
     let outer = node.clone();
     node.block_on(async move {
         for round in 0..100 {
-            // This process, and the node's own one that waits for it.
+            // The processes are this one, and the node's own process that waits for it.
             settle(2).await;
             let children: Vec<_> = (1..FULL - 1).map(|_| spawn_monitor(serve())).collect();
             // There is room for one process, which tries to spawn another.
@@ -71,7 +71,7 @@ fn who_sees_an_end_finds_room() {
     let node = Node::builder().workers(3).process_limit(FULL).build().unwrap();
     node.block_on(async move {
         trap_exit(true);
-        // This process, and one that keeps a worker busy.
+        // The processes are this one, and one that keeps a worker busy.
         spawn(async {
             loop {
                 yield_now().await;
@@ -81,7 +81,7 @@ fn who_sees_an_end_finds_room() {
         for round in 0..20_000 {
             let (child, monitor) = children.remove(0);
             send(child, ());
-            // Either of the two reports the end.
+            // The Down and the Exit each report the end.
             if round % 2 == 0 {
                 assert_eq!(down(monitor).await, ExitReason::Normal);
                 children.push(spawn_child());
@@ -96,7 +96,7 @@ fn who_sees_an_end_finds_room() {
     node.stop();
 }
 
-/// A linked and monitored process that ends when it is told to.
+/// Spawns a process with a link and a monitor, which ends on request.
 fn spawn_child() -> (Pid, Reference) {
     let opts = SpawnOpts::new().link().monitor();
     let child = spawn_opt(opts, async { next::<()>().await });
@@ -201,7 +201,7 @@ fn nodes_of_one_program_are_apart() {
     assert_eq!((a.whereis("name"), b.whereis("name")), (Some(of_a), None));
     b.register("name", of_b).unwrap();
     b.block_on(async move {
-        // A pid of a node that is not connected: the operation has no effect.
+        // An operation on a pid of a node that is not connected has no effect.
         exit_process(of_a, ExitReason::Kill);
         send(of_a, self_pid());
         assert_eq!(down(monitor(of_a)).await, ExitReason::Noconnection);
@@ -212,7 +212,8 @@ fn nodes_of_one_program_are_apart() {
     assert!(a.stop());
 }
 
-/// Each function that acts for a process reports if there is none, and what to use instead.
+/// Each function that acts for a process fails outside of one, with a panic that says what to use
+/// instead.
 #[test]
 fn outside_of_a_process_a_panic_says_what_to_use() {
     let node = Node::builder().workers(1).build().unwrap();
@@ -280,7 +281,7 @@ fn outside_of_a_process_a_panic_says_what_to_use() {
     node.stop();
 }
 
-/// `block_on` in a process would wait for itself.
+/// `block_on` panics in a process, because the process would wait for itself.
 #[fika::test]
 async fn block_on_in_a_process_is_refused() {
     let node = self_node();
@@ -290,7 +291,7 @@ async fn block_on_in_a_process_is_refused() {
     }
 }
 
-/// The value of `block_on`, or how it ended.
+/// `block_on` returns the value of its future, or the reason of its end.
 #[test]
 fn block_on_gives_the_value_or_the_reason() {
     let node = Node::builder().workers(1).build().unwrap();

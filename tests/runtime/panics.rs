@@ -1,4 +1,4 @@
-//! Panics and destructors: what they end, and what they can't harm.
+//! Panics and destructors: they end one process, and harm no other.
 #![deny(warnings)]
 
 use crate::wait;
@@ -31,13 +31,13 @@ impl<F: FnMut()> Drop for OnDrop<F> {
     }
 }
 
-/// What a destructor does in these tests: everything that can reach others.
+/// The actions of a destructor in these tests: everything that can reach other processes.
 #[derive(Clone)]
 struct Meddler {
     test: Pid,
-    /// Linked to the process that ends.
+    /// A process that is linked to the process that ends.
     peer: Pid,
-    /// An alias of the test.
+    /// An alias of the test's process.
     alias: Reference,
     monitor_of_peer: Reference,
     dropped: Arc<AtomicUsize>,
@@ -105,7 +105,7 @@ async fn what_destructors_do_reaches_nobody() {
             Meddler { test, peer, alias, monitor_of_peer, dropped }
         };
         let (child, monitor) = match round % 3 {
-            // Killed while it waits.
+            // The process is killed while it waits.
             0 => spawn_monitor(async move {
                 let inside = meddler().await;
                 send(me, ());
@@ -113,14 +113,14 @@ async fn what_destructors_do_reaches_nobody() {
                 drop(inside);
                 send(me, "it went on".to_owned());
             }),
-            // By itself, in the middle of a call.
+            // The process ends by itself, in the middle of a call.
             1 => spawn_monitor(async move {
                 let _inside = meddler().await;
                 send(me, ());
                 exit_process(self_pid(), ExitReason::Kill);
                 send(me, "it went on".to_owned());
             }),
-            // By the end of a linked process.
+            // The process ends by the end of a linked process.
             _ => spawn_monitor(async move {
                 let _inside = meddler().await;
                 let child = spawn_link(async { exit(ExitReason::Killed) });
@@ -154,7 +154,8 @@ async fn what_destructors_do_reaches_nobody() {
         expected += 1;
     }
     assert_eq!(dropped.load(Ordering::SeqCst), expected);
-    // Any effect would have arrived by now: timers and threads are not slower than these.
+    // Any effect would have arrived by now, because timers and threads are not slower than this
+    // timer.
     send_after(millis(2), me, ());
     next::<()>().await;
     spawn_blocking(|| ()).await;
@@ -163,7 +164,7 @@ async fn what_destructors_do_reaches_nobody() {
     assert_eq!(whereis("from a destructor"), None);
 }
 
-/// PROC-4: whatever its payload is, a panic ends one process, and others only by their links.
+/// PROC-4: a panic with any payload ends one process, and other processes only by their links.
 #[fika::test]
 async fn a_panic_of_any_kind_ends_one_process() {
     struct Bomb;
@@ -221,14 +222,14 @@ async fn a_panic_of_any_kind_ends_one_process() {
             }
             other => panic!("{expected}: {other}"),
         }
-        // It linked itself in time, or to a dead process.
+        // The process linked itself in time, or to a dead process.
         let reason = down(watch).await;
         assert!(matches!(reason, ExitReason::Panic(_) | ExitReason::Noproc), "{reason}");
         sync(bystander).await;
     }
 
-    // In a destructor of a process that is told to end: the reason stays, unless it is an orderly
-    // one.
+    // A panic in a destructor of an ending process does not change the reason, unless the reason is
+    // an orderly one.
     for (reason, seen) in [(ExitReason::Kill, "killed"), (text("x"), "\"x\"")] {
         let me = self_pid();
         let (child, monitor) = spawn_monitor(async move {
@@ -253,7 +254,7 @@ impl Drop for Explosive {
     }
 }
 
-/// A message whose destructor acts for a process.
+/// A message whose destructor sends and calls like a process.
 struct Talkative(Pid);
 
 impl Drop for Talkative {
@@ -262,13 +263,15 @@ impl Drop for Talkative {
     }
 }
 
-/// PROC-9, PROC-6: messages that are never received are dropped where their destructors do no harm.
+/// PROC-6, PROC-9: messages that are never received are dropped in a place where their destructors
+/// do no harm.
 #[fika::test(workers = 2)]
 async fn a_mailbox_is_discarded_whatever_its_messages_do() {
     let me = self_pid();
     let node = self_node();
     for n in 0..200_u64 {
-        // In the mailbox, in the queue, behind a fatal signal, and to a dead process.
+        // The messages are in the mailbox, in the queue, behind a fatal signal, and sent to a dead
+        // process.
         let (child, monitor) = spawn_monitor(async move {
             receive! { (): () => {} }
         });
@@ -293,7 +296,8 @@ async fn a_mailbox_is_discarded_whatever_its_messages_do() {
         send_after(millis(1), me, ());
         next::<()>().await;
     }
-    // All workers are running: they meet, though each is kept busy until they have.
+    // All workers still run, because two processes meet although each keeps a worker busy until
+    // then.
     let meeting = Arc::new(AtomicUsize::new(0));
     let guests: Vec<_> = (0..2)
         .map(|_| {
@@ -327,7 +331,7 @@ impl Drop for Slow {
     }
 }
 
-/// PROC-6, PROC-9: a process that sees the end finds that messages and locals are gone.
+/// PROC-6, PROC-9: when the end of a process is seen, its messages and locals are gone.
 #[fika::test(workers = 3)]
 async fn all_that_it_had_is_gone_when_its_end_is_seen() {
     trap_exit(true);
@@ -367,8 +371,8 @@ async fn all_that_it_had_is_gone_when_its_end_is_seen() {
     }
 }
 
-/// PROC-7: a destructor makes a call while a panic unwinds, and the call would end the process.
-/// This does not abort the program.
+/// PROC-7: a destructor that runs while a panic unwinds may make a call that would end the process.
+/// The program does not abort.
 #[test]
 fn a_bad_call_while_a_panic_unwinds_is_only_refused() {
     let node = Node::builder().workers(1).process_limit(4).build().unwrap();
@@ -409,7 +413,7 @@ fn a_bad_call_while_a_panic_unwinds_is_only_refused() {
                 });
                 let reason = end.await;
                 match &reason {
-                    // It was fatal, and the first signal decides.
+                    // The call was fatal, and the first signal decides.
                     _ if name == "exit_process" => assert_eq!(reason, ExitReason::Killed),
                     _ if name == "link" => assert_eq!(reason, ExitReason::Noconnection),
                     ExitReason::Panic(panic) => assert_eq!(panic.message, "the one that counts"),
@@ -435,7 +439,7 @@ fn call<R>(call: impl Fn() -> R + Send + Sync + 'static) -> Call {
     })
 }
 
-/// Lives as long as this process.
+/// Lives as long as this process does.
 async fn follow(pid: Pid) {
     down(monitor(pid)).await;
 }

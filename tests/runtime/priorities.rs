@@ -41,7 +41,7 @@ async fn the_most_urgent_goes_first() {
         }
         let order = order.lock().unwrap();
         assert_eq!(order[..4], [3, 3, 2, 2]);
-        // A low process has a turn now and then, though there are normal ones.
+        // A low process has a turn now and then, even while normal processes are ready.
         let low_first = order[4..].iter().filter(|n| **n == 0).count();
         assert_eq!(low_first, 2);
     }
@@ -78,7 +78,7 @@ async fn a_change_counts_from_the_next_time_on() {
     assert!(first_normal.is_none_or(|first| first >= 50), "{turns:?}");
 }
 
-/// FLAG-2: a low process has its turns beside normal ones that always want to run.
+/// FLAG-2: a low process has turns beside normal processes that always want to run.
 #[fika::test(workers = 2)]
 async fn low_ones_do_not_starve() {
     let hogs: Vec<_> = (0..8)
@@ -101,8 +101,8 @@ async fn low_ones_do_not_starve() {
     }
 }
 
-/// INFO-10: a process that is not urgent answers an urgent one, even if urgent ones that always
-/// want to run would starve it.
+/// INFO-10: a process of low priority answers an urgent process, even if urgent processes that
+/// always want to run would starve it.
 #[fika::test(workers = 2)]
 async fn urgent_askers_are_answered_beside_urgent_hogs() {
     set_priority(Priority::Max);
@@ -134,8 +134,8 @@ async fn yields_until(done: Arc<AtomicBool>) {
     }
 }
 
-/// Messages between processes of all priorities, on all workers: nothing is lost in the queues, and
-/// no process is left in one.
+/// Messages between processes of all priorities, on all workers, are delivered. No process is left
+/// in a queue.
 #[fika::test(workers = 2)]
 async fn every_priority_is_served() {
     let servers: Vec<_> = ALL.map(|priority| spawn_opt(at(priority), serve()).pid).into();
@@ -173,8 +173,8 @@ fn an_idle_node_wakes_up_for_all() {
     node.stop();
 }
 
-/// INFO-1, PROC-5: a child has its parent's group leader. A process that no process has spawned
-/// leads itself.
+/// INFO-1, PROC-5: a child has its parent's group leader. A process that has no parent leads
+/// itself.
 #[fika::test]
 async fn group_leaders_are_inherited() {
     let me = self_pid();
@@ -195,7 +195,7 @@ async fn group_leaders_are_inherited() {
     // Existing processes are not affected.
     set_group_leader(first, me);
     assert_eq!(info::group_leader(child).await, Some(leader));
-    // In order with other signals, though the process waits.
+    // A change is in order with other signals, though the process waits.
     for n in 0..1000 {
         let new = if n % 2 == 0 { first } else { leader };
         set_group_leader(new, child);
@@ -209,7 +209,7 @@ async fn group_leaders_are_inherited() {
     assert_eq!(info::group_leader(on_its_own).await, Some(on_its_own));
 }
 
-/// PROC-5: nothing else is inherited.
+/// PROC-5: a process inherits nothing but its group leader.
 #[fika::test]
 async fn a_new_process_has_nothing() {
     trap_exit(true);
@@ -243,7 +243,7 @@ async fn a_new_process_has_nothing() {
         InfoItem::Label(None),
         InfoItem::DictionaryKey("key".into(), None),
     ];
-    // Also in a slot that has had other processes.
+    // A process in a reused slot inherits nothing either.
     for _ in 0..100 {
         let child = spawn(serve());
         assert_eq!(process_info(child, &items).await, Some(expected.clone()));
@@ -259,7 +259,7 @@ async fn tells(to: Pid) {
     serve().await;
 }
 
-/// INFO-1, SPAWN-1: also between nodes.
+/// INFO-1, SPAWN-1: a child on another node has its parent's group leader.
 #[test]
 fn a_remote_child_has_the_spawner_s_group_leader() {
     let place = support::Place::new();
@@ -268,7 +268,7 @@ fn a_remote_child_has_the_spawner_s_group_leader() {
     let name = there.name().as_str().to_owned();
     here.block_on(async move {
         let me = self_pid();
-        // A leader on a third node, to which neither of the two is connected.
+        // The leader is on a third node, to which neither of the two is connected.
         for leader in [me, on_third] {
             set_group_leader(leader, me);
             for priority in ALL {
@@ -277,7 +277,7 @@ fn a_remote_child_has_the_spawner_s_group_leader() {
                 assert_eq!(next::<(Pid, u64)>().await, (leader, priority as u64));
                 exit_process(child, ExitReason::Kill);
             }
-            // By a signal, in order with messages.
+            // A signal changes the leader, in order with messages.
             let child = spawn_on(&name, asks_leader()).await;
             for new in [me, child, on_third] {
                 set_group_leader(new, child);

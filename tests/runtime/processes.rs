@@ -1,4 +1,4 @@
-//! Processes: how they begin, what they are given, and what else they can wait for.
+//! Processes: how they begin, what they inherit, and which futures they can wait for.
 #![deny(warnings)]
 
 use crate::wait;
@@ -22,7 +22,7 @@ impl<F: FnMut()> Drop for OnDrop<F> {
     }
 }
 
-/// PROC-1.
+/// PROC-1: a message can be sent to a process that has not run yet.
 #[fika::test]
 async fn a_message_may_be_sent_before_the_process_has_run() {
     let me = self_pid();
@@ -36,7 +36,7 @@ async fn a_message_may_be_sent_before_the_process_has_run() {
     }
 }
 
-/// PROC-3.
+/// PROC-3: a return ends a process with the reason normal, unless it returns an error.
 #[fika::test]
 async fn a_return_is_a_normal_end_but_for_an_error() {
     assert_eq!(end_of(async { 7 }).await, ExitReason::Normal);
@@ -46,7 +46,7 @@ async fn a_return_is_a_normal_end_but_for_an_error() {
     assert_eq!(end_of(async { ExitReason::Kill }).await, ExitReason::Normal);
 }
 
-/// PROC-5.
+/// PROC-5: a process inherits no flag, link, monitor, name or message.
 #[fika::test]
 async fn nothing_is_inherited() {
     trap_exit(true);
@@ -73,7 +73,7 @@ async fn nothing_is_inherited() {
     assert_eq!(down(watch).await, ExitReason::Shutdown);
 }
 
-/// PROC-9.
+/// PROC-9: a process's monitors and messages end with it.
 #[fika::test]
 async fn an_end_takes_monitors_and_messages_with_it() {
     let target = spawn(serve());
@@ -172,7 +172,7 @@ async fn a_foreign_future_works_in_a_process() {
     assert_eq!(down(monitor(server)).await, ExitReason::Noproc);
 }
 
-/// A future that another thread wakes, even after its process has ended.
+/// A thread may wake a future even after the future's process has ended.
 #[fika::test]
 #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 async fn wakers_outlive_their_processes() {
@@ -204,8 +204,8 @@ async fn wakers_outlive_their_processes() {
     spawn_blocking(move || thread.join().unwrap()).await;
 }
 
-/// A blocking call delays no other process, returns its value, and its panic belongs to its
-/// process.
+/// A blocking call delays no other process and returns its value. Its panic ends only the process
+/// that called it.
 #[fika::test(workers = 1)]
 async fn blocking_calls_run_beside_the_processes() {
     let (all_here, count) = std::sync::mpsc::channel();
@@ -225,7 +225,7 @@ async fn blocking_calls_run_beside_the_processes() {
     }
     let other = spawn(serve());
     sync(other).await;
-    // All twenty block at the same time.
+    // All twenty calls block at the same time.
     spawn_blocking(move || {
         for _ in 0..20 {
             count.recv().unwrap();
@@ -250,7 +250,8 @@ async fn blocking_calls_run_beside_the_processes() {
             other => panic!("{other}"),
         }
     }
-    // Killed while it waits for a call: it ends at once, and the call's value is dropped.
+    // A process that is killed while it waits for a call ends at once, and the call's value is
+    // dropped.
     let (finish, finished) = std::sync::mpsc::channel::<()>();
     let (child, monitor) = spawn_monitor(async move {
         send(me, ());

@@ -14,10 +14,10 @@ use futures_lite::future;
 
 use wait::{LIMIT, down, end_of, has_none, next, serve, sync};
 
-/// RECV-1, RECV-2.
+/// RECV-1, RECV-2: messages that do not match stay in their order.
 #[fika::test]
 async fn what_does_not_match_keeps_its_order() {
-    // More than a process may handle in one turn.
+    // More messages than a process may handle in one turn.
     const MANY: u64 = 5000;
     let me = self_pid();
     for n in 0..MANY {
@@ -25,7 +25,7 @@ async fn what_does_not_match_keeps_its_order() {
     }
     send(me, "wanted".to_owned());
     assert_eq!(next::<String>().await, "wanted");
-    // By value, so that each is opened and put back.
+    // The pattern takes the message by value, so each message is opened and put back.
     let n = receive! { n: u64 if n == MANY - 1 => n };
     assert_eq!(n, MANY - 1);
     let n = receive! { n: u64 if n == MANY / 2 => n };
@@ -63,7 +63,7 @@ async fn no_wake_up_is_lost() {
         }
     }
     assert!(has_none::<(u64, u64)>().await);
-    // The two wait in turns.
+    // The two processes wait in turns.
     let echo = spawn(serve());
     for _ in 0..20_000 {
         sync(echo).await;
@@ -122,7 +122,7 @@ async fn destructors_make_references() {
     assert_eq!(end.await, ExitReason::Normal);
 }
 
-/// SIG-4: messages from threads that are not workers.
+/// SIG-4: messages from threads that are not workers arrive.
 #[fika::test]
 #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 async fn messages_come_from_any_thread() {
@@ -161,7 +161,7 @@ async fn a_receive_that_is_dropped_loses_nothing() {
             }
         }
     });
-    // It looks for texts and is given up repeatedly. Numbers are received in between.
+    // A receive looks for texts and is given up repeatedly. Numbers are received in between.
     let mut texts = Vec::new();
     let mut numbers = Vec::new();
     let begun = self_node().env().now();
@@ -191,7 +191,7 @@ async fn a_receive_that_is_dropped_loses_nothing() {
     assert!(has_none::<u64>().await && has_none::<String>().await);
 }
 
-/// RECV-8: also with a time limit around it.
+/// RECV-8: a receive that is given up by a time limit has taken nothing.
 #[fika::test]
 async fn a_limit_around_a_receive_loses_nothing() {
     let me = self_pid();
@@ -278,12 +278,13 @@ async fn a_match_is_preferred_to_a_timeout() {
             receive! { (): () => {}, after millis(1) => exit(ExitReason::Timeout) }
         });
         send(child, ());
-        // It may find the message and the end of the time at once, which is the case to test.
+        // The receive may find the message and the end of the time at once, which is the case to
+        // test.
         assert_eq!(down(monitor).await, ExitReason::Normal);
     }
 }
 
-/// One mailbox, one receive: a second simultaneous receive is reported as a mistake.
+/// A mailbox has one receive at a time: a second one is reported as a mistake.
 #[fika::test]
 async fn two_receives_at_once_are_refused() {
     let (first_line, second_line) = (line!() + 3, line!() + 6);
@@ -307,7 +308,7 @@ async fn two_receives_at_once_are_refused() {
         }
         other => panic!("{other}"),
     }
-    // One after the other is allowed, even if the first was given up.
+    // Two receives one after the other are allowed, even if the first was given up.
     let end = end_of(async {
         let me = self_pid();
         let none = future::or(

@@ -11,7 +11,7 @@ use fika::process::yield_now;
 
 use wait::{down, next, serve, sync};
 
-/// PROC-12: loops that yield now and then, more of them than workers.
+/// PROC-12: more loops than workers all run, if they yield now and then.
 #[fika::test(workers = 2)]
 async fn loops_that_yield_rarely_are_relieved() {
     let done = Arc::new(AtomicBool::new(false));
@@ -43,7 +43,7 @@ async fn loops_that_yield_rarely_are_relieved() {
 async fn a_full_mailbox_is_no_monopoly() {
     let me = self_pid();
     let glutton = spawn(async move {
-        // It always has a message: it sends again each message that it receives.
+        // The process always has a message, because it sends each message to itself again.
         for n in 0..1000_u64 {
             send(self_pid(), n);
         }
@@ -119,16 +119,16 @@ fn an_idle_node_wakes_up() {
     for round in 0..2000 {
         node.block_on(async move { sync(echo).await });
         if round % 500 == 0 {
-            // Long enough for the monitor thread to go to sleep. Nothing but time can be waited
-            // for.
+            // The pause is long enough for the monitor thread to go to sleep. No event tells that
+            // it sleeps.
             node.block_on(async { sleep(millis(150)).await });
         }
     }
     assert!(node.stop());
 }
 
-/// A future of the process is woken while another one receives. It is polled again, even though the
-/// receive has taken in the signals.
+/// A process is polled again if one of its futures is woken while another one receives, even though
+/// the receive has taken in the signals.
 #[fika::test]
 async fn a_wake_up_in_the_middle_of_a_turn_is_not_lost() {
     let (_, monitor) = spawn_monitor(async {
@@ -150,7 +150,7 @@ async fn a_wake_up_in_the_middle_of_a_turn_is_not_lost() {
     assert_eq!(down(monitor).await, ExitReason::Normal);
 }
 
-/// A message that a call takes in, after the receive of the process has looked, is not left behind.
+/// A receive does not miss a message that a call takes in after the receive has looked.
 #[fika::test]
 async fn a_message_taken_in_by_a_call_wakes_the_receive() {
     let peer = spawn(serve());

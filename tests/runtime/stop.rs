@@ -25,7 +25,7 @@ impl Drop for Dropped {
     }
 }
 
-/// Any thread and any process may request it, once or often.
+/// Any thread and any process may request a stop, once or often.
 #[test]
 fn all_may_stop_a_node_at_once() {
     for round in 0..20 {
@@ -47,7 +47,8 @@ fn all_may_stop_a_node_at_once() {
                 let node = node.clone();
                 scope.spawn(move || node.stop() && node.stop())
             });
-            // From a process of another node, and from one of the node's own threads.
+            // The stop comes from a process of another node, and from one of the node's own
+            // threads.
             let (of_other, blocking) = (node.clone(), node.clone());
             let by_other = other.spawn(async move { of_other.begin_stop() });
             assert!(by_other.is_some());
@@ -64,8 +65,8 @@ fn all_may_stop_a_node_at_once() {
     }
 }
 
-/// A process that waits for the stop is notified first, and has time. Other processes serve it
-/// meanwhile.
+/// A process that waits for the stop is notified first, and has time to end. Other processes serve
+/// it meanwhile.
 #[test]
 fn who_waits_for_the_stop_ends_in_order() {
     let node = Node::builder().workers(2).build().unwrap();
@@ -77,14 +78,14 @@ fn who_waits_for_the_stop_ends_in_order() {
             let server = spawn(serve());
             match n {
                 0 => self_node().run_until_stopped().await,
-                // Beside other futures.
+                // The process waits beside other futures.
                 1 => {
                     let receives = async {
                         receive! { _: i8 => {} }
                     };
                     future::or(self_node().run_until_stopped(), receives).await;
                 }
-                // It has given up that wait, and nothing waits for it.
+                // The process has given up that wait, and nothing waits for the stop.
                 _ => {
                     let _ = future::poll_once(self_node().run_until_stopped()).await;
                     std::future::pending::<()>().await;
@@ -102,7 +103,7 @@ fn who_waits_for_the_stop_ends_in_order() {
         outside.run_until_stopped().wait();
     });
     tells.recv().unwrap();
-    // They wait before the stop is requested.
+    // The processes wait before the stop is requested.
     while node.process_count() < 6 {
         std::thread::yield_now();
     }
@@ -148,7 +149,7 @@ fn a_node_without_handles_stops() {
     let (told, tells) = mpsc::channel();
     node.spawn(async move {
         let _dropped = dropped;
-        // This one does not count.
+        // The process's own handle does not count.
         let _own = self_node();
         told.send(()).unwrap();
         std::future::pending::<()>().await;
@@ -173,19 +174,19 @@ async fn to_block_in_a_process_is_refused() {
     assert_eq!(next::<u64>().await, 1);
 }
 
-/// In a simulation, in simulated time.
+/// A simulated node can be stopped from inside, in simulated time.
 #[fika::test(sim)]
 async fn a_simulated_node_stops_from_inside() {
     spawn(async {
         let begun = self_node().env().now();
         self_node().run_until_stopped().await;
-        // 5 s are left.
+        // The process has 5 s left.
         sleep(secs(4)).await;
         assert!(self_node().env().now().since(begun) >= secs(4));
     });
     yield_now().await;
     sleep(secs(1)).await;
-    // Whatever waits for it continues. The main process of the test must return before it is
+    // Every wait for the stop continues. The main process of the test must return before it is
     // killed.
     assert!(!self_node().stop());
     self_node().begin_stop();
@@ -286,7 +287,7 @@ impl Program {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
-    /// Returns how it ends, and what it prints before.
+    /// Waits for the program's end. Returns its status and the lines that it has printed.
     fn end(mut self) -> (ExitStatus, Vec<String>) {
         let lines = self.1.iter().collect();
         (self.0.wait().unwrap(), lines)
@@ -311,11 +312,11 @@ fn signals_stop_a_program() {
         let (status, lines) = program.end();
         assert_eq!(status.code(), Some(0), "{status}");
         assert!(lines.iter().any(|line| line == "in order"), "{lines:?}");
-        // A program that does not end by the signal.
+        // This program does not end by the signal.
         let program = Program::start("does not wait");
         program.signal(signal);
         assert_eq!(program.end().0.signal(), Some(number));
-        // The second signal ends it at once.
+        // The second signal ends the program at once.
         let program = Program::start("never ends");
         program.signal(signal);
         program.until("in order");
@@ -323,7 +324,7 @@ fn signals_stop_a_program() {
         program.signal(signal);
         assert_eq!(program.end().0.signal(), Some(number));
         assert!(fika::node::Env::now(&begun).since_start() < secs(4), "at once");
-        // Without a handler it is as always.
+        // Without a handler, a signal has its usual effect.
         let program = Program::start("ignores signals");
         program.signal(signal);
         let (status, lines) = program.end();

@@ -29,7 +29,7 @@ fn counter() -> (Pid, Arc<AtomicU64>) {
     (pid, count)
 }
 
-/// It makes no step between suspend and resume, thousands of times.
+/// A process makes no step between suspend and resume, thousands of times.
 #[fika::test(workers = 2)]
 async fn a_suspended_process_does_not_run() {
     let (pid, count) = counter();
@@ -143,8 +143,8 @@ async fn who_can_t_be_suspended() {
     other_node.stop();
 }
 
-/// The end of a suspender resumes the process, however it ends, even if it was waiting for the
-/// process to stop.
+/// The end of a suspender resumes the process, whatever ends the suspender, even if it was still
+/// waiting for the process to stop.
 #[fika::test(workers = 2)]
 async fn a_suspender_s_end_resumes() {
     for round in 0..1000 {
@@ -154,7 +154,7 @@ async fn a_suspender_s_end_resumes() {
                 suspend_process(pid).await.unwrap();
                 suspend_process(pid).await.unwrap();
             } else {
-                // It does not wait until the other process has stopped.
+                // The suspender does not wait until the other process has stopped.
                 let _ = futures_lite::future::poll_once(suspend_process(pid)).await;
             }
             if round % 3 == 0 {
@@ -188,7 +188,7 @@ async fn a_suspended_process_can_be_ended() {
         assert!(resume_process(pid).is_err());
     }
     for _ in 0..1000 {
-        // Who is first?
+        // The suspend or the end of the process may come first.
         let (pid, monitor) = spawn_monitor(async { yield_now().await });
         match suspend_process(pid).await {
             Ok(()) => resume_process(pid).unwrap(),
@@ -209,7 +209,7 @@ async fn a_wake_up_while_suspended_is_not_lost() {
         });
         suspend_process(pid).await.unwrap();
         finish.send(()).unwrap();
-        // The timer may be started or not. It must end in both cases.
+        // The timer may have been started or not. The process must end in both cases.
         resume_process(pid).unwrap();
         let again = suspend_process(pid).await;
         sleep(millis(1)).await;
@@ -218,7 +218,7 @@ async fn a_wake_up_while_suspended_is_not_lost() {
         }
         assert_eq!(down(monitor).await, ExitReason::Normal);
     }
-    // A process that has never run.
+    // This process has never run.
     let me = self_pid();
     for _ in 0..200 {
         let pid = spawn(async move { send(me, ()) });
@@ -230,7 +230,7 @@ async fn a_wake_up_while_suspended_is_not_lost() {
     }
 }
 
-/// Priorities and all other information can be queried. None of it lets the process run.
+/// Each of two processes that suspend each other can be queried, and no query lets it run.
 #[fika::test]
 async fn two_that_suspend_each_other_can_be_helped() {
     let suspends = || async {

@@ -1,4 +1,5 @@
-//! The timer service, where OTP has no case: intervals, what ends them, and invalid arguments.
+//! The timer service, where OTP has no case: intervals, the events that end them, and invalid
+//! arguments.
 #![deny(warnings)]
 
 use crate::wait;
@@ -17,7 +18,7 @@ use wait::{LIMIT, down, has_none, next, serve};
 const LONG: Duration = secs(3600);
 const EVERY: Duration = millis(20);
 
-/// A timer, and the process that waits for its time.
+/// Returns a timer, and the process that waits for its time.
 fn with_process(start: impl FnOnce() -> TRef) -> (TRef, Pid) {
     let before: BTreeSet<Pid> = processes().into_iter().collect();
     let timer = start();
@@ -26,7 +27,7 @@ fn with_process(start: impl FnOnce() -> TRef) -> (TRef, Pid) {
     (timer, new[0])
 }
 
-/// Checks that timers leave nothing behind, however they end.
+/// Checks that a timer's process ends, and that nothing is left of it.
 async fn is_over(pid: Pid) {
     let reason = down(monitor(pid)).await;
     assert!(
@@ -35,7 +36,7 @@ async fn is_over(pid: Pid) {
     );
 }
 
-/// TMOD-3.
+/// TMOD-3: an interval ends with its destination.
 #[fika::test]
 async fn an_interval_ends_with_its_destination() {
     let me = self_pid();
@@ -86,7 +87,7 @@ async fn lateness_does_not_add_up() {
     }
 }
 
-/// TMOD-4: one kind waits for the run before, the other does not.
+/// TMOD-4: `apply_repeatedly` waits for the previous run, and `apply_interval` does not.
 #[fika::test]
 async fn runs_follow_or_overlap() {
     let me = self_pid();
@@ -114,7 +115,7 @@ async fn runs_follow_or_overlap() {
     }
 }
 
-/// The timers that work for the process that starts them end with it. The others do not.
+/// A timer that acts for the process that started it ends with that process. Other timers do not.
 #[fika::test]
 async fn who_starts_a_timer_may_end() {
     let me = self_pid();
@@ -138,7 +139,7 @@ async fn who_starts_a_timer_may_end() {
     is_over(once).await;
 }
 
-/// TMOD-5.
+/// TMOD-5: cancelling other timers leaves an interval alone.
 #[fika::test]
 async fn cancelling_others_leaves_an_interval() {
     let interval = timer::send_interval(millis(1), self_pid(), 7_u64).unwrap();
@@ -209,10 +210,10 @@ async fn bad_arguments_are_refused() {
     assert!(timeout(LIMIT, async { cancel_timer(timer) }).await.unwrap().is_some());
 }
 
-/// PROC-10: a run for which there is no room is left out, and later ones are made again.
+/// PROC-10: if there is no room for a run, it is left out. Later runs are made again.
 #[test]
 fn intervals_on_a_node_that_is_full() {
-    // This process, the two timers, and a run.
+    // The limit allows for this process, the two timers, and a run.
     let node = Node::builder().workers(2).process_limit(4).build().unwrap();
     node.block_on(async {
         let me = self_pid();
@@ -237,7 +238,7 @@ fn intervals_on_a_node_that_is_full() {
                     Err(_) => yield_now().await,
                 }
             };
-            // Many runs of both are left out.
+            // Many runs of both timers are left out.
             sleep(millis(20)).await;
             exit_process(filling, ExitReason::Kill);
             assert_eq!(down(end).await, ExitReason::Killed);

@@ -36,7 +36,7 @@ async fn a_late_timeout_is_told_by_its_reference() {
     }
 }
 
-/// TIM-7.
+/// TIM-7: a timer for a dead process is cancelled.
 #[fika::test]
 async fn a_timer_for_the_dead_is_cancelled() {
     let target = spawn(serve());
@@ -45,14 +45,14 @@ async fn a_timer_for_the_dead_is_cancelled() {
     exit_process(target, ExitReason::Kill);
     down(monitor(target)).await;
     assert_eq!((read_timer(timer), cancel_timer(timer)), (None, None));
-    // Started for a process that is already dead.
+    // This timer is started for a process that is already dead.
     let timer = start_timer(secs(60), target, ());
     assert_eq!((read_timer(timer), cancel_timer(timer)), (None, None));
     send_after(Duration::ZERO, target, ());
 }
 
-/// TIM-7, PROC-9: a timer and its value are gone when the end of its receiver is seen, whichever
-/// process started it, and on whichever worker.
+/// PROC-9, TIM-7: when the end of a process is seen, its timers and their values are gone,
+/// whichever process started them, and on any worker.
 #[fika::test(workers = 3)]
 async fn the_timers_of_a_process_end_with_it() {
     let node = self_node();
@@ -90,7 +90,7 @@ async fn the_timers_of_a_process_end_with_it() {
     wait_for(|| node.timer_count() == 0).await;
 }
 
-/// TIM-7: timers are started while their process ends, on another worker.
+/// TIM-7: a timer can be started while its process ends on another worker.
 #[fika::test(workers = 2)]
 async fn a_timer_that_is_started_while_its_process_ends() {
     let payload = Arc::new(());
@@ -116,7 +116,7 @@ async fn a_timer_that_is_started_while_its_process_ends() {
     }
 }
 
-/// Yields to others until it is so.
+/// Yields to other processes until the condition holds.
 async fn wait_for(is_so: impl Fn() -> bool) {
     let begun = self_node().env().now();
     while !is_so() {
@@ -125,7 +125,7 @@ async fn wait_for(is_so: impl Fn() -> bool) {
     }
 }
 
-/// TIM-5.
+/// TIM-5: the result of `cancel_timer_async` comes as a message.
 #[fika::test]
 async fn the_result_of_cancelling_comes_as_a_message() {
     let me = self_pid();
@@ -135,7 +135,7 @@ async fn the_result_of_cancelling_comes_as_a_message() {
     assert_eq!(cancelled, timer);
     assert!(left.is_some_and(|left| left > secs(40) && left <= secs(60) + millis(1)), "{left:?}");
     assert_eq!(read_timer(timer), None);
-    // It no longer has an effect.
+    // A second cancel has no effect.
     cancel_timer_async(timer);
     assert_eq!(next::<CancelTimer>().await, CancelTimer { timer, left: None });
 
@@ -147,7 +147,7 @@ async fn the_result_of_cancelling_comes_as_a_message() {
     assert_eq!(self_node().timer_count(), 0);
 }
 
-/// TIM-6, TIM-8: at a time of the node's clock. A past time is now.
+/// TIM-6, TIM-8: a timer can fire at a time of the node's clock. A time in the past fires at once.
 #[fika::test]
 async fn an_absolute_time() {
     let node = self_node();
@@ -167,7 +167,7 @@ async fn an_absolute_time() {
     send_at(node.env().now(), "nobody", ());
 }
 
-/// TIM-6: too long a time returns an error that says so. A very long one does not.
+/// TIM-6: a time that is too long gives an error that says so. A very long time does not.
 #[fika::test]
 async fn a_time_that_is_absurdly_long() {
     const YEAR: u64 = 366 * 86_400;
@@ -225,7 +225,7 @@ async fn a_name_is_resolved_when_the_timer_fires() {
     assert!(has_none::<u64>().await);
 }
 
-/// TIM-9.
+/// TIM-9: a timer outlives the process that started it.
 #[fika::test]
 async fn a_timer_outlives_who_started_it() {
     let me = self_pid();
@@ -239,7 +239,7 @@ async fn a_timer_outlives_who_started_it() {
     assert_eq!(next::<Timeout<u64>>().await.message, 7);
 }
 
-/// TIM-10.
+/// TIM-10: a timer of zero fires after the call.
 #[fika::test]
 async fn time_zero_fires_after_the_call() {
     for _ in 0..1000 {
@@ -261,7 +261,7 @@ async fn timers_of_all_processes_fire_in_order() {
         let first = node.env().now() + millis(20);
         for n in 0..40_u64 {
             spawn(async move {
-                // Each on whichever worker it comes to.
+                // Each process runs on any worker.
                 yield_now().await;
                 let n = n * 7 % 40;
                 send_after((first + millis(n)).since(self_node().env().now()), me, n);
@@ -271,7 +271,7 @@ async fn timers_of_all_processes_fire_in_order() {
         for _ in 0..40 {
             next::<()>().await;
         }
-        // If the last one was started after the first was due, no order is expected.
+        // If the last timer was started after the first was due, no order is expected.
         let in_time = node.env().now() < first;
         for n in 0..40 {
             let fired = next::<u64>().await;
@@ -337,7 +337,7 @@ async fn no_timer_is_forgotten() {
     stop.store(true, Ordering::Relaxed);
 }
 
-/// TIM-6.
+/// TIM-6: a timer for a process of another node is `badarg`.
 #[fika::test]
 async fn a_timer_sends_to_its_own_node_only() {
     let other = Node::builder().workers(1).build().unwrap();

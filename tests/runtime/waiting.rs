@@ -33,13 +33,13 @@ impl Drop for Waits {
     }
 }
 
-/// How a process comes to its end.
+/// The ways in which a process ends.
 #[derive(Clone, Copy, Debug)]
 enum End {
     /// A message that is left in the mailbox waits for the task.
     Returns,
     Killed,
-    /// In the middle of a receive.
+    /// The process is killed in the middle of a receive.
     KilledInReceive,
     Exits,
     Panics,
@@ -85,7 +85,7 @@ fn receive_without_limit() -> Task {
     })
 }
 
-/// All waits that can end with a result when they are cut short.
+/// Returns all waits that can end with a result when they are cut short.
 fn waits(pid: Pid, full: Pid) -> Vec<(&'static str, Task)> {
     vec![
         ("sleep", long_sleep()),
@@ -149,7 +149,7 @@ async fn destructors_end() {
         }
     }
     assert_ne!(fika::inspect::info::status(pid).await, Some(Status::Suspended));
-    // What has no value to end with is left as by a panic.
+    // A wait that has no value to end with is left, as by a panic.
     for end in [End::Returns, End::Killed, End::KilledInReceive] {
         let call = task(async { spawn_blocking(|| {}).await });
         for (name, task) in [("receive!", receive_without_limit()), ("spawn_blocking", call)] {
@@ -179,13 +179,14 @@ async fn a_destructor_of_a_process_that_has_ended_does_not_wait() {
     destructors_end().await;
 }
 
-/// In a simulation, nothing else would run meanwhile, and no time would pass.
+/// A destructor in a simulation does not wait either: nothing else would run meanwhile, and no time
+/// would pass.
 #[fika::test(sim)]
 async fn nor_does_it_in_a_simulation() {
     destructors_end().await;
 }
 
-/// A call that had begun before is waited for, since it will end.
+/// The destructor waits for a call that had begun before, since that call will end.
 #[fika::test(workers = 2)]
 async fn a_destructor_on_the_way_out_waits_for_a_call() {
     for end in [End::Exits, End::Panics] {
@@ -199,8 +200,8 @@ async fn a_destructor_on_the_way_out_waits_for_a_call() {
     }
 }
 
-/// A `receive!` without a limit has no result for this, and can't be left during unwinding. The
-/// thread is lost, but the process ends for all others, and the rest of the node continues.
+/// A `receive!` without a limit has no result for this case, and can't be left during unwinding.
+/// Its thread is lost, but all others see the process end, and the rest of the node continues.
 #[test]
 fn the_thread_of_an_endless_receive_is_lost_but_not_its_process() {
     let node = Node::builder().workers(2).build().unwrap();
@@ -279,7 +280,7 @@ async fn until_looked_at(pid: Pid) {
     }
 }
 
-/// The budget of the turn is used up, and nobody gives it another one.
+/// A destructor needs no budget: the turn's budget is used up, and nothing gives it another one.
 #[fika::test(workers = 3)]
 async fn a_destructor_on_the_way_out_needs_no_budget() {
     let end = end_of(async {

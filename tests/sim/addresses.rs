@@ -1,5 +1,5 @@
-//! Hosts with several addresses, of both families: a node is found at each address on which it
-//! listens, whichever node started first on its host, and an address that does not answer costs a
+//! Hosts with several addresses, of both families. A node is found at each address on which it
+//! listens, whichever node started first on its host. An address that does not answer costs a
 //! moment.
 
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use fika::sim::{Sim, SimNode, seeds};
 /// How many seeds each scenario runs.
 const SEEDS: u64 = if cfg!(debug_assertions) { 20 } else { 1000 };
 
-/// The next attempt begins after this time (RFC 8305).
+/// How long an attempt waits before the next one begins beside it (RFC 8305).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// All packets that make a connection take less than this.
@@ -22,7 +22,7 @@ struct Chance(u64);
 
 impl Chance {
     fn below(&mut self, n: usize) -> usize {
-        // Knuth's.
+        // Knuth's multiplier.
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (self.0 >> 33) as usize % n
     }
@@ -42,8 +42,8 @@ fn connects(sim: &mut Sim, from: SimNode, to: &str) -> Result<bool, fika::sim::F
     })
 }
 
-/// The addresses of a host; those with a `!` do not answer. Also where its node listens, if not on
-/// all, and how many attempts fail before the one that succeeds.
+/// Each case has the addresses of a host, where its node listens, and how many attempts time out
+/// before one succeeds. An address with a `!` does not answer.
 #[test]
 fn addresses_that_do_not_answer() {
     let all = "[::]:0";
@@ -86,7 +86,7 @@ fn addresses_that_do_not_answer() {
     }
 }
 
-/// A mesh of nodes on hosts with any addresses in any order, some of which do not answer.
+/// A mesh forms on hosts with any addresses in any order, even if some do not answer.
 #[test]
 fn a_mesh_over_any_addresses() {
     seeds(0..SEEDS, |seed| {
@@ -96,7 +96,7 @@ fn a_mesh_over_any_addresses() {
         let count = 2 + chance.below(4);
         let names: Vec<String> = (0..count).map(|n| format!("n{n}@host{n}")).collect();
         for n in 0..count {
-            // One family is everywhere, and has an address that answers.
+            // One family exists on every host, and has an address that answers.
             let all = [format!("10.1.{n}.0"), format!("fd00::{n}:0")];
             let mut ips = vec![all[family].parse::<IpAddr>().unwrap()];
             for k in 1..=chance.below(5) {
@@ -130,9 +130,9 @@ fn a_mesh_over_any_addresses() {
     });
 }
 
-/// Nodes of one host that listen on loopback, on one of its addresses, or on all, start and end in
-/// any order. Another host finds each one that listens for it, and each finds all others of its
-/// host.
+/// The nodes of one host listen on loopback, on one of its addresses, or on all, and start and end
+/// in any order. Another host finds each node that listens for it. Each node finds all others of
+/// its host.
 #[test]
 fn mappers_of_one_host() {
     seeds(0..SEEDS, |seed| {
@@ -151,7 +151,7 @@ fn mappers_of_one_host() {
             .map(|n| {
                 let listens = format!("{}:0", places[n]).parse().unwrap();
                 sim.configure(move |config| config.listen = Some(listens));
-                // They start one after the other, or at once.
+                // The nodes start one after the other, or at once.
                 let node = sim.node(name(n), std::future::pending::<()>);
                 sim.run_for(Duration::from_millis(chance.below(2) as u64 * 100));
                 node
@@ -187,8 +187,8 @@ fn mappers_of_one_host() {
     });
 }
 
-/// A host gets another address, and loses one, while its nodes run: one on loopback, which has the
-/// first mapper, and one on all addresses, which serves the new address within half a minute.
+/// A host gets another address, and loses one, while its nodes run. The node on loopback has the
+/// first port mapper. The node on all addresses serves the new address within half a minute.
 #[test]
 fn a_host_gets_another_address() {
     let mut sim = Sim::new(0);

@@ -1,5 +1,5 @@
-//! A process that links to, monitors and spawns others on other nodes in all ways, and knows what
-//! it must hear of them.
+//! A process that uses links, monitors and spawns with other nodes in all ways. It knows which
+//! signals it must receive.
 
 use fika::process::unlink;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +33,7 @@ pub(crate) struct Agent {
     random: u64,
     known: Vec<Pid>,
     monitors: BTreeMap<Reference, Object>,
-    /// The number of ends that it must hear of, for each.
+    /// How many ends of each process must be reported to this one.
     links: BTreeMap<Pid, usize>,
     /// Processes that may have linked themselves.
     maybe: BTreeSet<Pid>,
@@ -63,7 +63,7 @@ impl Agent {
         }
     }
 
-    /// Does something at intervals until it is stopped. Then waits for what it must hear.
+    /// Acts at intervals until it is stopped. Then waits for the reports that must still come.
     pub(crate) async fn run(mut self, pause: Duration) {
         trap_exit(true);
         loop {
@@ -86,7 +86,7 @@ impl Agent {
         }
     }
 
-    /// Returns a number below `n`. The multiplier is Knuth's.
+    /// Returns a number below `n`, made with Knuth's multiplier.
     fn below(&mut self, n: usize) -> usize {
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (self.random >> 33) as usize % n
@@ -96,7 +96,7 @@ impl Agent {
         all[self.below(all.len())].clone()
     }
 
-    /// About as long as a round trip to another node.
+    /// Returns a pause that is about as long as a round trip to another node.
     fn any_pause(&mut self) -> Duration {
         self.one_of(&[Duration::ZERO, millis(1), millis(30), millis(200)])
     }
@@ -127,7 +127,7 @@ impl Agent {
             }
             (7, Some(pid)) => drop(self.monitors.insert(monitor(pid), Object::Pid(pid))),
             (8, Some(pid)) => self.link(pid),
-            // It is a link to a process that is about to end.
+            // This links to a process that is about to end.
             (9, Some(pid)) => {
                 exit_process(pid, ExitReason::Kill);
                 self.link(pid);
@@ -139,14 +139,14 @@ impl Agent {
         }
     }
 
-    /// The process may never have existed.
+    /// Remembers a process, which may never have existed.
     fn meet(&mut self, pid: Pid) {
         if pid.node().creation().0 != 0 {
             self.known.push(pid);
         }
     }
 
-    /// A monitor may be removed before its process exists.
+    /// Requests a process. The monitor may be removed before the process exists.
     fn request(&mut self, node: String, child: Child) {
         let request = spawn_request_on(node, SpawnOpts::new().monitor(), target(child));
         let is_kept = self.below(2) == 0;
@@ -195,7 +195,7 @@ impl Agent {
         }
     }
 
-    /// Both ends remove the link at about the same time.
+    /// Removes a link from both ends at about the same time.
     async fn part(&mut self, pid: Pid) {
         if self.links.contains_key(&pid) && self.apart.insert(pid) {
             send(pid, Unlink(self_pid()));
@@ -240,7 +240,7 @@ impl Agent {
         self.monitors.is_empty() && self.links.is_empty() && self.requests.is_empty()
     }
 
-    /// Receives the next message, or nothing for a while. Returns whether it was stopped.
+    /// Receives the next message, or none for a while. Returns whether it was stopped.
     async fn next(&mut self, pause: Duration) -> bool {
         receive! {
             Down { monitor, object, reason } => {
@@ -250,7 +250,7 @@ impl Agent {
                 });
             }
             Exit { from, reason } => self.exit(from, &reason),
-            // The monitor was lost with a connection, and the request was not.
+            // The monitor was lost with a connection, but the request was not.
             Linked(from) => self.linked(from),
             SpawnReply { reference, result } => self.spawned(reference, result.ok()),
             NodeDown { node, .. } => self.node_down(&node),

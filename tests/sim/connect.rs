@@ -1,4 +1,4 @@
-//! Nodes that connect to each other at the same time end with one connection, lose nothing, and
+//! Nodes that connect to each other at the same time end with one connection and lose nothing. They
 //! come together whatever happens to an attempt.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use fika::sim::{Checks, Failure, Sim, SimNode, seeds};
 /// How many seeds each scenario runs.
 const SEEDS: u64 = if cfg!(debug_assertions) { 10 } else { 1000 };
 
-/// The number of messages from each process to each of the others.
+/// The number of messages from each process to each other process.
 const NUMBERS: u64 = 20;
 
 /// Tells all processes to send.
@@ -56,7 +56,8 @@ async fn sink(checks: Checks, others: u64) {
     }
 }
 
-/// A node that sends to all others by name, which connects, in its own order.
+/// Adds a node that sends to all others by name, in an order of its own. The sends make the
+/// connections.
 fn member(sim: &mut Sim, n: usize, count: usize, pause: Duration) -> SimNode {
     let checks = sim.checks();
     sim.node(format!("n{n}@host{n}"), move || {
@@ -90,7 +91,7 @@ fn those_that_connect_at_once_have_one_connection() {
     seeds(0..SEEDS, |seed| {
         let mut sim = Sim::on_any_network(seed);
         if seed.is_multiple_of(3) {
-            // One connection may be made while a single packet of another is in flight.
+            // A connection may be complete while a packet of another connection is still in flight.
             sim.change_network(|network| {
                 network.latency = Duration::from_micros(50)..=Duration::from_micros(90);
                 (network.slow, network.slow_latency) = (100, millis(10)..=secs(1));
@@ -119,7 +120,7 @@ fn those_that_connect_at_once_have_one_connection() {
     });
 }
 
-/// A node that keeps connecting to the other.
+/// Adds a node that keeps connecting to the other.
 fn seeker(sim: &mut Sim, name: &str, other: &'static str, every: Duration) -> SimNode {
     sim.node(name, move || async move {
         register("main", self_pid()).expect("a node has one");
@@ -131,7 +132,7 @@ fn seeker(sim: &mut Sim, name: &str, other: &'static str, every: Duration) -> Si
     })
 }
 
-/// Stops at any moment of a new attempt: between any two events, or at a time.
+/// Runs the simulation to any moment of a new attempt: between any two events, or at a time.
 fn any_moment(sim: &mut Sim) {
     let (seed, any) = (sim.seed(), sim.seed().wrapping_mul(7_919));
     match seed / 2 % 4 {
@@ -141,7 +142,8 @@ fn any_moment(sim: &mut Sim) {
     }
 }
 
-/// One of two nodes is frozen at any moment of an attempt, for longer than an attempt may take.
+/// Two nodes find each other again, although one is frozen at any moment of an attempt, for longer
+/// than an attempt may take.
 #[test]
 fn a_node_that_is_frozen_in_a_handshake_is_found_again() {
     seeds(0..SEEDS, |seed| {
@@ -162,7 +164,8 @@ fn a_node_that_is_frozen_in_a_handshake_is_found_again() {
     });
 }
 
-/// The connections between two nodes break repeatedly, while one of them connects.
+/// Two nodes find each other, although their connections break repeatedly while one of them
+/// connects.
 #[test]
 fn a_handshake_that_breaks_is_made_again() {
     seeds(0..SEEDS, |seed| {
@@ -180,7 +183,7 @@ fn a_handshake_that_breaks_is_made_again() {
     });
 }
 
-/// A node that connects to all others, and is notified of them.
+/// Adds a node that connects to all others, and is notified of them.
 fn watcher(sim: &mut Sim, n: usize, count: usize) -> SimNode {
     sim.node(format!("n{n}@host{n}"), move || async move {
         for other in (0..count).filter(|other| *other != n) {
@@ -198,8 +201,8 @@ fn watcher(sim: &mut Sim, n: usize, count: usize) -> SimNode {
     })
 }
 
-/// Connections of an earlier life, which the others may still believe to be up, do not stand in the
-/// way of a new life.
+/// Connections of an earlier life do not delay a new life of a node, though other nodes may still
+/// believe that they are up.
 #[test]
 fn a_node_that_lives_again_is_found_at_once() {
     let is_meshed = |sim: &Sim| {
@@ -215,7 +218,7 @@ fn a_node_that_lives_again_is_found_at_once() {
         sim.run_until(is_meshed, secs(30))?;
         for round in 0..3 {
             let any = (seed as usize / 3) >> (2 * round);
-            // Sometimes all connections of two nodes.
+            // Sometimes two nodes end at once, with all their connections.
             let dead = [nodes[any % count], nodes[(any + any / 2 % 2) % count]];
             for node in dead {
                 if (any / 4).is_multiple_of(2) { sim.lose_power(node) } else { sim.crash(node) }
@@ -228,8 +231,8 @@ fn a_node_that_lives_again_is_found_at_once() {
     });
 }
 
-/// HS-7: a node that closes a connection and immediately makes another need not wait for the first
-/// one, of which the peer may not have seen the beginning, let alone the end.
+/// HS-7: a node that closes a connection can make another at once. It does not wait for the first
+/// one, whose beginning the peer may not even have seen.
 #[test]
 fn a_node_that_disconnects_connects_again_at_once() {
     seeds(0..SEEDS, |seed| {

@@ -1,5 +1,5 @@
-//! Thousands of processes with links and monitors over one connection, many of which end. When the
-//! connection is lost, the remaining ones are notified.
+//! Thousands of processes have links and monitors over one connection, and many of them end. When
+//! the connection is lost, the remaining processes are notified.
 
 use fika::prelude::*;
 use fika::sim::{Sim, seeds};

@@ -1,4 +1,4 @@
-//! Whole clusters by seed: what nodes promise each other, while everything goes wrong.
+//! Whole clusters, each from a seed: nodes keep their promises while everything goes wrong.
 //!
 //! `FIKA_SIM_SEEDS=100000 cargo test --release --test sim` runs more seeds. `FIKA_SIM_SEED=17` runs
 //! one of them, with its log.

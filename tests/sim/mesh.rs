@@ -1,4 +1,4 @@
-//! Clusters come together, and come together again.
+//! Clusters come together, also after faults.
 
 use fika::prelude::*;
 use fika::sim::{Failure, Fault, Sim, SimNode, seeds};
@@ -11,7 +11,7 @@ fn is_meshed(sim: &Sim) -> bool {
     sim.nodes().all(|node| sim.nodes_of(node).len() == count - 1)
 }
 
-/// A node that keeps connecting to these others.
+/// Adds a node that keeps connecting to the nodes in `seeds`.
 fn member(sim: &mut Sim, n: usize, seeds: Vec<String>) -> SimNode {
     let name = format!("n{n}@host{n}");
     sim.node(&name, move || {
@@ -35,12 +35,13 @@ fn cluster(seed: u64, count: usize, known: impl Fn(usize) -> Vec<String>) -> Sim
     sim
 }
 
-/// One of the first two.
+/// Returns one of the first two nodes, and the first one.
 fn one_of_two(n: usize) -> Vec<String> {
     vec![format!("n{}@host{}", n % 2, n % 2), "n0@host0".to_owned()]
 }
 
-/// As in OTP, a node that has lost a connection must make it again: the others do not know.
+/// As in OTP, a node that has lost a connection must make it again itself. The others do not know
+/// about it.
 fn all_of(count: usize) -> impl Fn(usize) -> Vec<String> {
     move |n| (0..count).filter(|other| *other != n).map(|m| format!("n{m}@host{m}")).collect()
 }

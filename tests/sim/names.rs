@@ -1,5 +1,5 @@
-//! More names than a connection has numbers for, messages in pieces, and messages that are refused:
-//! each message arrives at its receiver.
+//! Each message arrives at its receiver, although the test uses more names than a connection has
+//! numbers for, messages in pieces, and messages that are refused.
 
 use fika::message::try_send;
 use fika::prelude::*;
@@ -16,7 +16,8 @@ const TAKEN: usize = 50;
 
 const MESSAGE_BYTES_MAX: usize = 20 << 10;
 
-/// A message of this size is sent in pieces: it is checked when it is sent, and begun later.
+/// A message of this size is sent in pieces. It is checked when it is sent, and its first piece
+/// leaves later.
 const LARGE_BYTES: usize = 17 << 10;
 
 #[derive(Message, Serialize, Deserialize)]
@@ -71,15 +72,15 @@ fn each_name_is_the_one_that_was_meant() {
     });
 }
 
-/// Sends to all names, and to those that it has sent to repeatedly.
+/// Sends to all names, and repeatedly to names that it has used before.
 async fn sender(mut random: u64) {
     let node = "b@host2";
     let mut below = move |n: usize| {
-        // Knuth's.
+        // Knuth's multiplier.
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (random >> 33) as usize % n
     };
-    // A message that waits for a connection is refused later.
+    // A message that waits for a connection would be refused later, so the sender connects first.
     while connect_node(node).await != Some(true) {
         sleep(secs(1)).await;
     }

@@ -1,5 +1,5 @@
-//! Large clusters that fall apart and come together again: how many attempts that takes, and how
-//! long.
+//! Large clusters that fall apart come together again, with a bounded number of attempts and within
+//! a bounded time.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -20,12 +20,13 @@ const AT_A_TIME: usize = 8;
 
 const PORT: u16 = 4370;
 
-/// The nodes that each node has looked up, once for each attempt.
+/// The nodes that each node has looked up, with an entry for each attempt.
 #[derive(Clone, Default)]
 struct Attempts(Arc<Mutex<BTreeMap<NodeName, Vec<NodeName>>>>);
 
 impl Attempts {
-    /// Forgets earlier attempts. Returns how many there were of the node with the most, and of all.
+    /// Forgets earlier attempts. Returns the number of attempts of the busiest node, and the number
+    /// of all attempts.
     fn take(&self) -> (usize, usize) {
         let all = std::mem::take(&mut *self.0.lock().unwrap());
         let counts = || all.values().map(Vec::len);
@@ -44,7 +45,7 @@ impl Attempts {
     }
 }
 
-/// The resolver of one node: all nodes listen on the same port, each on its own host.
+/// The resolver of a node. All nodes listen on one port, each on its own host.
 struct Counting {
     all: Attempts,
     own: Mutex<Option<NodeName>>,
@@ -71,7 +72,8 @@ fn name(n: usize) -> String {
     format!("n{n}@host{n}")
 }
 
-/// A cluster in which each node but the first connects to an earlier one when it starts.
+/// Makes a cluster in which each node, except the first, connects to an earlier node when it
+/// starts.
 fn cluster(seed: u64, count: usize) -> (Sim, Attempts) {
     let mut sim = Sim::new(seed);
     let attempts = Attempts::of(&mut sim);
@@ -91,15 +93,15 @@ fn is_meshed(sim: &Sim) -> bool {
     sim.nodes().all(|node| sim.nodes_of(node).len() == count - 1)
 }
 
-/// The connections that a node is currently making.
+/// Returns how many connections a node is currently making.
 fn pending(sim: &Sim, node: SimNode) -> usize {
     let distribution = sim.runtime(node).and_then(Distribution::of);
     let channels = distribution.map(|of| of.channels()).unwrap_or_default();
     channels.iter().filter(|channel| channel.starts_with("not yet")).count()
 }
 
-/// Polls until all are connected. Returns the time that it took, and the most connections that any
-/// node was making at the same time.
+/// Polls until all nodes are connected. Returns how long that took, and the largest number of
+/// connections that a node was making at the same time.
 fn until_meshed(sim: &mut Sim, limit: Duration) -> Result<(Duration, usize), Failure> {
     let (begun, mut most) = (sim.now(), 0);
     while !is_meshed(sim) {
@@ -111,7 +113,8 @@ fn until_meshed(sim: &mut Sim, limit: Duration) -> Result<(Duration, usize), Fai
     Ok((sim.now() - begun, most))
 }
 
-/// DIST-11: two halves have lost each other, and one node of one half finds one of the other again.
+/// DIST-11: two halves that have lost each other come together again when one node of one half
+/// finds a node of the other.
 #[test]
 fn two_halves_find_each_other() -> Result<(), Failure> {
     let (mut sim, attempts) = cluster(1, NODES);
@@ -137,16 +140,17 @@ fn two_halves_find_each_other() -> Result<(), Failure> {
         "{NODES} nodes find each other: {took:?}, {each} attempts of a node at most, {all} of \
          all, {most} at a time"
     );
-    // The attempts of the other half come on top.
+    // The attempts of the other half come in addition.
     assert!(most <= 2 * AT_A_TIME + 4, "{most} at a time");
-    // One for each node of the other half, and some that meet an attempt of the other side.
+    // A node needs one attempt for each node of the other half, and some more that meet an attempt
+    // of the other side.
     assert!(each <= NODES / 2 + NODES / 4, "{each} attempts of one node");
     assert!(took < secs(5), "{took:?}");
     sim.finish()
 }
 
-/// Nodes that can't reach each other, and repeatedly hear of each other: they retry less and less
-/// often, and find each other when they can.
+/// Nodes that can't reach each other, and repeatedly hear of each other, retry less and less often.
+/// They find each other when they can.
 #[test]
 fn word_of_nodes_that_are_not_reached() -> Result<(), Failure> {
     const FAR: usize = 6;
@@ -172,7 +176,7 @@ fn word_of_nodes_that_are_not_reached() -> Result<(), Failure> {
     }
     let (each, all) = attempts.take();
     println!("cut for 200 s: {each} attempts of a node at most, {all} of all");
-    // About six in this time, plus each bridge.
+    // There are about six attempts in this time, and one for each bridge.
     assert!(each <= FAR * 8 + BRIDGES, "{each} attempts of one node");
     // An explicit request does not wait for the next attempt.
     sim.mend(left[0], right[0]);
@@ -204,7 +208,8 @@ fn a_port_mapper_that_stays_away() -> Result<(), Failure> {
     sim.crash(first);
     sim.run_for(secs(1200));
     let tries = sim.log().matches("registering with the port mapper again").count();
-    // About eight until the longest pause, a minute, and then two in each minute.
+    // There are about eight attempts until the pause reaches its maximum, a minute, and then two in
+    // each minute.
     assert!((20..=80).contains(&tries), "{tries} attempts to register in 20 minutes");
     starts_mapper.store(true, Ordering::Relaxed);
     sim.restart(first);
@@ -214,6 +219,6 @@ fn a_port_mapper_that_stays_away() -> Result<(), Failure> {
     sim.run_on(other, secs(10), async {
         assert_eq!(connect_node("second@host").await, Some(true));
     })?;
-    // The end of a simulation ends the mapper's side of renewed registrations.
+    // The end of a simulation also ends the mapper's side of renewed registrations.
     sim.verdict()
 }

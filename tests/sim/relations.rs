@@ -1,5 +1,5 @@
-//! Links, monitors and remote spawns while everything goes wrong: each monitor gives one `Down` and
-//! each link one `Exit`, or none if it was removed. At the end nothing is left of them.
+//! Links, monitors and remote spawns while everything goes wrong. Each monitor gives one `Down` and
+//! each link one `Exit`, unless it was removed. At the end nothing is left of them.
 
 use fika::prelude::*;
 use fika::sim::{Failure, Fault, Sim, seeds};
@@ -10,7 +10,7 @@ use crate::target::Enough;
 /// How many seeds each scenario runs.
 const SEEDS: u64 = if cfg!(debug_assertions) { 5 } else { 1000 };
 
-/// A node with an agent that waits until it may begin.
+/// Adds a node with an agent that waits until it may begin.
 fn member(sim: &mut Sim, n: usize, count: usize, pause: Duration) {
     let (checks, seed) = (sim.checks(), sim.seed());
     let others = (0..count).filter(|other| *other != n);
@@ -84,7 +84,7 @@ fn each_monitor_and_link_is_told_of_once() {
         for node in sim.nodes() {
             sim.send(node, "agent", Rest);
         }
-        // A connection that did not survive the faults is known to be lost by then.
+        // By then, a connection that did not survive the faults has been reported lost.
         sim.run_for(ticktime * 2);
         mesh(&mut sim)?;
         sim.rest(secs(120))?;

@@ -37,7 +37,7 @@ async fn client(puts: Puts, mut random: u64, pause: Duration) {
         if random >> 60 == 0 {
             cache::del(&here, key).await;
         } else {
-            // No two lives of a node put the same value.
+            // Every life of a node puts values of its own.
             let value = format!("{random} of {}", self_pid());
             puts.lock().expect("nobody panics with it").insert((key.into(), value.clone()));
             cache::put(&here, key, &value).await;
@@ -66,7 +66,7 @@ fn member(sim: &mut Sim, n: usize, count: usize, puts: &Puts, pause: Duration) {
     });
 }
 
-/// The contents of each node's cache.
+/// Returns the contents of each node's cache.
 fn copies(sim: &mut Sim) -> Result<Vec<Copied>, Failure> {
     let nodes: Vec<_> = sim.nodes().collect();
     let copies = nodes.into_iter().map(|node| {
@@ -104,8 +104,8 @@ fn copies_agree_after_healing() {
         for node in sim.nodes() {
             sim.send(node, "client", Enough);
         }
-        // The last puts are in flight. A connection that did not survive the faults may only be
-        // lost now, and made again.
+        // The last puts are in flight. A connection that did not survive the faults may be lost and
+        // made again only now.
         sim.run_for(ticktime * 2 + secs(10));
         let copies = copies(&mut sim)?;
         let same = copies.iter().all(|copy| *copy == copies[0]);

@@ -1,6 +1,6 @@
-//! Streams of numbered messages between processes of different nodes, while everything goes wrong:
-//! messages arrive in order, once, between `nodeup` and `nodedown`. Of the messages sent over one
-//! connection, only the last ones may be missing.
+//! Streams of numbered messages between processes of different nodes, while everything goes wrong.
+//! Each message arrives at most once, in order, between `nodeup` and `nodedown`. Only the last
+//! messages of a connection may be missing.
 
 use std::collections::BTreeMap;
 
@@ -29,15 +29,15 @@ struct HowFar {
 #[derive(Message, Serialize, Deserialize)]
 struct SoFar(u64);
 
-/// Streams continue until this time.
+/// Tells the streams of a node to end.
 #[derive(Message, Clone, Serialize, Deserialize)]
 struct Enough;
 
-/// The end of a node's streams, all of which have arrived.
+/// Reports that a node's streams have ended and that every message has arrived.
 #[derive(Message, Serialize, Deserialize)]
 struct AllCame;
 
-/// What a receiver knows of its incoming streams.
+/// The state of a receiver of streams.
 #[derive(Default)]
 struct Sink {
     /// The connections that are up.
@@ -57,7 +57,7 @@ impl Sink {
         checks.hold(over != connection || n == last + 1, || {
             format!("{me}: {n} of {from} after {last}, over the same connection")
         });
-        // The peers of a connection are one life.
+        // All messages over one connection come from one life of the peer.
         let same = |(pid, (_, over)): (&Pid, &(u64, u64))| {
             *over != connection
                 || pid.node().name() != from.node().name()
@@ -94,7 +94,7 @@ async fn sink(checks: Checks) {
     }
 }
 
-/// Sends numbers to a node's sink until it is stopped, and then until the last has arrived.
+/// Sends numbers to a node's sink until it is stopped, and then until the last number has arrived.
 async fn stream(peer: String, pause: Duration, padding: usize) {
     let from = self_pid();
     let to = ("sink", peer.as_str());
@@ -123,7 +123,7 @@ async fn stream(peer: String, pause: Duration, padding: usize) {
     }
 }
 
-/// A node with a sink, and with a stream to each of the others.
+/// Adds a node with a sink, and with a stream to each other node.
 fn member(sim: &mut Sim, n: usize, count: usize, pause: Duration, padding: usize) -> SimNode {
     let checks = sim.checks();
     sim.node(format!("n{n}@host{n}"), move || {
@@ -165,7 +165,7 @@ fn streams_come_in_order_or_end() {
         let ticktime = [secs(4), secs(16), secs(60)][seed as usize / 36 % 3];
         sim.configure(move |config| {
             config.ticktime = ticktime;
-            // Senders must be suspended, which is counted.
+            // Senders must be suspended, and the test counts that.
             config.output_high_bytes = 64 << 10;
             config.output_low_bytes = 32 << 10;
             config.message_bytes_max = 64 << 10;
@@ -179,7 +179,7 @@ fn streams_come_in_order_or_end() {
     });
 }
 
-/// When everything works again, each stream comes to its end.
+/// Lets each stream come to its end, after the faults.
 fn come_to_an_end(sim: &mut Sim) -> Result<(), Failure> {
     everywhere(sim, "streams", secs(60))?;
     for node in sim.nodes() {

@@ -32,11 +32,11 @@ pub(crate) fn name(n: usize) -> String {
 #[derive(Message, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Child {
     pub(crate) trap: bool,
-    /// The number of its name, if that is free.
+    /// The number of its name, if the name is free.
     pub(crate) name: usize,
 }
 
-/// Lives until it is told to end, or is linked to a process that ends.
+/// Lives until it is told to end, or until a process ends that it is linked to.
 #[remote(name = "sim_agent_target")]
 pub(crate) async fn target(child: Child) {
     trap_exit(child.trap);
@@ -48,8 +48,8 @@ pub(crate) async fn target(child: Child) {
                 send(to, Linked(self_pid()));
             }
             Unlink(from) => unlink(from),
-            // To it, this has the effect of the end of a process that does not trap exits, but
-            // later.
+            // For the requester, this looks like the end of a process that does not trap exits, but
+            // comes later.
             Exit { .. } => {}
             Enough => return,
             // The requester no longer exists.
@@ -65,7 +65,7 @@ pub(crate) async fn parent(node: String, child: Child, pause: Duration, reason: 
     exit(reason);
 }
 
-/// Ends with its watches.
+/// Watches nodes, and ends with its watches.
 pub(crate) async fn watcher(node: String, pause: Duration) {
     monitor_node(node, true).expect("the node has a name");
     monitor_nodes(true);

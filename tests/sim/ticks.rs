@@ -1,4 +1,5 @@
-//! Ticks: a live node is not given up, whatever is queued, and a frozen one is given up in time.
+//! Ticks: a live node is never given up, however much is queued, and a frozen node is given up in
+//! time.
 
 use fika::net::{BusyDist, SystemMonitor, monitor_nodes, system_monitor};
 use fika::prelude::*;
@@ -11,17 +12,17 @@ const TICKTIME: Duration = secs(8);
 /// The interval between two checks.
 const INTERVAL: Duration = secs(2);
 
-/// What a slow network carries in some seconds.
+/// A slow network needs some seconds to carry these bytes.
 const BULK_BYTES: usize = 8 << 10;
 const BULKS: usize = 20;
 const BANDWIDTH: u64 = 20_000;
 
-/// The limit above which senders are suspended: a network that takes longer than a ticktime for it,
-/// and what its senders send.
+/// The limit above which senders are suspended. The network needs longer than a ticktime to carry
+/// this much.
 const OUTPUT_BYTES: usize = 64 << 10;
 const NARROW: u64 = 4_000;
 const SENDERS: usize = 4;
-/// More than a socket accepts in addition.
+/// More than a socket accepts in addition to the limit.
 const SENT_BYTES: usize = 200 << 10;
 
 /// From now on, a `nodedown` of the other node is wrong.
@@ -31,12 +32,12 @@ struct Steady;
 #[derive(Message, Serialize, Deserialize)]
 struct Bulk(String);
 
-/// Two connected nodes.
+/// Makes two connected nodes.
 fn pair(seed: u64) -> Result<(Sim, [SimNode; 2]), Failure> {
     let mut sim = Sim::on_any_network(seed);
     sim.change_network(|network| {
         network.bandwidth = BANDWIDTH;
-        // Single bytes would take time, and teach nothing here.
+        // Reading single bytes would take time, and show nothing here.
         if network.reads == Reads::Bytes {
             network.reads = Reads::Pieces;
         }
@@ -73,7 +74,7 @@ fn pair(seed: u64) -> Result<(Sim, [SimNode; 2]), Failure> {
     Ok((sim, [a, b]))
 }
 
-/// More than the connection carries in a ticktime, to the other node.
+/// Sends more to the other node than the connection carries in a ticktime.
 fn bulk(sim: &mut Sim, from: SimNode, to: SimNode) {
     let to = sim.name(to).clone();
     sim.spawn(from, async move {
@@ -99,7 +100,7 @@ fn whoever_lives_is_not_given_up() {
                 }
                 1 | 2 => bulk(&mut sim, a, b),
                 3 => {
-                    // Less than the silence after which a peer is given up.
+                    // The pause is shorter than the silence after which a peer is given up.
                     sim.pause(b);
                     sim.run_for(secs(2));
                     sim.resume(b);
@@ -114,7 +115,7 @@ fn whoever_lives_is_not_given_up() {
     });
 }
 
-/// TICK-6: the output is congested for many ticktimes, and neither end gives up the other.
+/// TICK-6: neither end gives up the other while the output is congested for many ticktimes.
 #[test]
 fn a_congested_connection_is_kept() {
     seeds(0..SEEDS, |seed| {
@@ -136,7 +137,7 @@ fn a_congested_connection_is_kept() {
                     }
                 })
             };
-            // In one piece, or in several.
+            // The messages go in one piece, or in several.
             let bytes = if seed.is_multiple_of(2) { BULK_BYTES } else { 3 * OUTPUT_BYTES / 2 };
             let senders: Vec<_> = (0..SENDERS).map(|_| send_all(bytes)).collect();
             for (sender, _) in senders {

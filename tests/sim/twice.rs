@@ -1,12 +1,12 @@
-//! Each scenario, run by two programs: with other addresses, and other keys for the hashes of
-//! tables.
+//! Runs each scenario in two programs, which differ in their addresses and in the hash keys of
+//! their tables.
 
 use std::process::Command;
 
-/// The number of seeds of each.
+/// The number of seeds for each scenario.
 const SEEDS: &str = if cfg!(debug_assertions) { "2" } else { "20" };
 
-/// The hash of each simulation, and which one it was.
+/// Returns the hash of each simulation, with the simulation's name.
 fn traces(threads: &str) -> Vec<String> {
     let program = std::env::current_exe().expect("it runs");
     let output = Command::new(program)

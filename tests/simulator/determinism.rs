@@ -1,5 +1,5 @@
 //! Equal seeds give equal runs: again in the same program, in another program, and whether the log
-//! is kept or not. With all kinds of traffic, and all kinds of faults.
+//! is kept or not. The runs have all kinds of traffic and all kinds of faults.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -18,7 +18,7 @@ struct Number(u64);
 #[derive(Message, Serialize, Deserialize)]
 struct Bulk(String);
 
-/// Answers, and ends soon, in some way.
+/// Answers, and ends soon, in one of several ways.
 #[remote(name = "sim_determinism_worker")]
 async fn worker(to: Pid, way: u64) {
     send(to, Number(way));
@@ -53,12 +53,12 @@ async fn restless() {
             _ => drop(send_after(millis(random / 32 % 3000), self_pid(), Number(step))),
         }
         sleep(millis(random / 64 % 500)).await;
-        // If each message caused one more, there would be no end of them.
+        // If each message caused another, they would never end.
         while receive! { other => { drop(other); true } after Duration::ZERO => false } {}
     }
 }
 
-/// Returns the hash of a run of all that.
+/// Returns the hash of a run with this traffic.
 fn run(seed: u64, keeps_log: bool) -> u64 {
     let mut sim = Sim::on_any_network(seed);
     if keeps_log {
@@ -81,7 +81,7 @@ fn a_seed_gives_the_same_run_again() {
     assert_eq!(different.len(), first.len());
 }
 
-/// Prints what the other test compares, if requested.
+/// Prints the hashes that the other test compares, if requested.
 #[test]
 fn hashes() {
     if std::env::var_os("FIKA_TEST_HASHES").is_some() {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use fika::prelude::*;
 use fika::sim::{Failure, Fault, Faults, Network, Reads, Sim, SimNode};
 
-/// A node that connects to the first one every five seconds.
+/// Adds a node that connects to the first node every five seconds.
 fn seeker(sim: &mut Sim, name: &str) -> SimNode {
     sim.node(name, || async {
         loop {
@@ -17,7 +17,7 @@ fn seeker(sim: &mut Sim, name: &str) -> SimNode {
     })
 }
 
-/// A node that connects once.
+/// Adds a node that connects once.
 fn once(sim: &mut Sim, name: &str) -> SimNode {
     sim.node(name, || async {
         connect_node("a@host1").await;
@@ -36,7 +36,7 @@ fn a_stalled_connection_is_noticed_and_another_made() -> Result<(), Failure> {
     sim.run_until(are_connected(a, b), secs(10))?;
     sim.stall(a, b);
     sim.run_until(|sim| sim.nodes_of(b).is_empty(), secs(90))?;
-    // Nothing was repaired.
+    // The network was not repaired.
     sim.run_until(are_connected(a, b), secs(90))
 }
 
@@ -57,13 +57,14 @@ fn who_believes_in_a_half_open_connection_learns_by_sending() -> Result<(), Fail
     let mut sim = Sim::new(1);
     let [a, b] = ["a@host1", "b@host2"].map(|name| once(&mut sim, name));
     sim.run_until(are_connected(a, b), secs(10))?;
-    // What the two send each other when they connect has arrived.
+    // The nodes' first frames to each other have arrived.
     sim.run_for(secs(1));
     sim.half_open(b, a);
     sim.run_for(secs(1));
     sim.check(sim.nodes_of(b).is_empty(), "its own connection is broken")?;
     sim.check(sim.nodes_of(a) == [b], "nobody has told it")?;
-    // Its next tick. If it has just sent something else, that is the one after next.
+    // The node notices at its next tick, or at the one after that if it has just sent something
+    // else.
     sim.run_until(|sim| sim.nodes_of(a).is_empty(), secs(40))
 }
 
@@ -130,7 +131,7 @@ fn a_crash_falls_between_any_two_turns() -> Result<(), Failure> {
     Ok(())
 }
 
-/// A node that only listens.
+/// Adds a node that only listens.
 fn idle(sim: &mut Sim, name: &str) -> SimNode {
     sim.node(name, || async {
         register("main", self_pid()).unwrap();
@@ -138,7 +139,7 @@ fn idle(sim: &mut Sim, name: &str) -> SimNode {
     })
 }
 
-/// Two connected nodes, which do not connect again.
+/// Makes two connected nodes, which do not connect again.
 fn pair(sim: &mut Sim) -> Result<[SimNode; 2], Failure> {
     let nodes = [idle(sim, "a@host1"), once(sim, "b@host2")];
     sim.run_until(are_connected(nodes[0], nodes[1]), secs(10))?;
@@ -186,7 +187,8 @@ fn a_cut_in_one_direction_leaves_the_other_open() -> Result<(), Failure> {
     say(&mut sim, b, a);
     sim.run_for(secs(10));
     assert_eq!((at_a.load(Ordering::Relaxed), at_b.load(Ordering::Relaxed)), (1, 0));
-    // It hears nothing for the whole ticktime, and closes. The other node hears that.
+    // One node hears nothing for the whole ticktime, and closes the connection. The other node
+    // hears that.
     sim.run_until(|sim| sim.nodes_of(b).is_empty(), secs(90))?;
     sim.run_until(|sim| sim.nodes_of(a).is_empty(), secs(1))?;
     sim.check(at_b.load(Ordering::Relaxed) == 0, "it got through")
@@ -274,7 +276,7 @@ fn the_clock_of_a_paused_node_goes_on() -> Result<(), Failure> {
     sim.run_for(millis(1));
     let after = woken.lock().unwrap().expect("its time is over");
     assert!(after > millis(9_990) && after < millis(10_010), "{after:?}");
-    // That was too short for its peer to give it up.
+    // The pause was too short for the peer to give the node up.
     sim.run_for(secs(200));
     sim.check(are_connected(a, b)(&sim), "the connection was lost")
 }
@@ -338,7 +340,7 @@ fn clocks_drift() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns how long a megabyte takes.
+/// Returns how long a megabyte takes on such a network.
 fn megabyte(change: impl FnOnce(&mut Network)) -> Result<Duration, Failure> {
     let mut sim = Sim::new(1);
     let [a, b] = pair(&mut sim)?;
@@ -418,7 +420,8 @@ fn each_kind_strikes_and_is_undone() -> Result<(), Failure> {
     for (kind, line) in lines {
         let mut sim = Sim::new(3);
         sim.keep_log();
-        // A node that has lost a peer must connect to it again: the others do not know.
+        // A node that has lost a peer must connect to it again itself. The others do not know about
+        // it.
         let names = ["a@host1", "b@host2", "c@host3"];
         let nodes = names.map(|name| {
             sim.node(name, move || async move {

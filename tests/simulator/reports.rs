@@ -52,7 +52,7 @@ fn what_is_real_does_not_change_the_run() {
     assert!(quick == slow && reports > 0);
 }
 
-/// A peer that accepts nothing: a send with a time limit gives up in time. A process that a plain
+/// A send with a time limit to a peer that accepts nothing gives up in time. A process that a plain
 /// send has suspended is reported after a second, once, by name.
 #[test]
 fn a_suspended_process_is_reported() {
@@ -101,7 +101,7 @@ fn a_suspended_process_is_reported() {
     assert!(report.contains("sender"), "{report}");
 }
 
-/// Two nodes, one of which goes down. The log is what matters.
+/// Makes two nodes, one of which crashes. The tests look at the log.
 fn crash() -> Sim {
     let mut sim = Sim::new(5);
     sim.keep_log();
@@ -155,7 +155,7 @@ fn a_failure_says_where_all_of_it_is() {
     assert!(text.contains(
         "FIKA_SIM_SEED=5 cargo test -p fika --test simulator reports::a_failure_says_where_all_of_it_is"
     ));
-    // Without a request for the whole log, its end is printed.
+    // If the whole log is not requested, its end is printed.
     let mut sim = Sim::new(5);
     sim.node("a@host1", || async {});
     sim.run_for(secs(1));
@@ -169,7 +169,7 @@ async fn from_afar() {
     receive! { (): () => {} }
 }
 
-/// A program, beside everything that fika does by itself.
+/// Makes a program that does something besides everything that fika does by itself.
 fn busy() -> Sim {
     let mut sim = Sim::new(5);
     let app = || async {
@@ -198,7 +198,7 @@ fn the_program_comes_first_in_a_failure() {
     for wanted in ["== a@host1 starts", "-- nodeup node=b@host2", "visitor <", "<- u64"] {
         assert!(failure.log.iter().any(|line| line.contains(wanted)), "no `{wanted}` in {text}");
     }
-    // Only the reports of the runtime.
+    // These reports come from the runtime.
     let of_runtime = ["net_kernel <", "net_sup <", "network :", "Answer<bool>"];
     for line in &failure.log {
         let is_of_runtime = of_runtime.iter().any(|of| line.contains(of));

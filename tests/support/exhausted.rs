@@ -1,5 +1,5 @@
-//! Programs to which the system refuses threads or descriptors. Each is this test binary again, as
-//! a separate program with a separate user, so that no other program is affected.
+//! Programs to which the system refuses threads or descriptors. Each program is this test binary
+//! again, with a separate user, so that no other program is affected.
 
 use std::os::fd::AsRawFd as _;
 use std::os::unix::process::CommandExt as _;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use rustix::process::{Resource, Rlimit, getrlimit, getuid, setrlimit};
 
-/// Set in the environment of such a program.
+/// The environment variable that marks such a program.
 const INNER: &str = "FIKA_TEST_ALONE";
 
 /// Runs the test with this name again, in a separate program. Returns true in that program.
@@ -30,7 +30,7 @@ pub(crate) fn is_alone(test: &str) -> bool {
     false
 }
 
-/// A limit on what the system gives to this program.
+/// A limit on a resource that the system gives to this program.
 pub(crate) struct Limits {
     resource: Resource,
     before: Rlimit,
@@ -44,7 +44,7 @@ impl Limits {
 
     /// Allows this many further descriptors.
     pub(crate) fn descriptors(further: usize) -> Limits {
-        // The limit applies to descriptor numbers, of which the system gives the lowest free one.
+        // The limit applies to descriptor numbers, and the system assigns the lowest free number.
         let mut free = Vec::new();
         while free.len() <= further {
             free.push(std::fs::File::open("/dev/null").expect("there are descriptors"));

@@ -27,16 +27,16 @@ const TABLE: &str = "
     add rule inet faults in ip saddr @lossy numgen random mod 100 < 5 drop
 ";
 
-/// What happens to the packets from a host.
+/// A fault of the packets from a host.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
-    /// They are dropped.
+    /// The packets are dropped.
     Cut,
-    /// They are dropped for this many milliseconds.
+    /// The packets are dropped for this many milliseconds.
     CutFor(u32),
-    /// Their connection is reset.
+    /// The connection of the packets is reset.
     Reset,
-    /// One in twenty is dropped.
+    /// One packet in twenty is dropped.
     Lossy,
 }
 
@@ -102,8 +102,8 @@ impl Hosts {
     }
 }
 
-/// A host with chosen addresses and its own files. Programs enter it, but no threads. It is on a
-/// network with others.
+/// A host with chosen addresses and its own files, on a network with others. Programs can enter it,
+/// and threads can't.
 pub(crate) struct FileHost(Namespace);
 
 /// A network for such hosts, if this machine allows it.
@@ -119,8 +119,8 @@ impl Switch {
         available(test, switch)
     }
 
-    /// Makes a host with these addresses. It only knows the hosts in `names`, which has the form of
-    /// `/etc/hosts`. `sorted` has the form of `/etc/gai.conf`.
+    /// Makes a host with these addresses. The host knows only the hosts in `names`, which has the
+    /// form of `/etc/hosts`. `sorted` has the form of `/etc/gai.conf`.
     pub(crate) fn host(&self, n: usize, ips: &[IpAddr], names: &str, sorted: &str) -> FileHost {
         self.try_host(n, ips, names, sorted).expect("a network can be made, and so can a host")
     }
@@ -182,7 +182,7 @@ impl FileHost {
     }
 }
 
-/// Returns what was made. If it could not be made, prints why the test is skipped.
+/// Returns the networks, if they could be made. Otherwise prints why the test is skipped.
 fn available<T>(test: &str, made: Result<T, String>) -> Option<T> {
     let why = match made {
         Ok(made) => return Some(made),

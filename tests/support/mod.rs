@@ -39,11 +39,11 @@ pub(crate) const COOKIE: &str = "a cookie for the tests";
 /// The port of the mapper of a place with its own address.
 const MAPPER_PORT: u16 = 14_369;
 
-/// How many blocks of addresses a test binary has, and how many addresses a block has.
+/// The number of blocks of addresses of a test binary, and the number of addresses of a block.
 const BLOCKS: u32 = 4;
 const HOSTS: u32 = 254;
 
-/// Where the nodes of one test are: an address, and a port for their mapper.
+/// The location of the nodes of one test: an address, and a port for their mapper.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     pub(crate) ip: Ipv4Addr,
@@ -66,7 +66,7 @@ impl Place {
 
     /// Returns the address 127.0.0.1 with an unused port, for programs that know no other address.
     pub(crate) fn on_localhost() -> Place {
-        // Below the ports that the system gives to connections.
+        // The port is below the ports that the system gives to connections.
         static LAST: AtomicU32 = AtomicU32::new(0);
         let ip = Ipv4Addr::LOCALHOST;
         loop {
@@ -141,7 +141,7 @@ impl Place {
 fn show_log() {
     if std::env::var_os("FIKA_TEST_LOG").is_some() {
         let log = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG);
-        // Another test of the program may have set it.
+        // Another test of the program may have set the subscriber.
         let _ = log.with_ansi(false).with_writer(std::io::stderr).try_init();
     }
 }
@@ -161,7 +161,7 @@ pub(crate) fn until_closed(stream: &mut TcpStream) -> Vec<u8> {
         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
             panic!("the connection was not closed; it said {bytes:?}")
         }
-        // Closed in order, or reset because not everything was read.
+        // The connection was closed in order, or reset because not everything was read.
         Ok(_) | Err(_) => bytes,
     }
 }
@@ -190,7 +190,7 @@ impl Drop for TestNode {
     }
 }
 
-/// A clock: that of a node's environment.
+/// The clock of a node's environment.
 pub(crate) struct Clock(SystemEnv);
 
 impl Clock {
@@ -203,7 +203,7 @@ impl Clock {
     }
 }
 
-/// Polls until the result is true.
+/// Polls until `is_so` returns true.
 #[track_caller]
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let clock = Clock::new();
@@ -213,7 +213,7 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Polls until the result is true, inside of a process. Other processes run meanwhile.
+/// Polls until `is_so` returns true, in a process. Other processes run meanwhile.
 pub(crate) async fn until_in_process(what: &str, mut is_so: impl FnMut() -> bool) {
     let clock = Clock::new();
     while !is_so() {
@@ -248,7 +248,7 @@ pub(crate) fn has_epmd(test: &str) -> bool {
     has_erlang(test, "epmd", "-help")
 }
 
-/// Takes the next message of this type.
+/// Receives the next message of this type.
 #[macro_export]
 macro_rules! next {
     ($type:ty) => {
@@ -270,7 +270,7 @@ macro_rules! none {
     };
 }
 
-/// Waits for this node's `nodeup`, and skips those of others.
+/// Waits for this node's `nodeup`, and skips the `nodeup`s of others.
 pub(crate) async fn nodeup(name: &str) -> NodeUp {
     receive! {
         NodeUp { node, node_type, connection } if node.as_str() == name => NodeUp { node, node_type, connection },
@@ -278,7 +278,7 @@ pub(crate) async fn nodeup(name: &str) -> NodeUp {
     }
 }
 
-/// Waits for this node's `nodedown`, and skips those of others.
+/// Waits for this node's `nodedown`, and skips the `nodedown`s of others.
 pub(crate) async fn nodedown(name: &str) -> NodeDown {
     receive! {
         NodeDown { node, node_type, connection, reason } if node.as_str() == name => NodeDown { node, node_type, connection, reason },

@@ -1,5 +1,5 @@
-//! A peer that speaks the protocol by hand, according to `net/PROTOCOL.md`, so that a test can send
-//! what no node sends. It shares no code with the nodes.
+//! A peer whose every byte the test writes, according to `net/PROTOCOL.md`, so that it can send
+//! frames that no node sends. It shares no code with the nodes.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -183,8 +183,8 @@ impl Peer {
         Peer::accepted_slowly(listener, flags, name, [Duration::ZERO; 2])
     }
 
-    /// Accepts a node's connection, with a pause before each of the two answers. The node may not
-    /// wait for the second one.
+    /// Accepts a node's connection, with a pause before each of the two answers. The node may give
+    /// up before the second one.
     pub(crate) fn accepted_slowly(
         listener: &TcpListener,
         flags: u64,

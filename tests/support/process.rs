@@ -15,7 +15,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, se
 use super::LIMIT;
 use super::transport::{Way, Wrapped};
 
-/// Set in the environment of a node's program, to its name.
+/// The environment variable with the name of the node in such a program.
 const NAME: &str = "FIKA_TEST_NODE";
 
 /// The line that reports to the test that the node is up.
@@ -72,12 +72,12 @@ impl OsNodeBuilder {
         self.env("FIKA_TEST_SETUP_TIME", &time.as_millis().to_string())
     }
 
-    /// Sets the address on which it listens, if not on loopback.
+    /// Sets the address on which the node listens. The default is loopback.
     pub(crate) fn listen(self, addr: SocketAddr) -> OsNodeBuilder {
         self.env("FIKA_TEST_LISTEN", &addr.to_string())
     }
 
-    /// Limits its open files.
+    /// Limits the node's open files.
     pub(crate) fn files(self, files: u64) -> OsNodeBuilder {
         self.env("FIKA_TEST_FILES", &files.to_string())
     }
@@ -96,20 +96,20 @@ impl OsNodeBuilder {
         self.env("FIKA_TEST_HIDDEN", "1")
     }
 
-    /// Runs it on this host.
+    /// Runs the node on this host.
     pub(crate) fn on(mut self, host: &super::hosts::FileHost) -> OsNodeBuilder {
         self.command = host.enters(&self.command);
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         self
     }
 
-    /// Starts it, and waits until it is up.
+    /// Starts the node, and waits until it is up.
     #[track_caller]
     pub(crate) fn start(self) -> OsNode {
         self.try_start().unwrap_or_else(|log| panic!("the node did not start:\n{log}"))
     }
 
-    /// Starts it. Returns its log if it does not start.
+    /// Starts the node. Returns its log if it does not start.
     #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
     pub(crate) fn try_start(mut self) -> Result<OsNode, String> {
         let mut child = self.command.spawn().expect("this program can be started again");
@@ -139,29 +139,29 @@ pub(crate) struct OsNode {
 }
 
 impl OsNode {
-    /// Kills it with SIGKILL.
+    /// Kills the node with SIGKILL.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         self.child.wait().expect("it is our child");
     }
 
-    /// Stops it in order, and waits for that.
+    /// Stops the node in order, and waits for its end.
     pub(crate) fn stop(mut self) {
         drop(self.stdin.take());
         assert!(self.child.wait().expect("it is our child").success(), "{}", self.log());
     }
 
-    /// Freezes it with SIGSTOP.
+    /// Freezes the node with SIGSTOP.
     pub(crate) fn freeze(&self) {
         self.signal(Signal::STOP);
     }
 
-    /// Continues it after [`freeze`](OsNode::freeze).
+    /// Continues the node after [`freeze`](OsNode::freeze).
     pub(crate) fn thaw(&self) {
         self.signal(Signal::CONT);
     }
 
-    /// Returns the CPU time that it has used so far, in the system's ticks.
+    /// Returns the CPU time that the node has used so far, in the system's ticks.
     pub(crate) fn cpu_time(&self) -> Duration {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
         let stat = stat.expect("it is there");
@@ -177,17 +177,17 @@ impl OsNode {
         kill_process(Pid::from_child(&self.child), signal).expect("it is there");
     }
 
-    /// Returns what it has written to its standard error so far: its log.
+    /// Returns everything that the node has written to its standard error so far: its log.
     pub(crate) fn log(&self) -> String {
         self.log.text.lock().expect("nobody panics with it").0.clone()
     }
 
-    /// Returns how often this text is in its log.
+    /// Returns how often this text is in the node's log.
     pub(crate) fn logged(&self, text: &str) -> usize {
         self.log().matches(text).count()
     }
 
-    /// Waits until this text is in its log this many times.
+    /// Waits until this text is in the node's log this many times.
     #[track_caller]
     pub(crate) fn await_log(&self, text: &str, times: usize) {
         let is_there = |log: &str| log.matches(text).count() >= times;

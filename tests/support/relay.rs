@@ -1,4 +1,4 @@
-//! A relay between two nodes, which carries bytes in its own manner: byte by byte, or late and
+//! A relay between two nodes that carries bytes in a manner of its own: byte by byte, or late and
 //! sometimes much later, like a network that loses packets. As with TCP, nothing is lost for good
 //! and nothing is reordered.
 
@@ -14,9 +14,10 @@ use super::Clock;
 /// How bytes are carried.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Manner {
-    /// Each byte in a separate packet.
+    /// Each byte is sent in a separate packet.
     ByteByByte,
-    /// After 100 ± 50 ms. One packet in twenty comes 300 ms later, like a retransmitted one.
+    /// Each packet arrives after 100 ± 50 ms. One packet in twenty comes 300 ms later, like a
+    /// retransmitted one.
     LateAndLossy,
 }
 
@@ -39,7 +40,7 @@ pub(crate) fn relay(ip: IpAddr, to: SocketAddr, manner: Manner) -> SocketAddr {
     listens
 }
 
-/// Carries one direction.
+/// Carries the bytes of one direction.
 #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
 fn carry(from: &TcpStream, to: &TcpStream, manner: Manner) {
     let [mut from, mut to] = [from, to].map(|stream| stream.try_clone().expect("a descriptor"));

@@ -1,5 +1,5 @@
-//! A transport of the tests, around another one. Every byte goes through it, including those of the
-//! port mapper.
+//! A transport of the tests, around another one. Every byte goes through it, including the
+//! bytes of the port mapper.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fika::net::transport::{HostIps, Listener, Network, Socket, SocketHandler};
 
-/// What the transport does to the bytes.
+/// The effect of the transport on the bytes.
 #[derive(Clone)]
 pub(crate) enum Way {
     /// Accepts and returns few bytes at a time, and changes each on its way.
@@ -38,7 +38,7 @@ impl Way {
 /// The other transport, one of its listeners, or one of its sockets.
 pub(crate) struct Wrapped<T>(pub(crate) T, pub(crate) Way);
 
-/// Far more than the peer needs to answer, to close, and to connect again.
+/// More than enough time for the peer to answer, to close, and to connect again.
 pub(crate) const DAWDLES: [Duration; 2] = [Duration::from_millis(150), Duration::from_millis(30)];
 
 /// The kind of a handshake's last frame.
@@ -46,7 +46,7 @@ const PROOF_R: u8 = 0xf4;
 
 const KEY: u8 = 0x5a;
 
-/// Few enough that a frame's head comes in pieces.
+/// So few bytes that a frame's head comes in pieces.
 const READ_BYTES: usize = 3;
 const WRITE_BYTES: usize = 1000;
 
@@ -138,7 +138,7 @@ impl Socket for Wrapped<Box<dyn Socket>> {
         self.0.local_addr()
     }
 
-    /// Tells more than has happened, as is allowed.
+    /// Reports more events than have happened, as is allowed.
     fn set_handler(&self, handler: Arc<dyn SocketHandler>) {
         self.0.set_handler(Arc::new(Eager(handler)));
     }

@@ -1,5 +1,5 @@
 //! A network that can be stopped: while its valve is closed, a node's sockets neither accept nor
-//! return bytes, as if the paths to all its peers were full. Nothing is lost by that.
+//! return bytes, as if the paths to all its peers were full. No bytes are lost.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, Weak};
 use fika::net::transport::{HostIps, Listener, Network, Poller, Socket, SocketHandler};
 use fika::node::NodeBuilder;
 
-/// The directions that it stops.
+/// The directions that the valve stops.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stops {
     Reads,
@@ -24,7 +24,7 @@ pub(crate) struct Valve(Arc<Shared>);
 struct Shared {
     stops: Stops,
     closed: AtomicBool,
-    /// The addresses of the peers to which alone it is closed.
+    /// The valve is closed only to peers at these addresses.
     closed_to: Mutex<BTreeSet<IpAddr>>,
     sockets: Mutex<Vec<Weak<Told>>>,
 }
@@ -53,12 +53,12 @@ impl Valve {
         self.0.closed.store(true, Ordering::SeqCst);
     }
 
-    /// Closes it for the connections with the peers at this address.
+    /// Closes the valve for the connections with the peers at this address.
     pub(crate) fn close_to(&self, peer: impl Into<IpAddr>) {
         self.0.closed_to.lock().unwrap().insert(peer.into());
     }
 
-    /// Opens it after [`close_to`](Valve::close_to).
+    /// Opens the valve after [`close_to`](Valve::close_to).
     pub(crate) fn open_to(&self, peer: impl Into<IpAddr>) {
         self.0.closed_to.lock().unwrap().remove(&peer.into());
         self.tell_all();

@@ -3,7 +3,7 @@
 use fika::message::Reference;
 use fika::prelude::*;
 
-/// The limit. Nothing here takes this long.
+/// The time limit. No event here takes this long.
 pub(crate) const LIMIT: Duration = secs(20);
 
 /// Returns the reason in the `Down` of this monitor.
@@ -43,7 +43,7 @@ pub(crate) fn next<M: Message>() -> impl Future<Output = M> {
     }
 }
 
-/// Returns how the process that runs this future ends.
+/// Returns the reason with which a process that runs `body` ends.
 pub(crate) async fn end_of<F>(body: F) -> ExitReason
 where
     F: Future<Output: fika::process::Outcome> + Send + 'static,
@@ -60,8 +60,8 @@ pub(crate) async fn has_none<M: Message>() -> bool {
     }
 }
 
-/// Waits until the process has handled every signal that this one has sent to it. It must answer
-/// messages of type `Pid` with one of type `()`.
+/// Waits until the process has handled every signal that this one has sent to it. The process must
+/// answer messages of type `Pid` with a message of type `()`.
 pub(crate) async fn sync(pid: Pid) {
     send(pid, self_pid());
     next::<()>().await;

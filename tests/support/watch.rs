@@ -1,5 +1,5 @@
 //! A hidden node of the test that learns what the nodes of other programs see of each other, and
-//! asks them how they are.
+//! asks them for their state.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -11,8 +11,8 @@ use fika::prelude::*;
 
 use super::{Answer, Ask, Clock, EndWith, LIMIT, TestNode, answerer, down, until};
 
-/// How many KiB a node's memory may grow after a fault: what the allocator keeps of a few
-/// connections.
+/// How many KiB a node's memory may grow after a fault: the memory that the allocator keeps after a
+/// few connections.
 const GROWTH_MAX: u64 = 1 << 10;
 
 /// The allocator also keeps the memory of hundreds of simultaneous connections, for each thread
@@ -20,7 +20,7 @@ const GROWTH_MAX: u64 = 1 << 10;
 /// at most.
 const ROUNDS: usize = 6;
 
-/// What a node has seen of another one.
+/// A change of a connection that a node has seen.
 #[derive(Message, Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
 #[message(tag = "test::Seen")]
 pub(crate) struct Seen {
@@ -161,7 +161,7 @@ impl Watch {
         });
         let watch =
             Watch { eye, watchers, reports, seen: RefCell::default(), well: RefCell::default() };
-        // From here on, they watch.
+        // From here on, the nodes watch.
         watch.vitals();
         watch
     }
@@ -171,7 +171,7 @@ impl Watch {
         self.watchers[node].node().name()
     }
 
-    /// Returns the next thing that any of the nodes sees.
+    /// Returns the next change that any of the nodes sees.
     #[track_caller]
     pub(crate) fn next(&self) -> Seen {
         if let Some(seen) = self.seen.borrow_mut().pop_front() {
@@ -184,7 +184,7 @@ impl Watch {
         }
     }
 
-    /// Checks that the next things that they see, in any order, are these.
+    /// Checks that the next changes that the nodes see, in any order, are these.
     #[track_caller]
     pub(crate) fn expect(&self, mut wanted: Vec<Seen>) {
         while !wanted.is_empty() {
@@ -194,7 +194,7 @@ impl Watch {
         }
     }
 
-    /// Checks that they have seen nothing more so far.
+    /// Checks that the nodes have seen no further change so far.
     #[track_caller]
     pub(crate) fn expect_no_more(&self) {
         self.vitals();

@@ -1,4 +1,5 @@
-//! Who may use whom: crates, the layers in a folder, and no circles.
+//! The arrows between parts of the code: which crate and which layer of a folder may use which, and
+//! no circles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -113,7 +114,7 @@ pub(crate) fn check_layers(house: &House, arrows: &[Arrow], layers: &Layers) -> 
     found
 }
 
-/// The list of a crate's contents, and programs: these may use all files.
+/// Returns whether a file is a crate's list of contents, or a program. These may use all files.
 fn is_contents(child: &str) -> bool {
     matches!(child, "lib" | "mod" | "bin")
 }
@@ -136,7 +137,7 @@ pub(crate) fn check_circles(
     let mut found = Vec::new();
     let mut needed = BTreeSet::new();
     for folder in folders {
-        // Between two children of the folder, the first arrow that there is.
+        // The first arrow between each two children of the folder.
         let mut between: BTreeMap<(&str, &str), &Arrow> = BTreeMap::new();
         for arrow in arrows {
             let ends = (child_of(folder, &arrow.from), child_of(folder, &arrow.to));
@@ -195,7 +196,7 @@ pub(crate) fn check_circles(
     found
 }
 
-/// The sets of names that lead to each other, of two names or more.
+/// Returns the sets of two names or more that lead to each other.
 fn circles<'a>(arrows: &BTreeSet<(&'a str, &'a str)>) -> Vec<BTreeSet<&'a str>> {
     let names: BTreeSet<&str> = arrows.iter().flat_map(|(from, to)| [*from, *to]).collect();
     let reach: BTreeMap<&str, BTreeSet<&str>> = names
@@ -231,7 +232,7 @@ mod tests {
         house
     }
 
-    /// One line for each violation.
+    /// Returns one line for each violation.
     fn lines(found: Vec<Violation>) -> Vec<String> {
         found.iter().map(|one| format!("{}:{}: {}", one.file, one.line, one.what)).collect()
     }
@@ -257,7 +258,8 @@ mod tests {
         let to_part = "is in a/src/high/part.rs, a higher layer of `a/src`";
         let to_mod = "is in a/src/high/mod.rs, a higher layer of `a/src`";
         let cases = [
-            // By its own path, by the crate's root, by a group, a glob, an alias and a macro.
+            // The path is the file's own, or leads through the crate's root, a group, a glob, an
+            // alias or a macro.
             ("use crate::high::Upper;", 1, "crate::high::Upper", to_part),
             ("\nuse crate::Upper;", 2, "crate::Upper", to_part),
             ("use crate::{side::Side, Upper as U};", 1, "crate::Upper", to_part),
@@ -268,7 +270,7 @@ mod tests {
             ("fn f() { println!(\"{}\", super::high::up()); }", 1, "super::high::up", to_mod),
             ("fn f() {\n use crate::high::up;\n up(); }", 2, "crate::high::up", to_mod),
             ("mod inner { use super::super::Upper; }", 1, "super::super::Upper", to_part),
-            // Behind what is for tests.
+            // The path follows an item that is for tests.
             ("#[cfg(test)]\nuse x::y;\nimpl crate::Upper {}", 3, "crate::Upper", to_part),
             ("#[cfg(not(test))]\nuse crate::Upper;", 2, "crate::Upper", to_part),
         ];
@@ -328,7 +330,7 @@ mod tests {
             \n      a/src/d.rs:1 uses a/src/b.rs (`super::b::B`)";
         assert_eq!(found, [expected]);
         assert_eq!(circles_of(&files, &[("a/src", &["b", "c", "d"], "why")]), [""; 0]);
-        // A part of the list is not enough, nor is the list of another folder.
+        // A part of the list is not enough, and neither is the list of another folder.
         assert_eq!(circles_of(&files, &[("a/src", &["b", "c"], "why")]).len(), 2);
         assert_eq!(circles_of(&files, &[("b/src", &["b", "c", "d"], "why")]).len(), 1);
     }

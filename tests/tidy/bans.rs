@@ -9,8 +9,7 @@ use crate::graph::Paths;
 use crate::house::{File, House, Violation, is_in};
 use crate::tables::Ban;
 
-/// Checks that no code under the ban's folder names what is banned there, in whatever way it is
-/// imported.
+/// Checks that no code under the ban's folder uses a banned name, however it imports the name.
 pub(crate) fn check_ban(house: &House, ban: &Ban) -> Vec<Violation> {
     let mut found = Vec::new();
     for (name, file) in house.under(ban.folder) {
@@ -44,7 +43,8 @@ pub(crate) fn check_ban(house: &House, ban: &Ban) -> Vec<Violation> {
     found
 }
 
-/// A single name is banned as any part of a path; a longer one only as its beginning.
+/// Returns whether a path has a banned name. A single name is banned as any part of a path, a
+/// longer one only as its beginning.
 fn is_named(path: &[String], banned: &str) -> bool {
     let banned: Vec<&str> = banned.split("::").collect();
     match banned[..] {
@@ -53,7 +53,7 @@ fn is_named(path: &[String], banned: &str) -> bool {
     }
 }
 
-/// All paths in the file, with the imported names spelled out.
+/// Returns all paths in the file, with the imported names spelled out.
 fn paths(file: &File, in_tests: bool) -> Vec<(Vec<String>, usize)> {
     let mut all = Paths { in_tests, ..Paths::default() };
     all.visit_file(&file.syntax);

@@ -1,9 +1,9 @@
-//! Which file of a crate uses which other one.
+//! The arrows between the files of a crate: which file uses which.
 //!
-//! A name is followed to the file that defines it, through imports, re-exports and globs: a type that
-//! the crate's root re-exports is used from its own file. A re-export by itself is no use, since a
-//! `mod.rs` is a table of contents. Paths inside of macros are seen, uses by method calls and by
-//! inference are not. Code for tests only is left out.
+//! A name is followed to the file that defines it, through imports, re-exports and globs. So a type
+//! that the crate's root re-exports counts as a use of its own file. A re-export alone is not a
+//! use, since a `mod.rs` is a table of contents. Paths inside of macros are found. Uses by method
+//! calls and by inference are not. Code for tests only is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use syn::{Item, UseTree, Visibility};
 
 use crate::house::{House, attributes, is_in, is_test};
 
-/// A use of one file by another: the first one.
+/// The first use of one file by another.
 #[derive(Debug)]
 pub(crate) struct Arrow {
     pub(crate) from: String,
@@ -23,7 +23,7 @@ pub(crate) struct Arrow {
     pub(crate) path: String,
 }
 
-/// The arrows between the files of the crate whose sources are in this folder.
+/// Returns the arrows between the files of the crate whose sources are in this folder.
 pub(crate) fn arrows(house: &House, folder: &str) -> Vec<Arrow> {
     let root = format!("{folder}/lib.rs");
     let mut names = Names { house, modules: Vec::new(), uses: Vec::new() };
@@ -33,7 +33,7 @@ pub(crate) fn arrows(house: &House, folder: &str) -> Vec<Arrow> {
         let from = &names.modules[used.module].file;
         let mut seen = BTreeSet::new();
         let to = match names.resolve(used.module, &used.path, &mut seen) {
-            // A module is named to name what is in it.
+            // A module is named only for the items in it.
             Some(Target::Module(_) | Target::Outside) | None => continue,
             Some(Target::Item(file)) => file,
         };
@@ -49,7 +49,7 @@ pub(crate) fn arrows(house: &House, folder: &str) -> Vec<Arrow> {
     found.into_iter().map(arrow).collect()
 }
 
-/// The Rust files in the folder that no `mod` leads to, starting at this file.
+/// Returns the Rust files in the folder that no `mod` leads to, starting at `main`.
 pub(crate) fn unreached(house: &House, folder: &str, main: &str) -> Vec<String> {
     let mut names = Names { house, modules: Vec::new(), uses: Vec::new() };
     names.module(main, None, &house.rust[main].syntax.items, folder);
@@ -77,9 +77,9 @@ struct Used {
 #[derive(Clone)]
 enum Target {
     Module(usize),
-    /// Something that this file defines.
+    /// An item that this file defines.
     Item(String),
-    /// Something of another crate.
+    /// An item of another crate.
     Outside,
 }
 
@@ -90,7 +90,7 @@ struct Names<'a> {
 }
 
 impl Names<'_> {
-    /// Takes in a module; `folder` is where its submodules have their files.
+    /// Adds a module. `folder` is where its submodules have their files.
     fn module(&mut self, file: &str, parent: Option<usize>, items: &[Item], folder: &str) -> usize {
         let id = self.modules.len();
         self.modules.push(Module {
@@ -164,7 +164,7 @@ impl Names<'_> {
         }));
     }
 
-    /// What a path leads to, if it is in this crate.
+    /// Returns the target of a path, if the target is in this crate.
     fn resolve(
         &self,
         from: usize,
@@ -184,7 +184,7 @@ impl Names<'_> {
                 "super" => Target::Module(self.modules[*module].parent?),
                 name => match self.look_up(*module, name, seen) {
                     Some(found) => found,
-                    // Made by a macro, in that module's file.
+                    // A macro has made the item, in that module's file.
                     None => return Some(Target::Item(self.modules[*module].file.clone())),
                 },
             };
@@ -193,7 +193,7 @@ impl Names<'_> {
         Some(at)
     }
 
-    /// What a name means in a module.
+    /// Returns the meaning of a name in a module.
     fn look_up(
         &self,
         module: usize,
@@ -267,7 +267,7 @@ fn flatten(tree: &UseTree, before: &mut Vec<String>, leaves: &mut Vec<Leaf>) {
 #[derive(Default)]
 pub(crate) struct Paths {
     pub(crate) found: Vec<(Vec<String>, usize)>,
-    /// Whether those of tests are collected, too.
+    /// Whether paths in tests are collected, too.
     pub(crate) in_tests: bool,
 }
 
@@ -291,7 +291,7 @@ impl<'a> Visit<'a> for Paths {
         visit::visit_path(self, path);
     }
 
-    /// In a function.
+    /// Visits a `use` in a function.
     fn visit_item_use(&mut self, item: &'a syn::ItemUse) {
         let mut leaves = Vec::new();
         flatten(&item.tree, &mut Vec::new(), &mut leaves);
@@ -300,7 +300,7 @@ impl<'a> Visit<'a> for Paths {
 
     fn visit_attribute(&mut self, _: &'a syn::Attribute) {}
 
-    /// `pub(in path)` uses nothing.
+    /// Skips `pub(in path)`, which uses nothing.
     fn visit_visibility(&mut self, _: &'a Visibility) {}
 
     fn visit_macro(&mut self, called: &'a syn::Macro) {
@@ -318,7 +318,7 @@ impl Paths {
         }
     }
 
-    /// What looks like paths in the input of a macro.
+    /// Collects everything that looks like a path in the input of a macro.
     fn tokens(&mut self, tokens: TokenStream) {
         let (mut path, mut colons, mut is_field) = (Vec::<Ident>::new(), 0, false);
         for token in tokens {
@@ -351,7 +351,7 @@ impl Paths {
     }
 }
 
-/// The name that an item defines.
+/// Returns the name that an item defines.
 fn defined(item: &Item) -> Option<String> {
     let ident = match item {
         Item::Const(item) => &item.ident,
@@ -384,7 +384,7 @@ fn path_attribute(module: &syn::ItemMod) -> Option<String> {
     })
 }
 
-/// A path from a folder, without `.` and `..`.
+/// Returns the path from a folder, without `.` and `..`.
 fn joined(folder: &str, path: &str) -> String {
     let mut parts: Vec<&str> = folder.split('/').collect();
     for part in path.split('/') {
@@ -397,7 +397,7 @@ fn joined(folder: &str, path: &str) -> String {
     parts.join("/")
 }
 
-/// The file or folder in `folder` that a file belongs to, without its extension.
+/// Returns the file or folder in `folder` that a file belongs to, without its extension.
 pub(crate) fn child_of<'a>(folder: &str, file: &'a str) -> Option<&'a str> {
     let inside = is_in(file, folder).then(|| &file[folder.len() + 1..])?;
     let child = inside.split('/').next().unwrap_or(inside);

@@ -28,12 +28,12 @@ pub(crate) struct Violation {
     pub(crate) file: String,
     pub(crate) line: usize,
     pub(crate) what: String,
-    /// How to mend it.
+    /// How to repair it.
     pub(crate) remedy: String,
 }
 
 impl House {
-    /// Reads the files of Rust in these folders, and the other files.
+    /// Reads the Rust files in these folders, and the other files.
     pub(crate) fn read(root: &Path, folders: &[&str], others: &[String]) -> House {
         let mut house = House::default();
         let mut left: Vec<String> = folders.iter().map(|folder| (*folder).to_owned()).collect();
@@ -43,7 +43,7 @@ impl House {
                 let entry = entry.expect("the folder can be read");
                 let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
                 if entry.path().is_dir() {
-                    // Programs of their own, some of which do not compile.
+                    // These are separate programs, and some of them do not compile.
                     if !matches!(&*name, "tests/ui" | "tests/abort") {
                         left.push(name);
                     }
@@ -53,7 +53,7 @@ impl House {
             }
         }
         for name in others {
-            // A rule reports a file that is missing.
+            // The rule that needs a file reports it if it is missing.
             if let Ok(text) = fs::read_to_string(root.join(name)) {
                 house.add(name, &text);
             }
@@ -70,7 +70,7 @@ impl House {
         }
     }
 
-    /// The Rust files in a folder and in the folders below.
+    /// Returns the Rust files in a folder and in the folders below.
     pub(crate) fn under<'a>(
         &'a self,
         folder: &'a str,
@@ -80,13 +80,13 @@ impl House {
     }
 }
 
-/// Whether a file is in the folder, at any depth.
+/// Returns whether a file is in the folder, at any depth.
 pub(crate) fn is_in(file: &str, folder: &str) -> bool {
     file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
 impl File {
-    /// The lines with their numbers, where lines of tests and of comments are empty.
+    /// Returns the lines with their numbers. Lines of tests and of comments are empty.
     pub(crate) fn code(&self) -> Vec<(usize, &str)> {
         let mut lines: Vec<&str> = self.text.lines().collect();
         for line in &mut lines {
@@ -137,7 +137,7 @@ impl<'a> Visit<'a> for Tests {
     }
 }
 
-/// Whether these attributes leave an item out of every build but that of tests.
+/// Returns whether these attributes leave an item out of every build except that of tests.
 pub(crate) fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("cfg")

@@ -1,8 +1,10 @@
-//! The rules of this project that no compiler checks: which code may use which, where unsafe code may be,
-//! what the protocol must not name, and how files look. `ARCHITECTURE.md` gives the reasons.
+//! The rules of this project that no compiler checks: which code may use which, which files may
+//! contain unsafe code, which names the protocol must not use, and how files look.
+//! `ARCHITECTURE.md` gives the reasons.
 //!
-//! `tables` has what changes: layers, exceptions, lists. All violations are reported at once, with file,
-//! line and what to do. Each rule is itself tested on small sources that break it.
+//! The parts that change are in `tables`: layers, exceptions, lists. All violations are reported at
+//! once, with the file, the line and the remedy. Each rule is itself tested on small sources that
+//! break it.
 
 mod arrows;
 mod bans;

@@ -1,5 +1,5 @@
-//! How files look: their heads and sizes, unsafe code, types that must be used, the settings of a node,
-//! and the folders of tests.
+//! How files look: their heads and sizes, unsafe code, types that must be used, the settings of a
+//! node, and the folders of tests.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ fn violation(file: &str, line: usize, what: String, remedy: &str) -> Violation {
     Violation { file: file.to_owned(), line, what, remedy: remedy.to_owned() }
 }
 
-/// Every file begins with a head comment and is of a size that can be read.
+/// Checks that every file begins with a head comment, and is not too long to read.
 pub(crate) fn check_heads_and_sizes(house: &House, folder: &str) -> Vec<Violation> {
     let mut found = Vec::new();
     for (name, file) in house.under(folder) {
@@ -32,7 +32,8 @@ pub(crate) fn check_heads_and_sizes(house: &House, folder: &str) -> Vec<Violatio
     found
 }
 
-/// Unsafe code is in the listed files only, and in all of them; `UNSAFE.md` names the same files.
+/// Checks that the listed files, and no others, have unsafe code, and that `UNSAFE.md` names the
+/// same files.
 pub(crate) fn check_unsafe(house: &House, folders: &[&str], listed: &[&str]) -> Vec<Violation> {
     let document = &house.others["UNSAFE.md"];
     let mut found = Vec::new();
@@ -65,8 +66,8 @@ pub(crate) fn check_unsafe(house: &House, folders: &[&str], listed: &[&str]) -> 
     found
 }
 
-/// Futures and builders are `#[must_use]`: `sleep(..);` waits for nothing. (The compiler knows by itself
-/// of `async fn` and of `impl Future`.)
+/// Checks that futures and builders are `#[must_use]`, since `sleep(..);` waits for nothing. (The
+/// compiler knows `async fn` and `impl Future` by itself.)
 pub(crate) fn check_must_use(house: &House, folder: &str) -> Vec<Violation> {
     let mut found = Vec::new();
     for (name, file) in house.under(folder) {
@@ -96,7 +97,7 @@ pub(crate) fn check_must_use(house: &House, folder: &str) -> Vec<Violation> {
     found
 }
 
-/// All items, those of modules included, but for those of tests.
+/// Collects all items, including items of modules, and except for tests.
 fn all_items<'a>(items: &'a [Item], into: &mut Vec<&'a Item>) {
     for item in items.iter().filter(|item| !is_test(attributes(item))) {
         into.push(item);
@@ -112,7 +113,7 @@ fn is_future(block: &syn::ItemImpl) -> bool {
     block.trait_.as_ref().is_some_and(|(_, path, _)| is_named(path))
 }
 
-/// Whether a public method takes the value with an argument, and gives it back.
+/// Returns whether a public method takes the value and an argument, and returns the value.
 fn is_builder(block: &syn::ItemImpl) -> bool {
     block.trait_.is_none()
         && block.items.iter().any(|item| {
@@ -135,7 +136,7 @@ fn has(attributes: &[Attribute], name: &str) -> bool {
     attributes.iter().any(|attribute| attribute.path().is_ident(name))
 }
 
-/// Whether a type that a macro such as `pin_project!` defines has the attribute.
+/// Returns whether a type that a macro such as `pin_project!` defines has the attribute.
 fn has_in_macro(file: &File, name: &str) -> bool {
     let text = &file.text;
     let Some(at) = text.find(&format!("struct {name}")) else { return false };
@@ -143,7 +144,8 @@ fn has_in_macro(file: &File, name: &str) -> bool {
     text[start..at].contains("#[must_use")
 }
 
-/// `#[fika::main]` takes each setting of `NodeBuilder`, and so does a command line that can.
+/// Checks that `#[fika::main]` takes each setting of `NodeBuilder`, and that the command line takes
+/// each setting that it can express.
 pub(crate) fn check_settings(house: &House) -> Vec<Violation> {
     let settings = settings_of_the_builder(&house.rust["src/node.rs"]);
     let mut found = Vec::new();
@@ -174,7 +176,7 @@ pub(crate) fn check_settings(house: &House) -> Vec<Violation> {
     found
 }
 
-/// The methods of the node's builder by which it is set.
+/// Returns the methods of the node's builder that set something.
 fn settings_of_the_builder(file: &File) -> Vec<String> {
     let blocks = file.syntax.items.iter().filter_map(|item| match item {
         Item::Impl(block) if block.trait_.is_none() => Some(block),
@@ -190,8 +192,8 @@ fn settings_of_the_builder(file: &File) -> Vec<String> {
     functions.filter(|name| name != "build").collect()
 }
 
-/// Each file in a folder of tests is a module of its binary, or its tests would not run; and each binary
-/// of one file has a reason to be one.
+/// Checks that each file in a folder of tests is a module of its binary, since its tests would not
+/// run otherwise, and that each binary of one file has a reason to be one.
 pub(crate) fn check_tests(house: &House, reasons: &[(&str, &str)]) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut folders = BTreeSet::new();

@@ -1,6 +1,6 @@
-//! The tables that the rules read: the crates and their arrows, the layers, the exceptions with their
-//! reasons, and the lists of what some code must not use. A change of these tables is a change of the
-//! design.
+//! The tables that the rules read: the crates and their arrows, the layers, the exceptions with
+//! their reasons, and the lists of names that some code must not use. A change of these tables is a
+//! change of the design.
 
 /// A crate, and the crates of this workspace that it may depend on.
 pub(crate) struct Crate {
@@ -27,7 +27,7 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate { folder: "benches/kit", may_use: &[], must_not_use: &[] },
 ];
 
-/// The folders of source that the rules cover. Each is a crate's.
+/// The folders of source that the rules cover, one for each crate.
 pub(crate) const SOURCES: &[&str] = &["macros/src", "runtime/src", "net/src", "sim/src", "src"];
 
 /// A folder and its layers, lowest first. A file may use the files of its own layer and of lower ones.
@@ -70,7 +70,7 @@ pub(crate) const LAYERS: &[Layers] = &[
             &["table"],
             &["block_on", "context", "node", "process", "stepper", "stop"],
             &["otp"],
-            // Models of several parts together.
+            // Models that combine several parts.
             &["models"],
         ],
     ),
@@ -219,7 +219,7 @@ pub(crate) struct Ban {
     /// Whether the tests beside the code must not name them either.
     pub(crate) in_tests: bool,
     pub(crate) names: &'static [&'static str],
-    /// What to do instead.
+    /// The alternative to the banned path.
     pub(crate) instead: &'static str,
 }
 
@@ -247,7 +247,7 @@ pub(crate) const BANS: &[Ban] = &[
     Ban {
         folder: "net/src",
         except: &[
-            // These have the sockets of the operating system.
+            // These files have the sockets of the operating system.
             "net/src/io/mod.rs",
             "net/src/io/polled.rs",
             "net/src/io/poller.rs",
@@ -257,12 +257,12 @@ pub(crate) const BANS: &[Ban] = &[
             "net/src/io/tcp_listener.rs",
             "net/src/io/unix.rs",
             "net/src/io/wait.rs",
-            // Names what the crate exports.
+            // This file names the items that the crate exports.
             "net/src/lib.rs",
-            // Tests, and a node for fuzzers whose clock stands still.
+            // These files have tests, and a node for fuzzers whose clock stands still.
             "net/src/io/testing.rs",
             "net/src/fuzzing/node.rs",
-            // A program of its own.
+            // This folder has a separate program.
             "net/src/bin/",
         ],
         in_tests: false,
@@ -313,8 +313,8 @@ pub(crate) const NO_OPTIONS: &[&str] = &[
     "stop_on_signals",
 ];
 
-/// The files directly in `tests`. Each is a binary of its own, which takes time to link, and so each
-/// has a reason.
+/// The files directly in `tests`. Each is a separate binary, which takes time to link, so each has a
+/// reason.
 pub(crate) const OWN_BINARIES: &[(&str, &str)] = &[
     ("message_tags", "two message types have one tag, so no node of the program can get a name"),
     ("net_panics", "installs a global tracing subscriber, and reads the log of all nodes"),

@@ -18,13 +18,13 @@ fn bulk(count: u64, size: usize) {
     drop(there);
 }
 
-/// SIG-3.
+/// SIG-3: 64 messages of 32 KiB arrive whole.
 #[test]
 fn bulk_send_small() {
     bulk(64, 32 << 10);
 }
 
-/// SIG-3.
+/// SIG-3: messages of 1 MiB arrive whole.
 #[test]
 fn bulk_send_big() {
     bulk(4, 1 << 20);
@@ -41,19 +41,19 @@ fn local_send(size: usize, times: usize) {
     });
 }
 
-/// SIG-6, DIST-22.
+/// SIG-6, DIST-22: small messages to a missing name of the own node are dropped locally.
 #[test]
 fn local_send_small() {
     local_send(10, 10_000);
 }
 
-/// SIG-6, DIST-22.
+/// SIG-6, DIST-22: large messages to a missing name of the own node are dropped locally.
 #[test]
 fn local_send_big() {
     local_send(1 << 20, 20);
 }
 
-/// DIST-22, SIG-1.
+/// DIST-22, SIG-1: messages to a name of the own node arrive in order, without a connection.
 #[test]
 fn local_send_legal() {
     const TIMES: u64 = 20_000;
@@ -74,7 +74,7 @@ fn local_send_legal() {
     });
 }
 
-/// SIG-8, HS-6: what was sent while the connection was made arrives, by name and by pid.
+/// SIG-8, HS-6: messages that were sent while the connection was made arrive, by name and by pid.
 #[test]
 fn optimistic_dflags() {
     let place = Place::new();
@@ -86,7 +86,7 @@ fn optimistic_dflags() {
         for n in 0..20 {
             assert_eq!(disconnect_node(&name).await, Some(true));
             let kinds = Kinds::new(self_pid());
-            // The first one connects, the others wait with it.
+            // The first message starts the connection attempt, and the others wait for it.
             if n % 2 == 0 {
                 send(("echo", &*name), (self_pid(), kinds.clone()));
                 send(pid, (self_pid(), kinds.clone()));
@@ -101,8 +101,8 @@ fn optimistic_dflags() {
     drop(there);
 }
 
-/// Takes what many senders send, and reports each sender whose messages had all come in
-/// order and whole.
+/// Receives the messages of many senders, and checks that each sender's messages come in order and
+/// whole. Reports when all senders are done.
 #[remote]
 async fn takes_from_many(senders: usize, each: u64, to: Pid) {
     let mut last = std::collections::BTreeMap::<Pid, u64>::new();
@@ -127,8 +127,8 @@ async fn takes_from_many(senders: usize, each: u64, to: Pid) {
     send(to, done as u64);
 }
 
-/// SIG-1, SIG-3, SIG-4; SIG-2: what each of many sends is in order, and nothing is said of theirs
-/// among each other.
+/// SIG-1, SIG-2, SIG-3, SIG-4: each of many senders keeps the order of its own messages. The order
+/// between senders is not defined.
 #[test]
 fn dist_parallel_send() {
     const SENDERS: usize = 20;
@@ -152,7 +152,7 @@ fn dist_parallel_send() {
                     }
                 }
             });
-            // Others die in the middle of it, and what they have sent does no harm.
+            // Other senders die in the middle of sending, and their messages do no harm.
             let dies = spawn(async move {
                 loop {
                     send(taker, vec![0_u8; 10_000]);

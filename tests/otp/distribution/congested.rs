@@ -5,7 +5,8 @@ use fika::inspect::info;
 use fika::message::try_send;
 use fika::process::{SpawnOpts, spawn_opt, yield_now};
 
-/// BUSY-1, LINK-14.
+/// BUSY-1, LINK-14: a process that links over a congested connection is suspended, and the link
+/// holds.
 #[test]
 fn link_to_busy() {
     busy::suspends(link, |remote, _| async move {
@@ -15,7 +16,8 @@ fn link_to_busy() {
     });
 }
 
-/// BUSY-1, EXIT-18.
+/// BUSY-1, EXIT-18: a process that sends an exit over a congested connection is suspended, and the
+/// signal arrives.
 #[test]
 fn exit_to_busy() {
     busy::suspends(
@@ -24,7 +26,8 @@ fn exit_to_busy() {
     );
 }
 
-/// FLAG-1, FLAG-5: by default, by a node's setting, at spawn, and set by the process itself.
+/// FLAG-1, FLAG-5: `async_dist` comes from the node's setting or from the spawn options, and the
+/// process can change it.
 #[test]
 fn async_dist_flag() {
     for default in [false, true] {
@@ -35,7 +38,7 @@ fn async_dist_flag() {
             assert_eq!(async_dist(default), default);
             assert_eq!(async_dist(!default), default);
             assert_eq!(info::async_dist(self_pid()).await, Some(!default));
-            // A child has the node's, unless it is given another.
+            // A child has the node's setting, unless its spawn options say otherwise.
             let flag = async || receive!(pid: Pid => send(pid, async_dist(false)));
             for (opts, is) in [
                 (SpawnOpts::new(), default),
@@ -51,7 +54,7 @@ fn async_dist_flag() {
     }
 }
 
-/// BUSY-6.
+/// BUSY-6: a process with `async_dist` is not suspended, and its messages arrive.
 #[test]
 fn async_dist_port_dctrlr() {
     const MESSAGES: u64 = 200;
@@ -82,7 +85,7 @@ fn large_reason() -> ExitReason {
     ExitReason::term(vec![7_u8; busy::LARGE_BYTES])
 }
 
-/// BUSY-7, TICK-6.
+/// BUSY-7, TICK-6: a large message does not delay a small one of another process.
 #[test]
 fn message_latency_large_message() {
     busy::small_comes_first(
@@ -91,7 +94,7 @@ fn message_latency_large_message() {
     );
 }
 
-/// BUSY-7.
+/// BUSY-7: a link's large exit reason does not delay a small message of another process.
 #[test]
 fn message_latency_large_link_exit() {
     busy::small_comes_first(
@@ -103,7 +106,7 @@ fn message_latency_large_link_exit() {
     );
 }
 
-/// BUSY-7.
+/// BUSY-7: an exit signal's large reason does not delay a small message of another process.
 #[test]
 fn message_latency_large_exit2() {
     busy::small_comes_first(

@@ -1,10 +1,11 @@
-//! Cases of `distribution_SUITE` about nodes that can, or cannot, be connected to.
+//! Cases of `distribution_SUITE` about making connections, and failing to.
 
 use super::super::*;
 use fika::net::{Ping as PingAnswer, disconnect_node, monitor_node, monitor_nodes};
 use fika::process::{spawn_link_on, spawn_monitor_on, unlink};
 
-/// DIST-7, DIST-18: a missing node, a present one and the own one, many times each.
+/// DIST-7, DIST-18: many pings of a missing node, of a present node and of the own node are
+/// answered.
 #[test]
 fn ping() {
     const TIMES: usize = 1000;
@@ -26,7 +27,7 @@ fn ping() {
     drop(there);
 }
 
-/// LINK-5: twice the same.
+/// LINK-5: each link to a dead process gives an exit.
 #[test]
 fn link_to_dead() {
     let place = Place::new();
@@ -43,7 +44,7 @@ fn link_to_dead() {
             assert_eq!(exit_of(pid).await, ExitReason::Noproc);
             none!(Exit);
         }
-        // Fatal to one that does not trap.
+        // The exit is fatal to a process that does not trap exits.
         let (_, of_linker) = spawn_monitor(async move {
             link(pid);
             std::future::pending::<()>().await;
@@ -54,7 +55,7 @@ fn link_to_dead() {
     drop(there);
 }
 
-/// What each operation does that needs a connection that can't be.
+/// Checks the effect of each operation on a node that can't be reached.
 async fn all_fail(name: &str, dead: Pid) {
     trap_exit(true);
     assert_eq!(try_spawn_on(name, answerer()).await, Err(SpawnError::Noconnection));
@@ -79,7 +80,7 @@ async fn all_fail(name: &str, dead: Pid) {
     none!(NodeDown);
 }
 
-/// SPAWN-2: a node that can't exist.
+/// SPAWN-2: no operation reaches a node that never existed, and each reports it in its way.
 #[test]
 fn trap_bif_1() {
     let place = Place::new();
@@ -89,7 +90,7 @@ fn trap_bif_1() {
     });
 }
 
-/// SPAWN-2: a node that is down.
+/// SPAWN-2: no operation reaches a node that is down, and each reports it in its way.
 #[test]
 fn trap_bif_2() {
     let place = Place::new();
@@ -100,7 +101,7 @@ fn trap_bif_2() {
     here.block_on(async move { all_fail(&place.name("there"), dead).await });
 }
 
-/// SPAWN-2, DIST-18: a dead node, again and again.
+/// SPAWN-2, DIST-18: repeated use of a dead node fails each time, and leaves nothing behind.
 #[test]
 fn trap_bif_3() {
     let place = Place::new();
@@ -117,7 +118,8 @@ fn trap_bif_3() {
     support::until("nothing is left of it", || here.process_count() <= processes);
 }
 
-/// DIST-6.
+/// DIST-6: with `AutoConnect::Never`, only explicit connects work, and incoming connections are
+/// accepted.
 #[test]
 fn dist_auto_connect_never() {
     let place = Place::new();
@@ -135,7 +137,7 @@ fn dist_auto_connect_never() {
     never.block_on(async move {
         all_fail(&name, answering).await;
         assert!(nodes().is_empty());
-        // An explicit one works, and then everything does.
+        // An explicit connect works, and then every operation does.
         assert_eq!(connect_node(&name).await, Some(true));
         assert_answers(answering, 1).await;
         assert_eq!(disconnect_node(&name).await, Some(true));
@@ -143,8 +145,8 @@ fn dist_auto_connect_never() {
         assert_eq!(fika::net::ping(&name).await, PingAnswer::Pang);
         assert!(nodes().is_empty());
     });
-    // The other direction: it lets others connect to it. What is used before the end of the
-    // connection has come here would be lost with it.
+    // The node also lets other nodes connect to it. Signals that were sent before the peer saw the
+    // end of the connection would be lost, so the test waits for that.
     support::until("the end is seen there", || downs.load(Ordering::SeqCst) == 1);
     assert!(there.nodes().is_empty(), "nobody there has a reason to connect again");
     there.block_on(async move {
@@ -154,7 +156,7 @@ fn dist_auto_connect_never() {
     never.block_on(async move { assert_answers(answering, 2).await });
 }
 
-/// Counts the ends of connections, from when it has said that it listens.
+/// Counts the ends of connections. Tells `starter` when the count begins.
 async fn count_nodedowns(downs: Arc<AtomicUsize>, starter: Pid) {
     monitor_nodes(true);
     send(starter, ());

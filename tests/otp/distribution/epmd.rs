@@ -3,7 +3,7 @@
 use super::super::*;
 use fika::net::Ping as PingAnswer;
 
-/// EPMD-19: a node that brings up no port mapper needs one that is there.
+/// EPMD-19: a node that starts no port mapper needs a running one.
 #[test]
 fn start_epmd_false() {
     let place = Place::new();
@@ -18,8 +18,8 @@ fn start_epmd_false() {
     drop(there);
 }
 
-/// EPMD-19, DIST-12: a node that does not listen, without a port mapper, connects to others and
-/// is used as any node.
+/// EPMD-19, DIST-12: a node that does not listen and has no port mapper connects to others, and is
+/// used as any node.
 #[test]
 fn no_epmd() {
     let place = Place::new();
@@ -36,13 +36,13 @@ fn no_epmd() {
             1,
             "who does not listen is hidden"
         );
-        // It is reached over the connection that it has made.
+        // The peer reaches the node over the connection that the node has made.
         let monitor = fika::process::monitor(remote);
         exit_process(remote, ExitReason::Kill);
         assert_eq!(support::down(monitor).await, ExitReason::Killed);
     });
     assert!(place.names().is_empty(), "there is no mapper");
-    // And with a mapper it is not registered.
+    // With a mapper, such a node is not registered either.
     let place = Place::new();
     let other = place.node("other");
     let here = TestNode::of(place.builder("here").dist_listen(false));
@@ -56,7 +56,7 @@ fn no_epmd() {
     drop((there, other));
 }
 
-/// A resolver that counts what it is asked.
+/// A resolver that counts its calls.
 #[derive(Default)]
 struct Counted {
     calls: std::sync::Mutex<Vec<String>>,
@@ -69,7 +69,7 @@ impl Counted {
     }
 }
 
-/// The same resolver, for several nodes.
+/// A handle of one resolver that several nodes use.
 struct Shared(Arc<Counted>);
 
 impl fika::net::discovery::Resolver for Shared {
@@ -107,7 +107,7 @@ impl fika::net::discovery::Resolver for Shared {
     }
 }
 
-/// EPMD-19: a user's resolver is what a node registers with, is looked up by, and leaves.
+/// EPMD-19: a node registers with the user's resolver, is looked up by it, and leaves it.
 #[test]
 fn epmd_module() {
     let place = Place::new();
@@ -138,7 +138,7 @@ fn epmd_module() {
     assert!(place.names().is_empty(), "no mapper was brought up");
 }
 
-/// DIST-10, EPMD-3: each start has a creation that no start lately had, with a port mapper and
+/// DIST-10, EPMD-3: each start has a creation that no recent start had, with a port mapper and
 /// without one.
 #[test]
 fn creation_selection() {
@@ -152,7 +152,8 @@ fn creation_selection() {
                 builder.resolver(fika::net::discovery::StaticNodes::new(&table[..1]).unwrap());
             there = there.nodes(&[table[0].clone(), format!("{}:4713", place.name("there"))]);
         }
-        // With the mapper the peer is there from the start, else it is told where to look.
+        // With the mapper the peer exists from the start. Otherwise the resolver tells it where to
+        // look.
         let node = TestNode::of(builder);
         let there = there.start();
         let name = place.name("here");
@@ -179,7 +180,7 @@ fn creation_selection() {
     }
 }
 
-/// Tells a process which life of its node it is of.
+/// Tells a process the creation of its node.
 #[remote]
 async fn tells_creation(of: Pid) {
     send(of, of.node().creation().0);

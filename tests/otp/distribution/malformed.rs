@@ -3,14 +3,14 @@
 use super::super::*;
 use fika::net::monitor_nodes;
 
-/// What a test sends after a handshake, and the name of the case.
+/// The name of a case, and the bytes that the test sends after a handshake.
 type Bad = (&'static str, Vec<u8>);
 
-/// So many errors of peers a node logs in full, and not only how many there were.
+/// A node logs this many errors of peers in full. After that, it logs only their number.
 const LOGGED_IN_FULL: usize = 32;
 
-/// Each of the frames closes the connection that it comes over, with a log entry; nobody else
-/// comes to harm.
+/// Checks that each of the frames closes its own connection, with a log entry, and harms nobody
+/// else.
 fn bad_frames(cases: Vec<Bad>) {
     cases.chunks(LOGGED_IN_FULL).for_each(bad_frames_of_one);
 }
@@ -40,7 +40,7 @@ fn bad_frames_of_one(cases: &[Bad]) {
     for (n, (what, bytes)) in cases.iter().enumerate() {
         let mut peer =
             Peer::connected(addr, &place.name(&format!("peer{n}")), &place.name("there"));
-        // All that came before it in the same connection has its effect.
+        // Everything that came earlier in the connection has its effect.
         peer.write(&ask_by_hand(what));
         peer.write_to_the_end(bytes);
         peer.until_closed();
@@ -53,7 +53,7 @@ fn bad_frames_of_one(cases: &[Bad]) {
     assert_eq!(there.logged("panic"), 0, "{}", there.log());
 }
 
-/// A well-formed message of a type that nobody receives, to a name that nobody has.
+/// A well-formed message of a type that no process receives, to a name that no process has.
 fn ask_by_hand(tag: &str) -> Vec<u8> {
     let define_name = [&[2, 0][..], &text("nobody")].concat();
     let define_type = [&[3, 0][..], &[0; 8], &text(&format!("otp::{tag}"))].concat();
@@ -61,7 +61,7 @@ fn ask_by_hand(tag: &str) -> Vec<u8> {
     [frame(&define_name), frame(&define_type), frame(&message)].concat()
 }
 
-/// DIST-19: malformed control messages.
+/// DIST-19: a malformed control message closes its connection and does no other harm.
 #[test]
 fn bad_dist_structure() {
     let cases: Vec<Bad> = vec![
@@ -108,8 +108,8 @@ fn bad_dist_structure() {
     bad_frames(cases);
 }
 
-/// DIST-19: exit reasons that can't be decoded. Other than in Erlang, where a reason is a part of the
-/// control message, the connection goes on, and the end is told with another reason.
+/// DIST-19: exit reasons that can't be decoded arrive as another reason, and the connection stays.
+/// Erlang differs, because there a reason is a part of the control message.
 #[test]
 fn bad_dist_ext_control() {
     let place = Place::new();
@@ -130,13 +130,13 @@ fn bad_dist_ext_control() {
     let mut peer = Peer::connected(addr, &place.name("peer"), &place.name("there"));
     peer.write(&frame(&[&[2, 0][..], &text("trapping")].concat()));
     let cases: [&[u8]; 8] = [
-        // Of no kind, empty, cut off, with more behind it.
+        // The reasons: of an unknown kind, empty, cut off, and with trailing bytes.
         &[99],
         &[],
         &[7 + 1],
         &[0, 0],
-        // A text that is none, or longer than all; a term without its parts, a panic without its
-        // place.
+        // An invalid text and a text longer than the limit; a term without its parts; a panic
+        // without its location.
         &[8, 2, 0xff, 0xff],
         &[8, 0x80, 0x80, 0x80, 0x80, 8],
         &[13, 1, b'x'],
@@ -152,7 +152,7 @@ fn bad_dist_ext_control() {
     assert_eq!(there.undecodable_count(), cases.len() as u64);
 }
 
-/// DIST-19: lies about sizes.
+/// DIST-19: a frame with a false size closes its connection and does no other harm.
 #[test]
 fn bad_dist_ext_size() {
     let message = |rest: &[u8]| [&[0x90, 0, 0, 0][..], rest].concat();
@@ -171,10 +171,11 @@ fn bad_dist_ext_size() {
     ]);
 }
 
-/// DIST-19, SPAWN-4: a bad request to spawn, and one with arguments that do not decode.
+/// DIST-19, SPAWN-4: a malformed request to spawn closes its connection. Arguments that do not
+/// decode are answered with an error.
 #[test]
 fn bad_dist_ext_spawn_request_arg_list() {
-    // The function's name gets the number 1, its arguments' type the number 1.
+    // The function's name and its arguments' type both get the number 1.
     let function = frame(&[&[2, 1][..], &text("test::answerer")].concat());
     let arguments = frame(&[&[3, 1][..], &[0; 8], &text("no arguments")].concat());
     let spawn = |rest: &[u8]| [&function[..], &arguments, &frame(rest)].concat();
@@ -193,14 +194,14 @@ fn bad_dist_ext_spawn_request_arg_list() {
         ),
         ("more than the arguments", spawn(&[0x20, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 7])),
     ]);
-    // Arguments of another shape are answered, and nothing is closed.
+    // A request with arguments of another shape is answered, and the connection stays.
     let place = Place::new();
     let _there = place.node("there");
     let addr = place.addr_of("there");
     let mut peer = Peer::connected(addr, &place.name("peer"), &place.name("there"));
     peer.write(&ask_by_hand("first"));
     peer.write(&spawn(&[0x20, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]));
-    // Its own frames of a new connection may come before the answer, which is `notsup`.
+    // The node's frames for a new connection may come before the answer, which is `notsup`.
     loop {
         let body = peer.frame();
         if body[0] == 0x18 {
@@ -210,7 +211,7 @@ fn bad_dist_ext_spawn_request_arg_list() {
     }
 }
 
-/// HS-14: bad first frames, each of which closes its connection and nothing else.
+/// HS-14: a bad first frame closes its connection and nothing else.
 #[test]
 fn bad_handshakes() {
     let place = Place::new();

@@ -1,8 +1,8 @@
-//! `distribution_SUITE`: what crosses between nodes, by topic. Cases about two nodes have a second
-//! OS process.
+//! `distribution_SUITE`: what crosses between nodes, by topic. Cases about two nodes run the second
+//! node in another OS process.
 //!
-//! The path of a case ends with its suite and its name. So the module of each file has the name of the
-//! suite, inside a module with the name of the file.
+//! The path of a case ends with its suite and its name. So each file's module has the name of the
+//! suite and lies inside a module with the name of the file.
 
 #[path = "."]
 mod bulk {
@@ -62,7 +62,7 @@ use crate::support::{
     named_answerer, nodedown,
 };
 
-/// Takes so many binaries, and says how many bytes they had and whether all were right.
+/// Receives `count` binaries, and reports their total size and whether all were right.
 #[remote]
 async fn takes_bulk(count: u64, to: Pid) {
     let mut bytes = 0_usize;
@@ -106,7 +106,7 @@ impl Kinds {
     }
 }
 
-/// Sends back what it gets.
+/// Sends back each value that it receives.
 #[remote]
 async fn echo(registered: bool) {
     if registered {

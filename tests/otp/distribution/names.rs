@@ -11,12 +11,12 @@ fn nameless(place: Place) -> TestNode {
     TestNode::of(Node::builder().cookie(support::COOKIE).epmd_port(place.mapper).workers(2))
 }
 
-/// The name with which a node here asks its first peer for a name.
+/// The name under which a node here asks its first peer for a name.
 fn undefined(place: Place) -> String {
     place.name("undefined")
 }
 
-/// DIST-1, DIST-4, NMON-4: a process that finds that the node is alive can use other nodes at once.
+/// DIST-1, DIST-4, NMON-4: a process that sees that the node is alive can use other nodes at once.
 #[test]
 fn is_alive() {
     let place = Place::new();
@@ -34,7 +34,7 @@ fn is_alive() {
                 fika::net::monitor_node(&peer, true).expect("it is alive");
                 send(me, is_dynamic || nodedown_or_up(&peer).await);
             });
-            // It polls before the name exists.
+            // The process polls before the name exists.
             yield_now().await;
             fika::net::start_distribution(&asked).await.unwrap();
             assert!(next!(bool), "{asked}");
@@ -52,7 +52,7 @@ fn is_alive() {
     drop(there);
 }
 
-/// Waits until the node is connected. Returns false if it is reported down.
+/// Waits until the node is connected. Returns false if the node is reported down.
 async fn nodedown_or_up(name: &str) -> bool {
     until_in_process("it is connected", || nodes().iter().any(|node| node.as_str() == name)).await;
     receive! {
@@ -61,8 +61,8 @@ async fn nodedown_or_up(name: &str) -> bool {
     }
 }
 
-/// DIST-4, NMON-1: watching a node without a name yet fails. It works as usual once there is a
-/// connection.
+/// DIST-4, NMON-1: watching a node fails as long as this node has no name. It works as usual once
+/// there is a connection.
 #[test]
 fn dyn_node_name_monitor_node() {
     let place = Place::new();
@@ -82,8 +82,8 @@ fn dyn_node_name_monitor_node() {
     });
 }
 
-/// DIST-4, MON-17: a monitor of another node's process is `badarg` before, gives `noconnection`
-/// while the own name is not known yet, and works afterwards.
+/// DIST-4, MON-17: before the node is distributed, a monitor of another node's process is `badarg`.
+/// While the node waits for its name, the monitor gives `noconnection`. Afterwards it works.
 #[test]
 fn dyn_node_name_monitor() {
     let place = Place::new();

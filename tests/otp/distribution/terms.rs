@@ -6,7 +6,8 @@ use fika::process::yield_now;
 
 use fika::inspect::{InfoItem, Item, process_info};
 
-/// The types and numbers of messages in a process's mailbox, and whether each can be decoded.
+/// Returns the types and numbers of the messages in a process's mailbox, and whether each can be
+/// decoded.
 async fn mailbox(pid: Pid) -> Vec<(String, bool)> {
     let told = process_info(pid, &[Item::Messages]).await.expect("it lives");
     let InfoItem::Messages(messages) = &told[0] else { panic!("{told:?}") };
@@ -14,8 +15,8 @@ async fn mailbox(pid: Pid) -> Vec<(String, bool)> {
     messages.iter().map(|message| (message.type_name().to_owned(), is_ask(message))).collect()
 }
 
-/// DIST-19, INFO-10: an information request finds a message that can't be decoded, and does
-/// nobody harm. It is the receive that loses it.
+/// DIST-19, INFO-10: an information request finds a message that can't be decoded, and harms
+/// nobody. Only a receive drops the message.
 #[test]
 fn bad_dist_ext_process_info() {
     let place = Place::new();
@@ -35,7 +36,7 @@ fn bad_dist_ext_process_info() {
     let define_name = frame(&[&[2, 0][..], &text("victim")].concat());
     let fingerprint = <Ask as fika::Message>::fingerprint().to_be_bytes();
     let define_type = frame(&[&[3, 0][..], &fingerprint, &text("test::Ask")].concat());
-    // A process of a node that the message does not name.
+    // The pid belongs to a node that the message does not list.
     let bad = frame(&[0x90, 0, 0, 0, 0, 0, 0, 0, 4, 9, 1, 1, 1]);
     peer.write(&[define_name, define_type, bad].concat());
     here.block_on(async move {
@@ -52,14 +53,15 @@ fn bad_dist_ext_process_info() {
         }
         none!(NodeDown);
         send(victim, ());
-        // The one behind the bad one is answered, and nobody has died.
+        // The message behind the bad one is answered, and no process has died.
         assert_answers(victim, 7).await;
         assert!(is_up(), "it is one message that is lost, and no connection");
         none!(NodeDown);
         assert_eq!(mailbox(victim).await, []);
         assert_eq!(fika::inspect::info::undecodable(victim).await, Some(1));
     });
-    // The peer is told: which part it was, from nobody, to whom, its tag, and why.
+    // The node tells the peer which part it could not decode, its sender (none), its receiver, its
+    // tag, and the reason.
     let said = loop {
         let body = peer.frame();
         if body[0] == 6 {
@@ -71,7 +73,7 @@ fn bad_dist_ext_process_info() {
     assert!(said.contains("test::Ask") && said.contains("does not list"), "{said}");
 }
 
-/// Asks again and again until the answer is true.
+/// Asks again until the answer is true.
 async fn until_there<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
     let clock = support::Clock::new();
     while !is_so().await {
@@ -80,8 +82,9 @@ async fn until_there<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut
     }
 }
 
-/// BUSY-7, PROC-10: what is too large for a message is an error of who sends it, or tells the end
-/// without its reason; links, monitors, mailboxes and the connection are as they were.
+/// BUSY-7, PROC-10: a message that is too large is an error for its sender. An exit signal with a
+/// reason that is too large arrives without the reason. Links, monitors, mailboxes and the
+/// connection are unchanged.
 #[test]
 fn system_limit() {
     const MAX: usize = 64 << 10;
@@ -101,7 +104,7 @@ fn system_limit() {
         let monitor = fika::process::monitor(pid);
         let huge = "x".repeat(MAX);
 
-        // A message, by pid and by name.
+        // Messages that are too large, by pid and by name.
         let (text, node) = (huge.clone(), name.clone());
         let (_, by_pid) = spawn_monitor(async move { send(pid, text) });
         let text = huge.clone();
@@ -113,14 +116,14 @@ fn system_limit() {
         }
         assert_answers(pid, 1).await;
 
-        // A request to spawn.
+        // A request to spawn that is too large.
         let asked = try_spawn_on(&name, named_answerer(huge.clone(), self_pid())).await;
         assert_eq!(asked.err(), Some(SpawnError::SystemLimit));
         assert_answers(pid, 2).await;
         none!(Exit);
         none!(Down);
 
-        // An exit signal: the end is told, and not its reason.
+        // An exit signal: the target learns of the end, and not of its reason.
         fika::process::exit_process(pid, ExitReason::term(huge));
         assert_eq!(down(monitor).await, ExitReason::SystemLimit);
         assert_eq!(exit_of(pid).await, ExitReason::SystemLimit);
@@ -131,8 +134,7 @@ fn system_limit() {
 
 type Numbers = (i64, f64, Vec<u16>);
 
-/// All that a message may have: bytes by the million, nodes of others, and things inside of
-/// others.
+/// Everything that a message may contain: millions of bytes, ids of other nodes, and nested values.
 #[derive(Message, Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
 #[message(tag = "test::Hopeful")]
 struct Hopeful {
@@ -157,7 +159,7 @@ impl Hopeful {
     }
 }
 
-/// Sends data on to where it is to go.
+/// Forwards data to the process that it names.
 #[remote(name = "test::bounces")]
 async fn bounces() {
     loop {
@@ -165,8 +167,8 @@ async fn bounces() {
     }
 }
 
-/// Makes data, shows it to a process, and has it bounced there: over a connection that is still to
-/// come, and over one that is there.
+/// Makes data, shows it to a process, and has it bounced there, first over a connection that does
+/// not exist yet and then over one that does.
 #[remote(name = "test::hopeful_proxy")]
 async fn hopeful_proxy(tester: Pid, reference: Reference, bouncer: Pid) {
     let data = Hopeful::new(tester, reference, 6 << 20);
@@ -178,8 +180,8 @@ async fn hopeful_proxy(tester: Pid, reference: Reference, bouncer: Pid) {
     send(bouncer, (tester, Hopeful { round: 2, ..data }));
 }
 
-/// SIG-8, HS-11: what is sent before the other node is known arrives as it would have later, over
-/// a connection by a third node, and whatever the peer is able to do.
+/// SIG-8, HS-11: data that is sent before the other node is known arrives as it would later, also
+/// over a connection by a third node, and whatever the peer supports.
 #[test]
 fn hopeful_data_encoding() {
     let place = Place::new();
@@ -201,7 +203,7 @@ fn hopeful_data_encoding() {
     }
 }
 
-/// A peer with these flags gets the same message before and after the connection is up.
+/// Checks that a peer with these flags gets the same message before and after the connection is up.
 fn same_to_a_peer(flags: u64) {
     let place = Place::new();
     let listener = std::net::TcpListener::bind((place.ip, 0)).unwrap();

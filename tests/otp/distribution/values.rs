@@ -1,9 +1,9 @@
-//! Cases of `distribution_SUITE` about values and names that come back as they were sent.
+//! Cases of `distribution_SUITE` about values and names that come back unchanged.
 
 use super::super::*;
 
-/// DIST-10, DIST-21: pids and references of three nodes, there and back, and again when the
-/// node that sends them back is another life.
+/// DIST-10, DIST-21: pids and references of three nodes come back unchanged, also when the node
+/// that sends them back has restarted.
 #[test]
 fn ref_port_roundtrip() {
     let place = Place::new();
@@ -37,7 +37,7 @@ fn ref_port_roundtrip() {
     }
 }
 
-/// SIG-3.
+/// SIG-3: empty values come back unchanged.
 #[test]
 fn nil_roundtrip() {
     let place = Place::new();
@@ -57,7 +57,7 @@ fn nil_roundtrip() {
     drop(there);
 }
 
-/// Names that are sent there and back, several rounds.
+/// Sends the names there and back, for several rounds.
 fn names_come_back(names: Vec<Name>, rounds: usize) {
     let place = Place::new();
     let there = place.os("there").start();
@@ -73,7 +73,7 @@ fn names_come_back(names: Vec<Name>, rounds: usize) {
     assert_eq!(there.logged("ERROR"), 0, "{}", there.log());
 }
 
-/// SIG-3.
+/// SIG-3: names come back unchanged.
 #[test]
 fn atom_roundtrip() {
     let longest = "x".repeat(255);
@@ -81,7 +81,7 @@ fn atom_roundtrip() {
     names_come_back(names.into_iter().map(Name::from).collect(), 3);
 }
 
-/// SIG-3.
+/// SIG-3: names in Unicode come back unchanged.
 #[test]
 fn unicode_atom_roundtrip() {
     let longest = "🦐".repeat(255);
@@ -89,8 +89,8 @@ fn unicode_atom_roundtrip() {
     names_come_back(names.into_iter().map(Name::from).collect(), 3);
 }
 
-/// SIG-3, SIG-5: more registered names than a connection has numbers for, used in turns, so
-/// that each takes another one's number away.
+/// SIG-3, SIG-5: messages reach their names, though the test uses more names in turns than a
+/// connection has numbers for, so that each takes the number of another.
 #[test]
 fn contended_unicode_atom_cache_entry() {
     const NAMES: u64 = 2048 + 200;
@@ -103,7 +103,7 @@ fn contended_unicode_atom_cache_entry() {
         assert_eq!(next!(u64), NAMES);
         for round in 0..3 {
             for n in 0..NAMES {
-                // Some of them oftener than others.
+                // Some names are used more often than others.
                 send((&*unicode_name(n), &*at), (n, self_pid()));
                 send((&*unicode_name(n % 7), &*at), (n % 7, self_pid()));
             }
@@ -119,7 +119,8 @@ fn unicode_name(n: u64) -> String {
     format!("ключ-{n}-🗝")
 }
 
-/// Has a process for each of so many names, which says whether a message was meant for it.
+/// Registers a process for each of `count` names, which reports whether each message was meant for
+/// it.
 #[remote]
 async fn has_names(count: u64, to: Pid) {
     for n in 0..count {

@@ -1,6 +1,7 @@
 //! `erl_distribution_SUITE`: names, cookies, ticks, and the messages about nodes.
 
-// The path of a case ends with its suite and its name: so the inner module has the name of the suite.
+// The path of a case ends with its suite and its name. So the inner module has the name of the
+// suite.
 #[path = "."]
 mod names {
     #[path = "names.rs"]
@@ -27,7 +28,7 @@ use crate::support::{
     self, Clock, LIMIT, Place, TestNode, answerer, assert_answers, down, nodedown, nodeup,
 };
 
-/// Returns how long it takes until a frozen peer is given up.
+/// Returns how long a node takes to give up a frozen peer.
 fn given_up_after(time: Duration, intensity: u32) -> Duration {
     let place = Place::new();
     let peer = place.os("peer").ticktime(time).intensity(intensity).start();
@@ -39,12 +40,13 @@ fn given_up_after(time: Duration, intensity: u32) -> Duration {
         monitor_nodes(true);
         assert_eq!(ping(place.name("peer")).await, PingAnswer::Pong);
         nodeup(&place.name("peer")).await;
-        // With only ticks for longer than the whole time, it is not given up.
+        // A peer that sends only ticks for longer than the whole time is not given up.
         receive! {
             NodeDown { reason, .. } => panic!("a lively peer was given up: {reason}"),
             after time * 2 => {}
         }
-        // It is heard right before it is frozen, however busy the machine is.
+        // The node hears from the peer right before the peer is frozen, however busy the machine
+        // is.
         let there = spawn_on(place.name("peer"), answerer()).await;
         assert_answers(there, 1).await;
         ready.send(()).unwrap();
@@ -59,7 +61,8 @@ fn given_up_after(time: Duration, intensity: u32) -> Duration {
     after
 }
 
-/// TICK-3, TICK-4. The upper bound leaves room for a busy machine.
+/// TICK-3, TICK-4: a frozen peer is given up in time. The upper bound leaves room for a busy
+/// machine.
 #[test]
 fn tick() {
     let time = millis(800);
@@ -68,7 +71,8 @@ fn tick() {
     assert!(after < time + time / 4 + secs(1), "too late: {after:?}");
 }
 
-/// TICK-1, TICK-3.
+/// TICK-1, TICK-3: a higher intensity narrows the time in which a frozen peer is given up. An
+/// intensity that is out of range is refused.
 #[test]
 fn tick_intensity() {
     let time = millis(1200);
@@ -96,7 +100,7 @@ fn starts(place: Place, name: &str) -> bool {
     }
 }
 
-/// DIST-2.
+/// DIST-2: a node starts with a valid name only.
 #[test]
 fn nodenames() {
     let place = Place::new();
@@ -108,7 +112,7 @@ fn nodenames() {
     }
 }
 
-/// DIST-2.
+/// DIST-2: a node starts with a valid host only.
 #[test]
 fn hostnames() {
     let place = Place::on_localhost();
@@ -120,7 +124,7 @@ fn hostnames() {
     }
 }
 
-/// DIST-2.
+/// DIST-2: connecting to an illegal name fails without harm.
 #[test]
 fn illegal_nodenames() {
     let place = Place::new();
@@ -134,7 +138,7 @@ fn illegal_nodenames() {
     });
 }
 
-/// DIST-7: true for the own node, which adds nothing to the lists.
+/// DIST-7: `connect_node` is true for the own node, which is not added to the lists.
 #[test]
 fn connect_node() {
     let place = Place::new();
@@ -148,13 +152,13 @@ fn connect_node() {
             assert_eq!(nodes().len(), 1);
         }
     });
-    // Not distributed: neither true nor false.
+    // Without distribution, the answer is neither true nor false.
     let nameless = TestNode::of(Node::builder());
     nameless.block_on(async move { assert_eq!(fika::net::connect_node("a@b").await, None) });
     drop(there);
 }
 
-/// DIST-18.
+/// DIST-18: pings of many missing nodes leave nothing behind.
 #[test]
 fn table_waste() {
     let place = Place::new();
@@ -172,7 +176,7 @@ fn table_waste() {
     drop(there);
 }
 
-/// HS-12: a peer that accepts and never answers.
+/// HS-12: a peer that accepts and never answers is given up after the setup time.
 #[test]
 fn net_setuptime() {
     for time in [millis(2000), millis(300)] {
@@ -186,7 +190,7 @@ fn net_setuptime() {
             let name = place.name("silent");
             let monitor = fika::process::monitor(("x", &*name));
             assert_eq!(ping(&name).await, PingAnswer::Pang);
-            // A process that waits is notified as well.
+            // A process that waits for the connection is notified as well.
             assert_eq!(down(monitor).await, ExitReason::Noconnection);
             assert_eq!(
                 try_spawn_on(place.name("none"), answerer()).await,
@@ -198,7 +202,7 @@ fn net_setuptime() {
     }
 }
 
-/// NMON-10: the reasons of several kinds of loss.
+/// NMON-10: a nodedown names the reason of the loss.
 #[test]
 fn monitor_nodes_nodedown_reason() {
     let place = Place::new();
@@ -248,7 +252,7 @@ async fn disconnects() {
     disconnect_node(node).await;
 }
 
-/// NMON-7, DIST-12: which nodes each subscription sees.
+/// NMON-7, DIST-12: each subscription sees the nodes of its own kind.
 #[test]
 fn monitor_nodes_node_type() {
     let place = Place::new();
@@ -260,7 +264,7 @@ fn monitor_nodes_node_type() {
         let report = report.clone();
         here.spawn(async move {
             monitor_nodes_of(kind, true);
-            // When this has been answered, the subscription exists.
+            // When the ping has been answered, the subscription exists.
             assert_eq!(ping(place.name("nobody")).await, PingAnswer::Pang);
             report.send((kind, 0, 0)).unwrap();
             let (mut ups, mut downs) = (0, 0);
@@ -296,7 +300,7 @@ fn monitor_nodes_node_type() {
     }
 }
 
-/// SIG-12, MON-16: under load, the nodedown comes after everything that came from the node.
+/// SIG-12, MON-16: under load, the nodedown comes after everything else from the node.
 #[test]
 fn monitor_nodes_otp_6481() {
     let place = Place::new();
@@ -320,8 +324,8 @@ fn monitor_nodes_otp_6481() {
             }
             flowing.send(()).unwrap();
             nodedown(&name).await;
-            // Everything is there, and nothing follows: the exits, the downs, the beginning of the
-            // flood.
+            // The exits, the Downs and the beginning of the flood have arrived, and nothing
+            // follows.
             for monitor in monitors {
                 receive! {
                     Down { monitor: m, reason, .. } if m == monitor =>
@@ -336,7 +340,7 @@ fn monitor_nodes_otp_6481() {
             loop {
                 receive! { _: u64 => {}, after Duration::ZERO => break }
             }
-            // Anything late has arrived when a new connection has been used.
+            // When a new connection has been used, any late message has arrived.
             done.send(()).unwrap();
             receive! {
                 _: u64 => panic!("a message of the lost connection"),
@@ -358,7 +362,7 @@ async fn floods(to: Pid) {
     }
 }
 
-/// NMON-8, NMON-9: many nodes, each up and down once in each of three subscriptions.
+/// NMON-8, NMON-9: each of three subscriptions sees many nodes come up once and go down once.
 #[test]
 fn monitor_nodes_many() {
     const NODES: usize = 8;
@@ -404,7 +408,7 @@ fn monitor_nodes_many() {
     here.send(pid.unwrap(), ()).unwrap();
 }
 
-/// HS-14, DIST-2: an invalid name in a handshake.
+/// HS-14, DIST-2: a handshake with an invalid name is refused.
 #[test]
 fn erl_1424() {
     let place = Place::new();
@@ -414,7 +418,7 @@ fn erl_1424() {
         let mut peer = Peer::open(addr);
         peer.write(&framed(&Hello::new(name, &place.name("there")).body()));
         let answer = peer.until_closed();
-        // A refusal for a valid name, and a wrong proof.
+        // The node closes the connection without an answer, or answers with a refusal.
         assert!(answer.is_empty() || answer[2..5] == [0xf2, 0, 0], "{name}: {answer:?}");
     }
     let mut peer = Peer::open(addr);
@@ -424,7 +428,8 @@ fn erl_1424() {
     Peer::connected(addr, &place.name("peer"), &place.name("there"));
 }
 
-/// DIST-9: the order of the places, the permissions, and a new file.
+/// DIST-9: the cookie's file is found in the documented order, must be readable by its owner only,
+/// and is made if there is none.
 #[test]
 fn xdg_cookie() {
     let place = Place::new();
@@ -457,11 +462,11 @@ fn xdg_cookie() {
     let b = node("b").start();
     assert!(connects(&with("y", "the cookie at home, which is another"), "b"));
     assert!(!connects(&with("z", "the cookie in the configuration"), "b"));
-    // A file that others can read is refused, even if there is another one.
+    // A file that others can read is refused, even if there is another file.
     write(&at_home, "the cookie at home, which is another", 0o644);
     let log = node("c").try_start().err().expect("it is open to others");
     assert!(log.contains("chmod 600") && !log.contains("which is another"), "{log}");
-    // If there is no file, a random one is made, for the owner only.
+    // If there is no file, the node makes one with a random cookie, for the owner only.
     fs::remove_file(&at_home).unwrap();
     fs::remove_file(&in_config).unwrap();
     let d = node("d").start();
@@ -474,7 +479,7 @@ fn xdg_cookie() {
     fs::remove_dir_all(&home).unwrap();
 }
 
-/// Returns which of these nodes can connect to which, by their cookies.
+/// Returns which pairs of nodes can connect, by their cookies.
 fn who_connects(nodes: &[(&str, &TestNode)], name: impl Fn(&str) -> String) -> Vec<String> {
     let mut pairs = Vec::new();
     for (from, node) in nodes {
@@ -496,8 +501,8 @@ fn who_connects(nodes: &[(&str, &TestNode)], name: impl Fn(&str) -> String) -> V
     pairs
 }
 
-/// DIST-8, HS-3: different default cookies, and cookies for single peers, in both directions. A
-/// change does not affect live connections.
+/// DIST-8, HS-3: cookies for all peers and for single peers decide about connections in both
+/// directions. A change does not affect live connections.
 #[test]
 fn differing_cookies() {
     let place = Place::new();
@@ -510,7 +515,7 @@ fn differing_cookies() {
     );
     let nodes = [("a", &a), ("b", &b), ("c", &c)];
     assert_eq!(who_connects(&nodes, name), [""; 0], "all differ");
-    // One side alone is not enough, whichever begins.
+    // A cookie on one side alone is not enough, whichever node begins.
     let b_name = name("b");
     a.block_on(async move { fika::net::set_cookie_for(b_name, "the cookie of node b").unwrap() });
     assert_eq!(who_connects(&nodes, name), ["ab", "ba"], "b takes its own for all");
@@ -520,13 +525,13 @@ fn differing_cookies() {
     let b_name = name("b");
     a.block_on(async move { fika::net::set_cookie_for(b_name, "the cookie of a and b").unwrap() });
     assert_eq!(who_connects(&nodes, name), ["ab", "ba"]);
-    // The default of c; and for the own node it is the default, too.
+    // The default cookie of c changes. A cookie for the own node changes the default, too.
     c.block_on(async { fika::net::set_cookie("the cookie of node b").unwrap() });
     assert_eq!(who_connects(&nodes, name), ["ab", "ba", "bc", "cb"]);
     let c_name = name("c");
     c.block_on(async move { fika::net::set_cookie_for(c_name, "the cookie of node a").unwrap() });
     assert_eq!(who_connects(&nodes, name), ["ab", "ac", "ba", "ca"]);
-    // A live connection stays.
+    // A live connection stays up.
     let (a_name, c_name) = (name("a"), name("c"));
     a.block_on(async move {
         assert_eq!(ping(&c_name).await, PingAnswer::Pong);
@@ -541,7 +546,7 @@ fn differing_cookies() {
     });
 }
 
-/// DIST-8: cookies for single peers that are given when the node starts.
+/// DIST-8: a node can start with cookies for single peers.
 #[test]
 fn cmdline_setcookie_2() {
     let place = Place::new();
@@ -573,7 +578,7 @@ fn cmdline_setcookie_2() {
     drop(there);
 }
 
-/// DIST-20: options of new connections, and of live ones.
+/// DIST-20: `setopts` changes live connections, and `setopts_new` changes new ones.
 #[test]
 fn setopts() {
     let place = Place::new();
@@ -586,7 +591,7 @@ fn setopts() {
         assert_eq!(ping(&name).await, PingAnswer::Pong);
         let first = fika::net::getopts(&name).unwrap();
         assert_eq!((first.nodelay, first.keepalive), (Some(true), Some(false)), "the defaults");
-        // Of the live one; what is not said is left alone.
+        // Options of the live connection: unset fields stay as they are.
         fika::net::setopts(&name, fika::net::SocketOptions { keepalive: Some(true), ..again })
             .unwrap();
         fika::net::setopts(&name, fika::net::SocketOptions { nodelay: Some(false), ..again })
@@ -595,7 +600,7 @@ fn setopts() {
         assert_eq!((changed.nodelay, changed.keepalive), (Some(false), Some(true)));
         assert_eq!(changed.recv_buffer, first.recv_buffer);
         assert_answers(spawn_on(&name, answerer()).await, 1).await;
-        // Of new ones; the live one is left alone.
+        // Options of new connections: the live connection stays as it is.
         let new =
             fika::net::SocketOptions { keepalive: Some(true), recv_buffer: Some(20_000), ..again };
         fika::net::setopts_new(new).unwrap();
@@ -611,7 +616,7 @@ fn setopts() {
     drop(there);
 }
 
-/// DIST-20: the options in a node's settings, on connections that it makes and accepts.
+/// DIST-20: options in a node's settings apply to connections that it makes and accepts.
 #[test]
 fn inet_dist_options_options() {
     let place = Place::new();
@@ -639,7 +644,8 @@ fn inet_dist_options_options() {
     here.block_on(check(place.name("there")));
 }
 
-/// NMON-6, DIST-13, DIST-14: what the messages say, and that connections differ.
+/// NMON-6, DIST-13, DIST-14: messages about nodes carry their details, and each connection has an
+/// identity of its own.
 #[test]
 fn monitor_nodes_misc() {
     let place = Place::new();
@@ -682,7 +688,7 @@ async fn measures() {
     }
 }
 
-/// Everything that two programs do with each other over any transport, until one is killed.
+/// Runs everything that two programs do with each other over a transport, until one is killed.
 fn smoke(here: TestNode, mut peer: crate::support::process::OsNode, largest: usize) {
     let name = peer.name.clone();
     let (ready, is_ready) = mpsc::channel();
@@ -709,7 +715,7 @@ fn smoke(here: TestNode, mut peer: crate::support::process::OsNode, largest: usi
     assert_eq!(is_gone.recv_timeout(LIMIT).unwrap(), NodeDownReason::ConnectionClosed);
 }
 
-/// HS-1, DIST-5: over a transport of the user's own.
+/// HS-1, DIST-5: two programs can use a user's own transport.
 #[test]
 fn dist_ctrl_proc_smoke() {
     let place = Place::new();
@@ -718,20 +724,20 @@ fn dist_ctrl_proc_smoke() {
     smoke(TestNode::of(place.builder("here").network(wrap)), peer, 200_000);
 }
 
-/// HS-1: over Unix sockets.
+/// HS-1: two programs can use Unix sockets.
 #[test]
 fn erl_uds_dist_smoke_test() {
     let place = Place::new();
     let directory = std::env::temp_dir().join(format!("fika-uds-{}", place.ip));
     let peer = place.os("peer").unix_sockets(&directory).start();
     assert!(std::net::TcpStream::connect(place.mapper_addr()).is_err(), "nothing is on TCP");
-    // More than the buffers of a socket hold.
+    // These messages are larger than the buffers of a socket.
     smoke(TestNode::of(place.builder("here").unix_sockets(&directory)), peer, 3_000_000);
     fs::remove_dir_all(&directory).unwrap();
 }
 
-/// HS-11: whatever a peer can do besides what it must, it is connected; what it says of itself
-/// beyond that holds as far as both say so, and hidden if either does.
+/// HS-11: a peer that supports the mandatory features is connected, whatever else it supports. An
+/// optional feature needs both sides, and a node is hidden if either side says so.
 #[test]
 fn dist_ctrl_proc_reject() {
     const MUST: u64 = crate::support::peer::SPAWN;
@@ -758,7 +764,7 @@ fn dist_ctrl_proc_reject() {
     }
 }
 
-/// NMON-10: the reason of a transport of the user's own is passed through.
+/// NMON-10: the nodedown passes on the reason of a user's own transport.
 #[test]
 fn monitor_nodes_complex_nodedown_reason() {
     let place = Place::new();
@@ -773,14 +779,14 @@ fn monitor_nodes_complex_nodedown_reason() {
         nodeup(&name).await;
         let unusual = "{an, [unusual], reason: 77}";
         *reason.lock().unwrap() = Some(unusual.to_owned());
-        // Its answer is what the transport breaks at.
+        // The transport breaks when it sees the answer.
         send(remote, crate::support::Ask { from: self_pid(), n: 1 });
         assert_eq!(nodedown(&name).await.reason, NodeDownReason::Other(unusual.into()));
     });
     drop(there);
 }
 
-/// NMON-7: what can't be asked for ends the caller with `badarg`, and changes nothing.
+/// NMON-7: an invalid subscription ends the caller with `badarg`, and changes nothing.
 #[test]
 fn monitor_nodes_errors() {
     let place = Place::new();

@@ -9,7 +9,7 @@ fn unnamed(place: Place, cookie: &str) -> TestNode {
     TestNode::of(place.builder("undefined").cookie(cookie))
 }
 
-/// DIST-4: the node has the name as long as the connection that brought it.
+/// DIST-4: a node keeps the name as long as the connection that brought it.
 #[test]
 fn dyn_node_name() {
     let place = Place::new();
@@ -51,8 +51,8 @@ async fn tells_hidden(to: Pid) {
     send(to, fika::net::nodes_of(NodeKind::Hidden));
 }
 
-/// DIST-8, DIST-4: a cookie for the peer that is set before there is a name is used for the
-/// connection that brings the name, and stays when the name goes. The node's own cookie does too.
+/// DIST-4, DIST-8: the connection that brings the name uses the peer's cookie that was set before.
+/// That cookie and the node's own cookie stay when the name goes.
 #[test]
 fn dyn_differing_cookies() {
     const THEIRS: &str = "the cookie of the mother node";
@@ -74,7 +74,7 @@ fn dyn_differing_cookies() {
             assert_eq!(fika::net::nodes_of(NodeKind::Connected), []);
         }
     });
-    // From the node's settings, and as the cookie for all.
+    // The cookie comes from the node's settings for the peer, or as the cookie for all peers.
     let builder = place.builder("undefined").cookie("the cookie of the dynamic node");
     let with_cookie = TestNode::of(builder.cookie_for(&peer, THEIRS));
     for node in [with_cookie, unnamed(place, THEIRS)] {

@@ -6,11 +6,11 @@ use crate::support::{Place, until_in_process};
 use fika::inspect::info;
 use fika::process::{hibernate, spawn_blocking, spawn_link_on};
 
-/// The resources of a node, besides this process: its processes, timers and files, the nodes that
-/// it is connected to, and this process's memory.
+/// The resources of a node and of a process on it: the node's processes, timers, files and
+/// connected nodes, and the memory of the process.
 type Has = Vec<u64>;
 
-/// Links itself to the processes that it is told, and reports its node's resources.
+/// Links itself to the processes that it receives, and reports its node's resources.
 #[remote(name = "test::link_keeper")]
 async fn link_keeper(to: Pid) {
     trap_exit(true);
@@ -33,7 +33,7 @@ async fn has() -> Has {
     counts.map(|count| count as u64).into()
 }
 
-/// Checks that this keeper's node has no more resources than at first.
+/// Waits until this keeper's node has no more resources than at first.
 async fn until_nothing_is_left(keeper: Pid, first: Has) {
     let begun = self_node().env().now();
     loop {
@@ -46,8 +46,8 @@ async fn until_nothing_is_left(keeper: Pid, first: Has) {
     }
 }
 
-/// LINK-12, LINK-1: however links to processes of another node end, they leave nothing behind at
-/// either end.
+/// LINK-1, LINK-12: links to processes of another node leave nothing behind on either node, however
+/// they end.
 #[test]
 fn dist_link_refc() {
     let place = Place::new();
@@ -68,7 +68,7 @@ fn dist_link_refc() {
                 exit_process(child, ExitReason::Kill);
                 receive! { Exit { from, .. } if from == child => {}, after LIMIT => panic!("no Exit") }
             }
-            // ... or the local one, linked by either, ...
+            // ... or the local process ends, linked by either, ...
             let ours: Vec<_> = (0..20_u64)
                 .map(|n| {
                     let child = spawn_monitor(async move {
@@ -82,7 +82,7 @@ fn dist_link_refc() {
                     child
                 })
                 .collect();
-            // ... or neither, ...
+            // ... or neither process ends, ...
             (0..20).for_each(|_| {
                 link(keeper);
                 fika::process::unlink(keeper);
@@ -94,7 +94,7 @@ fn dist_link_refc() {
             next::<Has>().await;
             assert_eq!(info::links(me).await, Some(vec![]));
             if round % 5 == 4 {
-                // ... or the connection.
+                // ... or the connection ends.
                 link(keeper);
                 assert_eq!(fika::net::disconnect_node(&name).await, Some(true));
                 receive! {
@@ -118,7 +118,7 @@ fn dist_link_refc() {
     });
 }
 
-/// DIST-18: nodes that have gone, and nodes that never existed, leave nothing behind.
+/// DIST-18: nodes that were lost and nodes that never existed leave nothing behind.
 #[test]
 fn dist_entry_gc() {
     let place = Place::new();
@@ -134,14 +134,14 @@ fn dist_entry_gc() {
             let make = move || [0, 1, 2].map(|n| place.node(&format!("n{round}x{n}")));
             let others = spawn_blocking(make).await;
             for node in &others {
-                // This connects them, with a link and messages in both directions.
+                // This connects the nodes, with a link and messages in both directions.
                 let peer = node.spawn(serve()).expect("there is room");
                 send(keeper, peer);
                 let asked =
                     fika::process::spawn_monitor_on(node.name().as_str(), link_keeper(me)).await;
                 send(keeper, asked.0);
             }
-            // No process has these names.
+            // No node has these names.
             for n in 0..20 {
                 let name = place.name(&format!("nobody{round}x{n}"));
                 let asked = fika::process::spawn_monitor_on(&center, knocks(name, me)).await;

@@ -1,6 +1,7 @@
 //! `node_container_SUITE`: pids are never confused, and what timers hold is released.
 
-// The path of a case ends with its suite and its name: so the inner module has the name of the suite.
+// The path of a case ends with its suite and its name. So the inner module has the name of the
+// suite.
 #[path = "."]
 mod dist {
     #[path = "dist.rs"]
@@ -41,8 +42,8 @@ async fn unique_pid() {
     }
 }
 
-/// PROC-2, PROC-10: with very few slots, each is reused thousands of times, and a pid of a dead
-/// process never means another one.
+/// PROC-2, PROC-10: a pid of a dead process never means another process, even if a few slots are
+/// reused thousands of times.
 #[test]
 fn pid_wrap() {
     let node = Node::builder().workers(2).process_limit(8).build().unwrap();
@@ -53,7 +54,7 @@ fn pid_wrap() {
             let (pid, monitor) = spawn_monitor(async { serve().await });
             assert!(seen.insert(pid), "{pid} was two processes");
             if n % 100 == 0 {
-                // None of them is this process, whose slot they had.
+                // None of these pids means this process, which has taken over their slot.
                 for pid in &dead {
                     exit_process(*pid, ExitReason::Kill);
                     send(pid, self_pid());
@@ -75,8 +76,7 @@ fn pid_wrap() {
     node.stop();
 }
 
-/// TIM-11, PROC-2: the value of a timer is dropped when the timer fires, is cancelled, or has no
-/// receiver.
+/// PROC-2, TIM-11: a timer drops its value when it fires, is cancelled, or has no receiver.
 #[fika::test]
 async fn timer_refc() {
     let held = Arc::new(());
@@ -102,7 +102,7 @@ async fn timer_refc() {
         send_after(millis(1), dead, payload());
         send_after(millis(1), "nobody", payload());
     }
-    // A timer with an equal time that was started last.
+    // A timer with the same time was started last.
     let begun = self_node().env().now();
     while Arc::strong_count(&held) > 1 {
         assert!(self_node().env().now().since(begun) < LIMIT);

@@ -6,7 +6,7 @@ use fika::process::{
     MonitorAlias, MonitorOpts, SpawnOpts, demonitor_flush, monitor_with, spawn_opt, spawn_request,
 };
 
-/// Sends what it is told to, and says when it has.
+/// Sends each number to its destination, and confirms on request.
 async fn sender() {
     loop {
         receive! {
@@ -17,11 +17,12 @@ async fn sender() {
     }
 }
 
-/// ALIAS-1, ALIAS-2, ALIAS-3, ALIAS-4.
+/// ALIAS-1, ALIAS-2, ALIAS-3, ALIAS-4: an alias works until its owner removes it or until its first
+/// message, and no longer than its owner.
 #[fika::test]
 async fn alias_bif() {
     let other = spawn(sender());
-    // Until it is taken back.
+    // This alias works until `unalias`.
     let active = alias();
     for n in 0..10_u64 {
         send(other, (active, n));
@@ -35,7 +36,7 @@ async fn alias_bif() {
     sync(other).await;
     assert!(has_none::<u64>().await);
 
-    // What is in the mailbox stays; what was only sent is dropped.
+    // A message in the mailbox stays. A message in flight is dropped.
     let active = alias_with(AliasOpts::new());
     send(active, 1_u64);
     assert!(has_none::<()>().await, "the message has been received");
@@ -45,7 +46,7 @@ async fn alias_bif() {
     assert_eq!(next::<u64>().await, 1);
     assert!(has_none::<u64>().await);
 
-    // For one message.
+    // These aliases work for one message.
     for n in 0..1000_u64 {
         let once = alias_with(AliasOpts::new().reply());
         for m in 0..3 {
@@ -61,7 +62,7 @@ async fn alias_bif() {
     send(once, 1_u64);
     assert!(has_none::<u64>().await);
 
-    // Nobody else can end it, and what is no alias is none.
+    // No other process can end an alias, and a reference that is not an alias does not become one.
     let active = alias();
     let not_theirs = end_of(async move { assert!(!unalias(active)) });
     assert_eq!(not_theirs.await, ExitReason::Normal);
@@ -72,7 +73,7 @@ async fn alias_bif() {
     send(plain, 5_u64);
     assert!(has_none::<u64>().await);
 
-    // The aliases of the dead lead nowhere, whoever has their place.
+    // An alias of a dead process leads nowhere, even if another process has its slot.
     let (owner, watch) = spawn_monitor(async {
         let parent: Pid = next().await;
         send(parent, alias());
@@ -92,13 +93,13 @@ async fn alias_bif() {
     }
 }
 
-/// A process that ends when it is told to, and its monitor with this alias.
+/// Returns a process that ends on request, and a monitor of it with this alias.
 fn watched(alias: MonitorAlias) -> (Pid, Reference) {
     let target = spawn(serve());
     (target, monitor_with(target, MonitorOpts::new().alias(alias)))
 }
 
-/// ALIAS-5, ALIAS-6, ALIAS-7, ALIAS-8, ALIAS-9.
+/// ALIAS-5, ALIAS-6, ALIAS-7, ALIAS-8, ALIAS-9: a monitor's alias ends as its option says.
 #[fika::test]
 async fn monitor_alias() {
     use MonitorAlias::{Demonitor, ExplicitUnalias, ReplyDemonitor};
@@ -111,7 +112,7 @@ async fn monitor_alias() {
         came
     };
     for n in 0..200_u64 {
-        // It lives on, whatever becomes of the monitor.
+        // An `ExplicitUnalias` alias outlives the monitor.
         let (target, both) = watched(ExplicitUnalias);
         assert!(says(both, n).await && says(both, n).await);
         if n % 2 == 0 {
@@ -124,7 +125,7 @@ async fn monitor_alias() {
         assert!(unalias(both) && !unalias(both));
         assert!(!says(both, n).await);
 
-        // It ends with the monitor.
+        // These aliases end with the monitor.
         for alias in [Demonitor, ReplyDemonitor] {
             let (target, both) = watched(alias);
             if alias == Demonitor {
@@ -141,7 +142,7 @@ async fn monitor_alias() {
             assert!(!demonitor(both));
         }
 
-        // The first message ends both.
+        // The first message ends the alias and the monitor.
         let (target, both) = watched(ReplyDemonitor);
         assert!(says(both, n).await);
         assert!(!says(both, n).await);
@@ -150,7 +151,7 @@ async fn monitor_alias() {
         assert_eq!(down(monitor(target)).await, ExitReason::Noproc);
         assert!(has_none::<Down>().await);
 
-        // Taken back, it leaves the monitor.
+        // An `unalias` leaves the monitor active.
         for alias in [ExplicitUnalias, Demonitor, ReplyDemonitor] {
             let (target, both) = watched(alias);
             assert!(unalias(both) && !unalias(both));
@@ -159,7 +160,7 @@ async fn monitor_alias() {
             assert_eq!(down(both).await, ExitReason::Killed);
         }
     }
-    // A monitor that fires at once, and one of oneself.
+    // The monitors are of a dead process, and of the process itself.
     let (dead, watch) = spawn_monitor(async {});
     down(watch).await;
     for (alias, outlives) in [(ExplicitUnalias, true), (Demonitor, false), (ReplyDemonitor, false)]
@@ -170,7 +171,7 @@ async fn monitor_alias() {
         let both = monitor_with(self_pid(), MonitorOpts::new().alias(alias));
         assert!(says(both, 2).await);
 
-        // At spawn.
+        // The monitor is made at spawn.
         let opts = SpawnOpts::new().monitor_with(MonitorOpts::new().alias(alias));
         let both = spawn_opt(opts, async {}).monitor.unwrap();
         assert_eq!(down(both).await, ExitReason::Normal);
@@ -192,7 +193,7 @@ async fn monitor_alias() {
     }
 }
 
-/// MON-13, SPAWN-5.
+/// MON-13, SPAWN-5: a monitor's tag is part of its Down, and a request's tag is part of its answer.
 #[fika::test]
 async fn monitor_tag() {
     let monitored = || MonitorOpts::new().tag("my tag".to_owned());
@@ -222,7 +223,8 @@ async fn monitor_tag() {
         let (tag, down) = tagged::<(u64, Pid), Down>().await;
         assert_eq!((tag, down.monitor), ((7, self_pid()), other));
     }
-    // One that fires at once; one that is flushed; one at spawn; one that stays here.
+    // Monitors that fire at once, are flushed, are made at spawn, or have a tag that stays on this
+    // node.
     let (dead, watch) = spawn_monitor(async {});
     down(watch).await;
     let at_once = monitor_with(dead, monitored());
@@ -243,7 +245,7 @@ async fn monitor_tag() {
     assert_eq!(Arc::strong_count(&local), 1, "the tag goes with the monitor");
     assert!(has_none::<Tagged<String, Down>>().await);
 
-    // Of a request, and of the monitor that was asked for.
+    // The request and its monitor each have a tag.
     let opts = SpawnOpts::new().monitor_with(monitored()).reply_tag(5_u64);
     let request = spawn_request(opts, async { exit(text("z")) });
     let (tag, reply) = tagged::<u64, SpawnReply>().await;
@@ -252,7 +254,7 @@ async fn monitor_tag() {
     assert_eq!((seen.monitor, seen.reason), (request, text("z")));
 }
 
-/// Sends so many bytes by this alias, and then says so by its owner's pid.
+/// Sends messages of several sizes by this alias, and reports the end by its owner's pid.
 #[remote(name = "process::sends_by_alias")]
 async fn sends_by_alias(alias: Reference, owner: Pid) {
     for size in [0, 1000, 20_000, 65_536, 65_537, 3_000_000] {
@@ -261,8 +263,8 @@ async fn sends_by_alias(alias: Reference, owner: Pid) {
     send(owner, ());
 }
 
-/// ALIAS-11, BUSY-7: messages in pieces by an alias arrive whole and in order, and none when it is
-/// not active any more.
+/// ALIAS-11, BUSY-7: messages in pieces by an alias arrive whole and in order. None arrives after
+/// the alias has ended.
 #[test]
 fn dist_frag_alias() {
     let place = Place::new();

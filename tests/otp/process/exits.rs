@@ -4,12 +4,12 @@ use super::super::*;
 use fika::message::Local;
 use fika::process::yield_now;
 
-/// A reason that no buffer of fixed size holds.
+/// A reason that is too large for a buffer of fixed size.
 fn huge() -> ExitReason {
     ExitReason::term((0..100_000_u64).collect::<Vec<_>>())
 }
 
-/// PROC-9, PROC-6: nothing of a process is left when its end is seen.
+/// PROC-6, PROC-9: when a process's end is seen, nothing of the process is left.
 #[fika::test]
 async fn spawn_with_binaries() {
     let payload = Arc::new(vec![7_u8; 1 << 20]);
@@ -37,7 +37,7 @@ async fn spawn_with_binaries() {
     }
 }
 
-/// EXIT-15, EXIT-10.
+/// EXIT-10, EXIT-15: a link delivers a large reason unchanged.
 #[fika::test]
 async fn t_exit_1() {
     trap_exit(true);
@@ -47,7 +47,7 @@ async fn t_exit_1() {
     }
 }
 
-/// EXIT-2, EXIT-15.
+/// EXIT-2, EXIT-15: a process that gets an exit signal with a large reason ends with it.
 #[fika::test]
 async fn t_exit_2_other() {
     trap_exit(true);
@@ -58,7 +58,7 @@ async fn t_exit_2_other() {
     }
 }
 
-/// EXIT-3.
+/// EXIT-3: an exit signal with the reason normal has no effect on another process.
 #[fika::test]
 async fn t_exit_2_other_normal() {
     trap_exit(true);
@@ -72,7 +72,8 @@ async fn t_exit_2_other_normal() {
     assert!(has_none::<Exit>().await);
 }
 
-/// EXIT-10, EXIT-5.
+/// EXIT-5, EXIT-10: a process that traps exits receives its own exit signals, also with the reason
+/// normal.
 #[fika::test]
 async fn self_exit() {
     trap_exit(true);
@@ -85,7 +86,7 @@ async fn self_exit() {
     assert!(has_none::<Exit>().await);
 }
 
-/// EXIT-6: nothing runs after it, whatever the reason.
+/// EXIT-6: after an exit signal to the process itself, none of its code runs, whatever the reason.
 #[fika::test]
 async fn abnormal_suicide_exit() {
     let parent = self_pid();
@@ -104,12 +105,12 @@ async fn abnormal_suicide_exit() {
         assert_eq!(end.await, seen);
         let by_leaving = reason.clone();
         assert_eq!(end_of(async { exit(by_leaving) }).await, reason);
-        // It would have come before the Down.
+        // The string would have come before the Down.
         assert!(has_none::<String>().await);
     }
 }
 
-/// PROC-4, EXIT-15.
+/// EXIT-15, PROC-4: a link reports a panic with its whole message and its location.
 #[fika::test]
 async fn trap_exit_badarg() {
     trap_exit(true);
@@ -126,7 +127,7 @@ async fn trap_exit_badarg() {
     }
 }
 
-/// LINK-7, PROC-4.
+/// LINK-7, PROC-4: a parent learns the true reason of a child that fails at once.
 #[fika::test]
 async fn trap_exit_badarg_in_bif() {
     trap_exit(true);
@@ -145,7 +146,7 @@ async fn trap_exit_badarg_in_bif() {
     }
 }
 
-/// EXIT-12.
+/// EXIT-12: the first fatal signal decides the reason.
 #[fika::test]
 async fn exit_twice() {
     trap_exit(true);

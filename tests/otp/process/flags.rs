@@ -6,8 +6,9 @@ use fika::process::spawn_blocking;
 use fika::inspect::{Item, process_info};
 use fika::process::{Priority, set_group_leader};
 
-/// FLAG-1: types determine the values that a flag accepts. A process's flags are its own. Outside a
-/// process, a flag can't be set: the error names the function, and nothing changes.
+/// FLAG-1: each flag has a type, so that it accepts valid values only. Each process has its own
+/// flags. Outside a process, setting a flag fails with an error that names the function, and
+/// changes nothing.
 #[fika::test]
 async fn process_flag_badarg() {
     const FLAGS: [Item; 4] = [Item::TrapExit, Item::Priority, Item::Label, Item::GroupLeader];
@@ -27,7 +28,7 @@ async fn process_flag_badarg() {
         assert!(why.message.contains(&format!("`{function}`")), "{}", why.message);
     }
     assert_eq!(flags().await, before);
-    // Each returns its previous value, including the initial one.
+    // Each call returns the flag's previous value, also the initial one.
     for _ in 0..2 {
         assert_eq!([trap_exit(true), trap_exit(true), trap_exit(false)], [false, true, true]);
         let [normal, max] = [Priority::Normal, Priority::Max];

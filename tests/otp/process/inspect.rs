@@ -1,4 +1,4 @@
-//! Cases of `process_SUITE` about what can be known of processes.
+//! Cases of `process_SUITE` about inspecting processes.
 
 use super::super::*;
 use fika::message::{Local, make_ref};
@@ -17,7 +17,7 @@ use fika::process::{Priority, group_leader, link_with, set_group_leader};
 
 use crate::support::until_in_process;
 
-/// Polls until the process reports this.
+/// Polls until the process reports this status.
 async fn until_status(pid: Pid, status: Status) {
     let node = self_node();
     let begun = node.env().now();
@@ -31,7 +31,7 @@ async fn until_status(pid: Pid, status: Status) {
     }
 }
 
-/// Polls a future for the first time, which sends its request.
+/// Polls a future for the first time, so that it sends its request.
 async fn asked<F: Future>(mut future: Pin<&mut F>) {
     poll_fn(|context| match future.as_mut().poll(context) {
         Poll::Pending => Poll::Ready(()),
@@ -107,14 +107,15 @@ async fn bump_reductions() {
     }
     let turns = turns.lock().unwrap().clone();
     let changes = turns.windows(2).filter(|pair| pair[0] != pair[1]).count();
-    // Each of them would have made all its steps in a few turns.
+    // A process that did not yield would make all its steps in a few turns.
     assert!(changes > STEPS, "{changes} changes in {} steps of two", 2 * STEPS);
     let before = info::reductions(self_pid()).await.unwrap();
     fika::inspect::bump_reductions(1_000_000);
     assert!(info::reductions(self_pid()).await.unwrap() >= before + 1_000_000);
 }
 
-/// INFO-4, PROC-5.
+/// INFO-4, PROC-5: a process has the priority, the link and the monitor of its spawn options, else
+/// the defaults.
 #[fika::test]
 async fn otp_4725() {
     let plain = spawn(idle());
@@ -135,8 +136,8 @@ async fn otp_4725() {
     }
 }
 
-/// PROC-11: while processes come and go, the list contains each process that is alive all the time,
-/// once, and none that is known to have ended. `until` says how many have come and gone.
+/// PROC-11: while processes come and go, the list contains each process that stays alive, once, and
+/// no process that is known to have ended. `until` is the number of processes that come and go.
 async fn list_is_right(list: impl Fn() -> Vec<Pid>, until: u64) {
     trap_exit(true);
     let stable: BTreeSet<_> = (0..10).map(|_| spawn_link(idle())).collect();
@@ -145,7 +146,7 @@ async fn list_is_right(list: impl Fn() -> Vec<Pid>, until: u64) {
     let ended = Arc::new(AtomicU64::new(0));
     let loops: Vec<_> = (0..4).map(|_| spawn_link(come_and_go(ended.clone()))).collect();
     while ended.load(Ordering::Relaxed) < until {
-        // A process that has never run.
+        // This process has never run.
         let (fresh, of_fresh) = spawn_monitor(async {});
         let all = list();
         let once: BTreeSet<_> = all.iter().copied().collect();
@@ -183,18 +184,18 @@ async fn come_and_go(ended: Arc<AtomicU64>) {
     }
 }
 
-/// PROC-11.
+/// PROC-11: `processes` is right in a table of the default size.
 #[fika::test(workers = 2)]
 async fn processes_default_tab() {
     list_is_right(processes, 2000).await;
 }
 
-/// PROC-11.
+/// PROC-11: `processes` is right in a large table.
 #[test]
 fn processes_large_tab() {
     let node = Node::builder().workers(2).process_limit(1 << 24).build().unwrap();
     node.block_on(async {
-        // Several chunks of slots, most of which are free again.
+        // Several chunks of slots are in use, and then most of the slots are free again.
         let many: Vec<_> = (0..3000).map(|_| spawn_monitor(async {})).collect();
         for (_, monitor) in many {
             down(monitor).await;
@@ -204,14 +205,14 @@ fn processes_large_tab() {
     node.stop();
 }
 
-/// PROC-11, PROC-10.
+/// PROC-10, PROC-11: `processes` is right in a small table that is often full.
 #[test]
 fn processes_small_tab() {
-    // Two of the test, eleven that stay, four that spawn, and little room for those that come and
-    // go.
+    // There are two processes of the test, eleven that stay, and four that spawn. That leaves
+    // little room for the processes that come and go.
     let node = Node::builder().workers(2).process_limit(2 + 11 + 4 + 14).build().unwrap();
     node.block_on(async {
-        // A process that finds no room ends, and is made again.
+        // A process that finds no room ends, and the test starts it again.
         let mut left = 20;
         while left > 0 {
             let reason = end_of(list_is_right(processes, 50)).await;
@@ -220,14 +221,14 @@ fn processes_small_tab() {
             } else {
                 assert_eq!(reason, ExitReason::SystemLimit);
             }
-            // What it leaves ends as well.
+            // The processes that it leaves end as well.
             until_in_process("there is room", || fika::inspect::process_count() <= 2).await;
         }
     });
     node.stop();
 }
 
-/// PROC-11.
+/// PROC-11: `processes` contains the processes of the runtime itself.
 #[test]
 fn processes_this_tab() {
     let place = Place::new();
@@ -237,16 +238,16 @@ fn processes_this_tab() {
         assert!(processes().contains(&net_kernel));
         list_is_right(processes, 500).await;
     });
-    // Also from outside.
+    // The list can also be read from outside the node.
     let net_kernel = node.whereis("net_kernel").unwrap();
     assert!(node.processes().any(|pid| pid == net_kernel));
 }
 
-/// PROC-11.
+/// PROC-11: `processes_iter` is right, also while processes come and go.
 #[fika::test(workers = 2)]
 async fn processes_iter() {
     list_is_right(|| fika::inspect::processes_iter().collect(), 500).await;
-    // One that is kept for long, while all but a few change.
+    // The test keeps an iterator for long, while all but a few processes change.
     let stable: BTreeSet<_> = (0..300).map(|_| spawn(idle())).collect();
     let mut seen = Vec::new();
     let mut iter = fika::inspect::processes_iter();
@@ -265,7 +266,7 @@ async fn processes_iter() {
     assert!(once.is_superset(&stable));
 }
 
-/// INFO-10, INFO-8.
+/// INFO-8, INFO-10: requests do not disturb a process that mostly waits.
 #[fika::test(workers = 2)]
 async fn otp_7738_waiting() {
     let child = spawn(serve());
@@ -283,7 +284,7 @@ async fn otp_7738_waiting() {
     unlink(asker);
     exit_process(asker, ExitReason::Kill);
     until_status(child, Status::Waiting).await;
-    // A process that waits for a time is not delayed by a request, nor woken too early.
+    // A process that waits for a time is neither delayed nor woken early by a request.
     let node = self_node();
     let begun = node.env().now();
     let (sleeper, monitor) = spawn_monitor(async { sleep(millis(50)).await });
@@ -292,7 +293,7 @@ async fn otp_7738_waiting() {
     assert_eq!(down(monitor).await, ExitReason::Normal);
 }
 
-/// INFO-10, PROC-14.
+/// INFO-10, PROC-14: a suspended process answers requests and does not run.
 #[fika::test(workers = 2)]
 async fn otp_7738_suspended() {
     for _ in 0..500 {
@@ -316,8 +317,8 @@ async fn otp_7738_suspended() {
     }
 }
 
-/// A process of this priority sends requests to others of low priority, while processes that always
-/// want to run keep all workers busy.
+/// Lets processes of this priority send requests to processes of low priority, while processes that
+/// always want to run keep all workers busy.
 async fn asked_at(priority: Priority, askers: usize, times: usize) {
     let hogs: Vec<_> = (0..16).map(|_| spawn(busy())).collect();
     let targets: Vec<_> =
@@ -343,20 +344,20 @@ async fn asked_at(priority: Priority, askers: usize, times: usize) {
     }
 }
 
-/// FLAG-2, INFO-10.
+/// FLAG-2, INFO-10: a request from a process of high or max priority to a low one is answered.
 #[fika::test(workers = 2)]
 async fn no_priority_inversion() {
     asked_at(Priority::High, 1, 300).await;
     asked_at(Priority::Max, 1, 300).await;
 }
 
-/// FLAG-2, INFO-10.
+/// FLAG-2, INFO-10: requests from many processes of high priority to low ones are answered.
 #[fika::test(workers = 2)]
 async fn no_priority_inversion2() {
     asked_at(Priority::High, 50, 20).await;
 }
 
-/// INFO-10.
+/// INFO-10: processes that wait, work or serve answer many requests at the same time.
 #[fika::test(workers = 2)]
 async fn system_task_blast() {
     for target in [spawn(idle()), spawn(busy()), spawn(serve())] {
@@ -376,7 +377,7 @@ async fn system_task_blast() {
     }
 }
 
-/// INFO-10, PROC-14.
+/// INFO-10, PROC-14: a suspended process answers many requests without a turn of its own.
 #[fika::test(workers = 2)]
 async fn system_task_on_suspended() {
     for target in [spawn(idle()), spawn(busy())] {
@@ -396,14 +397,14 @@ async fn system_task_on_suspended() {
             assert_eq!(down(monitor).await, ExitReason::Normal);
         }
         assert_eq!(info::reductions(target).await, reductions, "it was polled");
-        // It still ends by an exit signal.
+        // An exit signal still ends the process.
         let watch = monitor(target);
         exit_process(target, ExitReason::Shutdown);
         assert_eq!(down(watch).await, ExitReason::Shutdown);
     }
 }
 
-/// INFO-4, INFO-7.
+/// INFO-4, INFO-7: a process's answer about itself has all items, in the order of the request.
 #[fika::test]
 async fn t_process_info() {
     let me = self_pid();
@@ -420,7 +421,7 @@ async fn t_process_info() {
     let expected = [
         InfoItem::RegisteredName(Some("t_process_info".into())),
         InfoItem::Status(Status::Running),
-        // The `Down` of the missing process is the first one.
+        // The `Down` of the missing process is the first message.
         InfoItem::MessageQueueLen(2),
     ];
     assert_eq!(told[..3], expected);
@@ -452,7 +453,7 @@ async fn t_process_info() {
     assert_eq!(info::monitors(me).await, Some(vec![]));
 }
 
-/// INFO-6, SIG-9.
+/// INFO-6, SIG-9: a request sees all messages that its sender sent before.
 #[fika::test(workers = 2)]
 async fn process_info_messages() {
     for round in 0..500_u64 {
@@ -468,7 +469,8 @@ async fn process_info_messages() {
     }
 }
 
-/// INFO-3, INFO-4.
+/// INFO-3, INFO-4: the items of another process are right. A dead process has none, and a process
+/// of another node is `badarg`.
 #[fika::test]
 async fn process_info_other() {
     let parent = self_pid();
@@ -502,13 +504,13 @@ async fn process_info_other() {
     assert_eq!(info::initial_call(child).await.unwrap().file(), site);
     let waits_at = info::current_function(child).await.unwrap().expect("in a receive");
     assert_eq!(waits_at.file(), site);
-    // The dead.
+    // The process is dead.
     unlink(child);
     exit_process(child, ExitReason::Kill);
     assert_eq!(process_info(child, &items).await, None);
     assert_eq!(info::label(child).await, None);
     assert_eq!(info::messages(child).await, None);
-    // One of another node.
+    // The process belongs to another node.
     let other_node = Node::builder().workers(1).build().unwrap();
     let elsewhere = other_node.spawn(serve()).expect("room for one");
     for ends in [
@@ -520,7 +522,7 @@ async fn process_info_other() {
     other_node.stop();
 }
 
-/// INFO-6.
+/// INFO-6: the messages of another process can be read as values.
 #[fika::test]
 async fn process_info_other_msg() {
     let child = spawn(idle());
@@ -536,7 +538,7 @@ async fn process_info_other_msg() {
     assert_eq!(messages[2].get::<String>().as_deref(), Some("last"));
 }
 
-/// INFO-6.
+/// INFO-6: messages from another node can be read as values.
 #[test]
 fn process_info_other_dist_msg() {
     let place = Place::new();
@@ -563,7 +565,7 @@ fn process_info_other_dist_msg() {
     });
 }
 
-/// INFO-8.
+/// INFO-8: `status` tells whether a process runs, is ready to run, waits or is suspended.
 #[fika::test(workers = 2)]
 async fn process_info_other_status() {
     let waiting = spawn(idle());
@@ -573,7 +575,7 @@ async fn process_info_other_status() {
     resume_process(waiting).unwrap();
     until_status(waiting, Status::Waiting).await;
 
-    // It computes when it is asked, and answers at its next suspension point.
+    // The process computes when it is asked, and answers at its next suspension point.
     let (computing, go_on) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let (says, obeys) = (computing.clone(), go_on.clone());
     let computer = spawn(async move {
@@ -590,14 +592,14 @@ async fn process_info_other_status() {
     go_on.store(true, Ordering::SeqCst);
     assert_eq!(status.await, Some(Status::Running));
 
-    // Among others that want to run, a process waits for its turn most of the time.
+    // Among other processes that want to run, a process mostly waits for its turn.
     let hogs: Vec<_> = (0..20).map(|_| spawn(busy())).collect();
     until_status(hogs[0], Status::Runnable).await;
     assert_eq!(info::status(self_pid()).await, Some(Status::Running));
 }
 
-/// INFO-8, INFO-10: signals that give a process nothing to do leave it waiting, and its program
-/// does not run for them.
+/// INFO-8, INFO-10: a process stays waiting if a signal gives it nothing to do, and its program
+/// does not run for the signal.
 #[fika::test(workers = 2)]
 async fn process_info_status_handled_signal() {
     let polls = Arc::new(AtomicU64::new(0));
@@ -625,13 +627,13 @@ async fn process_info_status_handled_signal() {
         assert!(is_process_alive(child).await);
     }
     assert_eq!(polls.load(Ordering::SeqCst), before);
-    // A trapped exit signal is a message, over a link or not.
+    // A trapped exit signal is a message, with a link or without.
     assert_eq!(info::message_queue_len(child).await, Some(0));
     link_with(child, fika::process::LinkOpts::new());
     unlink(child);
 }
 
-/// INFO-7.
+/// INFO-7: a list of items is answered in the order of the request, with duplicates.
 #[fika::test]
 async fn process_info_2_list() {
     let child = spawn(idle());
@@ -663,7 +665,7 @@ async fn process_info_2_list() {
     assert_eq!(process_info(child, &many).await, Some(vec![InfoItem::TrapExit(false); 10_000]));
 }
 
-/// INFO-10: a ring in which each process asks the next one, all at the same time.
+/// INFO-10: processes in a ring inspect each other at the same time, and all are answered.
 #[fika::test(workers = 2)]
 async fn process_info_lock_reschedule2() {
     const RING: usize = 60;
@@ -676,7 +678,7 @@ async fn process_info_lock_reschedule2() {
                     assert!(process_info(next_one, &all_items()).await.is_some());
                 }
                 send(me, ());
-                // Others may not be finished.
+                // Other processes may not be finished.
                 idle().await;
             })
         })
@@ -690,7 +692,7 @@ async fn process_info_lock_reschedule2() {
     ring.iter().for_each(|pid| send(pid, ()));
 }
 
-/// INFO-10: while working processes come and go.
+/// INFO-10: requests are answered while busy processes come and go.
 #[fika::test(workers = 2)]
 async fn process_info_lock_reschedule3() {
     let target = spawn(serve());
@@ -718,7 +720,7 @@ async fn process_info_lock_reschedule3() {
     }
 }
 
-/// INFO-4, INFO-3: each item of processes in all states.
+/// INFO-3, INFO-4: each item of processes in all states can be requested.
 #[fika::test(workers = 2)]
 async fn process_info_smoke_all() {
     trap_exit(true);
@@ -759,7 +761,7 @@ async fn process_info_smoke_all() {
     }
 }
 
-/// INFO-4.
+/// INFO-4: the reductions grow with a process's work.
 #[fika::test(workers = 2)]
 async fn process_info_reductions() {
     let child = spawn(serve());
@@ -779,7 +781,7 @@ async fn process_info_reductions() {
     assert!(info::reductions(self_pid()).await.unwrap() > mine);
 }
 
-/// INFO-6, SIG-10.
+/// INFO-6, SIG-10: a process's message queue length counts its messages to itself at once.
 #[fika::test]
 async fn process_info_self_msgq_len() {
     let me = self_pid();
@@ -797,7 +799,7 @@ async fn process_info_self_msgq_len() {
     }
 }
 
-/// INFO-6.
+/// INFO-6: the message queue length equals the number of messages in one answer.
 #[fika::test(workers = 2)]
 async fn process_info_self_msgq_len_messages() {
     let me = self_pid();
@@ -825,7 +827,7 @@ async fn process_info_self_msgq_len_messages() {
     send(flood, ());
 }
 
-/// INFO-6.
+/// INFO-6: the message queue length is right wherever it is in the list of items.
 #[fika::test]
 async fn process_info_self_msgq_len_more() {
     let me = self_pid();
@@ -845,7 +847,7 @@ async fn process_info_self_msgq_len_more() {
     }
 }
 
-/// INFO-4.
+/// INFO-4: the dictionary of another process can be read, by key and as a whole.
 #[fika::test]
 async fn process_info_dict_lookup() {
     let me = self_pid();
@@ -873,7 +875,7 @@ async fn process_info_dict_lookup() {
     assert_eq!(info::dictionary_key::<u64>(child, "number").await, None);
 }
 
-/// INFO-9.
+/// INFO-9: a process's label can be read after each change, and a dead process has none.
 #[fika::test]
 async fn process_info_label() {
     let me = self_pid();

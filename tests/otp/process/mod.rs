@@ -1,7 +1,7 @@
-//! `process_SUITE`: what processes do and what can be known of them, by topic.
+//! `process_SUITE`: what processes do, and what other processes can learn about them, by topic.
 //!
-//! The path of a case ends with its suite and its name. So the module of each file has the name of the
-//! suite, inside a module with the name of the file.
+//! The path of a case ends with its suite and its name. So each file's module has the name of the
+//! suite and lies inside a module with the name of the file.
 
 #[path = "."]
 mod aliases {
@@ -54,7 +54,7 @@ fn text(text: &str) -> ExitReason {
     ExitReason::term(text.to_owned())
 }
 
-/// The next message with a tag of this type, which is not a message without one.
+/// Returns the next message with a tag of this type. A receive without the tag does not match it.
 async fn tagged<T: Message, M: Message>() -> (T, M) {
     let Tagged { tag, message } = next::<Tagged<T, M>>().await;
     assert!(has_none::<M>().await);
@@ -83,13 +83,13 @@ impl fika::process::RemoteFn for Unknown {
     }
 }
 
-/// Ends at once.
+/// Ends at once, with this reason.
 #[remote(name = "test::ends_with")]
 async fn ends_with(reason: ExitReason) {
     exit(reason);
 }
 
-/// The answer to this request.
+/// Waits for the answer to this request.
 async fn reply_to(request: Reference) -> Result<Pid, SpawnError> {
     receive! {
         for request,

@@ -1,5 +1,5 @@
-//! Cases of `process_SUITE` about spawning with nodes of other releases. The other node is a peer that
-//! speaks by hand.
+//! Cases of `process_SUITE` about spawning with nodes of other releases. The test plays the other
+//! node, and writes its bytes.
 
 use super::super::*;
 use fika::process::{Priority, SpawnOpts, spawn_request_on};
@@ -11,7 +11,7 @@ use crate::support::peer::{
     Hello, Peer, SPAWN, frame, framed, is_refusal, text as peer_text, varint,
 };
 
-/// A peer with these properties, and the node that it is connected to.
+/// A peer with these properties, and the node that it connects to.
 struct Release {
     place: Place,
     here: TestNode,
@@ -35,7 +35,7 @@ impl Release {
         Peer::connected_as(self.place.addr_of("here"), &self.hello)
     }
 
-    /// The node is not connected to it, so it can't be asked.
+    /// Checks that the node refuses the peer, and can't spawn on it.
     fn assert_refused(&self) {
         let mut peer = Peer::open(self.place.addr_of("here"));
         peer.write(&framed(&self.hello.body()));
@@ -51,7 +51,7 @@ impl Release {
         });
     }
 
-    /// The node asks it for a process, with a link and a monitor.
+    /// Lets the node spawn a process on the peer, with a link and a monitor.
     fn is_asked(&self, peer: &mut Peer, answer: &[u8]) {
         let name = self.hello.name.clone();
         let (asked, asks) = std::sync::mpsc::channel();
@@ -89,12 +89,12 @@ impl Release {
             let id = child.local();
             assert_eq!((id.slot, id.generation), (5, 9));
             assert_eq!(child.node().name().as_str(), self.hello.name);
-            // From now on, the monitor and the link count.
+            // From now on, the monitor and the link are active.
             let to = [varint(slot), varint(generation)].concat();
             let down = [&[0x17][..], &to, &[1, 5, 9]].concat();
             let down = [down, varint(reference), varint(no_alias)].concat();
             let exit = [&[0x14][..], &to, &[5, 9, 1]].concat();
-            // The reason shutdown.
+            // The reason is shutdown.
             let reason = [0, 0, 0, 0, 1, 1];
             peer.write(
                 &[frame(&[&exit[..], &reason].concat()), frame(&[&down[..], &reason].concat())]
@@ -106,8 +106,8 @@ impl Release {
         loses.recv_timeout(LIMIT).expect("nothing more comes");
     }
 
-    /// The peer asks the node for a process of this function, which takes no arguments. Returns the
-    /// answer. The number is for the peer's definitions.
+    /// Lets the peer spawn a process of this function, which takes no arguments, on the node.
+    /// Returns the answer. `number` is for the peer's definitions.
     fn asks(&self, peer: &mut Peer, number: u8, function: &str) -> Vec<u8> {
         let name = [&[2, number][..], &peer_text(function)].concat();
         let none = only_here().args().unwrap().wire_type;
@@ -139,8 +139,9 @@ fn numbers<const N: usize>(mut bytes: &[u8]) -> [u64; N] {
 #[remote(name = "test::only_here")]
 async fn only_here() {}
 
-/// SPAWN-4, HS-15: there is no connection with a peer of an older release that knows no version of
-/// ours or can't spawn. Otherwise it reports the functions that it does not have, and is told ours.
+/// HS-15, SPAWN-4: a node refuses a peer of an older release that can't spawn or shares no version
+/// with it. Other older peers report the functions that they lack, and learn which functions the
+/// node lacks.
 #[test]
 fn spawn_against_old_node() {
     Release::new((0, 0), SPAWN).assert_refused();
@@ -153,8 +154,8 @@ fn spawn_against_old_node() {
     assert_eq!(old.asks(&mut peer, 1, "test::only_here")[0], 0);
 }
 
-/// SPAWN-4, HS-15: a peer of a newer release may know more versions and flags than this node, as
-/// long as it knows ours.
+/// HS-15, SPAWN-4: a peer of a newer release may support more versions and flags than this node, as
+/// long as it supports this node's version.
 #[test]
 fn spawn_against_new_node() {
     Release::new((2, 9), u64::MAX).assert_refused();

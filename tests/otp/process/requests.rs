@@ -7,15 +7,14 @@ use fika::process::{
     spawn_request, spawn_request_abandon, spawn_request_on,
 };
 
-/// Says who it is to this process, and ends when it is told to, or as those do that it is
-/// linked to.
+/// Sends its pid to `to`, and ends on request, or when a process ends that it is linked to.
 #[remote(name = "test::says_and_serves")]
 async fn says_and_serves(to: Pid) {
     send(to, self_pid());
     receive! { reason: ExitReason => exit(reason) }
 }
 
-/// Tells this process how it ends by a link.
+/// Reports to `to` when it has started, and later the reason of an exit over a link.
 #[remote(name = "test::tells_its_end")]
 async fn tells_its_end(to: Pid, n: u64) {
     trap_exit(true);
@@ -24,7 +23,7 @@ async fn tells_its_end(to: Pid, n: u64) {
     send(to, (n, reason));
 }
 
-/// All kinds of requests to this node, which may be the own one.
+/// Makes all kinds of requests to `node`, which may be the own node.
 async fn requests_are_answered(node: &str) {
     trap_exit(true);
     let me = self_pid();
@@ -33,7 +32,7 @@ async fn requests_are_answered(node: &str) {
     let fails = |opts: RequestOpts| spawn_request_on(node, opts, Unknown);
     let is_remote = self_node().name().as_str() != node;
 
-    // The answer, and the process.
+    // The request gives the answer and the process.
     let asked = request(plain().into());
     let child = reply_to(asked).await.expect("there is room");
     assert_eq!(next::<Pid>().await, child);
@@ -42,13 +41,13 @@ async fn requests_are_answered(node: &str) {
     if is_remote {
         assert_eq!(reply_to(fails(plain().into())).await, Err(SpawnError::Notsup));
     }
-    // With a tag in place of the answer without one.
+    // The tagged answer replaces the plain one.
     let asked = request(plain().reply_tag("my tag".to_owned()));
     let (tag, reply) = tagged::<String, SpawnReply>().await;
     assert_eq!((tag.as_str(), reply.reference), ("my tag", asked));
     assert_eq!(reply.result, Ok(next::<Pid>().await));
 
-    // Which answers come.
+    // The option decides which answers come.
     for (on, of_success, of_error) in [
         (ReplyOn::Any, true, true),
         (ReplyOn::Nothing, false, false),
@@ -60,14 +59,14 @@ async fn requests_are_answered(node: &str) {
         let answer = || async {
             receive! { reply: SpawnReply => Some(reply), after Duration::ZERO => None }
         };
-        // It would have come before what the child said.
+        // An answer would have come before the child's message.
         let reply = answer().await;
         assert_eq!(reply, of_success.then_some(SpawnReply { reference: asked, result: Ok(child) }));
         send(child, text("end"));
         assert_eq!(down(asked).await, text("end"));
         if is_remote {
             let asked = fails(plain().reply(on));
-            // What comes after it is there.
+            // The answer to a later request comes after it.
             assert_eq!(reply_to(fails(plain().into())).await, Err(SpawnError::Notsup));
             let result = Err(SpawnError::Notsup);
             let reply = answer().await;
@@ -75,7 +74,7 @@ async fn requests_are_answered(node: &str) {
         }
     }
 
-    // With a link, and with a monitor, or with none of them.
+    // Requests with a link, with a monitor, with both, and with neither.
     for n in 0..8 {
         let (has_link, has_monitor, fails) = (n & 1 != 0, n & 2 != 0, n & 4 != 0 && is_remote);
         let opts = if has_link { plain().link() } else { plain() };
@@ -83,7 +82,7 @@ async fn requests_are_answered(node: &str) {
         if fails {
             let asked = spawn_request_on(node, opts, Unknown);
             assert_eq!(reply_to(asked).await, Err(SpawnError::Notsup));
-            // No Exit and no Down: there was no child that could end.
+            // No Exit and no Down comes, because no child ever existed.
             assert!(!demonitor(asked));
         } else {
             let asked = spawn_request_on(node, opts, says_and_serves(me));
@@ -102,13 +101,13 @@ async fn requests_are_answered(node: &str) {
         assert!(has_none::<Exit>().await && has_none::<Down>().await);
     }
 
-    // The monitor's alias, of any kind, ends with a request that fails.
+    // An alias of any kind ends with a request that fails.
     for (alias, outlives) in
         [(MonitorAlias::ExplicitUnalias, true), (MonitorAlias::ReplyDemonitor, false)]
     {
         let opts = || plain().monitor_with(MonitorOpts::new().alias(alias));
         let asked = request(opts().into());
-        // It can be used at once.
+        // The alias can be used at once.
         send(asked, 1_u64);
         assert_eq!(next::<u64>().await, 1);
         let child = reply_to(asked).await.unwrap();
@@ -130,7 +129,8 @@ async fn requests_are_answered(node: &str) {
     }
 }
 
-/// SPAWN-3, SPAWN-4, SPAWN-5, SPAWN-6, SPAWN-9, ALIAS-9.
+/// SPAWN-3, SPAWN-4, SPAWN-5, SPAWN-6, SPAWN-9, ALIAS-9: a request gets the answer that its options
+/// ask for, from any node.
 #[test]
 fn spawn_request_bif() {
     let place = Place::new();
@@ -139,7 +139,7 @@ fn spawn_request_bif() {
     here.block_on(async move {
         requests_are_answered(&place.name("here")).await;
         requests_are_answered(&place.name("there")).await;
-        // To a node that can't be reached.
+        // The target node can't be reached.
         let nowhere = place.name("nowhere");
         let me = self_pid();
         for opts in [SpawnOpts::new(), SpawnOpts::new().link().monitor()] {
@@ -152,7 +152,7 @@ fn spawn_request_bif() {
         // A request on this node needs no remote function.
         let asked = spawn_request(SpawnOpts::new(), async move { send(me, self_pid()) });
         assert_eq!(reply_to(asked).await, Ok(next::<Pid>().await));
-        // What is no node, and what can't travel.
+        // Requests to something that is not a node are `badarg`.
         for node in ["no node", ""] {
             let end = end_of(async move {
                 spawn_request_on(node, SpawnOpts::new(), ends_with(ExitReason::Normal));
@@ -160,7 +160,7 @@ fn spawn_request_bif() {
             assert!(matches!(end.await, ExitReason::Badarg(_)));
         }
     });
-    // A node that is full, and one that is not distributed.
+    // This node is full, and it is not distributed.
     let full = Node::builder().workers(1).process_limit(1).build().unwrap();
     full.block_on(async {
         let opts = || SpawnOpts::new().link().monitor();
@@ -173,8 +173,8 @@ fn spawn_request_bif() {
     full.stop();
 }
 
-/// The answers of many requests whose children end at once, here and there. `end` waits for
-/// what follows the answer.
+/// Sends many requests to this node and another. Their children end at once. `end` waits for the
+/// signal that follows the answer.
 fn answers_come_first<F, E>(opts: fn() -> SpawnOpts, end: F)
 where
     F: Fn(Reference, Pid) -> E + Send + 'static,
@@ -189,7 +189,7 @@ where
             for n in 0..1000_u64 {
                 let reason = ExitReason::term(n);
                 let asked = spawn_request_on(&name, opts(), ends_with(reason.clone()));
-                // Whatever comes first is the answer.
+                // The first message is the answer.
                 let result = receive! {
                     SpawnReply { reference, result } if reference == asked => result,
                     _: Down => panic!("the Down came first"),
@@ -205,20 +205,20 @@ where
     drop(there);
 }
 
-/// SPAWN-6.
+/// SPAWN-6: the answer comes before the Down of a child that ends at once.
 #[test]
 fn spawn_request_monitor_child_exit() {
     answers_come_first(|| SpawnOpts::new().monitor(), |asked, _| down(asked));
 }
 
-/// SPAWN-6, SPAWN-7.
+/// SPAWN-6, SPAWN-7: the answer comes before the Exit of a child that ends at once.
 #[test]
 fn spawn_request_link_child_exit() {
     answers_come_first(|| SpawnOpts::new().link(), |_, child| exit_from(child));
 }
 
-/// How the child number `n` says that it has ended. None if the signal came before the child
-/// was ready to trap it, which a machine with much to do may bring about.
+/// Returns the reason that child number `n` reports for its end. `None` if the signal came before
+/// the child was ready to trap it, which may happen on a busy machine.
 async fn end_told(n: u64) -> Option<ExitReason> {
     receive! {
         (m, reason): (u64, ExitReason) if m == n => Some(reason),
@@ -226,13 +226,14 @@ async fn end_told(n: u64) -> Option<ExitReason> {
     }
 }
 
-/// Many of them, and all the same.
+/// Checks that many children report their end, all with the expected reason.
 fn assert_told(told: &[Option<ExitReason>], expected: &ExitReason) {
     assert!(told.iter().flatten().all(|reason| reason == expected), "{told:?}");
     assert!(told.iter().flatten().count() * 3 >= told.len(), "{told:?}");
 }
 
-/// SPAWN-7, EXIT-15: a parent ends while its requests are under way.
+/// EXIT-15, SPAWN-7: if a parent ends before it receives the answer to its request, the child gets
+/// the parent's reason.
 #[test]
 fn spawn_request_link_parent_exit_compound_reason() {
     const ROUNDS: u64 = 30;
@@ -244,7 +245,7 @@ fn spawn_request_link_parent_exit_compound_reason() {
             || ExitReason::term((vec!["a".to_owned(); 3], 7_u64, (0..99).collect::<Vec<u64>>()));
         let test = self_pid();
         let name = place.name("there");
-        // The answer has come, or is on its way, and is not received.
+        // The answer has arrived or is in flight, and the parent has not received it.
         for n in 0..ROUNDS {
             let node = if n % 5 == 0 { place.name("here") } else { name.clone() };
             let go = Arc::new(AtomicBool::new(false));
@@ -257,20 +258,20 @@ fn spawn_request_link_parent_exit_compound_reason() {
                 exit(compound());
             });
             let watch = monitor(parent);
-            // The child is there, and traps exits.
+            // The child exists and traps exits.
             assert_eq!(next::<u64>().await, n);
             go.store(true, Ordering::SeqCst);
             assert_eq!(down(watch).await, compound());
             assert_eq!(next::<(u64, ExitReason)>().await, (n, compound()));
         }
-        // The answer can't have come.
+        // The answer can't have arrived, because the other node is frozen.
         let mut told = Vec::new();
         for n in 0..ROUNDS {
             let node = name.clone();
             there.freeze();
             let end = end_of(async move {
                 spawn_request_on(&node, SpawnOpts::new().link(), tells_its_end(test, n));
-                // This one has no link, and nobody ends it.
+                // This child has no link, so no process ends it.
                 spawn_request_on(&node, SpawnOpts::new(), tells_its_end(test, n + ROUNDS));
                 exit(compound());
             });
@@ -287,7 +288,7 @@ fn spawn_request_link_parent_exit_compound_reason() {
     });
 }
 
-/// SPAWN-8.
+/// SPAWN-8: a request that is abandoned gets no answer, and its linked child ends.
 #[test]
 fn spawn_request_abandon_bif() {
     const ROUNDS: u64 = 10;
@@ -297,7 +298,8 @@ fn spawn_request_abandon_bif() {
     here.block_on(async move {
         let test = self_pid();
         let (name, plain) = (place.name("there"), SpawnOpts::new);
-        // What can't be given up: an answered request, one of another process, what is none.
+        // These requests can't be abandoned: an answered one, another process's, and a reference
+        // that is not a request.
         for node in [place.name("here"), name.clone()] {
             let asked = spawn_request_on(&node, plain().monitor(), says_and_serves(test));
             let others = end_of(async move { assert!(!spawn_request_abandon(asked)) });
@@ -327,9 +329,9 @@ fn spawn_request_abandon_bif() {
                 assert!(!demonitor(asked), "no monitor is to come");
             }
             send(linked, "by an alias that has ended".to_owned());
-            // Taken back, the monitor does not come, but the answer does.
+            // The monitor is removed, so it does not fire. The answer still comes.
             assert!(demonitor(kept) && !demonitor(kept));
-            // Given up by one that ends then.
+            // This process abandons its request, and then ends.
             let node = name.clone();
             let end = end_of(async move {
                 let opts = SpawnOpts::new().link();
@@ -338,7 +340,7 @@ fn spawn_request_abandon_bif() {
                 exit(text("another reason"));
             });
             assert_eq!(end.await, text("another reason"));
-            // Given up by dropping the future.
+            // Dropping the future abandons its request.
             let opts = tells_its_end(test, n + 3);
             let waits = timeout(Duration::ZERO, spawn_link_on(&name, opts)).await;
             assert!(waits.is_err(), "nobody answers");
@@ -347,7 +349,7 @@ fn spawn_request_abandon_bif() {
             for n in [n, n + 2, n + 3] {
                 told.push(end_told(n).await);
             }
-            // Nobody ends the one without a link, nor sees its end.
+            // No process ends the child without a link, nor sees its end.
             let child: Pid = next().await;
             let watch = monitor(child);
             send(child, text("end"));
@@ -364,7 +366,8 @@ fn spawn_request_abandon_bif() {
     });
 }
 
-/// MON-15, SPAWN-2, SPAWN-7.
+/// MON-15, SPAWN-2, SPAWN-7: a monitor at spawn on another node reports the child's true reason, or
+/// the loss of the node.
 #[test]
 fn dist_spawn_monitor() {
     let place = Place::new();
@@ -386,7 +389,7 @@ fn dist_spawn_monitor() {
             assert_eq!((tag, Some(down.monitor), down.reason), (n, both.monitor, reason.clone()));
             assert_eq!(exit_from(both.pid).await, reason);
         }
-        // The node goes while a child lives, while a request is under way, and before one.
+        // The node is lost while a child lives, while a request is in flight, and before a request.
         let (_, lives) = spawn_monitor_on(&name, says_and_serves(self_pid())).await;
         next::<Pid>().await;
         there.freeze();

@@ -4,7 +4,7 @@ use super::super::*;
 use fika::message::{Local, MailboxLimit, mailbox_limit};
 use fika::process::{SpawnOpts, spawn_opt, yield_now};
 
-/// The turns of two processes that yield after each step, on this many workers.
+/// Returns the turns of two processes that yield after each step, on this many workers.
 async fn turns_of_two(steps: usize) -> Vec<u8> {
     let turns = Arc::new(Mutex::new(Vec::new()));
     let children = [0, 1].map(|n| {
@@ -26,19 +26,19 @@ async fn turns_of_two(steps: usize) -> Vec<u8> {
     Arc::try_unwrap(turns).expect("both have ended").into_inner().unwrap()
 }
 
-/// PROC-12: with one worker the turns alternate. A worker that the operating system holds up
-/// for long is taken for a stuck one and gets help, which may be seen under load.
+/// PROC-12: with one worker the turns alternate. A busy machine may disturb this, because a worker
+/// that the operating system delays for long is taken for a stuck one and gets help.
 #[fika::test(workers = 1)]
 async fn r#yield() {
     const STEPS: usize = 20_000;
     let turns = turns_of_two(STEPS).await;
     let both = turns.iter().rposition(|n| *n != turns[2 * STEPS - 1]).expect("both ran");
     let changes = turns[..both].windows(2).filter(|pair| pair[0] != pair[1]).count();
-    // One that runs on though it yields makes two changes at the most.
+    // A process that ran on although it yields would make two changes at most.
     assert!(changes > both / 20, "{changes} changes in {both} turns of two");
 }
 
-/// PROC-12: nobody is starved, however many workers there are.
+/// PROC-12: no process starves, however many workers there are.
 #[fika::test(workers = 2)]
 async fn yield2() {
     let counts: Vec<_> = (0..8)
@@ -53,7 +53,7 @@ async fn yield2() {
             })
         })
         .collect();
-    // Time is what is shared here.
+    // The processes share time, so the test lets some time pass.
     sleep(millis(100)).await;
     for child in counts {
         send(child, self_pid());
@@ -62,7 +62,7 @@ async fn yield2() {
     }
 }
 
-/// REG-1: each error changes nothing.
+/// REG-1: an invalid registration fails and changes nothing.
 #[fika::test]
 async fn bad_register() {
     let (dead, monitor) = spawn_monitor(async {});
@@ -92,7 +92,7 @@ async fn bad_register() {
     other_node.stop();
 }
 
-/// PROC-6, REG-2: what a process owned is free when its name is. A listening socket stands
+/// PROC-6, REG-2: the resources of a process are free when its name is. A listening socket stands
 /// for a table.
 #[fika::test]
 async fn otp_6237() {
@@ -118,7 +118,8 @@ async fn otp_6237() {
     }
 }
 
-/// FLAG-3: a node's limit is that of all its processes, but for those that have another.
+/// FLAG-3: a node's limit applies to all its processes, except for processes that have a limit of
+/// their own.
 #[test]
 fn command_line_max_heap_size() {
     let limit = MailboxLimit::messages(5).log(false);

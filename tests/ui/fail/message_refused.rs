@@ -7,7 +7,7 @@ use fika::message::Local;
 fn sends(to: Pid) {
     send(to, Rc::new(7_u64));
     send(to, Some(Mutex::new(7_u64)));
-    // These are.
+    // These types are messages.
     send(to, Arc::new(7_u64));
     send(to, Local(Arc::new(Mutex::new(7_u64))));
 }

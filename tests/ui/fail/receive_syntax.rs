@@ -1,4 +1,4 @@
-//! Mistakes of a beginner.
+//! Mistakes that beginners make.
 use fika::prelude::*;
 
 #[derive(Message, Serialize, Deserialize)]

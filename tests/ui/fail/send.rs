@@ -1,4 +1,4 @@
-//! What is not a message, and what is not a destination.
+//! Values that are not messages, and values that are not destinations.
 use std::rc::Rc;
 
 use fika::process::Name;

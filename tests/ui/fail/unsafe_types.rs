@@ -9,7 +9,7 @@ use fika::process::SpawnBlocking;
 fn send<T: Send>() {}
 fn share<T: Sync>() {}
 
-// The message may be a `Cell`, of which two threads must not have a reference each.
+// The message may be a `Cell`, and two threads must not each have a reference to it.
 fn an_envelope_is_not_shared() {
     share::<Envelope>();
 }

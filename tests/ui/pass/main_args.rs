@@ -6,12 +6,12 @@ use std::process::{Command, ExitCode, Termination};
 
 use fika::message::MailboxLimit;
 
-/// Checks the limit of the running process's mailbox, which is that of the node.
+/// Checks the limit of the running process's mailbox, which comes from the node.
 fn assert_limit(limit: MailboxLimit) {
     assert_eq!(fika::message::mailbox_limit(MailboxLimit::NONE), limit);
 }
 
-/// The program's options, and those of the node.
+/// The program's options, and the node's.
 #[derive(clap::Parser)]
 struct Cli {
     #[command(flatten)]

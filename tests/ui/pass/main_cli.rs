@@ -1,4 +1,4 @@
-//! A command line of the program's own, which the settings can use.
+//! A program with a command line of its own, which the settings can use.
 #![deny(warnings, missing_docs, unreachable_pub)]
 
 use clap::Parser;

@@ -24,7 +24,7 @@ mod nothing_is_imported {
 mod with_the_prelude {
     use fika::prelude::*;
 
-    /// Its own attribute of serde is kept.
+    /// The field keeps its own attribute of serde.
     #[message]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
     pub(crate) struct Renamed {

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 #![allow(non_camel_case_types, non_snake_case)]
 
-/// It shadows what generated code could forget to name in full.
+/// Shadows a name that generated code could forget to write in full.
 pub mod shadows {
     #![allow(dead_code, missing_docs)]
 

@@ -1,4 +1,4 @@
-//! A name that only the guard or only a text reads is not unused.
+//! A name that only the guard or only a text reads counts as used.
 #![deny(warnings)]
 
 use fika::prelude::*;

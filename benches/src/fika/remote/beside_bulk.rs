@@ -15,7 +15,7 @@ use super::{builder, connect, start_node};
 const BUSY: [&str; 2] = ["b@127.0.0.1", "c@127.0.0.1"];
 const THIRD: &str = "d@127.0.0.1";
 
-/// What was received so far, as one of the busy nodes knows it.
+/// The number of bytes that were received so far, as one of the busy nodes knows it.
 #[derive(Message, Serialize, Deserialize)]
 struct Moved(u64);
 
