@@ -39,7 +39,7 @@ impl Control {
         self.mailbox.borrow().each(look);
     }
 
-    /// Marks all messages as counted. Returns how many were not.
+    /// Marks all messages as counted. Returns how many were not counted before.
     pub(in crate::process) fn count_messages(&self) -> usize {
         let mut counted = 0;
         let mut count = |message: &mut Envelope| counted += usize::from(message.count());
@@ -117,7 +117,7 @@ impl Control {
         meant: impl Fn(&Envelope) -> bool,
     ) -> Option<Envelope> {
         if let Some(rare) = self.rare.get() {
-            // Without a mark, it is all of them.
+            // This mailbox has no mark, so all of its messages are considered.
             let ahead = rare.ahead.borrow_mut().remove_since(reference, &meant);
             if ahead.is_some() {
                 return ahead;

@@ -1,4 +1,4 @@
-//! The system monitor: the process that is told of what is wrong with the node as a whole.
+//! The system monitor: the process that is notified of problems of the whole node.
 
 use crate::carrier::{Congested, ConnectionId};
 use crate::context;
@@ -10,7 +10,7 @@ use crate::process::failure::refuse;
 use crate::signal::Signal;
 use crate::system_message::BusyDist;
 
-/// The process that is told, and of what. See [`system_monitor`].
+/// The process to notify, and the events that it is notified of. See [`system_monitor`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use = "it is set by `system_monitor`"]
 pub struct SystemMonitor {
@@ -19,7 +19,7 @@ pub struct SystemMonitor {
 }
 
 impl SystemMonitor {
-    /// Names the process that is told. The other methods say of what.
+    /// Names the process to notify. The other methods select the events.
     pub fn new(pid: Pid) -> SystemMonitor {
         SystemMonitor { pid, busy_dist: false }
     }
@@ -31,16 +31,16 @@ impl SystemMonitor {
         self
     }
 
-    /// Returns the process that is told.
+    /// Returns the process to notify.
     #[must_use]
     pub fn pid(&self) -> Pid {
         self.pid
     }
 }
 
-/// Sets the system monitor of this node, or removes it, and returns the system monitor before
-/// (Erlang's `erlang:system_monitor/1,2`). A node has one, until its process ends. It is not told of
-/// itself.
+/// Sets the system monitor of this node, or removes it, and returns the previous one (Erlang's
+/// `erlang:system_monitor/1,2`). A node has at most one, until its process ends. The process is not
+/// notified of events about itself.
 ///
 /// ```
 /// # use fika_runtime::{Node, SystemMonitor, self_pid, system_monitor};
@@ -71,7 +71,7 @@ pub fn system_monitor(monitor: impl Into<Option<SystemMonitor>>) -> Option<Syste
     })
 }
 
-/// Returns the system monitor, if there is one and it lives.
+/// Returns the system monitor, if there is one and its process lives.
 fn present_monitor(node: &Inner) -> Option<SystemMonitor> {
     let monitor = *node.system_monitor.lock();
     monitor.filter(|monitor| node.is_alive(monitor.pid))
