@@ -27,7 +27,8 @@ use crate::scheduler::is_blocking_thread;
 /// them, should not miss one of a few related panics.
 const PANICS_AT_ONCE: u32 = 256;
 
-/// After that, one panic is printed in this time: with a backtrace, some 12 KB a second.
+/// After that, one panic is printed in each interval of this length. With backtraces, that is about
+/// 12 KB a second.
 const PANIC_EACH: Duration = Duration::from_millis(250);
 
 /// A longer panic message is cut off after this many bytes. Rust's own hook prints all of it.
@@ -95,7 +96,7 @@ pub(in crate::process) fn __rust_begin_short_backtrace<R>(call: impl FnOnce() ->
     result
 }
 
-/// The payload with which a process raises an error of its own.
+/// The payload with which a process unwinds for an error.
 pub(super) struct Raised(pub(in crate::process) ExitReason);
 
 /// Converts a panic's payload to an exit reason.
@@ -114,7 +115,7 @@ pub(in crate::process) fn reason_of(payload: Box<dyn Any + Send>) -> ExitReason 
     } else if let Some(text) = payload.downcast_ref::<String>() {
         text.clone()
     } else {
-        "a panic with a payload that is no text".to_owned()
+        "a panic with a payload that is not text".to_owned()
     };
     drop_payload(payload);
     ExitReason::Panic(Arc::new(PanicReason { message, location }))

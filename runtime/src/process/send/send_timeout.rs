@@ -104,7 +104,7 @@ impl Future for HasRoom<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        // The time limit has passed there.
+        // In a destructor, the time limit has passed.
         if is_in_destructor() {
             return Poll::Pending;
         }

@@ -1,6 +1,6 @@
 //! Timers that send a message: starting, reading and cancelling them.
 //!
-//! `deliver::timer_action` is what happens when they fall due.
+//! `deliver::timer_action` is what happens when they are due.
 
 use std::time::Duration;
 
@@ -57,8 +57,8 @@ pub fn send_at<'a, M: Message>(time: Time, dest: impl Into<Dest<'a>>, message: M
 }
 
 /// Sends a [`Timeout`] with this message and the timer's reference after this time (Erlang's
-/// `erlang:start_timer/3`). The reference tells a late timeout from a new one. Otherwise like
-/// [`send_after`].
+/// `erlang:start_timer/3`). The reference tells a late timeout from a new one. Otherwise, this does
+/// what [`send_after`] does.
 ///
 /// # Panics
 /// As [`send_after`].

@@ -20,8 +20,8 @@ use crate::remote::RemoteFn;
 use crate::signal::SpawnError;
 use crate::system_message::SpawnReply;
 
-/// The options of a request to spawn: those of the process, and how the answer arrives. Made from
-/// [`SpawnOpts`], by [`SpawnOpts::reply`], [`SpawnOpts::reply_tag`], or `into`.
+/// The options of a request to spawn: the options of the process, and how the answer arrives. Made
+/// from [`SpawnOpts`], by [`SpawnOpts::reply`], [`SpawnOpts::reply_tag`], or `into`.
 #[derive(Debug, Default)]
 #[must_use = "options do nothing by themselves"]
 pub struct RequestOpts {
@@ -205,7 +205,7 @@ pub(super) fn request_there<F: RemoteFn>(
     }
 }
 
-/// Gives a request up. Returns whether its answer was still due.
+/// Abandons a request. Returns whether its answer was still due.
 pub(in crate::process) fn abandon(me: Running<'_>, request: Reference) -> bool {
     let Some(mut relations) = me.control.relations_if_any() else { return false };
     let Some(spawning) = relations.pending_spawn(request) else { return false };
