@@ -439,9 +439,12 @@ impl Node {
     /// threads end.
     ///
     /// Any thread and any process may call this, any number of times: the node stops once, and each
-    /// caller waits for that. Inside a process of the node, in code that the node's threads call,
-    /// such as a waker or a log subscriber, and for a node in a simulation, `stop` does not wait:
-    /// it does what [`begin_stop`](Node::begin_stop) does, and returns false.
+    /// caller waits for that. In three places `stop` does not wait. It does what
+    /// [`begin_stop`](Node::begin_stop) does, and returns false:
+    ///
+    /// - inside a process of the node;
+    /// - in code that the node's threads call, such as a waker or a log subscriber;
+    /// - for a node in a simulation.
     ///
     /// ```
     /// let node = fika::Node::builder().workers(1).build()?;
