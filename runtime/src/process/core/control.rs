@@ -52,7 +52,7 @@ pub(crate) trait Body: Send {
     );
 }
 
-/// A future that is in its final place in memory and is about to become a process.
+/// A future in its final place in memory, which is about to become a process.
 pub(crate) struct NewProcess {
     body: Pin<Box<dyn Body>>,
     /// The size of all its allocations, in bytes.

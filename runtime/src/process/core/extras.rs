@@ -11,7 +11,7 @@ use super::held_up::{HeldUp, WaitsForRoom};
 use super::suspensions::Suspensions;
 use crate::signal::Signal;
 
-/// The parts. See [`Rare`](super::rare::Rare), which holds them behind a pointer of their own.
+/// The parts. See [`Rare`](super::rare::Rare), which holds them behind a separate pointer.
 #[derive(Default)]
 pub(in crate::process) struct Extras {
     /// The name that the process has given itself, for logs and `process_info`.

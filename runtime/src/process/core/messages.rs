@@ -1,8 +1,8 @@
 //! The messages of a process: ordinary messages, and messages ahead of them.
 //!
-//! Each kind has a mailbox of its own, with a cursor of its own. So a message that is put ahead is
-//! looked at once, and the ordinary messages are not looked at again. Only a process that has had a
-//! message ahead has the second mailbox.
+//! Each kind has its own mailbox with its own cursor. So a message that is put ahead is looked at
+//! once, and the ordinary messages are not looked at again. Only a process that has had a message
+//! ahead has the second mailbox.
 
 use super::control::Control;
 use crate::message::{Chain, Envelope, Stamp};
@@ -71,7 +71,7 @@ impl Control {
         wanted: impl Fn(&Envelope) -> bool,
     ) -> Option<Envelope> {
         if let Some(rare) = self.rare.get() {
-            // In a statement of its own, so that the borrow ends here.
+            // A separate statement, so that the borrow ends here.
             let ahead = rare.ahead.borrow_mut().take_next(&wanted);
             if ahead.is_some() {
                 return ahead;

@@ -94,13 +94,13 @@ fn log(pid: Pid, limit: MailboxLimit) {
             report!(error, %pid, messages, "a mailbox is full, and its process is killed");
         }
         WhenFull::DropNewest => {
-            report!(warn, %pid, messages, "a mailbox is full, and what is sent to it is dropped");
+            report!(warn, %pid, messages, "a mailbox is full, and messages to it are dropped");
         }
         WhenFull::Wait => {
             report!(
                 error, %pid, messages,
-                "a mailbox is full, and what is sent to it is dropped: its senders are to wait, \
-                 by `send_wait`"
+                "a mailbox is full, and messages to it are dropped: senders should use `send_wait`, \
+                 which waits for room"
             );
         }
     }

@@ -63,7 +63,9 @@ pub fn system_monitor(monitor: impl Into<Option<SystemMonitor>>) -> Option<Syste
         if let Some(SystemMonitor { pid, .. }) = monitor
             && (pid.node() != me.node.id || !me.node.is_alive(pid))
         {
-            refuse(ExitReason::badarg(format_args!("system_monitor: no process {pid} is here")));
+            refuse(ExitReason::badarg(format_args!(
+                "system_monitor: this node has no process {pid}"
+            )));
             return before;
         }
         *me.node.system_monitor.lock() = monitor;

@@ -1,4 +1,4 @@
-//! Panics: the hook that prints them, and the exit reason that a panic becomes.
+//! Panics: the hook that prints them, and the exit reasons that they become.
 //!
 //! A panic of a process is printed like any other, by the hook that was installed before the first
 //! node started: Rust's own, or one of the program. It prints a backtrace if `RUST_BACKTRACE` is

@@ -42,7 +42,7 @@ pub enum SuspendError {
 /// suspension point, and this function waits for that. If the future is dropped before it is ready,
 /// the process is suspended nevertheless.
 ///
-/// Meant for debugging. Two processes that suspend each other stop each other for good.
+/// This is meant for debugging. Two processes that suspend each other never go on.
 ///
 /// # Errors
 /// If the process has ended, is not of this node, or is the running process.
@@ -75,7 +75,8 @@ fn suspend(me: Running<'_>, pid: Pid) -> Result<Asking<()>, SuspendError> {
     if pid == me.pid() {
         return Err(SuspendError::Myself);
     }
-    // PROC-7; nor does a process suspend others from a destructor, which can't wait.
+    // PROC-7. A process can't suspend others from a destructor either, since a destructor can't
+    // wait.
     let me = me.unless_ending().filter(|me| !me.control.is_in_destructor());
     let me = me.filter(|me| pid.node() == me.node.id && me.node.is_alive(pid));
     let me = me.ok_or(SuspendError::Noproc)?;

@@ -111,8 +111,8 @@ impl Future for HasRoom<'_> {
         if stops(context) {
             return Poll::Pending;
         }
-        // Neither cloned nor dropped while the waiting tasks are borrowed: a waker may be of any
-        // executor.
+        // A waker may be of any executor, so it is neither cloned nor dropped while the waiting
+        // tasks are borrowed.
         let mut task = context.waker().clone();
         context::process("send_timeout", |me| {
             let Busy { connection, congested } = self.busy;
