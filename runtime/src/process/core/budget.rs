@@ -4,8 +4,8 @@
 //! suspension point of this crate that does not have to wait costs one, too. A program can spend
 //! more by [`bump_reductions`]. The monitor thread also ends a turn that takes long; see
 //! `scheduler::monitor`. Both are checked at suspension points of this crate. A future of another
-//! crate that is always ready can't be interrupted; the monitor thread then lets other processes go
-//! on on another thread.
+//! crate that is always ready can't be interrupted; the monitor thread then lets other processes
+//! run on another thread.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};

@@ -99,8 +99,8 @@ fn log(pid: Pid, limit: MailboxLimit) {
         WhenFull::Wait => {
             report!(
                 error, %pid, messages,
-                "a mailbox is full, and messages to it are dropped: senders should use `send_wait`, \
-                 which waits for room"
+                "a mailbox is full, and messages to it are dropped: senders should use \
+                 `send_wait`, which waits for room"
             );
         }
     }

@@ -84,9 +84,9 @@ impl From<MonitorAlias> for Ends {
 /// is lost, the `Down` comes with `noconnection`.
 ///
 /// # Panics
-/// Outside of a process. The calling process ends with `badarg` if the name of a node is invalid,
-/// or if the target is an alias. It also does if the target is a name on another node and this node
-/// has no name.
+/// Outside of a process. The calling process ends with `badarg` if the target is an alias, or if
+/// the name of a node is invalid. It ends with `badarg`, too, if the target is a name on another
+/// node and this node has no name.
 #[track_caller]
 pub fn monitor<'a>(target: impl Into<Dest<'a>>) -> Reference {
     context::process("monitor", |me| monitor_as(me, target.into(), MonitorOpts::new()))

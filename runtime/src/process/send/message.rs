@@ -15,8 +15,8 @@ use crate::process::failure::refuse;
 ///
 /// # Panics
 /// Outside of a process. The calling process ends with `badarg` if a plain name is not registered
-/// on this node, or if the name of a node is invalid. It also does if a value that can't leave this
-/// node is sent to another one.
+/// on this node, or if the name of a node is invalid. It ends with `badarg`, too, if a value that
+/// can't leave this node is sent to another one.
 #[track_caller]
 pub fn send<'a, M: Message>(dest: impl Into<Dest<'a>>, message: M) {
     context::process("send", |me| {
