@@ -54,8 +54,7 @@ impl Inner {
         }
     }
 
-    /// Handles the answer to a request of a process that has ended. `child` is the new process, if
-    /// it was spawned.
+    /// The answer to a request of a process that has ended: there is this child, or none.
     pub(super) fn orphaned(&self, parent: Pid, request: Reference, child: Option<Pid>) {
         let mut all = self.orphans.0.lock();
         let Some(orphans) = all.get_mut(&parent) else { return };

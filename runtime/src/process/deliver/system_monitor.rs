@@ -10,7 +10,7 @@ use crate::process::failure::refuse;
 use crate::signal::Signal;
 use crate::system_message::BusyDist;
 
-/// The process to notify, and the events that it is notified of. See [`system_monitor`].
+/// The process that is told, and of what. See [`system_monitor`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use = "it is set by `system_monitor`"]
 pub struct SystemMonitor {

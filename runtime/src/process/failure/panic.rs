@@ -115,7 +115,7 @@ pub(in crate::process) fn reason_of(payload: Box<dyn Any + Send>) -> ExitReason 
     } else if let Some(text) = payload.downcast_ref::<String>() {
         text.clone()
     } else {
-        "a panic with a payload that is not text".to_owned()
+        "a panic with a payload that is no text".to_owned()
     };
     drop_payload(payload);
     ExitReason::Panic(Arc::new(PanicReason { message, location }))

@@ -105,8 +105,8 @@ fn close(me: Running<'_>, slot: SlotRef, reason: &ExitReason) {
 }
 
 /// Ends the running process for all others, while one of its destructors waits for something that
-/// can no longer happen and a panic unwinds. Such a destructor can neither return nor be left. Its
-/// thread, and the process's slot and memory, are lost.
+/// can no longer happen and a panic unwinds. Such a destructor can neither return nor be left: its
+/// thread is lost, and with it the process's slot and memory.
 #[cold]
 pub(in crate::process) fn end_in_destructor(me: Running<'_>, why: ExitReason) -> ! {
     let Running { control, node } = me;

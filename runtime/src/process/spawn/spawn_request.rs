@@ -20,8 +20,8 @@ use crate::remote::RemoteFn;
 use crate::signal::SpawnError;
 use crate::system_message::SpawnReply;
 
-/// The options of a request to spawn: the options of the process, and how the answer arrives. Made
-/// from [`SpawnOpts`], by [`SpawnOpts::reply`], [`SpawnOpts::reply_tag`], or `into`.
+/// The options of a request to spawn: those of the process, and how the answer arrives. Made from
+/// [`SpawnOpts`], by [`SpawnOpts::reply`], [`SpawnOpts::reply_tag`], or `into`.
 #[derive(Debug, Default)]
 #[must_use = "options do nothing by themselves"]
 pub struct RequestOpts {

@@ -1,7 +1,6 @@
 //! The options of a link.
 
-/// Options of a link, for [`link_with`](crate::link_with) and for a process that is spawned with a
-/// link.
+/// Options of a link, for [`link_with`](crate::link_with) and for a process that is spawned with one.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[must_use = "options do nothing by themselves"]
 pub struct LinkOpts {
