@@ -161,7 +161,7 @@ fn short_name(text: &str) -> Result<String, String> {
     let whole = if text.contains('@') { text.to_owned() } else { format!("{text}@localhost") };
     let name: NodeName = whole.parse().map_err(|error: NodeNameError| error.to_string())?;
     match name.is_long() {
-        true => Err("the host of a short name has no dot and is no address".into()),
+        true => Err("the host of a short name has no dot and is not an address".into()),
         false => Ok(text.to_owned()),
     }
 }

@@ -179,10 +179,12 @@ impl NodeBuilder {
     /// Starts the node. A node with a name is registered and listens when this returns.
     ///
     /// # Errors
-    /// If the name is invalid or already taken; if the cookie is missing or too short, or its file
-    /// is readable by others; if the node can't listen, does not listen on the address in its name,
-    /// or no port mapper serves that address; if a setting is out of range; and any error of a
-    /// [`Resolver`] that makes the node known.
+    /// - If the name is invalid or already taken.
+    /// - If the cookie is missing or too short, or its file is readable by others.
+    /// - If the node can't listen, does not listen on the address in its name, or no port mapper
+    ///   serves that address.
+    /// - If a setting is out of range.
+    /// - If a [`Resolver`] that makes the node known returns an error.
     pub fn build(self) -> Result<Node, NodeError> {
         let NodeBuilder { config, env, network, resolver, handler } = self;
         let env = match env {

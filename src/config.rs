@@ -36,9 +36,9 @@ use crate::builder::NodeBuilder;
 ///   such as a secret, which `ps` would show.
 /// - The setter is the method of `NodeBuilder`: `takes T`, `into T` for what can be converted, and
 ///   `by_hand` for a method that is written in `builder`.
-/// - The place is where the value goes: `runtime` is the method of that name of the runtime's
-///   builder, `net field` is a field of `fika_net::Config` and `net_option field` one that is an
-///   `Option`, and `builder` is read by `NodeBuilder::build` itself.
+/// - The place is where the value goes. `runtime` is the method of that name of the runtime's
+///   builder. `net field` is a field of `fika_net::Config`, and `net_option field` is such a field
+///   that is an `Option`. A setting with `builder` is read by `NodeBuilder::build` itself.
 macro_rules! settings {
     ($(
         $(#[doc = $doc:literal])*
@@ -428,12 +428,13 @@ settings! {
         "All nodes must have the same",
         [takes usize], [net message_bytes_max];
 
-    /// The limits of the output of a connection, low and high: when more than the high one wait to
-    /// be sent to a node, in bytes, the processes that send there are suspended until at most the
-    /// low one wait; 512 KiB and 1 MiB if not set (OTP's `+zdbbl`). Messages larger than 16 KiB,
-    /// and later messages of the same senders, count only against processes that send such
-    /// messages; small messages of others go between the pieces. The high limit is from 64 KiB to 1
-    /// GiB, and the low one is not above it. See also [`async_dist`](NodeBuilder::async_dist).
+    /// The low and the high limit of the output of a connection, in bytes; 512 KiB and 1 MiB if not
+    /// set (OTP's `+zdbbl`). When more bytes than the high limit wait to be sent to a node, the
+    /// processes that send there are suspended, until no more bytes wait than the low limit.
+    /// Messages larger than 16 KiB, and later messages of the same senders, count only against
+    /// processes that send such messages; small messages of others go between the pieces. The high
+    /// limit is from 64 KiB to 1 GiB, and the low one is not above it. See also
+    /// [`async_dist`](NodeBuilder::async_dist).
     output_bytes: Option<(usize, usize)> = BYTE_RANGE, option
         "Bytes that may be queued for a node [default: 512KiB-1MiB]"
         "A process that sends above HIGH is suspended until only LOW are left",
@@ -585,7 +586,7 @@ mod file {
         Read {
             /// The file.
             file: PathBuf,
-            /// What the operating system says.
+            /// The error of the operating system.
             error: io::Error,
         },
         /// The text is not TOML, has an unknown key, or a value of the wrong kind. The text of the
@@ -594,7 +595,7 @@ mod file {
         Toml {
             /// The file, if the text is from one.
             file: Option<PathBuf>,
-            /// What is wrong, and where.
+            /// The error of the parser, with its place in the text.
             error: Box<toml::de::Error>,
         },
     }

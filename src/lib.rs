@@ -178,7 +178,8 @@ pub mod prelude {
     pub use std::time::Duration;
 }
 
-/// What the expansions of the macros use. Not for programs: it may change at any time.
+/// The items that the expansions of the macros use. They are not for programs, and may change at
+/// any time.
 #[doc(hidden)]
 pub mod __private {
     #[cfg(feature = "clap")]
@@ -188,7 +189,7 @@ pub mod __private {
     pub use crate::sim_test::run_sim_test;
     pub use fika_runtime::__private::*;
 
-    /// What `#[fika::test(sim)]` expands to.
+    /// The expansion of `#[fika::test(sim)]`.
     #[cfg(feature = "sim")]
     #[doc(hidden)]
     #[macro_export]

@@ -1,4 +1,4 @@
-//! Messages: what can be sent, to whom, and how.
+//! Messages: the values that can be sent, their destinations, and the functions that send them.
 //!
 //! A message is a value of a type with the attribute [`#[fika::message]`](macro@crate::message), or
 //! of one of the many types of std that are messages, such as `u64`, `String`, and tuples and

@@ -78,8 +78,8 @@ pub mod discovery {
     };
 }
 
-/// What carries the bytes between nodes: the traits of a transport, for transports other than TCP
-/// and Unix sockets.
+/// The traits of a transport, which carries the bytes between nodes. Implement them for a transport
+/// other than TCP and Unix sockets.
 ///
 /// [`NodeBuilder::network`](crate::node::NodeBuilder::network) sets the transport of a node.
 ///

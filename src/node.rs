@@ -189,8 +189,8 @@ impl Node {
 
     /// Runs a future as a process, and waits for its value on the calling thread.
     ///
-    /// Inside a process, await the future instead, also in place of the `block_on` of another
-    /// crate: that one would block the worker, and a `receive!` that waits under it never goes on.
+    /// Inside a process, await the future instead. Do not use the `block_on` of another crate there
+    /// either: it would block the worker, and a `receive!` that waits under it would never go on.
     ///
     /// ```
     /// use fika::prelude::*;
@@ -202,8 +202,8 @@ impl Node {
     /// ```
     ///
     /// # Panics
-    /// With the panic of the process, if it panics; with its exit reason, if it ends otherwise
-    /// before the future is ready; and if it is called inside a process.
+    /// If the process panics, with the same panic. If the process ends otherwise before the future
+    /// is ready, with its exit reason. If this is called inside a process.
     #[track_caller]
     pub fn block_on<F>(&self, future: F) -> F::Output
     where
@@ -439,9 +439,12 @@ impl Node {
     /// threads end.
     ///
     /// Any thread and any process may call this, any number of times: the node stops once, and each
-    /// caller waits for that. Inside a process of the node, in code that the node's threads call,
-    /// such as a waker or a log subscriber, and for a node in a simulation, `stop` does not wait:
-    /// it does what [`begin_stop`](Node::begin_stop) does, and returns false.
+    /// caller waits for that. In three places `stop` does not wait. It does what
+    /// [`begin_stop`](Node::begin_stop) does, and returns false:
+    ///
+    /// - inside a process of the node;
+    /// - in code that the node's threads call, such as a waker or a log subscriber;
+    /// - for a node in a simulation.
     ///
     /// ```
     /// let node = fika::Node::builder().workers(1).build()?;

@@ -1,4 +1,4 @@
-//! What `#[fika::main]` and `#[fika::test]` run.
+//! The functions that run the code of `#[fika::main]` and `#[fika::test]`.
 
 use std::fmt;
 use std::future::Future;

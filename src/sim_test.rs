@@ -1,4 +1,4 @@
-//! What `#[fika::test(sim)]` runs.
+//! The functions that run the code of `#[fika::test(sim)]`.
 
 use std::ops::{Bound, RangeBounds};
 use std::panic::Location;

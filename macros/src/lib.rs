@@ -429,9 +429,11 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// # Errors
-/// The following do not compile: an unknown setting, a setting that is given twice, a `main` that
-/// is not `async`, a `main` with more than one argument, and `args` without a value if the type of
-/// the argument is not `NodeArgs`.
+/// These do not compile:
+///
+/// - an unknown setting, or a setting that is given twice;
+/// - a `main` that is not `async`, or that has more than one argument;
+/// - `args` without a value, if the type of the argument is not `NodeArgs`.
 ///
 /// [`NodeBuilder`]: https://docs.rs/fika/latest/fika/node/struct.NodeBuilder.html
 /// [`NodeArgs`]: https://docs.rs/fika/latest/fika/node/struct.NodeArgs.html

@@ -41,7 +41,7 @@ pub(crate) fn message(args: TokenStream, item: TokenStream) -> Result<TokenStrea
     })
 }
 
-/// What the attribute itself needs to know of its settings; the derive checks them.
+/// The settings that the attribute itself needs; the derive checks them.
 struct Settings {
     local: bool,
     fika: Fika,

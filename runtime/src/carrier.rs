@@ -1,4 +1,4 @@
-//! The seam to other nodes: what the runtime needs from whatever carries its signals.
+//! The seam to other nodes: the interface that carries the runtime's signals.
 //!
 //! The runtime knows no network. `fika-net` implements [`Carrier`]. The simulator implements the
 //! transport below `fika-net`. A node without distribution has [`NoCarrier`].
@@ -103,7 +103,8 @@ pub trait Congested: Send + Sync {
     fn node(&self) -> NodeName;
 
     /// Registers a process to be notified by one [`Signal::ConnectionRoom`] when there is room
-    /// again or the connection is lost. Returns false, and does not notify, if this is already so.
+    /// again or the connection is lost. Returns false, and does not notify, if there is room
+    /// already or the connection is already lost.
     fn wait(&self, pid: Pid) -> bool;
 }
 
@@ -125,9 +126,9 @@ impl fmt::Debug for Busy {
 /// The conditions under which a signal is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Conditions {
-    /// Only if the sender does not have to wait.
+    /// Send only if the sender does not have to wait.
     pub nosuspend: bool,
-    /// Only if there is a connection, or one is being made.
+    /// Send only if there is a connection, or one is being made.
     pub noconnect: bool,
 }
 
@@ -179,7 +180,8 @@ pub trait Carrier: Send + Sync + 'static {
     /// Sends a signal if the conditions hold.
     ///
     /// # Errors
-    /// If a condition does not hold, or as for `send`. Nothing was sent then.
+    /// If a condition does not hold, or it is clear at once that the signal can't be encoded.
+    /// Nothing was sent then.
     fn send_if(
         &self,
         sender: Option<Pid>,
@@ -191,7 +193,7 @@ pub trait Carrier: Send + Sync + 'static {
     /// Asks another node to spawn a process. The answer is a [`Signal::SpawnReply`].
     fn spawn(&self, node: &NodeName, request: SpawnRequest) -> Carried;
 
-    /// Sends what has been gathered. Workers call this at the end of a turn.
+    /// Sends the gathered output. Workers call this at the end of a turn.
     fn flush(&self);
 
     /// Writes the rest of the output and closes all connections, since the node is about to stop.

@@ -26,7 +26,7 @@ pub struct MailboxLimit {
     pub(crate) log: bool,
 }
 
-/// What happens to a message that finds the mailbox full.
+/// The treatment of a message that finds the mailbox full.
 ///
 /// It applies to messages that can't wait: those of a plain [`send`](crate::send), of a timer and
 /// from another node. [`try_send`](crate::try_send) returns the message and

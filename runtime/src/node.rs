@@ -68,7 +68,7 @@ pub(crate) struct Inner {
     pub(crate) carrier: OnceLock<Arc<dyn Carrier>>,
     /// The threads of blocking calls.
     pub(crate) threads: Threads,
-    /// Children that may come to processes that have ended.
+    /// The children that may still be spawned for processes that have ended.
     pub(crate) orphans: Orphans,
     pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) observed: Observed,
@@ -87,7 +87,7 @@ pub(crate) struct Inner {
 
 /// The settings that processes look at.
 pub(crate) struct Settings {
-    /// The limit of the mailboxes of processes that are given none of their own.
+    /// The mailbox limit of processes that are not given another one.
     pub(crate) mailbox_limit: MailboxLimit,
     /// The mailbox length at which a warning is logged.
     pub(crate) long_message_queue: usize,
@@ -137,14 +137,15 @@ impl Node {
 
     /// Runs a future as a process, and waits for its value on the calling thread.
     ///
-    /// Inside a process, await the future instead, also in place of the `block_on` of another crate.
-    /// A process takes turns and signals only when its own future returns. So under such a `block_on`
-    /// a `receive!` that has to wait, or has used up its turn, never goes on, and any other function
-    /// that gives way at the end of a turn is polled again at once, in a loop without an end.
+    /// Inside a process, await the future instead. Do not use the `block_on` of another crate there
+    /// either: a process takes turns and signals only when its own future returns. Under such a
+    /// `block_on`, a `receive!` that has to wait, or that has used up its turn, never continues.
+    /// Any other function that gives way at the end of a turn is polled again at once, in an
+    /// endless loop.
     ///
     /// # Panics
-    /// With the process's own panic if it ends by one, and with its exit reason if it ends
-    /// otherwise before the future is ready. When it is called inside a process.
+    /// If the process panics, with the same panic. If the process ends otherwise before the future
+    /// is ready, with its exit reason. If this is called inside a process.
     #[track_caller]
     pub fn block_on<F>(&self, future: F) -> F::Output
     where
@@ -166,7 +167,7 @@ impl Node {
     /// ends before the future is ready.
     ///
     /// # Errors
-    /// With the reason.
+    /// With the exit reason if the process ends before the future is ready.
     ///
     /// # Panics
     /// When it is called inside a process.
@@ -226,9 +227,9 @@ impl Node {
 
     /// Sends an exit signal from outside of any process (Erlang's `exit/2`).
     ///
-    /// For a process of this node, the sender is the process itself: `normal` ends it, too, unless
-    /// it traps exits. A process of another node gets the signal as from a process of this node
-    /// that has ended; the node connects if need be, and the signal is lost if that fails.
+    /// A process of this node sees itself as the sender, so `normal` ends it, too, unless it traps
+    /// exits. A process of another node sees a process of this node that has ended as the sender.
+    /// The node connects first if there is no connection; if that fails, the signal is lost.
     ///
     /// ```
     /// # use fika_runtime::{ExitReason, Node};
@@ -243,21 +244,23 @@ impl Node {
         self.0.signal_out(pid, Signal::Exit { from, reason, by_link: false });
     }
 
-    /// As [`register`](crate::register).
+    /// Gives a process of this node a name. See [`register`](crate::register).
     ///
     /// # Errors
-    /// As there.
+    /// If the name is invalid or already taken, or if the process already has a name, has ended, or
+    /// is of another node.
     pub fn register(&self, name: impl Into<Name>, pid: Pid) -> Result<(), RegisterError> {
         self.0.register(name.into(), pid)
     }
 
-    /// As [`whereis`](crate::whereis).
+    /// Returns the process that has this name on this node. See [`whereis`](crate::whereis).
     #[must_use]
     pub fn whereis(&self, name: impl AsRef<str>) -> Option<Pid> {
         self.0.registry.whereis(name.as_ref())
     }
 
-    /// As [`processes_iter`](crate::processes_iter).
+    /// Returns an iterator over the processes of this node. See
+    /// [`processes_iter`](crate::processes_iter).
     pub fn processes(&self) -> Processes {
         Processes::of(self.clone())
     }
@@ -292,10 +295,13 @@ impl Node {
     /// and false if a process computes without ever waiting, since such a process can't be ended.
     ///
     /// Any thread and any process may call this, any number of times: the node stops once, and each
-    /// caller waits for that. In three places it does not wait, does what
-    /// [`begin_stop`](Node::begin_stop) does, and returns false: inside a process of the node; in
-    /// code that the node's threads call, such as a waker or a log subscriber, since that thread
-    /// has to end too; and for a node in a simulation, which goes on only when the simulation does.
+    /// caller waits for that. In three places it does not wait. It does what
+    /// [`begin_stop`](Node::begin_stop) does, and returns false:
+    ///
+    /// - inside a process of the node;
+    /// - in code that the node's threads call, such as a waker or a log subscriber, since that
+    ///   thread has to end, too;
+    /// - for a node in a simulation, which goes on only when the simulation does.
     ///
     /// Processes that wait in [`run_until_stopped`](Node::run_until_stopped) first have up to 5 s
     /// to end by themselves. Then the node's [services](crate::NodeService) are stopped,
@@ -325,7 +331,7 @@ impl Node {
     }
 }
 
-/// A handle that does not keep the node, for values that the node itself keeps.
+/// A handle that does not keep the node alive, for values that the node itself holds.
 #[doc(hidden)]
 #[derive(Clone)]
 pub struct WeakNode(Weak<Inner>);
@@ -375,12 +381,12 @@ impl Node {
         self.0.stop.is_asked()
     }
 
-    /// Takes in a signal of another node. Returns the process that it is for.
+    /// Takes in a signal from another node, and returns its receiver.
     pub fn receive(&self, target: &Target, signal: Signal) -> Option<Pid> {
         self.0.receive(target, signal)
     }
 
-    /// Takes in a message of another node to a process of this node.
+    /// Takes in a message from another node to a process of this node.
     pub fn receive_message(&self, to: Pid, message: Envelope) {
         self.0.receive_message(to, message);
     }
@@ -402,7 +408,7 @@ impl Node {
         self.0.orphans.count()
     }
 
-    /// Returns a handle that does not keep the node.
+    /// Returns a handle that does not keep the node alive.
     #[must_use]
     pub fn downgrade(&self) -> WeakNode {
         WeakNode(Arc::downgrade(&self.0))
@@ -518,7 +524,7 @@ mod tests {
         }
     }
 
-    /// All of a process's life, on real threads, small enough for an interpreter that
+    /// The whole life of a process, on real threads. It is small enough for an interpreter that
     /// checks each memory access.
     #[test]
     fn a_small_node() {

@@ -1,6 +1,6 @@
 //! Lets a simulator observe a node from outside, for its log and its checks.
 //!
-//! Only with the feature `observe`. Without it, all of this compiles to nothing.
+//! An observer needs the feature `observe`. Without the feature, the calls compile to nothing.
 
 use std::net::SocketAddr;
 
@@ -12,8 +12,8 @@ use crate::pid::Pid;
 use crate::reference::Reference;
 use crate::signal::{Signal, Target};
 
-/// A signal that an observer sees: a message in its envelope, or another signal. Either form of a
-/// message, in an envelope or in a [`Signal`], gives this without being changed into the other.
+/// A signal that an observer sees: a message in its envelope, or another signal. Both forms of a
+/// message, an envelope and a [`Signal`], convert to this without a copy.
 #[derive(Clone, Copy, Debug)]
 pub enum SignalRef<'a> {
     /// A message.
@@ -37,7 +37,7 @@ impl<'a> From<&'a Signal> for SignalRef<'a> {
     }
 }
 
-/// Is told of what happens on a node, on the thread where it happens.
+/// Receives the events of a node, each on the thread where it happens.
 pub trait Observer: Send + Sync + 'static {
     /// A process has begun. `parent` is the process that spawned it, possibly on another node, or
     /// `None` if it was spawned from outside a process.
@@ -52,19 +52,19 @@ pub trait Observer: Send + Sync + 'static {
     fn ended(&self, pid: Pid, reason: &ExitReason);
     /// A monitor's `Down` is put into the mailbox of the process that holds the monitor.
     fn down(&self, to: Pid, monitor: Reference);
-    /// A signal is given to the carrier, by this process if by any; [`sent`](Observer::sent)
-    /// follows.
+    /// A signal is given to the carrier. `by` is the process that sends it, if a process does.
+    /// [`sent`](Observer::sent) follows.
     fn sends(&self, by: Option<Pid>, to: &RemoteDest, signal: SignalRef<'_>);
     /// The carrier has taken the signal for this connection. `None` if the signal can't be encoded.
     fn sent(&self, over: Option<ConnectionId>);
     /// After a send, this many bytes wait to be written to a connection.
     fn queued(&self, over: ConnectionId, bytes: usize);
-    /// A connection is about to go up between these two nodes, as they named themselves to each
+    /// A connection is about to go up between these two nodes, under the names that they gave each
     /// other, with their addresses. The local node and address come first.
     fn connected(&self, connection: ConnectionId, nodes: [NodeId; 2], ends: [SocketAddr; 2]);
     /// A signal has come over a connection.
     fn received(&self, over: ConnectionId, to: &Target, signal: SignalRef<'_>);
-    /// A connection is no more, which is told from now on.
+    /// A connection is lost. The processes that are concerned are told after this.
     fn lost(&self, connection: ConnectionId);
     /// A peer sent something invalid over a connection.
     fn misbehaved(&self, connection: ConnectionId, why: &str);

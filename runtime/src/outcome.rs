@@ -18,7 +18,7 @@ const TEXT_BYTES_MAX: usize = 8 * 1024;
 /// The most sources of an error that are included. A chain of sources may be endless.
 const SOURCES_MAX: usize = 32;
 
-/// What a process's future may return: `()`, a `Result`, or a value that is dropped.
+/// A value that a process's future may return: `()`, a `Result`, or a value that is dropped.
 ///
 /// A process whose future returns `Err` has failed: it ends with [`ExitReason::Error`], which
 /// carries the error's text, followed by the text of each [`source`](Error::source). The failure is

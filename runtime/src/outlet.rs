@@ -15,7 +15,7 @@
 //! # Invariants
 //! - **O1** `rounds` is zero while no thread has the turn. The thread that raises it from zero has
 //!   the turn until it sets `rounds` to zero again. It does that only if no other thread has asked
-//!   for a round since its own last one began. So a round sees everything that was there before the
+//!   for a round since its last round began. So a round sees everything that was there before the
 //!   round was asked for.
 //! - **O2** `blocked` changes only in a round. A thread that finds it set has made its work visible
 //!   before the transport reports room, and the round after that report sees the work.
@@ -24,10 +24,11 @@
 
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 
-/// A thread that other threads keep asking for one more round gives way after this many.
+/// The number of rounds after which a thread gives way if other threads keep asking for more.
 const ROUNDS_IN_A_ROW: usize = if cfg!(loom) { 2 } else { 8 };
 
-/// See the head of this file. `T` is what the work is done with.
+/// Work that one thread at a time does; see the head of this file. `T` is the state that the work
+/// uses.
 #[derive(Default)]
 pub struct Outlet<T> {
     work: Mutex<T>,
@@ -42,7 +43,7 @@ pub enum Round {
     Done,
     /// The transport has no room, and will report when it has.
     Blocked,
-    /// There is more to do, and others should have their turn first.
+    /// There is more to do, and other threads should have their turn first.
     More,
 }
 
@@ -62,9 +63,9 @@ impl<T> Outlet<T> {
         if self.is_blocked() { Turn::Over } else { self.work(round) }
     }
 
-    /// Does a round after the transport has reported room. The transport may report it when no
-    /// thread has waited for it; then there is nothing to do, since threads with something new push
-    /// it themselves.
+    /// Does a round after the transport has reported room. The transport may report room when no
+    /// thread has waited for it. Then there is nothing to do, since a thread with something new
+    /// pushes it itself.
     pub fn has_room(&self, round: impl FnMut(&mut T) -> Round) -> Turn {
         if self.rounds.load(Ordering::Acquire) > 0 || self.is_blocked() {
             self.work(round)
@@ -119,12 +120,12 @@ impl<T> Outlet<T> {
         self.blocked.load(Ordering::Relaxed)
     }
 
-    /// Returns whether some thread has the turn, be it that the turn is kept.
+    /// Returns whether a thread has the turn, or the turn is kept.
     pub fn is_busy(&self) -> bool {
         self.rounds.load(Ordering::Acquire) > 0
     }
 
-    /// Changes what the work is done with, between two rounds. This waits for a round under way.
+    /// Changes the state of the work between two rounds. This waits for a round under way.
     pub fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
         change(&mut self.work.lock())
     }

@@ -25,7 +25,7 @@ use crate::system_message::Object;
 pub enum Item {
     /// The name under which the process is registered.
     RegisteredName,
-    /// What the process is doing.
+    /// The activity of the process.
     Status,
     /// The number of messages in its mailbox.
     MessageQueueLen,
@@ -89,7 +89,7 @@ pub enum Item {
 pub enum InfoItem {
     /// `None` for a process without a name.
     RegisteredName(Option<Name>),
-    /// What it was doing when it was asked.
+    /// The activity of the process when it was asked.
     Status(Status),
     /// The number of messages in its mailbox.
     MessageQueueLen(usize),
@@ -139,7 +139,7 @@ pub enum InfoItem {
     Undecodable(u64),
 }
 
-/// What a process is doing.
+/// The activity of a process.
 ///
 /// ```
 /// # use fika_runtime::{Node, Status, info, spawn, yield_now};
@@ -187,8 +187,8 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Returns a message or a value as others may see it. What encodes it is the program's: if that
-    /// panics or calls `exit`, there is no copy.
+    /// Returns a message or a value as other processes may see it. The program's code encodes it.
+    /// If that code panics or calls `exit`, there is no copy.
     pub(crate) fn of(envelope: &Envelope) -> Snapshot {
         let copy = try_out(|| envelope.to_encoded().ok()).unwrap_or(None);
         Snapshot { type_name: envelope.type_name().into(), copy }

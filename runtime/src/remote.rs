@@ -33,7 +33,7 @@ pub trait RemoteFn:
     fn args(&self) -> Result<Encoded, EncodeError>;
 }
 
-/// What a `#[remote]` function returns.
+/// The value that a `#[remote]` function returns.
 #[derive(Debug, Clone)]
 pub struct Remote<A, F> {
     name: &'static str,

@@ -79,7 +79,7 @@ fn node_of(word: *mut Header) -> *mut Header {
 #[derive(Debug)]
 pub(crate) struct SignalQueue(AtomicPtr<Header>);
 
-/// What a sender has to do after a push or a notification.
+/// The step that a sender has to take after a push or a notification.
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Wake {

@@ -21,7 +21,7 @@
 //! 2. Connections are closed. No new processes are made, and no blocking calls begin.
 //! 3. All processes are killed. This waits until they have ended or the time limit has passed.
 //! 4. The threads end. A thread whose process never yields is left behind.
-//! 5. The remaining processes are dropped here, and so are the values of timers.
+//! 5. The remaining processes and the values of timers are dropped here.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -23,9 +23,10 @@
 //! - **T3** Only the slot's owner touches `body`. The owner is the maker of a process until it has
 //!   scheduled the process. Then it is the thread that took the process from a run queue, until the
 //!   process is parked, queued again or gone. Then the slot has no owner until the next maker takes
-//!   it from a free list. `signal_queue` gives the hand-over its order. When no thread can take a
-//!   process from a run queue any more, the one thread that ends the node owns all bodies: after
-//!   the last worker has ended (`stop`), or when the `Stepper` or the node itself is dropped.
+//!   it from a free list. `signal_queue` gives the hand-over its order. At the end, no thread can
+//!   take a process from a run queue any more: after the last worker has ended (`stop`), or when
+//!   the `Stepper` or the node itself is dropped. Then the one thread that ends the node owns all
+//!   bodies.
 //!
 //! Prior art: `erl_ptab` and its `PTables.md`.
 #![allow(unsafe_code)]
@@ -106,7 +107,7 @@ struct Chunk<B: ?Sized> {
 
 // SAFETY: T3 for the body; all other fields are atomic.
 unsafe impl<B: ?Sized + Send> Sync for Chunk<B> {}
-// SAFETY: a body is `Send`, and so are all other fields.
+// SAFETY: a body and all other fields are `Send`.
 unsafe impl<B: ?Sized + Send> Send for Chunk<B> {}
 
 /// A reference to a slot, for wakers and the slot's process. See T2.

@@ -94,7 +94,7 @@ pub struct Timeout<M> {
 pub struct CancelTimer {
     /// The timer.
     pub timer: TimerRef,
-    /// What `cancel_timer` would have returned.
+    /// The value that `cancel_timer` would have returned.
     pub left: Option<Duration>,
 }
 
@@ -117,7 +117,7 @@ pub struct CancelTimer {
 pub struct ReadTimer {
     /// The timer.
     pub timer: TimerRef,
-    /// What `read_timer` would have returned.
+    /// The value that `read_timer` would have returned.
     pub left: Option<Duration>,
 }
 

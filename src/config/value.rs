@@ -14,10 +14,10 @@ use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Unexpected, Visito
 /// A kind of value.
 #[derive(Clone, Copy)]
 pub(super) struct Kind<T> {
-    /// What stands for the value in the help of a command line.
+    /// The placeholder for the value in the help of a command line.
     #[cfg_attr(not(feature = "clap"), allow(dead_code, reason = "there is no command line"))]
     name: &'static str,
-    /// What a file may contain.
+    /// The forms that the value may have in a file.
     accepts: &'static [Form],
     /// The words of an error after "expected".
     expected: &'static str,
@@ -156,7 +156,7 @@ pub(super) const WHEN: Kind<AutoConnect> = Kind {
     },
 };
 
-/// What the list of settings asks of a kind.
+/// The operations that the list of settings needs of a kind.
 pub(super) trait Reads {
     /// The field of a setting of this kind.
     type Slot;

@@ -1,23 +1,23 @@
 //! Back-pressure: what happens if a sender is faster than its receiver.
 //!
 //! [`send`](crate::message::send) never fails and never waits. So a sender can be faster than its
-//! receiver, and something has to give. What happens depends on the node on which the receiver
+//! receiver, and something has to give. The consequence depends on the node on which the receiver
 //! lives.
 //!
 //! # The receiver is on another node
 //!
 //! Each connection has a buffer for its output. If it holds more than 1 MiB (see
-//! [`output_bytes`](crate::node::NodeBuilder::output_bytes)), the connection is *busy*, and **each
-//! process that sends over it is suspended** at its next `.await` of a function of this crate,
-//! until half of the buffer has been written. This is Erlang's `busy_dist_port`. It keeps memory
-//! bounded without any code of yours, and usually lasts for milliseconds.
+//! [`output_bytes`](crate::node::NodeBuilder::output_bytes)), the connection is *busy*. **Each
+//! process that sends over a busy connection is suspended** at its next `.await` of a function of
+//! this crate, until half of the buffer has been written. This is Erlang's `busy_dist_port`. It
+//! keeps memory bounded without any code of yours, and usually lasts for milliseconds.
 //!
 //! It can hurt. A peer that is frozen, or whose network is cut silently, reads nothing, and its
 //! connection is closed after [`net_ticktime`](crate::node::NodeBuilder::net_ticktime), 60 seconds
-//! or somewhat more. A server that sends to this peer is suspended all this time, and serves
-//! nobody, not even processes of its own node. After one second the node logs a warning that names
-//! the process and the peer; [`system_monitor`](crate::net::system_monitor()) tells a process of
-//! each suspension at once.
+//! or somewhat more. A server that sends to this peer is suspended all this time, and serves no
+//! process, not even one on its own node. After one second the node logs a warning that names the
+//! process and the peer; [`system_monitor`](crate::net::system_monitor()) tells a process of each
+//! suspension at once.
 //!
 //! So a process that serves many others should not send much data to other nodes by plain `send`.
 //! There are five alternatives:

@@ -100,7 +100,7 @@ fn members() {
         let name = name.clone();
         here.block_on(async move { what(name).await })
     };
-    flood(&there, "asked to spawn a function that this node has not", 400, || {
+    flood(&there, "asked to spawn a function that this node does not have", 400, || {
         ask(|name| {
             Box::pin(async move {
                 assert_eq!(try_spawn_on(&name, Unknown).await, Err(SpawnError::Notsup));

@@ -58,8 +58,8 @@ impl Address {
     }
 }
 
-/// What a message is in its mailbox. An ordinary message has no stamp: it keeps its address, which
-/// has no flag set.
+/// The kind of a message in its mailbox. An ordinary message has no stamp: it keeps its address,
+/// which has no flag set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Stamp(u64);
 

@@ -1,4 +1,4 @@
-//! Which parts of its type a value has.
+//! The parts of its type that a value has.
 
 /// A set of variants, of structs with their numbers of fields, and of fields that were left out. It
 /// is a filter of 64 bits, so two of them may share a bit.

@@ -37,7 +37,7 @@ struct Encoder<'a> {
     out: &'a mut Buffer,
     /// The number of options, enums, lists and maps around the current value.
     depth: u32,
-    /// Which parts of its type the value has.
+    /// The parts of its type that the value has.
     coverage: Coverage,
     /// A field was left out, or a list or map does not know its length.
     irregular: bool,

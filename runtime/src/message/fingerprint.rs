@@ -44,7 +44,7 @@ const REFUSALS_MAX: usize = 1 << 16;
 /// How often to retry a variant that is refused.
 const FAILURES_MAX: usize = 4;
 
-/// What tracing a type has shown.
+/// The result of tracing a type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Shape {
     pub(super) fingerprint: u64,
@@ -101,7 +101,7 @@ fn trace_with<T: DeserializeOwned>(state: &mut State, each: &mut dyn FnMut(T)) -
     Shape { fingerprint: shapes, asks: state.asks }
 }
 
-/// What all passes have shown.
+/// The results of all passes.
 #[derive(Default)]
 struct State {
     /// Options, lists and maps, by visitor.

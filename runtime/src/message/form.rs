@@ -8,7 +8,7 @@
 //! - The **parts** of a value: its variants, and its structs with their numbers of fields. The
 //!   encoder collects them on the way. A value with parts that were not seen before is tried: it is
 //!   written in the described form and read as a receiver would read it.
-//! - What a **value** leaves out: the plain encoder gives up, and the value is described.
+//! - A **value** leaves something out: the plain encoder gives up, and the value is described.
 //!
 //! If neither form can bring a value back, its sender gets an error.
 

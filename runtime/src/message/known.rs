@@ -1,4 +1,4 @@
-//! What this program has learned about its message types.
+//! The facts that this program has learned about its message types.
 //!
 //! This depends only on the types, so it is stored for the whole program and not for a node. It is
 //! a hash table that only grows, by one entry for each type, so reading takes no lock. Generic
@@ -19,7 +19,7 @@ const CHAINS: usize = 1024;
 
 static TYPES: [OnceLock<&'static Known>; CHAINS] = [const { OnceLock::new() }; CHAINS];
 
-/// What is known about a type. Each part is computed when it is first needed. Two threads may
+/// The facts known about a type. Each part is computed when it is first needed. Two threads may
 /// compute it at the same time, with the same result.
 #[repr(C)]
 pub(super) struct Known {

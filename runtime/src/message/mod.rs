@@ -96,13 +96,13 @@ use crate::printable::printable;
 /// `Arc<[u8]>` are copied once on each node.
 ///
 /// # Foreign types
-/// These types are messages: all types of std that serde supports and that own their value,
-/// including tuples of up to 12 elements and arrays of any length; `Bytes`; and the runtime's own
-/// types, such as [`Pid`](crate::Pid). `Rc`, `Weak` and references are not, nor are types that can
-/// be changed while shared: `Cell`, `RefCell`, `Mutex`, `RwLock` and the atomic types. An `Arc`, a
-/// `Box` or a `Cow` is a message of its own type; another node receives its contents in a new one.
-/// A `PathBuf` that is not UTF-8 and a `SystemTime` before 1970 can't be sent to another node, and
-/// an `OsString` only to a node whose operating system is of the same family.
+/// All types of std that serde supports and that own their value are messages, including tuples of
+/// up to 12 elements and arrays of any length. `Bytes` and the runtime's own types, such as
+/// [`Pid`](crate::Pid), are messages, too. `Rc`, `Weak` and references are not, nor are types that
+/// can be changed while shared: `Cell`, `RefCell`, `Mutex`, `RwLock` and the atomic types. An
+/// `Arc`, a `Box` or a `Cow` is a message of its own type; another node receives its contents in a
+/// new one. A `PathBuf` that is not UTF-8 and a `SystemTime` before 1970 can't be sent to another
+/// node, and an `OsString` only to a node whose operating system is of the same family.
 ///
 /// A field of a struct or an enum only needs serde's traits. This allows types of other crates. An
 /// array of more than 32 elements needs `#[serde(with = "fika::message::array")]`; see [the module](mod@array).
@@ -281,8 +281,8 @@ impl Encoded {
     /// Decodes the value, if it is an `M`.
     ///
     /// # Errors
-    /// If the message is of another type, or of a type with the same tag and another shape; if the
-    /// bytes are not a valid value; or if the type's own code refuses the value or panics.
+    /// If the message is of another type, or of a type with the same tag and another shape. Also if
+    /// the bytes are not a valid value, or if the type's own code refuses the value or panics.
     pub fn decode<M: Message>(&self) -> Result<M, DecodeError> {
         if self.wire_type.hash != M::tag_hash() {
             return Err(DecodeError::other_type(&self.wire_type, &WireType::of::<M>()));

@@ -2,8 +2,8 @@
 //!
 //! A pid or a reference in a message names its node by an index into a short list next to the
 //! bytes. The connection writes that list with its cache of names. So a pid costs a few bytes, and
-//! the bytes of a message mean the same on every connection. serde does not let an inner value
-//! reach the encoder that writes it, so the list is in a thread-local variable during the call.
+//! the bytes of a message mean the same on every connection. With serde, an inner value can't reach
+//! the encoder that writes it, so the list is in a thread-local variable during the call.
 //!
 //! Outside such a call, for example when a pid is written to a log as JSON, a node is written in
 //! full.
@@ -22,7 +22,7 @@ use crate::node_name::NodeName;
 /// The nodes that a value names. Most values name one or two.
 pub type NodeList = SmallVec<[NodeId; 4]>;
 
-/// What this thread currently does with values.
+/// The work that this thread currently does with values.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Does {
     Nothing,

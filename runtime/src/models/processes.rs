@@ -21,7 +21,7 @@ pub(super) fn node() -> Node {
     Node::builder().workers(1).process_limit(8).env(clock).build_at_rest().unwrap()
 }
 
-/// Runs queued tasks until none is left.
+/// Runs queued tasks until no task is left.
 fn work(node: &Node) {
     let inner = node.inner();
     while let Some(task) = inner.scheduler.take_any() {
@@ -203,8 +203,8 @@ fn loom_suspend_against_exit() {
     });
 }
 
-/// A node stops while one of its processes spawns another: both end, and so does the worker's
-/// thread.
+/// A node stops while one of its processes spawns another. Both processes and the worker's thread
+/// end.
 #[test]
 fn loom_stop_against_spawn() {
     model(|| {

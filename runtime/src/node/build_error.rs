@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The operating system gave no thread.
+    /// The operating system refused a thread.
     #[error("no thread can be started: {0}")]
     Thread(#[from] std::io::Error),
     /// The operating system gives no random bytes, without which no handshake is safe.

@@ -26,10 +26,11 @@ use crate::sync::Mutex;
 use crate::table::{self, Table};
 use crate::timers::Timers;
 
-/// As many processes as OTP 28 has by default.
+/// The default process limit, as in OTP 28.
 const PROCESS_LIMIT: usize = 1 << 20;
 
-/// More messages than the bursts that a process handles in a moment.
+/// The default mailbox length for the warning. It is above the bursts that a process handles in a
+/// moment.
 const LONG_MESSAGE_QUEUE: usize = 10_000;
 
 /// The largest number of workers. OTP has the same limit for its schedulers.
@@ -98,7 +99,7 @@ impl NodeBuilder {
     }
 
     /// Sets the mailbox limit of all processes that are not given their own. By default there is no
-    /// limit. (In the place of Erlang's `+hmax`.)
+    /// limit. This takes the place of Erlang's `+hmax`.
     pub fn mailbox_limit(mut self, limit: MailboxLimit) -> Self {
         self.mailbox_limit = limit;
         self
@@ -153,9 +154,9 @@ impl NodeBuilder {
     /// Starts the node, and then its services.
     ///
     /// # Errors
-    /// If a setting is out of its range, two remote functions have the same name, the system refuses
-    /// a thread, or a service does not start; and, if the node has a name or encodes its messages, if
-    /// two message types have the same tag.
+    /// If a setting is out of its range, two remote functions have the same name, the system
+    /// refuses a thread, or a service does not start. A node that has a name or encodes its
+    /// messages also does not start if two message types have the same tag.
     pub fn build(mut self) -> Result<Node, BuildError> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let workers = self.workers.unwrap_or_else(|| cores().min(WORKERS_MAX));

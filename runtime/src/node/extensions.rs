@@ -1,7 +1,7 @@
 //! State that layers above the runtime keep in a node, found by its type.
 //!
-//! A list that only grows, with a place for each type. So a look-up takes no lock, and what it
-//! returns lives as long as the node. A node has few extensions.
+//! The extensions are a list that only grows, with one entry for each type. So a look-up takes no
+//! lock, and the returned reference lives as long as the node. A node has few extensions.
 
 use std::any::Any;
 use std::sync::OnceLock;
@@ -76,8 +76,8 @@ impl Node {
 
     /// Returns the node's extension of this type, and makes it first if the node has none.
     ///
-    /// An extension is made once, however many threads call this, and is kept as long as the node.
-    /// So it must not keep a [`Node`], only a [`WeakNode`](crate::WeakNode).
+    /// An extension is made once, however many threads call this, and lives as long as the node. So
+    /// it must not hold a [`Node`], only a [`WeakNode`](crate::WeakNode).
     ///
     /// ```
     /// # use std::sync::atomic::{AtomicU64, Ordering};
@@ -98,8 +98,8 @@ impl Node {
     /// ```
     ///
     /// # Panics
-    /// With the panic of `make`; the next call tries again. If `make` asks for the extension that it
-    /// makes, it panics or waits forever.
+    /// If `make` panics, with the same panic; the next call tries again. A `make` that asks for the
+    /// extension that it is making panics or waits forever.
     pub fn extension_or_init<T: Send + Sync + 'static>(&self, make: impl FnOnce() -> T) -> &T {
         self.0.extensions.get_or_init(make)
     }

@@ -1,8 +1,8 @@
 //! Services that start and stop with a node, in order.
 //!
-//! The hook for layers above the runtime, such as process groups or applications. A service starts
-//! after the services that it builds on, and stops before them. Processes of the runtime and of the
-//! distribution are none of these: they run to the end of the node.
+//! Services are the hook for layers above the runtime, such as process groups or applications. A
+//! service starts after the services that it builds on, and stops before them. The processes of the
+//! runtime and of the distribution are not such services: they run until the node ends.
 
 use std::future::Future;
 use std::panic::Location;
@@ -18,7 +18,7 @@ use crate::report;
 use crate::report::Cut;
 use crate::sync::Mutex;
 
-/// How long a service may take to stop, which is as long as OTP's supervisors give their workers.
+/// The time that a service has to stop. OTP's supervisors give their workers as long.
 const SERVICE_STOP: Duration = Duration::from_secs(5);
 
 /// How long to wait before looking again whether the services have stopped.
@@ -32,7 +32,7 @@ pub type StopService = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Services start in the order in which they are [added](crate::NodeBuilder::service), and stop in
 /// the reverse order. They stop after the processes that wait in
 /// [`run_until_stopped`](Node::run_until_stopped) have ended, while the node still has its
-/// connections and all other processes. The program is killed only after that.
+/// connections and all other processes. These processes are killed only after that.
 ///
 /// ```
 /// # use std::error::Error;
@@ -70,20 +70,20 @@ pub trait NodeService: Send + Sync + 'static {
     /// Returns the name of the service, for errors and logs.
     fn name(&self) -> &str;
 
-    /// Starts the service. Runs on the thread that builds the node, and not in a process, so it
-    /// uses the methods of `node`. It must not wait for something that takes long.
+    /// Starts the service. This runs on the thread that builds the node and not in a process, so it
+    /// uses the methods of `node`. It must not wait for long.
     ///
     /// # Errors
     /// If the service can't start. The services before it are stopped then, and building the node
     /// fails with [`BuildError::Service`]. So does a panic.
     fn start(&self, node: &Node) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
-    /// Returns what stops the service. It is awaited in a process of the node, so it can send and
-    /// receive. It has 5 s: after that, and if it panics, an error is logged, and the next service is
-    /// stopped.
+    /// Returns the future that stops the service. It is awaited in a process of the node, so it can
+    /// send and receive. It has 5 s. If it takes longer or panics, an error is logged, and the next
+    /// service is stopped.
     ///
-    /// It does not run if the node ends without being stopped: if its simulation crashes it, or if
-    /// the operating system refuses a thread for the stop.
+    /// The future does not run if the node ends without being stopped: if its simulation crashes
+    /// the node, or if the operating system refuses a thread for the stop.
     fn stop(&self, node: &Node) -> StopService {
         let _ = node;
         Box::pin(async {})
@@ -98,7 +98,7 @@ pub(crate) struct Services(Mutex<State>);
 struct State {
     /// In the order of their starts.
     started: Vec<Arc<dyn NodeService>>,
-    /// They have been stopped, or are about to be.
+    /// The services have been stopped, or are about to be.
     stops: bool,
 }
 
@@ -112,7 +112,7 @@ impl Services {
 }
 
 impl Node {
-    /// Starts a service on a node that runs, after all services that it has. It stops before them.
+    /// Starts a service on a running node. It stops before all services that the node already has.
     ///
     /// # Errors
     /// [`BuildError::Service`] if the service does not start, or the node is stopping.
@@ -156,8 +156,8 @@ impl Node {
     }
 }
 
-/// Stops the services of a node in a process, and waits for that on this thread, which stops the
-/// node.
+/// Stops the services of a node in a process. Waits for that on this thread, which is the thread
+/// that stops the node.
 pub(crate) fn stop_services(node: &Inner) {
     let services = node.services.take();
     let Ok(count) = u32::try_from(services.len()) else { return };
@@ -188,7 +188,7 @@ pub(crate) async fn stop_services_here(node: Node) {
 async fn stop_in_turn(node: Node, mut services: Vec<Arc<dyn NodeService>>) {
     while let Some(service) = services.pop() {
         let (stops, of) = (service.clone(), node.clone());
-        // In a process of its own, since it is the program's code.
+        // The program's code runs in a separate process.
         let stopped = match Ended::spawn_root_service(async move { stops.stop(&of).await }) {
             Some((_, ended)) => process::timeout(SERVICE_STOP, ended).await,
             None => Ok(ExitReason::SystemLimit),
@@ -352,8 +352,8 @@ mod tests {
         }
     }
 
-    /// In a node without threads as well, whose clock the test moves: a service that never stops
-    /// has its time, and the next one follows.
+    /// A service that never stops has its time, and the next one follows. The node has no threads,
+    /// and the test moves its clock.
     #[test]
     fn one_that_hangs_has_its_time() {
         let log = Log::default();

@@ -1,4 +1,4 @@
-//! Requests of other nodes to spawn a `#[remote]` function on this node.
+//! Requests from other nodes to spawn a `#[remote]` function on this node.
 
 use std::panic::Location;
 
@@ -12,7 +12,7 @@ use crate::report;
 use crate::signal::{Signal, SpawnError};
 use crate::undecodable::{Undecodable, UndecodablePart};
 
-/// Spawns the process and answers the request. `None` if there is no process.
+/// Spawns the process and answers the request. `None` if no process was spawned.
 pub(super) fn receive_spawn(node: &Inner, request: SpawnRequest) -> Option<Pid> {
     let SpawnRequest { reference, from, group_leader, function, args, .. } = request;
     let reply = |result| {
@@ -22,14 +22,15 @@ pub(super) fn receive_spawn(node: &Inner, request: SpawnRequest) -> Option<Pid> 
         node.logs.spawns_refused.line(node.env.now(), |left_out| {
             report!(
                 warn, function = printable(&function), %from, left_out,
-                "asked to spawn a function that this node has not"
+                "asked to spawn a function that this node does not have"
             );
         });
         reply(Err(SpawnError::Notsup));
         return None;
     };
-    // The types of the arguments are the program's, and so is the code that decodes them. It runs for
-    // no process: the process that runs here may be net_kernel, which an `exit` must not end.
+    // The program defines the types of the arguments and the code that decodes them. This code runs
+    // outside of a process: the process that runs here may be net_kernel, and an `exit` must not
+    // end it.
     let made = context::enter_node(node, || {
         process::catch(|| {
             make(&args).map_err(|error| match error.is_malformed() {

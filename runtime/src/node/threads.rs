@@ -8,13 +8,13 @@ use crate::process::{Action, Blocking};
 use crate::scheduler::{BLOCKING, BlockingPool, Job, LOOKUP, Ready, Urgency};
 use crate::sync::{AtomicBool, Ordering};
 
-/// The most calls of `spawn_blocking` that run at the same time; further calls wait. tokio has the
-/// same limit: enough for any disk, and not too many stacks.
+/// The largest number of calls of `spawn_blocking` that run at the same time; further calls wait.
+/// tokio has the same limit: enough for any disk, and not too many stacks.
 const BLOCKING_MAX: usize = 512;
 
-/// The most blocking calls of the node's own services that run at the same time: of look-ups of
-/// hosts, and of a resolver. A peer can cause them, by naming nodes. One that gets no answer
-/// occupies a thread until the system gives up.
+/// The largest number of blocking calls of the node's own services that run at the same time. These
+/// are look-ups of hosts, and calls of a resolver. A peer can cause them by naming nodes. A look-up
+/// that gets no answer occupies a thread until the system gives up.
 const LOOKUPS_MAX: usize = 16;
 
 /// How long to wait before trying again to start a thread that the system has refused.
@@ -24,10 +24,10 @@ const THREAD_RETRY: Duration = Duration::from_millis(100);
 pub(crate) struct Threads {
     /// Calls of the program.
     program: BlockingPool,
-    /// Calls of the node's services. Separate, so that these and the program's calls do not hold up
-    /// each other.
+    /// Calls of the node's services. Their pool is separate, so that they and the program's calls
+    /// do not delay each other.
     services: BlockingPool,
-    /// The timer runs that retries to start threads.
+    /// Whether the timer that retries to start threads is running.
     retries: AtomicBool,
 }
 
@@ -75,7 +75,8 @@ pub(crate) fn thread_is_missing(node: &Inner) {
 
 /// Retries to start the threads that the system has refused.
 pub(crate) fn retry_threads(node: &Inner) {
-    // Before it looks: a thread that is missing from now on starts the timer itself.
+    // Cleared before the pools are asked: if a thread is missing after this, the timer is started
+    // again.
     node.threads.retries.store(false, Ordering::SeqCst);
     let Threads { program, services, .. } = &node.threads;
     let missing = [program.retry(), services.retry(), node.retry_stop()];

@@ -1,4 +1,4 @@
-//! What OTP builds from processes: ordinary processes that use the public functions and the
-//! runtime's timers.
+//! The parts of OTP that are built from processes. They are ordinary processes that use the public
+//! functions and the runtime's timers.
 
 pub mod timer;

@@ -16,8 +16,8 @@
 //! | `inspect` | functions: looking at other processes | |
 //! | `api` | functions: what a process asks or sets of itself and of its node | |
 //!
-//! A folder imports from folders above it only, and files of a folder do not import each other in
-//! a circle. Steps that several folders share are methods of one of three types, and need no import:
+//! A folder imports only from folders above it, and files of a folder do not import each other in a
+//! circle. Steps that several folders share are methods of one of three types, and need no import:
 //!
 //! - [`Control`], the state of a process: its methods are in `core`.
 //! - [`Running`], a process with its node: its methods are in `core::control`, and the steps that

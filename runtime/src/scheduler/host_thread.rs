@@ -1,4 +1,4 @@
-//! What the operating system knows about a worker's thread: its CPU time, and whether it waits.
+//! The operating system's facts about a worker's thread: its CPU time, and whether it waits.
 //!
 //! Only Linux provides this. Elsewhere [`HostThread::cpu_time`] returns `None`.
 

@@ -1,4 +1,4 @@
-//! Which workers sleep, and which one to wake.
+//! The workers that sleep, and the choice of the worker to wake.
 //!
 //! An awake worker that looks for work is *searching*. While a worker is searching, no other needs
 //! to be woken: the searching worker finds whatever is queued, and then wakes the next. Two orders
@@ -38,7 +38,7 @@ impl Idle {
         self.searching.load(Ordering::Relaxed)
     }
 
-    /// Returns whether a worker sleeps and none is searching, at a glance.
+    /// Returns whether a worker sleeps and no worker is searching, at a glance.
     pub(super) fn may_take(&self) -> bool {
         self.searching() == 0 && self.sleeping() > 0
     }

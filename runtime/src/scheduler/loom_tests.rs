@@ -27,7 +27,7 @@ struct Tally {
     done: Mutex<usize>,
     came: Condvar,
     clock: AtomicU64,
-    /// What the end of a turn queues, if the first task has run.
+    /// The task that the end of a turn queues, if the first task has run.
     at_turn_end: Mutex<Option<(Arc<Scheduler>, TaskId)>>,
 }
 

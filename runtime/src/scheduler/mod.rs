@@ -77,8 +77,9 @@ impl TaskId {
     }
 }
 
-/// What the scheduler needs from its user. All workers share one runner. A call only panics because
-/// of a bug in the runtime or in a part that the node was built with; see `UNSAFE.md`.
+/// The functions that the scheduler needs from its user. All workers share one runner. A call only
+/// panics because of a bug in the runtime or in a part that the node was built with; see
+/// `UNSAFE.md`.
 pub(crate) trait Runner: Send + Sync + 'static {
     /// Runs `work`, which is all that a thread of the scheduler does.
     fn enter(&self, work: &dyn Fn());

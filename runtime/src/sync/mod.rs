@@ -1,5 +1,5 @@
-//! What threads share: atomics, cells, locks, queues that can be stolen from, parkers and
-//! thread-locals. There are three sets with the same interface:
+//! The primitives that threads share: atomics, cells, locks, queues that can be stolen from,
+//! parkers and thread-locals. There are three sets with the same interface:
 //!
 //! - [`real`]: those of std, parking_lot and crossbeam. Programs run with these.
 //! - [`checked`] with `--cfg loom`: those of loom, which tries every order of the threads' steps,

@@ -13,7 +13,7 @@ use super::{DEPTH_MAX, Kind, NAME_FIRST, NAME_NEW, NAMES_MAX};
 /// Observations while a value was written.
 #[derive(Clone, Debug, Default)]
 pub(in super::super) struct Written {
-    /// Which parts of its type the value has.
+    /// The parts of its type that the value has.
     pub(in super::super) coverage: Coverage,
     /// Whether fields were left out, or a sequence or map did not know its length. The plain form
     /// can't represent this.

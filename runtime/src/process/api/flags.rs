@@ -5,11 +5,11 @@ use crate::priority::Priority;
 
 /// Sets whether the running process goes on when it sends over a congested connection, instead of
 /// being suspended until there is room. Returns the previous value (Erlang's
-/// `process_flag(async_dist, Flag)`). What the process sends meanwhile is queued without limit, in
-/// order.
+/// `process_flag(async_dist, Flag)`). Everything that the process sends meanwhile is queued without
+/// limit, in order.
 ///
-/// It is false in a new process, unless its node has another default or it was spawned with
-/// [`SpawnOpts::async_dist`](crate::SpawnOpts::async_dist).
+/// The flag is false in a new process, unless the node has another default or the process was
+/// spawned with [`SpawnOpts::async_dist`](crate::SpawnOpts::async_dist).
 ///
 /// ```
 /// # use fika_runtime::{Node, async_dist};
@@ -32,8 +32,8 @@ pub fn async_dist(on: bool) -> bool {
 }
 
 /// Sets the running process's priority, and returns the previous one (Erlang's
-/// `process_flag(priority, Level)`). It applies from the next time that the process is queued. A
-/// new process has [`Priority::Normal`], unless it was spawned with
+/// `process_flag(priority, Level)`). The new priority applies from the next time that the process
+/// is queued. A new process has [`Priority::Normal`], unless it was spawned with
 /// [`SpawnOpts::priority`](crate::SpawnOpts::priority).
 ///
 /// ```

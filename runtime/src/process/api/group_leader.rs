@@ -44,7 +44,7 @@ pub fn set_group_leader(leader: Pid, pid: Pid) {
     context::process("set_group_leader", |me| {
         let Some(me) = me.unless_ending() else { return };
         if pid == me.pid() {
-            // Before anything else that it does.
+            // The change takes effect before anything else that the process does.
             me.control.slot.vitals.set_group_leader(leader);
         } else {
             me.node.signal(pid, Signal::GroupLeader { leader });

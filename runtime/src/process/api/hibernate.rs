@@ -10,7 +10,7 @@ use crate::process::core::{Control, gives_way};
 /// `erlang:hibernate/3`). Ready at once if there is a message, which stays in the mailbox.
 ///
 /// The runtime frees its own unused room, such as that of former links and monitors. The variables
-/// of the program stay as they are: shrink them before.
+/// of the program stay as they are: shrink them first.
 ///
 /// ```
 /// # extern crate fika_runtime as fika;

@@ -5,8 +5,8 @@ use crate::exit_reason::ExitReason;
 use crate::mailbox_limit::{MailboxLimit, WhenFull};
 use crate::process::core::Running;
 
-/// Sets the limit of the running process's mailbox, and returns the previous limit. (In the place
-/// of Erlang's `process_flag(max_heap_size, Max)`.)
+/// Sets the limit of the running process's mailbox, and returns the previous limit. This takes the
+/// place of Erlang's `process_flag(max_heap_size, Max)`.
 ///
 /// Messages that are in the mailbox already count. If there are more than the limit allows, and the
 /// limit says [`WhenFull::Kill`], the process ends with `killed` at its next suspension point.

@@ -45,8 +45,8 @@ pub fn self_node() -> Node {
     context::process("self_node", |me| me.node.handle())
 }
 
-/// Returns the node for which a function of another crate acts. The panic outside of a process
-/// names that function.
+/// Returns the node of the running process, for a function of another crate. Outside of a process
+/// it panics, and the panic names that function.
 #[doc(hidden)]
 #[must_use]
 #[track_caller]
@@ -87,12 +87,12 @@ pub fn make_ref() -> Reference {
 /// ```
 ///
 /// # Panics
-/// Always, since this is how it leaves the process: it unwinds, and destructors run. Outside of a
-/// process it panics with a message. As in any panic, if a destructor panics during the unwinding,
-/// the OS process aborts.
+/// Always: it leaves the process by unwinding, so destructors run. Outside of a process it panics
+/// with a message. As in any panic, if a destructor panics during the unwinding, the OS process
+/// aborts.
 ///
 /// In the `Serialize` or `Deserialize` of a message, it ends the process that sends or receives the
-/// message. Where the runtime runs such code for itself, to try a value out or to copy a message for
+/// message. If the runtime runs such code for itself, to test a value or to copy a message for
 /// [`process_info`](crate::process_info), the process goes on: the value is refused, or not copied.
 ///
 /// `catch_unwind` does not keep the process alive: a process that catches the unwinding still ends

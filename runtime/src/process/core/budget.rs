@@ -1,11 +1,11 @@
 //! How much a process may do in one turn.
 //!
-//! A turn has a number of *reductions*. Each message that is taken costs one, and so does each
-//! other suspension point of this crate that does not have to wait. A program can spend more by
-//! [`bump_reductions`]. The monitor thread also ends a turn that takes long; see
+//! A turn has a number of *reductions*. Each message that a receive takes costs one. Each other
+//! suspension point of this crate that does not have to wait costs one, too. A program can spend
+//! more by [`bump_reductions`]. The monitor thread also ends a turn that takes long; see
 //! `scheduler::monitor`. Both are checked at suspension points of this crate. A future of another
-//! crate that is always ready can't be interrupted; other processes then go on elsewhere, which the
-//! monitor thread arranges.
+//! crate that is always ready can't be interrupted; the monitor thread then lets other processes
+//! run on another thread.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -23,7 +23,7 @@ impl Control {
         self.used.set(0);
     }
 
-    /// Ends a turn: adds what it has used to the sum, and one for the poll itself.
+    /// Ends a turn: adds its reductions to the sum, and one for the poll itself.
     pub(in crate::process) fn end_turn(&self) {
         self.slot.vitals.add_reductions(u64::from(self.used.get()) + 1);
     }
@@ -66,7 +66,7 @@ impl Control {
 }
 
 /// Returns whether the turn of the running process is over, at a suspension point that it could
-/// pass. It is polled again in its next turn.
+/// pass. If so, the process is polled again in its next turn.
 pub(in crate::process) fn gives_way(context: &Context<'_>) -> bool {
     // Outside of a process there is no turn.
     let gives_way = context::try_process(|me| me.control.gives_way()).unwrap_or(false);
@@ -77,7 +77,7 @@ pub(in crate::process) fn gives_way(context: &Context<'_>) -> bool {
 }
 
 /// Returns whether the running process can't go on after it has waited, since it ends or is
-/// suspended. It is polled again when it may go on.
+/// suspended. If so, the process is polled again when it may go on.
 pub(in crate::process) fn stops(context: &Context<'_>) -> bool {
     let stops = context::try_process(|me| me.control.stops()).unwrap_or(false);
     if stops {
@@ -121,8 +121,8 @@ pub async fn yield_now() {
     .await;
 }
 
-/// Spends reductions of the running process's turn, as if it had taken as many messages (Erlang's
-/// `erlang:bump_reductions/1`).
+/// Spends reductions of the running process's turn, as if it had received that many messages
+/// (Erlang's `erlang:bump_reductions/1`).
 ///
 /// A turn has 256. When they are used up, the process gives way at the next suspension point of
 /// this crate, such as `receive!` or [`sleep`](crate::sleep), although it could go on. Use it for

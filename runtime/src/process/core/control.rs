@@ -1,7 +1,7 @@
 //! The control block of a process. One allocation holds it and the future, unless the future is
 //! large.
 //!
-//! Everything here is the process's own. Others reach it by signals only, so the cells
+//! Everything here belongs to the process. Other processes reach it only by signals, so the cells
 //! need no lock.
 
 use std::cell::{Cell, RefCell};
@@ -40,8 +40,8 @@ pub(crate) trait Body: Send {
     fn drop_future(self: Pin<&mut Self>);
     /// Makes the process's control block, in its place. Called once, before anything else.
     ///
-    /// Takes the node and not the pid: a pid would be passed in memory, and reading there what was
-    /// just written in other pieces stalls the processor.
+    /// Takes the node and not the pid. A pid would be passed in memory, and the processor stalls if
+    /// it reads in one piece what was just written in smaller ones.
     fn begin(
         self: Pin<&mut Self>,
         slot: SlotRef,
@@ -52,7 +52,7 @@ pub(crate) trait Body: Send {
     );
 }
 
-/// A future that is in its final place in memory and is about to become a process.
+/// A future in its final place in memory, which is about to become a process.
 pub(crate) struct NewProcess {
     body: Pin<Box<dyn Body>>,
     /// The size of all its allocations, in bytes.
@@ -66,9 +66,10 @@ impl NewProcess {
     /// Returns the function that moves a future of this type to the heap.
     ///
     /// In a build without optimizations, a function that takes a future by value has another copy
-    /// of it in its stack frame for each call that it passes the future to, even if that call is
-    /// not made. So every public function that spawns calls this one first and passes the future to
-    /// nothing else. For the same reason the two ways to place a future are separate functions.
+    /// of it in its stack frame for each call that it passes the future to. A call that is never
+    /// made counts, too. So every public function that spawns calls this one first and passes the
+    /// future to nothing else. For the same reason the two ways to place a future are separate
+    /// functions.
     pub(crate) const fn of<F>() -> fn(F) -> NewProcess
     where
         F: IntoFuture<Output: Outcome>,
@@ -183,13 +184,13 @@ pub(crate) struct Control {
     /// Where the receive that is under way began.
     pub(in crate::process) receiving: Cell<Option<&'static Location<'static>>>,
     pub(in crate::process) trap_exit: Cell<bool>,
-    /// The process ends with an error of its own, which is reported.
+    /// The process ends by an error, which is reported.
     pub(in crate::process) crashes: Cell<bool>,
     /// The process has called `exit`; the reason is in `doom`.
     left: Cell<bool>,
-    /// Something has come that may let the process go on: it is to be polled in this turn.
+    /// Something has come that may let the process go on, so it is polled in this turn.
     pub(in crate::process) works: Cell<bool>,
-    /// The process ends, and what its destructors do has no effect on others (PROC-7).
+    /// The process ends, and its destructors have no effect on other processes (PROC-7).
     ending: Cell<bool>,
     /// The process has ended and is being dropped: any code of the process that runs now is a
     /// destructor.
@@ -252,8 +253,7 @@ impl Control {
         }
     }
 
-    /// Makes the process end at its next suspension point with an error of its own, unless it
-    /// already ends.
+    /// Makes the process end at its next suspension point by an error, unless it already ends.
     pub(in crate::process) fn crash(&self, reason: ExitReason) {
         if !self.is_doomed() {
             self.crashes.set(true);
@@ -322,8 +322,8 @@ impl Control {
     }
 
     /// Returns whether the running process can't go on at a suspension point, since it ends or is
-    /// suspended. If it ends, what other branches of its future do in the rest of the poll has no
-    /// effect on others (PROC-7).
+    /// suspended. If it ends, other branches of its future may run in the rest of the poll, but
+    /// have no effect on other processes (PROC-7).
     #[inline]
     pub(in crate::process) fn stops(&self) -> bool {
         (self.ends() || self.slot.vitals.is_suspended()) && self.stops_now()
@@ -338,14 +338,14 @@ impl Control {
         !self.is_in_destructor()
     }
 
-    /// Returns whether the process ends, so that what it does has no effect on others (PROC-7).
+    /// Returns whether the process ends, and so has no effect on other processes any more (PROC-7).
     /// Functions that act for the running process use [`Running::unless_ending`].
     #[inline]
     pub(in crate::process) fn is_ending(&self) -> bool {
         self.ending.get()
     }
 
-    /// From now on, what the process does has no effect on others.
+    /// Records that the process ends: from now on, it has no effect on other processes.
     pub(in crate::process) fn set_ending(&self) {
         self.ending.set(true);
     }
@@ -368,8 +368,8 @@ impl<'a> Running<'a> {
         self.control.pid
     }
 
-    /// The guard of all that has an effect on others: `None` if the process ends. Its destructors
-    /// still run, and reach nobody (PROC-7).
+    /// Guards everything that has an effect on other processes. `None` if the process ends: its
+    /// destructors still run, but have no such effect (PROC-7).
     #[inline]
     pub(crate) fn unless_ending(self) -> Option<Running<'a>> {
         (!self.control.is_ending()).then_some(self)

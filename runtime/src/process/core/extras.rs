@@ -11,13 +11,13 @@ use super::held_up::{HeldUp, WaitsForRoom};
 use super::suspensions::Suspensions;
 use crate::signal::Signal;
 
-/// The parts. See [`Rare`](super::rare::Rare), which holds them behind a pointer of their own.
+/// The parts. See [`Rare`](super::rare::Rare), which holds them behind a separate pointer.
 #[derive(Default)]
 pub(in crate::process) struct Extras {
     /// The name that the process has given itself, for logs and `process_info`.
     pub(in crate::process) label: RefCell<Option<Arc<str>>>,
     pub(in crate::process) dictionary: RefCell<Dictionary>,
-    /// The last look at a long mailbox.
+    /// The result of the last look at a long mailbox.
     pub(in crate::process) growth: Growth,
     pub(in crate::process) suspensions: RefCell<Suspensions>,
     /// Links and monitors that came after a fatal signal. They are answered when the process has

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-/// The last look at a long mailbox.
+/// The result of the last look at a long mailbox.
 #[derive(Default)]
 pub(in crate::process) struct Growth {
     /// The length at which to look again.

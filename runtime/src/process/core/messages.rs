@@ -1,8 +1,8 @@
 //! The messages of a process: ordinary messages, and messages ahead of them.
 //!
-//! Each kind has a mailbox of its own, with a cursor of its own. So a message that is put ahead is
-//! looked at once, and the ordinary messages are not looked at again. Only a process that has had a
-//! message ahead has the second mailbox.
+//! Each kind has its own mailbox with its own cursor. So a message that is put ahead is looked at
+//! once, and the ordinary messages are not looked at again. Only a process that has had a message
+//! ahead has the second mailbox.
 
 use super::control::Control;
 use crate::message::{Chain, Envelope, Stamp};
@@ -39,7 +39,7 @@ impl Control {
         self.mailbox.borrow().each(look);
     }
 
-    /// Marks all messages as counted. Returns how many were not.
+    /// Marks all messages as counted. Returns how many were not counted before.
     pub(in crate::process) fn count_messages(&self) -> usize {
         let mut counted = 0;
         let mut count = |message: &mut Envelope| counted += usize::from(message.count());
@@ -71,7 +71,7 @@ impl Control {
         wanted: impl Fn(&Envelope) -> bool,
     ) -> Option<Envelope> {
         if let Some(rare) = self.rare.get() {
-            // In a statement of its own, so that the borrow ends here.
+            // A separate statement, so that the borrow ends here.
             let ahead = rare.ahead.borrow_mut().take_next(&wanted);
             if ahead.is_some() {
                 return ahead;
@@ -117,7 +117,7 @@ impl Control {
         meant: impl Fn(&Envelope) -> bool,
     ) -> Option<Envelope> {
         if let Some(rare) = self.rare.get() {
-            // Without a mark, it is all of them.
+            // This mailbox has no mark, so all of its messages are considered.
             let ahead = rare.ahead.borrow_mut().remove_since(reference, &meant);
             if ahead.is_some() {
                 return ahead;

@@ -1,8 +1,8 @@
 //! The state of one process, with its operations.
 //!
 //! Nothing here sends a signal. The control block (`control`) has what every process has. Few
-//! processes have the rest, which is in an allocation of its own (`rare`), and still fewer have the
-//! `extras` in it. `parts` is the way from the control block to these.
+//! processes have the rest, which is in a separate allocation (`rare`), and still fewer have the
+//! `extras` in it. `parts` leads from the control block to them.
 
 mod budget;
 mod control;

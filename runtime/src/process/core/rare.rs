@@ -1,6 +1,6 @@
 //! Parts that most processes never have: one allocation, made when the first part is needed.
 //!
-//! They cost an idle process one pointer. Each part is a cell of its own, so one part can be used
+//! They cost an idle process one pointer. Each part is a separate cell, so one part can be used
 //! while another is borrowed.
 
 use std::cell::{OnceCell, RefCell};

@@ -12,7 +12,7 @@ pub(in crate::process) struct Suspensions {
     suspends: BTreeMap<Pid, usize>,
     /// The processes that have suspended this process.
     suspenders: BTreeSet<Pid>,
-    /// Suspenders that wait until this process has stopped, which is in the middle of a turn.
+    /// Suspenders that wait until this process, which is in the middle of a turn, has stopped.
     waiting: Vec<Answer<()>>,
 }
 
@@ -25,12 +25,12 @@ impl Suspensions {
         self.suspenders.iter().copied().collect()
     }
 
-    /// This process suspends `pid`, once more.
+    /// Records that this process suspends `pid` once more.
     pub(in crate::process) fn suspend(&mut self, pid: Pid) {
         *self.suspends.entry(pid).or_default() += 1;
     }
 
-    /// This process takes back one suspension of `pid`. Returns how many are left, or `None` if
+    /// Takes back one suspension of `pid` by this process. Returns how many are left, or `None` if
     /// there was none.
     pub(in crate::process) fn resume(&mut self, pid: Pid) -> Option<usize> {
         let count = self.suspends.get_mut(&pid)?;
@@ -42,13 +42,14 @@ impl Suspensions {
         Some(left)
     }
 
-    /// `pid` suspends this process. `waiting` is its answer if this process has not stopped yet.
+    /// Records that `pid` suspends this process. `waiting` is its answer if this process has not
+    /// stopped yet.
     pub(in crate::process) fn suspended_by(&mut self, pid: Pid, waiting: Option<Answer<()>>) {
         self.suspenders.insert(pid);
         self.waiting.extend(waiting);
     }
 
-    /// `pid` resumes this process. Returns whether the process goes on.
+    /// Records that `pid` resumes this process. Returns whether this process goes on.
     pub(in crate::process) fn resumed_by(&mut self, pid: Pid) -> bool {
         self.suspenders.remove(&pid);
         self.suspenders.is_empty()

@@ -19,8 +19,8 @@ impl Control {
     /// Returns whether this waker is the process's own, and not that of a task inside its future.
     #[inline]
     pub(in crate::process) fn is_own_waker(&self, waker: &Waker) -> bool {
-        // Not `will_wake`, which compares the tables of functions as well: the compiler may make
-        // several copies of a table.
+        // `will_wake` would compare the tables of functions as well, of which the compiler may make
+        // several copies.
         waker.data() == self.slot.waker().data()
     }
 

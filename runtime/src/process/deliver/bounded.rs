@@ -1,8 +1,8 @@
-//! Bounded mailboxes: what becomes of a message that finds no room, and how its receiver
-//! gives room back.
+//! Bounded mailboxes: what happens to a message that finds no room, and how a receiver gives room
+//! back.
 //!
 //! A process without a limit keeps no count, and its senders only look at a mark in its slot.
-//! `room` says who counts what.
+//! `room` explains the counting.
 
 use std::sync::atomic::Ordering;
 
@@ -18,7 +18,7 @@ use crate::room::Take;
 use crate::signal::Signal;
 use crate::table;
 
-/// Gives a process that the caller is making this limit in place of the node's.
+/// Gives a process that the caller is making this limit, instead of the node's.
 #[cold]
 pub(in crate::process) fn bound_new(node: &Inner, pid: Pid, limit: MailboxLimit) {
     if let Some(slot) = node.table.get(pid.local()) {
@@ -65,7 +65,7 @@ impl Inner {
     /// Handles a message that finds no room in the mailbox of the process of this generation, and
     /// can't wait.
     fn refuse_message(&self, slot: SlotRef, generation: u32) {
-        // Once is enough: more of them would fill the queue.
+        // The first refused message is enough: a signal for each would fill the queue.
         let Some(limit) = slot.room().and_then(|room| room.first_refused(generation)) else {
             return;
         };
@@ -94,20 +94,20 @@ fn log(pid: Pid, limit: MailboxLimit) {
             report!(error, %pid, messages, "a mailbox is full, and its process is killed");
         }
         WhenFull::DropNewest => {
-            report!(warn, %pid, messages, "a mailbox is full, and what is sent to it is dropped");
+            report!(warn, %pid, messages, "a mailbox is full, and messages to it are dropped");
         }
         WhenFull::Wait => {
             report!(
                 error, %pid, messages,
-                "a mailbox is full, and what is sent to it is dropped: its senders are to wait, \
-                 by `send_wait`"
+                "a mailbox is full, and messages to it are dropped: senders should use \
+                 `send_wait`, which waits for room"
             );
         }
     }
 }
 
 impl Control {
-    /// Sets the limit of a process that runs, or is being made. Returns the limit before.
+    /// Sets the limit of a process that runs, or is being made. Returns the previous limit.
     #[cold]
     pub(in crate::process) fn begin_bounded(&self, limit: MailboxLimit) -> MailboxLimit {
         self.bounded.set(true);
@@ -116,7 +116,7 @@ impl Control {
         before
     }
 
-    /// How most signals to this process are addressed.
+    /// Returns the address that most signals to this process have.
     pub(in crate::process) fn usual_address(&self) -> Address {
         if self.bounded.get() { self.address().counted() } else { self.address() }
     }

@@ -11,8 +11,8 @@
 //!
 //! # Invariant
 //! For each connection in `HeldUp`, a `ConnectionRoom` is on its way, or will be sent when there is
-//! room. A signal that a `send_timeout` requested may arrive first and end the wait early; the next send
-//! then finds the connection still congested.
+//! room. A signal that a `send_timeout` requested may arrive first and end the wait early. The next
+//! send then finds the connection still congested.
 //!
 //! Semantics BUSY-1 to BUSY-6. Prior art: `erts_dsig_send`, and its `ERTS_DSIG_SEND_YIELD`.
 
@@ -27,8 +27,8 @@ use crate::node::Inner;
 use crate::process::core::{Running, WaitsForRoom};
 use crate::report;
 
-/// A process that has been suspended for this long is reported. This is longer than a connection
-/// takes to send what one turn can produce.
+/// A process that has been suspended for this long is reported. A connection sends the output of
+/// one turn in less time.
 const REPORT_AFTER: Duration = Duration::from_secs(1);
 
 impl Inner {
@@ -54,7 +54,7 @@ impl Inner {
 }
 
 impl Running<'_> {
-    /// BUSY-6. A process that ends does not wait for what its destructors send.
+    /// BUSY-6. A process that ends does not wait for room for the messages of its destructors.
     fn may_be_held_up(self) -> bool {
         !self.control.slot.vitals.is_async_dist() && !self.control.is_ending()
     }

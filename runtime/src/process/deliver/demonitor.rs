@@ -1,4 +1,4 @@
-//! Taking a monitor back: what its target is told.
+//! Taking a monitor back: the signal to its target.
 
 use crate::carrier::RemoteDest;
 use crate::node::Inner;

@@ -1,5 +1,5 @@
 //! Delivery, from a destination to the queue of a process or to the carrier. It includes full
-//! mailboxes, congested connections, processes of the runtime that do not take everything, and
+//! mailboxes, congested connections, processes of the runtime that refuse some signals, and
 //! receivers that have ended.
 
 mod bounded;

@@ -2,8 +2,8 @@
 //!
 //! A process may end before its request to spawn a linked child on another node is answered. If
 //! there is a child, it then gets the exit signal that the link would have given it (SPAWN-7). The
-//! exit reason is kept here until the answer comes, or the connection is lost, which the child's
-//! node sees as well.
+//! exit reason is kept here until the answer comes, or the connection is lost. The child's node
+//! sees such a loss as well.
 
 use std::collections::BTreeMap;
 
@@ -16,11 +16,11 @@ use crate::reference::Reference;
 use crate::signal::Signal;
 use crate::sync::Mutex;
 
-/// Children that may come, by their parents, which have ended.
+/// The children that may still be spawned, by their parents, which have ended.
 #[derive(Default)]
 pub(crate) struct Orphans(Mutex<BTreeMap<Pid, Vec<Orphan>>>);
 
-/// A child that may come.
+/// A child that may still be spawned.
 struct Orphan {
     request: Reference,
     connection: ConnectionId,
@@ -35,7 +35,7 @@ impl Orphans {
 }
 
 impl Inner {
-    /// A process ends with these requests unanswered.
+    /// Keeps the unanswered requests of a process that ends.
     pub(in crate::process) fn leave_requests(
         &self,
         parent: Pid,
@@ -77,7 +77,7 @@ impl Inner {
         }
     }
 
-    /// A connection is lost over which a process that has ended had requests.
+    /// Forgets the requests that a process, which has ended, sent over a lost connection.
     pub(super) fn orphans_lost(&self, parent: Pid, connection: ConnectionId) {
         let mut all = self.orphans.0.lock();
         if let Some(orphans) = all.get_mut(&parent) {
@@ -88,7 +88,7 @@ impl Inner {
         }
     }
 
-    /// Whether a process has ended and is still owed an answer.
+    /// Returns whether a process has ended and still expects an answer.
     pub(crate) fn is_owed(&self, pid: Pid) -> bool {
         self.orphans.0.lock().contains_key(&pid)
     }

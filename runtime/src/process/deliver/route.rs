@@ -1,4 +1,4 @@
-//! From a destination to a queue: here, or over the carrier.
+//! Brings a signal from its destination to a queue: on this node, or over the carrier.
 
 use std::fmt::Display;
 
@@ -92,7 +92,7 @@ impl Inner {
     #[inline]
     pub(crate) fn send<M: Message>(&self, dest: Dest<'_>, message: M) -> Result<(), SendError> {
         let message = Envelope::new(message);
-        // The ways that most messages go.
+        // The paths of most messages.
         let here = match &dest {
             Dest::Pid(pid) if pid.node() == self.id => Some(*pid),
             Dest::Pid(pid) => return self.send_away(*pid, message),
@@ -141,7 +141,7 @@ impl Inner {
         self.send_to(found, message)
     }
 
-    /// Sends a message that is not encoded where its receiver is a process of this node.
+    /// Sends a message. It is passed unchanged to a process of this node.
     pub(super) fn send_as_it_is(
         &self,
         dest: &Dest<'_>,
@@ -150,7 +150,7 @@ impl Inner {
         match self.find(dest) {
             Ok(found) => self.send_to(found, message),
             Err(error) => {
-                // Else a panic of its destructor would leak the error.
+                // A panic of the message's destructor would otherwise leak the error.
                 contain(|| drop(message));
                 Err(error)
             }
@@ -173,7 +173,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Sends a message ahead of the ordinary ones, where the destination allows it.
+    /// Sends a message ahead of the ordinary ones, if the destination allows it.
     pub(in crate::process) fn send_priority<M: Message>(
         &self,
         dest: Dest<'_>,
@@ -269,8 +269,9 @@ impl Inner {
         self.send_out(to, signal, waits, |sender, to, signal| carrier.send(sender, to, signal))
     }
 
-    /// Gives a message or another signal of the running process to the carrier: the one way out of
-    /// the node. If the connection has no room and `waits` is set, the running process waits.
+    /// Gives a message or another signal of the running process to the carrier. This is the only
+    /// path out of the node. If the connection has no room and `waits` is set, the running process
+    /// waits.
     #[inline]
     fn send_out<D, S, E>(
         &self,
@@ -314,15 +315,15 @@ impl Inner {
         let waits = !conditions.nosuspend;
         let nosuspend = conditions.nosuspend && self.may_be_held_up();
         let conditions = Conditions { nosuspend, ..conditions };
-        // With `nosuspend`, the next message is refused instead.
+        // With `nosuspend` the process does not wait: its next message is refused instead.
         self.send_out(to, message, waits, |sender, to, message| {
             carrier.send_if(sender, to, message, conditions)
         })?;
         Ok(())
     }
 
-    /// Outside of the node's workers nobody's turn ends that would flush. Those of another node,
-    /// in the same program, flush their own.
+    /// Flushes the carrier if this thread is not a worker of the node. Only the node's own workers
+    /// flush it at the end of a turn; a worker of another node in the program does not.
     pub(super) fn flush_outside(&self) {
         if !is_worker_of(&self.scheduler)
             && self.scheduler.by_steps().is_none()
@@ -382,8 +383,8 @@ impl Inner {
     }
 
     /// Puts a signal into the queue of a process of this node, which gets a turn of at least this
-    /// priority for it. Returns its slot and whether that was queued. `None` if there is no such
-    /// process.
+    /// priority for it. Returns the process's slot, and whether this has queued the slot. `None` if
+    /// there is no such process.
     pub(in crate::process) fn deliver_at(
         &self,
         to: Pid,
@@ -423,7 +424,7 @@ impl Inner {
         }
     }
 
-    /// Takes in a signal of another node. Returns the process that it is for.
+    /// Takes in a signal from another node, and returns its receiver.
     pub(crate) fn receive(&self, target: &Target, signal: Signal) -> Option<Pid> {
         let pid = match target {
             Target::Pid(pid) => Some(*pid),

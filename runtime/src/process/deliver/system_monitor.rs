@@ -1,4 +1,4 @@
-//! The system monitor: the process that is told of what is wrong with the node as a whole.
+//! The system monitor: the process that is notified of problems of the whole node.
 
 use crate::carrier::{Congested, ConnectionId};
 use crate::context;
@@ -27,7 +27,7 @@ pub struct SystemMonitor {
 }
 
 impl SystemMonitor {
-    /// Names the process that is told. The other methods say of what.
+    /// Names the process to notify. The other methods select the events.
     pub fn new(pid: Pid) -> SystemMonitor {
         SystemMonitor { pid, busy_dist: false }
     }
@@ -39,16 +39,16 @@ impl SystemMonitor {
         self
     }
 
-    /// Returns the process that is told.
+    /// Returns the process to notify.
     #[must_use]
     pub fn pid(&self) -> Pid {
         self.pid
     }
 }
 
-/// Sets the system monitor of this node, or removes it, and returns the system monitor before
-/// (Erlang's `erlang:system_monitor/1,2`). A node has one, until its process ends. It is not told of
-/// itself.
+/// Sets the system monitor of this node, or removes it, and returns the previous one (Erlang's
+/// `erlang:system_monitor/1,2`). A node has at most one, until its process ends. The process is not
+/// notified of events about itself.
 ///
 /// ```
 /// # extern crate fika_runtime as fika;
@@ -77,7 +77,9 @@ pub fn system_monitor(monitor: impl Into<Option<SystemMonitor>>) -> Option<Syste
         if let Some(SystemMonitor { pid, .. }) = monitor
             && (pid.node() != me.node.id || !me.node.is_alive(pid))
         {
-            refuse(ExitReason::badarg(format_args!("system_monitor: no process {pid} is here")));
+            refuse(ExitReason::badarg(format_args!(
+                "system_monitor: this node has no process {pid}"
+            )));
             return before;
         }
         *me.node.system_monitor.lock() = monitor;
@@ -85,7 +87,7 @@ pub fn system_monitor(monitor: impl Into<Option<SystemMonitor>>) -> Option<Syste
     })
 }
 
-/// Returns the system monitor, if there is one and it lives.
+/// Returns the system monitor, if there is one and its process lives.
 fn present_monitor(node: &Inner) -> Option<SystemMonitor> {
     let monitor = *node.system_monitor.lock();
     monitor.filter(|monitor| node.is_alive(monitor.pid))

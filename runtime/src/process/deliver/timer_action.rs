@@ -52,10 +52,10 @@ impl Inner {
     ) -> TimerRef {
         let id = to.local();
         let slot = self.table.get(id);
-        // Before the timer is there: a process that ends later cancels it.
+        // Set before the timer exists: a process that ends later cancels the timer.
         let owner = slot.map(|slot| slot.mark(table::TIMED)).map(|()| id.slot);
         let timer = self.start_owned(now, due, owner, |timer| Action::Send(to, message(timer)));
-        // A process that has ended before does not.
+        // A process that has ended before does not cancel it.
         if !slot.is_some_and(|slot| slot.is_open_for(id.generation)) {
             self.cancel_timer(timer);
         }
@@ -114,7 +114,7 @@ impl Inner {
     fn fire(&self, action: Action) {
         match action {
             Action::Send(to, message) => self.deliver(to, Signal::Message(message)),
-            // A name that nobody has when the timer fires: the message is dropped.
+            // If no process has the name when the timer fires, the message is dropped.
             Action::SendByName(dest, message) => drop(self.send_as_it_is(&dest, message)),
             Action::Wake(slot) => slot.wake(slot.queue.notify()),
             Action::ReportHeldUp(pid) => {

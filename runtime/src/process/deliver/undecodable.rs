@@ -1,4 +1,4 @@
-//! Handles values of other nodes that do not decode.
+//! Handles values from other nodes that do not decode.
 
 use std::sync::atomic::Ordering::Relaxed;
 

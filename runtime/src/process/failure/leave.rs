@@ -11,8 +11,8 @@ use crate::report;
 use crate::report::Cut;
 
 /// Ends the running process with this reason, since it has called a function wrongly. A destructor
-/// that runs while the process unwinds can't unwind again, since that would end the OS process:
-/// there the error is only reported, and the caller does nothing.
+/// that runs while the process unwinds can't unwind again, since that would end the OS process.
+/// There, the error is only reported, this returns, and the caller does nothing.
 pub(in crate::process) fn refuse(reason: ExitReason) {
     if std::thread::panicking() {
         return context::process("refuse", |me| {
@@ -25,8 +25,8 @@ pub(in crate::process) fn refuse(reason: ExitReason) {
     raise(reason);
 }
 
-/// Ends the running process for an error of its own, such as `badarg` or `system_limit`. The error
-/// is reported like a panic.
+/// Ends the running process by an error, such as `badarg` or `system_limit`. The error is reported
+/// like a panic.
 pub(in crate::process) fn raise(reason: ExitReason) -> ! {
     begin_unwinding(&reason);
     resume_unwind(Box::new(Raised(reason)))

@@ -1,4 +1,4 @@
-//! Panics: the hook that prints them, and the exit reason that a panic becomes.
+//! Panics: the hook that prints them, and the exit reasons that they become.
 //!
 //! A panic of a process is printed like any other, by the hook that was installed before the first
 //! node started: Rust's own, or one of the program. It prints a backtrace if `RUST_BACKTRACE` is
@@ -27,7 +27,8 @@ use crate::scheduler::is_blocking_thread;
 /// them, should not miss one of a few related panics.
 const PANICS_AT_ONCE: u32 = 256;
 
-/// After that, one panic is printed in this time: with a backtrace, some 12 KB a second.
+/// After that, one panic is printed in each interval of this length. With backtraces, that is about
+/// 12 KB a second.
 const PANIC_EACH: Duration = Duration::from_millis(250);
 
 /// A longer panic message is cut off after this many bytes. Rust's own hook prints all of it.
@@ -100,7 +101,7 @@ pub(in crate::process) fn __rust_begin_short_backtrace<R>(call: impl FnOnce() ->
     result
 }
 
-/// The payload with which a process raises an error of its own.
+/// The payload with which a process unwinds for an error.
 pub(super) struct Raised(pub(in crate::process) ExitReason);
 
 /// Converts a panic's payload to an exit reason.

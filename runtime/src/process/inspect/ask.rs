@@ -1,4 +1,4 @@
-//! Requests to other processes of the node. `signals::request` is what their receivers do.
+//! Requests to other processes of the node. `signals::request` is the side of their receivers.
 
 use crate::node::Inner;
 use crate::oneshot::Answer;
@@ -39,7 +39,7 @@ pub(super) fn ask<T>(
     Asking { wait, help }
 }
 
-/// Sends a request of a process with this priority. The receiver has a turn of that priority for
+/// Sends a request of a process with this priority. The receiver gets a turn of that priority for
 /// it. If the receiver is already queued among processes of a lower priority, these are helped
 /// until the answer is there.
 fn send_request(node: &Inner, to: Pid, request: Request, priority: Priority) -> Option<Help> {

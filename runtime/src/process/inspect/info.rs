@@ -1,5 +1,5 @@
-//! Functions that each return one item of what [`process_info`] tells about a process. `None` if
-//! the process has ended.
+//! Functions that each return one item of [`process_info`]. They return `None` if the process has
+//! ended.
 //!
 //! ```
 //! # use fika_runtime::{Node, info, self_pid, set_label};
@@ -41,8 +41,8 @@ one_item! {
     registered_name: RegisteredName -> Option<Name>;
     /// Returns what the process is doing.
     status: Status -> Status;
-    /// Returns how many messages its mailbox has, including all that the running process has sent
-    /// before.
+    /// Returns how many messages its mailbox has, including all messages that the running process
+    /// has sent to it before.
     message_queue_len: MessageQueueLen -> usize;
     /// Returns the messages in its mailbox, oldest first.
     messages: Messages -> Vec<Snapshot>;

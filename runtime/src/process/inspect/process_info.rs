@@ -21,9 +21,9 @@ use crate::request::Kind;
 /// ended, or is about to.
 ///
 /// The process itself answers, as soon as it waits or comes to a suspension point. Its mailbox does
-/// not change, and it also answers while it is suspended. All that the running process has sent to
-/// it before has had its effect. A question about the running process is answered at once. A process
-/// that computes without coming to a suspension point does not answer: use
+/// not change, and it also answers while it is suspended. Everything that the running process has
+/// sent to it before has taken effect. A question about the running process is answered at once. A
+/// process that computes without coming to a suspension point does not answer: use
 /// [`timeout`](crate::timeout()) to limit the wait.
 ///
 /// For one item see the functions of [`info`](crate::info).
@@ -45,7 +45,7 @@ pub async fn process_info(pid: Pid, items: &[Item]) -> Option<Vec<InfoItem>> {
         if pid == me.pid() {
             return Whom::Oneself;
         }
-        // A process that ends is not waited for: its destructors may take long.
+        // Does not wait for a process that ends: its destructors may take long.
         let ended = || me.node.table.is_known_alive(pid.local()) == Some(false);
         if !is_local(me, pid, "process_info") || ended() {
             return Whom::Nobody;
@@ -62,7 +62,7 @@ pub async fn process_info(pid: Pid, items: &[Item]) -> Option<Vec<InfoItem>> {
 }
 
 /// Returns whether a process of this node lives (Erlang's `is_process_alive/1`). A process that has
-/// received a fatal signal does not, even if its destructors still run. So the answer after
+/// received a fatal signal does not live, even if its destructors still run. So the answer after
 /// [`exit_process`](crate::exit_process), with a reason that ends the process, is false.
 ///
 /// It waits only if the process has signals that it has not taken in yet; see
@@ -107,8 +107,8 @@ enum Whom<T> {
     Nobody,
 }
 
-/// Asks the running process itself, after it has taken in what it has sent to itself. Does not
-/// return if that includes a fatal signal.
+/// Asks the running process itself, after it has taken in the signals that it has sent to itself.
+/// Does not return if one of them is fatal.
 async fn ask_oneself<T>(ask: impl Fn(Running<'_>) -> T) -> T {
     poll_fn(|context| {
         if gives_way(context) {

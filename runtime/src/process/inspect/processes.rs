@@ -24,8 +24,8 @@ pub fn processes() -> Vec<Pid> {
 }
 
 /// Returns an iterator over the processes of this node, which makes no list of them all (Erlang's
-/// `erlang:processes_iterator/0`). The iterator can be kept for any time. It returns each process
-/// once that lives from the start of the iteration to its end. See [`processes`].
+/// `erlang:processes_iterator/0`). The iterator can be kept for any time. It returns once each
+/// process that lives during the whole iteration. See [`processes`].
 ///
 /// ```
 /// # use fika_runtime::{Node, processes_iter};

@@ -1,9 +1,9 @@
 //! Stopping another process for a while.
 //!
-//! Both sides keep their part: a process that suspends others, which ones and how many times; a
-//! suspended process, by which processes (`core::suspensions`). A suspended process still takes in
-//! its signals, and a fatal signal ends it; it is only not polled. When it goes on, it is polled in
-//! any case, since a wake-up may have come meanwhile.
+//! Both sides keep a record (`core::suspensions`). A process that suspends others records these,
+//! and how many times it has suspended each. A suspended process records the processes that have
+//! suspended it. It is not polled, but it still takes in its signals, and a fatal signal ends it.
+//! When it goes on, it is polled in any case, since a wake-up may have come meanwhile.
 //!
 //! | signal | from | to |
 //! |---|---|---|
@@ -42,16 +42,16 @@ pub enum SuspendError {
     NotSuspended,
 }
 
-/// Suspends a process of this node (Erlang's `erlang:suspend_process/1`). When this is ready, the
-/// process does not run, until [`resume_process`] was called as many times, or the running process
-/// ends. Each process that suspends another one counts for itself.
+/// Suspends a process of this node (Erlang's `erlang:suspend_process/1`). When the future is ready,
+/// the process has stopped. It goes on when [`resume_process`] has been called as many times, or
+/// when the running process has ended. The suspensions by each process are counted separately.
 ///
 /// A suspended process still takes in its signals: it answers [`process_info`](crate::process_info()),
 /// and an exit signal ends it. A process that is in the middle of its work stops at its next
 /// suspension point, and this function waits for that. If the future is dropped before it is ready,
 /// the process is suspended nevertheless.
 ///
-/// Meant for debugging. Two processes that suspend each other stop each other for good.
+/// This is meant for debugging. Two processes that suspend each other never go on.
 ///
 /// ```
 /// # use fika_runtime::{Node, resume_process, spawn, suspend_process};
@@ -105,7 +105,8 @@ fn suspend(me: Running<'_>, pid: Pid) -> Result<Asking<()>, SuspendError> {
     if pid == me.pid() {
         return Err(SuspendError::Myself);
     }
-    // PROC-7; nor does a process suspend others from a destructor, which can't wait.
+    // PROC-7. A process can't suspend others from a destructor either, since a destructor can't
+    // wait.
     let me = me.unless_ending().filter(|me| !me.control.is_in_destructor());
     let me = me.filter(|me| pid.node() == me.node.id && me.node.is_alive(pid));
     let me = me.ok_or(SuspendError::Noproc)?;
@@ -117,7 +118,7 @@ fn suspend(me: Running<'_>, pid: Pid) -> Result<Asking<()>, SuspendError> {
 fn resume(me: Running<'_>, pid: Pid) -> Result<(), SuspendError> {
     let extras = me.control.extras_if_any().ok_or(SuspendError::NotSuspended)?;
     let left = extras.suspensions.borrow_mut().resume(pid).ok_or(SuspendError::NotSuspended)?;
-    // Looked up before the process may go on, and to its end.
+    // Looked up first: after `Resume`, the process may go on and end.
     let is_alive = me.node.is_alive(pid);
     if left == 0 {
         let from = me.pid();

@@ -1,6 +1,5 @@
-//! Reports a process that ended with an error of its own: it panicked, its future returned an
-//! `Err`, or a call raised an error such as `badarg`. Ends by `exit` or by exit signals are not
-//! reported.
+//! Reports a process that ended by an error: it panicked, its future returned an `Err`, or a call
+//! raised an error such as `badarg`. Ends by `exit` or by exit signals are not reported.
 
 use std::sync::Arc;
 
@@ -33,7 +32,7 @@ impl<'a> Crash<'a> {
             match reason {
                 ExitReason::Panic(panic) => {
                     let PanicReason { message, location } = &**panic;
-                    // The panic may be that of a process of another node.
+                    // The panic may have happened in a process of another node.
                     let (message, at) =
                         (Printable(message), Printable(location.as_deref().unwrap_or("?")));
                     report!(

@@ -8,7 +8,7 @@ use crate::report;
 
 /// Leaves a destructor that waits for something that can no longer happen, by unwinding. During a
 /// panic this would abort the OS process, so the process ends there, and its thread is lost. A node
-/// without threads, in a simulation, has none to lose: there the OS process aborts.
+/// in a simulation has no thread to lose: there the OS process aborts.
 pub(in crate::process) fn leave_destructor(function: &str) -> ! {
     const WHY: &str = "a destructor waits, but its process is ending: don't wait \
                        in destructors, or only with a time limit";

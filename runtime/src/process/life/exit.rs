@@ -44,14 +44,15 @@ pub(crate) fn end(node: &Inner, slot: SlotRef) {
     control.dropped.set(true);
     let pid = control.pid;
 
-    // 1. A panic in a destructor is part of the end of a process that had no other.
+    // 1. A panic in a destructor becomes the exit reason if the process was ending without an
+    //    error.
     let dropped = catch_payload(|| body.as_mut().drop_future());
     let control = body.as_mut().control();
     if let Err(payload) = dropped {
         context::enter_process(control, || control.destructor_panicked(reason_of(payload)));
     }
 
-    // PROC-6: nobody who sees the end finds anything of its messages.
+    // PROC-6: the process's messages are gone before another process sees its end.
     let me = Running { control, node };
     context::enter_process(control, || me.drop_values());
     let crash = control.crashes.get().then(|| Crash::of(me));
@@ -60,7 +61,7 @@ pub(crate) fn end(node: &Inner, slot: SlotRef) {
     // None of the process's destructors can need it from here on.
     let reason = control.take_doom().expect("it is doomed, and ends once");
 
-    // 5. Nobody but a new process uses the slot from here on.
+    // 5. Only a new process uses the slot from here on.
     node.table.release(slot, shard());
     node.observed.tell(|observer| observer.ended(pid, &reason));
     tell(me, &reason);
@@ -96,7 +97,7 @@ fn close(me: Running<'_>, slot: SlotRef) {
         node.room_ends(slot);
     }
 
-    // 4. An acknowledgement or a loss among it changes nothing any more.
+    // 4. An acknowledgement or a loss among these signals changes nothing any more.
     context::enter_process(control, || me.handle_all(rest));
     let late = control.extras_if_any().map(|extras| extras.late.take());
     for signal in late.into_iter().flatten() {
@@ -179,8 +180,8 @@ fn tell(me: Running<'_>, reason: &ExitReason) {
 }
 
 impl Running<'_> {
-    /// Drops the values of the program that the process has besides its future, and those that their
-    /// destructors put there.
+    /// Drops the values of the program that the process has besides its future, and the values that
+    /// their destructors put there.
     fn drop_values(self) {
         for _ in 0..ROUNDS_MAX {
             if !self.control.has_values() {

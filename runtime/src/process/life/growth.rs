@@ -2,9 +2,10 @@
 //! message type.
 //!
 //! A warning is logged when the mailbox reaches the node's threshold, and again each time its
-//! length has doubled, in two cases: the process waits in a receive that takes none of the
-//! messages, or it keeps running without taking any, so the oldest message is still the same as at
-//! half the length. A process that is merely slower than its senders causes no warning.
+//! length has doubled. There are two cases. The process waits in a receive that takes none of the
+//! messages. Or it keeps running without taking any, so that the oldest message has not changed
+//! since the length was half as large. A process that is merely slower than its senders causes no
+//! warning.
 //!
 //! The mailbox knows its length, so the check is one comparison when a receive begins to wait, and
 //! one in each turn.

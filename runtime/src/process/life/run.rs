@@ -35,7 +35,7 @@ pub(crate) fn run(node: &Inner, slot: SlotRef, origin: &Origin) -> Option<Priori
 }
 
 fn turn(node: &Inner, slot: SlotRef, origin: &Origin, mut body: Pin<&mut dyn Body>) -> Turn {
-    // A panic anywhere in the turn ends the process, which else would never run again.
+    // A panic anywhere in the turn ends the process, which would otherwise never run again.
     let turn = catch_payload(|| try_turn(node, slot, origin, body.as_mut()));
     turn.unwrap_or_else(|payload| {
         let control = body.as_mut().control();
@@ -53,7 +53,7 @@ fn try_turn(node: &Inner, slot: SlotRef, origin: &Origin, mut body: Pin<&mut dyn
     origin.set(control.site);
     control.begin_turn();
     let taken = slot.queue.take();
-    // One that was never polled is to be polled whatever woke it.
+    // A process that was never polled is polled, whatever has woken it.
     control.works.set(taken.notified || slot.vitals.reductions() == 0);
     let me = Running { control, node };
     me.handle_all(taken.signals);
@@ -71,8 +71,8 @@ fn try_turn(node: &Inner, slot: SlotRef, origin: &Origin, mut body: Pin<&mut dyn
     let polled = body.as_mut().__rust_begin_short_backtrace(&mut Context::from_waker(&waker));
     let control = body.as_mut().control();
     control.end_turn();
-    // An earlier fatal signal decides the reason, and so does an `exit` whose unwinding the process
-    // has caught.
+    // An earlier fatal signal decides the reason, or an `exit` whose unwinding the process has
+    // caught.
     if control.ends() || polled.is_ready() {
         return Turn::Ends;
     }

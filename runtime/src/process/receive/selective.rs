@@ -4,8 +4,8 @@
 //! waits when it has seen all. A message leaves the mailbox only in the step in which it
 //! is taken, so a receive that is dropped while it waits loses nothing.
 //!
-//! The macro asks for candidates by type, opens them, tries its patterns, and keeps what
-//! no pattern takes.
+//! The macro asks for candidates by type, opens them, tries its patterns, and puts back messages
+//! that no pattern takes.
 
 use std::future::poll_fn;
 use std::panic::Location;
@@ -53,9 +53,9 @@ pub enum Next {
 /// A message, opened as one of type `M`.
 #[derive(Debug)]
 pub enum Opened<M> {
-    /// It is one.
+    /// The message is an `M`.
     Is(Box<Letter<M>>),
-    /// It is something else.
+    /// The message has another type.
     Other(Envelope),
     /// It came from another node with the tag of `M`, but did not decode. That was reported, and
     /// the message is gone.
@@ -136,12 +136,12 @@ impl Receive {
                     me.took(&message);
                     return Poll::Ready(Next::Message(message));
                 }
-                // The turn's budget is used up: others have theirs first.
+                // The turn's budget is used up: other processes have their turns first.
                 me.control.return_to_cursor(message);
                 let _ = me.control.slot.queue.notify();
                 return Poll::Pending;
             }
-            // A fatal signal ends the process as soon as this poll is over; a suspended one
+            // A fatal signal ends the process as soon as this poll is over; a suspended process
             // goes on from here.
             let more = me.take_signals();
             if me.control.stops() {

@@ -118,8 +118,9 @@ impl From<MonitorAlias> for Ends {
 /// ```
 ///
 /// # Panics
-/// Outside of a process. Ends the calling process with `badarg` if the name of a node is invalid,
-/// if the target is a name on another node and this node has no name, or if the target is an alias.
+/// Outside of a process. The calling process ends with `badarg` if the target is an alias, or if
+/// the name of a node is invalid. It ends with `badarg`, too, if the target is a name on another
+/// node and this node has no name.
 #[track_caller]
 pub fn monitor<'a>(target: impl Into<Dest<'a>>) -> Reference {
     context::process("monitor", |me| monitor_as(me, target.into(), MonitorOpts::new()))
@@ -127,7 +128,7 @@ pub fn monitor<'a>(target: impl Into<Dest<'a>>) -> Reference {
 
 /// Monitors a process with options (Erlang's `monitor/3`). See [`monitor`].
 ///
-/// A request whose answer comes by an alias leaves nothing behind when it is given up:
+/// A request whose answer comes by an alias leaves nothing in the mailbox when the caller gives up:
 ///
 /// ```
 /// # use fika_runtime as fika;
@@ -188,10 +189,10 @@ pub fn demonitor_flush(monitor: Reference) -> bool {
     context::process("demonitor_flush", |me| {
         let active = end_monitor(me, monitor);
         if !active && monitor.node() == me.node.id {
-            // Its `Down`, if there was one, has been received: what is still to be received
+            // A `Down` that has been received is in the mailbox. A `Down` that is received later
             // finds no monitor.
             let is_meant = |message: &Envelope| message.word().stamp().is_down(monitor.serial());
-            // In a statement of its own: what it holds is not dropped under the borrow.
+            // A separate statement, so that the message is not dropped under the borrow.
             let down = me.control.remove_since(monitor, is_meant);
             drop(down);
         }
@@ -285,7 +286,7 @@ fn find_monitored(me: Running<'_>, target: Dest<'_>) -> Result<(Object, Route), 
     })
 }
 
-/// Takes a monitor back. Returns whether the monitor was active, or asked for.
+/// Takes a monitor back. Returns whether the monitor was active, or requested with a spawn.
 pub(in crate::process) fn end_monitor(me: Running<'_>, reference: Reference) -> bool {
     // A process that ends takes all its monitors back.
     let Some(me) = me.unless_ending() else { return false };

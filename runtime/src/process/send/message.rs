@@ -8,9 +8,10 @@ use crate::process::failure::refuse;
 
 /// Sends a message (Erlang's `!`).
 ///
-/// It never waits. A message to a process that has ended, to an alias that is not active, or to a
-/// name that is not registered on the node it names, is dropped. A message to another node connects
-/// first if there is no connection, and is lost only with the connection.
+/// `send` never waits. It drops a message to a process that has ended, or to an alias that is not
+/// active. A message to a name on another node is dropped if the name is not registered there. A
+/// message to another node connects first if there is no connection, and is lost only with the
+/// connection.
 ///
 /// ```
 /// # extern crate fika_runtime as fika;
@@ -26,9 +27,9 @@ use crate::process::failure::refuse;
 /// ```
 ///
 /// # Panics
-/// Outside of a process. Ends the calling process with `badarg` if a plain name is not registered
-/// on this node, if the name of a node is invalid, or if the value can't leave this node and is
-/// sent to another one.
+/// Outside of a process. The calling process ends with `badarg` if a plain name is not registered
+/// on this node, or if the name of a node is invalid. It ends with `badarg`, too, if a value that
+/// can't leave this node is sent to another one.
 #[track_caller]
 pub fn send<'a, M: Message>(dest: impl Into<Dest<'a>>, message: M) {
     context::process("send", |me| {

@@ -155,8 +155,8 @@ fn with_room<R>(node: &Node, slot: u32, work: impl FnOnce(&Room) -> R) -> Option
     node.inner().table.get_any(slot)?.room().map(work)
 }
 
-/// A future that is ready with true when room is granted, which the caller then has, and with false
-/// when the receiver has ended.
+/// A future that returns true when room is granted to the caller, and false when the receiver has
+/// ended.
 #[must_use = "a future does nothing unless it is awaited"]
 struct InLine<'a> {
     node: &'a Node,

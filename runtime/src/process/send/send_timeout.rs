@@ -104,15 +104,15 @@ impl Future for HasRoom<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        // The time limit has passed there.
+        // In a destructor, the time limit has passed.
         if is_in_destructor() {
             return Poll::Pending;
         }
         if stops(context) {
             return Poll::Pending;
         }
-        // Neither cloned nor dropped while the waiting tasks are borrowed: a waker may be of any
-        // executor.
+        // A waker may be of any executor, so it is neither cloned nor dropped while the waiting
+        // tasks are borrowed.
         let mut task = context.waker().clone();
         context::process("send_timeout", |me| {
             let Busy { connection, congested } = self.busy;

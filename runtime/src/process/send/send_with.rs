@@ -47,8 +47,8 @@ impl SendOpts {
     }
 }
 
-/// Sends a message on conditions (Erlang's `erlang:send/3`). These are about the connection to
-/// another node: a message to a process of this node is sent as by [`send`](crate::send).
+/// Sends a message on conditions (Erlang's `erlang:send/3`). The conditions concern the connection
+/// to another node. A message to a process of this node is sent as by [`send`](crate::send).
 ///
 /// See also [`try_send`](crate::try_send), which also checks whether a mailbox of this node has
 /// room.

@@ -1,6 +1,6 @@
 //! Timers that send a message: starting, reading and cancelling them.
 //!
-//! `deliver::timer_action` is what happens when they fall due.
+//! `deliver::timer_action` is what happens when they are due.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use crate::timers::{CancelTimer, ReadTimer, TIMER_MAX, Timeout, TimerRef};
 
 /// Sends a message after this time (Erlang's `erlang:send_after/3`).
 ///
-/// The timer goes on when the calling process ends. If the destination is a pid, it ends with that
-/// process. A name is looked up when the time is over; if it is not registered then, the message is
+/// The timer goes on when the calling process ends. A timer to a pid ends with the process of this
+/// pid. A name is looked up when the time is over; if it is not registered then, the message is
 /// dropped.
 ///
 /// ```
@@ -66,8 +66,8 @@ pub fn send_at<'a, M: Message>(time: Time, dest: impl Into<Dest<'a>>, message: M
 }
 
 /// Sends a [`Timeout`] with this message and the timer's reference after this time (Erlang's
-/// `erlang:start_timer/3`). The reference tells a late timeout from a new one. Otherwise like
-/// [`send_after`].
+/// `erlang:start_timer/3`). The reference tells a late timeout from a new one. Otherwise, this does
+/// what [`send_after`] does.
 ///
 /// ```
 /// # extern crate fika_runtime as fika;
@@ -264,10 +264,12 @@ fn check_timer(me: Running<'_>, time: Duration, dest: &Dest<'_>) -> Result<(), E
         Dest::NameAt(_, node) => me.node.is_called(node),
     };
     if !here {
-        return Err(ExitReason::badarg("a timer sends to a process of its own node only"));
+        return Err(ExitReason::badarg("a timer can send only to a process of its own node"));
     }
     if time > TIMER_MAX {
-        return Err(ExitReason::badarg(format_args!("a timer of {time:?}: over 100 years")));
+        return Err(ExitReason::badarg(format_args!(
+            "a timer of {time:?} is over the limit, 100 years"
+        )));
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Sending to a receiver that may have no room: with an error if it has none, or by waiting for
-//! room.
+//! Sending to a receiver that may have no room: `try_send` returns an error, and `send_wait` waits
+//! for room.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -140,8 +140,8 @@ pub fn try_send<'a, M: Message>(
 /// ```
 ///
 /// # Errors
-/// If there is no such process, or it ends meanwhile; if its limit is zero messages (`is_full`);
-/// otherwise as for [`try_send`].
+/// If there is no such process, it ends meanwhile, or its limit is zero messages (`is_full`). The
+/// other errors are those of [`try_send`].
 ///
 /// # Panics
 /// Outside of a process.

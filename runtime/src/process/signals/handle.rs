@@ -193,7 +193,7 @@ impl Running<'_> {
         }
     }
 
-    /// Handles a `Down`. Another node can report the end of its own processes only.
+    /// Handles a `Down`. Another node can report only the end of its own processes.
     fn handle_down(self, from: Option<Pid>, reference: Reference, reason: ExitReason) {
         let from = from.map(Pid::node).filter(|node| *node != self.node.id);
         let relations = self.control.relations_if_any();
@@ -257,8 +257,8 @@ impl Running<'_> {
                 self.monitor_answered(reference, child, connection, monitor);
             }
             Err(error) => {
-                // An alias is useless if its process was never spawned, whatever was to deactivate
-                // it.
+                // The alias is useless if the process was never spawned, so it ends here in any
+                // case.
                 self.control.relations().aliases.remove(reference.serial());
                 if let Some(never) = never {
                     self.never_spawned(reference, never, error, link, monitor);

@@ -5,15 +5,16 @@ use crate::process::core::Running;
 use crate::process::failure::leave;
 
 impl Running<'_> {
-    /// Takes in what a call may have sent to the caller itself; a fatal signal among it
-    /// takes effect before the call returns.
+    /// Takes in the signals that a call may have sent to the caller itself. A fatal signal among
+    /// them takes effect before the call returns.
     pub(in crate::process) fn take_signals_in_call(self) {
         self.take_signals_aside();
         // A destructor that runs while the process leaves can't leave again.
         if !std::thread::panicking() && self.control.ends() {
             // PROC-7.
             self.control.set_ending();
-            // The reason has been noted, and it comes before this one.
+            // The reason of the fatal signal was recorded before, and takes precedence over this
+            // one.
             leave(ExitReason::Killed);
         }
     }

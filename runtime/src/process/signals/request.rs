@@ -7,8 +7,7 @@ use crate::process::core::Running;
 use crate::request::{Kind, Request};
 
 impl Running<'_> {
-    /// Returns whether this process is in the middle of its turn's poll, and so has called what is
-    /// going on.
+    /// Returns whether the process is being polled, so that its own code has called this.
     pub(super) fn is_polled(self) -> bool {
         context::try_process(|me| std::ptr::eq(me.control, self.control)).unwrap_or(false)
     }

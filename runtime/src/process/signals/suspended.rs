@@ -1,5 +1,4 @@
-//! Serving a suspension: a process that another one suspends or resumes, and that tells others of
-//! its end.
+//! Suspends and resumes a process for another one, and tells the processes concerned when it ends.
 
 use crate::oneshot::Answer;
 use crate::pid::Pid;
@@ -29,8 +28,8 @@ pub(super) fn resume(me: Running<'_>, from: Pid) {
 }
 
 impl Running<'_> {
-    /// Tells, as the process ends, the processes that it has suspended, which go on, and the
-    /// processes that have suspended it, which need not remember it.
+    /// Tells other processes that this process ends. The processes that it has suspended go on. The
+    /// processes that have suspended it forget it.
     pub(in crate::process) fn end_suspensions(self) {
         let Some(extras) = self.control.extras_if_any() else { return };
         let (suspended, suspenders) = extras.suspensions.take().end();

@@ -38,7 +38,7 @@ fn info_item(me: Running<'_>, item: &Item, seen_running: bool) -> InfoItem {
         Item::Memory => InfoItem::Memory(control.memory()),
         Item::Reductions => InfoItem::Reductions(control.reductions()),
         Item::InitialCall => InfoItem::InitialCall(control.site),
-        // While it runs it is past that.
+        // A process that is polled is past that place.
         Item::CurrentFunction if me.is_polled() => InfoItem::CurrentFunction(None),
         Item::CurrentFunction => InfoItem::CurrentFunction(control.receiving.get()),
         Item::AsyncDist => InfoItem::AsyncDist(control.slot.vitals.is_async_dist()),
@@ -58,13 +58,14 @@ fn messages(me: Running<'_>) -> Vec<Snapshot> {
     messages
 }
 
-/// Returns what the process was doing when it was asked. That it runs to answer does not count.
+/// Returns what the process was doing when it was asked. A turn in which it only answers does not
+/// count.
 fn status(me: Running<'_>, seen_running: bool) -> Status {
     let control = me.control;
     match () {
         () if control.slot.vitals.is_suspended() => Status::Suspended,
         () if me.is_polled() => Status::Running,
-        // A process that only answers was seen as running as well.
+        // The asking process sees one that only answers as running as well, so `works` decides.
         () if control.works.get() && seen_running => Status::Running,
         () if control.works.get() => Status::Runnable,
         () => Status::Waiting,

@@ -198,7 +198,7 @@ impl Drop for Pending {
     fn drop(&mut self) {
         let Some(request) = self.0 else { return };
         context::try_process(|me| {
-            // SPAWN-7: a process that ends has a reason of its own for the child.
+            // SPAWN-7: a process that ends gives the child its own exit reason instead.
             if let Some(me) = me.unless_ending().filter(|_| !std::thread::panicking()) {
                 abandon(me, request);
             }

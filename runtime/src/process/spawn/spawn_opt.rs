@@ -49,7 +49,7 @@ pub struct SpawnOpts {
 pub struct Spawned {
     /// The new process.
     pub pid: Pid,
-    /// The running process's monitor of it, if the options have one.
+    /// The monitor that the running process holds on it, if the options ask for one.
     pub monitor: Option<Reference>,
 }
 
@@ -61,44 +61,44 @@ impl SpawnOpts {
         SpawnOpts::default()
     }
 
-    /// Links it to the process that spawns it.
+    /// Links the new process to the process that spawns it.
     pub fn link(self) -> Self {
         self.link_with(LinkOpts::new())
     }
 
-    /// Links it to the process that spawns it, with options.
+    /// Links the new process to the process that spawns it, with options.
     pub fn link_with(mut self, opts: LinkOpts) -> Self {
         self.link = Some(opts);
         self
     }
 
-    /// Monitors it from the process that spawns it.
+    /// Makes the process that spawns the new process monitor it.
     pub fn monitor(self) -> Self {
         self.monitor_with(MonitorOpts::new())
     }
 
-    /// Monitors it from the process that spawns it, with options.
+    /// Makes the process that spawns the new process monitor it, with options.
     pub fn monitor_with(mut self, opts: MonitorOpts) -> Self {
         self.monitor = Some(opts);
         self
     }
 
-    /// Gives it this priority, instead of the normal one.
+    /// Gives the new process this priority, instead of the normal one.
     pub fn priority(mut self, priority: Priority) -> Self {
         self.priority = priority;
         self
     }
 
-    /// Gives its mailbox this limit, instead of the node's. A process on another node has the limit
-    /// of that node.
+    /// Gives the new process's mailbox this limit, instead of the node's. A process on another node
+    /// has the limit of that node.
     pub fn mailbox_limit(mut self, limit: MailboxLimit) -> Self {
         self.mailbox_limit = Some(limit);
         self
     }
 
-    /// Sets whether it goes on when it sends over a congested connection, instead of the node's
-    /// setting. See [`async_dist`](crate::async_dist()). A process on another node has the setting
-    /// of that node.
+    /// Sets whether the new process goes on when it sends over a congested connection. By default,
+    /// the node's setting applies. See [`async_dist`](crate::async_dist()). A process on another
+    /// node has the setting of that node.
     pub fn async_dist(mut self, async_dist: bool) -> Self {
         self.async_dist = Some(async_dist);
         self

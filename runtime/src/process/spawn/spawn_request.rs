@@ -244,7 +244,7 @@ pub(super) fn request_there<F: RemoteFn>(
     }
 }
 
-/// Gives a request up. Returns whether its answer was still due.
+/// Abandons a request. Returns whether its answer was still due.
 pub(in crate::process) fn abandon(me: Running<'_>, request: Reference) -> bool {
     let Some(mut relations) = me.control.relations_if_any() else { return false };
     let Some(spawning) = relations.pending_spawn(request) else { return false };

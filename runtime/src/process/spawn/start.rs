@@ -40,7 +40,7 @@ pub(crate) enum Service {
     Deaf,
     /// It takes messages from other nodes.
     Open,
-    /// It takes no messages from other nodes, and processes of its own node can't end it either.
+    /// It takes no messages from other nodes, and processes of its own node can't end it.
     Root,
 }
 
@@ -67,7 +67,7 @@ impl Start {
         Start { service: Some(Service::Root), ..Start::new(parent, site) }
     }
 
-    /// A child of the running process. PROC-5: all that it inherits is the group leader.
+    /// A child of the running process. PROC-5: it inherits only the group leader.
     pub(crate) fn child(me: Running<'_>, site: &'static Location<'static>) -> Start {
         let group_leader = Some(me.control.slot.vitals.group_leader());
         Start { group_leader, ..Start::new(Some(me.pid()), site) }
@@ -88,7 +88,7 @@ pub(crate) fn start(
         Some(_) => node.table.allocate_for_service(shard()),
     };
     let slot = slot.filter(|slot| {
-        // Asked with the slot in hand: a stop that begins later waits for the process.
+        // Checked while this thread holds the slot: a stop that begins later waits for the process.
         let is_stopping = node.is_stopping();
         if is_stopping {
             node.table.release(*slot, shard());
@@ -97,7 +97,8 @@ pub(crate) fn start(
         !is_stopping
     });
     let Some(slot) = slot else {
-        // The future is the program's, and this may be a thread that reads for all.
+        // The future is the program's code, and this thread may be one that reads from a
+        // connection.
         contain(|| drop(new));
         return None;
     };
@@ -188,7 +189,7 @@ impl Running<'_> {
         self.no_child()
     }
 
-    /// The pid of a child that could not be.
+    /// Returns the pid that stands for a child that could not be spawned.
     pub(super) fn no_child(self) -> Pid {
         Pid::nobody(self.node.id)
     }
@@ -267,8 +268,8 @@ where
     })
 }
 
-/// Spawns a process that is linked to the running one (Erlang's `spawn_link/1`). No end of
-/// the child, however early, is missed.
+/// Spawns a process that is linked to the running one (Erlang's `spawn_link/1`). The running
+/// process never misses the end of the child, however early it is.
 ///
 /// ```
 /// # extern crate fika_runtime as fika;

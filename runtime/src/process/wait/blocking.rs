@@ -1,4 +1,4 @@
-//! Blocking calls, on threads of their own.
+//! Blocking calls, on separate threads.
 
 use std::future::{Future, poll_fn};
 use std::panic::resume_unwind;
@@ -43,7 +43,7 @@ impl Blocking {
 /// ends. If no other call is running, the process that waits ends with `system_limit`. When the node
 /// stops, calls that have not begun are dropped.
 ///
-/// Calls in the methods of a resolver have threads of their own: see the `Resolver` trait.
+/// Calls in the methods of a resolver run on other threads: see the `Resolver` trait.
 ///
 /// # Panics
 /// Outside of a process.

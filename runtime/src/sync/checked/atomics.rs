@@ -1,11 +1,11 @@
 //! The checker's atomics.
 //!
-//! shuttle treats every ordering as sequentially consistent. loom supports the single order of
-//! sequentially consistent operations only for fences, and treats such an access as one that
-//! acquires and releases, so it would report false errors. Under loom, each such access therefore
-//! has a fence before it, as on a machine without a better instruction. This promises slightly more
-//! than the language does. It adds nothing to stores that are followed by weaker loads of another
-//! variable.
+//! In shuttle, every ordering is sequentially consistent. In loom, only fences are part of the
+//! single order of sequentially consistent operations. Loom treats a sequentially consistent access
+//! as one that only acquires and releases, so it would report false errors. Under loom, each such
+//! access therefore has a fence before it, as on a machine without a better instruction. This
+//! promises slightly more than the language does. It adds nothing to stores that are followed by
+//! weaker loads of another variable.
 
 pub(crate) use super::checker::sync::atomic::fence;
 #[cfg(shuttle)]

@@ -1,7 +1,7 @@
 //! The active aliases of one process.
 //!
-//! An alias has to be active when a message by it is received. `table` ends aliases together with
-//! their monitors.
+//! An alias has to be active when a message that was sent to it is received. `table` ends aliases
+//! together with their monitors.
 
 use crate::few_map::FewMap;
 

@@ -1,9 +1,9 @@
-//! How the `Down` of a monitor arrives, and the connection of relations that need none.
+//! How the `Down` of a monitor arrives, and the connection id of relations without a connection.
 
 use super::tag::Tag;
 use crate::carrier::ConnectionId;
 
-/// The connection of a relation to a process of this node, or of one that the peer made.
+/// The connection id of a relation to a process of this node, or of a relation that the peer made.
 pub(in crate::process) const LOCAL: ConnectionId = ConnectionId(0);
 
 /// How the `Down` of a monitor arrives.

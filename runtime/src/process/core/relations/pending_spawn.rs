@@ -1,4 +1,4 @@
-//! A request to spawn on another node that has not been answered, as its maker keeps it.
+//! An unanswered request to spawn on another node, as the requesting process keeps it.
 
 use super::delivery::{Delivery, LOCAL};
 use super::link_opts::LinkOpts;
@@ -19,11 +19,11 @@ pub enum ReplyOn {
     /// Each answer.
     #[default]
     Any,
-    /// None.
+    /// No answer.
     Nothing,
-    /// The answer that there is a process.
+    /// The answer that the process was spawned.
     Success,
-    /// The answer that there is no process.
+    /// The answer that the process was not spawned.
     Error,
 }
 
@@ -42,11 +42,11 @@ pub(in crate::process) struct Spawning {
 
 /// Whether a request asks for a monitor.
 pub(in crate::process) enum Asked {
-    /// It does not.
+    /// It asks for no monitor.
     No,
-    /// It does, and the `Down` arrives like this.
+    /// It asks for a monitor whose `Down` arrives like this.
     Yes(Delivery),
-    /// It did, and the monitor was taken back since.
+    /// It asked for a monitor, which was taken back since.
     TakenBack,
 }
 

@@ -32,16 +32,16 @@ pub(crate) struct Relations {
 pub(super) struct Link {
     /// The connection that it was sent over.
     connection: ConnectionId,
-    /// The number of an unlink that has not been acknowledged: the link counts no more.
+    /// The number of an unlink that has not been acknowledged: the link is no longer active.
     pub(super) unlinking: Option<u64>,
-    /// A trapped exit signal of it goes ahead of the ordinary messages.
+    /// A trapped exit signal of the link goes ahead of the ordinary messages.
     priority: bool,
 }
 
 /// A monitor that this process holds.
 pub(in crate::process) struct Monitor {
     pub(in crate::process) object: Object,
-    /// The process, where it is known.
+    /// The process, if it is known.
     pub(in crate::process) target: Option<Pid>,
     pub(in crate::process) connection: ConnectionId,
     pub(in crate::process) delivery: Delivery,
@@ -63,7 +63,7 @@ pub(in crate::process) struct Unlink(pub(in crate::process) u64);
 pub(in crate::process) struct ByAlias {
     /// The message goes ahead of the ordinary ones if its sender wants that.
     pub(in crate::process) priority: bool,
-    /// The monitor that it has ended, if it has ended an active one.
+    /// The active monitor that the message has ended, if there was one.
     pub(in crate::process) monitor: Option<Monitor>,
     /// The tag that is not needed any more.
     pub(in crate::process) tag: Option<Tag>,
@@ -402,7 +402,7 @@ mod tests {
         assert!(relations.is_empty());
     }
 
-    /// MON-2, MON-12: each monitor is a relation of its own, and its owner's.
+    /// MON-2, MON-12: each monitor is a separate relation, and belongs to its owner.
     #[test]
     fn monitors_and_watchers() {
         let mut relations = Relations::default();
@@ -485,13 +485,14 @@ mod tests {
         assert_eq!(relations.unanswered(), 1);
     }
 
-    /// LINK-12, MON-5: what went over the lost connection goes with it. That is what was sent over
-    /// it, and what the peer's node has made.
+    /// LINK-12, MON-5: a lost connection takes with it the relations that were sent over it, and
+    /// the relations that the peer's node has made.
     #[test]
     fn what_a_lost_connection_takes() {
         const OTHER: ConnectionId = ConnectionId(8);
         let (lost_node, other_node) = (on(7, 0).node(), on(8, 0).node());
-        // By connection and node: whether it is lost when the node is known, and when it is not.
+        // For each connection and node: whether the relation is lost when the node is known, and
+        // when it is not.
         let cases = [
             (OVER, 7, true, true),
             (OVER, 8, true, true),
@@ -512,7 +513,7 @@ mod tests {
             }
             // Its target is not known.
             relations.add_monitor(reference(100), monitor(None, LOCAL));
-            // Sent over it later, and unlinked, which is not told.
+            // Two links that were sent over the connection later. The unlinked one is not reported.
             relations.linked(on(8, 50));
             relations.linked_over(on(8, 50), OVER);
             relations.linked(on(8, 51));
@@ -582,7 +583,7 @@ mod tests {
             add(&mut all);
         }
         assert_eq!((all.is_empty(), all.memory()), (false, sum));
-        // Room for many is let go of.
+        // Room for many entries is freed.
         for n in 0..100 {
             all.add_watcher(reference(n), peer());
         }
