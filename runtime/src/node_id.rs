@@ -1,6 +1,6 @@
 //! A small number for a node's name together with its creation, which distinguishes its lives.
 //!
-//! Pids and references contain this number. So they are 16 bytes and `Copy`, and comparing them
+//! Pids and references contain this number. So they are small and `Copy`, and comparing them
 //! reads no name. The table of these numbers belongs to the OS process, like a symbol table. It
 //! holds names, and no state of any node. An entry lives as long as the OS process. Entries are
 //! only made for our own nodes, for peers that have proved that they know the cookie, and for nodes

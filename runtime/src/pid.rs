@@ -29,7 +29,7 @@ impl LocalId {
 
 /// Identifies one process in one life of a node, forever.
 ///
-/// A pid is a plain value of 16 bytes. Any message can contain it, and it means the same process on
+/// A pid is a plain value of 12 bytes. Any message can contain it, and it means the same process on
 /// every node. After its process has ended, it never means another one.
 ///
 /// ```
@@ -46,6 +46,8 @@ pub struct Pid {
     node: NodeId,
     local: LocalId,
 }
+
+const _: () = assert!(size_of::<Pid>() == 12);
 
 impl Pid {
     /// Makes the pid of a process of `node`. Only that node and the codec make pids.

@@ -179,8 +179,8 @@ async fn a_panic_of_any_kind_ends_one_process() {
     let cases: [(&str, Body); 9] = [
         ("plain", || Box::pin(async { panic!("plain") })),
         ("formatted 7", || Box::pin(async { panic!("formatted {}", 7) })),
-        ("a panic with a payload that is no text", || Box::pin(async { panic_any(7_u8) })),
-        ("a panic with a payload that is no text", || Box::pin(async { panic_any(Bomb) })),
+        ("a panic whose payload is not a text", || Box::pin(async { panic_any(7_u8) })),
+        ("a panic whose payload is not a text", || Box::pin(async { panic_any(Bomb) })),
         ("index out of bounds", || {
             Box::pin(async {
                 let none: Vec<u8> = Vec::new();

@@ -197,7 +197,7 @@ async fn stop_in_turn(node: Node, mut services: Vec<Arc<dyn NodeService>>) {
         match stopped {
             Ok(ExitReason::Normal) => {}
             Ok(reason) => {
-                report!(error, service, reason = %Cut(&reason), "a service did not stop orderly");
+                report!(error, service, reason = %Cut(&reason), "a service failed to stop");
             }
             Err(_) => {
                 let ms = SERVICE_STOP.as_millis();

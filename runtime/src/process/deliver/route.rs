@@ -24,7 +24,7 @@ use crate::signal::{Alias, Signal, Target};
 use crate::signal_queue::Wake;
 use crate::table;
 
-/// Why a message could not even be sent.
+/// Why a message could not be sent.
 ///
 /// ```
 /// # use fika_runtime::{Node, SendError};

@@ -35,7 +35,7 @@ const PANIC_EACH: Duration = Duration::from_millis(250);
 const PANIC_BYTES_MAX: usize = 8 * 1024;
 
 /// The message of a panic whose payload is not a text.
-const NO_TEXT: &str = "a panic with a payload that is no text";
+const NO_TEXT: &str = "a panic whose payload is not a text";
 
 /// Installs the hook once, in front of the existing one: a program has only one hook. It records
 /// where a process panics, for the exit reason, and then calls the existing hook.

@@ -17,7 +17,7 @@ use crate::reference::Reference;
 use crate::signal::Signal;
 use crate::system_message::Object;
 
-/// Options of a monitor, for [`monitor_with`] and for a process that is spawned with one.
+/// Options of a monitor, for [`monitor_with`] and for a process that is spawned with a monitor.
 ///
 /// ```
 /// # extern crate fika_runtime as fika;

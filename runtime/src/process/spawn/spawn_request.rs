@@ -20,7 +20,7 @@ use crate::remote::RemoteFn;
 use crate::signal::SpawnError;
 use crate::system_message::SpawnReply;
 
-/// The options of a request to spawn: those of the process, and how the answer arrives. Made from
+/// The options of a request to spawn: the options of the new process, and how the answer arrives. Made from
 /// [`SpawnOpts`], by [`SpawnOpts::reply`], [`SpawnOpts::reply_tag`], or `into`.
 ///
 /// ```

@@ -1,6 +1,6 @@
 //! The options of a link.
 
-/// Options of a link, for [`link_with`](crate::link_with) and for a process that is spawned with one.
+/// Options of a link, for [`link_with`](crate::link_with) and for a process that is spawned with a link.
 ///
 /// ```
 /// # use fika_runtime::{LinkOpts, Node, link_with, spawn};
