@@ -37,7 +37,6 @@ fn the_project_follows_its_rules() {
     }
     found.extend(BANS.iter().flat_map(|ban| bans::check_ban(&house, ban)));
     found.extend(shape::check_unsafe(&house, SOURCES, UNSAFE_FILES));
-    found.extend(shape::check_settings(&house));
     found.extend(shape::check_tests(&house, OWN_BINARIES));
 
     let lines = found.iter().map(|one| {

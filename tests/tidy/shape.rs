@@ -1,5 +1,5 @@
-//! How files look: their heads and sizes, unsafe code, types that must be used, the settings of a
-//! node, and the folders of tests.
+//! How files look: their heads and sizes, unsafe code, types that must be used, and the folders of
+//! tests.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use syn::{Attribute, FnArg, ImplItem, Item, ReturnType, Type};
 
 use crate::graph::unreached;
 use crate::house::{File, House, Violation, attributes, is_test};
-use crate::tables::{CODE_LINES_MAX, NO_OPTIONS};
+use crate::tables::CODE_LINES_MAX;
 
 fn violation(file: &str, line: usize, what: String, remedy: &str) -> Violation {
     Violation { file: file.to_owned(), line, what, remedy: remedy.to_owned() }
@@ -144,54 +144,6 @@ fn has_in_macro(file: &File, name: &str) -> bool {
     text[start..at].contains("#[must_use")
 }
 
-/// Checks that `#[fika::main]` takes each setting of `NodeBuilder`, and that the command line takes
-/// each setting that it can express.
-pub(crate) fn check_settings(house: &House) -> Vec<Violation> {
-    let settings = settings_of_the_builder(&house.rust["src/node.rs"]);
-    let mut found = Vec::new();
-    let main = "macros/src/main_fn.rs";
-    let text = &house.rust[main].text;
-    let start = text.find("const SETTINGS").expect("the list of settings");
-    let length = text[start..].find("];").expect("the end of the list");
-    let line = text[..start].lines().count() + 1;
-    let listed: Vec<&str> = text[start..start + length].split('"').skip(1).step_by(2).collect();
-    if listed != settings {
-        let what = format!("`#[fika::main]` takes {listed:?}, and `NodeBuilder` has {settings:?}");
-        found.push(violation(main, line, what, "list the settings of src/node.rs in their order"));
-    }
-    let args = "src/args.rs";
-    let code: String = house.rust[args].code().into_iter().map(|(_, line)| line).collect();
-    for setting in settings {
-        let has = code.contains(&format!(".{setting}("));
-        if has == NO_OPTIONS.contains(&&*setting) {
-            let what = format!("`{setting}` has {} option", if has { "an" } else { "no" });
-            found.push(violation(
-                args,
-                1,
-                what,
-                "add an option to `NodeArgs`, or list it in NO_OPTIONS",
-            ));
-        }
-    }
-    found
-}
-
-/// Returns the methods of the node's builder that set something.
-fn settings_of_the_builder(file: &File) -> Vec<String> {
-    let blocks = file.syntax.items.iter().filter_map(|item| match item {
-        Item::Impl(block) if block.trait_.is_none() => Some(block),
-        _ => None,
-    });
-    let of_builder = blocks.filter(|block| named(&block.self_ty).as_deref() == Some("NodeBuilder"));
-    let functions = of_builder.flat_map(|block| &block.items).filter_map(|item| match item {
-        ImplItem::Fn(function) if matches!(function.vis, syn::Visibility::Public(_)) => {
-            Some(function.sig.ident.to_string())
-        }
-        _ => None,
-    });
-    functions.filter(|name| name != "build").collect()
-}
-
 /// Checks that each file in a folder of tests is a module of its binary, since its tests would not
 /// run otherwise, and that each binary of one file has a reason to be one.
 pub(crate) fn check_tests(house: &House, reasons: &[(&str, &str)]) -> Vec<Violation> {
@@ -297,27 +249,6 @@ mod tests {
         let found = lines(check_must_use(&house(&[("a/x.rs", text)]), "a"));
         let what = "is a future or a builder, and is not `#[must_use]`";
         assert_eq!(found, [format!("a/x.rs:7: `Opts` {what}"), format!("a/x.rs:2: `Wait` {what}")]);
-    }
-
-    #[test]
-    fn a_setting_is_missing_somewhere() {
-        let found = |main: &str, args: &str| {
-            let builder = "impl NodeBuilder { pub fn name(self) {} pub fn cookie(self) {} \
-                           pub fn build(self) {} fn own(&self) {} }\nimpl Clone for NodeBuilder {}";
-            let main = format!("const SETTINGS: &[&str] = &[{main}];");
-            let args = format!("fn f() {{ b.{args}(x); }}");
-            let files = [
-                ("src/node.rs", builder),
-                ("macros/src/main_fn.rs", &*main),
-                ("src/args.rs", &*args),
-            ];
-            lines(check_settings(&house(&files)))
-        };
-        assert_eq!(found("\"name\", \"cookie\"", "name"), [""; 0]);
-        assert!(found("\"name\"", "name")[0].contains("`#[fika::main]` takes [\"name\"]"));
-        let no_option = "src/args.rs:1: `name` has no option";
-        let option = "src/args.rs:1: `cookie` has an option";
-        assert_eq!(found("\"name\", \"cookie\"", "cookie"), [no_option, option]);
     }
 
     #[test]

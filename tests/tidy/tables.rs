@@ -130,9 +130,11 @@ pub(crate) const CIRCLES: &[Circle] = &[
         "runtime/src",
         &[
             "carrier",
+            "contain",
             "dest",
             "exit_reason",
             "message",
+            "oneshot",
             "pid",
             "process_info",
             "reference",
@@ -141,7 +143,8 @@ pub(crate) const CIRCLES: &[Circle] = &[
             "system_message",
             "undecodable",
         ],
-        "a message holds pids, references and reasons, and each of these is a message",
+        "a message holds pids, references and reasons, and each of these is a message; the code of a \
+         message is contained, and what it panics with is a reason",
     ),
     (
         "runtime/src",
@@ -183,6 +186,11 @@ pub(crate) const CIRCLES: &[Circle] = &[
         "net/src/proto/control",
         &["decoder", "event"],
         "an event that is decoded late calls the decoder",
+    ),
+    (
+        "src",
+        &["builder", "config", "node"],
+        "a node has a builder, which makes the node from its settings",
     ),
     (
         "sim/src",
@@ -299,19 +307,6 @@ const USE_REPORT: &str = "use `report!`, which writes to stderr if the program h
 
 /// The maximum of a file's lines of code, without blank lines, comments and tests.
 pub(crate) const CODE_LINES_MAX: usize = 600;
-
-/// The settings of a node that have no command-line option: secrets, which `ps` would show, code, and
-/// decisions that belong to the program or to a test.
-pub(crate) const NO_OPTIONS: &[&str] = &[
-    "cookie",
-    "cookie_for",
-    "env",
-    "net_handler",
-    "resolver",
-    "network",
-    "encode_messages",
-    "stop_on_signals",
-];
 
 /// The files directly in `tests`. Each is a separate binary, which takes time to link, so each has a
 /// reason.
