@@ -70,7 +70,7 @@
 //! | `_with` | takes options | [`send_with`](message::send_with) |
 //! | `_on` | names the node on which it acts | [`spawn_on`](process::spawn_on) |
 //! | `_link`, `_monitor` | links or monitors the new process | [`spawn_link`](process::spawn_link) |
-//! | `try_` (in front) | returns a `Result` where the other one panics, suspends the process or does not tell | [`try_send`](message::try_send) |
+//! | `try_` (in front) | returns a `Result` where the other one suspends the process, or does not report a failure. A mistake of the caller, such as an invalid node name, still ends it | [`try_send`](message::try_send) |
 //!
 //! # When something fails
 //! A process that panics, or whose future returns an `Err`, ends with an [`ExitReason`] that says

@@ -32,15 +32,19 @@
 //!
 //! # Order and delivery
 //!
-//! Messages from one process to another arrive in the order in which they were sent. `send` never
-//! fails and never waits: a message to a process that has ended is dropped, as in Erlang. To learn
-//! that a process has ended, monitor it.
+//! Messages from one process to another arrive in the order in which they were sent. `send` returns
+//! at once. A message to a process that has ended is dropped, as in Erlang. To learn that a process
+//! has ended, monitor it. A send that can't be right is an error, as in Erlang: it ends the sender
+//! with `badarg`. These are a name that no process of this node has, an invalid node name, and a
+//! value for another node that can't leave its own. [`Node::send`](crate::Node::send) returns these
+//! errors.
 //!
 //! # Destinations
 //!
 //! A [`Dest`] is a [`Pid`](crate::Pid), a registered name, a name on another node (`("name",
-//! "node@host")`), or an [`alias`] of a process, which the process can switch off. A request
-//! usually carries a [`Reference`], which the reply repeats.
+//! "node@host")`), or an [`alias`] of a process, which the process can switch off. A message to a
+//! name on another node is dropped if no process has the name there. A request usually carries a
+//! [`Reference`], which the reply repeats; see the chapter [`requests`](crate::guide::requests).
 //!
 //! # On another node
 //!

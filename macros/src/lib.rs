@@ -71,8 +71,8 @@ use proc_macro::TokenStream;
 /// # Order
 /// As in Erlang, the order of the messages comes first: the receive takes the oldest message that
 /// matches any arm. If the message matches several arms, the first of these runs. Messages that no
-/// arm takes stay in the mailbox. A guard sees the bindings by reference, as in a `match`, and it
-/// can't wait, return or bind.
+/// arm takes stay in the mailbox. A guard can read the bindings, but it
+/// can't move or change them, wait, return or bind.
 ///
 /// # Answers
 /// `for REFERENCE,` before the arms says that every arm waits for a message that contains this

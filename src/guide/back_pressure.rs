@@ -1,7 +1,7 @@
 //! Back-pressure: what happens if a sender is faster than its receiver.
 //!
-//! [`send`](crate::message::send) never fails and never waits. So a sender can be faster than its
-//! receiver, and something has to give. The consequence depends on the node on which the receiver
+//! [`send`](crate::message::send) returns at once, whether or not the receiver keeps up. So a sender
+//! can be faster than its receiver, and something has to give. The consequence depends on the node on which the receiver
 //! lives.
 //!
 //! # The receiver is on another node

@@ -128,7 +128,7 @@ pub async fn spawn_opt_on<F: RemoteFn>(
     Spawned { pid, monitor: monitored.then_some(reference) }
 }
 
-/// Spawns a process on a node, or returns why that failed. See [`spawn_on`].
+/// Spawns a process on a node, or returns why the node has not spawned it. See [`spawn_on`].
 ///
 /// # Errors
 /// [`SpawnError::Noconnection`] if the node can't be reached, or is lost before it answers.
