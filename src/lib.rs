@@ -154,6 +154,9 @@ pub type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> = std::res
 
 /// The names that most programs need: `use fika::prelude::*;`.
 ///
+/// serde's derives `Serialize` and `Deserialize` are among them, for a type that derives `Message`
+/// instead of having `#[message]`. They need serde among the dependencies of the program.
+///
 /// ```
 /// use fika::prelude::*;
 ///

@@ -24,9 +24,9 @@ use proc_macro::TokenStream;
 /// ```ignore
 /// use fika::prelude::*;
 ///
-/// #[derive(Message, Serialize, Deserialize)]
+/// #[message]
 /// struct Ping { from: Pid, n: u64 }
-/// #[derive(Message, Serialize, Deserialize)]
+/// #[message]
 /// enum Account { Deposit(u64), Close }
 ///
 /// async fn serve(mut balance: u64) -> u64 {
