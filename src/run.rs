@@ -13,7 +13,8 @@ use crate::signals::Signals;
 /// Starts the node, runs `main` as a process, and stops the node. If the node can't start, or the
 /// process fails or ends before `main` returns, the program ends with an error line and status 1.
 /// If the process ends because the node was stopped, the program ends by the signal that stopped
-/// it, or with status 0.
+/// it, or with status 0. Reports name the caller as the place where `main` was spawned.
+#[track_caller]
 pub fn run_main<F>(builder: NodeBuilder, main: impl FnOnce() -> F + Send + 'static) -> ExitCode
 where
     F: Future<Output: Outcome<Value: Termination + Send>> + Send + 'static,

@@ -57,7 +57,7 @@ pub struct TimerError(&'static str);
 /// # use fika_runtime::{Node, self_pid, timer};
 /// # Node::builder().build().unwrap().block_on(async {
 /// let timer = timer::send_after(Duration::from_secs(60), self_pid(), 7_u64)?;
-/// timer::cancel(timer)?;
+/// timer::cancel(timer);
 /// # Ok::<(), timer::TimerError>(())
 /// # }).unwrap();
 /// ```
