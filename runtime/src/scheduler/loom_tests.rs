@@ -236,7 +236,7 @@ fn replace_against_the_end_of_the_task() {
             let seat = seat.clone();
             thread::spawn(move || {
                 seat.mark_stuck();
-                (seat.ask_replacement() && seat.replace())
+                seat.ask_replacement() && seat.replace()
             })
         };
         let mut ends = u32::from(seat.end());
