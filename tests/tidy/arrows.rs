@@ -225,17 +225,7 @@ fn circles<'a>(arrows: &BTreeSet<(&'a str, &'a str)>) -> Vec<BTreeSet<&'a str>> 
 mod tests {
     use super::*;
     use crate::graph::arrows;
-
-    fn house(files: &[(&str, &str)]) -> House {
-        let mut house = House::default();
-        files.iter().for_each(|(name, text)| house.add(name, text));
-        house
-    }
-
-    /// Returns one line for each violation.
-    fn lines(found: Vec<Violation>) -> Vec<String> {
-        found.iter().map(|one| format!("{}:{}: {}", one.file, one.line, one.what)).collect()
-    }
+    use crate::house::testing::{house, lines};
 
     const LAYERS: Layers = ("a/src", &[&["low", "side"], &["high"]]);
 

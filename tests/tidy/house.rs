@@ -209,3 +209,21 @@ mod tests {
         }
     }
 }
+
+/// Helpers for the tests of the rules.
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::{House, Violation};
+
+    /// Makes a house of these files: their paths and texts.
+    pub(crate) fn house(files: &[(&str, &str)]) -> House {
+        let mut house = House::default();
+        files.iter().for_each(|(name, text)| house.add(name, text));
+        house
+    }
+
+    /// Returns one line for each violation.
+    pub(crate) fn lines(found: Vec<Violation>) -> Vec<String> {
+        found.iter().map(|one| format!("{}:{}: {}", one.file, one.line, one.what)).collect()
+    }
+}

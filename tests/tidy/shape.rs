@@ -182,16 +182,7 @@ pub(crate) fn check_tests(house: &House, reasons: &[(&str, &str)]) -> Vec<Violat
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn house(files: &[(&str, &str)]) -> House {
-        let mut house = House::default();
-        files.iter().for_each(|(name, text)| house.add(name, text));
-        house
-    }
-
-    fn lines(found: Vec<Violation>) -> Vec<String> {
-        found.iter().map(|one| format!("{}:{}: {}", one.file, one.line, one.what)).collect()
-    }
+    use crate::house::testing::{house, lines};
 
     #[test]
     fn a_file_has_no_head_or_is_too_long() {
