@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_ends_at_the_call() {
+    fn contained_returns_none_after_a_panic() {
         wake(Arc::new(Loud).into());
         let dropped = Arc::new(AtomicUsize::new(0));
         let value = Endless(dropped.clone());
@@ -103,7 +103,7 @@ mod tests {
 
     /// Also in a destructor that runs because of another panic.
     #[test]
-    fn a_panic_during_a_panic_ends_at_the_call() {
+    fn contained_works_while_a_panic_unwinds() {
         struct Contains;
         impl Drop for Contains {
             fn drop(&mut self) {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_of_a_contained_panic_is_forgotten() {
+    fn a_contained_panic_leaves_no_exit_reason() {
         note_unwinding(ExitReason::Shutdown);
         contained(|| resume_unwind(Box::new("x")));
         assert_eq!(take_unwinding(), None);

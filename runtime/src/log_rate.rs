@@ -102,7 +102,7 @@ mod tests {
 
     /// At the limit, and with time.
     #[test]
-    fn some_at_once_and_then_one_a_second() {
+    fn a_burst_is_allowed_and_then_one_line_a_second() {
         let rate = LogRate::default();
         assert_eq!(logged(&rate, 32, 0), (32, 0));
         assert_eq!(logged(&rate, 1, 0), (0, 0));
@@ -117,7 +117,7 @@ mod tests {
 
     /// Time that brings more lines than were used counts no further than to the limit.
     #[test]
-    fn what_was_not_used_is_not_added() {
+    fn unused_lines_do_not_raise_the_limit() {
         let rate = LogRate::default();
         assert_eq!(logged(&rate, 12, 0), (12, 0));
         assert_eq!(logged(&rate, 100, 20_000), (32, 0));
@@ -125,7 +125,7 @@ mod tests {
 
     /// An hour with a thousand lines a second.
     #[test]
-    fn none_is_lost_from_the_count() {
+    fn every_suppressed_line_is_counted() {
         let rate = LogRate::default();
         let (mut lines, mut left_out) = (0, 0);
         for second in 0..3600 {

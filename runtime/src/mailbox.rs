@@ -427,7 +427,7 @@ mod tests {
     /// RECV-9: a receive looks at none of the messages before the reference, even though messages
     /// around the mark come and go.
     #[test]
-    fn a_receive_for_a_reference_passes_what_is_older() {
+    fn a_receive_for_a_reference_skips_older_messages() {
         let mut mailbox = Mailbox::new();
         (0..10_u64).for_each(|n| mailbox.push(Envelope::new(n)));
         mailbox.mark(reference(1));
@@ -458,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cursor_passes_what_is_not_wanted_once() {
+    fn the_cursor_skips_each_message_once() {
         let mut mailbox = Mailbox::new();
         mailbox.push(Envelope::new(1_u64));
         mailbox.push(Envelope::new("x".to_string()));
@@ -479,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn a_returned_message_is_the_next_one() {
+    fn a_returned_message_is_taken_next() {
         let mut mailbox = Mailbox::new();
         (0..3_u64).for_each(|n| mailbox.push(Envelope::new(n)));
         mailbox.take_next(|m| m.peek::<u64>() == Some(&9));
@@ -491,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn all_messages_are_shown() {
+    fn every_message_is_listed() {
         let mut mailbox = Mailbox::new();
         (0..3_u64).for_each(|n| mailbox.push(Envelope::new(n)));
         let (mut seen, mut seen_mut) = (Vec::new(), Vec::new());
@@ -502,7 +502,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_message_is_known_by_its_address() {
+    fn the_oldest_address_is_that_of_the_first_message() {
         let mut mailbox = Mailbox::new();
         assert_eq!(mailbox.oldest_address(), 0);
         let message = Envelope::new(0_u64);
@@ -516,7 +516,7 @@ mod tests {
 
     /// Marks are for the messages behind which they stand.
     #[test]
-    fn only_an_empty_mailbox_gives_up_its_marks() {
+    fn shrinking_drops_marks_only_in_an_empty_mailbox() {
         let mut mailbox = Mailbox::new();
         mailbox.push(Envelope::new(0_u64));
         mailbox.mark(reference(1));

@@ -183,7 +183,7 @@ mod tests {
 
     /// PROC-2: a pid of an earlier life never matches one of a later life.
     #[test]
-    fn lives_differ() {
+    fn creations_distinguish_node_ids() {
         let name: NodeName = "lives@host".parse().unwrap();
         let first = NodeId::of(&name, Creation(1));
         assert_eq!(first, NodeId::of(&name, Creation(1)));
@@ -194,7 +194,7 @@ mod tests {
 
     /// DIST-1: a node's pids stay its own when it gets a name, and keep their order.
     #[test]
-    fn a_node_is_called_otherwise() {
+    fn a_rename_keeps_the_pids_of_a_node() {
         let (node, other) = (NodeId::nameless(), NodeId::nameless());
         let name: NodeName = "called@host".parse().unwrap();
         node.call(&name, Creation(7));
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_that_of_the_names() {
+    fn node_ids_are_ordered_by_name() {
         let id = |name: &str, creation| NodeId::of(&name.parse().unwrap(), Creation(creation));
         // In the order of their numbers.
         let [c, b2, b1, a] =

@@ -175,7 +175,7 @@ mod tests {
 
     /// DIST-2: valid and invalid names.
     #[test]
-    fn names() {
+    fn valid_and_invalid_names() {
         for good in ["a@b", "a-b_1@127.0.0.1", "ö@höst.example", "a@::1"] {
             assert!(good.parse::<NodeName>().is_ok(), "{good}");
         }
@@ -186,13 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn an_error_shows_no_control_characters() {
+    fn an_error_escapes_control_characters() {
         let error = "a\n\u{1b}[31m@b".parse::<NodeName>().unwrap_err().to_string();
         assert!(error.starts_with("`a\\n\\u{1b}[31m@b` is not a node name"), "{error}");
     }
 
     #[test]
-    fn long_and_short() {
+    fn long_and_short_names() {
         assert!("a@127.0.0.1".parse::<NodeName>().unwrap().is_long());
         assert!(!"a@localhost".parse::<NodeName>().unwrap().is_long());
     }

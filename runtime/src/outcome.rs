@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_s_text_is_bounded() {
+    fn the_text_of_an_error_is_bounded() {
         assert_eq!(text(&Endless(0)), ": é");
         let long = text(&Endless(1 << 20));
         assert_eq!(long.len(), TEXT_BYTES_MAX + 3);

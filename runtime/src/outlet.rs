@@ -146,7 +146,7 @@ mod tests {
 
     /// O3: as long as a turn is kept, events only ask for a round, which the turn then does.
     #[test]
-    fn a_kept_turn_is_the_only_one() {
+    fn events_during_a_kept_turn_only_request_a_round() {
         let outlet = Outlet::<Vec<u32>>::default();
         let round = |n, result| {
             move |done: &mut Vec<u32>| {
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_is_asked_again_and_again_gives_way() {
+    fn a_thread_yields_after_many_rounds_in_a_row() {
         let outlet = Outlet::<usize>::default();
         let again = |rounds: &mut usize| {
             *rounds += 1;
@@ -207,7 +207,7 @@ mod loom_tests {
         outlet: Outlet<()>,
         waiting: Mutex<usize>,
         transport: Mutex<Transport>,
-        /// Turns that are kept, and that any thread may go on with.
+        /// Kept turns, which any thread may continue.
         kept: AtomicUsize,
     }
 
@@ -288,28 +288,28 @@ mod loom_tests {
     }
 
     #[test]
-    fn all_goes_out_where_there_is_room() {
+    fn everything_is_written_while_there_is_room() {
         all_goes_out(2, false);
     }
 
     #[test]
-    fn all_goes_out_when_there_is_room_again() {
+    fn everything_is_written_when_there_is_room_again() {
         all_goes_out(1, false);
         all_goes_out(0, false);
     }
 
     #[test]
-    fn all_goes_out_though_room_is_told_too_often() {
+    fn everything_is_written_despite_spurious_events() {
         all_goes_out(1, true);
     }
 
-    /// A socket that two threads are told of, and that is read one piece a turn. The turns go on in
-    /// one of the two threads, as in a process that either of two workers runs.
+    /// A socket that is read one piece a turn, with two threads that get its events. One of the two
+    /// threads continues the turns, as in a process that either of two workers runs.
     #[derive(Default)]
     struct Socket {
         /// The pieces that were read, in order.
         outlet: Outlet<Vec<usize>>,
-        /// The number of pieces that have come.
+        /// The number of pieces that have arrived.
         there: AtomicUsize,
         kept: AtomicUsize,
     }
@@ -342,7 +342,7 @@ mod loom_tests {
     }
 
     #[test]
-    fn everything_is_read_by_one_turn_at_a_time() {
+    fn one_turn_at_a_time_reads_everything() {
         model(|| {
             let socket = Arc::new(Socket::default());
             let other = {

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_would_obey_is_escaped() {
+    fn control_characters_are_escaped() {
         let cases = [
             (
                 "plain `text`, \"quoted\", \\, höst 名 ไทย",
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_cut_off() {
+    fn a_long_text_is_truncated() {
         for text in ["x", "ü", "\x1b", "\u{e0041}", "\u{10ffff}"] {
             let long = printable(text.repeat(1 << 16));
             assert!(long.len() <= BYTES_MAX && long.ends_with('…'), "{}", long.len());

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_at_its_index() {
+    fn each_priority_is_at_its_index() {
         for priority in Priority::ALL {
             assert_eq!(Priority::ALL[usize::from(priority.index())], priority);
         }

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reference_is_small() {
+    fn a_reference_takes_16_bytes() {
         assert_eq!(size_of::<Reference>(), 16);
     }
 }

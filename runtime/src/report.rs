@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_the_message_and_the_fields() {
+    fn a_line_contains_the_message_and_the_fields() {
         let (pid, name, label, error) = (7, Some("x"), None::<u64>, "e");
         let told = line(|line| {
             report!(@fields line; %pid, name, label, ?error, ms = 5_u64, of = %pid, "{pid} is {}", 8);
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn long_values_are_cut() {
+    fn long_values_are_truncated() {
         assert_eq!(Cut("é".repeat(2048)).to_string(), "é".repeat(2048));
         let cut = Cut(format_args!("a{}", "é".repeat(1 << 20))).to_string();
         assert_eq!(cut, format!("a{}... (2097153 bytes)", "é".repeat(2047)));

@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_for_another_process_needs_no_place() {
+    fn a_message_for_another_process_takes_no_slot() {
         let room = room(1);
         assert_eq!(room.take(By::Pid(6)), Take::Unlimited);
         assert_eq!(room.take(PID), Take::Counted);
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_refusal_is_told() {
+    fn the_first_refusal_is_reported() {
         let room = room(0);
         let limit = MailboxLimit::messages(0);
         assert_eq!(room.first_refused(6), None);
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_below_what_is_there_lets_nothing_in() {
+    fn a_limit_below_the_current_length_admits_nothing() {
         let room = room(1);
         assert!(!room.take_anyway(3));
         room.give_back();
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_is_woken_once_it_has_a_place() {
+    fn a_waiting_sender_is_woken_when_it_gets_a_slot() {
         let room = room(1);
         assert_eq!(room.take(PID), Take::Counted);
         let woken = Arc::new(Woken(AtomicUsize::new(0)));
@@ -367,7 +367,7 @@ mod tests {
         /// Behaves as a counter and a line do: no more places are granted than there are, no sender
         /// waits while there is room, and senders are served in order.
         #[test]
-        fn like_a_count_and_a_line(ops in proptest::collection::vec(op(), 1..80)) {
+        fn like_a_counter_and_a_queue(ops in proptest::collection::vec(op(), 1..80)) {
             let (mut generation, mut bound) = (0, 3);
             let (mut held, mut line, mut granted) = (0, Vec::new(), Vec::new());
             let room = Room::default();

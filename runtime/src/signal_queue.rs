@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_that_of_pushing() {
+    fn signals_are_taken_in_push_order() {
         let queue = SignalQueue::closed();
         assert!(queue.push(Envelope::new(0_u64)).is_err());
         queue.open();
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_queue_gives_signals_back() {
+    fn a_closed_queue_returns_signals_to_the_sender() {
         let queue = SignalQueue::closed();
         queue.open();
         let _ = queue.push(Envelope::new(1_u64)).unwrap();
@@ -395,7 +395,7 @@ mod loom_tests {
     }
 
     /// No wake-up is lost: a signal that is pushed while the owner parks is either taken by the
-    /// owner, or its sender is told to schedule.
+    /// owner, or the push returns `Wake::Schedule`.
     #[test]
     fn push_against_park() {
         model(|| {

@@ -149,7 +149,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn nothing_happens_but_by_steps() {
+    fn a_stepped_node_runs_only_by_steps() {
         let (node, stepper, clock) = node();
         let seen = Arc::new(AtomicU64::new(0));
         let sees = seen.clone();
@@ -181,7 +181,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_crash_drops_what_there_is() {
+    fn a_crash_drops_all_processes() {
         struct Held(Arc<AtomicU64>);
         impl Drop for Held {
             fn drop(&mut self) {
@@ -215,7 +215,7 @@ pub(crate) mod tests {
     /// For miri: the stop does not touch a process that is being polled.
     #[test]
     #[allow(clippy::disallowed_methods, reason = "threads beside the node")]
-    fn threads_stop_a_node_that_is_stepped() {
+    fn threads_stop_a_node_during_a_step() {
         let (node, stepper, _) = node();
         let pids: Vec<_> = (0..3).map(|_| node.spawn(uses_memory()).unwrap()).collect();
         std::thread::scope(|scope| {
@@ -270,7 +270,7 @@ pub(crate) mod tests {
 
     /// After a panic, the thread is no longer in the node.
     #[test]
-    fn a_panic_leaves_the_node() {
+    fn a_panic_resets_the_threads_current_node() {
         let (node, stepper, _) = node();
         let left = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             stepper.enter(|| std::panic::resume_unwind(Box::new("x")));
@@ -282,7 +282,7 @@ pub(crate) mod tests {
 
     /// A node that was never stopped drops its processes one at a time.
     #[test]
-    fn a_stepper_that_is_dropped_ends_the_node() {
+    fn dropping_the_stepper_ends_the_node() {
         struct Loud(Arc<AtomicU64>);
         impl Drop for Loud {
             fn drop(&mut self) {

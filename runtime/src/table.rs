@@ -574,7 +574,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_and_room_are_for_one_slot_and_one_process() {
+    fn marks_and_room_belong_to_one_process() {
         let table = table(3);
         let slot = table.allocate(0).expect("room for one");
         let generation = slot.id().generation;
@@ -627,7 +627,7 @@ mod tests {
 
     /// Processes that are made on one worker and end on another reuse the slots.
     #[test]
-    fn free_slots_come_back_from_other_lists() {
+    fn free_slots_are_reused_across_workers() {
         let table = table(10 * CHUNK_SLOTS);
         for _ in 0..20 {
             let slots = (0..CHUNK_SLOTS).map(|_| table.allocate(0).expect("room"));

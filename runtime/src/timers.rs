@@ -382,9 +382,9 @@ mod tests {
         assert_eq!(tick_from(Time::new(Duration::from_nanos(nanos(time_of(8)) - 1))), 8);
     }
 
-    /// The node ends: whatever the shard, and with or without an owner.
+    /// At the end of the node: timers of all shards, with and without an owner.
     #[test]
-    fn all_timers_are_taken_back() {
+    fn take_all_returns_every_timer() {
         let timers = Timers::new(NodeId::nameless(), 2);
         for (shard, owner, n) in [(0, None, 1), (0, Some(3), 2), (1, None, 3), (1, Some(3), 4)] {
             timers.start(shard, at_ms(0), at_ms(n), owner, |_| n);
@@ -398,7 +398,7 @@ mod tests {
 
     /// TIM-7: all timers of an owner that have not fired are cancelled together.
     #[test]
-    fn the_timers_of_an_owner_go_together() {
+    fn the_timers_of_an_owner_are_cancelled_together() {
         let timers = Timers::new(NodeId::nameless(), 2);
         let start = |n: u64| {
             let owner = u32::try_from(n % 3).ok().filter(|owner| *owner > 0);
@@ -447,7 +447,7 @@ mod tests {
 
     /// A worker that falls asleep while the shards are read has seen no timer, so it is notified.
     #[test]
-    fn a_sleeper_that_saw_no_timer_is_told() {
+    fn a_sleeper_that_saw_no_timer_is_notified() {
         let timers = Timers::new(NodeId::nameless(), 1);
         timers.start(0, at_ms(0), at_ms(100), None, |_| ());
         timers.next.store(NEVER, Ordering::SeqCst);
@@ -468,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sleeper_is_told_of_an_earlier_timer() {
+    fn a_sleeper_is_notified_of_an_earlier_timer() {
         let timers = Timers::new(NodeId::nameless(), 1);
         assert!(!start(&timers, at_ms(100)).1, "nobody sleeps");
         let wait = timers.sleep_until_next(at_ms(0)).unwrap();

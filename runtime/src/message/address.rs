@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_says_what_was_put_into_it() {
+    fn an_address_round_trips() {
         for generation in [0, 7, u32::MAX] {
             assert_eq!(Address::pid(generation).by(), By::Pid(generation));
             let stamp = Word::from(Address::pid(generation)).stamp();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_says_what_was_put_into_it() {
+    fn a_mark_round_trips() {
         let stamp = Stamp::down(5);
         assert!(stamp.is_down(5) && !stamp.is_down(6) && !stamp.has_priority());
         let stamp = stamp.with_priority(true);
@@ -170,9 +170,9 @@ mod tests {
         assert!(!Stamp::NONE.is_down(0) && !Stamp::NONE.with_priority(false).has_priority());
     }
 
-    /// A message has one place in a bounded mailbox, and the end of what was monitored has none.
+    /// A message takes one slot of a bounded mailbox, and a `Down` takes none.
     #[test]
-    fn what_is_counted() {
+    fn messages_are_counted_and_downs_are_not() {
         for address in [Address::pid(7), Address::alias(9, true).unwrap()] {
             let mut word = Word::from(address);
             assert!(!word.is_counted() && word.count() && word.is_counted() && !word.count());

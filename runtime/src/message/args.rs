@@ -112,7 +112,7 @@ mod tests {
     use crate::Local;
 
     #[test]
-    fn there_and_back() {
+    fn arguments_round_trip() {
         let args = (7_u64, "text".to_owned(), [9_u8; 100]);
         let encoded = args.encoded().unwrap();
         assert_eq!(<(u64, String, [u8; 100])>::decoded(&encoded), Ok(args));
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_none_are_refused() {
+    fn malformed_bytes_are_refused() {
         let encoded = (300_u64, 5_u64).encoded().unwrap();
         let with = |bytes: Bytes| <(u64, u64)>::decoded(&Encoded { bytes, ..encoded.clone() });
         assert_eq!(with(encoded.bytes.clone()), Ok((300, 5)));
@@ -138,7 +138,7 @@ mod tests {
 
     /// An argument shares the memory of the whole if it is a large part of it.
     #[test]
-    fn a_large_one_is_shared() {
+    fn a_large_argument_is_shared() {
         let args = (Bytes::from(vec![1; 8 << 10]), Bytes::from(vec![2; 1 << 20]));
         let encoded = args.encoded().unwrap();
         let (small, large) = <(Bytes, Bytes)>::decoded(&encoded).unwrap();

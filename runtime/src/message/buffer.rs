@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn large_bytes_stand_between_the_others() {
+    fn large_bytes_are_segments_of_their_own() {
         let (first, second) = (large(1), large(2));
         let mut buffer = Buffer::with_capacity(8);
         buffer.put_bytes(&first);
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn it_comes_whole() {
+    fn a_buffer_becomes_one_piece() {
         let bytes = large(1);
         let mut buffer = Buffer::new();
         assert!(buffer.is_empty());
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_counts_what_is_shared() {
+    fn a_length_includes_shared_bytes() {
         let mut buffer = Buffer::new();
         buffer.put_u8(0);
         let put = |buffer: &mut Buffer| {

@@ -101,7 +101,7 @@ mod tests {
     use crate::pid::{LocalId, Pid};
 
     #[test]
-    fn what_has_no_order() {
+    fn unordered_collections_are_recognised() {
         assert!(has_no_order::<&HashMap<u8, Vec<u8>>>() && has_no_order::<&HashSet<u8>>());
         assert!(has_no_order::<&BinaryHeap<String>>());
         assert!(has_no_order::<std::collections::hash_map::Iter<'_, u8, u8>>());
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_values_that_say_what_they_are_make_equal_terms() {
+    fn equal_self_describing_values_make_equal_terms() {
         let value = |backwards: bool| {
             let mut keys: Vec<String> = (0..20).map(|n| format!("key {n}")).collect();
             if backwards {
@@ -227,7 +227,7 @@ mod tests {
 
     /// Terms that came from another node stay equal.
     #[test]
-    fn terms_that_have_travelled_are_equal_as_well() {
+    fn terms_from_another_node_are_equal() {
         let [term, again] = [value(false), value(true)].map(|value| {
             let (mut nodes, mut buffer) = (NodeList::new(), Buffer::new());
             let term = Term::new(&value);

@@ -84,7 +84,7 @@ fn encode<T: Serialize + DeserializeOwned>(value: &T) -> Result<Bytes, String> {
 
 proptest! {
     #[test]
-    fn it_is_postcard(value in all()) {
+    fn the_encoding_is_postcard(value in all()) {
         let bytes = encode(&value).unwrap();
         prop_assert_eq!(&bytes, &postcard::to_allocvec(&value).unwrap());
         prop_assert_eq!(decode_postcard::<All>(&bytes).unwrap(), value);
@@ -92,7 +92,7 @@ proptest! {
 
     /// Valid bytes are accepted, and nearly valid bytes only if postcard accepts them.
     #[test]
-    fn bytes_that_are_nearly_right(
+    fn nearly_valid_bytes(
         value in all(),
         changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..4),
     ) {
@@ -149,7 +149,7 @@ fn the_depth_is_limited() {
 
 /// An item without bytes costs its sender nothing, but would cost its receiver time and memory.
 #[test]
-fn items_of_no_bytes() {
+fn items_without_bytes_are_limited() {
     assert!(encode(&vec![(); 3]).unwrap_err().contains("items without bytes"));
     assert!(encode(&vec![Unit, Unit]).is_err());
     assert!(encode(&BTreeMap::from([((), ())])).is_err());
@@ -169,7 +169,7 @@ fn items_of_no_bytes() {
 
 /// A list has at most as many items as bytes remain, which is checked before any item is read.
 #[test]
-fn more_items_than_bytes() {
+fn a_list_has_at_most_as_many_items_as_bytes() {
     assert_eq!(decode_postcard::<Vec<u8>>(&[3, 1, 2, 3]).unwrap(), [1, 2, 3]);
     let error = decode_postcard::<Vec<u8>>(&[4, 1, 2, 3]).unwrap_err().to_string();
     assert!(error.contains("more items than bytes"), "{error}");
@@ -183,7 +183,7 @@ fn more_items_than_bytes() {
 
 /// A failure does not affect the next value.
 #[test]
-fn the_depth_is_counted_anew() {
+fn siblings_do_not_add_to_the_depth() {
     let lists = vec![vec![vec![1_u8; 3]; 3]; 100];
     assert_eq!(decode_postcard::<Vec<Vec<Vec<u8>>>>(&encode(&lists).unwrap()).unwrap(), lists);
     let options = vec![Some(Some(Some(1_u8))); 100];
@@ -230,7 +230,7 @@ fn shares(part: &Bytes, whole: &Bytes) -> bool {
 }
 
 #[test]
-fn large_bytes_are_shared_wherever_they_stand() {
+fn large_bytes_are_shared_at_any_depth() {
     let large = Bytes::from(vec![7; SHARED_BYTES_MIN]);
     let small = large.slice(1..);
     for variant in [
@@ -260,7 +260,7 @@ fn large_bytes_are_shared_wherever_they_stand() {
 }
 
 #[test]
-fn what_was_read_shares_the_message_if_it_is_much_of_it() {
+fn decoded_bytes_share_the_message_if_they_are_most_of_it() {
     let is_shared = |bytes: usize, beside: usize| {
         let value = (Bytes::from(vec![7; bytes]), NewBytes(Bytes::from(vec![8; beside])));
         let whole = encode(&value).unwrap();
@@ -346,7 +346,7 @@ fn lists_of_bytes_count_as_a_level() {
 
 /// A type that reads a list in its own way gets it item by item.
 #[test]
-fn a_reader_of_its_own_reads_bytes_itself() {
+fn a_custom_visitor_reads_bytes_item_by_item() {
     #[derive(PartialEq, Debug)]
     struct Sum(Vec<u8>);
     impl<'de> Deserialize<'de> for Sum {
@@ -403,14 +403,14 @@ fn described<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, super::DecodeError>
 
 proptest! {
     #[test]
-    fn a_value_may_say_what_it_is(value in all()) {
+    fn described_values_round_trip(value in all()) {
         prop_assert_eq!(described::<All>(&describe(&value)).unwrap(), value);
     }
 
     /// Made-up bytes either are a value or are refused. Nothing panics, and a value that was read
     /// can be sent on.
     #[test]
-    fn bytes_that_do_not_say_what_they_are(
+    fn made_up_described_bytes_do_not_panic(
         value in all(),
         changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 0..4),
     ) {
@@ -435,7 +435,7 @@ proptest! {
 /// The deepest value that a sender allows, and deeper values that a peer makes up, on a worker's
 /// stack.
 #[test]
-fn the_depth_of_what_says_what_it_is() {
+fn the_depth_of_described_values_is_limited() {
     let seq = |depth: usize| [vec![0x15; depth], vec![0; depth]].concat();
     assert!(described::<Any>(&seq(255)).is_ok());
     for depth in [258, 1 << 20] {
@@ -448,7 +448,7 @@ fn the_depth_of_what_says_what_it_is() {
 
 /// A large binary is shared in the described form too, and the name of a field is sent once.
 #[test]
-fn what_it_costs_to_say_what_it_is() {
+fn described_values_share_bytes_and_names() {
     #[derive(PartialEq, Debug, Serialize, Deserialize)]
     struct Point {
         latitude: u64,

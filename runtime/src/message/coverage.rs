@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_been_added_is_within() {
+    fn a_coverage_is_within_a_larger_one() {
         let nothing = Coverage::default();
         let mut one = nothing;
         one.fields("Point", 2);

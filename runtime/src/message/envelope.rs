@@ -549,7 +549,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_envelope_knows_what_it_holds() {
+    fn an_envelope_downcasts_only_to_its_type() {
         let envelope = Envelope::new(String::from("text"));
         assert!(envelope.is::<String>() && !envelope.is::<u64>());
         let envelope = envelope.downcast::<u64>().unwrap_err();
@@ -558,7 +558,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encoded_message_is_known_by_its_tag() {
+    fn an_encoded_message_is_identified_by_its_tag() {
         let envelope = Envelope::encoded(Encoded::new(&7_u64).unwrap());
         assert!(envelope.is::<u64>() && !envelope.is::<u32>());
         assert_eq!(envelope.as_encoded().unwrap().decode::<u64>(), Ok(7));
@@ -566,7 +566,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encoded_message_is_filled_in_where_it_is() {
+    fn an_encoded_message_is_decoded_in_place() {
         let encoded = || Encoded::new(&7_u64).unwrap();
         let empty = || Encoded { bytes: bytes::Bytes::new(), ..encoded() };
         let filled = Envelope::encoded_with(empty(), |here| {
@@ -582,7 +582,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_drops_what_is_left() {
+    fn a_chain_drops_its_rest() {
         let value = std::sync::Arc::new(());
         let raws: Vec<_> =
             (0..3).map(|_| Envelope::new(crate::Local(value.clone())).into_raw()).collect();
@@ -599,7 +599,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_drops_all_though_some_panic() {
+    fn a_chain_drops_all_even_if_some_panic() {
         use std::panic::{AssertUnwindSafe, catch_unwind};
         struct Loud {
             _value: std::sync::Arc<()>,

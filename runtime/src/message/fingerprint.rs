@@ -660,7 +660,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_at_any_depth_is_seen() {
+    fn a_change_at_any_depth_changes_the_fingerprint() {
         let base = fingerprint_of::<base::Outer>();
         assert_eq!(base, fingerprint_of::<same::Outer>());
         let others = [
@@ -681,7 +681,7 @@ mod tests {
     }
 
     #[test]
-    fn recursive_types_end() {
+    fn tracing_a_recursive_type_terminates() {
         assert_eq!(fingerprint_of::<Tree>(), fingerprint_of::<Tree>());
     }
 
@@ -737,7 +737,7 @@ mod tests {
 
     /// The part after a checked value belongs to the shape.
     #[test]
-    fn checked_values_hide_nothing() {
+    fn a_checked_value_does_not_hide_the_next_field() {
         #[derive(Deserialize)]
         struct Before<T>(crate::Pid, crate::NodeName, std::num::NonZeroU8, T);
         let shapes = [fingerprint_of::<Before<u8>>(), fingerprint_of::<Before<u16>>()];
@@ -745,7 +745,7 @@ mod tests {
     }
 
     #[test]
-    fn all_variants_are_seen_wherever_they_are() {
+    fn nested_enums_are_traced_with_all_variants() {
         let mut seen = std::collections::BTreeSet::new();
         trace::<(u8, Vec<Option<base::Kind>>)>(|(_, kinds)| {
             seen.extend(kinds.into_iter().flatten().map(|kind| match kind {
@@ -807,7 +807,7 @@ mod tests {
     }
 
     #[test]
-    fn code_of_the_program_is_contained() {
+    fn panics_in_user_code_are_contained() {
         let fingerprints = || {
             [
                 fingerprint_of::<(Panics, u8)>(),
@@ -828,7 +828,7 @@ mod tests {
 
     /// The shape of a generic type is computed once, as for other types.
     #[test]
-    fn it_is_found_out_once() {
+    fn a_fingerprint_is_computed_once() {
         use std::sync::atomic::{AtomicUsize, Ordering};
         static READ: AtomicUsize = AtomicUsize::new(0);
         struct Counts;
@@ -846,7 +846,7 @@ mod tests {
     }
 
     #[test]
-    fn it_does_not_matter_what_the_caller_is_doing() {
+    fn a_trace_does_not_depend_on_the_callers_codec_state() {
         let here = trace::<(crate::Pid, u8)>(drop);
         let inside = node_codec::decode_with_nodes(&[], || trace::<(crate::Pid, u8)>(drop));
         let writes = super::super::encode_with_nodes(&mut super::super::NodeList::new(), || {

@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_type_is_plain_if_it_was_tried_and_nothing_speaks_against_it() {
+    fn a_tried_type_without_other_flags_is_plain() {
         let state = State::default();
         assert!(!state.is_plain());
         state.add(State::TRIED);

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn pids_share_their_nodes() {
+    fn pids_refer_to_a_shared_node_list() {
         let pids = vec![pid("x@h"), pid("y@h"), pid("x@h")];
         let (mut nodes, mut bytes) = (NodeList::new(), Buffer::new());
         encode_with_nodes(&mut nodes, || encode_postcard(&pids, &mut bytes)).unwrap();
@@ -234,7 +234,7 @@ mod tests {
 
     /// A value that encodes another value inside it, with its own nodes.
     #[test]
-    fn a_message_inside_of_a_message_has_its_own_nodes() {
+    fn a_nested_message_has_its_own_nodes() {
         let [x, y] = ["x@h", "y@h"].map(pid);
         let encode = |value: &Pid| {
             let (mut nodes, mut bytes) = (NodeList::new(), Buffer::new());
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pid_outside_a_message_is_whole() {
+    fn a_pid_outside_a_message_contains_its_node() {
         let mut bytes = Buffer::new();
         encode_postcard(&pid("x@h"), &mut bytes).unwrap();
         assert_eq!(decode_postcard::<Pid>(&bytes.into_bytes()).unwrap(), pid("x@h"));

@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_bytes_are_bytes() {
+    fn only_bytes_are_recognised_as_bytes() {
         let bytes = Bytes::from_static(b"some");
         assert_eq!(as_bytes(&bytes).map(|bytes| bytes.as_ptr()), Some(bytes.as_ptr()));
         assert!(as_bytes(&vec![1_u8]).is_none() && as_bytes("text").is_none());
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn only_lists_of_bytes_are_byte_lists() {
+    fn only_lists_of_bytes_are_recognised_as_byte_lists() {
         let bytes = vec![1_u8, 2, 3];
         assert_eq!(as_byte_list(&&bytes).map(<[u8]>::as_ptr), Some(bytes.as_ptr()));
         assert_eq!(as_byte_list(&&bytes[..]).map(<[u8]>::as_ptr), Some(bytes.as_ptr()));
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_reads_a_bytes_as_it_is_gets_one() {
+    fn only_bytes_are_deserialized_without_a_copy() {
         let bytes = Bytes::from(vec![1, 2, 3]);
         let read = Bytes::deserialize(Source(bytes.clone())).unwrap();
         assert_eq!((read.as_ptr(), read.len()), (bytes.as_ptr(), 3));

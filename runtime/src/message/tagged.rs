@@ -74,7 +74,7 @@ mod tests {
     use crate::{Encoded, ExitReason, Local, NodeId, Object, Pid, Reference};
 
     #[test]
-    fn it_travels_with_all_its_nodes() {
+    fn a_tagged_message_is_sent_with_all_its_nodes() {
         let node = NodeId::nameless();
         let pid = Pid::new(NodeId::nameless(), crate::LocalId { slot: 1, generation: 2 });
         let down = crate::Down {
@@ -89,13 +89,13 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_stays_here_keeps_it_here() {
+    fn a_message_with_a_local_tag_can_not_be_sent() {
         assert!(Encoded::new(&Tagged { tag: Local(()), message: 1_u64 }).is_err());
         assert!(Tagged::<u64, Local<()>>::check_sendable().is_err());
     }
 
     #[test]
-    fn bytes_that_are_none_are_refused() {
+    fn malformed_bytes_are_refused() {
         let mut buffer = Buffer::new();
         Tagged { tag: 300_u64, message: 5_u64 }.encode(&mut buffer).unwrap();
         let bytes = buffer.into_bytes();

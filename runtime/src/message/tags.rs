@@ -199,7 +199,7 @@ mod tests {
     message!(OtherHash "tags::other" 77);
 
     #[test]
-    fn the_second_type_of_a_tag_is_refused_where_it_is_used() {
+    fn a_second_type_with_the_same_tag_is_refused_on_use() {
         let first = Encoded::new(&First).unwrap();
         let error = Encoded::new(&Second).unwrap_err().to_string();
         let says = |text: &str| assert!(error.contains(text), "{error}");
@@ -219,7 +219,7 @@ mod tests {
     /// A peer may send the tag that these types share. It identifies none of them, and claims
     /// nothing.
     #[test]
-    fn types_that_stay_here_are_never_what_a_peer_sends() {
+    fn a_peer_can_not_send_a_local_type() {
         let wire_type = crate::message::WireType::of::<crate::Local<u8>>();
         let encoded = Encoded { wire_type: wire_type.into(), ..Encoded::new(&7_u64).unwrap() };
         for _ in 0..2 {
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn so_is_another_tag_of_the_same_hash() {
+    fn a_second_tag_with_the_same_hash_is_refused() {
         assert!(Encoded::new(&OneHash).is_ok());
         let error = Encoded::new(&OtherHash).unwrap_err().to_string();
         assert!(error.contains("`tags::one` and `tags::other`"), "{error}");

@@ -135,7 +135,7 @@ mod tests {
     use crate::message::{Buffer, decode_postcard, encode_postcard};
 
     #[test]
-    fn a_term_survives_the_wire() {
+    fn a_term_round_trips() {
         let term = Term::new(&(7_u64, "why".to_string()));
         let mut bytes = Buffer::new();
         encode_postcard(&term, &mut bytes).unwrap();

@@ -121,12 +121,12 @@ fn congested(meanwhile: impl Fn(&Node, Pid) + Send + Sync + Copy + 'static, goes
 
 /// BUSY-1.
 #[test]
-fn loom_congestion_ends_while_a_process_is_held_up() {
+fn loom_congestion_ends_while_a_process_is_suspended() {
     congested(|_, _| {}, true);
 }
 
 /// BUSY-4.
 #[test]
-fn loom_a_held_up_process_is_killed() {
+fn loom_a_suspended_process_is_killed() {
     congested(|node, sender| node.exit_process(sender, ExitReason::Kill), false);
 }

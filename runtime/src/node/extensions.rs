@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn each_node_has_its_own() {
+    fn each_node_has_its_own_extensions() {
         struct Name(&'static str);
         let (a, b) = (node(), node());
         assert!(a.extension::<Name>().is_none());
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn one_may_look_at_another_while_it_is_made() {
+    fn an_initializer_may_use_another_extension() {
         struct Lower(u64);
         struct Upper(u64);
         let node = node();
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_makes_none() {
+    fn an_initializer_that_panics_adds_no_extension() {
         let node = node();
         let made = catch_unwind(AssertUnwindSafe(|| {
             node.extension_or_init::<u64>(|| std::panic::resume_unwind(Box::new("not now")));
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     #[allow(clippy::disallowed_methods, reason = "threads beside the node")]
-    fn many_threads_make_one() {
+    fn threads_that_race_initialize_once() {
         struct A(usize);
         struct B(usize);
         for _ in 0..20 {
@@ -187,9 +187,9 @@ mod tests {
         }
     }
 
-    /// The last one is dropped first, after the node's processes, and a panic in between harms none.
+    /// Extensions are dropped after the node's processes, the newest first, even if one panics.
     #[test]
-    fn they_are_dropped_with_the_node() {
+    fn extensions_are_dropped_with_the_node() {
         type Log = Arc<Mutex<Vec<&'static str>>>;
         struct First(Log);
         struct Loud(Log);

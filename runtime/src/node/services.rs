@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn they_start_in_order_and_stop_in_reverse() {
+    fn services_start_in_order_and_stop_in_reverse() {
         let log = Log::default();
         let noted = |name| Noted(name, Does::Well, log.clone());
         let node = Node::builder().workers(2).service(noted("a")).service(noted("b"));
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn two_nodes_have_their_own() {
+    fn each_node_has_its_own_services() {
         let logs = [Log::default(), Log::default()];
         let nodes = logs.each_ref().map(|log| {
             let service = Noted("a", Does::Well, log.clone());
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_does_not_start_stops_those_before_it() {
+    fn a_failed_start_stops_the_services_before_it() {
         for (does, why) in [(Does::FailToStart, "no luck"), (Does::PanicInStart, "in start")] {
             let log = Log::default();
             let noted = |name, does| Noted(name, does, log.clone());
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_keeps_no_other_from_stopping() {
+    fn a_panic_does_not_keep_other_services_from_stopping() {
         for does in [Does::PanicInStop, Does::PanicWhileItStops] {
             let log = Log::default();
             let noted = |name, does| Noted(name, does, log.clone());
@@ -355,7 +355,7 @@ mod tests {
     /// A service that never stops has its time, and the next one follows. The node has no threads,
     /// and the test moves its clock.
     #[test]
-    fn one_that_hangs_has_its_time() {
+    fn a_service_that_hangs_is_abandoned_after_its_time() {
         let log = Log::default();
         let noted = |name, does| Noted(name, does, log.clone());
         let clock = Arc::new(crate::stepper::tests::Clock::default());

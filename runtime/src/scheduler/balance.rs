@@ -17,7 +17,7 @@ mod tests {
     use super::share;
 
     #[test]
-    fn only_much_more_work_is_shared() {
+    fn work_is_shared_only_if_the_other_has_much_more() {
         let cases =
             [(0, 0, 0), (0, 2, 0), (0, 3, 1), (1, 4, 0), (1, 5, 2), (10, 22, 0), (10, 30, 10)];
         for (ours, theirs, expected) in cases {

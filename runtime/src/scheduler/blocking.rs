@@ -241,7 +241,7 @@ mod tests {
 
     /// Patient jobs use half of the threads, and the next one begins when one of them ends.
     #[test]
-    fn patient_jobs_leave_room() {
+    fn patient_jobs_use_half_of_the_threads() {
         let pool = BlockingPool::new("test", 4);
         let (began, begins) = channel();
         let mut patient: Vec<_> =

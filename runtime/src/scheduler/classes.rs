@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn urgent_ones_go_first_and_low_ones_at_every_eighth_turn() {
+    fn urgent_tasks_go_first_and_low_tasks_every_eighth_turn() {
         use Priority::{High, Low, Max};
         let classes = Classes::default();
         assert!(classes.push(TaskId::of(9), High));
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn while_somebody_is_helped_all_come_up() {
+    fn during_help_all_priorities_have_turns() {
         use Priority::{High, Low, Max};
         let classes = Classes::default();
         classes.begin_help();

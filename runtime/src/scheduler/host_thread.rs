@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_state_comes_after_the_name() {
+    fn the_state_is_read_after_the_thread_name() {
         let cases = [
             ("12 (n@h worker) R 1 2 3", Some('R')),
             ("12 (a) S (b) D 1", Some('D')),
@@ -82,7 +82,7 @@ mod tests {
     /// A thread's clock advances while the thread computes, and stands still while it waits.
     #[test]
     #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
-    fn another_thread() {
+    fn the_clock_of_another_thread() {
         let (tell, told) = mpsc::channel();
         let (release, released) = mpsc::channel::<()>();
         let thread = thread::spawn(move || {

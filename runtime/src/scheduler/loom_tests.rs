@@ -102,7 +102,7 @@ fn inject_high_against_sleep() {
 
 /// Tasks that two threads queue each run once.
 #[test]
-fn two_who_inject_against_sleep() {
+fn two_injecting_threads_against_sleep() {
     model(|| {
         let (scheduler, tally) = (scheduler(), Arc::new(Tally::default()));
         scheduler.start_worker(tally.clone()).unwrap();

@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn how_long_a_run_has_held_its_worker() {
+    fn the_time_for_which_a_run_has_held_its_worker() {
         let times = |count: usize, look| std::iter::repeat_n(look, count);
         let cases = [
             ("it computes", held(times(10, (5, Some(5), false))), computed(50)),
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_reported() {
+    fn long_runs_are_reported() {
         assert!(computed(50).is_to_report(1));
         assert!(!computed(45).is_to_report(1));
         assert!(!computed(450).is_to_report(10), "a debug build is slow");

@@ -109,7 +109,7 @@ mod tests {
 
     /// A hash table uses the lowest and the highest bits.
     #[test]
-    fn small_numbers_are_spread() {
+    fn hashes_of_small_numbers_use_high_and_low_bits() {
         let hash = |n: u32| BuildHasherDefault::<Spread>::default().hash_one(n);
         for bits in [|hash: u64| hash & 127, |hash: u64| hash >> 57] {
             let places: BTreeSet<u64> = (0..128).map(|n| bits(hash(n))).collect();

@@ -317,7 +317,7 @@ mod tests {
 
     /// A timer that is due too late is due as late as possible, and is found in few steps.
     #[test]
-    fn the_farthest_tick() {
+    fn the_latest_possible_tick() {
         const FARTHEST: u64 = 63 << 42;
         for now in [0, 1, 77_777_777, 1 << 42, (1 << 48) - 2] {
             let mut wheel = Wheel::new();

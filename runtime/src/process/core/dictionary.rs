@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn its_memory_is_that_of_its_entries() {
+    fn its_memory_includes_its_entries() {
         let mut dictionary = Dictionary::default();
         assert!(dictionary.is_empty());
         assert_eq!(dictionary.memory(), 0);

@@ -53,7 +53,7 @@ mod tests {
 
     /// A process that hibernates gives them up only if there is nothing in them.
     #[test]
-    fn any_part_is_something_to_keep() {
+    fn extras_with_any_part_are_not_empty() {
         assert!(Extras::default().is_empty());
         let extras = Extras::default();
         extras.label.replace(Some("a".into()));

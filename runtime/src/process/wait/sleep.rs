@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sleep_starts_one_timer_however_often_it_is_polled() {
+    fn a_sleep_that_is_polled_many_times_starts_one_timer() {
         let node = Node::builder().workers(1).build().unwrap();
         let counts = node.clone();
         node.block_on(async move {

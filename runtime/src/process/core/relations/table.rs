@@ -382,8 +382,8 @@ mod tests {
         spawning
     }
 
-    /// LINK-2, EXIT-13: the peer is told of a link that it does not know, and an exit signal counts
-    /// only by an active link.
+    /// LINK-2, EXIT-13: the peer is notified of a link that it does not know. An exit signal
+    /// counts only over an active link.
     #[test]
     fn a_link_and_its_exit_signal() {
         let (mut relations, peer) = (Relations::default(), peer());
@@ -488,7 +488,7 @@ mod tests {
     /// LINK-12, MON-5: a lost connection takes with it the relations that were sent over it, and
     /// the relations that the peer's node has made.
     #[test]
-    fn what_a_lost_connection_takes() {
+    fn a_lost_connection_ends_the_relations_over_it() {
         const OTHER: ConnectionId = ConnectionId(8);
         let (lost_node, other_node) = (on(7, 0).node(), on(8, 0).node());
         // For each connection and node: whether the relation is lost when the node is known, and
@@ -564,7 +564,7 @@ mod tests {
 
     /// Each kind of relation counts, alone and with the others.
     #[test]
-    fn what_relations_take() {
+    fn every_kind_of_relation_counts_as_memory() {
         let add: [fn(&mut Relations); 5] = [
             |it| it.linked(peer()),
             |it| it.add_monitor(reference(1), monitor(None, LOCAL)),
