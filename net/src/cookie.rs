@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_not_shown() {
+    fn debug_output_hides_the_cookie() {
         let cookie = Cookie::new("open sesame, open sesame").unwrap();
         assert_eq!(format!("{cookie:?}"), "Cookie(..)");
         assert!(matches!(Cookie::new(""), Err(CookieError::Empty)));
@@ -355,7 +355,7 @@ mod tests {
 
     /// A cookie that can be guessed is only accepted on request.
     #[test]
-    fn short_ones() {
+    fn a_short_cookie_needs_permission() {
         let longest = "fifteen bytes..";
         assert!(matches!(Cookie::new(longest), Err(CookieError::Weak)));
         assert!(Cookie::new_weak(longest).unwrap().is_weak());
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_end_is_not_part_of_it() {
+    fn a_line_end_is_not_part_of_the_cookie() {
         for (content, text) in
             [("a b", "a b"), ("a b\n", "a b"), ("a b\r\n", "a b"), ("a\n\n", "a\n")]
         {
@@ -380,7 +380,7 @@ mod tests {
 
     /// DIST-9: a file that other users can open is refused.
     #[test]
-    fn permissions() {
+    fn a_file_with_open_permissions_is_refused() {
         let directory = Directory::new();
         for mode in [0o600, 0o400] {
             assert!(Cookie::from_file_weak(directory.file("secret", mode)).is_ok(), "{mode:o}");
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_cookie_file() {
+    fn invalid_cookie_files_are_refused() {
         let directory = Directory::new();
         let file = directory.file("secret", 0o600);
         let link = directory.0.join("link");
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_made() {
+    fn a_missing_file_is_created() {
         let directory = Directory::new();
         let path = directory.0.join("cookie");
         let made = Cookie::load_or_make(&path, &mut fixed(0xa7)).unwrap();
@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_that_start_at_once_agree() {
+    fn nodes_that_start_at_the_same_time_share_the_cookie() {
         let directory = Directory::new();
         for round in 0..20 {
             let path = directory.0.join(format!("cookie{round}"));

@@ -52,12 +52,12 @@ impl Drop for World {
 
 /// Records the reports to a handler.
 #[derive(Default)]
-struct Told {
+struct Events {
     readable: AtomicBool,
     writable: AtomicBool,
 }
 
-impl SocketHandler for Told {
+impl SocketHandler for Events {
     fn ready(&self, readable: bool, writable: bool) {
         self.readable.fetch_or(readable, Ordering::SeqCst);
         self.writable.fetch_or(writable, Ordering::SeqCst);
@@ -67,14 +67,14 @@ impl SocketHandler for Told {
 /// One end of a connection.
 struct End {
     socket: Box<dyn Socket>,
-    told: Arc<Told>,
+    events: Arc<Events>,
 }
 
 impl End {
     fn new(socket: Box<dyn Socket>) -> End {
-        let told = Arc::new(Told::default());
-        socket.set_handler(told.clone());
-        End { socket, told }
+        let events = Arc::new(Events::default());
+        socket.set_handler(events.clone());
+        End { socket, events }
     }
 
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
@@ -83,23 +83,23 @@ impl End {
 }
 
 impl World {
-    fn listen(&self) -> (Box<dyn Listener>, Arc<Told>) {
+    fn listen(&self) -> (Box<dyn Listener>, Arc<Events>) {
         let listener = self.network.listen("127.0.0.1:0".parse().unwrap(), 16).unwrap();
-        let told = Arc::new(Told::default());
-        listener.set_handler(told.clone());
-        (listener, told)
+        let events = Arc::new(Events::default());
+        listener.set_handler(events.clone());
+        (listener, events)
     }
 
     /// Retries until the result is not `WouldBlock`. The handler must be called before each retry.
     fn until<T>(
         &self,
-        told: &AtomicBool,
+        events: &AtomicBool,
         mut attempt: impl FnMut() -> io::Result<T>,
     ) -> io::Result<T> {
         loop {
             match attempt() {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    while !told.swap(false, Ordering::SeqCst) {
+                    while !events.swap(false, Ordering::SeqCst) {
                         self.driver.park(None);
                     }
                 }
@@ -111,25 +111,25 @@ impl World {
 
     fn connect(&self, addr: SocketAddr) -> io::Result<End> {
         let end = End::new(self.network.connect(addr)?);
-        self.until(&end.told.writable, || end.socket.connected())?;
+        self.until(&end.events.writable, || end.socket.connected())?;
         Ok(end)
     }
 
-    fn accept(&self, listener: &dyn Listener, told: &Told) -> End {
-        let end = End::new(self.until(&told.readable, || listener.try_accept()).unwrap());
+    fn accept(&self, listener: &dyn Listener, events: &Events) -> End {
+        let end = End::new(self.until(&events.readable, || listener.try_accept()).unwrap());
         end.socket.connected().unwrap();
         end
     }
 
     fn pair(&self) -> (End, End) {
-        let (listener, told) = self.listen();
+        let (listener, events) = self.listen();
         let client = self.connect(listener.local_addr()).unwrap();
-        (client, self.accept(&*listener, &told))
+        (client, self.accept(&*listener, &events))
     }
 
     fn read(&self, end: &End) -> io::Result<Vec<u8>> {
         let mut buf = [0; 4096];
-        let read = self.until(&end.told.readable, || end.socket.try_read(&mut buf))?;
+        let read = self.until(&end.events.readable, || end.socket.try_read(&mut buf))?;
         Ok(buf[..read].to_vec())
     }
 
@@ -147,7 +147,7 @@ impl World {
     /// Writes until a write fails, some time after the peer has gone.
     fn write_until_refused(&self, end: &End) -> ErrorKind {
         loop {
-            if let Err(error) = self.until(&end.told.writable, || end.try_write(&[0; 64])) {
+            if let Err(error) = self.until(&end.events.writable, || end.try_write(&[0; 64])) {
                 return error.kind();
             }
         }
@@ -155,11 +155,11 @@ impl World {
 }
 
 #[test]
-fn bytes_go_both_ways() {
+fn bytes_flow_in_both_directions() {
     for world in worlds() {
-        let (listener, told) = world.listen();
+        let (listener, events) = world.listen();
         let client = world.connect(listener.local_addr()).unwrap();
-        let server = world.accept(&*listener, &told);
+        let server = world.accept(&*listener, &events);
         assert_eq!(client.socket.peer_addr(), listener.local_addr());
         assert_eq!(server.socket.local_addr().unwrap(), listener.local_addr());
         assert_eq!(client.socket.local_addr().unwrap(), server.socket.peer_addr());
@@ -171,7 +171,7 @@ fn bytes_go_both_ways() {
 }
 
 #[test]
-fn nobody_listens() {
+fn connecting_without_a_listener_fails() {
     for world in worlds() {
         let addr = world.listen().0.local_addr();
         assert_eq!(world.connect(addr).err().unwrap().kind(), ErrorKind::ConnectionRefused);
@@ -179,7 +179,7 @@ fn nobody_listens() {
 }
 
 #[test]
-fn an_address_is_taken_while_somebody_listens() {
+fn an_address_is_in_use_while_a_listener_exists() {
     for world in worlds() {
         let (listener, _told) = world.listen();
         let addr = listener.local_addr();
@@ -194,11 +194,11 @@ fn an_address_is_taken_while_somebody_listens() {
 
 /// One event may stand for several connections.
 #[test]
-fn several_wait_to_be_accepted() {
+fn several_connections_wait_to_be_accepted() {
     for world in worlds() {
-        let (listener, told) = world.listen();
+        let (listener, events) = world.listen();
         let clients = [(); 8].map(|()| world.connect(listener.local_addr()).unwrap());
-        let servers = [(); 8].map(|()| world.accept(&*listener, &told));
+        let servers = [(); 8].map(|()| world.accept(&*listener, &events));
         let error = listener.try_accept().err().unwrap();
         assert_eq!(error.kind(), ErrorKind::WouldBlock);
         for (n, client) in clients.iter().enumerate() {
@@ -211,7 +211,7 @@ fn several_wait_to_be_accepted() {
 }
 
 #[test]
-fn a_dropped_socket_is_an_end_after_all_that_was_written() {
+fn a_dropped_socket_ends_after_its_written_bytes() {
     for world in worlds() {
         let (client, server) = world.pair();
         client.try_write(b"last words").unwrap();
@@ -224,7 +224,7 @@ fn a_dropped_socket_is_an_end_after_all_that_was_written() {
 }
 
 #[test]
-fn one_direction_ends_without_the_other() {
+fn shutdown_can_end_one_direction() {
     for world in worlds() {
         let (client, server) = world.pair();
         client.try_write(b"request").unwrap();
@@ -237,7 +237,7 @@ fn one_direction_ends_without_the_other() {
 }
 
 #[test]
-fn who_ends_both_directions_reads_an_end() {
+fn shutdown_of_both_directions_ends_reading_at_both_ends() {
     for world in worlds() {
         let (client, server) = world.pair();
         client.socket.try_read(&mut [0]).unwrap_err();
@@ -248,7 +248,7 @@ fn who_ends_both_directions_reads_an_end() {
 }
 
 #[test]
-fn unread_bytes_are_a_reset() {
+fn dropping_unread_bytes_resets_the_connection() {
     for world in worlds() {
         let (client, server) = world.pair();
         client.try_write(b"never read").unwrap();
@@ -267,7 +267,7 @@ fn unread_bytes_are_a_reset() {
 
 /// A writer that had no room is notified when the peer has read.
 #[test]
-fn a_slow_reader_holds_its_writer_up_and_lets_it_go_on() {
+fn a_writer_is_notified_when_a_slow_reader_makes_room() {
     const BYTES: usize = 8 << 20;
     for world in worlds() {
         let (client, server) = world.pair();
@@ -282,9 +282,9 @@ fn a_slow_reader_holds_its_writer_up_and_lets_it_go_on() {
                 }
                 Err(error) => {
                     assert_eq!(error.kind(), ErrorKind::WouldBlock);
-                    client.told.writable.store(false, Ordering::SeqCst);
+                    client.events.writable.store(false, Ordering::SeqCst);
                     // Reads everything that has arrived until there is room again.
-                    while !client.told.writable.load(Ordering::SeqCst) {
+                    while !client.events.writable.load(Ordering::SeqCst) {
                         match server.socket.try_read(&mut buf) {
                             Ok(more) => read += more,
                             Err(_) => world.driver.park(None),
@@ -300,7 +300,7 @@ fn a_slow_reader_holds_its_writer_up_and_lets_it_go_on() {
 }
 
 #[test]
-fn a_listener_that_goes_leaves_nobody_waiting() {
+fn dropping_a_listener_ends_waiting_connections() {
     for world in worlds() {
         let (listener, _told) = world.listen();
         let client = world.connect(listener.local_addr()).unwrap();
@@ -311,14 +311,14 @@ fn a_listener_that_goes_leaves_nobody_waiting() {
 }
 
 #[test]
-fn handlers_come_and_go() {
+fn replaced_and_released_handlers_are_dropped() {
     for world in worlds() {
         let (client, server) = world.pair();
         client.try_write(b"early").unwrap();
         assert_eq!(world.read(&server).unwrap(), b"early");
-        let second = Arc::new(Told::default());
+        let second = Arc::new(Events::default());
         server.socket.set_handler(second.clone());
-        assert_eq!(Arc::strong_count(&server.told), 1, "it was dropped");
+        assert_eq!(Arc::strong_count(&server.events), 1, "it was dropped");
         client.try_write(b"late").unwrap();
         let mut buf = [0; 16];
         let read = world.until(&second.readable, || server.socket.try_read(&mut buf)).unwrap();
@@ -333,7 +333,7 @@ fn handlers_come_and_go() {
 
 /// The handler may own the socket, and dropping one end may drop the other.
 #[test]
-fn a_handler_that_owns_its_socket_is_let_go_of() {
+fn releasing_a_handler_that_owns_its_socket_drops_both() {
     struct Owner(Box<dyn Socket>, End);
     impl SocketHandler for Owner {
         fn ready(&self, _: bool, _: bool) {}
@@ -353,7 +353,7 @@ fn a_handler_that_owns_its_socket_is_let_go_of() {
 /// A killed listener leaves its socket behind.
 #[test]
 #[cfg(unix)]
-fn a_socket_that_was_left_behind() {
+fn a_stale_socket_file_is_replaced() {
     let world = unix();
     let addr: SocketAddr = "127.0.0.1:4001".parse().unwrap();
     let file = world.directory.as_ref().unwrap().join(addr.to_string());

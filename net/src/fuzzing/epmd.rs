@@ -10,10 +10,11 @@ pub fn epmd_server(mut bytes: &[u8]) {
     let relaxed = bytes.first().is_some_and(|byte| byte & 1 == 1);
     let mut registry = Registry::new(4369, relaxed, 0x100);
     let mut clients: [Option<ServerConnection>; 8] = Default::default();
-    while let [who, length, rest @ ..] = bytes {
+    while let [selector, length, rest @ ..] = bytes {
         let (said, rest) = rest.split_at(usize::from(*length).min(rest.len()));
         bytes = rest;
-        let (number, goes, local) = (usize::from(who % 8), who & 8 != 0, who & 16 == 0);
+        let (number, goes, local) =
+            (usize::from(selector % 8), selector & 8 != 0, selector & 16 == 0);
         let client =
             clients[number].get_or_insert_with(|| ServerConnection::new(ClientId(number), local));
         let closes = match client.feed(said, &mut registry) {

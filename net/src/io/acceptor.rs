@@ -87,7 +87,7 @@ mod tests {
     use crate::io::testing::block_on;
 
     #[test]
-    fn accepts_one_after_the_other() {
+    fn accepts_connections_one_at_a_time() {
         let poller = Poller::new().unwrap();
         let any = "127.0.0.1:0".parse().unwrap();
         let listeners = [(); 3].map(|()| Acceptor::listen(&poller, any, 8).unwrap());

@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mapper_that_is_none() {
+    fn a_server_that_is_not_a_mapper() {
         let (poller, client) = fake(vec![b"SSH-2.0".to_vec()]);
         let error = block_on(&poller, client.lookup("a")).unwrap_err();
         assert!(matches!(error, EpmdError::BadReply { .. }), "{error}");

@@ -582,7 +582,7 @@ mod tests {
 
     /// EPMD-4: a byte on the connection of a registration ends it.
     #[test]
-    fn a_registered_client_that_talks() {
+    fn a_byte_of_a_registered_client_ends_its_registration() {
         let mapper = Mapper::start(false, LONG);
         let (mut a, _) = mapper.register("a");
         a.write_all(b"x").unwrap();
@@ -753,7 +753,7 @@ mod tests {
     }
 
     #[test]
-    fn caps() {
+    fn the_limits_follow_the_descriptor_limit() {
         let cases =
             [(None, (16, 32)), (Some(1024), (16, 32)), (Some(100), (16, 18)), (Some(0), (16, 1))];
         for (descriptors, (waiting, registered)) in cases {
@@ -762,7 +762,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_stand_for_others() {
+    fn addresses_covered_by_a_wildcard_are_left_out() {
         let cases = [
             ("127.0.0.1 ::1", "127.0.0.1 ::1"),
             ("127.0.0.1 ::1 127.0.0.1", "127.0.0.1 ::1"),

@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
-    fn unpark_ends_the_present_park_or_the_next_one() {
+    fn unpark_ends_the_current_or_the_next_park() {
         let poller = Poller::new().unwrap();
         poller.unpark();
         poller.park(None);
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hang_up_is_readable_and_writable() {
+    fn a_hangup_is_readable_and_writable() {
         let poller = Poller::new().unwrap();
         let (listener, client) = pending_listener();
         let (mut server, _) = listener.accept().unwrap();
@@ -315,7 +315,7 @@ mod tests {
 
     /// Readiness is not reported twice, so a handler that panics only loses its own events.
     #[test]
-    fn a_handler_that_panics_costs_no_other_event() {
+    fn a_panicking_handler_loses_only_its_own_events() {
         struct Panics(AtomicUsize);
         impl SocketHandler for Panics {
             fn ready(&self, _: bool, _: bool) {

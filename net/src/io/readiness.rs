@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_wakes_the_one_that_waits_in_its_direction() {
+    fn an_event_wakes_the_waiter_of_its_direction() {
         let readiness = Readiness::default();
         let woken = [(); 2].map(|()| Arc::new(Woken(AtomicUsize::new(0))));
         for (direction, woken) in [Direction::Read, Direction::Write].into_iter().zip(&woken) {
@@ -141,7 +141,7 @@ mod tests {
 
     /// If a waker panics, the task that waits in the other direction is still woken.
     #[test]
-    fn a_waker_that_panics_ends_at_the_call() {
+    fn a_panicking_waker_does_not_affect_the_other_direction() {
         struct Panics;
         impl Wake for Panics {
             fn wake(self: Arc<Self>) {
@@ -179,7 +179,7 @@ mod tests {
 
     /// An event causes one attempt: an old event does not cause a second one.
     #[test]
-    fn an_event_before_the_attempt_is_used_up() {
+    fn an_event_before_the_attempt_is_consumed() {
         let readiness = Readiness::default();
         readiness.ready(true, true);
         let mut attempts = 0;
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupted_attempt_is_made_again() {
+    fn an_interrupted_attempt_is_repeated() {
         let readiness = Readiness::default();
         let mut results = vec![Ok(1), Err(io::ErrorKind::Interrupted.into())];
         let mut cx = Context::from_waker(Waker::noop());

@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     #[cfg(target_endian = "little")]
-    fn lines_of_the_table() {
+    fn the_owner_is_read_from_a_line_of_the_table() {
         let line = "  1: 0100007F:9C40 0201007F:1111 01 00000000:00000000 00:00000000 00000000 \
                     1000        0 4711 1";
         let addr = |text: &str| text.parse::<SocketAddr>().unwrap();
@@ -90,7 +90,7 @@ mod tests {
     /// The socket is the last one in a table of 15 MB.
     #[test]
     #[cfg(target_endian = "little")]
-    fn one_of_very_many_connections() {
+    fn a_connection_at_the_end_of_a_large_table() {
         use std::io::Read;
         let rest =
             "01 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0000000000000000";
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_connection_of_our_own() {
+    fn a_connection_of_this_user() {
         for ip in ["127.0.0.1", "[::1]"] {
             let listener = TcpListener::bind(format!("{ip}:0")).unwrap();
             let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

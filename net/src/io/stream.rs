@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_listens() {
+    fn connecting_without_a_listener_fails() {
         let poller = Poller::new().unwrap();
         let any = "127.0.0.1:0".parse().unwrap();
         let addr = Acceptor::listen(&poller, any, 1).unwrap().local_addr();
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handler_sees_what_came_before_the_swap_and_after_it() {
+    fn a_handler_gets_events_from_before_and_after_the_swap() {
         let poller = Poller::new().unwrap();
         let (client, server) = pair(&poller);
         block_on(&poller, client.write_all(b"early bird")).unwrap();

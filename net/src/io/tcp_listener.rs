@@ -89,7 +89,7 @@ mod tests {
 
     /// IPv4 and IPv6 listen on the same port, independently.
     #[test]
-    fn an_ipv6_address_stands_for_itself() {
+    fn an_ipv6_listener_does_not_take_ipv4() {
         let poller = Poller::new().unwrap();
         let Ok(six) = TcpListener::bind(&poller, "[::]:0".parse().unwrap(), 8) else {
             return println!("skipped: there is no IPv6 here");
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_is_taken() {
+    fn a_port_in_use_is_an_error() {
         let poller = Poller::new().unwrap();
         let listener = listen(&poller);
         let error = TcpListener::bind(&poller, listener.local_addr(), 8).err().unwrap();
@@ -120,12 +120,12 @@ mod tests {
     /// Runs itself again in an OS process with few descriptors.
     #[test]
     #[cfg(unix)]
-    fn without_descriptors_connections_are_closed_and_later_ones_served() {
+    fn without_descriptors_connections_are_closed_until_some_are_free() {
         const INNER: &str = "FIKA_TEST_FEW_DESCRIPTORS";
         if std::env::var_os(INNER).is_some() {
             return run_out_of_descriptors();
         }
-        let name = "without_descriptors_connections_are_closed_and_later_ones_served";
+        let name = "without_descriptors_connections_are_closed_until_some_are_free";
         let output = Command::new("sh")
             .args(["-c", r#"ulimit -n 64 && exec "$0" "$1" --test-threads=1"#])
             .arg(std::env::current_exe().unwrap())

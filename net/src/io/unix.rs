@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn sockets_and_locks_are_for_their_owner_alone() {
+    fn only_the_owner_can_open_sockets_and_locks() {
         let directory = Directory::with_mode("modes", 0o755);
         let _listener = directory.network().unwrap().listen(ADDR, 8).unwrap();
         assert_eq!(directory.mode(&ADDR.to_string()), 0o600);
@@ -386,7 +386,7 @@ mod tests {
 
     /// A link in place of a lock, or a file that exists already, is not truncated.
     #[test]
-    fn what_is_in_place_of_a_lock_stays_as_it_is() {
+    fn a_file_in_place_of_a_lock_is_not_changed() {
         let directory = Directory::with_mode("links", 0o700);
         let network = directory.network().unwrap();
         let (lock, other) =

@@ -147,7 +147,7 @@ mod tests {
 
     /// mio's wait reports the events that the system's own call reports.
     #[test]
-    fn both_ways_tell_the_same() {
+    fn both_waits_report_equal_events() {
         let mut wait = Wait::new().unwrap();
         let waker = mio::Waker::new(wait.registry(), Token(7)).unwrap();
         for coarse in [None, Some(mio::Events::with_capacity(4))] {

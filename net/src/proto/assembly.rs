@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_is_only_claimed_gets_no_memory() {
+    fn a_claimed_length_allocates_nothing() {
         let mut assembly = Assembly::new(Limits::default());
         (0..4).for_each(|sequence| begin(&mut assembly, sequence));
         for sequence in 0..4 {

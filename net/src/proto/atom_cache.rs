@@ -268,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_given_in_order_and_again() {
+    fn numbers_are_assigned_in_order_and_reused() {
         let mut cache = SendCache::new(["us"], 3);
         let mut ask = |key| {
             cache.begin();
@@ -286,7 +286,7 @@ mod tests {
 
     /// C2.
     #[test]
-    fn a_frame_keeps_what_it_uses() {
+    fn the_numbers_of_one_frame_are_not_reused() {
         let mut cache = SendCache::new([], 3);
         cache.begin();
         for key in ["a", "b", "c"] {
@@ -336,7 +336,7 @@ mod tests {
     }
 
     proptest! {
-        /// C1 and C3, whatever is looked up and given up.
+        /// C1 and C3, for any sequence of frames that are sent or rolled back.
         #[test]
         fn both_tables_agree(frames in proptest::collection::vec(
             (proptest::collection::vec(0..20_u8, 1..6), any::<bool>()), 0..200,

@@ -258,7 +258,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_number_survives(value: u64) {
+        fn any_number_round_trips(value: u64) {
             let mut out = Vec::new();
             out.put_var(value);
             prop_assert!(out.len() <= 10);

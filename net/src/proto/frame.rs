@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limit_counts_before_the_body_is_there() {
+    fn the_limit_is_checked_before_the_body_arrives() {
         let max = u32::try_from(FRAME_BYTES_MAX).unwrap();
         let body_bytes = FRAME_BYTES_MAX;
         assert_eq!(Frame::at(&max.to_be_bytes()), Ok(Some(Frame { body_bytes })));

@@ -279,7 +279,7 @@ mod tests {
 
     /// Only the sender of a large message waits.
     #[test]
-    fn the_lane_of_a_sender() {
+    fn only_the_sender_of_a_large_message_waits() {
         let mut lanes = lanes(1 << 30, &[]);
         assert!(lanes.is_empty() && !lanes.has(from(1)) && lanes.bytes() == 0);
         let (large, small) = (waiting(1, LARGE_BYTES), waiting(1, 9));
@@ -320,7 +320,7 @@ mod tests {
     /// A message that is given up after its head leaves nothing behind: its sequence and its bytes
     /// are free, and its sender's next message is sent.
     #[test]
-    fn a_message_that_is_given_up() {
+    fn a_cancelled_message_frees_its_sequence_and_bytes() {
         let mut lanes = lanes(LARGE_BYTES, &[(1, LARGE_BYTES), (1, 9), (2, LARGE_BYTES)]);
         assert!(matches!(lanes.next(), Some(Next::Head { sequence: 0, .. })));
         lanes.give_up();

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn only_committed_frames_are_seen() {
+    fn only_committed_frames_are_written() {
         let mut output = Output::default();
         put(&mut output, b"a");
         assert_eq!(output.bytes(), 0);
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn large_payloads_stand_between_frames_and_are_not_copied() {
+    fn large_payloads_are_written_without_a_copy() {
         let mut output = Output::default();
         let large = Bytes::from(vec![7; COPIED_BYTES_MAX]);
         let small = Bytes::from_static(b"small");
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_go_in_any_steps() {
+    fn output_may_be_written_in_any_steps() {
         for step in 1..40 {
             let (mut output, mut batch) = (Output::default(), Batch::default());
             let (mut all, mut taken) = (Vec::new(), Vec::new());
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn much_is_gathered_in_segments_whose_memory_is_used_again() {
+    fn gathered_segments_reuse_their_memory() {
         let (mut output, mut batch) = (Output::default(), Batch::default());
         for _ in 0..3 {
             for _ in 0..8 * GATHERED_BYTES / 1029 {

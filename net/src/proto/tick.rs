@@ -85,7 +85,7 @@ mod tests {
 
     /// TICK-2.
     #[test]
-    fn ticks_go_out_when_nothing_else_does() {
+    fn ticks_are_sent_when_nothing_else_is() {
         let mut ticker = Ticker::new(4, false);
         let checks = [
             (traffic(1, 0, 0), Verdict::SendTick),
@@ -105,7 +105,7 @@ mod tests {
 
     /// TICK-2: on a hidden connection, silence also requires ticks.
     #[test]
-    fn hidden_connections_tick_more() {
+    fn hidden_connections_tick_when_the_peer_is_silent() {
         for (hidden, verdict) in [(true, Verdict::SendTick), (false, Verdict::Quiet)] {
             let mut ticker = Ticker::new(4, hidden);
             assert_eq!(ticker.check(traffic(9, 9, 0)), Verdict::Quiet);
@@ -131,7 +131,7 @@ mod tests {
 
     /// A peer that has sent nothing since the handshake is given up after I checks.
     #[test]
-    fn a_peer_that_never_speaks() {
+    fn a_peer_that_never_sends_is_given_up() {
         let mut ticker = Ticker::new(4, false);
         for _ in 0..3 {
             assert_ne!(ticker.check(traffic(0, 0, 0)), Verdict::Dead);

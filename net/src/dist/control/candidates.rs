@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_at_a_time_in_any_order() {
+    fn a_few_attempts_at_a_time_in_random_order() {
         let env = TestEnv::default();
         let mut candidates = of(100, &env);
         let first = all_next(&mut candidates, &env);
@@ -204,7 +204,7 @@ mod tests {
     /// A node that fails is tried less and less often, even if peers name it again, and is then
     /// removed.
     #[test]
-    fn failures() {
+    fn failed_nodes_are_tried_less_often() {
         let env = TestEnv::default();
         let mut candidates = of(1, &env);
         let (mut tries, mut times) = (0, Vec::new());
@@ -227,7 +227,7 @@ mod tests {
 
     /// The failure of an attempt that was not made for this list does not count here.
     #[test]
-    fn the_attempt_of_somebody_else() {
+    fn an_attempt_made_by_others_does_not_count() {
         let env = TestEnv::default();
         let mut candidates = of(1, &env);
         candidates.failed(&node(0), &env);
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn many() {
+    fn the_number_of_candidates_is_limited() {
         let env = TestEnv::default();
         let mut candidates = of(NODES_MAX - 1, &env);
         assert!(!candidates.is_full());

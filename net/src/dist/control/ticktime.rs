@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn no_time_is_too_long() {
+    fn the_longest_time_does_not_overflow() {
         let long = rounded(Duration::MAX, 4);
         assert_eq!(long, Duration::from_millis(u64::MAX / 2000) * 4);
     }

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn families_take_turns() {
+    fn address_families_alternate() {
         let cases = [
             ("4a", "4a"),
             ("4a 4b 6a", "4a 6a 4b"),
@@ -152,7 +152,7 @@ mod tests {
     /// The times are far apart, so a busy machine does not matter. The delays are tested on a
     /// simulated clock (`tests/sim/addresses.rs`).
     #[test]
-    fn the_first_that_succeeds() {
+    fn the_first_success_wins() {
         assert_eq!(race(&[]), (Err(vec![]), vec![]));
         assert_eq!(race(&[(0, true), (0, true)]), (Ok(0), vec![0]), "the second never starts");
         assert_eq!(race(&[(0, false), (0, true)]), (Ok(1), vec![0, 1]));

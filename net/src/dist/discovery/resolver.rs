@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table() {
+    fn a_table_resolves_its_names() {
         let table = StaticNodes::new(["a@h:1", "b@10.0.0.1:65535", "c@::1:4001"]).unwrap();
         let addr: SocketAddr = "10.0.0.2:7".parse().unwrap();
         let table = table.with("d@h".parse().unwrap(), addr);
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_table() {
+    fn invalid_tables_are_refused() {
         for text in ["", ":", "a@h", "a@h:", "a@h:0", "a@h:65536", "a@h:-1", "a@h:x"] {
             let error = StaticNodes::new([text]).unwrap_err();
             assert_eq!(error, StaticNodesError::Port(text.into()));

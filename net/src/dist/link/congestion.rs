@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn between_the_marks_it_stays_as_it_is() {
+    fn between_the_marks_the_state_is_kept() {
         let steps = [(50, false), (100, false), (101, true), (100, true), (51, true), (50, false)];
         for (way, bytes_of) in [(Way::Small, small as fn(_) -> _), (Way::Large, large)] {
             let mut of = Congestion::new(100, 50);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_goes_on_once() {
+    fn a_waiting_process_resumes_once() {
         let mut of = Congestion::new(100, 50);
         assert!(!of.wait(Way::Small, pid(1)), "there is room");
         assert!(of.is_congested(Way::Small, small(200)));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn large_messages_hold_up_those_who_send_some() {
+    fn large_messages_suspend_only_their_senders() {
         let mut of = Congestion::new(100, 50);
         assert!(!of.is_congested(Way::Small, large(200)) && !of.wait(Way::Small, pid(1)));
         assert!(of.is_congested(Way::Large, large(200)) && of.wait(Way::Large, pid(2)));

@@ -351,7 +351,7 @@ mod tests {
 
     /// Checks each limit, and one handshake below it.
     #[test]
-    fn handshakes_under_way() {
+    fn concurrent_handshakes_are_limited() {
         let (near, far) = ("127.0.0.1".parse().unwrap(), "10.0.0.1".parse().unwrap());
         let half_open = HalfOpen::default();
         let mut listed = list(&half_open, vec![far; HALF_OPEN_PER_ADDRESS_MAX]);

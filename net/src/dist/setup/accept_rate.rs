@@ -170,7 +170,7 @@ mod tests {
 
     /// Checks the purse at its limit and one above it, and after some time.
     #[test]
-    fn connections() {
+    fn connections_are_limited() {
         let mut rate = AcceptRate::default();
         assert_eq!(admitted(&mut rate, ip(1), at(0)), 256);
         assert_eq!(admitted(&mut rate, ip(2), at(0)), 256, "each address has its own limit");
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_proofs() {
+    fn wrong_proofs_are_limited() {
         for from in [ip(1), "127.0.0.1".parse().unwrap(), "2001:db8::1".parse().unwrap()] {
             let mut rate = AcceptRate::default();
             assert_eq!(guesses(&mut rate, from, at(0)), 16);
@@ -196,7 +196,7 @@ mod tests {
 
     /// A right proof costs nothing, unless the purse is empty.
     #[test]
-    fn right_proofs() {
+    fn right_proofs_are_free() {
         let mut rate = AcceptRate::default();
         for _ in 0..1000 {
             assert!(rate.may_prove(ip(1), at(0)));
@@ -223,7 +223,7 @@ mod tests {
 
     /// The addresses that one host may use share a purse.
     #[test]
-    fn sources() {
+    fn addresses_of_one_host_share_a_purse() {
         let cases = [
             ("127.0.0.1", "127.9.8.7", true),
             ("127.0.0.1", "::1", true),
@@ -244,7 +244,7 @@ mod tests {
     /// The table of sources stays within its limit, and a source with wrong proofs is not
     /// forgotten.
     #[test]
-    fn addresses() {
+    fn the_table_of_sources_is_limited() {
         let mut rate = AcceptRate::default();
         assert_eq!(guesses(&mut rate, ip(0), at(0)), 16);
         for n in 1..5000 {

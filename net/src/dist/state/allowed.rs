@@ -27,7 +27,7 @@ mod tests {
 
     /// HS-13.
     #[test]
-    fn who_is_allowed() {
+    fn names_hosts_and_name_parts_are_allowed() {
         let name = |name: &str| name.parse::<NodeName>().unwrap();
         let mut allowed = Allowed::default();
         assert!(allowed.permits(&name("anybody@anywhere")));

@@ -183,7 +183,7 @@ mod tests {
 
     /// Checks each purse at its limit and one above it, after some time, and for several sources.
     #[test]
-    fn new_lives_are_paid_for_once() {
+    fn new_lives_are_charged_once() {
         let known = Known::default();
         let all = usize::try_from(MENTIONED.at_once / EACH).unwrap();
         let many = 100_000;
@@ -207,7 +207,7 @@ mod tests {
 
     /// Each node pays for itself, even if another node of this program knows the lives already.
     #[test]
-    fn each_node_counts_for_itself() {
+    fn each_node_has_its_own_purses() {
         let (one, other) = (Known::default(), Known::default());
         assert_eq!(met(&one, "g", Heard::Mentioned, ip(1), at(0), 100), 100);
         let before = other.0.lock().source(ip(1), at(0)).mentioned.bytes;

@@ -190,7 +190,7 @@ mod tests {
 
     /// NMON-2, NMON-3.
     #[test]
-    fn watches_count() {
+    fn each_watch_counts() {
         let (mut subscriptions, watcher) = (Subscriptions::default(), pid(1));
         let node: NodeName = "a@b".parse().unwrap();
         for _ in 0..3 {
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn every_entry_counts() {
+    fn every_subscription_and_watch_is_counted() {
         let (mut subscriptions, one) = (Subscriptions::default(), pid(1));
         let node: NodeName = "a@b".parse().unwrap();
         subscriptions.subscribe(one, Wanted::All);
@@ -223,7 +223,7 @@ mod tests {
 
     /// NMON-7, NMON-9.
     #[test]
-    fn subscriptions_add_up_and_go_at_once() {
+    fn subscriptions_add_up_and_end_together() {
         let (mut subscriptions, one) = (Subscriptions::default(), pid(1));
         subscriptions.subscribe(one, Wanted::Visible);
         subscriptions.subscribe(one, Wanted::Visible);

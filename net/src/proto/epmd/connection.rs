@@ -418,7 +418,7 @@ mod tests {
 
         /// No input causes a panic, and the buffer stays within its limit.
         #[test]
-        fn any_bytes(pieces: Vec<Vec<u8>>, length: u16, tag in "[xzndksq]", local: bool) {
+        fn any_bytes_are_handled(pieces: Vec<Vec<u8>>, length: u16, tag in "[xzndksq]", local: bool) {
             let mut mapper = Mapper::new(true);
             let mut connection = ServerConnection::new(ClientId(1), local);
             let head = [&length.to_be_bytes()[..], tag.as_bytes()].concat();

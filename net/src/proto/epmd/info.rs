@@ -234,7 +234,7 @@ mod tests {
 
     /// EPMD-12.
     #[test]
-    fn who_is_local() {
+    fn addresses_of_this_host_are_local() {
         let cases = [
             ("127.0.0.1", "127.0.0.1", true),
             ("127.1.2.3", "10.0.0.1", true),

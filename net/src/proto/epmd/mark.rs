@@ -53,7 +53,7 @@ mod tests {
     use crate::proto::epmd::PublishedType;
 
     #[test]
-    fn marks() {
+    fn marks_round_trip() {
         let info = NodeInfo::new("a", 7, PublishedType::NORMAL).unwrap();
         assert_eq!(info.mark(), None);
         for ip in ["127.0.0.1", "0.0.0.0", "::", "fd00::1"] {

@@ -96,7 +96,7 @@ mod tests {
 
     /// HS-10, HS-11: unknown bits are dropped. A connection is hidden if either side is.
     #[test]
-    fn agreeing() {
+    fn flags_are_agreed_on() {
         let unknown = Flags::from_bits(1 << 63);
         let cases = [
             (Flags::SPAWN, Flags::SPAWN, Flags::SPAWN),
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_are_shown_by_name() {
+    fn flags_are_printed_by_name() {
         let all = Flags::HIDDEN | Flags::SPAWN | Flags::from_bits(1 << 63);
         assert_eq!(all.to_string(), "hidden+spawn+0x8000000000000000");
         assert_eq!(format!("{all:?}"), all.to_string());

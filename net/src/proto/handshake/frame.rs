@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_taken_one_by_one() {
+    fn frames_are_read_one_at_a_time() {
         let mut received = BytesMut::new();
         let bytes = [framed(b"one"), framed(&[7; BODY_BYTES_MAX]), b"\0\0\0\x01rest".to_vec()];
         let mut taken = Vec::new();

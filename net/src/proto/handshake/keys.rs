@@ -140,7 +140,7 @@ mod tests {
     /// For equal inputs, the two roles make different proofs, so a node's own proof can't be
     /// returned to it.
     #[test]
-    fn each_role_proves_something_else() {
+    fn the_proofs_of_the_two_roles_differ() {
         let secret =
             Secret { cookie: Cookie::new_weak("secret").unwrap(), cluster_id: String::new() };
         let prover = Key::of(&secret).bind(b"hello_i", b"hello_r", Transport::Plain);

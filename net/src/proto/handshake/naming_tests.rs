@@ -51,7 +51,7 @@ fn outcome(own: &str, flags: Flags, given: Option<&str>) -> Result<(), Handshake
 
 /// DIST-4, HS-4: both ends know the initiator by the name that it was given.
 #[test]
-fn a_name_is_given() {
+fn the_responder_names_the_initiator() {
     let (initiator, hello) = start("undefined@h", Flags::NAME_ME | Flags::HIDDEN);
     let greeted = greet(&hello);
     assert!(greeted.asks_for_name());
@@ -71,7 +71,7 @@ fn a_name_is_given() {
 /// A name is accepted if it was requested and is at the host of the initiator, and otherwise
 /// refused.
 #[test]
-fn names_that_are_not_taken() {
+fn unrequested_and_foreign_names_are_refused() {
     let misbehaved = |why: PeerMisbehaved| HandshakeError::Misbehaved(why);
     let cases = [
         ("undefined@h", Flags::NAME_ME, Some("given@h"), None),
@@ -99,7 +99,7 @@ fn names_that_are_not_taken() {
 /// HS-14: status 6 without a name, or with an invalid one, ends the handshake. Bytes after the name
 /// are for later versions.
 #[test]
-fn the_extension_that_has_the_name() {
+fn the_extension_with_the_name() {
     let (_, hello) = start("undefined@h", Flags::NAME_ME);
     let greeted = greet(&hello).named(name("given@h"));
     let (_, answer) = greeted.accept(Status::Named, &secret(), Transport::Plain, NONCE);
@@ -124,7 +124,7 @@ fn the_extension_that_has_the_name() {
 
 /// DIST-4: the proofs detect a name that was changed on its way.
 #[test]
-fn the_name_is_proved() {
+fn the_proofs_cover_the_name() {
     let (initiator, hello) = start("undefined@h", Flags::NAME_ME);
     let greeted = greet(&hello).named(name("given@h"));
     let (responder, answer) = greeted.accept(Status::Named, &secret(), Transport::Plain, NONCE);

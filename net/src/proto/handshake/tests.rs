@@ -129,7 +129,7 @@ fn both_sides_are_established() {
 
 /// HS-11: if one side is hidden, the connection is.
 #[test]
-fn hidden() {
+fn one_hidden_side_hides_the_connection() {
     let (hidden, none) = (Flags::HIDDEN, Flags::NONE);
     for (i, r) in [(hidden, none), (none, hidden), (hidden, hidden), (none, none)] {
         let is_hidden = (i, r) != (none, none);
@@ -162,7 +162,7 @@ fn refusals() {
 /// A refusal that depends on the responder's connections is only sent between nodes that know the
 /// cookie. It is not a status of a hello, and it is proved.
 #[test]
-fn a_refusal_after_the_proof_is_proved() {
+fn a_refusal_after_the_proof_is_authenticated() {
     for status in [1, 2, 4] {
         let mut hello_r = Setup::default().run().hello_r;
         hello_r[47] = status;
@@ -193,7 +193,7 @@ fn a_refusal_after_the_proof_is_proved() {
 
 /// HS-8: each side detects it by itself.
 #[test]
-fn wrong_cookie() {
+fn each_side_detects_a_wrong_cookie() {
     let halfway = Setup { secret_i: secret("another"), ..Setup::default() }.run();
     let error = halfway.responder.handle(&halfway.proof_i).map(|_| ()).unwrap_err();
     assert_eq!(error, HandshakeError::BadProof { peer: name("a@h") });
@@ -210,7 +210,7 @@ fn wrong_cookie() {
 
 /// Two clusters with the same cookie by mistake.
 #[test]
-fn another_cluster() {
+fn clusters_with_one_cookie_do_not_connect() {
     let of = |cluster: &str| Secret {
         cluster_id: cluster.to_owned(),
         ..secret("the same secret on both")
@@ -229,7 +229,7 @@ fn another_cluster() {
 /// A man in the middle that has an encrypted connection with each end, and one that removes the
 /// encryption.
 #[test]
-fn another_channel() {
+fn a_different_channel_binding_is_detected() {
     let run = |transport_i, transport_r| {
         run_to_the_end(Setup { transport_i, transport_r, ..Setup::default() })
     };
@@ -531,7 +531,7 @@ fn strangers() {
 
 /// A later version may add to its hello.
 #[test]
-fn extensions_are_skipped_and_proved() {
+fn unknown_extensions_are_skipped_and_authenticated() {
     let extend = |hello: &mut Vec<u8>| {
         assert_eq!(hello.pop(), Some(0));
         hello.extend_from_slice(b"\x03new");
@@ -548,7 +548,7 @@ fn extensions_are_skipped_and_proved() {
 
 proptest! {
     #[test]
-    fn any_bytes_do_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200), kind in 0xf0..=0xf5_u8) {
+    fn any_bytes_are_handled(bytes in proptest::collection::vec(any::<u8>(), 0..200), kind in 0xf0..=0xf5_u8) {
         let fresh = Setup::default().run();
         for bytes in [bytes.clone(), [&[kind], &bytes[..]].concat()] {
             let _ = super::frame(&mut BytesMut::from(&bytes[..]));
@@ -562,7 +562,7 @@ proptest! {
 
     /// A correct hello with some bytes overwritten.
     #[test]
-    fn nearly_right_bytes_do_no_harm(changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..8)) {
+    fn nearly_valid_bytes_are_handled(changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..8)) {
         let change = |_, hello: &mut Vec<u8>| for (at, value) in &changes {
             let at = usize::from(*at) % hello.len();
             hello[at] = *value;

@@ -107,7 +107,7 @@ fn a_reason_that_does_not_decode() {
 /// One end reports what it could not decode, and the other end receives the report. Long texts are
 /// refused.
 #[test]
-fn a_report_of_what_did_not_decode() {
+fn a_report_of_undecodable_values() {
     use crate::proto::limits::{TAG_BYTES_MAX, WHY_BYTES_MAX};
     let (mut at_a, mut at_b) = pair();
     let sender = Pid::new(b(), LocalId { slot: u32::MAX - 1, generation: u32::MAX });
@@ -280,7 +280,7 @@ proptest! {
 
     /// A peer that sends garbage can only speak for itself.
     #[test]
-    fn changed_bytes_do_no_harm(changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..12)) {
+    fn changed_bytes_do_not_panic_or_forge(changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..12)) {
         let mut bytes = stream();
         bytes.truncate(1500);
         for (at, value) in changes {
@@ -297,7 +297,7 @@ proptest! {
     }
 
     #[test]
-    fn any_body_does_no_harm(kind: u8, bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+    fn any_body_is_handled(kind: u8, bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
         let mut at_b = received(&[&[kind], &bytes[..]].concat());
         let first = poll_all(&mut at_b).map(|events| events.len());
         // A reason that can't be decoded is a separate event.
@@ -305,7 +305,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_do_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+    fn any_bytes_are_handled(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let mut at_b = Connection::new(config(b(), a()));
         at_b.read_buffer().extend_from_slice(&bytes);
         let _ = poll_all(&mut at_b);

@@ -80,7 +80,7 @@ impl Events for Takes {
 
 /// The receiver decides how many nodes a peer may name.
 #[test]
-fn a_node_that_is_not_taken() {
+fn a_refused_node_ends_the_connection() {
     let mut takes = Takes(vec![node("seen@h", 1)]);
     let (_, mut at_b) = config(b(), a()).connection();
     let mut define = |creation: u8| {
@@ -126,7 +126,7 @@ fn a_silent_hidden_peer_gets_ticks() {
 
 /// Received bytes count, even if they were not looked at yet.
 #[test]
-fn half_a_frame_is_a_sign_of_life() {
+fn a_part_of_a_frame_is_a_sign_of_life() {
     let (mut at_a, mut at_b) = pair();
     send(&mut at_a, &to_name("x"), message(String::from("slowly, byte by byte")));
     for byte in at_a.output().to_vec() {

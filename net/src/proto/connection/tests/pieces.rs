@@ -40,7 +40,7 @@ fn to() -> Target {
 /// also comes after few pieces. A message that the first sender sends afterwards comes after its
 /// large message.
 #[test]
-fn small_ones_are_not_held_up() {
+fn large_messages_do_not_delay_small_ones() {
     let (mut at_a, mut at_b) = pair();
     let large = 160 * PIECE_BYTES_MAX;
     at_a.send_as(from(1), &to(), numbered(1, 0, large)).unwrap();
@@ -87,7 +87,7 @@ fn small_ones_are_not_held_up() {
 
 /// The shared parts of a value are cut anywhere, and arrive in their place.
 #[test]
-fn shared_parts_are_cut_anywhere() {
+fn shared_parts_are_split_anywhere() {
     let part = |byte: u8, length: usize| Bytes::from(vec![byte; length]);
     for first in [1, 4096, PIECE_BYTES_MAX - 4, PIECE_BYTES_MAX, PIECE_BYTES_MAX + 1] {
         let value = || {
@@ -108,7 +108,7 @@ fn shared_parts_are_cut_anywhere() {
 
 /// Reasons and the arguments of functions are also sent in pieces.
 #[test]
-fn all_payloads_go_in_pieces() {
+fn all_payloads_are_sent_in_pieces() {
     let (mut at_a, mut at_b) = pair();
     let reason = || ExitReason::term((pid(node("third@h", 3), 5), vec![7_u8; 300_000]));
     let reference = Reference::new(b(), 5);
@@ -241,7 +241,7 @@ fn test_vector_of_pieces() {
 
 /// A message's number may be given to another name while the message is in progress.
 #[test]
-fn numbers_given_anew_meanwhile_do_not_matter() {
+fn numbers_may_be_reassigned_during_a_message() {
     let (mut at_a, mut at_b) = pair();
     at_a.send_as(from(1), &to_name("first"), numbered(1, 0, 10 << 20)).unwrap();
     let names = crate::proto::limits::NAME_NUMBERS_MAX + 10;

@@ -27,7 +27,7 @@ fn comparable(signal: &Signal) -> String {
 }
 
 #[test]
-fn every_signal_crosses() {
+fn every_signal_arrives() {
     let (mut at_a, mut at_b) = pair();
     for target in [Target::Pid(pid(b(), u32::MAX)), to_name("näme")] {
         for sent in every_signal() {
@@ -51,7 +51,7 @@ fn every_signal_crosses() {
 /// ALIAS-11, SIG-14: messages and exit signals cross with an alias as their target. A peer that
 /// does not support priority messages gets ordinary ones.
 #[test]
-fn what_an_alias_may_get_crosses() {
+fn signals_to_an_alias_arrive() {
     for knows_priority in [false, true] {
         let config_at_a = Config { priority: knows_priority, ..config(a(), b()) };
         let (mut at_a, mut at_b) =
@@ -86,7 +86,7 @@ fn what_an_alias_may_get_crosses() {
 }
 
 #[test]
-fn a_request_to_spawn_crosses() {
+fn a_request_to_spawn_arrives() {
     let (mut at_a, mut at_b) = pair();
     for (link, monitor) in [(false, false), (true, false), (false, true), (true, true)] {
         let mut sent = request(link, monitor);
@@ -120,7 +120,7 @@ fn a_message_is_decoded_by_its_receiver() {
 
 /// A message names its sender, whatever its target is, in pieces or not.
 #[test]
-fn a_message_says_its_sender() {
+fn a_message_names_its_sender() {
     let local = LocalId { slot: u32::MAX - 1, generation: 7 };
     let (ours, of_nobody) = (Pid::new(a(), local), Pid::new(node("third@h", 3), local));
     for target in [Target::Pid(pid(b(), 1)), to_name("x"), to_alias(7, true)] {
@@ -196,7 +196,7 @@ fn test_vector() {
 /// More names and types than there are numbers, each used several times, in an order that reassigns
 /// numbers all the time.
 #[test]
-fn names_are_never_mixed_up() {
+fn reused_numbers_never_mix_up_names() {
     let (mut at_a, mut at_b) = pair();
     let scripts = ["name", "näme", "имя", "名前", "🦀"];
     let name = |n: usize| format!("{}{n}", scripts[n % scripts.len()]);
@@ -234,7 +234,7 @@ fn names_are_never_mixed_up() {
 
 /// This node refuses to speak for others, and to send to an earlier life of the peer.
 #[test]
-fn what_can_not_be_said_is_refused() {
+fn forged_and_misdirected_signals_are_refused() {
     let (mut at_a, _) = pair();
     let (to, third, earlier) = (Target::Pid(pid(b(), 1)), node("third@h", 3), node("b@h", 1));
     let (ours, theirs) = (Reference::new(a(), 1), Reference::new(b(), 1));
