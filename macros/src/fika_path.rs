@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_found_or_given() {
+    fn the_crate_path_is_the_default_or_the_given_one() {
         assert_eq!(Fika::find().text_of("::Node"), "::fika::Node");
         let given = syn::parse_str("shop::fika").expect("a path");
         assert_eq!(Fika::or_found(Some(given)).text_of(""), "shop::fika");

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_read_as_written() {
+    fn tokens_are_spelled_as_in_the_source() {
         let cases =
             ["&'static str", "Vec<my::Type<u8>>", "(Pid, u64)", "[a, b]", "&mut T", "1..=5"];
         for case in cases {

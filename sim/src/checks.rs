@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn an_earlier_life_is_not_heard_of_after_a_later_one() {
+    fn a_signal_from_an_earlier_life_after_a_later_one_is_wrong() {
         let wrong = |lives: &[(&str, u32)]| {
             wrong(lives.iter().map(|(node, creation)| Signal::Link { from: pid(node, *creation) }))
         };
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_told_once() {
+    fn a_second_down_of_one_monitor_is_wrong() {
         let reference = Reference::owned(pid("here@h", 9).node(), 7, None);
         let down = |reference| Signal::Down { from: None, reference, reason: ExitReason::Normal };
         let other = Reference::owned(pid("here@h", 9).node(), 8, None);

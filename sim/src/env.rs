@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_drifts_is_there_when_it_is_waited_for() {
+    fn a_wait_on_a_drifting_clock_ends_in_time() {
         for drift_ppm in [-500, -1, 0, 1, 500, 100_000] {
             let wrong = Wrong { drift_ppm, ..Wrong::default() };
             for (now, ns) in [(0, 1), (7, 999_999), (1_234_567_891, 1_000_000_007), (3, 1 << 40)] {
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wall_clock_is_set_forth_and_back() {
+    fn the_wall_clock_is_set_forward_and_back() {
         let mut wrong = Wrong { ahead: Duration::from_secs(5), ..Wrong::default() };
         for to in [Duration::ZERO, EPOCH, EPOCH + Duration::from_secs(10)] {
             wrong.set_wall(1_000, SystemTime::UNIX_EPOCH + to);

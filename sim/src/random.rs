@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_means_the_same_for_ever() {
+    fn the_numbers_of_a_seed_never_change() {
         let mut random = Random::new(7);
         let first = [random.next(), random.next()];
         assert_eq!(first, [0xb8b4_c297_7eab_ce45, 0xa653_05fd_338e_c8fe]);

@@ -91,20 +91,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_is_as_a_shell_takes_it() {
+    fn a_command_is_quoted_for_a_shell() {
         let cases = [("a/b-c", "a/b-c"), ("a b", "'a b'"), ("", "''"), ("it's", r"'it'\''s'")];
         for (arg, taken) in cases {
             assert_eq!(quoted(arg), taken);
         }
         let command = replay(7);
-        let test = "replay::tests::a_command_is_as_a_shell_takes_it -- --exact --nocapture";
+        let test = "replay::tests::a_command_is_quoted_for_a_shell -- --exact --nocapture";
         let of_lib = format!("-p fika-sim --lib {test}");
         assert!(command.starts_with("FIKA_SIM_SEED=7 cargo test "), "{command}");
         assert!(command.ends_with(&of_lib), "{command}");
     }
 
     #[test]
-    fn programs_are_known_by_their_files() {
+    fn the_command_names_the_program_and_its_profile() {
         let cases = [
             ("/t/debug/deps/sim-7de86202f6a9f754", "sim", ""),
             ("/t/release/deps/sim-7de86202f6a9f754", "sim", " --release"),

@@ -318,7 +318,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arms_are_read_like_those_of_a_match() {
+    fn arms_parse_like_match_arms() {
         let cases = [
             (
                 "Ping { from, n } if n > 0 => send(from, n), Stop => return, after idle => break",
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_arm_is_reported() {
+    fn every_invalid_arm_is_reported() {
         let source = "(a, b) => 1, 5 => 2, _ => 3, Stop => 4, ref x => 5";
         let error = syn::parse_str::<Receive>(source).err().expect("four arms are wrong");
         assert_eq!(error.into_iter().count(), 4);

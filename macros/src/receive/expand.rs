@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_of_one_type_open_the_message_once() {
+    fn adjacent_arms_of_one_type_open_the_message_once() {
         let cases = [
             ("A::X(n) => n, A::Y => 0", 1, 1),
             ("A::X(n) => n, B(n) => n, A::Y => 0", 3, 2),
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_that_an_arm_surely_takes() {
+    fn messages_are_kept_only_if_no_arm_takes_all() {
         let cases =
             [("any => 0", 0), ("any if f(&any) => 0", 1), ("n: u64 => n", 1), ("after t => 0", 1)];
         for (source, kept) in cases {
@@ -310,14 +310,14 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_is_read_before_the_receive_begins() {
+    fn the_reference_is_evaluated_before_the_receive_begins() {
         let expansion = expansion("for call.mark, n: u64 => n, after t => 0");
         let read = expansion.find("call.mark").expect("it is there");
         assert!(read < expansion.find("begin_after(t).since(__since)").expect("it is there"));
     }
 
     #[test]
-    fn a_name_in_a_text_is_mentioned() {
+    fn a_name_in_a_format_string_is_mentioned() {
         let guard = syn::parse_str("f(format!(\"{n}\"))").expect("an expression");
         assert!(mentions(&guard, &format_ident!("n")));
         assert!(!mentions(&guard, &format_ident!("m")));

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_guard_only_looks() {
+    fn a_guard_has_no_control_flow() {
         let cases = [
             ("n > 0", None),
             ("known.contains(&n) && !matches!(x, Some(_))", None),

@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_tells_its_type() {
+    fn the_type_is_read_from_the_pattern() {
         let cases = [
             ("Ping { from, n }", Ok("Ping")),
             ("Pong(n)", Ok("Pong")),
@@ -551,7 +551,7 @@ mod tests {
     }
 
     #[test]
-    fn a_type_may_stand_around_the_pattern() {
+    fn as_names_the_type_around_a_pattern() {
         let cases = [
             ("As::<(Pid, u64)>((a, b))", "(a, b)", Some("(Pid, u64)")),
             ("As::<u64>(n)", "n", Some("u64")),
@@ -569,7 +569,7 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_can_not_be_taken_for_a_binding() {
+    fn a_constant_is_not_a_binding() {
         let cases = [
             ("LIMIT", "LIMIT::<>"),
             ("Pong(LIMIT, n)", "Pong(LIMIT::<>, n)"),
@@ -584,7 +584,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_not_borrowed() {
+    fn borrowing_a_message_is_refused() {
         for source in ["Pong(ref n)", "Ping { ref mut n, .. }", "ref any", "ref any @ Ping { .. }"]
         {
             let error = bindings(&mut parse(source)).err().expect(source);

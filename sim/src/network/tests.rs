@@ -95,7 +95,7 @@ fn kind<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
 }
 
 #[test]
-fn writes_are_merged_and_reads_are_cut() {
+fn writes_are_merged_and_reads_are_split() {
     let world = World::new(Network::default());
     let [near, far] = world.pair();
     let cases = [(Reads::Whole, 1..=1), (Reads::Bytes, 200..=200), (Reads::Pieces, 1..=100)];
@@ -114,7 +114,7 @@ fn writes_are_merged_and_reads_are_cut() {
 }
 
 #[test]
-fn pieces_have_all_lengths() {
+fn pieces_have_many_lengths() {
     let world = World::new(Network { reads: Reads::Pieces, ..Network::default() });
     let [near, far] = world.pair();
     let mut lengths = std::collections::BTreeSet::new();
@@ -127,7 +127,7 @@ fn pieces_have_all_lengths() {
 }
 
 #[test]
-fn writes_take_a_part() {
+fn short_writes_accept_a_part() {
     let world = World::new(Network { short_writes: 500, ..Network::default() });
     let [near, _far] = world.pair();
     let taken: Vec<usize> = (0..200).map(|_| near.try_write(&[0; 100]).unwrap()).collect();
@@ -136,7 +136,7 @@ fn writes_take_a_part() {
 }
 
 #[test]
-fn a_full_window_takes_nothing_until_it_is_read() {
+fn a_full_window_accepts_nothing_until_it_is_read() {
     let world = World::new(Network { window: 1000, ..Network::default() });
     let [near, far] = world.pair();
     assert_eq!(near.try_write(&[7; 4000]).unwrap(), 1000);
@@ -148,7 +148,7 @@ fn a_full_window_takes_nothing_until_it_is_read() {
 }
 
 #[test]
-fn a_slow_connection_takes_its_time_and_keeps_none_back() {
+fn the_bandwidth_limits_a_transfer_and_loses_nothing() {
     let bandwidth = 10_000;
     let world = World::new(Network { bandwidth, ..Network::default() });
     let [near, far] = world.pair();
@@ -196,7 +196,7 @@ fn latency_is_distributed() {
 }
 
 #[test]
-fn what_is_lost_comes_later_and_in_order() {
+fn lost_packets_are_retransmitted_in_order() {
     let world = World::new(Network { lost: 500, ..Network::default() });
     let [near, far] = world.pair();
     let mut late = 0;
@@ -214,7 +214,7 @@ fn what_is_lost_comes_later_and_in_order() {
 }
 
 #[test]
-fn a_reset_is_seen_at_both_ends_and_loses_what_is_under_way() {
+fn a_reset_ends_both_sides_and_loses_bytes_in_flight() {
     let world = World::new(Network::default());
     let [near, far] = world.pair();
     near.try_write(b"lost").unwrap();
@@ -227,7 +227,7 @@ fn a_reset_is_seen_at_both_ends_and_loses_what_is_under_way() {
 }
 
 #[test]
-fn a_cut_is_of_one_way_and_loses_nothing() {
+fn a_cut_affects_one_direction_and_loses_nothing() {
     let world = World::new(Network::default());
     let [near, far] = world.pair();
     world.wires.lock().hosts.cut(HostId(0), HostId(1));
@@ -245,7 +245,7 @@ fn a_cut_is_of_one_way_and_loses_nothing() {
 }
 
 #[test]
-fn a_full_backlog_makes_others_try_again() {
+fn a_full_backlog_makes_clients_retry() {
     let world = World::with_backlog(Network::default(), 2);
     let all: Vec<_> = (0..3).map(|_| world.connect()).collect();
     world.pass(ms(50));
@@ -260,7 +260,7 @@ fn a_full_backlog_makes_others_try_again() {
 }
 
 #[test]
-fn whoever_is_never_taken_gives_up() {
+fn connecting_to_a_full_host_times_out() {
     let world = World::new(Network::default());
     world.wires.lock().hosts.set_full(HostId(1), true);
     let near = world.connect();
@@ -275,7 +275,7 @@ fn whoever_is_never_taken_gives_up() {
 }
 
 #[test]
-fn a_host_that_loses_its_power_says_nothing_even_when_it_has_it_again() {
+fn a_host_that_lost_power_closes_nothing_and_resets_old_connections() {
     let world = World::new(Network::default());
     let [near, far] = world.pair();
     world.wires.lock().lose_power(HostId(1));
