@@ -1,5 +1,5 @@
 //! The program's own code panics, or calls `exit`, where the distribution calls it: in a `NetHandler`,
-//! in a transport, and in the arguments of `#[remote]` functions. The node goes on and reports it.
+//! in a transport, and in arguments of `#[remote]` functions. The node continues and reports it.
 
 #[macro_use]
 mod support;
@@ -50,10 +50,10 @@ fn reported(parts: &[&str]) -> usize {
 }
 
 /// A transport panics when it reads or writes: the connection is closed at once and not after the
-/// ticktime, and another one can be made. A process that writes by itself, as one that sends much
-/// does, goes on.
+/// ticktime, and another one can be made. A process that sends much, and so writes to the
+/// connection itself, continues.
 #[test]
-fn a_transport_that_panics_closes_its_connection() {
+fn a_panicking_transport_closes_its_connection() {
     keep_log();
     for (method, size) in [("try_read", 1), ("try_write", 1), ("try_write", 1 << 20)] {
         let place = Place::new();
@@ -128,9 +128,9 @@ impl NetHandler for Panics {
     }
 }
 
-/// A handler that panics in any of its methods refuses, and net_kernel goes on.
+/// A handler that panics in any of its methods refuses, and net_kernel continues.
 #[test]
-fn a_handler_that_panics_refuses() {
+fn a_panicking_handler_refuses() {
     keep_log();
     let place = Place::new();
     let panics = Panics::default();
@@ -138,7 +138,7 @@ fn a_handler_that_panics_refuses() {
     let net_kernel = here.whereis("net_kernel");
     let there = place.node("there");
     let [own, peer] = ["here", "there"].map(|alive| place.name(alive));
-    let told = || reported(&["ERROR", "the node's handler has panicked"]);
+    let reports = || reported(&["ERROR", "the node's handler has panicked"]);
     let ping_from = |node: &TestNode| node.block_on(ping(own.clone()));
     let subscriber_of = peer.clone();
     let subscriber = here.spawn(async move {
@@ -156,14 +156,14 @@ fn a_handler_that_panics_refuses() {
     panics.in_method("nodeup");
     // The connection may be up for `there`, until it is closed.
     ping_from(&there);
-    until("the panic in nodeup is reported", || told() == 1);
+    until("the panic in nodeup is reported", || reports() == 1);
     assert!(here.nodes().is_empty());
 
     panics.in_method("nodedown");
     until("they connect", || ping_from(&there) == PingAnswer::Pong && here.nodes().len() == 1);
     let name = own.clone();
     there.block_on(async move { disconnect_node(&name).await });
-    until("the panic in nodedown is reported", || told() == 2);
+    until("the panic in nodedown is reported", || reports() == 2);
 
     panics.in_method("spawn");
     until("they connect again", || {
@@ -172,7 +172,7 @@ fn a_handler_that_panics_refuses() {
     let name = own.clone();
     let spawned = there.block_on(async move { try_spawn_on(&name, answerer()).await });
     assert_eq!(spawned, Err(SpawnError::Notsup));
-    assert_eq!(told(), 3);
+    assert_eq!(reports(), 3);
 
     panics.in_method("send_to_name");
     let name = own.clone();
@@ -195,7 +195,7 @@ fn a_handler_that_panics_refuses() {
 
     let stranger = TestNode::of(place.builder("stranger").cookie("another cookie of the tests"));
     assert_eq!(ping_from(&stranger), PingAnswer::Pang);
-    until("the panic in bad_cookie is reported", || told() == 5);
+    until("the panic in bad_cookie is reported", || reports() == 5);
 
     panics.in_method("");
     assert_eq!(ping_from(&there), PingAnswer::Pong);

@@ -136,7 +136,7 @@ impl Drop for Refused {
 }
 
 #[test]
-fn of_processes() {
+fn a_subscriber_may_use_the_node_in_reports_of_processes() {
     within_limit(|| {
         let node = Node::builder().workers(2).long_message_queue(100).build().unwrap();
         let ended = node.block_on(async {
@@ -198,19 +198,19 @@ async fn fails() -> fika::Result {
 
 /// The subscriber sends over the connection that the report is about.
 #[test]
-fn of_connections() {
+fn a_subscriber_may_send_in_reports_of_connections() {
     const BYTES_MAX: usize = 4096;
     within_limit(|| {
         let (place, valve) = (Place::new(), Valve::new(Stops::Writes));
         let builder = |name| place.builder(name).message_bytes_max(BYTES_MAX);
         let here = TestNode::of(valve.on(builder("here")));
         let there = TestNode::of(builder("there"));
-        let (ended, ends) = mpsc::channel();
+        let (tx, rx) = mpsc::channel();
         let keeper = there.spawn(async move {
             trap_exit(true);
             loop {
                 receive! {
-                    Exit { reason, .. } => ended.send(reason).unwrap(),
+                    Exit { reason, .. } => tx.send(reason).unwrap(),
                     from: Pid => send(from, ()),
                     _: Vec<u8> => {}
                 }
@@ -257,7 +257,7 @@ fn of_connections() {
             down(monitor).await;
             exit_process(filler, ExitReason::Kill);
             valve.open();
-            let reason = spawn_blocking(move || ends.recv_timeout(LIMIT)).await;
+            let reason = spawn_blocking(move || rx.recv_timeout(LIMIT)).await;
             assert_eq!(reason, Ok(ExitReason::SystemLimit));
         });
         let replaced = "an exit reason was replaced by system_limit";

@@ -165,7 +165,7 @@ fn reported(pid: Pid) -> Option<Time> {
     line.map(|(at, _)| Time::new(*at))
 }
 
-/// Processes that compute until they are told to end.
+/// Processes that compute until they are asked to end.
 struct HardLoops {
     done: Arc<AtomicBool>,
     /// Each process, its monitor, and the time at which its loop began.
@@ -201,7 +201,7 @@ impl HardLoops {
 /// PROC-12: with a process in a hard loop on each worker, the others continue, and timers fire.
 /// When the loops are over, there are as many threads as before.
 #[test]
-fn hard_loops_on_all_workers_leave_the_rest_its_time() {
+fn hard_loops_on_all_workers_do_not_starve_others() {
     let _alone = alone();
     let node = TestNode::new();
     node.0.block_on(async {
@@ -230,7 +230,7 @@ fn hard_loops_on_all_workers_leave_the_rest_its_time() {
 
 /// PROC-12: each stuck process is reported soon, and once.
 #[test]
-fn a_hard_loop_is_named_within_100_ms() {
+fn a_hard_loop_is_reported_within_100_ms() {
     let _alone = alone();
     keep_log();
     let node = TestNode::new();
@@ -271,7 +271,7 @@ fn report_of(pid: Pid) -> Option<String> {
 /// take over, and the report says where it was spawned.
 #[test]
 #[allow(clippy::disallowed_methods, reason = "a process that does what it should not")]
-fn a_blocked_worker_is_relieved_and_reported() {
+fn a_blocked_worker_is_replaced_and_reported() {
     let _alone = alone();
     keep_log();
     let node = TestNode::new();
@@ -312,7 +312,7 @@ fn a_blocked_worker_is_relieved_and_reported() {
 #[cfg(target_os = "linux")]
 #[test]
 #[allow(clippy::disallowed_methods, reason = "a thread that takes the processor")]
-fn a_worker_that_the_host_does_not_run_is_not_stuck() {
+fn a_preempted_worker_is_not_stuck() {
     use rustix::process::setpriority_process;
     use rustix::thread::{CpuSet, gettid, sched_setaffinity};
 
@@ -388,7 +388,7 @@ fn cpu_time() -> Duration {
 /// Code of a debug build is slow, and no process is reported for that.
 #[cfg(debug_assertions)]
 #[test]
-fn a_process_that_is_slow_in_a_debug_build_is_not_reported() {
+fn slow_code_of_a_debug_build_is_not_reported() {
     let _alone = alone();
     keep_log();
     let node = TestNode::new();
@@ -441,7 +441,7 @@ fn reports_are_limited() {
 /// PROC-12: a process that sends to another all the time, with suspension points or without,
 /// starves neither the other processes nor the timers.
 #[test]
-fn a_flood_leaves_the_rest_its_time() {
+fn a_flood_of_messages_starves_nothing() {
     let _alone = alone();
     let node = TestNode::new();
     node.0.block_on(async {
@@ -480,7 +480,7 @@ fn a_flood_leaves_the_rest_its_time() {
 
 /// PROC-12: processes that always have a message don't starve the others.
 #[test]
-fn a_flood_of_oneself_leaves_the_rest_its_time() {
+fn processes_that_flood_themselves_starve_nothing() {
     let _alone = alone();
     let node = TestNode::new();
     node.0.block_on(async {

@@ -62,7 +62,7 @@ async fn reported(
 }
 
 #[test]
-fn errors_are_reported_once_and_ends_are_not() {
+fn an_error_is_reported_once() {
     let _listening = listen();
     let node = Node::builder().workers(1).process_limit(64).build().unwrap();
     node.block_on(async {
@@ -110,7 +110,7 @@ fn errors_are_reported_once_and_ends_are_not() {
 async fn nothing() {}
 
 #[test]
-fn orderly_and_told_ends_are_not_reported() {
+fn orderly_and_propagated_exits_are_not_reported() {
     let _listening = listen();
     let node = Node::builder().workers(1).build().unwrap();
     node.block_on(async {

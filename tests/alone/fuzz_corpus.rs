@@ -44,7 +44,7 @@ macro_rules! replay {
         )*
 
         #[test]
-        fn all_targets_are_here() {
+        fn every_fuzz_target_is_replayed() {
             let _alone = alone();
             assert_eq!([$(stringify!($name)),*], TARGETS.map(|(name, _)| name));
         }

@@ -52,7 +52,7 @@ fn crowd(addr: SocketAddr, count: usize, said: impl Fn(usize) -> Vec<u8>) -> Vec
 /// Peers that have sent a hello without its last byte, or a whole hello that was answered, cost
 /// little, although further peers come.
 #[test]
-fn heap_before_a_proof() {
+fn half_open_connections_cost_little_memory() {
     let _alone = alone();
     let place = Place::new();
     let node = TestNode::of(place.builder("node").handshake_time(LIMIT));
@@ -119,7 +119,7 @@ fn heap_before_a_proof() {
 
 /// The whole handshake has one deadline, whatever the peer sends meanwhile.
 #[test]
-fn the_deadline_holds_for_the_whole_of_it() {
+fn the_whole_handshake_has_one_deadline() {
     let _alone = alone();
     let place = Place::new();
     let _node = TestNode::of(place.builder("node").handshake_time(millis(200)));
@@ -145,7 +145,7 @@ fn the_deadline_holds_for_the_whole_of_it() {
 /// close. The node ends dropped connections before it accepts others, so it never has more
 /// processes than the allowed handshakes and requests.
 #[test]
-fn floods_make_no_more_processes_than_they_may() {
+fn floods_do_not_exceed_the_allowed_processes() {
     let _alone = alone();
     let place = Place::new();
     let node = place.node("node");

@@ -163,7 +163,7 @@ fn threads() -> usize {
 /// within a second and leaves neither threads nor memory. (A short run may take longer, since the
 /// machine also runs other programs.)
 #[test]
-fn a_node_stops_soon_and_leaves_nothing() {
+fn a_large_node_stops_within_a_second_and_leaves_nothing() {
     let _alone = alone();
     let limit = if is_long() { secs(1) } else { secs(30) };
     let clock = SystemEnv::new();

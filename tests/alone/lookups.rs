@@ -100,7 +100,7 @@ fn names_many(member: &mut Peer, place: Place, count: usize) {
 }
 
 #[test]
-fn a_member_that_names_many_nodes() {
+fn host_lookups_do_not_take_the_programs_threads() {
     let _alone = alone();
     let place = Place::new();
     let slow = Slow::default();
@@ -112,7 +112,7 @@ fn a_member_that_names_many_nodes() {
     let own = (place.ip, own.port()).into();
     let mut member = Peer::connected(own, &place.name("member"), &place.name("node"));
     names_many(&mut member, place, 200);
-    // The attempts end when their time is over, but their calls do not.
+    // The attempts time out, but their calls continue.
     until("many were asked for", || slow.asked.load(Ordering::SeqCst) >= 5 * PATIENT_MAX);
     until("some have begun", || slow.gate.waiting() > 0);
     assert!(slow.gate.waiting() <= PATIENT_MAX, "{} calls", slow.gate.waiting());
@@ -130,7 +130,7 @@ fn a_member_that_names_many_nodes() {
 
 /// The reverse: the program uses all its threads, and the node still looks up nodes.
 #[test]
-fn a_program_that_blocks() {
+fn busy_blocking_threads_do_not_stop_host_lookups() {
     let _alone = alone();
     const CALLS: usize = 520;
     let place = Place::new();

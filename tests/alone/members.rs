@@ -29,7 +29,7 @@ fn member(place: Place, n: usize) -> Peer {
 /// The node allocates no memory for messages of 16 MiB, and for a frame, that are announced and
 /// never arrive.
 #[test]
-fn a_length_costs_nothing() {
+fn a_claimed_length_allocates_nothing() {
     const MEMBERS: usize = 20;
     let _alone = alone();
     let place = Place::new();
@@ -107,7 +107,7 @@ fn a_million_nodes() {
 /// Nodes that a member invents stay in memory, since pids may refer to them. Their total is limited
 /// to 16 MiB, however often the member connects again, and under any name.
 #[test]
-fn invented_nodes_on_one_connection_after_the_other() {
+fn invented_nodes_are_limited_across_connections() {
     const NODES: u32 = 20_000;
     const ROUNDS: u32 = 5;
     const BUDGET_BYTES: isize = 16 << 20;
@@ -194,7 +194,7 @@ fn an_idle_member_is_small() {
 /// BUSY-8: the parts of unfinished messages are dropped with the connection, and no process
 /// receives them.
 #[test]
-fn half_a_message_goes_with_its_connection() {
+fn unfinished_messages_are_dropped_with_their_connection() {
     const SEQUENCES: u8 = 4;
     const PIECES: usize = 32;
     const COME_BYTES: isize = (SEQUENCES as isize * PIECES as isize) << 16;

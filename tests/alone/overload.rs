@@ -11,7 +11,7 @@ use fika::prelude::*;
 use support::process::{OsNode, allow_files};
 use support::{Clock, Place, TestNode, times};
 
-/// How long the cluster may take to come together before it is judged.
+/// How long the cluster may take to become connected.
 const SETTLES_WITHIN: Duration = secs(240);
 
 /// Connects its node to another one, and stays.
@@ -44,7 +44,7 @@ async fn connected(names: &[String]) -> Vec<usize> {
 
 /// DIST-11: 250 programs can join each other at the same moment, on any host.
 #[test]
-fn many_nodes_of_one_host() {
+fn many_nodes_of_one_host_form_a_mesh() {
     let _alone = alone();
     let count = std::env::var("FIKA_NODES").ok().and_then(|count| count.parse().ok());
     let count = count.unwrap_or(times(12, 250) as usize);

@@ -68,21 +68,21 @@ fn tags_are_stable_names() {
 }
 
 #[test]
-fn a_hash_is_that_of_the_tag() {
+fn the_hash_is_computed_from_the_tag() {
     assert_eq!(Ping::tag_hash(), fika::__private::hash_tag("fika::Ping"));
     assert_eq!(Pair::<u8, u8>::tag_hash(), fika::__private::hash_tag("fika::Pair<u8,u8>"));
     assert_ne!(Pair::<u8, u8>::tag_hash(), Pair::<u8, u16>::tag_hash());
 }
 
 #[test]
-fn fingerprints_tell_shapes_apart() {
+fn fingerprints_distinguish_shapes() {
     assert_eq!(Ping::fingerprint(), Ping::fingerprint());
     assert_ne!(Ping::fingerprint(), inner::Ping::fingerprint());
     assert_ne!(Pair::<u8, u8>::fingerprint(), Pair::<u8, u16>::fingerprint());
 }
 
 #[test]
-fn a_message_comes_back_as_it_was() {
+fn a_message_round_trips() {
     let ping = Encoded::new(&Ping { n: 7 }).expect("it is plain data");
     assert_eq!(ping.decode::<Ping>().expect("it is one"), Ping { n: 7 });
     assert!(ping.decode::<inner::Ping>().is_err());

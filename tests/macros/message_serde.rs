@@ -184,7 +184,7 @@ struct OnlyFrom(u8);
 goes_as!(OnlyFrom);
 
 #[test]
-fn types_that_go_as_others() {
+fn types_serialized_as_another_type() {
     check(&Both(1), &Both(1), Plain);
     check(&Tries(1), &Tries(1), Plain);
     check(&OnlyInto(1), &OnlyInto(1), Refused(&["OnlyInto", "a string", "`into` and `from`"]));
@@ -305,7 +305,7 @@ fn field_attributes() {
 }
 
 #[test]
-fn types_that_ask() {
+fn types_that_need_the_described_form() {
     let value = json!({"text": "x", "list": [1, -1, 1.5, null, true], "map": {"a": {}}});
     row!("json": [struct M { name: String, extra: serde_json::Value }]
         M { name: "x".into(), extra: value.clone() }, Described;
@@ -414,7 +414,7 @@ impl<'de> Deserialize<'de> for Depends {
 }
 
 #[test]
-fn implementations_by_hand() {
+fn handwritten_implementations() {
     row!("another number": [struct M { a: OtherInt }] M { a: OtherInt(5) }, Described;
         M { a: OtherInt(-5) }, Refused(&["`a` of `M`"]););
     row!("none at first": [struct M { list: Vec<OtherInt> }]
@@ -583,7 +583,7 @@ async fn a_deserialize_that_exits_in_a_trial_is_an_error() {
 /// The values in a mailbox are copied for other processes, which does not end the mailbox's
 /// process.
 #[fika::test(encode_messages = false)]
-async fn a_serialize_that_exits_in_a_copy_is_no_copy() {
+async fn a_serialize_that_exits_makes_no_copy() {
     send(self_pid(), Written(ExitsWritten(1)));
     send(self_pid(), Written(ExitsWritten(2)));
     let copies = fika::inspect::info::messages(self_pid()).await.unwrap();
@@ -624,7 +624,7 @@ fn a_deserialize_that_exits_between_nodes() {
 
 /// The error names the field, at any depth.
 #[test]
-fn the_place_is_named() {
+fn an_error_names_the_field() {
     #[derive(Serialize, Deserialize, PartialEq, Debug)]
     struct Inner {
         #[serde(serialize_with = "as_text::serialize")]
@@ -633,7 +633,7 @@ fn the_place_is_named() {
     row!("the place": [struct M { list: Vec<Option<(u8, Inner)>> }]
         M { list: vec![] }, Plain;
         M { list: vec![None, Some((1, Inner { wrong: 1 }))] },
-            Refused(&["message_serde::the_place_is_named::M", "`list` of `M`", "`wrong` of `Inner`"]);
+            Refused(&["message_serde::an_error_names_the_field::M", "`list` of `M`", "`wrong` of `Inner`"]);
     );
 }
 
@@ -699,7 +699,7 @@ fn all_forms_between_nodes() {
 
 /// On one node, such a value fails if messages are encoded, and not otherwise.
 #[test]
-fn on_one_node() {
+fn undescribed_values_on_one_node() {
     #[derive(Message, Serialize, Deserialize, PartialEq, Debug)]
     #[message(tag = "wrong2")]
     struct Wrong {
@@ -745,7 +745,7 @@ fn on_one_node() {
 
 #[fika::test]
 #[should_panic(expected = "`a` of `Wrong`")]
-async fn under_fika_test() {
+async fn fika_test_encodes_messages() {
     #[derive(Message, Serialize, Deserialize)]
     #[message(tag = "wrong3")]
     struct Wrong {
@@ -758,7 +758,7 @@ async fn under_fika_test() {
 
 #[fika::test(sim)]
 #[should_panic(expected = "`a` of `Wrong`")]
-async fn in_a_simulation() {
+async fn a_simulation_encodes_messages() {
     #[derive(Message, Serialize, Deserialize)]
     #[message(tag = "wrong4")]
     struct Wrong {
@@ -770,7 +770,7 @@ async fn in_a_simulation() {
 }
 
 #[fika::test(encode_messages = false)]
-async fn under_fika_test_without() {
+async fn fika_test_without_encoding() {
     #[derive(Message, Serialize, Deserialize)]
     #[message(tag = "wrong5")]
     struct Wrong {

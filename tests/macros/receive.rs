@@ -72,7 +72,7 @@ async fn the_oldest_message_wins() {
 
 /// RECV-9: `for` skips messages that are older than the reference, and is evaluated once.
 #[fika::test]
-async fn a_receive_for_a_reference_leaves_out_what_is_older() {
+async fn a_receive_for_a_reference_skips_older_messages() {
     struct Call {
         mark: Reference,
     }
@@ -116,7 +116,7 @@ async fn other_messages_stay_in_their_order() {
 
 /// RECV-3: with a time of zero, a receive looks at the mailbox once.
 #[fika::test]
-async fn a_timeout_of_zero_looks_once() {
+async fn a_zero_timeout_checks_the_mailbox_once() {
     ping(1, "a");
     let found = receive! {
         Ping { n: 2.., .. } | Ping { n: 0, .. } => "ping",
@@ -128,7 +128,7 @@ async fn a_timeout_of_zero_looks_once() {
 }
 
 #[fika::test]
-async fn a_guard_sees_values_and_may_refuse_them() {
+async fn a_guard_can_read_and_refuse_values() {
     for n in [5, 20, 7] {
         ping(n, &"x".repeat(n as usize));
     }
@@ -194,7 +194,7 @@ async fn variants_of_one_enum_share_a_message() {
 }
 
 #[fika::test]
-async fn a_lone_name_takes_any_message() {
+async fn a_plain_name_matches_any_message() {
     to_self(Stop);
     ping(1, "a");
     to_self(5_u64);
@@ -208,7 +208,7 @@ async fn a_lone_name_takes_any_message() {
 }
 
 #[fika::test]
-async fn arms_of_one_type_are_tried_in_order_around_others() {
+async fn arms_of_one_type_are_tried_in_order() {
     ping(3, "a");
     let word = receive! {
         Ping { n: 1, .. } => "one",
@@ -232,13 +232,13 @@ async fn returns(fail: bool) -> Result<u64, std::num::ParseIntError> {
 }
 
 #[fika::test]
-async fn return_and_try_leave_the_function_around() {
+async fn return_and_try_leave_the_enclosing_function() {
     assert_eq!(returns(false).await, Ok(42));
     assert!(returns(true).await.is_err());
 }
 
 #[fika::test]
-async fn break_and_continue_mean_the_loop_around() {
+async fn break_and_continue_act_on_the_enclosing_loop() {
     for n in 0..6 {
         to_self(Pong(n));
     }
@@ -263,7 +263,7 @@ async fn break_and_continue_mean_the_loop_around() {
 }
 
 #[fika::test]
-async fn receives_may_stand_in_each_other() {
+async fn receives_can_be_nested() {
     ping(1, "a");
     to_self(Pong(9));
     to_self(Pong(0));
@@ -279,7 +279,7 @@ async fn receives_may_stand_in_each_other() {
 }
 
 #[fika::test]
-async fn the_body_may_wait_and_move_and_change() {
+async fn a_body_can_await_move_and_mutate() {
     let log = vec![String::from("first")];
     ping(1, "second");
     let log = receive! {
@@ -322,7 +322,7 @@ async fn generic<T: Message + Default + Serialize + DeserializeOwned>() -> T {
 }
 
 #[fika::test]
-async fn types_may_be_the_functions_own_parameters() {
+async fn a_pattern_can_use_generic_parameters() {
     to_self(Tagged { value: 7_u64 });
     assert_eq!(generic::<u64>().await, 7);
     assert_eq!(generic::<String>().await, "");
@@ -346,7 +346,7 @@ use cmd::Cmd::{self, *};
 
 /// A pattern that has only one type needs no type beside it.
 #[fika::test]
-async fn a_pattern_has_its_type() {
+async fn a_pattern_of_one_type_needs_no_annotation() {
     to_self(Local(Cmd::Get(1)));
     to_self(Local(Cmd::Flush));
     let word = receive! { Local(Cmd::Put { .. }) => 0, Local(Cmd::Get(n)) => n };
@@ -402,7 +402,7 @@ async fn a_pattern_has_its_type() {
 
 /// A string arrives as a `String`, and is compared with the literal.
 #[fika::test]
-async fn a_text_is_matched_by_a_literal() {
+async fn a_string_is_matched_by_a_literal() {
     for text in ["halt", "stop", "go", "a long one"] {
         to_self(text.to_owned());
     }
@@ -426,7 +426,7 @@ async fn a_text_is_matched_by_a_literal() {
 
 /// The form that rustfmt can format has the same arms.
 #[fika::test]
-async fn a_match_is_a_receive() {
+async fn a_match_in_receive_works_like_arms() {
     ping(7, "seven");
     to_self((1_u64, String::from("pair")));
     to_self(Pong(1));
@@ -455,7 +455,7 @@ async fn a_match_is_a_receive() {
 
 /// The promises of the documentation about that form hold.
 #[test]
-fn rustfmt_formats_a_match() {
+fn rustfmt_formats_the_match_form() {
     use std::io::Write as _;
     use std::process::{Command, Stdio};
 

@@ -49,7 +49,7 @@ impl Counter {
 }
 
 #[test]
-fn every_function_has_an_entry() {
+fn every_remote_function_is_registered() {
     #[remote]
     async fn inside_a_function() {}
 
@@ -71,7 +71,7 @@ fn every_function_has_an_entry() {
 }
 
 #[test]
-fn a_call_holds_the_name_and_the_arguments() {
+fn a_call_contains_the_name_and_the_arguments() {
     let call = swap((1, "b".to_owned()), true);
     assert_eq!(call.name(), "math::swap");
     let args = call.args().expect("plain data");

@@ -82,7 +82,7 @@ async fn a_simulated_test() {}
 "#;
 
 #[test]
-fn fika_may_have_another_name() {
+fn the_crate_can_be_renamed() {
     let fika = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("renamed");
     let write = |file: &str, text: &str| {

@@ -4,7 +4,7 @@
 use fika::prelude::*;
 
 #[fika::test]
-async fn a_test_is_a_process() {
+async fn a_test_runs_as_a_process() {
     send(self_pid(), 7_u64);
     let n = receive! { n: u64 => n };
     assert_eq!(n, 7);
@@ -18,7 +18,7 @@ async fn settings_are_expressions() {
 
 #[fika::test]
 #[should_panic(expected = "as it should")]
-async fn a_panic_is_the_tests() {
+async fn a_panic_fails_the_test() {
     panic!("as it should");
 }
 
@@ -29,7 +29,7 @@ async fn an_ignored_test_does_not_run() {
 }
 
 #[fika::test]
-async fn a_test_may_return_a_result() -> Result<(), std::num::ParseIntError> {
+async fn a_test_can_return_a_result() -> Result<(), std::num::ParseIntError> {
     let n: u64 = "7".parse()?;
     assert_eq!(n, 7);
     Ok(())
@@ -39,7 +39,7 @@ mod imported {
     use fika::test;
 
     #[test]
-    async fn the_macro_may_be_imported_under_its_own_name() {}
+    async fn the_macro_can_be_imported_as_test() {}
 }
 
 /// Simulated tests.
@@ -48,7 +48,7 @@ mod simulated {
     use fika::process::demonitor_flush;
 
     #[fika::test(sim)]
-    async fn an_hour_is_short() {
+    async fn a_simulated_hour_passes_at_once() {
         let before = self_node().env().now();
         receive! { (): () => unreachable!("nobody sends"), after secs(3600) => {} }
         let took = self_node().env().now().since_start() - before.since_start();
@@ -56,7 +56,7 @@ mod simulated {
     }
 
     #[fika::test(sim = 17)]
-    async fn the_seed_decides() {
+    async fn the_seed_determines_random_numbers() {
         assert_eq!(self_node().name().as_str(), "test@localhost");
         let random = self_node().env().random();
         let (pid, monitor) = spawn_monitor(async move {
@@ -70,7 +70,7 @@ mod simulated {
     }
 
     #[fika::test(seeds = 1 + 9, limit = secs(100))]
-    async fn there_may_be_many_seeds() -> Result<(), std::num::ParseIntError> {
+    async fn a_test_can_run_with_many_seeds() -> Result<(), std::num::ParseIntError> {
         let me = self_pid();
         for n in 0..3_u64 {
             spawn(async move { send(me, n) });
@@ -85,19 +85,19 @@ mod simulated {
 
     #[fika::test(sim)]
     #[should_panic(expected = "as it should")]
-    async fn a_panic_is_the_tests() {
+    async fn a_panic_fails_the_test() {
         panic!("as it should");
     }
 
     #[fika::test(sim)]
     #[should_panic(expected = "the test has returned an error")]
-    async fn an_error_is_the_tests() -> Result<(), String> {
+    async fn an_error_fails_the_test() -> Result<(), String> {
         Err("it is one".to_owned())
     }
 
     #[fika::test(sim, limit = secs(10))]
     #[should_panic(expected = "has not ended within 10s")]
-    async fn a_test_that_waits_for_ever_is_ended() {
+    async fn a_test_that_waits_forever_fails() {
         receive! { (): () => {} }
     }
 

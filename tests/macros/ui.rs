@@ -4,7 +4,7 @@
 //! compile, and the `.stderr` beside it is the error that the user reads.
 
 #[test]
-fn macros_say_what_is_wrong() {
+fn macros_report_errors_clearly() {
     let cases = trybuild::TestCases::new();
     cases.pass("tests/ui/pass/*.rs");
     cases.compile_fail("tests/ui/fail/*.rs");

@@ -272,7 +272,7 @@ impl Drop for Epmd {
 /// Erlang's mapper serves some addresses. Nodes start a mapper for the other addresses, and for all
 /// of them when Erlang's mapper ends.
 #[track_caller]
-fn beside_erlangs_mapper(test: &str, addresses: &str) {
+fn check_beside_erlangs_mapper(test: &str, addresses: &str) {
     let Some(world) = World::new(test) else { return };
     if !has_epmd(test) {
         return;
@@ -288,23 +288,23 @@ fn beside_erlangs_mapper(test: &str, addresses: &str) {
 
 #[test]
 fn erlangs_mapper_on_all_addresses() {
-    beside_erlangs_mapper("erlangs_mapper_on_all_addresses", "");
+    check_beside_erlangs_mapper("erlangs_mapper_on_all_addresses", "");
 }
 
 #[test]
 fn erlangs_mapper_on_loopback() {
-    beside_erlangs_mapper("erlangs_mapper_on_loopback", "127.0.0.1");
+    check_beside_erlangs_mapper("erlangs_mapper_on_loopback", "127.0.0.1");
 }
 
 #[test]
 fn erlangs_mapper_on_one_address() {
-    beside_erlangs_mapper("erlangs_mapper_on_one_address", "10.0.0.1");
+    check_beside_erlangs_mapper("erlangs_mapper_on_one_address", "10.0.0.1");
 }
 
 /// Erlang's programs query the mappers that nodes have started.
 #[test]
-fn erlang_asks() {
-    let test = "erlang_asks";
+fn erlangs_programs_query_our_mappers() {
+    let test = "erlangs_programs_query_our_mappers";
     let Some(world) = World::new(test) else { return };
     if !has_epmd(test) {
         return;
@@ -327,8 +327,8 @@ fn erlang_asks() {
 /// A host whose nodes listen on loopback has nothing open to the network. A node on one address
 /// opens only that address.
 #[test]
-fn a_mapper_opens_no_more_than_its_node() {
-    let Some(world) = World::new("a_mapper_opens_no_more_than_its_node") else { return };
+fn a_mapper_listens_only_where_its_node_does() {
+    let Some(world) = World::new("a_mapper_listens_only_where_its_node_does") else { return };
     let is_open = |ip: &str| {
         let addr = SocketAddr::new(ip.parse().unwrap(), MAPPER);
         world.both.enter(|| match connect(addr) {
@@ -385,8 +385,8 @@ fn a_host_without_ipv4() {
 
 /// A setting that can't work is an error. A setting that may not work is a warning.
 #[test]
-fn a_start_says_what_does_not_work() {
-    let Some(world) = World::new("a_start_says_what_does_not_work") else { return };
+fn a_start_reports_invalid_addresses() {
+    let Some(world) = World::new("a_start_reports_invalid_addresses") else { return };
     let start = |name: &str, addr: &str| {
         let (alive, host) = name.split_once('@').unwrap();
         node(alive, host, Some(addr).filter(|addr| !addr.is_empty())).on(&world.here)
@@ -445,9 +445,9 @@ fn a_start_says_what_does_not_work() {
 /// A host has fewer ports than there are connections between its nodes. Connections to different
 /// nodes share a port, so many nodes neither use up the ports nor make the system search.
 #[test]
-fn ports_are_used_again() {
+fn ports_are_reused() {
     const PORTS: usize = 200;
-    let Some(world) = World::new("ports_are_used_again") else { return };
+    let Some(world) = World::new("ports_are_reused") else { return };
     let ports = "echo 40000 40199 > /proc/sys/net/ipv4/ip_local_port_range";
     world.here.run(ports).unwrap();
     let nodes: Vec<TestNode> = world.here.enter(|| {

@@ -50,7 +50,7 @@ fn assert_all<'a>(lines: impl Iterator<Item = &'a str> + Clone) {
 }
 
 #[test]
-fn what_options_say() {
+fn every_option_sets_its_value() {
     type Case = (&'static str, fn(&NodeArgs) -> bool);
     let cases: [Case; 40] = [
         ("--hidden=false", |args| args.config.hidden == Some(false)),
@@ -111,7 +111,7 @@ fn what_options_say() {
 }
 
 #[test]
-fn what_is_no_option() {
+fn invalid_options_are_refused() {
     let cases = [
         ("--name", "value is required"),
         ("--name a@h.example --sname a", "cannot be used with"),
@@ -178,7 +178,7 @@ fn what_is_no_option() {
 
 /// An invalid value that only the node can detect is an error of `build`, which names it.
 #[test]
-fn what_the_node_refuses() {
+fn invalid_values_are_reported_by_build() {
     let place = Place::new();
     let file = Cookies::new(&place).file("readable", 0o644);
     let (name, port) = (place.name("n"), place.mapper);
@@ -226,7 +226,7 @@ impl Cookies {
 
 impl Drop for Cookies {
     fn drop(&mut self) {
-        // A directory that is left behind does no harm.
+        // A leftover directory does no harm.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

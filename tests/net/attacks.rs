@@ -55,7 +55,7 @@ impl Middle {
     /// changed. Returns the frames when the handshake has ended, and relays everything after it.
     #[allow(clippy::disallowed_methods, reason = "the thread of a test")]
     fn relay(self, to: SocketAddr, change: Change) -> mpsc::Receiver<Vec<Vec<u8>>> {
-        let (said, heard) = mpsc::channel();
+        let (tx, rx) = mpsc::channel();
         std::thread::spawn(move || {
             let ends = [self.accept(), connect(to).unwrap()];
             let mut frames = Vec::new();
@@ -69,7 +69,7 @@ impl Middle {
                 }
             }
             let is_whole = frames.len() == 4;
-            said.send(frames).unwrap();
+            tx.send(frames).unwrap();
             if !is_whole {
                 return;
             }
@@ -84,7 +84,7 @@ impl Middle {
             let _ = b.shutdown(Shutdown::Both);
             back.join().unwrap();
         });
-        heard
+        rx
     }
 }
 
@@ -300,7 +300,7 @@ fn a_peer_that_claims_anothers_name() {
                 let mut peer = Peer::open(addr);
                 peer.write(&framed(&Hello::new(&place.name("a"), &place.name("b")).body()));
                 let answer = peer.handshake_frame();
-                assert_eq!(answer[47], 0, "a stranger is not told that it is connected");
+                assert_eq!(answer[47], 0, "a stranger does not learn that it is connected");
                 if n > 0 {
                     peer.write(&framed(&[&[0xf3][..], &[n; 32]].concat()));
                     assert_eq!(peer.until_closed(), b"");
@@ -341,7 +341,7 @@ fn a_peer_that_claims_anothers_name() {
 /// peer of that name, is connecting to it, or allows it. The answer to a wrong proof is always the
 /// same, too. Only a peer that knows the cookie learns the difference.
 #[test]
-fn a_stranger_does_not_learn_who_is_connected() {
+fn a_stranger_does_not_learn_about_connections() {
     let place = Place::new();
     // The node's own attempts to these peers arrive here, and wait.
     let [less, greater] = ["aa", "zz"].map(|name| (name, Middle::new(place)));
@@ -398,7 +398,7 @@ fn a_stranger_does_not_learn_who_is_connected() {
 /// HS-7: a node that has the cookie, and connects again in another life, replaces its older
 /// connection when it has proved itself. The end of the older connection is reported first.
 #[test]
-fn alive_is_answered_by_a_proof() {
+fn a_newer_life_replaces_its_connection_after_a_proof() {
     let place = Place::new();
     let b = place.node("b");
     let addr = place.addr_of("b");
@@ -515,7 +515,7 @@ fn a_wrong_role() {
 
 /// A second connection does not rely on the first: it must complete the whole handshake.
 #[test]
-fn a_second_connection_proves_itself_too() {
+fn a_second_connection_makes_its_own_handshake() {
     let place = Place::new();
     let b = place.node("b");
     let (addr, name, b_name) = (place.addr_of("b"), place.name("peer"), place.name("b"));

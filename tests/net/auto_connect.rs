@@ -133,8 +133,8 @@ async fn known(name: String) -> There {
     There { name, pid, alias: next!(Reference) }
 }
 
-/// Checks what each operation does while there is no connection and none may be made.
-async fn none_connects(there: &There) {
+/// Checks that no operation makes a connection.
+async fn check_none_connects(there: &There) {
     trap_exit(true);
     for (what, operation) in signals().into_iter().chain(others()) {
         operation(there.clone()).await;
@@ -161,7 +161,7 @@ fn never() {
         assert_eq!(ping(&name).await, PingAnswer::Pong, "what is connected already");
         let there = known(name.clone()).await;
         assert_eq!(disconnect_node(&name).await, Some(true));
-        none_connects(&there).await;
+        check_none_connects(&there).await;
         // A ping beside an explicit request waits for the connection that the request makes.
         let asks = name.clone();
         let (_, asked) = spawn_monitor(async move {
@@ -187,11 +187,11 @@ fn once() {
         assert_eq!(ping(&name).await, PingAnswer::Pong, "the first time by itself");
         let there = known(name.clone()).await;
         assert_eq!(disconnect_node(&name).await, Some(true));
-        none_connects(&there).await;
+        check_none_connects(&there).await;
         assert_eq!(connect_node(&name).await, Some(true));
         assert_eq!(ping(&name).await, PingAnswer::Pong);
         assert_eq!(disconnect_node(&name).await, Some(true));
-        none_connects(&there).await;
+        check_none_connects(&there).await;
         there
     });
     support::until("the end of the connection is seen there", || other.nodes().is_empty());
@@ -201,7 +201,7 @@ fn once() {
     here.block_on(async move {
         assert_eq!(ping(&asked.name).await, PingAnswer::Pong, "the peer has connected");
         assert_eq!(disconnect_node(&asked.name).await, Some(true));
-        none_connects(&asked).await;
+        check_none_connects(&asked).await;
     });
 }
 
@@ -238,7 +238,7 @@ fn always() {
 /// DIST-6, DIST-11: a mesh does not connect nodes that may not connect by themselves. Checked on
 /// Erlang/OTP 25, where `global` then reports that it failed to connect.
 #[test]
-fn a_mesh_connects_nobody_that_never_connects() {
+fn a_mesh_does_not_connect_nodes_set_to_never() {
     let place = Place::new();
     let middle = place.node("middle");
     let never = |alive| TestNode::of(place.builder(alive).dist_auto_connect(AutoConnect::Never));
@@ -266,7 +266,7 @@ fn a_mesh_connects_nobody_that_never_connects() {
 
 /// DIST-6, DIST-11: a mesh does not connect a node that was connected once and lost, either.
 #[test]
-fn a_mesh_connects_nobody_that_was_lost() {
+fn a_mesh_does_not_reconnect_nodes_set_to_once() {
     let place = Place::new();
     let middle = place.node("middle");
     let once = |alive| TestNode::of(place.builder(alive).dist_auto_connect(AutoConnect::Once));

@@ -63,7 +63,7 @@ fn a_name_without_an_at_sign() {
 
 /// DIST-3: a name that another node has is refused at the start.
 #[test]
-fn a_name_that_is_taken() {
+fn a_name_in_use() {
     let place = Place::new();
     let (a, b) = (place.node("a"), place.node("b"));
     for _ in 0..2 {
@@ -82,7 +82,7 @@ fn a_name_that_is_taken() {
 /// DIST-2: a node with a short name and a node with a long name refuse each other, whichever
 /// connects, and come to no harm.
 #[test]
-fn a_short_name_that_meets_a_long_one() {
+fn short_and_long_names_do_not_connect() {
     let place = Place::on_localhost();
     let short = TestNode::of(place.builder_of("short@localhost"));
     let long = place.node("long");
@@ -130,7 +130,7 @@ fn a_wrong_cookie() {
         refused
     });
     assert!(!said);
-    // This other pair still talks, with a cookie of its own.
+    // This pair uses a cookie of its own, and still communicates.
     let other = TestNode::of(place.builder("other").cookie("another cookie than the others"));
     other.block_on(async move {
         let on_friend = spawn_on(&friend_name, asks_for_connections()).await;
@@ -234,7 +234,7 @@ fn a_mapper_port_in_use_by_something_else() {
     closing.join().unwrap();
 }
 
-/// HS-14, EPMD-13: garbage at both ports harms nobody.
+/// HS-14, EPMD-13: garbage at both ports has no effect on the node.
 #[test]
 fn garbage() {
     let place = Place::new();
@@ -274,7 +274,7 @@ fn garbage() {
 
 const HTTP: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n";
 
-/// A connection that sends a byte and waits is closed when the handshake's time is over. So is one
+/// A connection that sends a byte and waits is closed at the handshake's deadline. So is one
 /// that sends a byte now and then.
 #[test]
 fn silence() {
@@ -446,7 +446,7 @@ impl Message for Crafted {
 #[derive(Message, Serialize, Deserialize)]
 struct NeverReceived(String);
 
-/// A message of a type that the receiver does not know stays in its mailbox, and does no harm.
+/// A message of an unknown type stays in the receiver's mailbox.
 #[test]
 fn a_message_of_an_unknown_type() {
     let place = Place::new();
@@ -482,7 +482,7 @@ async fn takes_all() {
 /// A message with the tag of a known type, but another shape, is reported by name and dropped. The
 /// receiver and the connection continue.
 #[test]
-fn a_message_of_another_shape() {
+fn a_message_with_a_different_shape() {
     let place = Place::new();
     let there = place.os("there").start();
     let here = place.node("here");
@@ -540,7 +540,7 @@ fn a_panic_with_remote_links() {
         third.block_on(async move { spawn_on(place.name("there"), panics_when_told()).await });
     let panicked = |reason: &ExitReason| match reason {
         ExitReason::Panic(panic) => {
-            assert_eq!(panic.message, "as it was told");
+            assert_eq!(panic.message, "on request");
             assert!(panic.location.as_ref().unwrap().contains("net/bad_input.rs"));
         }
         other => panic!("not a panic: {other}"),
@@ -588,7 +588,7 @@ async fn panics_when_told() {
     loop {
         receive! {
             Ask { from, n } => send(from, support::Answer { from: self_pid(), n }),
-            EndWith(_) => panic!("as it was told"),
+            EndWith(_) => panic!("on request"),
         }
     }
 }

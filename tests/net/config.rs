@@ -134,7 +134,7 @@ fn settings_are_applied_in_turn() {
 
 /// A program's own file may have the settings of the node in a section.
 #[test]
-fn a_section_of_another_file() {
+fn a_section_of_the_programs_file() {
     #[derive(Deserialize)]
     struct Program {
         greeting: String,

@@ -132,8 +132,8 @@ fn a_suspended_sender_is_killed() {
                 yield_now().await;
             }
         });
-        let told = busy(sender).await;
-        assert!(told.node.as_str().starts_with("there@"));
+        let event = busy(sender).await;
+        assert!(event.node.as_str().starts_with("there@"));
         assert_eq!(info::status(sender).await, Some(Status::Suspended));
         assert_answers(spawn(answerer()), 1).await;
         exit_process(sender, ExitReason::Kill);
@@ -144,7 +144,7 @@ fn a_suspended_sender_is_killed() {
 
 /// BUSY-4: when the connection is lost, a suspended sender continues as if its message was sent.
 #[test]
-fn a_suspended_sender_goes_on_when_the_connection_is_lost() {
+fn a_suspended_sender_resumes_when_the_connection_is_lost() {
     let World { place, here, there, valve } = World::new();
     let taker = there.spawn(sink()).unwrap();
     let name = place.name("there");
@@ -178,7 +178,7 @@ fn a_suspended_sender_goes_on_when_the_connection_is_lost() {
 fn a_large_message_outlives_its_sender() {
     for case in ["killed", "ended by itself", "panicked"] {
         let World { here, there, valve, .. } = World::new();
-        let (told, tells) = std::sync::mpsc::channel();
+        let (tx, rx) = std::sync::mpsc::channel();
         let taker = there.spawn(async move {
             trap_exit(true);
             let from = next!(Pid);
@@ -189,7 +189,7 @@ fn a_large_message_outlives_its_sender() {
                     Exit { reason, .. } => Ok(reason),
                     after LIMIT => panic!("nothing came"),
                 };
-                told.send(come).unwrap();
+                tx.send(come).unwrap();
             }
         });
         let taker = taker.unwrap();
@@ -218,15 +218,15 @@ fn a_large_message_outlives_its_sender() {
             valve.open();
             reason
         });
-        let come = tells.recv_timeout(LIMIT).unwrap().expect_err("the message comes first");
+        let come = rx.recv_timeout(LIMIT).unwrap().expect_err("the message comes first");
         assert!(come == large, "{case}: {} of {} bytes", come.len(), large.len());
-        assert_eq!(tells.recv_timeout(LIMIT).unwrap(), Ok(reason), "{case}");
+        assert_eq!(rx.recv_timeout(LIMIT).unwrap(), Ok(reason), "{case}");
     }
 }
 
 /// BUSY-2: a process that has sent to two congested nodes waits for both, and for no third node.
 #[test]
-fn a_sender_waits_for_all_that_it_has_sent_to() {
+fn a_sender_waits_for_each_congested_node_it_sent_to() {
     let valve = Valve::new(Stops::Writes);
     let here = TestNode::of(valve.on(Place::new().builder("here")));
     // Each node has an address of its own, to which the valve can be closed.
@@ -297,7 +297,7 @@ fn system_monitors() {
         next!(u64);
         valve.close();
         spawn(async move {
-            valve_opens_when_suspended(me, valve).await;
+            open_valve_when_suspended(me, valve).await;
         });
         for n in 1..400_u64 {
             send(taker, (n, vec![7_u8; BYTES]));
@@ -308,14 +308,14 @@ fn system_monitors() {
     });
 }
 
-async fn valve_opens_when_suspended(who: Pid, valve: Valve) {
-    while info::status(who).await != Some(Status::Suspended) {
+async fn open_valve_when_suspended(pid: Pid, valve: Valve) {
+    while info::status(pid).await != Some(Status::Suspended) {
         yield_now().await;
     }
     valve.open();
 }
 
-/// The kinds of signals in [`each_kind_of_signal_holds_its_sender_up`].
+/// The kinds of signals in [`each_kind_of_signal_suspends_its_sender`].
 const KINDS: [&str; 10] = [
     "message",
     "message to a name",
@@ -362,7 +362,7 @@ async fn acts(kind: &'static str, far: [Pid; 2], named: (&str, String), alias: R
 /// BUSY-1: a process that sends any signal over a congested connection waits, and continues when
 /// there is room.
 #[test]
-fn each_kind_of_signal_holds_its_sender_up() {
+fn each_kind_of_signal_suspends_its_sender() {
     let World { place, here, there, valve } = World::new();
     let taker = there.spawn(sink()).unwrap();
     let far = [(); 2].map(|()| there.spawn(answerer()).unwrap());
@@ -458,7 +458,7 @@ fn replies_to_requests_to_spawn_are_not_lost() {
 /// SPAWN-7: if the connection is lost while the answer waits for room, the requester is notified.
 /// So is the child, which exists and is linked.
 #[test]
-fn a_child_whose_answer_is_lost() {
+fn a_spawn_whose_reply_is_lost() {
     let World { place, here, there, valve } = World::new();
     let taker = there.spawn(sink()).unwrap();
     let node = place.name("here");
@@ -468,7 +468,7 @@ fn a_child_whose_answer_is_lost() {
         connect_node(&name).await;
         valve.close();
         busy(spawn(filler(taker))).await;
-        let (told, tells) = std::sync::mpsc::channel();
+        let (tx, rx) = std::sync::mpsc::channel();
         let parent = there.spawn(async move {
             trap_exit(true);
             let asked = spawn_request_on(&node, SpawnOpts::new().link().monitor(), reports(me));
@@ -478,12 +478,12 @@ fn a_child_whose_answer_is_lost() {
             };
             none!(Exit);
             none!(Down);
-            told.send(result).unwrap();
+            tx.send(result).unwrap();
         });
         next!(());
         assert_eq!(disconnect_node(&name).await, Some(true));
         assert_eq!(next!((Pid, ExitReason)), (parent.unwrap(), ExitReason::Noconnection));
-        let result = tells.recv_timeout(LIMIT).unwrap();
+        let result = rx.recv_timeout(LIMIT).unwrap();
         assert_eq!(result, Err(fika::process::SpawnError::Noconnection));
     });
 }
@@ -491,7 +491,7 @@ fn a_child_whose_answer_is_lost() {
 /// PROC-10, SPAWN-4: a full node answers a request with an error, and has room again when a process
 /// ends.
 #[test]
-fn a_node_that_is_full() {
+fn a_full_node_refuses_to_spawn() {
     const PROCESSES: usize = 64;
     let place = Place::new();
     let there = TestNode::of(place.builder("there").process_limit(PROCESSES));
@@ -528,7 +528,7 @@ fn a_node_that_is_full() {
 
 /// BUSY-1: senders are suspended when this many bytes wait, by default and with a setting.
 #[test]
-fn where_congestion_begins() {
+fn congestion_begins_at_the_limit() {
     for (set, high) in [(None, 1 << 20), (Some((64 << 10, 128 << 10)), 128 << 10)] {
         let (place, valve) = (Place::new(), Valve::new(Stops::Writes));
         let mut builder = valve.on(place.builder("here"));
@@ -556,7 +556,7 @@ fn where_congestion_begins() {
 
 /// BUSY-2, BUSY-7: large messages of other processes don't suspend a sender of small ones.
 #[test]
-fn large_messages_hold_up_those_who_send_some() {
+fn large_messages_suspend_only_their_senders() {
     let World { here, there, valve, .. } = World::new();
     let taker = there
         .spawn(async {

@@ -28,7 +28,7 @@ fn is_nameless() -> bool {
 /// DIST-4: a node without a name stays unconnected until it connects explicitly, and has no name
 /// until then.
 #[test]
-fn nothing_but_a_request_connects_it() {
+fn only_an_explicit_request_connects_a_nameless_node() {
     let place = Place::new();
     let there = place.node("there");
     unnamed(place).block_on(async move {
@@ -67,7 +67,7 @@ async fn spawn_on_answer(peer: &str) -> Result<(), SpawnError> {
 /// DIST-4, DIST-15: the name and all other connections go with the connection that brought the
 /// name. Links, monitors and subscribers are notified of each loss once.
 #[test]
-fn the_name_goes_with_its_connection() {
+fn losing_the_naming_connection_loses_the_name() {
     let place = Place::new();
     let _mapper = place.node("mapper");
     let mut first = place.os("first").start();
@@ -112,7 +112,7 @@ fn the_name_goes_with_its_connection() {
 
 /// DIST-4, DIST-10: a pid from the time of the old name reaches no process under the new one.
 #[test]
-fn pids_of_the_old_name_reach_nobody() {
+fn pids_of_an_old_name_reach_no_process() {
     let place = Place::new();
     let there = place.os("there").start();
     unnamed(place).block_on(async move {
@@ -256,7 +256,7 @@ fn starts_and_stops() {
 /// HS-13, HS-8, DIST-2: a node that is refused gets no name. The reason is an allow list, a cookie,
 /// or a long name on one side and a short one on the other.
 #[test]
-fn who_is_refused_gets_no_name() {
+fn a_refused_node_gets_no_name() {
     let place = Place::new();
     let there = TestNode::of(place.builder("there").allow(["10.9.8.7"]));
     let peer = place.name("there");
@@ -279,7 +279,7 @@ fn who_is_refused_gets_no_name() {
 /// DIST-4: a node whose peer closes repeatedly, at any moment, ends without a name each time, and
 /// can get another one.
 #[test]
-fn the_peer_closes_again_and_again() {
+fn the_peer_closes_repeatedly() {
     let place = Place::new();
     let there = place.node("there");
     there.spawn(async move {

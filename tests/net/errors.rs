@@ -155,18 +155,18 @@ impl Asker {
     }
 
     /// Makes the node ask for a connection, which the test accepts. Returns the connection and the
-    /// node's hello. The node gets no answer, and `told` receives the result.
+    /// node's hello. The node gets no answer, and the receiver gets the result.
     fn asks(&self, place: Place) -> (TcpStream, Vec<u8>, mpsc::Receiver<bool>) {
-        let (told, tells) = mpsc::channel();
+        let (tx, rx) = mpsc::channel();
         let (a, b) = (self.a.name.clone(), place.name("b"));
         self.here.spawn(async move {
             spawn_on(a, connects(b, self_pid())).await;
-            told.send(next!(bool)).unwrap();
+            tx.send(next!(bool)).unwrap();
         });
         let (mut stream, _) = self.at_b.accept().unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         let hello = read_framed(&mut stream).unwrap();
-        (stream, hello, tells)
+        (stream, hello, rx)
     }
 }
 
@@ -252,7 +252,7 @@ fn responders() {
 /// A node reports a peer that sends nothing, stops sending, or announces a connection of its own
 /// and does not make it.
 #[test]
-fn responders_that_let_wait() {
+fn slow_responders() {
     let place = Place::new();
     let asker = Asker::new(place, millis(300));
     let mut log = Logged(&asker.a, Vec::new());
@@ -360,12 +360,12 @@ fn members() {
         // The connections of others were not affected, and the peer can connect again.
         here.block_on(async move { assert_answers(witness, 1).await });
         assert_eq!(there.logged(&format!("nodeup node={}", here.name())), 1);
-        goes_on(&mut Peer::connected(addr, &place.name("peer"), &there.name), 1);
+        assert_continues(&mut Peer::connected(addr, &place.name("peer"), &there.name), 1);
     }
 }
 
 /// The peer's process 1.0 monitors a missing one, and is notified.
-fn goes_on(peer: &mut Peer, reference: u8) {
+fn assert_continues(peer: &mut Peer, reference: u8) {
     peer.write(&frame(&[0x15, 0x7f, 0x7f, 1, 0, reference, 0]));
     loop {
         if peer.frame().starts_with(&[0x17, 1, 0, 0, reference, 0]) {
@@ -377,7 +377,7 @@ fn goes_on(peer: &mut Peer, reference: u8) {
 /// A frame of a member about something that does not exist, or no longer exists, does not close its
 /// connection.
 #[test]
-fn what_is_no_error() {
+fn frames_that_do_not_close_the_connection() {
     let place = Place::new();
     let there = place.os("there").start();
     let mut peer =
@@ -411,7 +411,7 @@ fn what_is_no_error() {
     ];
     for (n, said) in cases.iter().enumerate() {
         peer.write(&frame(said));
-        goes_on(&mut peer, 1 + n as u8);
+        assert_continues(&mut peer, 1 + n as u8);
     }
     // The reports are logged without raw control characters.
     assert_eq!(there.logged("ERROR"), 2, "{}", there.log());

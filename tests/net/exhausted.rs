@@ -76,8 +76,8 @@ fn blocking_calls_without_threads() {
 /// A call whose thread was refused begins when the system gives threads again, even if no other
 /// call ends or comes.
 #[test]
-fn a_blocking_call_that_waits_for_a_thread() {
-    if !is_alone("exhausted::a_blocking_call_that_waits_for_a_thread") {
+fn a_blocking_call_starts_when_there_are_threads_again() {
+    if !is_alone("exhausted::a_blocking_call_starts_when_there_are_threads_again") {
         return;
     }
     let node = Node::builder().workers(1).build().unwrap();
@@ -127,18 +127,18 @@ fn a_stop_without_threads() {
     }
     for waits in [true, false] {
         let node = Node::builder().workers(1).build().unwrap();
-        let (told, is_told) = channel();
+        let (tx, rx) = channel();
         let (stopped, is_stopped) = channel();
         let waiting = node.clone();
         let thread = waits.then(|| {
             std::thread::spawn(move || {
-                told.send(()).unwrap();
+                tx.send(()).unwrap();
                 waiting.run_until_stopped().wait();
                 stopped.send(()).unwrap();
             })
         });
         if waits {
-            is_told.recv_timeout(LIMIT).unwrap();
+            rx.recv_timeout(LIMIT).unwrap();
         }
         let limits = Limits::no_threads();
         let (ended, is_ended) = channel();
@@ -148,7 +148,7 @@ fn a_stop_without_threads() {
             node.run_until_stopped().await;
             ended.send(()).unwrap();
         });
-        is_ended.recv_timeout(LIMIT).expect("the process is told");
+        is_ended.recv_timeout(LIMIT).expect("the process is notified");
         if waits {
             is_stopped.recv_timeout(LIMIT).expect("the waiting thread stops the node");
         } else {
@@ -187,13 +187,13 @@ fn a_stuck_worker_without_threads() {
     }
     drop(limits);
     // Now the worker is replaced: while its process computes, another process answers.
-    let (told, tells) = channel();
+    let (tx, rx) = channel();
     node.block_on(async move {
         let other = spawn(async move {
-            receive! { (): () => told.send(()).unwrap() }
+            receive! { (): () => tx.send(()).unwrap() }
         });
         send(other, ());
-        tells.recv_timeout(LIMIT).expect("another worker runs it");
+        rx.recv_timeout(LIMIT).expect("another worker runs it");
     });
     assert!(node.stop());
 }
@@ -253,7 +253,7 @@ fn nodes_without_descriptors() {
     assert_eq!(names(place), all);
 }
 
-/// Connects to each address, and sends nothing until it is told to end.
+/// Connects to each address, and sends nothing until it is asked to end.
 #[remote]
 async fn knocks(to: Pid, addrs: Vec<String>) {
     let connect = |addr: String| support::connect(addr.parse().unwrap()).unwrap();
@@ -265,8 +265,8 @@ async fn knocks(to: Pid, addrs: Vec<String>) {
 /// Other nodes connect to the node and to its mapper while there is no descriptor. Later
 /// connections are served.
 #[test]
-fn others_come_to_a_node_without_descriptors() {
-    if !is_alone("exhausted::others_come_to_a_node_without_descriptors") {
+fn connections_to_a_node_without_descriptors() {
+    if !is_alone("exhausted::connections_to_a_node_without_descriptors") {
         return;
     }
     let place = Place::new();
@@ -298,8 +298,8 @@ fn others_come_to_a_node_without_descriptors() {
 /// The mapper ends while there is no descriptor. Another mapper is started and used when there are
 /// descriptors again.
 #[test]
-fn registered_again_after_a_time_without_descriptors() {
-    if !is_alone("exhausted::registered_again_after_a_time_without_descriptors") {
+fn a_node_registers_again_when_there_are_descriptors() {
+    if !is_alone("exhausted::a_node_registers_again_when_there_are_descriptors") {
         return;
     }
     let place = Place::new();

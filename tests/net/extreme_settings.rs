@@ -138,7 +138,7 @@ fn check(place: Place, what: &str, builder: NodeBuilder, outcome: Outcome) {
 }
 
 #[test]
-fn at_the_start() {
+fn settings_of_the_builder() {
     let place = Place::new();
     let other = place.node("other");
     for (what, set, outcome) in CASES {
@@ -150,7 +150,7 @@ fn at_the_start() {
 
 /// Options of a command line are refused like the settings of a builder.
 #[test]
-fn by_node_args() {
+fn settings_of_the_command_line() {
     #[derive(clap::Parser)]
     struct Cli {
         #[command(flatten)]
@@ -189,7 +189,7 @@ fn by_node_args() {
 
 /// Extreme settings are refused, or work, when they are changed while the node runs.
 #[test]
-fn while_the_node_runs() {
+fn settings_of_a_running_node() {
     let place = Place::new();
     let (node, other) = (place.node("node"), place.node("other"));
     node.block_on(async move {
@@ -226,7 +226,7 @@ fn while_the_node_runs() {
 
 /// Every function that takes a time accepts extreme times.
 #[test]
-fn times_without_an_end() {
+fn extreme_times() {
     let node = Node::builder().workers(2).build().unwrap();
     node.block_on(async {
         let me = self_pid();
@@ -270,7 +270,7 @@ fn times_without_an_end() {
 
 /// Each value is read in a separate program, since the environment belongs to the whole program.
 #[test]
-fn the_port_mapper_of_the_environment() {
+fn the_environment_names_the_port_mapper() {
     let place = Place::new();
     for value in ["", "0", "65536", "-1", "epmd", "4369 ", "\u{fffd}"] {
         let log = place.os("node").without("FIKA_TEST_MAPPER").env("ERL_EPMD_PORT", value);

@@ -20,7 +20,7 @@ use support::{
 
 /// In at least half of the cases, the end of a program is known within this time. The machine of a
 /// test also runs other programs.
-const TOLD_MAX: Duration = millis(50);
+const NOTIFIED_WITHIN: Duration = millis(50);
 
 /// PROC-2, DIST-10, LINK-12, LINK-13, MON-5, MON-16: each life of a node is distinct, and its end
 /// is reported immediately and once.
@@ -70,9 +70,9 @@ fn kill_9_and_restart() {
 
         // Two processes watch the node die.
         let (ready, is_ready) = mpsc::channel();
-        let (told, tells) = mpsc::channel();
+        let (tx, rx) = mpsc::channel();
         for _ in 0..2 {
-            let (ready, told) = (ready.clone(), told.clone());
+            let (ready, tx) = (ready.clone(), tx.clone());
             here.spawn(async move {
                 let name = place.name("peer");
                 monitor_nodes(true);
@@ -93,14 +93,14 @@ fn kill_9_and_restart() {
                     after Duration::ZERO => panic!("no DOWN before the nodedown"),
                 }
                 none!(NodeDown);
-                told.send(down_of_node.reason).unwrap();
+                tx.send(down_of_node.reason).unwrap();
             });
         }
         (0..2).for_each(|_| is_ready.recv_timeout(LIMIT).unwrap());
         let clock = support::Clock::new();
         peer.kill();
         for _ in 0..2 {
-            let reason = tells.recv_timeout(LIMIT).expect("both are told");
+            let reason = rx.recv_timeout(LIMIT).expect("both are notified");
             assert_eq!(reason, NodeDownReason::ConnectionClosed);
         }
         took.push(clock.elapsed());
@@ -110,12 +110,12 @@ fn kill_9_and_restart() {
     }
     until("nothing is left of all of them", || here.process_count() <= processes);
     took.sort();
-    assert!(took[took.len() / 2] <= TOLD_MAX, "{took:?}");
+    assert!(took[took.len() / 2] <= NOTIFIED_WITHIN, "{took:?}");
 }
 
 /// Ends its program by an abort, or by a stack that overflows.
 #[remote]
-async fn ends_all(by_abort: bool) {
+async fn ends_program(by_abort: bool) {
     next!(u64);
     if by_abort {
         std::process::abort();
@@ -137,9 +137,9 @@ fn an_abort_or_a_stack_overflow() {
     let mut took = Vec::new();
     for n in 0..times(6, 40) {
         let mut peer = place.os("peer").start();
-        let told = here.block_on(async move {
+        let elapsed = here.block_on(async move {
             let name = place.name("peer");
-            let pid = spawn_on(&name, ends_all(n % 2 == 0)).await;
+            let pid = spawn_on(&name, ends_program(n % 2 == 0)).await;
             let monitor = fika::process::monitor(pid);
             monitor_nodes(true);
             let clock = support::Clock::new();
@@ -150,10 +150,10 @@ fn an_abort_or_a_stack_overflow() {
             clock.elapsed()
         });
         peer.kill();
-        took.push(told);
+        took.push(elapsed);
     }
     took.sort();
-    assert!(took[took.len() / 2] <= TOLD_MAX, "{took:?}");
+    assert!(took[took.len() / 2] <= NOTIFIED_WITHIN, "{took:?}");
 }
 
 #[remote]
@@ -237,7 +237,7 @@ fn a_mesh_of_random_joins() {
     let place = Place::new();
     let names: Vec<String> = (0..NODES).map(|n| place.name(&format!("n{n}"))).collect();
     let nodes: Vec<TestNode> = (0..NODES).map(|n| place.node(&format!("n{n}"))).collect();
-    let mut told = Vec::new();
+    let mut pending = Vec::new();
     for (n, node) in nodes.iter().enumerate().skip(1) {
         // Joining any earlier node connects all of them. Joining a second one adds races.
         let random = |below: usize| node.env().random() as usize % below;
@@ -247,10 +247,10 @@ fn a_mesh_of_random_joins() {
             node.spawn(async move {
                 done.send(ping(other).await).unwrap();
             });
-            told.push(is_done);
+            pending.push(is_done);
         }
     }
-    for is_done in told {
+    for is_done in pending {
         assert_eq!(is_done.recv_timeout(LIMIT).unwrap(), PingAnswer::Pong);
     }
     for (n, node) in nodes.iter().enumerate() {

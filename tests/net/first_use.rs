@@ -63,7 +63,7 @@ fn apart<F: Future<Output = ()> + Send>(test: impl FnOnce(Other) -> F + Send + '
 
 /// DIST-5: each of these functions connects on its first use.
 #[test]
-fn what_connects() {
+fn functions_that_connect() {
     apart(|other| async move {
         trap_exit(true);
         let Other { pid, alias, node } = &other;
@@ -105,7 +105,7 @@ fn what_connects() {
 
 /// The operation has its effect, as if the nodes had been connected.
 #[test]
-fn what_the_first_use_does() {
+fn the_first_use_has_its_effect() {
     apart(|other| async move {
         trap_exit(true);
         let (me, pid) = (self_pid(), other.pid);
@@ -137,7 +137,7 @@ fn what_the_first_use_does() {
 
 /// BUSY-3, NMON-2, DIST-13: functions that need no connection don't make one.
 #[test]
-fn what_does_not_connect() {
+fn functions_that_do_not_connect() {
     apart(|other| async move {
         let Other { pid, node, .. } = &other;
         monitor_node(node, false).unwrap();

@@ -61,7 +61,7 @@ fn knocks(from: IpAddr, to: SocketAddr, names: [&str; 2], cookie: &str) -> bool 
 }
 
 #[test]
-fn guesses_in_ten_seconds() {
+fn cookie_guesses_in_ten_seconds() {
     let time = secs(times(3, 10));
     let ip = |text: &str| text.parse::<IpAddr>().unwrap();
     // The node's address, two groups of addresses that guess, and the address of a node that knows
@@ -78,7 +78,7 @@ fn guesses_in_ten_seconds() {
             ip("2001:db8:0:4::1"),
         ),
     ];
-    let Some(switch) = Switch::new("guesses_in_ten_seconds") else { return };
+    let Some(switch) = Switch::new("cookie_guesses_in_ten_seconds") else { return };
     let of_case =
         |(node, sources, member): &Case| [vec![*node, *member], sources.concat()].concat();
     let ips: Vec<IpAddr> = cases.iter().flat_map(of_case).collect();

@@ -58,22 +58,22 @@ fn try_around(place: Place, max: Option<usize>, fits: u64, too_long: u64) {
 }
 
 #[test]
-fn the_largest_message_is_of_16_mib() {
+fn the_largest_message_has_16_mib() {
     try_around(Place::new(), None, (16 << 20) - 100, 16 << 20);
 }
 
 #[test]
-fn the_largest_message_can_be_made_smaller() {
+fn the_message_limit_can_be_lowered() {
     try_around(Place::new(), Some(4 << 10), 4000, 4 << 10);
 }
 
 #[test]
-fn the_largest_message_can_be_made_larger() {
+fn the_message_limit_can_be_raised() {
     try_around(Place::new(), Some(17 << 20), (17 << 20) - 100, 17 << 20);
 }
 
 #[test]
-fn what_is_out_of_its_range_is_refused() {
+fn settings_out_of_range_are_refused() {
     for bytes in [0, (4 << 10) - 1, (1 << 31) + 1] {
         let error = Place::new().builder("here").message_bytes_max(bytes).build().unwrap_err();
         assert!(matches!(error, NodeError::Start(StartError::Setting(_))), "{error:?}");
@@ -106,7 +106,7 @@ async fn holds_three(to: Pid, when_full: String) {
 /// FLAG-3: the receiver's limit decides about messages from other nodes. The sender is not
 /// notified, and does not wait. Links and monitors are not affected.
 #[test]
-fn a_full_mailbox_takes_nothing_from_other_nodes() {
+fn a_full_mailbox_drops_messages_from_other_nodes() {
     let place = Place::new();
     let (here, _there) = (place.node("here"), place.node("there"));
     here.block_on(async move {
@@ -201,7 +201,7 @@ impl<const BYTES: usize> Message for WithTag<BYTES> {
 }
 
 #[remote]
-async fn takes_the_longest_tag(to: Pid) {
+async fn receives_longest_tag(to: Pid) {
     next!(WithTag<1024>);
     send(to, ());
 }
@@ -210,7 +210,7 @@ async fn takes_the_longest_tag(to: Pid) {
 #[test]
 fn the_longest_tag() {
     connected(|there, witness| async move {
-        let pid = spawn_on(&there, takes_the_longest_tag(self_pid())).await;
+        let pid = spawn_on(&there, receives_longest_tag(self_pid())).await;
         send(pid, WithTag::<1024>);
         next!(());
         let limit = "the tag of a message type of 1025 bytes is above the limit of 1024";
@@ -299,7 +299,7 @@ impl Stranger {
     }
 
     /// Sends frames, and checks that the connection continues.
-    fn may(&mut self, said: &[u8]) {
+    fn assert_accepted(&mut self, said: &[u8]) {
         self.peer.write(said);
         // A monitor of a missing process is answered.
         self.peer.write(&frame(b"\x15\x7f\x7f\x01\0\x09\0"));
@@ -308,7 +308,7 @@ impl Stranger {
 
     /// Sends frames, and checks that the connection is closed for this reason. Then connects again.
     #[track_caller]
-    fn must_not(&mut self, said: &[u8], why: &str) {
+    fn assert_refused(&mut self, said: &[u8], why: &str) {
         let before = self.there.logged(why);
         self.peer.write_to_the_end(said);
         self.peer.until_closed();
@@ -323,26 +323,26 @@ fn values_that_must_not_be_sent() {
     let mut stranger = Stranger::new();
     let here = stranger.place.node("here");
     let there = stranger.there.name.clone();
-    let (told, tells) = std::sync::mpsc::channel();
+    let (tx, rx) = std::sync::mpsc::channel();
     here.spawn(async move {
         spawn_on(&there, takes_values(self_pid())).await;
         next!(());
-        told.send(0).unwrap();
+        tx.send(0).unwrap();
         loop {
-            told.send(next!(u64)).unwrap();
+            tx.send(next!(u64)).unwrap();
         }
     });
-    let next = || tells.recv_timeout(support::LIMIT).expect("it is taken");
+    let next = || rx.recv_timeout(support::LIMIT).expect("it is taken");
     next();
     let name = frame(&[&b"\x02\0"[..], &text("values")].concat());
     let list = |count: u64, bytes: usize| [varint(count), vec![1; bytes]].concat();
     let nested = |depth: usize| [vec![1; depth - 1], vec![0]].concat();
     let said = |message: Vec<u8>| [name.clone(), message].concat();
-    stranger.may(&said(message::<Nested>(&nested(64), b"\0")));
+    stranger.assert_accepted(&said(message::<Nested>(&nested(64), b"\0")));
     assert_eq!(next(), 64);
-    stranger.may(&said(message::<Vec<u16>>(&list(9, 9), b"\0")));
+    stranger.assert_accepted(&said(message::<Vec<u16>>(&list(9, 9), b"\0")));
     assert_eq!(next(), 9);
-    stranger.may(&said(message::<Vec<()>>(&list(0, 0), b"\0")));
+    stranger.assert_accepted(&said(message::<Vec<()>>(&list(0, 0), b"\0")));
     assert_eq!(next(), 0);
     let mut lost = 0;
     for (said, why) in [
@@ -353,12 +353,12 @@ fn values_that_must_not_be_sent() {
         (message::<Vec<u16>>(&list(8, 9), b"\0"), "too many bytes: 1"),
         (message::<Vec<()>>(&list(1, 1), b"\0"), "items without bytes"),
     ] {
-        stranger.may(&[name.clone(), said].concat());
+        stranger.assert_accepted(&[name.clone(), said].concat());
         lost += 1;
         stranger.there.await_log("a message from another node was dropped", lost);
         assert!(stranger.there.log().contains(why), "{}", stranger.there.log());
     }
-    stranger.may(&[name.clone(), message::<Nested>(&nested(2), b"\0")].concat());
+    stranger.assert_accepted(&[name.clone(), message::<Nested>(&nested(2), b"\0")].concat());
     assert_eq!(next(), 2);
 }
 
@@ -384,30 +384,30 @@ fn numbers_of_a_peer() {
     ];
     for (define, numbers, why) in tables {
         let all: Vec<u8> = numbers.clone().flat_map(define).collect();
-        stranger.may(&all);
+        stranger.assert_accepted(&all);
         // The numbers can be defined again.
-        stranger.may(&all);
-        stranger.must_not(&define(numbers.end), why);
+        stranger.assert_accepted(&all);
+        stranger.assert_refused(&define(numbers.end), why);
     }
 }
 
 /// A peer address may mention new lives of nodes until they need 16 MiB, at 256 bytes plus the name
 /// each. Known lives cost nothing, and a reconnect gives nothing back.
 #[test]
-fn nodes_that_a_peer_mentions() {
+fn new_nodes_mentioned_by_a_peer_are_limited() {
     let mut stranger = Stranger::new();
     let all = |from: u32, to: u32| -> Vec<u8> {
         (from..to).flat_map(|life| define_node(u64::from(2 + life % 8190), life)).collect()
     };
     let lives = (16 << 20) / (256 + "of@many".len()) as u32;
-    stranger.may(&all(0, lives));
-    stranger.may(&define_node(2, 1));
+    stranger.assert_accepted(&all(0, lives));
+    stranger.assert_accepted(&define_node(2, 1));
     // This is more than the time that passes meanwhile gives back.
     let more = all(lives, lives + 500);
     let why = "it has named too many nodes that this node did not know";
-    stranger.must_not(&more, why);
-    stranger.may(&all(0, lives));
-    stranger.must_not(&more, why);
+    stranger.assert_refused(&more, why);
+    stranger.assert_accepted(&all(0, lives));
+    stranger.assert_refused(&more, why);
 }
 
 /// Receives values from a peer, and forwards them.
@@ -428,19 +428,19 @@ fn nodes_in_one_message() {
     let mut stranger = Stranger::new();
     let here = stranger.place.node("here");
     let there = stranger.there.name.clone();
-    let (told, tells) = std::sync::mpsc::channel();
+    let (tx, rx) = std::sync::mpsc::channel();
     here.spawn(async move {
         let pid = spawn_on(&there, sends_on(self_pid())).await;
         next!(());
-        told.send(0).unwrap();
+        tx.send(0).unwrap();
         send(pid, self_pid());
         let pids = next!(Vec<Pid>);
         assert!(pids.iter().all(|pid| pid.node().name().as_str() == "of@many"));
         let ExitReason::Badarg(why) = next!(ExitReason) else { panic!("it was sent") };
         assert!(why.contains("4097 nodes is above the limit of 4096"), "{why}");
-        told.send(pids.len()).unwrap();
+        tx.send(pids.len()).unwrap();
     });
-    let next = || tells.recv_timeout(support::LIMIT).expect("it is sent on");
+    let next = || rx.recv_timeout(support::LIMIT).expect("it is sent on");
     next();
     let nodes: Vec<u8> = (2..2 + 4097).flat_map(|n| define_node(n, n as u32)).collect();
     let name = frame(&[&b"\x02\0"[..], &text("values")].concat());
@@ -454,8 +454,8 @@ fn nodes_in_one_message() {
         message::<Vec<Pid>>(&bytes, &numbers)
     };
     let said = |count| [nodes.clone(), name.clone(), pids(count)].concat();
-    stranger.must_not(&said(4097), "the nodes of a payload has a length of 4097");
-    stranger.may(&said(4096));
+    stranger.assert_refused(&said(4097), "the nodes of a payload has a length of 4097");
+    stranger.assert_accepted(&said(4096));
     assert_eq!(next(), 4096);
 }
 
@@ -466,9 +466,9 @@ fn the_largest_frame_of_a_peer() {
     let name = frame(&[&b"\x02\0"[..], &text("nobody")].concat());
     // Kind, name, sender, type, no nodes, and the payload's length.
     let bytes = 65_538 - 4 - 1 - 4;
-    stranger.may(&[name, message::<Vec<u16>>(&vec![1; bytes], b"\0")].concat());
+    stranger.assert_accepted(&[name, message::<Vec<u16>>(&vec![1; bytes], b"\0")].concat());
     let why = "a frame has a length of 65539, and the limit is 65538";
-    stranger.must_not(&65_539_u32.to_be_bytes(), why);
+    stranger.assert_refused(&65_539_u32.to_be_bytes(), why);
 }
 
 /// A message in pieces is at most as large as the largest message, and their total size is limited.
@@ -487,9 +487,9 @@ fn the_largest_messages_in_pieces_of_a_peer() {
         |sequence: u8, bytes: usize| frame(&[&[0x05, sequence], &vec![1; bytes][..]].concat());
     let said = |frames: Vec<Vec<u8>>| [defined.concat(), frames.concat()].concat();
     let pieces = (0..256).flat_map(|_| piece(63, 64 << 10)).collect();
-    stranger.may(&said(vec![head(63, MAX), pieces]));
+    stranger.assert_accepted(&said(vec![head(63, MAX), pieces]));
     let small = (0..64).flat_map(|sequence| head(sequence, 1));
-    stranger.may(&said(vec![small.collect()]));
+    stranger.assert_accepted(&said(vec![small.collect()]));
     let whole = |count: u8| (0..count).flat_map(|sequence| head(sequence, MAX)).collect();
     for (frames, why) in [
         (vec![head(0, MAX + 1)], "a message in pieces has a length of 16777217"),
@@ -500,15 +500,15 @@ fn the_largest_messages_in_pieces_of_a_peer() {
         (vec![head(0, 1), piece(0, 2)], "a piece of a message has a length of 2"),
         (vec![whole(5)], "more than 67108864 bytes of unfinished messages"),
     ] {
-        stranger.must_not(&said(frames), why);
+        stranger.assert_refused(&said(frames), why);
     }
-    stranger.may(&said(vec![whole(4)]));
+    stranger.assert_accepted(&said(vec![whole(4)]));
 }
 
 /// If a node has no room for another process, a spawn request from another node gets an error that
 /// says so.
 #[test]
-fn processes_that_others_start() {
+fn a_full_node_refuses_remote_spawns() {
     const ROOM: usize = 40;
     let place = Place::new();
     let here = place.node("here");
@@ -539,7 +539,7 @@ fn processes_that_others_start() {
 
 /// Ends with a reason of this many bytes.
 #[remote]
-async fn ends_with_much() {
+async fn ends_with_large_reason() {
     let bytes = next!(u64);
     exit(ExitReason::term("x".repeat(bytes as usize)));
 }
@@ -555,13 +555,13 @@ fn a_reason_that_is_too_large() {
         monitor_nodes(true);
         // The reason includes a text for reports.
         let fits = ExitReason::term("x".repeat(1500));
-        for (bytes, told) in [(1500_u64, fits), (5000, ExitReason::SystemLimit)] {
-            let pid = spawn_on(place.name("there"), ends_with_much()).await;
+        for (bytes, expected) in [(1500_u64, fits), (5000, ExitReason::SystemLimit)] {
+            let pid = spawn_on(place.name("there"), ends_with_large_reason()).await;
             link(pid);
             let monitor = fika::process::monitor(pid);
             send(pid, bytes);
-            assert_eq!(down(monitor).await, told);
-            assert_eq!(support::exit_of(pid).await, told);
+            assert_eq!(down(monitor).await, expected);
+            assert_eq!(support::exit_of(pid).await, expected);
         }
         next!(NodeUp);
         none!(NodeDown);

@@ -46,7 +46,7 @@ fn flood(node: &OsNode, line: &str, first: usize, mut cause: impl FnMut() -> usi
 /// A node limits its log lines about strangers that send something invalid or nothing, or are too
 /// many.
 #[test]
-fn strangers() {
+fn log_lines_about_strangers_are_limited() {
     let place = Place::new();
     let there = place.os("there").handshake_time(millis(500)).start();
     let addr = place.addr_of("there");
@@ -70,7 +70,7 @@ fn strangers() {
 
 /// A name that would forge a line of the log, or that a terminal would obey, is escaped.
 #[test]
-fn names_that_forge_lines() {
+fn names_are_escaped_in_the_log() {
     let place = Place::new();
     let there = place.os("there").start();
     let forged = "a\n2026-01-01T00:00:00Z ERROR all is lost\r\u{1b}[2J\u{9b}31m@b";
@@ -91,7 +91,7 @@ fn names_that_forge_lines() {
 /// A node limits its log lines about a member that asks for missing things, and sends values that
 /// can't be accepted.
 #[test]
-fn members() {
+fn log_lines_about_members_are_limited() {
     let place = Place::new();
     let there = place.os("there").start();
     let name = there.name.clone();

@@ -67,7 +67,7 @@ fn silent_connections_of_this_host() {
 
 /// A client has a few seconds for its request, not a minute.
 #[test]
-fn a_request_has_seconds() {
+fn a_request_has_a_few_seconds() {
     let place = Place::new();
     let _node = place.node("node");
     let clock = Clock::new();

@@ -57,7 +57,7 @@ fn round<M: Message + Debug>(place: Place, [here, there]: [&TestNode; 2], value:
 type OtherHash = BuildHasherDefault<DefaultHasher>;
 
 #[test]
-fn all_of_std_that_serde_knows() {
+fn std_types_with_serde_support() {
     let (place, here, there) = nodes();
     macro_rules! round {
         ($($value:expr;)*) => {$(
@@ -121,7 +121,7 @@ fn all_of_std_that_serde_knows() {
 
 /// The fields of a message need not be messages: serde carries them, or returns an error.
 #[test]
-fn what_serde_refuses_is_an_error_at_the_call() {
+fn serialization_errors_are_returned_by_the_call() {
     let (place, here, there) = nodes();
     let taker = there.spawn(async { drop(next!(PathBuf)) }).unwrap();
     here.block_on(async move {
@@ -182,7 +182,7 @@ async fn takes_arguments(
 }
 
 #[test]
-fn arguments_are_messages() {
+fn arguments_may_be_any_message() {
     let (place, here, there) = nodes();
     here.block_on(async move {
         let addr = SocketAddr::from(([1, 2, 3, 4], 5));
@@ -234,7 +234,7 @@ fn job() -> (Job, Receiver<u64>) {
 
 /// The message is matched directly, by its fields.
 #[test]
-fn a_local_message_is_received_as_itself() {
+fn a_local_message_is_matched_directly() {
     assert_eq!(Of::<u8, 2>::tag(), "test::of");
     assert!(Job::check_sendable().is_err());
     let node = Node::builder().build().unwrap();

@@ -88,7 +88,7 @@ fn a_stop_frees_the_name_and_the_port() {
 
 /// DIST-1, PROC-2: processes that are older than the node's name send and receive messages.
 #[test]
-fn pids_from_before_the_name_are_used_by_others() {
+fn pids_from_before_the_name_work_on_other_nodes() {
     let place = Place::new();
     let there = place.os("there").start();
     nameless(place).block_on(async move {
@@ -119,10 +119,10 @@ async fn relays(to: Pid, worker: Pid) {
     send(to, (worker, down(monitor).await));
 }
 
-/// DIST-10: pids from an earlier period of a node lead nowhere, though the processes themselves
+/// DIST-10: pids from an earlier period of a node reach no process, though the processes themselves
 /// continue.
 #[test]
-fn pids_of_an_earlier_period_lead_nowhere() {
+fn pids_of_an_earlier_period_reach_no_process() {
     let place = Place::new();
     let there = place.os("there").start();
     nameless(place).block_on(async move {
@@ -155,21 +155,21 @@ async fn keeps(pid: Pid) {
 /// DIST-17, NMON-5, NMON-10: when the distribution is stopped, links, monitors and watches end, and
 /// their processes are notified.
 #[test]
-fn what_ends_with_the_name() {
+fn stopping_the_distribution_ends_remote_relations() {
     let place = Place::new();
     let (there, _hidden) =
         (place.node("there"), TestNode::of(place.builder("hidden").hidden(true)));
-    let (told, tells) = mpsc::channel();
+    let (tx, rx) = mpsc::channel();
     let name = place.name("here");
     let seen = there.spawn(async move {
         monitor_nodes(true);
         register("seen", self_pid()).unwrap();
-        told.send(()).unwrap();
+        tx.send(()).unwrap();
         nodeup(&name).await;
         assert_eq!(nodedown(&name).await.reason, NodeDownReason::ConnectionClosed);
-        told.send(()).unwrap();
+        tx.send(()).unwrap();
     });
-    tells.recv_timeout(LIMIT).unwrap();
+    rx.recv_timeout(LIMIT).unwrap();
     let _ = seen;
     nameless(place).block_on(async move {
         let (name, peer, hidden) = (place.name("here"), place.name("there"), place.name("hidden"));
@@ -204,7 +204,7 @@ fn what_ends_with_the_name() {
         assert_eq!(whereis("net_kernel"), None);
     });
     support::until("it is not registered", || place.names().iter().all(|(name, _)| name != "here"));
-    tells.recv_timeout(LIMIT).unwrap();
+    rx.recv_timeout(LIMIT).unwrap();
 }
 
 /// NMON-4: `monitor_node` fails as long as the node has no name.
@@ -259,7 +259,7 @@ fn a_start_that_fails() {
 /// A node whose net_kernel is killed repeatedly finally has no name, and can get it back.
 /// (`net_services` kills it fewer times.)
 #[test]
-fn net_kernel_is_killed_too_often() {
+fn killing_net_kernel_repeatedly_stops_the_distribution() {
     let place = Place::new();
     let there = place.node("there");
     place.node("here").block_on(async move {
@@ -292,7 +292,7 @@ fn net_kernel_is_killed_too_often() {
 
 /// If the node is stopped while others connect, ask, watch and send, each of them gets an answer.
 #[test]
-fn stopping_while_much_is_going_on() {
+fn stopping_answers_all_pending_requests() {
     let place = Place::new();
     let there = place.node("there");
     nameless(place).block_on(async move {

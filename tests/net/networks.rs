@@ -97,9 +97,9 @@ fn one_link_of_a_mesh_of_eight_is_cut() {
 
 /// All nodes lose each other, and find each other again.
 #[test]
-fn everything_is_cut_and_healed() {
+fn a_full_partition_heals() {
     const COUNT: usize = 4;
-    let test = "everything_is_cut_and_healed";
+    let test = "a_full_partition_heals";
     let Some(cluster) = Cluster::new(test, COUNT as u8) else { return };
     let watch = &cluster.watch;
     let pairs: Vec<(usize, usize)> =
@@ -133,8 +133,8 @@ fn connections_are_reset() {
 
 /// TICK-4: a pause that is shorter than half of the ticktime has no effect, and loses nothing.
 #[test]
-fn a_short_pause_is_no_end() {
-    let Some(cluster) = Cluster::new("a_short_pause_is_no_end", 2) else { return };
+fn a_short_pause_closes_no_connection() {
+    let Some(cluster) = Cluster::new("a_short_pause_closes_no_connection", 2) else { return };
     for _ in 0..2 {
         let pause = TICKTIME.as_millis() as u32 * 2 / 5;
         cluster.hosts.both_ways(0, 1, Fault::CutFor(pause));

@@ -21,7 +21,7 @@ use support::{LIMIT, Place, TestNode, answerer, assert_answers, nodedown, nodeup
 /// NMON-11, HS-8: a failed attempt gives no message at either end, whether the node or the right
 /// cookie is missing.
 #[test]
-fn an_attempt_that_fails_is_told_to_nobody() {
+fn a_failed_attempt_is_not_reported() {
     let place = Place::new();
     let there = place.node("there");
     let stranger = TestNode::of(place.builder("stranger").cookie("a cookie of its own, and long"));
@@ -175,7 +175,7 @@ async fn ends_with_a_pid(third: String) {
 /// DIST-13: a node that something refers to is known without a connection to it, and stays known
 /// when the connection is lost over which it was mentioned.
 #[test]
-fn nodes_that_are_referred_to() {
+fn nodes_in_use_are_known() {
     let place = Place::new();
     let node = |alive| TestNode::of(place.builder(alive).connect_all(false));
     let others = ["there", "v1", "v2", "v3", "v4"].map(node);
@@ -236,7 +236,7 @@ fn ids_of_connections() {
 /// one, whose end the peer's net_kernel may not know yet. A later report about the first connection
 /// does not affect the second one.
 #[test]
-fn who_disconnects_connects_again_at_once() {
+fn a_node_that_disconnects_can_reconnect_at_once() {
     let place = Place::new();
     let builder =
         place.builder("there").network(|poller| Ok(Wrapped(poller, Way::Dawdling(Arc::default()))));
@@ -261,13 +261,13 @@ fn who_disconnects_connects_again_at_once() {
 /// SIG-13, MON-16, DIST-15: a process is notified of one loss by a link, a monitor, a watch of the
 /// node and a subscription, once each. The first two come before the others.
 #[test]
-fn what_one_loss_tells() {
+fn one_loss_is_reported_to_every_watcher_once() {
     let place = Place::new();
     let here = place.node("here");
     for _ in 0..support::times(10, 150) {
         let mut there = place.os("there").start();
         let (ready, is_ready) = mpsc::channel();
-        let (told, tells) = mpsc::channel();
+        let (tx, rx) = mpsc::channel();
         here.spawn(async move {
             trap_exit(true);
             let name = place.name("there");
@@ -290,11 +290,11 @@ fn what_one_loss_tells() {
             none!(Exit);
             none!(Down);
             none!(NodeDown);
-            told.send(order).unwrap();
+            tx.send(order).unwrap();
         });
         is_ready.recv_timeout(LIMIT).unwrap();
         there.kill();
-        let order = tells.recv_timeout(LIMIT).expect("all of it comes");
+        let order = rx.recv_timeout(LIMIT).expect("all of it comes");
         assert!(order.ends_with('n') && order.matches('n').count() == 2, "{order}");
         assert!(order.contains('e') && order.contains('d'), "{order}");
     }
@@ -303,7 +303,7 @@ fn what_one_loss_tells() {
 /// NMON-10: if the acceptor ends, the node loses its name. All processes are notified, and the node
 /// can start again.
 #[test]
-fn no_network() {
+fn losing_the_acceptor_stops_the_distribution() {
     let place = Place::new();
     let there = place.os("there").start();
     let is_deaf = Arc::new(AtomicBool::new(false));

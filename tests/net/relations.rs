@@ -24,7 +24,7 @@ async fn relay() {
 }
 
 /// Checks whether a message by this alias, sent by this process, arrives.
-async fn comes_by(alias: Reference, relay: Pid, n: u64) -> bool {
+async fn arrives_by(alias: Reference, relay: Pid, n: u64) -> bool {
     send(relay, (alias, n));
     send(relay, self_pid());
     next!(());
@@ -48,9 +48,9 @@ fn an_alias_works_from_any_node() {
         for n in 0..100 {
             let (active, once) = (alias(), alias_with(AliasOpts::new().reply()));
             for relay in [b, c] {
-                assert!(comes_by(active, relay, n).await && comes_by(active, relay, n).await);
+                assert!(arrives_by(active, relay, n).await && arrives_by(active, relay, n).await);
             }
-            assert!(comes_by(once, b, n).await && !comes_by(once, c, n).await);
+            assert!(arrives_by(once, b, n).await && !arrives_by(once, c, n).await);
             // Messages that were sent and not received are dropped.
             send(b, (active, n));
             send(b, self_pid());
@@ -59,14 +59,14 @@ fn an_alias_works_from_any_node() {
             next!(());
             // The message may have been received before.
             receive! { m: u64 => assert_eq!(m, n), after Duration::ZERO => {} }
-            assert!(!comes_by(active, c, n).await);
+            assert!(!arrives_by(active, c, n).await);
             none!(u64);
         }
         // The alias belongs to a monitor.
         for (relay, n) in [(b, 1), (c, 2)] {
             let opts = MonitorOpts::new().alias(MonitorAlias::ReplyDemonitor);
             let both = monitor_with(relay, opts);
-            assert!(comes_by(both, relay, n).await && !comes_by(both, relay, n).await);
+            assert!(arrives_by(both, relay, n).await && !arrives_by(both, relay, n).await);
             assert!(!demonitor(both));
         }
         // Exit signals.
@@ -91,7 +91,7 @@ fn an_alias_works_from_any_node() {
         assert!(matches!(support::down(end).await, ExitReason::Badarg(_)));
         // This alias never existed.
         send(elsewhere, 1_u64);
-        assert!(comes_by(alias(), b, 3).await);
+        assert!(arrives_by(alias(), b, 3).await);
     });
 }
 
@@ -109,8 +109,8 @@ fn an_alias_outlives_a_connection() {
         let both = monitor_with(relay, MonitorOpts::new().alias(MonitorAlias::ExplicitUnalias));
         let ends = monitor_with(relay, MonitorOpts::new().alias(MonitorAlias::Demonitor));
         for n in 0..5 {
-            assert!(comes_by(active, relay, n).await && comes_by(both, relay, n).await);
-            assert_eq!(comes_by(ends, relay, n).await, n == 0, "it ended with its monitor");
+            assert!(arrives_by(active, relay, n).await && arrives_by(both, relay, n).await);
+            assert_eq!(arrives_by(ends, relay, n).await, n == 0, "it ended with its monitor");
             assert_eq!(disconnect_node(&name).await, Some(true));
             nodedown(&name).await;
             if n == 0 {
@@ -120,13 +120,13 @@ fn an_alias_outlives_a_connection() {
             }
         }
         assert!(unalias(active) && unalias(both) && !unalias(ends));
-        assert!(!comes_by(active, relay, 9).await);
+        assert!(!arrives_by(active, relay, 9).await);
         none!(Down);
     });
     drop(there);
 }
 
-/// ALIAS-4, PROC-2: an alias of an earlier life of its node leads to no process in the next one.
+/// ALIAS-4, PROC-2: an alias of an earlier life of its node reaches no process in the next one.
 #[test]
 fn an_alias_of_an_earlier_life() {
     let place = Place::new();
@@ -140,10 +140,10 @@ fn an_alias_of_an_earlier_life() {
             // Each process has the slot of an earlier one.
             for alias in past {
                 assert_ne!(alias.node(), self_pid().node());
-                assert!(!comes_by(alias, relay, 1).await);
+                assert!(!arrives_by(alias, relay, 1).await);
             }
             let alias = alias();
-            assert!(comes_by(alias, relay, 2).await);
+            assert!(arrives_by(alias, relay, 2).await);
             alias
         });
         old.push(new);
@@ -205,7 +205,7 @@ fn links_and_exit_signals_connect() {
 
 /// EXIT-15, LINK-12: links and monitors with priority fire when their connection is lost.
 #[test]
-fn a_lost_connection_goes_ahead_where_it_is_wanted() {
+fn links_and_monitors_with_priority_report_a_lost_connection_first() {
     let place = Place::new();
     let mut there = place.os("there").start();
     let here = place.node("here");
@@ -254,14 +254,14 @@ fn a_lost_connection_goes_ahead_where_it_is_wanted() {
 fn an_exit_signal_from_outside_of_a_process() {
     let place = Place::new();
     let (here, there) = (place.node("here"), place.node("there"));
-    let (told, tells) = std::sync::mpsc::channel();
+    let (tx, rx) = std::sync::mpsc::channel();
     let traps = there.spawn(async move {
         trap_exit(true);
         loop {
             let exit = next!(Exit);
             let monitor = monitor(exit.from);
             let end = support::down(monitor).await;
-            told.send((exit.from, exit.reason, end)).unwrap();
+            tx.send((exit.from, exit.reason, end)).unwrap();
         }
     });
     let traps = traps.unwrap();
@@ -271,7 +271,7 @@ fn an_exit_signal_from_outside_of_a_process() {
             support::until("it is killed", || there.processes().all(|pid| pid != traps));
             continue;
         }
-        let (from, came, end) = tells.recv_timeout(support::LIMIT).unwrap();
+        let (from, came, end) = rx.recv_timeout(support::LIMIT).unwrap();
         assert_eq!((from.node(), came, end), (here.id(), reason, ExitReason::Noproc));
     }
     let plain = there.spawn(std::future::pending::<()>()).unwrap();

@@ -96,7 +96,7 @@ impl Resolver for Board {
 }
 
 #[test]
-fn a_resolver_of_ones_own() {
+fn a_custom_resolver() {
     let place = Place::new();
     let board = Board::default();
     // The names do not contain the addresses of the nodes.
@@ -114,7 +114,7 @@ fn a_resolver_of_ones_own() {
 
 /// A node releases the address that it was given when it stops.
 #[test]
-fn nothing_is_kept_after_the_end() {
+fn a_stopped_node_releases_its_address() {
     let place = Place::new();
     let board = Board::default();
     let builder = |name: &str| place.builder_of(name).resolver(board.clone());
@@ -127,7 +127,7 @@ fn nothing_is_kept_after_the_end() {
 
 /// DIST-18: whatever a resolver does, an attempt ends, and the next one can succeed.
 #[test]
-fn a_resolver_that_fails() {
+fn a_failing_resolver() {
     let place = Place::new();
     let b = TestNode::of(place.builder("b"));
     let at_b = place.addr_of("b");

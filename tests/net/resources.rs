@@ -80,7 +80,7 @@ fn pings(from: &TestNode, name: String) -> bool {
 /// PROC-10: when the program has as many processes as allowed, the node still accepts and makes
 /// connections, looks up nodes, and is the port mapper of its neighbours.
 #[test]
-fn a_full_table() {
+fn a_full_process_table_does_not_stop_the_distribution() {
     const ROOM: usize = 20;
     let place = Place::new();
     // This node starts the mapper.
@@ -124,7 +124,7 @@ fn a_full_table() {
 /// Even the node's own services find no room: each of their operations fails, and the services
 /// continue.
 #[test]
-fn no_room_at_all() {
+fn services_survive_without_any_free_slot() {
     let place = Place::new();
     let full = TestNode::of(place.builder("full").process_limit(20));
     let (before, early) = (place.node("before"), place.node("early"));

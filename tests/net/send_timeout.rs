@@ -68,7 +68,7 @@ async fn polls(taker: Pid, n: u64, bytes: usize, limit: Duration) -> (bool, usiz
 }
 
 #[test]
-fn a_message_is_sent_in_time_or_given_back() {
+fn a_message_is_sent_in_time_or_returned() {
     for bytes in [BYTES, 4 << 20] {
         let (place, valve) = (Place::new(), Valve::new(Stops::Writes));
         let here = TestNode::of(valve.on(place.builder("here")));
@@ -113,7 +113,7 @@ fn a_message_is_sent_in_time_or_given_back() {
 
 /// The end of a connection ends the wait. A message whose wait is dropped is not sent.
 #[test]
-fn waiting_for_a_connection_ends_with_it() {
+fn the_wait_for_room_ends_with_the_connection() {
     let (place, valve) = (Place::new(), Valve::new(Stops::Writes));
     let here = TestNode::of(valve.on(place.builder("here")).connect_all(false));
     let there = place.node("there");
@@ -135,7 +135,7 @@ fn waiting_for_a_connection_ends_with_it() {
 
 /// `send_timeout` waits for room in a mailbox on this node.
 #[fika::test]
-async fn a_full_mailbox_is_waited_for_in_time() {
+async fn send_timeout_waits_for_room_in_a_mailbox() {
     let me = self_pid();
     let taker = spawn(async move {
         mailbox_limit(MailboxLimit::messages(1).when_full(WhenFull::Wait));

@@ -88,7 +88,7 @@ const KILL: [u8; 6] = [0, 0, 0, 0, 1, 3];
 /// A hand-written peer can't harm the node's own processes. Its process 5.0 tries everything:
 /// links, exit signals, group leaders, messages, and the ends of processes that they monitor.
 #[test]
-fn a_peer_that_attacks_them() {
+fn a_peer_can_not_harm_the_services() {
     let mut busy = Busy::new();
     let addr = busy.place.addr_of("node");
     let mut peer = Peer::connected(addr, &busy.place.name("peer"), &busy.place.name("node"));
@@ -123,7 +123,7 @@ fn a_peer_that_attacks_them() {
 
 /// A real member acts in these ways too, and goes away.
 #[test]
-fn a_member_that_attacks_them() {
+fn a_member_can_not_harm_the_services() {
     let mut busy = Busy::new();
     let (place, own) = (busy.place, busy.own.clone());
     let name = place.name("node");
@@ -170,7 +170,7 @@ fn a_member_that_attacks_them() {
 fn a_forged_down() {
     let place = Place::new();
     let (node, other) = (place.node("node"), place.node("other"));
-    let (told, tells) = std::sync::mpsc::channel();
+    let (tx, rx) = std::sync::mpsc::channel();
     let watcher = node.spawn(async move {
         let remote = spawn_on(place.name("other"), answerer()).await;
         let local = spawn(answerer());
@@ -178,7 +178,7 @@ fn a_forged_down() {
             [monitor(remote), monitor(local), monitor(("nobody", &*place.name("other")))];
         // No process has the name.
         assert_eq!(down(monitors[2]).await, ExitReason::Noproc);
-        told.send(()).unwrap();
+        tx.send(()).unwrap();
         receive! { (): () => {} }
         assert_answers(remote, 1).await;
         none!(Down);
@@ -186,10 +186,10 @@ fn a_forged_down() {
             send(pid, support::EndWith(ExitReason::Shutdown));
             assert_eq!(down(monitor).await, ExitReason::Shutdown);
         }
-        told.send(()).unwrap();
+        tx.send(()).unwrap();
     });
     let watcher = watcher.unwrap();
-    tells.recv_timeout(LIMIT).unwrap();
+    rx.recv_timeout(LIMIT).unwrap();
     let mut peer = Peer::connected(place.addr_of("node"), &place.name("peer"), &place.name("node"));
     let target = &process(watcher)[..];
     for serial in 0..SERIALS {
@@ -201,7 +201,7 @@ fn a_forged_down() {
     hang_up(peer);
     until("it has gone", || node.nodes().len() == 1);
     node.send(watcher, ()).unwrap();
-    tells.recv_timeout(LIMIT).expect("the watcher is told of the real ends only");
+    rx.recv_timeout(LIMIT).expect("the watcher is notified of the real ends only");
     drop(other);
 }
 
@@ -223,7 +223,7 @@ fn frame_of(peer: &mut Peer, kind: u8) -> Vec<u8> {
 }
 
 /// Takes the next request to spawn from a peer's connection, and returns its reference.
-fn asked_to_spawn(peer: &mut Peer) -> Vec<u8> {
+fn next_spawn_request(peer: &mut Peer) -> Vec<u8> {
     let request = frame_of(peer, 0x20);
     let length = 1 + request[1..].iter().position(|byte| *byte < 0x80).unwrap();
     assert_eq!(request[length + 1], 0, "the reference leads to no process");
@@ -248,7 +248,7 @@ fn a_forged_spawn_reply() {
         spawn_request_on(place.name("asked"), SpawnOpts::new().link(), answerer());
     });
     let parent = parent.unwrap();
-    let mut requests = vec![(parent, asked_to_spawn(&mut asked))];
+    let mut requests = vec![(parent, next_spawn_request(&mut asked))];
     until("it has ended", || node.processes().all(|pid| pid != parent));
 
     let (answered, answers) = std::sync::mpsc::channel();
@@ -260,7 +260,7 @@ fn a_forged_spawn_reply() {
             answered.send(next!(SpawnReply).result).unwrap();
         }
     });
-    requests.extend([(); 2].map(|()| (waiter.unwrap(), asked_to_spawn(&mut asked))));
+    requests.extend([(); 2].map(|()| (waiter.unwrap(), next_spawn_request(&mut asked))));
 
     let reply = |(to, reference): &(Pid, Vec<u8>), result: &[u8]| {
         frame(&[&[0x18], &process(*to)[..], reference, result].concat())
@@ -284,7 +284,7 @@ fn a_forged_spawn_reply() {
 /// The program may kill each of the node's own processes: the name and the connections stay, and
 /// others find the node as before. Nothing ends the process at the root.
 #[test]
-fn they_are_restarted() {
+fn killed_services_are_restarted() {
     let place = Place::new();
     let node = place.node("node");
     let there = place.node("there");
@@ -325,7 +325,7 @@ fn they_are_restarted() {
 /// Requests are completed and messages arrive, even if net_kernel is killed while connections are
 /// made and used.
 #[test]
-fn net_kernel_is_killed_in_the_middle() {
+fn requests_survive_a_restart_of_net_kernel() {
     const ROUNDS: u64 = 5;
     let place = Place::new();
     let node = place.node("node");
@@ -373,7 +373,7 @@ fn restarts_are_logged() {
     there.await_log("net_kernel", 1);
     // A member's forbidden attempts are logged, too.
     let name = place.name("there");
-    let pid = there_net_kernel(&node, name);
+    let pid = remote_net_kernel(&node, name);
     node.block_on(async move { exit_process(pid, ExitReason::Kill) });
     there.await_log("may not do this to a process of the runtime", 1);
     assert_eq!(ping_from(&node, place.name("there")), PingAnswer::Pong);
@@ -389,7 +389,7 @@ async fn kills_net_kernel() {
 }
 
 #[remote]
-async fn tells_net_kernel(to: Pid) {
+async fn reports_net_kernel(to: Pid) {
     // The pid may be of the next process, which is about to get the name.
     let clock = support::Clock::new();
     let pid = loop {
@@ -402,9 +402,9 @@ async fn tells_net_kernel(to: Pid) {
     send(to, pid);
 }
 
-fn there_net_kernel(node: &TestNode, name: String) -> Pid {
+fn remote_net_kernel(node: &TestNode, name: String) -> Pid {
     node.block_on(async move {
-        spawn_on(&name, tells_net_kernel(self_pid())).await;
+        spawn_on(&name, reports_net_kernel(self_pid())).await;
         next!(Pid)
     })
 }

@@ -22,7 +22,7 @@ use support::{Ask, Place, TestNode, answerer, assert_answers, nodedown, nodeup};
 /// HS-13: an allow list works in both directions, by name, host and name part. Live connections
 /// stay.
 #[test]
-fn who_is_allowed() {
+fn the_allow_list_works_in_both_directions() {
     let place = Place::new();
     let here = TestNode::of(place.builder("here").allow([place.name("friend")]));
     let (friend, other) = (place.node("friend"), place.node("other"));
@@ -227,7 +227,7 @@ async fn panics() {}
 /// SPAWN-9, DIST-8, NMON-5: a handler in front of net_kernel sees everything, and can change and
 /// refuse it.
 #[test]
-fn a_handler_in_front_of_net_kernel() {
+fn a_net_kernel_handler_sees_and_refuses_requests() {
     let place = Place::new();
     let seen = Arc::new(Seen::default());
     let here = TestNode::of(place.builder("here").net_handler(Front(seen.clone())));

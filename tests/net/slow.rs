@@ -104,7 +104,7 @@ fn a_short_freeze() {
     watch.expect_well();
 }
 
-/// Keeps its worker busy until the time is over.
+/// Keeps its worker busy for this time.
 #[remote]
 async fn spins(time: u64) {
     let clock = Clock::new();
@@ -116,7 +116,7 @@ async fn spins(time: u64) {
 /// DIST-16, TICK-1: a node whose workers all run loops that never await, for longer than the
 /// ticktime, continues to send ticks. Its other processes continue, and no peer gives it up.
 #[test]
-fn hard_loops_are_no_silence() {
+fn hard_loops_do_not_stop_ticks() {
     let ticktime = Duration::from_secs(1);
     let place = Place::new();
     let nodes = ["a", "b"].map(|alive| place.os(alive).ticktime(ticktime).start());
@@ -139,7 +139,7 @@ fn hard_loops_are_no_silence() {
 }
 
 /// Thousands of connections that send a byte and wait cost little, and others are served meanwhile.
-/// Everything is as before when they are gone.
+/// When they are gone, the node's resources are as before.
 #[test]
 fn a_crowd_of_slow_connections() {
     let crowd = allow_files().saturating_sub(1000).min(5000);
@@ -168,7 +168,7 @@ fn a_crowd_of_slow_connections() {
 /// If no descriptor is left for another connection, existing connections continue. New connections
 /// are made when there is room again.
 #[test]
-fn no_files_left() {
+fn connections_without_free_descriptors() {
     const FILES: u64 = 256;
     let place = Place::new();
     // The node with the port mapper has enough descriptors.

@@ -22,7 +22,7 @@ async fn echo() {
 }
 
 #[test]
-fn a_cluster_over_a_transport_of_ones_own() {
+fn a_cluster_over_a_custom_transport() {
     let place = Place::new();
     let [a, _b, c] = ["a", "b", "c"].map(|alive| TestNode::of(scrambled(place.builder(alive))));
     let peer: NodeName = place.name("b").parse().unwrap();

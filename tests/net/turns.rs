@@ -49,7 +49,7 @@ fn connect(from: &TestNode, to: &TestNode) {
 
 /// A message does not wait for the computation that its sender makes afterwards.
 #[test]
-fn what_is_sent_before_a_long_turn() {
+fn messages_sent_before_a_long_turn_are_not_delayed() {
     let place = Place::new();
     let (a, b) = (node(place, "a", 2), node(place, "b", 2));
     connect(&a, &b);
@@ -65,7 +65,7 @@ fn what_is_sent_before_a_long_turn() {
 /// The last output of a process is sent even if its worker, the only one, was stuck and replaced,
 /// and is not needed any more.
 #[test]
-fn the_last_words_of_a_worker_that_was_replaced() {
+fn the_last_output_of_a_replaced_worker_is_sent() {
     let place = Place::new();
     let (a, b) = (node(place, "a", 1), node(place, "b", 2));
     connect(&a, &b);
@@ -85,7 +85,7 @@ fn the_last_words_of_a_worker_that_was_replaced() {
 
 /// A process of one node may send through another node of the program.
 #[test]
-fn by_the_hand_of_another_node() {
+fn a_process_sends_through_another_node() {
     let place = Place::new();
     let (a, b, c) = (node(place, "a", 2), node(place, "b", 2), node(place, "c", 2));
     connect(&a, &b);
@@ -109,19 +109,19 @@ const LARGE_BYTES: usize = 3 << 20;
 const ROUNDS: usize = 30;
 
 /// Keeps net_kernel from running for as long as the calling process lives.
-async fn without_net_kernel() {
+async fn suspend_net_kernel() {
     suspend_process(whereis("net_kernel").unwrap()).await.unwrap();
 }
 
 /// Connections carry their bytes without net_kernel, however busy they are. In this test,
 /// net_kernel runs on neither node.
 #[test]
-fn busy_connections_do_without_net_kernel() {
+fn busy_connections_work_without_net_kernel() {
     let place = Place::new();
     let (a, b) = (node(place, "a", 2), node(place, "b", 2));
     connect(&a, &b);
     let receiver = async {
-        without_net_kernel().await;
+        suspend_net_kernel().await;
         loop {
             receive! {
                 Large { from, data } => {
@@ -133,7 +133,7 @@ fn busy_connections_do_without_net_kernel() {
     };
     let to = b.spawn(receiver).unwrap();
     a.block_on(async move {
-        without_net_kernel().await;
+        suspend_net_kernel().await;
         let data = Bytes::from(vec![7; LARGE_BYTES]);
         for round in 0..ROUNDS {
             send(to, Large { from: self_pid(), data: data.clone() });

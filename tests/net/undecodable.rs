@@ -79,7 +79,7 @@ fn connection_to(name: &str) -> ConnectedNode {
 /// A process of the node `near` sends to a process of the node `far`, in every way: valid values
 /// arrive, and invalid values are lost.
 #[test]
-fn however_it_is_sent() {
+fn undecodable_messages_are_lost_in_every_way_of_sending() {
     try_out();
     let place = Place::new();
     // A loss that is not reported at once is reported at the next check, every two seconds.
@@ -117,8 +117,10 @@ fn however_it_is_sent() {
         }
         send(pid, self_pid());
         assert_eq!(next!(u64), lost, "the process has counted");
-        until_in_process("this node is told", || connection_to(&name).undecodable_there == lost)
-            .await;
+        until_in_process("this node gets the report", || {
+            connection_to(&name).undecodable_there == lost
+        })
+        .await;
         assert_eq!(connection_to(&name).undecodable_here, 0);
         none!(NodeDown);
         lost
@@ -149,7 +151,7 @@ async fn sends_odd(to: Pid) {
 
 /// The node that has sent the value reports the loss too, with the sending process.
 #[test]
-fn its_sender_is_told() {
+fn the_senders_node_reports_undecodable_messages() {
     let place = Place::new();
     let near = place.os("near").start();
     let far = place.node("far");
@@ -195,7 +197,7 @@ async fn keeps(to: Pid) {
 /// DIST-14, DIST-19: a message that came over an earlier connection is lost like any other. The
 /// current connection counts nothing, and no report is sent over it.
 #[test]
-fn over_an_earlier_connection() {
+fn losses_of_an_earlier_connection_do_not_count_for_the_current_one() {
     try_out();
     let place = Place::new();
     let (near, far) = (place.node("near"), place.node("far"));
@@ -240,7 +242,7 @@ async fn runs_with(even: Even, to: Pid) {
 
 /// A spawn request whose arguments can't be decoded is answered, however it was made.
 #[test]
-fn arguments() {
+fn undecodable_arguments_are_answered() {
     try_out();
     let place = Place::new();
     let far = place.os("far").start();
@@ -267,8 +269,10 @@ fn arguments() {
         }
         support::nodeup(&name).await;
         none!(NodeDown);
-        until_in_process("this node is told", || connection_to(&name).undecodable_there == 16)
-            .await;
+        until_in_process("this node gets the report", || {
+            connection_to(&name).undecodable_there == 16
+        })
+        .await;
     });
     far.await_log("asked to spawn with other arguments", 16);
     assert!(far.log().contains("function=fika::runs_with"), "{}", far.log());
@@ -290,7 +294,7 @@ async fn ends_with(number: u64) {
 /// A program's value in a reason is decoded on demand: the reason arrives, and a request for an
 /// invalid value returns `None`.
 #[test]
-fn a_term_in_a_reason() {
+fn an_undecodable_term_in_an_exit_reason() {
     let place = Place::new();
     let (near, _far) = (place.node("near"), place.node("far"));
     near.block_on(async move {
@@ -323,7 +327,7 @@ async fn gives_back() {
 /// A hand-written peer sends only values that can't be decoded, and reports of such values, as
 /// often as it can. The log and the answers are bounded, and the counts are right.
 #[test]
-fn a_peer_that_sends_nothing_else() {
+fn floods_of_undecodable_values_are_bounded() {
     const COUNT: u64 = 20_000;
     let place = Place::new();
     let there = place.os("there").start();
@@ -348,25 +352,25 @@ fn a_peer_that_sends_nothing_else() {
     }
     let name = there.name.clone();
     here.block_on(async move {
-        until_there_is_an_end(&name, COUNT).await;
+        until_lost(&name, COUNT).await;
         assert_eq!(ping(&name).await, PingAnswer::Pong);
     });
     // The last frame is a request that is answered: a monitor of a missing process.
     peer.write(&frame(b"\x15\x7f\x7f\x01\0\x09\0"));
-    let mut told = 0;
+    let mut reported = 0;
     loop {
         let body = peer.frame();
         match body[0] {
             6 => {
-                assert_eq!(body[..4], [6, 0, 6, 6], "whose it was");
-                told += 1;
+                assert_eq!(body[..4], [6, 0, 6, 6], "the kind, the sender and the receiver");
+                reported += 1;
             }
             0x17 => break,
             _ => {}
         }
     }
     let log = there.log();
-    assert!((32..=64).contains(&told), "{told}");
+    assert!((32..=64).contains(&reported), "{reported}");
     assert!((32..=64).contains(&there.logged("a message from another node was dropped")), "{log}");
     assert!((32..=64).contains(&there.logged("does not decode on the node")), "{log}");
     assert_eq!(there.logged("\x1b[2J"), 0, "{log}");
@@ -374,7 +378,7 @@ fn a_peer_that_sends_nothing_else() {
 }
 
 /// Waits until the process `takes` has lost exactly this many messages.
-async fn until_there_is_an_end(name: &str, count: u64) {
+async fn until_lost(name: &str, count: u64) {
     loop {
         send(("takes", name), self_pid());
         match next!(u64) {
@@ -386,7 +390,7 @@ async fn until_there_is_an_end(name: &str, count: u64) {
 
 /// A simulated node also loses messages that can't be decoded, and counts them.
 #[test]
-fn in_a_simulation() -> Result<(), Failure> {
+fn undecodable_messages_in_a_simulation() -> Result<(), Failure> {
     try_out();
     let mut sim = Sim::new(7);
     sim.node("far@host1", || async {

@@ -74,7 +74,7 @@ fn two_programs() {
 }
 
 #[test]
-fn a_directory_that_can_not_be() {
+fn an_unusable_socket_directory() {
     let file = std::env::current_exe().unwrap();
     let error = Place::new().builder("a").unix_sockets(file).build().unwrap_err();
     assert!(matches!(error, fika::node::NodeError::Poller(_)), "{error:?}");

@@ -102,7 +102,7 @@ impl Message for Drops {
 
 /// A value's code may send, however the value is sent, with an existing connection or without.
 #[test]
-fn a_destructor_sends_to_the_same_node() {
+fn a_destructor_may_send_to_the_same_node() {
     let place = Place::new();
     let (near, _far) = (place.node("near"), place.node("far"));
     let far = place.name("far");
@@ -206,7 +206,7 @@ async fn takes(first: Says, to: Pid) {
 
 /// A value's code may send over the same connection, at both ends, and make other connections.
 #[test]
-fn the_code_of_a_message_sends_and_connects() {
+fn serialization_code_may_send_and_connect() {
     let place = Place::new();
     let (near, far, third) = (place.node("near"), place.node("far"), place.name("third"));
     let _third = place.os("third").start();
@@ -246,7 +246,7 @@ fn the_code_of_a_message_sends_and_connects() {
 
 /// A list's items may come from code that uses the node's settings.
 #[test]
-fn a_list_of_nodes_that_asks_the_node() {
+fn an_iterator_of_nodes_may_use_the_node() {
     let place = Place::new();
     let (near, _far) = (place.node("near"), place.node("far"));
     let (far, own) = (place.name("far"), near.name().to_string());
@@ -376,7 +376,7 @@ impl Socket for HastySocket {
 }
 
 #[test]
-fn a_transport_calls_its_handler_at_once() {
+fn a_transport_may_call_its_handler_at_once() {
     let place = Place::new();
     let node = |alive| TestNode::of(place.builder(alive).network(|poller| Ok(Hasty(poller))));
     let (near, _far) = (node("near"), node("far"));

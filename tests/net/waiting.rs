@@ -204,7 +204,7 @@ impl Future for Tasks {
 
 /// All functions that wait, many times, and one receive beside them.
 #[test]
-fn all_that_waits_for_an_answer_waits_side_by_side() {
+fn waiting_functions_work_concurrently() {
     let place = Place::new();
     let _others = [place.node("b"), place.node("c")];
     place.node("a").block_on(async move {
@@ -243,7 +243,7 @@ fn all_that_waits_for_an_answer_waits_side_by_side() {
 
 /// A future that is dropped while it waits leaves nothing behind.
 #[test]
-fn what_is_given_up_leaves_nothing_behind() {
+fn dropped_futures_leave_nothing_behind() {
     let place = Place::new();
     let _others = [place.node("b"), place.node("c")];
     place.node("a").block_on(async move {
@@ -274,7 +274,7 @@ fn what_is_given_up_leaves_nothing_behind() {
 
 /// RECV-9: no function that waits for an answer looks at waiting messages.
 #[test]
-fn what_waits_for_an_answer_costs_the_same_with_a_long_mailbox() {
+fn waiting_functions_do_not_scan_the_mailbox() {
     const MESSAGES: u64 = 200_000;
     let place = Place::new();
     let _others = [place.node("b"), place.node("c")];
@@ -301,7 +301,7 @@ fn what_waits_for_an_answer_costs_the_same_with_a_long_mailbox() {
 
 /// An answer is received after everything that its sender sent before.
 #[test]
-fn an_answer_does_not_overtake_what_was_sent_before() {
+fn an_answer_does_not_overtake_earlier_messages() {
     let place = Place::new();
     let _b = place.node("b");
     place.node("a").block_on(async move {

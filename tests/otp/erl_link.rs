@@ -248,7 +248,7 @@ fn dist_links() {
         spawn_on(&name, answerer()).await
     });
     let (linked, is_linked) = mpsc::channel();
-    let (ended, ends) = mpsc::channel();
+    let (tx, rx) = mpsc::channel();
     here.spawn(async move {
         let (pid, of_linker) = spawn_monitor(async move {
             link(on_peer);
@@ -257,11 +257,11 @@ fn dist_links() {
             std::future::pending::<()>().await;
         });
         let reason = down(of_linker).await;
-        ended.send((pid, reason)).unwrap();
+        tx.send((pid, reason)).unwrap();
     });
     is_linked.recv_timeout(LIMIT).unwrap();
     peer.kill();
-    assert_eq!(ends.recv_timeout(LIMIT).unwrap().1, ExitReason::Noconnection);
+    assert_eq!(rx.recv_timeout(LIMIT).unwrap().1, ExitReason::Noconnection);
     here.block_on(async move {
         trap_exit(true);
         link(on_peer);
@@ -350,24 +350,24 @@ fn dist_process_monitors() {
         spawn_on(&name, named_answerer("two".into(), self_pid())).await
     });
     let (ready, is_ready) = mpsc::channel();
-    let (told, tells) = mpsc::channel();
+    let (tx, rx) = mpsc::channel();
     here.spawn(async move {
         let monitors = [monitor(there), monitor(("two", &*place.name("peer")))];
         assert_answers(there, 1).await;
         ready.send(()).unwrap();
         for monitor in monitors {
-            told.send(down(monitor).await).unwrap();
+            tx.send(down(monitor).await).unwrap();
         }
         // Monitors that are made after the loss fire as well.
         for monitor in [monitor(there), monitor(("two", &*place.name("peer")))] {
-            told.send(down(monitor).await).unwrap();
+            tx.send(down(monitor).await).unwrap();
         }
         none!(Down);
     });
     is_ready.recv_timeout(LIMIT).unwrap();
     peer.kill();
     for _ in 0..4 {
-        assert_eq!(tells.recv_timeout(LIMIT).unwrap(), ExitReason::Noconnection);
+        assert_eq!(rx.recv_timeout(LIMIT).unwrap(), ExitReason::Noconnection);
     }
 }
 

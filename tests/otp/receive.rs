@@ -49,7 +49,7 @@ async fn prio_msg_while_in_receive() {
     const ORDINARY: usize = 5_000;
     let me = self_pid();
     let urgent = alias_with(AliasOpts::new().priority());
-    let tells = spawn(async move {
+    let sender = spawn(async move {
         loop {
             receive! {
                 (n, count): (u64, u64) => for _ in 0..count {
@@ -63,8 +63,8 @@ async fn prio_msg_while_in_receive() {
         (0..ORDINARY).for_each(|_| send(me, 0_u64));
         // The receive takes longer than a turn, so the request arrives in the middle of it or while
         // it waits. The receive wants one of the messages, and not the first.
-        send(tells, (1_u64, round));
-        send(tells, (2_u64, 1_u64));
+        send(sender, (1_u64, round));
+        send(sender, (2_u64, 1_u64));
         let mut looks = [0; 3];
         receive! {
             n: u64 if { looks[n as usize] += 1; n == 2 } => {}
@@ -79,7 +79,7 @@ async fn prio_msg_while_in_receive() {
         }
     }
     // This receive waits for nothing else.
-    send(tells, (2_u64, 1_u64));
+    send(sender, (2_u64, 1_u64));
     assert_eq!(next::<u64>().await, 2);
     // A receive that waits for a reference sees priority messages of any age.
     send_priority(urgent, 3_u64);

@@ -117,7 +117,7 @@ async fn equal_with_part_time_max() {
 /// FLAG-2: busy processes of these priorities may starve processes of lower ones, but the node
 /// stays alive: it serves timers, messages and requests of processes of higher priority. The
 /// starved processes continue when the busy ones are gone.
-async fn lives_beside(priorities: &[Priority]) {
+async fn check_node_responds_beside(priorities: &[Priority]) {
     set_priority(Priority::Max);
     let normal = busy(4, Priority::Normal);
     let low = busy(4, Priority::Low);
@@ -149,11 +149,11 @@ async fn lives_beside(priorities: &[Priority]) {
 /// FLAG-2: a node lives beside busy processes of priority high.
 #[fika::test(workers = 2)]
 async fn equal_with_high() {
-    lives_beside(&[Priority::High]).await;
+    check_node_responds_beside(&[Priority::High]).await;
 }
 
 /// FLAG-2: a node lives beside busy processes of priorities high and max.
 #[fika::test(workers = 2)]
 async fn equal_with_high_max() {
-    lives_beside(&[Priority::High, Priority::Max]).await;
+    check_node_responds_beside(&[Priority::High, Priority::Max]).await;
 }

@@ -517,11 +517,11 @@ fn priority_messages_hopefull_encoding() {
     for n in 0..5 {
         let there = place.node(&format!("there{n}"));
         let here = place.node(&format!("here{n}"));
-        let (told, tells) = mpsc::channel();
+        let (tx, rx) = mpsc::channel();
         let (report, reports) = mpsc::channel();
         there.spawn(async move {
             trap_exit(true);
-            told.send((self_pid(), alias_with(AliasOpts::new().priority()))).unwrap();
+            tx.send((self_pid(), alias_with(AliasOpts::new().priority()))).unwrap();
             next::<()>().await;
             let mut order = Vec::new();
             for _ in 0..7 {
@@ -529,7 +529,7 @@ fn priority_messages_hopefull_encoding() {
             }
             report.send(order).unwrap();
         });
-        let (to, alias) = tells.recv_timeout(LIMIT).unwrap();
+        let (to, alias) = rx.recv_timeout(LIMIT).unwrap();
         here.block_on(async move {
             for n in 0..3_u64 {
                 send(to, n);
@@ -565,14 +565,14 @@ fn priority_messages_old_nodes() {
             fika::node::Creation(hello.creation),
         );
         let theirs = Reference::owned(node, SERIAL, Some(SLOT));
-        let (told, tells) = mpsc::channel();
+        let (tx, rx) = mpsc::channel();
         let (report, reports) = mpsc::channel();
         here.spawn(async move {
             send_priority(theirs, 7_u64);
             let ours = alias_with(AliasOpts::new().priority());
             // These messages are sent before the peer can answer.
             send(self_pid(), 1_u64);
-            told.send(ours).unwrap();
+            tx.send(ours).unwrap();
             next::<()>().await;
             report.send([next_of_all().await, next_of_all().await]).unwrap();
         });
@@ -584,7 +584,7 @@ fn priority_messages_old_nodes() {
         };
         assert_eq!(frame[1..4], [SLOT as u8, SERIAL as u8, knows.into()]);
         // The peer answers by this node's alias.
-        let ours = tells.recv_timeout(LIMIT).unwrap();
+        let ours = rx.recv_timeout(LIMIT).unwrap();
         let to = [varint(ours.owner().unwrap().into()), varint(ours.serial())].concat();
         let define = |number: u8, tag: &str| {
             peer_frame(&[&[3, number][..], &[0, 0, 0, 0, 0, 0, 0, 1], &peer_text(tag)].concat())

@@ -46,7 +46,7 @@ async fn works() {
 /// The call's thread drops a value that nothing waits for any more. There are more calls of each
 /// kind than the pool has threads.
 #[fika::test]
-async fn values_and_panics_whose_destructors_panic() {
+async fn panicking_destructors_keep_the_pool_intact() {
     for n in 0..6 * THREADS {
         // The call ends when its future is gone.
         let (is_gone, until) = channel::<()>();
@@ -62,7 +62,7 @@ async fn values_and_panics_whose_destructors_panic() {
 
 /// A panic of a call ends the waiting process.
 #[fika::test]
-async fn a_panic_goes_on_in_the_process_that_waits() {
+async fn a_panic_in_a_call_ends_the_waiting_process() {
     let (_, monitor) = spawn_monitor(async {
         spawn_blocking(|| panic!("of the call")).await;
     });
@@ -93,7 +93,7 @@ async fn occupy() -> Vec<Sender<()>> {
 
 /// The captured values of a call are dropped when the node stops, and may panic.
 #[test]
-fn after_a_stop_no_call_begins() {
+fn no_call_starts_after_a_stop() {
     let node = Node::builder().workers(2).build().unwrap();
     let (begun, gone) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (has_begun, is_gone) = (begun.clone(), gone.clone());
@@ -116,7 +116,7 @@ fn after_a_stop_no_call_begins() {
 
 /// A program whose blocking threads are all busy still finds its peers.
 #[fika::test]
-async fn looking_up_a_host_waits_for_no_call_of_the_program() {
+async fn host_lookups_do_not_wait_for_blocking_calls() {
     let occupied = occupy().await;
     let network = Poller::new().unwrap();
     let found = timeout(LIMIT, network.host_ips("localhost")).await;

@@ -18,7 +18,7 @@ fn text(text: &str) -> ExitReason {
 
 /// EXIT-1: an exit signal to a dead process does nothing.
 #[fika::test]
-async fn an_exit_signal_to_the_dead_does_nothing() {
+async fn an_exit_signal_to_a_dead_process_does_nothing() {
     let dead = spawn(async {});
     down(monitor(dead)).await;
     for reason in [ExitReason::Normal, ExitReason::Shutdown, ExitReason::Kill, text("x")] {
@@ -31,7 +31,7 @@ async fn an_exit_signal_to_the_dead_does_nothing() {
 /// EXIT-4, EXIT-10: a process that traps exits gets an exit signal with the reason normal as a
 /// message.
 #[fika::test]
-async fn a_normal_exit_signal_is_a_message_to_one_that_traps() {
+async fn a_trapping_process_gets_a_normal_exit_as_a_message() {
     let me = self_pid();
     let child = spawn(async move {
         trap_exit(true);
@@ -47,7 +47,7 @@ async fn a_normal_exit_signal_is_a_message_to_one_that_traps() {
 /// EXIT-7, EXIT-8: the signal `kill` can't be trapped, and a process that exits with `kill` by
 /// itself gives its links an ordinary reason.
 #[fika::test]
-async fn kill_from_another_and_from_oneself() {
+async fn kill_from_another_process_and_from_itself() {
     trap_exit(true);
     let me = self_pid();
     // Another process sends `kill` to one that traps exits: `kill` can't be trapped.
@@ -73,7 +73,7 @@ async fn kill_from_another_and_from_oneself() {
 
 /// EXIT-11: the flag at the time of receipt decides.
 #[fika::test]
-async fn the_flag_at_receipt_decides() {
+async fn the_trap_exit_flag_at_receipt_counts() {
     let me = self_pid();
     for (at_sending, at_receipt) in [(true, false), (false, true), (true, true), (false, false)] {
         let go = Arc::new(std::sync::Mutex::new(false));
@@ -110,7 +110,7 @@ async fn the_flag_at_receipt_decides() {
 /// EXIT-17, TIM-11: a process that is killed while it waits neither times out nor leaves its timer
 /// behind.
 #[fika::test]
-async fn one_killed_in_a_wait_neither_times_out_nor_leaves_its_timer() {
+async fn a_process_killed_while_waiting_leaves_no_timer() {
     let (node, me) = (self_node(), self_pid());
     for round in 0..300 {
         let time = if round % 2 == 0 { secs(3600) } else { millis(1) };
@@ -145,7 +145,7 @@ fn until(flag: &AtomicBool) {
 /// PROC-7: a process that receives a fatal signal in the middle of a poll does nothing after its
 /// next suspension point, even if another branch of its future could continue.
 #[fika::test(workers = 2)]
-async fn one_that_is_told_to_end_stops_at_its_next_suspension_point() {
+async fn a_killed_process_stops_at_its_next_suspension_point() {
     let me = self_pid();
     for round in 0..300 {
         let (begun, go) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));

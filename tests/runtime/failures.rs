@@ -251,7 +251,7 @@ fn main_fails() {
 }
 
 #[test]
-fn a_main_that_fails_is_status_1() {
+fn a_failing_main_exits_with_status_1() {
     let stderr = stderr_of("main");
     let line = "error: the main process ended: error: no cache: no file: no disk\n";
     assert_has(&stderr, &[line, "error: the main process ended: shutdown\n"]);
@@ -270,7 +270,7 @@ async fn failing_test() {
 }
 
 #[test]
-fn a_test_shows_what_its_processes_print() {
+fn the_output_of_processes_is_part_of_the_test_output() {
     let lines = ["in a process of the test", "reason=error: an error of a process of the test"];
     for (nocapture, program) in [(false, "-"), (true, "-")] {
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -312,7 +312,7 @@ fn hooks() {
 }
 
 #[test]
-fn the_program_s_own_hooks_run_for_processes() {
+fn panic_hooks_of_the_program_run_for_processes() {
     let stderr = stderr_of("hooks");
     let pid = stderr.rsplit_once(' ').unwrap().1.trim();
     for line in ["before: seen by both", "after: seen by both"] {
@@ -350,7 +350,7 @@ async fn aborts() {
 
 /// A report is printed even if the program ends at once, as with `panic = "abort"`.
 #[test]
-fn what_aborts_the_program_is_printed_before() {
+fn a_panic_that_aborts_is_printed_first() {
     let output = run("abort", |_| ());
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && output.status.code().is_none(), "{}", output.status);
@@ -384,7 +384,7 @@ fn reported(stderr: &str) -> (usize, usize) {
 }
 
 #[test]
-fn a_storm_is_cut_short() {
+fn a_storm_of_reports_is_limited() {
     for (program, printed) in [("storm of panics", "panicked at"), ("storm of errors", "error 1")] {
         let stderr = stderr_of(program);
         assert!(stderr.len() < 200_000, "{program} has written {} bytes", stderr.len());
@@ -407,7 +407,7 @@ async fn long_message() {
 }
 
 #[test]
-fn a_long_message_is_cut() {
+fn a_long_message_is_truncated() {
     let stderr = stderr_of("long message");
     assert!(stderr.len() < 40_000, "{} bytes", stderr.len());
     assert_has(&stderr, &["... (2097152 bytes)"]);
@@ -426,7 +426,7 @@ fn closed() {
 }
 
 #[test]
-fn the_program_goes_on_where_stderr_is_closed() {
+fn the_program_continues_when_stderr_is_closed() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -462,7 +462,7 @@ async fn lost_threads() {
     }
 }
 
-/// A node that loses one thread after the other does not hang in the end.
+/// A node that loses one thread after another does not hang.
 #[test]
 fn too_many_lost_threads_end_the_program() {
     let output = run("lost threads", |_| ());
@@ -513,7 +513,7 @@ fn grows() {
 }
 
 #[test]
-fn a_mailbox_that_only_grows_is_told_of() {
+fn a_growing_mailbox_is_reported() {
     let stderr = stderr_of("grows");
     let words: Vec<&str> = stderr.lines().last().unwrap().split(' ').collect();
     let [_, forgetful, _, deaf, _, busy] = words[..] else { panic!("{stderr}") };
@@ -523,17 +523,17 @@ fn a_mailbox_that_only_grows_is_told_of() {
         let lines = stderr.lines();
         lines.filter(|line| line.starts_with(of) && line.contains(&of_pid)).collect()
     };
-    let told = warnings(forgetful);
+    let warned = warnings(forgetful);
     // The reports come at 1000 and 2000 messages.
-    assert_eq!(told.len(), 2, "{stderr}");
+    assert_eq!(warned.len(), 2, "{stderr}");
     let most = "of type \"alloc::string::String\"";
     assert_has(
-        told[0],
+        warned[0],
         &["name=forgetful", "messages=1000 ", " of its oldest 1000 messages are ", most],
     );
-    let told = warnings(deaf);
-    assert_eq!(told.len(), 2, "{stderr}");
-    assert_has(told[0], &["of type \"u8\"", "messages=1000 "]);
+    let warned = warnings(deaf);
+    assert_eq!(warned.len(), 2, "{stderr}");
+    assert_has(warned[0], &["of type \"u8\"", "messages=1000 "]);
     assert!(warnings(busy).is_empty(), "{stderr}");
 }
 
@@ -558,7 +558,7 @@ impl Drop for Swallows {
 
 /// PROC-4: nothing that a process does after `exit` keeps it alive.
 #[fika::test]
-async fn an_exit_that_is_caught_is_one() {
+async fn a_caught_exit_still_ends_the_process() {
     type Body = fn(Pid) -> Pin<Box<dyn Future<Output = ()> + Send>>;
     let cases: [(&str, Body); 9] = [
         ("caught, then it waits", |me| {

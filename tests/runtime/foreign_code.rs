@@ -257,7 +257,7 @@ async fn idle() {
 
 /// A stopping node drops everything that is left, one value at a time.
 #[test]
-fn a_node_that_stops_drops_one_thing_at_a_time() {
+fn a_stopping_node_drops_values_one_at_a_time() {
     let values = Values::default();
     let node = Node::builder().workers(1).build().unwrap();
     let held = values.clone();
@@ -277,7 +277,7 @@ fn a_node_that_stops_drops_one_thing_at_a_time() {
 
 /// TIM-8: a waker that panics does not keep other timers from firing.
 #[fika::test]
-async fn a_waker_that_panics_costs_no_other_timer() {
+async fn a_panicking_waker_does_not_affect_other_timers() {
     let woken = Arc::new(AtomicUsize::new(0));
     let wakers = [
         loud_waker(),
@@ -303,13 +303,13 @@ async fn a_waker_that_panics_costs_no_other_timer() {
 
 /// The monitor fires timers while all workers are busy, and continues after a waker has panicked.
 #[test]
-fn a_waker_that_panics_does_not_end_the_monitor() {
+fn a_panicking_waker_does_not_end_the_monitor() {
     let node = Node::builder().workers(1).build().unwrap();
     node.block_on(async {
         for _ in 0..5 {
             let woken = Arc::new(AtomicBool::new(false));
-            let tells = woken.clone();
-            let wakers = [loud_waker(), waker(move || tells.store(true, SeqCst))];
+            let flag = woken.clone();
+            let wakers = [loud_waker(), waker(move || flag.store(true, SeqCst))];
             let mut sleeps = [sleep(millis(1)), sleep(millis(1))];
             for (sleep, waker) in sleeps.iter_mut().zip(&wakers) {
                 assert!(poll(sleep, waker).is_pending());
@@ -328,7 +328,7 @@ fn a_waker_that_panics_does_not_end_the_monitor() {
 
 /// The wakers of asking processes affect neither the answers nor the processes that give them.
 #[fika::test]
-async fn a_waker_that_panics_costs_no_process() {
+async fn a_panicking_waker_ends_no_process() {
     let bystander = spawn(serve());
     for _ in 0..3 {
         // The waker is called by a process that answers.
@@ -393,11 +393,11 @@ async fn a_waker_that_panics_costs_no_process() {
 
 /// Everything that waits for the stop of a node is notified, and the stop is completed.
 #[test]
-fn a_waker_that_panics_does_not_keep_a_node_from_stopping() {
+fn a_panicking_waker_does_not_keep_a_node_from_stopping() {
     let node = Node::builder().workers(1).build().unwrap();
     let woken = Arc::new(AtomicUsize::new(0));
-    let tells = woken.clone();
-    let wakers = [loud_waker(), waker(move || count(&tells)), loud_waker()];
+    let flag = woken.clone();
+    let wakers = [loud_waker(), waker(move || count(&flag)), loud_waker()];
     let mut futures: Vec<_> = wakers.iter().map(|_| node.run_until_stopped()).collect();
     for (future, waker) in futures.iter_mut().zip(&wakers) {
         assert!(poll(future, waker).is_pending());
@@ -408,7 +408,7 @@ fn a_waker_that_panics_does_not_keep_a_node_from_stopping() {
 
 /// Wakers and destructors may stop the node whose thread runs them. They do not wait for it.
 #[test]
-fn foreign_code_may_stop_the_node_that_calls_it() {
+fn user_code_may_stop_the_node_that_runs_it() {
     struct Stops(Node, mpsc::Sender<(bool, bool)>);
     impl Stops {
         fn stop(&self) {

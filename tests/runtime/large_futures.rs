@@ -38,18 +38,18 @@ async fn next() -> u64 {
 }
 
 /// Sends the result of the future to this process.
-async fn tells(to: Pid, n: u64) {
+async fn reports(to: Pid, n: u64) {
     send(to, large(n).await);
 }
 
 #[test]
-fn the_size() {
+fn the_test_future_is_large() {
     assert!(size_of_val(&large(1)) >= SIZE);
 }
 
 /// Runs on a thread with a stack as large as a program's main thread.
 #[test]
-fn from_outside() {
+fn spawns_from_outside() {
     on_8_mib(|| assert_eq!(node().block_on(large(1)), 2));
     on_8_mib(|| assert_eq!(node().try_block_on(large(2)), Ok(3)));
     on_8_mib(|| {
@@ -84,14 +84,14 @@ impl std::process::Termination for u64Termination {
 }
 
 #[test]
-fn main_and_its_arguments() {
+fn a_large_main_and_its_arguments() {
     use std::process::Termination as _;
     assert_eq!(main_of_a_program().report(), std::process::ExitCode::SUCCESS);
 }
 
 /// The test itself is a large future.
 #[fika::test]
-async fn a_test() {
+async fn a_large_test() {
     let mut array = [0_u8; SIZE];
     array[7] = 1;
     yield_now().await;
@@ -102,7 +102,7 @@ async fn a_test() {
 /// function, because a value that is passed on needs room in the caller's own frame, once for each
 /// call.
 #[fika::test]
-async fn from_inside() {
+async fn spawns_from_a_process() {
     let me = self_pid();
     by_spawn(me);
     assert_eq!(next().await, 11);
@@ -124,32 +124,32 @@ async fn from_inside() {
 }
 
 fn by_spawn(me: Pid) {
-    spawn(tells(me, 10));
+    spawn(reports(me, 10));
 }
 
 fn by_spawn_link(me: Pid) -> Pid {
-    spawn_link(tells(me, 11))
+    spawn_link(reports(me, 11))
 }
 
 fn by_spawn_monitor(me: Pid) -> Reference {
-    spawn_monitor(tells(me, 12)).1
+    spawn_monitor(reports(me, 12)).1
 }
 
 fn by_spawn_opt(me: Pid) {
-    spawn_opt(SpawnOpts::new(), tells(me, 13));
+    spawn_opt(SpawnOpts::new(), reports(me, 13));
 }
 
 fn by_spawn_request(me: Pid) {
-    spawn_request(SpawnOpts::new().reply(ReplyOn::Nothing), tells(me, 14));
+    spawn_request(SpawnOpts::new().reply(ReplyOn::Nothing), reports(me, 14));
 }
 
 fn by_node_spawn(me: Pid) {
-    self_node().spawn(tells(me, 15)).unwrap();
+    self_node().spawn(reports(me, 15)).unwrap();
 }
 
 /// `#[remote]` functions may be large futures, on this node and by request.
 #[fika::test]
-async fn remote_functions() {
+async fn large_remote_functions() {
     let me = self_pid();
     spawn(large_remote(me, 20));
     assert_eq!(next().await, 21);
@@ -161,24 +161,24 @@ async fn remote_functions() {
 
 /// The timer service accepts large futures.
 #[fika::test]
-async fn timers() {
+async fn large_timer_functions() {
     let me = self_pid();
-    timer::apply_after(millis(1), tells(me, 30)).unwrap();
+    timer::apply_after(millis(1), reports(me, 30)).unwrap();
     assert_eq!(next().await, 31);
-    let every = timer::apply_interval(millis(1), move || tells(me, 31)).unwrap();
+    let every = timer::apply_interval(millis(1), move || reports(me, 31)).unwrap();
     assert_eq!(next().await, 32);
     timer::cancel(every).await.unwrap();
-    let every = timer::apply_repeatedly(millis(1), move || tells(me, 32)).unwrap();
+    let every = timer::apply_repeatedly(millis(1), move || reports(me, 32)).unwrap();
     while next().await != 33 {}
     timer::cancel(every).await.unwrap();
 }
 
 /// A process's reported memory includes the whole future, wherever it is stored.
 #[fika::test]
-async fn memory() {
+async fn memory_includes_the_whole_future() {
     let me = self_pid();
     let child = spawn(async move {
-        tells(me, 40).await;
+        reports(me, 40).await;
         receive! { (): () => {} }
     });
     assert_eq!(next().await, 41);
@@ -191,7 +191,7 @@ async fn memory() {
 
 /// A simulated node, which runs on the test's thread, accepts large futures.
 #[fika::test(sim)]
-async fn a_simulated_test() {
+async fn a_large_future_in_a_simulation() {
     let mut array = [0_u8; SIZE];
     array[7] = 1;
     yield_now().await;

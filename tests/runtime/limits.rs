@@ -73,7 +73,7 @@ async fn numbers() -> Vec<u64> {
 
 /// FLAG-3: with one message too many, the process ends with `killed`, trapping exits or not.
 #[fika::test]
-async fn too_many_messages_kill() {
+async fn one_message_too_many_kills_the_receiver() {
     for trap in [false, true] {
         let (target, monitor) = bounded(at_most(10), async move {
             trap_exit(trap);
@@ -95,7 +95,7 @@ async fn too_many_messages_kill() {
 
 /// A message that can't wait and finds no room is dropped, however it was sent, even with `Wait`.
 #[fika::test]
-async fn what_finds_no_room_is_dropped() {
+async fn messages_without_room_are_dropped() {
     for policy in [WhenFull::DropNewest, WhenFull::Wait] {
         let (me, go) = (self_pid(), Go::default());
         let goes = go.clone();
@@ -232,7 +232,7 @@ async fn senders_wait_in_order() {
 
 /// A sender that waits for room when the receiver ends is notified, and gets its message back.
 #[fika::test(workers = 2)]
-async fn the_end_of_the_receiver_ends_the_wait() {
+async fn senders_stop_waiting_when_the_receiver_ends() {
     for round in 0..2000_u64 {
         let (target, monitor) = bounded(at_most(2).when_full(WhenFull::Wait), async move {
             for _ in 0..round % 4 {
@@ -260,7 +260,7 @@ async fn the_end_of_the_receiver_ends_the_wait() {
 /// The slots of processes that ended with messages in flight serve new processes, whose limits are
 /// exact.
 #[fika::test(workers = 4)]
-async fn nothing_of_one_bound_is_left_to_the_next() {
+async fn a_reused_slot_starts_with_an_exact_limit() {
     for round in 0..300 {
         let (target, monitor) = bounded(dropping(10), async move {
             let urgent = alias();
@@ -303,7 +303,7 @@ async fn nothing_of_one_bound_is_left_to_the_next() {
 /// FLAG-1, FLAG-3, FLAG-4: a process sets its own limit. Existing messages count, and keep their
 /// order.
 #[fika::test]
-async fn a_process_limits_itself() {
+async fn a_process_sets_its_own_limit() {
     let end = end_of(async {
         let me = self_pid();
         assert!(mailbox_limit(MailboxLimit::NONE).is_none());
@@ -343,7 +343,7 @@ async fn a_process_limits_itself() {
 /// Messages that result from links, monitors, requests and exit signals always find room, and take
 /// no room.
 #[fika::test]
-async fn what_was_asked_for_always_comes_in() {
+async fn requested_messages_always_find_room() {
     for policy in [WhenFull::DropNewest, WhenFull::Kill, WhenFull::Wait] {
         let (me, go) = (self_pid(), Go::default());
         let goes = go.clone();
@@ -383,7 +383,7 @@ async fn what_was_asked_for_always_comes_in() {
 
 /// A process that sends to itself gets an error if there is no room, and does not wait for itself.
 #[fika::test]
-async fn who_sends_to_itself_does_not_wait() {
+async fn a_process_never_waits_for_room_in_its_own_mailbox() {
     let end = end_of(async {
         mailbox_limit(at_most(2).when_full(WhenFull::Wait));
         let (me, own) = (self_pid(), alias());
@@ -406,7 +406,7 @@ async fn who_sends_to_itself_does_not_wait() {
 
 /// A sender never waits for room in a mailbox whose limit is zero.
 #[fika::test]
-async fn where_never_is_room_nobody_waits() {
+async fn senders_do_not_wait_at_a_limit_of_zero() {
     let (target, _) = bounded(at_most(0).when_full(WhenFull::Wait), serve());
     assert!(send_wait(target, 1_u64).await.unwrap_err().is_full());
     assert!(try_send(target, 1_u64).unwrap_err().is_full());
@@ -417,7 +417,7 @@ async fn where_never_is_room_nobody_waits() {
 /// A place that is granted to a sender that has given up goes to the next sender. A message is sent
 /// once, or not at all.
 #[fika::test(workers = 3)]
-async fn who_gives_up_loses_no_message_and_no_place() {
+async fn a_cancelled_send_loses_no_message_and_no_slot() {
     const SENDERS: u64 = 6;
     const MESSAGES: u64 = 300;
     let (target, monitor) = bounded(at_most(2).when_full(WhenFull::Wait), async {
@@ -462,7 +462,7 @@ async fn who_gives_up_loses_no_message_and_no_place() {
 
 /// Raising or removing the limit lets waiting senders in.
 #[fika::test]
-async fn a_higher_limit_lets_in_who_waits() {
+async fn raising_the_limit_admits_waiting_senders() {
     let (me, go) = (self_pid(), Go::default());
     let goes = go.clone();
     let (target, _) = bounded(at_most(1).when_full(WhenFull::Wait), async move {
@@ -500,7 +500,7 @@ async fn a_higher_limit_lets_in_who_waits() {
 /// A receive for a reference, and a receive that is given up, give back exactly what they have
 /// taken.
 #[fika::test]
-async fn each_receive_gives_back_what_it_takes() {
+async fn each_receive_frees_exactly_the_slots_it_took() {
     let end = end_of(async {
         let me = self_pid();
         mailbox_limit(dropping(3));

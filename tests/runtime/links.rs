@@ -30,7 +30,7 @@ async fn puppet() {
 
 /// LINK-4: a link to a dead process gives `noproc`.
 #[fika::test]
-async fn a_link_to_the_dead_is_noproc() {
+async fn a_link_to_a_dead_process_gives_noproc() {
     let dead = spawn(async {});
     down(monitor(dead)).await;
     let me = self_pid();
@@ -52,7 +52,7 @@ async fn a_link_to_the_dead_is_noproc() {
 
 /// The other end of a link confirms an unlink. The unlink is outstanding until then.
 #[fika::test(workers = 1)]
-async fn an_unlink_is_answered() {
+async fn an_unlink_is_acknowledged() {
     let peer = spawn(puppet());
     link(peer);
     assert_eq!(info::unanswered(self_pid()).await, Some(0));
@@ -89,7 +89,7 @@ async fn there_is_at_most_one_link() {
 
 /// LINK-8: an `Exit` in the mailbox stays after `unlink`.
 #[fika::test]
-async fn an_exit_that_has_come_survives_unlink() {
+async fn an_exit_in_the_mailbox_survives_unlink() {
     trap_exit(true);
     let child = spawn_link(async { exit(text("early")) });
     let watch = monitor(child);
@@ -147,7 +147,7 @@ async fn a_link_right_after_an_unlink_holds() {
     }
 }
 
-/// LINK-10: both sides link and unlink at will, and agree in the end.
+/// LINK-10: both sides link and unlink in any order, and finally agree.
 #[fika::test]
 async fn both_sides_agree_after_any_crossing() {
     trap_exit(true);
@@ -175,8 +175,8 @@ async fn both_sides_agree_after_any_crossing() {
         if round % 2 == 0 {
             send(peer, text("end"));
             down(watch).await;
-            let told = !has_none::<Exit>().await;
-            if told { linked += 1 } else { unlinked += 1 }
+            let notified = !has_none::<Exit>().await;
+            if notified { linked += 1 } else { unlinked += 1 }
         } else {
             // The other side shows it, too: it ends with this side only if the link exists.
             exit_process(peer, ExitReason::Kill);
@@ -190,7 +190,7 @@ async fn both_sides_agree_after_any_crossing() {
 
 /// LINK-11: a link that races with the end of a process has one outcome.
 #[fika::test]
-async fn a_link_that_races_with_the_end_has_one_outcome() {
+async fn a_link_racing_with_the_end_has_one_outcome() {
     trap_exit(true);
     let (mut in_time, mut late) = (0, 0);
     for round in 0..10_000 {
@@ -233,7 +233,7 @@ async fn a_link_that_races_with_the_end_has_one_outcome() {
 
 /// LINK-7: no end of a child is missed.
 #[fika::test]
-async fn spawn_link_misses_no_end() {
+async fn spawn_link_never_misses_an_exit() {
     trap_exit(true);
     for round in 0..10_000_u64 {
         let child = spawn_link(async move {
@@ -261,7 +261,7 @@ async fn spawn_link_misses_no_end() {
 /// EXIT-9: the reason `killed` goes through a chain of links of any length. So does `kill`, if the
 /// chain begins with it.
 #[fika::test]
-async fn reasons_go_through_chains() {
+async fn exit_reasons_propagate_along_chains() {
     trap_exit(true);
     type Boxed = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
     fn chain(depth: u32, first: Pid) -> Boxed {
@@ -292,7 +292,7 @@ async fn reasons_go_through_chains() {
 
 /// EXIT-14: an exit signal needs no link, and leaves an existing one.
 #[fika::test]
-async fn an_explicit_exit_signal_leaves_links_alone() {
+async fn an_explicit_exit_signal_does_not_affect_links() {
     trap_exit(true);
     let me = self_pid();
     let peer = spawn(async move {
@@ -311,7 +311,7 @@ async fn an_explicit_exit_signal_leaves_links_alone() {
 
 /// EXIT-13: the signal of a link that is gone at the receiver is dropped, in any race.
 #[fika::test]
-async fn the_signal_of_a_link_that_is_gone_is_dropped() {
+async fn the_exit_signal_of_a_removed_link_is_dropped() {
     for round in 0..5000 {
         let end = end_of(async move {
             let child = spawn_link(async move {
@@ -329,7 +329,7 @@ async fn the_signal_of_a_link_that_is_gone_is_dropped() {
 
 /// LINK-8, EXIT-13: `unlink` drops a signal that has arrived but was not handled.
 #[fika::test(workers = 3)]
-async fn unlink_drops_a_signal_that_waits_in_the_queue() {
+async fn unlink_drops_an_unhandled_exit_signal() {
     for round in 0..100 {
         let end = end_of(async move {
             trap_exit(round % 2 == 0);

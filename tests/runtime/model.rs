@@ -647,7 +647,7 @@ proptest! {
     ///
     /// After any steps, each process has received the messages of the model.
     #[test]
-    fn as_the_model_says(steps in proptest::collection::vec(step(), 1..60)) {
+    fn relations_behave_like_the_model(steps in proptest::collection::vec(step(), 1..60)) {
         let node = Node::builder().workers(2).build().unwrap();
         let result = node.block_on(run(steps));
         node.stop();

@@ -79,7 +79,7 @@ async fn a_down_comes_after_messages_by_pid_and_by_name() {
 
 /// MON-11: the result of `demonitor` agrees with the mailbox, in thousands of races.
 #[fika::test]
-async fn demonitor_says_whether_a_down_has_come() {
+async fn demonitor_returns_whether_a_down_has_arrived() {
     let (mut active, mut fired) = (0, 0);
     for round in 0..10_000 {
         let (child, monitor) = spawn_monitor(async move {
@@ -117,7 +117,7 @@ async fn demonitor_says_whether_a_down_has_come() {
 
 /// MON-9, MON-11: `demonitor` drops a Down that has arrived, but was not handled.
 #[fika::test(workers = 3)]
-async fn demonitor_drops_a_down_that_waits_in_the_queue() {
+async fn demonitor_drops_an_unhandled_down() {
     for round in 0..100 {
         let (child, monitor) = spawn_monitor(async { next::<()>().await });
         // Another process sees the end, and its monitor was made later.
@@ -143,7 +143,7 @@ async fn demonitor_drops_a_down_that_waits_in_the_queue() {
 
 /// MON-15: `spawn_monitor` gives the child's real reason, never `noproc`.
 #[fika::test]
-async fn spawn_monitor_tells_the_true_reason() {
+async fn spawn_monitor_reports_the_real_reason() {
     for round in 0..10_000_u64 {
         assert_eq!(
             end_of(async move { exit(ExitReason::term(round)) }).await,
@@ -201,7 +201,7 @@ async fn mixed_monitors_give_one_message_each() {
 
 /// MON-8: a monitor of the process itself never fires, by pid or by name.
 #[fika::test]
-async fn a_monitor_of_oneself_never_fires() {
+async fn a_monitor_of_the_process_itself_never_fires() {
     let me = self_pid();
     let (child, monitor) = spawn_monitor(async move {
         register("myself", self_pid()).unwrap();
@@ -267,7 +267,7 @@ async fn ten_thousand_monitors_of_one_target() {
 /// INFO-5: a monitor is listed by the target that it was made with. A watcher is listed once for
 /// each of its monitors.
 #[fika::test]
-async fn monitors_are_listed_as_they_were_made() {
+async fn monitors_are_listed_by_their_original_target() {
     let (me, node) = (self_pid(), self_node().name());
     let target = spawn(serve());
     register("target", target).unwrap();

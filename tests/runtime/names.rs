@@ -11,7 +11,7 @@ use wait::{down, end_of, has_none, next, serve, sync};
 
 /// REG-3: any process may unregister a name.
 #[fika::test]
-async fn names_are_given_found_and_taken_away() {
+async fn names_are_registered_found_and_unregistered() {
     let target = spawn(serve());
     assert_eq!(whereis("name"), None);
     assert_eq!(unregister("name"), Err(RegisterError::Unknown));
@@ -74,7 +74,7 @@ async fn a_race_for_a_name_has_one_winner() {
 
 /// REG-2, REG-8: a process that has seen the end can register the name at once.
 #[fika::test]
-async fn a_name_is_free_when_the_end_is_seen() {
+async fn a_name_is_free_once_the_exit_is_observed() {
     trap_exit(true);
     for round in 0..3000 {
         let (child, monitor) = spawn_monitor(async {
@@ -98,7 +98,7 @@ async fn a_name_is_free_when_the_end_is_seen() {
 
 /// REG-2: a dead process never gets a name, and never keeps one.
 #[fika::test(workers = 4)]
-async fn the_dead_have_no_names() {
+async fn dead_processes_have_no_names() {
     for _ in 0..5000 {
         let child = spawn(async {});
         match register("name", child) {
@@ -112,7 +112,7 @@ async fn the_dead_have_no_names() {
 
 /// REG-6, REG-8, SIG-6, SIG-7: a message by name goes to the process that has the name at the send.
 #[fika::test]
-async fn messages_by_name_go_to_who_has_it_then() {
+async fn messages_by_name_go_to_the_current_holder() {
     let me = self_pid();
     let here = self_node().name();
     let name = Name::from("name");
@@ -164,7 +164,7 @@ async fn messages_by_name_go_to_who_has_it_then() {
 
 /// REG-7: unregistering a name changes nothing else.
 #[fika::test]
-async fn a_name_taken_away_changes_nothing_else() {
+async fn unregistering_changes_nothing_else() {
     trap_exit(true);
     let target = spawn_link(async {
         next::<()>().await;

@@ -66,7 +66,7 @@ fn a_full_node_recovers() {
 
 /// PROC-10: a process that sees an end finds room, even if there was none before.
 #[test]
-fn who_sees_an_end_finds_room() {
+fn a_process_that_sees_an_exit_can_spawn() {
     const FULL: usize = 6;
     let node = Node::builder().workers(3).process_limit(FULL).build().unwrap();
     node.block_on(async move {
@@ -190,7 +190,7 @@ fn a_node_stops_in_the_middle_of_spawns() {
 
 /// PROC-2: two nodes of one program have no pid, reference or name in common.
 #[test]
-fn nodes_of_one_program_are_apart() {
+fn nodes_of_one_program_are_separate() {
     let [a, b] = [(); 2].map(|()| Node::builder().workers(1).build().unwrap());
     assert_ne!(a.id(), b.id());
     assert_ne!(a.make_ref(), b.make_ref());
@@ -215,7 +215,7 @@ fn nodes_of_one_program_are_apart() {
 /// Each function that acts for a process fails outside of one, with a panic that says what to use
 /// instead.
 #[test]
-fn outside_of_a_process_a_panic_says_what_to_use() {
+fn outside_of_a_process_a_panic_names_the_alternative() {
     let node = Node::builder().workers(1).build().unwrap();
     let pid = node.spawn(serve()).expect("room for one");
     let reference = node.make_ref();
@@ -293,7 +293,7 @@ async fn block_on_in_a_process_is_refused() {
 
 /// `block_on` returns the value of its future, or the reason of its end.
 #[test]
-fn block_on_gives_the_value_or_the_reason() {
+fn block_on_returns_the_value_or_the_reason() {
     let node = Node::builder().workers(1).build().unwrap();
     assert_eq!(node.block_on(async { "value".to_owned() }), "value");
     for reason in [ExitReason::Normal, ExitReason::Shutdown, ExitReason::Kill, text("x")] {

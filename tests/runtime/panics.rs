@@ -60,15 +60,15 @@ impl Drop for Meddler {
         assert!(!demonitor(monitor_of_peer));
         let watch = monitor(peer);
         let _ = (monitor("nobody"), monitor(("name", "no node name")), monitor(watch));
-        let tells = move || async move { send(test, "from its child".to_owned()) };
+        let child = move || async move { send(test, "from its child".to_owned()) };
         let children = [
-            spawn(tells()),
-            spawn_link(tells()),
-            spawn_monitor(tells()).0,
-            spawn_opt(SpawnOpts::new().link().monitor(), tells()).pid,
+            spawn(child()),
+            spawn_link(child()),
+            spawn_monitor(child()).0,
+            spawn_opt(SpawnOpts::new().link().monitor(), child()).pid,
         ];
         assert!(children.iter().all(|child| *child == children[0]), "none of them is a process");
-        spawn_request(SpawnOpts::new().link().monitor(), tells());
+        spawn_request(SpawnOpts::new().link().monitor(), child());
         let node = self_node();
         drop(spawn_blocking(move || node.send(test, "from its thread".to_owned())));
         let timers = [
@@ -85,7 +85,7 @@ impl Drop for Meddler {
 
 /// PROC-7: a process that is told to end only runs destructors, and these reach no other process.
 #[fika::test]
-async fn what_destructors_do_reaches_nobody() {
+async fn destructors_of_an_ending_process_reach_no_other() {
     let me = self_pid();
     register("test", me).unwrap();
     let alias = alias_with(AliasOpts::new().priority());
@@ -134,7 +134,7 @@ async fn what_destructors_do_reaches_nobody() {
             exit_process(child, ExitReason::Kill);
         }
         assert_eq!(down(monitor).await, ExitReason::Killed);
-        assert_eq!(down(watch).await, ExitReason::Killed, "the peer was told");
+        assert_eq!(down(watch).await, ExitReason::Killed, "the peer was notified");
         expected += 1;
         assert_eq!(dropped.load(Ordering::SeqCst), expected, "and the destructor came to its end");
     }
@@ -266,7 +266,7 @@ impl Drop for Talkative {
 /// PROC-6, PROC-9: messages that are never received are dropped in a place where their destructors
 /// do no harm.
 #[fika::test(workers = 2)]
-async fn a_mailbox_is_discarded_whatever_its_messages_do() {
+async fn a_mailbox_is_discarded_despite_panicking_messages() {
     let me = self_pid();
     let node = self_node();
     for n in 0..200_u64 {
@@ -333,7 +333,7 @@ impl Drop for Slow {
 
 /// PROC-6, PROC-9: when the end of a process is seen, its messages and locals are gone.
 #[fika::test(workers = 3)]
-async fn all_that_it_had_is_gone_when_its_end_is_seen() {
+async fn messages_and_locals_are_gone_when_the_exit_is_observed() {
     trap_exit(true);
     for round in 0..20 {
         let gone = Arc::new(AtomicUsize::new(0));
@@ -374,7 +374,7 @@ async fn all_that_it_had_is_gone_when_its_end_is_seen() {
 /// PROC-7: a destructor that runs while a panic unwinds may make a call that would end the process.
 /// The program does not abort.
 #[test]
-fn a_bad_call_while_a_panic_unwinds_is_only_refused() {
+fn an_invalid_call_during_unwinding_does_not_abort() {
     let node = Node::builder().workers(1).process_limit(4).build().unwrap();
     node.block_on(async {
         let other_node = Node::builder().workers(1).build().unwrap();

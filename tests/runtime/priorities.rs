@@ -24,7 +24,7 @@ fn at(priority: Priority) -> SpawnOpts {
 
 /// FLAG-2: ready processes run in the order of their priorities.
 #[fika::test(workers = 1)]
-async fn the_most_urgent_goes_first() {
+async fn processes_run_in_order_of_priority() {
     set_priority(Priority::Max);
     for _ in 0..200 {
         let order = Arc::new(Mutex::new(Vec::new()));
@@ -49,7 +49,7 @@ async fn the_most_urgent_goes_first() {
 
 /// FLAG-6, FLAG-1: a process changes its own priority while it runs.
 #[fika::test(workers = 1)]
-async fn a_change_counts_from_the_next_time_on() {
+async fn a_priority_change_applies_to_the_next_turn() {
     assert_eq!(set_priority(Priority::High), Priority::Normal);
     assert_eq!(set_priority(Priority::Low), Priority::High);
     assert_eq!(set_priority(Priority::Normal), Priority::Low);
@@ -80,7 +80,7 @@ async fn a_change_counts_from_the_next_time_on() {
 
 /// FLAG-2: a low process has turns beside normal processes that always want to run.
 #[fika::test(workers = 2)]
-async fn low_ones_do_not_starve() {
+async fn low_priority_processes_do_not_starve() {
     let hogs: Vec<_> = (0..8)
         .map(|_| {
             spawn(async {
@@ -104,7 +104,7 @@ async fn low_ones_do_not_starve() {
 /// INFO-10: a process of low priority answers an urgent process, even if urgent processes that
 /// always want to run would starve it.
 #[fika::test(workers = 2)]
-async fn urgent_askers_are_answered_beside_urgent_hogs() {
+async fn an_urgent_request_to_a_low_process_is_answered() {
     set_priority(Priority::Max);
     for (asker, hog) in [(Priority::High, Priority::High), (Priority::Max, Priority::Max)] {
         let done = Arc::new(AtomicBool::new(false));
@@ -159,7 +159,7 @@ async fn every_priority_is_served() {
 
 /// An idle node wakes up for urgent and for low work from outside, each time.
 #[test]
-fn an_idle_node_wakes_up_for_all() {
+fn an_idle_node_wakes_up_for_all_priorities() {
     let node = Node::builder().workers(2).build().unwrap();
     let servers = ALL.map(|priority| {
         let (sender, receiver) = std::sync::mpsc::channel();
@@ -211,7 +211,7 @@ async fn group_leaders_are_inherited() {
 
 /// PROC-5: a process inherits nothing but its group leader.
 #[fika::test]
-async fn a_new_process_has_nothing() {
+async fn a_new_process_inherits_only_the_group_leader() {
     trap_exit(true);
     set_priority(Priority::High);
     set_label("parent");
@@ -253,7 +253,7 @@ async fn a_new_process_has_nothing() {
 
 /// Answers with the group leader and the priority of its process.
 #[remote]
-async fn tells(to: Pid) {
+async fn reports(to: Pid) {
     let priority = info::priority(self_pid()).await.expect("it asks itself");
     send(to, (group_leader(), priority as u64));
     serve().await;
@@ -273,7 +273,7 @@ fn a_remote_child_has_the_spawner_s_group_leader() {
             set_group_leader(leader, me);
             for priority in ALL {
                 let opts = SpawnOpts::new().priority(priority);
-                let child = fika::process::spawn_opt_on(&name, opts, tells(me)).await.pid;
+                let child = fika::process::spawn_opt_on(&name, opts, reports(me)).await.pid;
                 assert_eq!(next::<(Pid, u64)>().await, (leader, priority as u64));
                 exit_process(child, ExitReason::Kill);
             }

@@ -24,7 +24,7 @@ impl<F: FnMut()> Drop for OnDrop<F> {
 
 /// PROC-1: a message can be sent to a process that has not run yet.
 #[fika::test]
-async fn a_message_may_be_sent_before_the_process_has_run() {
+async fn a_message_can_be_sent_before_the_process_has_run() {
     let me = self_pid();
     for n in 0..10_000_u64 {
         let child = spawn(async move {
@@ -38,7 +38,7 @@ async fn a_message_may_be_sent_before_the_process_has_run() {
 
 /// PROC-3: a return ends a process with the reason normal, unless it returns an error.
 #[fika::test]
-async fn a_return_is_a_normal_end_but_for_an_error() {
+async fn a_return_without_an_error_is_a_normal_exit() {
     assert_eq!(end_of(async { 7 }).await, ExitReason::Normal);
     let failed = ExitReason::Error("failed".into());
     assert_eq!(end_of(async { Err::<(), _>("failed") }).await, failed);
@@ -75,7 +75,7 @@ async fn nothing_is_inherited() {
 
 /// PROC-9: a process's monitors and messages end with it.
 #[fika::test]
-async fn an_end_takes_monitors_and_messages_with_it() {
+async fn monitors_and_messages_end_with_their_process() {
     let target = spawn(serve());
     let held = Arc::new(());
     for _ in 0..100 {
@@ -127,7 +127,7 @@ async fn a_hundred_thousand_processes_leave_nothing_behind() {
 
 /// Values that can't leave the node reach its processes unchanged.
 #[fika::test]
-async fn local_values_go_to_processes_of_the_node() {
+async fn local_values_reach_processes_of_the_node() {
     let me = self_pid();
     let (sender, receiver) = std::sync::mpsc::channel::<u64>();
     let child = spawn(async move {
@@ -207,7 +207,7 @@ async fn wakers_outlive_their_processes() {
 /// A blocking call delays no other process and returns its value. Its panic ends only the process
 /// that called it.
 #[fika::test(workers = 1)]
-async fn blocking_calls_run_beside_the_processes() {
+async fn blocking_calls_do_not_delay_processes() {
     let (all_here, count) = std::sync::mpsc::channel();
     let go = Arc::new(std::sync::Barrier::new(21));
     let me = self_pid();

@@ -16,7 +16,7 @@ use wait::{LIMIT, down, end_of, has_none, next, serve, sync};
 
 /// RECV-1, RECV-2: messages that do not match stay in their order.
 #[fika::test]
-async fn what_does_not_match_keeps_its_order() {
+async fn unmatched_messages_keep_their_order() {
     // More messages than a process may handle in one turn.
     const MANY: u64 = 5000;
     let me = self_pid();
@@ -98,7 +98,7 @@ async fn no_wake_up_is_lost_beside_other_calls() {
 
 /// A destructor may make references while the mailbox of its process is looked at, or dropped.
 #[fika::test]
-async fn destructors_make_references() {
+async fn destructors_can_make_references() {
     struct Makes;
     impl Drop for Makes {
         fn drop(&mut self) {
@@ -193,7 +193,7 @@ async fn a_receive_that_is_dropped_loses_nothing() {
 
 /// RECV-8: a receive that is given up by a time limit has taken nothing.
 #[fika::test]
-async fn a_limit_around_a_receive_loses_nothing() {
+async fn a_receive_cancelled_by_a_timeout_loses_nothing() {
     let me = self_pid();
     assert!(timeout(Duration::from_micros(50), next::<u64>()).await.is_err());
     let (_, monitor) = spawn_monitor(async move {
@@ -270,7 +270,7 @@ async fn no_timeout_is_early() {
     }
 }
 
-/// RECV-4: if the mailbox has a message when the time is over, the message is preferred.
+/// RECV-4: if the mailbox has a message at the timeout, the message is preferred.
 #[fika::test]
 async fn a_match_is_preferred_to_a_timeout() {
     for _ in 0..100 {
@@ -353,7 +353,7 @@ async fn a_receive_of_another_process_is_refused() {
 
 /// SIG-10: a message of a process to itself is there for its next receive.
 #[fika::test]
-async fn messages_to_oneself_are_there_at_once() {
+async fn messages_to_itself_arrive_at_once() {
     let me = self_pid();
     register("me", me).unwrap();
     for n in 0..10_000_u64 {

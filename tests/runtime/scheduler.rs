@@ -13,7 +13,7 @@ use wait::{down, next, serve, sync};
 
 /// PROC-12: more loops than workers all run, if they yield now and then.
 #[fika::test(workers = 2)]
-async fn loops_that_yield_rarely_are_relieved() {
+async fn loops_that_rarely_yield_share_the_workers() {
     let done = Arc::new(AtomicBool::new(false));
     for _ in 0..4 {
         let done = done.clone();
@@ -40,7 +40,7 @@ async fn loops_that_yield_rarely_are_relieved() {
 
 /// PROC-12: a process whose mailbox is always full lets others run.
 #[fika::test(workers = 1)]
-async fn a_full_mailbox_is_no_monopoly() {
+async fn a_process_with_a_full_mailbox_lets_others_run() {
     let me = self_pid();
     let glutton = spawn(async move {
         // The process always has a message, because it sends each message to itself again.
@@ -70,7 +70,7 @@ async fn a_full_mailbox_is_no_monopoly() {
 
 /// PROC-12: a pair that talks all the time does not starve the others of its worker.
 #[fika::test(workers = 1)]
-async fn a_talking_pair_is_no_monopoly() {
+async fn a_pair_that_keeps_talking_lets_others_run() {
     let rounds = Arc::new(AtomicU64::new(0));
     let peer = spawn(serve());
     let counted = rounds.clone();
@@ -152,7 +152,7 @@ async fn a_wake_up_in_the_middle_of_a_turn_is_not_lost() {
 
 /// A receive does not miss a message that a call takes in after the receive has looked.
 #[fika::test]
-async fn a_message_taken_in_by_a_call_wakes_the_receive() {
+async fn a_message_handled_by_another_call_wakes_the_receive() {
     let peer = spawn(serve());
     let (_, monitor) = spawn_monitor(async move {
         let mut receive = std::pin::pin!(async {

@@ -27,7 +27,7 @@ impl Drop for Dropped {
 
 /// Any thread and any process may request a stop, once or often.
 #[test]
-fn all_may_stop_a_node_at_once() {
+fn any_number_of_threads_and_processes_may_stop_a_node() {
     for round in 0..20 {
         let node = Node::builder().workers(2).build().unwrap();
         let other = Node::builder().workers(1).build().unwrap();
@@ -68,7 +68,7 @@ fn all_may_stop_a_node_at_once() {
 /// A process that waits for the stop is notified first, and has time to end. Other processes serve
 /// it meanwhile.
 #[test]
-fn who_waits_for_the_stop_ends_in_order() {
+fn processes_that_wait_for_the_stop_end_in_an_orderly_way() {
     let node = Node::builder().workers(2).build().unwrap();
     let done = Arc::new(AtomicUsize::new(0));
     let begun = node.env().now();
@@ -96,13 +96,13 @@ fn who_waits_for_the_stop_ends_in_order() {
             done.fetch_add(1, Ordering::SeqCst);
         });
     }
-    let (told, tells) = mpsc::channel();
+    let (tx, rx) = mpsc::channel();
     let outside = node.clone();
     let thread = std::thread::spawn(move || {
-        told.send(()).unwrap();
+        tx.send(()).unwrap();
         outside.run_until_stopped().wait();
     });
-    tells.recv().unwrap();
+    rx.recv().unwrap();
     // The processes wait before the stop is requested.
     while node.process_count() < 6 {
         std::thread::yield_now();
@@ -121,14 +121,14 @@ fn who_waits_for_the_stop_ends_in_order() {
 
 /// A process that does not end is killed after some time.
 #[test]
-fn the_time_to_end_in_order_is_limited() {
+fn the_time_for_an_orderly_end_is_limited() {
     let node = Node::builder().workers(1).build().unwrap();
     let ready = Arc::new(AtomicBool::new(false));
-    let told = ready.clone();
+    let stopping = ready.clone();
     let begun = node.env().now();
     let pid = node.spawn(async move {
         self_node().run_until_stopped().await;
-        told.store(true, Ordering::SeqCst);
+        stopping.store(true, Ordering::SeqCst);
         std::future::pending::<()>().await;
     });
     node.block_on(async move {
@@ -146,15 +146,15 @@ fn a_node_without_handles_stops() {
     let (sender, drops) = mpsc::channel();
     let node = Node::builder().workers(1).build().unwrap();
     let dropped = Dropped(sender, "the process");
-    let (told, tells) = mpsc::channel();
+    let (tx, rx) = mpsc::channel();
     node.spawn(async move {
         let _dropped = dropped;
         // The process's own handle does not count.
         let _own = self_node();
-        told.send(()).unwrap();
+        tx.send(()).unwrap();
         std::future::pending::<()>().await;
     });
-    tells.recv().unwrap();
+    rx.recv().unwrap();
     let second = node.clone();
     drop(node);
     second.block_on(async {});
@@ -164,7 +164,7 @@ fn a_node_without_handles_stops() {
 }
 
 #[fika::test]
-async fn to_block_in_a_process_is_refused() {
+async fn blocking_in_a_process_is_refused() {
     let end = end_of(async { self_node().run_until_stopped().wait() });
     match end.await {
         ExitReason::Panic(panic) => assert!(panic.message.contains("await the future instead")),

@@ -50,7 +50,7 @@ async fn a_suspended_process_does_not_run() {
 
 /// A process in the middle of a receive stops there, and keeps the signals that it takes in.
 #[fika::test(workers = 2)]
-async fn a_receive_is_left_where_it_is() {
+async fn a_suspended_receive_keeps_its_state() {
     let me = self_pid();
     let pid = spawn(async move {
         let mut expected = 0;
@@ -120,7 +120,7 @@ async fn each_suspend_needs_its_resume() {
 }
 
 #[fika::test]
-async fn who_can_t_be_suspended() {
+async fn invalid_targets_of_suspend() {
     let me = self_pid();
     let (dead, monitor) = spawn_monitor(async {});
     down(monitor).await;
@@ -146,7 +146,7 @@ async fn who_can_t_be_suspended() {
 /// The end of a suspender resumes the process, whatever ends the suspender, even if it was still
 /// waiting for the process to stop.
 #[fika::test(workers = 2)]
-async fn a_suspender_s_end_resumes() {
+async fn the_end_of_a_suspender_resumes_its_processes() {
     for round in 0..1000 {
         let (pid, count) = counter();
         let (_, suspender) = spawn_monitor(async move {
@@ -232,7 +232,7 @@ async fn a_wake_up_while_suspended_is_not_lost() {
 
 /// Each of two processes that suspend each other can be queried, and no query lets it run.
 #[fika::test]
-async fn two_that_suspend_each_other_can_be_helped() {
+async fn two_processes_that_suspend_each_other_can_be_resumed() {
     let suspends = || async {
         let other = next::<Pid>().await;
         let _ = suspend_process(other).await;
@@ -242,8 +242,8 @@ async fn two_that_suspend_each_other_can_be_helped() {
     send(a, b);
     send(b, a);
     for pid in [a, b] {
-        let told = process_info(pid, &[Item::Status, Item::MessageQueueLen]).await;
-        assert!(told.is_some());
+        let infos = process_info(pid, &[Item::Status, Item::MessageQueueLen]).await;
+        assert!(infos.is_some());
     }
     exit_process(a, ExitReason::Kill);
     assert_eq!(down(monitor(a)).await, ExitReason::Noproc);
@@ -252,7 +252,7 @@ async fn two_that_suspend_each_other_can_be_helped() {
 
 /// The record of a suspended process that has ended is gone.
 #[fika::test]
-async fn nothing_is_left_of_those_that_end() {
+async fn ended_processes_leave_no_suspend_records() {
     let before = info::memory(self_pid()).await.unwrap();
     for _ in 0..100 {
         let (pid, monitor) = spawn_monitor(serve());
@@ -268,7 +268,7 @@ async fn nothing_is_left_of_those_that_end() {
 /// A process that is suspended in the middle of a turn stops at its next suspension point, even if
 /// it would not have to wait there, and continues from it.
 #[fika::test(workers = 3)]
-async fn it_stops_at_its_next_suspension_point() {
+async fn a_suspended_process_stops_at_its_next_suspension_point() {
     for round in 0..300 {
         let flags: Arc<[AtomicBool; 3]> = Arc::default();
         let seen = flags.clone();

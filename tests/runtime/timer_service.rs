@@ -57,7 +57,7 @@ async fn an_interval_ends_with_its_destination() {
 
 /// TMOD-4: a late run does not delay the next ones.
 #[fika::test]
-async fn lateness_does_not_add_up() {
+async fn late_runs_do_not_delay_the_next_ones() {
     let me = self_pid();
     let begun = self_node().env().now();
     let send_one = move || async move { send(me, 7_u64) };
@@ -89,7 +89,7 @@ async fn lateness_does_not_add_up() {
 
 /// TMOD-4: `apply_repeatedly` waits for the previous run, and `apply_interval` does not.
 #[fika::test]
-async fn runs_follow_or_overlap() {
+async fn runs_are_sequential_or_overlap() {
     let me = self_pid();
     let run = move || async move {
         send(me, self_pid());
@@ -117,7 +117,7 @@ async fn runs_follow_or_overlap() {
 
 /// A timer that acts for the process that started it ends with that process. Other timers do not.
 #[fika::test]
-async fn who_starts_a_timer_may_end() {
+async fn timers_of_a_process_that_has_ended() {
     let me = self_pid();
     let (starter, end) = spawn_monitor(async move {
         let nothing = || async {};
@@ -141,7 +141,7 @@ async fn who_starts_a_timer_may_end() {
 
 /// TMOD-5: cancelling other timers leaves an interval alone.
 #[fika::test]
-async fn cancelling_others_leaves_an_interval() {
+async fn cancelling_other_timers_leaves_an_interval() {
     let interval = timer::send_interval(millis(1), self_pid(), 7_u64).unwrap();
     for _ in 0..50 {
         let once = timer::send_after(LONG, self_pid(), 8_u64).unwrap();
@@ -156,7 +156,7 @@ async fn cancelling_others_leaves_an_interval() {
 
 /// A cancel whose future is dropped leaves no message, and the timer still ends.
 #[fika::test]
-async fn a_cancel_may_be_dropped() {
+async fn dropping_a_cancel_leaves_no_message() {
     for _ in 0..200 {
         let (timer, process) = with_process(|| timer::apply_after(LONG, async {}).unwrap());
         let _ = timeout(Duration::ZERO, timer::cancel(timer)).await;
@@ -167,7 +167,7 @@ async fn a_cancel_may_be_dropped() {
 
 /// A timer for a pid ends with its process.
 #[fika::test]
-async fn an_exit_for_the_dead_is_over() {
+async fn an_exit_timer_ends_with_its_target() {
     let target = spawn(serve());
     let (_, process) =
         with_process(|| timer::exit_after(LONG, target, ExitReason::Shutdown).unwrap());
@@ -217,9 +217,9 @@ fn intervals_on_a_node_that_is_full() {
     let node = Node::builder().workers(2).process_limit(4).build().unwrap();
     node.block_on(async {
         let me = self_pid();
-        let tells = move |n: u64| move || async move { send(me, n) };
-        let each = timer::apply_interval(millis(1), tells(1)).unwrap();
-        let one = timer::apply_repeatedly(millis(1), tells(2)).unwrap();
+        let sends = move |n: u64| move || async move { send(me, n) };
+        let each = timer::apply_interval(millis(1), sends(1)).unwrap();
+        let one = timer::apply_repeatedly(millis(1), sends(2)).unwrap();
         let runs_again = async || {
             let mut seen = BTreeSet::new();
             while seen.len() < 2 {

@@ -18,7 +18,7 @@ use wait::{LIMIT, down, end_of, has_none, next, serve, sync};
 
 /// TIM-3: the reference distinguishes a late message from a new one.
 #[fika::test]
-async fn a_late_timeout_is_told_by_its_reference() {
+async fn a_late_timeout_is_recognised_by_its_reference() {
     for _ in 0..200 {
         let old = start_timer(Duration::ZERO, self_pid(), ());
         yield_now().await;
@@ -38,7 +38,7 @@ async fn a_late_timeout_is_told_by_its_reference() {
 
 /// TIM-7: a timer for a dead process is cancelled.
 #[fika::test]
-async fn a_timer_for_the_dead_is_cancelled() {
+async fn a_timer_for_a_dead_process_is_cancelled() {
     let target = spawn(serve());
     let timer = send_after(secs(60), target, ());
     assert!(read_timer(timer).is_some());
@@ -92,7 +92,7 @@ async fn the_timers_of_a_process_end_with_it() {
 
 /// TIM-7: a timer can be started while its process ends on another worker.
 #[fika::test(workers = 2)]
-async fn a_timer_that_is_started_while_its_process_ends() {
+async fn a_timer_started_while_its_process_ends() {
     let payload = Arc::new(());
     for round in 0..5000_u64 {
         let end = Arc::new(AtomicBool::new(false));
@@ -127,7 +127,7 @@ async fn wait_for(is_so: impl Fn() -> bool) {
 
 /// TIM-5: the result of `cancel_timer_async` comes as a message.
 #[fika::test]
-async fn the_result_of_cancelling_comes_as_a_message() {
+async fn cancel_timer_async_sends_the_result() {
     let me = self_pid();
     let timer = send_after(secs(60), me, ());
     cancel_timer_async(timer);
@@ -169,7 +169,7 @@ async fn an_absolute_time() {
 
 /// TIM-6: a time that is too long gives an error that says so. A very long time does not.
 #[fika::test]
-async fn a_time_that_is_absurdly_long() {
+async fn too_long_times_are_an_error() {
     const YEAR: u64 = 366 * 86_400;
     for time in [Duration::MAX, secs(101 * YEAR)] {
         let starts: [fn(Duration) -> TimerRef; 4] = [
@@ -227,7 +227,7 @@ async fn a_name_is_resolved_when_the_timer_fires() {
 
 /// TIM-9: a timer outlives the process that started it.
 #[fika::test]
-async fn a_timer_outlives_who_started_it() {
+async fn a_timer_outlives_the_process_that_started_it() {
     let me = self_pid();
     let (_, monitor) = spawn_monitor(async move {
         send_after(millis(10), me, "still".to_owned());
@@ -351,7 +351,7 @@ async fn a_timer_sends_to_its_own_node_only() {
 
 /// SIG-11: timers that are due at the same moment fire once each, in any order.
 #[fika::test]
-async fn timers_that_are_due_at_once() {
+async fn timers_due_at_the_same_moment_fire_once_each() {
     let at = self_node().env().now() + millis(20);
     for n in 0..500_u64 {
         send_at(at, self_pid(), n);

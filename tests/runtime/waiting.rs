@@ -57,7 +57,7 @@ async fn end_with(end: End, task: Task) -> ExitReason {
             End::Killed => std::future::pending::<()>().await,
             End::KilledInReceive => receive! { _: i8 => {} },
             End::Exits => exit(ExitReason::Shutdown),
-            End::Panics => panic!("as it is told to"),
+            End::Panics => panic!("on request"),
         }
         drop(waits);
     };
@@ -168,47 +168,45 @@ async fn assert_end(end: End, task: Task, name: &str) {
         End::Returns => "normal",
         End::Killed | End::KilledInReceive => "killed",
         End::Exits => "shutdown",
-        End::Panics => "panic: as it is told to at tests/runtime/waiting.rs",
+        End::Panics => "panic: on request at tests/runtime/waiting.rs",
     };
     let reason = end_with(end, task).await.to_string();
     assert!(reason.starts_with(expected), "{name}, {end:?}: {reason}");
 }
 
 #[fika::test(workers = 2)]
-async fn a_destructor_of_a_process_that_has_ended_does_not_wait() {
+async fn a_destructor_of_an_ended_process_does_not_wait() {
     destructors_end().await;
 }
 
 /// A destructor in a simulation does not wait either: nothing else would run meanwhile, and no time
 /// would pass.
 #[fika::test(sim)]
-async fn nor_does_it_in_a_simulation() {
+async fn a_destructor_in_a_simulation_does_not_wait() {
     destructors_end().await;
 }
 
 /// The destructor waits for a call that had begun before, since that call will end.
 #[fika::test(workers = 2)]
-async fn a_destructor_on_the_way_out_waits_for_a_call() {
+async fn a_destructor_during_unwinding_waits_for_a_running_call() {
     for end in [End::Exits, End::Panics] {
-        let (told, tells) = std::sync::mpsc::channel();
-        let call = spawn_blocking(move || tells.recv());
-        let told = task(async move {
-            told.send(7).unwrap();
+        let (tx, rx) = std::sync::mpsc::channel();
+        let call = spawn_blocking(move || rx.recv());
+        let process = task(async move {
+            tx.send(7).unwrap();
             assert_eq!(call.await, Ok(7));
         });
-        assert_end(end, told, "a call").await;
+        assert_end(end, process, "a call").await;
     }
 }
 
 /// A `receive!` without a limit has no result for this case, and can't be left during unwinding.
 /// Its thread is lost, but all others see the process end, and the rest of the node continues.
 #[test]
-fn the_thread_of_an_endless_receive_is_lost_but_not_its_process() {
+fn an_endless_receive_during_unwinding_loses_only_its_thread() {
     let node = Node::builder().workers(2).build().unwrap();
     node.block_on(async {
-        for (end, reason) in
-            [(End::Exits, "shutdown"), (End::Panics, "panic: as it is told to at ")]
-        {
+        for (end, reason) in [(End::Exits, "shutdown"), (End::Panics, "panic: on request at ")] {
             let (started, starter) = (make_ref(), self_pid());
             let body = async move {
                 trap_exit(true);
@@ -218,7 +216,7 @@ fn the_thread_of_an_endless_receive_is_lost_but_not_its_process() {
                 receive! { (): () => {} }
                 match end {
                     End::Exits => exit(ExitReason::Shutdown),
-                    _ => panic!("as it is told to"),
+                    _ => panic!("on request"),
                 }
             };
             let (pid, ends) = spawn_monitor(body);
@@ -245,7 +243,7 @@ impl Drop for Panics {
 /// A process has ended, one of its destructors panics, and another one waits: the first reason
 /// counts, unless it was orderly. Then it is the panic.
 #[test]
-fn the_reason_outlives_the_thread_of_a_destructor_that_waits() {
+fn the_exit_reason_survives_a_waiting_destructor() {
     type Values = Option<(Panics, Waits)>;
     let values = || Some((Panics, Waits(Some(receive_without_limit()))));
     let local = || (values(), None::<Local<Values>>);
@@ -282,7 +280,7 @@ async fn until_looked_at(pid: Pid) {
 
 /// A destructor needs no budget: the turn's budget is used up, and nothing gives it another one.
 #[fika::test(workers = 3)]
-async fn a_destructor_on_the_way_out_needs_no_budget() {
+async fn a_destructor_during_unwinding_needs_no_budget() {
     let end = end_of(async {
         let _waits = Waits(Some(task(sleep(millis(1)))));
         fika::inspect::bump_reductions(10_000);

@@ -190,7 +190,7 @@ fn mappers_of_one_host() {
 /// A host gets another address, and loses one, while its nodes run. The node on loopback has the
 /// first port mapper. The node on all addresses serves the new address within half a minute.
 #[test]
-fn a_host_gets_another_address() {
+fn a_host_changes_its_addresses() {
     let mut sim = Sim::new(0);
     sim.set_addresses("far", ["10.1.0.1", "fd00::1"].map(|ip| ip.parse().unwrap()));
     let far = sim.node("far@far", std::future::pending::<()>);

@@ -1,5 +1,5 @@
 //! Nodes that connect to each other at the same time end with one connection and lose nothing. They
-//! come together whatever happens to an attempt.
+//! get connected whatever happens to an attempt.
 
 use std::collections::BTreeMap;
 
@@ -87,7 +87,7 @@ fn everywhere(sim: &mut Sim, name: &str) -> Result<(), Failure> {
 }
 
 #[test]
-fn those_that_connect_at_once_have_one_connection() {
+fn simultaneous_connects_make_one_connection() {
     seeds(0..SEEDS, |seed| {
         let mut sim = Sim::on_any_network(seed);
         if seed.is_multiple_of(3) {
@@ -145,7 +145,7 @@ fn any_moment(sim: &mut Sim) {
 /// Two nodes find each other again, although one is frozen at any moment of an attempt, for longer
 /// than an attempt may take.
 #[test]
-fn a_node_that_is_frozen_in_a_handshake_is_found_again() {
+fn a_node_frozen_in_a_handshake_is_found_again() {
     seeds(0..SEEDS, |seed| {
         let mut sim = Sim::on_any_network(seed);
         let a = seeker(&mut sim, "a@host1", "b@host2", secs(1));
@@ -167,7 +167,7 @@ fn a_node_that_is_frozen_in_a_handshake_is_found_again() {
 /// Two nodes find each other, although their connections break repeatedly while one of them
 /// connects.
 #[test]
-fn a_handshake_that_breaks_is_made_again() {
+fn a_broken_handshake_is_retried() {
     seeds(0..SEEDS, |seed| {
         let mut sim = Sim::on_any_network(seed);
         let a = seeker(&mut sim, "a@host1", "b@host2", millis(100));
@@ -204,7 +204,7 @@ fn watcher(sim: &mut Sim, n: usize, count: usize) -> SimNode {
 /// Connections of an earlier life do not delay a new life of a node, though other nodes may still
 /// believe that they are up.
 #[test]
-fn a_node_that_lives_again_is_found_at_once() {
+fn a_restarted_node_is_found_at_once() {
     let is_meshed = |sim: &Sim| {
         let count = sim.nodes().count();
         sim.nodes().all(|node| sim.nodes_of(node).len() == count - 1)
@@ -234,7 +234,7 @@ fn a_node_that_lives_again_is_found_at_once() {
 /// HS-7: a node that closes a connection can make another at once. It does not wait for the first
 /// one, whose beginning the peer may not even have seen.
 #[test]
-fn a_node_that_disconnects_connects_again_at_once() {
+fn a_node_that_disconnects_can_reconnect_at_once() {
     seeds(0..SEEDS, |seed| {
         let mut sim = Sim::on_any_network(seed);
         let checks = sim.checks();

@@ -20,7 +20,7 @@ async fn one_of_many(n: usize, any: u64) {
 }
 
 #[test]
-fn all_who_are_left_hear_of_the_loss() {
+fn every_remaining_process_is_notified_of_the_loss() {
     seeds(0..SEEDS, |seed| {
         let mut sim = Sim::on_any_network(seed);
         let b = sim.node("b@host2", || async {

@@ -1,4 +1,4 @@
-//! Clusters come together, also after faults.
+//! Clusters become a full mesh, also after faults.
 
 use fika::prelude::*;
 use fika::sim::{Failure, Fault, Sim, SimNode, seeds};
@@ -82,7 +82,7 @@ fn a_mesh_heals() {
 }
 
 #[test]
-fn both_sides_of_a_cut_see_it() -> Result<(), Failure> {
+fn both_sides_of_a_partition_notice_it() -> Result<(), Failure> {
     let mut sim = cluster(7, 2, one_of_two);
     let [a, b] = [0, 1].map(|n| sim.nodes().nth(n).unwrap());
     sim.run_until(is_meshed, secs(60))?;

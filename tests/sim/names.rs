@@ -34,7 +34,7 @@ fn name(n: usize) -> String {
 }
 
 #[test]
-fn each_name_is_the_one_that_was_meant() {
+fn messages_reach_the_names_they_were_sent_to() {
     seeds(0..SEEDS, |seed| {
         let mut sim = Sim::on_any_network(seed);
         sim.configure(|config| config.message_bytes_max = MESSAGE_BYTES_MAX);

@@ -1,5 +1,5 @@
-//! Large clusters that fall apart come together again, with a bounded number of attempts and within
-//! a bounded time.
+//! Large clusters that fall apart reconnect, with a bounded number of attempts and within a bounded
+//! time.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -113,7 +113,7 @@ fn until_meshed(sim: &mut Sim, limit: Duration) -> Result<(Duration, usize), Fai
     Ok((sim.now() - begun, most))
 }
 
-/// DIST-11: two halves that have lost each other come together again when one node of one half
+/// DIST-11: two halves that have lost each other reconnect when one node of one half
 /// finds a node of the other.
 #[test]
 fn two_halves_find_each_other() -> Result<(), Failure> {
@@ -152,7 +152,7 @@ fn two_halves_find_each_other() -> Result<(), Failure> {
 /// Nodes that can't reach each other, and repeatedly hear of each other, retry less and less often.
 /// They find each other when they can.
 #[test]
-fn word_of_nodes_that_are_not_reached() -> Result<(), Failure> {
+fn unreachable_nodes_are_retried_less_and_less() -> Result<(), Failure> {
     const FAR: usize = 6;
     const BRIDGES: usize = 12;
     let (mut sim, attempts) = cluster(2, 2 * FAR);
@@ -194,7 +194,7 @@ fn word_of_nodes_that_are_not_reached() -> Result<(), Failure> {
 /// EPMD-17: a node whose port mapper is gone looks for it less and less often, and finds it when it
 /// is back.
 #[test]
-fn a_port_mapper_that_stays_away() -> Result<(), Failure> {
+fn a_missing_port_mapper_is_retried_less_and_less() -> Result<(), Failure> {
     let mut sim = Sim::new(3);
     sim.keep_log();
     let starts_mapper = Arc::new(AtomicBool::new(true));

@@ -63,7 +63,7 @@ fn mesh(sim: &mut Sim) -> Result<(), Failure> {
 }
 
 #[test]
-fn each_monitor_and_link_is_told_of_once() {
+fn each_monitor_and_link_fires_once() {
     seeds(0..SEEDS, |seed| {
         let mut sim = Sim::on_any_network(seed);
         let count = 2 + seed as usize % 3;

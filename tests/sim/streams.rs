@@ -156,7 +156,7 @@ fn member(sim: &mut Sim, n: usize, count: usize, pause: Duration, padding: usize
 }
 
 #[test]
-fn streams_come_in_order_or_end() {
+fn streams_arrive_in_order_or_end() {
     seeds(0..SEEDS, |seed| {
         let mut sim = Sim::on_any_network(seed);
         let count = 2 + seed as usize % 3;
@@ -174,13 +174,13 @@ fn streams_come_in_order_or_end() {
             member(&mut sim, n, count, pause, padding);
         }
         sim.run_with_some_faults(secs(60), &Fault::ALL);
-        come_to_an_end(&mut sim)?;
+        finish_streams(&mut sim)?;
         sim.finish()
     });
 }
 
 /// Lets each stream come to its end, after the faults.
-fn come_to_an_end(sim: &mut Sim) -> Result<(), Failure> {
+fn finish_streams(sim: &mut Sim) -> Result<(), Failure> {
     everywhere(sim, "streams", secs(60))?;
     for node in sim.nodes() {
         sim.send(node, "streams", Enough);

@@ -86,7 +86,7 @@ fn bulk(sim: &mut Sim, from: SimNode, to: SimNode) {
 }
 
 #[test]
-fn whoever_lives_is_not_given_up() {
+fn a_live_node_is_not_given_up() {
     seeds(0..SEEDS, |seed| {
         let (mut sim, [a, b]) = pair(seed)?;
         for node in [a, b] {
@@ -154,7 +154,7 @@ fn a_congested_connection_is_kept() {
 }
 
 #[test]
-fn whoever_is_frozen_is_given_up_in_time() {
+fn a_frozen_node_is_given_up_in_time() {
     seeds(0..SEEDS, |seed| {
         let (mut sim, [a, b]) = pair(seed)?;
         sim.run_for(millis(seed.wrapping_mul(7_919) % 20_000));

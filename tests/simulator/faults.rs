@@ -30,7 +30,7 @@ fn are_connected(a: SimNode, b: SimNode) -> impl Fn(&Sim) -> bool {
 }
 
 #[test]
-fn a_stalled_connection_is_noticed_and_another_made() -> Result<(), Failure> {
+fn a_stalled_connection_is_detected_and_replaced() -> Result<(), Failure> {
     let mut sim = Sim::new(1);
     let [a, b] = ["a@host1", "b@host2"].map(|name| seeker(&mut sim, name));
     sim.run_until(are_connected(a, b), secs(10))?;
@@ -41,7 +41,7 @@ fn a_stalled_connection_is_noticed_and_another_made() -> Result<(), Failure> {
 }
 
 #[test]
-fn a_stall_that_ends_early_costs_nothing() -> Result<(), Failure> {
+fn a_short_stall_closes_no_connection() -> Result<(), Failure> {
     let mut sim = Sim::new(1);
     let [a, b] = ["a@host1", "b@host2"].map(|name| once(&mut sim, name));
     sim.run_until(are_connected(a, b), secs(10))?;
@@ -53,7 +53,7 @@ fn a_stall_that_ends_early_costs_nothing() -> Result<(), Failure> {
 }
 
 #[test]
-fn who_believes_in_a_half_open_connection_learns_by_sending() -> Result<(), Failure> {
+fn a_half_open_connection_is_detected_by_sending() -> Result<(), Failure> {
     let mut sim = Sim::new(1);
     let [a, b] = ["a@host1", "b@host2"].map(|name| once(&mut sim, name));
     sim.run_until(are_connected(a, b), secs(10))?;
@@ -62,14 +62,14 @@ fn who_believes_in_a_half_open_connection_learns_by_sending() -> Result<(), Fail
     sim.half_open(b, a);
     sim.run_for(secs(1));
     sim.check(sim.nodes_of(b).is_empty(), "its own connection is broken")?;
-    sim.check(sim.nodes_of(a) == [b], "nobody has told it")?;
+    sim.check(sim.nodes_of(a) == [b], "no event has reported it")?;
     // The node notices at its next tick, or at the one after that if it has just sent something
     // else.
     sim.run_until(|sim| sim.nodes_of(a).is_empty(), secs(40))
 }
 
 #[test]
-fn a_full_backlog_takes_nobody() -> Result<(), Failure> {
+fn a_full_backlog_accepts_no_connection() -> Result<(), Failure> {
     let mut sim = Sim::new(1);
     let a = seeker(&mut sim, "a@host1");
     sim.run_for(secs(1));
@@ -82,7 +82,7 @@ fn a_full_backlog_takes_nobody() -> Result<(), Failure> {
 }
 
 #[test]
-fn slow_packets_are_a_part_of_all() -> Result<(), Failure> {
+fn slow_packets_delay_connecting() -> Result<(), Failure> {
     let took = |slow| {
         let mut sim = Sim::new(1);
         sim.change_network(|network| {
@@ -99,7 +99,7 @@ fn slow_packets_are_a_part_of_all() -> Result<(), Failure> {
 }
 
 #[test]
-fn clocks_are_ahead_from_the_start() {
+fn clock_skew_begins_at_the_start() {
     let mut sim = Sim::new(1);
     sim.set_clock_skew(secs(100));
     let nodes: Vec<_> = (0..5).map(|n| seeker(&mut sim, &format!("n{n}@host{n}"))).collect();
@@ -170,7 +170,7 @@ fn say(sim: &mut Sim, from: SimNode, to: SimNode) {
 }
 
 #[test]
-fn both_ends_of_a_reset_connection_know_at_once() -> Result<(), Failure> {
+fn both_ends_notice_a_reset_at_once() -> Result<(), Failure> {
     let mut sim = Sim::new(1);
     let [a, b] = pair(&mut sim)?;
     sim.reset(a, b);
@@ -195,7 +195,7 @@ fn a_cut_in_one_direction_leaves_the_other_open() -> Result<(), Failure> {
 }
 
 #[test]
-fn a_short_partition_delays() -> Result<(), Failure> {
+fn a_short_partition_only_delays() -> Result<(), Failure> {
     let mut sim = Sim::new(1);
     let [a, b] = pair(&mut sim)?;
     let at_b = counter(&mut sim, b);
@@ -209,7 +209,7 @@ fn a_short_partition_delays() -> Result<(), Failure> {
 }
 
 #[test]
-fn a_link_of_a_mesh_is_cut_and_the_others_stay() -> Result<(), Failure> {
+fn cutting_one_link_of_a_mesh_keeps_the_others() -> Result<(), Failure> {
     let mut sim = Sim::new(1);
     let [a, b, c] = ["a@host1", "b@host2", "c@host3"].map(|name| once(&mut sim, name));
     let all = [a, b, c];
@@ -221,7 +221,7 @@ fn a_link_of_a_mesh_is_cut_and_the_others_stay() -> Result<(), Failure> {
 }
 
 #[test]
-fn a_node_that_is_started_again_is_another() -> Result<(), Failure> {
+fn a_restarted_node_is_a_new_life() -> Result<(), Failure> {
     let mut sim = Sim::new(1);
     let [a, b] = pair(&mut sim)?;
     let old = sim.run_on(b, secs(1), async { self_pid() })?;
@@ -247,17 +247,17 @@ fn a_node_that_is_started_again_is_another() -> Result<(), Failure> {
 }
 
 #[test]
-fn nobody_hears_of_a_power_loss() -> Result<(), Failure> {
+fn a_power_loss_sends_nothing() -> Result<(), Failure> {
     let mut sim = Sim::new(1);
     let [a, b] = pair(&mut sim)?;
     sim.lose_power(b);
-    let told = sim.eventually(secs(40), |sim| sim.nodes_of(a).is_empty());
-    sim.check(!told, "somebody has told it")?;
+    let noticed = sim.eventually(secs(40), |sim| sim.nodes_of(a).is_empty());
+    sim.check(!noticed, "an event has reported it")?;
     sim.run_until(|sim| sim.nodes_of(a).is_empty(), secs(40))
 }
 
 #[test]
-fn the_clock_of_a_paused_node_goes_on() -> Result<(), Failure> {
+fn the_clock_of_a_paused_node_keeps_running() -> Result<(), Failure> {
     let mut sim = Sim::new(1);
     let [a, b] = pair(&mut sim)?;
     let woken = Arc::new(Mutex::new(None));
@@ -282,7 +282,7 @@ fn the_clock_of_a_paused_node_goes_on() -> Result<(), Failure> {
 }
 
 #[test]
-fn a_clock_that_jumps_fires_the_timers_of_its_node() -> Result<(), Failure> {
+fn a_clock_jump_fires_due_timers() -> Result<(), Failure> {
     let mut sim = Sim::new(1);
     let nodes = pair(&mut sim)?;
     let woken: Vec<_> = nodes
@@ -308,7 +308,7 @@ fn a_clock_that_jumps_fires_the_timers_of_its_node() -> Result<(), Failure> {
 }
 
 #[test]
-fn a_wall_clock_is_set_and_timers_do_not_know() {
+fn setting_the_wall_clock_does_not_affect_timers() {
     let mut sim = Sim::new(1);
     let a = idle(&mut sim, "a@host1");
     let wall = |sim: &Sim| sim.runtime(a).unwrap().env().wall();
@@ -369,7 +369,7 @@ fn bandwidth_is_limited() -> Result<(), Failure> {
 }
 
 #[test]
-fn pieces_of_any_length_make_whole_messages() -> Result<(), Failure> {
+fn messages_arrive_whole_from_pieces_of_any_length() -> Result<(), Failure> {
     for reads in [Reads::Bytes, Reads::Pieces] {
         megabyte(|network| (network.reads, network.short_writes) = (reads, 500))?;
     }
@@ -378,7 +378,7 @@ fn pieces_of_any_length_make_whole_messages() -> Result<(), Failure> {
 
 /// The choices of the seed are printed, so that the run need not be repeated to know them.
 #[test]
-fn a_failure_says_which_faults_there_were() {
+fn a_failure_lists_the_faults() {
     let mut said = BTreeSet::new();
     for seed in 0..40 {
         let mut sim = Sim::on_any_network(seed);
@@ -402,7 +402,7 @@ fn a_failure_says_which_faults_there_were() {
 
 /// Each kind of fault occurs, is logged, and is undone at the end.
 #[test]
-fn each_kind_strikes_and_is_undone() -> Result<(), Failure> {
+fn each_kind_of_fault_occurs_and_is_undone() -> Result<(), Failure> {
     let lines = [
         (Fault::Crash, "crashes"),
         (Fault::PowerLoss, "loses power"),

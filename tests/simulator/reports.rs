@@ -16,7 +16,7 @@ fn block(time: Duration) {
 }
 
 #[test]
-fn a_call_that_blocks_is_reported() -> Result<(), Failure> {
+fn a_blocking_call_is_reported() -> Result<(), Failure> {
     let mut sim = Sim::new(1);
     sim.set_blocking_limit(millis(40));
     let a = sim.node("a@host1", || async {
@@ -40,7 +40,7 @@ fn a_call_that_blocks_is_reported() -> Result<(), Failure> {
 }
 
 #[test]
-fn what_is_real_does_not_change_the_run() {
+fn real_time_does_not_change_the_run() {
     let run = |time| {
         let mut sim = Sim::new(1);
         sim.set_blocking_limit(millis(5));
@@ -122,7 +122,7 @@ fn crash() -> Sim {
 }
 
 #[test]
-fn the_log_is_for_people() {
+fn the_log_is_readable() {
     let sim = crash();
     let log = sim.log();
     let wanted = [
@@ -145,7 +145,7 @@ fn the_log_is_for_people() {
 }
 
 #[test]
-fn a_failure_says_where_all_of_it_is() {
+fn a_failure_names_the_file_of_the_whole_log() {
     let sim = crash();
     let failure = sim.failure("it was to be so");
     let file = failure.file.as_ref().expect("the log was kept");
@@ -153,7 +153,7 @@ fn a_failure_says_where_all_of_it_is() {
     let text = failure.to_string();
     assert!(text.contains(&file.display().to_string()) && failure.log.len() <= 60, "{text}");
     assert!(text.contains(
-        "FIKA_SIM_SEED=5 cargo test -p fika --test simulator reports::a_failure_says_where_all_of_it_is"
+        "FIKA_SIM_SEED=5 cargo test -p fika --test simulator reports::a_failure_names_the_file_of_the_whole_log"
     ));
     // If the whole log is not requested, its end is printed.
     let mut sim = Sim::new(5);
@@ -192,7 +192,7 @@ fn busy() -> Sim {
 }
 
 #[test]
-fn the_program_comes_first_in_a_failure() {
+fn a_failure_leaves_out_lines_of_the_runtime() {
     let failure = busy().failure("it was to be so");
     let text = failure.to_string();
     for wanted in ["== a@host1 starts", "-- nodeup node=b@host2", "visitor <", "<- u64"] {
@@ -210,12 +210,12 @@ fn the_program_comes_first_in_a_failure() {
 /// Set in the environment of tests that must fail.
 const FAIL: &str = "FIKA_SIM_REPORTS_FAIL";
 
-fn is_to_fail() -> bool {
+fn must_fail() -> bool {
     std::env::var_os(FAIL).is_some()
 }
 
 /// Lets a test of this file fail, in a separate program with this variable. Returns its output.
-fn let_fail(test: &str, variable: &str) -> String {
+fn failing_output(test: &str, variable: &str) -> String {
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture"]).env(FAIL, "1").env(variable, "1");
     let output = command.env_remove("RUST_BACKTRACE").output().unwrap();
@@ -225,14 +225,14 @@ fn let_fail(test: &str, variable: &str) -> String {
 
 #[test]
 fn fails_busily() {
-    if is_to_fail() {
+    if must_fail() {
         panic!("{}", busy().failure("it was to be so"));
     }
 }
 
 #[test]
-fn what_the_runtime_did_is_there_on_request() {
-    let text = let_fail("reports::fails_busily", "FIKA_SIM_RUNTIME");
+fn lines_of_the_runtime_are_shown_on_request() {
+    let text = failing_output("reports::fails_busily", "FIKA_SIM_RUNTIME");
     assert!(text.contains("net_kernel <") && text.contains("<- Local<Command>"), "{text}");
     assert!(!text.contains("FIKA_SIM_RUNTIME"), "{text}");
 }
@@ -273,22 +273,22 @@ fn a_failure_names_the_line_of_the_scenario() {
 
 #[test]
 fn fails_with_a_seed() {
-    fika::sim::seeds(3..4, |seed| Sim::new(seed).check(!is_to_fail(), "for nothing"));
+    fika::sim::seeds(3..4, |seed| Sim::new(seed).check(!must_fail(), "for nothing"));
 }
 const SEEDS: u32 = line!() - 2;
 
 #[fika::test(sim)]
 async fn fails_in_a_process() {
-    assert!(!is_to_fail());
+    assert!(!must_fail());
 }
 const FUNCTION: u32 = line!() - 3;
 
 #[test]
-fn a_panic_is_at_a_line_of_the_test() {
+fn a_panic_is_reported_at_a_line_of_the_test() {
     let at = |line| format!("panicked at {}:{line}:", file!());
-    let seeds = let_fail("reports::fails_with_a_seed", "FIKA_SIM_REPORTS");
+    let seeds = failing_output("reports::fails_with_a_seed", "FIKA_SIM_REPORTS");
     assert!(seeds.contains(&at(SEEDS)), "{seeds}");
-    let test = let_fail("reports::fails_in_a_process", "FIKA_SIM_REPORTS");
+    let test = failing_output("reports::fails_in_a_process", "FIKA_SIM_REPORTS");
     assert!(test.contains(&at(FUNCTION)), "{test}");
     assert!(test.contains(&format!("  at {}:{}:", file!(), FUNCTION + 1)), "{test}");
 }

@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn an_arrow_goes_up() {
+    fn an_upward_arrow_is_reported() {
         let to_part = "is in a/src/high/part.rs, a higher layer of `a/src`";
         let to_mod = "is in a/src/high/mod.rs, a higher layer of `a/src`";
         let cases = [
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn an_arrow_stays_or_goes_down() {
+    fn arrows_within_or_below_a_layer_are_allowed() {
         let cases = [
             "",
             "use crate::side::Side;",
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn layers_name_what_there_is() {
+    fn layers_list_exactly_the_existing_modules() {
         let house =
             house(&[("a/src/lib.rs", "mod new;"), ("a/src/new.rs", ""), ("a/src/low.rs", "")]);
         let found = lines(check_layers(&house, &[], &("a/src", &[&["low", "gone"]])));
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn files_use_each_other() {
+    fn files_that_use_each_other_are_reported() {
         let files = [
             (
                 "a/src/lib.rs",
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_use_each_other_though_no_files_do() {
+    fn folders_that_use_each_other_are_reported() {
         let files = [
             ("a/src/lib.rs", "mod x;\nmod y;\n"),
             ("a/src/x/mod.rs", "pub mod low;\npub mod high;\n"),
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_and_its_parts_use_each_other() {
+    fn a_folder_and_parts_that_use_each_other_are_reported() {
         let files = [
             ("a/src/lib.rs", "mod x;\n"),
             ("a/src/x/mod.rs", "mod part;\nuse part::Part;\npub struct Whole(Part);\n"),
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_circle_is_gone() {
+    fn a_listed_circle_that_is_gone_is_reported() {
         let files = [("a/src/lib.rs", "mod b;\n"), ("a/src/b.rs", "")];
         let found = circles_of(&files, &[("a/src", &["b", "c"], "why")]);
         assert_eq!(
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_depends_on_a_higher_one() {
+    fn a_dependency_on_a_higher_crate_is_reported() {
         let row = |folder, may_use, must_not_use| Crate { folder, may_use, must_not_use };
         let crates = [row("", &["fika-low"][..], &[][..]), row("low", &[], &["mio"])];
         let manifests = |low: &str| {

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_banned_path_is_named() {
+    fn a_banned_path_is_reported() {
         let cases: [(&str, &[usize]); 10] = [
             ("use std::net::IpAddr;", &[1]),
             ("use std::{fmt, net};\nfn f(_: net::IpAddr) {}", &[1, 2]),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn other_paths_may_be_named() {
+    fn other_paths_are_allowed() {
         for text in
             ["use core::net::X;", "fn net() { net(); }", "// std::net", "use tracing::trace;"]
         {
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn exceptions_name_what_there_is() {
+    fn exceptions_name_existing_files() {
         let mut house = House::default();
         house.add("a/src/x.rs", "use std::net::X;");
         house.add("a/src/bin/y.rs", "use std::net::X;");

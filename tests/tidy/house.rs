@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn code_goes_on_behind_an_item_for_tests() {
+    fn code_after_a_test_item_is_code() {
         let text = "//! A head.\nfn a() {}\n#[cfg(test)]\nuse x::y;\n\n// Why.\nfn b() {}\n";
         assert_eq!(code_of(text), "fn a() {} fn b() {}");
         let text = "#[cfg(all(test, not(loom)))]\nmod tests {\n fn t() {}\n}\nstruct C;\n";

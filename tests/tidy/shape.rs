@@ -185,7 +185,7 @@ mod tests {
     use crate::house::testing::{house, lines};
 
     #[test]
-    fn a_file_has_no_head_or_is_too_long() {
+    fn files_without_head_or_too_long_are_reported() {
         let long = format!("//! A head.\n{}", "const _: () = ();\n".repeat(CODE_LINES_MAX));
         let longer =
             format!("{long}#[cfg(test)]\nmod tests {{}}\n\n// Why.\nconst LAST: () = ();\n");
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn unsafe_code_is_not_where_it_is_listed() {
+    fn unlisted_unsafe_code_is_reported() {
         let allows = "#![allow(unsafe_code)]\n";
         let house = house(&[
             ("UNSAFE.md", "`a/listed.rs` `a/safe.rs` `a/documented.rs`"),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_future_or_a_builder_need_not_be_used() {
+    fn futures_and_builders_without_must_use_are_reported() {
         let text = "
             struct Wait;
             impl std::future::Future for Wait {}
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_does_not_run_or_is_a_binary_for_no_reason() {
+    fn tests_that_never_run_and_unlisted_binaries_are_reported() {
         let house = house(&[
             ("tests/net/main.rs", "#[path = \"../support/mod.rs\"]\nmod support;\nmod a;\nmod d;"),
             ("tests/net/a.rs", ""),

@@ -56,7 +56,7 @@ fn link_to_dead() {
 }
 
 /// Checks the effect of each operation on a node that can't be reached.
-async fn all_fail(name: &str, dead: Pid) {
+async fn check_all_fail(name: &str, dead: Pid) {
     trap_exit(true);
     assert_eq!(try_spawn_on(name, answerer()).await, Err(SpawnError::Noconnection));
     let none = spawn_on(name, answerer()).await;
@@ -86,7 +86,7 @@ fn trap_bif_1() {
     let place = Place::new();
     place.node("here").block_on(async move {
         let none = spawn_on(place.name("nobody"), answerer()).await;
-        all_fail(&place.name("nobody"), none).await;
+        check_all_fail(&place.name("nobody"), none).await;
     });
 }
 
@@ -98,7 +98,7 @@ fn trap_bif_2() {
     let mut there = place.os("there").start();
     let dead = here.block_on(async move { spawn_on(place.name("there"), answerer()).await });
     there.kill();
-    here.block_on(async move { all_fail(&place.name("there"), dead).await });
+    here.block_on(async move { check_all_fail(&place.name("there"), dead).await });
 }
 
 /// SPAWN-2, DIST-18: repeated use of a dead node fails each time, and leaves nothing behind.
@@ -112,7 +112,7 @@ fn trap_bif_3() {
     let processes = here.process_count();
     here.block_on(async move {
         for _ in 0..100 {
-            all_fail(&place.name("there"), dead).await;
+            check_all_fail(&place.name("there"), dead).await;
         }
     });
     support::until("nothing is left of it", || here.process_count() <= processes);
@@ -135,7 +135,7 @@ fn dist_auto_connect_never() {
     let (never_name, there_name) = (place.name("never"), place.name("there"));
     let name = there_name.clone();
     never.block_on(async move {
-        all_fail(&name, answering).await;
+        check_all_fail(&name, answering).await;
         assert!(nodes().is_empty());
         // An explicit connect works, and then every operation does.
         assert_eq!(connect_node(&name).await, Some(true));

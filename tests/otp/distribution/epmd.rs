@@ -165,7 +165,7 @@ fn creation_selection() {
                 fika::net::start_distribution(&name).await.unwrap();
                 let creation = match with_mapper {
                     true => {
-                        spawn_on(&peer, tells_creation(self_pid())).await;
+                        spawn_on(&peer, reports_creation(self_pid())).await;
                         next!(u32)
                     }
                     false => self_pid().node().creation().0,
@@ -182,6 +182,6 @@ fn creation_selection() {
 
 /// Tells a process the creation of its node.
 #[remote]
-async fn tells_creation(of: Pid) {
+async fn reports_creation(of: Pid) {
     send(of, of.node().creation().0);
 }

@@ -9,8 +9,8 @@ type Bad = (&'static str, Vec<u8>);
 /// A node logs this many errors of peers in full. After that, it logs only their number.
 const LOGGED_IN_FULL: usize = 32;
 
-/// Checks that each of the frames closes its own connection, with a log entry, and harms nobody
-/// else.
+/// Checks that each of the frames closes its own connection, with a log entry, and has no
+/// effect on others.
 fn bad_frames(cases: Vec<Bad>) {
     cases.chunks(LOGGED_IN_FULL).for_each(bad_frames_of_one);
 }
@@ -114,18 +114,18 @@ fn bad_dist_structure() {
 fn bad_dist_ext_control() {
     let place = Place::new();
     let there = place.node("there");
-    let (told, tells) = mpsc::channel();
+    let (tx, rx) = mpsc::channel();
     let trapping = there.spawn(async move {
         trap_exit(true);
         register("trapping", self_pid()).unwrap();
-        told.send(None).unwrap();
+        tx.send(None).unwrap();
         loop {
-            told.send(Some(next!(Exit).reason)).unwrap();
+            tx.send(Some(next!(Exit).reason)).unwrap();
         }
     });
     trapping.expect("there is room");
-    let told = || tells.recv_timeout(LIMIT).unwrap();
-    assert_eq!(told(), None);
+    let next = || rx.recv_timeout(LIMIT).unwrap();
+    assert_eq!(next(), None);
     let addr = place.addr_of("there");
     let mut peer = Peer::connected(addr, &place.name("peer"), &place.name("there"));
     peer.write(&frame(&[&[2, 0][..], &text("trapping")].concat()));
@@ -145,10 +145,10 @@ fn bad_dist_ext_control() {
     for bytes in cases {
         let length = (bytes.len() as u32).to_be_bytes();
         peer.write(&frame(&[&[0x94, 0, 5, 0, 0, 0][..], &length, bytes].concat()));
-        assert!(matches!(told(), Some(ExitReason::Badarg(_))), "{bytes:x?}");
+        assert!(matches!(next(), Some(ExitReason::Badarg(_))), "{bytes:x?}");
     }
     peer.write(&frame(&[0x94, 0, 5, 0, 0, 0, 0, 0, 0, 1, 1]));
-    assert_eq!(told(), Some(ExitReason::Shutdown), "the connection goes on");
+    assert_eq!(next(), Some(ExitReason::Shutdown), "the connection goes on");
     assert_eq!(there.undecodable_count(), cases.len() as u64);
 }
 

@@ -9,14 +9,14 @@ use fika::inspect::{InfoItem, Item, process_info};
 /// Returns the types and numbers of the messages in a process's mailbox, and whether each can be
 /// decoded.
 async fn mailbox(pid: Pid) -> Vec<(String, bool)> {
-    let told = process_info(pid, &[Item::Messages]).await.expect("it lives");
-    let InfoItem::Messages(messages) = &told[0] else { panic!("{told:?}") };
+    let infos = process_info(pid, &[Item::Messages]).await.expect("it lives");
+    let InfoItem::Messages(messages) = &infos[0] else { panic!("{infos:?}") };
     let is_ask = |message: &fika::inspect::Snapshot| message.get::<Ask>().is_some();
     messages.iter().map(|message| (message.type_name().to_owned(), is_ask(message))).collect()
 }
 
-/// DIST-19, INFO-10: an information request finds a message that can't be decoded, and harms
-/// nobody. Only a receive drops the message.
+/// DIST-19, INFO-10: an information request finds a message that can't be decoded, and ends
+/// no process. Only a receive drops the message.
 #[test]
 fn bad_dist_ext_process_info() {
     let place = Place::new();
@@ -199,12 +199,12 @@ fn hopeful_data_encoding() {
     drop((proxy, bouncer));
     const PRIORITY: u64 = 1 << 2;
     for flags in [SPAWN, SPAWN | PRIORITY, SPAWN | PRIORITY | 1 << 40 | 1 << 63] {
-        same_to_a_peer(flags);
+        check_equal_before_and_after_connecting(flags);
     }
 }
 
 /// Checks that a peer with these flags gets the same message before and after the connection is up.
-fn same_to_a_peer(flags: u64) {
+fn check_equal_before_and_after_connecting(flags: u64) {
     let place = Place::new();
     let listener = std::net::TcpListener::bind((place.ip, 0)).unwrap();
     let (port, name) = (listener.local_addr().unwrap().port(), place.name("peer"));

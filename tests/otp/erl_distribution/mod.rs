@@ -480,7 +480,7 @@ fn xdg_cookie() {
 }
 
 /// Returns which pairs of nodes can connect, by their cookies.
-fn who_connects(nodes: &[(&str, &TestNode)], name: impl Fn(&str) -> String) -> Vec<String> {
+fn connecting_pairs(nodes: &[(&str, &TestNode)], name: impl Fn(&str) -> String) -> Vec<String> {
     let mut pairs = Vec::new();
     for (from, node) in nodes {
         for (to, _) in nodes.iter().filter(|(to, _)| to != from) {
@@ -514,23 +514,23 @@ fn differing_cookies() {
         node("c", "the cookie of node c"),
     );
     let nodes = [("a", &a), ("b", &b), ("c", &c)];
-    assert_eq!(who_connects(&nodes, name), [""; 0], "all differ");
+    assert_eq!(connecting_pairs(&nodes, name), [""; 0], "all differ");
     // A cookie on one side alone is not enough, whichever node begins.
     let b_name = name("b");
     a.block_on(async move { fika::net::set_cookie_for(b_name, "the cookie of node b").unwrap() });
-    assert_eq!(who_connects(&nodes, name), ["ab", "ba"], "b takes its own for all");
+    assert_eq!(connecting_pairs(&nodes, name), ["ab", "ba"], "b takes its own for all");
     let a_name = name("a");
     b.block_on(async move { fika::net::set_cookie_for(a_name, "the cookie of a and b").unwrap() });
-    assert_eq!(who_connects(&nodes, name), [""; 0]);
+    assert_eq!(connecting_pairs(&nodes, name), [""; 0]);
     let b_name = name("b");
     a.block_on(async move { fika::net::set_cookie_for(b_name, "the cookie of a and b").unwrap() });
-    assert_eq!(who_connects(&nodes, name), ["ab", "ba"]);
+    assert_eq!(connecting_pairs(&nodes, name), ["ab", "ba"]);
     // The default cookie of c changes. A cookie for the own node changes the default, too.
     c.block_on(async { fika::net::set_cookie("the cookie of node b").unwrap() });
-    assert_eq!(who_connects(&nodes, name), ["ab", "ba", "bc", "cb"]);
+    assert_eq!(connecting_pairs(&nodes, name), ["ab", "ba", "bc", "cb"]);
     let c_name = name("c");
     c.block_on(async move { fika::net::set_cookie_for(c_name, "the cookie of node a").unwrap() });
-    assert_eq!(who_connects(&nodes, name), ["ab", "ac", "ba", "ca"]);
+    assert_eq!(connecting_pairs(&nodes, name), ["ab", "ac", "ba", "ca"]);
     // A live connection stays up.
     let (a_name, c_name) = (name("a"), name("c"));
     a.block_on(async move {

@@ -29,7 +29,7 @@ fn dyn_node_name() {
             let up: [fika::net::NodeUp; 2] = [next!(fika::net::NodeUp), next!(fika::net::NodeUp)];
             assert_eq!((&up[0].node, up[0].node_type), (&own, NodeType::Visible));
             assert_eq!((up[1].node.as_str(), up[1].node_type), (&*peer, NodeType::Hidden));
-            spawn_on(&peer, tells_hidden(self_pid())).await;
+            spawn_on(&peer, reports_hidden(self_pid())).await;
             assert_eq!(next!(Vec<NodeName>), std::slice::from_ref(&own), "as the peer has it");
 
             assert_eq!(disconnect_node(&peer).await, Some(true));
@@ -46,8 +46,8 @@ fn dyn_node_name() {
 }
 
 /// Reports to a process which hidden nodes this one is connected to.
-#[remote(name = "test::tells_hidden")]
-async fn tells_hidden(to: Pid) {
+#[remote(name = "test::reports_hidden")]
+async fn reports_hidden(to: Pid) {
     send(to, fika::net::nodes_of(NodeKind::Hidden));
 }
 

@@ -73,7 +73,7 @@ async fn alias_bif() {
     send(plain, 5_u64);
     assert!(has_none::<u64>().await);
 
-    // An alias of a dead process leads nowhere, even if another process has its slot.
+    // An alias of a dead process reaches no process, even if another process has its slot.
     let (owner, watch) = spawn_monitor(async {
         let parent: Pid = next().await;
         send(parent, alias());

@@ -40,7 +40,7 @@ async fn asked<F: Future>(mut future: Pin<&mut F>) {
     .await;
 }
 
-/// Works until it is told to end, and always wants to run.
+/// Works until it is asked to end, and is always ready to run.
 async fn busy() {
     loop {
         receive! { (): () => return, after Duration::ZERO => {} }
@@ -48,7 +48,7 @@ async fn busy() {
     }
 }
 
-/// Waits until it is told to end.
+/// Waits until it is asked to end.
 async fn idle() {
     next_forever::<()>().await;
 }
@@ -306,9 +306,9 @@ async fn otp_7738_suspended() {
         suspend_process(child).await.unwrap();
         send(child, 7_u64);
         for _ in 0..5 {
-            let told = process_info(child, &[Item::Status, Item::MessageQueueLen]).await;
+            let infos = process_info(child, &[Item::Status, Item::MessageQueueLen]).await;
             let expected = vec![InfoItem::Status(Status::Suspended), InfoItem::MessageQueueLen(1)];
-            assert_eq!(told, Some(expected));
+            assert_eq!(infos, Some(expected));
         }
         assert!(has_none::<u64>().await);
         resume_process(child).unwrap();
@@ -319,7 +319,7 @@ async fn otp_7738_suspended() {
 
 /// Lets processes of this priority send requests to processes of low priority, while processes that
 /// always want to run keep all workers busy.
-async fn asked_at(priority: Priority, askers: usize, times: usize) {
+async fn check_requests_at(priority: Priority, askers: usize, times: usize) {
     let hogs: Vec<_> = (0..16).map(|_| spawn(busy())).collect();
     let targets: Vec<_> =
         (0..4).map(|_| spawn_opt(SpawnOpts::new().priority(Priority::Low), busy()).pid).collect();
@@ -347,14 +347,14 @@ async fn asked_at(priority: Priority, askers: usize, times: usize) {
 /// FLAG-2, INFO-10: a request from a process of high or max priority to a low one is answered.
 #[fika::test(workers = 2)]
 async fn no_priority_inversion() {
-    asked_at(Priority::High, 1, 300).await;
-    asked_at(Priority::Max, 1, 300).await;
+    check_requests_at(Priority::High, 1, 300).await;
+    check_requests_at(Priority::Max, 1, 300).await;
 }
 
 /// FLAG-2, INFO-10: requests from many processes of high priority to low ones are answered.
 #[fika::test(workers = 2)]
 async fn no_priority_inversion2() {
-    asked_at(Priority::High, 50, 20).await;
+    check_requests_at(Priority::High, 50, 20).await;
 }
 
 /// INFO-10: processes that wait, work or serve answer many requests at the same time.
@@ -416,16 +416,16 @@ async fn t_process_info() {
     let linked = spawn_link(idle());
     let watch_by_name = monitor("nobody");
     send(me, "a message".to_owned());
-    let told = process_info(me, &all_items()).await.expect("it lives");
-    assert_eq!(told.len(), all_items().len());
+    let infos = process_info(me, &all_items()).await.expect("it lives");
+    assert_eq!(infos.len(), all_items().len());
     let expected = [
         InfoItem::RegisteredName(Some("t_process_info".into())),
         InfoItem::Status(Status::Running),
         // The `Down` of the missing process is the first message.
         InfoItem::MessageQueueLen(2),
     ];
-    assert_eq!(told[..3], expected);
-    let InfoItem::Messages(messages) = &told[3] else { panic!("{told:?}") };
+    assert_eq!(infos[..3], expected);
+    let InfoItem::Messages(messages) = &infos[3] else { panic!("{infos:?}") };
     assert_eq!(messages[0].get::<Down>().unwrap().monitor, watch_by_name);
     assert_eq!(messages[1].get::<String>().as_deref(), Some("a message"));
     let expected = [
@@ -438,17 +438,17 @@ async fn t_process_info() {
         InfoItem::Parent(info::parent(me).await.unwrap()),
         InfoItem::Label(Some("the one that is asked".into())),
     ];
-    assert_eq!(told[4..12], expected);
-    let InfoItem::Dictionary(entries) = &told[12] else { panic!("{told:?}") };
+    assert_eq!(infos[4..12], expected);
+    let InfoItem::Dictionary(entries) = &infos[12] else { panic!("{infos:?}") };
     assert_eq!((entries.len(), entries[0].1.get::<u64>()), (1, Some(5)));
-    assert_eq!(told[13], InfoItem::DictionaryKey("key".into(), Some(entries[0].1.clone())));
-    let InfoItem::Memory(bytes) = told[14] else { panic!("{told:?}") };
+    assert_eq!(infos[13], InfoItem::DictionaryKey("key".into(), Some(entries[0].1.clone())));
+    let InfoItem::Memory(bytes) = infos[14] else { panic!("{infos:?}") };
     assert!((200..100_000).contains(&bytes), "{bytes}");
-    let InfoItem::InitialCall(site) = told[16] else { panic!("{told:?}") };
+    let InfoItem::InitialCall(site) = infos[16] else { panic!("{infos:?}") };
     assert!(site.file().ends_with(".rs"));
     let last =
         [InfoItem::CurrentFunction(None), InfoItem::SuspendedBy(vec![]), InfoItem::Unanswered(0)];
-    assert_eq!(told[17..], last);
+    assert_eq!(infos[17..], last);
     demonitor(child_down);
     assert_eq!(info::monitors(me).await, Some(vec![]));
 }
@@ -648,7 +648,7 @@ async fn process_info_2_list() {
         Item::Status,
         Item::Links,
     ];
-    let told = |name: Option<&str>| {
+    let infos = |name: Option<&str>| {
         vec![
             InfoItem::RegisteredName(name.map(Into::into)),
             InfoItem::Links(vec![]),
@@ -658,9 +658,9 @@ async fn process_info_2_list() {
             InfoItem::Links(vec![]),
         ]
     };
-    assert_eq!(process_info(child, &items).await, Some(told(None)));
+    assert_eq!(process_info(child, &items).await, Some(infos(None)));
     register("listed", child).unwrap();
-    assert_eq!(process_info(child, &items).await, Some(told(Some("listed"))));
+    assert_eq!(process_info(child, &items).await, Some(infos(Some("listed"))));
     let many = vec![Item::TrapExit; 10_000];
     assert_eq!(process_info(child, &many).await, Some(vec![InfoItem::TrapExit(false); 10_000]));
 }
@@ -756,8 +756,8 @@ async fn process_info_smoke_all() {
             let one = process_info(pid, std::slice::from_ref(&item)).await;
             assert!(one.is_none_or(|one| one.len() == 1));
         }
-        let told = process_info(pid, &all_items()).await;
-        assert!(told.is_none_or(|told| told.len() == all_items().len()));
+        let infos = process_info(pid, &all_items()).await;
+        assert!(infos.is_none_or(|infos| infos.len() == all_items().len()));
     }
 }
 
@@ -814,10 +814,10 @@ async fn process_info_self_msgq_len_messages() {
     });
     let mut count = 0;
     while count < 1000 {
-        let told = process_info(me, &[Item::MessageQueueLen, Item::Messages]).await;
-        let told = told.expect("it lives");
-        let [InfoItem::MessageQueueLen(len), InfoItem::Messages(messages)] = &told[..] else {
-            panic!("{told:?}")
+        let infos = process_info(me, &[Item::MessageQueueLen, Item::Messages]).await;
+        let infos = infos.expect("it lives");
+        let [InfoItem::MessageQueueLen(len), InfoItem::Messages(messages)] = &infos[..] else {
+            panic!("{infos:?}")
         };
         assert_eq!(*len, messages.len());
         assert!(*len >= count);
@@ -839,10 +839,10 @@ async fn process_info_self_msgq_len_more() {
             Item::MessageQueueLen,
             Item::MonitoredBy,
         ];
-        let told = process_info(me, &items).await.unwrap();
-        assert_eq!(told[1], InfoItem::MessageQueueLen(n));
-        assert_eq!(told[2], InfoItem::Status(Status::Running));
-        assert_eq!(told[3], told[1]);
+        let infos = process_info(me, &items).await.unwrap();
+        assert_eq!(infos[1], InfoItem::MessageQueueLen(n));
+        assert_eq!(infos[2], InfoItem::Status(Status::Running));
+        assert_eq!(infos[3], infos[1]);
         send(me, ());
     }
 }

@@ -8,15 +8,15 @@ use fika::process::{
 };
 
 /// Sends its pid to `to`, and ends on request, or when a process ends that it is linked to.
-#[remote(name = "test::says_and_serves")]
-async fn says_and_serves(to: Pid) {
+#[remote(name = "test::reports_pid_and_serves")]
+async fn reports_pid_and_serves(to: Pid) {
     send(to, self_pid());
     receive! { reason: ExitReason => exit(reason) }
 }
 
 /// Reports to `to` when it has started, and later the reason of an exit over a link.
-#[remote(name = "test::tells_its_end")]
-async fn tells_its_end(to: Pid, n: u64) {
+#[remote(name = "test::reports_exit")]
+async fn reports_exit(to: Pid, n: u64) {
     trap_exit(true);
     send(to, n);
     let Exit { reason, .. } = next().await;
@@ -28,7 +28,7 @@ async fn requests_are_answered(node: &str) {
     trap_exit(true);
     let me = self_pid();
     let plain = SpawnOpts::new;
-    let request = |opts: RequestOpts| spawn_request_on(node, opts, says_and_serves(me));
+    let request = |opts: RequestOpts| spawn_request_on(node, opts, reports_pid_and_serves(me));
     let fails = |opts: RequestOpts| spawn_request_on(node, opts, Unknown);
     let is_remote = self_node().name().as_str() != node;
 
@@ -85,7 +85,7 @@ async fn requests_are_answered(node: &str) {
             // No Exit and no Down comes, because no child ever existed.
             assert!(!demonitor(asked));
         } else {
-            let asked = spawn_request_on(node, opts, says_and_serves(me));
+            let asked = spawn_request_on(node, opts, reports_pid_and_serves(me));
             let child = reply_to(asked).await.unwrap();
             assert_eq!(next::<Pid>().await, child);
             send(child, text("end"));
@@ -143,7 +143,7 @@ fn spawn_request_bif() {
         let nowhere = place.name("nowhere");
         let me = self_pid();
         for opts in [SpawnOpts::new(), SpawnOpts::new().link().monitor()] {
-            let asked = spawn_request_on(&nowhere, opts, says_and_serves(me));
+            let asked = spawn_request_on(&nowhere, opts, reports_pid_and_serves(me));
             assert_eq!(reply_to(asked).await, Err(SpawnError::Noconnection));
         }
         let asked = spawn_request_on(&nowhere, SpawnOpts::new().reply_tag(7_u64), Unknown);
@@ -219,7 +219,7 @@ fn spawn_request_link_child_exit() {
 
 /// Returns the reason that child number `n` reports for its end. `None` if the signal came before
 /// the child was ready to trap it, which may happen on a busy machine.
-async fn end_told(n: u64) -> Option<ExitReason> {
+async fn reported_exit(n: u64) -> Option<ExitReason> {
     receive! {
         (m, reason): (u64, ExitReason) if m == n => Some(reason),
         after secs(1) => None,
@@ -227,9 +227,9 @@ async fn end_told(n: u64) -> Option<ExitReason> {
 }
 
 /// Checks that many children report their end, all with the expected reason.
-fn assert_told(told: &[Option<ExitReason>], expected: &ExitReason) {
-    assert!(told.iter().flatten().all(|reason| reason == expected), "{told:?}");
-    assert!(told.iter().flatten().count() * 3 >= told.len(), "{told:?}");
+fn assert_reported(reported: &[Option<ExitReason>], expected: &ExitReason) {
+    assert!(reported.iter().flatten().all(|reason| reason == expected), "{reported:?}");
+    assert!(reported.iter().flatten().count() * 3 >= reported.len(), "{reported:?}");
 }
 
 /// EXIT-15, SPAWN-7: if a parent ends before it receives the answer to its request, the child gets
@@ -251,7 +251,7 @@ fn spawn_request_link_parent_exit_compound_reason() {
             let go = Arc::new(AtomicBool::new(false));
             let gone = go.clone();
             let parent = spawn(async move {
-                spawn_request_on(&node, SpawnOpts::new().link(), tells_its_end(test, n));
+                spawn_request_on(&node, SpawnOpts::new().link(), reports_exit(test, n));
                 while !gone.load(Ordering::SeqCst) {
                     std::hint::spin_loop();
                 }
@@ -265,22 +265,22 @@ fn spawn_request_link_parent_exit_compound_reason() {
             assert_eq!(next::<(u64, ExitReason)>().await, (n, compound()));
         }
         // The answer can't have arrived, because the other node is frozen.
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for n in 0..ROUNDS {
             let node = name.clone();
             there.freeze();
             let end = end_of(async move {
-                spawn_request_on(&node, SpawnOpts::new().link(), tells_its_end(test, n));
+                spawn_request_on(&node, SpawnOpts::new().link(), reports_exit(test, n));
                 // This child has no link, so no process ends it.
-                spawn_request_on(&node, SpawnOpts::new(), tells_its_end(test, n + ROUNDS));
+                spawn_request_on(&node, SpawnOpts::new(), reports_exit(test, n + ROUNDS));
                 exit(compound());
             });
             assert_eq!(end.await, compound());
             there.thaw();
-            told.push(end_told(n).await);
+            reported.push(reported_exit(n).await);
             while next::<u64>().await != n + ROUNDS {}
         }
-        assert_told(&told, &compound());
+        assert_reported(&reported, &compound());
         receive! {
             (n, reason): (u64, ExitReason) if n >= ROUNDS => panic!("{n} has no link: {reason}"),
             after Duration::ZERO => {}
@@ -301,7 +301,7 @@ fn spawn_request_abandon_bif() {
         // These requests can't be abandoned: an answered one, another process's, and a reference
         // that is not a request.
         for node in [place.name("here"), name.clone()] {
-            let asked = spawn_request_on(&node, plain().monitor(), says_and_serves(test));
+            let asked = spawn_request_on(&node, plain().monitor(), reports_pid_and_serves(test));
             let others = end_of(async move { assert!(!spawn_request_abandon(asked)) });
             assert_eq!(others.await, ExitReason::Normal);
             let child = reply_to(asked).await.unwrap();
@@ -315,15 +315,15 @@ fn spawn_request_abandon_bif() {
         assert!(!spawn_request_abandon(asked), "one on this node is answered at once");
         assert!(reply_to(asked).await.is_ok());
 
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for n in (0..).step_by(4).take(ROUNDS as usize) {
             there.freeze();
             let opts = plain()
                 .link()
                 .monitor_with(MonitorOpts::new().tag(1_u64).alias(MonitorAlias::Demonitor));
-            let linked = spawn_request_on(&name, opts, tells_its_end(test, n));
-            let watched = spawn_request_on(&name, plain().monitor(), says_and_serves(test));
-            let kept = spawn_request_on(&name, plain().monitor(), tells_its_end(test, n + 1));
+            let linked = spawn_request_on(&name, opts, reports_exit(test, n));
+            let watched = spawn_request_on(&name, plain().monitor(), reports_pid_and_serves(test));
+            let kept = spawn_request_on(&name, plain().monitor(), reports_exit(test, n + 1));
             for asked in [linked, watched] {
                 assert!(spawn_request_abandon(asked) && !spawn_request_abandon(asked));
                 assert!(!demonitor(asked), "no monitor is to come");
@@ -335,19 +335,19 @@ fn spawn_request_abandon_bif() {
             let node = name.clone();
             let end = end_of(async move {
                 let opts = SpawnOpts::new().link();
-                let asked = spawn_request_on(&node, opts, tells_its_end(test, n + 2));
+                let asked = spawn_request_on(&node, opts, reports_exit(test, n + 2));
                 assert!(spawn_request_abandon(asked));
                 exit(text("another reason"));
             });
             assert_eq!(end.await, text("another reason"));
             // Dropping the future abandons its request.
-            let opts = tells_its_end(test, n + 3);
+            let opts = reports_exit(test, n + 3);
             let waits = timeout(Duration::ZERO, spawn_link_on(&name, opts)).await;
             assert!(waits.is_err(), "nobody answers");
             there.thaw();
             assert!(reply_to(kept).await.is_ok());
             for n in [n, n + 2, n + 3] {
-                told.push(end_told(n).await);
+                reported.push(reported_exit(n).await);
             }
             // No process ends the child without a link, nor sees its end.
             let child: Pid = next().await;
@@ -358,7 +358,7 @@ fn spawn_request_abandon_bif() {
             assert!(has_none::<Tagged<u64, Down>>().await && has_none::<Exit>().await);
             assert!(has_none::<String>().await);
         }
-        assert_told(&told, &ExitReason::Abandoned);
+        assert_reported(&reported, &ExitReason::Abandoned);
         receive! {
             (n, reason): (u64, ExitReason) if n % 4 == 1 => panic!("{n} has no link: {reason}"),
             after Duration::ZERO => {}
@@ -390,7 +390,7 @@ fn dist_spawn_monitor() {
             assert_eq!(exit_from(both.pid).await, reason);
         }
         // The node is lost while a child lives, while a request is in flight, and before a request.
-        let (_, lives) = spawn_monitor_on(&name, says_and_serves(self_pid())).await;
+        let (_, lives) = spawn_monitor_on(&name, reports_pid_and_serves(self_pid())).await;
         next::<Pid>().await;
         there.freeze();
         let opts = || SpawnOpts::new().link().monitor();

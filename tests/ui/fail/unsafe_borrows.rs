@@ -10,7 +10,7 @@ fn a_message_is_not_used_behind_its_envelope() {
     println!("{text:?}");
 }
 
-fn nor_are_its_bytes(envelope: Envelope) -> usize {
+fn no_bytes_borrowed(envelope: Envelope) -> usize {
     let encoded: &Encoded = envelope.as_encoded().unwrap();
     let message = envelope.downcast::<String>();
     drop(message);
