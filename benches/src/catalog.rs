@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn what_slow_systems_do_less_of_is_a_parameter() {
+    fn amounts_reduced_for_slow_systems_are_parameters() {
         for workload in WORKLOADS.iter().filter(|workload| !workload.slow.is_empty()) {
             let found = workload.params.iter().any(|(name, ..)| *name == workload.amount);
             assert!(found, "{} has no {}", workload.name, workload.amount);

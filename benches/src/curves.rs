@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_named_is_run() {
+    fn every_named_curve_is_run() {
         let named = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
             tries(&names, false).map(|tries| tries.len())

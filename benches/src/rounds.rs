@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_worked_says_why() {
+    fn a_failed_workload_gives_its_reason() {
         for (run, goes_on) in [
             (Run::Failed("why".into()), true),
             (Run::Cannot("why".into()), false),

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_behind_is_ended() {
+    fn leftover_processes_are_ended() {
         assert!(matches!(shell(&format!("sleep 1000 & {USED}"), LONG), Run::Done(_)));
     }
 }

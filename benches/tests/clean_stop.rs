@@ -44,7 +44,7 @@ fn node() -> String {
 }
 
 #[test]
-fn what_is_on_a_leash_ends_with_standard_input() {
+fn a_leashed_program_ends_with_standard_input() {
     let mut child = leashed("sleep 1000 & echo up; sleep 1000");
     await_word(&mut child, "up\n");
     drop(child.stdin.take());
@@ -80,7 +80,7 @@ fn a_node_ends_with_the_one_that_started_it() {
 }
 
 #[test]
-fn one_whose_parent_has_gone_before_ends_at_once() {
+fn a_program_without_a_parent_ends_at_once() {
     let script = format!("FIKA_BENCH_PARENT=1 exec {}", node());
     let mut child = start(Command::new("sh").args(["-c", &script]));
     await_end_of_all(&mut child);

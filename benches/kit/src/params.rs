@@ -72,7 +72,7 @@ mod tests {
     use super::Params;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn parameters_round_trip() {
         let params = Params::parse(["n=5", "each=10"]).unwrap();
         assert_eq!((params.get("n"), params.size("each")), (5, 10));
         assert_eq!(Params::parse(params.to_string().split(' ')), Ok(params));
