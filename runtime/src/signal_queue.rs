@@ -395,7 +395,7 @@ mod loom_tests {
     }
 
     /// No wake-up is lost: a signal that is pushed while the owner parks is either taken by the
-    /// owner, or its sender is told to schedule.
+    /// owner, or `push` tells its sender to schedule the owner.
     #[test]
     fn push_against_park() {
         model(|| {
@@ -447,8 +447,8 @@ mod loom_tests {
         });
     }
 
-    /// A notification that comes with signals is seen at the end of the turn, whatever was taken in
-    /// the middle of it.
+    /// A notification that arrives with signals is seen at the end of the turn, even if the signals
+    /// were taken in the middle of it.
     #[test]
     fn notify_and_push_against_taking() {
         model(|| {
