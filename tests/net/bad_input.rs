@@ -234,7 +234,7 @@ fn a_mapper_port_in_use_by_something_else() {
     closing.join().unwrap();
 }
 
-/// HS-14, EPMD-13: garbage at both ports harms nobody.
+/// HS-14, EPMD-13: garbage at both ports does no harm.
 #[test]
 fn garbage() {
     let place = Place::new();
@@ -540,7 +540,7 @@ fn a_panic_with_remote_links() {
         third.block_on(async move { spawn_on(place.name("there"), panics_when_told()).await });
     let panicked = |reason: &ExitReason| match reason {
         ExitReason::Panic(panic) => {
-            assert_eq!(panic.message, "as it was told");
+            assert_eq!(panic.message, "as it was asked to");
             assert!(panic.location.as_ref().unwrap().contains("net/bad_input.rs"));
         }
         other => panic!("not a panic: {other}"),
@@ -588,7 +588,7 @@ async fn panics_when_told() {
     loop {
         receive! {
             Ask { from, n } => send(from, support::Answer { from: self_pid(), n }),
-            EndWith(_) => panic!("as it was told"),
+            EndWith(_) => panic!("as it was asked to"),
         }
     }
 }

@@ -148,7 +148,7 @@ fn a_stop_without_threads() {
             node.run_until_stopped().await;
             ended.send(()).unwrap();
         });
-        is_ended.recv_timeout(LIMIT).expect("the process is told");
+        is_ended.recv_timeout(LIMIT).expect("the process is notified");
         if waits {
             is_stopped.recv_timeout(LIMIT).expect("the waiting thread stops the node");
         } else {

@@ -100,7 +100,7 @@ fn kill_9_and_restart() {
         let clock = support::Clock::new();
         peer.kill();
         for _ in 0..2 {
-            let reason = tells.recv_timeout(LIMIT).expect("both are told");
+            let reason = tells.recv_timeout(LIMIT).expect("both are notified");
             assert_eq!(reason, NodeDownReason::ConnectionClosed);
         }
         took.push(clock.elapsed());

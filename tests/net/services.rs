@@ -201,7 +201,7 @@ fn a_forged_down() {
     hang_up(peer);
     until("it has gone", || node.nodes().len() == 1);
     node.send(watcher, ()).unwrap();
-    tells.recv_timeout(LIMIT).expect("the watcher is told of the real ends only");
+    tells.recv_timeout(LIMIT).expect("the watcher gets only the real ends");
     drop(other);
 }
 
@@ -335,8 +335,8 @@ fn net_kernel_is_killed_in_the_middle() {
         for (n, name) in (0..).zip(&names) {
             let name = place.name(name);
             let me = self_pid();
-            // The process makes a watch, sends a message to a name and makes a request. net_kernel
-            // may not have seen any of them.
+            // The process makes a watch, sends a message to a name and makes a request. It is
+            // possible that net_kernel has seen none of them.
             fika::net::monitor_node(&name, true).unwrap();
             let asks = {
                 let name = name.clone();
@@ -375,7 +375,7 @@ fn restarts_are_logged() {
     let name = place.name("there");
     let pid = there_net_kernel(&node, name);
     node.block_on(async move { exit_process(pid, ExitReason::Kill) });
-    there.await_log("may not do this to a process of the runtime", 1);
+    there.await_log("must not do this to a process of the runtime", 1);
     assert_eq!(ping_from(&node, place.name("there")), PingAnswer::Pong);
 }
 

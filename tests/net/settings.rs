@@ -263,7 +263,7 @@ fn a_handler_in_front_of_net_kernel() {
     there.block_on(async move {
         assert_eq!(try_spawn_on(&name, answerer()).await, Err(SpawnError::Notsup));
         send(("new", &*name), ());
-        // When something later has come back over the connection, the message has been dropped.
+        // When something later has arrived over the connection, the message has been dropped.
         assert_eq!(try_spawn_on(&name, answerer()).await, Err(SpawnError::Notsup));
         disconnect_node(&name).await;
     });

@@ -134,7 +134,7 @@ async fn what_destructors_do_reaches_nobody() {
             exit_process(child, ExitReason::Kill);
         }
         assert_eq!(down(monitor).await, ExitReason::Killed);
-        assert_eq!(down(watch).await, ExitReason::Killed, "the peer was told");
+        assert_eq!(down(watch).await, ExitReason::Killed, "the peer was notified");
         expected += 1;
         assert_eq!(dropped.load(Ordering::SeqCst), expected, "and the destructor came to its end");
     }

@@ -15,8 +15,8 @@ async fn mailbox(pid: Pid) -> Vec<(String, bool)> {
     messages.iter().map(|message| (message.type_name().to_owned(), is_ask(message))).collect()
 }
 
-/// DIST-19, INFO-10: an information request finds a message that can't be decoded, and harms
-/// nobody. Only a receive drops the message.
+/// DIST-19, INFO-10: an information request that finds a message that can't be decoded does no
+/// harm. Only a receive drops the message.
 #[test]
 fn bad_dist_ext_process_info() {
     let place = Place::new();
