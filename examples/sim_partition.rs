@@ -44,7 +44,7 @@ struct Answer(u64);
 
 /// The application, which does not know that it is simulated.
 async fn votes(is_fixed: bool) {
-    register("votes", self_pid()).expect("nobody else has the name");
+    register("votes", self_pid()).expect("the name is free");
     if is_fixed {
         monitor_nodes(true);
     }

@@ -4,8 +4,8 @@ use clap::FromArgMatches as _;
 
 use crate::node::{Config, Node, NodeBuilder, NodeName, NodeNameError};
 
-/// The id of the options in a command that has them: how [`parse_args`] finds out that a program's
-/// own options include them.
+/// The id of the group of these options, by which [`parse_args`] recognizes them among a program's
+/// own options.
 const GROUP: &str = "fika::node::NodeArgs";
 
 /// The options of a node, to be put into a program's own clap command line:
@@ -40,9 +40,9 @@ const GROUP: &str = "fika::node::NodeArgs";
 /// ```
 ///
 /// The options are the settings of [`Config`], each under its own name with dashes: `net_ticktime`
-/// is `--net-ticktime 20`. `--hidden` says the same as `--hidden=true`, and `--connect-all=false`
-/// turns off what is on by default. `cookie` and `cookie_for` are not among them, since every user
-/// of the host could read them in the list of processes.
+/// is `--net-ticktime 20`. `--hidden` means `--hidden=true`, and `--connect-all=false` turns off
+/// what is on by default. `cookie` and `cookie_for` are not among them, since every user of the
+/// host could read them in the list of processes.
 #[derive(Clone, Debug, Default, clap::Parser)]
 #[command(about = None, long_about = None, next_help_heading = "Node options")]
 #[group(id = GROUP)]
@@ -74,8 +74,8 @@ impl NodeArgs {
         self.apply(Node::builder())
     }
 
-    /// Changes only the settings that were given on the command line. So the settings that the
-    /// builder has already are the program's defaults.
+    /// Applies the options that were given on the command line to a builder. The builder keeps its
+    /// other settings, which are the program's defaults.
     ///
     /// ```
     /// use clap::Parser;
@@ -111,9 +111,9 @@ impl NodeArgs {
     }
 }
 
-/// Parses the command line of the program, and returns with it the options of a node that `T` has:
-/// none if `T` is not [`NodeArgs`] and has no flattened `NodeArgs`. If the command line asks for
-/// help, or is invalid, prints a message and ends the program, as [`clap::Parser::parse`] does.
+/// Parses the command line of the program. Also returns the node's options in it, which are empty
+/// unless `T` is [`NodeArgs`] or has a flattened `NodeArgs`. If the command line asks for help, or
+/// is invalid, prints a message and ends the program, as [`clap::Parser::parse`] does.
 #[doc(hidden)]
 pub fn parse_args<T: clap::Parser>() -> (T, NodeArgs) {
     let command = T::command();

@@ -138,11 +138,11 @@ impl NodeBuilder {
     /// let a = Node::builder().name("a@10.0.0.1").listen("10.0.0.1:4001".parse()?);
     /// let a = a.resolver(nodes).build()?;
     ///
-    /// // Or each on a host of its own, and all on one port.
+    /// // The same port on every host.
     /// let b = Node::builder().name("b@10.0.0.2").listen("10.0.0.2:0".parse()?);
     /// let b = b.resolver(FixedPort(4001)).build()?;
     ///
-    /// // Or whatever the program asks.
+    /// // A look-up of the program's own.
     /// let find = |node: NodeName| async move {
     ///     let file = format!("/run/cluster/{node}");
     ///     let addr = spawn_blocking(move || std::fs::read_to_string(file)).await?;
@@ -160,8 +160,8 @@ impl NodeBuilder {
     /// Sets the network that carries the bytes between this node and others, including the port
     /// mapper's; TCP if not set. The function gets the poller of the node, which calls handlers.
     ///
-    /// All nodes of a cluster have to use the same kind. Comes before
-    /// [`unix_sockets`](NodeBuilder::unix_sockets), if both are set.
+    /// All nodes of a cluster have to use the same kind of network. This takes precedence over
+    /// [`unix_sockets`](NodeBuilder::unix_sockets).
     pub fn network<N: Network>(
         mut self,
         make: impl FnOnce(Poller) -> io::Result<N> + Send + 'static,
@@ -170,7 +170,8 @@ impl NodeBuilder {
         self
     }
 
-    /// Sets [`encode_messages`](NodeBuilder::encode_messages) for a test, unless it was set.
+    /// Turns [`encode_messages`](NodeBuilder::encode_messages) on for a test, unless the test has
+    /// set it.
     pub(crate) fn for_test(mut self) -> Self {
         self.config.encode_messages.get_or_insert(true);
         self

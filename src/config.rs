@@ -247,15 +247,15 @@ settings! {
          With undefined@host, the first node that it connects to gives it a name",
         [by_hand], [builder];
 
-    /// The secret that the nodes of a cluster share; that of the cookie file if not set. A
-    /// cookie of fewer than 16 bytes is refused, as it can be guessed.
+    /// The secret that the nodes of a cluster share; the content of the cookie file if not set. A
+    /// cookie of fewer than 16 bytes is refused, since it can be guessed.
     cookie: Option<String> = TEXT, no_option, [into String], [builder];
 
     /// The file that contains the cookie; `~/.fika.cookie` if not set, which is made with
     /// random content if it is missing. A file that other users can read is refused.
     cookie_file: Option<PathBuf> = FILE, option
         "File with the cookie [default: ~/.fika.cookie]"
-        "It is refused if others than its owner can read it",
+        "A file that other users can read is refused",
         [into PathBuf], [builder];
 
     /// The cookies for single peers, in both directions, in place of the node's own (OTP's
@@ -291,15 +291,15 @@ settings! {
     /// accept connections, do not count against this limit, but
     /// [`process_count`](crate::inspect::process_count) includes them.
     process_limit: Option<usize> = COUNT, option
-        "Most processes at the same time [default: 1048576]",
+        "Maximum number of processes [default: 1048576]",
         [takes usize], [runtime];
 
-    /// The mailbox limit of all processes that set no other by
+    /// The mailbox limit of all processes that do not set their own, by
     /// [`SpawnOpts::mailbox_limit`](crate::process::SpawnOpts::mailbox_limit) or
     /// [`mailbox_limit`](crate::message::mailbox_limit()); no limit if not set (the counterpart of
-    /// Erlang's `+hmax`). A file and a command line have the number of messages.
+    /// Erlang's `+hmax`). In a file and on a command line, it is the number of messages.
     mailbox_limit: Option<MailboxLimit> = MESSAGES, option
-        "Most messages in a mailbox; one more kills its process",
+        "Messages allowed in a mailbox; one more kills its process",
         [takes MailboxLimit], [runtime];
 
     /// The number of messages that must wait in a mailbox that only grows before a warning is
@@ -309,7 +309,7 @@ settings! {
     /// The warning names the process and the most frequent message type, which is usually one that
     /// no `receive!` takes. It is repeated each time that the number of messages has doubled.
     long_message_queue: Option<usize> = COUNT, option
-        "Warn of a mailbox with so many messages [default: 10000]",
+        "Warn when a mailbox has this many messages [default: 10000]",
         [takes usize], [runtime];
 
     /// Whether the node is hidden; false if not set. A hidden node connects only when asked,
@@ -327,19 +327,19 @@ settings! {
     /// Other nodes look for this one at the addresses of the host in its name, so the address has
     /// to be one of these, or stand for all. [`build`](NodeBuilder::build) refuses a node whose
     /// name contains an address of this host on which it does not listen, and logs a warning if
-    /// other nodes may not find the node.
+    /// other nodes might not find the node.
     ///
     /// The port mapper that a node starts serves loopback and the addresses on which the node
     /// listens. If another mapper serves some of them, the node starts one for the others.
     listen: Option<SocketAddr> = ADDR, option
-        "Address to listen on; `[::]` is all [default: loopback]",
+        "Address to listen on; `[::]` for all [default: loopback]",
         [takes SocketAddr], [net_option listen];
 
     /// A range of ports. The node listens on the first free one, unless
     /// [`listen`](NodeBuilder::listen) names a port (OTP's `inet_dist_listen_min` and `_max`). So a
     /// firewall can let these ports through.
     listen_ports: Option<RangeInclusive<u16>> = PORTS, option
-        "Ports to listen on, of which the first free one is taken",
+        "Ports to listen on; the first free one is used",
         [takes RangeInclusive<u16>], [net_option listen_ports];
 
     /// Whether the node listens for others at all; true if not set (OTP's `dist_listen`). A
@@ -364,9 +364,9 @@ settings! {
         "Start a port mapper if none answers [default: true]",
         [takes bool], [net start_epmd];
 
-    /// The port of the port mapper, on this host and on others; if not set, that in the
-    /// environment variable `ERL_EPMD_PORT`, or 4369. If no mapper answers there, the node starts
-    /// one.
+    /// The port of the port mapper, on this host and on others; if not set, the value of the
+    /// environment variable `ERL_EPMD_PORT`, or 4369. If no mapper answers on this host, the node
+    /// starts one.
     epmd_port: Option<u16> = PORT, option
         "Port of the port mapper [default: ERL_EPMD_PORT, or 4369]",
         [takes u16], [net epmd_port];
@@ -375,13 +375,13 @@ settings! {
     /// part of its name before the `@`; all if empty (OTP's `net_kernel:allow/1`).
     allow: Vec<String> = ListOf(NODE), option
         "Node, host or alive part that may connect [default: all]"
-        "May be given several times. The alive part of a name is what stands before its @",
+        "May be given several times. The alive part of a name is the part before the @",
         [by_hand], [builder];
 
     /// When connections are made automatically; always if not set (OTP's
     /// `dist_auto_connect`).
     dist_auto_connect: Option<AutoConnect> = WHEN, option
-        "When to connect unasked: always, once, never [default: always]",
+        "Automatic connections: always, once, never [default: always]",
         [takes AutoConnect], [net auto_connect];
 
     /// Whether the node connects to all nodes that its peers know, which makes a full mesh;
@@ -389,8 +389,8 @@ settings! {
     ///
     /// These connections are made a few at a time. A failed attempt is retried after a pause that
     /// grows up to two minutes, ten attempts in all. If a process sends to a node, the connection
-    /// is made at once. None is made that [`dist_auto_connect`](NodeBuilder::dist_auto_connect)
-    /// bars.
+    /// is made immediately. Connections that [`dist_auto_connect`](NodeBuilder::dist_auto_connect)
+    /// forbids are not made.
     connect_all: Option<bool> = FLAG, option
         "Connect to all nodes that peers know of [default: true]",
         [takes bool], [net connect_all];
@@ -398,26 +398,26 @@ settings! {
     /// How long a peer may be silent before its connection is closed, from 1 ms to 365 days;
     /// 60 s if not set. All nodes must use the same (OTP's `net_ticktime`).
     net_ticktime: Option<Duration> = SECONDS, option
-        "Time after which a silent node is lost [default: 60]"
-        "All nodes must have the same",
+        "Silence after which a node is considered down [default: 60]"
+        "All nodes must use the same time",
         [takes Duration], [net ticktime];
 
     /// How often peers are checked in a ticktime, from 4 to 1000; 4 if not set (OTP's
     /// `net_tickintensity`).
     net_tickintensity: Option<u32> = TIMES, option
-        "Checks for silence in that time, from 4 to 1000 [default: 4]",
+        "Number of checks per net-ticktime, from 4 to 1000 [default: 4]",
         [takes u32], [net intensity];
 
     /// The longest time for making a connection, from 1 ms to 365 days; 7 s if not set (OTP's
     /// `net_setuptime`).
     net_setuptime: Option<Duration> = SECONDS, option
-        "Longest time to make a connection [default: 7]",
+        "Time limit for making a connection [default: 7]",
         [takes Duration], [net setup_time];
 
     /// The longest time for a peer to prove that it knows the cookie, from 1 ms to 365 days;
     /// 5 s if not set.
     handshake_time: Option<Duration> = SECONDS, option
-        "Longest time for a peer to prove its cookie [default: 5]",
+        "Time limit for a peer's proof of the cookie [default: 5]",
         [takes Duration], [net handshake_time];
 
     /// The size of the largest message between nodes, in bytes: from 4 KiB to 2 GiB; 16 MiB if
@@ -425,12 +425,12 @@ settings! {
     /// closes the connection.
     message_bytes_max: Option<usize> = BYTES, option
         "Largest message, from 4KiB to 2GiB [default: 16MiB]"
-        "All nodes must have the same",
+        "All nodes must use the same size",
         [takes usize], [net message_bytes_max];
 
     /// The low and the high limit of the output of a connection, in bytes; 512 KiB and 1 MiB if not
     /// set (OTP's `+zdbbl`). When more bytes than the high limit wait to be sent to a node, the
-    /// processes that send there are suspended, until no more bytes wait than the low limit.
+    /// processes that send to it are suspended until the backlog has shrunk to the low limit.
     /// Messages larger than 16 KiB, and later messages of the same senders, count only against
     /// processes that send such messages; small messages of others go between the pieces. The high
     /// limit is from 64 KiB to 1 GiB, and the low one is not above it. See also
@@ -447,14 +447,14 @@ settings! {
         "Do not suspend processes that send over congested connections",
         [takes bool], [runtime];
 
-    /// Whether small writes to another node are sent at once (`TCP_NODELAY`), instead of waiting
-    /// for the answers to earlier ones; true if not set.
+    /// Whether small writes to another node are sent immediately (`TCP_NODELAY`), instead of
+    /// waiting for the acknowledgements of earlier ones; true if not set.
     nodelay: Option<bool> = FLAG, option
-        "Send small writes at once [default: true]",
+        "Send small writes immediately [default: true]",
         [takes bool], [net_option socket_options.nodelay];
 
-    /// Whether the operating system probes connections that are idle (`SO_KEEPALIVE`); false if
-    /// not set, since ticks find out sooner.
+    /// Whether the operating system probes connections that are idle (`SO_KEEPALIVE`); false if not
+    /// set, since ticks detect a lost peer sooner.
     keepalive: Option<bool> = FLAG, option
         "Let the system probe connections that are idle",
         [takes bool], [net_option socket_options.keepalive];
@@ -477,7 +477,7 @@ settings! {
     /// its sender: [`send`](crate::message::send) ends the sender with `badarg`. So a test on one
     /// node finds errors that otherwise show only between two.
     ///
-    /// A message that may not leave the node, such as a [`Local`](crate::message::Local), is not
+    /// A message that can't leave the node, such as a [`Local`](crate::message::Local), is not
     /// encoded, and neither are the messages of timers, which stay on their node. Erlang has no
     /// such setting, since every term can be sent.
     encode_messages: Option<bool> = FLAG, no_option, [takes bool], [runtime];
@@ -630,8 +630,8 @@ mod file {
         /// ```
         ///
         /// # Errors
-        /// As [`from_toml`](Config::from_toml), and if the file can't be read. The error names the
-        /// file.
+        /// If the file can't be read, is not TOML, or has an unknown key or a value of the wrong
+        /// kind. The error names the file.
         pub fn from_toml_file(file: impl AsRef<Path>) -> Result<Config, ConfigError> {
             let file = file.as_ref();
             let text = std::fs::read_to_string(file)

@@ -1,6 +1,6 @@
 //! Looking at running processes, and pausing them: for tools, tests and debugging.
 //!
-//! [`processes`] lists the processes of a node, [`process_info`] tells about one of them, and the
+//! [`processes`] lists the processes of a node, [`process_info`] describes one of them, and the
 //! functions of [`info`] each return one item. [`set_label`] gives a process a label, by which
 //! reports and tools name it. [`suspend_process`] pauses a process until [`resume_process`].
 //!
@@ -23,7 +23,7 @@
 //! ```
 //!
 //! A process answers these questions itself, in the order of its signals. So a process that
-//! computes without a pause answers late. `None` is the answer if the process has ended.
+//! computes without a pause answers late. The functions return `None` if the process has ended.
 
 pub use fika_runtime::{
     InfoItem, Item, Processes, Snapshot, Status, SuspendError, bump_reductions, info,

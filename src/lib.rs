@@ -79,9 +79,9 @@
 //! end follows: an event of [`tracing`](https://docs.rs/tracing), which goes to the program's
 //! subscriber, or to stderr in a program that has none. Warnings of the node go the same way.
 //!
-//! If very many processes fail, the output is limited. Of each kind of report, 32 are made at once
-//! and then one a second, with the number that were left out (`left_out`). The panic hook runs 256
-//! times at once and then four times a second.
+//! If very many processes fail, the output is limited. Reports of each kind are limited to a burst
+//! of 32 and then one a second, with the number of omitted reports (`left_out`). The panic hook
+//! runs in a burst of up to 256 and then four times a second.
 //!
 //! All of this needs panics that unwind, which is Rust's default. With `panic = "abort"` in the
 //! program's profile, the first panic of any process is printed and ends the program with all of
@@ -240,13 +240,13 @@ pub mod __private {
     }
     pub use crate::__parse_args as parse_args_of_main;
 
-    /// Without the feature `clap`, the error of `__parse_args` is to be the only one.
+    /// Does nothing without the feature `clap`, so that `__parse_args` reports the only error.
     #[cfg(not(feature = "clap"))]
     pub fn apply_args<T>(_: &T, builder: crate::node::NodeBuilder) -> crate::node::NodeBuilder {
         builder
     }
 
-    /// Without the feature `clap`, as `apply_args`.
+    /// Does nothing without the feature `clap`, for the same reason as `apply_args`.
     #[cfg(not(feature = "clap"))]
     pub fn args_of_main<T>(cli: &T) -> &T {
         cli

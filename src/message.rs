@@ -33,24 +33,23 @@
 //! # Order and delivery
 //!
 //! Messages from one process to another arrive in the order in which they were sent. `send` returns
-//! at once. A message to a process that has ended is dropped, as in Erlang. To learn that a process
-//! has ended, monitor it. A send that can't be right is an error, as in Erlang: it ends the sender
-//! with `badarg`. These are a name that no process of this node has, an invalid node name, and a
-//! value for another node that can't leave its own. [`Node::send`](crate::Node::send) returns these
-//! errors.
+//! immediately. A message to a process that has ended is dropped, as in Erlang. To learn that a
+//! process has ended, monitor it. As in Erlang, three mistakes end the sender with `badarg`: a name
+//! that is not registered on this node, an invalid node name, and a value that can't be sent to
+//! another node. [`Node::send`](crate::Node::send) returns these errors.
 //!
 //! # Destinations
 //!
 //! A [`Dest`] is a [`Pid`](crate::Pid), a registered name, a name on another node (`("name",
-//! "node@host")`), or an [`alias`] of a process, which the process can switch off. A message to a
-//! name on another node is dropped if no process has the name there. A request usually carries a
+//! "node@host")`), or an [`alias`] of a process, which the process can deactivate. A message to a
+//! name on another node is dropped if the name is not registered there. A request usually carries a
 //! [`Reference`], which the reply repeats; see the chapter [`requests`](crate::guide::requests).
 //!
 //! # On another node
 //!
 //! A message moves to a process of the same node without being encoded. For another node, it is
-//! encoded once, by its sender. A value that can't leave its node, such as a socket, is sent in a
-//! [`Local`], or has a type with `#[message(local)]`; sending it to another node ends the sender
+//! encoded once, by its sender. A value that can't leave its node, such as a socket, can be sent in
+//! a [`Local`], or as a type with `#[message(local)]`. Sending it to another node ends the sender
 //! with `badarg`.
 //!
 //! # Limits

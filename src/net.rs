@@ -24,7 +24,7 @@
 //! ```
 //!
 //! Two nodes on one machine find each other without any configuration: the first one starts a port
-//! mapper if there is none. A node listens on the loopback address unless
+//! mapper if none answers. A node listens on the loopback address unless
 //! [`listen`](crate::node::NodeBuilder::listen) names another one.
 //!
 //! - [`discovery`] has the ways to find nodes without a port mapper.
@@ -33,10 +33,10 @@
 //!
 //! # When a connection is lost
 //!
-//! Each monitor of the node's processes reports [`Noconnection`](crate::ExitReason::Noconnection),
-//! each link does too, and [`monitor_node`] and [`monitor_nodes`] send a [`NodeDown`]. A peer that
-//! is silent for the *tick time*, 60 s by default, counts as lost. Messages that were on their way
-//! are lost; all earlier ones have arrived.
+//! Monitors of the node's processes and links to them report
+//! [`Noconnection`](crate::ExitReason::Noconnection), and [`monitor_node`] and [`monitor_nodes`]
+//! send a [`NodeDown`]. A peer that is silent for the *tick time*, 60 s by default, counts as lost.
+//! Messages that were on their way are lost; all earlier ones have arrived.
 //!
 //! # Congested connections
 //!

@@ -24,7 +24,7 @@
 //! # Ok::<(), fika::node::NodeError>(())
 //! ```
 //!
-//! Processes of different nodes share nothing, also if the nodes are in one program. Inside a
+//! Processes of different nodes share nothing, even if the nodes are in one program. Inside a
 //! process, [`self_node`] returns its node.
 
 use std::fmt;
@@ -79,7 +79,7 @@ pub use fika_runtime::{
 ///
 /// let node = Node::builder().workers(1).build()?;
 /// node.spawn(async {
-///     // Ready when the stop is asked for, before any process is killed.
+///     // Ready when a stop is requested, before any process is killed.
 ///     self_node().run_until_stopped().await;
 ///     println!("up to 5 s to put things in order");
 /// });
@@ -111,8 +111,8 @@ pub use fika_runtime::{
 /// })`.
 #[derive(Clone)]
 pub struct Node {
-    /// Not reachable from outside: a handle of the runtime's own does not keep the node running,
-    /// and knows no distribution.
+    /// Private, since a handle of the runtime does not keep the node running, and has no
+    /// distribution.
     node: fika_runtime::Node,
     /// `None` in handles of the node's own processes.
     _owner: Option<Arc<Owner>>,
@@ -190,7 +190,8 @@ impl Node {
     /// Runs a future as a process, and waits for its value on the calling thread.
     ///
     /// Inside a process, await the future instead. Do not use the `block_on` of another crate there
-    /// either: it would block the worker, and a `receive!` that waits under it would never go on.
+    /// either: it would block the worker, and a `receive!` that waits under it would never
+    /// continue.
     ///
     /// ```
     /// use fika::prelude::*;
@@ -459,7 +460,7 @@ impl Node {
     /// `init:stop/0`).
     ///
     /// If the operating system refuses a thread for this, the node logs an error and kills its
-    /// processes at once. Its threads then end when another thread calls `stop`.
+    /// processes immediately. Its threads then end when another thread calls `stop`.
     ///
     /// ```
     /// let node = fika::Node::builder().workers(1).build()?;
@@ -555,8 +556,8 @@ impl Node {
         }
     }
 
-    /// Takes the node's name away, as [`stop_distribution`](crate::net::stop_distribution) does
-    /// inside of a process. Returns false if it has none.
+    /// Removes the node's name, as [`stop_distribution`](crate::net::stop_distribution) does inside
+    /// of a process. Returns false if the node has no name.
     ///
     /// ```
     /// let node = fika::Node::builder().workers(1).build()?;
@@ -572,7 +573,7 @@ impl Node {
         self.node.try_block_on_service(async move { distribution.stop().await }).unwrap_or(false)
     }
 
-    /// The runtime's node. Not for programs: it may change at any time, and knows no distribution.
+    /// The runtime's node. Not for programs: it may change at any time, and has no distribution.
     #[doc(hidden)]
     #[must_use]
     pub fn __runtime(&self) -> &fika_runtime::Node {
@@ -629,12 +630,12 @@ pub enum NodeError {
     /// The distribution can't start.
     #[error(transparent)]
     Start(StartError),
-    /// The process that was to start the distribution ended.
+    /// The process that starts the distribution has ended too early.
     #[error("the distribution could not be started: {0}")]
     Ended(ExitReason),
 }
 
-/// A name and a cookie have errors of their own, wherever they are found.
+/// Errors of the name and of the cookie are always reported as `Name` and `Cookie`.
 impl From<StartError> for NodeError {
     fn from(error: StartError) -> NodeError {
         match error {

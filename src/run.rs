@@ -41,7 +41,7 @@ where
     match (value, reason) {
         (Some(Err(reason)), _) => fail(format_args!("the main process ended: {reason}")),
         (Some(Ok(value)), ExitReason::Normal) => value.report(),
-        // `main` has returned, and the stop that it waited for came before the word of its end.
+        // `main` has returned, but the stop killed its process before the process had ended.
         (Some(Ok(value)), ExitReason::Killed) if was_stopped => value.report(),
         (_, ExitReason::Killed) if was_stopped => {
             if let Some(signals) = signals {

@@ -1,8 +1,8 @@
 //! Ctrl-c and SIGTERM under `#[fika::main]`.
 //!
-//! The first signal begins to stop the node. The second one ends the program at once. If the main
-//! function does not return before the node has stopped, the program then ends by the signal, as
-//! without a handler. So a shell shows 130 or 143, and a service manager sees a regular end.
+//! The first signal begins to stop the node. The second one ends the program immediately. If the
+//! main function does not return before the node has stopped, the program then ends by the signal,
+//! as without a handler. So a shell shows 130 or 143, and a service manager sees a regular end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};

@@ -129,7 +129,7 @@ async fn look_ups(operations: u64) -> Duration {
 }
 
 async fn whereis_calls(operations: u64) -> Duration {
-    register("measured", self_pid()).expect("nobody has the name");
+    register("measured", self_pid()).expect("the name is free");
     let clock = Clock::start();
     for _ in 0..operations {
         black_box(whereis(black_box("measured")));

@@ -11,7 +11,7 @@ use fika::prelude::*;
 use fika_net::__private::Loopback;
 use fika_runtime::{LocalId, Signal};
 
-/// The frames per batch, as between busy nodes.
+/// The number of frames per batch, as between busy nodes.
 const BATCH: u64 = 100;
 
 #[derive(Clone, Message, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ struct Ping {
 struct Data(Bytes);
 
 fn ping() -> Ping {
-    let node = "near@loopback".parse().expect("it has a host");
+    let node = "near@loopback".parse().expect("a valid node name");
     let local = LocalId { slot: 7, generation: 3 };
     Ping { from: Pid::new(NodeId::of(&node, Creation(1)), local), n: 123_456 }
 }
@@ -39,8 +39,8 @@ fn frames(c: &mut Criterion) {
     frame(c, "64_kib", &data(64 << 10));
 }
 
-/// Encodes and decodes a message in a frame. The numbers of its type and its nodes have been
-/// defined before.
+/// Measures encoding and decoding a message in a frame, after the numbers of its type and its nodes
+/// have been defined.
 fn frame<M: Message + Clone>(c: &mut Criterion, name: &str, message: &M) {
     let signal = || Signal::Message(Envelope::new(message.clone()));
     let mut wire = Loopback::default();
@@ -48,7 +48,7 @@ fn frame<M: Message + Clone>(c: &mut Criterion, name: &str, message: &M) {
     encode(&mut wire);
     let first = wire.output().to_vec();
     wire.advance_output();
-    wire.decode(&first).expect("it was encoded here");
+    wire.decode(&first).expect("encoded by this program");
 
     let mut group = c.benchmark_group(format!("frame/{name}"));
     group.throughput(Throughput::Elements(BATCH));
@@ -62,11 +62,11 @@ fn frame<M: Message + Clone>(c: &mut Criterion, name: &str, message: &M) {
     (0..BATCH).for_each(|_| encode(&mut wire));
     let batch = wire.output().to_vec();
     group.bench_function("decode_100", |b| {
-        b.iter(|| wire.decode(black_box(&batch)).expect("it was encoded here"));
+        b.iter(|| wire.decode(black_box(&batch)).expect("encoded by this program"));
     });
 }
 
-/// A type with parameters.
+/// A generic type.
 #[derive(Clone, Message, Serialize, Deserialize)]
 struct Pair<A, B> {
     from: A,
@@ -89,7 +89,7 @@ enum Untagged {
     Ping { from: Pid, n: u64 },
 }
 
-/// Measures serde's part: encoding and decoding the message itself.
+/// Measures encoding and decoding the message alone, without its frame.
 fn messages(c: &mut Criterion) {
     let Ping { from, n } = ping();
     message(c, "ping", &ping());
@@ -106,11 +106,11 @@ fn message<M: Message>(c: &mut Criterion, name: &str, message: &M) {
     });
     let encoded = Encoded::new(message).expect("it is small enough");
     group.bench_function("decode", |b| {
-        b.iter(|| black_box(encoded.decode::<M>()).expect("it was encoded here"));
+        b.iter(|| black_box(encoded.decode::<M>()).expect("encoded by this program"));
     });
 }
 
-/// A short run, which still gives figures within a few percent.
+/// Returns settings for short runs. Figures are still accurate to a few percent.
 fn short() -> Criterion {
     Criterion::default().warm_up_time(millis(500)).measurement_time(secs(2))
 }

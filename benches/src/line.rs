@@ -47,8 +47,8 @@ impl Line {
 
 /// Returns the percentiles of single times, as figures.
 pub(crate) fn percentiles(name: &str, ns: &[u64]) -> Vec<(String, f64)> {
-    let mut histogram = Histogram::<u64>::new(3).expect("three digits can be had");
-    ns.iter().for_each(|ns| histogram.record(*ns).expect("it grows by itself"));
+    let mut histogram = Histogram::<u64>::new(3).expect("a histogram can have three digits");
+    ns.iter().for_each(|ns| histogram.record(*ns).expect("the histogram resizes itself"));
     let at = |(percentile, quantile): (&str, f64)| {
         // The histogram's buckets end a little above the largest time.
         let ns = histogram.value_at_quantile(quantile).min(ns.iter().copied().max().unwrap_or(0));

@@ -74,7 +74,7 @@ impl fmt::Display for Try {
 
 fn progress(length: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed}/{duration} {msg}");
-    let bar = ProgressBar::new(length).with_style(style.expect("the template is one"));
+    let bar = ProgressBar::new(length).with_style(style.expect("the template is valid"));
     bar.set_message("starting");
     bar
 }

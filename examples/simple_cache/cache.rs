@@ -101,7 +101,7 @@ struct SendAll {
     to: Pid,
 }
 
-/// The cache accepts requests, and is told of nodes that come and go.
+/// The cache accepts requests, and is notified of nodes that come and go.
 #[derive(Message, Serialize, Deserialize)]
 struct Started;
 
@@ -177,7 +177,7 @@ struct Cache {
     entries: BTreeMap<String, Entry>,
     /// The highest counter of all entries.
     counter: u64,
-    /// The processes that are told of changes, by the monitors on them.
+    /// The processes that are notified of changes, by the monitors on them.
     watchers: BTreeMap<Reference, Pid>,
 }
 

@@ -32,7 +32,7 @@ enum Command<'a> {
 
 /// Serves a client until it quits or disconnects.
 pub(crate) async fn run(stream: TcpStream) {
-    // An error means that the connection has broken, so the client can't be told.
+    // An error means that the connection has broken, so it can't be reported to the client.
     let _ = converse(stream).await;
 }
 

@@ -2,8 +2,8 @@
 //!
 //! It is `::fika`, unless the user's `Cargo.toml` gives the dependency another name (`actors = {
 //! package = "fika", .. }`), or the macro's setting `crate = ".."` names a path. The setting is for
-//! macros of other crates that expand to macros of fika, where the user's `Cargo.toml` may not list
-//! fika at all.
+//! macros of other crates that expand to macros of fika, where the user's `Cargo.toml` need not
+//! list fika at all.
 
 use proc_macro_crate::{FoundCrate, crate_name};
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};

@@ -64,9 +64,9 @@ use proc_macro::TokenStream;
 /// in a `match`: a bare `5` inside such a pattern is an `i32`.
 ///
 /// A name that begins with an upper-case letter is a type, a variant or a constant, and never a
-/// binding. A string literal matches a `String` or any other type that is `AsRef<str>`, also inside
-/// a pattern: `Named("first")`. A string constant can't match a `String`; write
-/// `text: String if text == NAME`.
+/// binding. A string literal matches a `String` or any other type that is `AsRef<str>`, even inside
+/// a pattern: `Named("first")`. A string constant can't match a `String`; write `text: String if
+/// text == NAME`.
 ///
 /// # Order
 /// As in Erlang, the order of the messages comes first: the receive takes the oldest message that
@@ -75,10 +75,10 @@ use proc_macro::TokenStream;
 /// can't move or change them, wait, return or bind.
 ///
 /// # Answers
-/// `for REFERENCE,` before the arms says that every arm waits for a message that contains this
-/// reference. Such a message can't be older than the reference. So the receive skips older
-/// messages, and finds the answer at once, however many older messages there are. (Erlang's
-/// compiler recognizes this case by itself.)
+/// `for REFERENCE,` before the arms states that every arm waits for a message that contains this
+/// reference. Such a message can't be older than the reference. So the receive skips all older
+/// messages, and its cost does not depend on their number. (Erlang's compiler recognizes this case
+/// by itself.)
 ///
 /// ```ignore
 /// let call = monitor(server);
@@ -125,12 +125,12 @@ use proc_macro::TokenStream;
 /// reported and dropped.
 ///
 /// In a destructor of a process that has ended, or that a panic or an `exit` unwinds, the receive
-/// looks through the mailbox once and does not wait: `after` runs at once. Without `after`, it
+/// looks through the mailbox once and does not wait: `after` runs immediately. Without `after`, it
 /// unwinds. If the process unwinds already, it ends there, and its thread is lost.
 ///
 /// # The path of fika
-/// `crate = "shop::fika",` before everything else names the path of fika, for macros of other crates
-/// that expand to a `receive!`; otherwise it is found by `Cargo.toml`.
+/// `crate = "shop::fika",` before everything else names the path of fika, for macros of other
+/// crates that expand to a `receive!`; otherwise the macro finds it in `Cargo.toml`.
 ///
 /// # Errors
 /// A pattern that fits more than one type, an arm that can't be reached, and an `after` that
@@ -172,7 +172,7 @@ pub fn receive(input: TokenStream) -> TokenStream {
 /// |---|---|
 /// | `tag = "shop::order"` | the name of the type on the wire, in place of the names of the package and the type |
 /// | `local` | values of the type stay on their node; serde is not needed |
-/// | `crate = "shop::fika"` | the path of fika, for macros of other crates that emit this attribute; otherwise it is found by `Cargo.toml` |
+/// | `crate = "shop::fika"` | the path of fika, for macros of other crates that emit this attribute; otherwise the macro finds it in `Cargo.toml` |
 ///
 /// # Errors
 /// A type that also derives `Message`, `Serialize` or `Deserialize`, an item that is not a struct or an
@@ -189,7 +189,7 @@ pub fn message(args: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Derives `Message`, for types that derive serde's two traits themselves.
-/// [`#[fika::message]`](macro@message) does all of this at once.
+/// [`#[fika::message]`](macro@message) adds these two derives as well.
 ///
 /// ```ignore
 /// use fika::prelude::*;
@@ -327,18 +327,18 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// node without a function of the requested name answers `notsup`.
 ///
 /// # Errors
-/// Each argument must be a `Message`: any message type, also an array of any length, a type of std
-/// that serde supports, or a message with its own encoding. A `local` argument can only be given to
-/// a process of the same node: `spawn_on` for another node ends the caller with `badarg`. If the
-/// other node can't decode the arguments, it answers `notsup` if their types differ there, and
-/// `badarg` if a type's own `Deserialize` refuses them.
+/// Each argument must be a `Message`: any message type, including arrays of any length, types of
+/// std that serde supports, and messages with their own encoding. A `local` argument can only be
+/// given to a process of the same node: `spawn_on` for another node ends the caller with `badarg`.
+/// If the other node can't decode the arguments, it answers `notsup` if their types differ there,
+/// and `badarg` if a type's own `Deserialize` refuses them.
 ///
 /// References, generic functions, methods with a receiver, functions that are not `async`, and more
 /// than 12 arguments do not compile.
 ///
 /// # The path of fika
-/// `#[remote(crate = "shop::fika")]` names the path of fika, for macros of other crates that emit this
-/// attribute; otherwise it is found by `Cargo.toml`.
+/// `#[remote(crate = "shop::fika")]` names the path of fika, for macros of other crates that emit
+/// this attribute; otherwise the macro finds it in `Cargo.toml`.
 #[proc_macro_attribute]
 pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
     remote::remote(args.into(), item.into()).into()
@@ -366,7 +366,7 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// is `erl -name a@127.0.0.1 -setcookie .. -s main`.
 ///
 /// `crate = "shop::fika"` is the path of fika, for macros of other crates that emit this attribute;
-/// otherwise it is found by `Cargo.toml`.
+/// otherwise the macro finds it in `Cargo.toml`.
 ///
 /// # Command line
 /// With fika's feature `clap`, `args` takes the node's settings from the program's command line.
@@ -407,17 +407,17 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// `args = cli.command.node()`. A program that uses the options for other nodes only writes
 /// `args = NodeArgs::default()`.
 ///
-/// If the command line is wrong, or asks for help, the program prints that and ends before the
-/// node starts.
+/// If the command line is invalid or asks for help, the program prints a message and ends before
+/// the node starts.
 ///
 /// # Signals
 /// On Unix, ctrl-c (SIGINT) and SIGTERM stop the node. If `main` waits in
 /// `self_node().run_until_stopped()`, that future becomes ready first; `main` then has 5 s to
 /// return, and the program ends with the status that `main` returns. Otherwise the node's processes
 /// are killed, and then the program ends by the signal, as a program without a handler does: a
-/// shell reports status 130 or 143. A second signal ends the program at once. When a process calls
-/// `self_node().stop()`, the program ends with status 0. With `stop_on_signals = false` the node
-/// leaves signals alone.
+/// shell reports status 130 or 143. A second signal ends the program immediately. When a process
+/// calls `self_node().stop()`, the program ends with status 0. With `stop_on_signals = false` the
+/// node leaves signals alone.
 ///
 /// ```ignore
 /// #[fika::main]
@@ -486,7 +486,7 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `sim` | seed 1 |
 /// | `sim = 17` | this seed |
 /// | `seeds = 100` | the seeds 0 to 99, until one fails |
-/// | `limit = secs(5)` | how long the test may take, in its own time; without it, a day |
+/// | `limit = secs(5)` | how long the test may take, in simulated time; a day if not set |
 /// | `crate = "shop::fika"` | the path of fika, as for `#[fika::main]` |
 ///
 /// The environment variable `FIKA_SIM_SEED` sets the seed instead, and `FIKA_SIM_SEEDS` the number
@@ -494,8 +494,8 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// clusters and faults, write a plain `#[test]` with a `fika::sim::Sim`.
 ///
 /// # Errors
-/// Those of `#[fika::main]`, and a second `#[test]` on the same function. A simulated test takes
-/// no other settings than these.
+/// These do not compile: everything that `#[fika::main]` refuses, a second `#[test]` on the
+/// function, and a setting for a simulated test that is not in the table.
 #[proc_macro_attribute]
 pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
     main_fn::test(args.into(), item.into()).into()

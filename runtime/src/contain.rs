@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(contained(|| 7), Some(7));
     }
 
-    /// Also in a destructor that runs because of another panic.
+    /// A panic is also contained in a destructor that runs because of another panic.
     #[test]
     fn contained_works_while_a_panic_unwinds() {
         struct Contains;

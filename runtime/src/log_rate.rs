@@ -1,7 +1,7 @@
 //! Limits how often a line is logged that others can cause at will. A peer that keeps sending what
 //! is refused can't fill the disk with log lines, nor hide other lines among them.
 //!
-//! Some lines are logged at once, and then one per second. Each says how many lines of its kind
+//! A burst of lines is logged, and then one line per second. Each says how many lines of its kind
 //! were left out before it. Only the line is left out: the event itself is handled as always. (The
 //! Linux kernel limits its messages in the same way.)
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::env::Time;
 use crate::sync::Mutex;
 
-/// How many lines are logged at once: enough to see what is going on.
+/// The number of lines in a burst: enough to see what is going on.
 const AT_ONCE: u32 = 32;
 
 /// After that, one line is logged per this interval.
@@ -44,7 +44,7 @@ impl LogRate {
         }
     }
 
-    /// Allows this many lines at once, and after that one line per `each`.
+    /// Allows a burst of this many lines, and then one line per `each`.
     pub(crate) fn new(at_once: u32, each: Duration) -> LogRate {
         let state = State { lines: at_once, at: Time::default(), left_out: 0 };
         LogRate { state: Mutex::new(state), at_once, each }

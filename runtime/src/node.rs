@@ -91,7 +91,7 @@ pub(crate) struct Settings {
     pub(crate) mailbox_limit: MailboxLimit,
     /// The mailbox length at which a warning is logged.
     pub(crate) long_message_queue: usize,
-    /// Whether new processes go on if they send over a congested connection.
+    /// Whether new processes keep running if they send over a congested connection.
     pub(crate) async_dist: bool,
     /// Whether messages between processes of this node are encoded and decoded.
     pub(crate) encode_messages: bool,
@@ -140,7 +140,7 @@ impl Node {
     /// Inside a process, await the future instead. Do not use the `block_on` of another crate there
     /// either: a process takes turns and signals only when its own future returns. Under such a
     /// `block_on`, a `receive!` that has to wait, or that has used up its turn, never continues.
-    /// Any other function that gives way at the end of a turn is polled again at once, in an
+    /// Any other function that yields at the end of a turn is polled again immediately, in an
     /// endless loop.
     ///
     /// # Panics
@@ -248,7 +248,7 @@ impl Node {
     ///
     /// # Errors
     /// If the name is invalid or already taken, or if the process already has a name, has ended, or
-    /// is of another node.
+    /// belongs to another node.
     pub fn register(&self, name: impl Into<Name>, pid: Pid) -> Result<(), RegisterError> {
         self.0.register(name.into(), pid)
     }
@@ -314,7 +314,7 @@ impl Node {
     /// `init:stop/0`).
     ///
     /// If the operating system refuses a thread for this, an error is logged, and the processes are
-    /// killed at once. The node's threads then end when another thread calls `stop`.
+    /// killed immediately. The node's threads then end when another thread calls `stop`.
     pub fn begin_stop(&self) {
         self.0.begin_stop();
     }
@@ -381,17 +381,18 @@ impl Node {
         self.0.stop.is_asked()
     }
 
-    /// Takes in a signal from another node, and returns its receiver.
+    /// Delivers a signal from another node, and returns its receiver.
     pub fn receive(&self, target: &Target, signal: Signal) -> Option<Pid> {
         self.0.receive(target, signal)
     }
 
-    /// Takes in a message from another node to a process of this node.
+    /// Delivers a message from another node to a process of this node.
     pub fn receive_message(&self, to: Pid, message: Envelope) {
         self.0.receive_message(to, message);
     }
 
-    /// Takes in a request to spawn, and answers it. Returns the new process, if there is one.
+    /// Handles a request to spawn from another node, and answers it. Returns the new process, if
+    /// there is one.
     pub fn receive_spawn(&self, request: SpawnRequest) -> Option<Pid> {
         spawns::receive_spawn(&self.0, request)
     }
@@ -420,8 +421,8 @@ impl Node {
         pid.node() == self.0.id && self.0.is_alive(pid)
     }
 
-    /// Returns whether a process of this node has to be told of a lost connection: it has not
-    /// ended, or has ended and still expects an answer.
+    /// Returns whether a process of this node has to be notified of a lost connection: it has not
+    /// ended, or has ended before all its requests were answered.
     #[must_use]
     pub fn is_told_of_loss(&self, pid: Pid) -> bool {
         self.is_alive(pid) || self.0.is_owed(pid)
@@ -433,7 +434,7 @@ impl Inner {
     pub(crate) const NEVER_CONNECTED: ConnectionId = ConnectionId(u64::MAX);
 
     pub(crate) fn handle(&self) -> Node {
-        Node(self.this.upgrade().expect("a process runs, so its node is there"))
+        Node(self.this.upgrade().expect("`self` is borrowed from an `Arc`"))
     }
 
     pub(crate) fn name(&self) -> NodeName {

@@ -62,9 +62,9 @@ pub trait Observer: Send + Sync + 'static {
     /// A connection is about to go up between these two nodes, under the names that they gave each
     /// other, with their addresses. The local node and address come first.
     fn connected(&self, connection: ConnectionId, nodes: [NodeId; 2], ends: [SocketAddr; 2]);
-    /// A signal has come over a connection.
+    /// A signal has arrived over a connection.
     fn received(&self, over: ConnectionId, to: &Target, signal: SignalRef<'_>);
-    /// A connection is lost. The processes that are concerned are told after this.
+    /// A connection is lost. The affected processes are notified after this call.
     fn lost(&self, connection: ConnectionId);
     /// A peer sent something invalid over a connection.
     fn misbehaved(&self, connection: ConnectionId, why: &str);

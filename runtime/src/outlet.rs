@@ -1,16 +1,16 @@
-//! Work that many threads cause and one thread at a time does, such as the reads or the writes of a
-//! connection.
+//! Work that any thread can request and only one thread at a time does, such as the reads or the
+//! writes of a connection.
 //!
-//! A thread with something to be done asks for a round. If no thread is at work, it does the work
-//! itself; otherwise the thread that is at work does one more round. So no thread waits for
-//! another, and nothing is left undone.
+//! A thread that has work requests a *round*. If no thread has the *turn*, it takes the turn and
+//! does the rounds itself; otherwise the thread with the turn does one more round. So no thread
+//! waits for another, and no work is forgotten.
 //!
-//! A transport may have no room ([`Round::Blocked`]): then no thread tries again before the
-//! transport reports room. A thread that has worked for long enough may stop and keep the turn
-//! ([`Turn::Kept`]): its caller arranges that [`go_on`](Outlet::go_on) is called later, on any
-//! thread, so that others have their turn meanwhile.
+//! If the transport has no room ([`Round::Blocked`]), no thread tries again before the transport
+//! reports room. A thread that has worked for long enough may stop and keep the turn
+//! ([`Turn::Kept`]). Its caller then arranges a later call of [`go_on`](Outlet::go_on), on any
+//! thread, so that other work of the threads is not delayed.
 //!
-//! The outlet knows neither the work nor the transport.
+//! The outlet does not know what the work or the transport is.
 //!
 //! # Invariants
 //! - **O1** `rounds` is zero while no thread has the turn. The thread that raises it from zero has
@@ -24,7 +24,7 @@
 
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 
-/// The number of rounds after which a thread gives way if other threads keep asking for more.
+/// The number of rounds after which a thread stops if other threads keep requesting more.
 const ROUNDS_IN_A_ROW: usize = if cfg!(loom) { 2 } else { 8 };
 
 /// Work that one thread at a time does; see the head of this file. `T` is the state that the work
@@ -39,11 +39,11 @@ pub struct Outlet<T> {
 /// The result of a round.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Round {
-    /// Everything was done.
+    /// All work was done.
     Done,
     /// The transport has no room, and will report when it has.
     Blocked,
-    /// There is more to do, and other threads should have their turn first.
+    /// There is more work, and this thread should do other things first.
     More,
 }
 
@@ -51,9 +51,9 @@ pub enum Round {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use = "the caller of a turn that is kept has to arrange a call of `go_on`"]
 pub enum Turn {
-    /// The turn is over, or another thread has it.
+    /// The turn has ended, or another thread has it.
     Over,
-    /// The turn is kept, and nothing is done before [`Outlet::go_on`] is called.
+    /// The turn is kept: no work is done before [`Outlet::go_on`] is called.
     Kept,
 }
 
@@ -82,7 +82,7 @@ impl<T> Outlet<T> {
         self.turn(1, round)
     }
 
-    /// Goes on with a turn that was kept.
+    /// Continues a turn that was kept.
     pub fn go_on(&self, round: impl FnMut(&mut T) -> Round) -> Turn {
         self.turn(self.rounds.load(Ordering::Acquire), round)
     }
@@ -125,7 +125,7 @@ impl<T> Outlet<T> {
         self.rounds.load(Ordering::Acquire) > 0
     }
 
-    /// Changes the state of the work between two rounds. This waits for a round under way.
+    /// Changes the state of the work between two rounds. Waits for the end of a current round.
     pub fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
         change(&mut self.work.lock())
     }

@@ -1,8 +1,8 @@
-//! Requests from one process to another on its node: to give information, or to suspend itself.
+//! Requests from one process to another on the same node: for information, or for its suspension.
 //!
 //! A request is a signal, so it arrives after everything that its sender has sent before. The
-//! receiver itself serves it, even while it waits, is suspended, or is between two steps of its
-//! work. The mailbox does not change. A process that has ended does not answer a request.
+//! receiver serves it itself, even while it waits or is suspended. The mailbox does not change. A
+//! process that has ended does not answer a request.
 
 use crate::oneshot::Answer;
 use crate::pid::Pid;

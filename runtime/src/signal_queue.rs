@@ -447,8 +447,8 @@ mod loom_tests {
         });
     }
 
-    /// A notification that comes with signals is seen at the end of the turn, whatever was taken in
-    /// the middle of it.
+    /// A notification that arrives with signals is seen at the end of the turn, even if the signals
+    /// were taken in the middle of it.
     #[test]
     fn notify_and_push_against_taking() {
         model(|| {

@@ -55,7 +55,7 @@ const STOP_WAIT: Duration = Duration::from_secs(5);
 /// added meanwhile.
 const KILL_AGAIN: Duration = Duration::from_millis(50);
 
-/// How far the stop of a node has come.
+/// The progress of a node's stop.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub(crate) enum Phase {
     #[default]
@@ -232,7 +232,7 @@ impl Inner {
             return self.begin_stop_by_steps();
         }
         if let Err(error) = self.start_stopping(self.env.now()) {
-            report!(error, %error, "no thread can be started to stop a node: it is tried again");
+            report!(error, %error, "no thread can be started to stop a node: retrying");
             thread_is_missing(self);
         }
     }

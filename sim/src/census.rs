@@ -187,7 +187,7 @@ impl Sim {
     /// program no longer makes or removes relations.
     ///
     /// # Errors
-    /// As [`Sim::settle`].
+    /// If the time limit passes first, or a check fails; see [`Checks`](crate::Checks).
     #[track_caller]
     pub fn rest(&mut self, limit: Duration) -> Result<(), Failure> {
         self.count_until(limit, |now| {

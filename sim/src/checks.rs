@@ -173,7 +173,7 @@ impl Seen {
     pub(crate) fn signal(&mut self, to: Pid, signal: &Signal, checks: &Checks) {
         if let Signal::Down { reference, .. } = signal {
             let new = self.downs.insert((to, *reference));
-            checks.hold(new, || format!("{to} was told twice of the end of {reference:?}"));
+            checks.hold(new, || format!("{to} got two signals about the end of {reference:?}"));
         }
         if let Signal::SpawnReply { reference, .. } = signal {
             let new = self.answered.insert((to, *reference));

@@ -1,7 +1,7 @@
-//! Adds what nodes and programs report through `tracing` to the log of the simulation.
+//! Adds the `tracing` events of nodes and programs to the log of the simulation.
 //!
-//! Reports do not affect the run, so they may contain real values, such as how long something took.
-//! The program's own subscriber gets them, too.
+//! Events do not affect the run, so they may contain real values, such as how long a call took. The
+//! program's own subscriber also gets them.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::watch::Watch;
 /// Events below this level go only to the program's own subscriber.
 const LEVEL: Level = Level::INFO;
 
-/// Passes events from `tracing` to the log.
+/// Passes `tracing` events to the log.
 pub(crate) struct Events {
     speaker: Arc<Speaker>,
     dispatch: Dispatch,
@@ -54,7 +54,7 @@ impl Events {
 struct Listener {
     log: Arc<Log>,
     speaker: Arc<Speaker>,
-    /// The subscriber that would get the events otherwise.
+    /// The program's own subscriber.
     outer: Dispatch,
     /// The most verbose level that either subscriber wants.
     most: LevelFilter,
@@ -63,8 +63,7 @@ struct Listener {
 impl Listener {
     fn log(&self, event: &Event<'_>) {
         let speaker = self.speaker.0.lock().clone();
-        // Formatted before the log is locked, since the `Debug` of a value may report events
-        // itself.
+        // Formatted before the log is locked, since the `Debug` of a value may emit events itself.
         let mut fields = Fields::default();
         event.record(&mut fields);
         self.log.report(|line| {
@@ -104,7 +103,7 @@ impl Visit for Fields {
 
 impl Subscriber for Listener {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Spans go only to the other subscriber, which assigns their ids.
+        // Spans go only to the program's subscriber, which assigns their ids.
         (metadata.is_event() && *metadata.level() <= LEVEL) || self.outer.enabled(metadata)
     }
 

@@ -84,8 +84,8 @@ impl Sim {
         let file = if self.log.is_kept() { write(&self.log.text(), seed) } else { None };
         let (mut options, trace_hash) = (self.options.clone(), self.trace_hash());
         if self.log.is_shortened() {
-            let left_out = "what fika's own processes did is left out of the log above";
-            options += &format!("\n  {left_out}; {SHOW_RUNTIME}=1 shows that, too");
+            let left_out = "the log above omits fika's own processes";
+            options += &format!("\n  {left_out}; {SHOW_RUNTIME}=1 shows them");
         }
         self.told.store(trace_hash, Ordering::Relaxed);
         Failure {

@@ -16,7 +16,7 @@ impl Sim {
         }
     }
 
-    /// Cuts the power of the node's host. All nodes on the host are gone, and no peer is told.
+    /// Cuts the power of the node's host. All nodes on the host are gone, and no peer is notified.
     pub fn lose_power(&mut self, node: SimNode) {
         let host = self.members[node.0].host;
         self.wires.lock().lose_power(host);
@@ -70,7 +70,7 @@ impl Sim {
         self.touch(node.0);
     }
 
-    /// Pauses a node, as `SIGSTOP` does. Its host keeps its connections, and its clocks go on.
+    /// Pauses a node, as `SIGSTOP` does. Its host keeps its connections, and its clocks continue.
     pub fn pause(&mut self, node: SimNode) {
         self.log.note(&format!("{} is paused", self.members[node.0].name));
         self.members[node.0].is_paused = self.is_up(node);

@@ -1,6 +1,6 @@
-//! Socket events that a node has not handled yet, since it is paused or busy with its processes.
+//! Socket events that a node has not handled yet, because it is paused or busy with its processes.
 //!
-//! Several events of one socket become one, as with `epoll`.
+//! Events of the same socket are merged, as with `epoll`.
 
 use std::sync::Arc;
 

@@ -115,7 +115,8 @@ impl Member {
         let (node, stepper) = builder.build_stepped()?;
         let wires = world.wires.clone();
         let network = Arc::new(LifeNetwork { wires, life: id, host: self.host });
-        let cookie = fika_net::Cookie::new(world.cookie).expect("it is long enough");
+        let cookie =
+            fika_net::Cookie::new(world.cookie).expect("the cookie of simulations is valid");
         let (configure, bounds) = (self.configure.clone(), watch.clone());
         let listen = match *world.wires.lock().hosts.ips(self.host) {
             [ip] => ip,

@@ -1,5 +1,4 @@
-//! Faults of the network: cut paths, connections that break or stall, and listeners that accept no
-//! connections.
+//! Faults of the network: cut paths, connections that break or stall, and full backlogs.
 
 use std::net::IpAddr;
 
@@ -8,7 +7,7 @@ use crate::sim::{Sim, SimNode};
 
 impl Sim {
     /// Cuts all paths between the hosts of the nodes in `these` and the hosts of the nodes in
-    /// `those`, in both directions. No node is told, and packets in flight wait.
+    /// `those`, in both directions. No node is notified, and packets in flight wait.
     pub fn partition(
         &mut self,
         these: impl IntoIterator<Item = SimNode>,
@@ -23,7 +22,7 @@ impl Sim {
         }
     }
 
-    /// Cuts the path from one node's host to the other's. The way back stays open.
+    /// Cuts the path from one node's host to the other's. The opposite direction stays open.
     pub fn cut(&mut self, from: SimNode, to: SimNode) {
         let [a, b] = [from, to].map(|node| &self.members[node.0]);
         self.log.note(&format!("cut from {} to {}", a.name, b.name));
@@ -44,7 +43,7 @@ impl Sim {
         hosts.set_ips(host, ips);
     }
 
-    /// Loses the first packet of each connection that another host makes to this address, as when a
+    /// Drops the first packet of each connection that another host makes to this address, as when a
     /// host has an IPv6 address without a route to it. Existing connections are not affected.
     /// [`Sim::heal`] undoes this.
     pub fn darken(&mut self, ip: IpAddr) {
@@ -52,8 +51,8 @@ impl Sim {
         self.wires.lock().hosts.darken(ip);
     }
 
-    /// Opens the path from one node's host to the other's again, and lets stalled connections
-    /// between them go on.
+    /// Reopens the path from one node's host to the other's, and lets stalled connections between
+    /// the two hosts continue.
     pub fn mend(&mut self, from: SimNode, to: SimNode) {
         let [a, b] = [from, to].map(|node| &self.members[node.0]);
         self.log.note(&format!("mended from {} to {}", a.name, b.name));
@@ -63,8 +62,8 @@ impl Sim {
         state.send_held();
     }
 
-    /// Repairs the network: opens all paths, also to addresses that were darkened, lets stalled
-    /// connections go on, and drains full backlogs.
+    /// Repairs the network: reopens all paths and darkened addresses, lets stalled connections
+    /// continue, and drains full backlogs.
     pub fn heal(&mut self) {
         self.log.note("all is mended");
         let mut state = self.wires.lock();
@@ -80,7 +79,7 @@ impl Sim {
         self.wires.lock().reset_between(a.host, b.host);
     }
 
-    /// Changes the quality of the network.
+    /// Changes the quality of the network, such as its latency.
     pub fn change_network(&mut self, change: impl FnOnce(&mut Network)) {
         let mut state = self.wires.lock();
         let before = format!("{:?}", state.options);
@@ -93,16 +92,17 @@ impl Sim {
     }
 
     /// Stalls the existing connections between two nodes' hosts, as when a firewall has forgotten
-    /// them. New connections work. [`Sim::mend`] and [`Sim::heal`] let stalled ones go on.
+    /// them. New connections work. [`Sim::mend`] and [`Sim::heal`] let stalled connections
+    /// continue.
     pub fn stall(&mut self, a: SimNode, b: SimNode) {
         self.note_between("stalled between", a, b);
         let (a, b) = (self.host(a), self.host(b));
         self.wires.lock().stall(a, b);
     }
 
-    /// Makes the first node's host forget its connections with the second's, while the second host
-    /// still has them. When the second host sends something, it gets a reset. If the way back is
-    /// cut as well, it never learns of the loss.
+    /// Makes the host of `broken` forget its connections with the host of `other`, which still has
+    /// them. When that host sends something, it gets a reset. If the path back to it is cut as
+    /// well, it never learns of the loss.
     pub fn half_open(&mut self, broken: SimNode, other: SimNode) {
         self.note_between("half open, and broken at the first:", broken, other);
         let (broken, other) = (self.host(broken), self.host(other));
@@ -111,7 +111,7 @@ impl Sim {
 
     /// Fills the backlog of the listeners on the node's host, so that they accept no connections
     /// from other hosts. A peer that connects retries several times, and fails after two minutes.
-    /// Existing connections go on. [`Sim::heal`] and [`Sim::drain_backlog`] undo this.
+    /// Existing connections still work. [`Sim::heal`] and [`Sim::drain_backlog`] undo this.
     pub fn fill_backlog(&mut self, node: SimNode) {
         self.log.note(&format!("the backlog of {} is full", self.name(node)));
         let host = self.host(node);

@@ -1,4 +1,4 @@
-//! The kinds of values that settings have: how each is written on a command line and in a file.
+//! The kinds of values of settings: how each is written on a command line and in a file.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -19,9 +19,10 @@ pub(super) struct Kind<T> {
     name: &'static str,
     /// The forms that the value may have in a file.
     accepts: &'static [Form],
-    /// The words of an error after "expected".
+    /// The text that follows "expected" in an error.
     expected: &'static str,
-    /// Reads the text of a command line, or what a file contains, as text.
+    /// Parses the value, which is text on a command line. A value in a file is converted to text
+    /// first.
     parse: fn(&str) -> Result<T, String>,
 }
 
@@ -32,12 +33,12 @@ enum Form {
     Bool,
 }
 
-/// A list in a file, and an option that can be given several times.
+/// A list of values: an array in a file, and an option that can be given several times.
 #[derive(Clone, Copy)]
 pub(super) struct ListOf<T>(pub(super) Kind<T>);
 
-/// A table in a file, from nodes to values, and an option `NODE=VALUE` that can be given several
-/// times.
+/// A value for each of several nodes: a table in a file, and an option `NODE=VALUE` that can be
+/// given several times.
 #[derive(Clone, Copy)]
 pub(super) struct ByNode<T>(pub(super) Kind<T>);
 
@@ -129,7 +130,7 @@ pub(super) const SECONDS: Kind<Duration> = Kind {
     parse: seconds,
 };
 
-/// Also `64KiB`, `16MiB` or `1GiB`.
+/// A number of bytes, or a number with a unit, such as `64KiB`, `16MiB` or `1GiB`.
 pub(super) const BYTES: Kind<usize> = Kind {
     name: "BYTES",
     accepts: &[Form::Number, Form::Text],
@@ -152,13 +153,13 @@ pub(super) const WHEN: Kind<AutoConnect> = Kind {
         "always" => Ok(AutoConnect::Always),
         "once" => Ok(AutoConnect::Once),
         "never" => Ok(AutoConnect::Never),
-        _ => Err("it is one of always, once, never".to_owned()),
+        _ => Err("write always, once or never".to_owned()),
     },
 };
 
-/// The operations that the list of settings needs of a kind.
+/// The operations of a kind, which the list of settings uses.
 pub(super) trait Reads {
-    /// The field of a setting of this kind.
+    /// The type of the field that holds a setting of this kind.
     type Slot;
 
     /// Reads the value of a key in a file.
@@ -172,7 +173,7 @@ pub(super) trait Reads {
     #[cfg(feature = "clap")]
     fn option(self, arg: clap::Arg) -> clap::Arg;
 
-    /// Takes what the command line says.
+    /// Takes the value from the command line, if it is there.
     #[cfg(feature = "clap")]
     fn take(self, matches: &clap::ArgMatches, id: &str, slot: &mut Self::Slot);
 }
@@ -193,7 +194,7 @@ impl<T: Clone + Send + Sync + 'static> Reads for Kind<T> {
     fn option(self, arg: clap::Arg) -> clap::Arg {
         let arg = arg.value_name(self.name).value_parser(self.parse);
         match self.accepts {
-            // `--hidden` says the same as `--hidden=true`.
+            // `--hidden` means `--hidden=true`.
             [Form::Bool] => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
             _ => arg,
         }
@@ -362,7 +363,7 @@ fn port_range(text: &str) -> Result<RangeInclusive<u16>, String> {
     let (min, max) = text.split_once('-').ok_or(why)?;
     let (min, max) = (min.parse().map_err(|_| why)?, max.parse().map_err(|_| why)?);
     match min {
-        0 => Err("port 0 stands for any port".to_owned()),
+        0 => Err("port 0 means any port: write the lowest port of the range".to_owned()),
         _ if min > max => Err("the lowest port is above the highest".to_owned()),
         _ => Ok(min..=max),
     }
@@ -393,5 +394,5 @@ fn byte_range(text: &str) -> Result<(usize, usize), String> {
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|seconds: &f64| *seconds > 0.0);
     let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    time.ok_or_else(|| "write seconds, like 60 or 0.5".to_owned())
+    time.ok_or_else(|| "write a number of seconds, like 60 or 0.5".to_owned())
 }

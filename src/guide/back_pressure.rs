@@ -1,8 +1,7 @@
 //! Back-pressure: what happens if a sender is faster than its receiver.
 //!
-//! [`send`](crate::message::send) returns at once, whether or not the receiver keeps up. So a sender
-//! can be faster than its receiver, and something has to give. The consequence depends on the node on which the receiver
-//! lives.
+//! [`send`](crate::message::send) returns immediately, whether or not the receiver keeps up. So a
+//! sender can be faster than its receiver. The effect depends on where the receiver is.
 //!
 //! # The receiver is on another node
 //!
@@ -12,25 +11,26 @@
 //! this crate, until half of the buffer has been written. This is Erlang's `busy_dist_port`. It
 //! keeps memory bounded without any code of yours, and usually lasts for milliseconds.
 //!
-//! It can hurt. A peer that is frozen, or whose network is cut silently, reads nothing, and its
-//! connection is closed after [`net_ticktime`](crate::node::NodeBuilder::net_ticktime), 60 seconds
-//! or somewhat more. A server that sends to this peer is suspended all this time, and serves no
-//! process, not even one on its own node. After one second the node logs a warning that names the
-//! process and the peer; [`system_monitor`](crate::net::system_monitor()) tells a process of each
-//! suspension at once.
+//! But it can suspend a process for too long. A peer that is frozen, or whose network is cut
+//! silently, reads nothing, and its connection is closed only after
+//! [`net_ticktime`](crate::node::NodeBuilder::net_ticktime), 60 seconds or somewhat more. A server
+//! that sends to this peer is suspended all this time, and serves no process, not even one on its
+//! own node. After one second the node logs a warning that names the process and the peer;
+//! [`system_monitor`](crate::net::system_monitor()) reports each suspension immediately, to a
+//! process.
 //!
 //! So a process that serves many others should not send much data to other nodes by plain `send`.
 //! There are five alternatives:
 //!
 //! | way | a busy connection | use it for |
 //! |---|---|---|
-//! | [`try_send`](crate::message::try_send) | returns the message at once | messages that can be dropped: samples, hints, caches |
-//! | [`send_with`](crate::message::send_with) with [`nosuspend`](crate::message::SendOpts::nosuspend) | returns the message at once; ignores mailbox limits | messages that can be dropped |
-//! | [`send_timeout`](crate::message::send_timeout) | returns the message after a time limit | messages that should arrive if the peer is well |
+//! | [`try_send`](crate::message::try_send) | returns the message immediately | messages that can be dropped: samples, hints, caches |
+//! | [`send_with`](crate::message::send_with) with [`nosuspend`](crate::message::SendOpts::nosuspend) | returns the message immediately; ignores mailbox limits | messages that can be dropped |
+//! | [`send_timeout`](crate::message::send_timeout) | returns the message after a time limit | messages that should arrive if the peer works |
 //! | a process for each peer | suspends that process only | streams and replicas |
 //! | [`async_dist`](crate::net::async_dist()) | buffers the message without a bound | few, small messages that must not wait |
 //!
-//! ## Leave the message out
+//! ## Drop the message
 //!
 //! [`try_send`](crate::message::try_send) never suspends the process. It returns the message in an
 //! error if [`send`](crate::message::send) would suspend it:
@@ -58,11 +58,11 @@
 //! }
 //! ```
 //!
-//! ## Wait, but not for ever
+//! ## Wait for a limited time
 //!
 //! [`send_timeout`](crate::message::send_timeout) waits for room in one connection, for a limited
-//! time. Only the future waits, so several can wait side by side, and one frozen peer costs at most
-//! the limit. `Err` means that the message was not sent; the error contains it.
+//! time. Only the future waits, so several can wait at the same time, and one frozen peer costs at
+//! most the limit. `Err` means that the message was not sent; the error contains it.
 //!
 //! ```
 //! use fika::prelude::*;
@@ -88,8 +88,8 @@
 //! ## A process for each peer
 //!
 //! A process that only sends to one peer may be suspended without harm. The server passes the
-//! messages to it, which is a send within the node, and goes on. A
-//! [`MailboxLimit`](crate::message::MailboxLimit) bounds the backlog, and tells the server when it
+//! messages to it, which is a send within the node, and continues. A
+//! [`MailboxLimit`](crate::message::MailboxLimit) bounds the backlog, and `try_send` fails when it
 //! is full:
 //!
 //! ```
@@ -118,7 +118,7 @@
 //! }
 //! ```
 //!
-//! ## Do not wait at all
+//! ## Turn suspension off
 //!
 //! After [`async_dist(true)`](crate::net::async_dist()) the process is never suspended, and what it
 //! sends is buffered without a bound. Use it for processes that send few and small messages and
@@ -137,8 +137,9 @@
 //! # The receiver is on this node
 //!
 //! A mailbox without a limit takes every message. With a
-//! [`MailboxLimit`](crate::message::MailboxLimit), its owner decides what happens when it is full:
-//! the owner is killed, the message is dropped, or the sender has to wait. A sender finds out with
-//! [`try_send`](crate::message::try_send), and waits with [`send_wait`](crate::message::send_wait)
-//! or [`send_timeout`](crate::message::send_timeout). A sender that waits for the answer to each
+//! [`MailboxLimit`](crate::message::MailboxLimit), its owner decides what happens when the mailbox
+//! is full: the owner is killed, the message is dropped, or the sender has to wait.
+//! [`try_send`](crate::message::try_send) tells a sender that the mailbox is full. A sender waits
+//! for room with [`send_wait`](crate::message::send_wait) or
+//! [`send_timeout`](crate::message::send_timeout). A sender that waits for the answer to each
 //! request before it sends the next one needs none of this.

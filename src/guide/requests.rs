@@ -2,8 +2,8 @@
 //!
 //! A request carries the pid of the client and a [`Reference`](crate::message::Reference), and the
 //! reply repeats the reference. The client monitors the server first and uses the monitor as the
-//! reference. So it waits for one of three things: the reply, the end of the server, or the end of its
-//! patience.
+//! reference. So it waits for one of three events: the reply, the end of the server, or the end of
+//! its time limit.
 //!
 //! ```
 //! use fika::message::Reference;
@@ -66,10 +66,10 @@
 //!
 //! - `for call,` lets the receive skip all messages that are older than the reference, so the cost
 //!   does not depend on the length of the mailbox.
-//! - [`demonitor_flush`](crate::process::demonitor_flush) takes the monitor back, and its `Down` out
-//!   of the mailbox if it has come meanwhile.
-//! - After a time limit, a late reply still arrives in the mailbox. To bar it, send the request with
-//!   an alias as the address of the reply: a monitor with
-//!   [`MonitorAlias::ReplyDemonitor`](crate::process::MonitorAlias) is both.
-//! - All of this is the same if the server runs on another node. If the node is lost, the reason of
-//!   the `Down` is `noconnection`.
+//! - [`demonitor_flush`](crate::process::demonitor_flush) removes the monitor, and its `Down` from
+//!   the mailbox if it has already arrived.
+//! - After a time limit, a late reply still arrives in the mailbox. To prevent this, use an alias
+//!   as the address of the reply: the reference of a monitor with
+//!   [`MonitorAlias::ReplyDemonitor`](crate::process::MonitorAlias) is also an alias.
+//! - All of this works in the same way if the server runs on another node. If the node is lost, the
+//!   reason of the `Down` is `noconnection`.

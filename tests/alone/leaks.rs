@@ -198,7 +198,7 @@ fn a_large_node_stops_within_a_second_and_leaves_nothing() {
         println!("stopped in {took:?}");
         assert_eq!(node.process_count(), 0);
         drop(node);
-        // A thread that has finished its work for the node may not have ended yet.
+        // A thread that has finished its work for the node may still be ending.
         while threads() > 0 {
             assert!(clock.now().since(begun) < LIMIT, "{} threads", threads());
             std::thread::yield_now();

@@ -98,7 +98,7 @@ fn a_million_nodes() {
         most = most.max(node.process_count());
         node.process_count() <= processes
     });
-    // Each attempt may have a child, and a child that has ended may not be gone yet.
+    // Each attempt may have a child, and a child that has ended may still be counted.
     assert!(most <= processes + 3 * ATTEMPTS_MAX, "{most} processes");
     node.block_on(async move { assert_eq!(ping(place.name("node")).await, PingAnswer::Pong) });
     assert_eq!(node.nodes().len(), 1);

@@ -1,4 +1,4 @@
-//! Everything that strangers and members can do to a node, at once and for a long time. A
+//! Strangers and members attack a node in every way, all at the same time and for long. A
 //! hand-written peer sends thousands of broken hellos, wrong proofs and broken requests to the
 //! mapper. With the cookie, it sends frames of every kind, to existing and missing processes, with
 //! forged contents and broken ends. At the end the node has its name and is reachable, nothing has

@@ -383,7 +383,7 @@ fn a_host_without_ipv4() {
     assert_eq!(found(&world.six, "seeker@six"), [true, true, true]);
 }
 
-/// A setting that can't work is an error. A setting that may not work is a warning.
+/// A setting that can't work is an error. A setting that might not work is a warning.
 #[test]
 fn a_start_reports_invalid_addresses() {
     let Some(world) = World::new("a_start_reports_invalid_addresses") else { return };

@@ -106,7 +106,7 @@ fn every_option_sets_its_value() {
     assert_all(cases.iter().map(|(line, _)| *line));
     for (line, says) in cases {
         assert!(says(&parse(line).unwrap()), "{line}");
-        assert!(!says(&parse("").unwrap()), "{line} is no default");
+        assert!(!says(&parse("").unwrap()), "{line} does not change the value");
     }
 }
 
@@ -128,7 +128,7 @@ fn invalid_options_are_refused() {
         ("--listen localhost:1", "write an IP address and a port"),
         ("--listen-ports 9100", "write the lowest and the highest port, like 9100-9105"),
         ("--listen-ports 1-65536", "write the lowest and the highest port"),
-        ("--listen-ports 0-5", "port 0 stands for any port"),
+        ("--listen-ports 0-5", "port 0 means any port"),
         ("--listen-ports 9-8", "the lowest port is above the highest"),
         ("--dist-listen=no", "write true or false"),
         ("--start-epmd=1", "write true or false"),
@@ -136,15 +136,15 @@ fn invalid_options_are_refused() {
         ("--cookie-file-for a@h=", "the path is empty"),
         ("--cookie-file-for a=file", "`a`"),
         ("--allow", "value is required"),
-        ("--dist-auto-connect Never", "it is one of always, once, never"),
+        ("--dist-auto-connect Never", "write always, once or never"),
         ("--connect-all=1", "write true or false"),
-        ("--net-ticktime 0", "write seconds, like 60 or 0.5"),
-        ("--net-ticktime=-1", "write seconds"),
-        ("--net-ticktime NaN", "write seconds"),
-        ("--net-ticktime inf", "write seconds"),
-        ("--net-ticktime 60s", "write seconds"),
+        ("--net-ticktime 0", "write a number of seconds, like 60 or 0.5"),
+        ("--net-ticktime=-1", "write a number of seconds"),
+        ("--net-ticktime NaN", "write a number of seconds"),
+        ("--net-ticktime inf", "write a number of seconds"),
+        ("--net-ticktime 60s", "write a number of seconds"),
         ("--net-tickintensity few", "write a whole number"),
-        ("--net-setuptime 1e99", "write seconds"),
+        ("--net-setuptime 1e99", "write a number of seconds"),
         ("--nodelay=1", "write true or false"),
         ("--keepalive=1", "write true or false"),
         ("--send-buffer=-1", "write a number of bytes"),
@@ -152,7 +152,7 @@ fn invalid_options_are_refused() {
         ("--allow-weak-cookie=1", "write true or false"),
         ("--cluster-id", "value is required"),
         ("--unix-sockets", "value is required"),
-        ("--handshake-time 0", "write seconds"),
+        ("--handshake-time 0", "write a number of seconds"),
         ("--message-bytes-max MiB", "write a number of bytes"),
         ("--message-bytes-max 99999999999GiB", "write a number of bytes"),
         ("--message-bytes-max ö", "write a number of bytes"),
@@ -481,7 +481,7 @@ fn unix_sockets() {
     std::fs::remove_dir_all(&directory).unwrap();
 }
 
-/// `-h` is a table that fits a terminal. `--help` says more.
+/// `-h` prints a table that fits a terminal. `--help` prints longer texts.
 #[test]
 fn help_is_readable() {
     let mut command = Cli::command();

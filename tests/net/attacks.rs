@@ -569,7 +569,7 @@ fn stranger(addr: SocketAddr) -> Peer {
     peer
 }
 
-/// The node limits guesses at the cookie. It checks some wrong proofs at once, and then four per
+/// The node limits guesses at the cookie. It checks a burst of wrong proofs, and then four per
 /// second, however many handshakes run at the same time, and from any of the host's addresses.
 /// Other addresses are not affected, and neither are programs of the node's own user, which can
 /// read the cookie.
@@ -600,7 +600,7 @@ fn guesses_at_the_cookie_are_limited() {
     let most = 16 + 4 * (clock.elapsed().as_secs() as usize + 1);
     assert!((16..=most).contains(&guesses), "{guesses} of {} guesses", 3 * CROWD);
 
-    // Even a right proof is not checked until there is room, since it may be a guess too.
+    // Even a correct proof is not checked until the limit allows it, since it may be a guess, too.
     let prove = |mut peer: Peer| {
         peer.write(&framed(&hello));
         let answer = peer.handshake_frame();

@@ -235,7 +235,7 @@ fn always() {
     });
 }
 
-/// DIST-6, DIST-11: a mesh does not connect nodes that may not connect by themselves. Checked on
+/// DIST-6, DIST-11: a mesh does not connect nodes that must not connect automatically. Checked on
 /// Erlang/OTP 25, where `global` then reports that it failed to connect.
 #[test]
 fn a_mesh_does_not_connect_nodes_set_to_never() {

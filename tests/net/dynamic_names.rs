@@ -43,7 +43,7 @@ fn only_an_explicit_request_connects_a_nameless_node() {
             assert!(is_nameless(), "nobody gave it a name");
         }
         assert_eq!(ping(&peer).await, PingAnswer::Pang);
-        assert!(is_nameless(), "a ping is no request");
+        assert!(is_nameless(), "a ping does not ask for a name");
         assert_eq!(connect_node(&peer).await, Some(true));
         assert!(!is_nameless());
         assert_eq!(ping(&peer).await, PingAnswer::Pong);

@@ -63,7 +63,7 @@ fn initiators() {
             "a frame of the handshake has a length of 1025, and the limit is 1024",
         ),
         (framed(b"\x83h\x06gdPeer"), None, "it does not speak fika's protocol"),
-        (cut(&right, 19), None, "the bytes end before the flags does"),
+        (cut(&right, 19), None, "the bytes end before the end of the flags"),
         (long(&right), None, "too many bytes after the initiator's hello: 1"),
         (
             with_name(&text(&"x".repeat(481))),
@@ -89,7 +89,7 @@ fn initiators() {
         (
             framed(&hello(&|hello| hello.versions = (2, 3))),
             Some((5, 1)),
-            "it speaks versions 2 to 3, and we 1 to 1",
+            "it speaks versions 2 to 3, and this node 1 to 1",
         ),
     ];
     for (said, answer, why) in cases {
@@ -105,12 +105,15 @@ fn initiators() {
     }
     type Change<'a> = (&'a dyn Fn(&[u8]) -> Vec<u8>, &'a str);
     let wrong_proofs: [Change<'_>; 4] = [
-        (&|_| framed(&[&[0xf3][..], &[7; 32]].concat()), "has another cookie, or is of another"),
+        (
+            &|_| framed(&[&[0xf3][..], &[7; 32]].concat()),
+            "has another cookie, or belongs to another",
+        ),
         (
             &|proof| framed(&[&[0xf4][..], &proof[1..]].concat()),
             "the next step of the handshake can't be 0xf4",
         ),
-        (&|proof| cut(proof, 32), "the bytes end before the proof does"),
+        (&|proof| cut(proof, 32), "the bytes end before the end of the proof"),
         (&long, "too many bytes after the proof: 1"),
     ];
     for (change, why) in wrong_proofs {
@@ -195,7 +198,7 @@ fn responders() {
             "a frame of the handshake has a length of 1025, and the limit is 1024",
         ),
         (framed(&[0xf1; 60]), "the next step of the handshake can't be 0xf1"),
-        (cut(&right, 2), "the bytes end before the version does"),
+        (cut(&right, 2), "the bytes end before the end of the version"),
         (long(&right), "too many bytes after the responder's hello: 1"),
         (framed(&hello_r(1, SPAWN, 0, &place.name("c"))), "expected node"),
         (status(1, 7), "the status can't be 0x07"),
@@ -204,7 +207,7 @@ fn responders() {
         (status(1, 4), "the status can't be 0x04"),
         (named(), "it gave a name that was not asked for"),
         (status(1, 3), "the peer refused the connection: NotAllowed"),
-        (status(9, 5), "it speaks versions up to 9 and none of ours, which are 1 to 1"),
+        (status(9, 5), "it speaks versions up to 9, and this node only 1 to 1"),
         (status(2, 0), "it chose version 2, which was not offered"),
         (framed(&hello_r(1, 0, 0, &b)), "it lacks the mandatory flags"),
     ];
@@ -214,13 +217,13 @@ fn responders() {
         (proof(|_| Vec::new()), "does the peer have the same cookie?"),
         (
             proof(|_| framed(&[&[0xf4][..], &[7; 32]].concat())),
-            "has another cookie, or is of another",
+            "has another cookie, or belongs to another",
         ),
         (
             proof(|proof| framed(&[&[0xf3][..], &proof[1..]].concat())),
             "the next step of the handshake can't be 0xf3",
         ),
-        (proof(|proof| cut(proof, 32)), "the bytes end before the proof does"),
+        (proof(|proof| cut(proof, 32)), "the bytes end before the end of the proof"),
     ];
     for n in 0..no_proof + wrong_proofs.len() {
         let (mut stream, hello_i, connected) = asker.asks(place);
@@ -293,7 +296,7 @@ fn members() {
         (frame(b"\x1a\0\0"), "the kind of a frame can't be 0x1a"),
         (frame(b"\x51\0\0\0"), "the kind of a frame can't be 0x51"),
         (frame(b"\xd0\0\0\0"), "the kind of a frame can't be 0xd0"),
-        (frame(b"\x11\x01"), "the bytes end before the generation of a process does"),
+        (frame(b"\x11\x01"), "the bytes end before the end of the generation of a process"),
         (frame(b"\x11\x01\0\x01\0\0"), "too many bytes after a signal: 1"),
         (frame(b"\x11\x80\0\x01\0\0"), "the slot of a process is not a valid number"),
         (frame(b"\x11\x80\x80\x80\x80\x10\0\x01\0"), "the slot of a process is not a valid number"),
@@ -321,7 +324,7 @@ fn members() {
             frame(&with_payload(b"\x14\0\0\0\0\0", b"\0", &[2])),
             "it used number 2 for a node without defining it",
         ),
-        (frame(b"\x14\0\0\0\0\0\0\xff\xff\xff\xff"), "the bytes end before a payload does"),
+        (frame(b"\x14\0\0\0\0\0\0\xff\xff\xff\xff"), "the bytes end before the end of a payload"),
         (
             frame(b"\x14\0\0\0\0\0\x81\x20"),
             "the nodes of a payload has a length of 4097, and the limit is 4096",
@@ -415,7 +418,7 @@ fn frames_that_do_not_close_the_connection() {
     }
     // The reports are logged without raw control characters.
     assert_eq!(there.logged("ERROR"), 2, "{}", there.log());
-    assert_eq!(there.logged("does not decode on the node"), 2, "{}", there.log());
+    assert_eq!(there.logged("the peer could not decode"), 2, "{}", there.log());
     assert!(there.log().contains("error=\\u{1b}\\n"), "{}", there.log());
     assert_eq!(there.logged("nodedown"), 0, "{}", there.log());
 }

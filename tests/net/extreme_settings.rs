@@ -21,7 +21,7 @@ use Outcome::{Connects, Refused, Starts};
 enum Outcome {
     /// The node starts, and connects to another one.
     Connects,
-    /// The node starts, but may not be fast enough to connect.
+    /// The node starts, but it might be too slow to connect.
     Starts,
     /// The node does not start, and the error contains this text.
     Refused(&'static str),

@@ -14,7 +14,7 @@ use support::hosts::Switch;
 use support::peer::{Hello, Peer, framed, proofs, read_framed};
 use support::{COOKIE, Clock, LIMIT, TestNode, times};
 
-/// How many guesses are answered at once, and how many per second after that.
+/// How many guesses are answered in a burst, and how many per second after that.
 const AT_ONCE: u64 = 16;
 const PER_SECOND: u64 = 4;
 

@@ -1,5 +1,5 @@
-//! Log lines that a peer can cause: some are written at once, and then one per second, each with
-//! the number of lines that were left out before it.
+//! Log lines that a peer can cause: a burst is written, and then one line per second, each with the
+//! number of lines that were omitted before it.
 
 use crate::support;
 
@@ -13,7 +13,7 @@ use support::process::OsNode;
 use support::unknown::Unknown;
 use support::{Clock, EndWith, LIMIT, Place, answerer, assert_answers, connect, until_closed};
 
-/// The number of lines of each kind that are logged at once.
+/// The number of lines of each kind that are logged in a burst.
 const AT_ONCE: usize = 32;
 
 /// Returns how often a line is in the log, and how many lines it reports as left out.
@@ -100,7 +100,7 @@ fn log_lines_about_members_are_limited() {
         let name = name.clone();
         here.block_on(async move { what(name).await })
     };
-    flood(&there, "asked to spawn a function that this node does not have", 400, || {
+    flood(&there, "a request to spawn was refused", 400, || {
         ask(|name| {
             Box::pin(async move {
                 assert_eq!(try_spawn_on(&name, Unknown).await, Err(SpawnError::Notsup));

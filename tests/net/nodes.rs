@@ -232,9 +232,9 @@ fn ids_of_connections() {
     drop(there);
 }
 
-/// HS-7: a node that closes a connection can make another at once. It does not wait for the first
-/// one, whose end the peer's net_kernel may not know yet. A later report about the first connection
-/// does not affect the second one.
+/// HS-7: a node that closes a connection can make another at once. It does not wait for the end of
+/// the first connection, which the peer's net_kernel might not know yet. A later report about the
+/// first connection does not affect the second one.
 #[test]
 fn a_node_that_disconnects_can_reconnect_at_once() {
     let place = Place::new();

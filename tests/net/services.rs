@@ -335,8 +335,8 @@ fn requests_survive_a_restart_of_net_kernel() {
         for (n, name) in (0..).zip(&names) {
             let name = place.name(name);
             let me = self_pid();
-            // The process makes a watch, sends a message to a name and makes a request. net_kernel
-            // may not have seen any of them.
+            // The process makes a watch, sends a message to a name and makes a request. It is
+            // possible that net_kernel has seen none of them.
             fika::net::monitor_node(&name, true).unwrap();
             let asks = {
                 let name = name.clone();
@@ -375,7 +375,7 @@ fn restarts_are_logged() {
     let name = place.name("there");
     let pid = remote_net_kernel(&node, name);
     node.block_on(async move { exit_process(pid, ExitReason::Kill) });
-    there.await_log("may not do this to a process of the runtime", 1);
+    there.await_log("must not do this to a process of the runtime", 1);
     assert_eq!(ping_from(&node, place.name("there")), PingAnswer::Pong);
 }
 

@@ -263,7 +263,7 @@ fn a_net_kernel_handler_sees_and_refuses_requests() {
     there.block_on(async move {
         assert_eq!(try_spawn_on(&name, answerer()).await, Err(SpawnError::Notsup));
         send(("new", &*name), ());
-        // When something later has come back over the connection, the message has been dropped.
+        // When something later has arrived over the connection, the message has been dropped.
         assert_eq!(try_spawn_on(&name, answerer()).await, Err(SpawnError::Notsup));
         disconnect_node(&name).await;
     });

@@ -28,7 +28,7 @@ fn eye(place: Place) -> TestNode {
     TestNode::of(place.builder("eye").hidden(true))
 }
 
-/// Sends this many questions at once, and receives the answers in order.
+/// Sends this many questions without waiting, and receives the answers in order.
 async fn talk(with: Pid, rounds: u64) {
     (0..rounds).for_each(|n| send(with, Ask { from: self_pid(), n }));
     for n in 0..rounds {

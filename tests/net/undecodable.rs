@@ -164,14 +164,14 @@ fn the_senders_node_reports_undecodable_messages() {
         sender
     });
     assert_eq!(far.undecodable_count(), 100);
-    near.await_log("a message does not decode on the node that it was sent to", 32);
+    near.await_log("the peer could not decode a message", 32);
     let log = near.log();
-    let line = log.lines().find(|line| line.contains("does not decode")).unwrap();
+    let line = log.lines().find(|line| line.contains("could not decode")).unwrap();
     let parts = ["tag=test::Even", "even number", &format!("node={}", far.name()), "pid=<"];
     for part in parts.into_iter().chain([&*format!("sender={sender}")]) {
         assert!(line.contains(part), "{part}: {line}");
     }
-    assert!(near.logged("does not decode") <= 34, "no more than 32 at once, and one a second");
+    assert!(near.logged("could not decode") <= 34, "no more than 32 at once, and one a second");
 }
 
 /// Keeps its messages until it is asked. Answers with its count of lost messages, with the
@@ -274,7 +274,7 @@ fn undecodable_arguments_are_answered() {
         })
         .await;
     });
-    far.await_log("asked to spawn with other arguments", 16);
+    far.await_log("a request to spawn was refused: its arguments do not decode", 16);
     assert!(far.log().contains("function=fika::runs_with"), "{}", far.log());
     assert_eq!(far.logged("a panic ended a process"), 0, "{}", far.log());
     assert_eq!(
@@ -372,7 +372,7 @@ fn floods_of_undecodable_values_are_bounded() {
     let log = there.log();
     assert!((32..=64).contains(&reported), "{reported}");
     assert!((32..=64).contains(&there.logged("a message from another node was dropped")), "{log}");
-    assert!((32..=64).contains(&there.logged("does not decode on the node")), "{log}");
+    assert!((32..=64).contains(&there.logged("the peer could not decode")), "{log}");
     assert_eq!(there.logged("\x1b[2J"), 0, "{log}");
     assert_eq!(there.logged("nodedown"), 0, "{log}");
 }

@@ -1,5 +1,5 @@
 //! Peers of other versions, and peers with more features than ours: they are served or refused as
-//! `net/PROTOCOL.md` says. Also a session of each past version, kept byte for byte.
+//! `net/PROTOCOL.md` says. A recorded session of each past version is replayed, byte for byte.
 
 use crate::support;
 
@@ -51,7 +51,8 @@ fn initiators_of_other_versions() {
         assert_eq!(peer.until_closed(), b"");
         refused += 1;
         there.await_log("a connection was refused", refused);
-        let said = format!("it speaks versions {} to {}, and we 1 to 1", versions.0, versions.1);
+        let said =
+            format!("it speaks versions {} to {}, and this node 1 to 1", versions.0, versions.1);
         assert!(there.log().contains(&said), "{}", there.log());
     }
 }
@@ -91,8 +92,8 @@ fn responders_of_other_versions() {
 const HIDDEN: u64 = 1;
 const NAME_ME: u64 = 1 << 3;
 
-/// Unknown flags change nothing, and nobody can remove or add them on the way, because the proofs
-/// cover them as they were sent.
+/// Unknown flags change nothing, and an attacker can't remove or add flags on the way, because the
+/// proofs cover them as they were sent.
 #[test]
 fn unknown_flags() {
     let place = Place::new();

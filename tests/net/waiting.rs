@@ -1,5 +1,5 @@
-//! Functions that wait for an answer: several can wait at once and beside a `receive!`, and their
-//! cost does not depend on the length of the mailbox.
+//! Functions that wait for an answer: several can wait at the same time and beside a `receive!`,
+//! and their cost does not depend on the length of the mailbox.
 #![deny(warnings)]
 
 use crate::support;

@@ -184,7 +184,7 @@ async fn cancel1() {
     }
     let fired = timer::send_after(Duration::ZERO, me, 'x').unwrap();
     assert_eq!(next::<char>().await, 'x');
-    timer::cancel(fired).await.expect("that it has fired is no error");
+    timer::cancel(fired).await.expect("a timer that has fired can be cancelled");
 }
 
 /// TMOD-2: another node's timers can't be cancelled. A value that is not a timer does not compile.

@@ -494,7 +494,7 @@ fn grows() {
         let deaf = spawn(std::future::pending::<()>());
         for n in 0..2500_u64 {
             send(deaf, n as u8);
-            // When the process answers, it has taken in the message.
+            // When the process answers, it has handled the message.
             let _ = fika::inspect::info::message_queue_len(deaf).await;
         }
         // This process receives everything, however much waits.
@@ -575,7 +575,7 @@ async fn a_caught_exit_still_ends_the_process() {
                 receive! { _: u64 => send(me, "it went on".to_owned()) }
             })
         }),
-        ("caught, then it gives way", |me| {
+        ("caught, then it yields", |me| {
             Box::pin(async move {
                 let _ = catch_unwind(|| exit(ExitReason::Timeout));
                 yield_now().await;

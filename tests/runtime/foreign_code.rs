@@ -129,7 +129,7 @@ async fn the_values_of_a_process_are_dropped_one_at_a_time() {
                 }
             })
         }),
-        ("messages to an alias that is none", |values| {
+        ("messages to a reference that is not an alias", |values| {
             Box::pin(async move {
                 let alias = alias();
                 unalias(alias);

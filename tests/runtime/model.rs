@@ -641,11 +641,11 @@ async fn run(steps: Vec<Step>) -> Result<(), String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
-    /// LINK-1, LINK-2, LINK-3, LINK-4, LINK-8, LINK-9, LINK-10, MON-1, MON-2, MON-3, MON-4, MON-8,
-    /// MON-9, MON-11, MON-12, ALIAS-1, ALIAS-3, ALIAS-4, ALIAS-5, ALIAS-6, ALIAS-7, ALIAS-8,
-    /// EXIT-1, EXIT-2, EXIT-3, EXIT-4, EXIT-5, EXIT-7, EXIT-8, EXIT-9, EXIT-10, EXIT-11, EXIT-14.
-    ///
     /// After any steps, each process has received the messages of the model.
+    ///
+    /// Rules: LINK-1, LINK-2, LINK-3, LINK-4, LINK-8, LINK-9, LINK-10, MON-1, MON-2, MON-3, MON-4,
+    /// MON-8, MON-9, MON-11, MON-12, ALIAS-1, ALIAS-3, ALIAS-4, ALIAS-5, ALIAS-6, ALIAS-7, ALIAS-8,
+    /// EXIT-1, EXIT-2, EXIT-3, EXIT-4, EXIT-5, EXIT-7, EXIT-8, EXIT-9, EXIT-10, EXIT-11, EXIT-14.
     #[test]
     fn relations_behave_like_the_model(steps in proptest::collection::vec(step(), 1..60)) {
         let node = Node::builder().workers(2).build().unwrap();

@@ -70,7 +70,7 @@ async fn no_wake_up_is_lost() {
     }
 }
 
-/// RECV-7: another branch of the process's future takes in signals while a receive waits. The
+/// RECV-7: another branch of the process's future handles signals while a receive waits. The
 /// receive sees them.
 #[fika::test]
 async fn no_wake_up_is_lost_beside_other_calls() {
@@ -278,8 +278,8 @@ async fn a_match_is_preferred_to_a_timeout() {
             receive! { (): () => {}, after millis(1) => exit(ExitReason::Timeout) }
         });
         send(child, ());
-        // The receive may find the message and the end of the time at once, which is the case to
-        // test.
+        // The receive may find the message and the end of the time at the same moment, which is the
+        // case to test.
         assert_eq!(down(monitor).await, ExitReason::Normal);
     }
 }

@@ -128,7 +128,7 @@ fn an_idle_node_wakes_up() {
 }
 
 /// A process is polled again if one of its futures is woken while another one receives, even though
-/// the receive has taken in the signals.
+/// the receive has handled the signals.
 #[fika::test]
 async fn a_wake_up_in_the_middle_of_a_turn_is_not_lost() {
     let (_, monitor) = spawn_monitor(async {
@@ -150,7 +150,8 @@ async fn a_wake_up_in_the_middle_of_a_turn_is_not_lost() {
     assert_eq!(down(monitor).await, ExitReason::Normal);
 }
 
-/// A receive does not miss a message that a call takes in after the receive has looked.
+/// A receive does not miss a message that a call puts into the mailbox after the receive has
+/// looked.
 #[fika::test]
 async fn a_message_handled_by_another_call_wakes_the_receive() {
     let peer = spawn(serve());

@@ -48,7 +48,8 @@ async fn a_suspended_process_does_not_run() {
     }
 }
 
-/// A process in the middle of a receive stops there, and keeps the signals that it takes in.
+/// A process that is suspended in the middle of a receive stops there, and keeps the messages that
+/// arrive.
 #[fika::test(workers = 2)]
 async fn a_suspended_receive_keeps_its_state() {
     let me = self_pid();

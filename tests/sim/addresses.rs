@@ -151,7 +151,7 @@ fn mappers_of_one_host() {
             .map(|n| {
                 let listens = format!("{}:0", places[n]).parse().unwrap();
                 sim.configure(move |config| config.listen = Some(listens));
-                // The nodes start one after the other, or at once.
+                // The nodes start one after the other, or all at the same time.
                 let node = sim.node(name(n), std::future::pending::<()>);
                 sim.run_for(Duration::from_millis(chance.below(2) as u64 * 100));
                 node

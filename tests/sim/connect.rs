@@ -218,7 +218,7 @@ fn a_restarted_node_is_found_at_once() {
         sim.run_until(is_meshed, secs(30))?;
         for round in 0..3 {
             let any = (seed as usize / 3) >> (2 * round);
-            // Sometimes two nodes end at once, with all their connections.
+            // Sometimes two nodes end at the same time, with all their connections.
             let dead = [nodes[any % count], nodes[(any + any / 2 % 2) % count]];
             for node in dead {
                 if (any / 4).is_multiple_of(2) { sim.lose_power(node) } else { sim.crash(node) }
@@ -232,7 +232,7 @@ fn a_restarted_node_is_found_at_once() {
 }
 
 /// HS-7: a node that closes a connection can make another at once. It does not wait for the first
-/// one, whose beginning the peer may not even have seen.
+/// connection, of which the peer might not even know.
 #[test]
 fn a_node_that_disconnects_can_reconnect_at_once() {
     seeds(0..SEEDS, |seed| {

@@ -1,5 +1,5 @@
-//! Links, monitors and remote spawns while everything goes wrong. Each monitor gives one `Down` and
-//! each link one `Exit`, unless it was removed. At the end nothing is left of them.
+//! Links, monitors and remote spawns during random faults. Each monitor gives one `Down` and each
+//! link one `Exit`, unless it was removed. At the end, no relations are left.
 
 use fika::prelude::*;
 use fika::sim::{Failure, Fault, Sim, seeds};
@@ -84,7 +84,7 @@ fn each_monitor_and_link_fires_once() {
         for node in sim.nodes() {
             sim.send(node, "agent", Rest);
         }
-        // By then, a connection that did not survive the faults has been reported lost.
+        // By then, each connection that the faults have broken has been reported lost.
         sim.run_for(ticktime * 2);
         mesh(&mut sim)?;
         sim.rest(secs(120))?;

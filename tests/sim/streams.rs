@@ -20,7 +20,7 @@ struct Number {
     padding: String,
 }
 
-/// Asks how far the sender's stream has come.
+/// Asks how much of the sender's stream has arrived.
 #[derive(Message, Serialize, Deserialize)]
 struct HowFar {
     from: Pid,

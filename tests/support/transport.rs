@@ -71,7 +71,7 @@ impl Listener for Wrapped<Box<dyn Listener>> {
 
     fn try_accept(&self) -> io::Result<Box<dyn Socket>> {
         if let Way::Deaf(is_deaf) = &self.1 {
-            assert!(!is_deaf.load(Ordering::SeqCst), "the transport takes in nobody any more");
+            assert!(!is_deaf.load(Ordering::SeqCst), "the transport accepts no more connections");
         }
         Ok(Box::new(Wrapped(self.0.try_accept()?, self.1.clone())))
     }

@@ -45,7 +45,7 @@ pub(crate) fn check_crates(house: &House, crates: &[Crate]) -> Vec<Violation> {
             }
             let is_ours = name == "fika" || name.starts_with("fika-");
             if is_ours && !row.may_use.contains(&name) || row.must_not_use.contains(&name) {
-                let what = format!("this crate may not depend on `{name}`");
+                let what = format!("this crate must not depend on `{name}`");
                 say(
                     &manifest,
                     n + 1,
@@ -373,7 +373,7 @@ mod tests {
             lines(check_crates(&house(&[("Cargo.toml", root), ("low/Cargo.toml", low)]), &crates))
         };
         assert_eq!(manifests("[dev-dependencies]\nfika.path = \"..\"\nmio = \"1\"\n"), [""; 0]);
-        let what = "this crate may not depend on";
+        let what = "this crate must not depend on";
         for (name, line) in [("fika-net", "fika-net.workspace = true"), ("mio", "mio = \"1\"")] {
             let expected = format!("low/Cargo.toml:2: {what} `{name}`");
             assert_eq!(manifests(&format!("[dependencies]\n{line}\n")), [&*expected]);

@@ -161,7 +161,8 @@ pub(crate) fn check_tests(house: &House, reasons: &[(&str, &str)]) -> Vec<Violat
         let folder = format!("tests/{folder}");
         let main = format!("{folder}/main.rs");
         for file in unreached(house, &folder, &main) {
-            let what = format!("the file is no module of {main}, so its tests do not run");
+            let what =
+                format!("{main} does not declare the file as a module, so its tests do not run");
             found.push(violation(&file, 1, what, "add `mod` with its name there"));
         }
     }
@@ -256,7 +257,7 @@ mod tests {
         ]);
         let found = lines(check_tests(&house, &[("listed", "why"), ("gone", "why")]));
         let expected = [
-            "tests/net/b.rs:1: the file is no module of tests/net/main.rs, so its tests do not run",
+            "tests/net/b.rs:1: tests/net/main.rs does not declare the file as a module, so its tests do not run",
             "tests/c.rs:1: the file is a test binary of its own, which takes time to link",
             "tests/tidy/tables.rs:1: there is no tests/gone.rs",
         ];

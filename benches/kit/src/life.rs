@@ -1,9 +1,9 @@
 //! Ends a benchmark program together with the program that started it, so that an interrupted or
 //! killed benchmark leaves nothing behind.
 //!
-//! The kernel kills a program whose parent ends ([`die_with_parent`]). A program that starts other
-//! programs without this protection is ended with its whole process group when its standard input
-//! is closed ([`end_group_with_stdin`]).
+//! A program that calls [`die_with_parent`] is killed by the kernel when its parent ends. A program
+//! whose children can't call it leads a process group instead, and kills the whole group when its
+//! standard input is closed ([`end_group_with_stdin`]).
 
 use std::io;
 use std::process::{Command, id};
@@ -13,18 +13,19 @@ use rustix::process::{
     Signal, getpgrp, getpid, getppid, kill_process_group, set_parent_process_death_signal,
 };
 
-/// The environment variable that names the OS process that started this one.
+/// The environment variable with the id of the OS process that started this one.
 const PARENT: &str = "FIKA_BENCH_PARENT";
 
-/// Tells the program that `command` starts which process started it. The program must call
+/// Passes the id of this OS process to the program that `command` starts, for its call of
 /// [`die_with_parent`].
 pub fn tie(command: &mut Command) -> &mut Command {
     command.env(PARENT, id().to_string())
 }
 
-/// Has this program killed when the thread that started it ends.
+/// Asks the kernel to kill this program when the thread that started it ends.
 pub fn die_with_parent() {
-    // If the kernel refuses, only an interrupted benchmark leaves this program behind.
+    // If the kernel refuses, this program outlives an interrupted benchmark, and nothing else
+    // changes.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     let parent = getppid().map(|parent| parent.as_raw_nonzero().to_string());
     // The parent may have ended before the call.

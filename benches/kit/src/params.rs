@@ -11,7 +11,7 @@ impl Params {
     /// Reads words of the form `name=number`.
     ///
     /// # Errors
-    /// With the first invalid word.
+    /// A text that names the first invalid word.
     pub fn parse<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> Result<Params, String> {
         let pairs = words.into_iter().map(|word| {
             let word = word.as_ref();
@@ -25,7 +25,7 @@ impl Params {
     /// Returns the workload and the parameters that this program was started with.
     ///
     /// # Panics
-    /// If they are invalid: only fika-bench writes them.
+    /// If the arguments are invalid. Only fika-bench should pass them.
     #[must_use]
     pub fn of_this_program() -> (String, Params) {
         let mut args = std::env::args().skip(1);
@@ -36,7 +36,7 @@ impl Params {
     /// Returns the number with this name.
     ///
     /// # Panics
-    /// If it is missing, which means that the workload and the table of workloads disagree.
+    /// If the number is missing: then the workload does not match its entry in fika-bench's table.
     #[must_use]
     pub fn get(&self, name: &str) -> u64 {
         self.0.get(name).copied().unwrap_or_else(|| panic!("no parameter {name}"))
@@ -45,7 +45,7 @@ impl Params {
     /// Returns the number with this name, as a size.
     ///
     /// # Panics
-    /// As [`get`](Params::get).
+    /// If the number is missing.
     #[must_use]
     pub fn size(&self, name: &str) -> usize {
         usize::try_from(self.get(name)).expect("sizes have 64 bits here")

@@ -36,7 +36,7 @@ impl Peer {
     /// Starts this program again, and waits until it listens on this port.
     ///
     /// # Panics
-    /// As [`start`](Peer::start).
+    /// If the operating system can't start a process.
     #[must_use]
     pub fn start_server<S: AsRef<str>>(port: u16, args: impl IntoIterator<Item = S>) -> Peer {
         let peer = Peer::start(args);
@@ -62,7 +62,7 @@ impl Peer {
 
     fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.0);
-        kill_process(pid, signal).expect("it has not been waited for, so its number is its own");
+        kill_process(pid, signal).expect("the child was not waited for, so its id is valid");
     }
 }
 
@@ -94,5 +94,5 @@ fn until_listening(port: u16) {
 #[must_use]
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
-    listener.local_addr().expect("it is bound").port()
+    listener.local_addr().expect("a bound socket has an address").port()
 }

@@ -1,4 +1,4 @@
-//! The lines that a program prints; see the head of the crate.
+//! Prints the results of a program as lines of JSON; the head of the crate describes them.
 
 use std::io::Write as _;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 fn line(object: &Value) {
     let mut out = std::io::stdout().lock();
-    // An error means that the reader has given up this run.
+    // If this fails, the reader has abandoned the run.
     let _ = writeln!(out, "{object}");
     let _ = out.flush();
 }
@@ -21,27 +21,27 @@ pub fn latency(name: &str, ns: &[u64]) {
     line(&json!({ "latency": name, "ns": ns }));
 }
 
-/// Prints that this system can't provide this figure.
+/// Prints that the system can't provide this figure, and why.
 pub fn cannot_metric(name: &str, why: &str) {
     line(&json!({ "metric": name, "cannot": why }));
 }
 
-/// Prints that the system has nothing that does this workload.
+/// Prints that the system can't do this workload, and why.
 pub fn cannot(why: &str) {
     line(&json!({ "cannot": why }));
 }
 
-/// Prints that the system can do this workload, but this run failed.
+/// Prints that this run failed, although the system can do the workload.
 pub fn failed(why: &str) {
     line(&json!({ "failed": why }));
 }
 
-/// Prints that the loss of a node was not noticed.
+/// Prints that the system did not notice the loss of a node within this time.
 pub fn not_noticed(seconds: u64, why: &str) {
     hung(&format!("not noticed within {seconds} s: {why}"));
 }
 
-/// Prints that the workload hung, and would do so again.
+/// Prints that the workload hung, so it is not run again.
 pub fn hung(why: &str) {
     line(&json!({ "hung": why }));
 }

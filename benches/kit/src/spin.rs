@@ -1,4 +1,4 @@
-//! Work that never yields, and a watchdog for programs that such work has stopped.
+//! Work that never yields, and a watchdog for programs that such work blocks.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ pub fn spin_for(time: Duration) {
     }
 }
 
-/// Ends the program as hung if it still runs after this time. Hard loops may have stopped its
-/// scheduler.
+/// Ends the program after this time and reports that it hung, even if loops that never yield block
+/// its scheduler.
 #[allow(clippy::disallowed_methods, reason = "a thread of the benchmark")]
 pub fn watchdog(seconds: u64, why: &'static str) {
     std::thread::spawn(move || {

@@ -42,7 +42,7 @@ async fn fan_in(senders: u64, each: u64, by: By) -> Elapsed {
         send(me, Done);
     });
     if matches!(by, By::Name) {
-        register(NAME, receiver).expect("nobody has the name");
+        register(NAME, receiver).expect("the name is free");
     }
     let one = |_| {
         spawn(async move {

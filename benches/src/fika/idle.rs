@@ -23,7 +23,7 @@ pub(super) async fn run(p: Params) {
     let watch = Stopwatch::start();
     pids.extend((0..n).map(|_| spawn(echo())));
     metric("ns_per_spawn", watch.stop().ns_each(n));
-    // Until each process waits in its `receive!`.
+    // Wait until each process waits in its `receive!`.
     sleep(millis(p.get("settle_ms"))).await;
     metric("bytes_per_process", (rss_bytes() - before) / n as f64);
 

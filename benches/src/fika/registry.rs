@@ -9,7 +9,7 @@ use fika_bench_kit::{Params, Stopwatch, metric};
 
 use super::echo::{Done, Go, all_done, wait_forever};
 
-/// After this many sends the sender yields, as the BEAM makes it do.
+/// The sender yields after this many sends, as the BEAM would force it to.
 const TURN: u64 = 1000;
 
 pub(super) async fn run(p: Params) {
@@ -17,9 +17,9 @@ pub(super) async fn run(p: Params) {
     let by_pid = spawn(count(self_pid(), n));
     metric("ns_per_send_by_pid", flood(by_pid, n).await);
     let by_name = spawn(count(self_pid(), n));
-    register("target", by_name).expect("nobody has the name");
+    register("target", by_name).expect("the name is free");
     metric("ns_per_send_by_name", flood("target", n).await);
-    register("idle", spawn(wait_forever())).expect("nobody has the name");
+    register("idle", spawn(wait_forever())).expect("the name is free");
     let watch = Stopwatch::start();
     for _ in 0..n {
         black_box(whereis(black_box("idle")));

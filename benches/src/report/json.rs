@@ -20,11 +20,11 @@ pub(crate) fn read(file: &Path) -> Result<Report, String> {
 
 fn text(report: &Report) -> String {
     let head = Report { rows: Vec::new(), ..report.clone() };
-    let head = serde_json::to_string_pretty(&head).expect("it has strings for keys");
+    let head = serde_json::to_string_pretty(&head).expect("all keys are strings");
     let rows = report
         .rows
         .iter()
-        .map(|row| format!("    {}", serde_json::to_string(row).expect("it has strings for keys")));
+        .map(|row| format!("    {}", serde_json::to_string(row).expect("all keys are strings")));
     let rows = rows.collect::<Vec<_>>().join(",\n");
     head.replace("\"rows\": []", &format!("\"rows\": [\n{rows}\n  ]")) + "\n"
 }

@@ -1,9 +1,9 @@
 //! Checks that the guard of an arm only looks at the message.
 //!
-//! While a guard runs, its message is not in the mailbox. If the guard waited, dropping the receive
-//! would lose the message; a jump out of the guard would lose it, too. The compiler would accept
-//! both, so this file refuses them. It also refuses a `let` in a guard, since its bindings can't
-//! leave the loop that looks at the messages.
+//! While a guard runs, its message is not in the mailbox. So a guard must not wait, since dropping
+//! the waiting receive would lose the message, and must not jump out, which would lose it as well.
+//! The compiler would accept both. A `let` in a guard is refused, too: the expansion can't pass its
+//! bindings to the arm.
 
 use proc_macro2::Span;
 use syn::spanned::Spanned;
@@ -29,7 +29,7 @@ pub(super) fn check(guard: &Expr) -> Result<()> {
     })
 }
 
-/// Returns the span of a `let` that is a condition of the guard itself.
+/// Returns the span of a `let` condition of the guard itself, and not of an `if` inside it.
 fn binding(guard: &Expr) -> Option<Span> {
     match guard {
         Expr::Let(condition) => Some(condition.let_token.span),
@@ -97,7 +97,7 @@ impl<'ast> Visit<'ast> for Jumps {
         self.in_loop(|jumps| visit::visit_expr_for_loop(jumps, expr));
     }
 
-    // These have bodies of their own. A jump in them does not leave the guard.
+    // A jump inside these does not leave the guard.
     fn visit_expr_async(&mut self, _: &'ast ExprAsync) {}
     fn visit_expr_closure(&mut self, _: &'ast ExprClosure) {}
     fn visit_item(&mut self, _: &'ast Item) {}

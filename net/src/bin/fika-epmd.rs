@@ -207,7 +207,7 @@ fn daemon(arguments: &[String]) -> Result<ExitCode, Failure> {
     #[cfg(unix)]
     command.process_group(0);
     let mut child = command.spawn().map_err(failure)?;
-    let mut stdout = child.stdout.take().expect("it was asked for");
+    let mut stdout = child.stdout.take().expect("stdout is piped");
     if stdout.read(&mut [0]).map_err(failure)? > 0 {
         return Ok(ExitCode::SUCCESS);
     }

@@ -35,7 +35,7 @@ fn events(pieces: &[&[u8]]) -> Vec<String> {
 }
 
 pub(super) fn node(name: &str) -> NodeId {
-    NodeId::of(&name.parse().expect("it is a name"), Creation(7))
+    NodeId::of(&name.parse().expect("a valid node name"), Creation(7))
 }
 
 fn limits() -> Limits {

@@ -22,19 +22,19 @@ fn secret() -> Secret {
 }
 
 fn identity(name: &str) -> Identity {
-    let name = name.parse().expect("it is a name");
+    let name = name.parse().expect("a valid node name");
     Identity { name, creation: Creation(7), flags: Flags::PRIORITY }
 }
 
 fn start(nonce: [u8; 32]) -> (initiator::AwaitHello, Vec<u8>) {
-    let peer = "b@h".parse().expect("it is a name");
+    let peer = "b@h".parse().expect("a valid node name");
     let started = initiator::AwaitHello::start(identity("a@h"), peer, &secret(), nonce);
     let (state, frame) = started.expect("the names fit together");
     (state, body(&frame))
 }
 
 fn start_nameless() -> initiator::AwaitHello {
-    let (identity, peer) = (identity("undefined@h"), "b@h".parse().expect("it is a name"));
+    let (identity, peer) = (identity("undefined@h"), "b@h".parse().expect("a valid node name"));
     let identity = Identity { flags: Flags::NAME_ME, ..identity };
     let started = initiator::AwaitHello::start(identity, peer, &secret(), NONCE_I);
     started.expect("the names fit together").0
@@ -47,7 +47,7 @@ fn body(bytes: &[u8]) -> Vec<u8> {
 /// Accepts as the responder. Gives a name to an initiator that asks for one.
 fn accept(greeted: responder::Greeted, nonce: [u8; 32]) -> (responder::AwaitProof, Vec<u8>) {
     let (greeted, status) = match greeted.asks_for_name() {
-        true => (greeted.named("given@h".parse().expect("it is a name")), Status::Named),
+        true => (greeted.named("given@h".parse().expect("a valid node name")), Status::Named),
         false => (greeted, Status::Ok),
     };
     greeted.accept(status, &secret(), Transport::Plain, nonce)

@@ -97,8 +97,8 @@ fn described(bytes: &[u8]) {
     else {
         return;
     };
-    let again = Encoded::new(&value).expect("what was taken can be sent on");
-    let again = again.decode::<Any>().expect("what was sent on is taken");
+    let again = Encoded::new(&value).expect("a decoded value can be encoded");
+    let again = again.decode::<Any>().expect("an encoded value can be decoded");
     assert_eq!(format!("{value:?}"), format!("{again:?}"));
 }
 
@@ -111,10 +111,10 @@ fn value<T: Serialize + DeserializeOwned + Debug>(bytes: &[u8]) {
     };
     let (mut nodes, mut again) = (NodeList::new(), Buffer::new());
     encode_with_nodes(&mut nodes, || encode_postcard(&value, &mut again))
-        .expect("what was taken can be sent on");
+        .expect("a decoded value can be encoded");
     let again = again.into_bytes();
-    assert!(again.len() <= bytes.len(), "there is a shorter form than ours");
+    assert!(again.len() <= bytes.len(), "the encoding is not the shortest");
     let second = decode_with_nodes(&nodes, || decode_postcard_shared::<T>(&again));
-    let second = second.expect("what was sent on is taken");
+    let second = second.expect("an encoded value can be decoded");
     assert_eq!(format!("{value:?}"), format!("{second:?}"));
 }

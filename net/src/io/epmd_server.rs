@@ -66,7 +66,7 @@ const BACKLOG: u32 = 1024;
 /// Accepting pauses for this long after an error of the system, so that it does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The most bytes that are read at once: a whole ordinary request.
+/// The most bytes that one read takes: a whole ordinary request.
 const READ_BYTES: usize = 512;
 
 /// The configuration of a mapper.
@@ -562,7 +562,8 @@ mod tests {
         !matches!(peer.read(&mut [0]), Ok(1..))
     }
 
-    /// EPMD-4, EPMD-5.
+    /// EPMD-4, EPMD-5: a registration lasts as long as its connection, and its name can't be
+    /// registered again.
     #[test]
     fn register_names() {
         let mapper = Mapper::start(false, LONG);
@@ -672,8 +673,8 @@ mod tests {
         assert_eq!(mapper.names(), "name a at port 7\n");
     }
 
-    /// EPMD-12. A connection from an outer address of this host to its loopback address looks like
-    /// one from another host.
+    /// EPMD-12: a client on another host can neither register nor kill. Such a client is imitated
+    /// by a connection from an outer address of this host to its loopback address.
     #[test]
     fn no_nonlocal_register_and_kill() {
         let probe = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();

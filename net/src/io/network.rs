@@ -55,19 +55,19 @@ pub type HostIps<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Se
 ///   handler may drop sockets, and so call these methods. Therefore no lock is held when a handler
 ///   is dropped.
 ///
-/// # What an end looks like
+/// # What each end of a connection sees
 ///
-/// | what happens | what it looks like |
+/// | what happens | what the socket returns |
 /// |---|---|
-/// | nobody listens | [`connect`](Network::connect) or [`connected`](Socket::connected): `ConnectionRefused` |
-/// | the backlog is full | [`connected`](Socket::connected) stays `WouldBlock` until there is room, or for ever: the caller has a limit of time. A refusal is allowed as well |
-/// | no way to the host | `HostUnreachable`, `NetworkUnreachable` or `TimedOut`, or `WouldBlock` for ever |
+/// | no listener at the address | [`connect`](Network::connect) or [`connected`](Socket::connected): `ConnectionRefused` |
+/// | the backlog is full | [`connected`](Socket::connected) stays `WouldBlock` until there is room, or forever: the caller sets a time limit. A refusal is allowed as well |
+/// | no way to the host | `HostUnreachable`, `NetworkUnreachable` or `TimedOut`, or `WouldBlock` forever |
 /// | the peer shuts down its writing, or drops its socket | `try_read`: all that was written, then `Ok(0)`, also when called again |
-/// | this end shuts down its writing | `try_write`: `BrokenPipe`. Reading goes on |
-/// | this end shuts down its reading | `try_read`: `Ok(0)` after what had come already, and the handler is told |
-/// | a write to a peer that has dropped its socket | at first taken, and lost; then `ConnectionReset` or `BrokenPipe` |
-/// | a reset: the peer dropped its socket with unread bytes, or its host has no such connection any more | `try_read`, `try_write`: `ConnectionReset`, once; then `Ok(0)` and `BrokenPipe`. Bytes under way are lost in both directions |
-/// | a partition, a frozen peer | nothing: writes are taken while there is room, then `WouldBlock` |
+/// | this end shuts down its writing | `try_write`: `BrokenPipe`. Reading still works |
+/// | this end shuts down its reading | `try_read`: the bytes that had arrived before, then `Ok(0)`; the handler is called |
+/// | a write to a peer that has dropped its socket | at first accepted, and lost; then `ConnectionReset` or `BrokenPipe` |
+/// | a reset: the peer dropped its socket with unread bytes, or its host has no such connection any more | `try_read`, `try_write`: `ConnectionReset`, once; then `Ok(0)` and `BrokenPipe`. Bytes in flight are lost in both directions |
+/// | a partition, a frozen peer | no error: writes are accepted while there is room, then `WouldBlock` |
 /// | the address is taken | [`listen`](Network::listen): `AddrInUse` |
 /// | the host has no such address | [`listen`](Network::listen): `AddrNotAvailable` |
 /// | the listener is dropped | connections that wait in it are reset; its address is free |
@@ -79,7 +79,7 @@ pub trait Network: Send + Sync + 'static {
     /// (`TCP_NODELAY`).
     ///
     /// # Errors
-    /// If it is clear at once that connecting is not possible.
+    /// If it is already clear that connecting is not possible.
     fn connect(&self, addr: SocketAddr) -> io::Result<Box<dyn Socket>>;
 
     /// Listens on an address, or with port 0 on a free port. About `backlog` connections can wait

@@ -6,9 +6,8 @@
 //! that something has happened to.
 //!
 //! Readiness is edge-triggered: an event says that something has changed, and is not repeated while
-//! it stays so. A handler that is told that a source is readable must read until `WouldBlock`, or
-//! remember that it has not. Events may be spurious, and one packet usually reports the source as
-//! writable, too.
+//! it stays so. A handler whose source is readable must read until `WouldBlock`, or remember that
+//! it has not. Events may be spurious, and one packet usually reports the source as writable, too.
 //!
 //! Invariants:
 //!

@@ -26,8 +26,8 @@ pub(crate) struct Readiness {
 /// One of the two directions.
 #[derive(Default)]
 struct Side {
-    /// Whether an event has come since the latest attempt began. If the attempt found nothing, it
-    /// must then be repeated, since the event will not be.
+    /// Whether an event has arrived since the latest attempt began. If the attempt found nothing,
+    /// it must then be repeated, since the event will not be.
     event: bool,
     /// The task that the next event wakes.
     waiter: Option<Waker>,

@@ -13,8 +13,8 @@ use std::net::SocketAddr;
 use parking_lot::Mutex;
 use socket2::{Domain, Socket, Type};
 
-/// How many connections one call closes at once, or finds given up by their peers, before it
-/// returns an error. A flood must not hold the worker.
+/// How many connections one call closes, or finds given up by their peers, before it returns an
+/// error. A flood must not hold the worker.
 const DISCARDED_MAX: usize = 64;
 
 /// "Too many open files", in this OS process and in the whole system. The numbers are equal on

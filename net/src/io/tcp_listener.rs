@@ -60,8 +60,8 @@ impl Listener for TcpListener {
     }
 }
 
-/// Shuts down the socket, since closing it may not free the port: a program that another thread is
-/// starting has a copy of all descriptors until it begins to run.
+/// Shuts down the socket, since closing it does not always free the port: a program that another
+/// thread is starting has a copy of all descriptors until it begins to run.
 impl Drop for TcpListener {
     fn drop(&mut self) {
         // If a listener can't be shut down, there is no such copy.

@@ -23,8 +23,8 @@ pub(crate) enum InvalidMessage {
     #[error("an empty frame")]
     EmptyFrame,
 
-    /// The bytes end before this value does. Effect: connection closed.
-    #[error("the bytes end before {0} does")]
+    /// The bytes end before the end of this value. Effect: connection closed.
+    #[error("the bytes end before the end of {0}")]
     MissingData(&'static str),
 
     /// There are bytes after the last value. Effect: connection closed.
@@ -99,13 +99,13 @@ pub(crate) enum PeerMisbehaved {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PeerIncompatible {
     /// No version in common. Effect: connection closed.
-    #[error("it speaks versions {lowest} to {highest}, and we {our_lowest} to {our_highest}")]
+    #[error(
+        "it speaks versions {lowest} to {highest}, and this node {our_lowest} to {our_highest}"
+    )]
     NoCommonVersion { lowest: u16, highest: u16, our_lowest: u16, our_highest: u16 },
 
     /// No version in common, as reported by the peer that we asked. Effect: connection closed.
-    #[error(
-        "it speaks versions up to {highest} and none of ours, which are {our_lowest} to {our_highest}"
-    )]
+    #[error("it speaks versions up to {highest}, and this node only {our_lowest} to {our_highest}")]
     OtherVersion { highest: u16, our_lowest: u16, our_highest: u16 },
 
     /// The peer lacks a feature that we rely on (HS-10). Effect: connection closed.
@@ -113,7 +113,7 @@ pub(crate) enum PeerIncompatible {
     MissingFlags(Flags),
 
     /// We have no name, and the peer did not give us one (DIST-4). Effect: connection closed.
-    #[error("it does not give names, and this node has none")]
+    #[error("this node has no name yet, and the peer does not assign names")]
     GivesNoName,
 
     /// One node has a short name and the other a long one (DIST-2). Effect: connection closed.
@@ -121,7 +121,7 @@ pub(crate) enum PeerIncompatible {
     ShortAndLongNames,
 }
 
-/// Why an established connection can't go on.
+/// Why an established connection can't continue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ProtocolError {
     /// The bytes do not parse.

@@ -1,14 +1,14 @@
-//! Sends large messages in pieces, and keeps the frames that wait behind them.
+//! Sends large messages in pieces, and queues what the same senders send after them.
 //!
-//! A sender with a large message in progress has a *lane*. Everything that it sends afterwards
-//! waits there, in order. So messages stay in order for each pair of processes. Other senders are
-//! not delayed. The lanes take turns, one piece each.
+//! A sender with a large message in progress has a *lane*, where everything that it sends
+//! afterwards is queued. So the messages of each pair of processes stay in order, and other senders
+//! are not delayed. The lanes take turns, and send one piece per turn.
 //!
-//! The number of messages in progress and their total size are limited, since the receiver keeps
-//! the pieces that have arrived. Further lanes wait in line.
+//! The number of messages in progress and their total size are limited, since the receiver buffers
+//! the pieces until a message is complete. Further lanes wait in line.
 //!
-//! Numbers for names are assigned when a frame is written. So the waiting parcels are not written
-//! yet, and a receiver reads the head of a large message before any later frame.
+//! The numbers that stand for names are assigned when a frame is written. So a parcel is queued
+//! unwritten, and the receiver reads the head of a large message before any later frame.
 //!
 //! Semantics BUSY-7. Prior art: the fragments of `dist.c`.
 
@@ -20,10 +20,10 @@ use fika_runtime::{Pid, Target};
 use super::limits::{PIECE_BYTES_MAX, SEQUENCES_MAX};
 use super::parcel::Parcel;
 
-/// The process whose messages keep their order. `None` for a sender that is not a process.
+/// The sending process. `None` for a sender that is not a process.
 pub(super) type Sender = Option<Pid>;
 
-/// A parcel that waits.
+/// A queued parcel, with its sender and its target.
 pub(super) struct Waiting {
     pub(super) sender: Sender,
     pub(super) target: Option<Target>,
@@ -40,7 +40,7 @@ struct Lane {
 struct Open {
     sequence: u8,
     total: usize,
-    /// The bytes that are left to send.
+    /// The bytes that remain to be sent.
     rest: VecDeque<Bytes>,
     rest_bytes: usize,
 }
@@ -75,16 +75,16 @@ pub(super) struct Lanes {
     turns: VecDeque<Sender>,
     /// The senders whose next message has not begun.
     line: VecDeque<Sender>,
-    /// A message was just begun, at the front of `turns`. Its first piece comes next.
+    /// The head of the message at the front of `turns` was just sent. Its first piece comes next.
     begun: bool,
-    /// The lanes in progress have a turn before another message is begun.
+    /// A lane in progress has a turn before another message is begun.
     takes_turn: bool,
     /// The sequences in use, one bit each.
     sequences: u64,
     /// The total length of the messages in progress.
     open_bytes: usize,
     open_bytes_max: usize,
-    /// Roughly the number of bytes that wait in all lanes.
+    /// The approximate number of queued bytes in all lanes.
     bytes: usize,
 }
 
@@ -94,7 +94,7 @@ pub(super) enum Next {
     Head { sequence: u8, waiting: Waiting },
     /// A piece of a large message.
     Piece { sequence: u8, parts: Vec<Bytes> },
-    /// A parcel that has waited behind a large message.
+    /// A parcel that was queued behind a large message.
     Whole(Waiting),
 }
 
@@ -121,12 +121,12 @@ impl Lanes {
         self.bytes
     }
 
-    /// Returns whether a new parcel of this sender has to wait.
+    /// Returns whether this sender has a lane, so that its next parcel must be queued there.
     pub(super) fn has(&self, sender: Sender) -> bool {
         !self.lanes.is_empty() && self.lanes.contains_key(&sender)
     }
 
-    /// Adds a waiting parcel.
+    /// Queues a parcel in its sender's lane.
     pub(super) fn push(&mut self, sender: Sender, waiting: Waiting) {
         self.bytes += waiting.parcel.size();
         let line = &mut self.line;
@@ -137,7 +137,8 @@ impl Lanes {
         lane.waiting.push_back(waiting);
     }
 
-    /// Returns the next thing to send. `None` if nothing waits. The caller writes it at once.
+    /// Returns what to send next, or `None` if the lanes are empty. The caller must write it before
+    /// it calls any other method.
     pub(super) fn next(&mut self) -> Option<Next> {
         let piece_first = self.begun || (self.takes_turn && !self.turns.is_empty());
         if !piece_first && let Some(next) = self.begin() {
@@ -145,8 +146,8 @@ impl Lanes {
         }
         (self.takes_turn, self.begun) = (self.begun, false);
         let sender = self.turns.pop_front()?;
-        let lane = self.lanes.get_mut(&sender).expect("it has a turn");
-        let open = lane.open.as_mut().expect("it has begun");
+        let lane = self.lanes.get_mut(&sender).expect("a sender in `turns` has a lane");
+        let open = lane.open.as_mut().expect("a lane in `turns` has a message in progress");
         let (sequence, before) = (open.sequence, open.rest_bytes);
         let parts = open.take();
         self.bytes -= before - open.rest_bytes;
@@ -158,7 +159,7 @@ impl Lanes {
         Some(Next::Piece { sequence, parts })
     }
 
-    /// Gives up the message that was begun last.
+    /// Abandons the message whose head was returned last.
     pub(super) fn give_up(&mut self) {
         self.begun = false;
         if let Some(sender) = self.turns.pop_front() {
@@ -167,10 +168,10 @@ impl Lanes {
         }
     }
 
-    /// Ends the message in progress of this lane.
+    /// Ends the message in progress of this sender.
     fn ends(&mut self, sender: Sender) {
-        let lane = self.lanes.get_mut(&sender).expect("it had begun something");
-        let Open { sequence, total, .. } = lane.open.take().expect("it had begun something");
+        let lane = self.lanes.get_mut(&sender).expect("the sender has a lane");
+        let Open { sequence, total, .. } = lane.open.take().expect("a message is in progress");
         self.sequences &= !(1 << sequence);
         self.open_bytes -= total;
         if lane.waiting.is_empty() {
@@ -183,11 +184,11 @@ impl Lanes {
     /// Begins the message of the first sender in line, if there is room for it.
     fn begin(&mut self) -> Option<Next> {
         let sender = *self.line.front()?;
-        let lane = self.lanes.get_mut(&sender).expect("it is in line");
-        let waiting = lane.waiting.front().expect("else it would not be there");
+        let lane = self.lanes.get_mut(&sender).expect("a sender in `line` has a lane");
+        let waiting = lane.waiting.front().expect("a lane in `line` has a parcel");
         if !waiting.parcel.is_large() {
             self.bytes -= waiting.parcel.size();
-            let waiting = lane.waiting.pop_front().expect("it was there");
+            let waiting = lane.waiting.pop_front().expect("it was at the front");
             if lane.waiting.is_empty() {
                 self.line.pop_front();
                 self.lanes.remove(&sender);
@@ -196,19 +197,19 @@ impl Lanes {
         }
         let total = waiting.parcel.payload.len();
         let free = (!self.sequences).trailing_zeros() as usize;
-        // A single message is always below the limit.
+        // Any single message fits, so this only waits until other messages have ended.
         if free >= SEQUENCES_MAX || self.open_bytes + total > self.open_bytes_max {
             return None;
         }
         self.line.pop_front();
-        let waiting = lane.waiting.pop_front().expect("it was there");
+        let waiting = lane.waiting.pop_front().expect("it was at the front");
         let sequence = free as u8;
         self.sequences |= 1 << sequence;
         self.open_bytes += total;
         self.bytes -= waiting.parcel.size() - total;
         lane.open = Some(Open::new(sequence, waiting.parcel.payload.body.parts()));
-        // The first piece follows the head directly, so a message of one piece is not delayed by
-        // others.
+        // The first piece follows its head directly, so that a message of one piece does not wait
+        // for the turns of others.
         self.turns.push_front(sender);
         self.begun = true;
         Some(Next::Head { sequence, waiting })
@@ -223,7 +224,7 @@ mod tests {
     use super::*;
     use crate::proto::parcel::{Body, Payload};
 
-    /// The length of a message of three pieces.
+    /// The length of a message that needs three pieces.
     const LARGE_BYTES: usize = 2 * PIECE_BYTES_MAX + 5;
 
     fn from(slot: u32) -> Sender {
@@ -238,7 +239,7 @@ mod tests {
         Waiting { sender: from(slot), target: None, parcel }
     }
 
-    /// Returns lanes in which these messages, given by sender and length, wait.
+    /// Returns lanes with these queued messages, each given by its sender and its length.
     fn lanes(open_bytes_max: usize, messages: &[(u32, usize)]) -> Lanes {
         let mut lanes = Lanes::new(open_bytes_max);
         for (slot, bytes) in messages {
@@ -251,8 +252,8 @@ mod tests {
         waiting.sender.unwrap().local().slot
     }
 
-    /// Returns the order of sending, as the slots of the senders. `+` is a head, and `!` is a
-    /// message in one piece. Checks the count of waiting bytes on the way.
+    /// Sends everything, and returns the order: each sender's slot, with `+` for a head and `!` for
+    /// a message in one piece. Checks the count of queued bytes after each step.
     fn order(lanes: &mut Lanes) -> String {
         let (mut order, mut senders) = (Vec::new(), BTreeMap::new());
         loop {
@@ -277,7 +278,7 @@ mod tests {
         order.join(" ")
     }
 
-    /// Only the sender of a large message waits.
+    /// Only the sender of a large message has to wait.
     #[test]
     fn only_the_sender_of_a_large_message_waits() {
         let mut lanes = lanes(1 << 30, &[]);
@@ -293,7 +294,7 @@ mod tests {
         assert!(lanes.is_empty() && !lanes.has(from(1)) && lanes.bytes() == 0);
     }
 
-    /// A head is followed by its first piece. Then the messages begun earlier have a turn.
+    /// A head is followed by its first piece, and then by a piece of each message in progress.
     #[test]
     fn lanes_take_turns() {
         let messages = [(1, LARGE_BYTES), (2, LARGE_BYTES), (1, 9), (3, LARGE_BYTES), (2, 9)];
@@ -302,7 +303,7 @@ mod tests {
         assert!(lanes.is_empty() && lanes.bytes() == 0);
     }
 
-    /// No more bytes are begun than the receiver keeps. A message that fits exactly is begun.
+    /// The messages in progress never exceed the limit in total, and may reach it.
     #[test]
     fn the_limit_of_begun_bytes() {
         let messages = [(1, LARGE_BYTES), (2, LARGE_BYTES), (3, LARGE_BYTES)];
@@ -317,8 +318,8 @@ mod tests {
         }
     }
 
-    /// A message that is given up after its head leaves nothing behind: its sequence and its bytes
-    /// are free, and its sender's next message is sent.
+    /// A message that is abandoned after its head frees its sequence and its bytes, and its
+    /// sender's next message is sent.
     #[test]
     fn a_cancelled_message_frees_its_sequence_and_bytes() {
         let mut lanes = lanes(LARGE_BYTES, &[(1, LARGE_BYTES), (1, 9), (2, LARGE_BYTES)]);

@@ -91,5 +91,5 @@ pub(crate) const DIRECT_BYTES_MIN: usize = 4 << 10;
 /// system calls.
 pub(crate) const GATHERED_BYTES: usize = 64 << 10;
 
-/// The number of segments whose memory is kept for reuse: what a fast sender writes at once.
+/// The number of segments whose memory is kept for reuse: what a fast sender writes in one call.
 pub(crate) const SPARE_BUFFERS_MAX: usize = 2;

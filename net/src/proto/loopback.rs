@@ -23,7 +23,7 @@ pub struct Loopback {
 impl Default for Loopback {
     fn default() -> Loopback {
         let node = |name: &str, creation| {
-            NodeId::of(&name.parse().expect("it has a host"), Creation(creation))
+            NodeId::of(&name.parse().expect("a valid node name"), Creation(creation))
         };
         let (near, far) = (node("near@loopback", 1), node("far@loopback", 2));
         let end = |local, peer| {
@@ -76,7 +76,7 @@ impl Loopback {
     /// Passes bytes to the far node. Returns the number of events.
     ///
     /// # Errors
-    /// If a peer may not send these bytes. All later calls then fail as well.
+    /// If a peer must not send these bytes. All later calls then fail as well.
     pub fn decode(&mut self, bytes: &[u8]) -> Result<usize, impl std::error::Error + use<>> {
         let mut events = Vec::new();
         self.far.handle(bytes, &mut events)?;

@@ -83,7 +83,8 @@ mod tests {
         Traffic { received, written, waiting }
     }
 
-    /// TICK-2.
+    /// TICK-2: a check sends a tick if nothing was written since the previous check and nothing
+    /// waits.
     #[test]
     fn ticks_are_sent_when_nothing_else_is() {
         let mut ticker = Ticker::new(4, false);

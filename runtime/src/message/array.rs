@@ -60,7 +60,7 @@ impl<T: Part, const N: usize> Message for [T; N] {
     fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
         match decode_postcard_shared(bytes)? {
             Array::Owned(array) => Ok(array),
-            Array::Borrowed(_) => unreachable!("what is read is owned"),
+            Array::Borrowed(_) => unreachable!("`Deserialize` makes only owned arrays"),
         }
     }
 }

@@ -176,7 +176,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
                 decoder.rest = rest;
                 Ok(bytes.to_vec())
             })?;
-            return Ok(shared::visited_byte_vec::<V>(bytes).expect("it makes a `Vec<u8>`"));
+            return Ok(shared::visited_byte_vec::<V>(bytes).expect("the visitor makes a `Vec<u8>`"));
         }
         self.inside(|decoder| visitor.visit_seq(Items { decoder, left }))
     }

@@ -284,7 +284,7 @@ impl Envelope {
     }
 
     /// Returns whether the message is an `M`, or came from another node with the tag of `M`. A
-    /// message from another node never has a type that may not leave its node, whatever its tag is.
+    /// message from another node never has a type that can't leave its node, whatever its tag is.
     #[must_use]
     pub fn is<M: Message>(&self) -> bool {
         let vtable = self.vtable();
@@ -375,7 +375,7 @@ impl Envelope {
         Encoded::by(|buffer| self.encode(buffer), || WireType::clone(&self.wire_type()))
     }
 
-    /// Returns the message as it would arrive on another node. A message that may not leave this
+    /// Returns the message as it would arrive on another node. A message that can't leave this
     /// node, or that came from another node, is returned unchanged.
     ///
     /// # Errors

@@ -119,13 +119,13 @@ fn congested(meanwhile: impl Fn(&Node, Pid) + Send + Sync + Copy + 'static, goes
     });
 }
 
-/// BUSY-1.
+/// BUSY-1: a suspended sender continues when the congestion ends.
 #[test]
 fn loom_congestion_ends_while_a_process_is_suspended() {
     congested(|_, _| {}, true);
 }
 
-/// BUSY-4.
+/// BUSY-4: a suspended sender can be killed.
 #[test]
 fn loom_a_suspended_process_is_killed() {
     congested(|node, sender| node.exit_process(sender, ExitReason::Kill), false);

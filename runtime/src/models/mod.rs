@@ -49,7 +49,7 @@ impl Env for Clock {
 
 /// Returns the next message of this type.
 async fn receive<M: Message>() -> M {
-    receive_by(Receive::begin()).await.expect("it waits for ever")
+    receive_by(Receive::begin()).await.expect("a receive without a time limit returns a message")
 }
 
 /// Returns a message of this type, if the mailbox has one.

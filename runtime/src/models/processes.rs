@@ -58,8 +58,8 @@ impl Seen {
         self.0.0.fetch_add(1, Relaxed);
     }
 
-    /// Checks that this many processes have come to their end, that there were no violations, and
-    /// that nothing is left.
+    /// Checks that this many processes have ended, that there were no violations, and that nothing
+    /// is left.
     pub(super) fn check(&self, ends: usize, node: &Node) {
         assert_eq!(self.0.1.load(Relaxed), 0, "a process saw what must not be");
         assert_eq!(self.0.0.load(Relaxed), ends, "a process waits for ever");

@@ -125,8 +125,8 @@ impl NodeBuilder {
 
     /// Sets whether messages between processes of this node are encoded and decoded. The default is
     /// false. If set, a message that can't be sent to another node is an error at its sender also
-    /// on this node. Messages that may not leave the node, such as a [`Local`](crate::Local), and
-    /// the messages of timers are passed unchanged.
+    /// on this node. Messages that can't leave the node, such as a [`Local`](crate::Local), and the
+    /// messages of timers are passed unchanged.
     pub fn encode_messages(mut self, on: bool) -> Self {
         self.encode_messages = on;
         self
@@ -178,7 +178,8 @@ impl NodeBuilder {
     /// of workers and the driver don't matter.
     ///
     /// # Errors
-    /// As [`build`](NodeBuilder::build).
+    /// If a setting is out of its range, two remote functions have the same name, or a service does
+    /// not start.
     #[doc(hidden)]
     pub fn build_stepped(mut self) -> Result<(Node, Stepper), BuildError> {
         let services = std::mem::take(&mut self.services);

@@ -17,7 +17,7 @@ pub(crate) struct Logs {
     pub(crate) crashes: LogRate,
     /// Signals to other nodes that can't be encoded.
     pub(crate) signals_refused: LogRate,
-    /// Destructors and wakers of the program that panic, and calls that a destructor may not make.
+    /// Destructors and wakers of the program that panic, and calls that a destructor must not make.
     pub(crate) panics: LogRate,
     /// Signals from other nodes that a process of the runtime refuses.
     pub(crate) guarded: LogRate,

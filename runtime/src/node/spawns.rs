@@ -22,7 +22,7 @@ pub(super) fn receive_spawn(node: &Inner, request: SpawnRequest) -> Option<Pid> 
         node.logs.spawns_refused.line(node.env.now(), |left_out| {
             report!(
                 warn, function = printable(&function), %from, left_out,
-                "asked to spawn a function that this node does not have"
+                "a request to spawn was refused: this node does not have the function"
             );
         });
         reply(Err(SpawnError::Notsup));

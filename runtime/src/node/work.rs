@@ -57,9 +57,9 @@ impl Runner for Work {
             computed_ms = stuck.computed.as_millis(),
             blocked_ms = stuck.blocked.as_millis(),
             left_out = stuck.left_out,
-            "a process has kept its worker without coming to a suspension point; others go on \
-             without it. Let long computations call `yield_now().await`, or give them to \
-             `spawn_blocking`"
+            "a process has kept its worker to itself without reaching a suspension point; another \
+             worker runs the other processes. Let long computations call `yield_now().await`, or \
+             give them to `spawn_blocking`"
         );
     }
 }

@@ -49,7 +49,7 @@ impl Classes {
     pub(super) fn push(&self, task: TaskId, priority: Priority) -> bool {
         // Counted before the task is queued: a worker that sees a count of zero does not look.
         let before = self.load.fetch_add(1, Ordering::SeqCst) as u32;
-        self.queue(priority).expect("not normal").push(task);
+        self.queue(priority).expect("normal tasks have no queue here").push(task);
         before == 0
     }
 

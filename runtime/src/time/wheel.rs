@@ -133,7 +133,7 @@ impl<T> Wheel<T> {
         let entry = &mut self.entries[index];
         entry.next = std::mem::replace(&mut self.free, index);
         self.len -= 1;
-        entry.value.take().expect("there is one at this index")
+        entry.value.take().expect("the entry at this index is in use")
     }
 
     pub(crate) fn take_all(&mut self) -> Vec<T> {
@@ -253,7 +253,7 @@ mod tests {
     }
 
     fn delay() -> impl Strategy<Value = u64> {
-        // Also a few values that repeat, for ticks with several timers.
+        // A few values repeat, for ticks with several timers.
         let few = prop_oneof![Just(0), Just(5), Just(64), Just(130), Just(4_096), Just(5_000)];
         prop_oneof![
             2 => few,

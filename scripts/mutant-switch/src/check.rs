@@ -76,7 +76,7 @@ pub fn compile(
         }
     }
     if dropped.is_empty() {
-        return Err(format!("errors that are no mutant's:\n{unknown}").into());
+        return Err(format!("errors outside of mutants:\n{unknown}").into());
     }
     Ok(dropped)
 }

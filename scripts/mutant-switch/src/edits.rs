@@ -227,6 +227,6 @@ impl<'a> Visit<'a> for Finder<'_> {
         visit::visit_arm(self, node);
     }
 
-    /// A pattern is no expression, whatever it looks like.
+    /// A pattern is not an expression, even if it looks like one.
     fn visit_pat(&mut self, _: &'a Pat) {}
 }

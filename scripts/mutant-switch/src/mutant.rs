@@ -1,4 +1,4 @@
-//! What `cargo mutants --list --json` says about a mutant.
+//! A mutant, as described by `cargo mutants --list --json`.
 
 use std::collections::HashMap;
 use std::error::Error;

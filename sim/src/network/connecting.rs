@@ -68,7 +68,7 @@ impl State {
             _ if unheard => return self.knock_again(id, tries),
             Some((_, false)) => return self.knock_again(id, tries),
             Some((life, true)) => {
-                let far = self.end(id, 1).expect("it was there");
+                let far = self.end(id, 1).expect("looked up before, under this lock");
                 far.life = life;
                 far.stage = Stage::Open;
                 far.is_dropped = false;
@@ -97,7 +97,7 @@ impl State {
     }
 
     fn wait_in_listener(&mut self, host: HostId, addr: SocketAddr, id: u64) {
-        let listening = self.listener_of(host, addr).expect("it was there");
+        let listening = self.listener_of(host, addr).expect("looked up before, under this lock");
         listening.waiting.push_back(id);
         let (life, handler) = (listening.life, listening.handler.clone());
         if let Some(handler) = handler {

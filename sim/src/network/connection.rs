@@ -28,9 +28,9 @@ pub(super) enum Packet {
 pub(super) enum Stage {
     Connecting,
     Open,
-    /// Connecting has failed, or the connection has broken, and the program has not been told.
+    /// Connecting has failed, or the connection has broken, and the program does not know yet.
     Failed(ErrorKind),
-    /// The connection has failed or broken, and the program has been told.
+    /// The connection has failed or broken, and the program has got the error.
     Told,
 }
 

@@ -1,4 +1,4 @@
-//! Faults of connections and listeners, most of which no program is told of.
+//! Faults of connections and listeners. The programs are not notified of most of them.
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -29,11 +29,11 @@ impl State {
         handlers
     }
 
-    /// Cuts the power of a host. No peer is told.
+    /// Cuts the power of a host. No peer is notified.
     pub(crate) fn lose_power(&mut self, host: HostId) {
         self.hosts.set_off(host, true);
         for (id, side) in self.ends_of(|end| end.host == host) {
-            let end = self.end(id, side).expect("it is there");
+            let end = self.end(id, side).expect("listed above, under this lock");
             end.is_forgotten = true;
             end.out.clear();
         }
@@ -80,7 +80,7 @@ impl State {
             }
             let pause = self.random.within(&(RETRY..=RETRY * 5)).as_nanos() as u64;
             let time = self.now + pause;
-            let end = self.end(id, side).expect("it is there");
+            let end = self.end(id, side).expect("listed above, under this lock");
             end.is_held = false;
             for (arrival, _) in &mut end.out {
                 *arrival = (*arrival).max(time);
@@ -104,7 +104,7 @@ impl State {
         }
     }
 
-    /// Lets stalled connections go on: those between two hosts, or all.
+    /// Lets stalled connections continue: the connections between two hosts, or all.
     pub(crate) fn unstall(&mut self, between: Option<[HostId; 2]>) {
         let is_meant = |here, there| {
             between.is_none_or(|[a, b]| [here, there] == [a, b] || [here, there] == [b, a])

@@ -36,7 +36,9 @@ impl State {
         }
         let takes = bytes * 1_000_000_000 / self.options.bandwidth.max(1);
         let now = self.now;
-        let end = &mut self.connections.get_mut(&id).expect("it was there").ends[side];
+        let end =
+            &mut self.connections.get_mut(&id).expect("the caller has found the connection").ends
+                [side];
         end.free_at = end.free_at.max(now) + takes;
         let time = (end.free_at + latency).max(end.last_arrival);
         end.last_arrival = time;
@@ -66,7 +68,7 @@ impl State {
             end.is_held = true;
             return self.note(id, side, "does not get through to");
         }
-        let (_, packet) = end.out.pop_front().expect("there is one");
+        let (_, packet) = end.out.pop_front().expect("the packet that arrives is queued");
         if let Some((time, _)) = end.out.front() {
             let time = *time;
             self.at(time, Arrival::Packet(id, side));

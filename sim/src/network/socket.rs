@@ -1,4 +1,4 @@
-//! The sockets of one life of a node.
+//! The network and the sockets of one life of a node.
 
 use std::io::{ErrorKind, Result};
 use std::net::{IpAddr, Shutdown, SocketAddr};
@@ -10,7 +10,7 @@ use super::connection::Side;
 use super::hosts::HostId;
 use super::wires::{LifeId, Wires};
 
-/// The network, as one life of a node sees it.
+/// The network as one life of a node sees it.
 pub(crate) struct LifeNetwork {
     pub(crate) wires: Arc<Wires>,
     pub(crate) life: LifeId,

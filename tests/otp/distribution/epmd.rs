@@ -10,7 +10,7 @@ fn start_epmd_false() {
     let start = |alive: &str| place.os(alive).env("FIKA_TEST_NO_START_EPMD", "1");
     let log = start("early").try_start().err().expect("there is no mapper");
     assert!(log.contains("mapper"), "{log}");
-    assert!(place.names().is_empty(), "none was brought up");
+    assert!(place.names().is_empty(), "no port mapper was started");
     let here = place.node("here");
     let there = start("there").start();
     let name = place.name("there");

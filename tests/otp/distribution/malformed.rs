@@ -100,7 +100,7 @@ fn bad_dist_structure() {
         ("a node that can't be defined", frame(&[1, 0, 0, 0, 0, 1, 3, b'a', b'@', b'b'])),
         ("a node without a name", frame(&[1, 2, 0, 0, 0, 1, 0])),
         ("a node with a bad name", frame(&[1, 2, 0, 0, 0, 1, 3, b'a', b'b', b'c'])),
-        ("a name that is no text", frame(&[2, 1, 2, 0xff, 0xfe])),
+        ("a name that is not UTF-8", frame(&[2, 1, 2, 0xff, 0xfe])),
         ("a name that is defined too far", frame(&[2, 200, 1, 1, b'a'])),
         ("a type without a tag", frame(&[3, 1, 0, 0, 0, 0, 0, 0, 0, 0])),
         ("a type that is defined too far", frame(&[3, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, b'a'])),
@@ -233,7 +233,7 @@ fn bad_handshakes() {
         ("all but the last byte", cut(good().body().len() - 1)),
         ("a byte too many", framed(&[good().body(), vec![0]].concat())),
         ("versions in the wrong order", with(&|hello| hello.versions = (2, 1))),
-        ("a name that is none", with(&|hello| hello.name = "peer".into())),
+        ("an invalid name", with(&|hello| hello.name = "peer".into())),
         ("a name that is too long", with(&|hello| hello.name = format!("{}@b.c", "x".repeat(500)))),
         ("our own name", with(&|hello| hello.name = place.name("there"))),
     ];

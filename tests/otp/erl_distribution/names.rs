@@ -9,7 +9,7 @@ fn unnamed(place: Place, cookie: &str) -> TestNode {
     TestNode::of(place.builder("undefined").cookie(cookie))
 }
 
-/// DIST-4: a node keeps the name as long as the connection that brought it.
+/// DIST-4: a node keeps its name as long as the connection that gave it the name.
 #[test]
 fn dyn_node_name() {
     let place = Place::new();
@@ -36,7 +36,7 @@ fn dyn_node_name() {
             assert_eq!(nodedown(&peer).await.reason, fika::net::NodeDownReason::Disconnect);
             let reason = nodedown(own.as_str()).await.reason;
             assert_eq!(reason, fika::net::NodeDownReason::NetKernelTerminated);
-            assert!(fika::net::is_alive(), "it may get another one");
+            assert!(fika::net::is_alive(), "the node may get another name");
             fika::net::monitor_nodes_of(NodeKind::Connected, false);
             none!(fika::net::NodeUp);
             none!(fika::net::NodeDown);
@@ -51,8 +51,8 @@ async fn reports_hidden(to: Pid) {
     send(to, fika::net::nodes_of(NodeKind::Hidden));
 }
 
-/// DIST-4, DIST-8: the connection that brings the name uses the peer's cookie that was set before.
-/// That cookie and the node's own cookie stay when the name goes.
+/// DIST-4, DIST-8: the connection that gives the name uses the cookie that was set for the peer.
+/// That cookie and the node's own cookie remain when the node loses its name.
 #[test]
 fn dyn_differing_cookies() {
     const THEIRS: &str = "the cookie of the mother node";
@@ -61,7 +61,11 @@ fn dyn_differing_cookies() {
     let peer = place.name("there");
     let name = peer.clone();
     unnamed(place, "the cookie of the dynamic node").block_on(async move {
-        assert_eq!(fika::net::connect_node(&name).await, Some(false), "it has another one");
+        assert_eq!(
+            fika::net::connect_node(&name).await,
+            Some(false),
+            "the peer has another cookie"
+        );
         assert_eq!(self_node().name(), NodeName::nonode());
         fika::net::set_cookie_for(&name, THEIRS).unwrap();
         fika::net::monitor_nodes(true);

@@ -105,7 +105,7 @@ async fn abnormal_suicide_exit() {
         assert_eq!(end.await, seen);
         let by_leaving = reason.clone();
         assert_eq!(end_of(async { exit(by_leaving) }).await, reason);
-        // The string would have come before the Down.
+        // The string would have arrived before the Down.
         assert!(has_none::<String>().await);
     }
 }

@@ -678,7 +678,7 @@ async fn process_info_lock_reschedule2() {
                     assert!(process_info(next_one, &all_items()).await.is_some());
                 }
                 send(me, ());
-                // Other processes may not be finished.
+                // Other processes may still be running.
                 idle().await;
             })
         })

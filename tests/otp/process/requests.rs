@@ -59,7 +59,7 @@ async fn requests_are_answered(node: &str) {
         let answer = || async {
             receive! { reply: SpawnReply => Some(reply), after Duration::ZERO => None }
         };
-        // An answer would have come before the child's message.
+        // An answer would have arrived before the child's message.
         let reply = answer().await;
         assert_eq!(reply, of_success.then_some(SpawnReply { reference: asked, result: Ok(child) }));
         send(child, text("end"));

@@ -1,4 +1,4 @@
-//! call: messages with an answer, on one arbiter.
+//! call: requests with an answer. The server and all clients share one arbiter.
 
 use actix::prelude::*;
 use fika_bench_kit::{Params, Stopwatch, metric};

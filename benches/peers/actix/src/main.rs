@@ -1,6 +1,6 @@
-//! actix: actors on arbiters. An arbiter is a thread, and there is one per core. An actor stays on
-//! its arbiter. So a pair that exchanges messages is on one arbiter, and many pairs are spread over
-//! all.
+//! actix: actors on arbiters. An arbiter is a thread, and there is one per core. An actor never
+//! moves to another arbiter. So the two actors of a pair share an arbiter, and the pairs are spread
+//! over all arbiters.
 //!
 //! Each workload does the same work as fika's workload of that name.
 
@@ -24,7 +24,7 @@ fn main() {
     die_with_parent();
     let (workload, p) = Params::of_this_program();
     System::new().block_on(run(workload, p));
-    // Freeing what is left is not part of the work.
+    // Skips freeing memory, which is not part of the work.
     std::process::exit(0);
 }
 
@@ -55,7 +55,7 @@ async fn run(workload: String, p: Params) {
     }
 }
 
-/// Starts an arbiter per core.
+/// Starts one arbiter per core.
 fn arbiters() -> Vec<Arbiter> {
     (0..cores()).map(|_| Arbiter::new()).collect()
 }

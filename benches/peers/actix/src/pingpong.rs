@@ -1,4 +1,4 @@
-//! pingpong: one pair, on one arbiter. pairs: a thousand pairs, spread over all arbiters.
+//! pingpong: one pair of actors, on one arbiter. pairs: a thousand pairs, spread over all arbiters.
 
 use actix::prelude::*;
 use fika_bench_kit::{Params, Stopwatch, metric};
@@ -30,7 +30,7 @@ async fn rounds(pairs: u64, each: u64) -> Stopwatch {
         Asker::start_in_arbiter(&arbiter, move |_| Asker { echo, left: 0, done })
     };
     let askers: Vec<Addr<Asker>> = (0..pairs).map(one).collect();
-    // Until each actor has started.
+    // Wait until each actor has started.
     askers.iter().for_each(|asker| asker.do_send(Go(1)));
     all_done(&mut all, pairs).await;
     let watch = Stopwatch::start();

@@ -34,7 +34,7 @@ impl Handler<Due> for Owner {
     }
 }
 
-/// Runs with the context of the actor that owns the timers.
+/// Starts and cancels timers, inside the actor that owns them.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Run(Params);
@@ -63,7 +63,7 @@ impl Handler<Run> for Owner {
     }
 }
 
-/// Starts timers that fire.
+/// Starts timers that fire, inside the actor that owns them.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Fire(Params);
@@ -88,8 +88,8 @@ fn owner(n: u64) -> (Addr<Owner>, oneshot::Receiver<()>) {
     (owner.start(), fired)
 }
 
-/// Calling `cancel_future` only notes which timer to cancel. When the actor runs next, it searches
-/// all timers for each of these.
+/// `cancel_future` only records which timer to cancel. When the actor runs next, it searches all
+/// its timers for each recorded one.
 pub(crate) async fn run_start_cancel(p: Params) {
     let why = "cancelling searches all timers for each cancelled one: it does not end for so many";
     watchdog(p.get("patience_s"), why);

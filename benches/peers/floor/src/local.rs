@@ -1,4 +1,4 @@
-//! Only the queue operations of each workload.
+//! Does only the allocations and queue operations of each workload.
 
 use std::hint::black_box;
 use std::thread;
@@ -44,7 +44,7 @@ pub(crate) fn hops(n: u64) {
     (0..n).for_each(|i| hop(&to, &from, i));
 }
 
-/// One thread pushes, another pops.
+/// Passes messages between two threads: one pushes, and the other pops.
 pub(crate) fn thread_to_thread(n: u64) {
     let (to, from) = unbounded();
     thread::scope(|scope| {

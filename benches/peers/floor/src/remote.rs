@@ -1,4 +1,4 @@
-//! Sends the bytes of a workload over TCP between two OS processes.
+//! Sends only the bytes of each workload, over TCP between two OS processes.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -86,14 +86,14 @@ pub(crate) fn oneway(p: &Params) {
         left -= count;
     }
     stream.shutdown(Shutdown::Write).expect("the other process is there");
-    stream.read_exact(&mut [0; 8]).expect("it says how much has come");
+    stream.read_exact(&mut [0; 8]).expect("it reports how much has arrived");
     let elapsed = watch.stop();
     metric("messages_per_s", elapsed.per_s(n));
     metric("mb_per_s", elapsed.per_s(n * size) / 1e6);
     metric("cpu_us_per_message", elapsed.cpu_us_each(n));
 }
 
-/// Makes round trips on one connection, next to a second one that is full.
+/// Makes round trips on one connection, next to a second connection that is always full.
 pub(crate) fn headofline(p: &Params) {
     let server = Server::start();
     let (mut small, mut bulk) = (server.connect(ECHO), server.connect(SINK));

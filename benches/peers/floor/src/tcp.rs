@@ -1,4 +1,4 @@
-//! The other OS process. It listens, and the first byte of each connection says what to do.
+//! The server, an OS process of its own. The first byte of each connection selects what to do.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -6,16 +6,16 @@ use std::thread;
 
 use fika_bench_kit::{Params, Peer, free_port};
 
-/// Sends back what arrives; all that is there goes out in one write.
+/// Sends back what arrives, as much as possible in one write.
 pub(crate) const ECHO: u8 = b'e';
-/// Reads all that arrives, and sends the number of bytes back at the end.
+/// Reads everything, and sends back the number of bytes at the end.
 pub(crate) const SINK: u8 = b's';
 
 const BUFFER_BYTES: usize = 1 << 20;
 
 pub(crate) fn serve(p: &Params) {
     let port = u16::try_from(p.get("port")).expect("a port");
-    let listener = TcpListener::bind(("127.0.0.1", port)).expect("nobody has the port");
+    let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port is free");
     for stream in listener.incoming().flatten() {
         thread::spawn(move || connection(stream));
     }
@@ -39,7 +39,7 @@ fn connection(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// The other process, and the port on which it listens.
+/// The server and the port on which it listens.
 pub(crate) struct Server {
     pub(crate) peer: Peer,
     port: u16,

@@ -138,7 +138,7 @@ pub(crate) async fn big(p: Params) {
 
 async fn big_member(home: Pid, rounds: u64) {
     let me = Process::current();
-    // Pings may arrive before the list.
+    // Pings of other members may arrive before the list.
     let members = loop {
         match hear().await {
             Say::Members(members) => break members,

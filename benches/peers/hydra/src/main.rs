@@ -17,7 +17,8 @@ use tokio::sync::oneshot;
 async fn main() {
     die_with_parent();
     let (workload, p) = Params::of_this_program();
-    // Started on the main thread, since the other node ends with the thread that started it.
+    // Started on the main thread, since the kernel kills the other node when the thread that
+    // started it ends.
     let server = workload.starts_with("remote.").then(|| remote::Server::start());
     let (done, ended) = oneshot::channel();
     Process::spawn(async move {
@@ -28,7 +29,7 @@ async fn main() {
     if ended.await.is_err() {
         std::process::exit(1);
     }
-    // Freeing what is left is not part of the work.
+    // Skips freeing memory, which is not part of the work.
     std::process::exit(0);
 }
 

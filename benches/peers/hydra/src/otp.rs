@@ -70,7 +70,7 @@ pub(crate) async fn monitors(p: Params) {
     metric("ms_many_watchers", watch.stop().ms());
 }
 
-/// After this many sends the sender yields, as the BEAM makes it do.
+/// The sender yields after this many sends, as the BEAM would force it to.
 const TURN: u64 = 1000;
 
 pub(crate) async fn registry(p: Params) {
@@ -78,9 +78,9 @@ pub(crate) async fn registry(p: Params) {
     let by_pid = Process::spawn(count(Process::current(), n));
     metric("ns_per_send_by_pid", flood(by_pid, n).await);
     let by_name = Process::spawn(count(Process::current(), n));
-    Process::register(by_name, "target").expect("nobody has the name");
+    Process::register(by_name, "target").expect("the name is free");
     metric("ns_per_send_by_name", flood("target", n).await);
-    Process::register(Process::spawn(wait_forever()), "idle").expect("nobody has the name");
+    Process::register(Process::spawn(wait_forever()), "idle").expect("the name is free");
     let watch = Stopwatch::start();
     for _ in 0..n {
         black_box(Process::whereis("idle"));

@@ -1,5 +1,5 @@
-//! Two nodes. hydra can't spawn a process on another node. So the other node has a process that
-//! spawns processes on request.
+//! Workloads between two nodes. hydra can't spawn a process on another node, so the other node has
+//! a process that spawns processes on request.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use hydra::{Message, Node, NodeOptions, Pid, Process, SystemMessage};
 
 use crate::message::{Say, echo, hear, hear_times, ping_times};
 
-/// An answer that takes longer than this is lost.
+/// An answer that takes longer than this counts as lost.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// The other node, an OS process.
@@ -81,7 +81,7 @@ fn start_node(name: &str, port: u16) {
 /// Runs the other node until it is killed.
 pub(crate) async fn serve(p: Params) {
     start_node("server", u16::try_from(p.get("port")).expect("a port"));
-    Process::register(Process::current(), "root").expect("nobody has the name");
+    Process::register(Process::current(), "root").expect("the name is free");
     loop {
         match hear().await {
             Say::Ping(from) => Process::send(from, Say::Pong),
@@ -154,7 +154,7 @@ async fn pairs(p: Params, server: Server) {
     metric("cpu_us_per_round_trip", elapsed.cpu_us_each(pairs * each));
 }
 
-/// Acknowledges every `ack_every` messages.
+/// Receives data, and sends an acknowledgement after every `ack_every` messages.
 async fn sink(ack_every: u64) {
     let mut n = 0;
     loop {

@@ -1,4 +1,4 @@
-//! The actors that most workloads consist of: one answers pings, the other sends them.
+//! The actors of most workloads: one answers pings, the other sends them.
 
 use kameo::prelude::*;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};

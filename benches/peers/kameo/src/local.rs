@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::echo::{Asker, Done, Echo, Go, Hello, all_done, start, tell};
 
-/// Sends a message when it starts, and then ends, since no reference to it is left.
+/// An actor that sends a message when it starts. It then ends, since there are no references to it.
 struct Once;
 
 impl Actor for Once {
@@ -74,7 +74,7 @@ async fn rounds(pairs: u64, each: u64) -> Stopwatch {
     let (done, mut all) = unbounded_channel();
     let one = |_| start(Asker { echo: start(Echo), left: 0, done: done.clone() });
     let askers: Vec<ActorRef<Asker>> = (0..pairs).map(one).collect();
-    // Until each actor has started.
+    // Wait until each actor has started.
     askers.iter().for_each(|asker| tell(asker, Go(1)));
     all_done(&mut all, pairs).await;
     let watch = Stopwatch::start();

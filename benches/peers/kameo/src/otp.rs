@@ -62,10 +62,10 @@ pub(crate) async fn supervisor(p: Params) {
     metric("restart_all_ms", watch.stop().ms());
 }
 
-/// After this many sends the sender yields, as the BEAM makes it do.
+/// The sender yields after this many sends, as the BEAM would force it to.
 const TURN: u64 = 1000;
 
-/// Looks up a name for each send.
+/// Measures sends to a reference, sends to a name that is looked up each time, and look-ups alone.
 pub(crate) async fn registry(p: Params) {
     let n = p.get("n");
     let (done, mut all) = unbounded_channel();
@@ -80,7 +80,7 @@ pub(crate) async fn registry(p: Params) {
     metric("ns_per_send_by_pid", watch.stop().ns_each(n));
     all_done(&mut all, 1).await;
     let target = start(Receiver { left: n, done });
-    target.register("target").expect("nobody has the name");
+    target.register("target").expect("the name is free");
     let watch = Stopwatch::start();
     for i in 0..n {
         if let Ok(Some(target)) = ActorRef::<Receiver>::lookup("target") {

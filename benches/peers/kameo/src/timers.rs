@@ -1,4 +1,4 @@
-//! Messages that are sent later.
+//! timers: messages that an actor gets later.
 
 use std::time::Duration;
 

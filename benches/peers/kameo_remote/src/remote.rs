@@ -1,9 +1,9 @@
-//! Two nodes. A remote actor is found by its name, so the other node has as many registered
-//! actors as the workload needs.
+//! Workloads between two nodes. A remote actor is found by its name, so the other node registers as
+//! many actors as the workload needs.
 //!
-//! Each message is a stream of its own and has an answer, even if the sender does not ask for it.
-//! Here the sender asks for it, by `send_ack`: other messages are lost silently when there are too
-//! many streams. So the window counts messages that are not answered, instead of batches.
+//! kameo sends each message on a stream of its own, and always sends an answer. Without `send_ack`,
+//! messages are lost silently when there are too many streams, so the senders here use `send_ack`.
+//! The window therefore counts unanswered messages instead of unacknowledged batches.
 
 use std::time::Duration;
 
@@ -56,7 +56,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts the other node. `None` for workloads that need no other node, or that kameo can't do.
+    /// Starts the other node. Returns `None` for workloads that need no other node, or that kameo
+    /// can't do.
     pub(crate) fn start_for(workload: &str, p: &Params) -> Option<Server> {
         let echoes = match workload {
             "remote.pairs" => p.get("pairs"),
@@ -97,7 +98,7 @@ pub(crate) async fn serve(p: Params) {
     let mut echoes = Vec::new();
     for i in 0..p.get("echoes") {
         let echo = RemoteEcho::spawn_with_mailbox(RemoteEcho, mailbox::unbounded());
-        echo.register(format!("echo{i}")).await.expect("nobody has the name");
+        echo.register(format!("echo{i}")).await.expect("the name is free");
         echoes.push(echo);
     }
     std::future::pending::<()>().await
@@ -176,7 +177,7 @@ async fn oneway(p: Params, echoes: Vec<Echo>, server: &Server) {
     metric("cpu_us_per_message", elapsed.cpu_us_each(n));
 }
 
-/// Sends messages, with a window of them in flight.
+/// Sends messages, and keeps a full window of them in flight.
 async fn feed(echo: Echo, p: Params) -> Result<(), RemoteSendError> {
     let data = Data(vec![7; p.size("size")]);
     let mut under_way = FuturesUnordered::new();

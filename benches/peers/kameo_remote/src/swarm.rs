@@ -40,7 +40,7 @@ pub(crate) fn start(listen: u16, dial: Option<u16>) -> UnboundedReceiver<()> {
         .with_swarm_config(|c| c.with_idle_connection_timeout(Duration::from_secs(300)))
         .build();
     swarm.behaviour().kameo.init_global();
-    swarm.listen_on(address(listen)).expect("nobody has the port");
+    swarm.listen_on(address(listen)).expect("the port is free");
     if let Some(port) = dial {
         swarm.dial(address(port)).expect("the address is one");
     }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use crate::echo::{Done, Echo, Handled, all_done, start, tell};
 use crate::local::{Count, Counter, Counting};
 
-/// Is told when an actor that it watches ends.
+/// Gets an event when an actor that it watches ends.
 struct Watcher;
 
 struct Nothing;
@@ -79,7 +79,7 @@ pub(crate) async fn monitors(p: Params) {
     metric("ms_many_watchers", watch.stop().ms());
 }
 
-/// After this many sends the sender yields, as the BEAM makes it do.
+/// The sender yields after this many sends, as the BEAM would force it to.
 const TURN: u64 = 1000;
 
 /// Looks up a name for each send.
@@ -98,7 +98,7 @@ pub(crate) async fn registry(p: Params) {
     metric("ns_per_send_by_pid", watch.stop().ns_each(n));
     all_done(&mut all, 1).await;
     let name = Some("target".to_owned());
-    Actor::spawn(name, Counter, counting()).await.expect("nobody has the name");
+    Actor::spawn(name, Counter, counting()).await.expect("the name is free");
     let watch = Stopwatch::start();
     for i in 0..n {
         if let Some(target) = registry::where_is("target") {

@@ -69,5 +69,5 @@ pub(crate) async fn start_node(
     let server = NodeServer::new(port, cookie, name.to_owned(), host, None, Some(mode))
         .with_listen_addr([127, 0, 0, 1].into())
         .with_max_inbound_frame_size(FRAME_BYTES_MAX);
-    Actor::spawn(None, server, ()).await.expect("nobody has the port").0
+    Actor::spawn(None, server, ()).await.expect("the port is free").0
 }

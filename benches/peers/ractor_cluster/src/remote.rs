@@ -199,7 +199,7 @@ async fn headofline(p: Params, echo: ActorRef<Say>) {
     metric("bulk_mb_per_s", bytes as f64 / all.elapsed().as_secs_f64() / 1e6);
 }
 
-/// Is told of lost sessions.
+/// Gets an event when a session is lost.
 struct Losses(UnboundedSender<()>);
 
 impl NodeEventSubscription for Losses {

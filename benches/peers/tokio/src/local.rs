@@ -190,7 +190,7 @@ pub(crate) async fn big(p: Params) {
         let home = me.clone();
         let (go, going) = oneshot::channel::<Arc<Vec<To<Big>>>>();
         tokio::spawn(async move {
-            let members = going.await.expect("everybody is told");
+            let members = going.await.expect("the loop has started all of them");
             big_member(to, mailbox, &members, rounds, home).await;
         });
         go

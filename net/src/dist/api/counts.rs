@@ -31,9 +31,9 @@ impl Distribution {
     #[doc(hidden)]
     pub fn channels(&self) -> Vec<String> {
         let tell = |channel: &Arc<Channel>| match channel.output_bytes() {
-            _ if channel.is_pending() => format!("not yet to {}", channel.peer()),
+            _ if channel.is_pending() => format!("connecting to {}", channel.peer()),
             0 => format!("to {}", channel.peer()),
-            bytes => format!("to {} (bytes that wait: {bytes})", channel.peer()),
+            bytes => format!("connected to {} ({bytes} bytes wait)", channel.peer()),
         };
         self.base.connections.all().iter().map(tell).collect()
     }

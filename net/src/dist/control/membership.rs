@@ -25,7 +25,7 @@ impl Net {
         self.base.tell_nodeup(&NodeUp { node, node_type, connection: 0 });
     }
 
-    /// Notes that a node is up, and sends its `NodeUp`.
+    /// Records that a node is up, and sends its `NodeUp`.
     pub(crate) fn tell_up(&self, channel: &Arc<Channel>, node_type: NodeType, up: &NodeUp) {
         self.told.insert(channel.clone(), node_type);
         self.base.tell_nodeup(up);

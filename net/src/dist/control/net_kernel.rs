@@ -7,7 +7,7 @@
 //! | message | from | result |
 //! |---|---|---|
 //! | `Notice::Connect` | the first use of a node | an attempt (`setup::connect`) |
-//! | `Attempt::Prove` | our attempt, before its proof | the answer is whether our attempt should go on: not if a peer's attempt has taken the channel |
+//! | `Attempt::Prove` | our attempt, before its proof | the answer is whether our attempt should continue: not if a peer's attempt has taken the channel |
 //! | `Attempt::Hello` | a peer's attempt, before its proof | the answer is whether there is a connection; nothing is kept |
 //! | `Attempt::Claim` | a peer's attempt, after its proof | a channel, or a refusal if another connection survives |
 //! | `Attempt::Up` | an attempt, at its end | `nodeup`, then the first signal, then the mesh |
@@ -154,7 +154,7 @@ pub(crate) async fn net_kernel(net: Arc<Net>, legacy: Legacy) {
                 }
             }
             Exit { .. } => {}
-            other => tracing::debug!(?other, "net_kernel got a message that is not for it"),
+            other => tracing::debug!(?other, "net_kernel dropped an unexpected message"),
         }
     }
 }
@@ -334,7 +334,7 @@ impl Kernel {
         }
     }
 
-    /// Returns whether our attempt should go on.
+    /// Returns whether our attempt should continue.
     ///
     /// net_kernel decides this, not the channel, since a channel stays pending for a moment after a
     /// peer's attempt has taken it. The peer's end may be up already. The peer would then mistake
@@ -422,7 +422,7 @@ impl Kernel {
             intensity: self.net.config.intensity,
             limits: self.net.config.limits(),
         };
-        // The loss of an older connection may not be reported yet. Its `nodedown` comes first.
+        // The loss of an older connection may still be unreported. Its `nodedown` comes first.
         if let Some(older) = self.net.told.channel(&peer) {
             older.lose(NodeDownReason::ConnectionClosed);
             self.net.tell_down(&peer, NodeDownReason::ConnectionClosed);

@@ -95,8 +95,8 @@ impl Distribution {
     ///
     /// # Errors
     /// If the node has a name already, if no other node could reach it under this name, or if a
-    /// setting is invalid. Also if the node can't listen, if the port mapper refuses the name, or
-    /// if two message types of the program have the same tag.
+    /// setting is invalid. If the node can't listen, if the port mapper refuses the name, or if two
+    /// message types of the program have the same tag.
     pub async fn start(&self, name: NodeName) -> Result<(), StartError> {
         check_name(&name)?;
         check_tags()?;

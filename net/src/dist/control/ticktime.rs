@@ -2,7 +2,7 @@
 //!
 //! Peers that do not know of the change yet must not give this node up. So the node sends extra
 //! ticks during a transition, at the faster of the two rates. When the time gets longer, the slower
-//! checks start at once. When it gets shorter, the faster checks start at the end of the
+//! checks start immediately. When it gets shorter, the faster checks start at the end of the
 //! transition. Nothing here keeps time: net_kernel starts the timers.
 //!
 //! Prior art: `net_kernel:set_net_ticktime/2`.
@@ -132,14 +132,15 @@ mod tests {
         assert_eq!(long, Duration::from_millis(u64::MAX / 2000) * 4);
     }
 
-    /// TICK-8, TICK-9.
+    /// TICK-8, TICK-9: a longer ticktime applies immediately, a shorter one after the transition,
+    /// and `get` reports a change in progress.
     #[test]
     fn changes() {
         let mut ticktime = Ticktime::new(ms(60_000), 4);
         assert_eq!((ticktime.interval(), ticktime.extra()), (ms(15_000), None));
         assert_eq!(ticktime.set(ms(60_000)), SetTicktime::Unchanged);
         assert_eq!(ticktime.get(), NetTicktime::Is(ms(60_000)));
-        // A longer time applies at once.
+        // A longer time applies immediately.
         assert_eq!(ticktime.set(ms(80_000)), SetTicktime::ChangeInitiated);
         assert_eq!((ticktime.interval(), ticktime.extra()), (ms(20_000), Some(ms(15_000))));
         assert_eq!(ticktime.get(), NetTicktime::OngoingChangeTo(ms(80_000)));

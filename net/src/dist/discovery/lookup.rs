@@ -52,12 +52,12 @@ impl Site {
                 }
                 Ok(None) => Vec::new(),
                 Err(error) => {
-                    return Err(NotReached::Unreachable(format!("the resolver: {error}")));
+                    return Err(NotReached::Unreachable(format!("the resolver failed: {error}")));
                 }
             },
         };
         if ways.is_empty() {
-            return Err(NotReached::Unreachable("the resolver knows no such node".into()));
+            return Err(NotReached::Unreachable("the resolver does not know the node".into()));
         }
         // The addresses of this host are in order already: the most likely one is first.
         if self.is_here(node.host()) {
@@ -131,7 +131,9 @@ impl Site {
             return Ok(vec![ip]);
         }
         let found = self.network.host_ips(host).await;
-        found.map_err(|error| NotReached::Unreachable(format!("the host `{host}`: {error}")))
+        found.map_err(|error| {
+            NotReached::Unreachable(format!("can't look up the host `{host}`: {error}"))
+        })
     }
 
     /// Returns the addresses at which nodes of this host may listen: the address in their names,

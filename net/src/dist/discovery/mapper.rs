@@ -415,8 +415,8 @@ impl Places {
     fn bring_up(&self) -> Result<(), StartError> {
         let site = &self.site;
         let mut addrs = everywhere(self.listens.ip());
-        // The single addresses are listed, too. If another mapper has taken some of them, listening
-        // on all addresses at once fails.
+        // The single addresses are listed as well, since listening on the unspecified address fails
+        // if another mapper has taken one of them.
         addrs.extend(self.all.iter().map(|place| place.ip));
         let config = EpmdConfig {
             port: site.epmd_port,

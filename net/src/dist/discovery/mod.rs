@@ -2,7 +2,7 @@
 //!
 //! - `mapper` keeps the node registered with port mappers. A `resolver` replaces the port mappers.
 //! - `lookup` finds the addresses of another node and connects to one of them. `race` tries several
-//!   addresses at once.
+//!   addresses in parallel.
 //! - `reachable` opens the node's listeners, and checks whether the node's name leads to them.
 //! - `site` has the facts about the node that all of these modules need.
 //! - `backoff` computes the pause before a retry.

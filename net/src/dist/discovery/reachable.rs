@@ -66,7 +66,7 @@ fn is_taken(error: &io::Error) -> bool {
 }
 
 /// Returns an error if no other node can find this node under its name. Logs a warning if other
-/// nodes may not find it.
+/// nodes might not find it.
 pub(crate) fn check(site: &Site, listens: SocketAddr) -> Result<(), StartError> {
     let Ok(host) = site.name.host().parse::<IpAddr>() else { return Ok(()) };
     let (node, own) = (&site.name, site.own_ips());

@@ -97,7 +97,7 @@ pub(crate) struct Channel {
     pub(super) state: Mutex<State>,
     /// The reader, while the channel is up; see invariant 2.
     pub(super) reading: Outlet<Option<Reader>>,
-    /// The network may have reported the end of the connection, so a read has to go on until it
+    /// The network may have reported the end of the connection, so a read has to continue until it
     /// finds the end.
     pub(super) may_have_ended: AtomicBool,
     /// A thread is ending the channel, so other threads stop reading.
@@ -312,7 +312,7 @@ impl Channel {
     }
 
     /// Puts a message to a process of the node at the other end into the output. Returns `None` if
-    /// the message can't go out at once. The caller then has to use [`send`](Channel::send).
+    /// the message can't go out immediately. The caller then has to use [`send`](Channel::send).
     ///
     /// Writes nothing to the socket, since the caller holds the table of connections; see [`Put`].
     pub(crate) fn put_message(
@@ -327,7 +327,7 @@ impl Channel {
         let Phase::Up(up) = &mut state.phase else { return Ok(None) };
         let is_put = up.node == to.node()
             && up.sending.send_message(sender, to.local(), message, payload)?;
-        // Only small messages go out at once.
+        // Only small messages go out immediately.
         Ok(is_put.then(|| self.put(Way::Small, state)))
     }
 
@@ -432,7 +432,7 @@ impl Channel {
             Phase::Down => return (reader, phase),
             Phase::Pending(_) => None,
             Phase::Up(up) => {
-                // Even if the transport panics, everybody is told of the loss.
+                // Even if the transport panics, all watchers are notified of the loss.
                 contained(|| up.stream.release_handler());
                 // The peer may have closed it already.
                 contained(|| up.stream.shutdown(Shutdown::Both));

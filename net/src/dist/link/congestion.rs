@@ -10,7 +10,7 @@
 //! messages is not suspended by the large messages of other processes. For this process, only the
 //! output that goes out ahead of large messages counts.
 //!
-//! Nothing here knows channels or locks: a channel passes in the bytes that wait.
+//! This module has no channels or locks: a channel passes the numbers of waiting bytes.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -31,10 +31,10 @@ pub(crate) const OUTPUT_BYTES: RangeInclusive<usize> = 64 << 10..=1 << 30;
 /// The part of the output that a sender waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Way {
-    /// The output that goes out ahead of large messages. This is the way of a process without large
+    /// The output that goes out ahead of large messages. Counts for a process that has no large
     /// messages in the output.
     Small,
-    /// All output.
+    /// All output. Counts for a process that has large messages in it.
     Large,
 }
 
@@ -97,7 +97,7 @@ impl Congestion {
 /// The number of bytes that wait to be written.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct OutputBytes {
-    /// The bytes without large messages, and without the signals that wait behind large messages.
+    /// The number of waiting bytes, without large messages and the signals that wait behind them.
     pub(crate) small: usize,
     pub(crate) all: usize,
 }

@@ -49,7 +49,7 @@ impl Channel {
         shared.logs.not_taken.line(shared.env.now(), |left_out| {
             report!(
                 error, node = %self.peer(), pid, sender, %tag, %error, more = *more, left_out,
-                "{part} does not decode on the node that it was sent to"
+                "the peer could not decode {part}"
             );
         });
     }

@@ -32,7 +32,7 @@ use crate::proto::handshake::{HandshakeError, Status};
 const HALF_OPEN_MAX: usize = 256;
 
 /// The maximum number of handshakes in progress from one address. The nodes of this host are not
-/// limited in this way, since many of them may start at once.
+/// limited in this way, since many of them may start at the same time.
 const HALF_OPEN_PER_ADDRESS_MAX: usize = 16;
 
 /// The pause before the next accept after an error of the operating system, so that accepting does
@@ -75,7 +75,7 @@ pub(crate) async fn accept(net: Arc<Net>, entrance: Arc<Entrance>) {
             Ok(stream) => {
                 let accepted = entrance.accepted.fetch_add(1, Ordering::Relaxed);
                 let ip = stream.peer_addr().ip();
-                // A connection that is not admitted is closed at once. This costs less than any
+                // A connection that is not admitted is closed immediately. This costs less than any
                 // request of the peer.
                 let admitted = half_open.1.lock().admits(ip, net.base.env.now());
                 half_open.tell_emptied(&net);
@@ -116,12 +116,12 @@ impl HalfOpen {
         net.logs.pushy.line(net.base.env.now(), |left_out| {
             report!(
                 warn, %from, left_out,
-                "too many connections or wrong cookies: further connections are closed at once"
+                "too many connections or wrong cookies: further connections are closed immediately"
             );
         });
     }
 
-    /// Checks a peer's proof, unless too many wrong proofs have come from its address.
+    /// Checks a peer's proof, unless too many wrong proofs have arrived from its address.
     fn prove(
         &self,
         net: &Net,
@@ -295,7 +295,7 @@ async fn claim(
 ) -> Result<(), Failure> {
     let peer = proved.peer().clone();
     // If this node was slow, the peer may have given up this attempt, and another connection may
-    // have come and gone. Then this connection has no peer any more.
+    // have been made and lost. Then this connection has no peer any more.
     if framed.is_closed() {
         return Err(Failure::Superfluous);
     }

@@ -7,9 +7,9 @@
 //! usual assignment for one host.
 //!
 //! All loopback addresses are one source, since a program may choose among them. Its connections
-//! are free, because all nodes of the host may start at once. Its proofs are not, because another
-//! user of the host may try cookies. If that purse is empty, programs of this node's own user are
-//! still admitted (`accept`): they can read the cookie file, and need not guess.
+//! are free, because all nodes of the host may start at the same time. Its proofs are not, because
+//! another user of the host may try cookies. If that purse is empty, programs of this node's own
+//! user are still admitted (`accept`): they can read the cookie file, and need not guess.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -25,7 +25,8 @@ impl Allowed {
 mod tests {
     use super::*;
 
-    /// HS-13.
+    /// HS-13: an entry is a node name, a host, or the alive part of a name. An empty list allows
+    /// all nodes.
     #[test]
     fn names_hosts_and_name_parts_are_allowed() {
         let name = |name: &str| name.parse::<NodeName>().unwrap();

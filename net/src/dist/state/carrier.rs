@@ -69,7 +69,7 @@ impl Distribution {
         to.node().and_then(|node| self.base.connections.up(node))
     }
 
-    /// Handles a signal for a node that is not connected and may not be connected automatically. A
+    /// Handles a signal for a node that is not connected and must not be connected automatically. A
     /// process that needs an answer is notified that the connection is lost.
     fn barred(&self, cargo: &Cargo) -> Carried {
         let connection = self.base.new_connection();
@@ -148,7 +148,7 @@ fn encode_error(not_carried: NotCarried) -> EncodeError {
     match not_carried {
         NotCarried::Encode(error) => error,
         NotCarried::Nosuspend(..) | NotCarried::Noconnect(_) => {
-            unreachable!("there was no condition")
+            unreachable!("the send had no conditions")
         }
     }
 }
@@ -156,7 +156,7 @@ fn encode_error(not_carried: NotCarried) -> EncodeError {
 fn not_sent(parcel: Parcel, busy: Busy) -> NotCarried {
     match parcel.into_cargo() {
         Cargo::Signal(signal) => NotCarried::Nosuspend(signal, busy),
-        Cargo::Spawn(_) | Cargo::Message(_) => unreachable!("it was sent as a signal"),
+        Cargo::Spawn(_) | Cargo::Message(_) => unreachable!("the parcel was made from a signal"),
     }
 }
 

@@ -86,7 +86,7 @@ impl Distribution {
     }
 
     pub(crate) fn handle(&self) -> Arc<Distribution> {
-        self.this.upgrade().expect("it is borrowed, so it is there")
+        self.this.upgrade().expect("`self` is borrowed from an `Arc`")
     }
 }
 

@@ -26,11 +26,11 @@ use crate::io::source_of;
 /// The maximum memory of one life of a node in all tables, in bytes, without its name.
 const LIFE_BYTES: u64 = 256;
 
-/// The purse for nodes that connect from one source: some thousand starts at once, and about one a
-/// second.
+/// The purse for nodes that connect from one source: a burst of some thousand starts, and about one
+/// a second.
 const PEERS: Income = Income { at_once: 1 << 20, per_second: 256 };
 
-/// The purse for nodes that peers at one source name: some 60,000 at once, and 10,000 a day.
+/// The purse for nodes that peers at one source name: a burst of some 60,000, and 10,000 a day.
 const MENTIONED: Income = Income { at_once: 16 << 20, per_second: 32 };
 
 /// Above this number of sources, sources with full purses are forgotten. The other sources have

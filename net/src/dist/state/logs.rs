@@ -13,7 +13,7 @@ pub(crate) struct Logs {
     pub(crate) refused: LogRate,
     /// A handshake took too long.
     pub(crate) slow: LogRate,
-    /// The peer did not answer an attempt of ours in time, or closed the connection.
+    /// The peer did not answer this node's attempt in time, or closed the connection.
     pub(crate) not_connected: LogRate,
     /// The operating system could not accept a connection.
     pub(crate) not_accepted: LogRate,

@@ -215,8 +215,9 @@ impl Net {
         nonce
     }
 
-    /// Returns the secret that this node shares with a peer. The name of the peer may not be proved
-    /// yet: it is the name that this node wants to reach, or the name in the hello of an initiator.
+    /// Returns the secret that this node shares with a peer. The peer may still have to prove its
+    /// name: it is the name that this node wants to reach, or the name in the hello of an
+    /// initiator.
     pub(crate) fn secret(&self, peer: &NodeName) -> Secret {
         let cookie = self.cookies.read().with(peer).clone();
         Secret { cookie, cluster_id: self.config.cluster_id.clone() }
@@ -228,7 +229,7 @@ impl Net {
 
     /// Returns the pid of net_kernel. A restart changes the pid.
     pub(crate) fn net_kernel(&self) -> Pid {
-        self.net_kernel.read().expect("net_kernel is set before a connection can be asked for")
+        self.net_kernel.read().expect("net_kernel starts before the first connection")
     }
 
     /// Ends net_kernel, if it was started.

@@ -188,7 +188,7 @@ mod tests {
         Pid::new(NodeId::nameless(), LocalId { slot, generation: 0 })
     }
 
-    /// NMON-2, NMON-3.
+    /// NMON-2, NMON-3: each watch of a node gives one message, and after a loss no watch is left.
     #[test]
     fn each_watch_counts() {
         let (mut subscriptions, watcher) = (Subscriptions::default(), pid(1));
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(subscriptions.count(), 3);
     }
 
-    /// NMON-7, NMON-9.
+    /// NMON-7, NMON-9: equal subscriptions add up, and are removed together.
     #[test]
     fn subscriptions_add_up_and_end_together() {
         let (mut subscriptions, one) = (Subscriptions::default(), pid(1));

@@ -154,7 +154,7 @@ impl Decoder {
         let later = Cell::default();
         let mut head = Vec::new();
         self.event(kind, reader, Bytes::Later(&later), &mut head)?;
-        let event = head.pop().expect("it is an event, which was just appended");
+        let event = head.pop().expect("an event was just appended");
         let Later { nodes, total } = later.take();
         Ok(Large { sequence, total, nodes, event })
     }

@@ -381,7 +381,7 @@ fn priority(priority: Priority) -> u8 {
 }
 
 fn spawn_error(error: SpawnError) -> u8 {
-    // An error without a number in this version is sent as `notsup`, since the peer may not know
+    // An error without a number in this version is sent as `notsup`, since the peer might not know
     // it.
     let known = SPAWN_ERRORS.iter().find(|(known, _)| *known == error);
     known.map_or(SPAWN_NOTSUP, |(_, byte)| *byte)

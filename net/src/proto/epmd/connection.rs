@@ -199,7 +199,8 @@ mod tests {
         }
     }
 
-    /// EPMD-2, EPMD-5.
+    /// EPMD-2, EPMD-5: a second registration of a name is refused with an error, and the first one
+    /// stays.
     #[test]
     fn register_duplicate_name() {
         let mut mapper = Mapper::new(false);
@@ -214,7 +215,8 @@ mod tests {
         assert!(matches!(mapper.register("a").1, Step::Registered(_)));
     }
 
-    /// EPMD-3.
+    /// EPMD-3: 32-bit creations increase by one, and 16-bit creations cycle through 1, 2 and 3 for
+    /// each name.
     #[test]
     fn creations() {
         let mut mapper = Mapper::new(false);
@@ -264,7 +266,7 @@ mod tests {
         assert_eq!(mapper.names(), "");
     }
 
-    /// EPMD-7.
+    /// EPMD-7: a look-up returns the node or "not found", and ignores one zero byte after the name.
     #[test]
     fn get_port_nr() {
         let mut mapper = Mapper::new(false);
@@ -326,7 +328,8 @@ mod tests {
         assert_eq!(names[..1000], expected);
     }
 
-    /// EPMD-10, EPMD-11.
+    /// EPMD-10, EPMD-11: by default, a client can't kill a mapper with registered names, and can't
+    /// unregister a name.
     #[test]
     fn no_live_killing() {
         let mut mapper = Mapper::new(false);
@@ -362,7 +365,7 @@ mod tests {
         assert_eq!(mapper.names(), "name a at port 1234\n");
     }
 
-    /// EPMD-12.
+    /// EPMD-12: a client on another host can only look up and list names.
     #[test]
     fn no_nonlocal_commands() {
         let mut mapper = Mapper::new(true);
@@ -384,7 +387,7 @@ mod tests {
         assert_eq!(mapper.names(), "name a at port 1234\n");
     }
 
-    /// EPMD-13.
+    /// EPMD-13: a request of an invalid length or kind closes the connection.
     #[test]
     fn lengths() {
         let mut mapper = Mapper::new(false);

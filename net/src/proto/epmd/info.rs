@@ -206,7 +206,7 @@ pub(crate) fn is_local(peer: IpAddr, own: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    /// EPMD-6.
+    /// EPMD-6: a name has 1 to 255 characters, is UTF-8, and contains no zero byte.
     #[test]
     fn limits_of_a_name() {
         use NodeInfoError as E;
@@ -232,7 +232,8 @@ mod tests {
         }
     }
 
-    /// EPMD-12.
+    /// EPMD-12: a client is on this host if its address is a loopback address or equals the address
+    /// that it connected to.
     #[test]
     fn addresses_of_this_host_are_local() {
         let cases = [

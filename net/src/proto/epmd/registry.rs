@@ -1,30 +1,30 @@
-//! The state of a mapper: the names that are registered, and those that were.
+//! The state of a port mapper: the registered names, and the former ones.
 //!
-//! This is pure state. The connection decides who may request what, and what is written to the
-//! wire.
+//! This is pure state. `connection` decides which client may request what, and what is written to
+//! the wire.
 //!
 //! Invariants:
 //!
-//! 1. A name is registered at most once, and a client has registered at most one name.
+//! 1. A name is registered at most once, and a client registers at most one name.
 //! 2. The memory is bounded by the number of clients, which the server limits, and by
 //!    [`USED_NAMES_MAX`].
-//! 3. Serial numbers rise along `registered` and along `used`, so that a list can be sent in pieces
-//!    while they change.
+//! 3. Serial numbers increase within `registered` and within `used`, so that a list can be sent in
+//!    pieces while names come and go.
 
 use std::collections::VecDeque;
 
 use super::info::NodeInfo;
 use super::reply::has_large_creation;
 
-/// How many former names are remembered for their 16-bit creations: as many as in Erlang's mapper,
-/// at most 1 MiB of names.
+/// How many former names are remembered, with their 16-bit creations: as many as in Erlang's
+/// mapper, at most 1 MiB of names.
 const USED_NAMES_MAX: usize = 1000;
 
-/// A list is sent in pieces of about this size, so that a slow client takes the memory of one
-/// piece, and not that of the names of a large cluster.
+/// A list is sent in pieces of about this size, so that a slow client costs the memory of one piece
+/// instead of that of all names.
 const PIECE_BYTES: usize = 16 << 10;
 
-/// Creations below this are of the 16-bit kind.
+/// The lowest 32-bit creation. Lower ones are 16-bit creations.
 const LARGE_CREATION_MIN: u32 = 4;
 
 /// A client's connection, numbered by the server.
@@ -36,12 +36,13 @@ pub(crate) struct ClientId(pub(crate) usize);
 pub(crate) struct Registry {
     /// The port of the mapper, which each list contains.
     port: u16,
-    /// Whether clients may kill the mapper while names are registered, and unregister others.
+    /// Whether clients may kill the mapper while names are registered, and unregister the names of
+    /// other clients.
     relaxed: bool,
     /// The registered names, oldest first.
     registered: Vec<Registered>,
-    /// The former names, in the order in which they were unregistered. No name is also in
-    /// `registered`.
+    /// The former names, in the order in which they were unregistered. None of them is registered
+    /// again.
     used: VecDeque<Used>,
     /// The 32-bit creation of the latest registration.
     creation: u32,
@@ -54,8 +55,8 @@ struct Registered {
     serial: u64,
     client: ClientId,
     info: NodeInfo,
-    /// 1, 2 or 3: the creation for a node that only knows small ones. It advances with each
-    /// registration of the name, whichever kind of creation the node gets.
+    /// 1, 2 or 3: the creation for a node that only knows 16-bit creations. It advances with each
+    /// registration of the name, even if the node gets a 32-bit creation.
     small_creation: u16,
 }
 
@@ -73,8 +74,9 @@ struct Used {
 pub(super) struct NameTaken;
 
 impl Registry {
-    /// Makes an empty mapper on this port. Creations increase from `seed`, which should differ each
-    /// time: a node that registers again must not get the creation that an earlier mapper gave it.
+    /// Makes the empty registry of a mapper on this port. Creations increase from `seed`. It should
+    /// differ each time: a node that registers again must not get the creation that an earlier
+    /// mapper gave it.
     pub(crate) fn new(port: u16, relaxed: bool, seed: u32) -> Registry {
         let (registered, used) = (Vec::new(), VecDeque::new());
         Registry { port, relaxed, registered, used, creation: seed, serial: 0 }
@@ -89,8 +91,8 @@ impl Registry {
         self.registered.is_empty()
     }
 
-    /// Registers a node until its client's connection ends. Gives it a creation that differs from
-    /// the one that the name had when it was last registered.
+    /// Registers a node until its client's connection ends, and returns the node's creation. The
+    /// creation differs from that of the name's previous registration.
     pub(super) fn register(&mut self, client: ClientId, info: NodeInfo) -> Result<u32, NameTaken> {
         if self.lookup(info.name()).is_some() {
             return Err(NameTaken);
@@ -120,7 +122,7 @@ impl Registry {
         self.used.push_back(Used { serial, client, name, port, small_creation });
     }
 
-    /// Returns the node that is registered under a name.
+    /// Returns the node that is registered under this name.
     pub(super) fn lookup(&self, name: &str) -> Option<&NodeInfo> {
         self.client_of(name.as_bytes()).map(|registered| &registered.info)
     }
@@ -159,10 +161,10 @@ enum Kind {
 #[derive(Debug)]
 enum Next {
     Port,
-    /// Registered names, newest first, with serial numbers below this one.
+    /// The registered names with serial numbers below this one, newest first.
     Registered(u64),
-    /// Former names, in the order in which they were unregistered, with serial numbers above this
-    /// one.
+    /// The former names with serial numbers above this one, in the order in which they were
+    /// unregistered.
     Used(u64),
     End,
 }
@@ -176,8 +178,8 @@ impl Listing {
         Listing { kind: Kind::Dump, next: Next::Port }
     }
 
-    /// Returns the next piece, or `None` at the end. Leaves out names that are registered between
-    /// two pieces, and names that are unregistered before their turn.
+    /// Returns the next piece, or `None` at the end. Omits names that are registered after the
+    /// first piece, and names that are unregistered before their piece.
     pub(crate) fn piece(&mut self, registry: &Registry) -> Option<Vec<u8>> {
         let mut piece = Vec::new();
         while piece.len() < PIECE_BYTES && !matches!(self.next, Next::End) {

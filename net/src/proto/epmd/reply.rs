@@ -148,7 +148,8 @@ mod tests {
     use super::super::info::PublishedType;
     use super::*;
 
-    /// EPMD-2.
+    /// EPMD-2: the reply to a registration has a 32-bit creation for new nodes, and a 16-bit one
+    /// for old nodes.
     #[test]
     fn replies_to_a_registration() {
         let cases: [(_, _, &[u8]); 4] = [
@@ -212,7 +213,7 @@ mod tests {
         assert_eq!(decode_found(&endless), Err(ReplyError::TooLong));
     }
 
-    /// EPMD-8.
+    /// EPMD-8: a list has the mapper's port and a line for each name. Other lines are ignored.
     #[test]
     fn a_list_of_names() {
         let text = "name b c at port 2\nname a at port 1\njunk\nname x at port 70000\n";

@@ -175,7 +175,7 @@ mod tests {
         }
     }
 
-    /// EPMD-7, EPMD-11, EPMD-13.
+    /// EPMD-7, EPMD-11, EPMD-13: an invalid or missing name makes a request malformed.
     #[test]
     fn names_in_requests() {
         let long = [b"z".as_slice(), &[b'q'; 256]].concat();

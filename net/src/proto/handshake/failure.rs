@@ -26,7 +26,7 @@ pub(crate) enum HandshakeError {
     },
 
     /// The proof is wrong.
-    #[error("the handshake failed: {peer} has another cookie, or is of another cluster")]
+    #[error("the handshake failed: {peer} has another cookie, or belongs to another cluster")]
     BadProof { peer: NodeName },
 
     /// The peer has another name than the initiator wanted (HS-9).

@@ -31,7 +31,7 @@ const EXTENSIONS_BYTES_MAX: usize = super::frame::BODY_BYTES_MAX;
 pub(crate) enum Status {
     /// Continue. In hello_r.
     Ok = 0,
-    /// Refused: the responder's own attempt is under way, and survives (HS-5). In a refusal.
+    /// Refused: the responder's own attempt is in progress, and survives (HS-5). In a refusal.
     Nok = 2,
     /// Refused: in hello_r because the nodes do not fit together, in a refusal because of the allow
     /// list.

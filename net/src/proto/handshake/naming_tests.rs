@@ -1,4 +1,4 @@
-//! A node that asks its first peer for a name (DIST-4), with everything that the two can say.
+//! Tests a node that asks its first peer for a name (DIST-4): every answer that the peer can give.
 
 use bytes::BytesMut;
 use fika_runtime::{Creation, NodeName};
@@ -23,7 +23,7 @@ fn body(bytes: Vec<u8>) -> Vec<u8> {
     frame(&mut BytesMut::from(&bytes[..])).unwrap().unwrap()
 }
 
-/// An initiator with these flags, and its hello.
+/// Returns an initiator with this name and these flags, and its hello.
 fn start(own: &str, flags: Flags) -> (initiator::AwaitHello, Vec<u8>) {
     let identity = Identity { name: name(own), creation: Creation(7), flags };
     let started = initiator::AwaitHello::start(identity, name("b@h"), &secret(), NONCE);
@@ -36,10 +36,10 @@ fn greet(hello: &[u8]) -> Greeted {
     responder::AwaitHello::new(identity).handle(hello).unwrap()
 }
 
-/// Returns the initiator's result for a given name, or for none.
+/// Returns the initiator's result if the responder gives it the name `given`, or no name.
 fn outcome(own: &str, flags: Flags, given: Option<&str>) -> Result<(), HandshakeError> {
     let (state, hello) = start(own, flags);
-    // A responder that may or may not be asked for a name.
+    // Only a responder that was asked for a name can give one, even if this initiator does not ask.
     let (_, asking) = start("undefined@h", Flags::NAME_ME);
     let (greeted, status) = match given {
         Some(given) => (greet(&asking).named(name(given)), Status::Named),
@@ -55,7 +55,7 @@ fn the_responder_names_the_initiator() {
     let (initiator, hello) = start("undefined@h", Flags::NAME_ME | Flags::HIDDEN);
     let greeted = greet(&hello);
     assert!(greeted.asks_for_name());
-    assert_eq!(greeted.peer().host(), "h", "where the name is to be");
+    assert_eq!(greeted.peer().host(), "h", "the host of the name");
     let greeted = greeted.named(name("given@h"));
     let (responder, answer) = greeted.accept(Status::Named, &secret(), Transport::Plain, NONCE);
     let (initiator, proof) = initiator.handle(&body(answer), Transport::Plain).unwrap();
@@ -68,8 +68,7 @@ fn the_responder_names_the_initiator() {
     assert!(!greet(&start("a@h", Flags::NONE).1).asks_for_name());
 }
 
-/// A name is accepted if it was requested and is at the host of the initiator, and otherwise
-/// refused.
+/// The initiator accepts a name only if it asked for one and the name is at its own host.
 #[test]
 fn unrequested_and_foreign_names_are_refused() {
     let misbehaved = |why: PeerMisbehaved| HandshakeError::Misbehaved(why);
@@ -96,8 +95,8 @@ fn unrequested_and_foreign_names_are_refused() {
     }
 }
 
-/// HS-14: status 6 without a name, or with an invalid one, ends the handshake. Bytes after the name
-/// are for later versions.
+/// HS-14: status 6 with a missing or invalid name ends the handshake. Bytes after the name are
+/// ignored, since later versions may use them.
 #[test]
 fn the_extension_with_the_name() {
     let (_, hello) = start("undefined@h", Flags::NAME_ME);
@@ -122,7 +121,7 @@ fn the_extension_with_the_name() {
     ));
 }
 
-/// DIST-4: the proofs detect a name that was changed on its way.
+/// DIST-4: the proofs cover the given name, so a change on the way is detected.
 #[test]
 fn the_proofs_cover_the_name() {
     let (initiator, hello) = start("undefined@h", Flags::NAME_ME);
@@ -131,7 +130,8 @@ fn the_proofs_cover_the_name() {
     let mut answer = body(answer);
     let at = answer.len() - 3;
     answer[at] = b'x';
-    let (_, proof) = initiator.handle(&answer, Transport::Plain).expect("it is a name as well");
+    let (_, proof) =
+        initiator.handle(&answer, Transport::Plain).expect("the changed name is valid, too");
     let error = responder.handle(&body(proof)).err();
     assert_eq!(error, Some(HandshakeError::BadProof { peer: name("given@h") }));
 }

@@ -1,4 +1,4 @@
-//! Tests both roles against each other, and every attack that the handshake is made to stop.
+//! Tests both roles against each other, and every attack that the handshake must prevent.
 
 use bytes::BytesMut;
 use proptest::prelude::*;
@@ -32,8 +32,7 @@ fn body(frame: Vec<u8>) -> Vec<u8> {
     body
 }
 
-/// The states and bodies of a handshake from `a@h` to `b@h`, up to the proof of the
-/// initiator.
+/// The states and the frames of a handshake from `a@h` to `b@h`, up to the initiator's proof.
 struct Halfway {
     initiator: initiator::AwaitProof,
     responder: responder::AwaitProof,
@@ -71,7 +70,7 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// Runs up to the initiator's proof; `change` may alter the hellos on their way.
+    /// Runs a handshake up to the initiator's proof. `change` may alter the hellos on their way.
     fn run_with(self, change: impl Fn(Role, &mut Vec<u8>)) -> Result<Halfway, HandshakeError> {
         let wanted = self.identity_r.name.clone();
         let (initiator, frame) =
@@ -100,7 +99,7 @@ fn initiator(peer: &str) -> (initiator::AwaitHello, Vec<u8>) {
     (state, body(frame))
 }
 
-/// Runs a handshake to its end, and returns the results of both sides.
+/// Runs a whole handshake, and returns the results of both sides.
 fn run_to_the_end(setup: Setup) -> Result<(Established, Established), HandshakeError> {
     let halfway = setup.run_with(|_, _| ())?;
     let (at_b, frame) = halfway.responder.handle(&halfway.proof_i)?.accept();
@@ -127,7 +126,7 @@ fn both_sides_are_established() {
     assert_eq!(at_b, a);
 }
 
-/// HS-11: if one side is hidden, the connection is.
+/// HS-11: if one side is hidden, the connection is hidden.
 #[test]
 fn one_hidden_side_hides_the_connection() {
     let (hidden, none) = (Flags::HIDDEN, Flags::NONE);
@@ -159,8 +158,8 @@ fn refusals() {
     }
 }
 
-/// A refusal that depends on the responder's connections is only sent between nodes that know the
-/// cookie. It is not a status of a hello, and it is proved.
+/// A refusal that depends on the responder's connections is sent only after the initiator's proof,
+/// in a frame that is proved itself. It is never the status of a hello.
 #[test]
 fn a_refusal_after_the_proof_is_authenticated() {
     for status in [1, 2, 4] {
@@ -185,13 +184,13 @@ fn a_refusal_after_the_proof_is_authenticated() {
     }
     let longer = [&refusal[..], b"\0"].concat();
     assert!(Setup::default().run().initiator.handle(&longer).is_err());
-    // A refusal of another handshake.
+    // A refusal that was recorded in another handshake.
     let other = Setup { nonce_i: [0x55; 32], ..Setup::default() }.run();
     let error = other.initiator.handle(&refusal).unwrap_err();
     assert_eq!(error, HandshakeError::BadProof { peer: name("b@h") });
 }
 
-/// HS-8: each side detects it by itself.
+/// HS-8: each side detects by itself that the cookies differ.
 #[test]
 fn each_side_detects_a_wrong_cookie() {
     let halfway = Setup { secret_i: secret("another"), ..Setup::default() }.run();
@@ -199,16 +198,16 @@ fn each_side_detects_a_wrong_cookie() {
     assert_eq!(error, HandshakeError::BadProof { peer: name("a@h") });
     assert_eq!(
         error.to_string(),
-        "the handshake failed: a@h has another cookie, or is of another cluster"
+        "the handshake failed: a@h has another cookie, or belongs to another cluster"
     );
 
-    // A responder that accepts every proof and does not know the cookie.
+    // A responder that does not know the cookie, and accepts every proof.
     let proof_r = Role::Responder.encode(&[0x33; 32]);
     let error = halfway.initiator.handle(&proof_r).unwrap_err();
     assert_eq!(error, HandshakeError::BadProof { peer: name("b@h") });
 }
 
-/// Two clusters with the same cookie by mistake.
+/// Nodes of two clusters that have the same cookie by mistake do not connect.
 #[test]
 fn clusters_with_one_cookie_do_not_connect() {
     let of = |cluster: &str| Secret {
@@ -220,14 +219,14 @@ fn clusters_with_one_cookie_do_not_connect() {
     for (i, r) in [("blue", "green"), ("", "blue"), ("blue", ""), ("blue", "blue ")] {
         assert!(matches!(run(i, r), Err(HandshakeError::BadProof { .. })), "{i:?} {r:?}");
     }
-    // The end of the cookie is unambiguous.
+    // The boundary between cookie and cluster id is unambiguous.
     let a = Secret { cluster_id: "bc".to_owned(), ..secret("a") };
     let ab = Secret { cluster_id: "c".to_owned(), ..secret("ab") };
     assert!(run_to_the_end(Setup { secret_i: a, secret_r: ab, ..Setup::default() }).is_err());
 }
 
-/// A man in the middle that has an encrypted connection with each end, and one that removes the
-/// encryption.
+/// Detects a man in the middle that has an encrypted connection with each end, and one that removes
+/// the encryption.
 #[test]
 fn a_different_channel_binding_is_detected() {
     let run = |transport_i, transport_r| {
@@ -242,7 +241,7 @@ fn a_different_channel_binding_is_detected() {
     }
 }
 
-/// A recorded proof is worth nothing to a node that chooses another nonce.
+/// A recorded proof is rejected by a node that has chosen another nonce.
 #[test]
 fn replay() {
     let recorded = Setup::default().run();
@@ -254,7 +253,7 @@ fn replay() {
     assert!(fresh.initiator.handle(&body(proof_r)).is_err());
 }
 
-/// A node does not prove itself to itself.
+/// A node's own frames, sent back to it, do not authenticate the sender.
 #[test]
 fn reflection() {
     // Our own hello comes back to our own listener.
@@ -263,7 +262,7 @@ fn reflection() {
     assert!(matches!(error, HandshakeError::WrongName { .. }));
     // It comes back to the side that sent it.
     assert!(state.handle(&hello_i, Transport::Plain).is_err());
-    // A hello that names us twice.
+    // A hello in which the initiator has the responder's name.
     let (_, hello_i) = initiator("a@h");
     let error = responder::AwaitHello::new(identity("a@h")).handle(&hello_i).err().unwrap();
     assert_eq!(error, HandshakeError::Misbehaved(PeerMisbehaved::OurName));
@@ -275,8 +274,8 @@ fn reflection() {
     assert_eq!(error, HandshakeError::BadProof { peer: name("b@h") });
 }
 
-/// Two honest nodes with the same cookie, and an attacker between them that makes each believe that
-/// it talks to another node.
+/// An attacker relays between two honest nodes with the same cookie, and changes names so that each
+/// node would believe that it talks to another one.
 #[test]
 fn relay() {
     // a@h wants b@h, but reaches c@h.
@@ -342,7 +341,7 @@ fn no_bit_of_a_proof_can_be_changed() {
     }
 }
 
-/// Versions and flags can't be removed on the way.
+/// An attacker can't remove versions or flags on the way.
 #[test]
 fn downgrade() {
     let lower = |of, hello: &mut Vec<u8>| {
@@ -370,10 +369,13 @@ fn no_common_version() {
     let mut hello = HelloI::decode(&hello_i).unwrap();
     hello.versions = Versions { lowest: 8, highest: 9 };
     let error = responder::AwaitHello::new(identity("b@h")).handle(&hello.encode()).err().unwrap();
-    assert!(error.to_string().ends_with("it speaks versions 8 to 9, and we 1 to 1"), "{error}");
+    assert!(
+        error.to_string().ends_with("it speaks versions 8 to 9, and this node 1 to 1"),
+        "{error}"
+    );
     let answer = body(error.answer().unwrap().to_vec());
     let error = state.handle(&answer, Transport::Plain).err().unwrap();
-    let said = "it speaks versions up to 1 and none of ours, which are 1 to 1";
+    let said = "it speaks versions up to 1, and this node only 1 to 1";
     assert!(error.to_string().ends_with(said), "{error}");
 }
 
@@ -398,7 +400,7 @@ fn the_largest_frame() {
     assert!(matches!(whole(&extended(1025)), Err(InvalidMessage::TooLong { max: 1024, .. })));
 }
 
-/// A peer with other versions is served in the highest common version, if there is one.
+/// A peer with other versions is served if there is a common version.
 #[test]
 fn version_ranges() {
     for (lowest, highest, served) in
@@ -412,7 +414,7 @@ fn version_ranges() {
     }
 }
 
-/// HS-10, at both sides.
+/// HS-10: both sides refuse a peer that lacks a mandatory flag.
 #[test]
 fn missing_flags() {
     let (state, hello_i) = initiator("b@h");
@@ -428,7 +430,7 @@ fn missing_flags() {
     assert_eq!(error, PeerIncompatible::MissingFlags(Flags::SPAWN).into());
 }
 
-/// DIST-2, at both sides.
+/// DIST-2: both sides refuse to connect a short name with a long one.
 #[test]
 fn short_and_long_names() {
     let started = |own, peer| {
@@ -468,7 +470,7 @@ fn names_at_the_limit() {
     assert_eq!(error.answer(), None, "it would not fit either");
 }
 
-/// HS-9: the responder's answer contains its name.
+/// HS-9: a responder that was not meant answers with its own name, which the initiator reports.
 #[test]
 fn wrong_name() {
     let (state, hello_i) = initiator("b@h");
@@ -478,7 +480,7 @@ fn wrong_name() {
     assert_eq!(error.to_string(), "the handshake failed: expected node `b@h`, found `c@h`");
 }
 
-/// HS-14: a part of a frame is never taken for the whole, and nothing may follow the frame.
+/// HS-14: a truncated frame is an error, and so are extra bytes after a frame.
 #[test]
 fn truncation_and_surplus() {
     let whole = Setup::default().run();
@@ -504,7 +506,7 @@ fn truncation_and_surplus() {
     }
 }
 
-/// A frame of another step is never taken for the expected one.
+/// A frame of the wrong step is an error.
 #[test]
 fn wrong_role_and_wrong_order() {
     let whole = Setup::default().run();
@@ -529,7 +531,7 @@ fn strangers() {
     }
 }
 
-/// A later version may add to its hello.
+/// Later versions may extend their hellos: the extensions are ignored, but covered by the proofs.
 #[test]
 fn unknown_extensions_are_skipped_and_authenticated() {
     let extend = |hello: &mut Vec<u8>| {

@@ -3,8 +3,8 @@
 use crate::context;
 use crate::priority::Priority;
 
-/// Sets whether the running process goes on when it sends over a congested connection, instead of
-/// being suspended until there is room. Returns the previous value (Erlang's
+/// Sets whether the running process keeps running when it sends over a congested connection,
+/// instead of being suspended until there is room. Returns the previous value (Erlang's
 /// `process_flag(async_dist, Flag)`). Everything that the process sends meanwhile is queued without
 /// limit, in order.
 ///

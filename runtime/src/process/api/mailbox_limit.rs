@@ -30,11 +30,11 @@ pub fn mailbox_limit(limit: MailboxLimit) -> MailboxLimit {
 
 fn limit_of(me: Running<'_>, limit: MailboxLimit) -> MailboxLimit {
     let control = me.control;
-    // No sender looks into the room of a process that ends.
+    // No sender looks into the room of a process that is ending.
     if control.is_ending() || (limit.is_none() && !control.bounded.get()) {
         return MailboxLimit::NONE;
     }
-    // Senders count from now on; messages that have come before are counted here.
+    // From now on, senders count their messages. Those that arrived before are counted here.
     let before = control.begin_bounded(limit);
     me.take_signals_aside();
     let room = control.slot.room_or_make();

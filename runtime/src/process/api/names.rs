@@ -20,8 +20,8 @@ use crate::registry::RegisterError;
 /// ```
 ///
 /// # Errors
-/// If the name is invalid or already taken, or if the process already has a name, has ended, or is
-/// of another node.
+/// If the name is invalid or already taken, or if the process already has a name, has ended, or
+/// belongs to another node.
 ///
 /// # Panics
 /// Outside of a process.

@@ -1,4 +1,4 @@
-//! The running process: its pid, its node, its exits.
+//! Functions about the running process: its pid, its node, and its exit.
 
 use crate::context;
 use crate::exit_reason::ExitReason;
@@ -45,8 +45,8 @@ pub fn self_node() -> Node {
     context::process("self_node", |me| me.node.handle())
 }
 
-/// Returns the node of the running process, for a function of another crate. Outside of a process
-/// it panics, and the panic names that function.
+/// Returns the node of the running process, for `function` of another crate. Outside of a process,
+/// panics with a message that names `function`.
 #[doc(hidden)]
 #[must_use]
 #[track_caller]
@@ -54,9 +54,10 @@ pub fn acting_node(function: &str) -> Node {
     context::process(function, |me| me.node.handle())
 }
 
-/// Makes a reference that differs from every other (Erlang's `make_ref/0`).
+/// Returns a unique reference (Erlang's `make_ref/0`).
 ///
-/// A `receive!` that begins with `for reference,` looks only at messages that came after this.
+/// A `receive!` that begins with `for reference,` looks only at messages that arrived after this
+/// call.
 ///
 /// ```
 /// # use fika_runtime::{Node, make_ref};
@@ -87,24 +88,25 @@ pub fn make_ref() -> Reference {
 /// ```
 ///
 /// # Panics
-/// Always: it leaves the process by unwinding, so destructors run. Outside of a process it panics
-/// with a message. As in any panic, if a destructor panics during the unwinding, the OS process
-/// aborts.
+/// Always: the process ends by unwinding, so destructors run. As with any panic, the OS process
+/// aborts if a destructor panics during the unwinding. Outside of a process, this is an ordinary
+/// panic.
 ///
-/// In the `Serialize` or `Deserialize` of a message, it ends the process that sends or receives the
-/// message. If the runtime runs such code for itself, to test a value or to copy a message for
-/// [`process_info`](crate::process_info), the process goes on: the value is refused, or not copied.
+/// In the `Serialize` or `Deserialize` of a message, this ends the process that sends or receives
+/// the message. The runtime also calls that code itself, to test a value or to copy a message for
+/// [`process_info`](crate::process_info). Then the process does not end: the value is refused, or
+/// not copied.
 ///
-/// `catch_unwind` does not keep the process alive: a process that catches the unwinding still ends
-/// with this reason, at its next suspension point or when its future is ready.
+/// `catch_unwind` does not keep the process alive: it still ends with this reason, at its next
+/// suspension point or when its future is ready.
 #[track_caller]
 pub fn exit(reason: ExitReason) -> ! {
     context::process("exit", |_| ());
     leave(reason)
 }
 
-/// Sets whether the running process gets exit signals as messages, and returns the previous value
-/// (Erlang's `process_flag(trap_exit, Flag)`).
+/// Sets whether the running process receives exit signals as messages instead of ending, and
+/// returns the previous value (Erlang's `process_flag(trap_exit, Flag)`).
 ///
 /// ```
 /// # extern crate fika_runtime as fika;
@@ -129,7 +131,7 @@ pub fn trap_exit(trap: bool) -> bool {
     context::process("trap_exit", |me| me.control.trap_exit.replace(trap))
 }
 
-/// Returns how many processes this node has.
+/// Returns the number of processes of this node, including the node's own services.
 ///
 /// ```
 /// # use fika_runtime::{Node, process_count, spawn};

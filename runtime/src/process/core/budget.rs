@@ -76,8 +76,8 @@ pub(in crate::process) fn gives_way(context: &Context<'_>) -> bool {
     gives_way
 }
 
-/// Returns whether the running process can't go on after it has waited, since it ends or is
-/// suspended. If so, the process is polled again when it may go on.
+/// Returns whether the running process must not continue after a wait, since it is ending or
+/// suspended. Then the process is polled again when it may continue.
 pub(in crate::process) fn stops(context: &Context<'_>) -> bool {
     let stops = context::try_process(|me| me.control.stops()).unwrap_or(false);
     if stops {
@@ -124,10 +124,10 @@ pub async fn yield_now() {
 /// Spends reductions of the running process's turn, as if it had received that many messages
 /// (Erlang's `erlang:bump_reductions/1`).
 ///
-/// A turn has 256. When they are used up, the process gives way at the next suspension point of
-/// this crate, such as `receive!` or [`sleep`](crate::sleep), although it could go on. Use it for
-/// loops, and for a message that takes much more work than others. To give way at once, use
-/// [`yield_now`].
+/// A turn has 256 reductions. When they are used up, the process yields at the next suspension
+/// point of this crate, such as `receive!` or [`sleep`](crate::sleep), even if it does not have to
+/// wait there. Use it for loops, and for a message that takes much more work than others. To yield
+/// immediately, use [`yield_now`].
 ///
 /// ```
 /// # use fika_runtime::{Node, bump_reductions};

@@ -181,14 +181,14 @@ pub(crate) struct Control {
     /// The reason of the first fatal signal, or of an `exit`: the process ends at its next
     /// suspension point.
     doom: Cell<Option<ExitReason>>,
-    /// Where the receive that is under way began.
+    /// The place in the program of the receive in progress.
     pub(in crate::process) receiving: Cell<Option<&'static Location<'static>>>,
     pub(in crate::process) trap_exit: Cell<bool>,
     /// The process ends by an error, which is reported.
     pub(in crate::process) crashes: Cell<bool>,
     /// The process has called `exit`; the reason is in `doom`.
     left: Cell<bool>,
-    /// Something has come that may let the process go on, so it is polled in this turn.
+    /// Something has arrived that may let the process continue, so it is polled in this turn.
     pub(in crate::process) works: Cell<bool>,
     /// The process ends, and its destructors have no effect on other processes (PROC-7).
     ending: Cell<bool>,
@@ -321,7 +321,7 @@ impl Control {
         reason
     }
 
-    /// Returns whether the running process can't go on at a suspension point, since it ends or is
+    /// Returns whether the running process must stop at a suspension point, since it is ending or
     /// suspended. If it ends, other branches of its future may run in the rest of the poll, but
     /// have no effect on other processes (PROC-7).
     #[inline]

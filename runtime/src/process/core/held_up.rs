@@ -42,8 +42,8 @@ impl HeldUp {
         self.by.insert(connection, congested.clone()).is_none()
     }
 
-    /// Removes a connection that has room. Returns the timer of the report if no other connection
-    /// is left, so the process goes on.
+    /// Removes a connection that has room. Returns the timer of the report if this was the last
+    /// connection, so that the process continues.
     pub(in crate::process) fn has_room(&mut self, connection: ConnectionId) -> Option<TimerRef> {
         self.by.remove(&connection)?;
         if !self.by.is_empty() {

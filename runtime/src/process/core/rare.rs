@@ -1,7 +1,7 @@
-//! Parts that most processes never have: one allocation, made when the first part is needed.
+//! Parts that most processes never need: one allocation, made when the first part is needed.
 //!
-//! They cost an idle process one pointer. Each part is a separate cell, so one part can be used
-//! while another is borrowed.
+//! A process without these parts pays for one pointer. Each part is in a cell of its own, so one
+//! part can be used while another is borrowed.
 
 use std::cell::{OnceCell, RefCell};
 
@@ -9,14 +9,14 @@ use super::extras::Extras;
 use super::relations::Relations;
 use crate::mailbox::Mailbox;
 
-/// The parts.
+/// The parts, in one allocation.
 #[derive(Default)]
 pub(crate) struct Rare {
-    /// The messages that go ahead of the ordinary ones.
+    /// The mailbox of priority messages, which are received before ordinary ones.
     pub(in crate::process) ahead: RefCell<Mailbox>,
-    /// Links, monitors, aliases, and requests under way.
+    /// Links, monitors, aliases, and pending requests.
     pub(super) relations: RefCell<Relations>,
-    /// Parts that few of these processes have.
+    /// Parts that are rarer still.
     pub(in crate::process) extras: OnceCell<Box<Extras>>,
 }
 

@@ -49,7 +49,7 @@ impl Suspensions {
         self.waiting.extend(waiting);
     }
 
-    /// Records that `pid` resumes this process. Returns whether this process goes on.
+    /// Records that `pid` resumes this process. Returns whether this process may continue.
     pub(in crate::process) fn resumed_by(&mut self, pid: Pid) -> bool {
         self.suspenders.remove(&pid);
         self.suspenders.is_empty()

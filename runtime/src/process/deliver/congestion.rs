@@ -1,18 +1,18 @@
-//! Senders over a congested connection: they wait until there is room.
+//! Suspends processes that send over a congested connection until it has room.
 //!
-//! The connection always takes what a process sends. If the connection is congested, the process
-//! stops at its next suspension point, and goes on when it receives the signal `ConnectionRoom` of
-//! the last connection that it waits for. Meanwhile it takes in its signals, so it can be ended. A
-//! process that sends over several connections in one turn waits for all of them.
+//! A connection accepts everything that a process sends. If the connection is congested, the
+//! process is suspended at its next suspension point. If it has sent over several congested
+//! connections in one turn, it waits for all of them. It continues when each of them has sent it a
+//! `ConnectionRoom`. A suspended process still handles its signals, so it can be killed.
 //!
-//! A process that has been suspended for a second is reported, since its author may not know that
-//! this can happen. For this a timer sends it a request, which a process handles even while it is
-//! suspended.
+//! A process that has been suspended for a second is reported, since its author might not know that
+//! a send can suspend. A timer sends the process a request to report itself, which it handles while
+//! it is suspended.
 //!
 //! # Invariant
 //! For each connection in `HeldUp`, a `ConnectionRoom` is on its way, or will be sent when there is
-//! room. A signal that a `send_timeout` requested may arrive first and end the wait early. The next
-//! send then finds the connection still congested.
+//! room. A `ConnectionRoom` that a `send_timeout` requested may arrive first and end the wait
+//! early. If the connection is still congested then, the next send suspends the process again.
 //!
 //! Semantics BUSY-1 to BUSY-6. Prior art: `erts_dsig_send`, and its `ERTS_DSIG_SEND_YIELD`.
 
@@ -27,12 +27,12 @@ use crate::node::Inner;
 use crate::process::core::{Running, WaitsForRoom};
 use crate::report;
 
-/// A process that has been suspended for this long is reported. A connection sends the output of
-/// one turn in less time.
+/// How long a process is suspended before it is reported. A connection normally writes the output
+/// of one turn in much less time.
 const REPORT_AFTER: Duration = Duration::from_secs(1);
 
 impl Inner {
-    /// Makes the running process wait for room, if it is a process of this node.
+    /// Suspends the running process until the connection has room, if it is a process of this node.
     #[cold]
     pub(in crate::process) fn hold_up(
         &self,
@@ -46,7 +46,7 @@ impl Inner {
         });
     }
 
-    /// Returns whether the running process would wait for room.
+    /// Returns whether a congested connection would suspend the running process.
     pub(super) fn may_be_held_up(&self) -> bool {
         context::try_process(|me| std::ptr::eq(me.node, self) && me.may_be_held_up())
             .unwrap_or(true)
@@ -54,7 +54,8 @@ impl Inner {
 }
 
 impl Running<'_> {
-    /// BUSY-6. A process that ends does not wait for room for the messages of its destructors.
+    /// Returns whether a congested connection may suspend this process. A process with `async_dist`
+    /// is never suspended (BUSY-6), nor is a process that is ending: its destructors can't wait.
     fn may_be_held_up(self) -> bool {
         !self.control.slot.vitals.is_async_dist() && !self.control.is_ending()
     }
@@ -92,10 +93,10 @@ impl Running<'_> {
         self.node.logs.held_ups.line(now, |left_out| {
             report!(
                 warn, %pid, name, label, %peers, ms = now.since(since).as_millis(), left_out,
-                "a process is suspended: it has sent more to these nodes than they accept, and \
-                 handles no messages meanwhile. Use `try_send`, `send_timeout` or `send_with` with \
-                 `nosuspend` to be told instead, `async_dist(true)` to go on, or a process for each \
-                 peer; see `fika::guide::back_pressure`"
+                "a process is suspended: it sends to these nodes faster than they accept, and handles \
+                 no messages until they catch up. To get an error instead, use `try_send`, \
+                 `send_timeout` or `send_with` with `nosuspend`; to keep running, use \
+                 `async_dist(true)` or a process for each peer. See `fika::guide::back_pressure`"
             );
         });
     }
@@ -113,7 +114,7 @@ impl Running<'_> {
         if let Some(timer) = goes_on {
             self.node.cancel_timer(timer);
             self.control.slot.vitals.set_held_up(false);
-            // A wake-up may have come meanwhile.
+            // The process may have been woken while it was suspended.
             self.control.works.set(true);
         }
     }

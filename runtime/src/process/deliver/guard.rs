@@ -45,7 +45,7 @@ impl Inner {
             let from = from.map(tracing::field::display);
             report!(
                 warn, %to, from, what, left_out,
-                "a process of another node may not do this to a process of the runtime: refused"
+                "refused: a process of another node must not do this to a process of the runtime"
             );
         });
         match signal {

@@ -1,9 +1,9 @@
-//! Answers that come after their process has ended.
+//! Answers to requests to spawn that arrive after the requesting process has ended.
 //!
-//! A process may end before its request to spawn a linked child on another node is answered. If
-//! there is a child, it then gets the exit signal that the link would have given it (SPAWN-7). The
-//! exit reason is kept here until the answer comes, or the connection is lost. The child's node
-//! sees such a loss as well.
+//! A process may end before its request to spawn a linked child on another node is answered. If the
+//! child was spawned, it must get the exit signal that it would have got over the link (SPAWN-7).
+//! So the parent's exit reason is kept here until the answer arrives. It is dropped if the
+//! connection is lost, since the child's node then ends the link itself.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::reference::Reference;
 use crate::signal::Signal;
 use crate::sync::Mutex;
 
-/// The children that may still be spawned, by their parents, which have ended.
+/// The children that may still be spawned, by their parents. The parents have ended.
 #[derive(Default)]
 pub(crate) struct Orphans(Mutex<BTreeMap<Pid, Vec<Orphan>>>);
 
@@ -24,7 +24,7 @@ pub(crate) struct Orphans(Mutex<BTreeMap<Pid, Vec<Orphan>>>);
 struct Orphan {
     request: Reference,
     connection: ConnectionId,
-    /// The exit signal for it.
+    /// The reason of the exit signal for the child.
     reason: ExitReason,
 }
 
@@ -35,7 +35,7 @@ impl Orphans {
 }
 
 impl Inner {
-    /// Keeps the unanswered requests of a process that ends.
+    /// Stores the unanswered requests of a process that is ending.
     pub(in crate::process) fn leave_requests(
         &self,
         parent: Pid,
@@ -54,8 +54,8 @@ impl Inner {
         }
     }
 
-    /// Handles the answer to a request of a process that has ended: there is this child, or none.
-    /// The answer must have come over the connection of the request.
+    /// Handles the answer to a request of a process that has ended. `child` is `None` if no child
+    /// was spawned. Ignores an answer that came over another connection than the request.
     pub(super) fn orphaned(
         &self,
         parent: Pid,
@@ -77,7 +77,8 @@ impl Inner {
         }
     }
 
-    /// Forgets the requests that a process, which has ended, sent over a lost connection.
+    /// Removes the requests of a process that has ended, if they were sent over the lost
+    /// connection.
     pub(super) fn orphans_lost(&self, parent: Pid, connection: ConnectionId) {
         let mut all = self.orphans.0.lock();
         if let Some(orphans) = all.get_mut(&parent) {
@@ -88,7 +89,7 @@ impl Inner {
         }
     }
 
-    /// Returns whether a process has ended and still expects an answer.
+    /// Returns whether a process has ended before all its requests were answered.
     pub(crate) fn is_owed(&self, pid: Pid) -> bool {
         self.orphans.0.lock().contains_key(&pid)
     }

@@ -1,4 +1,4 @@
-//! Brings a signal from its destination to a queue: on this node, or over the carrier.
+//! Routes signals to their receivers: into a queue of this node, or to the carrier.
 
 use std::fmt::Display;
 
@@ -45,12 +45,12 @@ pub enum SendError {
     /// The node's name is invalid.
     #[error(transparent)]
     NodeName(#[from] crate::NodeNameError),
-    /// The message can't leave this node.
+    /// The message can't be sent to another node.
     #[error(transparent)]
     Encode(#[from] crate::EncodeError),
 }
 
-/// Returns the process that sends, if any.
+/// Returns the process that runs on this thread, if any.
 fn running_process() -> Option<Pid> {
     context::try_process(|me| me.pid())
 }
@@ -61,7 +61,7 @@ pub(in crate::process) enum Found {
     /// An alias, of this node or another.
     Alias(Reference),
     Remote(RemoteDest),
-    /// A name of this node that no process has.
+    /// A name on this node that is not registered.
     Nobody,
 }
 
@@ -92,7 +92,7 @@ impl Inner {
     #[inline]
     pub(crate) fn send<M: Message>(&self, dest: Dest<'_>, message: M) -> Result<(), SendError> {
         let message = Envelope::new(message);
-        // The paths of most messages.
+        // The common cases, without the detour over `Found`.
         let here = match &dest {
             Dest::Pid(pid) if pid.node() == self.id => Some(*pid),
             Dest::Pid(pid) => return self.send_away(*pid, message),
@@ -108,8 +108,9 @@ impl Inner {
         }
     }
 
-    /// Returns the message as another node would receive it if the node
-    /// [encodes messages](crate::NodeBuilder::encode_messages), and otherwise the message itself.
+    /// Returns the message unchanged, unless the node [encodes
+    /// messages](crate::NodeBuilder::encode_messages): then, encodes and decodes it, as if it came
+    /// from another node.
     #[inline]
     pub(in crate::process) fn as_encoded(
         &self,
@@ -141,7 +142,8 @@ impl Inner {
         self.send_to(found, message)
     }
 
-    /// Sends a message. It is passed unchanged to a process of this node.
+    /// Sends a message. A process of this node gets it unchanged, even if the node encodes
+    /// messages.
     pub(super) fn send_as_it_is(
         &self,
         dest: &Dest<'_>,
@@ -150,7 +152,7 @@ impl Inner {
         match self.find(dest) {
             Ok(found) => self.send_to(found, message),
             Err(error) => {
-                // A panic of the message's destructor would otherwise leak the error.
+                // A panic in the message's destructor must not leak the error.
                 contain(|| drop(message));
                 Err(error)
             }
@@ -173,7 +175,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Sends a message ahead of the ordinary ones, if the destination allows it.
+    /// Sends a message with priority, if the destination is an alias that allows it.
     pub(in crate::process) fn send_priority<M: Message>(
         &self,
         dest: Dest<'_>,
@@ -184,7 +186,7 @@ impl Inner {
         self.send_alias(alias, Signal::Message(Envelope::new(message)))
     }
 
-    /// Sends a signal other than a message by an alias.
+    /// Sends a signal other than a message to an alias.
     pub(in crate::process) fn signal_alias(&self, alias: Alias, signal: Signal) {
         if let Err(error) = self.send_alias(alias, signal) {
             self.signal_not_sent(&error);
@@ -209,14 +211,14 @@ impl Inner {
         Ok(())
     }
 
-    /// Sends a signal to a process of any node. Returns the connection that it went over.
+    /// Sends a signal to a process of any node, and returns the connection over which it was sent.
     pub(in crate::process) fn signal(&self, to: Pid, signal: Signal) -> ConnectionId {
         let waits = !signal.is_of_the_runtime();
         self.signal_as(to, signal, waits)
     }
 
-    /// Sends a signal to a process of any node. If there is no room and `waits` is set, the running
-    /// process waits.
+    /// Sends a signal to a process of any node. If the connection is congested, the running process
+    /// is suspended if `waits` is set.
     pub(in crate::process) fn signal_as(
         &self,
         to: Pid,
@@ -236,8 +238,8 @@ impl Inner {
         self.signal(to, signal);
     }
 
-    /// Sends a signal other than a message to another node. If the running process has sent it and
-    /// there is no room, that process waits if `waits` is set.
+    /// Sends a signal other than a message to another node. If the connection is congested, the
+    /// running process is suspended if `waits` is set.
     pub(in crate::process) fn carry(
         &self,
         to: RemoteDest,
@@ -269,9 +271,8 @@ impl Inner {
         self.send_out(to, signal, waits, |sender, to, signal| carrier.send(sender, to, signal))
     }
 
-    /// Gives a message or another signal of the running process to the carrier. This is the only
-    /// path out of the node. If the connection has no room and `waits` is set, the running process
-    /// waits.
+    /// Passes a signal to the carrier. This is the only way out of the node. If the connection is
+    /// congested, the running process is suspended if `waits` is set.
     #[inline]
     fn send_out<D, S, E>(
         &self,
@@ -300,7 +301,7 @@ impl Inner {
         Ok(connection)
     }
 
-    /// Sends a message to another node on conditions.
+    /// Sends a message to another node if the conditions hold.
     pub(in crate::process) fn carry_if(
         &self,
         to: RemoteDest,
@@ -315,15 +316,15 @@ impl Inner {
         let waits = !conditions.nosuspend;
         let nosuspend = conditions.nosuspend && self.may_be_held_up();
         let conditions = Conditions { nosuspend, ..conditions };
-        // With `nosuspend` the process does not wait: its next message is refused instead.
+        // With `nosuspend` the process is not suspended: its next message is refused instead.
         self.send_out(to, message, waits, |sender, to, message| {
             carrier.send_if(sender, to, message, conditions)
         })?;
         Ok(())
     }
 
-    /// Flushes the carrier if this thread is not a worker of the node. Only the node's own workers
-    /// flush it at the end of a turn; a worker of another node in the program does not.
+    /// Flushes the carrier if this thread is not a worker of the node. The node's own workers flush
+    /// it at the end of a turn.
     pub(super) fn flush_outside(&self) {
         if !is_worker_of(&self.scheduler)
             && self.scheduler.by_steps().is_none()
@@ -333,8 +334,8 @@ impl Inner {
         }
     }
 
-    /// Handles a signal to another node if there is no carrier: a process that waits for an answer
-    /// is told that the connection is lost.
+    /// Handles a signal to another node when there is no carrier. The sender of a link or a monitor
+    /// learns that the connection is lost.
     fn not_carried(&self, signal: &Signal) {
         if let Signal::Link { from } | Signal::Monitor { from, .. } = signal {
             let connection = Inner::NEVER_CONNECTED;
@@ -355,7 +356,7 @@ impl Inner {
         self.push(to, self.table.get(to.local()), envelope);
     }
 
-    /// Puts a message of another node into the queue of a process of this node.
+    /// Puts a message from another node into the queue of a process of this node.
     pub(crate) fn receive_message(&self, to: Pid, message: Envelope) {
         let slot = self.table.get(to.local());
         match slot {
@@ -364,7 +365,7 @@ impl Inner {
         }
     }
 
-    /// Puts a signal into the queue of a process, which is in this slot if it has not ended.
+    /// Puts a signal into the queue of a process. `slot` is its slot, or `None` if it has ended.
     #[inline]
     fn push(&self, to: Pid, slot: Option<SlotRef>, mut envelope: Envelope) {
         debug_assert_eq!(to.node(), self.id);
@@ -383,8 +384,8 @@ impl Inner {
     }
 
     /// Puts a signal into the queue of a process of this node, which gets a turn of at least this
-    /// priority for it. Returns the process's slot, and whether this has queued the slot. `None` if
-    /// there is no such process.
+    /// priority to handle it. Returns the process's slot, and whether the slot was scheduled.
+    /// `None` if there is no such process.
     pub(in crate::process) fn deliver_at(
         &self,
         to: Pid,
@@ -399,8 +400,8 @@ impl Inner {
         Some((slot, wake))
     }
 
-    /// Puts a signal into the queue of the process that an alias of this node leads to. Only that
-    /// process knows whether the alias is active.
+    /// Puts a signal into the queue of the process that owns this alias. Only the owner knows
+    /// whether the alias is active.
     pub(super) fn deliver_to_alias(&self, alias: Alias, signal: Signal) {
         let Alias { reference, priority } = alias;
         let slot = reference.owner().and_then(|owner| self.table.get_any(owner));
@@ -424,7 +425,7 @@ impl Inner {
         }
     }
 
-    /// Takes in a signal from another node, and returns its receiver.
+    /// Delivers a signal from another node, and returns its receiver.
     pub(crate) fn receive(&self, target: &Target, signal: Signal) -> Option<Pid> {
         let pid = match target {
             Target::Pid(pid) => Some(*pid),
@@ -442,7 +443,7 @@ impl Inner {
         pid
     }
 
-    /// Handles a signal to a process that has ended: a process that waits for an answer gets one.
+    /// Handles a signal to a process that has ended. A sender that expects an answer gets one.
     pub(in crate::process) fn undeliverable(&self, to: Pid, signal: Signal) {
         match signal {
             Signal::Link { from } => {
@@ -460,7 +461,7 @@ impl Inner {
         }
     }
 
-    /// Handles a signal to a name that is not registered.
+    /// Drops a signal that has no receiver. The sender of a monitor gets a `Down`.
     pub(in crate::process) fn nobody(&self, signal: Signal) {
         match signal {
             Signal::Monitor { from, reference } => {

@@ -10,8 +10,8 @@ use crate::process::failure::refuse;
 use crate::signal::Signal;
 use crate::system_message::BusyDist;
 
-/// The process that gets the messages of the system monitor, and the events that it is told of. See
-/// [`system_monitor`].
+/// The process that gets the messages of the system monitor, and the events that it subscribes to.
+/// See [`system_monitor`].
 ///
 /// ```
 /// # use fika_runtime::{Node, SystemMonitor, self_pid, system_monitor};

@@ -27,15 +27,15 @@ pub(crate) fn undecodable(
     node.logs.messages_refused.line(node.env.now(), |left_out| match part {
         UndecodablePart::Message => report!(
             error, pid, node = peer, sender, %tag, %error, left_out,
-            "a message from another node was dropped"
+            "a message from another node was dropped: it does not decode"
         ),
         UndecodablePart::Arguments => report!(
             warn, function = %tag, from = sender, %error, left_out,
-            "asked to spawn with other arguments"
+            "a request to spawn was refused: its arguments do not decode"
         ),
         UndecodablePart::Reason => report!(
             error, pid, node = peer, sender, %error, left_out,
-            "an exit reason from another node was replaced"
+            "an exit reason from another node was replaced by badarg: it does not decode"
         ),
     });
     if let (Some(carrier), Some((from, connection))) = (node.carrier.get(), from.zip(connection)) {

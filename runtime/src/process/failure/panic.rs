@@ -23,8 +23,8 @@ use crate::message::node_codec::{note_panic, tries_out};
 use crate::report::Cut;
 use crate::scheduler::is_blocking_thread;
 
-/// How many panics of processes are printed at once. A hook of the program, which may count or send
-/// them, should not miss one of a few related panics.
+/// The number of panics of processes that are printed in a burst. A hook of the program, which may
+/// count or send them, should not miss one of a few related panics.
 const PANICS_AT_ONCE: u32 = 256;
 
 /// After that, one panic is printed in each interval of this length. With backtraces, that is about
@@ -62,7 +62,7 @@ pub(crate) fn install_panic_hook() {
             }
             rate.line(clock.now(), |left_out| {
                 if let Some(left_out) = left_out {
-                    print(format_args!("panics not printed before the next one: {left_out}"));
+                    print(format_args!("panics that were not printed: {left_out}"));
                 }
                 match info.payload_as_str() {
                     Some(text) if text.len() > PANIC_BYTES_MAX => {

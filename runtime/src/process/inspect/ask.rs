@@ -1,4 +1,4 @@
-//! Requests to other processes of the node. `signals::request` is the side of their receivers.
+//! Sends requests to other processes of the node. The receivers' side is `signals::request`.
 
 use crate::node::Inner;
 use crate::oneshot::Answer;
@@ -11,10 +11,10 @@ use crate::scheduler::Help;
 use crate::signal::Signal;
 use crate::signal_queue::Wake;
 
-/// A request that is under way.
+/// A request that was sent and is not answered yet.
 pub(super) struct Asking<T> {
     wait: Waiting<T>,
-    /// Kept until the answer is there, or the request is dropped.
+    /// Kept until the request is answered or dropped.
     help: Option<Help>,
 }
 
@@ -27,7 +27,7 @@ impl<T> Asking<T> {
     }
 }
 
-/// Sends a request to another process of this node. The answer is `None` if that process has ended.
+/// Sends a request to another process of this node.
 pub(super) fn ask<T>(
     me: Running<'_>,
     pid: Pid,
@@ -39,9 +39,9 @@ pub(super) fn ask<T>(
     Asking { wait, help }
 }
 
-/// Sends a request of a process with this priority. The receiver gets a turn of that priority for
-/// it. If the receiver is already queued among processes of a lower priority, these are helped
-/// until the answer is there.
+/// Sends a request. To answer it, the receiver gets a turn with the sender's `priority`. If the
+/// receiver is already queued with a lower priority, the lower priorities get turns, too, until the
+/// request is answered.
 fn send_request(node: &Inner, to: Pid, request: Request, priority: Priority) -> Option<Help> {
     let (slot, wake) = node.deliver_at(to, Signal::Request(request), priority)?;
     let waits = priority.is_urgent() && priority > slot.vitals.priority();

@@ -44,7 +44,8 @@ impl Ended {
     /// Spawns a process and monitors it from its start.
     ///
     /// # Panics
-    /// As [`spawn`](crate::spawn).
+    /// Outside of a process. If the node has reached its process limit, the calling process ends
+    /// with `system_limit`.
     #[track_caller]
     pub fn spawn<F>(future: F) -> (Pid, Ended)
     where
@@ -53,7 +54,10 @@ impl Ended {
     {
         let (monitor, reason) = Ended::opts();
         let spawned = spawn_opt(SpawnOpts::new().monitor_with(monitor), future);
-        (spawned.pid, Ended { monitor: spawned.monitor.expect("it was asked for"), reason })
+        (
+            spawned.pid,
+            Ended { monitor: spawned.monitor.expect("the options ask for a monitor"), reason },
+        )
     }
 
     /// Spawns a service like [`spawn_service`](crate::spawn_service) that processes of this node

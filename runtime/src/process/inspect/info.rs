@@ -26,11 +26,11 @@ macro_rules! one_item {
         $(#[$doc])*
         ///
         /// # Panics
-        /// As [`process_info`].
+        /// Outside of a process. A pid of another node ends the calling process with `badarg`.
         pub async fn $name(pid: Pid) -> Option<$told> {
             match process_info(pid, &[Item::$item]).await?.pop() {
                 Some(InfoItem::$item(told)) => Some(told),
-                _ => unreachable!("each item is answered by its like"),
+                _ => unreachable!("the answer has the requested item"),
             }
         }
     )*};
@@ -72,7 +72,7 @@ one_item! {
     initial_call: InitialCall -> &'static Location<'static>;
     /// Returns where it waits; see [`InfoItem::CurrentFunction`].
     current_function: CurrentFunction -> Option<&'static Location<'static>>;
-    /// Returns whether it goes on when it sends over a congested connection.
+    /// Returns whether it keeps running when it sends over a congested connection.
     async_dist: AsyncDist -> bool;
     /// Returns how many of its requests have no answer yet; see [`InfoItem::Unanswered`].
     unanswered: Unanswered -> usize;
@@ -86,10 +86,10 @@ one_item! {
 /// it is not a `T`.
 ///
 /// # Panics
-/// As [`process_info`].
+/// Outside of a process. A pid of another node ends the calling process with `badarg`.
 pub async fn dictionary_key<T: Message>(pid: Pid, key: impl Into<Name>) -> Option<Option<T>> {
     match process_info(pid, &[Item::DictionaryKey(key.into())]).await?.pop() {
         Some(InfoItem::DictionaryKey(_, value)) => Some(value.and_then(|value| value.get())),
-        _ => unreachable!("each item is answered by its like"),
+        _ => unreachable!("the answer has the requested item"),
     }
 }

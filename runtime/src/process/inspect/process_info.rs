@@ -1,7 +1,7 @@
 //! Asking about processes: `process_info` and `is_process_alive`.
 //!
-//! A process answers itself, when it takes in its signals. So the answer is one consistent view,
-//! and includes the effect of all signals that the caller sent before.
+//! The process that is asked answers the request itself, as it handles its signals. So the answer
+//! is consistent, and includes the effect of all signals that the caller sent before.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -16,17 +16,16 @@ use crate::process::signals::info;
 use crate::process_info::{InfoItem, Item};
 use crate::request::Kind;
 
-/// Returns items about a process of this node, in the requested order, as a view of one moment
-/// (Erlang's `process_info/2`). An item may be requested more than once. `None` if the process has
-/// ended, or is about to.
+/// Returns information about a process of this node, in the order of `items` (Erlang's
+/// `process_info/2`). All items describe the same moment. An item may be requested more than once.
+/// Returns `None` if the process has ended, or is ending.
 ///
-/// The process itself answers, as soon as it waits or comes to a suspension point. Its mailbox does
-/// not change, and it also answers while it is suspended. Everything that the running process has
-/// sent to it before has taken effect. A question about the running process is answered at once. A
-/// process that computes without coming to a suspension point does not answer: use
-/// [`timeout`](crate::timeout()) to limit the wait.
+/// The process answers as soon as it waits or reaches a suspension point, even if it is suspended.
+/// Its mailbox does not change. All signals that the caller sent to it before have taken effect. A
+/// process may ask about itself. A process that computes without reaching a suspension point does
+/// not answer: use [`timeout`](crate::timeout()) to limit the wait.
 ///
-/// For one item see the functions of [`info`](crate::info).
+/// The functions of [`info`](crate::info) return a single item.
 ///
 /// ```
 /// # use fika_runtime::{InfoItem, Item, Node, Status, process_info, spawn};
@@ -45,7 +44,7 @@ pub async fn process_info(pid: Pid, items: &[Item]) -> Option<Vec<InfoItem>> {
         if pid == me.pid() {
             return Whom::Oneself;
         }
-        // Does not wait for a process that ends: its destructors may take long.
+        // Does not wait for a process that is ending, since its destructors may take long.
         let ended = || me.node.table.is_known_alive(pid.local()) == Some(false);
         if !is_local(me, pid, "process_info") || ended() {
             return Whom::Nobody;
@@ -61,12 +60,12 @@ pub async fn process_info(pid: Pid, items: &[Item]) -> Option<Vec<InfoItem>> {
     }
 }
 
-/// Returns whether a process of this node lives (Erlang's `is_process_alive/1`). A process that has
-/// received a fatal signal does not live, even if its destructors still run. So the answer after
-/// [`exit_process`](crate::exit_process), with a reason that ends the process, is false.
+/// Returns whether a process of this node is alive (Erlang's `is_process_alive/1`). A process that
+/// has received a fatal signal is not alive, even if its destructors still run. So after an
+/// [`exit_process`](crate::exit_process) that ends the process, the result is false.
 ///
-/// It waits only if the process has signals that it has not taken in yet; see
-/// [`process_info`].
+/// Waits only if the process has signals that it has not handled yet; then the process answers as
+/// described for [`process_info`].
 ///
 /// ```
 /// # use fika_runtime::{Node, is_process_alive, self_pid};
@@ -76,7 +75,7 @@ pub async fn process_info(pid: Pid, items: &[Item]) -> Option<Vec<InfoItem>> {
 /// ```
 ///
 /// # Panics
-/// As [`process_info`].
+/// Outside of a process. A pid of another node ends the calling process with `badarg`.
 pub async fn is_process_alive(pid: Pid) -> bool {
     let asked = context::process("is_process_alive", |me| {
         if pid == me.pid() {
@@ -98,17 +97,17 @@ pub async fn is_process_alive(pid: Pid) -> bool {
     }
 }
 
-/// The process that was asked.
+/// The process to ask.
 enum Whom<T> {
     Other(Asking<T>),
     Oneself,
-    /// The process ends, or has ended. Or it is of another node, and the running process is in a
-    /// destructor, where it can't raise `badarg`.
+    /// The process has ended, or is ending. Or it is a process of another node, and the running
+    /// process is in a destructor, where it can't raise `badarg`.
     Nobody,
 }
 
-/// Asks the running process itself, after it has taken in the signals that it has sent to itself.
-/// Does not return if one of them is fatal.
+/// Calls `ask` with the running process, after the process has handled the signals that it sent to
+/// itself. Does not return if one of these signals is fatal.
 async fn ask_oneself<T>(ask: impl Fn(Running<'_>) -> T) -> T {
     poll_fn(|context| {
         if gives_way(context) {
@@ -127,11 +126,11 @@ async fn ask_oneself<T>(ask: impl Fn(Running<'_>) -> T) -> T {
     .await
 }
 
-/// Returns whether the process is of this node. If not, the running process ends with `badarg`.
+/// Returns whether `pid` is a process of this node. If not, the running process ends with `badarg`.
 fn is_local(me: Running<'_>, pid: Pid, function: &str) -> bool {
     let is_local = pid.node() == me.node.id;
     if !is_local {
-        refuse(ExitReason::badarg(format_args!("{function}: {pid} is not of this node")));
+        refuse(ExitReason::badarg(format_args!("{function}: {pid} belongs to another node")));
     }
     is_local
 }

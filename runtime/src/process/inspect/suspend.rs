@@ -2,8 +2,9 @@
 //!
 //! Both sides keep a record (`core::suspensions`). A process that suspends others records these,
 //! and how many times it has suspended each. A suspended process records the processes that have
-//! suspended it. It is not polled, but it still takes in its signals, and a fatal signal ends it.
-//! When it goes on, it is polled in any case, since a wake-up may have come meanwhile.
+//! suspended it. It is not polled, but it still handles its signals, and a fatal signal ends it.
+//! When it continues, it is polled in any case, since it may have been woken while it was
+//! suspended.
 //!
 //! | signal | from | to |
 //! |---|---|---|
@@ -31,8 +32,8 @@ use crate::signal::Signal;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SuspendError {
-    /// The process has ended, or is not of this node.
-    #[error("badarg: the process has ended, or is not of this node")]
+    /// The process has ended, or belongs to another node.
+    #[error("badarg: the process has ended, or belongs to another node")]
     Noproc,
     /// A process can't suspend itself.
     #[error("badarg: a process can't suspend itself")]
@@ -43,15 +44,15 @@ pub enum SuspendError {
 }
 
 /// Suspends a process of this node (Erlang's `erlang:suspend_process/1`). When the future is ready,
-/// the process has stopped. It goes on when [`resume_process`] has been called as many times, or
+/// the process has stopped. It continues when [`resume_process`] has been called as many times, or
 /// when the running process has ended. The suspensions by each process are counted separately.
 ///
-/// A suspended process still takes in its signals: it answers [`process_info`](crate::process_info()),
-/// and an exit signal ends it. A process that is in the middle of its work stops at its next
-/// suspension point, and this function waits for that. If the future is dropped before it is ready,
-/// the process is suspended nevertheless.
+/// A suspended process still handles its signals: it answers
+/// [`process_info`](crate::process_info()), and an exit signal ends it. A process that is in the
+/// middle of its work stops at its next suspension point, and this function waits for that. If the
+/// future is dropped before it is ready, the process is suspended nevertheless.
 ///
-/// This is meant for debugging. Two processes that suspend each other never go on.
+/// This is meant for debugging. Two processes that suspend each other never continue.
 ///
 /// ```
 /// # use fika_runtime::{Node, resume_process, spawn, suspend_process};
@@ -65,7 +66,7 @@ pub enum SuspendError {
 /// ```
 ///
 /// # Errors
-/// If the process has ended, is not of this node, or is the running process.
+/// If the process has ended, belongs to another node, or is the running process.
 ///
 /// # Panics
 /// Outside of a process.
@@ -92,7 +93,7 @@ pub async fn suspend_process(pid: Pid) -> Result<(), SuspendError> {
 ///
 /// # Errors
 /// If the running process has not suspended this process, or has resumed it as many times; and if
-/// the process has ended or is not of this node.
+/// the process has ended or belongs to another node.
 ///
 /// # Panics
 /// Outside of a process.
@@ -105,7 +106,7 @@ fn suspend(me: Running<'_>, pid: Pid) -> Result<Asking<()>, SuspendError> {
     if pid == me.pid() {
         return Err(SuspendError::Myself);
     }
-    // PROC-7. A process can't suspend others from a destructor either, since a destructor can't
+    // A process that is ending suspends no others (PROC-7), nor does a destructor, which can't
     // wait.
     let me = me.unless_ending().filter(|me| !me.control.is_in_destructor());
     let me = me.filter(|me| pid.node() == me.node.id && me.node.is_alive(pid));
@@ -118,7 +119,7 @@ fn suspend(me: Running<'_>, pid: Pid) -> Result<Asking<()>, SuspendError> {
 fn resume(me: Running<'_>, pid: Pid) -> Result<(), SuspendError> {
     let extras = me.control.extras_if_any().ok_or(SuspendError::NotSuspended)?;
     let left = extras.suspensions.borrow_mut().resume(pid).ok_or(SuspendError::NotSuspended)?;
-    // Looked up first: after `Resume`, the process may go on and end.
+    // Looked up first: after `Resume`, the process may continue and end.
     let is_alive = me.node.is_alive(pid);
     if left == 0 {
         let from = me.pid();

@@ -2,14 +2,14 @@
 //!
 //! 1. Its future is dropped, and then its other values, one at a time: messages, tags of monitors,
 //!    the dictionary. Their destructors have no effect on others.
-//! 2. Its unanswered requests are noted, for when their answers come.
+//! 2. Its unanswered requests are stored until their answers arrive.
 //! 3. Its queue is closed, its name is unregistered, and timers that were to send to it are
-//!    cancelled. Senders that wait for room in its mailbox are told.
-//! 4. Signals that came after a fatal signal, or were still in the queue, are answered as for a
+//!    cancelled. Senders that wait for room in its mailbox are notified.
+//! 4. Signals that arrived after a fatal signal, or are still in the queue, are answered as for a
 //!    dead process.
 //! 5. Its slot is freed, so a process that sees the end finds room for another one (PROC-10).
-//! 6. The processes that it monitored are told that the monitors are gone, and the processes that
-//!    it has suspended go on.
+//! 6. The processes that it monitored are notified that the monitors are gone, and the processes
+//!    that it has suspended continue.
 //! 7. Its links get exit signals, and the processes that monitor it get `Down`s.
 //! 8. An end by an error is reported.
 //!
@@ -59,7 +59,7 @@ pub(crate) fn end(node: &Inner, slot: SlotRef) {
 
     close(me, slot);
     // None of the process's destructors can need it from here on.
-    let reason = control.take_doom().expect("it is doomed, and ends once");
+    let reason = control.take_doom().expect("a process ends for a reason, and once");
 
     // 5. Only a new process uses the slot from here on.
     node.table.release(slot, shard());
@@ -81,7 +81,7 @@ fn close(me: Running<'_>, slot: SlotRef) {
     // 2.
     let spawns = control.relations_if_any().map(|mut relations| relations.take_spawns());
     if let Some(spawns) = spawns.filter(|spawns| !spawns.is_empty()) {
-        let reason = control.reason().expect("it is doomed");
+        let reason = control.reason().expect("a process ends for a reason");
         node.leave_requests(pid, spawns, &reason);
     }
 
@@ -126,7 +126,7 @@ pub(in crate::process) fn end_in_destructor(me: Running<'_>, why: ExitReason) ->
     if !control.slot.queue.is_closed() {
         close(me, control.slot);
     }
-    let reason = control.take_doom().expect("it is doomed");
+    let reason = control.take_doom().expect("a process ends for a reason");
     tell(me, &reason);
     if let Some(crash) = crash {
         crash.report(&reason);

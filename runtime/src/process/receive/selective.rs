@@ -24,7 +24,7 @@ use crate::reference::Reference;
 use crate::timers::TimerRef;
 use crate::undecodable::{Undecodable, UndecodablePart};
 
-/// A receive that is under way.
+/// A receive in progress.
 #[derive(Debug)]
 #[must_use = "a receive takes nothing unless it is asked for the next message"]
 pub struct Receive {
@@ -66,7 +66,7 @@ impl Receive {
     /// Begins a receive without a time limit.
     ///
     /// # Panics
-    /// Outside of a process, and when another receive of the process is under way.
+    /// Outside of a process, and when another receive of the process is in progress.
     #[track_caller]
     pub fn begin() -> Receive {
         Receive::start(After::Never)
@@ -75,7 +75,7 @@ impl Receive {
     /// Begins a receive with a time limit. With zero it looks at the mailbox once.
     ///
     /// # Panics
-    /// As [`begin`](Receive::begin).
+    /// Outside of a process, and when another receive of the process is in progress.
     #[track_caller]
     pub fn begin_after(time: Duration) -> Receive {
         let now = context::process("receive!", |me| me.node.env.now());
@@ -142,7 +142,7 @@ impl Receive {
                 return Poll::Pending;
             }
             // A fatal signal ends the process as soon as this poll is over; a suspended process
-            // goes on from here.
+            // continues from here.
             let more = me.take_signals();
             if me.control.stops() {
                 return Poll::Pending;
@@ -208,7 +208,7 @@ impl Receive {
         }
     }
 
-    /// Puts back a message that no pattern takes. The receive goes on behind it.
+    /// Puts back a message that no pattern takes. The receive continues after it.
     pub fn keep(&mut self, message: Envelope) {
         context::process("receive!", |me| {
             me.keeps(&message);

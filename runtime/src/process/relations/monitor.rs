@@ -145,7 +145,9 @@ pub fn monitor<'a>(target: impl Into<Dest<'a>>) -> Reference {
 /// ```
 ///
 /// # Panics
-/// As [`monitor`].
+/// Outside of a process. The calling process ends with `badarg` if the target is an alias, or if
+/// the name of a node is invalid. It ends with `badarg`, too, if the target is a name on another
+/// node and this node has no name.
 #[track_caller]
 pub fn monitor_with<'a>(target: impl Into<Dest<'a>>, opts: MonitorOpts) -> Reference {
     context::process("monitor_with", |me| monitor_as(me, target.into(), opts))
@@ -230,7 +232,7 @@ pub(in crate::process) fn monitor_by(
         }
     };
     let target = match (&object, &route) {
-        // MON-8.
+        // A process's monitor of itself never fires (MON-8).
         (Object::Pid(pid), _) if *pid == me.pid() => return,
         (Object::Pid(pid), _) | (_, Route::Here(pid)) => Some(*pid),
         _ => None,
@@ -274,7 +276,7 @@ fn find_monitored(me: Running<'_>, target: Dest<'_>) -> Result<(Object, Route), 
         }
         Dest::NameAt(name, node) => {
             let node: NodeName = node.parse().map_err(ExitReason::badarg)?;
-            // MON-17.
+            // A node without a name can't reach other nodes (MON-17).
             if !me.node.carrier.get().is_some_and(|carrier| carrier.is_alive()) {
                 let why = "a name on another node can't be monitored: this node is not distributed";
                 return Err(ExitReason::badarg(why));

@@ -63,7 +63,9 @@ pub fn send<'a, M: Message>(dest: impl Into<Dest<'a>>, message: M) {
 /// ```
 ///
 /// # Panics
-/// As [`send`](crate::send).
+/// Outside of a process. The calling process ends with `badarg` if a plain name is not registered
+/// on this node, or if the name of a node is invalid. It ends with `badarg`, too, if a value that
+/// can't leave this node is sent to another one.
 #[track_caller]
 pub fn send_priority<'a, M: Message>(dest: impl Into<Dest<'a>>, message: M) {
     context::process("send_priority", |me| {

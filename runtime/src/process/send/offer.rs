@@ -168,7 +168,7 @@ impl Future for InLine<'_> {
     type Output = bool;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
-        // Room that is granted meanwhile is kept until the process goes on, or ends.
+        // Room that is granted meanwhile is kept until the process continues or ends.
         if stops(context) {
             return Poll::Pending;
         }

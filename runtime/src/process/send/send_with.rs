@@ -65,7 +65,9 @@ impl SendOpts {
 /// If a condition does not hold. The error has the message.
 ///
 /// # Panics
-/// As [`send`](crate::send).
+/// Outside of a process. The calling process ends with `badarg` if a plain name is not registered
+/// on this node, or if the name of a node is invalid. It ends with `badarg`, too, if a value that
+/// can't leave this node is sent to another one.
 #[track_caller]
 pub fn send_with<'a, M: Message>(
     dest: impl Into<Dest<'a>>,

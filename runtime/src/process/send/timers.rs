@@ -16,9 +16,9 @@ use crate::timers::{CancelTimer, ReadTimer, TIMER_MAX, Timeout, TimerRef};
 
 /// Sends a message after this time (Erlang's `erlang:send_after/3`).
 ///
-/// The timer goes on when the calling process ends. A timer to a pid ends with the process of this
-/// pid. A name is looked up when the time is over; if it is not registered then, the message is
-/// dropped.
+/// The timer is not cancelled when the calling process ends. A timer to a pid ends with the process
+/// of this pid. A name is looked up when the time is over; if it is not registered then, the
+/// message is dropped.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -45,7 +45,7 @@ pub fn send_after<'a, M: Message>(
 }
 
 /// Sends a message like [`send_after`], at this time of the node's own clock (Erlang's
-/// `erlang:send_after/4` with `{abs, true}`). If the time has passed, it is sent at once.
+/// `erlang:send_after/4` with `{abs, true}`). If the time has passed, it is sent immediately.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -57,7 +57,8 @@ pub fn send_after<'a, M: Message>(
 /// ```
 ///
 /// # Panics
-/// As [`send_after`].
+/// Outside of a process. A destination on another node, or a time of more than 100 years, ends
+/// the calling process with `badarg`.
 #[track_caller]
 pub fn send_at<'a, M: Message>(time: Time, dest: impl Into<Dest<'a>>, message: M) -> TimerRef {
     context::process("send_at", |me| {
@@ -81,7 +82,8 @@ pub fn send_at<'a, M: Message>(time: Time, dest: impl Into<Dest<'a>>, message: M
 /// ```
 ///
 /// # Panics
-/// As [`send_after`].
+/// Outside of a process. A destination on another node, or a time of more than 100 years, ends
+/// the calling process with `badarg`.
 #[track_caller]
 pub fn start_timer<'a, M: Message>(
     time: Duration,
@@ -95,7 +97,7 @@ pub fn start_timer<'a, M: Message>(
 }
 
 /// Sends a [`Timeout`] like [`start_timer`], at this time of the node's own clock (Erlang's
-/// `erlang:start_timer/4` with `{abs, true}`). If the time has passed, it is sent at once.
+/// `erlang:start_timer/4` with `{abs, true}`). If the time has passed, it is sent immediately.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -108,7 +110,8 @@ pub fn start_timer<'a, M: Message>(
 /// ```
 ///
 /// # Panics
-/// As [`send_after`].
+/// Outside of a process. A destination on another node, or a time of more than 100 years, ends
+/// the calling process with `badarg`.
 #[track_caller]
 pub fn start_timer_at<'a, M: Message>(
     time: Time,
@@ -122,8 +125,8 @@ pub fn start_timer_at<'a, M: Message>(
 }
 
 /// Cancels a timer, and returns the time that it had left (Erlang's `erlang:cancel_timer/1`).
-/// `None` if the timer had fired, was cancelled before, or is not of this node. Its message may be
-/// in the mailbox then.
+/// `None` if the timer had fired, was cancelled before, or belongs to another node. Its message may
+/// be in the mailbox then.
 ///
 /// ```
 /// # use std::time::Duration;

@@ -27,7 +27,7 @@ pub(super) struct Way {
 }
 
 impl Running<'_> {
-    /// Takes in the signals that have come. Returns whether there were messages among them.
+    /// Handles the signals that have arrived. Returns whether there were messages among them.
     pub(in crate::process) fn take_signals(self) -> bool {
         let Some(signals) = self.control.slot.queue.take_signals() else { return false };
         let before = self.control.message_count();
@@ -35,7 +35,7 @@ impl Running<'_> {
         self.control.message_count() > before
     }
 
-    /// Takes in the signals that have come, in the middle of something else. A receive that waits
+    /// Handles the signals that have arrived, in the middle of a poll. A receive that waits
     /// meanwhile, in another branch of the process's future, looks again.
     pub(in crate::process) fn take_signals_aside(self) {
         if self.take_signals() && self.control.receiving.get().is_some() {
@@ -55,7 +55,8 @@ impl Running<'_> {
         }
     }
 
-    /// Handles a signal to the process itself. Most signals are messages, which go on as they are.
+    /// Handles a signal to the process itself. Most signals are messages, which are passed on
+    /// unchanged.
     fn handle_envelope(self, envelope: Envelope) {
         if envelope.is_message() && !self.control.is_doomed() {
             self.control.works.set(true);
@@ -215,8 +216,8 @@ impl Running<'_> {
         }
     }
 
-    /// Handles the answer to a request to spawn. It must have come over the connection that the
-    /// request was sent over: another node may have guessed the reference.
+    /// Handles the answer to a request to spawn. It must have arrived over the connection of the
+    /// request: another node may have guessed the reference.
     fn handle_spawn_reply(
         self,
         connection: Option<ConnectionId>,

@@ -5,13 +5,13 @@ use crate::process::core::Running;
 use crate::process::failure::leave;
 
 impl Running<'_> {
-    /// Takes in the signals that a call may have sent to the caller itself. A fatal signal among
+    /// Handles the signals that a call may have sent to the caller itself. A fatal signal among
     /// them takes effect before the call returns.
     pub(in crate::process) fn take_signals_in_call(self) {
         self.take_signals_aside();
         // A destructor that runs while the process leaves can't leave again.
         if !std::thread::panicking() && self.control.ends() {
-            // PROC-7.
+            // From now on, only destructors of the process run (PROC-7).
             self.control.set_ending();
             // The reason of the fatal signal was recorded before, and takes precedence over this
             // one.

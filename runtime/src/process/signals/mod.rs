@@ -1,4 +1,4 @@
-//! The effect of signals on the process that receives them. The process runs this code itself.
+//! Handles the signals that a process receives. Each process runs this code itself.
 
 mod handle;
 mod in_call;

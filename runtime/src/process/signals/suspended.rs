@@ -18,7 +18,7 @@ pub(super) fn suspend(me: Running<'_>, from: Pid, answer: Answer<()>) {
     }
 }
 
-/// Lets the process go on, unless another process has suspended it as well.
+/// Lets the process continue, unless another process has suspended it as well.
 pub(super) fn resume(me: Running<'_>, from: Pid) {
     let Some(extras) = me.control.extras_if_any() else { return };
     if extras.suspensions.borrow_mut().resumed_by(from) {
@@ -28,8 +28,8 @@ pub(super) fn resume(me: Running<'_>, from: Pid) {
 }
 
 impl Running<'_> {
-    /// Tells other processes that this process ends. The processes that it has suspended go on. The
-    /// processes that have suspended it forget it.
+    /// Tells other processes that this process ends. The processes that it has suspended continue.
+    /// The processes that have suspended it forget it.
     pub(in crate::process) fn end_suspensions(self) {
         let Some(extras) = self.control.extras_if_any() else { return };
         let (suspended, suspenders) = extras.suspensions.take().end();

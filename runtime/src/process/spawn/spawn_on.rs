@@ -69,7 +69,7 @@ pub async fn spawn_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -> Pid {
 /// ```
 ///
 /// # Panics
-/// As [`spawn_on`].
+/// Outside of a process. If `node` is not a node name, the calling process ends with `badarg`.
 pub async fn spawn_link_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -> Pid {
     spawn_opt_on(node, SpawnOpts::new().link(), function).await.pid
 }
@@ -92,10 +92,10 @@ pub async fn spawn_link_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -> P
 /// ```
 ///
 /// # Panics
-/// As [`spawn_on`].
+/// Outside of a process. If `node` is not a node name, the calling process ends with `badarg`.
 pub async fn spawn_monitor_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -> (Pid, Reference) {
     let spawned = spawn_opt_on(node, SpawnOpts::new().monitor(), function).await;
-    (spawned.pid, spawned.monitor.expect("it was asked for"))
+    (spawned.pid, spawned.monitor.expect("the options ask for a monitor"))
 }
 
 /// Spawns a process on a node with options (Erlang's `spawn_opt/3`). If that fails, a link gives an
@@ -117,7 +117,7 @@ pub async fn spawn_monitor_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -
 /// ```
 ///
 /// # Panics
-/// As [`spawn_on`].
+/// Outside of a process. If `node` is not a node name, the calling process ends with `badarg`.
 pub async fn spawn_opt_on<F: RemoteFn>(
     node: impl AsRef<str>,
     opts: SpawnOpts,
@@ -135,7 +135,7 @@ pub async fn spawn_opt_on<F: RemoteFn>(
 /// [`SpawnError::Notsup`] if it has no such function.
 ///
 /// # Panics
-/// As [`spawn_on`].
+/// Outside of a process. If `node` is not a node name, the calling process ends with `badarg`.
 pub async fn try_spawn_on<F: RemoteFn>(
     node: impl AsRef<str>,
     function: F,

@@ -35,7 +35,7 @@ pub struct SpawnOpts {
     pub(in crate::process) async_dist: Option<bool>,
 }
 
-/// The process that [`spawn_opt`] has spawned, and its monitor.
+/// A process that [`spawn_opt`] has spawned, and the monitor on it.
 ///
 /// ```
 /// # use fika_runtime::{Node, SpawnOpts, Spawned, spawn_opt};
@@ -66,7 +66,7 @@ impl SpawnOpts {
         self.link_with(LinkOpts::new())
     }
 
-    /// Links the new process to the process that spawns it, with options.
+    /// Links the new process to the process that spawns it, with these link options.
     pub fn link_with(mut self, opts: LinkOpts) -> Self {
         self.link = Some(opts);
         self
@@ -77,36 +77,36 @@ impl SpawnOpts {
         self.monitor_with(MonitorOpts::new())
     }
 
-    /// Makes the process that spawns the new process monitor it, with options.
+    /// Makes the process that spawns the new process monitor it, with these monitor options.
     pub fn monitor_with(mut self, opts: MonitorOpts) -> Self {
         self.monitor = Some(opts);
         self
     }
 
-    /// Gives the new process this priority, instead of the normal one.
+    /// Sets the priority of the new process. The default is [`Priority::Normal`].
     pub fn priority(mut self, priority: Priority) -> Self {
         self.priority = priority;
         self
     }
 
-    /// Gives the new process's mailbox this limit, instead of the node's. A process on another node
-    /// has the limit of that node.
+    /// Sets the limit of the new process's mailbox. The default is the node's limit. Does not apply
+    /// to a process on another node, which always has that node's limit.
     pub fn mailbox_limit(mut self, limit: MailboxLimit) -> Self {
         self.mailbox_limit = Some(limit);
         self
     }
 
-    /// Sets whether the new process goes on when it sends over a congested connection. By default,
-    /// the node's setting applies. See [`async_dist`](crate::async_dist()). A process on another
-    /// node has the setting of that node.
+    /// Sets whether the new process keeps running when it sends over a congested connection; see
+    /// [`async_dist`](crate::async_dist()). The default is the node's setting. Does not apply to a
+    /// process on another node, which always has that node's setting.
     pub fn async_dist(mut self, async_dist: bool) -> Self {
         self.async_dist = Some(async_dist);
         self
     }
 }
 
-/// Spawns a process with options (Erlang's `spawn_opt/2`). Links and monitors are made together
-/// with the process, so its end is never missed, however early it is.
+/// Spawns a process with options (Erlang's `spawn_opt/2`). The link and the monitor are set up
+/// together with the process, so its end is never missed.
 ///
 /// ```
 /// # use fika_runtime::{Node, SpawnOpts, spawn_opt};
@@ -146,7 +146,7 @@ pub(super) fn spawn_reference(me: Running<'_>, opts: &SpawnOpts) -> Reference {
     monitor_reference(me, opts.monitor.as_ref().and_then(|monitor| monitor.alias))
 }
 
-/// Spawns a process here. `before` is called with its pid before it can run.
+/// Spawns a process on this node. Calls `before` with its pid before the process can run.
 pub(super) fn spawn_with(
     me: Running<'_>,
     reference: Reference,
@@ -173,7 +173,7 @@ pub(super) fn spawn_with(
     };
     let child = me.unless_ending().and_then(|me| start(me.node, start_, new, before));
     let Some(child) = child else {
-        // An alias is useless if its process was never spawned, so it ends here.
+        // The process was not spawned, so the alias of its monitor ends here.
         me.control.relations().aliases.remove(reference.serial());
         return Err(Failed { error: SpawnError::SystemLimit, opts });
     };

@@ -283,7 +283,8 @@ where
 /// ```
 ///
 /// # Panics
-/// As [`spawn`].
+/// Outside of a process. If the node has reached its process limit, the calling process ends with
+/// `system_limit`.
 #[track_caller]
 pub fn spawn_link<F>(future: F) -> Pid
 where
@@ -319,7 +320,8 @@ where
 /// ```
 ///
 /// # Panics
-/// As [`spawn`].
+/// Outside of a process. If the node has reached its process limit, the calling process ends with
+/// `system_limit`.
 #[track_caller]
 pub fn spawn_monitor<F>(future: F) -> (Pid, Reference)
 where

@@ -81,7 +81,7 @@ where
 
 /// The future of [`spawn_blocking`]. The call runs even if the future is not awaited.
 #[derive(Debug)]
-#[must_use = "await it for the result; `drop` it to let the call go on by itself"]
+#[must_use = "await it for the result; `drop` it if the result does not matter"]
 pub struct SpawnBlocking<T>(Oneshot<Option<Result<T, ExitReason>>>);
 
 impl<T: Send + 'static> SpawnBlocking<T> {

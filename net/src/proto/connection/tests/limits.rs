@@ -91,7 +91,7 @@ fn a_refused_node_ends_the_connection() {
     assert_eq!(define(2), Err(PeerMisbehaved::TooManyNodes.into()));
 }
 
-/// TICK-2 to TICK-4, over a whole connection.
+/// TICK-2 to TICK-4: a connection that carries only ticks stays up.
 #[test]
 fn ticks_keep_a_quiet_connection_up() {
     let (mut at_a, mut at_b) = pair();

@@ -13,7 +13,7 @@ use crate::pid::Pid;
 use crate::reference::Reference;
 use crate::system_message::Object;
 
-/// Links, monitors, and requests under way. Ordered, so that a simulated run repeats.
+/// Links, monitors, and pending requests. Ordered, so that a simulated run repeats.
 #[derive(Default)]
 pub(crate) struct Relations {
     pub(super) links: FewMap<Pid, Link>,
@@ -70,7 +70,7 @@ pub(in crate::process) struct ByAlias {
 }
 
 impl Relations {
-    /// Links this process to a peer. Returns whether the peer has to be told.
+    /// Links this process to a peer. Returns whether the peer has to be notified.
     #[must_use]
     pub(in crate::process) fn link(&mut self, peer: Pid, priority: bool) -> bool {
         match self.links.get_mut(&peer) {
@@ -117,8 +117,8 @@ impl Relations {
         Some(Unlink(self.unlinks))
     }
 
-    /// Removes a link that the peer has removed. An unlink of ours that crosses the peer's still
-    /// waits for its acknowledgement.
+    /// Removes a link that the peer has removed. An unlink of this process that crosses the peer's
+    /// still waits for its acknowledgement.
     pub(in crate::process) fn unlinked(&mut self, peer: Pid) {
         if self.links.get(&peer).is_some_and(|link| link.unlinking.is_none()) {
             self.links.remove(&peer);
@@ -464,7 +464,8 @@ mod tests {
         }
     }
 
-    /// SPAWN-8.
+    /// SPAWN-8: a pending request can be abandoned once, and is answered only over its own
+    /// connection.
     #[test]
     fn requests_to_spawn() {
         let mut relations = Relations::default();
