@@ -10,6 +10,7 @@ use fika::prelude::*;
 use fika::process::{
     SpawnOpts, SpawnReply, spawn_link_on, spawn_monitor_on, spawn_request_on, unlink, yield_now,
 };
+use fika_net::Distribution;
 use support::valve::{Stops, Valve};
 use support::{LIMIT, Place, TestNode, answerer, assert_answers, down};
 
@@ -404,6 +405,53 @@ fn each_kind_of_signal_suspends_its_sender() {
         assert_eq!(gone_on, all);
         with_alias.unwrap();
     });
+}
+
+/// BUSY-5: the signals of the ends of processes wait outside of the output, which so keeps its
+/// limit. All of them arrive when there is room.
+#[test]
+fn the_ends_of_processes_wait_for_room() {
+    const LINKED: usize = 100;
+    let World { place, here, there, valve } = World::new();
+    let taker = there.spawn(sink()).unwrap();
+    let name = place.name("there");
+    let (told, tells) = std::sync::mpsc::channel();
+    let far = there.spawn(async move {
+        trap_exit(true);
+        for _ in 0..LINKED {
+            told.send(next!(Exit).reason).unwrap();
+        }
+    });
+    let (far, net) = (far.unwrap(), Distribution::of(here.__runtime()).unwrap());
+    here.block_on(async move {
+        watch().await;
+        let me = self_pid();
+        let linked = [(); LINKED].map(|()| {
+            spawn_monitor(async move {
+                link(far);
+                send(me, ());
+                std::future::pending::<()>().await;
+            })
+        });
+        for _ in linked {
+            next!(());
+        }
+        send(taker, me);
+        next!(u64);
+        valve.close();
+        busy(spawn(filler(taker))).await;
+        let waiting = net.tables().await.output_bytes;
+        assert_eq!(net.channels(), [format!("to {name} (bytes that wait: {waiting})")]);
+        for (pid, end) in linked {
+            exit_process(pid, ExitReason::Kill);
+            assert_eq!(down(end).await, ExitReason::Killed);
+        }
+        assert_eq!(net.tables().await.output_bytes, waiting);
+        valve.open();
+    });
+    for n in 0..LINKED {
+        assert_eq!(tells.recv_timeout(LIMIT), Ok(ExitReason::Killed), "{n}");
+    }
 }
 
 /// Reports that it is running, and later its exit signals.

@@ -3,6 +3,8 @@
 
 use crate::support;
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -254,6 +256,34 @@ fn a_start_that_fails() {
     let error = TestNode::of(intense).start_distribution(place.name("x")).unwrap_err();
     assert!(error.to_string().contains("4..=1000"), "{error}");
     drop(there);
+}
+
+/// A name is not free before the mapper has noticed the end of the last node of this name. So a node
+/// that gets the answer "taken" asks again after a moment.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the thread of a test")]
+fn a_name_that_becomes_free() {
+    let place = Place::new();
+    let mapper = TcpListener::bind(place.mapper_addr()).unwrap();
+    let answers = std::thread::spawn(move || {
+        let answer = |request: u8, answer: &[u8]| {
+            let (mut stream, _) = mapper.accept().unwrap();
+            let mut length = [0; 2];
+            stream.read_exact(&mut length).unwrap();
+            let mut body = vec![0; u16::from_be_bytes(length).into()];
+            stream.read_exact(&mut body).unwrap();
+            assert_eq!(body[0], request);
+            stream.write_all(answer).unwrap();
+            stream
+        };
+        answer(b'x', b"v\x01\0\0\0\x63");
+        // The node looks whether the name is its own, registered at another address.
+        answer(b'z', b"w\x01");
+        answer(b'x', b"v\0\0\0\0\x07")
+    });
+    let node = place.node("node");
+    assert!(node.is_distributed());
+    drop(answers.join().unwrap());
 }
 
 /// A node whose net_kernel is killed repeatedly finally has no name, and can get it back.

@@ -14,6 +14,7 @@ use fika::net::{
 use fika::node::NodeName;
 use fika::prelude::*;
 use fika::process::spawn_monitor_on;
+use fika_net::Distribution;
 
 use support::transport::{DAWDLES, Way, Wrapped};
 use support::{LIMIT, Place, TestNode, answerer, assert_answers, nodedown, nodeup};
@@ -256,6 +257,45 @@ fn a_node_that_disconnects_can_reconnect_at_once() {
         }
     });
     drop(there);
+}
+
+/// The subscriptions of a process end with the process.
+#[test]
+fn subscriptions_of_a_process_that_ends() {
+    let here = Place::new().node("here");
+    let net = Distribution::of(here.__runtime()).unwrap();
+    here.block_on(async move {
+        let clock = support::Clock::new();
+        let (pid, end) = spawn_monitor(async {
+            monitor_nodes(true);
+            next!(())
+        });
+        while net.tables().await.subscriptions == 0 {
+            assert!(clock.elapsed() < LIMIT, "there is no subscription");
+        }
+        exit_process(pid, ExitReason::Kill);
+        assert_eq!(support::down(end).await, ExitReason::Killed);
+        while net.tables().await.subscriptions > 0 {
+            assert!(clock.elapsed() < LIMIT, "there is still a subscription");
+        }
+    });
+}
+
+/// A peer's attempt that fails after its proof leaves nothing behind: the next attempt connects.
+#[test]
+fn an_attempt_that_fails_at_its_end() {
+    let place = Place::new();
+    let fails = Arc::new(AtomicBool::new(true));
+    let way = Way::NoProof(fails.clone());
+    let here = TestNode::of(place.builder("here").network(move |poller| Ok(Wrapped(poller, way))));
+    let there = place.node("there");
+    let answer = |node: &TestNode, peer: &str| {
+        let peer = place.name(peer);
+        node.block_on(async move { timeout(LIMIT, ping(peer)).await.expect("an answer") })
+    };
+    assert_eq!(answer(&there, "here"), PingAnswer::Pang);
+    fails.store(false, Ordering::SeqCst);
+    assert_eq!(answer(&here, "there"), PingAnswer::Pong);
 }
 
 /// SIG-13, MON-16, DIST-15: a process is notified of one loss by a link, a monitor, a watch of the

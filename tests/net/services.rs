@@ -5,10 +5,14 @@
 use crate::support;
 
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
 use fika::inspect::is_process_alive;
 use fika::message::Reference;
-use fika::net::{Ping as PingAnswer, disconnect_node, monitor_nodes, ping};
+use fika::net::{
+    NetTicktime, Ping as PingAnswer, SetTicktime, disconnect_node, get_net_ticktime, monitor_nodes,
+    ping, set_net_ticktime,
+};
 use fika::prelude::*;
 use fika::process::{Object, SpawnError, spawn_request_on, yield_now};
 use fika::process::{SpawnOpts, SpawnReply};
@@ -356,6 +360,26 @@ fn requests_survive_a_restart_of_net_kernel() {
             disconnect_node(&name).await;
             assert_eq!(nodedown(&name).await.node.as_str(), name);
         }
+    });
+}
+
+/// A net_kernel that is restarted continues with the ticktime that the program has set.
+#[test]
+fn the_ticktime_outlives_net_kernel() {
+    let node = Place::new().node("node");
+    node.block_on(async move {
+        let time = Duration::from_secs(1234);
+        let set = set_net_ticktime(time, Duration::ZERO).await.unwrap();
+        assert_eq!(set, SetTicktime::ChangeInitiated);
+        let clock = support::Clock::new();
+        while get_net_ticktime().await.unwrap() != NetTicktime::Is(time) {
+            assert!(clock.elapsed() < LIMIT, "the transition does not end");
+        }
+        let net_kernel = whereis("net_kernel").unwrap();
+        let ended = monitor(net_kernel);
+        exit_process(net_kernel, ExitReason::Kill);
+        assert_eq!(down(ended).await, ExitReason::Killed);
+        assert_eq!(get_net_ticktime().await.unwrap(), NetTicktime::Is(time));
     });
 }
 

@@ -5,7 +5,7 @@ use crate::wait;
 
 use std::panic::panic_any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use fika::inspect::process_count;
 use fika::message::{AliasOpts, Local, Reference, alias, alias_with, make_ref, send_priority};
@@ -162,6 +162,28 @@ async fn destructors_of_an_ending_process_reach_no_other() {
     assert!(has_none::<String>().await && has_none::<Exit>().await && has_none::<Down>().await);
     assert_eq!(whereis("test"), Some(me));
     assert_eq!(whereis("from a destructor"), None);
+}
+
+/// PROC-7: a process that takes in a fatal signal in the middle of a turn receives nothing that comes
+/// behind the signal.
+#[fika::test(workers = 2)]
+async fn a_fatal_signal_in_the_middle_of_a_turn() {
+    let me = self_pid();
+    let all_sent = Arc::new(AtomicBool::new(false));
+    let sent = all_sent.clone();
+    let (pid, monitor) = spawn_monitor(async move {
+        send(me, ());
+        while !sent.load(Ordering::SeqCst) {
+            std::hint::spin_loop();
+        }
+        receive! { from: Pid => send(from, "it went on".to_owned()) }
+    });
+    next::<()>().await;
+    exit_process(pid, ExitReason::Kill);
+    send(pid, me);
+    all_sent.store(true, Ordering::SeqCst);
+    assert_eq!(down(monitor).await, ExitReason::Killed);
+    assert!(has_none::<String>().await);
 }
 
 /// PROC-4: a panic with any payload ends one process, and other processes only by their links.

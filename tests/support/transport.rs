@@ -25,6 +25,8 @@ pub(crate) enum Way {
     /// Changes nothing, but delays a thread that has written the last frame of a handshake. The
     /// number counts these delays: every other one is long.
     Dawdling(Arc<AtomicUsize>),
+    /// Changes nothing, but can't write the last frame of a handshake while this is true.
+    NoProof(Arc<AtomicBool>),
 }
 
 impl Way {
@@ -43,6 +45,11 @@ pub(crate) const DAWDLES: [Duration; 2] = [Duration::from_millis(150), Duration:
 
 /// The kind of a handshake's last frame.
 const PROOF_R: u8 = 0xf4;
+
+/// Returns whether these bytes are the last frame of a handshake.
+fn is_last_frame(bytes: &[u8]) -> bool {
+    matches!(bytes, [0, 33, PROOF_R, ..])
+}
 
 const KEY: u8 = 0x5a;
 
@@ -113,11 +120,14 @@ impl Socket for Wrapped<Box<dyn Socket>> {
             }
             Way::Dawdling(count) => {
                 let written = self.0.try_write(bytes);
-                if let [0, 33, PROOF_R, ..] = bytes {
+                if is_last_frame(bytes) {
                     #[allow(clippy::disallowed_methods, reason = "it is what is tested")]
                     std::thread::sleep(DAWDLES[count.fetch_add(1, Ordering::SeqCst) % 2]);
                 }
                 written
+            }
+            Way::NoProof(now) if is_last_frame(bytes) && now.load(Ordering::SeqCst) => {
+                Err(io::ErrorKind::BrokenPipe.into())
             }
             Way::Mute(is_mute) if is_mute.load(Ordering::SeqCst) => {
                 Err(io::ErrorKind::BrokenPipe.into())

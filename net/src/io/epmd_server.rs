@@ -483,6 +483,10 @@ mod tests {
 
     impl Mapper {
         fn start(relaxed: bool, idle: Duration) -> Mapper {
+            Mapper::with_caps(relaxed, idle, Caps::of(None))
+        }
+
+        fn with_caps(relaxed: bool, idle: Duration, caps: Caps) -> Mapper {
             let poller = Poller::new().unwrap();
             let node = Node::builder().workers(2).driver(Arc::new(poller.clone())).build();
             let config = EpmdConfig {
@@ -492,7 +496,8 @@ mod tests {
                 idle,
                 creation_seed: 100,
             };
-            let server = EpmdServer::bind(&poller, &config).unwrap();
+            let mut server = EpmdServer::bind(&poller, &config).unwrap();
+            server.caps = caps;
             let addr = SocketAddr::from(([127, 0, 0, 1], server.port()));
             let (node, shared) = (node.unwrap(), server.shared.clone());
             node.spawn(server.run());
@@ -552,7 +557,8 @@ mod tests {
     }
 
     const LONG: Duration = Duration::from_secs(600);
-    const SHORT: Duration = Duration::from_millis(20);
+    /// Long enough for a client that acts at once, on a machine with other work.
+    const SHORT: Duration = Duration::from_millis(300);
 
     fn info(name: &str) -> NodeInfo {
         NodeInfo::new(name, 7, PublishedType::NORMAL).unwrap()
@@ -608,12 +614,11 @@ mod tests {
         assert_eq!(mapper.names(), "name a at port 7\n");
     }
 
-    /// EPMD-8: a client that does not read a list larger than the system's buffers delays no other,
-    /// and is closed in the end.
-    #[test]
-    fn stupid_names_req() {
-        const NODES: usize = 5000;
-        let mapper = Mapper::start(false, SHORT);
+    const NODES: usize = 5000;
+
+    /// A mapper with a list of names that is larger than the system's buffers.
+    fn crowded(idle: Duration) -> Mapper {
+        let mapper = Mapper::start(false, idle);
         // Registered directly, since so many connections are not possible. The list is just as
         // long.
         for n in 0..NODES {
@@ -623,24 +628,45 @@ mod tests {
             let step = ServerConnection::new(id, true).feed(&request, &mut shared.registry);
             assert!(matches!(step, Step::Registered(_)));
         }
-        let mut slow: Vec<Peer> = (0..10)
-            .map(|_| {
-                let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-                socket.set_recv_buffer_size(4096).unwrap();
-                socket.connect(&mapper.addr.into()).unwrap();
-                let mut peer = Peer::from(socket);
-                peer.write_all(&Request::Names.encode()).unwrap();
-                peer
-            })
-            .collect();
-        let whole = mapper.names();
-        assert_eq!(whole.lines().count(), NODES);
+        mapper
+    }
+
+    /// Clients that ask for the names, and do not read the reply.
+    fn slow_clients(mapper: &Mapper) -> Vec<Peer> {
+        let client = || {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            socket.set_recv_buffer_size(4096).unwrap();
+            socket.connect(&mapper.addr.into()).unwrap();
+            let mut peer = Peer::from(socket);
+            peer.write_all(&Request::Names.encode()).unwrap();
+            peer
+        };
+        (0..10).map(|_| client()).collect()
+    }
+
+    /// EPMD-8: a client that does not read a long list delays no other client.
+    #[test]
+    fn stupid_names_req() {
+        let mapper = crowded(LONG);
+        let slow = slow_clients(&mapper);
+        assert_eq!(mapper.names().lines().count(), NODES);
         assert_eq!(mapper.reply(&Request::Lookup("a")), b"w\x01");
+        drop(slow);
+        mapper.wait_for_clients(0);
+    }
+
+    /// A client that does not read a long list in time is closed.
+    #[test]
+    fn a_client_that_does_not_read() {
+        let mapper = crowded(SHORT);
+        let mut slow = slow_clients(&mapper);
+        // Clients are accepted in their order.
+        assert!(is_closed(&mut mapper.connect()));
         mapper.wait_for_clients(0);
         let mut part = Vec::new();
         // The stream ends, with a reset or without.
         let _ = slow[0].read_to_end(&mut part);
-        assert!(part.len() < whole.len());
+        assert!(part.len() < NODES * "𝄞".len() * 250, "{} bytes", part.len());
     }
 
     /// EPMD-10, EPMD-11: relaxed mode.
@@ -736,6 +762,23 @@ mod tests {
         assert!(mapper.shared.lock().clients.len() <= 2 + caps.waiting);
         drop(peers);
         mapper.wait_for_clients(2);
+    }
+
+    /// Only clients of other hosts are limited by their address: those of this host have one.
+    #[test]
+    fn silent_clients_of_this_host_have_one_limit() {
+        let waiting = 2 * WAITING_PER_SOURCE_MAX;
+        let caps = Caps { waiting: waiting + 1, ..Caps::of(None) };
+        let mapper = Mapper::with_caps(false, LONG, caps);
+        let mut peers: Vec<Peer> = (0..waiting).map(|_| mapper.connect()).collect();
+        // Clients are accepted in their order.
+        assert_eq!(mapper.names(), "");
+        for peer in &mut peers {
+            peer.write_all(&Request::Lookup("a").encode()).unwrap();
+            let mut reply = Vec::new();
+            peer.read_to_end(&mut reply).unwrap();
+            assert_eq!(reply, b"w\x01", "nobody was dropped");
+        }
     }
 
     /// The number of registered clients has its own limit. At the limit, more are refused, and

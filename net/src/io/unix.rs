@@ -384,6 +384,23 @@ mod tests {
         assert_eq!(directory.mode(&format!("{ADDR}.lock")), 0o600);
     }
 
+    /// Only where no socket listens, a node that listens on all addresses is tried, and "refused" is
+    /// the answer. Other errors are returned as they are.
+    #[test]
+    fn an_error_that_is_no_refusal() {
+        let directory = Directory::with_mode("loop", 0o700);
+        let network = directory.network().unwrap();
+        let refused = |addr| network.connect(addr).err().map(|error| error.kind());
+        assert_eq!(refused(ADDR), Some(ErrorKind::ConnectionRefused));
+        let all = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), ADDR.port());
+        let _listener = network.listen(all, 8).unwrap();
+        assert_eq!(refused(ADDR), None);
+        let file = directory.0.join(ADDR.to_string());
+        std::os::unix::fs::symlink(&file, &file).unwrap();
+        let error = network.connect(ADDR).err().expect("a link to itself leads nowhere");
+        assert_eq!(error.raw_os_error(), Some(rustix::io::Errno::LOOP.raw_os_error()), "{error}");
+    }
+
     /// A link in place of a lock, or a file that exists already, is not truncated.
     #[test]
     fn a_file_in_place_of_a_lock_is_not_changed() {

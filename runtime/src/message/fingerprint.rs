@@ -722,6 +722,33 @@ mod tests {
         assert!(calls::<wide::Flags>() < 20 * 40);
     }
 
+    /// Once all variants were read, the one with the least work is read wherever the enum occurs
+    /// again.
+    #[test]
+    fn the_smallest_variant_stands_for_the_rest() {
+        #[derive(Deserialize)]
+        enum Pick {
+            Large([u8; 32]),
+            Small,
+        }
+        // The type is traced twice. Each large variant would take an eighth of `before`.
+        type Before = [[u8; 32]; 8];
+        let (before, all) = (calls::<Before>(), calls::<(Before, [Pick; 32])>());
+        assert!(all < 3 * before, "{before} {all}");
+    }
+
+    #[test]
+    fn keys_and_values_of_a_map_are_seen() {
+        let shapes = [
+            fingerprint_of::<BTreeMap<u8, u8>>(),
+            fingerprint_of::<BTreeMap<u8, u16>>(),
+            fingerprint_of::<BTreeMap<u16, u8>>(),
+            fingerprint_of::<BTreeMap<u16, u16>>(),
+        ];
+        let different: std::collections::BTreeSet<u64> = shapes.into();
+        assert_eq!(different.len(), shapes.len(), "{shapes:?}");
+    }
+
     mod wide {
         use super::*;
 

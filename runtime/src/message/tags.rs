@@ -234,4 +234,16 @@ mod tests {
         let error = Encoded::new(&OtherHash).unwrap_err().to_string();
         assert!(error.contains("`tags::one` and `tags::other`"), "{error}");
     }
+
+    /// The hash that crosses the wire is the hash of the tag that errors name.
+    #[test]
+    fn the_hash_of_a_type_is_that_of_its_tag() {
+        fn check<M: Message>(tag: &str) {
+            assert_eq!((&*M::tag(), M::tag_hash()), (tag, hash_tag(tag)));
+        }
+        check::<bytes::Bytes>("bytes");
+        check::<String>("string");
+        check::<[u8; 4]>("array4<u8>");
+        check::<crate::Tagged<u8, String>>("tagged<u8,string>");
+    }
 }

@@ -171,11 +171,6 @@ impl<T> Wheel<T> {
                 let rank = self.entries[index].rank;
                 fire(index, tick, rank, self.take(index));
             }
-            self.now = tick + 1;
-            // The next tick may begin a new span of a higher level.
-            for level in (1..LEVELS).rev() {
-                self.move_down(level);
-            }
         }
         self.now = self.now.max(now.saturating_add(1));
         for level in (1..LEVELS).rev() {

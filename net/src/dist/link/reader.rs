@@ -130,3 +130,18 @@ fn closed_by(error: &io::Error) -> NodeDownReason {
         Some(reason) => NodeDownReason::Other(reason.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_buffers_are_kept() {
+        let buffers = Buffers::default();
+        let taken = [(); BUFFERS_KEPT + 1].map(|()| buffers.take());
+        taken.into_iter().for_each(|buffer| buffers.give_back(buffer));
+        assert_eq!(buffers.0.lock().len(), BUFFERS_KEPT);
+        assert_eq!(buffers.take().len(), READ_BYTES);
+        assert_eq!(buffers.0.lock().len(), BUFFERS_KEPT - 1);
+    }
+}

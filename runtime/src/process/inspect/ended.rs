@@ -103,3 +103,18 @@ impl Drop for Ended {
         context::try_process(|me| end_monitor(me, self.monitor));
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::{Node, exit};
+
+    #[test]
+    fn the_reason_of_the_end() {
+        Node::builder().build().unwrap().block_on(async {
+            let (pid, ended) = Ended::spawn(async { exit(ExitReason::Timeout) });
+            assert_eq!(ended.await, ExitReason::Timeout);
+            assert_eq!(Ended::of(pid).await, ExitReason::Noproc);
+        });
+    }
+}

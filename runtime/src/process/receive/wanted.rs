@@ -1,6 +1,5 @@
 //! The type of the messages that an arm of `receive!` takes, if only the compiler knows it.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use super::selective::{Opened, Receive};
@@ -40,9 +39,3 @@ impl<M> Clone for Wanted<M> {
 }
 
 impl<M> Copy for Wanted<M> {}
-
-impl<M> fmt::Debug for Wanted<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Wanted<{}>", std::any::type_name::<M>())
-    }
-}

@@ -83,3 +83,20 @@ impl Aliases {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_for_many_aliases_is_freed() {
+        let mut aliases = Aliases::default();
+        for serial in 0..100 {
+            aliases.add(serial, Active { ends: Ends::Never, priority: false });
+        }
+        assert!((1..100).all(|serial| aliases.remove(serial)) && !aliases.remove(1));
+        assert!(matches!(aliases.0, FewMap::Many(_)));
+        aliases.shrink();
+        assert!(matches!(aliases.0, FewMap::Few(_)));
+    }
+}

@@ -110,3 +110,14 @@ impl std::fmt::Debug for Tag {
         f.write_str("Tag")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A value of any type can be a tag, so the value itself can't be shown.
+    #[test]
+    fn a_tag_is_shown_without_its_value() {
+        assert_eq!(format!("{:?}", Some(Tag::new(7_u8))), "Some(Tag)");
+    }
+}
