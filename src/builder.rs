@@ -32,6 +32,95 @@ type MakeNetwork = Box<dyn FnOnce(Poller) -> io::Result<Arc<dyn Network>> + Send
 /// # node.stop();
 /// # Ok::<(), fika::node::NodeError>(())
 /// ```
+///
+/// # Processes
+///
+/// ```standalone_crate
+/// use fika::message::MailboxLimit;
+/// use fika::prelude::*;
+///
+/// let node = Node::builder()
+///     .workers(2)
+///     .process_limit(10_000)
+///     .mailbox_limit(MailboxLimit::messages(100_000))
+///     .long_message_queue(1000)
+///     .async_dist(false)
+///     .encode_messages(true) // in a test: finds messages that can't leave the node
+///     .build()?;
+/// # node.stop();
+/// # Ok::<(), fika::node::NodeError>(())
+/// ```
+///
+/// # Who may connect
+///
+/// ```no_run
+/// use fika::prelude::*;
+///
+/// let node = Node::builder()
+///     .name("cache@10.0.0.1")
+///     .cluster_id("production")
+///     .allow(["cache@10.0.0.2", "10.0.0.3"])
+///     .cookie_file("/etc/cache/cookie")
+///     .cookie_file_for("admin@10.0.0.9", "/etc/cache/admin.cookie")
+///     .cookie_for("probe@10.0.0.9", std::env::var("PROBE_COOKIE")?)
+///     .handshake_time(secs(2))
+///     .build()?;
+///
+/// // A node that only looks around, and that nobody connects to.
+/// let viewer = Node::builder().name("viewer@10.0.0.1").hidden(true).dist_listen(false).build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Addresses and ports
+///
+/// ```no_run
+/// use fika::prelude::*;
+///
+/// // Behind a firewall. The port mapper is a service of the host.
+/// let node = Node::builder()
+///     .name("cache@10.0.0.1")
+///     .listen("10.0.0.1:0".parse()?)
+///     .listen_ports(9100..=9105)
+///     .epmd_port(4369)
+///     .start_epmd(false)
+///     .build()?;
+/// # #[cfg(unix)]
+/// # {
+///
+/// // All nodes are programs of one user on one host: no ports, and file permissions as the guard.
+/// let local = Node::builder()
+///     .name("a@localhost")
+///     .unix_sockets("/run/user/1000/fika")
+///     .cookie("short")
+///     .allow_weak_cookie(true)
+///     .build()?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Connections
+///
+/// ```no_run
+/// use fika::net::AutoConnect;
+/// use fika::prelude::*;
+///
+/// // A large cluster over slow lines. Each node connects only to those that it is told to.
+/// let node = Node::builder()
+///     .name("sensor@10.0.7.1")
+///     .connect_all(false)
+///     .dist_auto_connect(AutoConnect::Never)
+///     .net_setuptime(secs(20))
+///     .net_ticktime(secs(120))
+///     .net_tickintensity(8)
+///     .message_bytes_max(1 << 20)
+///     .output_bytes(64 << 10, 128 << 10)
+///     .nodelay(false)
+///     .keepalive(true)
+///     .send_buffer(256 << 10)
+///     .recv_buffer(256 << 10)
+///     .build()?;
+/// # Ok::<(), fika::node::NodeError>(())
+/// ```
 #[derive(Default)]
 #[must_use = "a node starts with `build`"]
 pub struct NodeBuilder {
@@ -96,6 +185,16 @@ impl NodeBuilder {
     /// [`keepalive`](NodeBuilder::keepalive), [`send_buffer`](NodeBuilder::send_buffer) and
     /// [`recv_buffer`](NodeBuilder::recv_buffer) (OTP's `inet_dist_connect_options` and
     /// `inet_dist_listen_options`).
+    ///
+    /// ```
+    /// use fika::net::SocketOptions;
+    /// use fika::prelude::*;
+    ///
+    /// let options = SocketOptions { keepalive: Some(true), ..SocketOptions::default() };
+    /// let node = Node::builder().socket_options(options).build()?;
+    /// # node.stop();
+    /// # Ok::<(), fika::node::NodeError>(())
+    /// ```
     pub fn socket_options(mut self, options: SocketOptions) -> Self {
         let SocketOptions { nodelay, keepalive, send_buffer, recv_buffer } = options;
         self.config.merge(Config {
@@ -109,6 +208,21 @@ impl NodeBuilder {
     }
 
     /// Sets the clock and the random source; the operating system's if not set.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use fika::node::{Node, SystemEnv};
+    ///
+    /// // Two nodes with one clock.
+    /// let env = Arc::new(SystemEnv::new());
+    /// let one = Node::builder().env(env.clone()).build()?;
+    /// let two = Node::builder().env(env).build()?;
+    /// let before = one.env().now();
+    /// assert!(two.env().now() >= before);
+    /// # one.stop();
+    /// # two.stop();
+    /// # Ok::<(), fika::node::NodeError>(())
+    /// ```
     pub fn env(mut self, env: Arc<dyn Env>) -> Self {
         self.env = Some(env);
         self
@@ -116,6 +230,24 @@ impl NodeBuilder {
 
     /// Sets a handler that takes part in decisions of net_kernel: nodes that come and go, requests
     /// to spawn, sends to registered names, and peers with a wrong cookie. See [`NetHandler`].
+    ///
+    /// ```
+    /// use fika::net::{Decision, NetHandler, SpawnAsked};
+    /// use fika::prelude::*;
+    ///
+    /// /// Other nodes may send messages to this one, but not run code on it.
+    /// struct NoSpawns;
+    ///
+    /// impl NetHandler for NoSpawns {
+    ///     fn spawn(&self, _: SpawnAsked) -> Decision<SpawnAsked> {
+    ///         Decision::Refuse
+    ///     }
+    /// }
+    ///
+    /// let node = Node::builder().net_handler(NoSpawns).build()?;
+    /// # node.stop();
+    /// # Ok::<(), fika::node::NodeError>(())
+    /// ```
     pub fn net_handler(mut self, handler: impl NetHandler) -> Self {
         self.handler = Some(Arc::new(handler));
         self
@@ -162,6 +294,17 @@ impl NodeBuilder {
     ///
     /// All nodes of a cluster have to use the same kind of network. This takes precedence over
     /// [`unix_sockets`](NodeBuilder::unix_sockets).
+    ///
+    /// ```
+    /// use fika::prelude::*;
+    ///
+    /// // The poller is a network itself: TCP.
+    /// let node = Node::builder().network(|poller| Ok(poller)).build()?;
+    /// # node.stop();
+    /// # Ok::<(), fika::node::NodeError>(())
+    /// ```
+    ///
+    /// [`transport`](crate::net::transport) has an example with a network of its own.
     pub fn network<N: Network>(
         mut self,
         make: impl FnOnce(Poller) -> io::Result<N> + Send + 'static,

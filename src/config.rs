@@ -485,6 +485,13 @@ settings! {
     /// Whether ctrl-c (SIGINT) and SIGTERM stop the node of
     /// [`#[fika::main]`](macro@crate::main); true if not set. A node that is built in another way
     /// ignores this setting and handles no signals.
+    ///
+    /// ```no_run
+    /// #[fika::main(stop_on_signals = false)]
+    /// async fn main() {
+    ///     // Here ctrl-c ends the program at once.
+    /// }
+    /// ```
     stop_on_signals: Option<bool> = FLAG, no_option, [takes bool], [builder];
 }
 

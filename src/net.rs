@@ -84,15 +84,50 @@ pub mod discovery {
 /// [`NodeBuilder::network`](crate::node::NodeBuilder::network) sets the transport of a node.
 ///
 /// ```
-/// use fika::net::transport::Network;
+/// use std::io;
+/// use std::net::{IpAddr, SocketAddr};
+/// use fika::net::transport::{HostIps, Listener, Network, Poller, Socket};
 /// use fika::prelude::*;
 ///
-/// /// Whether the transport may carry the connections of a node.
-/// fn is_network<N: Network>() {}
+/// /// TCP within one subnet: connections to other hosts are refused.
+/// struct Subnet {
+///     tcp: Poller,
+///     prefix: [u8; 3],
+/// }
 ///
-/// // TCP, which a node uses if nothing else is set.
-/// is_network::<fika::net::transport::Poller>();
+/// impl Network for Subnet {
+///     fn connect(&self, to: SocketAddr) -> io::Result<Box<dyn Socket>> {
+///         match to.ip() {
+///             IpAddr::V4(ip) if ip.octets()[..3] == self.prefix => self.tcp.connect(to),
+///             _ => Err(io::ErrorKind::HostUnreachable.into()),
+///         }
+///     }
+///
+///     fn listen(&self, on: SocketAddr, backlog: u32) -> io::Result<Box<dyn Listener>> {
+///         self.tcp.listen(on, backlog)
+///     }
+///
+///     fn host_ips<'a>(&'a self, host: &'a str) -> HostIps<'a> {
+///         self.tcp.host_ips(host)
+///     }
+///
+///     fn own_ips(&self) -> io::Result<Vec<IpAddr>> {
+///         self.tcp.own_ips()
+///     }
+///
+///     fn descriptors_max(&self) -> Option<usize> {
+///         self.tcp.descriptors_max()
+///     }
+/// }
+///
+/// let subnet = |tcp| Ok(Subnet { tcp, prefix: [127, 0, 0] });
+/// let node = Node::builder().network(subnet).build()?;
+/// # node.stop();
+/// # Ok::<(), fika::node::NodeError>(())
 /// ```
+///
+/// The documentation of [`Socket`](transport::Socket) and [`Listener`](transport::Listener) has
+/// examples that see what is read, written and accepted.
 pub mod transport {
     #[cfg(unix)]
     pub use fika_net::UnixSockets;

@@ -612,6 +612,13 @@ pub fn self_node() -> Node {
 }
 
 /// Why a node could not be started.
+///
+/// ```
+/// use fika::node::{Node, NodeError};
+///
+/// let error = Node::builder().name("no-host").build().unwrap_err();
+/// assert!(matches!(error, NodeError::Name(_)), "{error}");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NodeError {

@@ -21,7 +21,7 @@ use proc_macro::TokenStream;
 /// Takes the oldest message that matches one of the arms from the mailbox of the running process,
 /// and runs that arm. Waits until there is such a message. The Erlang equivalent is `receive`.
 ///
-/// ```ignore
+/// ```
 /// use fika::prelude::*;
 ///
 /// #[message]
@@ -40,6 +40,14 @@ use proc_macro::TokenStream;
 ///         }
 ///     }
 ///     balance
+/// }
+///
+/// #[fika::main]
+/// async fn main() {
+///     let (account, _) = spawn_monitor(async { assert_eq!(serve(1).await, 8) });
+///     send(account, Account::Deposit(7));
+///     send(account, Account::Close);
+///     receive! { Down { reason, .. } => assert_eq!(reason, ExitReason::Normal) }
 /// }
 /// ```
 ///
@@ -80,15 +88,30 @@ use proc_macro::TokenStream;
 /// messages, and its cost does not depend on their number. (Erlang's compiler recognizes this case
 /// by itself.)
 ///
-/// ```ignore
-/// let call = monitor(server);
-/// send(server, Question { from: self_pid(), call });
-/// receive! {
-///     for call,
-///     Answer { to, value } if to == call => value,
-///     Down { monitor, reason, .. } if monitor == call => return Err(reason),
-///     after secs(5) => return Err(ExitReason::Timeout),
+/// ```
+/// # use fika::message::Reference;
+/// # use fika::prelude::*;
+/// # #[message]
+/// # struct Question { from: Pid, call: Reference }
+/// # #[message]
+/// # struct Answer { to: Reference, value: u64 }
+/// async fn ask(server: Pid) -> Result<u64, ExitReason> {
+///     let call = monitor(server);
+///     send(server, Question { from: self_pid(), call });
+///     receive! {
+///         for call,
+///         Answer { to, value } if to == call => Ok(value),
+///         Down { monitor, reason, .. } if monitor == call => Err(reason),
+///         after secs(5) => Err(ExitReason::Timeout),
+///     }
 /// }
+/// # #[fika::main]
+/// # async fn main() {
+/// #     let server = spawn(async {
+/// #         receive! { Question { from, call } => send(from, Answer { to: call, value: 42 }) }
+/// #     });
+/// #     assert_eq!(ask(server).await, Ok(42));
+/// # }
 /// ```
 ///
 /// The process remembers the place in its mailbox for the last eight references that it has made by
@@ -101,12 +124,20 @@ use proc_macro::TokenStream;
 /// `receive! { .. }` are not, so rustfmt leaves them alone. It does format the same arms written as
 /// a `match` in parentheses:
 ///
-/// ```ignore
+/// ```
+/// # use fika::prelude::*;
+/// # #[message]
+/// # struct Ping { from: Pid, n: u64 }
+/// # #[fika::main]
+/// # async fn main() {
+/// # send(self_pid(), (self_pid(), "hello".to_owned()));
 /// receive!(match _ {
 ///     Ping { from, n } if n > 0 => send(from, n),
 ///     As::<(Pid, String)>((from, text)) => send(from, text),
 ///     _ if after(secs(60)) => return,
 /// });
+/// # receive! { "hello" => {} }
+/// # }
 /// ```
 ///
 /// Three parts of the syntax are not valid Rust, so they are written differently in a `match`:
@@ -148,7 +179,7 @@ pub fn receive(input: TokenStream) -> TokenStream {
 /// Makes a struct or an enum a message: a value that can be sent to any process, on this node and
 /// on others.
 ///
-/// ```ignore
+/// ```
 /// use fika::prelude::*;
 ///
 /// #[message]
@@ -191,7 +222,7 @@ pub fn message(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Derives `Message`, for types that derive serde's two traits themselves.
 /// [`#[fika::message]`](macro@message) adds these two derives as well.
 ///
-/// ```ignore
+/// ```
 /// use fika::prelude::*;
 ///
 /// #[derive(Message, Serialize, Deserialize)]
@@ -207,7 +238,8 @@ pub fn message(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Sending it to another node ends the sender with `badarg`, as for a `Local`. It can't be a
 /// `Term`. Its type parameters need not be messages.
 ///
-/// ```ignore
+/// ```
+/// # use fika::prelude::*;
 /// #[derive(Message)]
 /// #[message(local)]
 /// struct Job { answer: std::sync::mpsc::Sender<u64> }
@@ -299,18 +331,24 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 
 /// Lets an `async fn` be spawned or called on any node that runs this program.
 ///
-/// ```ignore
+/// ```standalone_crate
 /// use fika::prelude::*;
 ///
 /// #[remote]
 /// async fn ponger(idle: Duration) { /* .. */ }
 ///
 /// #[remote(name = "shop::price")]           // stays when the function or the crate is renamed
-/// async fn price(item: String) -> u64 { /* .. */ }
+/// async fn price(item: String) -> u64 {
+///     if item == "tea" { 250 } else { 0 }
+/// }
 ///
+/// # #[fika::main]
+/// # async fn main() {
 /// let here = spawn(ponger(secs(60)));
-/// let there = spawn_on("b@127.0.0.1", ponger(secs(60)));
+/// let there = spawn_on("b@127.0.0.1", ponger(secs(60))).await;
 /// let cents = price("tea".to_owned()).await;
+/// # assert_eq!(cents, 250);
+/// # }
 /// ```
 ///
 /// Calling the function does not run it: the call returns a value that holds the arguments, like
@@ -348,9 +386,10 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// `main` returns an error or panics, or if its process ends before `main` returns, the program
 /// prints an error and ends with status 1.
 ///
-/// ```ignore
+/// ```no_run
 /// use fika::prelude::*;
 ///
+/// # async fn worker() {}
 /// #[fika::main(name = "a@127.0.0.1", workers = 4)]
 /// async fn main() -> fika::Result {
 ///     monitor(spawn(worker()));
@@ -372,7 +411,7 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// With fika's feature `clap`, `args` takes the node's settings from the program's command line.
 /// The options are those of [`NodeArgs`]; they override the settings of the attribute:
 ///
-/// ```ignore
+/// ```no_run
 /// #[fika::main(args, workers = 4)]          // `--workers 2` overrides it
 /// async fn main() { /* .. */ }
 /// ```
@@ -382,7 +421,7 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// If the type has a `NodeArgs` with `#[command(flatten)]`, or is `NodeArgs`, the node's options
 /// are applied without the setting `args`:
 ///
-/// ```ignore
+/// ```no_run
 /// use clap::Parser;
 /// use fika::prelude::*;
 ///
@@ -396,6 +435,7 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 ///     node: fika::node::NodeArgs,
 /// }
 ///
+/// # async fn cache(keep: Duration) {}
 /// #[fika::main(workers = 4)]
 /// async fn main(cli: Cli) {
 ///     spawn(cache(secs(cli.keep)));
@@ -419,7 +459,9 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// calls `self_node().stop()`, the program ends with status 0. With `stop_on_signals = false` the
 /// node leaves signals alone.
 ///
-/// ```ignore
+/// ```no_run
+/// # use fika::prelude::*;
+/// # async fn server() {}
 /// #[fika::main]
 /// async fn main() {
 ///     spawn_link(server());
@@ -445,7 +487,7 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Runs a test as a process on its own node. The settings are those of
 /// [`#[fika::main]`](macro@main), except `args`.
 ///
-/// ```ignore
+/// ```
 /// use fika::prelude::*;
 ///
 /// #[fika::test]
@@ -472,7 +514,7 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// microseconds. A seed decides which process runs next, so a test that has failed once fails
 /// again:
 ///
-/// ```ignore
+/// ```
 /// use fika::prelude::*;
 ///
 /// #[fika::test(sim)]

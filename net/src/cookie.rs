@@ -39,6 +39,22 @@ const WEAK_BELOW_BYTES: usize = 16;
 /// assert_eq!(format!("{cookie:?}"), "Cookie(..)");
 /// # Ok::<(), fika_net::CookieError>(())
 /// ```
+///
+/// A cookie is usually read from a file:
+///
+/// ```no_run
+/// use fika_net::Cookie;
+/// use fika_runtime::{Env, SystemEnv};
+///
+/// let cookie = Cookie::from_file("/etc/cache/cookie")?;
+/// let short = Cookie::from_file_weak("/etc/cache/short.cookie")?;
+///
+/// // The file that a node uses if none is set, which is made if it is missing.
+/// println!("{}", Cookie::default_file()?.display());
+/// let env = SystemEnv::new();
+/// let own = Cookie::load_default(&mut |bytes| env.secure_random(bytes))?;
+/// # Ok::<(), fika_net::CookieError>(())
+/// ```
 #[derive(Clone)]
 pub struct Cookie(Zeroizing<Vec<u8>>);
 
@@ -121,6 +137,14 @@ impl Cookie {
 
     /// Makes a cookie from a text that may be short. Logs a warning if it is: an attacker who has
     /// recorded one handshake can quickly try all short texts.
+    ///
+    /// ```
+    /// use fika_net::Cookie;
+    ///
+    /// assert!(Cookie::new("abc").is_err());
+    /// assert!(Cookie::new_weak("abc")?.is_weak());
+    /// # Ok::<(), fika_net::CookieError>(())
+    /// ```
     ///
     /// # Errors
     /// If the text is empty.

@@ -96,6 +96,25 @@ impl<'a> From<&'a Dest<'_>> for Dest<'a> {
 
 /// A string that names a process: `&str`, `String`, `Cow<str>`, `Box<str>`, `Arc<str>`, a [`Name`],
 /// or a reference to one of them.
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Node, ProcessText, register, self_node, self_pid, send};
+/// # use fika_macros::receive;
+/// /// Sends a line to a service of this node.
+/// fn say<'a>(service: impl ProcessText<'a>, line: &str) {
+///     send((service, self_node().name()), line.to_owned());
+/// }
+///
+/// # Node::builder().build().unwrap().block_on(async {
+/// register("log", self_pid())?;
+/// say("log", "one");
+/// say(format!("l{}", "og"), "two");
+/// receive! { "one" => {} }
+/// receive! { "two" => {} }
+/// # Ok::<(), fika::RegisterError>(())
+/// # }).unwrap();
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the name of a process",
     label = "expected a string or a `Name`",
@@ -106,6 +125,26 @@ pub trait ProcessText<'a>: sealed::Text<'a> {}
 
 /// A string that names a node: `&str`, `String`, `Cow<str>`, `Box<str>`, `Arc<str>`, a
 /// [`NodeName`], or a reference to one of them.
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Node, NodeText, register, self_node, self_pid, send};
+/// # use fika_macros::receive;
+/// /// Sends a line to the service `log` of each node.
+/// fn say_to_all<'a, N: NodeText<'a>>(nodes: impl IntoIterator<Item = N>, line: &str) {
+///     for node in nodes {
+///         send(("log", node), line.to_owned());
+///     }
+/// }
+///
+/// # Node::builder().build().unwrap().block_on(async {
+/// register("log", self_pid())?;
+/// say_to_all([self_node().name()], "hello");
+/// say_to_all(["nonode@nohost"], "hello again");
+/// receive! { "hello again" => {} }
+/// # Ok::<(), fika::RegisterError>(())
+/// # }).unwrap();
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the name of a node",
     label = "expected a string or a `NodeName`",

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// let later = start + Duration::from_millis(300);
 /// assert_eq!(later.since(start), Duration::from_millis(300));
 /// assert_eq!(start.since(later), Duration::ZERO);
+/// assert_eq!(later.since_start(), Duration::from_millis(5300));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 pub struct Time(Duration);
@@ -122,6 +123,15 @@ impl SystemEnv {
     }
 
     /// Returns a clock that starts now, and a sequence with a random seed.
+    ///
+    /// ```
+    /// use fika_runtime::{Env, SystemEnv};
+    ///
+    /// let env = SystemEnv::try_new()?;
+    /// let dice = env.random() % 6 + 1;
+    /// println!("{dice} at {:?}", env.wall());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If the operating system gives no random bytes.

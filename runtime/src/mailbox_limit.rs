@@ -14,10 +14,11 @@
 ///
 /// ```
 /// # use fika_runtime::{MailboxLimit, Node, SpawnOpts, WhenFull, spawn_opt};
-/// let limit = MailboxLimit::messages(10_000).when_full(WhenFull::DropNewest);
+/// let limit = MailboxLimit::messages(10_000).when_full(WhenFull::DropNewest).log(false);
 /// # Node::builder().build().unwrap().block_on(async move {
 /// spawn_opt(SpawnOpts::new().mailbox_limit(limit), async { /* receive, ... */ });
 /// # });
+/// assert!(MailboxLimit::default().is_none());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MailboxLimit {

@@ -45,6 +45,21 @@ pub struct Creation(pub u32);
 /// println!("{} in life {:?}", node.name(), node.creation());
 /// # });
 /// ```
+///
+/// Each life of a node has an id. A node without a name has one, too:
+///
+/// ```
+/// # use fika_runtime::{Creation, NodeId, NodeName};
+/// let name: NodeName = "a@127.0.0.1".parse()?;
+/// assert_eq!(NodeId::find(&name, Creation(7)), None);
+/// let id = NodeId::of(&name, Creation(7));
+/// assert_eq!(NodeId::find(&name, Creation(7)), Some(id));
+/// println!("{name} has the number {} here", id.number());
+///
+/// // Two nodes without a name are different nodes.
+/// assert_ne!(NodeId::nameless(), NodeId::nameless());
+/// # Ok::<(), fika_runtime::NodeNameError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NodeId(NonZeroU32);
 

@@ -21,7 +21,10 @@ const NAME_CHARS_MAX: usize = 255;
 ///
 /// let name: NodeName = "cache@127.0.0.1".parse()?;
 /// assert_eq!((name.alive(), name.host()), ("cache", "127.0.0.1"));
+/// assert_eq!(name.as_str(), "cache@127.0.0.1");
+/// assert!(name.is_long() && !name.is_undefined());
 /// assert!("no-host".parse::<NodeName>().is_err());
+/// assert_eq!(NodeName::nonode().as_str(), "nonode@nohost");
 /// # Ok::<(), fika_runtime::NodeNameError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -52,6 +52,13 @@ impl Reference {
     }
 
     /// Returns the node that made it.
+    ///
+    /// ```
+    /// # use fika_runtime::{Node, make_ref, self_node};
+    /// # Node::builder().build().unwrap().block_on(async {
+    /// assert_eq!(make_ref().node(), self_node().id());
+    /// # });
+    /// ```
     #[must_use]
     pub fn node(self) -> NodeId {
         self.node

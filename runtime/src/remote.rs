@@ -11,6 +11,26 @@ use crate::outcome::Outcome;
 
 /// A call of a `#[remote]` function that has not started: the function's name and its arguments. It
 /// can run in a process here, on another node, or where it is awaited.
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Node, Pid, RemoteFn, spawn};
+/// # use fika_macros::remote;
+/// #[remote(name = "doc::greet")]
+/// async fn greet(name: String) {
+///     println!("hello, {name}");
+/// }
+///
+/// /// Spawns a function, and says so.
+/// fn start(function: impl RemoteFn) -> Pid {
+///     println!("{} with {} bytes", function.name(), function.args().unwrap().bytes.len());
+///     spawn(function)
+/// }
+///
+/// # Node::builder().build().unwrap().block_on(async {
+/// start(greet("Ann".to_owned()));
+/// # });
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot run on another node",
     label = "not a call of a `#[remote]` function",

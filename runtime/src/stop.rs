@@ -394,6 +394,15 @@ impl Drop for Inner {
 }
 
 /// A future that waits until a node stops; returned by [`Node::run_until_stopped`].
+///
+/// ```
+/// # use fika_runtime::Node;
+/// let node = Node::builder().workers(1).build()?;
+/// let stopper = node.clone();
+/// std::thread::spawn(move || stopper.stop());
+/// node.run_until_stopped().wait();
+/// # Ok::<(), fika_runtime::BuildError>(())
+/// ```
 #[must_use = "futures do nothing unless you `.await` or poll them; threads call `wait`"]
 pub struct RunUntilStopped {
     node: Node,

@@ -30,9 +30,10 @@ const _: () = assert!(TIMER_MAX.as_nanos() >> TICK_BITS < TICKS_MAX as u128 / 5 
 ///
 /// ```
 /// # use std::time::Duration;
-/// # use fika_runtime::{Node, TimerRef, cancel_timer, self_pid, send_after};
+/// # use fika_runtime::{Node, TimerRef, cancel_timer, self_node, self_pid, send_after};
 /// # Node::builder().build().unwrap().block_on(async {
 /// let timer: TimerRef = send_after(Duration::from_secs(60), self_pid(), 1_u64);
+/// assert_eq!(timer.node(), self_node().id());
 /// assert!(cancel_timer(timer).is_some());
 /// # });
 /// ```

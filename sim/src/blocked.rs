@@ -11,6 +11,20 @@ const LIMIT: Duration = Duration::from_millis(500);
 const REPORTS_MAX: usize = 20;
 
 /// A turn that took long on the real clock.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_sim::{Blocked, Sim};
+/// let mut sim = Sim::new(1);
+/// sim.set_blocking_limit(Duration::from_millis(20));
+/// sim.node("a@host1", || async {
+///     // A mistake: `fika::time::sleep` does not block the thread.
+///     std::thread::sleep(Duration::from_millis(40));
+/// });
+/// sim.run_for(Duration::from_secs(1));
+/// let Blocked { name, took, .. } = &sim.blocked()[0];
+/// println!("a process of {name} blocked its thread for {took:?}");
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Blocked {
     /// The node whose process had the turn.
@@ -65,6 +79,17 @@ impl Blocking {
 impl Sim {
     /// Sets how long a turn may take on the real clock before it is reported as blocking. The
     /// default is half a second. Reports do not affect the run or its hash.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_sim::Sim;
+    /// let mut sim = Sim::new(1);
+    /// // For a debugger, which stops the thread.
+    /// sim.set_blocking_limit(Duration::from_secs(3600));
+    /// sim.node("a@host1", std::future::pending::<()>);
+    /// sim.run_for(Duration::from_secs(1));
+    /// assert!(sim.blocked().is_empty());
+    /// ```
     pub fn set_blocking_limit(&mut self, limit: Duration) {
         self.blocking.limit = limit;
     }

@@ -26,6 +26,19 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// The number of processes, timers, relations and connections on the nodes that are up. Two
 /// values are equal if all counts are equal; the identity of the processes does not matter.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_sim::{Census, Sim};
+/// let mut sim = Sim::new(1);
+/// sim.node("a@host1", std::future::pending::<()>);
+/// sim.run_for(Duration::from_secs(1));
+/// let before: Census = sim.census()?;
+/// sim.run_for(Duration::from_secs(3600));
+/// // An idle node starts nothing.
+/// assert_eq!(sim.census()?, before);
+/// # Ok::<(), fika_sim::Failure>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Census {
     pub(crate) nodes: BTreeMap<NodeName, Count>,
@@ -168,6 +181,20 @@ impl Sim {
     /// Lets time pass until all counts are as they were in `as_at`, and both ends of each relation
     /// know of it.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_runtime::sleep;
+    /// # use fika_sim::Sim;
+    /// let mut sim = Sim::new(1);
+    /// let a = sim.node("a@host1", std::future::pending::<()>);
+    /// sim.run_for(Duration::from_secs(1));
+    /// let before = sim.census()?;
+    /// sim.spawn(a, async { sleep(Duration::from_secs(10)).await });
+    /// // The process ends, and leaves nothing behind.
+    /// sim.settle(&before, Duration::from_secs(60))?;
+    /// # Ok::<(), fika_sim::Failure>(())
+    /// ```
+    ///
     /// # Errors
     /// If the time limit passes first, or a check fails; see [`Checks`](crate::Checks).
     #[track_caller]
@@ -185,6 +212,20 @@ impl Sim {
     /// Lets time pass until both ends of each link and monitor know of it, both ends of each
     /// removed link have forgotten it, and each request to spawn has its answer. Call this when the
     /// program no longer makes or removes relations.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_runtime::spawn_link;
+    /// # use fika_sim::Sim;
+    /// let mut sim = Sim::new(1);
+    /// sim.node("a@host1", || async {
+    ///     spawn_link(std::future::pending::<()>());
+    ///     std::future::pending::<()>().await
+    /// });
+    /// sim.run_for(Duration::from_secs(1));
+    /// sim.rest(Duration::from_secs(1))?;
+    /// # Ok::<(), fika_sim::Failure>(())
+    /// ```
     ///
     /// # Errors
     /// If the time limit passes first, or a check fails; see [`Checks`](crate::Checks).

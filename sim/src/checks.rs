@@ -28,6 +28,23 @@ use crate::sim::Sim;
 /// A process of a scenario may hold a clone, to report what it has found. A simulation with a
 /// violation fails at its next [`run_until`](crate::Sim::run_until) or
 /// [`verdict`](crate::Sim::verdict).
+///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_sim::Sim;
+/// let mut sim = Sim::new(1);
+/// let checks = sim.checks();
+/// sim.node("bank@host1", move || {
+///     let checks = checks.clone();
+///     async move {
+///         let balance = 70 - 100;
+///         checks.hold(balance >= 0, || format!("the balance is {balance}"));
+///     }
+/// });
+/// sim.run_for(Duration::from_secs(1));
+/// let failure = sim.verdict().unwrap_err();
+/// assert_eq!(failure.why, "the balance is -30");
+/// ```
 #[derive(Clone)]
 pub struct Checks {
     clock: Arc<Clock>,
@@ -52,6 +69,13 @@ impl Checks {
     }
 
     /// Records a violation. Only the first one is kept.
+    ///
+    /// ```
+    /// # use fika_sim::Sim;
+    /// let sim = Sim::new(1);
+    /// sim.checks().violated("two nodes lead");
+    /// assert!(sim.verdict().is_err());
+    /// ```
     pub fn violated(&self, what: impl Into<String>) {
         let mut first = self.first.lock();
         if first.is_none() {
@@ -79,6 +103,20 @@ impl Checks {
 
 impl Sim {
     /// Returns the checks of this simulation, for the processes of a scenario.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_sim::Sim;
+    /// let mut sim = Sim::new(1);
+    /// let a = sim.node("a@host1", std::future::pending::<()>);
+    /// let checks = sim.checks();
+    /// sim.spawn(a, async move {
+    ///     checks.hold(2 + 2 == 4, || "this process cannot count".to_owned());
+    /// });
+    /// sim.run_for(Duration::from_secs(1));
+    /// sim.verdict()?;
+    /// # Ok::<(), fika_sim::Failure>(())
+    /// ```
     #[must_use]
     pub fn checks(&self) -> Checks {
         self.checks.clone()

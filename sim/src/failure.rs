@@ -12,6 +12,19 @@ use crate::replay::{replay, test, write};
 use crate::sim::Sim;
 
 /// Why a simulation failed, when, and how to run it again.
+///
+/// ```
+/// # use fika_sim::{Failure, Sim};
+/// fn scenario(seed: u64) -> Result<(), Failure> {
+///     let sim = Sim::new(seed);
+///     sim.check(seed != 7, "seven is bad luck")?;
+///     sim.finish()
+/// }
+///
+/// let failure: Failure = scenario(7).unwrap_err();
+/// assert_eq!((failure.seed, &*failure.why), (7, "seven is bad luck"));
+/// println!("{failure}"); // with the log, and how to run it again
+/// ```
 pub struct Failure {
     /// The seed of the simulation.
     pub seed: u64,
@@ -63,6 +76,20 @@ impl std::error::Error for Failure {}
 
 impl Sim {
     /// Returns a failure of this simulation, now, at the place of the call.
+    ///
+    /// ```
+    /// # use fika_sim::{Failure, Sim, SimNode};
+    /// fn leader(sim: &Sim, nodes: &[SimNode]) -> Result<SimNode, Failure> {
+    ///     let leader = nodes.iter().copied().find(|node| sim.is_up(*node));
+    ///     leader.ok_or_else(|| sim.failure("no node leads"))
+    /// }
+    ///
+    /// let mut sim = Sim::new(1);
+    /// assert!(leader(&sim, &[]).is_err());
+    /// let a = sim.node("a@host1", std::future::pending::<()>);
+    /// assert_eq!(leader(&sim, &[a])?, a);
+    /// # Ok::<(), Failure>(())
+    /// ```
     #[must_use]
     #[track_caller]
     pub fn failure(&self, why: &str) -> Failure {
@@ -101,6 +128,14 @@ impl Sim {
     }
 
     /// Returns an error if `is_so` is false.
+    ///
+    /// ```
+    /// # use fika_sim::Sim;
+    /// let mut sim = Sim::new(1);
+    /// let a = sim.node("a@host1", std::future::pending::<()>);
+    /// sim.check(sim.is_up(a), "the node did not start")?;
+    /// # Ok::<(), fika_sim::Failure>(())
+    /// ```
     ///
     /// # Errors
     /// If `is_so` is false, with the text `otherwise`.

@@ -8,6 +8,18 @@ use crate::sim::Sim;
 use crate::strike::Cure;
 
 /// A kind of fault.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_sim::{Fault, Sim};
+/// let mut sim = Sim::new(1);
+/// let a = sim.node("a@host1", std::future::pending::<()>);
+/// // Everything except for crashes.
+/// let kinds: Vec<Fault> =
+///     Fault::ALL.into_iter().filter(|kind| !matches!(kind, Fault::Crash | Fault::PowerLoss)).collect();
+/// sim.run_with_some_faults(Duration::from_secs(600), &kinds);
+/// assert!(sim.is_up(a));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
     /// A node is killed, and restarted some time later.
@@ -52,6 +64,26 @@ impl Fault {
 }
 
 /// The kinds of faults of a run, and how often they happen.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_sim::{Fault, Faults, Sim};
+/// # use fika_runtime::sleep;
+/// let secs = Duration::from_secs;
+/// let app = move || async move {
+///     loop {
+///         fika_net::connect_node("a@host1").await;
+///         sleep(secs(1)).await;
+///     }
+/// };
+/// let mut sim = Sim::new(1);
+/// let [a, b] = ["a@host1", "b@host2"].map(|name| sim.node(name, app));
+/// let faults = Faults { every: secs(10), ..Faults::of(&[Fault::Crash, Fault::Partition]) };
+/// sim.run_with_faults(secs(600), &faults);
+/// // The faults are over, and the cluster recovers.
+/// sim.run_until(|sim| sim.nodes_of(a).contains(&b), secs(60))?;
+/// # Ok::<(), fika_sim::Failure>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Faults {
     /// The kinds of faults.
@@ -92,6 +124,16 @@ impl Sim {
     /// Lets `time` pass with random faults, and then undoes all of them: resumes paused nodes,
     /// restarts dead ones, and repairs the network.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_sim::{Fault, Faults, Sim};
+    /// let mut sim = Sim::new(1);
+    /// let a = sim.node("a@host1", std::future::pending::<()>);
+    /// sim.run_with_faults(Duration::from_secs(600), &Faults::of(&[Fault::Crash]));
+    /// // A node that was down at the end is up again.
+    /// assert!(sim.is_up(a));
+    /// ```
+    ///
     /// # Panics
     /// If `faults` has no kinds.
     pub fn run_with_faults(&mut self, time: Duration, faults: &Faults) {
@@ -122,6 +164,17 @@ impl Sim {
 
     /// Lets `time` pass with faults of some of these kinds. The seed chooses the kinds, and the
     /// report of a failure names them.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_sim::{Fault, Sim, seeds};
+    /// seeds(0..3, |seed| {
+    ///     let mut sim = Sim::new(seed);
+    ///     sim.node("a@host1", std::future::pending::<()>);
+    ///     sim.run_with_some_faults(Duration::from_secs(600), &Fault::ALL);
+    ///     sim.finish()
+    /// });
+    /// ```
     pub fn run_with_some_faults(&mut self, time: Duration, kinds: &[Fault]) {
         let faults = Faults::some_of(kinds, &mut self.random);
         self.add_options(&format!("{faults:?}"));
@@ -133,6 +186,15 @@ impl Sim {
     }
 
     /// Undoes all faults.
+    ///
+    /// ```
+    /// # use fika_sim::Sim;
+    /// let mut sim = Sim::new(1);
+    /// let a = sim.node("a@host1", std::future::pending::<()>);
+    /// sim.crash(a);
+    /// sim.undo_all();
+    /// assert!(sim.is_up(a));
+    /// ```
     pub fn undo_all(&mut self) {
         for node in self.nodes() {
             self.resume(node);

@@ -17,6 +17,25 @@ impl Sim {
     }
 
     /// Cuts the power of the node's host. All nodes on the host are gone, and no peer is notified.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_sim::Sim;
+    /// # let app = || async {
+    /// #     fika_net::connect_node("a@host1").await;
+    /// #     std::future::pending::<()>().await
+    /// # };
+    /// # let mut sim = Sim::new(1);
+    /// # let [a, b] = ["a@host1", "b@host2"].map(|name| sim.node(name, app));
+    /// # sim.run_until(|sim| sim.nodes_of(a).contains(&b), Duration::from_secs(5))?;
+    /// sim.lose_power(b);
+    /// assert!(!sim.is_up(b));
+    /// // Its peer still believes in the connection, until the tick time is over.
+    /// assert!(sim.nodes_of(a).contains(&b));
+    /// sim.run_for(Duration::from_secs(90));
+    /// assert!(sim.nodes_of(a).is_empty());
+    /// # Ok::<(), fika_sim::Failure>(())
+    /// ```
     pub fn lose_power(&mut self, node: SimNode) {
         let host = self.members[node.0].host;
         self.wires.lock().lose_power(host);
@@ -71,6 +90,25 @@ impl Sim {
     }
 
     /// Pauses a node, as `SIGSTOP` does. Its host keeps its connections, and its clocks continue.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_sim::Sim;
+    /// # let app = || async {
+    /// #     fika_net::connect_node("a@host1").await;
+    /// #     std::future::pending::<()>().await
+    /// # };
+    /// # let mut sim = Sim::new(1);
+    /// # let [a, b] = ["a@host1", "b@host2"].map(|name| sim.node(name, app));
+    /// # sim.run_until(|sim| sim.nodes_of(a).contains(&b), Duration::from_secs(5))?;
+    /// // A pause that is shorter than the tick time costs no connection.
+    /// sim.pause(b);
+    /// sim.run_for(Duration::from_secs(20));
+    /// sim.resume(b);
+    /// sim.run_for(Duration::from_secs(60));
+    /// assert!(sim.nodes_of(a).contains(&b));
+    /// # Ok::<(), fika_sim::Failure>(())
+    /// ```
     pub fn pause(&mut self, node: SimNode) {
         self.log.note(&format!("{} is paused", self.members[node.0].name));
         self.members[node.0].is_paused = self.is_up(node);
@@ -90,12 +128,34 @@ impl Sim {
     }
 
     /// Moves the node's clocks ahead, as after its machine has slept.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_sim::Sim;
+    /// let hour = Duration::from_secs(3600);
+    /// let mut sim = Sim::new(1);
+    /// let a = sim.node("a@host1", std::future::pending::<()>);
+    /// let before = sim.runtime(a).expect("the node is up").env().now();
+    /// sim.jump_clock(a, hour);
+    /// let after = sim.runtime(a).expect("the node is up").env().now();
+    /// assert!(after.since(before) >= hour);
+    /// ```
     pub fn jump_clock(&mut self, node: SimNode, by: Duration) {
         self.set_clocks(node, &format!("jumps by {by:?}"), |wrong| wrong.ahead += by);
     }
 
     /// Sets the node's wall clock, forward or back, as a user may do. Timers and the monotonic
     /// clock are not affected.
+    ///
+    /// ```
+    /// # use std::time::{Duration, SystemTime};
+    /// # use fika_sim::Sim;
+    /// let mut sim = Sim::new(1);
+    /// let a = sim.node("a@host1", std::future::pending::<()>);
+    /// let year_2001 = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    /// sim.set_wall_clock(a, year_2001);
+    /// assert_eq!(sim.runtime(a).expect("the node is up").env().wall(), year_2001);
+    /// ```
     pub fn set_wall_clock(&mut self, node: SimNode, to: SystemTime) {
         let now = self.clock.now();
         let since = to.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

@@ -12,6 +12,17 @@ use crate::sim::{Sim, SimNode};
 impl Sim {
     /// Returns how the node's main process, which runs its `app`, has ended in this life; `None`
     /// while it runs or the node is down.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_runtime::{ExitReason, exit};
+    /// # use fika_sim::Sim;
+    /// let mut sim = Sim::new(1);
+    /// let a = sim.node("a@host1", || async { exit(ExitReason::Shutdown); });
+    /// sim.run_until(|sim| sim.main_end(a).is_some(), Duration::from_secs(1))?;
+    /// assert_eq!(sim.main_end(a), Some(ExitReason::Shutdown));
+    /// # Ok::<(), fika_sim::Failure>(())
+    /// ```
     #[must_use]
     pub fn main_end(&self, node: SimNode) -> Option<ExitReason> {
         self.members[node.0].life.as_ref()?.main_end()

@@ -27,6 +27,13 @@ pub fn seeds(range: std::ops::Range<u64>, run: impl Fn(u64) -> Result<(), Failur
 /// Runs a scenario with each of these seeds, as [`seeds`] does, and returns the failure of the
 /// first seed that fails.
 ///
+/// ```
+/// # use fika_sim::{Sim, first_failure};
+/// let scenario = |seed| Sim::new(seed).check(seed != 7, "seven is bad luck");
+/// let failure = first_failure(0..100, scenario).expect("a seed fails");
+/// assert_eq!(failure.seed, 7);
+/// ```
+///
 /// # Panics
 /// If the scenario panics, in which case its simulation prints the seed, or if one of the variables
 /// is not a number.

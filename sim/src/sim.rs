@@ -25,6 +25,26 @@ const COOKIE: &str = "the cookie of a simulated cluster";
 ///
 /// Everything runs on the calling thread, inside the methods that let time pass. A seed and a
 /// sequence of calls always give the same run, down to the last signal.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_runtime::info;
+/// use fika_sim::Sim;
+///
+/// let mut sim = Sim::new(1);
+/// let a = sim.node("a@host1", std::future::pending::<()>);
+/// assert_eq!(sim.name(a).as_str(), "a@host1");
+/// assert!(sim.is_up(a));
+///
+/// // The scenario acts on a node from outside ..
+/// let idle = sim.spawn(a, std::future::pending::<()>()).expect("the node is up");
+/// sim.send(a, idle, "hello".to_owned());
+/// // .. or in a process there.
+/// let waiting = sim.run_on(a, Duration::from_secs(1), info::message_queue_len(idle))?;
+/// assert_eq!(waiting, Some(1));
+/// assert!(sim.runtime(a).is_some_and(|node| node.is_alive(idle)));
+/// # Ok::<(), fika_sim::Failure>(())
+/// ```
 pub struct Sim {
     pub(crate) seed: u64,
     pub(crate) random: Random,
@@ -57,6 +77,14 @@ pub struct Sim {
 }
 
 /// A node of a simulation, in all of its lives.
+///
+/// ```
+/// # use fika_sim::{Sim, SimNode};
+/// let mut sim = Sim::new(1);
+/// let names = ["a@host1", "b@host1", "c@host2"];
+/// let nodes: [SimNode; 3] = names.map(|name| sim.node(name, std::future::pending::<()>));
+/// assert!(sim.nodes().eq(nodes));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SimNode(pub(crate) usize);
 
@@ -70,6 +98,18 @@ impl Sim {
 
     /// Creates a simulation with a network of any quality, and with clocks that may differ. The
     /// seed decides, and the report of a failure includes the choice.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_sim::{Sim, seeds};
+    /// // Each seed has another network.
+    /// seeds(0..3, |seed| {
+    ///     let mut sim = Sim::on_any_network(seed);
+    ///     let a = sim.node("a@host1", std::future::pending::<()>);
+    ///     sim.run_until(|sim| sim.is_up(a), Duration::from_secs(1))?;
+    ///     sim.finish()
+    /// });
+    /// ```
     #[must_use]
     pub fn on_any_network(seed: u64) -> Sim {
         let mut random = Random::new(seed).fork();
@@ -115,6 +155,11 @@ impl Sim {
     }
 
     /// Returns the seed.
+    ///
+    /// ```
+    /// # use fika_sim::Sim;
+    /// assert_eq!(Sim::new(17).seed(), 17);
+    /// ```
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.seed
@@ -127,6 +172,18 @@ impl Sim {
     }
 
     /// Returns a hash of everything that has happened. Two runs with the same hash were the same.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_sim::Sim;
+    /// let run = |seed| {
+    ///     let mut sim = Sim::new(seed);
+    ///     sim.node("a@host1", std::future::pending::<()>);
+    ///     sim.run_for(Duration::from_secs(10));
+    ///     sim.trace_hash()
+    /// };
+    /// assert_eq!(run(17), run(17));
+    /// ```
     #[must_use]
     pub fn trace_hash(&self) -> u64 {
         self.log.hash()
@@ -140,11 +197,28 @@ impl Sim {
     }
 
     /// Keeps the log from now on.
+    ///
+    /// ```
+    /// # use fika_sim::Sim;
+    /// let mut sim = Sim::new(1);
+    /// sim.keep_log();
+    /// sim.node("a@host1", std::future::pending::<()>);
+    /// assert!(sim.log().contains("a@host1 starts"));
+    /// ```
     pub fn keep_log(&mut self) {
         self.log.keep();
     }
 
     /// Sets how nodes that are added from now on are configured.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_sim::Sim;
+    /// let mut sim = Sim::new(1);
+    /// sim.configure(|config| config.ticktime = Duration::from_secs(8));
+    /// // This node finds silent peers sooner.
+    /// sim.node("a@host1", std::future::pending::<()>);
+    /// ```
     pub fn configure(&mut self, configure: impl Fn(&mut Config) + Send + Sync + 'static) {
         self.configure.push(Arc::new(configure));
     }
@@ -152,6 +226,14 @@ impl Sim {
     /// Sets whether messages between processes of one node are encoded and decoded, too, for nodes
     /// that start or restart from now on. The default is true. Then a message that could not be
     /// sent to another node is an error at its sender.
+    ///
+    /// ```
+    /// # use fika_sim::Sim;
+    /// let mut sim = Sim::new(1);
+    /// // As in production, where a message within a node is moved.
+    /// sim.set_encode_messages(false);
+    /// sim.node("a@host1", std::future::pending::<()>);
+    /// ```
     pub fn set_encode_messages(&mut self, on: bool) {
         self.encode_messages = on;
     }
@@ -159,6 +241,16 @@ impl Sim {
     /// Puts the clocks of nodes that are added from now on ahead of the simulation's clock. The
     /// seed chooses a time up to `up_to` for each node, which stays the same in all of the node's
     /// lives.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_sim::Sim;
+    /// let mut sim = Sim::new(1);
+    /// sim.set_clock_skew(Duration::from_secs(3600));
+    /// let [a, b] = ["a@host1", "b@host2"].map(|name| sim.node(name, std::future::pending::<()>));
+    /// let wall = |node| sim.runtime(node).expect("the node is up").env().wall();
+    /// assert_ne!(wall(a), wall(b));
+    /// ```
     pub fn set_clock_skew(&mut self, up_to: Duration) {
         self.skew = up_to;
     }
@@ -166,6 +258,18 @@ impl Sim {
     /// Makes the clocks of nodes that are added from now on too fast or too slow, by up to
     /// `up_to_ppm` parts per million (most machines stay below 100). The seed chooses the drift of
     /// each node, which stays the same in all of the node's lives.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_sim::Sim;
+    /// let mut sim = Sim::new(1);
+    /// sim.set_clock_drift(100);
+    /// let a = sim.node("a@host1", std::future::pending::<()>);
+    /// sim.run_for(Duration::from_secs(1000));
+    /// let now = sim.runtime(a).expect("the node is up").env().now().since_start();
+    /// let wrong = now.abs_diff(sim.now());
+    /// assert!(wrong <= Duration::from_millis(100), "{wrong:?}");
+    /// ```
     ///
     /// # Panics
     /// If `up_to_ppm` is above 500,000.
@@ -230,6 +334,17 @@ impl Sim {
     }
 
     /// Returns all nodes.
+    ///
+    /// ```
+    /// # use fika_sim::Sim;
+    /// let mut sim = Sim::new(1);
+    /// for name in ["a@host1", "b@host2"] {
+    ///     sim.node(name, std::future::pending::<()>);
+    /// }
+    /// for node in sim.nodes() {
+    ///     sim.crash(node);
+    /// }
+    /// ```
     pub fn nodes(&self) -> impl Iterator<Item = SimNode> + use<> {
         (0..self.members.len()).map(SimNode)
     }

@@ -19,6 +19,19 @@ impl Sim {
 
     /// Runs `count` steps. Each step is one turn of a process or one move of the clock, so a
     /// scenario can stop between any two of them. Runs fewer steps if nothing is left to happen.
+    ///
+    /// ```
+    /// # use fika_sim::{Sim, seeds};
+    /// // Crashes the node at another moment of its start with each seed.
+    /// seeds(0..20, |seed| {
+    ///     let mut sim = Sim::new(seed);
+    ///     let a = sim.node("a@host1", std::future::pending::<()>);
+    ///     sim.run_steps(seed as usize);
+    ///     sim.crash(a);
+    ///     sim.restart(a);
+    ///     sim.finish()
+    /// });
+    /// ```
     pub fn run_steps(&mut self, count: usize) {
         for _ in 0..count {
             if !self.advance(u64::MAX) {
@@ -47,6 +60,15 @@ impl Sim {
     }
 
     /// Lets time pass until the condition holds or the time limit passes; returns whether it holds.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_sim::Sim;
+    /// let mut sim = Sim::new(1);
+    /// let a = sim.node("a@host1", std::future::pending::<()>);
+    /// // The main process never ends.
+    /// assert!(!sim.eventually(Duration::from_secs(60), |sim| sim.main_end(a).is_some()));
+    /// ```
     #[must_use]
     pub fn eventually(&mut self, limit: Duration, mut is_so: impl FnMut(&Sim) -> bool) -> bool {
         let until = self.clock.now() + limit.as_nanos() as u64;

@@ -23,6 +23,23 @@ impl Sim {
     }
 
     /// Cuts the path from one node's host to the other's. The opposite direction stays open.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_sim::Sim;
+    /// # let app = || async {
+    /// #     fika_net::connect_node("a@host1").await;
+    /// #     std::future::pending::<()>().await
+    /// # };
+    /// # let mut sim = Sim::new(1);
+    /// # let [a, b] = ["a@host1", "b@host2"].map(|name| sim.node(name, app));
+    /// # sim.run_until(|sim| sim.nodes_of(a).contains(&b), Duration::from_secs(5))?;
+    /// // Nothing from `a` arrives at `b`, which gives it up when the tick time is over.
+    /// sim.cut(a, b);
+    /// sim.run_until(|sim| sim.nodes_of(b).is_empty(), Duration::from_secs(90))?;
+    /// sim.mend(a, b);
+    /// # Ok::<(), fika_sim::Failure>(())
+    /// ```
     pub fn cut(&mut self, from: SimNode, to: SimNode) {
         let [a, b] = [from, to].map(|node| &self.members[node.0]);
         self.log.note(&format!("cut from {} to {}", a.name, b.name));
@@ -32,6 +49,24 @@ impl Sim {
     /// Sets the addresses of a host, IPv4 or IPv6, in the order in which a look-up of its name
     /// returns them. A host has one IPv4 address if none are set. A node on a host with several
     /// addresses listens on all of them, so call this before the host's first node is made.
+    ///
+    /// ```
+    /// # use std::net::IpAddr;
+    /// # use std::time::Duration;
+    /// # use fika_sim::Sim;
+    /// let [v6, v4]: [IpAddr; 2] = ["fd00::2", "10.1.0.2"].map(|ip| ip.parse().unwrap());
+    /// let mut sim = Sim::new(1);
+    /// sim.set_addresses("host2", [v6, v4]);
+    /// // The host has an IPv6 address, and no route leads to it.
+    /// sim.darken(v6);
+    /// let b = sim.node("b@host2", std::future::pending::<()>);
+    /// let a = sim.node("a@host1", || async {
+    ///     fika_net::connect_node("b@host2").await;
+    ///     std::future::pending::<()>().await
+    /// });
+    /// sim.run_until(|sim| sim.nodes_of(a).contains(&b), Duration::from_secs(5))?;
+    /// # Ok::<(), fika_sim::Failure>(())
+    /// ```
     ///
     /// # Panics
     /// If `ips` is empty, or if another host has one of the addresses.
@@ -73,6 +108,21 @@ impl Sim {
     }
 
     /// Breaks the connections between two nodes' hosts. Both ends see a reset.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_sim::Sim;
+    /// # let app = || async {
+    /// #     fika_net::connect_node("a@host1").await;
+    /// #     std::future::pending::<()>().await
+    /// # };
+    /// # let mut sim = Sim::new(1);
+    /// # let [a, b] = ["a@host1", "b@host2"].map(|name| sim.node(name, app));
+    /// # sim.run_until(|sim| sim.nodes_of(a).contains(&b), Duration::from_secs(5))?;
+    /// sim.reset(a, b);
+    /// sim.run_until(|sim| sim.nodes_of(a).is_empty(), Duration::from_secs(1))?;
+    /// # Ok::<(), fika_sim::Failure>(())
+    /// ```
     pub fn reset(&mut self, a: SimNode, b: SimNode) {
         let [a, b] = [a, b].map(|node| &self.members[node.0]);
         self.log.note(&format!("reset between {} and {}", a.name, b.name));
@@ -80,6 +130,17 @@ impl Sim {
     }
 
     /// Changes the quality of the network, such as its latency.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_sim::Sim;
+    /// let mut sim = Sim::new(1);
+    /// // A satellite.
+    /// sim.change_network(|network| {
+    ///     network.latency = Duration::from_millis(250)..=Duration::from_millis(300);
+    ///     network.bandwidth = 100_000;
+    /// });
+    /// ```
     pub fn change_network(&mut self, change: impl FnOnce(&mut Network)) {
         let mut state = self.wires.lock();
         let before = format!("{:?}", state.options);
@@ -94,6 +155,21 @@ impl Sim {
     /// Stalls the existing connections between two nodes' hosts, as when a firewall has forgotten
     /// them. New connections work. [`Sim::mend`] and [`Sim::heal`] let stalled connections
     /// continue.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_sim::Sim;
+    /// # let app = || async {
+    /// #     fika_net::connect_node("a@host1").await;
+    /// #     std::future::pending::<()>().await
+    /// # };
+    /// # let mut sim = Sim::new(1);
+    /// # let [a, b] = ["a@host1", "b@host2"].map(|name| sim.node(name, app));
+    /// # sim.run_until(|sim| sim.nodes_of(a).contains(&b), Duration::from_secs(5))?;
+    /// sim.stall(a, b);
+    /// sim.run_until(|sim| sim.nodes_of(a).is_empty(), Duration::from_secs(90))?;
+    /// # Ok::<(), fika_sim::Failure>(())
+    /// ```
     pub fn stall(&mut self, a: SimNode, b: SimNode) {
         self.note_between("stalled between", a, b);
         let (a, b) = (self.host(a), self.host(b));
@@ -103,6 +179,22 @@ impl Sim {
     /// Makes the host of `broken` forget its connections with the host of `other`, which still has
     /// them. When that host sends something, it gets a reset. If the path back to it is cut as
     /// well, it never learns of the loss.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_sim::Sim;
+    /// # let app = || async {
+    /// #     fika_net::connect_node("a@host1").await;
+    /// #     std::future::pending::<()>().await
+    /// # };
+    /// # let mut sim = Sim::new(1);
+    /// # let [a, b] = ["a@host1", "b@host2"].map(|name| sim.node(name, app));
+    /// # sim.run_until(|sim| sim.nodes_of(a).contains(&b), Duration::from_secs(5))?;
+    /// sim.half_open(a, b);
+    /// // `b` sends a tick, and gets a reset.
+    /// sim.run_until(|sim| sim.nodes_of(b).is_empty(), Duration::from_secs(60))?;
+    /// # Ok::<(), fika_sim::Failure>(())
+    /// ```
     pub fn half_open(&mut self, broken: SimNode, other: SimNode) {
         self.note_between("half open, and broken at the first:", broken, other);
         let (broken, other) = (self.host(broken), self.host(other));
@@ -112,6 +204,25 @@ impl Sim {
     /// Fills the backlog of the listeners on the node's host, so that they accept no connections
     /// from other hosts. A peer that connects retries several times, and fails after two minutes.
     /// Existing connections still work. [`Sim::heal`] and [`Sim::drain_backlog`] undo this.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_sim::Sim;
+    /// # let app = || async {
+    /// #     fika_net::connect_node("a@host1").await;
+    /// #     std::future::pending::<()>().await
+    /// # };
+    /// # let mut sim = Sim::new(1);
+    /// # let a = sim.node("a@host1", app);
+    /// # sim.run_for(Duration::from_secs(1));
+    /// sim.fill_backlog(a);
+    /// let b = sim.node("b@host2", app); // which connects to `a`
+    /// sim.run_for(Duration::from_secs(2));
+    /// assert!(sim.nodes_of(b).is_empty());
+    /// sim.drain_backlog(a);
+    /// sim.run_until(|sim| sim.nodes_of(b).contains(&a), Duration::from_secs(5))?;
+    /// # Ok::<(), fika_sim::Failure>(())
+    /// ```
     pub fn fill_backlog(&mut self, node: SimNode) {
         self.log.note(&format!("the backlog of {} is full", self.name(node)));
         let host = self.host(node);
@@ -130,6 +241,12 @@ impl Sim {
     }
 
     /// Returns the number of connections.
+    ///
+    /// ```
+    /// # use fika_sim::Sim;
+    /// let sim = Sim::new(1);
+    /// assert_eq!(sim.connection_count(), 0);
+    /// ```
     #[must_use]
     pub fn connection_count(&self) -> usize {
         self.wires.lock().connection_count()

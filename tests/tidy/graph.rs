@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{Ident, Spacing, TokenStream, TokenTree};
 use syn::visit::{self, Visit};
-use syn::{Item, UseTree, Visibility};
+use syn::{Attribute, Item, UseTree, Visibility};
 
-use crate::house::{House, attributes, is_in, is_test};
+use crate::house::{self, House, is_in, is_test};
 
 /// The first use of one file by another.
 #[derive(Debug)]
@@ -26,8 +26,7 @@ pub(crate) struct Arrow {
 /// Returns the arrows between the files of the crate whose sources are in this folder.
 pub(crate) fn arrows(house: &House, folder: &str) -> Vec<Arrow> {
     let root = format!("{folder}/lib.rs");
-    let mut names = Names { house, modules: Vec::new(), uses: Vec::new() };
-    names.module(&root, None, &house.rust[&root].syntax.items, folder);
+    let names = Names::new(house, &root, folder);
     let mut found: BTreeMap<(String, String), (usize, String)> = BTreeMap::new();
     for used in &names.uses {
         let from = &names.modules[used.module].file;
@@ -51,18 +50,20 @@ pub(crate) fn arrows(house: &House, folder: &str) -> Vec<Arrow> {
 
 /// Returns the Rust files in the folder that no `mod` leads to, starting at `main`.
 pub(crate) fn unreached(house: &House, folder: &str, main: &str) -> Vec<String> {
-    let mut names = Names { house, modules: Vec::new(), uses: Vec::new() };
-    names.module(main, None, &house.rust[main].syntax.items, folder);
+    let names = Names::new(house, main, folder);
     let reached: BTreeSet<_> = names.modules.iter().map(|module| module.file.as_str()).collect();
     let files = house.under(folder).map(|(name, _)| name);
     files.filter(|name| !reached.contains(name)).map(str::to_owned).collect()
 }
 
-struct Module {
-    file: String,
+pub(crate) struct Module<'a> {
+    pub(crate) file: String,
+    /// The attributes of the `mod` and of its file, with the documentation.
+    pub(crate) attributes: Vec<&'a Attribute>,
+    pub(crate) syntax: &'a [Item],
+    pub(crate) children: BTreeMap<String, usize>,
     parent: Option<usize>,
     items: BTreeSet<String>,
-    children: BTreeMap<String, usize>,
     imports: BTreeMap<String, Vec<Vec<String>>>,
     globs: Vec<Vec<String>>,
 }
@@ -75,7 +76,7 @@ struct Used {
 }
 
 #[derive(Clone)]
-enum Target {
+pub(crate) enum Target {
     Module(usize),
     /// An item that this file defines.
     Item(String),
@@ -83,38 +84,57 @@ enum Target {
     Outside,
 }
 
-struct Names<'a> {
+/// The modules of a crate, the root first.
+pub(crate) struct Names<'a> {
     house: &'a House,
-    modules: Vec<Module>,
+    pub(crate) modules: Vec<Module<'a>>,
     uses: Vec<Used>,
 }
 
-impl Names<'_> {
+impl<'a> Names<'a> {
+    /// Reads the crate with this root. `folder` is where the root's submodules have their files.
+    pub(crate) fn new(house: &'a House, root: &str, folder: &str) -> Names<'a> {
+        let mut names = Names { house, modules: Vec::new(), uses: Vec::new() };
+        let syntax = &house.rust[root].syntax;
+        names.module(root, None, &syntax.items, syntax.attrs.iter().collect(), folder);
+        names
+    }
+
     /// Adds a module. `folder` is where its submodules have their files.
-    fn module(&mut self, file: &str, parent: Option<usize>, items: &[Item], folder: &str) -> usize {
+    fn module(
+        &mut self,
+        file: &str,
+        parent: Option<usize>,
+        syntax: &'a [Item],
+        attributes: Vec<&'a Attribute>,
+        folder: &str,
+    ) -> usize {
         let id = self.modules.len();
         self.modules.push(Module {
             file: file.to_owned(),
+            attributes,
+            syntax,
+            children: BTreeMap::new(),
             parent,
             items: BTreeSet::new(),
-            children: BTreeMap::new(),
             imports: BTreeMap::new(),
             globs: Vec::new(),
         });
-        for item in items.iter().filter(|item| !is_test(attributes(item))) {
+        for item in syntax.iter().filter(|item| !is_test(house::attributes(item))) {
             self.item(id, item, folder);
         }
         id
     }
 
-    fn item(&mut self, id: usize, item: &Item, folder: &str) {
+    fn item(&mut self, id: usize, item: &'a Item, folder: &str) {
         if let Item::Mod(module) = item {
             let name = plain(&module.ident);
             let below = format!("{folder}/{name}");
+            let mut attributes: Vec<&Attribute> = module.attrs.iter().collect();
             let written = path_attribute(module).map(|path| joined(folder, &path));
             let child = if let Some((_, items)) = &module.content {
                 let file = self.modules[id].file.clone();
-                self.module(&file, Some(id), items, &written.unwrap_or(below))
+                self.module(&file, Some(id), items, attributes, &written.unwrap_or(below))
             } else {
                 let files = written
                     .into_iter()
@@ -124,7 +144,8 @@ impl Names<'_> {
                 let is_root = file.ends_with("/mod.rs");
                 let below = if is_root { file.trim_end_matches("/mod.rs") } else { &below };
                 let syntax = &self.house.rust[&file].syntax;
-                self.module(&file, Some(id), &syntax.items, below)
+                attributes.extend(&syntax.attrs);
+                self.module(&file, Some(id), &syntax.items, attributes, below)
             };
             self.modules[id].children.insert(name, child);
             return;
@@ -165,7 +186,7 @@ impl Names<'_> {
     }
 
     /// Returns the target of a path, if the target is in this crate.
-    fn resolve(
+    pub(crate) fn resolve(
         &self,
         from: usize,
         path: &[String],
@@ -227,14 +248,14 @@ impl Names<'_> {
 }
 
 /// A path of a `use`, with the name that it gives.
-struct Leaf {
-    path: Vec<String>,
-    name: Option<String>,
+pub(crate) struct Leaf {
+    pub(crate) path: Vec<String>,
+    pub(crate) name: Option<String>,
     is_glob: bool,
     line: usize,
 }
 
-fn flatten(tree: &UseTree, before: &mut Vec<String>, leaves: &mut Vec<Leaf>) {
+pub(crate) fn flatten(tree: &UseTree, before: &mut Vec<String>, leaves: &mut Vec<Leaf>) {
     let mut leaf = |ident: &Ident, name: &Ident| {
         let mut path = before.clone();
         // `a::{self}` is `a`.
@@ -273,7 +294,7 @@ pub(crate) struct Paths {
 
 impl<'a> Visit<'a> for Paths {
     fn visit_item(&mut self, item: &'a Item) {
-        if self.in_tests || !is_test(attributes(item)) {
+        if self.in_tests || !is_test(house::attributes(item)) {
             visit::visit_item(self, item);
         }
     }
@@ -352,7 +373,7 @@ impl Paths {
 }
 
 /// Returns the name that an item defines.
-fn defined(item: &Item) -> Option<String> {
+pub(crate) fn defined(item: &Item) -> Option<String> {
     let ident = match item {
         Item::Const(item) => &item.ident,
         Item::Enum(item) => &item.ident,
@@ -369,7 +390,7 @@ fn defined(item: &Item) -> Option<String> {
     Some(plain(ident))
 }
 
-fn plain(ident: &Ident) -> String {
+pub(crate) fn plain(ident: &Ident) -> String {
     let name = ident.to_string();
     name.strip_prefix("r#").unwrap_or(&name).to_owned()
 }

@@ -1,5 +1,6 @@
 //! The rules of this project that no compiler checks: which code may use which, which files may
-//! contain unsafe code, which names the protocol must not use, and how files look.
+//! contain unsafe code, which names the protocol must not use, how files look, and which items have
+//! examples.
 //! `ARCHITECTURE.md` gives the reasons.
 //!
 //! The parts that change are in `tables`: layers, exceptions, lists. All violations are reported at
@@ -8,6 +9,7 @@
 
 mod arrows;
 mod bans;
+mod examples;
 mod graph;
 mod house;
 mod shape;
@@ -16,7 +18,7 @@ mod tables;
 use std::path::Path;
 
 use house::{House, Violation};
-use tables::{BANS, CIRCLES, CRATES, LAYERS, OWN_BINARIES, SOURCES, UNSAFE_FILES};
+use tables::{BANS, CIRCLES, CRATES, LAYERS, NO_EXAMPLE, OWN_BINARIES, SOURCES, UNSAFE_FILES};
 
 #[test]
 fn the_project_follows_its_rules() {
@@ -38,6 +40,15 @@ fn the_project_follows_its_rules() {
     found.extend(BANS.iter().flat_map(|ban| bans::check_ban(&house, ban)));
     found.extend(shape::check_unsafe(&house, SOURCES, UNSAFE_FILES));
     found.extend(shape::check_tests(&house, OWN_BINARIES));
+
+    let crate_of = |sources: &'static str| match sources.strip_suffix("/src") {
+        Some(folder) => (format!("fika_{folder}"), sources),
+        None => ("fika".to_owned(), sources),
+    };
+    let mut crates: Vec<_> = SOURCES.iter().copied().map(crate_of).collect();
+    // The facade comes first.
+    crates.sort_by_key(|(name, _)| name != "fika");
+    found.extend(examples::check_examples(&house, &crates, NO_EXAMPLE));
 
     let lines = found.iter().map(|one| {
         let Violation { file, line, what, remedy } = one;

@@ -98,7 +98,7 @@ pub(crate) fn check_must_use(house: &House, folder: &str) -> Vec<Violation> {
 }
 
 /// Collects all items, including items of modules, and except for tests.
-fn all_items<'a>(items: &'a [Item], into: &mut Vec<&'a Item>) {
+pub(crate) fn all_items<'a>(items: &'a [Item], into: &mut Vec<&'a Item>) {
     for item in items.iter().filter(|item| !is_test(attributes(item))) {
         into.push(item);
         if let Item::Mod(module) = item {

@@ -2,6 +2,8 @@
 //! their reasons, and the lists of names that some code must not use. A change of these tables is a
 //! change of the design.
 
+use crate::examples::NoExample;
+
 /// A crate, and the crates of this workspace that it may depend on.
 pub(crate) struct Crate {
     pub(crate) folder: &'static str,
@@ -316,4 +318,10 @@ pub(crate) const OWN_BINARIES: &[(&str, &str)] = &[
     ("net_reports", "installs a global tracing subscriber that uses the nodes which report to it"),
     ("runtime_fairness", "measures how long processes wait, and reads the log of all nodes"),
     ("runtime_reports", "installs a global tracing subscriber, and reads the log of all nodes"),
+];
+
+/// Public items without an example, by their paths from the facade's root, and why.
+pub(crate) const NO_EXAMPLE: &[NoExample] = &[
+    ("message::array::deserialize", "serde calls it, as the example of its module shows"),
+    ("message::array::serialize", "serde calls it, as the example of its module shows"),
 ];

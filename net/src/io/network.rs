@@ -14,6 +14,21 @@ use std::sync::Arc;
 use super::socket_options::SocketOptions;
 
 /// The future that [`Network::host_ips`] returns.
+///
+/// ```
+/// use std::io;
+/// use fika_net::HostIps;
+///
+/// /// Looks hosts up in a table instead of asking a name server.
+/// fn host_ips(host: &str) -> HostIps<'_> {
+///     Box::pin(async move {
+///         match host {
+///             "db" => Ok(vec!["10.0.0.7".parse().expect("an address")]),
+///             _ => Err(io::ErrorKind::NotFound.into()),
+///         }
+///     })
+/// }
+/// ```
 pub type HostIps<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>>;
 
 /// A network carries bytes between nodes: it makes sockets that connect and sockets that listen.
@@ -123,6 +138,72 @@ pub trait Network: Send + Sync + 'static {
 /// directions; [`Network`] says what the other end sees.
 ///
 /// A panic in a read or a write closes a connection between nodes, and is reported.
+///
+/// ```
+/// use std::io::{self, IoSlice, IoSliceMut};
+/// use std::net::{Shutdown, SocketAddr};
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+/// use fika_net::{Socket, SocketHandler, SocketOptions};
+///
+/// /// Counts the bytes that are read and written, and leaves the rest to another socket.
+/// struct Counted {
+///     socket: Box<dyn Socket>,
+///     bytes: Arc<AtomicUsize>,
+/// }
+///
+/// impl Counted {
+///     fn count(&self, bytes: usize) -> usize {
+///         self.bytes.fetch_add(bytes, Relaxed);
+///         bytes
+///     }
+/// }
+///
+/// impl Socket for Counted {
+///     fn connected(&self) -> io::Result<()> {
+///         self.socket.connected()
+///     }
+///     fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
+///         self.socket.try_read(buf).map(|bytes| self.count(bytes))
+///     }
+///     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+///         self.socket.try_write(bytes).map(|bytes| self.count(bytes))
+///     }
+///     fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+///         self.socket.try_read_vectored(bufs).map(|bytes| self.count(bytes))
+///     }
+///     fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+///         self.socket.try_write_vectored(bufs).map(|bytes| self.count(bytes))
+///     }
+///     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+///         self.socket.shutdown(how)
+///     }
+///     fn peer_addr(&self) -> SocketAddr {
+///         self.socket.peer_addr()
+///     }
+///     fn local_addr(&self) -> io::Result<SocketAddr> {
+///         self.socket.local_addr()
+///     }
+///     fn channel_binding(&self) -> Option<[u8; 32]> {
+///         self.socket.channel_binding()
+///     }
+///     fn is_of_this_user(&self) -> bool {
+///         self.socket.is_of_this_user()
+///     }
+///     fn set_options(&self, options: &SocketOptions) -> io::Result<()> {
+///         self.socket.set_options(options)
+///     }
+///     fn options(&self) -> io::Result<SocketOptions> {
+///         self.socket.options()
+///     }
+///     fn set_handler(&self, handler: Arc<dyn SocketHandler>) {
+///         self.socket.set_handler(handler);
+///     }
+///     fn release_handler(&self) {
+///         self.socket.release_handler();
+///     }
+/// }
+/// ```
 pub trait Socket: Send + Sync + 'static {
     /// Returns `Ok` if the connection is established. An accepted socket always is.
     ///
@@ -226,6 +307,36 @@ pub trait Socket: Send + Sync + 'static {
 }
 
 /// A socket that listens until it is dropped.
+///
+/// ```
+/// use std::io;
+/// use std::net::SocketAddr;
+/// use std::sync::Arc;
+/// use fika_net::{Listener, Socket, SocketHandler};
+///
+/// /// Accepts connections from this host only.
+/// struct Local(Box<dyn Listener>);
+///
+/// impl Listener for Local {
+///     fn local_addr(&self) -> SocketAddr {
+///         self.0.local_addr()
+///     }
+///
+///     fn try_accept(&self) -> io::Result<Box<dyn Socket>> {
+///         loop {
+///             let socket = self.0.try_accept()?;
+///             if socket.peer_addr().ip().is_loopback() {
+///                 return Ok(socket);
+///             }
+///             // Dropping the socket closes the connection.
+///         }
+///     }
+///
+///     fn set_handler(&self, handler: Arc<dyn SocketHandler>) {
+///         self.0.set_handler(handler);
+///     }
+/// }
+/// ```
 pub trait Listener: Send + Sync + 'static {
     /// Returns the address on which it listens, with its actual port.
     fn local_addr(&self) -> SocketAddr;
@@ -241,6 +352,30 @@ pub trait Listener: Send + Sync + 'static {
 }
 
 /// A handler is called when a socket becomes ready.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+/// use fika_net::SocketHandler;
+///
+/// /// Counts the events of a socket, and passes them on.
+/// struct Counted {
+///     to: Arc<dyn SocketHandler>,
+///     events: AtomicU64,
+/// }
+///
+/// impl SocketHandler for Counted {
+///     fn ready(&self, readable: bool, writable: bool) {
+///         self.events.fetch_add(1, Relaxed);
+///         self.to.ready(readable, writable);
+///     }
+///
+///     fn ready_and_open(&self, readable: bool, writable: bool) {
+///         self.events.fetch_add(1, Relaxed);
+///         self.to.ready_and_open(readable, writable);
+///     }
+/// }
+/// ```
 pub trait SocketHandler: Send + Sync + 'static {
     /// Called when something has changed. An error or a hang-up counts as both, so that the next
     /// try returns the error.

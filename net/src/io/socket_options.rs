@@ -9,7 +9,7 @@ use std::io;
 /// use fika_net::SocketOptions;
 ///
 /// let options = SocketOptions { keepalive: Some(true), ..SocketOptions::default() };
-/// # let _ = options;
+/// assert!(!options.is_empty());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct SocketOptions {

@@ -7,6 +7,28 @@ use bytes::Bytes;
 pub const SHARED_BYTES_MIN: usize = 4 << 10;
 
 /// The buffer to which [`Message::encode`](super::Message::encode) appends.
+///
+/// ```
+/// use fika_runtime::Bytes;
+/// use fika_runtime::message::Buffer;
+///
+/// let mut out = Buffer::with_capacity(64);
+/// assert!(out.is_empty());
+/// out.put_u8(1);
+/// out.put_slice(&[2, 3]);
+/// assert_eq!(out.into_own().unwrap(), [1, 2, 3]);
+///
+/// // A large `Bytes` is shared, and stays a part of its own.
+/// let picture = Bytes::from(vec![7; 100_000]);
+/// let mut out = Buffer::new();
+/// out.put_u8(1);
+/// out.put_bytes(&picture);
+/// assert_eq!(out.len(), 100_001);
+/// assert!(!out.is_described());
+/// let out = out.into_own().unwrap_err();
+/// let parts = out.into_parts();
+/// assert_eq!(parts[1].as_ptr(), picture.as_ptr());
+/// ```
 #[derive(Default, Debug)]
 pub struct Buffer {
     /// The bytes that were copied or written here.
@@ -145,6 +167,14 @@ impl Buffer {
     }
 
     /// Returns all bytes in one piece. Copies them if they are in several pieces.
+    ///
+    /// ```
+    /// use fika_runtime::message::Buffer;
+    ///
+    /// let mut out = Buffer::new();
+    /// out.put_slice(b"fika");
+    /// assert_eq!(out.into_bytes(), "fika");
+    /// ```
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         let length = self.len();

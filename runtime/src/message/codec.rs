@@ -75,6 +75,22 @@ enum Kind {
 
 impl DecodeError {
     /// Returns the error for bytes that are not a valid `T`, and why.
+    ///
+    /// ```
+    /// use fika_runtime::DecodeError;
+    ///
+    /// struct Port(u16);
+    ///
+    /// fn port(bytes: &[u8]) -> Result<Port, DecodeError> {
+    ///     match bytes.try_into() {
+    ///         Ok(bytes) => Ok(Port(u16::from_be_bytes(bytes))),
+    ///         Err(_) => Err(DecodeError::malformed::<Port>("a port has two bytes")),
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(port(&[15, 160]).unwrap().0, 4000);
+    /// assert!(port(&[1]).is_err_and(|error| error.is_malformed()));
+    /// ```
     pub fn malformed<T>(why: impl Into<String>) -> DecodeError {
         DecodeError(Kind::Malformed { type_name: std::any::type_name::<T>(), why: why.into() })
     }
@@ -102,6 +118,16 @@ impl DecodeError {
 
 /// Appends `value` to `out`: in postcard's encoding, or in the described form if `out` [is
 /// described](Buffer::is_described). A large `Bytes` in the value is shared.
+///
+/// ```
+/// use fika_runtime::message::{Buffer, decode_postcard, encode_postcard};
+///
+/// let mut out = Buffer::new();
+/// encode_postcard(&(7_u64, "tea".to_owned()), &mut out)?;
+/// let bytes = out.into_bytes();
+/// assert_eq!(decode_postcard::<(u64, String)>(&bytes)?, (7, "tea".to_owned()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// - The value's own `Serialize` fails, or a receiver could not read the value back.
@@ -155,6 +181,15 @@ fn encode_described(
 
 /// Reads a value that fills `bytes` to the last byte.
 ///
+/// ```
+/// use fika_runtime::message::decode_postcard;
+///
+/// assert_eq!(decode_postcard::<(bool, u8)>(&[1, 9])?, (true, 9));
+/// // A byte is left over.
+/// assert!(decode_postcard::<bool>(&[1, 9]).is_err());
+/// # Ok::<(), fika_runtime::DecodeError>(())
+/// ```
+///
 /// # Errors
 /// If the bytes are not a `T`, if some are left over, or if they exceed the limits of
 /// [`encode_postcard`].
@@ -164,6 +199,19 @@ pub fn decode_postcard<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeErr
 
 /// Reads a value that fills `bytes` to the last byte. A large `Bytes` in the value shares the
 /// memory of `bytes` if it is at least a quarter of them.
+///
+/// ```
+/// use fika_runtime::Bytes;
+/// use fika_runtime::message::{Buffer, decode_postcard_shared, encode_postcard};
+///
+/// let mut out = Buffer::new();
+/// encode_postcard(&Bytes::from(vec![7; 100_000]), &mut out)?;
+/// let received = out.into_bytes();
+/// let picture: Bytes = decode_postcard_shared(&received)?;
+/// // Nothing was copied.
+/// assert!(received.as_ptr_range().contains(&picture.as_ptr()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// Fails as [`decode_postcard`] does.

@@ -37,6 +37,13 @@ pub(crate) struct Header {
 }
 
 /// A value with the header that makes it an envelope.
+///
+/// ```
+/// use fika_runtime::{Envelope, message::Letter};
+///
+/// let letter: Box<Letter<u64>> = Envelope::new(7_u64).downcast().unwrap();
+/// assert_eq!(letter.body, 7);
+/// ```
 #[derive(Debug)]
 #[repr(C)]
 pub struct Letter<T> {
@@ -228,6 +235,29 @@ impl MessageType {
 /// assert!(envelope.is::<String>());
 /// assert_eq!(envelope.peek::<String>().map(String::as_str), Some("hello"));
 /// assert_eq!(envelope.downcast::<String>().unwrap().body, "hello");
+/// ```
+///
+/// An envelope can be encoded without knowing the type of its message:
+///
+/// ```
+/// use fika_runtime::Envelope;
+/// use fika_runtime::message::Buffer;
+///
+/// let envelope = Envelope::new("hello".to_string());
+/// assert_eq!(envelope.type_name(), "alloc::string::String");
+/// assert_eq!(envelope.message_type().name(), "alloc::string::String");
+///
+/// // As another node receives it.
+/// let received = Envelope::encoded(envelope.to_encoded()?);
+/// assert!(received.is::<String>());
+/// assert!(received.as_encoded().is_some());
+/// assert_eq!(received.wire_type(), envelope.wire_type());
+///
+/// // Only the value.
+/// let mut out = Buffer::new();
+/// envelope.encode(&mut out)?;
+/// assert_eq!(out.len(), 6);
+/// # Ok::<(), fika_runtime::EncodeError>(())
 /// ```
 pub struct Envelope(NonNull<Header>);
 

@@ -53,6 +53,23 @@ pub(super) struct Shape {
 }
 
 /// Returns the fingerprint of `T`'s shape. It is computed once for each type.
+///
+/// ```
+/// use fika_runtime::message::fingerprint_of;
+///
+/// mod old {
+///     #[derive(serde::Deserialize)]
+///     pub struct Point { pub x: i32, pub y: i32 }
+/// }
+///
+/// mod new {
+///     #[derive(serde::Deserialize)]
+///     pub struct Point { pub x: i32, pub y: i32, pub z: i32 }
+/// }
+///
+/// // A receiver notices that a field was added.
+/// assert_ne!(fingerprint_of::<old::Point>(), fingerprint_of::<new::Point>());
+/// ```
 #[must_use]
 pub fn fingerprint_of<T: DeserializeOwned>() -> u64 {
     shape_of::<T>().fingerprint

@@ -106,6 +106,49 @@ use crate::printable::printable;
 ///
 /// A field of a struct or an enum only needs serde's traits. This allows types of other crates. An
 /// array of more than 32 elements needs `#[serde(with = "fika::message::array")]`; see [the module](mod@array).
+///
+/// # By hand
+/// A type with an encoding of its own, such as one that other programs read, can implement the
+/// trait without serde:
+///
+/// ```
+/// use std::borrow::Cow;
+/// use fika_runtime::message::Buffer;
+/// use fika_runtime::{Bytes, DecodeError, EncodeError, Encoded, Message};
+///
+/// /// A colour, as three bytes.
+/// #[derive(PartialEq, Debug)]
+/// struct Rgb([u8; 3]);
+///
+/// impl Message for Rgb {
+///     fn tag() -> Cow<'static, str> {
+///         "paint::Rgb".into()
+///     }
+///
+///     fn fingerprint() -> u64 {
+///         1 // of the encoding; another number if it changes
+///     }
+///
+///     fn encode(&self, out: &mut Buffer) -> Result<(), EncodeError> {
+///         out.put_slice(&self.0);
+///         Ok(())
+///     }
+///
+///     fn decode(bytes: &Bytes) -> Result<Rgb, DecodeError> {
+///         let malformed = |_| DecodeError::malformed::<Rgb>("a colour has three bytes");
+///         bytes[..].try_into().map(Rgb).map_err(malformed)
+///     }
+/// }
+///
+/// let red = Encoded::new(&Rgb([255, 0, 0]))?;
+/// assert_eq!(red.bytes.len(), 3);
+/// assert_eq!(red.decode::<Rgb>()?, Rgb([255, 0, 0]));
+///
+/// // The other methods have defaults.
+/// assert_eq!(red.wire_type.hash, Rgb::tag_hash());
+/// assert!(Rgb::check_sendable().is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a message",
     label = "this cannot be sent to a process",

@@ -24,6 +24,16 @@ use crate::printable::Printable;
 /// assert_eq!(Term::new(&0.0), Term::new(&-0.0));
 /// assert_eq!(Term::new(&f64::NAN), Term::new(&f64::NAN));
 /// ```
+///
+/// The receiver of a reason asks for the type that it expects:
+///
+/// ```
+/// # use fika_runtime::Term;
+/// let term = Term::new(&404_u16);
+/// assert!(term.is::<u16>());
+/// assert_eq!(term.get::<u16>(), Some(404));
+/// assert_eq!(term.get::<String>(), None);
+/// ```
 #[derive(Clone)]
 pub struct Term(Arc<Inner>);
 

@@ -1,6 +1,13 @@
 //! The errors of making a node.
 
 /// Why a node could not be made.
+///
+/// ```
+/// use fika_runtime::{BuildError, Node};
+///
+/// let error = Node::builder().workers(0).build().unwrap_err();
+/// assert!(matches!(error, BuildError::Setting(_)), "{error}");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {

@@ -33,6 +33,16 @@ use crate::{
 pub use crate::sleep;
 
 /// A timer of this module.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_runtime::{Node, self_pid, timer};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let reminder: timer::TRef = timer::send_after(Duration::from_secs(60), self_pid(), 7_u64)?;
+/// timer::cancel(reminder).await?;
+/// # Ok::<(), timer::TimerError>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct TRef(Kind);
 
@@ -43,6 +53,15 @@ enum Kind {
 }
 
 /// Why a timer could not be started or cancelled.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_runtime::{Node, self_pid, timer};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let error = timer::send_interval(Duration::ZERO, self_pid(), 7_u64).unwrap_err();
+/// println!("{error}");
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("badarg: {0}")]
 pub struct TimerError(&'static str);
@@ -104,6 +123,20 @@ where
 /// Sends an exit signal after this time (`timer:exit_after/3`). A name is looked up when the time
 /// is over.
 ///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use std::time::Duration;
+/// # use fika::{Down, ExitReason, Node, spawn_monitor, timer};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// // Whatever the guest does, it leaves soon.
+/// let (guest, _) = spawn_monitor(std::future::pending::<()>());
+/// timer::exit_after(Duration::from_millis(1), guest, ExitReason::Shutdown)?;
+/// receive! { Down { reason, .. } => assert_eq!(reason, ExitReason::Shutdown) }
+/// # Ok::<(), timer::TimerError>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// Fails as [`send_after`] does.
 ///
@@ -142,6 +175,22 @@ pub fn exit_after<'a>(
 }
 
 /// Kills a process after this time (`timer:kill_after/2`).
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use std::time::Duration;
+/// # use fika::{Down, ExitReason, Node, spawn_monitor, timer, trap_exit};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// let (guest, _) = spawn_monitor(async {
+///     trap_exit(true); // This does not help against `Kill`.
+///     std::future::pending::<()>().await
+/// });
+/// timer::kill_after(Duration::from_millis(1), guest)?;
+/// receive! { Down { reason, .. } => assert_eq!(reason, ExitReason::Killed) }
+/// # Ok::<(), timer::TimerError>(())
+/// # }).unwrap();
+/// ```
 ///
 /// # Errors
 /// Fails as [`send_after`] does.
@@ -196,6 +245,22 @@ pub fn send_interval<'a, M: Message + Clone>(
 /// process that starts it. If the node has no room for the process of a run, the run is skipped and
 /// logged.
 ///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use std::time::Duration;
+/// # use fika::{Node, self_pid, send, timer};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// let (me, mut n) = (self_pid(), 0_u64);
+/// let ticks = timer::apply_interval(Duration::from_millis(1), move || {
+///     n += 1;
+///     async move { send(me, n) }
+/// })?;
+/// receive! { 3_u64 => timer::cancel(ticks).await? }
+/// # Ok::<(), timer::TimerError>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// If the interval is zero or longer than 100 years.
 ///
@@ -221,6 +286,24 @@ where
 /// Runs futures once per interval as [`apply_interval`] does, but begins a run only when the
 /// previous one has ended (`timer:apply_repeatedly/2`). If a run takes longer than the interval,
 /// the runs that were due meanwhile follow without a pause.
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use std::time::Duration;
+/// # use fika::{Node, self_pid, send, sleep, timer};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// let me = self_pid();
+/// let polls = timer::apply_repeatedly(Duration::from_millis(1), move || async move {
+///     // A slow run is not overtaken by the next one.
+///     sleep(Duration::from_millis(2)).await;
+///     send(me, "polled".to_owned());
+/// })?;
+/// receive! { "polled" => {} }
+/// receive! { "polled" => timer::cancel(polls).await? }
+/// # Ok::<(), timer::TimerError>(())
+/// # }).unwrap();
+/// ```
 ///
 /// # Errors
 /// Fails as [`apply_interval`] does.
@@ -278,6 +361,19 @@ pub async fn cancel(timer: TRef) -> Result<(), TimerError> {
 }
 
 /// Runs a future in this process. Returns how long it took, and its value (`timer:tc/1`).
+///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_runtime::{Node, sleep, timer};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let (took, answer) = timer::tc(async {
+///     sleep(Duration::from_millis(2)).await;
+///     42
+/// }).await;
+/// assert!(took >= Duration::from_millis(2));
+/// assert_eq!(answer, 42);
+/// # });
+/// ```
 ///
 /// # Panics
 /// Outside of a process, or if the future panics.

@@ -6,6 +6,13 @@ use std::time::Duration;
 use crate::random::Random;
 
 /// How reads split the bytes that have arrived.
+///
+/// ```
+/// # use fika_sim::{Reads, Sim};
+/// let mut sim = Sim::new(1);
+/// // A decoder must not depend on how the bytes are split.
+/// sim.change_network(|network| network.reads = Reads::Bytes);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reads {
     /// A read returns all that has arrived, up to the size of its buffer.
@@ -17,6 +24,19 @@ pub enum Reads {
 }
 
 /// The quality of the network. It can be changed while a simulation runs.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_sim::{Network, Sim};
+/// /// A network on which packets are lost.
+/// fn is_bad(network: &mut Network) {
+///     network.latency = Duration::from_millis(20)..=Duration::from_millis(80);
+///     network.lost = 30; // of a thousand
+/// }
+///
+/// let mut sim = Sim::new(1);
+/// sim.change_network(is_bad);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Network {
     /// The time that a packet takes from host to host, in one direction. Each time within the range

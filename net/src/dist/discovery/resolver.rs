@@ -13,9 +13,37 @@ use fika_runtime::{NodeName, NodeNameError};
 
 /// The error of a [`Resolver`] that could not register or look up a node. Any error type converts
 /// into it.
+///
+/// ```
+/// use fika_net::{NodeAddr, ResolveError};
+///
+/// /// Reads a line such as `a=4001`.
+/// fn read(line: &str) -> Result<NodeAddr, ResolveError> {
+///     let (_, port) = line.split_once('=').ok_or("expected name=port")?;
+///     Ok(NodeAddr::Port(port.parse()?))
+/// }
+///
+/// assert_eq!(read("a=4001")?, NodeAddr::Port(4001));
+/// assert!(read("a").is_err() && read("a=many").is_err());
+/// # Ok::<(), ResolveError>(())
+/// ```
 pub type ResolveError = Box<dyn error::Error + Send + Sync>;
 
 /// The future that the methods of a [`Resolver`] return.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use fika_net::{NodeAddr, Resolving};
+/// use fika_runtime::NodeName;
+///
+/// struct Ports(BTreeMap<NodeName, u16>);
+///
+/// impl Ports {
+///     fn find<'a>(&'a self, node: &'a NodeName) -> Resolving<'a, Option<NodeAddr>> {
+///         Box::pin(async move { Ok(self.0.get(node).map(|port| NodeAddr::Port(*port))) })
+///     }
+/// }
+/// ```
 pub type Resolving<'a, T> = Pin<Box<dyn Future<Output = Result<T, ResolveError>> + Send + 'a>>;
 
 /// The address or port on which a node listens.
@@ -95,6 +123,38 @@ impl From<Vec<SocketAddr>> for NodeAddr {
 ///
 ///     fn resolve<'a>(&'a self, _: &'a NodeName) -> Resolving<'a, Option<NodeAddr>> {
 ///         Box::pin(ready(Ok(Some(NodeAddr::Port(4001)))))
+///     }
+/// }
+/// ```
+///
+/// A resolver that keeps a table itself learns of its nodes by the other two methods:
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use std::future::ready;
+/// use std::net::SocketAddr;
+/// use std::sync::{Arc, Mutex};
+/// use fika_net::{NodeAddr, Resolver, Resolving};
+/// use fika_runtime::NodeName;
+///
+/// /// The nodes of one program find each other in a table that they share.
+/// #[derive(Clone, Default)]
+/// struct Table(Arc<Mutex<BTreeMap<NodeName, SocketAddr>>>);
+///
+/// impl Resolver for Table {
+///     fn register<'a>(&'a self, own: &'a NodeName, listens: SocketAddr) -> Resolving<'a, ()> {
+///         self.0.lock().unwrap().insert(own.clone(), listens);
+///         Box::pin(ready(Ok(())))
+///     }
+///
+///     fn unregister<'a>(&'a self, own: &'a NodeName) -> Resolving<'a, ()> {
+///         self.0.lock().unwrap().remove(own);
+///         Box::pin(ready(Ok(())))
+///     }
+///
+///     fn resolve<'a>(&'a self, node: &'a NodeName) -> Resolving<'a, Option<NodeAddr>> {
+///         let addr = self.0.lock().unwrap().get(node).copied();
+///         Box::pin(ready(Ok(addr.map(NodeAddr::At))))
 ///     }
 /// }
 /// ```

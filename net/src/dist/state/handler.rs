@@ -74,6 +74,36 @@ pub enum Decision<T> {
 ///     }
 /// }
 /// ```
+///
+/// The other methods decide about nodes that come and go, and about messages to names:
+///
+/// ```
+/// use fika_net::{Decision, NetHandler, SentToName};
+/// use fika_runtime::{NodeDown, NodeUp};
+///
+/// /// Lets nodes with names such as `probe@10.0.0.9` end unnoticed, and not send to names.
+/// struct HideProbes;
+///
+/// fn unless<T>(is_probe: bool, value: T) -> Decision<T> {
+///     if is_probe { Decision::Refuse } else { Decision::Pass(value) }
+/// }
+///
+/// impl NetHandler for HideProbes {
+///     // Refusing the `NodeUp` would refuse the connection.
+///     fn nodeup(&self, up: NodeUp) -> Decision<NodeUp> {
+///         println!("{} is connected", up.node);
+///         Decision::Pass(up)
+///     }
+///
+///     fn nodedown(&self, down: NodeDown) -> Decision<NodeDown> {
+///         unless(down.node.alive() == "probe", down)
+///     }
+///
+///     fn send_to_name(&self, sent: SentToName) -> Decision<SentToName> {
+///         unless(sent.from.alive() == "probe", sent)
+///     }
+/// }
+/// ```
 pub trait NetHandler: Send + Sync + 'static {
     /// Called when a node has proved itself, before its connection is up. A change of the `NodeUp`
     /// affects the message to subscribers of `monitor_nodes`. If refused, the connection is closed,
@@ -118,13 +148,26 @@ impl fmt::Debug for dyn NetHandler {
 ///
 /// ```
 /// use fika_net::{Decision, NetHandler, SpawnAsked};
+/// use fika_runtime::Priority;
 ///
-/// /// Lets other nodes spawn one function only.
+/// /// Lets other nodes spawn one function only, with the normal priority at most.
 /// struct Workers;
 ///
 /// impl NetHandler for Workers {
 ///     fn spawn(&self, asked: SpawnAsked) -> Decision<SpawnAsked> {
-///         if asked.function().as_str() == "shop::worker" { Decision::Pass(asked) } else { Decision::Refuse }
+///         if asked.function().as_str() != "shop::worker" {
+///             println!("{} may not spawn {}", asked.from(), asked.function());
+///             return Decision::Refuse;
+///         }
+///         if !asked.is_linked() && !asked.is_monitored() {
+///             println!("nobody would notice its end");
+///         }
+///         // The function has another name in this version.
+///         let asked = asked.with_function("shop::worker_2");
+///         Decision::Pass(match asked.priority() {
+///             Priority::Low => asked,
+///             _ => asked.with_priority(Priority::Normal),
+///         })
 ///     }
 /// }
 /// ```

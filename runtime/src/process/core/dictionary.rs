@@ -6,6 +6,17 @@
 //! dictionary, which ends with the process.
 //!
 //! Use it seldom, like Erlang's: a function should get what it needs as arguments.
+//!
+//! ```
+//! # use fika_runtime::{Node, dictionary};
+//! # Node::builder().build().unwrap().block_on(async {
+//! dictionary::put("request", 17_u64);
+//! assert_eq!(dictionary::get::<u64>("request"), Some(17));
+//! assert_eq!(dictionary::keys()[0].as_str(), "request");
+//! assert_eq!(dictionary::erase::<u64>("request"), Some(17));
+//! assert_eq!(dictionary::get::<u64>("request"), None);
+//! # });
+//! ```
 
 use std::collections::BTreeMap;
 
@@ -48,10 +59,8 @@ impl Dictionary {
 /// ```
 /// # use fika_runtime::{Node, dictionary};
 /// # Node::builder().build().unwrap().block_on(async {
-/// dictionary::put("request", 17_u64);
-/// assert_eq!(dictionary::get::<u64>("request"), Some(17));
-/// assert_eq!(dictionary::erase::<u64>("request"), Some(17));
-/// assert_eq!(dictionary::get::<u64>("request"), None);
+/// assert_eq!(dictionary::put("request", 17_u64), None);
+/// assert_eq!(dictionary::put("request", 18_u64), Some(17));
 /// # });
 /// ```
 ///

@@ -17,6 +17,7 @@ use crate::system_message::BusyDist;
 /// # use fika_runtime::{Node, SystemMonitor, self_pid, system_monitor};
 /// # Node::builder().build().unwrap().block_on(async {
 /// let monitor = SystemMonitor::new(self_pid()).busy_dist();
+/// assert_eq!(monitor.pid(), self_pid());
 /// system_monitor(monitor);
 /// # });
 /// ```

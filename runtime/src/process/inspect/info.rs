@@ -85,6 +85,16 @@ one_item! {
 /// Returns the value of this key in the process's dictionary. The inner `None` if there is none, or
 /// it is not a `T`.
 ///
+/// ```
+/// # use fika_runtime::{Node, dictionary, info, self_pid};
+/// # Node::builder().build().unwrap().block_on(async {
+/// dictionary::put("request", 17_u64);
+/// let me = self_pid();
+/// assert_eq!(info::dictionary_key::<u64>(me, "request").await, Some(Some(17)));
+/// assert_eq!(info::dictionary_key::<u64>(me, "user").await, Some(None));
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside of a process. A pid of another node ends the calling process with `badarg`.
 pub async fn dictionary_key<T: Message>(pid: Pid, key: impl Into<Name>) -> Option<Option<T>> {

@@ -43,6 +43,14 @@ pub fn processes_iter() -> Processes {
 }
 
 /// The iterator of [`processes_iter`].
+///
+/// ```
+/// # use fika_runtime::{Node, Processes, processes_iter, self_pid};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let mut others: Processes = processes_iter();
+/// assert!(others.any(|pid| pid == self_pid()));
+/// # });
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "it is an iterator, which does nothing by itself"]
 pub struct Processes {

@@ -9,11 +9,14 @@ use crate::reference::Reference;
 /// Options of an alias, for [`alias_with`].
 ///
 /// ```
-/// # use fika_runtime::{AliasOpts, Node, alias_with};
+/// # use fika_runtime::{AliasOpts, Node, alias_with, send, send_priority};
 /// # Node::builder().build().unwrap().block_on(async {
 /// // An address that works for one message.
 /// let once = alias_with(AliasOpts::new().reply());
-/// # let _ = once;
+/// send(once, 1_u64);
+/// // An address by which messages may go ahead of others.
+/// let urgent = alias_with(AliasOpts::new().priority());
+/// send_priority(urgent, "stop".to_owned());
 /// # });
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

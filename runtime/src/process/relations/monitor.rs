@@ -30,6 +30,19 @@ use crate::system_message::Object;
 /// receive! { Tagged::<String, Down> { tag, .. } => assert_eq!(tag, "worker 1") }
 /// # });
 /// ```
+///
+/// A server can answer to a monitor that is an alias:
+///
+/// ```
+/// # use fika_runtime::{MonitorAlias, MonitorOpts, Node, monitor_with, self_pid, send, spawn};
+/// # Node::builder().build().unwrap().block_on(async {
+/// # let server = spawn(std::future::pending::<()>());
+/// // The `Down` goes ahead of ordinary messages.
+/// let opts = MonitorOpts::new().priority().alias(MonitorAlias::Demonitor);
+/// let request = monitor_with(server, opts);
+/// send(server, (request, "a question".to_owned()));
+/// # });
+/// ```
 #[derive(Debug, Default)]
 #[must_use = "options do nothing by themselves"]
 pub struct MonitorOpts {

@@ -196,6 +196,18 @@ pub fn cancel_timer_no_info(timer: TimerRef) {
 /// Returns the time that a timer has left (Erlang's `erlang:read_timer/1`). `None` if it has fired
 /// or was cancelled.
 ///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_runtime::{Node, cancel_timer, read_timer, self_pid, send_after};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let minute = Duration::from_secs(60);
+/// let timer = send_after(minute, self_pid(), 1_u64);
+/// assert!(read_timer(timer).is_some_and(|left| left <= minute));
+/// cancel_timer(timer);
+/// assert_eq!(read_timer(timer), None);
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside of a process.
 #[must_use]

@@ -13,6 +13,26 @@ use crate::process::core::gives_way;
 use crate::process::deliver::SendError;
 
 /// Why a message was not sent, and the message.
+///
+/// ```
+/// # use fika_runtime::{MailboxLimit, Node, mailbox_limit, self_pid, try_send};
+/// # Node::builder().build().unwrap().block_on(async {
+/// mailbox_limit(MailboxLimit::messages(1));
+/// let mut spilled = Vec::new();
+/// for n in [1_u64, 2] {
+///     match try_send(self_pid(), n) {
+///         Ok(()) => {}
+///         // The mailbox or the connection is full: keep the message for later.
+///         Err(error) if error.is_full() || error.is_busy() => spilled.extend(error.into_message()),
+///         Err(error) => println!("not sent: {error}"),
+///     }
+/// }
+/// assert_eq!(spilled, [2]);
+///
+/// let error = try_send("nobody", 3_u64).unwrap_err();
+/// assert!(error.is_noproc() && !error.is_noconnect());
+/// # });
+/// ```
 pub struct TrySendError<M> {
     why: Why,
     message: Option<M>,

@@ -130,6 +130,19 @@ pub async fn spawn_opt_on<F: RemoteFn>(
 
 /// Spawns a process on a node, or returns why the node has not spawned it. See [`spawn_on`].
 ///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Node, SpawnError, try_spawn_on};
+/// # use fika_macros::remote;
+/// #[remote]
+/// async fn worker() { /* ... */ }
+///
+/// # Node::builder().build().unwrap().block_on(async {
+/// let error = try_spawn_on("gone@127.0.0.1", worker()).await;
+/// assert_eq!(error, Err(SpawnError::Noconnection));
+/// # });
+/// ```
+///
 /// # Errors
 /// [`SpawnError::Noconnection`] if the node can't be reached, or is lost before it answers.
 /// [`SpawnError::Notsup`] if it has no such function.

@@ -25,6 +25,20 @@ use crate::signal::SpawnError;
 /// spawn_opt(opts, async { /* ... */ });
 /// # });
 /// ```
+///
+/// Links and monitors have options of their own:
+///
+/// ```
+/// # use fika_runtime::{LinkOpts, MailboxLimit, MonitorOpts, Node, SpawnOpts, spawn_opt};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let opts = SpawnOpts::new()
+///     .link_with(LinkOpts::new().priority())
+///     .monitor_with(MonitorOpts::new().tag("feed 7".to_owned()))
+///     .mailbox_limit(MailboxLimit::messages(1000))
+///     .async_dist(true);
+/// spawn_opt(opts, async { /* ... */ });
+/// # });
+/// ```
 #[derive(Debug, Default)]
 #[must_use = "options do nothing by themselves"]
 pub struct SpawnOpts {

@@ -26,8 +26,9 @@ use crate::system_message::SpawnReply;
 /// ```
 /// # use fika_runtime::{Node, ReplyOn, RequestOpts, SpawnOpts, spawn_request};
 /// # Node::builder().build().unwrap().block_on(async {
-/// // Only a failure is answered.
-/// let opts: RequestOpts = SpawnOpts::new().link().reply(ReplyOn::Error);
+/// // Only a failure is answered, with the name of the job.
+/// let opts: RequestOpts = SpawnOpts::new().link().into();
+/// let opts = opts.reply(ReplyOn::Error).reply_tag("job 7".to_owned());
 /// spawn_request(opts, async { /* ... */ });
 /// # });
 /// ```
@@ -62,12 +63,35 @@ impl RequestOpts {
 
 impl SpawnOpts {
     /// For a request: sets which answers arrive (Erlang's `{reply, Option}`).
+    ///
+    /// ```
+    /// # use fika_runtime::{Node, ReplyOn, SpawnOpts, spawn_request};
+    /// # Node::builder().build().unwrap().block_on(async {
+    /// // Nobody waits for the answer.
+    /// spawn_request(SpawnOpts::new().reply(ReplyOn::Nothing), async { /* ... */ });
+    /// # });
+    /// ```
     pub fn reply(self, reply: ReplyOn) -> RequestOpts {
         RequestOpts::from(self).reply(reply)
     }
 
     /// For a request: makes the answer arrive as a [`Tagged<T, SpawnReply>`](crate::Tagged) with
     /// this value (Erlang's `{reply_tag, Tag}`).
+    ///
+    /// ```
+    /// # extern crate fika_runtime as fika;
+    /// # use fika::{Node, RequestOpts, SpawnOpts, SpawnReply, Tagged, spawn_request};
+    /// # use fika_macros::receive;
+    /// # Node::builder().build().unwrap().block_on(async {
+    /// let opts: RequestOpts = SpawnOpts::new().reply_tag("worker 7".to_owned());
+    /// spawn_request(opts, async { /* ... */ });
+    /// receive! {
+    ///     Tagged::<String, SpawnReply> { tag, message } => {
+    ///         println!("{tag} has started: {}", message.result.is_ok())
+    ///     }
+    /// }
+    /// # });
+    /// ```
     pub fn reply_tag<T: Message>(self, tag: T) -> RequestOpts {
         RequestOpts::from(self).reply_tag(tag)
     }

@@ -45,6 +45,14 @@ impl Blocking {
 ///
 /// Calls in the methods of a resolver run on other threads: see the `Resolver` trait.
 ///
+/// ```
+/// # use fika_runtime::{Node, spawn_blocking};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let hosts = spawn_blocking(|| std::fs::read_to_string("/etc/hosts")).await;
+/// println!("{hosts:?}");
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside of a process.
 #[track_caller]
@@ -80,6 +88,16 @@ where
 }
 
 /// The future of [`spawn_blocking`]. The call runs even if the future is not awaited.
+///
+/// ```
+/// # use fika_runtime::{Node, SpawnBlocking, spawn_blocking};
+/// # Node::builder().build().unwrap().block_on(async {
+/// // Both calls run at the same time.
+/// let sums: [SpawnBlocking<u64>; 2] = [10, 20].map(|n| spawn_blocking(move || (1..=n).sum()));
+/// let [small, large] = sums;
+/// assert_eq!((small.await, large.await), (55, 210));
+/// # });
+/// ```
 #[derive(Debug)]
 #[must_use = "await it for the result; `drop` it if the result does not matter"]
 pub struct SpawnBlocking<T>(Oneshot<Option<Result<T, ExitReason>>>);

@@ -40,6 +40,17 @@ pub fn sleep(time: Duration) -> Sleep {
 }
 
 /// The future of [`sleep`].
+///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_runtime::{Node, Sleep, sleep};
+/// # Node::builder().build().unwrap().block_on(async {
+/// // The time runs from here.
+/// let pause: Sleep = sleep(Duration::from_millis(5));
+/// println!("getting ready");
+/// pause.await;
+/// # });
+/// ```
 #[derive(Debug)]
 #[must_use = "nothing waits unless this is awaited"]
 pub struct Sleep {
