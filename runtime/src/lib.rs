@@ -90,7 +90,7 @@ pub use process::{
     read_timer, register, registered, run_lookup, self_node, self_pid, send, send_after, sleep,
     spawn, spawn_blocking, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on,
     spawn_open_service, spawn_open_service_monitor, spawn_service, start_timer, timeout, trap_exit,
-    try_spawn_on, unlink, unregister, whereis, yield_now,
+    try_spawn_on, unlink, unregister, whereis, yield_now, yield_to_driver,
 };
 pub use process::{
     Processes, SuspendError, bump_reductions, group_leader, hibernate, is_process_alive,

@@ -3,11 +3,13 @@
 
 use crate::wait;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use fika::prelude::*;
 use fika::process::yield_now;
+use fika_runtime::{Driver, yield_to_driver};
 
 use wait::{down, next, serve, sync};
 
@@ -172,4 +174,46 @@ async fn a_message_handled_by_another_call_wakes_the_receive() {
         assert_eq!(n, 7);
     });
     assert_eq!(down(monitor).await, ExitReason::Normal);
+}
+
+/// A driver without sockets that counts how often it is polled.
+#[derive(Default)]
+struct Polled {
+    polls: AtomicU64,
+    unparked: Mutex<bool>,
+    unparks: Condvar,
+}
+
+impl Driver for Polled {
+    fn park(&self, timeout: Option<Duration>) {
+        if timeout == Some(Duration::ZERO) {
+            self.polls.fetch_add(1, Ordering::Relaxed);
+        }
+        let unparked = self.unparked.lock().unwrap();
+        let timeout = timeout.unwrap_or(secs(3600));
+        let waited = self.unparks.wait_timeout_while(unparked, timeout, |unparked| !*unparked);
+        *waited.unwrap().0 = false;
+    }
+
+    fn unpark(&self) {
+        *self.unparked.lock().unwrap() = true;
+        self.unparks.notify_one();
+    }
+}
+
+/// A process that carries the bytes of a busy connection keeps no worker from the other sockets.
+#[test]
+fn a_process_can_have_the_driver_polled_at_every_turn() {
+    const TURNS: u64 = 1000;
+    let driver = Arc::new(Polled::default());
+    let node = fika_runtime::Node::builder().workers(1).driver(driver.clone()).build().unwrap();
+    node.block_on(async {
+        for _ in 0..TURNS {
+            yield_to_driver().await;
+        }
+    });
+    node.stop();
+    let polls = driver.polls.load(Ordering::Relaxed);
+    // The monitor may be polling when the worker wants to.
+    assert!(polls > TURNS / 2, "{polls} polls");
 }

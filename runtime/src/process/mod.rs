@@ -44,7 +44,9 @@ pub use self::api::{
 };
 pub use self::core::relations::{LinkOpts, ReplyOn};
 pub(crate) use self::core::{Body, Control, NewProcess, Running};
-pub use self::core::{bump_reductions, dictionary, is_in_destructor, set_label, yield_now};
+pub use self::core::{
+    bump_reductions, dictionary, is_in_destructor, set_label, yield_now, yield_to_driver,
+};
 pub(crate) use self::deliver::{Action, Orphans, undecodable};
 pub use self::deliver::{SendError, SystemMonitor, system_monitor};
 pub use self::failure::contain_call;

@@ -55,6 +55,11 @@ pub(crate) fn is_overdue() -> bool {
     worker(Worker::is_overdue).unwrap_or(false)
 }
 
+/// Has this worker poll the driver before its next task. On other threads this does nothing.
+pub(crate) fn poll_driver_next() {
+    worker(Worker::poll_driver_next);
+}
+
 /// Returns whether the calling thread is a worker of this scheduler.
 pub(crate) fn is_worker_of(scheduler: &Arc<Scheduler>) -> bool {
     worker(|worker| worker.belongs_to(scheduler)).unwrap_or(false)

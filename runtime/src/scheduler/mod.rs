@@ -34,7 +34,7 @@ mod worker;
 pub use driver::Driver;
 
 pub(crate) use blocking::{BLOCKING, BlockingPool, Job, LOOKUP, Urgency, is_blocking_thread};
-pub(crate) use current::{is_overdue, is_worker_of, schedule, shard};
+pub(crate) use current::{is_overdue, is_worker_of, poll_driver_next, schedule, shard};
 pub(crate) use monitor::Stuck;
 pub(crate) use origin::Origin;
 pub(crate) use parker::ThreadDriver;

@@ -41,6 +41,8 @@ pub(crate) struct Worker {
     /// The last task had more to do. A worker that only has such tasks would otherwise check for
     /// injected tasks, and for those that the monitor's timers wake, only after many long runs.
     gave_way: Cell<bool>,
+    /// A task has asked for maintenance before the next task.
+    maintain_next: Cell<bool>,
     index: usize,
     /// Where the next steal begins. It advances, so that no victim is preferred.
     victim: Cell<usize>,
@@ -61,6 +63,7 @@ impl Worker {
             searching: Cell::new(false),
             runs: Cell::new(0),
             gave_way: Cell::new(false),
+            maintain_next: Cell::new(false),
             index,
             victim: Cell::new(0),
         };
@@ -108,6 +111,11 @@ impl Worker {
         }
     }
 
+    /// Does maintenance before the next task, which includes polling the driver.
+    pub(crate) fn poll_driver_next(&self) {
+        self.maintain_next.set(true);
+    }
+
     /// Returns whether the running task should yield.
     pub(crate) fn is_overdue(&self) -> bool {
         self.seat.is_overdue()
@@ -130,7 +138,7 @@ impl Worker {
             if runs.is_multiple_of(FLUSH_EVERY) {
                 runner.turn_end();
             }
-            if runs.is_multiple_of(MAINTAIN_EVERY) {
+            if self.maintain_next.take() || runs.is_multiple_of(MAINTAIN_EVERY) {
                 self.maintain(runner);
             }
             match self.next_task(runs) {

@@ -10,6 +10,7 @@
 //! | fanin | one thread sends to another through a channel |
 //! | remote | the same bytes over TCP between two OS processes; all that is ready goes out in one write |
 
+mod beside_bulk;
 mod local;
 mod machine;
 mod remote;
@@ -22,6 +23,7 @@ fn main() {
     let (workload, p) = Params::of_this_program();
     match workload.as_str() {
         "serve" => tcp::serve(&p),
+        "echo" => tcp::echo(&p),
         "local.spawn" => local::spawn(&p),
         "local.idle" => local::idle(&p),
         "local.pingpong" => local::pingpong(&p),
@@ -35,6 +37,7 @@ fn main() {
         "remote.rpc.1_caller" | "remote.rpc.64_callers" => remote::rpc(&p),
         "remote.spawn.in_flight" | "remote.spawn.one_by_one" => remote::spawn(&p),
         "remote.headofline" => remote::headofline(&p),
+        "remote.connect_beside_bulk" => beside_bulk::connect_beside_bulk(&p),
         "remote.nodedown.kill" => remote::nodedown(&p),
         "remote.nodedown.stop" => cannot("TCP does not notice a frozen peer"),
         _ if workload.starts_with("remote.oneway.") || workload.starts_with("remote.bulk.") => {

@@ -10,6 +10,8 @@ use fika_bench_kit::{Params, Peer, free_port};
 pub(crate) const ECHO: u8 = b'e';
 /// Reads everything, and sends back the number of bytes at the end.
 pub(crate) const SINK: u8 = b's';
+/// Sends without end.
+pub(crate) const SOURCE: u8 = b'f';
 
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -27,6 +29,9 @@ fn connection(mut stream: TcpStream) -> io::Result<()> {
     stream.read_exact(&mut kind)?;
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut count = 0_u64;
+    while kind[0] == SOURCE {
+        stream.write_all(&buffer)?;
+    }
     loop {
         let read = stream.read(&mut buffer)?;
         count += read as u64;
@@ -35,6 +40,27 @@ fn connection(mut stream: TcpStream) -> io::Result<()> {
             (0, _) => return Ok(()),
             (read, ECHO) => stream.write_all(&buffer[..read])?,
             _ => {}
+        }
+    }
+}
+
+/// Serves one connection at a time, without a thread for each: sends back what arrives.
+pub(crate) fn echo(p: &Params) {
+    let port = u16::try_from(p.get("port")).expect("a port");
+    let listener = TcpListener::bind(("127.0.0.1", port)).expect("nobody has the port");
+    for stream in listener.incoming().flatten() {
+        // The other end closes the connection.
+        let _ = echo_until_closed(stream);
+    }
+}
+
+fn echo_until_closed(mut stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut buffer = [0; 1 << 10];
+    loop {
+        match stream.read(&mut buffer)? {
+            0 => return Ok(()),
+            read => stream.write_all(&buffer[..read])?,
         }
     }
 }

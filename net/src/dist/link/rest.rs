@@ -1,12 +1,13 @@
 //! Continues reading or writing on a busy connection, in its own process.
 //!
 //! The scheduler runs these processes like all others, on any worker. So two busy connections are
-//! served at the same time, and other processes and connections get their turns in between. The
-//! process ends when the connection is not busy any more.
+//! served at the same time, and other processes and connections get their turns in between. Before
+//! each turn the worker looks at the other sockets, since busy connections could keep all workers
+//! from it. The process ends when the connection is not busy any more.
 
 use std::sync::Arc;
 
-use fika_runtime::{Turn, yield_now};
+use fika_runtime::{Turn, yield_to_driver};
 
 use super::channel::Channel;
 
@@ -45,7 +46,7 @@ impl Rest {
             if let Some(owner) = self.channel.owner() {
                 owner.flush();
             }
-            yield_now().await;
+            yield_to_driver().await;
             self.go_on();
         }
     }

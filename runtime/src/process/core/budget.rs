@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 use super::control::Control;
 use crate::context;
-use crate::scheduler::is_overdue;
+use crate::scheduler::{is_overdue, poll_driver_next};
 
 /// The reductions of a turn.
 const TURN_REDUCTIONS: u32 = 256;
@@ -119,6 +119,14 @@ pub async fn yield_now() {
         Poll::Pending
     })
     .await;
+}
+
+/// Yields like [`yield_now`], and has the worker poll the driver before its next task. For
+/// processes whose turns are so long that sockets and timers would wait too long otherwise.
+#[doc(hidden)]
+pub async fn yield_to_driver() {
+    poll_driver_next();
+    yield_now().await;
 }
 
 /// Spends reductions of the running process's turn, as if it had received that many messages

@@ -19,7 +19,7 @@ pub(in crate::process) mod relations;
 mod suspensions;
 mod tasks;
 
-pub use self::budget::{bump_reductions, is_in_destructor, yield_now};
+pub use self::budget::{bump_reductions, is_in_destructor, yield_now, yield_to_driver};
 pub(in crate::process) use self::budget::{gives_way, stops};
 pub(crate) use self::control::{Body, Control, NewProcess, Running};
 pub(in crate::process) use self::control::{Site, SlotRef};
