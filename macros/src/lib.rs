@@ -309,7 +309,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// async fn price(item: String) -> u64 { /* .. */ }
 ///
 /// let here = spawn(ponger(secs(60)));
-/// let there = spawn_on("b@127.0.0.1", ponger(secs(60)));
+/// let there = spawn_on("b@127.0.0.1", ponger(secs(60))).await;
 /// let cents = price("tea".to_owned()).await;
 /// ```
 ///

@@ -80,9 +80,10 @@ pub use pid::{LocalId, Pid};
 pub use printable::{Printable, printable};
 pub use priority::Priority;
 pub use process::{
-    AliasOpts, ExitDest, LinkOpts, MonitorAlias, MonitorOpts, ReplyOn, RequestOpts, SpawnOpts,
-    Spawned, alias, alias_with, exit_process_priority, link_with, monitor_with, send_priority,
-    spawn_opt, spawn_opt_on, spawn_request, spawn_request_abandon, spawn_request_on, unalias,
+    AliasOpts, ExitDest, LinkOpts, MonitorAlias, MonitorOpts, ReplyOn, RequestOpts, SpawnOn,
+    SpawnOpts, Spawned, alias, alias_with, exit_process_priority, link_with, monitor_with,
+    send_priority, spawn_opt, spawn_opt_on, spawn_request, spawn_request_abandon, spawn_request_on,
+    unalias,
 };
 pub use process::{
     Elapsed, SendError, Sleep, SpawnBlocking, acting_node, cancel_timer, demonitor,
