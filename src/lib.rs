@@ -77,7 +77,9 @@
 //! so, and takes its links with it. The panic is printed on stderr by Rust's panic hook, or by the
 //! one that the program has set, and `RUST_BACKTRACE=1` adds a backtrace. A report of the process's
 //! end follows: an event of [`tracing`](https://docs.rs/tracing), which goes to the program's
-//! subscriber, or to stderr in a program that has none. Warnings of the node go the same way.
+//! subscriber, or to stderr in a program that has none. Warnings of the node go the same way. The
+//! failure of `main` itself is not printed twice: without a subscriber, there is only the error line
+//! with which [`#[fika::main]`](macro@main) ends the program.
 //!
 //! If very many processes fail, the output is limited. Of each kind of report, 32 are made at once
 //! and then one a second, with the number that were left out (`left_out`). The panic hook runs 256

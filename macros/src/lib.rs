@@ -346,7 +346,8 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Starts a node and runs `main` as a process on it. The program ends when that process does. If
 /// `main` returns an error or panics, or if its process ends before `main` returns, the program
-/// prints an error and ends with status 1.
+/// prints an error and ends with status 1. If the program has a subscriber of `tracing`, this gets
+/// the report of the process's failure, too.
 ///
 /// ```ignore
 /// use fika::prelude::*;
