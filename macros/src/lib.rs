@@ -10,6 +10,7 @@ mod fika_path;
 mod main_fn;
 mod message;
 mod message_attr;
+mod message_fields;
 mod name;
 mod receive;
 mod remote;
@@ -291,7 +292,8 @@ pub fn message(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Errors
 /// A type that borrows does not compile, and neither does a union. A type without `Serialize` and
-/// `Deserialize` does not compile unless it is `local`.
+/// `Deserialize`, or with a field whose type lacks them, does not compile unless it is `local`, or an
+/// attribute of serde says how the field is encoded.
 #[proc_macro_derive(Message, attributes(message))]
 pub fn derive_message(input: TokenStream) -> TokenStream {
     message::derive(input.into()).unwrap_or_else(|error| error.to_compile_error()).into()
