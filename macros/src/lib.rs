@@ -14,6 +14,7 @@ mod message_fields;
 mod name;
 mod receive;
 mod remote;
+mod settings;
 mod sim_test;
 mod spell;
 
@@ -434,7 +435,8 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// # Errors
 /// These do not compile:
 ///
-/// - an unknown setting, or a setting that is given twice;
+/// - an unknown setting, for which the error suggests a known one or lists all, or a setting that is
+///   given twice;
 /// - a `main` that is not `async`, or that has more than one argument;
 /// - `args` without a value, if the type of the argument is not `NodeArgs`.
 ///

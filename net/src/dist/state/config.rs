@@ -140,7 +140,11 @@ impl Config {
     }
 
     /// Returns an error if a setting is out of range.
-    pub(crate) fn check(&self) -> Result<(), StartError> {
+    ///
+    /// # Errors
+    /// [`StartError::Setting`], or [`StartError::Environment`] if no port of the port mapper was
+    /// set and `ERL_EPMD_PORT` is invalid.
+    pub fn check(&self) -> Result<(), StartError> {
         let (low, high) = (self.output_low_bytes, self.output_high_bytes);
         let ports = self.listen_ports.as_ref();
         let rules = [
