@@ -105,7 +105,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `clap` | `node::NodeArgs`: the settings of a node as options of a program's command line |
-//! | `toml` | `node::Config::from_toml`: the settings of a node from a file |
+//! | `toml` | `node::Config::from_toml`, `from_toml_file`: the settings of a node from a file; with `clap`, the option `--config FILE` |
 //! | `sim` | `sim`: simulated clusters for tests |
 
 #![forbid(unsafe_code)]
