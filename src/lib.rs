@@ -174,8 +174,8 @@ pub mod prelude {
     pub use crate::net::{NodeDown, NodeUp, connect_node, nodes};
     pub use crate::node::{Node, self_node};
     pub use crate::process::{
-        Down, Exit, ExitReason, Pid, demonitor, exit, exit_process, link, monitor, register,
-        self_pid, spawn, spawn_link, spawn_monitor, spawn_on, trap_exit, whereis,
+        Down, Exit, ExitReason, Pid, Reference, demonitor, exit, exit_process, link, monitor,
+        register, self_pid, spawn, spawn_link, spawn_monitor, spawn_on, trap_exit, whereis,
     };
     pub use crate::time::{millis, secs, send_after, sleep, timeout};
     pub use fika_macros::{message, receive, remote};
