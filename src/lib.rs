@@ -156,8 +156,9 @@ pub type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> = std::res
 
 /// The names that most programs need: `use fika::prelude::*;`.
 ///
-/// serde's derives `Serialize` and `Deserialize` are among them, for a type that derives `Message`
-/// instead of having `#[message]`. They need serde among the dependencies of the program.
+/// serde's derives are not among them, since their code needs serde in the `Cargo.toml` of the program.
+/// A type with `#[message]` does not need them. For a type that derives `Message` instead, add serde
+/// to the dependencies and write `use serde::{Deserialize, Serialize};`.
 ///
 /// ```
 /// use fika::prelude::*;
@@ -179,7 +180,6 @@ pub mod prelude {
     };
     pub use crate::time::{millis, secs, send_after, sleep, timeout};
     pub use fika_macros::{message, receive, remote};
-    pub use serde::{Deserialize, Serialize};
     pub use std::time::Duration;
 }
 

@@ -191,10 +191,12 @@ pub fn message(args: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Derives `Message`, for types that derive serde's two traits themselves.
-/// [`#[fika::message]`](macro@message) does all of this at once.
+/// [`#[fika::message]`](macro@message) does all of this at once, and needs no serde in the
+/// `Cargo.toml` of the program.
 ///
 /// ```ignore
 /// use fika::prelude::*;
+/// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Message, Serialize, Deserialize)]
 /// struct Ping { from: Pid, n: u64 }

@@ -183,18 +183,18 @@ fn expand(item: ItemFn, settings: Settings) -> TokenStream {
             #fika::__private::ended(__fika_run(#(#values),*).await)
         }))
     };
-    // The entry is made at the function's name: reports show this place for processes that other
-    // nodes spawn.
-    let fika = found.at(name.span());
-    let entry = quote_spanned! {name.span()=>
-        #fika::__private::RemoteEntry::new(__FIKA_NAME, __fika_start)
-    };
     let constructed = quote_spanned! {at_name=>
         #fika::__private::Remote::new(
             __FIKA_NAME,
             (#(#names,)*),
             |(#(#values,)*): #tuple| __fika_run(#(#values),*),
         )
+    };
+    // The entry is made at the function's name: reports show this place for processes that other
+    // nodes spawn.
+    let fika = found.at(name.span());
+    let entry = quote_spanned! {name.span()=>
+        #fika::__private::RemoteEntry::new(__FIKA_NAME, __fika_start)
     };
     let fika = found.at(Span::mixed_site());
     quote_spanned! {Span::mixed_site()=>

@@ -7,6 +7,7 @@ use fika::net::{disconnect_node, monitor_nodes};
 use fika::prelude::*;
 use fika::process::unregister;
 use fika::sim::{Checks, Failure, Sim, SimNode, seeds};
+use serde::{Deserialize, Serialize};
 
 /// How many seeds each scenario runs.
 const SEEDS: u64 = if cfg!(debug_assertions) { 10 } else { 1000 };
@@ -270,7 +271,6 @@ fn a_node_that_disconnects_connects_again_at_once() {
     });
 }
 
-async fn register_main() {
 /// A connection to a host that nobody knows is refused with a warning, unless it is only a peer that
 /// has named the node.
 #[test]
@@ -292,6 +292,7 @@ fn an_unknown_host_is_reported() -> Result<(), Failure> {
     sim.finish()
 }
 
+async fn register_main() {
     register("main", self_pid()).expect("a node has one");
     receive! { Begin => {} }
 }
