@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use fika::net::monitor_nodes;
 use fika::prelude::*;
 use fika::sim::{Failure, Fault, Faults, Sim, first_failure};
+use serde::{Deserialize, Serialize};
 
 const NODES: [&str; 3] = ["a@host1", "b@host2", "c@host3"];
 

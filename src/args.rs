@@ -8,7 +8,8 @@ use crate::node::{Config, Node, NodeBuilder, NodeName, NodeNameError};
 /// own options.
 const GROUP: &str = "fika::node::NodeArgs";
 
-/// The options of a node, to be put into a program's own clap command line:
+/// The options of a node, to be put into a program's own clap command line. Needs the feature
+/// `clap`:
 ///
 /// ```
 /// use clap::Parser;
@@ -43,6 +44,11 @@ const GROUP: &str = "fika::node::NodeArgs";
 /// is `--net-ticktime 20`. `--hidden` means `--hidden=true`, and `--connect-all=false` turns off
 /// what is on by default. `cookie` and `cookie_for` are not among them, since every user of the
 /// host could read them in the list of processes.
+///
+/// With the feature `toml`, `--config FILE` reads settings from a file, as
+/// [`Config::from_toml_file`] does. Other options take precedence over the file, and the file takes
+/// precedence over the program's defaults. A program that has an option `--config` of its own leaves
+/// the feature out; it can deserialize a [`Config`] from a section of its own file.
 #[derive(Clone, Debug, Default, clap::Parser)]
 #[command(about = None, long_about = None, next_help_heading = "Node options")]
 #[group(id = GROUP)]
@@ -53,6 +59,11 @@ pub struct NodeArgs {
     /// With undefined, the first node that it connects to gives it a name
     #[arg(long, value_name = "ALIVE", value_parser = short_name, conflicts_with = "name")]
     pub sname: Option<String>,
+
+    /// TOML file with settings; the other options take precedence
+    #[cfg(feature = "toml")]
+    #[arg(id = "config", long = "config", value_name = "FILE", value_parser = file)]
+    pub file: Option<Config>,
 
     /// The settings.
     #[command(flatten)]
@@ -89,7 +100,8 @@ impl NodeArgs {
         builder.config(self.config())
     }
 
-    /// Returns the settings of these options, with the name that `--sname` stands for on this host.
+    /// Returns the settings of these options and of the file that `--config` names, with the name
+    /// that `--sname` stands for on this host.
     ///
     /// ```
     /// use clap::Parser;
@@ -100,7 +112,11 @@ impl NodeArgs {
     /// ```
     #[must_use]
     pub fn config(&self) -> Config {
-        let mut config = self.config.clone();
+        #[cfg(feature = "toml")]
+        let mut config = self.file.clone().unwrap_or_default();
+        #[cfg(not(feature = "toml"))]
+        let mut config = Config::default();
+        config.merge(self.config.clone());
         if let Some(sname) = &self.sname {
             config.name = Some(match sname.contains('@') {
                 true => sname.clone(),
@@ -155,6 +171,12 @@ impl IsNodeArgs for NodeArgs {
     fn node_args(&self) -> &NodeArgs {
         self
     }
+}
+
+/// Reads the file of `--config`.
+#[cfg(feature = "toml")]
+fn file(file: &str) -> Result<Config, crate::node::ConfigError> {
+    Config::from_toml_file(file)
 }
 
 fn short_name(text: &str) -> Result<String, String> {

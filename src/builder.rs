@@ -355,9 +355,6 @@ impl NodeBuilder {
             settings.allow.clone_from(&config.allow);
             settings.resolver.clone_from(&resolver);
             settings.handler.clone_from(&handler);
-            if let Some((low, high)) = config.output_bytes {
-                (settings.output_low_bytes, settings.output_high_bytes) = (low, high);
-            }
             config.to_net(&mut settings);
             Ok(settings)
         });

@@ -12,7 +12,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fika_net::AutoConnect;
+use fika_net::{AutoConnect, Cookie};
 use fika_runtime::MailboxLimit;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, MapAccess, Visitor};
@@ -65,8 +65,9 @@ macro_rules! settings {
         /// ```
         ///
         /// # In a file
-        /// `Config` can be deserialized. With the feature `toml`, `from_toml` and `from_toml_file`
-        /// read it:
+        /// `Config` can be deserialized, from a section of the program's own file, for example. The
+        /// functions `from_toml` and `from_toml_file` need the feature `toml` (`fika = { version =
+        /// "..", features = ["toml"] }` in `Cargo.toml`). They read:
         ///
         /// ```toml
         /// name = "cache@10.0.0.1"
@@ -82,7 +83,7 @@ macro_rules! settings {
         ///
         /// Times are numbers of seconds. Sizes are numbers of bytes, or texts such as `"64KiB"`.
         /// Ranges are texts such as `"9100-9105"`. An unknown key, a value of the wrong type, and a
-        /// value that does not make sense are errors.
+        /// value out of range are errors, which name the line.
         ///
         /// # On a command line
         /// With the feature `clap`, `Config` has the options of
@@ -112,16 +113,23 @@ macro_rules! settings {
             /// Applies the settings of the distribution.
             pub(crate) fn to_net(&self, config: &mut fika_net::Config) {
                 $($(#[cfg($cfg)])? { to_net!([$($place)*] config, self.$name); })*
+                if let Some((low, high)) = self.output_bytes {
+                    (config.output_low_bytes, config.output_high_bytes) = (low, high);
+                }
             }
 
             /// The keys of a file.
             const KEYS: &[&str] = &[$($(#[cfg($cfg)])? stringify!($name)),*];
 
-            /// Reads the value of a key.
+            /// Reads the value of a key. An error of `map` names the place in the file, so the range
+            /// of a value is checked while it is read.
             fn read<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
                 match key {
-                    $($(#[cfg($cfg)])? stringify!($name) => Reads::read($kind, map, &mut self.$name),)*
-                    _ => Err(A::Error::unknown_field(key, Config::KEYS)),
+                    $($(#[cfg($cfg)])? stringify!($name) => {
+                        let check = |value| Config { $name: value, ..Config::default() }.check();
+                        Reads::read($kind, map, &mut self.$name, check)
+                    })*
+                    _ => Err(unknown(key)),
                 }
             }
         }
@@ -565,8 +573,35 @@ impl Visitor<'_> for Key {
     fn visit_str<E: Error>(self, key: &str) -> Result<String, E> {
         match Config::KEYS.contains(&key) {
             true => Ok(key.to_owned()),
-            false => Err(E::unknown_field(key, Config::KEYS)),
+            false => Err(unknown(key)),
         }
+    }
+}
+
+/// Returns the error for an unknown setting: it names the setting that was probably meant, or all
+/// settings.
+fn unknown<E: Error>(key: &str) -> E {
+    let distance = |known: &&&str| strsim::damerau_levenshtein(known, key);
+    let nearest = Config::KEYS.iter().min_by_key(distance);
+    match nearest.filter(|known| distance(known) * 3 <= known.len()) {
+        Some(nearest) => {
+            E::custom(format_args!("unknown setting `{key}`: did you mean `{nearest}`?"))
+        }
+        None => E::unknown_field(key, Config::KEYS),
+    }
+}
+
+impl Config {
+    /// Returns why a value is out of its range, in the words of the node's build.
+    fn check(&self) -> Result<(), String> {
+        let runtime = self.to_runtime(fika_runtime::Node::builder());
+        runtime.check().map_err(|error| error.to_string())?;
+        let cookie = Cookie::new("a cookie that is never used").expect("it is long enough");
+        let mut net = fika_net::Config::new(cookie);
+        // An invalid `ERL_EPMD_PORT` is no mistake of the file.
+        net.epmd_port = 1;
+        self.to_net(&mut net);
+        net.check().map_err(|error| error.to_string())
     }
 }
 
@@ -577,7 +612,7 @@ mod file {
 
     use super::Config;
 
-    /// Why settings could not be read from a file.
+    /// Why settings could not be read from a file. Needs the feature `toml`.
     ///
     /// ```
     /// use fika::node::Config;
@@ -596,8 +631,8 @@ mod file {
             /// The error of the operating system.
             error: io::Error,
         },
-        /// The text is not TOML, has an unknown key, or a value of the wrong kind. The text of the
-        /// error shows the line.
+        /// The text is not TOML, has an unknown key, or a value of the wrong kind or out of range.
+        /// The text of the error shows the line.
         #[error("{}{error}", file.as_ref().map(|file| format!("{}: ", file.display())).unwrap_or_default())]
         Toml {
             /// The file, if the text is from one.
@@ -608,7 +643,7 @@ mod file {
     }
 
     impl Config {
-        /// Reads settings from TOML.
+        /// Reads settings from TOML. Needs the feature `toml`.
         ///
         /// ```
         /// use std::time::Duration;
@@ -620,13 +655,15 @@ mod file {
         /// ```
         ///
         /// # Errors
-        /// If the text is not TOML, or has an unknown key or a value of the wrong kind.
+        /// If the text is not TOML, or has an unknown key, a value of the wrong kind, or a value out
+        /// of range. The error names the line.
         pub fn from_toml(text: &str) -> Result<Config, ConfigError> {
             let error = |error| ConfigError::Toml { file: None, error: Box::new(error) };
             toml::from_str(text).map_err(error)
         }
 
-        /// Reads settings from a TOML file.
+        /// Reads settings from a TOML file. Needs the feature `toml`. With the feature `clap`, too,
+        /// [`NodeArgs`](crate::node::NodeArgs) reads the file that `--config` names.
         ///
         /// ```no_run
         /// use fika::node::{Config, Node};

@@ -77,7 +77,9 @@
 //! so, and takes its links with it. The panic is printed on stderr by Rust's panic hook, or by the
 //! one that the program has set, and `RUST_BACKTRACE=1` adds a backtrace. A report of the process's
 //! end follows: an event of [`tracing`](https://docs.rs/tracing), which goes to the program's
-//! subscriber, or to stderr in a program that has none. Warnings of the node go the same way.
+//! subscriber, or to stderr in a program that has none. Warnings of the node go the same way. The
+//! failure of `main` itself is not printed twice: without a subscriber, there is only the error line
+//! with which [`#[fika::main]`](macro@main) ends the program.
 //!
 //! If very many processes fail, the output is limited. Reports of each kind are limited to a burst
 //! of 32 and then one a second, with the number of omitted reports (`left_out`). The panic hook
@@ -103,7 +105,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `clap` | `node::NodeArgs`: the settings of a node as options of a program's command line |
-//! | `toml` | `node::Config::from_toml`: the settings of a node from a file |
+//! | `toml` | `node::Config::from_toml`, `from_toml_file`: the settings of a node from a file; with `clap`, the option `--config FILE` |
 //! | `sim` | `sim`: simulated clusters for tests |
 
 #![forbid(unsafe_code)]
@@ -154,8 +156,9 @@ pub type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> = std::res
 
 /// The names that most programs need: `use fika::prelude::*;`.
 ///
-/// serde's derives `Serialize` and `Deserialize` are among them, for a type that derives `Message`
-/// instead of having `#[message]`. They need serde among the dependencies of the program.
+/// serde's derives are not among them, since their code needs serde in the `Cargo.toml` of the program.
+/// A type with `#[message]` does not need them. For a type that derives `Message` instead, add serde
+/// to the dependencies and write `use serde::{Deserialize, Serialize};`.
 ///
 /// ```
 /// use fika::prelude::*;
@@ -172,12 +175,11 @@ pub mod prelude {
     pub use crate::net::{NodeDown, NodeUp, connect_node, nodes};
     pub use crate::node::{Node, self_node};
     pub use crate::process::{
-        Down, Exit, ExitReason, Pid, demonitor, exit, exit_process, link, monitor, register,
-        self_pid, spawn, spawn_link, spawn_monitor, spawn_on, trap_exit, whereis,
+        Down, Exit, ExitReason, Pid, Reference, demonitor, exit, exit_process, link, monitor,
+        register, self_pid, spawn, spawn_link, spawn_monitor, spawn_on, trap_exit, whereis,
     };
     pub use crate::time::{millis, secs, send_after, sleep, timeout};
     pub use fika_macros::{message, receive, remote};
-    pub use serde::{Deserialize, Serialize};
     pub use std::time::Duration;
 }
 

@@ -8,7 +8,8 @@
 //! processes learn of the end in two ways:
 //!
 //! - A **monitor** works in one direction. The process that called [`monitor`] receives a [`Down`]
-//!   message when the other process ends. A monitor of a process that has already ended reports
+//!   message when the other process ends. The message contains the [`Reference`] that `monitor`
+//!   returned. A monitor of a process that has already ended reports
 //!   [`Noproc`](ExitReason::Noproc).
 //! - A **link** works in both directions. When one of two linked processes ends with a reason other
 //!   than `Normal`, the other one ends with the same reason. A process that called
@@ -50,8 +51,8 @@
 
 pub use fika_runtime::{
     Down, Exit, ExitDest, ExitReason, Ignored, LinkOpts, MonitorAlias, MonitorOpts, Name, Object,
-    Outcome, PanicReason, Pid, Priority, ProcessError, RegisterError, RemoteFn, ReplyOn,
-    RequestOpts, SpawnBlocking, SpawnError, SpawnOpts, SpawnReply, Spawned, demonitor,
+    Outcome, PanicReason, Pid, Priority, ProcessError, Reference, RegisterError, RemoteFn, ReplyOn,
+    RequestOpts, SpawnBlocking, SpawnError, SpawnOn, SpawnOpts, SpawnReply, Spawned, demonitor,
     demonitor_flush, dictionary, exit, exit_process, exit_process_priority, group_leader,
     hibernate, link, link_with, monitor, monitor_with, register, registered, self_pid,
     set_group_leader, set_priority, spawn, spawn_blocking, spawn_link, spawn_link_on,

@@ -1,6 +1,7 @@
 //! If two messages of a program have one tag, none of its nodes gets a name.
 
 use fika::prelude::*;
+use serde::{Deserialize, Serialize};
 
 mod user {
     use super::*;

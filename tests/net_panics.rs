@@ -14,7 +14,7 @@ use fika::net::{
 };
 use fika::prelude::*;
 use fika::process::{SpawnError, SpawnOpts, spawn_request_on, try_spawn_on};
-use serde::Deserializer;
+use serde::{Deserialize, Deserializer, Serialize};
 use support::peer::{Peer, frame};
 use support::transport::{Way, Wrapped};
 use support::{

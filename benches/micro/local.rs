@@ -8,6 +8,7 @@ use fika::prelude::*;
 use fika::process::unregister;
 use fika::time::cancel_timer;
 use fika_bench_kit::Clock;
+use serde::{Deserialize, Serialize};
 
 /// The operations in a batch.
 const TURN: u64 = 1000;

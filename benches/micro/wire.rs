@@ -10,6 +10,7 @@ use fika::node::{Creation, NodeId};
 use fika::prelude::*;
 use fika_net::__private::Loopback;
 use fika_runtime::{LocalId, Signal};
+use serde::{Deserialize, Serialize};
 
 /// The number of frames per batch, as between busy nodes.
 const BATCH: u64 = 100;

@@ -45,6 +45,7 @@ use fika::net::monitor_nodes;
 use fika::node::NodeName;
 use fika::prelude::*;
 use fika::process::demonitor_flush;
+use serde::{Deserialize, Serialize};
 
 /// The name under which the cache is registered on its node.
 const NAME: &str = "cache";

@@ -10,9 +10,11 @@ mod fika_path;
 mod main_fn;
 mod message;
 mod message_attr;
+mod message_fields;
 mod name;
 mod receive;
 mod remote;
+mod settings;
 mod sim_test;
 mod spell;
 
@@ -220,10 +222,12 @@ pub fn message(args: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Derives `Message`, for types that derive serde's two traits themselves.
-/// [`#[fika::message]`](macro@message) adds these two derives as well.
+/// [`#[fika::message]`](macro@message) adds these two derives as well, and needs no serde in the
+/// `Cargo.toml` of the program.
 ///
 /// ```
 /// use fika::prelude::*;
+/// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Message, Serialize, Deserialize)]
 /// struct Ping { from: Pid, n: u64 }
@@ -323,7 +327,8 @@ pub fn message(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Errors
 /// A type that borrows does not compile, and neither does a union. A type without `Serialize` and
-/// `Deserialize` does not compile unless it is `local`.
+/// `Deserialize`, or with a field whose type lacks them, does not compile unless it is `local`, or an
+/// attribute of serde says how the field is encoded.
 #[proc_macro_derive(Message, attributes(message))]
 pub fn derive_message(input: TokenStream) -> TokenStream {
     message::derive(input.into()).unwrap_or_else(|error| error.to_compile_error()).into()
@@ -384,7 +389,8 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Starts a node and runs `main` as a process on it. The program ends when that process does. If
 /// `main` returns an error or panics, or if its process ends before `main` returns, the program
-/// prints an error and ends with status 1.
+/// prints an error and ends with status 1. If the program has a subscriber of `tracing`, this gets
+/// the report of the process's failure, too.
 ///
 /// ```no_run
 /// use fika::prelude::*;
@@ -473,7 +479,8 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// # Errors
 /// These do not compile:
 ///
-/// - an unknown setting, or a setting that is given twice;
+/// - an unknown setting, for which the error suggests a known one or lists all, or a setting that is
+///   given twice;
 /// - a `main` that is not `async`, or that has more than one argument;
 /// - `args` without a value, if the type of the argument is not `NodeArgs`.
 ///

@@ -1,8 +1,7 @@
 //! `#[fika::main]` and `#[fika::test]`: an `async fn` that runs as a process of a new node.
 //!
-//! Each setting becomes a call of the method of that name on the node's builder. So this file knows
-//! no settings but `args` and `crate`, and the compiler reports an unknown one, with the name that
-//! was probably meant.
+//! Each setting becomes a call of the method of that name on the node's builder. `settings` has the
+//! names of these methods. This file itself knows only `args` and `crate`.
 //!
 //! If `main` has an argument, it receives the parsed command line. The command line is parsed
 //! before the settings are evaluated, so that they can use it. This macro can't see whether the
@@ -20,7 +19,7 @@ use syn::{
 };
 
 use crate::fika_path::{self, Fika};
-use crate::sim_test;
+use crate::{settings, sim_test};
 
 /// Expands `#[fika::main]`.
 pub(crate) fn main(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -169,6 +168,7 @@ impl Parse for Setting {
         if key != "crate" && syn::parse_str::<Ident>(&key.to_string()).is_err() {
             return Err(Error::new(key.span(), format!("`{key}` is a keyword, and not a setting")));
         }
+        settings::check(&key)?;
         if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
             return Ok(Setting { key, value: Some(input.parse()?) });

@@ -1,14 +1,17 @@
 //! `derive(Message)`: the tag, its hash, the fingerprint, and postcard for the value.
 //!
-//! The macro does not look at the fields. serde decides what they need, and the runtime computes
-//! the fingerprint of their shape with serde's `Deserialize`. A `local` message needs no serde,
-//! since it is never encoded.
+//! serde decides what the fields need, and the runtime computes the fingerprint of their shape with
+//! serde's `Deserialize`. The macro looks at the fields only to report one that can't be sent, before
+//! serde's derives report it in their own terms. A `local` message needs no serde, since it is never
+//! encoded.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
 use syn::{Data, DeriveInput, Error, GenericParam, Generics, LitStr, Path, Result, parse_quote};
 
 use crate::fika_path::{Fika, path_of};
+use crate::message_fields::{check_fields, fields_by_serde};
 use crate::name::package_and;
 
 pub(crate) fn derive(input: TokenStream) -> Result<TokenStream> {
@@ -21,6 +24,12 @@ pub(crate) fn derive(input: TokenStream) -> Result<TokenStream> {
     if settings.local {
         return Ok(local(&input, &tag, &fika));
     }
+    check_fields(&input)?;
+    let bounds = fields_by_serde(&input).map(|field| {
+        let (ty, fika) = (&field.ty, fika.at(field.ty.span()));
+        quote_spanned!(ty.span()=> #fika::__private::field::<#ty>();)
+    });
+    let bounds: TokenStream = bounds.collect();
     let fika = fika.at(Span::call_site());
     let generics = with_bounds(input.generics, &fika);
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
@@ -67,6 +76,8 @@ pub(crate) fn derive(input: TokenStream) -> Result<TokenStream> {
                     &self,
                     out: &mut #fika::__private::Buffer,
                 ) -> ::core::result::Result<(), #fika::__private::EncodeError> {
+                    // Never called: only the types are checked.
+                    let _ = || { #bounds };
                     #codec.0(self, out)
                 }
 

@@ -10,6 +10,7 @@ use syn::punctuated::Punctuated;
 use syn::{Attribute, DeriveInput, Error, Meta, Path, Result, Token};
 
 use crate::fika_path::{Fika, path_of};
+use crate::message_fields::check_fields;
 
 /// The derives that the attribute stands for.
 const DERIVES: [&str; 3] = ["Message", "Serialize", "Deserialize"];
@@ -23,20 +24,38 @@ pub(crate) fn message(args: TokenStream, item: TokenStream) -> Result<TokenStrea
     let settings = Settings::parse(args.clone())?;
     let fika = settings.fika;
     let at_fika = fika.at(Span::call_site());
-    let serde = (!settings.local).then(|| {
-        let own = input.attrs.iter().any(names_serde);
-        let path = fika.text_of("::__private::serde");
-        let path = (!own).then(|| quote!(#[serde(crate = #path)]));
-        quote! {
-            #[derive(#at_fika::__private::serde::Serialize, #at_fika::__private::serde::Deserialize)]
-            #path
-        }
-    });
+    let message = quote!(#at_fika::Message);
+    if settings.local {
+        return Ok(quote! {
+            #[derive(#message)]
+            #[message(#args)]
+            #item
+        });
+    }
+    // The derive reports a type with a lifetime.
+    let borrows = input.generics.lifetimes().next().is_some();
+    let fields = if borrows { Ok(()) } else { check_fields(&input) };
+    if let Err(error) = fields {
+        // Serde's derives would report the field once more. A `local` message needs none of them,
+        // and its uses cause no further errors.
+        let error = error.to_compile_error();
+        return Ok(quote! {
+            #error
+            #[derive(#message)]
+            #[message(local, #args)]
+            #item
+        });
+    }
+    let serde = quote!(#at_fika::__private::serde);
+    let path = fika.text_of("::__private::serde");
+    let own = input.attrs.iter().any(names_serde);
+    let path = (!own).then(|| quote!(#[serde(crate = #path)]));
     let settings = (!args.is_empty()).then(|| quote!(#[message(#args)]));
+    // `Message` is first, so that its errors come before those of serde.
     Ok(quote! {
-        #[derive(#at_fika::Message)]
+        #[derive(#message, #serde::Serialize, #serde::Deserialize)]
         #settings
-        #serde
+        #path
         #item
     })
 }

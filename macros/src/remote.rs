@@ -18,7 +18,7 @@ use syn::{
 
 use crate::fika_path::{self, Fika};
 use crate::name::package_and;
-use crate::spell::spell;
+use crate::spell::{spell, spell_owned};
 
 /// The most arguments that a remote function may have. They are sent as one tuple.
 const ARGS_MAX: usize = 12;
@@ -122,18 +122,11 @@ fn check_arg(arg: &FnArg) -> Result<()> {
     impl<'ast> Visit<'ast> for Refused {
         fn visit_type(&mut self, ty: &'ast Type) {
             let text = match ty {
-                Type::Reference(reference) => {
-                    let owned = match &*reference.elem {
-                        Type::Slice(slice) => format!("Vec<{}>", spell(&slice.elem)),
-                        Type::Path(path) if path.path.is_ident("str") => "String".to_owned(),
-                        other => spell(other),
-                    };
-                    format!(
-                        "the arguments are sent to another node: take `{owned}` instead of \
-                         `{}`",
-                        spell(ty)
-                    )
-                }
+                Type::Reference(reference) => format!(
+                    "the arguments are sent to another node: take `{}` instead of `{}`",
+                    spell_owned(reference),
+                    spell(ty)
+                ),
                 Type::Path(path)
                     if path.path.segments.first().is_some_and(|s| s.ident == "Self") =>
                 {
@@ -197,6 +190,12 @@ fn expand(item: ItemFn, settings: Settings) -> TokenStream {
             |(#(#values,)*): #tuple| __fika_run(#(#values),*),
         )
     };
+    // The entry is made at the function's name: reports show this place for processes that other
+    // nodes spawn.
+    let fika = found.at(name.span());
+    let entry = quote_spanned! {name.span()=>
+        #fika::__private::RemoteEntry::new(__FIKA_NAME, __fika_start)
+    };
     let fika = found.at(Span::mixed_site());
     quote_spanned! {Span::mixed_site()=>
         #(#outer_attrs)*
@@ -214,9 +213,7 @@ fn expand(item: ItemFn, settings: Settings) -> TokenStream {
                 #start
             }
 
-            #fika::__private::inventory::submit! {
-                #fika::__private::RemoteEntry::new(__FIKA_NAME, __fika_start)
-            }
+            #fika::__private::inventory::submit! { #entry }
 
             #constructed
         }

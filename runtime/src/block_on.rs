@@ -40,7 +40,9 @@ impl Node {
         value.take().ok_or(reason)
     }
 
-    /// Runs a future as a process, and waits for its end on the calling thread.
+    /// Runs the future of `#[fika::main]` as a process, and waits for its end on the calling thread.
+    /// The caller prints the failure of the process, so the process's own report goes only to a
+    /// subscriber.
     ///
     /// # Panics
     /// Inside a process.
@@ -50,7 +52,11 @@ impl Node {
     where
         F: Future<Output: Outcome> + Send + 'static,
     {
-        self.wait_for_end(NewProcess::of()(future), false)
+        let main = async move {
+            context::process("main", |me| me.control.set_main());
+            future.await
+        };
+        self.wait_for_end(NewProcess::of()(main), false)
     }
 
     #[track_caller]

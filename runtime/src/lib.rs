@@ -80,9 +80,10 @@ pub use pid::{LocalId, Pid};
 pub use printable::{Printable, printable};
 pub use priority::Priority;
 pub use process::{
-    AliasOpts, ExitDest, LinkOpts, MonitorAlias, MonitorOpts, ReplyOn, RequestOpts, SpawnOpts,
-    Spawned, alias, alias_with, exit_process_priority, link_with, monitor_with, send_priority,
-    spawn_opt, spawn_opt_on, spawn_request, spawn_request_abandon, spawn_request_on, unalias,
+    AliasOpts, ExitDest, LinkOpts, MonitorAlias, MonitorOpts, ReplyOn, RequestOpts, SpawnOn,
+    SpawnOpts, Spawned, alias, alias_with, exit_process_priority, link_with, monitor_with,
+    send_priority, spawn_opt, spawn_opt_on, spawn_request, spawn_request_abandon, spawn_request_on,
+    unalias,
 };
 pub use process::{
     Elapsed, SendError, Sleep, SpawnBlocking, acting_node, cancel_timer, demonitor,
@@ -170,4 +171,21 @@ pub mod __private {
     pub trait SerdeMessage: Serialize + DeserializeOwned {}
     #[diagnostic::do_not_recommend]
     impl<T: Serialize + DeserializeOwned> SerdeMessage for T {}
+
+    /// The serde traits that a field of a message needs.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` can't be a field of a message: serde can't encode and decode it",
+        label = "serde's two traits are missing",
+        note = "write `#[fika::message]` on the type, or `#[fika::message(local)]` on the message if \
+                it stays on its node; for a type of another crate, look for a feature `serde` of \
+                that crate",
+        note = "an array of more than 32 elements needs \
+                `#[serde(with = \"fika::message::array\")]` on the field"
+    )]
+    pub trait SerdeField: Serialize + DeserializeOwned {}
+    #[diagnostic::do_not_recommend]
+    impl<T: Serialize + DeserializeOwned> SerdeField for T {}
+
+    /// Compiles if the type can be a field of a message.
+    pub fn field<T: SerdeField>() {}
 }

@@ -32,6 +32,10 @@ impl LocalId {
 /// A pid is a plain value of 12 bytes. Any message can contain it, and it means the same process on
 /// every node. After its process has ended, it never means another one.
 ///
+/// A pid is printed as `<12.0@a@host>`: the place of the process in its node's table, how many
+/// processes had this place before, and the node. A spawn that fails returns the pid of a process
+/// that never existed, which is printed as `<nobody@a@host>`.
+///
 /// ```
 /// # use fika_runtime::{Node, Pid, self_pid, send, spawn};
 /// # Node::builder().build().unwrap().block_on(async {
@@ -77,15 +81,24 @@ impl Pid {
     }
 }
 
+impl fmt::Display for LocalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            LocalId::NONE => f.write_str("nobody"),
+            LocalId { slot, generation } => write!(f, "{slot}.{generation}"),
+        }
+    }
+}
+
 impl fmt::Display for Pid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<{}.{}@{}>", self.local.slot, self.local.generation, self.node.name())
+        write!(f, "<{}@{}>", self.local, self.node.name())
     }
 }
 
 impl fmt::Debug for Pid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<{}.{}@{:?}>", self.local.slot, self.local.generation, self.node)
+        write!(f, "<{}@{:?}>", self.local, self.node)
     }
 }
 
@@ -101,5 +114,20 @@ impl<'de> Deserialize<'de> for Pid {
         let (node, slot, generation) =
             <(node_codec::Encoded, u32, u32)>::deserialize(deserializer)?;
         Ok(Pid::new(node.into_id()?, LocalId { slot, generation }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node_id::Creation;
+
+    #[test]
+    fn a_pid_is_printed_with_its_node() {
+        let node = NodeId::of(&"printed@host".parse().unwrap(), Creation(7));
+        let pid = Pid::new(node, LocalId { slot: 12, generation: 3 });
+        assert_eq!(format!("{pid} {pid:?}"), "<12.3@printed@host> <12.3@printed@host#7>");
+        let nobody = Pid::nobody(node);
+        assert_eq!(format!("{nobody} {nobody:?}"), "<nobody@printed@host> <nobody@printed@host#7>");
     }
 }

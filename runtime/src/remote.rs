@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 
 use crate::exit_reason::ExitReason;
@@ -115,21 +116,26 @@ type StartFn = fn(&Encoded) -> Result<BoxFuture, DecodeError>;
 #[derive(Debug)]
 pub struct RemoteEntry {
     name: &'static str,
-    start: StartFn,
+    /// Decodes the arguments, and makes the future.
+    pub(crate) start: StartFn,
+    /// Where the program defines the function. For a process that another node has spawned, this is
+    /// the place where it was spawned.
+    pub(crate) site: &'static Location<'static>,
 }
 
 impl RemoteEntry {
     #[doc(hidden)]
     #[must_use]
+    #[track_caller]
     pub const fn new(name: &'static str, start: StartFn) -> RemoteEntry {
-        RemoteEntry { name, start }
+        RemoteEntry { name, start, site: Location::caller() }
     }
 }
 
 inventory::collect!(RemoteEntry);
 
 /// The remote functions of the program, by name.
-pub(crate) struct Functions(BTreeMap<&'static str, StartFn>);
+pub(crate) struct Functions(BTreeMap<&'static str, &'static RemoteEntry>);
 
 impl Functions {
     /// Returns the remote functions of the program.
@@ -139,14 +145,14 @@ impl Functions {
     pub(crate) fn of_program() -> Result<Functions, &'static str> {
         let mut functions = BTreeMap::new();
         for entry in inventory::iter::<RemoteEntry> {
-            if functions.insert(entry.name, entry.start).is_some() {
+            if functions.insert(entry.name, entry).is_some() {
                 return Err(entry.name);
             }
         }
         Ok(Functions(functions))
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<StartFn> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'static RemoteEntry> {
         self.0.get(name).copied()
     }
 }

@@ -71,7 +71,8 @@ pub fn report(level: Level, event: impl FnOnce(), line: impl FnOnce(&mut Line)) 
     });
 }
 
-fn has_subscriber() -> bool {
+/// Returns whether reports go to a subscriber of the program, and not to stderr.
+pub(crate) fn has_subscriber() -> bool {
     dispatcher::get_default(|subscriber| !subscriber.is::<NoSubscriber>())
 }
 

@@ -15,17 +15,26 @@ use crate::signal::SpawnError;
 
 /// A monitored process has ended, or can no longer be observed (Erlang's `DOWN`).
 ///
+/// The `object` is what was monitored. So for a monitor of a name it is the name and the node, and
+/// not the pid of the process that had the name. Compare the `monitor` to find out which monitor a
+/// `Down` belongs to.
+///
 /// ```
 /// # extern crate fika_runtime as fika;
-/// # use fika::{Down, Node, monitor, spawn};
+/// # use fika::{Down, Node, Object, monitor, register, self_node, send, spawn};
 /// # use fika_macros::receive;
 /// # Node::builder().build().unwrap().block_on(async {
-/// let worker = spawn(async {});
-/// let watch = monitor(worker);
+/// let worker = spawn(async { receive! { (): () => {} } });
+/// register("worker", worker).unwrap();
+/// let (by_pid, by_name) = (monitor(worker), monitor("worker"));
+/// send(worker, ());
 /// receive! {
-///     Down { monitor, object, reason } if monitor == watch => {
-///         assert_eq!(object, worker);
-///         println!("{object} has ended: {reason}");
+///     Down { monitor, object, .. } if monitor == by_pid => assert_eq!(object, worker),
+/// }
+/// receive! {
+///     Down { monitor, object, reason } if monitor == by_name => {
+///         assert_eq!(object, Object::Name("worker".into(), self_node().name()));
+///         println!("{object} has ended: {reason}");   // {worker,a@host} has ended: normal
 ///     }
 /// }
 /// # });

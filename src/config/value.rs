@@ -162,11 +162,12 @@ pub(super) trait Reads {
     /// The type of the field that holds a setting of this kind.
     type Slot;
 
-    /// Reads the value of a key in a file.
+    /// Reads the value of a key in a file. `check` returns why a value is out of its range.
     fn read<'de, A: MapAccess<'de>>(
         self,
         map: &mut A,
         slot: &mut Self::Slot,
+        check: impl FnOnce(Self::Slot) -> Result<(), String>,
     ) -> Result<(), A::Error>;
 
     /// Makes the option of a command line.
@@ -185,8 +186,9 @@ impl<T: Clone + Send + Sync + 'static> Reads for Kind<T> {
         self,
         map: &mut A,
         slot: &mut Option<T>,
+        check: impl FnOnce(Option<T>) -> Result<(), String>,
     ) -> Result<(), A::Error> {
-        *slot = Some(map.next_value_seed(self)?);
+        *slot = Some(map.next_value_seed(InRange(self, check))?);
         Ok(())
     }
 
@@ -211,7 +213,12 @@ impl<T: Clone + Send + Sync + 'static> Reads for Kind<T> {
 impl<T: Clone + Send + Sync + 'static> Reads for ListOf<T> {
     type Slot = Vec<T>;
 
-    fn read<'de, A: MapAccess<'de>>(self, map: &mut A, slot: &mut Vec<T>) -> Result<(), A::Error> {
+    fn read<'de, A: MapAccess<'de>>(
+        self,
+        map: &mut A,
+        slot: &mut Vec<T>,
+        _: impl FnOnce(Vec<T>) -> Result<(), String>,
+    ) -> Result<(), A::Error> {
         slot.extend(map.next_value_seed(self)?);
         Ok(())
     }
@@ -234,6 +241,7 @@ impl<T: Clone + Send + Sync + 'static> Reads for ByNode<T> {
         self,
         map: &mut A,
         slot: &mut Vec<(String, T)>,
+        _: impl FnOnce(Vec<(String, T)>) -> Result<(), String>,
     ) -> Result<(), A::Error> {
         slot.extend(map.next_value_seed(self)?);
         Ok(())
@@ -299,6 +307,22 @@ impl<T> Visitor<'_> for Kind<T> {
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<T, E> {
         self.parse(Form::Number, &value.to_string(), Unexpected::Float(value))
+    }
+}
+
+/// A value and the check of its range.
+struct InRange<T, F>(Kind<T>, F);
+
+impl<'de, T: Clone, F> DeserializeSeed<'de> for InRange<T, F>
+where
+    F: FnOnce(Option<T>) -> Result<(), String>,
+{
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        let value = self.0.deserialize(deserializer)?;
+        (self.1)(Some(value.clone())).map_err(D::Error::custom)?;
+        Ok(value)
     }
 }
 

@@ -10,5 +10,6 @@ mod message_serde;
 mod receive;
 mod remote;
 mod renamed;
+mod settings;
 mod test_macro;
 mod ui;

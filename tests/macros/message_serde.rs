@@ -12,7 +12,7 @@ use fika::prelude::*;
 use fika::process::spawn_monitor_on;
 use serde::de::{self, SeqAccess, Visitor};
 use serde::ser::SerializeStruct as _;
-use serde::{Deserializer, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::json;
 
 /// How a value is sent to another node.

@@ -102,6 +102,7 @@ fn every_option_sets_its_value() {
         ("--workers 3", |args| args.config.workers == Some(3)),
         ("--process-limit 1000", |args| args.config.process_limit == Some(1000)),
         ("--long-message-queue 50", |args| args.config.long_message_queue == Some(50)),
+        ("--config /dev/null", |args| args.file.is_some()),
     ];
     assert_all(cases.iter().map(|(line, _)| *line));
     for (line, says) in cases {
@@ -166,6 +167,7 @@ fn invalid_options_are_refused() {
         ("--long-message-queue x", "write a whole number"),
         ("--mailbox-limit many", "write a whole number"),
         ("--epmd-port 65536", "write a port from 1 to 65535"),
+        ("--config /no/such/file", "/no/such/file: the file can't be read"),
         ("--no-such-option", "unexpected argument"),
     ];
     assert_all(cases.iter().map(|(line, _)| *line));
@@ -479,6 +481,33 @@ fn unix_sockets() {
     here.block_on(async { assert_eq!(ping("there@127.0.0.1").await, PingAnswer::Pong) });
     drop((here, there));
     std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// The command line takes precedence over the file, and the file over the program's defaults.
+#[test]
+fn a_file_with_settings() {
+    let path = std::env::temp_dir().join(format!("fika-args-{}.toml", std::process::id()));
+    let text = "name = 'file@127.0.0.1'\nworkers = 2\nprocess_limit = 77\nallow = ['a']\n";
+    std::fs::write(&path, text).unwrap();
+    let config = |line: &str| {
+        parse(&format!("--config {} {line}", path.display())).map(|args| args.config())
+    };
+    let alone = config("").unwrap();
+    assert_eq!(alone.name.as_deref(), Some("file@127.0.0.1"));
+    let with_options = config("--sname other@host --workers 3 --allow b").unwrap();
+    assert_eq!(with_options.name.as_deref(), Some("other@host"));
+    assert_eq!((with_options.workers, with_options.process_limit), (Some(3), Some(77)));
+    assert_eq!(with_options.allow, ["a", "b"]);
+    let defaults = Node::builder().workers(1).process_limit(64);
+    let node = parse(&format!("--config {} --cookie-file /dev/null", path.display()));
+    let error = node.unwrap().apply(defaults).build().unwrap_err().to_string();
+    assert!(error.contains("/dev/null"), "the file gives the node a name: {error}");
+    std::fs::write(&path, "workers = 2\nworkesr = 3\n").unwrap();
+    let error = config("").unwrap_err();
+    std::fs::remove_file(&path).unwrap();
+    for part in ["--config <FILE>", "line 2", "did you mean `workers`"] {
+        assert!(error.contains(part), "{error}");
+    }
 }
 
 /// `-h` prints a table that fits a terminal. `--help` prints longer texts.

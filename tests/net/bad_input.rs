@@ -20,6 +20,7 @@ use fika::net::{
 use fika::node::NodeError;
 use fika::prelude::*;
 use fika::process::{RemoteFn, SpawnError, spawn_link_on, spawn_monitor_on, try_spawn_on, unlink};
+use serde::{Deserialize, Serialize};
 use support::peer::{Hello, Peer, framed};
 use support::unknown::Unknown;
 use support::{

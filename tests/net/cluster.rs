@@ -7,6 +7,7 @@ use fika::net::{NodeDownReason, Ping as PingAnswer, disconnect_node, monitor_nod
 use fika::node::NodeBuilder;
 use fika::prelude::*;
 use fika::process::{SpawnError, try_spawn_on};
+use serde::{Deserialize, Serialize};
 
 /// Returns a port for a port mapper of this test.
 fn mapper_port() -> u16 {

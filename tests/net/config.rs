@@ -4,6 +4,7 @@ use fika::message::MailboxLimit;
 use fika::net::AutoConnect;
 use fika::node::{Config, ConfigError, Node};
 use fika::prelude::*;
+use serde::Deserialize;
 
 /// A setting of each kind, as a file writes it.
 #[test]
@@ -48,7 +49,7 @@ fn a_file_has_all_settings() {
     "#;
     let config = Config::from_toml(text).unwrap();
     // The error for an unknown key lists all keys, so the text above is complete.
-    let error = Config::from_toml("none = 1").unwrap_err().to_string();
+    let error = Config::from_toml("colour = 1").unwrap_err().to_string();
     let (_, known) = error.split_once("expected one of ").unwrap();
     for name in known.split('`').skip(1).step_by(2) {
         assert!(
@@ -75,7 +76,18 @@ fn a_file_has_all_settings() {
 #[test]
 fn errors_of_a_file_name_the_place() {
     let cases = [
-        ("wrokers = 4", "wrokers", "unknown field `wrokers`"),
+        ("wrokers = 4", "wrokers", "unknown setting `wrokers`: did you mean `workers`?"),
+        ("net_tick_time = 4", "net_tick_time", "did you mean `net_ticktime`?"),
+        ("colour = 4", "colour", "unknown field `colour`, expected one of `name`"),
+        ("workers = 0", "workers", "`workers` must be in 1..=1024"),
+        ("process_limit = 0", "process_limit", "`process_limit` must be in 1..=134217727"),
+        ("epmd_port = 0", "epmd_port", "`epmd_port` must not be 0"),
+        ("net_ticktime = 1e9", "net_ticktime", "must be from 1 ms to 365 days"),
+        ("net_tickintensity = 3", "net_tickintensity", "must be in 4..=1000"),
+        ("net_setuptime = 1e9", "net_setuptime", "must be from 1 ms to 365 days"),
+        ("handshake_time = 0.0001", "handshake_time", "must be from 1 ms to 365 days"),
+        ("message_bytes_max = 1", "message_bytes_max", "must be from 4 KiB to 2 GiB"),
+        ("output_bytes = \"1-2\"", "output_bytes", "must be from 64 KiB to 1 GiB"),
         ("workers = \"4\"", "workers", "invalid type: string \"4\", expected a whole number"),
         ("workers = 4.5", "workers", "write a whole number"),
         ("workers = -1", "workers", "write a whole number"),
@@ -97,7 +109,7 @@ fn errors_of_a_file_name_the_place() {
         ("workers = ", "workers", "line"),
     ];
     for (line, key, why) in cases {
-        let error = Config::from_toml(&format!("epmd_port = 1\n\n{line}\n")).unwrap_err();
+        let error = Config::from_toml(&format!("dist_listen = true\n\n{line}\n")).unwrap_err();
         let error = error.to_string();
         assert!(error.contains(why) && error.contains(key), "{line}: {error}");
         assert!(error.contains("line 3") || error.contains("line 4"), "{line}: {error}");

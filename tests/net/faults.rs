@@ -13,6 +13,7 @@ use fika::net::{
 };
 use fika::node::{Creation, NodeName};
 use fika::prelude::*;
+use serde::{Deserialize, Serialize};
 use support::{
     Answer, Ask, EndWith, LIMIT, Place, TestNode, answerer, assert_answers, down, exit_of,
     has_epmd, nodedown, nodeup, times, until,

@@ -14,6 +14,7 @@ use fika::net::{StartError, monitor_nodes};
 use fika::node::NodeError;
 use fika::prelude::*;
 use fika::process::{SpawnError, spawn_monitor_on, try_spawn_on};
+use serde::{Deserialize, Serialize};
 use support::peer::{Peer, frame, text, varint};
 use support::process::OsNode;
 use support::{Place, TestNode, answerer, assert_answers, down, named_answerer};

@@ -6,8 +6,9 @@ use crate::support;
 use std::io::Write as _;
 use std::pin::Pin;
 
+use fika::net::{Ping, disconnect_node, ping};
 use fika::prelude::*;
-use fika::process::{SpawnError, try_spawn_on};
+use fika::process::{SpawnError, spawn_blocking, try_spawn_on};
 use support::peer::{Hello, Peer, frame, framed};
 use support::process::OsNode;
 use support::unknown::Unknown;
@@ -126,6 +127,87 @@ fn log_lines_about_members_are_limited() {
         peer.until_closed();
         1
     });
+}
+
+/// Calls functions about nodes with invalid names, and on a node without a name. Sends what they
+/// return.
+#[remote]
+async fn calls_that_can_not_work(to: Pid) {
+    let named =
+        (connect_node("b").await, ping("b@").await == Ping::Pong, disconnect_node("a@b@c").await);
+    let nameless = spawn_blocking(|| {
+        let node = Node::builder().workers(1).build().unwrap();
+        let answers = node.block_on(async {
+            send(("anybody", "sent@host"), ());
+            let spawned = try_spawn_on("spawned@host", answerer()).await;
+            assert_eq!(spawned, Err(SpawnError::Noconnection));
+            let ponged = ping("pinged@host").await == Ping::Pong;
+            (connect_node("b@host").await, ponged, disconnect_node("c@host").await)
+        });
+        node.stop();
+        answers
+    });
+    send(to, (named, nameless.await));
+}
+
+/// A call that can't work says what was wrong.
+#[test]
+fn mistakes_of_the_program() {
+    type Answers = (Option<bool>, bool, Option<bool>);
+
+    let place = Place::new();
+    let there = place.os("there").start();
+    let name = there.name.clone();
+    let answers = place.node("here").block_on(async move {
+        spawn_on(&name, calls_that_can_not_work(self_pid())).await;
+        receive! { answers: (Answers, Answers) => answers }
+    });
+    assert_eq!(answers, ((Some(false), false, Some(false)), (None, false, None)));
+    let lines = [
+        "function=\"connect_node\" error=`b` is not a node name: it has no `@`; write alive@host",
+        "function=\"ping\" error=`b@` is not a node name: the part after the `@` is empty",
+        "function=\"disconnect_node\" error=`a@b@c` is not a node name",
+        "this node has no name; give it one with the setting `name`, or call `start_distribution` \
+         node=sent@host",
+        "node=spawned@host",
+        "node=pinged@host",
+        "node=b@host",
+        "node=c@host",
+    ];
+    lines.iter().for_each(|line| there.await_log(line, 1));
+}
+
+/// The line of the function below.
+const FAILS: u32 = line!() + 3;
+
+#[remote]
+async fn fails() {
+    panic!("in a remote function")
+}
+
+/// Spawns a function on its own node, and sends the line of that call.
+#[remote]
+async fn spawns(to: Pid) {
+    let name = self_node().name();
+    let line = line!() + 1;
+    spawn_on(name, fails()).await;
+    send(to, line);
+}
+
+/// A report names the place where the program spawned the process. If another node has spawned it,
+/// the report names the `#[remote]` function.
+#[test]
+fn a_report_names_a_place_of_the_program() {
+    let place = Place::new();
+    let there = place.os("there").start();
+    let name = there.name.clone();
+    let line: u32 = place.node("here").block_on(async move {
+        spawn_on(&name, fails()).await;
+        spawn_on(&name, spawns(self_pid())).await;
+        receive! { line: u32 => line }
+    });
+    there.await_log(&format!("spawned={}:{FAILS}:", file!()), 1);
+    there.await_log(&format!("spawned={}:{line}:", file!()), 1);
 }
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;

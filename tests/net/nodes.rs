@@ -15,6 +15,7 @@ use fika::node::NodeName;
 use fika::prelude::*;
 use fika::process::spawn_monitor_on;
 use fika_net::Distribution;
+use serde::{Deserialize, Serialize};
 
 use support::transport::{DAWDLES, Way, Wrapped};
 use support::{LIMIT, Place, TestNode, answerer, assert_answers, nodedown, nodeup};

@@ -10,6 +10,7 @@ use std::time::Duration;
 use fika::net::monitor_nodes;
 use fika::prelude::*;
 
+use support::process::OsNode;
 use support::{Ask, Place, TestNode, answerer, assert_answers};
 
 const TICKTIME: Duration = Duration::from_millis(1500);
@@ -33,6 +34,12 @@ async fn bounces() {
     loop {
         receive! { (from, bytes): (Pid, Vec<u8>) => send(from, (self_pid(), bytes)) }
     }
+}
+
+/// Connects its node to another one, and sends the answer.
+#[remote]
+async fn connects(to: Pid, node: String) {
+    send(to, connect_node(node).await);
 }
 
 /// TICK-4, TICK-6: a peer that hears only ticks keeps the connection, although for several
@@ -78,4 +85,37 @@ fn ticks_under_load() {
         assert_answers(spawn_on(place.name("busy"), answerer()).await, 2).await;
     });
     drop((quiet, busy));
+}
+
+/// Nodes with different ticktimes lose an idle connection, so both warn when they connect. Other
+/// nodes do not.
+#[test]
+fn ticktimes_that_differ() {
+    let place = Place::new();
+    let [usual, short, same] = ["usual", "short", "same"];
+    let usual = place.os(usual).start();
+    let [short, same] = [short, same].map(|alive| place.os(alive).ticktime(secs(20)).start());
+    let here = place.builder("here").hidden(true).net_ticktime(secs(20));
+    let names = [short.name.clone(), usual.name.clone(), same.name.clone()];
+    TestNode::of(here).block_on(async move {
+        let [short, usual, same] = names;
+        for node in [usual, same] {
+            spawn_on(&short, connects(self_pid(), node)).await;
+            receive! { connected: Option<bool> => assert_eq!(connected, Some(true)) }
+        }
+    });
+    let line = |here: u64, there: u64, node: &OsNode| {
+        format!(
+            "give all nodes the same `net_ticktime` node={} here={here}s there={there}s",
+            node.name
+        )
+    };
+    usual.await_log(&line(60, 20, &short), 1);
+    short.await_log(&line(20, 60, &usual), 1);
+    // The mesh connects the last two as well.
+    usual.await_log(&line(60, 20, &same), 1);
+    same.await_log(&line(20, 60, &usual), 1);
+    for (node, lines) in [(&usual, 2), (&short, 1), (&same, 1)] {
+        assert_eq!(node.logged("differ too much"), lines, "{}", node.log());
+    }
 }

@@ -12,6 +12,7 @@ use fika::inspect::suspend_process;
 use fika::message::Bytes;
 use fika::net::{Ping as PingAnswer, ping};
 use fika::prelude::*;
+use serde::{Deserialize, Serialize};
 use support::{LIMIT, Place, TestNode, until};
 
 /// Ticks would carry along any output that was left.

@@ -14,7 +14,7 @@ use fika::process::{
     try_spawn_on,
 };
 use fika::sim::{Failure, Sim};
-use serde::{Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use support::peer::{Peer, frame, text};
 use support::{Place, TestNode, answerer, assert_answers, down, exit_of, until_in_process};
 

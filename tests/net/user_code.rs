@@ -16,7 +16,7 @@ use fika::message::{
 use fika::net::transport::{HostIps, Listener, Network, Socket, SocketHandler};
 use fika::net::{Ping as PingAnswer, disconnect_node, ping};
 use fika::prelude::*;
-use serde::{Deserializer, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use support::{LIMIT, Place, TestNode};
 
 /// Runs `body` in a process, and fails if it does not end: a process that waits for a lock that its

@@ -14,6 +14,7 @@ use fika::net::discovery::{FixedPort, StaticNodes};
 use fika::net::{Ping as PingAnswer, ping};
 use fika::node::{Env, SystemEnv, Time};
 use fika::prelude::*;
+use serde::{Deserialize, Serialize};
 use support::peer::{Hello, Peer, SPAWN, frame, framed, hello_r, proofs, read_framed, text};
 use support::{COOKIE, LIMIT, Place, TestNode, until};
 

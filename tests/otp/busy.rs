@@ -4,6 +4,7 @@ use fika::inspect::{Status, info};
 use fika::net::{BusyDist, SystemMonitor, system_monitor};
 use fika::prelude::*;
 use fika::process::{unlink, yield_now};
+use serde::{Deserialize, Serialize};
 
 use crate::support::valve::{Stops, Valve};
 use crate::support::{EndWith, LIMIT, Place, TestNode, answerer, assert_answers, down};

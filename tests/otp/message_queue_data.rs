@@ -8,6 +8,7 @@ use fika::inspect::info;
 use fika::message::{MailboxLimit, mailbox_limit};
 use fika::prelude::*;
 use fika::process::{SpawnOpts, spawn_opt};
+use serde::{Deserialize, Serialize};
 
 use crate::wait::{LIMIT, down, end_of, next};
 

@@ -10,6 +10,7 @@ use fika::process::{
     LinkOpts, MonitorAlias, MonitorOpts, SpawnOpts, exit_process_priority, hibernate, link_with,
     monitor_with, spawn_blocking, spawn_opt, unlink, yield_now,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::busy;
 use crate::message_queue_data::{change, expect};

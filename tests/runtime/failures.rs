@@ -245,7 +245,13 @@ fn main_fails() {
         Ok(ExitCode::from(7))
     }
 
+    #[fika::main(workers = 1)]
+    async fn panics() {
+        panic!("a mistake in main")
+    }
+
     assert!(main().report() == ExitCode::FAILURE);
+    assert!(panics().report() == ExitCode::FAILURE);
     assert!(leaves().report() == ExitCode::FAILURE);
     assert!(code().report() == ExitCode::from(7));
 }
@@ -255,7 +261,9 @@ fn a_failing_main_exits_with_status_1() {
     let stderr = stderr_of("main");
     let line = "error: the main process ended: error: no cache: no file: no disk\n";
     assert_has(&stderr, &[line, "error: the main process ended: shutdown\n"]);
-    assert_has(&stderr, &["fika: ERROR an error ended a process", "reason=error: no cache"]);
+    assert_has(&stderr, &["a mistake in main\n", "error: the main process ended: panic"]);
+    // The report of the process would say it again.
+    assert!(!stderr.contains("ended a process"), "{stderr}");
 }
 
 /// The output of a failing test includes the output of its processes.

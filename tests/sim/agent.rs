@@ -13,6 +13,7 @@ use fika::process::{
     spawn_request_on,
 };
 use fika::sim::Checks;
+use serde::{Deserialize, Serialize};
 
 use crate::target::{
     Child, Enough, LinkBack, Linked, NAMES, Unlink, name, parent, target, watcher,

@@ -7,6 +7,7 @@ use fika::net::{disconnect_node, monitor_nodes};
 use fika::prelude::*;
 use fika::process::unregister;
 use fika::sim::{Checks, Failure, Sim, SimNode, seeds};
+use serde::{Deserialize, Serialize};
 
 /// How many seeds each scenario runs.
 const SEEDS: u64 = if cfg!(debug_assertions) { 10 } else { 1000 };
@@ -268,6 +269,27 @@ fn a_node_that_disconnects_can_reconnect_at_once() {
         )?;
         sim.finish()
     });
+}
+
+/// A connection to a host that nobody knows is refused with a warning, unless it is only a peer that
+/// has named the node.
+#[test]
+fn an_unknown_host_is_reported() -> Result<(), Failure> {
+    let mut sim = Sim::new(1);
+    sim.keep_log();
+    let a = sim.node("a@host1", || async {
+        assert_eq!(connect_node("b@hots2").await, Some(false));
+        send(("net_kernel", "c@hots3"), ());
+    });
+    sim.run_until(|sim| sim.main_end(a).is_some(), secs(10))?;
+    sim.run_for(secs(10));
+    let log = sim.log();
+    for node in ["b@hots2", "c@hots3"] {
+        let line = "not connected: the host in the node's name is unknown";
+        let is_it = |entry: &str| entry.contains(line) && entry.contains(node);
+        assert_eq!(log.lines().filter(|entry| is_it(entry)).count(), 1, "{node}:\n{log}");
+    }
+    sim.finish()
 }
 
 async fn register_main() {

@@ -4,6 +4,7 @@
 use fika::message::try_send;
 use fika::prelude::*;
 use fika::sim::{Sim, seeds};
+use serde::{Deserialize, Serialize};
 
 /// How many seeds each scenario runs.
 const SEEDS: u64 = if cfg!(debug_assertions) { 2 } else { 100 };

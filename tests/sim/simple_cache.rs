@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use fika::prelude::*;
 use fika::sim::{Failure, Fault, Sim, seeds};
+use serde::{Deserialize, Serialize};
 
 #[allow(dead_code, reason = "nobody watches keys here")]
 #[path = "../../examples/simple_cache/cache.rs"]

@@ -8,6 +8,7 @@ use fika::net::{NodeType, monitor_nodes};
 use fika::node::NodeName;
 use fika::prelude::*;
 use fika::sim::{Checks, Failure, Fault, Sim, SimNode, seeds};
+use serde::{Deserialize, Serialize};
 
 /// How many seeds each scenario runs.
 const SEEDS: u64 = if cfg!(debug_assertions) { 5 } else { 300 };

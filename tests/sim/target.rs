@@ -4,6 +4,7 @@
 use fika::net::{monitor_node, monitor_nodes};
 use fika::prelude::*;
 use fika::process::{SpawnOpts, spawn_request_on, unlink};
+use serde::{Deserialize, Serialize};
 
 /// Tells a target to link itself to this process, and to report that.
 #[derive(Message, Serialize, Deserialize)]

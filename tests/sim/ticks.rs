@@ -4,6 +4,7 @@
 use fika::net::{BusyDist, SystemMonitor, monitor_nodes, system_monitor};
 use fika::prelude::*;
 use fika::sim::{Failure, Reads, Sim, SimNode, seeds};
+use serde::{Deserialize, Serialize};
 
 /// How many seeds each scenario runs.
 const SEEDS: u64 = if cfg!(debug_assertions) { 5 } else { 500 };

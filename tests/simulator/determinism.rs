@@ -8,6 +8,7 @@ use fika::net::monitor_nodes;
 use fika::prelude::*;
 use fika::process::{spawn_blocking, spawn_link_on, spawn_monitor_on};
 use fika::sim::{Fault, Sim};
+use serde::{Deserialize, Serialize};
 
 const SEEDS: std::ops::Range<u64> = 0..8;
 const NODES: [&str; 4] = ["a@host1", "b@host1", "c@host2", "d@host3"];

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use fika::prelude::*;
 use fika::sim::{Failure, Fault, Faults, Network, Reads, Sim, SimNode};
+use serde::{Deserialize, Serialize};
 
 /// Adds a node that connects to the first node every five seconds.
 fn seeker(sim: &mut Sim, name: &str) -> SimNode {

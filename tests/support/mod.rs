@@ -29,6 +29,7 @@ use fika::message::Reference;
 use fika::node::{Env as _, NodeBuilder, SystemEnv, Time};
 use fika::prelude::*;
 use fika::process::yield_now;
+use serde::{Deserialize, Serialize};
 
 /// The limit for waiting. No event takes a tenth of it.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);

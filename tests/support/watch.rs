@@ -8,6 +8,7 @@ use std::sync::mpsc;
 use fika::net::{NodeDownReason, Ping as PingAnswer, monitor_nodes, ping};
 use fika::node::NodeName;
 use fika::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::{Answer, Ask, Clock, EndWith, LIMIT, TestNode, answerer, down, until};
 

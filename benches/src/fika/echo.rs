@@ -1,6 +1,7 @@
 //! The processes that most workloads consist of: one answers pings, the other sends them.
 
 use fika::prelude::*;
+use serde::{Deserialize, Serialize};
 
 #[derive(Message, Serialize, Deserialize)]
 pub(super) struct Ping(pub(super) Pid);

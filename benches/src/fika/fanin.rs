@@ -3,6 +3,7 @@
 use fika::prelude::*;
 use fika::process::unregister;
 use fika_bench_kit::{Elapsed, Params, Stopwatch, metric};
+use serde::{Deserialize, Serialize};
 
 use super::echo::{Done, Go, all_done};
 

@@ -2,6 +2,7 @@
 
 use fika::prelude::*;
 use fika_bench_kit::{Params, Stopwatch, metric};
+use serde::{Deserialize, Serialize};
 
 use super::echo::{Done, all_done};
 

@@ -4,6 +4,7 @@
 use fika::message::{Reference, make_ref};
 use fika::prelude::*;
 use fika_bench_kit::{Params, Stopwatch, metric};
+use serde::{Deserialize, Serialize};
 
 use super::echo::{Done, all_done};
 

@@ -6,6 +6,7 @@ use std::hint::black_box;
 use fika::prelude::*;
 use fika::time::cancel_timer;
 use fika_bench_kit::{Clock, Params, Stopwatch, latency, metric};
+use serde::{Deserialize, Serialize};
 
 #[derive(Message, Serialize, Deserialize)]
 struct Tick;

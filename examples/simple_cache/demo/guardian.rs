@@ -3,6 +3,7 @@
 use fika::message::Reference;
 use fika::node::NodeName;
 use fika::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::witness::{Event, tell};
 

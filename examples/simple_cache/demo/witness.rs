@@ -5,6 +5,7 @@ use std::fmt;
 use fika::net::{NodeDownReason, monitor_nodes};
 use fika::node::NodeName;
 use fika::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::cache::{self, Changed};
 

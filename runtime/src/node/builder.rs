@@ -151,6 +151,21 @@ impl NodeBuilder {
         self
     }
 
+    /// Returns an error if a setting is out of its range.
+    ///
+    /// # Errors
+    /// [`BuildError::Setting`].
+    #[doc(hidden)]
+    pub fn check(&self) -> Result<(), BuildError> {
+        if self.workers.is_some_and(|workers| !(1..=WORKERS_MAX).contains(&workers)) {
+            return Err(BuildError::Setting("`workers` must be in 1..=1024"));
+        }
+        if !(1..=table::LIMIT_MAX).contains(&self.process_limit) {
+            return Err(BuildError::Setting("`process_limit` must be in 1..=134217727"));
+        }
+        Ok(())
+    }
+
     /// Starts the node, and then its services.
     ///
     /// # Errors
@@ -160,9 +175,6 @@ impl NodeBuilder {
     pub fn build(mut self) -> Result<Node, BuildError> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let workers = self.workers.unwrap_or_else(|| cores().min(WORKERS_MAX));
-        if !(1..=WORKERS_MAX).contains(&workers) {
-            return Err(BuildError::Setting("`workers` must be in 1..=1024"));
-        }
         let driver = self.driver.take().unwrap_or_else(|| Arc::<ThreadDriver>::default());
         let services = std::mem::take(&mut self.services);
         let inner = self.make(workers, |name| Scheduler::new(name, driver))?;
@@ -200,9 +212,7 @@ impl NodeBuilder {
         workers: usize,
         scheduler: impl FnOnce(&str) -> Arc<Scheduler>,
     ) -> Result<Arc<Inner>, BuildError> {
-        if !(1..=table::LIMIT_MAX).contains(&self.process_limit) {
-            return Err(BuildError::Setting("`process_limit` must be in 1..=134217727"));
-        }
+        self.check()?;
         // The hook looks at thread-locals, which are not there when a model fails.
         if !cfg!(any(loom, shuttle)) {
             process::install_panic_hook();

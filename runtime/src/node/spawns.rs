@@ -1,7 +1,5 @@
 //! Requests from other nodes to spawn a `#[remote]` function on this node.
 
-use std::panic::Location;
-
 use super::Inner;
 use crate::carrier::SpawnRequest;
 use crate::context;
@@ -18,7 +16,7 @@ pub(super) fn receive_spawn(node: &Inner, request: SpawnRequest) -> Option<Pid> 
     let reply = |result| {
         node.signal_out(from, Signal::SpawnReply { connection: None, reference, result });
     };
-    let Some(make) = node.functions.get(function.as_str()) else {
+    let Some(entry) = node.functions.get(function.as_str()) else {
         node.logs.spawns_refused.line(node.env.now(), |left_out| {
             report!(
                 warn, function = printable(&function), %from, left_out,
@@ -33,7 +31,7 @@ pub(super) fn receive_spawn(node: &Inner, request: SpawnRequest) -> Option<Pid> 
     // end it.
     let made = context::enter_node(node, || {
         process::catch(|| {
-            make(&args).map_err(|error| match error.is_malformed() {
+            (entry.start)(&args).map_err(|error| match error.is_malformed() {
                 true => (SpawnError::Badarg, printable(error)),
                 false => (SpawnError::Notsup, printable(error)),
             })
@@ -54,7 +52,7 @@ pub(super) fn receive_spawn(node: &Inner, request: SpawnRequest) -> Option<Pid> 
         watcher: request.monitor.then_some((reference, from)),
         priority: request.priority,
         group_leader: Some(group_leader),
-        ..Start::new(Some(from), Location::caller())
+        ..Start::new(Some(from), entry.site)
     };
     // SPAWN-6: the answer goes out before the child can send anything.
     let started = process::start(node, start, NewProcess::of()(future), |pid| reply(Ok(pid)));

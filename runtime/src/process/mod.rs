@@ -69,7 +69,7 @@ pub use self::send::{
     send_priority, send_timeout, send_wait, send_with, start_timer, start_timer_at, try_send,
 };
 pub use self::spawn::{
-    RequestOpts, SpawnOpts, Spawned, spawn, spawn_link, spawn_link_on, spawn_monitor,
+    RequestOpts, SpawnOn, SpawnOpts, Spawned, spawn, spawn_link, spawn_link_on, spawn_monitor,
     spawn_monitor_on, spawn_on, spawn_open_service, spawn_open_service_monitor, spawn_opt,
     spawn_opt_on, spawn_request, spawn_request_abandon, spawn_request_on, spawn_service,
     try_spawn_on,

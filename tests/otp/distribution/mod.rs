@@ -54,6 +54,7 @@ use fika::net::{AutoConnect, BusyDist, async_dist};
 use fika::node::NodeName;
 use fika::prelude::*;
 use fika::process::{Name, SpawnError, try_spawn_on};
+use serde::{Deserialize, Serialize};
 
 use crate::busy;
 use crate::support::peer::{Hello, Peer, SPAWN, frame, framed, is_refusal, text, varint};

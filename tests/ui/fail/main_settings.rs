@@ -33,3 +33,6 @@ mod a_keyword {
 
 #[fika::test(args)]
 async fn a_test_with_a_command_line() {}
+
+#[fika::test(wrokers = 1)]
+async fn a_test_with_a_misspelled_setting() {}

@@ -1,4 +1,5 @@
 use fika::prelude::*;
+use serde::Serialize;
 
 #[message]
 #[derive(Clone, Serialize)]

@@ -1,5 +1,6 @@
 //! Missing bounds, and type parameters that the pattern leaves out.
 use fika::prelude::*;
+use serde::{Deserialize, Serialize};
 
 #[derive(Message, Serialize, Deserialize)]
 struct Wrapped<T> {

@@ -1,5 +1,6 @@
 //! Names that do not exist are never bindings, and a similar name is suggested.
 use fika::prelude::*;
+use serde::{Deserialize, Serialize};
 
 #[derive(Message, Serialize, Deserialize)]
 enum Cmd {

@@ -1,5 +1,6 @@
 //! Mistakes that beginners make.
 use fika::prelude::*;
+use serde::{Deserialize, Serialize};
 
 #[derive(Message, Serialize, Deserialize)]
 struct Wrapped<T>(T);

@@ -23,6 +23,7 @@ mod nothing_is_imported {
 
 mod with_the_prelude {
     use fika::prelude::*;
+    use serde::{Deserialize, Serialize};
 
     /// The field keeps its own attribute of serde.
     #[message]

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use fika::net::disconnect_node;
 use fika::prelude::*;
 use fika_bench_kit::{Clock, Params, Peer, failed, latency, metric};
+use serde::{Deserialize, Serialize};
 
 use super::oneway::{feed_forever, sink};
 use super::{builder, connect, start_node};

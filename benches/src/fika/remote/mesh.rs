@@ -7,6 +7,7 @@ use fika::net::{Ping as PingAnswer, monitor_nodes, ping};
 use fika::node::NodeName;
 use fika::prelude::*;
 use fika_bench_kit::{Params, Peer, Stopwatch, failed, metric, pss_bytes, rss_bytes_of};
+use serde::{Deserialize, Serialize};
 
 use super::{builder, start_node};
 

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use fika::prelude::*;
 use fika_bench_kit::{Params, Peer, Stopwatch, metric};
+use serde::{Deserialize, Serialize};
 
 use super::super::echo::{Done, Go, all_done};
 use super::B;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use fika_runtime::{ExitReason, Ignored, NodeName, Pid, acting_node, exit, self_pid};
+use fika_runtime::{
+    ExitReason, Ignored, NodeName, Pid, acting_node, exit, printable, report, self_pid,
+};
 
 use super::nodes::NodeKind;
 use crate::dist::control::{Command, Request};
@@ -134,6 +136,9 @@ pub fn is_alive() -> bool {
 /// [`AutoConnect::Once`](crate::AutoConnect::Once), a ping makes no connection and returns
 /// [`Ping::Pang`]. Use [`connect_node`] to connect there.
 ///
+/// If this node has no name, or the other node's name is invalid or its host is unknown, the answer
+/// is `Ping::Pang`, and a warning is logged.
+///
 /// ```
 /// # use fika_net::{Ping, ping};
 /// # async fn example() {
@@ -146,7 +151,7 @@ pub fn is_alive() -> bool {
 /// # Panics
 /// Outside of a process.
 pub async fn ping(node: impl AsRef<str>) -> Ping {
-    match connected(net("ping"), node.as_ref(), Request::Automatic).await {
+    match connected("ping", node.as_ref(), Request::Automatic).await {
         Some(true) => Ping::Pong,
         Some(false) | None => Ping::Pang,
     }
@@ -156,6 +161,9 @@ pub async fn ping(node: impl AsRef<str>) -> Ping {
 /// `net_kernel:connect_node/1`). Returns `None` if this node is not distributed, and `Some(false)`
 /// for an invalid node name. This is the only function that connects under all settings of
 /// [`AutoConnect`](crate::AutoConnect).
+///
+/// A warning is logged if this node has no name, or if the other node's name is invalid or its host
+/// is unknown. Nothing is logged if no node of that name runs there, or it does not answer.
 ///
 /// ```
 /// # use fika_net::connect_node;
@@ -171,13 +179,34 @@ pub async fn ping(node: impl AsRef<str>) -> Ping {
 /// # Panics
 /// Outside of a process.
 pub async fn connect_node(node: impl AsRef<str>) -> Option<bool> {
-    connected(net("connect_node"), node.as_ref(), Request::Explicit).await
+    connected("connect_node", node.as_ref(), Request::Explicit).await
+}
+
+/// Returns the distribution of the running process's node and the name of another node, which a
+/// function was called with. If the node is not distributed, or the name is invalid, reports it and
+/// returns what the function returns: `None`, or `Some(false)`.
+fn net_and_name(function: &str, node: &str) -> Result<(Arc<Net>, NodeName), Option<bool>> {
+    let distribution = Distribution::of(&acting_node(function)).ok_or(None)?;
+    let Some(net) = distribution.current() else {
+        distribution.base.report_nameless(&printable(node));
+        return Err(None);
+    };
+    let name = node.parse::<NodeName>().map_err(|error| {
+        let base = &distribution.base;
+        base.mistakes.line(base.env.now(), |left_out| {
+            report!(warn, function, %error, left_out, "not connected: the node's name is invalid");
+        });
+        Some(false)
+    })?;
+    Ok((net, name))
 }
 
 /// Connects to a node if the request allows it, and returns whether the node is connected then.
-async fn connected(net: Option<Arc<Net>>, node: &str, request: Request) -> Option<bool> {
-    let net = net?;
-    let Ok(node) = node.parse::<NodeName>() else { return Some(false) };
+async fn connected(function: &str, node: &str, request: Request) -> Option<bool> {
+    let (net, node) = match net_and_name(function, node) {
+        Ok(both) => both,
+        Err(answer) => return answer,
+    };
     if node == *net.name() {
         return Some(true);
     }
@@ -198,8 +227,10 @@ async fn connected(net: Option<Arc<Net>>, node: &str, request: Request) -> Optio
 /// # Panics
 /// Outside of a process.
 pub async fn disconnect_node(node: impl AsRef<str>) -> Option<bool> {
-    let net = net("disconnect_node")?;
-    let Ok(node) = node.as_ref().parse::<NodeName>() else { return Some(false) };
+    let (net, node) = match net_and_name("disconnect_node", node.as_ref()) {
+        Ok(both) => both,
+        Err(answer) => return answer,
+    };
     net.ask(|caller| Command::DisconnectNode { node: node.clone(), caller }).await
 }
 

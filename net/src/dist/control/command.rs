@@ -60,3 +60,15 @@ pub(crate) enum Request {
 pub(crate) struct Mesh {
     pub(crate) nodes: Vec<NodeName>,
 }
+
+/// The ticktime and the tick intensity of a node, which should be the same on all nodes. When two
+/// visible nodes connect, a node whose values are not the defaults sends them to the other. A node
+/// with the defaults sends them only as the answer to values that do not fit.
+#[derive(serde::Serialize, serde::Deserialize, fika_macros::Message)]
+#[message(tag = "fika::Ticks")]
+pub(crate) struct Ticks {
+    /// The node that sends this.
+    pub(crate) node: NodeName,
+    pub(crate) time: Duration,
+    pub(crate) intensity: u32,
+}

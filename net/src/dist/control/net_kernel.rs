@@ -13,6 +13,7 @@
 //! | `Attempt::Up` | an attempt, at its end | `nodeup`, then the first signal, then the mesh |
 //! | `Attempt::SetupFailed`, `ClaimFailed` | an attempt | the end of the channel, unless another attempt is in progress |
 //! | `Mesh` | a peer that is up | attempts to connect, a few at a time: see `candidates` |
+//! | `Ticks` | a peer that is up | a warning if its ticktime does not fit |
 //! | `Notice::Lost` | a channel's end | `nodedown` |
 //! | `Command::TakeOver` | net_sup, after a restart | attempts start again, and missed `nodedown` messages are sent |
 //! | other `Command`s | functions of the program | see `command` |
@@ -21,7 +22,7 @@
 //! peer. A channel notifies processes with links and monitors of its loss before it notifies
 //! net_kernel, so their signals come before `nodedown` (MON-16).
 //!
-//! All messages except `Mesh` come as a `Local`, which no other node can send.
+//! All messages except `Mesh` and `Ticks` come as a `Local`, which no other node can send.
 //!
 //! Prior art: `net_kernel.erl`, `dist_util.erl`.
 
@@ -30,19 +31,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fika_runtime::{
-    ConnectionId, Down, Envelope, Exit, ExitReason, Local, MonitorOpts, NodeDownReason, NodeName,
-    NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Tagged, Time, TimerRef, cancel_timer, exit,
-    exit_process, monitor_with, report, self_pid, send_after, spawn_open_service, trap_exit,
+    ConnectionId, Down, Envelope, Exit, ExitReason, Local, Message, MonitorOpts, NodeDownReason,
+    NodeName, NodeType, NodeUp, Object, Pid, RemoteDest, Signal, Tagged, Time, TimerRef,
+    cancel_timer, exit, exit_process, monitor_with, report, self_pid, send_after,
+    spawn_open_service, trap_exit,
 };
 
 use parking_lot::Mutex;
 
 use super::candidates::Candidates;
-use super::command::{Command, Mesh, Request};
-use super::ticktime::{SetTicktime, Ticktime};
+use super::command::{Command, Mesh, Request, Ticks};
+use super::ticktime::{SetTicktime, Ticktime, may_lose};
 use crate::dist::link::{Channel, Queued};
 use crate::dist::setup::{Attempt, Claimed, Framed, Handshaken, SetupFailure, connect};
-use crate::dist::state::{Caller, Heard, Net, Notice, not_connected};
+use crate::dist::state::{Caller, Heard, INTENSITIES, Net, Notice, TICKS, TIMES, not_connected};
 use crate::proto::connection;
 use crate::proto::handshake::{Flags, Verdict, simultaneous};
 use crate::proto::parcel::Parcel;
@@ -147,6 +149,7 @@ pub(crate) async fn net_kernel(net: Arc<Net>, legacy: Legacy) {
             Local(attempt): Local<Attempt> => kernel.attempt(attempt),
             Local(command): Local<Command> => kernel.command(command),
             Mesh { nodes } => kernel.mesh(nodes),
+            Ticks { node, time, intensity } => kernel.compare_ticks(&node, (time, intensity)),
             Local(due): Local<Due> => kernel.due(due),
             Tagged { tag: Local(Subscriber), message: Down { object, .. } }: Tagged<Local<Subscriber>, Down> => {
                 if let Object::Pid(pid) = object {
@@ -156,6 +159,17 @@ pub(crate) async fn net_kernel(net: Arc<Net>, legacy: Legacy) {
             Exit { .. } => {}
             other => tracing::debug!(?other, "net_kernel dropped an unexpected message"),
         }
+    }
+}
+
+/// Sends a message to the peer's net_kernel, only over this connection: if the peer has closed it
+/// already, the message is not a reason to connect again.
+fn send_to_peer(channel: &Arc<Channel>, message: impl Message) {
+    let to = Some(RemoteDest::Name("net_kernel".into(), channel.peer().clone()));
+    // A channel that has just gone down drops the message. Encoding these messages never fails.
+    let message = Signal::Message(Envelope::new(message));
+    if let Ok(parcel) = Parcel::signal(message, &channel.shared().limits, &mut None) {
+        let _ = channel.send(Queued { sender: Some(self_pid()), to, parcel }, false);
     }
 }
 
@@ -451,23 +465,45 @@ impl Kernel {
         self.candidates.forget(&peer);
         let attempt = self.attempts.remove(&channel.id()).unwrap_or_default();
         attempt.callers.into_iter().for_each(|caller| caller.answer(true));
-        // The list is sent only over this connection. If the peer has closed it already, the list
-        // is not a reason to connect again.
         if node_type == NodeType::Visible && self.net.config.connect_all && !self.net.config.hidden
         {
             let mut nodes = self.net.told.visible();
             nodes.retain(|node| *node != peer);
-            let net_kernel = RemoteDest::Name("net_kernel".into(), peer);
-            // A channel that has just gone down drops the list. Encoding a list of names never
-            // fails.
-            let mesh = Signal::Message(Envelope::new(Mesh { nodes }));
-            if let Ok(parcel) = Parcel::signal(mesh, &channel.shared().limits, &mut None) {
-                let sender = Some(self_pid());
-                let _ = channel.send(Queued { sender, to: Some(net_kernel), parcel }, false);
-            }
+            send_to_peer(channel, Mesh { nodes });
+        }
+        if node_type == NodeType::Visible && self.ticktime.ticks() != TICKS {
+            self.send_ticks(channel);
         }
         channel.activate();
         self.try_candidates();
+    }
+
+    fn send_ticks(&self, channel: &Arc<Channel>) {
+        let ((time, intensity), node) = (self.ticktime.ticks(), self.net.name().clone());
+        send_to_peer(channel, Ticks { node, time, intensity });
+    }
+
+    /// Warns if the ticktime of a peer does not fit that of this node.
+    fn compare_ticks(&self, peer: &NodeName, theirs: (Duration, u32)) {
+        let Some(channel) = self.net.told.channel(peer) else { return };
+        let ours = self.ticktime.ticks();
+        // The values of a peer may be anything.
+        let are_valid = TIMES.contains(&theirs.0) && INTENSITIES.contains(&theirs.1);
+        if !are_valid || !may_lose(ours, theirs) && !may_lose(theirs, ours) {
+            return;
+        }
+        self.net.logs.ticks.line(self.net.base.env.now(), |left_out| {
+            let ((here, _), (there, _)) = (ours, theirs);
+            report!(
+                warn, node = %peer, ?here, ?there, left_out,
+                "the ticktimes of the two nodes differ too much: their connection may be lost while \
+                 it is idle; give all nodes the same `net_ticktime`"
+            );
+        });
+        // The peer does not know the ticks of a node that has the defaults.
+        if ours == TICKS {
+            self.send_ticks(&channel);
+        }
     }
 
     /// Adds the nodes of a peer to the candidates.

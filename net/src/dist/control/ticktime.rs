@@ -90,6 +90,11 @@ impl Ticktime {
         }
     }
 
+    /// Returns the ticktime, or the ticktime that a change leads to, and the intensity.
+    pub(crate) fn ticks(&self) -> (Duration, u32) {
+        (self.change.map_or(self.time, |change| change.to), self.intensity)
+    }
+
     /// Begins a change. This may change the interval.
     pub(crate) fn set(&mut self, time: Duration) -> SetTicktime {
         if let Some(change) = self.change {
@@ -110,6 +115,14 @@ impl Ticktime {
             self.time = change.to;
         }
     }
+}
+
+/// Returns whether a node may give a peer up that is idle but well. Each has a ticktime and a tick
+/// intensity.
+pub(crate) fn may_lose((time, intensity): (Duration, u32), peer: (Duration, u32)) -> bool {
+    // A peer that has sent something just after one of its checks sends a tick two checks later.
+    let silence = peer.0 / peer.1 * 2;
+    silence >= time - time / intensity
 }
 
 /// Rounds a time up to a multiple of `intensity` milliseconds.
@@ -153,6 +166,17 @@ mod tests {
         ticktime.end_transition();
         assert_eq!((ticktime.interval(), ticktime.extra()), (ms(10_000), None));
         assert_eq!(ticktime.get(), NetTicktime::Is(ms(40_000)));
+    }
+
+    #[test]
+    fn nodes_that_differ_too_much() {
+        let (usual, longer) = ((ms(60_000), 4), (ms(80_000), 4));
+        assert!(!may_lose(usual, usual) && !may_lose(usual, longer) && !may_lose(longer, usual));
+        assert!(may_lose(usual, (ms(90_000), 4)) && !may_lose((ms(90_000), 4), usual));
+        // A peer that ticks more often may have a longer time.
+        assert!(!may_lose(usual, (ms(900_000), 1000)));
+        let most = (*crate::dist::state::TIMES.end(), 4);
+        assert!(may_lose((ms(1), 1000), most) && !may_lose(most, (ms(1), 1000)));
     }
 
     /// TICK-8: times are rounded up to milliseconds that the intensity divides.

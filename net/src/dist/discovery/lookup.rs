@@ -1,5 +1,6 @@
 //! Connects to a node by its name: looks up the addresses of its host, and tries them.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +17,8 @@ use crate::io::{EpmdClient, Stream};
 pub(crate) enum NotReached {
     /// The text says why.
     Unreachable(String),
+    /// The host in the node's name has no address.
+    UnknownHost(io::Error),
     /// The attempt took longer than the setup time.
     TooSlow,
 }
@@ -130,10 +133,7 @@ impl Site {
         if let Some(ip) = literal {
             return Ok(vec![ip]);
         }
-        let found = self.network.host_ips(host).await;
-        found.map_err(|error| {
-            NotReached::Unreachable(format!("can't look up the host `{host}`: {error}"))
-        })
+        self.network.host_ips(host).await.map_err(NotReached::UnknownHost)
     }
 
     /// Returns the addresses at which nodes of this host may listen: the address in their names,

@@ -63,6 +63,13 @@ async fn run(net: Arc<Net>, channel: Arc<Channel>, is_patient: bool, mut unfinis
         Err(Failure::TooSlow) => net.logs.not_connected.line(net.base.env.now(), |left_out| {
             report!(warn, %node, left_out, "not connected: the setup time is over");
         }),
+        // A node that only a peer has named says nothing about this program.
+        Err(Failure::UnknownHost(error)) if !is_patient => {
+            net.logs.not_connected.line(net.base.env.now(), |left_out| {
+                let why = "not connected: the host in the node's name is unknown";
+                report!(warn, %node, %error, left_out, "{why}");
+            });
+        }
         Err(failure) => tracing::debug!(%node, %failure, "not connected"),
     }
     net.base.tell_local(net_kernel, Attempt::SetupFailed { channel, failure: outcome });

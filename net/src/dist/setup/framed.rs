@@ -24,6 +24,8 @@ pub(crate) enum Failure {
     Io(#[from] io::Error),
     #[error("{0}")]
     Unreachable(String),
+    #[error("the host in the node's name is unknown: {0}")]
+    UnknownHost(io::Error),
     /// This node refused the connection. After `nok`, the peer waits for this node's own attempt.
     #[error("this node refused the connection: {0:?}")]
     Refused(Status),
@@ -45,6 +47,7 @@ impl From<NotReached> for Failure {
     fn from(why: NotReached) -> Failure {
         match why {
             NotReached::Unreachable(why) => Failure::Unreachable(why),
+            NotReached::UnknownHost(error) => Failure::UnknownHost(error),
             NotReached::TooSlow => Failure::TooSlow,
         }
     }

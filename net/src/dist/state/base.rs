@@ -4,12 +4,14 @@
 //! A running node may get a name and lose it again any number of times. Its processes and their
 //! pids stay the same. The pids that other nodes hold become stale when the node loses its name.
 
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use fika_runtime::{
-    ConnectionId, Creation, Env, Local, Message, Node, NodeId, NodeName, Observed, Pid, WeakNode,
+    ConnectionId, Creation, Env, Local, LogRate, Message, Node, NodeId, NodeName, Observed, Pid,
+    WeakNode, report,
 };
 use parking_lot::Mutex;
 
@@ -36,6 +38,9 @@ pub(crate) struct Base {
     /// The nodes that this node was connected to, or has heard of.
     pub(crate) known: Known,
     pub(crate) observed: Observed,
+    /// The rate of the lines about calls that can't work: an invalid node name, or a connection of a
+    /// node without a name.
+    pub(crate) mistakes: LogRate,
     /// The buffers into which channels read.
     pub(crate) buffers: Arc<Buffers>,
     /// The creations that the node has used, the latest at the end.
@@ -58,6 +63,7 @@ impl Base {
             subscriptions: Mutex::default(),
             known: Known::default(),
             observed: node.observed().clone(),
+            mistakes: LogRate::default(),
             buffers: Arc::default(),
             creations: Mutex::default(),
             node: node.downgrade(),
@@ -86,6 +92,21 @@ impl Base {
         }
         used.push(creation);
         creation
+    }
+
+    /// Reports that this node can't connect to another one, since it has no name. Reports nothing
+    /// if the node had a name before: then the program has taken the name away.
+    pub(crate) fn report_nameless(&self, node: &dyn Display) {
+        if !self.creations.lock().is_empty() {
+            return;
+        }
+        self.mistakes.line(self.env.now(), |left_out| {
+            report!(
+                warn, %node, left_out,
+                "not connected: this node has no name; give it one with the setting `name`, or call \
+                 `start_distribution`"
+            );
+        });
     }
 
     pub(crate) fn set_name(&self, name: &NodeName, creation: Creation) {

@@ -31,10 +31,11 @@ impl Distribution {
             let channel = match up.take() {
                 Some(channel) => channel,
                 None => {
+                    let name = to.node_name();
                     let Some(net) = self.current() else {
+                        self.base.report_nameless(&name);
                         return Ok(self.barred(&ready.into_cargo()));
                     };
-                    let name = to.node_name();
                     if name == *net.name() {
                         return Ok(self.send_home(&net, &to, ready.into_cargo()));
                     }
@@ -237,7 +238,11 @@ impl Carrier for Distribution {
         let sender = Some(request.from);
         let mut cargo = Err(request);
         loop {
-            let Some(channel) = self.current().and_then(|net| net.auto_connect(node)) else {
+            let net = self.current();
+            if net.is_none() {
+                self.base.report_nameless(node);
+            }
+            let Some(channel) = net.and_then(|net| net.auto_connect(node)) else {
                 let cargo = cargo.map_or_else(Cargo::Spawn, Parcel::into_cargo);
                 return self.barred(&cargo);
             };

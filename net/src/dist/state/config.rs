@@ -21,6 +21,12 @@ use crate::proto::limits::Limits;
 pub(crate) const TIMES: RangeInclusive<Duration> =
     Duration::from_millis(1)..=Duration::from_secs(365 * 24 * 60 * 60);
 
+/// The default ticktime and tick intensity, as in OTP.
+pub(crate) const TICKS: (Duration, u32) = (Duration::from_secs(60), 4);
+
+/// The valid tick intensities.
+pub(crate) const INTENSITIES: RangeInclusive<u32> = 4..=1000;
+
 /// Decides when a node connects to another node without an explicit
 /// [`connect_node`](crate::connect_node) (OTP's `dist_auto_connect`).
 ///
@@ -129,8 +135,8 @@ impl Config {
             resolver: None,
             connect_all: true,
             auto_connect: AutoConnect::Always,
-            ticktime: Duration::from_secs(60),
-            intensity: 4,
+            ticktime: TICKS.0,
+            intensity: TICKS.1,
             message_bytes_max: Limits::MESSAGE_BYTES_MAX,
             output_high_bytes: OUTPUT_HIGH_BYTES,
             output_low_bytes: OUTPUT_LOW_BYTES,
@@ -140,11 +146,15 @@ impl Config {
     }
 
     /// Returns an error if a setting is out of range.
-    pub(crate) fn check(&self) -> Result<(), StartError> {
+    ///
+    /// # Errors
+    /// [`StartError::Setting`], or [`StartError::Environment`] if no port of the port mapper was
+    /// set and `ERL_EPMD_PORT` is invalid.
+    pub fn check(&self) -> Result<(), StartError> {
         let (low, high) = (self.output_low_bytes, self.output_high_bytes);
         let ports = self.listen_ports.as_ref();
         let rules = [
-            ((4..=1000).contains(&self.intensity), "`net_tickintensity` must be in 4..=1000"),
+            (INTENSITIES.contains(&self.intensity), "`net_tickintensity` must be in 4..=1000"),
             (TIMES.contains(&self.ticktime), "`net_ticktime` must be from 1 ms to 365 days"),
             (TIMES.contains(&self.setup_time), "`net_setuptime` must be from 1 ms to 365 days"),
             (

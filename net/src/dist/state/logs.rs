@@ -23,6 +23,8 @@ pub(crate) struct Logs {
     pub(crate) unwanted: LogRate,
     /// The node's handler panicked.
     pub(crate) handler: LogRate,
+    /// The ticktimes of this node and a peer differ too much.
+    pub(crate) ticks: LogRate,
     /// An address makes too many connections, or sends too many wrong proofs.
     pub(crate) pushy: LogRate,
     /// Too many new nodes have connected from an address.

@@ -28,8 +28,8 @@ mod told;
 
 pub(crate) use ask::{Caller, ask, ask_linked};
 pub(crate) use base::Base;
-pub(crate) use config::TIMES;
 pub use config::{AutoConnect, Config};
+pub(crate) use config::{INTENSITIES, TICKS, TIMES};
 pub use distribution::Distribution;
 pub(crate) use distribution::Started;
 pub use handler::{BadCookie, Decision, NetHandler, SentToName, SpawnAsked};

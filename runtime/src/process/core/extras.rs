@@ -31,6 +31,8 @@ pub(in crate::process) struct Extras {
     pub(in crate::process) tasks: RefCell<Vec<Waker>>,
     /// The number of messages of other nodes that did not decode.
     pub(in crate::process) undecodable: Cell<u64>,
+    /// The process is that of `#[fika::main]`, which prints its failure.
+    pub(in crate::process) is_main: Cell<bool>,
 }
 
 impl Extras {
@@ -44,6 +46,7 @@ impl Extras {
             && self.waits_for_room.borrow().is_empty()
             && self.tasks.borrow().is_empty()
             && self.undecodable.get() == 0
+            && !self.is_main.get()
     }
 }
 
@@ -63,6 +66,9 @@ mod tests {
         assert!(!extras.is_empty());
         let extras = Extras::default();
         extras.undecodable.set(1);
+        assert!(!extras.is_empty());
+        let extras = Extras::default();
+        extras.is_main.set(true);
         assert!(!extras.is_empty());
     }
 }

@@ -54,6 +54,11 @@ impl Control {
         self.rare().extras.get_or_init(Box::default)
     }
 
+    /// Notes that this is the process of `#[fika::main]`.
+    pub(crate) fn set_main(&self) {
+        self.extras().is_main.set(true);
+    }
+
     /// Takes the wakers of tasks inside its future out of a process that ends.
     pub(in crate::process) fn take_wakers(&self) -> Vec<Waker> {
         let Some(extras) = self.extras_if_any() else { return Vec::new() };

@@ -1,5 +1,8 @@
 //! Reports a process that ended by an error: it panicked, its future returned an `Err`, or a call
 //! raised an error such as `badarg`. Ends by `exit` or by exit signals are not reported.
+//!
+//! `#[fika::main]` prints why its process ended. So the report of that process goes only to a
+//! subscriber, and is not printed a second time.
 
 use std::sync::Arc;
 
@@ -15,14 +18,20 @@ pub(super) struct Crash<'a> {
     me: Running<'a>,
     name: Option<Name>,
     label: Option<Arc<str>>,
+    is_main: bool,
 }
 
 impl<'a> Crash<'a> {
     pub(in crate::process) fn of(me: Running<'a>) -> Crash<'a> {
-        Crash { me, name: me.node.registry.name_of(me.pid()), label: me.control.label() }
+        let is_main = me.control.extras_if_any().is_some_and(|extras| extras.is_main.get());
+        let name = me.node.registry.name_of(me.pid());
+        Crash { me, name, label: me.control.label(), is_main }
     }
 
     pub(in crate::process) fn report(&self, reason: &ExitReason) {
+        if self.is_main && !report::has_subscriber() {
+            return;
+        }
         let Running { control, node } = self.me;
         node.logs.crashes.line(node.env.now(), |left_out| {
             let (pid, spawned) = (control.pid, control.site);

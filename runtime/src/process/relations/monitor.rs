@@ -114,8 +114,9 @@ impl From<MonitorAlias> for Ends {
 /// Monitors a process: when it ends, the running process gets one message [`Down`](crate::Down)
 /// (Erlang's `monitor/2`).
 ///
-/// The target is a pid, a name on this node, or a name on another node. If there is no such
-/// process, the `Down` comes at once with `noproc`. If its node can't be reached, or the connection
+/// The target is a pid, a name on this node, or a name on another node. The `Down` contains the
+/// target as it was given: a pid, or a name and a node. If there is no such process, the `Down`
+/// comes at once with `noproc`. If its node can't be reached, or the connection
 /// is lost, the `Down` comes with `noconnection`.
 ///
 /// ```

@@ -5,7 +5,9 @@ mod spawn_opt;
 mod spawn_request;
 mod start;
 
-pub use self::spawn_on::{spawn_link_on, spawn_monitor_on, spawn_on, spawn_opt_on, try_spawn_on};
+pub use self::spawn_on::{
+    SpawnOn, spawn_link_on, spawn_monitor_on, spawn_on, spawn_opt_on, try_spawn_on,
+};
 pub use self::spawn_opt::{SpawnOpts, Spawned, spawn_opt};
 pub use self::spawn_request::{
     RequestOpts, spawn_request, spawn_request_abandon, spawn_request_on,

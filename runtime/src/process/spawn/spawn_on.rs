@@ -1,10 +1,18 @@
 //! Spawning on another node: the request, and waiting for its answer.
+//!
+//! These functions are not `async fn`s, since an `async fn` does not know its caller. The caller is
+//! the place where a process is spawned if the node is the caller's own.
 
 use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
 
 use super::spawn_opt::{SpawnOpts, Spawned, spawn_reference, spawn_with};
 use super::spawn_request::{abandon, request_there};
 use crate::context;
+use crate::dest::Dest;
 use crate::exit_reason::ExitReason;
 use crate::node_id::{Creation, NodeId};
 use crate::node_name::NodeName;
@@ -25,7 +33,7 @@ use crate::signal::SpawnError;
 /// [`spawn`](crate::spawn) does.
 ///
 /// If the node can't be reached, or has no such function, the result is the pid of a process that
-/// never existed. To learn why, use [`try_spawn_on`].
+/// never existed, which is printed as `<nobody@node>`. To learn why, use [`try_spawn_on`].
 ///
 /// ```
 /// # extern crate fika_runtime as fika;
@@ -46,8 +54,13 @@ use crate::signal::SpawnError;
 ///
 /// # Panics
 /// Outside of a process. If `node` is not a node name, the calling process ends with `badarg`.
-pub async fn spawn_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -> Pid {
-    spawn_opt_on(node, SpawnOpts::new(), function).await.pid
+#[track_caller]
+pub fn spawn_on<F: RemoteFn>(
+    node: impl AsRef<str>,
+    function: F,
+) -> SpawnOn<impl Future<Output = Pid>> {
+    let spawned = spawn_opt_on(node, SpawnOpts::new(), function);
+    SpawnOn { future: async { spawned.await.pid } }
 }
 
 /// Spawns a process on a node with a link (Erlang's `spawn_link/2`). If that fails, the running
@@ -70,8 +83,13 @@ pub async fn spawn_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -> Pid {
 ///
 /// # Panics
 /// Outside of a process. If `node` is not a node name, the calling process ends with `badarg`.
-pub async fn spawn_link_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -> Pid {
-    spawn_opt_on(node, SpawnOpts::new().link(), function).await.pid
+#[track_caller]
+pub fn spawn_link_on<F: RemoteFn>(
+    node: impl AsRef<str>,
+    function: F,
+) -> SpawnOn<impl Future<Output = Pid>> {
+    let spawned = spawn_opt_on(node, SpawnOpts::new().link(), function);
+    SpawnOn { future: async { spawned.await.pid } }
 }
 
 /// Spawns a process on a node with a monitor (Erlang's `spawn_monitor/2`). If that fails, a `Down`
@@ -93,9 +111,16 @@ pub async fn spawn_link_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -> P
 ///
 /// # Panics
 /// Outside of a process. If `node` is not a node name, the calling process ends with `badarg`.
-pub async fn spawn_monitor_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -> (Pid, Reference) {
-    let spawned = spawn_opt_on(node, SpawnOpts::new().monitor(), function).await;
-    (spawned.pid, spawned.monitor.expect("the options ask for a monitor"))
+#[track_caller]
+pub fn spawn_monitor_on<F: RemoteFn>(
+    node: impl AsRef<str>,
+    function: F,
+) -> impl Future<Output = (Pid, Reference)> {
+    let spawned = spawn_opt_on(node, SpawnOpts::new().monitor(), function);
+    async {
+        let spawned = spawned.await;
+        (spawned.pid, spawned.monitor.expect("the options ask for a monitor"))
+    }
 }
 
 /// Spawns a process on a node with options (Erlang's `spawn_opt/3`). If that fails, a link gives an
@@ -118,14 +143,18 @@ pub async fn spawn_monitor_on<F: RemoteFn>(node: impl AsRef<str>, function: F) -
 ///
 /// # Panics
 /// Outside of a process. If `node` is not a node name, the calling process ends with `badarg`.
-pub async fn spawn_opt_on<F: RemoteFn>(
+#[track_caller]
+pub fn spawn_opt_on<F: RemoteFn>(
     node: impl AsRef<str>,
     opts: SpawnOpts,
     function: F,
-) -> Spawned {
-    let monitored = opts.monitor.is_some();
-    let (reference, pid, _) = request(node.as_ref(), opts, function, true).await;
-    Spawned { pid, monitor: monitored.then_some(reference) }
+) -> impl Future<Output = Spawned> {
+    let site = Location::caller();
+    async move {
+        let monitored = opts.monitor.is_some();
+        let (reference, pid, _) = request(node.as_ref(), site, opts, function, true).await;
+        Spawned { pid, monitor: monitored.then_some(reference) }
+    }
 }
 
 /// Spawns a process on a node, or returns why the node has not spawned it. See [`spawn_on`].
@@ -149,18 +178,60 @@ pub async fn spawn_opt_on<F: RemoteFn>(
 ///
 /// # Panics
 /// Outside of a process. If `node` is not a node name, the calling process ends with `badarg`.
-pub async fn try_spawn_on<F: RemoteFn>(
+#[track_caller]
+pub fn try_spawn_on<F: RemoteFn>(
     node: impl AsRef<str>,
     function: F,
-) -> Result<Pid, SpawnError> {
-    let (_, pid, error) = request(node.as_ref(), SpawnOpts::new(), function, false).await;
-    error.map_or(Ok(pid), Err)
+) -> impl Future<Output = Result<Pid, SpawnError>> {
+    let site = Location::caller();
+    async move {
+        let (_, pid, error) = request(node.as_ref(), site, SpawnOpts::new(), function, false).await;
+        error.map_or(Ok(pid), Err)
+    }
+}
+
+pin_project! {
+    /// The future that [`spawn_on`] and [`spawn_link_on`] return: when it is awaited, it spawns the
+    /// process and returns its pid.
+    #[must_use = "the process is spawned when this is awaited"]
+    pub struct SpawnOn<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future<Output = Pid>> Future for SpawnOn<F> {
+    type Output = Pid;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Pid> {
+        self.project().future.poll(context)
+    }
+}
+
+/// No type has this trait. It is there for the error of a program that forgets an `.await`.
+#[diagnostic::on_unimplemented(
+    message = "a process that is spawned on another node has no pid yet",
+    label = "this is a future: did you forget `.await`?",
+    note = "the other node makes the pid: write `spawn_on(..).await`"
+)]
+pub trait Awaited {
+    #[doc(hidden)]
+    fn dest(self) -> Dest<'static>;
+}
+
+#[doc(hidden)]
+impl<F: Awaited> From<SpawnOn<F>> for Dest<'_> {
+    fn from(spawned: SpawnOn<F>) -> Self {
+        spawned.future.dest()
+    }
 }
 
 /// Requests a process on a node, and waits for the answer. If that fails, the pid is that of a
-/// process that never existed. If `as_ended` is set, its link and its monitor report its end.
+/// process that never existed. If `as_ended` is set, its link and its monitor report its end. `site`
+/// is the caller's place in the source.
 async fn request<F: RemoteFn>(
     node: &str,
+    site: &'static Location<'static>,
     opts: SpawnOpts,
     function: F,
     as_ended: bool,
@@ -175,7 +246,6 @@ async fn request<F: RemoteFn>(
         };
         let never = Pid::nobody(NodeId::of(&node, Creation(0)));
         let (there, opts) = if me.node.is_called(node.as_str()) {
-            let site = Location::caller();
             match spawn_with(me, reference, site, opts, NewProcess::of()(function), |_| ()) {
                 Ok(child) => return (reference, Ok(child)),
                 Err(failed) => (Err(failed.error), failed.opts),
