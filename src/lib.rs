@@ -127,6 +127,8 @@ mod signals;
 #[cfg(feature = "sim")]
 mod sim_test;
 
+pub use fika_otp::{gen_server, proc_lib, sys};
+
 pub use fika_macros::{main, message, receive, remote, test};
 
 #[doc(no_inline)]

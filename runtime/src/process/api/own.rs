@@ -103,6 +103,29 @@ pub fn exit(reason: ExitReason) -> ! {
     leave(reason)
 }
 
+/// Ends the running process with this reason, at this suspension point: its future is dropped, and
+/// nothing unwinds.
+///
+/// Destructors of the future's values see the reason by [`exit_reason`](crate::exit_reason). Unlike
+/// [`exit`], it also works in a program that is built with `panic = "abort"`.
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Down, ExitReason, Node, exit_async, spawn_monitor};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// spawn_monitor(async { exit_async(ExitReason::Shutdown).await });
+/// receive! { Down { reason, .. } => assert_eq!(reason, ExitReason::Shutdown) }
+/// # });
+/// ```
+///
+/// # Panics
+/// Outside of a process.
+pub async fn exit_async(reason: ExitReason) -> ! {
+    context::process("exit_async", |me| me.control.leave(reason));
+    std::future::pending().await
+}
+
 /// Sets whether the running process gets exit signals as messages, and returns the previous value
 /// (Erlang's `process_flag(trap_exit, Flag)`).
 ///
