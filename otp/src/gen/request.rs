@@ -364,8 +364,18 @@ fn send_remote<R: Message, A: Message>(
     };
     let proxy = spawn(wait_in_place(dest.clone(), answer));
     let head = Head { caller: Some(me), proxy };
-    fika_runtime::send(dest, RemoteCall::<R, A> { head, request, wants: PhantomData });
-    Sent { waiting, server: Ok(found.unwrap_or(proxy)), proxy: Some(proxy) }
+    let call = RemoteCall::<R, A> { head, request, wants: PhantomData };
+    let sent = match try_send(&dest, call) {
+        Err(error) if error.is_busy() => {
+            // The connection is congested: the caller is suspended at its next await.
+            let call = error.into_message().expect("nothing was sent");
+            fika_runtime::send(dest, call);
+            Ok(())
+        }
+        sent => sent.map_err(|error| Why::NotSent(error.to_string())),
+    };
+    let server = sent.map(|()| found.unwrap_or(proxy));
+    Sent { waiting, server, proxy: Some(proxy) }
 }
 
 /// Waits for the reply of another node in place of the caller.
@@ -387,6 +397,9 @@ async fn call_remote<R: Message, A: Message>(
 ) -> Result<A, CallError> {
     let fails = |why| CallError::new(to, name::<R>(), why);
     let mut sent = send_remote(to, to.whereis(), self_pid(), request);
+    if let Err(why) = &sent.server {
+        return Err(fails(why.clone()));
+    }
     let answered = match limit {
         Some(limit) => timeout(limit, &mut sent.waiting).await.ok(),
         None => Some((&mut sent.waiting).await),
