@@ -5,9 +5,12 @@
 
 extern crate fika_runtime as fika;
 
+pub mod agent;
 mod r#gen;
 pub mod gen_server;
+pub mod registry;
 pub mod sys;
+pub mod task;
 
 /// Starting processes that report when they are ready (OTP's `proc_lib`).
 pub mod proc_lib {

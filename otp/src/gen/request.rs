@@ -20,7 +20,8 @@ use std::time::Duration;
 use fika_macros::receive;
 use fika_runtime::{
     Answer, Dest, Down, Elapsed, Ended, ExitReason, Message, Pid, Waiting, Within, demonitor_flush,
-    exit_process, info, monitor, self_node, self_pid, send_wait, sleep, spawn, timeout, try_send,
+    exit_process, info, monitor, self_node, self_pid, send_wait, sleep, spawn, timeout,
+    try_self_pid, try_send,
 };
 
 use super::call_error::{CallError, Late, Why};
@@ -344,7 +345,9 @@ pub(crate) struct Sent<A> {
 
 impl<A> Drop for Sent<A> {
     fn drop(&mut self) {
-        if let Some(proxy) = self.proxy {
+        if let Some(proxy) = self.proxy
+            && try_self_pid().is_some()
+        {
             exit_process(proxy, ExitReason::Kill);
         }
     }
