@@ -9,6 +9,7 @@ pub mod agent;
 mod r#gen;
 pub mod gen_server;
 pub mod registry;
+pub mod supervisor_bridge;
 pub mod sys;
 pub mod task;
 
